@@ -1,0 +1,3 @@
+//! The `art` command: parse, dispatch, exit code.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Settings in layers; each value knows where it came from.

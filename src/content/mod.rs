@@ -1,0 +1,1 @@
+//! The content store: chunks in packs, the index over them, the stat cache.

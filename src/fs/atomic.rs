@@ -1,0 +1,158 @@
+//! Files that appear whole: written under a temporary name, synced, renamed, the directory synced.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::fault;
+use crate::error::{IoResultExt, Result};
+
+/// A file under a temporary name, removed unless it is persisted.
+#[derive(Debug)]
+pub struct TempFile {
+    file: Option<File>,
+    path: PathBuf,
+}
+
+impl TempFile {
+    /// A new, empty file in `directory` that no other process uses, readable by the owner's group
+    /// as far as the umask allows.
+    pub fn new_in(directory: &Path) -> Result<Self> {
+        Self::with_mode_in(directory, 0o666)
+    }
+
+    /// As [`TempFile::new_in`], with the permission bits `mode` less the umask.
+    pub fn with_mode_in(directory: &Path, mode: u32) -> Result<Self> {
+        loop {
+            let path = directory.join(unique_name());
+            match OpenOptions::new().read(true).write(true).create_new(true).mode(mode).open(&path)
+            {
+                Ok(file) => return Ok(TempFile { file: Some(file), path }),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error).on("create", &path),
+            }
+        }
+    }
+
+    /// Where it is now.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The open file.
+    pub fn file(&self) -> &File {
+        self.file.as_ref().expect("because only persist and drop take the file")
+    }
+
+    /// Makes the content durable, gives it its final name in one step and makes that durable too.
+    /// What stood at `target` is replaced.
+    pub fn persist(self, target: &Path) -> Result<()> {
+        self.file().sync_all().on("sync", &self.path)?;
+        fault::reached("file synced")?;
+        self.rename_to(target)?;
+        fault::reached("file renamed")?;
+        sync_parent(target)
+    }
+
+    /// Gives it its final name in one step without waiting for the disk.
+    pub fn rename_to(mut self, target: &Path) -> Result<()> {
+        self.file = None;
+        let renamed = rename(&self.path, target);
+        if renamed.is_ok() {
+            self.path.clear();
+        }
+        renamed
+    }
+}
+
+impl Write for TempFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for TempFile {
+    fn drop(&mut self) {
+        if !self.path.as_os_str().is_empty() {
+            // Nothing refers to it; if it can't be removed now, the next sweep of tmp/ does it.
+            let _ = remove_file(&self.path);
+        }
+    }
+}
+
+/// A name no other live process or thread chooses.
+pub fn unique_name() -> String {
+    static COUNTER: AtomicU64 = AtomicU64::new(0);
+    let count = COUNTER.fetch_add(1, Ordering::Relaxed);
+    format!("{}-{count}-{}", std::process::id(), uuid::Uuid::new_v4().simple())
+}
+
+/// Writes `bytes` to `target` through `tmp` (on the same file system): old content or new, durable.
+pub fn write(target: &Path, tmp: &Path, bytes: &[u8]) -> Result<()> {
+    let mut file = TempFile::new_in(tmp)?;
+    file.write_all(bytes).on("write", target)?;
+    file.persist(target)
+}
+
+/// Appends `bytes` to `path` with one write and makes them durable.
+pub fn append(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut file = OpenOptions::new().create(true).append(true).open(path).on("open", path)?;
+    file.write_all(bytes).on("append to", path)?;
+    file.sync_data().on("sync", path)?;
+    fault::reached("line appended")
+}
+
+/// Makes the names in `directory` durable.
+pub fn sync_dir(directory: &Path) -> Result<()> {
+    let handle = File::open(directory).on("open", directory)?;
+    match handle.sync_all() {
+        // Some network file systems can't sync a directory; there the rename itself is the promise.
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
+        other => other.on("sync", directory),
+    }?;
+    fault::reached("directory synced")
+}
+
+/// Makes the name of `path` durable.
+pub fn sync_parent(path: &Path) -> Result<()> {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => sync_dir(parent),
+        _ => Ok(()),
+    }
+}
+
+/// Renames `from` to `to`, replacing a file there.
+#[expect(clippy::disallowed_methods, reason = "this module is the door")]
+pub fn rename(from: &Path, to: &Path) -> Result<()> {
+    fs::rename(from, to).on("create", to)
+}
+
+/// Makes a directory and what is missing above it.
+#[expect(clippy::disallowed_methods, reason = "this module is the door")]
+pub fn create_dir_all(path: &Path) -> Result<()> {
+    fs::create_dir_all(path).on("create directory", path)
+}
+
+/// Removes a file; that it is gone already is fine.
+#[expect(clippy::disallowed_methods, reason = "this module is the door")]
+pub fn remove_file(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other.on("remove", path),
+    }
+}
+
+/// Removes a directory and all below; that it is gone already is fine.
+#[expect(clippy::disallowed_methods, reason = "this module is the door")]
+pub fn remove_tree(path: &Path) -> Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other.on("remove", path),
+    }
+}

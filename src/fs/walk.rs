@@ -1,0 +1,1 @@
+//! Walks a directory tree: names and metadata, in parallel.

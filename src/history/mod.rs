@@ -1,0 +1,1 @@
+//! The Git repository of records: the only door to gix.

@@ -1,0 +1,231 @@
+//! Object ids: the SHA-256 of Git's header and an object's bytes.
+//!
+//! A file's id is exactly `git hash-object` of its bytes in a SHA-256 repository, whatever way the
+//! bytes are stored. The digest of a pack's bytes ([`Digest`]) is a plain SHA-256 without header.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::Digest as _;
+
+use crate::error::Error;
+
+/// The id of a blob, tree or commit: 32 bytes, written as 64 lower-case hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Id([u8; Id::LEN]);
+
+impl Id {
+    /// Bytes in an id.
+    pub const LEN: usize = 32;
+    /// Digits in a written id.
+    pub const HEX_LEN: usize = 64;
+    /// The id that stands for "nothing" in reflogs and ref updates.
+    pub const NULL: Id = Id([0; Id::LEN]);
+
+    /// An id from its bytes.
+    pub const fn from_bytes(bytes: [u8; Id::LEN]) -> Self {
+        Id(bytes)
+    }
+
+    /// An id from a slice; `None` unless it is exactly [`Id::LEN`] long.
+    pub fn from_slice(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Id)
+    }
+
+    /// The bytes.
+    pub const fn as_bytes(&self) -> &[u8; Id::LEN] {
+        &self.0
+    }
+
+    /// Whether this is [`Id::NULL`].
+    pub fn is_null(&self) -> bool {
+        *self == Id::NULL
+    }
+
+    /// All 64 digits.
+    pub fn to_hex(&self) -> String {
+        self.to_string()
+    }
+
+    /// The first 12 digits, for people.
+    pub fn short(&self) -> String {
+        let mut hex = self.to_string();
+        hex.truncate(12);
+        hex
+    }
+
+    /// The id of a blob with these bytes.
+    pub fn of_blob(bytes: &[u8]) -> Self {
+        let mut hasher = ObjectHasher::blob(bytes.len() as u64);
+        hasher.update(bytes);
+        hasher.finish()
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut hex = [0u8; Id::HEX_LEN];
+        for (pair, byte) in hex.chunks_exact_mut(2).zip(self.0) {
+            pair[0] = DIGITS[usize::from(byte >> 4)];
+            pair[1] = DIGITS[usize::from(byte & 15)];
+        }
+        f.write_str(std::str::from_utf8(&hex).expect("because hexadecimal digits are ASCII"))
+    }
+}
+
+impl fmt::Debug for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for Id {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        Id::from_hex(text.as_bytes())
+            .ok_or_else(|| Error::invalid(format!("'{}' is not an object id", text.escape_debug())))
+    }
+}
+
+impl Id {
+    /// An id from its 64 lower-case digits.
+    pub fn from_hex(hex: &[u8]) -> Option<Self> {
+        let hex: &[u8; Id::HEX_LEN] = hex.try_into().ok()?;
+        let mut bytes = [0u8; Id::LEN];
+        for (byte, pair) in bytes.iter_mut().zip(hex.chunks_exact(2)) {
+            *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+        }
+        Some(Id(bytes))
+    }
+}
+
+fn digit(c: u8) -> Option<u8> {
+    match c {
+        b'0'..=b'9' => Some(c - b'0'),
+        b'a'..=b'f' => Some(c - b'a' + 10),
+        _ => None,
+    }
+}
+
+impl Serialize for Id {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Id {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// The kinds of Git object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ObjectKind {
+    /// The bytes of a file or the target of a symbolic link.
+    Blob,
+    /// A directory.
+    Tree,
+    /// A commit.
+    Commit,
+    /// An annotated tag; never made here, read from foreign hands.
+    Tag,
+}
+
+impl ObjectKind {
+    /// The word in an object's header.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ObjectKind::Blob => "blob",
+            ObjectKind::Tree => "tree",
+            ObjectKind::Commit => "commit",
+            ObjectKind::Tag => "tag",
+        }
+    }
+}
+
+/// Computes an object's id from its bytes as they come.
+#[derive(Clone)]
+pub struct ObjectHasher {
+    state: sha2::Sha256,
+}
+
+impl ObjectHasher {
+    /// A hasher for an object of `kind` whose body has `size` bytes.
+    pub fn new(kind: ObjectKind, size: u64) -> Self {
+        let mut state = sha2::Sha256::new();
+        state.update(format!("{} {size}\0", kind.as_str()));
+        ObjectHasher { state }
+    }
+
+    /// A hasher for a blob of `size` bytes.
+    pub fn blob(size: u64) -> Self {
+        Self::new(ObjectKind::Blob, size)
+    }
+
+    /// The next bytes of the body.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.state.update(bytes);
+    }
+
+    /// The id; right only if exactly the promised number of bytes was given.
+    pub fn finish(self) -> Id {
+        Id(self.state.finalize().into())
+    }
+}
+
+/// A plain SHA-256 of some bytes as they come: what names a pack.
+#[derive(Clone, Default)]
+pub struct Digest {
+    state: sha2::Sha256,
+}
+
+impl Digest {
+    /// The next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.state.update(bytes);
+    }
+
+    /// The digest, as an [`Id`] for its shape and its hexadecimal form.
+    pub fn finish(self) -> Id {
+        Id(self.state.finalize().into())
+    }
+
+    /// The digest of `bytes`.
+    pub fn of(bytes: &[u8]) -> Id {
+        let mut digest = Digest::default();
+        digest.update(bytes);
+        digest.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blob_ids_are_those_of_git_hash_object() {
+        // `git init --object-format=sha256 && printf '' | git hash-object --stdin`
+        assert_eq!(
+            Id::of_blob(b"").to_hex(),
+            "473a0f4c3be8a93681a267e3b1e9a7dcda1185436fe141f7749120a303721813"
+        );
+        assert_eq!(
+            Id::of_blob(b"hello\n").to_hex(),
+            "2cf8d83d9ee29543b34a87727421fdecb7e3f3a183d337639025de576db9ebb4"
+        );
+    }
+
+    #[test]
+    fn hex_round_trips_and_refuses_what_is_not_hex() {
+        let id = Id::of_blob(b"x");
+        assert_eq!(id.to_hex().parse::<Id>().unwrap(), id);
+        assert!("xyz".parse::<Id>().is_err());
+        assert!(id.to_hex().to_uppercase().parse::<Id>().is_err());
+    }
+}

@@ -1,0 +1,289 @@
+//! The names people give: owners, projects, runs, versions, tags, and the refs that hold them.
+//!
+//! A name is 1 to 128 of `[-a-zA-Z0-9_.]` and a valid component of a Git ref. It never starts with
+//! `-` (it would read as an option) and never is `HEAD`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::error::Error;
+
+/// The name of an owner, a project, a run, a version or a tag.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Name(String);
+
+impl Name {
+    /// The longest name, in characters.
+    pub const MAX_LEN: usize = 128;
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Why `text` is no name, or `None` if it is one.
+    fn defect(text: &str) -> Option<&'static str> {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        if text.is_empty() {
+            Some("it is empty")
+        } else if text.len() > Self::MAX_LEN {
+            Some("it is longer than 128 characters")
+        } else if !text.chars().all(allowed) {
+            Some("only letters a-z and A-Z, digits, '-', '_' and '.' are allowed")
+        } else if text.starts_with('-') {
+            Some("it starts with '-'")
+        } else if text.starts_with('.') || text.ends_with('.') || text.contains("..") {
+            Some("it starts or ends with '.' or contains '..'")
+        } else if ends_with_lock(text) {
+            Some("it ends with '.lock'")
+        } else if text == "HEAD" {
+            Some("'HEAD' means the current run")
+        } else {
+            None
+        }
+    }
+}
+
+fn ends_with_lock(text: &str) -> bool {
+    text.as_bytes().ends_with(b".lock")
+}
+
+impl FromStr for Name {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        match Name::defect(text) {
+            None => Ok(Name(text.to_owned())),
+            Some(defect) => {
+                let shown: String = text.chars().take(40).collect();
+                let dots = if text.chars().count() > 40 { "…" } else { "" };
+                Err(Error::invalid(format!(
+                    "'{}{dots}' is not a valid name: {defect}",
+                    shown.escape_debug()
+                ))
+                .with_hint("use 1 to 128 of a-z A-Z 0-9 - _ . (not first: - or .)"))
+            }
+        }
+    }
+}
+
+/// `OWNER/PROJECT`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProjectName {
+    /// Who it belongs to.
+    pub owner: Name,
+    /// What it is called.
+    pub project: Name,
+}
+
+impl FromStr for ProjectName {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let Some((owner, project)) = text.split_once('/') else {
+            return Err(Error::invalid(format!("'{}' is not OWNER/PROJECT", text.escape_debug()))
+                .with_hint("name a project as OWNER/PROJECT, for example --project alice/digits"));
+        };
+        Ok(ProjectName { owner: owner.parse()?, project: project.parse()? })
+    }
+}
+
+impl fmt::Display for ProjectName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.owner, self.project)
+    }
+}
+
+/// What a ref is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RefKind {
+    /// `refs/projects/OWNER/PROJECT`
+    Project,
+    /// `refs/runs/OWNER/PROJECT/RUN`
+    Run,
+    /// `refs/versions/OWNER/PROJECT/VERSION`
+    Version,
+    /// `refs/tags/OWNER/PROJECT/TAG`
+    Tag,
+}
+
+impl RefKind {
+    /// The directory under `refs/`.
+    pub fn directory(self) -> &'static str {
+        match self {
+            RefKind::Project => "projects",
+            RefKind::Run => "runs",
+            RefKind::Version => "versions",
+            RefKind::Tag => "tags",
+        }
+    }
+
+    /// The word for one.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            RefKind::Project => "project",
+            RefKind::Run => "run",
+            RefKind::Version => "version",
+            RefKind::Tag => "tag",
+        }
+    }
+}
+
+/// The full name of one of our refs.
+///
+/// Only refs of the shapes in [`RefKind`] can be held: what else stands under `refs/` is not ours.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RefName {
+    kind: RefKind,
+    project: ProjectName,
+    name: Option<Name>,
+}
+
+impl RefName {
+    /// The ref of a project's own record.
+    pub fn project_record(project: ProjectName) -> Self {
+        RefName { kind: RefKind::Project, project, name: None }
+    }
+
+    /// The ref of a run.
+    pub fn run(project: ProjectName, name: Name) -> Self {
+        RefName { kind: RefKind::Run, project, name: Some(name) }
+    }
+
+    /// The ref of a version.
+    pub fn version(project: ProjectName, name: Name) -> Self {
+        RefName { kind: RefKind::Version, project, name: Some(name) }
+    }
+
+    /// The ref of a tag.
+    pub fn tag(project: ProjectName, name: Name) -> Self {
+        RefName { kind: RefKind::Tag, project, name: Some(name) }
+    }
+
+    /// What it is about.
+    pub fn kind(&self) -> RefKind {
+        self.kind
+    }
+
+    /// The project it belongs to.
+    pub fn project(&self) -> &ProjectName {
+        &self.project
+    }
+
+    /// The last part; a project's own record has the project's name.
+    pub fn name(&self) -> &Name {
+        self.name.as_ref().unwrap_or(&self.project.project)
+    }
+
+    /// The prefix of all refs of `kind` in `project`, with the final slash.
+    pub fn prefix(kind: RefKind, project: &ProjectName) -> String {
+        format!("refs/{}/{project}/", kind.directory())
+    }
+}
+
+impl fmt::Display for RefName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "refs/{}/{}", self.kind.directory(), self.project)?;
+        match &self.name {
+            Some(name) => write!(f, "/{name}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl FromStr for RefName {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let not_ours = || Error::invalid(format!("'{}' is not a ref", text.escape_debug()));
+        let rest = text.strip_prefix("refs/").ok_or_else(not_ours)?;
+        let parts: Vec<&str> = rest.split('/').collect();
+        let kind = match parts[0] {
+            "projects" => RefKind::Project,
+            "runs" => RefKind::Run,
+            "versions" => RefKind::Version,
+            "tags" => RefKind::Tag,
+            _ => return Err(not_ours()),
+        };
+        let project = |owner: &str, project: &str| -> Result<ProjectName, Error> {
+            Ok(ProjectName { owner: owner.parse()?, project: project.parse()? })
+        };
+        match (kind, &parts[1..]) {
+            (RefKind::Project, [owner, name]) => Ok(RefName::project_record(project(owner, name)?)),
+            (kind, [owner, name, last]) if kind != RefKind::Project => {
+                Ok(RefName { kind, project: project(owner, name)?, name: Some(last.parse()?) })
+            }
+            _ => Err(not_ours()),
+        }
+    }
+}
+
+macro_rules! as_text {
+    ($type:ty) => {
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+as_text!(Name);
+as_text!(ProjectName);
+as_text!(RefName);
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.0)
+    }
+}
+
+impl fmt::Debug for ProjectName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{self}\"")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hostile_names_are_refused() {
+        let long = "a".repeat(129);
+        for bad in
+            ["", "../x", "-x", "a.lock", ".a", "a.", "a..b", "a/b", "a\nb", "é", "HEAD", &long]
+        {
+            assert!(bad.parse::<Name>().is_err(), "{bad:?}");
+        }
+        for good in ["v1", "sharp-shrimp-1", "1.0.0_rc.2", &"a".repeat(128)] {
+            assert!(good.parse::<Name>().is_ok(), "{good:?}");
+        }
+    }
+
+    #[test]
+    fn ref_names_round_trip() {
+        for text in ["refs/projects/o/p", "refs/runs/o/p/r-1", "refs/versions/o/p/v1"] {
+            assert_eq!(text.parse::<RefName>().unwrap().to_string(), text);
+        }
+        for bad in ["refs/runs/o/p", "refs/heads/main", "refs/projects/o/p/q", "HEAD", "refs/"] {
+            assert!(bad.parse::<RefName>().is_err(), "{bad}");
+        }
+    }
+}

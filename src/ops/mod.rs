@@ -1,0 +1,1 @@
+//! What can be done to a repository: one file a verb.

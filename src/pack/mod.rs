@@ -1,0 +1,1 @@
+//! A content pack and its index, as bytes: formats without I/O.

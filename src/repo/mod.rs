@@ -1,0 +1,1 @@
+//! [`Repository`](crate::repo): init, open, discover.

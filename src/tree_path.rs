@@ -1,0 +1,235 @@
+//! A path inside a tree: bytes, `/` between components, never a way out.
+//!
+//! Anything a Unix file name can hold is allowed except what would escape or collide with a
+//! repository: empty components, `.`, `..`, `.git` and `.artifacts`. A `TreePath` that exists is
+//! safe to join to a directory.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use bstr::{BStr, BString, ByteSlice};
+use serde::{Serialize, Serializer};
+
+use crate::error::Error;
+
+/// A validated path inside a tree; the empty path is the root.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct TreePath(BString);
+
+/// Why a file name can't be an entry of a tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NameDefect {
+    /// It has no bytes.
+    #[error("an empty name")]
+    Empty,
+    /// It is `.` or `..`.
+    #[error("'.' or '..' would leave the directory")]
+    Dots,
+    /// It contains `/`.
+    #[error("a name contains '/'")]
+    Slash,
+    /// It contains NUL.
+    #[error("a name contains a NUL byte")]
+    Nul,
+    /// It is `.git` or `.artifacts`.
+    #[error("'.git' and '.artifacts' are never stored or written")]
+    Repository,
+}
+
+/// Checks one file name for use in a tree.
+pub fn check_name(name: &[u8]) -> Result<(), NameDefect> {
+    match name {
+        b"" => Err(NameDefect::Empty),
+        b"." | b".." => Err(NameDefect::Dots),
+        _ if is_repository_name(name) => Err(NameDefect::Repository),
+        _ if name.contains(&b'/') => Err(NameDefect::Slash),
+        _ if name.contains(&0) => Err(NameDefect::Nul),
+        _ => Ok(()),
+    }
+}
+
+/// Whether `name` is that of a repository, which no tree may hold.
+///
+/// Where file systems fold case by default, `.GIT` opens `.git`, so any case counts there.
+pub fn is_repository_name(name: &[u8]) -> bool {
+    const NAMES: [&[u8]; 2] = [b".git", b".artifacts"];
+    if cfg!(any(target_os = "macos", windows)) {
+        NAMES.iter().any(|repository| name.eq_ignore_ascii_case(repository))
+    } else {
+        NAMES.contains(&name)
+    }
+}
+
+impl TreePath {
+    /// The root.
+    pub fn root() -> Self {
+        TreePath::default()
+    }
+
+    /// Parses a path as stored or typed. A leading `/` or `./` and a trailing `/` mean nothing.
+    pub fn parse(path: impl AsRef<[u8]>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let mut clean = BString::default();
+        for component in path.split(|byte| *byte == b'/') {
+            if component.is_empty() || component == b"." {
+                continue;
+            }
+            check_name(component).map_err(|defect| {
+                Error::invalid(format!("'{}' is not a path in a tree", escaped(path)))
+                    .with_source(defect)
+            })?;
+            if !clean.is_empty() {
+                clean.push(b'/');
+            }
+            clean.extend_from_slice(component);
+        }
+        Ok(TreePath(clean))
+    }
+
+    /// Parses a relative path of this system.
+    pub fn from_path(path: &Path) -> Result<Self, Error> {
+        TreePath::parse(path.as_os_str().as_bytes())
+    }
+
+    /// Whether this is the root.
+    pub fn is_root(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The path as bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The path as a byte string.
+    pub fn as_bstr(&self) -> &BStr {
+        self.0.as_bstr()
+    }
+
+    /// The components from the root down.
+    pub fn components(&self) -> impl Iterator<Item = &BStr> {
+        self.0.split_str("/").filter(|component| !component.is_empty()).map(ByteSlice::as_bstr)
+    }
+
+    /// The path one level below.
+    pub fn join(&self, name: &[u8]) -> Result<Self, NameDefect> {
+        check_name(name)?;
+        let mut path = self.0.clone();
+        if !path.is_empty() {
+            path.push(b'/');
+        }
+        path.extend_from_slice(name);
+        Ok(TreePath(path))
+    }
+
+    /// `other` below this path.
+    #[must_use]
+    pub fn join_path(&self, other: &TreePath) -> Self {
+        if self.is_root() {
+            return other.clone();
+        }
+        if other.is_root() {
+            return self.clone();
+        }
+        let mut path = self.0.clone();
+        path.push(b'/');
+        path.extend_from_slice(&other.0);
+        TreePath(path)
+    }
+
+    /// The path one level above and the last component; `None` for the root.
+    pub fn split_last(&self) -> Option<(TreePath, &BStr)> {
+        if self.is_root() {
+            return None;
+        }
+        Some(match self.0.rfind_byte(b'/') {
+            Some(slash) => (TreePath(self.0[..slash].into()), self.0[slash + 1..].as_bstr()),
+            None => (TreePath::root(), self.0.as_bstr()),
+        })
+    }
+
+    /// Whether this path is `ancestor` or lies below it.
+    pub fn starts_with(&self, ancestor: &TreePath) -> bool {
+        ancestor.is_root()
+            || self.0 == ancestor.0
+            || (self.0.starts_with(&ancestor.0) && self.0.get(ancestor.0.len()) == Some(&b'/'))
+    }
+
+    /// The path as this system's, to be joined to a directory.
+    pub fn to_path(&self) -> PathBuf {
+        PathBuf::from(OsStr::from_bytes(&self.0))
+    }
+}
+
+/// Bytes for a message: valid UTF-8 as it is, control characters and other bytes escaped.
+pub fn escaped(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            if c.is_control() || is_bidi_control(c) {
+                text.extend(c.escape_default());
+            } else {
+                text.push(c);
+            }
+        }
+        for byte in chunk.invalid() {
+            text.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+    text
+}
+
+/// Characters that reorder or hide the text around them on a terminal.
+fn is_bidi_control(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+impl fmt::Display for TreePath {
+    /// Escaped for a terminal; use [`TreePath::as_bytes`] for the bytes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&escaped(&self.0))
+    }
+}
+
+impl fmt::Debug for TreePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.0)
+    }
+}
+
+impl Serialize for TreePath {
+    /// As text, with bytes that are not UTF-8 written `\xNN`.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&escaped(&self.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ways_out_are_refused() {
+        for bad in ["..", "a/../b", ".git", "a/.git/config", ".artifacts", "a\0b"] {
+            assert!(TreePath::parse(bad).is_err(), "{bad:?}");
+        }
+        assert_eq!(TreePath::parse("/a//./b/").unwrap().as_bytes(), b"a/b");
+        assert!(TreePath::parse("./").unwrap().is_root());
+    }
+
+    #[test]
+    fn starts_with_respects_components() {
+        let path = TreePath::parse("model/weights").unwrap();
+        assert!(path.starts_with(&TreePath::parse("model").unwrap()));
+        assert!(!path.starts_with(&TreePath::parse("mod").unwrap()));
+        assert!(path.starts_with(&TreePath::root()));
+    }
+
+    #[test]
+    fn odd_bytes_are_escaped_for_people() {
+        assert_eq!(escaped(b"a\x1b[31m\xff\xc3\xa9"), "a\\u{1b}[31m\\xff\u{e9}");
+    }
+}
