@@ -176,7 +176,7 @@ pub fn escaped(bytes: &[u8]) -> String {
             }
         }
         for byte in chunk.invalid() {
-            text.push_str(&format!("\\x{byte:02x}"));
+            text.extend([format!("\\x{byte:02x}")]);
         }
     }
     text

@@ -6,4 +6,5 @@
 pub mod atomic;
 pub mod fault;
 pub mod lock;
+pub mod stat;
 pub mod walk;

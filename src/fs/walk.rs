@@ -1,1 +1,465 @@
-//! Walks a directory tree: names and metadata, in parallel.
+//! Walks a directory tree in parallel: names and metadata, nothing read, no link followed.
+//!
+//! The result is compact (about 60 bytes a file besides its name), because a walk of a million
+//! files must fit beside everything else.
+
+use std::ffi::CStr;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use bstr::BString;
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, openat, statat};
+
+use super::stat::Stat;
+use crate::error::{Error, IoResultExt, Result};
+use crate::progress::{Progress, check_interrupt};
+use crate::tree_path::is_repository_name;
+
+/// Decides what a walk leaves out; see `history::ignore`.
+pub trait Filter: Sync {
+    /// The rules in force inside one directory.
+    type State: Send + Sync;
+
+    /// The name of the file that holds a directory's own rules.
+    fn rules_file(&self) -> &[u8];
+
+    /// The rules inside the directory at `path` (relative to the walk's root; empty is the root,
+    /// whose `parent` is `None`). `rules` has the bytes of the directory's rules file.
+    fn enter(
+        &self,
+        parent: Option<&Self::State>,
+        path: &[u8],
+        rules: Option<&[u8]>,
+    ) -> Result<Self::State>;
+
+    /// Whether the entry at `path` (relative to the walk's root) is left out.
+    fn is_excluded(&self, state: &Self::State, path: &[u8], is_dir: bool) -> bool;
+}
+
+/// Leaves nothing out.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Everything;
+
+impl Filter for Everything {
+    type State = ();
+
+    fn rules_file(&self) -> &[u8] {
+        b""
+    }
+
+    fn enter(&self, _parent: Option<&()>, _path: &[u8], _rules: Option<&[u8]>) -> Result<()> {
+        Ok(())
+    }
+
+    fn is_excluded(&self, _state: &(), _path: &[u8], _is_dir: bool) -> bool {
+        false
+    }
+}
+
+/// What an entry of a directory is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A regular file.
+    File(Stat),
+    /// A symbolic link.
+    Symlink(Stat),
+    /// A directory, by its index in [`Walk::directories`].
+    Directory(u32),
+}
+
+/// An entry of a directory.
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    name_end: u32,
+    kind: Kind,
+}
+
+/// A directory that was read.
+#[derive(Debug, Default)]
+pub struct Directory {
+    /// The path relative to the walk's root; empty for the root.
+    pub path: BString,
+    names: Vec<u8>,
+    entries: Vec<Entry>,
+}
+
+impl Directory {
+    /// The number of entries.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether the directory has no entry that counts.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The name and kind of the entry at `index`.
+    pub fn entry(&self, index: usize) -> (&[u8], Kind) {
+        let start = match index {
+            0 => 0,
+            _ => self.entries[index - 1].name_end as usize,
+        };
+        let entry = self.entries[index];
+        (&self.names[start..entry.name_end as usize], entry.kind)
+    }
+
+    /// All entries, in the order the system gave them.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], Kind)> {
+        (0..self.len()).map(|index| self.entry(index))
+    }
+
+    /// The path of an entry, relative to the walk's root.
+    pub fn path_of(&self, name: &[u8]) -> BString {
+        joined(&self.path, name)
+    }
+
+    fn push(&mut self, name: &[u8], kind: Kind) {
+        self.names.extend_from_slice(name);
+        self.entries.push(Entry { name_end: self.names.len() as u32, kind });
+    }
+}
+
+/// Something that is not stored, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skipped {
+    /// The path relative to the walk's root.
+    pub path: BString,
+    /// "a socket", "a device", "a named pipe", …
+    pub what: &'static str,
+}
+
+/// What a walk found.
+#[derive(Debug, Default)]
+pub struct Walk {
+    /// All directories; the root is first. Parents come before children.
+    pub directories: Vec<Directory>,
+    /// Regular files found.
+    pub files: u64,
+    /// Their bytes, as the metadata says.
+    pub bytes: u64,
+    /// Entries left out by the filter; an excluded directory counts once.
+    pub ignored: u64,
+    /// Entries that are neither file, directory nor link, by path.
+    pub skipped: Vec<Skipped>,
+    /// What could not be read, by path.
+    pub errors: Vec<(BString, Error)>,
+}
+
+/// Walks the directory at `root` with `threads` threads.
+///
+/// An unreadable directory is an entry in [`Walk::errors`]; an unreadable root is an error.
+/// `.git` and `.artifacts` are never entered and not counted.
+pub fn walk<F: Filter>(
+    root: &Path,
+    filter: &F,
+    threads: usize,
+    progress: &dyn Progress,
+) -> Result<Walk> {
+    let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
+    let root_fd = openat(CWD, root, flags, Mode::empty()).on("read directory", root)?;
+    let shared = Shared {
+        filter,
+        progress,
+        queue: Mutex::new(Queue { tasks: Vec::new(), active: 0 }),
+        wake: Condvar::new(),
+        next_index: AtomicU32::new(1),
+        failed: AtomicBool::new(false),
+        files: AtomicU64::new(0),
+    };
+    let first =
+        Task { source: Source::Open(root_fd), path: BString::default(), index: 0, state: None };
+    lock(&shared.queue).tasks.push(first);
+    let mut parts = Vec::new();
+    std::thread::scope(|scope| -> Result<()> {
+        let workers: Vec<_> = (1..threads).map(|_| scope.spawn(|| shared.work())).collect();
+        parts.push(shared.work());
+        for worker in workers {
+            let part = worker.join().map_err(|_| Error::internal("a walk thread ended early"))?;
+            parts.push(part);
+        }
+        Ok(())
+    })?;
+    assemble(parts, shared.next_index.into_inner() as usize)
+}
+
+fn assemble(parts: Vec<Result<Part>>, count: usize) -> Result<Walk> {
+    let mut walk = Walk::default();
+    walk.directories.resize_with(count, Directory::default);
+    for part in parts {
+        let part = part?;
+        for (index, directory) in part.directories {
+            walk.directories[index as usize] = directory;
+        }
+        walk.files += part.files;
+        walk.bytes += part.bytes;
+        walk.ignored += part.ignored;
+        walk.skipped.extend(part.skipped);
+        walk.errors.extend(part.errors);
+    }
+    walk.skipped.sort_by(|a, b| a.path.cmp(&b.path));
+    walk.errors.sort_by(|a, b| a.0.cmp(&b.0));
+    Ok(walk)
+}
+
+/// `directory/name`, or just `name` in the root.
+pub(crate) fn joined(directory: &[u8], name: &[u8]) -> BString {
+    let mut path = Vec::with_capacity(directory.len() + 1 + name.len());
+    path.extend_from_slice(directory);
+    if !path.is_empty() {
+        path.push(b'/');
+    }
+    path.extend_from_slice(name);
+    path.into()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Where a directory's handle comes from: opened below its parent, so that no link on the way is
+/// followed and no path is ever too long.
+enum Source {
+    Open(OwnedFd),
+    Below(Arc<OwnedFd>, std::ffi::CString),
+}
+
+struct Task<S> {
+    source: Source,
+    path: BString,
+    index: u32,
+    state: Option<Arc<S>>,
+}
+
+struct Queue<S> {
+    tasks: Vec<Task<S>>,
+    active: usize,
+}
+
+struct Shared<'a, F: Filter> {
+    filter: &'a F,
+    progress: &'a dyn Progress,
+    queue: Mutex<Queue<F::State>>,
+    wake: Condvar,
+    next_index: AtomicU32,
+    failed: AtomicBool,
+    files: AtomicU64,
+}
+
+#[derive(Default)]
+struct Part {
+    directories: Vec<(u32, Directory)>,
+    files: u64,
+    bytes: u64,
+    ignored: u64,
+    skipped: Vec<Skipped>,
+    errors: Vec<(BString, Error)>,
+}
+
+impl<F: Filter> Shared<'_, F> {
+    /// Takes directories off the queue until all are read.
+    fn work(&self) -> Result<Part> {
+        let mut part = Part::default();
+        let mut result = Ok(());
+        while let Some(task) = self.next() {
+            let children = check_interrupt(self.progress).and_then(|()| self.read(task, &mut part));
+            let mut queue = lock(&self.queue);
+            queue.active -= 1;
+            match children {
+                Ok(children) => queue.tasks.extend(children),
+                Err(error) => {
+                    self.failed.store(true, Ordering::Relaxed);
+                    queue.tasks.clear();
+                    result = Err(error);
+                }
+            }
+            drop(queue);
+            self.wake.notify_all();
+        }
+        result.map(|()| part)
+    }
+
+    fn next(&self) -> Option<Task<F::State>> {
+        let mut queue = lock(&self.queue);
+        loop {
+            if self.failed.load(Ordering::Relaxed) {
+                return None;
+            }
+            if let Some(task) = queue.tasks.pop() {
+                queue.active += 1;
+                return Some(task);
+            }
+            if queue.active == 0 {
+                return None;
+            }
+            queue = self.wake.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Reads one directory into `part`; returns its subdirectories as tasks.
+    fn read(&self, task: Task<F::State>, part: &mut Part) -> Result<Vec<Task<F::State>>> {
+        let is_root = task.index == 0;
+        let (directory, children) = match self.list(&task, part) {
+            Ok(read) => read,
+            Err(error) if is_root => return Err(error),
+            Err(error) => {
+                part.errors.push((task.path.clone(), error));
+                (Directory { path: task.path, ..Directory::default() }, Vec::new())
+            }
+        };
+        let files = directory.iter().filter(|(_, kind)| matches!(kind, Kind::File(_))).count();
+        self.files.fetch_add(files as u64, Ordering::Relaxed);
+        self.progress.advance(files as u64);
+        part.directories.push((task.index, directory));
+        Ok(children)
+    }
+
+    fn list(
+        &self,
+        task: &Task<F::State>,
+        part: &mut Part,
+    ) -> Result<(Directory, Vec<Task<F::State>>)> {
+        let shown = || Path::new(".").join(crate::tree_path::escaped(&task.path));
+        let fd = match &task.source {
+            Source::Open(fd) => fd.try_clone().on("read directory", shown())?,
+            Source::Below(parent, name) => {
+                let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                openat(parent.as_ref(), name.as_c_str(), flags, Mode::empty())
+                    .on("read directory", shown())?
+            }
+        };
+        let mut found = Vec::new();
+        let mut has_rules = false;
+        for entry in Dir::read_from(&fd).on("read directory", shown())? {
+            let entry = entry.on("read directory", shown())?;
+            let name = entry.file_name();
+            if matches!(name.to_bytes(), b"." | b"..") || is_repository_name(name.to_bytes()) {
+                continue;
+            }
+            has_rules |= name.to_bytes() == self.filter.rules_file();
+            found.push((name.to_owned(), entry.file_type()));
+        }
+        let rules = if has_rules { Some(read_rules(&fd, self.filter.rules_file())?) } else { None };
+        let state = self.filter.enter(task.state.as_deref(), &task.path, rules.as_deref())?;
+        let listing = Listing { shared: self, fd: Arc::new(fd), state: Arc::new(state) };
+        Ok(listing.classify(&task.path, found, part))
+    }
+}
+
+/// Reads the rules file of the directory `fd`.
+fn read_rules(fd: &OwnedFd, name: &[u8]) -> Result<Vec<u8>> {
+    use std::io::Read;
+    let shown = || crate::tree_path::escaped(name);
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let file = match openat(fd, name, flags, Mode::empty()) {
+        Ok(file) => std::fs::File::from(file),
+        // Git does not follow a link to an ignore file in a work tree either; it counts as none.
+        Err(rustix::io::Errno::LOOP | rustix::io::Errno::NOENT) => return Ok(Vec::new()),
+        Err(error) => return Err(error).on("read", shown()),
+    };
+    let mut bytes = Vec::new();
+    match file.take(64 << 20).read_to_end(&mut bytes) {
+        Err(error) if error.kind() == std::io::ErrorKind::IsADirectory => {}
+        other => drop(other.on("read", shown())?),
+    }
+    Ok(bytes)
+}
+
+/// A directory that is being sorted into what is stored and what is not.
+struct Listing<'a, 'b, F: Filter> {
+    shared: &'a Shared<'b, F>,
+    fd: Arc<OwnedFd>,
+    state: Arc<F::State>,
+}
+
+impl<F: Filter> Listing<'_, '_, F> {
+    fn classify(
+        &self,
+        path: &BString,
+        found: Vec<(std::ffi::CString, FileType)>,
+        part: &mut Part,
+    ) -> (Directory, Vec<Task<F::State>>) {
+        let mut directory = Directory { path: path.clone(), ..Directory::default() };
+        let mut children = Vec::new();
+        let mut full = path.clone();
+        if !full.is_empty() {
+            full.push(b'/');
+        }
+        let stem = full.len();
+        for (name, file_type) in found {
+            full.truncate(stem);
+            full.extend_from_slice(name.to_bytes());
+            let Some((file_type, stat)) = self.stat(&name, file_type, &full, part) else {
+                continue;
+            };
+            let is_dir = file_type == FileType::Directory;
+            if self.shared.filter.is_excluded(&self.state, &full, is_dir) {
+                part.ignored += 1;
+                continue;
+            }
+            match (file_type, stat) {
+                (FileType::Directory, _) => {
+                    let index = self.shared.next_index.fetch_add(1, Ordering::Relaxed);
+                    directory.push(name.to_bytes(), Kind::Directory(index));
+                    children.push(Task {
+                        source: Source::Below(Arc::clone(&self.fd), name),
+                        path: full.clone(),
+                        index,
+                        state: Some(Arc::clone(&self.state)),
+                    });
+                }
+                (FileType::RegularFile, Some(stat)) => {
+                    part.files += 1;
+                    part.bytes += stat.size;
+                    directory.push(name.to_bytes(), Kind::File(stat));
+                }
+                (FileType::Symlink, Some(stat)) => {
+                    directory.push(name.to_bytes(), Kind::Symlink(stat));
+                }
+                (other, _) => {
+                    part.skipped.push(Skipped { path: full.clone(), what: describe(other) });
+                }
+            }
+        }
+        directory.entries.shrink_to_fit();
+        directory.names.shrink_to_fit();
+        (directory, children)
+    }
+
+    /// The type of an entry, and its metadata unless it is a directory. An entry that vanished
+    /// since it was listed is as if it had never been there.
+    fn stat(
+        &self,
+        name: &CStr,
+        file_type: FileType,
+        path: &[u8],
+        part: &mut Part,
+    ) -> Option<(FileType, Option<Stat>)> {
+        if file_type == FileType::Directory {
+            return Some((file_type, None));
+        }
+        match statat(self.fd.as_ref(), name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => {
+                let file_type = FileType::from_raw_mode(stat.st_mode);
+                Some((file_type, Some(Stat::from_rustix(&stat))))
+            }
+            Err(rustix::io::Errno::NOENT) => None,
+            Err(error) => {
+                let shown = crate::tree_path::escaped(path);
+                part.errors.push((path.into(), Error::io("read", shown, error.into())));
+                None
+            }
+        }
+    }
+}
+
+fn describe(file_type: FileType) -> &'static str {
+    match file_type {
+        FileType::Socket => "a socket",
+        FileType::Fifo => "a named pipe",
+        FileType::BlockDevice | FileType::CharacterDevice => "a device",
+        _ => "not a regular file",
+    }
+}
