@@ -1,1 +1,291 @@
-//! The Git repository of records: the only door to gix.
+//! The Git repository of records: commits, trees, record files, refs. The only door to gix.
+//!
+//! `.artifacts` is a real bare SHA-256 Git repository. gix reads it; what is written goes through
+//! [`fs::atomic`](crate::fs::atomic), because gix doesn't wait for the disk. Objects become visible
+//! whole and durable, and always before the ref that names them.
+
+use std::path::{Path, PathBuf};
+
+use bstr::BString;
+
+use crate::clock::Timestamp;
+use crate::error::{Error, ErrorKind, IoResultExt, Result};
+use crate::fs::atomic;
+use crate::id::{Id, ObjectKind};
+
+/// The history of one repository. Many threads may use it at once; what other processes write is
+/// seen.
+#[derive(Debug)]
+pub struct History {
+    git_dir: PathBuf,
+    repo: gix::ThreadSafeRepository,
+}
+
+/// Who did something, and when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signature {
+    /// The name; what Git can't keep in one (`<`, `>`, line feed, NUL) is dropped when written.
+    pub name: String,
+    /// The mail address, under the same rule.
+    pub email: String,
+    /// When, in UTC.
+    pub time: Timestamp,
+}
+
+/// A commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Commit {
+    /// The tree it records.
+    pub tree: Id,
+    /// What it was made from; a record's last commit first.
+    pub parents: Vec<Id>,
+    /// Who made the change.
+    pub author: Signature,
+    /// Who recorded it.
+    pub committer: Signature,
+    /// A subject line, and after an empty line a body. Text that is not UTF-8 is read with
+    /// replacement characters.
+    pub message: String,
+}
+
+/// What an entry of a tree is: the four modes of Git that are used here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EntryMode {
+    /// A file, mode 100644.
+    File,
+    /// A file that may be executed, mode 100755.
+    Executable,
+    /// A symbolic link, mode 120000; the blob is its target.
+    Symlink,
+    /// A directory, mode 040000.
+    Directory,
+}
+
+impl EntryMode {
+    /// The mode in six octal digits, as `git ls-tree` prints it.
+    pub fn octal(self) -> &'static str {
+        match self {
+            EntryMode::File => "100644",
+            EntryMode::Executable => "100755",
+            EntryMode::Symlink => "120000",
+            EntryMode::Directory => "040000",
+        }
+    }
+
+    /// The mode as it stands in a tree object: without a leading zero.
+    pub(crate) fn in_tree(self) -> &'static str {
+        match self {
+            EntryMode::Directory => "40000",
+            mode => mode.octal(),
+        }
+    }
+
+    /// The mode a tree object writes so; `None` for any other spelling.
+    pub(crate) fn from_tree(digits: &[u8]) -> Option<Self> {
+        [EntryMode::File, EntryMode::Executable, EntryMode::Symlink, EntryMode::Directory]
+            .into_iter()
+            .find(|mode| mode.in_tree().as_bytes() == digits)
+    }
+
+    /// Whether this is a directory.
+    pub fn is_directory(self) -> bool {
+        self == EntryMode::Directory
+    }
+
+    /// The kind of object an entry of this mode names.
+    pub fn object_kind(self) -> ObjectKind {
+        if self.is_directory() { ObjectKind::Tree } else { ObjectKind::Blob }
+    }
+}
+
+/// One entry of a tree.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct TreeEntry {
+    /// The file's name: one component, any bytes that [`check_name`](crate::tree_path::check_name)
+    /// allows.
+    pub name: BString,
+    /// What it is.
+    pub mode: EntryMode,
+    /// The blob or tree.
+    pub id: Id,
+}
+
+/// The directories of a repository, each below the one before it where it has a parent here.
+const DIRECTORIES: [&str; 9] = [
+    "objects/info",
+    "objects/pack",
+    "objects",
+    "refs/heads",
+    "refs/tags",
+    "refs",
+    "logs",
+    "tmp",
+    "hooks",
+];
+
+/// What Git's template brings that has no meaning here.
+const TEMPLATE_LEFTOVERS: [&str; 2] = ["description", "info"];
+
+/// Settings that hold in every repository: git must not tidy away what it holds only in part, and
+/// every ref has a reflog whoever moves it.
+const GIT_CONFIG: [(&str, &str); 3] =
+    [("core.logallrefupdates", "always"), ("gc.auto", "0"), ("maintenance.auto", "false")];
+
+impl History {
+    /// Makes an empty history in `git_dir`, an existing and empty directory. Durable on return.
+    pub fn init(git_dir: &Path) -> Result<()> {
+        let options = gix::create::Options {
+            object_hash: Some(gix::hash::Kind::Sha256),
+            ..gix::create::Options::default()
+        };
+        gix::create::into(git_dir, gix::create::Kind::Bare, options)
+            .map_err(|error| git_error(format!("cannot make '{}'", git_dir.display()), error))?;
+        for directory in DIRECTORIES {
+            atomic::create_dir_all(&git_dir.join(directory))?;
+        }
+        remove_template(git_dir)?;
+        let mut config = read_config(git_dir)?;
+        for (key, value) in GIT_CONFIG {
+            config.set_raw_value(key, value).map_err(|error| git_error("bad setting", error))?;
+        }
+        let tmp = git_dir.join("tmp");
+        atomic::write(&git_dir.join("config"), &tmp, &config.to_bstring())?;
+        atomic::write(&git_dir.join("HEAD"), &tmp, b"ref: refs/heads/main\n")?;
+        for directory in DIRECTORIES {
+            atomic::sync_dir(&git_dir.join(directory))?;
+        }
+        atomic::sync_dir(git_dir)?;
+        atomic::sync_parent(git_dir)
+    }
+
+    /// Opens the history in `git_dir`. Nothing outside of that directory is read: no settings of
+    /// the user, the system or the environment.
+    pub fn open(git_dir: &Path) -> Result<History> {
+        let repo = open_options().open(git_dir).map_err(|error| {
+            let message = format!("'{}' is not a repository", git_dir.display());
+            Error::new(ErrorKind::NotARepository, message).with_source(error)
+        })?;
+        let format = repo.to_thread_local().object_hash();
+        if format != gix::hash::Kind::Sha256 {
+            let message = format!(
+                "'{}' is a Git repository with {format} ids, where sha256 is needed",
+                git_dir.display()
+            );
+            return Err(Error::new(ErrorKind::Unsupported, message)
+                .with_hint("make a repository of its own: art init"));
+        }
+        Ok(History { git_dir: git_dir.to_owned(), repo })
+    }
+
+    /// The directory it is in.
+    pub fn git_dir(&self) -> &Path {
+        &self.git_dir
+    }
+
+    /// Where files are written before they get their name; on the same file system.
+    pub(crate) fn tmp_dir(&self) -> PathBuf {
+        self.git_dir.join("tmp")
+    }
+
+    /// gix's view of the repository for use by one thread; made in microseconds.
+    pub(crate) fn gix(&self) -> gix::Repository {
+        self.repo.to_thread_local()
+    }
+}
+
+/// Options that keep gix to the repository itself and to the bytes that are there: no objects
+/// replaced by others under `refs/replace/`.
+fn open_options() -> gix::open::Options {
+    gix::open::Options::isolated()
+        .open_path_as_is(true)
+        .with(gix::sec::Trust::Full)
+        .config_overrides(["gitoxide.objects.noReplace=true"])
+}
+
+fn remove_template(git_dir: &Path) -> Result<()> {
+    for leftover in TEMPLATE_LEFTOVERS {
+        let path = git_dir.join(leftover);
+        if path.is_dir() { atomic::remove_tree(&path) } else { atomic::remove_file(&path) }?;
+    }
+    let hooks = git_dir.join("hooks");
+    for entry in std::fs::read_dir(&hooks).on("list", &hooks)? {
+        atomic::remove_file(&entry.on("list", &hooks)?.path())?;
+    }
+    Ok(())
+}
+
+fn read_config(git_dir: &Path) -> Result<gix::config::File> {
+    let path = git_dir.join("config");
+    gix::config::File::from_path_no_includes(path.clone(), gix::config::Source::Local)
+        .map_err(|error| git_error(format!("cannot read '{}'", path.display()), error))
+}
+
+/// A failure inside of gix that has no better kind.
+pub(crate) fn git_error(message: impl Into<String>, error: gix::Error) -> Error {
+    Error::corrupt(message).with_source(error)
+}
+
+/// An id in gix's form.
+pub(crate) fn to_object_id(id: &Id) -> gix::ObjectId {
+    gix::ObjectId::Sha256(*id.as_bytes())
+}
+
+/// An id from gix's form; an error for one that is not SHA-256.
+pub(crate) fn from_oid(oid: &gix::oid) -> Result<Id> {
+    Id::from_slice(oid.as_bytes())
+        .ok_or_else(|| Error::corrupt(format!("'{oid}' is not a SHA-256 object id")))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A new history in a directory that is removed with the first part of the pair.
+    pub(crate) fn temporary_history() -> (tempfile::TempDir, History) {
+        let directory = tempfile::tempdir().unwrap();
+        History::init(directory.path()).unwrap();
+        let history = History::open(directory.path()).unwrap();
+        (directory, history)
+    }
+
+    #[test]
+    fn a_new_history_is_a_bare_sha256_repository_that_git_leaves_alone() {
+        let (directory, history) = temporary_history();
+        assert_eq!(history.git_dir(), directory.path());
+        let config = std::fs::read_to_string(directory.path().join("config")).unwrap();
+        for line in ["bare = true", "objectformat = sha256", "auto = 0", "auto = false"] {
+            assert!(config.contains(line), "{line} in {config}");
+        }
+        assert!(!directory.path().join("description").exists());
+        assert_eq!(std::fs::read_dir(directory.path().join("hooks")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_directory_that_holds_no_repository_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let error = History::open(directory.path()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotARepository);
+    }
+
+    #[test]
+    fn a_sha1_repository_is_refused_with_its_object_format() {
+        let directory = tempfile::tempdir().unwrap();
+        gix::create::into(
+            directory.path(),
+            gix::create::Kind::Bare,
+            gix::create::Options::default(),
+        )
+        .unwrap();
+        let error = History::open(directory.path()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert!(error.message().contains("sha1"), "{error:?}");
+    }
+
+    #[test]
+    fn a_history_can_be_shared_by_threads() {
+        fn shared<T: Send + Sync>(_: &T) {}
+        let (_directory, history) = temporary_history();
+        shared(&history);
+    }
+}
