@@ -1,0 +1,33 @@
+//! `art completions`: lets a shell complete verbs and options.
+
+use artifacts::Result;
+use clap_complete::Shell;
+
+use crate::cli;
+use crate::context::Context;
+use crate::report::{Exit, help_tail};
+
+/// Prints a script that completes verbs and options in a shell
+///
+/// Load it from the shell's start file, or put it where the shell looks for completions.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = help_tail(
+    &[
+        "art completions bash > ~/.local/share/bash-completion/completions/art",
+        "art completions zsh > ~/.zfunc/_art",
+        "art completions fish > ~/.config/fish/completions/art.fish",
+    ],
+    &[],
+))]
+pub(crate) struct Args {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    shell: Shell,
+}
+
+pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut cli::command(), "art", &mut script);
+    context.ui.page().raw(&script)?;
+    Ok(Exit::Ok)
+}

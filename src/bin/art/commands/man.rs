@@ -1,0 +1,92 @@
+//! `art man`: the manual, from the same words as the help.
+
+use std::path::{Path, PathBuf};
+
+use artifacts::error::{Error, IoResultExt, Result};
+use artifacts::fs::atomic;
+use clap::Command;
+use clap_mangen::Man;
+use serde::Serialize;
+
+use crate::cli;
+use crate::context::Context;
+use crate::report::{Exit, help_tail};
+use crate::ui::markdown;
+
+/// Prints the manual page of art or of one verb, or writes all pages
+///
+/// Without VERB, the page of art itself. `--to` writes one page a verb into a directory, for
+/// example where `man` looks for them.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = help_tail(
+    &["art man | man -l -", "art man completions", "art man --to ~/.local/share/man/man1"],
+    &[Exit::Unauthorized],
+))]
+pub(crate) struct Args {
+    /// The verb, and the verb below it if there is one
+    #[arg(value_name = "VERB", conflicts_with_all = ["to", "markdown"])]
+    verb: Vec<String>,
+
+    /// Write the pages of all verbs into DIR, which is made if missing
+    #[arg(long, value_name = "DIR", conflicts_with = "markdown")]
+    to: Option<PathBuf>,
+
+    /// Print the reference of all verbs as Markdown
+    #[arg(long)]
+    markdown: bool,
+}
+
+/// What `--to` wrote.
+#[derive(Debug, Serialize)]
+struct Written {
+    directory: PathBuf,
+    pages: Vec<String>,
+}
+
+pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
+    let mut command = cli::command();
+    command.build();
+    if args.markdown {
+        context.ui.page().raw(markdown::reference(&command).as_bytes())?;
+    } else if let Some(directory) = &args.to {
+        let written = write_all(&command, directory)?;
+        context.ui.summary(&written, |page| {
+            writeln!(page, "{} pages in {}", written.pages.len(), directory.display())
+        })?;
+    } else {
+        let verb = find(&command, &args.verb)?;
+        context.ui.page().raw(&render(verb)?)?;
+    }
+    Ok(Exit::Ok)
+}
+
+/// The verb named by `path`; no name is `art` itself.
+fn find<'c>(command: &'c Command, path: &[String]) -> Result<&'c Command> {
+    path.iter().try_fold(command, |command, name| {
+        command.find_subcommand(name).ok_or_else(|| {
+            let parent = command.get_display_name().unwrap_or("art").replace('-', " ");
+            Error::not_found(format!("{parent} has no verb '{}'", name.escape_debug()))
+                .with_hint(format!("{parent} --help"))
+        })
+    })
+}
+
+fn render(command: &Command) -> Result<Vec<u8>> {
+    let mut page = Vec::new();
+    Man::new(command.clone()).render(&mut page).on("render", "the manual page")?;
+    Ok(page)
+}
+
+fn write_all(command: &Command, directory: &Path) -> Result<Written> {
+    atomic::create_dir_all(directory)?;
+    let mut pages = Vec::new();
+    let mut left = vec![command];
+    while let Some(command) = left.pop() {
+        let name = format!("{}.1", command.get_display_name().unwrap_or("art"));
+        atomic::write(&directory.join(&name), directory, &render(command)?)?;
+        pages.push(name);
+        left.extend(command.get_subcommands().filter(|verb| verb.get_name() != "help"));
+    }
+    pages.sort();
+    Ok(Written { directory: directory.to_owned(), pages })
+}

@@ -1,0 +1,223 @@
+//! What comes from around the process: arguments, environment, home, directory, terminal, time.
+//! The only reader of them.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+use artifacts::clock::{Clock, FixedClock, SystemClock, Timestamp};
+use artifacts::error::{Error, IoResultExt, Result};
+
+/// The process's surroundings, read once at the start.
+#[derive(Debug, Clone)]
+pub(crate) struct Env {
+    args: Vec<OsString>,
+    vars: BTreeMap<OsString, OsString>,
+    terminals: Terminals,
+}
+
+/// Which of the three streams are terminals, and how wide.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Terminals {
+    /// Standard input is one.
+    pub(crate) stdin: bool,
+    /// Standard output is one.
+    pub(crate) stdout: bool,
+    /// Standard error is one.
+    pub(crate) stderr: bool,
+    /// Columns of the terminal, if one of the outputs is one.
+    pub(crate) columns: Option<u16>,
+}
+
+/// The narrowest terminal that texts are laid out for.
+const NARROW: usize = 40;
+/// The width of help where there is no terminal.
+const HELP_WIDTH: usize = 100;
+
+impl Env {
+    /// Reads it all.
+    #[expect(clippy::disallowed_methods, reason = "this module is the door")]
+    pub(crate) fn capture() -> Self {
+        Env {
+            args: std::env::args_os().collect(),
+            vars: std::env::vars_os().collect(),
+            terminals: Terminals::look(),
+        }
+    }
+
+    /// The command line, the program's name first.
+    pub(crate) fn args(&self) -> &[OsString] {
+        &self.args
+    }
+
+    /// The streams.
+    pub(crate) fn terminals(&self) -> Terminals {
+        self.terminals
+    }
+
+    /// A variable; unset and empty are the same.
+    pub(crate) fn var_os(&self, name: &str) -> Option<&OsStr> {
+        self.vars.get(OsStr::new(name)).map(OsString::as_os_str).filter(|value| !value.is_empty())
+    }
+
+    /// A variable that must be text.
+    pub(crate) fn var(&self, name: &str) -> Result<Option<&str>> {
+        match self.var_os(name).map(OsStr::to_str) {
+            None => Ok(None),
+            Some(Some(text)) => Ok(Some(text)),
+            Some(None) => Err(Error::invalid(format!("the variable {name} is not UTF-8"))),
+        }
+    }
+
+    /// All `ART_*` variables that are text, for the settings.
+    pub(crate) fn art_vars(&self) -> BTreeMap<String, String> {
+        self.vars
+            .iter()
+            .filter_map(|(name, value)| Some((name.to_str()?, value.to_str()?)))
+            .filter(|(name, value)| name.starts_with("ART_") && !value.is_empty())
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect()
+    }
+
+    /// The user's own settings file: `$XDG_CONFIG_HOME/art/config.toml`, else
+    /// `~/.config/art/config.toml`; `None` without a home.
+    pub(crate) fn user_config_file(&self) -> Option<PathBuf> {
+        // As the XDG specification says, a relative path there is ignored.
+        let xdg = self.var_os("XDG_CONFIG_HOME").map(PathBuf::from).filter(|dir| dir.is_absolute());
+        let base = xdg.or_else(|| Some(Path::new(self.var_os("HOME")?).join(".config")))?;
+        Some(base.join("art").join("config.toml"))
+    }
+
+    /// Columns for help and other running text.
+    pub(crate) fn text_width(&self) -> usize {
+        match self.terminals.columns {
+            Some(columns) => usize::from(columns).clamp(NARROW, HELP_WIDTH),
+            None => HELP_WIDTH,
+        }
+    }
+
+    /// The clock: the system's, unless `ART_NOW` fixes it.
+    pub(crate) fn clock(&self) -> Result<Box<dyn Clock>> {
+        match self.var("ART_NOW")? {
+            None => Ok(Box::new(SystemClock)),
+            Some(text) => {
+                let time: Timestamp =
+                    text.parse().map_err(|error: Error| error.context("ART_NOW can't be read"))?;
+                Ok(Box::new(FixedClock(time)))
+            }
+        }
+    }
+
+    /// A fixed seed for what is otherwise chosen at random (`ART_SEED`); only where the time is
+    /// fixed too, so that it can't make two real runs alike.
+    pub(crate) fn seed(&self) -> Result<Option<u64>> {
+        if self.var("ART_NOW")?.is_none() {
+            return Ok(None);
+        }
+        match self.var("ART_SEED")? {
+            None => Ok(None),
+            Some(text) => text
+                .parse()
+                .map(Some)
+                .map_err(|_| Error::invalid("ART_SEED is not a whole number from 0 up")),
+        }
+    }
+
+    /// The user's name as the system knows it.
+    pub(crate) fn user(&self) -> String {
+        ["USER", "LOGNAME"]
+            .into_iter()
+            .find_map(|name| self.var(name).ok().flatten())
+            .map(str::to_owned)
+            .or_else(user_of_passwd)
+            .unwrap_or_else(|| format!("uid-{}", rustix::process::getuid().as_raw()))
+    }
+
+    /// The name of this machine; `ART_HOST` where the time is fixed.
+    pub(crate) fn host(&self) -> String {
+        if let (Some(_), Ok(Some(host))) = (self.var_os("ART_NOW"), self.var("ART_HOST")) {
+            return host.to_owned();
+        }
+        let name = rustix::system::uname();
+        let name = name.nodename().to_string_lossy().into_owned();
+        if name.is_empty() { "localhost".to_owned() } else { name }
+    }
+}
+
+/// Goes to `directory`, if given, and says where the process is.
+#[expect(clippy::disallowed_methods, reason = "this module is the door")]
+pub(crate) fn enter(directory: Option<&Path>) -> Result<PathBuf> {
+    if let Some(directory) = directory {
+        std::env::set_current_dir(directory).on("enter directory", directory)?;
+    }
+    std::env::current_dir().on("find", "the working directory")
+}
+
+/// The first field of the line of this user in `/etc/passwd`.
+fn user_of_passwd() -> Option<String> {
+    let uid = rustix::process::getuid().as_raw().to_string();
+    let text = std::fs::read_to_string("/etc/passwd").ok()?;
+    text.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)? == uid).then(|| name.to_owned())
+    })
+}
+
+impl Terminals {
+    fn look() -> Self {
+        let (stdout, stderr) = (std::io::stdout(), std::io::stderr());
+        let mut terminals = Terminals {
+            stdin: std::io::stdin().is_terminal(),
+            stdout: stdout.is_terminal(),
+            stderr: stderr.is_terminal(),
+            columns: None,
+        };
+        let size = if terminals.stdout {
+            rustix::termios::tcgetwinsize(&stdout).ok()
+        } else if terminals.stderr {
+            rustix::termios::tcgetwinsize(&stderr).ok()
+        } else {
+            None
+        };
+        terminals.columns = size.map(|size| size.ws_col).filter(|columns| *columns > 0);
+        terminals
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn env(vars: &[(&str, &str)]) -> Env {
+        let vars = vars.iter().map(|(name, value)| (name.into(), value.into())).collect();
+        Env { args: Vec::new(), vars, terminals: Terminals::default() }
+    }
+
+    #[test]
+    fn the_user_file_follows_xdg_and_ignores_relative_paths_there() {
+        let file = |vars| env(vars).user_config_file();
+        assert_eq!(file(&[]), None);
+        assert_eq!(file(&[("HOME", "/h")]), Some("/h/.config/art/config.toml".into()));
+        let both = [("HOME", "/h"), ("XDG_CONFIG_HOME", "/x")];
+        assert_eq!(file(&both), Some("/x/art/config.toml".into()));
+        let relative = [("HOME", "/h"), ("XDG_CONFIG_HOME", "x")];
+        assert_eq!(file(&relative), Some("/h/.config/art/config.toml".into()));
+    }
+
+    #[test]
+    fn a_seed_counts_only_where_the_time_is_fixed() {
+        assert_eq!(env(&[("ART_SEED", "7")]).seed().unwrap(), None);
+        let both = [("ART_SEED", "7"), ("ART_NOW", "2026-11-21")];
+        assert_eq!(env(&both).seed().unwrap(), Some(7));
+        let bad = [("ART_SEED", "x"), ("ART_NOW", "2026-11-21")];
+        assert!(env(&bad).seed().is_err());
+    }
+
+    #[test]
+    fn only_art_variables_reach_the_settings() {
+        let vars = env(&[("ART_PROJECT", "o/p"), ("PATH", "/bin"), ("ART_EMPTY", "")]).art_vars();
+        assert_eq!(vars.into_iter().collect::<Vec<_>>(), [("ART_PROJECT".into(), "o/p".into())]);
+    }
+}

@@ -1,0 +1,310 @@
+//! Errors and exit codes: the one table that scripts branch on.
+
+use std::io;
+use std::process::ExitCode;
+
+use artifacts::{Error, ErrorKind};
+use clap::error::{ContextKind, ContextValue, ErrorKind as ClapKind};
+use serde_json::json;
+
+use crate::cli::EarlyOptions;
+use crate::env::Env;
+use crate::signals;
+use crate::ui::{self, Looks, Style, Ui};
+
+/// How `art` ends. The codes are a promise: never changed, never reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Done.
+    Ok,
+    /// Refused, not found, or the answer is "no".
+    No,
+    /// The command line is wrong.
+    Usage,
+    /// Some of it was done; what was not is named.
+    Partly,
+    /// There is no repository.
+    NotARepository,
+    /// Another process holds the lock.
+    Locked,
+    /// Permission was denied.
+    Unauthorized,
+    /// Something moved meanwhile, or two sides conflict.
+    Moved,
+    /// A full disk, an unreachable store.
+    Unavailable,
+    /// Refused by a policy, a stage or a hook.
+    Policy,
+    /// Stored data is damaged.
+    Corrupt,
+    /// A defect of this program.
+    Bug,
+    /// Stopped by the user.
+    Interrupted,
+    /// The exit code of the command that `art run` ran.
+    Child(u8),
+}
+
+impl Exit {
+    /// The code that the shell sees.
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Exit::Ok => 0,
+            Exit::No => 1,
+            Exit::Usage => 2,
+            Exit::Partly => 3,
+            Exit::NotARepository => 10,
+            Exit::Locked => 11,
+            Exit::Unauthorized => 12,
+            Exit::Moved => 13,
+            Exit::Unavailable => 14,
+            Exit::Policy => 15,
+            Exit::Corrupt => 20,
+            Exit::Bug => 70,
+            Exit::Interrupted => 130,
+            Exit::Child(code) => code,
+        }
+    }
+
+    /// What it says, in the words of the help.
+    fn meaning(self) -> &'static str {
+        match self {
+            Exit::Ok => "done",
+            Exit::No => "refused, not found, or the answer is no",
+            Exit::Usage => "the command line or a value is wrong",
+            Exit::Partly => "partly done",
+            Exit::NotARepository => "not a repository",
+            Exit::Locked => "locked by another process",
+            Exit::Unauthorized => "permission denied",
+            Exit::Moved => "moved meanwhile, or conflicting",
+            Exit::Unavailable => "unavailable (a full disk, for example): try later",
+            Exit::Policy => "refused by a policy, a stage or a hook",
+            Exit::Corrupt => "stored data is damaged",
+            Exit::Bug => "a defect in art: please report it",
+            Exit::Interrupted => "interrupted",
+            Exit::Child(_) => "the exit code of the command that was run",
+        }
+    }
+
+    /// The code for an error of `kind`.
+    pub(crate) fn of(kind: ErrorKind) -> Self {
+        match kind {
+            ErrorKind::NotFound
+            | ErrorKind::AlreadyExists
+            | ErrorKind::Refused
+            | ErrorKind::Unsupported => Exit::No,
+            ErrorKind::Invalid => Exit::Usage,
+            ErrorKind::NotARepository => Exit::NotARepository,
+            ErrorKind::Locked => Exit::Locked,
+            ErrorKind::Moved => Exit::Moved,
+            ErrorKind::Unauthorized => Exit::Unauthorized,
+            ErrorKind::Unavailable => Exit::Unavailable,
+            ErrorKind::Policy => Exit::Policy,
+            ErrorKind::Corrupt => Exit::Corrupt,
+            ErrorKind::Interrupted => Exit::Interrupted,
+            _ => Exit::Bug,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        ExitCode::from(exit.code())
+    }
+}
+
+/// The end of a verb's `--help`: examples, then the exit codes that the verb uses. 0 and 2 are
+/// every verb's and need not be given.
+pub(crate) fn help_tail(examples: &[&str], exits: &[Exit]) -> String {
+    let mut text = String::new();
+    if !examples.is_empty() {
+        text.push_str("Examples:\n");
+        for example in examples {
+            text.push_str(&format!("  {example}\n"));
+        }
+        text.push('\n');
+    }
+    let mut all = vec![Exit::Ok, Exit::Usage];
+    all.extend(exits);
+    all.sort_by_key(|exit| match exit {
+        Exit::Child(_) => 256,
+        other => u16::from(other.code()),
+    });
+    all.dedup();
+    text.push_str("Exit codes:");
+    for exit in all {
+        match exit {
+            Exit::Child(_) => text.push_str(&format!("\n    *  {}", exit.meaning())),
+            _ => text.push_str(&format!("\n  {:>3}  {}", exit.code(), exit.meaning())),
+        }
+    }
+    text
+}
+
+/// Prints an error for a person or, under `--json`, for a program; returns how to end.
+pub(crate) fn failure(error: &Error, ui: &Ui) -> Exit {
+    if is_closed_pipe(error) {
+        signals::die_of_closed_pipe();
+        return Exit::Child(141);
+    }
+    let exit = Exit::of(error.kind());
+    let kind = serde_json::to_value(error.kind()).unwrap_or_default();
+    print(ui, &kind, error.message(), &error.causes(), error.hint(), exit);
+    exit
+}
+
+fn print(
+    ui: &Ui,
+    kind: &serde_json::Value,
+    message: &str,
+    causes: &[String],
+    hint: Option<&str>,
+    exit: Exit,
+) {
+    if ui.looks().json {
+        ui::json_to_stderr(&json!({ "error": {
+            "kind": kind,
+            "message": message,
+            "causes": causes,
+            "hint": hint,
+            "exit_code": exit.code(),
+        }}));
+        return;
+    }
+    ui.error_line(Style::Error, "error:", message);
+    for cause in causes {
+        ui.error_line(Style::Error, "caused by:", cause);
+    }
+    if let Some(hint) = hint {
+        ui::to_stderr("\n");
+        ui.error_line(Style::Hint, "hint:", hint);
+    }
+}
+
+/// Whether the reader of our output has gone away, which is no error of ours.
+fn is_closed_pipe(error: &Error) -> bool {
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(cause) = next {
+        if let Some(io) = cause.downcast_ref::<io::Error>() {
+            return io.kind() == io::ErrorKind::BrokenPipe;
+        }
+        next = cause.source();
+    }
+    false
+}
+
+/// Answers what is no verb to run: help, the version, or a wrong command line.
+pub(crate) fn parse_error(error: &clap::Error, early: EarlyOptions, env: &Env) -> Exit {
+    let ui = Ui::new(Looks::early(env, early));
+    match error.kind() {
+        ClapKind::DisplayHelp | ClapKind::DisplayVersion => {
+            let text = error.render();
+            let text =
+                if ui.looks().stdout_color { text.ansi().to_string() } else { text.to_string() };
+            match ui.page().raw(text.as_bytes()) {
+                Ok(()) => Exit::Ok,
+                Err(error) => failure(&error, &ui),
+            }
+        }
+        ClapKind::DisplayHelpOnMissingArgumentOrSubcommand if !early.json => {
+            ui::to_stderr(&error.render().to_string());
+            Exit::Usage
+        }
+        _ => {
+            let (message, usage) = split_usage(error);
+            let hint =
+                suggestion(error).unwrap_or_else(|| usage.unwrap_or("art --help".to_owned()));
+            let invalid = serde_json::to_value(ErrorKind::Invalid).unwrap_or_default();
+            print(&ui, &invalid, &message, &[], Some(&hint), Exit::Usage);
+            Exit::Usage
+        }
+    }
+}
+
+/// clap's text in two: what is wrong, on one line, and how the verb is used.
+fn split_usage(error: &clap::Error) -> (String, Option<String>) {
+    let text = error.render().to_string();
+    let message: Vec<&str> =
+        text.lines().take_while(|line| !line.trim().is_empty()).map(str::trim).collect();
+    let message = message.join(" ");
+    let message = message.strip_prefix("error: ").unwrap_or(&message).to_owned();
+    let usage = text.lines().find_map(|line| line.strip_prefix("Usage: "));
+    (message, usage.map(str::to_owned))
+}
+
+/// "Did you mean", from what clap knows about verbs, options and values.
+fn suggestion(error: &clap::Error) -> Option<String> {
+    [ContextKind::SuggestedSubcommand, ContextKind::SuggestedArg, ContextKind::SuggestedValue]
+        .into_iter()
+        .find_map(|kind| match error.get(kind)? {
+            ContextValue::String(one) => Some(format!("did you mean '{one}'?")),
+            ContextValue::Strings(some) if !some.is_empty() => {
+                let some: Vec<String> = some.iter().map(|one| format!("'{one}'")).collect();
+                Some(format!("did you mean {}?", some.join(" or ")))
+            }
+            _ => None,
+        })
+}
+
+/// Lets a panic say what a person can do about it; the exit code is [`Exit::Bug`].
+pub(crate) fn report_panics() {
+    std::panic::set_hook(Box::new(|info| {
+        let text = info.payload_as_str().unwrap_or("no message");
+        let place = info.location().map(|place| format!(" at {}:{}", place.file(), place.line()));
+        ui::to_stderr(&format!(
+            "error: a defect in art: {text}{}\n\nhint: please report it with the command you typed \
+             (art {})\n",
+            place.unwrap_or_default(),
+            env!("CARGO_PKG_VERSION"),
+        ));
+    }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_of_exit_codes_is_the_promised_one() {
+        let kinds = [
+            (ErrorKind::NotFound, 1),
+            (ErrorKind::AlreadyExists, 1),
+            (ErrorKind::Refused, 1),
+            (ErrorKind::Unsupported, 1),
+            (ErrorKind::Invalid, 2),
+            (ErrorKind::NotARepository, 10),
+            (ErrorKind::Locked, 11),
+            (ErrorKind::Unauthorized, 12),
+            (ErrorKind::Moved, 13),
+            (ErrorKind::Unavailable, 14),
+            (ErrorKind::Policy, 15),
+            (ErrorKind::Corrupt, 20),
+            (ErrorKind::Internal, 70),
+            (ErrorKind::Interrupted, 130),
+        ];
+        for (kind, code) in kinds {
+            assert_eq!(Exit::of(kind).code(), code, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn help_names_each_exit_code_once_in_order() {
+        let tail = help_tail(&["art ls"], &[Exit::Corrupt, Exit::No, Exit::Corrupt]);
+        let codes: Vec<&str> = tail
+            .lines()
+            .skip_while(|line| *line != "Exit codes:")
+            .skip(1)
+            .filter_map(|line| line.split_whitespace().next())
+            .collect();
+        assert_eq!(codes, ["0", "1", "2", "20"]);
+        assert!(tail.starts_with("Examples:\n  art ls\n"));
+    }
+
+    #[test]
+    fn a_closed_pipe_is_recognised_below_context() {
+        let closed = io::Error::from(io::ErrorKind::BrokenPipe);
+        let error = Error::io("write", "stdout", closed).context("listing");
+        assert!(is_closed_pipe(&error));
+        assert!(!is_closed_pipe(&Error::refused("no")));
+    }
+}

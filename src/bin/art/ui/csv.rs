@@ -1,0 +1,31 @@
+//! Comma-separated values as RFC 4180 has them, with a newline at the end of each line.
+
+/// One line of `fields`.
+pub(crate) fn line<S: AsRef<str>>(fields: impl IntoIterator<Item = S>) -> String {
+    let mut line = String::new();
+    for (at, field) in fields.into_iter().enumerate() {
+        if at > 0 {
+            line.push(',');
+        }
+        let field = field.as_ref();
+        if field.contains([',', '"', '\n', '\r']) {
+            line.push('"');
+            line.push_str(&field.replace('"', "\"\""));
+            line.push('"');
+        } else {
+            line.push_str(field);
+        }
+    }
+    line.push('\n');
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_a_separator_is_quoted() {
+        assert_eq!(line(["a", "b,c", "d\"e", "f\ng", ""]), "a,\"b,c\",\"d\"\"e\",\"f\ng\",\n");
+    }
+}

@@ -1,0 +1,227 @@
+//! Lists: the options every list has, and the same rows as a table, as CSV and as JSON.
+
+use std::cmp::Ordering;
+
+use artifacts::clock::Timestamp;
+use artifacts::error::{Error, Result};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::table::{Cell, Table};
+use super::text::{Page, Style};
+use super::{csv, format, json, sanitize};
+use crate::context::Context;
+
+/// The options of verbs that list.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "List options")]
+pub(crate) struct ListArgs {
+    /// Sort by FIELD, or by -FIELD for the largest first
+    #[arg(long, value_name = "FIELD", allow_hyphen_values = true)]
+    pub(crate) sort: Option<String>,
+
+    /// Show at most N
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
+
+    /// Skip the first N
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) offset: usize,
+
+    /// Show these fields in this order
+    #[arg(long, value_name = "FIELD,…", value_delimiter = ',')]
+    pub(crate) columns: Vec<String>,
+
+    /// Print comma-separated values with a line of headings
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) csv: bool,
+}
+
+/// How a field is shown to a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Show {
+    /// As it is.
+    Text,
+    /// A name, in colour.
+    Name,
+    /// An object's id, shortened.
+    Id,
+    /// Bytes.
+    Size,
+    /// A number.
+    Count,
+    /// A moment.
+    Time,
+}
+
+/// A field of a list's rows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Column {
+    /// The field's key; `a.b` is the field `b` of the object `a`.
+    name: &'static str,
+    show: Show,
+    is_hidden: bool,
+}
+
+impl Column {
+    /// A column that a table shows.
+    pub(crate) const fn new(name: &'static str, show: Show) -> Self {
+        Column { name, show, is_hidden: false }
+    }
+
+    /// A column shown only if asked for.
+    pub(crate) const fn hidden(name: &'static str, show: Show) -> Self {
+        Column { name, show, is_hidden: true }
+    }
+
+    fn heading(&self) -> String {
+        self.name.to_uppercase().replace(['_', '.'], " ")
+    }
+
+    fn value<'r>(&self, row: &'r Value) -> &'r Value {
+        self.name.split('.').fold(row, |value, key| value.get(key).unwrap_or(&Value::Null))
+    }
+
+    fn cell(&self, row: &Value) -> Cell {
+        let value = self.value(row);
+        if value.is_null() {
+            return Cell::text("");
+        }
+        match (self.show, value.as_u64()) {
+            (Show::Size, Some(bytes)) => Cell::figure(format::size(bytes)),
+            (Show::Count, Some(number)) => Cell::figure(format::grouped(number)),
+            (Show::Size | Show::Count, None) => Cell::figure(sanitize::subject(&plain(value))),
+            (Show::Name, _) => Cell::text(sanitize::subject(&plain(value))).styled(Style::Name),
+            (Show::Id, _) => {
+                let id: String = plain(value).chars().take(12).collect();
+                Cell::text(sanitize::subject(&id)).styled(Style::Id)
+            }
+            (Show::Time, _) => match plain(value).parse::<Timestamp>() {
+                Ok(time) => Cell::text(format::time(time)),
+                Err(_) => Cell::text(sanitize::subject(&plain(value))),
+            },
+            (Show::Text, _) => Cell::text(sanitize::subject(&plain(value))),
+        }
+    }
+}
+
+/// Shows `rows` as the options say: filtered, sorted, cut, and in the form asked for.
+///
+/// `empty` is said where there is nothing to show ("no runs").
+pub(crate) fn show<T: Serialize>(
+    context: &Context<'_>,
+    args: &ListArgs,
+    columns: &[Column],
+    rows: &[T],
+    empty: &str,
+) -> Result<()> {
+    let mut rows = to_values(rows)?;
+    args.order(columns, &mut rows)?;
+    let rows: Vec<Value> = args.window(rows).collect();
+    let chosen = args.choose(columns)?;
+    let mut page = context.ui.page();
+    if context.ui.looks().json {
+        let picked = !args.columns.is_empty();
+        let rows: Vec<Value> =
+            if picked { rows.iter().map(|row| pick(row, &chosen)).collect() } else { rows };
+        page.raw(&json::pretty(&rows)?)?;
+    } else if args.csv {
+        print_csv(&mut page, &chosen, &rows)?;
+    } else if rows.is_empty() {
+        context.ui.note(empty);
+    } else {
+        print_table(&mut page, &chosen, &rows)?;
+    }
+    page.flush()
+}
+
+fn to_values<T: Serialize>(rows: &[T]) -> Result<Vec<Value>> {
+    rows.iter()
+        .map(|row| {
+            serde_json::to_value(row)
+                .map_err(|error| Error::internal("a row has no JSON form").with_source(error))
+        })
+        .collect()
+}
+
+impl ListArgs {
+    /// Sorts as `--sort` says; rows without the field stand last.
+    fn order(&self, columns: &[Column], rows: &mut [Value]) -> Result<()> {
+        let Some(sort) = &self.sort else { return Ok(()) };
+        let (name, descending) = match sort.strip_prefix('-') {
+            Some(name) => (name, true),
+            None => (sort.as_str(), false),
+        };
+        let column = find(columns, name)?;
+        rows.sort_by(|a, b| {
+            let (a, b) = (column.value(a), column.value(b));
+            match (a.is_null(), b.is_null()) {
+                (false, false) if descending => compare(b, a),
+                (false, false) => compare(a, b),
+                (a, b) => a.cmp(&b),
+            }
+        });
+        Ok(())
+    }
+
+    fn window(&self, rows: Vec<Value>) -> impl Iterator<Item = Value> + use<> {
+        rows.into_iter().skip(self.offset).take(self.limit.unwrap_or(usize::MAX))
+    }
+
+    /// The columns to show: those asked for, else all that are not hidden.
+    fn choose(&self, columns: &[Column]) -> Result<Vec<Column>> {
+        if self.columns.is_empty() {
+            return Ok(columns.iter().filter(|column| !column.is_hidden).copied().collect());
+        }
+        self.columns.iter().map(|name| find(columns, name.trim())).collect()
+    }
+}
+
+fn find(columns: &[Column], name: &str) -> Result<Column> {
+    columns.iter().find(|column| column.name == name).copied().ok_or_else(|| {
+        let names: Vec<&str> = columns.iter().map(|column| column.name).collect();
+        Error::invalid(format!("there is no field '{}' in this list", name.escape_debug()))
+            .with_hint(format!("the fields are {}", names.join(", ")))
+    })
+}
+
+/// Numbers by value, everything else by its text.
+fn compare(a: &Value, b: &Value) -> Ordering {
+    match (a.as_f64(), b.as_f64()) {
+        (Some(a), Some(b)) => a.total_cmp(&b),
+        _ => plain(a).cmp(&plain(b)),
+    }
+}
+
+/// A value as text without quotes; lists with commas.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Array(values) => values.iter().map(plain).collect::<Vec<_>>().join(","),
+        other => other.to_string(),
+    }
+}
+
+fn pick(row: &Value, columns: &[Column]) -> Value {
+    let fields = columns.iter().map(|column| (column.name.to_owned(), column.value(row).clone()));
+    Value::Object(fields.collect::<Map<_, _>>())
+}
+
+fn print_csv(page: &mut Page<'_>, columns: &[Column], rows: &[Value]) -> Result<()> {
+    page.raw(csv::line(columns.iter().map(|column| column.name)).as_bytes())?;
+    for row in rows {
+        let fields = columns.iter().map(|column| plain(column.value(row)));
+        page.raw(csv::line(fields).as_bytes())?;
+    }
+    Ok(())
+}
+
+fn print_table(page: &mut Page<'_>, columns: &[Column], rows: &[Value]) -> Result<()> {
+    let headings: Vec<String> = columns.iter().map(Column::heading).collect();
+    let mut table = Table::new(headings.iter().map(String::as_str));
+    for row in rows {
+        table.row(columns.iter().map(|column| column.cell(row)).collect());
+    }
+    table.print(page)
+}

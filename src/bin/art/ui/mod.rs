@@ -1,0 +1,188 @@
+//! The terminal: the only place that prints.
+//!
+//! Data goes to stdout, everything else to stderr. A reader of stdout that goes away is an error
+//! with a broken pipe as its cause; `main` ends quietly on it. Failures to write to stderr are
+//! nobody's to hear of.
+
+mod confirm;
+pub(crate) mod csv;
+pub(crate) mod format;
+mod json;
+pub(crate) mod list;
+pub(crate) mod markdown;
+mod progress;
+pub(crate) mod sanitize;
+mod table;
+mod text;
+
+use std::io::{self, Write};
+
+use artifacts::error::{IoResultExt, Result};
+use serde::Serialize;
+
+pub(crate) use confirm::ConfirmArgs;
+pub(crate) use list::{Column, ListArgs, Show};
+pub(crate) use progress::TerminalProgress;
+pub(crate) use text::{Page, Style};
+
+use crate::cli::{ColorWhen, EarlyOptions, Globals};
+use crate::env::Env;
+
+/// How to print, decided once.
+#[derive(Debug, Clone, Copy, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a separate fact about the streams")]
+pub(crate) struct Looks {
+    /// JSON instead of text.
+    pub(crate) json: bool,
+    /// Data and errors only.
+    pub(crate) quiet: bool,
+    /// How much more to tell.
+    pub(crate) verbose: u8,
+    /// Colour on stdout.
+    pub(crate) stdout_color: bool,
+    /// Colour on stderr.
+    pub(crate) stderr_color: bool,
+    /// stdout is a terminal.
+    pub(crate) terminal: bool,
+    /// Columns of the terminal on stdout.
+    pub(crate) columns: Option<usize>,
+    /// A person can be asked.
+    pub(crate) interactive: bool,
+    /// Progress is drawn on stderr.
+    pub(crate) progress: bool,
+}
+
+impl Looks {
+    /// From the options and the terminals.
+    pub(crate) fn of(env: &Env, globals: &Globals) -> Self {
+        let early = EarlyOptions { json: globals.json, color: globals.color };
+        Looks {
+            quiet: globals.quiet,
+            verbose: globals.verbose,
+            progress: env.terminals().stderr && !globals.no_progress && !globals.quiet,
+            ..Looks::early(env, early)
+        }
+    }
+
+    /// As far as it is known when the command line can't be parsed.
+    pub(crate) fn early(env: &Env, early: EarlyOptions) -> Self {
+        let terminals = env.terminals();
+        let color = |terminal: bool| match early.color {
+            ColorWhen::Always => true,
+            ColorWhen::Never => false,
+            ColorWhen::Auto => {
+                let dumb = env.var_os("TERM").is_some_and(|term| term == "dumb");
+                terminal && !dumb && env.var_os("NO_COLOR").is_none()
+            }
+        };
+        let columns = terminals.columns.filter(|_| terminals.stdout).map(usize::from);
+        Looks {
+            json: early.json,
+            stdout_color: color(terminals.stdout),
+            stderr_color: color(terminals.stderr),
+            terminal: terminals.stdout,
+            columns,
+            interactive: terminals.stdin && terminals.stderr && !early.json,
+            ..Looks::default()
+        }
+    }
+}
+
+/// Prints and asks.
+#[derive(Debug)]
+pub(crate) struct Ui {
+    looks: Looks,
+}
+
+impl Ui {
+    /// Prints as `looks` says.
+    pub(crate) fn new(looks: Looks) -> Self {
+        Ui { looks }
+    }
+
+    /// How it prints.
+    pub(crate) fn looks(&self) -> &Looks {
+        &self.looks
+    }
+
+    /// Standard output, for streams and for views of several parts.
+    pub(crate) fn page(&self) -> Page<'static> {
+        Page::new(Box::new(io::stdout().lock()), self.looks)
+    }
+
+    /// Data: `value` as JSON under `--json`, else what `human` writes.
+    pub(crate) fn show<T: Serialize + ?Sized>(
+        &self,
+        value: &T,
+        human: impl FnOnce(&mut Page<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let mut page = self.page();
+        if self.looks.json {
+            page.raw(&json::pretty(value)?)?;
+        } else {
+            human(&mut page)?;
+        }
+        page.flush()
+    }
+
+    /// What was done: as [`Ui::show`], but muted by `--quiet`.
+    pub(crate) fn summary<T: Serialize + ?Sized>(
+        &self,
+        value: &T,
+        human: impl FnOnce(&mut Page<'_>) -> Result<()>,
+    ) -> Result<()> {
+        if self.looks.quiet && !self.looks.json {
+            return Ok(());
+        }
+        self.show(value, human)
+    }
+
+    /// Something worth knowing that is not data.
+    pub(crate) fn note(&self, text: &str) {
+        if !self.looks.quiet {
+            to_stderr(&format!("{}\n", sanitize::text(text)));
+        }
+    }
+
+    /// Something that only `-v` tells.
+    pub(crate) fn detail(&self, text: &str) {
+        if self.looks.verbose > 0 && !self.looks.quiet {
+            to_stderr(&format!("{}\n", sanitize::text(text)));
+        }
+    }
+
+    /// Something that may be wrong, but does not stop the work.
+    pub(crate) fn warn(&self, text: &str) {
+        if self.looks.json {
+            json_to_stderr(&serde_json::json!({ "warning": { "message": text } }));
+        } else {
+            self.error_line(Style::Warning, "warning:", text);
+        }
+    }
+
+    /// A line on stderr with a word in front that says what it is.
+    pub(crate) fn error_line(&self, style: Style, label: &str, text: &str) {
+        let label = text::paint(label, style, self.looks.stderr_color);
+        to_stderr(&format!("{label} {}\n", sanitize::text(text)));
+    }
+}
+
+/// One JSON value in one line on stderr.
+pub(crate) fn json_to_stderr(value: &serde_json::Value) {
+    if let Ok(line) = json::line(value) {
+        to_stderr(&String::from_utf8_lossy(&line));
+    }
+}
+
+/// Text on stderr, as it is.
+pub(crate) fn to_stderr(text: &str) {
+    // There is nobody left to tell that stderr can't be written.
+    let _ = io::stderr().write_all(text.as_bytes());
+}
+
+/// A line from standard input, for a question.
+fn read_answer() -> Result<String> {
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer).on("read", "standard input")?;
+    Ok(answer)
+}
