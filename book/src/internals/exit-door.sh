@@ -1,0 +1,161 @@
+#!/usr/bin/env bash
+# The exit door: lists, verifies and restores what an `.artifacts` repository holds, without art.
+# Needs git 2.29 or newer, tar, zstd and sha256sum, besides bash 4.4 and the GNU file utilities.
+#
+#   exit-door.sh list    REPOSITORY REV        the files of a revision: mode, id, path
+#   exit-door.sh verify  REPOSITORY REV        every byte of them against the ids
+#   exit-door.sh restore REPOSITORY REV DIR    verifies, then writes them to DIR, a new directory
+#
+# REPOSITORY is the `.artifacts` directory. REV is what git understands: a commit id, HEAD,
+# refs/runs/OWNER/PROJECT/RUN, refs/tags/OWNER/PROJECT/TAG~2. What there is, git says itself:
+#
+#   git --git-dir REPOSITORY for-each-ref
+#   git --git-dir REPOSITORY log --stat REV -- run.toml
+#   git --git-dir REPOSITORY show REV:run.toml
+#
+# How: git knows the tree, with modes, ids and names. The bytes lie in packs/*.tar.zst, as a member
+# blobs/ID (a whole file), or as manifests/ID (lines "CHUNK-ID SIZE") and chunks/ID. An id is the
+# SHA-256 of "blob SIZE", a NUL byte and the bytes. Each pack that is needed is unpacked once, into
+# a scratch directory under TMPDIR. What can't be found or is not right is named, the rest is
+# restored, and the exit code is 1.
+set -euo pipefail
+export LC_ALL=C
+
+fail() { printf 'exit-door: %s\n' "$*" >&2; exit 1; }
+
+[[ $# -ge 3 ]] || fail "usage: exit-door.sh list|verify REPOSITORY REV, or restore REPOSITORY REV DIR"
+verb=$1 revision=$3 target=${4-}
+[[ -d $2/packs && -f $2/HEAD ]] || fail "no repository at $2"
+repository=$(cd -- "$2" && printf '%s.' "$PWD") && repository=${repository%.}
+git() { command git --git-dir="$repository" "$@"; }
+
+case $verb/$# in
+  list/3 | verify/3) ;;
+  restore/4) [[ -n $target && ! -e $target && ! -L $target ]] || fail "'$target' must be a new directory" ;;
+  *) fail "'$verb' with $# arguments means nothing here" ;;
+esac
+
+commit=$(git rev-parse --verify --quiet "$revision^{commit}") || fail "git finds no commit '$revision'"
+if ! tree=$(git rev-parse --verify --quiet "$commit:artifacts"); then
+  tree=$(git hash-object -t tree --stdin </dev/null) # nothing was uploaded yet: the empty tree
+fi
+if [[ $verb == list ]]; then
+  git ls-tree -r -t --full-tree "$tree"
+  exit
+fi
+
+scratch=$(mktemp -d)
+trap 'rm -rf -- "$scratch"' EXIT
+mkdir "$scratch/blobs" "$scratch/chunks" "$scratch/manifests"
+
+# --- 1. The tree. NUL ends an entry, because a file name can hold any other byte. ---
+git ls-tree -r -t -z --full-tree "$tree" >"$scratch/tree"
+modes=() ids=() paths=()
+declare -A wanted=()
+while IFS= read -r -d '' entry; do
+  fields=${entry%%$'\t'*} path=${entry#*$'\t'}
+  mode=${fields%% *} id=${fields##* }
+  case /$path/ in
+    */../* | */./* | *//* | */.git/* | */.artifacts/*) fail "an unsafe path in the tree: ${path@Q}" ;;
+  esac
+  case $mode in
+    100644 | 100755 | 120000) wanted[$id]=1 ;;
+    040000) ;;
+    *) fail "mode $mode of $path is none of ours" ;;
+  esac
+  modes+=("$mode") ids+=("$id") paths+=("$path")
+done <"$scratch/tree"
+
+# --- 2. Which pack holds which member. ---
+declare -A pack_of=()
+for pack in "$repository"/packs/*.tar.zst; do
+  [[ -e $pack ]] || continue
+  zstd -dcq <"$pack" 2>/dev/null | tar -tf - >"$scratch/members" 2>/dev/null ||
+    printf 'exit-door: damaged: %s\n' "$pack" >&2 # what came before the damage is listed
+  while IFS= read -r member; do pack_of[$member]=$pack; done <"$scratch/members"
+done
+
+# --- 3. The packs with what is wanted: first files and manifests, then the chunks they name. ---
+declare -A unpacked=()
+unpack_with() { # unpacks the pack that holds a member, unless that was done
+  local pack=${pack_of[$1]-}
+  [[ -n $pack && -z ${unpacked[$pack]-} ]] || return 0
+  unpacked[$pack]=1
+  local name=${pack##*/} sum
+  sum=$(sha256sum <"$pack")
+  [[ ${sum%% *} == "${name%.tar.zst}" ]] || printf 'exit-door: changed since written: %s\n' "$pack" >&2
+  zstd -dcq <"$pack" 2>/dev/null | tar -xf - -C "$scratch" --no-same-owner 2>/dev/null || true
+}
+declare -A manifest_of=()
+for id in "${!wanted[@]}"; do
+  if [[ -n ${pack_of[blobs/$id]-} ]]; then
+    unpack_with "blobs/$id"
+  elif [[ -n ${pack_of[manifests/$id]-} ]]; then
+    unpack_with "manifests/$id"
+    manifest_of[$id]=$scratch/manifests/$id
+  fi
+done
+for id in "${!manifest_of[@]}"; do
+  [[ -f ${manifest_of[$id]} ]] || continue
+  total=0
+  while read -r chunk size; do
+    member=chunks/$chunk
+    [[ -n ${pack_of[$member]-} ]] || member=blobs/$chunk # a chunk's id is that of a file of its bytes
+    unpack_with "$member"
+    printf '%s\0' "$scratch/$member"
+    total=$((total + size))
+  done <"${manifest_of[$id]}" >"$scratch/parts-$id"
+  printf '%s' "$total" >"$scratch/size-$id"
+done
+
+# --- 4. Every id is computed again. ---
+declare -A good=()
+for id in "${!wanted[@]}"; do
+  [[ -f $scratch/blobs/$id && -z ${manifest_of[$id]-} ]] && printf 'blobs/%s\n' "$id"
+done >"$scratch/whole"
+(cd "$scratch" && git hash-object --no-filters --stdin-paths <whole >whole.ids)
+while read -r member <&3 && read -r id <&4; do
+  [[ ${member#blobs/} == "$id" ]] && good[$id]=1
+done 3<"$scratch/whole" 4<"$scratch/whole.ids"
+
+join() { xargs -0 -r cat -- <"$scratch/parts-$1"; }
+for id in "${!manifest_of[@]}"; do
+  [[ -f $scratch/size-$id ]] || continue
+  sum=$({ printf 'blob %s\0' "$(<"$scratch/size-$id")" && join "$id"; } 2>/dev/null | sha256sum) || true
+  [[ ${sum%% *} == "$id" ]] && good[$id]=1
+done
+
+# --- 5. What is right is written: directories, files, and last the links, so that nothing is ever
+# written through one. ---
+bad=0 links=() joined=()
+for i in "${!paths[@]}"; do
+  id=${ids[i]} path=${paths[i]}
+  case ${modes[i]}/${good[$id]-} in
+    040000/*) printf '%s\0' "./$path" >&3 ;;
+    */) bad=$((bad + 1)) && printf 'exit-door: missing or damaged: %s %q\n' "$id" "$path" >&2 ;;
+    120000/1) links+=("$i") ;;
+    */1)
+      if [[ -n ${manifest_of[$id]-} ]]; then
+        joined+=("$i")
+      else
+        printf '%s\0' "$scratch/blobs/$id" "./$path" >&4
+      fi
+      [[ ${modes[i]} == 100644 ]] || printf '%s\0' "./$path" >&5
+      ;;
+  esac
+done 3>"$scratch/directories" 4>"$scratch/copies" 5>"$scratch/executables"
+
+if [[ $verb == restore ]]; then
+  mkdir -p -- "$target"
+  cd -- "$target"
+  xargs -0 -r mkdir -p -- <"$scratch/directories"
+  xargs -0 -r -n 2 cp -T --no-preserve=mode -- <"$scratch/copies"
+  for i in "${joined[@]}"; do join "${ids[i]}" >"./${paths[i]}"; done
+  xargs -0 -r chmod +x -- <"$scratch/executables"
+  for i in "${links[@]}"; do
+    IFS= read -r -d '' destination <"$scratch/blobs/${ids[i]}" || true # to its end: no NUL in there
+    ln -sT -- "$destination" "./${paths[i]}"
+  done
+fi
+printf '%s: %d entries of commit %s, %d missing or damaged\n' "$verb" "${#paths[@]}" "$commit" "$bad"
+[[ $bad == 0 ]]

@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# A tour of art in a temporary directory. It needs no network, checks what it shows, and leaves
+# nothing behind.
+#
+#   book/tour.sh [DATA]     DATA: a directory of yours to take as the model, instead of made-up weights
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+data=${1:+$(cd "$1" && pwd)}
+command -v art >/dev/null || PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
+command -v art >/dev/null || { echo "art is not installed: cargo install --path . --locked" >&2; exit 1; }
+unset ART_DIR ART_PROJECT ART_RUN
+
+tour=$(mktemp -d)
+trap 'rm -rf -- "$tour"' EXIT
+cd "$tour"
+
+say() { printf '\n# %s\n' "$*"; }
+run() { printf '$ %s\n' "$*"; eval "$*"; }
+
+say "A directory with a source tree ($(find "$here/../src" -type f | wc -l) real files) and a model."
+mkdir work && cd work
+cp -R "$here/../src" source
+if [ -n "$data" ]; then cp -R "$data" model; else
+  mkdir model
+  head -c 33554432 /dev/urandom >model/weights.bin
+  echo '{"layers": 4}' >model/config.json
+fi
+largest=$(find model -type f -size +1M -print -quit)
+largest=${largest:-$(find model -type f -print -quit)}
+
+say "A repository beside it, and all of it uploaded."
+run art init --project tour/demo
+run 'art upload -m "as it was" --tag first'
+cp -R . ../before && rm -rf ../before/.artifacts
+
+say "A megabyte of the model is overwritten, a file moves, another one changes."
+head -c 1048576 /dev/urandom | dd of="$largest" bs=65536 seek=2 conv=notrunc status=none
+run mv source/lib.rs source/library.rs
+run 'echo "// changed" >> source/id.rs'
+run art status
+run 'art upload -m "a little later"'
+
+say "What happened, what differs, what it takes."
+run art log
+run art diff HEAD~1 HEAD --stat
+run art ls HEAD:source
+run art du
+
+say "A run around a command: its output, exit code, times and source are recorded."
+run "art run --name count -o count.txt -- sh -c 'cat source/*.rs | wc -l > count.txt'"
+run art show run/count
+run art runs
+
+say "Back to the first state, byte for byte."
+run art download tag/first --to ../restored
+run diff -r ../before ../restored
+
+say "A mistake, and taking it back."
+run art runs delete count --yes
+run art undo
+run art cat run/count:count.txt
+
+say "Every byte checked; then the same without art: git, tar, zstd and sha256sum."
+run art fsck --full
+run "'$here/src/internals/exit-door.sh' restore .artifacts refs/tags/tour/demo/first ../by-hand"
+run diff -r ../before ../by-hand
+
+say "The tour is over; all of it held."
