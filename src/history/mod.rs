@@ -4,111 +4,29 @@
 //! [`fs::atomic`](crate::fs::atomic), because gix doesn't wait for the disk. Objects become visible
 //! whole and durable, and always before the ref that names them.
 
+mod commit;
+mod object;
+mod object_pack;
+mod tree;
+mod write;
+
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use bstr::BString;
-
-use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, IoResultExt, Result};
 use crate::fs::atomic;
-use crate::id::{Id, ObjectKind};
+use crate::id::Id;
+
+pub use commit::{Commit, Signature};
+pub use tree::{EntryMode, TreeEntry, Visit};
+pub use write::{ObjectWriter, WrittenObjects};
 
 /// The history of one repository. Many threads may use it at once; what other processes write is
 /// seen.
-#[derive(Debug)]
 pub struct History {
     git_dir: PathBuf,
-    repo: gix::ThreadSafeRepository,
-}
-
-/// Who did something, and when.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Signature {
-    /// The name; what Git can't keep in one (`<`, `>`, line feed, NUL) is dropped when written.
-    pub name: String,
-    /// The mail address, under the same rule.
-    pub email: String,
-    /// When, in UTC.
-    pub time: Timestamp,
-}
-
-/// A commit.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Commit {
-    /// The tree it records.
-    pub tree: Id,
-    /// What it was made from; a record's last commit first.
-    pub parents: Vec<Id>,
-    /// Who made the change.
-    pub author: Signature,
-    /// Who recorded it.
-    pub committer: Signature,
-    /// A subject line, and after an empty line a body. Text that is not UTF-8 is read with
-    /// replacement characters.
-    pub message: String,
-}
-
-/// What an entry of a tree is: the four modes of Git that are used here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum EntryMode {
-    /// A file, mode 100644.
-    File,
-    /// A file that may be executed, mode 100755.
-    Executable,
-    /// A symbolic link, mode 120000; the blob is its target.
-    Symlink,
-    /// A directory, mode 040000.
-    Directory,
-}
-
-impl EntryMode {
-    /// The mode in six octal digits, as `git ls-tree` prints it.
-    pub fn octal(self) -> &'static str {
-        match self {
-            EntryMode::File => "100644",
-            EntryMode::Executable => "100755",
-            EntryMode::Symlink => "120000",
-            EntryMode::Directory => "040000",
-        }
-    }
-
-    /// The mode as it stands in a tree object: without a leading zero.
-    pub(crate) fn in_tree(self) -> &'static str {
-        match self {
-            EntryMode::Directory => "40000",
-            mode => mode.octal(),
-        }
-    }
-
-    /// The mode a tree object writes so; `None` for any other spelling.
-    pub(crate) fn from_tree(digits: &[u8]) -> Option<Self> {
-        [EntryMode::File, EntryMode::Executable, EntryMode::Symlink, EntryMode::Directory]
-            .into_iter()
-            .find(|mode| mode.in_tree().as_bytes() == digits)
-    }
-
-    /// Whether this is a directory.
-    pub fn is_directory(self) -> bool {
-        self == EntryMode::Directory
-    }
-
-    /// The kind of object an entry of this mode names.
-    pub fn object_kind(self) -> ObjectKind {
-        if self.is_directory() { ObjectKind::Tree } else { ObjectKind::Blob }
-    }
-}
-
-/// One entry of a tree.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct TreeEntry {
-    /// The file's name: one component, any bytes that [`check_name`](crate::tree_path::check_name)
-    /// allows.
-    pub name: BString,
-    /// What it is.
-    pub mode: EntryMode,
-    /// The blob or tree.
-    pub id: Id,
+    repo: RwLock<Arc<gix::ThreadSafeRepository>>,
+    idle: Mutex<Vec<object::Objects>>,
 }
 
 /// The directories of a repository, each below the one before it where it has a parent here.
@@ -162,10 +80,7 @@ impl History {
     /// Opens the history in `git_dir`. Nothing outside of that directory is read: no settings of
     /// the user, the system or the environment.
     pub fn open(git_dir: &Path) -> Result<History> {
-        let repo = open_options().open(git_dir).map_err(|error| {
-            let message = format!("'{}' is not a repository", git_dir.display());
-            Error::new(ErrorKind::NotARepository, message).with_source(error)
-        })?;
+        let repo = open_repository(git_dir)?;
         let format = repo.to_thread_local().object_hash();
         if format != gix::hash::Kind::Sha256 {
             let message = format!(
@@ -175,7 +90,11 @@ impl History {
             return Err(Error::new(ErrorKind::Unsupported, message)
                 .with_hint("make a repository of its own: art init"));
         }
-        Ok(History { git_dir: git_dir.to_owned(), repo })
+        Ok(History {
+            git_dir: git_dir.to_owned(),
+            repo: RwLock::new(Arc::new(repo)),
+            idle: Mutex::default(),
+        })
     }
 
     /// The directory it is in.
@@ -190,17 +109,43 @@ impl History {
 
     /// gix's view of the repository for use by one thread; made in microseconds.
     pub(crate) fn gix(&self) -> gix::Repository {
-        self.repo.to_thread_local()
+        self.current().to_thread_local()
+    }
+
+    fn current(&self) -> Arc<gix::ThreadSafeRepository> {
+        Arc::clone(&self.repo.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Forgets what gix knows about the files of the repository and looks again.
+    fn reopen(&self) -> Result<()> {
+        let fresh = Arc::new(open_repository(&self.git_dir)?);
+        *self.repo.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        Ok(())
     }
 }
 
-/// Options that keep gix to the repository itself and to the bytes that are there: no objects
-/// replaced by others under `refs/replace/`.
+impl std::fmt::Debug for History {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("History").field("git_dir", &self.git_dir).finish_non_exhaustive()
+    }
+}
+
+fn open_repository(git_dir: &Path) -> Result<gix::ThreadSafeRepository> {
+    open_options().open(git_dir).map_err(|error| {
+        let message = format!("'{}' is not a repository", git_dir.display());
+        Error::new(ErrorKind::NotARepository, message).with_source(error)
+    })
+}
+
+/// Options that keep gix to the repository itself and to the bytes that are there (no objects
+/// replaced by others under `refs/replace/`), and bound what one object can take of memory.
 fn open_options() -> gix::open::Options {
+    let limit = format!("gitoxide.objects.allocLimit={}", object::SIZE_LIMIT);
     gix::open::Options::isolated()
         .open_path_as_is(true)
         .with(gix::sec::Trust::Full)
-        .config_overrides(["gitoxide.objects.noReplace=true"])
+        .config_overrides(["gitoxide.objects.noReplace=true".to_owned(), limit])
 }
 
 fn remove_template(git_dir: &Path) -> Result<()> {

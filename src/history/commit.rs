@@ -1,0 +1,153 @@
+//! Commits: who changed what, when and why, from and to Git's bytes.
+
+use std::io::Write as _;
+
+use bstr::ByteSlice;
+
+use super::{History, from_oid};
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+use crate::id::{Id, ObjectKind};
+
+/// Who did something, and when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signature {
+    /// The name; what Git can't keep in one (`<`, `>`, line feed, NUL) is dropped when written.
+    pub name: String,
+    /// The mail address, under the same rule.
+    pub email: String,
+    /// When, in UTC.
+    pub time: Timestamp,
+}
+
+/// A commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Commit {
+    /// The tree it records.
+    pub tree: Id,
+    /// What it was made from; a record's last commit first.
+    pub parents: Vec<Id>,
+    /// Who made the change.
+    pub author: Signature,
+    /// Who recorded it.
+    pub committer: Signature,
+    /// A subject line, and after an empty line a body; without line feeds at the end. Text that is
+    /// not UTF-8 is read with replacement characters.
+    pub message: String,
+}
+
+impl Signature {
+    /// `NAME <EMAIL> SECONDS +0000`, as it stands in commits and reflogs. A missing name is
+    /// `unknown`, and a time before 1970 is 1970, because Git has neither.
+    pub fn to_line(&self) -> String {
+        let name = clean(&self.name);
+        let name = if name.is_empty() { "unknown" } else { &name };
+        format!("{name} <{}> {} +0000", clean(&self.email), self.time.seconds().max(0))
+    }
+
+    /// Reads what [`Signature::to_line`] writes, and what Git has written in its place.
+    pub(crate) fn from_line(line: &[u8]) -> Option<Self> {
+        let parsed = gix::actor::SignatureRef::from_bytes(line).ok()?.trim();
+        Some(Signature {
+            name: parsed.name.to_str_lossy().into_owned(),
+            email: parsed.email.to_str_lossy().into_owned(),
+            time: Timestamp::from_seconds(parsed.seconds()),
+        })
+    }
+}
+
+/// `text` without what would end a name or an address early.
+fn clean(text: &str) -> String {
+    text.chars().filter(|c| !matches!(c, '<' | '>' | '\n' | '\0')).collect::<String>().trim().into()
+}
+
+impl Commit {
+    /// The first line of the message.
+    pub fn subject(&self) -> &str {
+        self.message.lines().next().unwrap_or_default()
+    }
+
+    /// The commit as Git's bytes, without the object header.
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(512);
+        let mut line = |arguments: std::fmt::Arguments<'_>| {
+            bytes.write_fmt(arguments).expect("because memory takes every write");
+        };
+        line(format_args!("tree {}\n", self.tree));
+        for parent in &self.parents {
+            line(format_args!("parent {parent}\n"));
+        }
+        line(format_args!("author {}\n", self.author.to_line()));
+        line(format_args!("committer {}\n", self.committer.to_line()));
+        line(format_args!("\n{}\n", self.message.replace('\0', "").trim_end_matches('\n')));
+        bytes
+    }
+
+    fn decode(id: &Id, bytes: &[u8]) -> Result<Self> {
+        let corrupt = |what: &str| Error::corrupt(format!("commit {id} is damaged: {what}"));
+        let commit = gix::objs::CommitRef::from_bytes(bytes, gix::hash::Kind::Sha256)
+            .map_err(|error| corrupt("its headers can't be read").with_source(error))?;
+        let signature =
+            |line: &[u8], what: &str| Signature::from_line(line).ok_or_else(|| corrupt(what));
+        Ok(Commit {
+            tree: from_oid(&commit.tree())?,
+            parents: commit.parents().map(|parent| from_oid(&parent)).collect::<Result<_>>()?,
+            author: signature(commit.author, "its author can't be read")?,
+            committer: signature(commit.committer, "its committer can't be read")?,
+            message: commit.message.to_str_lossy().trim_end_matches('\n').to_owned(),
+        })
+    }
+}
+
+impl History {
+    /// The commit `id`.
+    pub fn read_commit(&self, id: &Id) -> Result<Commit> {
+        Commit::decode(id, &self.read(id, ObjectKind::Commit)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn signature(name: &str, email: &str, seconds: i64) -> Signature {
+        Signature { name: name.into(), email: email.into(), time: Timestamp::from_seconds(seconds) }
+    }
+
+    fn commit(message: &str) -> Commit {
+        Commit {
+            tree: Id::of_blob(b"tree"),
+            parents: vec![Id::of_blob(b"1"), Id::of_blob(b"2")],
+            author: signature("Ada Lovelace", "ada@example.org", 1_700_000_000),
+            committer: signature("Börje", "b@example.org", 5),
+            message: message.into(),
+        }
+    }
+
+    #[test]
+    fn commits_round_trip() {
+        for message in ["", "subject", "subject\n\nbody\n  and more", "\u{e9}"] {
+            let commit = commit(message);
+            let id = Id::of_blob(b"c");
+            assert_eq!(Commit::decode(&id, &commit.encode()).unwrap(), commit, "{message:?}");
+        }
+    }
+
+    #[test]
+    fn names_that_would_break_a_commit_are_cleaned() {
+        let line = signature("a<b>\nauthor x\0", " e>vil\n@x ", -7).to_line();
+        assert_eq!(line, "abauthor x <evil@x> 0 +0000");
+        assert_eq!(signature("<>", "", 1).to_line(), "unknown <> 1 +0000");
+    }
+
+    #[test]
+    fn a_damaged_commit_is_named() {
+        let id = Id::of_blob(b"c");
+        let good = commit("x").encode();
+        for bad in [&b""[..], b"tree", &good[..40], b"tree zz\nauthor a <b> 1 +0000\n"] {
+            let error = Commit::decode(&id, bad).unwrap_err();
+            assert_eq!(error.kind(), crate::ErrorKind::Corrupt);
+            assert!(error.message().contains(&id.to_hex()));
+        }
+    }
+}

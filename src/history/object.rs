@@ -1,0 +1,173 @@
+//! Reading objects: every byte is checked against the id it was asked for by.
+
+use std::sync::{Arc, PoisonError};
+
+use gix::objs::{Exists as _, Find as _};
+use gix::odb::Header as _;
+
+use super::{History, to_object_id};
+use crate::error::{Error, Result};
+use crate::id::{Id, ObjectHasher, ObjectKind};
+
+/// The largest object that is read: 64 MiB. Trees and records are far smaller; contents are not
+/// kept here.
+pub(super) const SIZE_LIMIT: usize = 64 << 20;
+
+/// gix's door to the objects, for one thread.
+pub(super) type Objects = gix::odb::HandleArc;
+
+impl History {
+    /// Whether the Git repository holds the object `id`. Contents of artifacts are not in it.
+    pub fn contains(&self, id: &Id) -> bool {
+        self.with_objects(|objects| objects.exists(&to_object_id(id)))
+    }
+
+    /// The kind of the object `id`, if it is here.
+    pub fn try_kind(&self, id: &Id) -> Result<Option<ObjectKind>> {
+        let find = |objects: &Objects| objects.try_header(&to_object_id(id));
+        match self.with_objects(find) {
+            Ok(header) => Ok(header),
+            Err(_) => self.reopen().map(|()| self.with_objects(find))?.map_err(|e| damaged(id, e)),
+        }
+        .map(|header| header.map(|header| kind_from(header.kind())))
+    }
+
+    /// The bytes of the blob `id`: a record file.
+    ///
+    /// Fails with `NotFound` where it is absent, `Corrupt` where it is damaged, of another kind or
+    /// larger than 64 MiB.
+    pub fn read_blob(&self, id: &Id) -> Result<Vec<u8>> {
+        self.read(id, ObjectKind::Blob)
+    }
+
+    /// The bytes of the object `id`, which must be a `kind`.
+    pub(super) fn read(&self, id: &Id, kind: ObjectKind) -> Result<Vec<u8>> {
+        expect_kind(id, kind, self.try_read(id)?)
+    }
+
+    /// The object `id`, if it is here.
+    ///
+    /// What gix knows about packs can be outdated by another process in ways that it reports as an
+    /// error, so an error counts only if it comes again after a fresh look.
+    fn try_read(&self, id: &Id) -> Result<Option<(ObjectKind, Vec<u8>)>> {
+        match self.with_objects(|objects| try_read_from(objects, id)) {
+            Ok(object) => Ok(object),
+            Err(_) => {
+                self.reopen()?;
+                self.with_objects(|objects| try_read_from(objects, id))
+            }
+        }
+    }
+
+    /// Lends a handle to `work`. Handles are kept, because each has buffers worth keeping.
+    fn with_objects<T>(&self, work: impl FnOnce(&Objects) -> T) -> T {
+        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = idle().pop();
+        let objects = kept.unwrap_or_else(|| self.current().objects.to_cache_arc());
+        let result = work(&objects);
+        if Arc::ptr_eq(&objects.store(), &self.current().objects) {
+            idle().push(objects);
+        }
+        result
+    }
+}
+
+/// The object `id`, if it is there, its bytes checked against the id.
+pub(super) fn try_read_from(objects: &Objects, id: &Id) -> Result<Option<(ObjectKind, Vec<u8>)>> {
+    let mut bytes = Vec::new();
+    let found = objects
+        .try_find(&to_object_id(id), &mut bytes)
+        .map_err(|error| damaged(id, error))?
+        .map(|data| kind_from(data.kind));
+    let Some(kind) = found else { return Ok(None) };
+    let mut hasher = ObjectHasher::new(kind, bytes.len() as u64);
+    hasher.update(&bytes);
+    if hasher.finish() != *id {
+        return Err(with_fsck_hint(Error::corrupt(format!(
+            "object {id} is damaged: its bytes have another id"
+        ))));
+    }
+    Ok(Some((kind, bytes)))
+}
+
+/// The bytes of what was read as `id` if it is a `kind`.
+pub(super) fn expect_kind(
+    id: &Id,
+    kind: ObjectKind,
+    found: Option<(ObjectKind, Vec<u8>)>,
+) -> Result<Vec<u8>> {
+    match found {
+        Some((found, bytes)) if found == kind => Ok(bytes),
+        Some((found, _)) => Err(Error::corrupt(format!(
+            "object {id} is a {}, where a {} is needed",
+            found.as_str(),
+            kind.as_str()
+        ))),
+        None => Err(with_fsck_hint(Error::not_found(format!(
+            "the {} {id} is not in this repository",
+            kind.as_str()
+        )))),
+    }
+}
+
+fn damaged(id: &Id, error: gix::Error) -> Error {
+    with_fsck_hint(Error::corrupt(format!("object {id} can't be read")).with_source(error))
+}
+
+fn with_fsck_hint(error: Error) -> Error {
+    error.with_hint("see what else is damaged: art fsck --full")
+}
+
+fn kind_from(kind: gix::objs::Kind) -> ObjectKind {
+    match kind {
+        gix::objs::Kind::Blob => ObjectKind::Blob,
+        gix::objs::Kind::Tree => ObjectKind::Tree,
+        gix::objs::Kind::Commit => ObjectKind::Commit,
+        gix::objs::Kind::Tag => ObjectKind::Tag,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+    use crate::history::tests::temporary_history;
+
+    #[test]
+    fn an_absent_object_is_not_found_by_its_id() {
+        let (_directory, history) = temporary_history();
+        let id = Id::of_blob(b"nowhere");
+        assert!(!history.contains(&id));
+        assert_eq!(history.try_kind(&id).unwrap(), None);
+        let error = history.read_blob(&id).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        assert!(error.message().contains(&id.to_hex()));
+    }
+
+    #[test]
+    fn an_object_of_another_kind_is_refused() {
+        let (_directory, history) = temporary_history();
+        let mut writer = history.writer().unwrap();
+        let id = writer.blob(b"bytes").unwrap();
+        writer.flush().unwrap();
+        assert_eq!(history.try_kind(&id).unwrap(), Some(ObjectKind::Blob));
+        let error = history.read_commit(&id).unwrap_err();
+        assert!(error.message().contains("is a blob, where a commit is needed"), "{error:?}");
+    }
+
+    #[test]
+    fn bytes_under_a_wrong_id_are_corrupt() {
+        let (directory, history) = temporary_history();
+        let mut writer = history.writer().unwrap();
+        let right = writer.blob(b"right").unwrap().to_hex();
+        let wrong = writer.blob(b"wrong").unwrap();
+        writer.flush().unwrap();
+        let file = |hex: &str| directory.path().join("objects").join(&hex[..2]).join(&hex[2..]);
+        let bytes = std::fs::read(file(&right)).unwrap();
+        std::fs::rename(file(&right), file(&wrong.to_hex())).unwrap();
+        assert!(!bytes.is_empty());
+        let error = history.read_blob(&wrong).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt);
+        assert!(error.message().contains(&wrong.to_hex()));
+    }
+}

@@ -1,0 +1,106 @@
+//! Git's pack format, for writing: objects one after the other, each deflated, and their index.
+//!
+//! The formats are Git's `gitformat-pack`: pack version 2, index version 2, with SHA-256 ids.
+//! Objects are never deltas of each other: trees are mostly ids, which have nothing in common.
+
+use std::io::{self, Write};
+
+use flate2::Compression;
+use flate2::write::ZlibEncoder;
+use gix::odb::pack::data;
+
+use super::write::NewObject;
+use crate::id::{Digest, Id, ObjectKind};
+
+/// Pack offsets from here on stand in the index's second table.
+const LARGE_OFFSET: u64 = 1 << 31;
+
+/// What the index says about one object.
+pub(super) struct IndexEntry {
+    id: Id,
+    offset: u64,
+    crc32: u32,
+}
+
+/// Writes `objects` as a pack; gives the pack's checksum, which is its name, and what its index has
+/// to say.
+pub(super) fn write_pack(
+    objects: &[NewObject],
+    out: &mut dyn Write,
+) -> io::Result<(Id, Vec<IndexEntry>)> {
+    let count = u32::try_from(objects.len()).map_err(io::Error::other)?;
+    let mut hasher = Digest::default();
+    let mut index = Vec::with_capacity(objects.len());
+    let header = data::header::encode(data::Version::V2, count);
+    hasher.update(&header);
+    out.write_all(&header)?;
+    let mut offset = header.len() as u64;
+    let mut packed = Vec::new();
+    for object in objects {
+        packed.clear();
+        entry_header(object.kind).write_to(object.bytes.len() as u64, &mut packed)?;
+        deflate(&mut packed, &[&object.bytes])?;
+        let mut crc = flate2::Crc::new();
+        crc.update(&packed);
+        index.push(IndexEntry { id: object.id, offset, crc32: crc.sum() });
+        hasher.update(&packed);
+        out.write_all(&packed)?;
+        offset += packed.len() as u64;
+    }
+    let checksum = hasher.finish();
+    out.write_all(checksum.as_bytes())?;
+    Ok((checksum, index))
+}
+
+/// The index of the pack with the checksum `pack`.
+pub(super) fn encode_index(mut entries: Vec<IndexEntry>, pack: &Id) -> Vec<u8> {
+    entries.sort_unstable_by_key(|entry| entry.id);
+    let mut bytes = Vec::with_capacity(8 + 1024 + entries.len() * (Id::LEN + 8) + 2 * Id::LEN);
+    bytes.extend_from_slice(b"\xfftOc");
+    bytes.extend_from_slice(&2u32.to_be_bytes());
+    for first in 0..=u8::MAX {
+        let below = entries.partition_point(|entry| entry.id.as_bytes()[0] <= first) as u32;
+        bytes.extend_from_slice(&below.to_be_bytes());
+    }
+    for entry in &entries {
+        bytes.extend_from_slice(entry.id.as_bytes());
+    }
+    for entry in &entries {
+        bytes.extend_from_slice(&entry.crc32.to_be_bytes());
+    }
+    let mut large = Vec::new();
+    for entry in &entries {
+        let offset = if entry.offset < LARGE_OFFSET {
+            entry.offset as u32
+        } else {
+            large.push(entry.offset);
+            (large.len() - 1) as u32 | LARGE_OFFSET as u32
+        };
+        bytes.extend_from_slice(&offset.to_be_bytes());
+    }
+    for offset in large {
+        bytes.extend_from_slice(&offset.to_be_bytes());
+    }
+    bytes.extend_from_slice(pack.as_bytes());
+    let checksum = Digest::of(&bytes);
+    bytes.extend_from_slice(checksum.as_bytes());
+    bytes
+}
+
+/// Deflates `parts` as one stream to the end of `out`, fast: most of it is ids.
+pub(super) fn deflate(out: &mut Vec<u8>, parts: &[&[u8]]) -> io::Result<()> {
+    let mut encoder = ZlibEncoder::new(out, Compression::fast());
+    for part in parts {
+        encoder.write_all(part)?;
+    }
+    encoder.finish().map(drop)
+}
+
+fn entry_header(kind: ObjectKind) -> data::entry::Header {
+    match kind {
+        ObjectKind::Blob => data::entry::Header::Blob,
+        ObjectKind::Tree => data::entry::Header::Tree,
+        ObjectKind::Commit => data::entry::Header::Commit,
+        ObjectKind::Tag => data::entry::Header::Tag,
+    }
+}

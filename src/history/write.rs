@@ -1,0 +1,238 @@
+//! Writing objects, durably and only those that are new.
+//!
+//! A few objects become loose files; more become one pack with its index, so that an upload of
+//! thousands of directories costs four waits for the disk and not thousands. Either way each file is
+//! written under `tmp/`, synced and renamed, a pack before the index that makes it visible.
+
+use std::collections::{BTreeSet, HashMap};
+use std::io::{BufWriter, Write as _};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use gix::odb::store::init;
+
+use super::object::{Objects, SIZE_LIMIT, expect_kind, try_read_from};
+use super::object_pack::{deflate, encode_index, write_pack};
+use super::{Commit, History, TreeEntry, to_object_id, tree};
+use crate::error::{Error, IoResultExt, Result};
+use crate::fs::atomic::{self, TempFile};
+use crate::fs::fault;
+use crate::id::{Id, ObjectHasher, ObjectKind};
+
+/// Up to so many new objects become loose files.
+const LOOSE_LIMIT: usize = 32;
+/// When so many bytes of new objects are held, they go into a pack early.
+const SPILL_BYTES: usize = 32 << 20;
+/// What holding an object costs besides its bytes, roughly.
+const OBJECT_OVERHEAD: usize = 128;
+/// No one writes an object after it has its name.
+const OBJECT_FILE_MODE: u32 = 0o444;
+
+/// An object that is not in the repository yet.
+pub(super) struct NewObject {
+    pub(super) id: Id,
+    pub(super) kind: ObjectKind,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// What was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+pub struct WrittenObjects {
+    /// How many objects were new.
+    pub count: u64,
+    /// The bytes they take on disk.
+    pub bytes: u64,
+    /// Whether they stand in a pack.
+    pub packed: bool,
+}
+
+/// Collects new objects and writes them together. Dropped without [`ObjectWriter::flush`], it leaves
+/// at most a pack that nothing refers to.
+///
+/// Make it after taking the repository's lock: it takes what it sees on disk then as given, and only
+/// the lock keeps that from being tidied away.
+pub struct ObjectWriter<'h> {
+    history: &'h History,
+    existing: Objects,
+    pending: Vec<NewObject>,
+    positions: HashMap<Id, usize>,
+    pending_bytes: usize,
+    written: WrittenObjects,
+}
+
+impl History {
+    /// A writer of new objects.
+    pub fn writer(&self) -> Result<ObjectWriter<'_>> {
+        Ok(ObjectWriter {
+            history: self,
+            existing: self.open_objects()?,
+            pending: Vec::new(),
+            positions: HashMap::new(),
+            pending_bytes: 0,
+            written: WrittenObjects::default(),
+        })
+    }
+
+    /// The objects as the disk has them now. What other handles know of packs that are gone since
+    /// must not keep an object from being written.
+    fn open_objects(&self) -> Result<Objects> {
+        let directory = self.objects_dir();
+        let options = init::Options {
+            alloc_limit_bytes: Some(SIZE_LIMIT),
+            current_dir: Some(self.git_dir.clone()),
+            ..init::Options::default()
+        };
+        let none = &mut std::iter::empty();
+        gix::odb::Store::at_opts(directory.clone(), gix::hash::Kind::Sha256, none, options)
+            .map(|store| Arc::new(store).to_cache_arc())
+            .on("open", &directory)
+    }
+
+    pub(super) fn objects_dir(&self) -> PathBuf {
+        self.git_dir.join("objects")
+    }
+}
+
+impl ObjectWriter<'_> {
+    /// Adds a blob.
+    pub fn blob(&mut self, bytes: &[u8]) -> Result<Id> {
+        self.add(ObjectKind::Blob, bytes.to_vec())
+    }
+
+    /// Adds a tree of `entries`, in any order. Fails with `Invalid` on a name no tree may hold and on
+    /// a name given twice. What the entries name need not be here.
+    pub fn tree(&mut self, entries: Vec<TreeEntry>) -> Result<Id> {
+        self.add(ObjectKind::Tree, tree::encode(entries)?)
+    }
+
+    /// Adds a commit.
+    pub fn commit(&mut self, commit: &Commit) -> Result<Id> {
+        self.add(ObjectKind::Commit, commit.encode())
+    }
+
+    /// The entries of the tree `id`, also if it was only added here.
+    pub fn read_tree(&self, id: &Id) -> Result<Vec<TreeEntry>> {
+        match self.positions.get(id).map(|at| &self.pending[*at]) {
+            Some(object) if object.kind == ObjectKind::Tree => tree::decode(id, &object.bytes),
+            Some(object) => {
+                Err(Error::invalid(format!("object {id} is a {}", object.kind.as_str())))
+            }
+            None => {
+                let found = try_read_from(&self.existing, id)?;
+                tree::decode(id, &expect_kind(id, ObjectKind::Tree, found)?)
+            }
+        }
+    }
+
+    fn add(&mut self, kind: ObjectKind, bytes: Vec<u8>) -> Result<Id> {
+        let mut hasher = ObjectHasher::new(kind, bytes.len() as u64);
+        hasher.update(&bytes);
+        let id = hasher.finish();
+        if self.positions.contains_key(&id)
+            || self.existing.exists_without_refresh(&to_object_id(&id))
+        {
+            return Ok(id);
+        }
+        if bytes.len() > SIZE_LIMIT {
+            return Err(Error::invalid(format!(
+                "a {} of {} bytes is larger than what can be read back",
+                kind.as_str(),
+                bytes.len()
+            )));
+        }
+        self.pending_bytes += bytes.len() + OBJECT_OVERHEAD;
+        self.positions.insert(id, self.pending.len());
+        self.pending.push(NewObject { id, kind, bytes });
+        if self.pending_bytes >= SPILL_BYTES {
+            self.write_pending(true)?;
+            self.existing = self.history.open_objects()?;
+        }
+        Ok(id)
+    }
+
+    /// Writes what was added and is not written yet. On return it is durable and everyone sees it.
+    pub fn flush(mut self) -> Result<WrittenObjects> {
+        let packed = self.written.packed || self.pending.len() > LOOSE_LIMIT;
+        self.write_pending(packed)?;
+        Ok(self.written)
+    }
+
+    fn write_pending(&mut self, packed: bool) -> Result<()> {
+        let objects = std::mem::take(&mut self.pending);
+        self.positions.clear();
+        self.pending_bytes = 0;
+        if objects.is_empty() {
+            return Ok(());
+        }
+        atomic::create_dir_all(&self.history.tmp_dir())?;
+        self.written.count += objects.len() as u64;
+        self.written.bytes += if packed {
+            self.history.store_pack(&objects)?
+        } else {
+            self.history.store_loose(&objects)?
+        };
+        self.written.packed |= packed;
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for ObjectWriter<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ObjectWriter")
+            .field("pending", &self.pending.len())
+            .field("written", &self.written)
+            .finish_non_exhaustive()
+    }
+}
+
+impl History {
+    /// Writes each object to a file of its own; gives the bytes written.
+    fn store_loose(&self, objects: &[NewObject]) -> Result<u64> {
+        let root = self.objects_dir();
+        let tmp = self.tmp_dir();
+        let mut touched = BTreeSet::new();
+        let mut bytes = 0;
+        for object in objects {
+            let hex = object.id.to_hex();
+            let directory = root.join(&hex[..2]);
+            if !directory.is_dir() {
+                atomic::create_dir_all(&directory)?;
+                touched.insert(root.clone());
+            }
+            let target = directory.join(&hex[2..]);
+            let header = format!("{} {}\0", object.kind.as_str(), object.bytes.len());
+            let mut deflated = Vec::new();
+            deflate(&mut deflated, &[header.as_bytes(), &object.bytes]).on("write", &target)?;
+            let mut file = TempFile::with_mode_in(&tmp, OBJECT_FILE_MODE)?;
+            file.write_all(&deflated).on("write", &target)?;
+            file.file().sync_all().on("sync", &target)?;
+            fault::reached("object synced")?;
+            file.rename_to(&target)?;
+            fault::reached("object renamed")?;
+            touched.insert(directory);
+            bytes += deflated.len() as u64;
+        }
+        touched.iter().try_for_each(|directory| atomic::sync_dir(directory))?;
+        Ok(bytes)
+    }
+
+    /// Writes the objects as one pack; gives the bytes written. The pack is there for good before
+    /// its index is, because an index without its pack would promise objects that no one has.
+    fn store_pack(&self, objects: &[NewObject]) -> Result<u64> {
+        let directory = self.objects_dir().join("pack");
+        atomic::create_dir_all(&directory)?;
+        let tmp = self.tmp_dir();
+        let pack = TempFile::with_mode_in(&tmp, OBJECT_FILE_MODE)?;
+        let mut out = BufWriter::with_capacity(1 << 18, pack.file());
+        let (checksum, entries) = write_pack(objects, &mut out).on("write", pack.path())?;
+        out.flush().on("write", pack.path())?;
+        drop(out);
+        let index_bytes = encode_index(entries, &checksum);
+        let mut index = TempFile::with_mode_in(&tmp, OBJECT_FILE_MODE)?;
+        index.write_all(&index_bytes).on("write", index.path())?;
+        let pack_bytes = pack.file().metadata().on("stat", pack.path())?.len();
+        pack.persist(&directory.join(format!("pack-{checksum}.pack")))?;
+        index.persist(&directory.join(format!("pack-{checksum}.idx")))?;
+        Ok(pack_bytes + index_bytes.len() as u64)
+    }
+}
