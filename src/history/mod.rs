@@ -5,6 +5,8 @@
 //! whole and durable, and always before the ref that names them.
 
 mod commit;
+pub mod diff;
+pub mod edit;
 mod object;
 mod object_pack;
 mod tree;
