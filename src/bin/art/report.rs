@@ -201,7 +201,7 @@ pub(crate) fn parse_error(error: &clap::Error, early: EarlyOptions, env: &Env) -
             let text = error.render();
             let text =
                 if ui.looks().stdout_color { text.ansi().to_string() } else { text.to_string() };
-            match ui.page().raw(text.as_bytes()) {
+            match ui.raw(text.as_bytes()) {
                 Ok(()) => Exit::Ok,
                 Err(error) => failure(&error, &ui),
             }
@@ -212,8 +212,7 @@ pub(crate) fn parse_error(error: &clap::Error, early: EarlyOptions, env: &Env) -
         }
         _ => {
             let (message, usage) = split_usage(error);
-            let hint =
-                suggestion(error).unwrap_or_else(|| usage.unwrap_or("art --help".to_owned()));
+            let hint = suggestion(error).or(usage).unwrap_or_else(|| "art --help".to_owned());
             let invalid = serde_json::to_value(ErrorKind::Invalid).unwrap_or_default();
             print(&ui, &invalid, &message, &[], Some(&hint), Exit::Usage);
             Exit::Usage
@@ -234,16 +233,26 @@ fn split_usage(error: &clap::Error) -> (String, Option<String>) {
 
 /// "Did you mean", from what clap knows about verbs, options and values.
 fn suggestion(error: &clap::Error) -> Option<String> {
-    [ContextKind::SuggestedSubcommand, ContextKind::SuggestedArg, ContextKind::SuggestedValue]
-        .into_iter()
-        .find_map(|kind| match error.get(kind)? {
+    if let Some(ContextValue::Strings(verbs)) = error.get(ContextKind::SuggestedSubcommand)
+        && let (Some(verb), Some(usage)) = (verbs.first(), split_usage(error).1)
+    {
+        let parent = usage.split(['[', '<']).next().unwrap_or("art ");
+        return Some(format!("did you mean '{parent}{verb}'?"));
+    }
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<Error>());
+    if let Some(hint) = source.and_then(Error::hint) {
+        return Some(hint.to_owned());
+    }
+    [ContextKind::SuggestedArg, ContextKind::SuggestedValue].into_iter().find_map(
+        |kind| match error.get(kind)? {
             ContextValue::String(one) => Some(format!("did you mean '{one}'?")),
             ContextValue::Strings(some) if !some.is_empty() => {
                 let some: Vec<String> = some.iter().map(|one| format!("'{one}'")).collect();
                 Some(format!("did you mean {}?", some.join(" or ")))
             }
             _ => None,
-        })
+        },
+    )
 }
 
 /// Lets a panic say what a person can do about it; the exit code is [`Exit::Bug`].

@@ -15,6 +15,7 @@ use crate::report::Exit;
 /// The handlers of this process.
 pub(crate) struct Signals {
     interrupted: Arc<AtomicBool>,
+    waits: Arc<AtomicBool>,
     second_ends: Vec<SigId>,
 }
 
@@ -22,19 +23,29 @@ impl Signals {
     /// Installs the handlers of SIGINT and SIGTERM.
     pub(crate) fn install() -> Result<Self> {
         let interrupted = Arc::new(AtomicBool::new(false));
+        let waits = Arc::new(AtomicBool::new(false));
         let mut second_ends = Vec::new();
         for signal in [SIGINT, SIGTERM] {
+            conditional_end(signal, &waits).on("handle", "signals")?;
             // In this order: the first signal finds the flag unset and only sets it.
             let id = conditional_end(signal, &interrupted).on("handle", "signals")?;
             second_ends.push(id);
             flag::register(signal, Arc::clone(&interrupted)).on("handle", "signals")?;
         }
-        Ok(Signals { interrupted, second_ends })
+        Ok(Signals { interrupted, waits, second_ends })
     }
 
     /// Whether one of them has come.
     pub(crate) fn is_interrupted(&self) -> bool {
         self.interrupted.load(Ordering::SeqCst)
+    }
+
+    /// Does `wait`, which waits for a person and has nothing half done: the first signal ends it.
+    pub(crate) fn ending_at_once<T>(&self, wait: impl FnOnce() -> T) -> T {
+        self.waits.store(true, Ordering::SeqCst);
+        let done = wait();
+        self.waits.store(false, Ordering::SeqCst);
+        done
     }
 
     /// From here on a second signal no longer ends this process: the caller watches over a child

@@ -28,6 +28,6 @@ pub(crate) struct Args {
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut cli::command(), "art", &mut script);
-    context.ui.page().raw(&script)?;
+    context.ui.raw(&script)?;
     Ok(Exit::Ok)
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use artifacts::error::{Error, IoResultExt, Result};
 use artifacts::fs::atomic;
+use artifacts::suggest;
 use clap::Command;
 use clap_mangen::Man;
 use serde::Serialize;
@@ -47,7 +48,7 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     let mut command = cli::command();
     command.build();
     if args.markdown {
-        context.ui.page().raw(markdown::reference(&command).as_bytes())?;
+        context.ui.raw(markdown::reference(&command).as_bytes())?;
     } else if let Some(directory) = &args.to {
         let written = write_all(&command, directory)?;
         context.ui.summary(&written, |page| {
@@ -55,7 +56,7 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         })?;
     } else {
         let verb = find(&command, &args.verb)?;
-        context.ui.page().raw(&render(verb)?)?;
+        context.ui.raw(&render(verb)?)?;
     }
     Ok(Exit::Ok)
 }
@@ -65,8 +66,13 @@ fn find<'c>(command: &'c Command, path: &[String]) -> Result<&'c Command> {
     path.iter().try_fold(command, |command, name| {
         command.find_subcommand(name).ok_or_else(|| {
             let parent = command.get_display_name().unwrap_or("art").replace('-', " ");
+            let names = command.get_subcommands().map(Command::get_name);
+            let hint = match suggest::closest(name, names) {
+                Some(near) => format!("did you mean '{near}'?"),
+                None => format!("{parent} --help"),
+            };
             Error::not_found(format!("{parent} has no verb '{}'", name.escape_debug()))
-                .with_hint(format!("{parent} --help"))
+                .with_hint(hint)
         })
     })
 }

@@ -15,12 +15,12 @@
 //!    * `ui.show(&outcome, |page| view(page, &outcome))` for data: JSON from `Serialize` under
 //!      `--json`, else the human view; `writeln!(page, …)?` prints.
 //!    * `ui.summary(…)` is the same for "what was done": muted by `--quiet`.
-//!    * `let mut page = ui.page(); page.item(&row, |page| …)?` for streams: one JSON value a line.
+//!    * `ui.print(|page| …)` with `page.item(&row, |page| …)?` for streams: one JSON value a line.
 //!    * `ui::list::show(context, &args.list, COLUMNS, &rows)` for tables; `#[command(flatten)] list:
 //!      ListArgs` gives --query, --sort, --limit, --offset, --columns and --csv.
 //!    * `ui.note(…)`, `ui.detail(…)` (-v) and `ui.warn(…)` go to stderr; nothing else prints.
 //! 4. What deletes or overwrites has `#[command(flatten)] confirm: ConfirmArgs` and calls
-//!    `ui.confirm(args.confirm, "question")?` before it acts; `--dry-run` shows the plan.
+//!    `context.confirm(args.confirm, "question")?` before it acts; `--dry-run` shows the plan.
 //! 5. Names, messages and other text of the repository go through `ui::sanitize` or `TreePath`'s
 //!    `Display`, sizes and times through `ui::format`.
 //! 6. Tests: `tests/cli/ls.rs` (a line in `tests/cli/main.rs`), the page `book/src/reference/cli.md`

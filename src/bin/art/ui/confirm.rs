@@ -2,7 +2,8 @@
 
 use artifacts::error::{Error, Result};
 
-use super::{Ui, read_answer, sanitize, to_stderr};
+use super::{read_answer, sanitize, to_stderr};
+use crate::context::Context;
 
 /// The options of verbs that delete or overwrite.
 #[derive(Debug, Clone, Copy, clap::Args)]
@@ -16,7 +17,7 @@ pub(crate) struct ConfirmArgs {
     pub(crate) yes: bool,
 }
 
-impl Ui {
+impl Context<'_> {
     /// Goes on if the person says yes, or `--yes` has said so.
     ///
     /// Fails with `Refused` on any other answer, and where there is nobody to ask.
@@ -24,12 +25,12 @@ impl Ui {
         if args.yes {
             return Ok(());
         }
-        if !self.looks().interactive {
+        if !self.ui.looks().interactive {
             return Err(Error::refused(format!("this needs a yes: {question}"))
                 .with_hint("add --yes to go on, or --dry-run to see what would be done"));
         }
         to_stderr(&format!("{} [y/N] ", sanitize::text(question)));
-        let answer = read_answer()?;
+        let answer = self.signals.ending_at_once(read_answer)?;
         if matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") {
             return Ok(());
         }

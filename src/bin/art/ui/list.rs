@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 
 use artifacts::clock::Timestamp;
 use artifacts::error::{Error, Result};
+use artifacts::suggest;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -119,20 +120,17 @@ pub(crate) fn show<T: Serialize>(
     args.order(columns, &mut rows)?;
     let rows: Vec<Value> = args.window(rows).collect();
     let chosen = args.choose(columns)?;
-    let mut page = context.ui.page();
     if context.ui.looks().json {
-        let picked = !args.columns.is_empty();
-        let rows: Vec<Value> =
-            if picked { rows.iter().map(|row| pick(row, &chosen)).collect() } else { rows };
-        page.raw(&json::pretty(&rows)?)?;
+        let rows = if args.columns.is_empty() { rows } else { pick(&rows, &chosen) };
+        context.ui.raw(&json::pretty(&rows)?)
     } else if args.csv {
-        print_csv(&mut page, &chosen, &rows)?;
+        context.ui.print(|page| print_csv(page, &chosen, &rows))
     } else if rows.is_empty() {
         context.ui.note(empty);
+        Ok(())
     } else {
-        print_table(&mut page, &chosen, &rows)?;
+        context.ui.print(|page| print_table(page, &chosen, &rows))
     }
-    page.flush()
 }
 
 fn to_values<T: Serialize>(rows: &[T]) -> Result<Vec<Value>> {
@@ -180,8 +178,12 @@ impl ListArgs {
 fn find(columns: &[Column], name: &str) -> Result<Column> {
     columns.iter().find(|column| column.name == name).copied().ok_or_else(|| {
         let names: Vec<&str> = columns.iter().map(|column| column.name).collect();
+        let hint = match suggest::closest(name, &names) {
+            Some(near) => format!("did you mean '{near}'? The fields are {}", names.join(", ")),
+            None => format!("the fields are {}", names.join(", ")),
+        };
         Error::invalid(format!("there is no field '{}' in this list", name.escape_debug()))
-            .with_hint(format!("the fields are {}", names.join(", ")))
+            .with_hint(hint)
     })
 }
 
@@ -203,9 +205,12 @@ fn plain(value: &Value) -> String {
     }
 }
 
-fn pick(row: &Value, columns: &[Column]) -> Value {
-    let fields = columns.iter().map(|column| (column.name.to_owned(), column.value(row).clone()));
-    Value::Object(fields.collect::<Map<_, _>>())
+/// The rows with these fields only.
+fn pick(rows: &[Value], columns: &[Column]) -> Vec<Value> {
+    let field = |column: &Column, row| (column.name.to_owned(), Column::value(column, row).clone());
+    rows.iter()
+        .map(|row| columns.iter().map(|column| field(column, row)).collect::<Map<_, _>>().into())
+        .collect()
 }
 
 fn print_csv(page: &mut Page<'_>, columns: &[Column], rows: &[Value]) -> Result<()> {

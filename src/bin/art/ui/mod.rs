@@ -106,8 +106,17 @@ impl Ui {
     }
 
     /// Standard output, for streams and for views of several parts.
-    pub(crate) fn page(&self) -> Page<'static> {
-        Page::new(Box::new(io::stdout().lock()), self.looks)
+    ///
+    /// What `write` has written is handed on at its end, also if it fails.
+    pub(crate) fn print(&self, write: impl FnOnce(&mut Page<'_>) -> Result<()>) -> Result<()> {
+        let mut page = Page::new(Box::new(io::stdout().lock()), self.looks);
+        let written = write(&mut page);
+        written.and(page.flush())
+    }
+
+    /// Bytes on standard output, as they are.
+    pub(crate) fn raw(&self, bytes: &[u8]) -> Result<()> {
+        self.print(|page| page.raw(bytes))
     }
 
     /// Data: `value` as JSON under `--json`, else what `human` writes.
@@ -116,13 +125,9 @@ impl Ui {
         value: &T,
         human: impl FnOnce(&mut Page<'_>) -> Result<()>,
     ) -> Result<()> {
-        let mut page = self.page();
-        if self.looks.json {
-            page.raw(&json::pretty(value)?)?;
-        } else {
-            human(&mut page)?;
-        }
-        page.flush()
+        self.print(
+            |page| if self.looks.json { page.raw(&json::pretty(value)?) } else { human(page) },
+        )
     }
 
     /// What was done: as [`Ui::show`], but muted by `--quiet`.

@@ -1,0 +1,153 @@
+//! What holds for every verb: help, the version, errors, exit codes, closed pipes.
+
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use insta::assert_snapshot;
+
+use crate::common::Sandbox;
+
+#[test]
+fn version_is_one_line() {
+    let output = Sandbox::new().art("--version").ok();
+    assert_eq!(output.stdout, format!("art {}\n", env!("CARGO_PKG_VERSION")));
+    assert_eq!(output.stderr, "");
+}
+
+#[test]
+fn an_unknown_verb_suggests_the_nearest() {
+    assert_snapshot!(Sandbox::new().art("completons bash"), @"
+    exit 2
+    -- stderr
+    error: unrecognized subcommand 'completons'
+
+    hint: did you mean 'art completions'?
+    ");
+}
+
+#[test]
+fn an_unknown_option_suggests_the_nearest() {
+    assert_snapshot!(Sandbox::new().art("man --markdwn"), @"
+    exit 2
+    -- stderr
+    error: unexpected argument '--markdwn' found
+
+    hint: did you mean '--markdown'?
+    ");
+}
+
+#[test]
+fn a_usage_error_is_json_where_json_was_asked_for() {
+    let output = Sandbox::new().art("man --json --nonsense").fails_with(2);
+    assert_eq!(output.stdout, "");
+    assert_snapshot!(serde_json::to_string_pretty(&output.json_error()).unwrap(), @r#"
+    {
+      "kind": "invalid",
+      "message": "unexpected argument '--nonsense' found",
+      "causes": [],
+      "hint": "art man --json [VERB]...",
+      "exit_code": 2
+    }
+    "#);
+}
+
+#[test]
+fn a_missing_argument_is_named_with_the_usage() {
+    assert_snapshot!(Sandbox::new().art("completions"), @"
+    exit 2
+    -- stderr
+    error: the following required arguments were not provided: <SHELL>
+
+    hint: art completions <SHELL>
+    ");
+}
+
+#[test]
+fn a_bad_project_name_says_why() {
+    assert_snapshot!(Sandbox::new().art("-p nonsense man"), @"
+    exit 2
+    -- stderr
+    error: invalid value 'nonsense' for '--project <OWNER/PROJECT>': 'nonsense' is not OWNER/PROJECT
+
+    hint: name a project as OWNER/PROJECT, for example --project alice/digits
+    ");
+}
+
+#[test]
+fn a_directory_that_is_not_there_is_refused() {
+    assert_snapshot!(Sandbox::new().art("-C nowhere man"), @"
+    exit 1
+    -- stderr
+    error: cannot enter directory 'nowhere'
+    caused by: No such file or directory (os error 2)
+    ");
+}
+
+#[test]
+fn an_error_is_json_where_json_was_asked_for() {
+    let output = Sandbox::new().art("-C nowhere man --json").fails_with(1);
+    assert_snapshot!(serde_json::to_string_pretty(&output.json_error()).unwrap(), @r#"
+    {
+      "kind": "not_found",
+      "message": "cannot enter directory 'nowhere'",
+      "causes": [
+        "No such file or directory (os error 2)"
+      ],
+      "hint": null,
+      "exit_code": 1
+    }
+    "#);
+}
+
+#[test]
+fn no_verb_shows_the_help_and_is_a_usage_error() {
+    let output = Sandbox::new().art("").fails_with(2);
+    assert_eq!(output.stdout, "");
+    assert!(output.stderr.contains("Usage: art"), "{output}");
+}
+
+#[test]
+fn help_is_plain_in_a_pipe_and_coloured_on_demand() {
+    let sandbox = Sandbox::new();
+    assert!(!sandbox.art("--help").ok().stdout.contains('\x1b'));
+    assert!(sandbox.art("--color always --help").ok().stdout.contains('\x1b'));
+}
+
+#[test]
+fn names_in_errors_can_not_reach_the_terminal() {
+    let output = Sandbox::new().command("man").arg("a\x1b[31mb").run().fails_with(1);
+    assert!(!output.stderr.contains('\x1b'), "{output}");
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_it_quietly() {
+    let sandbox = Sandbox::new();
+    let mut command = sandbox.command("completions zsh").into_command();
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    assert!(!output.status.success());
+}
+
+#[test]
+fn stdout_on_a_full_disk_is_an_error() {
+    let output = Sandbox::new().shell("art man > /dev/full").fails_with(14);
+    assert!(output.stderr.contains("cannot write 'standard output'"), "{output}");
+}
+
+#[test]
+fn starting_takes_no_noticeable_time() {
+    let sandbox = Sandbox::new();
+    let fastest = (0..5)
+        .map(|_| {
+            let start = Instant::now();
+            sandbox.art("--version").ok();
+            start.elapsed()
+        })
+        .min()
+        .unwrap();
+    // A debug build on a busy machine; a release build takes some milliseconds.
+    assert!(fastest < Duration::from_millis(200), "{fastest:?}");
+}

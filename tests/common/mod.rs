@@ -1,0 +1,185 @@
+//! A place of its own for each test: home, environment, clock and directory, and `art` in it.
+
+#![allow(dead_code, reason = "each test binary uses a part")]
+
+mod output;
+mod words;
+
+use std::ffi::OsStr;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+pub(crate) use output::Output;
+
+/// The time that stands still in a sandbox.
+pub(crate) const NOW: &str = "2026-11-21T12:00:00Z";
+
+/// A temporary directory with a home and a work directory; everything runs in the latter.
+pub(crate) struct Sandbox {
+    root: TempDir,
+}
+
+impl Sandbox {
+    /// An empty one.
+    pub(crate) fn new() -> Self {
+        let root = tempfile::Builder::new().prefix("art-test-").tempdir().unwrap();
+        let sandbox = Sandbox { root };
+        for directory in ["home", "work", "tmp"] {
+            std::fs::create_dir(sandbox.root().join(directory)).unwrap();
+        }
+        sandbox
+    }
+
+    /// The directory that holds all others, without symbolic links in its path.
+    pub(crate) fn root(&self) -> PathBuf {
+        self.root.path().canonicalize().unwrap()
+    }
+
+    /// The directory everything runs in.
+    pub(crate) fn work(&self) -> PathBuf {
+        self.root().join("work")
+    }
+
+    /// The home directory.
+    pub(crate) fn home(&self) -> PathBuf {
+        self.root().join("home")
+    }
+
+    /// A path in the work directory.
+    pub(crate) fn path(&self, path: impl AsRef<Path>) -> PathBuf {
+        self.work().join(path)
+    }
+
+    /// Writes a file in the work directory and makes the directories above it.
+    pub(crate) fn write(&self, path: impl AsRef<Path>, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, content).unwrap();
+        path
+    }
+
+    /// Reads a file in the work directory.
+    pub(crate) fn read(&self, path: impl AsRef<Path>) -> String {
+        String::from_utf8_lossy(&std::fs::read(self.path(path)).unwrap()).into_owned()
+    }
+
+    /// Runs `art` with the words of `line`, cut as a shell does.
+    pub(crate) fn art(&self, line: &str) -> Output {
+        self.command(line).run()
+    }
+
+    /// Prepares `art` with the words of `line`.
+    pub(crate) fn command(&self, line: &str) -> Call<'_> {
+        self.program(env!("CARGO_BIN_EXE_art")).words(line)
+    }
+
+    /// Runs `git`, which must succeed, and returns what it prints.
+    pub(crate) fn git(&self, line: &str) -> String {
+        self.tool("git", line)
+    }
+
+    /// Runs any program, which must succeed, and returns what it prints.
+    pub(crate) fn tool(&self, program: &str, line: &str) -> String {
+        self.program(program).words(line).run().ok().stdout
+    }
+
+    /// Runs a script of the POSIX shell, with the built `art` in its path.
+    pub(crate) fn shell(&self, script: &str) -> Output {
+        self.program("sh").arg("-c").arg(script).run()
+    }
+
+    /// Prepares a program with the environment of the sandbox.
+    pub(crate) fn program(&self, program: impl AsRef<OsStr>) -> Call<'_> {
+        let mut command = Command::new(program);
+        let art = Path::new(env!("CARGO_BIN_EXE_art")).parent().unwrap();
+        let system = std::env::var_os("PATH").unwrap_or_default();
+        let path = std::iter::once(art.to_owned()).chain(std::env::split_paths(&system));
+        command
+            .env_clear()
+            .env("PATH", std::env::join_paths(path).unwrap())
+            .env("HOME", self.home())
+            .env("TMPDIR", self.root().join("tmp"))
+            .env("LC_ALL", "C.UTF-8")
+            .env("TZ", "UTC")
+            .env("COLUMNS", "100")
+            .env("USER", "tester")
+            .env("ART_NOW", NOW)
+            .env("ART_SEED", "1")
+            .env("ART_HOST", "sandbox")
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .env("GIT_AUTHOR_NAME", "Tester")
+            .env("GIT_AUTHOR_EMAIL", "tester@example.com")
+            .env("GIT_COMMITTER_NAME", "Tester")
+            .env("GIT_COMMITTER_EMAIL", "tester@example.com")
+            .env("GIT_AUTHOR_DATE", "2026-11-21T12:00:00Z")
+            .env("GIT_COMMITTER_DATE", "2026-11-21T12:00:00Z")
+            .current_dir(self.work());
+        Call { sandbox: self, command, input: Vec::new() }
+    }
+}
+
+/// A program about to be run.
+pub(crate) struct Call<'s> {
+    sandbox: &'s Sandbox,
+    command: Command,
+    input: Vec<u8>,
+}
+
+impl Call<'_> {
+    /// One more argument, as it is.
+    pub(crate) fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
+        self.command.arg(arg);
+        self
+    }
+
+    /// More arguments, cut as a shell does.
+    pub(crate) fn words(mut self, line: &str) -> Self {
+        self.command.args(words::split(line));
+        self
+    }
+
+    /// With a variable.
+    pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// At another time.
+    pub(crate) fn at(self, time: &str) -> Self {
+        self.env("ART_NOW", time)
+    }
+
+    /// In another directory below the work directory.
+    pub(crate) fn current_dir(mut self, directory: impl AsRef<Path>) -> Self {
+        self.command.current_dir(self.sandbox.path(directory));
+        self
+    }
+
+    /// With this on standard input.
+    pub(crate) fn stdin(mut self, input: impl AsRef<[u8]>) -> Self {
+        self.input = input.as_ref().to_vec();
+        self
+    }
+
+    /// The command itself, for what is done with it besides running it to its end.
+    pub(crate) fn into_command(self) -> Command {
+        self.command
+    }
+
+    /// Runs it to its end.
+    pub(crate) fn run(mut self) -> Output {
+        self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = self.command.spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        let input = std::mem::take(&mut self.input);
+        // A program that does not read its input closes it; that is no failure of the test.
+        let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));
+        let output = child.wait_with_output().unwrap();
+        writer.join().unwrap();
+        Output::new(&output, &self.sandbox.root())
+    }
+}
