@@ -13,9 +13,10 @@ pub struct Timestamp(i64);
 
 impl Timestamp {
     /// From seconds since 1970-01-01T00:00:00Z; moments outside of the years 0 to 9999 become the
-    /// nearest one inside.
+    /// nearest one inside. (The last one is 9999-12-30T22:00:00Z, so that it has a date in every
+    /// time zone.)
     pub fn from_seconds(seconds: i64) -> Self {
-        Timestamp(seconds.clamp(-62_167_219_200, 253_402_300_799))
+        Timestamp(seconds.clamp(-62_167_219_200, jiff::Timestamp::MAX.as_second()))
     }
 
     /// Seconds since 1970-01-01T00:00:00Z.
@@ -120,6 +121,8 @@ mod tests {
             assert_eq!(text.parse::<Timestamp>().unwrap().to_string(), "2026-11-01T00:00:00Z");
         }
         assert!("yesterday".parse::<Timestamp>().is_err());
+        assert_eq!(Timestamp::from_seconds(i64::MAX).to_string(), "9999-12-30T22:00:00Z");
+        assert_eq!(Timestamp::from_seconds(i64::MIN).to_string(), "0000-01-01T00:00:00Z");
         assert_eq!("2026-11-01".parse::<Timestamp>().unwrap().civil(), (2026, 11, 1, 0, 0, 0));
     }
 }

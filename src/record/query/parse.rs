@@ -1,0 +1,285 @@
+//! Text to [`Expression`], by recursive descent.
+//!
+//! ```text
+//! query     = [ any ]
+//! any       = all { "OR" all }
+//! all       = one { ( "," | "AND" ) one }
+//! one       = "(" any ")" | FIELD ":" [ "~" ] value { "|" value }
+//! ```
+//!
+//! A value runs to the next separator, so it may contain blanks; what it means depends on the kind
+//! of its field (`value.rs`).
+
+use super::value::{self, Letter};
+use super::{Condition, Expression, Field, MAX_LEN, QueryError, hint_for_field};
+
+/// How deep parentheses may stand in each other.
+const MAX_DEPTH: usize = 64;
+
+pub(super) fn parse(text: &str, fields: &[Field]) -> Result<Expression, QueryError> {
+    if text.len() > MAX_LEN {
+        return Err(QueryError {
+            problem: format!("the query is longer than {MAX_LEN} bytes"),
+            hint: None,
+            query: text.chars().take(80).collect(),
+            from: 0,
+            to: 0,
+        });
+    }
+    let mut parser = Parser { text: text.chars().collect(), at: 0, fields, depth: 0 };
+    parser.query().map_err(|fault| QueryError {
+        problem: fault.problem,
+        hint: fault.hint,
+        query: text.to_owned(),
+        from: fault.from,
+        to: fault.to,
+    })
+}
+
+/// A [`QueryError`] that does not know its query yet.
+pub(super) struct Fault {
+    pub(super) problem: String,
+    pub(super) hint: Option<String>,
+    pub(super) from: usize,
+    pub(super) to: usize,
+}
+
+impl Fault {
+    pub(super) fn new(problem: impl Into<String>, from: usize, to: usize) -> Self {
+        Fault { problem: problem.into(), hint: None, from, to }
+    }
+
+    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+type Result<T, E = Fault> = std::result::Result<T, E>;
+
+struct Parser<'f> {
+    text: Vec<char>,
+    at: usize,
+    fields: &'f [Field],
+    depth: usize,
+}
+
+impl Parser<'_> {
+    fn query(&mut self) -> Result<Expression> {
+        self.skip_blanks();
+        if self.at == self.text.len() {
+            return Ok(Expression::All(Vec::new()));
+        }
+        let root = self.any()?;
+        self.skip_blanks();
+        match self.peek() {
+            None => Ok(root),
+            Some(')') => Err(Fault::new("')' without '('", self.at, self.at + 1)),
+            Some(_) => Err(Fault::new("expected ',', AND or OR", self.at, self.at + 1)
+                .hint("join conditions as in 'name: a, tags: b'")),
+        }
+    }
+
+    fn any(&mut self) -> Result<Expression> {
+        let mut parts = vec![self.all()?];
+        while self.eat_word("or") {
+            parts.push(self.all()?);
+        }
+        Ok(joined(parts, Expression::Any))
+    }
+
+    fn all(&mut self) -> Result<Expression> {
+        let mut parts = vec![self.one()?];
+        while self.eat(',') || self.eat_word("and") {
+            parts.push(self.one()?);
+        }
+        Ok(joined(parts, Expression::All))
+    }
+
+    fn one(&mut self) -> Result<Expression> {
+        let open = {
+            self.skip_blanks();
+            self.at
+        };
+        if !self.eat('(') {
+            return self.condition().map(Expression::Condition);
+        }
+        if self.depth == MAX_DEPTH {
+            return Err(Fault::new("parentheses stand too deep in each other", open, open + 1));
+        }
+        self.depth += 1;
+        let inside = self.any()?;
+        self.depth -= 1;
+        if self.eat(')') {
+            return Ok(inside);
+        }
+        if self.at < self.text.len() {
+            return Err(Fault::new("expected ',', AND, OR or ')'", self.at, self.at + 1));
+        }
+        Err(Fault::new("this '(' is not closed", open, open + 1))
+    }
+
+    fn condition(&mut self) -> Result<Condition> {
+        let from = self.at;
+        let name = self.name_at(from);
+        if name.is_empty() {
+            return Err(Fault::new("expected a condition", from, from + 1)
+                .hint("write a condition as FIELD: VALUE, for example 'name: sharp-%'"));
+        }
+        self.at += name.chars().count();
+        let to = self.at;
+        if !self.eat(':') {
+            return Err(Fault::new(format!("expected ':' after '{name}'"), to, to)
+                .hint("write a condition as FIELD: VALUE; values with blanks and signs in \"…\""));
+        }
+        let Some(field) = self.fields.iter().find(|field| field.name == name) else {
+            return Err(Fault::new(format!("unknown field '{name}'"), from, to)
+                .hint(hint_for_field(&name, self.fields)));
+        };
+        let negated = self.eat('~');
+        let mut matchers = Vec::new();
+        loop {
+            let start = self.at;
+            let letters = self.value(field)?;
+            matchers.push(value::matcher(&letters, start, field)?);
+            if !self.eat('|') {
+                return Ok(Condition { field: field.name, negated, matchers });
+            }
+        }
+    }
+
+    /// The letters of one value, blanks around it left out.
+    fn value(&mut self, field: &Field) -> Result<Vec<Letter>> {
+        self.skip_blanks();
+        let from = self.at;
+        let mut letters: Vec<Letter> = Vec::new();
+        let mut was_quoted = false;
+        while let Some(c) = self.peek() {
+            match c {
+                ',' | '|' | ')' => break,
+                '(' => {
+                    return Err(Fault::new("'(' inside of a value", self.at, self.at + 1)
+                        .hint("put the value in double quotes"));
+                }
+                '"' => {
+                    was_quoted = true;
+                    self.quoted(&mut letters)?;
+                }
+                _ if self.keyword_here().is_some() => break,
+                _ => {
+                    self.refuse_missing_comma(&letters)?;
+                    letters.push(Letter { c, quoted: false, at: self.at });
+                    self.at += 1;
+                }
+            }
+        }
+        while letters.last().is_some_and(|letter| !letter.quoted && letter.c.is_whitespace()) {
+            letters.pop();
+        }
+        if letters.is_empty() && !was_quoted {
+            return Err(Fault::new(format!("'{}' has no value here", field.name), from, from)
+                .hint("write nil for an empty field; put and, or and signs in double quotes"));
+        }
+        Ok(letters)
+    }
+
+    /// Reads `"…"`, from the opening quote to behind the closing one.
+    fn quoted(&mut self, letters: &mut Vec<Letter>) -> Result<()> {
+        let open = self.at;
+        self.at += 1;
+        while let Some(mut c) = self.peek() {
+            let at = self.at;
+            self.at += 1;
+            match c {
+                '"' => return Ok(()),
+                '\\' => {
+                    c = self.peek().filter(|c| matches!(c, '"' | '\\')).ok_or_else(|| {
+                        Fault::new("unknown escape", at, at + 2).hint(
+                            r#"in double quotes, write \" for a quote and \\ for a backslash"#,
+                        )
+                    })?;
+                    self.at += 1;
+                }
+                _ => {}
+            }
+            letters.push(Letter { c, quoted: true, at });
+        }
+        Err(Fault::new("this quote is not closed", open, open + 1))
+    }
+
+    /// Refuses `a: x b: y`, which would read as the value `x b: y`.
+    fn refuse_missing_comma(&self, letters: &[Letter]) -> Result<()> {
+        let after_blank = letters.last().is_some_and(|letter| letter.c.is_whitespace());
+        if !after_blank {
+            return Ok(());
+        }
+        let name = self.name_at(self.at);
+        let end = self.at + name.chars().count();
+        let known = self.fields.iter().any(|field| field.name == name);
+        if known && self.text.get(end) == Some(&':') {
+            return Err(Fault::new(format!("expected ',' before '{name}:'"), self.at, end + 1)
+                .hint("join conditions with ',' or OR, or put the value in double quotes"));
+        }
+        Ok(())
+    }
+
+    fn peek(&self) -> Option<char> {
+        self.text.get(self.at).copied()
+    }
+
+    fn skip_blanks(&mut self) {
+        while self.peek().is_some_and(char::is_whitespace) {
+            self.at += 1;
+        }
+    }
+
+    /// Skips blanks, and `sign` if it follows.
+    fn eat(&mut self, sign: char) -> bool {
+        self.skip_blanks();
+        let found = self.peek() == Some(sign);
+        self.at += usize::from(found);
+        found
+    }
+
+    /// Skips blanks, and the keyword `word` if it follows.
+    fn eat_word(&mut self, word: &str) -> bool {
+        self.skip_blanks();
+        let found = self.keyword_here() == Some(word);
+        if found {
+            self.at += word.len();
+        }
+        found
+    }
+
+    /// The keyword that begins here, as a word of its own.
+    fn keyword_here(&self) -> Option<&'static str> {
+        let boundary = |c: Option<&char>| {
+            c.is_none_or(|c| c.is_whitespace() || matches!(c, '(' | ')' | ',' | '|' | ':' | '"'))
+        };
+        let before = self.at.checked_sub(1).and_then(|at| self.text.get(at));
+        ["and", "or"].into_iter().find(|word| {
+            let end = self.at + word.len();
+            let here = self.text.get(self.at..end).unwrap_or_default();
+            here.iter().map(char::to_ascii_lowercase).eq(word.chars())
+                && boundary(before)
+                && boundary(self.text.get(end))
+        })
+    }
+
+    /// The letters of a name from `at` on.
+    fn name_at(&self, at: usize) -> String {
+        let letters = self.text[at..].iter().take(64);
+        letters.take_while(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | '-')).collect()
+    }
+}
+
+/// One part alone, several joined.
+fn joined(mut parts: Vec<Expression>, join: fn(Vec<Expression>) -> Expression) -> Expression {
+    match parts.pop() {
+        Some(only) if parts.is_empty() => only,
+        last => {
+            parts.extend(last);
+            join(parts)
+        }
+    }
+}

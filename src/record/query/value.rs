@@ -1,0 +1,247 @@
+//! One value of a query: what it means depends on the kind of its field.
+
+use std::ops::Bound;
+
+use super::parse::Fault;
+use super::{Field, FieldKind};
+use crate::clock::Timestamp;
+use crate::suggest;
+
+/// A character of a value; one in quotes stands for itself.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Letter {
+    pub(super) c: char,
+    pub(super) quoted: bool,
+    pub(super) at: usize,
+}
+
+impl Letter {
+    fn is(self, sign: char) -> bool {
+        !self.quoted && self.c == sign
+    }
+}
+
+/// What a field's value is held against.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Matcher {
+    Nil,
+    Text(String),
+    Like(Pattern),
+    Time(Interval<Timestamp>),
+    Number(Interval<f64>),
+    Bool(bool),
+}
+
+/// From where to where.
+pub(super) type Interval<T> = (Bound<T>, Bound<T>);
+
+/// The pieces between the `%` of a pattern, in lower case.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Pattern(Vec<String>);
+
+impl Pattern {
+    /// Whether the first piece begins `text`, the last ends it and the others lie between, in
+    /// order, all in any case of letters.
+    pub(super) fn matches(&self, text: &str) -> bool {
+        let text = text.to_lowercase();
+        let Some(((first, last), middle)) = self.0.split_first().and_then(|(first, rest)| {
+            rest.split_last().map(|(last, middle)| ((first, last), middle))
+        }) else {
+            return false;
+        };
+        let Some(mut rest) = text.strip_prefix(first.as_str()) else { return false };
+        for piece in middle {
+            let Some(at) = rest.find(piece.as_str()) else { return false };
+            rest = &rest[at + piece.len()..];
+        }
+        rest.ends_with(last.as_str())
+    }
+}
+
+/// A comparison sign.
+#[derive(Clone, Copy)]
+enum Sign {
+    After,
+    From,
+    Before,
+    UpTo,
+}
+
+/// What `letters`, which begin at `start` of the query, ask of `field`.
+pub(super) fn matcher(letters: &[Letter], start: usize, field: &Field) -> Result<Matcher, Fault> {
+    let value = Literal { letters, start };
+    if value.is_word("nil") {
+        return Ok(Matcher::Nil);
+    }
+    if let Some(first) = letters.first().filter(|letter| letter.is('~')) {
+        return Err(Fault::new(
+            "'~' stands in front of the first value only",
+            first.at,
+            first.at + 1,
+        )
+        .hint("'~a|b' is neither a nor b; put the value in double quotes if '~' belongs to it"));
+    }
+    match field.kind {
+        FieldKind::Time => value
+            .interval(field, time_span, "time", "2026-11-21 or 2026-11-21 08:30")
+            .map(Matcher::Time),
+        FieldKind::Number => {
+            let number = |text: &str| {
+                let number = text.parse::<f64>().ok().filter(|number| number.is_finite())?;
+                Some((number, number))
+            };
+            value.interval(field, number, "number", "0 or 0.5").map(Matcher::Number)
+        }
+        FieldKind::Bool => match value.text().as_str() {
+            "true" => Ok(Matcher::Bool(true)),
+            "false" => Ok(Matcher::Bool(false)),
+            other => Err(value.fault(format!("'{}' is true or false, not '{other}'", field.name))),
+        },
+        FieldKind::Text | FieldKind::Set | FieldKind::Word(_) => value.texts(field),
+    }
+}
+
+/// The letters of a value and where they begin.
+struct Literal<'a> {
+    letters: &'a [Letter],
+    start: usize,
+}
+
+impl<'a> Literal<'a> {
+    fn text(&self) -> String {
+        self.letters.iter().map(|letter| letter.c).collect()
+    }
+
+    fn is_word(&self, word: &str) -> bool {
+        self.letters.iter().all(|letter| !letter.quoted) && self.text().eq_ignore_ascii_case(word)
+    }
+
+    fn fault(&self, problem: impl Into<String>) -> Fault {
+        let from = self.letters.first().map_or(self.start, |letter| letter.at);
+        let to = self.letters.last().map_or(self.start, |letter| letter.at + 1);
+        Fault::new(problem, from, to)
+    }
+
+    /// The part from letter `from` to letter `to`, blanks around it left out.
+    fn part(&self, from: usize, to: usize) -> Literal<'a> {
+        let start = self.letters.get(from).map_or(self.start + from, |letter| letter.at);
+        let blank = |letter: &Letter| !letter.quoted && letter.c.is_whitespace();
+        let mut letters = &self.letters[from..to];
+        while let [first, rest @ ..] = letters
+            && blank(first)
+        {
+            letters = rest;
+        }
+        while let [rest @ .., last] = letters
+            && blank(last)
+        {
+            letters = rest;
+        }
+        Literal { letters, start }
+    }
+
+    /// A text, a word or a pattern.
+    fn texts(&self, field: &Field) -> Result<Matcher, Fault> {
+        if self.sign().is_some() {
+            return Err(self
+                .fault(format!("'{}' is text, which has no order", field.name))
+                .hint("put the value in double quotes if the sign belongs to it"));
+        }
+        if self.letters.iter().any(|letter| letter.is('%')) {
+            let pieces = self.letters.split(|letter| letter.is('%'));
+            let text = |piece: &[Letter]| piece.iter().map(|letter| letter.c).collect::<String>();
+            return Ok(Matcher::Like(Pattern(
+                pieces.map(|piece| text(piece).to_lowercase()).collect(),
+            )));
+        }
+        let text = self.text();
+        match field.kind {
+            FieldKind::Word(words) if !words.contains(&text.as_str()) => {
+                let all = format!("'{}' is one of {}", field.name, words.join(", "));
+                let hint = match suggest::closest(&text, words) {
+                    Some(near) => format!("did you mean '{near}'? {all}"),
+                    None => all,
+                };
+                Err(self.fault(format!("'{}' is never '{text}'", field.name)).hint(hint))
+            }
+            _ => Ok(Matcher::Text(text)),
+        }
+    }
+
+    /// The comparison sign at the beginning and how long it is.
+    fn sign(&self) -> Option<(Sign, usize)> {
+        let first = self.letters.first()?;
+        let or_equal = self.letters.get(1).is_some_and(|second| second.is('='));
+        match (first.is('>'), first.is('<'), or_equal) {
+            (true, _, false) => Some((Sign::After, 1)),
+            (true, _, true) => Some((Sign::From, 2)),
+            (_, true, false) => Some((Sign::Before, 1)),
+            (_, true, true) => Some((Sign::UpTo, 2)),
+            _ => None,
+        }
+    }
+
+    /// An ordered value as an interval. `read` gives the first and the last moment (or number)
+    /// that a text covers.
+    fn interval<T: PartialOrd + Copy>(
+        &self,
+        field: &Field,
+        read: impl Fn(&str) -> Option<(T, T)>,
+        what: &str,
+        example: &str,
+    ) -> Result<Interval<T>, Fault> {
+        let read = |part: &Literal<'_>| {
+            read(&part.text()).ok_or_else(|| {
+                let text = part.text();
+                let problem = if text.is_empty() {
+                    format!("'{}' has no value here", field.name)
+                } else {
+                    format!("'{text}' is not a {what}")
+                };
+                part.fault(problem).hint(format!("write a {what} as {example}"))
+            })
+        };
+        let end = self.letters.len();
+        if let Some((sign, length)) = self.sign() {
+            let (first, last) = read(&self.part(length, end))?;
+            return Ok(match sign {
+                Sign::After => (Bound::Excluded(last), Bound::Unbounded),
+                Sign::From => (Bound::Included(first), Bound::Unbounded),
+                Sign::Before => (Bound::Unbounded, Bound::Excluded(first)),
+                Sign::UpTo => (Bound::Unbounded, Bound::Included(last)),
+            });
+        }
+        let dots = self.letters.windows(2).position(|pair| pair[0].is('.') && pair[1].is('.'));
+        let Some(dots) = dots else {
+            let (first, last) = read(self)?;
+            return Ok((Bound::Included(first), Bound::Included(last)));
+        };
+        let (from, to) = (self.part(0, dots), self.part(dots + 2, end));
+        match (from.letters.is_empty(), to.letters.is_empty()) {
+            (true, true) => Err(self.fault("a range needs one end at least")),
+            (true, false) => Ok((Bound::Unbounded, Bound::Included(read(&to)?.1))),
+            (false, true) => Ok((Bound::Included(read(&from)?.0), Bound::Unbounded)),
+            (false, false) => {
+                let (first, last) = (read(&from)?.0, read(&to)?.1);
+                if first > last {
+                    return Err(self.fault("the range ends before it begins"));
+                }
+                Ok((Bound::Included(first), Bound::Included(last)))
+            }
+        }
+    }
+}
+
+/// The first and the last second that `text` covers: a date alone is a day, a time without
+/// seconds is a minute.
+fn time_span(text: &str) -> Option<(Timestamp, Timestamp)> {
+    let first: Timestamp = text.parse().ok()?;
+    let length = match text.trim().split_once(['T', 't', ' ']) {
+        None => 24 * 60 * 60,
+        Some((_, time)) => {
+            let clock = time.split(['Z', 'z', '+', '-', ' ', '[']).next().unwrap_or(time);
+            if clock.matches(':').count() < 2 { 60 } else { 1 }
+        }
+    };
+    Some((first, Timestamp::from_seconds(first.seconds().saturating_add(length - 1))))
+}

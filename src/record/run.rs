@@ -1,0 +1,317 @@
+//! `run.toml`: one run, what it was, how it went and what it left behind.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::lineage::LineageEntry;
+use super::source::SourceRecord;
+use super::tags::Tags;
+use super::{Extra, FORMAT, Record, text_of_bytes};
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+use crate::name::Name;
+use crate::suggest;
+
+/// How far a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RunStatus {
+    /// Made; nothing runs.
+    Created,
+    /// Its command runs.
+    Running,
+    /// Its command ended with exit code 0, or someone said so.
+    Succeeded,
+    /// Its command ended with another exit code, or someone said so.
+    Failed,
+    /// Its command was ended by a signal, or someone stopped it.
+    Stopped,
+}
+
+impl RunStatus {
+    /// Every status, in the order of a run's life.
+    pub const ALL: [RunStatus; 5] = [
+        RunStatus::Created,
+        RunStatus::Running,
+        RunStatus::Succeeded,
+        RunStatus::Failed,
+        RunStatus::Stopped,
+    ];
+
+    /// The words of [`RunStatus::ALL`].
+    pub const WORDS: [&str; 5] = ["created", "running", "succeeded", "failed", "stopped"];
+
+    /// The word in records and queries.
+    pub fn as_str(self) -> &'static str {
+        Self::WORDS[self as usize]
+    }
+
+    /// Whether the run is over.
+    pub fn is_final(self) -> bool {
+        matches!(self, RunStatus::Succeeded | RunStatus::Failed | RunStatus::Stopped)
+    }
+}
+
+impl fmt::Display for RunStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for RunStatus {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text).ok_or_else(|| {
+            let error = Error::invalid(format!("'{}' is not a run's status", text.escape_debug()));
+            match suggest::closest(text, Self::WORDS) {
+                Some(word) => error.with_hint(format!("did you mean '{word}'?")),
+                None => error.with_hint(format!("use one of {}", Self::WORDS.join(", "))),
+            }
+        })
+    }
+}
+
+/// The record of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// The number of the format, [`FORMAT`].
+    pub format: u32,
+    /// What stays the same when the name changes.
+    pub uuid: Uuid,
+    /// What it is called in its project.
+    pub name: Name,
+    /// What it is for; empty if nobody said.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// Short words on it.
+    #[serde(default, skip_serializing_if = "Tags::is_empty")]
+    pub tags: Tags,
+    /// How far it is.
+    pub status: RunStatus,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When its command began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+    /// When it was over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<Timestamp>,
+    /// The command and its arguments; bytes that are not UTF-8 stand as `\xNN`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
+    /// What the command ended with; absent when a signal ended it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    /// The signal that ended the command, such as `SIGKILL`: numbers differ between systems.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal: Option<String>,
+    /// The account it ran under.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// The machine it ran on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// Where its code came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<SourceRecord>,
+    /// Its named artifacts, at most one a name; see [`RunRecord::set_lineage`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lineage: Vec<LineageEntry>,
+    /// Keys this program does not know.
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+impl RunRecord {
+    /// A run that was just made.
+    pub fn new(uuid: Uuid, name: Name, created_at: Timestamp) -> Self {
+        RunRecord {
+            format: FORMAT,
+            uuid,
+            name,
+            description: String::new(),
+            tags: Tags::default(),
+            status: RunStatus::Created,
+            created_at,
+            started_at: None,
+            finished_at: None,
+            command: Vec::new(),
+            exit_code: None,
+            signal: None,
+            user: None,
+            host: None,
+            source: None,
+            lineage: Vec::new(),
+            extra: Extra::new(),
+        }
+    }
+
+    /// Records the command that the run is, from the bytes of its words.
+    pub fn set_command<W: AsRef<[u8]>>(&mut self, words: impl IntoIterator<Item = W>) {
+        self.command = words.into_iter().map(|word| text_of_bytes(word.as_ref())).collect();
+    }
+
+    /// Moves the run to `status` at the time `now` and keeps the times in step with it:
+    ///
+    /// * `running` starts the run anew: what ended it before is forgotten;
+    /// * a final status sets when it was over, unless it was over already;
+    /// * `created` forgets all of it.
+    ///
+    /// Returns whether that changed anything.
+    pub fn set_status(&mut self, status: RunStatus, now: Timestamp) -> bool {
+        let was = self.status;
+        if was == status {
+            return false;
+        }
+        self.status = status;
+        match status {
+            RunStatus::Created => {
+                self.started_at = None;
+                self.forget_end();
+            }
+            RunStatus::Running => {
+                self.started_at = Some(now);
+                self.forget_end();
+            }
+            RunStatus::Succeeded | RunStatus::Failed | RunStatus::Stopped => {
+                self.finished_at = self.finished_at.filter(|_| was.is_final()).or(Some(now));
+            }
+        }
+        true
+    }
+
+    /// Records that the command ended by itself: with `exit_code` 0 it succeeded.
+    pub fn exited(&mut self, exit_code: i32, now: Timestamp) {
+        let status = if exit_code == 0 { RunStatus::Succeeded } else { RunStatus::Failed };
+        self.set_status(status, now);
+        self.exit_code = Some(exit_code);
+        self.signal = None;
+    }
+
+    /// Records that a signal ended the command.
+    pub fn killed(&mut self, signal: impl Into<String>, now: Timestamp) {
+        self.set_status(RunStatus::Stopped, now);
+        self.exit_code = None;
+        self.signal = Some(signal.into());
+    }
+
+    fn forget_end(&mut self) {
+        self.finished_at = None;
+        self.exit_code = None;
+        self.signal = None;
+    }
+
+    /// The lineage entry called `name`.
+    pub fn try_find_lineage(&self, name: &Name) -> Option<&LineageEntry> {
+        self.lineage.iter().find(|entry| entry.name == *name)
+    }
+
+    /// The lineage entry called `name`; fails with the names that there are.
+    pub fn find_lineage(&self, name: &Name) -> Result<&LineageEntry> {
+        self.try_find_lineage(name).ok_or_else(|| {
+            let names = self.lineage.iter().map(|entry| entry.name.as_str());
+            let hint = match suggest::closest(name.as_str(), names) {
+                Some(near) => format!("did you mean '{near}'?"),
+                None => format!("art lineage run/{} lists them", self.name),
+            };
+            Error::not_found(format!("run '{}' has no artifact named '{name}'", self.name))
+                .with_hint(hint)
+        })
+    }
+
+    /// Adds `entry` to the lineage, or puts it in the place of the one with its name. Returns what
+    /// it replaced.
+    pub fn set_lineage(&mut self, entry: LineageEntry) -> Option<LineageEntry> {
+        if let Some(known) = self.lineage.iter_mut().find(|known| known.name == entry.name) {
+            return Some(std::mem::replace(known, entry));
+        }
+        self.lineage.push(entry);
+        None
+    }
+
+    /// Takes the entry called `name` out of the lineage.
+    pub fn remove_lineage(&mut self, name: &Name) -> Option<LineageEntry> {
+        let place = self.lineage.iter().position(|entry| entry.name == *name)?;
+        Some(self.lineage.remove(place))
+    }
+}
+
+impl Record for RunRecord {
+    const FILE: &'static str = "run.toml";
+
+    fn format(&self) -> u32 {
+        self.format
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_seconds(1_790_000_000 + seconds)
+    }
+
+    fn run() -> RunRecord {
+        RunRecord::new(Uuid::nil(), "sharp-shrimp-1".parse().unwrap(), at(0))
+    }
+
+    fn entry(name: &str, path: &str) -> LineageEntry {
+        LineageEntry::new(name.parse().unwrap(), "file".parse().unwrap(), path)
+    }
+
+    #[test]
+    fn times_follow_the_status() {
+        let mut run = run();
+        assert!(run.set_status(RunStatus::Running, at(1)));
+        assert!(!run.set_status(RunStatus::Running, at(2)));
+        assert_eq!((run.started_at, run.finished_at), (Some(at(1)), None));
+        run.exited(3, at(5));
+        assert_eq!(run.status, RunStatus::Failed);
+        assert_eq!((run.finished_at, run.exit_code), (Some(at(5)), Some(3)));
+        run.set_status(RunStatus::Succeeded, at(9));
+        assert_eq!(run.finished_at, Some(at(5)), "a correction is not a second end");
+        run.set_status(RunStatus::Running, at(10));
+        assert_eq!((run.started_at, run.finished_at, run.exit_code), (Some(at(10)), None, None));
+        run.killed("SIGKILL", at(11));
+        assert_eq!((run.status, run.exit_code), (RunStatus::Stopped, None));
+        assert_eq!((run.signal.as_deref(), run.finished_at), (Some("SIGKILL"), Some(at(11))));
+    }
+
+    #[test]
+    fn status_words_are_those_that_serde_writes() {
+        for status in RunStatus::ALL {
+            assert_eq!(serde_json::to_value(status).unwrap(), status.as_str());
+            assert_eq!(status.as_str().parse::<RunStatus>().unwrap(), status);
+        }
+        let error = "suceeded".parse::<RunStatus>().unwrap_err();
+        assert_eq!(error.hint(), Some("did you mean 'succeeded'?"));
+    }
+
+    #[test]
+    fn lineage_has_one_entry_a_name_in_order_of_arrival() {
+        let mut run = run();
+        assert!(run.set_lineage(entry("a", "1")).is_none());
+        assert!(run.set_lineage(entry("b", "2")).is_none());
+        let replaced = run.set_lineage(entry("a", "3")).unwrap();
+        assert_eq!(replaced.path, "1");
+        let paths: Vec<_> = run.lineage.iter().map(|entry| entry.path.to_string()).collect();
+        assert_eq!(paths, ["3", "2"]);
+        let error = run.find_lineage(&"c".parse().unwrap()).unwrap_err();
+        assert_eq!(error.message(), "run 'sharp-shrimp-1' has no artifact named 'c'");
+        assert!(run.remove_lineage(&"a".parse().unwrap()).is_some());
+        assert!(run.remove_lineage(&"a".parse().unwrap()).is_none());
+        assert_eq!(run.lineage.len(), 1);
+    }
+
+    #[test]
+    fn commands_keep_their_words_whatever_the_bytes() {
+        let mut run = run();
+        run.set_command([&b"python"[..], b"-c", b"print(1)\nprint(2)", b"\xff.bin"]);
+        assert_eq!(run.command, ["python", "-c", "print(1)\nprint(2)", r"\xff.bin"]);
+    }
+}
