@@ -1,5 +1,12 @@
 //! The binary as a user types it, a file a verb.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test that can't go on fails, and it may write where it likes"
+)]
+
 #[path = "../common/mod.rs"]
 mod common;
 

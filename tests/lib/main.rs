@@ -1,1 +1,10 @@
-//! placeholder
+//! The library from outside, and the house it stands in.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test that can't go on fails, and it may write where it likes"
+)]
+
+mod tidy;

@@ -81,6 +81,11 @@ impl<'a> Page<'a> {
         self.out.write_all(bytes).on("write", "standard output")
     }
 
+    /// For what writes bytes by itself, such as the content of a file.
+    pub(crate) fn writer(&mut self) -> &mut dyn Write {
+        &mut self.out
+    }
+
     /// `text` in its style. The text must be safe to print.
     pub(crate) fn paint(&self, text: impl fmt::Display, style: Style) -> String {
         paint(&text.to_string(), style, self.looks.stdout_color)

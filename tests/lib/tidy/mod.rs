@@ -1,0 +1,122 @@
+//! The rules of the house that no compiler holds: sizes, floors, doors, and that every verb is
+//! whole.
+
+mod floors;
+mod source;
+mod verbs;
+
+use source::{code_of, files};
+
+/// The longest file, in lines.
+const LONGEST_FILE: usize = 600;
+
+#[test]
+fn no_file_is_longer_than_a_reader_can_hold() {
+    for file in files(&["src", "tests", "benches"], "rs") {
+        let lines = file.text.lines().count();
+        assert!(lines <= LONGEST_FILE, "{} has {lines} lines, not {LONGEST_FILE}", file.name);
+    }
+}
+
+#[test]
+fn every_file_says_what_it_is_for() {
+    for file in files(&["src", "tests", "benches"], "rs") {
+        assert!(file.text.starts_with("//! "), "{}: the first line is no `//!`", file.name);
+    }
+}
+
+/// What only some files may say: the words, where they may stand, and why nowhere else.
+const DOORS: &[(&[&str], &[&str], &str)] = &[
+    (&["gix::", "gix_"], &["src/history/"], "the only door to gix"),
+    (&["opendal::", "tokio::"], &["src/remote/"], "the only door to stores and to async"),
+    (
+        &[
+            "OpenOptions",
+            "File::create",
+            "fs::write(",
+            "fs::rename(",
+            "fs::copy(",
+            "fs::create_dir",
+            "fs::remove_",
+            "fs::hard_link(",
+            "fs::set_permissions(",
+            "fs::symlink(",
+        ],
+        &["src/fs/"],
+        "the only door to file writes",
+    ),
+    (&["expect(clippy::disallowed_methods"], &["src/fs/", "src/bin/art/env.rs"], "a door's right"),
+    (&["std::env"], &["src/bin/art/env.rs"], "the only reader of the environment"),
+    (
+        &["println!", "print!(", "io::stdout", "io::stderr", "stdout()", "stderr()"],
+        &["src/bin/art/ui/", "src/bin/art/env.rs"],
+        "the only place that prints, and the one that looks at the terminal",
+    ),
+    (&["signal_hook", "SIGINT"], &["src/bin/art/", "src/ops/run"], "the library gets no signals"),
+    (&["SystemTime::now", "Timestamp::now"], &["src/clock.rs"], "time is given from outside"),
+    (&["clap::", "indicatif::"], &["src/bin/art/"], "the terminal is the binary's"),
+];
+
+#[test]
+fn what_is_outside_has_one_door() {
+    for file in files(&["src"], "rs") {
+        let code = code_of(&file.text);
+        for (words, places, why) in DOORS {
+            if places.iter().any(|place| file.name.starts_with(place)) {
+                continue;
+            }
+            for word in *words {
+                assert!(
+                    !code.contains(word),
+                    "{} says '{word}', but {places:?} is {why}",
+                    file.name
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn unsafe_code_gives_its_reason() {
+    for file in files(&["src"], "rs") {
+        let code = code_of(&file.text);
+        if code.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == "unsafe") {
+            assert!(
+                file.text.contains("allow(unsafe_code, reason")
+                    || file.text.contains("expect(unsafe_code, reason"),
+                "{} has unsafe code without a reason",
+                file.name
+            );
+        }
+    }
+}
+
+#[test]
+fn nothing_is_left_for_later() {
+    let marks = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X:"), "placeholder"];
+    for file in files(&["src", "tests", "benches"], "rs") {
+        if file.name == "tests/lib/tidy/mod.rs" {
+            continue;
+        }
+        for mark in marks {
+            assert!(!file.text.contains(mark), "{} says '{mark}'", file.name);
+        }
+    }
+}
+
+#[test]
+fn tests_are_named_by_sentences() {
+    for file in files(&["src", "tests"], "rs") {
+        let mut is_test = false;
+        for line in file.text.lines().map(str::trim) {
+            if line == "#[test]" {
+                is_test = true;
+            } else if let Some(rest) = line.strip_prefix("fn ").filter(|_| is_test) {
+                let name = rest.split('(').next().unwrap_or_default();
+                let words = name.split('_').count();
+                assert!(words >= 3, "{}: what does '{name}' show?", file.name);
+                is_test = false;
+            }
+        }
+    }
+}
