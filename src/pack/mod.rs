@@ -1,1 +1,71 @@
 //! A content pack and its index, as bytes: formats without I/O.
+//!
+//! A pack is a valid `.tar.zst`:
+//!
+//! ```text
+//! frame … frame      independent zstd frames, each holding whole tar members
+//! end frame          a zstd frame with the two zero blocks that end a tar archive
+//! skippable frame    the pack's own index and a fixed footer; zstd and tar pass over it
+//! ```
+//!
+//! Members are `blobs/ID`, `chunks/ID` and `manifests/ID`. A blob and a chunk hold the bytes whose
+//! blob id is ID. A manifest holds one line `CHUNK-ID SIZE` a chunk; joined, the chunks are the file
+//! whose blob id is ID. A pack is named by the SHA-256 of all its bytes.
+
+mod index;
+mod manifest;
+mod member;
+mod segment;
+
+pub use index::{FOOTER_LEN, FrameEntry, MemberEntry, PackIndex, end_frame, read_footer};
+pub use manifest::{Chunk, parse_line, parse_manifest, write_line};
+pub use member::{BLOCK, MemberKind, append_member, member_span, parse_members};
+pub use segment::{Layout, Location, MergeError, SegmentBuilder, SegmentView, merge};
+
+/// Why bytes are not what they claim to be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FormatError {
+    /// There are fewer bytes than the format needs.
+    #[error("it ends early")]
+    Truncated,
+    /// The bytes at a fixed place are not the format's.
+    #[error("it is not {0}")]
+    NotA(&'static str),
+    /// A number contradicts another or is out of bounds.
+    #[error("{0} is out of bounds")]
+    OutOfBounds(&'static str),
+    /// A checksum does not match.
+    #[error("its checksum does not match")]
+    Checksum,
+    /// A tar member is none of ours.
+    #[error("the member '{0}' is not one of a content pack")]
+    Member(String),
+    /// A manifest's line is not `CHUNK-ID SIZE`.
+    #[error("line {0} of the manifest is not 'CHUNK-ID SIZE'")]
+    ManifestLine(usize),
+}
+
+/// Reads little-endian numbers from a slice, never past its end.
+pub(crate) struct Fields<'a>(pub(crate) &'a [u8]);
+
+impl<'a> Fields<'a> {
+    pub(crate) fn bytes(&mut self, count: usize) -> Result<&'a [u8], FormatError> {
+        let (taken, rest) = self.0.split_at_checked(count).ok_or(FormatError::Truncated)?;
+        self.0 = rest;
+        Ok(taken)
+    }
+
+    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], FormatError> {
+        let bytes = self.bytes(N)?;
+        Ok(bytes.try_into().expect("because exactly N bytes were taken"))
+    }
+
+    pub(crate) fn u32(&mut self) -> Result<u32, FormatError> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    pub(crate) fn u64(&mut self) -> Result<u64, FormatError> {
+        self.array().map(u64::from_le_bytes)
+    }
+}

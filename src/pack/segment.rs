@@ -1,0 +1,507 @@
+//! An index segment: an immutable sorted table from ids to places in packs.
+//!
+//! All numbers are little-endian:
+//!
+//! ```text
+//! "ARTSEG01"                    8 bytes
+//! packs, frames, entries, zero  u32 × 4
+//! fan-out                       u32 × 256: entries whose id's first byte is at most this
+//! pack     × packs              id 32 bytes
+//! frame    × frames             pack u32, stored u32, offset u64, size u64
+//! id       × entries            32 bytes, sorted; equal ids sorted by kind
+//! place    × entries            frame u32, offset u32, size u32, kind u32
+//! SHA-256 of all before         32 bytes
+//! ```
+
+use std::io::{self, Write};
+
+use super::{Fields, FormatError, FrameEntry, MemberKind, PackIndex};
+use crate::id::{Digest, Id};
+
+const MAGIC: &[u8; 8] = b"ARTSEG01";
+const HEADER_LEN: usize = 24;
+const FANOUT_LEN: usize = 256 * 4;
+const FRAME_LEN: usize = 24;
+const PLACE_LEN: usize = 16;
+
+/// Where an object lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Location {
+    /// What it is stored as.
+    pub kind: MemberKind,
+    /// The pack.
+    pub pack: Id,
+    /// The frame within the pack.
+    pub frame: FrameEntry,
+    /// Where the content begins in the decompressed frame.
+    pub offset: u32,
+    /// Bytes of content.
+    pub size: u32,
+}
+
+/// A segment's bytes, checked as far as it takes to read them safely.
+#[derive(Debug, Clone, Copy)]
+pub struct SegmentView<'a> {
+    bytes: &'a [u8],
+    layout: Layout,
+}
+
+/// Where the columns of a segment begin; kept beside mapped bytes to view them again for free.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layout {
+    packs: usize,
+    frames: usize,
+    entries: usize,
+}
+
+impl Layout {
+    fn packs_at() -> usize {
+        HEADER_LEN + FANOUT_LEN
+    }
+
+    fn frames_at(&self) -> usize {
+        Self::packs_at() + self.packs * Id::LEN
+    }
+
+    fn ids_at(&self) -> usize {
+        self.frames_at() + self.frames * FRAME_LEN
+    }
+
+    fn places_at(&self) -> usize {
+        self.ids_at() + self.entries * Id::LEN
+    }
+
+    fn end(&self) -> usize {
+        self.places_at() + self.entries * PLACE_LEN
+    }
+}
+
+impl<'a> SegmentView<'a> {
+    /// Reads the header and checks that the columns fit the bytes. Takes no memory and constant
+    /// time; [`SegmentView::verify`] reads it all.
+    pub fn open(bytes: &'a [u8]) -> Result<Self, FormatError> {
+        let mut fields = Fields(bytes);
+        if fields.bytes(8)? != MAGIC {
+            return Err(FormatError::NotA("an index segment"));
+        }
+        let mut count = || fields.u32().map(|count| count as usize);
+        let layout = Layout { packs: count()?, frames: count()?, entries: count()? };
+        if layout.end() as u64 + Id::LEN as u64 != bytes.len() as u64 {
+            return Err(FormatError::OutOfBounds("the number of entries"));
+        }
+        let view = SegmentView { bytes, layout };
+        let mut last = 0;
+        for byte in 0..256 {
+            let next = view.fanout(byte);
+            if next < last {
+                return Err(FormatError::OutOfBounds("the fan-out"));
+            }
+            last = next;
+        }
+        if last != layout.entries {
+            return Err(FormatError::OutOfBounds("the fan-out"));
+        }
+        Ok(view)
+    }
+
+    /// Views bytes that [`SegmentView::open`] accepted before.
+    pub fn trusted(bytes: &'a [u8], layout: Layout) -> Self {
+        SegmentView { bytes, layout }
+    }
+
+    /// The layout, for [`SegmentView::trusted`].
+    pub fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    /// Entries in the table.
+    pub fn len(&self) -> usize {
+        self.layout.entries
+    }
+
+    /// Whether the table has no entries.
+    pub fn is_empty(&self) -> bool {
+        self.layout.entries == 0
+    }
+
+    /// The packs it speaks of.
+    pub fn packs(&self) -> impl Iterator<Item = Id> + 'a {
+        let column = &self.bytes[Layout::packs_at()..self.layout.frames_at()];
+        column.chunks_exact(Id::LEN).filter_map(Id::from_slice)
+    }
+
+    fn number(&self, at: usize) -> u32 {
+        let bytes = self.bytes.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
+        bytes.map_or(0, u32::from_le_bytes)
+    }
+
+    fn fanout(&self, byte: usize) -> usize {
+        self.number(HEADER_LEN + byte * 4) as usize
+    }
+
+    fn id_bytes(&self, index: usize) -> &'a [u8] {
+        let at = self.layout.ids_at() + index * Id::LEN;
+        &self.bytes[at..at + Id::LEN]
+    }
+
+    /// The id at `index`.
+    pub fn id(&self, index: usize) -> Id {
+        Id::from_slice(self.id_bytes(index)).unwrap_or(Id::NULL)
+    }
+
+    /// The index of the first entry of `id`.
+    pub fn find(&self, id: &Id) -> Option<usize> {
+        let first = usize::from(id.as_bytes()[0]);
+        let (mut low, mut high) =
+            (if first == 0 { 0 } else { self.fanout(first - 1) }, self.fanout(first));
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.id_bytes(middle) < &id.as_bytes()[..] {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        (low < self.len() && self.id_bytes(low) == &id.as_bytes()[..]).then_some(low)
+    }
+
+    /// All places of `id`.
+    pub fn locations(&self, id: &Id) -> impl Iterator<Item = Result<Location, FormatError>> {
+        let id = *id;
+        let first = self.find(&id).unwrap_or(self.len());
+        (first..self.len())
+            .take_while(move |index| self.id(*index) == id)
+            .map(|at| self.location(at))
+    }
+
+    /// The place of the entry at `index`.
+    pub fn location(&self, index: usize) -> Result<Location, FormatError> {
+        let (place, frame_at) = self.place(index)?;
+        let mut fields = Fields(&self.bytes[frame_at..frame_at + FRAME_LEN]);
+        let pack = fields.u32()? as usize;
+        let (stored, offset, size) = (fields.u32()?, fields.u64()?, fields.u64()?);
+        if pack >= self.layout.packs {
+            return Err(FormatError::OutOfBounds("an entry's pack"));
+        }
+        if u64::from(place.offset) + u64::from(place.size) > size {
+            return Err(FormatError::OutOfBounds("an entry's place"));
+        }
+        let pack_at = Layout::packs_at() + pack * Id::LEN;
+        let pack = Id::from_slice(&self.bytes[pack_at..pack_at + Id::LEN]);
+        Ok(Location {
+            kind: place.kind,
+            pack: pack.ok_or(FormatError::Truncated)?,
+            frame: FrameEntry { offset, stored, size },
+            offset: place.offset,
+            size: place.size,
+        })
+    }
+
+    fn place(&self, index: usize) -> Result<(Place, usize), FormatError> {
+        let at = self.layout.places_at() + index * PLACE_LEN;
+        let mut fields = Fields(self.bytes.get(at..at + PLACE_LEN).ok_or(FormatError::Truncated)?);
+        let place = Place {
+            frame: fields.u32()?,
+            offset: fields.u32()?,
+            size: fields.u32()?,
+            kind: MemberKind::from_number(fields.u32()?)?,
+        };
+        if place.frame as usize >= self.layout.frames {
+            return Err(FormatError::OutOfBounds("an entry's frame"));
+        }
+        Ok((place, self.layout.frames_at() + place.frame as usize * FRAME_LEN))
+    }
+
+    /// Reads everything: checksum, order, and that each entry lies within its frame.
+    pub fn verify(&self) -> Result<(), FormatError> {
+        let (body, checksum) = self.bytes.split_at(self.layout.end());
+        if Digest::of(body).as_bytes() != checksum {
+            return Err(FormatError::Checksum);
+        }
+        for index in 0..self.len() {
+            if index > 0 && self.id_bytes(index - 1) > self.id_bytes(index) {
+                return Err(FormatError::OutOfBounds("the order of the ids"));
+            }
+            self.location(index)?;
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    frame: u32,
+    offset: u32,
+    size: u32,
+    kind: MemberKind,
+}
+
+/// Collects the indexes of packs, or whole segments, into one new segment.
+#[derive(Debug, Default)]
+pub struct SegmentBuilder {
+    packs: Vec<Id>,
+    frames: Vec<(u32, FrameEntry)>,
+    entries: Vec<(Id, Place)>,
+}
+
+impl SegmentBuilder {
+    /// Adds all members of a pack.
+    pub fn add_pack(&mut self, pack: Id, index: &PackIndex) {
+        let number = self.packs.len() as u32;
+        let first_frame = self.frames.len() as u32;
+        self.packs.push(pack);
+        self.frames.extend(index.frames.iter().map(|frame| (number, *frame)));
+        self.entries.extend(index.members.iter().map(|member| {
+            let frame = first_frame + member.frame;
+            let (offset, size, kind) = (member.offset, member.size, member.kind);
+            (member.id, Place { frame, offset, size, kind })
+        }));
+    }
+
+    /// Whether nothing was added.
+    pub fn is_empty(&self) -> bool {
+        self.packs.is_empty()
+    }
+
+    /// Entries added.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Writes the segment; returns the SHA-256 of its bytes before the checksum.
+    pub fn write_to(mut self, out: &mut dyn Write) -> io::Result<Id> {
+        self.entries.sort_unstable_by_key(|(id, place)| (*id, place.kind));
+        let ids = self.entries.iter().map(|(id, _)| *id);
+        let mut columns = Columns::begin(out, &self.packs, &self.frames, ids)?;
+        for (id, _) in &self.entries {
+            columns.put(id.as_bytes())?;
+        }
+        for (_, place) in &self.entries {
+            columns.place(*place)?;
+        }
+        columns.finish()
+    }
+}
+
+/// Writes the union of sorted segments without holding it: the ids are merged twice, once for each
+/// column. Entries equal in id and kind are kept once.
+pub fn merge(segments: &[SegmentView<'_>], out: &mut dyn Write) -> Result<Id, MergeError> {
+    let mut packs = Vec::new();
+    let mut frames = Vec::new();
+    let mut first_frames = Vec::new();
+    for segment in segments {
+        let first_pack = packs.len() as u32;
+        first_frames.push(frames.len() as u32);
+        packs.extend(segment.packs());
+        for index in 0..segment.layout.frames {
+            let at = segment.layout.frames_at() + index * FRAME_LEN;
+            let mut fields = Fields(&segment.bytes[at..at + FRAME_LEN]);
+            let pack = fields.u32()?;
+            if pack as usize >= segment.layout.packs {
+                return Err(FormatError::OutOfBounds("a frame's pack").into());
+            }
+            let (stored, offset, size) = (fields.u32()?, fields.u64()?, fields.u64()?);
+            frames.push((first_pack + pack, FrameEntry { offset, stored, size }));
+        }
+    }
+    let merged = || Merge { segments, next: vec![0; segments.len()], last: None };
+    // Surfaces a damaged entry before a byte is written.
+    merged().try_for_each(|entry| entry.map(drop))?;
+    let good = || merged().filter_map(Result::ok);
+    let mut columns = Columns::begin(out, &packs, &frames, good().map(|(id, _, _)| id))?;
+    for (id, _, _) in good() {
+        columns.put(id.as_bytes())?;
+    }
+    for (_, segment, place) in good() {
+        let frame = first_frames[segment] + place.frame;
+        columns.place(Place { frame, ..place })?;
+    }
+    Ok(columns.finish()?)
+}
+
+/// Why segments could not be merged.
+#[derive(Debug, thiserror::Error)]
+pub enum MergeError {
+    /// One of them is damaged.
+    #[error("a segment is damaged: {0}")]
+    Format(#[from] FormatError),
+    /// The union could not be written.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// Walks several segments in the order of ids and kinds.
+struct Merge<'a, 'b> {
+    segments: &'a [SegmentView<'b>],
+    next: Vec<usize>,
+    last: Option<(Id, MemberKind)>,
+}
+
+impl Iterator for Merge<'_, '_> {
+    type Item = Result<(Id, usize, Place), FormatError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let mut best: Option<(Id, MemberKind, usize, Place)> = None;
+            for (number, segment) in self.segments.iter().enumerate() {
+                let at = self.next[number];
+                if at >= segment.len() {
+                    continue;
+                }
+                let place = match segment.place(at) {
+                    Ok((place, _)) => place,
+                    Err(error) => {
+                        self.next[number] = at + 1;
+                        return Some(Err(error));
+                    }
+                };
+                let id = segment.id(at);
+                if best.is_none_or(|(other, kind, ..)| (id, place.kind) < (other, kind)) {
+                    best = Some((id, place.kind, number, place));
+                }
+            }
+            let (id, kind, number, place) = best?;
+            self.next[number] += 1;
+            if self.last.replace((id, kind)) != Some((id, kind)) {
+                return Some(Ok((id, number, place)));
+            }
+        }
+    }
+}
+
+/// Writes the columns of a segment in their order.
+struct Columns<'w> {
+    out: &'w mut dyn Write,
+    digest: Digest,
+}
+
+impl<'w> Columns<'w> {
+    fn begin(
+        out: &'w mut dyn Write,
+        packs: &[Id],
+        frames: &[(u32, FrameEntry)],
+        ids: impl Iterator<Item = Id>,
+    ) -> io::Result<Self> {
+        let mut fanout = [0u32; 256];
+        let mut entries = 0u32;
+        for id in ids {
+            entries += 1;
+            fanout[usize::from(id.as_bytes()[0])] += 1;
+        }
+        let mut columns = Columns { out, digest: Digest::default() };
+        columns.put(MAGIC)?;
+        for count in [packs.len() as u32, frames.len() as u32, entries, 0] {
+            columns.put(&count.to_le_bytes())?;
+        }
+        let mut sum = 0u32;
+        for count in fanout {
+            sum += count;
+            columns.put(&sum.to_le_bytes())?;
+        }
+        for pack in packs {
+            columns.put(pack.as_bytes())?;
+        }
+        for (pack, frame) in frames {
+            columns.put(&pack.to_le_bytes())?;
+            columns.put(&frame.stored.to_le_bytes())?;
+            columns.put(&frame.offset.to_le_bytes())?;
+            columns.put(&frame.size.to_le_bytes())?;
+        }
+        Ok(columns)
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.digest.update(bytes);
+        self.out.write_all(bytes)
+    }
+
+    fn place(&mut self, place: Place) -> io::Result<()> {
+        let mut bytes = [0; PLACE_LEN];
+        let numbers = [place.frame, place.offset, place.size, place.kind as u32];
+        for (slot, number) in bytes.chunks_exact_mut(4).zip(numbers) {
+            slot.copy_from_slice(&number.to_le_bytes());
+        }
+        self.put(&bytes)
+    }
+
+    fn finish(self) -> io::Result<Id> {
+        let id = self.digest.finish();
+        self.out.write_all(id.as_bytes())?;
+        Ok(id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::MemberEntry;
+    use super::*;
+
+    fn pack(numbers: std::ops::Range<u32>) -> PackIndex {
+        let frames = vec![FrameEntry { offset: 0, stored: 10, size: 1 << 20 }];
+        let member = |n: u32| MemberEntry {
+            id: Id::of_blob(&n.to_le_bytes()),
+            kind: MemberKind::Chunk,
+            frame: 0,
+            offset: n,
+            size: 4,
+        };
+        PackIndex { frames, members: numbers.map(member).collect() }
+    }
+
+    fn segment(pack_number: u8, numbers: std::ops::Range<u32>) -> Vec<u8> {
+        let mut builder = SegmentBuilder::default();
+        builder.add_pack(Id::of_blob(&[pack_number]), &pack(numbers));
+        let mut bytes = Vec::new();
+        builder.write_to(&mut bytes).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn every_entry_is_found_and_others_are_not() {
+        let bytes = segment(1, 0..1000);
+        let view = SegmentView::open(&bytes).unwrap();
+        view.verify().unwrap();
+        for n in 0..1000u32 {
+            let found: Vec<_> = view.locations(&Id::of_blob(&n.to_le_bytes())).collect();
+            assert_eq!(found.len(), 1);
+            assert_eq!(found[0].as_ref().unwrap().offset, n);
+        }
+        assert_eq!(view.find(&Id::of_blob(b"absent")), None);
+    }
+
+    #[test]
+    fn a_merge_holds_the_union_once() {
+        let (a, b) = (segment(1, 0..600), segment(2, 500..900));
+        let views = [SegmentView::open(&a).unwrap(), SegmentView::open(&b).unwrap()];
+        let mut bytes = Vec::new();
+        merge(&views, &mut bytes).unwrap();
+        let view = SegmentView::open(&bytes).unwrap();
+        view.verify().unwrap();
+        assert_eq!(view.len(), 900);
+        let late = view.locations(&Id::of_blob(&899u32.to_le_bytes())).next().unwrap().unwrap();
+        assert_eq!(late.pack, Id::of_blob(&[2]));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_read_without_panic(
+            flips in proptest::collection::vec((0usize..4000, proptest::num::u8::ANY), 0..8),
+            cut in 0usize..4000,
+        ) {
+            let mut bytes = segment(1, 0..40);
+            for (at, value) in flips {
+                let at = at % bytes.len();
+                bytes[at] = value;
+            }
+            bytes.truncate(bytes.len() - cut % 64 * usize::from(cut % 3 == 0));
+            if let Ok(view) = SegmentView::open(&bytes) {
+                let _ = view.verify();
+                for n in 0..40u32 {
+                    view.locations(&Id::of_blob(&n.to_le_bytes())).for_each(drop);
+                }
+                let mut out = Vec::new();
+                let _ = merge(&[view], &mut out);
+            }
+        }
+    }
+}
