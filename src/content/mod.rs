@@ -1,1 +1,216 @@
-//! The content store: chunks in packs, the index over them, the stat cache.
+//! The content store: what people upload, as chunks in packs, and the index over them.
+//!
+//! The directories `packs/`, `index/`, `cache/` and `tmp/` of a repository are its own; nothing
+//! else writes there. Packs and segments are never changed once they have their name.
+
+mod batch;
+mod extract;
+mod ingest;
+mod large;
+mod map;
+mod packer;
+mod read;
+mod rebuild;
+mod segments;
+mod session;
+mod stat_cache;
+mod verify;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::error::{Error, IoResultExt, Result};
+use crate::fs::atomic;
+use crate::id::Id;
+use crate::pack::{Location, MemberKind};
+
+pub use extract::{Extract, Target};
+pub use ingest::{Ingested, Item, ItemKind, Stored};
+pub use read::Reader;
+pub use rebuild::Rebuilt;
+use segments::SegmentSet;
+pub use session::Session;
+pub use stat_cache::{CacheEntry, StatCache};
+pub use verify::{PackDefect, PackReport};
+
+/// What decides how content is cut, compressed and grouped; fixed when a repository is made.
+///
+/// None of it changes a file's id. The defaults were chosen by measurement; see the book's
+/// decision page on chunk parameters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Params {
+    /// The shortest chunk, in bytes; a file of at most this size is one blob.
+    pub chunk_min: u32,
+    /// The length that chunks have on average, in bytes.
+    pub chunk_avg: u32,
+    /// The longest chunk, in bytes.
+    pub chunk_max: u32,
+    /// A frame is closed when its members have this many bytes.
+    pub frame_size: u32,
+    /// A pack is closed when it has this many bytes.
+    pub pack_size: u64,
+    /// The zstd level for what compresses well.
+    pub level: i32,
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        Params {
+            chunk_min: 32 << 10,
+            chunk_avg: 128 << 10,
+            chunk_max: 512 << 10,
+            frame_size: 1 << 20,
+            pack_size: 64 << 20,
+            level: 3,
+        }
+    }
+}
+
+impl Params {
+    /// The most bytes that a frame with blobs and chunks can have; what claims more is refused
+    /// before memory is taken.
+    pub const MAX_FRAME: u64 = 64 << 20;
+
+    /// Checks that the chunker accepts the sizes.
+    pub fn validate(&self) -> Result<()> {
+        use fastcdc::v2020 as cdc;
+        let fits = |value: u32, low: usize, high: usize| (low..=high).contains(&(value as usize));
+        let ok = fits(self.chunk_min, cdc::MINIMUM_MIN, cdc::MINIMUM_MAX)
+            && fits(self.chunk_avg, cdc::AVERAGE_MIN, cdc::AVERAGE_MAX)
+            && fits(self.chunk_max, cdc::MAXIMUM_MIN, cdc::MAXIMUM_MAX)
+            && self.chunk_min <= self.chunk_avg
+            && self.chunk_avg <= self.chunk_max
+            && fits(self.frame_size, 4 << 10, 16 << 20)
+            && (1 << 20..=4 << 30).contains(&self.pack_size)
+            && (1..=19).contains(&self.level);
+        if ok {
+            return Ok(());
+        }
+        Err(Error::invalid(format!("the content parameters are out of bounds: {self:?}")).with_hint(
+            "need 64 <= chunk_min <= chunk_avg <= chunk_max <= 16 MiB, 4 KiB <= frame_size <= 16 MiB, \
+             1 MiB <= pack_size <= 4 GiB, 1 <= compression <= 19",
+        ))
+    }
+}
+
+/// The content store of one repository.
+#[derive(Debug)]
+pub struct ContentStore {
+    root: PathBuf,
+    params: Params,
+    segments: RwLock<Arc<SegmentSet>>,
+}
+
+impl ContentStore {
+    /// Makes the directories of a new store in the repository directory `root`.
+    pub fn init(root: &Path) -> Result<()> {
+        for name in ["packs", "index", "cache", "tmp"] {
+            atomic::create_dir_all(&root.join(name))?;
+        }
+        for name in ["cache", "tmp"] {
+            let tag = root.join(name).join("CACHEDIR.TAG");
+            let text = "Signature: 8a477f597d28d172789f06886806bc55\n\
+                        # This directory can be thrown away; art makes it again.\n";
+            atomic::write(&tag, &root.join("tmp"), text.as_bytes())?;
+        }
+        atomic::sync_dir(root)
+    }
+
+    /// Opens the store in the repository directory `root`. Segments are read when first needed.
+    pub fn open(root: &Path, params: Params) -> Result<Self> {
+        params.validate()?;
+        let segments = RwLock::new(Arc::new(SegmentSet::unread()));
+        Ok(ContentStore { root: root.to_owned(), params, segments })
+    }
+
+    /// How content is cut, compressed and grouped here.
+    pub fn params(&self) -> Params {
+        self.params
+    }
+
+    pub(crate) fn packs_dir(&self) -> PathBuf {
+        self.root.join("packs")
+    }
+
+    pub(crate) fn index_dir(&self) -> PathBuf {
+        self.root.join("index")
+    }
+
+    pub(crate) fn cache_dir(&self) -> PathBuf {
+        self.root.join("cache")
+    }
+
+    /// Where files are written before they have their name.
+    pub fn tmp_dir(&self) -> PathBuf {
+        self.root.join("tmp")
+    }
+
+    /// The file of a pack.
+    pub fn pack_path(&self, pack: &Id) -> PathBuf {
+        self.packs_dir().join(format!("{pack}.tar.zst"))
+    }
+
+    /// The packs that are there, by name, sorted, with their bytes.
+    pub fn packs(&self) -> Result<Vec<(Id, u64)>> {
+        let directory = self.packs_dir();
+        let mut packs = Vec::new();
+        for entry in std::fs::read_dir(&directory).on("read directory", &directory)? {
+            let entry = entry.on("read directory", &directory)?;
+            let name = entry.file_name();
+            let Some(stem) = name.to_str().and_then(|name| name.strip_suffix(".tar.zst")) else {
+                continue;
+            };
+            if let Some(id) = Id::from_hex(stem.as_bytes()) {
+                let metadata = entry.metadata().on("read", entry.path())?;
+                packs.push((id, metadata.len()));
+            }
+        }
+        packs.sort_unstable();
+        Ok(packs)
+    }
+
+    fn segments(&self) -> Result<Arc<SegmentSet>> {
+        let current = Arc::clone(&self.segments.read().unwrap_or_else(PoisonError::into_inner));
+        if current.is_read() {
+            return Ok(current);
+        }
+        self.refresh()
+    }
+
+    /// Reads the segments anew: another process may have added or merged some.
+    pub(crate) fn refresh(&self) -> Result<Arc<SegmentSet>> {
+        let previous = Arc::clone(&self.segments.read().unwrap_or_else(PoisonError::into_inner));
+        let fresh = Arc::new(SegmentSet::read(&self.index_dir(), &previous)?);
+        *self.segments.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&fresh);
+        Ok(fresh)
+    }
+
+    /// Where the content with `id` lies: as bytes where possible, else as a manifest.
+    pub fn locate(&self, id: &Id) -> Result<Option<Location>> {
+        if let Some(found) = self.segments()?.locate(id, false)? {
+            return Ok(Some(found));
+        }
+        self.refresh()?.locate(id, false)
+    }
+
+    /// As [`ContentStore::locate`], but the caller knows that the segments are fresh.
+    pub(crate) fn locate_known(&self, id: &Id) -> Result<Option<Location>> {
+        self.segments()?.locate(id, false)
+    }
+
+    /// Whether bytes with this id are stored as a blob or chunk of their own.
+    pub(crate) fn has_bytes(&self, id: &Id) -> Result<bool> {
+        let found = self.segments()?.locate(id, true)?;
+        Ok(found.is_some_and(|location| location.kind != MemberKind::Manifest))
+    }
+
+    /// Whether the content with `id` is in the index.
+    pub fn contains(&self, id: &Id) -> Result<bool> {
+        Ok(self.locate(id)?.is_some())
+    }
+
+    /// Entries in the index, and its bytes.
+    pub fn index_size(&self) -> Result<(u64, u64)> {
+        Ok(self.segments()?.size())
+    }
+}

@@ -4,6 +4,7 @@
 //! for everyone.
 
 pub mod atomic;
+pub mod beneath;
 pub mod fault;
 pub mod lock;
 pub mod stat;

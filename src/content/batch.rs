@@ -1,0 +1,110 @@
+//! Gathers members into frames and compresses them, one worker's share at a time.
+
+use crossbeam_channel::Sender;
+use zstd::zstd_safe::{CParameter, ParamSwitch};
+
+use super::Params;
+use super::packer::Frame;
+use crate::error::{Error, Result};
+use crate::id::Id;
+use crate::pack::{MemberEntry, MemberKind, append_member, member_span};
+
+/// Compresses frames: at the store's level what compresses well, cheaply what hardly does.
+pub(super) struct Compressor {
+    good: zstd::bulk::Compressor<'static>,
+    cheap: zstd::bulk::Compressor<'static>,
+    scratch: Vec<u8>,
+}
+
+/// Bytes that are tried to see how well a frame compresses.
+const SAMPLE: usize = 16 << 10;
+
+impl Compressor {
+    pub(super) fn new(level: i32) -> Result<Self> {
+        let failed = |source| Error::internal("zstd refused its settings").with_source(source);
+        let mut good = zstd::bulk::Compressor::new(level).map_err(failed)?;
+        good.set_parameter(CParameter::ChecksumFlag(true)).map_err(failed)?;
+        // No search for matches, entropy coding alone: numbers such as weights have no matches,
+        // but some bytes are more frequent than others.
+        let mut cheap = zstd::bulk::Compressor::new(-1000).map_err(failed)?;
+        let literals = CParameter::LiteralCompressionMode(ParamSwitch::Enable);
+        cheap.set_parameter(literals).map_err(failed)?;
+        cheap.set_parameter(CParameter::ChecksumFlag(true)).map_err(failed)?;
+        Ok(Compressor { good, cheap, scratch: Vec::new() })
+    }
+
+    /// One zstd frame with the content's size and checksum.
+    pub(super) fn compress(&mut self, bytes: &[u8]) -> Result<Vec<u8>> {
+        let failed = |source| Error::internal("zstd failed to compress").with_source(source);
+        self.scratch.resize(zstd::zstd_safe::compress_bound(bytes.len()), 0);
+        let cheaply = self.is_noise(bytes).map_err(failed)?;
+        let compressor = if cheaply { &mut self.cheap } else { &mut self.good };
+        let length = compressor.compress_to_buffer(bytes, &mut self.scratch[..]).map_err(failed)?;
+        Ok(self.scratch[..length].to_vec())
+    }
+
+    /// Whether samples hardly compress.
+    fn is_noise(&mut self, bytes: &[u8]) -> std::io::Result<bool> {
+        if bytes.len() < 4 * SAMPLE {
+            return Ok(false);
+        }
+        for part in [1, 3] {
+            let start = bytes.len() / 4 * part - SAMPLE / 2;
+            let sample = &bytes[start..start + SAMPLE];
+            let length = self.good.compress_to_buffer(sample, &mut self.scratch[..])?;
+            if length < SAMPLE / 100 * 85 {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// A frame that is being gathered.
+pub(super) struct Batch<'a> {
+    params: Params,
+    frames: &'a Sender<Frame>,
+    compressor: Compressor,
+    tar: Vec<u8>,
+    members: Vec<MemberEntry>,
+}
+
+impl<'a> Batch<'a> {
+    pub(super) fn new(params: Params, frames: &'a Sender<Frame>) -> Result<Self> {
+        let compressor = Compressor::new(params.level)?;
+        Ok(Batch { params, frames, compressor, tar: Vec::new(), members: Vec::new() })
+    }
+
+    /// Adds one member; closes the frame when it is large enough.
+    pub(super) fn add(&mut self, kind: MemberKind, id: Id, content: &[u8]) -> Result<()> {
+        let size = u32::try_from(content.len())
+            .map_err(|_| Error::internal("a member has more than 4 GiB"))?;
+        let limit = self.params.frame_size as usize;
+        // A large member has a frame to itself: what stands before it is closed first.
+        if !self.members.is_empty() && self.tar.len() + member_span(content.len()) > 2 * limit {
+            self.close()?;
+        }
+        let offset = append_member(&mut self.tar, kind, &id, content) as u32;
+        self.members.push(MemberEntry { id, kind, frame: 0, offset, size });
+        if self.tar.len() >= limit {
+            self.close()?;
+        }
+        Ok(())
+    }
+
+    /// Compresses what was gathered and sends it to the pack writer.
+    pub(super) fn close(&mut self) -> Result<()> {
+        if self.members.is_empty() {
+            return Ok(());
+        }
+        let bytes = self.compressor.compress(&self.tar)?;
+        let frame = Frame {
+            bytes,
+            size: self.tar.len() as u64,
+            members: std::mem::take(&mut self.members),
+        };
+        self.tar.clear();
+        // The reason is the writer's to tell.
+        self.frames.send(frame).map_err(|_| Error::internal("the pack writer ended early"))
+    }
+}

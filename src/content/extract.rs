@@ -1,0 +1,354 @@
+//! Gives many files back at once: every frame is decompressed once, on all cores, and every file's
+//! bytes are checked against its id before it counts as written.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use super::ContentStore;
+use super::read::{Reader, missing};
+use crate::error::{Error, ErrorKind, IoResultExt, Result};
+use crate::id::{Id, ObjectHasher};
+use crate::pack::{Chunk, FrameEntry, Location, MemberKind};
+use crate::progress::{Progress, check_interrupt};
+
+/// Where the files go.
+pub trait Target: Sync {
+    /// A new, empty file for the content with number `number`.
+    fn create(&self, number: usize) -> Result<File>;
+    /// The file is complete and its bytes are right; or it failed and must not be seen.
+    fn finish(&self, number: usize, outcome: Result<File>) -> Result<()>;
+}
+
+/// A file up to this size is written by one worker.
+const SMALL: u64 = 4 << 20;
+/// A manifest up to this size is kept between planning and writing.
+const KEPT_MANIFEST: u32 = 1 << 20;
+
+/// The contents to give back, planned.
+#[derive(Debug)]
+pub struct Extract<'a> {
+    store: &'a ContentStore,
+    small: Vec<Job>,
+    large: Vec<LargeJob>,
+    missing: Vec<(usize, Error)>,
+    /// Bytes that will be written.
+    pub bytes: u64,
+}
+
+/// A file that one worker writes.
+#[derive(Debug)]
+struct Job {
+    number: usize,
+    id: Id,
+    first: Location,
+    /// Empty for a file that is one blob, at `first`.
+    chunks: Vec<Chunk>,
+    size: u64,
+}
+
+#[derive(Debug)]
+struct LargeJob {
+    number: usize,
+    id: Id,
+    manifest: Location,
+    size: u64,
+}
+
+impl ContentStore {
+    /// Looks up where the contents `ids` lie. Their numbers are their positions.
+    pub fn plan_extract(&self, ids: &[Id]) -> Result<Extract<'_>> {
+        self.refresh()?;
+        let mut extract = Extract {
+            store: self,
+            small: Vec::new(),
+            large: Vec::new(),
+            missing: Vec::new(),
+            bytes: 0,
+        };
+        let mut manifests = Vec::new();
+        for (number, id) in ids.iter().enumerate() {
+            match self.locate_known(id)? {
+                None => extract.missing.push((number, missing(id))),
+                Some(location) if location.kind == MemberKind::Manifest => {
+                    manifests.push((number, *id, location));
+                }
+                Some(first) => {
+                    let size = u64::from(first.size);
+                    extract.bytes += size;
+                    extract.small.push(Job { number, id: *id, first, chunks: Vec::new(), size });
+                }
+            }
+        }
+        manifests.sort_unstable_by_key(|(_, _, location)| place(location));
+        let mut reader = self.reader();
+        for (number, id, manifest) in manifests {
+            if let Err(error) = extract.plan_chunked(&mut reader, number, id, manifest) {
+                if error.kind() != ErrorKind::Corrupt {
+                    return Err(error);
+                }
+                extract.missing.push((number, error));
+            }
+        }
+        extract.small.sort_unstable_by_key(|job| place(&job.first));
+        Ok(extract)
+    }
+}
+
+/// The order in which content lies on disk.
+fn place(location: &Location) -> (Id, u64, u32) {
+    (location.pack, location.frame.offset, location.offset)
+}
+
+impl Extract<'_> {
+    fn plan_chunked(
+        &mut self,
+        reader: &mut Reader<'_>,
+        number: usize,
+        id: Id,
+        manifest: Location,
+    ) -> Result<()> {
+        let keep = manifest.size <= KEPT_MANIFEST;
+        let mut chunks = Vec::new();
+        let mut size = 0u64;
+        reader.chunks(&manifest, |chunk| {
+            size += u64::from(chunk.size);
+            if keep {
+                chunks.push(chunk);
+            }
+            Ok(())
+        })?;
+        self.bytes += size;
+        if size > SMALL || !keep {
+            self.large.push(LargeJob { number, id, manifest, size });
+            return Ok(());
+        }
+        let first = chunks.first().map_or(id, |chunk| chunk.id);
+        let first = self.store.locate_known(&first)?.ok_or_else(|| missing(&first))?;
+        self.small.push(Job { number, id, first, chunks, size });
+        Ok(())
+    }
+
+    /// Writes all of it to `target` with `threads` workers. What can't be read is reported to the
+    /// target, and the rest goes on; only the target's own error, or an interrupt, ends it.
+    pub fn write(self, target: &dyn Target, threads: usize, progress: &dyn Progress) -> Result<()> {
+        for (number, error) in self.missing {
+            target.finish(number, Err(error))?;
+        }
+        for job in &self.large {
+            check_interrupt(progress)?;
+            let outcome = write_large(self.store, job, target, threads, progress);
+            target.finish(job.number, outcome)?;
+        }
+        let groups = group(&self.small);
+        let next = AtomicUsize::new(0);
+        let failed = AtomicBool::new(false);
+        let work = || -> Result<()> {
+            let mut reader = self.store.reader();
+            while let Some(range) = groups.get(next.fetch_add(1, Ordering::Relaxed)) {
+                check_interrupt(progress)?;
+                if failed.load(Ordering::Relaxed) {
+                    break;
+                }
+                for job in &self.small[range.clone()] {
+                    let outcome = write_small(&mut reader, job, target);
+                    progress.advance(job.size);
+                    target
+                        .finish(job.number, outcome)
+                        .inspect_err(|_| failed.store(true, Ordering::Relaxed))?;
+                }
+            }
+            Ok(())
+        };
+        std::thread::scope(|scope| {
+            let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+            let own = work();
+            let ended = || Error::internal("a download thread ended early");
+            let joined =
+                others.into_iter().map(|other| other.join().map_err(|_| ended()).flatten());
+            joined.fold(own, Result::and)
+        })
+    }
+}
+
+/// Splits jobs so that those of one frame stay together.
+fn group(jobs: &[Job]) -> Vec<std::ops::Range<usize>> {
+    let frame = |job: &Job| (job.first.pack, job.first.frame.offset);
+    let mut groups = Vec::new();
+    let mut start = 0;
+    for same in jobs.chunk_by(|a, b| frame(a) == frame(b)) {
+        groups.push(start..start + same.len());
+        start += same.len();
+    }
+    groups
+}
+
+fn write_small(reader: &mut Reader<'_>, job: &Job, target: &dyn Target) -> Result<File> {
+    let wrong = || {
+        Error::corrupt(format!("the content {} is damaged", job.id)).with_hint("art fsck --full")
+    };
+    if job.chunks.is_empty() {
+        let frame = reader.frame(&job.first.pack, &job.first.frame)?;
+        let start = job.first.offset as usize;
+        let bytes = frame.get(start..start + job.first.size as usize).ok_or_else(wrong)?;
+        if Id::of_blob(bytes) != job.id {
+            return Err(wrong());
+        }
+        let mut file = target.create(job.number)?;
+        file.write_all(bytes).on("write", job.id.short())?;
+        return Ok(file);
+    }
+    let mut bytes = Vec::with_capacity(job.size.min(SMALL) as usize);
+    for chunk in &job.chunks {
+        let location = reader.locate(&chunk.id)?;
+        reader.with_bytes(&location, |part| bytes.extend_from_slice(part))?;
+    }
+    if Id::of_blob(&bytes) != job.id {
+        return Err(wrong());
+    }
+    let mut file = target.create(job.number)?;
+    file.write_all(&bytes).on("write", job.id.short())?;
+    Ok(file)
+}
+
+/// Consecutive chunks of a file that lie in one frame.
+struct Run {
+    number: u64,
+    pack: Id,
+    frame: FrameEntry,
+    parts: Vec<(u32, u32)>,
+}
+
+/// A run's decompressed frame and the parts of it, in order.
+type Decoded = (u64, Result<(Arc<Vec<u8>>, Vec<(u32, u32)>)>);
+
+/// Writes one large file: a thread lists its runs, workers decompress them, and this thread hashes
+/// and writes them in their order.
+fn write_large(
+    store: &ContentStore,
+    job: &LargeJob,
+    target: &dyn Target,
+    threads: usize,
+    progress: &dyn Progress,
+) -> Result<File> {
+    let mut file = target.create(job.number)?;
+    let depth = threads + 2;
+    let (send_run, runs) = bounded::<Run>(depth);
+    let (send_bytes, decoded) = bounded::<Decoded>(depth);
+    // One permit for each run between listing and writing: no more are held at once.
+    let (release, permits) = bounded::<()>(2 * depth);
+    for _ in 0..2 * depth {
+        let _ = release.send(());
+    }
+    let permits = Mutex::new(permits);
+    std::thread::scope(|scope| -> Result<()> {
+        let lister = scope.spawn(|| list_runs(store, job, send_run, &permits));
+        for _ in 0..threads {
+            let (runs, send_bytes) = (runs.clone(), send_bytes.clone());
+            scope.spawn(move || decode_runs(store, &runs, &send_bytes));
+        }
+        drop((runs, send_bytes));
+        let written = write_in_order(job, &decoded, &release, &mut file, progress);
+        // Unblocks the others where the writing failed.
+        drop((decoded, release));
+        let listed = lister.join().map_err(|_| Error::internal("a listing thread ended early"))?;
+        written.and(listed)
+    })?;
+    Ok(file)
+}
+
+fn list_runs(
+    store: &ContentStore,
+    job: &LargeJob,
+    runs: Sender<Run>,
+    permits: &Mutex<Receiver<()>>,
+) -> Result<()> {
+    let mut reader = store.reader();
+    let finder = store.reader();
+    let mut open: Option<Run> = None;
+    let stopped = || Error::internal("the writing thread stopped");
+    let send = |run: Run| -> Result<()> {
+        let permit = permits.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        permit.map_err(|_| stopped())?;
+        runs.send(run).map_err(|_| stopped())
+    };
+    let mut number = 0;
+    reader.chunks(&job.manifest, |chunk| {
+        let location = finder.locate(&chunk.id)?;
+        let part = (location.offset, location.size);
+        match &mut open {
+            Some(run) if (run.pack, run.frame.offset) == (location.pack, location.frame.offset) => {
+                run.parts.push(part);
+            }
+            _ => {
+                if let Some(run) = open.take() {
+                    send(run)?;
+                }
+                let (pack, frame) = (location.pack, location.frame);
+                open = Some(Run { number, pack, frame, parts: vec![part] });
+                number += 1;
+            }
+        }
+        Ok(())
+    })?;
+    open.map_or(Ok(()), send)
+}
+
+fn decode_runs(store: &ContentStore, runs: &Receiver<Run>, decoded: &Sender<Decoded>) {
+    let mut reader = store.reader();
+    for run in runs {
+        let frame = reader.frame(&run.pack, &run.frame);
+        if decoded.send((run.number, frame.map(|frame| (frame, run.parts)))).is_err() {
+            return;
+        }
+    }
+}
+
+fn write_in_order(
+    job: &LargeJob,
+    decoded: &Receiver<Decoded>,
+    release: &Sender<()>,
+    file: &mut File,
+    progress: &dyn Progress,
+) -> Result<()> {
+    let wrong = || {
+        Error::corrupt(format!("the content {} is damaged", job.id)).with_hint("art fsck --full")
+    };
+    let mut hasher = ObjectHasher::blob(job.size);
+    let mut early = BTreeMap::new();
+    let mut next = 0;
+    for (number, frame) in decoded {
+        early.insert(number, frame?);
+        while let Some((frame, parts)) = early.remove(&next) {
+            check_interrupt(progress)?;
+            for (offset, size) in parts {
+                let start = offset as usize;
+                let bytes = frame.get(start..start + size as usize).ok_or_else(wrong)?;
+                hasher.update(bytes);
+                file.write_all(bytes).on("write", job.id.short())?;
+                progress.advance(bytes.len() as u64);
+            }
+            next += 1;
+            let _ = release.try_send(());
+        }
+    }
+    if hasher.finish() != job.id {
+        return Err(wrong());
+    }
+    Ok(())
+}
+
+impl Reader<'_> {
+    /// Where the bytes of a chunk lie.
+    fn locate(&self, id: &Id) -> Result<Location> {
+        let location = self.store().locate_known(id)?.ok_or_else(|| missing(id))?;
+        if location.kind == MemberKind::Manifest {
+            return Err(Error::corrupt(format!("the chunk {id} is itself in chunks")));
+        }
+        Ok(location)
+    }
+}

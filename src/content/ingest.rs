@@ -1,0 +1,413 @@
+//! Takes files into the store: read, hashed, cut, looked up, compressed and written, on all cores,
+//! in bounded memory.
+//!
+//! Small files are sorted so that alike stand together and are worked on in batches of about a
+//! frame; a batch is one worker's from reading to compressing. A large file is read by one worker,
+//! which hands pieces of it to all (see `large`). One more thread writes packs (see `packer`).
+
+use std::fs::File;
+use std::io::Read;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use bstr::BString;
+use crossbeam_channel::{Sender, bounded};
+
+use super::batch::Batch;
+use super::large::{LargeQueue, Piece};
+use super::packer::{Frame, InFlight, Packer};
+use super::{ContentStore, Params, Session};
+use crate::error::{Error, ErrorKind, IoResultExt, Result};
+use crate::fs::beneath::Beneath;
+use crate::fs::stat::Stat;
+use crate::id::Id;
+use crate::pack::{Chunk, MemberKind, write_line};
+use crate::progress::{Progress, check_interrupt};
+use crate::tree_path::escaped;
+
+/// Something to take in.
+#[derive(Debug, Clone)]
+pub struct Item {
+    /// Where it is, below the root of the upload.
+    pub path: BString,
+    /// What it is.
+    pub kind: ItemKind,
+}
+
+/// What an item is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ItemKind {
+    /// A regular file that had this metadata when it was found.
+    File(Stat),
+    /// A symbolic link; its target is what is stored.
+    Symlink,
+}
+
+impl Item {
+    fn size(&self) -> u64 {
+        match self.kind {
+            ItemKind::File(stat) => stat.size,
+            ItemKind::Symlink => 64,
+        }
+    }
+}
+
+/// What was stored anew.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Stored {
+    /// Bytes read.
+    pub read: u64,
+    /// Bytes of blobs and chunks that were not there before.
+    pub new: u64,
+    /// Packs written.
+    pub packs: u64,
+    /// Bytes of those packs: by so much the store grew.
+    pub stored: u64,
+}
+
+/// The outcome of taking items in.
+#[derive(Debug)]
+pub struct Ingested {
+    /// For each item, in their order: its id, and for a file the metadata that its bytes belong to;
+    /// or why it could not be read.
+    pub items: Vec<Result<(Id, Option<Stat>)>>,
+    /// What was stored.
+    pub stored: Stored,
+}
+
+/// A file up to this size is read as a whole by one worker.
+pub(super) const SMALL: u64 = 4 << 20;
+
+/// How often a file that changes while it is read is tried again.
+const TRIES: usize = 3;
+
+type Found = Result<(Id, Option<Stat>)>;
+
+/// What the workers of one ingest share.
+pub(super) struct Shared<'a> {
+    pub(super) store: &'a ContentStore,
+    pub(super) root: &'a Beneath,
+    pub(super) items: &'a [Item],
+    pub(super) in_flight: &'a InFlight,
+    pub(super) progress: &'a dyn Progress,
+    pub(super) manifests: Mutex<Vec<(Id, Vec<u8>)>>,
+    batches: Vec<Vec<u32>>,
+    next_batch: AtomicUsize,
+    pub(super) large: LargeQueue,
+    failed: AtomicBool,
+}
+
+/// One worker's results and counters.
+#[derive(Default)]
+pub(super) struct Tally {
+    pub(super) found: Vec<(u32, Found)>,
+    pub(super) read: u64,
+    pub(super) new: u64,
+}
+
+impl ContentStore {
+    /// Takes `items` below `root` in, with `threads` workers. When it returns, what it found is
+    /// durable and in the index.
+    ///
+    /// An item that can't be read is an error of its own; the others are taken in all the same. A
+    /// failure to write fails the whole.
+    pub fn ingest(
+        &self,
+        session: &Session,
+        root: &Beneath,
+        items: &[Item],
+        threads: usize,
+        progress: &dyn Progress,
+    ) -> Result<Ingested> {
+        self.refresh()?;
+        let in_flight = InFlight::new();
+        let (batches, large) = plan(items, self.params());
+        let (send_piece, pieces) = bounded::<Piece>(threads + 1);
+        let shared = Shared {
+            store: self,
+            root,
+            items,
+            in_flight: &in_flight,
+            progress,
+            manifests: Mutex::default(),
+            batches,
+            next_batch: AtomicUsize::new(0),
+            large: LargeQueue::new(large, send_piece, pieces),
+            failed: AtomicBool::new(false),
+        };
+        let (tallies, written) = std::thread::scope(|scope| {
+            let packer = Packer::start(scope, self, session, &in_flight);
+            let workers: Vec<_> = (0..threads.max(1))
+                .map(|_| {
+                    let frames = packer.frames();
+                    let shared = &shared;
+                    scope.spawn(move || shared.work(&frames))
+                })
+                .collect();
+            let ended = || Error::internal("an upload thread ended early");
+            let tallies: Vec<Result<Tally>> = workers
+                .into_iter()
+                .map(|worker| worker.join().map_err(|_| ended()).flatten())
+                .collect();
+            let manifests = shared.write_manifests(&packer.frames());
+            // A full disk stops the packer first; what the workers then say is only a consequence.
+            let written = packer.finish()?;
+            manifests?;
+            Ok((tallies, written))
+        })?;
+        let mut ingested = Ingested { items: Vec::new(), stored: Stored::default() };
+        let mut found: Vec<Option<Found>> = Vec::new();
+        found.resize_with(items.len(), || None);
+        for tally in tallies {
+            let tally = tally?;
+            ingested.stored.read += tally.read;
+            ingested.stored.new += tally.new;
+            for (index, result) in tally.found {
+                found[index as usize] = Some(result);
+            }
+        }
+        ingested.stored.packs = written.packs;
+        ingested.stored.stored = written.bytes;
+        let missed = || Err(Error::internal("a file was passed over"));
+        ingested.items = found.into_iter().map(|found| found.unwrap_or_else(missed)).collect();
+        Ok(ingested)
+    }
+}
+
+/// Sorts small items so that alike stand together, in batches of about a frame; returns the large
+/// ones apart, the largest first.
+fn plan(items: &[Item], params: Params) -> (Vec<Vec<u32>>, Vec<u32>) {
+    let (mut small, mut large): (Vec<u32>, Vec<u32>) =
+        (0..items.len() as u32).partition(|index| items[*index as usize].size() <= SMALL);
+    large.sort_by_key(|index| std::cmp::Reverse(items[*index as usize].size()));
+    small.sort_by_cached_key(|index| likeness(&items[*index as usize].path));
+    let mut batches = Vec::new();
+    let mut batch = Vec::new();
+    let mut bytes = 0;
+    for index in small {
+        batch.push(index);
+        bytes += items[index as usize].size() + 512;
+        if bytes >= u64::from(params.frame_size) {
+            batches.push(std::mem::take(&mut batch));
+            bytes = 0;
+        }
+    }
+    if !batch.is_empty() {
+        batches.push(batch);
+    }
+    (batches, large)
+}
+
+/// Files of one extension are alike, then those near each other in the tree.
+fn likeness(path: &BString) -> (Vec<u8>, Vec<u8>) {
+    let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+    let extension = match name.iter().rposition(|byte| *byte == b'.') {
+        Some(dot) if dot > 0 => name[dot + 1..].to_ascii_lowercase(),
+        // Files without extension are alike when they have the same name: LICENSE, Makefile.
+        _ => name.to_vec(),
+    };
+    (extension, path.to_vec())
+}
+
+impl Shared<'_> {
+    fn work(&self, frames: &Sender<Frame>) -> Result<Tally> {
+        let mut tally = Tally::default();
+        let mut batch = Batch::new(self.store.params(), frames)?;
+        let result = self.work_until_done(&mut batch, &mut tally);
+        if result.is_err() {
+            self.failed.store(true, Ordering::SeqCst);
+        }
+        result.map(|()| tally)
+    }
+
+    fn work_until_done(&self, batch: &mut Batch<'_>, tally: &mut Tally) -> Result<()> {
+        let mut buffer = Vec::new();
+        loop {
+            check_interrupt(self.progress)?;
+            if self.failed.load(Ordering::SeqCst) {
+                return Ok(());
+            }
+            if let Some(piece) = self.large.try_piece() {
+                self.take_piece(piece, batch, tally)?;
+            } else if let Some(index) = self.large.next() {
+                self.read_large(index, batch, tally)?;
+            } else if let Some(indices) = self.next_batch() {
+                for index in indices {
+                    let found = self.take_small(*index, &mut buffer, batch, tally);
+                    self.settle(*index, found, tally)?;
+                }
+                // Files after this batch are of another kind only sometimes; the frame may go on.
+            } else if self.large.all_read() {
+                batch.close()?;
+                return Ok(());
+            } else if let Some(piece) = self.large.wait_piece() {
+                self.take_piece(piece, batch, tally)?;
+            }
+        }
+    }
+
+    fn next_batch(&self) -> Option<&[u32]> {
+        let next = self.next_batch.fetch_add(1, Ordering::Relaxed);
+        self.batches.get(next).map(Vec::as_slice)
+    }
+
+    /// Notes an item's outcome. Only what is wrong with the item itself is its own; a failure of
+    /// the store fails all.
+    pub(super) fn settle(
+        &self,
+        index: u32,
+        found: std::result::Result<(Id, Option<Stat>), ItemError>,
+        tally: &mut Tally,
+    ) -> Result<()> {
+        let found = match found {
+            Ok(found) => Ok(found),
+            Err(ItemError::Item(error)) => Err(error),
+            Err(ItemError::Store(error)) => return Err(error),
+        };
+        tally.found.push((index, found));
+        Ok(())
+    }
+
+    pub(super) fn shown(&self, index: u32) -> String {
+        escaped(&self.items[index as usize].path)
+    }
+
+    fn take_small(
+        &self,
+        index: u32,
+        buffer: &mut Vec<u8>,
+        batch: &mut Batch<'_>,
+        tally: &mut Tally,
+    ) -> std::result::Result<(Id, Option<Stat>), ItemError> {
+        let item = &self.items[index as usize];
+        let stat = if item.kind == ItemKind::Symlink {
+            *buffer = self.root.read_link(&item.path).on("read", self.shown(index))?;
+            None
+        } else {
+            Some(self.read_small(index, buffer)?)
+        };
+        tally.read += buffer.len() as u64;
+        self.progress.advance(buffer.len() as u64);
+        let id = Id::of_blob(buffer);
+        self.store_bytes(id, buffer, batch, tally).map_err(ItemError::Store)?;
+        Ok((id, stat))
+    }
+
+    /// Reads a whole file whose metadata is the same before and after.
+    fn read_small(&self, index: u32, buffer: &mut Vec<u8>) -> Result<Stat> {
+        let item = &self.items[index as usize];
+        for _ in 0..TRIES {
+            let shown = || self.shown(index);
+            let file = self.root.open_file(&item.path).on("read", shown())?;
+            let before = regular(&file, &shown())?;
+            buffer.clear();
+            if before.size > SMALL {
+                return Err(changed(&shown()));
+            }
+            buffer.reserve(before.size as usize + 1);
+            (&file).take(before.size + 1).read_to_end(buffer).on("read", shown())?;
+            let after = Stat::of_file(&file).on("read", shown())?;
+            if buffer.len() as u64 == before.size && before.same_content(&after) {
+                return Ok(before);
+            }
+        }
+        Err(changed(&self.shown(index)))
+    }
+
+    /// Stores bytes that are held as a whole, unless they are stored already.
+    fn store_bytes(
+        &self,
+        id: Id,
+        bytes: &[u8],
+        batch: &mut Batch<'_>,
+        tally: &mut Tally,
+    ) -> Result<()> {
+        if self.store.locate_known(&id)?.is_some() || !self.in_flight.take(&id) {
+            return Ok(());
+        }
+        let params = self.store.params();
+        let mut chunks = cut(bytes, params).peekable();
+        let first = chunks.next().unwrap_or(bytes);
+        if chunks.peek().is_none() {
+            tally.new += bytes.len() as u64;
+            return batch.add(MemberKind::Blob, id, bytes);
+        }
+        let mut manifest = Vec::new();
+        for bytes in std::iter::once(first).chain(chunks) {
+            let chunk = self.store_chunk(bytes, batch, tally)?;
+            write_line(&mut manifest, &chunk);
+        }
+        self.add_manifest(id, manifest);
+        Ok(())
+    }
+
+    /// Stores one chunk, unless it is stored already.
+    pub(super) fn store_chunk(
+        &self,
+        bytes: &[u8],
+        batch: &mut Batch<'_>,
+        tally: &mut Tally,
+    ) -> Result<Chunk> {
+        let id = Id::of_blob(bytes);
+        if !self.store.has_bytes(&id)? && self.in_flight.take(&id) {
+            tally.new += bytes.len() as u64;
+            batch.add(MemberKind::Chunk, id, bytes)?;
+        }
+        Ok(Chunk { id, size: bytes.len() as u32 })
+    }
+
+    pub(super) fn add_manifest(&self, id: Id, manifest: Vec<u8>) {
+        self.manifests.lock().unwrap_or_else(PoisonError::into_inner).push((id, manifest));
+    }
+
+    /// Writes the manifests after all chunks, in an order that does not depend on timing.
+    fn write_manifests(&self, frames: &Sender<Frame>) -> Result<()> {
+        let mut manifests =
+            std::mem::take(&mut *self.manifests.lock().unwrap_or_else(PoisonError::into_inner));
+        manifests.sort_unstable();
+        manifests.dedup_by(|a, b| a.0 == b.0);
+        let mut batch = Batch::new(self.store.params(), frames)?;
+        for (id, manifest) in manifests {
+            batch.add(MemberKind::Manifest, id, &manifest)?;
+        }
+        batch.close()
+    }
+}
+
+/// Why an item has no id.
+pub(super) enum ItemError {
+    /// The item can't be read; others can.
+    Item(Error),
+    /// The store can't be read or written.
+    Store(Error),
+}
+
+impl From<Error> for ItemError {
+    fn from(error: Error) -> Self {
+        ItemError::Item(error)
+    }
+}
+
+/// The chunks of `bytes`, which end where the bytes do.
+pub(super) fn cut(bytes: &[u8], params: Params) -> impl Iterator<Item = &[u8]> {
+    let (min, avg, max) = (params.chunk_min, params.chunk_avg, params.chunk_max);
+    let chunker = (bytes.len() > min as usize)
+        .then(|| fastcdc::v2020::FastCDC::new(bytes, min as usize, avg as usize, max as usize));
+    let whole = (chunker.is_none() && !bytes.is_empty()).then_some(bytes);
+    let chunks = chunker.into_iter().flatten();
+    chunks.map(move |chunk| &bytes[chunk.offset..chunk.offset + chunk.length]).chain(whole)
+}
+
+pub(super) fn changed(path: &str) -> Error {
+    Error::new(ErrorKind::Unavailable, format!("'{path}' changed while it was being read"))
+        .with_hint("upload again when nothing writes to it, or leave it out with --keep-going")
+}
+
+/// The metadata of an open file that must be a regular one.
+pub(super) fn regular(file: &File, shown: &str) -> Result<Stat> {
+    let metadata = file.metadata().on("read", shown)?;
+    if !metadata.is_file() {
+        return Err(changed(shown));
+    }
+    Stat::of_file(file).on("read", shown)
+}

@@ -1,0 +1,215 @@
+//! Large files: one worker reads, hashes and finds the cuts; all workers hash, look up and
+//! compress the pieces.
+
+use std::collections::VecDeque;
+use std::io::Read;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, TrySendError};
+
+use super::batch::Batch;
+use super::ingest::{ItemError, Shared, Tally, changed, cut, regular};
+use crate::error::{Error, IoResultExt, Result};
+use crate::fs::stat::Stat;
+use crate::id::{Id, ObjectHasher};
+use crate::pack::{Chunk, write_line};
+use crate::progress::check_interrupt;
+
+/// Bytes that are read at once.
+const READ: usize = 4 << 20;
+
+/// Part of a large file, cut into whole chunks.
+pub(super) struct Piece {
+    bytes: Vec<u8>,
+    chunks: Vec<usize>,
+    number: usize,
+    file: Arc<LargeFile>,
+}
+
+/// A large file on its way in: what its workers leave for each other.
+struct LargeFile {
+    state: Mutex<LargeState>,
+}
+
+#[derive(Default)]
+struct LargeState {
+    /// The chunks of each piece, by the piece's number.
+    pieces: Vec<Option<Vec<Chunk>>>,
+    done: usize,
+    /// Set when the whole file was read: its id and how many pieces there are.
+    read: Option<(Id, usize)>,
+}
+
+/// The large files that wait, and the pieces that are under way.
+pub(super) struct LargeQueue {
+    waiting: Mutex<VecDeque<u32>>,
+    reading: AtomicUsize,
+    sender: Sender<Piece>,
+    pieces: Receiver<Piece>,
+}
+
+impl LargeQueue {
+    pub(super) fn new(large: Vec<u32>, sender: Sender<Piece>, pieces: Receiver<Piece>) -> Self {
+        // What waits counts as being read, so that no worker leaves before it was.
+        let reading = AtomicUsize::new(large.len());
+        LargeQueue { waiting: Mutex::new(large.into()), reading, sender, pieces }
+    }
+
+    pub(super) fn next(&self) -> Option<u32> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+
+    pub(super) fn try_piece(&self) -> Option<Piece> {
+        self.pieces.try_recv().ok()
+    }
+
+    /// A piece, if one comes soon.
+    pub(super) fn wait_piece(&self) -> Option<Piece> {
+        self.pieces.recv_timeout(Duration::from_millis(2)).ok()
+    }
+
+    /// Whether no more pieces will come.
+    pub(super) fn all_read(&self) -> bool {
+        self.reading.load(Ordering::SeqCst) == 0 && self.pieces.is_empty()
+    }
+}
+
+impl Shared<'_> {
+    /// Reads a large file to its end.
+    pub(super) fn read_large(
+        &self,
+        index: u32,
+        batch: &mut Batch<'_>,
+        tally: &mut Tally,
+    ) -> Result<()> {
+        let found = self.read_pieces(index, batch, tally);
+        self.large.reading.fetch_sub(1, Ordering::SeqCst);
+        self.settle(index, found.map(|(id, stat)| (id, Some(stat))), tally)
+    }
+
+    fn read_pieces(
+        &self,
+        index: u32,
+        batch: &mut Batch<'_>,
+        tally: &mut Tally,
+    ) -> std::result::Result<(Id, Stat), ItemError> {
+        let shown = self.shown(index);
+        let source = self.root.open_file(&self.items[index as usize].path).on("read", &shown)?;
+        let before = regular(&source, &shown)?;
+        let file = Arc::new(LargeFile { state: Mutex::default() });
+        let mut hasher = ObjectHasher::blob(before.size);
+        let mut left = before.size;
+        let mut number = 0;
+        let mut rest: Vec<u8> = Vec::new();
+        loop {
+            check_interrupt(self.progress).map_err(ItemError::Store)?;
+            let mut bytes = Vec::with_capacity(READ);
+            bytes.extend_from_slice(&rest);
+            let fresh = bytes.len();
+            let want = ((READ - fresh) as u64).min(left + 1);
+            (&source).take(want).read_to_end(&mut bytes).on("read", &shown)?;
+            let got = (bytes.len() - fresh) as u64;
+            if got > left {
+                return Err(changed(&shown).into());
+            }
+            left -= got;
+            let at_end = got < want;
+            hasher.update(&bytes[fresh..]);
+            tally.read += got;
+            self.progress.advance(got);
+            let (chunks, whole) = self.whole_chunks(&bytes, at_end);
+            rest = bytes[whole..].to_vec();
+            bytes.truncate(whole);
+            if !chunks.is_empty() {
+                let piece = Piece { bytes, chunks, number, file: Arc::clone(&file) };
+                self.hand_over(piece, batch, tally).map_err(ItemError::Store)?;
+                number += 1;
+            }
+            if at_end {
+                break;
+            }
+        }
+        let after = Stat::of_file(&source).on("read", &shown)?;
+        if left > 0 || !before.same_content(&after) {
+            return Err(changed(&shown).into());
+        }
+        let id = hasher.finish();
+        let mut state = file.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.read = Some((id, number));
+        self.conclude(&mut state).map_err(ItemError::Store)?;
+        Ok((id, before))
+    }
+
+    /// The lengths of the chunks at the start of `bytes` that end for sure, and their sum: a cut is
+    /// sure when a longest chunk would have fit, or when the file ends.
+    fn whole_chunks(&self, bytes: &[u8], at_end: bool) -> (Vec<usize>, usize) {
+        let params = self.store.params();
+        let mut chunks = Vec::new();
+        let mut sum = 0;
+        for chunk in cut(bytes, params) {
+            if !at_end && bytes.len() - sum < params.chunk_max as usize {
+                break;
+            }
+            chunks.push(chunk.len());
+            sum += chunk.len();
+        }
+        (chunks, sum)
+    }
+
+    /// Gives a piece to whoever is free, or works on it here if all are busy.
+    fn hand_over(&self, piece: Piece, batch: &mut Batch<'_>, tally: &mut Tally) -> Result<()> {
+        match self.large.sender.try_send(piece) {
+            Ok(()) => Ok(()),
+            Err(TrySendError::Full(piece)) => self.take_piece(piece, batch, tally),
+            Err(TrySendError::Disconnected(_)) => {
+                Err(Error::internal("the upload threads ended early"))
+            }
+        }
+    }
+
+    /// Hashes, looks up and stores the chunks of a piece.
+    pub(super) fn take_piece(
+        &self,
+        piece: Piece,
+        batch: &mut Batch<'_>,
+        tally: &mut Tally,
+    ) -> Result<()> {
+        let mut chunks = Vec::with_capacity(piece.chunks.len());
+        let mut start = 0;
+        for length in piece.chunks {
+            chunks.push(self.store_chunk(&piece.bytes[start..start + length], batch, tally)?);
+            start += length;
+        }
+        let mut state = piece.file.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.pieces.len() <= piece.number {
+            state.pieces.resize_with(piece.number + 1, || None);
+        }
+        state.pieces[piece.number] = Some(chunks);
+        state.done += 1;
+        self.conclude(&mut state)
+    }
+
+    /// Writes the manifest when the file was read and all its pieces are stored.
+    fn conclude(&self, state: &mut LargeState) -> Result<()> {
+        let Some((id, count)) = state.read else { return Ok(()) };
+        if state.done < count {
+            return Ok(());
+        }
+        state.read = None;
+        let pieces = std::mem::take(&mut state.pieces);
+        let chunks: Vec<Chunk> = pieces.into_iter().flatten().flatten().collect();
+        // A file with one chunk is that chunk: it has the same id.
+        if chunks.len() < 2 || self.store.locate_known(&id)?.is_some() || !self.in_flight.take(&id)
+        {
+            return Ok(());
+        }
+        let mut manifest = Vec::with_capacity(chunks.len() * 72);
+        for chunk in &chunks {
+            write_line(&mut manifest, chunk);
+        }
+        self.add_manifest(id, manifest);
+        Ok(())
+    }
+}

@@ -1,0 +1,32 @@
+//! Files mapped into memory, for the sorted tables that are searched in place.
+
+#![expect(unsafe_code, reason = "a memory map can't be made without it; see `map`")]
+
+use std::fs::File;
+use std::ops::Deref;
+use std::path::Path;
+
+use crate::error::{IoResultExt, Result};
+
+/// The bytes of a file that never changes once it has its name.
+#[derive(Debug)]
+pub(crate) struct Mapped(memmap2::Mmap);
+
+/// Maps the file at `path`.
+pub(crate) fn map(path: &Path) -> Result<Mapped> {
+    let file = File::open(path).on("open", path)?;
+    // SAFETY: the bytes must not change or be cut while mapped. Index segments and stat tables are
+    // written under a temporary name and renamed into place when complete; nothing writes to them
+    // afterwards, and removing one leaves the mapping whole. A user who edits one in place breaks
+    // the repository's contract; all reads are bounds-checked against the mapped length.
+    let mapped = unsafe { memmap2::Mmap::map(&file) }.on("map", path)?;
+    Ok(Mapped(mapped))
+}
+
+impl Deref for Mapped {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}

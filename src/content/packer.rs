@@ -1,0 +1,259 @@
+//! Writes frames into packs, and makes the packs durable beside the writing.
+//!
+//! Frames come from many threads over a bounded channel to one writer. A full pack is handed to a
+//! sealer, which syncs it and gives it its name while the next one fills.
+
+use std::collections::HashSet;
+use std::io::Write;
+use std::sync::{Mutex, PoisonError};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use super::{ContentStore, Session};
+use crate::error::{Error, IoResultExt, Result};
+use crate::fs::atomic::TempFile;
+use crate::id::{Digest, Id};
+use crate::pack::{FrameEntry, MemberEntry, MemberKind, PackIndex, SegmentBuilder, end_frame};
+
+/// A compressed frame on its way into a pack.
+#[derive(Debug)]
+pub(super) struct Frame {
+    /// Its bytes.
+    pub(super) bytes: Vec<u8>,
+    /// Its bytes decompressed.
+    pub(super) size: u64,
+    /// Its members; the frame's number is filled in by the writer.
+    pub(super) members: Vec<MemberEntry>,
+}
+
+/// Packs that are durable before the index names them: so much is lost to a kill at most.
+const PACKS_PER_SEGMENT: usize = 16;
+
+/// Ids that this writer has taken on and that the index may not know yet.
+#[derive(Debug)]
+pub(super) struct InFlight {
+    shards: Vec<Mutex<HashSet<Id>>>,
+}
+
+impl InFlight {
+    pub(super) fn new() -> Self {
+        InFlight { shards: (0..64).map(|_| Mutex::default()).collect() }
+    }
+
+    fn shard(&self, id: &Id) -> std::sync::MutexGuard<'_, HashSet<Id>> {
+        let shard = usize::from(id.as_bytes()[1]) % self.shards.len();
+        self.shards[shard].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes `id` on; false if it was taken already.
+    pub(super) fn take(&self, id: &Id) -> bool {
+        self.shard(id).insert(*id)
+    }
+
+    /// Gives back ids that the index knows now.
+    fn release<'a>(&self, ids: impl Iterator<Item = &'a Id>) {
+        for id in ids {
+            self.shard(id).remove(id);
+        }
+    }
+}
+
+/// What was written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Written {
+    /// Packs.
+    pub(super) packs: u64,
+    /// Their bytes.
+    pub(super) bytes: u64,
+}
+
+/// The running writer and sealer of one session.
+pub(super) struct Packer<'scope> {
+    frames: Sender<Frame>,
+    writer: std::thread::ScopedJoinHandle<'scope, Result<()>>,
+    sealer: std::thread::ScopedJoinHandle<'scope, Result<Written>>,
+}
+
+impl<'scope> Packer<'scope> {
+    /// Starts the two threads in `scope`.
+    pub(super) fn start<'env>(
+        scope: &'scope std::thread::Scope<'scope, 'env>,
+        store: &'env ContentStore,
+        session: &'env Session,
+        in_flight: &'env InFlight,
+    ) -> Self {
+        let (frames, incoming) = bounded::<Frame>(8);
+        let (full, sealing) = bounded::<FullPack>(2);
+        let writer = scope.spawn(move || write_packs(store, session, &incoming, &full));
+        let sealer = scope.spawn(move || Sealer::new(store, session, in_flight).run(&sealing));
+        Packer { frames, writer, sealer }
+    }
+
+    /// Where frames go. A send fails only if the writer failed; [`Packer::finish`] says why.
+    pub(super) fn frames(&self) -> Sender<Frame> {
+        self.frames.clone()
+    }
+
+    /// Waits until all frames are in durable packs and in the index.
+    pub(super) fn finish(self) -> Result<Written> {
+        drop(self.frames);
+        let ended = || Error::internal("the pack writer ended early");
+        let writer = self.writer.join().map_err(|_| ended())?;
+        let sealer = self.sealer.join().map_err(|_| ended())?;
+        // If the sealer failed, the writer failed only for that.
+        let written = sealer?;
+        writer?;
+        Ok(written)
+    }
+}
+
+/// A pack that has all its bytes and waits to be made durable.
+struct FullPack {
+    file: TempFile,
+    id: Id,
+    bytes: u64,
+    index: PackIndex,
+}
+
+/// A pack that is being written.
+struct OpenPack {
+    file: TempFile,
+    digest: Digest,
+    bytes: u64,
+    index: PackIndex,
+}
+
+impl OpenPack {
+    fn new(session: &Session) -> Result<Self> {
+        Ok(OpenPack {
+            file: session.temp_file()?,
+            digest: Digest::default(),
+            bytes: 0,
+            index: PackIndex::default(),
+        })
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> Result<()> {
+        self.digest.update(bytes);
+        self.file.write_all(bytes).on("write", self.file.path())?;
+        self.bytes += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn add(&mut self, frame: Frame) -> Result<()> {
+        let stored = u32::try_from(frame.bytes.len())
+            .map_err(|_| Error::internal("a frame has more than 4 GiB"))?;
+        let number = self.index.frames.len() as u32;
+        self.index.frames.push(FrameEntry { offset: self.bytes, stored, size: frame.size });
+        let members = frame.members.into_iter();
+        self.index.members.extend(members.map(|member| MemberEntry { frame: number, ..member }));
+        self.put(&frame.bytes)
+    }
+
+    fn close(mut self) -> Result<FullPack> {
+        self.put(&end_frame())?;
+        let index = self.index.to_skippable_frame();
+        self.put(&index)?;
+        Ok(FullPack {
+            file: self.file,
+            id: self.digest.finish(),
+            bytes: self.bytes,
+            index: self.index,
+        })
+    }
+}
+
+fn write_packs(
+    store: &ContentStore,
+    session: &Session,
+    incoming: &Receiver<Frame>,
+    full: &Sender<FullPack>,
+) -> Result<()> {
+    let stopped = || Error::internal("the pack sealer ended early");
+    let mut open: Option<OpenPack> = None;
+    for frame in incoming {
+        let mut pack = match open.take() {
+            Some(pack) => pack,
+            None => OpenPack::new(session)?,
+        };
+        pack.add(frame)?;
+        if pack.bytes >= store.params().pack_size {
+            full.send(pack.close()?).map_err(|_| stopped())?;
+        } else {
+            open = Some(pack);
+        }
+    }
+    if let Some(pack) = open {
+        full.send(pack.close()?).map_err(|_| stopped())?;
+    }
+    Ok(())
+}
+
+/// Makes packs durable, then the segments that name them.
+struct Sealer<'a> {
+    store: &'a ContentStore,
+    session: &'a Session,
+    in_flight: &'a InFlight,
+    builder: SegmentBuilder,
+    packs: usize,
+    /// Manifests wait for the end: until then the chunks they name may not be durable.
+    manifests: Vec<(Id, PackIndex)>,
+    taken: Vec<Id>,
+    written: Written,
+}
+
+impl<'a> Sealer<'a> {
+    fn new(store: &'a ContentStore, session: &'a Session, in_flight: &'a InFlight) -> Self {
+        Sealer {
+            store,
+            session,
+            in_flight,
+            builder: SegmentBuilder::default(),
+            packs: 0,
+            manifests: Vec::new(),
+            taken: Vec::new(),
+            written: Written::default(),
+        }
+    }
+
+    fn run(mut self, sealing: &Receiver<FullPack>) -> Result<Written> {
+        for pack in sealing {
+            pack.file.persist(&self.store.pack_path(&pack.id))?;
+            self.written.packs += 1;
+            self.written.bytes += pack.bytes;
+            self.index(pack.id, pack.index);
+            if self.packs >= PACKS_PER_SEGMENT {
+                self.flush()?;
+            }
+        }
+        for (pack, manifests) in std::mem::take(&mut self.manifests) {
+            self.builder.add_pack(pack, &manifests);
+        }
+        self.flush()?;
+        self.store.merge_segments(self.session)?;
+        Ok(self.written)
+    }
+
+    fn index(&mut self, pack: Id, mut index: PackIndex) {
+        let is_manifest = |member: &MemberEntry| member.kind == MemberKind::Manifest;
+        let manifests: Vec<_> =
+            index.members.extract_if(.., |member| is_manifest(member)).collect();
+        if !manifests.is_empty() {
+            let frames = index.frames.clone();
+            self.manifests.push((pack, PackIndex { frames, members: manifests }));
+        }
+        if !index.members.is_empty() {
+            self.taken.extend(index.members.iter().map(|member| member.id));
+            self.builder.add_pack(pack, &index);
+            self.packs += 1;
+        }
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.store.add_segment(self.session, std::mem::take(&mut self.builder))?;
+        self.in_flight.release(self.taken.iter());
+        self.taken.clear();
+        self.packs = 0;
+        Ok(())
+    }
+}

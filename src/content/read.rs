@@ -1,0 +1,285 @@
+//! Reads content: frames from packs, objects from frames, files from their chunks.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use super::{ContentStore, Params};
+use crate::error::{Error, IoResultExt, Result};
+use crate::id::Id;
+use crate::pack::{Chunk, FormatError, FrameEntry, Location, MemberKind, parse_line};
+
+/// Frames that a reader keeps decompressed.
+const CACHED_FRAMES: usize = 6;
+/// Packs that a reader keeps open.
+const OPEN_PACKS: usize = 16;
+/// The longest line of a manifest: an id, a space, ten digits.
+const MAX_LINE: usize = Id::HEX_LEN + 12;
+
+/// Reads from one store; keeps the last packs open and the last frames decompressed. One a thread.
+pub struct Reader<'a> {
+    store: &'a ContentStore,
+    packs: VecDeque<(Id, Arc<File>)>,
+    frames: VecDeque<((Id, u64), Arc<Vec<u8>>)>,
+    decompressor: Option<zstd::bulk::Decompressor<'static>>,
+    compressed: Vec<u8>,
+}
+
+impl ContentStore {
+    /// A reader of this store.
+    pub fn reader(&self) -> Reader<'_> {
+        Reader {
+            store: self,
+            packs: VecDeque::new(),
+            frames: VecDeque::new(),
+            decompressor: None,
+            compressed: Vec::new(),
+        }
+    }
+}
+
+/// The content is not there.
+pub(crate) fn missing(id: &Id) -> Error {
+    Error::corrupt(format!("the content {id} is missing from the store"))
+        .with_hint("art fsck --repair looks for it in the packs")
+}
+
+fn damaged(pack: &Id, what: impl std::fmt::Display) -> Error {
+    Error::corrupt(format!("the pack {pack} is damaged: {what}")).with_hint("art fsck --full")
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn store(&self) -> &'a ContentStore {
+        self.store
+    }
+
+    fn pack(&mut self, id: &Id) -> Result<Arc<File>> {
+        if let Some((_, file)) = self.packs.iter().find(|(open, _)| open == id) {
+            return Ok(Arc::clone(file));
+        }
+        let path = self.store.pack_path(id);
+        let file = File::open(&path).map_err(|source| {
+            let error = Error::io("open", &path, source);
+            match error.kind() {
+                crate::ErrorKind::NotFound => Error::corrupt(format!("the pack {id} is missing"))
+                    .with_source(error)
+                    .with_hint("art fsck"),
+                _ => error,
+            }
+        })?;
+        let file = Arc::new(file);
+        self.packs.push_front((*id, Arc::clone(&file)));
+        self.packs.truncate(OPEN_PACKS);
+        Ok(file)
+    }
+
+    /// The decompressed bytes of a frame.
+    pub(crate) fn frame(&mut self, pack: &Id, frame: &FrameEntry) -> Result<Arc<Vec<u8>>> {
+        let key = (*pack, frame.offset);
+        if let Some(at) = self.frames.iter().position(|(cached, _)| *cached == key) {
+            let cached = self.frames.remove(at).expect("because it was found there");
+            let bytes = Arc::clone(&cached.1);
+            self.frames.push_front(cached);
+            return Ok(bytes);
+        }
+        let bytes = Arc::new(self.decompress(pack, frame)?);
+        self.frames.push_front((key, Arc::clone(&bytes)));
+        self.frames.truncate(CACHED_FRAMES);
+        Ok(bytes)
+    }
+
+    fn decompress(&mut self, pack: &Id, frame: &FrameEntry) -> Result<Vec<u8>> {
+        if frame.size > Params::MAX_FRAME || u64::from(frame.stored) > Params::MAX_FRAME {
+            return Err(damaged(pack, FormatError::OutOfBounds("a frame's size")));
+        }
+        let file = self.pack(pack)?;
+        self.compressed.resize(frame.stored as usize, 0);
+        file.read_exact_at(&mut self.compressed, frame.offset)
+            .on("read", self.store.pack_path(pack))?;
+        // The index may lie about the size; the frame's own header must agree before memory is taken.
+        let claimed = zstd::zstd_safe::get_frame_content_size(&self.compressed);
+        if !matches!(claimed, Ok(Some(size)) if size == frame.size) {
+            return Err(damaged(
+                pack,
+                format!("no frame of {} bytes at {}", frame.size, frame.offset),
+            ));
+        }
+        if self.decompressor.is_none() {
+            let made = zstd::bulk::Decompressor::new();
+            self.decompressor =
+                Some(made.map_err(|e| Error::internal("zstd can't start").with_source(e))?);
+        }
+        let decompressor = self.decompressor.as_mut().expect("because it was just made");
+        let bytes = decompressor
+            .decompress(&self.compressed, frame.size as usize)
+            .map_err(|error| damaged(pack, error))?;
+        if bytes.len() as u64 != frame.size {
+            return Err(damaged(pack, FormatError::Truncated));
+        }
+        Ok(bytes)
+    }
+
+    /// Calls `use_bytes` with the bytes at `location`, which are not checked against an id yet.
+    pub(crate) fn with_bytes<T>(
+        &mut self,
+        location: &Location,
+        use_bytes: impl FnOnce(&[u8]) -> T,
+    ) -> Result<T> {
+        let frame = self.frame(&location.pack, &location.frame)?;
+        let start = location.offset as usize;
+        let bytes = frame.get(start..start + location.size as usize);
+        let bytes = bytes.ok_or_else(|| damaged(&location.pack, FormatError::Truncated))?;
+        Ok(use_bytes(bytes))
+    }
+
+    /// The chunks of the file whose manifest lies at `location`, one after the other, in memory
+    /// that does not grow with the file.
+    pub(crate) fn chunks(
+        &mut self,
+        location: &Location,
+        mut each: impl FnMut(Chunk) -> Result<()>,
+    ) -> Result<()> {
+        let defect = |defect: FormatError| damaged(&location.pack, defect);
+        let mut number = 0;
+        let mut line = |line: &[u8]| -> Result<()> {
+            number += 1;
+            each(parse_line(line, number).map_err(defect)?)
+        };
+        if location.frame.size <= Params::MAX_FRAME {
+            let text = self.with_bytes(location, <[u8]>::to_vec)?;
+            let text = text.strip_suffix(b"\n").ok_or_else(|| defect(FormatError::Truncated))?;
+            return text.split(|byte| *byte == b'\n').try_for_each(line);
+        }
+        let mut text = self.stream(location)?;
+        let mut rest = Vec::new();
+        let mut block = vec![0; 1 << 16];
+        loop {
+            let got = text.read(&mut block).map_err(|error| damaged(&location.pack, error))?;
+            if got == 0 {
+                break;
+            }
+            for part in block[..got].split_inclusive(|byte| *byte == b'\n') {
+                rest.extend_from_slice(part);
+                if rest.pop_if(|byte| *byte == b'\n').is_some() {
+                    line(&rest)?;
+                    rest.clear();
+                } else if rest.len() > MAX_LINE {
+                    return Err(defect(FormatError::OutOfBounds("a manifest's line")));
+                }
+            }
+        }
+        if rest.is_empty() { Ok(()) } else { Err(defect(FormatError::Truncated)) }
+    }
+
+    /// The bytes at `location`, decompressed as they are read: for manifests that no memory holds.
+    fn stream(&mut self, location: &Location) -> Result<impl Read> {
+        struct Span(Arc<File>, u64, u64);
+        impl Read for Span {
+            fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+                let want = buffer.len().min(usize::try_from(self.2).unwrap_or(usize::MAX));
+                let got = self.0.read_at(&mut buffer[..want], self.1)?;
+                self.1 += got as u64;
+                self.2 -= got as u64;
+                Ok(got)
+            }
+        }
+        let stored = u64::from(location.frame.stored);
+        let span = Span(self.pack(&location.pack)?, location.frame.offset, stored);
+        let broken = |error| damaged(&location.pack, error);
+        let mut decoder = zstd::stream::Decoder::new(span).map_err(broken)?;
+        let skip = u64::from(location.offset);
+        std::io::copy(&mut decoder.by_ref().take(skip), &mut std::io::sink()).map_err(broken)?;
+        Ok(decoder.take(u64::from(location.size)))
+    }
+
+    /// Bytes of the file with `id`, without reading it.
+    pub fn size(&mut self, id: &Id) -> Result<u64> {
+        let location = self.store.locate(id)?.ok_or_else(|| missing(id))?;
+        if location.kind != MemberKind::Manifest {
+            return Ok(u64::from(location.size));
+        }
+        let mut sum = 0;
+        self.chunks(&location, |chunk| {
+            sum += u64::from(chunk.size);
+            Ok(())
+        })?;
+        Ok(sum)
+    }
+
+    /// The bytes with `id`, checked; refused if there are more than `limit`.
+    pub fn read(&mut self, id: &Id, limit: u64) -> Result<Vec<u8>> {
+        let size = self.size(id)?;
+        if size > limit {
+            return Err(Error::invalid(format!("{id} has {size} bytes, more than {limit}")));
+        }
+        let mut bytes = Vec::with_capacity(size as usize);
+        self.copy(id, &mut bytes)?;
+        if Id::of_blob(&bytes) != *id {
+            return Err(Error::corrupt(format!("the content {id} has other bytes"))
+                .with_hint("art fsck --full"));
+        }
+        Ok(bytes)
+    }
+
+    /// Writes the bytes with `id` to `out`. Each chunk is checked before it leaves; that the chunks
+    /// are the right ones in the right order is known at the end. Returns the number of bytes.
+    pub fn copy(&mut self, id: &Id, out: &mut dyn Write) -> Result<u64> {
+        let location = self.store.locate(id)?.ok_or_else(|| missing(id))?;
+        if location.kind != MemberKind::Manifest {
+            return self.copy_part(id, &location, out);
+        }
+        let total = self.size(id)?;
+        let mut whole = crate::id::ObjectHasher::blob(total);
+        let mut parts = self.store.reader();
+        self.chunks(&location, |chunk| {
+            let place = parts.store.locate(&chunk.id)?.ok_or_else(|| missing(&chunk.id))?;
+            let mut both = Tee { hasher: &mut whole, out };
+            let size = parts.copy_part(&chunk.id, &place, &mut both)?;
+            if size != u64::from(chunk.size) {
+                return Err(Error::corrupt(format!("the manifest of {id} has a wrong size")));
+            }
+            Ok(())
+        })?;
+        if whole.finish() != *id {
+            return Err(Error::corrupt(format!("the manifest of {id} lists other chunks"))
+                .with_hint("art fsck --full"));
+        }
+        Ok(total)
+    }
+
+    fn copy_part(&mut self, id: &Id, location: &Location, out: &mut dyn Write) -> Result<u64> {
+        if location.kind == MemberKind::Manifest {
+            return Err(Error::corrupt(format!("the manifest of {id} is where bytes should be")));
+        }
+        let pack = location.pack;
+        let frame = self.frame(&pack, &location.frame)?;
+        let start = location.offset as usize;
+        let bytes = frame.get(start..start + location.size as usize);
+        let bytes = bytes.ok_or_else(|| damaged(&pack, FormatError::Truncated))?;
+        if Id::of_blob(bytes) != *id {
+            return Err(damaged(&pack, format!("the bytes of {id} are others")));
+        }
+        out.write_all(bytes).on("write", "the output")?;
+        Ok(bytes.len() as u64)
+    }
+}
+
+/// Hashes what it passes on.
+struct Tee<'a> {
+    hasher: &'a mut crate::id::ObjectHasher,
+    out: &'a mut dyn Write,
+}
+
+impl Write for Tee<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let written = self.out.write(bytes)?;
+        self.hasher.update(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.out.flush()
+    }
+}

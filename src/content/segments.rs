@@ -1,0 +1,206 @@
+//! The index segments of a store: found, mapped, searched, added, merged.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::map::{Mapped, map};
+use super::{ContentStore, Session};
+use crate::error::{Error, ErrorKind, IoResultExt, Result};
+use crate::fs::atomic;
+use crate::id::Id;
+use crate::pack::{
+    FormatError, Layout, Location, MemberKind, MergeError, SegmentBuilder, SegmentView, merge,
+};
+
+/// Segments are merged when there are more than this many.
+const MANY: usize = 8;
+
+/// One mapped segment.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    path: PathBuf,
+    bytes: Mapped,
+    layout: Layout,
+}
+
+impl Segment {
+    fn open(path: PathBuf) -> Result<Self> {
+        let bytes = map(&path)?;
+        let layout = SegmentView::open(&bytes).map_err(|defect| damaged(&path, defect))?.layout();
+        Ok(Segment { path, bytes, layout })
+    }
+
+    pub(crate) fn view(&self) -> SegmentView<'_> {
+        SegmentView::trusted(&self.bytes, self.layout)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+pub(crate) fn damaged(path: &Path, defect: FormatError) -> Error {
+    Error::corrupt(format!("the index segment '{}' is damaged", path.display()))
+        .with_source(defect)
+        .with_hint("art fsck --repair")
+}
+
+/// All segments of a store at one moment, the largest first.
+#[derive(Debug, Default)]
+pub(crate) struct SegmentSet {
+    segments: Vec<Arc<Segment>>,
+    read: bool,
+}
+
+impl SegmentSet {
+    /// A set that was not looked for yet.
+    pub(crate) fn unread() -> Self {
+        SegmentSet::default()
+    }
+
+    pub(crate) fn is_read(&self) -> bool {
+        self.read
+    }
+
+    /// Maps what is in `directory`, sharing what `previous` has mapped already.
+    pub(crate) fn read(directory: &Path, previous: &SegmentSet) -> Result<Self> {
+        // A segment that vanishes between listing and opening was merged: list again.
+        for _ in 0..100 {
+            match Self::read_once(directory, previous) {
+                Err(error) if error.kind() == ErrorKind::NotFound && directory.is_dir() => {}
+                other => return other,
+            }
+        }
+        Self::read_once(directory, previous)
+    }
+
+    fn read_once(directory: &Path, previous: &SegmentSet) -> Result<Self> {
+        let mut segments = Vec::new();
+        for path in segment_files(directory)? {
+            let known = previous.segments.iter().find(|segment| segment.path == path);
+            match known {
+                Some(segment) => segments.push(Arc::clone(segment)),
+                None => segments.push(Arc::new(Segment::open(path)?)),
+            }
+        }
+        segments.sort_by_key(|segment| std::cmp::Reverse(segment.view().len()));
+        Ok(SegmentSet { segments, read: true })
+    }
+
+    pub(crate) fn all(&self) -> &[Arc<Segment>] {
+        &self.segments
+    }
+
+    /// Finds `id`: bytes before a manifest; only bytes where `bytes_only`.
+    pub(crate) fn locate(&self, id: &Id, bytes_only: bool) -> Result<Option<Location>> {
+        let mut manifest = None;
+        for segment in &self.segments {
+            for location in segment.view().locations(id) {
+                let location = location.map_err(|defect| damaged(&segment.path, defect))?;
+                if location.kind != MemberKind::Manifest {
+                    return Ok(Some(location));
+                }
+                manifest = Some(location);
+            }
+        }
+        Ok(if bytes_only { None } else { manifest })
+    }
+
+    /// All packs that the segments speak of.
+    pub(crate) fn packs(&self) -> HashSet<Id> {
+        self.segments
+            .iter()
+            .flat_map(|segment| segment.view().packs().collect::<Vec<_>>())
+            .collect()
+    }
+
+    /// Entries and bytes.
+    pub(crate) fn size(&self) -> (u64, u64) {
+        let sum = |of: fn(&Segment) -> u64| self.segments.iter().map(|segment| of(segment)).sum();
+        (sum(|segment| segment.view().len() as u64), sum(|segment| segment.bytes.len() as u64))
+    }
+}
+
+/// The files in `directory` that are named as segments.
+pub(crate) fn segment_files(directory: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(directory).on("read directory", directory)? {
+        let path = entry.on("read directory", directory)?.path();
+        let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        if path.extension().is_some_and(|extension| extension == "idx")
+            && Id::from_hex(stem.as_bytes()).is_some()
+        {
+            files.push(path);
+        }
+    }
+    Ok(files)
+}
+
+impl ContentStore {
+    /// Writes a segment durably and uses it. The packs it speaks of must be durable already.
+    pub(crate) fn add_segment(&self, session: &Session, builder: SegmentBuilder) -> Result<()> {
+        self.write_fresh(session, builder)?;
+        self.refresh()?;
+        Ok(())
+    }
+
+    /// Writes a segment durably; returns its file, or `None` for nothing.
+    pub(super) fn write_fresh(
+        &self,
+        session: &Session,
+        builder: SegmentBuilder,
+    ) -> Result<Option<PathBuf>> {
+        if builder.is_empty() {
+            return Ok(None);
+        }
+        let write = |out: &mut dyn std::io::Write| builder.write_to(out).map_err(MergeError::from);
+        self.write_segment(session, write).map(Some)
+    }
+
+    fn write_segment(
+        &self,
+        session: &Session,
+        write: impl FnOnce(&mut dyn std::io::Write) -> std::result::Result<Id, MergeError>,
+    ) -> Result<PathBuf> {
+        let file = session.temp_file()?;
+        let mut out = std::io::BufWriter::with_capacity(1 << 18, file);
+        let id = write(&mut out).map_err(|error| match error {
+            MergeError::Io(source) => Error::io("write", self.index_dir(), source),
+            MergeError::Format(defect) => damaged(&self.index_dir(), defect),
+        })?;
+        let file = out.into_inner().map_err(std::io::IntoInnerError::into_error);
+        let path = self.index_dir().join(format!("{id}.idx"));
+        file.on("write", &path)?.persist(&path)?;
+        Ok(path)
+    }
+
+    /// Merges the small segments where there are many. What is merged stays until the union is
+    /// durable, so a reader always finds everything.
+    pub(crate) fn merge_segments(&self, session: &Session) -> Result<()> {
+        let set = self.refresh()?;
+        if set.all().len() <= MANY {
+            return Ok(());
+        }
+        let mut chosen: Vec<Arc<Segment>> = Vec::new();
+        let mut sum = 0;
+        for (index, segment) in set.all().iter().rev().enumerate() {
+            let left = set.all().len() - index;
+            let size = segment.view().len();
+            if chosen.len() >= 2 && size > 2 * sum && left < MANY {
+                break;
+            }
+            sum += size;
+            chosen.push(Arc::clone(segment));
+        }
+        let views: Vec<_> = chosen.iter().map(|segment| segment.view()).collect();
+        let merged = self.write_segment(session, |out| merge(&views, out))?;
+        for segment in &chosen {
+            if *segment.path() != merged {
+                atomic::remove_file(segment.path())?;
+            }
+        }
+        self.refresh()?;
+        Ok(())
+    }
+}

@@ -1,0 +1,303 @@
+//! Remembers which bytes a file had when its metadata was what it still is.
+//!
+//! The second upload of an unchanged tree is then a walk and nothing else. The cache can be thrown
+//! away at any time; a damaged table or record is as if it were not there.
+//!
+//! A record is made only for a file whose last change lies clearly before its upload began (Git's
+//! rule for racy timestamps): a later change then always shows in the metadata.
+//!
+//! A table is a file of fixed records, sorted by key and mapped; see [`RECORD_LEN`]. A new one is
+//! added by each upload that learned something; many are merged into one.
+
+use std::path::{Path, PathBuf};
+
+use super::map::{Mapped, map};
+use crate::error::{IoResultExt, Result};
+use crate::fs::atomic::{self, TempFile};
+use crate::fs::stat::Stat;
+use crate::id::{Digest, Id};
+
+const MAGIC: &[u8; 16] = b"ARTSTAT1\0\0\0\0\0\0\0\0";
+/// Key 16, inode 8, device 8, size 8, mtime 8, ctime 8, id 32, check 8.
+const RECORD_LEN: usize = 96;
+const KEY_LEN: usize = 16;
+/// Tables are merged when there are more than this many.
+const MANY: usize = 6;
+/// A merged cache that is larger than this begins anew.
+const MAX_RECORDS: usize = 20_000_000;
+
+/// A file whose id is known.
+#[derive(Debug, Clone, Copy)]
+pub struct CacheEntry {
+    key: [u8; KEY_LEN],
+    stat: Stat,
+    id: Id,
+}
+
+impl CacheEntry {
+    /// An entry for the file at the absolute `path`, or `None` if its last change is too near to
+    /// `began` (nanoseconds since 1970, before its bytes were read) to tell it from a later one.
+    pub fn new(path: &[u8], stat: Stat, id: Id, began: i64) -> Option<Self> {
+        let coarse = stat.ctime % 1_000_000_000 == 0;
+        let slack = if coarse { 2_000_000_000 } else { 50_000_000 };
+        let settled = stat.ctime.max(stat.mtime) < began - slack;
+        settled.then(|| CacheEntry { key: key_of(path), stat, id })
+    }
+
+    fn to_record(self) -> [u8; RECORD_LEN] {
+        let mut record = [0; RECORD_LEN];
+        record[..16].copy_from_slice(&self.key);
+        record[16..24].copy_from_slice(&self.stat.inode.to_le_bytes());
+        record[24..32].copy_from_slice(&self.stat.device.to_le_bytes());
+        record[32..40].copy_from_slice(&self.stat.size.to_le_bytes());
+        record[40..48].copy_from_slice(&self.stat.mtime.to_le_bytes());
+        record[48..56].copy_from_slice(&self.stat.ctime.to_le_bytes());
+        record[56..88].copy_from_slice(self.id.as_bytes());
+        let check = check_of(&record);
+        record[88..].copy_from_slice(&check.to_le_bytes());
+        record
+    }
+}
+
+fn key_of(path: &[u8]) -> [u8; KEY_LEN] {
+    let digest = Digest::of(path);
+    digest.as_bytes()[..KEY_LEN].try_into().expect("because a digest has 32 bytes")
+}
+
+/// FNV-1a over a record's words, against bytes that rot.
+fn check_of(record: &[u8; RECORD_LEN]) -> u64 {
+    record[..88].chunks_exact(8).fold(0xcbf2_9ce4_8422_2325, |hash, word| {
+        let word = u64::from_le_bytes(word.try_into().expect("because chunks have 8 bytes"));
+        (hash ^ word).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(23)
+    })
+}
+
+/// One mapped table.
+#[derive(Debug)]
+struct Table {
+    path: PathBuf,
+    bytes: Mapped,
+}
+
+impl Table {
+    fn open(path: PathBuf) -> Option<Self> {
+        let bytes = map(&path).ok()?;
+        let whole = bytes.starts_with(MAGIC) && (bytes.len() - MAGIC.len()) % RECORD_LEN == 0;
+        whole.then_some(Table { path, bytes })
+    }
+
+    fn len(&self) -> usize {
+        (self.bytes.len() - MAGIC.len()) / RECORD_LEN
+    }
+
+    fn record(&self, index: usize) -> &[u8; RECORD_LEN] {
+        let at = MAGIC.len() + index * RECORD_LEN;
+        self.bytes[at..at + RECORD_LEN].try_into().expect("because a record has that length")
+    }
+
+    fn find(&self, key: &[u8; KEY_LEN]) -> Option<&[u8; RECORD_LEN]> {
+        let (mut low, mut high) = (0, self.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.record(middle)[..KEY_LEN] < key[..] {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        (low < self.len() && self.record(low)[..KEY_LEN] == key[..]).then(|| self.record(low))
+    }
+}
+
+/// The stat cache of a repository.
+#[derive(Debug)]
+pub struct StatCache {
+    directory: PathBuf,
+    /// The newest first.
+    tables: Vec<Table>,
+}
+
+impl StatCache {
+    /// Maps the tables in `directory`; that there are none is fine.
+    pub fn open(directory: &Path) -> Self {
+        let mut paths: Vec<PathBuf> = std::fs::read_dir(directory)
+            .map(|entries| entries.filter_map(|entry| Some(entry.ok()?.path())).collect())
+            .unwrap_or_default();
+        paths.retain(|path| path.extension().is_some_and(|extension| extension == "stat"));
+        paths.sort_unstable_by(|a, b| b.cmp(a));
+        let tables = paths.into_iter().filter_map(Table::open).collect();
+        StatCache { directory: directory.to_owned(), tables }
+    }
+
+    /// The id of the file at the absolute `path`, if its metadata is what it was.
+    pub fn find(&self, path: &[u8], stat: &Stat) -> Option<Id> {
+        let key = key_of(path);
+        let record = self.tables.iter().find_map(|table| table.find(&key))?;
+        let id = Id::from_slice(&record[56..88])?;
+        let expected = CacheEntry { key, stat: *stat, id }.to_record();
+        (expected == *record).then_some(id)
+    }
+
+    /// Adds entries as a new table. No power cut can do harm: a torn table is ignored.
+    pub fn add(&self, tmp: &Path, mut entries: Vec<CacheEntry>) -> Result<()> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        entries.sort_unstable_by_key(|entry| entry.key);
+        atomic::create_dir_all(&self.directory)?;
+        if self.tables.len() < MANY {
+            let records = entries.iter().map(|entry| entry.to_record());
+            return self.write(tmp, records);
+        }
+        let total: usize = self.tables.iter().map(Table::len).sum();
+        let (merged, rest) = if total > MAX_RECORDS {
+            (&self.tables[..], &[][..])
+        } else {
+            self.tables.split_at(self.small_ones(entries.len()))
+        };
+        let fresh: Vec<_> = entries.iter().map(|entry| entry.to_record()).collect();
+        if total > MAX_RECORDS {
+            self.write(tmp, fresh.into_iter())?;
+        } else {
+            self.write(tmp, Union::new(&fresh, merged))?;
+        }
+        debug_assert!(rest.len() + merged.len() == self.tables.len());
+        merged.iter().try_for_each(|table| atomic::remove_file(&table.path))
+    }
+
+    /// How many of the newest tables to merge: up to the first that dwarfs what came after it.
+    fn small_ones(&self, fresh: usize) -> usize {
+        let mut sum = fresh;
+        for (index, table) in self.tables.iter().enumerate() {
+            if index >= 2 && table.len() > 4 * sum {
+                return index;
+            }
+            sum += table.len();
+        }
+        self.tables.len()
+    }
+
+    fn write(&self, tmp: &Path, records: impl Iterator<Item = [u8; RECORD_LEN]>) -> Result<()> {
+        use std::io::Write;
+        // The name's first part counts up, so that the newest is the last by name.
+        let newest = self.tables.first().and_then(|table| {
+            let name = table.path.file_name()?.to_str()?;
+            name.split('-').next()?.parse::<u64>().ok()
+        });
+        let number = newest.map_or(1, |number| number + 1);
+        let path = self.directory.join(format!("{number:016}-{}.stat", atomic::unique_name()));
+        let file = TempFile::new_in(tmp)?;
+        let mut out = std::io::BufWriter::with_capacity(1 << 18, file);
+        out.write_all(MAGIC).on("write", &path)?;
+        for record in records {
+            out.write_all(&record).on("write", &path)?;
+        }
+        let file = out.into_inner().map_err(std::io::IntoInnerError::into_error);
+        file.on("write", &path)?.rename_to(&path)
+    }
+}
+
+/// The records of several tables in the order of keys; of equal keys the newest.
+struct Union<'a> {
+    fresh: &'a [[u8; RECORD_LEN]],
+    tables: &'a [Table],
+    next: Vec<usize>,
+}
+
+impl<'a> Union<'a> {
+    fn new(fresh: &'a [[u8; RECORD_LEN]], tables: &'a [Table]) -> Self {
+        Union { fresh, tables, next: vec![0; tables.len() + 1] }
+    }
+
+    fn peek(&self, source: usize) -> Option<&'a [u8; RECORD_LEN]> {
+        match source.checked_sub(1) {
+            None => self.fresh.get(self.next[0]),
+            Some(table) => {
+                let at = self.next[source];
+                (at < self.tables[table].len()).then(|| self.tables[table].record(at))
+            }
+        }
+    }
+}
+
+impl Iterator for Union<'_> {
+    type Item = [u8; RECORD_LEN];
+
+    fn next(&mut self) -> Option<Self::Item> {
+        // Sources are ordered from the newest, and min_by_key gives the first of equals.
+        let sources = 0..self.next.len();
+        let best = sources
+            .clone()
+            .filter_map(|source| self.peek(source))
+            .min_by_key(|record| &record[..KEY_LEN])?;
+        for source in sources {
+            if self.peek(source).is_some_and(|record| record[..KEY_LEN] == best[..KEY_LEN]) {
+                self.next[source] += 1;
+            }
+        }
+        Some(*best)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stat(n: i64) -> Stat {
+        Stat {
+            size: 5,
+            mtime: n + 1,
+            ctime: n + 2,
+            inode: 7,
+            device: 1,
+            executable: false,
+            linked: false,
+        }
+    }
+
+    fn entry(n: i64) -> CacheEntry {
+        let path = format!("/data/{n}");
+        let id = Id::of_blob(&n.to_le_bytes());
+        CacheEntry::new(path.as_bytes(), stat(n), id, 1_000_000_000).unwrap()
+    }
+
+    #[test]
+    fn a_file_changed_just_before_the_upload_is_not_remembered() {
+        let mut late = stat(0);
+        late.ctime = 990_000_001;
+        assert!(CacheEntry::new(b"/x", late, Id::NULL, 1_000_000_000).is_none());
+        late.ctime = 900_000_001;
+        assert!(CacheEntry::new(b"/x", late, Id::NULL, 1_000_000_000).is_some());
+    }
+
+    #[test]
+    fn entries_survive_many_merges_and_the_newest_wins() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = dir.path().join("stat");
+        for round in 0..40i64 {
+            let entries = (0..50).map(|n| entry(round * 25 + n)).collect();
+            StatCache::open(&cache).add(dir.path(), entries).unwrap();
+        }
+        let changed = CacheEntry { stat: stat(500_000), ..entry(30) };
+        StatCache::open(&cache).add(dir.path(), vec![changed]).unwrap();
+        let opened = StatCache::open(&cache);
+        assert!(opened.tables.len() <= MANY + 1);
+        for n in (0..1025).filter(|n| *n != 30) {
+            let found = opened.find(format!("/data/{n}").as_bytes(), &stat(n));
+            assert_eq!(found, Some(Id::of_blob(&n.to_le_bytes())), "{n}");
+        }
+        assert_eq!(opened.find(b"/data/30", &stat(30)), None);
+        assert!(opened.find(b"/data/30", &stat(500_000)).is_some());
+    }
+
+    #[test]
+    fn a_rotten_record_is_as_if_not_there() {
+        let dir = tempfile::tempdir().unwrap();
+        StatCache::open(dir.path()).add(dir.path(), vec![entry(1)]).unwrap();
+        let path = StatCache::open(dir.path()).tables[0].path.clone();
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[MAGIC.len() + 60] ^= 1;
+        atomic::write(&path, dir.path(), &bytes).unwrap();
+        assert_eq!(StatCache::open(dir.path()).find(b"/data/1", &stat(1)), None);
+    }
+}
