@@ -246,7 +246,7 @@ fn write_large(
     }
     let permits = Mutex::new(permits);
     std::thread::scope(|scope| -> Result<()> {
-        let lister = scope.spawn(|| list_runs(store, job, send_run, &permits));
+        let planner = scope.spawn(|| list_runs(store, job, send_run, &permits));
         for _ in 0..threads {
             let (runs, send_bytes) = (runs.clone(), send_bytes.clone());
             scope.spawn(move || decode_runs(store, &runs, &send_bytes));
@@ -255,12 +255,13 @@ fn write_large(
         let written = write_in_order(job, &decoded, &release, &mut file, progress);
         // Unblocks the others where the writing failed.
         drop((decoded, release));
-        let listed = lister.join().map_err(|_| Error::internal("a listing thread ended early"))?;
+        let listed = planner.join().map_err(|_| Error::internal("a listing thread ended early"))?;
         written.and(listed)
     })?;
     Ok(file)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the decoders end when the sender is dropped")]
 fn list_runs(
     store: &ContentStore,
     job: &LargeJob,

@@ -105,6 +105,24 @@ pub(super) struct Tally {
     pub(super) new: u64,
 }
 
+impl Tally {
+    /// Notes an item's outcome. Only what is wrong with the item itself is its own; a failure of
+    /// the store fails all.
+    pub(super) fn settle(
+        &mut self,
+        index: u32,
+        found: std::result::Result<(Id, Option<Stat>), ItemError>,
+    ) -> Result<()> {
+        let found = match found {
+            Ok(found) => Ok(found),
+            Err(ItemError::Item(error)) => Err(error),
+            Err(ItemError::Store(error)) => return Err(error),
+        };
+        self.found.push((index, found));
+        Ok(())
+    }
+}
+
 impl ContentStore {
     /// Takes `items` below `root` in, with `threads` workers. When it returns, what it found is
     /// durable and in the index.
@@ -234,7 +252,7 @@ impl Shared<'_> {
             } else if let Some(indices) = self.next_batch() {
                 for index in indices {
                     let found = self.take_small(*index, &mut buffer, batch, tally);
-                    self.settle(*index, found, tally)?;
+                    tally.settle(*index, found)?;
                 }
                 // Files after this batch are of another kind only sometimes; the frame may go on.
             } else if self.large.all_read() {
@@ -249,23 +267,6 @@ impl Shared<'_> {
     fn next_batch(&self) -> Option<&[u32]> {
         let next = self.next_batch.fetch_add(1, Ordering::Relaxed);
         self.batches.get(next).map(Vec::as_slice)
-    }
-
-    /// Notes an item's outcome. Only what is wrong with the item itself is its own; a failure of
-    /// the store fails all.
-    pub(super) fn settle(
-        &self,
-        index: u32,
-        found: std::result::Result<(Id, Option<Stat>), ItemError>,
-        tally: &mut Tally,
-    ) -> Result<()> {
-        let found = match found {
-            Ok(found) => Ok(found),
-            Err(ItemError::Item(error)) => Err(error),
-            Err(ItemError::Store(error)) => return Err(error),
-        };
-        tally.found.push((index, found));
-        Ok(())
     }
 
     pub(super) fn shown(&self, index: u32) -> String {

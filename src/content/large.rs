@@ -86,7 +86,7 @@ impl Shared<'_> {
     ) -> Result<()> {
         let found = self.read_pieces(index, batch, tally);
         self.large.reading.fetch_sub(1, Ordering::SeqCst);
-        self.settle(index, found.map(|(id, stat)| (id, Some(stat))), tally)
+        tally.settle(index, found.map(|(id, stat)| (id, Some(stat))))
     }
 
     fn read_pieces(

@@ -136,8 +136,9 @@ impl ContentStore {
         self.root.join("index")
     }
 
-    pub(crate) fn cache_dir(&self) -> PathBuf {
-        self.root.join("cache")
+    /// The stat cache of this repository.
+    pub fn stat_cache(&self) -> StatCache {
+        StatCache::open(&self.root.join("cache"))
     }
 
     /// Where files are written before they have their name.

@@ -18,11 +18,14 @@ const OPEN_PACKS: usize = 16;
 /// The longest line of a manifest: an id, a space, ten digits.
 const MAX_LINE: usize = Id::HEX_LEN + 12;
 
+/// The pack and offset of a frame, and its decompressed bytes.
+type CachedFrame = ((Id, u64), Arc<Vec<u8>>);
+
 /// Reads from one store; keeps the last packs open and the last frames decompressed. One a thread.
 pub struct Reader<'a> {
     store: &'a ContentStore,
     packs: VecDeque<(Id, Arc<File>)>,
-    frames: VecDeque<((Id, u64), Arc<Vec<u8>>)>,
+    frames: VecDeque<CachedFrame>,
     decompressor: Option<zstd::bulk::Decompressor<'static>>,
     compressed: Vec<u8>,
 }

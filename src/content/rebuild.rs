@@ -128,7 +128,7 @@ impl ContentStore {
             }
         }
         self.refresh()?;
-        let whole = self.whole_manifests(manifests, &present)?;
+        let whole = self.whole_manifests(manifests, &present);
         rebuilt.entries += whole.len();
         self.add_segment(session, whole)?;
         Ok(rebuilt)
@@ -139,7 +139,7 @@ impl ContentStore {
         &self,
         packs: Vec<(Id, PackIndex)>,
         present: &HashSet<Id>,
-    ) -> Result<SegmentBuilder> {
+    ) -> SegmentBuilder {
         let mut builder = SegmentBuilder::default();
         let mut reader = self.reader();
         for (pack, mut index) in packs {
@@ -164,7 +164,7 @@ impl ContentStore {
                 builder.add_pack(pack, &index);
             }
         }
-        Ok(builder)
+        builder
     }
 }
 

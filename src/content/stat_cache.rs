@@ -82,7 +82,8 @@ struct Table {
 impl Table {
     fn open(path: PathBuf) -> Option<Self> {
         let bytes = map(&path).ok()?;
-        let whole = bytes.starts_with(MAGIC) && (bytes.len() - MAGIC.len()) % RECORD_LEN == 0;
+        let whole =
+            bytes.starts_with(MAGIC) && (bytes.len() - MAGIC.len()).is_multiple_of(RECORD_LEN);
         whole.then_some(Table { path, bytes })
     }
 
