@@ -171,7 +171,7 @@ impl ContentStore {
             // A full disk stops the packer first; what the workers then say is only a consequence.
             let written = packer.finish()?;
             manifests?;
-            Ok((tallies, written))
+            Ok::<_, Error>((tallies, written))
         })?;
         let mut ingested = Ingested { items: Vec::new(), stored: Stored::default() };
         let mut found: Vec<Option<Found>> = Vec::new();
