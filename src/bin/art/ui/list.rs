@@ -116,10 +116,7 @@ pub(crate) fn show<T: Serialize>(
     rows: &[T],
     empty: &str,
 ) -> Result<()> {
-    let mut rows = to_values(rows)?;
-    args.order(columns, &mut rows)?;
-    let rows: Vec<Value> = args.window(rows).collect();
-    let chosen = args.choose(columns)?;
+    let (rows, chosen) = args.arrange(columns, to_values(rows)?)?;
     if context.ui.looks().json {
         let rows = if args.columns.is_empty() { rows } else { pick(&rows, &chosen) };
         context.ui.raw(&json::pretty(&rows)?)
@@ -143,6 +140,15 @@ fn to_values<T: Serialize>(rows: &[T]) -> Result<Vec<Value>> {
 }
 
 impl ListArgs {
+    /// The rows to show, and which of their fields.
+    fn arrange(&self, columns: &[Column], rows: Vec<Value>) -> Result<(Vec<Value>, Vec<Column>)> {
+        let mut rows = rows;
+        self.order(columns, &mut rows)?;
+        let limit = self.limit.unwrap_or(usize::MAX);
+        let rows = rows.into_iter().skip(self.offset).take(limit).collect();
+        Ok((rows, self.choose(columns)?))
+    }
+
     /// Sorts as `--sort` says; rows without the field stand last.
     fn order(&self, columns: &[Column], rows: &mut [Value]) -> Result<()> {
         let Some(sort) = &self.sort else { return Ok(()) };
@@ -160,10 +166,6 @@ impl ListArgs {
             }
         });
         Ok(())
-    }
-
-    fn window(&self, rows: Vec<Value>) -> impl Iterator<Item = Value> + use<> {
-        rows.into_iter().skip(self.offset).take(self.limit.unwrap_or(usize::MAX))
     }
 
     /// The columns to show: those asked for, else all that are not hidden.
@@ -229,4 +231,93 @@ fn print_table(page: &mut Page<'_>, columns: &[Column], rows: &[Value]) -> Resul
         table.row(columns.iter().map(|column| column.cell(row)).collect());
     }
     table.print(page)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::Looks;
+    use super::*;
+
+    const COLUMNS: &[Column] = &[
+        Column::new("name", Show::Name),
+        Column::new("size", Show::Size),
+        Column::new("source.commit", Show::Id),
+        Column::hidden("tags", Show::Text),
+    ];
+
+    fn rows() -> Vec<Value> {
+        vec![
+            json!({ "name": "b", "size": 2048, "source": { "commit": "0123456789abcdef" }, "tags": ["x", "y"] }),
+            json!({ "name": "a", "size": 100_000, "tags": [] }),
+            json!({ "name": "c\u{1b}[31m", "size": null, "other": 1 }),
+        ]
+    }
+
+    fn names(args: &ListArgs) -> Vec<String> {
+        let (rows, _) = args.arrange(COLUMNS, rows()).unwrap();
+        rows.iter().map(|row| plain(&row["name"])).collect()
+    }
+
+    fn printed(write: impl FnOnce(&mut Page<'_>) -> Result<()>) -> String {
+        let mut bytes = Vec::new();
+        let mut page = Page::new(Box::new(&mut bytes), Looks::default());
+        write(&mut page).unwrap();
+        page.flush().unwrap();
+        drop(page);
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn rows_are_sorted_by_value_and_those_without_stand_last() {
+        let sorted =
+            |sort: &str| names(&ListArgs { sort: Some(sort.into()), ..Default::default() });
+        assert_eq!(sorted("name"), ["a", "b", "c\u{1b}[31m"]);
+        assert_eq!(sorted("-name"), ["c\u{1b}[31m", "b", "a"]);
+        assert_eq!(sorted("size"), ["b", "a", "c\u{1b}[31m"]);
+        assert_eq!(sorted("-size"), ["a", "b", "c\u{1b}[31m"]);
+        assert_eq!(sorted("-source.commit")[0], "b");
+    }
+
+    #[test]
+    fn the_window_is_cut_after_sorting() {
+        let args =
+            ListArgs { sort: Some("name".into()), offset: 1, limit: Some(1), ..Default::default() };
+        assert_eq!(names(&args), ["b"]);
+    }
+
+    #[test]
+    fn an_unknown_field_is_refused_with_the_nearest() {
+        let args = ListArgs { columns: vec!["nmae".into()], ..Default::default() };
+        let error = args.arrange(COLUMNS, rows()).unwrap_err();
+        assert!(error.hint().unwrap().starts_with("did you mean 'name'?"), "{error:?}");
+    }
+
+    #[test]
+    fn the_table_is_for_people() {
+        let (rows, columns) = ListArgs::default().arrange(COLUMNS, rows()).unwrap();
+        insta::assert_snapshot!(printed(|page| print_table(page, &columns, &rows)), @r"
+        NAME            SIZE  SOURCE COMMIT
+        b            2.0 KiB  0123456789ab
+        a             98 KiB
+        c\u{1b}[31m
+        ");
+    }
+
+    #[test]
+    fn csv_has_the_values_as_they_are() {
+        let args = ListArgs { columns: vec!["tags".into(), "size".into()], ..Default::default() };
+        let (rows, columns) = args.arrange(COLUMNS, rows()).unwrap();
+        let csv = printed(|page| print_csv(page, &columns, &rows));
+        assert_eq!(csv, "tags,size\n\"x,y\",2048\n,100000\n,\n");
+    }
+
+    #[test]
+    fn json_with_columns_has_these_only() {
+        let args = ListArgs { columns: vec!["source.commit".into()], ..Default::default() };
+        let (rows, columns) = args.arrange(COLUMNS, rows()).unwrap();
+        assert_eq!(pick(&rows, &columns)[0], json!({ "source.commit": "0123456789abcdef" }));
+        assert_eq!(pick(&rows, &columns)[1], json!({ "source.commit": null }));
+    }
 }
