@@ -202,6 +202,8 @@ impl EarlyOptions {
 
 #[cfg(test)]
 mod tests {
+    use clap::Args as _;
+
     use super::*;
 
     /// A line as a shell would cut it, with single quotes only.
@@ -237,6 +239,22 @@ mod tests {
             let cli = Cli::from_arg_matches(&matches).unwrap();
             assert!(cli.globals.quiet && cli.globals.json, "{line}");
         }
+    }
+
+    #[test]
+    fn lists_take_q_for_their_query_and_leave_quiet_its_long_form() {
+        let globals: Vec<Arg> = Cli::command().get_arguments().cloned().collect();
+        let below = Command::new("show");
+        let runs = crate::ui::ListArgs::augment_args(Command::new("runs")).subcommand(below);
+        let command = Command::new("art").args(&globals).subcommand(with_globals(runs, &globals));
+        command.clone().debug_assert();
+        let parse = |line: &str| command.clone().try_get_matches_from(words(line)).unwrap();
+        let matches = parse("art runs -q 'name: a' --quiet");
+        let runs = matches.subcommand_matches("runs").unwrap();
+        assert_eq!(runs.get_one::<String>("query").unwrap(), "name: a");
+        assert!(matches.get_flag("quiet"));
+        assert!(parse("art -q runs").get_flag("quiet"));
+        assert!(parse("art runs show -q").get_flag("quiet"));
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! Lists: the options every list has, and the same rows as a table, as CSV and as JSON.
 
-use std::cmp::Ordering;
+use std::borrow::Cow;
 
 use artifacts::clock::Timestamp;
 use artifacts::error::{Error, Result};
+use artifacts::record::query::{self, Field, FieldKind, Fields, Query, Sort};
 use artifacts::suggest;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -17,7 +18,11 @@ use crate::context::Context;
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "List options")]
 pub(crate) struct ListArgs {
-    /// Sort by FIELD, or by -FIELD for the largest first
+    /// Show only what QUERY holds for, such as 'status: failed, name: %digits%'
+    #[arg(short, long, value_name = "QUERY")]
+    pub(crate) query: Option<String>,
+
+    /// Sort by FIELD, or by -FIELD for the largest first; several with commas
     #[arg(long, value_name = "FIELD", allow_hyphen_values = true)]
     pub(crate) sort: Option<String>,
 
@@ -53,6 +58,26 @@ pub(crate) enum Show {
     Count,
     /// A moment.
     Time,
+    /// Several texts.
+    Set,
+    /// One of a few words.
+    Word(&'static [&'static str]),
+    /// Yes or no.
+    Flag,
+}
+
+impl Show {
+    /// What it is to a query.
+    fn kind(self) -> FieldKind {
+        match self {
+            Show::Text | Show::Name | Show::Id => FieldKind::Text,
+            Show::Size | Show::Count => FieldKind::Number,
+            Show::Time => FieldKind::Time,
+            Show::Set => FieldKind::Set,
+            Show::Word(words) => FieldKind::Word(words),
+            Show::Flag => FieldKind::Bool,
+        }
+    }
 }
 
 /// A field of a list's rows.
@@ -101,7 +126,13 @@ impl Column {
                 Ok(time) => Cell::text(format::time(time)),
                 Err(_) => Cell::text(sanitize::subject(&plain(value))),
             },
-            (Show::Text, _) => Cell::text(sanitize::subject(&plain(value))),
+            (Show::Flag, _) => {
+                let word = if value.as_bool() == Some(true) { "yes" } else { "no" };
+                Cell::text(word)
+            }
+            (Show::Text | Show::Set | Show::Word(_), _) => {
+                Cell::text(sanitize::subject(&plain(value)))
+            }
         }
     }
 }
@@ -142,30 +173,29 @@ fn to_values<T: Serialize>(rows: &[T]) -> Result<Vec<Value>> {
 impl ListArgs {
     /// The rows to show, and which of their fields.
     fn arrange(&self, columns: &[Column], rows: Vec<Value>) -> Result<(Vec<Value>, Vec<Column>)> {
-        let mut rows = rows;
-        self.order(columns, &mut rows)?;
+        let rows = self.filter_and_sort(columns, rows)?;
         let limit = self.limit.unwrap_or(usize::MAX);
         let rows = rows.into_iter().skip(self.offset).take(limit).collect();
         Ok((rows, self.choose(columns)?))
     }
 
-    /// Sorts as `--sort` says; rows without the field stand last.
-    fn order(&self, columns: &[Column], rows: &mut [Value]) -> Result<()> {
-        let Some(sort) = &self.sort else { return Ok(()) };
-        let (name, descending) = match sort.strip_prefix('-') {
-            Some(name) => (name, true),
-            None => (sort.as_str(), false),
-        };
-        let column = find(columns, name)?;
-        rows.sort_by(|a, b| {
-            let (a, b) = (column.value(a), column.value(b));
-            match (a.is_null(), b.is_null()) {
-                (false, false) if descending => compare(b, a),
-                (false, false) => compare(a, b),
-                (a, b) => a.cmp(&b),
-            }
-        });
-        Ok(())
+    /// What `--query` holds for, in the order of `--sort`.
+    fn filter_and_sort(&self, columns: &[Column], mut rows: Vec<Value>) -> Result<Vec<Value>> {
+        let fields: Vec<Field> = columns
+            .iter()
+            .map(|column| Field { name: column.name, kind: column.show.kind(), doc: "" })
+            .collect();
+        if let Some(query) = &self.query {
+            let query = Query::parse(query, &fields)?;
+            rows.retain(|row| query.matches(&Row { value: row, columns }));
+        }
+        if let Some(sort) = &self.sort {
+            let sort = Sort::parse(sort, &fields)?;
+            rows.sort_by(|a, b| {
+                sort.compare(&Row { value: a, columns }, &Row { value: b, columns })
+            });
+        }
+        Ok(rows)
     }
 
     /// The columns to show: those asked for, else all that are not hidden.
@@ -189,11 +219,29 @@ fn find(columns: &[Column], name: &str) -> Result<Column> {
     })
 }
 
-/// Numbers by value, everything else by its text.
-fn compare(a: &Value, b: &Value) -> Ordering {
-    match (a.as_f64(), b.as_f64()) {
-        (Some(a), Some(b)) => a.total_cmp(&b),
-        _ => plain(a).cmp(&plain(b)),
+/// A row as the query language sees it.
+struct Row<'r> {
+    value: &'r Value,
+    columns: &'r [Column],
+}
+
+impl Fields for Row<'_> {
+    fn get(&self, field: &str) -> Option<query::Value<'_>> {
+        let column = self.columns.iter().find(|column| column.name == field)?;
+        let value = column.value(self.value);
+        match column.show.kind() {
+            FieldKind::Number => value.as_f64().map(query::Value::Number),
+            FieldKind::Bool => value.as_bool().map(query::Value::Bool),
+            FieldKind::Time => value.as_str()?.parse().ok().map(query::Value::Time),
+            FieldKind::Set => {
+                let texts = value.as_array()?.iter().map(|text| Cow::Owned(plain(text)));
+                Some(query::Value::Set(texts.collect()))
+            }
+            FieldKind::Text | FieldKind::Word(_) if value.is_null() => None,
+            FieldKind::Text | FieldKind::Word(_) => {
+                Some(query::Value::Text(Cow::Owned(plain(value))))
+            }
+        }
     }
 }
 
@@ -244,7 +292,7 @@ mod tests {
         Column::new("name", Show::Name),
         Column::new("size", Show::Size),
         Column::new("source.commit", Show::Id),
-        Column::hidden("tags", Show::Text),
+        Column::hidden("tags", Show::Set),
     ];
 
     fn rows() -> Vec<Value> {
@@ -278,6 +326,18 @@ mod tests {
         assert_eq!(sorted("size"), ["b", "a", "c\u{1b}[31m"]);
         assert_eq!(sorted("-size"), ["a", "b", "c\u{1b}[31m"]);
         assert_eq!(sorted("-source.commit")[0], "b");
+    }
+
+    #[test]
+    fn a_query_asks_for_the_fields_of_the_list() {
+        let found =
+            |query: &str| names(&ListArgs { query: Some(query.into()), ..Default::default() });
+        assert_eq!(found("size: >=2048, size: <50000"), ["b"]);
+        assert_eq!(found("tags: y OR name: a"), ["b", "a"]);
+        assert_eq!(found("source.commit: ~nil"), ["b"]);
+        let args = ListArgs { query: Some("nmae: a".into()), ..Default::default() };
+        let error = args.arrange(COLUMNS, rows()).unwrap_err();
+        assert!(error.hint().unwrap().starts_with("did you mean 'name'?"), "{error:?}");
     }
 
     #[test]
