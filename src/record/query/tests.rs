@@ -1,3 +1,5 @@
+//! Queries parsed, refused and answered.
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
