@@ -1,3 +1,5 @@
+//! Records written, read back, refused.
+
 use std::path::Path;
 
 use bstr::BString;
