@@ -13,6 +13,8 @@ fn version_is_one_line() {
     let output = Sandbox::new().art("--version").ok();
     assert_eq!(output.stdout, format!("art {}\n", env!("CARGO_PKG_VERSION")));
     assert_eq!(output.stderr, "");
+    let json = Sandbox::new().art("--version --json").ok().json();
+    assert_eq!(json, serde_json::json!({ "version": env!("CARGO_PKG_VERSION") }));
 }
 
 #[test]

@@ -197,14 +197,15 @@ fn is_closed_pipe(error: &Error) -> bool {
 pub(crate) fn parse_error(error: &clap::Error, early: EarlyOptions, env: &Env) -> Exit {
     let ui = Ui::new(Looks::early(env, early));
     match error.kind() {
+        ClapKind::DisplayVersion if early.json => {
+            let version = json!({ "version": env!("CARGO_PKG_VERSION") });
+            ended(ui.show(&version, |_| Ok(())), &ui)
+        }
         ClapKind::DisplayHelp | ClapKind::DisplayVersion => {
             let text = error.render();
             let text =
                 if ui.looks().stdout_color { text.ansi().to_string() } else { text.to_string() };
-            match ui.raw(text.as_bytes()) {
-                Ok(()) => Exit::Ok,
-                Err(error) => failure(&error, &ui),
-            }
+            ended(ui.raw(text.as_bytes()), &ui)
         }
         ClapKind::DisplayHelpOnMissingArgumentOrSubcommand if !early.json => {
             ui::to_stderr(&error.render().to_string());
@@ -217,6 +218,13 @@ pub(crate) fn parse_error(error: &clap::Error, early: EarlyOptions, env: &Env) -
             print(&ui, &invalid, &message, &[], Some(&hint), Exit::Usage);
             Exit::Usage
         }
+    }
+}
+
+fn ended(printed: artifacts::Result<()>, ui: &Ui) -> Exit {
+    match printed {
+        Ok(()) => Exit::Ok,
+        Err(error) => failure(&error, ui),
     }
 }
 

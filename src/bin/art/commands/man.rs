@@ -8,6 +8,7 @@ use artifacts::suggest;
 use clap::Command;
 use clap_mangen::Man;
 use serde::Serialize;
+use serde_json::json;
 
 use crate::cli;
 use crate::context::Context;
@@ -47,17 +48,19 @@ struct Written {
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     let mut command = cli::command();
     command.build();
-    if args.markdown {
-        context.ui.raw(markdown::reference(&command).as_bytes())?;
-    } else if let Some(directory) = &args.to {
+    if let Some(directory) = &args.to {
         let written = write_all(&command, directory)?;
         context.ui.summary(&written, |page| {
             writeln!(page, "{} pages in {}", written.pages.len(), directory.display())
         })?;
-    } else {
-        let verb = find(&command, &args.verb)?;
-        context.ui.raw(&render(verb)?)?;
+        return Ok(Exit::Ok);
     }
+    let page = if args.markdown {
+        markdown::reference(&command)
+    } else {
+        render(find(&command, &args.verb)?)?
+    };
+    context.ui.show(&json!({ "page": page }), |out| out.raw(page.as_bytes()))?;
     Ok(Exit::Ok)
 }
 
@@ -77,10 +80,10 @@ fn find<'c>(command: &'c Command, path: &[String]) -> Result<&'c Command> {
     })
 }
 
-fn render(command: &Command) -> Result<Vec<u8>> {
+fn render(command: &Command) -> Result<String> {
     let mut page = Vec::new();
     Man::new(command.clone()).render(&mut page).on("render", "the manual page")?;
-    Ok(page)
+    Ok(String::from_utf8_lossy(&page).into_owned())
 }
 
 fn write_all(command: &Command, directory: &Path) -> Result<Written> {
@@ -89,7 +92,7 @@ fn write_all(command: &Command, directory: &Path) -> Result<Written> {
     let mut left = vec![command];
     while let Some(command) = left.pop() {
         let name = format!("{}.1", command.get_display_name().unwrap_or("art"));
-        atomic::write(&directory.join(&name), directory, &render(command)?)?;
+        atomic::write(&directory.join(&name), directory, render(command)?.as_bytes())?;
         pages.push(name);
         left.extend(command.get_subcommands().filter(|verb| verb.get_name() != "help"));
     }
