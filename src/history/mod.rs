@@ -7,6 +7,8 @@
 mod commit;
 pub mod diff;
 pub mod edit;
+mod glob;
+pub mod ignore;
 mod object;
 mod object_pack;
 mod tree;

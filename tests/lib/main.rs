@@ -7,4 +7,6 @@
     reason = "a test that can't go on fails, and it may write where it likes"
 )]
 
+mod git;
+mod ignore_oracle;
 mod tidy;

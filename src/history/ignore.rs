@@ -1,0 +1,335 @@
+//! `.artifactsignore` files: exactly `.gitignore` in syntax and meaning, under another name.
+//!
+//! Lines are read and paths are matched as Git's `dir.c` does it, quirks included.
+//! `git check-ignore` is the oracle in the tests.
+
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Read as _};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use bstr::{BString, ByteSlice};
+
+use super::glob::Glob;
+use crate::error::{IoResultExt, Result};
+use crate::fs::walk::Filter;
+
+/// The name of the files that say what is not uploaded.
+pub const FILE_NAME: &str = ".artifactsignore";
+
+/// A larger file of rules is not one; Git draws such a line too.
+const FILE_SIZE_LIMIT: u64 = 64 << 20;
+
+/// What a walk leaves out by the rules in its directory, in those below, and in those above up to
+/// the top of the work.
+#[derive(Debug)]
+pub struct IgnoreRules {
+    /// The walk's root below the top, with a slash at the end; empty if it is the top.
+    prefix: BString,
+    above: IgnoreState,
+    root_is_excluded: bool,
+}
+
+/// The rules in force inside one directory. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct IgnoreState {
+    innermost: Option<Arc<RuleFile>>,
+}
+
+/// The rules of one file, and those of the files above it, which count less.
+#[derive(Debug)]
+struct RuleFile {
+    above: Option<Arc<RuleFile>>,
+    /// Where names in its directory begin in a path from the top.
+    start: usize,
+    rules: Vec<Rule>,
+}
+
+impl IgnoreRules {
+    /// Rules for a walk of `top`, where nothing above counts.
+    pub fn new(top: &Path) -> Result<Self> {
+        Self::below(top, top)
+    }
+
+    /// Rules for a walk of `root`, with what the directories from `top` down to it say. A `root`
+    /// that is not below `top` stands alone.
+    pub fn below(top: &Path, root: &Path) -> Result<Self> {
+        let mut rules = IgnoreRules {
+            prefix: BString::default(),
+            above: IgnoreState::default(),
+            root_is_excluded: false,
+        };
+        let Ok(relative) = root.strip_prefix(top) else { return Ok(rules) };
+        let mut directory = top.to_owned();
+        for component in relative.components() {
+            let bytes = read_file(&directory.join(FILE_NAME))?;
+            rules.above = rules.above.enter(rules.prefix.len(), bytes.as_deref());
+            rules.prefix.extend_from_slice(component.as_os_str().as_bytes());
+            rules.root_is_excluded |= rules.above.excludes(b"", &rules.prefix, true);
+            rules.prefix.push(b'/');
+            directory.push(component);
+        }
+        Ok(rules)
+    }
+
+    /// Whether the rules above the walk's root leave the root itself out.
+    pub fn root_is_excluded(&self) -> bool {
+        self.root_is_excluded
+    }
+}
+
+impl Filter for IgnoreRules {
+    type State = IgnoreState;
+
+    fn rules_file(&self) -> &[u8] {
+        FILE_NAME.as_bytes()
+    }
+
+    fn enter(
+        &self,
+        parent: Option<&IgnoreState>,
+        path: &[u8],
+        rules: Option<&[u8]>,
+    ) -> Result<IgnoreState> {
+        let start = self.prefix.len() + path.len() + usize::from(!path.is_empty());
+        Ok(parent.unwrap_or(&self.above).enter(start, rules))
+    }
+
+    fn is_excluded(&self, state: &IgnoreState, path: &[u8], is_dir: bool) -> bool {
+        state.excludes(&self.prefix, path, is_dir)
+    }
+}
+
+impl IgnoreState {
+    /// The rules inside a directory of these rules; names in it begin at `start`.
+    fn enter(&self, start: usize, file: Option<&[u8]>) -> IgnoreState {
+        let rules = file.map(parse).unwrap_or_default();
+        if rules.is_empty() {
+            return self.clone();
+        }
+        let above = self.innermost.clone();
+        IgnoreState { innermost: Some(Arc::new(RuleFile { above, start, rules })) }
+    }
+
+    /// Whether the last rule that matches, innermost file first, leaves `prefix` + `path` out.
+    fn excludes(&self, prefix: &[u8], path: &[u8], is_dir: bool) -> bool {
+        let mut next = self.innermost.as_deref();
+        if next.is_none() {
+            return false;
+        }
+        let base_name = &path[path.rfind_byte(b'/').map_or(0, |slash| slash + 1)..];
+        let mut whole = None;
+        while let Some(file) = next {
+            let below_file = match file.start.checked_sub(prefix.len()) {
+                Some(start) => &path[start..],
+                None => &whole.get_or_insert_with(|| [prefix, path].concat())[file.start..],
+            };
+            let fits = |rule: &&Rule| rule.matches(below_file, base_name, is_dir);
+            if let Some(rule) = file.rules.iter().rev().find(fits) {
+                return !rule.is_negative;
+            }
+            next = file.above.as_deref();
+        }
+        false
+    }
+}
+
+/// One line of a file of rules.
+#[derive(Debug, PartialEq, Eq)]
+struct Rule {
+    is_negative: bool,
+    only_directories: bool,
+    /// It has no slash but one at its end, so it is about the last component alone.
+    is_base_name: bool,
+    /// What comes before the first special character.
+    literal: BString,
+    rest: Rest,
+}
+
+/// The end of a pattern, from the first special character on.
+#[derive(Debug, PartialEq, Eq)]
+enum Rest {
+    Nothing,
+    /// `*` and then only literal bytes, in a pattern for the last component.
+    EndsWith(BString),
+    Glob(Glob),
+    /// A malformed glob.
+    Never,
+}
+
+impl Rule {
+    fn parse(line: &[u8]) -> Self {
+        let (is_negative, pattern) = match line.strip_prefix(b"!") {
+            Some(rest) => (true, rest),
+            None => (false, line),
+        };
+        let (only_directories, pattern) = match pattern.strip_suffix(b"/") {
+            Some(rest) => (true, rest),
+            None => (false, pattern),
+        };
+        let is_base_name = !pattern.contains(&b'/');
+        // A slash in front only says where the rule starts, which any slash inside says too.
+        let pattern = pattern.strip_prefix(b"/").unwrap_or(pattern);
+        // The literal beginning is taken off before the glob is read, as Git does; it shows in
+        // `a/b**`, where what is left begins with `**`, which then means any number of directories.
+        let (literal, glob) = pattern.split_at(literal_length(pattern));
+        let rest = match glob {
+            [] => Rest::Nothing,
+            [b'*', end @ ..] if is_base_name && literal.is_empty() && is_literal(end) => {
+                Rest::EndsWith(end.into())
+            }
+            glob => Glob::new(glob, !is_base_name).map_or(Rest::Never, Rest::Glob),
+        };
+        Rule { is_negative, only_directories, is_base_name, literal: literal.into(), rest }
+    }
+
+    /// Whether it matches `path` (from its file's directory on), whose last component is
+    /// `base_name`.
+    fn matches(&self, path: &[u8], base_name: &[u8], is_dir: bool) -> bool {
+        if self.only_directories && !is_dir {
+            return false;
+        }
+        let text = if self.is_base_name { base_name } else { path };
+        let Some(text) = text.strip_prefix(self.literal.as_slice()) else { return false };
+        match &self.rest {
+            Rest::Nothing => text.is_empty(),
+            Rest::EndsWith(end) => text.ends_with(end),
+            Rest::Glob(glob) => glob.matches(text),
+            Rest::Never => false,
+        }
+    }
+}
+
+fn is_literal(pattern: &[u8]) -> bool {
+    literal_length(pattern) == pattern.len()
+}
+
+/// How many bytes of `pattern` come before the first character that is special in a glob.
+fn literal_length(pattern: &[u8]) -> usize {
+    pattern.find_byteset(br"*?[\").unwrap_or(pattern.len())
+}
+
+fn parse(bytes: &[u8]) -> Vec<Rule> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    bytes
+        .split_str("\n")
+        .filter(|line| !line.is_empty() && line.first() != Some(&b'#'))
+        .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
+        // To Git a line is a C string.
+        .map(|line| &line[..line.find_byte(0).unwrap_or(line.len())])
+        .map(without_trailing_spaces)
+        .filter(|line| !line.is_empty())
+        .map(Rule::parse)
+        .collect()
+}
+
+/// `line` without spaces at its end, except one that a backslash keeps.
+fn without_trailing_spaces(line: &[u8]) -> &[u8] {
+    let mut end = 0;
+    let mut at = 0;
+    while at < line.len() {
+        match line[at] {
+            b' ' => at += 1,
+            // A backslash at the very end keeps all before it as it is.
+            b'\\' if at + 1 == line.len() => return line,
+            b'\\' => {
+                at += 2;
+                end = at;
+            }
+            _ => {
+                at += 1;
+                end = at;
+            }
+        }
+    }
+    &line[..end]
+}
+
+/// The bytes of a file of rules; a link is not followed and counts as none, as in Git.
+fn read_file(path: &Path) -> Result<Option<Vec<u8>>> {
+    let no_follow = (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits();
+    let opened = OpenOptions::new().read(true).custom_flags(no_follow.cast_signed()).open(path);
+    let file = match opened {
+        Ok(file) => file,
+        Err(error)
+            if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+                || error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) =>
+        {
+            return Ok(None);
+        }
+        Err(error) => return Err(error).on("read", path),
+    };
+    let mut bytes = Vec::new();
+    match file.take(FILE_SIZE_LIMIT).read_to_end(&mut bytes) {
+        Err(error) if error.kind() == ErrorKind::IsADirectory => Ok(None),
+        other => other.on("read", path).map(|_| Some(bytes)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules(text: &str) -> (IgnoreRules, IgnoreState) {
+        let rules = IgnoreRules::new(Path::new("/nowhere")).unwrap();
+        let state = rules.enter(None, b"", Some(text.as_bytes())).unwrap();
+        (rules, state)
+    }
+
+    fn excluded(text: &str, path: &str, is_dir: bool) -> bool {
+        let (rules, state) = rules(text);
+        rules.is_excluded(&state, path.as_bytes(), is_dir)
+    }
+
+    #[test]
+    fn the_last_rule_that_matches_decides() {
+        assert!(excluded("*.log\n!keep.log\n", "x.log", false));
+        assert!(!excluded("*.log\n!keep.log\n", "keep.log", false));
+        assert!(excluded("!keep.log\n*.log\n", "a/keep.log", false));
+    }
+
+    #[test]
+    fn a_slash_ties_a_rule_to_its_directory_and_one_at_the_end_to_directories() {
+        assert!(excluded("/build", "build", false));
+        assert!(!excluded("/build", "a/build", false));
+        assert!(excluded("build/", "a/build", true));
+        assert!(!excluded("build/", "a/build", false));
+        assert!(excluded("a/**/z", "a/z", false) && excluded("a/**/z", "a/b/c/z", false));
+    }
+
+    #[test]
+    fn comments_spaces_and_line_ends_are_read_as_git_reads_them() {
+        assert!(excluded("\u{feff}a\r\n", "a", false));
+        assert!(excluded("a  \n", "a", false));
+        assert!(excluded("a\\ \n", "a ", false));
+        assert!(!excluded("#a\n", "#a", false) && excluded("\\#a\n", "#a", false));
+        assert!(excluded("\t\n", "\t", false));
+    }
+
+    #[test]
+    fn a_directory_without_rules_shares_those_above() {
+        let (rules, state) = rules("*.tmp\n");
+        let below = rules.enter(Some(&state), b"a", None).unwrap();
+        assert!(Arc::ptr_eq(&below.innermost.unwrap(), &state.innermost.unwrap()));
+    }
+
+    #[test]
+    fn rules_above_the_walk_count_from_their_own_directory() {
+        let top = tempfile::tempdir().unwrap();
+        let root = top.path().join("a/b");
+        std::fs::create_dir_all(&root).unwrap();
+        std::fs::write(top.path().join(FILE_NAME), "/a/b/no\nb/\n").unwrap();
+        std::fs::write(top.path().join("a").join(FILE_NAME), "!/b/yes\n*.tmp\n").unwrap();
+        let rules = IgnoreRules::below(top.path(), &root).unwrap();
+        let state = rules.enter(None, b"", Some(b"yes\n")).unwrap();
+        assert!(rules.root_is_excluded());
+        assert!(rules.is_excluded(&state, b"no", false));
+        assert!(!rules.is_excluded(&state, b"c/no", false));
+        assert!(rules.is_excluded(&state, b"yes", false));
+        assert!(rules.is_excluded(&state, b"c/x.tmp", false));
+        let unrelated = IgnoreRules::below(&root, top.path()).unwrap();
+        assert!(!unrelated.root_is_excluded());
+    }
+}
