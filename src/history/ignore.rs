@@ -3,14 +3,15 @@
 //! Lines are read and paths are matched as Git's `dir.c` does it, quirks included.
 //! `git check-ignore` is the oracle in the tests.
 
-use std::fs::OpenOptions;
+use std::fs::File;
 use std::io::{ErrorKind, Read as _};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
 use bstr::{BString, ByteSlice};
+use rustix::fs::{Mode, OFlags, open};
+use rustix::io::Errno;
 
 use super::glob::Glob;
 use crate::error::{IoResultExt, Result};
@@ -249,16 +250,10 @@ fn without_trailing_spaces(line: &[u8]) -> &[u8] {
 
 /// The bytes of a file of rules; a link is not followed and counts as none, as in Git.
 fn read_file(path: &Path) -> Result<Option<Vec<u8>>> {
-    let no_follow = (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits();
-    let opened = OpenOptions::new().read(true).custom_flags(no_follow.cast_signed()).open(path);
-    let file = match opened {
-        Ok(file) => file,
-        Err(error)
-            if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
-                || error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) =>
-        {
-            return Ok(None);
-        }
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = match open(path, flags, Mode::empty()) {
+        Ok(file) => File::from(file),
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(None),
         Err(error) => return Err(error).on("read", path),
     };
     let mut bytes = Vec::new();
