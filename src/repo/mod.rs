@@ -1,1 +1,116 @@
-//! [`Repository`](crate::repo): init, open, discover.
+//! [`Repository`]: made, opened, found.
+//!
+//! A repository is a directory `.artifacts` beside the work. It is two stores in one place: the
+//! [`History`] of records and the [`ContentStore`] of what was uploaded.
+
+mod init;
+mod settings;
+
+use std::path::{Path, PathBuf};
+
+use crate::content::ContentStore;
+use crate::error::{Error, ErrorKind, Result};
+use crate::fs::lock::{FileLock, Mode};
+use crate::history::{History, Signature};
+
+pub use init::{InitOptions, InitOutcome};
+pub use settings::{Identity, Settings};
+
+/// The name of the directory that a repository is.
+pub const DIRECTORY: &str = ".artifacts";
+
+/// A repository of artifacts.
+///
+/// Reading takes no lock. Writers hold [`Repository::lock_shared`] for as long as they need what
+/// they found to stay.
+#[derive(Debug)]
+pub struct Repository {
+    directory: PathBuf,
+    history: History,
+    content: ContentStore,
+    settings: Settings,
+}
+
+impl Repository {
+    /// Opens the repository at `directory` (the `.artifacts` itself).
+    pub fn open(directory: &Path, settings: Settings) -> Result<Self> {
+        if !directory.is_dir() {
+            return Err(not_a_repository(directory));
+        }
+        let history = History::open(directory)?;
+        let content = ContentStore::open(directory, settings.params)?;
+        Ok(Repository { directory: directory.to_owned(), history, content, settings })
+    }
+
+    /// Finds the repository that `start` belongs to: in it, or in the nearest directory above.
+    pub fn find(start: &Path) -> Result<PathBuf> {
+        let mut directory = Some(start);
+        while let Some(current) = directory {
+            let candidate = current.join(DIRECTORY);
+            if candidate.join("HEAD").is_file() {
+                return Ok(candidate);
+            }
+            directory = current.parent();
+        }
+        Err(not_a_repository(start))
+    }
+
+    /// Finds and opens the repository that `start` belongs to.
+    pub fn discover(start: &Path, settings: Settings) -> Result<Self> {
+        Self::open(&Self::find(start)?, settings)
+    }
+
+    /// The directory of the repository itself.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The directory that the repository stands in: the top of the work.
+    pub fn top(&self) -> &Path {
+        self.directory.parent().unwrap_or(&self.directory)
+    }
+
+    /// Records: commits, trees, refs.
+    pub fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// What was uploaded.
+    pub fn content(&self) -> &ContentStore {
+        &self.content
+    }
+
+    /// Who acts, when, and how.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The acting person, now.
+    pub fn signature(&self) -> Signature {
+        Signature {
+            name: self.settings.identity.name.clone(),
+            email: self.settings.identity.email.clone(),
+            time: self.settings.clock.now(),
+        }
+    }
+
+    /// Keeps the clean-up out while something is written. Many may hold it.
+    pub fn lock_shared(&self) -> Result<FileLock> {
+        self.lock(Mode::Shared)
+    }
+
+    /// Keeps every writer out.
+    pub fn lock_exclusive(&self) -> Result<FileLock> {
+        self.lock(Mode::Exclusive)
+    }
+
+    fn lock(&self, mode: Mode) -> Result<FileLock> {
+        let path = self.directory.join("lock");
+        FileLock::acquire(&path, mode, self.settings.lock_timeout)
+    }
+}
+
+fn not_a_repository(at: &Path) -> Error {
+    let message = format!("no repository in '{}' or above", at.display());
+    Error::new(ErrorKind::NotARepository, message).with_hint("make one here: art init")
+}
