@@ -38,10 +38,9 @@ pub mod repo;
 pub mod suggest;
 pub mod tree_path;
 
-
 pub use error::{Error, ErrorKind, Result};
 pub use id::Id;
 pub use name::{Name, ProjectName};
-pub use tree_path::TreePath;
 pub use progress::{NoProgress, Progress};
 pub use repo::{Repository, Settings};
+pub use tree_path::TreePath;

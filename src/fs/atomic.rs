@@ -108,6 +108,38 @@ pub fn append(path: &Path, bytes: &[u8]) -> Result<()> {
     fault::reached("line appended")
 }
 
+/// Appends `bytes` to `path` with one write; [`sync_file_system`] makes it durable.
+pub fn append_unsynced(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut file = OpenOptions::new().create(true).append(true).open(path).on("open", path)?;
+    file.write_all(bytes).on("append to", path)?;
+    fault::reached("line appended")
+}
+
+/// Cuts `path` off after `length` bytes, durably: what was behind was never valid.
+pub fn truncate(path: &Path, length: u64) -> Result<()> {
+    let file = OpenOptions::new().write(true).open(path).on("open", path)?;
+    file.set_len(length).on("shorten", path)?;
+    file.sync_data().on("sync", path)?;
+    fault::reached("file shortened")
+}
+
+/// Makes everything on the file system of `directory` durable: one call where thousands of files
+/// were written. Returns whether this system can do that; if not, nothing was done.
+pub fn sync_file_system(directory: &Path) -> Result<bool> {
+    #[cfg(target_os = "linux")]
+    {
+        let handle = File::open(directory).on("open", directory)?;
+        rustix::fs::syncfs(&handle).on("sync", directory)?;
+        fault::reached("file system synced")?;
+        Ok(true)
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = directory;
+        Ok(false)
+    }
+}
+
 /// Makes the names in `directory` durable.
 pub fn sync_dir(directory: &Path) -> Result<()> {
     let handle = File::open(directory).on("open", directory)?;
@@ -137,6 +169,25 @@ pub fn rename(from: &Path, to: &Path) -> Result<()> {
 #[expect(clippy::disallowed_methods, reason = "this module is the door")]
 pub fn create_dir_all(path: &Path) -> Result<()> {
     fs::create_dir_all(path).on("create directory", path)
+}
+
+/// Makes a directory and what is missing above it, and makes their names durable.
+pub fn create_dir_all_durably(path: &Path) -> Result<()> {
+    let missing: Vec<&Path> = path.ancestors().take_while(|level| !level.is_dir()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    create_dir_all(path)?;
+    // From the top down, so that nothing durable hangs from what is not.
+    missing.iter().rev().try_for_each(|made| sync_parent(made))
+}
+
+/// Removes an empty directory; that it is gone already is fine.
+pub fn remove_empty_dir(path: &Path) -> Result<()> {
+    match fs::remove_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other.on("remove", path),
+    }
 }
 
 /// Removes a file; that it is gone already is fine.

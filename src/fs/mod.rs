@@ -7,5 +7,6 @@ pub mod atomic;
 pub mod beneath;
 pub mod fault;
 pub mod lock;
+pub mod lock_file;
 pub mod stat;
 pub mod walk;

@@ -4,13 +4,22 @@
 //! [`fs::atomic`](crate::fs::atomic), because gix doesn't wait for the disk. Objects become visible
 //! whole and durable, and always before the ref that names them.
 
+mod backwards;
 mod commit;
 pub mod diff;
 pub mod edit;
 mod glob;
+mod head;
 pub mod ignore;
 mod object;
 mod object_pack;
+mod operations;
+mod packed;
+mod ref_lock;
+mod ref_write;
+mod reflog;
+mod refs;
+mod transaction;
 mod tree;
 mod write;
 
@@ -22,6 +31,9 @@ use crate::fs::atomic;
 use crate::id::Id;
 
 pub use commit::{Commit, Signature};
+pub use operations::{HeadChange, Operation, Operations, RefChange};
+pub use reflog::ReflogEntry;
+pub use transaction::{Expected, Transaction};
 pub use tree::{EntryMode, TreeEntry, Visit};
 pub use write::{ObjectWriter, WrittenObjects};
 

@@ -9,4 +9,5 @@
 
 mod git;
 mod ignore_oracle;
+mod refs;
 mod tidy;

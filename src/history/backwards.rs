@@ -1,0 +1,150 @@
+//! The lines of a growing file from the last to the first, without reading the rest.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use bstr::ByteSlice;
+
+use crate::error::{Error, IoResultExt, Result};
+
+/// What is read first; a long line doubles it.
+const BLOCK: u64 = 4096;
+
+/// The longest line that is taken into memory.
+const MAX_LINE: u64 = 256 << 20;
+
+/// Reads a file from its end.
+#[derive(Debug)]
+pub(super) struct Backwards {
+    file: Option<File>,
+    path: PathBuf,
+    /// Where `pending` begins in the file.
+    position: u64,
+    /// What is read but not yet given out.
+    pending: Vec<u8>,
+}
+
+/// One line.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Line {
+    /// Its bytes without the line feed.
+    pub(super) bytes: Vec<u8>,
+    /// Where it begins in the file.
+    pub(super) start: u64,
+    /// Whether a line feed ends it; without, it is torn or still being written.
+    pub(super) is_whole: bool,
+}
+
+impl Backwards {
+    /// Opens the file at `path`; a missing one has no lines.
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        let (file, position) = match File::open(path) {
+            Ok(file) => {
+                let metadata = file.metadata().on("read", path)?;
+                if metadata.is_dir() { (None, 0) } else { (Some(file), metadata.len()) }
+            }
+            Err(error) if is_absent(&error) => (None, 0),
+            Err(error) => return Err(error).on("open", path),
+        };
+        Ok(Backwards { file, path: path.to_owned(), position, pending: Vec::new() })
+    }
+
+    /// The line before the one given last.
+    pub(super) fn next_line(&mut self) -> Result<Option<Line>> {
+        let mut searched = 0;
+        loop {
+            let body = self.pending.strip_suffix(b"\n").unwrap_or(&self.pending);
+            let unsearched = body.len().saturating_sub(searched);
+            if let Some(newline) = body[..unsearched].rfind_byte(b'\n') {
+                return Ok(Some(self.take_line(newline + 1)));
+            }
+            if self.position == 0 {
+                return Ok((!self.pending.is_empty()).then(|| self.take_line(0)));
+            }
+            searched = body.len();
+            self.read_before()?;
+        }
+    }
+
+    fn take_line(&mut self, start: usize) -> Line {
+        let mut bytes = self.pending.split_off(start);
+        let is_whole = bytes.last() == Some(&b'\n');
+        if is_whole {
+            bytes.pop();
+        }
+        Line { bytes, start: self.position + start as u64, is_whole }
+    }
+
+    /// Puts the block before `pending` in front of it.
+    fn read_before(&mut self) -> Result<()> {
+        let Some(file) = &self.file else { return Ok(()) };
+        let pending = self.pending.len() as u64;
+        if pending > MAX_LINE {
+            let message =
+                format!("'{}' has a line that is too long to be true", self.path.display());
+            return Err(Error::corrupt(message).with_hint("look at what is damaged: art fsck"));
+        }
+        let length = BLOCK.max(pending).min(self.position);
+        let mut block = vec![0; length as usize];
+        file.read_exact_at(&mut block, self.position - length).on("read", &self.path)?;
+        block.append(&mut self.pending);
+        self.pending = block;
+        self.position -= length;
+        Ok(())
+    }
+}
+
+/// Whether nothing is there, or a directory of names nested below.
+pub(super) fn is_absent(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn lines(bytes: &[u8]) -> Vec<Line> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log");
+        crate::fs::atomic::append(&path, bytes).unwrap();
+        let mut backwards = Backwards::open(&path).unwrap();
+        std::iter::from_fn(|| backwards.next_line().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_missing_file_has_no_lines() {
+        let mut backwards = Backwards::open(Path::new("/does/not/exist")).unwrap();
+        assert_eq!(backwards.next_line().unwrap(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn the_lines_are_those_of_a_split_in_reverse(
+            text in prop::collection::vec(("[a-b]{0,3}", 0..9000usize), 0..8),
+            ends_whole: bool,
+        ) {
+            let words: Vec<String> =
+                text.iter().map(|(word, times)| word.repeat(times / 3 * (times % 3))).collect();
+            let mut bytes = words.join("\n").into_bytes();
+            if ends_whole && !bytes.is_empty() {
+                bytes.push(b'\n');
+            }
+            let mut expected = Vec::new();
+            let mut start = 0;
+            for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+                let is_whole = line.ends_with(b"\n");
+                let body = &line[..line.len() - usize::from(is_whole)];
+                expected.push(Line { bytes: body.to_vec(), start, is_whole });
+                start += line.len() as u64;
+            }
+            expected.reverse();
+            prop_assert_eq!(lines(&bytes), expected);
+        }
+    }
+}

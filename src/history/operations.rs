@@ -1,0 +1,368 @@
+//! The operation log: which command moved which refs together, so that it can be taken back.
+//!
+//! `logs/operations.jsonl` has one JSON object a line. A line is written before the refs move. The
+//! refs of an operation move all or none, so whether it happened is seen from any of them; only the
+//! newest line can be in doubt, because the next operation settles it: it writes a line
+//! `{"format":1,"abandons":ID}` first if the refs never moved.
+
+use std::collections::HashSet;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::backwards::Backwards;
+use super::reflog::{Entries, ReflogEntry, Sync, append, path as log_path};
+use super::{Expected, History, Signature};
+use crate::clock::Timestamp;
+use crate::error::{Error, ErrorKind, Result, ResultExt};
+use crate::id::Id;
+use crate::name::RefName;
+
+/// The format that is written and understood.
+const FORMAT: u32 = 1;
+
+/// Refs that one command moved together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Operation {
+    /// A name that no other operation has.
+    pub id: String,
+    /// When it happened.
+    pub time: Timestamp,
+    /// Who did it: `NAME <EMAIL>`.
+    pub who: String,
+    /// What was done: the command.
+    pub command: String,
+    /// The refs it moved.
+    pub changes: Vec<RefChange>,
+    /// How it changed which run is the current one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<HeadChange>,
+    /// The id of the operation that it takes back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undoes: Option<String>,
+}
+
+/// One ref in an operation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefChange {
+    /// The ref.
+    #[serde(rename = "ref")]
+    pub name: RefName,
+    /// Where it pointed before; `None` if it was made.
+    pub old: Option<Id>,
+    /// Where it points since; `None` if it was deleted.
+    pub new: Option<Id>,
+}
+
+/// A change of what `HEAD` names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeadChange {
+    /// The run that was current, if one was.
+    pub old: Option<RefName>,
+    /// The run that is current since.
+    pub new: Option<RefName>,
+}
+
+/// An operation that is written down but has not happened: it is under way, or it was killed.
+#[derive(Debug)]
+pub(super) struct PendingOperation {
+    pub(super) operation: Operation,
+    head: Option<Id>,
+}
+
+impl PendingOperation {
+    /// Whether this is what wrote `entry`, the newest in the log of the ref `name` (or `HEAD`).
+    pub(super) fn wrote(&self, name: &str, entry: &ReflogEntry) -> bool {
+        let operation = &self.operation;
+        if name == "HEAD" {
+            let is_same = entry.time == operation.time && entry.who == operation.who;
+            return is_same && entry.new != self.head;
+        }
+        let mut changes = operation.changes.iter();
+        changes.any(|change| change.name.to_string() == name && operation.has(change, entry))
+    }
+}
+
+impl Operation {
+    /// Whether `entry` is the line about `change` in the log of its ref.
+    fn has(&self, change: &RefChange, entry: &ReflogEntry) -> bool {
+        (entry.old, entry.new, entry.time) == (change.old, change.new, self.time)
+            && entry.who == self.who
+    }
+}
+
+#[derive(Serialize)]
+struct WrittenOperation<'a> {
+    format: u32,
+    #[serde(flatten)]
+    operation: &'a Operation,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Abandonment {
+    format: u32,
+    abandons: String,
+}
+
+/// What one line says.
+#[derive(Debug, PartialEq, Eq)]
+enum Line {
+    Operation(Box<Operation>),
+    Abandons(String),
+    /// Torn or damaged.
+    Garbage,
+}
+
+impl Line {
+    fn parse(line: &[u8]) -> Result<Line> {
+        #[derive(Deserialize)]
+        struct Head {
+            format: u32,
+        }
+        let Ok(head) = serde_json::from_slice::<Head>(line) else {
+            return Ok(Line::Garbage);
+        };
+        if head.format > FORMAT {
+            let message =
+                format!("the operation log has format {}, made by a newer art", head.format);
+            return Err(Error::new(ErrorKind::Unsupported, message).with_hint("update art"));
+        }
+        if let Ok(line) = serde_json::from_slice::<Abandonment>(line) {
+            return Ok(Line::Abandons(line.abandons));
+        }
+        Ok(serde_json::from_slice(line)
+            .map_or(Line::Garbage, |line| Line::Operation(Box::new(line))))
+    }
+}
+
+fn path(git_dir: &Path) -> PathBuf {
+    git_dir.join("logs/operations.jsonl")
+}
+
+/// Writes down an operation that is about to happen. Returns the log's sizes before and after.
+pub(super) fn record(git_dir: &Path, operation: &Operation) -> Result<Range<u64>> {
+    let size = || std::fs::metadata(path(git_dir)).map_or(0, |metadata| metadata.len());
+    let before = size();
+    append_json(git_dir, &WrittenOperation { format: FORMAT, operation })?;
+    Ok(before..size())
+}
+
+/// Writes down that the operation `id` never happened.
+pub(super) fn abandon(git_dir: &Path, id: &str) -> Result<()> {
+    append_json(git_dir, &Abandonment { format: FORMAT, abandons: id.to_owned() })
+}
+
+fn append_json(git_dir: &Path, value: &impl Serialize) -> Result<()> {
+    let mut line = serde_json::to_string(value)
+        .map_err(|error| Error::internal("cannot write an operation").with_source(error))?;
+    line.push('\n');
+    append(&path(git_dir), &line, Sync::Now)
+}
+
+/// The operations that happened, newest first; see [`History::operations`].
+#[derive(Debug)]
+pub struct Operations<'h> {
+    history: &'h History,
+    lines: Backwards,
+    settled: HashSet<String>,
+    is_newest: bool,
+}
+
+impl Operations<'_> {
+    /// The next older operation that happened or may have, and whether it is the newest written.
+    fn next_written(&mut self) -> Result<Option<(Operation, bool)>> {
+        while let Some(line) = self.lines.next_line()? {
+            // A line without its end was never waited for, so nothing happened after it.
+            if !line.is_whole {
+                continue;
+            }
+            match Line::parse(&line.bytes)? {
+                Line::Garbage => {}
+                Line::Abandons(id) => {
+                    self.settled.insert(id);
+                }
+                Line::Operation(operation) => {
+                    let is_newest = std::mem::take(&mut self.is_newest);
+                    if !self.settled.remove(&operation.id) {
+                        return Ok(Some((*operation, is_newest)));
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn next_effective(&mut self) -> Result<Option<Operation>> {
+        while let Some((operation, is_newest)) = self.next_written()? {
+            if !is_newest || !self.history.is_pending(&operation)? {
+                return Ok(Some(operation));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Iterator for Operations<'_> {
+    type Item = Result<Operation>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_effective().transpose()
+    }
+}
+
+impl History {
+    /// The operations that happened, newest first. The log is read as far as it is asked for.
+    pub fn operations(&self) -> Result<Operations<'_>> {
+        let lines = Backwards::open(&path(self.git_dir()))?;
+        Ok(Operations { history: self, lines, settled: HashSet::new(), is_newest: true })
+    }
+
+    /// The newest operation that happened.
+    pub fn last_effective_operation(&self) -> Result<Option<Operation>> {
+        self.operations()?.next_effective()
+    }
+
+    /// The newest operation that is not an undo and not undone: what [`History::undo`] takes back.
+    pub fn last_undoable(&self) -> Result<Option<Operation>> {
+        let mut undone = HashSet::new();
+        for operation in self.operations()? {
+            let operation = operation?;
+            match operation.undoes {
+                Some(id) => {
+                    undone.insert(id);
+                }
+                None if undone.remove(&operation.id) => {}
+                None => return Ok(Some(operation)),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Takes [`History::last_undoable`] back, as a new operation that it returns.
+    ///
+    /// Fails with [`ErrorKind::NotFound`] if there is nothing to undo and with
+    /// [`ErrorKind::Moved`] if one of the refs has moved since.
+    pub fn undo(&self, who: &Signature, timeout: Duration) -> Result<Operation> {
+        let Some(operation) = self.last_undoable()? else {
+            return Err(Error::not_found("there is nothing to undo")
+                .with_hint("see what was done: art reflog"));
+        };
+        let message = format!("undo: {}", operation.command);
+        let mut transaction = self.transaction(who, "undo");
+        transaction.undoes(&operation.id);
+        for change in operation.changes {
+            let expected = change.new.map_or(Expected::Absent, Expected::Id);
+            transaction.update(change.name, expected, change.old, &message);
+        }
+        if let Some(head) = operation.head {
+            transaction.expect_head(head.new).set_head(head.old);
+        }
+        transaction.commit(timeout).context(|| format!("cannot undo '{}'", operation.command))
+    }
+
+    /// The newest operation that was written down, if it has not happened.
+    pub(super) fn pending_operation(&self) -> Result<Option<PendingOperation>> {
+        match self.operations()?.next_written()? {
+            Some((operation, true)) if self.is_pending(&operation)? => {
+                let head = self.head_value().unwrap_or(None);
+                Ok(Some(PendingOperation { operation, head }))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The newest operation that was written down and not given up, whether it happened or not.
+    pub(super) fn last_written_operation(&self) -> Result<Option<Operation>> {
+        Ok(self.operations()?.next_written()?.map(|(operation, _)| operation))
+    }
+
+    /// Whether `operation`, the newest that was written down, has not happened.
+    pub(super) fn is_pending(&self, operation: &Operation) -> Result<bool> {
+        if operation.changes.is_empty() {
+            let next = self.next_head();
+            let mut head = operation.head.iter();
+            return Ok(next.is_some_and(|next| head.any(|head| head.new == next.run)));
+        }
+        for change in &operation.changes {
+            if self.has_happened(operation, change)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether a ref shows that the operation moved it: it is where the operation put it, or its log
+    /// goes on from there.
+    ///
+    /// A damaged ref counts as moved: it must not stand in the way of what is done about it.
+    fn has_happened(&self, operation: &Operation, change: &RefChange) -> Result<bool> {
+        let name = change.name.to_string();
+        if self.try_find_id(&name).map_or(true, |now| now == change.new) {
+            return Ok(true);
+        }
+        let mut entries = Entries::open(&log_path(self.git_dir(), &name))?;
+        let mut newer: Option<ReflogEntry> = None;
+        while let Some((_, entry)) = entries.next_entry()? {
+            if newer.is_some_and(|newer| newer.old == change.new) && operation.has(change, &entry) {
+                return Ok(true);
+            }
+            if entry.time < operation.time {
+                break;
+            }
+            newer = Some(entry);
+        }
+        Ok(false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn operation() -> Operation {
+        let name: RefName = "refs/runs/o/p/r".parse().unwrap();
+        Operation {
+            id: "1".into(),
+            time: Timestamp::from_seconds(0),
+            who: "a <b>".into(),
+            command: "upload -m 'x'".into(),
+            changes: vec![RefChange { name: name.clone(), old: None, new: Some(Id::NULL) }],
+            head: Some(HeadChange { old: None, new: Some(name) }),
+            undoes: None,
+        }
+    }
+
+    #[test]
+    fn the_line_of_an_operation_keeps_its_form() {
+        let line =
+            serde_json::to_string(&WrittenOperation { format: FORMAT, operation: &operation() });
+        let line = line.unwrap();
+        let expected = format!(
+            r#"{{"format":1,"id":"1","time":"1970-01-01T00:00:00Z","who":"a <b>","command":"upload -m 'x'","changes":[{{"ref":"refs/runs/o/p/r","old":null,"new":"{}"}}],"head":{{"old":null,"new":"refs/runs/o/p/r"}}}}"#,
+            Id::NULL
+        );
+        assert_eq!(line, expected);
+        assert_eq!(Line::parse(line.as_bytes()).unwrap(), Line::Operation(Box::new(operation())));
+    }
+
+    #[test]
+    fn a_line_of_a_newer_art_is_refused_and_a_damaged_one_passed_over() {
+        let error = Line::parse(br#"{"format":2,"anything":[]}"#).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        for garbage in ["", "{", "null", "[1]", r#"{"format":1}"#, r#"{"format":1,"id":3}"#] {
+            assert_eq!(Line::parse(garbage.as_bytes()).unwrap(), Line::Garbage, "{garbage}");
+        }
+        let abandons = Line::parse(br#"{"format":1,"abandons":"x"}"#).unwrap();
+        assert_eq!(abandons, Line::Abandons("x".into()));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_parsing_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Line::parse(&bytes);
+        }
+    }
+}

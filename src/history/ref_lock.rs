@@ -1,0 +1,154 @@
+//! The right to move refs: one writer of ours at a time, and no git meanwhile.
+//!
+//! `refs.lock` is locked through the kernel, so it is free when its holder dies. Under it stand lock
+//! files as git makes them, one for each file that will change. Whoever gets the lock first puts in
+//! order what a killed holder left: lock files, lines about moves that never happened, a `HEAD` that
+//! has not followed its refs.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use super::History;
+use super::head::NEXT_HEAD;
+use super::operations::{self, PendingOperation};
+use super::reflog::{self, Entries};
+use super::refs::list;
+use crate::error::{Error, ErrorKind, Result};
+use crate::fs::lock::{FileLock, Mode};
+use crate::fs::lock_file::{self, LockFile};
+use crate::fs::{atomic, fault};
+
+/// The lock on all refs, held.
+#[derive(Debug)]
+pub(super) struct RefsLock<'h> {
+    pub(super) history: &'h History,
+    deadline: Instant,
+    /// Released before the lock that all of them are made under.
+    files: BTreeMap<String, LockFile>,
+    _lock: FileLock,
+}
+
+impl<'h> RefsLock<'h> {
+    /// Waits up to `timeout` for the lock, and brings the refs into a settled state.
+    pub(super) fn acquire(history: &'h History, timeout: Duration) -> Result<Self> {
+        // Time can't be added for ever.
+        let deadline = Instant::now() + timeout.min(Duration::from_secs(u64::from(u32::MAX)));
+        let path = history.git_dir().join("refs.lock");
+        let mut lock = FileLock::acquire(&path, Mode::Exclusive, timeout)?;
+        let was_left = lock.begin_work()?;
+        let mut refs = RefsLock { history, deadline, files: BTreeMap::new(), _lock: lock };
+        if was_left {
+            refs.remove_left_files()?;
+        }
+        refs.settle()?;
+        Ok(refs)
+    }
+
+    /// Locks the file `name` (a ref's full name, `HEAD` or `packed-refs`) against git, once.
+    pub(super) fn lock_file(&mut self, name: &str) -> Result<()> {
+        if !self.files.contains_key(name) {
+            let file = self.new_lock_file(name, self.deadline)?;
+            self.files.insert(name.to_owned(), file);
+        }
+        Ok(())
+    }
+
+    /// As [`RefsLock::lock_file`], but gives up at once where a git holds it.
+    pub(super) fn try_lock_file(&mut self, name: &str) -> Result<bool> {
+        if self.files.contains_key(name) {
+            return Ok(true);
+        }
+        match self.new_lock_file(name, Instant::now()) {
+            Ok(file) => {
+                self.files.insert(name.to_owned(), file);
+                Ok(true)
+            }
+            Err(error) if error.kind() == ErrorKind::Locked => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn new_lock_file(&self, name: &str, deadline: Instant) -> Result<LockFile> {
+        let target = self.history.git_dir().join(name);
+        let directory = target.parent().unwrap_or(&target);
+        let mut attempts = 0;
+        loop {
+            atomic::create_dir_all_durably(directory)?;
+            match LockFile::acquire(&target, deadline) {
+                // A git that packs refs removes directories that are empty.
+                Err(error) if error.kind() == ErrorKind::NotFound && attempts < 10 => attempts += 1,
+                other => return other,
+            }
+        }
+    }
+
+    /// Removes the lock files of a killed holder.
+    fn remove_left_files(&self) -> Result<()> {
+        let git_dir = self.history.git_dir();
+        let remove = |name: &str| {
+            let path = git_dir.join(name);
+            if lock_file::is_ours(&path) { atomic::remove_file(&path) } else { Ok(()) }
+        };
+        remove("HEAD.lock")?;
+        remove("packed-refs.lock")?;
+        let mut directories = vec!["refs".to_owned()];
+        while let Some(directory) = directories.pop() {
+            for (name, is_directory) in list(&git_dir.join(&directory))? {
+                let name = format!("{directory}/{name}");
+                if is_directory {
+                    directories.push(name);
+                } else {
+                    remove(&name)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Finishes or gives up what the holder before wrote down and did not finish.
+    fn settle(&mut self) -> Result<()> {
+        let history = self.history;
+        if let Some(pending) = history.pending_operation()? {
+            self.forget_moves(&pending)?;
+            operations::abandon(history.git_dir(), &pending.operation.id)?;
+        } else if let Some(next) = history.next_head()
+            && history.is_due(&history.written_head()?, &next)?
+        {
+            return self.move_head();
+        }
+        // Last, because it is what shows that a change of HEAD alone has not happened.
+        atomic::remove_file(&history.git_dir().join(NEXT_HEAD))
+    }
+
+    /// Takes back the reflog lines of an operation that never happened.
+    fn forget_moves(&mut self, pending: &PendingOperation) -> Result<()> {
+        let mut names: Vec<String> =
+            pending.operation.changes.iter().map(|change| change.name.to_string()).collect();
+        names.push("HEAD".to_owned());
+        for name in names {
+            self.lock_file(&name)?;
+            let path = reflog::path(self.history.git_dir(), &name);
+            if let Some((start, newest)) = Entries::open(&path)?.next_entry()?
+                && pending.wrote(&name, &newest)
+            {
+                atomic::truncate(&path, start)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts `HEAD.next` in the place of `HEAD`.
+    pub(super) fn move_head(&mut self) -> Result<()> {
+        self.lock_file("HEAD")?;
+        let git_dir = self.history.git_dir();
+        atomic::rename(&git_dir.join(NEXT_HEAD), &git_dir.join("HEAD"))?;
+        fault::reached("HEAD moved")?;
+        atomic::sync_dir(git_dir)
+    }
+
+    /// The error for a ref that isn't where it should be.
+    pub(super) fn moved(message: String) -> Error {
+        Error::new(ErrorKind::Moved, message)
+            .with_hint("see what changed it: art reflog; then do it again")
+    }
+}

@@ -1,0 +1,179 @@
+//! Writing refs under the [`RefsLock`]: one ref through its loose file, several through one new
+//! `packed-refs`.
+//!
+//! In every case one rename or removal is what moves the refs; all writes before it change nothing
+//! that a reader sees, and no write after it is needed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+use std::path::PathBuf;
+
+use super::packed::{PackedRefs, PackedValue};
+use super::ref_lock::RefsLock;
+use super::refs::{Target, read_loose};
+use crate::error::{IoResultExt, Result};
+use crate::fs::atomic::{self, TempFile};
+use crate::fs::fault;
+use crate::id::Id;
+
+/// With more loose refs than this, all are packed: a listing opens every loose file.
+const MAX_LOOSE: usize = 500;
+
+/// One ref to move; it is locked and at `old`.
+#[derive(Debug, Clone)]
+pub(super) struct Move {
+    /// The full name.
+    pub(super) name: String,
+    pub(super) old: Option<Id>,
+    pub(super) new: Option<Id>,
+}
+
+impl RefsLock<'_> {
+    /// Moves all refs or none. `old` and `new` differ in each.
+    pub(super) fn move_refs(&mut self, moves: &[Move]) -> Result<()> {
+        match moves {
+            [] => Ok(()),
+            [Move { name, new: Some(new), .. }] => self.write_loose(name, *new),
+            [Move { name, new: None, .. }] => self.delete_one(name),
+            several => self.move_several(several),
+        }
+    }
+
+    fn write_loose(&self, name: &str, id: Id) -> Result<()> {
+        let history = self.history;
+        let target = history.git_dir().join(name);
+        if target.is_dir() {
+            // What is left of names that another tool nested there; fails if refs are in it.
+            atomic::remove_empty_dir(&target)?;
+        }
+        atomic::write(&target, &history.tmp_dir(), format!("{id}\n").as_bytes())
+    }
+
+    /// Deletes one ref: out of `packed-refs` first, where its loose file hides it, so that no older
+    /// value comes back into view.
+    fn delete_one(&mut self, name: &str) -> Result<()> {
+        self.lock_file("packed-refs")?;
+        let packed = PackedRefs::open(self.history.git_dir())?;
+        if packed.find(name.as_bytes())?.is_some() {
+            let edits = BTreeMap::from([(name.as_bytes().to_vec(), None)]);
+            self.replace_packed(&packed, &edits)?;
+        }
+        self.remove_loose([name])
+    }
+
+    fn move_several(&mut self, moves: &[Move]) -> Result<()> {
+        self.lock_file("packed-refs")?;
+        let git_dir = self.history.git_dir();
+        let packed = PackedRefs::open(git_dir)?;
+        let mut current = BTreeMap::new();
+        let mut loose = Vec::new();
+        for Move { name, old, .. } in moves {
+            if read_loose(git_dir, name)?.is_none() {
+                continue;
+            }
+            loose.push(name.as_str());
+            if packed.find(name.as_bytes())? != *old {
+                let value = old.map(|id| self.packed_value(id)).transpose()?;
+                current.insert(name.clone().into_bytes(), value);
+            }
+        }
+        // The values as they are, into packed-refs alone.
+        if !current.is_empty() {
+            self.replace_packed(&packed, &current)?;
+        }
+        self.remove_loose(loose)?;
+        // The values as they shall be.
+        let mut edits = BTreeMap::new();
+        for Move { name, new, .. } in moves {
+            let value = new.map(|id| self.packed_value(id)).transpose()?;
+            edits.insert(name.clone().into_bytes(), value);
+        }
+        self.replace_packed(&PackedRefs::open(git_dir)?, &edits)
+    }
+
+    fn replace_packed(
+        &self,
+        packed: &PackedRefs,
+        edits: &BTreeMap<Vec<u8>, Option<PackedValue>>,
+    ) -> Result<()> {
+        let target = self.history.git_dir().join("packed-refs");
+        let mut file = TempFile::new_in(&self.history.tmp_dir())?;
+        file.write_all(&packed.edited(edits)?).on("write", &target)?;
+        file.persist(&target)
+    }
+
+    /// Removes loose files, durably: one that came back after a crash would hide what is packed.
+    fn remove_loose<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Result<()> {
+        let mut directories: BTreeSet<PathBuf> = BTreeSet::new();
+        for name in names {
+            let path = self.history.git_dir().join(name);
+            if path.is_dir() {
+                continue;
+            }
+            atomic::remove_file(&path)?;
+            fault::reached("loose ref removed")?;
+            directories.extend(path.parent().map(PathBuf::from));
+        }
+        directories.iter().try_for_each(|directory| atomic::sync_dir(directory))
+    }
+
+    /// What `packed-refs` says of a ref to `id`, which must be in the object database.
+    fn packed_value(&self, id: Id) -> Result<PackedValue> {
+        let peeled = self.history.peel(&id)?;
+        Ok(PackedValue { id, peeled: (peeled != id).then_some(peeled) })
+    }
+
+    /// Packs all loose refs if the directory of the ref `name` has too many of them, or if `count`
+    /// says to look at all directories together.
+    pub(super) fn pack_if_many(&mut self, name: Option<&str>, count_all: bool) -> Result<()> {
+        let git_dir = self.history.git_dir();
+        let directory = name.and_then(|name| name.rfind('/').map(|slash| &name[..=slash]));
+        let mut many = false;
+        for prefix in directory.into_iter().chain(count_all.then_some("refs/")) {
+            let mut loose = 0;
+            self.history.visit_loose(prefix, &mut |_| {
+                loose += 1;
+                Ok(())
+            })?;
+            many |= loose > MAX_LOOSE;
+        }
+        if !many || !self.try_lock_file("packed-refs")? {
+            return Ok(());
+        }
+        let mut names = Vec::new();
+        self.history.visit_loose("refs/", &mut |name| {
+            names.push(name);
+            Ok(())
+        })?;
+        let mut edits = BTreeMap::new();
+        for name in &names {
+            // A damaged one stays where fsck finds it.
+            if let Ok(Some(Target::Id(id))) = read_loose(git_dir, name)
+                && let Ok(value) = self.packed_value(id)
+            {
+                edits.insert(name.clone().into_bytes(), Some(value));
+            }
+        }
+        self.replace_packed(&PackedRefs::open(git_dir)?, &edits)?;
+        self.remove_packed(&names, &edits)
+    }
+
+    /// Removes the loose files of refs that are packed now, unless a git has moved them since.
+    fn remove_packed(
+        &mut self,
+        names: &[String],
+        packed: &BTreeMap<Vec<u8>, Option<PackedValue>>,
+    ) -> Result<()> {
+        let mut unneeded = Vec::new();
+        for name in names {
+            let Some(Some(value)) = packed.get(name.as_bytes()) else { continue };
+            if self.try_lock_file(name)?
+                && let Ok(Some(Target::Id(id))) = read_loose(self.history.git_dir(), name)
+                && id == value.id
+            {
+                unneeded.push(name.as_str());
+            }
+        }
+        self.remove_loose(unneeded)
+    }
+}

@@ -1,0 +1,245 @@
+//! Reflogs: where each ref pointed and who moved it, in git's files and format.
+//!
+//! ```text
+//! OLD-ID NEW-ID NAME <EMAIL> SECONDS +0000<TAB>MESSAGE
+//! ```
+//!
+//! The log of a deleted ref stays: its last line names what the ref was, and a ref of that name
+//! that is made later goes on in the same file. Names of ours never nest, so such a log is never
+//! in the way of another. A line that is torn or not in the format is passed over, as git does.
+
+use std::path::{Path, PathBuf};
+
+use bstr::ByteSlice;
+use serde::Serialize;
+
+use super::backwards::Backwards;
+use super::packed::id_from_hex;
+use super::{History, Signature};
+use crate::clock::Timestamp;
+use crate::error::Result;
+use crate::fs::atomic;
+use crate::id::Id;
+use crate::name::RefName;
+
+/// One move of a ref.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReflogEntry {
+    /// Where it pointed before; `None` if it was made by this.
+    pub old: Option<Id>,
+    /// Where it pointed then; `None` if it was deleted by this.
+    pub new: Option<Id>,
+    /// Who moved it: `NAME <EMAIL>`.
+    pub who: String,
+    /// When.
+    pub time: Timestamp,
+    /// What moved it, in one line.
+    pub message: String,
+}
+
+impl ReflogEntry {
+    /// An entry as it will be read back: what can't stand in a line is dropped or made a space.
+    pub(super) fn new(
+        (old, new): (Option<Id>, Option<Id>),
+        who: &Signature,
+        message: &str,
+    ) -> Self {
+        let message = message.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
+        let message = message.replace('\0', "");
+        // Git has no time before 1970.
+        let time = Timestamp::from_seconds(who.time.seconds().max(0));
+        ReflogEntry { old, new, who: identity(who), time, message }
+    }
+
+    /// Parses a line without its line feed; `None` if it isn't one.
+    fn parse(line: &[u8]) -> Option<Self> {
+        let (old, rest) = line.split_at_checked(Id::HEX_LEN)?;
+        let (new, rest) = rest.strip_prefix(b" ")?.split_at_checked(Id::HEX_LEN)?;
+        let rest = rest.strip_prefix(b" ")?;
+        let (who, rest) = rest.split_at(rest.find_byte(b'>')? + 1);
+        let rest = rest.strip_prefix(b" ")?;
+        let (time, rest) = rest.split_once_str(" ")?;
+        let (zone, message) = rest.split_at_checked(5)?;
+        if !matches!(zone[0], b'+' | b'-') || !zone[1..].iter().all(u8::is_ascii_digit) {
+            return None;
+        }
+        let known = |id: Id| (!id.is_null()).then_some(id);
+        Some(ReflogEntry {
+            old: known(id_from_hex(old)?),
+            new: known(id_from_hex(new)?),
+            who: who.to_str_lossy().into_owned(),
+            time: Timestamp::from_seconds(time.to_str().ok()?.parse().ok()?),
+            message: message.strip_prefix(b"\t").unwrap_or(message).to_str_lossy().into_owned(),
+        })
+    }
+
+    /// The line with its line feed.
+    fn to_line(&self) -> String {
+        let tab = if self.message.is_empty() { "" } else { "\t" };
+        format!(
+            "{} {} {} {} +0000{tab}{}\n",
+            self.old.unwrap_or(Id::NULL),
+            self.new.unwrap_or(Id::NULL),
+            self.who,
+            self.time.seconds(),
+            self.message
+        )
+    }
+}
+
+/// `NAME <EMAIL>` as it stands in logs.
+pub(super) fn identity(who: &Signature) -> String {
+    let mut line = who.to_line();
+    line.truncate(line.rfind('>').map_or(line.len(), |end| end + 1));
+    line
+}
+
+/// Where the log of the ref `name` is.
+pub(super) fn path(git_dir: &Path, name: &str) -> PathBuf {
+    git_dir.join("logs").join(name)
+}
+
+/// The entries of one log, newest first.
+pub(super) struct Entries {
+    lines: Backwards,
+}
+
+impl Entries {
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        Ok(Entries { lines: Backwards::open(path)? })
+    }
+
+    /// The next older entry and where its line begins.
+    pub(super) fn next_entry(&mut self) -> Result<Option<(u64, ReflogEntry)>> {
+        while let Some(line) = self.lines.next_line()? {
+            if let Some(entry) = ReflogEntry::parse(&line.bytes).filter(|_| line.is_whole) {
+                return Ok(Some((line.start, entry)));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Whether an append waits for the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sync {
+    /// Durable when it returns.
+    Now,
+    /// The caller syncs the file system once, after many.
+    Later,
+}
+
+/// Appends whole lines to the log at `path`, which is made if missing. What a crash tore off at the
+/// end is cut off first: nothing followed from a line that was never whole.
+pub(super) fn append(path: &Path, lines: &str, sync: Sync) -> Result<()> {
+    let exists = path.is_file();
+    let directory = path.parent().unwrap_or(path);
+    if exists {
+        if let Some(torn) = Backwards::open(path)?.next_line()?.filter(|line| !line.is_whole) {
+            atomic::truncate(path, torn.start)?;
+        }
+    } else if sync == Sync::Now {
+        atomic::create_dir_all_durably(directory)?;
+    } else {
+        atomic::create_dir_all(directory)?;
+    }
+    match sync {
+        Sync::Now => atomic::append(path, lines.as_bytes())?,
+        Sync::Later => return atomic::append_unsynced(path, lines.as_bytes()),
+    }
+    if exists { Ok(()) } else { atomic::sync_dir(directory) }
+}
+
+/// Appends `entry` to the log of the ref `name`.
+pub(super) fn record(git_dir: &Path, name: &str, entry: &ReflogEntry, sync: Sync) -> Result<()> {
+    append(&path(git_dir, name), &entry.to_line(), sync)
+}
+
+impl History {
+    /// The moves of a ref, newest first; none if it never existed. A deleted ref keeps its log.
+    pub fn reflog(&self, name: &RefName) -> Result<Vec<ReflogEntry>> {
+        self.reflog_of(&name.to_string())
+    }
+
+    /// The moves of `HEAD`, newest first: the current run's, and the switches from run to run.
+    pub fn head_reflog(&self) -> Result<Vec<ReflogEntry>> {
+        self.reflog_of("HEAD")
+    }
+
+    pub(super) fn reflog_of(&self, name: &str) -> Result<Vec<ReflogEntry>> {
+        let mut entries = Entries::open(&path(self.git_dir(), name))?;
+        let mut found = Vec::new();
+        while let Some((_, entry)) = entries.next_entry()? {
+            found.push(entry);
+        }
+        // A line is written before its ref moves; if the ref never did, the line says nothing.
+        if let Some(newest) = found.first()
+            && self.pending_operation()?.is_some_and(|pending| pending.wrote(name, newest))
+        {
+            found.remove(0);
+        }
+        Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn signature(name: &str) -> Signature {
+        let time = Timestamp::from_seconds(1_700_000_000);
+        Signature { name: name.into(), email: "ada@example.org".into(), time }
+    }
+
+    #[test]
+    fn a_line_is_exactly_what_git_writes() {
+        let id = Id::of_blob(b"x");
+        let entry = ReflogEntry::new((None, Some(id)), &signature("Ada L."), "upload: two\nlines ");
+        let expected = format!(
+            "{} {id} Ada L. <ada@example.org> 1700000000 +0000\tupload: two lines\n",
+            Id::NULL
+        );
+        assert_eq!(entry.to_line(), expected);
+        let silent = ReflogEntry::new((Some(id), None), &signature("a<b>\nc"), "");
+        assert!(silent.to_line().ends_with(" abc <ada@example.org> 1700000000 +0000\n"));
+    }
+
+    #[test]
+    fn a_torn_line_is_passed_over_and_never_continued() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("deep/log");
+        let entry = |n| ReflogEntry::new((None, Some(Id::of_blob(&[n]))), &signature("a"), "m");
+        append(&path, &entry(1).to_line(), Sync::Now).unwrap();
+        atomic::append(&path, b"0000 torn").unwrap();
+        append(&path, &entry(2).to_line(), Sync::Now).unwrap();
+        atomic::append(&path, &entry(3).to_line().as_bytes()[..150]).unwrap();
+        let mut entries = Entries::open(&path).unwrap();
+        assert_eq!(entries.next_entry().unwrap().unwrap().1, entry(2));
+        assert_eq!(entries.next_entry().unwrap().unwrap().1, entry(1));
+        assert!(entries.next_entry().unwrap().is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn entries_round_trip(name in ".{0,20}", email in ".{0,20}", message in ".{0,40}", time: i64) {
+            let time = Timestamp::from_seconds(time);
+            let who = Signature { name, email, time };
+            let entry = ReflogEntry::new((None, Some(Id::of_blob(b"x"))), &who, &message);
+            let line = entry.to_line();
+            let body = line.strip_suffix('\n').unwrap();
+            prop_assert!(!body.contains('\n'));
+            prop_assert_eq!(ReflogEntry::parse(body.as_bytes()), Some(entry));
+        }
+
+        #[test]
+        fn no_bytes_make_parsing_panic(bytes in prop::collection::vec(any::<u8>(), 0..300), cut in 0..200usize) {
+            let _ = ReflogEntry::parse(&bytes);
+            let entry = ReflogEntry::new((None, None), &signature("a"), "message");
+            let mut line = entry.to_line().into_bytes();
+            line.truncate(cut);
+            line.extend_from_slice(&bytes);
+            let _ = ReflogEntry::parse(&line);
+        }
+    }
+}

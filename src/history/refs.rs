@@ -1,0 +1,277 @@
+//! Reading refs: loose files over `packed-refs`, as git reads them. Takes no lock and writes nothing,
+//! so it works where nothing can be written.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::Path;
+
+use bstr::ByteSlice;
+
+use super::History;
+use super::backwards::is_absent;
+use super::packed::{PackedRefs, id_from_hex};
+use crate::error::{Error, IoResultExt, Result};
+use crate::id::{Id, ObjectKind};
+use crate::name::{RefKind, RefName};
+use crate::suggest;
+use crate::tree_path::escaped;
+
+/// How many symbolic refs are followed from one to the next; git follows as many.
+const MAX_LINKS: usize = 5;
+
+/// How often a listing starts again because refs were moved together meanwhile.
+const MAX_RETRIES: usize = 20;
+
+/// The slashes in the longest of our names.
+const MAX_DEPTH: usize = 4;
+
+/// What a loose ref file says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Target {
+    /// An object.
+    Id(Id),
+    /// Another ref.
+    Symbolic(String),
+}
+
+impl Target {
+    /// Parses the content of a ref file; `None` if git couldn't read it either.
+    fn parse(content: &[u8]) -> Option<Self> {
+        if let Some(target) = content.strip_prefix(b"ref:") {
+            let target = target.trim().to_str().ok()?;
+            return is_safe_name(target).then(|| Target::Symbolic(target.to_owned()));
+        }
+        let (hex, rest) = content.split_at_checked(Id::HEX_LEN)?;
+        let ends = rest.first().is_none_or(u8::is_ascii_whitespace);
+        id_from_hex(hex).filter(|id| ends && !id.is_null()).map(Target::Id)
+    }
+}
+
+/// Whether a name can be joined to the repository's directory: it is `HEAD` or stays in `refs/`.
+fn is_safe_name(name: &str) -> bool {
+    let is_component =
+        |part: &str| !part.is_empty() && !part.starts_with('.') && !part.contains(['\0', '\n']);
+    name == "HEAD" || (name.starts_with("refs/") && name.split('/').all(is_component))
+}
+
+/// Reads the file of the ref `name`; `None` if there is none.
+pub(super) fn read_loose(git_dir: &Path, name: &str) -> Result<Option<Target>> {
+    let path = git_dir.join(name);
+    let mut content = Vec::new();
+    let read = File::open(&path).and_then(|file| file.take(4096).read_to_end(&mut content));
+    match read {
+        Ok(_) => {}
+        Err(error) if is_absent(&error) => return Ok(None),
+        Err(error) => return Err(error).on("read", &path),
+    }
+    match Target::parse(&content) {
+        Some(target) => Ok(Some(target)),
+        None => Err(damaged(&path, &content)),
+    }
+}
+
+fn damaged(path: &Path, content: &[u8]) -> Error {
+    let what = if content.is_empty() {
+        "it is empty".to_owned()
+    } else {
+        format!("it has '{}'", escaped(&content[..content.len().min(80)]))
+    };
+    Error::corrupt(format!("'{}' is not a ref: {what}", path.display()))
+        .with_hint("look at what is damaged: art fsck")
+}
+
+impl History {
+    /// The commit a ref points at; `None` if there is no such ref.
+    pub fn try_find_ref(&self, name: &RefName) -> Result<Option<Id>> {
+        self.try_find_id(&name.to_string())
+    }
+
+    /// The commit a ref points at; [`NotFound`](crate::ErrorKind::NotFound) with a near name as the
+    /// hint if there is no such ref.
+    pub fn find_ref(&self, name: &RefName) -> Result<Id> {
+        match self.try_find_ref(name)? {
+            Some(id) => Ok(id),
+            None => Err(self.no_such_ref(name)),
+        }
+    }
+
+    fn no_such_ref(&self, name: &RefName) -> Error {
+        let kind = name.kind().as_str();
+        let error = Error::not_found(match name.kind() {
+            RefKind::Project => format!("there is no project '{}'", name.project()),
+            _ => format!("there is no {kind} '{}' in '{}'", name.name(), name.project()),
+        });
+        let siblings = self.refs(&RefName::prefix(name.kind(), name.project())).unwrap_or_default();
+        let names = siblings.iter().map(|(sibling, _)| sibling.name().as_str());
+        match suggest::closest(name.name().as_str(), names) {
+            Some(near) => error.with_hint(format!("did you mean '{near}'?")),
+            None => error,
+        }
+    }
+
+    /// All refs of ours whose full names begin with `prefix`, sorted by name.
+    ///
+    /// Refs that one transaction moved together are seen together. Refs of other shapes, which
+    /// other tools may keep beside ours, are left out.
+    pub fn refs(&self, prefix: &str) -> Result<Vec<(RefName, Id)>> {
+        let mut retries = 0;
+        loop {
+            let packed = PackedRefs::open(self.git_dir())?;
+            let loose = self.loose_refs(prefix)?;
+            // A transaction of several refs commits by replacing packed-refs: if that is the same
+            // file before and after the loose refs were read, no such transaction is half seen.
+            if packed.is_current() || retries >= MAX_RETRIES {
+                return merge(&packed, loose, prefix);
+            }
+            retries += 1;
+        }
+    }
+
+    /// The object that any ref leads to, by its full name.
+    pub(super) fn try_find_id(&self, name: &str) -> Result<Option<Id>> {
+        let mut name = name.to_owned();
+        for _ in 0..=MAX_LINKS {
+            match self.read_target(&name)? {
+                None => return Ok(None),
+                Some(Target::Id(id)) => return Ok(Some(id)),
+                Some(Target::Symbolic(next)) => name = next,
+            }
+        }
+        Err(Error::corrupt(format!("the ref '{name}' leads to itself"))
+            .with_hint("look at what is damaged: art fsck"))
+    }
+
+    /// What an object leads to: the object of an annotated tag, for others themselves.
+    pub(super) fn peel(&self, id: &Id) -> Result<Id> {
+        let mut id = *id;
+        for _ in 0..=MAX_LINKS {
+            match self.try_kind(&id)? {
+                Some(ObjectKind::Tag) => id = self.tagged(&id)?,
+                Some(_) => return Ok(id),
+                None => {
+                    return Err(Error::not_found(format!(
+                        "the object {id} is not in this repository"
+                    ))
+                    .with_hint("look at what is missing: art fsck"));
+                }
+            }
+        }
+        Err(Error::corrupt(format!("the tags that lead to {id} are too many")))
+    }
+
+    fn tagged(&self, tag: &Id) -> Result<Id> {
+        let bytes = self.read(tag, ObjectKind::Tag)?;
+        let line = bytes.lines().next().and_then(|line| line.strip_prefix(b"object "));
+        line.and_then(Id::from_hex)
+            .ok_or_else(|| Error::corrupt(format!("tag {tag} is damaged: it names no object")))
+    }
+
+    /// What the ref `name` says itself: its loose file, else its line in `packed-refs`.
+    ///
+    /// In that order: a ref that is being packed is in the second before it leaves the first.
+    fn read_target(&self, name: &str) -> Result<Option<Target>> {
+        if !is_safe_name(name) {
+            return Ok(None);
+        }
+        if let Some(target) = read_loose(self.git_dir(), name)? {
+            return Ok(Some(target));
+        }
+        Ok(PackedRefs::open(self.git_dir())?.find(name.as_bytes())?.map(Target::Id))
+    }
+
+    /// The loose refs of ours whose names begin with `prefix`.
+    pub(super) fn loose_refs(&self, prefix: &str) -> Result<BTreeMap<String, Id>> {
+        let mut found = BTreeMap::new();
+        self.visit_loose(prefix, &mut |name| {
+            // Gone between listing and reading: it is packed now or deleted.
+            if let Some(id) = self.read_loose_id(&name)? {
+                found.insert(name, id);
+            }
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    fn read_loose_id(&self, name: &str) -> Result<Option<Id>> {
+        match read_loose(self.git_dir(), name)? {
+            Some(Target::Symbolic(target)) => self.try_find_id(&target),
+            Some(Target::Id(id)) => Ok(Some(id)),
+            None => Ok(None),
+        }
+    }
+
+    /// Calls `visit` with the name of every loose ref of ours that begins with `prefix`.
+    pub(super) fn visit_loose(
+        &self,
+        prefix: &str,
+        visit: &mut dyn FnMut(String) -> Result<()>,
+    ) -> Result<()> {
+        let directory = prefix.rfind('/').map_or("refs", |slash| &prefix[..slash]);
+        let is_possible = "refs/".starts_with(prefix) || prefix.starts_with("refs/");
+        if !is_possible || !(directory == "refs" || is_safe_name(directory)) {
+            return Ok(());
+        }
+        let mut directories = vec![directory.to_owned()];
+        while let Some(directory) = directories.pop() {
+            let is_deep = directory.matches('/').count() + 1 >= MAX_DEPTH;
+            for (name, is_directory) in list(&self.git_dir().join(&directory))? {
+                let name = format!("{directory}/{name}");
+                let is_wanted = name.starts_with(prefix);
+                if is_directory {
+                    if !is_deep && (is_wanted || prefix.starts_with(&name)) {
+                        directories.push(name);
+                    }
+                } else if is_wanted && name.parse::<RefName>().is_ok() {
+                    visit(name)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The names in a directory that are UTF-8, and whether each is a directory.
+pub(super) fn list(directory: &Path) -> Result<Vec<(String, bool)>> {
+    let entries = match fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(error) if is_absent(&error) => return Ok(Vec::new()),
+        Err(error) => return Err(error).on("list", directory),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry.on("list", directory)?;
+        if let Ok(name) = entry.file_name().into_string() {
+            names.push((name, entry.file_type().on("read", entry.path())?.is_dir()));
+        }
+    }
+    Ok(names)
+}
+
+/// The packed refs with the loose ones over them.
+fn merge(
+    packed: &PackedRefs,
+    loose: BTreeMap<String, Id>,
+    prefix: &str,
+) -> Result<Vec<(RefName, Id)>> {
+    let mut merged = Vec::new();
+    let mut loose = loose.into_iter().peekable();
+    let mut push = |name: &str, id: Id| {
+        if let Ok(name) = name.parse() {
+            merged.push((name, id));
+        }
+    };
+    packed.with_prefix(prefix.as_bytes(), &mut |name, id| {
+        let Ok(name) = name.to_str() else { return Ok(()) };
+        while let Some((name, id)) = loose.next_if(|(before, _)| before.as_str() < name) {
+            push(&name, id);
+        }
+        match loose.next_if(|(same, _)| same == name) {
+            Some((_, id)) => push(name, id),
+            None => push(name, id),
+        }
+        Ok(())
+    })?;
+    loose.for_each(|(name, id)| push(&name, id));
+    Ok(merged)
+}
