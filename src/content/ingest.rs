@@ -44,7 +44,8 @@ pub enum ItemKind {
 }
 
 impl Item {
-    fn size(&self) -> u64 {
+    /// Its bytes, as the metadata said; a guess for a link.
+    pub fn size(&self) -> u64 {
         match self.kind {
             ItemKind::File(stat) => stat.size,
             ItemKind::Symlink => 64,

@@ -199,6 +199,11 @@ impl ContentStore {
         self.segments()?.locate(id, false)
     }
 
+    /// Whether the index, as this process last read it, has the content with `id`.
+    pub fn is_indexed(&self, id: &Id) -> Result<bool> {
+        Ok(self.segments()?.locate(id, false)?.is_some())
+    }
+
     /// Whether bytes with this id are stored as a blob or chunk of their own.
     pub(crate) fn has_bytes(&self, id: &Id) -> Result<bool> {
         let found = self.segments()?.locate(id, true)?;

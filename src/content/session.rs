@@ -8,6 +8,7 @@ use super::ContentStore;
 use crate::error::{IoResultExt, Result};
 use crate::fs::atomic::{self, TempFile};
 use crate::fs::lock::{FileLock, Mode};
+use crate::fs::stat::Stat;
 
 const LOCK: &str = "lock";
 
@@ -15,6 +16,7 @@ const LOCK: &str = "lock";
 #[derive(Debug)]
 pub struct Session {
     directory: PathBuf,
+    began: i64,
     _lock: FileLock,
 }
 
@@ -25,12 +27,21 @@ impl Session {
             atomic::create_dir_all(&directory)?;
             let lock = FileLock::acquire(&directory.join(LOCK), Mode::Exclusive, Duration::ZERO);
             match lock {
-                Ok(lock) => return Ok(Session { directory, _lock: lock }),
+                Ok(lock) => {
+                    let file = std::fs::File::open(directory.join(LOCK)).on("open", &directory)?;
+                    let began = Stat::of_file(&file).on("read", &directory)?.ctime;
+                    return Ok(Session { directory, began, _lock: lock });
+                }
                 // Another process swept the directory before it was locked.
                 Err(_) if !directory.exists() => {}
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// When this writer began, by the clock of the file system, in nanoseconds since 1970.
+    pub fn began(&self) -> i64 {
+        self.began
     }
 
     /// A new temporary file of this writer.

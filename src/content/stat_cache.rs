@@ -130,6 +130,11 @@ impl StatCache {
         StatCache { directory: directory.to_owned(), tables }
     }
 
+    /// Whether nothing is remembered.
+    pub fn is_empty(&self) -> bool {
+        self.tables.is_empty()
+    }
+
     /// The id of the file at the absolute `path`, if its metadata is what it was.
     pub fn find(&self, path: &[u8], stat: &Stat) -> Option<Id> {
         let key = key_of(path);

@@ -185,6 +185,33 @@ pub fn walk<F: Filter>(
     assemble(parts, shared.next_index.into_inner() as usize)
 }
 
+impl Walk {
+    /// As if the directory at `root` had only the entry `name`; what is no file or link there is an
+    /// error.
+    pub fn of_entry(root: &Path, name: &[u8]) -> Result<Self> {
+        use std::os::unix::ffi::OsStrExt;
+        let path = root.join(std::ffi::OsStr::from_bytes(name));
+        let stat = statat(CWD, &path, AtFlags::SYMLINK_NOFOLLOW).on("read", &path)?;
+        let mut walk = Walk::default();
+        let mut directory = Directory::default();
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => {
+                let stat = Stat::from_rustix(&stat);
+                (walk.files, walk.bytes) = (1, stat.size);
+                directory.push(name, Kind::File(stat));
+            }
+            FileType::Symlink => directory.push(name, Kind::Symlink(Stat::from_rustix(&stat))),
+            other => {
+                let shown = crate::tree_path::escaped(name);
+                let message = format!("'{shown}' is {}", describe(other));
+                return Err(Error::invalid(message).with_hint("name files and directories only"));
+            }
+        }
+        walk.directories.push(directory);
+        Ok(walk)
+    }
+}
+
 fn assemble(parts: Vec<Result<Part>>, count: usize) -> Result<Walk> {
     let mut walk = Walk::default();
     walk.directories.resize_with(count, Directory::default);

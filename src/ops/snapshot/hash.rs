@@ -1,0 +1,93 @@
+//! Ids for a snapshot's files without storing them.
+
+use std::io::Read;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::Snapshot;
+use crate::content::{Item, ItemKind};
+use crate::error::{Error, ErrorKind, IoResultExt, Result};
+use crate::fs::beneath::Beneath;
+use crate::fs::stat::Stat;
+use crate::id::{Id, ObjectHasher};
+use crate::progress::{Progress, Unit, check_interrupt};
+use crate::repo::Repository;
+use crate::tree_path::escaped;
+
+/// An item's number, and its id with the metadata it belongs to, or why it has none.
+type Hashed = (usize, Result<(Id, Option<Stat>)>);
+
+impl Snapshot {
+    /// Finds the ids of all files by reading those that the cache does not know. Nothing is
+    /// written, so this works on a repository that can only be read.
+    pub(crate) fn hash(&mut self, repo: &Repository, progress: &dyn Progress) -> Result<()> {
+        let (items, slots) = self.unknown();
+        if items.is_empty() {
+            return Ok(());
+        }
+        let bytes = items.iter().map(Item::size).sum();
+        progress.begin("reading", Some(bytes), Unit::Bytes);
+        let next = AtomicUsize::new(0);
+        let work = || -> Result<Vec<Hashed>> {
+            let mut hashed = Vec::new();
+            let mut buffer = vec![0; 1 << 20];
+            while let Some((number, item)) = {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                items.get(number).map(|item| (number, item))
+            } {
+                let found = hash_item(&self.beneath, item, &mut buffer, progress);
+                if let Err(error) = &found
+                    && error.kind() == ErrorKind::Interrupted
+                {
+                    check_interrupt(progress)?;
+                }
+                hashed.push((number, found));
+            }
+            Ok(hashed)
+        };
+        let threads = repo.settings().threads;
+        let parts: Vec<Result<Vec<Hashed>>> = std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..threads.max(1)).map(|_| scope.spawn(work)).collect();
+            let ended = || Error::internal("a reading thread ended early");
+            workers.into_iter().map(|worker| worker.join().map_err(|_| ended()).flatten()).collect()
+        });
+        let mut found = Vec::with_capacity(items.len());
+        for part in parts {
+            found.extend(part?);
+        }
+        found.sort_unstable_by_key(|(number, _)| *number);
+        let found = found.into_iter().map(|(_, found)| found).collect();
+        self.learn(items, slots, found, i64::MIN / 2);
+        Ok(())
+    }
+}
+
+fn hash_item(
+    root: &Beneath,
+    item: &Item,
+    buffer: &mut [u8],
+    progress: &dyn Progress,
+) -> Result<(Id, Option<Stat>)> {
+    let shown = || escaped(&item.path);
+    if item.kind == ItemKind::Symlink {
+        let target = root.read_link(&item.path).on("read", shown())?;
+        return Ok((Id::of_blob(&target), None));
+    }
+    let mut file = root.open_file(&item.path).on("read", shown())?;
+    let stat = Stat::of_file(&file).on("read", shown())?;
+    let mut hasher = ObjectHasher::blob(stat.size);
+    let mut left = stat.size;
+    loop {
+        check_interrupt(progress)?;
+        let got = file.read(buffer).on("read", shown())? as u64;
+        if got == 0 && left == 0 {
+            return Ok((hasher.finish(), Some(stat)));
+        }
+        if got == 0 || got > left {
+            let message = format!("'{}' changed while it was being read", shown());
+            return Err(Error::new(ErrorKind::Unavailable, message));
+        }
+        left -= got;
+        hasher.update(&buffer[..got as usize]);
+        progress.advance(got);
+    }
+}

@@ -1,0 +1,239 @@
+//! What is on disk now, as Git would name it: a walk, the stat cache, and ids for the rest.
+//!
+//! Uploading, `status` and a comparison with a directory all begin here.
+
+mod build;
+mod hash;
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use bstr::{BString, ByteSlice};
+
+use crate::content::{CacheEntry, Item, ItemKind, Session, StatCache, Stored};
+use crate::error::{Error, IoResultExt, Result};
+use crate::fs::beneath::Beneath;
+use crate::fs::stat::Stat;
+use crate::fs::walk::{Everything, Kind, Skipped, Walk, walk};
+use crate::history::ignore::IgnoreRules;
+use crate::id::Id;
+use crate::progress::{Progress, Unit};
+use crate::repo::Repository;
+
+/// A directory that was walked, with the ids that are known of its files.
+pub(crate) struct Snapshot {
+    root: PathBuf,
+    beneath: Beneath,
+    /// What the walk found.
+    pub(crate) walk: Walk,
+    /// Where each directory's entries begin in `ids`.
+    first: Vec<usize>,
+    ids: Vec<Option<Id>>,
+    /// What could not be read, relative to the root.
+    pub(crate) failed: Vec<(BString, Error)>,
+    /// Files whose bytes were read, because the cache did not know them.
+    pub(crate) read_files: u64,
+}
+
+/// Whether ignore files count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ignores {
+    /// They do.
+    Respected,
+    /// Everything is taken.
+    Off,
+}
+
+impl Snapshot {
+    /// Walks the directory `root` and asks the stat cache for what it knows.
+    pub(crate) fn take(
+        repo: &Repository,
+        root: &Path,
+        ignores: Ignores,
+        progress: &dyn Progress,
+    ) -> Result<Self> {
+        let root = root.canonicalize().on("read directory", root)?;
+        let threads = repo.settings().threads;
+        progress.begin("looking", None, Unit::Items);
+        let walk = match ignores {
+            Ignores::Respected => {
+                walk(&root, &IgnoreRules::below(repo.top(), &root)?, threads, progress)?
+            }
+            Ignores::Off => walk(&root, &Everything, threads, progress)?,
+        };
+        Self::of_walk(repo, root, walk)
+    }
+
+    fn of_walk(repo: &Repository, root: PathBuf, mut walk: Walk) -> Result<Self> {
+        let mut first = Vec::with_capacity(walk.directories.len());
+        let mut count = 0;
+        for directory in &walk.directories {
+            first.push(count);
+            count += directory.len();
+        }
+        let failed = std::mem::take(&mut walk.errors);
+        let mut snapshot = Snapshot {
+            beneath: Beneath::open(&root)?,
+            root,
+            walk,
+            first,
+            ids: vec![None; count],
+            failed,
+            read_files: 0,
+        };
+        snapshot.ask_cache(&repo.content().stat_cache(), repo.settings().threads)?;
+        Ok(snapshot)
+    }
+
+    /// The path of a directory's entries, absolute, with a slash at the end.
+    fn stem(root: &Path, directory: &[u8]) -> Vec<u8> {
+        let mut path = root.as_os_str().as_bytes().to_vec();
+        if !path.ends_with(b"/") {
+            path.push(b'/');
+        }
+        if !directory.is_empty() {
+            path.extend_from_slice(directory);
+            path.push(b'/');
+        }
+        path
+    }
+
+    fn ask_cache(&mut self, cache: &StatCache, threads: usize) -> Result<()> {
+        if cache.is_empty() {
+            return Ok(());
+        }
+        let share = self.walk.directories.len().div_ceil(threads.max(1)).max(1);
+        let root = &self.root;
+        std::thread::scope(|scope| {
+            let mut ids = self.ids.as_mut_slice();
+            let mut workers = Vec::new();
+            for directories in self.walk.directories.chunks(share) {
+                let count = directories.iter().map(crate::fs::walk::Directory::len).sum();
+                let (own, rest) = ids.split_at_mut(count);
+                ids = rest;
+                workers.push(scope.spawn(move || {
+                    let mut slots = own.iter_mut();
+                    for directory in directories {
+                        let mut path = Self::stem(root, &directory.path);
+                        let stem = path.len();
+                        for ((name, kind), slot) in directory.iter().zip(slots.by_ref()) {
+                            let Kind::File(stat) = kind else { continue };
+                            path.truncate(stem);
+                            path.extend_from_slice(name);
+                            *slot = cache.find(&path, &stat);
+                        }
+                    }
+                }));
+            }
+            let ended = |_| Error::internal("a snapshot thread ended early");
+            workers.into_iter().try_for_each(|worker| worker.join().map_err(ended))
+        })
+    }
+
+    /// The entries whose bytes must be read, with their slots.
+    fn unknown(&self) -> (Vec<Item>, Vec<usize>) {
+        let (mut items, mut slots) = (Vec::new(), Vec::new());
+        for (directory, first) in self.walk.directories.iter().zip(&self.first) {
+            for (index, (name, kind)) in directory.iter().enumerate() {
+                let kind = match kind {
+                    Kind::File(stat) => ItemKind::File(stat),
+                    Kind::Symlink(_) => ItemKind::Symlink,
+                    Kind::Directory(_) => continue,
+                };
+                if self.ids[first + index].is_none() {
+                    items.push(Item { path: directory.path_of(name), kind });
+                    slots.push(first + index);
+                }
+            }
+        }
+        (items, slots)
+    }
+
+    /// Stores what is not known yet, and remembers it for the next time.
+    pub(crate) fn store(
+        &mut self,
+        repo: &Repository,
+        session: &Session,
+        progress: &dyn Progress,
+    ) -> Result<Stored> {
+        self.forget_lost(repo)?;
+        let (items, slots) = self.unknown();
+        if items.is_empty() {
+            return Ok(Stored::default());
+        }
+        let bytes = items.iter().map(Item::size).sum();
+        progress.begin("storing", Some(bytes), Unit::Bytes);
+        let threads = repo.settings().threads;
+        let ingested = repo.content().ingest(session, &self.beneath, &items, threads, progress)?;
+        let learned = self.learn(items, slots, ingested.items, session.began());
+        let content = repo.content();
+        // The cache only saves time; a full disk here must not fail an upload that is stored.
+        let _ = content.stat_cache().add(session.directory(), learned);
+        Ok(ingested.stored)
+    }
+
+    /// An id that the cache knows but the store has lost must be stored again.
+    fn forget_lost(&mut self, repo: &Repository) -> Result<()> {
+        for slot in &mut self.ids {
+            if let Some(id) = slot
+                && !repo.content().is_indexed(id)?
+            {
+                *slot = None;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes ids over; what changed long enough ago becomes an entry for the cache.
+    fn learn(
+        &mut self,
+        items: Vec<Item>,
+        slots: Vec<usize>,
+        found: Vec<Result<(Id, Option<Stat>)>>,
+        began: i64,
+    ) -> Vec<CacheEntry> {
+        let mut learned = Vec::new();
+        let stem = Self::stem(&self.root, b"");
+        for ((item, slot), found) in items.into_iter().zip(slots).zip(found) {
+            match found {
+                Ok((id, stat)) => {
+                    self.ids[slot] = Some(id);
+                    if let Some(stat) = stat {
+                        self.read_files += 1;
+                        let path = [stem.as_slice(), &item.path].concat();
+                        learned.extend(CacheEntry::new(&path, stat, id, began));
+                    }
+                }
+                Err(error) => self.failed.push((item.path, error)),
+            }
+        }
+        learned
+    }
+
+    /// Takes `name`, an entry of the directory `root`, alone.
+    pub(crate) fn of_entry(repo: &Repository, root: &Path, name: &[u8]) -> Result<Self> {
+        let root = root.canonicalize().on("read directory", root)?;
+        let walk = Walk::of_entry(&root, name)?;
+        Self::of_walk(repo, root, walk)
+    }
+
+    /// What is no file, directory or link.
+    pub(crate) fn skipped(&self) -> &[Skipped] {
+        &self.walk.skipped
+    }
+
+    /// The id of an entry, if it is known by now.
+    pub(crate) fn id(&self, directory: usize, entry: usize) -> Option<Id> {
+        self.ids[self.first[directory] + entry]
+    }
+
+    /// The first lines of what could not be read, for an error.
+    pub(crate) fn failures(&self) -> Vec<String> {
+        let line = |(path, error): &(BString, Error)| {
+            let causes = error.causes();
+            let cause = causes.last().cloned().unwrap_or_else(|| error.to_string());
+            format!("{}: {cause}", crate::tree_path::escaped(path.as_bytes()))
+        };
+        self.failed.iter().map(line).collect()
+    }
+}
