@@ -1,0 +1,189 @@
+//! Changes one key in the text of a file of settings; all else stays as it stands.
+
+use std::ops::Range;
+
+use toml_edit::{Document, DocumentMut, Item, TableLike};
+
+use super::keys::Key;
+use super::value::Value;
+use crate::error::{Error, Result};
+
+/// The text with `key` set to `value`: in its place where it has one, else at the end of its table.
+pub(super) fn set(text: &str, key: &Key, value: &Value) -> Result<String> {
+    let (section, name) = key.parts();
+    let mut document: DocumentMut = text.parse().map_err(unreadable)?;
+    let table = document
+        .entry(section)
+        .or_insert_with(toml_edit::table)
+        .as_table_like_mut()
+        .ok_or_else(|| Error::invalid(format!("'{section}' is not a table")))?;
+    let mut new = match value {
+        Value::Text(text) => toml_edit::Value::from(text.as_str()),
+        Value::Boolean(is) => toml_edit::Value::from(*is),
+        Value::Integer(number) => toml_edit::Value::from(*number),
+        Value::Size(_) | Value::Duration(_) => toml_edit::Value::from(value.to_string()),
+    };
+    match table.get_mut(name) {
+        Some(Item::Value(old)) => {
+            // The decor is the blanks and the comment around the value.
+            *new.decor_mut() = old.decor().clone();
+            *old = new;
+        }
+        Some(_) => return Err(Error::invalid(format!("'{}' is a table", key.name))),
+        None => {
+            table.insert(name, Item::Value(new));
+        }
+    }
+    Ok(document.to_string())
+}
+
+/// The text without `key`; `None` if it isn't in it. Comments above it stay, as in Git's own files.
+pub(super) fn unset(text: &str, key: &Key) -> Result<Option<String>> {
+    let (section, name) = key.parts();
+    let document = Document::parse(text).map_err(unreadable)?;
+    let Some(table) = document.get(section).and_then(Item::as_table_like) else { return Ok(None) };
+    if !table.contains_key(name) {
+        return Ok(None);
+    }
+    let mut without: DocumentMut = text.parse().map_err(unreadable)?;
+    if let Some(table) = without.get_mut(section).and_then(Item::as_table_like_mut) {
+        table.remove(name);
+    }
+    let without = without.to_string();
+    // Cutting the lines out keeps the comments above them, but is right only where the key has
+    // lines of its own; the editor's result says what must come out.
+    let cut = lines_of(text, table, name)
+        .map(|lines| text[..lines.start].to_owned() + &text[lines.end..]);
+    Ok(Some(match cut {
+        Some(cut) if same_settings(&cut, &without) => cut,
+        _ => without,
+    }))
+}
+
+/// From the beginning of the line with the key to the end of the line where its value ends.
+fn lines_of(text: &str, table: &dyn TableLike, name: &str) -> Option<Range<usize>> {
+    let (key, item) = table.get_key_value(name)?;
+    let start = text[..key.span()?.start].rfind('\n').map_or(0, |newline| newline + 1);
+    let last = item.span()?.end;
+    let end = text[last..].find('\n').map_or(text.len(), |newline| last + newline + 1);
+    Some(start..end)
+}
+
+/// Whether two texts say the same; an empty table says nothing.
+fn same_settings(a: &str, b: &str) -> bool {
+    let parsed = |text: &str| {
+        let mut table: toml::Table = text.parse().ok()?;
+        table.retain(|_, value| value.as_table().is_none_or(|inner| !inner.is_empty()));
+        Some(table)
+    };
+    parsed(a).is_some_and(|a| Some(a) == parsed(b))
+}
+
+fn unreadable(error: toml_edit::TomlError) -> Error {
+    Error::invalid("it is not TOML").with_source(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::keys::find_key;
+    use super::*;
+
+    fn set_to(text: &str, name: &str, value: &str) -> String {
+        let key = find_key(name).unwrap();
+        set(text, key, &key.kind.parse(value).unwrap()).unwrap()
+    }
+
+    fn without(text: &str, name: &str) -> Option<String> {
+        unset(text, find_key(name).unwrap()).unwrap()
+    }
+
+    const FILE: &str = "\
+# Ada's settings
+format = 1
+
+[user]
+# as on the badge
+name = \"Ada\" # not Augusta
+email = 'ada@example.org'
+
+# slow disks here
+[lock]
+timeout = \"10s\"
+
+[later]
+key = [
+  1, # one
+]
+";
+
+    #[test]
+    fn setting_a_key_changes_its_value_and_nothing_else() {
+        assert_eq!(set_to(FILE, "user.name", "Ada L."), FILE.replace("\"Ada\"", "\"Ada L.\""));
+        assert_eq!(set_to(FILE, "lock.timeout", "120"), FILE.replace("10s", "2m"));
+        let added = set_to(FILE, "log.date", "unix");
+        assert_eq!(added, format!("{FILE}\n[log]\ndate = \"unix\"\n"));
+        assert_eq!(set_to("", "ui.progress", "false"), "[ui]\nprogress = false\n");
+        let dotted = "lock.timeout = 3 # s\n";
+        assert_eq!(set_to(dotted, "lock.timeout", "4"), "lock.timeout = \"4s\" # s\n");
+        let inline = "lock = { timeout = 3 }\n";
+        assert_eq!(set_to(inline, "lock.timeout", "4"), "lock = { timeout = \"4s\" }\n");
+    }
+
+    #[test]
+    fn unsetting_a_key_takes_its_line_and_leaves_the_comments() {
+        let line = "name = \"Ada\" # not Augusta\n";
+        assert_eq!(without(FILE, "user.name").unwrap(), FILE.replace(line, ""));
+        assert_eq!(without(FILE, "log.date"), None);
+        assert_eq!(without("lock.timeout = 3\n", "lock.timeout").unwrap(), "");
+        assert_eq!(without("[lock]\ntimeout = 3", "lock.timeout").unwrap(), "[lock]\n");
+        let inline = without("lock = { timeout = 3, other = 4 } # c\n", "lock.timeout").unwrap();
+        assert!(inline.contains("other = 4") && !inline.contains("timeout"), "{inline}");
+    }
+
+    #[test]
+    fn what_is_no_table_is_not_overwritten() {
+        let key = find_key("lock.timeout").unwrap();
+        let value = key.kind.parse("4").unwrap();
+        for text in ["lock = 4\n", "[[lock]]\ntimeout = 3\n", "[lock.timeout]\nx = 1\n"] {
+            assert!(set(text, key, &value).is_err(), "{text}");
+        }
+        assert_eq!(unset("lock = 4\n", key).unwrap(), None);
+    }
+
+    fn files() -> impl Strategy<Value = String> {
+        let comment = "( *# [a-z]{0,6})?";
+        let user = (comment, "[a-z]{1,5}", comment).prop_map(|(above, name, behind)| {
+            format!("[user]\n{}\nname = \"{name}\"{behind}\nother = 3\n", above.trim_start())
+        });
+        let lock = (comment, 0..99u8).prop_map(|(behind, span)| {
+            format!("[lock]{behind}\ntimeout = {span}{behind}\n# last\n")
+        });
+        let other = comment.prop_map(|above| format!("{above}\n[a.b]\nc = {{ d = [1, 2] }}\n"));
+        proptest::sample::subsequence(vec![0, 1, 2], 0..=3)
+            .prop_shuffle()
+            .prop_flat_map(move |order| (Just(order), user.clone(), lock.clone(), other.clone()))
+            .prop_map(|(order, user, lock, other)| {
+                order.into_iter().map(|at| [&user, &lock, &other][at].as_str()).collect()
+            })
+    }
+
+    proptest! {
+        #[test]
+        fn a_change_is_read_back_and_every_other_line_stays(file in files(), span in 0..99u32) {
+            let changed = set_to(&file, "lock.timeout", &span.to_string());
+            let table: toml::Table = changed.parse().unwrap();
+            let written = find_key("lock.timeout").unwrap().kind.read(&table["lock"]["timeout"]);
+            let expected = std::time::Duration::from_secs(span.into());
+            prop_assert_eq!(written, Ok(Value::Duration(expected)));
+            for text in [Some(changed), without(&file, "lock.timeout")].into_iter().flatten() {
+                let kept = |line: &&str| !line.starts_with("timeout = ");
+                let lines: Vec<_> = text.lines().filter(kept).collect();
+                for line in file.lines().filter(kept) {
+                    prop_assert!(lines.contains(&line), "{:?} is gone from\n{}", line, text);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! The layers of settings, and what counts where several speak.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::{Serialize, Serializer};
+
+use super::file;
+use super::keys::{Key, find_key, keys};
+use super::value::Value;
+use crate::error::{Error, Result};
+use crate::suggest;
+
+/// Where settings come from.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    /// The user's file; it need not exist.
+    pub user_file: Option<PathBuf>,
+    /// The repository's file, where there is a repository; it need not exist.
+    pub repository_file: Option<PathBuf>,
+    /// The `ART_*` variables of the environment; those that are no setting mean nothing here.
+    pub environment: BTreeMap<String, String>,
+    /// What options of the command line say, by key.
+    pub flags: BTreeMap<String, String>,
+}
+
+/// The layer a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// This program.
+    BuiltIn,
+    /// The user's file.
+    User(PathBuf),
+    /// The repository's file.
+    Repository(PathBuf),
+    /// This variable of the environment.
+    Environment(String),
+    /// An option of the command line.
+    Flag,
+}
+
+impl Origin {
+    /// The word for the layer.
+    pub fn layer(&self) -> &'static str {
+        match self {
+            Origin::BuiltIn => "built in",
+            Origin::User(_) => "user",
+            Origin::Repository(_) => "repository",
+            Origin::Environment(_) => "environment",
+            Origin::Flag => "command line",
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::BuiltIn | Origin::Flag => f.write_str(self.layer()),
+            Origin::User(path) | Origin::Repository(path) => {
+                write!(f, "{}: {}", self.layer(), path.display())
+            }
+            Origin::Environment(name) => write!(f, "{}: {name}", self.layer()),
+        }
+    }
+}
+
+impl Serialize for Origin {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// A setting that has a value.
+#[derive(Debug, Clone)]
+pub struct Setting {
+    /// Which one.
+    pub key: &'static Key,
+    /// Its value.
+    pub value: Value,
+    /// Where that came from.
+    pub origin: Origin,
+}
+
+/// One line of [`Config::list`].
+#[derive(Debug, Clone, Serialize)]
+pub struct Entry {
+    /// The name of the setting.
+    pub key: &'static str,
+    /// The value that counts; as it was written, if it is none.
+    pub value: String,
+    /// Where it came from.
+    pub origin: Origin,
+    /// Why it is no value of this setting, if it isn't.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+}
+
+/// A key in a file that is no setting.
+#[derive(Debug, Clone, Serialize)]
+pub struct Unknown {
+    /// The key, with dots between tables.
+    pub key: String,
+    /// The file.
+    pub origin: Origin,
+    /// The setting that was probably meant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub did_you_mean: Option<&'static str>,
+}
+
+/// A value as it was found.
+#[derive(Debug, Clone)]
+enum Raw {
+    Text(String),
+    Toml(toml::Value),
+}
+
+impl Raw {
+    fn read(&self, key: &Key) -> Result<Value, String> {
+        match self {
+            Raw::Text(text) => key.kind.parse(text),
+            Raw::Toml(value) => key.kind.read(value),
+        }
+    }
+
+    /// As it was written, for messages.
+    fn shown(&self) -> String {
+        let text = match self {
+            Raw::Text(text) | Raw::Toml(toml::Value::String(text)) => text.clone(),
+            Raw::Toml(value) => value.to_string(),
+        };
+        let short: String = text.chars().take(80).collect();
+        crate::tree_path::escaped(short.as_bytes())
+    }
+}
+
+/// All settings of one call, in layers.
+#[derive(Debug, Clone, Default)]
+pub struct Config {
+    user: Option<(PathBuf, toml::Table)>,
+    repository: Option<(PathBuf, toml::Table)>,
+    environment: BTreeMap<String, String>,
+    flags: BTreeMap<String, String>,
+}
+
+impl Config {
+    /// Reads the files and keeps what the other sources say.
+    ///
+    /// Fails where a file is there but can't be read or is not TOML; what it says is checked when
+    /// it is asked for.
+    pub fn load(sources: Sources) -> Result<Self> {
+        let read = |path: Option<PathBuf>| -> Result<Option<(PathBuf, toml::Table)>> {
+            let Some(path) = path else { return Ok(None) };
+            let table = file::read(&path)?;
+            Ok(table.map(|table| (path, table)))
+        };
+        for key in sources.flags.keys() {
+            find_key(key)?;
+        }
+        Ok(Config {
+            user: read(sources.user_file)?,
+            repository: read(sources.repository_file)?,
+            environment: sources.environment,
+            flags: sources.flags,
+        })
+    }
+
+    /// The setting called `name`, if it has a value.
+    ///
+    /// Fails if there is no such setting, or if the value that counts is not valid.
+    pub fn get(&self, name: &str) -> Result<Option<Setting>> {
+        let key = find_key(name)?;
+        let Some((raw, origin)) = self.layers(key).next_back() else { return Ok(None) };
+        match raw.read(key) {
+            Ok(value) => Ok(Some(Setting { key, value, origin })),
+            Err(problem) => Err(invalid_value(key, &raw, &origin, &problem)),
+        }
+    }
+
+    /// The value of a setting that has a built-in one.
+    pub(super) fn find(&self, name: &str) -> Result<Value> {
+        match self.get(name)? {
+            Some(setting) => Ok(setting.value),
+            None => Err(Error::internal(format!("the setting '{name}' has no built-in value"))),
+        }
+    }
+
+    /// Every setting that has a value, by name; mistakes are listed, not failed on.
+    pub fn list(&self) -> Vec<Entry> {
+        let entry = |key: &'static Key| {
+            let (raw, origin) = self.layers(key).next_back()?;
+            let (value, problem) = match raw.read(key) {
+                Ok(value) => (value.to_string(), None),
+                Err(problem) => (raw.shown(), Some(problem)),
+            };
+            Some(Entry { key: key.name, value, origin, problem })
+        };
+        keys().iter().filter_map(entry).collect()
+    }
+
+    /// The keys in the files that are no settings: a mistake, or something of a newer program.
+    pub fn unknown(&self) -> Vec<Unknown> {
+        let mut unknown = Vec::new();
+        let files = [
+            (&self.user, Origin::User as fn(PathBuf) -> Origin),
+            (&self.repository, Origin::Repository as fn(PathBuf) -> Origin),
+        ];
+        for (file, origin) in files {
+            let Some((path, table)) = file else { continue };
+            for key in flat_keys(table) {
+                if key == file::FORMAT_KEY || keys().iter().any(|known| known.name == key) {
+                    continue;
+                }
+                let near = suggest::closest(&key, keys().iter().map(|key| key.name));
+                let did_you_mean =
+                    keys().iter().map(|key| key.name).find(|name| Some(*name) == near.as_deref());
+                unknown.push(Unknown { key, origin: origin(path.clone()), did_you_mean });
+            }
+        }
+        unknown
+    }
+
+    /// What the layers say of `key`, the one that counts last.
+    fn layers(&self, key: &'static Key) -> std::vec::IntoIter<(Raw, Origin)> {
+        let in_file = |file: &Option<(PathBuf, toml::Table)>, origin: fn(PathBuf) -> Origin| {
+            let (path, table) = file.as_ref()?;
+            let (section, name) = key.parts();
+            let value = table.get(section)?.as_table()?.get(name)?;
+            Some((Raw::Toml(value.clone()), origin(path.clone())))
+        };
+        let default = key.default.map(|default| (Raw::Text(default.to_owned()), Origin::BuiltIn));
+        let repository = in_file(&self.repository, Origin::Repository);
+        let mut layers: Vec<_> = default.into_iter().collect();
+        if key.fixed && self.repository.is_some() {
+            layers.extend(repository);
+            return layers.into_iter();
+        }
+        layers.extend(in_file(&self.user, Origin::User));
+        layers.extend(repository);
+        let variable = key.variables().into_iter().find_map(|name| {
+            let value = self.environment.get(&name).filter(|value| !value.is_empty())?;
+            Some((Raw::Text(value.clone()), Origin::Environment(name)))
+        });
+        layers.extend(variable);
+        layers
+            .extend(self.flags.get(key.name).map(|value| (Raw::Text(value.clone()), Origin::Flag)));
+        layers.into_iter()
+    }
+}
+
+fn invalid_value(key: &Key, raw: &Raw, origin: &Origin, problem: &str) -> Error {
+    let message = format!("'{}' is not a value of {}: {problem}", raw.shown(), key.name);
+    let hint = match origin {
+        Origin::User(path) | Origin::Repository(path) => format!(
+            "art config set {} {}, or edit '{}'",
+            key.name,
+            key.default.unwrap_or("VALUE"),
+            escaped_path(path)
+        ),
+        Origin::Environment(name) => format!("unset {name}"),
+        Origin::BuiltIn | Origin::Flag => format!("art config get {}", key.name),
+    };
+    Error::invalid(message).with_source(format!("the value is from {origin}")).with_hint(hint)
+}
+
+fn escaped_path(path: &Path) -> String {
+    use std::os::unix::ffi::OsStrExt;
+    crate::tree_path::escaped(path.as_os_str().as_bytes())
+}
+
+/// The keys of the values in `table`, with dots between tables.
+fn flat_keys(table: &toml::Table) -> Vec<String> {
+    let mut found = Vec::new();
+    for (key, value) in table {
+        match value {
+            toml::Value::Table(inner) if !inner.is_empty() => {
+                found.extend(flat_keys(inner).into_iter().map(|name| format!("{key}.{name}")));
+            }
+            _ => found.push(key.clone()),
+        }
+    }
+    found
+}

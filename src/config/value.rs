@@ -1,0 +1,290 @@
+//! The values of settings: kinds, how they are written and read.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+
+use crate::name::ProjectName;
+use crate::suggest;
+
+/// What the values of a setting are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// One line of text, not empty.
+    Text,
+    /// `OWNER/PROJECT`.
+    Project,
+    /// `true` or `false`.
+    Boolean,
+    /// A whole number, from the first to the second.
+    Integer(i64, i64),
+    /// Bytes, from the first to the second: `4096`, `"64 KiB"`.
+    Size(u64, u64),
+    /// A time span up to so many seconds: `10`, `"10s"`, `"5m"`, `"1h30m"`.
+    Duration(u64),
+    /// One of a few words.
+    Choice(&'static [&'static str]),
+}
+
+/// The value of a setting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    /// A text, a word or a project.
+    Text(String),
+    /// `true` or `false`.
+    Boolean(bool),
+    /// A whole number.
+    Integer(i64),
+    /// Bytes.
+    Size(u64),
+    /// A time span.
+    Duration(Duration),
+}
+
+impl Kind {
+    /// Reads a value as typed, or says in a few words why it is none.
+    pub fn parse(self, text: &str) -> Result<Value, String> {
+        let text = text.trim();
+        match self {
+            Kind::Text => {
+                if text.is_empty() {
+                    return Err("it is empty".to_owned());
+                }
+                if text.chars().any(char::is_control) {
+                    return Err("it contains a control character".to_owned());
+                }
+                Ok(Value::Text(text.to_owned()))
+            }
+            Kind::Project => match text.parse::<ProjectName>() {
+                Ok(project) => Ok(Value::Text(project.to_string())),
+                Err(_) => Err("it is not OWNER/PROJECT".to_owned()),
+            },
+            Kind::Boolean => match text {
+                "true" => Ok(Value::Boolean(true)),
+                "false" => Ok(Value::Boolean(false)),
+                _ => Err("it is neither true nor false".to_owned()),
+            },
+            Kind::Integer(from, to) => match text.parse::<i64>() {
+                Ok(number) if (from..=to).contains(&number) => Ok(Value::Integer(number)),
+                _ => Err(format!("it is not a whole number from {from} to {to}")),
+            },
+            Kind::Size(from, to) => {
+                let size = parse_size(text)?;
+                if (from..=to).contains(&size) {
+                    return Ok(Value::Size(size));
+                }
+                Err(format!("it is not between {} and {}", Value::Size(from), Value::Size(to)))
+            }
+            Kind::Duration(most) => {
+                let duration = parse_duration(text)?;
+                if duration <= Duration::from_secs(most) {
+                    return Ok(Value::Duration(duration));
+                }
+                let most = Value::Duration(Duration::from_secs(most));
+                Err(format!("it is longer than {most}"))
+            }
+            Kind::Choice(words) => {
+                if words.contains(&text) {
+                    return Ok(Value::Text(text.to_owned()));
+                }
+                let near = suggest::closest(text, words);
+                let near = near.map(|near| format!("; did you mean '{near}'?")).unwrap_or_default();
+                Err(format!("it is not one of {}{near}", words.join(", ")))
+            }
+        }
+    }
+
+    /// Reads a value of a file.
+    pub(super) fn read(self, value: &toml::Value) -> Result<Value, String> {
+        match (self, value) {
+            (Kind::Boolean, toml::Value::Boolean(is)) => Ok(Value::Boolean(*is)),
+            (Kind::Integer(..) | Kind::Size(..) | Kind::Duration(_), toml::Value::Integer(n)) => {
+                self.parse(&n.to_string())
+            }
+            (Kind::Boolean | Kind::Integer(..), _) => Err(format!("it is not {}", self.article())),
+            (_, toml::Value::String(text)) => self.parse(text),
+            _ => Err(format!("it is not {}", self.article())),
+        }
+    }
+
+    /// What a value is, with its article, for messages and the reference.
+    pub fn article(self) -> &'static str {
+        match self {
+            Kind::Text => "a text",
+            Kind::Project => "a text OWNER/PROJECT",
+            Kind::Boolean => "true or false",
+            Kind::Integer(..) => "a whole number",
+            Kind::Size(..) => "a size such as \"64 KiB\"",
+            Kind::Duration(_) => "a time span such as \"10s\"",
+            Kind::Choice(_) => "one of its words",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    /// For the reference: what may be written.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Kind::Text => f.write_str("text"),
+            Kind::Project => f.write_str("OWNER/PROJECT"),
+            Kind::Boolean => f.write_str("true, false"),
+            Kind::Integer(from, to) => write!(f, "{from} to {to}"),
+            Kind::Size(from, to) => write!(f, "{} to {}", Value::Size(from), Value::Size(to)),
+            Kind::Duration(most) => {
+                write!(f, "0s to {}", Value::Duration(Duration::from_secs(most)))
+            }
+            Kind::Choice(words) => f.write_str(&words.join(", ")),
+        }
+    }
+}
+
+const SIZES: [(&str, u64); 5] =
+    [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
+
+/// Units of time and their milliseconds.
+const SPANS: [(&str, u64); 5] =
+    [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
+
+/// Bytes from `4096`, `64 KiB`, `64KiB`, `64k` (as Git has it, 1024).
+fn parse_size(text: &str) -> Result<u64, String> {
+    let (digits, unit) = split_number(text);
+    let factor = match unit.to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kib" => 1 << 10,
+        "m" | "mib" => 1 << 20,
+        "g" | "gib" => 1 << 30,
+        "t" | "tib" => 1 << 40,
+        "kb" | "mb" | "gb" | "tb" => {
+            return Err("its unit may mean two things; write KiB, MiB, GiB".to_owned());
+        }
+        _ => return Err("it is not a size such as 4096 or 64 KiB".to_owned()),
+    };
+    let number = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(factor));
+    number.ok_or_else(|| "it is not a size such as 4096 or 64 KiB".to_owned())
+}
+
+/// A span from `10`, `10s`, `500ms`, `1h30m`.
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let no_span = || "it is not a time span such as 10s, 5m or 500ms".to_owned();
+    if let Ok(seconds) = text.parse::<u32>() {
+        return Ok(Duration::from_secs(seconds.into()));
+    }
+    let mut rest = text;
+    let mut total = 0u64;
+    while !rest.is_empty() {
+        let (digits, behind) = split_number(rest);
+        let length = behind.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(behind.len());
+        let (unit, behind) = behind.split_at(length);
+        let (_, factor) = SPANS.iter().find(|(name, _)| *name == unit).ok_or_else(no_span)?;
+        let part = digits.parse::<u32>().map_err(|_| no_span())?;
+        let part = u64::from(part).checked_mul(*factor).ok_or_else(no_span)?;
+        total = total.checked_add(part).ok_or_else(no_span)?;
+        rest = behind.trim_start();
+    }
+    if text.is_empty() { Err(no_span()) } else { Ok(Duration::from_millis(total)) }
+}
+
+/// The digits at the beginning, and what follows without the blanks between.
+fn split_number(text: &str) -> (&str, &str) {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, rest) = text.split_at(digits);
+    (digits, rest.trim_start())
+}
+
+impl fmt::Display for Value {
+    /// As it would be typed: in the largest unit that is exact.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Text(text) => f.write_str(text),
+            Value::Boolean(is) => write!(f, "{is}"),
+            Value::Integer(number) => write!(f, "{number}"),
+            Value::Size(0) => f.write_str("0 B"),
+            Value::Size(bytes) => {
+                let exact = SIZES.iter().find(|(_, factor)| bytes.is_multiple_of(*factor));
+                let (unit, factor) = exact.expect("because every size is a multiple of one byte");
+                write!(f, "{} {unit}", bytes / factor)
+            }
+            Value::Duration(span) => {
+                let ms = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+                if ms == 0 {
+                    return f.write_str("0s");
+                }
+                let exact = SPANS.iter().find(|(_, factor)| ms.is_multiple_of(*factor));
+                let (unit, factor) = exact.expect("because every span is a multiple of 1 ms");
+                write!(f, "{}{unit}", ms / factor)
+            }
+        }
+    }
+}
+
+impl Serialize for Value {
+    /// Texts and time spans as text, the others as JSON has them; sizes in bytes.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Value::Text(text) => serializer.serialize_str(text),
+            Value::Boolean(is) => serializer.serialize_bool(*is),
+            Value::Integer(number) => serializer.serialize_i64(*number),
+            Value::Size(bytes) => serializer.serialize_u64(*bytes),
+            Value::Duration(_) => serializer.collect_str(self),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIZE: Kind = Kind::Size(0, u64::MAX);
+    const SPAN: Kind = Kind::Duration(86_400);
+
+    #[test]
+    fn sizes_are_read_in_the_forms_people_type() {
+        for text in ["65536", "64 KiB", "64KiB", "64k", " 64 K ", "65536 B", "64kib"] {
+            assert_eq!(SIZE.parse(text), Ok(Value::Size(65536)), "{text}");
+        }
+        for bad in ["", "KiB", "-1", "1.5 MiB", "64 KB", "1 XiB", "99999999 TiB", "0x10", "1 2"] {
+            assert!(SIZE.parse(bad).is_err(), "{bad:?}");
+        }
+        assert_eq!(Value::Size(65536).to_string(), "64 KiB");
+        assert_eq!(Value::Size(65537).to_string(), "65537 B");
+    }
+
+    #[test]
+    fn spans_are_read_in_the_forms_people_type() {
+        for (text, ms) in [
+            ("10", 10_000),
+            ("10s", 10_000),
+            ("5m", 300_000),
+            ("500ms", 500),
+            ("1h30m", 5_400_000),
+            ("0", 0),
+            ("1 h 30 m", 5_400_000),
+            ("1d", 86_400_000),
+        ] {
+            assert_eq!(SPAN.parse(text), Ok(Value::Duration(Duration::from_millis(ms))), "{text}");
+        }
+        for bad in ["", "s", "-1s", "1.5s", "10x", "2d", "99999999999d", "1h30", "m5"] {
+            assert!(SPAN.parse(bad).is_err(), "{bad:?}");
+        }
+        assert_eq!(Value::Duration(Duration::from_secs(90)).to_string(), "90s");
+        assert_eq!(Value::Duration(Duration::from_hours(1)).to_string(), "1h");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_shown_is_read_back(bytes: u64, ms in 0..86_400_000u64) {
+            let size = Value::Size(bytes);
+            proptest::prop_assert_eq!(SIZE.parse(&size.to_string()), Ok(size));
+            let span = Value::Duration(Duration::from_millis(ms));
+            proptest::prop_assert_eq!(SPAN.parse(&span.to_string()), Ok(span));
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(text: String) {
+            for kind in [SIZE, SPAN, Kind::Text, Kind::Project, Kind::Integer(0, 9)] {
+                let _ = kind.parse(&text);
+            }
+        }
+    }
+}
