@@ -1,10 +1,13 @@
 //! What every verb is handed: where it is, who asks, how to answer.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use artifacts::Result;
 use artifacts::clock::{Clock, Timestamp};
+use artifacts::error::{Error, ErrorKind};
 use artifacts::progress::Progress;
+use artifacts::repo::{DIRECTORY, Identity, Repository, Settings};
 
 use crate::cli::Globals;
 use crate::env::{self, Env};
@@ -22,7 +25,7 @@ pub(crate) struct Context<'a> {
     /// The handlers of Ctrl-C and termination.
     pub(crate) signals: &'a Signals,
     cwd: PathBuf,
-    clock: Box<dyn Clock>,
+    clock: Arc<dyn Clock>,
     progress: TerminalProgress<'a>,
 }
 
@@ -45,11 +48,6 @@ impl<'a> Context<'a> {
         &self.cwd
     }
 
-    /// The clock.
-    pub(crate) fn clock(&self) -> &dyn Clock {
-        &*self.clock
-    }
-
     /// The time now.
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
@@ -58,5 +56,44 @@ impl<'a> Context<'a> {
     /// Shows how far an operation is, and tells it when to stop.
     pub(crate) fn progress(&self) -> &dyn Progress {
         &self.progress
+    }
+
+    /// The directory of the repository: that of `ART_DIR`, else the nearest one upwards.
+    pub(crate) fn repository_directory(&self) -> Result<PathBuf> {
+        let Some(given) = self.env.var_os("ART_DIR") else { return Repository::find(&self.cwd) };
+        let given = self.cwd.join(given);
+        let inside = given.join(DIRECTORY);
+        [given.clone(), inside].into_iter().find(|dir| dir.join("HEAD").is_file()).ok_or_else(
+            || {
+                let message = format!("ART_DIR is '{}', which is no repository", given.display());
+                Error::new(ErrorKind::NotARepository, message)
+                    .with_hint("unset ART_DIR, or set it to a directory .artifacts")
+            },
+        )
+    }
+
+    /// Opens the repository.
+    pub(crate) fn repo(&self) -> Result<Repository> {
+        Repository::open(&self.repository_directory()?, self.settings()?)
+    }
+
+    /// What a repository is opened with.
+    pub(crate) fn settings(&self) -> Result<Settings> {
+        let defaults = Settings::default();
+        let seed = self.env.seed()?.unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().0);
+        Ok(Settings {
+            identity: self.identity(),
+            clock: Arc::clone(&self.clock),
+            project: self.globals.project.clone().unwrap_or(defaults.project),
+            lock_timeout: self.globals.lock_timeout.unwrap_or(defaults.lock_timeout),
+            seed,
+            ..defaults
+        })
+    }
+
+    /// Who acts: the account and the machine, where settings name nobody.
+    fn identity(&self) -> Identity {
+        let (user, host) = (self.env.user(), self.env.host());
+        Identity { name: user.clone(), email: format!("{user}@{host}"), user, host }
     }
 }

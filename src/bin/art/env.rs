@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use artifacts::clock::{Clock, FixedClock, SystemClock, Timestamp};
 use artifacts::error::{Error, IoResultExt, Result};
@@ -98,13 +99,13 @@ impl Env {
     }
 
     /// The clock: the system's, unless `ART_NOW` fixes it.
-    pub(crate) fn clock(&self) -> Result<Box<dyn Clock>> {
+    pub(crate) fn clock(&self) -> Result<Arc<dyn Clock>> {
         match self.var("ART_NOW")? {
-            None => Ok(Box::new(SystemClock)),
+            None => Ok(Arc::new(SystemClock)),
             Some(text) => {
                 let time: Timestamp =
                     text.parse().map_err(|error: Error| error.context("ART_NOW can't be read"))?;
-                Ok(Box::new(FixedClock(time)))
+                Ok(Arc::new(FixedClock(time)))
             }
         }
     }
