@@ -1,3 +1,5 @@
+//! What the layers and the files of settings do together.
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,10 +17,9 @@ impl Place {
         Place { directory: tempfile::tempdir().unwrap() }
     }
 
-    #[expect(clippy::disallowed_methods, reason = "a fixture need not be durable")]
     fn file(&self, name: &str, text: &str) -> PathBuf {
         let path = self.directory.path().join(name);
-        std::fs::write(&path, text).unwrap();
+        crate::fs::atomic::write(&path, self.directory.path(), text.as_bytes()).unwrap();
         path
     }
 
