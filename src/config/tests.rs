@@ -182,7 +182,8 @@ fn a_change_of_a_file_keeps_its_permissions_its_link_and_leaves_nothing_else() {
     use std::os::unix::fs::PermissionsExt;
     let place = Place::new();
     let real = place.file("real.toml", "# mine\n[user]\nname = \"A\"\n");
-    std::fs::set_permissions(&real, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let open = std::fs::File::open(&real).unwrap();
+    open.set_permissions(std::fs::Permissions::from_mode(0o600)).unwrap();
     let link = place.directory.path().join("link.toml");
     std::os::unix::fs::symlink("real.toml", &link).unwrap();
     let file = ConfigFile::user(&link);
