@@ -179,13 +179,13 @@ fn what_is_settled_is_not_changed_afterwards() {
 
 #[test]
 fn a_change_of_a_file_keeps_its_permissions_its_link_and_leaves_nothing_else() {
-    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::{PermissionsExt, symlink};
     let place = Place::new();
     let real = place.file("real.toml", "# mine\n[user]\nname = \"A\"\n");
     let open = std::fs::File::open(&real).unwrap();
     open.set_permissions(std::fs::Permissions::from_mode(0o600)).unwrap();
     let link = place.directory.path().join("link.toml");
-    std::os::unix::fs::symlink("real.toml", &link).unwrap();
+    symlink("real.toml", &link).unwrap();
     let file = ConfigFile::user(&link);
     assert_eq!(file.set("user.name", " Ada ").unwrap(), Value::Text("Ada".to_owned()));
     assert!(link.symlink_metadata().unwrap().is_symlink());
