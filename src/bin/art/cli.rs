@@ -1,8 +1,8 @@
 //! The command line: the options of every verb, and the table of verbs.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use artifacts::{ProjectName, Result};
 use clap::{Arg, ArgAction, Command, CommandFactory, FromArgMatches, Parser};
@@ -88,17 +88,36 @@ pub(crate) struct Globals {
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,
 
-    /// When to use colour; `NO_COLOR` counts for auto
-    #[arg(long, value_name = "WHEN", default_value = "auto", global = true)]
-    pub(crate) color: ColorWhen,
+    /// When to use colour; auto is on a terminal, unless `NO_COLOR` is set
+    #[arg(long, value_name = "WHEN", global = true)]
+    pub(crate) color: Option<ColorWhen>,
 
     /// Show no progress, even on a terminal
     #[arg(long, global = true)]
     pub(crate) no_progress: bool,
 
     /// Wait so long for another process's lock, then fail (11)
-    #[arg(long, value_name = "SECONDS", global = true, value_parser = seconds)]
-    pub(crate) lock_timeout: Option<Duration>,
+    #[arg(long, value_name = "SECONDS", global = true)]
+    pub(crate) lock_timeout: Option<String>,
+}
+
+impl Globals {
+    /// The settings that stand on the command line.
+    pub(crate) fn settings(&self) -> BTreeMap<String, String> {
+        let project = self.project.as_ref().map(ToString::to_string);
+        let flags = [
+            ("core.project", project),
+            ("lock.timeout", self.lock_timeout.clone()),
+            ("ui.color", self.color.map(|color| color.as_str().to_owned())),
+            ("ui.progress", self.no_progress.then(|| "false".to_owned())),
+        ];
+        flags.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
+    }
+
+    /// What is known before the settings are.
+    pub(crate) fn early(&self) -> EarlyOptions {
+        EarlyOptions { json: self.json, color: self.color.unwrap_or_default() }
+    }
 }
 
 /// When to use colour.
@@ -110,9 +129,21 @@ pub(crate) enum ColorWhen {
     Never,
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
-    Duration::try_from_secs_f64(seconds).map_err(|_| "not a number of seconds from 0 up".to_owned())
+impl ColorWhen {
+    /// The word for it.
+    fn as_str(self) -> &'static str {
+        match self {
+            ColorWhen::Auto => "auto",
+            ColorWhen::Always => "always",
+            ColorWhen::Never => "never",
+        }
+    }
+
+    /// The one with this word; auto for any other.
+    pub(crate) fn of(word: &str) -> Self {
+        let all = [ColorWhen::Always, ColorWhen::Never];
+        all.into_iter().find(|when| when.as_str() == word).unwrap_or_default()
+    }
 }
 
 /// The whole command line as clap sees it.
@@ -190,11 +221,7 @@ impl EarlyOptions {
                 "--color" => words.get(at + 1).copied(),
                 other => other.strip_prefix("--color="),
             };
-            match color {
-                Some("always") => early.color = ColorWhen::Always,
-                Some("never") => early.color = ColorWhen::Never,
-                _ => {}
-            }
+            early.color = color.map_or(early.color, ColorWhen::of);
         }
         early
     }

@@ -1,10 +1,13 @@
 //! What every verb is handed: where it is, who asks, how to answer.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use artifacts::Result;
 use artifacts::clock::{Clock, Timestamp};
+use artifacts::config::{Config, Sources};
+use artifacts::content::Params;
 use artifacts::error::{Error, ErrorKind};
 use artifacts::progress::Progress;
 use artifacts::repo::{DIRECTORY, Identity, Repository, Settings};
@@ -12,12 +15,12 @@ use artifacts::repo::{DIRECTORY, Identity, Repository, Settings};
 use crate::cli::Globals;
 use crate::env::{self, Env};
 use crate::signals::Signals;
-use crate::ui::{TerminalProgress, Ui};
+use crate::ui::{Looks, TerminalProgress, Ui};
 
 /// One call of `art`.
 pub(crate) struct Context<'a> {
     /// Prints, asks.
-    pub(crate) ui: &'a Ui,
+    pub(crate) ui: Ui,
     /// The options of every verb.
     pub(crate) globals: &'a Globals,
     /// The process's surroundings.
@@ -26,21 +29,23 @@ pub(crate) struct Context<'a> {
     pub(crate) signals: &'a Signals,
     cwd: PathBuf,
     clock: Arc<dyn Clock>,
+    sources: Sources,
+    config: Option<Config>,
     progress: TerminalProgress<'a>,
 }
 
 impl<'a> Context<'a> {
-    /// Goes to the directory of `-C` and reads the clock's setting.
-    pub(crate) fn new(
-        env: Env,
-        globals: &'a Globals,
-        ui: &'a Ui,
-        signals: &'a Signals,
-    ) -> Result<Self> {
+    /// Goes to the directory of `-C` and reads what holds for every verb.
+    pub(crate) fn new(env: Env, globals: &'a Globals, signals: &'a Signals) -> Result<Self> {
         let cwd = env::enter(globals.directory.as_deref())?;
         let clock = env.clock()?;
+        let repository = find_repository(&env, &cwd);
+        let sources = sources(&env, globals, repository.as_deref().ok());
+        // A broken file stops only what needs it, never the verb that would mend it.
+        let config = Config::load(sources.clone()).ok();
+        let ui = Ui::new(Looks::of(&env, globals, config.as_ref(), clock.now()));
         let progress = TerminalProgress::new(signals, ui.looks().progress);
-        Ok(Context { ui, globals, env, signals, cwd, clock, progress })
+        Ok(Context { ui, globals, env, signals, cwd, clock, sources, config, progress })
     }
 
     /// The working directory, absolute; `-C` has been followed.
@@ -60,40 +65,88 @@ impl<'a> Context<'a> {
 
     /// The directory of the repository: that of `ART_DIR`, else the nearest one upwards.
     pub(crate) fn repository_directory(&self) -> Result<PathBuf> {
-        let Some(given) = self.env.var_os("ART_DIR") else { return Repository::find(&self.cwd) };
-        let given = self.cwd.join(given);
-        let inside = given.join(DIRECTORY);
-        [given.clone(), inside].into_iter().find(|dir| dir.join("HEAD").is_file()).ok_or_else(
-            || {
-                let message = format!("ART_DIR is '{}', which is no repository", given.display());
-                Error::new(ErrorKind::NotARepository, message)
-                    .with_hint("unset ART_DIR, or set it to a directory .artifacts")
-            },
-        )
+        find_repository(&self.env, &self.cwd)
     }
 
-    /// Opens the repository.
+    /// Where settings come from.
+    pub(crate) fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
+    /// The settings; those of the repository too where there is one.
+    pub(crate) fn config(&self) -> Result<Cow<'_, Config>> {
+        match &self.config {
+            Some(config) => Ok(Cow::Borrowed(config)),
+            None => Config::load(self.sources.clone()).map(Cow::Owned),
+        }
+    }
+
+    /// Opens the repository; it works with one thread a core.
     pub(crate) fn repo(&self) -> Result<Repository> {
-        Repository::open(&self.repository_directory()?, self.settings()?)
+        self.repo_with_threads(None)
+    }
+
+    /// Opens the repository to work with so many threads; `None` is one a core.
+    pub(crate) fn repo_with_threads(&self, threads: Option<usize>) -> Result<Repository> {
+        let directory = self.repository_directory()?;
+        let mut settings = self.settings()?;
+        settings.threads = threads.unwrap_or(settings.threads);
+        Repository::open(&directory, settings)
     }
 
     /// What a repository is opened with.
     pub(crate) fn settings(&self) -> Result<Settings> {
         let defaults = Settings::default();
+        let config = self.config()?;
+        let content = config.content()?;
         let seed = self.env.seed()?.unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().0);
         Ok(Settings {
-            identity: self.identity(),
+            identity: self.identity(&config)?,
             clock: Arc::clone(&self.clock),
-            project: self.globals.project.clone().unwrap_or(defaults.project),
-            lock_timeout: self.globals.lock_timeout.unwrap_or(defaults.lock_timeout),
+            project: config.project()?.unwrap_or(defaults.project),
+            threads: defaults.threads,
+            lock_timeout: config.lock_timeout()?,
+            params: Params {
+                chunk_min: content.chunk_min,
+                chunk_avg: content.chunk_avg,
+                chunk_max: content.chunk_max,
+                frame_size: content.frame_size as u32,
+                pack_size: content.pack_size,
+                level: content.compression,
+            },
             seed,
-            ..defaults
         })
     }
 
     /// Who acts: the account and the machine, where settings name nobody.
-    fn identity(&self) -> Identity {
+    fn identity(&self, config: &Config) -> Result<Identity> {
         let (user, host) = (self.env.user(), self.env.host());
-        Identity { name: user.clone(), email: format!("{user}@{host}"), user, host }
+        let named = config.identity()?;
+        Ok(Identity {
+            name: named.name.unwrap_or_else(|| user.clone()),
+            email: named.email.unwrap_or_else(|| format!("{user}@{host}")),
+            user,
+            host,
+        })
+    }
+}
+
+fn find_repository(env: &Env, cwd: &Path) -> Result<PathBuf> {
+    let Some(given) = env.var_os("ART_DIR") else { return Repository::find(cwd) };
+    let given = cwd.join(given);
+    let inside = given.join(DIRECTORY);
+    [given.clone(), inside].into_iter().find(|dir| dir.join("HEAD").is_file()).ok_or_else(|| {
+        let message = format!("ART_DIR is '{}', which is no repository", given.display());
+        Error::new(ErrorKind::NotARepository, message)
+            .with_hint("unset ART_DIR, or set it to a directory .artifacts")
+    })
+}
+
+fn sources(env: &Env, globals: &Globals, repository: Option<&Path>) -> Sources {
+    Sources {
+        user_file: env.user_config_file(),
+        repository_file: repository.map(|directory| directory.join("config.toml")),
+        environment: env.art_vars(),
+        flags: globals.settings(),
     }
 }

@@ -13,8 +13,7 @@ mod ui;
 
 use std::process::ExitCode;
 
-use artifacts::Result;
-
+use crate::cli::Cli;
 use crate::context::Context;
 use crate::env::Env;
 use crate::report::Exit;
@@ -29,20 +28,24 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return report::parse_error(&error, early, &env).into(),
     };
-    let looks = Looks::of(&env, &cli.globals);
-    let ui = Ui::new(looks);
-    let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(env, &cli, &ui)));
-    let exit = match done {
-        Ok(Ok(exit)) => exit,
-        Ok(Err(error)) => report::failure(&error, &ui),
-        Err(_) => Exit::Bug,
-    };
+    // A panic has told what there is to tell by itself.
+    let exit = std::panic::catch_unwind(|| run(env, &cli)).unwrap_or(Exit::Bug);
     exit.into()
 }
 
-/// Carries out one verb.
-fn run(env: Env, cli: &cli::Cli, ui: &Ui) -> Result<Exit> {
-    let signals = Signals::install()?;
-    let context = Context::new(env, &cli.globals, ui, &signals)?;
-    cli.verb.exec(&context)
+/// Carries out one verb; what fails is told.
+fn run(env: Env, cli: &Cli) -> Exit {
+    let early = Ui::new(Looks::early(&env, cli.globals.early()));
+    let signals = match Signals::install() {
+        Ok(signals) => signals,
+        Err(error) => return report::failure(&error, &early),
+    };
+    let context = match Context::new(env, &cli.globals, &signals) {
+        Ok(context) => context,
+        Err(error) => return report::failure(&error, &early),
+    };
+    let done = cli.verb.exec(&context);
+    // An operation that failed has not said so; its line must not stand above the error.
+    context.progress().end();
+    done.unwrap_or_else(|error| report::failure(&error, &context.ui))
 }

@@ -37,14 +37,57 @@ pub(crate) fn grouped(number: u64) -> String {
     text
 }
 
-/// A moment in UTC: `2026-11-21 12:00:00 UTC`.
-pub(crate) fn time(time: Timestamp) -> String {
-    let (year, month, day, hour, minute, second) = time.civil();
-    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
+/// How times are shown to people (`log.date`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum DateStyle {
+    /// `2026-11-21T08:30:00Z`
+    #[default]
+    Iso,
+    /// `3 days ago`
+    Relative,
+    /// Seconds since 1970.
+    Unix,
+}
+
+impl DateStyle {
+    /// The style with this word; ISO for any other.
+    pub(crate) fn of(word: &str) -> Self {
+        match word {
+            "relative" => DateStyle::Relative,
+            "unix" => DateStyle::Unix,
+            _ => DateStyle::Iso,
+        }
+    }
+}
+
+/// Shows times in one style, seen from one moment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Dates {
+    /// The style.
+    pub(crate) style: DateStyle,
+    /// The moment.
+    pub(crate) now: Timestamp,
+}
+
+impl Default for Dates {
+    fn default() -> Self {
+        Dates { style: DateStyle::Iso, now: Timestamp::from_seconds(0) }
+    }
+}
+
+impl Dates {
+    /// A moment.
+    pub(crate) fn show(self, time: Timestamp) -> String {
+        match self.style {
+            DateStyle::Iso => time.to_string(),
+            DateStyle::Relative => relative(time, self.now),
+            DateStyle::Unix => time.seconds().to_string(),
+        }
+    }
 }
 
 /// How long ago `time` was: `just now`, `5 minutes ago`, `in 2 days`.
-pub(crate) fn relative(time: Timestamp, now: Timestamp) -> String {
+fn relative(time: Timestamp, now: Timestamp) -> String {
     const STEPS: [(u64, &str, &str); 6] = [
         (365 * 86_400, "year", "years"),
         (30 * 86_400, "month", "months"),
@@ -109,7 +152,10 @@ mod tests {
     #[test]
     fn times_are_absolute_or_relative() {
         let now: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
-        assert_eq!(time(now), "2026-11-21 12:00:00 UTC");
+        let shown = |word: &str| Dates { style: DateStyle::of(word), now }.show(now);
+        assert_eq!(shown("iso"), "2026-11-21T12:00:00Z");
+        assert_eq!(shown("relative"), "just now");
+        assert_eq!(shown("unix"), "1795262400");
         let ago = |seconds: i64| relative(Timestamp::from_seconds(now.seconds() - seconds), now);
         assert_eq!(ago(59), "just now");
         assert_eq!(ago(60), "1 minute ago");

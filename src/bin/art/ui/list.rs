@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::table::{Cell, Table};
 use super::text::{Page, Style};
-use super::{csv, format, json, sanitize};
+use super::{Dates, csv, format, json, sanitize};
 use crate::context::Context;
 
 /// The options of verbs that list.
@@ -108,7 +108,7 @@ impl Column {
         self.name.split('.').fold(row, |value, key| value.get(key).unwrap_or(&Value::Null))
     }
 
-    fn cell(&self, row: &Value) -> Cell {
+    fn cell(&self, row: &Value, dates: Dates) -> Cell {
         let value = self.value(row);
         if value.is_null() {
             return Cell::text("");
@@ -123,7 +123,7 @@ impl Column {
                 Cell::text(sanitize::subject(&id)).styled(Style::Id)
             }
             (Show::Time, _) => match plain(value).parse::<Timestamp>() {
-                Ok(time) => Cell::text(format::time(time)),
+                Ok(time) => Cell::text(dates.show(time)),
                 Err(_) => Cell::text(sanitize::subject(&plain(value))),
             },
             (Show::Flag, _) => {
@@ -274,9 +274,10 @@ fn print_csv(page: &mut Page<'_>, columns: &[Column], rows: &[Value]) -> Result<
 
 fn print_table(page: &mut Page<'_>, columns: &[Column], rows: &[Value]) -> Result<()> {
     let headings: Vec<String> = columns.iter().map(Column::heading).collect();
+    let dates = page.looks().dates;
     let mut table = Table::new(headings.iter().map(String::as_str));
     for row in rows {
-        table.row(columns.iter().map(|column| column.cell(row)).collect());
+        table.row(columns.iter().map(|column| column.cell(row, dates)).collect());
     }
     table.print(page)
 }

@@ -17,10 +17,13 @@ mod text;
 
 use std::io::{self, Write};
 
+use artifacts::clock::Timestamp;
+use artifacts::config::Config;
 use artifacts::error::{IoResultExt, Result};
 use serde::Serialize;
 
 pub(crate) use confirm::ConfirmArgs;
+pub(crate) use format::{DateStyle, Dates};
 pub(crate) use list::{Column, ListArgs, Show};
 pub(crate) use progress::TerminalProgress;
 pub(crate) use text::{Page, Style};
@@ -50,16 +53,30 @@ pub(crate) struct Looks {
     pub(crate) interactive: bool,
     /// Progress is drawn on stderr.
     pub(crate) progress: bool,
+    /// How times are shown.
+    pub(crate) dates: Dates,
 }
 
 impl Looks {
-    /// From the options and the terminals.
-    pub(crate) fn of(env: &Env, globals: &Globals) -> Self {
-        let early = EarlyOptions { json: globals.json, color: globals.color };
+    /// From the options, the terminals and, where they can be read, the settings.
+    pub(crate) fn of(
+        env: &Env,
+        globals: &Globals,
+        config: Option<&Config>,
+        now: Timestamp,
+    ) -> Self {
+        let color = config.and_then(|config| config.text("ui.color").ok().flatten());
+        let progress = config.is_none_or(|config| config.boolean("ui.progress").unwrap_or(true));
+        let date = config.and_then(|config| config.text("log.date").ok().flatten());
+        let early = EarlyOptions {
+            json: globals.json,
+            color: color.map_or(globals.color.unwrap_or_default(), |word| ColorWhen::of(&word)),
+        };
         Looks {
             quiet: globals.quiet,
             verbose: globals.verbose,
-            progress: env.terminals().stderr && !globals.no_progress && !globals.quiet,
+            progress: env.terminals().stderr && progress && !globals.no_progress && !globals.quiet,
+            dates: Dates { style: DateStyle::of(date.as_deref().unwrap_or_default()), now },
             ..Looks::early(env, early)
         }
     }

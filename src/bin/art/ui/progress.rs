@@ -105,13 +105,6 @@ impl Progress for TerminalProgress<'_> {
     }
 }
 
-impl Drop for TerminalProgress<'_> {
-    fn drop(&mut self) {
-        // An operation that failed has not said `end`; its line must not stand above the error.
-        self.end();
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

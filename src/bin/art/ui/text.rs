@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io::{BufWriter, Write};
 
+use artifacts::clock::Timestamp;
 use artifacts::error::{IoResultExt, Result};
 use serde::Serialize;
 
@@ -79,6 +80,11 @@ impl<'a> Page<'a> {
     /// Bytes as they are.
     pub(crate) fn raw(&mut self, bytes: &[u8]) -> Result<()> {
         self.out.write_all(bytes).on("write", "standard output")
+    }
+
+    /// A moment, as `log.date` wants it.
+    pub(crate) fn time(&self, time: Timestamp) -> String {
+        self.looks.dates.show(time)
     }
 
     /// For what writes bytes by itself, such as the content of a file.
