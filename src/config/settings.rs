@@ -19,7 +19,7 @@ pub struct ContentSettings {
     /// The level of zstd.
     pub compression: i32,
     /// How many bytes of small members share a frame.
-    pub frame_size: u64,
+    pub frame_size: u32,
     /// The pack that is aimed at, in bytes.
     pub pack_size: u64,
 }
@@ -69,7 +69,7 @@ impl Config {
             chunk_avg: self.size("content.chunk_avg")? as u32,
             chunk_max: self.size("content.chunk_max")? as u32,
             compression: self.integer("content.compression")? as i32,
-            frame_size: self.size("content.frame_size")?,
+            frame_size: self.size("content.frame_size")? as u32,
             pack_size: self.size("content.pack_size")?,
         };
         if settings.chunk_min <= settings.chunk_avg && settings.chunk_avg <= settings.chunk_max {

@@ -13,7 +13,7 @@ pub const RUN_FIELDS: &[Field] = &[
     field("description", FieldKind::Text, "what it is for"),
     field("tags", FieldKind::Set, "its tags"),
     field("status", FieldKind::Word(&RunStatus::WORDS), "how far it is"),
-    field("author", FieldKind::Text, "who made its newest commit, as NAME <EMAIL>"),
+    field("author", FieldKind::Text, "who made its newest commit: name and address"),
     field("created_at", FieldKind::Time, "when it was made"),
     field("updated_at", FieldKind::Time, "when its newest commit was made"),
     field("started_at", FieldKind::Time, "when its command began"),

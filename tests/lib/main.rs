@@ -9,5 +9,6 @@
 
 mod git;
 mod ignore_oracle;
+mod reference_tables;
 mod refs;
 mod tidy;

@@ -1,0 +1,65 @@
+//! The tables of settings and fields in the book are those of the program.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use artifacts::config::{Key, Value, keys};
+use artifacts::record::RUN_FIELDS;
+use artifacts::record::query::FieldKind;
+
+#[test]
+fn the_book_lists_every_setting() {
+    let mut table = String::new();
+    for key in keys() {
+        write!(table, "### `{}`\n\n{}\n\n{}\n\n", key.name, key.doc, facts(key)).unwrap();
+    }
+    check("configuration.md", "settings", &table);
+}
+
+#[test]
+fn the_book_lists_every_field_of_a_run() {
+    let mut table = "| field | holds | what it says |\n| --- | --- | --- |\n".to_owned();
+    for field in RUN_FIELDS {
+        let kind = match field.kind {
+            FieldKind::Text => "text".to_owned(),
+            FieldKind::Word(words) => words.join(", "),
+            FieldKind::Set => "texts".to_owned(),
+            FieldKind::Time => "a time".to_owned(),
+            FieldKind::Number => "a number".to_owned(),
+            FieldKind::Bool => "true, false".to_owned(),
+        };
+        writeln!(table, "| `{}` | {kind} | {} |", field.name, field.doc).unwrap();
+    }
+    check("queries.md", "fields", &table);
+}
+
+/// Values, default and variables of a setting, in one line.
+fn facts(key: &Key) -> String {
+    let default = match key.default.map(|text| key.kind.parse(text).unwrap()) {
+        None => "not set".to_owned(),
+        Some(value @ (Value::Integer(_) | Value::Boolean(_))) => format!("`{value}`"),
+        Some(value) => format!("`\"{value}\"`"),
+    };
+    let variables: Vec<_> =
+        key.variables().iter().map(|variable| format!("`{variable}`")).collect();
+    let settled = if key.fixed { " · settled when a repository is made" } else { "" };
+    format!("Default: {default} · values: {} · {}{settled}", key.kind, variables.join(", "))
+}
+
+/// Holds what stands in `page` between the marks of `name` against `expected`.
+fn check(page: &str, name: &str, expected: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("book/src/reference").join(page);
+    let (begin, end) = (format!("<!-- {name}: made by a test -->\n"), format!("<!-- /{name} -->"));
+    let text = std::fs::read_to_string(&path).unwrap();
+    let (before, rest) = text.split_once(&begin).unwrap();
+    let (found, after) = rest.split_once(&end).unwrap();
+    let expected = format!("\n{}\n\n", expected.trim_end());
+    if std::env::var_os("ART_REGENERATE").is_some() {
+        std::fs::write(&path, format!("{before}{begin}{expected}{end}{after}")).unwrap();
+        return;
+    }
+    assert!(
+        found == expected,
+        "{page} is not up to date; run: ART_REGENERATE=1 cargo test --test lib reference_tables"
+    );
+}
