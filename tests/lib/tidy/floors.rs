@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::source::{code_of, files, read};
+use super::source::{files, read};
 
 /// Imports between siblings, each with its reason.
 const BETWEEN_SIBLINGS: &[(&str, &str, &str)] =
@@ -99,7 +99,7 @@ fn modules_import_lower_floors_only() {
             assert_eq!(module, "lib", "{} stands on no floor", file.name);
             continue;
         };
-        for import in imports(&code_of(&file.text)) {
+        for import in imports(&file.code()) {
             let import = exports.get(&import).unwrap_or(&import);
             // A word that is neither: a macro.
             let Some(below) = floors.get(import) else { continue };
@@ -120,7 +120,7 @@ fn modules_import_lower_floors_only() {
 #[test]
 fn the_library_does_not_know_the_binary() {
     for file in files(&["src"], "rs") {
-        let code = code_of(&file.text);
+        let code = file.code();
         if file.name.starts_with("src/bin/") {
             let is_deep = code.contains("gix") || code.contains("ContentStore");
             assert!(!is_deep, "{}: the binary goes through ops and repo", file.name);

@@ -5,7 +5,7 @@ mod floors;
 mod source;
 mod verbs;
 
-use source::{code_of, files};
+use source::files;
 
 /// The longest file, in lines.
 const LONGEST_FILE: usize = 600;
@@ -60,7 +60,7 @@ const DOORS: &[(&[&str], &[&str], &str)] = &[
 #[test]
 fn what_is_outside_has_one_door() {
     for file in files(&["src"], "rs") {
-        let code = code_of(&file.text);
+        let code = file.code();
         for (words, places, why) in DOORS {
             if places.iter().any(|place| file.name.starts_with(place)) {
                 continue;
@@ -79,7 +79,7 @@ fn what_is_outside_has_one_door() {
 #[test]
 fn unsafe_code_gives_its_reason() {
     for file in files(&["src"], "rs") {
-        let code = code_of(&file.text);
+        let code = file.code();
         if code.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == "unsafe") {
             assert!(
                 file.text.contains("allow(unsafe_code, reason")

@@ -10,6 +10,14 @@ pub(crate) struct SourceFile {
     pub(crate) text: String,
 }
 
+impl SourceFile {
+    /// Its code: without comments, and without what only tests have.
+    pub(crate) fn code(&self) -> String {
+        let is_test = self.name.ends_with("/tests.rs") || self.name.contains("/tests/");
+        if is_test { String::new() } else { code_of(&self.text) }
+    }
+}
+
 /// The root of the repository.
 pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -52,8 +60,7 @@ fn collect(directory: &Path, extension: &str, paths: &mut Vec<PathBuf>) {
     }
 }
 
-/// The code of a file: without comments, and without the items that only tests have.
-pub(crate) fn code_of(text: &str) -> String {
+fn code_of(text: &str) -> String {
     let mut code = String::new();
     let mut lines = text.lines();
     while let Some(line) = lines.next() {
