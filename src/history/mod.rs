@@ -19,6 +19,7 @@ mod ref_lock;
 mod ref_write;
 mod reflog;
 mod refs;
+pub mod source;
 mod transaction;
 mod tree;
 mod write;

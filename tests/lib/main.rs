@@ -8,7 +8,9 @@
 )]
 
 mod git;
+mod git_oracle;
 mod ignore_oracle;
 mod reference_tables;
 mod refs;
+mod source_oracle;
 mod tidy;

@@ -1,0 +1,159 @@
+//! The Git repository around the work: which commit of the source a run came from.
+//!
+//! That repository is someone else's and may be large, foreign or broken, so nothing in it is
+//! executed (no filters, no hooks, no work inside of submodules) and nothing about it fails the run.
+
+use std::path::Path;
+
+use bstr::{BStr, ByteSlice};
+
+/// What is known of the source around a directory. What can't be known is `None`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
+pub struct Source {
+    /// The commit that is checked out, in its repository's own object format.
+    pub commit: Option<String>,
+    /// The branch, without `refs/heads/`; `None` with a detached head.
+    pub branch: Option<String>,
+    /// Where the branch is fetched from, else the only or default remote; never with a password or
+    /// token in it.
+    pub remote: Option<String>,
+    /// Whether tracked files differ from the commit. Untracked files don't count.
+    pub dirty: Option<bool>,
+    /// Why something is not known, for a person.
+    pub problem: Option<String>,
+}
+
+/// The source around `directory`, or `None` where there is no Git work tree. Reads no settings but
+/// the repository's own.
+pub fn discover(directory: &Path) -> Option<Source> {
+    let options = gix::discover::upwards::Options {
+        dot_git_only: true,
+        ..gix::discover::upwards::Options::default()
+    };
+    let isolated = gix::sec::trust::Mapping {
+        full: gix::open::Options::isolated(),
+        reduced: gix::open::Options::isolated(),
+    };
+    match gix::ThreadSafeRepository::discover_opts(directory, options, isolated) {
+        Ok(repo) => read(repo.to_thread_local()),
+        Err(error) if error.is_not_found() => None,
+        Err(error) => {
+            Some(Source { problem: Some(error.probable_cause().to_string()), ..Source::default() })
+        }
+    }
+}
+
+fn read(mut repo: gix::Repository) -> Option<Source> {
+    repo.workdir()?;
+    let mut source = Source::default();
+    let mut problems = Vec::new();
+    let mut known = |problem: gix::Error| problems.push(problem.probable_cause().to_string());
+    match repo.head() {
+        Ok(head) => {
+            source.branch = head.referent_name().map(|name| name.shorten().to_string());
+            source.commit = head.id().map(|id| id.to_string());
+        }
+        Err(error) => known(error),
+    }
+    source.remote = remote(&repo, source.branch.as_deref());
+    if source.commit.is_some() {
+        forget_filters(&mut repo);
+        match is_dirty(&repo) {
+            Ok(dirty) => source.dirty = Some(dirty),
+            Err(error) => known(error),
+        }
+    }
+    source.problem = (!problems.is_empty()).then(|| problems.join("; "));
+    Some(source)
+}
+
+/// Drops the settings that name programs to run on a file's content.
+fn forget_filters(repo: &mut gix::Repository) {
+    let mut config = repo.config_snapshot_mut();
+    let ids: Vec<_> = config
+        .sections_and_ids_by_name("filter")
+        .map(|sections| sections.map(|(_, id)| id).collect())
+        .unwrap_or_default();
+    for id in ids {
+        config.remove_section_by_id(id);
+    }
+}
+
+fn is_dirty(repo: &gix::Repository) -> gix::Result<bool> {
+    let submodules = gix::status::Submodule::Given {
+        ignore: gix::submodule::config::Ignore::Dirty,
+        check_dirty: true,
+    };
+    let first = repo
+        .status(gix::utils::progress::Discard)?
+        .index_worktree_rewrites(None)
+        .index_worktree_submodules(submodules)
+        .index_worktree_options_mut(|options| options.dirwalk_options = None)
+        .tree_index_track_renames(gix::status::tree_index::TrackRenames::Disabled)
+        .into_iter(Vec::new())?
+        .next();
+    first.transpose().map(|change| change.is_some())
+}
+
+fn remote(repo: &gix::Repository, branch: Option<&str>) -> Option<String> {
+    let config = repo.config_snapshot();
+    let config = config.plumbing();
+    let url_of = |remote: &BStr| config.string_by("remote", Some(remote), "url");
+    let of_branch = branch
+        .and_then(|branch| config.string_by("branch", Some(branch.into()), "remote"))
+        .and_then(|remote| match url_of(remote.as_bstr()) {
+            // A branch may name a URL itself; `.` is this repository.
+            None => Some(remote).filter(|remote| remote.contains_str("/")),
+            url => url,
+        });
+    let url = of_branch.or_else(|| {
+        let name = repo.remote_default_name(gix::remote::Direction::Fetch)?;
+        url_of(name.as_bstr())
+    })?;
+    Some(without_credentials(&url.to_str_lossy()))
+}
+
+/// `url` without what lets someone in: of `scheme://user:password@host/path?query` the user and the
+/// password (the user is kept for ssh, where it is no secret) and the query.
+fn without_credentials(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let (user, host) = match authority.rsplit_once('@') {
+        Some((user, host)) => (user.split(':').next().unwrap_or_default(), host),
+        None => ("", authority),
+    };
+    let path = &path[..path.find(['?', '#']).unwrap_or(path.len())];
+    if scheme.ends_with("ssh") && !user.is_empty() {
+        format!("{scheme}://{user}@{host}{path}")
+    } else {
+        format!("{scheme}://{host}{path}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_remote_is_kept_without_its_credentials() {
+        for (url, kept) in [
+            ("https://host/a/b.git", "https://host/a/b.git"),
+            ("https://token@host/a", "https://host/a"),
+            ("https://user:p@ss@host:8080/a@b?token=x", "https://host:8080/a@b"),
+            ("https://user:secret@host", "https://host"),
+            ("ssh://git:secret@host/a", "ssh://git@host/a"),
+            ("git@host:a/b.git", "git@host:a/b.git"),
+            ("/srv/git/a.git", "/srv/git/a.git"),
+            ("file:///srv/a.git", "file:///srv/a.git"),
+        ] {
+            assert_eq!(without_credentials(url), kept);
+        }
+    }
+
+    #[test]
+    fn where_there_is_no_repository_there_is_no_source() {
+        let directory = tempfile::tempdir().unwrap();
+        assert_eq!(discover(directory.path()), None);
+    }
+}
