@@ -110,7 +110,7 @@ impl<'a> Context<'a> {
                 chunk_min: content.chunk_min,
                 chunk_avg: content.chunk_avg,
                 chunk_max: content.chunk_max,
-                frame_size: content.frame_size as u32,
+                frame_size: content.frame_size,
                 pack_size: content.pack_size,
                 level: content.compression,
             },
