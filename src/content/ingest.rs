@@ -66,6 +66,16 @@ pub struct Stored {
     pub stored: u64,
 }
 
+impl Stored {
+    /// Adds what another ingest stored.
+    pub fn add(&mut self, other: Stored) {
+        self.read += other.read;
+        self.new += other.new;
+        self.packs += other.packs;
+        self.stored += other.stored;
+    }
+}
+
 /// The outcome of taking items in.
 #[derive(Debug)]
 pub struct Ingested {

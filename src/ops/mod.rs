@@ -1,3 +1,5 @@
 //! What can be done to a repository: one file a verb.
 
+pub mod run;
 mod snapshot;
+pub mod upload;

@@ -227,13 +227,11 @@ impl Snapshot {
         self.ids[self.first[directory] + entry]
     }
 
-    /// The first lines of what could not be read, for an error.
-    pub(crate) fn failures(&self) -> Vec<String> {
-        let line = |(path, error): &(BString, Error)| {
-            let causes = error.causes();
-            let cause = causes.last().cloned().unwrap_or_else(|| error.to_string());
-            format!("{}: {cause}", crate::tree_path::escaped(path.as_bytes()))
-        };
-        self.failed.iter().map(line).collect()
+    /// What could not be read, and why, for people.
+    pub(crate) fn failures(&self) -> impl Iterator<Item = (String, String)> {
+        self.failed.iter().map(|(path, error)| {
+            let cause = error.causes().pop().unwrap_or_else(|| error.to_string());
+            (crate::tree_path::escaped(path.as_bytes()), cause)
+        })
     }
 }

@@ -1,0 +1,83 @@
+//! Reads a run: its ref, its last commit, its record, its artifacts.
+
+use crate::error::{Error, Result};
+use crate::history::EntryMode;
+use crate::id::Id;
+use crate::name::{Name, ProjectName, RefName};
+use crate::record::{Record, RunRecord};
+use crate::repo::Repository;
+use crate::tree_path::TreePath;
+
+/// A run as it is now.
+#[derive(Debug, Clone)]
+pub(crate) struct LoadedRun {
+    /// Its ref.
+    pub(crate) reference: RefName,
+    /// Its last commit.
+    pub(crate) commit: Id,
+    /// Its record.
+    pub(crate) record: RunRecord,
+    /// The blob of the record.
+    pub(crate) record_id: Id,
+    /// The tree of its artifacts.
+    pub(crate) artifacts: Option<Id>,
+}
+
+impl LoadedRun {
+    /// Reads the run at `reference`, whose last commit is `commit`.
+    pub(crate) fn read(repo: &Repository, reference: RefName, commit: Id) -> Result<Self> {
+        let history = repo.history();
+        let tree = history.read_commit(&commit)?.tree;
+        let lacking = |what: &str| {
+            Error::corrupt(format!("the commit {commit} of {reference} has no {what}"))
+                .with_hint("art fsck")
+        };
+        let path = TreePath::parse("run.toml")?;
+        let entry = history.entry_at(&tree, &path)?.ok_or_else(|| lacking("run.toml"))?;
+        let record = RunRecord::decode(&history.read_blob(&entry.id)?)?;
+        let artifacts = history.entry_at(&tree, &TreePath::parse("artifacts")?)?;
+        let artifacts = artifacts.filter(|entry| entry.mode == EntryMode::Directory);
+        Ok(LoadedRun {
+            reference,
+            commit,
+            record,
+            record_id: entry.id,
+            artifacts: artifacts.map(|entry| entry.id),
+        })
+    }
+}
+
+/// The run called `name`, or the current one.
+pub(crate) fn find_run(
+    repo: &Repository,
+    project: Option<&ProjectName>,
+    name: Option<&Name>,
+) -> Result<LoadedRun> {
+    let history = repo.history();
+    let reference = match name {
+        Some(name) => {
+            let project = project.unwrap_or(&repo.settings().project);
+            RefName::run(project.clone(), name.clone())
+        }
+        None => history.head()?.ok_or_else(|| {
+            Error::not_found("there is no current run").with_hint("make one: art run")
+        })?,
+    };
+    match history.try_find_ref(&reference)? {
+        Some(commit) => LoadedRun::read(repo, reference, commit),
+        None => Err(no_such_run(repo, &reference)?),
+    }
+}
+
+/// An error that names the run meant, as far as one can guess.
+fn no_such_run(repo: &Repository, reference: &RefName) -> Result<Error> {
+    let project = reference.project();
+    let runs = repo.history().refs(&RefName::prefix(reference.kind(), project))?;
+    let names: Vec<&str> = runs.iter().map(|(name, _)| name.name().as_str()).collect();
+    let wanted = reference.name().as_str();
+    let error = Error::not_found(format!("there is no run '{wanted}' in {project}"));
+    Ok(match crate::suggest::closest(wanted, names) {
+        Some(close) => error.with_hint(format!("did you mean '{close}'? see: art runs")),
+        None => error.with_hint(format!("see: art runs; or make it: art run --name {wanted}")),
+    })
+}
