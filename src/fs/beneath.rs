@@ -1,12 +1,16 @@
 //! Opens files below a directory without following any link on the way, however long the path.
 
 use std::fs::File;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2, readlinkat};
+use rustix::fs::{
+    AtFlags, CWD, FileType, Mode, OFlags, RenameFlags, ResolveFlags, mkdirat, openat, openat2,
+    readlinkat, renameat, renameat_with, statat, symlinkat,
+};
 use rustix::io::Errno;
 
+use super::stat::Stat;
 use crate::error::{IoResultExt, Result};
 
 /// A directory that is held open; paths are resolved below it and never leave it.
@@ -44,7 +48,81 @@ impl Beneath {
         Ok(target.into_bytes())
     }
 
-    fn resolve(&self, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
+    /// The metadata of what is at `path`, itself if it is a link; `None` if nothing is.
+    pub fn stat(&self, path: &[u8]) -> std::io::Result<Option<(FileType, Stat)>> {
+        let found =
+            self.in_parent(path, |parent, name| statat(parent, name, AtFlags::SYMLINK_NOFOLLOW));
+        match found {
+            Ok(stat) => {
+                let file_type = FileType::from_raw_mode(stat.st_mode);
+                Ok(Some((file_type, Stat::from_rustix(&stat))))
+            }
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// A new file at `path`, which must not exist; `mode` less the umask.
+    pub fn create_file(&self, path: &[u8], mode: u32) -> std::io::Result<File> {
+        let flags =
+            OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mode = Mode::from_raw_mode(mode);
+        Ok(File::from(self.in_parent(path, |parent, name| openat(parent, name, flags, mode))?))
+    }
+
+    /// A new directory at `path`, whose parent exists.
+    pub fn make_dir(&self, path: &[u8]) -> std::io::Result<()> {
+        let mode = Mode::from_raw_mode(0o777);
+        Ok(self.in_parent(path, |parent, name| mkdirat(parent, name, mode))?)
+    }
+
+    /// A new symbolic link at `path`.
+    pub fn make_link(&self, target: &[u8], path: &[u8]) -> std::io::Result<()> {
+        Ok(self.in_parent(path, |parent, name| symlinkat(target, parent, name))?)
+    }
+
+    /// Moves what is at `from` to `to`. What stands there is replaced if `replace`, else it is an
+    /// error.
+    pub fn rename(&self, from: &[u8], to: &[u8], replace: bool) -> std::io::Result<()> {
+        let renamed = self.in_parent(from, |from_parent, from_name| {
+            self.in_parent(to, |to_parent, to_name| {
+                if replace {
+                    return renameat(from_parent, from_name, to_parent, to_name);
+                }
+                let flags = RenameFlags::NOREPLACE;
+                match renameat_with(from_parent, from_name, to_parent, to_name, flags) {
+                    // File systems that can't promise it: the look before has to do.
+                    Err(Errno::INVAL | Errno::NOSYS) => {
+                        match statat(to_parent, to_name, AtFlags::SYMLINK_NOFOLLOW) {
+                            Err(Errno::NOENT) => {
+                                renameat(from_parent, from_name, to_parent, to_name)
+                            }
+                            Ok(_) => Err(Errno::EXIST),
+                            Err(error) => Err(error),
+                        }
+                    }
+                    other => other,
+                }
+            })
+        });
+        Ok(renamed?)
+    }
+
+    /// Calls `act` with the directory that holds `path`, and the last name.
+    fn in_parent<T>(
+        &self,
+        path: &[u8],
+        act: impl FnOnce(BorrowedFd<'_>, &[u8]) -> std::result::Result<T, Errno>,
+    ) -> std::result::Result<T, Errno> {
+        let (parent, name) = split(path);
+        if parent.is_empty() {
+            return act(self.root.as_fd(), name);
+        }
+        let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        act(self.resolve(parent, flags)?.as_fd(), name)
+    }
+
+    fn resolve(&self, path: &[u8], flags: OFlags) -> std::result::Result<OwnedFd, Errno> {
         if path.len() < LONG {
             let how = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
             match openat2(&self.root, path, flags, Mode::empty(), how) {
@@ -56,7 +134,11 @@ impl Beneath {
         self.resolve_by_component(path, flags)
     }
 
-    fn resolve_by_component(&self, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
+    fn resolve_by_component(
+        &self,
+        path: &[u8],
+        flags: OFlags,
+    ) -> std::result::Result<OwnedFd, Errno> {
         let through = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let (parents, name) = split(path);
         let mut directory: Option<OwnedFd> = None;

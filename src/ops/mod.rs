@@ -1,5 +1,6 @@
 //! What can be done to a repository: one file a verb.
 
+pub mod download;
 pub mod run;
 mod snapshot;
 pub mod upload;

@@ -1,0 +1,106 @@
+//! `art download`: the files of a revision, written to a directory.
+//!
+//! Everything is written into a staging directory inside of the destination first, and gets its
+//! final name when its bytes are complete and right. A directory that is not there yet is staged
+//! as a whole and moved into place by one rename.
+
+mod plan;
+mod stage;
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::fs::atomic;
+use crate::fs::beneath::Beneath;
+use crate::id::Id;
+use crate::progress::{Progress, Unit};
+use crate::repo::Repository;
+use crate::tree_path::TreePath;
+use plan::Plan;
+
+/// What to write, and where.
+#[derive(Debug, Clone)]
+pub struct DownloadOptions {
+    /// The commit of a run or version.
+    pub commit: Id,
+    /// The file or directory among its artifacts; a directory's contents are written.
+    pub path: TreePath,
+    /// Only what is at or below these paths, relative to `path`; nothing means everything.
+    pub only: Vec<TreePath>,
+    /// The directory to write to, absolute; made if missing.
+    pub to: PathBuf,
+    /// Overwrites files that differ.
+    pub force: bool,
+    /// Also makes links that point out of the destination.
+    pub unsafe_links: bool,
+    /// Only finds out what would be done.
+    pub dry_run: bool,
+}
+
+/// What a download did, or would do.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct DownloadOutcome {
+    /// Files and links written.
+    pub written: u64,
+    /// The bytes of the files.
+    pub bytes: u64,
+    /// Files and links that were right already.
+    pub unchanged: u64,
+    /// Of those written, the ones that stood in place of something else.
+    pub replaced: Vec<TreePath>,
+}
+
+/// Writes the files.
+pub fn download(
+    repo: &Repository,
+    options: &DownloadOptions,
+    progress: &dyn Progress,
+) -> Result<DownloadOutcome> {
+    if !options.dry_run {
+        atomic::create_dir_all(&options.to)?;
+    }
+    progress.begin("looking", None, Unit::Items);
+    let destination = if options.to.is_dir() { Some(Beneath::open(&options.to)?) } else { None };
+    let plan = Plan::make(repo, options, destination.as_ref(), progress)?;
+    plan.refuse_unsafe(options)?;
+    let mut outcome = DownloadOutcome {
+        written: plan.files.len() as u64 + plan.links.len() as u64,
+        unchanged: plan.unchanged,
+        replaced: plan.replaced.clone(),
+        bytes: 0,
+    };
+    let ids: Vec<Id> = plan.files.iter().map(|file| file.id).collect();
+    let extract = repo.content().plan_extract(&ids)?;
+    outcome.bytes = extract.bytes;
+    let Some(destination) = destination.filter(|_| !options.dry_run) else {
+        progress.end();
+        return Ok(outcome);
+    };
+    let stage = stage::Stage::open(&destination, &options.to, &plan)?;
+    progress.begin("writing", Some(extract.bytes), Unit::Bytes);
+    extract.write(&stage, repo.settings().threads, progress)?;
+    let failed = stage.publish()?;
+    progress.end();
+    if failed.is_empty() {
+        return Ok(outcome);
+    }
+    let written = outcome.written - failed.len() as u64;
+    Err(could_not_restore(&failed, written))
+}
+
+fn could_not_restore(failed: &[(TreePath, Error)], written: u64) -> Error {
+    let lines: Vec<String> = failed
+        .iter()
+        .take(10)
+        .map(|(path, error)| match error.causes().pop() {
+            Some(cause) => format!("{path}: {error}: {cause}"),
+            None => format!("{path}: {error}"),
+        })
+        .collect();
+    let kind = failed.first().map_or(ErrorKind::Corrupt, |(_, error)| error.kind());
+    let message =
+        format!("{} files could not be written; {written} others are there", failed.len());
+    Error::new(kind, message).with_source(lines.join("\n")).with_hint("art fsck --full")
+}

@@ -1,0 +1,338 @@
+//! Compares a tree with the destination: what is right, what is missing, what is in the way.
+
+use std::os::unix::ffi::OsStrExt;
+
+use rustix::fs::FileType;
+
+use super::DownloadOptions;
+use crate::content::StatCache;
+use crate::error::{Error, ErrorKind, IoResultExt, Result};
+use crate::fs::beneath::Beneath;
+use crate::fs::stat::Stat;
+use crate::history::{EntryMode, TreeEntry};
+use crate::id::{Id, ObjectHasher};
+use crate::progress::{Progress, check_interrupt};
+use crate::repo::Repository;
+use crate::tree_path::TreePath;
+
+/// A file to write.
+#[derive(Debug)]
+pub(super) struct PlannedFile {
+    pub(super) id: Id,
+    pub(super) executable: bool,
+    /// Relative to the destination.
+    pub(super) path: TreePath,
+    /// The number of the staged root it belongs to.
+    pub(super) root: u32,
+}
+
+/// A link to make.
+#[derive(Debug)]
+pub(super) struct PlannedLink {
+    pub(super) target: Vec<u8>,
+    pub(super) path: TreePath,
+    pub(super) root: u32,
+}
+
+/// Something that is staged on its own and moved into place by one rename: a file, a link, or a
+/// directory that was not there.
+#[derive(Debug)]
+pub(super) struct Root {
+    pub(super) path: TreePath,
+    pub(super) replace: bool,
+}
+
+/// What a download will do.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    pub(super) roots: Vec<Root>,
+    /// Directories to make in the staging directory, parents first.
+    pub(super) directories: Vec<(u32, TreePath)>,
+    pub(super) files: Vec<PlannedFile>,
+    pub(super) links: Vec<PlannedLink>,
+    pub(super) unchanged: u64,
+    pub(super) replaced: Vec<TreePath>,
+    /// What differs, or can't be replaced: path and why.
+    in_the_way: Vec<(TreePath, &'static str)>,
+    unsafe_links: Vec<TreePath>,
+}
+
+/// The longest target of a link.
+const MAX_LINK: u64 = 1 << 16;
+
+struct Planner<'a> {
+    repo: &'a Repository,
+    options: &'a DownloadOptions,
+    destination: Option<&'a Beneath>,
+    cache: StatCache,
+    progress: &'a dyn Progress,
+    plan: Plan,
+}
+
+impl Plan {
+    pub(super) fn make(
+        repo: &Repository,
+        options: &DownloadOptions,
+        destination: Option<&Beneath>,
+        progress: &dyn Progress,
+    ) -> Result<Plan> {
+        let history = repo.history();
+        let tree = history.read_commit(&options.commit)?.tree;
+        let full = TreePath::parse("artifacts")?.join_path(&options.path);
+        let entry = history.entry_at(&tree, &full)?;
+        let cache = repo.content().stat_cache();
+        let plan = Plan::default();
+        let mut planner = Planner { repo, options, destination, cache, progress, plan };
+        match entry {
+            Some(entry) if entry.mode == EntryMode::Directory => {
+                planner.directory(&entry.id, &TreePath::root(), destination.is_some())?;
+            }
+            Some(entry) => planner.entry(&TreePath::root(), &entry, true)?,
+            // A run without artifacts has none to write.
+            None if options.path.is_root() => {}
+            None => return Err(nothing_there(&options.path)),
+        }
+        for only in &options.only {
+            if history.entry_at(&tree, &full.join_path(only))?.is_none() {
+                return Err(nothing_there(&options.path.join_path(only)));
+            }
+        }
+        Ok(planner.plan)
+    }
+
+    /// Fails if something would be overwritten or a link would point out.
+    pub(super) fn refuse_unsafe(&self, options: &DownloadOptions) -> Result<()> {
+        let list = |lines: Vec<String>| {
+            let mut shown: Vec<String> = lines.iter().take(10).cloned().collect();
+            if lines.len() > shown.len() {
+                shown.push(format!("and {} more", lines.len() - shown.len()));
+            }
+            shown.join("\n")
+        };
+        let blocked = |why: &&'static str| !options.force || *why != DIFFERS;
+        let blocking: Vec<_> = self.in_the_way.iter().filter(|(_, why)| blocked(why)).collect();
+        if !blocking.is_empty() {
+            let forcible = blocking.iter().all(|(_, why)| *why == DIFFERS);
+            let lines = blocking.iter().map(|(path, why)| format!("{path} {why}")).collect();
+            return Err(Error::refused(format!(
+                "{} paths in '{}' are in the way; nothing was written",
+                blocking.len(),
+                options.to.display()
+            ))
+            .with_source(list(lines))
+            .with_hint(if forcible {
+                "overwrite them with --force, or write elsewhere with --to DIR"
+            } else {
+                "move them away, or write elsewhere with --to DIR"
+            }));
+        }
+        if !self.unsafe_links.is_empty() && !options.unsafe_links {
+            let lines = self.unsafe_links.iter().map(ToString::to_string).collect();
+            return Err(Error::refused(format!(
+                "{} links point out of the destination; nothing was written",
+                self.unsafe_links.len()
+            ))
+            .with_source(list(lines))
+            .with_hint("if you trust them, make them with --unsafe-links"));
+        }
+        Ok(())
+    }
+}
+
+const DIFFERS: &str = "differs";
+
+fn nothing_there(path: &TreePath) -> Error {
+    Error::not_found(format!("there is nothing at '{path}'")).with_hint("see: art ls REV -r")
+}
+
+impl Planner<'_> {
+    /// Plans the contents of a directory; `exists` says whether it does in the destination.
+    fn directory(&mut self, tree: &Id, path: &TreePath, exists: bool) -> Result<()> {
+        check_interrupt(self.progress)?;
+        for entry in self.repo.history().read_tree(tree)? {
+            self.entry(path, &entry, exists)?;
+        }
+        Ok(())
+    }
+
+    /// Plans one entry of the directory `parent`, which exists in the destination or is missing.
+    fn entry(&mut self, parent: &TreePath, entry: &TreeEntry, exists: bool) -> Result<()> {
+        let path = parent.join(&entry.name).map_err(|defect| {
+            Error::corrupt("the tree holds a name that is never written").with_source(defect)
+        })?;
+        if !self.is_wanted(&path) {
+            return Ok(());
+        }
+        let there = match self.destination.filter(|_| exists) {
+            Some(destination) => destination.stat(path.as_bytes()).on("read", path.to_path())?,
+            None => None,
+        };
+        match (entry.mode, there) {
+            (EntryMode::Directory, Some((FileType::Directory, _))) => {
+                self.directory(&entry.id, &path, true)
+            }
+            (EntryMode::Directory, Some((file_type, _))) => {
+                let why = if file_type == FileType::Symlink {
+                    "is a link where a directory belongs"
+                } else {
+                    "is a file where a directory belongs"
+                };
+                self.plan.in_the_way.push((path, why));
+                Ok(())
+            }
+            (_, Some((FileType::Directory, _))) => {
+                self.plan.in_the_way.push((path, "is a directory where a file belongs"));
+                Ok(())
+            }
+            (mode, Some((file_type, stat))) => {
+                self.present(path, mode, &entry.id, file_type, &stat)
+            }
+            (_, None) => {
+                let root = self.new_root(path.clone(), false);
+                self.missing(root, path, entry)
+            }
+        }
+    }
+
+    fn is_wanted(&self, path: &TreePath) -> bool {
+        let only = &self.options.only;
+        only.is_empty() || only.iter().any(|only| path.starts_with(only) || only.starts_with(path))
+    }
+
+    fn new_root(&mut self, path: TreePath, replace: bool) -> u32 {
+        self.plan.roots.push(Root { path, replace });
+        self.plan.roots.len() as u32 - 1
+    }
+
+    /// Plans all that is at and below `path`, which is not there.
+    fn missing(&mut self, root: u32, path: TreePath, entry: &TreeEntry) -> Result<()> {
+        match entry.mode {
+            EntryMode::Directory => {
+                self.plan.directories.push((root, path.clone()));
+                for child in self.repo.history().read_tree(&entry.id)? {
+                    let below = path.join(&child.name).map_err(|defect| {
+                        Error::corrupt("the tree holds a name that is never written")
+                            .with_source(defect)
+                    })?;
+                    if self.is_wanted(&below) {
+                        self.missing(root, below, &child)?;
+                    }
+                }
+            }
+            EntryMode::Symlink => {
+                let target = self.repo.content().reader().read(&entry.id, MAX_LINK)?;
+                self.link(root, path, target);
+            }
+            EntryMode::File | EntryMode::Executable => {
+                let executable = entry.mode == EntryMode::Executable;
+                self.plan.files.push(PlannedFile { id: entry.id, executable, path, root });
+            }
+        }
+        Ok(())
+    }
+
+    fn link(&mut self, root: u32, path: TreePath, target: Vec<u8>) {
+        if points_out(&path, &target) {
+            self.plan.unsafe_links.push(path.clone());
+        }
+        self.plan.links.push(PlannedLink { target, path, root });
+    }
+
+    /// Plans a file or link where something stands already.
+    fn present(
+        &mut self,
+        path: TreePath,
+        mode: EntryMode,
+        id: &Id,
+        file_type: FileType,
+        stat: &Stat,
+    ) -> Result<()> {
+        let same = match (mode, file_type) {
+            (EntryMode::Symlink, FileType::Symlink) => {
+                let destination = self.destination.expect("because something was found in it");
+                let target = destination.read_link(path.as_bytes()).on("read", path.to_path())?;
+                Id::of_blob(&target) == *id
+            }
+            (EntryMode::File | EntryMode::Executable, FileType::RegularFile) => {
+                stat.executable == (mode == EntryMode::Executable)
+                    && self.id_of(&path, stat)? == Some(*id)
+            }
+            _ => false,
+        };
+        if same {
+            self.plan.unchanged += 1;
+            return Ok(());
+        }
+        self.plan.in_the_way.push((path.clone(), DIFFERS));
+        self.plan.replaced.push(path.clone());
+        let root = self.new_root(path.clone(), true);
+        let entry = TreeEntry { name: b"".into(), mode, id: *id };
+        self.missing(root, path, &entry)
+    }
+
+    /// The id of a file in the destination; `None` if it changes while it is read.
+    fn id_of(&self, path: &TreePath, stat: &Stat) -> Result<Option<Id>> {
+        let absolute = self.options.to.join(path.to_path());
+        if let Some(id) = self.cache.find(absolute.as_os_str().as_bytes(), stat) {
+            return Ok(Some(id));
+        }
+        let destination = self.destination.expect("because something was found in it");
+        let mut file = match destination.open_file(path.as_bytes()).on("read", &absolute) {
+            // What can't be read can't be said to be right; it is in the way.
+            Err(error) if error.kind() == ErrorKind::Unauthorized => return Ok(None),
+            other => other?,
+        };
+        let mut hasher = ObjectHasher::blob(stat.size);
+        let mut left = stat.size;
+        let mut buffer = vec![0; 1 << 18];
+        loop {
+            check_interrupt(self.progress)?;
+            let got = std::io::Read::read(&mut file, &mut buffer).on("read", &absolute)? as u64;
+            if got == 0 {
+                return Ok((left == 0).then(|| hasher.finish()));
+            }
+            if got > left {
+                return Ok(None);
+            }
+            left -= got;
+            hasher.update(&buffer[..got as usize]);
+        }
+    }
+}
+
+/// Whether a link at `path` with this target leads out of the destination, by the names alone.
+fn points_out(path: &TreePath, target: &[u8]) -> bool {
+    if target.starts_with(b"/") {
+        return true;
+    }
+    let mut depth = path.components().count() as i64 - 1;
+    for component in target.split(|byte| *byte == b'/') {
+        match component {
+            b"" | b"." => {}
+            b".." => depth -= 1,
+            _ => depth += 1,
+        }
+        if depth < 0 {
+            return true;
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_that_lead_out_are_seen() {
+        let out = |path: &str, target: &str| {
+            points_out(&TreePath::parse(path).unwrap(), target.as_bytes())
+        };
+        assert!(out("a", "/etc/passwd"));
+        assert!(out("a", "../x"));
+        assert!(out("d/a", "../../x"));
+        assert!(out("d/a", "b/../../../x/y"));
+        assert!(!out("d/a", "../x"));
+        assert!(!out("a", "b/c"));
+    }
+}

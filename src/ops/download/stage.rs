@@ -1,0 +1,148 @@
+//! The staging directory: where files stand until they are complete.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use super::plan::{Plan, PlannedFile};
+use crate::content::Target;
+use crate::error::{Error, ErrorKind, IoResultExt, Result};
+use crate::fs::atomic;
+use crate::fs::beneath::Beneath;
+use crate::fs::lock::{FileLock, Mode};
+use crate::tree_path::TreePath;
+
+const PREFIX: &str = ".art-download-";
+const LOCK: &str = "lock";
+
+/// A staging directory in a destination; removed when dropped.
+pub(super) struct Stage<'a> {
+    plan: &'a Plan,
+    destination: &'a Beneath,
+    path: PathBuf,
+    name: String,
+    inside: Beneath,
+    failed: Mutex<Vec<(usize, Error)>>,
+    _lock: FileLock,
+}
+
+impl<'a> Stage<'a> {
+    /// Makes the staging directory and the directories in it. Sweeps what killed downloads left.
+    pub(super) fn open(destination: &'a Beneath, to: &Path, plan: &'a Plan) -> Result<Self> {
+        sweep(to)?;
+        let name = format!("{PREFIX}{}", atomic::unique_name());
+        let path = to.join(&name);
+        atomic::create_dir_all(&path)?;
+        let lock = FileLock::acquire(&path.join(LOCK), Mode::Exclusive, Duration::ZERO)?;
+        let stage = Stage {
+            plan,
+            destination,
+            inside: Beneath::open(&path)?,
+            path,
+            name,
+            failed: Mutex::default(),
+            _lock: lock,
+        };
+        for (root, directory) in &plan.directories {
+            let staged = stage.staged(*root, directory);
+            stage.inside.make_dir(&staged).on("create directory", to.join(directory.to_path()))?;
+        }
+        for link in &plan.links {
+            let staged = stage.staged(link.root, &link.path);
+            stage
+                .inside
+                .make_link(&link.target, &staged)
+                .on("create link", to.join(link.path.to_path()))?;
+        }
+        Ok(stage)
+    }
+
+    /// Where the content at `path` stands in the staging directory: the root's number, then what
+    /// lies below the root.
+    fn staged(&self, root: u32, path: &TreePath) -> Vec<u8> {
+        let mut staged = root.to_string().into_bytes();
+        let above = self.plan.roots[root as usize].path.as_bytes().len();
+        staged.extend_from_slice(&path.as_bytes()[above..]);
+        staged
+    }
+
+    fn file(&self, number: usize) -> (&PlannedFile, Vec<u8>) {
+        let file = &self.plan.files[number];
+        (file, self.staged(file.root, &file.path))
+    }
+
+    /// Gives everything that is complete its final name. Returns what could not be written.
+    pub(super) fn publish(self) -> Result<Vec<(TreePath, Error)>> {
+        let failed =
+            std::mem::take(&mut *self.failed.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut defects = Vec::new();
+        let mut lost_roots = std::collections::HashSet::new();
+        for (number, error) in failed {
+            let file = &self.plan.files[number];
+            if self.plan.roots[file.root as usize].path == file.path {
+                lost_roots.insert(file.root);
+            }
+            defects.push((file.path.clone(), error));
+        }
+        for (number, root) in self.plan.roots.iter().enumerate() {
+            if lost_roots.contains(&(number as u32)) {
+                continue;
+            }
+            let from = format!("{}/{number}", self.name);
+            let renamed =
+                self.destination.rename(from.as_bytes(), root.path.as_bytes(), root.replace);
+            if let Err(source) = renamed {
+                defects.push((root.path.clone(), Error::io("create", root.path.to_path(), source)));
+            }
+        }
+        Ok(defects)
+    }
+}
+
+impl Target for Stage<'_> {
+    fn create(&self, number: usize) -> Result<File> {
+        let (file, staged) = self.file(number);
+        let mode = if file.executable { 0o777 } else { 0o666 };
+        self.inside.create_file(&staged, mode).on("create", file.path.to_path())
+    }
+
+    fn finish(&self, number: usize, outcome: Result<File>) -> Result<()> {
+        let Err(error) = outcome else { return Ok(()) };
+        let (_, staged) = self.file(number);
+        let staged =
+            self.path.join(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(&staged));
+        atomic::remove_file(&staged)?;
+        if matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Interrupted) {
+            // A full disk fails every file after this one too.
+            return Err(error);
+        }
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner).push((number, error));
+        Ok(())
+    }
+}
+
+impl Drop for Stage<'_> {
+    fn drop(&mut self) {
+        // If it can't be removed now, the next download to the same place does it.
+        let _ = atomic::remove_tree(&self.path);
+    }
+}
+
+/// Removes the staging directories of downloads that were killed.
+fn sweep(to: &Path) -> Result<()> {
+    for entry in std::fs::read_dir(to).on("read directory", to)? {
+        let entry = entry.on("read directory", to)?;
+        if !entry.file_name().as_encoded_bytes().starts_with(PREFIX.as_bytes()) {
+            continue;
+        }
+        let lock = entry.path().join(LOCK);
+        if !lock.is_file() {
+            continue;
+        }
+        if let Ok(Some(_lock)) = FileLock::try_acquire(&lock, Mode::Exclusive) {
+            atomic::remove_tree(&entry.path())?;
+        }
+    }
+    Ok(())
+}
