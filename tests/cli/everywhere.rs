@@ -5,6 +5,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use insta::assert_snapshot;
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::common::Sandbox;
 
@@ -107,6 +108,8 @@ fn no_verb_shows_the_help_and_is_a_usage_error() {
     let output = Sandbox::new().art("").fails_with(2);
     assert_eq!(output.stdout, "");
     assert!(output.stderr.contains("Usage: art"), "{output}");
+    let error = Sandbox::new().art("--json").fails_with(2).json_error();
+    assert!(error["message"].as_str().unwrap().contains("requires a subcommand"), "{error}");
 }
 
 #[test]
@@ -137,6 +140,34 @@ fn a_reader_that_goes_away_ends_it_quietly() {
 fn stdout_on_a_full_disk_is_an_error() {
     let output = Sandbox::new().shell("art man > /dev/full").fails_with(14);
     assert!(output.stderr.contains("cannot write 'standard output'"), "{output}");
+}
+
+/// The signals that a process handles, as the kernel tells it.
+fn handled_signals(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+    u64::from_str_radix(line.trim(), 16).unwrap()
+}
+
+#[test]
+fn the_first_signal_asks_and_the_second_ends() {
+    let sandbox = Sandbox::new();
+    std::fs::create_dir_all(sandbox.home().join(".config/art")).unwrap();
+    // It waits for someone to write its settings, which nobody does.
+    let fifo = sandbox.home().join(".config/art/config.toml");
+    sandbox.program("mkfifo").arg(&fifo).run().ok();
+    let mut child = sandbox.command("man").into_command().stdout(Stdio::null()).spawn().unwrap();
+    let pid = Pid::from_child(&child);
+    let start = Instant::now();
+    while handled_signals(child.id()) & (1 << (Signal::TERM.as_raw() - 1)) == 0 {
+        assert!(start.elapsed() < Duration::from_secs(10), "it never handles SIGTERM");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    kill_process(pid, Signal::TERM).unwrap();
+    std::thread::sleep(Duration::from_millis(50));
+    assert_eq!(child.try_wait().unwrap(), None, "the first signal must not end it");
+    kill_process(pid, Signal::TERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
 }
 
 #[test]

@@ -207,7 +207,7 @@ pub(crate) fn parse_error(error: &clap::Error, early: EarlyOptions, env: &Env) -
                 if ui.looks().stdout_color { text.ansi().to_string() } else { text.to_string() };
             ended(ui.raw(text.as_bytes()), &ui)
         }
-        ClapKind::DisplayHelpOnMissingArgumentOrSubcommand if !early.json => {
+        ClapKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             ui::to_stderr(&error.render().to_string());
             Exit::Usage
         }

@@ -48,6 +48,7 @@ struct Written {
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     let mut command = cli::command();
     command.build();
+    let command = without_help(command);
     if let Some(directory) = &args.to {
         let written = write_all(&command, directory)?;
         context.ui.summary(&written, |page| {
@@ -62,6 +63,13 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     };
     context.ui.show(&json!({ "page": page }), |out| out.raw(page.as_bytes()))?;
     Ok(Exit::Ok)
+}
+
+/// Without the verb `help`, which has no page of its own.
+fn without_help(command: Command) -> Command {
+    command.mut_subcommands(|verb| {
+        if verb.get_name() == "help" { verb.hide(true) } else { without_help(verb) }
+    })
 }
 
 /// The verb named by `path`; no name is `art` itself.
@@ -94,7 +102,7 @@ fn write_all(command: &Command, directory: &Path) -> Result<Written> {
         let name = format!("{}.1", command.get_display_name().unwrap_or("art"));
         atomic::write(&directory.join(&name), directory, render(command)?.as_bytes())?;
         pages.push(name);
-        left.extend(command.get_subcommands().filter(|verb| verb.get_name() != "help"));
+        left.extend(command.get_subcommands().filter(|verb| !verb.is_hide_set()));
     }
     pages.sort();
     Ok(Written { directory: directory.to_owned(), pages })

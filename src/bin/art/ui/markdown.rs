@@ -4,7 +4,7 @@ use clap::{Arg, Command};
 
 use crate::cli::GLOBAL_HEADING;
 
-/// One section a verb, and one below it a subverb. `command` has been built.
+/// One section a verb that is not hidden, and one below it a subverb. `command` has been built.
 pub(crate) fn reference(command: &Command) -> String {
     let mut text = String::from(
         "# Command line\n\n\
@@ -19,7 +19,7 @@ pub(crate) fn reference(command: &Command) -> String {
 }
 
 fn push_verbs(text: &mut String, command: &Command, level: &str) {
-    for verb in command.get_subcommands().filter(|verb| verb.get_name() != "help") {
+    for verb in command.get_subcommands().filter(|verb| !verb.is_hide_set()) {
         let name = verb.get_bin_name().unwrap_or_else(|| verb.get_name());
         text.push_str(&format!("\n{level} {name}\n\n"));
         push_about(text, verb);
