@@ -5,8 +5,9 @@
 //! ```
 //!
 //! The log of a deleted ref stays: its last line names what the ref was, and a ref of that name
-//! that is made later goes on in the same file. Names of ours never nest, so such a log is never
-//! in the way of another. A line that is torn or not in the format is passed over, as git does.
+//! that is made later goes on in the same file. (`git rev-parse REF@{N}` reads that, with a warning
+//! where it passes the deletion.) Names of ours never nest, so such a log is never in the way of
+//! another; a git that makes a ref below the name of a deleted one is told so by itself. A line that is torn or not in the format is passed over, as git does.
 
 use std::path::{Path, PathBuf};
 

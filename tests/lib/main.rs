@@ -12,5 +12,7 @@ mod git_oracle;
 mod ignore_oracle;
 mod reference_tables;
 mod refs;
+mod refs_crash;
+mod refs_race;
 mod source_oracle;
 mod tidy;

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use artifacts::clock::Timestamp;
@@ -39,6 +38,15 @@ impl Place {
             commits.push(writer.commit(&commit).unwrap());
         }
         writer.flush().unwrap();
+        let lines: Vec<String> = commits.iter().map(Id::to_hex).collect();
+        std::fs::write(directory.path().join("commits"), lines.join("\n")).unwrap();
+        Place { directory, history, commits }
+    }
+
+    /// The place that `directory` holds a copy of.
+    pub(crate) fn open(directory: tempfile::TempDir) -> Self {
+        let history = History::open(directory.path()).unwrap();
+        let commits = commits_of(directory.path());
         Place { directory, history, commits }
     }
 
@@ -57,13 +65,13 @@ impl Place {
     }
 
     /// What our own reading gives: full names and ids.
-    fn refs(&self) -> Vec<(String, Id)> {
+    pub(crate) fn refs(&self) -> Vec<(String, Id)> {
         let refs = self.history.refs("").unwrap();
         refs.into_iter().map(|(name, id)| (name.to_string(), id)).collect()
     }
 
     /// The same from git.
-    fn git_refs(&self) -> Vec<(String, Id)> {
+    pub(crate) fn git_refs(&self) -> Vec<(String, Id)> {
         let listed = git(self.path(), &["for-each-ref", "--format=%(refname) %(objectname)"]);
         let pair = |line: &str| {
             let (name, id) = line.split_once(' ').unwrap();
@@ -71,6 +79,12 @@ impl Place {
         };
         listed.lines().map(pair).collect()
     }
+}
+
+/// The commits in the place at `path`.
+pub(crate) fn commits_of(path: &Path) -> Vec<Id> {
+    let lines = std::fs::read_to_string(path.join("commits")).unwrap();
+    lines.lines().map(|line| line.parse().unwrap()).collect()
 }
 
 pub(crate) fn ada(second: i64) -> Signature {
@@ -85,21 +99,13 @@ pub(crate) fn run(name: &str) -> RefName {
     format!("refs/runs/o/p/{name}").parse().unwrap()
 }
 
-/// Runs git on a bare repository, without any settings of the machine, and returns what it says.
+/// Runs git, which must succeed and complain of nothing.
 pub(crate) fn git(git_dir: &Path, arguments: &[&str]) -> String {
-    let output = Command::new("git")
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-        .env("GIT_CONFIG_NOSYSTEM", "1")
-        .envs([("GIT_COMMITTER_NAME", "git"), ("GIT_COMMITTER_EMAIL", "git@example.org")])
-        .arg("--git-dir")
-        .arg(git_dir)
-        .args(arguments)
-        .output()
-        .unwrap();
-    let error = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "git {arguments:?}: {error}");
-    assert!(!error.contains("warning") && !error.contains("error"), "git {arguments:?}: {error}");
+    let output = super::git::output(git_dir, arguments, b"");
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "git {arguments:?}: {complaint}");
+    let is_fine = !complaint.contains("warning") && !complaint.contains("error");
+    assert!(is_fine, "git {arguments:?}: {complaint}");
     String::from_utf8(output.stdout).unwrap()
 }
 
