@@ -1,0 +1,66 @@
+//! `art init`: makes a repository.
+
+use std::path::{Path, PathBuf};
+
+use artifacts::name::ProjectName;
+use artifacts::repo::{InitOptions, Repository};
+use artifacts::{Name, Result};
+
+use crate::context::Context;
+use crate::report::{Exit, help_tail};
+
+/// Makes a repository: a directory `.artifacts` beside the work
+///
+/// To do it again is harmless. Inside a Git work tree the repository adds itself to
+/// `.git/info/exclude`, so that git leaves it alone. Without `--project`, the project is named
+/// after the account and the directory.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = help_tail(
+    &["art init", "art init data --project alice/digits"],
+    &[Exit::No, Exit::Unauthorized, Exit::Unavailable],
+))]
+pub(crate) struct Args {
+    /// Where; made if missing
+    #[arg(value_name = "DIR", default_value = ".")]
+    directory: PathBuf,
+}
+
+pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
+    let directory = context.cwd().join(&args.directory);
+    let project = match &context.globals.project {
+        Some(project) => project.clone(),
+        None => default_project(context, &directory)?,
+    };
+    let config = format!("[core]\nproject = \"{project}\"\n");
+    let outcome = Repository::init(&directory, &InitOptions { config })?;
+    context.ui.summary(&outcome, |page| {
+        let shown = outcome.directory.display();
+        match outcome.created {
+            true => page.write_fmt(format_args!("made the repository {shown} for {project}\n")),
+            false => page.write_fmt(format_args!("the repository {shown} is there already\n")),
+        }
+    })?;
+    Ok(Exit::Ok)
+}
+
+/// `USER/DIRECTORY`, as far as they can be names.
+fn default_project(context: &Context<'_>, directory: &Path) -> Result<ProjectName> {
+    let settings = context.settings()?;
+    if let Some(project) = context.config()?.project()? {
+        return Ok(project);
+    }
+    let last = directory.components().next_back();
+    let last = last.map(|part| part.as_os_str().to_string_lossy().into_owned());
+    Ok(ProjectName {
+        owner: as_name(&settings.identity.user, "local")?,
+        project: as_name(&last.unwrap_or_default(), "default")?,
+    })
+}
+
+/// `text` with what no name may hold replaced, or `fallback` if nothing is left.
+fn as_name(text: &str, fallback: &str) -> Result<Name> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let clean: String = text.chars().map(|c| if allowed(c) { c } else { '-' }).take(100).collect();
+    let clean = clean.trim_matches(['-', '.']);
+    clean.parse().or_else(|_| fallback.parse())
+}
