@@ -3,7 +3,7 @@
 //! That repository is someone else's and may be large, foreign or broken, so nothing in it is
 //! executed (no filters, no hooks, no work inside of submodules) and nothing about it fails the run.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bstr::{BStr, ByteSlice};
 
@@ -26,6 +26,17 @@ pub struct Source {
 /// The source around `directory`, or `None` where there is no Git work tree. Reads no settings but
 /// the repository's own.
 pub fn discover(directory: &Path) -> Option<Source> {
+    match open_around(directory) {
+        Ok(repo) => read(repo),
+        Err(error) if error.is_not_found() => None,
+        Err(error) => {
+            Some(Source { problem: Some(error.probable_cause().to_string()), ..Source::default() })
+        }
+    }
+}
+
+/// Opens the repository around `directory` with no settings but its own.
+fn open_around(directory: &Path) -> Result<gix::Repository, gix::Error> {
     let options = gix::discover::upwards::Options {
         dot_git_only: true,
         ..gix::discover::upwards::Options::default()
@@ -34,13 +45,24 @@ pub fn discover(directory: &Path) -> Option<Source> {
         full: gix::open::Options::isolated(),
         reduced: gix::open::Options::isolated(),
     };
-    match gix::ThreadSafeRepository::discover_opts(directory, options, isolated) {
-        Ok(repo) => read(repo.to_thread_local()),
-        Err(error) if error.is_not_found() => None,
-        Err(error) => {
-            Some(Source { problem: Some(error.probable_cause().to_string()), ..Source::default() })
-        }
-    }
+    gix::ThreadSafeRepository::discover_opts(directory, options, isolated)
+        .map(|repo| repo.to_thread_local())
+}
+
+/// Where the Git repository around a directory keeps the names that it leaves alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkTree {
+    /// The top of the work tree.
+    pub top: PathBuf,
+    /// The file `info/exclude`, which may not exist.
+    pub exclude: PathBuf,
+}
+
+/// The work tree around `directory`, if there is one that can be read.
+pub fn work_tree(directory: &Path) -> Option<WorkTree> {
+    let repo = open_around(directory).ok()?;
+    let top = repo.workdir()?.to_owned();
+    Some(WorkTree { top, exclude: repo.common_dir().join("info/exclude") })
 }
 
 fn read(mut repo: gix::Repository) -> Option<Source> {

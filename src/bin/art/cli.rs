@@ -38,8 +38,10 @@ macro_rules! verbs {
 
 verbs! {
     "Repository and history" {
+        Init init
     }
     "Runs" {
+        Upload upload
     }
     "This tool" {
         Completions completions

@@ -52,6 +52,16 @@ impl Env {
         &self.args
     }
 
+    /// The command as it was typed, without the program, for the log of operations.
+    pub(crate) fn command_line(&self) -> String {
+        let quoted = |arg: &OsString| {
+            let text = artifacts::tree_path::escaped(arg.as_encoded_bytes());
+            let plain = !text.is_empty() && !text.contains([' ', '\'', '"', '$', '*']);
+            if plain { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
+        };
+        self.args.iter().skip(1).map(quoted).collect::<Vec<_>>().join(" ")
+    }
+
     /// The streams.
     pub(crate) fn terminals(&self) -> Terminals {
         self.terminals

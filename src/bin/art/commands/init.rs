@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use artifacts::config;
 use artifacts::name::ProjectName;
 use artifacts::repo::{InitOptions, Repository};
 use artifacts::{Name, Result};
@@ -31,13 +32,13 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         Some(project) => project.clone(),
         None => default_project(context, &directory)?,
     };
-    let config = format!("[core]\nproject = \"{project}\"\n");
+    let config = config::initial(&*context.config()?, Some(&project))?;
     let outcome = Repository::init(&directory, &InitOptions { config })?;
     context.ui.summary(&outcome, |page| {
         let shown = outcome.directory.display();
         match outcome.created {
-            true => page.write_fmt(format_args!("made the repository {shown} for {project}\n")),
-            false => page.write_fmt(format_args!("the repository {shown} is there already\n")),
+            true => writeln!(page, "made the repository {shown} for {project}"),
+            false => writeln!(page, "the repository {shown} is there already"),
         }
     })?;
     Ok(Exit::Ok)

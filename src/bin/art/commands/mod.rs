@@ -27,4 +27,6 @@
 //!    is generated: `ART_REGENERATE=1 cargo test --test cli reference`.
 
 pub(crate) mod completions;
+pub(crate) mod init;
 pub(crate) mod man;
+pub(crate) mod upload;

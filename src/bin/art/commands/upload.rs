@@ -9,8 +9,8 @@ use artifacts::{Name, Result, TreePath};
 
 use crate::context::Context;
 use crate::report::{Exit, help_tail};
+use crate::ui::Page;
 use crate::ui::format::{count, size};
-use crate::ui::{Page, sanitize};
 
 /// Uploads files and directories as a commit on a run
 ///
@@ -116,7 +116,7 @@ fn view(page: &mut Page<'_>, outcome: &UploadOutcome) -> Result<()> {
     match &outcome.commit {
         Some(commit) => {
             let new = if outcome.new_run { "new run " } else { "" };
-            let subject = sanitize::text(&commit.short());
+            let subject = commit.short();
             writeln!(page, "{new}{run} {subject}: {files}, {all}")?;
         }
         None => writeln!(page, "{run}: {files}, {all}; nothing changed")?,
