@@ -75,7 +75,7 @@ impl Change {
     }
 
     /// What was there before.
-    pub fn old(&self) -> Option<Side> {
+    pub fn before(&self) -> Option<Side> {
         match self {
             Change::Added { .. } => None,
             Change::Deleted { old, .. }
@@ -85,7 +85,7 @@ impl Change {
     }
 
     /// What is there now.
-    pub fn new(&self) -> Option<Side> {
+    pub fn after(&self) -> Option<Side> {
         match self {
             Change::Deleted { .. } => None,
             Change::Added { new, .. }
@@ -320,7 +320,7 @@ mod tests {
     use crate::history::edit::{Edit, apply};
     use crate::history::tests::temporary_history;
 
-    fn tree(history: &History, files: &[(&str, &str)]) -> Option<Id> {
+    fn tree(history: &History, files: &[(&str, &str)]) -> Id {
         let mut writer = history.writer().unwrap();
         let edits: Vec<_> = files
             .iter()
@@ -331,7 +331,7 @@ mod tests {
             .collect();
         let id = apply(&mut writer, None, &edits).unwrap();
         writer.flush().unwrap();
-        Some(id)
+        id
     }
 
     fn shown(changes: &[Change]) -> Vec<String> {
@@ -349,10 +349,13 @@ mod tests {
         let (_directory, history) = temporary_history();
         let a = tree(&history, &[("a", "1"), ("b/c", "2"), ("b/d", "3"), ("same/x", "4")]);
         let b = tree(&history, &[("a/x", "1"), ("b/c", "9"), ("b.c", "5"), ("same/x", "4")]);
-        let changes = history.diff(a, b).unwrap();
+        let changes = history.diff(Some(a), Some(b)).unwrap();
         assert_eq!(shown(&changes), ["D a", "A a/x", "A b.c", "M b/c", "D b/d"]);
-        assert_eq!(history.diff(a, a).unwrap(), []);
-        assert_eq!(shown(&history.diff(None, a).unwrap()), ["A a", "A b/c", "A b/d", "A same/x"]);
+        assert_eq!(history.diff(Some(a), Some(a)).unwrap(), []);
+        assert_eq!(
+            shown(&history.diff(None, Some(a)).unwrap()),
+            ["A a", "A b/c", "A b/d", "A same/x"]
+        );
     }
 
     #[test]
@@ -362,8 +365,9 @@ mod tests {
         let mut writer = history.writer().unwrap();
         let empty = apply(&mut writer, None, &[]).unwrap();
         let put = Edit::Put { mode: EntryMode::Directory, id: empty };
-        let b = Some(apply(&mut writer, None, &[(TreePath::parse("d").unwrap(), put)]).unwrap());
+        let b = apply(&mut writer, None, &[(TreePath::parse("d").unwrap(), put)]).unwrap();
         writer.flush().unwrap();
+        let (a, b) = (Some(a), Some(b));
         assert_eq!(shown(&history.diff(a, b).unwrap()), ["A d", "D d/x"]);
         assert_eq!(shown(&history.diff(b, a).unwrap()), ["D d", "A d/x"]);
     }
@@ -373,7 +377,7 @@ mod tests {
         let (_directory, history) = temporary_history();
         let a = tree(&history, &[("a/x", "1"), ("a/y", "1"), ("z", "2")]);
         let b = tree(&history, &[("b/y", "1"), ("b/z", "1"), ("w", "3")]);
-        let changes = find_renames(history.diff(a, b).unwrap(), None).unwrap();
+        let changes = find_renames(history.diff(Some(a), Some(b)).unwrap(), None).unwrap();
         assert_eq!(shown(&changes), ["R100 a/y b/y", "R100 a/x b/z", "A w", "D z"]);
     }
 
@@ -392,7 +396,7 @@ mod tests {
                 (false, false) => Some(40),
             })
         };
-        let changes = history.diff(a, b).unwrap();
+        let changes = history.diff(Some(a), Some(b)).unwrap();
         let changes = find_renames(changes, Some(&mut alike)).unwrap();
         assert_eq!(shown(&changes), ["R95 one due", "A tre", "R60 two uno"]);
     }

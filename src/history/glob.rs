@@ -105,23 +105,28 @@ impl Glob {
                 token += 1;
                 continue;
             }
-            if let Some((star, taken)) = narrow
-                && text.get(taken).is_some_and(|byte| *byte != b'/')
+            if let Some((star, consumed)) = narrow
+                && text.get(consumed).is_some_and(|byte| *byte != b'/')
             {
-                narrow = Some((star, taken + 1));
-                (token, at) = (star + 1, taken + 1);
+                narrow = Some((star, consumed + 1));
+                (token, at) = (star + 1, consumed + 1);
                 continue;
             }
-            let Some((star, taken)) = wide else { return false };
+            let Some((star, consumed)) = wide else { return false };
             let step = match self.tokens[star] {
-                Token::Directories => text[taken..].iter().position(|byte| *byte == b'/'),
-                _ => (taken < text.len()).then_some(0),
+                Token::Directories => text[consumed..].iter().position(|byte| *byte == b'/'),
+                _ => (consumed < text.len()).then_some(0),
             };
             let Some(step) = step else { return false };
-            (narrow, wide) = (None, Some((star, taken + step + 1)));
-            (token, at) = (star + 1, taken + step + 1);
+            (narrow, wide) = (None, Some((star, consumed + step + 1)));
+            (token, at) = (star + 1, consumed + step + 1);
         }
     }
+}
+
+enum ClassOrByte {
+    Class,
+    Byte(u8),
 }
 
 struct Compiler<'a> {
@@ -189,7 +194,10 @@ impl Compiler<'_> {
                     set.insert_all(low..=high);
                     None
                 }
-                (b'[', _) if self.peek() == Some(b':') => self.class(&mut set)?,
+                (b'[', _) if self.peek() == Some(b':') => match self.class(&mut set)? {
+                    ClassOrByte::Byte(byte) => Some(byte),
+                    ClassOrByte::Class => None,
+                },
                 _ => {
                     set.insert(byte);
                     Some(byte)
@@ -210,14 +218,13 @@ impl Compiler<'_> {
         Some(byte)
     }
 
-    /// A class `[:name:]` whose `[` is read; without the `:]` it is just the `[`. Gives what a range
-    /// could start from after it.
-    fn class(&mut self, set: &mut ByteSet) -> Option<Option<u8>> {
+    /// The end of a class `[:name:]` whose `[` is read, or just that `[` where no `:]` follows.
+    fn class(&mut self, set: &mut ByteSet) -> Option<ClassOrByte> {
         let inside = &self.rest()[1..];
         let end = inside.iter().position(|byte| *byte == b']')?;
         let Some(name) = inside[..end].strip_suffix(b":") else {
             set.insert(b'[');
-            return Some(Some(b'['));
+            return Some(ClassOrByte::Byte(b'['));
         };
         let is_member: fn(u8) -> bool = match name {
             b"alnum" => |byte| byte.is_ascii_alphanumeric(),
@@ -236,7 +243,7 @@ impl Compiler<'_> {
         };
         set.insert_where(is_member);
         self.at += 1 + end + 1;
-        Some(None)
+        Some(ClassOrByte::Class)
     }
 }
 

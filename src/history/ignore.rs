@@ -266,6 +266,7 @@ fn read_file(path: &Path) -> Result<Option<Vec<u8>>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fs::atomic;
 
     fn rules(text: &str) -> (IgnoreRules, IgnoreState) {
         let rules = IgnoreRules::new(Path::new("/nowhere")).unwrap();
@@ -314,9 +315,12 @@ mod tests {
     fn rules_above_the_walk_count_from_their_own_directory() {
         let top = tempfile::tempdir().unwrap();
         let root = top.path().join("a/b");
-        std::fs::create_dir_all(&root).unwrap();
-        std::fs::write(top.path().join(FILE_NAME), "/a/b/no\nb/\n").unwrap();
-        std::fs::write(top.path().join("a").join(FILE_NAME), "!/b/yes\n*.tmp\n").unwrap();
+        atomic::create_dir_all(&root).unwrap();
+        let write = |path: &Path, text: &str| {
+            atomic::write(&path.join(FILE_NAME), top.path(), text.as_bytes()).unwrap();
+        };
+        write(top.path(), "/a/b/no\nb/\n");
+        write(&top.path().join("a"), "!/b/yes\n*.tmp\n");
         let rules = IgnoreRules::below(top.path(), &root).unwrap();
         let state = rules.enter(None, b"", Some(b"yes\n")).unwrap();
         assert!(rules.root_is_excluded());

@@ -24,12 +24,12 @@ impl History {
 
     /// The kind of the object `id`, if it is here.
     pub fn try_kind(&self, id: &Id) -> Result<Option<ObjectKind>> {
-        let find = |objects: &Objects| objects.try_header(&to_object_id(id));
-        match self.with_objects(find) {
-            Ok(header) => Ok(header),
-            Err(_) => self.reopen().map(|()| self.with_objects(find))?.map_err(|e| damaged(id, e)),
-        }
-        .map(|header| header.map(|header| kind_from(header.kind())))
+        let find = || {
+            self.with_objects(|objects| objects.try_header(&to_object_id(id)))
+                .map_err(|error| damaged(id, error))
+        };
+        let header = find().or_else(|_| self.reopen().and_then(|()| find()))?;
+        Ok(header.map(|header| kind_from(header.kind())))
     }
 
     /// The bytes of the blob `id`: a record file.
@@ -50,13 +50,8 @@ impl History {
     /// What gix knows about packs can be outdated by another process in ways that it reports as an
     /// error, so an error counts only if it comes again after a fresh look.
     fn try_read(&self, id: &Id) -> Result<Option<(ObjectKind, Vec<u8>)>> {
-        match self.with_objects(|objects| try_read_from(objects, id)) {
-            Ok(object) => Ok(object),
-            Err(_) => {
-                self.reopen()?;
-                self.with_objects(|objects| try_read_from(objects, id))
-            }
-        }
+        let read = || self.with_objects(|objects| try_read_from(objects, id));
+        read().or_else(|_| self.reopen().and_then(|()| read()))
     }
 
     /// Lends a handle to `work`. Handles are kept, because each has buffers worth keeping.
@@ -164,7 +159,7 @@ mod tests {
         writer.flush().unwrap();
         let file = |hex: &str| directory.path().join("objects").join(&hex[..2]).join(&hex[2..]);
         let bytes = std::fs::read(file(&right)).unwrap();
-        std::fs::rename(file(&right), file(&wrong.to_hex())).unwrap();
+        crate::fs::atomic::rename(&file(&right), &file(&wrong.to_hex())).unwrap();
         assert!(!bytes.is_empty());
         let error = history.read_blob(&wrong).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Corrupt);

@@ -197,11 +197,11 @@ impl<'a> Iterator for Entries<'a> {
 /// The entries of the tree `id` from its bytes.
 pub(super) fn decode(id: &Id, bytes: &[u8]) -> Result<Vec<TreeEntry>> {
     Entries::new(bytes)
-        .map(|entry| entry.map(EntryRef::to_entry).map_err(|defect| corrupt(id, defect)))
+        .map(|entry| entry.map(EntryRef::to_entry).map_err(|defect| corrupt(id, &defect)))
         .collect()
 }
 
-fn corrupt(id: &Id, defect: TreeDefect) -> Error {
+fn corrupt(id: &Id, defect: &TreeDefect) -> Error {
     Error::corrupt(format!("tree {id} can't be used: {defect}"))
 }
 
@@ -245,7 +245,7 @@ impl History {
             let bytes = self.read(&found.id, ObjectKind::Tree)?;
             let mut next = None;
             for entry in Entries::new(&bytes) {
-                let entry = entry.map_err(|defect| corrupt(&found.id, defect))?;
+                let entry = entry.map_err(|defect| corrupt(&found.id, &defect))?;
                 if entry.name == component {
                     next = Some(entry.to_entry());
                 }

@@ -303,7 +303,7 @@ fn differences_are_those_of_git_diff_raw() {
         &["diff-tree", "-r", "-z", "--raw", "--no-abbrev", &a.to_hex(), &b.to_hex()],
         b"",
     );
-    let mut git = git.split(|byte| *byte == 0).map(|part| path_text(part));
+    let mut git = git.split(|byte| *byte == 0).map(path_text);
     let mut theirs = Vec::new();
     while let (Some(head), Some(at)) = (git.next(), git.next()) {
         theirs.push(format!("{head} {at}"));
@@ -323,7 +323,7 @@ fn raw(change: &Change) -> String {
     let side = |side: Option<artifacts::history::diff::Side>| {
         side.map_or(none, |side| (side.mode.octal(), side.id))
     };
-    let ((old_mode, old), (new_mode, new)) = (side(change.old()), side(change.new()));
+    let ((old_mode, old), (new_mode, new)) = (side(change.before()), side(change.after()));
     let letter = match change {
         Change::Added { .. } => "A",
         Change::Deleted { .. } => "D",

@@ -117,12 +117,9 @@ fn compare(files: &[Vec<u8>], rules: &[(Vec<u8>, Vec<u8>)]) {
 }
 
 fn shown_rules(rules: &[(Vec<u8>, Vec<u8>)]) -> String {
-    rules
-        .iter()
-        .map(|(path, text)| {
-            format!("{}: {:?} ", String::from_utf8_lossy(path), String::from_utf8_lossy(text))
-        })
-        .collect()
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let rules: Vec<_> = rules.iter().map(|(path, rules)| (text(path), text(rules))).collect();
+    format!("{rules:?}")
 }
 
 fn component() -> impl Strategy<Value = Vec<u8>> {
