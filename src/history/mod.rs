@@ -19,9 +19,12 @@ mod ref_lock;
 mod ref_write;
 mod reflog;
 mod refs;
+mod resolve;
+mod revision;
 pub mod source;
 mod transaction;
 mod tree;
+mod walk;
 mod write;
 
 use std::path::{Path, PathBuf};
@@ -34,8 +37,11 @@ use crate::id::Id;
 pub use commit::{Commit, Signature};
 pub use operations::{HeadChange, Operation, Operations, RefChange};
 pub use reflog::ReflogEntry;
+pub use resolve::Resolved;
+pub use revision::Revision;
 pub use transaction::{Expected, Transaction};
 pub use tree::{EntryMode, TreeEntry, Visit};
+pub use walk::Log;
 pub use write::{ObjectWriter, WrittenObjects};
 
 /// The history of one repository. Many threads may use it at once; what other processes write is

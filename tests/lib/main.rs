@@ -14,5 +14,6 @@ mod reference_tables;
 mod refs;
 mod refs_crash;
 mod refs_race;
+mod revisions;
 mod source_oracle;
 mod tidy;

@@ -1,0 +1,246 @@
+//! Finds the commit that a [`Revision`] names.
+
+use std::collections::{BTreeSet, HashSet};
+
+use super::revision::{Base, Step};
+use super::{History, ReflogEntry, Revision, from_oid, git_error, to_object_id};
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::{Id, ObjectKind};
+use crate::name::{Name, ProjectName, RefKind, RefName};
+use crate::suggest;
+use crate::tree_path::TreePath;
+
+/// The fewest digits that name a commit.
+const MIN_DIGITS: usize = 4;
+
+/// What a revision leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolved {
+    /// The commit.
+    pub commit: Id,
+    /// The ref it was named by, also where steps led away from its tip; none for an id.
+    pub reference: Option<RefName>,
+    /// The project it was looked for in.
+    pub project: ProjectName,
+    /// The path behind it; the root if there is none.
+    pub path: TreePath,
+}
+
+/// Where a base leads: to a ref, or to a commit of no name.
+enum Start {
+    Ref(RefName),
+    /// `HEAD`, with its own log.
+    Head(Option<RefName>),
+    Commit(Id),
+}
+
+impl History {
+    /// Finds the commit that `revision` names, in the project that it names or in
+    /// `default_project`.
+    ///
+    /// Fails with [`ErrorKind::NotFound`] and a near name as the hint, or with
+    /// [`ErrorKind::Invalid`] where several commits could be meant.
+    pub fn resolve(&self, revision: &Revision, default_project: &ProjectName) -> Result<Resolved> {
+        let project = revision.project.as_ref().unwrap_or(default_project);
+        let start = self.find_start(revision, project)?;
+        let moves_ago = revision.moves_ago.unwrap_or(0);
+        let (mut commit, reference) = match (start, moves_ago) {
+            (Start::Commit(id), 0) => (id, None),
+            (Start::Commit(_), _) => {
+                let message =
+                    format!("'{revision}' asks for the moves of a commit, which never moves");
+                return Err(Error::invalid(message).with_hint("name a run, a version or a tag"));
+            }
+            (Start::Ref(name), 0) => (self.find_ref(&name)?, Some(name)),
+            (Start::Ref(name), count) => {
+                let log = self.reflog(&name)?;
+                if log.is_empty() {
+                    self.find_ref(&name)?;
+                }
+                (moves_ago_in(&log, &name.to_string(), count)?, Some(name))
+            }
+            (Start::Head(run), 0) => (self.head_value()?.ok_or_else(no_current_run)?, run),
+            (Start::Head(run), count) => (moves_ago_in(&self.head_reflog()?, "HEAD", count)?, run),
+        };
+        commit = self.peel_to_commit(&commit)?;
+        for step in &revision.steps {
+            commit = self.step(&commit, *step, revision)?;
+        }
+        Ok(Resolved { commit, reference, project: project.clone(), path: revision.path.clone() })
+    }
+
+    fn find_start(&self, revision: &Revision, project: &ProjectName) -> Result<Start> {
+        Ok(match &revision.base {
+            Base::Ref(name) => Start::Ref(name.clone()),
+            Base::Run(name) => Start::Ref(RefName::run(project.clone(), name.clone())),
+            Base::Tag(name) => Start::Ref(RefName::tag(project.clone(), name.clone())),
+            Base::Id(id) => Start::Commit(*id),
+            Base::Named(name) => self.find_named(name, revision, project)?,
+            Base::Current => match self.find_head(revision)? {
+                Some(run) => Start::Ref(run),
+                None => return Err(no_current_run()),
+            },
+            Base::Head => Start::Head(self.find_head(revision)?),
+            Base::Latest | Base::Stage(_) => return Err(self.no_stages(project)?),
+        })
+    }
+
+    /// The current run, which must be in the project that the revision names, if it names one.
+    fn find_head(&self, revision: &Revision) -> Result<Option<RefName>> {
+        let run = self.head_target()?.run;
+        match (&run, &revision.project) {
+            (Some(run), Some(project)) if run.project() != project => {
+                Err(Error::not_found(format!(
+                    "the current run is '{}' of '{}', and none of '{project}'",
+                    run.name(),
+                    run.project()
+                ))
+                .with_hint(format!("see what runs there are: art runs --project {project}")))
+            }
+            _ => Ok(run),
+        }
+    }
+
+    /// A version, else a run or a tag, else the first digits of an id.
+    fn find_named(&self, name: &Name, revision: &Revision, project: &ProjectName) -> Result<Start> {
+        let [version, run, tag] = [RefName::version, RefName::run, RefName::tag]
+            .map(|make| make(project.clone(), name.clone()));
+        if self.try_find_ref(&version)?.is_some() {
+            return Ok(Start::Ref(version));
+        }
+        match (self.try_find_ref(&run)?, self.try_find_ref(&tag)?) {
+            (Some(a), Some(b)) if a != b && revision.moves_ago.is_none() => {
+                Err(Error::invalid(format!("'{name}' is a run and a tag in '{project}'"))
+                    .with_hint(format!("write run/{name} or tag/{name}")))
+            }
+            (Some(_), _) => Ok(Start::Ref(run)),
+            (None, Some(_)) => Ok(Start::Ref(tag)),
+            (None, None) => self.find_prefix(name, project),
+        }
+    }
+
+    fn find_prefix(&self, name: &Name, project: &ProjectName) -> Result<Start> {
+        let digits = name.as_str().to_ascii_lowercase();
+        let is_prefix = digits.len() >= MIN_DIGITS
+            && digits.len() < Id::HEX_LEN
+            && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+        let commits = if is_prefix { self.commits_with(&digits)? } else { Vec::new() };
+        match commits.as_slice() {
+            [] => Err(self.unknown_name(name, project)),
+            [commit] => Ok(Start::Commit(*commit)),
+            [first, second, ..] => {
+                let message =
+                    format!("{} commits have an id that begins with {name}", commits.len());
+                let hint = format!("give more digits: {} or {} …", first.short(), second.short());
+                Err(Error::invalid(message).with_hint(hint))
+            }
+        }
+    }
+
+    /// The commits whose ids begin with `digits`, sorted.
+    fn commits_with(&self, digits: &str) -> Result<Vec<Id>> {
+        let failed = |error| git_error("cannot look up an id", error);
+        // From a whole id, because gix takes a short text for the start of a SHA-1.
+        let Some(lowest) = Id::from_hex(format!("{digits:0<64}").as_bytes()) else {
+            return Ok(Vec::new());
+        };
+        let prefix =
+            gix::hash::Prefix::new(&to_object_id(&lowest), digits.len()).map_err(failed)?;
+        let mut candidates = HashSet::new();
+        self.gix().objects.lookup_prefix(prefix, Some(&mut candidates)).map_err(failed)?;
+        let mut commits = BTreeSet::new();
+        for candidate in candidates {
+            let id = from_oid(&candidate)?;
+            if self.try_kind(&id)? == Some(ObjectKind::Commit) {
+                commits.insert(id);
+            }
+        }
+        Ok(commits.into_iter().collect())
+    }
+
+    fn unknown_name(&self, name: &Name, project: &ProjectName) -> Error {
+        let mut known: Vec<(RefKind, RefName)> = Vec::new();
+        for kind in [RefKind::Version, RefKind::Run, RefKind::Tag] {
+            let refs = self.refs(&RefName::prefix(kind, project)).unwrap_or_default();
+            known.extend(refs.into_iter().map(|(name, _)| (kind, name)));
+        }
+        let message = format!("there is no version, run, tag or commit '{name}' in '{project}'");
+        let names = known.iter().map(|(_, name)| name.name().as_str());
+        let near = suggest::closest(name.as_str(), names);
+        let known = |near: &String| known.iter().find(|(_, name)| name.name().as_str() == near);
+        match near.as_ref().and_then(known) {
+            Some((RefKind::Version, near)) => {
+                Error::not_found(message).with_hint(format!("did you mean '{}'?", near.name()))
+            }
+            Some((kind, near)) => Error::not_found(message).with_hint(format!(
+                "did you mean '{}/{}'?",
+                kind.as_str(),
+                near.name()
+            )),
+            None => Error::not_found(message)
+                .with_hint(format!("see what there is: art runs --project {project}")),
+        }
+    }
+
+    fn step(&self, commit: &Id, step: Step, revision: &Revision) -> Result<Id> {
+        let missing = |what: String| {
+            Error::not_found(format!("'{revision}' does not exist: {what}"))
+                .with_hint("see what there is: art log")
+        };
+        match step {
+            Step::Parent(0) => Ok(*commit),
+            Step::Parent(n) => {
+                let parents = self.read_commit(commit)?.parents;
+                parents.get(n as usize - 1).copied().ok_or_else(|| {
+                    missing(format!("{} has {} parents", commit.short(), parents.len()))
+                })
+            }
+            Step::Ancestor(n) => {
+                let mut ancestor = *commit;
+                for generation in 0..n {
+                    let parents = self.read_commit(&ancestor)?.parents;
+                    ancestor = parents.first().copied().ok_or_else(|| {
+                        missing(format!("{} has {generation} ancestors", commit.short()))
+                    })?;
+                }
+                Ok(ancestor)
+            }
+        }
+    }
+
+    fn peel_to_commit(&self, id: &Id) -> Result<Id> {
+        let peeled = self.peel(id)?;
+        match self.try_kind(&peeled)? {
+            Some(ObjectKind::Commit) => Ok(peeled),
+            Some(kind) => {
+                Err(Error::invalid(format!("{} is a {}, not a commit", id.short(), kind.as_str())))
+            }
+            None => Err(Error::internal(format!("the object {peeled} vanished"))),
+        }
+    }
+
+    /// The error for `@STAGE` and `@latest`: versions are not made yet by this version of art.
+    fn no_stages(&self, project: &ProjectName) -> Result<Error> {
+        let versions = self.refs(&RefName::prefix(RefKind::Version, project))?;
+        Ok(if versions.is_empty() {
+            Error::not_found(format!("there is no version in '{project}'"))
+        } else {
+            Error::new(ErrorKind::Unsupported, "stages need a newer art").with_hint("update art")
+        })
+    }
+}
+
+/// Where the ref with this log was `count` moves ago.
+fn moves_ago_in(log: &[ReflogEntry], name: &str, count: u32) -> Result<Id> {
+    let what = match log.get(count as usize - 1) {
+        Some(ReflogEntry { old: Some(id), .. }) => return Ok(*id),
+        Some(_) => format!("'{name}' did not exist {count} moves ago"),
+        None => format!("the log of '{name}' does not go back {count} moves"),
+    };
+    Err(Error::not_found(what).with_hint(format!("see what it was: art reflog {name}")))
+}
+
+fn no_current_run() -> Error {
+    Error::not_found("there is no current run")
+        .with_hint("make one: art run, or choose one: art runs switch RUN")
+}

@@ -1,0 +1,110 @@
+//! From commits to their parents, newest first, as far as it is asked for.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashSet, VecDeque};
+
+use super::{Commit, History};
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+use crate::id::Id;
+
+/// Commits reachable from some, newest first, each once.
+///
+/// The order is that of `git log`: of all commits whose children were given out, the one with the
+/// latest committer's time; of equal ones, the one that was found first. A commit that can't be read
+/// is given out as an error once, and the walk goes on beside it.
+pub struct Log<'h> {
+    history: &'h History,
+    queue: BinaryHeap<Queued>,
+    seen: HashSet<Id>,
+    failed: VecDeque<Error>,
+}
+
+/// A commit that was read but not given out.
+struct Queued {
+    order: (Timestamp, Reverse<usize>),
+    id: Id,
+    commit: Commit,
+}
+
+impl PartialEq for Queued {
+    fn eq(&self, other: &Self) -> bool {
+        self.order == other.order
+    }
+}
+
+impl Eq for Queued {}
+
+impl PartialOrd for Queued {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Queued {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.order.cmp(&other.order)
+    }
+}
+
+impl Log<'_> {
+    fn push(&mut self, id: Id) {
+        let found_as = self.seen.len();
+        if !self.seen.insert(id) {
+            return;
+        }
+        match self.history.read_commit(&id) {
+            Ok(commit) => {
+                let order = (commit.committer.time, Reverse(found_as));
+                self.queue.push(Queued { order, id, commit });
+            }
+            Err(error) => self.failed.push_back(error),
+        }
+    }
+}
+
+impl Iterator for Log<'_> {
+    type Item = Result<(Id, Commit)>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Some(error) = self.failed.pop_front() {
+            return Some(Err(error));
+        }
+        let Queued { id, commit, .. } = self.queue.pop()?;
+        for parent in &commit.parents {
+            self.push(*parent);
+        }
+        Some(Ok((id, commit)))
+    }
+}
+
+impl History {
+    /// The commits reachable from `starts`, newest first. Only what is asked for is read.
+    pub fn log(&self, starts: &[Id]) -> Log<'_> {
+        let mut log = Log {
+            history: self,
+            queue: BinaryHeap::new(),
+            seen: HashSet::new(),
+            failed: VecDeque::new(),
+        };
+        for start in starts {
+            log.push(*start);
+        }
+        log
+    }
+
+    /// The ids of the commits reachable from `start`, itself the first.
+    pub fn ancestors(&self, start: &Id) -> impl Iterator<Item = Result<Id>> {
+        self.log(&[*start]).map(|found| found.map(|(id, _)| id))
+    }
+
+    /// Whether `ancestor` is `descendant` or reachable from it.
+    pub fn is_ancestor(&self, ancestor: &Id, descendant: &Id) -> Result<bool> {
+        for id in self.ancestors(descendant) {
+            if id? == *ancestor {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
