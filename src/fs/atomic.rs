@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::fault;
-use crate::error::{IoResultExt, Result};
+use crate::error::{Error, IoResultExt, Result};
 
 /// A file under a temporary name, removed unless it is persisted.
 #[derive(Debug)]
@@ -142,13 +142,52 @@ pub fn sync_file_system(directory: &Path) -> Result<bool> {
 
 /// Makes the names in `directory` durable.
 pub fn sync_dir(directory: &Path) -> Result<()> {
-    let handle = File::open(directory).on("open", directory)?;
+    sync_dir_handle(&File::open(directory).on("open", directory)?, directory)?;
+    fault::reached("directory synced")
+}
+
+fn sync_dir_handle(handle: &File, directory: &Path) -> Result<()> {
     match handle.sync_all() {
         // Some network file systems can't sync a directory; there the rename itself is the promise.
         Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
         other => other.on("sync", directory),
-    }?;
-    fault::reached("directory synced")
+    }
+}
+
+/// Makes the content of several files durable. They wait for the disk at the same time, which lets
+/// the file system do it in one go.
+pub fn sync_files(files: &[TempFile]) -> Result<()> {
+    at_once(files, &|file| file.file().sync_all().on("sync", &file.path))?;
+    files.iter().try_for_each(|_| fault::reached("file synced"))
+}
+
+/// Makes the names in several directories durable, as [`sync_files`] does with files.
+pub fn sync_dirs<P: AsRef<Path> + Sync>(directories: &[P]) -> Result<()> {
+    at_once(directories, &|directory| {
+        let directory = directory.as_ref();
+        sync_dir_handle(&File::open(directory).on("open", directory)?, directory)
+    })?;
+    directories.iter().try_for_each(|_| fault::reached("directory synced"))
+}
+
+/// How many threads wait for the disk at most.
+const WAITERS: usize = 16;
+
+fn at_once<T: Sync>(items: &[T], work: &(dyn Fn(&T) -> Result<()> + Sync)) -> Result<()> {
+    let share = items.len().div_ceil(WAITERS).max(1);
+    let (own, others) = items.split_at(share.min(items.len()));
+    std::thread::scope(|scope| {
+        let waiters: Vec<_> = others
+            .chunks(share)
+            .map(|share| scope.spawn(move || share.iter().try_for_each(work)))
+            .collect();
+        let mut result = own.iter().try_for_each(work);
+        for waiter in waiters {
+            let ended = || Err(Error::internal("a thread that synced a file ended early"));
+            result = result.and(waiter.join().unwrap_or_else(|_| ended()));
+        }
+        result
+    })
 }
 
 /// Makes the name of `path` durable.

@@ -1,6 +1,7 @@
 //! Changing a tree: many edits at once give a new tree, and only directories on the way to an edit
 //! are read and written.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use bstr::{BString, ByteSlice};
@@ -39,7 +40,7 @@ pub fn apply(
 ) -> Result<Id> {
     let mut order: Vec<&(TreePath, Edit)> = edits.iter().collect();
     // Stable, so that the later of two edits of one path stays the later.
-    order.sort_by(|(a, _), (b, _)| by_component(a).cmp(by_component(b)));
+    order.sort_by(|(a, _), (b, _)| by_component(a, b));
     let mut open = OpenDirectories::new(writer, root)?;
     for (path, edit) in order {
         match path.split_last() {
@@ -50,10 +51,15 @@ pub fn apply(
     open.finish()
 }
 
-/// A path's bytes in an order in which all that is below a directory stands together, right after
-/// it: no name has a NUL byte.
-fn by_component(path: &TreePath) -> impl Iterator<Item = u8> {
-    path.as_bytes().iter().map(|byte| if *byte == b'/' { 0 } else { *byte })
+/// An order in which all that is below a directory stands together, right after it: a slash comes
+/// before any byte of a name.
+fn by_component(a: &TreePath, b: &TreePath) -> Ordering {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let rank = |byte: u8| if byte == b'/' { 0 } else { byte };
+    match a.iter().zip(b).find(|(a, b)| a != b) {
+        Some((a, b)) => rank(*a).cmp(&rank(*b)),
+        None => a.len().cmp(&b.len()),
+    }
 }
 
 /// The directories from the root down to where the last edit was.

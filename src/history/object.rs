@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, PoisonError};
 
-use gix::objs::{Exists as _, Find as _};
+use gix::objs::Find as _;
 use gix::odb::Header as _;
 
 use super::{History, to_object_id};
@@ -17,9 +17,10 @@ pub(super) const SIZE_LIMIT: usize = 64 << 20;
 pub(super) type Objects = gix::odb::HandleArc;
 
 impl History {
-    /// Whether the Git repository holds the object `id`. Contents of artifacts are not in it.
+    /// Whether the Git repository holds the object `id` and it can be read. Contents of artifacts are
+    /// not in it.
     pub fn contains(&self, id: &Id) -> bool {
-        self.with_objects(|objects| objects.exists(&to_object_id(id)))
+        self.try_kind(id).is_ok_and(|kind| kind.is_some())
     }
 
     /// The kind of the object `id`, if it is here.

@@ -5,8 +5,7 @@
 
 use std::io::{self, Write};
 
-use flate2::Compression;
-use flate2::write::ZlibEncoder;
+use flate2::{Compress, Compression, FlushCompress, Status};
 use gix::odb::pack::data;
 
 use super::write::NewObject;
@@ -36,10 +35,11 @@ pub(super) fn write_pack(
     out.write_all(&header)?;
     let mut offset = header.len() as u64;
     let mut packed = Vec::new();
+    let mut deflater = Deflater::new();
     for object in objects {
         packed.clear();
         entry_header(object.kind).write_to(object.bytes.len() as u64, &mut packed)?;
-        deflate(&mut packed, &[&object.bytes])?;
+        deflater.deflate(&mut packed, &object.bytes)?;
         let mut crc = flate2::Crc::new();
         crc.update(&packed);
         index.push(IndexEntry { id: object.id, offset, crc32: crc.sum() });
@@ -87,13 +87,29 @@ pub(super) fn encode_index(mut entries: Vec<IndexEntry>, pack: &Id) -> Vec<u8> {
     bytes
 }
 
-/// Deflates `parts` as one stream to the end of `out`, fast: most of it is ids.
-pub(super) fn deflate(out: &mut Vec<u8>, parts: &[&[u8]]) -> io::Result<()> {
-    let mut encoder = ZlibEncoder::new(out, Compression::fast());
-    for part in parts {
-        encoder.write_all(part)?;
+/// Deflates objects one after the other, with one set of buffers: most objects are far smaller than
+/// the buffers. Fast rather than small, because most of it is ids.
+pub(super) struct Deflater {
+    state: Compress,
+}
+
+impl Deflater {
+    pub(super) fn new() -> Self {
+        Deflater { state: Compress::new(Compression::fast(), true) }
     }
-    encoder.finish().map(drop)
+
+    /// Appends `bytes` to `out` as a stream of their own.
+    pub(super) fn deflate(&mut self, out: &mut Vec<u8>, bytes: &[u8]) -> io::Result<()> {
+        self.state.reset();
+        loop {
+            let consumed = self.state.total_in() as usize;
+            out.reserve((bytes.len() - consumed) + 64);
+            let status = self.state.compress_vec(&bytes[consumed..], out, FlushCompress::Finish)?;
+            if status == Status::StreamEnd {
+                return Ok(());
+            }
+        }
+    }
 }
 
 fn entry_header(kind: ObjectKind) -> data::entry::Header {

@@ -283,3 +283,141 @@ impl History {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::error::ErrorKind;
+    use crate::history::tests::temporary_history;
+
+    fn raw(entries: &[(&str, &[u8])]) -> Vec<u8> {
+        let id = Id::of_blob(b"x");
+        let entry = |(mode, name): &(&str, &[u8])| {
+            [mode.as_bytes(), b" ", name, b"\0", id.as_bytes()].concat()
+        };
+        entries.iter().flat_map(entry).collect()
+    }
+
+    #[test]
+    fn hostile_trees_are_corrupt_by_name() {
+        let (_directory, history) = temporary_history();
+        let file = "100644";
+        let cases: Vec<(Vec<u8>, &str)> = vec![
+            (raw(&[(file, b"..")]), "'..'"),
+            (raw(&[("40000", b".")]), "'.'"),
+            (raw(&[("40000", b".git")]), "'.git'"),
+            (raw(&[(file, b".artifacts")]), "'.artifacts'"),
+            (raw(&[(file, b"a/b")]), "'a/b'"),
+            (raw(&[(file, b"/etc")]), "'/etc'"),
+            (raw(&[(file, b"")]), "empty name"),
+            (raw(&[(file, b"a"), (file, b"a")]), "'a' is there twice"),
+            (raw(&[(file, b"a"), (file, b"a.b"), ("40000", b"a")]), "'a' is there twice"),
+            (raw(&[(file, b"b"), (file, b"a")]), "'a' is not in order"),
+            (raw(&[("40000", b"a"), (file, b"a.b")]), "'a.b' is not in order"),
+            (raw(&[("160000", b"module")]), "unknown mode '160000'"),
+            (raw(&[("040000", b"zero")]), "unknown mode '040000'"),
+            (raw(&[("100664", b"group")]), "unknown mode '100664'"),
+            (raw(&[(file, b"\x1b[31m..")])[..20].to_vec(), "middle of an entry"),
+            (b"100644 no end".to_vec(), "middle of an entry"),
+            (b"100644".to_vec(), "middle of an entry"),
+            ([b"100644 a\0", &[0; 32][..]].concat(), "names no object"),
+        ];
+        for (bytes, what) in cases {
+            let mut writer = history.writer().unwrap();
+            let id = writer.add(ObjectKind::Tree, bytes).unwrap();
+            let before = writer.read_tree(&id).unwrap_err();
+            writer.flush().unwrap();
+            let error = history.read_tree(&id).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Corrupt);
+            assert!(error.message().contains(what), "{error:?} says {what}");
+            assert!(error.message().contains(&id.to_hex()));
+            assert_eq!(before.message(), error.message());
+            let path = TreePath::parse("a/b/c").unwrap();
+            assert_eq!(history.entry_at(&id, &path).unwrap_err().kind(), ErrorKind::Corrupt);
+            assert!(history.visit_tree(&id, &mut |_, _| Ok(Visit::Enter)).is_err());
+            assert!(history.diff(None, Some(id)).is_err());
+        }
+    }
+
+    #[test]
+    fn names_that_no_tree_may_hold_are_not_written() {
+        let (_directory, history) = temporary_history();
+        let mut writer = history.writer().unwrap();
+        let entry = |name: &str, mode| TreeEntry { name: name.into(), mode, id: Id::of_blob(b"") };
+        for names in [&["a/b"][..], &[".git"], &["a", "a"], &[""]] {
+            let entries = names.iter().map(|name| entry(name, EntryMode::File)).collect();
+            assert_eq!(writer.tree(entries).unwrap_err().kind(), ErrorKind::Invalid);
+        }
+        let both = vec![entry("a", EntryMode::File), entry("a", EntryMode::Directory)];
+        assert!(writer.tree(both).is_err());
+    }
+
+    #[test]
+    fn a_visitor_decides_what_it_sees() {
+        let (_directory, history) = temporary_history();
+        let mut writer = history.writer().unwrap();
+        let put = |path: &str| {
+            let put = crate::history::edit::Edit::Put {
+                mode: EntryMode::File,
+                id: Id::of_blob(path.as_bytes()),
+            };
+            (TreePath::parse(path).unwrap(), put)
+        };
+        let edits = ["a/b/c", "a/d", "e/f", "g"].map(put);
+        let root = crate::history::edit::apply(&mut writer, None, &edits).unwrap();
+        writer.flush().unwrap();
+        let seen = |decide: &dyn Fn(&str) -> Visit| {
+            let mut seen = Vec::new();
+            history
+                .visit_tree(&root, &mut |path, _| {
+                    seen.push(path.to_string());
+                    Ok(decide(&path.to_string()))
+                })
+                .unwrap();
+            seen
+        };
+        let all = ["a", "a/b", "a/b/c", "a/d", "e", "e/f", "g"];
+        assert_eq!(seen(&|_| Visit::Enter), all);
+        let skip = |path: &str| if path == "a" { Visit::Skip } else { Visit::Enter };
+        assert_eq!(seen(&skip), ["a", "e", "e/f", "g"]);
+        let stop = |path: &str| if path == "a/d" { Visit::Stop } else { Visit::Enter };
+        assert_eq!(seen(&stop), all[..4]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_entries_or_a_defect(bytes in any::<Vec<u8>>()) {
+            let _ = decode(&Id::NULL, &bytes);
+        }
+
+        #[test]
+        fn trees_round_trip_and_any_cut_is_noticed(
+            names in proptest::collection::btree_set("[ab./\u{e9}]{1,3}", 1..9),
+            cut in any::<proptest::sample::Index>(),
+        ) {
+            let modes = [EntryMode::File, EntryMode::Directory, EntryMode::Symlink];
+            let entries: Vec<_> = names
+                .iter()
+                .filter(|name| check_name(name.as_bytes()).is_ok())
+                .enumerate()
+                .map(|(n, name)| TreeEntry {
+                    name: name.as_str().into(),
+                    mode: modes[n % 3],
+                    id: Id::of_blob(name.as_bytes()),
+                })
+                .collect();
+            let bytes = encode(entries.clone()).unwrap();
+            let mut found = decode(&Id::NULL, &bytes).unwrap();
+            let in_order = found.clone();
+            found.sort_by(|a, b| a.name.cmp(&b.name));
+            prop_assert_eq!(found, entries);
+            let at = cut.index(bytes.len().max(1));
+            match decode(&Id::NULL, &bytes[..at.min(bytes.len())]) {
+                Ok(some) => prop_assert_eq!(&some[..], &in_order[..some.len()]),
+                Err(error) => prop_assert_eq!(error.kind(), ErrorKind::Corrupt),
+            }
+        }
+    }
+}

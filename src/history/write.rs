@@ -12,7 +12,7 @@ use std::sync::Arc;
 use gix::odb::store::init;
 
 use super::object::{Objects, SIZE_LIMIT, expect_kind, try_read_from};
-use super::object_pack::{deflate, encode_index, write_pack};
+use super::object_pack::{Deflater, encode_index, write_pack};
 use super::{Commit, History, TreeEntry, to_object_id, tree};
 use crate::error::{Error, IoResultExt, Result};
 use crate::fs::atomic::{self, TempFile};
@@ -124,7 +124,8 @@ impl ObjectWriter<'_> {
         }
     }
 
-    fn add(&mut self, kind: ObjectKind, bytes: Vec<u8>) -> Result<Id> {
+    /// Adds an object of any kind from its bytes as they are.
+    pub(super) fn add(&mut self, kind: ObjectKind, bytes: Vec<u8>) -> Result<Id> {
         let mut hasher = ObjectHasher::new(kind, bytes.len() as u64);
         hasher.update(&bytes);
         let id = hasher.finish();
@@ -188,31 +189,36 @@ impl std::fmt::Debug for ObjectWriter<'_> {
 impl History {
     /// Writes each object to a file of its own; gives the bytes written.
     fn store_loose(&self, objects: &[NewObject]) -> Result<u64> {
-        let root = self.objects_dir();
         let tmp = self.tmp_dir();
-        let mut touched = BTreeSet::new();
+        let mut deflater = Deflater::new();
+        let mut files = Vec::with_capacity(objects.len());
         let mut bytes = 0;
         for object in objects {
+            let header = format!("{} {}\0", object.kind.as_str(), object.bytes.len());
+            let mut file = TempFile::with_mode_in(&tmp, OBJECT_FILE_MODE)?;
+            let mut content = Vec::new();
+            deflater
+                .deflate(&mut content, &[header.as_bytes(), &object.bytes].concat())
+                .and_then(|()| file.write_all(&content))
+                .on("write", file.path())?;
+            bytes += content.len() as u64;
+            files.push(file);
+        }
+        atomic::sync_files(&files)?;
+        let root = self.objects_dir();
+        let mut touched = BTreeSet::new();
+        for (object, file) in objects.iter().zip(files) {
             let hex = object.id.to_hex();
             let directory = root.join(&hex[..2]);
             if !directory.is_dir() {
                 atomic::create_dir_all(&directory)?;
                 touched.insert(root.clone());
             }
-            let target = directory.join(&hex[2..]);
-            let header = format!("{} {}\0", object.kind.as_str(), object.bytes.len());
-            let mut deflated = Vec::new();
-            deflate(&mut deflated, &[header.as_bytes(), &object.bytes]).on("write", &target)?;
-            let mut file = TempFile::with_mode_in(&tmp, OBJECT_FILE_MODE)?;
-            file.write_all(&deflated).on("write", &target)?;
-            file.file().sync_all().on("sync", &target)?;
-            fault::reached("object synced")?;
-            file.rename_to(&target)?;
+            file.rename_to(&directory.join(&hex[2..]))?;
             fault::reached("object renamed")?;
             touched.insert(directory);
-            bytes += deflated.len() as u64;
         }
-        touched.iter().try_for_each(|directory| atomic::sync_dir(directory))?;
+        atomic::sync_dirs(&Vec::from_iter(touched))?;
         Ok(bytes)
     }
 
@@ -231,8 +237,13 @@ impl History {
         let mut index = TempFile::with_mode_in(&tmp, OBJECT_FILE_MODE)?;
         index.write_all(&index_bytes).on("write", index.path())?;
         let pack_bytes = pack.file().metadata().on("stat", pack.path())?.len();
-        pack.persist(&directory.join(format!("pack-{checksum}.pack")))?;
-        index.persist(&directory.join(format!("pack-{checksum}.idx")))?;
+        let files = [pack, index];
+        atomic::sync_files(&files)?;
+        for (file, kind) in files.into_iter().zip(["pack", "idx"]) {
+            file.rename_to(&directory.join(format!("pack-{checksum}.{kind}")))?;
+            fault::reached("file renamed")?;
+            atomic::sync_dir(&directory)?;
+        }
         Ok(pack_bytes + index_bytes.len() as u64)
     }
 }

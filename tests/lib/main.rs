@@ -10,6 +10,7 @@
 mod git;
 mod git_oracle;
 mod ignore_oracle;
+mod objects;
 mod reference_tables;
 mod refs;
 mod refs_crash;
