@@ -4,6 +4,7 @@ use crossbeam_channel::Sender;
 use zstd::zstd_safe::{CParameter, ParamSwitch};
 
 use super::Params;
+use super::buffers::Buffers;
 use super::packer::Frame;
 use crate::error::{Error, Result};
 use crate::id::Id;
@@ -17,7 +18,7 @@ pub(super) struct Compressor {
 }
 
 /// Bytes that are tried to see how well a frame compresses.
-const SAMPLE: usize = 16 << 10;
+const SAMPLE: usize = 8 << 10;
 
 impl Compressor {
     pub(super) fn new(level: i32) -> Result<Self> {
@@ -29,29 +30,32 @@ impl Compressor {
         let mut cheap = zstd::bulk::Compressor::new(-1000).map_err(failed)?;
         let literals = CParameter::LiteralCompressionMode(ParamSwitch::Enable);
         cheap.set_parameter(literals).map_err(failed)?;
-        cheap.set_parameter(CParameter::ChecksumFlag(true)).map_err(failed)?;
+        // No checksum there: such frames hold blobs and chunks, which are checked by their ids.
         Ok(Compressor { good, cheap, scratch: Vec::new() })
     }
 
-    /// One zstd frame with the content's size and checksum.
-    pub(super) fn compress(&mut self, bytes: &[u8]) -> Result<Vec<u8>> {
+    /// Writes `bytes` as one zstd frame with its size to `frame`.
+    pub(super) fn compress(&mut self, bytes: &[u8], frame: &mut Vec<u8>) -> Result<()> {
         let failed = |source| Error::internal("zstd failed to compress").with_source(source);
-        self.scratch.resize(zstd::zstd_safe::compress_bound(bytes.len()), 0);
         let cheaply = self.is_noise(bytes).map_err(failed)?;
         let compressor = if cheaply { &mut self.cheap } else { &mut self.good };
-        let length = compressor.compress_to_buffer(bytes, &mut self.scratch[..]).map_err(failed)?;
-        Ok(self.scratch[..length].to_vec())
+        frame.clear();
+        frame.reserve(zstd::zstd_safe::compress_bound(bytes.len()));
+        compressor.compress_to_buffer(bytes, frame).map_err(failed)?;
+        Ok(())
     }
 
     /// Whether samples hardly compress.
     fn is_noise(&mut self, bytes: &[u8]) -> std::io::Result<bool> {
-        if bytes.len() < 4 * SAMPLE {
+        if bytes.len() < 8 * SAMPLE {
             return Ok(false);
         }
         for part in [1, 3] {
             let start = bytes.len() / 4 * part - SAMPLE / 2;
             let sample = &bytes[start..start + SAMPLE];
-            let length = self.good.compress_to_buffer(sample, &mut self.scratch[..])?;
+            self.scratch.clear();
+            self.scratch.reserve(zstd::zstd_safe::compress_bound(SAMPLE));
+            let length = self.good.compress_to_buffer(sample, &mut self.scratch)?;
             if length < SAMPLE / 100 * 85 {
                 return Ok(false);
             }
@@ -64,15 +68,20 @@ impl Compressor {
 pub(super) struct Batch<'a> {
     params: Params,
     frames: &'a Sender<Frame>,
+    buffers: &'a Buffers,
     compressor: Compressor,
     tar: Vec<u8>,
     members: Vec<MemberEntry>,
 }
 
 impl<'a> Batch<'a> {
-    pub(super) fn new(params: Params, frames: &'a Sender<Frame>) -> Result<Self> {
+    pub(super) fn new(
+        params: Params,
+        frames: &'a Sender<Frame>,
+        buffers: &'a Buffers,
+    ) -> Result<Self> {
         let compressor = Compressor::new(params.level)?;
-        Ok(Batch { params, frames, compressor, tar: Vec::new(), members: Vec::new() })
+        Ok(Batch { params, frames, buffers, compressor, tar: Vec::new(), members: Vec::new() })
     }
 
     /// Adds one member; closes the frame when it is large enough.
@@ -97,7 +106,8 @@ impl<'a> Batch<'a> {
         if self.members.is_empty() {
             return Ok(());
         }
-        let bytes = self.compressor.compress(&self.tar)?;
+        let mut bytes = self.buffers.take(0);
+        self.compressor.compress(&self.tar, &mut bytes)?;
         let frame = Frame {
             bytes,
             size: self.tar.len() as u64,

@@ -14,6 +14,7 @@ use bstr::BString;
 use crossbeam_channel::{Sender, bounded};
 
 use super::batch::Batch;
+use super::buffers::Buffers;
 use super::large::{LargeQueue, Piece};
 use super::packer::{Frame, InFlight, Packer};
 use super::{ContentStore, Params, Session};
@@ -102,6 +103,7 @@ pub(super) struct Shared<'a> {
     pub(super) in_flight: &'a InFlight,
     pub(super) progress: &'a dyn Progress,
     pub(super) manifests: Mutex<Vec<(Id, Vec<u8>)>>,
+    pub(super) buffers: &'a Buffers,
     batches: Vec<Vec<u32>>,
     next_batch: AtomicUsize,
     pub(super) large: LargeQueue,
@@ -150,6 +152,7 @@ impl ContentStore {
     ) -> Result<Ingested> {
         self.refresh()?;
         let in_flight = InFlight::new();
+        let buffers = Buffers::default();
         let (batches, large) = plan(items, self.params());
         let (send_piece, pieces) = bounded::<Piece>(threads + 1);
         let shared = Shared {
@@ -159,13 +162,14 @@ impl ContentStore {
             in_flight: &in_flight,
             progress,
             manifests: Mutex::default(),
+            buffers: &buffers,
             batches,
             next_batch: AtomicUsize::new(0),
             large: LargeQueue::new(large, send_piece, pieces),
             failed: AtomicBool::new(false),
         };
         let (tallies, written) = std::thread::scope(|scope| {
-            let packer = Packer::start(scope, self, session, &in_flight);
+            let packer = Packer::start(scope, self, session, &in_flight, &buffers);
             let workers: Vec<_> = (0..threads.max(1))
                 .map(|_| {
                     let frames = packer.frames();
@@ -241,7 +245,7 @@ fn likeness(path: &BString) -> (Vec<u8>, Vec<u8>) {
 impl Shared<'_> {
     fn work(&self, frames: &Sender<Frame>) -> Result<Tally> {
         let mut tally = Tally::default();
-        let mut batch = Batch::new(self.store.params(), frames)?;
+        let mut batch = Batch::new(self.store.params(), frames, self.buffers)?;
         let result = self.work_until_done(&mut batch, &mut tally);
         if result.is_err() {
             self.failed.store(true, Ordering::SeqCst);
@@ -378,7 +382,7 @@ impl Shared<'_> {
             std::mem::take(&mut *self.manifests.lock().unwrap_or_else(PoisonError::into_inner));
         manifests.sort_unstable();
         manifests.dedup_by(|a, b| a.0 == b.0);
-        let mut batch = Batch::new(self.store.params(), frames)?;
+        let mut batch = Batch::new(self.store.params(), frames, self.buffers)?;
         for (id, manifest) in manifests {
             batch.add(MemberKind::Manifest, id, &manifest)?;
         }

@@ -105,7 +105,7 @@ impl Shared<'_> {
         let mut rest: Vec<u8> = Vec::new();
         loop {
             check_interrupt(self.progress).map_err(ItemError::Store)?;
-            let mut bytes = Vec::with_capacity(READ);
+            let mut bytes = self.buffers.take(READ + 1);
             bytes.extend_from_slice(&rest);
             let fresh = bytes.len();
             let want = ((READ - fresh) as u64).min(left + 1);
@@ -120,7 +120,8 @@ impl Shared<'_> {
             tally.read += got;
             self.progress.advance(got);
             let (chunks, whole) = self.whole_chunks(&bytes, at_end);
-            rest = bytes[whole..].to_vec();
+            rest.clear();
+            rest.extend_from_slice(&bytes[whole..]);
             bytes.truncate(whole);
             if !chunks.is_empty() {
                 let piece = Piece { bytes, chunks, number, file: Arc::clone(&file) };
@@ -182,6 +183,7 @@ impl Shared<'_> {
             chunks.push(self.store_chunk(&piece.bytes[start..start + length], batch, tally)?);
             start += length;
         }
+        self.buffers.put(piece.bytes);
         let mut state = piece.file.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.pieces.len() <= piece.number {
             state.pieces.resize_with(piece.number + 1, || None);

@@ -4,6 +4,7 @@
 //! else writes there. Packs and segments are never changed once they have their name.
 
 mod batch;
+mod buffers;
 mod extract;
 mod ingest;
 mod large;

@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
+use super::buffers::Buffers;
 use super::{ContentStore, Session};
 use crate::error::{Error, IoResultExt, Result};
 use crate::fs::atomic::TempFile;
@@ -81,10 +82,11 @@ impl<'scope> Packer<'scope> {
         store: &'env ContentStore,
         session: &'env Session,
         in_flight: &'env InFlight,
+        buffers: &'env Buffers,
     ) -> Self {
         let (frames, incoming) = bounded::<Frame>(8);
         let (full, sealing) = bounded::<FullPack>(2);
-        let writer = scope.spawn(move || write_packs(store, session, &incoming, &full));
+        let writer = scope.spawn(move || write_packs(store, session, buffers, &incoming, &full));
         let sealer = scope.spawn(move || Sealer::new(store, session, in_flight).run(&sealing));
         Packer { frames, writer, sealer }
     }
@@ -140,14 +142,16 @@ impl OpenPack {
         Ok(())
     }
 
-    fn add(&mut self, frame: Frame) -> Result<()> {
+    /// Adds a frame; returns its buffer.
+    fn add(&mut self, frame: Frame) -> Result<Vec<u8>> {
         let stored = u32::try_from(frame.bytes.len())
             .map_err(|_| Error::internal("a frame has more than 4 GiB"))?;
         let number = self.index.frames.len() as u32;
         self.index.frames.push(FrameEntry { offset: self.bytes, stored, size: frame.size });
         let members = frame.members.into_iter();
         self.index.members.extend(members.map(|member| MemberEntry { frame: number, ..member }));
-        self.put(&frame.bytes)
+        self.put(&frame.bytes)?;
+        Ok(frame.bytes)
     }
 
     fn close(mut self) -> Result<FullPack> {
@@ -166,6 +170,7 @@ impl OpenPack {
 fn write_packs(
     store: &ContentStore,
     session: &Session,
+    buffers: &Buffers,
     incoming: &Receiver<Frame>,
     full: &Sender<FullPack>,
 ) -> Result<()> {
@@ -176,7 +181,7 @@ fn write_packs(
             Some(pack) => pack,
             None => OpenPack::new(session)?,
         };
-        pack.add(frame)?;
+        buffers.put(pack.add(frame)?);
         if pack.bytes >= store.params().pack_size {
             full.send(pack.close()?).map_err(|_| stopped())?;
         } else {
