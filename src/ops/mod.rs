@@ -1,6 +1,7 @@
 //! What can be done to a repository: one file a verb.
 
 pub mod download;
+pub mod resolve;
 pub mod run;
 mod snapshot;
 pub mod upload;

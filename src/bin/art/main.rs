@@ -8,6 +8,7 @@ mod commands;
 mod context;
 mod env;
 mod report;
+mod revision;
 mod signals;
 mod ui;
 
