@@ -18,3 +18,4 @@ mod refs_race;
 mod revisions;
 mod source_oracle;
 mod tidy;
+mod undo;
