@@ -42,6 +42,7 @@ verbs! {
     }
     "Runs" {
         Upload upload
+        Download download
     }
     "This tool" {
         Completions completions

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::resolve::Resolved;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::atomic;
 use crate::fs::beneath::Beneath;
@@ -23,11 +24,9 @@ use plan::Plan;
 /// What to write, and where.
 #[derive(Debug, Clone)]
 pub struct DownloadOptions {
-    /// The commit of a run or version.
-    pub commit: Id,
-    /// The file or directory among its artifacts; a directory's contents are written.
-    pub path: TreePath,
-    /// Only what is at or below these paths, relative to `path`; nothing means everything.
+    /// What to write: a file, or a directory's contents.
+    pub source: Resolved,
+    /// Only what is at or below these paths, relative to the source; nothing means everything.
     pub only: Vec<TreePath>,
     /// The directory to write to, absolute; made if missing.
     pub to: PathBuf,

@@ -76,10 +76,10 @@ impl Plan {
         destination: Option<&Beneath>,
         progress: &dyn Progress,
     ) -> Result<Plan> {
-        let history = repo.history();
-        let tree = history.read_commit(&options.commit)?.tree;
-        let full = TreePath::parse("artifacts")?.join_path(&options.path);
-        let entry = history.entry_at(&tree, &full)?;
+        let entry = options.source.entry(repo)?;
+        for only in &options.only {
+            options.source.entry_at(repo, &options.source.path.join_path(only))?;
+        }
         let cache = repo.content().stat_cache();
         let plan = Plan::default();
         let mut planner = Planner { repo, options, destination, cache, progress, plan };
@@ -87,15 +87,11 @@ impl Plan {
             Some(entry) if entry.mode == EntryMode::Directory => {
                 planner.directory(&entry.id, &TreePath::root(), destination.is_some())?;
             }
-            Some(entry) => planner.entry(&TreePath::root(), &entry, true)?,
-            // A run without artifacts has none to write.
-            None if options.path.is_root() => {}
-            None => return Err(nothing_there(&options.path)),
-        }
-        for only in &options.only {
-            if history.entry_at(&tree, &full.join_path(only))?.is_none() {
-                return Err(nothing_there(&options.path.join_path(only)));
+            Some(entry) => {
+                planner.entry(&TreePath::root(), &entry, destination.is_some())?;
             }
+            // A run without artifacts has none to write.
+            None => {}
         }
         Ok(planner.plan)
     }
@@ -140,10 +136,6 @@ impl Plan {
 }
 
 const DIFFERS: &str = "differs";
-
-fn nothing_there(path: &TreePath) -> Error {
-    Error::not_found(format!("there is nothing at '{path}'")).with_hint("see: art ls REV -r")
-}
 
 impl Planner<'_> {
     /// Plans the contents of a directory; `exists` says whether it does in the destination.

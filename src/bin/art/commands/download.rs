@@ -1,0 +1,129 @@
+//! `art download`: the files of a revision, written to a directory.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use artifacts::history::Revision;
+use artifacts::ops::download::{DownloadOptions, DownloadOutcome, download};
+use artifacts::ops::resolve::resolve;
+use artifacts::{Error, Name, Result, TreePath};
+
+use crate::context::Context;
+use crate::report::{Exit, help_tail};
+use crate::ui::Page;
+use crate::ui::format::{count, size};
+
+/// Writes the files of a run or version to a directory
+///
+/// Files that are right already are left alone; files that differ are not overwritten without
+/// `--force`. A file appears under its name when its bytes are complete and checked. `REV:PATH`
+/// writes what is in that directory, or that one file.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = help_tail(
+    &[
+        "art download",
+        "art download run/sharp-shrimp-1:model --to model",
+        "art download --tag best --path weights --to /srv/model",
+    ],
+    &[
+        Exit::No,
+        Exit::NotARepository,
+        Exit::Unauthorized,
+        Exit::Unavailable,
+        Exit::Corrupt,
+        Exit::Interrupted,
+    ],
+))]
+pub(crate) struct Args {
+    /// What to write [default: HEAD, the current run]
+    #[arg(value_name = "REV[:PATH]", conflicts_with_all = ["run", "tag", "version", "stage"])]
+    revision: Option<OsString>,
+
+    /// The run of this name
+    #[arg(long, value_name = "NAME", group = "named")]
+    run: Option<Name>,
+
+    /// What this tag points at
+    #[arg(long, value_name = "NAME", group = "named")]
+    tag: Option<Name>,
+
+    /// The version of this name
+    #[arg(long, value_name = "NAME", group = "named")]
+    version: Option<Name>,
+
+    /// The newest version in this stage
+    #[arg(long, value_name = "NAME", group = "named")]
+    stage: Option<Name>,
+
+    /// Only what is at or below this path; may be given more than once
+    #[arg(long = "path", value_name = "P")]
+    paths: Vec<OsString>,
+
+    /// Where to; made if missing
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    to: PathBuf,
+
+    /// Overwrite files that differ
+    #[arg(long)]
+    force: bool,
+
+    /// Also make links that point out of the destination
+    #[arg(long)]
+    unsafe_links: bool,
+
+    /// Only tell what would be written
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
+    let threads = context.config()?.download_threads()?;
+    let repo = context.repo_with_threads(threads)?;
+    let source = resolve(&repo, &Revision::parse(&args.revision())?)?;
+    let only: Result<Vec<TreePath>> =
+        args.paths.iter().map(|path| TreePath::parse(path.as_bytes())).collect();
+    let to = context.cwd().join(&args.to);
+    if to.exists() && !to.is_dir() {
+        return Err(Error::invalid(format!("'{}' is no directory", args.to.display()))
+            .with_hint("name a directory with --to; to get one file: art cat REV:PATH > FILE"));
+    }
+    let options = DownloadOptions {
+        source,
+        only: only?,
+        to,
+        force: args.force,
+        unsafe_links: args.unsafe_links,
+        dry_run: args.dry_run,
+    };
+    let outcome = download(&repo, &options, context.progress())?;
+    context.ui.summary(&outcome, |page| view(page, &outcome, args.dry_run))?;
+    Ok(Exit::Ok)
+}
+
+impl Args {
+    /// The revision, however it was named.
+    fn revision(&self) -> Vec<u8> {
+        let named =
+            [("run/", &self.run), ("tag/", &self.tag), ("", &self.version), ("@", &self.stage)];
+        let named = named.into_iter().find_map(|(prefix, name)| {
+            name.as_ref().map(|name| format!("{prefix}{name}").into_bytes())
+        });
+        let given = self.revision.as_ref().map(|revision| revision.as_bytes().to_vec());
+        named.or(given).unwrap_or_else(|| b"HEAD".to_vec())
+    }
+}
+
+fn view(page: &mut Page<'_>, outcome: &DownloadOutcome, dry_run: bool) -> Result<()> {
+    let (written, bytes) = (count(outcome.written, "file", "files"), size(outcome.bytes));
+    let verb = if dry_run { "would write" } else { "wrote" };
+    writeln!(page, "{verb} {written}, {bytes}")?;
+    if outcome.unchanged > 0 {
+        writeln!(page, "left alone {}: right already", count(outcome.unchanged, "file", "files"))?;
+    }
+    if !outcome.replaced.is_empty() {
+        let replaced = count(outcome.replaced.len() as u64, "file", "files");
+        writeln!(page, "overwrote {replaced} that differed")?;
+    }
+    Ok(())
+}
