@@ -5,6 +5,7 @@
 //! whole and durable, and always before the ref that names them.
 
 mod backwards;
+mod check;
 mod commit;
 pub mod diff;
 pub mod edit;
@@ -34,6 +35,7 @@ use crate::error::{Error, ErrorKind, IoResultExt, Result};
 use crate::fs::atomic;
 use crate::id::Id;
 
+pub use check::DamagedFile;
 pub use commit::{Commit, Signature};
 pub use operations::{HeadChange, Operation, Operations, RefChange};
 pub use reflog::ReflogEntry;

@@ -75,7 +75,7 @@ impl History {
 
     /// The objects as the disk has them now. What other handles know of packs that are gone since
     /// must not keep an object from being written.
-    fn open_objects(&self) -> Result<Objects> {
+    pub(super) fn open_objects(&self) -> Result<Objects> {
         let directory = self.objects_dir();
         let options = init::Options {
             alloc_limit_bytes: Some(SIZE_LIMIT),

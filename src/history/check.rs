@@ -1,0 +1,191 @@
+//! Checking the files that objects are kept in, whether or not anything refers to them.
+//!
+//! Reading an object checks its bytes against its id, so this is about what reading can't say: which
+//! file is damaged, and that one is.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use gix::odb::pack::{data, index};
+use gix::utils::progress::Discard;
+
+use super::History;
+use super::object::{Objects, try_read_from};
+use crate::error::{IoResultExt, Result};
+use crate::id::Id;
+use crate::progress::{Progress, Unit, check_interrupt};
+
+/// A file of the Git repository that is not as it was written.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct DamagedFile {
+    /// The file, below the repository's directory.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+/// What keeps objects.
+struct ObjectFiles {
+    indexes: Vec<PathBuf>,
+    loose: Vec<(Id, PathBuf)>,
+}
+
+impl History {
+    /// Checks that every pack and its index belong together and have the right shape; with `full`
+    /// every byte of every pack, index and loose object. Gives what is damaged, ordered by path.
+    ///
+    /// A pack without an index is not damage: a writer that was stopped leaves one.
+    pub fn check_object_files(
+        &self,
+        full: bool,
+        progress: &dyn Progress,
+    ) -> Result<Vec<DamagedFile>> {
+        let files = self.object_files()?;
+        let total = files.indexes.len() + if full { files.loose.len() } else { 0 };
+        progress.begin("checking objects", Some(total as u64), Unit::Items);
+        let mut damaged = Vec::new();
+        let mut note = |path: &Path, problem: String| {
+            let path = path.strip_prefix(&self.git_dir).unwrap_or(path).to_owned();
+            damaged.push(DamagedFile { path, problem });
+        };
+        for path in &files.indexes {
+            check_interrupt(progress)?;
+            check_pack(path, full, &mut note);
+            progress.advance(1);
+        }
+        let objects = self.open_objects()?;
+        for (id, path) in files.loose.iter().filter(|_| full) {
+            check_interrupt(progress)?;
+            check_loose(&objects, id, path, &mut note);
+            progress.advance(1);
+        }
+        damaged.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(damaged)
+    }
+
+    fn object_files(&self) -> Result<ObjectFiles> {
+        let root = self.objects_dir();
+        let mut files = ObjectFiles { indexes: Vec::new(), loose: Vec::new() };
+        for directory in list(&root)? {
+            let Some(name) = directory.file_name().and_then(|name| name.to_str()) else { continue };
+            if name == "pack" {
+                let is_index = |path: &PathBuf| path.extension().is_some_and(|end| end == "idx");
+                files.indexes.extend(list(&directory)?.into_iter().filter(is_index));
+            } else if name.len() == 2 && directory.is_dir() {
+                for path in list(&directory)? {
+                    let rest = path.file_name().and_then(|rest| rest.to_str()).unwrap_or_default();
+                    // Anything else is not an object, for us and for git.
+                    if let Some(id) = Id::from_hex(format!("{name}{rest}").as_bytes()) {
+                        files.loose.push((id, path));
+                    }
+                }
+            }
+        }
+        Ok(files)
+    }
+}
+
+fn list(directory: &Path) -> Result<Vec<PathBuf>> {
+    std::fs::read_dir(directory)
+        .on("list", directory)?
+        .map(|entry| entry.map(|entry| entry.path()).on("list", directory))
+        .collect()
+}
+
+/// Checks the index at `path` and the pack beside it.
+fn check_pack(path: &Path, full: bool, note: &mut dyn FnMut(&Path, String)) {
+    const FORMAT: gix::hash::Kind = gix::hash::Kind::Sha256;
+    let never = AtomicBool::new(false);
+    let pack_path = path.with_extension("pack");
+    let index = index::File::at(path, FORMAT);
+    let pack = data::File::at(&pack_path, FORMAT);
+    if let Err(error) = &index {
+        note(path, error.probable_cause().to_string());
+    }
+    if let Err(error) = &pack {
+        note(&pack_path, error.probable_cause().to_string());
+    }
+    if let (Ok(index), Ok(pack)) = (&index, &pack)
+        && index.pack_checksum() != pack.checksum()
+    {
+        note(path, "it is the index of another pack".to_owned());
+    }
+    if !full {
+        return;
+    }
+    if index.is_ok_and(|index| index.verify_checksum(&mut Discard, &never).is_err()) {
+        note(path, "its bytes are not those that were written".to_owned());
+    }
+    if pack.is_ok_and(|pack| pack.verify_checksum(&mut Discard, &never).is_err()) {
+        note(&pack_path, "its bytes are not those that were written".to_owned());
+    }
+}
+
+fn check_loose(objects: &Objects, id: &Id, path: &Path, note: &mut dyn FnMut(&Path, String)) {
+    // One that is gone since it was listed is fine.
+    if let Err(error) = try_read_from(objects, id) {
+        note(path, error.causes().pop().unwrap_or_else(|| error.to_string()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fs::atomic;
+    use crate::history::tests::temporary_history;
+    use crate::progress::NoProgress;
+
+    /// A history with one pack of some objects and one loose object.
+    fn filled() -> (tempfile::TempDir, History) {
+        let (directory, history) = temporary_history();
+        for count in [50, 1] {
+            let mut writer = history.writer().unwrap();
+            for n in 0..count {
+                writer.blob(format!("{n} of {count}").as_bytes()).unwrap();
+            }
+            writer.flush().unwrap();
+        }
+        (directory, history)
+    }
+
+    fn damaged(history: &History, full: bool) -> Vec<PathBuf> {
+        let found = history.check_object_files(full, &NoProgress).unwrap();
+        assert!(found.iter().all(|file| !file.problem.is_empty()));
+        found.into_iter().map(|file| file.path).collect()
+    }
+
+    #[test]
+    fn every_damaged_file_is_named() {
+        let (directory, history) = filled();
+        assert_eq!(damaged(&history, true), Vec::<PathBuf>::new());
+        let files = history.object_files().unwrap();
+        let (index, loose) = (&files.indexes[0], &files.loose[0].1);
+        for path in [index, &index.with_extension("pack"), loose] {
+            let whole = std::fs::read(path).unwrap();
+            let mut changed = whole.clone();
+            // Behind the header and before the checksum.
+            let middle = whole.len() / 2;
+            changed[middle] ^= 1;
+            atomic::write(path, &history.tmp_dir(), &changed).unwrap();
+            let name = path.strip_prefix(directory.path()).unwrap().to_owned();
+            assert_eq!(damaged(&history, true), [name]);
+            atomic::write(path, &history.tmp_dir(), &whole).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_pack_that_is_gone_or_cut_is_noticed_at_once() {
+        let (directory, history) = filled();
+        let index = history.object_files().unwrap().indexes.remove(0);
+        let pack = index.with_extension("pack");
+        let name = pack.strip_prefix(directory.path()).unwrap().to_owned();
+        let whole = std::fs::read(&pack).unwrap();
+        atomic::remove_file(&pack).unwrap();
+        assert_eq!(damaged(&history, false), [name]);
+        atomic::write(&pack, &history.tmp_dir(), &whole[..whole.len() - 7]).unwrap();
+        assert_eq!(damaged(&history, false), [index.strip_prefix(directory.path()).unwrap()]);
+        atomic::write(&pack, &history.tmp_dir(), &whole).unwrap();
+        atomic::remove_file(&index).unwrap();
+        assert_eq!(damaged(&history, true), Vec::<PathBuf>::new());
+    }
+}
