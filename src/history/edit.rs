@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use bstr::{BString, ByteSlice};
 
-use super::tree::git_order;
+use super::tree_entry::git_order;
 use super::{EntryMode, ObjectWriter, TreeEntry};
 use crate::error::Result;
 use crate::id::Id;

@@ -20,11 +20,13 @@ mod ref_lock;
 mod ref_write;
 mod reflog;
 mod refs;
+mod renames;
 mod resolve;
 mod revision;
 pub mod source;
 mod transaction;
 mod tree;
+mod tree_entry;
 mod walk;
 mod write;
 
@@ -42,7 +44,8 @@ pub use reflog::ReflogEntry;
 pub use resolve::Resolved;
 pub use revision::Revision;
 pub use transaction::{Expected, Transaction};
-pub use tree::{EntryMode, TreeEntry, Visit};
+pub use tree::Visit;
+pub use tree_entry::{EntryMode, TreeEntry};
 pub use walk::Log;
 pub use write::{ObjectWriter, WrittenObjects};
 

@@ -1,79 +1,12 @@
-//! Trees: from and to Git's bytes, strictly, and ways through them.
-//!
-//! What a tree object may say is checked before anyone sees it: known modes in Git's spelling, names
-//! that lead nowhere else, Git's order, nothing twice. Nothing here recurses, so the depth of a tree
-//! costs no stack.
+//! Ways through trees. Nothing here recurses, so the depth of a tree costs no stack.
 
-use std::cmp::Ordering;
-
-use bstr::{BStr, BString, ByteSlice};
+use bstr::BString;
 
 use super::History;
-use crate::error::{Error, Result};
+use super::tree_entry::{Entries, EntryMode, TreeEntry, corrupt, decode};
+use crate::error::Result;
 use crate::id::{Id, ObjectKind};
-use crate::tree_path::{TreePath, check_name, escaped};
-
-/// What an entry of a tree is: the four modes of Git that are used here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum EntryMode {
-    /// A file, mode 100644.
-    File,
-    /// A file that may be executed, mode 100755.
-    Executable,
-    /// A symbolic link, mode 120000; the blob is its target.
-    Symlink,
-    /// A directory, mode 040000.
-    Directory,
-}
-
-impl EntryMode {
-    /// The mode in six octal digits, as `git ls-tree` prints it.
-    pub fn octal(self) -> &'static str {
-        match self {
-            EntryMode::File => "100644",
-            EntryMode::Executable => "100755",
-            EntryMode::Symlink => "120000",
-            EntryMode::Directory => "040000",
-        }
-    }
-
-    /// The mode as it stands in a tree object: without a leading zero.
-    fn in_tree(self) -> &'static str {
-        match self {
-            EntryMode::Directory => "40000",
-            mode => mode.octal(),
-        }
-    }
-
-    /// The mode a tree object writes so; `None` for any other spelling.
-    fn from_tree(digits: &[u8]) -> Option<Self> {
-        [EntryMode::File, EntryMode::Directory, EntryMode::Executable, EntryMode::Symlink]
-            .into_iter()
-            .find(|mode| mode.in_tree().as_bytes() == digits)
-    }
-
-    /// Whether this is a directory.
-    pub fn is_directory(self) -> bool {
-        self == EntryMode::Directory
-    }
-
-    /// The kind of object an entry of this mode names.
-    pub fn object_kind(self) -> ObjectKind {
-        if self.is_directory() { ObjectKind::Tree } else { ObjectKind::Blob }
-    }
-}
-
-/// One entry of a tree.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct TreeEntry {
-    /// The file's name: one component, any bytes that [`check_name`] allows.
-    pub name: BString,
-    /// What it is.
-    pub mode: EntryMode,
-    /// The blob or tree.
-    pub id: Id,
-}
+use crate::tree_path::TreePath;
 
 /// What a visitor wants to see next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,145 +17,6 @@ pub enum Visit {
     Skip,
     /// Nothing more at all.
     Stop,
-}
-
-/// The order of entries in a tree: by bytes, a directory's name as if it ended with `/`.
-pub(super) fn git_order(a: (&[u8], EntryMode), b: (&[u8], EntryMode)) -> Ordering {
-    let common = a.0.len().min(b.0.len());
-    a.0[..common].cmp(&b.0[..common]).then_with(|| {
-        let next = |(name, mode): (&[u8], EntryMode)| match name.get(common) {
-            Some(byte) => Some(*byte),
-            None => mode.is_directory().then_some(b'/'),
-        };
-        next(a).cmp(&next(b))
-    })
-}
-
-/// An entry of a tree that borrows its name from the tree's bytes.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct EntryRef<'a> {
-    pub(super) name: &'a BStr,
-    pub(super) mode: EntryMode,
-    pub(super) id: Id,
-}
-
-impl EntryRef<'_> {
-    fn to_entry(self) -> TreeEntry {
-        TreeEntry { name: self.name.to_owned(), mode: self.mode, id: self.id }
-    }
-}
-
-/// Why a tree can't be used.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum TreeDefect {
-    #[error("it ends in the middle of an entry")]
-    Truncated,
-    #[error("an entry has the unknown mode '{0}'")]
-    Mode(String),
-    #[error("entry '{name}': {defect}")]
-    Name { name: String, defect: crate::tree_path::NameDefect },
-    #[error("entry '{0}' is not in order")]
-    Order(String),
-    #[error("entry '{0}' is there twice")]
-    Duplicate(String),
-    #[error("entry '{0}' names no object")]
-    NullId(String),
-}
-
-/// The entries in the bytes of a tree, checked one by one; the first defect ends it.
-pub(super) struct Entries<'a> {
-    rest: &'a [u8],
-    last: Option<(&'a [u8], EntryMode)>,
-    /// Names of earlier entries that the current name begins with, shortest first. Between a file
-    /// `a` and a directory `a` Git's order allows `a-` and `a.b`, but every name there begins with
-    /// `a`, so a name that occurs twice is still here when it occurs again.
-    prefixes: Vec<&'a [u8]>,
-}
-
-impl<'a> Entries<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Entries { rest: bytes, last: None, prefixes: Vec::new() }
-    }
-
-    fn parse(&mut self) -> Result<EntryRef<'a>, TreeDefect> {
-        let space = self.rest.iter().take(8).position(|byte| *byte == b' ');
-        let (digits, rest) = match space {
-            Some(at) => (&self.rest[..at], &self.rest[at + 1..]),
-            None => return Err(TreeDefect::Truncated),
-        };
-        let mode = EntryMode::from_tree(digits).ok_or_else(|| TreeDefect::Mode(escaped(digits)))?;
-        let end = rest.find_byte(0).ok_or(TreeDefect::Truncated)?;
-        let name = &rest[..end];
-        let id = rest.get(end + 1..end + 1 + Id::LEN).ok_or(TreeDefect::Truncated)?;
-        let id = Id::from_slice(id).ok_or(TreeDefect::Truncated)?;
-        self.rest = &rest[end + 1 + Id::LEN..];
-        Ok(EntryRef { name: name.as_bstr(), mode, id })
-    }
-
-    fn check(&mut self, entry: &EntryRef<'a>) -> Result<(), TreeDefect> {
-        let name: &'a [u8] = entry.name;
-        check_name(name).map_err(|defect| TreeDefect::Name { name: escaped(name), defect })?;
-        while self.prefixes.pop_if(|prefix| !name.starts_with(prefix)).is_some() {}
-        if self.prefixes.last() == Some(&name) {
-            return Err(TreeDefect::Duplicate(escaped(name)));
-        }
-        self.prefixes.push(name);
-        let this = (name, entry.mode);
-        if self.last.is_some_and(|last| git_order(last, this) != Ordering::Less) {
-            return Err(TreeDefect::Order(escaped(name)));
-        }
-        self.last = Some(this);
-        if entry.id.is_null() {
-            return Err(TreeDefect::NullId(escaped(name)));
-        }
-        Ok(())
-    }
-}
-
-impl<'a> Iterator for Entries<'a> {
-    type Item = Result<EntryRef<'a>, TreeDefect>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.rest.is_empty() {
-            return None;
-        }
-        let checked = self.parse().and_then(|entry| self.check(&entry).map(|()| entry));
-        if checked.is_err() {
-            self.rest = &[];
-        }
-        Some(checked)
-    }
-}
-
-/// The entries of the tree `id` from its bytes.
-pub(super) fn decode(id: &Id, bytes: &[u8]) -> Result<Vec<TreeEntry>> {
-    Entries::new(bytes)
-        .map(|entry| entry.map(EntryRef::to_entry).map_err(|defect| corrupt(id, &defect)))
-        .collect()
-}
-
-fn corrupt(id: &Id, defect: &TreeDefect) -> Error {
-    Error::corrupt(format!("tree {id} can't be used: {defect}"))
-}
-
-/// Sorts entries as Git does and gives the tree's bytes. Fails on what no tree may hold.
-pub(super) fn encode(mut entries: Vec<TreeEntry>) -> Result<Vec<u8>> {
-    entries.sort_unstable_by(|a, b| git_order((&a.name, a.mode), (&b.name, b.mode)));
-    let size = entries.iter().map(|entry| entry.name.len() + 8 + Id::LEN).sum();
-    let mut bytes = Vec::with_capacity(size);
-    for entry in &entries {
-        bytes.extend_from_slice(entry.mode.in_tree().as_bytes());
-        bytes.push(b' ');
-        bytes.extend_from_slice(&entry.name);
-        bytes.push(0);
-        bytes.extend_from_slice(entry.id.as_bytes());
-    }
-    match Entries::new(&bytes).find_map(Result::err) {
-        Some(defect) => {
-            Err(Error::invalid(format!("these files can't stand in one directory: {defect}")))
-        }
-        None => Ok(bytes),
-    }
 }
 
 impl History {
@@ -286,8 +80,6 @@ impl History {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
     use crate::error::ErrorKind;
     use crate::history::tests::temporary_history;
@@ -384,40 +176,5 @@ mod tests {
         assert_eq!(seen(&skip), ["a", "e", "e/f", "g"]);
         let stop = |path: &str| if path == "a/d" { Visit::Stop } else { Visit::Enter };
         assert_eq!(seen(&stop), all[..4]);
-    }
-
-    proptest! {
-        #[test]
-        fn any_bytes_are_entries_or_a_defect(bytes in any::<Vec<u8>>()) {
-            let _ = decode(&Id::NULL, &bytes);
-        }
-
-        #[test]
-        fn trees_round_trip_and_any_cut_is_noticed(
-            names in proptest::collection::btree_set("[ab./\u{e9}]{1,3}", 1..9),
-            cut in any::<proptest::sample::Index>(),
-        ) {
-            let modes = [EntryMode::File, EntryMode::Directory, EntryMode::Symlink];
-            let entries: Vec<_> = names
-                .iter()
-                .filter(|name| check_name(name.as_bytes()).is_ok())
-                .enumerate()
-                .map(|(n, name)| TreeEntry {
-                    name: name.as_str().into(),
-                    mode: modes[n % 3],
-                    id: Id::of_blob(name.as_bytes()),
-                })
-                .collect();
-            let bytes = encode(entries.clone()).unwrap();
-            let mut found = decode(&Id::NULL, &bytes).unwrap();
-            let in_order = found.clone();
-            found.sort_by(|a, b| a.name.cmp(&b.name));
-            prop_assert_eq!(found, entries);
-            let at = cut.index(bytes.len().max(1));
-            match decode(&Id::NULL, &bytes[..at.min(bytes.len())]) {
-                Ok(some) => prop_assert_eq!(&some[..], &in_order[..some.len()]),
-                Err(error) => prop_assert_eq!(error.kind(), ErrorKind::Corrupt),
-            }
-        }
     }
 }

@@ -13,7 +13,7 @@ use gix::odb::store::init;
 
 use super::object::{Objects, SIZE_LIMIT, expect_kind, try_read_from};
 use super::object_pack::{Deflater, encode_index, write_pack};
-use super::{Commit, History, TreeEntry, to_object_id, tree};
+use super::{Commit, History, TreeEntry, to_object_id, tree_entry};
 use crate::error::{Error, IoResultExt, Result};
 use crate::fs::atomic::{self, TempFile};
 use crate::fs::fault;
@@ -102,7 +102,7 @@ impl ObjectWriter<'_> {
     /// Adds a tree of `entries`, in any order. Fails with `Invalid` on a name no tree may hold and on
     /// a name given twice. What the entries name need not be here.
     pub fn tree(&mut self, entries: Vec<TreeEntry>) -> Result<Id> {
-        self.add(ObjectKind::Tree, tree::encode(entries)?)
+        self.add(ObjectKind::Tree, tree_entry::encode(entries)?)
     }
 
     /// Adds a commit.
@@ -113,13 +113,15 @@ impl ObjectWriter<'_> {
     /// The entries of the tree `id`, also if it was only added here.
     pub fn read_tree(&self, id: &Id) -> Result<Vec<TreeEntry>> {
         match self.positions.get(id).map(|at| &self.pending[*at]) {
-            Some(object) if object.kind == ObjectKind::Tree => tree::decode(id, &object.bytes),
+            Some(object) if object.kind == ObjectKind::Tree => {
+                tree_entry::decode(id, &object.bytes)
+            }
             Some(object) => {
                 Err(Error::invalid(format!("object {id} is a {}", object.kind.as_str())))
             }
             None => {
                 let found = try_read_from(&self.existing, id)?;
-                tree::decode(id, &expect_kind(id, ObjectKind::Tree, found)?)
+                tree_entry::decode(id, &expect_kind(id, ObjectKind::Tree, found)?)
             }
         }
     }
