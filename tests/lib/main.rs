@@ -14,6 +14,7 @@ mod objects;
 mod reference_tables;
 mod refs;
 mod refs_crash;
+mod refs_damage;
 mod refs_race;
 mod revisions;
 mod source_oracle;

@@ -115,30 +115,57 @@ fn adds_commits() {
 }
 
 #[test]
-fn readers_see_refs_that_move_together_move_together() {
+fn readers_see_refs_that_move_together_move_together_and_never_back() {
     let place = Place::new();
-    place.set(&[("a", Some(0)), ("b", Some(0))]);
+    let commits = line_of_commits(&place, 140);
+    let update = |refs: &[(&str, usize)]| {
+        let mut transaction = place.history.transaction(&ada(0), "move");
+        for (name, n) in refs {
+            transaction.update(run(name), Expected::Any, Some(commits[*n]), "move");
+        }
+        transaction.commit(TIMEOUT).unwrap();
+    };
+    // Loose refs that a reader has to open, so that a listing takes its time.
+    for n in 0..120 {
+        update(&[(&format!("other-{n}"), n)]);
+    }
+    update(&[("a", 0), ("z", 0)]);
     let is_over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            for n in 1..60 {
-                place.set(&[("a", Some(n % 10)), ("b", Some(n % 10))]);
-                // A loose file, so that the next one has to pack it first.
-                place.set(&[("c", Some(n % 10))]);
-                if n % 10 == 0 {
-                    place.set(&[("a", None), ("b", None)]);
-                }
+            for n in (0..138).step_by(2) {
+                // `a` becomes loose; then both are packed, `a` with a value on the way.
+                update(&[("a", n + 1)]);
+                update(&[("a", n + 2), ("z", n + 2)]);
             }
             is_over.store(true, Ordering::Release);
         });
+        let mut last = (0, 0);
         while !is_over.load(Ordering::Acquire) {
             let refs = place.history.refs("refs/runs/o/p/").unwrap();
-            let find = |name: &str| -> Option<Id> {
-                refs.iter().find(|(found, _)| *found == run(name)).map(|(_, id)| *id)
+            let find = |name: &str| {
+                let (_, id) = refs.iter().find(|(found, _)| *found == run(name)).unwrap();
+                commits.iter().position(|commit| commit == id).unwrap()
             };
-            assert_eq!(find("a"), find("b"));
+            let now = (find("a"), find("z"));
+            assert!(now.0 == now.1 || now.0 == now.1 + 1, "{now:?}");
+            assert!(now.0 >= last.0 && now.1 >= last.1, "{now:?} after {last:?}");
+            last = now;
         }
     });
+}
+
+fn line_of_commits(place: &Place, count: usize) -> Vec<Id> {
+    let mut commit = place.history.read_commit(&place.commits[0]).unwrap();
+    let mut writer = place.history.writer().unwrap();
+    let mut commits: Vec<Id> = Vec::new();
+    for n in 0..count {
+        let parents = commits.last().copied().into_iter().collect();
+        commit = Commit { parents, message: format!("line {n}"), ..commit };
+        commits.push(writer.commit(&commit).unwrap());
+    }
+    writer.flush().unwrap();
+    commits
 }
 
 #[test]
