@@ -94,14 +94,14 @@ static KEYS: [Key; 15] = [
     ),
     key(
         "content.compression",
-        Kind::Integer(1, 22),
+        Kind::Integer(1, 19),
         "3",
         "The level of zstd compression. 1 is fast, 19 is small and slow; what does not compress is \
          stored cheaply at any level. What is stored already stays as it is.",
     ),
     key(
         "content.frame_size",
-        Kind::Size(64 * KIB, 64 * MIB),
+        Kind::Size(64 * KIB, 16 * MIB),
         "1 MiB",
         "How much of small files is compressed together. A larger frame is smaller in total; a \
          smaller one is read faster when one file of it is wanted.",

@@ -206,7 +206,7 @@ fn wrong_values_and_unknown_keys_are_refused_before_anything_is_written() {
     let file = ConfigFile::user(place.directory.path().join("config.toml"));
     for (name, value, problem) in [
         ("ui.color", "allways", "did you mean 'always'?"),
-        ("content.compression", "99", "it is not a whole number from 1 to 22"),
+        ("content.compression", "99", "it is not a whole number from 1 to 19"),
         ("content.pack_size", "1 KiB", "it is not between 1 MiB and 4 GiB"),
         ("core.project", "alone", "it is not OWNER/PROJECT"),
         ("user.name", "", "it is empty"),

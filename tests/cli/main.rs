@@ -11,6 +11,7 @@
 mod common;
 
 mod completions;
+mod config;
 mod everywhere;
 mod man;
 mod reference;

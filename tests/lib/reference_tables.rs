@@ -3,7 +3,8 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use artifacts::config::{Key, Value, keys};
+use artifacts::config::{Key, Kind, Value, find_key, keys};
+use artifacts::content::Params;
 use artifacts::record::RUN_FIELDS;
 use artifacts::record::query::FieldKind;
 
@@ -31,6 +32,38 @@ fn the_book_lists_every_field_of_a_run() {
         writeln!(table, "| `{}` | {kind} | {} |", field.name, field.doc).unwrap();
     }
     check("queries.md", "fields", &table);
+}
+
+#[test]
+fn the_content_store_takes_every_size_that_a_setting_may_have() {
+    let size = |name: &str| match find_key(name).unwrap().kind {
+        Kind::Size(from, to) => (from, to),
+        Kind::Integer(from, to) => (u64::try_from(from).unwrap(), u64::try_from(to).unwrap()),
+        other => panic!("{name} is {other}"),
+    };
+    let (min, avg, max) =
+        (size("content.chunk_min"), size("content.chunk_avg"), size("content.chunk_max"));
+    let (frame, pack) = (size("content.frame_size"), size("content.pack_size"));
+    let level = size("content.compression");
+    let u32 = |value: u64| u32::try_from(value).unwrap();
+    let smallest = Params {
+        chunk_min: u32(min.0),
+        chunk_avg: u32(avg.0),
+        chunk_max: u32(max.0),
+        frame_size: u32(frame.0),
+        pack_size: pack.0,
+        level: i32::try_from(level.0).unwrap(),
+    };
+    smallest.validate().unwrap();
+    let largest = Params {
+        chunk_min: u32(min.1),
+        chunk_avg: u32(avg.1),
+        chunk_max: u32(max.1),
+        frame_size: u32(frame.1),
+        pack_size: pack.1,
+        level: i32::try_from(level.1).unwrap(),
+    };
+    largest.validate().unwrap();
 }
 
 /// Values, default and variables of a setting, in one line.

@@ -39,6 +39,7 @@ macro_rules! verbs {
 verbs! {
     "Repository and history" {
         Init init
+        Config config
     }
     "Runs" {
         Upload upload

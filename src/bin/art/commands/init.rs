@@ -23,11 +23,11 @@ use crate::report::{Exit, help_tail};
 pub(crate) struct Args {
     /// Where; made if missing
     #[arg(value_name = "DIR", default_value = ".")]
-    directory: PathBuf,
+    place: PathBuf,
 }
 
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
-    let directory = context.cwd().join(&args.directory);
+    let directory = context.cwd().join(&args.place);
     let project = match &context.globals.project {
         Some(project) => project.clone(),
         None => default_project(context, &directory)?,

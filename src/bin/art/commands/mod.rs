@@ -27,6 +27,7 @@
 //!    is generated: `ART_REGENERATE=1 cargo test --test cli reference`.
 
 pub(crate) mod completions;
+pub(crate) mod config;
 pub(crate) mod download;
 pub(crate) mod init;
 pub(crate) mod man;

@@ -1,0 +1,178 @@
+//! `art config`.
+
+use insta::assert_snapshot;
+
+use crate::common::Sandbox;
+
+fn repository() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.art("init --project alice/digits").ok();
+    sandbox
+}
+
+#[test]
+fn a_setting_is_set_read_and_taken_out_again() {
+    let sandbox = repository();
+    assert_snapshot!(sandbox.art("config set user.name 'Ada Lovelace'"), @"
+    exit 0
+    -- stdout
+    user.name = Ada Lovelace in [ROOT]/work/.artifacts/config.toml
+    ");
+    assert_snapshot!(sandbox.art("config get user.name"), @"
+    exit 0
+    -- stdout
+    Ada Lovelace
+    ");
+    assert!(sandbox.read(".artifacts/config.toml").contains("name = \"Ada Lovelace\""));
+    assert_snapshot!(sandbox.art("config get user.name --origin"), @"
+    exit 0
+    -- stdout
+    Ada Lovelace	repository: [ROOT]/work/.artifacts/config.toml
+    ");
+    assert_snapshot!(sandbox.art("config unset user.name"), @"
+    exit 0
+    -- stdout
+    user.name taken out of [ROOT]/work/.artifacts/config.toml
+    ");
+    assert_snapshot!(sandbox.art("config unset user.name"), @"
+    exit 0
+    -- stdout
+    user.name not in [ROOT]/work/.artifacts/config.toml
+    ");
+    assert_snapshot!(sandbox.art("config get user.name"), @"
+    exit 1
+    -- stderr
+    error: user.name is not set
+
+    hint: art config set user.name VALUE
+    ");
+}
+
+#[test]
+fn the_users_settings_work_outside_of_a_repository() {
+    let sandbox = Sandbox::new();
+    assert_snapshot!(sandbox.art("config set user.email ada@example.org"), @"
+    exit 10
+    -- stderr
+    error: no repository in '[ROOT]/work' or above
+
+    hint: change the user's file: art config set user.email VALUE --user
+    ");
+    sandbox.art("config set --user user.email ada@example.org").ok();
+    assert_eq!(sandbox.art("config get user.email").ok().stdout, "ada@example.org\n");
+    let file = sandbox.home().join(".config/art/config.toml");
+    assert!(std::fs::read_to_string(file).unwrap().contains("[user]"));
+    sandbox.art("config get --repository user.email").fails_with(10);
+}
+
+#[test]
+fn what_is_set_but_does_not_count_is_said() {
+    let sandbox = repository();
+    let set = sandbox.command("config set lock.timeout 5s").env("ART_LOCK_TIMEOUT", "7s").run();
+    assert_snapshot!(set, @"
+    exit 0
+    -- stdout
+    lock.timeout = 5s in [ROOT]/work/.artifacts/config.toml
+    -- stderr
+    what counts here is 7s, from environment: ART_LOCK_TIMEOUT
+    ");
+    assert_snapshot!(sandbox.art("config set lock.timeout 5s"), @"
+    exit 0
+    -- stdout
+    lock.timeout = 5s in [ROOT]/work/.artifacts/config.toml
+    ");
+}
+
+#[test]
+fn one_layer_is_shown_without_the_others() {
+    let sandbox = repository();
+    sandbox.art("config set --user user.name Ada").ok();
+    sandbox.art("config set --repository log.date unix").ok();
+    assert_snapshot!(sandbox.art("config list --user"), @"
+    exit 0
+    -- stdout
+    KEY        VALUE
+    user.name  Ada
+    ");
+    assert_snapshot!(sandbox.art("config list --repository --origin"), @"
+    exit 0
+    -- stdout
+    KEY                VALUE         ORIGIN
+    content.chunk_avg  128 KiB       repository: [ROOT]/work/.artifacts/config.toml
+    content.chunk_max  512 KiB       repository: [ROOT]/work/.artifacts/config.toml
+    content.chunk_min  32 KiB        repository: [ROOT]/work/.artifacts/config.toml
+    core.project       alice/digits  repository: [ROOT]/work/.artifacts/config.toml
+    log.date           unix          repository: [ROOT]/work/.artifacts/config.toml
+    ");
+    sandbox.art("config get --user log.date").fails_with(1);
+    sandbox.art("config get --user lock.timeout").fails_with(1);
+    assert_eq!(sandbox.art("config get lock.timeout").ok().stdout, "10s\n");
+}
+
+#[test]
+fn the_list_is_json_with_origins() {
+    let sandbox = repository();
+    let list = sandbox.command("config list --json").env("ART_LOG_DATE", "unix").run().ok().json();
+    let find = |key: &str| {
+        let entries = list.as_array().unwrap();
+        entries.iter().find(|entry| entry["key"] == key).unwrap().clone()
+    };
+    assert_eq!(find("log.date")["value"], "unix");
+    assert_eq!(find("log.date")["origin"], "environment: ART_LOG_DATE");
+    assert_eq!(find("lock.timeout")["origin"], "built in");
+    assert!(find("core.project")["origin"].as_str().unwrap().starts_with("repository: "));
+    let set = sandbox.art("config set ui.progress false --json").ok().json();
+    assert_eq!(set["value"], "false");
+    assert_eq!(set["changed"], true);
+}
+
+#[test]
+fn mistakes_are_refused_with_the_way_out() {
+    let sandbox = repository();
+    assert_snapshot!(sandbox.art("config set user.nam Ada"), @"
+    exit 2
+    -- stderr
+    error: there is no setting 'user.nam'
+
+    hint: did you mean 'user.name'? art config list
+    ");
+    assert_snapshot!(sandbox.art("config get lock.timout"), @"
+    exit 2
+    -- stderr
+    error: there is no setting 'lock.timout'
+
+    hint: did you mean 'lock.timeout'? art config list
+    ");
+    assert_snapshot!(sandbox.art("config set ui.color purple"), @"
+    exit 2
+    -- stderr
+    error: 'purple' is not a value of ui.color: it is not one of auto, always, never
+
+    hint: ui.color is auto, always, never
+    ");
+    assert_snapshot!(sandbox.art("config set content.chunk_min 1KiB"), @"
+    exit 1
+    -- stderr
+    error: content.chunk_min was settled when this repository was made: cut in another way, new uploads would share nothing with what is stored
+
+    hint: set it in the user's file; it counts for repositories made from then on
+    ");
+    sandbox.write(".artifacts/config.toml", "[ui]\ncolour = 'never'\nprogress = 7\n");
+    assert_snapshot!(sandbox.art("config list --repository"), @"
+    exit 0
+    -- stdout
+    KEY          VALUE
+    ui.progress  7
+    -- stderr
+    warning: the value of ui.progress from repository: [ROOT]/work/.artifacts/config.toml does not count: it is not true or false
+    warning: there is no setting 'ui.colour', from repository: [ROOT]/work/.artifacts/config.toml; did you mean 'ui.color'?
+    ");
+}
+
+#[test]
+fn a_file_that_can_not_be_read_is_named() {
+    let sandbox = repository();
+    sandbox.write(".artifacts/config.toml", "[ui\n");
+    let output = sandbox.art("config get ui.color").fails_with(2);
+    assert!(output.stderr.contains("config.toml' is not TOML"), "{output}");
+}
