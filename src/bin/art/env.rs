@@ -62,6 +62,17 @@ impl Env {
         self.args.iter().skip(1).map(quoted).collect::<Vec<_>>().join(" ")
     }
 
+    /// Arms a rehearsed crash where `ART_FAULT` asks for one: `abort:N` or `full:N`, at the N-th
+    /// step that makes something durable. Only builds for tests know it.
+    #[cfg(debug_assertions)]
+    pub(crate) fn arm_fault(&self) {
+        use artifacts::fs::fault::{Action, arm};
+        let Ok(Some(fault)) = self.var("ART_FAULT") else { return };
+        let Some((action, nth)) = fault.split_once(':') else { return };
+        let action = if action == "abort" { Action::Abort } else { Action::DiskFull };
+        arm(nth.parse().unwrap_or(0), action);
+    }
+
     /// The streams.
     pub(crate) fn terminals(&self) -> Terminals {
         self.terminals

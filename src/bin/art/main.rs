@@ -24,6 +24,8 @@ use crate::ui::{Looks, Ui};
 fn main() -> ExitCode {
     report::report_panics();
     let env = Env::capture();
+    #[cfg(debug_assertions)]
+    env.arm_fault();
     let early = cli::EarlyOptions::scan(env.args());
     let cli = match cli::parse(&env) {
         Ok(cli) => cli,

@@ -1,0 +1,199 @@
+//! Whatever ends a writer — a crash at any step, a full disk, `kill -9` — the repository is as it
+//! was or as it shall be, and the same command again finishes the work.
+
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use crate::common::Sandbox;
+
+/// A tree with small files, one in chunks and one large.
+fn fill(sandbox: &Sandbox, seed: u8) {
+    for n in 0..40u8 {
+        let text = format!("file {n} of {seed}\n").repeat(usize::from(n) * 20);
+        sandbox.write(format!("data/d{}/f{n}.txt", n % 35), text);
+    }
+    sandbox.write("data/chunked.bin", noise(seed, 300_000));
+    sandbox.write("data/large.bin", noise(seed.wrapping_add(1), 5_000_000));
+}
+
+/// Bytes that don't compress and differ from seed to seed.
+fn noise(seed: u8, length: usize) -> Vec<u8> {
+    let mut state = u64::from(seed) + 1;
+    let next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state as u8
+    };
+    std::iter::repeat_with(next).take(length).collect()
+}
+
+/// The tree of the current run's artifacts, as git sees it; nothing before the first upload.
+fn tree(sandbox: &Sandbox) -> Option<String> {
+    let line = "--git-dir .artifacts rev-parse -q --verify HEAD:artifacts";
+    let output = sandbox.program("git").words(line).run();
+    (output.code == 0).then_some(output.stdout)
+}
+
+/// All that must hold however a writer ended.
+fn check(sandbox: &Sandbox, context: &str, states: &[Option<String>]) {
+    let now = tree(sandbox);
+    assert!(states.contains(&now), "{context}: {now:?} is none of {states:?}");
+    let fsck = sandbox.art("fsck --full");
+    assert_eq!(fsck.code, 0, "{context}: {fsck}");
+    if now.is_some() {
+        sandbox.art("download HEAD --to out").ok();
+        sandbox.tool("rm", "-rf out");
+    }
+}
+
+/// Runs `command` with a fault at every step until it reaches its end; `before` prepares.
+fn at_every_step(action: &str, before: impl Fn(&Sandbox), command: &str) {
+    let done = Sandbox::new();
+    before(&done);
+    let old = tree(&done);
+    done.art(command).ok();
+    let states = [old, tree(&done)];
+    let mut step = 1;
+    loop {
+        let sandbox = Sandbox::new();
+        before(&sandbox);
+        let fault = format!("{action}:{step}");
+        let output = sandbox.command(command).env("ART_FAULT", &fault).run();
+        if output.code == 0 {
+            break;
+        }
+        check(&sandbox, &fault, &states);
+        sandbox.art(command).ok();
+        assert_eq!(tree(&sandbox), states[1], "{fault}");
+        assert_eq!(left_in_tmp(&sandbox.path(".artifacts/tmp")), [""; 0], "{fault}");
+        step += 1;
+    }
+    assert!(step > 10, "only {step} steps: the faults are not reached");
+}
+
+/// What a finished writer has no business to leave.
+fn left_in_tmp(tmp: &Path) -> Vec<String> {
+    let names = std::fs::read_dir(tmp).unwrap().map(|entry| entry.unwrap().file_name());
+    let names = names.map(|name| name.into_string().unwrap());
+    names.filter(|name| name.starts_with("writer-")).collect()
+}
+
+fn first(sandbox: &Sandbox) {
+    sandbox.art("init").ok();
+    fill(sandbox, 1);
+}
+
+fn second(sandbox: &Sandbox) {
+    first(sandbox);
+    sandbox.art("upload data --tag best").ok();
+    fill(sandbox, 2);
+}
+
+#[test]
+fn a_crash_at_any_step_of_a_first_upload_leaves_nothing_or_all() {
+    at_every_step("abort", first, "upload data");
+}
+
+#[test]
+fn a_crash_at_any_step_of_an_upload_with_a_tag_leaves_the_old_state_or_the_new() {
+    at_every_step("abort", second, "upload data --tag best");
+}
+
+#[test]
+fn a_full_disk_at_any_step_leaves_the_old_state_or_the_new() {
+    at_every_step("full", second, "upload data --tag best");
+}
+
+#[test]
+fn a_crash_at_any_step_of_init_leaves_no_repository_or_a_whole_one() {
+    for step in 1.. {
+        let sandbox = Sandbox::new();
+        let fault = format!("abort:{step}");
+        let output = sandbox.command("init").env("ART_FAULT", &fault).run();
+        if sandbox.path(".artifacts").exists() {
+            sandbox.art("fsck").ok();
+        }
+        sandbox.art("init").ok();
+        sandbox.art("fsck").ok();
+        if output.code == 0 {
+            assert!(step > 5, "only {step} steps");
+            break;
+        }
+    }
+}
+
+#[test]
+fn an_upload_killed_at_random_is_finished_by_the_next() {
+    let sandbox = Sandbox::new();
+    sandbox.art("init").ok();
+    fill(&sandbox, 3);
+    for n in 0..6u8 {
+        sandbox.write(format!("data/more{n}.bin"), noise(n + 10, 3_000_000));
+    }
+    for round in 0..8u64 {
+        let old = tree(&sandbox);
+        sandbox.write("data/round.txt", format!("round {round}"));
+        let mut child = sandbox
+            .command("upload data")
+            .into_command()
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(Duration::from_millis(3 + round * round * 9));
+        child.kill().unwrap();
+        let killed = child.wait().unwrap().signal() == Some(9);
+        assert_eq!(sandbox.art("fsck --full").code, 0, "round {round}, killed: {killed}");
+        let between = tree(&sandbox);
+        sandbox.art("upload data").ok();
+        let new = tree(&sandbox);
+        assert!(between == old || between == new, "round {round}");
+    }
+    sandbox.art("download HEAD:data --to out").ok();
+    sandbox.tool("diff", "-r data out");
+}
+
+#[test]
+fn a_file_size_limit_stops_an_upload_without_a_trace() {
+    let sandbox = Sandbox::new();
+    second(&sandbox);
+    let old = tree(&sandbox);
+    // A real refusal by the kernel in the middle of a pack.
+    let art = env!("CARGO_BIN_EXE_art");
+    let script = format!("trap '' XFSZ; ulimit -f 500; exec {art} upload data");
+    let output = sandbox.program("bash").arg("-c").arg(script).run();
+    assert_ne!(output.code, 0, "{output}");
+    assert!(output.stderr.contains("error: cannot write"), "{output}");
+    check(&sandbox, "file size limit", &[old]);
+    sandbox.art("upload data").ok();
+}
+
+#[test]
+fn a_download_stopped_at_any_moment_leaves_no_half_written_file() {
+    let sandbox = Sandbox::new();
+    first(&sandbox);
+    sandbox.art("upload data").ok();
+    for round in 0..6u64 {
+        let mut child = sandbox
+            .command("download HEAD:data --to out")
+            .into_command()
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(Duration::from_millis(2 + round * round * 4));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        // What is there under a final name is right; what is not there is missing, not wrong.
+        let script = "cd out 2>/dev/null || exit 0; find . -type f -not -path './.art-*' -print0 | \
+                      while IFS= read -r -d '' f; do cmp \"$f\" \"../data/$f\" || exit 1; done";
+        let compared = sandbox.program("bash").arg("-c").arg(script).run();
+        assert_eq!(compared.code, 0, "{compared}");
+    }
+    sandbox.art("download HEAD:data --to out").ok();
+    sandbox.tool("diff", "-r data out");
+    sandbox.shell("test -z \"$(find . -name '.art-*')\"").ok();
+}
