@@ -143,8 +143,8 @@ impl Moves {
 mod tests {
     use super::*;
     use crate::history::diff::tests::{shown, tree};
-    use crate::id::Id;
     use crate::history::tests::temporary_history;
+    use crate::id::Id;
 
     #[test]
     fn what_moved_is_one_rename_that_keeps_its_file_name_if_it_can() {

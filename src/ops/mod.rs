@@ -1,6 +1,7 @@
 //! What can be done to a repository: one file a verb.
 
 pub mod download;
+pub mod init;
 pub mod resolve;
 pub mod run;
 mod snapshot;

@@ -13,7 +13,6 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fs::lock::{FileLock, Mode};
 use crate::history::{History, Signature};
 
-pub use init::{InitOptions, InitOutcome};
 pub use settings::{Identity, Settings};
 
 /// The name of the directory that a repository is.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use crate::common::Sandbox;
+use crate::common::{Sandbox, noise};
 
 /// A tree with small files, one in chunks and one large.
 fn fill(sandbox: &Sandbox, seed: u8) {
@@ -16,18 +16,6 @@ fn fill(sandbox: &Sandbox, seed: u8) {
     }
     sandbox.write("data/chunked.bin", noise(seed, 300_000));
     sandbox.write("data/large.bin", noise(seed.wrapping_add(1), 5_000_000));
-}
-
-/// Bytes that don't compress and differ from seed to seed.
-fn noise(seed: u8, length: usize) -> Vec<u8> {
-    let mut state = u64::from(seed) + 1;
-    let next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state as u8
-    };
-    std::iter::repeat_with(next).take(length).collect()
 }
 
 /// The tree of the current run's artifacts, as git sees it; nothing before the first upload.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use artifacts::config;
 use artifacts::name::ProjectName;
-use artifacts::repo::{InitOptions, Repository};
+use artifacts::ops::init::{InitOptions, init};
 use artifacts::{Name, Result};
 
 use crate::context::Context;
@@ -22,8 +22,13 @@ use crate::report::{Exit, help_tail};
 ))]
 pub(crate) struct Args {
     /// Where; made if missing
+<<<<<<< HEAD
     #[arg(value_name = "DIR", default_value = ".")]
     place: PathBuf,
+=======
+    #[arg(id = "place", value_name = "DIR", default_value = ".")]
+    directory: PathBuf,
+>>>>>>> 16cc74c (art: init keeps out of git's way; tests for init and download)
 }
 
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
@@ -33,7 +38,7 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         None => default_project(context, &directory)?,
     };
     let config = config::initial(&*context.config()?, Some(&project))?;
-    let outcome = Repository::init(&directory, &InitOptions { config })?;
+    let outcome = init(&InitOptions { directory, config })?;
     context.ui.summary(&outcome, |page| {
         let shown = outcome.directory.display();
         match outcome.created {

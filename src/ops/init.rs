@@ -1,0 +1,86 @@
+//! `art init`: a repository beside the work, out of the way of the Git repository around it.
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::error::{IoResultExt, Result};
+use crate::fs::atomic;
+use crate::history::source;
+use crate::repo::{DIRECTORY, Repository};
+
+/// How to make a repository.
+#[derive(Debug, Clone, Default)]
+pub struct InitOptions {
+    /// Where; made if missing.
+    pub directory: PathBuf,
+    /// The text of its `config.toml`; see [`config::initial`](crate::config::initial).
+    pub config: String,
+}
+
+/// What was made.
+#[derive(Debug, Clone, Serialize)]
+pub struct InitOutcome {
+    /// The repository.
+    #[serde(serialize_with = "as_text")]
+    pub directory: PathBuf,
+    /// False if it was there already; then nothing changed.
+    pub created: bool,
+    /// Whether the Git repository around it leaves it alone; `None` where there is none.
+    pub excluded: Option<bool>,
+}
+
+fn as_text<S: serde::Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&path.display())
+}
+
+/// Makes a repository; one that is there already is left as it is.
+pub fn init(options: &InitOptions) -> Result<InitOutcome> {
+    let created = Repository::init(&options.directory, &options.config)?;
+    let top = options.directory.canonicalize().on("read", &options.directory)?;
+    let directory = top.join(DIRECTORY);
+    let excluded = exclude(&directory);
+    Ok(InitOutcome { directory, created, excluded })
+}
+
+/// Adds the repository to what the Git repository around it leaves alone. Whether that worked is
+/// told, not required: the other repository is someone else's.
+fn exclude(target: &Path) -> Option<bool> {
+    let target = target.canonicalize().ok()?;
+    let around = source::work_tree(target.parent()?)?;
+    let top = around.top.canonicalize().ok()?;
+    let relative = target.strip_prefix(&top).ok()?.as_os_str().as_bytes();
+    Some(add_pattern(&around.exclude, &pattern_of(relative)).is_ok())
+}
+
+/// A pattern that matches exactly the directory `relative`.
+fn pattern_of(relative: &[u8]) -> Vec<u8> {
+    let mut pattern = vec![b'/'];
+    for byte in relative {
+        if matches!(byte, b'*' | b'?' | b'[' | b'\\' | b' ' | b'!' | b'#') {
+            pattern.push(b'\\');
+        }
+        pattern.push(*byte);
+    }
+    pattern.extend_from_slice(b"/");
+    pattern
+}
+
+fn add_pattern(file: &Path, pattern: &[u8]) -> Result<()> {
+    let mut text = match std::fs::read(file) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+        other => other.on("read", file)?,
+    };
+    if text.split(|byte| *byte == b'\n').any(|line| line == pattern) {
+        return Ok(());
+    }
+    if !text.is_empty() && !text.ends_with(b"\n") {
+        text.push(b'\n');
+    }
+    text.extend_from_slice(pattern);
+    text.push(b'\n');
+    let directory = file.parent().unwrap_or(file);
+    atomic::create_dir_all(directory)?;
+    atomic::write(file, directory, &text)
+}
