@@ -11,11 +11,8 @@
 mod common;
 
 mod completions;
-<<<<<<< HEAD
 mod config;
-=======
 mod download;
->>>>>>> 16cc74c (art: init keeps out of git's way; tests for init and download)
 mod everywhere;
 mod init;
 mod man;

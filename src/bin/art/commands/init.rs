@@ -22,13 +22,8 @@ use crate::report::{Exit, help_tail};
 ))]
 pub(crate) struct Args {
     /// Where; made if missing
-<<<<<<< HEAD
     #[arg(value_name = "DIR", default_value = ".")]
     place: PathBuf,
-=======
-    #[arg(id = "place", value_name = "DIR", default_value = ".")]
-    directory: PathBuf,
->>>>>>> 16cc74c (art: init keeps out of git's way; tests for init and download)
 }
 
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
