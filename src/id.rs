@@ -22,6 +22,12 @@ impl Id {
     pub const HEX_LEN: usize = 64;
     /// The id that stands for "nothing" in reflogs and ref updates.
     pub const NULL: Id = Id([0; Id::LEN]);
+    /// The tree without entries: an empty directory.
+    pub const EMPTY_TREE: Id = Id([
+        0x6e, 0xf1, 0x9b, 0x41, 0x22, 0x5c, 0x53, 0x69, 0xf1, 0xc1, 0x04, 0xd4, 0x5d, 0x8d, 0x85,
+        0xef, 0xa9, 0xb0, 0x57, 0xb5, 0x3b, 0x14, 0xb4, 0xb9, 0xb9, 0x39, 0xdd, 0x74, 0xde, 0xcc,
+        0x53, 0x21,
+    ]);
 
     /// An id from its bytes.
     pub const fn from_bytes(bytes: [u8; Id::LEN]) -> Self {
@@ -214,6 +220,11 @@ impl Digest {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_empty_tree_is_the_hash_of_no_entries() {
+        assert_eq!(ObjectHasher::new(ObjectKind::Tree, 0).finish(), Id::EMPTY_TREE);
+    }
 
     #[test]
     fn blob_ids_are_those_of_git_hash_object() {

@@ -182,6 +182,29 @@ pub fn escaped(bytes: &[u8]) -> String {
     text
 }
 
+/// Bytes as text for data such as JSON and TOML: valid UTF-8 as it is, other bytes written `\xNN`.
+pub fn text_of_bytes(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            text.extend([format!("\\x{byte:02x}")]);
+        }
+    }
+    text
+}
+
+/// Bytes that are not UTF-8 in hexadecimal, beside a text that can't say them exactly.
+pub fn hex_unless_text(bytes: &[u8]) -> Option<String> {
+    std::str::from_utf8(bytes).is_err().then(|| hex(bytes))
+}
+
+/// Bytes in hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).flatten().collect()
+}
+
 /// Characters that reorder or hide the text around them on a terminal.
 fn is_bidi_control(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
@@ -203,7 +226,7 @@ impl fmt::Debug for TreePath {
 impl Serialize for TreePath {
     /// As text, with bytes that are not UTF-8 written `\xNN`.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&escaped(&self.0))
+        serializer.serialize_str(&text_of_bytes(&self.0))
     }
 }
 
@@ -226,6 +249,13 @@ mod tests {
         assert!(path.starts_with(&TreePath::parse("model").unwrap()));
         assert!(!path.starts_with(&TreePath::parse("mod").unwrap()));
         assert!(path.starts_with(&TreePath::root()));
+    }
+
+    #[test]
+    fn data_has_text_as_it_is_and_other_bytes_twice() {
+        assert_eq!(text_of_bytes(b"a\n\x1b\xff\xc3\xa9"), "a\n\u{1b}\\xff\u{e9}");
+        assert_eq!(hex_unless_text(b"a\n"), None);
+        assert_eq!(hex_unless_text(b"a\xff").as_deref(), Some("61ff"));
     }
 
     #[test]

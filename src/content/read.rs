@@ -10,6 +10,7 @@ use super::{ContentStore, Params};
 use crate::error::{Error, IoResultExt, Result};
 use crate::id::Id;
 use crate::pack::{Chunk, FormatError, FrameEntry, Location, MemberKind, parse_line};
+use crate::progress::{NoProgress, Progress, check_interrupt};
 
 /// Frames that a reader keeps decompressed.
 const CACHED_FRAMES: usize = 6;
@@ -218,7 +219,7 @@ impl<'a> Reader<'a> {
             return Err(Error::invalid(format!("{id} has {size} bytes, more than {limit}")));
         }
         let mut bytes = Vec::with_capacity(size as usize);
-        self.copy(id, &mut bytes)?;
+        self.copy(id, &mut bytes, &NoProgress)?;
         if Id::of_blob(&bytes) != *id {
             return Err(Error::corrupt(format!("the content {id} has other bytes"))
                 .with_hint("art fsck --full"));
@@ -228,21 +229,26 @@ impl<'a> Reader<'a> {
 
     /// Writes the bytes with `id` to `out`. Each chunk is checked before it leaves; that the chunks
     /// are the right ones in the right order is known at the end. Returns the number of bytes.
-    pub fn copy(&mut self, id: &Id, out: &mut dyn Write) -> Result<u64> {
+    pub fn copy(&mut self, id: &Id, out: &mut dyn Write, progress: &dyn Progress) -> Result<u64> {
+        check_interrupt(progress)?;
         let location = self.store.locate(id)?.ok_or_else(|| missing(id))?;
         if location.kind != MemberKind::Manifest {
-            return self.copy_part(id, &location, out);
+            let size = self.copy_part(id, &location, out)?;
+            progress.advance(size);
+            return Ok(size);
         }
         let total = self.size(id)?;
         let mut whole = crate::id::ObjectHasher::blob(total);
         let mut parts = self.store.reader();
         self.chunks(&location, |chunk| {
+            check_interrupt(progress)?;
             let place = parts.store.locate(&chunk.id)?.ok_or_else(|| missing(&chunk.id))?;
             let mut both = Tee { hasher: &mut whole, out };
             let size = parts.copy_part(&chunk.id, &place, &mut both)?;
             if size != u64::from(chunk.size) {
                 return Err(Error::corrupt(format!("the manifest of {id} has a wrong size")));
             }
+            progress.advance(size);
             Ok(())
         })?;
         if whole.finish() != *id {

@@ -1,7 +1,9 @@
 //! What can be done to a repository: one file a verb.
 
+pub mod cat;
 pub mod download;
 pub mod init;
+pub mod ls;
 pub mod resolve;
 pub mod run;
 mod snapshot;

@@ -10,7 +10,7 @@ use super::Extra;
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::name::{Name, ProjectName};
-use crate::tree_path::{TreePath, escaped};
+use crate::tree_path::{TreePath, escaped, hex};
 
 /// One `[[lineage]]` of a run: an artifact it made, or one that it used.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -187,7 +187,7 @@ impl From<LineageEntry> for Written {
             Ok(path) => (path, None),
             Err(error) => {
                 let bytes = error.into_bytes();
-                (escaped(&bytes), Some(to_hex(&bytes)))
+                (escaped(&bytes), Some(hex(&bytes)))
             }
         };
         Written {
@@ -225,11 +225,6 @@ impl TryFrom<Written> for LineageEntry {
             extra: written.extra,
         })
     }
-}
-
-fn to_hex(bytes: &[u8]) -> String {
-    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16);
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).flatten().collect()
 }
 
 fn from_hex(hex: &str) -> Option<Vec<u8>> {

@@ -166,17 +166,5 @@ fn toml_date_key() -> &'static str {
     "$__toml_private_datetime"
 }
 
-/// Text for a record from bytes that may be none: what is not UTF-8 becomes `\xNN`.
-pub fn text_of_bytes(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len());
-    for chunk in bstr::ByteSlice::utf8_chunks(bytes) {
-        text.push_str(chunk.valid());
-        for byte in chunk.invalid() {
-            text.extend(["\\x".to_owned(), format!("{byte:02x}")]);
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests;

@@ -9,11 +9,12 @@ use uuid::Uuid;
 use super::lineage::LineageEntry;
 use super::source::SourceRecord;
 use super::tags::Tags;
-use super::{Extra, FORMAT, Record, text_of_bytes};
+use super::{Extra, FORMAT, Record};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::name::Name;
 use crate::suggest;
+use crate::tree_path::text_of_bytes;
 
 /// How far a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

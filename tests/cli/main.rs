@@ -10,11 +10,13 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod cat;
 mod completions;
 mod config;
 mod download;
 mod everywhere;
 mod init;
+mod ls;
 mod man;
 mod reference;
 mod upload;

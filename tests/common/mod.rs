@@ -93,6 +93,13 @@ impl Sandbox {
         self.program("sh").arg("-c").arg(script).run()
     }
 
+    /// Runs a script of the POSIX shell with a terminal as its input and outputs, which all come back
+    /// as standard output.
+    pub(crate) fn terminal(&self, script: &str) -> Output {
+        let call = self.program("script").words("--quiet --return --echo never --command");
+        call.arg(script).arg("/dev/null").run()
+    }
+
     /// Prepares a program with the environment of the sandbox.
     pub(crate) fn program(&self, program: impl AsRef<OsStr>) -> Call<'_> {
         let mut command = Command::new(program);

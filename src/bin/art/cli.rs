@@ -40,6 +40,8 @@ verbs! {
     "Repository and history" {
         Init init
         Config config
+        Ls ls
+        Cat cat
     }
     "Runs" {
         Upload upload

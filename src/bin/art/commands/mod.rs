@@ -26,9 +26,11 @@
 //! 6. Tests: `tests/cli/ls.rs` (a line in `tests/cli/main.rs`), the page `book/src/reference/cli.md`
 //!    is generated: `ART_REGENERATE=1 cargo test --test cli reference`.
 
+pub(crate) mod cat;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod download;
 pub(crate) mod init;
+pub(crate) mod ls;
 pub(crate) mod man;
 pub(crate) mod upload;

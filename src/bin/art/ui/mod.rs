@@ -10,6 +10,7 @@ pub(crate) mod format;
 mod json;
 pub(crate) mod list;
 pub(crate) mod markdown;
+mod plain;
 mod progress;
 pub(crate) mod sanitize;
 mod table;
@@ -25,6 +26,7 @@ use serde::Serialize;
 pub(crate) use confirm::ConfirmArgs;
 pub(crate) use format::{DateStyle, Dates};
 pub(crate) use list::{Column, ListArgs, Show};
+pub(crate) use plain::PlainText;
 pub(crate) use progress::TerminalProgress;
 pub(crate) use text::{Page, Style};
 

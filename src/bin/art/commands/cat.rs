@@ -1,0 +1,92 @@
+//! `art cat`: one file to standard output.
+
+use artifacts::error::{Error, IoResultExt, Result};
+use artifacts::history::Revision;
+use artifacts::ops::cat::{CatFile, CatOptions, cat, find};
+use artifacts::repo::Repository;
+use artifacts::tree_path;
+use serde::Serialize;
+
+use crate::context::Context;
+use crate::report::{Exit, help_tail};
+use crate::revision;
+use crate::ui::PlainText;
+
+/// The most bytes that `--json` holds in memory.
+const MAX_JSON: u64 = 64 << 20;
+
+/// Prints one file of a revision
+///
+/// The bytes are those that were stored, each part checked before it is printed. For a symbolic
+/// link its target is printed. On a terminal, control characters are escaped and binary content is
+/// refused.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = help_tail(
+    &["art cat HEAD:config.json", "art cat run/baseline:model.bin > model.bin", "art cat v1:data/train.csv | head"],
+    &[
+        Exit::No,
+        Exit::NotARepository,
+        Exit::Unauthorized,
+        Exit::Unavailable,
+        Exit::Corrupt,
+        Exit::Interrupted,
+    ],
+))]
+pub(crate) struct Args {
+    /// The commit, and the path of the file in it
+    #[arg(value_name = "REV:PATH", value_parser = revision::parser())]
+    revision: Revision,
+}
+
+/// The file and what is in it.
+#[derive(Serialize)]
+struct FileWithContent<'a> {
+    #[serde(flatten)]
+    file: &'a CatFile,
+    /// What is in it, if it is text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<&'a str>,
+    /// What is in it in hexadecimal, if it is not UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content_bytes: Option<String>,
+}
+
+pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
+    let repo = context.repo()?;
+    let file = find(&repo, &CatOptions { revision: args.revision.clone() })?;
+    if context.ui.looks().json {
+        return as_json(context, &repo, &file);
+    }
+    if !context.ui.looks().terminal {
+        context.ui.print(|page| cat(&repo, &file, page.writer(), context.progress()))?;
+        return Ok(Exit::Ok);
+    }
+    context.ui.print(|page| {
+        let mut text = PlainText::new(page.writer());
+        let written = cat(&repo, &file, &mut text, context.progress());
+        let written = written.and_then(|()| text.finish().on("write", "standard output"));
+        if text.is_binary() { Err(is_binary(args, &file)) } else { written }
+    })?;
+    Ok(Exit::Ok)
+}
+
+fn is_binary(args: &Args, file: &CatFile) -> Error {
+    Error::refused(format!("'{}' is binary, which a terminal can't show", file.path))
+        .with_hint(format!("write it to a file: art cat {} > FILE", args.revision))
+}
+
+fn as_json(context: &Context<'_>, repo: &Repository, file: &CatFile) -> Result<Exit> {
+    if file.size > MAX_JSON {
+        let message = format!("'{}' has {} bytes, too many for JSON", file.path, file.size);
+        return Err(Error::refused(message).with_hint("leave --json out"));
+    }
+    let mut bytes = Vec::new();
+    cat(repo, file, &mut bytes, context.progress())?;
+    let answer = FileWithContent {
+        file,
+        content: std::str::from_utf8(&bytes).ok(),
+        content_bytes: tree_path::hex_unless_text(&bytes),
+    };
+    context.ui.show(&answer, |_| Ok(()))?;
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,87 @@
+//! `art ls`: what is in a revision.
+
+use artifacts::error::{Error, Result};
+use artifacts::history::Revision;
+use artifacts::ops::ls::{LsEntry, LsOptions, ls};
+
+use crate::context::Context;
+use crate::report::{Exit, help_tail};
+use crate::revision;
+use crate::ui::{Page, Style, format};
+
+/// Lists the files of a revision
+///
+/// Names of directories end with `/`. On a terminal whatever is no plain character is escaped, and
+/// sizes and ids are short; in a pipe names are the bytes they are, sizes are in bytes and ids are
+/// whole. Names may hold line feeds: `-z` ends each with NUL instead.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = help_tail(
+    &["art ls", "art ls -r -l run/baseline", "art ls HEAD~1:data", "art ls -r -z | xargs -0 -n 1 echo"],
+    &[Exit::No, Exit::NotARepository, Exit::Unauthorized, Exit::Corrupt, Exit::Interrupted],
+))]
+pub(crate) struct Args {
+    /// The commit, and a directory or file in it
+    #[arg(value_name = "REV[:PATH]", value_parser = revision::parser(), default_value = "HEAD")]
+    revision: Revision,
+
+    /// Also list what is in directories; of directories only the empty ones are named then
+    #[arg(short, long)]
+    recursive: bool,
+
+    /// Show mode, size and id too
+    #[arg(short, long)]
+    long: bool,
+
+    /// End each line with NUL, and escape nothing
+    #[arg(short = 'z', long = "null")]
+    null: bool,
+}
+
+pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
+    let repo = context.repo()?;
+    let options =
+        LsOptions { revision: args.revision.clone(), recursive: args.recursive, sizes: args.long };
+    let mut outcome = None;
+    context.ui.print(|page| {
+        let mut show = |entry: &LsEntry| page.item(entry, |page| line(page, args, entry));
+        outcome = Some(ls(&repo, &options, &mut show, context.progress())?);
+        Ok(())
+    })?;
+    match outcome.map_or(0, |outcome| outcome.unknown) {
+        0 => Ok(Exit::Ok),
+        unknown => Err(Error::corrupt(format!(
+            "the content of {} is missing or damaged",
+            format::count(unknown, "file", "files")
+        ))
+        .with_hint("art fsck")),
+    }
+}
+
+fn line(page: &mut Page<'_>, args: &Args, entry: &LsEntry) -> Result<()> {
+    let is_directory = entry.kind.is_directory();
+    if args.long {
+        let for_people = page.looks().terminal;
+        let size = match entry.size {
+            Some(size) if for_people => format::size(size),
+            Some(size) => size.to_string(),
+            None if is_directory => "-".to_owned(),
+            None => "?".to_owned(),
+        };
+        if for_people {
+            let id = page.paint(entry.id.short(), Style::Id);
+            write!(page, "{}  {size:>8}  {id}  ", entry.mode)?;
+        } else {
+            write!(page, "{} {size} {}\t", entry.mode, entry.id)?;
+        }
+    }
+    let mut name = entry.path.as_bytes().to_vec();
+    if is_directory {
+        name.push(b'/');
+    }
+    if args.null {
+        name.push(0);
+        return page.raw(&name);
+    }
+    page.name(&name)?;
+    page.raw(b"\n")
+}

@@ -1,0 +1,82 @@
+//! `art cat`: one file, as it was stored.
+
+use std::io::Write;
+
+use serde::Serialize;
+
+use super::resolve::resolve;
+use crate::error::{Error, Result};
+use crate::history::{EntryMode, Revision};
+use crate::id::Id;
+use crate::progress::{Progress, Unit};
+use crate::repo::Repository;
+use crate::tree_path::{self, TreePath};
+
+/// Which file.
+#[derive(Debug, Clone)]
+pub struct CatOptions {
+    /// The commit and the path of the file in it.
+    pub revision: Revision,
+}
+
+/// A file or link that was found.
+#[derive(Debug, Clone, Serialize)]
+pub struct CatFile {
+    /// Where it is among the artifacts.
+    pub path: TreePath,
+    /// The bytes of the path in hexadecimal, if they are not UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path_bytes: Option<String>,
+    /// What it is.
+    pub kind: EntryMode,
+    /// The mode as git writes it, such as `100644`.
+    pub mode: &'static str,
+    /// The blob.
+    pub id: Id,
+    /// Its bytes; those of its target for a link.
+    pub size: u64,
+}
+
+/// Finds the file.
+///
+/// Fails with [`NotFound`](crate::ErrorKind::NotFound) if there is nothing, and with
+/// [`Invalid`](crate::ErrorKind::Invalid) if there is a directory.
+pub fn find(repo: &Repository, options: &CatOptions) -> Result<CatFile> {
+    let resolved = resolve(repo, &options.revision)?;
+    let entry = resolved.entry(repo)?.filter(|entry| !entry.mode.is_directory());
+    let Some(entry) = entry else { return Err(is_directory(&options.revision)) };
+    Ok(CatFile {
+        path_bytes: tree_path::hex_unless_text(resolved.path.as_bytes()),
+        path: resolved.path,
+        kind: entry.mode,
+        mode: entry.mode.octal(),
+        size: repo.content().reader().size(&entry.id)?,
+        id: entry.id,
+    })
+}
+
+fn is_directory(revision: &Revision) -> Error {
+    let path = revision.path();
+    let message = if path.is_root() {
+        format!("'{revision}' names no file")
+    } else {
+        format!("'{path}' is a directory")
+    };
+    Error::invalid(message).with_hint(format!("see what is in it: art ls {revision}"))
+}
+
+/// Writes the bytes of `file` to `out`; for a link, its target.
+///
+/// Every part is checked against its id before it is written. If the parts are not those of the
+/// file, which is known at the end, this fails with [`Corrupt`](crate::ErrorKind::Corrupt).
+pub fn cat(
+    repo: &Repository,
+    file: &CatFile,
+    out: &mut dyn Write,
+    progress: &dyn Progress,
+) -> Result<()> {
+    progress.begin("reading", Some(file.size), Unit::Bytes);
+    repo.content().reader().copy(&file.id, out, progress)?;
+    progress.end();
+    Ok(())
+}

@@ -1,0 +1,111 @@
+//! `art ls`: what is in a revision.
+
+use serde::Serialize;
+
+use super::resolve::resolve;
+use crate::content::Reader;
+use crate::error::{ErrorKind, Result};
+use crate::history::{EntryMode, Revision, TreeEntry, Visit};
+use crate::id::Id;
+use crate::progress::{Progress, check_interrupt};
+use crate::repo::Repository;
+use crate::tree_path::{self, TreePath};
+
+/// What to list, and how much of it.
+#[derive(Debug, Clone)]
+pub struct LsOptions {
+    /// The commit, and the directory or file in it.
+    pub revision: Revision,
+    /// Also what is in directories; then only empty directories are listed themselves.
+    pub recursive: bool,
+    /// Looks up sizes.
+    pub sizes: bool,
+}
+
+/// One file, link or directory.
+#[derive(Debug, Clone, Serialize)]
+pub struct LsEntry {
+    /// Where it is, below the directory that is listed; for a single file, its whole path.
+    pub path: TreePath,
+    /// The bytes of the path in hexadecimal, if they are not UTF-8: then `path` is only for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path_bytes: Option<String>,
+    /// What it is.
+    pub kind: EntryMode,
+    /// The mode as git writes it, such as `100644`.
+    pub mode: &'static str,
+    /// The blob or tree.
+    pub id: Id,
+    /// The bytes of a file or of a link's target, if they were asked for and can be known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+}
+
+/// What was listed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct LsOutcome {
+    /// Entries.
+    pub entries: u64,
+    /// Files of unknown size, because their content is missing or damaged.
+    pub unknown: u64,
+}
+
+/// Shows every entry to `show`, in git's order; holds one directory a level in memory.
+///
+/// Fails with [`ErrorKind::NotFound`] if there is no such revision or path.
+pub fn ls(
+    repo: &Repository,
+    options: &LsOptions,
+    show: &mut dyn FnMut(&LsEntry) -> Result<()>,
+    progress: &dyn Progress,
+) -> Result<LsOutcome> {
+    let resolved = resolve(repo, &options.revision)?;
+    let mut outcome = LsOutcome::default();
+    let Some(top) = resolved.entry(repo)? else { return Ok(outcome) };
+    let mut sizes = options.sizes.then(|| repo.content().reader());
+    let mut show = |path: &TreePath, entry: &TreeEntry| -> Result<()> {
+        check_interrupt(progress)?;
+        let size = match &mut sizes {
+            Some(reader) if !entry.mode.is_directory() => find_size(reader, &entry.id)?,
+            _ => None,
+        };
+        outcome.entries += 1;
+        let is_unknown = options.sizes && size.is_none() && !entry.mode.is_directory();
+        outcome.unknown += u64::from(is_unknown);
+        show(&LsEntry::new(path, entry, size))
+    };
+    if !top.mode.is_directory() {
+        show(&resolved.path, &top)?;
+        return Ok(outcome);
+    }
+    repo.history().visit_tree(&top.id, &mut |path, entry| {
+        let is_inner = entry.mode.is_directory() && entry.id != Id::EMPTY_TREE;
+        if options.recursive && is_inner {
+            return Ok(Visit::Enter);
+        }
+        show(path, entry).map(|()| Visit::Skip)
+    })?;
+    Ok(outcome)
+}
+
+impl LsEntry {
+    fn new(path: &TreePath, entry: &TreeEntry, size: Option<u64>) -> Self {
+        LsEntry {
+            path: path.clone(),
+            path_bytes: tree_path::hex_unless_text(path.as_bytes()),
+            kind: entry.mode,
+            mode: entry.mode.octal(),
+            id: entry.id,
+            size,
+        }
+    }
+}
+
+/// The size of a content; `None` if it is missing or damaged, which must not end a listing.
+fn find_size(reader: &mut Reader<'_>, id: &Id) -> Result<Option<u64>> {
+    match reader.size(id) {
+        Ok(size) => Ok(Some(size)),
+        Err(error) if error.kind() == ErrorKind::Corrupt => Ok(None),
+        Err(error) => Err(error),
+    }
+}
