@@ -16,6 +16,7 @@ mod object;
 mod object_pack;
 mod operations;
 mod packed;
+mod packed_file;
 mod ref_lock;
 mod ref_write;
 mod reflog;

@@ -1,4 +1,4 @@
-//! The file `packed-refs`: many refs in one sorted file, in git's format.
+//! The format of `packed-refs`: many refs in one sorted file, as git has it.
 //!
 //! ```text
 //! # pack-refs with: peeled fully-peeled sorted
@@ -6,40 +6,16 @@
 //! ID refs/tags/v1
 //! ^ID-OF-THE-COMMIT-THAT-AN-ANNOTATED-TAG-NAMES
 //! ```
-//!
-//! It is replaced as a whole, never changed in place, so an open file stays what it was. A lookup
-//! is a binary search that reads some kilobytes, whatever the file's size.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use bstr::ByteSlice;
 
-use crate::error::{Error, IoResultExt, Result};
+use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::tree_path::escaped;
-
-/// What is read at once while searching.
-const BLOCK: u64 = 4096;
-
-/// No ref that any tool makes has a line as long as this.
-const MAX_LINE: u64 = 1 << 16;
-
-/// The largest file that is taken into memory; room for some ten million refs.
-const MAX_FILE: u64 = 2 << 30;
-
-/// One ref in the file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct PackedRef {
-    /// The full name.
-    pub(super) name: Vec<u8>,
-    /// What it names.
-    pub(super) id: Id,
-}
 
 /// A value to be written: the id, and for an annotated tag the object it leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,39 +24,25 @@ pub(super) struct PackedValue {
     pub(super) peeled: Option<Id>,
 }
 
-/// An open `packed-refs`.
-#[derive(Debug)]
-pub(super) struct PackedRefs {
-    path: PathBuf,
-    bytes: Source,
-    header: Header,
-    length: u64,
-    identity: Option<(u64, u64)>,
-}
-
-#[derive(Debug)]
-enum Source {
-    File(File),
-    /// The sorted form of a file that isn't sorted.
-    Memory(Vec<u8>),
-}
+/// What becomes of refs, by full name: `None` takes one out.
+pub(super) type Edits = BTreeMap<Vec<u8>, Option<PackedValue>>;
 
 /// What the first line promises of the rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Header {
+pub(super) struct Header {
     /// Bytes of the line.
-    length: u64,
-    is_sorted: bool,
+    pub(super) length: u64,
+    pub(super) is_sorted: bool,
     is_peeled: bool,
     is_fully_peeled: bool,
 }
 
 impl Header {
     /// The header of a file that is written from nothing.
-    const OURS: Header =
+    pub(super) const OURS: Header =
         Header { length: 0, is_sorted: true, is_peeled: true, is_fully_peeled: true };
 
-    fn parse(start: &[u8]) -> Header {
+    pub(super) fn parse(start: &[u8]) -> Header {
         let none = Header { length: 0, is_sorted: false, is_peeled: false, is_fully_peeled: false };
         let Some(rest) = start.strip_prefix(b"# pack-refs with:") else {
             return none;
@@ -105,212 +67,33 @@ impl Header {
     }
 }
 
-impl PackedRefs {
-    /// Opens the file in `git_dir`; no refs are packed where there is none.
-    pub(super) fn open(git_dir: &Path) -> Result<Self> {
-        let path = git_dir.join("packed-refs");
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Self::new(path, Source::Memory(Vec::new()), 0, None);
-            }
-            Err(error) => return Err(error).on("open", &path),
-        };
-        let metadata = file.metadata().on("read", &path)?;
-        let identity = Some((metadata.dev(), metadata.ino()));
-        Self::new(path, Source::File(file), metadata.len(), identity)
-    }
-
-    fn new(
-        path: PathBuf,
-        bytes: Source,
-        length: u64,
-        identity: Option<(u64, u64)>,
-    ) -> Result<Self> {
-        let mut packed = PackedRefs { path, bytes, header: Header::OURS, length, identity };
-        if length > 0 {
-            packed.header = Header::parse(&packed.read(0, 1024)?);
+/// A file with `edits` made in the one that has `header` and `body`.
+///
+/// What is not edited is copied as it is, so refs of other tools and what annotated tags lead to
+/// stay.
+pub(super) fn edit(header: Header, body: &[u8], path: &Path, edits: &Edits) -> Result<Vec<u8>> {
+    let mut out = Vec::with_capacity(body.len() + edits.len() * 128 + 64);
+    out.extend_from_slice(header.to_line().as_bytes());
+    let mut edits = edits.iter().peekable();
+    let mut last: &[u8] = b"";
+    for record in records(body, path) {
+        let record = record?;
+        if record.name <= last {
+            return Err(bad_line(path, record.raw.trim_end()));
         }
-        if !packed.header.is_sorted {
-            packed.sort()?;
-        }
-        Ok(packed)
-    }
-
-    /// Whether the file that is in `packed-refs` now is the one that is open here.
-    pub(super) fn is_current(&self) -> bool {
-        let now = std::fs::metadata(&self.path).ok().map(|now| (now.dev(), now.ino()));
-        now == self.identity
-    }
-
-    /// Replaces the source by its sorted form, in memory.
-    fn sort(&mut self) -> Result<()> {
-        let all = self.read_all()?;
-        let mut records = records(&all[self.header.length as usize..], &self.path)
-            .collect::<Result<Vec<Record<'_>>>>()?;
-        records.sort_by_key(|record| record.name);
-        let mut sorted = Vec::with_capacity(all.len());
-        sorted.extend_from_slice(&all[..self.header.length as usize]);
-        for record in records {
-            sorted.extend_from_slice(record.raw);
-        }
-        self.length = sorted.len() as u64;
-        self.bytes = Source::Memory(sorted);
-        Ok(())
-    }
-
-    /// Up to `length` bytes from `offset`; fewer only at the end of the file.
-    fn read(&self, offset: u64, length: u64) -> Result<Vec<u8>> {
-        let length = length.min(self.length.saturating_sub(offset)) as usize;
-        match &self.bytes {
-            Source::Memory(bytes) => {
-                let start = offset.min(bytes.len() as u64) as usize;
-                Ok(bytes[start..start + length].to_vec())
-            }
-            Source::File(file) => {
-                let mut block = vec![0; length];
-                file.read_exact_at(&mut block, offset).on("read", &self.path)?;
-                Ok(block)
-            }
-        }
-    }
-
-    fn read_all(&self) -> Result<Vec<u8>> {
-        if self.length > MAX_FILE {
-            let message = format!("'{}' is too large to be true", self.path.display());
-            return Err(Error::corrupt(message).with_hint("look at what is damaged: art fsck"));
-        }
-        let all = self.read(0, self.length)?;
-        if all.last().is_some_and(|last| *last != b'\n') {
-            let torn = all.rsplit_once_str("\n").map_or(all.as_slice(), |(_, torn)| torn);
-            return Err(bad_line(&self.path, torn));
-        }
-        Ok(all)
-    }
-
-    /// The value of the ref `name`.
-    pub(super) fn find(&self, name: &[u8]) -> Result<Option<Id>> {
-        let start = self.lower_bound(name)?;
-        let record = self.record_from(start)?;
-        Ok(record.filter(|(_, _, found)| found.name == name).map(|(_, _, found)| found.id))
-    }
-
-    /// The offset of the first record whose name is not below `name`.
-    fn lower_bound(&self, name: &[u8]) -> Result<u64> {
-        let (mut low, mut high) = (self.header.length, self.length);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            // The first record that begins at or behind the middle, or behind `low` at worst.
-            let probe = self.record_from(if middle == low { low } else { self.line_from(middle)? });
-            match probe? {
-                Some((start, end, found)) if start < high && found.name.as_slice() < name => {
-                    low = end;
-                }
-                _ if middle == low => return Ok(low),
-                _ => high = middle,
-            }
-        }
-        Ok(low)
-    }
-
-    /// The offset of the first line that begins at or behind `offset`.
-    fn line_from(&self, offset: u64) -> Result<u64> {
-        let mut at = offset.saturating_sub(1);
-        loop {
-            let block = self.read(at, BLOCK)?;
-            if let Some(newline) = block.find_byte(b'\n') {
-                return Ok(at + newline as u64 + 1);
-            }
-            at += block.len() as u64;
-            if block.is_empty() || at >= self.length {
-                return Ok(self.length);
-            }
-        }
-    }
-
-    /// The record at the line that begins at `offset`, or the next if that line belongs to the
-    /// record before; with the offsets of its first byte and behind its last.
-    fn record_from(&self, mut offset: u64) -> Result<Option<(u64, u64, PackedRef)>> {
-        let mut length = 512;
-        while offset < self.length {
-            let block = self.read(offset, length)?;
-            let Some(newline) = block.find_byte(b'\n') else {
-                if length >= MAX_LINE || offset + length >= self.length {
-                    return Err(bad_line(&self.path, &block));
-                }
-                length *= 4;
-                continue;
-            };
-            let line = &block[..newline];
-            let end = offset + newline as u64 + 1;
-            if line.starts_with(b"^") || line.starts_with(b"#") {
-                offset = end;
-                continue;
-            }
-            let (id, name) = parse_line(line).ok_or_else(|| bad_line(&self.path, line))?;
-            return Ok(Some((offset, end, PackedRef { name: name.to_vec(), id })));
-        }
-        Ok(None)
-    }
-
-    /// All refs whose names begin with `prefix`, in the order of their names.
-    pub(super) fn with_prefix(
-        &self,
-        prefix: &[u8],
-        found: &mut dyn FnMut(&[u8], Id) -> Result<()>,
-    ) -> Result<()> {
-        let mut offset = self.lower_bound(prefix)?;
-        while offset < self.length {
-            let block = self.read(offset, 1 << 20)?;
-            let Some(last) = block.rfind_byte(b'\n') else {
-                return Err(bad_line(&self.path, &block));
-            };
-            for line in block[..last].split_str("\n") {
-                if line.starts_with(b"^") || line.starts_with(b"#") {
-                    continue;
-                }
-                let (id, name) = parse_line(line).ok_or_else(|| bad_line(&self.path, line))?;
-                if name.starts_with(prefix) {
-                    found(name, id)?;
-                } else if name > prefix {
-                    return Ok(());
-                }
-            }
-            offset += last as u64 + 1;
-        }
-        Ok(())
-    }
-
-    /// The bytes of the file with `edits` made: `None` takes a ref out.
-    ///
-    /// What is not edited is copied as it is, so refs of other tools and what annotated tags lead
-    /// to stay.
-    pub(super) fn edited(&self, edits: &BTreeMap<Vec<u8>, Option<PackedValue>>) -> Result<Vec<u8>> {
-        let all = self.read_all()?;
-        let mut out = Vec::with_capacity(all.len() + edits.len() * 128 + 64);
-        out.extend_from_slice(self.header.to_line().as_bytes());
-        let mut edits = edits.iter().peekable();
-        let mut last: &[u8] = b"";
-        for record in records(&all[self.header.length as usize..], &self.path) {
-            let record = record?;
-            if record.name <= last {
-                return Err(bad_line(&self.path, record.raw.trim_end()));
-            }
-            last = record.name;
-            while let Some((name, value)) = edits.next_if(|(name, _)| name.as_slice() < record.name)
-            {
-                push_record(&mut out, name, *value);
-            }
-            match edits.next_if(|(name, _)| name.as_slice() == record.name) {
-                Some((name, value)) => push_record(&mut out, name, *value),
-                None => out.extend_from_slice(record.raw),
-            }
-        }
-        for (name, value) in edits {
+        last = record.name;
+        while let Some((name, value)) = edits.next_if(|(name, _)| name.as_slice() < record.name) {
             push_record(&mut out, name, *value);
         }
-        Ok(out)
+        match edits.next_if(|(name, _)| name.as_slice() == record.name) {
+            Some((name, value)) => push_record(&mut out, name, *value),
+            None => out.extend_from_slice(record.raw),
+        }
     }
+    for (name, value) in edits {
+        push_record(&mut out, name, *value);
+    }
+    Ok(out)
 }
 
 fn push_record(out: &mut Vec<u8>, name: &[u8], value: Option<PackedValue>) {
@@ -325,13 +108,16 @@ fn push_record(out: &mut Vec<u8>, name: &[u8], value: Option<PackedValue>) {
 }
 
 /// One ref as it stands in the file, with the line of what it leads to.
-struct Record<'a> {
-    name: &'a [u8],
-    raw: &'a [u8],
+pub(super) struct Record<'a> {
+    pub(super) name: &'a [u8],
+    pub(super) raw: &'a [u8],
 }
 
 /// The records in the body of a file.
-fn records<'a>(body: &'a [u8], path: &'a Path) -> impl Iterator<Item = Result<Record<'a>>> {
+pub(super) fn records<'a>(
+    body: &'a [u8],
+    path: &'a Path,
+) -> impl Iterator<Item = Result<Record<'a>>> {
     let mut rest = body;
     std::iter::from_fn(move || {
         loop {
@@ -365,7 +151,7 @@ fn split_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     Some(bytes.split_once_str("\n").unwrap_or((bytes, b"")))
 }
 
-fn parse_line(line: &[u8]) -> Option<(Id, &[u8])> {
+pub(super) fn parse_line(line: &[u8]) -> Option<(Id, &[u8])> {
     let (id, name) = line.split_at_checked(Id::HEX_LEN)?;
     let name = name.strip_prefix(b" ").filter(|name| !name.is_empty())?;
     Some((id_from_hex(id)?, name))
@@ -381,121 +167,8 @@ pub(super) fn id_from_hex(hex: &[u8]) -> Option<Id> {
     Id::from_hex(&lower)
 }
 
-fn bad_line(path: &Path, line: &[u8]) -> Error {
+pub(super) fn bad_line(path: &Path, line: &[u8]) -> Error {
     let shown = escaped(&line[..line.len().min(80)]);
     Error::corrupt(format!("'{}' has a line that is no ref: '{shown}'", path.display()))
         .with_hint("look at what is damaged: art fsck")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn packed(bytes: &[u8]) -> Result<PackedRefs> {
-        let source = Source::Memory(bytes.to_vec());
-        PackedRefs::new("packed-refs".into(), source, bytes.len() as u64, None)
-    }
-
-    fn value(n: u8) -> PackedValue {
-        PackedValue {
-            id: Id::of_blob(&[n]),
-            peeled: n.is_multiple_of(5).then(|| Id::of_blob(&[n, n])),
-        }
-    }
-
-    fn all(packed: &PackedRefs, prefix: &[u8]) -> Vec<(Vec<u8>, Id)> {
-        let mut found = Vec::new();
-        packed
-            .with_prefix(prefix, &mut |name, id| {
-                found.push((name.to_vec(), id));
-                Ok(())
-            })
-            .unwrap();
-        found
-    }
-
-    #[test]
-    fn a_file_from_nothing_has_the_header_and_the_order_of_git() {
-        let edits = BTreeMap::from([
-            (b"refs/b".to_vec(), Some(value(5))),
-            (b"refs/a".to_vec(), Some(value(1))),
-        ]);
-        let written = packed(b"").unwrap().edited(&edits).unwrap();
-        let expected = format!(
-            "# pack-refs with: peeled fully-peeled sorted \n{} refs/a\n{} refs/b\n^{}\n",
-            value(1).id,
-            value(5).id,
-            value(5).peeled.unwrap()
-        );
-        assert_eq!(written.as_bstr(), expected.as_bytes().as_bstr());
-    }
-
-    #[test]
-    fn a_file_that_promises_nothing_is_sorted_and_no_promise_is_made_up() {
-        let text = format!("{} refs/b\n^{}\n{} refs/a\n", Id::NULL, Id::NULL, Id::of_blob(b""));
-        let unsorted = packed(text.as_bytes()).unwrap();
-        assert_eq!(unsorted.find(b"refs/b").unwrap(), Some(Id::NULL));
-        let written = unsorted.edited(&BTreeMap::new()).unwrap();
-        let expected = format!(
-            "# pack-refs with: sorted \n{} refs/a\n{} refs/b\n^{}\n",
-            Id::of_blob(b""),
-            Id::NULL,
-            Id::NULL
-        );
-        assert_eq!(written.as_bstr(), expected.as_bytes().as_bstr());
-    }
-
-    #[test]
-    fn a_torn_or_doubled_line_is_never_copied_on() {
-        let line = format!("# pack-refs with: sorted \n{} refs/a\n", Id::NULL);
-        for damaged in [&line[..line.len() - 1], &format!("{line}{} refs/a\n", Id::NULL)] {
-            let error = packed(damaged.as_bytes()).unwrap().edited(&BTreeMap::new()).unwrap_err();
-            assert_eq!(error.kind(), crate::ErrorKind::Corrupt);
-            assert!(error.message().contains("packed-refs"), "{error:?}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn what_was_written_is_found(
-            first in prop::collection::btree_map("[a-c]{1,3}(/[a-c]{0,300})?", any::<u8>(), 0..40),
-            second in prop::collection::btree_map("[a-c]{1,3}", any::<Option<u8>>(), 0..20),
-        ) {
-            let mut model: BTreeMap<Vec<u8>, PackedValue> = BTreeMap::new();
-            let edits = first.iter().map(|(name, n)| (name.clone().into_bytes(), Some(value(*n))));
-            let edits: BTreeMap<_, _> = edits.collect();
-            let written = packed(b"").unwrap().edited(&edits).unwrap();
-            model.extend(edits.into_iter().filter_map(|(name, value)| Some((name, value?))));
-            let edits = second.iter().map(|(name, n)| (name.clone().into_bytes(), n.map(value)));
-            let edits: BTreeMap<_, _> = edits.collect();
-            let written = packed(&written).unwrap().edited(&edits).unwrap();
-            for (name, value) in edits {
-                match value {
-                    Some(value) => model.insert(name, value),
-                    None => model.remove(&name),
-                };
-            }
-            let read = packed(&written).unwrap();
-            for name in model.keys().chain([&b"aa".to_vec(), &b"zz".to_vec(), &b"b/".to_vec()]) {
-                prop_assert_eq!(read.find(name).unwrap(), model.get(name).map(|value| value.id));
-            }
-            for prefix in [&b""[..], b"a", b"b/", b"cc", b"zz"] {
-                let expected = model.iter().filter(|(name, _)| name.starts_with(prefix));
-                let expected: Vec<_> = expected.map(|(name, value)| (name.clone(), value.id)).collect();
-                prop_assert_eq!(all(&read, prefix), expected);
-            }
-        }
-
-        #[test]
-        fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..600), sorted: bool) {
-            let mut file = if sorted { b"# pack-refs with: sorted \n".to_vec() } else { Vec::new() };
-            file.extend_from_slice(&bytes);
-            if let Ok(packed) = packed(&file) {
-                let _ = packed.find(b"refs/a");
-                let _ = packed.with_prefix(b"refs/", &mut |_, _| Ok(()));
-                let _ = packed.edited(&BTreeMap::new());
-            }
-        }
-    }
 }

@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::PathBuf;
 
-use super::packed::{PackedRefs, PackedValue};
+use super::packed::{Edits, PackedValue};
+use super::packed_file::PackedRefs;
 use super::ref_lock::RefsLock;
 use super::refs::{Target, read_loose};
 use crate::error::{IoResultExt, Result};
@@ -91,11 +92,7 @@ impl RefsLock<'_> {
         self.replace_packed(&PackedRefs::open(git_dir)?, &edits)
     }
 
-    fn replace_packed(
-        &self,
-        packed: &PackedRefs,
-        edits: &BTreeMap<Vec<u8>, Option<PackedValue>>,
-    ) -> Result<()> {
+    fn replace_packed(&self, packed: &PackedRefs, edits: &Edits) -> Result<()> {
         let target = self.history.git_dir().join("packed-refs");
         let mut file = TempFile::new_in(&self.history.tmp_dir())?;
         file.write_all(&packed.edited(edits)?).on("write", &target)?;
@@ -159,11 +156,7 @@ impl RefsLock<'_> {
     }
 
     /// Removes the loose files of refs that are packed now, unless a git has moved them since.
-    fn remove_packed(
-        &mut self,
-        names: &[String],
-        packed: &BTreeMap<Vec<u8>, Option<PackedValue>>,
-    ) -> Result<()> {
+    fn remove_packed(&mut self, names: &[String], packed: &Edits) -> Result<()> {
         let mut unneeded = Vec::new();
         for name in names {
             let Some(Some(value)) = packed.get(name.as_bytes()) else { continue };

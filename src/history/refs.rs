@@ -10,7 +10,8 @@ use bstr::ByteSlice;
 
 use super::History;
 use super::backwards::is_absent;
-use super::packed::{PackedRefs, id_from_hex};
+use super::packed::id_from_hex;
+use super::packed_file::PackedRefs;
 use crate::error::{Error, IoResultExt, Result};
 use crate::id::{Id, ObjectKind};
 use crate::name::{RefKind, RefName};

@@ -1,0 +1,354 @@
+//! Reading `packed-refs`: a look-up is a binary search that reads some kilobytes, whatever the file's
+//! size.
+//!
+//! The file is replaced as a whole, never changed in place, so an open one stays what it was.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use bstr::ByteSlice;
+
+use super::packed::{self, Edits, Header, Record, bad_line, parse_line, records};
+use crate::error::{Error, IoResultExt, Result};
+use crate::id::Id;
+
+/// What is read at once while searching.
+const BLOCK: u64 = 4096;
+
+/// No ref that any tool makes has a line as long as this.
+const MAX_LINE: u64 = 1 << 16;
+
+/// The largest file that is taken into memory; room for some ten million refs.
+const MAX_FILE: u64 = 2 << 30;
+
+/// One ref in the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct PackedRef {
+    /// The full name.
+    name: Vec<u8>,
+    /// What it names.
+    id: Id,
+}
+
+/// An open `packed-refs`.
+#[derive(Debug)]
+pub(super) struct PackedRefs {
+    path: PathBuf,
+    bytes: Source,
+    header: Header,
+    length: u64,
+    identity: Option<(u64, u64)>,
+}
+
+#[derive(Debug)]
+enum Source {
+    File(File),
+    /// The sorted form of a file that isn't sorted.
+    Memory(Vec<u8>),
+}
+
+impl PackedRefs {
+    /// Opens the file in `git_dir`; no refs are packed where there is none.
+    pub(super) fn open(git_dir: &Path) -> Result<Self> {
+        let path = git_dir.join("packed-refs");
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Self::new(path, Source::Memory(Vec::new()), 0, None);
+            }
+            Err(error) => return Err(error).on("open", &path),
+        };
+        let metadata = file.metadata().on("read", &path)?;
+        // No tool writes one without its first line.
+        if metadata.len() == 0 {
+            let message = format!("'{}' is empty", path.display());
+            return Err(Error::corrupt(message).with_hint("look at what is damaged: art fsck"));
+        }
+        let identity = Some((metadata.dev(), metadata.ino()));
+        Self::new(path, Source::File(file), metadata.len(), identity)
+    }
+
+    fn new(
+        path: PathBuf,
+        bytes: Source,
+        length: u64,
+        identity: Option<(u64, u64)>,
+    ) -> Result<Self> {
+        let mut packed = PackedRefs { path, bytes, header: Header::OURS, length, identity };
+        if length > 0 {
+            packed.header = Header::parse(&packed.read(0, 1024)?);
+        }
+        if !packed.header.is_sorted {
+            packed.sort()?;
+        }
+        Ok(packed)
+    }
+
+    /// Whether the file that is in `packed-refs` now is the one that is open here.
+    pub(super) fn is_current(&self) -> bool {
+        let now = std::fs::metadata(&self.path).ok().map(|now| (now.dev(), now.ino()));
+        now == self.identity
+    }
+
+    /// Replaces the source by its sorted form, in memory.
+    fn sort(&mut self) -> Result<()> {
+        let all = self.read_all()?;
+        let mut records = records(&all[self.header.length as usize..], &self.path)
+            .collect::<Result<Vec<Record<'_>>>>()?;
+        records.sort_by_key(|record| record.name);
+        let mut sorted = Vec::with_capacity(all.len());
+        sorted.extend_from_slice(&all[..self.header.length as usize]);
+        for record in records {
+            sorted.extend_from_slice(record.raw);
+        }
+        self.length = sorted.len() as u64;
+        self.bytes = Source::Memory(sorted);
+        Ok(())
+    }
+
+    /// Up to `length` bytes from `offset`; fewer only at the end of the file.
+    fn read(&self, offset: u64, length: u64) -> Result<Vec<u8>> {
+        let length = length.min(self.length.saturating_sub(offset)) as usize;
+        match &self.bytes {
+            Source::Memory(bytes) => {
+                let start = offset.min(bytes.len() as u64) as usize;
+                Ok(bytes[start..start + length].to_vec())
+            }
+            Source::File(file) => {
+                let mut block = vec![0; length];
+                file.read_exact_at(&mut block, offset).on("read", &self.path)?;
+                Ok(block)
+            }
+        }
+    }
+
+    fn read_all(&self) -> Result<Vec<u8>> {
+        if self.length > MAX_FILE {
+            let message = format!("'{}' is too large to be true", self.path.display());
+            return Err(Error::corrupt(message).with_hint("look at what is damaged: art fsck"));
+        }
+        let all = self.read(0, self.length)?;
+        if all.last().is_some_and(|last| *last != b'\n') {
+            let torn = all.rsplit_once_str("\n").map_or(all.as_slice(), |(_, torn)| torn);
+            return Err(bad_line(&self.path, torn));
+        }
+        Ok(all)
+    }
+
+    /// The value of the ref `name`.
+    pub(super) fn find(&self, name: &[u8]) -> Result<Option<Id>> {
+        let start = self.lower_bound(name)?;
+        let record = self.record_from(start)?;
+        Ok(record.filter(|(_, _, found)| found.name == name).map(|(_, _, found)| found.id))
+    }
+
+    /// The offset of the first record whose name is not below `name`.
+    fn lower_bound(&self, name: &[u8]) -> Result<u64> {
+        let (mut low, mut high) = (self.header.length, self.length);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            // The first record that begins at or behind the middle, or behind `low` at worst.
+            let probe = self.record_from(if middle == low { low } else { self.line_from(middle)? });
+            match probe? {
+                Some((start, end, found)) if start < high && found.name.as_slice() < name => {
+                    low = end;
+                }
+                _ if middle == low => return Ok(low),
+                _ => high = middle,
+            }
+        }
+        Ok(low)
+    }
+
+    /// The offset of the first line that begins at or behind `offset`.
+    fn line_from(&self, offset: u64) -> Result<u64> {
+        let mut at = offset.saturating_sub(1);
+        loop {
+            let block = self.read(at, BLOCK)?;
+            if let Some(newline) = block.find_byte(b'\n') {
+                return Ok(at + newline as u64 + 1);
+            }
+            at += block.len() as u64;
+            if block.is_empty() || at >= self.length {
+                return Ok(self.length);
+            }
+        }
+    }
+
+    /// The record at the line that begins at `offset`, or the next if that line belongs to the
+    /// record before; with the offsets of its first byte and behind its last.
+    fn record_from(&self, mut offset: u64) -> Result<Option<(u64, u64, PackedRef)>> {
+        let mut length = 512;
+        while offset < self.length {
+            let block = self.read(offset, length)?;
+            let Some(newline) = block.find_byte(b'\n') else {
+                if length >= MAX_LINE || offset + length >= self.length {
+                    return Err(bad_line(&self.path, &block));
+                }
+                length *= 4;
+                continue;
+            };
+            let line = &block[..newline];
+            let end = offset + newline as u64 + 1;
+            if line.starts_with(b"^") || line.starts_with(b"#") {
+                offset = end;
+                continue;
+            }
+            let (id, name) = parse_line(line).ok_or_else(|| bad_line(&self.path, line))?;
+            return Ok(Some((offset, end, PackedRef { name: name.to_vec(), id })));
+        }
+        Ok(None)
+    }
+
+    /// All refs whose names begin with `prefix`, in the order of their names.
+    pub(super) fn with_prefix(
+        &self,
+        prefix: &[u8],
+        found: &mut dyn FnMut(&[u8], Id) -> Result<()>,
+    ) -> Result<()> {
+        let mut offset = self.lower_bound(prefix)?;
+        while offset < self.length {
+            let block = self.read(offset, 1 << 20)?;
+            let Some(last) = block.rfind_byte(b'\n') else {
+                return Err(bad_line(&self.path, &block));
+            };
+            for line in block[..last].split_str("\n") {
+                if line.starts_with(b"^") || line.starts_with(b"#") {
+                    continue;
+                }
+                let (id, name) = parse_line(line).ok_or_else(|| bad_line(&self.path, line))?;
+                if name.starts_with(prefix) {
+                    found(name, id)?;
+                } else if name > prefix {
+                    return Ok(());
+                }
+            }
+            offset += last as u64 + 1;
+        }
+        Ok(())
+    }
+
+    /// The bytes of the file with `edits` made: `None` takes a ref out.
+    pub(super) fn edited(&self, edits: &Edits) -> Result<Vec<u8>> {
+        let all = self.read_all()?;
+        packed::edit(self.header, &all[self.header.length as usize..], &self.path, edits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::packed::PackedValue;
+    use super::*;
+    use proptest::prelude::*;
+
+    fn packed(bytes: &[u8]) -> Result<PackedRefs> {
+        let source = Source::Memory(bytes.to_vec());
+        PackedRefs::new("packed-refs".into(), source, bytes.len() as u64, None)
+    }
+
+    fn value(n: u8) -> PackedValue {
+        PackedValue {
+            id: Id::of_blob(&[n]),
+            peeled: n.is_multiple_of(5).then(|| Id::of_blob(&[n, n])),
+        }
+    }
+
+    fn all(packed: &PackedRefs, prefix: &[u8]) -> Vec<(Vec<u8>, Id)> {
+        let mut found = Vec::new();
+        packed
+            .with_prefix(prefix, &mut |name, id| {
+                found.push((name.to_vec(), id));
+                Ok(())
+            })
+            .unwrap();
+        found
+    }
+
+    #[test]
+    fn a_file_from_nothing_has_the_header_and_the_order_of_git() {
+        let edits = BTreeMap::from([
+            (b"refs/b".to_vec(), Some(value(5))),
+            (b"refs/a".to_vec(), Some(value(1))),
+        ]);
+        let written = packed(b"").unwrap().edited(&edits).unwrap();
+        let expected = format!(
+            "# pack-refs with: peeled fully-peeled sorted \n{} refs/a\n{} refs/b\n^{}\n",
+            value(1).id,
+            value(5).id,
+            value(5).peeled.unwrap()
+        );
+        assert_eq!(written.as_bstr(), expected.as_bytes().as_bstr());
+    }
+
+    #[test]
+    fn a_file_that_promises_nothing_is_sorted_and_no_promise_is_made_up() {
+        let text = format!("{} refs/b\n^{}\n{} refs/a\n", Id::NULL, Id::NULL, Id::of_blob(b""));
+        let unsorted = packed(text.as_bytes()).unwrap();
+        assert_eq!(unsorted.find(b"refs/b").unwrap(), Some(Id::NULL));
+        let written = unsorted.edited(&BTreeMap::new()).unwrap();
+        let expected = format!(
+            "# pack-refs with: sorted \n{} refs/a\n{} refs/b\n^{}\n",
+            Id::of_blob(b""),
+            Id::NULL,
+            Id::NULL
+        );
+        assert_eq!(written.as_bstr(), expected.as_bytes().as_bstr());
+    }
+
+    #[test]
+    fn a_torn_or_doubled_line_is_never_copied_on() {
+        let line = format!("# pack-refs with: sorted \n{} refs/a\n", Id::NULL);
+        for damaged in [&line[..line.len() - 1], &format!("{line}{} refs/a\n", Id::NULL)] {
+            let error = packed(damaged.as_bytes()).unwrap().edited(&BTreeMap::new()).unwrap_err();
+            assert_eq!(error.kind(), crate::ErrorKind::Corrupt);
+            assert!(error.message().contains("packed-refs"), "{error:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_written_is_found(
+            first in prop::collection::btree_map("[a-c]{1,3}(/[a-c]{0,300})?", any::<u8>(), 0..40),
+            second in prop::collection::btree_map("[a-c]{1,3}", any::<Option<u8>>(), 0..20),
+        ) {
+            let mut model: BTreeMap<Vec<u8>, PackedValue> = BTreeMap::new();
+            let edits = first.iter().map(|(name, n)| (name.clone().into_bytes(), Some(value(*n))));
+            let edits: BTreeMap<_, _> = edits.collect();
+            let written = packed(b"").unwrap().edited(&edits).unwrap();
+            model.extend(edits.into_iter().filter_map(|(name, value)| Some((name, value?))));
+            let edits = second.iter().map(|(name, n)| (name.clone().into_bytes(), n.map(value)));
+            let edits: BTreeMap<_, _> = edits.collect();
+            let written = packed(&written).unwrap().edited(&edits).unwrap();
+            for (name, value) in edits {
+                match value {
+                    Some(value) => model.insert(name, value),
+                    None => model.remove(&name),
+                };
+            }
+            let read = packed(&written).unwrap();
+            for name in model.keys().chain([&b"aa".to_vec(), &b"zz".to_vec(), &b"b/".to_vec()]) {
+                prop_assert_eq!(read.find(name).unwrap(), model.get(name).map(|value| value.id));
+            }
+            for prefix in [&b""[..], b"a", b"b/", b"cc", b"zz"] {
+                let expected = model.iter().filter(|(name, _)| name.starts_with(prefix));
+                let expected: Vec<_> = expected.map(|(name, value)| (name.clone(), value.id)).collect();
+                prop_assert_eq!(all(&read, prefix), expected);
+            }
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..600), sorted: bool) {
+            let mut file = if sorted { b"# pack-refs with: sorted \n".to_vec() } else { Vec::new() };
+            file.extend_from_slice(&bytes);
+            if let Ok(packed) = packed(&file) {
+                let _ = packed.find(b"refs/a");
+                let _ = packed.with_prefix(b"refs/", &mut |_, _| Ok(()));
+                let _ = packed.edited(&BTreeMap::new());
+            }
+        }
+    }
+}
