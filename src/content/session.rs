@@ -11,6 +11,11 @@ use crate::fs::lock::{FileLock, Mode};
 use crate::fs::stat::Stat;
 
 const LOCK: &str = "lock";
+const PREFIX: &str = "writer-";
+/// Held while a writer's directory is made or swept, so that one is never taken for the other.
+const GUARD: &str = "guard";
+/// The guard is held for moments; who waits longer than this waits for a machine in trouble.
+const GUARD_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A directory for temporary files, removed at the end; locked for as long as its writer lives.
 #[derive(Debug)]
@@ -21,22 +26,15 @@ pub struct Session {
 }
 
 impl Session {
+    /// Makes and locks a directory. The caller holds the guard, so no sweep comes between.
     fn begin(tmp: &Path) -> Result<Self> {
-        loop {
-            let directory = tmp.join(format!("writer-{}", atomic::unique_name()));
-            atomic::create_dir_all(&directory)?;
-            let lock = FileLock::acquire(&directory.join(LOCK), Mode::Exclusive, Duration::ZERO);
-            match lock {
-                Ok(lock) => {
-                    let file = std::fs::File::open(directory.join(LOCK)).on("open", &directory)?;
-                    let began = Stat::of_file(&file).on("read", &directory)?.ctime;
-                    return Ok(Session { directory, began, _lock: lock });
-                }
-                // Another process swept the directory before it was locked.
-                Err(_) if !directory.exists() => {}
-                Err(error) => return Err(error),
-            }
-        }
+        let directory = tmp.join(format!("{PREFIX}{}", atomic::unique_name()));
+        atomic::create_dir_all(&directory)?;
+        let path = directory.join(LOCK);
+        let lock = FileLock::acquire(&path, Mode::Exclusive, Duration::ZERO)?;
+        let file = std::fs::File::open(&path).on("open", &path)?;
+        let began = Stat::of_file(&file).on("read", &path)?.ctime;
+        Ok(Session { directory, began, _lock: lock })
     }
 
     /// When this writer began, by the clock of the file system, in nanoseconds since 1970.
@@ -66,8 +64,12 @@ impl ContentStore {
     /// Begins to write: sweeps what killed writers left, and takes their finished packs into the
     /// index, so that an interrupted upload does not begin anew.
     pub fn begin(&self) -> Result<Session> {
-        let session = Session::begin(&self.tmp_dir())?;
-        if sweep(&self.tmp_dir(), &session.directory)? {
+        let tmp = self.tmp_dir();
+        let guard = FileLock::acquire(&tmp.join(GUARD), Mode::Exclusive, GUARD_TIMEOUT)?;
+        let session = Session::begin(&tmp)?;
+        let was_killed = sweep(&tmp, &session.directory)?;
+        drop(guard);
+        if was_killed {
             self.adopt_orphans(&session)?;
         }
         Ok(session)
@@ -79,18 +81,13 @@ fn sweep(tmp: &Path, own: &Path) -> Result<bool> {
     let mut found = false;
     for entry in std::fs::read_dir(tmp).on("read directory", tmp)? {
         let path = entry.on("read directory", tmp)?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if path == own || !name.starts_with("writer-") {
+        let name = path.file_name().unwrap_or_default();
+        if path == own || !name.as_encoded_bytes().starts_with(PREFIX.as_bytes()) {
             continue;
         }
-        let lock_path = path.join(LOCK);
-        if !lock_path.exists() {
-            // Killed between making the directory and locking it, or just about to lock it. A
-            // living writer begins again when its directory is gone.
-            let _ = atomic::remove_tree(&path);
-            continue;
-        }
-        if let Ok(Some(_lock)) = FileLock::try_acquire(&lock_path, Mode::Exclusive) {
+        // Without its lock file it was killed before it had written anything.
+        let lock = path.join(LOCK);
+        if !lock.exists() || FileLock::try_acquire(&lock, Mode::Exclusive)?.is_some() {
             atomic::remove_tree(&path)?;
             found = true;
         }

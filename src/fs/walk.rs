@@ -12,6 +12,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use bstr::BString;
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, openat, statat};
 
+use super::STAGING_PREFIX;
 use super::stat::Stat;
 use crate::error::{Error, IoResultExt, Result};
 use crate::progress::{Progress, check_interrupt};
@@ -362,7 +363,7 @@ impl<F: Filter> Shared<'_, F> {
         for entry in Dir::read_from(&fd).on("read directory", shown())? {
             let entry = entry.on("read directory", shown())?;
             let name = entry.file_name();
-            if matches!(name.to_bytes(), b"." | b"..") || is_repository_name(name.to_bytes()) {
+            if is_never_stored(name.to_bytes()) {
                 continue;
             }
             has_rules |= name.to_bytes() == self.filter.rules_file();
@@ -373,6 +374,14 @@ impl<F: Filter> Shared<'_, F> {
         let listing = Listing { shared: self, fd: Arc::new(fd), state: Arc::new(state) };
         Ok(listing.classify(&task.path, found, part))
     }
+}
+
+/// The names that no walk shows: the directory itself and its parent, repositories, and what is on
+/// its way into the directory.
+fn is_never_stored(name: &[u8]) -> bool {
+    matches!(name, b"." | b"..")
+        || is_repository_name(name)
+        || name.starts_with(STAGING_PREFIX.as_bytes())
 }
 
 /// Reads the rules file of the directory `fd`.

@@ -127,6 +127,20 @@ fn ignored_files_sockets_and_pipes_are_left_out_and_counted() {
 }
 
 #[test]
+fn a_source_that_is_ignored_itself_is_refused_unless_ignoring_is_off() {
+    let sandbox = Sandbox::new();
+    sandbox.art("init").ok();
+    sandbox.write(".artifactsignore", "*.log\nbuild/\n");
+    sandbox.write("a.log", "x");
+    sandbox.write("build/out/x", "x");
+    for source in ["a.log", "build", "build/out"] {
+        let refused = sandbox.art(&format!("upload {source}")).fails_with(1);
+        assert!(refused.stderr.contains("--no-ignore"), "{refused}");
+        sandbox.art(&format!("upload {source} --no-ignore")).ok();
+    }
+}
+
+#[test]
 fn a_file_that_lies_about_its_size_is_refused_by_name() {
     let sandbox = Sandbox::new();
     sandbox.art("init").ok();

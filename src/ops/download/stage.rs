@@ -8,12 +8,12 @@ use std::time::Duration;
 use super::plan::{Plan, PlannedFile};
 use crate::content::Target;
 use crate::error::{Error, ErrorKind, IoResultExt, Result};
+use crate::fs::STAGING_PREFIX;
 use crate::fs::atomic;
 use crate::fs::beneath::Beneath;
 use crate::fs::lock::{FileLock, Mode};
 use crate::tree_path::TreePath;
 
-const PREFIX: &str = ".art-download-";
 const LOCK: &str = "lock";
 
 /// A staging directory in a destination; removed when dropped.
@@ -31,7 +31,7 @@ impl<'a> Stage<'a> {
     /// Makes the staging directory and the directories in it. Sweeps what killed downloads left.
     pub(super) fn open(destination: &'a Beneath, to: &Path, plan: &'a Plan) -> Result<Self> {
         sweep(to)?;
-        let name = format!("{PREFIX}{}", atomic::unique_name());
+        let name = format!("{STAGING_PREFIX}{}", atomic::unique_name());
         let path = to.join(&name);
         atomic::create_dir_all(&path)?;
         let lock = FileLock::acquire(&path.join(LOCK), Mode::Exclusive, Duration::ZERO)?;
@@ -133,7 +133,7 @@ impl Drop for Stage<'_> {
 fn sweep(to: &Path) -> Result<()> {
     for entry in std::fs::read_dir(to).on("read directory", to)? {
         let entry = entry.on("read directory", to)?;
-        if !entry.file_name().as_encoded_bytes().starts_with(PREFIX.as_bytes()) {
+        if !entry.file_name().as_encoded_bytes().starts_with(STAGING_PREFIX.as_bytes()) {
             continue;
         }
         let lock = entry.path().join(LOCK);

@@ -94,10 +94,19 @@ pub struct UploadOutcome {
     pub failed: Vec<(String, String)>,
 }
 
-/// What was taken in from all sources together.
-#[derive(Default)]
-struct Taken {
+/// Takes sources into the store, one after the other, and remembers what became of them.
+struct Intake<'a> {
+    repo: &'a Repository,
+    session: Session,
+    options: &'a UploadOptions,
+    progress: &'a dyn Progress,
     edits: Vec<(TreePath, EntryMode, Id)>,
+    outcome: Taken,
+}
+
+/// What was taken in from all sources together.
+#[derive(Debug, Clone, Default)]
+struct Taken {
     files: u64,
     bytes: u64,
     read_files: u64,
@@ -115,36 +124,34 @@ pub fn upload(
     progress: &dyn Progress,
 ) -> Result<UploadOutcome> {
     let placements = plan_placements(options)?;
+    if !options.no_ignore {
+        placements.iter().try_for_each(|placement| placement.refuse_ignored(repo))?;
+    }
     let _lock = repo.lock_shared()?;
-    let session = repo.content().begin()?;
+    let mut intake = Intake {
+        repo,
+        session: repo.content().begin()?,
+        options,
+        progress,
+        edits: Vec::new(),
+        outcome: Taken::default(),
+    };
     let mut writer = repo.history().writer()?;
-    let mut taken = Taken::default();
     for placement in &placements {
-        take_in(repo, &session, options, placement, input, &mut writer, &mut taken, progress)?;
+        intake.take(placement, input, &mut writer)?;
     }
-    if !taken.failed.is_empty() && !options.keep_going {
-        return Err(refuse(&taken.failed));
+    if !intake.outcome.failed.is_empty() && !options.keep_going {
+        return Err(refuse(&intake.outcome.failed));
     }
-    let mut writer = Some(writer);
     loop {
-        let current = match writer.take() {
-            Some(writer) => writer,
-            None => repo.history().writer()?,
-        };
-        // Another upload to the same run came first: do the same on top of what it left.
-        match record(repo, options, &taken, current) {
-            Err(error) if error.kind() == ErrorKind::Moved => {}
+        // Another upload to the same run may come first: then the same on top of what it left.
+        match intake.record(writer) {
+            Err(error) if error.kind() == ErrorKind::Moved => writer = repo.history().writer()?,
             other => {
                 progress.end();
                 return other;
             }
         }
-    }
-}
-
-impl UploadOptions {
-    fn ignores(&self) -> Ignores {
-        if self.no_ignore { Ignores::Off } else { Ignores::Respected }
     }
 }
 
@@ -161,105 +168,147 @@ fn refuse(failed: &[(String, String)]) -> Error {
         .with_hint("mend that, or leave them out: art upload --keep-going")
 }
 
-/// Takes one source into the store and notes where it goes.
-#[expect(clippy::too_many_arguments, reason = "the parts of one upload, passed on once")]
-fn take_in(
-    repo: &Repository,
-    session: &Session,
-    options: &UploadOptions,
-    placement: &Placement,
-    input: &mut dyn Read,
-    writer: &mut ObjectWriter<'_>,
-    taken: &mut Taken,
-    progress: &dyn Progress,
-) -> Result<()> {
-    let mut spool = None;
-    let mut snapshot = match placement {
-        Placement::Directory { root, .. } => {
-            Snapshot::take(repo, root, options.ignores(), progress)?
+impl Intake<'_> {
+    /// Takes one source into the store and notes where it goes.
+    fn take(
+        &mut self,
+        placement: &Placement,
+        input: &mut dyn Read,
+        writer: &mut ObjectWriter<'_>,
+    ) -> Result<()> {
+        let (repo, progress) = (self.repo, self.progress);
+        let mut spool = None;
+        let mut snapshot = match placement {
+            Placement::Directory { root, .. } => {
+                let ignores =
+                    if self.options.no_ignore { Ignores::Off } else { Ignores::Respected };
+                Snapshot::take(repo, root, ignores, progress)?
+            }
+            Placement::File { parent, name, .. } => Snapshot::of_entry(repo, parent, name)?,
+            Placement::Input { .. } => {
+                let file = place::spool(&self.session, input, progress)?;
+                let name = file.path().file_name().unwrap_or_default();
+                let name = name.as_encoded_bytes().to_vec();
+                spool = Some(file);
+                Snapshot::of_entry(repo, self.session.directory(), &name)?
+            }
+        };
+        let outcome = &mut self.outcome;
+        outcome.stored.add(snapshot.store(repo, &self.session, progress)?);
+        drop(spool);
+        let entry = match placement {
+            Placement::Directory { .. } => {
+                Some((EntryMode::Directory, snapshot.write_trees(writer)?))
+            }
+            Placement::File { .. } => snapshot.single(),
+            Placement::Input { .. } => snapshot.single().map(|(_, id)| (EntryMode::File, id)),
+        };
+        if let Some((mode, id)) = entry {
+            self.edits.push((placement.to().clone(), mode, id));
         }
-        Placement::File { parent, name, .. } => Snapshot::of_entry(repo, parent, name)?,
-        Placement::Input { .. } => {
-            let file = place::spool(session, input, progress)?;
-            let name = file.path().file_name().unwrap_or_default().as_encoded_bytes().to_vec();
-            spool = Some(file);
-            Snapshot::of_entry(repo, session.directory(), &name)?
-        }
-    };
-    taken.stored.add(snapshot.store(repo, session, progress)?);
-    drop(spool);
-    let entry = match placement {
-        Placement::Directory { .. } => Some((EntryMode::Directory, snapshot.write_trees(writer)?)),
-        Placement::File { .. } => snapshot.single(),
-        Placement::Input { .. } => snapshot.single().map(|(_, id)| (EntryMode::File, id)),
-    };
-    if let Some((mode, id)) = entry {
-        taken.edits.push((placement.to().clone(), mode, id));
+        outcome.files += snapshot.walk.files;
+        outcome.bytes += snapshot.walk.bytes;
+        outcome.read_files += snapshot.read_files;
+        outcome.ignored += snapshot.walk.ignored;
+        outcome.failed.extend(snapshot.failures());
+        let skipped = snapshot.skipped().iter();
+        outcome
+            .skipped
+            .extend(skipped.map(|skipped| {
+                (crate::tree_path::escaped(&skipped.path), skipped.what.to_owned())
+            }));
+        Ok(())
     }
-    taken.files += snapshot.walk.files;
-    taken.bytes += snapshot.walk.bytes;
-    taken.read_files += snapshot.read_files;
-    taken.ignored += snapshot.walk.ignored;
-    for skipped in snapshot.skipped() {
-        taken.skipped.push((crate::tree_path::escaped(&skipped.path), skipped.what.to_owned()));
-    }
-    taken.failed.extend(snapshot.failures());
-    Ok(())
-}
 
-/// Makes the commit and moves the refs.
-fn record(
-    repo: &Repository,
-    options: &UploadOptions,
-    taken: &Taken,
-    mut writer: ObjectWriter<'_>,
-) -> Result<UploadOutcome> {
-    let wanted = Wanted {
-        project: options.project.as_ref(),
-        run: options.run.as_ref(),
-        new_run: &options.new_run,
-    };
-    let mut run = prepare_run(repo, &wanted)?;
-    let tree = apply_edits(&mut writer, run.artifacts, taken, options.merge)?;
-    let changed = run.created || Some(tree) != run.artifacts;
-    let mut commit = None;
-    if changed {
-        let record = run.write_record(&mut writer, tree)?;
-        let id = write_commit(repo, options, &mut writer, &run.parents, (record, tree))?;
-        commit = Some(id);
+    /// Makes the commit and moves the refs.
+    fn record(&self, mut writer: ObjectWriter<'_>) -> Result<UploadOutcome> {
+        let (repo, options) = (self.repo, self.options);
+        let wanted = Wanted {
+            project: options.project.as_ref(),
+            run: options.run.as_ref(),
+            new_run: &options.new_run,
+        };
+        let mut run = prepare_run(repo, &wanted)?;
+        let tree = self.apply_edits(&mut writer, run.artifacts)?;
+        let mut commit = None;
+        if run.created || Some(tree) != run.artifacts {
+            let record = run.write_record(&mut writer, tree)?;
+            commit = Some(self.write_commit(&mut writer, &run.parents, record, tree)?);
+        }
+        writer.flush()?;
+        let head = commit.or(run.parents.first().copied());
+        let head = head.ok_or_else(|| Error::internal("a run without a commit"))?;
+        let mut transaction = repo.history().transaction(&repo.signature(), &options.command);
+        let message = options.subject();
+        if let Some(commit) = commit {
+            let expected = run.parents.first().map_or(Expected::Absent, |id| Expected::Id(*id));
+            transaction.update(run.reference.clone(), expected, Some(commit), &message);
+        }
+        if run.created {
+            transaction.set_head(Some(run.reference.clone()));
+        }
+        if let Some(tag) = &options.tag {
+            let tag = RefName::tag(run.reference.project().clone(), tag.clone());
+            transaction.update(tag, Expected::Any, Some(head), &message);
+        }
+        transaction.commit(repo.settings().lock_timeout)?;
+        let taken = self.outcome.clone();
+        Ok(UploadOutcome {
+            run: run.reference.name().clone(),
+            project: run.reference.project().clone(),
+            new_run: run.created,
+            commit,
+            tree,
+            tag: options.tag.clone(),
+            files: taken.files,
+            bytes: taken.bytes,
+            read_files: taken.read_files,
+            stored: taken.stored,
+            ignored: taken.ignored,
+            skipped: taken.skipped,
+            failed: taken.failed,
+        })
     }
-    writer.flush()?;
-    let head = commit.or(run.parents.first().copied());
-    let head = head.ok_or_else(|| Error::internal("a run without a commit"))?;
-    let mut transaction = repo.history().transaction(&repo.signature(), &options.command);
-    let message = options.subject();
-    if let Some(commit) = commit {
-        let expected = run.parents.first().map_or(Expected::Absent, |id| Expected::Id(*id));
-        transaction.update(run.reference.clone(), expected, Some(commit), &message);
+
+    fn write_commit(
+        &self,
+        writer: &mut ObjectWriter<'_>,
+        parents: &[Id],
+        record: Id,
+        artifacts: Id,
+    ) -> Result<Id> {
+        let entry = |name: &str, mode, id| TreeEntry { name: name.into(), mode, id };
+        let tree = writer.tree(vec![
+            entry("artifacts", EntryMode::Directory, artifacts),
+            entry("run.toml", EntryMode::File, record),
+        ])?;
+        let who = self.repo.signature();
+        writer.commit(&Commit {
+            tree,
+            parents: parents.to_vec(),
+            author: who.clone(),
+            committer: who,
+            message: self.options.subject(),
+        })
     }
-    if run.created {
-        transaction.set_head(Some(run.reference.clone()));
+
+    fn apply_edits(&self, writer: &mut ObjectWriter<'_>, base: Option<Id>) -> Result<Id> {
+        let mut edits = Vec::new();
+        for (path, mode, id) in &self.edits {
+            let mut id = *id;
+            if self.options.merge && *mode == EntryMode::Directory {
+                let old = match base {
+                    Some(base) => find_entry(writer, base, path)?,
+                    None => None,
+                };
+                if let Some((EntryMode::Directory, old)) = old {
+                    id = overlay(writer, old, id)?;
+                }
+            }
+            edits.push((path.clone(), Edit::Put { mode: *mode, id }));
+        }
+        edit::apply(writer, base, &edits)
     }
-    if let Some(tag) = &options.tag {
-        let tag = RefName::tag(run.reference.project().clone(), tag.clone());
-        transaction.update(tag, Expected::Any, Some(head), &message);
-    }
-    transaction.commit(repo.settings().lock_timeout)?;
-    Ok(UploadOutcome {
-        run: run.reference.name().clone(),
-        project: run.reference.project().clone(),
-        new_run: run.created,
-        commit,
-        tree,
-        tag: options.tag.clone(),
-        files: taken.files,
-        bytes: taken.bytes,
-        read_files: taken.read_files,
-        stored: taken.stored,
-        ignored: taken.ignored,
-        skipped: taken.skipped.clone(),
-        failed: taken.failed.clone(),
-    })
 }
 
 impl UploadOptions {
@@ -274,51 +323,6 @@ impl UploadOptions {
             }
         }
     }
-}
-
-fn write_commit(
-    repo: &Repository,
-    options: &UploadOptions,
-    writer: &mut ObjectWriter<'_>,
-    parents: &[Id],
-    (record, artifacts): (Id, Id),
-) -> Result<Id> {
-    let entry = |name: &str, mode, id| TreeEntry { name: name.into(), mode, id };
-    let tree = writer.tree(vec![
-        entry("artifacts", EntryMode::Directory, artifacts),
-        entry("run.toml", EntryMode::File, record),
-    ])?;
-    let who = repo.signature();
-    writer.commit(&Commit {
-        tree,
-        parents: parents.to_vec(),
-        author: who.clone(),
-        committer: who,
-        message: options.subject(),
-    })
-}
-
-fn apply_edits(
-    writer: &mut ObjectWriter<'_>,
-    base: Option<Id>,
-    taken: &Taken,
-    merge: bool,
-) -> Result<Id> {
-    let mut edits = Vec::new();
-    for (path, mode, id) in &taken.edits {
-        let mut id = *id;
-        if merge && *mode == EntryMode::Directory {
-            let old = match base {
-                Some(base) => find_entry(writer, base, path)?,
-                None => None,
-            };
-            if let Some((EntryMode::Directory, old)) = old {
-                id = overlay(writer, old, id)?;
-            }
-        }
-        edits.push((path.clone(), Edit::Put { mode: *mode, id }));
-    }
-    edit::apply(writer, base, &edits)
 }
 
 /// All that is in `old` or `new`; where both have a file, that of `new`.

@@ -9,7 +9,10 @@ use super::UploadOptions;
 use crate::content::Session;
 use crate::error::{Error, IoResultExt, Result};
 use crate::fs::atomic::TempFile;
+use crate::fs::walk::Filter;
+use crate::history::ignore::IgnoreRules;
 use crate::progress::{Progress, Unit, check_interrupt};
+use crate::repo::Repository;
 use crate::tree_path::TreePath;
 
 /// Something to upload.
@@ -43,6 +46,32 @@ pub(super) enum Placement {
 }
 
 impl Placement {
+    /// Fails if ignore files leave this very source out: who names it should know.
+    pub(super) fn refuse_ignored(&self, repo: &Repository) -> Result<()> {
+        let (path, excluded) = match self {
+            Placement::Input { .. } => return Ok(()),
+            Placement::Directory { root, .. } => {
+                let root = root.canonicalize().on("read directory", root)?;
+                let rules = IgnoreRules::below(repo.top(), &root)?;
+                (root, rules.root_is_excluded())
+            }
+            Placement::File { parent, name, .. } => {
+                let parent = parent.canonicalize().on("read directory", parent)?;
+                let rules = IgnoreRules::below(repo.top(), &parent)?;
+                let own = parent.join(OsStr::from_bytes(rules.rules_file()));
+                let own = std::fs::read(own).ok();
+                let state = rules.enter(None, b"", own.as_deref())?;
+                let excluded = rules.root_is_excluded() || rules.is_excluded(&state, name, false);
+                (parent.join(OsStr::from_bytes(name)), excluded)
+            }
+        };
+        if !excluded {
+            return Ok(());
+        }
+        Err(Error::refused(format!("an ignore file leaves '{}' out", path.display()))
+            .with_hint("take it all the same with --no-ignore"))
+    }
+
     pub(super) fn to(&self) -> &TreePath {
         match self {
             Placement::Directory { to, .. }
