@@ -7,6 +7,7 @@
     reason = "a test that can't go on fails, and it may write where it likes"
 )]
 
+mod book;
 mod git;
 mod git_oracle;
 mod ignore_oracle;
