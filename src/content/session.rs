@@ -88,7 +88,8 @@ fn sweep(tmp: &Path, own: &Path) -> Result<bool> {
         // Without its lock file it was killed before it had written anything.
         let lock = path.join(LOCK);
         if !lock.exists() || FileLock::try_acquire(&lock, Mode::Exclusive)?.is_some() {
-            atomic::remove_tree(&path)?;
+            // A writer that is just ending may be removing it too.
+            let _ = atomic::remove_tree(&path);
             found = true;
         }
     }
