@@ -8,6 +8,7 @@
 )]
 
 mod book;
+mod formats;
 mod git;
 mod git_oracle;
 mod ignore_oracle;
