@@ -86,6 +86,19 @@ impl PendingOperation {
 }
 
 impl Operation {
+    /// The changes that take it back.
+    #[must_use]
+    pub fn reversed(&self) -> Operation {
+        let mut reversed = self.clone();
+        for change in &mut reversed.changes {
+            std::mem::swap(&mut change.old, &mut change.new);
+        }
+        if let Some(head) = &mut reversed.head {
+            std::mem::swap(&mut head.old, &mut head.new);
+        }
+        reversed
+    }
+
     /// Whether `entry` is the line about `change` in the log of its ref.
     fn has(&self, change: &RefChange, entry: &ReflogEntry) -> bool {
         (entry.old, entry.new, entry.time) == (change.old, change.new, self.time)

@@ -69,6 +69,47 @@ impl History {
         Ok(Resolved { commit, reference, project: project.clone(), path: revision.path.clone() })
     }
 
+    /// The ref whose log `revision` asks for; `None` for `HEAD`, which has a log of its own.
+    ///
+    /// The ref need not be there: a deleted one keeps its log. Fails with [`ErrorKind::Invalid`] for
+    /// what has no log.
+    pub fn find_logged(
+        &self,
+        revision: &Revision,
+        default_project: &ProjectName,
+    ) -> Result<Option<RefName>> {
+        let project = revision.project.as_ref().unwrap_or(default_project);
+        let is_more = revision.moves_ago.is_some() || !revision.steps.is_empty();
+        if is_more || !revision.path.is_root() {
+            return Err(Error::invalid(format!("'{revision}' is more than the name of a ref"))
+                .with_hint("name a run, a version, a tag or HEAD"));
+        }
+        match self.find_start(revision, project) {
+            Ok(Start::Ref(name)) => Ok(Some(name)),
+            Ok(Start::Head(_)) => Ok(None),
+            Ok(Start::Commit(id)) => {
+                let message = format!("{} is a commit, which never moves", id.short());
+                Err(Error::invalid(message).with_hint("name a run, a version or a tag"))
+            }
+            Err(error) => match self.find_deleted(revision, project)? {
+                Some(name) => Ok(Some(name)),
+                None => Err(error),
+            },
+        }
+    }
+
+    /// The ref of a plain name that is gone and has left a log.
+    fn find_deleted(&self, revision: &Revision, project: &ProjectName) -> Result<Option<RefName>> {
+        let Base::Named(name) = &revision.base else { return Ok(None) };
+        for make in [RefName::version, RefName::run, RefName::tag] {
+            let reference = make(project.clone(), name.clone());
+            if !self.reflog(&reference)?.is_empty() {
+                return Ok(Some(reference));
+            }
+        }
+        Ok(None)
+    }
+
     fn find_start(&self, revision: &Revision, project: &ProjectName) -> Result<Start> {
         Ok(match &revision.base {
             Base::Ref(name) => Start::Ref(name.clone()),

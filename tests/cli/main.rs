@@ -19,4 +19,7 @@ mod init;
 mod ls;
 mod man;
 mod reference;
+mod reflog;
+mod tag;
+mod undo;
 mod upload;

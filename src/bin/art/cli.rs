@@ -42,6 +42,9 @@ verbs! {
         Config config
         Ls ls
         Cat cat
+        Tag tag
+        Reflog reflog
+        Undo undo
     }
     "Runs" {
         Upload upload

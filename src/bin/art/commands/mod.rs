@@ -33,4 +33,7 @@ pub(crate) mod download;
 pub(crate) mod init;
 pub(crate) mod ls;
 pub(crate) mod man;
+pub(crate) mod reflog;
+pub(crate) mod tag;
+pub(crate) mod undo;
 pub(crate) mod upload;

@@ -10,6 +10,7 @@ pub(crate) mod format;
 mod json;
 pub(crate) mod list;
 pub(crate) mod markdown;
+pub(crate) mod moves;
 mod plain;
 mod progress;
 pub(crate) mod sanitize;

@@ -1,0 +1,104 @@
+//! `art tag`: movable names for commits.
+
+use artifacts::Name;
+use artifacts::error::Result;
+use artifacts::history::Revision;
+use artifacts::ops::tag::{TagOptions, TagOutcome, list, tag};
+
+use crate::context::Context;
+use crate::report::{Exit, help_tail};
+use crate::revision;
+use crate::ui::{Column, ConfirmArgs, ListArgs, Page, Show, list as ui_list};
+
+/// Lists tags, or makes, moves or deletes one
+///
+/// A tag names a commit of a run or version. Unlike a version it may be moved, with `--force`, and
+/// deleted, with `--delete`; both can be taken back: `art undo`. Without NAME the tags of the
+/// project are listed.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = help_tail(
+    &[
+        "art tag",
+        "art tag best",
+        "art tag best run/sharp-shrimp-1~1 --force",
+        "art tag best --delete --yes",
+    ],
+    &[
+        Exit::No,
+        Exit::NotARepository,
+        Exit::Locked,
+        Exit::Unauthorized,
+        Exit::Moved,
+        Exit::Unavailable,
+        Exit::Corrupt,
+    ],
+))]
+pub(crate) struct Args {
+    /// The tag
+    #[arg(value_name = "NAME")]
+    name: Option<Name>,
+
+    /// What it shall name
+    #[arg(value_name = "REV", value_parser = revision::parser(), default_value = "HEAD")]
+    revision: Revision,
+
+    /// Move the tag if it is there
+    #[arg(short, long, requires = "name")]
+    force: bool,
+
+    /// Delete the tag
+    #[arg(short, long, requires = "name", conflicts_with_all = ["revision", "force"])]
+    delete: bool,
+
+    #[command(flatten)]
+    confirm: ConfirmArgs,
+
+    #[command(flatten)]
+    list: ListArgs,
+}
+
+const COLUMNS: &[Column] = &[
+    Column::new("name", Show::Name),
+    Column::new("commit", Show::Id),
+    Column::new("time", Show::Time),
+    Column::new("message", Show::Text),
+    Column::hidden("project", Show::Text),
+];
+
+pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
+    let repo = context.repo()?;
+    let Some(name) = &args.name else {
+        ui_list::show(context, &args.list, COLUMNS, &list(&repo)?, "no tags")?;
+        return Ok(Exit::Ok);
+    };
+    let mut options = TagOptions {
+        name: name.clone(),
+        revision: (!args.delete).then(|| args.revision.clone()),
+        force: args.force,
+        dry_run: args.confirm.dry_run,
+        command: context.env.command_line(),
+    };
+    if args.delete && !args.confirm.dry_run {
+        // What would be done is found out first: nobody is asked about a tag that is not there.
+        options.dry_run = true;
+        tag(&repo, &options)?;
+        context.confirm(args.confirm, &format!("delete the tag {name}?"))?;
+        options.dry_run = false;
+    }
+    let outcome = tag(&repo, &options)?;
+    context.ui.summary(&outcome, |page| view(page, &outcome, args.confirm.dry_run))?;
+    Ok(Exit::Ok)
+}
+
+fn view(page: &mut Page<'_>, outcome: &TagOutcome, dry_run: bool) -> Result<()> {
+    let name = &outcome.name;
+    let would = if dry_run { "would be " } else { "" };
+    let short = |id: artifacts::Id| id.short();
+    match (outcome.previous.map(short), outcome.commit.map(short)) {
+        (Some(old), None) => writeln!(page, "tag {name}: {would}deleted, was {old}"),
+        (Some(old), Some(new)) if old == new => writeln!(page, "tag {name}: {new} already"),
+        (Some(old), Some(new)) => writeln!(page, "tag {name}: {would}moved from {old} to {new}"),
+        (None, Some(new)) => writeln!(page, "tag {name}: {would}made at {new}"),
+        (None, None) => Ok(()),
+    }
+}

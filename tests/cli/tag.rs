@@ -1,0 +1,162 @@
+//! `art tag`.
+
+use insta::assert_snapshot;
+
+use crate::common::Sandbox;
+
+/// A run with two commits.
+fn sandbox() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.art("init --project o/p").ok();
+    for text in ["one", "two"] {
+        sandbox.write("file", text);
+        sandbox.art(&format!("upload -m {text}")).ok();
+    }
+    sandbox
+}
+
+#[test]
+fn tag_names_the_current_run_s_commit_unless_told() {
+    let sandbox = sandbox();
+    assert_snapshot!(sandbox.art("tag best"), @"
+    exit 0
+    -- stdout
+    tag best: made at [ID 1]
+    ");
+    assert_snapshot!(sandbox.art("tag first HEAD~1"), @"
+    exit 0
+    -- stdout
+    tag first: made at [ID 1]
+    ");
+    assert_eq!(sandbox.art("cat tag/best:file").ok().stdout, "two");
+    assert_eq!(sandbox.art("cat first:file").ok().stdout, "one");
+    let git = |rev: &str| sandbox.git(&format!("--git-dir .artifacts rev-parse {rev}"));
+    assert_eq!(git("refs/tags/o/p/best"), git("HEAD"));
+    assert_eq!(git("refs/tags/o/p/first"), git("HEAD~1"));
+}
+
+#[test]
+fn tag_lists_tags_with_their_commits() {
+    let sandbox = sandbox();
+    assert_snapshot!(sandbox.art("tag"), @"
+    exit 0
+    -- stderr
+    no tags
+    ");
+    sandbox.art("tag best").ok();
+    sandbox.art("tag first HEAD~1").ok();
+    assert_snapshot!(sandbox.art("tag"), @"
+    exit 0
+    -- stdout
+    NAME   COMMIT        TIME                  MESSAGE
+    best   [ID 1]  2026-11-21T12:00:00Z  two
+    first  [ID 2]  2026-11-21T12:00:00Z  one
+    ");
+    assert_eq!(
+        sandbox.art("tag --csv --columns name,message").ok().stdout,
+        "name,message\nbest,two\nfirst,one\n"
+    );
+    let rows = sandbox.art("tag --json -q 'message: one'").ok().json();
+    assert_eq!((rows.as_array().unwrap().len(), &rows[0]["name"]), (1, &"first".into()));
+}
+
+#[test]
+fn tag_is_moved_only_with_force() {
+    let sandbox = sandbox();
+    sandbox.art("tag best HEAD~1").ok();
+    assert_snapshot!(sandbox.art("tag best"), @"
+    exit 1
+    -- stderr
+    error: there is a tag 'best' already, at [ID 1]
+
+    hint: move it: art tag best [ID 2] --force
+    ");
+    assert_eq!(sandbox.art("cat best:file").stdout, "one");
+    assert_snapshot!(sandbox.art("tag best HEAD~1"), @"
+    exit 0
+    -- stdout
+    tag best: [ID 1] already
+    ");
+    assert_snapshot!(sandbox.art("tag best --force --dry-run"), @"
+    exit 0
+    -- stdout
+    tag best: would be moved from [ID 1] to [ID 2]
+    ");
+    assert_eq!(sandbox.art("cat best:file").stdout, "one");
+    let moved = sandbox.art("tag best --force --json").ok().json();
+    assert_ne!(moved["previous"], moved["commit"]);
+    assert_eq!(sandbox.art("cat best:file").stdout, "two");
+}
+
+#[test]
+fn tag_is_deleted_after_a_yes() {
+    let sandbox = sandbox();
+    sandbox.art("tag best").ok();
+    assert_snapshot!(sandbox.art("tag best --delete"), @"
+    exit 1
+    -- stderr
+    error: this needs a yes: delete the tag best?
+
+    hint: add --yes to go on, or --dry-run to see what would be done
+    ");
+    assert_snapshot!(sandbox.art("tag best --delete --dry-run"), @"
+    exit 0
+    -- stdout
+    tag best: would be deleted, was [ID 1]
+    ");
+    assert_snapshot!(sandbox.art("tag best --delete --yes"), @"
+    exit 0
+    -- stdout
+    tag best: deleted, was [ID 1]
+    ");
+    assert_snapshot!(sandbox.art("cat tag/best:file"), @"
+    exit 1
+    -- stderr
+    error: there is no tag 'best' in 'o/p'
+    ");
+    sandbox.art("undo").ok();
+    assert_eq!(sandbox.art("cat best:file").ok().stdout, "two");
+    assert_snapshot!(sandbox.art("tag bets --delete"), @"
+    exit 1
+    -- stderr
+    error: there is no tag 'bets' in 'o/p'
+
+    hint: did you mean 'best'?
+    ");
+}
+
+#[test]
+fn tag_names_nothing_but_a_commit_that_is_there() {
+    let sandbox = sandbox();
+    assert_snapshot!(sandbox.art("tag best nonesuch"), @"
+    exit 1
+    -- stderr
+    error: there is no version, run, tag or commit 'nonesuch' in 'o/p'
+
+    hint: see what there is: art runs --project o/p
+    ");
+    assert_snapshot!(sandbox.art("tag best HEAD:file"), @"
+    exit 2
+    -- stderr
+    error: 'HEAD:file' names a path, and a tag names a commit
+
+    hint: leave the path out
+    ");
+    assert_snapshot!(sandbox.art("tag bad/name"), @"
+    exit 2
+    -- stderr
+    error: invalid value 'bad/name' for '[NAME]': 'bad/name' is not a valid name: only letters a-z and A-Z, digits, '-', '_' and '.' are allowed
+
+    hint: use 1 to 128 of a-z A-Z 0-9 - _ . (not first: - or .)
+    ");
+    assert_eq!(sandbox.art("tag --json").ok().json().as_array().unwrap().len(), 0);
+}
+
+#[test]
+fn tag_belongs_to_the_project_that_is_named() {
+    let sandbox = sandbox();
+    sandbox.art("tag best -p x/y o/p:HEAD").ok();
+    assert_eq!(sandbox.art("tag --json").ok().json().as_array().unwrap().len(), 0);
+    assert_eq!(sandbox.art("tag --json -p x/y").ok().json()[0]["project"], "x/y");
+    assert_eq!(sandbox.art("cat x/y:tag/best:file").ok().stdout, "two");
+}
