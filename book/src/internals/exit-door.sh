@@ -14,8 +14,8 @@
 #   git --git-dir REPOSITORY show REV:run.toml
 #
 # How: git knows the tree, with modes, ids and names. The bytes lie in packs/*.tar.zst, as a member
-# blobs/ID (a whole file), or as manifests/ID (lines "CHUNK-ID SIZE") and chunks/ID. An id is the
-# SHA-256 of "blob SIZE", a NUL byte and the bytes. Each pack that is needed is unpacked once, into
+# blobs/ID or chunks/ID, or as manifests/ID (lines "CHUNK-ID SIZE") and the chunks it names. An id is
+# the SHA-256 of "blob SIZE", a NUL byte and the bytes. Each pack that is needed is unpacked once, into
 # a scratch directory under TMPDIR. What can't be found or is not right is named, the rest is
 # restored, and the exit code is 1.
 set -euo pipefail
@@ -86,10 +86,16 @@ unpack_with() { # unpacks the pack that holds a member, unless that was done
   [[ ${sum%% *} == "${name%.tar.zst}" ]] || printf 'exit-door: changed since written: %s\n' "$pack" >&2
   zstd -dcq <"$pack" 2>/dev/null | tar -xf - -C "$scratch" --no-same-owner 2>/dev/null || true
 }
-declare -A manifest_of=()
+bytes_of() { # sets `member` to where the bytes with an id are: a chunk can be a file, and a file a chunk
+  member=blobs/$1
+  [[ -n ${pack_of[$member]-} ]] || member=chunks/$1
+}
+declare -A whole=() manifest_of=()
 for id in "${!wanted[@]}"; do
-  if [[ -n ${pack_of[blobs/$id]-} ]]; then
-    unpack_with "blobs/$id"
+  bytes_of "$id"
+  if [[ -n ${pack_of[$member]-} ]]; then
+    whole[$id]=$member
+    unpack_with "$member"
   elif [[ -n ${pack_of[manifests/$id]-} ]]; then
     unpack_with "manifests/$id"
     manifest_of[$id]=$scratch/manifests/$id
@@ -99,8 +105,7 @@ for id in "${!manifest_of[@]}"; do
   [[ -f ${manifest_of[$id]} ]] || continue
   total=0
   while read -r chunk size; do
-    member=chunks/$chunk
-    [[ -n ${pack_of[$member]-} ]] || member=blobs/$chunk # a chunk's id is that of a file of its bytes
+    bytes_of "$chunk"
     unpack_with "$member"
     printf '%s\0' "$scratch/$member"
     total=$((total + size))
@@ -110,12 +115,12 @@ done
 
 # --- 4. Every id is computed again. ---
 declare -A good=()
-for id in "${!wanted[@]}"; do
-  [[ -f $scratch/blobs/$id && -z ${manifest_of[$id]-} ]] && printf 'blobs/%s\n' "$id"
+for id in "${!whole[@]}"; do
+  [[ -f $scratch/${whole[$id]} ]] && printf '%s\n' "${whole[$id]}"
 done >"$scratch/whole"
 (cd "$scratch" && git hash-object --no-filters --stdin-paths <whole >whole.ids)
 while read -r member <&3 && read -r id <&4; do
-  [[ ${member#blobs/} == "$id" ]] && good[$id]=1
+  [[ ${member#*/} == "$id" ]] && good[$id]=1
 done 3<"$scratch/whole" 4<"$scratch/whole.ids"
 
 join() { xargs -0 -r cat -- <"$scratch/parts-$1"; }
@@ -138,7 +143,7 @@ for i in "${!paths[@]}"; do
       if [[ -n ${manifest_of[$id]-} ]]; then
         joined+=("$i")
       else
-        printf '%s\0' "$scratch/blobs/$id" "./$path" >&4
+        printf '%s\0' "$scratch/${whole[$id]}" "./$path" >&4
       fi
       [[ ${modes[i]} == 100644 ]] || printf '%s\0' "./$path" >&5
       ;;
@@ -153,7 +158,7 @@ if [[ $verb == restore ]]; then
   for i in "${joined[@]}"; do join "${ids[i]}" >"./${paths[i]}"; done
   xargs -0 -r chmod +x -- <"$scratch/executables"
   for i in "${links[@]}"; do
-    IFS= read -r -d '' destination <"$scratch/blobs/${ids[i]}" || true # to its end: no NUL in there
+    IFS= read -r -d '' destination <"$scratch/${whole[${ids[i]}]}" || true # to its end: no NUL in there
     ln -sT -- "$destination" "./${paths[i]}"
   done
 fi
