@@ -13,7 +13,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::backwards::Backwards;
-use super::reflog::{Entries, ReflogEntry, Sync, append, path as log_path};
+use super::reflog::{Entries, ReflogEntry, Sync, append, path as log_path, unreadable_lines};
 use super::{Expected, History, Signature};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result, ResultExt};
@@ -152,6 +152,17 @@ impl Line {
 
 fn path(git_dir: &Path) -> PathBuf {
     git_dir.join("logs/operations.jsonl")
+}
+
+/// An error if the log has lines that can't be read.
+pub(super) fn check(git_dir: &Path) -> Result<()> {
+    let path = path(git_dir);
+    let mut lines = Backwards::open(&path)?;
+    let mut bad = 0;
+    while let Some(line) = lines.next_line()? {
+        bad += usize::from(!line.is_whole || Line::parse(&line.bytes)? == Line::Garbage);
+    }
+    if bad > 0 { Err(unreadable_lines(&path, bad)) } else { Ok(()) }
 }
 
 /// Writes down an operation that is about to happen. Returns the log's sizes before and after.

@@ -96,6 +96,26 @@ pub(super) fn edit(header: Header, body: &[u8], path: &Path, edits: &Edits) -> R
     Ok(out)
 }
 
+/// Every ref that can still be read in a damaged file.
+pub(super) fn salvage(bytes: &[u8]) -> Edits {
+    let mut found = Edits::new();
+    let mut last = None;
+    for line in bytes.lines() {
+        if let Some(hex) = line.strip_prefix(b"^") {
+            let value = last.take().and_then(|name| found.get_mut(name)).and_then(Option::as_mut);
+            if let Some(value) = value {
+                value.peeled = id_from_hex(hex);
+            }
+        } else if let Some((id, name)) = parse_line(line) {
+            found.insert(name.to_vec(), Some(PackedValue { id, peeled: None }));
+            last = Some(name);
+        } else {
+            last = None;
+        }
+    }
+    found
+}
+
 fn push_record(out: &mut Vec<u8>, name: &[u8], value: Option<PackedValue>) {
     let Some(value) = value else { return };
     out.extend_from_slice(value.id.to_hex().as_bytes());

@@ -40,7 +40,7 @@ impl RefsLock<'_> {
         }
     }
 
-    fn write_loose(&self, name: &str, id: Id) -> Result<()> {
+    pub(super) fn write_loose(&self, name: &str, id: Id) -> Result<()> {
         let history = self.history;
         let target = history.git_dir().join(name);
         if target.is_dir() {

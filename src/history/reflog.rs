@@ -18,7 +18,7 @@ use super::backwards::Backwards;
 use super::packed::id_from_hex;
 use super::{History, Signature};
 use crate::clock::Timestamp;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::fs::atomic;
 use crate::id::Id;
 use crate::name::RefName;
@@ -149,6 +149,22 @@ pub(super) fn append(path: &Path, lines: &str, sync: Sync) -> Result<()> {
         Sync::Later => return atomic::append_unsynced(path, lines.as_bytes()),
     }
     if exists { Ok(()) } else { atomic::sync_dir(directory) }
+}
+
+/// An error if the log at `path` has lines that are not in the format.
+pub(super) fn check(path: &Path) -> Result<()> {
+    let mut lines = Backwards::open(path)?;
+    let mut bad = 0;
+    while let Some(line) = lines.next_line()? {
+        bad += usize::from(!line.is_whole || ReflogEntry::parse(&line.bytes).is_none());
+    }
+    if bad > 0 { Err(unreadable_lines(path, bad)) } else { Ok(()) }
+}
+
+/// The error for a log that is read around its damage.
+pub(super) fn unreadable_lines(path: &Path, count: usize) -> Error {
+    let lines = if count == 1 { "a line" } else { "lines" };
+    Error::corrupt(format!("'{}' has {lines} that can't be read ({count})", path.display()))
 }
 
 /// Appends `entry` to the log of the ref `name`.

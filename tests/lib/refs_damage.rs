@@ -57,7 +57,7 @@ fn filled() -> Place {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
     fn no_bytes_in_any_file_make_anything_panic(
@@ -125,4 +125,79 @@ fn only_reads() {
     let mut transaction = history.transaction(&ada(0), "x");
     transaction.update(run("a"), Expected::Any, Some(commits[3]), "x");
     assert_eq!(transaction.commit(TIMEOUT).unwrap_err().kind(), ErrorKind::Unauthorized);
+}
+
+/// The messages of what is damaged, and what is brought back.
+fn restore(place: &Place) -> (Vec<String>, Vec<String>) {
+    let found = place.history.check_refs().unwrap();
+    let restored = place.history.restore_refs(TIMEOUT).unwrap();
+    assert!(place.history.restore_refs(TIMEOUT).unwrap().is_empty());
+    let messages = found.iter().map(|error| error.message().to_owned()).collect();
+    (messages, restored.into_iter().map(|restored| restored.name).collect())
+}
+
+#[test]
+fn refs_without_damage_are_not_touched() {
+    let place = filled();
+    let before = super::refs::git(place.path(), &["for-each-ref"]);
+    assert_eq!(restore(&place), (vec![], vec![]));
+    assert_eq!(super::refs::git(place.path(), &["for-each-ref"]), before);
+}
+
+#[test]
+fn damaged_refs_come_back_from_their_logs() {
+    let place = filled();
+    let (before, head) = (place.refs(), place.history.head().unwrap());
+    for (file, bytes, names) in [
+        ("refs/runs/o/p/a", "", &["refs/runs/o/p/a"][..]),
+        ("HEAD", "\0\0\0", &["HEAD"]),
+        ("packed-refs", "", &["refs/runs/o/p/b"]),
+        ("packed-refs", "garbage\n", &["refs/runs/o/p/b"]),
+    ] {
+        std::fs::write(place.path().join(file), bytes).unwrap();
+        let (found, restored) = restore(&place);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].contains(file), "{found:?}");
+        assert_eq!(restored, names);
+        assert_eq!((place.refs(), place.history.head().unwrap()), (before.clone(), head.clone()));
+        assert_eq!(place.git_refs(), before);
+    }
+    assert!(place.history.check_refs().unwrap().is_empty());
+}
+
+#[test]
+fn lines_of_packed_refs_that_can_be_read_are_kept() {
+    let place = filled();
+    super::refs::git(place.path(), &["tag", "-a", "-m", "t", "foreign", "refs/runs/o/p/b"]);
+    super::refs::git(place.path(), &["pack-refs", "--all"]);
+    let shown = super::refs::git(place.path(), &["show-ref", "--dereference"]);
+    let path = place.path().join("packed-refs");
+    let torn = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, format!("{torn}0123")).unwrap();
+    assert_eq!(restore(&place).1, Vec::<String>::new());
+    assert_eq!(super::refs::git(place.path(), &["show-ref", "--dereference"]), shown);
+}
+
+#[test]
+fn a_ref_to_a_lost_commit_and_damaged_logs_are_named() {
+    let place = filled();
+    let lost = place.commits[1].to_hex();
+    std::fs::remove_file(place.path().join("objects").join(&lost[..2]).join(&lost[2..])).unwrap();
+    for log in ["logs/refs/runs/o/p/b", "logs/operations.jsonl"] {
+        let path = place.path().join(log);
+        let torn = std::fs::read_to_string(&path).unwrap() + "torn";
+        std::fs::write(&path, torn).unwrap();
+    }
+    let found = place.history.check_refs().unwrap();
+    let messages: Vec<&str> = found.iter().map(artifacts::Error::message).collect();
+    let expected = [
+        "'refs/runs/o/p/a' leads nowhere",
+        "'refs/runs/o/p/b' leads",
+        "o/p/b' has a line",
+        "jsonl'",
+    ];
+    assert_eq!(messages.len(), expected.len(), "{messages:?}");
+    for (message, expected) in messages.iter().zip(expected) {
+        assert!(message.contains(expected), "{message}");
+    }
 }
