@@ -15,7 +15,7 @@ const PREFIX: &str = "writer-";
 /// Held while a writer's directory is made or swept, so that one is never taken for the other.
 const GUARD: &str = "guard";
 /// The guard is held for moments; who waits longer than this waits for a machine in trouble.
-const GUARD_TIMEOUT: Duration = Duration::from_secs(60);
+const GUARD_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A directory for temporary files, removed at the end; locked for as long as its writer lives.
 #[derive(Debug)]

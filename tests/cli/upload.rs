@@ -29,7 +29,7 @@ fn odd_tree() -> Sandbox {
     sandbox.write("t/a.dir/x", "sorts between");
     sandbox.write("t/empty", "");
     for size in [32_767usize, 32_768, 32_769, 131_072, 524_288, 524_289, 1_500_000, 4_194_304] {
-        let bytes: Vec<u8> = (0..size as u64).map(|n| (n * n >> 7) as u8).collect();
+        let bytes: Vec<u8> = (0..size as u64).map(|n| ((n * n) >> 7) as u8).collect();
         sandbox.write(format!("t/sizes/{size}"), bytes);
     }
     let large: Vec<u8> = (0..9_000_000u64).map(|n| (n.wrapping_mul(n) >> 9) as u8).collect();

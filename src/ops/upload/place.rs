@@ -159,8 +159,8 @@ fn refuse_overlaps(placements: &[Placement]) -> Result<()> {
             let nested = b.to().starts_with(a.to()) || a.to().starts_with(b.to());
             let same = a == b;
             let one_inside_its_own_tree = match (a, b) {
-                (Placement::Directory { root, .. }, other) => is_below(root, other),
-                (other, Placement::Directory { root, .. }) => is_below(root, other),
+                (Placement::Directory { root, .. }, other)
+                | (other, Placement::Directory { root, .. }) => is_below(root, other),
                 _ => false,
             };
             if nested && !same && !one_inside_its_own_tree {
