@@ -65,6 +65,22 @@ fn the_tree_has_the_id_that_git_gives_it() {
 }
 
 #[test]
+fn git_finds_nothing_amiss_but_the_blobs_that_lie_elsewhere() {
+    let sandbox = odd_tree();
+    sandbox.art("upload t --tag best").ok();
+    sandbox.write("t/more", "more");
+    sandbox.art("upload t").ok();
+    let git = "git --git-dir .artifacts";
+    let fsck = format!(
+        "{git} fsck --connectivity-only $({git} for-each-ref --format='%(refname)') 2>&1 \
+         | grep -vE '^(missing blob|broken link from +tree| +to +blob)'; {git} log --stat --oneline -- run.toml"
+    );
+    let output = sandbox.shell(&fsck).ok();
+    assert_eq!(output.stdout.lines().count(), 3, "{output}");
+    sandbox.git("--git-dir .artifacts diff --raw HEAD~1 HEAD");
+}
+
+#[test]
 fn packs_are_read_by_tar_and_zstd_alone() {
     let sandbox = odd_tree();
     sandbox.art("upload t").ok();
