@@ -2,7 +2,6 @@
 //! bytes are checked against its id before it counts as written.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,10 +17,12 @@ use crate::progress::{Progress, check_interrupt};
 
 /// Where the files go.
 pub trait Target: Sync {
-    /// A new, empty file for the content with number `number`.
-    fn create(&self, number: usize) -> Result<File>;
+    /// What takes the bytes of one file.
+    type Output: Write;
+    /// A new, empty output for the content with number `number`.
+    fn create(&self, number: usize) -> Result<Self::Output>;
     /// The file is complete and its bytes are right; or it failed and must not be seen.
-    fn finish(&self, number: usize, outcome: Result<File>) -> Result<()>;
+    fn finish(&self, number: usize, outcome: Result<Self::Output>) -> Result<()>;
 }
 
 /// A file up to this size is written by one worker.
@@ -135,7 +136,12 @@ impl Extract<'_> {
 
     /// Writes all of it to `target` with `threads` workers. What can't be read is reported to the
     /// target, and the rest goes on; only the target's own error, or an interrupt, ends it.
-    pub fn write(self, target: &dyn Target, threads: usize, progress: &dyn Progress) -> Result<()> {
+    pub fn write<T: Target>(
+        self,
+        target: &T,
+        threads: usize,
+        progress: &dyn Progress,
+    ) -> Result<()> {
         for (number, error) in self.missing {
             target.finish(number, Err(error))?;
         }
@@ -187,7 +193,7 @@ fn group(jobs: &[Job]) -> Vec<std::ops::Range<usize>> {
     groups
 }
 
-fn write_small(reader: &mut Reader<'_>, job: &Job, target: &dyn Target) -> Result<File> {
+fn write_small<T: Target>(reader: &mut Reader<'_>, job: &Job, target: &T) -> Result<T::Output> {
     let wrong = || {
         Error::corrupt(format!("the content {} is damaged", job.id)).with_hint("art fsck --full")
     };
@@ -204,7 +210,7 @@ fn write_small(reader: &mut Reader<'_>, job: &Job, target: &dyn Target) -> Resul
     }
     let mut bytes = Vec::with_capacity(job.size.min(SMALL) as usize);
     for chunk in &job.chunks {
-        let location = reader.locate(&chunk.id)?;
+        let location = reader.locate(chunk)?;
         reader.with_bytes(&location, |part| bytes.extend_from_slice(part))?;
     }
     if Id::of_blob(&bytes) != job.id {
@@ -228,13 +234,13 @@ type Decoded = (u64, Result<(Arc<Vec<u8>>, Vec<(u32, u32)>)>);
 
 /// Writes one large file: a thread lists its runs, workers decompress them, and this thread hashes
 /// and writes them in their order.
-fn write_large(
+fn write_large<T: Target>(
     store: &ContentStore,
     job: &LargeJob,
-    target: &dyn Target,
+    target: &T,
     threads: usize,
     progress: &dyn Progress,
-) -> Result<File> {
+) -> Result<T::Output> {
     let mut file = target.create(job.number)?;
     let depth = threads + 2;
     let (send_run, runs) = bounded::<Run>(depth);
@@ -279,7 +285,7 @@ fn list_runs(
     };
     let mut number = 0;
     reader.chunks(&job.manifest, |chunk| {
-        let location = finder.locate(&chunk.id)?;
+        let location = finder.locate(&chunk)?;
         let part = (location.offset, location.size);
         match &mut open {
             Some(run) if (run.pack, run.frame.offset) == (location.pack, location.frame.offset) => {
@@ -313,7 +319,7 @@ fn write_in_order(
     job: &LargeJob,
     decoded: &Receiver<Decoded>,
     release: &Sender<()>,
-    file: &mut File,
+    file: &mut dyn Write,
     progress: &dyn Progress,
 ) -> Result<()> {
     let wrong = || {
@@ -344,11 +350,20 @@ fn write_in_order(
 }
 
 impl Reader<'_> {
-    /// Where the bytes of a chunk lie.
-    fn locate(&self, id: &Id) -> Result<Location> {
+    /// Where the bytes of a chunk lie. They are as many as the manifest says, so that memory taken
+    /// for the one is enough for the other.
+    fn locate(&self, chunk: &Chunk) -> Result<Location> {
+        let id = &chunk.id;
         let location = self.store().locate_known(id)?.ok_or_else(|| missing(id))?;
         if location.kind == MemberKind::Manifest {
             return Err(Error::corrupt(format!("the chunk {id} is itself in chunks")));
+        }
+        if location.size != chunk.size {
+            let (is, said) = (location.size, chunk.size);
+            return Err(Error::corrupt(format!(
+                "the chunk {id} has {is} bytes, where a manifest says {said}"
+            ))
+            .with_hint("art fsck --full"));
         }
         Ok(location)
     }

@@ -5,13 +5,18 @@
 
 mod batch;
 mod buffers;
+mod check;
 mod extract;
+mod frame;
 mod ingest;
+mod join;
 mod large;
 mod map;
 mod packer;
 mod read;
 mod rebuild;
+mod repair;
+mod salvage;
 mod segments;
 mod session;
 mod stat_cache;
@@ -25,14 +30,15 @@ use crate::fs::atomic;
 use crate::id::Id;
 use crate::pack::{Location, MemberKind};
 
+pub use check::{ContentCheck, ContentDefect, ContentPart, ContentTotals};
 pub use extract::{Extract, Target};
 pub use ingest::{Ingested, Item, ItemKind, Stored};
 pub use read::Reader;
 pub use rebuild::Rebuilt;
+pub use repair::{ContentRepair, Salvaged};
 use segments::SegmentSet;
 pub use session::Session;
 pub use stat_cache::{CacheEntry, StatCache};
-pub use verify::{PackDefect, PackReport};
 
 /// What decides how content is cut, compressed and grouped; fixed when a repository is made.
 ///
@@ -100,6 +106,8 @@ pub struct ContentStore {
     root: PathBuf,
     params: Params,
     segments: RwLock<Arc<SegmentSet>>,
+    /// Segments that are passed over, because they are damaged.
+    ignored: Vec<PathBuf>,
 }
 
 impl ContentStore {
@@ -121,7 +129,7 @@ impl ContentStore {
     pub fn open(root: &Path, params: Params) -> Result<Self> {
         params.validate()?;
         let segments = RwLock::new(Arc::new(SegmentSet::unread()));
-        Ok(ContentStore { root: root.to_owned(), params, segments })
+        Ok(ContentStore { root: root.to_owned(), params, segments, ignored: Vec::new() })
     }
 
     /// How content is cut, compressed and grouped here.
@@ -171,6 +179,12 @@ impl ContentStore {
         Ok(packs)
     }
 
+    /// The same store without the segments `ignored`, which can't be used.
+    fn without(&self, ignored: Vec<PathBuf>) -> Self {
+        let segments = RwLock::new(Arc::new(SegmentSet::unread()));
+        ContentStore { root: self.root.clone(), params: self.params, segments, ignored }
+    }
+
     fn segments(&self) -> Result<Arc<SegmentSet>> {
         let current = Arc::clone(&self.segments.read().unwrap_or_else(PoisonError::into_inner));
         if current.is_read() {
@@ -182,7 +196,7 @@ impl ContentStore {
     /// Reads the segments anew: another process may have added or merged some.
     pub(crate) fn refresh(&self) -> Result<Arc<SegmentSet>> {
         let previous = Arc::clone(&self.segments.read().unwrap_or_else(PoisonError::into_inner));
-        let fresh = Arc::new(SegmentSet::read(&self.index_dir(), &previous)?);
+        let fresh = Arc::new(SegmentSet::read(&self.index_dir(), &previous, &self.ignored)?);
         *self.segments.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&fresh);
         Ok(fresh)
     }

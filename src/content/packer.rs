@@ -110,15 +110,15 @@ impl<'scope> Packer<'scope> {
 }
 
 /// A pack that has all its bytes and waits to be made durable.
-struct FullPack {
-    file: TempFile,
-    id: Id,
+pub(super) struct FullPack {
+    pub(super) file: TempFile,
+    pub(super) id: Id,
     bytes: u64,
     index: PackIndex,
 }
 
 /// A pack that is being written.
-struct OpenPack {
+pub(super) struct OpenPack {
     file: TempFile,
     digest: Digest,
     bytes: u64,
@@ -126,7 +126,7 @@ struct OpenPack {
 }
 
 impl OpenPack {
-    fn new(session: &Session) -> Result<Self> {
+    pub(super) fn new(session: &Session) -> Result<Self> {
         Ok(OpenPack {
             file: session.temp_file()?,
             digest: Digest::default(),
@@ -143,7 +143,7 @@ impl OpenPack {
     }
 
     /// Adds a frame; returns its buffer.
-    fn add(&mut self, frame: Frame) -> Result<Vec<u8>> {
+    pub(super) fn add(&mut self, frame: Frame) -> Result<Vec<u8>> {
         let stored = u32::try_from(frame.bytes.len())
             .map_err(|_| Error::internal("a frame has more than 4 GiB"))?;
         let number = self.index.frames.len() as u32;
@@ -154,7 +154,7 @@ impl OpenPack {
         Ok(frame.bytes)
     }
 
-    fn close(mut self) -> Result<FullPack> {
+    pub(super) fn close(mut self) -> Result<FullPack> {
         self.put(&end_frame())?;
         let index = self.index.to_skippable_frame();
         self.put(&index)?;

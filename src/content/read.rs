@@ -6,8 +6,9 @@ use std::io::{Read, Write};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
+use super::frame::{FrameDecoder, is_in_bounds};
 use super::{ContentStore, Params};
-use crate::error::{Error, IoResultExt, Result};
+use crate::error::{Error, ErrorKind, IoResultExt, Result};
 use crate::id::Id;
 use crate::pack::{Chunk, FormatError, FrameEntry, Location, MemberKind, parse_line};
 use crate::progress::{NoProgress, Progress, check_interrupt};
@@ -27,7 +28,7 @@ pub struct Reader<'a> {
     store: &'a ContentStore,
     packs: VecDeque<(Id, Arc<File>)>,
     frames: VecDeque<CachedFrame>,
-    decompressor: Option<zstd::bulk::Decompressor<'static>>,
+    decoder: FrameDecoder,
     compressed: Vec<u8>,
 }
 
@@ -38,7 +39,7 @@ impl ContentStore {
             store: self,
             packs: VecDeque::new(),
             frames: VecDeque::new(),
-            decompressor: None,
+            decoder: FrameDecoder::default(),
             compressed: Vec::new(),
         }
     }
@@ -67,7 +68,7 @@ impl<'a> Reader<'a> {
         let file = File::open(&path).map_err(|source| {
             let error = Error::io("open", &path, source);
             match error.kind() {
-                crate::ErrorKind::NotFound => Error::corrupt(format!("the pack {id} is missing"))
+                ErrorKind::NotFound => Error::corrupt(format!("the pack {id} is missing"))
                     .with_source(error)
                     .with_hint("art fsck"),
                 _ => error,
@@ -95,33 +96,23 @@ impl<'a> Reader<'a> {
     }
 
     fn decompress(&mut self, pack: &Id, frame: &FrameEntry) -> Result<Vec<u8>> {
-        if frame.size > Params::MAX_FRAME || u64::from(frame.stored) > Params::MAX_FRAME {
+        if !is_in_bounds(frame) {
             return Err(damaged(pack, FormatError::OutOfBounds("a frame's size")));
         }
         let file = self.pack(pack)?;
         self.compressed.resize(frame.stored as usize, 0);
-        file.read_exact_at(&mut self.compressed, frame.offset)
-            .on("read", self.store.pack_path(pack))?;
-        // The index may lie about the size; the frame's own header must agree before memory is taken.
-        let claimed = zstd::zstd_safe::get_frame_content_size(&self.compressed);
-        if !matches!(claimed, Ok(Some(size)) if size == frame.size) {
-            return Err(damaged(
-                pack,
-                format!("no frame of {} bytes at {}", frame.size, frame.offset),
-            ));
-        }
-        if self.decompressor.is_none() {
-            let made = zstd::bulk::Decompressor::new();
-            self.decompressor =
-                Some(made.map_err(|e| Error::internal("zstd can't start").with_source(e))?);
-        }
-        let decompressor = self.decompressor.as_mut().expect("because it was just made");
-        let bytes = decompressor
-            .decompress(&self.compressed, frame.size as usize)
-            .map_err(|error| damaged(pack, error))?;
-        if bytes.len() as u64 != frame.size {
-            return Err(damaged(pack, FormatError::Truncated));
-        }
+        file.read_exact_at(&mut self.compressed, frame.offset).map_err(|error| {
+            let error = Error::io("read", self.store.pack_path(pack), error);
+            match error.kind() {
+                // The file is shorter than the index says.
+                ErrorKind::Corrupt => damaged(pack, FormatError::Truncated),
+                _ => error,
+            }
+        })?;
+        let mut bytes = Vec::new();
+        self.decoder
+            .decode(&self.compressed, frame, &mut bytes)
+            .map_err(|problem| damaged(pack, problem))?;
         Ok(bytes)
     }
 

@@ -4,26 +4,35 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
 
-use super::{ContentStore, Session};
+use super::frame::FrameDecoder;
+use super::{ContentStore, Params, Session};
 use crate::error::{Error, IoResultExt, Result};
 use crate::fs::atomic;
 use crate::id::Id;
-use crate::pack::{FOOTER_LEN, FormatError, MemberKind, PackIndex, SegmentBuilder, read_footer};
+use crate::pack::{
+    FOOTER_LEN, FormatError, FrameEntry, Location, MemberEntry, MemberKind, PackIndex,
+    SegmentBuilder, parse_members, read_footer,
+};
 use crate::progress::{Progress, Unit, check_interrupt};
 
 /// An index that takes more bytes than this is not read into memory.
 const MAX_INDEX: usize = 1 << 30;
 
+/// The bytes that begin every zstd frame.
+const FRAME_MAGIC: [u8; 4] = 0xFD2F_B528_u32.to_le_bytes();
+
+/// What is read at once while a frame is looked for.
+const WINDOW: usize = 2 << 20;
+
 /// What a rebuild found.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Rebuilt {
     /// Packs that are in the index now.
-    pub packs: usize,
+    pub packs: u64,
     /// Entries in it.
-    pub entries: usize,
-    /// Packs whose own index can't be read, and why; they are left where they are.
-    pub unreadable: Vec<(Id, Error)>,
+    pub entries: u64,
 }
 
 impl ContentStore {
@@ -50,28 +59,26 @@ impl ContentStore {
         PackIndex::parse(&bytes, length).map_err(damaged)
     }
 
-    /// The index of a pack whose own index is lost, from its frames. Reads and decompresses all.
-    pub(crate) fn scan_pack(&self, pack: &Id) -> Result<PackIndex> {
+    /// The index of a pack whose own index is lost: of the frames that can be found and read.
+    pub(super) fn scan_pack(&self, pack: &Id, progress: &dyn Progress) -> Result<PackIndex> {
         let path = self.pack_path(pack);
-        let damaged = |defect: FormatError| {
-            Error::corrupt(format!("the pack {pack} is damaged")).with_source(defect)
-        };
         let file = File::open(&path).on("open", &path)?;
         let length = file.metadata().on("read", &path)?.len();
+        let mut scan = Scan { file, length, window: Vec::new(), decoder: FrameDecoder::default() };
         let mut index = PackIndex::default();
         let mut offset = 0;
-        let mut window = Vec::new();
         while offset < length {
-            let Some((frame, members)) =
-                super::verify::read_frame(&file, offset, length, &mut window).map_err(damaged)?
-            else {
-                break;
-            };
-            let number = index.frames.len() as u32;
-            offset += u64::from(frame.stored);
-            index.frames.push(frame);
-            let members = members.into_iter();
-            index.members.extend(members.map(|m| crate::pack::MemberEntry { frame: number, ..m }));
+            check_interrupt(progress)?;
+            match scan.frame(offset) {
+                Some((frame, members)) => {
+                    offset += u64::from(frame.stored);
+                    let number = index.frames.len() as u32;
+                    index.frames.push(frame);
+                    let members = members.into_iter();
+                    index.members.extend(members.map(|m| MemberEntry { frame: number, ..m }));
+                }
+                None => offset = scan.next_frame(offset + 1).on("read", &path)?,
+            }
         }
         Ok(index)
     }
@@ -94,44 +101,46 @@ impl ContentStore {
         self.add_segment(session, builder)
     }
 
-    /// Replaces the whole index by one made from the packs. A manifest counts only if all of its
-    /// chunks are there.
-    pub fn rebuild_index(&self, session: &Session, progress: &dyn Progress) -> Result<Rebuilt> {
+    /// Replaces the whole index by one made from the packs' own indexes, without the packs
+    /// `left_out`. A manifest counts only if all of its chunks are there. Of the old segments,
+    /// `damaged` are moved to the directory `aside`.
+    pub(super) fn rebuild_index(
+        &self,
+        session: &Session,
+        left_out: &[Id],
+        damaged: &[PathBuf],
+        progress: &dyn Progress,
+    ) -> Result<Rebuilt> {
         let old = super::segments::segment_files(&self.index_dir())?;
-        let packs = self.packs()?;
+        let mut packs = self.packs()?;
+        packs.retain(|(pack, _)| !left_out.contains(pack));
         progress.begin("reading packs", Some(packs.len() as u64), Unit::Items);
-        let mut rebuilt = Rebuilt::default();
         let mut bytes = SegmentBuilder::default();
         let mut manifests = Vec::new();
         let mut present = HashSet::new();
-        for (pack, _) in packs {
+        for (pack, _) in &packs {
             check_interrupt(progress)?;
-            match self.pack_index(&pack).or_else(|_| self.scan_pack(&pack)) {
-                Ok(mut index) => {
-                    let is_manifest = |kind| kind == MemberKind::Manifest;
-                    let apart: Vec<_> =
-                        index.members.extract_if(.., |m| is_manifest(m.kind)).collect();
-                    present.extend(index.members.iter().map(|member| member.id));
-                    bytes.add_pack(pack, &index);
-                    manifests.push((pack, PackIndex { frames: index.frames, members: apart }));
-                    rebuilt.packs += 1;
-                }
-                Err(error) => rebuilt.unreadable.push((pack, error)),
-            }
+            let mut index = self.pack_index(pack)?;
+            let apart: Vec<_> = index.members.extract_if(.., |m| is_manifest(m)).collect();
+            present.extend(index.members.iter().map(|member| member.id));
+            bytes.add_pack(*pack, &index);
+            manifests.push((*pack, PackIndex { frames: index.frames, members: apart }));
             progress.advance(1);
         }
-        rebuilt.entries = bytes.len();
-        let fresh = self.write_fresh(session, bytes)?;
-        for path in &old {
-            if Some(path) != fresh.as_ref() {
+        let whole = self.whole_manifests(manifests, &present);
+        let entries = (bytes.len() + whole.len()) as u64;
+        // The new segments stand before the old ones go: a reader always finds everything.
+        let fresh = [self.write_fresh(session, bytes)?, self.write_fresh(session, whole)?];
+        for path in old.iter().filter(|path| !fresh.iter().flatten().any(|new| new == *path)) {
+            if damaged.contains(path) {
+                self.set_aside(path)?;
+            } else {
                 atomic::remove_file(path)?;
             }
         }
+        atomic::sync_dir(&self.index_dir())?;
         self.refresh()?;
-        let whole = self.whole_manifests(manifests, &present);
-        rebuilt.entries += whole.len();
-        self.add_segment(session, whole)?;
-        Ok(rebuilt)
+        Ok(Rebuilt { packs: packs.len() as u64, entries })
     }
 
     /// Keeps the manifests whose chunks are all present.
@@ -146,13 +155,8 @@ impl ContentStore {
             let frames = index.frames.clone();
             index.members.retain(|member| {
                 let Some(frame) = frames.get(member.frame as usize) else { return false };
-                let location = crate::pack::Location {
-                    kind: MemberKind::Manifest,
-                    pack,
-                    frame: *frame,
-                    offset: member.offset,
-                    size: member.size,
-                };
+                let (kind, offset, size) = (member.kind, member.offset, member.size);
+                let location = Location { kind, pack, frame: *frame, offset, size };
                 let mut whole = true;
                 let read = reader.chunks(&location, |chunk| {
                     whole &= present.contains(&chunk.id);
@@ -168,8 +172,65 @@ impl ContentStore {
     }
 }
 
+/// Whether a member is a list of chunks.
+fn is_manifest(member: &MemberEntry) -> bool {
+    member.kind == MemberKind::Manifest
+}
+
+/// Looks for frames in a file.
+struct Scan {
+    file: File,
+    length: u64,
+    window: Vec<u8>,
+    decoder: FrameDecoder,
+}
+
+impl Scan {
+    /// The frame at `offset` and its members, if a whole one of ours begins there.
+    fn frame(&mut self, offset: u64) -> Option<(FrameEntry, Vec<MemberEntry>)> {
+        let mut limit = WINDOW;
+        let stored = loop {
+            self.window = read_at_most(&self.file, offset, limit).ok()?;
+            if !self.window.starts_with(&FRAME_MAGIC) {
+                return None;
+            }
+            match zstd::zstd_safe::find_frame_compressed_size(&self.window) {
+                Ok(stored) => break stored,
+                Err(_) if self.window.len() == limit && limit as u64 <= Params::MAX_FRAME => {
+                    limit *= 2;
+                }
+                Err(_) => return None,
+            }
+        };
+        let size = zstd::zstd_safe::get_frame_content_size(&self.window).ok()??;
+        let frame = FrameEntry { offset, stored: u32::try_from(stored).ok()?, size };
+        let mut bytes = Vec::new();
+        self.decoder.decode(&self.window[..stored], &frame, &mut bytes).ok()?;
+        let members = parse_members(&bytes).ok()?.into_iter().map(|(kind, id, range)| {
+            let (offset, size) = (range.start as u32, range.len() as u32);
+            MemberEntry { id, kind, frame: 0, offset, size }
+        });
+        Some((frame, members.collect()))
+    }
+
+    /// Where the next frame may begin, at `offset` or behind; the file's length if nowhere.
+    fn next_frame(&self, mut offset: u64) -> std::io::Result<u64> {
+        loop {
+            let window = read_at_most(&self.file, offset, WINDOW)?;
+            if let Some(at) = bstr::ByteSlice::find(&window[..], FRAME_MAGIC) {
+                return Ok(offset + at as u64);
+            }
+            if window.len() < WINDOW {
+                return Ok(self.length);
+            }
+            // The beginning may lie across two windows.
+            offset += (WINDOW - FRAME_MAGIC.len() + 1) as u64;
+        }
+    }
+}
+
 /// Reads up to `limit` bytes at `offset`; fewer at the end.
-pub(super) fn read_at_most(file: &File, offset: u64, limit: usize) -> std::io::Result<Vec<u8>> {
+fn read_at_most(file: &File, offset: u64, limit: usize) -> std::io::Result<Vec<u8>> {
     struct At<'a>(&'a File, u64);
     impl Read for At<'_> {
         fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {

@@ -63,21 +63,28 @@ impl SegmentSet {
         self.read
     }
 
-    /// Maps what is in `directory`, sharing what `previous` has mapped already.
-    pub(crate) fn read(directory: &Path, previous: &SegmentSet) -> Result<Self> {
+    /// Maps what is in `directory` but not in `ignored`, sharing what `previous` has mapped already.
+    pub(crate) fn read(
+        directory: &Path,
+        previous: &SegmentSet,
+        ignored: &[PathBuf],
+    ) -> Result<Self> {
         // A segment that vanishes between listing and opening was merged: list again.
         for _ in 0..100 {
-            match Self::read_once(directory, previous) {
+            match Self::read_once(directory, previous, ignored) {
                 Err(error) if error.kind() == ErrorKind::NotFound && directory.is_dir() => {}
                 other => return other,
             }
         }
-        Self::read_once(directory, previous)
+        Self::read_once(directory, previous, ignored)
     }
 
-    fn read_once(directory: &Path, previous: &SegmentSet) -> Result<Self> {
+    fn read_once(directory: &Path, previous: &SegmentSet, ignored: &[PathBuf]) -> Result<Self> {
         let mut segments = Vec::new();
         for path in segment_files(directory)? {
+            if ignored.contains(&path) {
+                continue;
+            }
             let known = previous.segments.iter().find(|segment| segment.path == path);
             match known {
                 Some(segment) => segments.push(Arc::clone(segment)),
@@ -105,6 +112,20 @@ impl SegmentSet {
             }
         }
         Ok(if bytes_only { None } else { manifest })
+    }
+
+    /// All places of `id`. What a damaged entry says is passed over.
+    pub(crate) fn locations(&self, id: &Id) -> impl Iterator<Item = Location> {
+        let places = |segment: &Arc<Segment>| segment.view().locations(id).flatten().collect();
+        self.segments.iter().flat_map(move |segment| -> Vec<Location> { places(segment) })
+    }
+
+    /// Every entry: an id and its place. What a damaged entry says is passed over.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (Id, Location)> {
+        self.segments.iter().flat_map(|segment| {
+            let view = segment.view();
+            (0..view.len()).filter_map(move |at| Some((view.id(at), view.location(at).ok()?)))
+        })
     }
 
     /// All packs that the segments speak of.

@@ -64,15 +64,26 @@ impl ContentStore {
     /// Begins to write: sweeps what killed writers left, and takes their finished packs into the
     /// index, so that an interrupted upload does not begin anew.
     pub fn begin(&self) -> Result<Session> {
-        let tmp = self.tmp_dir();
-        let guard = FileLock::acquire(&tmp.join(GUARD), Mode::Exclusive, GUARD_TIMEOUT)?;
-        let session = Session::begin(&tmp)?;
-        let was_killed = sweep(&tmp, &session.directory)?;
-        drop(guard);
+        let (session, was_killed) = self.begin_session()?;
         if was_killed {
             self.adopt_orphans(&session)?;
         }
         Ok(session)
+    }
+
+    /// Begins to mend: as [`ContentStore::begin`], but nothing is taken into the index, which may be
+    /// what is to be mended.
+    pub fn begin_repair(&self) -> Result<Session> {
+        self.begin_session().map(|(session, _)| session)
+    }
+
+    /// A session, and whether writers before it were killed.
+    fn begin_session(&self) -> Result<(Session, bool)> {
+        let tmp = self.tmp_dir();
+        let _guard = FileLock::acquire(&tmp.join(GUARD), Mode::Exclusive, GUARD_TIMEOUT)?;
+        let session = Session::begin(&tmp)?;
+        let was_killed = sweep(&tmp, &session.directory)?;
+        Ok((session, was_killed))
     }
 }
 

@@ -1,201 +1,364 @@
-//! Checks packs: that they are there, that their index holds, and in full that every byte is right.
+//! Checks one pack: its own index, what the index of the store says of it, and in full every byte.
 
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 
-use super::rebuild::read_at_most;
-use super::{ContentStore, Params};
-use crate::error::{Error, IoResultExt, Result};
+use super::frame::{FrameDecoder, is_in_bounds};
+use super::segments::SegmentSet;
+use super::{ContentStore, Reader};
+use crate::error::{Error, ErrorKind, IoResultExt, Result};
 use crate::id::{Digest, Id};
 use crate::pack::{
-    FormatError, FrameEntry, MemberEntry, MemberKind, PackIndex, parse_manifest, parse_members,
+    FrameEntry, Location, MemberEntry, MemberKind, PackIndex, parse_manifest, parse_members,
 };
 use crate::progress::{Progress, check_interrupt};
 
-/// Something wrong with a pack.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct PackDefect {
-    /// The pack.
-    pub pack: Id,
-    /// What is wrong.
-    pub what: String,
-    /// The objects that can't be read for it, as far as known.
-    pub lost: Vec<Id>,
+/// Bytes that are hashed at once where no frame is read.
+const BLOCK: usize = 1 << 20;
+
+/// A pack to be checked.
+#[derive(Clone, Copy)]
+pub(super) struct PackCheck<'a> {
+    pub(super) store: &'a ContentStore,
+    /// The sound segments.
+    pub(super) segments: &'a SegmentSet,
+    pub(super) pack: Id,
+    /// Bytes of its file.
+    pub(super) length: u64,
+    /// Entries that the segments have for it.
+    pub(super) entries: u64,
 }
 
 /// What a check of one pack found.
-#[derive(Debug, Default)]
-pub struct PackReport {
-    /// Members in its index.
-    pub members: usize,
-    /// Bytes of the pack that were read.
-    pub read: u64,
-    /// What is wrong.
-    pub defects: Vec<PackDefect>,
+#[derive(Default)]
+pub(super) struct PackReport {
+    /// What is wrong, and how many contents can't be read for it.
+    pub(super) problems: Vec<(String, u64)>,
+    /// The offsets of the frames that can't be read.
+    pub(super) lost_frames: BTreeSet<u64>,
+    /// Contents of which the segments say what is not so.
+    pub(super) misplaced: Vec<Id>,
+    /// Whether the pack itself is not as it was written.
+    pub(super) is_damaged: bool,
+    /// Whether the segments and the pack contradict each other.
+    pub(super) is_contradicted: bool,
+    /// The SHA-256 of its bytes, where that is not its name.
+    pub(super) true_name: Option<Id>,
 }
 
-impl ContentStore {
-    /// Checks that the index segments are whole; returns what is wrong with each that is not.
-    pub fn verify_segments(&self) -> Result<Vec<Error>> {
-        let mut defects = Vec::new();
-        for path in super::segments::segment_files(&self.index_dir())? {
-            let checked = super::map::map(&path).and_then(|bytes| {
-                let view = crate::pack::SegmentView::open(&bytes);
-                view.and_then(|view| view.verify())
-                    .map_err(|defect| super::segments::damaged(&path, defect))
-            });
-            defects.extend(checked.err());
-        }
-        Ok(defects)
+impl PackReport {
+    fn damaged(&mut self, problem: String, lost: u64) {
+        self.is_damaged = true;
+        self.problems.push((problem, lost));
     }
+}
 
-    /// The packs that the index names.
-    pub fn indexed_packs(&self) -> Result<Vec<Id>> {
-        let mut packs: Vec<Id> = self.refresh()?.packs().into_iter().collect();
-        packs.sort_unstable();
-        Ok(packs)
-    }
-
-    /// Checks a pack's own index against its length: no content is read.
-    pub fn verify_pack_structure(&self, pack: &Id) -> Result<PackReport> {
+impl PackCheck<'_> {
+    /// Checks the pack's own index against its length and against the segments; with `full` also
+    /// its name, its frames, its members and their ids.
+    pub(super) fn run(&self, full: bool, progress: &dyn Progress) -> Result<PackReport> {
         let mut report = PackReport::default();
-        match self.pack_index(pack) {
-            Ok(index) => report.members = index.members.len(),
-            Err(error) if error.kind() == crate::ErrorKind::Corrupt => {
-                let causes = error.causes().join(": ");
-                let what = format!("its index can't be read: {causes}");
-                report.defects.push(PackDefect { pack: *pack, what, lost: Vec::new() });
+        let (index, has_all) = match self.store.pack_index(&self.pack) {
+            Ok(index) => {
+                self.compare(&index, &mut report);
+                (index, true)
             }
-            Err(error) => return Err(error),
+            Err(error) => {
+                let problem = format!("its own index can't be read: {}", reason(&error));
+                report.damaged(problem, 0);
+                (indexed_members(self.segments, &self.pack), false)
+            }
+        };
+        self.find_cut_frames(&index, &mut report);
+        if full {
+            self.read_all((&index, has_all), &mut report, progress)?;
         }
         Ok(report)
     }
 
-    /// Reads every byte of a pack: its name, its frames, its members, their ids.
-    pub fn verify_pack(&self, pack: &Id, progress: &dyn Progress) -> Result<PackReport> {
-        let mut report = self.verify_pack_structure(pack)?;
-        let path = self.pack_path(pack);
-        let file = File::open(&path).on("open", &path)?;
-        let length = file.metadata().on("read", &path)?.len();
-        let mut digest = Digest::default();
-        let mut block = vec![0; 1 << 20];
-        let mut offset = 0;
-        while offset < length {
-            check_interrupt(progress)?;
-            let got = file.read_at(&mut block, offset).on("read", &path)?;
-            if got == 0 {
-                break;
+    /// Compares what the segments say with what the pack says.
+    fn compare(&self, index: &PackIndex, report: &mut PackReport) {
+        let mut members: Vec<&MemberEntry> = index.members.iter().collect();
+        members.sort_unstable_by_key(|member| member.id);
+        let (mut agreed, mut unknown) = (0, 0);
+        for same_id in members.chunk_by(|a, b| a.id == b.id) {
+            let id = same_id[0].id;
+            let mut is_known = same_id.iter().all(|member| member.kind == MemberKind::Manifest);
+            for location in self.segments.locations(&id) {
+                is_known = true;
+                if location.pack != self.pack {
+                    continue;
+                }
+                if same_id.iter().any(|member| is_at(index, member, &location)) {
+                    agreed += 1;
+                } else {
+                    report.misplaced.push(id);
+                }
             }
-            digest.update(&block[..got]);
-            offset += got as u64;
-            progress.advance(got as u64);
+            unknown += u64::from(!is_known);
         }
-        report.read = offset;
-        if digest.finish() != *pack {
-            let what = "its bytes are not those it is named after".to_owned();
-            report.defects.push(PackDefect { pack: *pack, what, lost: Vec::new() });
+        if agreed + report.misplaced.len() as u64 != self.entries {
+            let own: HashSet<Id> = members.iter().map(|member| member.id).collect();
+            let ours = self.segments.entries().filter(|(_, place)| place.pack == self.pack);
+            report.misplaced.extend(ours.map(|(id, _)| id).filter(|id| !own.contains(id)));
         }
-        if let Ok(index) = self.pack_index(pack) {
-            self.verify_frames(pack, &index, &mut report, progress)?;
+        let misplaced = report.misplaced.len() as u64;
+        if misplaced > 0 {
+            let problem =
+                format!("the index says where {misplaced} contents lie in it, and they do not");
+            report.problems.push((problem, misplaced));
         }
-        Ok(report)
+        // A pack that no segment speaks of is an orphan; one that is known in part is not.
+        if unknown > 0 && self.entries > 0 {
+            report.problems.push((format!("{unknown} of its contents are not in the index"), 0));
+        }
+        report.is_contradicted = misplaced > 0 || (unknown > 0 && self.entries > 0);
     }
 
-    fn verify_frames(
+    fn find_cut_frames(&self, index: &PackIndex, report: &mut PackReport) {
+        let is_cut = |frame: &FrameEntry| {
+            frame.offset.checked_add(u64::from(frame.stored)).is_none_or(|end| end > self.length)
+        };
+        let cut: HashSet<u32> = (0..index.frames.len() as u32)
+            .filter(|number| is_cut(&index.frames[*number as usize]))
+            .collect();
+        if cut.is_empty() {
+            return;
+        }
+        let lost = index.members.iter().filter(|member| cut.contains(&member.frame)).count() as u64;
+        report.lost_frames.extend(cut.iter().map(|number| index.frames[*number as usize].offset));
+        report.damaged(format!("it is cut off after {} bytes", self.length), lost);
+    }
+
+    /// Reads the pack once from its start to its end. The index comes with whether it has all
+    /// members of each frame.
+    fn read_all(
         &self,
-        pack: &Id,
-        index: &PackIndex,
+        (index, has_all): (&PackIndex, bool),
         report: &mut PackReport,
         progress: &dyn Progress,
     ) -> Result<()> {
-        let mut reader = self.reader();
-        let mut members = index.members.iter().peekable();
+        let path = self.store.pack_path(&self.pack);
+        let file = match File::open(&path).on("open", &path) {
+            Ok(file) => file,
+            Err(error) => {
+                report.damaged(reason(&error), index.members.len() as u64);
+                return Ok(());
+            }
+        };
+        let mut bytes = Bytes { file, digest: Digest::default(), hashed: 0 };
+        self.read_frames((index, has_all), &mut bytes, report, progress)?;
+        match bytes.hash_rest(progress)? {
+            Ok(name) if name == self.pack => {}
+            Ok(name) => {
+                report.true_name = Some(name);
+                report.damaged("its bytes are not those it is named after".to_owned(), 0);
+            }
+            Err(error) => report.damaged(format!("it can't be read: {error}"), 0),
+        }
+        Ok(())
+    }
+
+    fn read_frames(
+        &self,
+        (index, has_all): (&PackIndex, bool),
+        bytes: &mut Bytes,
+        report: &mut PackReport,
+        progress: &dyn Progress,
+    ) -> Result<()> {
+        let mut members: Vec<&MemberEntry> = index.members.iter().collect();
+        members.sort_by_key(|member| (member.frame, member.offset));
+        let mut members = members.into_iter().peekable();
+        let mut checker = FrameChecker::default();
         for (number, frame) in index.frames.iter().enumerate() {
             check_interrupt(progress)?;
             let mut own: Vec<&MemberEntry> = Vec::new();
             while let Some(member) = members.next_if(|member| member.frame as usize == number) {
                 own.push(member);
             }
-            if let Err(what) = check_frame(&mut reader, pack, frame, &own) {
-                let lost = own.iter().map(|member| member.id).collect();
-                let what = format!("frame {number} at byte {}: {what}", frame.offset);
-                report.defects.push(PackDefect { pack: *pack, what, lost });
+            if report.lost_frames.contains(&frame.offset) {
+                continue;
+            }
+            let checked = if is_in_bounds(frame) {
+                let read = bytes.read(frame, &mut checker.compressed, progress);
+                read.and_then(|()| checker.check(frame, &own, has_all))
+            } else {
+                check_large(&mut self.store.reader(), &self.pack, frame, &own)
+            };
+            if let Err(problem) = checked {
+                report.lost_frames.insert(frame.offset);
+                let problem = format!("frame {number} at byte {}: {problem}", frame.offset);
+                report.damaged(problem, own.len() as u64);
             }
         }
         Ok(())
     }
 }
 
-/// Checks one frame's members against the index and against their ids.
-fn check_frame(
-    reader: &mut super::Reader<'_>,
+/// Checks a frame that no memory holds: such hold one manifest each.
+pub(super) fn check_large(
+    reader: &mut Reader<'_>,
     pack: &Id,
     frame: &FrameEntry,
     own: &[&MemberEntry],
-) -> std::result::Result<(), String> {
-    let bytes = reader.frame(pack, frame).map_err(|error| error.to_string())?;
-    let found = parse_members(&bytes).map_err(|defect| defect.to_string())?;
-    if found.len() != own.len() {
-        return Err(format!("{} members where the index has {}", found.len(), own.len()));
-    }
-    for ((kind, id, range), member) in found.into_iter().zip(own) {
-        if (kind, id, range.start) != (member.kind, member.id, member.offset as usize)
-            || range.len() != member.size as usize
-        {
-            return Err(format!("the member {id} is not where the index says"));
+) -> Result<(), String> {
+    for member in own {
+        if member.kind != MemberKind::Manifest {
+            return Err("a frame's size is out of bounds".to_owned());
         }
-        let content = &bytes[range];
-        match kind {
-            MemberKind::Manifest => {
-                parse_manifest(content).map_err(|defect| format!("{id}: {defect}"))?;
-            }
-            MemberKind::Blob | MemberKind::Chunk => {
-                if Id::of_blob(content) != id {
-                    return Err(format!("the bytes of {id} are others"));
-                }
-            }
-        }
+        let (kind, offset, size) = (member.kind, member.offset, member.size);
+        let location = Location { kind, pack: *pack, frame: *frame, offset, size };
+        reader.chunks(&location, |_| Ok(())).map_err(|error| reason(&error))?;
     }
     Ok(())
 }
 
-/// Reads the frame at `offset` and its members, where no index tells; `None` at the archive's end.
-pub(super) fn read_frame(
-    file: &File,
-    offset: u64,
-    length: u64,
-    window: &mut Vec<u8>,
-) -> std::result::Result<Option<(FrameEntry, Vec<MemberEntry>)>, FormatError> {
-    let mut limit = 2usize << 20;
-    let stored = loop {
-        *window = read_at_most(file, offset, limit).map_err(|_| FormatError::Truncated)?;
-        if window.starts_with(&0x184D_2A5A_u32.to_le_bytes()) {
-            return Ok(None);
+/// Whether the segments' `location` is that of the pack's `member`.
+fn is_at(index: &PackIndex, member: &MemberEntry, location: &Location) -> bool {
+    (member.kind, member.offset, member.size) == (location.kind, location.offset, location.size)
+        && index.frames.get(member.frame as usize) == Some(&location.frame)
+}
+
+/// What the segments know of a pack, in the form of its own index.
+pub(super) fn indexed_members(segments: &SegmentSet, pack: &Id) -> PackIndex {
+    let mut frames: BTreeMap<u64, (FrameEntry, Vec<MemberEntry>)> = BTreeMap::new();
+    for (id, location) in segments.entries().filter(|(_, location)| location.pack == *pack) {
+        let (kind, offset, size) = (location.kind, location.offset, location.size);
+        let member = MemberEntry { id, kind, frame: 0, offset, size };
+        let (_, members) = frames.entry(location.frame.offset).or_insert((location.frame, vec![]));
+        if !members.contains(&member) {
+            members.push(member);
         }
-        match zstd::zstd_safe::find_frame_compressed_size(window) {
-            Ok(stored) => break stored,
-            Err(_) if window.len() == limit && limit as u64 <= Params::MAX_FRAME => limit *= 2,
-            Err(_) => return Err(FormatError::NotA("a zstd frame")),
-        }
-    };
-    let size = match zstd::zstd_safe::get_frame_content_size(window) {
-        Ok(Some(size)) if size <= Params::MAX_FRAME => size,
-        _ => return Err(FormatError::OutOfBounds("a frame's size")),
-    };
-    if offset + stored as u64 > length {
-        return Err(FormatError::Truncated);
     }
-    let bytes = zstd::bulk::decompress(&window[..stored], size as usize)
-        .map_err(|_| FormatError::NotA("a zstd frame"))?;
-    let members = parse_members(&bytes)?
-        .into_iter()
-        .map(|(kind, id, range)| MemberEntry {
-            id,
-            kind,
-            frame: 0,
-            offset: range.start as u32,
-            size: range.len() as u32,
-        })
-        .collect();
-    Ok(Some((FrameEntry { offset, stored: stored as u32, size }, members)))
+    let mut index = PackIndex::default();
+    for (number, (frame, members)) in frames.into_values().enumerate() {
+        index.frames.push(frame);
+        let frame = number as u32;
+        index.members.extend(members.into_iter().map(|member| MemberEntry { frame, ..member }));
+    }
+    index
+}
+
+/// The root of an error in a few words.
+pub(super) fn reason(error: &Error) -> String {
+    let cause = error.causes().pop().unwrap_or_else(|| error.message().to_owned());
+    match error.kind() {
+        ErrorKind::NotFound => format!("{}: {cause}", error.message()),
+        _ => cause,
+    }
+}
+
+/// The SHA-256 of the bytes of the file at `path`; `None` if they can't be read.
+pub(super) fn name_of(path: &Path, progress: &dyn Progress) -> Result<Option<Id>> {
+    let Ok(file) = File::open(path) else { return Ok(None) };
+    let bytes = Bytes { file, digest: Digest::default(), hashed: 0 };
+    Ok(bytes.hash_rest(progress)?.ok())
+}
+
+/// A pack's bytes on their way to the digest that must be its name.
+struct Bytes {
+    file: File,
+    digest: Digest,
+    /// So many from the start are in the digest.
+    hashed: u64,
+}
+
+impl Bytes {
+    /// Reads a frame; hashes it where it follows on what is hashed.
+    fn read(
+        &mut self,
+        frame: &FrameEntry,
+        buffer: &mut Vec<u8>,
+        progress: &dyn Progress,
+    ) -> Result<(), String> {
+        buffer.resize(frame.stored as usize, 0);
+        let read = self.file.read_exact_at(buffer, frame.offset);
+        read.map_err(|error| error.to_string().to_lowercase())?;
+        if self.hashed == frame.offset {
+            self.digest.update(buffer);
+            self.hashed += u64::from(frame.stored);
+            progress.advance(u64::from(frame.stored));
+        }
+        Ok(())
+    }
+
+    /// Hashes what is left; gives the digest of all.
+    fn hash_rest(mut self, progress: &dyn Progress) -> Result<std::io::Result<Id>> {
+        let mut block = vec![0; BLOCK];
+        loop {
+            check_interrupt(progress)?;
+            match self.file.read_at(&mut block, self.hashed) {
+                Ok(0) => return Ok(Ok(self.digest.finish())),
+                Ok(got) => {
+                    self.digest.update(&block[..got]);
+                    self.hashed += got as u64;
+                    progress.advance(got as u64);
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Ok(Err(error)),
+            }
+        }
+    }
+}
+
+/// Decompresses frames and compares their members with what an index says.
+#[derive(Default)]
+pub(super) struct FrameChecker {
+    /// The frame as stored.
+    pub(super) compressed: Vec<u8>,
+    /// The frame decompressed, after a check.
+    pub(super) bytes: Vec<u8>,
+    decoder: FrameDecoder,
+}
+
+impl FrameChecker {
+    /// Checks the frame in `compressed`, which must have the members `own` with the right bytes;
+    /// if these are `all`, no others and in that order.
+    pub(super) fn check(
+        &mut self,
+        frame: &FrameEntry,
+        own: &[&MemberEntry],
+        all: bool,
+    ) -> Result<(), String> {
+        self.bytes.clear();
+        self.decoder.decode(&self.compressed, frame, &mut self.bytes)?;
+        if !all {
+            return own.iter().try_for_each(|member| self.is_right(member));
+        }
+        let found = parse_members(&self.bytes).map_err(|defect| defect.to_string())?;
+        if found.len() != own.len() {
+            return Err(format!("{} members where the index has {}", found.len(), own.len()));
+        }
+        for ((kind, id, range), member) in found.into_iter().zip(own) {
+            if (kind, id, range.start) != (member.kind, member.id, member.offset as usize)
+                || range.len() != member.size as usize
+            {
+                return Err(format!("the member {} is not where the index says", member.id));
+            }
+            self.is_right(member)?;
+        }
+        Ok(())
+    }
+
+    /// The bytes of one member of the frame that was checked last, as far as they are there.
+    pub(super) fn content(&self, member: &MemberEntry) -> Option<&[u8]> {
+        let start = member.offset as usize;
+        self.bytes.get(start..start.checked_add(member.size as usize)?)
+    }
+
+    /// Checks the bytes of one member against its id, as far as they alone can show it.
+    pub(super) fn is_right(&self, member: &MemberEntry) -> Result<(), String> {
+        let content = self.content(member).ok_or("a member's place is out of bounds")?;
+        match member.kind {
+            MemberKind::Manifest => parse_manifest(content)
+                .map(drop)
+                .map_err(|defect| format!("the manifest {}: {defect}", member.id)),
+            MemberKind::Blob | MemberKind::Chunk if Id::of_blob(content) == member.id => Ok(()),
+            MemberKind::Blob | MemberKind::Chunk => {
+                Err(format!("the bytes of {} are others", member.id))
+            }
+        }
+    }
 }

@@ -204,6 +204,21 @@ pub fn rename(from: &Path, to: &Path) -> Result<()> {
     fs::rename(from, to).on("create", to)
 }
 
+/// Moves the file `path` into `directory` (made if missing) under `name`, or `name.1` and so on where
+/// that is taken; durable on return. Gives its new path.
+pub fn set_aside(path: &Path, directory: &Path, name: &str) -> Result<PathBuf> {
+    create_dir_all_durably(directory)?;
+    let candidates = std::iter::once(name.to_owned());
+    let candidates = candidates.chain((1u32..).map(|count| format!("{name}.{count}")));
+    let free = candidates.map(|name| directory.join(name));
+    let target = free.skip_while(|target| fs::symlink_metadata(target).is_ok()).next();
+    let target = target.unwrap_or_else(|| directory.join(unique_name()));
+    rename(path, &target)?;
+    sync_dir(directory)?;
+    sync_parent(path)?;
+    Ok(target)
+}
+
 /// Makes a directory and what is missing above it.
 #[expect(clippy::disallowed_methods, reason = "this module is the door")]
 pub fn create_dir_all(path: &Path) -> Result<()> {

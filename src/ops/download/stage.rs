@@ -101,6 +101,8 @@ impl<'a> Stage<'a> {
 }
 
 impl Target for Stage<'_> {
+    type Output = File;
+
     fn create(&self, number: usize) -> Result<File> {
         let (file, staged) = self.file(number);
         let mode = if file.executable { 0o777 } else { 0o666 };

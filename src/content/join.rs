@@ -1,0 +1,56 @@
+//! Checks that chunks, joined as their lists say, are the files they are meant to be.
+
+use std::io;
+use std::sync::{Mutex, PoisonError};
+
+use super::verify::reason;
+use super::{ContentStore, Target};
+use crate::error::{ErrorKind, Result};
+use crate::id::Id;
+use crate::progress::{Progress, Unit};
+
+/// So many files are planned at once: what is known of their chunks is held.
+const AT_ONCE: usize = 4096;
+
+/// Reads the files `ids` and hashes them; gives those whose bytes are others, and why.
+pub(super) fn check(
+    store: &ContentStore,
+    ids: &[Id],
+    threads: usize,
+    progress: &dyn Progress,
+) -> Result<Vec<(Id, String)>> {
+    let mut wrong = Vec::new();
+    for ids in ids.chunks(AT_ONCE) {
+        let plan = store.plan_extract(ids)?;
+        progress.begin("joining chunks", Some(plan.bytes), Unit::Bytes);
+        let nowhere = Nowhere { ids, wrong: Mutex::default() };
+        plan.write(&nowhere, threads, progress)?;
+        wrong.extend(nowhere.wrong.into_inner().unwrap_or_else(PoisonError::into_inner));
+    }
+    wrong.sort_unstable();
+    Ok(wrong)
+}
+
+/// Files that nobody keeps.
+struct Nowhere<'a> {
+    ids: &'a [Id],
+    wrong: Mutex<Vec<(Id, String)>>,
+}
+
+impl Target for Nowhere<'_> {
+    type Output = io::Sink;
+
+    fn create(&self, _number: usize) -> Result<io::Sink> {
+        Ok(io::sink())
+    }
+
+    fn finish(&self, number: usize, outcome: Result<io::Sink>) -> Result<()> {
+        let Err(error) = outcome else { return Ok(()) };
+        if error.kind() == ErrorKind::Interrupted {
+            return Err(error);
+        }
+        let problem = format!("its chunks, joined, are not the file: {}", reason(&error));
+        self.wrong.lock().unwrap_or_else(PoisonError::into_inner).push((self.ids[number], problem));
+        Ok(())
+    }
+}

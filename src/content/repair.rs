@@ -1,0 +1,115 @@
+//! Mends a store: packs get their names back, damaged ones are written anew without what is lost,
+//! the index is made from the packs. Nothing is deleted that could not be read: it is moved to the
+//! directory `damaged/`.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::rebuild::Rebuilt;
+use super::{ContentCheck, ContentStore, Session};
+use crate::error::Result;
+use crate::fs::atomic;
+use crate::id::Id;
+use crate::progress::{Progress, Unit};
+
+pub use super::salvage::Salvaged;
+
+/// What a repair has done.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ContentRepair {
+    /// Packs that have their name again.
+    pub renamed: Vec<Id>,
+    /// Damaged packs that were written anew.
+    pub salvaged: Vec<Salvaged>,
+    /// The index that was made anew, if it was.
+    pub rebuilt: Option<Rebuilt>,
+}
+
+impl ContentStore {
+    /// The directory that damaged files are moved to.
+    pub(super) fn aside_dir(&self) -> PathBuf {
+        self.root.join("damaged")
+    }
+
+    /// Moves a damaged file out of the way.
+    pub(super) fn set_aside(&self, path: &Path) -> Result<()> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        atomic::set_aside(path, &self.aside_dir(), &name).map(drop)
+    }
+
+    /// Mends what `check` has found, and makes the index anew if that is asked for or needed.
+    ///
+    /// The caller holds the lock that keeps all writers out.
+    pub fn repair(
+        &self,
+        session: &Session,
+        check: &ContentCheck,
+        reindex: bool,
+        progress: &dyn Progress,
+    ) -> Result<ContentRepair> {
+        let mut done = ContentRepair::default();
+        let is_missing = |pack: &&Id| !check.present.contains_key(*pack);
+        let has_missing = check.entries.keys().any(|pack| is_missing(&pack));
+        let is_needed = reindex
+            || has_missing
+            || check.is_contradicted
+            || !check.damaged_segments.is_empty()
+            || !check.damaged_packs.is_empty()
+            || !check.misnamed.is_empty();
+        if !is_needed {
+            return Ok(done);
+        }
+        let mut damaged = check.damaged_packs.clone();
+        self.give_names(check, &mut damaged, &mut done, progress)?;
+        damaged.sort_unstable();
+        damaged.dedup();
+        progress.begin("salvaging packs", None, Unit::Items);
+        for pack in &damaged {
+            done.salvaged.push(self.salvage(session, pack, &check.segments, progress)?);
+        }
+        // A pack that came out as it went in was only in doubt.
+        damaged.retain(|pack| !done.salvaged.iter().any(|salvaged| salvaged.new == Some(*pack)));
+        let segments = &check.damaged_segments;
+        done.rebuilt = Some(self.rebuild_index(session, &damaged, segments, progress)?);
+        for pack in &damaged {
+            self.set_aside(&self.pack_path(pack))?;
+        }
+        Ok(done)
+    }
+
+    /// Renames packs whose bytes are those of another name. Packs that the index does not know are
+    /// about to be taken into it, so what is not as it was written among them counts as damaged.
+    fn give_names(
+        &self,
+        check: &ContentCheck,
+        damaged: &mut Vec<Id>,
+        done: &mut ContentRepair,
+        progress: &dyn Progress,
+    ) -> Result<()> {
+        let mut misnamed = check.misnamed.clone();
+        let unknown = check.present.keys().filter(|pack| {
+            !check.entries.contains_key(*pack)
+                && !misnamed.iter().any(|(has, _)| has == *pack)
+                && !damaged.contains(*pack)
+        });
+        let unknown: Vec<Id> = unknown.copied().collect();
+        for pack in unknown {
+            match super::verify::name_of(&self.pack_path(&pack), progress)? {
+                Some(name) if name == pack => {}
+                Some(name) => misnamed.push((pack, name)),
+                None => damaged.push(pack),
+            }
+        }
+        for (has, name) in misnamed {
+            if check.present.contains_key(&name) || self.pack_index(&has).is_err() {
+                damaged.push(has);
+                continue;
+            }
+            atomic::rename(&self.pack_path(&has), &self.pack_path(&name))?;
+            atomic::sync_dir(&self.packs_dir())?;
+            done.renamed.push(name);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,151 @@
+//! Writes what is right in a damaged pack into a new one.
+//!
+//! Whole frames are copied as they are stored. From a frame that can be decompressed but does not
+//! hold what it should, the members with the right bytes are packed anew.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+use super::batch::Compressor;
+use super::frame::is_in_bounds;
+use super::packer::{Frame, OpenPack};
+use super::segments::SegmentSet;
+use super::verify::{FrameChecker, check_large, indexed_members};
+use super::{ContentStore, Reader, Session};
+use crate::error::{IoResultExt, Result};
+use crate::id::Id;
+use crate::pack::{FrameEntry, MemberEntry, PackIndex, append_member};
+use crate::progress::{Progress, check_interrupt};
+
+/// What became of a damaged pack.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Salvaged {
+    /// The damaged pack.
+    pub pack: Id,
+    /// The pack that has what was right in it; `None` if nothing was.
+    pub new: Option<Id>,
+    /// Contents that were taken over.
+    pub kept: u64,
+    /// Contents that it should have had and whose bytes are gone, as far as known.
+    pub lost: u64,
+}
+
+impl ContentStore {
+    /// Makes a new, durable pack of what is right in `pack`, which stays as it is.
+    pub(super) fn salvage(
+        &self,
+        session: &Session,
+        pack: &Id,
+        segments: &SegmentSet,
+        progress: &dyn Progress,
+    ) -> Result<Salvaged> {
+        let index = match self.pack_index(pack) {
+            Ok(index) => index,
+            Err(_) => {
+                let found = self.scan_pack(pack, progress)?;
+                both(found, indexed_members(segments, pack))
+            }
+        };
+        let path = self.pack_path(pack);
+        let mut salvage = Salvage {
+            file: File::open(&path).on("open", &path)?,
+            length: std::fs::metadata(&path).on("read", &path)?.len(),
+            out: OpenPack::new(session)?,
+            checker: FrameChecker::default(),
+            reader: self.reader(),
+            compressor: Compressor::new(self.params().level)?,
+            done: Salvaged { pack: *pack, new: None, kept: 0, lost: 0 },
+        };
+        salvage.frames(&index, progress)?;
+        let Salvage { out, mut done, .. } = salvage;
+        if done.kept > 0 {
+            let full = out.close()?;
+            done.new = Some(full.id);
+            full.file.persist(&self.pack_path(&full.id))?;
+        }
+        Ok(done)
+    }
+}
+
+/// What was found in a pack, and the frames that only the segments know of.
+fn both(mut found: PackIndex, indexed: PackIndex) -> PackIndex {
+    let seen: HashSet<u64> = found.frames.iter().map(|frame| frame.offset).collect();
+    for (number, frame) in indexed.frames.iter().enumerate() {
+        if seen.contains(&frame.offset) {
+            continue;
+        }
+        let own = indexed.members.iter().filter(|member| member.frame as usize == number);
+        let number = found.frames.len() as u32;
+        found.members.extend(own.map(|member| MemberEntry { frame: number, ..*member }));
+        found.frames.push(*frame);
+    }
+    found
+}
+
+struct Salvage<'a> {
+    file: File,
+    length: u64,
+    out: OpenPack,
+    checker: FrameChecker,
+    reader: Reader<'a>,
+    compressor: Compressor,
+    done: Salvaged,
+}
+
+impl Salvage<'_> {
+    fn frames(&mut self, index: &PackIndex, progress: &dyn Progress) -> Result<()> {
+        let mut members: Vec<MemberEntry> = index.members.clone();
+        members.sort_by_key(|member| (member.frame, member.offset));
+        for own in members.chunk_by(|a, b| a.frame == b.frame) {
+            check_interrupt(progress)?;
+            let kept = match index.frames.get(own[0].frame as usize) {
+                Some(frame) => self.frame(frame, own)?,
+                None => 0,
+            };
+            self.done.kept += kept;
+            self.done.lost += own.len() as u64 - kept;
+            progress.advance(1);
+        }
+        Ok(())
+    }
+
+    /// Takes over what is right in one frame; gives the number of its members.
+    fn frame(&mut self, frame: &FrameEntry, own: &[MemberEntry]) -> Result<u64> {
+        let end = frame.offset.checked_add(u64::from(frame.stored));
+        if end.is_none_or(|end| end > self.length) {
+            return Ok(0);
+        }
+        self.checker.compressed.resize(frame.stored as usize, 0);
+        // A disk that can't give the bytes any more has lost them.
+        if self.file.read_exact_at(&mut self.checker.compressed, frame.offset).is_err() {
+            return Ok(0);
+        }
+        self.checker.bytes.clear();
+        let refs: Vec<&MemberEntry> = own.iter().collect();
+        let checked = if is_in_bounds(frame) {
+            self.checker.check(frame, &refs, true)
+        } else {
+            check_large(&mut self.reader, &self.done.pack, frame, &refs)
+        };
+        if checked.is_ok() {
+            let bytes = self.checker.compressed.clone();
+            self.out.add(Frame { bytes, size: frame.size, members: own.to_vec() })?;
+            return Ok(own.len() as u64);
+        }
+        let mut tar = Vec::new();
+        let mut members = Vec::new();
+        for member in own.iter().filter(|member| self.checker.is_right(member).is_ok()) {
+            let content = self.checker.content(member).unwrap_or_default();
+            let offset = append_member(&mut tar, member.kind, &member.id, content) as u32;
+            members.push(MemberEntry { frame: 0, offset, ..*member });
+        }
+        let kept = members.len() as u64;
+        if kept > 0 {
+            let mut bytes = Vec::new();
+            self.compressor.compress(&tar, &mut bytes)?;
+            self.out.add(Frame { bytes, size: tar.len() as u64, members })?;
+        }
+        Ok(kept)
+    }
+}
