@@ -1,7 +1,7 @@
 //! Gives many files back at once: every frame is decompressed once, on all cores, and every file's
 //! bytes are checked against its id before it counts as written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,22 +34,25 @@ const KEPT_MANIFEST: u32 = 1 << 20;
 #[derive(Debug)]
 pub struct Extract<'a> {
     store: &'a ContentStore,
+    ids: &'a [Id],
     small: Vec<Job>,
+    /// The chunks of the small files that have some.
+    chunked: HashMap<u32, Vec<Chunk>>,
     large: Vec<LargeJob>,
     missing: Vec<(usize, Error)>,
     /// Bytes that will be written.
     pub bytes: u64,
 }
 
-/// A file that one worker writes.
-#[derive(Debug)]
+/// A file that one worker writes. There may be millions, so it holds no more than its place: the
+/// jobs of one frame stand together, in the order of the packs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Job {
-    number: usize,
-    id: Id,
-    first: Location,
-    /// Empty for a file that is one blob, at `first`.
-    chunks: Vec<Chunk>,
-    size: u64,
+    /// The number of the pack, in the order in which they were met.
+    pack: u32,
+    frame: u64,
+    offset: u32,
+    number: u32,
 }
 
 #[derive(Debug)]
@@ -62,47 +65,56 @@ struct LargeJob {
 
 impl ContentStore {
     /// Looks up where the contents `ids` lie. Their numbers are their positions.
-    pub fn plan_extract(&self, ids: &[Id]) -> Result<Extract<'_>> {
+    pub fn plan_extract<'a>(&'a self, ids: &'a [Id]) -> Result<Extract<'a>> {
         self.refresh()?;
         let mut extract = Extract {
             store: self,
+            ids,
             small: Vec::new(),
+            chunked: HashMap::new(),
             large: Vec::new(),
             missing: Vec::new(),
             bytes: 0,
         };
+        let mut packs = HashMap::new();
         let mut manifests = Vec::new();
         for (number, id) in ids.iter().enumerate() {
             match self.locate_known(id)? {
                 None => extract.missing.push((number, missing(id))),
                 Some(location) if location.kind == MemberKind::Manifest => {
-                    manifests.push((number, *id, location));
+                    manifests.push((number, location));
                 }
-                Some(first) => {
-                    let size = u64::from(first.size);
-                    extract.bytes += size;
-                    extract.small.push(Job { number, id: *id, first, chunks: Vec::new(), size });
+                Some(location) => {
+                    extract.bytes += u64::from(location.size);
+                    extract.small.push(Job::at(number, &location, &mut packs));
                 }
             }
         }
-        manifests.sort_unstable_by_key(|(_, _, location)| place(location));
+        manifests.sort_unstable_by_key(|(_, at)| (at.pack, at.frame.offset, at.offset));
         let mut reader = self.reader();
-        for (number, id, manifest) in manifests {
-            if let Err(error) = extract.plan_chunked(&mut reader, number, id, manifest) {
+        for (number, manifest) in manifests {
+            if let Err(error) = extract.plan_chunked(&mut reader, number, manifest, &mut packs) {
                 if error.kind() != ErrorKind::Corrupt {
                     return Err(error);
                 }
                 extract.missing.push((number, error));
             }
         }
-        extract.small.sort_unstable_by_key(|job| place(&job.first));
+        extract.small.sort_unstable();
         Ok(extract)
     }
 }
 
-/// The order in which content lies on disk.
-fn place(location: &Location) -> (Id, u64, u32) {
-    (location.pack, location.frame.offset, location.offset)
+impl Job {
+    fn at(number: usize, location: &Location, packs: &mut HashMap<Id, u32>) -> Self {
+        let next = packs.len() as u32;
+        Job {
+            pack: *packs.entry(location.pack).or_insert(next),
+            frame: location.frame.offset,
+            offset: location.offset,
+            number: number as u32,
+        }
+    }
 }
 
 impl Extract<'_> {
@@ -110,9 +122,10 @@ impl Extract<'_> {
         &mut self,
         reader: &mut Reader<'_>,
         number: usize,
-        id: Id,
         manifest: Location,
+        packs: &mut HashMap<Id, u32>,
     ) -> Result<()> {
+        let id = self.ids[number];
         let keep = manifest.size <= KEPT_MANIFEST;
         let mut chunks = Vec::new();
         let mut size = 0u64;
@@ -130,7 +143,8 @@ impl Extract<'_> {
         }
         let first = chunks.first().map_or(id, |chunk| chunk.id);
         let first = self.store.locate_known(&first)?.ok_or_else(|| missing(&first))?;
-        self.small.push(Job { number, id, first, chunks, size });
+        self.small.push(Job::at(number, &first, packs));
+        self.chunked.insert(number as u32, chunks);
         Ok(())
     }
 
@@ -161,10 +175,13 @@ impl Extract<'_> {
                     break;
                 }
                 for job in &self.small[range.clone()] {
-                    let outcome = write_small(&mut reader, job, target);
-                    progress.advance(job.size);
+                    let number = job.number as usize;
+                    let chunks = self.chunked.get(&job.number).map_or(&[][..], Vec::as_slice);
+                    let small = Small { number, id: self.ids[number], chunks };
+                    let outcome = small.write(&mut reader, target);
+                    progress.advance(*outcome.as_ref().map_or(&0, |(_, size)| size));
                     target
-                        .finish(job.number, outcome)
+                        .finish(number, outcome.map(|(output, _)| output))
                         .inspect_err(|_| failed.store(true, Ordering::Relaxed))?;
                 }
             }
@@ -183,7 +200,7 @@ impl Extract<'_> {
 
 /// Splits jobs so that those of one frame stay together.
 fn group(jobs: &[Job]) -> Vec<std::ops::Range<usize>> {
-    let frame = |job: &Job| (job.first.pack, job.first.frame.offset);
+    let frame = |job: &Job| (job.pack, job.frame);
     let mut groups = Vec::new();
     let mut start = 0;
     for same in jobs.chunk_by(|a, b| frame(a) == frame(b)) {
@@ -193,32 +210,38 @@ fn group(jobs: &[Job]) -> Vec<std::ops::Range<usize>> {
     groups
 }
 
-fn write_small<T: Target>(reader: &mut Reader<'_>, job: &Job, target: &T) -> Result<T::Output> {
-    let wrong = || {
-        Error::corrupt(format!("the content {} is damaged", job.id)).with_hint("art fsck --full")
-    };
-    if job.chunks.is_empty() {
-        let frame = reader.frame(&job.first.pack, &job.first.frame)?;
-        let start = job.first.offset as usize;
-        let bytes = frame.get(start..start + job.first.size as usize).ok_or_else(wrong)?;
-        if Id::of_blob(bytes) != job.id {
-            return Err(wrong());
+/// A file that one worker writes as a whole.
+struct Small<'a> {
+    number: usize,
+    id: Id,
+    /// Empty for a file that is one blob.
+    chunks: &'a [Chunk],
+}
+
+impl Small<'_> {
+    /// Writes the file after its bytes were checked; returns their number with it.
+    fn write<T: Target>(&self, reader: &mut Reader<'_>, target: &T) -> Result<(T::Output, u64)> {
+        if !self.chunks.is_empty() {
+            let mut bytes = Vec::new();
+            for chunk in self.chunks {
+                let location = reader.locate(chunk)?;
+                reader.with_bytes(&location, |part| bytes.extend_from_slice(part))?;
+            }
+            return self.write_bytes(&bytes, target);
         }
-        let mut file = target.create(job.number)?;
-        file.write_all(bytes).on("write", job.id.short())?;
-        return Ok(file);
+        let location = reader.store().locate_known(&self.id)?.ok_or_else(|| missing(&self.id))?;
+        reader.with_bytes(&location, |bytes| self.write_bytes(bytes, target))?
     }
-    let mut bytes = Vec::with_capacity(job.size.min(SMALL) as usize);
-    for chunk in &job.chunks {
-        let location = reader.locate(chunk)?;
-        reader.with_bytes(&location, |part| bytes.extend_from_slice(part))?;
+
+    fn write_bytes<T: Target>(&self, bytes: &[u8], target: &T) -> Result<(T::Output, u64)> {
+        if Id::of_blob(bytes) != self.id {
+            return Err(Error::corrupt(format!("the content {} is damaged", self.id))
+                .with_hint("art fsck --full"));
+        }
+        let mut output = target.create(self.number)?;
+        output.write_all(bytes).on("write", self.id.short())?;
+        Ok((output, bytes.len() as u64))
     }
-    if Id::of_blob(&bytes) != job.id {
-        return Err(wrong());
-    }
-    let mut file = target.create(job.number)?;
-    file.write_all(&bytes).on("write", job.id.short())?;
-    Ok(file)
 }
 
 /// Consecutive chunks of a file that lie in one frame.

@@ -15,7 +15,6 @@ use super::resolve::Resolved;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::atomic;
 use crate::fs::beneath::Beneath;
-use crate::id::Id;
 use crate::progress::{Progress, Unit};
 use crate::repo::Repository;
 use crate::tree_path::TreePath;
@@ -70,8 +69,7 @@ pub fn download(
         replaced: plan.replaced.clone(),
         bytes: 0,
     };
-    let ids: Vec<Id> = plan.files.iter().map(|file| file.id).collect();
-    let extract = repo.content().plan_extract(&ids)?;
+    let extract = repo.content().plan_extract(&plan.ids)?;
     outcome.bytes = extract.bytes;
     let Some(destination) = destination.filter(|_| !options.dry_run) else {
         progress.end();

@@ -18,7 +18,6 @@ use crate::tree_path::TreePath;
 /// A file to write.
 #[derive(Debug)]
 pub(super) struct PlannedFile {
-    pub(super) id: Id,
     pub(super) executable: bool,
     /// Relative to the destination.
     pub(super) path: TreePath,
@@ -49,6 +48,8 @@ pub(super) struct Plan {
     /// Directories to make in the staging directory, parents first.
     pub(super) directories: Vec<(u32, TreePath)>,
     pub(super) files: Vec<PlannedFile>,
+    /// The contents of `files`, in their order.
+    pub(super) ids: Vec<Id>,
     pub(super) links: Vec<PlannedLink>,
     pub(super) unchanged: u64,
     pub(super) replaced: Vec<TreePath>,
@@ -217,7 +218,8 @@ impl Planner<'_> {
             }
             EntryMode::File | EntryMode::Executable => {
                 let executable = entry.mode == EntryMode::Executable;
-                self.plan.files.push(PlannedFile { id: entry.id, executable, path, root });
+                self.plan.files.push(PlannedFile { executable, path, root });
+                self.plan.ids.push(entry.id);
             }
         }
         Ok(())
