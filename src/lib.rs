@@ -21,6 +21,59 @@
 //!
 //! The library is mute, homeless and synchronous: it prints nothing, reads no environment, knows no
 //! home directory.
+//!
+//! # An upload, a download, the history
+//!
+//! ```
+//! use artifacts::config::{Config, Sources, initial};
+//! use artifacts::history::Revision;
+//! use artifacts::ops::download::{DownloadOptions, download};
+//! use artifacts::ops::init::{InitOptions, init};
+//! use artifacts::ops::resolve::resolve;
+//! use artifacts::ops::upload::{Source, UploadOptions, upload};
+//! use artifacts::{NoProgress, Repository, Settings};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let temporary = tempfile::tempdir()?;
+//! # let work = temporary.path().canonicalize()?;
+//! # std::fs::write(work.join("weights.bin"), b"0.1 0.2 0.3")?;
+//! // A repository beside the work; `config.toml` is where its settings stand.
+//! let config = initial(&Config::load(Sources::default())?, Some(&"ada/digits".parse()?))?;
+//! let made = init(&InitOptions { directory: work.clone(), config })?;
+//! let repo = Repository::open(&made.directory, Settings::default())?;
+//!
+//! // An upload is a commit on a run; the first one makes the run.
+//! let options = UploadOptions {
+//!     cwd: work.clone(),
+//!     sources: vec![Source::Path("weights.bin".into())],
+//!     message: Some("first weights".to_owned()),
+//!     ..UploadOptions::default()
+//! };
+//! let first = upload(&repo, &options, &mut std::io::empty(), &NoProgress)?;
+//! assert_eq!(first.files, 1);
+//!
+//! // Its history, newest first.
+//! let head = resolve(&repo, &"HEAD".parse::<Revision>()?)?;
+//! for entry in repo.history().log(&[head.commit]) {
+//!     let (id, commit) = entry?;
+//!     assert_eq!((Some(id), commit.subject()), (first.commit, "first weights"));
+//! }
+//!
+//! // And back, into another directory, every byte checked.
+//! let to = work.join("copy");
+//! let options = DownloadOptions {
+//!     source: head,
+//!     only: Vec::new(),
+//!     to: to.clone(),
+//!     force: false,
+//!     unsafe_links: false,
+//!     dry_run: false,
+//! };
+//! download(&repo, &options, &NoProgress)?;
+//! assert_eq!(std::fs::read(to.join("weights.bin"))?, b"0.1 0.2 0.3");
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod clock;
 pub mod config;
