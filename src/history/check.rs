@@ -11,7 +11,9 @@ use gix::utils::progress::Discard;
 
 use super::History;
 use super::object::{Objects, try_read_from};
+use super::ref_check::DAMAGED;
 use crate::error::{IoResultExt, Result};
+use crate::fs::atomic;
 use crate::id::Id;
 use crate::progress::{Progress, Unit, check_interrupt};
 
@@ -61,6 +63,40 @@ impl History {
         }
         damaged.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(damaged)
+    }
+
+    /// The ids of all objects that are here, sorted, as far as they can be listed.
+    pub fn object_ids(&self) -> Result<Vec<Id>> {
+        let files = self.object_files()?;
+        let mut ids: Vec<Id> = files.loose.into_iter().map(|(id, _)| id).collect();
+        for path in files.indexes {
+            // A damaged one is told of by `check_object_files`.
+            if let Ok(index) = index::File::at(&path, gix::hash::Kind::Sha256) {
+                ids.extend(index.iter().filter_map(|entry| Id::from_slice(entry.oid.as_bytes())));
+            }
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        Ok(ids)
+    }
+
+    /// Moves a damaged file of an object out of the way, so that the object can be written again.
+    /// `path` is that of a [`DamagedFile`]. Returns false if it holds more than one object: then
+    /// the others still need it.
+    pub fn set_aside_object(&self, path: &Path) -> Result<bool> {
+        let is_loose = path.parent().and_then(Path::file_name).is_some_and(|name| name != "pack");
+        if is_loose {
+            let name = path.to_string_lossy().replace('/', "-");
+            atomic::set_aside(&self.git_dir.join(path), &self.git_dir.join(DAMAGED), &name)?;
+        }
+        Ok(is_loose)
+    }
+
+    /// The loose file of the object `id`, if it has one, below the repository's directory.
+    pub fn loose_file(&self, id: &Id) -> Option<PathBuf> {
+        let hex = id.to_hex();
+        let path = Path::new("objects").join(&hex[..2]).join(&hex[2..]);
+        self.git_dir.join(&path).is_file().then_some(path)
     }
 
     fn object_files(&self) -> Result<ObjectFiles> {
@@ -131,7 +167,6 @@ fn check_loose(objects: &Objects, id: &Id, path: &Path, note: &mut dyn FnMut(&Pa
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fs::atomic;
     use crate::history::tests::temporary_history;
     use crate::progress::NoProgress;
 

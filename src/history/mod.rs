@@ -42,7 +42,7 @@ use crate::id::Id;
 pub use check::DamagedFile;
 pub use commit::{Commit, Signature};
 pub use operations::{HeadChange, Operation, Operations, RefChange};
-pub use ref_check::RestoredRef;
+pub use ref_check::{RefSurvey, RestoredRef};
 pub use reflog::ReflogEntry;
 pub use resolve::Resolved;
 pub use revision::Revision;

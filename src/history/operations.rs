@@ -73,6 +73,11 @@ pub(super) struct PendingOperation {
 }
 
 impl PendingOperation {
+    /// Whether it is to move the ref `name`.
+    pub(super) fn moves(&self, name: &str) -> bool {
+        self.operation.changes.iter().any(|change| change.name.to_string() == name)
+    }
+
     /// Whether this is what wrote `entry`, the newest in the log of the ref `name` (or `HEAD`).
     pub(super) fn wrote(&self, name: &str, entry: &ReflogEntry) -> bool {
         let operation = &self.operation;
@@ -150,19 +155,22 @@ impl Line {
     }
 }
 
-fn path(git_dir: &Path) -> PathBuf {
+pub(super) fn path(git_dir: &Path) -> PathBuf {
     git_dir.join("logs/operations.jsonl")
 }
 
-/// An error if the log has lines that can't be read.
-pub(super) fn check(git_dir: &Path) -> Result<()> {
+/// An error if the log has lines that can't be read. Gives whether its last line is torn, which a
+/// writer that was killed may leave.
+pub(super) fn check(git_dir: &Path) -> Result<bool> {
     let path = path(git_dir);
     let mut lines = Backwards::open(&path)?;
     let mut bad = 0;
+    let mut is_torn = false;
     while let Some(line) = lines.next_line()? {
-        bad += usize::from(!line.is_whole || Line::parse(&line.bytes)? == Line::Garbage);
+        is_torn |= !line.is_whole;
+        bad += usize::from(line.is_whole && Line::parse(&line.bytes)? == Line::Garbage);
     }
-    if bad > 0 { Err(unreadable_lines(&path, bad)) } else { Ok(()) }
+    if bad > 0 { Err(unreadable_lines(&path, bad)) } else { Ok(is_torn) }
 }
 
 /// Writes down an operation that is about to happen. Returns the log's sizes before and after.

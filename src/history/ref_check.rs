@@ -1,7 +1,7 @@
 //! What is damaged among refs and logs, and what their logs can bring back.
 
-use std::collections::BTreeSet;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::head::HeadTarget;
@@ -17,6 +17,9 @@ use crate::fs::atomic;
 use crate::id::{Id, ObjectKind};
 use crate::name::RefName;
 
+/// Where damaged files are kept, below the repository's directory.
+pub(super) const DAMAGED: &str = "damaged";
+
 /// A ref that was brought back.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct RestoredRef {
@@ -26,48 +29,147 @@ pub struct RestoredRef {
     pub id: Option<Id>,
 }
 
+/// All refs and logs, read around what is damaged.
+#[derive(Debug, Default)]
+pub struct RefSurvey {
+    /// Every ref by its full name, also those of other tools, and the object it points at.
+    pub refs: BTreeMap<String, Id>,
+    /// Every log by the name of its ref, and the objects that it names.
+    pub logs: BTreeMap<String, Vec<Id>>,
+    /// What is damaged: each an error that names the file or the ref.
+    pub damage: Vec<Error>,
+    /// Logs whose last line is torn, as a writer that was killed leaves it. That is no damage.
+    pub torn: Vec<PathBuf>,
+}
+
 impl History {
+    /// Reads all refs, `HEAD`, the reflogs and the operation log. What refs lead to is not looked
+    /// up.
+    pub fn survey_refs(&self) -> Result<RefSurvey> {
+        let mut survey = RefSurvey::default();
+        survey.damage.extend(self.written_head().err());
+        let damaged = self.survey_loose(&mut survey)?;
+        // After the loose ones: a ref that is being packed is in the second before it leaves the
+        // first.
+        self.survey_packed(&mut survey);
+        for name in damaged {
+            survey.refs.remove(&name);
+        }
+        self.survey_logs(&mut survey)?;
+        Ok(survey)
+    }
+
+    /// Reads the loose refs; gives the names of those that are damaged.
+    fn survey_loose(&self, survey: &mut RefSurvey) -> Result<Vec<String>> {
+        let mut damaged = Vec::new();
+        let mut directories = vec!["refs".to_owned()];
+        while let Some(directory) = directories.pop() {
+            for (name, is_directory) in list(&self.git_dir().join(&directory))? {
+                let name = format!("{directory}/{name}");
+                if is_directory {
+                    directories.push(name);
+                } else if Path::new(&name).extension().is_none_or(|end| end != "lock") {
+                    match self.read_loose_id(&name) {
+                        Ok(Some(id)) => _ = survey.refs.insert(name, id),
+                        Ok(None) => {}
+                        Err(error) => {
+                            survey.damage.push(error);
+                            damaged.push(name);
+                        }
+                    }
+                }
+            }
+        }
+        Ok(damaged)
+    }
+
+    fn survey_packed(&self, survey: &mut RefSurvey) {
+        let bytes = PackedRefs::open(self.git_dir()).and_then(|all| all.edited(&Edits::new()));
+        let bytes = bytes.unwrap_or_else(|error| {
+            survey.damage.push(error);
+            std::fs::read(self.git_dir().join("packed-refs")).unwrap_or_default()
+        });
+        for (name, value) in packed::salvage(&bytes) {
+            if let (Ok(name), Some(value)) = (String::from_utf8(name), value) {
+                survey.refs.entry(name).or_insert(value.id);
+            }
+        }
+    }
+
+    fn survey_logs(&self, survey: &mut RefSurvey) -> Result<()> {
+        let mut gone = Vec::new();
+        for name in self.logs()? {
+            let path = reflog::path(self.git_dir(), &name);
+            let log = match reflog::survey(&path) {
+                Ok(log) => log,
+                Err(error) => {
+                    survey.damage.push(error);
+                    continue;
+                }
+            };
+            if log.bad > 0 {
+                survey.damage.push(reflog::unreadable_lines(&path, log.bad));
+            }
+            if log.is_torn {
+                survey.torn.push(path);
+            }
+            let newest = log.newest.and_then(|entry| entry.new);
+            if let Some(id) = newest.filter(|_| !survey.refs.contains_key(&name)) {
+                gone.push((name.clone(), id));
+            }
+            survey.logs.insert(name, log.ids.into_iter().collect());
+        }
+        match operations::check(self.git_dir()) {
+            Ok(true) => survey.torn.push(operations::path(self.git_dir())),
+            Ok(false) => {}
+            Err(error) => survey.damage.push(error),
+        }
+        self.survey_gone(gone, survey);
+        Ok(())
+    }
+
+    /// Tells of refs that are not there although their logs say where they are: no one deleted them.
+    fn survey_gone(&self, gone: Vec<(String, Id)>, survey: &mut RefSurvey) {
+        // A line is written before its ref moves, so a ref may come into being, or never did.
+        let pending = match gone.is_empty() {
+            true => None,
+            false => self.pending_operation().unwrap_or(None),
+        };
+        for (name, id) in gone {
+            let is_under_way = pending.as_ref().is_some_and(|pending| pending.moves(&name));
+            // A damaged one has been told of.
+            let is_there = !matches!(self.try_find_id(&name), Ok(None));
+            if name.parse::<RefName>().is_err() || is_under_way || is_there {
+                continue;
+            }
+            let message = format!("the ref '{name}' is gone; its log says that it is at {id}");
+            survey.damage.push(Error::corrupt(message));
+        }
+    }
+
     /// Everything that is damaged among refs, `HEAD`, reflogs and the operation log: each an error
     /// that names the file. Where a ref leads is looked up, what it leads to is not read.
     pub fn check_refs(&self) -> Result<Vec<Error>> {
-        let git_dir = self.git_dir();
-        let mut found = Vec::new();
-        let mut names = BTreeSet::new();
-        found.extend(self.written_head().err());
-        match PackedRefs::open(git_dir).and_then(|packed| packed.edited(&Edits::new())) {
-            Ok(bytes) => names.extend(packed::salvage(&bytes).into_keys()),
-            Err(error) => found.push(error),
-        }
-        self.visit_loose("refs/", &mut |name| {
-            match read_loose(git_dir, &name) {
-                Ok(_) => drop(names.insert(name.into_bytes())),
-                Err(error) => {
-                    names.remove(name.as_bytes());
-                    found.push(error);
-                }
+        let mut survey = self.survey_refs()?;
+        let targets: BTreeSet<Id> = survey.refs.values().copied().collect();
+        let bad: BTreeMap<Id, Error> = targets
+            .into_iter()
+            .filter_map(|id| Some((id, self.check_target(&id).err()?)))
+            .collect();
+        for (name, id) in &survey.refs {
+            if let Some(error) = bad.get(id) {
+                let message = format!("the ref '{name}' leads nowhere");
+                survey.damage.push(Error::corrupt(message).with_source(error.to_string()));
             }
-            Ok(())
-        })?;
-        for name in names {
-            let Some(name) = to_ref_name(&name) else { continue };
-            found.extend(self.check_target(&name).err());
         }
-        for log in self.logs()? {
-            found.extend(reflog::check(&reflog::path(git_dir, &log)).err());
-        }
-        found.extend(operations::check(git_dir).err());
-        Ok(found)
+        Ok(survey.damage)
     }
 
-    /// Whether a ref leads to a commit that is here.
-    fn check_target(&self, name: &RefName) -> Result<()> {
-        let Some(id) = self.try_find_ref(name)? else { return Ok(()) };
-        let peeled = self.peel(&id);
-        let kind = peeled.and_then(|id| self.try_kind(&id));
-        match kind {
-            Ok(Some(ObjectKind::Commit)) => Ok(()),
-            Ok(_) => Err(Error::corrupt(format!("the ref '{name}' leads to {id}, no commit"))),
-            Err(error) => Err(error.context(format!("the ref '{name}' leads nowhere"))),
+    /// Whether `id` leads to a commit that is here.
+    fn check_target(&self, id: &Id) -> Result<()> {
+        match self.peel(id).and_then(|id| self.try_kind(&id))? {
+            Some(ObjectKind::Commit) => Ok(()),
+            _ => Err(Error::corrupt(format!("{id} is no commit"))),
         }
     }
 
@@ -86,6 +188,7 @@ impl History {
         }
         self.restore_loose(&mut lock, &mut restored)?;
         self.restore_packed(&mut lock, &mut restored)?;
+        self.restore_gone(&mut lock, &mut restored)?;
         Ok(restored)
     }
 
@@ -124,7 +227,9 @@ impl History {
         }
         lock.lock_file("packed-refs")?;
         let path = self.git_dir().join("packed-refs");
-        let mut edits = packed::salvage(&std::fs::read(&path).unwrap_or_default());
+        let damaged = std::fs::read(&path).unwrap_or_default();
+        self.keep_aside("packed-refs", &damaged)?;
+        let mut edits = packed::salvage(&damaged);
         for name in self.logs()? {
             let is_ref = name.parse::<RefName>().is_ok();
             let is_known = edits.contains_key(name.as_bytes())
@@ -140,6 +245,30 @@ impl History {
         }
         let bytes = packed::edit(packed::Header::OURS, b"", &path, &edits)?;
         atomic::write(&path, &self.tmp_dir(), &bytes)
+    }
+
+    /// Keeps the bytes of a damaged file that is about to be replaced.
+    fn keep_aside(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        let copy = self.tmp_dir().join(atomic::unique_name());
+        atomic::write(&copy, &self.tmp_dir(), bytes)?;
+        atomic::set_aside(&copy, &self.git_dir().join(DAMAGED), name).map(drop)
+    }
+
+    /// Brings back refs that are not there although no one deleted them.
+    fn restore_gone(&self, lock: &mut RefsLock<'_>, restored: &mut Vec<RestoredRef>) -> Result<()> {
+        let refs = self.survey_refs()?.refs;
+        for name in self.logs()? {
+            let is_ours = name.parse::<RefName>().is_ok();
+            if !is_ours || refs.contains_key(&name) || self.try_find_id(&name).is_err() {
+                continue;
+            }
+            if let Some(id) = self.last_logged(&name)? {
+                lock.lock_file(&name)?;
+                lock.write_loose(&name, id)?;
+                restored.push(RestoredRef { name, id: Some(id) });
+            }
+        }
+        Ok(())
     }
 
     /// Where the log of the ref `name` says it is, if that is a commit that is here.
@@ -172,8 +301,4 @@ impl History {
         names.sort();
         Ok(names)
     }
-}
-
-fn to_ref_name(name: &[u8]) -> Option<RefName> {
-    std::str::from_utf8(name).ok()?.parse().ok()
 }

@@ -9,6 +9,7 @@
 //! where it passes the deletion.) Names of ours never nest, so such a log is never in the way of
 //! another; a git that makes a ref below the name of a deleted one is told so by itself. A line that is torn or not in the format is passed over, as git does.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use bstr::ByteSlice;
@@ -151,14 +152,35 @@ pub(super) fn append(path: &Path, lines: &str, sync: Sync) -> Result<()> {
     if exists { Ok(()) } else { atomic::sync_dir(directory) }
 }
 
-/// An error if the log at `path` has lines that are not in the format.
-pub(super) fn check(path: &Path) -> Result<()> {
+/// What the log of a ref says as a whole.
+#[derive(Debug, Default)]
+pub(super) struct LogSurvey {
+    /// Every id it names.
+    pub(super) ids: BTreeSet<Id>,
+    /// Where the ref is after its newest line; `None` without a line.
+    pub(super) newest: Option<ReflogEntry>,
+    /// Lines that are not in the format.
+    pub(super) bad: usize,
+    /// Whether the last line has no end. A writer that was killed leaves one, and the next one cuts
+    /// it off: it is no damage.
+    pub(super) is_torn: bool,
+}
+
+/// Reads the whole log at `path`.
+pub(super) fn survey(path: &Path) -> Result<LogSurvey> {
+    let mut survey = LogSurvey::default();
     let mut lines = Backwards::open(path)?;
-    let mut bad = 0;
     while let Some(line) = lines.next_line()? {
-        bad += usize::from(!line.is_whole || ReflogEntry::parse(&line.bytes).is_none());
+        match ReflogEntry::parse(&line.bytes) {
+            _ if !line.is_whole => survey.is_torn = true,
+            Some(entry) => {
+                survey.ids.extend([entry.old, entry.new].into_iter().flatten());
+                survey.newest.get_or_insert(entry);
+            }
+            None => survey.bad += 1,
+        }
     }
-    if bad > 0 { Err(unreadable_lines(path, bad)) } else { Ok(()) }
+    Ok(survey)
 }
 
 /// The error for a log that is read around its damage.

@@ -194,7 +194,7 @@ impl History {
         Ok(found)
     }
 
-    fn read_loose_id(&self, name: &str) -> Result<Option<Id>> {
+    pub(super) fn read_loose_id(&self, name: &str) -> Result<Option<Id>> {
         match read_loose(self.git_dir(), name)? {
             Some(Target::Symbolic(target)) => self.try_find_id(&target),
             Some(Target::Id(id)) => Ok(Some(id)),

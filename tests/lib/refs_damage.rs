@@ -166,6 +166,34 @@ fn damaged_refs_come_back_from_their_logs() {
 }
 
 #[test]
+fn refs_that_no_one_deleted_come_back_and_others_do_not() {
+    let place = filled();
+    place.set(&[("gone", Some(2))]);
+    place.set(&[("gone", None)]);
+    let before = place.refs();
+    std::fs::remove_file(place.path().join("refs/runs/o/p/a")).unwrap();
+    std::fs::remove_file(place.path().join("packed-refs")).unwrap();
+    let (found, restored) = restore(&place);
+    let expected = ["refs/runs/o/p/a", "refs/runs/o/p/b"];
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found.iter().zip(expected).all(|(found, name)| found.contains(name)), "{found:?}");
+    assert_eq!(restored, expected);
+    assert_eq!(place.refs(), before);
+}
+
+#[test]
+fn a_line_that_a_killed_writer_left_is_no_damage() {
+    let place = filled();
+    for log in ["logs/refs/runs/o/p/b", "logs/operations.jsonl"] {
+        let path = place.path().join(log);
+        let torn = std::fs::read_to_string(&path).unwrap() + "torn";
+        std::fs::write(&path, torn).unwrap();
+    }
+    assert!(place.history.check_refs().unwrap().is_empty());
+    assert_eq!(place.history.survey_refs().unwrap().torn.len(), 2);
+}
+
+#[test]
 fn lines_of_packed_refs_that_can_be_read_are_kept() {
     let place = filled();
     super::refs::git(place.path(), &["tag", "-a", "-m", "t", "foreign", "refs/runs/o/p/b"]);
@@ -185,16 +213,16 @@ fn a_ref_to_a_lost_commit_and_damaged_logs_are_named() {
     std::fs::remove_file(place.path().join("objects").join(&lost[..2]).join(&lost[2..])).unwrap();
     for log in ["logs/refs/runs/o/p/b", "logs/operations.jsonl"] {
         let path = place.path().join(log);
-        let torn = std::fs::read_to_string(&path).unwrap() + "torn";
-        std::fs::write(&path, torn).unwrap();
+        let damaged = std::fs::read_to_string(&path).unwrap() + "damaged\n";
+        std::fs::write(&path, damaged).unwrap();
     }
     let found = place.history.check_refs().unwrap();
     let messages: Vec<&str> = found.iter().map(artifacts::Error::message).collect();
     let expected = [
-        "'refs/runs/o/p/a' leads nowhere",
-        "'refs/runs/o/p/b' leads",
         "o/p/b' has a line",
         "jsonl'",
+        "'refs/runs/o/p/a' leads nowhere",
+        "'refs/runs/o/p/b' leads",
     ];
     assert_eq!(messages.len(), expected.len(), "{messages:?}");
     for (message, expected) in messages.iter().zip(expected) {
