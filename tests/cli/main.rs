@@ -15,6 +15,7 @@ mod completions;
 mod config;
 mod download;
 mod everywhere;
+mod exit_door;
 mod init;
 mod ls;
 mod man;
