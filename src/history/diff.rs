@@ -6,7 +6,7 @@ use std::vec::IntoIter;
 use bstr::BString;
 
 use super::tree_entry::git_order;
-use super::{EntryMode, History, TreeEntry};
+use super::{EntryMode, History, ObjectWriter, TreeEntry};
 use crate::error::Result;
 use crate::id::Id;
 use crate::tree_path::TreePath;
@@ -96,52 +96,67 @@ impl Change {
     }
 }
 
-impl History {
-    /// The differences from the tree `a` to the tree `b` (`None` is an empty one), ordered by path.
-    ///
-    /// Directories that are equal are not read. Only files, links and empty directories are named;
-    /// a file in the place of a directory is one deleted and one added. Renames are not looked for:
-    /// see [`find_renames`].
-    pub fn diff(&self, a: Option<Id>, b: Option<Id>) -> Result<Vec<Change>> {
-        let mut changes = Vec::new();
-        if a == b {
-            return Ok(changes);
-        }
-        let mut levels = vec![self.level(TreePath::root(), a, b)?];
-        while let Some(level) = levels.last_mut() {
-            let Some((old, new)) = level.next_pair() else {
-                levels.pop();
-                continue;
-            };
-            if side(old.as_ref()) == side(new.as_ref()) {
-                continue;
-            }
-            let name = old.as_ref().or(new.as_ref()).map_or(BString::default(), |e| e.name.clone());
-            let path = level.path.join(&name).expect("because a tree's names were checked");
-            let below = |entry: &Option<TreeEntry>| {
-                entry.as_ref().filter(|entry| entry.mode.is_directory()).map(|entry| entry.id)
-            };
-            let (below_a, below_b) = (below(&old), below(&new));
-            if below_a.is_none() && below_b.is_none() {
-                changes.extend(leaf_change(path, side(old.as_ref()), side(new.as_ref())));
-                continue;
-            }
-            let next = self.level(path.clone(), below_a, below_b)?;
-            let empty = |entries: &Entries, entry| side(entry).filter(|_| entries.len() == 0);
-            let (old, new) = (empty(&next.a, old.as_ref()), empty(&next.b, new.as_ref()));
-            changes.extend(leaf_change(path, old, new));
-            levels.push(next);
-        }
-        Ok(changes)
-    }
+/// Where trees are read from.
+pub trait Trees {
+    /// The entries of the tree `id`, in Git's order.
+    fn tree_entries(&self, id: &Id) -> Result<Vec<TreeEntry>>;
+}
 
-    fn level(&self, path: TreePath, a: Option<Id>, b: Option<Id>) -> Result<Level> {
-        let entries = |id: Option<Id>| -> Result<Entries> {
-            let entries = id.map(|id| self.read_tree(&id)).transpose()?;
-            Ok(entries.unwrap_or_default().into_iter())
-        };
-        Ok(Level { path, a: entries(a)?, b: entries(b)? })
+impl Trees for History {
+    fn tree_entries(&self, id: &Id) -> Result<Vec<TreeEntry>> {
+        self.read_tree(id)
     }
+}
+
+impl Trees for ObjectWriter<'_> {
+    fn tree_entries(&self, id: &Id) -> Result<Vec<TreeEntry>> {
+        self.read_tree(id)
+    }
+}
+
+impl History {
+    /// The differences between two trees of this history; see [`diff_trees`].
+    pub fn diff(&self, a: Option<Id>, b: Option<Id>) -> Result<Vec<Change>> {
+        diff_trees(self, a, b)
+    }
+}
+
+/// The differences from the tree `a` to the tree `b` (`None` is an empty one), ordered by path.
+///
+/// Directories that are equal are not read. Only files, links and empty directories are named;
+/// a file in the place of a directory is one deleted and one added. Renames are not looked for:
+/// see [`find_renames`].
+pub fn diff_trees(trees: &dyn Trees, a: Option<Id>, b: Option<Id>) -> Result<Vec<Change>> {
+    let mut changes = Vec::new();
+    if a == b {
+        return Ok(changes);
+    }
+    let mut levels = vec![Level::read(trees, TreePath::root(), a, b)?];
+    while let Some(level) = levels.last_mut() {
+        let Some((old, new)) = level.next_pair() else {
+            levels.pop();
+            continue;
+        };
+        if side(old.as_ref()) == side(new.as_ref()) {
+            continue;
+        }
+        let name = old.as_ref().or(new.as_ref()).map_or(BString::default(), |e| e.name.clone());
+        let path = level.path.join(&name).expect("because a tree's names were checked");
+        let below = |entry: &Option<TreeEntry>| {
+            entry.as_ref().filter(|entry| entry.mode.is_directory()).map(|entry| entry.id)
+        };
+        let (below_a, below_b) = (below(&old), below(&new));
+        if below_a.is_none() && below_b.is_none() {
+            changes.extend(leaf_change(path, side(old.as_ref()), side(new.as_ref())));
+            continue;
+        }
+        let next = Level::read(trees, path.clone(), below_a, below_b)?;
+        let empty = |entries: &Entries, entry| side(entry).filter(|_| entries.len() == 0);
+        let (old, new) = (empty(&next.a, old.as_ref()), empty(&next.b, new.as_ref()));
+        changes.extend(leaf_change(path, old, new));
+        levels.push(next);
+    }
+    Ok(changes)
 }
 
 type Entries = IntoIter<TreeEntry>;
@@ -154,6 +169,14 @@ struct Level {
 }
 
 impl Level {
+    fn read(trees: &dyn Trees, path: TreePath, a: Option<Id>, b: Option<Id>) -> Result<Self> {
+        let entries = |id: Option<Id>| -> Result<Entries> {
+            let entries = id.map(|id| trees.tree_entries(&id)).transpose()?;
+            Ok(entries.unwrap_or_default().into_iter())
+        };
+        Ok(Level { path, a: entries(a)?, b: entries(b)? })
+    }
+
     /// The next name in Git's order and what each side has there.
     fn next_pair(&mut self) -> Option<(Option<TreeEntry>, Option<TreeEntry>)> {
         let order = match (self.a.as_slice().first(), self.b.as_slice().first()) {

@@ -58,6 +58,8 @@ pub struct ObjectWriter<'h> {
     positions: HashMap<Id, usize>,
     pending_bytes: usize,
     written: WrittenObjects,
+    /// Nothing is ever written.
+    is_trial: bool,
 }
 
 impl History {
@@ -70,7 +72,14 @@ impl History {
             positions: HashMap::new(),
             pending_bytes: 0,
             written: WrittenObjects::default(),
+            is_trial: false,
         })
+    }
+
+    /// A writer that keeps new objects in memory, to find out what their ids would be and to read
+    /// them back. It writes nothing and can't be flushed.
+    pub fn trial_writer(&self) -> Result<ObjectWriter<'_>> {
+        Ok(ObjectWriter { is_trial: true, ..self.writer()? })
     }
 
     /// The objects as the disk has them now. What other handles know of packs that are gone since
@@ -146,7 +155,7 @@ impl ObjectWriter<'_> {
         self.pending_bytes += bytes.len() + OBJECT_OVERHEAD;
         self.positions.insert(id, self.pending.len());
         self.pending.push(NewObject { id, kind, bytes });
-        if self.pending_bytes >= SPILL_BYTES {
+        if self.pending_bytes >= SPILL_BYTES && !self.is_trial {
             self.write_pending(true)?;
             self.existing = self.history.open_objects()?;
         }
@@ -155,6 +164,9 @@ impl ObjectWriter<'_> {
 
     /// Writes what was added and is not written yet. On return it is durable and everyone sees it.
     pub fn flush(mut self) -> Result<WrittenObjects> {
+        if self.is_trial {
+            return Err(Error::internal("a trial is not to be written"));
+        }
         let packed = self.written.packed || self.pending.len() > LOOSE_LIMIT;
         self.write_pending(packed)?;
         Ok(self.written)

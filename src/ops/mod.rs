@@ -1,6 +1,7 @@
 //! What can be done to a repository: one file a verb.
 
 pub mod cat;
+pub mod diff;
 pub mod download;
 pub mod init;
 pub mod ls;
@@ -8,6 +9,7 @@ pub mod reflog;
 pub mod resolve;
 pub mod run;
 mod snapshot;
+pub mod status;
 pub mod tag;
 pub mod undo;
 pub mod upload;

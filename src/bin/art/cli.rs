@@ -39,6 +39,8 @@ macro_rules! verbs {
 verbs! {
     "Repository and history" {
         Init init
+        Status status
+        Diff diff
         Config config
         Ls ls
         Cat cat

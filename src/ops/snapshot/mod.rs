@@ -4,6 +4,7 @@
 
 mod build;
 mod hash;
+mod need;
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -20,6 +21,8 @@ use crate::id::Id;
 use crate::progress::{Progress, Unit};
 use crate::repo::Repository;
 
+pub(crate) use need::Need;
+
 /// A directory that was walked, with the ids that are known of its files.
 pub(crate) struct Snapshot {
     root: PathBuf,
@@ -33,6 +36,8 @@ pub(crate) struct Snapshot {
     pub(crate) failed: Vec<(BString, Error)>,
     /// Files whose bytes were read, because the cache did not know them.
     pub(crate) read_files: u64,
+    /// Their bytes.
+    pub(crate) read_bytes: u64,
 }
 
 /// Whether ignore files count.
@@ -80,6 +85,7 @@ impl Snapshot {
             ids: vec![None; count],
             failed,
             read_files: 0,
+            read_bytes: 0,
         };
         snapshot.ask_cache(&repo.content().stat_cache(), repo.settings().threads)?;
         Ok(snapshot)
@@ -200,6 +206,7 @@ impl Snapshot {
                     self.ids[slot] = Some(id);
                     if let Some(stat) = stat {
                         self.read_files += 1;
+                        self.read_bytes += stat.size;
                         let path = [stem.as_slice(), &item.path].concat();
                         learned.extend(CacheEntry::new(&path, stat, id, began));
                     }

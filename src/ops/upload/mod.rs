@@ -3,18 +3,19 @@
 //! The order of writes: content packs, then their index segment, then trees and the commit, then
 //! the refs. Whatever ends it early leaves the run as it was.
 
+mod edits;
 mod place;
+mod plan;
 
 use std::io::Read;
 use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::run::{NewRun, Wanted, find_entry, prepare_run};
+use super::run::{NewRun, Wanted, prepare_run};
 use super::snapshot::{Ignores, Snapshot};
 use crate::content::{Session, Stored};
 use crate::error::{Error, ErrorKind, Result};
-use crate::history::edit::{self, Edit};
 use crate::history::{Commit, EntryMode, Expected, ObjectWriter, TreeEntry};
 use crate::id::Id;
 use crate::name::{Name, ProjectName, RefName};
@@ -24,6 +25,8 @@ use crate::tree_path::TreePath;
 
 pub use place::Source;
 use place::{Placement, plan_placements};
+pub(crate) use plan::survey;
+pub use plan::{Survey, UploadPlan, plan_upload};
 
 /// What to upload, and where.
 #[derive(Debug, Default)]
@@ -180,9 +183,7 @@ impl Intake<'_> {
         let mut spool = None;
         let mut snapshot = match placement {
             Placement::Directory { root, .. } => {
-                let ignores =
-                    if self.options.no_ignore { Ignores::Off } else { Ignores::Respected };
-                Snapshot::take(repo, root, ignores, progress)?
+                Snapshot::take(repo, root, self.options.ignores(), progress)?
             }
             Placement::File { parent, name, .. } => Snapshot::of_entry(repo, parent, name)?,
             Placement::Input { .. } => {
@@ -196,16 +197,8 @@ impl Intake<'_> {
         let outcome = &mut self.outcome;
         outcome.stored.add(snapshot.store(repo, &self.session, progress)?);
         drop(spool);
-        let entry = match placement {
-            Placement::Directory { .. } => {
-                Some((EntryMode::Directory, snapshot.write_trees(writer)?))
-            }
-            Placement::File { .. } => snapshot.single(),
-            Placement::Input { .. } => snapshot.single().map(|(_, id)| (EntryMode::File, id)),
-        };
-        if let Some((mode, id)) = entry {
-            self.edits.push((placement.to().clone(), mode, id));
-        }
+        let entry = placement.entry(&snapshot, writer)?;
+        self.edits.extend(entry.map(|(mode, id)| (placement.to().clone(), mode, id)));
         outcome.files += snapshot.walk.files;
         outcome.bytes += snapshot.walk.bytes;
         outcome.read_files += snapshot.read_files;
@@ -229,7 +222,7 @@ impl Intake<'_> {
             new_run: &options.new_run,
         };
         let mut run = prepare_run(repo, &wanted)?;
-        let tree = self.apply_edits(&mut writer, run.artifacts)?;
+        let tree = edits::apply_edits(&mut writer, run.artifacts, &self.edits, options.merge)?;
         let mut commit = None;
         if run.created || Some(tree) != run.artifacts {
             let record = run.write_record(&mut writer, tree)?;
@@ -291,27 +284,13 @@ impl Intake<'_> {
             message: self.options.subject(),
         })
     }
-
-    fn apply_edits(&self, writer: &mut ObjectWriter<'_>, base: Option<Id>) -> Result<Id> {
-        let mut edits = Vec::new();
-        for (path, mode, id) in &self.edits {
-            let mut id = *id;
-            if self.options.merge && *mode == EntryMode::Directory {
-                let old = match base {
-                    Some(base) => find_entry(writer, base, path)?,
-                    None => None,
-                };
-                if let Some((EntryMode::Directory, old)) = old {
-                    id = overlay(writer, old, id)?;
-                }
-            }
-            edits.push((path.clone(), Edit::Put { mode: *mode, id }));
-        }
-        edit::apply(writer, base, &edits)
-    }
 }
 
 impl UploadOptions {
+    fn ignores(&self) -> Ignores {
+        if self.no_ignore { Ignores::Off } else { Ignores::Respected }
+    }
+
     /// The subject of the commit.
     fn subject(&self) -> String {
         match &self.message {
@@ -323,25 +302,4 @@ impl UploadOptions {
             }
         }
     }
-}
-
-/// All that is in `old` or `new`; where both have a file, that of `new`.
-fn overlay(writer: &mut ObjectWriter<'_>, old: Id, new: Id) -> Result<Id> {
-    if old == new {
-        return Ok(new);
-    }
-    let mut entries = writer.read_tree(&new)?;
-    let known: std::collections::HashMap<_, _> =
-        entries.iter().enumerate().map(|(index, entry)| (entry.name.clone(), index)).collect();
-    for entry in writer.read_tree(&old)? {
-        let Some(index) = known.get(&entry.name) else {
-            entries.push(entry);
-            continue;
-        };
-        let both = (entry.mode, entries[*index].mode);
-        if both == (EntryMode::Directory, EntryMode::Directory) {
-            entries[*index].id = overlay(writer, entry.id, entries[*index].id)?;
-        }
-    }
-    writer.tree(entries)
 }

@@ -11,6 +11,9 @@ use crate::error::{Error, IoResultExt, Result};
 use crate::fs::atomic::TempFile;
 use crate::fs::walk::Filter;
 use crate::history::ignore::IgnoreRules;
+use crate::history::{EntryMode, ObjectWriter};
+use crate::id::Id;
+use crate::ops::snapshot::Snapshot;
 use crate::progress::{Progress, Unit, check_interrupt};
 use crate::repo::Repository;
 use crate::tree_path::TreePath;
@@ -70,6 +73,21 @@ impl Placement {
         }
         Err(Error::refused(format!("an ignore file leaves '{}' out", path.display()))
             .with_hint("take it all the same with --no-ignore"))
+    }
+
+    /// What stands at its place afterwards, its trees added to `writer`; `None` if it can't be read.
+    pub(super) fn entry(
+        &self,
+        snapshot: &Snapshot,
+        writer: &mut ObjectWriter<'_>,
+    ) -> Result<Option<(EntryMode, Id)>> {
+        Ok(match self {
+            Placement::Directory { .. } => {
+                Some((EntryMode::Directory, snapshot.write_trees(writer)?))
+            }
+            Placement::File { .. } => snapshot.single(),
+            Placement::Input { .. } => snapshot.single().map(|(_, id)| (EntryMode::File, id)),
+        })
     }
 
     pub(super) fn to(&self) -> &TreePath {

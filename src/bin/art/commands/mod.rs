@@ -29,11 +29,13 @@
 pub(crate) mod cat;
 pub(crate) mod completions;
 pub(crate) mod config;
+pub(crate) mod diff;
 pub(crate) mod download;
 pub(crate) mod init;
 pub(crate) mod ls;
 pub(crate) mod man;
 pub(crate) mod reflog;
+pub(crate) mod status;
 pub(crate) mod tag;
 pub(crate) mod undo;
 pub(crate) mod upload;

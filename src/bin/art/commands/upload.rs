@@ -4,13 +4,15 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 
 use artifacts::ops::run::NewRun;
-use artifacts::ops::upload::{Destination, Source, UploadOptions, UploadOutcome, upload};
-use artifacts::{Name, Result, TreePath};
+use artifacts::ops::upload::{
+    Destination, Source, UploadOptions, UploadOutcome, plan_upload, upload,
+};
+use artifacts::{Name, Repository, Result, TreePath};
 
 use crate::context::Context;
 use crate::report::{Exit, help_tail};
-use crate::ui::Page;
 use crate::ui::format::{count, size};
+use crate::ui::{Page, changes};
 
 /// Uploads files and directories as a commit on a run
 ///
@@ -90,6 +92,9 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         keep_going: args.keep_going,
         command: context.env.command_line(),
     };
+    if args.dry_run {
+        return plan(context, &repo, &options);
+    }
     let outcome = upload(&repo, &options, &mut std::io::stdin().lock(), context.progress())?;
     for (path, what) in &outcome.skipped {
         context.ui.warn(&format!("skipped {path}: {what}"));
@@ -99,6 +104,23 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     }
     context.ui.summary(&outcome, |page| view(page, &outcome))?;
     Ok(if outcome.failed.is_empty() { Exit::Ok } else { Exit::Partly })
+}
+
+/// Tells what would be done.
+fn plan(context: &Context<'_>, repo: &Repository, options: &UploadOptions) -> Result<Exit> {
+    let plan = plan_upload(repo, options, &mut std::io::stdin().lock(), context.progress())?;
+    changes::warn_of_omissions(&context.ui, &plan.survey);
+    context.ui.show(&plan, |page| {
+        let run = plan.run.as_ref().map_or("a new run", |run| run.as_str());
+        if plan.survey.changes.is_empty() {
+            writeln!(page, "{run}: nothing would change")?;
+        } else {
+            writeln!(page, "{run}: {}", changes::counts(&plan.survey.changes))?;
+            changes::list(page, &plan.survey.changes)?;
+        }
+        changes::what_is_stored(page, &plan.survey)
+    })?;
+    Ok(if plan.survey.failed.is_empty() { Exit::Ok } else { Exit::Partly })
 }
 
 fn source(path: &OsString) -> Source {

@@ -4,6 +4,7 @@
 //! with a broken pipe as its cause; `main` ends quietly on it. Failures to write to stderr are
 //! nobody's to hear of.
 
+pub(crate) mod changes;
 mod confirm;
 pub(crate) mod csv;
 pub(crate) mod format;
@@ -11,6 +12,7 @@ mod json;
 pub(crate) mod list;
 pub(crate) mod markdown;
 pub(crate) mod moves;
+pub(crate) mod patch;
 mod plain;
 mod progress;
 pub(crate) mod sanitize;

@@ -1,0 +1,117 @@
+//! `art diff`: what differs between two revisions, or a revision and a directory.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+
+use artifacts::history::Revision;
+use artifacts::ops::diff::{Comparison, DiffOptions, Endpoint, diff};
+use artifacts::{Result, TreePath};
+
+use crate::context::Context;
+use crate::report::{Exit, help_tail};
+use crate::ui::changes;
+use crate::ui::patch;
+
+/// Shows what differs between two revisions, or a revision and a directory
+///
+/// Lists the files that came, went, changed or moved, and the fields of the records that differ.
+/// What moved is found by equal or similar content. Ignore files count in a directory. A path
+/// behind a revision narrows both sides down; two single files are compared whatever their names.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = help_tail(
+    &[
+        "art diff HEAD~1 HEAD",
+        "art diff v1",
+        "art diff run/base ./out --stat",
+        "art diff v1:conf v2:conf --content -- train.toml",
+    ],
+    &[
+        Exit::No,
+        Exit::Partly,
+        Exit::NotARepository,
+        Exit::Unauthorized,
+        Exit::Unavailable,
+        Exit::Corrupt,
+        Exit::Interrupted,
+    ],
+))]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option that is typed")]
+pub(crate) struct Args {
+    /// What was: a revision, or a directory as ./DIR
+    #[arg(value_name = "A")]
+    from: OsString,
+
+    /// What is: a revision, or a directory as ./DIR [default: the working directory]
+    #[arg(value_name = "B")]
+    to: Option<OsString>,
+
+    /// Only what is at or below these paths
+    #[arg(value_name = "PATH", last = true)]
+    paths: Vec<OsString>,
+
+    /// Show the bytes that came and went
+    #[arg(long, group = "form")]
+    stat: bool,
+
+    /// Show letters and paths as `git diff --name-status` does
+    #[arg(long, group = "form")]
+    name_status: bool,
+
+    /// Show text line by line as `git diff` does; with --json, one line a change
+    #[arg(long, group = "form")]
+    content: bool,
+
+    /// Exit with 1 if there are differences
+    #[arg(long)]
+    exit_code: bool,
+}
+
+pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
+    let repo = context.repo()?;
+    let only: Result<Vec<TreePath>> =
+        args.paths.iter().map(|path| TreePath::parse(path.as_bytes())).collect();
+    let options = DiffOptions {
+        cwd: context.cwd().to_owned(),
+        from: endpoint(&args.from)?,
+        to: args.to.as_deref().map_or(Ok(Endpoint::Here), endpoint)?,
+        only: only?,
+    };
+    let mut comparison = diff(&repo, &options, context.progress())?;
+    let outcome = comparison.outcome();
+    for (path, why) in &outcome.failed {
+        context.ui.warn(&format!("can't read {path}: {why}"));
+    }
+    let is_partial = !outcome.failed.is_empty();
+    let differs = !(outcome.changes.is_empty() && outcome.record.is_empty());
+    show(context, args, &mut comparison)?;
+    Ok(match (is_partial, args.exit_code && differs) {
+        (true, _) => Exit::Partly,
+        (false, true) => Exit::No,
+        (false, false) => Exit::Ok,
+    })
+}
+
+fn show(context: &Context<'_>, args: &Args, comparison: &mut Comparison<'_>) -> Result<()> {
+    if args.content {
+        return patch::show(&context.ui, comparison);
+    }
+    if args.stat {
+        return changes::show_sizes(&context.ui, comparison);
+    }
+    let outcome = comparison.outcome();
+    context.ui.show(outcome, |page| {
+        if args.name_status {
+            return patch::name_status(page, &outcome.changes);
+        }
+        changes::fields(page, &outcome.record)?;
+        changes::list(page, &outcome.changes)
+    })
+}
+
+/// A directory begins as only a path can: with a dot or a slash.
+fn endpoint(text: &OsStr) -> Result<Endpoint> {
+    match text.as_bytes() {
+        [b'.' | b'/', ..] => Ok(Endpoint::Directory(text.into())),
+        bytes => Ok(Endpoint::Revision(Revision::parse(bytes)?)),
+    }
+}

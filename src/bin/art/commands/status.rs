@@ -1,0 +1,72 @@
+//! `art status`: what changed since the last upload.
+
+use std::path::PathBuf;
+
+use artifacts::Result;
+use artifacts::history::Revision;
+use artifacts::ops::status::{StatusOptions, StatusOutcome, status};
+
+use crate::context::Context;
+use crate::report::{Exit, help_tail};
+use crate::revision;
+use crate::ui::{Page, Style, changes};
+
+/// Compares a directory with the current run
+///
+/// Shows what an upload of it would change in the run and what it would store. The path is placed
+/// in the run as an upload would place it, and ignore files count. Without a current run everything
+/// is added. Changes are no failure: the exit code is 0 then too.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = help_tail(
+    &["art status", "art status model --rev v1", "art status model --rev run/base:models/old"],
+    &[
+        Exit::No,
+        Exit::Partly,
+        Exit::NotARepository,
+        Exit::Unauthorized,
+        Exit::Unavailable,
+        Exit::Corrupt,
+        Exit::Interrupted,
+    ],
+))]
+pub(crate) struct Args {
+    /// A file or directory [default: .]
+    #[arg(value_name = "PATH")]
+    path: Option<PathBuf>,
+
+    /// Compare with this instead of the current run; a path behind it says where
+    #[arg(long, value_name = "REV[:PATH]", value_parser = revision::parser())]
+    rev: Option<Revision>,
+}
+
+pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
+    let repo = context.repo()?;
+    let options = StatusOptions {
+        cwd: context.cwd().to_owned(),
+        path: args.path.clone(),
+        revision: args.rev.clone(),
+        project: context.globals.project.clone(),
+    };
+    let outcome = status(&repo, &options, context.progress())?;
+    changes::warn_of_omissions(&context.ui, &outcome.survey);
+    context.ui.show(&outcome, |page| view(page, &outcome))?;
+    Ok(if outcome.survey.failed.is_empty() { Exit::Ok } else { Exit::Partly })
+}
+
+fn view(page: &mut Page<'_>, outcome: &StatusOutcome) -> Result<()> {
+    let base = match (&outcome.reference, &outcome.commit) {
+        (Some(name), Some(commit)) => {
+            let name = page.paint(name.name(), Style::Name);
+            format!("{name} {}", page.paint(commit.short(), Style::Id))
+        }
+        (None, Some(commit)) => page.paint(commit.short(), Style::Id),
+        _ => "no current run".to_owned(),
+    };
+    if outcome.survey.changes.is_empty() {
+        writeln!(page, "{base}: no changes")?;
+    } else {
+        writeln!(page, "{base}: {}", changes::counts(&outcome.survey.changes))?;
+        changes::list(page, &outcome.survey.changes)?;
+    }
+    changes::what_is_stored(page, &outcome.survey)
+}

@@ -1,0 +1,246 @@
+//! Differences between two trees, for people: one line each.
+
+use artifacts::history::EntryMode;
+use artifacts::history::diff::{Change, Side};
+use artifacts::ops::diff::{Comparison, EndpointName, FieldChange, FileSizes};
+use artifacts::ops::upload::Survey;
+use artifacts::{Result, TreePath};
+use serde::Serialize;
+use serde_json::Value;
+use unicode_width::UnicodeWidthStr;
+
+use super::format::{count, grouped, size};
+use super::{Page, Style, Ui, sanitize};
+
+/// What happened to a path, in words and in Git's letter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Added,
+    Deleted,
+    Modified,
+    /// The same bytes; it may be executed now, or no longer.
+    Mode,
+    /// A file became a link, or a link a file.
+    Type,
+    Renamed,
+}
+
+impl Kind {
+    /// What `change` is.
+    pub(crate) fn of(change: &Change) -> Self {
+        let is_link = |side: &Side| side.mode == EntryMode::Symlink;
+        match change {
+            Change::Added { .. } => Kind::Added,
+            Change::Deleted { .. } => Kind::Deleted,
+            Change::Renamed { .. } => Kind::Renamed,
+            Change::Modified { old, new, .. } if is_link(old) != is_link(new) => Kind::Type,
+            Change::Modified { old, new, .. } if old.id == new.id => Kind::Mode,
+            Change::Modified { .. } => Kind::Modified,
+        }
+    }
+
+    /// The letter of `git diff --name-status`.
+    pub(crate) fn letter(self) -> char {
+        match self {
+            Kind::Added => 'A',
+            Kind::Deleted => 'D',
+            Kind::Modified | Kind::Mode => 'M',
+            Kind::Type => 'T',
+            Kind::Renamed => 'R',
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Kind::Added => "added",
+            Kind::Deleted => "deleted",
+            Kind::Modified => "modified",
+            Kind::Mode => "mode",
+            Kind::Type => "type",
+            Kind::Renamed => "renamed",
+        }
+    }
+
+    fn style(self) -> Style {
+        match self {
+            Kind::Added => Style::Added,
+            Kind::Deleted => Style::Deleted,
+            _ => Style::Modified,
+        }
+    }
+}
+
+/// One line for each change: the word, the path, and what else is worth a word.
+pub(crate) fn list(page: &mut Page<'_>, changes: &[Change]) -> Result<()> {
+    for change in changes {
+        let kind = Kind::of(change);
+        let word = page.paint(format_args!("{:<8}", kind.word()), kind.style());
+        let is_directory =
+            change.after().or(change.before()).map(|side| side.mode) == Some(EntryMode::Directory);
+        let slash = if is_directory { "/" } else { "" };
+        writeln!(page, "{word}  {}{slash}{}", paths(change), remark(change, kind))?;
+    }
+    Ok(())
+}
+
+/// The path, or both, safe to show.
+pub(crate) fn paths(change: &Change) -> String {
+    let shown = |path: &TreePath| path.to_string();
+    match change {
+        Change::Renamed { from, to, .. } => format!("{} -> {}", shown(from), shown(to)),
+        other => shown(other.path()),
+    }
+}
+
+fn remark(change: &Change, kind: Kind) -> String {
+    let mut remarks = Vec::new();
+    if let Change::Renamed { similarity, .. } = change
+        && *similarity < 100
+    {
+        remarks.push(format!("{similarity} % alike"));
+    }
+    if let (Some(old), Some(new)) = (change.before(), change.after())
+        && old.mode != new.mode
+    {
+        let word = |mode| match mode {
+            EntryMode::File => "a file",
+            EntryMode::Executable if kind == Kind::Type => "a file",
+            EntryMode::Executable => "executable",
+            EntryMode::Symlink => "a link",
+            EntryMode::Directory => "a directory",
+        };
+        remarks.push(match (old.mode, new.mode) {
+            (EntryMode::Executable, EntryMode::File) => "no longer executable".to_owned(),
+            (EntryMode::File, EntryMode::Executable) => "now executable".to_owned(),
+            (_, new) => format!("now {}", word(new)),
+        });
+    }
+    if remarks.is_empty() { String::new() } else { format!(" ({})", remarks.join(", ")) }
+}
+
+/// How many of each kind: `2 added, 1 renamed`.
+pub(crate) fn counts(changes: &[Change]) -> String {
+    const ORDER: [Kind; 6] =
+        [Kind::Added, Kind::Modified, Kind::Deleted, Kind::Renamed, Kind::Mode, Kind::Type];
+    let mut counts = [0; ORDER.len()];
+    for change in changes {
+        let kind = Kind::of(change);
+        counts[ORDER.iter().position(|known| *known == kind).unwrap_or_default()] += 1;
+    }
+    let words = ORDER.iter().zip(counts).filter(|(_, count)| *count > 0).map(|(kind, count)| {
+        let what = if matches!(kind, Kind::Mode | Kind::Type) { " changed" } else { "" };
+        format!("{} {}{what}", grouped(count), kind.word())
+    });
+    words.collect::<Vec<_>>().join(", ")
+}
+
+/// What an upload would find, read and store.
+pub(crate) fn what_is_stored(page: &mut Page<'_>, survey: &Survey) -> Result<()> {
+    let (files, bytes) = (count(survey.files, "file", "files"), size(survey.bytes));
+    let ignored = match survey.ignored {
+        0 => String::new(),
+        some => format!("; ignored {}", count(some, "entry", "entries")),
+    };
+    writeln!(page, "{files}, {bytes}{ignored}")?;
+    if survey.new_contents > 0 {
+        let files = count(survey.new_contents, "file", "files");
+        let new = size(survey.new_bytes);
+        writeln!(page, "an upload would store {new} of new content from {files}")?;
+    }
+    Ok(())
+}
+
+/// Names on stderr what no upload can take.
+pub(crate) fn warn_of_omissions(ui: &Ui, survey: &Survey) {
+    for (path, what) in &survey.skipped {
+        ui.warn(&format!("skipped {path}: {what}"));
+    }
+    for (path, why) in &survey.failed {
+        ui.warn(&format!("can't read {path}: {why}"));
+    }
+}
+
+/// One line for each field of a record that differs.
+pub(crate) fn fields(page: &mut Page<'_>, fields: &[FieldChange]) -> Result<()> {
+    for change in fields {
+        let name = page.paint(sanitize::name(change.field.as_bytes()), Style::Name);
+        let value = |value: &Option<Value>| match value {
+            None => "(none)".to_owned(),
+            Some(Value::String(text)) => sanitize::name(text.as_bytes()),
+            Some(other) => sanitize::name(other.to_string().as_bytes()),
+        };
+        writeln!(page, "{name}: {} -> {}", value(&change.old), value(&change.new))?;
+    }
+    Ok(())
+}
+
+/// A change and its bytes under `--json`.
+#[derive(Serialize)]
+struct WithSizes<'a> {
+    #[serde(flatten)]
+    change: &'a Change,
+    sizes: FileSizes,
+}
+
+/// A comparison with bytes under `--json`: the keys of the outcome, and more in each change.
+#[derive(Serialize)]
+struct OutcomeWithSizes<'a> {
+    from: &'a EndpointName,
+    to: &'a EndpointName,
+    record: &'a [FieldChange],
+    changes: Vec<WithSizes<'a>>,
+    failed: &'a [(String, String)],
+}
+
+/// The longest bar of bytes.
+const BAR: u64 = 30;
+
+/// One line for each change with the bytes that came and went, and their sum.
+pub(crate) fn show_sizes(ui: &Ui, comparison: &mut Comparison<'_>) -> Result<()> {
+    let changes = comparison.outcome().changes.clone();
+    let sizes: Result<Vec<FileSizes>> =
+        changes.iter().map(|change| comparison.sizes(change)).collect();
+    let sizes = sizes?;
+    let outcome = comparison.outcome();
+    let with_sizes = OutcomeWithSizes {
+        from: &outcome.from,
+        to: &outcome.to,
+        record: &outcome.record,
+        changes: changes
+            .iter()
+            .zip(&sizes)
+            .map(|(change, sizes)| WithSizes { change, sizes: *sizes })
+            .collect(),
+        failed: &outcome.failed,
+    };
+    ui.show(&with_sizes, |page| {
+        fields(page, &outcome.record)?;
+        bars(page, &changes, &sizes)
+    })
+}
+
+fn bars(page: &mut Page<'_>, changes: &[Change], sizes: &[FileSizes]) -> Result<()> {
+    let names: Vec<String> = changes.iter().map(paths).collect();
+    let width = names.iter().map(|name| name.width()).max().unwrap_or_default().min(60);
+    let most = sizes.iter().map(|sizes| sizes.added + sizes.deleted).max().unwrap_or_default();
+    // A change is never without a bar, however small beside the others.
+    let bar = |bytes: u64| match bytes {
+        0 => 0,
+        _ if most <= BAR => bytes,
+        _ => (u128::from(bytes) * u128::from(BAR)).div_ceil(u128::from(most)) as u64,
+    };
+    for (name, sizes) in names.iter().zip(sizes) {
+        let pad = " ".repeat(width.saturating_sub(name.width()));
+        let figures = format!("+{} -{}", size(sizes.added), size(sizes.deleted));
+        let plus = page.paint("+".repeat(bar(sizes.added) as usize), Style::Added);
+        let minus = page.paint("-".repeat(bar(sizes.deleted) as usize), Style::Deleted);
+        writeln!(page, "{}", format!("{name}{pad} | {figures:<21} {plus}{minus}").trim_end())?;
+    }
+    if !changes.is_empty() {
+        let sum = |bytes: fn(&FileSizes) -> u64| size(sizes.iter().map(bytes).sum());
+        let files = count(changes.len() as u64, "file", "files");
+        let (added, deleted) = (sum(|sizes| sizes.added), sum(|sizes| sizes.deleted));
+        writeln!(page, "{files} changed, {added} added, {deleted} deleted")?;
+    }
+    Ok(())
+}

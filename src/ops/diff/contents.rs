@@ -1,0 +1,95 @@
+//! The bytes behind the ids of a comparison: in the store, or still in a directory.
+
+use std::collections::HashMap;
+use std::io::Read;
+use std::path::Path;
+use std::rc::Rc;
+
+use rustix::fs::FileType;
+
+use crate::content::Reader;
+use crate::error::{Error, ErrorKind, IoResultExt, Result};
+use crate::fs::beneath::Beneath;
+use crate::history::diff::{Change, Side};
+use crate::id::Id;
+use crate::pack::{Chunk, MemberKind};
+use crate::repo::Repository;
+use crate::tree_path::TreePath;
+
+/// Reads contents by id, wherever they are.
+pub(super) struct Contents<'a> {
+    repo: &'a Repository,
+    reader: Reader<'a>,
+    files: HashMap<Id, (Rc<Beneath>, TreePath)>,
+}
+
+impl<'a> Contents<'a> {
+    pub(super) fn new(repo: &'a Repository) -> Self {
+        Contents { repo, reader: repo.content().reader(), files: HashMap::new() }
+    }
+
+    /// Makes known where the files of one `side` of `changes` are: below the directory `root`.
+    pub(super) fn add_directory(
+        &mut self,
+        root: &Path,
+        changes: &[Change],
+        side: fn(&Change) -> Option<Side>,
+    ) -> Result<()> {
+        let root = Rc::new(Beneath::open(root)?);
+        for change in changes {
+            if let Some(side) = side(change).filter(|side| !side.mode.is_directory()) {
+                self.files.insert(side.id, (Rc::clone(&root), change.path().clone()));
+            }
+        }
+        Ok(())
+    }
+
+    /// The bytes of the content with `id`; `None` if it is nowhere here.
+    pub(super) fn size(&mut self, id: &Id) -> Result<Option<u64>> {
+        if let Some((root, path)) = self.files.get(id) {
+            let found = root.stat(path.as_bytes()).on("read", path.to_path())?;
+            return Ok(found.map(|(_, stat)| stat.size));
+        }
+        if self.repo.content().contains(id)? { self.reader.size(id).map(Some) } else { Ok(None) }
+    }
+
+    /// The bytes with `id`, checked; the caller knows that it is here and how long.
+    pub(super) fn read(&mut self, id: &Id, limit: u64) -> Result<Vec<u8>> {
+        let Some((root, path)) = self.files.get(id) else { return self.reader.read(id, limit) };
+        let shown = path.to_path();
+        let is_link =
+            matches!(root.stat(path.as_bytes()).on("read", &shown)?, Some((FileType::Symlink, _)));
+        let bytes = if is_link {
+            root.read_link(path.as_bytes()).on("read", &shown)?
+        } else {
+            let mut bytes = Vec::new();
+            let file = root.open_file(path.as_bytes()).on("read", &shown)?;
+            file.take(limit + 1).read_to_end(&mut bytes).on("read", &shown)?;
+            bytes
+        };
+        if Id::of_blob(&bytes) != *id {
+            let message = format!("'{path}' changed while it was being read");
+            return Err(Error::new(ErrorKind::Unavailable, message).with_hint("try again"));
+        }
+        Ok(bytes)
+    }
+
+    /// The chunks of the content with `id`, at most `limit`; `None` if there are more, or if it is
+    /// not in the store. What was never cut is one chunk.
+    pub(super) fn chunks(&mut self, id: &Id, limit: usize) -> Result<Option<Vec<Chunk>>> {
+        let Some(location) = self.repo.content().locate(id)? else { return Ok(None) };
+        if location.kind != MemberKind::Manifest {
+            return Ok(Some(vec![Chunk { id: *id, size: location.size }]));
+        }
+        let mut chunks = Vec::new();
+        let mut is_too_long = false;
+        self.reader.chunks(&location, |chunk| {
+            is_too_long |= chunks.len() >= limit;
+            if !is_too_long {
+                chunks.push(chunk);
+            }
+            Ok(())
+        })?;
+        Ok((!is_too_long).then_some(chunks))
+    }
+}

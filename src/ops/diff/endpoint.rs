@@ -1,0 +1,181 @@
+//! The two sides of a comparison: a revision, or a directory as an upload of it would be.
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use bstr::BString;
+use serde::Serialize;
+
+use super::DiffOptions;
+use crate::error::{Error, IoResultExt, Result};
+use crate::history::{ObjectWriter, Revision, TreeEntry};
+use crate::id::Id;
+use crate::ops::resolve::resolve;
+use crate::ops::snapshot::{Ignores, Snapshot};
+use crate::progress::Progress;
+use crate::repo::Repository;
+use crate::tree_path::{TreePath, escaped};
+
+/// One side of a comparison.
+#[derive(Debug, Clone)]
+pub enum Endpoint {
+    /// A revision, or what is at its path.
+    Revision(Revision),
+    /// A directory; ignore files count.
+    Directory(PathBuf),
+    /// The working directory, at the path of the other side.
+    Here,
+}
+
+/// What one side of a comparison is.
+#[derive(Debug, Clone, Serialize)]
+pub struct EndpointName {
+    /// As it was typed, or the directory's path.
+    pub name: String,
+    /// The commit; none for a directory.
+    pub commit: Option<Id>,
+}
+
+/// One side, found.
+pub(super) struct Found {
+    pub(super) name: EndpointName,
+    pub(super) tree: Option<Id>,
+    /// The record, for a revision without a path.
+    pub(super) record: Option<toml::Table>,
+    /// The directory that the paths of the tree start from, if it is one.
+    pub(super) root: Option<PathBuf>,
+    pub(super) failed: Vec<(String, String)>,
+    /// The paths of what could not be read.
+    pub(super) unread: Vec<TreePath>,
+}
+
+/// What a revision names: a tree, or one file.
+struct Named {
+    name: EndpointName,
+    record: Option<toml::Table>,
+    path: TreePath,
+    entry: Option<TreeEntry>,
+}
+
+/// Finds both sides; trees that are in no repository are added to `writer`.
+pub(super) fn find_both(
+    repo: &Repository,
+    options: &DiffOptions,
+    writer: &mut ObjectWriter<'_>,
+    progress: &dyn Progress,
+) -> Result<(Found, Found)> {
+    let named = |endpoint: &Endpoint| match endpoint {
+        Endpoint::Revision(revision) => named(repo, revision).map(Some),
+        _ => Ok(None),
+    };
+    let (from, to) = (named(&options.from)?, named(&options.to)?);
+    let file_name = [&from, &to].into_iter().flatten().find_map(Named::file_name);
+    let path = [&from, &to].into_iter().flatten().map(|named| named.path.clone()).next();
+    let path = path.unwrap_or_default();
+    let mut find = |endpoint: &Endpoint, named: Option<Named>| match (endpoint, named) {
+        (_, Some(named)) => named.found(file_name.as_ref(), writer),
+        (Endpoint::Directory(directory), _) => {
+            let root = options.cwd.join(directory);
+            let name = escaped(directory.as_os_str().as_bytes());
+            directory_at(repo, name, &root, writer, progress)
+        }
+        (_, None) => here(repo, options, &path, file_name.as_ref(), writer, progress),
+    };
+    Ok((find(&options.from, from)?, find(&options.to, to)?))
+}
+
+fn named(repo: &Repository, revision: &Revision) -> Result<Named> {
+    let found = resolve(repo, revision)?;
+    let record = if found.path.is_root() {
+        let bytes = repo.history().read_blob(&found.record)?;
+        let damaged = || Error::corrupt(format!("{} is damaged", found.kind.file()));
+        let text = std::str::from_utf8(&bytes).map_err(|error| damaged().with_source(error))?;
+        Some(toml::from_str(text).map_err(|error| damaged().with_source(error))?)
+    } else {
+        None
+    };
+    Ok(Named {
+        name: EndpointName { name: revision.to_string(), commit: Some(found.commit) },
+        record,
+        entry: found.entry(repo)?,
+        path: found.path,
+    })
+}
+
+impl Named {
+    /// The file's name, if it is one file.
+    fn file_name(&self) -> Option<BString> {
+        let entry = self.entry.as_ref().filter(|entry| !entry.mode.is_directory())?;
+        Some(entry.name.clone())
+    }
+
+    /// Two single files are compared whatever their names: both stand under `file_name`.
+    fn found(self, file_name: Option<&BString>, writer: &mut ObjectWriter<'_>) -> Result<Found> {
+        let tree = match (self.entry, file_name) {
+            (Some(entry), Some(name)) if !entry.mode.is_directory() => {
+                Some(writer.tree(vec![TreeEntry { name: name.clone(), ..entry }])?)
+            }
+            (entry, _) => entry.map(|entry| entry.id),
+        };
+        Ok(Found {
+            name: self.name,
+            tree,
+            record: self.record,
+            root: None,
+            failed: Vec::new(),
+            unread: Vec::new(),
+        })
+    }
+}
+
+/// The working directory at `path`, which may be a file there, or nothing.
+fn here(
+    repo: &Repository,
+    options: &DiffOptions,
+    path: &TreePath,
+    file_name: Option<&BString>,
+    writer: &mut ObjectWriter<'_>,
+    progress: &dyn Progress,
+) -> Result<Found> {
+    let root = options.cwd.join(path.to_path());
+    let shown = if path.is_root() { ".".to_owned() } else { path.to_string() };
+    let (Some(name), Some(parent)) = (file_name, root.parent()) else {
+        return directory_at(repo, shown, &root, writer, progress);
+    };
+    let mut snapshot = Snapshot::of_entry(repo, parent, name)?;
+    snapshot.hash(repo, progress)?;
+    let tree = match snapshot.single() {
+        Some((mode, id)) => Some(writer.tree(vec![TreeEntry { name: name.clone(), mode, id }])?),
+        None => None,
+    };
+    found_at(shown, parent, tree, &snapshot)
+}
+
+fn directory_at(
+    repo: &Repository,
+    name: String,
+    root: &Path,
+    writer: &mut ObjectWriter<'_>,
+    progress: &dyn Progress,
+) -> Result<Found> {
+    if !root.metadata().on("read", root)?.is_dir() {
+        return Err(Error::invalid(format!("'{name}' is no directory"))
+            .with_hint("name a directory, or a file's path behind a revision: art diff REV:PATH"));
+    }
+    let mut snapshot = Snapshot::take(repo, root, Ignores::Respected, progress)?;
+    snapshot.hash(repo, progress)?;
+    let tree = snapshot.write_trees(writer)?;
+    found_at(name, root, Some(tree), &snapshot)
+}
+
+fn found_at(name: String, root: &Path, tree: Option<Id>, snapshot: &Snapshot) -> Result<Found> {
+    let unread = snapshot.failed.iter().map(|(path, _)| TreePath::parse(path));
+    Ok(Found {
+        name: EndpointName { name, commit: None },
+        tree,
+        record: None,
+        root: Some(root.to_owned()),
+        failed: snapshot.failures().collect(),
+        unread: unread.collect::<Result<_>>()?,
+    })
+}

@@ -1,0 +1,94 @@
+//! The fields of two records that differ.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value;
+
+/// A field of a record with another value, or in one record only.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FieldChange {
+    /// Its place: `status`, `source.commit`, `lineage.NAME.id`.
+    pub field: String,
+    /// What it was.
+    pub old: Option<Value>,
+    /// What it is.
+    pub new: Option<Value>,
+}
+
+/// What differs between two records, by field.
+pub(super) fn changes(old: &toml::Table, new: &toml::Table) -> Vec<FieldChange> {
+    let mut fields: BTreeMap<String, (Option<Value>, Option<Value>)> = BTreeMap::new();
+    flatten(old, "", &mut |field, value| fields.entry(field).or_default().0 = Some(value));
+    flatten(new, "", &mut |field, value| fields.entry(field).or_default().1 = Some(value));
+    let changed = fields.into_iter().filter(|(_, (old, new))| old != new);
+    changed.map(|(field, (old, new))| FieldChange { field, old, new }).collect()
+}
+
+/// Gives every value that is no table to `each`, under the path of its keys.
+fn flatten(table: &toml::Table, above: &str, each: &mut dyn FnMut(String, Value)) {
+    for (key, value) in table {
+        let field = if above.is_empty() { key.clone() } else { format!("{above}.{key}") };
+        match value {
+            toml::Value::Table(below) => flatten(below, &field, each),
+            toml::Value::Array(items) if is_tables(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    let Some(item) = item.as_table() else { continue };
+                    let name = item.get("name").and_then(toml::Value::as_str);
+                    let name = name.map_or_else(|| index.to_string(), str::to_owned);
+                    flatten(item, &format!("{field}.{name}"), each);
+                }
+            }
+            other => each(field, json(other)),
+        }
+    }
+}
+
+fn is_tables(items: &[toml::Value]) -> bool {
+    !items.is_empty() && items.iter().all(toml::Value::is_table)
+}
+
+fn json(value: &toml::Value) -> Value {
+    match value {
+        toml::Value::String(text) => Value::from(text.as_str()),
+        toml::Value::Integer(number) => Value::from(*number),
+        toml::Value::Float(number) => Value::from(*number),
+        toml::Value::Boolean(flag) => Value::from(*flag),
+        toml::Value::Datetime(time) => Value::from(time.to_string()),
+        toml::Value::Array(items) => items.iter().map(json).collect(),
+        toml::Value::Table(table) => {
+            table.iter().map(|(key, value)| (key.clone(), json(value))).collect()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_named_by_their_path_and_lists_of_tables_by_name() {
+        let old = "status = \"created\"\ntags = [\"a\"]\n[source]\ncommit = \"1\"\n\
+                   [[lineage]]\nname = \"m\"\nkind = \"file\"\n[[lineage]]\nname = \"n\"\nkind = \"x\"\n";
+        let new = "status = \"running\"\ntags = [\"a\", \"b\"]\nexit_code = 3\n[source]\ncommit = \"1\"\n\
+                   [[lineage]]\nname = \"n\"\nkind = \"x\"\n[[lineage]]\nname = \"m\"\nkind = \"dir\"\n";
+        let found = changes(&toml::from_str(old).unwrap(), &toml::from_str(new).unwrap());
+        let shown: Vec<_> = found
+            .iter()
+            .map(|change| {
+                let side =
+                    |value: &Option<Value>| value.as_ref().map_or("-".to_owned(), Value::to_string);
+                format!("{} {} {}", change.field, side(&change.old), side(&change.new))
+            })
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                "exit_code - 3",
+                "lineage.m.kind \"file\" \"dir\"",
+                "status \"created\" \"running\"",
+                "tags [\"a\"] [\"a\",\"b\"]",
+            ]
+        );
+    }
+}

@@ -1,0 +1,117 @@
+//! `art diff`: what differs between two revisions, or a revision and a directory: files, their
+//! bytes, and the fields of the records.
+
+mod contents;
+mod endpoint;
+mod fields;
+mod hunks;
+mod likeness;
+mod patch;
+mod sizes;
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::error::Result;
+use crate::history::diff::{Change, Side, diff_trees, find_renames};
+use crate::progress::Progress;
+use crate::repo::Repository;
+use crate::tree_path::TreePath;
+
+use contents::Contents;
+pub use endpoint::{Endpoint, EndpointName};
+use endpoint::{Found, find_both};
+pub use fields::FieldChange;
+use likeness::Likeness;
+pub use patch::{Shown, quote};
+pub use sizes::FileSizes;
+
+/// What to compare.
+#[derive(Debug, Clone)]
+pub struct DiffOptions {
+    /// The directory that relative paths start from, absolute.
+    pub cwd: PathBuf,
+    /// What was.
+    pub from: Endpoint,
+    /// What is.
+    pub to: Endpoint,
+    /// Only what is at or below one of these paths; nothing means everything.
+    pub only: Vec<TreePath>,
+}
+
+/// What differs.
+#[derive(Debug, Clone, Serialize)]
+pub struct DiffOutcome {
+    /// What was.
+    pub from: EndpointName,
+    /// What is.
+    pub to: EndpointName,
+    /// The fields of the records that differ, where both sides are whole revisions.
+    pub record: Vec<FieldChange>,
+    /// The files, links and empty directories that differ, by path.
+    pub changes: Vec<Change>,
+    /// What could not be read: path and why. It is in no change.
+    pub failed: Vec<(String, String)>,
+}
+
+/// A comparison: what differs, and the way to the bytes of it.
+pub struct Comparison<'a> {
+    outcome: DiffOutcome,
+    contents: Contents<'a>,
+    likeness: Likeness,
+}
+
+/// Compares. Writes nothing.
+///
+/// Renames are found by equal bytes and, for up to 10,000 pairs and a bounded number of bytes read,
+/// by likeness: files of at most 1 MiB line by line as Git does it, larger ones by the chunks that
+/// they share.
+pub fn diff<'a>(
+    repo: &'a Repository,
+    options: &DiffOptions,
+    progress: &dyn Progress,
+) -> Result<Comparison<'a>> {
+    let mut writer = repo.history().trial_writer()?;
+    let (from, to) = find_both(repo, options, &mut writer, progress)?;
+    let mut changes = diff_trees(&writer, from.tree, to.tree)?;
+    let unread: Vec<TreePath> = from.unread.iter().chain(&to.unread).cloned().collect();
+    let is_at = |change: &Change, paths: &[TreePath]| {
+        paths.iter().any(|path| change.path().starts_with(path))
+    };
+    changes.retain(|change| {
+        (options.only.is_empty() || is_at(change, &options.only)) && !is_at(change, &unread)
+    });
+    let mut contents = Contents::new(repo);
+    for (found, side) in
+        [(&from, Change::before as fn(&Change) -> Option<Side>), (&to, Change::after)]
+    {
+        if let Some(root) = &found.root {
+            contents.add_directory(root, &changes, side)?;
+        }
+    }
+    let mut likeness = Likeness::default();
+    let changes = find_renames(
+        changes,
+        Some(&mut |old, new| likeness.percent(&mut contents, &old.id, &new.id, progress)),
+    )?;
+    progress.end();
+    let record = if options.only.is_empty() { fields_of(&from, &to) } else { Vec::new() };
+    let failed = from.failed.into_iter().chain(to.failed).collect();
+    let outcome = DiffOutcome { from: from.name, to: to.name, record, changes, failed };
+    Ok(Comparison { outcome, contents, likeness })
+}
+
+fn fields_of(from: &Found, to: &Found) -> Vec<FieldChange> {
+    match (&from.record, &to.record) {
+        (Some(from), Some(to)) => fields::changes(from, to),
+        _ => Vec::new(),
+    }
+}
+
+impl Comparison<'_> {
+    /// What differs.
+    pub fn outcome(&self) -> &DiffOutcome {
+        &self.outcome
+    }
+}
