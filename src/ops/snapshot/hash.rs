@@ -20,45 +20,56 @@ impl Snapshot {
     /// Finds the ids of all files by reading those that the cache does not know. Nothing is
     /// written, so this works on a repository that can only be read.
     pub(crate) fn hash(&mut self, repo: &Repository, progress: &dyn Progress) -> Result<()> {
-        let (items, slots) = self.unknown();
-        if items.is_empty() {
-            return Ok(());
-        }
-        let bytes = items.iter().map(Item::size).sum();
-        progress.begin("reading", Some(bytes), Unit::Bytes);
-        let next = AtomicUsize::new(0);
-        let work = || -> Result<Vec<Hashed>> {
-            let mut hashed = Vec::new();
-            let mut buffer = vec![0; 1 << 20];
-            while let Some((number, item)) = {
-                let number = next.fetch_add(1, Ordering::Relaxed);
-                items.get(number).map(|item| (number, item))
-            } {
-                let found = hash_item(&self.beneath, item, &mut buffer, progress);
-                if let Err(error) = &found
-                    && error.kind() == ErrorKind::Interrupted
-                {
-                    check_interrupt(progress)?;
-                }
-                hashed.push((number, found));
+        let mut from = 0;
+        loop {
+            let (items, slots) = self.unknown(from);
+            let Some(last) = slots.last() else { return Ok(()) };
+            if from == 0 {
+                progress.begin("reading", Some(self.unknown_bytes()), Unit::Bytes);
             }
-            Ok(hashed)
-        };
-        let threads = repo.settings().threads;
-        let parts: Vec<Result<Vec<Hashed>>> = std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..threads.max(1)).map(|_| scope.spawn(work)).collect();
-            let ended = || Error::internal("a reading thread ended early");
-            workers.into_iter().map(|worker| worker.join().map_err(|_| ended()).flatten()).collect()
-        });
-        let mut found = Vec::with_capacity(items.len());
-        for part in parts {
-            found.extend(part?);
+            from = last + 1;
+            let found = hash_items(&self.beneath, &items, repo.settings().threads, progress)?;
+            self.learn(items, slots, found, i64::MIN / 2);
         }
-        found.sort_unstable_by_key(|(number, _)| *number);
-        let found = found.into_iter().map(|(_, found)| found).collect();
-        self.learn(items, slots, found, i64::MIN / 2);
-        Ok(())
     }
+}
+
+/// The items' ids, in their order.
+fn hash_items(
+    beneath: &Beneath,
+    items: &[Item],
+    threads: usize,
+    progress: &dyn Progress,
+) -> Result<Vec<Result<(Id, Option<Stat>)>>> {
+    let next = AtomicUsize::new(0);
+    let work = || -> Result<Vec<Hashed>> {
+        let mut hashed = Vec::new();
+        let mut buffer = vec![0; 1 << 20];
+        while let Some((number, item)) = {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            items.get(number).map(|item| (number, item))
+        } {
+            let found = hash_item(beneath, item, &mut buffer, progress);
+            if let Err(error) = &found
+                && error.kind() == ErrorKind::Interrupted
+            {
+                check_interrupt(progress)?;
+            }
+            hashed.push((number, found));
+        }
+        Ok(hashed)
+    };
+    let parts: Vec<Result<Vec<Hashed>>> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads.max(1)).map(|_| scope.spawn(work)).collect();
+        let ended = || Error::internal("a reading thread ended early");
+        workers.into_iter().map(|worker| worker.join().map_err(|_| ended()).flatten()).collect()
+    });
+    let mut found = Vec::with_capacity(items.len());
+    for part in parts {
+        found.extend(part?);
+    }
+    found.sort_unstable_by_key(|(number, _)| *number);
+    Ok(found.into_iter().map(|(_, found)| found).collect())
 }
 
 fn hash_item(

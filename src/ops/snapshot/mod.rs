@@ -15,7 +15,7 @@ use crate::content::{CacheEntry, Item, ItemKind, Session, StatCache, Stored};
 use crate::error::{Error, IoResultExt, Result};
 use crate::fs::beneath::Beneath;
 use crate::fs::stat::Stat;
-use crate::fs::walk::{Everything, Kind, Skipped, Walk, walk};
+use crate::fs::walk::{Directory, Everything, Kind, Skipped, Walk, walk};
 use crate::history::ignore::IgnoreRules;
 use crate::id::Id;
 use crate::progress::{Progress, Unit};
@@ -39,6 +39,9 @@ pub(crate) struct Snapshot {
     /// Their bytes.
     pub(crate) read_bytes: u64,
 }
+
+/// Entries that are read in one go.
+const WINDOW: usize = 1 << 16;
 
 /// Whether ignore files count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,7 +117,7 @@ impl Snapshot {
             let mut ids = self.ids.as_mut_slice();
             let mut workers = Vec::new();
             for directories in self.walk.directories.chunks(share) {
-                let count = directories.iter().map(crate::fs::walk::Directory::len).sum();
+                let count = directories.iter().map(Directory::len).sum();
                 let (own, rest) = ids.split_at_mut(count);
                 ids = rest;
                 workers.push(scope.spawn(move || {
@@ -136,23 +139,37 @@ impl Snapshot {
         })
     }
 
-    /// The entries whose bytes must be read, with their slots.
-    fn unknown(&self) -> (Vec<Item>, Vec<usize>) {
+    /// The next entries from the slot `from` on whose bytes must be read, with their slots; at most
+    /// [`WINDOW`], so that what is held of them does not grow with the tree.
+    fn unknown(&self, from: usize) -> (Vec<Item>, Vec<usize>) {
         let (mut items, mut slots) = (Vec::new(), Vec::new());
-        for (directory, first) in self.walk.directories.iter().zip(&self.first) {
-            for (index, (name, kind)) in directory.iter().enumerate() {
+        let start = self.first.partition_point(|first| *first <= from).saturating_sub(1);
+        for (directory, first) in self.walk.directories.iter().zip(&self.first).skip(start) {
+            for index in from.saturating_sub(*first)..directory.len() {
+                if self.ids[first + index].is_some() {
+                    continue;
+                }
+                let (name, kind) = directory.entry(index);
                 let kind = match kind {
                     Kind::File(stat) => ItemKind::File(stat),
                     Kind::Symlink(_) => ItemKind::Symlink,
                     Kind::Directory(_) => continue,
                 };
-                if self.ids[first + index].is_none() {
-                    items.push(Item { path: directory.path_of(name), kind });
-                    slots.push(first + index);
+                items.push(Item { path: directory.path_of(name), kind });
+                slots.push(first + index);
+                if items.len() == WINDOW {
+                    return (items, slots);
                 }
             }
         }
         (items, slots)
+    }
+
+    /// Bytes of the files that must be read.
+    fn unknown_bytes(&self) -> u64 {
+        let entries = self.walk.directories.iter().flat_map(Directory::iter);
+        let unknown = entries.zip(&self.ids).filter(|(_, id)| id.is_none());
+        unknown.map(|((_, kind), _)| if let Kind::File(stat) = kind { stat.size } else { 0 }).sum()
     }
 
     /// Stores what is not known yet, and remembers it for the next time.
@@ -163,19 +180,22 @@ impl Snapshot {
         progress: &dyn Progress,
     ) -> Result<Stored> {
         self.forget_lost(repo)?;
-        let (items, slots) = self.unknown();
-        if items.is_empty() {
-            return Ok(Stored::default());
+        let (content, threads) = (repo.content(), repo.settings().threads);
+        let mut stored = Stored::default();
+        let mut from = 0;
+        loop {
+            let (items, slots) = self.unknown(from);
+            let Some(last) = slots.last() else { return Ok(stored) };
+            if from == 0 {
+                progress.begin("storing", Some(self.unknown_bytes()), Unit::Bytes);
+            }
+            from = last + 1;
+            let ingested = content.ingest(session, &self.beneath, &items, threads, progress)?;
+            stored.add(ingested.stored);
+            let learned = self.learn(items, slots, ingested.items, session.began());
+            // The cache only saves time; a full disk here must not fail an upload that is stored.
+            let _ = content.stat_cache().add(session.directory(), learned);
         }
-        let bytes = items.iter().map(Item::size).sum();
-        progress.begin("storing", Some(bytes), Unit::Bytes);
-        let threads = repo.settings().threads;
-        let ingested = repo.content().ingest(session, &self.beneath, &items, threads, progress)?;
-        let learned = self.learn(items, slots, ingested.items, session.began());
-        let content = repo.content();
-        // The cache only saves time; a full disk here must not fail an upload that is stored.
-        let _ = content.stat_cache().add(session.directory(), learned);
-        Ok(ingested.stored)
     }
 
     /// An id that the cache knows but the store has lost must be stored again.
