@@ -239,3 +239,42 @@ fn what_can_not_be_compared_is_an_error() {
     assert_eq!(sandbox.art("diff HEAD ./two/new").code, 2);
     assert_eq!(sandbox.art("diff HEAD~1 HEAD --stat --content").code, 2);
 }
+
+/// Numbers that look random and are the same in every run.
+fn numbers(mut state: u64) -> impl FnMut(usize) -> usize {
+    move |below| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 33) as usize % below
+    }
+}
+
+#[test]
+fn git_and_patch_apply_the_patch_of_any_edits() {
+    const WORDS: [&str; 8] = ["a", "b", "{", "}", "  x", "fn f()", "", "é"];
+    let sandbox = Sandbox::new();
+    sandbox.art("init --project ada/lab").ok();
+    let mut below = numbers(7);
+    for file in 0..150 {
+        let lines = below(50);
+        let mut text: Vec<&str> = (0..lines).map(|_| WORDS[below(WORDS.len())]).collect();
+        for top in ["old", "new"] {
+            let end = if below(4) > 0 && !text.is_empty() { "\n" } else { "" };
+            sandbox.write(format!("{top}/{file}"), text.join("\n") + end);
+            for _ in 0..=below(6) {
+                let at = below(text.len() + 1);
+                if at < text.len() && below(2) == 0 {
+                    text.remove(at);
+                } else {
+                    text.insert(at, WORDS[below(WORDS.len())]);
+                }
+            }
+        }
+    }
+    sandbox.write("patch", sandbox.art("diff ./old ./new --content").ok().stdout_bytes);
+    for apply in ["git apply --whitespace=nowarn", "patch -s -p1 -i"] {
+        let script = format!(
+            "rm -rf copy && cp -a old copy && (cd copy && {apply} ../patch) && diff -r copy new"
+        );
+        sandbox.shell(&script).ok();
+    }
+}
