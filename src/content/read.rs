@@ -29,6 +29,9 @@ pub struct Reader<'a> {
     packs: VecDeque<(Id, Arc<File>)>,
     frames: VecDeque<CachedFrame>,
     decoder: FrameDecoder,
+    /// The most frames that are kept, and the most bytes.
+    cache: (usize, u64),
+    decompressor: Option<zstd::bulk::Decompressor<'static>>,
     compressed: Vec<u8>,
 }
 
@@ -40,6 +43,8 @@ impl ContentStore {
             packs: VecDeque::new(),
             frames: VecDeque::new(),
             decoder: FrameDecoder::default(),
+            cache: (CACHED_FRAMES, u64::MAX),
+            decompressor: None,
             compressed: Vec::new(),
         }
     }
@@ -58,6 +63,14 @@ fn damaged(pack: &Id, what: impl std::fmt::Display) -> Error {
 impl<'a> Reader<'a> {
     pub(super) fn store(&self) -> &'a ContentStore {
         self.store
+    }
+
+    /// The same, keeping up to `frames` frames of up to `bytes` bytes in all decompressed: for
+    /// reading in another order than that of the packs.
+    #[must_use]
+    pub fn with_cache(mut self, frames: usize, bytes: u64) -> Self {
+        self.cache = (frames.max(1), bytes);
+        self
     }
 
     fn pack(&mut self, id: &Id) -> Result<Arc<File>> {
@@ -91,7 +104,12 @@ impl<'a> Reader<'a> {
         }
         let bytes = Arc::new(self.decompress(pack, frame)?);
         self.frames.push_front((key, Arc::clone(&bytes)));
-        self.frames.truncate(CACHED_FRAMES);
+        self.frames.truncate(self.cache.0);
+        let mut bytes_kept = self.frames.iter().map(|(_, frame)| frame.len() as u64).sum::<u64>();
+        while bytes_kept > self.cache.1 && self.frames.len() > 1 {
+            let dropped = self.frames.pop_back();
+            bytes_kept -= dropped.map_or(0, |(_, frame)| frame.len() as u64);
+        }
         Ok(bytes)
     }
 

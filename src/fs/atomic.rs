@@ -25,8 +25,12 @@ impl TempFile {
 
     /// As [`TempFile::new_in`], with the permission bits `mode` less the umask.
     pub fn with_mode_in(directory: &Path, mode: u32) -> Result<Self> {
+        Self::named(directory, "", mode)
+    }
+
+    fn named(directory: &Path, prefix: &str, mode: u32) -> Result<Self> {
         loop {
-            let path = directory.join(unique_name());
+            let path = directory.join(format!("{prefix}{}", unique_name()));
             match OpenOptions::new().read(true).write(true).create_new(true).mode(mode).open(&path)
             {
                 Ok(file) => return Ok(TempFile { file: Some(file), path }),
@@ -34,6 +38,12 @@ impl TempFile {
                 Err(error) => return Err(error).on("create", &path),
             }
         }
+    }
+
+    /// A new, empty file in the directory of `target`, hidden there until it is persisted.
+    pub fn beside(target: &Path) -> Result<Self> {
+        let directory = target.parent().filter(|parent| !parent.as_os_str().is_empty());
+        Self::named(directory.unwrap_or(Path::new(".")), ".art-", 0o666)
     }
 
     /// Where it is now.

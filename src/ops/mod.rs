@@ -3,6 +3,7 @@
 pub mod cat;
 pub mod diff;
 pub mod download;
+pub mod export;
 pub mod init;
 pub mod ls;
 pub mod reflog;

@@ -17,6 +17,7 @@ mod diff;
 mod download;
 mod everywhere;
 mod exit_door;
+mod export;
 mod init;
 mod ls;
 mod man;

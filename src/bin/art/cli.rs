@@ -47,6 +47,7 @@ verbs! {
         Tag tag
         Reflog reflog
         Undo undo
+        Export export
     }
     "Runs" {
         Upload upload

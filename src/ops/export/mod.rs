@@ -1,0 +1,241 @@
+//! `art export`: a revision as an archive that is the same wherever it is made.
+//!
+//! What is in the archive follows from the commit alone: files in git's order, owner 0, the modes
+//! 644 and 755, the commit's time. Compressors get their input in blocks of one size, so that the way
+//! content is stored does not show, and none depends on the number of threads or on the processor.
+//! The compressed bytes can change with the version of a compression library.
+
+mod archive;
+mod output;
+mod tar;
+mod zip;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::resolve::{Resolved, resolve};
+use crate::content::Reader;
+use crate::error::{Error, ErrorKind, Result};
+use crate::history::{EntryMode, Revision, TreeEntry, Visit};
+use crate::id::Id;
+use crate::progress::{Progress, Unit, check_interrupt};
+use crate::repo::Repository;
+use crate::tree_path::TreePath;
+use archive::Archive;
+pub use archive::ArchiveFormat;
+use output::{Output, Written};
+
+/// The longest target of a link.
+const MAX_LINK: u64 = 1 << 16;
+
+/// Decompressed content that is kept at hand: files are exported in another order than they are
+/// stored in, by directory and not by kind.
+const CACHE: (usize, u64) = (256, 96 << 20);
+
+/// What to export, and where to.
+#[derive(Debug, Clone)]
+pub struct ExportOptions {
+    /// The commit, and the directory or file in it; a directory's contents are exported.
+    pub revision: Revision,
+    /// The form of the archive.
+    pub format: ArchiveFormat,
+    /// The file to write, absolute; `None` writes to the stream.
+    pub output: Option<PathBuf>,
+    /// Replaces a file that is there.
+    pub force: bool,
+}
+
+/// What was exported.
+#[derive(Debug, Clone, Serialize)]
+pub struct ExportOutcome {
+    /// The commit.
+    pub commit: Id,
+    /// The form of the archive.
+    pub format: ArchiveFormat,
+    /// What is in it.
+    #[serde(flatten)]
+    pub content: ExportContent,
+    /// Bytes of the archive.
+    pub archive_bytes: u64,
+    /// The SHA-256 of the archive.
+    pub sha256: Id,
+}
+
+/// What is in an archive.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct ExportContent {
+    /// Files.
+    pub files: u64,
+    /// Links.
+    pub links: u64,
+    /// Directories.
+    pub directories: u64,
+    /// Bytes of the files.
+    pub bytes: u64,
+}
+
+/// Writes the archive to the file of the options, which appears when it is complete, or else to
+/// `stream`.
+///
+/// Every byte is checked against its id. If something is found missing or damaged, this fails with
+/// [`ErrorKind::Corrupt`], no file appears, and what went to `stream` is no complete archive.
+pub fn export(
+    repo: &Repository,
+    options: &ExportOptions,
+    stream: &mut dyn Write,
+    progress: &dyn Progress,
+) -> Result<ExportOutcome> {
+    let resolved = resolve(repo, &options.revision)?;
+    let top = resolved.entry(repo)?;
+    progress.begin("looking", None, Unit::Items);
+    let content = survey(repo, &resolved, top.as_ref(), progress)?;
+    progress.begin("exporting", Some(content.bytes), Unit::Bytes);
+    let output = Output::open(options.output.as_deref(), options.force, stream)?;
+    let written = write_archive(repo, options, &resolved, top.as_ref(), output, progress)?;
+    progress.end();
+    Ok(ExportOutcome {
+        commit: resolved.commit,
+        format: options.format,
+        content,
+        archive_bytes: written.bytes,
+        sha256: written.sha256,
+    })
+}
+
+fn write_archive(
+    repo: &Repository,
+    options: &ExportOptions,
+    resolved: &Resolved,
+    top: Option<&TreeEntry>,
+    mut output: Output<'_>,
+    progress: &dyn Progress,
+) -> Result<Written> {
+    let threads = repo.settings().threads;
+    let shutter = output.shutter();
+    let mut archive = archive::open(options.format, resolved.time, threads, &mut output)?;
+    let mut reader = repo.content().reader().with_cache(CACHE.0, CACHE.1);
+    let filled = visit(repo, resolved, top, &mut |path, entry| {
+        check_interrupt(progress)?;
+        add(&mut reader, archive.as_mut(), path, entry, progress)
+    });
+    shutter.set(shutter.get() || filled.is_err());
+    filled.and_then(|()| archive.finish())?;
+    output.commit()
+}
+
+/// Shows what is to be exported to `each`, in git's order.
+fn visit(
+    repo: &Repository,
+    resolved: &Resolved,
+    top: Option<&TreeEntry>,
+    each: &mut dyn FnMut(&TreePath, &TreeEntry) -> Result<()>,
+) -> Result<()> {
+    match (top, resolved.path.split_last()) {
+        (None, _) => Ok(()),
+        (Some(entry), Some((_, name))) if !entry.mode.is_directory() => {
+            each(&TreePath::parse(name)?, entry)
+        }
+        (Some(entry), _) => repo
+            .history()
+            .visit_tree(&entry.id, &mut |path, entry| each(path, entry).map(|()| Visit::Enter)),
+    }
+}
+
+/// Counts what will be exported and makes sure that it is all there, before anything is written.
+fn survey(
+    repo: &Repository,
+    resolved: &Resolved,
+    top: Option<&TreeEntry>,
+    progress: &dyn Progress,
+) -> Result<ExportContent> {
+    let mut content = ExportContent::default();
+    let mut missing = Vec::new();
+    let mut missing_count = 0;
+    let mut reader = repo.content().reader();
+    visit(repo, resolved, top, &mut |path, entry| {
+        check_interrupt(progress)?;
+        progress.advance(1);
+        if entry.mode.is_directory() {
+            content.directories += 1;
+            return Ok(());
+        }
+        let size = match reader.size(&entry.id) {
+            Err(error) if error.kind() == ErrorKind::Corrupt => {
+                missing_count += 1;
+                if missing.len() < 10 {
+                    missing.push(path.to_string());
+                }
+                0
+            }
+            other => other?,
+        };
+        if entry.mode == EntryMode::Symlink {
+            content.links += 1;
+        } else {
+            content.files += 1;
+            content.bytes += size;
+        }
+        Ok(())
+    })?;
+    if missing_count == 0 {
+        return Ok(content);
+    }
+    let files = if missing_count == 1 { "1 file" } else { &format!("{missing_count} files") };
+    Err(Error::corrupt(format!("the content of {files} is missing or damaged"))
+        .with_source(missing.join("\n"))
+        .with_hint("art fsck"))
+}
+
+fn add(
+    reader: &mut Reader<'_>,
+    archive: &mut dyn Archive,
+    path: &TreePath,
+    entry: &TreeEntry,
+    progress: &dyn Progress,
+) -> Result<()> {
+    let path = path.as_bytes();
+    match entry.mode {
+        EntryMode::Directory => archive.directory(path),
+        EntryMode::Symlink => archive.link(path, &reader.read(&entry.id, MAX_LINK)?),
+        EntryMode::File | EntryMode::Executable => {
+            let size = reader.size(&entry.id)?;
+            archive.begin_file(path, size, entry.mode == EntryMode::Executable)?;
+            if reader.copy(&entry.id, archive.content(), progress)? != size {
+                return Err(Error::corrupt(format!("the content {} has another size", entry.id)));
+            }
+            archive.end_file()
+        }
+    }
+}
+
+impl ArchiveFormat {
+    /// All of them.
+    pub const ALL: [ArchiveFormat; 4] =
+        [ArchiveFormat::TarZst, ArchiveFormat::Tar, ArchiveFormat::TarGz, ArchiveFormat::Zip];
+
+    /// The word for it: the ending of its files.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ArchiveFormat::TarZst => "tar.zst",
+            ArchiveFormat::Tar => "tar",
+            ArchiveFormat::TarGz => "tar.gz",
+            ArchiveFormat::Zip => "zip",
+        }
+    }
+
+    /// The format that a file of this name has, by its ending.
+    pub fn of_file(path: &Path) -> Option<Self> {
+        let name = path.file_name()?.as_encoded_bytes().to_ascii_lowercase();
+        let endings: [(&[u8], ArchiveFormat); 6] = [
+            (b".tar.zst", ArchiveFormat::TarZst),
+            (b".tzst", ArchiveFormat::TarZst),
+            (b".tar.gz", ArchiveFormat::TarGz),
+            (b".tgz", ArchiveFormat::TarGz),
+            (b".tar", ArchiveFormat::Tar),
+            (b".zip", ArchiveFormat::Zip),
+        ];
+        endings.into_iter().find(|(ending, _)| name.ends_with(ending)).map(|(_, format)| format)
+    }
+}
