@@ -31,7 +31,6 @@ pub struct Reader<'a> {
     decoder: FrameDecoder,
     /// The most frames that are kept, and the most bytes.
     cache: (usize, u64),
-    decompressor: Option<zstd::bulk::Decompressor<'static>>,
     compressed: Vec<u8>,
 }
 
@@ -44,7 +43,6 @@ impl ContentStore {
             frames: VecDeque::new(),
             decoder: FrameDecoder::default(),
             cache: (CACHED_FRAMES, u64::MAX),
-            decompressor: None,
             compressed: Vec::new(),
         }
     }

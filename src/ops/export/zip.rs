@@ -352,8 +352,9 @@ mod tests {
     #[test]
     fn times_that_dos_does_not_know_become_the_nearest() {
         let told = |time: &str| dos_time(time.parse().unwrap());
-        // What `zip` writes for these times in UTC, read with `od`.
+        // What Info-ZIP's zip writes for such times with TZ=UTC, read with od.
         assert_eq!(told("1970-01-01"), 0x0021_0000);
+        assert_eq!(told("2026-11-21 12:34:56"), 0x5d75_645c);
         assert_eq!(told("2026-11-21 12:34:57"), 0x5d75_645c);
         assert_eq!(told("2107-12-31 23:59:59"), told("2300-01-01"));
     }
