@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use insta::assert_snapshot;
 
-use crate::common::Sandbox;
+use crate::common::{Sandbox, noise};
 
 fn sandbox() -> Sandbox {
     let sandbox = Sandbox::new();
@@ -16,18 +16,6 @@ fn sandbox() -> Sandbox {
     sandbox.shell("ln -s data/notes.txt link; : > nothing").ok();
     sandbox.art("upload").ok();
     sandbox
-}
-
-/// Bytes that do not compress and do not repeat.
-fn noise(length: usize) -> Vec<u8> {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()
-    };
-    std::iter::repeat_with(&mut next).flatten().take(length).collect()
 }
 
 #[test]
@@ -43,7 +31,7 @@ fn cat_prints_the_bytes_that_were_stored() {
 fn cat_of_a_file_in_many_chunks_is_whole() {
     let sandbox = Sandbox::new();
     sandbox.art("init").ok();
-    let big = noise(9_000_000);
+    let big = noise(1, 9_000_000);
     sandbox.write("big", &big);
     sandbox.art("upload").ok();
     assert!(sandbox.art("cat HEAD:big").ok().stdout_bytes == big);
@@ -111,7 +99,7 @@ fn cat_on_a_terminal_escapes_text_and_refuses_what_is_binary() {
 fn cat_ends_quietly_when_its_reader_goes_away() {
     let sandbox = Sandbox::new();
     sandbox.art("init").ok();
-    sandbox.write("big", noise(3_000_000));
+    sandbox.write("big", noise(1, 3_000_000));
     sandbox.art("upload").ok();
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
@@ -127,7 +115,7 @@ fn cat_ends_quietly_when_its_reader_goes_away() {
 fn cat_of_damaged_content_fails_and_prints_no_wrong_byte() {
     let sandbox = Sandbox::new();
     sandbox.art("init").ok();
-    let big = noise(3_000_000);
+    let big = noise(1, 3_000_000);
     sandbox.write("big", &big);
     sandbox.art("upload").ok();
     // The middle of the pack is the middle of some chunk.

@@ -7,26 +7,14 @@ use std::process::Stdio;
 
 use insta::assert_snapshot;
 
-use crate::common::{Call, Sandbox};
-
-/// Bytes that do not compress and do not repeat.
-fn noise(length: usize) -> Vec<u8> {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()
-    };
-    std::iter::repeat_with(&mut next).flatten().take(length).collect()
-}
+use crate::common::{Call, Sandbox, noise};
 
 /// Writes files of all sorts, with names of all sorts.
 fn write_files(sandbox: &Sandbox) {
     sandbox.write("data/train.csv", "a,b\n1,2\n".repeat(1000));
     sandbox.write("data/deep/er/file", "x");
     sandbox.write("nothing", "");
-    sandbox.write("model.bin", noise(5_000_000));
+    sandbox.write("model.bin", noise(1, 5_000_000));
     sandbox.write(format!("long/{}", "n".repeat(200)), "long name");
     sandbox.write(format!("{}/{}/end", "d".repeat(150), "e".repeat(150)), "long path");
     sandbox.write(OsStr::from_bytes(b"latin\xe9"), "not UTF-8");

@@ -4,13 +4,13 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use artifacts::history::Revision;
 use artifacts::ops::download::{DownloadOptions, DownloadOutcome, download};
 use artifacts::ops::resolve::resolve;
-use artifacts::{Error, Name, Result, TreePath};
+use artifacts::{Error, Result, TreePath};
 
 use crate::context::Context;
 use crate::report::{Exit, help_tail};
+use crate::revision::RevisionArgs;
 use crate::ui::Page;
 use crate::ui::format::{count, size};
 
@@ -36,25 +36,8 @@ use crate::ui::format::{count, size};
     ],
 ))]
 pub(crate) struct Args {
-    /// What to write [default: HEAD, the current run]
-    #[arg(value_name = "REV[:PATH]", conflicts_with_all = ["run", "tag", "version", "stage"])]
-    revision: Option<OsString>,
-
-    /// The run of this name
-    #[arg(long, value_name = "NAME", group = "named")]
-    run: Option<Name>,
-
-    /// What this tag points at
-    #[arg(long, value_name = "NAME", group = "named")]
-    tag: Option<Name>,
-
-    /// The version of this name
-    #[arg(long, value_name = "NAME", group = "named")]
-    version: Option<Name>,
-
-    /// The newest version in this stage
-    #[arg(long, value_name = "NAME", group = "named")]
-    stage: Option<Name>,
+    #[command(flatten)]
+    what: RevisionArgs,
 
     /// Only what is at or below this path; may be given more than once
     #[arg(long = "path", value_name = "P")]
@@ -80,7 +63,7 @@ pub(crate) struct Args {
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     let threads = context.config()?.download_threads()?;
     let repo = context.repo_with_threads(threads)?;
-    let source = resolve(&repo, &Revision::parse(&args.revision())?)?;
+    let source = resolve(&repo, &args.what.revision(&repo)?)?;
     let only: Result<Vec<TreePath>> =
         args.paths.iter().map(|path| TreePath::parse(path.as_bytes())).collect();
     let to = context.cwd().join(&args.to);
@@ -99,19 +82,6 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     let outcome = download(&repo, &options, context.progress())?;
     context.ui.summary(&outcome, |page| view(page, &outcome, args.dry_run))?;
     Ok(Exit::Ok)
-}
-
-impl Args {
-    /// The revision, however it was named.
-    fn revision(&self) -> Vec<u8> {
-        let named =
-            [("run/", &self.run), ("tag/", &self.tag), ("", &self.version), ("@", &self.stage)];
-        let named = named.into_iter().find_map(|(prefix, name)| {
-            name.as_ref().map(|name| format!("{prefix}{name}").into_bytes())
-        });
-        let given = self.revision.as_ref().map(|revision| revision.as_bytes().to_vec());
-        named.or(given).unwrap_or_else(|| b"HEAD".to_vec())
-    }
 }
 
 fn view(page: &mut Page<'_>, outcome: &DownloadOutcome, dry_run: bool) -> Result<()> {
