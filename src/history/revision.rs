@@ -80,6 +80,16 @@ impl Revision {
     pub fn path(&self) -> &TreePath {
         &self.path
     }
+
+    /// The same revision where `run` is the current run, whatever `HEAD` says.
+    #[must_use]
+    pub fn with_current(mut self, run: &RefName) -> Self {
+        let is_its = self.project.as_ref().is_none_or(|project| project == run.project());
+        if is_its && matches!(self.base, Base::Head | Base::Current) {
+            self.base = Base::Ref(run.clone());
+        }
+        self
+    }
 }
 
 impl FromStr for Revision {

@@ -9,6 +9,7 @@ pub mod ls;
 pub mod reflog;
 pub mod resolve;
 pub mod run;
+pub mod runs;
 mod snapshot;
 pub mod status;
 pub mod tag;

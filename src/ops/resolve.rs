@@ -73,8 +73,15 @@ pub struct Resolved {
 /// [`ErrorKind::NotFound`] and the nearest name as the hint.
 pub fn resolve(repo: &Repository, revision: &Revision) -> Result<Resolved> {
     let history = repo.history();
+    let wanted = match &repo.settings().run {
+        Some(run) => {
+            let project = repo.settings().project.clone();
+            revision.clone().with_current(&RefName::run(project, run.clone()))
+        }
+        None => revision.clone(),
+    };
     let found = history
-        .resolve(revision, &repo.settings().project)
+        .resolve(&wanted, &repo.settings().project)
         .map_err(|error| with_path_hint(repo, revision, error))?;
     let commit = history.read_commit(&found.commit)?;
     let mut record = None;
@@ -194,7 +201,7 @@ fn with_path_hint(repo: &Repository, revision: &Revision, error: Error) -> Error
     let text = revision.to_string();
     let is_path = || -> Option<bool> {
         let path = TreePath::parse(&text).ok().filter(|path| !path.is_root())?;
-        let current = repo.history().head().ok()??;
+        let current = repo.current_run().ok()??;
         let commit = repo.history().try_find_ref(&current).ok()??;
         let tree = repo.history().read_commit(&commit).ok()?.tree;
         let path = TreePath::parse(ARTIFACTS).ok()?.join_path(&path);

@@ -78,7 +78,7 @@ impl Base {
                 place: Some(found.path).filter(|path| !path.is_root()),
             });
         }
-        let current = repo.history().head()?;
+        let current = repo.current_run()?;
         let is_meant =
             |name: &RefName| options.project.as_ref().is_none_or(|p| p == name.project());
         if !current.as_ref().is_some_and(is_meant) {

@@ -12,6 +12,7 @@ use crate::content::ContentStore;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::lock::{FileLock, Mode};
 use crate::history::{History, Signature};
+use crate::name::RefName;
 
 pub use settings::{Identity, Settings};
 
@@ -82,6 +83,16 @@ impl Repository {
     /// Who acts, when, and how.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// The current run: that of the settings, else the one that `HEAD` names.
+    ///
+    /// The one of the settings is not looked for: it may be gone.
+    pub fn current_run(&self) -> Result<Option<RefName>> {
+        match &self.settings.run {
+            Some(name) => Ok(Some(RefName::run(self.settings.project.clone(), name.clone()))),
+            None => self.history.head(),
+        }
     }
 
     /// The acting person, now.

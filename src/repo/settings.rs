@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::clock::{Clock, SystemClock};
 use crate::content::Params;
-use crate::name::ProjectName;
+use crate::name::{Name, ProjectName};
 
 /// A person or a machine that writes records.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +40,9 @@ pub struct Settings {
     pub clock: Arc<dyn Clock>,
     /// The project that names without one belong to.
     pub project: ProjectName,
+    /// The run of that project that is the current one, whatever `HEAD` says: for what a run's own
+    /// command does, while others may make their run the current one.
+    pub run: Option<Name>,
     /// Threads that work at once.
     pub threads: usize,
     /// How long to wait for another process.
@@ -57,6 +60,7 @@ impl Default for Settings {
             identity: Identity::default(),
             clock: Arc::new(SystemClock),
             project: ProjectName { owner: name("local"), project: name("default") },
+            run: None,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             lock_timeout: Duration::from_secs(30),
             params: Params::default(),
@@ -70,6 +74,7 @@ impl std::fmt::Debug for Settings {
         f.debug_struct("Settings")
             .field("identity", &self.identity)
             .field("project", &self.project)
+            .field("run", &self.run)
             .field("threads", &self.threads)
             .field("lock_timeout", &self.lock_timeout)
             .field("params", &self.params)

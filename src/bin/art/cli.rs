@@ -50,6 +50,8 @@ verbs! {
         Export export
     }
     "Runs" {
+        Run run
+        Runs runs
         Upload upload
         Download download
     }

@@ -4,13 +4,13 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use artifacts::Result;
 use artifacts::clock::{Clock, Timestamp};
 use artifacts::config::{Config, Sources};
 use artifacts::content::Params;
 use artifacts::error::{Error, ErrorKind};
 use artifacts::progress::Progress;
 use artifacts::repo::{DIRECTORY, Identity, Repository, Settings};
+use artifacts::{Name, ProjectName, Result};
 
 use crate::cli::Globals;
 use crate::env::{self, Env};
@@ -99,11 +99,13 @@ impl<'a> Context<'a> {
         let defaults = Settings::default();
         let config = self.config()?;
         let content = config.content()?;
+        let project = config.project()?.unwrap_or(defaults.project);
         let seed = self.env.seed()?.unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().0);
         Ok(Settings {
             identity: self.identity(&config)?,
             clock: Arc::clone(&self.clock),
-            project: config.project()?.unwrap_or(defaults.project),
+            run: self.run_of_environment(&project)?,
+            project,
             threads: defaults.threads,
             lock_timeout: config.lock_timeout()?,
             params: Params {
@@ -116,6 +118,15 @@ impl<'a> Context<'a> {
             },
             seed,
         })
+    }
+
+    /// The run whose command this process belongs to: that of `ART_RUN`, if it is one of `project`.
+    fn run_of_environment(&self, project: &ProjectName) -> Result<Option<Name>> {
+        let Some(run) = self.env.var("ART_RUN")? else { return Ok(None) };
+        let run = run.parse().map_err(|error: Error| error.context("ART_RUN can't be read"))?;
+        let its_project = self.env.var("ART_PROJECT")?;
+        let is_of_project = its_project.is_none_or(|its| its == project.to_string());
+        Ok(is_of_project.then_some(run))
     }
 
     /// Who acts: the account and the machine, where settings name nobody.

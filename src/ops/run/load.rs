@@ -1,7 +1,7 @@
 //! Reads a run: its ref, its last commit, its record, its artifacts.
 
 use crate::error::{Error, Result};
-use crate::history::EntryMode;
+use crate::history::{Commit, EntryMode, Signature};
 use crate::id::Id;
 use crate::name::{Name, ProjectName, RefName};
 use crate::record::{Record, RunRecord};
@@ -19,6 +19,10 @@ pub(crate) struct LoadedRun {
     pub(crate) record: RunRecord,
     /// The blob of the record.
     pub(crate) record_id: Id,
+    /// The whole tree of the commit.
+    pub(crate) tree: Id,
+    /// Who made that commit, and when.
+    pub(crate) author: Signature,
     /// The tree of its artifacts.
     pub(crate) artifacts: Option<Id>,
 }
@@ -27,7 +31,7 @@ impl LoadedRun {
     /// Reads the run at `reference`, whose last commit is `commit`.
     pub(crate) fn read(repo: &Repository, reference: RefName, commit: Id) -> Result<Self> {
         let history = repo.history();
-        let tree = history.read_commit(&commit)?.tree;
+        let Commit { tree, author, .. } = history.read_commit(&commit)?;
         let lacking = |what: &str| {
             Error::corrupt(format!("the commit {commit} of {reference} has no {what}"))
                 .with_hint("art fsck")
@@ -42,28 +46,48 @@ impl LoadedRun {
             commit,
             record,
             record_id: entry.id,
+            tree,
+            author,
             artifacts: artifacts.map(|entry| entry.id),
         })
     }
 }
 
-/// The run called `name`, or the current one.
+/// The run called `name`, or the current one, as it is now.
 pub(crate) fn find_run(
     repo: &Repository,
     project: Option<&ProjectName>,
     name: Option<&Name>,
 ) -> Result<LoadedRun> {
-    let history = repo.history();
-    let reference = match name {
-        Some(name) => {
-            let project = project.unwrap_or(&repo.settings().project);
-            RefName::run(project.clone(), name.clone())
+    load_run(repo, run_reference(repo, project, name)?)
+}
+
+/// The ref of the run called `name`, or of the current one; it may not exist.
+pub(crate) fn run_reference(
+    repo: &Repository,
+    project: Option<&ProjectName>,
+    name: Option<&Name>,
+) -> Result<RefName> {
+    if let Some(name) = name {
+        let project = project.unwrap_or(&repo.settings().project);
+        return Ok(RefName::run(project.clone(), name.clone()));
+    }
+    let current = repo.current_run()?.ok_or_else(|| {
+        Error::not_found("there is no current run").with_hint("make one: art run")
+    })?;
+    match project.filter(|project| *project != current.project()) {
+        None => Ok(current),
+        Some(project) => {
+            let (name, its) = (current.name(), current.project());
+            Err(Error::not_found(format!("the current run '{name}' is one of {its}"))
+                .with_hint(format!("name a run of {project}; see: art -p {project} runs")))
         }
-        None => history.head()?.ok_or_else(|| {
-            Error::not_found("there is no current run").with_hint("make one: art run")
-        })?,
-    };
-    match history.try_find_ref(&reference)? {
+    }
+}
+
+/// The run at `reference`, as it is now.
+pub(crate) fn load_run(repo: &Repository, reference: RefName) -> Result<LoadedRun> {
+    match repo.history().try_find_ref(&reference)? {
         Some(commit) => LoadedRun::read(repo, reference, commit),
         None => Err(no_such_run(repo, &reference)?),
     }

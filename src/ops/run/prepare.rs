@@ -1,9 +1,15 @@
 //! The run that a writer writes to: the one that is there, or one that is made with the same write.
 
+use std::cell::OnceCell;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
 use uuid::Uuid;
 
-use super::load::{LoadedRun, find_run};
-use crate::error::{Error, Result};
+use super::load::{LoadedRun, load_run, run_reference};
+use crate::error::{Error, ErrorKind, Result};
+use crate::history::source::{self, Source};
 use crate::history::{EntryMode, ObjectWriter};
 use crate::id::Id;
 use crate::name::{Name, ProjectName, RefKind, RefName};
@@ -20,19 +26,57 @@ pub struct NewRun {
     pub description: String,
     /// Short words on it.
     pub tags: Tags,
-    /// Where its code comes from.
+    /// Where its code comes from; looked for around the working directory if not given.
     pub source: Option<SourceRecord>,
+    /// The command that it is, if it is one: its words.
+    pub words: Vec<OsString>,
 }
 
 /// Which run is meant.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(crate) struct Wanted<'a> {
     /// The project, if not the default.
     pub(crate) project: Option<&'a ProjectName>,
-    /// The run, if not the current one.
-    pub(crate) run: Option<&'a Name>,
-    /// What to make it of, where there is no current one.
+    /// Which of its runs.
+    pub(crate) which: Which<'a>,
+    /// What to make a new one of.
     pub(crate) new_run: &'a NewRun,
+    /// The directory that the work is done in; the source is looked for around it.
+    pub(crate) cwd: &'a Path,
+    /// The source, once it was looked for.
+    pub(crate) source: OnceCell<Option<SourceRecord>>,
+}
+
+/// Which run of a project is meant.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Which<'a> {
+    /// One that is made now.
+    New,
+    /// The current one, or a new one where there is none.
+    Current,
+    /// The one with this name.
+    Named(&'a Name),
+}
+
+impl Wanted<'_> {
+    /// Where the code of a new run comes from. To find out can take long, so it is done once.
+    fn source(&self) -> Option<SourceRecord> {
+        let discover = || {
+            let given = self.new_run.source.clone();
+            given.or_else(|| source::discover(self.cwd).map(source_record))
+        };
+        self.source.get_or_init(discover).clone()
+    }
+}
+
+fn source_record(source: Source) -> SourceRecord {
+    SourceRecord {
+        commit: source.commit,
+        branch: source.branch,
+        remote: source.remote,
+        dirty: source.dirty,
+        ..SourceRecord::default()
+    }
 }
 
 /// A run that is about to be written.
@@ -44,21 +88,24 @@ pub(crate) struct PreparedRun {
     pub(crate) artifacts: Option<Id>,
     /// Whether it is made by this write.
     pub(crate) created: bool,
-    record: RunRecord,
+    pub(super) record: RunRecord,
     record_id: Option<Id>,
 }
 
 /// Finds the run that is meant, or prepares a new one.
 pub(crate) fn prepare_run(repo: &Repository, wanted: &Wanted<'_>) -> Result<PreparedRun> {
-    let project = wanted.project.unwrap_or(&repo.settings().project);
-    let current = repo.history().head()?;
-    let foreign = current
-        .as_ref()
-        .is_some_and(|current| wanted.project.is_some_and(|project| project != current.project()));
-    if wanted.run.is_none() && (current.is_none() || foreign) {
-        return PreparedRun::new(repo, project, wanted.new_run);
+    let reference = match wanted.which {
+        Which::New => None,
+        Which::Named(name) => Some(run_reference(repo, wanted.project, Some(name))?),
+        // The current run of another project than the one that was named is not meant.
+        Which::Current => repo
+            .current_run()?
+            .filter(|current| wanted.project.is_none_or(|project| project == current.project())),
+    };
+    match reference {
+        Some(reference) => Ok(load_run(repo, reference)?.into()),
+        None => PreparedRun::new(repo, wanted),
     }
-    Ok(find_run(repo, wanted.project, wanted.run)?.into())
 }
 
 impl From<LoadedRun> for PreparedRun {
@@ -76,27 +123,25 @@ impl From<LoadedRun> for PreparedRun {
 
 impl PreparedRun {
     /// A run that is not there yet.
-    pub(crate) fn new(repo: &Repository, project: &ProjectName, new: &NewRun) -> Result<Self> {
+    fn new(repo: &Repository, wanted: &Wanted<'_>) -> Result<Self> {
+        let project = wanted.project.unwrap_or(&repo.settings().project);
+        let new = wanted.new_run;
         let name = match &new.name {
             Some(name) => name.clone(),
             None => free_name(repo, project)?,
         };
+        let reference = RefName::run(project.clone(), name.clone());
+        if repo.history().try_find_ref(&reference)?.is_some() {
+            return Err(already_there(&reference));
+        }
         let settings = repo.settings();
-        let mut record = RunRecord::new(Uuid::new_v4(), name.clone(), settings.clock.now());
+        let mut record = RunRecord::new(Uuid::new_v4(), name, settings.clock.now());
         record.description.clone_from(&new.description);
         record.tags = new.tags.clone();
         record.user = Some(settings.identity.user.clone());
         record.host = Some(settings.identity.host.clone());
-        record.source.clone_from(&new.source);
-        let reference = RefName::run(project.clone(), name);
-        if repo.history().try_find_ref(&reference)?.is_some() {
-            let name = reference.name();
-            return Err(Error::new(
-                crate::ErrorKind::AlreadyExists,
-                format!("there is a run '{name}' in {project} already"),
-            )
-            .with_hint(format!("go on with it: art runs switch {name}")));
-        }
+        record.source = wanted.source();
+        record.set_command(new.words.iter().map(|word| word.as_bytes()));
         Ok(PreparedRun {
             reference,
             parents: Vec::new(),
@@ -105,12 +150,6 @@ impl PreparedRun {
             record,
             record_id: None,
         })
-    }
-
-    /// The record, to be changed.
-    pub(crate) fn record_mut(&mut self) -> &mut RunRecord {
-        self.record_id = None;
-        &mut self.record
     }
 
     /// Adds the record to `writer`, its lineage in step with the tree `artifacts`.
@@ -132,6 +171,13 @@ impl PreparedRun {
             None => writer.blob(&self.record.encode()?),
         }
     }
+}
+
+/// The error for a new run whose name another one has.
+pub(crate) fn already_there(reference: &RefName) -> Error {
+    let (name, project) = (reference.name(), reference.project());
+    Error::new(ErrorKind::AlreadyExists, format!("there is a run '{name}' in {project} already"))
+        .with_hint(format!("choose another name, or go on with that one: art runs switch {name}"))
 }
 
 /// A name that no run of the project has.

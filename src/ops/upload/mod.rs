@@ -7,12 +7,13 @@ mod edits;
 mod place;
 mod plan;
 
+use std::cell::OnceCell;
 use std::io::Read;
 use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::run::{NewRun, Wanted, prepare_run};
+use super::run::{NewRun, Wanted, Which, prepare_run};
 use super::snapshot::{Ignores, Snapshot};
 use crate::content::{Session, Stored};
 use crate::error::{Error, ErrorKind, Result};
@@ -24,12 +25,14 @@ use crate::repo::Repository;
 use crate::tree_path::TreePath;
 
 pub use place::Source;
+pub(super) use place::own_place;
 use place::{Placement, plan_placements};
 pub(crate) use plan::survey;
 pub use plan::{Survey, UploadPlan, plan_upload};
 
 /// What to upload, and where.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a separate wish")]
 pub struct UploadOptions {
     /// The directory that relative paths start from, absolute.
     pub cwd: PathBuf,
@@ -43,6 +46,8 @@ pub struct UploadOptions {
     pub run: Option<Name>,
     /// What to make the run of, if there is no current one.
     pub new_run: NewRun,
+    /// Makes a new run, also if there is a current one.
+    pub always_new: bool,
     /// A tag that will point at the commit.
     pub tag: Option<Name>,
     /// What it is, for the history.
@@ -103,6 +108,7 @@ struct Intake<'a> {
     session: Session,
     options: &'a UploadOptions,
     progress: &'a dyn Progress,
+    wanted: Wanted<'a>,
     edits: Vec<(TreePath, EntryMode, Id)>,
     outcome: Taken,
 }
@@ -136,6 +142,7 @@ pub fn upload(
         session: repo.content().begin()?,
         options,
         progress,
+        wanted: options.wanted(),
         edits: Vec::new(),
         outcome: Taken::default(),
     };
@@ -154,6 +161,22 @@ pub fn upload(
                 progress.end();
                 return other;
             }
+        }
+    }
+}
+
+impl UploadOptions {
+    pub(super) fn wanted(&self) -> Wanted<'_> {
+        Wanted {
+            project: self.project.as_ref(),
+            which: match &self.run {
+                _ if self.always_new => Which::New,
+                Some(name) => Which::Named(name),
+                None => Which::Current,
+            },
+            new_run: &self.new_run,
+            cwd: &self.cwd,
+            source: OnceCell::new(),
         }
     }
 }
@@ -216,12 +239,7 @@ impl Intake<'_> {
     /// Makes the commit and moves the refs.
     fn record(&self, mut writer: ObjectWriter<'_>) -> Result<UploadOutcome> {
         let (repo, options) = (self.repo, self.options);
-        let wanted = Wanted {
-            project: options.project.as_ref(),
-            run: options.run.as_ref(),
-            new_run: &options.new_run,
-        };
-        let mut run = prepare_run(repo, &wanted)?;
+        let mut run = prepare_run(repo, &self.wanted)?;
         let tree = edits::apply_edits(&mut writer, run.artifacts, &self.edits, options.merge)?;
         let mut commit = None;
         if run.created || Some(tree) != run.artifacts {

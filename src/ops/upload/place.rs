@@ -131,12 +131,7 @@ fn place_path(options: &UploadOptions, typed: &Path) -> Result<Placement> {
     let slash = typed.as_os_str().as_bytes().ends_with(b"/");
     let is_directory = metadata.is_dir()
         || (slash && metadata.is_symlink() && path.metadata().is_ok_and(|target| target.is_dir()));
-    let relative = path.strip_prefix(&options.cwd).ok();
-    let own = || match relative {
-        Some(relative) => TreePath::from_path(relative),
-        None => Err(Error::invalid(format!("'{}' is outside of this directory", typed.display()))
-            .with_hint("say where it goes: art upload PATH --to SUBPATH")),
-    };
+    let own = || own_place(&options.cwd, typed);
     if is_directory {
         let to = options.to.as_ref().map_or_else(own, |to| Ok(to.path.clone()))?;
         return Ok(Placement::Directory { root: path, to });
@@ -153,6 +148,17 @@ fn place_path(options: &UploadOptions, typed: &Path) -> Result<Placement> {
     };
     let parent = path.parent().unwrap_or(&path).to_owned();
     Ok(Placement::File { parent, name, to })
+}
+
+/// Where a source goes that nobody placed elsewhere: to its own path from `cwd` on.
+pub(in crate::ops) fn own_place(cwd: &Path, typed: &Path) -> Result<TreePath> {
+    match normalized(cwd, typed).strip_prefix(cwd) {
+        Ok(relative) => TreePath::from_path(relative),
+        Err(_) => {
+            Err(Error::invalid(format!("'{}' is outside of this directory", typed.display()))
+                .with_hint("say where it goes: art upload PATH --to SUBPATH"))
+        }
+    }
 }
 
 /// `typed` from `cwd` on, without `.` and `..`, by the names alone.

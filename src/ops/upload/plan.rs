@@ -1,5 +1,6 @@
 //! What an upload would do, found out without writing anything: for `--dry-run` and `art status`.
 
+use std::cell::OnceCell;
 use std::io::Read;
 
 use serde::Serialize;
@@ -68,11 +69,8 @@ pub fn plan_upload(
     input: &mut dyn Read,
     progress: &dyn Progress,
 ) -> Result<UploadPlan> {
-    let wanted = Wanted {
-        project: options.project.as_ref(),
-        run: options.run.as_ref(),
-        new_run: &options.new_run,
-    };
+    // Of a run that would be made, nobody asks where its code is from.
+    let wanted = Wanted { source: OnceCell::from(None), ..options.wanted() };
     let run = prepare_run(repo, &wanted)?;
     let survey = survey(repo, options, run.artifacts, input, progress)?;
     if !survey.failed.is_empty() && !options.keep_going {

@@ -36,6 +36,8 @@ pub(crate) mod init;
 pub(crate) mod ls;
 pub(crate) mod man;
 pub(crate) mod reflog;
+pub(crate) mod run;
+pub(crate) mod runs;
 pub(crate) mod status;
 pub(crate) mod tag;
 pub(crate) mod undo;

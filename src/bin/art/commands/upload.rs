@@ -85,6 +85,7 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         project: context.globals.project.clone(),
         run: args.run.clone(),
         new_run: NewRun::default(),
+        always_new: false,
         tag: args.tag.clone(),
         message: args.message.clone(),
         merge: args.merge,
@@ -127,7 +128,7 @@ fn source(path: &OsString) -> Source {
     if path == "-" { Source::Input } else { Source::Path(path.into()) }
 }
 
-fn destination(to: &OsString) -> Result<Destination> {
+pub(super) fn destination(to: &OsString) -> Result<Destination> {
     let bytes = to.as_bytes();
     Ok(Destination { path: TreePath::parse(bytes)?, directory: bytes.ends_with(b"/") })
 }

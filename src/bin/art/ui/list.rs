@@ -60,22 +60,26 @@ pub(crate) enum Show {
     Time,
     /// Several texts.
     Set,
+    /// The words of a command.
+    Words,
     /// One of a few words.
     Word(&'static [&'static str]),
     /// Yes or no.
     Flag,
+    /// A star, or nothing; without a heading.
+    Mark,
 }
 
 impl Show {
     /// What it is to a query.
     fn kind(self) -> FieldKind {
         match self {
-            Show::Text | Show::Name | Show::Id => FieldKind::Text,
+            Show::Text | Show::Name | Show::Id | Show::Words => FieldKind::Text,
             Show::Size | Show::Count => FieldKind::Number,
             Show::Time => FieldKind::Time,
             Show::Set => FieldKind::Set,
             Show::Word(words) => FieldKind::Word(words),
-            Show::Flag => FieldKind::Bool,
+            Show::Flag | Show::Mark => FieldKind::Bool,
         }
     }
 }
@@ -100,12 +104,26 @@ impl Column {
         Column { name, show, is_hidden: true }
     }
 
+    /// The key of the field.
+    #[cfg(test)]
+    pub(crate) fn name(&self) -> &str {
+        self.name
+    }
+
     fn heading(&self) -> String {
-        self.name.to_uppercase().replace(['_', '.'], " ")
+        match self.show {
+            Show::Mark => String::new(),
+            _ => self.name.to_uppercase().replace(['_', '.'], " "),
+        }
     }
 
     fn value<'r>(&self, row: &'r Value) -> &'r Value {
         self.name.split('.').fold(row, |value, key| value.get(key).unwrap_or(&Value::Null))
+    }
+
+    /// The value as text for other programs.
+    fn plain(&self, row: &Value) -> String {
+        joined(self.value(row), if self.show == Show::Words { " " } else { "," })
     }
 
     fn cell(&self, row: &Value, dates: Dates) -> Cell {
@@ -130,8 +148,9 @@ impl Column {
                 let word = if value.as_bool() == Some(true) { "yes" } else { "no" };
                 Cell::text(word)
             }
-            (Show::Text | Show::Set | Show::Word(_), _) => {
-                Cell::text(sanitize::subject(&plain(value)))
+            (Show::Mark, _) => Cell::text(if value.as_bool() == Some(true) { "*" } else { "" }),
+            (Show::Text | Show::Set | Show::Word(_) | Show::Words, _) => {
+                Cell::text(sanitize::subject(&self.plain(row)))
             }
         }
     }
@@ -247,10 +266,15 @@ impl Fields for Row<'_> {
 
 /// A value as text without quotes; lists with commas.
 fn plain(value: &Value) -> String {
+    joined(value, ",")
+}
+
+/// A value as text without quotes; lists with `between` between their values.
+fn joined(value: &Value, between: &str) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),
-        Value::Array(values) => values.iter().map(plain).collect::<Vec<_>>().join(","),
+        Value::Array(values) => values.iter().map(plain).collect::<Vec<_>>().join(between),
         other => other.to_string(),
     }
 }
@@ -266,7 +290,7 @@ fn pick(rows: &[Value], columns: &[Column]) -> Vec<Value> {
 fn print_csv(page: &mut Page<'_>, columns: &[Column], rows: &[Value]) -> Result<()> {
     page.raw(csv::line(columns.iter().map(|column| column.name)).as_bytes())?;
     for row in rows {
-        let fields = columns.iter().map(|column| plain(column.value(row)));
+        let fields = columns.iter().map(|column| column.plain(row));
         page.raw(csv::line(fields).as_bytes())?;
     }
     Ok(())

@@ -1,0 +1,130 @@
+//! `art runs`: lists runs and manages them.
+
+mod delete;
+mod show;
+mod update;
+
+use artifacts::ops::runs::{ListOptions, list};
+use artifacts::record::query::{Query, Sort};
+use artifacts::record::{RUN_FIELDS, RunStatus};
+use artifacts::{Name, Result};
+
+use crate::context::Context;
+use crate::report::{self, Exit, help_tail};
+use crate::ui::list::{self as table, Column, ListArgs, Show};
+
+/// Lists the runs of the project, and manages them
+///
+/// The newest come first; a star marks the current one. Queries and `--sort` know the fields
+/// name, uuid, description, tags, status, author, `created_at`, `updated_at`, `started_at`,
+/// `finished_at`, command, `exit_code`, signal, user, host, `source.commit`, `source.branch`,
+/// `source.remote`, `source.dirty`, and of the run's artifacts lineage (their names) and kind.
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, after_long_help = help_tail(
+    &[
+        "art runs",
+        "art runs -q 'status: failed|running, tags: gpu' --limit 20",
+        "art runs --sort -updated_at --columns name,updated_at,command",
+        "art runs switch baseline",
+    ],
+    &[Exit::No, Exit::NotARepository, Exit::Unauthorized, Exit::Corrupt, Exit::Interrupted],
+))]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    action: Option<Action>,
+
+    #[command(flatten)]
+    list: ListArgs,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    Show(show::Args),
+    Switch(update::SwitchArgs),
+    Finish(update::FinishArgs),
+    Update(update::Args),
+    Delete(delete::Args),
+}
+
+/// The run that a verb below `art runs` is about.
+#[derive(Debug, clap::Args)]
+struct RunArg {
+    /// The run [default: the current one]
+    #[arg(value_name = "RUN")]
+    run: Option<Name>,
+}
+
+const COLUMNS: &[Column] = &[
+    Column::new("current", Show::Mark),
+    Column::new("name", Show::Name),
+    Column::new("status", Show::Word(&RunStatus::WORDS)),
+    Column::new("created_at", Show::Time),
+    Column::new("tags", Show::Set),
+    Column::new("description", Show::Text),
+    Column::hidden("project", Show::Text),
+    Column::hidden("uuid", Show::Text),
+    Column::hidden("commit", Show::Id),
+    Column::hidden("author", Show::Text),
+    Column::hidden("updated_at", Show::Time),
+    Column::hidden("started_at", Show::Time),
+    Column::hidden("finished_at", Show::Time),
+    Column::hidden("command", Show::Words),
+    Column::hidden("exit_code", Show::Count),
+    Column::hidden("signal", Show::Text),
+    Column::hidden("user", Show::Text),
+    Column::hidden("host", Show::Text),
+    Column::hidden("source.commit", Show::Text),
+    Column::hidden("source.branch", Show::Text),
+    Column::hidden("source.remote", Show::Text),
+    Column::hidden("source.dirty", Show::Flag),
+    Column::hidden("lineage", Show::Set),
+    Column::hidden("kind", Show::Set),
+];
+
+pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
+    match &args.action {
+        None => exec_list(context, &args.list),
+        Some(Action::Show(args)) => show::exec(context, args),
+        Some(Action::Switch(args)) => update::exec_switch(context, args),
+        Some(Action::Finish(args)) => update::exec_finish(context, args),
+        Some(Action::Update(args)) => update::exec(context, args),
+        Some(Action::Delete(args)) => delete::exec(context, args),
+    }
+}
+
+fn exec_list(context: &Context<'_>, args: &ListArgs) -> Result<Exit> {
+    let options = ListOptions {
+        project: context.globals.project.clone(),
+        query: args.query.as_ref().map(|text| Query::parse(text, RUN_FIELDS)).transpose()?,
+        sort: args.sort.as_ref().map(|text| Sort::parse(text, RUN_FIELDS)).transpose()?,
+        offset: args.offset,
+        limit: args.limit,
+    };
+    let found = list(&context.repo()?, &options, context.progress())?;
+    let shown = ListArgs { columns: args.columns.clone(), csv: args.csv, ..ListArgs::default() };
+    let is_all = args.query.is_none() && args.offset == 0;
+    let empty = if is_all { "no runs yet; make one: art run" } else { "no such runs" };
+    table::show(context, &shown, COLUMNS, &found.runs, empty)?;
+    let mut exit = Exit::Ok;
+    for unreadable in found.unreadable {
+        let name = unreadable.reference.name();
+        let error = unreadable.error.context(format!("the run '{name}' can't be read"));
+        exit = report::failure(&error, &context.ui);
+    }
+    Ok(exit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_field_that_can_be_asked_for_can_be_shown_and_is_named_in_the_help() {
+        let command = <Args as clap::Args>::augment_args(clap::Command::new("runs"));
+        let help = command.get_long_about().unwrap().to_string().replace('`', "");
+        for field in RUN_FIELDS {
+            assert!(COLUMNS.iter().any(|column| column.name() == field.name), "{}", field.name);
+            assert!(help.contains(field.name), "{} in {help}", field.name);
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! `art runs delete`.
+
+use artifacts::ops::runs::{DeleteOptions, DeletePlan, Pin, delete, plan_delete};
+use artifacts::{Name, Result};
+
+use crate::context::Context;
+use crate::report::{Exit, help_tail};
+use crate::ui::{ConfirmArgs, Page};
+
+/// Deletes a run
+///
+/// What it holds stays in the repository until that is cleaned up: `art undo` brings the run back. A
+/// run that versions were made from is not deleted without `--force`; the versions keep what they
+/// have. If it was the current run, there is none after that.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = help_tail(
+    &["art runs delete sharp-shrimp-1", "art runs delete sharp-shrimp-1 --yes"],
+    &[
+        Exit::No,
+        Exit::NotARepository,
+        Exit::Locked,
+        Exit::Unauthorized,
+        Exit::Moved,
+        Exit::Unavailable,
+        Exit::Corrupt,
+    ],
+))]
+pub(super) struct Args {
+    /// The run
+    #[arg(value_name = "RUN")]
+    run: Name,
+
+    /// Also if versions were made from it
+    #[arg(long)]
+    force: bool,
+
+    #[command(flatten)]
+    confirm: ConfirmArgs,
+}
+
+pub(super) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
+    let repo = context.repo()?;
+    let options = DeleteOptions {
+        project: context.globals.project.clone(),
+        run: args.run.clone(),
+        force: args.force,
+    };
+    let plan = plan_delete(&repo, &options)?;
+    if args.confirm.dry_run {
+        context.ui.show(&plan, |page| {
+            writeln!(page, "would delete the run {} of {}", plan.run, plan.project)?;
+            consequences(page, &plan)
+        })?;
+        return Ok(Exit::Ok);
+    }
+    let question = format!("delete the run {} of {}?", plan.run, plan.project);
+    context.confirm(args.confirm, &question)?;
+    let outcome = delete(&repo, plan, &context.env.command_line())?;
+    context.ui.summary(&outcome, |page| {
+        let plan = &outcome.plan;
+        writeln!(page, "deleted the run {}; it was {}", plan.run, plan.commit.short())?;
+        consequences(page, plan)
+    })?;
+    Ok(Exit::Ok)
+}
+
+fn consequences(page: &mut Page<'_>, plan: &DeletePlan) -> Result<()> {
+    if plan.current {
+        writeln!(page, "it is the current run; choose another: art runs switch RUN")?;
+    }
+    for (what, pins) in [("versions", &plan.versions), ("tags", &plan.tag_refs)] {
+        if !pins.is_empty() {
+            writeln!(page, "{what} that keep its commits: {}", names(pins))?;
+        }
+    }
+    Ok(())
+}
+
+/// The names of what holds on to a run, with commas.
+pub(super) fn names(pins: &[Pin]) -> String {
+    pins.iter().map(|pin| pin.name.to_string()).collect::<Vec<_>>().join(", ")
+}

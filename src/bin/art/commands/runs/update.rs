@@ -1,0 +1,164 @@
+//! `art runs switch`, `finish` and `update`.
+
+use artifacts::ops::runs::{FinishOptions, RunState, UpdateOptions, finish, switch, update};
+use artifacts::record::{RunStatus, Tags};
+use artifacts::{Name, Result};
+
+use super::RunArg;
+use crate::context::Context;
+use crate::report::{Exit, help_tail};
+
+/// Makes a run the current one
+///
+/// Uploads go to it from then on. Where `ART_RUN` is set, as it is for the command of a run, the run
+/// it names stays the current one.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = help_tail(
+    &["art runs switch sharp-shrimp-1"],
+    &[Exit::No, Exit::NotARepository, Exit::Locked, Exit::Unauthorized, Exit::Unavailable],
+))]
+pub(super) struct SwitchArgs {
+    /// The run
+    #[arg(value_name = "RUN")]
+    run: Name,
+}
+
+/// Says of a run that it is over, and how it went
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = help_tail(
+    &["art runs finish", "art runs finish sharp-shrimp-1 --status failed"],
+    &[
+        Exit::No,
+        Exit::NotARepository,
+        Exit::Locked,
+        Exit::Unauthorized,
+        Exit::Unavailable,
+        Exit::Corrupt,
+    ],
+))]
+pub(super) struct FinishArgs {
+    #[command(flatten)]
+    run: RunArg,
+
+    /// How it went
+    #[arg(
+        long,
+        value_name = "STATUS",
+        default_value = "succeeded",
+        value_parser = ["succeeded", "failed", "stopped"],
+    )]
+    status: String,
+}
+
+/// Changes the name, the description or the tags of a run
+///
+/// An empty description or list of tags clears it. A run keeps its history, its tags' places and
+/// its versions under a new name.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = help_tail(
+    &[
+        "art runs update --description 'as published'",
+        "art runs update sharp-shrimp-1 --name baseline --add-tag paper --remove-tag draft",
+        "art runs update baseline --tags ''",
+    ],
+    &[
+        Exit::No,
+        Exit::NotARepository,
+        Exit::Locked,
+        Exit::Unauthorized,
+        Exit::Unavailable,
+        Exit::Corrupt,
+    ],
+))]
+pub(super) struct Args {
+    #[command(flatten)]
+    run: RunArg,
+
+    #[command(flatten)]
+    changes: Changes,
+}
+
+/// What is changed; one at least.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = true)]
+struct Changes {
+    /// What to call it
+    #[arg(long, value_name = "NAME")]
+    name: Option<Name>,
+
+    /// What it is for
+    #[arg(long, value_name = "TEXT")]
+    description: Option<String>,
+
+    /// Its tags, instead of those it has
+    #[arg(long, value_name = "TAG,…", value_parser = Tags::parse)]
+    tags: Option<Tags>,
+
+    /// More tags; may be repeated
+    #[arg(long, value_name = "TAG,…", value_parser = Tags::parse)]
+    add_tag: Vec<Tags>,
+
+    /// Tags it shall no longer have; may be repeated
+    #[arg(long, value_name = "TAG,…", value_parser = Tags::parse)]
+    remove_tag: Vec<Tags>,
+}
+
+pub(super) fn exec_switch(context: &Context<'_>, args: &SwitchArgs) -> Result<Exit> {
+    let repo = context.repo()?;
+    let project = context.globals.project.as_ref();
+    let outcome = switch(&repo, project, &args.run, &context.env.command_line())?;
+    if let Some(stays) = &repo.settings().run
+        && *stays != outcome.run
+    {
+        context.ui.warn(&format!("ART_RUN is set, so here '{stays}' stays the current run"));
+    }
+    context.ui.summary(&outcome, |page| {
+        writeln!(page, "{} of {} is the current run", outcome.run, outcome.project)
+    })?;
+    Ok(Exit::Ok)
+}
+
+pub(super) fn exec_finish(context: &Context<'_>, args: &FinishArgs) -> Result<Exit> {
+    let options = FinishOptions {
+        project: context.globals.project.clone(),
+        run: args.run.run.clone(),
+        status: args.status.parse::<RunStatus>()?,
+        command: context.env.command_line(),
+    };
+    tell(context, &finish(&context.repo()?, &options)?)
+}
+
+pub(super) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
+    let changes = &args.changes;
+    let options = UpdateOptions {
+        project: context.globals.project.clone(),
+        run: args.run.run.clone(),
+        name: changes.name.clone(),
+        description: changes.description.clone(),
+        tags: changes.tags.clone(),
+        add_tags: union(&changes.add_tag),
+        remove_tags: union(&changes.remove_tag),
+        command: context.env.command_line(),
+    };
+    tell(context, &update(&context.repo()?, &options)?)
+}
+
+fn union(lists: &[Tags]) -> Tags {
+    let mut all = Tags::default();
+    for tags in lists {
+        all.add(tags);
+    }
+    all
+}
+
+/// Shows what a run is after a change.
+fn tell(context: &Context<'_>, state: &RunState) -> Result<Exit> {
+    context.ui.summary(state, |page| {
+        let (run, status) = (&state.run, state.status);
+        match &state.commit {
+            Some(commit) => writeln!(page, "{run} {}: {status}", commit.short()),
+            None => writeln!(page, "{run}: {status}; nothing changed"),
+        }
+    })?;
+    Ok(Exit::Ok)
+}

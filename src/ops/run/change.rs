@@ -1,0 +1,125 @@
+//! Writes the records of runs: a new one, or a change to one that is there.
+//!
+//! A writer reads, changes, and moves the ref only if nobody else has moved it; if someone has, it
+//! reads again and makes its change to what is there then.
+
+use super::load::{LoadedRun, load_run};
+use super::prepare::{Wanted, prepare_run};
+use crate::error::{Error, ErrorKind, Result};
+use crate::history::edit::{self, Edit};
+use crate::history::{Commit, EntryMode, Expected, ObjectWriter};
+use crate::id::Id;
+use crate::name::RefName;
+use crate::record::{Record, RunRecord};
+use crate::repo::Repository;
+use crate::tree_path::TreePath;
+
+/// A run, and whether it was changed.
+#[derive(Debug)]
+pub(crate) struct ChangedRun {
+    /// As it is now.
+    pub(crate) run: LoadedRun,
+    /// The commit of the change, if there was anything to change.
+    pub(crate) commit: Option<Id>,
+}
+
+/// Changes the record of the run at `reference`.
+///
+/// `change` gets the run as it is and returns the subject of the commit; it is called again if
+/// another writer was first. `command` is what was typed, for the log of operations.
+pub(crate) fn change_run(
+    repo: &Repository,
+    reference: &RefName,
+    command: &str,
+    change: &mut dyn FnMut(&mut LoadedRun) -> Result<String>,
+) -> Result<ChangedRun> {
+    let _lock = repo.lock_shared()?;
+    loop {
+        let mut run = load_run(repo, reference.clone())?;
+        let before = run.commit;
+        let subject = change(&mut run)?;
+        let mut writer = repo.history().writer()?;
+        let Some(commit) = commit_record(repo, &mut writer, &run, &subject)? else {
+            return Ok(ChangedRun { run, commit: None });
+        };
+        writer.flush()?;
+        let mut transaction = repo.history().transaction(&repo.signature(), command);
+        transaction.update(reference.clone(), Expected::Id(before), Some(commit), &subject);
+        match transaction.commit(repo.settings().lock_timeout) {
+            Err(error) if error.kind() == ErrorKind::Moved => {}
+            Err(error) => return Err(error),
+            Ok(_) => {
+                let run = LoadedRun::read(repo, reference.clone(), commit)?;
+                return Ok(ChangedRun { run, commit: Some(commit) });
+            }
+        }
+    }
+}
+
+/// Adds the commit that gives `run` the record it has in memory; `None` if it is that already.
+///
+/// Whatever else is in the run's tree stays.
+pub(crate) fn commit_record(
+    repo: &Repository,
+    writer: &mut ObjectWriter<'_>,
+    run: &LoadedRun,
+    subject: &str,
+) -> Result<Option<Id>> {
+    let bytes = run.record.encode()?;
+    if Id::of_blob(&bytes) == run.record_id {
+        return Ok(None);
+    }
+    let tree = write_tree(writer, Some(run.tree), &bytes)?;
+    commit(repo, writer, tree, vec![run.commit], subject).map(Some)
+}
+
+/// Makes a new run without artifacts and makes it the current one.
+///
+/// `change` completes its record and returns the subject of the commit.
+pub(crate) fn create_run(
+    repo: &Repository,
+    wanted: &Wanted<'_>,
+    command: &str,
+    change: &mut dyn FnMut(&mut RunRecord) -> String,
+) -> Result<LoadedRun> {
+    let _lock = repo.lock_shared()?;
+    loop {
+        let mut run = prepare_run(repo, wanted)?;
+        if !run.created {
+            return Err(Error::internal("a run was asked for that is new, and there is one"));
+        }
+        let subject = change(&mut run.record);
+        let mut writer = repo.history().writer()?;
+        let tree = write_tree(&mut writer, None, &run.record.encode()?)?;
+        let commit = commit(repo, &mut writer, tree, Vec::new(), &subject)?;
+        writer.flush()?;
+        let mut transaction = repo.history().transaction(&repo.signature(), command);
+        transaction.update(run.reference.clone(), Expected::Absent, Some(commit), &subject);
+        transaction.set_head(Some(run.reference.clone()));
+        match transaction.commit(repo.settings().lock_timeout) {
+            // Another run got that name; a chosen one is chosen anew, a given one is refused.
+            Err(error) if error.kind() == ErrorKind::Moved => {}
+            Err(error) => return Err(error),
+            Ok(_) => return LoadedRun::read(repo, run.reference, commit),
+        }
+    }
+}
+
+/// The tree `base` with these bytes as its record.
+fn write_tree(writer: &mut ObjectWriter<'_>, base: Option<Id>, record: &[u8]) -> Result<Id> {
+    let id = writer.blob(record)?;
+    let put = Edit::Put { mode: EntryMode::File, id };
+    edit::apply(writer, base, &[(TreePath::parse(RunRecord::FILE)?, put)])
+}
+
+fn commit(
+    repo: &Repository,
+    writer: &mut ObjectWriter<'_>,
+    tree: Id,
+    parents: Vec<Id>,
+    subject: &str,
+) -> Result<Id> {
+    let who = repo.signature();
+    let message = subject.to_owned();
+    writer.commit(&Commit { tree, parents, author: who.clone(), committer: who, message })
+}

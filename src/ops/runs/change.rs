@@ -1,0 +1,190 @@
+//! `art runs switch`, `finish` and `update`: which run is current, how it went, what it is called.
+
+use serde::Serialize;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::history::Expected;
+use crate::id::Id;
+use crate::name::{Name, ProjectName, RefName};
+use crate::ops::run::{
+    LoadedRun, already_there, change_run, commit_record, find_run, load_run, run_reference,
+};
+use crate::record::{RunStatus, Tags};
+use crate::repo::Repository;
+
+/// A run after a change.
+#[derive(Debug, Clone, Serialize)]
+pub struct RunState {
+    /// Its name.
+    pub run: Name,
+    /// Its project.
+    pub project: ProjectName,
+    /// How far it is.
+    pub status: RunStatus,
+    /// The commit of the change; absent if all was so already.
+    pub commit: Option<Id>,
+}
+
+impl RunState {
+    fn of(run: &LoadedRun, commit: Option<Id>) -> Self {
+        RunState {
+            run: run.reference.name().clone(),
+            project: run.reference.project().clone(),
+            status: run.record.status,
+            commit,
+        }
+    }
+}
+
+/// Which run is current.
+#[derive(Debug, Clone, Serialize)]
+pub struct SwitchOutcome {
+    /// The current run.
+    pub run: Name,
+    /// Its project.
+    pub project: ProjectName,
+    /// The run that was current before.
+    pub previous: Option<RefName>,
+}
+
+/// Makes a run the current one. `command` is what was typed, for the log of operations.
+pub fn switch(
+    repo: &Repository,
+    project: Option<&ProjectName>,
+    run: &Name,
+    command: &str,
+) -> Result<SwitchOutcome> {
+    let _lock = repo.lock_shared()?;
+    let run = find_run(repo, project, Some(run))?.reference;
+    let previous = repo.history().head()?;
+    let mut transaction = repo.history().transaction(&repo.signature(), command);
+    transaction.set_head(Some(run.clone())).commit(repo.settings().lock_timeout)?;
+    Ok(SwitchOutcome { run: run.name().clone(), project: run.project().clone(), previous })
+}
+
+/// Which run is over, and how it went.
+#[derive(Debug, Clone)]
+pub struct FinishOptions {
+    /// The project, if not the default.
+    pub project: Option<ProjectName>,
+    /// The run, if not the current one.
+    pub run: Option<Name>,
+    /// How it went: one that [`is_final`](RunStatus::is_final).
+    pub status: RunStatus,
+    /// What was typed, for the log of operations.
+    pub command: String,
+}
+
+/// Says of a run that it is over.
+pub fn finish(repo: &Repository, options: &FinishOptions) -> Result<RunState> {
+    if !options.status.is_final() {
+        return Err(Error::invalid(format!("a run does not end as '{}'", options.status))
+            .with_hint("say succeeded, failed or stopped"));
+    }
+    let reference = run_reference(repo, options.project.as_ref(), options.run.as_ref())?;
+    let done = change_run(repo, &reference, &options.command, &mut |run| {
+        run.record.set_status(options.status, repo.settings().clock.now());
+        Ok(format!("finish as {}", options.status))
+    })?;
+    Ok(RunState::of(&done.run, done.commit))
+}
+
+/// What to change in a run's record; `None` leaves as it is.
+#[derive(Debug, Clone, Default)]
+pub struct UpdateOptions {
+    /// The project, if not the default.
+    pub project: Option<ProjectName>,
+    /// The run, if not the current one.
+    pub run: Option<Name>,
+    /// What it is called.
+    pub name: Option<Name>,
+    /// What it is for; empty clears it.
+    pub description: Option<String>,
+    /// Its tags, in place of all that it has; none clears them.
+    pub tags: Option<Tags>,
+    /// Tags that it gets.
+    pub add_tags: Tags,
+    /// Tags that it loses.
+    pub remove_tags: Tags,
+    /// What was typed, for the log of operations.
+    pub command: String,
+}
+
+impl UpdateOptions {
+    /// Changes the record; says what was changed.
+    fn apply(&self, run: &mut LoadedRun) -> String {
+        let record = &mut run.record;
+        let before = record.clone();
+        if let Some(name) = &self.name {
+            record.name = name.clone();
+        }
+        if let Some(description) = &self.description {
+            record.description.clone_from(description);
+        }
+        if let Some(tags) = &self.tags {
+            record.tags = tags.clone();
+        }
+        record.tags.add(&self.add_tags);
+        record.tags.remove(&self.remove_tags);
+        let renamed = format!("name (was {})", before.name);
+        let changes = [
+            (record.name != before.name, renamed.as_str()),
+            (record.description != before.description, "description"),
+            (record.tags != before.tags, "tags"),
+        ];
+        let words: Vec<&str> =
+            changes.into_iter().filter(|(differs, _)| *differs).map(|(_, what)| what).collect();
+        format!("update {}", words.join(", "))
+    }
+}
+
+/// Changes what a run's record says of it. A new name moves its ref; its history and its current
+/// place move with it.
+pub fn update(repo: &Repository, options: &UpdateOptions) -> Result<RunState> {
+    let old = run_reference(repo, options.project.as_ref(), options.run.as_ref())?;
+    if let Some(name) = options.name.as_ref().filter(|name| *name != old.name()) {
+        let new = RefName::run(old.project().clone(), name.clone());
+        return rename(repo, &old, &new, options);
+    }
+    let change = &mut |run: &mut LoadedRun| Ok(options.apply(run));
+    let done = change_run(repo, &old, &options.command, change)?;
+    Ok(RunState::of(&done.run, done.commit))
+}
+
+fn rename(
+    repo: &Repository,
+    old: &RefName,
+    new: &RefName,
+    options: &UpdateOptions,
+) -> Result<RunState> {
+    let _lock = repo.lock_shared()?;
+    loop {
+        let mut run = load_run(repo, old.clone())?;
+        if repo.history().try_find_ref(new)?.is_some() {
+            return Err(already_there(new));
+        }
+        let is_current = repo.history().head()?.as_ref() == Some(old);
+        let subject = options.apply(&mut run);
+        let mut writer = repo.history().writer()?;
+        let commit = commit_record(repo, &mut writer, &run, &subject)?.unwrap_or(run.commit);
+        writer.flush()?;
+        let mut transaction = repo.history().transaction(&repo.signature(), &options.command);
+        transaction.update(new.clone(), Expected::Absent, Some(commit), &subject).update(
+            old.clone(),
+            Expected::Id(run.commit),
+            None,
+            &subject,
+        );
+        if is_current {
+            transaction.expect_head(Some(old.clone())).set_head(Some(new.clone()));
+        }
+        match transaction.commit(repo.settings().lock_timeout) {
+            Err(error) if error.kind() == ErrorKind::Moved => {}
+            Err(error) => return Err(error),
+            Ok(_) => {
+                run.reference = new.clone();
+                return Ok(RunState::of(&run, Some(commit)));
+            }
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! `art runs`: the table.
+
+use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet};
+
+use serde::{Serialize, Serializer};
+use uuid::Uuid;
+
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+use crate::id::Id;
+use crate::name::{Name, ProjectName, RefKind, RefName};
+use crate::ops::run::LoadedRun;
+use crate::progress::{Progress, Unit, check_interrupt};
+use crate::record::query::{Query, Sort};
+use crate::record::{RunFields, RunRecord, RunStatus, SourceRecord, Tags};
+use crate::repo::Repository;
+
+/// Which runs to list.
+#[derive(Debug, Default)]
+pub struct ListOptions {
+    /// The project, if not the repository's default.
+    pub project: Option<ProjectName>,
+    /// Only those it holds for; parsed with [`RUN_FIELDS`](crate::record::RUN_FIELDS).
+    pub query: Option<Query>,
+    /// In this order; the newest first if not given.
+    pub sort: Option<Sort>,
+    /// Without the first so many.
+    pub offset: usize,
+    /// At most so many.
+    pub limit: Option<usize>,
+}
+
+/// The runs asked for.
+#[derive(Debug)]
+pub struct RunList {
+    /// In order.
+    pub runs: Vec<RunRow>,
+    /// Runs that can't be told anything of: damaged, or made by a newer art.
+    pub unreadable: Vec<UnreadableRun>,
+}
+
+/// A run whose record can't be read.
+#[derive(Debug)]
+pub struct UnreadableRun {
+    /// The run.
+    pub reference: RefName,
+    /// Why.
+    pub error: Error,
+}
+
+/// One run of a list.
+#[derive(Debug, Clone)]
+pub struct RunRow {
+    /// Its ref.
+    pub reference: RefName,
+    /// Whether it is the current one.
+    pub current: bool,
+    /// Its newest commit.
+    pub commit: Id,
+    /// Who made that, as `NAME <EMAIL>`.
+    pub author: String,
+    /// When that was made.
+    pub updated_at: Timestamp,
+    /// Its record.
+    pub record: RunRecord,
+}
+
+impl RunRow {
+    fn fields(&self) -> RunFields<'_> {
+        RunFields {
+            record: &self.record,
+            author: Some(&self.author),
+            updated_at: Some(self.updated_at),
+        }
+    }
+}
+
+impl Serialize for RunRow {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Row<'a> {
+            name: &'a Name,
+            current: bool,
+            project: &'a ProjectName,
+            uuid: Uuid,
+            status: RunStatus,
+            created_at: Timestamp,
+            updated_at: Timestamp,
+            started_at: Option<Timestamp>,
+            finished_at: Option<Timestamp>,
+            tags: &'a Tags,
+            description: &'a str,
+            author: &'a str,
+            commit: Id,
+            command: &'a [String],
+            exit_code: Option<i32>,
+            signal: Option<&'a str>,
+            user: Option<&'a str>,
+            host: Option<&'a str>,
+            source: Option<&'a SourceRecord>,
+            lineage: Vec<&'a Name>,
+            kind: Vec<&'a Name>,
+        }
+        let record = &self.record;
+        let row = Row {
+            name: self.reference.name(),
+            current: self.current,
+            project: self.reference.project(),
+            uuid: record.uuid,
+            status: record.status,
+            created_at: record.created_at,
+            updated_at: self.updated_at,
+            started_at: record.started_at,
+            finished_at: record.finished_at,
+            tags: &record.tags,
+            description: &record.description,
+            author: &self.author,
+            commit: self.commit,
+            command: &record.command,
+            exit_code: record.exit_code,
+            signal: record.signal.as_deref(),
+            user: record.user.as_deref(),
+            host: record.host.as_deref(),
+            source: record.source.as_ref(),
+            lineage: record.lineage.iter().map(|entry| &entry.name).collect(),
+            kind: record.lineage.iter().map(|entry| &entry.kind).collect(),
+        };
+        row.serialize(serializer)
+    }
+}
+
+/// Lists the runs of a project.
+pub fn list(repo: &Repository, options: &ListOptions, progress: &dyn Progress) -> Result<RunList> {
+    let project = options.project.as_ref().unwrap_or(&repo.settings().project);
+    let refs = repo.history().refs(&RefName::prefix(RefKind::Run, project))?;
+    let current = repo.current_run()?;
+    let mut list = match (&options.query, &options.sort, options.limit) {
+        (None, None, Some(limit)) if limit.saturating_add(options.offset) < refs.len() => {
+            let wanted = limit + options.offset;
+            read(repo, &newest(repo, refs, wanted, progress)?, None, progress)?
+        }
+        _ => read(repo, &refs, options.query.as_ref(), progress)?,
+    };
+    match &options.sort {
+        Some(sort) => list.runs.sort_by(|a, b| sort.compare(&a.fields(), &b.fields())),
+        None => list.runs.sort_by_key(order),
+    }
+    let limit = options.limit.unwrap_or(usize::MAX);
+    list.runs = list.runs.into_iter().skip(options.offset).take(limit).collect();
+    for row in &mut list.runs {
+        row.current = Some(&row.reference) == current.as_ref();
+    }
+    Ok(list)
+}
+
+/// The newest first; of equal ones the first in the alphabet.
+fn order(row: &RunRow) -> (Reverse<Timestamp>, Name) {
+    (Reverse(row.record.created_at), row.reference.name().clone())
+}
+
+/// Of many runs enough that the `wanted` newest are among them, without reading all, if possible.
+///
+/// A run comes into the repository when it is made or later. So once the log of operations was read
+/// back to some moment, no run that it did not name was made after that.
+fn newest(
+    repo: &Repository,
+    refs: Vec<(RefName, Id)>,
+    wanted: usize,
+    progress: &dyn Progress,
+) -> Result<Vec<(RefName, Id)>> {
+    /// Runs that are read before one can think of giving up.
+    const FEW: usize = 256;
+    let by_name: HashMap<&RefName, Id> = refs.iter().map(|(name, id)| (name, *id)).collect();
+    let mut seen: HashSet<RefName> = HashSet::new();
+    // When the runs seen were made, the latest first.
+    let mut times: Vec<Reverse<Timestamp>> = Vec::new();
+    let mut found = Vec::new();
+    // Beyond that, many threads are faster than this one.
+    let patience = (refs.len() / 8).max(wanted + FEW);
+    for operation in repo.history().operations()? {
+        let operation = operation?;
+        let is_enough = wanted
+            .checked_sub(1)
+            .is_none_or(|last| times.get(last).is_some_and(|Reverse(time)| *time > operation.time));
+        if is_enough {
+            return Ok(found);
+        }
+        for change in operation.changes {
+            let Some(commit) = by_name.get(&change.name) else { continue };
+            if !seen.insert(change.name.clone()) {
+                continue;
+            }
+            check_interrupt(progress)?;
+            if let Ok(run) = LoadedRun::read(repo, change.name.clone(), *commit) {
+                let time = Reverse(run.record.created_at);
+                times.insert(times.partition_point(|other| *other <= time), time);
+            }
+            found.push((change.name, *commit));
+        }
+        if found.len() > patience {
+            break;
+        }
+    }
+    Ok(refs)
+}
+
+/// Reads runs, on every core.
+fn read(
+    repo: &Repository,
+    refs: &[(RefName, Id)],
+    query: Option<&Query>,
+    progress: &dyn Progress,
+) -> Result<RunList> {
+    /// Runs that are read between two looks at whether to stop.
+    const BATCH: usize = 256;
+    progress.begin("reading runs", Some(refs.len() as u64), Unit::Items);
+    let share = refs.len().div_ceil(repo.settings().threads.max(1)).max(BATCH);
+    let work = |refs: &[(RefName, Id)]| -> Result<RunList> {
+        let mut list = RunList { runs: Vec::new(), unreadable: Vec::new() };
+        for batch in refs.chunks(BATCH) {
+            check_interrupt(progress)?;
+            for (name, commit) in batch {
+                list.add(repo, name, *commit, query);
+            }
+            progress.advance(batch.len() as u64);
+        }
+        Ok(list)
+    };
+    let parts: Vec<Result<RunList>> = std::thread::scope(|scope| {
+        let threads: Vec<_> =
+            refs.chunks(share).map(|refs| scope.spawn(move || work(refs))).collect();
+        let failed = |_| Err(Error::internal("a thread that reads runs has failed"));
+        threads.into_iter().map(|thread| thread.join().unwrap_or_else(failed)).collect()
+    });
+    progress.end();
+    let mut whole = RunList { runs: Vec::new(), unreadable: Vec::new() };
+    for part in parts {
+        let part = part?;
+        whole.runs.extend(part.runs);
+        whole.unreadable.extend(part.unreadable);
+    }
+    Ok(whole)
+}
+
+impl RunList {
+    /// Reads a run and adds it if the query holds for it.
+    fn add(&mut self, repo: &Repository, name: &RefName, commit: Id, query: Option<&Query>) {
+        match RunRow::read(repo, name, commit) {
+            Ok(row) if query.is_none_or(|query| query.matches(&row.fields())) => {
+                self.runs.push(row);
+            }
+            Ok(_) => {}
+            Err(error) => self.unreadable.push(UnreadableRun { reference: name.clone(), error }),
+        }
+    }
+}
+
+impl RunRow {
+    fn read(repo: &Repository, name: &RefName, commit: Id) -> Result<Self> {
+        let run = LoadedRun::read(repo, name.clone(), commit)?;
+        Ok(RunRow {
+            current: false,
+            commit,
+            author: format!("{} <{}>", run.author.name, run.author.email),
+            updated_at: run.author.time,
+            record: run.record,
+            reference: run.reference,
+        })
+    }
+}

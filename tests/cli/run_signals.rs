@@ -1,0 +1,136 @@
+//! `art run -- CMD` and signals: they are the command's, and it gets each once.
+
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::common::Sandbox;
+
+fn lab() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.art("init --project ada/lab").ok();
+    sandbox
+}
+
+/// A script that writes down each signal it gets, is ready when it says so, and ends with 7 on
+/// SIGTERM.
+const RECORDER: &str = "for s in HUP INT QUIT USR1 USR2 WINCH; do trap \"echo $s >> log\" $s; done; \
+     trap 'echo TERM >> log; exit 7' TERM; touch ready; while :; do sleep 0.01; done";
+
+#[track_caller]
+fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < Duration::from_mins(1), "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn spawn(mut command: Command) -> Child {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+#[track_caller]
+fn end_of(child: &mut Child) -> ExitStatus {
+    let mut status = None;
+    wait_for("the end", || {
+        status = child.try_wait().unwrap();
+        status.is_some()
+    });
+    status.unwrap()
+}
+
+fn record(sandbox: &Sandbox, run: &str) -> serde_json::Value {
+    sandbox.art(&format!("runs show {run} --json")).ok().json()
+}
+
+#[test]
+fn a_command_that_is_killed_leaves_its_record() {
+    let sandbox = lab();
+    sandbox.art("run --name a -- sh -c 'kill -9 $$'").fails_with(137);
+    let run = record(&sandbox, "a");
+    assert_eq!((&run["status"], &run["signal"]), (&"stopped".into(), &"SIGKILL".into()));
+    assert!(run.get("exit_code").is_none(), "{run}");
+    assert_eq!(run["finished_at"], crate::common::NOW);
+    sandbox.art("run --name b -- sh -c 'kill -SEGV $$'").fails_with(139);
+    assert_eq!(record(&sandbox, "b")["signal"], "SIGSEGV");
+}
+
+#[test]
+fn signals_are_passed_on_and_only_the_command_ends_the_run() {
+    let sandbox = lab();
+    let call = sandbox.command("run --name a -o log -- sh -c").arg(RECORDER);
+    let mut child = spawn(call.into_command());
+    wait_for("the command", || sandbox.path("ready").exists());
+    let pid = Pid::from_child(&child);
+    // Ctrl-C twice would end any other verb.
+    for signal in [
+        Signal::HUP,
+        Signal::INT,
+        Signal::INT,
+        Signal::QUIT,
+        Signal::USR1,
+        Signal::USR2,
+        Signal::WINCH,
+    ] {
+        let before = std::fs::read(sandbox.path("log")).unwrap_or_default().len();
+        kill_process(pid, signal).unwrap();
+        wait_for("the signal", || {
+            std::fs::read(sandbox.path("log")).unwrap_or_default().len() > before
+        });
+    }
+    kill_process(pid, Signal::TERM).unwrap();
+    assert_eq!(end_of(&mut child).code(), Some(7));
+    assert_eq!(sandbox.read("log"), "HUP\nINT\nINT\nQUIT\nUSR1\nUSR2\nWINCH\nTERM\n");
+    let run = record(&sandbox, "a");
+    assert_eq!((&run["status"], &run["exit_code"]), (&"failed".into(), &7.into()));
+    assert_eq!(sandbox.art("cat run/a:log").ok().stdout, sandbox.read("log"), "it was uploaded");
+}
+
+#[test]
+fn a_signal_that_ends_the_command_is_the_end_of_the_run() {
+    let sandbox = lab();
+    let script = "touch ready; exec sleep 60";
+    let mut child = spawn(sandbox.command("run --name a -- sh -c").arg(script).into_command());
+    wait_for("the command", || sandbox.path("ready").exists());
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    assert_eq!(end_of(&mut child).code(), Some(143));
+    assert_eq!(record(&sandbox, "a")["signal"], "SIGTERM");
+}
+
+#[test]
+fn a_key_in_the_terminal_reaches_the_command_once() {
+    let sandbox = lab();
+    sandbox.write("recorder.sh", RECORDER);
+    // The terminal turns the byte 3 into SIGINT for all processes in it.
+    let script = "(while ! test -e ready; do sleep 0.01; done; printf '\\003'; sleep 0.5; \
+                  printf '\\003'; sleep 0.5; kill -TERM $(cat pid)) | \
+                  script -qe -c 'echo $$ > pid; exec art run --name a -o log -- sh recorder.sh' \
+                  /dev/null";
+    sandbox.shell(script).fails_with(7);
+    assert_eq!(sandbox.read("log"), "INT\nINT\nTERM\n");
+    assert_eq!(sandbox.art("cat run/a:log").ok().stdout, "INT\nINT\nTERM\n");
+}
+
+#[test]
+fn ctrl_c_that_ends_the_command_does_not_keep_its_outputs_from_being_uploaded() {
+    let sandbox = lab();
+    let script = "(while ! test -e ready; do sleep 0.01; done; printf '\\003'; sleep 1) | \
+                  script -qe -c 'exec art run --name a -o x -- sh -c \"touch x ready; exec sleep 60\"' \
+                  /dev/null";
+    sandbox.shell(script).fails_with(130);
+    let run = record(&sandbox, "a");
+    assert_eq!((&run["status"], &run["signal"]), (&"stopped".into(), &"SIGINT".into()));
+    assert_eq!(sandbox.art("ls run/a").ok().stdout, "x\n");
+}
+
+#[test]
+fn what_is_ignored_stays_ignored_for_the_command() {
+    let sandbox = lab();
+    let script =
+        "trap '' HUP INT; art run --name a -- sh -c 'kill -HUP $$; kill -INT $$; echo alive'";
+    let output = sandbox.shell(script).ok();
+    assert_eq!(output.stdout, "alive\n");
+    assert_eq!(record(&sandbox, "a")["status"], "succeeded");
+}
