@@ -25,9 +25,9 @@ impl Compressor {
         let failed = |source| Error::internal("zstd refused its settings").with_source(source);
         let mut good = zstd::bulk::Compressor::new(level).map_err(failed)?;
         good.set_parameter(CParameter::ChecksumFlag(true)).map_err(failed)?;
-        // No search for matches, entropy coding alone: numbers such as weights have no matches,
-        // but some bytes are more frequent than others.
-        let mut cheap = zstd::bulk::Compressor::new(-1000).map_err(failed)?;
+        // Hardly a search for matches, but entropy coding: numbers such as weights have no matches,
+        // only some bytes more frequent than others. What matches there are is the tar headers'.
+        let mut cheap = zstd::bulk::Compressor::new(-5).map_err(failed)?;
         let literals = CParameter::LiteralCompressionMode(ParamSwitch::Enable);
         cheap.set_parameter(literals).map_err(failed)?;
         // No checksum there: such frames hold blobs and chunks, which are checked by their ids.
