@@ -119,6 +119,11 @@ impl History {
     pub fn diff(&self, a: Option<Id>, b: Option<Id>) -> Result<Vec<Change>> {
         diff_trees(self, a, b)
     }
+
+    /// As [`History::diff`], but only the first `limit` differences; no more of the trees is read.
+    pub fn diff_up_to(&self, a: Option<Id>, b: Option<Id>, limit: usize) -> Result<Vec<Change>> {
+        diff_trees_up_to(self, a, b, limit)
+    }
 }
 
 /// The differences from the tree `a` to the tree `b` (`None` is an empty one), ordered by path.
@@ -127,12 +132,21 @@ impl History {
 /// a file in the place of a directory is one deleted and one added. Renames are not looked for:
 /// see [`find_renames`].
 pub fn diff_trees(trees: &dyn Trees, a: Option<Id>, b: Option<Id>) -> Result<Vec<Change>> {
+    diff_trees_up_to(trees, a, b, usize::MAX)
+}
+
+fn diff_trees_up_to(
+    trees: &dyn Trees,
+    a: Option<Id>,
+    b: Option<Id>,
+    limit: usize,
+) -> Result<Vec<Change>> {
     let mut changes = Vec::new();
     if a == b {
         return Ok(changes);
     }
     let mut levels = vec![Level::read(trees, TreePath::root(), a, b)?];
-    while let Some(level) = levels.last_mut() {
+    while let Some(level) = levels.last_mut().filter(|_| changes.len() < limit) {
         let Some((old, new)) = level.next_pair() else {
             levels.pop();
             continue;
@@ -248,6 +262,16 @@ pub(super) mod tests {
             shown(&history.diff(None, Some(a)).unwrap()),
             ["A a", "A b/c", "A b/d", "A same/x"]
         );
+    }
+
+    #[test]
+    fn a_bound_gives_the_first_differences() {
+        let (_directory, history) = temporary_history();
+        let b = tree(&history, &[("a", "1"), ("b/c", "2"), ("b/d", "3"), ("e", "4")]);
+        let first = |limit| shown(&history.diff_up_to(None, Some(b), limit).unwrap());
+        assert_eq!(first(0), [""; 0]);
+        assert_eq!(first(2), ["A a", "A b/c"]);
+        assert_eq!(first(9), ["A a", "A b/c", "A b/d", "A e"]);
     }
 
     #[test]

@@ -116,6 +116,18 @@ impl History {
     /// Refs that one transaction moved together are seen together. Refs of other shapes, which
     /// other tools may keep beside ours, are left out.
     pub fn refs(&self, prefix: &str) -> Result<Vec<(RefName, Id)>> {
+        let mut refs = Vec::new();
+        self.visit_refs(prefix, &mut |name, id| {
+            if let Ok(name) = name.parse() {
+                refs.push((name, id));
+            }
+        })?;
+        Ok(refs)
+    }
+
+    /// Calls `visit` with what [`History::refs`] lists, names as text; those from `packed-refs` may
+    /// be none of ours.
+    pub(super) fn visit_refs(&self, prefix: &str, visit: &mut dyn FnMut(&str, Id)) -> Result<()> {
         let mut retries = 0;
         loop {
             let packed = PackedRefs::open(self.git_dir())?;
@@ -123,7 +135,7 @@ impl History {
             // A transaction of several refs commits by replacing packed-refs: if that is the same
             // file before and after the loose refs were read, no such transaction is half seen.
             if packed.is_current() || retries >= MAX_RETRIES {
-                return merge(&packed, loose, prefix);
+                return merge(&packed, loose, prefix, visit);
             }
             retries += 1;
         }
@@ -249,30 +261,25 @@ pub(super) fn list(directory: &Path) -> Result<Vec<(String, bool)>> {
     Ok(names)
 }
 
-/// The packed refs with the loose ones over them.
+/// Visits the packed refs with the loose ones over them.
 fn merge(
     packed: &PackedRefs,
     loose: BTreeMap<String, Id>,
     prefix: &str,
-) -> Result<Vec<(RefName, Id)>> {
-    let mut merged = Vec::new();
+    visit: &mut dyn FnMut(&str, Id),
+) -> Result<()> {
     let mut loose = loose.into_iter().peekable();
-    let mut push = |name: &str, id: Id| {
-        if let Ok(name) = name.parse() {
-            merged.push((name, id));
-        }
-    };
     packed.with_prefix(prefix.as_bytes(), &mut |name, id| {
         let Ok(name) = name.to_str() else { return Ok(()) };
         while let Some((name, id)) = loose.next_if(|(before, _)| before.as_str() < name) {
-            push(&name, id);
+            visit(&name, id);
         }
         match loose.next_if(|(same, _)| same == name) {
-            Some((_, id)) => push(name, id),
-            None => push(name, id),
+            Some((_, id)) => visit(name, id),
+            None => visit(name, id),
         }
         Ok(())
     })?;
-    loose.for_each(|(name, id)| push(&name, id));
-    Ok(merged)
+    loose.for_each(|(name, id)| visit(&name, id));
+    Ok(())
 }

@@ -102,7 +102,7 @@ impl LsEntry {
 }
 
 /// The size of a content; `None` if it is missing or damaged, which must not end a listing.
-fn find_size(reader: &mut Reader<'_>, id: &Id) -> Result<Option<u64>> {
+pub(crate) fn find_size(reader: &mut Reader<'_>, id: &Id) -> Result<Option<u64>> {
     match reader.size(id) {
         Ok(size) => Ok(Some(size)),
         Err(error) if error.kind() == ErrorKind::Corrupt => Ok(None),

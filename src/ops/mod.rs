@@ -1,15 +1,18 @@
 //! What can be done to a repository: one file a verb.
 
 pub mod cat;
+pub mod changes;
 pub mod diff;
 pub mod download;
 pub mod export;
 pub mod init;
+pub mod log;
 pub mod ls;
 pub mod reflog;
 pub mod resolve;
 pub mod run;
 pub mod runs;
+pub mod show;
 mod snapshot;
 pub mod status;
 pub mod tag;

@@ -84,29 +84,48 @@ pub fn resolve(repo: &Repository, revision: &Revision) -> Result<Resolved> {
         .resolve(&wanted, &repo.settings().project)
         .map_err(|error| with_path_hint(repo, revision, error))?;
     let commit = history.read_commit(&found.commit)?;
-    let mut record = None;
-    let mut artifacts = None;
-    for entry in history.read_tree(&commit.tree)? {
-        if let Some(kind) = RecordKind::of_file(&entry.name) {
-            record = Some((kind, entry.id));
-        } else if entry.name == ARTIFACTS && entry.mode == EntryMode::Directory {
-            artifacts = Some(entry.id);
-        }
-    }
-    let Some((kind, record)) = record else {
-        let message = format!("the commit {} holds no record of a run or version", found.commit);
-        return Err(Error::corrupt(message).with_hint("art fsck"));
-    };
+    let state = State::read(repo, &found.commit, &commit.tree)?;
     Ok(Resolved {
         commit: found.commit,
         time: commit.committer.time,
         reference: found.reference,
         project: found.project,
-        kind,
-        record,
-        artifacts,
+        kind: state.kind,
+        record: state.record,
+        artifacts: state.artifacts,
         path: found.path,
     })
+}
+
+/// What the tree of a commit holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct State {
+    /// What it is a state of.
+    pub(crate) kind: RecordKind,
+    /// The blob of the record.
+    pub(crate) record: Id,
+    /// The tree of the artifacts, if there are any.
+    pub(crate) artifacts: Option<Id>,
+}
+
+impl State {
+    /// Reads the tree of `commit`.
+    pub(crate) fn read(repo: &Repository, commit: &Id, tree: &Id) -> Result<Self> {
+        let mut record = None;
+        let mut artifacts = None;
+        for entry in repo.history().read_tree(tree)? {
+            if let Some(kind) = RecordKind::of_file(&entry.name) {
+                record = Some((kind, entry.id));
+            } else if entry.name == ARTIFACTS && entry.mode == EntryMode::Directory {
+                artifacts = Some(entry.id);
+            }
+        }
+        let Some((kind, record)) = record else {
+            let message = format!("the commit {commit} holds no record of a run or version");
+            return Err(Error::corrupt(message).with_hint("art fsck"));
+        };
+        Ok(State { kind, record, artifacts })
+    }
 }
 
 impl Resolved {

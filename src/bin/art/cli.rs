@@ -42,6 +42,8 @@ verbs! {
         Status status
         Diff diff
         Config config
+        Log log
+        Show show
         Ls ls
         Cat cat
         Tag tag

@@ -3,6 +3,7 @@
 // The frame offers what verbs in the making will use.
 #![allow(dead_code, unused_imports)]
 
+mod changes;
 mod cli;
 mod commands;
 mod context;

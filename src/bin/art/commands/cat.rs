@@ -38,6 +38,13 @@ pub(crate) struct Args {
     revision: Revision,
 }
 
+impl Args {
+    /// The file that `revision` names.
+    pub(crate) fn of(revision: Revision) -> Self {
+        Args { revision }
+    }
+}
+
 /// The file and what is in it.
 #[derive(Serialize)]
 struct FileWithContent<'a> {

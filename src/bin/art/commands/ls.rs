@@ -37,6 +37,13 @@ pub(crate) struct Args {
     null: bool,
 }
 
+impl Args {
+    /// The plain listing of `revision`.
+    pub(crate) fn of(revision: Revision) -> Self {
+        Args { revision, recursive: false, long: false, null: false }
+    }
+}
+
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     let repo = context.repo()?;
     let options =

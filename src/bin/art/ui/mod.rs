@@ -8,6 +8,7 @@ pub(crate) mod changes;
 mod confirm;
 pub(crate) mod csv;
 pub(crate) mod format;
+pub(crate) mod graph;
 mod json;
 pub(crate) mod list;
 pub(crate) mod markdown;

@@ -1,0 +1,127 @@
+//! `art log`: the commits of a history, newest first.
+
+use artifacts::error::{Error, Result};
+use artifacts::history::Revision;
+use artifacts::ops::log::{LogEntry, LogOptions, log};
+use artifacts::repo::Repository;
+
+use crate::changes;
+use crate::context::Context;
+use crate::report::{Exit, help_tail};
+use crate::revision;
+use crate::ui::graph::{Graph, Rows};
+use crate::ui::{Page, Style, sanitize};
+
+/// The most refs that stand beside a commit, unless -v asks for all.
+const MAX_REFS: usize = 6;
+
+/// Shows the history, newest first
+///
+/// Starts from the current run, or from REV. A commit has two lines: its id, the refs that point at
+/// it and its message; then who made it, when, and the files it changed against its first parent,
+/// with the bytes of those it added or modified. `REV:PATH` shows only the commits that changed what
+/// is there.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = help_tail(
+    &["art log", "art log run/baseline -n 5 --stat", "art log --all --graph", "art log HEAD:model"],
+    &[Exit::No, Exit::NotARepository, Exit::Unauthorized, Exit::Corrupt, Exit::Interrupted],
+))]
+pub(crate) struct Args {
+    /// Where to start, and a path to look at [default: HEAD]
+    #[arg(value_name = "REV[:PATH]", value_parser = revision::parser())]
+    revision: Option<Revision>,
+
+    /// Show at most N
+    #[arg(short = 'n', long = "limit", value_name = "N")]
+    limit: Option<usize>,
+
+    /// Start from all runs, versions, tags and projects
+    #[arg(long)]
+    all: bool,
+
+    /// Draw how the commits follow from each other
+    #[arg(long)]
+    graph: bool,
+
+    /// Name each changed file, and tell what the commit has in all
+    #[arg(long)]
+    stat: bool,
+}
+
+pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
+    let looks = context.ui.looks();
+    if args.graph && args.revision.as_ref().is_some_and(|rev| !rev.path().is_root()) {
+        return Err(Error::invalid("--graph draws whole histories, not that of a path")
+            .with_hint("leave --graph or the path out"));
+    }
+    let repo = context.repo()?;
+    let is_short = !looks.json && looks.verbose == 0;
+    let options = LogOptions {
+        revision: args.revision.clone(),
+        all: args.all,
+        limit: args.limit,
+        stat: args.stat,
+        max_refs: if is_short { MAX_REFS } else { usize::MAX },
+    };
+    let mut graph = args.graph.then(Graph::default);
+    let mut outcome = None;
+    context.ui.print(|page| {
+        let mut show = |entry: &LogEntry| {
+            page.item(entry, |page| view(page, &repo, entry, graph.as_mut()))?;
+            // A person reads the newest while the rest is found.
+            if looks.terminal { page.flush() } else { Ok(()) }
+        };
+        outcome = Some(log(&repo, &options, &mut show, context.progress())?);
+        Ok(())
+    })?;
+    if outcome.is_some_and(|outcome| outcome.is_empty) {
+        context.ui.note("no commits yet; make the first: art upload PATH");
+    }
+    Ok(Exit::Ok)
+}
+
+fn view(
+    page: &mut Page<'_>,
+    repo: &Repository,
+    entry: &LogEntry,
+    graph: Option<&mut Graph>,
+) -> Result<()> {
+    let rows = graph.map(|graph| graph.add(&entry.commit, &entry.parents));
+    let front = |row: fn(&Rows) -> &String| {
+        let width = |rows: &Rows| rows.commit.len();
+        rows.as_ref().map_or(String::new(), |rows| format!("{:1$} ", row(rows), width(rows)))
+    };
+    let is_long = page.looks().verbose > 0;
+    let id = if is_long { entry.commit.to_string() } else { entry.commit.short() };
+    let id = page.paint(id, Style::Id);
+    let refs = changes::refs(page, repo, &entry.refs, entry.more_refs, entry.is_head);
+    let subject = sanitize::subject(&entry.message);
+    writeln!(page, "{}{id}{refs} {subject}", front(|rows| &rows.commit))?;
+    let mut who = sanitize::subject(&entry.author.name);
+    if is_long {
+        who.push_str(&format!(" <{}>", sanitize::subject(&entry.author.email)));
+    }
+    let changed = match &entry.changes {
+        Some(changes) => changes::summary(changes, entry.record_changed),
+        None => "what it changed can't be read".to_owned(),
+    };
+    let line = format!("{who}, {}: {changed}", page.time(entry.time));
+    writeln!(page, "{}    {}", front(|rows| &rows.second), page.paint(line, Style::Dim))?;
+    let indent = format!("{}    ", front(|rows| &rows.rest));
+    if let Some(total) = &entry.total {
+        writeln!(page, "{indent}in all {}", changes::total(total))?;
+    }
+    if is_long {
+        let body = sanitize::text(&entry.message);
+        for line in body.lines().skip(1).skip_while(|line| line.trim().is_empty()) {
+            writeln!(page, "{}", format!("{indent}{line}").trim_end())?;
+        }
+    }
+    for file in entry.files.iter().flatten() {
+        changes::file(page, &indent, file)?;
+    }
+    for join in rows.iter().flat_map(|rows| &rows.joins) {
+        writeln!(page, "{join}")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,126 @@
+//! Which refs point at a commit: what a log shows beside it.
+
+use std::ops::Range;
+
+use super::History;
+use crate::error::Result;
+use crate::id::Id;
+use crate::name::RefName;
+
+/// Where our own refs stand.
+const KINDS: [&str; 4] = ["refs/projects/", "refs/runs/", "refs/versions/", "refs/tags/"];
+
+/// The refs of a repository by what they point at, as they were at one moment.
+///
+/// Names are kept as text and parsed when they are asked for: of a hundred thousand refs, a log
+/// shows some tens.
+#[derive(Debug, Default)]
+pub struct RefNames {
+    text: String,
+    /// Sorted by id, then by name.
+    entries: Vec<(Id, Range<usize>)>,
+}
+
+impl RefNames {
+    /// The refs that point at `commit`, sorted by name, `limit` of them at most; and how many more
+    /// there are.
+    pub fn of(&self, commit: &Id, limit: usize) -> (Vec<RefName>, usize) {
+        let start = self.entries.partition_point(|(id, _)| id < commit);
+        let found = self.entries[start..].iter().take_while(|(id, _)| id == commit);
+        let mut names = Vec::new();
+        let mut more = 0;
+        for (_, range) in found {
+            if names.len() == limit {
+                more += 1;
+            } else {
+                names.extend(self.text[range.clone()].parse::<RefName>());
+            }
+        }
+        (names, more)
+    }
+
+    /// What the refs point at, each once.
+    pub fn targets(&self) -> Vec<Id> {
+        let mut ids: Vec<Id> = self.entries.iter().map(|(id, _)| *id).collect();
+        ids.dedup();
+        ids
+    }
+
+    /// How many refs there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+}
+
+impl History {
+    /// Every ref of ours whose full name begins with `prefix`, to be asked for by commit.
+    pub fn ref_names(&self, prefix: &str) -> Result<RefNames> {
+        let mut names = RefNames::default();
+        self.visit_refs(prefix, &mut |name, id| {
+            // Refs of other tools, and those that stand for a remote's.
+            if !KINDS.iter().any(|kind| name.starts_with(kind)) {
+                return;
+            }
+            let start = names.text.len();
+            names.text.push_str(name);
+            names.entries.push((id, start..names.text.len()));
+        })?;
+        // The names come in order, so a stable order by place is one by name.
+        names.entries.sort_unstable_by_key(|(id, range)| (*id, range.start));
+        Ok(names)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::history::tests::temporary_history;
+    use crate::history::{Commit, Expected, Signature};
+
+    #[test]
+    fn refs_are_found_by_what_they_point_at() {
+        let (_directory, history) = temporary_history();
+        let ada = Signature {
+            name: "Ada".into(),
+            email: "ada@example.org".into(),
+            time: Timestamp::from_seconds(1_700_000_000),
+        };
+        let mut writer = history.writer().unwrap();
+        let tree = writer.tree(Vec::new()).unwrap();
+        let commit = |message: &str| Commit {
+            tree,
+            parents: Vec::new(),
+            author: ada.clone(),
+            committer: ada.clone(),
+            message: message.into(),
+        };
+        let [a, b, c] = ["a", "b", "c"].map(|message| writer.commit(&commit(message)).unwrap());
+        writer.flush().unwrap();
+        let mut transaction = history.transaction(&ada, "test");
+        for (name, id) in [("o/p/x", a), ("o/p/y", b), ("o/p/z", a), ("o/q/x", a)] {
+            let name = format!("refs/runs/{name}").parse().unwrap();
+            transaction.update(name, Expected::Absent, Some(id), "test");
+        }
+        transaction.commit(std::time::Duration::from_secs(9)).unwrap();
+        let names = history.ref_names("refs/").unwrap();
+        let shown = |id: &Id, limit| {
+            let (names, more) = names.of(id, limit);
+            (names.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "), more)
+        };
+        assert_eq!(names.len(), 4);
+        assert_eq!(shown(&a, 9), ("refs/runs/o/p/x refs/runs/o/p/z refs/runs/o/q/x".into(), 0));
+        assert_eq!(shown(&a, 1), ("refs/runs/o/p/x".into(), 2));
+        assert_eq!(shown(&b, 9), ("refs/runs/o/p/y".into(), 0));
+        assert_eq!(shown(&c, 9), (String::new(), 0));
+        let mut targets = vec![a, b];
+        targets.sort();
+        assert_eq!(names.targets(), targets);
+        assert!(history.ref_names("refs/runs/x/").unwrap().is_empty());
+    }
+}

@@ -1,0 +1,181 @@
+//! What a commit changed among its artifacts: counted, measured, and what it has in all.
+
+use serde::Serialize;
+
+use super::ls::find_size;
+use crate::content::Reader;
+use crate::error::Result;
+use crate::history::diff::{Change, Side, find_renames};
+use crate::history::{EntryMode, Visit};
+use crate::id::Id;
+use crate::progress::{Progress, check_interrupt};
+use crate::repo::Repository;
+use crate::tree_path::hex_unless_text;
+
+/// How many files a commit changed, and how much it brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct ChangeCount {
+    /// Files and links that were not there before.
+    pub added: u64,
+    /// Files and links with another content or mode.
+    pub modified: u64,
+    /// Files and links that are gone.
+    pub deleted: u64,
+    /// Files that are at another path.
+    pub renamed: u64,
+    /// Empty directories that came or went.
+    pub directories: u64,
+    /// The bytes of what was added or modified, as it is now.
+    pub bytes: u64,
+    /// Files that are not in `bytes`, because their content is missing or damaged.
+    pub unknown: u64,
+    /// Whether everything was counted; else these are the first of more.
+    pub complete: bool,
+}
+
+impl ChangeCount {
+    /// How many files changed in any way.
+    pub fn files(&self) -> u64 {
+        self.added + self.modified + self.deleted + self.renamed
+    }
+}
+
+/// A change of one file, with its sizes.
+#[derive(Debug, Clone, Serialize)]
+pub struct FileChange {
+    /// What changed.
+    #[serde(flatten)]
+    pub change: Change,
+    /// The bytes of the path in hexadecimal, if they are not UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path_bytes: Option<String>,
+    /// The bytes it had, if that can be known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub old_size: Option<u64>,
+    /// The bytes it has, if that can be known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub new_size: Option<u64>,
+}
+
+/// What a tree of artifacts has in all.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Total {
+    /// Files and links.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Files that are not in `bytes`, because their content is missing or damaged.
+    pub unknown: u64,
+    /// Whether everything was counted; else there is more.
+    pub complete: bool,
+}
+
+/// What differs between two trees of artifacts.
+pub(crate) struct Compared {
+    pub(crate) count: ChangeCount,
+    pub(crate) changes: Vec<Change>,
+}
+
+/// Compares the artifacts `before` and `after`; renames of equal content are found. Looks at the
+/// first `limit` differences only.
+pub(crate) fn compare(
+    repo: &Repository,
+    reader: &mut Reader<'_>,
+    (before, after): (Option<Id>, Option<Id>),
+    limit: usize,
+    progress: &dyn Progress,
+) -> Result<Compared> {
+    let before = before.filter(|id| *id != Id::EMPTY_TREE);
+    let after = after.filter(|id| *id != Id::EMPTY_TREE);
+    let mut changes = repo.history().diff_up_to(before, after, limit.saturating_add(1))?;
+    let complete = changes.len() <= limit;
+    changes.truncate(limit);
+    let changes = find_renames(changes, None)?;
+    let mut count = ChangeCount {
+        added: 0,
+        modified: 0,
+        deleted: 0,
+        renamed: 0,
+        directories: 0,
+        bytes: 0,
+        unknown: 0,
+        complete,
+    };
+    for change in &changes {
+        check_interrupt(progress)?;
+        count.add(reader, change)?;
+    }
+    Ok(Compared { count, changes })
+}
+
+impl ChangeCount {
+    fn add(&mut self, reader: &mut Reader<'_>, change: &Change) -> Result<()> {
+        let is_directory = |side: Option<Side>| side.is_none_or(|side| side.mode.is_directory());
+        if is_directory(change.before()) && is_directory(change.after()) {
+            self.directories += 1;
+            return Ok(());
+        }
+        match change {
+            Change::Added { .. } => self.added += 1,
+            Change::Modified { .. } => self.modified += 1,
+            Change::Deleted { .. } => self.deleted += 1,
+            Change::Renamed { .. } => self.renamed += 1,
+        }
+        let (Change::Added { new, .. } | Change::Modified { new, .. }) = change else {
+            return Ok(());
+        };
+        match size(reader, Some(*new))? {
+            Some(size) => self.bytes += size,
+            None => self.unknown += u64::from(!new.mode.is_directory()),
+        }
+        Ok(())
+    }
+}
+
+impl FileChange {
+    /// Looks up the sizes of what `change` is about.
+    pub(crate) fn measure(reader: &mut Reader<'_>, change: &Change) -> Result<Self> {
+        Ok(FileChange {
+            path_bytes: hex_unless_text(change.path().as_bytes()),
+            old_size: size(reader, change.before())?,
+            new_size: size(reader, change.after())?,
+            change: change.clone(),
+        })
+    }
+}
+
+fn size(reader: &mut Reader<'_>, side: Option<Side>) -> Result<Option<u64>> {
+    match side {
+        Some(side) if side.mode != EntryMode::Directory => find_size(reader, &side.id),
+        _ => Ok(None),
+    }
+}
+
+/// Counts the first `limit` files of the artifacts `tree`.
+pub(crate) fn total(
+    repo: &Repository,
+    reader: &mut Reader<'_>,
+    tree: Option<Id>,
+    limit: u64,
+    progress: &dyn Progress,
+) -> Result<Total> {
+    let mut total = Total { complete: true, ..Total::default() };
+    let Some(tree) = tree else { return Ok(total) };
+    repo.history().visit_tree(&tree, &mut |_, entry| {
+        check_interrupt(progress)?;
+        if entry.mode.is_directory() {
+            return Ok(Visit::Enter);
+        }
+        if total.files == limit {
+            total.complete = false;
+            return Ok(Visit::Stop);
+        }
+        total.files += 1;
+        match find_size(reader, &entry.id)? {
+            Some(size) => total.bytes += size,
+            None => total.unknown += 1,
+        }
+        Ok(Visit::Enter)
+    })?;
+    Ok(total)
+}

@@ -1,0 +1,290 @@
+//! `art log`: the commits of a history, newest first.
+
+use serde::Serialize;
+
+use super::changes::{ChangeCount, FileChange, Total, compare, total};
+use super::resolve::{RecordKind, State, resolve};
+use crate::clock::Timestamp;
+use crate::content::Reader;
+use crate::error::{Error, ErrorKind, Result};
+use crate::history::{Commit, RefNames, Revision};
+use crate::id::Id;
+use crate::name::RefName;
+use crate::progress::{Progress, check_interrupt};
+use crate::repo::Repository;
+use crate::tree_path::TreePath;
+
+/// So many changes of a commit are counted unless all are asked for: a commit of a million files
+/// must not hold up the next.
+pub const COUNT_LIMIT: usize = 10_000;
+
+/// Which commits, and how much of each.
+#[derive(Debug, Clone)]
+pub struct LogOptions {
+    /// Where to start, instead of the current run. With a path, only commits that changed what is
+    /// there are shown.
+    pub revision: Option<Revision>,
+    /// Starts from all refs besides.
+    pub all: bool,
+    /// At most so many commits.
+    pub limit: Option<usize>,
+    /// Names each changed file, counts every change and what the commit has in all.
+    pub stat: bool,
+    /// At most so many refs a commit.
+    pub max_refs: usize,
+}
+
+impl Default for LogOptions {
+    fn default() -> Self {
+        LogOptions { revision: None, all: false, limit: None, stat: false, max_refs: usize::MAX }
+    }
+}
+
+/// Who made a commit.
+#[derive(Debug, Clone, Serialize)]
+pub struct Author {
+    /// The name.
+    pub name: String,
+    /// The mail address.
+    pub email: String,
+}
+
+/// One commit.
+#[derive(Debug, Clone, Serialize)]
+pub struct LogEntry {
+    /// Its id.
+    pub commit: Id,
+    /// The commits it was made from; the record's last one first.
+    pub parents: Vec<Id>,
+    /// The refs that point at it, that of the current run first.
+    pub refs: Vec<RefName>,
+    /// How many more refs do.
+    pub more_refs: usize,
+    /// Whether it is the newest of the current run.
+    pub is_head: bool,
+    /// Who made it.
+    pub author: Author,
+    /// When it was recorded.
+    pub time: Timestamp,
+    /// The whole message.
+    pub message: String,
+    /// What it is a state of, if that can be read.
+    pub kind: Option<RecordKind>,
+    /// What it changed among the artifacts against its first parent, if that can be read.
+    pub changes: Option<ChangeCount>,
+    /// Whether it changed the record.
+    pub record_changed: bool,
+    /// What it has in all, if it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total: Option<Total>,
+    /// The files it changed, if they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub files: Option<Vec<FileChange>>,
+}
+
+/// What a log showed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct LogOutcome {
+    /// Commits.
+    pub commits: u64,
+    /// Whether there is no commit in the whole repository.
+    pub is_empty: bool,
+}
+
+/// Shows commits to `show`, newest first, as they are read.
+///
+/// What can't be read is passed over; the first such is the error at the end.
+pub fn log(
+    repo: &Repository,
+    options: &LogOptions,
+    show: &mut dyn FnMut(&LogEntry) -> Result<()>,
+    progress: &dyn Progress,
+) -> Result<LogOutcome> {
+    let names = repo.history().ref_names("refs/")?;
+    let mut outcome = LogOutcome { commits: 0, is_empty: names.is_empty() };
+    if outcome.is_empty && options.revision.is_none() {
+        return Ok(outcome);
+    }
+    let (starts, path) = find_starts(repo, options, &names)?;
+    let mut describer = Describer {
+        repo,
+        options,
+        head: find_head(repo)?,
+        names,
+        reader: repo.content().reader(),
+        last_parent: None,
+        failed: None,
+        progress,
+    };
+    let mut commits = repo.history().log(&starts);
+    while options.limit.is_none_or(|limit| outcome.commits < limit as u64) {
+        let Some(found) = commits.next() else { break };
+        check_interrupt(progress)?;
+        let Some((id, commit)) = describer.keep(found) else { continue };
+        if !path.is_root() && !describer.touches(&commit, &path) {
+            continue;
+        }
+        show(&describer.describe(id, &commit)?)?;
+        outcome.commits += 1;
+    }
+    match describer.failed {
+        Some(error) => Err(error.context("some of the history can't be read")),
+        None => Ok(outcome),
+    }
+}
+
+/// The commits to start from, and the path that they are looked through for.
+fn find_starts(
+    repo: &Repository,
+    options: &LogOptions,
+    names: &RefNames,
+) -> Result<(Vec<Id>, TreePath)> {
+    let mut starts = if options.all { names.targets() } else { Vec::new() };
+    let mut path = TreePath::root();
+    if options.revision.is_some() || !options.all {
+        let head: Revision = "HEAD".parse()?;
+        let revision = options.revision.as_ref().unwrap_or(&head);
+        let found = resolve(repo, revision).map_err(|error| {
+            let hint = "see all runs: art log --all";
+            if options.revision.is_none() { error.with_hint(hint) } else { error }
+        })?;
+        starts.push(found.commit);
+        path = found.path;
+    }
+    Ok((starts, path))
+}
+
+/// The current run and its newest commit.
+pub(crate) fn find_head(repo: &Repository) -> Result<Option<(RefName, Id)>> {
+    let Some(run) = repo.history().head()? else { return Ok(None) };
+    Ok(repo.history().try_find_ref(&run)?.map(|id| (run, id)))
+}
+
+/// The refs at `commit`, that of the current run first; and how many more there are.
+pub(crate) fn refs_at(
+    names: &RefNames,
+    head: Option<&(RefName, Id)>,
+    commit: &Id,
+    limit: usize,
+) -> (Vec<RefName>, usize) {
+    let (mut refs, mut more) = names.of(commit, limit);
+    let Some((run, _)) = head.filter(|(_, id)| id == commit) else { return (refs, more) };
+    if let Some(at) = refs.iter().position(|name| name == run) {
+        refs[..=at].rotate_right(1);
+    } else {
+        refs.insert(0, run.clone());
+        more = more.saturating_sub(1);
+    }
+    (refs, more)
+}
+
+/// Makes entries of commits.
+struct Describer<'a> {
+    repo: &'a Repository,
+    options: &'a LogOptions,
+    head: Option<(RefName, Id)>,
+    names: RefNames,
+    reader: Reader<'a>,
+    /// The first parent of the last commit: it mostly is the next commit.
+    last_parent: Option<(Id, State)>,
+    failed: Option<Error>,
+    progress: &'a dyn Progress,
+}
+
+impl Describer<'_> {
+    /// What was read; else its error is kept, if it is the first.
+    fn keep<T>(&mut self, result: Result<T>) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(error) => {
+                // What history names and does not have is damage, whatever it is to who looks it up.
+                let is_missing = error.kind() == ErrorKind::NotFound;
+                let error = if is_missing { error.with_kind(ErrorKind::Corrupt) } else { error };
+                self.failed.get_or_insert(error);
+                None
+            }
+        }
+    }
+
+    fn state(&self, id: &Id, commit: &Commit) -> Result<State> {
+        match self.last_parent {
+            Some((parent, state)) if parent == *id => Ok(state),
+            _ => State::read(self.repo, id, &commit.tree),
+        }
+    }
+
+    fn describe(&mut self, id: Id, commit: &Commit) -> Result<LogEntry> {
+        let (refs, more_refs) =
+            refs_at(&self.names, self.head.as_ref(), &id, self.options.max_refs);
+        let mut entry = LogEntry {
+            commit: id,
+            refs,
+            more_refs,
+            is_head: self.head.as_ref().is_some_and(|(_, head)| *head == id),
+            author: Author { name: commit.author.name.clone(), email: commit.author.email.clone() },
+            time: commit.committer.time,
+            message: commit.message.clone(),
+            kind: None,
+            changes: None,
+            record_changed: false,
+            total: None,
+            files: None,
+            parents: commit.parents.clone(),
+        };
+        let compared = self.compare(&id, commit, &mut entry);
+        if compared.as_ref().is_err_and(|error| error.kind() == ErrorKind::Interrupted) {
+            compared?;
+        } else {
+            self.keep(compared);
+        }
+        Ok(entry)
+    }
+
+    /// Fills in what the commit changed and has.
+    fn compare(&mut self, id: &Id, commit: &Commit, entry: &mut LogEntry) -> Result<()> {
+        let state = self.state(id, commit)?;
+        entry.kind = Some(state.kind);
+        let parent = self.parent(commit)?;
+        entry.record_changed = parent.is_none_or(|parent| parent.record != state.record);
+        let limit = if self.options.stat { usize::MAX } else { COUNT_LIMIT };
+        let sides = (parent.and_then(|parent| parent.artifacts), state.artifacts);
+        let compared = compare(self.repo, &mut self.reader, sides, limit, self.progress)?;
+        entry.changes = Some(compared.count);
+        if self.options.stat {
+            let changes = compared.changes.iter();
+            let files = changes.map(|change| FileChange::measure(&mut self.reader, change));
+            entry.files = Some(files.collect::<Result<_>>()?);
+            let tree = state.artifacts;
+            entry.total = Some(total(self.repo, &mut self.reader, tree, u64::MAX, self.progress)?);
+        }
+        Ok(())
+    }
+
+    /// What the first parent holds.
+    fn parent(&mut self, commit: &Commit) -> Result<Option<State>> {
+        let Some(id) = commit.parents.first() else { return Ok(None) };
+        let tree = self.repo.history().read_commit(id)?.tree;
+        let state = State::read(self.repo, id, &tree)?;
+        self.last_parent = Some((*id, state));
+        Ok(Some(state))
+    }
+
+    /// Whether the commit has something else at `path` than its first parent.
+    fn touches(&mut self, commit: &Commit, path: &TreePath) -> bool {
+        let artifacts = TreePath::parse("artifacts").unwrap_or_default();
+        let path = artifacts.join_path(path);
+        let history = self.repo.history();
+        let at = |tree: &Id| -> Result<_> {
+            Ok(history.entry_at(tree, &path)?.map(|entry| (entry.mode, entry.id)))
+        };
+        let differs = || -> Result<bool> {
+            let now = at(&commit.tree)?;
+            Ok(match commit.parents.first() {
+                Some(parent) => at(&history.read_commit(parent)?.tree)? != now,
+                None => now.is_some(),
+            })
+        };
+        let differs = differs();
+        self.keep(differs).unwrap_or(false)
+    }
+}
