@@ -133,7 +133,7 @@ fn segment_lookup(criterion: &mut Criterion) {
 
 fn stat_cache(criterion: &mut Criterion) {
     const ENTRIES: u64 = 100_000;
-    let directory = TempDir::new().unwrap();
+    let directory = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let stat = |number: u64| Stat {
         size: number,
         mtime: 1,
@@ -170,7 +170,7 @@ struct Place {
 
 impl Place {
     fn new() -> Self {
-        Place { directory: TempDir::new().unwrap() }
+        Place { directory: TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap() }
     }
 
     fn with_files(count: usize) -> Self {
@@ -285,7 +285,7 @@ fn get_back(repo: &Repository, target: &Path) {
 
 /// A history in a directory of its own.
 fn history() -> (TempDir, History) {
-    let directory = TempDir::new().unwrap();
+    let directory = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     History::init(directory.path()).unwrap();
     let history = History::open(directory.path()).unwrap();
     (directory, history)
