@@ -1,7 +1,6 @@
 //! The `art` command: parse, dispatch, exit code.
 
 // The frame offers what verbs in the making will use.
-#![allow(dead_code, unused_imports)]
 
 mod changes;
 mod cli;

@@ -78,7 +78,7 @@ pub fn download(
     let stage = stage::Stage::open(&destination, &options.to, &plan)?;
     progress.begin("writing", Some(extract.bytes), Unit::Bytes);
     extract.write(&stage, repo.settings().threads, progress)?;
-    let failed = stage.publish()?;
+    let failed = stage.publish();
     progress.end();
     if failed.is_empty() {
         return Ok(outcome);

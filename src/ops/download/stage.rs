@@ -73,7 +73,7 @@ impl<'a> Stage<'a> {
     }
 
     /// Gives everything that is complete its final name. Returns what could not be written.
-    pub(super) fn publish(self) -> Result<Vec<(TreePath, Error)>> {
+    pub(super) fn publish(self) -> Vec<(TreePath, Error)> {
         let failed =
             std::mem::take(&mut *self.failed.lock().unwrap_or_else(PoisonError::into_inner));
         let mut defects = Vec::new();
@@ -96,7 +96,7 @@ impl<'a> Stage<'a> {
                 defects.push((root.path.clone(), Error::io("create", root.path.to_path(), source)));
             }
         }
-        Ok(defects)
+        defects
     }
 }
 

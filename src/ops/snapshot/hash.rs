@@ -13,8 +13,11 @@ use crate::progress::{Progress, Unit, check_interrupt};
 use crate::repo::Repository;
 use crate::tree_path::escaped;
 
-/// An item's number, and its id with the metadata it belongs to, or why it has none.
-type Hashed = (usize, Result<(Id, Option<Stat>)>);
+/// An item's id with the metadata it belongs to, or why it has none.
+type Found = Result<(Id, Option<Stat>)>;
+
+/// The same with the item's number.
+type Hashed = (usize, Found);
 
 impl Snapshot {
     /// Finds the ids of all files by reading those that the cache does not know. Nothing is
@@ -40,7 +43,7 @@ fn hash_items(
     items: &[Item],
     threads: usize,
     progress: &dyn Progress,
-) -> Result<Vec<Result<(Id, Option<Stat>)>>> {
+) -> Result<Vec<Found>> {
     let next = AtomicUsize::new(0);
     let work = || -> Result<Vec<Hashed>> {
         let mut hashed = Vec::new();

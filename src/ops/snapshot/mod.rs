@@ -143,8 +143,8 @@ impl Snapshot {
     /// [`WINDOW`], so that what is held of them does not grow with the tree.
     fn unknown(&self, from: usize) -> (Vec<Item>, Vec<usize>) {
         let (mut items, mut slots) = (Vec::new(), Vec::new());
-        let start = self.first.partition_point(|first| *first <= from).saturating_sub(1);
-        for (directory, first) in self.walk.directories.iter().zip(&self.first).skip(start) {
+        let holder = self.first.partition_point(|first| *first <= from).saturating_sub(1);
+        for (directory, first) in self.walk.directories.iter().zip(&self.first).skip(holder) {
             for index in from.saturating_sub(*first)..directory.len() {
                 if self.ids[first + index].is_some() {
                     continue;

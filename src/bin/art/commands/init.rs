@@ -36,9 +36,10 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     let outcome = init(&InitOptions { directory, config })?;
     context.ui.summary(&outcome, |page| {
         let shown = outcome.directory.display();
-        match outcome.created {
-            true => writeln!(page, "made the repository {shown} for {project}"),
-            false => writeln!(page, "the repository {shown} is there already"),
+        if outcome.created {
+            writeln!(page, "made the repository {shown} for {project}")
+        } else {
+            writeln!(page, "the repository {shown} is there already")
         }
     })?;
     Ok(Exit::Ok)

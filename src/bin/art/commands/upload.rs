@@ -103,6 +103,8 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     for (path, why) in &outcome.failed {
         context.ui.warn(&format!("left out {path}: {why}"));
     }
+    let read = size(outcome.stored.read);
+    context.ui.detail(&format!("read {} of {}: {read}", outcome.read_files, outcome.files));
     context.ui.summary(&outcome, |page| view(page, &outcome))?;
     Ok(if outcome.failed.is_empty() { Exit::Ok } else { Exit::Partly })
 }
