@@ -116,7 +116,9 @@ impl ConfigFile {
         let edited = edit(&text).context(|| format!("cannot change '{}'", path.display()))?;
         let Some(edited) = edited else { return Ok(false) };
         let mode = std::fs::metadata(&path).on("read", &path)?.permissions().mode();
-        let mut new = TempFile::with_mode_in(self.tmp.as_deref().unwrap_or(parent), mode & 0o777)?;
+        let tmp = self.tmp.as_deref().unwrap_or(parent);
+        atomic::create_dir_all(tmp)?;
+        let mut new = TempFile::with_mode_in(tmp, mode & 0o777)?;
         new.write_all(edited.as_bytes()).on("write", &path)?;
         new.persist(&path)?;
         Ok(true)

@@ -13,8 +13,8 @@ use super::segments::{SegmentSet, damaged, segment_files};
 use super::verify::{PackCheck, PackReport, reason};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::Id;
-use crate::pack::{Location, MemberKind, SegmentView};
-use crate::progress::{Progress, Unit, check_interrupt};
+use crate::pack::{Location, SegmentView};
+use crate::progress::{Progress, Unit};
 
 /// A part of a content store.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -69,15 +69,17 @@ pub struct ContentCheck {
     /// Entries that the sound segments have for each pack.
     pub(super) entries: BTreeMap<Id, u64>,
     lost_frames: HashSet<(Id, u64)>,
-    lost: HashSet<Id>,
+    pub(super) lost: HashSet<Id>,
     pub(super) damaged_segments: Vec<PathBuf>,
     /// Packs that are to be written anew.
     pub(super) damaged_packs: Vec<Id>,
+    /// Lists of chunks that say what is not so; their packs count as damaged.
+    pub(super) wrong_manifests: HashSet<Id>,
     /// Packs whose file has another name: the name it has and the one it should have.
     pub(super) misnamed: Vec<(Id, Id)>,
     /// Whether the segments say what the packs do not.
     pub(super) is_contradicted: bool,
-    defects: Vec<ContentDefect>,
+    pub(super) defects: Vec<ContentDefect>,
 }
 
 impl ContentStore {
@@ -107,6 +109,7 @@ impl ContentStore {
             lost: HashSet::new(),
             damaged_segments,
             damaged_packs: Vec::new(),
+            wrong_manifests: HashSet::new(),
             misnamed: Vec::new(),
             is_contradicted: false,
         };
@@ -195,7 +198,7 @@ impl ContentCheck {
             || self.entries.keys().any(|pack| !self.present.contains_key(pack))
     }
 
-    fn is_readable(&self, place: &Location) -> bool {
+    pub(super) fn is_readable(&self, place: &Location) -> bool {
         let end = place.frame.offset.checked_add(u64::from(place.frame.stored));
         let is_there = |length: &u64| end.is_some_and(|end| end <= *length);
         self.present.get(&place.pack).is_some_and(is_there)
@@ -256,100 +259,6 @@ impl ContentCheck {
             let part = part.clone();
             ContentDefect { part, problem, lost }
         }));
-    }
-
-    /// Checks the lists of chunks with so many threads: that each chunk is there with the size that
-    /// the list says; with `full` also that they make the file.
-    pub fn check_manifests(
-        &mut self,
-        full: bool,
-        threads: usize,
-        progress: &dyn Progress,
-    ) -> Result<()> {
-        let manifests = self.manifests();
-        let total = manifests.len() as u64;
-        progress.begin("checking manifests", Some(total), Unit::Items);
-        // Those of one frame together, so that it is decompressed once.
-        let frame = |(_, place): &(Id, Location)| (place.pack, place.frame.offset);
-        let groups: Vec<_> = manifests.chunk_by(|a, b| frame(a) == frame(b)).collect();
-        let problems = in_parallel(&groups, threads, |group| {
-            let mut reader = self.store.reader();
-            let mut problems = Vec::new();
-            for (id, place) in *group {
-                check_interrupt(progress)?;
-                if let Some(problem) = self.problem_of_manifest(&mut reader, place) {
-                    problems.push((*id, problem));
-                }
-                progress.advance(1);
-            }
-            Ok(problems)
-        })?;
-        for (id, problem) in problems.into_iter().flatten() {
-            self.lose(id, problem);
-        }
-        if full {
-            let whole = manifests.iter().map(|(id, _)| *id).filter(|id| !self.lost.contains(id));
-            let whole: Vec<Id> = whole.collect();
-            for (id, problem) in super::join::check(&self.store, &whole, threads, progress)? {
-                self.lose(id, Some(problem));
-            }
-        }
-        Ok(())
-    }
-
-    fn lose(&mut self, id: Id, problem: Option<String>) {
-        if self.lost.insert(id)
-            && let Some(problem) = problem
-        {
-            self.defects.push(ContentDefect { part: ContentPart::Content(id), problem, lost: 1 });
-        }
-    }
-
-    /// The manifests that can be read and are needed, in the order of the packs.
-    fn manifests(&self) -> Vec<(Id, Location)> {
-        let is_manifest = |place: &Location| place.kind == MemberKind::Manifest;
-        let mut manifests: Vec<(Id, Location)> = self
-            .segments
-            .entries()
-            .filter(|(id, place)| {
-                is_manifest(place) && !self.lost.contains(id) && self.is_readable(place)
-            })
-            .collect();
-        manifests.sort_unstable_by_key(|(id, place)| {
-            (place.pack, place.frame.offset, place.offset, *id)
-        });
-        manifests.dedup_by_key(|(id, _)| *id);
-        manifests
-    }
-
-    /// What is wrong with a manifest. `Some(None)` is a chunk whose loss is told of elsewhere.
-    fn problem_of_manifest(
-        &self,
-        reader: &mut super::Reader<'_>,
-        place: &Location,
-    ) -> Option<Option<String>> {
-        let mut problem = None;
-        let read = reader.chunks(place, |chunk| {
-            let place = self.segments.locate(&chunk.id, true)?;
-            let is_bytes = |place: &Location| place.kind != MemberKind::Manifest;
-            match place.filter(is_bytes) {
-                None => problem = Some(Some(format!("its chunk {} is missing", chunk.id))),
-                Some(place) if place.size != chunk.size => {
-                    let (id, is, said) = (chunk.id, place.size, chunk.size);
-                    let text = format!("its chunk {id} has {is} bytes, where it says {said}");
-                    problem = Some(Some(text));
-                }
-                Some(place) if !self.is_readable(&place) => _ = problem.get_or_insert(None),
-                Some(_) => {}
-            }
-            Ok(())
-        });
-        match read {
-            Ok(()) => problem,
-            Err(error) => {
-                Some(Some(format!("its list of chunks can't be read: {}", reason(&error))))
-            }
-        }
     }
 }
 

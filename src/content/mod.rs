@@ -11,6 +11,7 @@ mod frame;
 mod ingest;
 mod join;
 mod large;
+mod manifests;
 mod map;
 mod packer;
 mod read;

@@ -1,6 +1,6 @@
 //! Makes the index anew from the packs.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::FileExt;
@@ -117,12 +117,12 @@ impl ContentStore {
         progress.begin("reading packs", Some(packs.len() as u64), Unit::Items);
         let mut bytes = SegmentBuilder::default();
         let mut manifests = Vec::new();
-        let mut present = HashSet::new();
+        let mut present = HashMap::new();
         for (pack, _) in &packs {
             check_interrupt(progress)?;
             let mut index = self.pack_index(pack)?;
             let apart: Vec<_> = index.members.extract_if(.., |m| is_manifest(m)).collect();
-            present.extend(index.members.iter().map(|member| member.id));
+            present.extend(index.members.iter().map(|member| (member.id, member.size)));
             bytes.add_pack(*pack, &index);
             manifests.push((*pack, PackIndex { frames: index.frames, members: apart }));
             progress.advance(1);
@@ -143,11 +143,11 @@ impl ContentStore {
         Ok(Rebuilt { packs: packs.len() as u64, entries })
     }
 
-    /// Keeps the manifests whose chunks are all present.
+    /// Keeps the manifests whose chunks are all present, with the sizes that they say.
     fn whole_manifests(
         &self,
         packs: Vec<(Id, PackIndex)>,
-        present: &HashSet<Id>,
+        present: &HashMap<Id, u32>,
     ) -> SegmentBuilder {
         let mut builder = SegmentBuilder::default();
         let mut reader = self.reader();
@@ -159,7 +159,7 @@ impl ContentStore {
                 let location = Location { kind, pack, frame: *frame, offset, size };
                 let mut whole = true;
                 let read = reader.chunks(&location, |chunk| {
-                    whole &= present.contains(&chunk.id);
+                    whole &= present.get(&chunk.id) == Some(&chunk.size);
                     Ok(())
                 });
                 read.is_ok() && whole

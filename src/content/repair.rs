@@ -66,7 +66,7 @@ impl ContentStore {
         damaged.dedup();
         progress.begin("salvaging packs", None, Unit::Items);
         for pack in &damaged {
-            done.salvaged.push(self.salvage(session, pack, &check.segments, progress)?);
+            done.salvaged.push(self.salvage(session, pack, check, progress)?);
         }
         // A pack that came out as it went in was only in doubt.
         damaged.retain(|pack| !done.salvaged.iter().any(|salvaged| salvaged.new == Some(*pack)));

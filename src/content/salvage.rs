@@ -10,9 +10,8 @@ use std::os::unix::fs::FileExt;
 use super::batch::Compressor;
 use super::frame::is_in_bounds;
 use super::packer::{Frame, OpenPack};
-use super::segments::SegmentSet;
 use super::verify::{FrameChecker, check_large, indexed_members};
-use super::{ContentStore, Reader, Session};
+use super::{ContentCheck, ContentStore, Reader, Session};
 use crate::error::{IoResultExt, Result};
 use crate::id::Id;
 use crate::pack::{FrameEntry, MemberEntry, PackIndex, append_member};
@@ -37,15 +36,14 @@ impl ContentStore {
         &self,
         session: &Session,
         pack: &Id,
-        segments: &SegmentSet,
+        check: &ContentCheck,
         progress: &dyn Progress,
     ) -> Result<Salvaged> {
-        let index = match self.pack_index(pack) {
-            Ok(index) => index,
-            Err(_) => {
-                let found = self.scan_pack(pack, progress)?;
-                both(found, indexed_members(segments, pack))
-            }
+        let index = if let Ok(index) = self.pack_index(pack) {
+            index
+        } else {
+            let found = self.scan_pack(pack, progress)?;
+            both(found, &indexed_members(&check.segments, pack))
         };
         let path = self.pack_path(pack);
         let mut salvage = Salvage {
@@ -54,6 +52,7 @@ impl ContentStore {
             out: OpenPack::new(session)?,
             checker: FrameChecker::default(),
             reader: self.reader(),
+            wrong: &check.wrong_manifests,
             compressor: Compressor::new(self.params().level)?,
             done: Salvaged { pack: *pack, new: None, kept: 0, lost: 0 },
         };
@@ -69,7 +68,7 @@ impl ContentStore {
 }
 
 /// What was found in a pack, and the frames that only the segments know of.
-fn both(mut found: PackIndex, indexed: PackIndex) -> PackIndex {
+fn both(mut found: PackIndex, indexed: &PackIndex) -> PackIndex {
     let seen: HashSet<u64> = found.frames.iter().map(|frame| frame.offset).collect();
     for (number, frame) in indexed.frames.iter().enumerate() {
         if seen.contains(&frame.offset) {
@@ -89,6 +88,8 @@ struct Salvage<'a> {
     out: OpenPack,
     checker: FrameChecker,
     reader: Reader<'a>,
+    /// Lists of chunks that are not taken over.
+    wrong: &'a HashSet<Id>,
     compressor: Compressor,
     done: Salvaged,
 }
@@ -123,19 +124,21 @@ impl Salvage<'_> {
         }
         self.checker.bytes.clear();
         let refs: Vec<&MemberEntry> = own.iter().collect();
+        let is_wanted = |member: &&MemberEntry| !self.wrong.contains(&member.id);
         let checked = if is_in_bounds(frame) {
             self.checker.check(frame, &refs, true)
         } else {
             check_large(&mut self.reader, &self.done.pack, frame, &refs)
         };
-        if checked.is_ok() {
+        if checked.is_ok() && refs.iter().all(is_wanted) {
             let bytes = self.checker.compressed.clone();
             self.out.add(Frame { bytes, size: frame.size, members: own.to_vec() })?;
             return Ok(own.len() as u64);
         }
         let mut tar = Vec::new();
         let mut members = Vec::new();
-        for member in own.iter().filter(|member| self.checker.is_right(member).is_ok()) {
+        let is_right = |member: &&MemberEntry| self.checker.is_right(member).is_ok();
+        for member in own.iter().filter(|member| is_wanted(member) && is_right(member)) {
             let content = self.checker.content(member).unwrap_or_default();
             let offset = append_member(&mut tar, member.kind, &member.id, content) as u32;
             members.push(MemberEntry { frame: 0, offset, ..*member });

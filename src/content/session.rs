@@ -9,8 +9,11 @@ use crate::error::{IoResultExt, Result};
 use crate::fs::atomic::{self, TempFile};
 use crate::fs::lock::{FileLock, Mode};
 use crate::fs::stat::Stat;
+use crate::fs::usage::{Usage, usage};
 
 const LOCK: &str = "lock";
+/// Says to backups that the directory can be thrown away.
+const TAG: &str = "CACHEDIR.TAG";
 const PREFIX: &str = "writer-";
 /// Held while a writer's directory is made or swept, so that one is never taken for the other.
 const GUARD: &str = "guard";
@@ -84,6 +87,31 @@ impl ContentStore {
         let session = Session::begin(&tmp)?;
         let was_killed = sweep(&tmp, &session.directory)?;
         Ok((session, was_killed))
+    }
+}
+
+impl ContentStore {
+    /// What killed writers left in `tmp/`: the next writer or a clean-up removes it.
+    pub fn stale_files(&self) -> Result<Usage> {
+        let tmp = self.tmp_dir();
+        let mut sum = Usage::default();
+        if !tmp.is_dir() {
+            return Ok(sum);
+        }
+        for entry in std::fs::read_dir(&tmp).on("read directory", &tmp)? {
+            let path = entry.on("read directory", &tmp)?.path();
+            let name = path.file_name().unwrap_or_default();
+            let lock = path.join(LOCK);
+            let is_session = name.as_encoded_bytes().starts_with(PREFIX.as_bytes());
+            // Where this user may not lock, what is in use can't be told.
+            let is_in_use = is_session
+                && lock.exists()
+                && matches!(FileLock::try_acquire(&lock, Mode::Exclusive), Ok(None));
+            if !is_in_use && name != GUARD && name != TAG {
+                sum.add(usage(&path)?);
+            }
+        }
+        Ok(sum)
     }
 }
 

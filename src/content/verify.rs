@@ -71,7 +71,7 @@ impl PackCheck<'_> {
                 (indexed_members(self.segments, &self.pack), false)
             }
         };
-        self.find_cut_frames(&index, &mut report);
+        self.find_lost_frames(&index, &mut report);
         if full {
             self.read_all((&index, has_all), &mut report, progress)?;
         }
@@ -117,19 +117,28 @@ impl PackCheck<'_> {
         report.is_contradicted = misplaced > 0 || (unknown > 0 && self.entries > 0);
     }
 
-    fn find_cut_frames(&self, index: &PackIndex, report: &mut PackReport) {
-        let is_cut = |frame: &FrameEntry| {
-            frame.offset.checked_add(u64::from(frame.stored)).is_none_or(|end| end > self.length)
-        };
-        let cut: HashSet<u32> = (0..index.frames.len() as u32)
-            .filter(|number| is_cut(&index.frames[*number as usize]))
-            .collect();
-        if cut.is_empty() {
-            return;
+    /// Finds the frames that can't be read because of what an index says of them.
+    fn find_lost_frames(&self, index: &PackIndex, report: &mut PackReport) {
+        let frame_of = |member: &MemberEntry| index.frames.get(member.frame as usize);
+        let (mut cut, mut oversized) = (0, 0);
+        for member in &index.members {
+            let Some(frame) = frame_of(member) else { continue };
+            let end = frame.offset.checked_add(u64::from(frame.stored));
+            if end.is_none_or(|end| end > self.length) {
+                cut += 1;
+            } else if !is_in_bounds(frame) && member.kind != MemberKind::Manifest {
+                oversized += 1;
+            } else {
+                continue;
+            }
+            report.lost_frames.insert(frame.offset);
         }
-        let lost = index.members.iter().filter(|member| cut.contains(&member.frame)).count() as u64;
-        report.lost_frames.extend(cut.iter().map(|number| index.frames[*number as usize].offset));
-        report.damaged(format!("it is cut off after {} bytes", self.length), lost);
+        if cut > 0 {
+            report.damaged(format!("it is cut off after {} bytes", self.length), cut);
+        }
+        if oversized > 0 {
+            report.damaged("a frame's size is out of bounds".to_owned(), oversized);
+        }
     }
 
     /// Reads the pack once from its start to its end. The index comes with whether it has all
@@ -181,13 +190,13 @@ impl PackCheck<'_> {
             if report.lost_frames.contains(&frame.offset) {
                 continue;
             }
-            let checked = if is_in_bounds(frame) {
+            let outcome = if is_in_bounds(frame) {
                 let read = bytes.read(frame, &mut checker.compressed, progress);
                 read.and_then(|()| checker.check(frame, &own, has_all))
             } else {
                 check_large(&mut self.store.reader(), &self.pack, frame, &own)
             };
-            if let Err(problem) = checked {
+            if let Err(problem) = outcome {
                 report.lost_frames.insert(frame.offset);
                 let problem = format!("frame {number} at byte {}: {problem}", frame.offset);
                 report.damaged(problem, own.len() as u64);

@@ -220,8 +220,8 @@ pub fn set_aside(path: &Path, directory: &Path, name: &str) -> Result<PathBuf> {
     create_dir_all_durably(directory)?;
     let candidates = std::iter::once(name.to_owned());
     let candidates = candidates.chain((1u32..).map(|count| format!("{name}.{count}")));
-    let free = candidates.map(|name| directory.join(name));
-    let target = free.skip_while(|target| fs::symlink_metadata(target).is_ok()).next();
+    let mut free = candidates.map(|name| directory.join(name));
+    let target = free.find(|target| fs::symlink_metadata(target).is_err());
     let target = target.unwrap_or_else(|| directory.join(unique_name()));
     rename(path, &target)?;
     sync_dir(directory)?;

@@ -13,4 +13,5 @@ pub mod fault;
 pub mod lock;
 pub mod lock_file;
 pub mod stat;
+pub mod usage;
 pub mod walk;

@@ -26,6 +26,15 @@ pub struct DamagedFile {
     pub problem: String,
 }
 
+impl DamagedFile {
+    /// The object whose loose file this is.
+    pub fn object(&self) -> Option<Id> {
+        let mut parts = self.path.components().rev().map(|part| part.as_os_str().to_str());
+        let (rest, first) = (parts.next()??, parts.next()??);
+        Id::from_hex(format!("{first}{rest}").as_bytes())
+    }
+}
+
 /// What keeps objects.
 struct ObjectFiles {
     indexes: Vec<PathBuf>,

@@ -41,6 +41,16 @@ impl History {
         self.read(id, ObjectKind::Blob)
     }
 
+    /// Reads the object `id`, of any kind, and compares its bytes with its id.
+    ///
+    /// Fails with `NotFound` where it is absent and with `Corrupt` where it is damaged.
+    pub fn check_object(&self, id: &Id) -> Result<()> {
+        match self.try_read(id)? {
+            Some(_) => Ok(()),
+            None => Err(Error::not_found(format!("the object {id} is not in this repository"))),
+        }
+    }
+
     /// The bytes of the object `id`, which must be a `kind`.
     pub(super) fn read(&self, id: &Id, kind: ObjectKind) -> Result<Vec<u8>> {
         expect_kind(id, kind, self.try_read(id)?)

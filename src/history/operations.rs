@@ -173,6 +173,11 @@ pub(super) fn check(git_dir: &Path) -> Result<bool> {
     if bad > 0 { Err(unreadable_lines(&path, bad)) } else { Ok(is_torn) }
 }
 
+/// Whether this is a line of the log, without its line feed; one of a newer art is.
+pub(super) fn is_line(line: &[u8]) -> bool {
+    !matches!(Line::parse(line), Ok(Line::Garbage))
+}
+
 /// Writes down an operation that is about to happen. Returns the log's sizes before and after.
 pub(super) fn record(git_dir: &Path, operation: &Operation) -> Result<Range<u64>> {
     let size = || std::fs::metadata(path(git_dir)).map_or(0, |metadata| metadata.len());

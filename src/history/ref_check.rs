@@ -12,7 +12,7 @@ use super::ref_lock::RefsLock;
 use super::reflog::{self, Entries};
 use super::refs::{list, read_loose};
 use super::{HeadChange, History};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, IoResultExt, Result};
 use crate::fs::atomic;
 use crate::id::{Id, ObjectKind};
 use crate::name::RefName;
@@ -131,10 +131,10 @@ impl History {
     /// Tells of refs that are not there although their logs say where they are: no one deleted them.
     fn survey_gone(&self, gone: Vec<(String, Id)>, survey: &mut RefSurvey) {
         // A line is written before its ref moves, so a ref may come into being, or never did.
-        let pending = match gone.is_empty() {
-            true => None,
-            false => self.pending_operation().unwrap_or(None),
-        };
+        if gone.is_empty() {
+            return;
+        }
+        let pending = self.pending_operation().unwrap_or(None);
         for (name, id) in gone {
             let is_under_way = pending.as_ref().is_some_and(|pending| pending.moves(&name));
             // A damaged one has been told of.
@@ -190,6 +190,44 @@ impl History {
         self.restore_packed(&mut lock, &mut restored)?;
         self.restore_gone(&mut lock, &mut restored)?;
         Ok(restored)
+    }
+
+    /// Takes the lines that can't be read out of the logs; their old files are kept aside. Gives the
+    /// logs that were changed, below the repository's directory.
+    pub fn clean_logs(&self, timeout: Duration) -> Result<Vec<PathBuf>> {
+        let _lock = RefsLock::acquire(self, timeout)?;
+        let mut cleaned = Vec::new();
+        let is_line = |line: &[u8]| reflog::is_line(line);
+        for name in self.logs()? {
+            let path = reflog::path(self.git_dir(), &name);
+            if reflog::survey(&path).is_ok_and(|log| log.bad > 0) {
+                self.clean_log(&path, &is_line, &mut cleaned)?;
+            }
+        }
+        let path = operations::path(self.git_dir());
+        match operations::check(self.git_dir()) {
+            Err(error) if error.kind() == ErrorKind::Corrupt => {
+                self.clean_log(&path, &operations::is_line, &mut cleaned)?;
+            }
+            _ => {}
+        }
+        Ok(cleaned)
+    }
+
+    fn clean_log(
+        &self,
+        path: &Path,
+        is_line: &dyn Fn(&[u8]) -> bool,
+        cleaned: &mut Vec<PathBuf>,
+    ) -> Result<()> {
+        let short = path.strip_prefix(self.git_dir()).unwrap_or(path).to_owned();
+        let old = std::fs::read(path).on("read", path)?;
+        self.keep_aside(&short.to_string_lossy().replace('/', "-"), &old)?;
+        let lines = old.split_inclusive(|byte| *byte == b'\n');
+        let good = lines.filter(|line| line.strip_suffix(b"\n").is_some_and(is_line));
+        atomic::write(path, &self.tmp_dir(), &good.collect::<Vec<_>>().concat())?;
+        cleaned.push(short);
+        Ok(())
     }
 
     fn restore_loose(

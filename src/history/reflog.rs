@@ -183,6 +183,11 @@ pub(super) fn survey(path: &Path) -> Result<LogSurvey> {
     Ok(survey)
 }
 
+/// Whether this is a line of a log, without its line feed.
+pub(super) fn is_line(line: &[u8]) -> bool {
+    ReflogEntry::parse(line).is_some()
+}
+
 /// The error for a log that is read around its damage.
 pub(super) fn unreadable_lines(path: &Path, count: usize) -> Error {
     let lines = if count == 1 { "a line" } else { "lines" };

@@ -156,7 +156,7 @@ impl History {
     }
 
     /// What an object leads to: the object of an annotated tag, for others themselves.
-    pub(super) fn peel(&self, id: &Id) -> Result<Id> {
+    pub fn peel(&self, id: &Id) -> Result<Id> {
         let mut id = *id;
         for _ in 0..=MAX_LINKS {
             match self.try_kind(&id)? {

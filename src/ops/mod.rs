@@ -5,6 +5,7 @@ pub mod changes;
 pub mod diff;
 pub mod download;
 pub mod export;
+pub mod fsck;
 pub mod init;
 pub mod log;
 pub mod ls;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::content::ContentStore;
 use crate::error::{Error, ErrorKind, Result};
+use crate::fs::atomic;
 use crate::fs::lock::{FileLock, Mode};
 use crate::history::{History, Signature};
 use crate::name::RefName;
@@ -115,6 +116,8 @@ impl Repository {
     }
 
     fn lock(&self, mode: Mode) -> Result<FileLock> {
+        // What can be thrown away may have been.
+        atomic::create_dir_all(&self.content.tmp_dir())?;
         let path = self.directory.join("lock");
         FileLock::acquire(&path, mode, self.settings.lock_timeout)
     }

@@ -18,6 +18,7 @@ mod download;
 mod everywhere;
 mod exit_door;
 mod export;
+mod fsck;
 mod init;
 mod log;
 mod ls;

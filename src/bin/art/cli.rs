@@ -44,6 +44,7 @@ verbs! {
         Config config
         Log log
         Show show
+        Fsck fsck
         Ls ls
         Cat cat
         Tag tag

@@ -32,6 +32,7 @@ pub(crate) mod config;
 pub(crate) mod diff;
 pub(crate) mod download;
 pub(crate) mod export;
+pub(crate) mod fsck;
 pub(crate) mod init;
 pub(crate) mod log;
 pub(crate) mod ls;

@@ -188,6 +188,13 @@ impl Ui {
         }
     }
 
+    /// What to do next, on stderr; under `--json` it stands in the data.
+    pub(crate) fn hint(&self, text: &str) {
+        if !self.looks.json {
+            self.error_line(Style::Hint, "hint:", text);
+        }
+    }
+
     /// A line on stderr with a word in front that says what it is.
     pub(crate) fn error_line(&self, style: Style, label: &str, text: &str) {
         let label = text::paint(label, style, self.looks.stderr_color);

@@ -1,0 +1,184 @@
+//! `art fsck`: is everything there, and is it what it was?
+
+use artifacts::Result;
+use artifacts::ops::fsck::{Defect, FsckOptions, FsckOutcome, Repair, fsck};
+use artifacts::repo::Repository;
+
+use crate::context::Context;
+use crate::report::{Exit, help_tail};
+use crate::ui::format::{count, size};
+use crate::ui::{Page, Style, moves, sanitize};
+
+/// Checks that everything is there and what it was
+///
+/// Reads all refs, logs, commits, trees and records, checks the index against the packs, and that
+/// each content that is named is there. `--full` reads and hashes every byte as well. What is
+/// damaged is named, with the runs and files that suffer from it; what a stopped writer has left
+/// over is counted, and does no harm.
+///
+/// `--repair` makes a lost or damaged index anew from the packs, takes what is right in a damaged
+/// pack over into a new one, and brings refs back from their logs. What is damaged is never
+/// deleted, but moved to `.artifacts/damaged`.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = help_tail(
+    &["art fsck", "art fsck --full", "art fsck --full --repair"],
+    &[
+        Exit::NotARepository,
+        Exit::Locked,
+        Exit::Unauthorized,
+        Exit::Unavailable,
+        Exit::Corrupt,
+        Exit::Interrupted,
+    ],
+))]
+pub(crate) struct Args {
+    /// Read and hash every byte
+    #[arg(long)]
+    full: bool,
+
+    /// Mend what can be mended, and check again
+    #[arg(long)]
+    repair: bool,
+}
+
+pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
+    let repo = context.repo()?;
+    let options = FsckOptions { full: args.full, repair: args.repair };
+    let outcome = fsck(&repo, &options, context.progress())?;
+    if outcome.sound {
+        context.ui.summary(&outcome, |page| view(page, &repo, &outcome))?;
+        return Ok(Exit::Ok);
+    }
+    context.ui.show(&outcome, |page| view(page, &repo, &outcome))?;
+    for advice in &outcome.advice {
+        context.ui.hint(advice);
+    }
+    Ok(Exit::Corrupt)
+}
+
+/// Defects that are shown; `--json` has more.
+const SHOWN: usize = 20;
+
+fn view(page: &mut Page<'_>, repo: &Repository, outcome: &FsckOutcome) -> Result<()> {
+    for repair in &outcome.repairs {
+        writeln!(page, "mended: {}", describe(repair))?;
+    }
+    for defect in outcome.defects.iter().take(SHOWN) {
+        show_defect(page, defect)?;
+    }
+    let hidden = outcome.defect_count - outcome.defects.len().min(SHOWN) as u64;
+    if hidden > 0 {
+        writeln!(page, "and {}", count(hidden, "other defect", "other defects"))?;
+    }
+    show_affected(page, repo, outcome)?;
+    show_leftovers(page, outcome)?;
+    show_verdict(page, outcome)
+}
+
+fn show_defect(page: &mut Page<'_>, defect: &Defect) -> Result<()> {
+    let label = page.paint(format!("{}:", defect.part.as_str()), Style::Error);
+    let problem = sanitize::text(&defect.problem);
+    match &defect.name {
+        Some(name) => writeln!(page, "{label} {}: {problem}", sanitize::subject(name))?,
+        None => writeln!(page, "{label} {problem}")?,
+    }
+    if defect.lost > 0 {
+        let lost = count(defect.lost, "content", "contents");
+        writeln!(page, "  {lost} can't be read for it")?;
+    }
+    Ok(())
+}
+
+fn show_affected(page: &mut Page<'_>, repo: &Repository, outcome: &FsckOutcome) -> Result<()> {
+    if outcome.affected.is_empty() {
+        return Ok(());
+    }
+    let commits = count(outcome.affected_commits, "commit has", "commits have");
+    writeln!(page, "\n{commits} files that can't be given back:")?;
+    for affected in outcome.affected.iter().take(SHOWN) {
+        let commit = page.paint(affected.commit.short(), Style::Id);
+        let name = affected.name.parse().map(|name| moves::short(repo, &name));
+        let name = name.unwrap_or_else(|_| sanitize::subject(&affected.name));
+        let path = if affected.path.is_root() { ".".into() } else { affected.path.to_string() };
+        writeln!(page, "  {commit}  {name}: {path}")?;
+    }
+    if outcome.affected.len() > SHOWN {
+        writeln!(page, "  and more (see --json)")?;
+    }
+    writeln!(page)
+}
+
+fn show_leftovers(page: &mut Page<'_>, outcome: &FsckOutcome) -> Result<()> {
+    let left = &outcome.leftovers;
+    let mut lines = Vec::new();
+    if left.packs > 0 {
+        let packs = count(left.packs, "pack", "packs");
+        lines.push(format!("{packs} that the index does not know ({})", size(left.pack_bytes)));
+    }
+    if left.objects > 0 {
+        let objects = count(left.objects, "Git object", "Git objects");
+        lines.push(format!("{objects} that nothing leads to"));
+    }
+    for (usage, what) in [
+        (left.temporary, "of writers that were stopped"),
+        (left.set_aside, "that a repair has set aside in .artifacts/damaged"),
+    ] {
+        if usage.files > 0 {
+            let files = count(usage.files, "file", "files");
+            lines.push(format!("{files} {what} ({})", size(usage.bytes)));
+        }
+    }
+    for log in &left.torn_logs {
+        lines.push(format!("a torn last line in {log}"));
+    }
+    for line in lines {
+        writeln!(page, "left over: {line}")?;
+    }
+    Ok(())
+}
+
+fn show_verdict(page: &mut Page<'_>, outcome: &FsckOutcome) -> Result<()> {
+    let checked = &outcome.checked;
+    let what = if outcome.full { "every byte of " } else { "" };
+    let commits = count(checked.commits, "commit", "commits");
+    let files = count(checked.files, "file", "files");
+    let packs = count(checked.content.packs, "pack", "packs");
+    let refs = count(checked.refs, "ref", "refs");
+    let bytes = size(checked.content.pack_bytes);
+    writeln!(page, "checked {what}{refs}, {commits}, {files}, {packs} ({bytes})")?;
+    if outcome.sound {
+        return writeln!(page, "everything is there and as it was");
+    }
+    let defects = count(outcome.defect_count, "defect", "defects");
+    writeln!(page, "the repository is damaged: {defects}")
+}
+
+fn describe(repair: &Repair) -> String {
+    match repair {
+        Repair::RestoredRef { name, id: Some(id) } => {
+            format!("{name} is at {} again, as its log says", id.short())
+        }
+        Repair::RestoredRef { name, id: None } => {
+            format!("{name} can be read again; it names the current run as the log has it")
+        }
+        Repair::CleanedLog { log } => {
+            format!("the lines of {} that could not be read are out of it", log.display())
+        }
+        Repair::ObjectSetAside { id } => {
+            format!("the damaged object {} is out of the way; it can be stored again", id.short())
+        }
+        Repair::RenamedPack { pack } => format!("the pack {} has its name again", pack.short()),
+        Repair::SalvagedPack(pack) => {
+            let kept = count(pack.kept, "content", "contents");
+            let lost = match pack.lost {
+                0 => "nothing is lost".to_owned(),
+                lost => format!("{lost} are lost"),
+            };
+            format!("the pack {} was written anew: {kept} kept, {lost}", pack.pack.short())
+        }
+        Repair::RebuiltIndex { packs, entries } => {
+            let entries = count(*entries, "entry", "entries");
+            format!("the index was made anew: {entries} of {}", count(*packs, "pack", "packs"))
+        }
+    }
+}

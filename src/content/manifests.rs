@@ -1,0 +1,133 @@
+//! Checks the lists of chunks that longer files are stored as.
+
+use super::check::{ContentCheck, ContentDefect, ContentPart, in_parallel};
+use super::verify::reason;
+use super::{Reader, join};
+use crate::error::Result;
+use crate::id::Id;
+use crate::pack::{Location, MemberKind};
+use crate::progress::{Progress, Unit, check_interrupt};
+
+/// Why the list of a file's chunks does not lead to the file.
+enum ManifestProblem {
+    /// A chunk lies where nothing can be read, and that is told of.
+    ToldElsewhere,
+    /// The index does not know a chunk.
+    ChunkMissing(String),
+    /// The list itself is wrong.
+    Wrong(String),
+}
+
+impl ContentCheck {
+    /// Checks the lists of chunks with so many threads: that each chunk is there with the size that
+    /// the list says; with `full` also that they make the file.
+    pub fn check_manifests(
+        &mut self,
+        full: bool,
+        threads: usize,
+        progress: &dyn Progress,
+    ) -> Result<()> {
+        let manifests = self.manifests();
+        let total = manifests.len() as u64;
+        progress.begin("checking manifests", Some(total), Unit::Items);
+        // Those of one frame together, so that it is decompressed once.
+        let frame = |(_, place): &(Id, Location)| (place.pack, place.frame.offset);
+        let groups: Vec<_> = manifests.chunk_by(|a, b| frame(a) == frame(b)).collect();
+        let problems = in_parallel(&groups, threads, |group| {
+            let mut reader = self.store.reader();
+            let mut problems = Vec::new();
+            for (id, place) in *group {
+                check_interrupt(progress)?;
+                if let Some(problem) = self.problem_of_manifest(&mut reader, place) {
+                    problems.push((*id, problem));
+                }
+                progress.advance(1);
+            }
+            Ok(problems)
+        })?;
+        for (id, problem) in problems.into_iter().flatten() {
+            self.lose(id, problem);
+        }
+        if full {
+            let whole = manifests.iter().map(|(id, _)| *id).filter(|id| !self.lost.contains(id));
+            let whole: Vec<Id> = whole.collect();
+            for (id, problem) in join::check(&self.store, &whole, threads, progress)? {
+                self.lose(id, ManifestProblem::Wrong(problem));
+            }
+        }
+        Ok(())
+    }
+
+    /// A file that can't be read, for a reason that lies in its list of chunks.
+    fn lose(&mut self, id: Id, problem: ManifestProblem) {
+        if !self.lost.insert(id) {
+            return;
+        }
+        let part = ContentPart::Content(id);
+        match problem {
+            ManifestProblem::ToldElsewhere => {}
+            ManifestProblem::ChunkMissing(problem) => {
+                self.defects.push(ContentDefect { part, problem, lost: 1 });
+            }
+            ManifestProblem::Wrong(problem) => {
+                self.defects.push(ContentDefect { part, problem, lost: 1 });
+                self.wrong_manifests.insert(id);
+                let packs = self.segments.locations(&id).map(|place| place.pack);
+                self.damaged_packs.extend(packs);
+            }
+        }
+    }
+
+    /// The manifests that can be read and are needed, in the order of the packs.
+    fn manifests(&self) -> Vec<(Id, Location)> {
+        let is_manifest = |place: &Location| place.kind == MemberKind::Manifest;
+        let mut manifests: Vec<(Id, Location)> = self
+            .segments
+            .entries()
+            .filter(|(id, place)| {
+                is_manifest(place) && !self.lost.contains(id) && self.is_readable(place)
+            })
+            .collect();
+        manifests.sort_unstable_by_key(|(id, place)| {
+            (place.pack, place.frame.offset, place.offset, *id)
+        });
+        manifests.dedup_by_key(|(id, _)| *id);
+        manifests
+    }
+
+    /// What is wrong with a manifest.
+    fn problem_of_manifest(
+        &self,
+        reader: &mut Reader<'_>,
+        place: &Location,
+    ) -> Option<ManifestProblem> {
+        let mut problem = None;
+        let read = reader.chunks(place, |chunk| {
+            let place = self.segments.locate(&chunk.id, true)?;
+            let is_bytes = |place: &Location| place.kind != MemberKind::Manifest;
+            match place.filter(is_bytes) {
+                None => {
+                    let text = format!("its chunk {} is missing", chunk.id);
+                    problem = Some(ManifestProblem::ChunkMissing(text));
+                }
+                Some(place) if place.size != chunk.size => {
+                    let (id, is, said) = (chunk.id, place.size, chunk.size);
+                    let text = format!("its chunk {id} has {is} bytes, where it says {said}");
+                    problem = Some(ManifestProblem::Wrong(text));
+                }
+                Some(place) if !self.is_readable(&place) => {
+                    problem.get_or_insert(ManifestProblem::ToldElsewhere);
+                }
+                Some(_) => {}
+            }
+            Ok(())
+        });
+        match read {
+            Ok(()) => problem,
+            Err(error) => {
+                let text = format!("its list of chunks can't be read: {}", reason(&error));
+                Some(ManifestProblem::Wrong(text))
+            }
+        }
+    }
+}

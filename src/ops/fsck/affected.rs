@@ -1,0 +1,109 @@
+//! Which runs and which of their files suffer from what is missing.
+
+use std::collections::{HashMap, HashSet};
+
+use serde::Serialize;
+
+use super::walk::Walk;
+use crate::id::Id;
+use crate::tree_path::TreePath;
+
+/// A file that can't be given back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Affected {
+    /// The ref that leads to it.
+    #[serde(rename = "ref")]
+    pub name: String,
+    /// The newest commit that has it.
+    pub commit: Id,
+    /// Where it is among the artifacts; a directory if that itself is missing.
+    pub path: TreePath,
+    /// The content, or the directory's tree.
+    pub id: Id,
+}
+
+/// So many files are named.
+const NAMED: usize = 200;
+
+/// The files that can't be given back, the first of them, and the number of commits that have any.
+pub(super) fn affected(walk: &Walk<'_>) -> (Vec<Affected>, u64) {
+    if !walk.has_losses {
+        return (Vec::new(), 0);
+    }
+    let broken = broken_trees(walk);
+    let mut named = Vec::new();
+    let mut seen_trees = HashSet::new();
+    let mut seen_paths = HashSet::new();
+    let mut commits = 0;
+    for visited in &walk.commits {
+        let Some(tree) = visited.artifacts.filter(|tree| broken.contains(tree)) else { continue };
+        commits += 1;
+        if named.len() >= NAMED || !seen_trees.insert((visited.label, tree)) {
+            continue;
+        }
+        for (path, id) in paths(walk, &broken, tree) {
+            if named.len() < NAMED && seen_paths.insert((visited.label, path.clone())) {
+                let name = walk.labels[visited.label].clone();
+                named.push(Affected { name, commit: visited.commit, path, id });
+            }
+        }
+    }
+    (named, commits)
+}
+
+/// The trees from which a way leads to something that is missing.
+fn broken_trees(walk: &Walk<'_>) -> HashSet<Id> {
+    let mut parents: HashMap<Id, Vec<Id>> = HashMap::new();
+    let mut broken = HashSet::new();
+    for tree in &walk.trees {
+        let Ok(entries) = walk.history.read_tree(tree) else {
+            broken.insert(*tree);
+            continue;
+        };
+        for entry in entries {
+            if entry.mode.is_directory() {
+                parents.entry(entry.id).or_default().push(*tree);
+            } else if !walk.content.has(&entry.id) {
+                broken.insert(*tree);
+            }
+        }
+    }
+    let mut next: Vec<Id> = broken.iter().copied().collect();
+    while let Some(tree) = next.pop() {
+        for parent in parents.get(&tree).into_iter().flatten() {
+            if broken.insert(*parent) {
+                next.push(*parent);
+            }
+        }
+    }
+    broken
+}
+
+/// The paths below `root` where something is missing, the first of them.
+fn paths(walk: &Walk<'_>, broken: &HashSet<Id>, root: Id) -> Vec<(TreePath, Id)> {
+    let mut found = Vec::new();
+    let mut stack = vec![(root, TreePath::root())];
+    while let Some((tree, path)) = stack.pop() {
+        let Ok(entries) = walk.history.read_tree(&tree) else {
+            found.push((path, tree));
+            continue;
+        };
+        let mut below = Vec::new();
+        for entry in entries {
+            let path = path.join(&entry.name).unwrap_or_default();
+            if entry.mode.is_directory() {
+                if broken.contains(&entry.id) {
+                    below.push((entry.id, path));
+                }
+            } else if !walk.content.has(&entry.id) {
+                found.push((path, entry.id));
+            }
+        }
+        if found.len() >= NAMED {
+            break;
+        }
+        below.reverse();
+        stack.append(&mut below);
+    }
+    found
+}

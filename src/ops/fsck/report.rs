@@ -1,0 +1,141 @@
+//! The outcome: verdict, defects, what suffers, what is left over, what to do next.
+
+use serde::Serialize;
+
+use super::affected::Affected;
+use super::defect::{Defect, Part};
+use super::mend::Repair;
+use super::{Found, FsckOptions};
+use crate::content::ContentTotals;
+use crate::error::Result;
+use crate::fs::usage::{Usage, usage};
+use crate::repo::Repository;
+
+/// How much was looked at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Checked {
+    /// Refs.
+    pub refs: u64,
+    /// Commits that refs and logs lead to.
+    pub commits: u64,
+    /// Trees.
+    pub trees: u64,
+    /// Records, and what belongs to them.
+    pub records: u64,
+    /// Files among the artifacts, those of equal directories once.
+    pub files: u64,
+    /// Git objects, with those that nothing leads to.
+    pub objects: u64,
+    /// The content store.
+    pub content: ContentTotals,
+}
+
+/// What nothing needs. It does no harm: a writer that was stopped leaves it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Leftovers {
+    /// Packs that the index does not know.
+    pub packs: u64,
+    /// Their bytes.
+    pub pack_bytes: u64,
+    /// Git objects that nothing leads to.
+    pub objects: u64,
+    /// Files of writers that were killed.
+    pub temporary: Usage,
+    /// Damaged files that a repair has set aside.
+    pub set_aside: Usage,
+    /// Logs whose last line is torn.
+    pub torn_logs: Vec<String>,
+}
+
+/// What a check has found.
+#[derive(Debug, Clone, Serialize)]
+pub struct FsckOutcome {
+    /// Whether everything is there and as it was.
+    pub sound: bool,
+    /// Whether every byte was read.
+    pub full: bool,
+    /// How much was looked at.
+    pub checked: Checked,
+    /// What is damaged, the first of it.
+    pub defects: Vec<Defect>,
+    /// How much is damaged in all.
+    pub defect_count: u64,
+    /// Files that can't be given back, the first of them.
+    pub affected: Vec<Affected>,
+    /// Commits that have such files.
+    pub affected_commits: u64,
+    /// What nothing needs.
+    pub leftovers: Leftovers,
+    /// What was mended.
+    pub repairs: Vec<Repair>,
+    /// What to do next, in order.
+    pub advice: Vec<String>,
+}
+
+pub(super) fn outcome(
+    repo: &Repository,
+    options: FsckOptions,
+    found: &Found,
+    repairs: Vec<Repair>,
+) -> Result<FsckOutcome> {
+    let content = found.checked.content;
+    let torn = found.survey.torn.iter().map(|path| {
+        let path = path.strip_prefix(repo.directory()).unwrap_or(path);
+        path.display().to_string()
+    });
+    let leftovers = Leftovers {
+        packs: content.orphans,
+        pack_bytes: content.orphan_bytes,
+        objects: found.orphans,
+        temporary: repo.content().stale_files()?,
+        set_aside: usage(&repo.directory().join("damaged"))?,
+        torn_logs: torn.collect(),
+    };
+    Ok(FsckOutcome {
+        sound: found.defects.count == 0,
+        full: options.full,
+        checked: found.checked,
+        defects: found.defects.kept.clone(),
+        defect_count: found.defects.count,
+        affected: found.affected.clone(),
+        affected_commits: found.affected_commits,
+        leftovers,
+        repairs,
+        advice: advice(options, found),
+    })
+}
+
+fn advice(options: FsckOptions, found: &Found) -> Vec<String> {
+    let mut advice = Vec::new();
+    let defects = &found.defects;
+    let has = |part| defects.has(part);
+    let is_mendable =
+        [Part::Refs, Part::Index, Part::Segment, Part::Pack, Part::Content, Part::ObjectFile]
+            .into_iter()
+            .any(has)
+            || !found.damaged_objects.is_empty();
+    if is_mendable && !options.repair {
+        let full = if options.full { " --full" } else { "" };
+        advice.push(format!("mend what can be mended: art fsck{full} --repair"));
+    }
+    if has(Part::Pack) && !options.full {
+        advice.push("read every byte, to know all that is damaged: art fsck --full".to_owned());
+    }
+    for file in &found.objects {
+        if let Some(index) = file.path.to_str().filter(|path| path.ends_with(".idx")) {
+            let pack = index.replace(".idx", ".pack");
+            advice.push(format!("make the index of a Git pack anew: git index-pack {pack}"));
+        }
+    }
+    if !found.affected.is_empty() {
+        advice.push(
+            "what is lost and still stands in the work directory is stored again by an upload of \
+             it, after the repair: art upload"
+                .to_owned(),
+        );
+    }
+    if has(Part::Commit) || has(Part::Record) || has(Part::Tree) {
+        advice.push("see where a ref was before: art reflog REF".to_owned());
+    }
+    advice
+}

@@ -1,0 +1,307 @@
+//! Reads every commit, tree and record that refs and logs lead to, each once, and asks for every
+//! content whether it is there. Nothing here recurses: the depth of a tree costs no stack.
+
+use std::collections::HashSet;
+
+use super::defect::{Defects, Part, in_one_line};
+use super::report::Checked;
+use crate::content::ContentCheck;
+use crate::error::{Error, ErrorKind, Result};
+use crate::history::{Commit, History, RefSurvey, TreeEntry};
+use crate::id::{Id, ObjectKind};
+use crate::name::RefName;
+use crate::progress::{Progress, Unit, check_interrupt};
+use crate::record::{ProjectRecord, Record, RunRecord};
+use crate::tree_path::TreePath;
+
+/// The directory of a record's tree whose files are content.
+pub(super) const ARTIFACTS: &[u8] = b"artifacts";
+
+/// The records that a commit of ours has one of.
+const RECORDS: [&str; 3] = ["run.toml", "project.toml", "version.toml"];
+
+/// No directory that anyone made is deeper; a path is longer than its depth.
+const DEEPEST: usize = 10_000;
+
+/// A commit that was read.
+pub(super) struct Visited {
+    /// The number of the label of the ref that led to it.
+    pub(super) label: usize,
+    pub(super) commit: Id,
+    pub(super) artifacts: Option<Id>,
+}
+
+/// Where a tree was come upon.
+struct Place<'w> {
+    commit: &'w Id,
+    label: &'w str,
+}
+
+/// A walk over the whole history.
+pub(super) struct Walk<'a> {
+    pub(super) history: &'a History,
+    pub(super) content: &'a ContentCheck,
+    progress: &'a dyn Progress,
+    /// What refs and logs are called, by number.
+    pub(super) labels: Vec<String>,
+    /// The commits, each before its parents.
+    pub(super) commits: Vec<Visited>,
+    /// Trees whose files are content.
+    pub(super) trees: HashSet<Id>,
+    /// Objects that something leads to.
+    pub(super) reached: HashSet<Id>,
+    /// Trees whose files are Git objects.
+    plain_trees: HashSet<Id>,
+    /// Whether any content or tree is missing.
+    pub(super) has_losses: bool,
+    /// Contents that the index does not know.
+    pub(super) unknown_contents: HashSet<Id>,
+    pub(super) damaged_objects: Vec<Id>,
+    pub(super) defects: Defects,
+    pub(super) checked: Checked,
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn new(
+        history: &'a History,
+        content: &'a ContentCheck,
+        progress: &'a dyn Progress,
+    ) -> Self {
+        Walk {
+            history,
+            content,
+            progress,
+            labels: Vec::new(),
+            commits: Vec::new(),
+            trees: HashSet::new(),
+            reached: HashSet::new(),
+            plain_trees: HashSet::new(),
+            has_losses: false,
+            unknown_contents: HashSet::new(),
+            damaged_objects: Vec::new(),
+            defects: Defects::default(),
+            checked: Checked::default(),
+        }
+    }
+
+    /// Walks from all refs, then from all logs.
+    pub(super) fn all(&mut self, survey: &RefSurvey) -> Result<()> {
+        self.progress.begin("checking history", None, Unit::Items);
+        for (name, id) in &survey.refs {
+            self.from(name.clone(), id)?;
+        }
+        for (name, ids) in &survey.logs {
+            for id in ids {
+                self.from(format!("the log of {name}"), id)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Walks from what a ref or a log names to the first commits.
+    fn from(&mut self, label: String, root: &Id) -> Result<()> {
+        if self.reached.contains(root) {
+            return Ok(());
+        }
+        let Some(commit) = self.peel(&label, root) else { return Ok(()) };
+        let number = self.labels.len();
+        let mut stack = vec![(commit, None)];
+        while let Some((id, child)) = stack.pop() {
+            if !self.reached.insert(id) {
+                continue;
+            }
+            check_interrupt(self.progress)?;
+            self.progress.advance(1);
+            match self.history.read_commit(&id) {
+                Ok(commit) => {
+                    self.checked.commits += 1;
+                    let artifacts = self.commit(&label, &id, &commit)?;
+                    self.commits.push(Visited { label: number, commit: id, artifacts });
+                    stack.extend(commit.parents.iter().rev().map(|parent| (*parent, Some(id))));
+                }
+                Err(error) => {
+                    let whose = match child {
+                        Some(child) => format!("the parent of commit {child}"),
+                        None => label.clone(),
+                    };
+                    self.bad_object(Part::Commit, &id, &whose, error)?;
+                }
+            }
+        }
+        self.labels.push(label);
+        Ok(())
+    }
+
+    /// What an annotated tag leads to; other objects are themselves.
+    fn peel(&mut self, label: &str, root: &Id) -> Option<Id> {
+        if !matches!(self.history.try_kind(root), Ok(Some(ObjectKind::Tag))) {
+            return Some(*root);
+        }
+        self.reached.insert(*root);
+        match self.history.peel(root) {
+            Ok(id) => Some(id),
+            Err(error) => {
+                let problem = format!("the tag that {label} names: {}", in_one_line(&error));
+                self.defects.object(Part::Refs, root, problem);
+                None
+            }
+        }
+    }
+
+    /// Notes an object that can't be used; `whose` says what leads to it.
+    fn bad_object(&mut self, part: Part, id: &Id, whose: &str, error: Error) -> Result<()> {
+        let what = match error.kind() {
+            ErrorKind::Interrupted => return Err(error),
+            ErrorKind::NotFound => "it is missing".to_owned(),
+            _ => {
+                self.damaged_objects.push(*id);
+                in_one_line(&error)
+            }
+        };
+        self.defects.object(part, id, format!("{what} ({whose})"));
+        Ok(())
+    }
+
+    /// Checks the tree of a commit; gives the tree of its artifacts.
+    fn commit(&mut self, label: &str, id: &Id, commit: &Commit) -> Result<Option<Id>> {
+        let place = Place { commit: id, label };
+        let Some(entries) = self.read_tree(&commit.tree, &place, &TreePath::root())? else {
+            return Ok(None);
+        };
+        let mut artifacts = None;
+        let mut has_record = false;
+        for entry in entries {
+            let path = TreePath::root().join(&entry.name).unwrap_or_default();
+            let is_directory = entry.mode.is_directory();
+            if entry.name == ARTIFACTS && is_directory {
+                artifacts = Some(entry.id);
+                self.walk_tree(entry.id, path, &place, true)?;
+            } else if is_directory {
+                self.walk_tree(entry.id, path, &place, false)?;
+            } else {
+                has_record |= RECORDS.iter().any(|record| entry.name == record.as_bytes());
+                self.file(&entry, &path, &place)?;
+            }
+        }
+        if !has_record && label.parse::<RefName>().is_ok() {
+            let problem = format!("it has no record ({label})");
+            self.defects.object(Part::Commit, id, problem);
+        }
+        Ok(artifacts)
+    }
+
+    /// The entries of a tree; `None` where it can't be read.
+    fn read_tree(
+        &mut self,
+        id: &Id,
+        place: &Place<'_>,
+        path: &TreePath,
+    ) -> Result<Option<Vec<TreeEntry>>> {
+        let is_new = self.reached.insert(*id);
+        match self.history.read_tree(id) {
+            Ok(entries) => {
+                self.checked.trees += u64::from(is_new);
+                Ok(Some(entries))
+            }
+            Err(error) => {
+                self.has_losses = true;
+                let what = if path.is_root() { "the root".to_owned() } else { format!("'{path}'") };
+                let whose = format!("{what} in commit {} of {}", place.commit, place.label);
+                self.bad_object(Part::Tree, id, &whose, error)?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Walks a directory and all below it that was not walked before.
+    fn walk_tree(
+        &mut self,
+        root: Id,
+        path: TreePath,
+        place: &Place<'_>,
+        is_content: bool,
+    ) -> Result<()> {
+        let mut stack = vec![(root, path, 0)];
+        while let Some((id, path, depth)) = stack.pop() {
+            let seen = if is_content { &mut self.trees } else { &mut self.plain_trees };
+            if !seen.insert(id) {
+                continue;
+            }
+            check_interrupt(self.progress)?;
+            self.progress.advance(1);
+            let Some(entries) = self.read_tree(&id, place, &path)? else { continue };
+            for entry in entries {
+                if entry.mode.is_directory() {
+                    // Its path is wanted only if something is wrong with it; a name was checked.
+                    let below = path.join(&entry.name).unwrap_or_default();
+                    if depth < DEEPEST {
+                        stack.push((entry.id, below, depth + 1));
+                    } else {
+                        let problem = format!("it is {depth} directories deep: {below}");
+                        self.defects.object(Part::Tree, &entry.id, problem);
+                    }
+                } else if is_content {
+                    self.content(&entry.id);
+                } else {
+                    let below = path.join(&entry.name).unwrap_or_default();
+                    self.file(&entry, &below, place)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks for the content of a file among the artifacts.
+    fn content(&mut self, id: &Id) {
+        self.checked.files += 1;
+        if self.content.has(id) {
+            return;
+        }
+        self.has_losses = true;
+        // What the index knows and can't be read, the pack's defect tells.
+        if !self.content.is_indexed(id) {
+            self.unknown_contents.insert(*id);
+        }
+    }
+
+    /// Reads a file that is a Git object: a record, or what belongs to one.
+    fn file(&mut self, entry: &TreeEntry, path: &TreePath, place: &Place<'_>) -> Result<()> {
+        if !self.reached.insert(entry.id) {
+            return Ok(());
+        }
+        self.checked.records += 1;
+        let checked = self.history.read_blob(&entry.id).and_then(|bytes| match path.as_bytes() {
+            b"run.toml" => RunRecord::decode(&bytes).map(drop),
+            b"project.toml" => ProjectRecord::decode(&bytes).map(drop),
+            _ => Ok(()),
+        });
+        let Err(error) = checked else { return Ok(()) };
+        let whose = format!("{path} in commit {} of {}", place.commit, place.label);
+        if error.kind() == ErrorKind::NotFound {
+            return self.bad_object(Part::Record, &entry.id, &whose, error);
+        }
+        // The object itself may be as it was written.
+        if self.history.read_blob(&entry.id).is_err() {
+            self.damaged_objects.push(entry.id);
+        }
+        let problem = format!("{} ({whose})", in_one_line(&error));
+        self.defects.object(Part::Record, &entry.id, problem);
+        Ok(())
+    }
+
+    /// Reads the objects that nothing leads to.
+    pub(super) fn rest(&mut self, all: &[Id]) -> Result<()> {
+        self.progress.begin("checking objects", Some(all.len() as u64), Unit::Items);
+        for id in all {
+            self.progress.advance(1);
+            if self.reached.contains(id) {
+                continue;
+            }
+            check_interrupt(self.progress)?;
+            if let Err(error) = self.history.check_object(id) {
+                self.bad_object(Part::ObjectFile, id, "nothing leads to it", error)?;
+            }
+        }
+        Ok(())
+    }
+}
