@@ -26,6 +26,8 @@ fn undo_takes_the_last_command_back() {
     assert_eq!(sandbox.art("cat HEAD:file").ok().stdout, "two");
     // What it was before is not lost.
     assert_eq!(sandbox.art("cat 'HEAD@{1}:file'").ok().stdout, "three");
+    sandbox.art("tag kept 'run/jolly-mallard-1@{1}'").ok();
+    assert_eq!(sandbox.art("cat kept:file").ok().stdout, "three");
 }
 
 #[test]
