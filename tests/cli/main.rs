@@ -13,6 +13,7 @@ mod common;
 mod cat;
 mod completions;
 mod config;
+mod crash;
 mod diff;
 mod download;
 mod everywhere;

@@ -31,10 +31,7 @@ impl<'a> Stage<'a> {
     /// Makes the staging directory and the directories in it. Sweeps what killed downloads left.
     pub(super) fn open(destination: &'a Beneath, to: &Path, plan: &'a Plan) -> Result<Self> {
         sweep(to)?;
-        let name = format!("{STAGING_PREFIX}{}", atomic::unique_name());
-        let path = to.join(&name);
-        atomic::create_dir_all(&path)?;
-        let lock = FileLock::acquire(&path.join(LOCK), Mode::Exclusive, Duration::ZERO)?;
+        let (name, path, lock) = make_locked(to)?;
         let stage = Stage {
             plan,
             destination,
@@ -131,6 +128,23 @@ impl Drop for Stage<'_> {
     }
 }
 
+/// Makes a staging directory and locks it. A sweep of another download that comes in between takes
+/// the directory away or its lock; then the next name has better luck.
+fn make_locked(to: &Path) -> Result<(String, PathBuf, FileLock)> {
+    loop {
+        let name = format!("{STAGING_PREFIX}{}", atomic::unique_name());
+        let path = to.join(&name);
+        atomic::create_dir_all(&path)?;
+        let lock = path.join(LOCK);
+        match FileLock::acquire(&lock, Mode::Exclusive, Duration::ZERO) {
+            Ok(held) if lock.is_file() => return Ok((name, path, held)),
+            Ok(_) => {}
+            Err(error) if matches!(error.kind(), ErrorKind::Locked | ErrorKind::NotFound) => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
 /// Removes the staging directories of downloads that were killed.
 fn sweep(to: &Path) -> Result<()> {
     for entry in std::fs::read_dir(to).on("read directory", to)? {
@@ -138,12 +152,10 @@ fn sweep(to: &Path) -> Result<()> {
         if !entry.file_name().as_encoded_bytes().starts_with(STAGING_PREFIX.as_bytes()) {
             continue;
         }
-        let lock = entry.path().join(LOCK);
-        if !lock.is_file() {
-            continue;
-        }
-        if let Ok(Some(_lock)) = FileLock::try_acquire(&lock, Mode::Exclusive) {
-            atomic::remove_tree(&entry.path())?;
+        let lock = FileLock::try_acquire(&entry.path().join(LOCK), Mode::Exclusive);
+        if let Ok(Some(_lock)) = lock {
+            // Another download may be sweeping too.
+            let _ = atomic::remove_tree(&entry.path());
         }
     }
     Ok(())
