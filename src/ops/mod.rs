@@ -7,6 +7,7 @@ pub mod download;
 pub mod export;
 pub mod fsck;
 pub mod init;
+pub mod lineage;
 pub mod log;
 pub mod ls;
 pub mod reflog;

@@ -58,6 +58,11 @@ impl LineageEntry {
         TreePath::parse(&self.path)
     }
 
+    /// The entry for `--json`: the same keys as in the record; TOML's dates and times as text.
+    pub fn to_json(&self) -> Result<serde_json::Value> {
+        super::to_json(self, "a lineage entry")
+    }
+
     /// Sets one value of the summary from text as typed, `KEY=VALUE`.
     ///
     /// A number, `true` and `false` are kept as such, everything else as text; so is what stands

@@ -98,12 +98,17 @@ pub trait Record: Serialize + DeserializeOwned {
 
     /// The record for `--json`: the same keys; TOML's dates and times as text.
     fn to_json(&self) -> Result<serde_json::Value> {
-        let mut value = serde_json::to_value(self).map_err(|error| {
-            Error::internal(format!("cannot write {} as JSON", Self::FILE)).with_source(error)
-        })?;
-        flatten_dates(&mut value);
-        Ok(value)
+        to_json(self, Self::FILE)
     }
+}
+
+/// A record or a part of one for `--json`.
+fn to_json<T: Serialize>(record: &T, name: &str) -> Result<serde_json::Value> {
+    let mut value = serde_json::to_value(record).map_err(|error| {
+        Error::internal(format!("cannot write {name} as JSON")).with_source(error)
+    })?;
+    flatten_dates(&mut value);
+    Ok(value)
 }
 
 /// Why `text` is no record: a newer program's, or damage.

@@ -21,6 +21,7 @@ mod exit_door;
 mod export;
 mod fsck;
 mod init;
+mod lineage;
 mod log;
 mod ls;
 mod man;

@@ -57,6 +57,7 @@ verbs! {
         Runs runs
         Upload upload
         Download download
+        Lineage lineage
     }
     "This tool" {
         Completions completions

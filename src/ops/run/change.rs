@@ -35,7 +35,7 @@ pub(crate) fn change_run(
 ) -> Result<ChangedRun> {
     let _lock = repo.lock_shared()?;
     loop {
-        let mut run = load_run(repo, reference.clone())?;
+        let mut run = load_run(repo, reference)?;
         let before = run.commit;
         let subject = change(&mut run)?;
         let mut writer = repo.history().writer()?;
@@ -49,7 +49,7 @@ pub(crate) fn change_run(
             Err(error) if error.kind() == ErrorKind::Moved => {}
             Err(error) => return Err(error),
             Ok(_) => {
-                let run = LoadedRun::read(repo, reference.clone(), commit)?;
+                let run = LoadedRun::read(repo, reference, commit)?;
                 return Ok(ChangedRun { run, commit: Some(commit) });
             }
         }
@@ -100,7 +100,7 @@ pub(crate) fn create_run(
             // Another run got that name; a chosen one is chosen anew, a given one is refused.
             Err(error) if error.kind() == ErrorKind::Moved => {}
             Err(error) => return Err(error),
-            Ok(_) => return LoadedRun::read(repo, run.reference, commit),
+            Ok(_) => return LoadedRun::read(repo, &run.reference, commit),
         }
     }
 }

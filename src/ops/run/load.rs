@@ -6,7 +6,6 @@ use crate::id::Id;
 use crate::name::{Name, ProjectName, RefName};
 use crate::record::{Record, RunRecord};
 use crate::repo::Repository;
-use crate::tree_path::TreePath;
 
 /// A run as it is now.
 #[derive(Debug, Clone)]
@@ -29,27 +28,40 @@ pub(crate) struct LoadedRun {
 
 impl LoadedRun {
     /// Reads the run at `reference`, whose last commit is `commit`.
-    pub(crate) fn read(repo: &Repository, reference: RefName, commit: Id) -> Result<Self> {
+    pub(crate) fn read(repo: &Repository, reference: &RefName, commit: Id) -> Result<Self> {
+        match Self::try_read(repo, commit, |_| reference.clone())? {
+            Some(run) => Ok(run),
+            None => Err(Error::corrupt(format!(
+                "the commit {commit} of {reference} has no {}",
+                RunRecord::FILE
+            ))
+            .with_hint("art fsck")),
+        }
+    }
+
+    /// Reads the run that `commit` is a state of, if it is one of a run; its ref follows from its
+    /// record.
+    pub(crate) fn try_read(
+        repo: &Repository,
+        commit: Id,
+        reference: impl FnOnce(&RunRecord) -> RefName,
+    ) -> Result<Option<Self>> {
         let history = repo.history();
         let Commit { tree, author, .. } = history.read_commit(&commit)?;
-        let lacking = |what: &str| {
-            Error::corrupt(format!("the commit {commit} of {reference} has no {what}"))
-                .with_hint("art fsck")
-        };
-        let path = TreePath::parse("run.toml")?;
-        let entry = history.entry_at(&tree, &path)?.ok_or_else(|| lacking("run.toml"))?;
+        let entries = history.read_tree(&tree)?;
+        let find = |name: &str| entries.iter().find(|entry| entry.name == name);
+        let Some(entry) = find(RunRecord::FILE) else { return Ok(None) };
         let record = RunRecord::decode(&history.read_blob(&entry.id)?)?;
-        let artifacts = history.entry_at(&tree, &TreePath::parse("artifacts")?)?;
-        let artifacts = artifacts.filter(|entry| entry.mode == EntryMode::Directory);
-        Ok(LoadedRun {
-            reference,
+        let artifacts = find("artifacts").filter(|entry| entry.mode == EntryMode::Directory);
+        Ok(Some(LoadedRun {
+            reference: reference(&record),
             commit,
             record,
             record_id: entry.id,
             tree,
             author,
             artifacts: artifacts.map(|entry| entry.id),
-        })
+        }))
     }
 }
 
@@ -59,7 +71,7 @@ pub(crate) fn find_run(
     project: Option<&ProjectName>,
     name: Option<&Name>,
 ) -> Result<LoadedRun> {
-    load_run(repo, run_reference(repo, project, name)?)
+    load_run(repo, &run_reference(repo, project, name)?)
 }
 
 /// The ref of the run called `name`, or of the current one; it may not exist.
@@ -86,10 +98,10 @@ pub(crate) fn run_reference(
 }
 
 /// The run at `reference`, as it is now.
-pub(crate) fn load_run(repo: &Repository, reference: RefName) -> Result<LoadedRun> {
-    match repo.history().try_find_ref(&reference)? {
+pub(crate) fn load_run(repo: &Repository, reference: &RefName) -> Result<LoadedRun> {
+    match repo.history().try_find_ref(reference)? {
         Some(commit) => LoadedRun::read(repo, reference, commit),
-        None => Err(no_such_run(repo, &reference)?),
+        None => Err(no_such_run(repo, reference)?),
     }
 }
 

@@ -6,6 +6,7 @@
 mod change;
 mod command;
 mod load;
+mod many;
 mod prepare;
 
 use std::cell::OnceCell;
@@ -29,6 +30,7 @@ use crate::tree_path::text_of_bytes;
 
 pub(crate) use change::{change_run, commit_record, create_run};
 pub(crate) use load::{LoadedRun, find_run, load_run, run_reference};
+pub(crate) use many::read_runs;
 pub use prepare::NewRun;
 pub(crate) use prepare::{Wanted, Which, already_there, find_entry, prepare_run};
 

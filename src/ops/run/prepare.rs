@@ -103,7 +103,7 @@ pub(crate) fn prepare_run(repo: &Repository, wanted: &Wanted<'_>) -> Result<Prep
             .filter(|current| wanted.project.is_none_or(|project| project == current.project())),
     };
     match reference {
-        Some(reference) => Ok(load_run(repo, reference)?.into()),
+        Some(reference) => Ok(load_run(repo, &reference)?.into()),
         None => PreparedRun::new(repo, wanted),
     }
 }

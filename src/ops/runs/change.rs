@@ -159,7 +159,7 @@ fn rename(
 ) -> Result<RunState> {
     let _lock = repo.lock_shared()?;
     loop {
-        let mut run = load_run(repo, old.clone())?;
+        let mut run = load_run(repo, old)?;
         if repo.history().try_find_ref(new)?.is_some() {
             return Err(already_there(new));
         }

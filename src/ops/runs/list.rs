@@ -10,8 +10,8 @@ use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::name::{Name, ProjectName, RefKind, RefName};
-use crate::ops::run::LoadedRun;
-use crate::progress::{Progress, Unit, check_interrupt};
+use crate::ops::run::{LoadedRun, read_runs};
+use crate::progress::{Progress, check_interrupt};
 use crate::record::query::{Query, Sort};
 use crate::record::{RunFields, RunRecord, RunStatus, SourceRecord, Tags};
 use crate::repo::Repository;
@@ -171,13 +171,16 @@ fn newest(
 ) -> Result<Vec<(RefName, Id)>> {
     /// Runs that are read before one can think of giving up.
     const FEW: usize = 256;
+    // Beyond that, many threads are faster than this one.
+    let patience = (refs.len() / 8).max(FEW);
+    if wanted >= patience {
+        return Ok(refs);
+    }
     let by_name: HashMap<&RefName, Id> = refs.iter().map(|(name, id)| (name, *id)).collect();
     let mut seen: HashSet<RefName> = HashSet::new();
     // When the runs seen were made, the latest first.
     let mut times: Vec<Reverse<Timestamp>> = Vec::new();
     let mut found = Vec::new();
-    // Beyond that, many threads are faster than this one.
-    let patience = (refs.len() / 8).max(wanted + FEW);
     for operation in repo.history().operations()? {
         let operation = operation?;
         let is_enough = wanted
@@ -192,7 +195,7 @@ fn newest(
                 continue;
             }
             check_interrupt(progress)?;
-            if let Ok(run) = LoadedRun::read(repo, change.name.clone(), *commit) {
+            if let Ok(run) = LoadedRun::read(repo, &change.name, *commit) {
                 let time = Reverse(run.record.created_at);
                 times.insert(times.partition_point(|other| *other <= time), time);
             }
@@ -205,67 +208,36 @@ fn newest(
     Ok(refs)
 }
 
-/// Reads runs, on every core.
+/// Reads runs and keeps those that the query holds for.
 fn read(
     repo: &Repository,
     refs: &[(RefName, Id)],
     query: Option<&Query>,
     progress: &dyn Progress,
 ) -> Result<RunList> {
-    /// Runs that are read between two looks at whether to stop.
-    const BATCH: usize = 256;
-    progress.begin("reading runs", Some(refs.len() as u64), Unit::Items);
-    let share = refs.len().div_ceil(repo.settings().threads.max(1)).max(BATCH);
-    let work = |refs: &[(RefName, Id)]| -> Result<RunList> {
-        let mut list = RunList { runs: Vec::new(), unreadable: Vec::new() };
-        for batch in refs.chunks(BATCH) {
-            check_interrupt(progress)?;
-            for (name, commit) in batch {
-                list.add(repo, name, *commit, query);
-            }
-            progress.advance(batch.len() as u64);
-        }
-        Ok(list)
-    };
-    let parts: Vec<Result<RunList>> = std::thread::scope(|scope| {
-        let threads: Vec<_> =
-            refs.chunks(share).map(|refs| scope.spawn(move || work(refs))).collect();
-        let failed = |_| Err(Error::internal("a thread that reads runs has failed"));
-        threads.into_iter().map(|thread| thread.join().unwrap_or_else(failed)).collect()
-    });
-    progress.end();
-    let mut whole = RunList { runs: Vec::new(), unreadable: Vec::new() };
-    for part in parts {
-        let part = part?;
-        whole.runs.extend(part.runs);
-        whole.unreadable.extend(part.unreadable);
-    }
-    Ok(whole)
-}
-
-impl RunList {
-    /// Reads a run and adds it if the query holds for it.
-    fn add(&mut self, repo: &Repository, name: &RefName, commit: Id, query: Option<&Query>) {
-        match RunRow::read(repo, name, commit) {
-            Ok(row) if query.is_none_or(|query| query.matches(&row.fields())) => {
-                self.runs.push(row);
-            }
-            Ok(_) => {}
-            Err(error) => self.unreadable.push(UnreadableRun { reference: name.clone(), error }),
+    let read = read_runs(repo, refs, progress, &|name, run| match run.map(RunRow::of) {
+        Ok(row) => query.is_none_or(|query| query.matches(&row.fields())).then_some(Ok(row)),
+        Err(error) => Some(Err(UnreadableRun { reference: name.clone(), error })),
+    })?;
+    let mut list = RunList { runs: Vec::new(), unreadable: Vec::new() };
+    for run in read {
+        match run {
+            Ok(row) => list.runs.push(row),
+            Err(unreadable) => list.unreadable.push(unreadable),
         }
     }
+    Ok(list)
 }
 
 impl RunRow {
-    fn read(repo: &Repository, name: &RefName, commit: Id) -> Result<Self> {
-        let run = LoadedRun::read(repo, name.clone(), commit)?;
-        Ok(RunRow {
+    fn of(run: LoadedRun) -> Self {
+        RunRow {
             current: false,
-            commit,
+            commit: run.commit,
             author: format!("{} <{}>", run.author.name, run.author.email),
             updated_at: run.author.time,
             record: run.record,
             reference: run.reference,
-        })
+        }
     }
 }

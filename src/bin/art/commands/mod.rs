@@ -34,6 +34,7 @@ pub(crate) mod download;
 pub(crate) mod export;
 pub(crate) mod fsck;
 pub(crate) mod init;
+pub(crate) mod lineage;
 pub(crate) mod log;
 pub(crate) mod ls;
 pub(crate) mod man;

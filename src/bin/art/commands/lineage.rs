@@ -1,0 +1,127 @@
+//! `art lineage`: draws where artifacts came from and where they went; names them.
+
+mod tree;
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+
+use artifacts::history::Revision;
+use artifacts::ops::lineage::{AddOptions, Direction, add, show};
+use artifacts::{Name, Result};
+
+use crate::context::Context;
+use crate::report::{Exit, help_tail};
+use crate::revision;
+use crate::ui::Style;
+
+/// Draws what a run was made from and what was made of it
+///
+/// Runs are joined by the bytes that one made and another used, and by the versions and runs that
+/// inputs name as their origin. Every run of the repository is looked at.
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, after_long_help = help_tail(
+    &["art lineage", "art lineage run/baseline", "art lineage HEAD~3 --json"],
+    &[Exit::No, Exit::NotARepository, Exit::Unauthorized, Exit::Corrupt, Exit::Interrupted],
+))]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    action: Option<Action>,
+
+    /// The run, or a version of it
+    #[arg(value_name = "REV", value_parser = revision::parser(), default_value = "HEAD")]
+    revision: Revision,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    Add(AddArgs),
+}
+
+/// Names an artifact of a run: what it made, or what it used
+///
+/// An output must be in the run. An input can be in the run, in its origin, or a file here; where it
+/// is found, the id of its bytes is kept too. A name that is taken is taken over.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = help_tail(
+    &[
+        "art lineage add weights --path model/weights.bin --kind model --summary accuracy=0.97",
+        "art lineage add train --path data/train.csv --kind csv --input",
+        "art lineage add base --kind model --input me/digits:v1:model.bin",
+    ],
+    &[
+        Exit::No,
+        Exit::NotARepository,
+        Exit::Locked,
+        Exit::Unauthorized,
+        Exit::Unavailable,
+        Exit::Corrupt,
+        Exit::Interrupted,
+    ],
+))]
+struct AddArgs {
+    /// What to call it
+    #[arg(value_name = "NAME")]
+    name: Name,
+
+    /// Where it is
+    #[arg(long, value_name = "PATH", required_unless_present = "input")]
+    path: Option<OsString>,
+
+    /// What it is: model, dataframe, csv, image, metric, or a word of yours
+    #[arg(long, value_name = "KIND")]
+    kind: Name,
+
+    /// The run used it; with OWNER/PROJECT:VERSION[:PATH], or any revision, it came from there
+    #[arg(long, value_name = "ORIGIN", num_args = 0..=1, default_missing_value = "")]
+    input: Option<String>,
+
+    /// What is worth knowing about it; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    summary: Vec<String>,
+
+    /// The run, instead of the current one
+    #[arg(long, value_name = "RUN")]
+    run: Option<Name>,
+}
+
+pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
+    if let Some(Action::Add(args)) = &args.action {
+        return exec_add(context, args);
+    }
+    let lineage = show(&context.repo()?, &args.revision, context.progress())?;
+    context.ui.show(&lineage, |page| tree::draw(page, &lineage))?;
+    Ok(Exit::Ok)
+}
+
+fn exec_add(context: &Context<'_>, args: &AddArgs) -> Result<Exit> {
+    let options = AddOptions {
+        cwd: context.cwd().to_owned(),
+        project: context.globals.project.clone(),
+        run: args.run.clone(),
+        name: args.name.clone(),
+        kind: args.kind.clone(),
+        path: args.path.clone().map(|path| path.into_vec().into()),
+        direction: match args.input.as_deref() {
+            None => Direction::Output,
+            Some("") => Direction::Input,
+            Some(origin) => Direction::InputFrom(origin.to_owned()),
+        },
+        summary: args.summary.clone(),
+        command: context.env.command_line(),
+    };
+    let outcome = add(&context.repo()?, &options, context.progress())?;
+    if let Some(origin) = &outcome.unknown_origin {
+        context.ui.warn(&format!("{origin} is not in this repository; its name is kept"));
+    }
+    context.ui.summary(&outcome, |page| {
+        let done = match (&outcome.commit, outcome.replaced) {
+            (None, _) => "was so already",
+            (Some(_), true) => "replaced",
+            (Some(_), false) => "added",
+        };
+        let line = tree::entry(page, &outcome.artifact);
+        let run = page.paint(&outcome.run, Style::Name);
+        writeln!(page, "{run}: {line}; {done}")
+    })?;
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,98 @@
+//! Where an input comes from: read from what was typed, looked up, found on disk.
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use crate::error::{ErrorKind, Result};
+use crate::history::Revision;
+use crate::id::Id;
+use crate::name::ProjectName;
+use crate::ops::resolve::{Resolved, resolve};
+use crate::ops::snapshot::{Ignores, Snapshot};
+use crate::progress::Progress;
+use crate::record::Origin;
+use crate::repo::Repository;
+use crate::tree_path::TreePath;
+
+/// An origin as it was typed: `OWNER/PROJECT:v1`, `v1`, `me/digits:v1:data/train.csv`.
+#[derive(Debug)]
+pub(super) struct TypedOrigin {
+    /// What the record keeps of it.
+    pub(super) origin: Origin,
+    /// The path in it; the root if none was given.
+    pub(super) path: TreePath,
+    revision: Revision,
+}
+
+impl TypedOrigin {
+    /// Reads one; a revision without a project is one of `project`.
+    pub(super) fn parse(text: &str, project: &ProjectName) -> Result<Self> {
+        let typed: Revision = text.parse()?;
+        let rest = match typed.project() {
+            Some(project) => text.strip_prefix(&format!("{project}:")).unwrap_or(text),
+            None => text,
+        };
+        let project = typed.project().unwrap_or(project).clone();
+        let name = rest.split_once(':').map_or(rest, |(name, _)| name);
+        let origin: Origin = format!("{project}:{name}").parse()?;
+        let revision = origin.to_string().parse()?;
+        Ok(TypedOrigin { path: typed.path().clone(), origin, revision })
+    }
+
+    /// What it names; nothing if that is not in this repository, which need not hold it.
+    pub(super) fn find(&self, repo: &Repository) -> Result<Option<Resolved>> {
+        match resolve(repo, &self.revision) {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The id of what is at `path` on disk, as an upload would find it; nothing if it is not there or
+/// can't be read whole.
+pub(super) fn id_on_disk(
+    repo: &Repository,
+    path: &Path,
+    progress: &dyn Progress,
+) -> Result<Option<Id>> {
+    let Ok(metadata) = path.symlink_metadata() else { return Ok(None) };
+    let mut snapshot = if metadata.is_dir() {
+        Snapshot::take(repo, path, Ignores::Respected, progress)?
+    } else {
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+            return Ok(None);
+        };
+        Snapshot::of_entry(repo, parent, name.as_bytes())?
+    };
+    snapshot.hash(repo, progress)?;
+    progress.end();
+    if snapshot.failures().next().is_some() {
+        return Ok(None);
+    }
+    if metadata.is_dir() {
+        return snapshot.write_trees(&mut repo.history().trial_writer()?).map(Some);
+    }
+    Ok(snapshot.single().map(|(_, id)| id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origins_are_read_with_and_without_project_and_path() {
+        let project: ProjectName = "ada/lab".parse().unwrap();
+        for (typed, origin, path) in [
+            ("me/digits:v1", "me/digits:v1", ""),
+            ("v1", "ada/lab:v1", ""),
+            ("run/a~2:data/x:y", "ada/lab:run/a~2", "data/x:y"),
+            ("me/digits:run/a:data", "me/digits:run/a", "data"),
+        ] {
+            let read = TypedOrigin::parse(typed, &project).unwrap();
+            assert_eq!(read.origin.to_string(), origin);
+            assert_eq!(read.path.to_string(), path);
+        }
+        assert!(TypedOrigin::parse("a b", &project).is_err());
+    }
+}

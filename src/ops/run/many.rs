@@ -1,0 +1,46 @@
+//! Reads the records of many runs, on every core.
+
+use super::load::LoadedRun;
+use crate::error::{Error, Result};
+use crate::id::Id;
+use crate::name::RefName;
+use crate::progress::{Progress, Unit, check_interrupt};
+use crate::repo::Repository;
+
+/// Runs that are read between two looks at whether to stop.
+const BATCH: usize = 256;
+
+/// Reads each of `refs` and gives what `keep` makes of it, in their order.
+pub(crate) fn read_runs<T: Send>(
+    repo: &Repository,
+    refs: &[(RefName, Id)],
+    progress: &dyn Progress,
+    keep: &(dyn Fn(&RefName, Result<LoadedRun>) -> Option<T> + Sync),
+) -> Result<Vec<T>> {
+    progress.begin("reading runs", Some(refs.len() as u64), Unit::Items);
+    let share = refs.len().div_ceil(repo.settings().threads.max(1)).max(BATCH);
+    let work = |refs: &[(RefName, Id)]| -> Result<Vec<T>> {
+        let mut kept = Vec::new();
+        for batch in refs.chunks(BATCH) {
+            check_interrupt(progress)?;
+            let read =
+                |(name, commit): &(RefName, Id)| keep(name, LoadedRun::read(repo, name, *commit));
+            kept.extend(batch.iter().filter_map(read));
+            progress.advance(batch.len() as u64);
+        }
+        Ok(kept)
+    };
+    let parts: Vec<Result<Vec<T>>> = std::thread::scope(|scope| {
+        let work = &work;
+        let threads: Vec<_> =
+            refs.chunks(share).map(|refs| scope.spawn(move || work(refs))).collect();
+        let failed = |_| Err(Error::internal("a thread that reads runs has failed"));
+        threads.into_iter().map(|thread| thread.join().unwrap_or_else(failed)).collect()
+    });
+    progress.end();
+    let mut whole = Vec::new();
+    for part in parts {
+        whole.extend(part?);
+    }
+    Ok(whole)
+}
