@@ -244,6 +244,7 @@ impl ContentCheck {
             |name: &Id| self.entries.contains_key(name) && !self.present.contains_key(name);
         self.lost_frames.extend(report.lost_frames.iter().map(|offset| (pack, *offset)));
         self.lost.extend(report.misplaced);
+        self.lost.extend(report.wrong);
         self.is_contradicted |= report.is_contradicted;
         let part = ContentPart::Pack(pack);
         if let Some(name) = report.true_name.filter(missing) {

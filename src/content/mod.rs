@@ -8,6 +8,7 @@ mod buffers;
 mod check;
 mod extract;
 mod frame;
+mod frame_check;
 mod ingest;
 mod join;
 mod large;

@@ -209,6 +209,9 @@ impl<'a> Reader<'a> {
     pub fn size(&mut self, id: &Id) -> Result<u64> {
         let location = self.store.locate(id)?.ok_or_else(|| missing(id))?;
         if location.kind != MemberKind::Manifest {
+            if !is_in_bounds(&location.frame) {
+                return Err(damaged(&location.pack, FormatError::OutOfBounds("a frame's size")));
+            }
             return Ok(u64::from(location.size));
         }
         let mut sum = 0;

@@ -9,8 +9,9 @@ use std::os::unix::fs::FileExt;
 
 use super::batch::Compressor;
 use super::frame::is_in_bounds;
+use super::frame_check::FrameChecker;
 use super::packer::{Frame, OpenPack};
-use super::verify::{FrameChecker, check_large, indexed_members};
+use super::verify::{check_large, indexed_members};
 use super::{ContentCheck, ContentStore, Reader, Session};
 use crate::error::{IoResultExt, Result};
 use crate::id::Id;
@@ -125,12 +126,12 @@ impl Salvage<'_> {
         self.checker.bytes.clear();
         let refs: Vec<&MemberEntry> = own.iter().collect();
         let is_wanted = |member: &&MemberEntry| !self.wrong.contains(&member.id);
-        let checked = if is_in_bounds(frame) {
-            self.checker.check(frame, &refs, true)
+        let is_right = if is_in_bounds(frame) {
+            self.checker.check(frame, &refs, true).is_ok()
         } else {
-            check_large(&mut self.reader, &self.done.pack, frame, &refs)
+            check_large(&mut self.reader, &self.done.pack, frame, &refs).is_ok()
         };
-        if checked.is_ok() && refs.iter().all(is_wanted) {
+        if is_right && refs.iter().all(is_wanted) {
             let bytes = self.checker.compressed.clone();
             self.out.add(Frame { bytes, size: frame.size, members: own.to_vec() })?;
             return Ok(own.len() as u64);

@@ -5,14 +5,13 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use super::frame::{FrameDecoder, is_in_bounds};
+use super::frame::is_in_bounds;
+use super::frame_check::{FrameChecker, FrameDefect};
 use super::segments::SegmentSet;
 use super::{ContentStore, Reader};
 use crate::error::{Error, ErrorKind, IoResultExt, Result};
 use crate::id::{Digest, Id};
-use crate::pack::{
-    FrameEntry, Location, MemberEntry, MemberKind, PackIndex, parse_manifest, parse_members,
-};
+use crate::pack::{FrameEntry, Location, MemberEntry, MemberKind, PackIndex};
 use crate::progress::{Progress, check_interrupt};
 
 /// Bytes that are hashed at once where no frame is read.
@@ -40,6 +39,8 @@ pub(super) struct PackReport {
     pub(super) lost_frames: BTreeSet<u64>,
     /// Contents of which the segments say what is not so.
     pub(super) misplaced: Vec<Id>,
+    /// Contents whose bytes are others.
+    pub(super) wrong: Vec<Id>,
     /// Whether the pack itself is not as it was written.
     pub(super) is_damaged: bool,
     /// Whether the segments and the pack contradict each other.
@@ -192,14 +193,20 @@ impl PackCheck<'_> {
             }
             let outcome = if is_in_bounds(frame) {
                 let read = bytes.read(frame, &mut checker.compressed, progress);
+                let read = read.map_err(FrameDefect::of_all);
                 read.and_then(|()| checker.check(frame, &own, has_all))
             } else {
-                check_large(&mut self.store.reader(), &self.pack, frame, &own)
+                let checked = check_large(&mut self.store.reader(), &self.pack, frame, &own);
+                checked.map_err(FrameDefect::of_all)
             };
-            if let Err(problem) = outcome {
-                report.lost_frames.insert(frame.offset);
+            if let Err(FrameDefect { problem, wrong }) = outcome {
+                let lost = wrong.as_ref().map_or(own.len(), Vec::len) as u64;
+                match wrong {
+                    Some(wrong) => report.wrong.extend(wrong),
+                    None => _ = report.lost_frames.insert(frame.offset),
+                }
                 let problem = format!("frame {number} at byte {}: {problem}", frame.offset);
-                report.damaged(problem, own.len() as u64);
+                report.damaged(problem, lost);
             }
         }
         Ok(())
@@ -307,66 +314,6 @@ impl Bytes {
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(error) => return Ok(Err(error)),
-            }
-        }
-    }
-}
-
-/// Decompresses frames and compares their members with what an index says.
-#[derive(Default)]
-pub(super) struct FrameChecker {
-    /// The frame as stored.
-    pub(super) compressed: Vec<u8>,
-    /// The frame decompressed, after a check.
-    pub(super) bytes: Vec<u8>,
-    decoder: FrameDecoder,
-}
-
-impl FrameChecker {
-    /// Checks the frame in `compressed`, which must have the members `own` with the right bytes;
-    /// if these are `all`, no others and in that order.
-    pub(super) fn check(
-        &mut self,
-        frame: &FrameEntry,
-        own: &[&MemberEntry],
-        all: bool,
-    ) -> Result<(), String> {
-        self.bytes.clear();
-        self.decoder.decode(&self.compressed, frame, &mut self.bytes)?;
-        if !all {
-            return own.iter().try_for_each(|member| self.is_right(member));
-        }
-        let found = parse_members(&self.bytes).map_err(|defect| defect.to_string())?;
-        if found.len() != own.len() {
-            return Err(format!("{} members where the index has {}", found.len(), own.len()));
-        }
-        for ((kind, id, range), member) in found.into_iter().zip(own) {
-            if (kind, id, range.start) != (member.kind, member.id, member.offset as usize)
-                || range.len() != member.size as usize
-            {
-                return Err(format!("the member {} is not where the index says", member.id));
-            }
-            self.is_right(member)?;
-        }
-        Ok(())
-    }
-
-    /// The bytes of one member of the frame that was checked last, as far as they are there.
-    pub(super) fn content(&self, member: &MemberEntry) -> Option<&[u8]> {
-        let start = member.offset as usize;
-        self.bytes.get(start..start.checked_add(member.size as usize)?)
-    }
-
-    /// Checks the bytes of one member against its id, as far as they alone can show it.
-    pub(super) fn is_right(&self, member: &MemberEntry) -> Result<(), String> {
-        let content = self.content(member).ok_or("a member's place is out of bounds")?;
-        match member.kind {
-            MemberKind::Manifest => parse_manifest(content)
-                .map(drop)
-                .map_err(|defect| format!("the manifest {}: {defect}", member.id)),
-            MemberKind::Blob | MemberKind::Chunk if Id::of_blob(content) == member.id => Ok(()),
-            MemberKind::Blob | MemberKind::Chunk => {
-                Err(format!("the bytes of {} are others", member.id))
             }
         }
     }

@@ -9,11 +9,14 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/fixtures.rs"]
+mod fixtures;
 
 mod cat;
 mod completions;
 mod config;
 mod crash;
+mod damaged;
 mod diff;
 mod download;
 mod everywhere;

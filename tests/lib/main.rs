@@ -7,7 +7,12 @@
     reason = "a test that can't go on fails, and it may write where it likes"
 )]
 
+#[path = "../common/fixtures.rs"]
+mod fixtures;
+
 mod book;
+mod compat;
+mod damaged;
 mod formats;
 mod git;
 mod git_oracle;
