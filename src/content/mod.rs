@@ -6,6 +6,7 @@
 mod batch;
 mod buffers;
 mod check;
+mod entries;
 mod extract;
 mod frame;
 mod frame_check;
@@ -33,6 +34,7 @@ use crate::id::Id;
 use crate::pack::{Location, MemberKind};
 
 pub use check::{ContentCheck, ContentDefect, ContentPart, ContentTotals};
+pub use entries::Entries;
 pub use extract::{Extract, Target};
 pub use ingest::{Ingested, Item, ItemKind, Stored};
 pub use read::Reader;

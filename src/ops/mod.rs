@@ -4,6 +4,7 @@ pub mod cat;
 pub mod changes;
 pub mod diff;
 pub mod download;
+pub mod du;
 pub mod export;
 pub mod fsck;
 pub mod init;

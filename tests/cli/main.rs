@@ -19,6 +19,7 @@ mod crash;
 mod damaged;
 mod diff;
 mod download;
+mod du;
 mod everywhere;
 mod exit_door;
 mod export;

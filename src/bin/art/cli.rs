@@ -45,6 +45,7 @@ verbs! {
         Log log
         Show show
         Fsck fsck
+        Du du
         Ls ls
         Cat cat
         Tag tag

@@ -31,6 +31,7 @@ pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod diff;
 pub(crate) mod download;
+pub(crate) mod du;
 pub(crate) mod export;
 pub(crate) mod fsck;
 pub(crate) mod init;

@@ -17,7 +17,7 @@ pub(crate) mod patch;
 mod plain;
 mod progress;
 pub(crate) mod sanitize;
-mod table;
+pub(crate) mod table;
 mod text;
 
 use std::io::{self, Write};

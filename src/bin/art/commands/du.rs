@@ -1,0 +1,103 @@
+//! `art du`: what takes the space.
+
+use artifacts::Result;
+use artifacts::ops::du::{DuOutcome, du};
+use artifacts::repo::Repository;
+
+use crate::context::Context;
+use crate::report::{Exit, help_tail};
+use crate::ui::format::{count, grouped, size};
+use crate::ui::table::{Cell, Table};
+use crate::ui::{Page, Style};
+
+/// Shows what takes the space
+///
+/// The parts of the repository, what was uploaded and what is stored of it, and the runs, those
+/// first that have the most to themselves: a run's own bytes are those that no other run needs, in
+/// any of its commits.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = help_tail(
+    &["art du", "art du --json"],
+    &[Exit::NotARepository, Exit::Unauthorized, Exit::Corrupt, Exit::Interrupted],
+))]
+pub(crate) struct Args {}
+
+pub(crate) fn exec(context: &Context<'_>, _args: &Args) -> Result<Exit> {
+    let repo = context.repo()?;
+    let outcome = du(&repo, context.progress())?;
+    context.ui.show(&outcome, |page| view(page, &repo, &outcome))?;
+    if outcome.content.missing > 0 {
+        let files = count(outcome.content.missing, "file", "files");
+        context.ui.warn(&format!("the content of {files} is missing; see: art fsck"));
+    }
+    Ok(Exit::Ok)
+}
+
+/// Runs that are shown; `--json` has all.
+const SHOWN: usize = 20;
+
+fn view(page: &mut Page<'_>, repo: &Repository, outcome: &DuOutcome) -> Result<()> {
+    let mut table = Table::new(["PART", "FILES", "SIZE"]);
+    let row = |name: &str, files: u64, bytes: u64| {
+        vec![Cell::text(name), Cell::figure(grouped(files)), Cell::figure(size(bytes))]
+    };
+    for part in outcome.parts.iter().filter(|part| part.usage.files > 0) {
+        table.row(row(part.part, part.usage.files, part.usage.bytes));
+    }
+    table.row(row("total", outcome.total.files, outcome.total.bytes));
+    table.print(page)?;
+    show_content(page, outcome)?;
+    show_runs(page, repo, outcome)
+}
+
+fn show_content(page: &mut Page<'_>, outcome: &DuOutcome) -> Result<()> {
+    let content = &outcome.content;
+    if content.commits == 0 {
+        return Ok(());
+    }
+    let commits = count(content.commits, "commit", "commits");
+    writeln!(page, "\n{} uploaded in {commits}", size(content.uploaded))?;
+    let times = ratio(content.uploaded, content.distinct);
+    writeln!(page, "{} of it differ{times}", size(content.distinct))?;
+    let times = ratio(content.distinct, content.stored);
+    writeln!(page, "{} are stored{times}", size(content.stored))?;
+    if content.unused > 0 {
+        writeln!(page, "{} of these are in no run, version or tag now", size(content.unused))?;
+    }
+    Ok(())
+}
+
+/// How much smaller it has become.
+fn ratio(before: u64, after: u64) -> String {
+    if after == 0 || before < after {
+        return String::new();
+    }
+    format!(", {:.1} times less", before as f64 / after as f64)
+}
+
+fn show_runs(page: &mut Page<'_>, repo: &Repository, outcome: &DuOutcome) -> Result<()> {
+    if outcome.runs.is_empty() {
+        return Ok(());
+    }
+    writeln!(page)?;
+    let mut table = Table::new(["RUN", "COMMITS", "FILES", "SIZE", "OWN"]);
+    for run in outcome.runs.iter().take(SHOWN) {
+        let name = if run.project == repo.settings().project {
+            run.run.to_string()
+        } else {
+            format!("{}:{}", run.project, run.run)
+        };
+        table.row(vec![
+            Cell::text(name).styled(Style::Name),
+            Cell::figure(grouped(run.commits)),
+            Cell::figure(grouped(run.files)),
+            Cell::figure(size(run.bytes)),
+            Cell::figure(size(run.own)),
+        ]);
+    }
+    table.print(page)?;
+    match outcome.runs.len().saturating_sub(SHOWN) as u64 {
+        0 => Ok(()),
+        more => writeln!(page, "and {} (see --json)", count(more, "other run", "other runs")),
+    }
+}

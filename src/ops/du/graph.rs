@@ -1,0 +1,226 @@
+//! The history in memory, as numbers: commits, their trees, the files in them.
+
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+
+use crate::content::{Entries, Reader};
+use crate::error::Result;
+use crate::history::EntryMode;
+use crate::id::Id;
+use crate::pack::{Chunk, Location, MemberKind};
+use crate::progress::{Progress, check_interrupt};
+use crate::repo::Repository;
+
+/// The directory of a record's tree whose files are content.
+const ARTIFACTS: &[u8] = b"artifacts";
+
+/// A commit.
+#[derive(Debug)]
+pub(super) struct CommitNode {
+    pub(super) parents: Vec<u32>,
+    /// The number of the tree of its artifacts.
+    pub(super) tree: Option<u32>,
+}
+
+/// A directory.
+#[derive(Debug, Default)]
+pub(super) struct TreeNode {
+    pub(super) trees: Vec<u32>,
+    /// The numbers of index entries.
+    pub(super) files: Vec<u32>,
+    missing: u64,
+}
+
+/// Files and their bytes.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Sum {
+    pub(super) files: u64,
+    pub(super) bytes: u64,
+}
+
+/// All commits that were loaded, with all below them.
+pub(super) struct Graph<'a> {
+    repo: &'a Repository,
+    progress: &'a dyn Progress,
+    pub(super) entries: Entries,
+    commit_numbers: HashMap<Id, u32>,
+    pub(super) commits: Vec<CommitNode>,
+    tree_numbers: HashMap<Id, u32>,
+    pub(super) trees: Vec<TreeNode>,
+    /// The bytes of files that are stored in chunks, by their entries.
+    sizes: HashMap<u32, u64>,
+    /// Kept, because the lists of chunks of many files stand in one frame.
+    reader: RefCell<Reader<'a>>,
+}
+
+impl<'a> Graph<'a> {
+    pub(super) fn new(repo: &'a Repository, progress: &'a dyn Progress) -> Result<Self> {
+        Ok(Graph {
+            repo,
+            progress,
+            entries: repo.content().entries()?,
+            commit_numbers: HashMap::new(),
+            commits: Vec::new(),
+            tree_numbers: HashMap::new(),
+            trees: Vec::new(),
+            sizes: HashMap::new(),
+            reader: RefCell::new(repo.content().reader()),
+        })
+    }
+
+    /// Loads a commit and all that it leads to; gives its number.
+    pub(super) fn load(&mut self, tip: &Id) -> Result<u32> {
+        let tip = self.repo.history().peel(tip)?;
+        let mut stack = Vec::new();
+        let number = self.commit_number(tip, &mut stack);
+        while let Some((id, number)) = stack.pop() {
+            check_interrupt(self.progress)?;
+            self.progress.advance(1);
+            let commit = self.repo.history().read_commit(&id)?;
+            let parents = commit.parents.iter().map(|id| self.commit_number(*id, &mut stack));
+            let parents = parents.collect();
+            let root = self.repo.history().read_tree(&commit.tree)?;
+            let is_artifacts =
+                |mode: EntryMode, name: &[u8]| mode.is_directory() && name == ARTIFACTS;
+            let artifacts = root.iter().find(|entry| is_artifacts(entry.mode, &entry.name));
+            let tree = artifacts.map(|entry| self.load_tree(entry.id)).transpose()?;
+            self.commits[number as usize] = CommitNode { parents, tree };
+        }
+        Ok(number)
+    }
+
+    /// The number of a commit; a new one is put on the stack.
+    fn commit_number(&mut self, id: Id, stack: &mut Vec<(Id, u32)>) -> u32 {
+        *self.commit_numbers.entry(id).or_insert_with(|| {
+            let number = self.commits.len() as u32;
+            self.commits.push(CommitNode { parents: Vec::new(), tree: None });
+            stack.push((id, number));
+            number
+        })
+    }
+
+    fn load_tree(&mut self, root: Id) -> Result<u32> {
+        let mut stack = Vec::new();
+        let number = self.tree_number(root, &mut stack);
+        while let Some((id, number)) = stack.pop() {
+            check_interrupt(self.progress)?;
+            self.progress.advance(1);
+            let mut node = TreeNode::default();
+            for entry in self.repo.history().read_tree(&id)? {
+                if entry.mode.is_directory() {
+                    node.trees.push(self.tree_number(entry.id, &mut stack));
+                } else if let Some(file) = self.entries.find(&entry.id) {
+                    node.files.push(file as u32);
+                    self.measure(file as u32)?;
+                } else {
+                    node.missing += 1;
+                }
+            }
+            self.trees[number as usize] = node;
+        }
+        Ok(number)
+    }
+
+    fn tree_number(&mut self, id: Id, stack: &mut Vec<(Id, u32)>) -> u32 {
+        *self.tree_numbers.entry(id).or_insert_with(|| {
+            let number = self.trees.len() as u32;
+            self.trees.push(TreeNode::default());
+            stack.push((id, number));
+            number
+        })
+    }
+
+    /// Learns the size of a file that is stored in chunks.
+    fn measure(&mut self, file: u32) -> Result<()> {
+        let is_chunked = self.place(file).is_some_and(|place| place.kind == MemberKind::Manifest);
+        if is_chunked && !self.sizes.contains_key(&file) {
+            let mut sum = 0;
+            self.chunks(file, |chunk| sum += u64::from(chunk.size))?;
+            self.sizes.insert(file, sum);
+        }
+        Ok(())
+    }
+
+    /// The chunks of a file; none for one that is not stored in chunks.
+    pub(super) fn chunks(&self, file: u32, mut each: impl FnMut(Chunk)) -> Result<()> {
+        match self.place(file) {
+            Some(place) if place.kind == MemberKind::Manifest => {
+                self.reader.borrow_mut().chunks(&place, |chunk| {
+                    each(chunk);
+                    Ok(())
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn place(&self, entry: u32) -> Option<Location> {
+        self.entries.get(entry as usize).map(|(_, place)| place)
+    }
+
+    fn size(&self, file: u32) -> u64 {
+        let chunked = self.sizes.get(&file).copied();
+        chunked.unwrap_or_else(|| self.place(file).map_or(0, |place| u64::from(place.size)))
+    }
+
+    /// Every entry of the index whose place can be read, with its number.
+    pub(super) fn places(&self) -> impl Iterator<Item = (usize, Location)> {
+        (0..self.entries.len()).filter_map(|at| Some((at, self.entries.get(at)?.1)))
+    }
+
+    /// For each commit the files in it.
+    pub(super) fn sums(&self) -> Vec<Sum> {
+        let mut sums: Vec<Option<Sum>> = vec![None; self.trees.len()];
+        for tree in 0..self.trees.len() as u32 {
+            let mut stack = vec![tree];
+            while let Some(at) = stack.last().copied() {
+                let node = &self.trees[at as usize];
+                let open = node.trees.iter().filter(|below| sums[**below as usize].is_none());
+                let before = stack.len();
+                if sums[at as usize].is_none() {
+                    stack.extend(open);
+                }
+                if stack.len() > before {
+                    continue;
+                }
+                stack.pop();
+                if sums[at as usize].is_none() {
+                    sums[at as usize] = Some(self.sum(node, &sums));
+                }
+            }
+        }
+        let of_commit = |commit: &CommitNode| commit.tree.and_then(|tree| sums[tree as usize]);
+        self.commits.iter().map(|commit| of_commit(commit).unwrap_or_default()).collect()
+    }
+
+    /// The files of a directory, once those of its directories are known.
+    fn sum(&self, node: &TreeNode, known: &[Option<Sum>]) -> Sum {
+        let mut sum = Sum { files: node.files.len() as u64 + node.missing, bytes: 0 };
+        sum.bytes = node.files.iter().map(|file| self.size(*file)).sum();
+        for below in node.trees.iter().filter_map(|below| known[*below as usize]) {
+            sum.files += below.files;
+            sum.bytes += below.bytes;
+        }
+        sum
+    }
+
+    /// Files whose content is not there, in directories that differ.
+    pub(super) fn missing(&self) -> u64 {
+        self.trees.iter().map(|tree| tree.missing).sum()
+    }
+
+    pub(super) fn commits_with_artifacts(&self) -> u64 {
+        self.commits.iter().filter(|commit| commit.tree.is_some()).count() as u64
+    }
+
+    /// How many commits a commit leads to, itself among them.
+    pub(super) fn count_commits(&self, tip: u32) -> u64 {
+        let mut seen = HashSet::from([tip]);
+        let mut stack = vec![tip];
+        while let Some(at) = stack.pop() {
+            let parents = self.commits[at as usize].parents.iter();
+            stack.extend(parents.filter(|parent| seen.insert(**parent)));
+        }
+        seen.len() as u64
+    }
+}

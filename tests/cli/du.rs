@@ -1,0 +1,100 @@
+//! `art du`.
+
+use serde_json::Value;
+
+use crate::common::Sandbox;
+
+/// Text that chunks are cut from and that is no other's.
+fn text(seed: u32, lines: u32) -> String {
+    (0..lines).map(|n| format!("{seed} {n} {}\n", n.wrapping_mul(seed + 7))).collect()
+}
+
+/// Two runs that share a file; the first was uploaded to twice.
+fn repository() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.art("init --project alice/digits").ok();
+    sandbox.write("a/shared.txt", text(1, 9000));
+    sandbox.write("a/own.txt", text(2, 2000));
+    sandbox.art("run --name alpha").ok();
+    sandbox.art("upload a --to /").ok();
+    sandbox.write("a/own.txt", text(3, 2000));
+    sandbox.art("upload a --to /").ok();
+    sandbox.write("b/shared.txt", text(1, 9000));
+    sandbox.write("b/small.txt", "b");
+    sandbox.art("run --name beta").ok();
+    sandbox.art("upload b --to /").ok();
+    sandbox
+}
+
+fn run<'j>(json: &'j Value, name: &str) -> &'j Value {
+    json["runs"].as_array().unwrap().iter().find(|run| run["run"] == name).unwrap()
+}
+
+#[test]
+fn the_parts_make_the_whole() {
+    let sandbox = repository();
+    let json = sandbox.art("du --json").ok().json();
+    let parts = json["parts"].as_array().unwrap();
+    for field in ["files", "bytes"] {
+        let sum: u64 = parts.iter().map(|part| part[field].as_u64().unwrap()).sum();
+        assert_eq!(sum, json["total"][field].as_u64().unwrap());
+    }
+    let du = sandbox.tool("find", ".artifacts -not -type d -printf %s\\n");
+    let bytes: u64 = du.lines().map(|line| line.parse::<u64>().unwrap()).sum();
+    assert_eq!(json["total"]["bytes"], bytes);
+    assert_eq!(json["total"]["files"], du.lines().count());
+}
+
+#[test]
+fn what_is_uploaded_differs_and_is_stored_is_measured() {
+    let json = repository().art("du --json").ok().json();
+    let content = &json["content"];
+    let (shared, first) = (text(1, 9000).len(), text(2, 2000).len());
+    let second = text(3, 2000).len();
+    assert_eq!(content["uploaded"], 3 * shared + first + second + 1);
+    assert_eq!(content["distinct"], shared + first + second + 1);
+    assert!(content["stored"].as_u64().unwrap() < shared as u64, "{content}");
+    assert_eq!(content["unused"], 0);
+    assert_eq!(content["missing"], 0);
+}
+
+#[test]
+fn a_runs_own_bytes_are_those_that_no_other_needs() {
+    let sandbox = repository();
+    let json = sandbox.art("du --json").ok().json();
+    let (alpha, beta) = (run(&json, "alpha"), run(&json, "beta"));
+    assert_eq!(alpha["files"], 2);
+    assert_eq!(alpha["commits"], 3);
+    assert_eq!(alpha["bytes"], text(1, 9000).len() + text(3, 2000).len());
+    let own = |run: &Value| run["own"].as_u64().unwrap();
+    assert!(own(alpha) > 50 * own(beta) && own(beta) > 0, "{json}");
+    let stored = json["content"]["stored"].as_u64().unwrap();
+    assert!(own(alpha) + own(beta) < stored / 2, "the shared file is nobody's own: {json}");
+    assert_eq!(json["runs"][0]["run"], "alpha");
+}
+
+#[test]
+fn people_get_tables() {
+    let shown = repository().art("du").ok().stdout;
+    for words in
+        ["PART ", "packs ", "git objects ", "total ", "uploaded in 3 commits", "RUN ", "beta"]
+    {
+        assert!(shown.contains(words), "{words} in {shown}");
+    }
+}
+
+#[test]
+fn an_empty_repository_takes_little_and_missing_content_is_told() {
+    let sandbox = Sandbox::new();
+    sandbox.art("du").fails_with(10);
+    sandbox.art("init").ok();
+    let json = sandbox.art("du --json").ok().json();
+    assert_eq!(json["runs"], Value::Array(Vec::new()));
+    assert_eq!(json["content"]["uploaded"], 0);
+    sandbox.write("f", "f");
+    sandbox.art("upload").ok();
+    std::fs::remove_dir_all(sandbox.path(".artifacts/index")).unwrap();
+    std::fs::create_dir(sandbox.path(".artifacts/index")).unwrap();
+    let output = sandbox.art("du").ok();
+    assert!(output.stderr.contains("the content of 1 file is missing; see: art fsck"), "{output}");
+}
