@@ -191,15 +191,15 @@ impl PackCheck<'_> {
             if report.lost_frames.contains(&frame.offset) {
                 continue;
             }
-            let outcome = if is_in_bounds(frame) {
+            let verdict = if is_in_bounds(frame) {
                 let read = bytes.read(frame, &mut checker.compressed, progress);
                 let read = read.map_err(FrameDefect::of_all);
                 read.and_then(|()| checker.check(frame, &own, has_all))
             } else {
-                let checked = check_large(&mut self.store.reader(), &self.pack, frame, &own);
-                checked.map_err(FrameDefect::of_all)
+                let result = check_large(&mut self.store.reader(), &self.pack, frame, &own);
+                result.map_err(FrameDefect::of_all)
             };
-            if let Err(FrameDefect { problem, wrong }) = outcome {
+            if let Err(FrameDefect { problem, wrong }) = verdict {
                 let lost = wrong.as_ref().map_or(own.len(), Vec::len) as u64;
                 match wrong {
                     Some(wrong) => report.wrong.extend(wrong),

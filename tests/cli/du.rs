@@ -6,7 +6,8 @@ use crate::common::Sandbox;
 
 /// Text that chunks are cut from and that is no other's.
 fn text(seed: u32, lines: u32) -> String {
-    (0..lines).map(|n| format!("{seed} {n} {}\n", n.wrapping_mul(seed + 7))).collect()
+    let line = |n: u32| format!("{seed} {n} {}", n.wrapping_mul(seed + 7));
+    (0..lines).map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// Two runs that share a file; the first was uploaded to twice.

@@ -29,7 +29,8 @@ pub(crate) fn damaged() -> Vec<String> {
 
 /// The files in an archive by their paths.
 pub(crate) fn files(archive: &Path) -> BTreeMap<String, Vec<u8>> {
-    let file = std::fs::File::open(archive).unwrap_or_else(|e| panic!("{archive:?}: {e}"));
+    let file = std::fs::File::open(archive)
+        .unwrap_or_else(|error| panic!("{}: {error}", archive.display()));
     let mut files = BTreeMap::new();
     for entry in tar::Archive::new(flate2::read::GzDecoder::new(file)).entries().unwrap() {
         let mut entry = entry.unwrap();

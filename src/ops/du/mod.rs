@@ -3,6 +3,7 @@
 mod graph;
 mod share;
 
+use std::cmp::Reverse;
 use std::path::Path;
 
 use serde::Serialize;
@@ -115,7 +116,7 @@ pub fn du(repo: &Repository, progress: &dyn Progress) -> Result<DuOutcome> {
             RunUsage { run, project, commits, files: last.files, bytes: last.bytes, own }
         })
         .collect();
-    runs.sort_by(|a, b| (b.own, b.bytes).cmp(&(a.own, a.bytes)));
+    runs.sort_by_key(|run| Reverse((run.own, run.bytes)));
     let mut content = ContentUsage {
         commits: graph.commits_with_artifacts(),
         uploaded: sums.iter().map(|sum| sum.bytes).sum(),

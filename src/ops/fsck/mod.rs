@@ -115,6 +115,7 @@ impl Found {
         progress.end();
         Ok(Found {
             survey,
+            content,
             objects,
             orphans,
             checked,
@@ -123,7 +124,6 @@ impl Found {
             affected,
             affected_commits,
             unknown_contents,
-            content,
         })
     }
 }

@@ -122,9 +122,12 @@ fn advice(options: FsckOptions, found: &Found) -> Vec<String> {
         advice.push("read every byte, to know all that is damaged: art fsck --full".to_owned());
     }
     for file in &found.objects {
-        if let Some(index) = file.path.to_str().filter(|path| path.ends_with(".idx")) {
-            let pack = index.replace(".idx", ".pack");
-            advice.push(format!("make the index of a Git pack anew: git index-pack {pack}"));
+        if file.path.extension().is_some_and(|extension| extension == "idx") {
+            let pack = file.path.with_extension("pack");
+            advice.push(format!(
+                "make the index of a Git pack anew: git index-pack {}",
+                pack.display()
+            ));
         }
     }
     if !found.affected.is_empty() {

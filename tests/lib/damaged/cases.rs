@@ -5,7 +5,7 @@ use std::path::Path;
 use artifacts::Id;
 use artifacts::history::History;
 use artifacts::id::ObjectKind;
-use artifacts::pack::{MemberKind, parse_manifest, write_line};
+use artifacts::pack::{Chunk, MemberKind, parse_manifest, write_line};
 
 use super::craft::{
     Pack, change, commit, entry, files, loose, object, packs, segments, tree, write_segment,
@@ -175,13 +175,20 @@ fn change_manifest(repository: &Path, change: impl FnOnce(Vec<u8>) -> Vec<u8>) {
     pack.put(repository, &path);
 }
 
+/// A list of chunks as text.
+fn list(chunks: &[Chunk]) -> Vec<u8> {
+    let mut text = Vec::new();
+    for chunk in chunks {
+        write_line(&mut text, chunk);
+    }
+    text
+}
+
 fn manifest_size(repository: &Path) {
     change_manifest(repository, |text| {
         let mut chunks = parse_manifest(&text).unwrap();
         chunks[0].size = 1;
-        let mut text = Vec::new();
-        chunks.iter().for_each(|chunk| write_line(&mut text, chunk));
-        text
+        list(&chunks)
     });
 }
 
@@ -189,9 +196,7 @@ fn manifest_chunk(repository: &Path) {
     change_manifest(repository, |text| {
         let mut chunks = parse_manifest(&text).unwrap();
         chunks.swap(0, 1);
-        let mut text = Vec::new();
-        chunks.iter().for_each(|chunk| write_line(&mut text, chunk));
-        text
+        list(&chunks)
     });
 }
 
@@ -224,8 +229,12 @@ fn segment_places(repository: &Path) {
 
 fn segment_sizes(repository: &Path) {
     write_segment(repository, |index| {
-        index.frames.iter_mut().for_each(|frame| frame.size = 4 << 60);
-        index.members.iter_mut().for_each(|member| member.size = u32::MAX);
+        for frame in &mut index.frames {
+            frame.size = 4 << 60;
+        }
+        for member in &mut index.members {
+            member.size = u32::MAX;
+        }
     });
 }
 

@@ -136,7 +136,9 @@ pub(crate) fn write_segment(repository: &Path, mut change: impl FnMut(&mut PackI
         change(&mut index);
         builder.add_pack(name.parse().unwrap(), &index);
     }
-    segments(repository).iter().for_each(|path| std::fs::remove_file(path).unwrap());
+    for path in segments(repository) {
+        std::fs::remove_file(path).unwrap();
+    }
     let mut bytes = Vec::new();
     let name = builder.write_to(&mut bytes).unwrap();
     std::fs::write(repository.join("index").join(format!("{name}.idx")), bytes).unwrap();
