@@ -12,6 +12,7 @@ mod common;
 #[path = "../common/fixtures.rs"]
 mod fixtures;
 
+mod book;
 mod cat;
 mod completions;
 mod config;
