@@ -116,6 +116,11 @@ impl Repository {
     }
 
     fn lock(&self, mode: Mode) -> Result<FileLock> {
+        // Of a repository that is gone, nothing is made again: it would look like a damaged one.
+        if !self.directory.join("HEAD").is_file() {
+            let message = format!("the repository '{}' is gone", self.directory.display());
+            return Err(Error::new(ErrorKind::NotARepository, message));
+        }
         // What can be thrown away may have been.
         atomic::create_dir_all(&self.content.tmp_dir())?;
         let path = self.directory.join("lock");

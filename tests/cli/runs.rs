@@ -300,3 +300,24 @@ fn a_run_that_versions_were_made_from_is_not_deleted_without_force() {
     sandbox.art("runs delete a --yes --force").ok();
     assert_eq!(sandbox.git(&format!("--git-dir .artifacts cat-file -t {pinned}")), "commit\n");
 }
+
+#[test]
+fn runs_made_and_changed_at_once_are_all_kept() {
+    let sandbox = Sandbox::new();
+    sandbox.art("init --project ada/lab").ok();
+    let at_once = |lines: Vec<String>| {
+        let calls = lines.iter().map(|line| sandbox.command(line).into_command().spawn().unwrap());
+        for mut child in calls.collect::<Vec<_>>() {
+            assert!(child.wait().unwrap().success());
+        }
+    };
+    // The same seed wants the same name for each.
+    at_once(vec!["run --quiet".to_owned(); 8]);
+    let runs = names(&sandbox.art("runs --json").ok());
+    let wanted: Vec<String> = (1..=8).map(|number| format!("jolly-mallard-{number}")).collect();
+    assert_eq!(runs, wanted);
+    let tag = |number| format!("runs update {} --add-tag t{number} --quiet", wanted[0]);
+    at_once((0..8).map(tag).collect());
+    let run = sandbox.art(&format!("runs show {} --json", wanted[0])).ok().json();
+    assert_eq!(run["tags"].as_array().unwrap().len(), 8);
+}
