@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use artifacts::clock::{Clock, Timestamp};
+use artifacts::clock::Clock;
 use artifacts::config::{Config, Sources};
 use artifacts::content::Params;
 use artifacts::error::{Error, ErrorKind};
@@ -51,11 +51,6 @@ impl<'a> Context<'a> {
     /// The working directory, absolute; `-C` has been followed.
     pub(crate) fn cwd(&self) -> &Path {
         &self.cwd
-    }
-
-    /// The time now.
-    pub(crate) fn now(&self) -> Timestamp {
-        self.clock.now()
     }
 
     /// Shows how far an operation is, and tells it when to stop.
