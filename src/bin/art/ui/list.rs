@@ -52,8 +52,6 @@ pub(crate) enum Show {
     Name,
     /// An object's id, shortened.
     Id,
-    /// Bytes.
-    Size,
     /// A number.
     Count,
     /// A moment.
@@ -75,7 +73,7 @@ impl Show {
     fn kind(self) -> FieldKind {
         match self {
             Show::Text | Show::Name | Show::Id | Show::Words => FieldKind::Text,
-            Show::Size | Show::Count => FieldKind::Number,
+            Show::Count => FieldKind::Number,
             Show::Time => FieldKind::Time,
             Show::Set => FieldKind::Set,
             Show::Word(words) => FieldKind::Word(words),
@@ -132,9 +130,8 @@ impl Column {
             return Cell::text("");
         }
         match (self.show, value.as_u64()) {
-            (Show::Size, Some(bytes)) => Cell::figure(format::size(bytes)),
             (Show::Count, Some(number)) => Cell::figure(format::grouped(number)),
-            (Show::Size | Show::Count, None) => Cell::figure(sanitize::subject(&plain(value))),
+            (Show::Count, None) => Cell::figure(sanitize::subject(&plain(value))),
             (Show::Name, _) => Cell::text(sanitize::subject(&plain(value))).styled(Style::Name),
             (Show::Id, _) => {
                 let id: String = plain(value).chars().take(12).collect();
@@ -315,7 +312,7 @@ mod tests {
 
     const COLUMNS: &[Column] = &[
         Column::new("name", Show::Name),
-        Column::new("size", Show::Size),
+        Column::new("size", Show::Count),
         Column::new("source.commit", Show::Id),
         Column::hidden("tags", Show::Set),
     ];
@@ -384,8 +381,8 @@ mod tests {
         let (rows, columns) = ListArgs::default().arrange(COLUMNS, rows()).unwrap();
         insta::assert_snapshot!(printed(|page| print_table(page, &columns, &rows)), @r"
         NAME            SIZE  SOURCE COMMIT
-        b            2.0 KiB  0123456789ab
-        a             98 KiB
+        b              2,048  0123456789ab
+        a            100,000
         c\u{1b}[31m
         ");
     }
