@@ -71,7 +71,7 @@ struct AddArgs {
     #[arg(long, value_name = "KIND")]
     kind: Name,
 
-    /// The run used it; with OWNER/PROJECT:VERSION[:PATH], or any revision, it came from there
+    /// The run used it; with `OWNER/PROJECT:VERSION[:PATH]`, or any revision, it came from there
     #[arg(long, value_name = "ORIGIN", num_args = 0..=1, default_missing_value = "")]
     input: Option<String>,
 
