@@ -191,11 +191,11 @@ impl ContentCheck {
         self.segments.locations(id).next().is_some()
     }
 
-    /// Whether any content is known to be unreadable.
-    pub fn has_losses(&self) -> bool {
-        !self.lost.is_empty()
-            || !self.lost_frames.is_empty()
-            || self.entries.keys().any(|pack| !self.present.contains_key(pack))
+    /// Whether there are packs that no segment speaks of. One that is spoken of and has no entry
+    /// was looked at: it holds nothing that is of use.
+    pub fn has_unseen_packs(&self) -> bool {
+        let seen = self.segments.packs();
+        self.present.keys().any(|pack| !seen.contains(pack))
     }
 
     pub(super) fn is_readable(&self, place: &Location) -> bool {

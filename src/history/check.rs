@@ -89,6 +89,18 @@ impl History {
         Ok(ids)
     }
 
+    /// Packs that have no index, below the repository's directory: nothing in them can be read.
+    pub fn packs_without_index(&self) -> Result<Vec<PathBuf>> {
+        let packs = list(&self.objects_dir().join("pack"))?.into_iter();
+        let is_alone = |path: &PathBuf| {
+            path.extension().is_some_and(|end| end == "pack")
+                && !path.with_extension("idx").exists()
+        };
+        let below =
+            |path: PathBuf| path.strip_prefix(&self.git_dir).map_or(path.clone(), PathBuf::from);
+        Ok(packs.filter(is_alone).map(below).collect())
+    }
+
     /// Moves a damaged file of an object out of the way, so that the object can be written again.
     /// `path` is that of a [`DamagedFile`]. Returns false if it holds more than one object: then
     /// the others still need it.

@@ -170,6 +170,35 @@ fn damage_is_json_with_the_same_exit_code() {
 }
 
 #[test]
+fn the_lost_index_of_a_git_pack_is_made_anew_by_git_as_told() {
+    let sandbox = Sandbox::new();
+    sandbox.art("init").ok();
+    for n in 0..40 {
+        sandbox.write(format!("parts/{n}/part.txt"), format!("{n}"));
+    }
+    sandbox.art("upload parts").ok();
+    let index = files(&sandbox, "objects/pack", ".idx").remove(0);
+    for damage in [None, Some("garbage")] {
+        std::fs::remove_file(&index).unwrap();
+        if let Some(bytes) = damage {
+            std::fs::write(&index, bytes).unwrap();
+        }
+        let found = sandbox.art("fsck --json").fails_with(20).json();
+        let advice: Vec<&str> = found["advice"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|line| line.as_str().unwrap().split_once(".artifacts: git "))
+            .map(|(_, command)| command)
+            .collect();
+        assert_eq!(advice.len(), 1, "{found}");
+        let _ = std::fs::remove_file(&index);
+        sandbox.git(&format!("-C .artifacts {}", advice[0]));
+        sandbox.art("fsck --full").ok();
+    }
+}
+
+#[test]
 fn outside_of_a_repository_there_is_nothing_to_check() {
     Sandbox::new().art("fsck").fails_with(10);
 }

@@ -14,6 +14,7 @@ mod book;
 mod compat;
 mod damaged;
 mod formats;
+mod fsck_crash;
 mod git;
 mod git_oracle;
 mod ignore_oracle;

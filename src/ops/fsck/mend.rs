@@ -66,7 +66,7 @@ pub(super) fn mend(
     }
     set_objects_aside(repo, found, &mut repairs)?;
     let session = repo.content().begin_repair()?;
-    let reindex = found.unknown_contents > 0 || found.checked.content.orphans > 0;
+    let reindex = found.unknown_contents > 0 || found.content.has_unseen_packs();
     let done = repo.content().repair(&session, &found.content, reindex, progress)?;
     repairs.extend(done.renamed.into_iter().map(|pack| Repair::RenamedPack { pack }));
     repairs.extend(done.salvaged.into_iter().map(Repair::SalvagedPack));

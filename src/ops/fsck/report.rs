@@ -1,5 +1,7 @@
 //! The outcome: verdict, defects, what suffers, what is left over, what to do next.
 
+use std::path::{Path, PathBuf};
+
 use serde::Serialize;
 
 use super::affected::Affected;
@@ -101,11 +103,11 @@ pub(super) fn outcome(
         affected_commits: found.affected_commits,
         leftovers,
         repairs,
-        advice: advice(options, found),
+        advice: advice(options, found, &repo.history().packs_without_index()?),
     })
 }
 
-fn advice(options: FsckOptions, found: &Found) -> Vec<String> {
+fn advice(options: FsckOptions, found: &Found, bare_packs: &[PathBuf]) -> Vec<String> {
     let mut advice = Vec::new();
     let defects = &found.defects;
     let has = |part| defects.has(part);
@@ -121,14 +123,14 @@ fn advice(options: FsckOptions, found: &Found) -> Vec<String> {
     if has(Part::Pack) && !options.full {
         advice.push("read every byte, to know all that is damaged: art fsck --full".to_owned());
     }
-    for file in &found.objects {
-        if file.path.extension().is_some_and(|extension| extension == "idx") {
-            let pack = file.path.with_extension("pack");
-            advice.push(format!(
-                "make the index of a Git pack anew: git index-pack {}",
-                pack.display()
-            ));
-        }
+    let has_lost_objects = has(Part::Commit) || has(Part::Record) || has(Part::Tree);
+    let is_index = |path: &Path| path.extension().is_some_and(|extension| extension == "idx");
+    let indexes = found.objects.iter().filter(|file| is_index(&file.path));
+    let damaged = indexes.map(|file| file.path.with_extension("pack"));
+    let bare = bare_packs.iter().filter(|_| has_lost_objects).cloned();
+    for pack in damaged.chain(bare) {
+        let command = format!("git index-pack {}", pack.display());
+        advice.push(format!("make the index of a Git pack anew, in .artifacts: {command}"));
     }
     if !found.affected.is_empty() {
         advice.push(
@@ -137,7 +139,7 @@ fn advice(options: FsckOptions, found: &Found) -> Vec<String> {
                 .to_owned(),
         );
     }
-    if has(Part::Commit) || has(Part::Record) || has(Part::Tree) {
+    if has_lost_objects {
         advice.push("see where a ref was before: art reflog REF".to_owned());
     }
     advice

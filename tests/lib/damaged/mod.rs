@@ -75,7 +75,7 @@ fn expected() -> BTreeMap<(Id, String), (EntryMode, Id)> {
 
 /// How many of the expected files can be read. What can't be read is a clear error; nothing else
 /// than the right bytes is ever given out.
-fn read_all(repo: &Repository, name: &str) -> usize {
+pub(crate) fn read_all(repo: &Repository, name: &str) -> usize {
     let files = expected();
     let read = |commit: &Id, path: &str| -> Result<(Id, Vec<u8>)> {
         let tree = repo.history().read_commit(commit)?.tree;
