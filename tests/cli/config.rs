@@ -16,7 +16,7 @@ fn a_setting_is_set_read_and_taken_out_again() {
     assert_snapshot!(sandbox.art("config set user.name 'Ada Lovelace'"), @"
     exit 0
     -- stdout
-    user.name = Ada Lovelace in [ROOT]/work/.artifacts/config.toml
+    user.name = Ada Lovelace in [ROOT]/desk/.artifacts/config.toml
     ");
     assert_snapshot!(sandbox.art("config get user.name"), @"
     exit 0
@@ -27,17 +27,17 @@ fn a_setting_is_set_read_and_taken_out_again() {
     assert_snapshot!(sandbox.art("config get user.name --origin"), @"
     exit 0
     -- stdout
-    Ada Lovelace	repository: [ROOT]/work/.artifacts/config.toml
+    Ada Lovelace	repository: [ROOT]/desk/.artifacts/config.toml
     ");
     assert_snapshot!(sandbox.art("config unset user.name"), @"
     exit 0
     -- stdout
-    user.name taken out of [ROOT]/work/.artifacts/config.toml
+    user.name taken out of [ROOT]/desk/.artifacts/config.toml
     ");
     assert_snapshot!(sandbox.art("config unset user.name"), @"
     exit 0
     -- stdout
-    user.name not in [ROOT]/work/.artifacts/config.toml
+    user.name not in [ROOT]/desk/.artifacts/config.toml
     ");
     assert_snapshot!(sandbox.art("config get user.name"), @"
     exit 1
@@ -54,7 +54,7 @@ fn the_users_settings_work_outside_of_a_repository() {
     assert_snapshot!(sandbox.art("config set user.email ada@example.org"), @"
     exit 10
     -- stderr
-    error: no repository in '[ROOT]/work' or above
+    error: no repository in '[ROOT]/desk' or above
 
     hint: change the user's file: art config set user.email VALUE --user
     ");
@@ -72,14 +72,14 @@ fn what_is_set_but_does_not_count_is_said() {
     assert_snapshot!(set, @"
     exit 0
     -- stdout
-    lock.timeout = 5s in [ROOT]/work/.artifacts/config.toml
+    lock.timeout = 5s in [ROOT]/desk/.artifacts/config.toml
     -- stderr
     what counts here is 7s, from environment: ART_LOCK_TIMEOUT
     ");
     assert_snapshot!(sandbox.art("config set lock.timeout 5s"), @"
     exit 0
     -- stdout
-    lock.timeout = 5s in [ROOT]/work/.artifacts/config.toml
+    lock.timeout = 5s in [ROOT]/desk/.artifacts/config.toml
     ");
 }
 
@@ -98,11 +98,11 @@ fn one_layer_is_shown_without_the_others() {
     exit 0
     -- stdout
     KEY                VALUE         ORIGIN
-    content.chunk_avg  128 KiB       repository: [ROOT]/work/.artifacts/config.toml
-    content.chunk_max  512 KiB       repository: [ROOT]/work/.artifacts/config.toml
-    content.chunk_min  32 KiB        repository: [ROOT]/work/.artifacts/config.toml
-    core.project       alice/digits  repository: [ROOT]/work/.artifacts/config.toml
-    log.date           unix          repository: [ROOT]/work/.artifacts/config.toml
+    content.chunk_avg  128 KiB       repository: [ROOT]/desk/.artifacts/config.toml
+    content.chunk_max  512 KiB       repository: [ROOT]/desk/.artifacts/config.toml
+    content.chunk_min  32 KiB        repository: [ROOT]/desk/.artifacts/config.toml
+    core.project       alice/digits  repository: [ROOT]/desk/.artifacts/config.toml
+    log.date           unix          repository: [ROOT]/desk/.artifacts/config.toml
     ");
     sandbox.art("config get --user log.date").fails_with(1);
     sandbox.art("config get --user lock.timeout").fails_with(1);
@@ -164,8 +164,8 @@ fn mistakes_are_refused_with_the_way_out() {
     KEY          VALUE
     ui.progress  7
     -- stderr
-    warning: the value of ui.progress from repository: [ROOT]/work/.artifacts/config.toml does not count: it is not true or false
-    warning: there is no setting 'ui.colour', from repository: [ROOT]/work/.artifacts/config.toml; did you mean 'ui.color'?
+    warning: the value of ui.progress from repository: [ROOT]/desk/.artifacts/config.toml does not count: it is not true or false
+    warning: there is no setting 'ui.colour', from repository: [ROOT]/desk/.artifacts/config.toml; did you mean 'ui.color'?
     ");
 }
 

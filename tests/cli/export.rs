@@ -54,7 +54,7 @@ fn export_unpacked_by_other_tools_is_what_download_writes() {
     let unpack = [
         ("a.tar.zst", "tar --zstd -xf"),
         ("a.tar.gz", "tar -xzf"),
-        ("a.tgz", "gzip -dc < ../work/a.tgz | tar -xf - #"),
+        ("a.tgz", "gzip -dc < ../desk/a.tgz | tar -xf - #"),
         ("a.tar", "tar -xf"),
         ("a.zip", "unzip -q -^"),
     ];
@@ -62,7 +62,7 @@ fn export_unpacked_by_other_tools_is_what_download_writes() {
         sandbox.art(&format!("export -o {name}")).ok();
         let directory = format!("../out-{name}");
         let script =
-            format!("umask 022; mkdir {directory} && cd {directory} && {command} ../work/{name}");
+            format!("umask 022; mkdir {directory} && cd {directory} && {command} ../desk/{name}");
         sandbox.shell(&script).ok();
         assert!(listing(&sandbox, &directory) == copy, "{name}: other names, modes or links");
         sandbox.tool("diff", &format!("-r --no-dereference ../copy {directory}"));
@@ -172,7 +172,7 @@ fn export_replaces_a_file_only_with_force() {
     assert_snapshot!(sandbox.art("export -o a.zip"), @"
     exit 1
     -- stderr
-    error: '[ROOT]/work/a.zip' is there already
+    error: '[ROOT]/desk/a.zip' is there already
 
     hint: replace it: --force
     ");
@@ -182,16 +182,16 @@ fn export_replaces_a_file_only_with_force() {
     assert_snapshot!(sandbox.art("export -o data --format tar --force"), @"
     exit 2
     -- stderr
-    error: '[ROOT]/work/data' is a directory
+    error: '[ROOT]/desk/data' is a directory
 
     hint: name a file in it: -o DIR/NAME.tar.zst
     ");
     assert_snapshot!(sandbox.art("export -o nowhere/a.tar"), @"
     exit 1
     -- stderr
-    error: no directory '[ROOT]/work/nowhere'
+    error: no directory '[ROOT]/desk/nowhere'
 
-    hint: make it: mkdir -p '[ROOT]/work/nowhere'
+    hint: make it: mkdir -p '[ROOT]/desk/nowhere'
     ");
 }
 

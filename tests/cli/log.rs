@@ -220,9 +220,9 @@ fn a_repository_without_commits_says_how_to_make_one() {
     assert_snapshot!(sandbox.art("log nowhere"), @"
     exit 1
     -- stderr
-    error: there is no version, run, tag or commit 'nowhere' in 'tester/work'
+    error: there is no version, run, tag or commit 'nowhere' in 'tester/desk'
 
-    hint: see what there is: art runs --project tester/work
+    hint: see what there is: art runs --project tester/desk
     ");
 }
 

@@ -109,7 +109,7 @@ fn a_command_finds_its_run_whatever_becomes_current_meanwhile() {
     assert_snapshot!(output, @"
     exit 0
     -- stdout
-    one [ROOT]/work/.artifacts ada/lab
+    one [ROOT]/desk/.artifacts ada/lab
     warning: ART_RUN is set, so here 'one' stays the current run
     two of ada/lab is the current run
     f

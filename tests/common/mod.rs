@@ -29,7 +29,7 @@ impl Sandbox {
     pub(crate) fn new() -> Self {
         let root = tempfile::Builder::new().prefix("art-test-").tempdir().unwrap();
         let sandbox = Sandbox { root };
-        for directory in ["home", "work", "tmp"] {
+        for directory in ["home", "desk", "tmp"] {
             std::fs::create_dir(sandbox.root().join(directory)).unwrap();
         }
         sandbox
@@ -42,7 +42,7 @@ impl Sandbox {
 
     /// The directory everything runs in.
     pub(crate) fn work(&self) -> PathBuf {
-        self.root().join("work")
+        self.root().join("desk")
     }
 
     /// The home directory.

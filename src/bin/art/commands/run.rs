@@ -82,7 +82,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
-    let repo = context.repo()?;
+    let threads = context.config()?.upload_threads()?;
+    let repo = context.repo_with_threads(threads)?;
     let options = RunOptions {
         cwd: context.cwd().to_owned(),
         project: context.globals.project.clone(),
