@@ -63,8 +63,12 @@ run art cat run/count:count.txt
 
 say "Every byte checked; then the same without art: git, tar, zstd and sha256sum."
 run art fsck --full
-cp "$here/src/internals/exit-door.sh" ..
-run ../exit-door.sh restore .artifacts refs/tags/tour/demo/first ../by-hand
-run diff -r ../before ../by-hand
+if command -v git >/dev/null && command -v zstd >/dev/null; then
+  cp "$here/src/internals/exit-door.sh" ..
+  run ../exit-door.sh restore .artifacts refs/tags/tour/demo/first ../by-hand
+  run diff -r ../before ../by-hand
+else
+  echo "(zstd or git is not installed here, so this part is left out)"
+fi
 
 say "The tour is over; all of it held."

@@ -4,7 +4,7 @@
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 
-use crate::common::{Output, Sandbox};
+use crate::common::{Output, Sandbox, lacks};
 
 /// A repository whose current run has every kind of entry, awkward names, and content that is
 /// stored in each of the ways there are; the directory is `data`.
@@ -41,6 +41,9 @@ fn exit_door(sandbox: &Sandbox, line: &str) -> Output {
 
 #[test]
 fn a_version_is_restored_without_art() {
+    if lacks("zstd") {
+        return;
+    }
     let sandbox = repository();
     let output = exit_door(&sandbox, "restore .artifacts HEAD out").ok();
     assert!(output.stdout.ends_with(" 0 missing or damaged\n"), "{output}");
@@ -58,6 +61,9 @@ fn a_version_is_restored_without_art() {
 
 #[test]
 fn a_listing_has_every_entry() {
+    if lacks("zstd") {
+        return;
+    }
     let sandbox = repository();
     let listed = exit_door(&sandbox, "list .artifacts HEAD").ok().stdout;
     let found = sandbox.shell("find data -printf x | wc -c").ok().stdout;
@@ -66,6 +72,9 @@ fn a_listing_has_every_entry() {
 
 #[test]
 fn what_is_damaged_is_named_and_the_rest_is_restored() {
+    if lacks("zstd") {
+        return;
+    }
     let sandbox = repository();
     // Bytes that do not compress stand in the pack as they are: one of them is changed.
     let mut noise = 1u64;
@@ -100,6 +109,9 @@ fn what_is_damaged_is_named_and_the_rest_is_restored() {
 
 #[test]
 fn nothing_is_written_over() {
+    if lacks("zstd") {
+        return;
+    }
     let sandbox = repository();
     sandbox.write("out/mine", "mine");
     let output = exit_door(&sandbox, "restore .artifacts HEAD out").fails_with(1);

@@ -7,7 +7,7 @@ use std::process::Stdio;
 
 use insta::assert_snapshot;
 
-use crate::common::{Call, Sandbox, noise};
+use crate::common::{Call, Sandbox, lacks, noise};
 
 /// Writes files of all sorts, with names of all sorts.
 fn write_files(sandbox: &Sandbox) {
@@ -47,6 +47,9 @@ fn listing(sandbox: &Sandbox, directory: &str) -> Vec<u8> {
 
 #[test]
 fn export_unpacked_by_other_tools_is_what_download_writes() {
+    if lacks("zstd") {
+        return;
+    }
     let sandbox = sandbox();
     sandbox.art("download HEAD --to ../copy").ok();
     let copy = listing(&sandbox, "../copy");
@@ -233,6 +236,9 @@ fn export_goes_nowhere_it_can_not_be_read() {
 
 #[test]
 fn export_of_damaged_content_leaves_no_archive() {
+    if lacks("zstd") {
+        return;
+    }
     let sandbox = sandbox();
     sandbox.write("../kept.tar", "old");
     let damage = "for p in .artifacts/packs/*; do chmod u+w $p; \
@@ -271,6 +277,9 @@ fn export_of_missing_content_is_refused_before_anything_is_written() {
 
 #[test]
 fn export_of_nothing_is_an_empty_archive() {
+    if lacks("zstd") {
+        return;
+    }
     let sandbox = Sandbox::new();
     sandbox.art("init").ok();
     sandbox.write("a", "a");

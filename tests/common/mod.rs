@@ -232,3 +232,14 @@ pub(crate) fn noise(seed: u8, length: usize) -> Vec<u8> {
     };
     std::iter::repeat_with(next).take(length).collect()
 }
+
+/// Whether `tool` is missing here. Tests that need it as a judge then have none, and say so; the
+/// check that everything must pass installs it.
+#[allow(clippy::print_stderr, reason = "what was not tested must be seen")]
+pub(crate) fn lacks(tool: &str) -> bool {
+    let missing = Command::new(tool).arg("--version").output().is_err();
+    if missing {
+        eprintln!("skipped: {tool} is not installed");
+    }
+    missing
+}

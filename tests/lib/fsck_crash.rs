@@ -92,7 +92,7 @@ fn a_check_beside_writers_finds_nothing_wrong() {
                 move || write_states(directory, run)
             })
         });
-        while !writers.iter().all(|writer| writer.is_finished()) {
+        while !writers.iter().all(std::thread::ScopedJoinHandle::is_finished) {
             let options = FsckOptions { full: checks % 2 == 1, repair: false };
             let outcome = fsck(&open(&directory), &options, &NoProgress).unwrap();
             assert!(outcome.sound, "{:?}", outcome.defects);
