@@ -1,6 +1,7 @@
 //! Every damaged repository in `fixtures/damaged` is found and named, what is not damaged can be
 //! read, and what can be mended is mended.
 
+mod any;
 pub(crate) mod base;
 mod cases;
 mod craft;
