@@ -8,7 +8,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::history::{EntryMode, Revision, TreeEntry};
 use crate::id::Id;
 use crate::name::{ProjectName, RefName};
-use crate::record::{ProjectRecord, Record, RunRecord};
+use crate::record::{ProjectRecord, Record, RunRecord, VersionRecord};
 use crate::repo::Repository;
 use crate::suggest;
 use crate::tree_path::TreePath;
@@ -34,7 +34,7 @@ impl RecordKind {
         match self {
             RecordKind::Project => ProjectRecord::FILE,
             RecordKind::Run => RunRecord::FILE,
-            RecordKind::Version => "version.toml",
+            RecordKind::Version => VersionRecord::FILE,
         }
     }
 

@@ -1,7 +1,7 @@
 //! The records of a repository as TOML: projects, runs, versions; and queries over them.
 //!
-//! A record is one TOML file in the tree of a commit: `project.toml` ([`ProjectRecord`]) or
-//! `run.toml` ([`RunRecord`]). Changing one is reading it, changing fields and writing it back:
+//! A record is one TOML file in the tree of a commit: `project.toml` ([`ProjectRecord`]),
+//! `run.toml` ([`RunRecord`]) or `version.toml` ([`VersionRecord`]). Changing one is reading it, changing fields and writing it back:
 //! keys that this program does not know survive that, at the top and in every table below.
 //!
 //! * `format = 1` is the first key of every record. A larger number means a newer program wrote it
@@ -19,6 +19,8 @@ mod run;
 pub mod run_name;
 mod source;
 mod tags;
+mod version;
+mod version_fields;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -32,6 +34,8 @@ pub use project::ProjectRecord;
 pub use run::{RunRecord, RunStatus};
 pub use source::SourceRecord;
 pub use tags::Tags;
+pub use version::{CREATED, RunReference, StageCondition, StageReason, VersionKind, VersionRecord};
+pub use version_fields::{VERSION_FIELDS, VersionFields};
 
 /// The number of the format that this program reads and writes.
 pub const FORMAT: u32 = 1;
@@ -53,6 +57,11 @@ pub trait Record: Serialize + DeserializeOwned {
     /// The number of its format, as it stands in the record.
     fn format(&self) -> u32;
 
+    /// Fails where its parts contradict each other, when it is read or written.
+    fn check(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// Reads a record from the bytes of its file.
     ///
     /// Fails with [`ErrorKind::Unsupported`] for the format of a newer program and with
@@ -69,7 +78,7 @@ pub trait Record: Serialize + DeserializeOwned {
             Error::corrupt(format!("{} is not UTF-8", Self::FILE)).with_source(error)
         })?;
         match toml::from_str::<Self>(text) {
-            Ok(record) if record.format() == FORMAT => Ok(record),
+            Ok(record) if record.format() == FORMAT => record.check().map(|()| record),
             Ok(record) => Err(wrong_format(Self::FILE, i64::from(record.format()))),
             Err(error) => Err(undecodable(Self::FILE, text, &error)),
         }
@@ -82,6 +91,7 @@ pub trait Record: Serialize + DeserializeOwned {
         if self.format() != FORMAT {
             return Err(wrong_format(Self::FILE, i64::from(self.format())));
         }
+        self.check()?;
         let text = toml::to_string(self).map_err(|error| {
             Error::internal(format!("cannot write {}", Self::FILE)).with_source(error)
         })?;
