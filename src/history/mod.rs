@@ -48,7 +48,7 @@ pub use ref_names::RefNames;
 pub use reflog::ReflogEntry;
 pub use resolve::Resolved;
 pub use revision::Revision;
-pub use transaction::{Expected, Transaction};
+pub use transaction::{Expected, RefsGuard, Transaction};
 pub use tree::Visit;
 pub use tree_entry::{EntryMode, TreeEntry};
 pub use walk::Log;

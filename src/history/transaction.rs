@@ -72,7 +72,20 @@ struct Plan {
     head: Option<HeadTarget>,
 }
 
+/// The right to move refs, held from reading them to moving them: nobody else moves any meanwhile,
+/// so what was read is what is changed. Given up when it is dropped.
+#[derive(Debug)]
+pub struct RefsGuard<'h>(RefsLock<'h>);
+
 impl History {
+    /// Waits up to `timeout` for other writers of refs, then keeps them out.
+    ///
+    /// For a short time only, and never while something else is waited for. A transaction begun
+    /// under it ends with [`Transaction::commit_holding`]; any other would wait for this one.
+    pub fn lock_refs(&self, timeout: Duration) -> Result<RefsGuard<'_>> {
+        RefsLock::acquire(self, timeout).map(RefsGuard)
+    }
+
     /// Begins to move refs on behalf of `who`, who typed `command`.
     pub fn transaction(&self, who: &Signature, command: &str) -> Transaction<'_> {
         Transaction {
@@ -125,8 +138,18 @@ impl Transaction<'_> {
     /// Fails with [`Moved`](crate::ErrorKind::Moved) if a ref is not as expected, with
     /// [`Locked`](crate::ErrorKind::Locked) if another writer takes too long; then nothing moved.
     pub fn commit(&mut self, timeout: Duration) -> Result<Operation> {
+        let lock = RefsLock::acquire(self.history, timeout)?;
+        self.commit_under(lock)
+    }
+
+    /// Moves the refs under a lock that has been held since they were read; else as
+    /// [`Transaction::commit`].
+    pub fn commit_holding(&mut self, guard: RefsGuard<'_>) -> Result<Operation> {
+        self.commit_under(guard.0)
+    }
+
+    fn commit_under(&mut self, mut lock: RefsLock<'_>) -> Result<Operation> {
         self.check()?;
-        let mut lock = RefsLock::acquire(self.history, timeout)?;
         let plan = self.plan(&mut lock)?;
         if plan.moves.is_empty() && plan.head.is_none() {
             return Ok(plan.operation);

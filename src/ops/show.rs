@@ -11,7 +11,7 @@ use crate::history::{Commit, Revision};
 use crate::id::Id;
 use crate::name::{ProjectName, RefName};
 use crate::progress::Progress;
-use crate::record::{ProjectRecord, Record, RunRecord};
+use crate::record::{ProjectRecord, Record, RunRecord, VersionRecord};
 use crate::repo::Repository;
 
 /// What to show, and how much of it.
@@ -32,8 +32,8 @@ pub enum ShownRecord {
     Run(Box<RunRecord>),
     /// A project's.
     Project(Box<ProjectRecord>),
-    /// Another kind's, as it is written.
-    Other(toml::Table),
+    /// A version's.
+    Version(Box<VersionRecord>),
 }
 
 /// A commit and what it holds.
@@ -129,7 +129,7 @@ fn read_record(repo: &Repository, found: &Resolved) -> Result<ShownRecord> {
     Ok(match found.kind {
         RecordKind::Run => ShownRecord::Run(Box::new(RunRecord::decode(&bytes)?)),
         RecordKind::Project => ShownRecord::Project(Box::new(ProjectRecord::decode(&bytes)?)),
-        RecordKind::Version => ShownRecord::Other(table(&bytes)?),
+        RecordKind::Version => ShownRecord::Version(Box::new(VersionRecord::decode(&bytes)?)),
     })
 }
 
@@ -161,7 +161,7 @@ impl Serialize for ShownRecord {
         let value = match self {
             ShownRecord::Run(record) => record.to_json(),
             ShownRecord::Project(record) => record.to_json(),
-            ShownRecord::Other(table) => return table.serialize(serializer),
+            ShownRecord::Version(record) => record.to_json(),
         };
         value.map_err(serde::ser::Error::custom)?.serialize(serializer)
     }

@@ -11,6 +11,7 @@
 //! * What is empty or unknown is left out.
 //! * The same record is always written as the same bytes, so an unchanged record is the same blob.
 
+mod content;
 mod fields;
 mod lineage;
 mod project;
@@ -28,6 +29,7 @@ use serde::de::DeserializeOwned;
 use crate::error::{Error, ErrorKind, Result};
 use crate::tree_path::escaped;
 
+pub use content::{Content, ContentFormat};
 pub use fields::{RUN_FIELDS, RunFields};
 pub use lineage::{LineageEntry, Origin};
 pub use project::ProjectRecord;
@@ -35,7 +37,7 @@ pub use run::{RunRecord, RunStatus};
 pub use source::SourceRecord;
 pub use tags::Tags;
 pub use version::{CREATED, RunReference, StageCondition, StageReason, VersionKind, VersionRecord};
-pub use version_fields::{VERSION_FIELDS, VersionFields};
+pub use version_fields::{VERSION_FIELDS, VersionSummary};
 
 /// The number of the format that this program reads and writes.
 pub const FORMAT: u32 = 1;

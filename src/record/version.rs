@@ -257,7 +257,7 @@ mod tests {
     #[test]
     fn every_stage_is_kept_and_the_last_is_the_stage() {
         let mut version = version();
-        let at = |seconds| Timestamp::from_seconds(1_790_000_000 + seconds);
+        let at = |seconds: i64| Timestamp::from_seconds(1_790_000_000 + seconds);
         version.enter("staging".parse().unwrap(), why("Passed"), at(60));
         version.enter("staging".parse().unwrap(), why("PassedAgain"), at(90));
         assert_eq!(version.stage.as_str(), "staging");

@@ -11,7 +11,7 @@ use crate::history::{Commit, History, RefSurvey, TreeEntry};
 use crate::id::{Id, ObjectKind};
 use crate::name::RefName;
 use crate::progress::{Progress, Unit, check_interrupt};
-use crate::record::{ProjectRecord, Record, RunRecord};
+use crate::record::{ProjectRecord, Record, RunRecord, VersionRecord};
 use crate::tree_path::TreePath;
 
 /// The directory of a record's tree whose files are content.
@@ -273,6 +273,7 @@ impl<'a> Walk<'a> {
         let checked = self.history.read_blob(&entry.id).and_then(|bytes| match path.as_bytes() {
             b"run.toml" => RunRecord::decode(&bytes).map(drop),
             b"project.toml" => ProjectRecord::decode(&bytes).map(drop),
+            b"version.toml" => VersionRecord::decode(&bytes).map(drop),
             _ => Ok(()),
         });
         let Err(error) = checked else { return Ok(()) };

@@ -6,7 +6,7 @@ use artifacts::error::Result;
 use artifacts::history::Revision;
 use artifacts::ops::resolve::{RecordKind, resolve};
 use artifacts::ops::show::{ShowOptions, ShowOutcome, ShownRecord, show};
-use artifacts::record::{LineageEntry, ProjectRecord, RunRecord, SourceRecord};
+use artifacts::record::{LineageEntry, ProjectRecord, RunRecord, SourceRecord, VersionRecord};
 use artifacts::repo::Repository;
 
 use super::{cat, ls};
@@ -95,10 +95,7 @@ fn view_commit(page: &mut Page<'_>, repo: &Repository, outcome: &ShowOutcome) ->
     let name = match &outcome.record {
         ShownRecord::Run(run) => run.name.to_string(),
         ShownRecord::Project(project) => project.name.to_string(),
-        ShownRecord::Other(table) => {
-            let name = table.get("name").and_then(toml_text).unwrap_or_default();
-            sanitize::subject(&name)
-        }
+        ShownRecord::Version(version) => version.name.to_string(),
     };
     let title = page.paint(format!("{kind} {name}"), Style::Heading);
     writeln!(page, "{title}")?;
@@ -126,7 +123,7 @@ fn view_record(page: &mut Page<'_>, outcome: &ShowOutcome) -> Result<()> {
             view_extra(page, &run.extra)?;
         }
         ShownRecord::Project(project) => view_project(page, project)?,
-        ShownRecord::Other(table) => view_extra(page, table)?,
+        ShownRecord::Version(version) => view_version(page, version)?,
     }
     if outcome.kind != RecordKind::Project {
         field(page, "artifacts", &changes::total(&outcome.total))?;
@@ -165,6 +162,21 @@ fn view_run(page: &mut Page<'_>, run: &RunRecord) -> Result<()> {
     let place = place.into_iter().flatten().collect::<Vec<_>>().join(" on ");
     field(page, "ran as", &place)?;
     field(page, "uuid", &run.uuid.to_string())
+}
+
+fn view_version(page: &mut Page<'_>, version: &VersionRecord) -> Result<()> {
+    field(page, "kind", version.kind.as_str())?;
+    field(page, "stage", version.stage.as_str())?;
+    field(page, "since", &page.time(version.in_stage_since()))?;
+    field(page, "description", &version.description)?;
+    field(page, "tags", &version.tags.iter().collect::<Vec<_>>().join(", "))?;
+    let run = &version.run;
+    field(page, "run", &format!("{} at {}", run.name, run.commit.short()))?;
+    let names: Vec<&str> = version.artifacts.iter().map(artifacts::Name::as_str).collect();
+    field(page, "took", &names.join(", "))?;
+    field(page, "created", &format!("{}, {}", page.time(version.created_at), version.author))?;
+    field(page, "uuid", &version.uuid.to_string())?;
+    view_extra(page, &version.extra)
 }
 
 fn view_project(page: &mut Page<'_>, project: &ProjectRecord) -> Result<()> {

@@ -1,0 +1,191 @@
+//! What a person says about a version in their own form: JSON or YAML, checked and kept as given.
+
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::value::RawValue;
+
+use crate::error::{Error, Result};
+
+/// The form of a [`Content`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ContentFormat {
+    /// JSON.
+    Json,
+    /// YAML.
+    Yaml,
+}
+
+impl ContentFormat {
+    /// Every form.
+    pub const ALL: [ContentFormat; 2] = [ContentFormat::Json, ContentFormat::Yaml];
+
+    /// The name of its file beside the record.
+    pub fn file(self) -> &'static str {
+        match self {
+            ContentFormat::Json => "content.json",
+            ContentFormat::Yaml => "content.yaml",
+        }
+    }
+}
+
+/// The content of a version: a mapping or a list, as it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Content {
+    format: ContentFormat,
+    text: String,
+}
+
+impl Content {
+    /// The longest content, in bytes. What is longer is a file to upload.
+    pub const MAX_LEN: usize = 1 << 20;
+
+    /// Checks `bytes`, which are taken for JSON if they are JSON and for YAML else.
+    pub fn parse(bytes: &[u8]) -> Result<Self> {
+        if bytes.len() > Self::MAX_LEN {
+            let message =
+                format!("the content has {} bytes; it may have {}", bytes.len(), Self::MAX_LEN);
+            return Err(Error::invalid(message)
+                .with_hint("upload it as a file of the run, which has no limit: art upload FILE"));
+        }
+        let text = std::str::from_utf8(bytes).map_err(|error| {
+            Error::invalid("the content is not UTF-8").with_source(error).with_hint(HINT)
+        })?;
+        let text = text.to_owned();
+        // What begins as JSON is told what is wrong with it as JSON.
+        let is_like_json = text.trim_start().starts_with(['{', '[']);
+        match serde_json::from_str::<IgnoredAny>(&text) {
+            Ok(_) if is_like_json => Ok(Content { format: ContentFormat::Json, text }),
+            Ok(_) => Err(Error::invalid("the content is a single value").with_hint(HINT)),
+            Err(wrong_json) => match check_yaml(&text) {
+                Ok(()) => Ok(Content { format: ContentFormat::Yaml, text }),
+                Err(_) if is_like_json => {
+                    Err(Error::invalid("the content is neither JSON nor YAML")
+                        .with_source(wrong_json)
+                        .with_hint(HINT))
+                }
+                Err(error) => Err(error),
+            },
+        }
+    }
+
+    /// What was kept in the file of this form.
+    pub fn stored(format: ContentFormat, bytes: Vec<u8>) -> Result<Self> {
+        match String::from_utf8(bytes) {
+            Ok(text) => Ok(Content { format, text }),
+            Err(error) => {
+                let message = format!("{} is not UTF-8", format.file());
+                Err(Error::corrupt(message).with_source(error).with_hint("art fsck"))
+            }
+        }
+    }
+
+    /// Its form.
+    pub fn format(&self) -> ContentFormat {
+        self.format
+    }
+
+    /// As it was given.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+const HINT: &str =
+    "give a mapping or a list as JSON, such as '{\"accuracy\": 0.91}', or a file: @FILE";
+
+/// For `--json`: JSON as the value that it is, YAML as its text.
+impl Serialize for Content {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.format {
+            ContentFormat::Json => match serde_json::from_str::<&RawValue>(&self.text) {
+                Ok(value) => value.serialize(serializer),
+                Err(_) => self.text.serialize(serializer),
+            },
+            ContentFormat::Yaml => self.text.serialize(serializer),
+        }
+    }
+}
+
+/// Fails unless `text` is one YAML document with a mapping or a list at its top.
+///
+/// Events only: what an alias stands for is never written out, so no text grows.
+fn check_yaml(text: &str) -> Result<()> {
+    use saphyr_parser::{Event, Parser};
+    let mut is_collection = false;
+    let mut documents = 0;
+    let mut before = Event::Nothing;
+    for event in Parser::new_from_str(text) {
+        let (event, _) = event.map_err(|error| {
+            Error::invalid("the content is neither JSON nor YAML")
+                .with_source(error)
+                .with_hint(HINT)
+        })?;
+        documents += usize::from(matches!(event, Event::DocumentStart(_)));
+        if matches!(before, Event::DocumentStart(_)) {
+            is_collection = matches!(event, Event::MappingStart(..) | Event::SequenceStart(..));
+        }
+        before = event;
+    }
+    match documents {
+        1 if is_collection => Ok(()),
+        0 | 1 => Err(Error::invalid("the content is a single value").with_hint(HINT)),
+        _ => Err(Error::invalid(format!("the content has {documents} YAML documents, not one"))
+            .with_hint(HINT)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn json_and_yaml_are_kept_as_given() {
+        for (text, format) in [
+            ("{\"a\": 1,\n \"a\": 2}", ContentFormat::Json),
+            (" [1, 2]", ContentFormat::Json),
+            ("a: 1\nb: [x, y]\n", ContentFormat::Yaml),
+            ("{a: 1}", ContentFormat::Yaml),
+            ("- 1\n- 2\n", ContentFormat::Yaml),
+        ] {
+            let content = Content::parse(text.as_bytes()).unwrap();
+            assert_eq!((content.format(), content.text()), (format, text));
+        }
+    }
+
+    #[test]
+    fn what_is_neither_or_no_collection_is_refused() {
+        for text in ["", "hello", "1", "\"x\"", "{\"a\": ", "a: [", "---\na: 1\n---\nb: 2\n"] {
+            let error = Content::parse(text.as_bytes()).unwrap_err();
+            assert_eq!(error.kind(), crate::ErrorKind::Invalid, "{text}");
+            assert!(error.hint().is_some(), "{text}");
+        }
+        assert!(Content::parse(b"\xff{}").is_err());
+    }
+
+    #[test]
+    fn depth_size_and_aliases_take_no_memory() {
+        assert!(Content::parse("[".repeat(100_000).as_bytes()).is_err());
+        assert!(Content::parse(&vec![b' '; Content::MAX_LEN + 1]).is_err());
+        let mut bomb = "a: &a [x]\n".to_owned();
+        for n in 1..60 {
+            bomb.push_str(&format!("b{n}: &b{n} [{}]\n", vec!["*a"; 50].join(", ")));
+        }
+        assert_eq!(Content::parse(bomb.as_bytes()).unwrap().format(), ContentFormat::Yaml);
+    }
+
+    #[test]
+    fn json_is_a_value_in_json() {
+        let json = |text: &str| serde_json::to_value(Content::parse(text.as_bytes()).unwrap());
+        assert_eq!(json("{\"a\": 1}").unwrap(), serde_json::json!({"a": 1}));
+        assert_eq!(json("a: 1").unwrap(), "a: 1");
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Content::parse(&bytes);
+        }
+    }
+}
