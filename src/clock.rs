@@ -1,7 +1,8 @@
-//! Time, given from outside so that tests can fix it.
+//! Time, given from outside so that tests can fix it; and lengths of time as people write them.
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -70,6 +71,73 @@ impl FromStr for Timestamp {
     }
 }
 
+/// A length of time, to the millisecond; written as `90s`, `24h`, `7d`, in the largest unit that is
+/// exact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span(Duration);
+
+/// Units of time and their milliseconds.
+const UNITS: [(&str, u64); 5] =
+    [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
+
+impl Span {
+    /// As long as `duration`; parts of a millisecond are cut off.
+    pub fn new(duration: Duration) -> Self {
+        let ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        Span(Duration::from_millis(ms))
+    }
+
+    /// How long it is.
+    pub fn duration(self) -> Duration {
+        self.0
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ms = self.0.as_millis();
+        if ms == 0 {
+            return f.write_str("0s");
+        }
+        let exact = UNITS.iter().find(|(_, factor)| ms.is_multiple_of(u128::from(*factor)));
+        let (unit, factor) = exact.expect("because every span is a multiple of 1 ms");
+        write!(f, "{}{unit}", ms / u128::from(*factor))
+    }
+}
+
+impl FromStr for Span {
+    type Err = Error;
+
+    /// Reads `10s`, `500ms`, `7d`, `1h30m`, and a number of seconds.
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let text = text.trim();
+        span_in_ms(text).map(|ms| Span(Duration::from_millis(ms))).ok_or_else(|| {
+            Error::invalid(format!("'{}' is not a length of time", text.escape_debug()))
+                .with_hint("write 90s, 30m, 24h, 7d or 1h30m")
+        })
+    }
+}
+
+fn span_in_ms(text: &str) -> Option<u64> {
+    if let Ok(seconds) = text.parse::<u32>() {
+        return Some(u64::from(seconds) * 1000);
+    }
+    let mut rest = text;
+    let mut total = 0u64;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
+        let (digits, behind) = rest.split_at(digits);
+        let behind = behind.trim_start();
+        let length = behind.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(behind.len());
+        let (unit, behind) = behind.split_at(length);
+        let (_, factor) = UNITS.iter().find(|(name, _)| *name == unit)?;
+        let part = u64::from(digits.parse::<u32>().ok()?).checked_mul(*factor)?;
+        total = total.checked_add(part)?;
+        rest = behind.trim_start();
+    }
+    (!text.is_empty()).then_some(total)
+}
+
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -124,5 +192,40 @@ mod tests {
         assert_eq!(Timestamp::from_seconds(i64::MAX).to_string(), "9999-12-30T22:00:00Z");
         assert_eq!(Timestamp::from_seconds(i64::MIN).to_string(), "0000-01-01T00:00:00Z");
         assert_eq!("2026-11-01".parse::<Timestamp>().unwrap().civil(), (2026, 11, 1, 0, 0, 0));
+    }
+
+    #[test]
+    fn spans_are_read_in_the_forms_people_type() {
+        for (text, ms) in [
+            ("10", 10_000),
+            ("10s", 10_000),
+            ("5m", 300_000),
+            ("500ms", 500),
+            ("1h30m", 5_400_000),
+            ("0", 0),
+            ("1 h 30 m", 5_400_000),
+            ("7d", 604_800_000),
+        ] {
+            assert_eq!(text.parse::<Span>().unwrap().duration(), Duration::from_millis(ms));
+        }
+        for bad in ["", "s", "-1s", "1.5s", "10x", "99999999999d", "1h30", "m5", "é", "1é"] {
+            assert!(bad.parse::<Span>().is_err(), "{bad:?}");
+        }
+        assert_eq!(Span::new(Duration::from_secs(90)).to_string(), "90s");
+        assert_eq!(Span::new(Duration::from_hours(48)).to_string(), "2d");
+        assert_eq!(Span::new(Duration::MAX).duration().as_millis(), u128::from(u64::MAX));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn spans_are_read_back(ms in 0..u64::from(u32::MAX)) {
+            let span = Span::new(Duration::from_millis(ms));
+            proptest::prop_assert_eq!(span.to_string().parse::<Span>().unwrap(), span);
+        }
+
+        #[test]
+        fn any_text_is_a_span_or_none(text: String) {
+            let _ = text.parse::<Span>();
+        }
     }
 }

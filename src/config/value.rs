@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
+use crate::clock::Span;
 use crate::name::ProjectName;
 use crate::suggest;
 
@@ -142,10 +143,6 @@ impl fmt::Display for Kind {
 const SIZES: [(&str, u64); 5] =
     [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 
-/// Units of time and their milliseconds.
-const SPANS: [(&str, u64); 5] =
-    [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
-
 /// Bytes from `4096`, `64 KiB`, `64KiB`, `64k` (as Git has it, 1024).
 fn parse_size(text: &str) -> Result<u64, String> {
     let (digits, unit) = split_number(text);
@@ -164,25 +161,10 @@ fn parse_size(text: &str) -> Result<u64, String> {
     number.ok_or_else(|| "it is not a size such as 4096 or 64 KiB".to_owned())
 }
 
-/// A span from `10`, `10s`, `500ms`, `1h30m`.
+/// A span as [`Span`] reads it.
 fn parse_duration(text: &str) -> Result<Duration, String> {
-    let no_span = || "it is not a time span such as 10s, 5m or 500ms".to_owned();
-    if let Ok(seconds) = text.parse::<u32>() {
-        return Ok(Duration::from_secs(seconds.into()));
-    }
-    let mut rest = text;
-    let mut total = 0u64;
-    while !rest.is_empty() {
-        let (digits, behind) = split_number(rest);
-        let length = behind.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(behind.len());
-        let (unit, behind) = behind.split_at(length);
-        let (_, factor) = SPANS.iter().find(|(name, _)| *name == unit).ok_or_else(no_span)?;
-        let part = digits.parse::<u32>().map_err(|_| no_span())?;
-        let part = u64::from(part).checked_mul(*factor).ok_or_else(no_span)?;
-        total = total.checked_add(part).ok_or_else(no_span)?;
-        rest = behind.trim_start();
-    }
-    if text.is_empty() { Err(no_span()) } else { Ok(Duration::from_millis(total)) }
+    let span = text.parse::<Span>().map(Span::duration);
+    span.map_err(|_| "it is not a time span such as 10s, 5m or 500ms".to_owned())
 }
 
 /// The digits at the beginning, and what follows without the blanks between.
@@ -205,15 +187,7 @@ impl fmt::Display for Value {
                 let (unit, factor) = exact.expect("because every size is a multiple of one byte");
                 write!(f, "{} {unit}", bytes / factor)
             }
-            Value::Duration(span) => {
-                let ms = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
-                if ms == 0 {
-                    return f.write_str("0s");
-                }
-                let exact = SPANS.iter().find(|(_, factor)| ms.is_multiple_of(*factor));
-                let (unit, factor) = exact.expect("because every span is a multiple of 1 ms");
-                write!(f, "{}{unit}", ms / factor)
-            }
+            Value::Duration(span) => write!(f, "{}", Span::new(*span)),
         }
     }
 }

@@ -14,6 +14,7 @@
 mod content;
 mod fields;
 mod lineage;
+pub mod policy;
 mod project;
 pub mod query;
 mod run;

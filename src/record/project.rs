@@ -3,8 +3,10 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::policy::{Policy, PolicyDefect};
 use super::{Extra, FORMAT, Record, Tags};
 use crate::clock::Timestamp;
+use crate::error::Result;
 use crate::name::ProjectName;
 
 /// The record of a project.
@@ -24,7 +26,7 @@ pub struct ProjectRecord {
     pub tags: Tags,
     /// When it was made.
     pub created_at: Timestamp,
-    /// The rules for its stages, kept as written.
+    /// The rules for its stages, kept as written; [`ProjectRecord::policy`] reads them.
     #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
     pub policy: toml::Table,
     /// Keys this program does not know.
@@ -45,6 +47,14 @@ impl ProjectRecord {
             policy: toml::Table::new(),
             extra: Extra::new(),
         }
+    }
+
+    /// The rules for its stages.
+    ///
+    /// Fails with [`Unsupported`](crate::ErrorKind::Unsupported) if there is one that this program
+    /// does not know, with [`Corrupt`](crate::ErrorKind::Corrupt) if they make no sense.
+    pub fn policy(&self) -> Result<Policy> {
+        Policy::from_table(&self.policy).map_err(PolicyDefect::in_record)
     }
 }
 

@@ -1,0 +1,162 @@
+//! Changes of a policy as typed: `production.capacity=1`.
+
+use std::str::FromStr;
+
+use toml::{Table, Value};
+
+use super::defect::PolicyDefect;
+use super::read::{KEYS, RULES};
+use super::{DEFAULT_STAGES, DISABLED};
+use crate::error::{Error, Result};
+
+/// One change: a key and the value that it gets.
+///
+/// The keys are those of the table, with or without `stage.` in front: `stages`, `moves`,
+/// `production.reason`, and `production` alone for all rules of a stage. Lists are typed with
+/// commas. An empty value takes the key out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// `stages`, `moves`, `production`, `production.reason`.
+    pub key: String,
+    /// As typed; empty takes it out.
+    pub value: String,
+}
+
+impl FromStr for Setting {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text.split_once('=') {
+            Some((key, value)) if !key.trim().is_empty() => {
+                Ok(Setting { key: key.trim().to_owned(), value: value.trim().to_owned() })
+            }
+            _ => Err(Error::invalid(format!("'{}' is not KEY=VALUE", text.escape_debug()))
+                .with_hint("type production.capacity=1, or a file as @FILE")),
+        }
+    }
+}
+
+/// Where a key stands in the table.
+enum Place<'k> {
+    Top(&'k str),
+    Stage(&'k str),
+    Rule(&'k str, &'k str),
+}
+
+impl Setting {
+    /// Makes the change in the table of a policy. What comes out has to be read:
+    /// [`Policy::from_table`](super::Policy::from_table).
+    pub fn apply(&self, table: &mut Table) -> Result<(), PolicyDefect> {
+        match self.place() {
+            Place::Top(key) => set(table, key, self.parsed(key)?),
+            Place::Stage(stage) if self.value.is_empty() => {
+                if !has_stage(table, stage) {
+                    return Err(self.defect("there is no such stage, and no such key"));
+                }
+                set(stages(table)?, stage, None);
+                drop_if_empty(table, "stage");
+            }
+            Place::Stage(stage) => {
+                let rules = RULES.join(", ");
+                let reason = format!("name the rule, {stage}.RULE=VALUE; there are {rules}");
+                return Err(PolicyDefect::invalid(self.shown_key(), reason));
+            }
+            Place::Rule(stage, rule) => {
+                let value = self.parsed(rule)?;
+                let stages = stages(table)?;
+                let entry = stages.entry(stage).or_insert_with(|| Value::Table(Table::new()));
+                let rules = entry.as_table_mut().ok_or_else(|| no_table(stage))?;
+                set(rules, rule, value);
+                drop_if_empty(stages, stage);
+                drop_if_empty(table, "stage");
+            }
+        }
+        Ok(())
+    }
+
+    fn place(&self) -> Place<'_> {
+        let key = self.key.as_str();
+        if KEYS.contains(&key) {
+            return Place::Top(key);
+        }
+        // Names of stages may hold dots, rules never do.
+        match key.rsplit_once('.') {
+            Some(("stage", stage)) if !RULES.contains(&stage) => Place::Stage(stage),
+            Some((stage, rule)) if RULES.contains(&rule) => {
+                Place::Rule(stage.strip_prefix("stage.").unwrap_or(stage), rule)
+            }
+            Some((stage, rule)) if !self.value.is_empty() => Place::Rule(stage, rule),
+            _ => Place::Stage(key),
+        }
+    }
+
+    /// The value in the form that the key asks for; a key that is not known keeps its text, to be
+    /// refused with all others.
+    fn parsed(&self, key: &str) -> Result<Option<Value>, PolicyDefect> {
+        let text = self.value.as_str();
+        if text.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(match key {
+            "reason" | "message" | "description" => match text {
+                "true" => Value::Boolean(true),
+                "false" => Value::Boolean(false),
+                _ => return Err(self.defect("it is neither true nor false")),
+            },
+            "capacity" => match text.parse::<i64>() {
+                Ok(number) => Value::Integer(number),
+                Err(_) => return Err(self.defect("it is not a whole number from 1")),
+            },
+            "stages" | "moves" | "tags" | "after" | "who" => {
+                let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+                parts.map(|part| Value::String(part.to_owned())).collect::<Vec<_>>().into()
+            }
+            "stage" => return Err(self.defect("name the stage and the rule: STAGE.RULE=VALUE")),
+            _ => Value::String(text.to_owned()),
+        }))
+    }
+
+    fn defect(&self, reason: &str) -> PolicyDefect {
+        PolicyDefect::invalid(self.shown_key(), reason)
+    }
+
+    fn shown_key(&self) -> String {
+        self.key.chars().take(200).flat_map(char::escape_debug).collect()
+    }
+}
+
+fn stages(table: &mut Table) -> Result<&mut Table, PolicyDefect> {
+    let entry = table.entry("stage").or_insert_with(|| Value::Table(Table::new()));
+    entry.as_table_mut().ok_or_else(|| no_table("stage"))
+}
+
+/// Whether a table, which may be wrong otherwise, names `stage`.
+fn has_stage(table: &Table, stage: &str) -> bool {
+    let has_rules = table.get("stage").and_then(|stages| stages.get(stage)).is_some();
+    let in_order = match table.get("stages").and_then(Value::as_array) {
+        Some(stages) => stages.iter().any(|one| one.as_str() == Some(stage)),
+        None => DEFAULT_STAGES.contains(&stage),
+    };
+    has_rules || in_order || stage == DISABLED
+}
+
+fn no_table(key: &str) -> PolicyDefect {
+    PolicyDefect::invalid(key.escape_debug().to_string(), "it is not a table")
+}
+
+fn set(table: &mut Table, key: &str, value: Option<Value>) {
+    match value {
+        Some(value) => {
+            table.insert(key.to_owned(), value);
+        }
+        None => {
+            table.remove(key);
+        }
+    }
+}
+
+fn drop_if_empty(table: &mut Table, key: &str) {
+    if table.get(key).and_then(Value::as_table).is_some_and(Table::is_empty) {
+        table.remove(key);
+    }
+}

@@ -1,0 +1,217 @@
+//! What a policy says of moves.
+
+use super::*;
+use crate::error::ErrorKind;
+
+#[test]
+fn only_moves_that_are_listed_are_allowed() {
+    let policy = policy("moves = ['testing -> staging', '* -> disabled', 'disabled -> *']");
+    for (from, to) in [
+        ("testing", "staging"),
+        ("gone", "disabled"),
+        ("disabled", "production"),
+        ("production", "production"),
+    ] {
+        assert_eq!(Case::new(from, to).failed(&policy), [""; 0], "{from} {to}");
+    }
+    for (from, to, message) in [
+        ("testing", "production", "from testing it goes to staging, disabled"),
+        ("staging", "production", "from staging it goes to disabled"),
+    ] {
+        let failed = Case::new(from, to).check(&policy).failed;
+        assert_eq!(failed.len(), 1);
+        assert_eq!(failed[0].rule, "moves");
+        assert!(failed[0].message.ends_with(message), "{}", failed[0].message);
+    }
+    let none = self::policy("moves = []");
+    let failed = Case::new("testing", "staging").check(&none).failed;
+    assert!(failed[0].message.ends_with("no version leaves testing"), "{}", failed[0].message);
+}
+
+#[test]
+fn every_rule_that_refuses_is_named() {
+    let policy = policy(WHOLE);
+    assert_eq!(Case::good().failed(&policy), [""; 0]);
+    let bad = Case {
+        description: " ",
+        tags: Tags::parse("reviewed").unwrap(),
+        stays: vec![stay("testing", 0)],
+        from: name("testing"),
+        reason: "",
+        message: "\n",
+        author: "Eve <eve@example.com>",
+        ..Case::good()
+    };
+    let rules = ["reason", "message", "description", "tags", "after", "who"];
+    let rules: Vec<String> = rules.iter().map(|rule| format!("stage.production.{rule}")).collect();
+    let failed = bad.failed(&policy);
+    assert_eq!(failed[0], "moves");
+    assert_eq!(failed[1..], rules);
+    let error = bad.check(&policy).into_displaced(&bad.change()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Policy);
+    insta::assert_snapshot!(format!("{error}\n{}\n{}", error.causes().join("\n"), error.hint().unwrap()), @"
+    the policy refuses to move 'v9' from testing to production
+    moves: a move from testing to production is not allowed; from testing it goes to staging, disabled
+    stage.production.reason: a reason is needed
+    stage.production.message: a message is needed
+    stage.production.description: the version has no description
+    stage.production.tags: the version lacks the tags signed
+    stage.production.after: the version was never in staging
+    stage.production.who: Eve <eve@example.com> is none of those who may: *@example.org, Release Bot*
+    add --reason REASON; add --message MESSAGE; art update v9 --description DESCRIPTION; art update v9 --add-tag 'signed'; art stage v9 staging
+    ");
+}
+
+#[test]
+fn the_time_in_a_stage_counts_without_breaks() {
+    let policy = policy("[stage.production]\nafter = ['staging for 24h']");
+    let failed = |stays: &[Stay], from: &str| {
+        let case = Case { stays: stays.to_vec(), ..Case::new(from, "production") };
+        case.check(&policy).failed.pop().map(|failure| (failure.message, failure.hint))
+    };
+    assert_eq!(failed(&[stay("staging", 76)], "staging"), None, "24 hours are enough");
+    let (message, hint) = failed(&[stay("staging", 77)], "staging").unwrap();
+    assert_eq!(message, "the version was in staging for 23h, not for 1d");
+    assert_eq!(hint, Some(format!("wait until {}", at(101))));
+    // An earlier stay counts, two short ones do not make a long one.
+    let earlier = [stay("staging", 10), stay("testing", 40), stay("staging", 99)];
+    assert_eq!(failed(&earlier, "staging"), None);
+    let broken = [stay("staging", 10), stay("testing", 30), stay("staging", 80)];
+    assert_eq!(
+        failed(&broken, "staging").unwrap().0,
+        "the version was in staging for 20h, not for 1d"
+    );
+    let ended = [stay("staging", 10), stay("testing", 30)];
+    assert_eq!(failed(&ended, "testing").unwrap().1, None, "waiting does not help");
+    // The same stage confirmed again is no break.
+    let again = [stay("staging", 70), stay("staging", 90)];
+    assert_eq!(failed(&again, "staging"), None);
+    // A clock that was set back makes no time.
+    let back = [stay("staging", 500)];
+    assert_eq!(
+        failed(&back, "staging").unwrap().0,
+        "the version was in staging for 0s, not for 1d"
+    );
+    let odd = [stay("staging", 10), stay("testing", 900)];
+    assert_eq!(failed(&odd, "testing"), None, "until now at most");
+}
+
+#[test]
+fn only_those_may_whom_a_pattern_fits() {
+    let policy = policy("[stage.production]\nwho = ['*@example.org', 'Release Bot*']");
+    for (author, may) in [
+        ("Ada <ada@example.org>", true),
+        ("Ada <ADA@Example.Org>", true),
+        ("Release Bot 3 <x@y>", true),
+        ("Eve <ada@example.org.evil.net>", false),
+        ("ada@example.org <eve@evil.net>", false),
+        ("", false),
+    ] {
+        let failed = Case { author, ..Case::good() }.failed(&policy);
+        assert_eq!(failed.is_empty(), may, "{author}");
+    }
+}
+
+#[test]
+fn who_has_been_in_a_full_stage_for_the_longest_goes() {
+    let policy = policy("[stage.production]\ncapacity = 2\ndisplaced = 'testing'");
+    let two = [("v1", "production", 5), ("v2", "production", 3), ("v3", "staging", 1)];
+    assert_eq!(Case::with(&two).displaced(&policy), ["v2 production testing"]);
+    assert_eq!(Case::with(&two[..1]).displaced(&policy), [""; 0]);
+    let ties = [("b", "production", 5), ("a", "production", 5)];
+    assert_eq!(Case::with(&ties).displaced(&policy), ["a production testing"]);
+    // More than it holds, since the rule is newer than they are: all of them make room.
+    let many = [("a", "production", 1), ("b", "production", 2), ("c", "production", 3)];
+    assert_eq!(
+        Case::with(&many).displaced(&policy),
+        ["a production testing", "b production testing"]
+    );
+    // The version itself takes no place twice, and does not displace by staying.
+    let itself = [("v9", "production", 1), ("v1", "production", 2)];
+    let stays = Case { from: name("production"), ..Case::with(&itself) };
+    assert_eq!(stays.displaced(&policy), [""; 0]);
+}
+
+#[test]
+fn a_full_stage_refuses_where_nothing_says_who_goes() {
+    let policy = policy("[stage.production]\ncapacity = 1");
+    let verdict = Case::with(&[("v1", "production", 5)]).check(&policy);
+    assert_eq!(verdict.displaced, []);
+    assert_eq!(verdict.failed[0].rule, "stage.production.capacity");
+    assert_eq!(verdict.failed[0].message, "production holds 1 and is full (v1)");
+    assert_eq!(Case::with(&[]).failed(&policy), [""; 0]);
+}
+
+#[test]
+fn the_displaced_displace_in_turn() {
+    let chain = policy(
+        "[stage.production]\ncapacity = 1\ndisplaced = 'staging'\n\
+         [stage.staging]\ncapacity = 2\ndisplaced = 'testing'",
+    );
+    assert_eq!(chain.crowded_by(&name("production")), [&name("production"), &name("staging")]);
+    let full =
+        [("p", "production", 1), ("s1", "staging", 7), ("s2", "staging", 6), ("v9", "staging", 2)];
+    assert_eq!(
+        Case::with(&full).displaced(&chain),
+        ["p production staging", "s2 staging testing"],
+        "the place that the version leaves is free, those who just came stay"
+    );
+    // Many who come at once to a small stage go on in the same transaction.
+    let crowd = [("a", "production", 1), ("b", "production", 2), ("c", "production", 3)];
+    assert_eq!(
+        Case::with(&crowd).displaced(&chain),
+        ["a production testing", "b production staging", "c production staging"]
+    );
+    let blocked = policy(
+        "[stage.production]\ncapacity = 1\ndisplaced = 'staging'\n[stage.staging]\ncapacity = 1",
+    );
+    let full = [("p", "production", 1), ("s", "staging", 7)];
+    let verdict = Case::with(&full).check(&blocked);
+    assert_eq!(verdict.failed[0].rule, "stage.staging.capacity");
+    assert_eq!(
+        verdict.failed[0].message,
+        "staging holds 1 and is full (s), so nothing can be displaced to it"
+    );
+}
+
+#[test]
+fn the_order_tells_what_is_next() {
+    let policy = policy("stages = ['dev', 'qa', 'live']");
+    assert_eq!(policy.next_stage(&name("dev")).unwrap().as_str(), "qa");
+    assert_eq!(policy.next_stage(&name("qa")).unwrap().as_str(), "live");
+    for (stage, message) in [
+        ("live", "'live' is the last stage"),
+        ("disabled", "the stage 'disabled' is outside of the order of stages"),
+        ("testing", "the stage 'testing' is not in the order of stages"),
+    ] {
+        let error = policy.next_stage(&name(stage)).unwrap_err();
+        assert_eq!((error.kind(), error.message()), (ErrorKind::Refused, message));
+    }
+    let error = policy.check_stage(&name("lvie")).unwrap_err();
+    assert_eq!(error.hint(), Some("did you mean 'live'? The stages are dev, qa, live, disabled"));
+    assert_eq!(
+        policy.check(&Case::new("dev", "production").change()).unwrap_err().kind(),
+        ErrorKind::Invalid
+    );
+}
+
+#[test]
+fn a_record_tells_where_a_version_has_been() {
+    use crate::record::{Extra, RunReference, StageReason, VersionRecord};
+    let run = RunReference {
+        uuid: uuid::Uuid::nil(),
+        name: name("train"),
+        project: "ada/digits".parse().unwrap(),
+        commit: crate::Id::NULL,
+        extra: Extra::new(),
+    };
+    let author = "Ada <ada@example.org>".to_owned();
+    let mut version = VersionRecord::new(uuid::Uuid::nil(), name("v1"), run, author, at(0));
+    for (stage, hours) in [("testing", 0), ("staging", 5), ("staging", 20)] {
+        version.enter(name(stage), StageReason::default(), at(hours));
+    }
+    assert_eq!(
+        Stay::all_of(&version),
+        [stay("testing", 0), stay("staging", 5), stay("staging", 5)]
+    );
+}
