@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use super::revision::{Base, Step};
 use super::{History, ReflogEntry, Revision, from_oid, git_error, to_object_id};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::id::{Id, ObjectKind};
 use crate::name::{Name, ProjectName, RefKind, RefName};
 use crate::suggest;
@@ -122,7 +122,10 @@ impl History {
                 None => return Err(no_current_run()),
             },
             Base::Head => Start::Head(self.find_head(revision)?),
-            Base::Latest | Base::Stage(_) => return Err(self.no_stages(project)?),
+            // What is newest is told by records, which are not read here.
+            Base::Latest | Base::Stage(_) => {
+                return Err(Error::internal(format!("'{revision}' was not looked up")));
+            }
         })
     }
 
@@ -258,16 +261,6 @@ impl History {
             }
             None => Err(Error::internal(format!("the object {peeled} vanished"))),
         }
-    }
-
-    /// The error for `@STAGE` and `@latest`: versions are not made yet by this version of art.
-    fn no_stages(&self, project: &ProjectName) -> Result<Error> {
-        let versions = self.refs(&RefName::prefix(RefKind::Version, project))?;
-        Ok(if versions.is_empty() {
-            Error::not_found(format!("there is no version in '{project}'"))
-        } else {
-            Error::new(ErrorKind::Unsupported, "stages need a newer art").with_hint("update art")
-        })
     }
 }
 

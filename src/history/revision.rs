@@ -18,7 +18,7 @@ use bstr::ByteSlice;
 
 use crate::error::{Error, Result};
 use crate::id::Id;
-use crate::name::{Name, ProjectName, RefName};
+use crate::name::{Name, ProjectName, RefKind, RefName};
 use crate::tree_path::{TreePath, escaped};
 
 /// The name of a commit and of a path in it.
@@ -79,6 +79,40 @@ impl Revision {
     /// The path behind it; the root if there is none.
     pub fn path(&self) -> &TreePath {
         &self.path
+    }
+
+    /// The stage, if it names the newest version in one.
+    pub fn stage(&self) -> Option<&Name> {
+        match &self.base {
+            Base::Stage(stage) => Some(stage),
+            _ => None,
+        }
+    }
+
+    /// Whether it names the newest version.
+    pub fn is_latest(&self) -> bool {
+        self.base == Base::Latest
+    }
+
+    /// The ref of the version that it names by its name, in the project that it names or in
+    /// `project`; nothing if it names something else, an earlier state or a path.
+    pub fn as_version(&self, project: &ProjectName) -> Option<RefName> {
+        if self.moves_ago.is_some() || !self.steps.is_empty() || !self.path.is_root() {
+            return None;
+        }
+        let project = self.project.as_ref().unwrap_or(project);
+        match &self.base {
+            Base::Named(name) => Some(RefName::version(project.clone(), name.clone())),
+            Base::Ref(name) if name.kind() == RefKind::Version => Some(name.clone()),
+            _ => None,
+        }
+    }
+
+    /// The same revision with the ref `name` in the place of what it starts from.
+    #[must_use]
+    pub fn with_base(mut self, name: &RefName) -> Self {
+        self.base = Base::Ref(name.clone());
+        self
     }
 
     /// The same revision where `run` is the current run, whatever `HEAD` says.

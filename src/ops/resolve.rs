@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 
+use super::version::find_moving;
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::{EntryMode, Revision, TreeEntry};
@@ -74,11 +75,11 @@ pub struct Resolved {
 pub fn resolve(repo: &Repository, revision: &Revision) -> Result<Resolved> {
     let history = repo.history();
     let wanted = match &repo.settings().run {
-        Some(run) => {
+        Some(run) if revision.stage().is_none() && !revision.is_latest() => {
             let project = repo.settings().project.clone();
             revision.clone().with_current(&RefName::run(project, run.clone()))
         }
-        None => revision.clone(),
+        _ => find_moving(repo, revision)?.unwrap_or_else(|| revision.clone()),
     };
     let found = history
         .resolve(&wanted, &repo.settings().project)

@@ -32,7 +32,7 @@ pub(crate) use change::{change_run, commit_record, create_run};
 pub(crate) use load::{LoadedRun, find_run, load_run, run_reference};
 pub(crate) use many::read_runs;
 pub use prepare::NewRun;
-pub(crate) use prepare::{Wanted, Which, already_there, find_entry, prepare_run};
+pub(crate) use prepare::{PreparedRun, Wanted, Which, already_there, find_entry, prepare_run};
 
 /// What to run, and what to keep of it.
 #[derive(Debug, Default)]

@@ -88,7 +88,7 @@ pub(crate) struct PreparedRun {
     pub(crate) artifacts: Option<Id>,
     /// Whether it is made by this write.
     pub(crate) created: bool,
-    pub(super) record: RunRecord,
+    pub(crate) record: RunRecord,
     record_id: Option<Id>,
 }
 

@@ -13,10 +13,11 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::run::{NewRun, Wanted, Which, prepare_run};
+use super::run::{NewRun, PreparedRun, Wanted, Which, prepare_run};
 use super::snapshot::{Ignores, Snapshot};
 use crate::content::{Session, Stored};
 use crate::error::{Error, ErrorKind, Result};
+use crate::fs::lock::FileLock;
 use crate::history::{Commit, EntryMode, Expected, ObjectWriter, TreeEntry};
 use crate::id::Id;
 use crate::name::{Name, ProjectName, RefName};
@@ -103,7 +104,7 @@ pub struct UploadOutcome {
 }
 
 /// Takes sources into the store, one after the other, and remembers what became of them.
-struct Intake<'a> {
+pub(crate) struct Intake<'a> {
     repo: &'a Repository,
     session: Session,
     options: &'a UploadOptions,
@@ -111,6 +112,17 @@ struct Intake<'a> {
     wanted: Wanted<'a>,
     edits: Vec<(TreePath, EntryMode, Id)>,
     outcome: Taken,
+    _lock: FileLock,
+}
+
+/// A run with what was taken in, to be pointed at.
+pub(crate) struct RunCommit {
+    /// The run as it was, or as it will be.
+    pub(crate) run: PreparedRun,
+    /// The tree of its artifacts.
+    pub(crate) tree: Id,
+    /// The commit; `None` if the run holds all of it already.
+    pub(crate) commit: Option<Id>,
 }
 
 /// What was taken in from all sources together.
@@ -132,11 +144,31 @@ pub fn upload(
     input: &mut dyn Read,
     progress: &dyn Progress,
 ) -> Result<UploadOutcome> {
+    let intake = take_in(repo, options, input, progress)?;
+    loop {
+        // Another upload to the same run may come first: then the same on top of what it left.
+        match intake.record() {
+            Err(error) if error.kind() == ErrorKind::Moved => {}
+            other => {
+                progress.end();
+                return other;
+            }
+        }
+    }
+}
+
+/// Takes all sources into the store. No run has them yet.
+pub(crate) fn take_in<'a>(
+    repo: &'a Repository,
+    options: &'a UploadOptions,
+    input: &mut dyn Read,
+    progress: &'a dyn Progress,
+) -> Result<Intake<'a>> {
     let placements = plan_placements(options)?;
     if !options.no_ignore {
         placements.iter().try_for_each(|placement| placement.refuse_ignored(repo))?;
     }
-    let _lock = repo.lock_shared()?;
+    let lock = repo.lock_shared()?;
     let mut intake = Intake {
         repo,
         session: repo.content().begin()?,
@@ -145,6 +177,7 @@ pub fn upload(
         wanted: options.wanted(),
         edits: Vec::new(),
         outcome: Taken::default(),
+        _lock: lock,
     };
     let mut writer = repo.history().writer()?;
     for placement in &placements {
@@ -153,16 +186,8 @@ pub fn upload(
     if !intake.outcome.failed.is_empty() && !options.keep_going {
         return Err(refuse(&intake.outcome.failed));
     }
-    loop {
-        // Another upload to the same run may come first: then the same on top of what it left.
-        match intake.record(writer) {
-            Err(error) if error.kind() == ErrorKind::Moved => writer = repo.history().writer()?,
-            other => {
-                progress.end();
-                return other;
-            }
-        }
-    }
+    writer.flush()?;
+    Ok(intake)
 }
 
 impl UploadOptions {
@@ -236,16 +261,33 @@ impl Intake<'_> {
         Ok(())
     }
 
-    /// Makes the commit and moves the refs.
-    fn record(&self, mut writer: ObjectWriter<'_>) -> Result<UploadOutcome> {
-        let (repo, options) = (self.repo, self.options);
-        let mut run = prepare_run(repo, &self.wanted)?;
-        let tree = edits::apply_edits(&mut writer, run.artifacts, &self.edits, options.merge)?;
+    /// The tree of a run that had `base` before.
+    pub(crate) fn tree(&self, writer: &mut ObjectWriter<'_>, base: Option<Id>) -> Result<Id> {
+        edits::apply_edits(writer, base, &self.edits, self.options.merge)
+    }
+
+    /// The subject of the run's commit.
+    pub(crate) fn subject(&self) -> String {
+        self.options.subject()
+    }
+
+    /// Adds the run's commit to `writer`.
+    pub(crate) fn commit_run(&self, writer: &mut ObjectWriter<'_>) -> Result<RunCommit> {
+        let mut run = prepare_run(self.repo, &self.wanted)?;
+        let tree = self.tree(writer, run.artifacts)?;
         let mut commit = None;
         if run.created || Some(tree) != run.artifacts {
-            let record = run.write_record(&mut writer, tree)?;
-            commit = Some(self.write_commit(&mut writer, &run.parents, record, tree)?);
+            let record = run.write_record(writer, tree)?;
+            commit = Some(self.write_commit(writer, &run.parents, record, tree)?);
         }
+        Ok(RunCommit { run, tree, commit })
+    }
+
+    /// Makes the commit and moves the refs.
+    fn record(&self) -> Result<UploadOutcome> {
+        let (repo, options) = (self.repo, self.options);
+        let mut writer = repo.history().writer()?;
+        let RunCommit { run, tree, commit } = self.commit_run(&mut writer)?;
         writer.flush()?;
         let head = commit.or(run.parents.first().copied());
         let head = head.ok_or_else(|| Error::internal("a run without a commit"))?;

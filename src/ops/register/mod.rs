@@ -1,0 +1,317 @@
+//! `art register`: pins the commit of a run, or artifacts of it, under the name of a version.
+
+mod options;
+mod path;
+mod pin;
+
+use std::io::Read;
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::version::{
+    DisplacedVersion, LoadedVersion, ProjectPolicy, RecordChange, Said, VersionDraft,
+    change_records, enter_first_stage, enter_stage, is_there, project_policy, try_load_version,
+};
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::Id;
+use crate::name::{Name, ProjectName, RefName};
+use crate::progress::Progress;
+use crate::record::VersionRecord;
+use crate::repo::Repository;
+
+pub use options::{RegisterOptions, RegisterSource};
+use path::Taken;
+use pin::{Pin, find_pin};
+
+/// The longest text for people to read first, in bytes.
+pub const README_MAX_LEN: usize = 1 << 20;
+
+/// What registering did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RegisterAction {
+    /// The version is new.
+    Created,
+    /// The version was there and was changed.
+    Updated,
+    /// The version was there and is as asked for.
+    Unchanged,
+}
+
+/// What became of a version.
+#[derive(Debug, Clone, Serialize)]
+pub struct RegisterOutcome {
+    /// The version.
+    pub version: Name,
+    /// Its project.
+    pub project: ProjectName,
+    /// What stays the same when its name changes.
+    pub uuid: Uuid,
+    /// What was done.
+    pub action: RegisterAction,
+    /// Its newest commit.
+    pub commit: Id,
+    /// The stage it is in.
+    pub stage: Name,
+    /// The run it is made from.
+    pub run: Name,
+    /// The commit of the run that it pins.
+    pub run_commit: Id,
+    /// Whether the run was made for it, from a path.
+    pub new_run: bool,
+    /// The artifacts it took; none means all that the run held.
+    pub artifacts: Vec<Name>,
+    /// Versions that had to leave its stage for it, and where they went.
+    pub displaced: Vec<DisplacedVersion>,
+    /// The operation, to be undone; `None` if nothing had to change.
+    pub operation: Option<String>,
+}
+
+/// Makes a version, or changes one with `force`. The same again is fine.
+///
+/// Fails with [`AlreadyExists`](ErrorKind::AlreadyExists) if there is another version of that name
+/// and `force` was not given, with [`NotFound`](ErrorKind::NotFound) for a run or artifacts that
+/// are not there, and with [`Policy`](ErrorKind::Policy) where the project's rules refuse. `input`
+/// is what the path `-` reads.
+pub fn register(
+    repo: &Repository,
+    options: &RegisterOptions,
+    input: &mut dyn Read,
+    progress: &dyn Progress,
+) -> Result<RegisterOutcome> {
+    if let Some(readme) = options.readme.as_ref().filter(|text| text.len() > README_MAX_LEN) {
+        let message =
+            format!("the readme has {} bytes; it may have {README_MAX_LEN}", readme.len());
+        return Err(Error::invalid(message).with_hint("upload it as a file of the run: art upload"));
+    }
+    let project = options.project.as_ref().unwrap_or(&repo.settings().project);
+    let reference = RefName::version(project.clone(), options.name.clone());
+    let taken = match &options.source {
+        RegisterSource::Path(upload) => Some(Taken::take(repo, options, upload, input, progress)?),
+        _ => None,
+    };
+    let changed = change_records(repo, &options.command, |change| {
+        let existing = try_load_version(repo, &reference)?;
+        Registration { options, reference: &reference, taken: taken.as_ref() }
+            .apply(change, existing.as_ref())
+    })?;
+    progress.end();
+    let operation = changed.operation.map(|operation| operation.id);
+    Ok(RegisterOutcome { operation, ..changed.value })
+}
+
+/// A version that is about to be registered.
+struct Registration<'a> {
+    options: &'a RegisterOptions,
+    reference: &'a RefName,
+    /// What was taken in from a path.
+    taken: Option<&'a Taken<'a>>,
+}
+
+impl Registration<'_> {
+    fn apply(
+        &self,
+        change: &mut RecordChange<'_>,
+        existing: Option<&LoadedVersion>,
+    ) -> Result<RegisterOutcome> {
+        let rules = project_policy(change.repo(), self.reference.project())?;
+        if let Some(stage) = &self.options.stage {
+            rules.policy.check_stage(stage)?;
+        }
+        match existing {
+            None => self.create(change, &rules),
+            Some(version) if self.options.force => self.update(change, &rules, version),
+            Some(version) => self.compare(change, version),
+        }
+    }
+
+    /// Makes the version.
+    fn create(
+        &self,
+        change: &mut RecordChange<'_>,
+        rules: &ProjectPolicy,
+    ) -> Result<RegisterOutcome> {
+        let pin = self.pin(change)?;
+        let mut record = VersionRecord::new(
+            Uuid::new_v4(),
+            self.options.name.clone(),
+            pin.run.clone(),
+            change.author(),
+            change.now(),
+        );
+        record.kind = pin.kind.unwrap_or_default();
+        enter_first_stage(change, rules, &mut record, "A new artifact version is created");
+        let mut draft = VersionDraft {
+            record,
+            content: None,
+            readme: None,
+            artifacts: None,
+            others: Vec::new(),
+        };
+        self.repin(&mut draft, &pin);
+        self.describe(change, &mut draft)?;
+        let displaced = self.enter(change, rules, &mut draft)?;
+        let run = &pin.run;
+        let subject = format!("register: from run {} at {}", run.name, run.commit.short());
+        let parents = pin.parents.clone();
+        let commit = change.create_version(self.reference.clone(), &draft, parents, &subject)?;
+        Ok(self.outcome(&draft, commit, RegisterAction::Created, displaced))
+    }
+
+    /// Changes the version that is there: what was given, and nothing else.
+    fn update(
+        &self,
+        change: &mut RecordChange<'_>,
+        rules: &ProjectPolicy,
+        version: &LoadedVersion,
+    ) -> Result<RegisterOutcome> {
+        let mut draft = self.wanted(change, version, false)?;
+        let displaced = self.enter(change, rules, &mut draft)?;
+        let commit = change.update_version(version, &draft, "register: changed")?;
+        let action =
+            if commit.is_some() { RegisterAction::Updated } else { RegisterAction::Unchanged };
+        Ok(self.outcome(&draft, commit.unwrap_or(version.commit), action, displaced))
+    }
+
+    /// Finds that the version that is there is as asked for, or refuses.
+    fn compare(
+        &self,
+        change: &mut RecordChange<'_>,
+        version: &LoadedVersion,
+    ) -> Result<RegisterOutcome> {
+        let draft = self.wanted(change, version, true)?;
+        let said = self.said();
+        let is_staged =
+            self.options.stage.as_ref().is_none_or(|stage| is_there(&draft.record, stage, &said));
+        if draft != version.draft || !is_staged {
+            let (name, project) = (self.reference.name(), self.reference.project());
+            let message = format!("there is a version '{name}' in {project} already");
+            let hint = "change what is given and keep the rest and all history: --force";
+            return Err(Error::new(ErrorKind::AlreadyExists, message).with_hint(hint));
+        }
+        Ok(self.outcome(&draft, version.commit, RegisterAction::Unchanged, Vec::new()))
+    }
+
+    /// The version that is there with all that was given, but the stage. `is_comparison`: the
+    /// current run counts as given, and what was taken in from a path is only looked at.
+    fn wanted(
+        &self,
+        change: &mut RecordChange<'_>,
+        version: &LoadedVersion,
+        is_comparison: bool,
+    ) -> Result<VersionDraft> {
+        let mut draft = version.draft.clone();
+        let options = self.options;
+        match (&options.source, self.taken) {
+            (_, Some(taken)) if taken.is_in(change.writer(), &draft)? => {}
+            (_, Some(_)) if is_comparison => draft.artifacts = None,
+            (RegisterSource::Current, _) if !is_comparison => {
+                if !options.artifacts.is_empty() {
+                    let pin = pin::repin_named(change, version, &options.artifacts)?;
+                    self.repin(&mut draft, &pin);
+                }
+            }
+            _ => match self.pin(change) {
+                Ok(pin) => self.repin(&mut draft, &pin),
+                // Nothing was named, and nothing is current: what is there is not in question.
+                Err(error)
+                    if is_comparison
+                        && error.kind() == ErrorKind::NotFound
+                        && matches!(options.source, RegisterSource::Current) => {}
+                Err(error) => return Err(error),
+            },
+        }
+        self.describe(change, &mut draft)?;
+        Ok(draft)
+    }
+
+    fn pin(&self, change: &mut RecordChange<'_>) -> Result<Pin> {
+        match self.taken {
+            Some(taken) => taken.commit(change),
+            None => find_pin(change.repo(), self.options, change.writer()),
+        }
+    }
+
+    fn repin(&self, draft: &mut VersionDraft, pin: &Pin) {
+        let is_same_run = draft.record.run.uuid == pin.run.uuid;
+        let extra = std::mem::take(&mut draft.record.run.extra);
+        draft.record.run = pin.run.clone();
+        if is_same_run {
+            draft.record.run.extra = extra;
+        }
+        draft.record.artifacts.clone_from(&pin.names);
+        draft.artifacts = pin.artifacts;
+    }
+
+    /// Puts what was said about the version into `draft`.
+    fn describe(&self, change: &mut RecordChange<'_>, draft: &mut VersionDraft) -> Result<()> {
+        let options = self.options;
+        if let Some(description) = &options.description {
+            draft.record.description.clone_from(description);
+        }
+        if let Some(tags) = &options.tags {
+            draft.record.tags = tags.clone();
+        }
+        if let Some(kind) = options.kind {
+            draft.record.kind = kind;
+        }
+        if let Some(content) = &options.content {
+            let blob = change.writer().blob(content.text().as_bytes())?;
+            draft.content = Some((content.format(), blob));
+        }
+        if let Some(readme) = &options.readme {
+            draft.readme = Some(change.writer().blob(readme.as_bytes())?);
+        }
+        Ok(())
+    }
+
+    /// Puts the version in the stage that was asked for.
+    fn enter(
+        &self,
+        change: &mut RecordChange<'_>,
+        rules: &ProjectPolicy,
+        draft: &mut VersionDraft,
+    ) -> Result<Vec<DisplacedVersion>> {
+        let said = self.said();
+        match &self.options.stage {
+            Some(stage) if !is_there(&draft.record, stage, &said) => enter_stage(
+                change,
+                self.reference.project(),
+                rules,
+                &mut draft.record,
+                (stage, &said),
+            ),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    fn said(&self) -> Said {
+        Said { reason: self.options.reason.clone(), message: self.options.message.clone() }
+    }
+
+    fn outcome(
+        &self,
+        draft: &VersionDraft,
+        commit: Id,
+        action: RegisterAction,
+        displaced: Vec<DisplacedVersion>,
+    ) -> RegisterOutcome {
+        let record = &draft.record;
+        RegisterOutcome {
+            version: record.name.clone(),
+            project: self.reference.project().clone(),
+            uuid: record.uuid,
+            action,
+            commit,
+            stage: record.stage.clone(),
+            run: record.run.name.clone(),
+            run_commit: record.run.commit,
+            new_run: action != RegisterAction::Unchanged
+                && self.taken.is_some_and(|taken| taken.was_committed()),
+            artifacts: record.artifacts.clone(),
+            displaced,
+            operation: None,
+        }
+    }
+}

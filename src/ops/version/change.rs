@@ -1,0 +1,165 @@
+//! The one door through which records of versions and projects change.
+//!
+//! A writer holds the lock on all refs from reading the records to moving the refs, so what it read
+//! is what it changes, however many others want to: nobody has to read again, and nothing gets
+//! lost. It holds it for some milliseconds and waits for nothing under it.
+
+use super::load::{LoadedVersion, VersionDraft};
+use crate::clock::Timestamp;
+use crate::error::Result;
+use crate::history::{
+    Commit, EntryMode, Expected, ObjectWriter, Operation, Signature, Transaction, TreeEntry,
+};
+use crate::id::Id;
+use crate::name::RefName;
+use crate::record::{ProjectRecord, Record};
+use crate::repo::Repository;
+
+/// What came of a change.
+#[derive(Debug)]
+pub(crate) struct Changed<T> {
+    /// What the change returned.
+    pub(crate) value: T,
+    /// What was recorded; `None` if nothing had to change.
+    pub(crate) operation: Option<Operation>,
+}
+
+/// Records that are being changed, while nobody else moves a ref.
+pub(crate) struct RecordChange<'r> {
+    repo: &'r Repository,
+    writer: ObjectWriter<'r>,
+    transaction: Transaction<'r>,
+    who: Signature,
+    moves: usize,
+}
+
+/// Runs `body` under the lock on all refs and moves the refs as it says, all or none.
+///
+/// `command` is what was typed, for the log of operations. If `body` fails, nothing has changed.
+pub(crate) fn change_records<T>(
+    repo: &Repository,
+    command: &str,
+    body: impl FnOnce(&mut RecordChange<'_>) -> Result<T>,
+) -> Result<Changed<T>> {
+    let _lock = repo.lock_shared()?;
+    let guard = repo.history().lock_refs(repo.settings().lock_timeout)?;
+    let who = repo.signature();
+    let mut change = RecordChange {
+        repo,
+        writer: repo.history().writer()?,
+        transaction: repo.history().transaction(&who, command),
+        who,
+        moves: 0,
+    };
+    let value = body(&mut change)?;
+    if change.moves == 0 {
+        return Ok(Changed { value, operation: None });
+    }
+    change.writer.flush()?;
+    let operation = change.transaction.commit_holding(guard)?;
+    Ok(Changed { value, operation: Some(operation) })
+}
+
+impl<'r> RecordChange<'r> {
+    /// The repository.
+    pub(crate) fn repo(&self) -> &'r Repository {
+        self.repo
+    }
+
+    /// When this happens.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.who.time
+    }
+
+    /// Who does it: `NAME <EMAIL>`.
+    pub(crate) fn author(&self) -> String {
+        format!("{} <{}>", self.who.name, self.who.email)
+    }
+
+    /// Where objects are added.
+    pub(crate) fn writer(&mut self) -> &mut ObjectWriter<'r> {
+        &mut self.writer
+    }
+
+    /// The transaction, for what is no record.
+    pub(crate) fn transaction(&mut self) -> &mut Transaction<'r> {
+        self.moves += 1;
+        &mut self.transaction
+    }
+
+    /// Points `name` at `commit`, or deletes it.
+    pub(crate) fn move_ref(
+        &mut self,
+        name: RefName,
+        expected: Option<Id>,
+        commit: Option<Id>,
+        subject: &str,
+    ) {
+        let expected = expected.map_or(Expected::Absent, Expected::Id);
+        self.transaction().update(name, expected, commit, subject);
+    }
+
+    /// Adds the commit of a new version, made from `parents`, and its ref.
+    pub(crate) fn create_version(
+        &mut self,
+        name: RefName,
+        draft: &VersionDraft,
+        parents: Vec<Id>,
+        subject: &str,
+    ) -> Result<Id> {
+        let commit = self.commit_version(draft, parents, subject)?;
+        self.move_ref(name, None, Some(commit), subject);
+        Ok(commit)
+    }
+
+    /// Adds the commit that makes `draft` of `version`, and moves its ref; `None` if it is that
+    /// already.
+    pub(crate) fn update_version(
+        &mut self,
+        version: &LoadedVersion,
+        draft: &VersionDraft,
+        subject: &str,
+    ) -> Result<Option<Id>> {
+        if *draft == version.draft {
+            return Ok(None);
+        }
+        let parents = vec![version.commit, draft.record.run.commit];
+        let commit = self.commit_version(draft, parents, subject)?;
+        self.move_ref(version.reference.clone(), Some(version.commit), Some(commit), subject);
+        Ok(Some(commit))
+    }
+
+    /// Adds a commit of a version that no ref points at yet.
+    pub(crate) fn commit_version(
+        &mut self,
+        draft: &VersionDraft,
+        parents: Vec<Id>,
+        subject: &str,
+    ) -> Result<Id> {
+        let tree = draft.write(&mut self.writer)?;
+        self.commit(tree, parents, subject)
+    }
+
+    /// Writes the record of a project, whose last commit is `before`, and moves its ref.
+    pub(crate) fn write_project(
+        &mut self,
+        record: &ProjectRecord,
+        before: Option<Id>,
+        subject: &str,
+    ) -> Result<Id> {
+        let blob = self.writer.blob(&record.encode()?)?;
+        let name = ProjectRecord::FILE.into();
+        let tree = self.writer.tree(vec![TreeEntry { name, mode: EntryMode::File, id: blob }])?;
+        let commit = self.commit(tree, before.into_iter().collect(), subject)?;
+        let reference = RefName::project_record(record.name.clone());
+        self.move_ref(reference, before, Some(commit), subject);
+        Ok(commit)
+    }
+
+    /// Adds a commit by who acts, now.
+    pub(crate) fn commit(&mut self, tree: Id, parents: Vec<Id>, subject: &str) -> Result<Id> {
+        let (author, committer) = (self.who.clone(), self.who.clone());
+        let message = subject.to_owned();
+        self.writer.commit(&Commit { tree, parents, author, committer, message })
+    }
+}

@@ -1,0 +1,92 @@
+//! Which version is meant: `v1`, `OWNER/PROJECT:v1`, `@STAGE`, `@latest`.
+
+use std::cmp::Reverse;
+
+use super::index::{IndexedVersion, read_index};
+use super::load::{LoadedVersion, load_version};
+use crate::error::{Error, Result};
+use crate::history::Revision;
+use crate::name::{Name, ProjectName, RefKind, RefName};
+use crate::repo::Repository;
+use crate::suggest;
+
+/// The version that `revision` names, as it is now.
+pub(crate) fn find_version(repo: &Repository, revision: &Revision) -> Result<LoadedVersion> {
+    load_version(repo, &name_version(repo, revision)?)
+}
+
+/// The ref of the version that `revision` names; it may not exist, if it is named by its name.
+///
+/// Fails with [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) for what names no version, but a
+/// run, a commit, a path or an earlier state.
+pub(crate) fn name_version(repo: &Repository, revision: &Revision) -> Result<RefName> {
+    let found = find_moving(repo, revision)?.unwrap_or_else(|| revision.clone());
+    let project = revision.project().unwrap_or(&repo.settings().project);
+    found.as_version(project).ok_or_else(|| {
+        Error::invalid(format!("'{revision}' does not name a version")).with_hint(
+            "name one as v1, OWNER/PROJECT:v1, @production or @latest; see: art versions",
+        )
+    })
+}
+
+/// The revision with a version's full name in the place of `@STAGE` or `@latest`; `None` if
+/// `revision` has neither.
+pub(crate) fn find_moving(repo: &Repository, revision: &Revision) -> Result<Option<Revision>> {
+    let project = revision.project().unwrap_or(&repo.settings().project);
+    let name = match revision.stage() {
+        Some(stage) => newest_in_stage(repo, project, stage)?,
+        None if revision.is_latest() => newest(repo, project)?,
+        None => return Ok(None),
+    };
+    Ok(Some(revision.clone().with_base(&name)))
+}
+
+/// The order of versions by age: by when they were made, then changed, then by name.
+pub(crate) fn age(version: &IndexedVersion) -> impl Ord + use<> {
+    let summary = &version.summary;
+    (summary.created_at, summary.updated_at, Reverse(summary.name.clone()))
+}
+
+fn newest(repo: &Repository, project: &ProjectName) -> Result<RefName> {
+    let versions = read_index(repo, Some(project))?;
+    let newest = versions.into_iter().max_by_key(age);
+    newest.map(|version| version.reference).ok_or_else(|| {
+        Error::not_found(format!("there is no version in '{project}'"))
+            .with_hint("make one: art register VERSION")
+    })
+}
+
+fn newest_in_stage(repo: &Repository, project: &ProjectName, stage: &Name) -> Result<RefName> {
+    let versions = read_index(repo, Some(project))?;
+    let in_stage = versions.iter().filter(|version| version.summary.stage == *stage);
+    if let Some(newest) = in_stage.max_by_key(|version| age(version)) {
+        return Ok(newest.reference.clone());
+    }
+    let error = Error::not_found(format!("no version of '{project}' is in the stage '{stage}'"));
+    let words = ["testing", "staging", "production", "disabled", "latest"];
+    let stages = versions.iter().map(|version| version.summary.stage.as_str()).chain(words);
+    let near = suggest::closest(stage.as_str(), stages.clone());
+    Err(match near.filter(|near| near != stage.as_str()) {
+        Some(near) if !words.contains(&stage.as_str()) => {
+            error.with_hint(format!("did you mean '@{near}'?"))
+        }
+        _ => error.with_hint("see which is where: art versions"),
+    })
+}
+
+/// Whether a project is there: it has a record, a run, a version or a tag, or is the repository's.
+pub(crate) fn project_exists(repo: &Repository, project: &ProjectName) -> Result<bool> {
+    if *project == repo.settings().project {
+        return Ok(true);
+    }
+    let record = RefName::project_record(project.clone());
+    if repo.history().try_find_ref(&record)?.is_some() {
+        return Ok(true);
+    }
+    for kind in [RefKind::Run, RefKind::Version, RefKind::Tag] {
+        if !repo.history().refs(&RefName::prefix(kind, project))?.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}

@@ -1,0 +1,20 @@
+//! What every verb on versions stands on: reading them, finding the one that is meant, and the one
+//! door through which their records change.
+
+mod change;
+mod disabled;
+mod find;
+mod index;
+mod load;
+mod stage_move;
+
+pub(crate) use change::{Changed, RecordChange, change_records};
+pub(crate) use disabled::refuse_disabled;
+pub(crate) use find::{age, find_moving, find_version, name_version, project_exists};
+pub use index::IndexedVersion;
+pub(crate) use index::read_index;
+pub(crate) use load::{LoadedVersion, VersionDraft, load_version, try_load_version};
+pub use stage_move::DisplacedVersion;
+pub(crate) use stage_move::{
+    ProjectPolicy, Said, asked, enter_first_stage, enter_stage, is_there, occupants, project_policy,
+};

@@ -1,0 +1,208 @@
+//! Puts a version in a stage: asks the policy, records the condition, makes room.
+
+use serde::Serialize;
+
+use super::change::RecordChange;
+use super::index::read_index;
+use super::load::load_version;
+use crate::error::Result;
+use crate::id::Id;
+use crate::name::{Name, ProjectName, RefName};
+use crate::record::policy::{Move, Occupant, Policy, Stay};
+use crate::record::{CREATED, ProjectRecord, Record, StageReason, VersionRecord};
+use crate::repo::Repository;
+use crate::tree_path::TreePath;
+
+/// The reason that is recorded where none was given.
+const UNSAID: &str = "ClientStageUpdate";
+
+/// The reason of versions that make room.
+const DISPLACED: &str = "Displaced";
+
+/// The rules of a project and where they stand.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ProjectPolicy {
+    /// The rules.
+    pub(crate) policy: Policy,
+    /// The commit of the project's record; nothing if it has none.
+    pub(crate) commit: Option<Id>,
+}
+
+impl ProjectPolicy {
+    /// What is recorded of a move that the rules allow.
+    pub(crate) fn verdict(&self) -> String {
+        match self.commit {
+            Some(commit) if !self.policy.is_free() => {
+                format!("allowed by policy {}", commit.short())
+            }
+            _ => "no policy".to_owned(),
+        }
+    }
+}
+
+/// Reads the rules of `project` as they are now.
+pub(crate) fn project_policy(repo: &Repository, project: &ProjectName) -> Result<ProjectPolicy> {
+    let history = repo.history();
+    let reference = RefName::project_record(project.clone());
+    let Some(commit) = history.try_find_ref(&reference)? else {
+        return Ok(ProjectPolicy::default());
+    };
+    let tree = history.read_commit(&commit)?.tree;
+    let file = TreePath::parse(ProjectRecord::FILE)?;
+    let entry = history.entry_at(&tree, &file)?.ok_or_else(|| {
+        let message = format!("the commit {commit} of {reference} has no {}", ProjectRecord::FILE);
+        crate::Error::corrupt(message).with_hint("art fsck")
+    })?;
+    let record = ProjectRecord::decode(&history.read_blob(&entry.id)?)?;
+    Ok(ProjectPolicy { policy: record.policy()?, commit: Some(commit) })
+}
+
+/// Why a version shall be put in a stage, as it was said.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Said {
+    /// A word for programs, if one was given.
+    pub(crate) reason: Option<String>,
+    /// A sentence for people; empty if none was given.
+    pub(crate) message: String,
+}
+
+/// A version that had to leave a stage because another one came.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DisplacedVersion {
+    /// The version.
+    pub version: Name,
+    /// The stage that it left.
+    pub from: Name,
+    /// The stage that it is in since.
+    pub to: Name,
+    /// The commit that records it.
+    pub commit: Id,
+}
+
+/// Gives a new version its first condition: it is in the first stage of its project.
+pub(crate) fn enter_first_stage(
+    change: &RecordChange<'_>,
+    rules: &ProjectPolicy,
+    record: &mut VersionRecord,
+    message: &str,
+) {
+    let why = StageReason {
+        reason: CREATED.to_owned(),
+        message: message.to_owned(),
+        author: change.author(),
+        verdict: rules.verdict(),
+    };
+    record.enter(rules.policy.first_stage().clone(), why, change.now());
+}
+
+/// Whether `record` is in the stage `to` already and nothing new is said about it.
+pub(crate) fn is_there(record: &VersionRecord, to: &Name, said: &Said) -> bool {
+    let last = record.stage_conditions.last();
+    let is_said = |reason: &String| last.is_some_and(|last| last.reason == *reason);
+    record.stage == *to && said.reason.as_ref().is_none_or(is_said)
+}
+
+/// Puts the version `record` of `project` in the stage `to`, if the rules allow it, and moves the
+/// versions that have to make room. The caller writes `record`.
+///
+/// Fails with [`Policy`](crate::ErrorKind::Policy) and every rule that refuses.
+pub(crate) fn enter_stage(
+    change: &mut RecordChange<'_>,
+    project: &ProjectName,
+    rules: &ProjectPolicy,
+    record: &mut VersionRecord,
+    (to, said): (&Name, &Said),
+) -> Result<Vec<DisplacedVersion>> {
+    let (author, now) = (change.author(), change.now());
+    let occupants = occupants(change.repo(), project, &rules.policy, to)?;
+    let asked = asked(record, to, said, &author, &occupants, now);
+    let displaced = rules.policy.check(&asked.as_move())?.into_displaced(&asked.as_move())?;
+    let why = |reason: &str, message: String| StageReason {
+        reason: reason.to_owned(),
+        message,
+        author: author.clone(),
+        verdict: rules.verdict(),
+    };
+    let reason = said.reason.as_deref().unwrap_or(UNSAID);
+    let comer = record.name.clone();
+    record.enter(to.clone(), why(reason, said.message.clone()), now);
+    let mut moved = Vec::new();
+    for leaver in displaced {
+        let reference = RefName::version(project.clone(), leaver.version.clone());
+        let version = load_version(change.repo(), &reference)?;
+        let mut draft = version.draft.clone();
+        draft.record.enter(leaver.to.clone(), why(DISPLACED, format!("displaced by {comer}")), now);
+        let subject = format!("stage: {} -> {} (displaced by {comer})", leaver.from, leaver.to);
+        if let Some(commit) = change.update_version(&version, &draft, &subject)? {
+            let (from, to) = (leaver.from, leaver.to);
+            moved.push(DisplacedVersion { version: leaver.version, from, to, commit });
+        }
+    }
+    Ok(moved)
+}
+
+/// The versions in the stages that may become too full by a move to `to`.
+pub(crate) fn occupants(
+    repo: &Repository,
+    project: &ProjectName,
+    policy: &Policy,
+    to: &Name,
+) -> Result<Vec<Occupant>> {
+    let stages = policy.crowded_by(to);
+    if stages.is_empty() {
+        return Ok(Vec::new());
+    }
+    let versions = read_index(repo, Some(project))?.into_iter();
+    let inside = versions.filter(|version| stages.contains(&&version.summary.stage));
+    Ok(inside
+        .map(|version| Occupant {
+            version: version.summary.name,
+            stage: version.summary.stage,
+            since: version.summary.staged_at,
+        })
+        .collect())
+}
+
+/// A question to the policy, with what it borrows.
+pub(crate) struct Asked<'a> {
+    record: &'a VersionRecord,
+    stays: Vec<Stay>,
+    to: &'a Name,
+    said: &'a Said,
+    author: &'a str,
+    occupants: &'a [Occupant],
+    now: crate::clock::Timestamp,
+}
+
+/// The question whether the version `record` may go to the stage `to`.
+pub(crate) fn asked<'a>(
+    record: &'a VersionRecord,
+    to: &'a Name,
+    said: &'a Said,
+    author: &'a str,
+    occupants: &'a [Occupant],
+    now: crate::clock::Timestamp,
+) -> Asked<'a> {
+    let stays = record.stage_conditions.iter();
+    let stays = stays.map(|stay| Stay { stage: stay.stage.clone(), since: stay.last_update_time });
+    Asked { record, stays: stays.collect(), to, said, author, occupants, now }
+}
+
+impl Asked<'_> {
+    /// In the policy's form.
+    pub(crate) fn as_move(&self) -> Move<'_> {
+        Move {
+            version: &self.record.name,
+            description: &self.record.description,
+            tags: &self.record.tags,
+            stays: &self.stays,
+            from: &self.record.stage,
+            to: self.to,
+            reason: self.said.reason.as_deref().unwrap_or_default(),
+            message: &self.said.message,
+            author: self.author,
+            now: self.now,
+            occupants: self.occupants,
+        }
+    }
+}
