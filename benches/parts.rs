@@ -277,6 +277,7 @@ fn get_back(repo: &Repository, target: &Path) {
         to: target.join("out"),
         force: false,
         unsafe_links: false,
+        allow_disabled: false,
         dry_run: false,
     };
     let outcome = download(repo, &options, &NoProgress).unwrap();

@@ -67,6 +67,7 @@
 //!     to: to.clone(),
 //!     force: false,
 //!     unsafe_links: false,
+//!     allow_disabled: false,
 //!     dry_run: false,
 //! };
 //! download(&repo, &options, &NoProgress)?;

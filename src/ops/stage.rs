@@ -23,8 +23,10 @@ pub struct StageOptions {
     pub version: Revision,
     /// Where to.
     pub to: StageTarget,
-    /// Why, in a word for programs; `ClientStageUpdate` if not given.
+    /// Why, in a word for programs, if anybody said.
     pub reason: Option<String>,
+    /// The word that is recorded where nobody said; `ClientStageUpdate` by custom.
+    pub unsaid: String,
     /// Why, for people; may be empty.
     pub message: String,
     /// Only if it is in this stage now.
@@ -103,7 +105,11 @@ fn apply(
         StageTarget::Next => rules.policy.next_stage(&from)?,
     };
     rules.policy.check_stage(to)?;
-    let said = Said { reason: options.reason.clone(), message: options.message.clone() };
+    let said = Said {
+        reason: options.reason.clone(),
+        unsaid: options.unsaid.clone(),
+        message: options.message.clone(),
+    };
     let mut draft = version.draft.clone();
     let (mut commit, mut displaced) = (None, Vec::new());
     if !is_there(&draft.record, to, &said) {

@@ -60,6 +60,11 @@ verbs! {
         Download download
         Lineage lineage
     }
+    "Versions" {
+        Register register
+        Stage stage
+        Promote promote
+    }
     "This tool" {
         Completions completions
         Man man

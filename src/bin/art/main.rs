@@ -10,7 +10,9 @@ mod env;
 mod report;
 mod revision;
 mod signals;
+mod stages;
 mod ui;
+mod version;
 
 use std::process::ExitCode;
 

@@ -11,7 +11,8 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::resolve::Resolved;
+use super::resolve::{RecordKind, Resolved};
+use super::version::refuse_disabled;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::atomic;
 use crate::fs::beneath::Beneath;
@@ -33,6 +34,8 @@ pub struct DownloadOptions {
     pub force: bool,
     /// Also makes links that point out of the destination.
     pub unsafe_links: bool,
+    /// Also of a version that is disabled.
+    pub allow_disabled: bool,
     /// Only finds out what would be done.
     pub dry_run: bool,
 }
@@ -51,11 +54,15 @@ pub struct DownloadOutcome {
 }
 
 /// Writes the files.
+///
+/// Fails with [`Policy`](ErrorKind::Policy) for a version that is disabled, unless `options` allow
+/// it.
 pub fn download(
     repo: &Repository,
     options: &DownloadOptions,
     progress: &dyn Progress,
 ) -> Result<DownloadOutcome> {
+    check_stage(repo, options)?;
     if !options.dry_run {
         atomic::create_dir_all(&options.to)?;
     }
@@ -85,6 +92,14 @@ pub fn download(
     }
     let written = outcome.written - failed.len() as u64;
     Err(could_not_restore(&failed, written))
+}
+
+fn check_stage(repo: &Repository, options: &DownloadOptions) -> Result<()> {
+    let source = &options.source;
+    if source.kind != RecordKind::Version || options.allow_disabled {
+        return Ok(());
+    }
+    refuse_disabled(repo, source.reference.as_ref(), source.commit)
 }
 
 fn could_not_restore(failed: &[(TreePath, Error)], written: u64) -> Error {

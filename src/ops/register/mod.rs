@@ -287,7 +287,12 @@ impl Registration<'_> {
     }
 
     fn said(&self) -> Said {
-        Said { reason: self.options.reason.clone(), message: self.options.message.clone() }
+        let options = self.options;
+        Said {
+            reason: options.reason.clone(),
+            unsaid: options.unsaid.clone(),
+            message: options.message.clone(),
+        }
     }
 
     fn outcome(

@@ -43,8 +43,10 @@ pub struct RegisterOptions {
     pub kind: Option<VersionKind>,
     /// The stage to put it in after that, by the rules of the project.
     pub stage: Option<Name>,
-    /// Why in that stage, in a word for programs.
+    /// Why in that stage, in a word for programs, if anybody said.
     pub reason: Option<String>,
+    /// The word that is recorded where nobody said.
+    pub unsaid: String,
     /// Why in that stage, for people; may be empty.
     pub message: String,
     /// Changes a version that is there already.
@@ -70,6 +72,7 @@ impl RegisterOptions {
             kind: None,
             stage: None,
             reason: None,
+            unsaid: "ClientStageUpdate".to_owned(),
             message: String::new(),
             force: false,
             allow_disabled: false,

@@ -135,7 +135,9 @@ fn pin_version(
     writer: &mut ObjectWriter<'_>,
 ) -> Result<Pin> {
     let record = version.record();
-    refuse_disabled(repo, version, options.allow_disabled)?;
+    if !options.allow_disabled {
+        refuse_disabled(repo, Some(&version.reference), version.commit)?;
+    }
     let mut names = record.artifacts.clone();
     let mut artifacts = version.draft.artifacts;
     if !options.artifacts.is_empty() {

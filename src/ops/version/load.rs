@@ -8,6 +8,7 @@ use crate::name::RefName;
 use crate::record::{Content, ContentFormat, Record, VersionRecord};
 use crate::repo::Repository;
 use crate::suggest;
+use crate::tree_path::TreePath;
 
 /// The text that people read first, beside the record.
 const README: &str = "README.md";
@@ -125,6 +126,16 @@ impl LoadedVersion {
         let bytes = repo.history().read_blob(&id)?;
         Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
     }
+}
+
+/// The record of the version that `commit` is a state of; `None` if it is one of something else.
+pub(crate) fn read_version_record(repo: &Repository, commit: Id) -> Result<Option<VersionRecord>> {
+    let history = repo.history();
+    let tree = history.read_commit(&commit)?.tree;
+    let Some(entry) = history.entry_at(&tree, &TreePath::parse(VersionRecord::FILE)?)? else {
+        return Ok(None);
+    };
+    VersionRecord::decode(&history.read_blob(&entry.id)?).map(Some)
 }
 
 /// The version at `reference` as it is now, if there is one.

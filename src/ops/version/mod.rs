@@ -13,7 +13,9 @@ pub(crate) use disabled::refuse_disabled;
 pub(crate) use find::{age, find_moving, find_version, name_version, project_exists};
 pub use index::IndexedVersion;
 pub(crate) use index::read_index;
-pub(crate) use load::{LoadedVersion, VersionDraft, load_version, try_load_version};
+pub(crate) use load::{
+    LoadedVersion, VersionDraft, load_version, read_version_record, try_load_version,
+};
 pub use stage_move::DisplacedVersion;
 pub(crate) use stage_move::{
     ProjectPolicy, Said, asked, enter_first_stage, enter_stage, is_there, occupants, project_policy,

@@ -13,9 +13,6 @@ use crate::record::{CREATED, ProjectRecord, Record, StageReason, VersionRecord};
 use crate::repo::Repository;
 use crate::tree_path::TreePath;
 
-/// The reason that is recorded where none was given.
-const UNSAID: &str = "ClientStageUpdate";
-
 /// The reason of versions that make room.
 const DISPLACED: &str = "Displaced";
 
@@ -62,6 +59,8 @@ pub(crate) fn project_policy(repo: &Repository, project: &ProjectName) -> Result
 pub(crate) struct Said {
     /// A word for programs, if one was given.
     pub(crate) reason: Option<String>,
+    /// The word that is recorded where none was given.
+    pub(crate) unsaid: String,
     /// A sentence for people; empty if none was given.
     pub(crate) message: String,
 }
@@ -123,7 +122,7 @@ pub(crate) fn enter_stage(
         author: author.clone(),
         verdict: rules.verdict(),
     };
-    let reason = said.reason.as_deref().unwrap_or(UNSAID);
+    let reason = said.reason.as_deref().unwrap_or(&said.unsaid);
     let comer = record.name.clone();
     record.enter(to.clone(), why(reason, said.message.clone()), now);
     let mut moved = Vec::new();

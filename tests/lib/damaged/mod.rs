@@ -126,6 +126,7 @@ fn download_all(repo: &Repository, name: &str) -> usize {
                 to: to.path().to_owned(),
                 force: false,
                 unsafe_links: false,
+                allow_disabled: false,
                 dry_run: false,
             };
             download(repo, &options, &NoProgress)

@@ -25,12 +25,14 @@ use crate::ui::format::{count, size};
         "art download",
         "art download run/sharp-shrimp-1:model --to model",
         "art download --tag best --path weights --to /srv/model",
+        "art download --stage production --to /srv/model",
     ],
     &[
         Exit::No,
         Exit::NotARepository,
         Exit::Unauthorized,
         Exit::Unavailable,
+        Exit::Policy,
         Exit::Corrupt,
         Exit::Interrupted,
     ],
@@ -55,6 +57,10 @@ pub(crate) struct Args {
     #[arg(long)]
     unsafe_links: bool,
 
+    /// Also of a version that is disabled
+    #[arg(long)]
+    allow_disabled: bool,
+
     /// Only tell what would be written
     #[arg(long)]
     dry_run: bool,
@@ -77,6 +83,7 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         to,
         force: args.force,
         unsafe_links: args.unsafe_links,
+        allow_disabled: args.allow_disabled,
         dry_run: args.dry_run,
     };
     let outcome = download(&repo, &options, context.progress())?;

@@ -1,0 +1,58 @@
+//! `art promote`: a version goes to the next stage.
+
+use artifacts::ops::promote::promote;
+use artifacts::ops::stage::{StageOptions, StageTarget};
+use artifacts::{Name, Result};
+
+use crate::context::Context;
+use crate::report::{Exit, help_tail};
+use crate::stages;
+use crate::version::{VersionArg, WhyArgs};
+
+/// Puts a version in the next stage of its project's order, if the policy allows it
+///
+/// Said twice, it goes two stages on; a script that may be run again says `--expect`, or names the
+/// stage with `art stage`.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = help_tail(
+    &[
+        "art promote v1 --reason DriftTests",
+        "art promote @staging --expect staging --message 'approved in the meeting of Monday'",
+    ],
+    &[
+        Exit::No,
+        Exit::NotARepository,
+        Exit::Locked,
+        Exit::Unauthorized,
+        Exit::Moved,
+        Exit::Unavailable,
+        Exit::Policy,
+        Exit::Corrupt,
+    ],
+))]
+pub(crate) struct Args {
+    #[command(flatten)]
+    version: VersionArg,
+
+    #[command(flatten)]
+    why: WhyArgs,
+
+    /// Only if it is in STAGE now; else fail (13)
+    #[arg(long, value_name = "STAGE")]
+    expect: Option<Name>,
+}
+
+pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
+    let options = StageOptions {
+        version: args.version.version.clone(),
+        to: StageTarget::Next,
+        reason: args.why.reason()?,
+        unsaid: stages::UNSAID.to_owned(),
+        message: args.why.message()?,
+        expect: args.expect.clone(),
+        command: context.env.command_line(),
+    };
+    let outcome = promote(&context.repo()?, &options)?;
+    context.ui.summary(&outcome, |page| stages::view(page, &outcome))?;
+    Ok(Exit::Ok)
+}

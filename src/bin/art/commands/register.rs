@@ -1,0 +1,166 @@
+//! `art register`: a version of a run, or of a path.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+
+use artifacts::history::Revision;
+use artifacts::ops::register::{
+    RegisterAction, RegisterOptions, RegisterOutcome, RegisterSource, register,
+};
+use artifacts::ops::upload::{Source, UploadOptions};
+use artifacts::record::{Content, VersionKind};
+use artifacts::{Name, Result};
+
+use crate::context::Context;
+use crate::report::{Exit, help_tail};
+use crate::ui::Page;
+use crate::version::{AboutArgs, WhyArgs, names};
+use crate::{revision, stages};
+
+/// Makes a version: a name for the state of a run that never changes
+///
+/// A version pins a commit of a run, whole or its named artifacts alone: later uploads to the run
+/// change nothing in it. It starts in the first stage of its project. `--path` uploads first, to a
+/// new run of its own. The same again changes nothing and is fine; to change a version that is
+/// there takes `--force`, which changes what is given and keeps the rest, the stage and all history.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = help_tail(
+    &[
+        "art register v1",
+        "art register v2 --run sharp-shrimp-1 --artifacts model,tokenizer --kind model",
+        "art register v3 --path model --description 'from the cluster' --tags cuda,fp16",
+        "art register v3 --force --content '{\"accuracy\": 0.91}' --readme @CARD.md",
+    ],
+    &[
+        Exit::No,
+        Exit::NotARepository,
+        Exit::Locked,
+        Exit::Unauthorized,
+        Exit::Moved,
+        Exit::Unavailable,
+        Exit::Policy,
+        Exit::Corrupt,
+        Exit::Interrupted,
+    ],
+))]
+pub(crate) struct Args {
+    /// What to call it
+    #[arg(value_name = "VERSION")]
+    version: Name,
+
+    #[command(flatten)]
+    source: SourceArgs,
+
+    /// Only these named artifacts of the run: a,b; see `art lineage`
+    #[arg(long, value_name = "LIST", conflicts_with = "paths")]
+    artifacts: Option<String>,
+
+    #[command(flatten)]
+    about: AboutArgs,
+
+    /// What it is: artifact or model
+    #[arg(long, value_name = "KIND")]
+    kind: Option<VersionKind>,
+
+    /// Put it in this stage after that
+    #[arg(long, value_name = "STAGE")]
+    stage: Option<Name>,
+
+    #[command(flatten)]
+    why: WhyArgs,
+
+    /// Change the version if it is there
+    #[arg(short, long)]
+    force: bool,
+
+    /// Also from a version that is disabled
+    #[arg(long)]
+    allow_disabled: bool,
+}
+
+/// What the version is made of.
+#[derive(Debug, clap::Args)]
+#[group(multiple = false)]
+struct SourceArgs {
+    /// This run, instead of the current one
+    #[arg(long, value_name = "RUN")]
+    run: Option<Name>,
+
+    /// This commit of a run, or what another version is made of
+    #[arg(long, value_name = "REV", value_parser = revision::parser())]
+    rev: Option<Revision>,
+
+    /// These files or directories, uploaded now; stored under their own relative paths
+    #[arg(long = "path", value_name = "PATH")]
+    paths: Vec<OsString>,
+}
+
+pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
+    let repo = context.repo_with_threads(context.config()?.upload_threads()?)?;
+    let content = args.about.content(context)?;
+    let options = RegisterOptions {
+        project: context.globals.project.clone(),
+        source: source(context, &args.source),
+        artifacts: names(args.artifacts.as_deref().unwrap_or_default())?,
+        description: args.about.description.clone(),
+        tags: args.about.tags()?,
+        content: content.map(|bytes| Content::parse(&bytes)).transpose()?,
+        readme: args.about.readme(context)?,
+        kind: args.kind,
+        stage: args.stage.clone(),
+        reason: args.why.reason()?,
+        unsaid: stages::UNSAID.to_owned(),
+        message: args.why.message()?,
+        force: args.force,
+        allow_disabled: args.allow_disabled,
+        command: context.env.command_line(),
+        ..RegisterOptions::new(args.version.clone())
+    };
+    let outcome = register(&repo, &options, &mut std::io::stdin().lock(), context.progress())?;
+    context.ui.summary(&outcome, |page| view(page, &outcome))?;
+    Ok(Exit::Ok)
+}
+
+fn source(context: &Context<'_>, args: &SourceArgs) -> RegisterSource {
+    if let Some(run) = &args.run {
+        return RegisterSource::Run(run.clone());
+    }
+    if let Some(revision) = &args.rev {
+        return RegisterSource::Revision(revision.clone());
+    }
+    if args.paths.is_empty() {
+        return RegisterSource::Current;
+    }
+    let path = |path: &OsString| match path.as_bytes() {
+        b"-" => Source::Input,
+        _ => Source::Path(path.into()),
+    };
+    RegisterSource::Path(Box::new(UploadOptions {
+        cwd: context.cwd().to_owned(),
+        sources: args.paths.iter().map(path).collect(),
+        project: context.globals.project.clone(),
+        always_new: true,
+        command: context.env.command_line(),
+        ..UploadOptions::default()
+    }))
+}
+
+fn view(page: &mut Page<'_>, outcome: &RegisterOutcome) -> Result<()> {
+    let RegisterOutcome { version, project, stage, run, .. } = outcome;
+    let verb = match outcome.action {
+        RegisterAction::Created => "registered",
+        RegisterAction::Updated => "changed",
+        RegisterAction::Unchanged => {
+            writeln!(page, "{project}:{version} is so already, in {stage}")?;
+            return Ok(());
+        }
+    };
+    writeln!(page, "{verb} {project}:{version}, in {stage}")?;
+    let made = if outcome.new_run { "new run" } else { "run" };
+    writeln!(page, "from {made} {run} at {}", outcome.run_commit.short())?;
+    if !outcome.artifacts.is_empty() {
+        let names: Vec<&str> = outcome.artifacts.iter().map(Name::as_str).collect();
+        writeln!(page, "took {}", names.join(", "))?;
+    }
+    stages::view_displaced(page, &outcome.displaced)
+}

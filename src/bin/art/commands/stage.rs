@@ -1,0 +1,63 @@
+//! `art stage`: a version goes to another stage.
+
+use artifacts::ops::stage::{StageOptions, StageTarget, stage};
+use artifacts::{Name, Result};
+
+use crate::context::Context;
+use crate::report::{Exit, help_tail};
+use crate::stages;
+use crate::version::{VersionArg, WhyArgs};
+
+/// Puts a version in a stage, with the reason, if the project's policy allows it
+///
+/// The stages are testing, staging, production and disabled, or the project's own. Every move is
+/// kept for good: who, when, why, and what the policy said; see `art history`. The same stage again
+/// for the same reason changes nothing and is fine.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = help_tail(
+    &[
+        "art stage v1 staging --reason DriftTests --message 'drift tests passed'",
+        "art stage v1 production --expect staging",
+        "art stage @production disabled --reason Recall --message 'wrong labels'",
+    ],
+    &[
+        Exit::No,
+        Exit::NotARepository,
+        Exit::Locked,
+        Exit::Unauthorized,
+        Exit::Moved,
+        Exit::Unavailable,
+        Exit::Policy,
+        Exit::Corrupt,
+    ],
+))]
+pub(crate) struct Args {
+    #[command(flatten)]
+    version: VersionArg,
+
+    /// Where to
+    #[arg(value_name = "STAGE")]
+    stage: Name,
+
+    #[command(flatten)]
+    why: WhyArgs,
+
+    /// Only if it is in STAGE now; else fail (13)
+    #[arg(long, value_name = "STAGE")]
+    expect: Option<Name>,
+}
+
+pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
+    let options = StageOptions {
+        version: args.version.version.clone(),
+        to: StageTarget::Stage(args.stage.clone()),
+        reason: args.why.reason()?,
+        unsaid: stages::UNSAID.to_owned(),
+        message: args.why.message()?,
+        expect: args.expect.clone(),
+        command: context.env.command_line(),
+    };
+    let outcome = stage(&context.repo()?, &options)?;
+    context.ui.summary(&outcome, |page| stages::view(page, &outcome))?;
+    Ok(Exit::Ok)
+}
