@@ -19,6 +19,11 @@ pub trait Progress: Send + Sync {
     fn advance(&self, amount: u64);
     /// All phases are over.
     fn end(&self);
+    /// Another program that the operation runs, called `source`, prints `line`. It may hold any
+    /// characters but line feeds.
+    fn line(&self, _source: &str, _line: &str) {}
+    /// Something may be wrong, but does not stop the operation.
+    fn warn(&self, _message: &str) {}
     /// Whether the operation should stop where it is and leave the old state.
     fn is_interrupted(&self) -> bool {
         false

@@ -21,6 +21,8 @@ pub struct Key {
     /// Whether it is settled when a repository is made. What other layers say of it then counts
     /// for new repositories only.
     pub fixed: bool,
+    /// Whether the repository's own file has no say, as it may be another one's.
+    pub personal: bool,
 }
 
 impl Key {
@@ -57,22 +59,26 @@ pub fn find_key(name: &str) -> Result<&'static Key> {
 }
 
 const fn key(name: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Key {
-    Key { name, kind, default: Some(default), doc, fixed: false }
+    Key { name, kind, default: Some(default), doc, fixed: false, personal: false }
 }
 
 const fn unset(name: &'static str, kind: Kind, doc: &'static str) -> Key {
-    Key { name, kind, default: None, doc, fixed: false }
+    Key { name, kind, default: None, doc, fixed: false, personal: false }
 }
 
 const fn fixed(name: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Key {
-    Key { name, kind, default: Some(default), doc, fixed: true }
+    Key { name, kind, default: Some(default), doc, fixed: true, personal: false }
+}
+
+const fn personal(name: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Key {
+    Key { name, kind, default: Some(default), doc, fixed: false, personal: true }
 }
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
-static KEYS: [Key; 15] = [
+static KEYS: [Key; 18] = [
     fixed(
         "content.chunk_avg",
         Kind::Size(4 * KIB, 4 * MIB),
@@ -124,6 +130,25 @@ static KEYS: [Key; 15] = [
         Kind::Integer(0, 1024),
         "0",
         "How many threads a download uses. 0 is one for each core.",
+    ),
+    key(
+        "hooks.enabled",
+        Kind::Boolean,
+        "true",
+        "Whether the programs in `.artifacts/hooks/` are run.",
+    ),
+    key(
+        "hooks.timeout",
+        Kind::Duration(86_400),
+        "1m",
+        "How long a hook may take before it is stopped and counts as failed. 0 is for ever.",
+    ),
+    personal(
+        "hooks.trust",
+        Kind::Choice(&["owner", "any"]),
+        "owner",
+        "Whose hooks run: `owner` is this user and root, `any` is anyone. A hook of someone else is \
+         an error, so that to work in another one's repository is not to run that one's programs.",
     ),
     key(
         "lock.timeout",

@@ -236,7 +236,7 @@ impl Config {
             return layers.into_iter();
         }
         layers.extend(in_file(&self.user, Origin::User));
-        layers.extend(repository);
+        layers.extend(repository.filter(|_| !key.personal));
         let variable = key.variables().into_iter().find_map(|name| {
             let value = self.environment.get(&name).filter(|value| !value.is_empty())?;
             Some((Raw::Text(value.clone()), Origin::Environment(name)))

@@ -24,6 +24,17 @@ pub struct ContentSettings {
     pub pack_size: u64,
 }
 
+/// Whether local hooks run, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hooks {
+    /// `hooks.enabled`
+    pub enabled: bool,
+    /// `hooks.timeout`; zero is for ever.
+    pub timeout: Duration,
+    /// `hooks.trust`: whether those of other users run too.
+    pub of_anyone: bool,
+}
+
 /// Who commits, as far as settings say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Identity {
@@ -46,10 +57,16 @@ impl Config {
 
     /// How long to wait for a lock.
     pub fn lock_timeout(&self) -> Result<Duration> {
-        match self.find("lock.timeout")? {
-            Value::Duration(span) => Ok(span),
-            other => Err(mistyped("lock.timeout", &other)),
-        }
+        self.duration("lock.timeout")
+    }
+
+    /// Whether local hooks run, and how.
+    pub fn hooks(&self) -> Result<Hooks> {
+        Ok(Hooks {
+            enabled: self.boolean("hooks.enabled")?,
+            timeout: self.duration("hooks.timeout")?,
+            of_anyone: self.text("hooks.trust")?.as_deref() == Some("any"),
+        })
     }
 
     /// How many threads an upload uses; `None` for one a core.
@@ -108,6 +125,14 @@ impl Config {
     pub fn size(&self, name: &str) -> Result<u64> {
         match self.find(name)? {
             Value::Size(bytes) => Ok(bytes),
+            other => Err(mistyped(name, &other)),
+        }
+    }
+
+    /// A setting that is a time span.
+    pub fn duration(&self, name: &str) -> Result<Duration> {
+        match self.find(name)? {
+            Value::Duration(span) => Ok(span),
             other => Err(mistyped(name, &other)),
         }
     }

@@ -7,6 +7,7 @@ pub mod download;
 pub mod du;
 pub mod export;
 pub mod fsck;
+pub mod hook;
 pub mod init;
 pub mod lineage;
 pub mod log;

@@ -15,7 +15,7 @@ use crate::fs::lock::{FileLock, Mode};
 use crate::history::{History, Signature};
 use crate::name::RefName;
 
-pub use settings::{Identity, Settings};
+pub use settings::{HookSettings, HookTrust, Identity, Settings};
 
 /// The name of the directory that a repository is.
 pub const DIRECTORY: &str = ".artifacts";

@@ -31,6 +31,40 @@ impl Default for Identity {
     }
 }
 
+/// Whether local hooks run, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HookSettings {
+    /// Whether they run.
+    pub enabled: bool,
+    /// How long one may take; zero is for ever.
+    pub timeout: Duration,
+    /// Whose hooks run.
+    pub trust: HookTrust,
+    /// How many hooks this process is called by, one inside of the other.
+    pub depth: u32,
+}
+
+/// Whose hooks run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HookTrust {
+    /// Those of this process's user and of root.
+    Owner,
+    /// Those of anyone.
+    Any,
+}
+
+impl Default for HookSettings {
+    /// They don't run: a program that uses this library says when others may.
+    fn default() -> Self {
+        HookSettings {
+            enabled: false,
+            timeout: Duration::from_mins(1),
+            trust: HookTrust::Owner,
+            depth: 0,
+        }
+    }
+}
+
 /// What a repository is opened with.
 #[derive(Clone)]
 pub struct Settings {
@@ -51,6 +85,8 @@ pub struct Settings {
     pub params: Params,
     /// Chooses the names of runs.
     pub seed: u64,
+    /// Whether local hooks run, and how.
+    pub hooks: HookSettings,
 }
 
 impl Default for Settings {
@@ -65,6 +101,7 @@ impl Default for Settings {
             lock_timeout: Duration::from_secs(30),
             params: Params::default(),
             seed: 0,
+            hooks: HookSettings::default(),
         }
     }
 }
@@ -78,6 +115,7 @@ impl std::fmt::Debug for Settings {
             .field("threads", &self.threads)
             .field("lock_timeout", &self.lock_timeout)
             .field("params", &self.params)
+            .field("hooks", &self.hooks)
             .finish_non_exhaustive()
     }
 }

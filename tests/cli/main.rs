@@ -25,6 +25,7 @@ mod everywhere;
 mod exit_door;
 mod export;
 mod fsck;
+mod hooks;
 mod init;
 mod lineage;
 mod log;

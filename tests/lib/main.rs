@@ -17,6 +17,7 @@ mod formats;
 mod fsck_crash;
 mod git;
 mod git_oracle;
+mod hooks;
 mod ignore_oracle;
 mod objects;
 mod reference_tables;

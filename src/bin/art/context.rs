@@ -9,7 +9,7 @@ use artifacts::config::{Config, Sources};
 use artifacts::content::Params;
 use artifacts::error::{Error, ErrorKind};
 use artifacts::progress::Progress;
-use artifacts::repo::{DIRECTORY, Identity, Repository, Settings};
+use artifacts::repo::{DIRECTORY, HookSettings, HookTrust, Identity, Repository, Settings};
 use artifacts::{Name, ProjectName, Result};
 
 use crate::cli::Globals;
@@ -44,7 +44,7 @@ impl<'a> Context<'a> {
         // A broken file stops only what needs it, never the verb that would mend it.
         let config = Config::load(sources.clone()).ok();
         let ui = Ui::new(Looks::of(&env, globals, config.as_ref(), clock.now()));
-        let progress = TerminalProgress::new(signals, ui.looks().progress);
+        let progress = TerminalProgress::new(signals, *ui.looks());
         Ok(Context { ui, globals, env, signals, cwd, clock, sources, config, progress })
     }
 
@@ -112,6 +112,20 @@ impl<'a> Context<'a> {
                 level: content.compression,
             },
             seed,
+            hooks: self.hooks(&config)?,
+        })
+    }
+
+    /// Whether and how local hooks run. One that calls `art` has said in the environment how deep
+    /// it is.
+    fn hooks(&self, config: &Config) -> Result<HookSettings> {
+        let set = config.hooks()?;
+        let depth = self.env.var("ART_HOOK_DEPTH")?.and_then(|depth| depth.parse().ok());
+        Ok(HookSettings {
+            enabled: set.enabled,
+            timeout: set.timeout,
+            trust: if set.of_anyone { HookTrust::Any } else { HookTrust::Owner },
+            depth: depth.unwrap_or(0),
         })
     }
 

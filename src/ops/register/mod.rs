@@ -21,7 +21,7 @@ use crate::record::VersionRecord;
 use crate::repo::Repository;
 
 pub use options::{RegisterOptions, RegisterSource};
-use path::Taken;
+use path::{Taken, approve_upload};
 use pin::{Pin, find_pin};
 
 /// The longest text for people to read first, in bytes.
@@ -87,16 +87,22 @@ pub fn register(
     }
     let project = options.project.as_ref().unwrap_or(&repo.settings().project);
     let reference = RefName::version(project.clone(), options.name.clone());
-    let taken = match &options.source {
-        RegisterSource::Path(upload) => Some(Taken::take(repo, options, upload, input, progress)?),
+    let upload = match &options.source {
+        RegisterSource::Path(upload) => Some(approve_upload(repo, options, upload, progress)?),
         _ => None,
     };
+    let taken = upload.as_ref().map(|upload| Taken::take(upload, input, progress)).transpose()?;
     let changed = change_records(repo, &options.command, |change| {
         let existing = try_load_version(repo, &reference)?;
         Registration { options, reference: &reference, taken: taken.as_ref() }
             .apply(change, existing.as_ref())
     })?;
     progress.end();
+    // The hook is told when no lock is held any more.
+    let made = taken.and_then(Taken::into_made).filter(|_| changed.operation.is_some());
+    if let (Some(upload), Some((run, uploaded))) = (upload, made) {
+        upload.tell(run, uploaded, progress);
+    }
     let operation = changed.operation.map(|operation| operation.id);
     Ok(RegisterOutcome { operation, ..changed.value })
 }

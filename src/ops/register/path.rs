@@ -1,13 +1,15 @@
 //! A version made of a path: what is there goes into a new run, in the same transaction.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::io::Read;
 
 use super::RegisterOptions;
 use super::pin::Pin;
 use crate::error::{Error, Result};
 use crate::history::ObjectWriter;
-use crate::ops::upload::{Intake, UploadOptions, take_in};
+use crate::name::Name;
+use crate::ops::hook::Uploaded;
+use crate::ops::upload::{Approved, Intake, UploadOptions, approve};
 use crate::ops::version::{RecordChange, VersionDraft};
 use crate::progress::Progress;
 use crate::repo::Repository;
@@ -15,29 +17,34 @@ use crate::repo::Repository;
 /// What was taken in from a path: in the store, but in no run yet.
 pub(super) struct Taken<'a> {
     intake: Intake<'a>,
-    is_committed: Cell<bool>,
+    made: RefCell<Option<(Name, Uploaded)>>,
+}
+
+/// Looks whether what `upload` says may be uploaded.
+pub(super) fn approve_upload<'a>(
+    repo: &'a Repository,
+    options: &RegisterOptions,
+    upload: &'a UploadOptions,
+    progress: &dyn Progress,
+) -> Result<Approved<'a>> {
+    if !upload.always_new || upload.tag.is_some() {
+        return Err(Error::internal("a version of a path has a run of its own"));
+    }
+    if !options.artifacts.is_empty() {
+        return Err(Error::invalid("what is uploaded now has no named artifacts yet")
+            .with_hint("leave --artifacts out, or register the run they are named in: --run RUN"));
+    }
+    approve(repo, upload, progress)
 }
 
 impl<'a> Taken<'a> {
     /// Takes in what `upload` says.
     pub(super) fn take(
-        repo: &'a Repository,
-        options: &RegisterOptions,
-        upload: &'a UploadOptions,
+        upload: &'a Approved<'a>,
         input: &mut dyn Read,
         progress: &'a dyn Progress,
     ) -> Result<Self> {
-        if !upload.always_new || upload.tag.is_some() {
-            return Err(Error::internal("a version of a path has a run of its own"));
-        }
-        if !options.artifacts.is_empty() {
-            return Err(Error::invalid("what is uploaded now has no named artifacts yet")
-                .with_hint(
-                    "leave --artifacts out, or register the run they are named in: --run RUN",
-                ));
-        }
-        let intake = take_in(repo, upload, input, progress)?;
-        Ok(Taken { intake, is_committed: Cell::new(false) })
+        Ok(Taken { intake: upload.take_in(input, progress)?, made: RefCell::default() })
     }
 
     /// Whether the version has just this.
@@ -56,13 +63,19 @@ impl<'a> Taken<'a> {
         let commit = made.commit.ok_or_else(|| Error::internal("a new run without a commit"))?;
         let subject = self.intake.subject();
         change.move_ref(made.run.reference.clone(), None, Some(commit), &subject);
-        self.is_committed.set(true);
         let run = &made.run;
+        let uploaded = self.intake.uploaded(&made, commit);
+        self.made.replace(Some((run.reference.name().clone(), uploaded)));
         Ok(Pin::whole(&run.reference, &run.record, commit, Some(made.tree)))
     }
 
     /// Whether the run was made.
     pub(super) fn was_committed(&self) -> bool {
-        self.is_committed.get()
+        self.made.borrow().is_some()
+    }
+
+    /// The run that was made.
+    pub(super) fn into_made(self) -> Option<(Name, Uploaded)> {
+        self.made.into_inner()
     }
 }

@@ -53,7 +53,7 @@ impl Ended {
 }
 
 /// The name of a signal: numbers differ between systems.
-pub(super) fn name_of_signal(signal: i32) -> String {
+pub(crate) fn name_of_signal(signal: i32) -> String {
     signal_name(signal).map_or_else(|| format!("signal {signal}"), str::to_owned)
 }
 

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
-use self::command::{Ended, execute, name_of_signal};
+use self::command::{Ended, execute};
 use super::upload::{self, Destination, Source, UploadOptions, UploadOutcome};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
@@ -29,10 +29,13 @@ use crate::repo::Repository;
 use crate::tree_path::text_of_bytes;
 
 pub(crate) use change::{change_run, commit_record, create_run};
+pub(crate) use command::name_of_signal;
 pub(crate) use load::{LoadedRun, find_run, load_run, run_reference};
 pub(crate) use many::read_runs;
 pub use prepare::NewRun;
-pub(crate) use prepare::{PreparedRun, Wanted, Which, already_there, find_entry, prepare_run};
+pub(crate) use prepare::{
+    PreparedRun, Wanted, Which, already_there, find_entry, prepare_run, wanted_run,
+};
 
 /// What to run, and what to keep of it.
 #[derive(Debug, Default)]

@@ -92,17 +92,21 @@ pub(crate) struct PreparedRun {
     record_id: Option<Id>,
 }
 
+/// The ref of the run that is meant, which may not exist; none if one is to be made.
+pub(crate) fn wanted_run(repo: &Repository, wanted: &Wanted<'_>) -> Result<Option<RefName>> {
+    match wanted.which {
+        Which::New => Ok(None),
+        Which::Named(name) => run_reference(repo, wanted.project, Some(name)).map(Some),
+        // The current run of another project than the one that was named is not meant.
+        Which::Current => Ok(repo
+            .current_run()?
+            .filter(|current| wanted.project.is_none_or(|project| project == current.project()))),
+    }
+}
+
 /// Finds the run that is meant, or prepares a new one.
 pub(crate) fn prepare_run(repo: &Repository, wanted: &Wanted<'_>) -> Result<PreparedRun> {
-    let reference = match wanted.which {
-        Which::New => None,
-        Which::Named(name) => Some(run_reference(repo, wanted.project, Some(name))?),
-        // The current run of another project than the one that was named is not meant.
-        Which::Current => repo
-            .current_run()?
-            .filter(|current| wanted.project.is_none_or(|project| project == current.project())),
-    };
-    match reference {
+    match wanted_run(repo, wanted)? {
         Some(reference) => Ok(load_run(repo, &reference)?.into()),
         None => PreparedRun::new(repo, wanted),
     }

@@ -1,9 +1,11 @@
 //! `art upload`: files and directories become a commit on a run.
 //!
 //! The order of writes: content packs, then their index segment, then trees and the commit, then
-//! the refs. Whatever ends it early leaves the run as it was.
+//! the refs. Whatever ends it early leaves the run as it was. The hook `pre-upload` comes before the
+//! first write, `post-upload` after the last.
 
 mod edits;
+mod hooks;
 mod place;
 mod plan;
 
@@ -13,6 +15,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::hook::Uploaded;
 use super::run::{NewRun, PreparedRun, Wanted, Which, prepare_run};
 use super::snapshot::{Ignores, Snapshot};
 use crate::content::{Session, Stored};
@@ -25,9 +28,10 @@ use crate::progress::Progress;
 use crate::repo::Repository;
 use crate::tree_path::TreePath;
 
+pub(crate) use hooks::{Approved, approve};
+use place::Placement;
 pub use place::Source;
 pub(super) use place::own_place;
-use place::{Placement, plan_placements};
 pub(crate) use plan::survey;
 pub use plan::{Survey, UploadPlan, plan_upload};
 
@@ -144,50 +148,44 @@ pub fn upload(
     input: &mut dyn Read,
     progress: &dyn Progress,
 ) -> Result<UploadOutcome> {
-    let intake = take_in(repo, options, input, progress)?;
-    loop {
-        // Another upload to the same run may come first: then the same on top of what it left.
-        match intake.record() {
-            Err(error) if error.kind() == ErrorKind::Moved => {}
-            other => {
-                progress.end();
-                return other;
-            }
-        }
+    let approved = approve(repo, options, progress)?;
+    let outcome = approved.take_in(input, progress)?.record_on_top(progress)?;
+    if let Some(commit) = outcome.commit {
+        let uploaded = hooks::uploaded(&outcome, commit);
+        approved.tell(outcome.run.clone(), uploaded, progress);
     }
+    Ok(outcome)
 }
 
-/// Takes all sources into the store. No run has them yet.
-pub(crate) fn take_in<'a>(
-    repo: &'a Repository,
-    options: &'a UploadOptions,
-    input: &mut dyn Read,
-    progress: &'a dyn Progress,
-) -> Result<Intake<'a>> {
-    let placements = plan_placements(options)?;
-    if !options.no_ignore {
-        placements.iter().try_for_each(|placement| placement.refuse_ignored(repo))?;
+impl Approved<'_> {
+    /// Takes all sources into the store. No run has them yet.
+    pub(crate) fn take_in<'a>(
+        &'a self,
+        input: &mut dyn Read,
+        progress: &'a dyn Progress,
+    ) -> Result<Intake<'a>> {
+        let (repo, options) = (self.repo, self.options);
+        let lock = repo.lock_shared()?;
+        let mut intake = Intake {
+            repo,
+            session: repo.content().begin()?,
+            options,
+            progress,
+            wanted: self.wanted(),
+            edits: Vec::new(),
+            outcome: Taken::default(),
+            _lock: lock,
+        };
+        let mut writer = repo.history().writer()?;
+        for placement in &self.placements {
+            intake.take(placement, input, &mut writer)?;
+        }
+        if !intake.outcome.failed.is_empty() && !options.keep_going {
+            return Err(refuse(&intake.outcome.failed));
+        }
+        writer.flush()?;
+        Ok(intake)
     }
-    let lock = repo.lock_shared()?;
-    let mut intake = Intake {
-        repo,
-        session: repo.content().begin()?,
-        options,
-        progress,
-        wanted: options.wanted(),
-        edits: Vec::new(),
-        outcome: Taken::default(),
-        _lock: lock,
-    };
-    let mut writer = repo.history().writer()?;
-    for placement in &placements {
-        intake.take(placement, input, &mut writer)?;
-    }
-    if !intake.outcome.failed.is_empty() && !options.keep_going {
-        return Err(refuse(&intake.outcome.failed));
-    }
-    writer.flush()?;
-    Ok(intake)
 }
 
 impl UploadOptions {
@@ -281,6 +279,31 @@ impl Intake<'_> {
             commit = Some(self.write_commit(writer, &run.parents, record, tree)?);
         }
         Ok(RunCommit { run, tree, commit })
+    }
+
+    /// What the hooks are told of a commit of this.
+    pub(crate) fn uploaded(&self, made: &RunCommit, commit: Id) -> Uploaded {
+        Uploaded {
+            new_run: made.run.created,
+            commit,
+            tree: made.tree,
+            files: self.outcome.files,
+            bytes: self.outcome.bytes,
+        }
+    }
+
+    /// Records it. Another upload to the same run may come first: then the same on top of what it
+    /// left.
+    fn record_on_top(&self, progress: &dyn Progress) -> Result<UploadOutcome> {
+        loop {
+            match self.record() {
+                Err(error) if error.kind() == ErrorKind::Moved => {}
+                other => {
+                    progress.end();
+                    return other;
+                }
+            }
+        }
     }
 
     /// Makes the commit and moves the refs.

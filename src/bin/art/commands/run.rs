@@ -42,6 +42,7 @@ use crate::ui::format::{count, duration, size};
         Exit::Locked,
         Exit::Unauthorized,
         Exit::Unavailable,
+        Exit::Policy,
         Exit::Corrupt,
         Exit::Interrupted,
         Exit::Child(0),

@@ -19,7 +19,8 @@ use crate::ui::{Page, changes};
 /// Goes to the current run, or to a new one where there is none. A path is stored under its own
 /// relative path and replaces what stood there. Files that ignore files leave out (named
 /// `.artifactsignore`, with the rules of `.gitignore`) are not taken. If nothing changed, there is
-/// no commit.
+/// no commit. The hook `pre-upload` is asked first, if there is one; `post-upload` hears of the
+/// commit.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &[
@@ -34,6 +35,7 @@ use crate::ui::{Page, changes};
         Exit::Locked,
         Exit::Unauthorized,
         Exit::Unavailable,
+        Exit::Policy,
         Exit::Corrupt,
         Exit::Interrupted,
     ],

@@ -188,6 +188,18 @@ impl Ui {
         }
     }
 
+    /// What another program prints, with its name in front.
+    pub(crate) fn line(&self, source: &str, line: &str) {
+        if self.looks.quiet {
+            return;
+        }
+        if self.looks.json {
+            json_to_stderr(&serde_json::json!({ "output": { "source": source, "line": line } }));
+        } else {
+            to_stderr(&format!("{source}: {}\n", sanitize::text(line)));
+        }
+    }
+
     /// What to do next, on stderr; under `--json` it stands in the data.
     pub(crate) fn hint(&self, text: &str) {
         if !self.looks.json {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use artifacts::progress::{Progress, Unit};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::{Looks, Ui};
 use crate::signals::Signals;
 
 /// What is quicker than this is not worth a line.
@@ -17,6 +18,7 @@ const TICK: Duration = Duration::from_millis(200);
 /// Draws the progress of an operation on stderr.
 pub(crate) struct TerminalProgress<'a> {
     signals: &'a Signals,
+    ui: Ui,
     draws: bool,
     visible: AtomicBool,
     state: Mutex<State>,
@@ -28,10 +30,16 @@ struct State {
 }
 
 impl<'a> TerminalProgress<'a> {
-    /// Draws if `draws`; the operation is asked to stop when a signal comes.
-    pub(crate) fn new(signals: &'a Signals, draws: bool) -> Self {
+    /// Draws and tells as `looks` says; the operation is asked to stop when a signal comes.
+    pub(crate) fn new(signals: &'a Signals, looks: Looks) -> Self {
         let state = State { started: None, bar: ProgressBar::hidden() };
-        TerminalProgress { signals, draws, visible: AtomicBool::new(false), state: state.into() }
+        TerminalProgress {
+            signals,
+            ui: Ui::new(looks),
+            draws: looks.progress,
+            visible: AtomicBool::new(false),
+            state: state.into(),
+        }
     }
 
     fn with_state(&self, change: impl FnOnce(&mut State)) {
@@ -98,6 +106,14 @@ impl Progress for TerminalProgress<'_> {
             state.bar.finish_and_clear();
             state.started = None;
         });
+    }
+
+    fn line(&self, source: &str, line: &str) {
+        self.with_state(|state| state.bar.suspend(|| self.ui.line(source, line)));
+    }
+
+    fn warn(&self, message: &str) {
+        self.with_state(|state| state.bar.suspend(|| self.ui.warn(message)));
     }
 
     fn is_interrupted(&self) -> bool {

@@ -1,0 +1,97 @@
+//! The hooks `pre-upload` and `post-upload`: asked before an upload begins, told after it.
+
+use super::place::{Placement, plan_placements};
+use super::{Source, UploadOptions, UploadOutcome};
+use crate::error::Result;
+use crate::id::Id;
+use crate::name::Name;
+use crate::ops::hook::{UploadEvent, Uploaded, run_post, run_pre};
+use crate::ops::run::{Wanted, Which, wanted_run};
+use crate::progress::Progress;
+use crate::repo::Repository;
+use crate::tree_path::text_of_bytes;
+
+/// An upload that may be: its sources are there, and the hook, if there is one, has not refused it.
+pub(crate) struct Approved<'a> {
+    pub(super) repo: &'a Repository,
+    pub(super) options: &'a UploadOptions,
+    pub(super) placements: Vec<Placement>,
+    event: UploadEvent,
+    asked: bool,
+}
+
+/// Looks whether the sources are there and asks the hook. Nothing is written, no lock is held.
+pub(crate) fn approve<'a>(
+    repo: &'a Repository,
+    options: &'a UploadOptions,
+    progress: &dyn Progress,
+) -> Result<Approved<'a>> {
+    let placements = plan_placements(options)?;
+    if !options.no_ignore {
+        placements.iter().try_for_each(|placement| placement.refuse_ignored(repo))?;
+    }
+    let event = event(repo, options)?;
+    let asked = run_pre(repo, &event, progress)?;
+    Ok(Approved { repo, options, placements, event, asked })
+}
+
+impl Approved<'_> {
+    /// The run to upload to. What the hook was told must hold, whichever run has become the current
+    /// one since.
+    pub(super) fn wanted(&self) -> Wanted<'_> {
+        let wanted = self.options.wanted();
+        match &self.event.run {
+            _ if !self.asked => wanted,
+            None => Wanted { which: Which::New, ..wanted },
+            Some(run) => {
+                Wanted { project: Some(&self.event.project), which: Which::Named(run), ..wanted }
+            }
+        }
+    }
+
+    /// Tells the hook what came of it. No lock may be held.
+    pub(crate) fn tell(self, run: Name, uploaded: Uploaded, progress: &dyn Progress) {
+        let event = UploadEvent { run: Some(run), done: Some(uploaded), ..self.event };
+        run_post(self.repo, &event, progress);
+    }
+}
+
+/// The upload, before it is done.
+fn event(repo: &Repository, options: &UploadOptions) -> Result<UploadEvent> {
+    let run = wanted_run(repo, &options.wanted())?;
+    let default = || options.project.as_ref().unwrap_or(&repo.settings().project);
+    Ok(UploadEvent {
+        project: run.as_ref().map_or_else(default, |run| run.project()).clone(),
+        run: run.map(|run| run.name().clone()),
+        directory: text_of_bytes(options.cwd.as_os_str().as_encoded_bytes()),
+        sources: sources(options),
+        to: options.to.as_ref().map(|to| to.path.clone()),
+        merge: options.merge,
+        tag: options.tag.clone(),
+        message: options.subject(),
+        command: options.command.clone(),
+        done: None,
+    })
+}
+
+fn sources(options: &UploadOptions) -> Vec<String> {
+    if options.sources.is_empty() {
+        return vec![".".to_owned()];
+    }
+    let text = |source: &Source| match source {
+        Source::Path(path) => text_of_bytes(path.as_os_str().as_encoded_bytes()),
+        Source::Input => "-".to_owned(),
+    };
+    options.sources.iter().map(text).collect()
+}
+
+/// What the hook is told of an upload that made `commit`.
+pub(super) fn uploaded(outcome: &UploadOutcome, commit: Id) -> Uploaded {
+    Uploaded {
+        new_run: outcome.new_run,
+        commit,
+        tree: outcome.tree,
+        files: outcome.files,
+        bytes: outcome.bytes,
+    }
+}
