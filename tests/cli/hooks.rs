@@ -26,9 +26,33 @@ fn put(sandbox: &Sandbox, hook: &str, script: &str) {
 fn a_hook_refuses_with_15_and_nothing_has_changed() {
     let sandbox = desk("pre-upload", "echo 'no upload on Fridays'\nprintf 'red \\033[31m'\nexit 1");
     let before = sandbox.shell("find .artifacts | sort; cat .artifacts/HEAD").ok().stdout;
-    assert_snapshot!(sandbox.art("upload data"), @"");
-    assert_snapshot!(sandbox.art("upload data --quiet"), @"");
-    assert_snapshot!(sandbox.art("upload data --json"), @"");
+    assert_snapshot!(sandbox.art("upload data"), @r"
+    exit 15
+    -- stderr
+    pre-upload: no upload on Fridays
+    pre-upload: red \u{1b}[31m
+    error: refused by the hook 'pre-upload' (exit code 1); nothing was changed
+    caused by: no upload on Fridays
+    red \u{1b}[31m
+
+    hint: it is '[ROOT]/desk/.artifacts/hooks/pre-upload'
+    ");
+    assert_snapshot!(sandbox.art("upload data --quiet"), @r"
+    exit 15
+    -- stderr
+    error: refused by the hook 'pre-upload' (exit code 1); nothing was changed
+    caused by: no upload on Fridays
+    red \u{1b}[31m
+
+    hint: it is '[ROOT]/desk/.artifacts/hooks/pre-upload'
+    ");
+    assert_snapshot!(sandbox.art("upload data --json"), @r#"
+    exit 15
+    -- stderr
+    {"output":{"source":"pre-upload","line":"no upload on Fridays"}}
+    {"output":{"source":"pre-upload","line":"red \u001b[31m"}}
+    {"error":{"kind":"policy","message":"refused by the hook 'pre-upload' (exit code 1); nothing was changed","causes":["no upload on Fridays\nred \u001b[31m"],"hint":"it is '[ROOT]/desk/.artifacts/hooks/pre-upload'","exit_code":15}}
+    "#);
     let after = sandbox.shell("find .artifacts | sort; cat .artifacts/HEAD").ok().stdout;
     assert_eq!(after.replace(".artifacts/lock\n", ""), before.replace(".artifacts/lock\n", ""));
     // What only looks is not asked about, and hooks can be turned off.
@@ -39,7 +63,11 @@ fn a_hook_refuses_with_15_and_nothing_has_changed() {
 #[test]
 fn a_hook_is_heard_and_one_that_fails_afterwards_is_a_warning() {
     let sandbox = desk("post-upload", "echo \"told of $ART_RUN\"\nexit 4");
-    assert_snapshot!(sandbox.art("upload data --quiet"), @"");
+    assert_snapshot!(sandbox.art("upload data --quiet"), @"
+    exit 0
+    -- stderr
+    warning: the hook 'post-upload' failed with exit code 4 after the change was made
+    ");
     sandbox.write("data", "4 5 6");
     let json = sandbox.art("upload data --json").ok();
     let run = json.json()["run"].as_str().unwrap().to_owned();
@@ -54,13 +82,17 @@ fn a_hook_is_heard_and_one_that_fails_afterwards_is_a_warning() {
 fn a_hook_may_call_art_on_the_same_repository() {
     let sandbox = desk(
         "pre-upload",
-        "test -z \"$ART_RUN\" || exit 0\nart run --name by-hook && art tag before && art gc --help > gc",
+        "test -z \"$ART_RUN\" || exit 0\nart run --name by-hook && art tag before",
     );
     // Without a run there is one to make, whatever the hook has made the current one.
     let made = sandbox.art("upload data --json").ok().json();
     assert_ne!(made["run"], "by-hook");
     put(&sandbox, "pre-upload", "art log -n 1 --json >/dev/null && art tag \"seen-$ART_RUN\" HEAD");
-    put(&sandbox, "post-upload", "art fsck && art tag --force \"after-$ART_RUN\" \"$ART_COMMIT\"");
+    put(
+        &sandbox,
+        "post-upload",
+        "art fsck --repair && art tag --force \"after-$ART_RUN\" \"$ART_COMMIT\"",
+    );
     sandbox.write("data", "4 5 6");
     let done = sandbox.art("upload data --run by-hook --json").ok();
     let tags = sandbox.art("tag --json").ok().stdout;
@@ -92,7 +124,13 @@ fn the_timeout_is_a_setting() {
     let sandbox = desk("pre-upload", "sleep 300");
     sandbox.art("config set hooks.timeout 300ms").ok();
     let begun = Instant::now();
-    assert_snapshot!(sandbox.art("upload data"), @"");
+    assert_snapshot!(sandbox.art("upload data"), @"
+    exit 15
+    -- stderr
+    error: the hook 'pre-upload' did not end within 300ms; nothing was changed
+
+    hint: give it more time: art config set hooks.timeout 10m
+    ");
     assert!(begun.elapsed() < Duration::from_secs(30));
 }
 
