@@ -242,7 +242,8 @@ fn split_usage(error: &clap::Error) -> (String, Option<String>) {
 /// "Did you mean", from what clap knows about verbs, options and values.
 fn suggestion(error: &clap::Error) -> Option<String> {
     if let Some(ContextValue::Strings(verbs)) = error.get(ContextKind::SuggestedSubcommand)
-        && let (Some(verb), Some(usage)) = (verbs.first(), split_usage(error).1)
+        // The likeliest comes last.
+        && let (Some(verb), Some(usage)) = (verbs.last(), split_usage(error).1)
     {
         let parent = usage.split(['[', '<']).next().unwrap_or("art ");
         return Some(format!("did you mean '{parent}{verb}'?"));

@@ -155,7 +155,7 @@ impl Registration<'_> {
             artifacts: None,
             others: Vec::new(),
         };
-        self.repin(&mut draft, &pin);
+        Self::repin(&mut draft, &pin);
         self.describe(change, &mut draft)?;
         let displaced = self.enter(change, rules, &mut draft)?;
         let run = &pin.run;
@@ -215,11 +215,11 @@ impl Registration<'_> {
             (RegisterSource::Current, _) if !is_comparison => {
                 if !options.artifacts.is_empty() {
                     let pin = pin::repin_named(change, version, &options.artifacts)?;
-                    self.repin(&mut draft, &pin);
+                    Self::repin(&mut draft, &pin);
                 }
             }
             _ => match self.pin(change) {
-                Ok(pin) => self.repin(&mut draft, &pin),
+                Ok(pin) => Self::repin(&mut draft, &pin),
                 // Nothing was named, and nothing is current: what is there is not in question.
                 Err(error)
                     if is_comparison
@@ -239,7 +239,7 @@ impl Registration<'_> {
         }
     }
 
-    fn repin(&self, draft: &mut VersionDraft, pin: &Pin) {
+    fn repin(draft: &mut VersionDraft, pin: &Pin) {
         let is_same_run = draft.record.run.uuid == pin.run.uuid;
         let extra = std::mem::take(&mut draft.record.run.extra);
         draft.record.run = pin.run.clone();
@@ -319,7 +319,7 @@ impl Registration<'_> {
             run: record.run.name.clone(),
             run_commit: record.run.commit,
             new_run: action != RegisterAction::Unchanged
-                && self.taken.is_some_and(|taken| taken.was_committed()),
+                && self.taken.is_some_and(Taken::was_committed),
             artifacts: record.artifacts.clone(),
             displaced,
             operation: None,

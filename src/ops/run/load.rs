@@ -114,6 +114,10 @@ fn no_such_run(repo: &Repository, reference: &RefName) -> Result<Error> {
     let error = Error::not_found(format!("there is no run '{wanted}' in {project}"));
     Ok(match crate::suggest::closest(wanted, names) {
         Some(close) => error.with_hint(format!("did you mean '{close}'? see: art runs")),
+        None if !repo.history().reflog(reference)?.is_empty() => error.with_hint(format!(
+            "it was there once; see: art reflog run/{wanted}; the last operation is taken back by: \
+             art undo"
+        )),
         None => error.with_hint(format!("see: art runs; or make it: art run --name {wanted}")),
     })
 }

@@ -164,7 +164,9 @@ fn no_such_version(repo: &Repository, reference: &RefName) -> Result<Error> {
     Ok(match suggest::closest(wanted, names) {
         Some(near) => error.with_hint(format!("did you mean '{near}'? see: art versions")),
         None if !repo.history().reflog(reference)?.is_empty() => {
-            error.with_hint(format!("it was there once; see: art reflog {reference}"))
+            error.with_hint(
+            "it was there once; see: art history --all; the last operation is taken back by: art undo",
+        )
         }
         None => error.with_hint(format!("see: art versions; or make it: art register {wanted}")),
     })
