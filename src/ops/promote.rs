@@ -1,6 +1,7 @@
 //! `art promote`: puts a version in the next stage of its project's order.
 
 use crate::error::Result;
+use crate::progress::Progress;
 use crate::repo::Repository;
 
 use super::stage::{StageOptions, StageOutcome, StageTarget, stage};
@@ -10,6 +11,10 @@ use super::stage::{StageOptions, StageOutcome, StageTarget, stage};
 ///
 /// Fails with [`Refused`](crate::ErrorKind::Refused) for a version in the last stage or outside of
 /// the order.
-pub fn promote(repo: &Repository, options: &StageOptions) -> Result<StageOutcome> {
-    stage(repo, &StageOptions { to: StageTarget::Next, ..options.clone() })
+pub fn promote(
+    repo: &Repository,
+    options: &StageOptions,
+    progress: &dyn Progress,
+) -> Result<StageOutcome> {
+    stage(repo, &StageOptions { to: StageTarget::Next, ..options.clone() }, progress)
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::version::{
-    LoadedVersion, RecordChange, Said, change_records, enter_stage, find_version, is_there,
+    LoadedVersion, RecordChange, Said, change_stages, enter_stage, find_version, is_there,
     project_policy,
 };
 use crate::clock::Timestamp;
@@ -12,6 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::history::Revision;
 use crate::id::Id;
 use crate::name::{Name, ProjectName};
+use crate::progress::Progress;
 use crate::repo::Repository;
 
 pub use super::version::DisplacedVersion;
@@ -82,11 +83,18 @@ pub struct StageOutcome {
 /// Fails with [`Moved`](ErrorKind::Moved) if it is not in the stage that is expected, with
 /// [`Policy`](ErrorKind::Policy) and every rule that refuses it, and with
 /// [`Invalid`](ErrorKind::Invalid) for a stage that the project has not.
-pub fn stage(repo: &Repository, options: &StageOptions) -> Result<StageOutcome> {
-    let changed = change_records(repo, &options.command, |change| {
+///
+/// The hook `pre-stage` is asked about each version that moves, `post-stage` is told.
+pub fn stage(
+    repo: &Repository,
+    options: &StageOptions,
+    progress: &dyn Progress,
+) -> Result<StageOutcome> {
+    let (changed, staged) = change_stages(repo, &options.command, progress, |change| {
         let version = find_version(repo, &options.version)?;
         apply(change, &version, options)
     })?;
+    staged.tell(repo, progress);
     let operation = changed.operation.map(|operation| operation.id);
     Ok(StageOutcome { operation, ..changed.value })
 }

@@ -158,3 +158,119 @@ fn a_repository_can_not_say_that_its_hooks_are_to_be_trusted() {
     sandbox.art("config set --user hooks.trust any").ok();
     assert_eq!(sandbox.art("config get hooks.trust").ok().stdout, "any\n");
 }
+
+/// A version `v1` in testing, and this hook.
+fn staged(hook: &str, script: &str) -> Sandbox {
+    let sandbox = desk(hook, script);
+    sandbox.command("upload data").env("ART_HOOKS_ENABLED", "false").run().ok();
+    sandbox.art("register v1").ok();
+    sandbox
+}
+
+#[test]
+fn a_stage_is_refused_with_15_and_nothing_has_changed() {
+    let sandbox = staged(
+        "pre-stage",
+        "test \"$ART_STAGE_TO\" != production || test -n \"$ART_MESSAGE\" || {\n\
+         echo \"say why $ART_VERSION goes from $ART_STAGE_FROM to production\"; exit 1; }",
+    );
+    let before = sandbox.git("--git-dir .artifacts for-each-ref");
+    assert_snapshot!(sandbox.art("stage v1 production"), @"
+    exit 15
+    -- stderr
+    pre-stage: say why v1 goes from testing to production
+    error: refused by the hook 'pre-stage' (exit code 1); nothing was changed
+    caused by: say why v1 goes from testing to production
+
+    hint: it is '[ROOT]/desk/.artifacts/hooks/pre-stage'
+    ");
+    sandbox.art("register v2 --stage production").fails_with(15);
+    assert_eq!(sandbox.git("--git-dir .artifacts for-each-ref"), before);
+    sandbox.art("stage v1 production --message 'it is good'").ok();
+    // The same again is no move: nobody is asked.
+    sandbox.art("stage v1 production").ok();
+    sandbox.art("promote v1").fails_with(1);
+}
+
+#[test]
+fn hooks_hear_of_every_version_that_moves_and_of_its_commits() {
+    let sandbox = staged("pre-stage", "cat >> pre.jsonl");
+    put(&sandbox, "post-stage", "cat >> post.jsonl");
+    sandbox.art("register v2 --stage staging --reason Fresh").ok();
+    sandbox.art("stage v1 staging --reason DriftTests --message 'it drifts little'").ok();
+    let events = |file: &str| -> Vec<serde_json::Value> {
+        sandbox.read(file).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let (pre, post) = (events("pre.jsonl"), events("post.jsonl"));
+    assert_eq!((pre.len(), post.len()), (2, 2));
+    let of = |event: &serde_json::Value, key: &str| event[key].as_str().unwrap_or("-").to_owned();
+    for (key, expected) in [
+        ("hook", ["pre-stage", "pre-stage"]),
+        ("version", ["v2", "v1"]),
+        ("from", ["testing", "testing"]),
+        ("to", ["staging", "staging"]),
+        ("reason", ["Fresh", "DriftTests"]),
+        ("message", ["", "it drifts little"]),
+        ("project", ["ada/lab", "ada/lab"]),
+    ] {
+        assert_eq!([of(&pre[0], key), of(&pre[1], key)], expected, "{key}");
+    }
+    // A version that is made with the move has no commit before it.
+    assert_eq!(of(&pre[0], "commit"), "-");
+    assert_eq!(pre[0]["uuid"], post[0]["uuid"]);
+    let now = |name: &str| {
+        let name = format!("--git-dir .artifacts rev-parse refs/versions/ada/lab/{name}");
+        sandbox.git(&name).trim().to_owned()
+    };
+    assert_eq!([of(&post[0], "commit"), of(&post[1], "commit")], [now("v2"), now("v1")]);
+    assert_eq!(
+        of(&pre[1], "commit"),
+        sandbox.git(&format!("--git-dir .artifacts rev-parse {}^", now("v1"))).trim()
+    );
+}
+
+#[test]
+fn a_hook_is_asked_again_when_the_version_has_moved_meanwhile() {
+    // What it was asked about is not so any more the first time, because it changes that itself.
+    let sandbox = staged(
+        "pre-stage",
+        "export ART_HOOKS_ENABLED=false\n\
+         echo \"$ART_STAGE_FROM\" >> asked\n\
+         test \"$ART_STAGE_FROM\" = staging || art stage v1 staging",
+    );
+    sandbox.art("stage v1 production").ok();
+    assert_eq!(sandbox.read("asked"), "testing\nstaging\n");
+    put(
+        &sandbox,
+        "pre-stage",
+        "export ART_HOOKS_ENABLED=false\necho x >> times\nart stage v1 staging --reason \"r$(wc -l < times)\"",
+    );
+    let moved = sandbox.art("stage v1 disabled").fails_with(13);
+    assert_eq!(sandbox.read("times").lines().count(), 5, "{moved}");
+    let record = sandbox.git("--git-dir .artifacts show refs/versions/ada/lab/v1:version.toml");
+    assert!(record.contains("stage = \"staging\"") && !record.contains("disabled"), "{record}");
+}
+
+#[test]
+fn a_version_of_a_path_is_an_upload_and_may_be_a_stage() {
+    let sandbox = desk("pre-upload", "echo upload >> asked");
+    put(&sandbox, "post-upload", "echo \"uploaded to $ART_RUN\" >> asked");
+    put(&sandbox, "pre-stage", "echo \"stage $ART_STAGE_TO\" >> asked");
+    put(&sandbox, "post-stage", "echo \"staged $ART_VERSION\" >> asked; art fsck --repair");
+    let made = sandbox.art("register v1 --path data --stage staging --json").ok();
+    let run = made.json()["run"].as_str().unwrap().to_owned();
+    assert!(!made.stderr.contains("locked") && !made.stderr.contains("failed"), "{made}");
+    assert_eq!(
+        sandbox.read("asked"),
+        format!("upload\nstage staging\nuploaded to {run}\nstaged v1\n"),
+        "{made}"
+    );
+    put(&sandbox, "pre-upload", "exit 1");
+    let refs = sandbox.git("--git-dir .artifacts for-each-ref");
+    sandbox.art("register v2 --path data").fails_with(15);
+    put(&sandbox, "pre-upload", "exit 0");
+    put(&sandbox, "pre-stage", "exit 1");
+    sandbox.write("data", "other");
+    sandbox.art("register v2 --path data --stage staging").fails_with(15);
+    assert_eq!(sandbox.git("--git-dir .artifacts for-each-ref"), refs);
+}

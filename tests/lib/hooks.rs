@@ -420,12 +420,12 @@ fn hooks_hear_of_a_stage_and_long_messages_fit_into_the_environment() {
         project: "ada/lab".parse().unwrap(),
         version: "v1".parse().unwrap(),
         uuid: uuid::Uuid::nil(),
-        from: Some("testing".parse().unwrap()),
+        from: "testing".parse().unwrap(),
         to: "production".parse().unwrap(),
         reason: "Approved".to_owned(),
         message: "ä".repeat(200_000),
         commit: None,
-        run: Some("sharp-shrimp-1".parse().unwrap()),
+        run: "sharp-shrimp-1".parse().unwrap(),
         command: "stage v1 production".to_owned(),
     };
     let told = Told::default();

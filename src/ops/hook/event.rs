@@ -40,7 +40,7 @@ pub const VARIABLES: [&str; 16] = [
 ];
 
 /// A version goes to a stage.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StageEvent {
     /// Its project.
     pub project: ProjectName,
@@ -48,18 +48,19 @@ pub struct StageEvent {
     pub version: Name,
     /// What stays the same when its name changes.
     pub uuid: Uuid,
-    /// The stage it is in before; none if it is made with this.
-    pub from: Option<Name>,
+    /// The stage it is in before; the first one, if it is made with this.
+    pub from: Name,
     /// The stage it goes to.
     pub to: Name,
     /// Why, in a word.
     pub reason: String,
     /// Why, in sentences.
     pub message: String,
-    /// Its commit: before, the one that is changed; after, the one that records the change.
+    /// Its commit: before, the one that is changed, or none if it is made with this; after, the one
+    /// that records the change.
     pub commit: Option<Id>,
     /// The run it is from.
-    pub run: Option<Name>,
+    pub run: Name,
     /// The command as it was typed.
     pub command: String,
 }
@@ -72,14 +73,14 @@ impl HookEvent for StageEvent {
             ("ART_PROJECT", self.project.to_string()),
             ("ART_VERSION", self.version.to_string()),
             ("ART_UUID", self.uuid.to_string()),
+            ("ART_RUN", self.run.to_string()),
+            ("ART_STAGE_FROM", self.from.to_string()),
             ("ART_STAGE_TO", self.to.to_string()),
             ("ART_REASON", self.reason.clone()),
             ("ART_MESSAGE", self.message.clone()),
             ("ART_COMMAND", self.command.clone()),
         ];
-        variables.extend(self.from.as_ref().map(|from| ("ART_STAGE_FROM", from.to_string())));
         variables.extend(self.commit.map(|commit| ("ART_COMMIT", commit.to_string())));
-        variables.extend(self.run.as_ref().map(|run| ("ART_RUN", run.to_string())));
         variables
     }
 }

@@ -50,6 +50,11 @@ struct Told<'a, E> {
     event: &'a E,
 }
 
+/// Whether there is a hook `pre-OPERATION` to ask. One that can't be run counts: asking it says why.
+pub fn has_pre<E: HookEvent>(repo: &Repository) -> bool {
+    !matches!(Hook::find(repo, &format!("pre-{}", E::OPERATION)), Ok(None))
+}
+
 /// Asks the hook `pre-OPERATION` whether `event` may be. Returns whether there was one to ask.
 ///
 /// Fails with [`ErrorKind::Policy`] if it says no, takes too long or can't be run. No lock may be

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::version::{
     DisplacedVersion, LoadedVersion, ProjectPolicy, RecordChange, Said, VersionDraft,
-    change_records, enter_first_stage, enter_stage, is_there, project_policy, try_load_version,
+    change_stages, enter_first_stage, enter_stage, is_there, project_policy, try_load_version,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::Id;
@@ -92,17 +92,20 @@ pub fn register(
         _ => None,
     };
     let taken = upload.as_ref().map(|upload| Taken::take(upload, input, progress)).transpose()?;
-    let changed = change_records(repo, &options.command, |change| {
+    let uuid = Uuid::new_v4();
+    let (changed, staged) = change_stages(repo, &options.command, progress, |change| {
+        taken.iter().for_each(Taken::forget);
         let existing = try_load_version(repo, &reference)?;
-        Registration { options, reference: &reference, taken: taken.as_ref() }
+        Registration { options, reference: &reference, uuid, taken: taken.as_ref() }
             .apply(change, existing.as_ref())
     })?;
     progress.end();
-    // The hook is told when no lock is held any more.
+    // The hooks are told when what was taken in needs no lock any more.
     let made = taken.and_then(Taken::into_made).filter(|_| changed.operation.is_some());
     if let (Some(upload), Some((run, uploaded))) = (upload, made) {
         upload.tell(run, uploaded, progress);
     }
+    staged.tell(repo, progress);
     let operation = changed.operation.map(|operation| operation.id);
     Ok(RegisterOutcome { operation, ..changed.value })
 }
@@ -111,6 +114,8 @@ pub fn register(
 struct Registration<'a> {
     options: &'a RegisterOptions,
     reference: &'a RefName,
+    /// That of the version, if it is new.
+    uuid: Uuid,
     /// What was taken in from a path.
     taken: Option<&'a Taken<'a>>,
 }
@@ -140,7 +145,7 @@ impl Registration<'_> {
     ) -> Result<RegisterOutcome> {
         let pin = self.pin(change)?;
         let mut record = VersionRecord::new(
-            Uuid::new_v4(),
+            self.uuid,
             self.options.name.clone(),
             pin.run.clone(),
             change.author(),

@@ -69,6 +69,11 @@ impl<'a> Taken<'a> {
         Ok(Pin::whole(&run.reference, &run.record, commit, Some(made.tree)))
     }
 
+    /// Begins anew with the run.
+    pub(super) fn forget(&self) {
+        self.made.replace(None);
+    }
+
     /// Whether the run was made.
     pub(super) fn was_committed(&self) -> bool {
         self.made.borrow().is_some()

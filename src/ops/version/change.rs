@@ -6,12 +6,13 @@
 
 use super::load::{LoadedVersion, VersionDraft};
 use crate::clock::Timestamp;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::history::{
     Commit, EntryMode, Expected, ObjectWriter, Operation, Signature, Transaction, TreeEntry,
 };
 use crate::id::Id;
 use crate::name::RefName;
+use crate::ops::hook::StageEvent;
 use crate::record::{ProjectRecord, Record};
 use crate::repo::Repository;
 
@@ -30,37 +31,84 @@ pub(crate) struct RecordChange<'r> {
     writer: ObjectWriter<'r>,
     transaction: Transaction<'r>,
     who: Signature,
+    command: String,
     moves: usize,
+    stage_moves: Vec<StageMove>,
+}
+
+/// A version that goes to another stage with a change.
+#[derive(Debug)]
+pub(super) struct StageMove {
+    /// As it is before.
+    pub(super) event: StageEvent,
+    /// The commit that records it.
+    pub(super) commit: Option<Id>,
 }
 
 /// Runs `body` under the lock on all refs and moves the refs as it says, all or none.
 ///
-/// `command` is what was typed, for the log of operations. If `body` fails, nothing has changed.
+/// `command` is what was typed, for the log of operations. If `body` fails, nothing has changed. What
+/// puts versions in other stages goes through [`change_stages`](super::change_stages) instead.
 pub(crate) fn change_records<T>(
     repo: &Repository,
     command: &str,
     body: impl FnOnce(&mut RecordChange<'_>) -> Result<T>,
 ) -> Result<Changed<T>> {
+    let done = change_if(repo, command, body, |moves| moves.is_empty())?;
+    let (changed, _) = done.ok_or_else(|| Error::internal("no hook was asked about a stage"))?;
+    Ok(changed)
+}
+
+/// As [`change_records`], unless the versions that go to other stages are not those that
+/// `is_approved`. Then nothing has changed, and this is `None`.
+pub(super) fn change_if<T>(
+    repo: &Repository,
+    command: &str,
+    body: impl FnOnce(&mut RecordChange<'_>) -> Result<T>,
+    is_approved: impl FnOnce(&[StageMove]) -> bool,
+) -> Result<Option<(Changed<T>, Vec<StageMove>)>> {
     let _lock = repo.lock_shared()?;
     let guard = repo.history().lock_refs(repo.settings().lock_timeout)?;
-    let who = repo.signature();
-    let mut change = RecordChange {
-        repo,
-        writer: repo.history().writer()?,
-        transaction: repo.history().transaction(&who, command),
-        who,
-        moves: 0,
-    };
+    let mut change = RecordChange::begin(repo, repo.history().writer()?, command);
     let value = body(&mut change)?;
-    if change.moves == 0 {
-        return Ok(Changed { value, operation: None });
+    if !is_approved(&change.stage_moves) {
+        return Ok(None);
     }
-    change.writer.flush()?;
-    let operation = change.transaction.commit_holding(guard)?;
-    Ok(Changed { value, operation: Some(operation) })
+    let RecordChange { mut writer, mut transaction, moves, stage_moves, .. } = change;
+    if moves == 0 {
+        return Ok(Some((Changed { value, operation: None }, stage_moves)));
+    }
+    writer.flush()?;
+    let operation = transaction.commit_holding(guard)?;
+    Ok(Some((Changed { value, operation: Some(operation) }, stage_moves)))
+}
+
+/// Runs `body` without writing or locking anything; returns the versions that would go to other
+/// stages.
+pub(super) fn rehearse<T>(
+    repo: &Repository,
+    command: &str,
+    body: impl FnOnce(&mut RecordChange<'_>) -> Result<T>,
+) -> Result<Vec<StageMove>> {
+    let mut change = RecordChange::begin(repo, repo.history().trial_writer()?, command);
+    body(&mut change)?;
+    Ok(change.stage_moves)
 }
 
 impl<'r> RecordChange<'r> {
+    fn begin(repo: &'r Repository, writer: ObjectWriter<'r>, command: &str) -> Self {
+        let who = repo.signature();
+        RecordChange {
+            repo,
+            writer,
+            transaction: repo.history().transaction(&who, command),
+            who,
+            command: command.to_owned(),
+            moves: 0,
+            stage_moves: Vec::new(),
+        }
+    }
+
     /// The repository.
     pub(crate) fn repo(&self) -> &'r Repository {
         self.repo
@@ -74,6 +122,17 @@ impl<'r> RecordChange<'r> {
     /// Who does it: `NAME <EMAIL>`.
     pub(crate) fn author(&self) -> String {
         format!("{} <{}>", self.who.name, self.who.email)
+    }
+
+    /// What was typed.
+    pub(super) fn command(&self) -> &str {
+        &self.command
+    }
+
+    /// A version goes to another stage: its hooks are asked and told. Its record is written with
+    /// this change.
+    pub(super) fn announce(&mut self, event: StageEvent) {
+        self.stage_moves.push(StageMove { event, commit: None });
     }
 
     /// Where objects are added.
@@ -109,6 +168,7 @@ impl<'r> RecordChange<'r> {
     ) -> Result<Id> {
         let commit = self.commit_version(draft, parents, subject)?;
         self.move_ref(name, None, Some(commit), subject);
+        self.note_commit(draft, None, commit);
         Ok(commit)
     }
 
@@ -126,7 +186,18 @@ impl<'r> RecordChange<'r> {
         let parents = vec![version.commit, draft.record.run.commit];
         let commit = self.commit_version(draft, parents, subject)?;
         self.move_ref(version.reference.clone(), Some(version.commit), Some(commit), subject);
+        self.note_commit(draft, Some(version.commit), commit);
         Ok(Some(commit))
+    }
+
+    /// Tells the hooks of a version its commit, before and after.
+    fn note_commit(&mut self, draft: &VersionDraft, before: Option<Id>, after: Id) {
+        let uuid = draft.record.uuid;
+        let moves = self.stage_moves.iter_mut().filter(|moved| moved.event.uuid == uuid);
+        moves.for_each(|moved| {
+            moved.event.commit = before;
+            moved.commit = Some(after);
+        });
     }
 
     /// Adds a commit of a version that no ref points at yet.

@@ -6,6 +6,7 @@ mod disabled;
 mod find;
 mod index;
 mod load;
+mod stage_hooks;
 mod stage_move;
 
 pub(crate) use change::{Changed, RecordChange, change_records};
@@ -16,6 +17,7 @@ pub(crate) use index::read_index;
 pub(crate) use load::{
     LoadedVersion, VersionDraft, load_version, read_version_record, try_load_version,
 };
+pub(crate) use stage_hooks::change_stages;
 pub use stage_move::DisplacedVersion;
 pub(crate) use stage_move::{
     ProjectPolicy, Said, asked, enter_first_stage, enter_stage, is_there, occupants, project_policy,

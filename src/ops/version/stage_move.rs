@@ -8,6 +8,7 @@ use super::load::load_version;
 use crate::error::Result;
 use crate::id::Id;
 use crate::name::{Name, ProjectName, RefName};
+use crate::ops::hook::StageEvent;
 use crate::record::policy::{Move, Occupant, Policy, Stay};
 use crate::record::{CREATED, ProjectRecord, Record, StageReason, VersionRecord};
 use crate::repo::Repository;
@@ -124,13 +125,16 @@ pub(crate) fn enter_stage(
     };
     let reason = said.reason.as_deref().unwrap_or(&said.unsaid);
     let comer = record.name.clone();
+    announce(change, project, record, to, (reason, &said.message));
     record.enter(to.clone(), why(reason, said.message.clone()), now);
     let mut moved = Vec::new();
     for leaver in displaced {
         let reference = RefName::version(project.clone(), leaver.version.clone());
         let version = load_version(change.repo(), &reference)?;
         let mut draft = version.draft.clone();
-        draft.record.enter(leaver.to.clone(), why(DISPLACED, format!("displaced by {comer}")), now);
+        let message = format!("displaced by {comer}");
+        announce(change, project, &draft.record, &leaver.to, (DISPLACED, &message));
+        draft.record.enter(leaver.to.clone(), why(DISPLACED, message), now);
         let subject = format!("stage: {} -> {} (displaced by {comer})", leaver.from, leaver.to);
         if let Some(commit) = change.update_version(&version, &draft, &subject)? {
             let (from, to) = (leaver.from, leaver.to);
@@ -138,6 +142,29 @@ pub(crate) fn enter_stage(
         }
     }
     Ok(moved)
+}
+
+/// Lets the hooks hear that the version `record` goes to the stage `to`.
+fn announce(
+    change: &mut RecordChange<'_>,
+    project: &ProjectName,
+    record: &VersionRecord,
+    to: &Name,
+    (reason, message): (&str, &str),
+) {
+    let event = StageEvent {
+        project: project.clone(),
+        version: record.name.clone(),
+        uuid: record.uuid,
+        from: record.stage.clone(),
+        to: to.clone(),
+        reason: reason.to_owned(),
+        message: message.to_owned(),
+        commit: None,
+        run: record.run.name.clone(),
+        command: change.command().to_owned(),
+    };
+    change.announce(event);
 }
 
 /// The versions in the stages that may become too full by a move to `to`.

@@ -28,6 +28,7 @@ use crate::version::{VersionArg, WhyArgs};
         Exit::Unavailable,
         Exit::Policy,
         Exit::Corrupt,
+        Exit::Interrupted,
     ],
 ))]
 pub(crate) struct Args {
@@ -52,7 +53,7 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         expect: args.expect.clone(),
         command: context.env.command_line(),
     };
-    let outcome = promote(&context.repo()?, &options)?;
+    let outcome = promote(&context.repo()?, &options, context.progress())?;
     context.ui.summary(&outcome, |page| stages::view(page, &outcome))?;
     Ok(Exit::Ok)
 }

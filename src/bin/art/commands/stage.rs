@@ -29,6 +29,7 @@ use crate::version::{VersionArg, WhyArgs};
         Exit::Unavailable,
         Exit::Policy,
         Exit::Corrupt,
+        Exit::Interrupted,
     ],
 ))]
 pub(crate) struct Args {
@@ -57,7 +58,7 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         expect: args.expect.clone(),
         command: context.env.command_line(),
     };
-    let outcome = stage(&context.repo()?, &options)?;
+    let outcome = stage(&context.repo()?, &options, context.progress())?;
     context.ui.summary(&outcome, |page| stages::view(page, &outcome))?;
     Ok(Exit::Ok)
 }
