@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use insta::assert_snapshot;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::common::Sandbox;
+use crate::common::{Sandbox, lacks};
 
 /// A repository with a file to upload and this hook.
 fn desk(hook: &str, script: &str) -> Sandbox {
@@ -18,7 +18,11 @@ fn desk(hook: &str, script: &str) -> Sandbox {
 }
 
 fn put(sandbox: &Sandbox, hook: &str, script: &str) {
-    let path = sandbox.write(format!(".artifacts/hooks/{hook}"), format!("#!/bin/sh\n{script}\n"));
+    put_program(sandbox, hook, &format!("#!/bin/sh\n{script}\n"));
+}
+
+fn put_program(sandbox: &Sandbox, hook: &str, program: &str) {
+    let path = sandbox.write(format!(".artifacts/hooks/{hook}"), program);
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
 
@@ -273,4 +277,29 @@ fn a_version_of_a_path_is_an_upload_and_may_be_a_stage() {
     sandbox.write("data", "other");
     sandbox.art("register v2 --path data --stage staging").fails_with(15);
     assert_eq!(sandbox.git("--git-dir .artifacts for-each-ref"), refs);
+}
+
+#[test]
+fn the_hooks_of_the_guide_do_what_it_says() {
+    if lacks("python3") {
+        return;
+    }
+    let page = std::fs::read_to_string(
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("book/src/guide/hooks.md"),
+    )
+    .unwrap();
+    let block = |begin: &str| {
+        let from = page.find(begin).unwrap();
+        page[from..].split("```").next().unwrap().to_owned()
+    };
+    let sandbox = staged("none", "");
+    put_program(&sandbox, "pre-stage", &block("#!/bin/sh\ntest"));
+    put_program(&sandbox, "post-stage", &block("#!/usr/bin/env python3"));
+    let refused = sandbox.art("stage v1 production").fails_with(15);
+    let said: String = refused.stderr.lines().take(3).map(|line| format!("{line}\n")).collect();
+    assert_eq!(block("$ art stage v1 production").split_once('\n').unwrap().1, said);
+    sandbox.art("stage v1 staging").ok();
+    sandbox.art("stage v1 production --message 'LAB-7: ready'").ok();
+    let list = "v1 testing -> staging\nv1 staging -> production\n";
+    assert_eq!(sandbox.read("stages.txt"), list);
 }

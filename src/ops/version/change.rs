@@ -54,7 +54,7 @@ pub(crate) fn change_records<T>(
     command: &str,
     body: impl FnOnce(&mut RecordChange<'_>) -> Result<T>,
 ) -> Result<Changed<T>> {
-    let done = change_if(repo, command, body, |moves| moves.is_empty())?;
+    let done = change_if(repo, command, body, <[StageMove]>::is_empty)?;
     let (changed, _) = done.ok_or_else(|| Error::internal("no hook was asked about a stage"))?;
     Ok(changed)
 }
@@ -74,7 +74,7 @@ pub(super) fn change_if<T>(
     if !is_approved(&change.stage_moves) {
         return Ok(None);
     }
-    let RecordChange { mut writer, mut transaction, moves, stage_moves, .. } = change;
+    let RecordChange { writer, mut transaction, moves, stage_moves, .. } = change;
     if moves == 0 {
         return Ok(Some((Changed { value, operation: None }, stage_moves)));
     }
