@@ -12,6 +12,8 @@ pub mod init;
 pub mod lineage;
 pub mod log;
 pub mod ls;
+pub mod policy;
+pub mod project;
 pub mod promote;
 pub mod reflog;
 pub mod register;

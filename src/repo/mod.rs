@@ -8,12 +8,13 @@ mod settings;
 
 use std::path::{Path, PathBuf};
 
+use crate::config::{Config, Sources};
 use crate::content::ContentStore;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::atomic;
 use crate::fs::lock::{FileLock, Mode};
 use crate::history::{History, Signature};
-use crate::name::RefName;
+use crate::name::{ProjectName, RefName};
 
 pub use settings::{HookSettings, HookTrust, Identity, Settings};
 
@@ -84,6 +85,14 @@ impl Repository {
     /// Who acts, when, and how.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// The project that the repository was made for: that of its own settings, whatever is asked
+    /// for now; else that of the settings it was opened with.
+    pub fn own_project(&self) -> Result<ProjectName> {
+        let file = self.directory.join("config.toml");
+        let own = Config::load(Sources { repository_file: Some(file), ..Sources::default() })?;
+        Ok(own.project()?.unwrap_or_else(|| self.settings.project.clone()))
     }
 
     /// The current run: that of the settings, else the one that `HEAD` names.

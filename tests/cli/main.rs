@@ -31,6 +31,8 @@ mod lineage;
 mod log;
 mod ls;
 mod man;
+mod policy;
+mod project;
 mod promote;
 mod reference;
 mod reflog;

@@ -20,6 +20,7 @@ mod git_oracle;
 mod hooks;
 mod ignore_oracle;
 mod objects;
+mod policy_race;
 mod reference_tables;
 mod refs;
 mod refs_crash;

@@ -64,6 +64,8 @@ verbs! {
         Register register
         Stage stage
         Promote promote
+        Policy policy
+        Project project
     }
     "This tool" {
         Completions completions

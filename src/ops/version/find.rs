@@ -74,9 +74,9 @@ fn newest_in_stage(repo: &Repository, project: &ProjectName, stage: &Name) -> Re
     })
 }
 
-/// Whether a project is there: it has a record, a run, a version or a tag, or is the repository's.
+/// Whether a project is there: it has a record, a run, a version or a tag, or is the repository's own.
 pub(crate) fn project_exists(repo: &Repository, project: &ProjectName) -> Result<bool> {
-    if *project == repo.settings().project {
+    if *project == repo.own_project()? {
         return Ok(true);
     }
     let record = RefName::project_record(project.clone());

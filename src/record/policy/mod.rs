@@ -56,6 +56,7 @@ use crate::suggest;
 pub use check::{Displaced, Move, Occupant, RuleFailure, Stay, Verdict};
 pub use defect::PolicyDefect;
 pub use edit::Setting;
+pub use read::parse_table;
 
 /// The stage of versions that shall not be used any more. Every project has it.
 pub const DISABLED: &str = "disabled";
@@ -143,6 +144,11 @@ impl Policy {
     /// The stages that have rules, and these.
     pub fn rules(&self) -> impl Iterator<Item = (&Name, &StageRules)> {
         self.stage.iter()
+    }
+
+    /// How many versions `stage` holds, if there is a bound.
+    pub fn capacity(&self, stage: &Name) -> Option<u32> {
+        self.stage.get(stage)?.capacity.map(NonZeroU32::get)
     }
 
     /// Whether nothing is ever refused.

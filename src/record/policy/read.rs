@@ -11,7 +11,7 @@ use super::defect::PolicyDefect;
 use super::{After, AllowedMove, DISABLED, Policy, StageRules};
 use crate::clock::Span;
 use crate::name::Name;
-use crate::record::Tags;
+use crate::record::{MAX_LEN, Tags, toml_problem};
 use crate::suggest;
 
 type Read<T> = Result<T, PolicyDefect>;
@@ -22,6 +22,19 @@ pub(super) const KEYS: [&str; 3] = ["stages", "moves", "stage"];
 /// The keys of a stage.
 pub(super) const RULES: [&str; 8] =
     ["reason", "message", "description", "tags", "after", "who", "capacity", "displaced"];
+
+/// The table in a text: what stands below `[policy]`. It may still be no policy.
+///
+/// Fails with [`Invalid`](crate::ErrorKind::Invalid) for what is not TOML or longer than a record.
+pub fn parse_table(text: &str) -> crate::Result<Table> {
+    if text.len() > MAX_LEN {
+        let message = format!("the policy has {} bytes; it may have {MAX_LEN}", text.len());
+        return Err(crate::Error::invalid(message));
+    }
+    toml::from_str(text).map_err(|error| {
+        crate::Error::invalid("the policy is not TOML").with_source(toml_problem(text, &error))
+    })
+}
 
 impl Policy {
     /// Reads the table `[policy]`; an empty one is [`Policy::default`].
@@ -39,7 +52,7 @@ impl Policy {
                     policy.moves = Some(moves?);
                 }
                 "stage" => policy.stage = read_rules(table_of(key, value)?)?,
-                other if value.is_table() => {
+                other if value.as_table().is_some_and(is_rules) => {
                     let hint = format!("the rules of a stage stand in [stage.{}]", shown(other));
                     return Err(PolicyDefect::Unknown { key: shown(other), hint });
                 }
@@ -111,6 +124,11 @@ impl Policy {
         let near = near.map(|near| format!("; did you mean '{near}'?")).unwrap_or_default();
         Err(PolicyDefect::invalid(key, format!("there is no stage '{stage}'{near}")))
     }
+}
+
+/// Whether a table looks like the rules of a stage.
+fn is_rules(table: &Table) -> bool {
+    table.keys().any(|key| RULES.contains(&key.as_str()))
 }
 
 fn is_disabled(stage: &Name) -> bool {
@@ -242,8 +260,8 @@ fn shown(text: &str) -> String {
 fn unknown(path: &str, key: &str, known: &[&str]) -> PolicyDefect {
     let list = known.join(", ");
     let hint = match suggest::closest(key, known) {
-        Some(near) => format!("did you mean '{near}'? There are {list}"),
-        None => format!("there are {list}"),
+        Some(near) => format!("did you mean '{near}'? The keys are {list}"),
+        None => format!("the keys are {list}"),
     };
     PolicyDefect::Unknown { key: shown(path), hint }
 }

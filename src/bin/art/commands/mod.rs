@@ -39,6 +39,8 @@ pub(crate) mod lineage;
 pub(crate) mod log;
 pub(crate) mod ls;
 pub(crate) mod man;
+pub(crate) mod policy;
+pub(crate) mod project;
 pub(crate) mod promote;
 pub(crate) mod reflog;
 pub(crate) mod register;

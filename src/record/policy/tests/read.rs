@@ -156,7 +156,7 @@ fn an_unknown_key_is_a_typing_error_or_a_newer_art() {
         (
             "moovs = []",
             "a policy has no key 'moovs'",
-            "did you mean 'moves'? There are stages, moves, stage",
+            "did you mean 'moves'? The keys are stages, moves, stage",
         ),
         (
             "[production]\nreason = true",
@@ -166,9 +166,9 @@ fn an_unknown_key_is_a_typing_error_or_a_newer_art() {
         (
             "[stage.production]\nreasons = true",
             "a policy has no key 'stage.production.reasons'",
-            "did you mean 'reason'? There are reason, message, description, tags, after, who, capacity, displaced",
+            "did you mean 'reason'? The keys are reason, message, description, tags, after, who, capacity, displaced",
         ),
-        ("\"a\\u001b\" = 1", "a policy has no key 'a\\u{1b}'", "there are stages, moves, stage"),
+        ("\"a\\u001b\" = 1", "a policy has no key 'a\\u{1b}'", "the keys are stages, moves, stage"),
     ] {
         let defect = Policy::from_table(&table(text)).unwrap_err();
         let in_record = defect.clone().in_record();
@@ -189,4 +189,13 @@ fn json_has_the_keys_of_the_table() {
     assert_eq!(json["stage"]["production"]["after"][0], "staging for 1d");
     assert_eq!(json["stage"]["production"]["capacity"], 1);
     assert_eq!(serde_json::to_value(Policy::default()).unwrap()["moves"], serde_json::Value::Null);
+}
+
+#[test]
+fn a_text_that_is_not_toml_is_refused_with_its_line() {
+    let error = parse_table("stages = ['a']\nmoves = [").unwrap_err();
+    assert_eq!((error.kind(), error.message()), (ErrorKind::Invalid, "the policy is not TOML"));
+    assert!(error.causes()[0].starts_with("line 2: "), "{error:?}");
+    assert!(parse_table(&"#".repeat(2 << 20)).is_err());
+    assert!(parse_table("stages = ['a']").is_ok());
 }

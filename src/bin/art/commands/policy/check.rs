@@ -1,0 +1,74 @@
+//! `art policy check`.
+
+use artifacts::ops::policy::{CheckOptions, CheckOutcome, check};
+use artifacts::{Name, Result};
+
+use crate::context::Context;
+use crate::report::{Exit, help_tail};
+use crate::ui::{Page, sanitize};
+use crate::version::{VersionArg, WhyArgs};
+
+/// Tells whether the rules let a version go to a stage, and changes nothing
+///
+/// Names every rule that refuses (15), and the versions that would make room. It asks on behalf of
+/// who asks, now; hooks are not asked.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = help_tail(
+    &[
+        "art policy check v1 production",
+        "art policy check @staging production --reason Release --json",
+    ],
+    &[
+        Exit::No,
+        Exit::NotARepository,
+        Exit::Unauthorized,
+        Exit::Policy,
+        Exit::Corrupt,
+    ],
+))]
+pub(super) struct Args {
+    #[command(flatten)]
+    version: VersionArg,
+
+    /// Where it shall go
+    #[arg(value_name = "STAGE")]
+    stage: Name,
+
+    #[command(flatten)]
+    why: WhyArgs,
+}
+
+pub(super) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
+    let options = CheckOptions {
+        version: args.version.version.clone(),
+        stage: args.stage.clone(),
+        reason: args.why.reason()?,
+        message: args.why.message()?,
+    };
+    let outcome = check(&context.repo()?, &options)?;
+    context.ui.show(&outcome, |page| view(page, &outcome))?;
+    Ok(if outcome.allowed { Exit::Ok } else { Exit::Policy })
+}
+
+fn view(page: &mut Page<'_>, outcome: &CheckOutcome) -> Result<()> {
+    let CheckOutcome { version, project, from, to, .. } = outcome;
+    let may = if outcome.allowed { "may" } else { "may not" };
+    if from == to {
+        writeln!(page, "{project}:{version} {may} be in {to} again")?;
+    } else {
+        writeln!(page, "{project}:{version} {may} go from {from} to {to}")?;
+    }
+    for failure in &outcome.failed {
+        writeln!(page, "  {}: {}", failure.rule, sanitize::text(&failure.message))?;
+        if let Some(hint) = &failure.hint {
+            writeln!(page, "    {}", sanitize::text(hint))?;
+        }
+    }
+    if outcome.allowed {
+        for leaver in &outcome.displaced {
+            let (version, from, to) = (&leaver.version, &leaver.from, &leaver.to);
+            writeln!(page, "{version} would make room: {from} -> {to}")?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,118 @@
+//! `art policy set`.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+
+use artifacts::Result;
+use artifacts::error::Error;
+use artifacts::ops::policy::{SetOptions, SetOutcome, Source, set};
+
+use crate::context::Context;
+use crate::report::{Exit, help_tail};
+use crate::ui::{Page, sanitize};
+use crate::version::text_or_file;
+
+/// Sets rules, one by one or all of them from a file
+///
+/// KEY is `stages`, `moves`, or a stage and one of its rules: `production.reason`, `.message`,
+/// `.description` (true: it is needed), `.tags` (needed), `.after` ('staging for 24h'), `.who`
+/// ('*@example.org'), `.capacity` (a number), `.displaced` (a stage). Lists have commas. An empty
+/// value takes a rule out, `production=` all of a stage. @FILE or - (standard input) is TOML as
+/// `art policy show` prints it, in place of all rules that there are.
+///
+/// A stage that versions are in can't be taken out. The same rules again change nothing.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = help_tail(
+    &[
+        "art policy set production.reason=true production.tags=reviewed,signed",
+        "art policy set 'production.after=staging for 24h' 'production.who=*@example.org'",
+        "art policy set production.capacity=1 production.displaced=staging",
+        "art policy set 'moves=testing -> staging, staging -> production, * -> disabled'",
+        "art policy set stages=dev,qa,live --dry-run",
+        "art policy set @policy.toml",
+    ],
+    &[
+        Exit::No,
+        Exit::NotARepository,
+        Exit::Locked,
+        Exit::Unauthorized,
+        Exit::Unavailable,
+        Exit::Corrupt,
+    ],
+))]
+pub(super) struct Args {
+    /// Rules, or where all of them stand
+    #[arg(value_name = "KEY=VALUE|@FILE|-", required = true)]
+    settings: Vec<OsString>,
+
+    /// Why; the message of the commit
+    #[arg(short, long, value_name = "MSG")]
+    message: Option<String>,
+
+    /// Show what would change and do nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub(super) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
+    let options = SetOptions {
+        project: context.globals.project.clone(),
+        source: source(context, &args.settings)?,
+        message: args.message.clone().unwrap_or_default(),
+        dry_run: args.dry_run,
+        command: context.env.command_line(),
+    };
+    let outcome = set(&context.repo()?, &options)?;
+    context.ui.summary(&outcome, |page| view(page, &outcome, args.dry_run))?;
+    for crowded in &outcome.crowded {
+        let (stage, capacity, versions) = (&crowded.stage, crowded.capacity, crowded.versions);
+        context.ui.warn(&format!(
+            "{versions} versions are in {stage}, which holds {capacity}: the rule holds from the \
+             next one on"
+        ));
+    }
+    Ok(Exit::Ok)
+}
+
+fn source(context: &Context<'_>, settings: &[OsString]) -> Result<Source> {
+    let is_file = |text: &OsString| text == "-" || text.as_bytes().starts_with(b"@");
+    if let [one] = settings
+        && is_file(one)
+    {
+        let one = if one == "-" { OsString::from("@-") } else { one.clone() };
+        let text = String::from_utf8(text_or_file(context, &one, "policy")?);
+        return text
+            .map(Source::Whole)
+            .map_err(|error| Error::invalid("the policy is not UTF-8").with_source(error));
+    }
+    if settings.iter().any(is_file) {
+        return Err(Error::invalid("a file is all rules there are; nothing can stand beside it")
+            .with_hint("set the others after it, or write them into the file"));
+    }
+    let parse = |text: &OsString| text.to_string_lossy().parse();
+    settings.iter().map(parse).collect::<Result<_>>().map(Source::Settings)
+}
+
+fn view(page: &mut Page<'_>, outcome: &SetOutcome, dry_run: bool) -> Result<()> {
+    let project = &outcome.project;
+    if !outcome.changed {
+        return writeln!(page, "the policy of {project} is so already");
+    }
+    match outcome.commit.filter(|_| !dry_run) {
+        Some(commit) => writeln!(page, "the policy of {project}, {}", commit.short())?,
+        None => writeln!(page, "the policy of {project} would change")?,
+    }
+    for change in &outcome.changes {
+        let key = sanitize::subject(&change.key);
+        let [before, after] =
+            [&change.before, &change.after].map(|value| value.as_deref().map(sanitize::subject));
+        match (before, after) {
+            (Some(before), Some(after)) => writeln!(page, "  {key} = {after}, was {before}")?,
+            (None, Some(after)) => writeln!(page, "  {key} = {after}")?,
+            (before, None) => {
+                writeln!(page, "  {key} taken out, was {}", before.unwrap_or_default())?;
+            }
+        }
+    }
+    Ok(())
+}

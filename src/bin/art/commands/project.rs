@@ -1,0 +1,87 @@
+//! `art project`: what projects there are, what one is, what its record says.
+
+mod show;
+mod update;
+
+use artifacts::Result;
+use artifacts::ops::project::list;
+
+use crate::context::Context;
+use crate::report::{self, Exit, help_tail};
+use crate::ui::list::{self as table, Column, ListArgs, Show};
+
+/// Shows the project, lists all, or changes what its record says
+///
+/// A project is there as soon as it has a run, a version, a tag or a record, or is the repository's
+/// own. Its record has a description, tags and the rules for stages: `art policy`.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = help_tail(
+    &[
+        "art project",
+        "art project list -q 'versions: >0' --sort -versions",
+        "art project update --description 'Reads digits' --add-tag vision",
+    ],
+    show::EXITS,
+))]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    action: Option<Action>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    Show(show::Args),
+    List(ListingArgs),
+    Update(update::Args),
+}
+
+/// Lists the projects of the repository
+///
+/// A star marks the one that names without a project belong to. Queries and `--sort` know the
+/// fields current, name, description, tags, runs, versions, policy, `created_at`, `updated_at`,
+/// author, uuid and commit.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = help_tail(
+    &["art project list", "art project list --csv --columns name,versions"],
+    &[Exit::NotARepository, Exit::Unauthorized, Exit::Corrupt],
+))]
+struct ListingArgs {
+    #[command(flatten)]
+    list: ListArgs,
+}
+
+const COLUMNS: &[Column] = &[
+    Column::new("current", Show::Mark),
+    Column::new("name", Show::Name),
+    Column::new("runs", Show::Count),
+    Column::new("versions", Show::Count),
+    Column::new("policy", Show::Flag),
+    Column::new("tags", Show::Set),
+    Column::new("description", Show::Text),
+    Column::hidden("created_at", Show::Time),
+    Column::hidden("updated_at", Show::Time),
+    Column::hidden("author", Show::Text),
+    Column::hidden("uuid", Show::Text),
+    Column::hidden("commit", Show::Id),
+];
+
+pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
+    match &args.action {
+        None => show::exec(context, &show::Args::default()),
+        Some(Action::Show(args)) => show::exec(context, args),
+        Some(Action::List(args)) => exec_list(context, &args.list),
+        Some(Action::Update(args)) => update::exec(context, args),
+    }
+}
+
+fn exec_list(context: &Context<'_>, args: &ListArgs) -> Result<Exit> {
+    let found = list(&context.repo()?)?;
+    table::show(context, args, COLUMNS, &found.projects, "no such projects")?;
+    let mut exit = Exit::Ok;
+    for unreadable in found.unreadable {
+        let name = &unreadable.name;
+        let error = unreadable.error.context(format!("the record of {name} can't be read"));
+        exit = report::failure(&error, &context.ui);
+    }
+    Ok(exit)
+}

@@ -1,0 +1,93 @@
+//! Reads the record of a project.
+
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+use crate::id::Id;
+use crate::name::{ProjectName, RefKind, RefName};
+use crate::ops::version::project_exists;
+use crate::record::{ProjectRecord, Record};
+use crate::repo::Repository;
+use crate::suggest;
+use crate::tree_path::TreePath;
+
+/// A project's record as it is now.
+#[derive(Debug, Clone)]
+pub(crate) struct LoadedProject {
+    /// The record.
+    pub(crate) record: ProjectRecord,
+    /// Its last commit.
+    pub(crate) commit: Id,
+    /// Who made that: `NAME <EMAIL>`.
+    pub(crate) author: String,
+    /// When that was made.
+    pub(crate) updated_at: Timestamp,
+}
+
+impl LoadedProject {
+    /// Reads the record at `commit`, the last one of `project`.
+    pub(crate) fn read(repo: &Repository, project: &ProjectName, commit: Id) -> Result<Self> {
+        let damaged = |what: String| {
+            Error::corrupt(format!("the record of the project {project} {what}"))
+                .with_hint("art fsck")
+        };
+        let history = repo.history();
+        let last = history.read_commit(&commit)?;
+        let file = TreePath::parse(ProjectRecord::FILE)?;
+        let entry = history.entry_at(&last.tree, &file)?.ok_or_else(|| {
+            damaged(format!("is missing: its commit {commit} has no {}", ProjectRecord::FILE))
+        })?;
+        let record = ProjectRecord::decode(&history.read_blob(&entry.id)?)?;
+        if record.name != *project {
+            return Err(damaged(format!("calls it {}", record.name)));
+        }
+        Ok(LoadedProject {
+            record,
+            commit,
+            author: format!("{} <{}>", last.author.name, last.author.email),
+            updated_at: last.committer.time,
+        })
+    }
+}
+
+/// The record of `project`, if it has one.
+pub(crate) fn try_load_project(
+    repo: &Repository,
+    project: &ProjectName,
+) -> Result<Option<LoadedProject>> {
+    let reference = RefName::project_record(project.clone());
+    let commit = repo.history().try_find_ref(&reference)?;
+    commit.map(|commit| LoadedProject::read(repo, project, commit)).transpose()
+}
+
+/// The record of `project`, if it has one; fails if there is no such project.
+pub(crate) fn find_project(
+    repo: &Repository,
+    project: &ProjectName,
+) -> Result<Option<LoadedProject>> {
+    if let Some(found) = try_load_project(repo, project)? {
+        return Ok(Some(found));
+    }
+    if project_exists(repo, project)? {
+        return Ok(None);
+    }
+    let error = Error::not_found(format!("there is no project {project}"));
+    let names: Vec<String> = names(repo)?.iter().map(ToString::to_string).collect();
+    Err(match suggest::closest(&project.to_string(), &names) {
+        Some(near) => error.with_hint(format!("did you mean {near}? see: art project list")),
+        None => error.with_hint(format!(
+            "see: art project list; or make it: art -p {project} project update"
+        )),
+    })
+}
+
+/// Every project there is, by name.
+pub(super) fn names(repo: &Repository) -> Result<Vec<ProjectName>> {
+    let mut names = vec![repo.own_project()?];
+    for kind in [RefKind::Project, RefKind::Run, RefKind::Version, RefKind::Tag] {
+        let refs = repo.history().refs(&format!("refs/{}/", kind.directory()))?;
+        names.extend(refs.into_iter().map(|(name, _)| name.project().clone()));
+        names.sort();
+        names.dedup();
+    }
+    Ok(names)
+}

@@ -1,0 +1,128 @@
+//! Many who stage, and change the rules, at once: none waits in vain, nothing is lost, and a stage
+//! never holds more than it may.
+
+use std::path::{Path, PathBuf};
+
+use artifacts::config::{Config, Sources, initial};
+use artifacts::history::Revision;
+use artifacts::name::RefName;
+use artifacts::ops::init::{InitOptions, init};
+use artifacts::ops::policy::{SetOptions, Source, set};
+use artifacts::ops::project::{UpdateOptions, show, update};
+use artifacts::ops::register::{RegisterOptions, register};
+use artifacts::ops::stage::{StageOptions, StageTarget, stage};
+use artifacts::ops::upload::{self, UploadOptions, upload};
+use artifacts::record::{ProjectRecord, Record, Tags};
+use artifacts::{NoProgress, Repository, Settings, TreePath};
+
+/// How many versions go to production, each by a writer of its own.
+const VERSIONS: usize = 12;
+
+/// How many writers change the record of the project.
+const EDITORS: usize = 8;
+
+fn open(directory: &Path) -> Repository {
+    let settings = Settings { project: "o/p".parse().unwrap(), ..Settings::default() };
+    Repository::open(directory, settings).unwrap()
+}
+
+/// A repository with a run and versions of it.
+fn made(work: &Path) -> PathBuf {
+    let config = Config::load(Sources::default()).unwrap();
+    let config = initial(&config, Some(&"o/p".parse().unwrap())).unwrap();
+    let made = init(&InitOptions { directory: work.to_owned(), config }).unwrap();
+    let repo = open(&made.directory);
+    std::fs::write(work.join("w.bin"), "weights").unwrap();
+    let options = UploadOptions {
+        cwd: work.to_owned(),
+        sources: vec![upload::Source::Path("w.bin".into())],
+        ..UploadOptions::default()
+    };
+    upload(&repo, &options, &mut std::io::empty(), &NoProgress).unwrap();
+    for number in 0..VERSIONS {
+        let options = RegisterOptions::new(format!("v{number}").parse().unwrap());
+        register(&repo, &options, &mut std::io::empty(), &NoProgress).unwrap();
+    }
+    made.directory
+}
+
+fn set_rules(repo: &Repository, rules: &[&str]) {
+    let settings = rules.iter().map(|rule| rule.parse().unwrap()).collect();
+    let options = SetOptions {
+        project: None,
+        source: Source::Settings(settings),
+        message: String::new(),
+        dry_run: false,
+        command: "policy set".to_owned(),
+    };
+    set(repo, &options).unwrap();
+}
+
+fn put_in_production(repo: &Repository, version: &str) {
+    let options = StageOptions {
+        version: version.parse::<Revision>().unwrap(),
+        to: StageTarget::Stage("production".parse().unwrap()),
+        reason: Some("Race".to_owned()),
+        unsaid: String::new(),
+        message: String::new(),
+        expect: None,
+        command: "stage".to_owned(),
+    };
+    stage(repo, &options, &NoProgress).unwrap();
+}
+
+fn add_tag(repo: &Repository, number: usize) {
+    let options = UpdateOptions {
+        add_tags: Tags::parse(&format!("t{number}")).unwrap(),
+        command: "project update".to_owned(),
+        ..UpdateOptions::default()
+    };
+    assert!(update(repo, &options).unwrap().changed);
+}
+
+#[test]
+fn a_stage_never_holds_more_than_it_may_and_no_change_of_a_project_is_lost() {
+    let work = tempfile::tempdir().unwrap();
+    let directory = made(work.path());
+    let repo = open(&directory);
+    set_rules(&repo, &["production.capacity=1", "production.displaced=staging"]);
+    std::thread::scope(|scope| {
+        for number in 0..VERSIONS {
+            let directory = &directory;
+            scope.spawn(move || put_in_production(&open(directory), &format!("v{number}")));
+        }
+        for number in 0..EDITORS {
+            let directory = &directory;
+            scope.spawn(move || {
+                let repo = open(directory);
+                add_tag(&repo, number);
+                let stage = if number % 2 == 0 { "testing" } else { "staging" };
+                set_rules(&repo, &[&format!("{stage}.tags="), &format!("{stage}.reason=false")]);
+            });
+        }
+    });
+    let details = show(&repo, None).unwrap();
+    assert_eq!(details.tags.len(), EDITORS);
+    let held: Vec<u64> = details.stages.iter().map(|stage| stage.versions).collect();
+    assert_eq!(held, [0, VERSIONS as u64 - 1, 1, 0]);
+    assert_eq!(commits(&repo), 1 + EDITORS, "one for the rules, one for each tag, in one line");
+}
+
+/// The commits of the project's record: each follows the one before, and loses none of its tags.
+fn commits(repo: &Repository) -> usize {
+    let history = repo.history();
+    let reference = RefName::project_record("o/p".parse().unwrap());
+    let mut next = history.try_find_ref(&reference).unwrap();
+    let (mut count, mut tags) = (0, usize::MAX);
+    while let Some(id) = next {
+        let commit = history.read_commit(&id).unwrap();
+        let file = TreePath::parse(ProjectRecord::FILE).unwrap();
+        let blob = history.entry_at(&commit.tree, &file).unwrap().unwrap();
+        let record = ProjectRecord::decode(&history.read_blob(&blob.id).unwrap()).unwrap();
+        assert!(record.tags.len() < tags || record.tags.is_empty());
+        assert!(commit.parents.len() <= 1);
+        (count, tags) = (count + 1, record.tags.len());
+        next = commit.parents.first().copied();
+    }
+    count
+}
