@@ -526,3 +526,26 @@ fn policy_set_is_undone() {
     let one = sandbox.art("policy").ok().stdout;
     assert!(one.contains("reason = true") && !one.contains("message"), "{one}");
 }
+
+#[test]
+fn policy_keeps_the_files_of_a_version_that_has_left_the_first_stage() {
+    let sandbox = sandbox();
+    sandbox.art("policy set production.after=staging").ok();
+    sandbox.art("stage v1 staging").ok();
+    sandbox.art("stage v1 testing").ok();
+    sandbox.write("w.bin", "other weights");
+    sandbox.art("upload w.bin").ok();
+    let before = sandbox.git("--git-dir .artifacts for-each-ref");
+    assert_snapshot!(sandbox.art("register v1 --force --rev HEAD"), @"
+    exit 15
+    -- stderr
+    error: 'v1' has been in staging, so under the policy its files stay as they are
+
+    hint: register them as a new version
+    ");
+    assert_eq!(sandbox.git("--git-dir .artifacts for-each-ref"), before);
+    sandbox.art("register v1 --force --description reviewed").ok();
+    sandbox.art("register v2 --force --rev HEAD").ok();
+    assert_eq!(sandbox.art("cat v2:w.bin").stdout, "other weights");
+    assert_eq!(sandbox.art("cat v1:w.bin").stdout, "weights");
+}

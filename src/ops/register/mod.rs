@@ -18,6 +18,7 @@ use crate::id::Id;
 use crate::name::{Name, ProjectName, RefName};
 use crate::progress::Progress;
 use crate::record::VersionRecord;
+use crate::record::policy::Stay;
 use crate::repo::Repository;
 
 pub use options::{RegisterOptions, RegisterSource};
@@ -178,6 +179,9 @@ impl Registration<'_> {
         version: &LoadedVersion,
     ) -> Result<RegisterOutcome> {
         let mut draft = self.wanted(change, version, false)?;
+        if draft.artifacts != version.draft.artifacts {
+            rules.policy.check_files(&draft.record.name, &Stay::all_of(version.record()))?;
+        }
         let displaced = self.enter(change, rules, &mut draft)?;
         let commit = change.update_version(version, &draft, "register: changed")?;
         let action =

@@ -178,6 +178,25 @@ impl Policy {
         Ok(verdict)
     }
 
+    /// Whether the files of a version may still be others: where there are rules, until it has left
+    /// the first stage. Else what was looked at, or has waited in a stage, would not be what is
+    /// released.
+    ///
+    /// Fails with [`Policy`](ErrorKind::Policy).
+    pub fn check_files(&self, version: &Name, stays: &[Stay]) -> Result<()> {
+        let Some(left) = stays.iter().find(|stay| stay.stage != *self.first_stage()) else {
+            return Ok(());
+        };
+        if self.is_free() {
+            return Ok(());
+        }
+        let message = format!(
+            "'{version}' has been in {}, so under the policy its files stay as they are",
+            left.stage
+        );
+        Err(Error::new(ErrorKind::Policy, message).with_hint("register them as a new version"))
+    }
+
     fn check_moves(&self, change: &Move<'_>) -> Option<RuleFailure> {
         let allowed = self.moves.as_ref()?;
         let leaves = |from: &Option<Name>| from.as_ref().is_none_or(|from| from == change.from);

@@ -29,6 +29,9 @@
 //! The displaced may come into a stage that is full then, and displace others there. The rules
 //! other than `capacity` do not hold for them: the policy itself moves them.
 //!
+//! Where there are rules, the files of a version stay as they are once it has left the first stage
+//! ([`Policy::check_files`]).
+//!
 //! A rule that this program does not know may be one that would refuse. So a policy with an unknown
 //! key is not followed at all: [`Policy::from_table`] fails, and what would move a version with it.
 //! The record keeps the table as it was written ([`ProjectRecord::policy`]).

@@ -215,3 +215,18 @@ fn a_record_tells_where_a_version_has_been() {
         [stay("testing", 0), stay("staging", 5), stay("staging", 5)]
     );
 }
+
+#[test]
+fn with_rules_the_files_of_a_version_are_fixed_once_it_has_left_the_first_stage() {
+    let (new, known) =
+        ([stay("testing", 0)], [stay("testing", 0), stay("staging", 1), stay("testing", 2)]);
+    let rules = policy(WHOLE);
+    assert!(rules.check_files(&name("v1"), &new).is_ok());
+    let error = rules.check_files(&name("v1"), &known).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Policy);
+    assert_eq!(
+        error.message(),
+        "'v1' has been in staging, so under the policy its files stay as they are"
+    );
+    assert!(Policy::default().check_files(&name("v1"), &known).is_ok());
+}
