@@ -422,7 +422,7 @@ fn hooks_hear_of_a_stage_and_long_messages_fit_into_the_environment() {
         uuid: uuid::Uuid::nil(),
         from: "testing".parse().unwrap(),
         to: "production".parse().unwrap(),
-        reason: "Approved".to_owned(),
+        reason: Some("Approved".to_owned()),
         message: "ä".repeat(200_000),
         commit: None,
         run: "sharp-shrimp-1".parse().unwrap(),

@@ -52,9 +52,9 @@ pub struct StageEvent {
     pub from: Name,
     /// The stage it goes to.
     pub to: Name,
-    /// Why, in a word.
-    pub reason: String,
-    /// Why, in sentences.
+    /// Why, in a word, if anybody said.
+    pub reason: Option<String>,
+    /// Why, in sentences; may be empty.
     pub message: String,
     /// Its commit: before, the one that is changed, or none if it is made with this; after, the one
     /// that records the change.
@@ -76,10 +76,10 @@ impl HookEvent for StageEvent {
             ("ART_RUN", self.run.to_string()),
             ("ART_STAGE_FROM", self.from.to_string()),
             ("ART_STAGE_TO", self.to.to_string()),
-            ("ART_REASON", self.reason.clone()),
             ("ART_MESSAGE", self.message.clone()),
             ("ART_COMMAND", self.command.clone()),
         ];
+        variables.extend(self.reason.as_ref().map(|reason| ("ART_REASON", reason.clone())));
         variables.extend(self.commit.map(|commit| ("ART_COMMIT", commit.to_string())));
         variables
     }
@@ -102,8 +102,8 @@ pub struct UploadEvent {
     pub merge: bool,
     /// The tag that will point at the commit.
     pub tag: Option<Name>,
-    /// The subject of the commit.
-    pub message: String,
+    /// What it is, for the history, if anybody said.
+    pub message: Option<String>,
     /// The command as it was typed.
     pub command: String,
     /// What came of it; none before.
@@ -130,11 +130,9 @@ impl HookEvent for UploadEvent {
     const OPERATION: &'static str = "upload";
 
     fn variables(&self) -> Vec<(&'static str, String)> {
-        let mut variables = vec![
-            ("ART_PROJECT", self.project.to_string()),
-            ("ART_MESSAGE", self.message.clone()),
-            ("ART_COMMAND", self.command.clone()),
-        ];
+        let mut variables =
+            vec![("ART_PROJECT", self.project.to_string()), ("ART_COMMAND", self.command.clone())];
+        variables.extend(self.message.as_ref().map(|message| ("ART_MESSAGE", message.clone())));
         variables.extend(self.run.as_ref().map(|run| ("ART_RUN", run.to_string())));
         variables.extend(self.to.as_ref().map(|to| ("ART_TO", text_of_bytes(to.as_bytes()))));
         variables.extend(self.tag.as_ref().map(|tag| ("ART_TAG", tag.to_string())));

@@ -68,7 +68,7 @@ fn event(repo: &Repository, options: &UploadOptions) -> Result<UploadEvent> {
         to: options.to.as_ref().map(|to| to.path.clone()),
         merge: options.merge,
         tag: options.tag.clone(),
-        message: options.subject(),
+        message: options.message.clone(),
         command: options.command.clone(),
         done: None,
     })

@@ -125,7 +125,7 @@ pub(crate) fn enter_stage(
     };
     let reason = said.reason.as_deref().unwrap_or(&said.unsaid);
     let comer = record.name.clone();
-    announce(change, project, record, to, (reason, &said.message));
+    announce(change, project, record, to, (said.reason.as_deref(), &said.message));
     record.enter(to.clone(), why(reason, said.message.clone()), now);
     let mut moved = Vec::new();
     for leaver in displaced {
@@ -133,7 +133,7 @@ pub(crate) fn enter_stage(
         let version = load_version(change.repo(), &reference)?;
         let mut draft = version.draft.clone();
         let message = format!("displaced by {comer}");
-        announce(change, project, &draft.record, &leaver.to, (DISPLACED, &message));
+        announce(change, project, &draft.record, &leaver.to, (Some(DISPLACED), &message));
         draft.record.enter(leaver.to.clone(), why(DISPLACED, message), now);
         let subject = format!("stage: {} -> {} (displaced by {comer})", leaver.from, leaver.to);
         if let Some(commit) = change.update_version(&version, &draft, &subject)? {
@@ -150,7 +150,7 @@ fn announce(
     project: &ProjectName,
     record: &VersionRecord,
     to: &Name,
-    (reason, message): (&str, &str),
+    (reason, message): (Option<&str>, &str),
 ) {
     let event = StageEvent {
         project: project.clone(),
@@ -158,7 +158,7 @@ fn announce(
         uuid: record.uuid,
         from: record.stage.clone(),
         to: to.clone(),
-        reason: reason.to_owned(),
+        reason: reason.map(str::to_owned),
         message: message.to_owned(),
         commit: None,
         run: record.run.name.clone(),
