@@ -11,7 +11,7 @@ use crate::progress::Progress;
 use crate::repo::Repository;
 
 /// How often the hook is asked, where what it was asked about is another thing each time.
-const ATTEMPTS: usize = 5;
+const ATTEMPTS: usize = 10;
 
 /// Versions that went to other stages, of which the hook `post-stage` has not heard yet.
 #[must_use]
