@@ -176,6 +176,7 @@ fn register_of_a_path_uploads_and_registers_in_one_go() {
     sandbox.write("other/file", "y");
     assert_eq!(sandbox.art("register v1 --path other").code, 1);
     assert_eq!(runs(), 2, "refused, no run");
+    assert_eq!(sandbox.command("register v1 --artifacts x").env("ART_RUN", "gone").run().code, 1);
     sandbox.art("register v1 --path other --force").ok();
     assert_eq!(sandbox.art("cat v1:other/file").ok().stdout, "y");
     assert_eq!(sandbox.art("register v2 --path other --artifacts model").code, 2);
@@ -246,6 +247,9 @@ fn hostile_names_and_what_is_not_there_are_clear_errors() {
         assert_eq!(output.code, 2, "{name}: {output}");
     }
     assert_eq!(sandbox.art("register -x").code, 2);
+    for name in ["HEAD", &"a".repeat(64)] {
+        assert_eq!(sandbox.art(&format!("register {name}")).code, 2, "{name}");
+    }
     assert_snapshot!(sandbox.art("register v1 --run trian"), @"
     exit 1
     -- stderr

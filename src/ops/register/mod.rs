@@ -233,6 +233,7 @@ impl Registration<'_> {
                 Err(error)
                     if is_comparison
                         && error.kind() == ErrorKind::NotFound
+                        && options.artifacts.is_empty()
                         && matches!(options.source, RegisterSource::Current) => {}
                 Err(error) => return Err(error),
             },

@@ -4,6 +4,7 @@
 //! is what it changes, however many others want to: nobody has to read again, and nothing gets
 //! lost. It holds it for some milliseconds and waits for nothing under it.
 
+use super::find::check_version_name;
 use super::load::{LoadedVersion, VersionDraft};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
@@ -159,6 +160,8 @@ impl<'r> RecordChange<'r> {
     }
 
     /// Adds the commit of a new version, made from `parents`, and its ref.
+    ///
+    /// Fails with [`Invalid`](crate::ErrorKind::Invalid) for a name that means something else.
     pub(crate) fn create_version(
         &mut self,
         name: RefName,
@@ -166,6 +169,7 @@ impl<'r> RecordChange<'r> {
         parents: Vec<Id>,
         subject: &str,
     ) -> Result<Id> {
+        check_version_name(&name)?;
         let commit = self.commit_version(draft, parents, subject)?;
         self.move_ref(name, None, Some(commit), subject);
         self.note_commit(draft, None, commit);

@@ -41,6 +41,18 @@ pub(crate) fn find_moving(repo: &Repository, revision: &Revision) -> Result<Opti
     Ok(Some(revision.clone().with_base(&name)))
 }
 
+/// Fails with [`Invalid`](crate::ErrorKind::Invalid) for the name of a version that could not be
+/// named by it, because it means something else: `HEAD`, or the digits of a whole id.
+pub(crate) fn check_version_name(name: &RefName) -> Result<()> {
+    let typed: Revision = name.name().as_str().parse()?;
+    if typed.as_version(name.project()).as_ref() == Some(name) {
+        return Ok(());
+    }
+    let message =
+        format!("a version can't be called '{}', which names something else", name.name());
+    Err(Error::invalid(message).with_hint("choose another name, such as v1"))
+}
+
 /// The order of versions by age: by when they were made, then changed, then by name.
 pub(crate) fn age(version: &IndexedVersion) -> impl Ord + use<> {
     let summary = &version.summary;
