@@ -303,3 +303,25 @@ fn the_hooks_of_the_guide_do_what_it_says() {
     let list = "v1 testing -> staging\nv1 staging -> production\n";
     assert_eq!(sandbox.read("stages.txt"), list);
 }
+
+#[test]
+fn a_version_that_has_to_make_room_is_asked_about_too() {
+    let sandbox =
+        staged("pre-stage", "echo \"$ART_VERSION to $ART_STAGE_TO, $ART_REASON\" >> asked");
+    put(&sandbox, "post-stage", "echo \"$ART_VERSION in $ART_STAGE_TO\" >> told");
+    sandbox.art("policy set production.capacity=1 production.displaced=staging").ok();
+    sandbox.art("register v2").ok();
+    sandbox.art("stage v1 production").ok();
+    sandbox.art("stage v2 production --reason Better").ok();
+    assert_eq!(
+        sandbox.read("asked"),
+        "v1 to production, \nv2 to production, Better\nv1 to staging, Displaced\n"
+    );
+    assert_eq!(sandbox.read("told"), "v1 in production\nv2 in production\nv1 in staging\n");
+    // Who may not make room keeps the comer out, and neither moves.
+    put(&sandbox, "pre-stage", "test \"$ART_REASON\" != Displaced");
+    sandbox.art("register v3").ok();
+    let before = sandbox.git("--git-dir .artifacts for-each-ref");
+    sandbox.art("stage v3 production").fails_with(15);
+    assert_eq!(sandbox.git("--git-dir .artifacts for-each-ref"), before);
+}
