@@ -39,6 +39,20 @@ impl Timestamp {
         )
     }
 
+    /// The first and the last second that `text` covers: a date alone is a day, a time without
+    /// seconds is a minute.
+    pub fn parse_span(text: &str) -> Result<(Self, Self), Error> {
+        let first: Timestamp = text.parse()?;
+        let length = match text.trim().split_once(['T', 't', ' ']) {
+            None => 24 * 60 * 60,
+            Some((_, time)) => {
+                let clock = time.split(['Z', 'z', '+', '-', ' ', '[']).next().unwrap_or(time);
+                if clock.matches(':').count() < 2 { 60 } else { 1 }
+            }
+        };
+        Ok((first, Timestamp::from_seconds(first.seconds().saturating_add(length - 1))))
+    }
+
     fn to_jiff(self) -> jiff::Timestamp {
         jiff::Timestamp::from_second(self.0).expect("because construction keeps to years 0 to 9999")
     }
@@ -192,6 +206,18 @@ mod tests {
         assert_eq!(Timestamp::from_seconds(i64::MAX).to_string(), "9999-12-30T22:00:00Z");
         assert_eq!(Timestamp::from_seconds(i64::MIN).to_string(), "0000-01-01T00:00:00Z");
         assert_eq!("2026-11-01".parse::<Timestamp>().unwrap().civil(), (2026, 11, 1, 0, 0, 0));
+    }
+
+    #[test]
+    fn a_time_covers_as_much_as_it_says() {
+        for (text, last) in [
+            ("2026-11-01", "2026-11-01T23:59:59Z"),
+            ("2026-11-01 10:00", "2026-11-01T10:00:59Z"),
+            ("2026-11-01T10:00+02:00", "2026-11-01T08:00:59Z"),
+            ("2026-11-01T10:00:00Z", "2026-11-01T10:00:00Z"),
+        ] {
+            assert_eq!(Timestamp::parse_span(text).unwrap().1.to_string(), last, "{text}");
+        }
     }
 
     #[test]

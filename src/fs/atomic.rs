@@ -125,6 +125,13 @@ pub fn append_unsynced(path: &Path, bytes: &[u8]) -> Result<()> {
     fault::reached("line appended")
 }
 
+/// Appends `bytes` to `path` with one write. For what can be thrown away: nothing waits for it, and
+/// no crash of it is rehearsed.
+pub fn append_throwaway(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut file = OpenOptions::new().append(true).open(path).on("open", path)?;
+    file.write_all(bytes).on("append to", path)
+}
+
 /// Cuts `path` off after `length` bytes, durably: what was behind was never valid.
 pub fn truncate(path: &Path, length: u64) -> Result<()> {
     let file = OpenOptions::new().write(true).open(path).on("open", path)?;

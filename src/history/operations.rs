@@ -21,7 +21,7 @@ use crate::id::Id;
 use crate::name::RefName;
 
 /// The format that is written and understood.
-const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 1;
 
 /// Refs that one command moved together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -176,6 +176,11 @@ pub(super) fn check(git_dir: &Path) -> Result<bool> {
 /// Whether this is a line of the log, without its line feed; one of a newer art is.
 pub(super) fn is_line(line: &[u8]) -> bool {
     !matches!(Line::parse(line), Ok(Line::Garbage))
+}
+
+/// Fails for a line of a newer art; a damaged one is fine.
+pub(super) fn check_line(line: &[u8]) -> Result<()> {
+    Line::parse(line).map(|_| ())
 }
 
 /// Writes down an operation that is about to happen. Returns the log's sizes before and after.

@@ -22,6 +22,7 @@ pub mod run_name;
 mod source;
 mod tags;
 mod version;
+mod version_brief;
 mod version_fields;
 
 use serde::Serialize;
@@ -38,6 +39,7 @@ pub use run::{RunRecord, RunStatus};
 pub use source::SourceRecord;
 pub use tags::Tags;
 pub use version::{CREATED, RunReference, StageCondition, StageReason, VersionKind, VersionRecord};
+pub use version_brief::VersionBrief;
 pub use version_fields::{VERSION_FIELDS, VersionSummary};
 
 /// The number of the format that this program reads and writes.

@@ -66,6 +66,9 @@ verbs! {
         Promote promote
         Policy policy
         Project project
+        Versions versions
+        Get get
+        History history
     }
     "This tool" {
         Completions completions

@@ -1,12 +1,18 @@
-//! All versions in short, as they are now.
+//! Many versions in short: those that are there now, or at any commits.
 
-use crate::error::Result;
+use std::collections::HashSet;
+
+use super::cache::VersionCache;
+use crate::error::{Error, Result};
+use crate::history::Commit;
 use crate::id::Id;
 use crate::name::{ProjectName, RefKind, RefName};
-use crate::record::VersionSummary;
+use crate::progress::{NoProgress, Progress, Unit, check_interrupt};
+use crate::record::{Record, VersionBrief, VersionRecord, VersionSummary};
 use crate::repo::Repository;
 
-use super::load::LoadedVersion;
+/// Versions that are read between two looks at whether to stop, and by one thread at least.
+const BATCH: usize = 64;
 
 /// A version in short, where it is and at which commit.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,20 +25,169 @@ pub struct IndexedVersion {
     pub summary: VersionSummary,
 }
 
-/// Reads the versions of `project`, or of every project; by name.
+/// A version whose record can't be read.
+#[derive(Debug)]
+pub struct UnreadableVersion {
+    /// The version.
+    pub reference: RefName,
+    /// Why.
+    pub error: Error,
+}
+
+/// Versions, and those that can't be told anything of: damaged, or made by a newer art.
+#[derive(Debug, Default)]
+pub(crate) struct VersionIndex {
+    /// By name.
+    pub(crate) versions: Vec<IndexedVersion>,
+    pub(crate) unreadable: Vec<UnreadableVersion>,
+}
+
+/// Reads the versions of `project`, or of every project, as they are now; by name. Fails if one
+/// can't be read: for questions whose answer would be a guess without it.
 pub(crate) fn read_index(
     repo: &Repository,
     project: Option<&ProjectName>,
 ) -> Result<Vec<IndexedVersion>> {
+    let index = read_versions(repo, version_refs(repo, project)?, &NoProgress)?;
+    match index.unreadable.into_iter().next() {
+        None => Ok(index.versions),
+        Some(UnreadableVersion { reference, error }) => {
+            Err(error.context(format!("the version '{}' can't be read", reference.name())))
+        }
+    }
+}
+
+/// Where the versions of `project`, or of every project, are now; by name.
+pub(crate) fn version_refs(
+    repo: &Repository,
+    project: Option<&ProjectName>,
+) -> Result<Vec<(RefName, Id)>> {
     let prefix = match project {
         Some(project) => RefName::prefix(RefKind::Version, project),
         None => format!("refs/{}/", RefKind::Version.directory()),
     };
-    let mut versions = Vec::new();
-    for (reference, commit) in repo.history().refs(&prefix)? {
-        let version = LoadedVersion::read(repo, &reference, commit)?;
-        let summary = VersionSummary::new(version.draft.record, version.updated_at);
-        versions.push(IndexedVersion { reference, commit, summary });
+    repo.history().refs(&prefix)
+}
+
+/// Reads the versions at `refs`, which are as they are now, and remembers what had to be read.
+pub(crate) fn read_versions(
+    repo: &Repository,
+    refs: Vec<(RefName, Id)>,
+    progress: &dyn Progress,
+) -> Result<VersionIndex> {
+    read(repo, refs, true, progress)
+}
+
+/// Reads the versions at `refs`, whatever they are; what had to be read is not remembered.
+pub(crate) fn read_past_versions(
+    repo: &Repository,
+    refs: Vec<(RefName, Id)>,
+    progress: &dyn Progress,
+) -> Result<VersionIndex> {
+    read(repo, refs, false, progress)
+}
+
+fn read(
+    repo: &Repository,
+    refs: Vec<(RefName, Id)>,
+    remember: bool,
+    progress: &dyn Progress,
+) -> Result<VersionIndex> {
+    if refs.is_empty() {
+        return Ok(VersionIndex::default());
     }
-    Ok(versions)
+    let cache = VersionCache::open(repo);
+    let asked = refs.len();
+    let mut known: Vec<Option<VersionSummary>> =
+        refs.iter().map(|(_, commit)| cache.find(commit)).collect();
+    let missing: Vec<Id> = refs
+        .iter()
+        .zip(&known)
+        .filter(|(_, known)| known.is_none())
+        .map(|((_, commit), _)| *commit)
+        .collect();
+    let fresh = read_records(repo, &missing, progress)?;
+    if remember {
+        let rows: Vec<(Id, &VersionSummary)> = missing
+            .iter()
+            .zip(&fresh)
+            .filter_map(|(commit, version)| Some((*commit, version.as_ref().ok()?)))
+            .collect();
+        cache.add(repo, &rows, || live(repo), asked);
+    }
+    let mut fresh = fresh.into_iter();
+    let mut index = VersionIndex::default();
+    for ((reference, commit), known) in refs.into_iter().zip(&mut known) {
+        let summary = match known.take() {
+            Some(known) => Ok(known),
+            None => fresh.next().unwrap_or_else(|| Err(Error::internal("a version got lost"))),
+        };
+        match summary {
+            Ok(summary) => index.versions.push(IndexedVersion { reference, commit, summary }),
+            Err(error) => index.unreadable.push(UnreadableVersion { reference, error }),
+        }
+    }
+    Ok(index)
+}
+
+/// The commits where versions of any project are now; none if that can't be told.
+fn live(repo: &Repository) -> HashSet<Id> {
+    let refs = version_refs(repo, None).unwrap_or_default();
+    refs.into_iter().map(|(_, commit)| commit).collect()
+}
+
+/// Reads the records at `commits`, on every core.
+fn read_records(
+    repo: &Repository,
+    commits: &[Id],
+    progress: &dyn Progress,
+) -> Result<Vec<Result<VersionSummary>>> {
+    progress.begin("reading versions", Some(commits.len() as u64), Unit::Items);
+    let share = commits.len().div_ceil(repo.settings().threads.max(1)).max(BATCH);
+    let work = |commits: &[Id]| -> Result<Vec<Result<VersionSummary>>> {
+        let mut read = Vec::with_capacity(commits.len());
+        for batch in commits.chunks(BATCH) {
+            check_interrupt(progress)?;
+            read.extend(batch.iter().map(|commit| read_record(repo, commit)));
+            progress.advance(batch.len() as u64);
+        }
+        Ok(read)
+    };
+    let (own, others) = commits.split_at(share.min(commits.len()));
+    let parts: Vec<Result<_>> = std::thread::scope(|scope| {
+        let work = &work;
+        let threads: Vec<_> =
+            others.chunks(share).map(|commits| scope.spawn(move || work(commits))).collect();
+        let first = work(own);
+        let failed = |_| Err(Error::internal("a thread that reads versions has failed"));
+        let rest = threads.into_iter().map(|thread| thread.join().unwrap_or_else(failed));
+        std::iter::once(first).chain(rest).collect()
+    });
+    progress.end();
+    let mut all = Vec::with_capacity(commits.len());
+    for part in parts {
+        all.extend(part?);
+    }
+    Ok(all)
+}
+
+/// Reads what the record at `commit` says in short.
+fn read_record(repo: &Repository, commit: &Id) -> Result<VersionSummary> {
+    let Some((brief, commit)) = read_brief(repo, commit)? else {
+        let message = format!("the commit {commit} has no {}", VersionRecord::FILE);
+        return Err(Error::corrupt(message).with_hint("art fsck"));
+    };
+    Ok(VersionSummary::new(brief.record, commit.committer.time))
+}
+
+/// Reads `commit` and the record in it, if it is one of a version.
+pub(crate) fn read_brief(repo: &Repository, commit: &Id) -> Result<Option<(VersionBrief, Commit)>> {
+    let history = repo.history();
+    let commit = history.read_commit(commit)?;
+    let entries = history.read_tree(&commit.tree)?;
+    let Some(file) = entries.iter().find(|entry| entry.name == VersionRecord::FILE) else {
+        return Ok(None);
+    };
+    let brief = VersionBrief::decode(&history.read_blob(&file.id)?)?;
+    Ok(Some((brief, commit)))
 }

@@ -1,22 +1,28 @@
 //! What every verb on versions stands on: reading them, finding the one that is meant, and the one
 //! door through which their records change.
 
+mod cache;
 mod change;
+mod deleted;
 mod disabled;
 mod find;
 mod index;
 mod load;
+mod past;
+mod row;
 mod stage_hooks;
 mod stage_move;
 
 pub(crate) use change::{Changed, RecordChange, change_records};
+pub(crate) use deleted::removed_versions;
 pub(crate) use disabled::refuse_disabled;
 pub(crate) use find::{age, find_moving, find_version, name_version, project_exists};
-pub use index::IndexedVersion;
-pub(crate) use index::read_index;
+pub use index::{IndexedVersion, UnreadableVersion};
+pub(crate) use index::{VersionIndex, read_brief, read_index, read_versions, version_refs};
 pub(crate) use load::{
     LoadedVersion, VersionDraft, load_version, read_version_record, try_load_version,
 };
+pub(crate) use past::read_versions_at;
 pub(crate) use stage_hooks::change_stages;
 pub use stage_move::DisplacedVersion;
 pub(crate) use stage_move::{

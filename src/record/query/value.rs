@@ -101,6 +101,11 @@ pub(super) fn matcher(letters: &[Letter], start: usize, field: &Field) -> Result
     }
 }
 
+/// The first and the last second that `text` covers.
+fn time_span(text: &str) -> Option<(Timestamp, Timestamp)> {
+    Timestamp::parse_span(text).ok()
+}
+
 /// The letters of a value and where they begin.
 struct Literal<'a> {
     letters: &'a [Letter],
@@ -230,18 +235,4 @@ impl<'a> Literal<'a> {
             }
         }
     }
-}
-
-/// The first and the last second that `text` covers: a date alone is a day, a time without
-/// seconds is a minute.
-fn time_span(text: &str) -> Option<(Timestamp, Timestamp)> {
-    let first: Timestamp = text.parse().ok()?;
-    let length = match text.trim().split_once(['T', 't', ' ']) {
-        None => 24 * 60 * 60,
-        Some((_, time)) => {
-            let clock = time.split(['Z', 'z', '+', '-', ' ', '[']).next().unwrap_or(time);
-            if clock.matches(':').count() < 2 { 60 } else { 1 }
-        }
-    };
-    Some((first, Timestamp::from_seconds(first.seconds().saturating_add(length - 1))))
 }

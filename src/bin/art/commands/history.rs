@@ -1,0 +1,86 @@
+//! `art history`: the stages that a version had.
+
+use artifacts::Result;
+use artifacts::history::Revision;
+use artifacts::ops::history::{HistoryOptions, history};
+
+use crate::context::Context;
+use crate::report::{self, Exit, help_tail};
+use crate::revision;
+use crate::ui::list::{self as table, Column, ListArgs, Show};
+
+/// Shows every stage that a version had, newest first: from, to, who, when and why
+///
+/// Nothing rewrites it: neither `--force` nor a new name, a move to another project or an undo. A
+/// version that was deleted is found by its name. `--all` shows the stages of all versions of the
+/// project, also of those that are not in it any more. Queries and `--sort` know the fields time,
+/// version, project, uuid, from, to, author, reason, message, verdict, commit and deleted.
+#[derive(Debug, clap::Args)]
+#[command(visible_alias = "stages", after_long_help = help_tail(
+    &[
+        "art history v1",
+        "art history --all -q 'to: production' --sort time",
+        "art history --all -q 'author: %ada%, time: >=2026-11-01' --csv",
+    ],
+    &[Exit::No, Exit::NotARepository, Exit::Unauthorized, Exit::Corrupt, Exit::Interrupted],
+))]
+pub(crate) struct Args {
+    /// The version: a name, `OWNER/PROJECT:NAME`, `@STAGE` or `@latest`
+    #[arg(value_name = "VERSION", value_parser = revision::parser(), default_value = "@latest")]
+    version: Revision,
+
+    /// Show the stages of all versions of the project, deleted ones too
+    #[arg(long, conflicts_with = "version")]
+    all: bool,
+
+    #[command(flatten)]
+    list: ListArgs,
+}
+
+const COLUMNS: &[Column] = &[
+    Column::new("time", Show::Time),
+    Column::new("from", Show::Text),
+    Column::new("to", Show::Text),
+    Column::new("author", Show::Text),
+    Column::new("reason", Show::Text),
+    Column::new("message", Show::Text),
+    Column::new("commit", Show::Id),
+    Column::hidden("version", Show::Name),
+    Column::hidden("verdict", Show::Text),
+    Column::hidden("uuid", Show::Text),
+    Column::hidden("project", Show::Text),
+    Column::hidden("deleted", Show::Flag),
+];
+
+/// As [`COLUMNS`], with the ones that tell versions of the past from those of now.
+const ALL_COLUMNS: &[Column] = &[
+    Column::new("time", Show::Time),
+    Column::new("version", Show::Name),
+    Column::new("deleted", Show::Flag),
+    Column::new("from", Show::Text),
+    Column::new("to", Show::Text),
+    Column::new("author", Show::Text),
+    Column::new("reason", Show::Text),
+    Column::new("message", Show::Text),
+    Column::new("commit", Show::Id),
+    Column::hidden("verdict", Show::Text),
+    Column::hidden("uuid", Show::Text),
+    Column::hidden("project", Show::Text),
+];
+
+pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
+    let (options, columns) = if args.all {
+        (HistoryOptions::All(context.globals.project.clone()), ALL_COLUMNS)
+    } else {
+        (HistoryOptions::One(args.version.clone()), COLUMNS)
+    };
+    let found = history(&context.repo()?, &options, context.progress())?;
+    table::show(context, &args.list, columns, &found.entries, "no such stages")?;
+    let mut exit = Exit::Ok;
+    for unreadable in found.unreadable {
+        let name = unreadable.reference.name();
+        let error = unreadable.error.context(format!("the version '{name}' can't be read"));
+        exit = report::failure(&error, &context.ui);
+    }
+    Ok(exit)
+}

@@ -1,0 +1,35 @@
+//! Versions that are not in their project any more: deleted, renamed, or moved to another one.
+
+use std::ops::ControlFlow;
+
+use crate::error::Result;
+use crate::history::RefChange;
+use crate::id::Id;
+use crate::name::{ProjectName, RefKind, RefName};
+use crate::progress::{Progress, check_interrupt};
+use crate::repo::Repository;
+
+/// The newest commits of the versions whose refs were removed from `project`, the last removed
+/// first; the same version may have been removed more than once, and may be back.
+pub(crate) fn removed_versions(
+    repo: &Repository,
+    project: &ProjectName,
+    progress: &dyn Progress,
+) -> Result<Vec<(RefName, Id)>> {
+    let mut removed = Vec::new();
+    let mut count = 0;
+    let prefix = RefName::prefix(RefKind::Version, project);
+    repo.history().visit_past(&prefix, &mut |operation| {
+        if count % 4096 == 0 {
+            check_interrupt(progress)?;
+        }
+        count += 1;
+        for change in operation.changes {
+            if let RefChange { name, old: Some(old), new: None } = change {
+                removed.push((name, old));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(removed)
+}

@@ -1,0 +1,187 @@
+//! Which versions there were at a time, and at which commits.
+//!
+//! The refs as they are now are led back through the log of operations, change by change, to the
+//! newest operation that is not later than the time. So what was undone, deleted, copied or renamed
+//! since is as it was, and a clock that was set back does not matter: the log is in the order in
+//! which things happened.
+//!
+//! What came from elsewhere was there before it came here. Of a version that an operation brought
+//! with commits older than itself, or that moved without an operation, the commits tell where it was.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::ControlFlow;
+
+use super::index::{VersionIndex, read_brief, read_past_versions, version_refs};
+use crate::clock::Timestamp;
+use crate::error::Result;
+use crate::history::RefChange;
+use crate::id::Id;
+use crate::name::{ProjectName, RefKind, RefName};
+use crate::progress::{Progress, check_interrupt};
+use crate::repo::Repository;
+
+/// Versions as they were.
+#[derive(Debug)]
+pub(crate) struct PastVersions {
+    /// What was there.
+    pub(crate) index: VersionIndex,
+    /// Whether the log of operations tells of all that; else versions that were deleted may lack.
+    pub(crate) is_complete: bool,
+}
+
+/// Reads the versions of `project`, or of every project, as they were at `time`, its second
+/// included.
+pub(crate) fn read_versions_at(
+    repo: &Repository,
+    project: Option<&ProjectName>,
+    time: Timestamp,
+    progress: &dyn Progress,
+) -> Result<PastVersions> {
+    // The refs are read before the log: what happens meanwhile is led back too.
+    let refs = version_refs(repo, project)?.into_iter().collect();
+    let mut past = Past { repo, project, time, refs, oldest: HashMap::new(), is_complete: true };
+    let operations = past.lead_back(progress)?;
+    past.ask_commits_of_foreign()?;
+    let index = read_past_versions(repo, past.refs.clone().into_iter().collect(), progress)?;
+    let late: HashMap<RefName, Id> = index
+        .versions
+        .iter()
+        .filter(|version| version.summary.updated_at > time)
+        .map(|version| (version.reference.clone(), version.commit))
+        .collect();
+    if late.is_empty() || !past.ask_commits_of_unlogged(operations, late)? {
+        return Ok(PastVersions { index, is_complete: past.is_complete });
+    }
+    let index = read_past_versions(repo, past.refs.into_iter().collect(), progress)?;
+    Ok(PastVersions { index, is_complete: past.is_complete })
+}
+
+/// What the full names of all versions begin with.
+fn all_versions() -> String {
+    format!("refs/{}/", RefKind::Version.directory())
+}
+
+/// A change that was led back.
+struct Undone {
+    old: Option<Id>,
+    new: Option<Id>,
+    time: Timestamp,
+    /// Whether the commit was here before: it was under another name, or an undo brought it back.
+    is_known: bool,
+}
+
+struct Past<'r> {
+    repo: &'r Repository,
+    project: Option<&'r ProjectName>,
+    time: Timestamp,
+    /// Where the versions were.
+    refs: BTreeMap<RefName, Id>,
+    /// Of each ref that was led back, the oldest change.
+    oldest: HashMap<RefName, Undone>,
+    is_complete: bool,
+}
+
+impl Past<'_> {
+    fn set(&mut self, name: RefName, commit: Option<Id>) {
+        match commit {
+            Some(commit) => self.refs.insert(name, commit),
+            None => self.refs.remove(&name),
+        };
+    }
+
+    /// Leads the refs back through the log; returns how many operations that were.
+    fn lead_back(&mut self, progress: &dyn Progress) -> Result<usize> {
+        let mut count = 0;
+        self.repo.history().visit_past(&all_versions(), &mut |operation| {
+            if operation.time <= self.time {
+                return Ok(ControlFlow::Break(()));
+            }
+            if count % 4096 == 0 {
+                check_interrupt(progress)?;
+            }
+            count += 1;
+            let olds: HashSet<Id> = operation.changes.iter().filter_map(|it| it.old).collect();
+            for RefChange { name, old, new } in operation.changes {
+                if self.project.is_some_and(|project| *project != *name.project()) {
+                    continue;
+                }
+                self.set(name.clone(), old);
+                let is_known = operation.is_undo || new.is_some_and(|new| olds.contains(&new));
+                let undone = Undone { old, new, time: operation.time, is_known };
+                self.oldest.insert(name, undone);
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(count)
+    }
+
+    /// Looks into the commits of what was brought by an operation that did not make it.
+    fn ask_commits_of_foreign(&mut self) -> Result<()> {
+        for (name, undone) in std::mem::take(&mut self.oldest) {
+            let Some(new) = undone.new.filter(|_| !undone.is_known) else { continue };
+            // What can't be read is found out where it is needed.
+            let made = self.repo.history().read_commit(&new).map(|commit| commit.committer.time);
+            if made.is_ok_and(|made| made < undone.time) {
+                self.is_complete = false;
+                if let Some(commit) = self.walk_back(new, undone.old)? {
+                    self.set(name, Some(commit));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks into the commits of those of the `late` versions, which are at commits made after the
+    /// time, that no operation put there: with a clock that was set back, one may have. Returns
+    /// whether there were any.
+    fn ask_commits_of_unlogged(
+        &mut self,
+        operations: usize,
+        mut late: HashMap<RefName, Id>,
+    ) -> Result<bool> {
+        let mut unlogged = HashMap::new();
+        let mut count = 0;
+        self.repo.history().visit_past(&all_versions(), &mut |operation| {
+            count += 1;
+            for change in operation.changes.iter().filter(|_| count > operations) {
+                if let Some(commit) = late.remove(&change.name)
+                    && change.new != Some(commit)
+                {
+                    unlogged.insert(change.name.clone(), commit);
+                }
+            }
+            let is_done = late.is_empty();
+            Ok(if is_done { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })?;
+        unlogged.extend(late);
+        self.is_complete &= unlogged.is_empty();
+        let is_any = !unlogged.is_empty();
+        for (name, commit) in unlogged {
+            let then = self.walk_back(commit, None)?;
+            self.set(name, then);
+        }
+        Ok(is_any)
+    }
+
+    /// The newest commit of the version at `from` that is not later than the time; only as far as
+    /// the commit `until`.
+    fn walk_back(&self, from: Id, until: Option<Id>) -> Result<Option<Id>> {
+        let mut seen = HashSet::new();
+        let mut next = Some(from);
+        while let Some(id) = next.filter(|id| Some(*id) != until && seen.insert(*id)) {
+            let commit = self.repo.history().read_commit(&id)?;
+            if commit.committer.time <= self.time {
+                return self.is_same_version(from, id).map(|is_same| is_same.then_some(id));
+            }
+            next = commit.parents.first().copied();
+        }
+        Ok(None)
+    }
+
+    fn is_same_version(&self, a: Id, b: Id) -> Result<bool> {
+        let uuid = |id| -> Result<_> {
+            Ok(read_brief(self.repo, &id)?.map(|(brief, _)| brief.record.uuid))
+        };
+        Ok(a == b || (uuid(b)?.is_some() && uuid(a)? == uuid(b)?))
+    }
+}

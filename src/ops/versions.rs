@@ -1,0 +1,157 @@
+//! `art versions`: the table; also as it was at a time.
+
+use std::cmp::Reverse;
+
+use serde::{Serialize, Serializer};
+use uuid::Uuid;
+
+use super::version::{
+    VersionIndex, age, project_exists, project_policy, read_versions, read_versions_at,
+    version_refs,
+};
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+use crate::id::Id;
+use crate::name::{Name, ProjectName, RefKind};
+use crate::progress::Progress;
+use crate::record::query::{Query, Sort};
+use crate::record::{Tags, VersionKind};
+use crate::repo::Repository;
+use crate::suggest;
+
+pub use super::version::{IndexedVersion, UnreadableVersion};
+
+/// Which versions to list.
+#[derive(Debug, Default)]
+pub struct VersionsOptions {
+    /// The project, if not the repository's default.
+    pub project: Option<ProjectName>,
+    /// Those of all projects, whatever `project` says.
+    pub all_projects: bool,
+    /// Only those in this stage.
+    pub stage: Option<Name>,
+    /// As they were at this time, its second included; else as they are now.
+    pub at: Option<Timestamp>,
+    /// Only those it holds for; parsed with [`VERSION_FIELDS`](crate::record::VERSION_FIELDS).
+    pub query: Option<Query>,
+    /// In this order; the newest first if not given.
+    pub sort: Option<Sort>,
+    /// Without the first so many.
+    pub offset: usize,
+    /// At most so many.
+    pub limit: Option<usize>,
+}
+
+/// The versions asked for.
+#[derive(Debug)]
+pub struct VersionList {
+    /// In order.
+    pub versions: Vec<IndexedVersion>,
+    /// Versions that can't be told anything of: damaged, or made by a newer art.
+    pub unreadable: Vec<UnreadableVersion>,
+    /// Whether the log of operations tells all about the time that was asked for. Where versions came
+    /// from elsewhere, their commits tell what was so; one that was deleted there may lack.
+    pub is_complete: bool,
+}
+
+/// Lists versions.
+///
+/// Fails with [`NotFound`](crate::ErrorKind::NotFound) for a project that is not there, and with
+/// [`Invalid`](crate::ErrorKind::Invalid) for a stage that no version is in and no policy knows.
+pub fn versions(
+    repo: &Repository,
+    options: &VersionsOptions,
+    progress: &dyn Progress,
+) -> Result<VersionList> {
+    let project = options.project.as_ref().unwrap_or(&repo.settings().project);
+    let project = (!options.all_projects).then_some(project);
+    let (VersionIndex { mut versions, unreadable }, is_complete) = match options.at {
+        None => (read_versions(repo, version_refs(repo, project)?, progress)?, true),
+        Some(time) => {
+            let past = read_versions_at(repo, project, time, progress)?;
+            (past.index, past.is_complete)
+        }
+    };
+    if let Some(project) = project.filter(|_| versions.is_empty() && unreadable.is_empty()) {
+        check_project(repo, project)?;
+    }
+    if let Some(stage) = &options.stage {
+        versions.retain(|version| version.summary.stage == *stage);
+        if let Some(project) = project.filter(|_| versions.is_empty()) {
+            project_policy(repo, project)?.policy.check_stage(stage)?;
+        }
+    }
+    if let Some(query) = &options.query {
+        versions.retain(|version| query.matches(&version.summary));
+    }
+    match &options.sort {
+        Some(sort) => versions.sort_by(|a, b| sort.compare(&a.summary, &b.summary)),
+        None => versions.sort_by_cached_key(|version| Reverse(age(version))),
+    }
+    let limit = options.limit.unwrap_or(usize::MAX);
+    let versions = versions.into_iter().skip(options.offset).take(limit).collect();
+    Ok(VersionList { versions, unreadable, is_complete })
+}
+
+/// Fails for a project that is not there, with the nearest as the hint.
+pub(crate) fn check_project(repo: &Repository, project: &ProjectName) -> Result<()> {
+    if project_exists(repo, project)? {
+        return Ok(());
+    }
+    let mut names = vec![repo.own_project()?.to_string()];
+    for kind in [RefKind::Project, RefKind::Run, RefKind::Version] {
+        let refs = repo.history().refs(&format!("refs/{}/", kind.directory()))?;
+        names.extend(refs.iter().map(|(name, _)| name.project().to_string()));
+    }
+    let error = Error::not_found(format!("there is no project '{project}'"));
+    Err(match suggest::closest(&project.to_string(), names) {
+        Some(near) => error.with_hint(format!("did you mean '{near}'?")),
+        None => error.with_hint("see which there are: art project list"),
+    })
+}
+
+impl Serialize for IndexedVersion {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Row<'a> {
+            name: &'a Name,
+            project: &'a ProjectName,
+            uuid: Uuid,
+            stage: &'a Name,
+            staged_at: Timestamp,
+            created_at: Timestamp,
+            updated_at: Timestamp,
+            kind: VersionKind,
+            run: &'a Name,
+            run_project: &'a ProjectName,
+            run_uuid: Uuid,
+            run_commit: Id,
+            artifacts: &'a [Name],
+            tags: &'a Tags,
+            description: &'a str,
+            author: &'a str,
+            commit: Id,
+        }
+        let version = &self.summary;
+        let row = Row {
+            name: self.reference.name(),
+            project: self.reference.project(),
+            uuid: version.uuid,
+            stage: &version.stage,
+            staged_at: version.staged_at,
+            created_at: version.created_at,
+            updated_at: version.updated_at,
+            kind: version.kind,
+            run: &version.run.name,
+            run_project: &version.run.project,
+            run_uuid: version.run.uuid,
+            run_commit: version.run.commit,
+            artifacts: &version.artifacts,
+            tags: &version.tags,
+            description: &version.description,
+            author: &version.author,
+            commit: self.commit,
+        };
+        row.serialize(serializer)
+    }
+}
