@@ -414,6 +414,9 @@ fn policy_decides_what_stage_does() {
 
     hint: add --reason REASON; art update v1 --add-tag 'reviewed'; art stage v1 staging
     ");
+    let error = sandbox.art("stage v1 production --json").fails_with(15).json_error();
+    assert_eq!(error["error"]["kind"], "policy");
+    assert_eq!(error["error"]["causes"].as_array().unwrap().len(), 4);
     for version in ["v1", "v2"] {
         sandbox.art(&format!("register {version} --force --tags reviewed")).ok();
         sandbox.art(&format!("stage {version} staging")).ok();
@@ -471,12 +474,15 @@ fn policy_that_a_newer_art_made_is_shown_and_not_followed() {
     sandbox.art("policy set production.reason=true").ok();
     let record = sandbox.git("--git-dir .artifacts show refs/projects/o/p:project.toml");
     sandbox.write("project.toml", record + "quorum = 2\n");
-    sandbox.shell(
-        "blob=$(git --git-dir .artifacts hash-object -w project.toml) &&
-         tree=$(printf '100644 blob %s\\tproject.toml\\n' $blob | git --git-dir .artifacts mktree) &&
+    sandbox
+        .shell(
+            "blob=$(git --git-dir .artifacts hash-object -w project.toml) &&
+         tree=$(printf '100644 blob %s\\tLATER.md\\n100644 blob %s\\tproject.toml\\n' $blob $blob |
+            git --git-dir .artifacts mktree) &&
          commit=$(git --git-dir .artifacts commit-tree -p refs/projects/o/p -m newer $tree) &&
          git --git-dir .artifacts update-ref refs/projects/o/p $commit",
-    ).ok();
+        )
+        .ok();
     assert_snapshot!(sandbox.art("policy"), @"
     exit 1
     -- stdout
@@ -510,9 +516,14 @@ fn policy_that_a_newer_art_made_is_shown_and_not_followed() {
 
     hint: install the newest art; without it the rule can't be followed
     ");
-    // What is not about the rules goes on, and keeps them.
+    // What is not about the rules goes on, and keeps them and what else is there.
     sandbox.art("project update --description digits").ok();
     assert!(sandbox.art("policy").stdout.contains("quorum = 2"));
+    let tree = sandbox.git("--git-dir .artifacts ls-tree --name-only refs/projects/o/p");
+    assert_eq!(tree, "LATER.md\nproject.toml\n");
+    // All of them may be replaced by rules that can be followed.
+    sandbox.art("policy set -").ok();
+    sandbox.art("stage v1 staging").ok();
 }
 
 #[test]

@@ -116,9 +116,9 @@ fn project_update_changes_what_is_given() {
     changed the project o/p, [ID 1]
     ");
     assert_snapshot!(sandbox.git("--git-dir .artifacts log --format=%s refs/projects/o/p"), @"
-    update description, tags
-    update tags
-    update description, tags
+    project: description, tags
+    project: tags
+    project: description, tags
     ");
     let record = sandbox.git("--git-dir .artifacts show refs/projects/o/p:project.toml");
     let lines: Vec<&str> = record.lines().filter(|line| !line.starts_with("uuid")).collect();

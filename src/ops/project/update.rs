@@ -84,7 +84,11 @@ impl UpdateOptions {
         ];
         let words: Vec<&str> =
             changes.into_iter().filter(|(differs, _)| *differs).map(|(_, what)| what).collect();
-        if words.is_empty() { "make".to_owned() } else { format!("update {}", words.join(", ")) }
+        if words.is_empty() {
+            "project: made".to_owned()
+        } else {
+            format!("project: {}", words.join(", "))
+        }
     }
 }
 

@@ -8,14 +8,16 @@ use super::find::check_version_name;
 use super::load::{LoadedVersion, VersionDraft};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
+use crate::history::edit::{self, Edit};
 use crate::history::{
-    Commit, EntryMode, Expected, ObjectWriter, Operation, Signature, Transaction, TreeEntry,
+    Commit, EntryMode, Expected, ObjectWriter, Operation, Signature, Transaction,
 };
 use crate::id::Id;
 use crate::name::RefName;
 use crate::ops::hook::StageEvent;
 use crate::record::{ProjectRecord, Record};
 use crate::repo::Repository;
+use crate::tree_path::TreePath;
 
 /// What came of a change.
 #[derive(Debug)]
@@ -223,8 +225,12 @@ impl<'r> RecordChange<'r> {
         subject: &str,
     ) -> Result<Id> {
         let blob = self.writer.blob(&record.encode()?)?;
-        let name = ProjectRecord::FILE.into();
-        let tree = self.writer.tree(vec![TreeEntry { name, mode: EntryMode::File, id: blob }])?;
+        let put = Edit::Put { mode: EntryMode::File, id: blob };
+        // What a newer program has put beside the record stays.
+        let base = before.map(|commit| self.repo.history().read_commit(&commit)).transpose()?;
+        let base = base.map(|commit| commit.tree);
+        let file = TreePath::parse(ProjectRecord::FILE)?;
+        let tree = edit::apply(&mut self.writer, base, &[(file, put)])?;
         let commit = self.commit(tree, before.into_iter().collect(), subject)?;
         let reference = RefName::project_record(record.name.clone());
         self.move_ref(reference, before, Some(commit), subject);

@@ -16,6 +16,9 @@ use crate::suggest;
 
 type Read<T> = Result<T, PolicyDefect>;
 
+/// As many stages as a person can have an overview of; it bounds what a hostile record costs.
+const MAX_STAGES: usize = 64;
+
 /// The keys of a policy.
 pub(super) const KEYS: [&str; 3] = ["stages", "moves", "stage"];
 
@@ -138,7 +141,7 @@ fn is_disabled(stage: &Name) -> bool {
 fn read_stages(value: &Value) -> Read<Vec<Name>> {
     let key = "stages";
     let mut stages: Vec<Name> = Vec::new();
-    for text in texts(key, value)? {
+    for text in texts(key, value)?.take(MAX_STAGES + 1) {
         let stage = parsed(key, text)?;
         if is_disabled(&stage) {
             let reason = "'disabled' is always there, outside of the order; leave it out";
@@ -148,6 +151,9 @@ fn read_stages(value: &Value) -> Read<Vec<Name>> {
             return Err(PolicyDefect::invalid(key, format!("'{stage}' stands there twice")));
         }
         stages.push(stage);
+    }
+    if stages.len() > MAX_STAGES {
+        return Err(PolicyDefect::invalid(key, format!("there are more than {MAX_STAGES}")));
     }
     if stages.is_empty() {
         return Err(PolicyDefect::invalid(key, "there has to be one at least"));

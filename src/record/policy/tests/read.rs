@@ -199,3 +199,13 @@ fn a_text_that_is_not_toml_is_refused_with_its_line() {
     assert!(parse_table(&"#".repeat(2 << 20)).is_err());
     assert!(parse_table("stages = ['a']").is_ok());
 }
+
+#[test]
+fn hostile_sizes_cost_nothing() {
+    let many: Vec<String> = (0..20_000).map(|number| format!("'s{number}'")).collect();
+    assert_eq!(defect(&format!("stages = [{}]", many.join(","))), "stages: there are more than 64");
+    let rules: Vec<String> = (0..20_000).map(|number| format!("[stage.s{number}]")).collect();
+    assert_eq!(defect(&rules.join("\n")), "stage.s0: there is no stage 's0'");
+    let moves = vec!["'* -> *'"; 80_000].join(",");
+    assert_eq!(policy(&format!("moves = [{moves}]")).moves().unwrap().len(), 80_000);
+}
