@@ -31,6 +31,7 @@ pub mod source;
 mod transaction;
 mod tree;
 mod tree_entry;
+mod undo;
 mod walk;
 mod write;
 
@@ -53,6 +54,7 @@ pub use revision::Revision;
 pub use transaction::{Expected, RefsGuard, Transaction};
 pub use tree::Visit;
 pub use tree_entry::{EntryMode, TreeEntry};
+pub use undo::Undoable;
 pub use walk::Log;
 pub use write::{ObjectWriter, WrittenObjects};
 

@@ -8,15 +8,14 @@
 use std::collections::HashSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::History;
 use super::backwards::Backwards;
 use super::reflog::{Entries, ReflogEntry, Sync, append, path as log_path, unreadable_lines};
-use super::{Expected, History, Signature};
 use crate::clock::Timestamp;
-use crate::error::{Error, ErrorKind, Result, ResultExt};
+use crate::error::{Error, ErrorKind, Result};
 use crate::id::Id;
 use crate::name::RefName;
 
@@ -264,44 +263,6 @@ impl History {
     /// The newest operation that happened.
     pub fn last_effective_operation(&self) -> Result<Option<Operation>> {
         self.operations()?.next_effective()
-    }
-
-    /// The newest operation that is not an undo and not undone: what [`History::undo`] takes back.
-    pub fn last_undoable(&self) -> Result<Option<Operation>> {
-        let mut undone = HashSet::new();
-        for operation in self.operations()? {
-            let operation = operation?;
-            match operation.undoes {
-                Some(id) => {
-                    undone.insert(id);
-                }
-                None if undone.remove(&operation.id) => {}
-                None => return Ok(Some(operation)),
-            }
-        }
-        Ok(None)
-    }
-
-    /// Takes [`History::last_undoable`] back, as a new operation that it returns.
-    ///
-    /// Fails with [`ErrorKind::NotFound`] if there is nothing to undo and with
-    /// [`ErrorKind::Moved`] if one of the refs has moved since.
-    pub fn undo(&self, who: &Signature, timeout: Duration) -> Result<Operation> {
-        let Some(operation) = self.last_undoable()? else {
-            return Err(Error::not_found("there is nothing to undo")
-                .with_hint("see what was done: art reflog"));
-        };
-        let message = format!("undo: {}", operation.command);
-        let mut transaction = self.transaction(who, "undo");
-        transaction.undoes(&operation.id);
-        for change in operation.changes {
-            let expected = change.new.map_or(Expected::Absent, Expected::Id);
-            transaction.update(change.name, expected, change.old, &message);
-        }
-        if let Some(head) = operation.head {
-            transaction.expect_head(head.new).set_head(head.old);
-        }
-        transaction.commit(timeout).context(|| format!("cannot undo '{}'", operation.command))
     }
 
     /// The newest operation that was written down, if it has not happened.

@@ -2,6 +2,8 @@
 
 pub mod cat;
 pub mod changes;
+pub mod copy;
+pub mod delete;
 pub mod diff;
 pub mod download;
 pub mod du;
@@ -27,7 +29,9 @@ mod snapshot;
 pub mod stage;
 pub mod status;
 pub mod tag;
+pub mod transfer;
 pub mod undo;
+pub mod update;
 pub mod upload;
 mod version;
 pub mod versions;

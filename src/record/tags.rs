@@ -23,6 +23,12 @@ impl Tags {
         list.split(',').map(str::trim).filter(|tag| !tag.is_empty()).map(checked).collect()
     }
 
+    /// All tags of all `lists`.
+    #[must_use]
+    pub fn union(lists: &[Tags]) -> Self {
+        lists.iter().flat_map(|tags| tags.0.iter().cloned()).collect()
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -64,6 +64,10 @@ verbs! {
         Register register
         Stage stage
         Promote promote
+        Update update
+        Copy copy
+        Transfer transfer
+        Delete delete
         Policy policy
         Project project
         Versions versions

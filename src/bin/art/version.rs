@@ -65,14 +65,6 @@ impl AboutArgs {
                 .with_hint("upload it as a file of the run: art upload")
         })
     }
-
-    /// Whether nothing was given.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.description.is_none()
-            && self.tags.is_none()
-            && self.content.is_none()
-            && self.readme.is_none()
-    }
 }
 
 /// Why a version is put in a stage.

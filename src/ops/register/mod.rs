@@ -11,7 +11,8 @@ use uuid::Uuid;
 
 use super::version::{
     DisplacedVersion, LoadedVersion, ProjectPolicy, RecordChange, Said, VersionDraft,
-    change_stages, enter_first_stage, enter_stage, is_there, project_policy, try_load_version,
+    change_stages, check_readme, enter_first_stage, enter_stage, is_there, project_policy,
+    try_load_version,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::Id;
@@ -21,12 +22,10 @@ use crate::record::VersionRecord;
 use crate::record::policy::Stay;
 use crate::repo::Repository;
 
+pub use super::version::README_MAX_LEN;
 pub use options::{RegisterOptions, RegisterSource};
 use path::{Taken, approve_upload};
 use pin::{Pin, find_pin};
-
-/// The longest text for people to read first, in bytes.
-pub const README_MAX_LEN: usize = 1 << 20;
 
 /// What registering did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -81,10 +80,8 @@ pub fn register(
     input: &mut dyn Read,
     progress: &dyn Progress,
 ) -> Result<RegisterOutcome> {
-    if let Some(readme) = options.readme.as_ref().filter(|text| text.len() > README_MAX_LEN) {
-        let message =
-            format!("the readme has {} bytes; it may have {README_MAX_LEN}", readme.len());
-        return Err(Error::invalid(message).with_hint("upload it as a file of the run: art upload"));
+    if let Some(readme) = &options.readme {
+        check_readme(readme)?;
     }
     let project = options.project.as_ref().unwrap_or(&repo.settings().project);
     let reference = RefName::version(project.clone(), options.name.clone());
@@ -277,7 +274,7 @@ impl Registration<'_> {
             draft.content = Some((content.format(), blob));
         }
         if let Some(readme) = &options.readme {
-            draft.readme = Some(change.writer().blob(readme.as_bytes())?);
+            draft.set_readme(change.writer(), readme)?;
         }
         Ok(())
     }

@@ -7,7 +7,7 @@
 use super::find::check_version_name;
 use super::load::{LoadedVersion, VersionDraft};
 use crate::clock::Timestamp;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::history::edit::{self, Edit};
 use crate::history::{
     Commit, EntryMode, Expected, ObjectWriter, Operation, Signature, Transaction,
@@ -189,11 +189,22 @@ impl<'r> RecordChange<'r> {
         if *draft == version.draft {
             return Ok(None);
         }
+        self.replace_version(version, draft, subject).map(Some)
+    }
+
+    /// Adds the commit that makes `draft` of `version`, also if it is that already, and moves its
+    /// ref.
+    pub(crate) fn replace_version(
+        &mut self,
+        version: &LoadedVersion,
+        draft: &VersionDraft,
+        subject: &str,
+    ) -> Result<Id> {
         let parents = vec![version.commit, draft.record.run.commit];
         let commit = self.commit_version(draft, parents, subject)?;
         self.move_ref(version.reference.clone(), Some(version.commit), Some(commit), subject);
         self.note_commit(draft, Some(version.commit), commit);
-        Ok(Some(commit))
+        Ok(commit)
     }
 
     /// Tells the hooks of a version its commit, before and after.
@@ -204,6 +215,38 @@ impl<'r> RecordChange<'r> {
             moved.event.commit = before;
             moved.commit = Some(after);
         });
+    }
+
+    /// Adds the commit that makes `draft` of `version`, which goes from its ref to the ref `to`,
+    /// where there is none yet; its history goes with it.
+    ///
+    /// Fails with [`AlreadyExists`](ErrorKind::AlreadyExists) if there is one.
+    pub(crate) fn relocate_version(
+        &mut self,
+        version: &LoadedVersion,
+        to: &RefName,
+        draft: &VersionDraft,
+        subject: &str,
+    ) -> Result<Id> {
+        check_version_name(to)?;
+        self.require_absent(to)?;
+        let parents = vec![version.commit, draft.record.run.commit];
+        let commit = self.commit_version(draft, parents, subject)?;
+        self.move_ref(version.reference.clone(), Some(version.commit), None, subject);
+        self.move_ref(to.clone(), None, Some(commit), subject);
+        self.note_commit(draft, Some(version.commit), commit);
+        Ok(commit)
+    }
+
+    /// Fails with [`AlreadyExists`](ErrorKind::AlreadyExists) if the version `name` is there.
+    pub(crate) fn require_absent(&self, name: &RefName) -> Result<()> {
+        if self.repo.history().try_find_ref(name)?.is_none() {
+            return Ok(());
+        }
+        let (version, project) = (name.name(), name.project());
+        let message = format!("there is a version '{version}' in {project} already");
+        Err(Error::new(ErrorKind::AlreadyExists, message)
+            .with_hint(format!("see it: art get {project}:{version}; or choose another name")))
     }
 
     /// Adds a commit of a version that no ref points at yet.

@@ -1,5 +1,6 @@
 //! Reads a version: its ref, its last commit, its record and what lies beside it.
 
+use super::trace::find_moved;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::history::{EntryMode, ObjectWriter, TreeEntry};
@@ -160,6 +161,16 @@ fn no_such_version(repo: &Repository, reference: &RefName) -> Result<Error> {
     let (project, wanted) = (reference.project(), reference.name().as_str());
     let versions = repo.history().refs(&RefName::prefix(reference.kind(), project))?;
     let error = Error::not_found(format!("there is no version '{wanted}' in {project}"));
+    match find_moved(repo, reference)? {
+        Some(now) if now.project() == project => {
+            return Ok(error.with_hint(format!("it is called '{}' now", now.name())));
+        }
+        Some(now) => {
+            let hint = format!("it is {}:{} now", now.project(), now.name());
+            return Ok(error.with_hint(hint));
+        }
+        None => {}
+    }
     let names = versions.iter().map(|(name, _)| name.name().as_str());
     Ok(match suggest::closest(wanted, names) {
         Some(near) => error.with_hint(format!("did you mean '{near}'? see: art versions")),

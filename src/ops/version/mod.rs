@@ -4,6 +4,7 @@
 mod cache;
 mod change;
 mod deleted;
+mod describe;
 mod disabled;
 mod find;
 mod index;
@@ -12,9 +13,12 @@ mod past;
 mod row;
 mod stage_hooks;
 mod stage_move;
+mod trace;
 
 pub(crate) use change::{Changed, RecordChange, change_records};
 pub(crate) use deleted::removed_versions;
+pub(crate) use describe::check_readme;
+pub use describe::{ContentChange, README_MAX_LEN};
 pub(crate) use disabled::refuse_disabled;
 pub(crate) use find::{age, find_moving, find_version, name_version, project_exists};
 pub use index::{IndexedVersion, UnreadableVersion};
@@ -26,5 +30,7 @@ pub(crate) use past::read_versions_at;
 pub(crate) use stage_hooks::change_stages;
 pub use stage_move::DisplacedVersion;
 pub(crate) use stage_move::{
-    ProjectPolicy, Said, asked, enter_first_stage, enter_stage, is_there, occupants, project_policy,
+    ProjectPolicy, Said, announce, asked, enter_first_stage, enter_stage, is_there, occupants,
+    project_policy,
 };
+pub(crate) use trace::{find_moved, find_origin};

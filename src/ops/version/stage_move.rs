@@ -145,7 +145,7 @@ pub(crate) fn enter_stage(
 }
 
 /// Lets the hooks hear that the version `record` goes to the stage `to`.
-fn announce(
+pub(crate) fn announce(
     change: &mut RecordChange<'_>,
     project: &ProjectName,
     record: &VersionRecord,

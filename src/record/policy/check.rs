@@ -122,15 +122,19 @@ impl Verdict {
     /// Who makes room; fails with [`Policy`](ErrorKind::Policy) if a rule refuses, and names each
     /// that does as a cause of its own.
     pub fn into_displaced(self, change: &Move<'_>) -> Result<Vec<Displaced>> {
+        let Move { version, from, to, .. } = change;
+        self.or_refuse(|| format!("the policy refuses to move '{version}' from {from} to {to}"))
+    }
+
+    /// As [`Verdict::into_displaced`], where `message` says what is refused.
+    pub(super) fn or_refuse(self, message: impl FnOnce() -> String) -> Result<Vec<Displaced>> {
         if self.failed.is_empty() {
             return Ok(self.displaced);
         }
-        let Move { version, from, to, .. } = change;
-        let message = format!("the policy refuses to move '{version}' from {from} to {to}");
         let hints: Vec<&str> =
             self.failed.iter().filter_map(|failure| failure.hint.as_deref()).collect();
         let hint = hints.join("; ");
-        let mut error = Error::new(ErrorKind::Policy, message);
+        let mut error = Error::new(ErrorKind::Policy, message());
         let chain = self.failed.into_iter().rev().fold(None, |next, failure| {
             Some(Box::new(Refusal { text: format!("{}: {}", failure.rule, failure.message), next }))
         });
@@ -272,7 +276,7 @@ fn full(stage: &Name, capacity: u32, there: &[&Occupant], change: &Move<'_>) -> 
 
 impl StageRules {
     /// Adds what refuses `change`, in the order of the keys in the documentation.
-    fn check(&self, change: &Move<'_>, failed: &mut Vec<RuleFailure>) {
+    pub(super) fn check(&self, change: &Move<'_>, failed: &mut Vec<RuleFailure>) {
         let (version, to) = (change.version, change.to);
         let mut fail = |rule: &str, message: String, hint: Option<String>| {
             failed.push(RuleFailure { rule: format!("stage.{to}.{rule}"), message, hint });
@@ -359,7 +363,7 @@ impl Move<'_> {
     }
 
     /// The other versions in `stage`, the longest there first.
-    fn in_stage(&self, stage: &Name) -> Vec<&Occupant> {
+    pub(super) fn in_stage(&self, stage: &Name) -> Vec<&Occupant> {
         let others = self.occupants.iter().filter(|other| other.version != *self.version);
         let mut there: Vec<&Occupant> = others.filter(|other| other.stage == *stage).collect();
         there.sort_by(|a, b| (a.since, &a.version).cmp(&(b.since, &b.version)));

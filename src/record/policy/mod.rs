@@ -38,6 +38,7 @@
 //!
 //! [`ProjectRecord::policy`]: super::ProjectRecord::policy
 
+mod arrival;
 mod check;
 mod defect;
 mod edit;

@@ -29,6 +29,8 @@
 pub(crate) mod cat;
 pub(crate) mod completions;
 pub(crate) mod config;
+pub(crate) mod copy;
+pub(crate) mod delete;
 pub(crate) mod diff;
 pub(crate) mod download;
 pub(crate) mod du;
@@ -52,6 +54,8 @@ pub(crate) mod show;
 pub(crate) mod stage;
 pub(crate) mod status;
 pub(crate) mod tag;
+pub(crate) mod transfer;
 pub(crate) mod undo;
+pub(crate) mod update;
 pub(crate) mod upload;
 pub(crate) mod versions;

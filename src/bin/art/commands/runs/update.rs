@@ -136,19 +136,11 @@ pub(super) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         name: changes.name.clone(),
         description: changes.description.clone(),
         tags: changes.tags.clone(),
-        add_tags: union(&changes.add_tag),
-        remove_tags: union(&changes.remove_tag),
+        add_tags: Tags::union(&changes.add_tag),
+        remove_tags: Tags::union(&changes.remove_tag),
         command: context.env.command_line(),
     };
     tell(context, &update(&context.repo()?, &options)?)
-}
-
-fn union(lists: &[Tags]) -> Tags {
-    let mut all = Tags::default();
-    for tags in lists {
-        all.add(tags);
-    }
-    all
 }
 
 /// Shows what a run is after a change.

@@ -1,0 +1,87 @@
+//! `art copy`: another version of the same.
+
+use artifacts::ops::copy::{ContentChange, CopyOptions, CopyOutcome, copy};
+use artifacts::record::VersionKind;
+use artifacts::{Name, ProjectName, Result};
+
+use crate::context::Context;
+use crate::report::{Exit, help_tail};
+use crate::ui::{Page, moves};
+use crate::version::{AboutArgs, VersionArg};
+
+/// Makes a version of what another one is made of
+///
+/// The copy has the run, the artifacts, the kind, the description, the tags, the content and the
+/// readme of the version, where nothing else is given. It has a past of its own: it starts in the
+/// first stage of its project, and its first condition tells where it came from. It takes no space.
+/// The same copy again changes nothing and is fine.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = help_tail(
+    &[
+        "art copy v1",
+        "art copy v1 --name v2 --description 'v1, for the new cluster'",
+        "art copy @production --to-project alice/releases --name 1.0.0",
+    ],
+    &[
+        Exit::No,
+        Exit::NotARepository,
+        Exit::Locked,
+        Exit::Unauthorized,
+        Exit::Unavailable,
+        Exit::Policy,
+        Exit::Corrupt,
+    ],
+))]
+pub(crate) struct Args {
+    #[command(flatten)]
+    version: VersionArg,
+
+    /// Into this project, instead of the version's own
+    #[arg(long, value_name = "OWNER/PROJECT")]
+    to_project: Option<ProjectName>,
+
+    /// What to call the copy, instead of VERSION-copy
+    #[arg(long, value_name = "NAME")]
+    name: Option<Name>,
+
+    #[command(flatten)]
+    about: AboutArgs,
+
+    /// What it is: artifact or model
+    #[arg(long, value_name = "KIND")]
+    kind: Option<VersionKind>,
+
+    /// Also if the version is disabled
+    #[arg(long)]
+    allow_disabled: bool,
+}
+
+pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
+    let options = CopyOptions {
+        to_project: args.to_project.clone(),
+        name: args.name.clone(),
+        description: args.about.description.clone(),
+        tags: args.about.tags()?,
+        content: ContentChange::parse(args.about.content(context)?.as_deref())?,
+        readme: args.about.readme(context)?,
+        kind: args.kind,
+        allow_disabled: args.allow_disabled,
+        command: context.env.command_line(),
+        ..CopyOptions::new(args.version.version.clone())
+    };
+    let repo = context.repo()?;
+    let outcome = copy(&repo, &options)?;
+    let source = moves::short(&repo, &outcome.source);
+    context.ui.summary(&outcome, |page| view(page, &outcome, &source))?;
+    Ok(Exit::Ok)
+}
+
+fn view(page: &mut Page<'_>, outcome: &CopyOutcome, source: &str) -> Result<()> {
+    let CopyOutcome { version, project, stage, .. } = outcome;
+    if outcome.operation.is_none() {
+        writeln!(page, "{project}:{version} is a copy of {source} already, in {stage}")?;
+        return Ok(());
+    }
+    writeln!(page, "copied {source} to {project}:{version}, in {stage}")?;
+    Ok(())
+}

@@ -1,0 +1,170 @@
+//! What taking an operation back means for each of its refs.
+
+use super::record::{ProjectRevert, VersionRevert};
+use super::{RecordChange, UndoEffect, UndoneRecord, shown};
+use crate::error::{Error, Result};
+use crate::history::{Expected, Operation};
+use crate::id::Id;
+use crate::name::{RefKind, RefName};
+use crate::ops::version::LoadedVersion;
+use crate::repo::Repository;
+
+/// What is to be done.
+pub(super) struct Plan {
+    /// The operation that is taken back.
+    pub(super) operation: Operation,
+    steps: Vec<Step>,
+}
+
+/// What is to be done to a ref.
+enum Step {
+    /// It goes back to where it was.
+    Back { name: RefName, now: Option<Id>, then: Option<Id> },
+    /// A version is as it was, in a new commit.
+    Version(Box<VersionRevert>),
+    /// The record of a project is as it was, in a new commit.
+    Project(Box<ProjectRevert>),
+}
+
+/// A ref of the operation: where it was before it, after it, and where it is now.
+struct Moved<'o> {
+    name: &'o RefName,
+    then: Option<Id>,
+    done: Option<Id>,
+    now: Option<Id>,
+}
+
+impl Plan {
+    /// Finds the operation to take back and what that means.
+    pub(super) fn make(repo: &Repository) -> Result<Plan> {
+        let history = repo.history();
+        let Some(undoable) = history.last_undoable()? else {
+            return Err(Error::not_found("there is nothing to undo")
+                .with_hint("see what was done: art reflog"));
+        };
+        let states = undoable.check(history)?;
+        let operation = undoable.operation;
+        let moved: Vec<Moved<'_>> = operation
+            .changes
+            .iter()
+            .zip(states)
+            .map(|(change, now)| Moved {
+                name: &change.name,
+                then: change.old,
+                done: change.new,
+                now,
+            })
+            .collect();
+        let relocations = relocations(repo, &moved)?;
+        let mut steps = Vec::new();
+        for change in &moved {
+            steps.push(step(repo, change, &relocations)?);
+        }
+        Ok(Plan { steps: steps.into_iter().flatten().collect(), operation })
+    }
+
+    /// What becomes of versions and records of projects.
+    pub(super) fn records(&self) -> Vec<UndoneRecord> {
+        let record = |step: &Step| match step {
+            Step::Back { name, now, .. } => {
+                let is_record = matches!(name.kind(), RefKind::Version | RefKind::Project);
+                let effect = if now.is_some() { UndoEffect::Removed } else { UndoEffect::Restored };
+                is_record.then(|| UndoneRecord {
+                    reference: name.clone(),
+                    effect,
+                    previous_ref: None,
+                    from_stage: None,
+                    to_stage: None,
+                    fields: Vec::new(),
+                })
+            }
+            Step::Version(revert) => Some(revert.record()),
+            Step::Project(revert) => Some(revert.record()),
+        };
+        self.steps.iter().filter_map(record).collect()
+    }
+
+    /// Does it, under the lock that `change` holds.
+    pub(super) fn apply(&self, change: &mut RecordChange<'_>) -> Result<()> {
+        let command = shown(&self.operation.command);
+        let subject = format!("undo: {command}");
+        for step in &self.steps {
+            match step {
+                Step::Back { name, now, then } => {
+                    let expected = now.map_or(Expected::Absent, Expected::Id);
+                    change.transaction().update(name.clone(), expected, *then, &subject);
+                }
+                Step::Version(revert) => revert.apply(change, &command, &subject)?,
+                Step::Project(revert) => revert.apply(change, &subject)?,
+            }
+        }
+        let transaction = change.transaction();
+        transaction.undoes(&self.operation.id);
+        if let Some(head) = &self.operation.head {
+            transaction.expect_head(head.new.clone()).set_head(head.old.clone());
+        }
+        Ok(())
+    }
+}
+
+/// A version that the operation took from one ref to another.
+struct Relocation {
+    /// As it was, at the ref it had.
+    then: LoadedVersion,
+    /// As it is, at the ref it has.
+    now: LoadedVersion,
+    /// The commit that the operation made of it.
+    done: Id,
+}
+
+fn relocations(repo: &Repository, moved: &[Moved<'_>]) -> Result<Vec<Relocation>> {
+    let versions = || moved.iter().filter(|change| change.name.kind() == RefKind::Version);
+    let mut departed = Vec::new();
+    for change in versions() {
+        if let (Some(then), None) = (change.then, change.now) {
+            departed.push(LoadedVersion::read(repo, change.name, then)?);
+        }
+    }
+    let mut relocations = Vec::new();
+    for change in versions().filter(|_| !departed.is_empty()) {
+        let (None, Some(done), Some(now)) = (change.then, change.done, change.now) else {
+            continue;
+        };
+        let now = LoadedVersion::read(repo, change.name, now)?;
+        let is_it = |then: &&LoadedVersion| then.record().uuid == now.record().uuid;
+        if let Some(then) = departed.iter().find(is_it).cloned() {
+            relocations.push(Relocation { then, now, done });
+        }
+    }
+    Ok(relocations)
+}
+
+/// What is to be done to one ref; nothing if it is done with another one.
+fn step(repo: &Repository, change: &Moved<'_>, relocations: &[Relocation]) -> Result<Option<Step>> {
+    let Moved { name, then, done, now } = *change;
+    if let Some(relocation) = relocations.iter().find(|it| it.then.reference == *name) {
+        let Relocation { then, now, done } = relocation;
+        let revert = VersionRevert::plan(repo, now.clone(), then.clone(), *done)?;
+        return Ok(Some(Step::Version(Box::new(revert))));
+    }
+    if relocations.iter().any(|it| it.now.reference == *name) {
+        return Ok(None);
+    }
+    let (Some(was), Some(is)) = (then, now) else {
+        return Ok(Some(Step::Back { name: name.clone(), now, then }));
+    };
+    Ok(Some(match name.kind() {
+        RefKind::Run | RefKind::Tag => Step::Back { name: name.clone(), now, then },
+        RefKind::Project => Step::Project(Box::new(ProjectRevert::plan(repo, name, was, is)?)),
+        RefKind::Version => {
+            let was = LoadedVersion::read(repo, name, was)?;
+            let is = LoadedVersion::read(repo, name, is)?;
+            if was.record().uuid != is.record().uuid {
+                // Another version has taken the name; what it was is no past of it.
+                return Ok(Some(Step::Back { name: name.clone(), now, then }));
+            }
+            let done = done.unwrap_or(is.commit);
+            Step::Version(Box::new(VersionRevert::plan(repo, is, was, done)?))
+        }
+    }))
+}

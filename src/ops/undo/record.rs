@@ -1,0 +1,119 @@
+//! A record as it was, in a new commit on top of what it is.
+
+use super::{RecordChange, UndoEffect, UndoneRecord};
+use crate::error::Result;
+use crate::id::Id;
+use crate::name::RefName;
+use crate::ops::project::LoadedProject;
+use crate::ops::version::{LoadedVersion, VersionDraft, announce};
+use crate::record::{ProjectRecord, StageReason};
+use crate::repo::Repository;
+
+/// The reason, and the verdict, of the condition that an undo is recorded with.
+const UNDO: (&str, &str) = ("Undo", "undo");
+
+/// A version that shall be as it was.
+pub(super) struct VersionRevert {
+    /// As it is.
+    now: LoadedVersion,
+    /// As it was, at the ref it had then.
+    then: LoadedVersion,
+    /// The operation put it in a stage: another one, or the same for another reason.
+    was_staged: bool,
+}
+
+impl VersionRevert {
+    /// `done` is the commit that the operation made of it.
+    pub(super) fn plan(
+        repo: &Repository,
+        now: LoadedVersion,
+        then: LoadedVersion,
+        done: Id,
+    ) -> Result<Self> {
+        let conditions = |version: &LoadedVersion| version.record().stage_conditions.len();
+        let done = LoadedVersion::read(repo, &now.reference, done)?;
+        let was_staged =
+            conditions(&done) != conditions(&then) || now.record().stage != then.record().stage;
+        Ok(VersionRevert { now, then, was_staged })
+    }
+
+    pub(super) fn record(&self) -> UndoneRecord {
+        let (now, then) = (&self.now, &self.then);
+        let differences = now.draft.differences(&then.draft).into_iter();
+        UndoneRecord {
+            reference: then.reference.clone(),
+            effect: UndoEffect::Reverted,
+            previous_ref: (now.reference != then.reference).then(|| now.reference.clone()),
+            from_stage: Some(now.record().stage.clone()),
+            to_stage: Some(then.record().stage.clone()),
+            fields: differences.filter(|what| *what != "name").collect(),
+        }
+    }
+
+    /// Every stage that the version had stays recorded; where it goes back to another, that is one
+    /// more.
+    pub(super) fn apply(
+        &self,
+        change: &mut RecordChange<'_>,
+        command: &str,
+        subject: &str,
+    ) -> Result<()> {
+        let (now, then) = (&self.now, &self.then);
+        let mut draft: VersionDraft = then.draft.clone();
+        let record = &mut draft.record;
+        record.stage_conditions.clone_from(&now.record().stage_conditions);
+        record.stage = now.record().stage.clone();
+        if self.was_staged {
+            let to = then.record().stage.clone();
+            let message = format!("took back: {command}");
+            announce(change, then.reference.project(), record, &to, (Some(UNDO.0), &message));
+            let (reason, verdict) = (UNDO.0.to_owned(), UNDO.1.to_owned());
+            let why = StageReason { reason, message, author: change.author(), verdict };
+            record.enter(to, why, change.now());
+        }
+        if now.reference != then.reference {
+            return change.relocate_version(now, &then.reference, &draft, subject).map(|_| ());
+        }
+        change.replace_version(now, &draft, subject).map(|_| ())
+    }
+}
+
+/// The record of a project that shall be as it was.
+pub(super) struct ProjectRevert {
+    reference: RefName,
+    commit: Id,
+    now: ProjectRecord,
+    then: ProjectRecord,
+}
+
+impl ProjectRevert {
+    pub(super) fn plan(repo: &Repository, reference: &RefName, then: Id, now: Id) -> Result<Self> {
+        Ok(ProjectRevert {
+            reference: reference.clone(),
+            commit: now,
+            now: LoadedProject::read(repo, reference.project(), now)?.record,
+            then: LoadedProject::read(repo, reference.project(), then)?.record,
+        })
+    }
+
+    pub(super) fn record(&self) -> UndoneRecord {
+        let (now, then) = (&self.now, &self.then);
+        let all = [
+            (now.description != then.description, "description"),
+            (now.tags != then.tags, "tags"),
+            (now.policy != then.policy, "policy"),
+        ];
+        UndoneRecord {
+            reference: self.reference.clone(),
+            effect: UndoEffect::Reverted,
+            previous_ref: None,
+            from_stage: None,
+            to_stage: None,
+            fields: all.into_iter().filter(|(differs, _)| *differs).map(|(_, what)| what).collect(),
+        }
+    }
+
+    pub(super) fn apply(&self, change: &mut RecordChange<'_>, subject: &str) -> Result<()> {
+        change.write_project(&self.then, Some(self.commit), subject).map(|_| ())
+    }
+}

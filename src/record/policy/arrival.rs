@@ -1,0 +1,46 @@
+//! What a policy says of a version that comes from another project and keeps its stage.
+
+use super::check::{Move, RuleFailure, Verdict};
+use super::{DISABLED, Policy};
+use crate::error::Result;
+use crate::name::{Name, ProjectName};
+
+impl Policy {
+    /// Fails with [`Policy`](crate::ErrorKind::Policy) and every rule that refuses a version in the
+    /// stage `change.to`, in which it comes to `project`.
+    ///
+    /// It has to be a stage of the project, the version has to have what the stage asks for, and
+    /// there has to be room: an arrival displaces nobody. `moves` are not asked.
+    pub fn check_arrival(&self, change: &Move<'_>, project: &ProjectName) -> Result<()> {
+        let (version, stage) = (change.version, change.to);
+        let mut verdict = Verdict::default();
+        if !self.has_stage(stage) {
+            let known: Vec<&str> = self.stages.iter().map(Name::as_str).collect();
+            verdict.failed.push(RuleFailure {
+                rule: "stages".to_owned(),
+                message: format!(
+                    "there is no stage '{stage}', but {}, {DISABLED}",
+                    known.join(", ")
+                ),
+                hint: Some(format!("put it in one of these first: art stage {version} STAGE")),
+            });
+        }
+        if let Some(rules) = self.stage.get(stage) {
+            rules.check(change, &mut verdict.failed);
+            let there = change.in_stage(stage);
+            let is_full = |capacity| there.len() >= usize::try_from(capacity).unwrap_or(usize::MAX);
+            if let Some(capacity) = rules.capacity.filter(|capacity| is_full(capacity.get())) {
+                let names: Vec<&str> = there.iter().map(|other| other.version.as_str()).collect();
+                verdict.failed.push(RuleFailure {
+                    rule: format!("stage.{stage}.capacity"),
+                    message: format!("{stage} holds {capacity} and is full ({})", names.join(", ")),
+                    hint: names
+                        .first()
+                        .map(|other| format!("make room: art stage {project}:{other} STAGE")),
+                });
+            }
+        }
+        let refused = || format!("the policy of {project} refuses '{version}' in {stage}");
+        verdict.or_refuse(refused).map(|_| ())
+    }
+}
