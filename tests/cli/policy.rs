@@ -415,8 +415,8 @@ fn policy_decides_what_stage_does() {
     hint: add --reason REASON; art update v1 --add-tag 'reviewed'; art stage v1 staging
     ");
     let error = sandbox.art("stage v1 production --json").fails_with(15).json_error();
-    assert_eq!(error["error"]["kind"], "policy");
-    assert_eq!(error["error"]["causes"].as_array().unwrap().len(), 4);
+    assert_eq!(error["kind"], "policy");
+    assert_eq!(error["causes"].as_array().unwrap().len(), 4);
     for version in ["v1", "v2"] {
         sandbox.art(&format!("register {version} --force --tags reviewed")).ok();
         sandbox.art(&format!("stage {version} staging")).ok();
