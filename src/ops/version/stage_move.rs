@@ -9,10 +9,10 @@ use crate::error::Result;
 use crate::id::Id;
 use crate::name::{Name, ProjectName, RefName};
 use crate::ops::hook::StageEvent;
+use crate::ops::project::try_load_project;
 use crate::record::policy::{Move, Occupant, Policy, Stay};
-use crate::record::{CREATED, ProjectRecord, Record, StageReason, VersionRecord};
+use crate::record::{CREATED, StageReason, VersionRecord};
 use crate::repo::Repository;
-use crate::tree_path::TreePath;
 
 /// The reason of versions that make room.
 const DISPLACED: &str = "Displaced";
@@ -40,19 +40,10 @@ impl ProjectPolicy {
 
 /// Reads the rules of `project` as they are now.
 pub(crate) fn project_policy(repo: &Repository, project: &ProjectName) -> Result<ProjectPolicy> {
-    let history = repo.history();
-    let reference = RefName::project_record(project.clone());
-    let Some(commit) = history.try_find_ref(&reference)? else {
+    let Some(loaded) = try_load_project(repo, project)? else {
         return Ok(ProjectPolicy::default());
     };
-    let tree = history.read_commit(&commit)?.tree;
-    let file = TreePath::parse(ProjectRecord::FILE)?;
-    let entry = history.entry_at(&tree, &file)?.ok_or_else(|| {
-        let message = format!("the commit {commit} of {reference} has no {}", ProjectRecord::FILE);
-        crate::Error::corrupt(message).with_hint("art fsck")
-    })?;
-    let record = ProjectRecord::decode(&history.read_blob(&entry.id)?)?;
-    Ok(ProjectPolicy { policy: record.policy()?, commit: Some(commit) })
+    Ok(ProjectPolicy { policy: loaded.record.policy()?, commit: Some(loaded.commit) })
 }
 
 /// Why a version shall be put in a stage, as it was said.
@@ -178,15 +169,9 @@ pub(crate) fn occupants(
     if stages.is_empty() {
         return Ok(Vec::new());
     }
-    let versions = read_index(repo, Some(project))?.into_iter();
-    let inside = versions.filter(|version| stages.contains(&&version.summary.stage));
-    Ok(inside
-        .map(|version| Occupant {
-            version: version.summary.name,
-            stage: version.summary.stage,
-            since: version.summary.staged_at,
-        })
-        .collect())
+    let versions = read_index(repo, Some(project))?;
+    let inside = versions.iter().filter(|version| stages.contains(&&version.summary.stage));
+    Ok(inside.map(|version| Occupant::from(&version.summary)).collect())
 }
 
 /// A question to the policy, with what it borrows.
@@ -209,9 +194,7 @@ pub(crate) fn asked<'a>(
     occupants: &'a [Occupant],
     now: crate::clock::Timestamp,
 ) -> Asked<'a> {
-    let stays = record.stage_conditions.iter();
-    let stays = stays.map(|stay| Stay { stage: stay.stage.clone(), since: stay.last_update_time });
-    Asked { record, stays: stays.collect(), to, said, author, occupants, now }
+    Asked { record, stays: Stay::all_of(record), to, said, author, occupants, now }
 }
 
 impl Asked<'_> {
