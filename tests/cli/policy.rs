@@ -223,6 +223,10 @@ fn policy_set_refuses_what_makes_no_sense_and_changes_nothing() {
         let output = sandbox.art(&format!("policy set production.message=true {setting}"));
         assert_eq!(output.code, 2, "{setting}: {}", output.stderr);
     }
+    let bytes = std::os::unix::ffi::OsStrExt::from_bytes(b"production.who=\xff");
+    let bytes: &std::ffi::OsStr = bytes;
+    let output = sandbox.command("policy set").arg(bytes).run().fails_with(2);
+    assert_eq!(output.stderr, "error: 'production.who=\\xff' is not UTF-8\n");
     assert_snapshot!(sandbox.art("policy set production.resaon=true"), @"
     exit 2
     -- stderr

@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use artifacts::Result;
 use artifacts::error::Error;
 use artifacts::ops::policy::{SetOptions, SetOutcome, Source, set};
+use artifacts::tree_path::escaped;
 
 use crate::context::Context;
 use crate::report::{Exit, help_tail};
@@ -89,7 +90,10 @@ fn source(context: &Context<'_>, settings: &[OsString]) -> Result<Source> {
         return Err(Error::invalid("a file is all rules there are; nothing can stand beside it")
             .with_hint("set the others after it, or write them into the file"));
     }
-    let parse = |text: &OsString| text.to_string_lossy().parse();
+    let parse = |text: &OsString| match text.to_str() {
+        Some(text) => text.parse(),
+        None => Err(Error::invalid(format!("'{}' is not UTF-8", escaped(text.as_bytes())))),
+    };
     settings.iter().map(parse).collect::<Result<_>>().map(Source::Settings)
 }
 
