@@ -1,0 +1,137 @@
+//! What each verb prints with `--json`: the page of the book is made from what they print.
+//!
+//! A scenario runs every verb, some several times; of all that one verb printed comes one schema.
+//! `ART_REGENERATE=1 cargo test --test cli schemas` writes the page.
+
+mod infer;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use crate::common::Sandbox;
+use infer::Schema;
+
+const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/book/src/reference/json-schemas.md");
+
+const POLICY: &str = r#"
+stages = ["testing", "staging", "production"]
+moves = ["testing -> staging", "staging -> production", "production -> staging", "* -> disabled"]
+[stage.production]
+reason = true
+tags = ["checked"]
+capacity = 1
+displaced = "staging"
+"#;
+
+/// `VERB`, the exit code, and the line; the same verb may come again.
+const SCENARIO: &[(&str, i32, &str)] = &[
+    ("init", 0, "init --project ada/digits"),
+    ("run", 0, "run --name train --description d --tags a"),
+    ("upload", 0, "upload model eval -m first --tag best"),
+    ("upload", 0, "upload model"),
+    ("upload", 0, "upload model --dry-run"),
+    ("run -- CMD", 0, "run -- sh -c :"),
+    ("runs switch", 0, "runs switch train"),
+    ("lineage add", 0, "lineage add model --path model --kind model --summary accuracy=0.91"),
+    ("lineage", 0, "lineage"),
+    ("status", 0, "status"),
+    ("register", 0, "register v1 --tags checked --content '{\"accuracy\": 0.91}' --readme text"),
+    ("register", 0, "register v2 --artifacts model --tags checked --kind model --description d"),
+    ("register", 0, "register v3 --path eval"),
+    ("policy set", 0, "policy set @policy.toml"),
+    ("policy show", 0, "policy show"),
+    ("policy check", 0, "policy check v1 staging"),
+    ("policy check", 15, "policy check v1 production"),
+    ("stage", 0, "stage v1 staging --reason CI --message m"),
+    ("stage", 0, "stage v1 production --reason CI"),
+    ("promote", 0, "promote v2 --reason CI"),
+    ("promote", 0, "promote v2 --reason CI"),
+    ("stage", 0, "stage v2 production"),
+    ("versions", 0, "versions"),
+    ("versions", 0, "versions --at 2026-11-21T12:00:00Z"),
+    ("get", 0, "get v1"),
+    ("get", 0, "get v3"),
+    ("history", 0, "history v1"),
+    ("history", 0, "history --all"),
+    ("update", 0, "update v3 --description other --add-tag t"),
+    ("copy", 0, "copy v3"),
+    ("project update", 0, "project update -p ada/other --description other"),
+    ("project show", 0, "project show"),
+    ("project list", 0, "project list"),
+    ("transfer", 0, "transfer v3-copy --to-project ada/other"),
+    ("delete", 0, "delete v3 --yes"),
+    ("undo", 0, "undo --dry-run"),
+    ("undo", 0, "undo"),
+    ("runs", 0, "runs"),
+    ("runs show", 0, "runs show train"),
+    ("runs update", 0, "runs update train --description e"),
+    ("runs finish", 0, "runs finish train"),
+    ("log", 0, "log"),
+    ("show", 0, "show HEAD"),
+    ("show", 0, "show v1"),
+    ("diff", 0, "diff v1 v3"),
+    ("ls", 0, "ls v1 -r"),
+    ("cat", 0, "cat v1:eval/report.txt"),
+    ("tag", 0, "tag"),
+    ("tag NAME", 0, "tag good"),
+    ("reflog", 0, "reflog"),
+    ("export", 0, "export v1 -o v1.tar.zst"),
+    ("download", 0, "download v1 --to out"),
+    ("config list", 0, "config list --origin"),
+    ("config get", 0, "config get core.project"),
+    ("du", 0, "du"),
+    ("fsck", 0, "fsck --full"),
+    ("runs delete", 0, "runs delete train --yes --force"),
+];
+
+#[test]
+fn schemas_page_is_up_to_date() {
+    let sandbox = Sandbox::new();
+    sandbox.write("model/weights.bin", "0.1 0.2");
+    sandbox.write("eval/report.txt", "fine");
+    sandbox.write("policy.toml", POLICY);
+    let mut schemas: BTreeMap<&str, Schema> = BTreeMap::new();
+    for (verb, code, line) in SCENARIO {
+        let call = match line.split_once(" -- ") {
+            Some((before, behind)) => format!("{before} --json -- {behind}"),
+            None => format!("{line} --json"),
+        };
+        let output = sandbox.art(&call);
+        assert_eq!(output.code, *code, "{line}: {output}");
+        let text = if output.stdout.is_empty() { &output.stderr } else { &output.stdout };
+        let values: Vec<serde_json::Value> = serde_json::Deserializer::from_str(text)
+            .into_iter()
+            .collect::<Result<_, _>>()
+            .unwrap_or_else(|error| panic!("{line}: {error}: {output}"));
+        assert!(!values.is_empty(), "{line} prints nothing");
+        for value in &values {
+            let one = Schema::of(value);
+            match schemas.get_mut(verb) {
+                Some(schema) => schema.add(one),
+                None => drop(schemas.insert(verb, one)),
+            }
+        }
+    }
+    let page = page(&schemas);
+    if std::env::var_os("ART_REGENERATE").is_some() {
+        std::fs::write(PAGE, &page).unwrap();
+    }
+    let there = std::fs::read_to_string(PAGE).unwrap_or_default();
+    assert_eq!(there, page, "make it anew: ART_REGENERATE=1 cargo test --test cli schemas");
+}
+
+fn page(schemas: &BTreeMap<&str, Schema>) -> String {
+    let mut page = "\
+# JSON schemas
+
+What each verb prints with `--json`, made from what the verbs print in the tests. A key with `?` may
+be missing. `id` is 64 hexadecimal digits, `time` is RFC 3339 in UTC, `uuid` has its usual form, `ref` is
+the full name of a ref; what is in `{ … }` behind `map` has keys of its own choice. Keys may be added, so
+pass over those you do not know. Errors: see [JSON output](json.md).
+"
+    .to_owned();
+    for (verb, schema) in schemas {
+        write!(page, "\n## `art {verb}`\n\n```text\n{schema}\n```\n").unwrap();
+    }
+    page
+}
