@@ -11,6 +11,7 @@
 mod fixtures;
 
 mod book;
+mod changes;
 mod compat;
 mod damaged;
 mod formats;
