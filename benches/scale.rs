@@ -10,6 +10,7 @@
 )]
 
 mod common;
+mod many_versions;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -24,19 +25,21 @@ use common::arguments::Arguments;
 use common::measure::{Runner, Usage, settle, sync};
 use common::table::{Table, machine, megabytes, seconds, thousands};
 use common::{Outcome, files};
+use many_versions::{Registry, many_versions};
 
 const USAGE: &str = "cargo bench --bench scale -- [OPTIONS]
   --data DIR      where inputs and repositories are (default: in the target directory)
   --files A,B     numbers of files (default: 1000,10000,100000,1000000; none: leave this out)
   --commits N     in the long history (default: 10000; 0: leave this out)
   --refs N        in the long history (default: 100000)
+  --versions N    with 20 stages each, of N/10 runs (default: 10000; 0: leave this out)
   --times N       how often each command runs there (default: 11)";
 
 const ART: &str = env!("CARGO_BIN_EXE_art");
 const PROJECT: &str = "bench/scale";
 
 fn main() -> Outcome<()> {
-    let known = ["data", "files", "commits", "refs", "times"];
+    let known = ["data", "files", "commits", "refs", "versions", "times"];
     let Some(arguments) = Arguments::parse(USAGE, &known)? else { return Ok(()) };
     let data = arguments.data("scale")?;
     println!("{}\n", machine());
@@ -49,6 +52,11 @@ fn main() -> Outcome<()> {
     if commits > 0 {
         let history = LongHistory { commits, refs: arguments.number("refs", 100_000)? };
         long_history(&data, &history, arguments.number("times", 11)?)?;
+    }
+    let versions = arguments.number("versions", 10_000)?;
+    if versions > 0 {
+        let registry = Registry { versions, stages: 20, runs: versions.div_ceil(10) };
+        many_versions(&data, &registry, arguments.number("times", 11)?)?;
     }
     Ok(())
 }

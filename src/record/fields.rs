@@ -29,13 +29,14 @@ pub const RUN_FIELDS: &[Field] = &[
     field("source.dirty", FieldKind::Bool, "whether that code had changes"),
     field("lineage", FieldKind::Set, "the names of its artifacts"),
     field("kind", FieldKind::Set, "the kinds of its artifacts"),
+    field("versions", FieldKind::Set, "the versions made from it"),
 ];
 
 const fn field(name: &'static str, kind: FieldKind, doc: &'static str) -> Field {
     Field { name, kind, doc }
 }
 
-/// A run's record and what its newest commit says about it, to be asked.
+/// A run's record and what is known around it, to be asked.
 #[derive(Debug, Clone, Copy)]
 pub struct RunFields<'a> {
     /// The record.
@@ -44,6 +45,8 @@ pub struct RunFields<'a> {
     pub author: Option<&'a str>,
     /// When the newest commit was made.
     pub updated_at: Option<Timestamp>,
+    /// The versions made from it.
+    pub versions: &'a [String],
 }
 
 impl Fields for RunFields<'_> {
@@ -71,6 +74,7 @@ impl Fields for RunFields<'_> {
             "source.remote" => source?.remote.as_deref().map(Value::from),
             "source.dirty" => source?.dirty.map(Value::Bool),
             "lineage" => Some(set(run.lineage.iter().map(|entry| entry.name.as_str()))),
+            "versions" => Some(set(self.versions.iter().map(String::as_str))),
             "kind" => Some(set(run.lineage.iter().map(|entry| entry.kind.as_str()))),
             _ => None,
         }

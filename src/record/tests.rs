@@ -188,6 +188,7 @@ fn a_run_can_be_asked_for_every_field_that_is_listed() {
         record: &run,
         author: Some("Ada <ada@example.org>"),
         updated_at: Some(at("2026-11-22")),
+        versions: &["v1".to_owned()],
     };
     for field in RUN_FIELDS {
         let Some(value) = asked.get(field.name) else {

@@ -264,18 +264,10 @@ fn delete_asks_shows_and_can_be_undone() {
     sandbox.art("runs delete nonesuch --yes").fails_with(1);
 }
 
-/// Makes the version `name` as its commits will be: each with a record, the first made from a
-/// commit of a run, and one more on top.
+/// Pins the commit `run_commit` of a run as a version.
 fn register(sandbox: &Sandbox, name: &str, run_commit: &str) {
-    let script = format!(
-        "set -e; export GIT_DIR=.artifacts
-         blob=$(echo 'format = 1' | git hash-object -w --stdin)
-         tree=$(printf '100644 blob %s\\tversion.toml\\n' $blob | git mktree)
-         first=$(git commit-tree $tree -m old)
-         pin=$(git commit-tree $tree -p $first -p {run_commit} -m pin)
-         git update-ref refs/versions/ada/lab/{name} $(git commit-tree $tree -p $pin -m stage)"
-    );
-    sandbox.shell(&script).ok();
+    sandbox.art(&format!("register {name} --rev {run_commit}")).ok();
+    sandbox.art(&format!("stage {name} staging")).ok();
 }
 
 #[test]
@@ -291,6 +283,16 @@ fn a_run_that_versions_were_made_from_is_not_deleted_without_force() {
     let run = sandbox.art("runs show a --json").ok().json();
     assert_eq!(run["versions"], json!([{"name": "v1", "project": "ada/lab", "commit": pinned}]));
     assert_eq!(sandbox.art("runs show b --json").ok().json()["versions"], json!([]));
+    assert_eq!(names(&sandbox.art("runs --json -q 'versions: v1'").ok()), ["a"]);
+    assert_eq!(names(&sandbox.art("runs --json -q 'versions: nil'").ok()), ["b", "c"]);
+    assert_snapshot!(sandbox.art("runs"), @"
+    exit 0
+    -- stdout
+       NAME  STATUS   CREATED AT            VERSIONS  TAGS  DESCRIPTION
+       b     failed   2026-11-03T00:00:00Z
+    *  c     created  2026-11-02T00:00:00Z            y
+       a     created  2026-11-01T00:00:00Z  v1        x,y   the first
+    ");
     for options in ["--yes", "--dry-run"] {
         let output = sandbox.art(&format!("runs delete a {options}"));
         assert_eq!(output.code, 1, "{output}");

@@ -31,3 +31,4 @@ mod revisions;
 mod source_oracle;
 mod tidy;
 mod undo;
+mod versions_at;

@@ -3,12 +3,14 @@
 
 use serde::Serialize;
 
-use super::pins::{self, Pin};
+use super::pins::{Pin, pinning_tags, pinning_versions};
 use crate::error::{Error, Result};
 use crate::history::Expected;
 use crate::id::Id;
 use crate::name::{Name, ProjectName, RefName};
 use crate::ops::run::find_run;
+use crate::ops::version::{read_index, read_versions, version_refs};
+use crate::progress::NoProgress;
 use crate::repo::Repository;
 
 /// Which run to delete.
@@ -52,7 +54,14 @@ pub struct DeleteOutcome {
 /// Finds out what deleting a run means. Refused without `force` if versions were made from it.
 pub fn plan_delete(repo: &Repository, options: &DeleteOptions) -> Result<DeletePlan> {
     let run = find_run(repo, options.project.as_ref(), Some(&options.run))?;
-    let (versions, tag_refs) = pins::find(repo.history(), &run.commit)?;
+    // What can't be read may be made from it: without force, that is not guessed.
+    let all = if options.force {
+        read_versions(repo, version_refs(repo, None)?, &NoProgress)?.versions
+    } else {
+        read_index(repo, None)?
+    };
+    let versions = pinning_versions(&all, run.record.uuid);
+    let tag_refs = pinning_tags(repo, &run)?;
     if !versions.is_empty() && !options.force {
         let names: Vec<String> = versions.iter().map(|version| version.name.to_string()).collect();
         let (run, versions) = (&options.run, names.join(", "));

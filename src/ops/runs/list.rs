@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
+use super::pins::versions_by_run;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::id::Id;
@@ -62,6 +63,8 @@ pub struct RunRow {
     pub author: String,
     /// When that was made.
     pub updated_at: Timestamp,
+    /// The versions made from it; those of other projects as `OWNER/PROJECT:NAME`.
+    pub versions: Vec<String>,
     /// Its record.
     pub record: RunRecord,
 }
@@ -72,6 +75,7 @@ impl RunRow {
             record: &self.record,
             author: Some(&self.author),
             updated_at: Some(self.updated_at),
+            versions: &self.versions,
         }
     }
 }
@@ -101,6 +105,7 @@ impl Serialize for RunRow {
             source: Option<&'a SourceRecord>,
             lineage: Vec<&'a Name>,
             kind: Vec<&'a Name>,
+            versions: &'a [String],
         }
         let record = &self.record;
         let row = Row {
@@ -125,6 +130,7 @@ impl Serialize for RunRow {
             source: record.source.as_ref(),
             lineage: record.lineage.iter().map(|entry| &entry.name).collect(),
             kind: record.lineage.iter().map(|entry| &entry.kind).collect(),
+            versions: &self.versions,
         };
         row.serialize(serializer)
     }
@@ -135,12 +141,13 @@ pub fn list(repo: &Repository, options: &ListOptions, progress: &dyn Progress) -
     let project = options.project.as_ref().unwrap_or(&repo.settings().project);
     let refs = repo.history().refs(&RefName::prefix(RefKind::Run, project))?;
     let current = repo.current_run()?;
+    let versions = versions_by_run(repo, project, progress)?;
     let mut list = match (&options.query, &options.sort, options.limit) {
         (None, None, Some(limit)) if limit.saturating_add(options.offset) < refs.len() => {
             let wanted = limit + options.offset;
-            read(repo, &newest(repo, refs, wanted, progress)?, None, progress)?
+            read(repo, &newest(repo, refs, wanted, progress)?, None, &versions, progress)?
         }
-        _ => read(repo, &refs, options.query.as_ref(), progress)?,
+        _ => read(repo, &refs, options.query.as_ref(), &versions, progress)?,
     };
     match &options.sort {
         Some(sort) => list.runs.sort_by(|a, b| sort.compare(&a.fields(), &b.fields())),
@@ -213,9 +220,11 @@ fn read(
     repo: &Repository,
     refs: &[(RefName, Id)],
     query: Option<&Query>,
+    versions: &HashMap<Uuid, Vec<String>>,
     progress: &dyn Progress,
 ) -> Result<RunList> {
-    let read = read_runs(repo, refs, progress, &|name, run| match run.map(RunRow::of) {
+    let row = |run| RunRow::of(run, versions);
+    let read = read_runs(repo, refs, progress, &|name, run| match run.map(row) {
         Ok(row) => query.is_none_or(|query| query.matches(&row.fields())).then_some(Ok(row)),
         Err(error) => Some(Err(UnreadableRun { reference: name.clone(), error })),
     })?;
@@ -230,8 +239,9 @@ fn read(
 }
 
 impl RunRow {
-    fn of(run: LoadedRun) -> Self {
+    fn of(run: LoadedRun, versions: &HashMap<Uuid, Vec<String>>) -> Self {
         RunRow {
+            versions: versions.get(&run.record.uuid).cloned().unwrap_or_default(),
             current: false,
             commit: run.commit,
             author: format!("{} <{}>", run.author.name, run.author.email),

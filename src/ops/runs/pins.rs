@@ -1,14 +1,17 @@
 //! What else holds on to a run: versions made from it, tags that point at it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
+use uuid::Uuid;
 
 use crate::error::Result;
-use crate::history::History;
 use crate::id::Id;
 use crate::name::{Name, ProjectName, RefKind, RefName};
-use crate::tree_path::TreePath;
+use crate::ops::run::LoadedRun;
+use crate::ops::version::{IndexedVersion, read_versions, version_refs};
+use crate::progress::Progress;
+use crate::repo::Repository;
 
 /// A version or tag that holds on to a commit of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -21,46 +24,43 @@ pub struct Pin {
     pub commit: Id,
 }
 
-/// The versions and the tags that hold on to the run whose newest commit is `tip`.
-pub(super) fn find(history: &History, tip: &Id) -> Result<(Vec<Pin>, Vec<Pin>)> {
-    let versions = history.refs(&format!("refs/{}/", RefKind::Version.directory()))?;
+/// The versions that were made from one run.
+pub(super) fn pinning_versions(versions: &[IndexedVersion], run: Uuid) -> Vec<Pin> {
+    let its = versions.iter().filter(|version| version.summary.run.uuid == run);
+    its.map(|version| pin(&version.reference, version.summary.run.commit)).collect()
+}
+
+/// The versions of every project by the runs that they were made from: the name, with the project
+/// in front where that is not `project`. A version that can't be read is left out.
+pub(super) fn versions_by_run(
+    repo: &Repository,
+    project: &ProjectName,
+    progress: &dyn Progress,
+) -> Result<HashMap<Uuid, Vec<String>>> {
+    let mut by_run: HashMap<Uuid, Vec<String>> = HashMap::new();
+    for version in read_versions(repo, version_refs(repo, None)?, progress)?.versions {
+        let reference = &version.reference;
+        let name = match reference.project() == project {
+            true => reference.name().to_string(),
+            false => format!("{}:{}", reference.project(), reference.name()),
+        };
+        by_run.entry(version.summary.run.uuid).or_default().push(name);
+    }
+    Ok(by_run)
+}
+
+/// The tags that point at a commit of the run.
+pub(super) fn pinning_tags(repo: &Repository, run: &LoadedRun) -> Result<Vec<Pin>> {
+    let history = repo.history();
     let tags = history.refs(&format!("refs/{}/", RefKind::Tag.directory()))?;
-    if versions.is_empty() && tags.is_empty() {
-        return Ok((Vec::new(), Vec::new()));
+    if tags.is_empty() {
+        return Ok(Vec::new());
     }
-    let commits: HashSet<Id> = history.ancestors(tip).collect::<Result<_>>()?;
-    let mut pinning = Vec::new();
-    for (name, id) in versions {
-        if let Some(commit) = pinned_by(history, id, &commits)? {
-            pinning.push(pin(&name, commit));
-        }
-    }
+    let commits: HashSet<Id> = history.ancestors(&run.commit).collect::<Result<_>>()?;
     let pointing = tags.into_iter().filter(|(_, id)| commits.contains(id));
-    Ok((pinning, pointing.map(|(name, id)| pin(&name, id)).collect()))
+    Ok(pointing.map(|(name, id)| pin(&name, id)).collect())
 }
 
 fn pin(name: &RefName, commit: Id) -> Pin {
     Pin { name: name.name().clone(), project: name.project().clone(), commit }
-}
-
-/// The newest of the run's `commits` that the version at `tip` was made from.
-///
-/// A version's commits have the version's earlier ones as parents, and the run's commit that it
-/// pins. The walk keeps to the version's own: those of other runs can be many.
-fn pinned_by(history: &History, tip: Id, commits: &HashSet<Id>) -> Result<Option<Id>> {
-    let record = TreePath::parse("version.toml")?;
-    let mut seen = HashSet::from([tip]);
-    let mut left = vec![tip];
-    while let Some(id) = left.pop() {
-        if commits.contains(&id) {
-            return Ok(Some(id));
-        }
-        let commit = history.read_commit(&id)?;
-        if history.entry_at(&commit.tree, &record)?.is_none() {
-            continue;
-        }
-        // The last is looked at first: of one commit, what it pins comes after its past.
-        left.extend(commit.parents.into_iter().filter(|parent| seen.insert(*parent)));
-    }
-    Ok(None)
 }

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use bstr::BString;
 use serde::{Serialize, Serializer};
 
-use super::pins::{self, Pin};
+use super::pins::{Pin, pinning_tags, pinning_versions};
 use crate::clock::Timestamp;
 use crate::error::{ErrorKind, Result};
 use crate::history::{EntryMode, Visit};
 use crate::id::Id;
 use crate::name::{Name, ProjectName};
 use crate::ops::run::find_run;
+use crate::ops::version::{read_versions, version_refs};
 use crate::progress::{Progress, Unit, check_interrupt};
 use crate::record::{Record, RunRecord};
 use crate::repo::Repository;
@@ -90,7 +91,9 @@ pub fn show(
     progress: &dyn Progress,
 ) -> Result<RunDetails> {
     let run = find_run(repo, project, run)?;
-    let (versions, tag_refs) = pins::find(repo.history(), &run.commit)?;
+    let all = read_versions(repo, version_refs(repo, None)?, progress)?.versions;
+    let versions = pinning_versions(&all, run.record.uuid);
+    let tag_refs = pinning_tags(repo, &run)?;
     let artifacts = match run.artifacts {
         Some(tree) => summarize(repo, tree, progress)?,
         None => ArtifactsSummary::default(),

@@ -18,7 +18,8 @@ use crate::ui::list::{self as table, Column, ListArgs, Show};
 /// The newest come first; a star marks the current one. Queries and `--sort` know the fields
 /// name, uuid, description, tags, status, author, `created_at`, `updated_at`, `started_at`,
 /// `finished_at`, command, `exit_code`, signal, user, host, `source.commit`, `source.branch`,
-/// `source.remote`, `source.dirty`, and of the run's artifacts lineage (their names) and kind.
+/// `source.remote`, `source.dirty`, of the run's artifacts lineage (their names) and kind, and
+/// versions (those made from it).
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true, after_long_help = help_tail(
     &[
@@ -79,7 +80,12 @@ const COLUMNS: &[Column] = &[
     Column::hidden("source.dirty", Show::Flag),
     Column::hidden("lineage", Show::Set),
     Column::hidden("kind", Show::Set),
+    Column::hidden("versions", Show::Set),
 ];
+
+/// What a table shows where runs have been promoted, if no columns were asked for.
+const PROMOTED: [&str; 7] =
+    ["current", "name", "status", "created_at", "versions", "tags", "description"];
 
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     match &args.action {
@@ -101,7 +107,14 @@ fn exec_list(context: &Context<'_>, args: &ListArgs) -> Result<Exit> {
         limit: args.limit,
     };
     let found = list(&context.repo()?, &options, context.progress())?;
-    let shown = ListArgs { columns: args.columns.clone(), csv: args.csv, ..ListArgs::default() };
+    let is_table = args.columns.is_empty() && !args.csv && !context.ui.looks().json;
+    let is_promoted = found.runs.iter().any(|run| !run.versions.is_empty());
+    let columns = if is_table && is_promoted {
+        PROMOTED.map(str::to_owned).to_vec()
+    } else {
+        args.columns.clone()
+    };
+    let shown = ListArgs { columns, csv: args.csv, ..ListArgs::default() };
     let is_all = args.query.is_none() && args.offset == 0;
     let empty = if is_all { "no runs yet; make one: art run" } else { "no such runs" };
     table::show(context, &shown, COLUMNS, &found.runs, empty)?;
