@@ -34,7 +34,7 @@ pub(crate) struct Args {
 enum Action {
     Show(ShowArgs),
     Set(set::Args),
-    Check(check::Args),
+    Check(Box<check::Args>),
 }
 
 /// Shows the rules as TOML, in the form that `art policy set` reads
