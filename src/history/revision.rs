@@ -126,6 +126,21 @@ impl Revision {
     }
 }
 
+impl From<RefName> for Revision {
+    /// The commit that a ref points at.
+    fn from(name: RefName) -> Self {
+        let text = name.to_string();
+        Revision {
+            project: None,
+            base: Base::Ref(name),
+            moves_ago: None,
+            steps: Vec::new(),
+            path: TreePath::root(),
+            text,
+        }
+    }
+}
+
 impl FromStr for Revision {
     type Err = Error;
 

@@ -21,6 +21,7 @@ pub mod project;
 pub mod promote;
 pub mod reflog;
 pub mod register;
+pub mod registry;
 pub mod resolve;
 pub mod run;
 pub mod runs;

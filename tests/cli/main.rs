@@ -14,6 +14,7 @@ mod fixtures;
 
 mod book;
 mod cat;
+mod coming_from;
 mod completions;
 mod config;
 mod copy;

@@ -1,0 +1,259 @@
+//! The versions of one project under the names that clients of registries have: list, get, create,
+//! register, patch, copy, transfer, delete, stage, history, pull.
+//!
+//! Each method is one of the operations beside it, with the project and the command filled in. Whose
+//! wish is not here finds it in their options.
+//!
+//! ```
+//! use artifacts::ops::registry::Registry;
+//! # use artifacts::config::{Config, Sources, initial};
+//! # use artifacts::ops::init::{InitOptions, init};
+//! use artifacts::ops::register::{RegisterOptions, RegisterSource};
+//! use artifacts::ops::update::UpdateOptions;
+//! # use artifacts::ops::upload::{Source, UploadOptions};
+//! use artifacts::record::{Content, Tags};
+//! use artifacts::{ErrorKind, NoProgress, Repository, Settings};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let temporary = tempfile::tempdir()?;
+//! # let work = temporary.path().canonicalize()?;
+//! # std::fs::write(work.join("weights.bin"), b"0.1 0.2 0.3")?;
+//! # let config = initial(&Config::load(Sources::default())?, Some(&"ada/digits".parse()?))?;
+//! # let made = init(&InitOptions { directory: work.clone(), config })?;
+//! let repo = Repository::open(&made.directory, Settings::default())?;
+//! let project = "ada/digits".parse()?;
+//! let registry = Registry::new(&repo, &project, &NoProgress);
+//! let v1 = "v1".parse()?;
+//!
+//! // From a path straight away; else of the current run, of a run, of a revision.
+//! # let upload = UploadOptions {
+//! #     cwd: work.clone(),
+//! #     sources: vec![Source::Path("weights.bin".into())],
+//! #     always_new: true,
+//! #     project: Some("ada/digits".parse()?),
+//! #     ..UploadOptions::default()
+//! # };
+//! let made = registry.register(RegisterOptions {
+//!     source: RegisterSource::Path(Box::new(upload)),
+//!     description: Some("the first".to_owned()),
+//!     content: Some(Content::parse(br#"{"accuracy": 0.91}"#)?),
+//!     ..RegisterOptions::new("v1".parse()?)
+//! })?;
+//! let run = made.run.clone();
+//!
+//! // A name that is taken is refused, unless `force` says otherwise.
+//! let again = RegisterOptions {
+//!     source: RegisterSource::Run(run),
+//!     ..RegisterOptions::new("v1".parse()?)
+//! };
+//! assert_eq!(registry.create(again).unwrap_err().kind(), ErrorKind::AlreadyExists);
+//!
+//! registry.stage(&v1, &"staging".parse()?, "DriftTests", "drift tests passed")?;
+//! registry.patch(UpdateOptions {
+//!     add_tags: Tags::parse("reviewed")?,
+//!     ..UpdateOptions::new(registry.revision(&v1))
+//! })?;
+//! assert_eq!(registry.list("stage: staging, tags: reviewed", "-created_at")?.len(), 1);
+//!
+//! let version = registry.get(&v1)?;
+//! assert_eq!(version.record.stage.as_str(), "staging");
+//! let stages = registry.history(&v1)?;
+//! assert_eq!(stages[0].reason, "DriftTests");
+//!
+//! registry.copy(&v1, Some("v2".parse()?))?;
+//! registry.delete(&"v2".parse()?)?;
+//!
+//! let to = work.join("model");
+//! registry.pull_to_directory(&v1, &to)?;
+//! assert_eq!(std::fs::read(to.join("weights.bin"))?, b"0.1 0.2 0.3");
+//!
+//! // To another project of the repository, with all its history.
+//! # artifacts::ops::project::update(
+//! #     &repo,
+//! #     &artifacts::ops::project::UpdateOptions {
+//! #         project: Some("ada/other".parse()?),
+//! #         description: Some("another".to_owned()),
+//! #         ..Default::default()
+//! #     },
+//! # )?;
+//! registry.transfer(&v1, &"ada/other".parse()?)?;
+//! assert_eq!(registry.get(&v1).unwrap_err().kind(), ErrorKind::NotFound);
+//! # Ok(())
+//! # }
+//! ```
+
+use std::path::Path;
+
+use super::copy::{CopyOptions, CopyOutcome, copy};
+use super::delete::{DeleteOptions, DeleteOutcome, delete, plan_delete};
+use super::download::{DownloadOptions, DownloadOutcome, download};
+use super::get::{GetOptions, VersionDetails, get};
+use super::history::{HistoryOptions, StageEntry, history};
+use super::register::{RegisterOptions, RegisterOutcome, register};
+use super::resolve::resolve;
+use super::stage::{StageOptions, StageOutcome, StageTarget, stage};
+use super::transfer::{TransferOptions, TransferOutcome, transfer};
+use super::update::{UpdateOptions, UpdateOutcome, update};
+use super::versions::{IndexedVersion, VersionsOptions, versions};
+use crate::error::{Error, ErrorKind, Result};
+use crate::history::Revision;
+use crate::name::{Name, ProjectName, RefName};
+use crate::progress::Progress;
+use crate::record::VERSION_FIELDS;
+use crate::record::query::{Query, Sort};
+use crate::repo::Repository;
+
+/// The reason of a stage for which none was given.
+const UNSAID: &str = "ClientStageUpdate";
+
+/// The versions of a project.
+#[derive(Clone, Copy)]
+pub struct Registry<'r> {
+    repo: &'r Repository,
+    project: &'r ProjectName,
+    progress: &'r dyn Progress,
+}
+
+impl<'r> Registry<'r> {
+    /// The versions of `project` in `repo`. Long work tells `progress` of itself.
+    pub fn new(repo: &'r Repository, project: &'r ProjectName, progress: &'r dyn Progress) -> Self {
+        Registry { repo, project, progress }
+    }
+
+    /// How `version` of this project is named in the options of an operation.
+    pub fn revision(&self, version: &Name) -> Revision {
+        Revision::from(RefName::version(self.project.clone(), version.clone()))
+    }
+
+    /// The versions that `query` holds for, ordered by `sort`; see
+    /// [`query`](crate::record::query). Empty texts: all, the newest first.
+    ///
+    /// Fails if one of the versions can't be read.
+    pub fn list(&self, query: &str, sort: &str) -> Result<Vec<IndexedVersion>> {
+        let sort = (!sort.is_empty()).then(|| Sort::parse(sort, VERSION_FIELDS)).transpose()?;
+        let options = VersionsOptions {
+            project: Some(self.project.clone()),
+            query: Some(Query::parse(query, VERSION_FIELDS)?),
+            sort,
+            ..VersionsOptions::default()
+        };
+        let list = versions(self.repo, &options, self.progress)?;
+        match list.unreadable.into_iter().next() {
+            Some(unreadable) => Err(unreadable.error),
+            None => Ok(list.versions),
+        }
+    }
+
+    /// Everything about a version.
+    pub fn get(&self, version: &Name) -> Result<VersionDetails> {
+        let options = GetOptions { version: self.revision(version), count_limit: u64::MAX };
+        get(self.repo, &options, self.progress)
+    }
+
+    /// Makes a version. Fails with [`AlreadyExists`](ErrorKind::AlreadyExists) for a name that is
+    /// taken, also by the same.
+    pub fn create(&self, options: RegisterOptions) -> Result<RegisterOutcome> {
+        let name = RefName::version(self.project.clone(), options.name.clone());
+        if self.repo.history().try_find_ref(&name)?.is_some() {
+            let message =
+                format!("there is a version '{}' in {} already", options.name, self.project);
+            return Err(Error::new(ErrorKind::AlreadyExists, message)
+                .with_hint("choose another name, or register it with force"));
+        }
+        self.register(RegisterOptions { force: false, ..options })
+    }
+
+    /// Makes a version, or changes one with `force`; see [`register`]. Of the options, the project
+    /// does not count.
+    pub fn register(&self, mut options: RegisterOptions) -> Result<RegisterOutcome> {
+        options.project = Some(self.project.clone());
+        fill(&mut options.command, || format!("register {}", options.name));
+        register(self.repo, &options, &mut std::io::empty(), self.progress)
+    }
+
+    /// Changes what is said about a version; see [`update`].
+    pub fn patch(&self, mut options: UpdateOptions) -> Result<UpdateOutcome> {
+        fill(&mut options.command, || format!("update {}", options.version));
+        update(self.repo, &options)
+    }
+
+    /// Makes another version of the same, in the first stage; called `VERSION-copy` unless told.
+    pub fn copy(&self, version: &Name, name: Option<Name>) -> Result<CopyOutcome> {
+        let command = format!("copy {version}");
+        copy(self.repo, &CopyOptions { name, command, ..CopyOptions::new(self.revision(version)) })
+    }
+
+    /// Moves a version to another project, with its history.
+    pub fn transfer(&self, version: &Name, to_project: &ProjectName) -> Result<TransferOutcome> {
+        let options = TransferOptions {
+            version: self.revision(version),
+            to_project: to_project.clone(),
+            command: format!("transfer {version} --to-project {to_project}"),
+        };
+        transfer(self.repo, &options)
+    }
+
+    /// Deletes a version. Undoing brings it back.
+    pub fn delete(&self, version: &Name) -> Result<DeleteOutcome> {
+        let versions = vec![self.revision(version)];
+        let plan = plan_delete(self.repo, &DeleteOptions { versions, ..DeleteOptions::default() })?;
+        delete(self.repo, plan, &format!("delete {version}"))
+    }
+
+    /// Puts a version in a stage; see [`stage`]. An empty reason is none.
+    pub fn stage(
+        &self,
+        version: &Name,
+        to: &Name,
+        reason: &str,
+        message: &str,
+    ) -> Result<StageOutcome> {
+        let options = StageOptions {
+            version: self.revision(version),
+            to: StageTarget::Stage(to.clone()),
+            reason: (!reason.is_empty()).then(|| reason.to_owned()),
+            unsaid: UNSAID.to_owned(),
+            message: message.to_owned(),
+            expect: None,
+            command: format!("stage {version} {to}"),
+        };
+        stage(self.repo, &options, self.progress)
+    }
+
+    /// Every stage that a version had, the newest first.
+    pub fn history(&self, version: &Name) -> Result<Vec<StageEntry>> {
+        let found =
+            history(self.repo, &HistoryOptions::One(self.revision(version)), self.progress)?;
+        match found.unreadable.into_iter().next() {
+            Some(unreadable) => Err(unreadable.error),
+            None => Ok(found.entries),
+        }
+    }
+
+    /// Writes the files of a version to `directory`, an absolute path, which is made if missing; see
+    /// [`download`]. What differs there is not overwritten, a disabled version is refused.
+    pub fn pull_to_directory(&self, version: &Name, directory: &Path) -> Result<DownloadOutcome> {
+        let options = DownloadOptions {
+            source: resolve(self.repo, &self.revision(version))?,
+            only: Vec::new(),
+            to: directory.to_owned(),
+            force: false,
+            unsafe_links: false,
+            allow_disabled: false,
+            dry_run: false,
+        };
+        download(self.repo, &options, self.progress)
+    }
+}
+
+impl std::fmt::Debug for Registry<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Registry").field("project", self.project).finish_non_exhaustive()
+    }
+}
+
+fn fill(command: &mut String, make: impl FnOnce() -> String) {
+    if command.is_empty() {
+        *command = make();
+    }
+}
