@@ -136,6 +136,13 @@ fn hostile_names_and_values_are_refused_and_change_nothing() {
     {
         assert_eq!(sandbox.art(&format!("update v1 {line}")).code, 2, "{line}");
     }
+    for line in
+        ["update ada/digit:v1 --kind model", "copy ada/digit:v1", "delete ada/digit:v1 --yes"]
+    {
+        let refused = sandbox.art(line).fails_with(1);
+        assert!(refused.stderr.contains("there is no project ada/digit\n"), "{refused}");
+        assert!(refused.stderr.contains("did you mean ada/digits?"), "{refused}");
+    }
     let after = sandbox.git("--git-dir .artifacts rev-parse refs/versions/ada/digits/v1");
     assert_eq!(after, before);
 }

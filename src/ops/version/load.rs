@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::history::{EntryMode, ObjectWriter, TreeEntry};
 use crate::id::Id;
 use crate::name::RefName;
+use crate::ops::project::find_project;
 use crate::record::{Content, ContentFormat, Record, VersionRecord};
 use crate::repo::Repository;
 use crate::suggest;
@@ -170,6 +171,9 @@ fn no_such_version(repo: &Repository, reference: &RefName) -> Result<Error> {
             return Ok(error.with_hint(hint));
         }
         None => {}
+    }
+    if versions.is_empty() {
+        find_project(repo, project)?;
     }
     let names = versions.iter().map(|(name, _)| name.name().as_str());
     Ok(match suggest::closest(wanted, names) {
