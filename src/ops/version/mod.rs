@@ -15,7 +15,7 @@ mod stage_hooks;
 mod stage_move;
 mod trace;
 
-pub(crate) use change::{Changed, RecordChange, change_records};
+pub(crate) use change::{RecordChange, change_records};
 pub(crate) use deleted::removed_versions;
 pub(crate) use describe::check_readme;
 pub use describe::{ContentChange, README_MAX_LEN};

@@ -85,8 +85,9 @@ fn act(desk: &Desk, dice: &mut Dice, kind: usize) -> Result<Option<String>> {
             Ok(copy(&desk.repo, &options)?.operation)
         }
         9 => {
-            let options =
-                TransferOptions { version, to_project: project, command: "transfer".to_owned() };
+            let other = PROJECTS.iter().find(|other| !name.starts_with(*other)).unwrap();
+            let to_project = other.parse()?;
+            let options = TransferOptions { version, to_project, command: "transfer".to_owned() };
             Ok(transfer(&desk.repo, &options)?.operation)
         }
         10 => {
