@@ -56,6 +56,13 @@ say "Back to the first state, byte for byte."
 run art download tag/first --to ../restored
 run diff -r ../before ../restored
 
+say "A release: a version of the first state goes to production, with the reasons."
+run art register v1 --rev tag/first --description "'as it was'"
+run art stage v1 staging --reason Checked --message "'looks right'"
+run art promote v1 --expect staging --reason Release
+run art versions
+run art history v1
+
 say "A mistake, and taking it back."
 run art runs delete count --yes
 run art undo

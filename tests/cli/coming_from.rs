@@ -24,7 +24,7 @@ fn sandbox() -> Sandbox {
     sandbox
 }
 
-/// The commands of a table's second column, as they are typed where the tables have a placeholder.
+/// The commands of a table's second column, as they are typed where the tables have a word for it.
 fn commands(page: &str) -> Vec<String> {
     let path = format!("book/src/guide/coming-from/{page}.md");
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
@@ -57,7 +57,6 @@ fn prepared(sandbox: &Sandbox, command: &str) -> String {
     if line.contains("v1") && (!is_new || line.contains("--force")) {
         sandbox.art("register v1").ok();
     }
-    line = line.replace("--to-project P", "--to-project ada/other");
     if verb == "lineage" {
         line = line.replace("PATH", "model").replace("add NAME", "add c");
     }
