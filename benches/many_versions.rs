@@ -115,7 +115,7 @@ fn make(runner: &Runner, size: &Registry) -> Outcome<()> {
         for (number, (record, commit)) in versions.iter_mut().enumerate() {
             let step = (round * size.versions + number) as i64;
             maker.who.time = Timestamp::from_seconds(BEGIN + step * STEP);
-            *commit = Some(maker.stage(record, round, *commit)?);
+            *commit = Some(maker.stage(record, (round, number), *commit)?);
         }
     }
     for (record, commit) in &versions {
@@ -179,10 +179,10 @@ impl Maker<'_> {
     fn stage(
         &mut self,
         record: &mut VersionRecord,
-        round: usize,
+        (round, number): (usize, usize),
         before: Option<Id>,
     ) -> Outcome<Id> {
-        let stage = ["testing", "staging", "production"][round % 3];
+        let stage = ["testing", "staging", "production"][(round + number) % 3];
         let why = StageReason {
             reason: "ClientStageUpdate".to_owned(),
             message: format!("round {round} of the checks has passed"),

@@ -9,8 +9,11 @@ use bstr::ByteSlice;
 
 use crate::error::{Error, IoResultExt, Result};
 
-/// What is read first; a long line doubles it.
+/// What is read first; each time more is asked for, it doubles, up to [`LARGEST_BLOCK`].
 const BLOCK: u64 = 4096;
+
+/// The most that is read at once, unless a line is longer.
+const LARGEST_BLOCK: u64 = 128 << 10;
 
 /// The longest line that is taken into memory.
 const MAX_LINE: u64 = 256 << 20;
@@ -22,6 +25,8 @@ pub(super) struct Backwards {
     path: PathBuf,
     /// Where `pending` begins in the file.
     position: u64,
+    /// How much to read next.
+    block: u64,
     /// What is read but not yet given out.
     pending: Vec<u8>,
 }
@@ -48,7 +53,7 @@ impl Backwards {
             Err(error) if is_absent(&error) => (None, 0),
             Err(error) => return Err(error).on("open", path),
         };
-        Ok(Backwards { file, path: path.to_owned(), position, pending: Vec::new() })
+        Ok(Backwards { file, path: path.to_owned(), position, block: BLOCK, pending: Vec::new() })
     }
 
     /// The line before the one given last.
@@ -86,7 +91,8 @@ impl Backwards {
                 format!("'{}' has a line that is too long to be true", self.path.display());
             return Err(Error::corrupt(message).with_hint("look at what is damaged: art fsck"));
         }
-        let length = BLOCK.max(pending).min(self.position);
+        let length = self.block.max(pending).min(self.position);
+        self.block = (2 * self.block).min(LARGEST_BLOCK);
         let mut block = vec![0; length as usize];
         file.read_exact_at(&mut block, self.position - length).on("read", &self.path)?;
         block.append(&mut self.pending);

@@ -278,3 +278,31 @@ fn git_and_patch_apply_the_patch_of_any_edits() {
         sandbox.shell(&script).ok();
     }
 }
+
+#[test]
+fn versions_differ_in_their_records_content_readme_and_files() {
+    let sandbox = Sandbox::new();
+    sandbox.art("init --project ada/lab").ok();
+    sandbox.write("a.txt", "one\n");
+    sandbox.art("register v1 --path a.txt --content '{\"accuracy\": 0.9}' --readme '# One'").ok();
+    sandbox.write("a.txt", "two\n");
+    sandbox.art("register v2 --path a.txt --content '{\"accuracy\": 0.8}' --tags x").ok();
+    sandbox.art("stage v2 staging").ok();
+    let output = sandbox.art("diff v1 @staging").ok();
+    let is_same = |line: &&str| !line.starts_with("uuid") && !line.starts_with("run.");
+    let lines: Vec<&str> = output.stdout.lines().filter(is_same).collect();
+    assert_snapshot!(lines.join("\n"), @r#"
+    content.accuracy: 0.9 -> 0.8
+    name: v1 -> v2
+    readme: # One -> (none)
+    stage: testing -> staging
+    stage 2 of all: (none) -> staging
+    tags: (none) -> ["x"]
+    modified  a.txt
+    "#);
+    let fields = sandbox.art("diff v1 v2 --json").ok().json()["record"].clone();
+    let fields: Vec<&str> =
+        fields.as_array().unwrap().iter().map(|field| field["field"].as_str().unwrap()).collect();
+    assert!(fields.contains(&"content.accuracy") && fields.contains(&"readme"), "{fields:?}");
+    assert!(fields.contains(&"stage_conditions.1.author"), "{fields:?}");
+}

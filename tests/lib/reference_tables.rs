@@ -5,8 +5,8 @@ use std::path::Path;
 
 use artifacts::config::{Key, Kind, Value, find_key, keys};
 use artifacts::content::Params;
-use artifacts::record::RUN_FIELDS;
-use artifacts::record::query::FieldKind;
+use artifacts::record::query::{Field, FieldKind};
+use artifacts::record::{RUN_FIELDS, VERSION_FIELDS};
 
 #[test]
 fn the_book_lists_every_setting() {
@@ -19,8 +19,17 @@ fn the_book_lists_every_setting() {
 
 #[test]
 fn the_book_lists_every_field_of_a_run() {
+    check("queries.md", "fields", &table_of(RUN_FIELDS));
+}
+
+#[test]
+fn the_book_lists_every_field_of_a_version() {
+    check("queries.md", "version fields", &table_of(VERSION_FIELDS));
+}
+
+fn table_of(fields: &[Field]) -> String {
     let mut table = "| field | holds | what it says |\n| --- | --- | --- |\n".to_owned();
-    for field in RUN_FIELDS {
+    for field in fields {
         let kind = match field.kind {
             FieldKind::Text => "text".to_owned(),
             FieldKind::Word(words) => words.join(", "),
@@ -31,7 +40,7 @@ fn the_book_lists_every_field_of_a_run() {
         };
         writeln!(table, "| `{}` | {kind} | {} |", field.name, field.doc).unwrap();
     }
-    check("queries.md", "fields", &table);
+    table
 }
 
 #[test]

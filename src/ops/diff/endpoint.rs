@@ -7,11 +7,14 @@ use bstr::BString;
 use serde::Serialize;
 
 use super::DiffOptions;
+use super::fields::{self, Fields};
 use crate::error::{Error, IoResultExt, Result};
 use crate::history::{ObjectWriter, Revision, TreeEntry};
 use crate::id::Id;
-use crate::ops::resolve::resolve;
+use crate::name::RefName;
+use crate::ops::resolve::{RecordKind, Resolved, resolve};
 use crate::ops::snapshot::{Ignores, Snapshot};
+use crate::ops::version::LoadedVersion;
 use crate::progress::Progress;
 use crate::repo::Repository;
 use crate::tree_path::{TreePath, escaped};
@@ -41,7 +44,7 @@ pub(super) struct Found {
     pub(super) name: EndpointName,
     pub(super) tree: Option<Id>,
     /// The record, for a revision without a path.
-    pub(super) record: Option<toml::Table>,
+    pub(super) record: Option<Fields>,
     /// The directory that the paths of the tree start from, if it is one.
     pub(super) root: Option<PathBuf>,
     pub(super) failed: Vec<(String, String)>,
@@ -52,7 +55,7 @@ pub(super) struct Found {
 /// What a revision names: a tree, or one file.
 struct Named {
     name: EndpointName,
-    record: Option<toml::Table>,
+    record: Option<Fields>,
     path: TreePath,
     entry: Option<TreeEntry>,
 }
@@ -86,20 +89,37 @@ pub(super) fn find_both(
 
 fn named(repo: &Repository, revision: &Revision) -> Result<Named> {
     let found = resolve(repo, revision)?;
-    let record = if found.path.is_root() {
-        let bytes = repo.history().read_blob(&found.record)?;
-        let damaged = || Error::corrupt(format!("{} is damaged", found.kind.file()));
-        let text = std::str::from_utf8(&bytes).map_err(|error| damaged().with_source(error))?;
-        Some(toml::from_str(text).map_err(|error| damaged().with_source(error))?)
-    } else {
-        None
-    };
+    let record = if found.path.is_root() { Some(record(repo, &found)?) } else { None };
     Ok(Named {
         name: EndpointName { name: revision.to_string(), commit: Some(found.commit) },
         record,
         entry: found.entry(repo)?,
         path: found.path,
     })
+}
+
+/// The fields of a record; of a version also its content and its readme, which stand beside it.
+fn record(repo: &Repository, found: &Resolved) -> Result<Fields> {
+    let bytes = repo.history().read_blob(&found.record)?;
+    let damaged = || Error::corrupt(format!("{} is damaged", found.kind.file()));
+    let text = std::str::from_utf8(&bytes).map_err(|error| damaged().with_source(error))?;
+    let table = toml::from_str(text).map_err(|error| damaged().with_source(error))?;
+    let mut fields = fields::read(&table);
+    if found.kind == RecordKind::Version {
+        let unnamed = || RefName::project_record(found.project.clone());
+        let reference = found.reference.clone().unwrap_or_else(unnamed);
+        let version = LoadedVersion::read(repo, &reference, found.commit)?;
+        if let Some(content) = version.content(repo)? {
+            let value = serde_json::to_value(&content).map_err(|error| {
+                Error::internal("the content has no JSON form").with_source(error)
+            })?;
+            fields.insert("content".to_owned(), value);
+        }
+        if let Some(readme) = version.readme(repo)? {
+            fields.insert("readme".to_owned(), readme.into());
+        }
+    }
+    Ok(fields)
 }
 
 impl Named {

@@ -16,8 +16,16 @@ pub struct FieldChange {
     pub new: Option<Value>,
 }
 
+/// A record, its fields by key.
+pub(super) type Fields = serde_json::Map<String, Value>;
+
+/// The fields of a record.
+pub(super) fn read(record: &toml::Table) -> Fields {
+    record.iter().map(|(key, value)| (key.clone(), json(value))).collect()
+}
+
 /// What differs between two records, by field.
-pub(super) fn changes(old: &toml::Table, new: &toml::Table) -> Vec<FieldChange> {
+pub(super) fn changes(old: &Fields, new: &Fields) -> Vec<FieldChange> {
     let mut fields: BTreeMap<String, (Option<Value>, Option<Value>)> = BTreeMap::new();
     flatten(old, "", &mut |field, value| fields.entry(field).or_default().0 = Some(value));
     flatten(new, "", &mut |field, value| fields.entry(field).or_default().1 = Some(value));
@@ -25,27 +33,23 @@ pub(super) fn changes(old: &toml::Table, new: &toml::Table) -> Vec<FieldChange> 
     changed.map(|(field, (old, new))| FieldChange { field, old, new }).collect()
 }
 
-/// Gives every value that is no table to `each`, under the path of its keys.
-fn flatten(table: &toml::Table, above: &str, each: &mut dyn FnMut(String, Value)) {
-    for (key, value) in table {
+/// Gives every value that has no fields to `each`, under the path of its keys.
+fn flatten(fields: &Fields, above: &str, each: &mut dyn FnMut(String, Value)) {
+    for (key, value) in fields {
         let field = if above.is_empty() { key.clone() } else { format!("{above}.{key}") };
         match value {
-            toml::Value::Table(below) => flatten(below, &field, each),
-            toml::Value::Array(items) if is_tables(items) => {
+            Value::Object(below) => flatten(below, &field, each),
+            Value::Array(items) if !items.is_empty() && items.iter().all(Value::is_object) => {
                 for (index, item) in items.iter().enumerate() {
-                    let Some(item) = item.as_table() else { continue };
-                    let name = item.get("name").and_then(toml::Value::as_str);
+                    let Some(item) = item.as_object() else { continue };
+                    let name = item.get("name").and_then(Value::as_str);
                     let name = name.map_or_else(|| index.to_string(), str::to_owned);
                     flatten(item, &format!("{field}.{name}"), each);
                 }
             }
-            other => each(field, json(other)),
+            other => each(field, other.clone()),
         }
     }
-}
-
-fn is_tables(items: &[toml::Value]) -> bool {
-    !items.is_empty() && items.iter().all(toml::Value::is_table)
 }
 
 fn json(value: &toml::Value) -> Value {
@@ -72,7 +76,8 @@ mod tests {
                    [[lineage]]\nname = \"m\"\nkind = \"file\"\n[[lineage]]\nname = \"n\"\nkind = \"x\"\n";
         let new = "status = \"running\"\ntags = [\"a\", \"b\"]\nexit_code = 3\n[source]\ncommit = \"1\"\n\
                    [[lineage]]\nname = \"n\"\nkind = \"x\"\n[[lineage]]\nname = \"m\"\nkind = \"dir\"\n";
-        let found = changes(&toml::from_str(old).unwrap(), &toml::from_str(new).unwrap());
+        let fields = |text| read(&toml::from_str(text).unwrap());
+        let found = changes(&fields(old), &fields(new));
         let shown: Vec<_> = found
             .iter()
             .map(|change| {

@@ -13,7 +13,7 @@ use super::version::{
 };
 use super::versions::check_project;
 use crate::clock::Timestamp;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::history::Revision;
 use crate::id::Id;
 use crate::name::{Name, ProjectName, RefName};
@@ -119,13 +119,12 @@ fn find_one(repo: &Repository, revision: &Revision, progress: &dyn Progress) -> 
         return Ok(Tip { reference, commit, is_deleted: false });
     }
     let removed = removed_versions(repo, reference.project(), progress)?;
-    match removed.into_iter().find(|(name, _)| *name == reference) {
-        Some((_, commit)) => Ok(Tip { reference, commit, is_deleted: true }),
-        None => {
-            let missing = load_version(repo, &reference);
-            missing.and_then(|_| Err(Error::new(ErrorKind::Moved, "the version is just made")))
-        }
+    if let Some((_, commit)) = removed.into_iter().find(|(name, _)| *name == reference) {
+        return Ok(Tip { reference, commit, is_deleted: true });
     }
+    // Fails with the nearest name, unless the version was made just now.
+    let commit = load_version(repo, &reference)?.commit;
+    Ok(Tip { reference, commit, is_deleted: false })
 }
 
 fn find_all(repo: &Repository, project: &ProjectName, progress: &dyn Progress) -> Result<Vec<Tip>> {
@@ -189,7 +188,7 @@ fn read_one(repo: &Repository, tip: &Tip) -> Result<Vec<StageEntry>> {
         let message = format!("the commit {} of {} is no version's", tip.commit, tip.reference);
         Error::corrupt(message).with_hint("art fsck")
     })?;
-    let commits = find_commits(repo, tip.commit, &record)?;
+    let commits = find_commits(repo, tip.commit, &record);
     Ok(entries_of(tip, record, &commits))
 }
 

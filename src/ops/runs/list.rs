@@ -178,6 +178,8 @@ fn newest(
 ) -> Result<Vec<(RefName, Id)>> {
     /// Runs that are read before one can think of giving up.
     const FEW: usize = 256;
+    /// Operations that are read in the time that one run is.
+    const OPERATIONS: usize = 16;
     // Beyond that, many threads are faster than this one.
     let patience = (refs.len() / 8).max(FEW);
     if wanted >= patience {
@@ -188,7 +190,8 @@ fn newest(
     // When the runs seen were made, the latest first.
     let mut times: Vec<Reverse<Timestamp>> = Vec::new();
     let mut found = Vec::new();
-    for operation in repo.history().operations()? {
+    // The newest operations may all be about versions.
+    for operation in repo.history().operations()?.take(OPERATIONS * refs.len()) {
         let operation = operation?;
         let is_enough = wanted
             .checked_sub(1)

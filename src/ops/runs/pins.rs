@@ -40,9 +40,10 @@ pub(super) fn versions_by_run(
     let mut by_run: HashMap<Uuid, Vec<String>> = HashMap::new();
     for version in read_versions(repo, version_refs(repo, None)?, progress)?.versions {
         let reference = &version.reference;
-        let name = match reference.project() == project {
-            true => reference.name().to_string(),
-            false => format!("{}:{}", reference.project(), reference.name()),
+        let name = if reference.project() == project {
+            reference.name().to_string()
+        } else {
+            format!("{}:{}", reference.project(), reference.name())
         };
         by_run.entry(version.summary.run.uuid).or_default().push(name);
     }

@@ -160,18 +160,40 @@ pub(crate) fn warn_of_omissions(ui: &Ui, survey: &Survey) {
     }
 }
 
-/// One line for each field of a record that differs.
+/// The longest value of a field that is shown whole, in characters.
+const LONGEST_VALUE: usize = 120;
+
+/// One line for each field of a record that differs; one for each stage of a version.
 pub(crate) fn fields(page: &mut Page<'_>, fields: &[FieldChange]) -> Result<()> {
     for change in fields {
-        let name = page.paint(sanitize::name(change.field.as_bytes()), Style::Name);
-        let value = |value: &Option<Value>| match value {
-            None => "(none)".to_owned(),
-            Some(Value::String(text)) => sanitize::name(text.as_bytes()),
-            Some(other) => sanitize::name(other.to_string().as_bytes()),
-        };
-        writeln!(page, "{name}: {} -> {}", value(&change.old), value(&change.new))?;
+        if let Some(part) = change.field.strip_prefix("stage_conditions.") {
+            // The stage stands for all that is recorded of it.
+            let number = part.strip_suffix(".type").and_then(|number| number.parse::<u64>().ok());
+            if let Some(number) = number {
+                line(page, &format!("stage {} of all", number.saturating_add(1)), change)?;
+            }
+            continue;
+        }
+        line(page, &sanitize::name(change.field.as_bytes()), change)?;
     }
     Ok(())
+}
+
+fn line(page: &mut Page<'_>, label: &str, change: &FieldChange) -> Result<()> {
+    let name = page.paint(label, Style::Name);
+    let value = |value: &Option<Value>| {
+        let text = match value {
+            None => return "(none)".to_owned(),
+            Some(Value::String(text)) => text.clone(),
+            Some(other) => other.to_string(),
+        };
+        let mut shown: String = text.chars().take(LONGEST_VALUE).collect();
+        if shown.len() < text.len() {
+            shown.push('…');
+        }
+        sanitize::name(shown.as_bytes())
+    };
+    writeln!(page, "{name}: {} -> {}", value(&change.old), value(&change.new))
 }
 
 /// A change and its bytes under `--json`.
