@@ -75,6 +75,11 @@ impl History {
         HeadTarget::read(self.git_dir(), NEXT_HEAD).unwrap_or(None)
     }
 
+    /// Whether no transaction that changes `HEAD` is under way.
+    pub(super) fn has_no_next_head(&self) -> bool {
+        matches!(HeadTarget::read(self.git_dir(), NEXT_HEAD), Ok(None))
+    }
+
     /// Whether the refs of the transaction that wrote `next` have moved and only `HEAD` has not.
     pub(super) fn is_due(&self, written: &HeadTarget, next: &HeadTarget) -> Result<bool> {
         let Some(operation) = self.last_written_operation()? else { return Ok(false) };

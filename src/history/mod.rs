@@ -15,6 +15,7 @@ pub mod ignore;
 mod object;
 mod object_pack;
 mod operations;
+mod outline;
 mod packed;
 mod packed_file;
 mod past;
@@ -55,7 +56,7 @@ pub use transaction::{Expected, RefsGuard, Transaction};
 pub use tree::Visit;
 pub use tree_entry::{EntryMode, TreeEntry};
 pub use undo::Undoable;
-pub use walk::Log;
+pub use walk::{Log, TopologicalLog};
 pub use write::{ObjectWriter, WrittenObjects};
 
 /// The history of one repository. Many threads may use it at once; what other processes write is

@@ -288,12 +288,21 @@ impl History {
             let mut head = operation.head.iter();
             return Ok(next.is_some_and(|next| head.any(|head| head.new == next.run)));
         }
+        // The new HEAD is written down before the operation, and is there until the refs have moved.
+        if operation.head.is_some() && self.has_no_next_head() {
+            return Ok(false);
+        }
+        let mut are_gone = true;
         for change in &operation.changes {
             if self.has_happened(operation, change)? {
                 return Ok(false);
             }
+            are_gone &=
+                change.old.is_some() && self.try_find_id(&change.name.to_string())?.is_none();
         }
-        Ok(true)
+        // Refs that were there before it, and are not: it did not leave them so, whether it happened
+        // or not. What their logs say it made of them is there to be brought back.
+        Ok(!are_gone)
     }
 
     /// Whether a ref shows that the operation moved it: it is where the operation put it, or its log

@@ -1,12 +1,13 @@
 //! From commits to their parents, newest first, as far as it is asked for.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashSet, VecDeque};
+use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
 
 use super::{Commit, History};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::id::Id;
+use crate::progress::{Progress, check_interrupt};
 
 /// Commits reachable from some, newest first, each once.
 ///
@@ -78,7 +79,77 @@ impl Iterator for Log<'_> {
     }
 }
 
+/// Commits reachable from some, no parent before all of its children, whatever the clocks say.
+///
+/// The order is that of `git log --graph`: a line of history is followed to where another joins it,
+/// before that other is shown. What can't be read comes first, as errors.
+pub struct TopologicalLog<'h> {
+    history: &'h History,
+    nodes: HashMap<Id, Node>,
+    /// Those whose children were all given out, the next one last.
+    ready: Vec<Id>,
+    failed: VecDeque<Error>,
+}
+
+/// A commit's place among the others.
+#[derive(Default)]
+struct Node {
+    parents: Vec<Id>,
+    /// Children that were not given out.
+    children: usize,
+}
+
+impl Iterator for TopologicalLog<'_> {
+    type Item = Result<(Id, Commit)>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Some(error) = self.failed.pop_front() {
+            return Some(Err(error));
+        }
+        let id = self.ready.pop()?;
+        for parent in self.nodes.remove(&id).unwrap_or_default().parents {
+            let Some(node) = self.nodes.get_mut(&parent) else { continue };
+            node.children -= 1;
+            if node.children == 0 {
+                self.ready.push(parent);
+            }
+        }
+        Some(self.history.read_commit(&id).map(|commit| (id, commit)))
+    }
+}
+
 impl History {
+    /// The commits reachable from `starts`, children before their parents. All of them are read
+    /// before the first is given out.
+    pub fn topological_log(
+        &self,
+        starts: &[Id],
+        progress: &dyn Progress,
+    ) -> Result<TopologicalLog<'_>> {
+        let mut nodes: HashMap<Id, Node> = HashMap::new();
+        let mut by_time = Vec::new();
+        let mut failed = VecDeque::new();
+        for found in self.log(starts) {
+            check_interrupt(progress)?;
+            match found {
+                Err(error) => failed.push_back(error),
+                Ok((id, commit)) => {
+                    by_time.push(id);
+                    for parent in &commit.parents {
+                        nodes.entry(*parent).or_default().children += 1;
+                    }
+                    nodes.entry(id).or_default().parents = commit.parents;
+                }
+            }
+        }
+        // What can't be read is in no list, so it never becomes ready by its children alone.
+        let known: HashSet<&Id> = by_time.iter().collect();
+        nodes.retain(|id, _| known.contains(id));
+        by_time.retain(|id| nodes[id].children == 0);
+        by_time.reverse();
+        Ok(TopologicalLog { history: self, nodes, ready: by_time, failed })
+    }
+
     /// The commits reachable from `starts`, newest first. Only what is asked for is read.
     pub fn log(&self, starts: &[Id]) -> Log<'_> {
         let mut log = Log {

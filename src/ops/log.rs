@@ -26,6 +26,9 @@ pub struct LogOptions {
     pub revision: Option<Revision>,
     /// Starts from all refs besides.
     pub all: bool,
+    /// Shows no parent before all of its children, whatever the clocks say, and lines of history one
+    /// after the other; else the latest comes first.
+    pub topological: bool,
     /// At most so many commits.
     pub limit: Option<usize>,
     /// Names each changed file, counts every change and what the commit has in all.
@@ -36,7 +39,14 @@ pub struct LogOptions {
 
 impl Default for LogOptions {
     fn default() -> Self {
-        LogOptions { revision: None, all: false, limit: None, stat: false, max_refs: usize::MAX }
+        LogOptions {
+            revision: None,
+            all: false,
+            topological: false,
+            limit: None,
+            stat: false,
+            max_refs: usize::MAX,
+        }
     }
 }
 
@@ -116,7 +126,11 @@ pub fn log(
         failed: None,
         progress,
     };
-    let mut commits = repo.history().log(&starts);
+    let history = repo.history();
+    let mut commits: Box<dyn Iterator<Item = Result<(Id, Commit)>>> = match options.topological {
+        true => Box::new(history.topological_log(&starts, progress)?),
+        false => Box::new(history.log(&starts)),
+    };
     while options.limit.is_none_or(|limit| outcome.commits < limit as u64) {
         let Some(found) = commits.next() else { break };
         check_interrupt(progress)?;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{DIRECTORY, Repository};
+use super::{DIRECTORY, Repository, outline};
 use crate::content::ContentStore;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::atomic;
@@ -14,8 +14,8 @@ impl Repository {
     pub fn init(directory: &Path, config: &str) -> Result<bool> {
         atomic::create_dir_all(directory)?;
         let target = directory.join(DIRECTORY);
-        if target.join("HEAD").is_file() {
-            History::open(&target)?;
+        if Self::is_at(&target) {
+            History::open(&target).map_err(|error| outline::explain(&target, error))?;
             return Ok(false);
         }
         let building = directory.join(format!("{DIRECTORY}-{}", atomic::unique_name()));

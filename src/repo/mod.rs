@@ -4,6 +4,7 @@
 //! [`History`] of records and the [`ContentStore`] of what was uploaded.
 
 mod init;
+mod outline;
 mod settings;
 
 use std::path::{Path, PathBuf};
@@ -39,17 +40,19 @@ impl Repository {
         if !directory.is_dir() {
             return Err(not_a_repository(directory));
         }
-        let history = History::open(directory)?;
+        let history =
+            History::open(directory).map_err(|error| outline::explain(directory, error))?;
         let content = ContentStore::open(directory, settings.params)?;
         Ok(Repository { directory: directory.to_owned(), history, content, settings })
     }
 
-    /// Finds the repository that `start` belongs to: in it, or in the nearest directory above.
+    /// Finds the repository that `start` belongs to: in it, or in the nearest directory above. A
+    /// damaged one is found too.
     pub fn find(start: &Path) -> Result<PathBuf> {
         let mut directory = Some(start);
         while let Some(current) = directory {
             let candidate = current.join(DIRECTORY);
-            if candidate.join("HEAD").is_file() {
+            if Self::is_at(&candidate) {
                 return Ok(candidate);
             }
             directory = current.parent();

@@ -199,6 +199,37 @@ fn the_lost_index_of_a_git_pack_is_made_anew_by_git_as_told() {
 }
 
 #[test]
+fn a_repository_that_cannot_be_opened_is_damaged_and_not_absent() {
+    let sandbox = repository();
+    std::fs::remove_file(sandbox.path(".artifacts/HEAD")).unwrap();
+    std::fs::write(sandbox.path(".artifacts/config"), "").unwrap();
+    let refused = sandbox.art("log").fails_with(20);
+    assert!(refused.stderr.contains("is damaged"), "{refused}");
+    assert!(refused.stderr.contains("HEAD' is missing"), "{refused}");
+    assert!(refused.stderr.contains("hint: see all that is damaged: art fsck"), "{refused}");
+    let found = sandbox.art("fsck").fails_with(20);
+    for line in
+        ["HEAD' is missing", "core.repositoryformatversion", "nothing else could be checked"]
+    {
+        assert!(found.stdout.contains(line), "{found}");
+    }
+    assert!(found.stderr.contains("art fsck --repair"), "{found}");
+    assert_snapshot!(shown(&sandbox.art("fsck --repair")), @"
+    exit 0
+    -- stdout
+    mended: HEAD is there again, as in a new repository
+    mended: config is there again, as in a new repository
+    mended: HEAD can be read again; it names the current run as the log has it
+    left over: 1 file that a repair has set aside in .artifacts/damaged ([SIZE])
+    checked 1 ref, 2 commits, 3 files, 2 packs ([SIZE])
+    everything is there and as it was
+    ");
+    sandbox.art("log").ok();
+    sandbox.art("upload -m third").ok();
+    sandbox.art("fsck --full").ok();
+}
+
+#[test]
 fn outside_of_a_repository_there_is_nothing_to_check() {
     Sandbox::new().art("fsck").fails_with(10);
 }

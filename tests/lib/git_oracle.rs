@@ -9,7 +9,7 @@ use artifacts::clock::Timestamp;
 use artifacts::history::diff::{Change, find_renames};
 use artifacts::history::edit::{Edit, apply};
 use artifacts::history::{Commit, EntryMode, History, Signature};
-use artifacts::{Id, TreePath};
+use artifacts::{Id, NoProgress, TreePath};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -162,6 +162,54 @@ fn git_reads_commits_and_logs_them() {
     );
     assert_eq!(log, expected);
     assert_whole(directory.path());
+}
+
+#[test]
+fn a_topological_log_has_git_s_order_whatever_the_clocks_say() {
+    let (directory, history) = history();
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut random = |bound: usize| {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % bound
+    };
+    let tree = write_files(&history, None, &odd_files());
+    let mut before_its_time = 0;
+    for round in 0..12 {
+        let mut writer = history.writer().unwrap();
+        let mut ids: Vec<Id> = Vec::new();
+        for n in 0..40 {
+            let count = random(3).min(ids.len()) + usize::from(n > 0 && random(9) > 0);
+            let mut parents: Vec<Id> = (0..count.min(ids.len()))
+                .map(|_| ids[ids.len() - 1 - random(ids.len().min(6))])
+                .collect();
+            let mut seen = std::collections::HashSet::new();
+            parents.retain(|id| seen.insert(*id));
+            let mut commit = commit(tree, parents, &format!("{round} {n}"));
+            // Clocks that go backwards, and stand still.
+            let time = Timestamp::from_seconds(1_700_000_000 + random(20) as i64);
+            commit.author.time = time;
+            commit.committer.time = time;
+            ids.push(writer.commit(&commit).unwrap());
+        }
+        writer.flush().unwrap();
+        let starts: Vec<Id> = [39, 35, 30, 20].iter().map(|n| ids[*n]).collect();
+        let hex: Vec<String> = starts.iter().map(Id::to_hex).collect();
+        let mut line = vec!["log", "--graph", "--topo-order", "--format=%H"];
+        line.extend(hex.iter().map(String::as_str));
+        let git = git::run(directory.path(), &line);
+        let by_git: Vec<&str> = git
+            .split(|c: char| !c.is_ascii_hexdigit())
+            .filter(|word| word.len() == Id::HEX_LEN)
+            .collect();
+        let log = history.topological_log(&starts, &NoProgress).unwrap();
+        let ours: Vec<String> = log.map(|found| found.unwrap().0.to_hex()).collect();
+        assert_eq!(ours, by_git, "round {round}");
+        let by_time: Vec<String> =
+            history.log(&starts).map(|found| found.unwrap().0.to_hex()).collect();
+        before_its_time += usize::from(by_time != ours);
+    }
+    assert!(before_its_time > 6, "the clocks made no difference");
 }
 
 #[test]

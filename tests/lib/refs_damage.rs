@@ -182,6 +182,29 @@ fn refs_that_no_one_deleted_come_back_and_others_do_not() {
 }
 
 #[test]
+fn refs_of_the_newest_operation_that_no_one_deleted_come_back() {
+    let made = Place::new();
+    let mut transaction = made.history.transaction(&ada(0), "run");
+    transaction.update(run("a"), Expected::Absent, Some(made.commits[0]), "run");
+    transaction.set_head(Some(run("a"))).commit(TIMEOUT).unwrap();
+    let moved = Place::new();
+    moved.set(&[("a", Some(0))]);
+    moved.set(&[("a", Some(3))]);
+    let several = Place::new();
+    several.set(&[("a", Some(0)), ("b", Some(1))]);
+    several.set(&[("a", Some(2)), ("b", Some(3))]);
+    for (place, file) in
+        [(made, "refs/runs/o/p/a"), (moved, "refs/runs/o/p/a"), (several, "packed-refs")]
+    {
+        let (before, head) = (place.refs(), place.history.head().unwrap());
+        std::fs::remove_file(place.path().join(file)).unwrap();
+        let (found, restored) = restore(&place);
+        assert!(!found.is_empty() && found.len() == restored.len(), "{file}: {found:?}");
+        assert_eq!((place.refs(), place.history.head().unwrap()), (before, head), "{file}");
+    }
+}
+
+#[test]
 fn a_line_that_a_killed_writer_left_is_no_damage() {
     let place = filled();
     for log in ["logs/refs/runs/o/p/b", "logs/operations.jsonl"] {

@@ -155,7 +155,7 @@ fn find_repository(env: &Env, cwd: &Path) -> Result<PathBuf> {
     let Some(given) = env.var_os("ART_DIR") else { return Repository::find(cwd) };
     let given = cwd.join(given);
     let inside = given.join(DIRECTORY);
-    [given.clone(), inside].into_iter().find(|dir| dir.join("HEAD").is_file()).ok_or_else(|| {
+    [given.clone(), inside].into_iter().find(|dir| Repository::is_at(dir)).ok_or_else(|| {
         let message = format!("ART_DIR is '{}', which is no repository", given.display());
         Error::new(ErrorKind::NotARepository, message)
             .with_hint("unset ART_DIR, or set it to a directory .artifacts")

@@ -11,6 +11,8 @@ use crate::id::Id;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
+    /// The files and directories without which there is no repository.
+    Repository,
     /// A ref, `HEAD`, a log of one, or the log of operations.
     Refs,
     /// A commit.
@@ -35,6 +37,7 @@ impl Part {
     /// The words for it.
     pub fn as_str(self) -> &'static str {
         match self {
+            Part::Repository => "repository",
             Part::Refs => "refs",
             Part::Commit => "commit",
             Part::Record => "record",
@@ -96,6 +99,12 @@ impl Defects {
 
     pub(super) fn has(&self, part: Part) -> bool {
         self.kept.iter().any(|defect| defect.part == part)
+    }
+
+    pub(super) fn of_outline(&mut self, damage: &[Error]) {
+        for error in damage {
+            self.push(Part::Repository, None, in_one_line(error));
+        }
     }
 
     pub(super) fn of_refs(&mut self, survey: &RefSurvey) {

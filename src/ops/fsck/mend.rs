@@ -16,6 +16,11 @@ use crate::repo::Repository;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "what", rename_all = "snake_case")]
 pub enum Repair {
+    /// A file or directory that every repository has is there again, as for a new one.
+    MadeAgain {
+        /// Its path in the repository.
+        path: PathBuf,
+    },
     /// A ref has its value again, from its log; `HEAD` names a run again, or none.
     RestoredRef {
         /// Its full name, or `HEAD`.

@@ -10,13 +10,15 @@ mod mend;
 mod report;
 mod walk;
 
+use std::path::Path;
+
 use crate::content::ContentCheck;
 use crate::error::{ErrorKind, Result};
 use crate::fs::lock::FileLock;
 use crate::history::{DamagedFile, RefSurvey};
 use crate::id::Id;
 use crate::progress::Progress;
-use crate::repo::Repository;
+use crate::repo::{Repository, Settings};
 
 pub use affected::Affected;
 pub use defect::{Defect, Part};
@@ -55,6 +57,28 @@ pub fn fsck(
         found = Found::look(repo, options.full, progress)?;
     }
     report::outcome(repo, *options, &found, repairs)
+}
+
+/// Checks the repository at `directory`, as [`fsck`] does, also if it is so damaged that it can't be
+/// opened; with `repair` that is mended first.
+pub fn fsck_at(
+    directory: &Path,
+    settings: Settings,
+    options: &FsckOptions,
+    progress: &dyn Progress,
+) -> Result<FsckOutcome> {
+    let made = match options.repair {
+        true => Repository::restore_outline(directory, settings.lock_timeout)?,
+        false => Vec::new(),
+    };
+    let damage = Repository::check_outline(directory)?;
+    if !damage.is_empty() {
+        return Ok(report::unopened(*options, &damage));
+    }
+    let repo = Repository::open(directory, settings)?;
+    let mut outcome = fsck(&repo, options, progress)?;
+    outcome.repairs.splice(0..0, made.into_iter().map(|path| Repair::MadeAgain { path }));
+    Ok(outcome)
 }
 
 /// Keeps the clean-up out, where this user may write at all.

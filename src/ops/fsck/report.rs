@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::affected::Affected;
-use super::defect::{Defect, Part};
+use super::defect::{Defect, Defects, Part};
 use super::mend::Repair;
 use super::{Found, FsckOptions};
 use crate::content::ContentTotals;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::fs::usage::{Usage, usage};
 use crate::repo::Repository;
 
@@ -105,6 +105,25 @@ pub(super) fn outcome(
         repairs,
         advice: advice(options, found, &repo.history().packs_without_index()?),
     })
+}
+
+/// The outcome where nothing but the outline could be looked at.
+pub(super) fn unopened(options: FsckOptions, damage: &[Error]) -> FsckOutcome {
+    let mut defects = Defects::default();
+    defects.of_outline(damage);
+    let mend = "mend what can be mended, and check the rest: art fsck --repair";
+    FsckOutcome {
+        sound: false,
+        full: options.full,
+        checked: Checked::default(),
+        defect_count: defects.count,
+        defects: defects.kept,
+        affected: Vec::new(),
+        affected_commits: 0,
+        leftovers: Leftovers::default(),
+        repairs: Vec::new(),
+        advice: if options.repair { Vec::new() } else { vec![mend.to_owned()] },
+    }
 }
 
 fn advice(options: FsckOptions, found: &Found, bare_packs: &[PathBuf]) -> Vec<String> {

@@ -6,6 +6,7 @@ pub(crate) mod base;
 mod cases;
 mod craft;
 mod make;
+mod outline;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -1,7 +1,7 @@
 //! `art fsck`: is everything there, and is it what it was?
 
 use artifacts::Result;
-use artifacts::ops::fsck::{Defect, FsckOptions, FsckOutcome, Repair, fsck};
+use artifacts::ops::fsck::{Defect, FsckOptions, FsckOutcome, Part, Repair, fsck_at};
 use artifacts::repo::Repository;
 
 use crate::context::Context;
@@ -17,7 +17,8 @@ use crate::ui::{Page, Style, moves, sanitize};
 /// over is counted, and does no harm.
 ///
 /// `--repair` makes a lost or damaged index anew from the packs, takes what is right in a damaged
-/// pack over into a new one, and brings refs back from their logs. What is damaged is never
+/// pack over into a new one, brings refs back from their logs, and makes what a
+/// repository can't be opened without (`HEAD`, `config`, a directory) as in a new one. What is damaged is never
 /// deleted, but moved to `.artifacts/damaged`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
@@ -42,14 +43,15 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
-    let repo = context.repo()?;
+    let directory = context.repository_directory()?;
     let options = FsckOptions { full: args.full, repair: args.repair };
-    let outcome = fsck(&repo, &options, context.progress())?;
+    let outcome = fsck_at(&directory, context.settings()?, &options, context.progress())?;
+    let repo = context.repo().ok();
     if outcome.sound {
-        context.ui.summary(&outcome, |page| view(page, &repo, &outcome))?;
+        context.ui.summary(&outcome, |page| view(page, repo.as_ref(), &outcome))?;
         return Ok(Exit::Ok);
     }
-    context.ui.show(&outcome, |page| view(page, &repo, &outcome))?;
+    context.ui.show(&outcome, |page| view(page, repo.as_ref(), &outcome))?;
     for advice in &outcome.advice {
         context.ui.hint(advice);
     }
@@ -59,7 +61,7 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
 /// Defects that are shown; `--json` has more.
 const SHOWN: usize = 20;
 
-fn view(page: &mut Page<'_>, repo: &Repository, outcome: &FsckOutcome) -> Result<()> {
+fn view(page: &mut Page<'_>, repo: Option<&Repository>, outcome: &FsckOutcome) -> Result<()> {
     for repair in &outcome.repairs {
         writeln!(page, "mended: {}", describe(repair))?;
     }
@@ -89,7 +91,11 @@ fn show_defect(page: &mut Page<'_>, defect: &Defect) -> Result<()> {
     Ok(())
 }
 
-fn show_affected(page: &mut Page<'_>, repo: &Repository, outcome: &FsckOutcome) -> Result<()> {
+fn show_affected(
+    page: &mut Page<'_>,
+    repo: Option<&Repository>,
+    outcome: &FsckOutcome,
+) -> Result<()> {
     if outcome.affected.is_empty() {
         return Ok(());
     }
@@ -97,8 +103,9 @@ fn show_affected(page: &mut Page<'_>, repo: &Repository, outcome: &FsckOutcome) 
     writeln!(page, "\n{commits} files that can't be given back:")?;
     for affected in outcome.affected.iter().take(SHOWN) {
         let commit = page.paint(affected.commit.short(), Style::Id);
-        let name = affected.name.parse().map(|name| moves::short(repo, &name));
-        let name = name.unwrap_or_else(|_| sanitize::subject(&affected.name));
+        let name =
+            repo.zip(affected.name.parse().ok()).map(|(repo, name)| moves::short(repo, &name));
+        let name = name.unwrap_or_else(|| sanitize::subject(&affected.name));
         let path = if affected.path.is_root() { ".".into() } else { affected.path.to_string() };
         writeln!(page, "  {commit}  {name}: {path}")?;
     }
@@ -145,7 +152,11 @@ fn show_verdict(page: &mut Page<'_>, outcome: &FsckOutcome) -> Result<()> {
     let packs = count(checked.content.packs, "pack", "packs");
     let refs = count(checked.refs, "ref", "refs");
     let bytes = size(checked.content.pack_bytes);
-    writeln!(page, "checked {what}{refs}, {commits}, {files}, {packs} ({bytes})")?;
+    if outcome.defects.iter().any(|defect| defect.part == Part::Repository) {
+        writeln!(page, "nothing else could be checked")?;
+    } else {
+        writeln!(page, "checked {what}{refs}, {commits}, {files}, {packs} ({bytes})")?;
+    }
     if outcome.sound {
         return writeln!(page, "everything is there and as it was");
     }
@@ -155,6 +166,9 @@ fn show_verdict(page: &mut Page<'_>, outcome: &FsckOutcome) -> Result<()> {
 
 fn describe(repair: &Repair) -> String {
     match repair {
+        Repair::MadeAgain { path } => {
+            format!("{} is there again, as in a new repository", path.display())
+        }
         Repair::RestoredRef { name, id: Some(id) } => {
             format!("{name} is at {} again, as its log says", id.short())
         }

@@ -20,7 +20,7 @@ const MAX_REFS: usize = 6;
 /// Starts from the current run, or from REV. A commit has two lines: its id, the refs that point at
 /// it and its message; then who made it, when, and the files it changed against its first parent,
 /// with the bytes of those it added or modified. `REV:PATH` shows only the commits that changed what
-/// is there.
+/// is there. With `--graph`, no commit stands above one that was made from it.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art log", "art log run/baseline -n 5 --stat", "art log --all --graph", "art log HEAD:model"],
@@ -59,6 +59,7 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     let options = LogOptions {
         revision: args.revision.clone(),
         all: args.all,
+        topological: args.graph,
         limit: args.limit,
         stat: args.stat,
         max_refs: if is_short { MAX_REFS } else { usize::MAX },

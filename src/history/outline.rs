@@ -1,0 +1,135 @@
+//! The outline of a history: the files and directories without which nothing in it can be read, and
+//! how they are made again.
+
+use std::path::{Path, PathBuf};
+
+use super::ref_check::DAMAGED;
+use super::{DIRECTORIES, GIT_CONFIG, History, open_repository, read_config};
+use crate::error::{Error, Result};
+use crate::fs::atomic;
+
+/// What the file `config` must say: how objects are named, and that git leaves them alone.
+const NEEDED: [(&str, &str); 5] = [
+    ("core.repositoryformatversion", "1"),
+    ("core.bare", "true"),
+    ("extensions.objectformat", "sha256"),
+    ("gc.auto", "0"),
+    ("maintenance.auto", "false"),
+];
+
+/// The directories without which git takes it for no repository.
+const NEEDED_DIRECTORIES: [&str; 2] = ["objects", "refs"];
+
+impl History {
+    /// What is damaged of the outline of the history in `git_dir`: each an error that names it.
+    /// What is wrong inside of the files that are there, but `config`, is not looked at.
+    pub fn check_outline(git_dir: &Path) -> Vec<Error> {
+        let mut damage = Vec::new();
+        let head = git_dir.join("HEAD");
+        if !head.is_file() {
+            damage.push(missing(&head, "file"));
+        }
+        let directories = NEEDED_DIRECTORIES.map(|name| git_dir.join(name));
+        damage.extend(
+            directories.iter().filter(|path| !path.is_dir()).map(|path| missing(path, "directory")),
+        );
+        damage.extend(config_damage(git_dir));
+        if damage.is_empty() {
+            damage.extend(open_repository(git_dir).err());
+        }
+        damage
+    }
+
+    /// Makes again what [`History::check_outline`] finds damaged, and gives the paths below
+    /// `git_dir`. What is in the way is moved to `damaged/`. `HEAD` is left empty, which is the
+    /// damage that [`History::restore_refs`] mends; what lay in a lost directory is not brought back.
+    ///
+    /// The caller keeps every other writer out.
+    pub fn restore_outline(git_dir: &Path) -> Result<Vec<PathBuf>> {
+        let mut made = Vec::new();
+        for name in NEEDED_DIRECTORIES {
+            if !git_dir.join(name).is_dir() {
+                move_away(git_dir, name)?;
+                made.push(PathBuf::from(name));
+            }
+        }
+        for name in DIRECTORIES {
+            atomic::create_dir_all_durably(&git_dir.join(name))?;
+        }
+        let head = git_dir.join("HEAD");
+        if !head.is_file() {
+            move_away(git_dir, "HEAD")?;
+            atomic::write(&head, &git_dir.join("tmp"), b"")?;
+            made.push(PathBuf::from("HEAD"));
+        }
+        if config_damage(git_dir).is_some() || open_repository(git_dir).is_err() {
+            restore_config(git_dir)?;
+            made.push(PathBuf::from("config"));
+        }
+        Ok(made)
+    }
+}
+
+fn missing(path: &Path, what: &str) -> Error {
+    let is_there = std::fs::symlink_metadata(path).is_ok();
+    let problem = if is_there { format!("is no {what}") } else { "is missing".to_owned() };
+    Error::corrupt(format!("'{}' {problem}", path.display()))
+}
+
+fn config_damage(git_dir: &Path) -> Option<Error> {
+    let path = git_dir.join("config");
+    if !path.is_file() {
+        return Some(missing(&path, "file"));
+    }
+    let config = match read_config(git_dir) {
+        Ok(config) => config,
+        Err(error) => return Some(error),
+    };
+    let is_so = |key: &str, value: &str| {
+        config.string(key).is_some_and(|is| is.eq_ignore_ascii_case(value.as_bytes()))
+    };
+    // A repository of another format is whole, and not for us.
+    if is_so("extensions.objectformat", "sha1") {
+        return None;
+    }
+    let (key, value) = NEEDED.into_iter().find(|(key, value)| !is_so(key, value))?;
+    let message = format!("'{}' does not say {key} = {value}", path.display());
+    Some(Error::corrupt(message))
+}
+
+/// Lets `config` say what it must, beside what else it says; where it can't be read or used, it is
+/// written as for a new repository.
+fn restore_config(git_dir: &Path) -> Result<()> {
+    let tmp = git_dir.join("tmp");
+    let kept = read_config(git_dir).ok().and_then(|mut config| {
+        for (key, value) in NEEDED.into_iter().chain(GIT_CONFIG) {
+            config.set_raw_value(key, value).ok()?;
+        }
+        Some(config.to_bstring())
+    });
+    move_away(git_dir, "config")?;
+    let path = git_dir.join("config");
+    if let Some(kept) = kept {
+        atomic::write(&path, &tmp, &kept)?;
+        if open_repository(git_dir).is_ok() {
+            return Ok(());
+        }
+    }
+    let scratch = tmp.join(atomic::unique_name());
+    atomic::create_dir_all(&scratch)?;
+    let written = History::init(&scratch)
+        .and_then(|()| atomic::rename(&scratch.join("config"), &path))
+        .and_then(|()| atomic::sync_dir(git_dir));
+    // What is left of it is swept with the rest of tmp/; the first error is the one that counts.
+    let _ = atomic::remove_tree(&scratch);
+    written
+}
+
+/// Keeps what stands where something is about to be made.
+fn move_away(git_dir: &Path, name: &str) -> Result<()> {
+    let path = git_dir.join(name);
+    if std::fs::symlink_metadata(&path).is_err() {
+        return Ok(());
+    }
+    atomic::set_aside(&path, &git_dir.join(DAMAGED), name).map(drop)
+}

@@ -1,0 +1,152 @@
+//! A repository without `HEAD`, `config` or a directory that it needs can't be opened: that is named,
+//! and mended.
+
+use std::path::Path;
+
+use artifacts::ops::fsck::{FsckOptions, FsckOutcome, Part, Repair, fsck_at};
+use artifacts::repo::Repository;
+use artifacts::{ErrorKind, NoProgress};
+
+use super::base::{open, settings};
+use super::{expected, read_all, shown};
+use crate::fixtures::small;
+
+/// Checks every byte, however damaged it is.
+pub(super) fn check(directory: &Path, repair: bool) -> FsckOutcome {
+    fsck_at(directory, settings(), &FsckOptions { full: true, repair }, &NoProgress).unwrap()
+}
+
+/// Damages, checks, mends; `lost` is what a check says. Everything is there again afterwards.
+fn is_named_and_mended(lost: &str, damage: &dyn Fn(&Path)) {
+    let top = tempfile::tempdir().unwrap();
+    let directory = small(top.path());
+    let refs = open(&directory).history().refs("").unwrap();
+    let head = open(&directory).history().head().unwrap();
+    damage(&directory);
+    assert_eq!(Repository::find(&directory.join("packs")).unwrap(), directory, "{lost}");
+    let found = check(&directory, false);
+    assert!(!found.sound && shown(&found).contains(lost), "{lost}: {}", shown(&found));
+    assert_eq!(found.defects[0].part, Part::Repository, "{lost}");
+    assert!(found.advice[0].ends_with("art fsck --repair"), "{lost}");
+    let mended = check(&directory, true);
+    assert!(mended.sound, "{lost}: {}", shown(&mended));
+    assert!(matches!(mended.repairs[0], Repair::MadeAgain { .. }), "{lost}");
+    let repo = open(&directory);
+    assert_eq!(repo.history().refs("").unwrap(), refs, "{lost}");
+    assert_eq!(repo.history().head().unwrap(), head, "{lost}");
+    let config = std::fs::read_to_string(directory.join("config")).unwrap();
+    for line in ["bare = true", "logallrefupdates = always", "objectformat = sha256", "auto = 0"] {
+        assert!(config.contains(line), "{lost}: {config}");
+    }
+    assert_eq!(read_all(&repo, lost), expected().len(), "{lost}");
+    assert!(check(&directory, true).repairs.is_empty(), "{lost}");
+}
+
+fn write(directory: &Path, name: &str, text: &str) {
+    std::fs::write(directory.join(name), text).unwrap();
+}
+
+#[test]
+fn a_lost_head_is_named_and_names_the_current_run_again() {
+    let lose = |directory: &Path| std::fs::remove_file(directory.join("HEAD")).unwrap();
+    is_named_and_mended("HEAD' is missing", &lose);
+    is_named_and_mended("HEAD' is no file", &|directory| {
+        lose(directory);
+        std::fs::create_dir(directory.join("HEAD")).unwrap();
+    });
+}
+
+#[test]
+fn a_lost_config_is_named_and_written_again() {
+    is_named_and_mended("config' is missing", &|directory| {
+        std::fs::remove_file(directory.join("config")).unwrap();
+    });
+    for (text, says) in [
+        ("", "does not say core.repositoryformatversion = 1"),
+        ("\0\0\0\0", "config'"),
+        ("[[[", "cannot read"),
+        ("[core]\n\trepositoryformatversion = 1\n", "does not say core.bare = true"),
+    ] {
+        is_named_and_mended(says, &|directory| write(directory, "config", text));
+    }
+}
+
+#[test]
+fn what_else_a_config_says_is_kept_and_a_damaged_one_too() {
+    let top = tempfile::tempdir().unwrap();
+    let directory = small(top.path());
+    let config = std::fs::read_to_string(directory.join("config")).unwrap();
+    let config = config.replace("auto = 0", "auto = 6700") + "[user]\n\tname = Ada\n";
+    write(&directory, "config", &config);
+    assert!(shown(&check(&directory, false)).contains("does not say gc.auto = 0"));
+    assert!(check(&directory, true).sound);
+    let mended = std::fs::read_to_string(directory.join("config")).unwrap();
+    assert!(mended.contains("auto = 0") && mended.contains("name = Ada"), "{mended}");
+    let kept = std::fs::read_to_string(directory.join("damaged/config")).unwrap();
+    assert_eq!(kept, config);
+}
+
+#[test]
+fn lost_directories_are_made_again_and_what_was_in_them_is_named() {
+    is_named_and_mended("refs' is missing", &|directory| {
+        std::fs::remove_dir_all(directory.join("refs")).unwrap();
+    });
+    is_named_and_mended("index' is missing", &|directory| {
+        std::fs::remove_dir_all(directory.join("index")).unwrap();
+    });
+    for name in ["objects", "packs"] {
+        let top = tempfile::tempdir().unwrap();
+        let directory = small(top.path());
+        std::fs::remove_dir_all(directory.join(name)).unwrap();
+        assert!(shown(&check(&directory, false)).contains(&format!("{name}' is missing")));
+        let mended = check(&directory, true);
+        assert!(directory.join(name).is_dir() && !mended.sound, "{name}");
+        assert!(mended.defects.iter().all(|defect| defect.part != Part::Repository), "{name}");
+    }
+}
+
+#[test]
+fn everything_at_once_is_mended_too() {
+    is_named_and_mended("refs' is missing", &|directory| {
+        std::fs::remove_file(directory.join("HEAD")).unwrap();
+        std::fs::remove_file(directory.join("config")).unwrap();
+        for name in ["refs", "index", "tmp"] {
+            let _ = std::fs::remove_dir_all(directory.join(name));
+        }
+    });
+}
+
+#[test]
+fn a_repair_that_stops_half_way_is_finished_by_the_next() {
+    is_named_and_mended("config' is missing", &|directory| {
+        write(directory, "HEAD", "");
+        std::fs::remove_file(directory.join("config")).unwrap();
+    });
+}
+
+#[test]
+fn a_damaged_repository_is_opened_by_no_one_and_made_by_no_one() {
+    let top = tempfile::tempdir().unwrap();
+    let directory = small(top.path());
+    std::fs::remove_file(directory.join("HEAD")).unwrap();
+    for error in [
+        Repository::open(&directory, settings()).unwrap_err(),
+        Repository::init(top.path(), "").unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{error:?}");
+        assert!(error.hint().unwrap().contains("art fsck --repair"), "{error:?}");
+    }
+    assert!(!directory.join("HEAD").exists());
+}
+
+#[test]
+fn a_directory_that_never_was_a_repository_is_no_damaged_one() {
+    let top = tempfile::tempdir().unwrap();
+    std::fs::create_dir(top.path().join(".artifacts")).unwrap();
+    for directory in [top.path().join(".artifacts"), top.path().join("none")] {
+        let options = FsckOptions { full: false, repair: true };
+        let error = fsck_at(&directory, settings(), &options, &NoProgress).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotARepository);
+    }
+    assert_eq!(std::fs::read_dir(top.path().join(".artifacts")).unwrap().count(), 0);
+}
