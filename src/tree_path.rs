@@ -164,12 +164,13 @@ impl TreePath {
     }
 }
 
-/// Bytes for a message: valid UTF-8 as it is, control characters and other bytes escaped.
+/// Bytes for a message: valid UTF-8 as it is, but control characters, other bytes and the backslash
+/// itself escaped, so that two names never look the same.
 pub fn escaped(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars() {
-            if c.is_control() || is_bidi_control(c) {
+            if c == '\\' || c.is_control() || is_bidi_control(c) {
                 text.extend(c.escape_default());
             } else {
                 text.push(c);
@@ -232,6 +233,8 @@ impl Serialize for TreePath {
 
 #[cfg(test)]
 mod tests {
+    use proptest::strategy::Strategy as _;
+
     use super::*;
 
     #[test]
@@ -261,5 +264,53 @@ mod tests {
     #[test]
     fn odd_bytes_are_escaped_for_people() {
         assert_eq!(escaped(b"a\x1b[31m\xff\xc3\xa9"), "a\\u{1b}[31m\\xff\u{e9}");
+        assert_eq!(escaped(b"\\xff"), "\\\\xff");
+    }
+
+    /// What [`escaped`] was made from.
+    fn unescaped(text: &str) -> Option<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let mut left = text;
+        while let Some((plain, rest)) = left.split_once('\\') {
+            bytes.extend_from_slice(plain.as_bytes());
+            let (sign, rest) = rest.split_at_checked(1)?;
+            left = rest;
+            match sign {
+                "\\" => bytes.push(b'\\'),
+                "n" => bytes.push(b'\n'),
+                "r" => bytes.push(b'\r'),
+                "t" => bytes.push(b'\t'),
+                "x" => {
+                    let (digits, rest) = left.split_at_checked(2)?;
+                    bytes.push(u8::from_str_radix(digits, 16).ok()?);
+                    left = rest;
+                }
+                "u" => {
+                    let (digits, rest) = left.strip_prefix('{')?.split_once('}')?;
+                    let c = char::from_u32(u32::from_str_radix(digits, 16).ok()?)?;
+                    bytes.extend_from_slice(c.to_string().as_bytes());
+                    left = rest;
+                }
+                _ => return None,
+            }
+        }
+        bytes.extend_from_slice(left.as_bytes());
+        Some(bytes)
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_escaped_says_exactly_which_bytes_it_was(
+            parts in proptest::collection::vec(
+                proptest::prop_oneof![
+                    proptest::collection::vec(proptest::prelude::any::<u8>(), 0..6),
+                    "[\\\\xnu{}0-9a-f\\n]{0,6}".prop_map(String::into_bytes),
+                ],
+                0..6,
+            ),
+        ) {
+            let bytes = parts.concat();
+            proptest::prop_assert_eq!(unescaped(&escaped(&bytes)), Some(bytes));
+        }
     }
 }

@@ -176,8 +176,10 @@ fn parse(path: &Path, text: &str) -> Result<toml::Table> {
 fn not_toml(path: &Path, error: &impl std::fmt::Display) -> Error {
     // The first lines say where; a hostile line must not fill the screen.
     let problem: String = error.to_string().chars().take(300).collect();
+    let lines = problem.trim_end().split('\n');
+    let shown: Vec<String> = lines.map(|line| crate::tree_path::escaped(line.as_bytes())).collect();
     Error::invalid(format!("'{}' is not TOML", path.display()))
-        .with_source(crate::tree_path::escaped(problem.trim_end().as_bytes()).replace("\\n", "\n"))
+        .with_source(shown.join("\n"))
         .with_hint("edit the file, or move it away")
 }
 

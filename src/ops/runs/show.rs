@@ -16,7 +16,7 @@ use crate::ops::version::{read_versions, version_refs};
 use crate::progress::{Progress, Unit, check_interrupt};
 use crate::record::{Record, RunRecord};
 use crate::repo::Repository;
-use crate::tree_path::escaped;
+use crate::tree_path::TreePath;
 
 /// One run.
 #[derive(Debug, Serialize)]
@@ -71,8 +71,8 @@ impl ArtifactsSummary {
 /// An entry at the top of a run's artifacts.
 #[derive(Debug, Clone, Serialize)]
 pub struct TopEntry {
-    /// Its name, escaped.
-    pub name: String,
+    /// Its name.
+    pub name: TreePath,
     /// What it is.
     pub mode: EntryMode,
     /// The blob or tree.
@@ -123,7 +123,7 @@ fn summarize(repo: &Repository, tree: Id, progress: &dyn Progress) -> Result<Art
             if summary.entries.len() < ArtifactsSummary::MAX_ENTRIES {
                 places.insert(entry.name.clone(), summary.entries.len());
                 summary.entries.push(TopEntry {
-                    name: escaped(&entry.name),
+                    name: path.clone(),
                     mode: entry.mode,
                     id: entry.id,
                     files: 0,

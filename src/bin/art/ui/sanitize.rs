@@ -3,7 +3,8 @@
 
 use artifacts::tree_path;
 
-/// A file name or path: whatever is no plain character is escaped.
+/// A file name or path: whatever is no plain character is escaped, and the backslash, which marks
+/// that.
 pub(crate) fn name(bytes: &[u8]) -> String {
     tree_path::escaped(bytes)
 }
@@ -45,7 +46,8 @@ mod tests {
 
     #[test]
     fn names_and_text_agree_on_what_is_unsafe() {
-        for c in (0..0x3000).filter_map(char::from_u32).filter(|c| !matches!(c, '\n' | '\t')) {
+        for c in (0..0x3000).filter_map(char::from_u32).filter(|c| !matches!(c, '\n' | '\t' | '\\'))
+        {
             let mut bytes = [0; 4];
             let c = c.encode_utf8(&mut bytes);
             assert_eq!(name(c.as_bytes()), text(c), "{c:?}");
