@@ -127,9 +127,10 @@ pub fn log(
         progress,
     };
     let history = repo.history();
-    let mut commits: Box<dyn Iterator<Item = Result<(Id, Commit)>>> = match options.topological {
-        true => Box::new(history.topological_log(&starts, progress)?),
-        false => Box::new(history.log(&starts)),
+    let mut commits: Box<dyn Iterator<Item = Result<(Id, Commit)>>> = if options.topological {
+        Box::new(history.topological_log(&starts, progress)?)
+    } else {
+        Box::new(history.log(&starts))
     };
     while options.limit.is_none_or(|limit| outcome.commits < limit as u64) {
         let Some(found) = commits.next() else { break };

@@ -25,10 +25,10 @@ impl Repository {
     /// [`ErrorKind::Unsupported`] if there is one of another kind.
     pub fn check_outline(directory: &Path) -> Result<Vec<Error>> {
         if !has_ours(directory) {
-            return match directory.is_dir() {
-                true => History::open(directory).map(|_| Vec::new()),
-                false => Err(super::not_a_repository(directory)),
-            };
+            if !directory.is_dir() {
+                return Err(super::not_a_repository(directory));
+            }
+            return History::open(directory).map(|_| Vec::new());
         }
         let mut damage = History::check_outline(directory);
         let paths = CONTENT.map(|name| directory.join(name));

@@ -67,9 +67,10 @@ pub fn fsck_at(
     options: &FsckOptions,
     progress: &dyn Progress,
 ) -> Result<FsckOutcome> {
-    let made = match options.repair {
-        true => Repository::restore_outline(directory, settings.lock_timeout)?,
-        false => Vec::new(),
+    let made = if options.repair {
+        Repository::restore_outline(directory, settings.lock_timeout)?
+    } else {
+        Vec::new()
     };
     let damage = Repository::check_outline(directory)?;
     if !damage.is_empty() {
