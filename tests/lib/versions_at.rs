@@ -252,6 +252,28 @@ proptest! {
 }
 
 #[test]
+fn what_was_deleted_and_brought_back_was_not_there_in_between() {
+    let place = Place::new();
+    place.register(10, "v1");
+    place.stage(15, "v1", "staging");
+    place.delete(20, "v1");
+    place.undo(30);
+    place.rename(40, "v1", "v2");
+    place.undo(50);
+    let seen = |at| {
+        let seen = place.seen(Some(at)).into_iter();
+        seen.map(|(name, stage)| format!("{}:{stage}", &name[28..])).collect::<Vec<_>>()
+    };
+    assert_eq!(seen(12), ["v1:testing"]);
+    assert_eq!(seen(17), ["v1:staging"]);
+    assert_eq!(seen(25), Vec::<String>::new());
+    assert_eq!(seen(35), ["v1:staging"]);
+    assert_eq!(seen(45), ["v2:staging"]);
+    assert_eq!(seen(55), ["v1:staging"]);
+    assert!([12, 17, 25, 35, 45].iter().all(|at| place.list(Some(*at)).is_complete));
+}
+
+#[test]
 fn without_the_log_the_commits_tell_and_that_is_said() {
     let place = Place::new();
     place.register(10, "v1");
