@@ -1,7 +1,5 @@
 //! Which version is meant: `v1`, `OWNER/PROJECT:v1`, `@STAGE`, `@latest`.
 
-use std::cmp::Reverse;
-
 use super::index::{IndexedVersion, read_index};
 use super::load::{LoadedVersion, load_version};
 use crate::error::{Error, Result};
@@ -53,10 +51,27 @@ pub(crate) fn check_version_name(name: &RefName) -> Result<()> {
     Err(Error::invalid(message).with_hint("choose another name, such as v1"))
 }
 
-/// The order of versions by age: by when they were made, then changed, then by name.
+/// The order of versions by age: by when they were made. Times are seconds, so a script makes several
+/// at once: then by name, with numbers in it as numbers, so that `v10` comes after `v9`.
 pub(crate) fn age(version: &IndexedVersion) -> impl Ord + use<> {
     let summary = &version.summary;
-    (summary.created_at, summary.updated_at, Reverse(summary.name.clone()))
+    (summary.created_at, numbered(summary.name.as_str()), summary.name.clone())
+}
+
+/// The parts of a name: texts, and numbers by their length without leading zeros and their digits.
+fn numbered(name: &str) -> Vec<(String, usize, String)> {
+    let mut parts = Vec::new();
+    let mut rest = name;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
+        let (text, behind) = rest.split_at(digits);
+        let end = behind.find(|c: char| !c.is_ascii_digit()).unwrap_or(behind.len());
+        let (number, behind) = behind.split_at(end);
+        let number = number.trim_start_matches('0');
+        parts.push((text.to_owned(), number.len(), number.to_owned()));
+        rest = behind;
+    }
+    parts
 }
 
 fn newest(repo: &Repository, project: &ProjectName) -> Result<RefName> {
@@ -101,4 +116,17 @@ pub(crate) fn project_exists(repo: &Repository, project: &ProjectName) -> Result
         }
     }
     Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_in_names_count_as_numbers() {
+        let ordered = ["1.2", "1.10", "2", "rc", "rc1", "v1", "v1a", "v2", "v9", "v10", "v0011"];
+        for pair in ordered.windows(2) {
+            assert!(numbered(pair[0]) < numbered(pair[1]), "{pair:?}");
+        }
+    }
 }
