@@ -9,10 +9,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::fault;
 use crate::error::{Error, IoResultExt, Result};
 
-/// A file under a temporary name, removed unless it is persisted.
+/// A file under a temporary name or under none, gone unless it is persisted.
 #[derive(Debug)]
 pub struct TempFile {
     file: Option<File>,
+    /// Empty while it has no name.
     path: PathBuf,
 }
 
@@ -40,13 +41,17 @@ impl TempFile {
         }
     }
 
-    /// A new, empty file in the directory of `target`, hidden there until it is persisted.
+    /// A new, empty file in the directory of `target`, which has no name until it is persisted: a
+    /// process that is killed leaves nothing. Where the system has no such files, it is hidden there.
     pub fn beside(target: &Path) -> Result<Self> {
-        let directory = target.parent().filter(|parent| !parent.as_os_str().is_empty());
-        Self::named(directory.unwrap_or(Path::new(".")), ".art-", 0o666)
+        let directory = directory_of(target);
+        match nameless::create(directory) {
+            Some(file) => Ok(TempFile { file: Some(file), path: PathBuf::new() }),
+            None => Self::named(directory, HIDDEN, 0o666),
+        }
     }
 
-    /// Where it is now.
+    /// Where it is now; empty while it has no name.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -59,7 +64,8 @@ impl TempFile {
     /// Makes the content durable, gives it its final name in one step and makes that durable too.
     /// What stood at `target` is replaced.
     pub fn persist(self, target: &Path) -> Result<()> {
-        self.file().sync_all().on("sync", &self.path)?;
+        let shown = if self.path.as_os_str().is_empty() { target } else { &self.path };
+        self.file().sync_all().on("sync", shown)?;
         fault::reached("file synced")?;
         self.rename_to(target)?;
         fault::reached("file renamed")?;
@@ -68,6 +74,15 @@ impl TempFile {
 
     /// Gives it its final name in one step without waiting for the disk.
     pub fn rename_to(mut self, target: &Path) -> Result<()> {
+        if self.path.as_os_str().is_empty() {
+            if nameless::link(self.file(), target).is_ok() {
+                return Ok(());
+            }
+            // Something is there: another name first, which then takes its place in one step.
+            let path = directory_of(target).join(format!("{HIDDEN}{}", unique_name()));
+            nameless::link(self.file(), &path).on("create", &path)?;
+            self.path = path;
+        }
         self.file = None;
         let renamed = rename(&self.path, target);
         if renamed.is_ok() {
@@ -93,6 +108,57 @@ impl Drop for TempFile {
             // Nothing refers to it; if it can't be removed now, the next sweep of tmp/ does it.
             let _ = remove_file(&self.path);
         }
+    }
+}
+
+/// How the names begin of files that wait beside their target.
+const HIDDEN: &str = ".art-";
+
+fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Files without a name, where the system and the file system have them.
+#[cfg(target_os = "linux")]
+mod nameless {
+    use std::fs::File;
+    use std::io;
+    use std::os::fd::AsRawFd;
+    use std::path::Path;
+
+    use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat, openat};
+
+    /// A file in `directory`; `None` if it can't be made so.
+    pub(super) fn create(directory: &Path) -> Option<File> {
+        let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+        let file =
+            openat(CWD, directory, flags, Mode::from_raw_mode(0o666)).ok().map(File::from)?;
+        // A process without /proc could never give it a name.
+        std::fs::symlink_metadata(place(&file)).is_ok().then_some(file)
+    }
+
+    /// Gives `file` the name `path`, which must be free.
+    pub(super) fn link(file: &File, path: &Path) -> io::Result<()> {
+        Ok(linkat(CWD, place(file), CWD, path, AtFlags::SYMLINK_FOLLOW)?)
+    }
+
+    fn place(file: &File) -> String {
+        format!("/proc/self/fd/{}", file.as_raw_fd())
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod nameless {
+    use std::fs::File;
+    use std::io;
+    use std::path::Path;
+
+    pub(super) fn create(_: &Path) -> Option<File> {
+        None
+    }
+
+    pub(super) fn link(_: &File, _: &Path) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 }
 

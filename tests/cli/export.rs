@@ -199,6 +199,36 @@ fn export_replaces_a_file_only_with_force() {
 }
 
 #[test]
+fn export_that_is_killed_leaves_the_old_file_or_the_new_and_nothing_else() {
+    for old in [None, Some("old")] {
+        let sandbox = sandbox();
+        sandbox.shell("mkdir out").ok();
+        let mut step = 1;
+        loop {
+            if let Some(old) = old {
+                sandbox.write("out/a.tar", old);
+            }
+            let fault = format!("abort:{step}");
+            let call = sandbox.command("export HEAD -o out/a.tar --force --format tar");
+            let code = call.env("ART_FAULT", &fault).run().code;
+            let entries = std::fs::read_dir(sandbox.path("out")).unwrap();
+            let names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+            let is_new = sandbox.path("out/a.tar").metadata().is_ok_and(|file| file.len() > 1000);
+            assert!(names.iter().all(|name| name == "a.tar"), "{fault}: {names:?}");
+            assert!(is_new || names.len() == old.iter().len(), "{fault}: {names:?}");
+            if code == 0 {
+                assert!(is_new && step > 1);
+                break;
+            }
+            step += 1;
+        }
+        sandbox.shell("tar -tf out/a.tar").ok();
+        let mode = sandbox.shell("umask 027; art export HEAD -o out/b.tar && stat -c %a out/b.tar");
+        assert!(mode.stdout.ends_with("640\n"), "{mode}");
+    }
+}
+
+#[test]
 fn export_goes_nowhere_it_can_not_be_read() {
     let sandbox = sandbox();
     assert_snapshot!(sandbox.terminal("art export --color never"), @"
