@@ -9,6 +9,8 @@
 //! A table is a file of fixed records, sorted by key and mapped; see [`RECORD_LEN`]. A new one is
 //! added by each upload that learned something; many are merged into one.
 
+use std::fs::File;
+use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use super::map::{Mapped, map};
@@ -165,7 +167,7 @@ impl StatCache {
         if total > MAX_RECORDS {
             self.write(tmp, fresh.into_iter())?;
         } else {
-            self.write(tmp, Union::new(&fresh, merged))?;
+            self.write(tmp, Union::new(&fresh, merged)?)?;
         }
         debug_assert!(rest.len() + merged.len() == self.tables.len());
         merged.iter().try_for_each(|table| atomic::remove_file(&table.path))
@@ -204,25 +206,39 @@ impl StatCache {
 }
 
 /// The records of several tables in the order of keys; of equal keys the newest.
+///
+/// Tables are read, not mapped: what was mapped and touched would be held until the end.
 struct Union<'a> {
     fresh: &'a [[u8; RECORD_LEN]],
-    tables: &'a [Table],
-    next: Vec<usize>,
+    older: Vec<Source>,
+}
+
+/// A table that is read from its beginning.
+struct Source {
+    reader: BufReader<File>,
+    next: Option<[u8; RECORD_LEN]>,
+}
+
+impl Source {
+    fn open(path: &Path) -> Result<Self> {
+        let mut file = File::open(path).on("open", path)?;
+        file.seek(SeekFrom::Start(MAGIC.len() as u64)).on("read", path)?;
+        let mut source = Source { reader: BufReader::with_capacity(1 << 17, file), next: None };
+        source.advance();
+        Ok(source)
+    }
+
+    /// What can't be read is forgotten.
+    fn advance(&mut self) {
+        let mut record = [0; RECORD_LEN];
+        self.next = self.reader.read_exact(&mut record).is_ok().then_some(record);
+    }
 }
 
 impl<'a> Union<'a> {
-    fn new(fresh: &'a [[u8; RECORD_LEN]], tables: &'a [Table]) -> Self {
-        Union { fresh, tables, next: vec![0; tables.len() + 1] }
-    }
-
-    fn peek(&self, source: usize) -> Option<&'a [u8; RECORD_LEN]> {
-        match source.checked_sub(1) {
-            None => self.fresh.get(self.next[0]),
-            Some(table) => {
-                let at = self.next[source];
-                (at < self.tables[table].len()).then(|| self.tables[table].record(at))
-            }
-        }
+    fn new(fresh: &'a [[u8; RECORD_LEN]], tables: &[Table]) -> Result<Self> {
+        let older = tables.iter().map(|table| Source::open(&table.path)).collect::<Result<_>>()?;
+        Ok(Union { fresh, older })
     }
 }
 
@@ -231,17 +247,20 @@ impl Iterator for Union<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         // Sources are ordered from the newest, and min_by_key gives the first of equals.
-        let sources = 0..self.next.len();
-        let best = sources
-            .clone()
-            .filter_map(|source| self.peek(source))
-            .min_by_key(|record| &record[..KEY_LEN])?;
-        for source in sources {
-            if self.peek(source).is_some_and(|record| record[..KEY_LEN] == best[..KEY_LEN]) {
-                self.next[source] += 1;
+        let older = self.older.iter().filter_map(|source| source.next.as_ref());
+        let best = *self.fresh.first().into_iter().chain(older).min_by_key(|it| &it[..KEY_LEN])?;
+        let is_best = |record: &[u8; RECORD_LEN]| record[..KEY_LEN] == best[..KEY_LEN];
+        if let Some((first, rest)) = self.fresh.split_first()
+            && is_best(first)
+        {
+            self.fresh = rest;
+        }
+        for source in &mut self.older {
+            if source.next.as_ref().is_some_and(is_best) {
+                source.advance();
             }
         }
-        Some(*best)
+        Some(best)
     }
 }
 

@@ -22,7 +22,7 @@ use crate::id::{Id, ObjectHasher, ObjectKind};
 /// Up to so many new objects become loose files.
 const LOOSE_LIMIT: usize = 32;
 /// When so many bytes of new objects are held, they go into a pack early.
-const SPILL_BYTES: usize = 32 << 20;
+const SPILL_BYTES: usize = 16 << 20;
 /// What holding an object costs besides its bytes, roughly.
 const OBJECT_OVERHEAD: usize = 128;
 /// No one writes an object after it has its name.

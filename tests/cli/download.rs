@@ -61,3 +61,50 @@ fn damaged_content_is_not_written_and_the_rest_is() {
     assert!(!sandbox.path("out/bad").exists());
     sandbox.shell("test -z \"$(find out -name '.art-*')\"").ok();
 }
+
+/// Makes directories in each other, `levels` deep, with long names; a file in every fiftieth and in
+/// the last, and a link beside that.
+fn make_deep(root: &std::path::Path, levels: usize) {
+    use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat, symlinkat};
+    use std::io::Write as _;
+    let mode = Mode::from_raw_mode(0o777);
+    std::fs::create_dir(root).unwrap();
+    let mut directory = openat(CWD, root, OFlags::DIRECTORY, Mode::empty()).unwrap();
+    for level in 1..=levels {
+        let name = format!("{level:03}-{}", "n".repeat(196));
+        mkdirat(&directory, &name, mode).unwrap();
+        directory = openat(&directory, &name, OFlags::DIRECTORY, Mode::empty()).unwrap();
+        if level % 50 == 0 || level == levels {
+            let flags = OFlags::CREATE | OFlags::WRONLY;
+            let file = openat(&directory, "file", flags, Mode::from_raw_mode(0o644)).unwrap();
+            std::fs::File::from(file).write_all(format!("level {level}\n").as_bytes()).unwrap();
+        }
+    }
+    symlinkat("file", &directory, "link").unwrap();
+}
+
+#[test]
+fn paths_longer_than_a_system_call_takes_go_there_and_back() {
+    let sandbox = Sandbox::new();
+    sandbox.art("init --project o/p").ok();
+    make_deep(&sandbox.path("tree"), 300);
+    sandbox.art("upload tree -m deep").ok();
+    assert!(sandbox.art("status").ok().stdout.contains("no changes"));
+    let list = sandbox.art("ls -r HEAD").ok();
+    let longest = list.stdout.lines().map(str::len).max();
+    assert!(longest.is_some_and(|length| length > 60_000), "{longest:?}");
+    sandbox.art("fsck --full").ok();
+    sandbox.art("download HEAD --to out").ok();
+    assert!(sandbox.art("download HEAD --to out").ok().stdout.contains("right already"));
+    sandbox.art("export HEAD -o deep.tar").ok();
+    // GNU tar reads such paths, and can't unpack them.
+    let names = sandbox.shell("tar -tf deep.tar").ok().stdout;
+    assert_eq!(names.lines().count(), 301 + 6 + 1);
+    assert_eq!(names.lines().map(str::len).max(), Some("tree/".len() + 300 * 201 + 4));
+    let contents = sandbox.shell("tar -xOf deep.tar").ok().stdout;
+    assert!(contents.contains("level 50\n") && contents.contains("level 300\n"), "{contents}");
+    sandbox.art("upload out/tree --to downloaded").ok();
+    let id =
+        |path: &str| sandbox.git(&format!("--git-dir .artifacts rev-parse HEAD:artifacts/{path}"));
+    assert_eq!(id("downloaded"), id("tree"));
+}

@@ -10,13 +10,13 @@ use crate::id::Id;
 
 impl Snapshot {
     /// Adds the trees to `writer`; returns the root's id. Entries without id are left out: they are
-    /// in `failed`.
-    pub(crate) fn write_trees(&self, writer: &mut ObjectWriter<'_>) -> Result<Id> {
+    /// in `failed`. What was walked is let go of, directory by directory.
+    pub(crate) fn write_trees(&mut self, writer: &mut ObjectWriter<'_>) -> Result<Id> {
         let count = self.walk.directories.len();
         let mut trees: Vec<Option<Id>> = vec![None; count];
         // A directory's number is greater than its parent's, so the children come first here.
         for number in (0..count).rev() {
-            let directory = &self.walk.directories[number];
+            let directory = std::mem::take(&mut self.walk.directories[number]);
             let mut entries = Vec::with_capacity(directory.len());
             for (index, (name, kind)) in directory.iter().enumerate() {
                 let (mode, id) = match kind {

@@ -243,7 +243,7 @@ impl Intake<'_> {
         let outcome = &mut self.outcome;
         outcome.stored.add(snapshot.store(repo, &self.session, progress)?);
         drop(spool);
-        let entry = placement.entry(&snapshot, writer)?;
+        let entry = placement.entry(&mut snapshot, writer)?;
         self.edits.extend(entry.map(|(mode, id)| (placement.to().clone(), mode, id)));
         outcome.files += snapshot.walk.files;
         outcome.bytes += snapshot.walk.bytes;

@@ -78,7 +78,7 @@ impl Placement {
     /// What stands at its place afterwards, its trees added to `writer`; `None` if it can't be read.
     pub(super) fn entry(
         &self,
-        snapshot: &Snapshot,
+        snapshot: &mut Snapshot,
         writer: &mut ObjectWriter<'_>,
     ) -> Result<Option<(EntryMode, Id)>> {
         Ok(match self {

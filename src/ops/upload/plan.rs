@@ -151,7 +151,7 @@ impl Surveyor<'_> {
                 _ => placement.to().clone(),
             });
         }
-        let entry = placement.entry(&snapshot, writer)?;
+        let entry = placement.entry(&mut snapshot, writer)?;
         edits.extend(entry.map(|(mode, id)| (placement.to().clone(), mode, id)));
         survey.files += snapshot.walk.files;
         survey.bytes += snapshot.walk.bytes;
