@@ -15,6 +15,7 @@
 //! | 1 ground | [`config`] | settings in layers, each value knows where it came from |
 //! | 2 stores | [`content`] | chunks, packs, index segments, the stat cache |
 //! | 2 stores | [`history`] | the Git repository: objects, refs, reflog, revisions; the only door to gix |
+//! | 2 stores | [`remote`] | stores elsewhere, the log on them, many writers; the only door to OpenDAL and async |
 //! | 3 | [`repo`] | [`Repository`]: init, open, discover |
 //! | 4 | [`ops`] | one file a verb |
 //! | 5 | `bin/art` | the terminal; the library can't see it |
@@ -88,6 +89,7 @@ pub mod ops;
 pub mod pack;
 pub mod progress;
 pub mod record;
+pub mod remote;
 pub mod repo;
 pub mod suggest;
 pub mod tree_path;

@@ -72,6 +72,41 @@ impl TempFile {
         sync_parent(target)
     }
 
+    /// As [`TempFile::persist`], but only if nothing stands at `target`: returns whether it is
+    /// there now. Of several writers, in any process or on any machine, one is told yes.
+    pub fn persist_new(self, target: &Path) -> Result<bool> {
+        self.file().sync_all().on("sync", &self.path)?;
+        fault::reached("file synced")?;
+        match fs::hard_link(&self.path, target) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
+            Err(error) if has_no_links(&error) => return self.rename_new(target),
+            Err(error) => return Err(error).on("create", target),
+        }
+        fault::reached("file linked")?;
+        sync_parent(target)?;
+        Ok(true)
+    }
+
+    /// The second way to a name that is not taken, for a file system without hard links.
+    #[cfg(target_os = "linux")]
+    fn rename_new(mut self, target: &Path) -> Result<bool> {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        match renameat_with(CWD, &self.path, CWD, target, RenameFlags::NOREPLACE) {
+            Ok(()) => self.path.clear(),
+            Err(rustix::io::Errno::EXIST) => return Ok(false),
+            Err(error) => return Err(error).on("create", target),
+        }
+        fault::reached("file renamed")?;
+        sync_parent(target)?;
+        Ok(true)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn rename_new(self, target: &Path) -> Result<bool> {
+        Err(io::Error::from(io::ErrorKind::Unsupported)).on("link", target)
+    }
+
     /// Gives it its final name in one step without waiting for the disk.
     pub fn rename_to(mut self, target: &Path) -> Result<()> {
         if self.path.as_os_str().is_empty() {
@@ -90,6 +125,15 @@ impl TempFile {
         }
         renamed
     }
+}
+
+/// Whether a link failed because this file system has none.
+fn has_no_links(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let code = error.raw_os_error();
+    [Errno::PERM, Errno::OPNOTSUPP, Errno::NOSYS, Errno::INVAL]
+        .iter()
+        .any(|errno| code == Some(errno.raw_os_error()))
 }
 
 impl Write for TempFile {

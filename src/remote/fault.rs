@@ -1,0 +1,146 @@
+//! A store that fails as it is told: for tests of what stands on top.
+
+use std::io::Read;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+
+use super::object_store::{Abilities, Failure, Listed, ObjectStore};
+use super::traffic::Traffic;
+use crate::error::{Error, ErrorKind};
+
+/// What happens to a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// It does not reach the store; another attempt may.
+    Fails,
+    /// It is refused, and would be again.
+    Refused,
+    /// It does not reach the store, and that is known only after a while.
+    Hangs,
+    /// It is done, but its answer is lost.
+    AnswerLost,
+    /// Only half of it arrives: of an upload nothing becomes visible, of a download the start.
+    Cut,
+}
+
+/// The kinds of request, to aim at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Request {
+    /// [`ObjectStore::read`]
+    Read,
+    /// [`ObjectStore::write`] and [`ObjectStore::stream`]
+    Write,
+    /// [`ObjectStore::create`]
+    Create,
+    /// [`ObjectStore::size`]
+    Size,
+    /// [`ObjectStore::list`]
+    List,
+    /// [`ObjectStore::delete`]
+    Delete,
+}
+
+/// Decides what happens to the request with this number (from 0) about this key.
+pub type Script = dyn Fn(u64, Request, &str) -> Option<Fault> + Send + Sync;
+
+/// A store whose requests fail by a script.
+pub struct FaultStore {
+    inner: Arc<dyn ObjectStore>,
+    script: Box<Script>,
+    asked: AtomicU64,
+}
+
+impl FaultStore {
+    /// `inner`, with faults by `script`.
+    pub fn new(
+        inner: Arc<dyn ObjectStore>,
+        script: impl Fn(u64, Request, &str) -> Option<Fault> + Send + Sync + 'static,
+    ) -> Self {
+        FaultStore { inner, script: Box::new(script), asked: AtomicU64::new(0) }
+    }
+
+    /// How many requests were made so far.
+    pub fn asked(&self) -> u64 {
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    fn run<T>(
+        &self,
+        request: Request,
+        key: &str,
+        ask: impl FnOnce(&dyn ObjectStore) -> Result<T, Failure>,
+        cut: impl FnOnce(T) -> T,
+    ) -> Result<T, Failure> {
+        let number = self.asked.fetch_add(1, Ordering::SeqCst);
+        let Some(fault) = (self.script)(number, request, key) else {
+            return ask(self.inner.as_ref());
+        };
+        let error = |what: &str| {
+            Error::new(ErrorKind::Unavailable, format!("rehearsed: {what} at {request:?} '{key}'"))
+        };
+        match fault {
+            Fault::Fails => Err(Failure::Temporary(error("no connection"))),
+            Fault::Refused => {
+                Err(Failure::Permanent(error("refused").with_kind(ErrorKind::Unauthorized)))
+            }
+            Fault::Hangs => {
+                std::thread::sleep(std::time::Duration::from_millis(20));
+                Err(Failure::Temporary(error("timeout")))
+            }
+            Fault::AnswerLost => {
+                let _ = ask(self.inner.as_ref());
+                Err(Failure::Temporary(error("lost answer")))
+            }
+            Fault::Cut if request == Request::Read => ask(self.inner.as_ref()).map(cut),
+            Fault::Cut => Err(Failure::Temporary(error("cut"))),
+        }
+    }
+}
+
+impl ObjectStore for FaultStore {
+    fn abilities(&self) -> Abilities {
+        self.inner.abilities()
+    }
+
+    fn traffic(&self) -> &Traffic {
+        self.inner.traffic()
+    }
+
+    fn read(&self, key: &str, range: Option<Range<u64>>, limit: u64) -> Result<Bytes, Failure> {
+        let ask = |inner: &dyn ObjectStore| inner.read(key, range, limit);
+        self.run(Request::Read, key, ask, |body| body.slice(..body.len() / 2))
+    }
+
+    fn write(&self, key: &str, body: Bytes) -> Result<(), Failure> {
+        self.run(Request::Write, key, |inner| inner.write(key, body), |answer| answer)
+    }
+
+    fn create(&self, key: &str, body: Bytes) -> Result<(), Failure> {
+        self.run(Request::Create, key, |inner| inner.create(key, body), |answer| answer)
+    }
+
+    fn stream(&self, key: &str, size: u64, source: &mut dyn Read) -> Result<(), Failure> {
+        self.run(Request::Write, key, |inner| inner.stream(key, size, source), |answer| answer)
+    }
+
+    fn size(&self, key: &str) -> Result<u64, Failure> {
+        self.run(Request::Size, key, |inner| inner.size(key), |answer| answer)
+    }
+
+    fn list(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Listed>, Failure> {
+        self.run(Request::List, prefix, |inner| inner.list(prefix, after, limit), |answer| answer)
+    }
+
+    fn delete(&self, keys: &[String]) -> Result<(), Failure> {
+        let shown = keys.first().map_or("", String::as_str).to_owned();
+        self.run(Request::Delete, &shown, |inner| inner.delete(keys), |answer| answer)
+    }
+}

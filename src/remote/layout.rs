@@ -1,0 +1,222 @@
+//! Where on a remote each thing is, and `art.toml`, which says that it is one.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::Id;
+
+/// The number of the format of all files on a remote that this program reads and writes.
+pub const FORMAT: u32 = 1;
+
+/// The key of the file that makes a store a remote.
+pub const ART_TOML: &str = "art.toml";
+/// The directory of the log.
+pub const LOG: &str = "log/";
+/// The directory of the checkpoints.
+pub const CHECKPOINT: &str = "checkpoint/";
+/// The key of the file that names a recent checkpoint.
+pub const LATEST: &str = "checkpoint/latest.toml";
+
+/// The key of a content pack.
+pub fn pack_key(id: Id) -> String {
+    fan_out("packs", id, "tar.zst")
+}
+
+/// The key of a Git pack of commits, trees and records.
+pub fn meta_key(id: Id) -> String {
+    fan_out("meta", id, "pack")
+}
+
+/// The key of an index segment.
+pub fn segment_key(id: Id) -> String {
+    fan_out("index", id, "idx")
+}
+
+fn fan_out(directory: &str, id: Id, extension: &str) -> String {
+    let hex = id.to_hex();
+    format!("{directory}/{}/{hex}.{extension}", &hex[..2])
+}
+
+/// How writers take turns on a remote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Protocol {
+    /// One entry at each number: the store creates exclusively.
+    Linear,
+    /// Several entries may stand at one number, and are folded in the order of their write ids.
+    Siblings,
+}
+
+/// The name of an entry in the log. Entries are folded in the order of their names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EntryName {
+    /// Its number, from 1.
+    pub number: u64,
+    /// Its write id, where entries at one number can be siblings.
+    pub write: Option<Uuid>,
+}
+
+impl EntryName {
+    /// Its key.
+    pub fn key(&self) -> String {
+        match &self.write {
+            None => format!("{LOG}{:020}.toml", self.number),
+            Some(write) => format!("{LOG}{:020}.{write}.toml", self.number),
+        }
+    }
+
+    /// The entry whose key this is, if it is one's.
+    pub fn of_key(key: &str) -> Option<Self> {
+        let stem = key.strip_prefix(LOG)?.strip_suffix(".toml")?;
+        let (number, write) = match stem.split_once('.') {
+            None => (stem, None),
+            Some((number, write)) => (number, Some(write.parse().ok()?)),
+        };
+        let name = EntryName { number: number.parse().ok().filter(|number| *number > 0)?, write };
+        // Each entry has one name: no other spelling of a number or a write id.
+        (name.key() == key).then_some(name)
+    }
+}
+
+/// What `art.toml` says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ArtToml {
+    /// [`FORMAT`]
+    pub format: u32,
+    /// How objects are named: `sha256`.
+    pub objects: String,
+    /// How writers take turns, until an entry of the log says otherwise.
+    pub log: Protocol,
+    /// Keys that this program does not know.
+    #[serde(flatten)]
+    pub extra: toml::Table,
+}
+
+impl ArtToml {
+    /// The longest one, in bytes.
+    pub const MAX_LEN: u64 = 64 << 10;
+
+    /// What a new remote gets.
+    pub fn new(log: Protocol) -> Self {
+        ArtToml { format: FORMAT, objects: "sha256".to_owned(), log, extra: toml::Table::new() }
+    }
+
+    /// The bytes of the file.
+    pub fn encode(&self) -> Result<Vec<u8>> {
+        toml::to_string(self)
+            .map(String::into_bytes)
+            .map_err(|error| Error::internal(format!("cannot write {ART_TOML}")).with_source(error))
+    }
+
+    /// Reads the bytes of the file.
+    pub fn decode(bytes: &[u8]) -> Result<Self> {
+        let read: Self = decode_toml(ART_TOML, bytes)?;
+        if read.objects != "sha256" {
+            let message = "the remote names its objects in a way that this art does not know";
+            return Err(Error::new(ErrorKind::Unsupported, message)
+                .with_hint("install the newest art and try again"));
+        }
+        Ok(read)
+    }
+}
+
+/// Reads a file of a remote: that of a newer program is told apart from a damaged one.
+pub(super) fn decode_toml<T: serde::de::DeserializeOwned>(key: &str, bytes: &[u8]) -> Result<T> {
+    #[derive(Deserialize)]
+    struct Head {
+        format: i64,
+    }
+    let text =
+        std::str::from_utf8(bytes).map_err(|_| damaged(key, "it is not UTF-8".to_owned()))?;
+    let head: Head = toml::from_str(text).map_err(|error| damaged(key, short(&error)))?;
+    match head.format {
+        format if format == i64::from(FORMAT) => {
+            toml::from_str(text).map_err(|error| damaged(key, short(&error)))
+        }
+        format if format > i64::from(FORMAT) => Err(newer(key, format)),
+        format => Err(damaged(key, format!("it says format {format}, which never was"))),
+    }
+}
+
+fn newer(key: &str, format: i64) -> Error {
+    let message = format!("'{key}' on the remote has format {format}: it was made by a newer art");
+    Error::new(ErrorKind::Unsupported, message).with_hint("install the newest art and try again")
+}
+
+/// The error for a file of a remote that is not what it should be.
+pub(super) fn damaged(key: &str, why: String) -> Error {
+    Error::corrupt(format!("'{key}' on the remote is damaged"))
+        .with_source(Error::corrupt(why))
+        .with_hint("art fsck --remote")
+}
+
+fn short(error: &toml::de::Error) -> String {
+    let text = error.message().escape_debug().to_string();
+    text.chars().take(200).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn keys_are_those_of_the_format() {
+        let id = Id::EMPTY_TREE;
+        assert_eq!(pack_key(id), format!("packs/6e/{id}.tar.zst"));
+        assert_eq!(meta_key(id), format!("meta/6e/{id}.pack"));
+        assert_eq!(segment_key(id), format!("index/6e/{id}.idx"));
+        let name = EntryName { number: 12, write: None };
+        assert_eq!(name.key(), "log/00000000000000000012.toml");
+        let name = EntryName { number: 12, write: Some(Uuid::nil()) };
+        assert_eq!(
+            name.key(),
+            "log/00000000000000000012.00000000-0000-0000-0000-000000000000.toml"
+        );
+    }
+
+    #[test]
+    fn a_newer_remote_is_told_apart_from_a_damaged_one() {
+        let new = ArtToml::new(Protocol::Linear);
+        let bytes = new.encode().unwrap();
+        assert_eq!(bytes, b"format = 1\nobjects = \"sha256\"\nlog = \"linear\"\n");
+        assert_eq!(ArtToml::decode(&bytes).unwrap(), new);
+        let newer = ArtToml::decode(b"format = 2\nobjects = 5\n").unwrap_err();
+        assert_eq!(newer.kind(), ErrorKind::Unsupported);
+        assert!(newer.message().contains("made by a newer art"));
+        for damaged in [&b"format = 0"[..], b"", b"format = 1", b"\xff", b"format = \"x\""] {
+            assert_eq!(ArtToml::decode(damaged).unwrap_err().kind(), ErrorKind::Corrupt);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn names_of_entries_round_trip(number in 1u64.., write in any::<Option<u128>>()) {
+            let name = EntryName { number, write: write.map(Uuid::from_u128) };
+            prop_assert_eq!(EntryName::of_key(&name.key()), Some(name));
+        }
+
+        #[test]
+        fn names_sort_as_entries_are_folded(
+            a in (1u64..9, any::<Option<u128>>()),
+            b in (1u64..9, any::<Option<u128>>()),
+        ) {
+            let name = |(number, write): (u64, Option<u128>)| EntryName {
+                number,
+                write: write.map(Uuid::from_u128),
+            };
+            let (a, b) = (name(a), name(b));
+            if a.number != b.number || a.write.is_some() == b.write.is_some() {
+                prop_assert_eq!(a.cmp(&b), a.key().cmp(&b.key()));
+            }
+        }
+
+        #[test]
+        fn other_names_are_none(text in "log/[0-9a-f.]{1,30}.toml") {
+            if let Some(name) = EntryName::of_key(&text) {
+                prop_assert_eq!(name.key(), text);
+            }
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! An entry of the log: what one push did, as a TOML file that is never changed.
+//!
+//! ```toml
+//! format = 1
+//! number = 12
+//! write = "5b0d…"                     # unique for each push
+//! who = "Ada <ada@example.com>"
+//! when = "2026-11-21T08:30:00Z"
+//! message = "push"
+//! seen = ["c2a1…"]                    # the write ids of the newest entries its writer knew
+//! refs = ["OLD NEW refs/runs/o/p/r"]  # commits, or `-` for none
+//! settled = ["COMMIT refs/…"]         # sides of conflicts that this entry ends
+//! packs = ["ID SIZE"]                 # what it adds: content packs, Git packs, index segments
+//! meta = ["ID SIZE"]
+//! segments = ["ID SIZE"]
+//! retired = ["ID"]                    # packs that are deleted after a while
+//! log = "siblings"                    # from here on several entries may stand at one number
+//! # sha256 64 digits                  # of all bytes before: a part of an entry is not an entry
+//! ```
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use uuid::Uuid;
+
+use super::super::layout::{EntryName, FORMAT, Protocol, damaged, decode_toml};
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+use crate::id::{Digest, Id};
+use crate::name::RefName;
+
+/// The longest entry, in bytes: room for some 150,000 refs.
+pub(super) const MAX_LEN: u64 = 32 << 20;
+/// The most values in an entry: a bound on the memory that a hostile one takes.
+const MAX_VALUES: usize = 400_000;
+
+/// A ref that moves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefMove {
+    /// Which one.
+    pub name: RefName,
+    /// Its commit before; `None` if it was not there.
+    pub old: Option<Id>,
+    /// Its commit after; `None` if it is deleted.
+    pub new: Option<Id>,
+}
+
+/// A file on the remote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Stored {
+    /// What it is named by.
+    pub id: Id,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+/// A side of a conflict that is settled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled {
+    /// The ref.
+    pub name: RefName,
+    /// The commit that lost; `None` for a deletion that lost.
+    pub commit: Option<Id>,
+}
+
+/// What one push did.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// [`FORMAT`]
+    pub format: u32,
+    /// Its place in the log, from 1.
+    pub number: u64,
+    /// What tells it from every other entry, also from another one at its number.
+    pub write: Uuid,
+    /// Who pushed, as `NAME <ADDRESS>`.
+    pub who: String,
+    /// When, by the clock of who pushed.
+    pub when: Timestamp,
+    /// Why, in a few words.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
+    /// The write ids of the newest entries that its writer had read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seen: Vec<Uuid>,
+    /// Changes how writers take turns from the next number on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<Protocol>,
+    /// The refs it moves: all of them or, if the entry is not there, none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refs: Vec<RefMove>,
+    /// The sides of conflicts that it ends.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub settled: Vec<Settled>,
+    /// The content packs it adds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub packs: Vec<Stored>,
+    /// The Git packs it adds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub meta: Vec<Stored>,
+    /// The index segments it adds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub segments: Vec<Stored>,
+    /// The files that nobody may rely on any more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retired: Vec<Id>,
+    /// Keys that this program does not know.
+    #[serde(flatten)]
+    pub extra: toml::Table,
+}
+
+/// How the last line begins.
+const CHECKSUM: &str = "# sha256 ";
+/// Its length: the digits and the line feed too.
+const CHECKSUM_LEN: usize = CHECKSUM.len() + Id::HEX_LEN + 1;
+
+impl Entry {
+    /// The bytes of its file.
+    pub fn encode(&self) -> Result<Vec<u8>> {
+        let mut text = toml::to_string(self)
+            .map_err(|error| Error::internal("cannot write a log entry").with_source(error))?;
+        let digest = Digest::of(text.as_bytes());
+        text.push_str(&format!("{CHECKSUM}{digest}\n"));
+        let values = self.refs.len() + self.packs.len() + self.meta.len() + self.segments.len();
+        if text.len() as u64 > MAX_LEN || values > MAX_VALUES / 2 {
+            let message = format!("the push moves {} refs: too many at once", self.refs.len());
+            return Err(Error::invalid(message).with_hint("push some refs first: art push REF…"));
+        }
+        Ok(text.into_bytes())
+    }
+
+    /// Reads the bytes of the file `key`.
+    pub fn decode(key: &str, bytes: &[u8]) -> Result<Self> {
+        let body = if is_whole(bytes) {
+            &bytes[..bytes.len() - CHECKSUM_LEN]
+        } else {
+            // What a newer program wrote may end otherwise, and says so.
+            decode_toml::<toml::Table>(key, bytes)?;
+            return Err(damaged(key, "it ends early or was changed".to_owned()));
+        };
+        let values = body.iter().filter(|byte| matches!(byte, b',' | b'=' | b'[')).count();
+        if values > MAX_VALUES || bytes.len() as u64 > MAX_LEN {
+            return Err(damaged(key, format!("it has {values} values; {MAX_VALUES} is the most")));
+        }
+        let entry: Entry = decode_toml(key, body)?;
+        if entry.format != FORMAT || entry.number == 0 {
+            return Err(damaged(key, format!("it says it is entry {}", entry.number)));
+        }
+        Ok(entry)
+    }
+
+    /// As [`Entry::decode`], for the entry that must have this name.
+    pub fn decode_named(name: &EntryName, bytes: &[u8]) -> Result<Self> {
+        let key = name.key();
+        let entry = Self::decode(&key, bytes)?;
+        if entry.number != name.number || name.write.is_some_and(|write| write != entry.write) {
+            let why = format!("it says it is entry {} of {}", entry.number, entry.write);
+            return Err(damaged(&key, why));
+        }
+        Ok(entry)
+    }
+}
+
+/// Whether these are all the bytes of an entry: where a store has no atomic write, a file without
+/// its last line is still being written, or never will be, and counts as not there.
+pub(super) fn is_whole(bytes: &[u8]) -> bool {
+    let Some((body, line)) = bytes.split_last_chunk::<CHECKSUM_LEN>() else { return false };
+    let digits = line.strip_prefix(CHECKSUM.as_bytes()).and_then(|rest| rest.strip_suffix(b"\n"));
+    digits.and_then(Id::from_hex).is_some_and(|digest| digest == Digest::of(body))
+}
+
+/// A commit as one word, `-` for none.
+pub(super) struct Word(pub(super) Option<Id>);
+
+impl fmt::Display for Word {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(id) => id.fmt(f),
+            None => f.write_str("-"),
+        }
+    }
+}
+
+impl FromStr for Word {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        if text == "-" { Ok(Word(None)) } else { text.parse().map(|id| Word(Some(id))) }
+    }
+}
+
+/// The words of a line, exactly `N`.
+pub(super) fn words<const N: usize>(line: &str) -> Result<[&str; N]> {
+    let all: Vec<&str> = line.splitn(N, ' ').collect();
+    all.try_into().map_err(|_| {
+        let shown: String = line.chars().take(80).collect();
+        Error::corrupt(format!("'{}' has not {N} words", shown.escape_debug()))
+    })
+}
+
+/// The number that `text` is, in the one way we write it.
+pub(super) fn number(text: &str) -> Result<u64> {
+    let number = text.parse::<u64>().ok().filter(|number| number.to_string() == text);
+    number.ok_or_else(|| Error::corrupt(format!("'{}' is no number", text.escape_debug())))
+}
+
+impl fmt::Display for RefMove {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", Word(self.old), Word(self.new), self.name)
+    }
+}
+
+impl FromStr for RefMove {
+    type Err = Error;
+
+    fn from_str(line: &str) -> Result<Self> {
+        let [old, new, name] = words(line)?;
+        let commit = |word: &str| word.parse::<Word>().map(|word| word.0);
+        Ok(RefMove { name: name.parse()?, old: commit(old)?, new: commit(new)? })
+    }
+}
+
+impl fmt::Display for Stored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.id, self.size)
+    }
+}
+
+impl FromStr for Stored {
+    type Err = Error;
+
+    fn from_str(line: &str) -> Result<Self> {
+        let [id, size] = words(line)?;
+        Ok(Stored { id: id.parse()?, size: number(size)? })
+    }
+}
+
+impl fmt::Display for Settled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", Word(self.commit), self.name)
+    }
+}
+
+impl FromStr for Settled {
+    type Err = Error;
+
+    fn from_str(line: &str) -> Result<Self> {
+        let [commit, name] = words(line)?;
+        Ok(Settled { name: name.parse()?, commit: commit.parse::<Word>()?.0 })
+    }
+}
+
+macro_rules! as_line {
+    ($($type:ty),*) => {$(
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let line = String::deserialize(deserializer)?;
+                line.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    )*};
+}
+
+pub(super) use as_line;
+
+as_line!(RefMove, Stored, Settled);

@@ -1,0 +1,134 @@
+//! The log of a remote: its entries, what they come to, and how many writers add to it.
+//!
+//! * [`entry`](Entry): what one push did, as a file that is never changed.
+//! * [`Fold`]: what all entries come to. [`State`]: a fold that more entries are added to.
+//! * [`Log::refresh`] reads what is new: one request if nothing is.
+//! * [`Log::commit`] adds an entry: one request if nobody else does at the same time. That one
+//!   write moves all refs of a push, or none.
+
+mod checkpoint;
+mod commit;
+mod entry;
+mod fold;
+mod read;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use bytes::Bytes;
+
+use super::layout::{ART_TOML, ArtToml, LATEST, Protocol};
+use super::store::Store;
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::Digest;
+
+pub use commit::{Commit, Committed, Proposal};
+pub use entry::{Entry, RefMove, Settled, Stored};
+pub use fold::{Conflict, Fold, Retired};
+pub use read::News;
+pub use state::State;
+
+/// At every so many entries the writer of one writes a checkpoint.
+const EVERY: u64 = 64;
+
+/// The log of one remote.
+#[derive(Debug, Clone)]
+pub struct Log {
+    store: Store,
+    made: ArtToml,
+}
+
+impl Log {
+    /// The log on `store`, or `None` if there is no remote yet. One request.
+    pub fn try_open(store: Store) -> Result<Option<Self>> {
+        let Some(bytes) = store.try_read(ART_TOML, ArtToml::MAX_LEN)? else { return Ok(None) };
+        Ok(Some(Log { made: ArtToml::decode(&bytes)?, store }))
+    }
+
+    /// The log on `store`; fails if there is no remote.
+    pub fn open(store: Store) -> Result<Self> {
+        let name = store.name().to_owned();
+        Self::try_open(store)?.ok_or_else(|| {
+            Error::not_found(format!("there is no remote at {name}"))
+                .with_hint("a first push makes one: art push")
+        })
+    }
+
+    /// Opens the log on `store`, or makes `store` a remote whose writers take turns by `protocol`.
+    pub fn open_or_make(store: Store, protocol: Protocol) -> Result<Self> {
+        if let Some(log) = Self::try_open(store.clone())? {
+            return Ok(log);
+        }
+        if !store.abilities().write {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                format!("{} can only be read, and there is no remote", store.name()),
+            ));
+        }
+        let bytes = Bytes::from(ArtToml::new(protocol).encode()?);
+        match protocol {
+            // Whoever comes second finds the file of the first.
+            Protocol::Linear => drop(store.create(ART_TOML, &bytes)?),
+            Protocol::Siblings => store.write(ART_TOML, bytes)?,
+        }
+        Self::open(store)
+    }
+
+    /// The store that it is on.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// What `art.toml` says.
+    pub fn made(&self) -> &ArtToml {
+        &self.made
+    }
+
+    /// A state to start from: that of the newest checkpoint, or empty. Two requests, one where there is no
+    /// checkpoint yet. [`Log::refresh`] goes on from there.
+    pub fn load(&self) -> Result<State> {
+        // A checkpoint saves time and nothing else: one that can't be used is passed over.
+        match self.newest_checkpoint() {
+            Ok(Some(state)) => Ok(state),
+            Err(error) if !matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::NotFound) => {
+                Err(error)
+            }
+            Ok(None) | Err(_) => Ok(State::empty(self.made.log)),
+        }
+    }
+
+    fn newest_checkpoint(&self) -> Result<Option<State>> {
+        let length = checkpoint::Latest::MAX_LEN;
+        let Some(bytes) = self.store.try_read(LATEST, length)? else { return Ok(None) };
+        let latest: checkpoint::Latest = super::layout::decode_toml(LATEST, &bytes)?;
+        let key = latest.key();
+        let bytes = self.store.read(&key, checkpoint::MAX_LEN)?;
+        if Digest::of(&bytes) != latest.id {
+            return Err(super::layout::damaged(&key, "it is not what its name says".to_owned()));
+        }
+        checkpoint::decode(&key, &bytes).map(Some)
+    }
+
+    /// Writes a checkpoint of `state` for other readers: the checkpoint, then the hint to it.
+    pub fn write_checkpoint(&self, state: &State) -> Result<()> {
+        let bytes = Bytes::from(checkpoint::encode(state, false)?);
+        let latest = checkpoint::latest_of(state, &bytes);
+        let hint = toml::to_string(&latest)
+            .map_err(|error| Error::internal("cannot write a checkpoint").with_source(error))?;
+        self.store.write(&latest.key(), bytes)?;
+        self.store.write(LATEST, hint)
+    }
+}
+
+impl State {
+    /// The state as bytes, to go on from later. They are this reader's own: a copy that is lost or
+    /// damaged costs time and nothing else.
+    pub fn encode(&self) -> Result<Vec<u8>> {
+        checkpoint::encode(self, true)
+    }
+
+    /// Reads what [`State::encode`] wrote.
+    pub fn decode(bytes: &[u8]) -> Result<Self> {
+        checkpoint::decode("the saved state of a remote", bytes)
+    }
+}

@@ -1,0 +1,176 @@
+//! Reading what is new in the log.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::super::layout::{EntryName, LOG, Protocol};
+use super::Log;
+use super::entry::{Entry, MAX_LEN, is_whole};
+use super::state::{KEPT, State};
+use crate::error::{Error, ErrorKind, Result};
+
+/// The most entries that are listed.
+const MAX_ENTRIES: usize = 1_000_000;
+/// The most entries that are asked for at once beyond those that are known to be there.
+const AHEAD: u64 = 32;
+
+/// What a refresh brought.
+#[derive(Debug, Default)]
+pub struct News {
+    /// The entries that were added, in the order of their names.
+    pub entries: Vec<Arc<Entry>>,
+    /// The state was built again from the start, because what it was built from is not what is
+    /// there: an entry came later than expected, or one was replaced. All entries are in `entries`.
+    pub started_over: bool,
+    /// The numbers at which an entry was replaced by another after this reader had seen it.
+    pub replaced: Vec<u64>,
+}
+
+impl Log {
+    /// Reads the entries that are not in `state` yet. One request if there is none.
+    ///
+    /// On a failure `state` is a state of the log nevertheless, if an older one.
+    pub fn refresh(&self, state: &mut State) -> Result<News> {
+        let mut news = News::default();
+        if state.now.protocol == Protocol::Linear {
+            self.follow(state, &mut news)?;
+        }
+        // An entry may have said that from here on there are siblings.
+        if state.now.protocol == Protocol::Siblings {
+            self.gather(state, &mut news)?;
+        }
+        Ok(news)
+    }
+
+    /// Reads on from the newest entry, one number after the other, with more and more requests at
+    /// the same time.
+    fn follow(&self, state: &mut State, news: &mut News) -> Result<()> {
+        let mut ahead = 1;
+        loop {
+            let first = next_number(state)?;
+            let numbers: Vec<EntryName> = (first..first.saturating_add(ahead))
+                .map(|number| EntryName { number, write: None })
+                .collect();
+            let read = |name: &EntryName| self.store.try_read(&name.key(), MAX_LEN);
+            let bodies = self.store.at_once(&numbers, &read)?;
+            for (name, body) in numbers.iter().zip(bodies) {
+                let Some(body) = body else { return Ok(()) };
+                let entry = Arc::new(Entry::decode_named(name, &body)?);
+                if !news.started_over && self.was_replaced(state, &entry)? {
+                    return self.start_over(state, news);
+                }
+                state.append(*name, &entry);
+                news.entries.push(entry);
+                if state.now.protocol != Protocol::Linear {
+                    return Ok(());
+                }
+            }
+            ahead = (2 * ahead).min(AHEAD);
+        }
+    }
+
+    /// Whether the newest entry of `state` is not the one that is there: `next`, whose writer had
+    /// seen another one, makes that worth a look.
+    fn was_replaced(&self, state: &State, next: &Entry) -> Result<bool> {
+        let (Some(last), Some(write)) = (state.now.last, state.now.last_write) else {
+            return Ok(false);
+        };
+        if next.seen.contains(&write) {
+            return Ok(false);
+        }
+        let there = self.store.try_read(&last.key(), MAX_LEN)?;
+        let there = there.map(|bytes| Entry::decode_named(&last, &bytes)).transpose()?;
+        Ok(there.is_none_or(|there| there.write != write))
+    }
+
+    /// Builds the state from the first entry on.
+    fn start_over(&self, state: &mut State, news: &mut News) -> Result<()> {
+        if state.window.is_none() {
+            news.replaced.push(state.now.number());
+        }
+        let mut fresh = State::empty(self.made.log);
+        let mut all = News { started_over: true, ..News::default() };
+        if fresh.now.protocol == Protocol::Linear {
+            self.follow(&mut fresh, &mut all)?;
+        }
+        if fresh.now.protocol == Protocol::Siblings {
+            self.gather(&mut fresh, &mut all)?;
+        }
+        *state = fresh;
+        news.entries = all.entries;
+        news.started_over = true;
+        Ok(())
+    }
+
+    /// Lists the log and reads what is not in the state.
+    fn gather(&self, state: &mut State, news: &mut News) -> Result<()> {
+        let listed = self.store.list(LOG, None, MAX_ENTRIES)?;
+        let names: BTreeSet<EntryName> =
+            listed.iter().filter_map(|listed| EntryName::of_key(&listed.key)).collect();
+        state.open_window();
+        let Some(window) = &state.window else { return Ok(()) };
+        let late_torn = window.torn.iter().any(|name| Some(*name) <= window.base.last);
+        if window.names_to(window.base.last, &names) != window.names && !news.started_over {
+            return self.start_over(state, news);
+        }
+        let is_known = |name: &&EntryName| {
+            window.entries.contains_key(name)
+                || (Some(**name) <= window.base.last && !window.torn.contains(name))
+        };
+        let missing: Vec<EntryName> =
+            names.iter().filter(|name| !is_known(name)).copied().collect();
+        for (index, chunk) in missing.chunks(KEPT).enumerate() {
+            let added = self.read_named(chunk, state)?;
+            let is_late = |(name, _): &(EntryName, Arc<Entry>)| {
+                let base = state.window.as_ref().and_then(|window| window.base.last);
+                late_torn && Some(*name) <= base
+            };
+            if added.iter().any(is_late) && !news.started_over {
+                return self.start_over(state, news);
+            }
+            news.entries.extend(added.iter().map(|(_, entry)| Arc::clone(entry)));
+            state.insert(added);
+            let still_missing = missing.get((index + 1) * KEPT).copied();
+            state.shrink(&names, still_missing);
+        }
+        if missing.is_empty() {
+            // Entries of this reader's own come another way.
+            state.shrink(&names, None);
+        }
+        Ok(())
+    }
+
+    /// Reads entries; those of which only a part is there are noted in `state`.
+    fn read_named(
+        &self,
+        names: &[EntryName],
+        state: &mut State,
+    ) -> Result<Vec<(EntryName, Arc<Entry>)>> {
+        let read = |name: &EntryName| self.store.try_read(&name.key(), MAX_LEN);
+        let bodies: Vec<Option<Bytes>> = self.store.at_once(names, &read)?;
+        let mut whole = Vec::new();
+        for (name, body) in names.iter().zip(bodies) {
+            let body = body.unwrap_or_default();
+            let torn = state.window.as_mut().map(|window| &mut window.torn);
+            match torn {
+                // A log entry that a newer program wrote is none that can be passed over.
+                Some(torn) if !is_whole(&body) && !is_newer(name, &body) => {
+                    torn.insert(*name);
+                }
+                _ => whole.push((*name, Arc::new(Entry::decode_named(name, &body)?))),
+            }
+        }
+        Ok(whole)
+    }
+}
+
+fn is_newer(name: &EntryName, body: &[u8]) -> bool {
+    Entry::decode_named(name, body).is_err_and(|error| error.kind() == ErrorKind::Unsupported)
+}
+
+/// The number of the next entry.
+pub(super) fn next_number(state: &State) -> Result<u64> {
+    state.now.number().checked_add(1).ok_or_else(|| Error::corrupt("the log has no number left"))
+}

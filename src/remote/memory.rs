@@ -1,0 +1,160 @@
+//! A store in this process's memory: for tests and for trying things out.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::Read;
+use std::ops::{Bound, Range};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+
+use super::object_store::{
+    Abilities, Failure, Listed, ObjectStore, check_key, too_long, too_many, too_short,
+};
+use super::traffic::Traffic;
+use crate::error::Error;
+
+/// How a [`MemoryStore`] treats writers that create one object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Honesty {
+    /// One wins, the others are told.
+    #[default]
+    Honest,
+    /// Who comes after another is told; of those that come at once, several win.
+    Races,
+    /// Everyone wins and replaces what is there.
+    Ignores,
+    /// It says that it can't.
+    Declines,
+}
+
+/// Objects in memory, shared by all that know it under one name.
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    objects: Mutex<BTreeMap<String, Bytes>>,
+    honesty: Honesty,
+    traffic: Traffic,
+}
+
+static NAMED: LazyLock<Mutex<HashMap<String, Arc<MemoryStore>>>> = LazyLock::new(Mutex::default);
+
+impl MemoryStore {
+    /// An empty store of its own.
+    pub fn new(honesty: Honesty) -> Self {
+        MemoryStore { honesty, ..MemoryStore::default() }
+    }
+
+    /// The store that everyone in this process means by `name`.
+    pub fn named(name: &str) -> Arc<Self> {
+        let mut named = NAMED.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(named.entry(name.to_owned()).or_default())
+    }
+
+    fn objects(&self) -> MutexGuard<'_, BTreeMap<String, Bytes>> {
+        self.objects.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ObjectStore for MemoryStore {
+    fn abilities(&self) -> Abilities {
+        Abilities { create: self.honesty != Honesty::Declines, ..Abilities::ALL }
+    }
+
+    fn traffic(&self) -> &Traffic {
+        &self.traffic
+    }
+
+    fn read(&self, key: &str, range: Option<Range<u64>>, limit: u64) -> Result<Bytes, Failure> {
+        self.traffic.request(0);
+        let body = self.objects().get(key).cloned().ok_or(Failure::Absent)?;
+        let length = body.len() as u64;
+        let wanted = range.unwrap_or(0..length);
+        if wanted.end - wanted.start > limit {
+            return Err(too_long(key, limit));
+        }
+        if wanted.end > length {
+            return Err(too_short(key, &wanted, length.saturating_sub(wanted.start)));
+        }
+        self.traffic.answer(wanted.end - wanted.start);
+        Ok(body.slice(wanted.start as usize..wanted.end as usize))
+    }
+
+    fn write(&self, key: &str, body: Bytes) -> Result<(), Failure> {
+        check_key(key)?;
+        self.traffic.request(body.len() as u64);
+        self.objects().insert(key.to_owned(), body);
+        Ok(())
+    }
+
+    fn create(&self, key: &str, body: Bytes) -> Result<(), Failure> {
+        check_key(key)?;
+        match self.honesty {
+            Honesty::Ignores => return self.write(key, body),
+            Honesty::Declines => {
+                let message = "the store can't create an object only if it is absent";
+                let error = Error::new(crate::ErrorKind::Unsupported, message);
+                return Err(Failure::Permanent(error));
+            }
+            Honesty::Honest | Honesty::Races => self.traffic.request(body.len() as u64),
+        }
+        if self.honesty == Honesty::Races {
+            if self.objects().contains_key(key) {
+                return Err(Failure::Taken);
+            }
+            std::thread::sleep(std::time::Duration::from_millis(1));
+            self.objects().insert(key.to_owned(), body);
+            return Ok(());
+        }
+        let mut objects = self.objects();
+        if objects.contains_key(key) {
+            return Err(Failure::Taken);
+        }
+        objects.insert(key.to_owned(), body);
+        Ok(())
+    }
+
+    fn stream(&self, key: &str, size: u64, source: &mut dyn Read) -> Result<(), Failure> {
+        let mut body = Vec::new();
+        let read = source.take(size).read_to_end(&mut body);
+        read.map_err(|error| Failure::Permanent(Error::io("read what goes to", key, error)))?;
+        if (body.len() as u64) < size {
+            let message = format!("only {} of {size} bytes came for '{key}'", body.len());
+            return Err(Failure::Permanent(Error::corrupt(message)));
+        }
+        self.write(key, body.into())
+    }
+
+    fn size(&self, key: &str) -> Result<u64, Failure> {
+        self.traffic.request(0);
+        self.objects().get(key).map(|body| body.len() as u64).ok_or(Failure::Absent)
+    }
+
+    fn list(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Listed>, Failure> {
+        self.traffic.request(0);
+        let objects = self.objects();
+        let start = match after {
+            Some(after) if after >= prefix => Bound::Excluded(after),
+            _ => Bound::Included(prefix),
+        };
+        let found: Vec<Listed> = objects
+            .range::<str, _>((start, Bound::Unbounded))
+            .take_while(|(key, _)| key.starts_with(prefix))
+            .take(limit + 1)
+            .map(|(key, body)| Listed { key: key.clone(), size: Some(body.len() as u64) })
+            .collect();
+        if found.len() > limit { Err(too_many(prefix, limit)) } else { Ok(found) }
+    }
+
+    fn delete(&self, keys: &[String]) -> Result<(), Failure> {
+        self.traffic.request(0);
+        let mut objects = self.objects();
+        for key in keys {
+            objects.remove(key);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,46 @@
+//! Remotes: stores of any kind, the log on them, and what many writers may do at once. The only
+//! door to OpenDAL and to async; outward everything is synchronous.
+//!
+//! ```text
+//! art.toml                              format, object format, which log
+//! packs/ab/abcd….tar.zst                content packs, the same bytes as local ones
+//! meta/ab/abcd….pack                    Git packs of commits, trees and records
+//! index/ab/abcd….idx                    index segments
+//! log/00000000000000000012.toml         one immutable entry a push
+//! log/00000000000000000012.UUID.toml    the same where a store can't create exclusively
+//! checkpoint/…                          the whole state at some entry
+//! ```
+//!
+//! * [`uri`] says where a remote is; [`Store`] asks for its objects, again where that helps.
+//! * [`Log`] is what a remote is: entries that nobody changes, and what they come to.
+//! * An [`ObjectStore`] is one kind of store: a directory, memory, a service of OpenDAL.
+
+pub mod fault;
+mod fs_store;
+pub mod layout;
+pub mod log;
+mod memory;
+mod object_store;
+mod parallel;
+pub mod probe;
+mod ranges;
+mod runtime;
+mod scheme;
+mod service;
+mod service_error;
+mod store;
+mod throttle;
+mod traffic;
+mod transport;
+pub mod uri;
+
+pub use fs_store::FsStore;
+pub use layout::Protocol;
+pub use log::Log;
+pub use memory::{Honesty, MemoryStore};
+pub use object_store::{Abilities, Failure, Listed, ObjectStore};
+pub use probe::Guarantee;
+pub use runtime::Interrupt;
+pub use store::{Creation, Store, StoreOptions};
+pub use traffic::{Traffic, TrafficCount};
+pub use uri::RemoteUri;

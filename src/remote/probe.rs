@@ -1,0 +1,215 @@
+//! What a store's word is worth: whether, of several writers who create one object, exactly one is
+//! told that it did.
+//!
+//! A service's documentation does not say it: servers exist that accept the condition and ignore
+//! it, and others that keep it in sequence but let racers win together. So it is tried out: one
+//! object is created twice, then writers race for some others.
+
+use std::fmt;
+use std::sync::Barrier;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::layout::Protocol;
+use super::object_store::Failure;
+use super::store::Store;
+use crate::error::{Error, ErrorKind, Result};
+
+/// How many writers race for one object.
+const WRITERS: usize = 8;
+/// How many objects they race for.
+const RACES: usize = 8;
+
+/// What a store was found to guarantee.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Guarantee {
+    /// Of several writers who create one object exactly one wins.
+    Exclusive,
+    /// Who comes second is told, but racers won together.
+    Races,
+    /// It accepts the condition and ignores it.
+    Ignored,
+    /// It can't create an object only if it is absent.
+    None,
+    /// Nothing can be written.
+    ReadOnly,
+}
+
+impl Guarantee {
+    /// How writers take turns on such a store.
+    pub fn protocol(self) -> Protocol {
+        match self {
+            Guarantee::Exclusive => Protocol::Linear,
+            _ => Protocol::Siblings,
+        }
+    }
+
+    /// What it means for who pushes, in a sentence.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Guarantee::Exclusive => {
+                "one writer at a time wins; two who move one ref never both succeed"
+            }
+            Guarantee::Races | Guarantee::Ignored | Guarantee::None => {
+                "nothing is lost; two who move one ref at the same time both succeed, and the \
+                 conflict is kept, named and settled with art resolve"
+            }
+            Guarantee::ReadOnly => "it can be fetched from, not pushed to",
+        }
+    }
+}
+
+impl fmt::Display for Guarantee {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Guarantee::Exclusive => "exclusive create works",
+            Guarantee::Races => "exclusive create fails when writers race",
+            Guarantee::Ignored => "exclusive create is accepted and ignored",
+            Guarantee::None => "no exclusive create",
+            Guarantee::ReadOnly => "read only",
+        })
+    }
+}
+
+/// Finds out what `store` guarantees, with objects below `probe/` that are removed again.
+///
+/// Fails where the store can't be reached or refuses to be read.
+pub fn probe(store: &Store) -> Result<Guarantee> {
+    let abilities = store.abilities();
+    if !abilities.write {
+        return Ok(Guarantee::ReadOnly);
+    }
+    let prefix = format!("probe/{}", Uuid::new_v4());
+    let found = probe_below(store, &prefix, abilities.create);
+    let keys: Vec<String> = (0..=RACES).map(|index| format!("{prefix}-{index}")).collect();
+    // What can't be removed is small and in nobody's way.
+    let _ = store.delete(&keys);
+    found
+}
+
+fn probe_below(store: &Store, prefix: &str, creates: bool) -> Result<Guarantee> {
+    let key = format!("{prefix}-0");
+    if let Err(error) = store.write(&key, Bytes::from_static(b"first")) {
+        return match error.kind() {
+            ErrorKind::Unauthorized | ErrorKind::Unsupported => Ok(Guarantee::ReadOnly),
+            _ => Err(error),
+        };
+    }
+    if store.read(&key, 64)? != b"first"[..] {
+        let message = format!("what was written to {} did not come back", store.name());
+        return Err(Error::corrupt(message));
+    }
+    if !creates {
+        return Ok(Guarantee::None);
+    }
+    match store.create(&key, &Bytes::from_static(b"second")) {
+        Ok(super::store::Creation::Made) => return Ok(Guarantee::Ignored),
+        Ok(super::store::Creation::Taken) => {}
+        Ok(super::store::Creation::Unknown(error)) => return Err(error),
+        // It says that it does not know the condition.
+        Err(error) if error.kind() == ErrorKind::Unauthorized => return Err(error),
+        Err(_) => return Ok(Guarantee::None),
+    }
+    if store.read(&key, 64)? != b"first"[..] {
+        // It says no and does it all the same.
+        return Ok(Guarantee::Ignored);
+    }
+    for race in 1..=RACES {
+        if !one_wins(store, &format!("{prefix}-{race}"))? {
+            return Ok(Guarantee::Races);
+        }
+    }
+    Ok(Guarantee::Exclusive)
+}
+
+/// Whether of several writers who create `key` at once one wins, and its bytes are there.
+fn one_wins(store: &Store, key: &str) -> Result<bool> {
+    let barrier = Barrier::new(WRITERS);
+    let run = |writer: usize| {
+        let body = Bytes::from(format!("writer {writer}"));
+        barrier.wait();
+        store.raw().create(key, body)
+    };
+    let answers: Vec<Result<(), Failure>> = std::thread::scope(|scope| {
+        let racers: Vec<_> = (0..WRITERS).map(|writer| scope.spawn(move || run(writer))).collect();
+        let ended = || Failure::Permanent(Error::internal("a thread of the probe ended early"));
+        racers.into_iter().map(|racer| racer.join().unwrap_or_else(|_| Err(ended()))).collect()
+    });
+    let winners: Vec<usize> = (0..WRITERS).filter(|writer| answers[*writer].is_ok()).collect();
+    let there = store.try_read(key, 64)?;
+    match (&winners[..], there) {
+        ([], None) => {
+            let refused = answers.into_iter().find_map(|answer| match answer {
+                Err(Failure::Permanent(error) | Failure::Temporary(error)) => Some(error),
+                _ => None,
+            });
+            // All were told that another one won, and none did.
+            refused.map_or(Ok(false), Err)
+        }
+        // A winner whose answer was lost.
+        ([], Some(_)) => Ok(true),
+        ([winner], Some(there)) => Ok(there == format!("writer {winner}")),
+        _ => Ok(false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::fault::{Fault, FaultStore, Request};
+    use super::super::memory::{Honesty, MemoryStore};
+    use super::super::object_store::ObjectStore;
+    use super::super::store::StoreOptions;
+    use super::*;
+
+    fn on(objects: Arc<dyn ObjectStore>) -> Store {
+        let first_wait = std::time::Duration::from_millis(1);
+        let options = StoreOptions { first_wait, ..StoreOptions::default() };
+        Store::on(objects, "memory://test", options)
+    }
+
+    #[test]
+    fn every_kind_of_store_is_told_apart() {
+        for (honesty, guarantee) in [
+            (Honesty::Honest, Guarantee::Exclusive),
+            (Honesty::Races, Guarantee::Races),
+            (Honesty::Ignores, Guarantee::Ignored),
+            (Honesty::Declines, Guarantee::None),
+        ] {
+            let store = on(Arc::new(MemoryStore::new(honesty)));
+            assert_eq!(probe(&store).unwrap(), guarantee, "{honesty:?}");
+            assert_eq!(store.list("probe/", None, 10).unwrap(), [], "{honesty:?}");
+        }
+    }
+
+    #[test]
+    fn a_directory_creates_exclusively() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = on(Arc::new(super::super::FsStore::new(directory.path().join("store"))));
+        assert_eq!(probe(&store).unwrap(), Guarantee::Exclusive);
+    }
+
+    #[test]
+    fn a_store_that_refuses_writers_can_be_read_and_one_out_of_reach_is_no_answer() {
+        let memory = || Arc::new(MemoryStore::new(Honesty::Honest));
+        let refuses = FaultStore::new(memory(), |_, request, _| {
+            (request == Request::Write).then_some(Fault::Refused)
+        });
+        assert_eq!(probe(&on(Arc::new(refuses))).unwrap(), Guarantee::ReadOnly);
+        let away = FaultStore::new(memory(), |_, _, _| Some(Fault::Fails));
+        let error = probe(&on(Arc::new(away))).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+    }
+
+    #[test]
+    fn lost_answers_do_not_make_a_store_a_liar() {
+        let loses = FaultStore::new(Arc::new(MemoryStore::new(Honesty::Honest)), |n, _, _| {
+            (n % 5 == 3).then_some(Fault::AnswerLost)
+        });
+        assert_eq!(probe(&on(Arc::new(loses))).unwrap(), Guarantee::Exclusive);
+    }
+}

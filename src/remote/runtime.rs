@@ -1,0 +1,58 @@
+//! Where async ends: one runtime for the process, and waiting for it from outside.
+
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// Asks whether the work should stop.
+pub type Interrupt = Arc<dyn Fn() -> bool + Send + Sync>;
+
+/// How often a wait looks whether it should end.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// One runtime for all stores: the connections that they share live in it.
+static RUNTIME: LazyLock<std::io::Result<Runtime>> = LazyLock::new(|| {
+    Builder::new_multi_thread().worker_threads(2).thread_name("remote").enable_all().build()
+});
+
+/// Waits for `work`, unless it is told to stop.
+pub(super) fn wait<T>(interrupt: Option<&Interrupt>, work: impl Future<Output = T>) -> Result<T> {
+    let runtime = RUNTIME.as_ref().map_err(|error| {
+        Error::new(ErrorKind::Unavailable, "cannot start the threads that talk to remotes")
+            .with_source(std::io::Error::from(error.kind()))
+    })?;
+    runtime.block_on(async {
+        let mut work = std::pin::pin!(work);
+        loop {
+            match tokio::time::timeout(LOOK, &mut work).await {
+                Ok(done) => return Ok(done),
+                Err(_) => check(interrupt)?,
+            }
+        }
+    })
+}
+
+/// Fails if the work should stop.
+pub(super) fn check(interrupt: Option<&Interrupt>) -> Result<()> {
+    match interrupt {
+        Some(asks) if asks() => Err(Error::new(ErrorKind::Interrupted, "interrupted")),
+        _ => Ok(()),
+    }
+}
+
+/// Sleeps for `time` in short steps, unless it is told to stop.
+pub(super) fn sleep(interrupt: Option<&Interrupt>, time: Duration) -> Result<()> {
+    let mut left = time;
+    loop {
+        check(interrupt)?;
+        if left.is_zero() {
+            return Ok(());
+        }
+        let step = left.min(LOOK);
+        std::thread::sleep(step);
+        left -= step;
+    }
+}

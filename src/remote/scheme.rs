@@ -1,0 +1,192 @@
+//! The stores that a URI can name, and what each takes.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::suggest;
+
+/// A scheme as people write it, and the service it means.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Scheme {
+    /// The word before `://`.
+    pub(super) name: &'static str,
+    /// OpenDAL's word for the service.
+    pub(super) service: &'static str,
+    /// The shape of what follows.
+    pub(super) shape: Shape,
+}
+
+/// What follows the scheme.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// An absolute path.
+    Path,
+    /// A name in this process.
+    Memory,
+    /// `BUCKET/PREFIX`, the bucket under this option.
+    Bucket(&'static str),
+    /// `HOST:PORT/BUCKET/PREFIX`: the protocol of the endpoint and the bucket's option.
+    HostBucket(&'static str, &'static str),
+    /// `HOST:PORT/PREFIX`: the protocol of the endpoint.
+    Host(&'static str),
+    /// `CONTAINER@HOST/PREFIX`, as Azure's own tools write it.
+    Abfs,
+    /// `USER@HOST:PORT/PREFIX`, the endpoint without a protocol.
+    Ssh,
+    /// Given to OpenDAL as it is.
+    Plain,
+}
+
+const fn scheme(name: &'static str, service: &'static str, shape: Shape) -> Scheme {
+    Scheme { name, service, shape }
+}
+
+/// All schemes with a shape of their own.
+pub(super) const SCHEMES: &[Scheme] = &[
+    scheme("fs", "fs", Shape::Path),
+    scheme("file", "fs", Shape::Path),
+    scheme("memory", "memory", Shape::Memory),
+    scheme("s3", "s3", Shape::Bucket("bucket")),
+    scheme("s3+http", "s3", Shape::HostBucket("http", "bucket")),
+    scheme("s3+https", "s3", Shape::HostBucket("https", "bucket")),
+    scheme("gcs", "gcs", Shape::Bucket("bucket")),
+    scheme("gs", "gcs", Shape::Bucket("bucket")),
+    scheme("gcs+http", "gcs", Shape::HostBucket("http", "bucket")),
+    scheme("azblob", "azblob", Shape::Bucket("container")),
+    scheme("az", "azblob", Shape::Bucket("container")),
+    scheme("azblob+http", "azblob", Shape::HostBucket("http", "container")),
+    scheme("azblob+https", "azblob", Shape::HostBucket("https", "container")),
+    scheme("abfs", "azdls", Shape::Abfs),
+    scheme("abfss", "azdls", Shape::Abfs),
+    scheme("azdls", "azdls", Shape::HostBucket("https", "filesystem")),
+    scheme("oss", "oss", Shape::Bucket("bucket")),
+    scheme("cos", "cos", Shape::Bucket("bucket")),
+    scheme("cosn", "cos", Shape::Bucket("bucket")),
+    scheme("obs", "obs", Shape::Bucket("bucket")),
+    scheme("b2", "b2", Shape::Bucket("bucket")),
+    scheme("swift", "swift", Shape::HostBucket("https", "container")),
+    scheme("swift+http", "swift", Shape::HostBucket("http", "container")),
+    scheme("webdav", "webdav", Shape::Host("https")),
+    scheme("webdavs", "webdav", Shape::Host("https")),
+    scheme("webdav+https", "webdav", Shape::Host("https")),
+    scheme("webdav+http", "webdav", Shape::Host("http")),
+    scheme("sftp", "sftp", Shape::Ssh),
+    scheme("ftp", "ftp", Shape::Host("ftp")),
+    scheme("ftps", "ftp", Shape::Host("ftps")),
+    scheme("webhdfs", "webhdfs", Shape::Host("http")),
+    scheme("webhdfs+https", "webhdfs", Shape::Host("https")),
+    scheme("http", "http", Shape::Host("http")),
+    scheme("https", "http", Shape::Host("https")),
+    scheme("hf", "hf", Shape::Plain),
+];
+
+/// The scheme called `name`, in lower case; fails with the one that was probably meant.
+pub(super) fn find_scheme(name: &str) -> Result<Scheme> {
+    if let Some(scheme) = SCHEMES.iter().find(|scheme| scheme.name == name) {
+        return Ok(*scheme);
+    }
+    let shown: String = name.chars().take(40).collect();
+    let error = Error::invalid(format!("there is no kind of store '{}'", shown.escape_debug()));
+    let names = SCHEMES.iter().map(|scheme| scheme.name);
+    Err(match suggest::closest(name, names) {
+        Some(near) => error.with_hint(format!("did you mean {near}://…?")),
+        None => error.with_hint("for example s3://BUCKET/PREFIX, gs://BUCKET, /srv/store"),
+    })
+}
+
+/// The failure for a service that this program was built without.
+pub(super) fn not_built(service: &str) -> Error {
+    let message = format!("this art was built without the store '{service}'");
+    Error::new(ErrorKind::Unsupported, message)
+        .with_hint(format!("cargo install artifacts --features store-{service}"))
+}
+
+/// Whether the option `key` holds what nobody else may know.
+pub(super) fn is_secret(key: &str) -> bool {
+    const NAMES: &[&str] = &[
+        "account_key",
+        "access_key_id",
+        "access_key_secret",
+        "application_key",
+        "application_key_id",
+        "credential",
+        "delegation",
+        "encryption_key",
+        "password",
+        "secret_id",
+        "secret_key",
+        "server_side_encryption_customer_key",
+        "sig",
+        "signature",
+        "temp_url_key",
+    ];
+    let key = key.to_ascii_lowercase();
+    let key = key.replace('-', "_");
+    NAMES.contains(&key.as_str())
+        || key.contains("secret")
+        || key.contains("passw")
+        || key.ends_with("token")
+        || key.starts_with("x_amz_")
+}
+
+/// The options of a service that can stand in a URI, where they are known.
+pub(super) fn known_options(service: &str) -> Option<&'static [&'static str]> {
+    Some(match service {
+        "fs" | "memory" => &[],
+        "s3" => &[
+            "region",
+            "endpoint",
+            "role_arn",
+            "external_id",
+            "role_session_name",
+            "assume_role_duration_seconds",
+            "profile",
+            "disable_config_load",
+            "disable_ec2_metadata",
+            "skip_signature",
+            "server_side_encryption",
+            "server_side_encryption_aws_kms_key_id",
+            "default_storage_class",
+            "enable_virtual_host_style",
+            "delete_max_size",
+            "checksum_algorithm",
+            "disable_list_objects_v2",
+            "enable_request_payer",
+            "default_acl",
+        ],
+        "gcs" => &[
+            "endpoint",
+            "scope",
+            "service_account",
+            "credential_path",
+            "predefined_acl",
+            "default_storage_class",
+            "skip_signature",
+            "disable_vm_metadata",
+            "disable_config_load",
+        ],
+        "azblob" => &["endpoint", "account_name", "skip_signature"],
+        "azdls" => {
+            &["endpoint", "account_name", "tenant_id", "client_id", "authority_host", "enable_hns"]
+        }
+        "oss" => &[
+            "endpoint",
+            "addressing_style",
+            "server_side_encryption",
+            "skip_signature",
+            "delete_max_size",
+            "role_arn",
+            "role_session_name",
+            "oidc_provider_arn",
+            "oidc_token_file",
+            "sts_endpoint",
+            "external_id",
+        ],
+        "cos" => &["endpoint", "disable_config_load"],
+        "obs" | "ftp" | "http" => &["endpoint", "user"],
+        "b2" => &["bucket_id"],
+        "swift" => &["endpoint"],
+        "webdav" => &["disable_copy", "disable_create_dir", "username"],
+        "sftp" => &["key", "known_hosts_strategy", "user"],
+        "webhdfs" => &["user_name", "disable_list_batch"],
+        _ => return None,
+    })
+}

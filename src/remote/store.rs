@@ -1,0 +1,362 @@
+//! A store with what every store needs: repeated requests, limits, counts.
+//!
+//! * Every request is tried again where that can help: a few times, with growing waits of random
+//!   length, so that writers who met once do not meet again.
+//! * Not more than so many requests are under way at once.
+//! * Ranges of one object that lie close together are read as one.
+
+use std::fmt;
+use std::io::Read;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::fs_store::FsStore;
+use super::memory::MemoryStore;
+use super::object_store::{Abilities, Failure, Listed, ObjectStore, too_short};
+use super::ranges::merge;
+use super::runtime::{self, Interrupt};
+use super::service::{ServiceOptions, ServiceStore};
+use super::throttle::Throttle;
+use super::traffic::{Traffic, TrafficCount};
+use super::uri::{RemoteUri, Target};
+use crate::error::{Error, ErrorKind, Result};
+
+/// How a store is talked to.
+#[derive(Clone)]
+pub struct StoreOptions {
+    /// How many requests are under way at once, at most.
+    pub jobs: usize,
+    /// How often a request is made at most, the first time counted.
+    pub attempts: u32,
+    /// The wait before the second attempt; it doubles with each.
+    pub first_wait: Duration,
+    /// The longest wait between two attempts.
+    pub longest_wait: Duration,
+    /// The most bytes a second that go out, and that come in.
+    pub bandwidth: Option<u64>,
+    /// Ranges with at most so many bytes between them are read as one.
+    pub gap: u64,
+    /// Asks whether to stop.
+    pub interrupt: Option<Interrupt>,
+    /// Options of the service that are secrets, from the environment.
+    pub secrets: Vec<(String, String)>,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        StoreOptions {
+            jobs: 8,
+            attempts: 5,
+            first_wait: Duration::from_millis(200),
+            longest_wait: Duration::from_secs(10),
+            bandwidth: None,
+            gap: 128 << 10,
+            interrupt: None,
+            secrets: Vec::new(),
+        }
+    }
+}
+
+impl fmt::Debug for StoreOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.secrets.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("StoreOptions")
+            .field("jobs", &self.jobs)
+            .field("attempts", &self.attempts)
+            .field("bandwidth", &self.bandwidth)
+            .field("secrets", &names)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What became of an object that was to be created.
+#[derive(Debug)]
+#[must_use]
+pub enum Creation {
+    /// It is there, and was made by this call.
+    Made,
+    /// Something is there. It may have been made by this call, whose first answer was lost: read
+    /// it and compare.
+    Taken,
+    /// Nobody knows: the last answer did not come. Read it and compare.
+    Unknown(Error),
+}
+
+/// A remote's objects. Cheap to clone; all clones share limits and counts.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    objects: Arc<dyn ObjectStore>,
+    name: String,
+    options: StoreOptions,
+    throttle: Arc<Throttle>,
+    free: Mutex<usize>,
+    freed: Condvar,
+}
+
+impl Store {
+    /// The store at `uri`. Nothing is asked of it yet.
+    pub fn open(uri: &RemoteUri, options: StoreOptions) -> Result<Self> {
+        let throttle = Arc::new(Throttle::new(options.bandwidth));
+        let objects: Arc<dyn ObjectStore> = match uri.target() {
+            Target::Directory(path) => Arc::new(FsStore::new(path.clone())),
+            Target::Memory(name) => MemoryStore::named(name),
+            Target::Service { service, uri, options: given } => {
+                let service_options = ServiceOptions {
+                    interrupt: options.interrupt.clone(),
+                    throttle: Arc::clone(&throttle),
+                    secrets: options.secrets.clone(),
+                };
+                Arc::new(ServiceStore::new(service, uri.as_deref(), given, service_options)?)
+            }
+        };
+        Ok(Self::build(objects, uri.to_string(), options, throttle))
+    }
+
+    /// A store of any other making, called `name` in messages.
+    pub fn on(objects: Arc<dyn ObjectStore>, name: &str, options: StoreOptions) -> Self {
+        let throttle = Arc::new(Throttle::new(options.bandwidth));
+        Self::build(objects, name.to_owned(), options, throttle)
+    }
+
+    fn build(
+        objects: Arc<dyn ObjectStore>,
+        name: String,
+        options: StoreOptions,
+        throttle: Arc<Throttle>,
+    ) -> Self {
+        let free = Mutex::new(options.jobs.max(1));
+        let inner = Inner { objects, name, options, throttle, free, freed: Condvar::new() };
+        Store { inner: Arc::new(inner) }
+    }
+
+    /// Where it is, as it may be shown.
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    /// What the store says it can do.
+    pub fn abilities(&self) -> Abilities {
+        self.inner.objects.abilities()
+    }
+
+    /// How many requests can be under way at once.
+    pub fn jobs(&self) -> usize {
+        self.inner.options.jobs.max(1)
+    }
+
+    /// What was asked of it and moved so far.
+    pub fn traffic(&self) -> TrafficCount {
+        self.counts().count()
+    }
+
+    fn counts(&self) -> &Traffic {
+        self.inner.objects.traffic()
+    }
+
+    /// Requests that are made once, whatever comes of them: for finding out how a store behaves.
+    pub(super) fn raw(&self) -> &dyn ObjectStore {
+        self.inner.objects.as_ref()
+    }
+
+    /// The bytes of an object of at most `limit` bytes.
+    pub fn read(&self, key: &str, limit: u64) -> Result<Bytes> {
+        self.found(key, self.repeat(|objects| objects.read(key, None, limit)))
+    }
+
+    /// As [`Store::read`], or `None` if there is no such object.
+    pub fn try_read(&self, key: &str, limit: u64) -> Result<Option<Bytes>> {
+        self.maybe(key, self.repeat(|objects| objects.read(key, None, limit)))
+    }
+
+    /// The bytes of `range`, in one request.
+    pub fn read_range(&self, key: &str, range: Range<u64>) -> Result<Bytes> {
+        let length = range.end.saturating_sub(range.start);
+        runtime::sleep(self.interrupt(), self.inner.throttle.take(length))?;
+        let read = self.repeat(|objects| objects.read(key, Some(range.clone()), length));
+        if let Err(Failure::Temporary(error) | Failure::Permanent(error)) = &read
+            && error.kind() == ErrorKind::Unavailable
+            && let Ok(Some(size)) = self.try_size(key)
+            && size < range.end
+        {
+            // It was answered each time, with less than was asked for.
+            return self.found(key, Err(too_short(key, &range, size.saturating_sub(range.start))));
+        }
+        self.found(key, read)
+    }
+
+    /// The bytes of each of `ranges`, in their order. What lies close together is one request; the
+    /// requests are made at the same time.
+    pub fn read_ranges(&self, key: &str, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        let plan = merge(ranges, self.inner.options.gap);
+        let read = |wanted: &Range<u64>| self.read_range(key, wanted.clone());
+        let bodies = self.at_once(&plan.requests, &read)?;
+        Ok(plan.pieces(ranges, &bodies))
+    }
+
+    /// Does `work` for each of `items` on as many threads as the store has jobs; the results in
+    /// their order. The first failure ends the rest.
+    pub fn at_once<T: Sync, R: Send>(
+        &self,
+        items: &[T],
+        work: &(dyn Fn(&T) -> Result<R> + Sync),
+    ) -> Result<Vec<R>> {
+        super::parallel::at_once(self.jobs(), items, work)
+    }
+
+    /// Stores an object, replacing what is there.
+    pub fn write(&self, key: &str, body: impl Into<Bytes>) -> Result<()> {
+        let body: Bytes = body.into();
+        runtime::sleep(self.interrupt(), self.inner.throttle.take(body.len() as u64))?;
+        self.found(key, self.repeat(|objects| objects.write(key, body.clone())))
+    }
+
+    /// Stores an object of `size` bytes in bounded memory, replacing what is there. Each attempt
+    /// reads what `open` gives from its start.
+    pub fn write_from(
+        &self,
+        key: &str,
+        size: u64,
+        open: &dyn Fn() -> Result<Box<dyn Read>>,
+    ) -> Result<()> {
+        let written = self.repeat(|objects| {
+            let mut source = open().map_err(Failure::Permanent)?;
+            objects.stream(key, size, source.as_mut())
+        });
+        self.found(key, written)
+    }
+
+    /// Stores a file, as [`Store::write_from`].
+    pub fn write_file(&self, key: &str, path: &Path) -> Result<()> {
+        let open = || {
+            let file = std::fs::File::open(path);
+            let file = file.map_err(|error| Error::io("open", path, error))?;
+            Ok(Box::new(file) as Box<dyn Read>)
+        };
+        let size = std::fs::metadata(path).map_err(|error| Error::io("read", path, error))?.len();
+        self.write_from(key, size, &open)
+    }
+
+    /// Stores an object unless the key is taken. Of several writers at most one is told
+    /// [`Creation::Made`], if the store keeps its word.
+    pub fn create(&self, key: &str, body: &Bytes) -> Result<Creation> {
+        match self.repeat(|objects| objects.create(key, body.clone())) {
+            Ok(()) => Ok(Creation::Made),
+            Err(Failure::Taken) => Ok(Creation::Taken),
+            Err(Failure::Temporary(error)) => Ok(Creation::Unknown(self.named(error))),
+            Err(failure) => Err(self.named(failure.into_error(key))),
+        }
+    }
+
+    /// The size of an object in bytes, or `None` if there is none.
+    pub fn try_size(&self, key: &str) -> Result<Option<u64>> {
+        self.maybe(key, self.repeat(|objects| objects.size(key)))
+    }
+
+    /// The objects below the directory `prefix` (with its final `/`) that sort behind `after`, by
+    /// key; fails if there are more than `limit`.
+    pub fn list(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Listed>> {
+        self.found(prefix, self.repeat(|objects| objects.list(prefix, after, limit)))
+    }
+
+    /// Removes objects; that one is gone already is fine.
+    pub fn delete(&self, keys: &[String]) -> Result<()> {
+        let shown = keys.first().map_or("", String::as_str);
+        self.found(shown, self.repeat(|objects| objects.delete(keys)))
+    }
+
+    pub(super) fn interrupt(&self) -> Option<&Interrupt> {
+        self.inner.options.interrupt.as_ref()
+    }
+
+    fn named(&self, error: Error) -> Error {
+        let name = &self.inner.name;
+        error.context(format!("the remote at {name} did not do what was asked"))
+    }
+
+    fn found<T>(&self, key: &str, result: Result<T, Failure>) -> Result<T> {
+        result.map_err(|failure| match failure {
+            Failure::Absent => {
+                Error::not_found(format!("there is no '{key}' at {}", self.inner.name))
+            }
+            other => self.named(other.into_error(key)),
+        })
+    }
+
+    fn maybe<T>(&self, key: &str, result: Result<T, Failure>) -> Result<Option<T>> {
+        match result {
+            Err(Failure::Absent) => Ok(None),
+            other => self.found(key, other).map(Some),
+        }
+    }
+
+    /// Makes a request until it is answered for good, as often as the options allow.
+    fn repeat<T>(
+        &self,
+        mut request: impl FnMut(&dyn ObjectStore) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let options = &self.inner.options;
+        let mut wait = options.first_wait;
+        for attempt in 1.. {
+            runtime::check(self.interrupt()).map_err(Failure::Permanent)?;
+            let answer = {
+                let _slot = self.slot();
+                request(self.inner.objects.as_ref())
+            };
+            match answer {
+                Err(Failure::Temporary(_)) if attempt < options.attempts => {
+                    self.counts().retry();
+                    runtime::sleep(self.interrupt(), jitter(wait)).map_err(Failure::Permanent)?;
+                    wait = (wait * 2).min(options.longest_wait);
+                }
+                Err(Failure::Temporary(error)) if attempt > 1 => {
+                    let error = error.context(format!("gave up after {attempt} attempts"));
+                    return Err(Failure::Temporary(error));
+                }
+                other => return other,
+            }
+        }
+        unreachable!("because the last attempt returns")
+    }
+
+    fn slot(&self) -> Slot<'_> {
+        let mut free = self.inner.free.lock().unwrap_or_else(PoisonError::into_inner);
+        while *free == 0 {
+            free = self.inner.freed.wait(free).unwrap_or_else(PoisonError::into_inner);
+        }
+        *free -= 1;
+        Slot(&self.inner)
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("name", &self.inner.name).finish_non_exhaustive()
+    }
+}
+
+/// The right to make one request.
+struct Slot<'a>(&'a Inner);
+
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        *self.0.free.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.0.freed.notify_one();
+    }
+}
+
+/// A random part of `wait`, at least a quarter.
+pub(super) fn jitter(wait: Duration) -> Duration {
+    let random = uuid::Uuid::new_v4().as_u128() as u32;
+    wait.mul_f64(0.25 + 0.75 * f64::from(random) / f64::from(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests;

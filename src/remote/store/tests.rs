@@ -1,0 +1,113 @@
+//! What is tried again, what is not, and what comes of it.
+
+use super::super::fault::{Fault, FaultStore, Request};
+use super::super::memory::Honesty;
+use super::*;
+use crate::ErrorKind;
+
+fn quick() -> StoreOptions {
+    StoreOptions { first_wait: Duration::from_millis(1), ..StoreOptions::default() }
+}
+
+fn faulty(
+    script: impl Fn(u64, Request, &str) -> Option<Fault> + Send + Sync + 'static,
+) -> (Store, Arc<FaultStore>) {
+    let memory = Arc::new(MemoryStore::new(Honesty::Honest));
+    let objects = Arc::new(FaultStore::new(memory, script));
+    (Store::on(Arc::clone(&objects) as _, "memory://test", quick()), objects)
+}
+
+#[test]
+fn what_fails_for_a_while_is_tried_again() {
+    let (store, objects) = faulty(|number, _, _| (number < 3).then_some(Fault::Fails));
+    store.write("a/b", Bytes::from_static(b"x")).unwrap();
+    assert_eq!((objects.asked(), store.traffic().retries), (4, 3));
+    assert_eq!(&store.read("a/b", 10).unwrap()[..], b"x");
+}
+
+#[test]
+fn attempts_end_and_say_how_many_they_were() {
+    let (store, objects) = faulty(|_, _, _| Some(Fault::Hangs));
+    let error = store.read("a", 10).unwrap_err();
+    assert_eq!((error.kind(), objects.asked()), (ErrorKind::Unavailable, 5));
+    assert!(error.causes().contains(&"gave up after 5 attempts".to_owned()), "{error:?}");
+    assert!(error.message().contains("memory://test"));
+}
+
+#[test]
+fn a_refusal_is_final_at_once() {
+    let (store, objects) = faulty(|_, _, _| Some(Fault::Refused));
+    let error = store.write("a", Bytes::new()).unwrap_err();
+    assert_eq!((error.kind(), objects.asked()), (ErrorKind::Unauthorized, 1));
+}
+
+#[test]
+fn a_lost_answer_makes_a_creation_look_taken() {
+    let (store, _) = faulty(|number, _, _| (number == 0).then_some(Fault::AnswerLost));
+    let body = Bytes::from_static(b"mine");
+    assert!(matches!(store.create("a", &body).unwrap(), Creation::Taken));
+    assert_eq!(store.read("a", 10).unwrap(), body);
+    let (store, _) =
+        faulty(|_, request, _| (request == Request::Create).then_some(Fault::AnswerLost));
+    assert!(matches!(store.create("a", &body).unwrap(), Creation::Taken | Creation::Unknown(_)));
+}
+
+#[test]
+fn a_limit_on_length_holds_before_memory_is_taken() {
+    let (store, _) = faulty(|_, _, _| None);
+    store.write("a", Bytes::from(vec![0; 100])).unwrap();
+    assert_eq!(store.read("a", 99).unwrap_err().kind(), ErrorKind::Corrupt);
+    assert_eq!(store.read_range("a", 90..110).unwrap_err().kind(), ErrorKind::Corrupt);
+    assert_eq!(store.try_read("b", 1).unwrap(), None);
+    assert_eq!(store.try_size("b").unwrap(), None);
+}
+
+#[test]
+fn an_interrupt_ends_the_waits() {
+    let memory = Arc::new(MemoryStore::new(Honesty::Honest));
+    let objects = Arc::new(FaultStore::new(memory, |_, _, _| Some(Fault::Fails)));
+    let options = StoreOptions {
+        first_wait: Duration::from_mins(1),
+        interrupt: Some(Arc::new({
+            let objects = Arc::clone(&objects);
+            move || objects.asked() > 0
+        })),
+        ..StoreOptions::default()
+    };
+    let store = Store::on(objects, "memory://test", options);
+    assert_eq!(store.read("a", 1).unwrap_err().kind(), ErrorKind::Interrupted);
+}
+
+#[test]
+fn requests_are_never_more_at_once_than_there_are_jobs() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    static NOW: AtomicUsize = AtomicUsize::new(0);
+    static MOST: AtomicUsize = AtomicUsize::new(0);
+    let (store, _) = faulty(|_, _, _| {
+        MOST.fetch_max(NOW.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        std::thread::sleep(Duration::from_millis(2));
+        NOW.fetch_sub(1, Ordering::SeqCst);
+        None
+    });
+    std::thread::scope(|scope| {
+        for _ in 0..32 {
+            scope.spawn(|| store.try_size("a").unwrap());
+        }
+    });
+    let most = MOST.load(Ordering::SeqCst);
+    assert!((2..=8).contains(&most), "{most}");
+}
+
+#[test]
+fn an_unreachable_server_is_named_without_its_options() {
+    let uri = "s3+http://127.0.0.1:1/bucket?skip_signature=true&disable_ec2_metadata=true";
+    let uri = RemoteUri::parse(uri, Path::new("/")).unwrap();
+    let secrets = vec![("secret_access_key".to_owned(), "hunter2".to_owned())];
+    let options = StoreOptions { attempts: 2, secrets, ..quick() };
+    assert!(!format!("{options:?}").contains("hunter2"));
+    let store = Store::open(&uri, options).unwrap();
+    let error = store.read("art.toml", 10).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
+    assert!(!format!("{error:?}").contains("hunter2"));
+    assert_eq!(store.traffic().requests, 2);
+}

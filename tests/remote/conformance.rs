@@ -1,0 +1,169 @@
+//! What every store must do, asked of each.
+
+use std::io::Read;
+
+use artifacts::ErrorKind;
+use artifacts::remote::probe::probe;
+use artifacts::remote::{Creation, Guarantee, Honesty, Store};
+use bytes::Bytes;
+
+use super::server::{Manners, Server};
+use super::stores::{Place, fs, memory, open, options, s3};
+
+fn suite(place: &Place) {
+    let store = &place.store;
+    let name = &place.name;
+    objects_come_back(store, name);
+    listings_are_sorted_and_bounded(store, name);
+    long_objects_are_streamed(store, name);
+}
+
+fn objects_come_back(store: &Store, name: &str) {
+    let body = Bytes::from((0..100_000u32).flat_map(u32::to_le_bytes).collect::<Vec<u8>>());
+    assert_eq!(store.try_read("packs/ab/x", 10).unwrap(), None, "{name}");
+    assert_eq!(store.try_size("packs/ab/x").unwrap(), None, "{name}");
+    assert_eq!(store.read("packs/ab/x", 10).unwrap_err().kind(), ErrorKind::NotFound, "{name}");
+    store.write("packs/ab/x", body.clone()).unwrap();
+    assert_eq!(store.read("packs/ab/x", 1 << 20).unwrap(), body, "{name}");
+    assert_eq!(store.try_size("packs/ab/x").unwrap(), Some(body.len() as u64), "{name}");
+    assert_eq!(store.read("packs/ab/x", 100).unwrap_err().kind(), ErrorKind::Corrupt, "{name}");
+    // Written again it is replaced.
+    store.write("packs/ab/x", body.slice(..50_000)).unwrap();
+    let ranges = [10..20, 49_990..50_000, 0..0, 15..25, 30_000..30_001];
+    for (range, piece) in ranges.iter().zip(store.read_ranges("packs/ab/x", &ranges).unwrap()) {
+        let wanted = body.slice(range.start as usize..range.end as usize);
+        assert_eq!(piece, wanted, "{name} {range:?}");
+    }
+    let beyond = store.read_range("packs/ab/x", 49_990..50_010).unwrap_err();
+    assert_eq!(beyond.kind(), ErrorKind::Corrupt, "{name}");
+    if store.abilities().create {
+        assert!(matches!(store.create("log/1", &body).unwrap(), Creation::Made), "{name}");
+    } else {
+        assert_eq!(store.create("log/1", &body).unwrap_err().kind(), ErrorKind::Unsupported);
+    }
+    store.write("empty", Bytes::new()).unwrap();
+    assert_eq!(store.read("empty", 0).unwrap(), Bytes::new(), "{name}");
+    let gone = ["packs/ab/x", "log/1", "empty", "never"].map(str::to_owned);
+    store.delete(&gone).unwrap();
+    store.delete(&gone).unwrap();
+    assert_eq!(store.try_size("empty").unwrap(), None, "{name}");
+}
+
+fn listings_are_sorted_and_bounded(store: &Store, name: &str) {
+    assert_eq!(store.list("log/", None, 10).unwrap(), [], "{name}");
+    let keys: Vec<String> = (0..12).map(|number| format!("log/{number:02}.toml")).collect();
+    for key in keys.iter().rev() {
+        store.write(key, Bytes::from_static(b"x")).unwrap();
+    }
+    store.write("log/deep/er.toml", Bytes::from_static(b"x")).unwrap();
+    store.write("logs", Bytes::from_static(b"x")).unwrap();
+    let listed: Vec<String> =
+        store.list("log/", None, 100).unwrap().into_iter().map(|listed| listed.key).collect();
+    assert_eq!(listed[..12], keys, "{name}");
+    assert_eq!(listed[12..], ["log/deep/er.toml"], "{name}");
+    let after = store.list("log/", Some("log/09.toml"), 100).unwrap();
+    assert_eq!(after.len(), 3, "{name}");
+    assert_eq!(store.list("log/", None, 5).unwrap_err().kind(), ErrorKind::Unsupported, "{name}");
+    let mut gone = listed;
+    gone.push("logs".to_owned());
+    store.delete(&gone).unwrap();
+    assert_eq!(store.list("log/", None, 10).unwrap(), [], "{name}");
+}
+
+/// Bytes that are cheap to make and to check, and different everywhere.
+struct Stream(u64);
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        for byte in buffer.iter_mut() {
+            *byte = (self.0 ^ (self.0 >> 8) ^ (self.0 >> 16)) as u8;
+            self.0 += 1;
+        }
+        Ok(buffer.len())
+    }
+}
+
+fn long_objects_are_streamed(store: &Store, name: &str) {
+    let size = 20 * (1 << 20) + 17;
+    store.write_from("packs/cd/long", size, &|| Ok(Box::new(Stream(0)))).unwrap();
+    assert_eq!(store.try_size("packs/cd/long").unwrap(), Some(size), "{name}");
+    let mut wanted = vec![0; size as usize];
+    Stream(0).read_exact(&mut wanted).unwrap();
+    assert!(store.read("packs/cd/long", size).unwrap() == wanted, "{name}");
+    // What ends early is no object, and none becomes visible.
+    let short = store.write_from("packs/cd/short", size, &|| Ok(Box::new(Stream(0).take(9 << 20))));
+    assert!(short.is_err(), "{name}");
+    assert_eq!(store.try_size("packs/cd/short").unwrap(), None, "{name}");
+    store.delete(&["packs/cd/long".to_owned()]).unwrap();
+}
+
+#[test]
+fn memory_and_directories_do_what_a_store_must() {
+    suite(&memory(Honesty::Honest));
+    suite(&memory(Honesty::Declines));
+    suite(&fs());
+}
+
+#[test]
+fn s3_over_http_does_what_a_store_must() {
+    for manners in [Manners::Honest, Manners::HalfHonest, Manners::Ignores] {
+        suite(&s3(manners));
+    }
+}
+
+#[test]
+fn s3_that_is_busy_or_loses_answers_does_what_a_store_must() {
+    let place = s3(Manners::Busy(4));
+    long_objects_are_streamed(&place.store, &place.name);
+    listings_are_sorted_and_bounded(&place.store, &place.name);
+    assert!(place.store.traffic().requests > 0);
+    let place = s3(Manners::LosesAnswers(3));
+    long_objects_are_streamed(&place.store, &place.name);
+}
+
+#[test]
+fn the_probe_tells_the_truth_about_each_store() {
+    for (place, guarantee) in [
+        (memory(Honesty::Honest), Guarantee::Exclusive),
+        (fs(), Guarantee::Exclusive),
+        (s3(Manners::Honest), Guarantee::Exclusive),
+        (s3(Manners::LosesAnswers(7)), Guarantee::Exclusive),
+        (s3(Manners::Ignores), Guarantee::Ignored),
+        (s3(Manners::HalfHonest), Guarantee::Races),
+    ] {
+        assert_eq!(probe(&place.store).unwrap(), guarantee, "{}", place.name);
+    }
+}
+
+#[test]
+fn requests_and_bytes_are_those_of_http() {
+    let place = s3(Manners::Honest);
+    let store = &place.store;
+    let before = store.traffic();
+    store.write("a/b", Bytes::from(vec![7; 1000])).unwrap();
+    let after = store.traffic().since(before);
+    assert_eq!((after.requests, after.sent), (1, 1000));
+    let before = store.traffic();
+    store.read("a/b", 1000).unwrap();
+    let after = store.traffic().since(before);
+    assert_eq!((after.requests, after.received), (1, 1000));
+    let before = store.traffic();
+    store.read_ranges("a/b", &[0..10, 20..30]).unwrap();
+    let after = store.traffic().since(before);
+    assert_eq!((after.requests, after.received), (1, 30));
+    let before = store.traffic();
+    store.list("a/", None, 10).unwrap();
+    assert_eq!(store.traffic().since(before).requests, 1);
+}
+
+#[test]
+fn wrong_credentials_are_named_without_them() {
+    let server = Server::start(Manners::Honest);
+    let mut wrong = options();
+    wrong.secrets[1].1 = "hunter2hunter2".to_owned();
+    let store = open(&server.uri("x"), wrong);
+    let error = store.write("a", Bytes::new()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unauthorized, "{error:?}");
+    assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+    assert_eq!(store.traffic().requests, 1, "a refusal is final");
+}

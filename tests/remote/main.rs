@@ -1,0 +1,15 @@
+//! Remotes on every kind of store that can come up inside a test: what each guarantees, and what
+//! many writers leave behind.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test that can't go on fails, and it may write where it likes"
+)]
+
+mod conformance;
+mod fold;
+mod server;
+mod stores;
+mod writers;

@@ -1,0 +1,142 @@
+//! An S3 server over HTTP in this process, as honest as it is told to be.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto::Builder;
+use s3s::auth::SimpleAuth;
+use s3s::service::{S3Service, S3ServiceBuilder};
+use tokio::net::TcpListener;
+use tokio::sync::Mutex;
+
+/// What is wrong with a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Manners {
+    /// Nothing: uploads take turns.
+    Honest,
+    /// Racing conditional uploads can win together, as `s3s-fs` has it.
+    HalfHonest,
+    /// Conditions are ignored.
+    Ignores,
+    /// Honest, but every so many answers to an upload are lost with the connection.
+    LosesAnswers(u64),
+    /// Honest, but every so many requests are answered 503.
+    Busy(u64),
+}
+
+/// A server that runs as long as this lives.
+pub(crate) struct Server {
+    port: u16,
+    manners: Manners,
+    runtime: Option<tokio::runtime::Runtime>,
+    _directory: tempfile::TempDir,
+}
+
+/// Who may use it.
+pub(crate) const KEY: (&str, &str) = ("AKEXAMPLE", "verysecretvalue");
+
+struct State {
+    s3: S3Service,
+    manners: Manners,
+    turn: Mutex<()>,
+    requests: AtomicU64,
+    uploads: AtomicU64,
+}
+
+impl Server {
+    /// A server with one empty bucket, `bucket`.
+    pub(crate) fn start(manners: Manners) -> Self {
+        let directory = super::stores::directory();
+        std::fs::create_dir(directory.path().join("bucket")).unwrap();
+        let state = Arc::new(State {
+            s3: service(directory.path(), manners),
+            manners,
+            turn: Mutex::new(()),
+            requests: AtomicU64::new(0),
+            uploads: AtomicU64::new(0),
+        });
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        let runtime = builder.worker_threads(2).enable_all().build().unwrap();
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        runtime.spawn(serve(listener, state));
+        Server { port, manners, runtime: Some(runtime), _directory: directory }
+    }
+
+    /// The URI of a prefix in its bucket.
+    pub(crate) fn uri(&self, prefix: &str) -> String {
+        let mut options = "disable_config_load=true&disable_ec2_metadata=true".to_owned();
+        if self.manners == Manners::Ignores {
+            // A signature covers the condition that is taken out on the way.
+            options.push_str("&skip_signature=true");
+        }
+        format!("s3+http://127.0.0.1:{}/bucket/{prefix}?{options}", self.port)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+fn service(root: &Path, manners: Manners) -> S3Service {
+    let mut builder = S3ServiceBuilder::new(s3s_fs::FileSystem::new(root).unwrap());
+    if manners != Manners::Ignores {
+        builder.set_auth(SimpleAuth::from_single(KEY.0, KEY.1));
+    }
+    builder.build()
+}
+
+async fn serve(listener: TcpListener, state: Arc<State>) {
+    while let Ok((socket, _)) = listener.accept().await {
+        socket.set_nodelay(true).unwrap();
+        let state = Arc::clone(&state);
+        tokio::spawn(async move {
+            let answer = service_fn(move |request| answer(Arc::clone(&state), request));
+            // A connection that is cut is what some tests are about.
+            let _ = Builder::new(TokioExecutor::new())
+                .serve_connection(TokioIo::new(socket), answer)
+                .await;
+        });
+    }
+}
+
+type Answer = Result<hyper::Response<s3s::Body>, Box<dyn std::error::Error + Send + Sync>>;
+
+async fn answer(state: Arc<State>, mut request: Request<Incoming>) -> Answer {
+    let number = state.requests.fetch_add(1, Ordering::SeqCst) + 1;
+    if let Manners::Busy(every) = state.manners
+        && number.is_multiple_of(every)
+    {
+        let mut response = hyper::Response::new(s3s::Body::from(String::new()));
+        *response.status_mut() = hyper::StatusCode::SERVICE_UNAVAILABLE;
+        return Ok(response);
+    }
+    let is_upload = request.method() == hyper::Method::PUT;
+    if state.manners == Manners::Ignores {
+        request.headers_mut().remove("if-none-match");
+    }
+    let _turn = match state.manners {
+        Manners::Honest | Manners::LosesAnswers(_) | Manners::Busy(_) if is_upload => {
+            Some(state.turn.lock().await)
+        }
+        _ => None,
+    };
+    let response =
+        state.s3.call(request.map(s3s::Body::from)).await.map_err(|_| "the server failed")?;
+    if let Manners::LosesAnswers(every) = state.manners
+        && is_upload
+        && state.uploads.fetch_add(1, Ordering::SeqCst) % every == every - 1
+    {
+        return Err("the answer is lost".into());
+    }
+    Ok(response)
+}

@@ -1,0 +1,167 @@
+//! Thirty-two writers push fifty commits each to one remote at once. Everything is there
+//! afterwards: in one line where the store can, else with every conflict kept and named. Judged by
+//! a reader of its own.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use artifacts::Id;
+use artifacts::clock::Timestamp;
+use artifacts::name::RefName;
+use artifacts::remote::log::{Commit, Log, Proposal, RefMove, State};
+use artifacts::remote::probe::probe;
+use artifacts::remote::{Honesty, Protocol};
+
+use super::fold::{Entry, Folded, entries, fold};
+use super::server::Manners;
+use super::stores::{Place, fs, memory, s3};
+
+const SHARED: &str = "refs/runs/o/p/shared";
+
+/// Every so many commits a writer moves the ref that all share, too.
+const SHARE: usize = 5;
+
+fn move_to(state: &State, name: &str, commit: &str) -> RefMove {
+    let name: RefName = name.parse().unwrap();
+    let old = state.fold().refs.get(&name).copied();
+    RefMove { name, old, new: Some(Id::of_blob(commit.as_bytes())) }
+}
+
+/// One writer's pushes. Returns how many of them were told of a conflict.
+fn write(log: &Log, writer: usize, commits: usize) -> usize {
+    let mut state = log.load().unwrap();
+    let mut told = 0;
+    for commit in 0..commits {
+        let commit_name = format!("writer {writer} commit {commit}");
+        loop {
+            let when = Timestamp::from_seconds(1_800_000_000);
+            let mut proposal = Proposal::new("W <w@example.com>", when, "push");
+            let own = format!("refs/runs/o/p/writer-{writer}");
+            proposal.refs.push(move_to(&state, &own, &commit_name));
+            if commit % SHARE == 0 {
+                proposal.refs.push(move_to(&state, SHARED, &format!("shared {commit_name}")));
+            }
+            match log.commit(&mut state, &proposal).unwrap() {
+                Commit::Done(done) => {
+                    told += usize::from(!done.conflicts.is_empty());
+                    if done.wants_checkpoint {
+                        log.write_checkpoint(&state).unwrap();
+                    }
+                    break;
+                }
+                Commit::Moved(refs) => assert_eq!(refs.len(), 1, "only the shared ref can move"),
+                Commit::Retired(_) => panic!("nothing was retired"),
+            }
+        }
+    }
+    told
+}
+
+fn race(place: &Place, writers: usize, commits: usize) {
+    let name = &place.name;
+    let guarantee = probe(&place.store).unwrap();
+    let log = Log::open_or_make(place.store.clone(), guarantee.protocol()).unwrap();
+    let told: usize = std::thread::scope(|scope| {
+        let log = &log;
+        let run = |writer| scope.spawn(move || write(log, writer, commits));
+        let all: Vec<_> = (0..writers).map(run).collect();
+        all.into_iter().map(|writer| writer.join().unwrap()).sum()
+    });
+    let entries = entries(&place.store);
+    assert_eq!(entries.len(), writers * commits, "{name}");
+    let folded = fold(&entries);
+    nothing_is_lost(name, writers, commits, &entries, &folded);
+    if guarantee.protocol() == Protocol::Linear {
+        is_one_line(name, &entries, &folded);
+        assert_eq!(told, 0, "{name}");
+    } else if folded.conflicts.contains_key(SHARED) {
+        assert!(told > 0, "{name}: nobody was told of a conflict that is there");
+    }
+    the_library_reads_the_same(name, &log, &folded);
+}
+
+/// Every commit is in the past of a ref or of a side of a conflict.
+fn nothing_is_lost(name: &str, writers: usize, commits: usize, entries: &[Entry], folded: &Folded) {
+    let mut before: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (old, new, _) in entries.iter().flat_map(|entry| &entry.refs) {
+        before.entry(new).or_default().push(old);
+    }
+    let mut reached: BTreeSet<&str> = BTreeSet::new();
+    let mut next: Vec<&str> = folded.refs.values().map(String::as_str).collect();
+    next.extend(folded.conflicts.values().flatten().map(String::as_str));
+    while let Some(commit) = next.pop() {
+        if reached.insert(commit) {
+            next.extend(before.get(commit).into_iter().flatten());
+        }
+    }
+    for writer in 0..writers {
+        for commit in 0..commits {
+            let commit_name = format!("writer {writer} commit {commit}");
+            let own = Id::of_blob(commit_name.as_bytes()).to_hex();
+            assert!(reached.contains(own.as_str()), "{name}: {commit_name} is lost");
+            let shared = Id::of_blob(format!("shared {commit_name}").as_bytes()).to_hex();
+            let is_there = commit % SHARE != 0 || reached.contains(shared.as_str());
+            assert!(is_there, "{name}: shared {commit_name} is lost");
+        }
+    }
+}
+
+/// One entry at each number, each of which has seen the one before, and no conflict.
+fn is_one_line(name: &str, entries: &[Entry], folded: &Folded) {
+    for (index, entry) in entries.iter().enumerate() {
+        assert_eq!(entry.number, index as u64 + 1, "{name}");
+        let before = index.checked_sub(1).map(|before| entries[before].write.clone());
+        assert_eq!(entry.seen, before.into_iter().collect::<Vec<_>>(), "{name}");
+    }
+    assert!(folded.conflicts.is_empty(), "{name}: {:?}", folded.conflicts);
+}
+
+fn the_library_reads_the_same(name: &str, log: &Log, folded: &Folded) {
+    let mut from_start = State::empty(log.made().log);
+    log.refresh(&mut from_start).unwrap();
+    let mut from_checkpoint = log.load().unwrap();
+    log.refresh(&mut from_checkpoint).unwrap();
+    assert_eq!(from_start.fold(), from_checkpoint.fold(), "{name}");
+    let fold = from_start.fold();
+    let refs: BTreeMap<String, String> =
+        fold.refs.iter().map(|(name, id)| (name.to_string(), id.to_hex())).collect();
+    assert_eq!(refs, folded.refs, "{name}");
+    let sides = fold.conflicts.iter().map(|(name, sides)| {
+        let commits = sides.iter().map(|side| side.commit.map_or("-".to_owned(), |id| id.to_hex()));
+        (name.to_string(), commits.collect::<BTreeSet<_>>())
+    });
+    assert_eq!(sides.collect::<BTreeMap<_, _>>(), folded.conflicts, "{name}");
+    assert!(fold.doubled.is_empty(), "{name}");
+    let before = log.store().traffic();
+    assert!(log.refresh(&mut from_start).unwrap().entries.is_empty());
+    let requests = log.store().traffic().since(before).requests;
+    assert!(requests <= 2, "{name}: {requests} requests to learn that nothing is new");
+}
+
+#[test]
+fn memory_of_every_honesty_loses_nothing() {
+    for honesty in [Honesty::Honest, Honesty::Races, Honesty::Ignores, Honesty::Declines] {
+        race(&memory(honesty), 32, 50);
+    }
+}
+
+#[test]
+fn a_directory_loses_nothing() {
+    race(&fs(), 32, 50);
+}
+
+#[test]
+fn s3_that_keeps_its_word_loses_nothing() {
+    race(&s3(Manners::Honest), 32, 50);
+}
+
+#[test]
+fn s3_that_does_not_keep_its_word_loses_nothing() {
+    // Each push lists the whole log, and this server looks at every file for that.
+    race(&s3(Manners::HalfHonest), 32, 6);
+    race(&s3(Manners::Ignores), 32, 6);
+}
+
+#[test]
+fn s3_that_loses_answers_loses_nothing() {
+    race(&s3(Manners::LosesAnswers(5)), 8, 20);
+}
