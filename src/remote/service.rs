@@ -49,7 +49,9 @@ pub(super) struct ServiceOptions {
 
 /// A service of OpenDAL as a store.
 pub(super) struct ServiceStore {
-    /// For requests that stand alone.
+    /// Without a deadline: each request that sends something gets one by its size.
+    base: Operator,
+    /// For requests that send little. What comes has a deadline for each piece.
     single: Operator,
     /// For long uploads: each part is tried again by itself.
     parts: Operator,
@@ -67,6 +69,10 @@ pub(super) struct ServiceStore {
 /// The time that a request which moves `bytes` may take.
 pub(super) fn deadline(bytes: u64) -> Duration {
     PATIENCE + Duration::from_secs(bytes / SLOWEST)
+}
+
+fn timeout(bytes: u64) -> TimeoutLayer {
+    TimeoutLayer::new().with_timeout(deadline(0)).with_io_timeout(deadline(bytes))
 }
 
 impl ServiceStore {
@@ -97,13 +103,9 @@ impl ServiceStore {
         let counted = CountedTransport { inner: transport, traffic: Arc::clone(&traffic) };
         let transport = opendal::HttpTransporter::new(counted);
         let base = base.with_context(OperationContext::from_parts(transport, executor));
-        let timeout = |largest: u64| {
-            TimeoutLayer::new().with_timeout(deadline(0)).with_io_timeout(deadline(largest))
-        };
-        // A whole pack can be one request where the store has no parts.
-        let single = base.clone().layer(timeout(8 * PART));
+        let single = base.clone().layer(timeout(0));
         let retry = RetryLayer::new().with_max_times(4).with_jitter();
-        let parts = base.layer(timeout(2 * PART)).layer(retry);
+        let parts = base.clone().layer(timeout(2 * PART)).layer(retry);
         let can = single.info().capability();
         let whole = !matches!(service, "sftp" | "ftp" | "webdav" | "webhdfs" | "azdls");
         Ok(ServiceStore {
@@ -115,12 +117,18 @@ impl ServiceStore {
             renames: !whole && can.rename,
             counts: matches!(service, "sftp" | "ftp"),
             service: service.to_owned(),
+            base,
             single,
             parts,
             hidden,
             options,
             traffic,
         })
+    }
+
+    /// For a request that sends `body`: a whole pack can be one, where the store has no parts.
+    fn sending(&self, body: &Bytes) -> Operator {
+        self.base.clone().layer(timeout(body.len() as u64))
     }
 
     /// Waits for a request about `key`.
@@ -279,7 +287,8 @@ impl ObjectStore for ServiceStore {
     fn write(&self, key: &str, body: Bytes) -> Result<(), Failure> {
         self.place(key, |key| {
             self.asked(body.len() as u64);
-            self.run("write", key, self.single.write(key, body)).map(drop)
+            let operator = self.sending(&body);
+            self.run("write", key, operator.write(key, body)).map(drop)
         })
     }
 
@@ -291,7 +300,8 @@ impl ObjectStore for ServiceStore {
         }
         self.asked(body.len() as u64);
         let options = WriteOptions { if_not_exists: true, ..WriteOptions::default() };
-        self.run("create", key, self.single.write_options(key, body, options)).map(drop)
+        let operator = self.sending(&body);
+        self.run("create", key, operator.write_options(key, body, options)).map(drop)
     }
 
     fn stream(&self, key: &str, size: u64, source: &mut dyn Read) -> Result<(), Failure> {

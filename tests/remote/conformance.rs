@@ -167,3 +167,18 @@ fn wrong_credentials_are_named_without_them() {
     assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
     assert_eq!(store.traffic().requests, 1, "a refusal is final");
 }
+
+#[test]
+fn a_server_that_never_answers_is_given_up_when_asked() {
+    use std::sync::Arc;
+    use std::time::{Duration, Instant};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let uri = format!("s3+http://127.0.0.1:{port}/bucket?disable_ec2_metadata=true");
+    let start = Instant::now();
+    let mut asked = options();
+    asked.interrupt = Some(Arc::new(move || start.elapsed() > Duration::from_millis(300)));
+    let error = open(&uri, asked).read("art.toml", 10).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Interrupted);
+    assert!(start.elapsed() < Duration::from_secs(20));
+}
