@@ -38,8 +38,8 @@ impl History {
     /// Finds the commit that `revision` names, in the project that it names or in
     /// `default_project`.
     ///
-    /// Fails with [`ErrorKind::NotFound`] and a near name as the hint, or with
-    /// [`ErrorKind::Invalid`] where several commits could be meant.
+    /// Fails with [`NotFound`](crate::ErrorKind::NotFound) and a near name as the hint, or with
+    /// [`Invalid`](crate::ErrorKind::Invalid) where several commits could be meant.
     pub fn resolve(&self, revision: &Revision, default_project: &ProjectName) -> Result<Resolved> {
         let project = revision.project.as_ref().unwrap_or(default_project);
         let start = self.find_start(revision, project)?;
@@ -71,8 +71,8 @@ impl History {
 
     /// The ref whose log `revision` asks for; `None` for `HEAD`, which has a log of its own.
     ///
-    /// The ref need not be there: a deleted one keeps its log. Fails with [`ErrorKind::Invalid`] for
-    /// what has no log.
+    /// The ref need not be there: a deleted one keeps its log. Fails with
+    /// [`Invalid`](crate::ErrorKind::Invalid) for what has no log.
     pub fn find_logged(
         &self,
         revision: &Revision,

@@ -5,19 +5,18 @@ use std::cmp::Reverse;
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
+use super::project::find_project;
 use super::version::{
-    VersionIndex, age, project_exists, project_policy, read_versions, read_versions_at,
-    version_refs,
+    VersionIndex, age, project_policy, read_versions, read_versions_at, version_refs,
 };
 use crate::clock::Timestamp;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::id::Id;
-use crate::name::{Name, ProjectName, RefKind};
+use crate::name::{Name, ProjectName};
 use crate::progress::Progress;
 use crate::record::query::{Query, Sort};
 use crate::record::{Tags, VersionKind};
 use crate::repo::Repository;
-use crate::suggest;
 
 pub use super::version::{IndexedVersion, UnreadableVersion};
 
@@ -73,7 +72,7 @@ pub fn versions(
         }
     };
     if let Some(project) = project.filter(|_| versions.is_empty() && unreadable.is_empty()) {
-        check_project(repo, project)?;
+        find_project(repo, project)?;
     }
     if let Some(stage) = &options.stage {
         versions.retain(|version| version.summary.stage == *stage);
@@ -91,23 +90,6 @@ pub fn versions(
     let limit = options.limit.unwrap_or(usize::MAX);
     let versions = versions.into_iter().skip(options.offset).take(limit).collect();
     Ok(VersionList { versions, unreadable, is_complete })
-}
-
-/// Fails for a project that is not there, with the nearest as the hint.
-pub(crate) fn check_project(repo: &Repository, project: &ProjectName) -> Result<()> {
-    if project_exists(repo, project)? {
-        return Ok(());
-    }
-    let mut names = vec![repo.own_project()?.to_string()];
-    for kind in [RefKind::Project, RefKind::Run, RefKind::Version] {
-        let refs = repo.history().refs(&format!("refs/{}/", kind.directory()))?;
-        names.extend(refs.iter().map(|(name, _)| name.project().to_string()));
-    }
-    let error = Error::not_found(format!("there is no project '{project}'"));
-    Err(match suggest::closest(&project.to_string(), names) {
-        Some(near) => error.with_hint(format!("did you mean '{near}'?")),
-        None => error.with_hint("see which there are: art project list"),
-    })
 }
 
 impl Serialize for IndexedVersion {

@@ -124,8 +124,8 @@ fn no_versions_and_other_projects_are_told() {
     exit 0
     -- stdout
     PROJECT  NAME  STAGE    STAGED AT             CREATED AT            KIND      RUN              TAGS
-    ada/lab  v1    testing  2026-11-21T12:00:00Z  2026-11-21T12:00:00Z  artifact  jolly-mallard-1
     bob/lab  v2    testing  2026-11-21T12:00:00Z  2026-11-21T12:00:00Z  artifact  jolly-mallard-1
+    ada/lab  v1    testing  2026-11-21T12:00:00Z  2026-11-21T12:00:00Z  artifact  jolly-mallard-1
     ");
 }
 

@@ -66,7 +66,7 @@ impl Told {
 impl Desk {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let desk = Desk { directory, timeout: Duration::from_secs(60) };
+        let desk = Desk { directory, timeout: Duration::from_mins(1) };
         let project = "ada/lab".parse().unwrap();
         let config = initial(&Config::load(Sources::default()).unwrap(), Some(&project)).unwrap();
         init(&InitOptions { directory: desk.top(), config }).unwrap();

@@ -124,7 +124,7 @@ impl Place {
     fn rename(&self, second: i64, from: &str, to: &str) {
         let mut options = UpdateOptions::new(from.parse().unwrap());
         options.name = Some(to.parse().unwrap());
-        options.command = "update".to_owned();
+        "update".clone_into(&mut options.command);
         let _ = update(&self.at(second), &options);
     }
 
@@ -132,7 +132,7 @@ impl Place {
         let mut options = CopyOptions::new(from.parse().unwrap());
         options.name = Some(to.parse().unwrap());
         options.allow_disabled = true;
-        options.command = "copy".to_owned();
+        "copy".clone_into(&mut options.command);
         let _ = copy(&self.at(second), &options);
     }
 

@@ -7,11 +7,11 @@ use std::collections::HashSet;
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::project::find_project;
 use super::version::{
     UnreadableVersion, load_version, name_version, read_brief, read_version_record,
     removed_versions, version_refs,
 };
-use super::versions::check_project;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::history::Revision;
@@ -83,7 +83,7 @@ pub fn history(
             let project = project.as_ref().unwrap_or(&repo.settings().project);
             let tips = find_all(repo, project, progress)?;
             if tips.is_empty() {
-                check_project(repo, project)?;
+                find_project(repo, project)?;
             }
             tips
         }

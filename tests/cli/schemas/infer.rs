@@ -33,7 +33,9 @@ impl Schema {
             Value::String(text) => schema.words.push(word(text)),
             Value::Array(values) => {
                 let mut inner = Schema::default();
-                values.iter().for_each(|value| inner.add(Schema::of(value)));
+                for value in values {
+                    inner.add(Schema::of(value));
+                }
                 schema.list = Some(Box::new(inner));
             }
             Value::Object(map) => {

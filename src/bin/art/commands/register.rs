@@ -97,14 +97,14 @@ struct SourceArgs {
 
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     let repo = context.repo_with_threads(context.config()?.upload_threads()?)?;
-    let content = args.about.content(context)?;
+    let given = args.about.content(context)?;
     let options = RegisterOptions {
         project: context.globals.project.clone(),
         source: source(context, &args.source),
         artifacts: names(args.artifacts.as_deref().unwrap_or_default())?,
         description: args.about.description.clone(),
         tags: args.about.tags()?,
-        content: content.map(|bytes| Content::parse(&bytes)).transpose()?,
+        content: given.map(|bytes| Content::parse(&bytes)).transpose()?,
         readme: args.about.readme(context)?,
         kind: args.kind,
         stage: args.stage.clone(),
