@@ -165,7 +165,7 @@ impl Transaction<'_> {
             lock.move_head()?;
             return Ok(plan.operation);
         }
-        lock.move_refs(&plan.moves)?;
+        lock.move_refs(&plan.moves).map_err(|error| self.say_if_moved(&plan, error))?;
         // The refs have moved. What fails from here on is made up for by the next transaction.
         if plan.head.is_some() {
             let _ = lock.move_head();
@@ -177,6 +177,22 @@ impl Transaction<'_> {
         let count_all = written.start / COUNT_EVERY != written.end / COUNT_EVERY;
         let _ = lock.pack_if_many(loose, count_all);
         Ok(plan.operation)
+    }
+
+    /// Where the refs have moved and only what comes after it failed, says so: who reads "try again"
+    /// would do it twice.
+    fn say_if_moved(&self, plan: &Plan, error: Error) -> Error {
+        let has_moved = |change: &RefChange| {
+            self.history.try_find_ref(&change.name).is_ok_and(|now| now == change.new)
+        };
+        if !plan.operation.changes.iter().all(has_moved) {
+            return error;
+        }
+        let message = format!(
+            "the change is made (operation {}), but the disk has not confirmed it",
+            plan.operation.id
+        );
+        error.context(message).with_hint("don't repeat it; see that all is well: art fsck")
     }
 
     /// Checks what needs no look at the disk.

@@ -4,8 +4,8 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::version::{
-    LoadedVersion, RecordChange, Said, change_stages, enter_stage, find_version, is_there,
-    project_policy,
+    LoadedVersion, ProjectPolicy, RecordChange, Said, change_stages, enter_stage, find_version,
+    is_there, project_policy,
 };
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
@@ -107,7 +107,7 @@ fn apply(
     let project = version.reference.project().clone();
     let rules = project_policy(change.repo(), &project)?;
     let from = version.record().stage.clone();
-    check_expected(version, options)?;
+    check_expected(version, &rules, options)?;
     let to = match &options.to {
         StageTarget::Stage(stage) => stage,
         StageTarget::Next => rules.policy.next_stage(&from)?,
@@ -145,11 +145,19 @@ fn apply(
     })
 }
 
-fn check_expected(version: &LoadedVersion, options: &StageOptions) -> Result<()> {
+fn check_expected(
+    version: &LoadedVersion,
+    rules: &ProjectPolicy,
+    options: &StageOptions,
+) -> Result<()> {
     let Some(expected) = &options.expect else { return Ok(()) };
     let (name, now) = (&version.record().name, &version.record().stage);
     if now == expected {
         return Ok(());
+    }
+    // A stage that never was is a slip of the hand, not a race that was lost.
+    if !version.record().stage_conditions.iter().any(|was| was.stage == *expected) {
+        rules.policy.check_stage(expected)?;
     }
     let message = format!("'{name}' is in {now}, not in {expected}");
     Err(Error::new(ErrorKind::Moved, message)

@@ -73,6 +73,8 @@ fn apply(
     let mut commit = version.commit;
     if from != *project {
         find_project(change.repo(), project)?;
+        // Rules that this program can't read may be ones that keep the version where it is.
+        project_policy(change.repo(), &from)?;
         let to = RefName::version(project.clone(), version.reference.name().clone());
         change.require_absent(&to)?;
         let mut draft = version.draft.clone();

@@ -51,6 +51,9 @@ pub struct VersionList {
     /// Whether the log of operations tells all about the time that was asked for. Where versions came
     /// from elsewhere, their commits tell what was so; one that was deleted there may lack.
     pub is_complete: bool,
+    /// Whether the log's times are in order around that time; if a clock was set back or forward,
+    /// the list is one of a moment near it.
+    pub is_in_order: bool,
 }
 
 /// Lists versions.
@@ -64,13 +67,14 @@ pub fn versions(
 ) -> Result<VersionList> {
     let project = options.project.as_ref().unwrap_or(&repo.settings().project);
     let project = (!options.all_projects).then_some(project);
-    let (VersionIndex { mut versions, unreadable }, is_complete) = match options.at {
-        None => (read_versions(repo, version_refs(repo, project)?, progress)?, true),
+    let (index, is_complete, is_in_order) = match options.at {
+        None => (read_versions(repo, version_refs(repo, project)?, progress)?, true, true),
         Some(time) => {
             let past = read_versions_at(repo, project, time, progress)?;
-            (past.index, past.is_complete)
+            (past.index, past.is_complete, past.is_in_order)
         }
     };
+    let VersionIndex { mut versions, unreadable } = index;
     if let Some(project) = project.filter(|_| versions.is_empty() && unreadable.is_empty()) {
         find_project(repo, project)?;
     }
@@ -89,7 +93,7 @@ pub fn versions(
     }
     let limit = options.limit.unwrap_or(usize::MAX);
     let versions = versions.into_iter().skip(options.offset).take(limit).collect();
-    Ok(VersionList { versions, unreadable, is_complete })
+    Ok(VersionList { versions, unreadable, is_complete, is_in_order })
 }
 
 impl Serialize for IndexedVersion {

@@ -336,3 +336,15 @@ fn register_prints_json() {
     assert_eq!((error.code, error.stdout.as_str()), (1, ""));
     assert!(error.stderr.contains("\"already_exists\""), "{error}");
 }
+
+#[test]
+fn deleting_a_disabled_version_lifts_no_ban() {
+    let sandbox = sandbox();
+    sandbox.art("register v1").ok();
+    sandbox.art("tag keep v1").ok();
+    sandbox.art("stage v1 disabled --reason Recall").ok();
+    sandbox.art("delete v1 --yes --force").ok();
+    assert_eq!(sandbox.art("download tag/keep --to out").code, 15);
+    assert_eq!(sandbox.art("register v9 --rev tag/keep").code, 15);
+    sandbox.art("register v9 --rev tag/keep --allow-disabled").ok();
+}

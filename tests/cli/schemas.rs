@@ -117,7 +117,11 @@ fn schemas_page_is_up_to_date() {
         std::fs::write(PAGE, &page).unwrap();
     }
     let there = std::fs::read_to_string(PAGE).unwrap_or_default();
-    assert_eq!(there, page, "make it anew: ART_REGENERATE=1 cargo test --test cli schemas");
+    let differs = there.lines().zip(page.lines()).position(|(there, page)| there != page);
+    assert!(
+        there == page,
+        "from line {differs:?} on it differs; make it anew: ART_REGENERATE=1 cargo test --test cli schemas"
+    );
 }
 
 fn page(schemas: &BTreeMap<&str, Schema>) -> String {

@@ -234,3 +234,34 @@ fn a_locked_repository_is_told_after_the_timeout() {
     drop(lock);
     sandbox.art("stage v1 staging").ok();
 }
+
+#[test]
+fn a_stage_that_never_was_is_not_expected() {
+    let sandbox = sandbox();
+    let output = sandbox.art("stage v1 staging --expect tseting");
+    assert_eq!(output.code, 2, "{output}");
+    assert!(output.stderr.contains("did you mean 'testing'?"), "{output}");
+}
+
+#[test]
+fn what_is_done_and_can_not_be_told_is_no_reason_to_try_again() {
+    let sandbox = sandbox();
+    let output = sandbox.shell("art promote v1 >/dev/full");
+    assert_eq!(output.code, 3, "{output}");
+    assert!(output.stderr.contains("it is done, but can't be told"), "{output}");
+    assert_eq!(conditions(&sandbox, "v1").len(), 2);
+    // After the ref has moved, a failure says that it has.
+    let mut told = 0;
+    for step in 1.. {
+        let sandbox = self::sandbox();
+        let call = sandbox.command("stage v1 staging").env("ART_FAULT", format!("full:{step}"));
+        let output = call.run();
+        if output.code == 0 {
+            break;
+        }
+        let is_told = output.stderr.contains("the change is made");
+        assert_eq!(is_told, conditions(&sandbox, "v1").len() == 2, "{step}: {output}");
+        told += usize::from(is_told);
+    }
+    assert!(told > 0);
+}

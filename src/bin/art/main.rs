@@ -1,7 +1,5 @@
 //! The `art` command: parse, dispatch, exit code.
 
-// The frame offers what verbs in the making will use.
-
 mod changes;
 mod cli;
 mod commands;
@@ -52,5 +50,9 @@ fn run(env: Env, cli: &Cli) -> Exit {
     let done = cli.verb.exec(&context);
     // An operation that failed has not said so; its line must not stand above the error.
     context.progress().end();
-    done.unwrap_or_else(|error| report::failure(&error, &context.ui))
+    match done {
+        Ok(Exit::Ok) if context.ui.is_untold() => Exit::Partly,
+        Ok(exit) => exit,
+        Err(error) => report::failure(&error, &context.ui),
+    }
 }

@@ -272,7 +272,9 @@ impl<'a> Walk<'a> {
         self.checked.records += 1;
         let checked = self.history.read_blob(&entry.id).and_then(|bytes| match path.as_bytes() {
             b"run.toml" => RunRecord::decode(&bytes).map(drop),
-            b"project.toml" => ProjectRecord::decode(&bytes).map(drop),
+            b"project.toml" => {
+                ProjectRecord::decode(&bytes).and_then(|record| record.policy().map(drop))
+            }
             b"version.toml" => VersionRecord::decode(&bytes).map(drop),
             _ => Ok(()),
         });

@@ -89,9 +89,10 @@ pub fn history(
         }
     };
     let mut outcome = HistoryOutcome { entries: Vec::new(), unreadable: Vec::new() };
+    let mut dated = Vec::new();
     for read in read_all(repo, &tips, progress)? {
         match read {
-            Ok(entries) => outcome.entries.extend(entries),
+            Ok(entries) => dated.extend(in_order(entries)),
             Err(unreadable) => outcome.unreadable.push(unreadable),
         }
     }
@@ -101,9 +102,19 @@ pub fn history(
         return Err(unreadable.error);
     }
     // Of the same second, what is written last came last: that order stays, turned around.
-    outcome.entries.reverse();
-    outcome.entries.sort_by_key(|entry| std::cmp::Reverse(entry.time));
+    dated.reverse();
+    dated.sort_by_key(|(time, _)| std::cmp::Reverse(*time));
+    outcome.entries = dated.into_iter().map(|(_, entry)| entry).collect();
     Ok(outcome)
+}
+
+/// The stages of one version with the time by which they are ordered: none comes before the one that
+/// it followed, whatever a clock that was set back said.
+fn in_order(entries: Vec<StageEntry>) -> impl Iterator<Item = (Timestamp, StageEntry)> {
+    entries.into_iter().scan(Timestamp::from_seconds(i64::MIN), |latest, entry| {
+        *latest = entry.time.max(*latest);
+        Some((*latest, entry))
+    })
 }
 
 /// A version to read: its ref, its newest commit, and whether it is there no more.
@@ -118,7 +129,7 @@ fn find_one(repo: &Repository, revision: &Revision, progress: &dyn Progress) -> 
     if let Some(commit) = repo.history().try_find_ref(&reference)? {
         return Ok(Tip { reference, commit, is_deleted: false });
     }
-    let removed = removed_versions(repo, reference.project(), progress)?;
+    let removed = removed_versions(repo, Some(reference.project()), progress)?;
     if let Some((_, commit)) = removed.into_iter().find(|(name, _)| *name == reference) {
         return Ok(Tip { reference, commit, is_deleted: true });
     }
@@ -131,7 +142,7 @@ fn find_all(repo: &Repository, project: &ProjectName, progress: &dyn Progress) -
     let tip = |(reference, commit), is_deleted| Tip { reference, commit, is_deleted };
     let refs = version_refs(repo, Some(project))?;
     let mut tips: Vec<Tip> = refs.into_iter().map(|found| tip(found, false)).collect();
-    let removed = removed_versions(repo, project, progress)?;
+    let removed = removed_versions(repo, Some(project), progress)?;
     if removed.is_empty() {
         return Ok(tips);
     }

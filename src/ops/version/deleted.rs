@@ -9,16 +9,19 @@ use crate::name::{ProjectName, RefKind, RefName};
 use crate::progress::{Progress, check_interrupt};
 use crate::repo::Repository;
 
-/// The newest commits of the versions whose refs were removed from `project`, the last removed
+/// The newest commits of the versions whose refs were removed from `project`, or from any, the last removed
 /// first; the same version may have been removed more than once, and may be back.
 pub(crate) fn removed_versions(
     repo: &Repository,
-    project: &ProjectName,
+    project: Option<&ProjectName>,
     progress: &dyn Progress,
 ) -> Result<Vec<(RefName, Id)>> {
     let mut removed = Vec::new();
     let mut count = 0;
-    let prefix = RefName::prefix(RefKind::Version, project);
+    let prefix = match project {
+        Some(project) => RefName::prefix(RefKind::Version, project),
+        None => format!("refs/{}/", RefKind::Version.directory()),
+    };
     repo.history().visit_past(&prefix, &mut |operation| {
         if count % 4096 == 0 {
             check_interrupt(progress)?;

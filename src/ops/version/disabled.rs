@@ -1,10 +1,12 @@
 //! What `disabled` means: nobody takes such a version unless they say that they know.
 
+use super::deleted::removed_versions;
 use super::index::read_index;
 use super::load::{read_version_record, try_load_version};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::Id;
 use crate::name::{RefKind, RefName};
+use crate::progress::NoProgress;
 use crate::record::VersionRecord;
 use crate::record::policy::DISABLED;
 use crate::repo::Repository;
@@ -40,6 +42,16 @@ fn is_disabled(
         return Ok(now.record().stage.as_str() == DISABLED);
     }
     let all = read_index(repo, None)?;
-    let now = all.iter().find(|other| other.summary.uuid == record.uuid);
-    Ok(now.is_some_and(|now| now.summary.stage.as_str() == DISABLED))
+    if let Some(now) = all.iter().find(|other| other.summary.uuid == record.uuid) {
+        return Ok(now.summary.stage.as_str() == DISABLED);
+    }
+    // It was deleted: that lifts no ban. The newest state of it is what counts.
+    for (_, commit) in removed_versions(repo, None, &NoProgress)? {
+        if let Some(last) = read_version_record(repo, commit)?
+            && last.uuid == record.uuid
+        {
+            return Ok(last.stage.as_str() == DISABLED);
+        }
+    }
+    Ok(false)
 }

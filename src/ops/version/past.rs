@@ -2,8 +2,9 @@
 //!
 //! The refs as they are now are led back through the log of operations, change by change, to the
 //! newest operation that is not later than the time. So what was undone, deleted, copied or renamed
-//! since is as it was, and a clock that was set back does not matter: the log is in the order in
-//! which things happened.
+//! since is as it was. Where a clock was set back or forward, the log still has the order in which things
+//! happened, but not when: then the answer is the state after the newest operation that says it was not
+//! later, and comes with a warning.
 //!
 //! What came from elsewhere was there before it came here. Of a version that an operation brought
 //! with commits older than itself, or that moved without an operation, the commits tell where it was.
@@ -27,6 +28,8 @@ pub(crate) struct PastVersions {
     pub(crate) index: VersionIndex,
     /// Whether the log of operations tells of all that; else versions that were deleted may lack.
     pub(crate) is_complete: bool,
+    /// Whether the times in the log are in order around that time.
+    pub(crate) is_in_order: bool,
 }
 
 /// Reads the versions of `project`, or of every project, as they were at `time`, its second
@@ -39,7 +42,15 @@ pub(crate) fn read_versions_at(
 ) -> Result<PastVersions> {
     // The refs are read before the log: what happens meanwhile is led back too.
     let refs = version_refs(repo, project)?.into_iter().collect();
-    let mut past = Past { repo, project, time, refs, oldest: HashMap::new(), is_complete: true };
+    let mut past = Past {
+        repo,
+        project,
+        time,
+        refs,
+        oldest: HashMap::new(),
+        is_complete: true,
+        is_in_order: true,
+    };
     let operations = past.lead_back(progress)?;
     past.ask_commits_of_foreign()?;
     let index = read_past_versions(repo, past.refs.clone().into_iter().collect(), progress)?;
@@ -50,10 +61,14 @@ pub(crate) fn read_versions_at(
         .map(|version| (version.reference.clone(), version.commit))
         .collect();
     if late.is_empty() || !past.ask_commits_of_unlogged(operations, late)? {
-        return Ok(PastVersions { index, is_complete: past.is_complete });
+        return Ok(PastVersions {
+            index,
+            is_complete: past.is_complete,
+            is_in_order: past.is_in_order,
+        });
     }
     let index = read_past_versions(repo, past.refs.into_iter().collect(), progress)?;
-    Ok(PastVersions { index, is_complete: past.is_complete })
+    Ok(PastVersions { index, is_complete: past.is_complete, is_in_order: past.is_in_order })
 }
 
 /// What the full names of all versions begin with.
@@ -79,6 +94,7 @@ struct Past<'r> {
     /// Of each ref that was led back, the oldest change.
     oldest: HashMap<RefName, Undone>,
     is_complete: bool,
+    is_in_order: bool,
 }
 
 impl Past<'_> {
@@ -90,11 +106,22 @@ impl Past<'_> {
     }
 
     /// Leads the refs back through the log; returns how many operations that were.
+    ///
+    /// If one that came before the operation that it stops at says that it happened later, a clock was
+    /// set back or forward: then nobody knows for sure.
     fn lead_back(&mut self, progress: &dyn Progress) -> Result<usize> {
         let mut count = 0;
+        let mut newest = None;
         self.repo.history().visit_past(&all_versions(), &mut |operation| {
-            if operation.time <= self.time {
-                return Ok(ControlFlow::Break(()));
+            if newest.is_some() || operation.time <= self.time {
+                let newest = *newest.get_or_insert(operation.time);
+                self.is_in_order &= operation.time <= newest;
+                let is_enough = !self.is_in_order;
+                return Ok(if is_enough {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                });
             }
             if count % 4096 == 0 {
                 check_interrupt(progress)?;

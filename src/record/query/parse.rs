@@ -145,7 +145,22 @@ impl Parser<'_> {
             if !self.eat('|') {
                 return Ok(Condition { field: field.name, negated, matchers });
             }
+            self.refuse_condition_as_value()?;
         }
+    }
+
+    /// Refuses `a: x | b: y`, which would ask whether `a` is `b: y`.
+    fn refuse_condition_as_value(&mut self) -> Result<()> {
+        self.skip_blanks();
+        let name = self.name_at(self.at);
+        let to = self.at + name.chars().count();
+        let is_condition =
+            self.text.get(to) == Some(&':') && self.fields.iter().any(|field| field.name == name);
+        if is_condition {
+            return Err(Fault::new("a condition where a value should stand", self.at, to + 1)
+                .hint("write OR between conditions; | stands between the values of one"));
+        }
+        Ok(())
     }
 
     /// The letters of one value, blanks around it left out.

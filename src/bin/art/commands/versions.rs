@@ -87,7 +87,8 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     };
     let found = versions(&context.repo()?, &options, context.progress())?;
     let shown = ListArgs { columns: columns(context, args), csv: list.csv, ..ListArgs::default() };
-    let is_all = list.query.is_none() && list.offset == 0 && args.stage.is_none();
+    let is_all =
+        list.query.is_none() && list.offset == 0 && list.limit != Some(0) && args.stage.is_none();
     let empty = match args.at {
         Some(_) => "there were no such versions",
         None if is_all => "no versions yet; make one: art register VERSION",
@@ -114,6 +115,12 @@ fn tell(context: &Context<'_>, found: VersionList) -> Exit {
         context.ui.warn(
             "the log of operations does not tell all about that time; \
              what was deleted before may lack",
+        );
+    }
+    if !found.is_in_order {
+        context.ui.warn(
+            "a clock was set back or forward around that time: what was so just then is not sure; \
+             the order of things: art reflog",
         );
     }
     let mut exit = Exit::Ok;

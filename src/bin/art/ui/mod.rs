@@ -21,6 +21,7 @@ pub(crate) mod table;
 mod text;
 
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use artifacts::clock::Timestamp;
 use artifacts::config::Config;
@@ -36,6 +37,7 @@ pub(crate) use text::{Page, Style};
 
 use crate::cli::{ColorWhen, EarlyOptions, Globals};
 use crate::env::Env;
+use crate::report;
 
 /// How to print, decided once.
 #[derive(Debug, Clone, Copy, Default)]
@@ -115,12 +117,18 @@ impl Looks {
 #[derive(Debug)]
 pub(crate) struct Ui {
     looks: Looks,
+    is_untold: AtomicBool,
 }
 
 impl Ui {
     /// Prints as `looks` says.
     pub(crate) fn new(looks: Looks) -> Self {
-        Ui { looks }
+        Ui { looks, is_untold: AtomicBool::new(false) }
+    }
+
+    /// Whether something was done of which standard output could not be told.
+    pub(crate) fn is_untold(&self) -> bool {
+        self.is_untold.load(Ordering::Relaxed)
     }
 
     /// How it prints.
@@ -162,7 +170,18 @@ impl Ui {
         if self.looks.quiet && !self.looks.json {
             return Ok(());
         }
-        self.show(value, human)
+        match self.show(value, human) {
+            Err(error) if !report::is_closed_pipe(&error) => {
+                // It is done: a script that is told to try again would do it twice.
+                let causes = error.causes().join(": ");
+                self.warn(&format!(
+                    "it is done, but can't be told: {error}: {causes}; see: art reflog"
+                ));
+                self.is_untold.store(true, Ordering::Relaxed);
+                Ok(())
+            }
+            told => told,
+        }
     }
 
     /// Something worth knowing that is not data.
