@@ -190,3 +190,64 @@ pub(super) fn known_options(service: &str) -> Option<&'static [&'static str]> {
         _ => return None,
     })
 }
+
+/// The environment variables from which options of `service` come that may not stand in a URI, each
+/// with its option. What OpenDAL itself looks for in the environment, in files and on the machine
+/// (Amazon, Google, Alibaba, Tencent) is not among them.
+pub(super) fn variables(service: &str) -> &'static [(&'static str, &'static str)] {
+    match service {
+        "azblob" | "azdls" => &[
+            ("AZURE_STORAGE_ACCOUNT", "account_name"),
+            ("AZURE_STORAGE_KEY", "account_key"),
+            ("AZURE_STORAGE_SAS_TOKEN", "sas_token"),
+        ],
+        "obs" => &[
+            ("OBS_ACCESS_KEY_ID", "access_key_id"),
+            ("OBS_SECRET_ACCESS_KEY", "secret_access_key"),
+        ],
+        "b2" => &[
+            ("B2_APPLICATION_KEY_ID", "application_key_id"),
+            ("B2_APPLICATION_KEY", "application_key"),
+        ],
+        "swift" => &[("OS_AUTH_TOKEN", "token")],
+        "webdav" => &[
+            ("ART_WEBDAV_USERNAME", "username"),
+            ("ART_WEBDAV_PASSWORD", "password"),
+            ("ART_WEBDAV_TOKEN", "token"),
+        ],
+        "ftp" => &[("ART_FTP_USER", "user"), ("ART_FTP_PASSWORD", "password")],
+        "webhdfs" => &[("ART_WEBHDFS_DELEGATION", "delegation")],
+        "http" => &[
+            ("ART_HTTP_USERNAME", "username"),
+            ("ART_HTTP_PASSWORD", "password"),
+            ("ART_HTTP_TOKEN", "token"),
+        ],
+        "hf" => &[("HF_TOKEN", "token")],
+        _ => &[],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_from_the_environment_is_kept_out_of_uris_and_what_a_uri_says_is_no_secret() {
+        for scheme in SCHEMES {
+            for key in known_options(scheme.service).unwrap_or_default() {
+                assert!(!is_secret(key), "{} {key}", scheme.name);
+            }
+            for (variable, option) in variables(scheme.service) {
+                let is_name = matches!(*option, "account_name" | "username" | "user");
+                assert!(is_name || is_secret(option), "{variable}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_store_that_was_left_out_of_a_build_names_its_feature() {
+        let error = not_built("hf");
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert_eq!(error.hint(), Some("cargo install artifacts --features store-hf"));
+    }
+}

@@ -96,7 +96,12 @@ impl ServiceStore {
         };
         let base = made.map_err(|error| {
             let cause = service_error::reason(&error, &hidden);
-            Error::invalid(format!("this store of the kind '{service}' can't be used: {cause}"))
+            let says = format!("this store of the kind '{service}' can't be used");
+            if service == "s3" && cause.contains("region") {
+                return Error::invalid(format!("{says}: its region is not known"))
+                    .with_hint("add ?region=REGION to its URI, or set AWS_REGION");
+            }
+            Error::invalid(format!("{says}: {cause}"))
         })?;
         let traffic = Arc::new(Traffic::default());
         let (transport, executor) = base.base_context().clone().into_parts();

@@ -14,7 +14,7 @@ use std::path::{Component, Path, PathBuf};
 
 use percent_encoding::percent_decode_str;
 
-use super::scheme::{Scheme, Shape, find_scheme, is_secret, known_options};
+use super::scheme::{Scheme, Shape, find_scheme, is_secret, known_options, variables};
 use crate::error::{Error, Result};
 use crate::suggest;
 
@@ -88,6 +88,12 @@ impl RemoteUri {
             Target::Directory(path) => Some(path),
             _ => None,
         }
+    }
+
+    /// The environment variables that hold what may not stand in the URI, each with the option that
+    /// it sets: what goes into [`StoreOptions::secrets`](super::StoreOptions::secrets).
+    pub fn variables(&self) -> &'static [(&'static str, &'static str)] {
+        variables(self.service())
     }
 
     /// OpenDAL's word for the kind of store, such as `s3`.

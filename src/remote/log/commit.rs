@@ -160,6 +160,18 @@ impl Log {
         Err(Error::new(ErrorKind::Unavailable, message).with_hint("try again later"))
     }
 
+    /// Makes the log one with siblings from its next entry on, for a store that turned out not to
+    /// keep its word. Everyone learns it from that entry; harmless where it is so already.
+    pub fn downgrade(&self, state: &mut State, who: &str, when: Timestamp) -> Result<()> {
+        self.refresh(state)?;
+        if state.now.protocol == Protocol::Siblings {
+            return Ok(());
+        }
+        let mut proposal = Proposal::new(who, when, "the store does not create exclusively");
+        proposal.log = Some(Protocol::Siblings);
+        self.commit(state, &proposal).map(drop)
+    }
+
     /// Writes the entry unless its number is taken. Whenever that is in doubt, what is there is
     /// read and compared: a lost answer is not a failure.
     fn take_number(&self, name: &EntryName, entry: &Entry, body: &Bytes) -> Result<Attempt> {

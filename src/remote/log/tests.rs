@@ -299,10 +299,10 @@ fn a_log_can_be_told_to_have_siblings_from_an_entry_on() {
     let (log, mut one) = linear();
     let mut two = one.clone();
     done(log.commit(&mut one, &push("r", "-", "a")));
-    let mut change = push("r", "a", "b");
-    change.log = Some(Protocol::Siblings);
-    done(log.commit(&mut one, &change));
-    done(log.commit(&mut one, &push("r", "b", "c")));
+    for _ in 0..2 {
+        log.downgrade(&mut one, "Ada <ada@example.com>", Timestamp::from_seconds(0)).unwrap();
+    }
+    done(log.commit(&mut one, &push("r", "a", "c")));
     // Two has seen none of it, and learns by losing.
     let committed = done(log.commit(&mut two, &push("s", "-", "d")));
     assert_eq!(committed.others.len(), 3);
