@@ -3,8 +3,10 @@
 use std::io::Read;
 
 use artifacts::ErrorKind;
+use artifacts::clock::Timestamp;
+use artifacts::remote::log::{Commit, Log, Proposal};
 use artifacts::remote::probe::probe;
-use artifacts::remote::{Creation, Guarantee, Honesty, Store};
+use artifacts::remote::{Creation, Guarantee, Honesty, Protocol, Store};
 use bytes::Bytes;
 
 use super::server::{Manners, Server};
@@ -113,7 +115,7 @@ fn s3_over_http_does_what_a_store_must() {
 
 #[test]
 fn s3_that_is_busy_or_loses_answers_does_what_a_store_must() {
-    let place = s3(Manners::Busy(4));
+    let place = s3(Manners::Answers(503, 4));
     long_objects_are_streamed(&place.store, &place.name);
     listings_are_sorted_and_bounded(&place.store, &place.name);
     assert!(place.store.traffic().requests > 0);
@@ -181,4 +183,41 @@ fn a_server_that_never_answers_is_given_up_when_asked() {
     let error = open(&uri, asked).read("art.toml", 10).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Interrupted);
     assert!(start.elapsed() < Duration::from_secs(20));
+}
+
+#[test]
+fn what_a_server_answers_says_whether_another_attempt_can_help() {
+    for (status, kind, again) in [
+        (401, ErrorKind::Unauthorized, false),
+        (403, ErrorKind::Unauthorized, false),
+        (404, ErrorKind::NotFound, false),
+        (429, ErrorKind::Unavailable, true),
+        (500, ErrorKind::Unavailable, true),
+        (502, ErrorKind::Unavailable, true),
+        (503, ErrorKind::Unavailable, true),
+    ] {
+        let place = s3(Manners::Answers(status, 1));
+        let error = place.store.read("a", 10).unwrap_err();
+        assert_eq!(error.kind(), kind, "{status}: {error:?}");
+        let requests = place.store.traffic().requests;
+        assert_eq!(requests > 1, again, "{status}: {requests} requests");
+        assert!(requests <= 8, "{status}: {requests} requests");
+    }
+}
+
+#[test]
+fn what_passes_costs_a_writer_nothing_but_time() {
+    for status in [409, 429, 500, 503] {
+        let place = s3(Manners::Answers(status, 3));
+        let log = Log::open_or_make(place.store.clone(), Protocol::Linear).unwrap();
+        let mut state = log.load().unwrap();
+        for _ in 0..6 {
+            let push = Proposal::new("Ada <a@example.com>", Timestamp::from_seconds(0), "push");
+            assert!(matches!(log.commit(&mut state, &push).unwrap(), Commit::Done(_)), "{status}");
+        }
+        assert_eq!(state.fold().entries, 6, "{status}");
+        let mut reader = log.load().unwrap();
+        log.refresh(&mut reader).unwrap();
+        assert_eq!(reader.fold(), state.fold(), "{status}");
+    }
 }

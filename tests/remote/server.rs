@@ -25,8 +25,8 @@ pub(crate) enum Manners {
     Ignores,
     /// Honest, but every so many answers to an upload are lost with the connection.
     LosesAnswers(u64),
-    /// Honest, but every so many requests are answered 503.
-    Busy(u64),
+    /// Honest, but every so many requests are answered with this status and not done.
+    Answers(u16, u64),
 }
 
 /// A server that runs as long as this lives.
@@ -113,11 +113,17 @@ type Answer = Result<hyper::Response<s3s::Body>, Box<dyn std::error::Error + Sen
 
 async fn answer(state: Arc<State>, mut request: Request<Incoming>) -> Answer {
     let number = state.requests.fetch_add(1, Ordering::SeqCst) + 1;
-    if let Manners::Busy(every) = state.manners
+    if let Manners::Answers(status, every) = state.manners
         && number.is_multiple_of(every)
+        && (status != 409 || request.method() == hyper::Method::PUT)
     {
-        let mut response = hyper::Response::new(s3s::Body::from(String::new()));
-        *response.status_mut() = hyper::StatusCode::SERVICE_UNAVAILABLE;
+        // As Amazon answers a conditional upload beside another one.
+        let body = match status {
+            409 => "<Error><Code>ConditionalRequestConflict</Code></Error>",
+            _ => "",
+        };
+        let mut response = hyper::Response::new(s3s::Body::from(body.to_owned()));
+        *response.status_mut() = hyper::StatusCode::from_u16(status).unwrap();
         return Ok(response);
     }
     let is_upload = request.method() == hyper::Method::PUT;
@@ -125,7 +131,7 @@ async fn answer(state: Arc<State>, mut request: Request<Incoming>) -> Answer {
         request.headers_mut().remove("if-none-match");
     }
     let _turn = match state.manners {
-        Manners::Honest | Manners::LosesAnswers(_) | Manners::Busy(_) if is_upload => {
+        Manners::Honest | Manners::LosesAnswers(_) | Manners::Answers(..) if is_upload => {
             Some(state.turn.lock().await)
         }
         _ => None,
