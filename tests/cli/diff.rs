@@ -161,7 +161,7 @@ fn the_list_has_a_word_for_each_change_and_the_fields_of_records() {
     added     new
     modified  no-newline
     mode      script (now executable)
-    modified  tab\t"q"\\xff
+    modified  tab\t"q"\\\xff
     type      type (now a link)
     deleted   was-file
     added     was-file/below
