@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use super::revision::{Base, Step};
 use super::{History, ReflogEntry, Revision, from_oid, git_error, to_object_id};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Id, ObjectKind};
 use crate::name::{Name, ProjectName, RefKind, RefName};
 use crate::suggest;
@@ -122,9 +122,11 @@ impl History {
                 None => return Err(no_current_run()),
             },
             Base::Head => Start::Head(self.find_head(revision)?),
-            // What is newest is told by records, which are not read here.
             Base::Latest | Base::Stage(_) => {
-                return Err(Error::internal(format!("'{revision}' was not looked up")));
+                let message =
+                    format!("'{revision}' is told by records, which a history does not read");
+                return Err(Error::new(ErrorKind::Unsupported, message)
+                    .with_hint("name the version, or find it with ops::resolve"));
             }
         })
     }
