@@ -4,7 +4,7 @@ use super::*;
 use proptest::prelude::*;
 
 fn parse(text: &str) -> Result<RemoteUri> {
-    RemoteUri::parse(text, Path::new("/work/dir"))
+    RemoteUri::parse(text, Path::new("/desk/dir"))
 }
 
 fn options(text: &str) -> Vec<(String, String)> {
@@ -29,9 +29,9 @@ fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
 fn paths_are_directories_below_the_working_directory() {
     for (text, path) in [
         ("/srv/store", "/srv/store"),
-        ("store", "/work/dir/store"),
-        ("./a/../store/", "/work/dir/store"),
-        ("../store", "/work/store"),
+        ("store", "/desk/dir/store"),
+        ("./a/../store/", "/desk/dir/store"),
+        ("../store", "/desk/store"),
         ("fs:///srv/a%20b", "/srv/a b"),
         ("file:///srv/store", "/srv/store"),
     ] {
