@@ -12,7 +12,8 @@ use crate::record::policy::DISABLED;
 use crate::repo::Repository;
 
 /// Fails with [`Policy`](ErrorKind::Policy) if the version that `commit` is a state of is disabled
-/// now, also where an earlier state of it is meant. `reference` is how it was named, if it was.
+/// now, also where an earlier state of it is meant, or if that very state is one in which it was.
+/// `reference` is how it was named, if it was.
 pub(crate) fn refuse_disabled(
     repo: &Repository,
     reference: Option<&RefName>,

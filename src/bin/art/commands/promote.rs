@@ -1,13 +1,13 @@
 //! `art promote`: a version goes to the next stage.
 
+use artifacts::Result;
 use artifacts::ops::promote::promote;
-use artifacts::ops::stage::{StageOptions, StageTarget};
-use artifacts::{Name, Result};
+use artifacts::ops::stage::StageTarget;
 
 use crate::context::Context;
 use crate::report::{Exit, help_tail};
-use crate::stages;
-use crate::version::{VersionArg, WhyArgs};
+use crate::stages::{self, MoveArgs};
+use crate::version::VersionArg;
 
 /// Puts a version in the next stage of its project's order, if the policy allows it
 ///
@@ -36,23 +36,11 @@ pub(crate) struct Args {
     version: VersionArg,
 
     #[command(flatten)]
-    why: WhyArgs,
-
-    /// Only if it is in STAGE now; else fail (13)
-    #[arg(long, value_name = "STAGE")]
-    expect: Option<Name>,
+    how: MoveArgs,
 }
 
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
-    let options = StageOptions {
-        version: args.version.version.clone(),
-        to: StageTarget::Next,
-        reason: args.why.reason()?,
-        unsaid: stages::UNSAID.to_owned(),
-        message: args.why.message()?,
-        expect: args.expect.clone(),
-        command: context.env.command_line(),
-    };
+    let options = args.how.options(context, &args.version, StageTarget::Next)?;
     let outcome = promote(&context.repo()?, &options, context.progress())?;
     context.ui.summary(&outcome, |page| stages::view(page, &outcome))?;
     Ok(Exit::Ok)

@@ -1,12 +1,12 @@
 //! `art stage`: a version goes to another stage.
 
-use artifacts::ops::stage::{StageOptions, StageTarget, stage};
+use artifacts::ops::stage::{StageTarget, stage};
 use artifacts::{Name, Result};
 
 use crate::context::Context;
 use crate::report::{Exit, help_tail};
-use crate::stages;
-use crate::version::{VersionArg, WhyArgs};
+use crate::stages::{self, MoveArgs};
+use crate::version::VersionArg;
 
 /// Puts a version in a stage, with the reason, if the project's policy allows it
 ///
@@ -41,23 +41,12 @@ pub(crate) struct Args {
     stage: Name,
 
     #[command(flatten)]
-    why: WhyArgs,
-
-    /// Only if it is in STAGE now; else fail (13)
-    #[arg(long, value_name = "STAGE")]
-    expect: Option<Name>,
+    how: MoveArgs,
 }
 
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
-    let options = StageOptions {
-        version: args.version.version.clone(),
-        to: StageTarget::Stage(args.stage.clone()),
-        reason: args.why.reason()?,
-        unsaid: stages::UNSAID.to_owned(),
-        message: args.why.message()?,
-        expect: args.expect.clone(),
-        command: context.env.command_line(),
-    };
+    let options =
+        args.how.options(context, &args.version, StageTarget::Stage(args.stage.clone()))?;
     let outcome = stage(&context.repo()?, &options, context.progress())?;
     context.ui.summary(&outcome, |page| stages::view(page, &outcome))?;
     Ok(Exit::Ok)
