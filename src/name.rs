@@ -12,7 +12,7 @@ use crate::error::Error;
 
 /// The name of an owner, a project, a run, a version or a tag.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Name(String);
+pub struct Name(Box<str>);
 
 impl Name {
     /// The longest name, in characters.
@@ -55,7 +55,7 @@ impl FromStr for Name {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         match Name::defect(text) {
-            None => Ok(Name(text.to_owned())),
+            None => Ok(Name(text.into())),
             Some(defect) => {
                 let shown: String = text.chars().take(40).collect();
                 let dots = if text.chars().count() > 40 { "…" } else { "" };
@@ -134,9 +134,12 @@ impl RefKind {
 
 /// The full name of one of our refs.
 ///
-/// Only refs of the shapes in [`RefKind`] can be held: what else stands under `refs/` is not ours.
+/// Only refs of the shapes in [`RefKind`] can be held, and tracking refs: `refs/remotes/REMOTE/` in
+/// the place of `refs/`, which say where a remote had that ref at the last fetch. What else stands
+/// under `refs/` is not ours.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RefName {
+    remote: Option<Name>,
     kind: RefKind,
     project: ProjectName,
     name: Option<Name>,
@@ -145,22 +148,22 @@ pub struct RefName {
 impl RefName {
     /// The ref of a project's own record.
     pub fn project_record(project: ProjectName) -> Self {
-        RefName { kind: RefKind::Project, project, name: None }
+        RefName { remote: None, kind: RefKind::Project, project, name: None }
     }
 
     /// The ref of a run.
     pub fn run(project: ProjectName, name: Name) -> Self {
-        RefName { kind: RefKind::Run, project, name: Some(name) }
+        RefName { remote: None, kind: RefKind::Run, project, name: Some(name) }
     }
 
     /// The ref of a version.
     pub fn version(project: ProjectName, name: Name) -> Self {
-        RefName { kind: RefKind::Version, project, name: Some(name) }
+        RefName { remote: None, kind: RefKind::Version, project, name: Some(name) }
     }
 
     /// The ref of a tag.
     pub fn tag(project: ProjectName, name: Name) -> Self {
-        RefName { kind: RefKind::Tag, project, name: Some(name) }
+        RefName { remote: None, kind: RefKind::Tag, project, name: Some(name) }
     }
 
     /// What it is about.
@@ -182,11 +185,40 @@ impl RefName {
     pub fn prefix(kind: RefKind, project: &ProjectName) -> String {
         format!("refs/{}/{project}/", kind.directory())
     }
+
+    /// The tracking ref that says where `remote` had this ref at the last fetch.
+    #[must_use]
+    pub fn tracking(&self, remote: &Name) -> RefName {
+        RefName { remote: Some(remote.clone()), ..self.clone() }
+    }
+
+    /// The remote whose ref this tracks; `None` for a ref of this repository.
+    pub fn remote(&self) -> Option<&Name> {
+        self.remote.as_ref()
+    }
+
+    /// The ref as it is called on the remote that it tracks; itself if it tracks none.
+    #[must_use]
+    pub fn untracked(&self) -> RefName {
+        RefName { remote: None, ..self.clone() }
+    }
+
+    /// The prefix of the tracking refs of `remote`, with the final slash.
+    pub fn tracking_prefix(remote: &Name) -> String {
+        format!("{TRACKING}{remote}/")
+    }
 }
+
+/// The directory of all tracking refs.
+pub(crate) const TRACKING: &str = "refs/remotes/";
 
 impl fmt::Display for RefName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "refs/{}/{}", self.kind.directory(), self.project)?;
+        match &self.remote {
+            Some(remote) => write!(f, "{TRACKING}{remote}/")?,
+            None => f.write_str("refs/")?,
+        }
+        write!(f, "{}/{}", self.kind.directory(), self.project)?;
         match &self.name {
             Some(name) => write!(f, "/{name}"),
             None => Ok(()),
@@ -199,7 +231,13 @@ impl FromStr for RefName {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         let not_ours = || Error::invalid(format!("'{}' is not a ref", text.escape_debug()));
-        let rest = text.strip_prefix("refs/").ok_or_else(not_ours)?;
+        let (remote, rest) = match text.strip_prefix(TRACKING) {
+            Some(rest) => {
+                let (remote, rest) = rest.split_once('/').ok_or_else(not_ours)?;
+                (Some(remote.parse()?), rest)
+            }
+            None => (None, text.strip_prefix("refs/").ok_or_else(not_ours)?),
+        };
         let parts: Vec<&str> = rest.split('/').collect();
         let kind = match parts[0] {
             "projects" => RefKind::Project,
@@ -212,10 +250,15 @@ impl FromStr for RefName {
             Ok(ProjectName { owner: owner.parse()?, project: project.parse()? })
         };
         match (kind, &parts[1..]) {
-            (RefKind::Project, [owner, name]) => Ok(RefName::project_record(project(owner, name)?)),
-            (kind, [owner, name, last]) if kind != RefKind::Project => {
-                Ok(RefName { kind, project: project(owner, name)?, name: Some(last.parse()?) })
+            (RefKind::Project, [owner, name]) => {
+                Ok(RefName { remote, kind, project: project(owner, name)?, name: None })
             }
+            (_, [owner, name, last]) if kind != RefKind::Project => Ok(RefName {
+                remote,
+                kind,
+                project: project(owner, name)?,
+                name: Some(last.parse()?),
+            }),
             _ => Err(not_ours()),
         }
     }
@@ -283,6 +326,34 @@ mod tests {
             assert_eq!(text.parse::<RefName>().unwrap().to_string(), text);
         }
         for bad in ["refs/runs/o/p", "refs/heads/main", "refs/projects/o/p/q", "HEAD", "refs/"] {
+            assert!(bad.parse::<RefName>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_tracking_ref_is_the_same_ref_seen_at_a_remote() {
+        let origin: Name = "origin".parse().unwrap();
+        for rest in ["projects/o/p", "runs/o/p/r-1", "versions/o/p/v1", "tags/o/p/t"] {
+            let name: RefName = format!("refs/{rest}").parse().unwrap();
+            let tracking = name.tracking(&origin);
+            assert_eq!(name.remote(), None);
+            assert_eq!(tracking.remote(), Some(&origin));
+            assert_eq!(tracking.to_string(), format!("refs/remotes/origin/{rest}"));
+            assert!(tracking.to_string().starts_with(&RefName::tracking_prefix(&origin)));
+            assert_eq!(tracking.to_string().parse::<RefName>().unwrap(), tracking);
+            assert_eq!((tracking.kind(), tracking.name()), (name.kind(), name.name()));
+            assert_eq!(tracking.untracked(), name);
+            assert_ne!(tracking, name);
+        }
+        for bad in [
+            "refs/remotes/origin",
+            "refs/remotes/origin/main",
+            "refs/remotes/runs/o/p/r",
+            "refs/remotes/-x/runs/o/p/r",
+            "refs/remotes//runs/o/p/r",
+            "refs/remotes/a/refs/runs/o/p/r",
+            "refs/remotes/a/remotes/b/runs/o/p/r",
+        ] {
             assert!(bad.parse::<RefName>().is_err(), "{bad}");
         }
     }

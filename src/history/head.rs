@@ -33,7 +33,8 @@ impl HeadTarget {
             // Another tool put it on a commit.
             Some(Target::Id(_)) => None,
         };
-        Ok(Some(HeadTarget { run: run.filter(|name: &RefName| name.kind() == RefKind::Run) }))
+        let is_run = |name: &RefName| name.kind() == RefKind::Run && name.remote().is_none();
+        Ok(Some(HeadTarget { run: run.filter(is_run) }))
     }
 
     /// The content of the file.

@@ -29,6 +29,7 @@ mod renames;
 mod resolve;
 mod revision;
 pub mod source;
+mod tracking;
 mod transaction;
 mod tree;
 mod tree_entry;

@@ -15,7 +15,7 @@ use super::{HeadChange, History};
 use crate::error::{Error, ErrorKind, IoResultExt, Result};
 use crate::fs::atomic;
 use crate::id::{Id, ObjectKind};
-use crate::name::RefName;
+use crate::name::{RefName, TRACKING};
 
 /// Where damaged files are kept, below the repository's directory.
 pub(super) const DAMAGED: &str = "damaged";
@@ -40,6 +40,11 @@ pub struct RefSurvey {
     pub damage: Vec<Error>,
     /// Logs whose last line is torn, as a writer that was killed leaves it. That is no damage.
     pub torn: Vec<PathBuf>,
+}
+
+/// Whether `name` is that of a ref whose moves are recorded in its log.
+fn is_recorded(name: &str) -> bool {
+    name.parse::<RefName>().is_ok_and(|name| name.remote().is_none())
 }
 
 impl History {
@@ -139,7 +144,7 @@ impl History {
             let is_under_way = pending.as_ref().is_some_and(|pending| pending.moves(&name));
             // A damaged one has been told of.
             let is_there = !matches!(self.try_find_id(&name), Ok(None));
-            if name.parse::<RefName>().is_err() || is_under_way || is_there {
+            if !is_recorded(&name) || is_under_way || is_there {
                 continue;
             }
             let message = format!("the ref '{name}' is gone; its log says that it is at {id}");
@@ -249,6 +254,24 @@ impl History {
                 restored.push(RestoredRef { name, id: Some(id) });
             }
         }
+        self.drop_damaged_tracking(lock)
+    }
+
+    /// Moves damaged files of tracking refs away: they have no log, and the next fetch makes the
+    /// refs again.
+    fn drop_damaged_tracking(&self, lock: &mut RefsLock<'_>) -> Result<()> {
+        let mut damaged = Vec::new();
+        self.visit_loose(TRACKING, &mut |name| {
+            if read_loose(self.git_dir(), &name).is_err() {
+                damaged.push(name);
+            }
+            Ok(())
+        })?;
+        for name in damaged {
+            lock.lock_file(&name)?;
+            let aside = self.git_dir().join(DAMAGED);
+            atomic::set_aside(&self.git_dir().join(&name), &aside, &name.replace('/', "-"))?;
+        }
         Ok(())
     }
 
@@ -269,10 +292,9 @@ impl History {
         self.keep_aside("packed-refs", &damaged)?;
         let mut edits = packed::salvage(&damaged);
         for name in self.logs()? {
-            let is_ref = name.parse::<RefName>().is_ok();
             let is_known = edits.contains_key(name.as_bytes())
                 || matches!(read_loose(self.git_dir(), &name), Ok(Some(_)));
-            if !is_ref || is_known {
+            if !is_recorded(&name) || is_known {
                 continue;
             }
             if let Some(id) = self.last_logged(&name)? {
@@ -296,8 +318,7 @@ impl History {
     fn restore_gone(&self, lock: &mut RefsLock<'_>, restored: &mut Vec<RestoredRef>) -> Result<()> {
         let refs = self.survey_refs()?.refs;
         for name in self.logs()? {
-            let is_ours = name.parse::<RefName>().is_ok();
-            if !is_ours || refs.contains_key(&name) || self.try_find_id(&name).is_err() {
+            if !is_recorded(&name) || refs.contains_key(&name) || self.try_find_id(&name).is_err() {
                 continue;
             }
             if let Some(id) = self.last_logged(&name)? {

@@ -5,10 +5,19 @@ use std::ops::Range;
 use super::History;
 use crate::error::Result;
 use crate::id::Id;
-use crate::name::RefName;
+use crate::name::{RefName, TRACKING};
 
-/// Where our own refs stand.
-const KINDS: [&str; 4] = ["refs/projects/", "refs/runs/", "refs/versions/", "refs/tags/"];
+/// Where our refs stand, below `refs/` or below `refs/remotes/REMOTE/`.
+const KINDS: [&str; 4] = ["projects/", "runs/", "versions/", "tags/"];
+
+/// Whether the ref `name` stands where ours do.
+fn is_ours(name: &str) -> bool {
+    let rest = match name.strip_prefix(TRACKING) {
+        Some(rest) => rest.split_once('/').map(|(_, rest)| rest),
+        None => name.strip_prefix("refs/"),
+    };
+    rest.is_some_and(|rest| KINDS.iter().any(|kind| rest.starts_with(kind)))
+}
 
 /// The refs of a repository by what they point at, as they were at one moment.
 ///
@@ -58,12 +67,13 @@ impl RefNames {
 }
 
 impl History {
-    /// Every ref of ours whose full name begins with `prefix`, to be asked for by commit.
+    /// Every ref of ours whose full name begins with `prefix`, to be asked for by commit; tracking
+    /// refs only if `prefix` begins with `refs/remotes/`.
     pub fn ref_names(&self, prefix: &str) -> Result<RefNames> {
         let mut names = RefNames::default();
         self.visit_refs(prefix, &mut |name, id| {
-            // Refs of other tools, and those that stand for a remote's.
-            if !KINDS.iter().any(|kind| name.starts_with(kind)) {
+            // Other tools have refs of their own.
+            if !is_ours(name) {
                 return;
             }
             let start = names.text.len();

@@ -16,6 +16,7 @@ use crate::error::{IoResultExt, Result};
 use crate::fs::atomic::{self, TempFile};
 use crate::fs::fault;
 use crate::id::Id;
+use crate::name::TRACKING;
 
 /// With more loose refs than this, all are packed: a listing opens every loose file.
 const MAX_LOOSE: usize = 500;
@@ -65,14 +66,25 @@ impl RefsLock<'_> {
     fn move_several(&mut self, moves: &[Move]) -> Result<()> {
         self.lock_file("packed-refs")?;
         let git_dir = self.history.git_dir();
+        let mut loose = Vec::new();
+        let mut edits = BTreeMap::new();
+        for moved in moves {
+            if read_loose(git_dir, &moved.name)?.is_some() {
+                loose.push(moved);
+            }
+            let value = moved.new.map(|id| self.packed_value(id)).transpose()?;
+            edits.insert(moved.name.clone().into_bytes(), value);
+        }
+        self.move_packed(&loose, &edits)
+    }
+
+    /// Makes `edits` in `packed-refs`, which is locked, by one rename. `loose` are the moves of those
+    /// refs that have a loose file.
+    pub(super) fn move_packed(&mut self, loose: &[&Move], edits: &Edits) -> Result<()> {
+        let git_dir = self.history.git_dir();
         let packed = PackedRefs::open(git_dir)?;
         let mut current = BTreeMap::new();
-        let mut loose = Vec::new();
-        for Move { name, old, .. } in moves {
-            if read_loose(git_dir, name)?.is_none() {
-                continue;
-            }
-            loose.push(name.as_str());
+        for Move { name, old, .. } in loose {
             if packed.find(name.as_bytes())? != *old {
                 let value = old.map(|id| self.packed_value(id)).transpose()?;
                 current.insert(name.clone().into_bytes(), value);
@@ -82,14 +94,9 @@ impl RefsLock<'_> {
         if !current.is_empty() {
             self.replace_packed(&packed, &current)?;
         }
-        self.remove_loose(loose)?;
+        self.remove_loose(loose.iter().map(|moved| moved.name.as_str()))?;
         // The values as they shall be.
-        let mut edits = BTreeMap::new();
-        for Move { name, new, .. } in moves {
-            let value = new.map(|id| self.packed_value(id)).transpose()?;
-            edits.insert(name.clone().into_bytes(), value);
-        }
-        self.replace_packed(&PackedRefs::open(git_dir)?, &edits)
+        self.replace_packed(&PackedRefs::open(git_dir)?, edits)
     }
 
     fn replace_packed(&self, packed: &PackedRefs, edits: &Edits) -> Result<()> {
@@ -138,10 +145,12 @@ impl RefsLock<'_> {
             return Ok(());
         }
         let mut names = Vec::new();
-        self.history.visit_loose("refs/", &mut |name| {
-            names.push(name);
-            Ok(())
-        })?;
+        for prefix in ["refs/", TRACKING] {
+            self.history.visit_loose(prefix, &mut |name| {
+                names.push(name);
+                Ok(())
+            })?;
+        }
         let mut edits = BTreeMap::new();
         for name in &names {
             // A damaged one stays where fsck finds it.

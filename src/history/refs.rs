@@ -14,7 +14,7 @@ use super::packed::id_from_hex;
 use super::packed_file::PackedRefs;
 use crate::error::{Error, IoResultExt, Result};
 use crate::id::{Id, ObjectKind};
-use crate::name::{RefKind, RefName};
+use crate::name::{RefKind, RefName, TRACKING};
 use crate::suggest;
 use crate::tree_path::escaped;
 
@@ -26,6 +26,9 @@ const MAX_RETRIES: usize = 20;
 
 /// The slashes in the longest of our names.
 const MAX_DEPTH: usize = 4;
+
+/// The slashes in the longest name of a tracking ref.
+const MAX_TRACKING_DEPTH: usize = MAX_DEPTH + 2;
 
 /// What a loose ref file says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,6 +102,10 @@ impl History {
 
     fn no_such_ref(&self, name: &RefName) -> Error {
         let kind = name.kind().as_str();
+        if let Some(remote) = name.remote() {
+            let message = format!("there is no ref '{name}': no fetch from '{remote}' has seen it");
+            return Error::not_found(message).with_hint(format!("look again: art fetch {remote}"));
+        }
         let error = Error::not_found(match name.kind() {
             RefKind::Project => format!("there is no project '{}'", name.project()),
             _ => format!("there is no {kind} '{}' in '{}'", name.name(), name.project()),
@@ -114,7 +121,8 @@ impl History {
     /// All refs of ours whose full names begin with `prefix`, sorted by name.
     ///
     /// Refs that one transaction moved together are seen together. Refs of other shapes, which
-    /// other tools may keep beside ours, are left out.
+    /// other tools may keep beside ours, are left out. So are tracking refs, unless `prefix` begins
+    /// with `refs/remotes/`.
     pub fn refs(&self, prefix: &str) -> Result<Vec<(RefName, Id)>> {
         let mut refs = Vec::new();
         self.visit_refs(prefix, &mut |name, id| {
@@ -214,7 +222,8 @@ impl History {
         }
     }
 
-    /// Calls `visit` with the name of every loose ref of ours that begins with `prefix`.
+    /// Calls `visit` with the name of every loose ref of ours that begins with `prefix`; of tracking
+    /// refs only if `prefix` begins with `refs/remotes/`.
     pub(super) fn visit_loose(
         &self,
         prefix: &str,
@@ -225,9 +234,14 @@ impl History {
         if !is_possible || !(directory == "refs" || is_safe_name(directory)) {
             return Ok(());
         }
+        let is_tracking = prefix.starts_with(TRACKING);
+        let max_depth = if is_tracking { MAX_TRACKING_DEPTH } else { MAX_DEPTH };
         let mut directories = vec![directory.to_owned()];
         while let Some(directory) = directories.pop() {
-            let is_deep = directory.matches('/').count() + 1 >= MAX_DEPTH;
+            let is_deep = directory.matches('/').count() + 1 >= max_depth;
+            if !is_tracking && directory == TRACKING.trim_end_matches('/') {
+                continue;
+            }
             for (name, is_directory) in list(&self.git_dir().join(&directory))? {
                 let name = format!("{directory}/{name}");
                 let is_wanted = name.starts_with(prefix);
@@ -269,7 +283,11 @@ fn merge(
     visit: &mut dyn FnMut(&str, Id),
 ) -> Result<()> {
     let mut loose = loose.into_iter().peekable();
+    let is_tracking = prefix.starts_with(TRACKING);
     packed.with_prefix(prefix.as_bytes(), &mut |name, id| {
+        if !is_tracking && name.starts_with(TRACKING.as_bytes()) {
+            return Ok(());
+        }
         let Ok(name) = name.to_str() else { return Ok(()) };
         while let Some((name, id)) = loose.next_if(|(before, _)| before.as_str() < name) {
             visit(&name, id);

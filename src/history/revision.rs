@@ -5,7 +5,7 @@
 //!
 //! BASE   v1 (a version, else a run, else a tag)   run/NAME   tag/NAME
 //!        @STAGE   @latest   HEAD or @   a commit id or 4 and more of its first digits
-//!        a full name: refs/runs/OWNER/PROJECT/RUN
+//!        a full name: refs/runs/OWNER/PROJECT/RUN, refs/remotes/REMOTE/runs/OWNER/PROJECT/RUN
 //! ```
 //!
 //! `~`, `^` and `@{N}` mean what they mean in git. An owner can't be called `run`, `tag` or `refs`
@@ -103,7 +103,9 @@ impl Revision {
         let project = self.project.as_ref().unwrap_or(project);
         match &self.base {
             Base::Named(name) => Some(RefName::version(project.clone(), name.clone())),
-            Base::Ref(name) if name.kind() == RefKind::Version => Some(name.clone()),
+            Base::Ref(name) if name.kind() == RefKind::Version && name.remote().is_none() => {
+                Some(name.clone())
+            }
             _ => None,
         }
     }
@@ -348,6 +350,10 @@ mod tests {
             ("@~2", Base::Head),
             ("@{1}", Base::Current),
             ("refs/runs/o/p/r", Base::Ref("refs/runs/o/p/r".parse().unwrap())),
+            (
+                "refs/remotes/a/tags/o/p/t",
+                Base::Ref(RefName::tag("o/p".parse().unwrap(), name("t")).tracking(&name("a"))),
+            ),
         ];
         for (text, base) in cases {
             assert_eq!(parse(text).base, base, "{text}");

@@ -46,20 +46,21 @@ pub enum Expected {
 /// Refs to be moved together. Nothing happens before [`Transaction::commit`].
 #[derive(Debug)]
 pub struct Transaction<'h> {
-    history: &'h History,
+    pub(super) history: &'h History,
     who: Signature,
     command: String,
-    updates: Vec<Update>,
+    pub(super) updates: Vec<Update>,
     expected_head: Option<HeadTarget>,
     head: Option<HeadTarget>,
     undoes: Option<String>,
+    is_unrecorded: bool,
 }
 
 #[derive(Debug)]
-struct Update {
-    name: RefName,
-    expected: Expected,
-    new: Option<Id>,
+pub(super) struct Update {
+    pub(super) name: RefName,
+    pub(super) expected: Expected,
+    pub(super) new: Option<Id>,
     message: String,
 }
 
@@ -96,6 +97,7 @@ impl History {
             expected_head: None,
             head: None,
             undoes: None,
+            is_unrecorded: false,
         }
     }
 }
@@ -132,6 +134,13 @@ impl Transaction<'_> {
         self
     }
 
+    /// This moves tracking refs, and nothing else: it is no operation that can be undone, and they
+    /// have no logs.
+    pub fn unrecorded(&mut self) -> &mut Self {
+        self.is_unrecorded = true;
+        self
+    }
+
     /// Moves the refs, waiting up to `timeout` for other writers. Returns what was recorded; its
     /// `changes` are empty, and nothing is recorded, if everything was so already.
     ///
@@ -150,6 +159,10 @@ impl Transaction<'_> {
 
     fn commit_under(&mut self, mut lock: RefsLock<'_>) -> Result<Operation> {
         self.check()?;
+        if self.is_unrecorded {
+            let changes = self.move_tracking(&mut lock)?;
+            return Ok(self.operation(changes, None));
+        }
         let plan = self.plan(&mut lock)?;
         if plan.moves.is_empty() && plan.head.is_none() {
             return Ok(plan.operation);
@@ -203,9 +216,23 @@ impl Transaction<'_> {
                 let message = format!("'{}' is updated twice in one transaction", update.name);
                 return Err(Error::internal(message));
             }
+            if update.name.remote().is_some() != self.is_unrecorded {
+                let message = format!(
+                    "'{}' is in the wrong transaction: only moves of tracking refs are not recorded",
+                    update.name
+                );
+                return Err(Error::internal(message));
+            }
+        }
+        if self.is_unrecorded && (self.head.is_some() || self.expected_head.is_some()) {
+            return Err(Error::internal(
+                "a transaction of tracking refs has nothing to do with HEAD",
+            ));
         }
         match &self.head {
-            Some(HeadTarget { run: Some(name) }) if name.kind() != RefKind::Run => {
+            Some(HeadTarget { run: Some(name) })
+                if name.kind() != RefKind::Run || name.remote().is_some() =>
+            {
                 Err(Error::internal(format!("'{name}' is no run, so it can't be the current one")))
             }
             _ => Ok(()),
@@ -235,16 +262,21 @@ impl Transaction<'_> {
             moves.push(Move { name: full_name, old, new });
         }
         let head = self.plan_head(lock, &changes, &mut log_entries)?;
-        let operation = Operation {
+        let change = head.clone().map(|(old, new)| HeadChange { old: old.run, new: new.run });
+        let operation = self.operation(changes, change);
+        Ok(Plan { operation, moves, log_entries, head: head.map(|(_, new)| new) })
+    }
+
+    fn operation(&self, changes: Vec<RefChange>, head: Option<HeadChange>) -> Operation {
+        Operation {
             id: uuid::Uuid::new_v4().to_string(),
             time: Timestamp::from_seconds(self.who.time.seconds().max(0)),
             who: identity(&self.who),
             command: self.command.clone(),
             changes,
-            head: head.clone().map(|(old, new)| HeadChange { old: old.run, new: new.run }),
+            head,
             undoes: self.undoes.clone(),
-        };
-        Ok(Plan { operation, moves, log_entries, head: head.map(|(_, new)| new) })
+        }
     }
 
     /// What `HEAD` names now and shall name, if that differs; and its log's line, which is also
@@ -312,7 +344,7 @@ impl Transaction<'_> {
 }
 
 impl Update {
-    fn check(&self, old: Option<Id>) -> Result<()> {
+    pub(super) fn check(&self, old: Option<Id>) -> Result<()> {
         let name = &self.name;
         let message = match (self.expected, old) {
             (Expected::Any, _) | (Expected::Absent, None) => return Ok(()),

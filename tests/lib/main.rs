@@ -30,5 +30,6 @@ mod refs_race;
 mod revisions;
 mod source_oracle;
 mod tidy;
+mod tracking;
 mod undo;
 mod versions_at;

@@ -36,9 +36,10 @@ fn is_disabled(
     if record.stage.as_str() == DISABLED {
         return Ok(true);
     }
-    // Under its name is most often the version itself; else it has another name by now.
-    let named = reference.filter(|name| name.kind() == RefKind::Version);
-    let named = named.map(|name| try_load_version(repo, name)).transpose()?.flatten();
+    // Under its name is most often the version itself; else it has another name by now. What a
+    // remote says of it lifts no ban that is here.
+    let named = reference.filter(|name| name.kind() == RefKind::Version).map(RefName::untracked);
+    let named = named.map(|name| try_load_version(repo, &name)).transpose()?.flatten();
     if let Some(now) = named.filter(|now| now.record().uuid == record.uuid) {
         return Ok(now.record().stage.as_str() == DISABLED);
     }

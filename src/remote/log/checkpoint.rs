@@ -156,6 +156,10 @@ fn fold(read: Checkpoint, last: Option<EntryName>) -> Result<Fold> {
         let [id, name] = words(line)?;
         refs.insert(name.parse::<RefName>()?, id.parse()?);
     }
+    let conflicting = read.conflicts.iter().map(|conflict| &conflict.name);
+    if let Some(name) = refs.keys().chain(conflicting).find(|name| name.remote().is_some()) {
+        return Err(Error::corrupt(format!("a checkpoint names the ref '{name}'")));
+    }
     let mut conflicts: BTreeMap<RefName, Vec<Conflict>> = BTreeMap::new();
     for conflict in read.conflicts {
         conflicts.entry(conflict.name.clone()).or_default().push(conflict);

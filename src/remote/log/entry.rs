@@ -146,6 +146,12 @@ impl Entry {
         if entry.format != FORMAT || entry.number == 0 {
             return Err(damaged(key, format!("it says it is entry {}", entry.number)));
         }
+        let moved = entry.refs.iter().map(|moved| &moved.name);
+        let mut names = moved.chain(entry.settled.iter().map(|settled| &settled.name));
+        // What a repository has seen of its remotes is its own affair.
+        if let Some(name) = names.find(|name| name.remote().is_some()) {
+            return Err(damaged(key, format!("it names the ref '{name}'")));
+        }
         Ok(entry)
     }
 

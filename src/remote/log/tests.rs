@@ -139,6 +139,15 @@ fn a_part_of_an_entry_is_none() {
 }
 
 #[test]
+fn an_entry_that_names_a_tracking_ref_is_refused() {
+    let mut entry = entry_of(3, 7, &push("r", "-", "a"));
+    entry.refs[0].name = run("r").tracking(&"origin".parse().unwrap());
+    let error = Entry::decode("log/x", &entry.encode().unwrap()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt);
+    assert!(error.message().contains("log/x"), "{error:?}");
+}
+
+#[test]
 fn an_entry_of_too_many_values_is_refused_before_it_takes_memory() {
     let body = format!("format = 1\nx = [{}]\n", "1,".repeat(500_000));
     let error = Entry::decode("log/x", &with_checksum(&body)).unwrap_err();
