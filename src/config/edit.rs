@@ -1,8 +1,9 @@
-//! Changes one key in the text of a file of settings; all else stays as it stands.
+//! Changes one key, or the table of one remote, in the text of a file of settings; all else stays as
+//! it stands.
 
 use std::ops::Range;
 
-use toml_edit::{Document, DocumentMut, Item, TableLike};
+use toml_edit::{Document, DocumentMut, Item, Table, TableLike};
 
 use super::keys::Key;
 use super::value::Value;
@@ -17,24 +18,95 @@ pub(super) fn set(text: &str, key: &Key, value: &Value) -> Result<String> {
         .or_insert_with(toml_edit::table)
         .as_table_like_mut()
         .ok_or_else(|| Error::invalid(format!("'{section}' is not a table")))?;
-    let mut new = match value {
+    let new = match value {
         Value::Text(text) => toml_edit::Value::from(text.as_str()),
         Value::Boolean(is) => toml_edit::Value::from(*is),
         Value::Integer(number) => toml_edit::Value::from(*number),
         Value::Size(_) | Value::Duration(_) => toml_edit::Value::from(value.to_string()),
     };
+    put(table, name, new)?;
+    Ok(document.to_string())
+}
+
+/// Sets a key in its place, with the comment behind it, where it has one, else at the end.
+fn put(table: &mut dyn TableLike, name: &str, mut new: toml_edit::Value) -> Result<()> {
     match table.get_mut(name) {
         Some(Item::Value(old)) => {
             // The decor is the blanks and the comment around the value.
             *new.decor_mut() = old.decor().clone();
             *old = new;
         }
-        Some(_) => return Err(Error::invalid(format!("'{}' is a table", key.name))),
-        None => {
-            table.insert(name, Item::Value(new));
+        Some(_) => return Err(Error::invalid(format!("'{name}' is a table"))),
+        None => drop(table.insert(name, Item::Value(new))),
+    }
+    Ok(())
+}
+
+/// Whether `[SECTION.NAME]` is in the text, of whatever kind.
+pub(super) fn has_table(text: &str, section: &str, name: &str) -> Result<bool> {
+    let document = Document::parse(text).map_err(unreadable)?;
+    let tables = document.get(section).and_then(Item::as_table_like);
+    Ok(tables.is_some_and(|tables| tables.contains_key(name)))
+}
+
+/// The text with these keys in the table `[SECTION.NAME]`, which is made at the end if it is not
+/// there. A key without a value is taken out.
+pub(super) fn set_table(
+    text: &str,
+    section: &str,
+    name: &str,
+    keys: &[(&str, Option<&str>)],
+) -> Result<String> {
+    let mut document: DocumentMut = text.parse().map_err(unreadable)?;
+    let mut tables = Table::new();
+    // The table of tables has no line of its own.
+    tables.set_implicit(true);
+    let table = document
+        .entry(section)
+        .or_insert(Item::Table(tables))
+        .as_table_like_mut()
+        .ok_or_else(|| Error::invalid(format!("'{section}' is not a table")))?
+        .entry(name)
+        .or_insert_with(toml_edit::table)
+        .as_table_like_mut()
+        .ok_or_else(|| Error::invalid(format!("'{section}.{name}' is not a table")))?;
+    for (key, value) in keys {
+        match value {
+            Some(value) => put(table, key, toml_edit::Value::from(*value))?,
+            None => drop(table.remove(key)),
         }
     }
     Ok(document.to_string())
+}
+
+/// The text without the table `[SECTION.NAME]`; `None` if it isn't in it. Comments above it stay.
+pub(super) fn remove_table(text: &str, section: &str, name: &str) -> Result<Option<String>> {
+    let document = Document::parse(text).map_err(unreadable)?;
+    let Some(tables) = document.get(section).and_then(Item::as_table_like) else { return Ok(None) };
+    let Some(item) = tables.get(name) else { return Ok(None) };
+    let mut without: DocumentMut = text.parse().map_err(unreadable)?;
+    if let Some(tables) = without.get_mut(section).and_then(Item::as_table_like_mut) {
+        tables.remove(name);
+    }
+    let without = without.to_string();
+    // As where a key is taken out, the editor's result says what must come out.
+    let cut =
+        lines_of_table(text, item).map(|lines| text[..lines.start].to_owned() + &text[lines.end..]);
+    Ok(Some(match cut {
+        Some(cut) if same_settings(&cut, &without) => cut,
+        _ => without,
+    }))
+}
+
+/// From the beginning of the line with the header of a table to the end of that of its last value.
+fn lines_of_table(text: &str, item: &Item) -> Option<Range<usize>> {
+    let table = item.as_table()?;
+    let header = table.span()?;
+    let values = table.iter().filter_map(|(_, value)| value.span()).map(|span| span.end);
+    let last = values.max().unwrap_or(header.end).max(header.end);
+    let start = text[..header.start].rfind('\n').map_or(0, |newline| newline + 1);
+    let end = text[last..].find('\n').map_or(text.len(), |newline| last + newline + 1);
+    Some(start..end)
 }
 
 /// The text without `key`; `None` if it isn't in it. Comments above it stay, as in Git's own files.
@@ -150,6 +222,63 @@ key = [
             assert!(set(text, key, &value).is_err(), "{text}");
         }
         assert_eq!(unset("lock = 4\n", key).unwrap(), None);
+    }
+
+    const REMOTES: &str = "\
+# where we share
+[remotes.origin] # ours
+uri = \"/srv/a\" # the big disk
+colour = \"red\"
+
+# and theirs
+[remotes.\"a.b\"]
+uri = \"/srv/b\"
+# the end
+";
+
+    #[test]
+    fn a_table_of_a_remote_is_set_and_its_other_keys_and_comments_stay() {
+        let keys = [("uri", Some("/srv/c")), ("guarantee", Some("races"))];
+        let set = set_table(REMOTES, "remotes", "origin", &keys).unwrap();
+        assert_eq!(
+            set,
+            REMOTES
+                .replace("/srv/a", "/srv/c")
+                .replace("\"red\"\n", "\"red\"\nguarantee = \"races\"\n")
+        );
+        let back =
+            set_table(&set, "remotes", "origin", &[("uri", Some("/srv/a")), ("guarantee", None)]);
+        assert_eq!(back.unwrap(), REMOTES);
+        let made = set_table(FILE, "remotes", "origin", &[("uri", Some("/srv/a"))]).unwrap();
+        assert_eq!(made, format!("{FILE}\n[remotes.origin]\nuri = \"/srv/a\"\n"));
+        let second = set_table(&made, "remotes", "a.b", &[("uri", Some("s3://b"))]).unwrap();
+        assert_eq!(second, format!("{made}\n[remotes.\"a.b\"]\nuri = \"s3://b\"\n"));
+        assert!(set_table("remotes = 3\n", "remotes", "origin", &keys).is_err());
+        let inline = set_table("remotes = { x = { uri = \"/y\" } }\n", "remotes", "origin", &keys);
+        let table: toml::Table = inline.unwrap().parse().unwrap();
+        assert_eq!(table["remotes"]["origin"]["guarantee"].as_str(), Some("races"));
+        assert_eq!(table["remotes"]["x"]["uri"].as_str(), Some("/y"));
+    }
+
+    #[test]
+    fn a_table_of_a_remote_goes_and_the_comments_above_it_stay() {
+        let remove = |text: &str, name: &str| remove_table(text, "remotes", name).unwrap();
+        let table = "[remotes.\"a.b\"]\nuri = \"/srv/b\"\n";
+        assert_eq!(remove(REMOTES, "a.b").unwrap(), REMOTES.replace(table, ""));
+        let table = "[remotes.origin] # ours\nuri = \"/srv/a\" # the big disk\ncolour = \"red\"\n";
+        assert_eq!(remove(REMOTES, "origin").unwrap(), REMOTES.replace(table, ""));
+        assert_eq!(remove(REMOTES, "x"), None);
+        assert_eq!(remove("remotes = 3\n", "x"), None);
+        for text in [
+            "remotes.x.uri = \"/a\"\nremotes.y.uri = \"/b\"\n",
+            "remotes = { x = { uri = \"/a\" }, y = { uri = \"/b\" } }\n",
+            "[remotes]\nx = { uri = \"/a\" }\ny = { uri = \"/b\" }\n",
+            "[remotes.x]\n[remotes.x.deep]\na = 1\n[remotes.y]\nuri = \"/b\"\n",
+        ] {
+            let left: toml::Table = remove(text, "x").unwrap().parse().unwrap();
+            assert_eq!(left["remotes"].as_table().unwrap().len(), 1, "{text}");
+            assert_eq!(left["remotes"]["y"]["uri"].as_str(), Some("/b"), "{text}");
+        }
     }
 
     fn files() -> impl Strategy<Value = String> {

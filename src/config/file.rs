@@ -103,7 +103,7 @@ impl ConfigFile {
     }
 
     /// Reads the file under a lock and writes the text that `edit` makes of it, if it makes one.
-    fn change(&self, edit: impl FnOnce(&str) -> Result<Option<String>>) -> Result<bool> {
+    pub(super) fn change(&self, edit: impl FnOnce(&str) -> Result<Option<String>>) -> Result<bool> {
         // A link, as people keep who have their settings elsewhere, stays one.
         let path = std::fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
         let parent = path.parent().unwrap_or(Path::new("."));

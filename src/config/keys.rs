@@ -51,6 +51,9 @@ pub fn find_key(name: &str) -> Result<&'static Key> {
     KEYS.iter().find(|key| key.name == name).ok_or_else(|| {
         let shown: String = name.chars().take(60).collect();
         let error = Error::invalid(format!("there is no setting '{}'", shown.escape_debug()));
+        if name == "remotes" || name.starts_with("remotes.") {
+            return error.with_hint("remotes have a verb of their own: art remote");
+        }
         match suggest::closest(name, KEYS.iter().map(|key| key.name)) {
             Some(near) => error.with_hint(format!("did you mean '{near}'? art config list")),
             None => error.with_hint("art config list"),
@@ -78,7 +81,7 @@ const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
-static KEYS: [Key; 18] = [
+static KEYS: [Key; 20] = [
     fixed(
         "content.chunk_avg",
         Kind::Size(4 * KIB, 4 * MIB),
@@ -162,6 +165,18 @@ static KEYS: [Key; 18] = [
         "iso",
         "How times are shown: `iso` as 2026-11-21T08:30:00Z, `relative` as 3 days ago, `unix` as \
          seconds since 1970. JSON always has `iso`.",
+    ),
+    key(
+        "transfer.bandwidth",
+        Kind::Size(0, 1 << 40),
+        "0 B",
+        "The most bytes a second that go to a remote, and that come from it. 0 is no limit.",
+    ),
+    key(
+        "transfer.jobs",
+        Kind::Integer(1, 256),
+        "8",
+        "How many requests to a remote are under way at once.",
     ),
     key(
         "ui.color",

@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 
 use super::file;
 use super::keys::{Key, find_key, keys};
+use super::remotes::is_remote_key;
 use super::value::Value;
 use crate::error::{Error, Result};
 use crate::suggest;
@@ -208,7 +209,10 @@ impl Config {
         for (file, origin) in files {
             let Some((path, table)) = file else { continue };
             for key in flat_keys(table) {
-                if key == file::FORMAT_KEY || keys().iter().any(|known| known.name == key) {
+                let is_known = key == file::FORMAT_KEY || keys().iter().any(|k| k.name == key);
+                // Only a repository's own file may say where its remotes are.
+                let is_repository = matches!(origin(path.clone()), Origin::Repository(_));
+                if is_known || (is_repository && is_remote_key(&key)) {
                     continue;
                 }
                 let near = suggest::closest(&key, keys().iter().map(|key| key.name));

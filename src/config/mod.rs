@@ -24,12 +24,14 @@ mod edit;
 mod file;
 mod keys;
 mod layers;
+mod remotes;
 mod settings;
 mod value;
 
 pub use file::{ConfigFile, Scope, initial};
 pub use keys::{Key, find_key, keys};
 pub use layers::{Config, Entry, Origin, Setting, Sources, Unknown};
+pub use remotes::RemoteTable;
 pub use settings::{ContentSettings, Identity};
 pub use value::{Kind, Value};
 

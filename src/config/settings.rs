@@ -79,6 +79,16 @@ impl Config {
         self.threads("download.threads")
     }
 
+    /// How many requests to a remote are under way at once.
+    pub fn transfer_jobs(&self) -> Result<usize> {
+        Ok(usize::try_from(self.integer("transfer.jobs")?).unwrap_or(1))
+    }
+
+    /// The most bytes a second to and from a remote; `None` for no limit.
+    pub fn transfer_bandwidth(&self) -> Result<Option<u64>> {
+        Ok(Some(self.size("transfer.bandwidth")?).filter(|limit| *limit > 0))
+    }
+
     /// How contents are cut and packed.
     pub fn content(&self) -> Result<ContentSettings> {
         let settings = ContentSettings {

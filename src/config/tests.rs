@@ -109,6 +109,16 @@ fn a_wrong_value_stops_only_what_needs_it_and_says_where_it_is() {
 }
 
 #[test]
+fn remotes_are_no_mistake_in_the_file_of_a_repository_and_one_in_any_other() {
+    let place = Place::new();
+    let remotes = "[remotes.\"a.b\"]\nuri = \"/x\"\nguarantee = \"none\"\n";
+    let misspelt = "[remotes.c]\nurl = \"/x\"\n";
+    let config = place.load(remotes, &format!("{remotes}{misspelt}"));
+    let unknown: Vec<_> = config.unknown().into_iter().map(|found| found.key).collect();
+    assert_eq!(unknown, ["remotes.a.b.guarantee", "remotes.a.b.uri", "remotes.c.url"]);
+}
+
+#[test]
 fn keys_that_are_no_settings_are_listed_with_what_was_meant() {
     let place = Place::new();
     let config = place.load("[lock]\ntimout = 3\n", "format = 1\n[remote.origin]\nuri = \"x\"\n");

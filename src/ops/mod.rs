@@ -29,6 +29,7 @@ pub mod show;
 mod snapshot;
 pub mod stage;
 pub mod status;
+mod sync;
 pub mod tag;
 pub mod transfer;
 pub mod undo;

@@ -39,6 +39,30 @@ pub enum Guarantee {
 }
 
 impl Guarantee {
+    const ALL: [Guarantee; 5] = [
+        Guarantee::Exclusive,
+        Guarantee::Races,
+        Guarantee::Ignored,
+        Guarantee::None,
+        Guarantee::ReadOnly,
+    ];
+
+    /// The word for it in settings and JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Guarantee::Exclusive => "exclusive",
+            Guarantee::Races => "races",
+            Guarantee::Ignored => "ignored",
+            Guarantee::None => "none",
+            Guarantee::ReadOnly => "read_only",
+        }
+    }
+
+    /// The one with this word.
+    pub fn of(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|guarantee| guarantee.as_str() == word)
+    }
+
     /// How writers take turns on such a store.
     pub fn protocol(self) -> Protocol {
         match self {
@@ -170,6 +194,15 @@ mod tests {
         let first_wait = std::time::Duration::from_millis(1);
         let options = StoreOptions { first_wait, ..StoreOptions::default() };
         Store::on(objects, "memory://test", options)
+    }
+
+    #[test]
+    fn the_words_are_those_of_json() {
+        for guarantee in Guarantee::ALL {
+            assert_eq!(serde_json::to_value(guarantee).unwrap(), guarantee.as_str());
+            assert_eq!(Guarantee::of(guarantee.as_str()), Some(guarantee));
+        }
+        assert_eq!(Guarantee::of("exclusive create works"), None);
     }
 
     #[test]

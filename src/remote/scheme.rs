@@ -1,5 +1,7 @@
 //! The stores that a URI can name, and what each takes.
 
+use std::collections::BTreeSet;
+
 use crate::error::{Error, ErrorKind, Result};
 use crate::suggest;
 
@@ -227,9 +229,24 @@ pub(super) fn variables(service: &str) -> &'static [(&'static str, &'static str)
     }
 }
 
+/// The variables that [`variables`] names for any service, each once, sorted: all that a program
+/// has to look for in its environment.
+pub fn secret_variables() -> BTreeSet<&'static str> {
+    SCHEMES.iter().flat_map(|scheme| variables(scheme.service)).map(|(name, _)| *name).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_variable_with_a_secret_is_named_once() {
+        let all = secret_variables();
+        for name in ["AZURE_STORAGE_KEY", "ART_WEBDAV_PASSWORD", "OS_AUTH_TOKEN", "HF_TOKEN"] {
+            assert!(all.contains(name), "{name}");
+        }
+        assert!(!all.contains("HOME"));
+    }
 
     #[test]
     fn what_comes_from_the_environment_is_kept_out_of_uris_and_what_a_uri_says_is_no_secret() {

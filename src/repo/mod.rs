@@ -5,6 +5,7 @@
 
 mod init;
 mod outline;
+mod remotes;
 mod settings;
 
 use std::path::{Path, PathBuf};
@@ -17,7 +18,8 @@ use crate::fs::lock::{FileLock, Mode};
 use crate::history::{History, Signature};
 use crate::name::{ProjectName, RefName};
 
-pub use settings::{HookSettings, HookTrust, Identity, Settings};
+pub use remotes::RemoteConfig;
+pub use settings::{HookSettings, HookTrust, Identity, Settings, TransferSettings};
 
 /// The name of the directory that a repository is.
 pub const DIRECTORY: &str = ".artifacts";

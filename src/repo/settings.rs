@@ -1,11 +1,14 @@
 //! Who acts on a repository, when, and with what means.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{Clock, SystemClock};
 use crate::content::Params;
 use crate::name::{Name, ProjectName};
+use crate::remote::Interrupt;
 
 /// A person or a machine that writes records.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +68,37 @@ impl Default for HookSettings {
     }
 }
 
+/// How remotes are talked to.
+#[derive(Clone)]
+pub struct TransferSettings {
+    /// How many requests are under way at once, at most.
+    pub jobs: usize,
+    /// The most bytes a second that go out, and that come in.
+    pub bandwidth: Option<u64>,
+    /// The variables of the environment that hold what opens a store: those of
+    /// [`secret_variables`](crate::remote::secret_variables) that are set.
+    pub variables: BTreeMap<String, String>,
+    /// Asks whether to stop.
+    pub interrupt: Option<Interrupt>,
+}
+
+impl Default for TransferSettings {
+    fn default() -> Self {
+        TransferSettings { jobs: 8, bandwidth: None, variables: BTreeMap::new(), interrupt: None }
+    }
+}
+
+impl fmt::Debug for TransferSettings {
+    /// The names of the variables; their values are secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TransferSettings")
+            .field("jobs", &self.jobs)
+            .field("bandwidth", &self.bandwidth)
+            .field("variables", &self.variables.keys().collect::<Vec<_>>())
+            .finish_non_exhaustive()
+    }
+}
+
 /// What a repository is opened with.
 #[derive(Clone)]
 pub struct Settings {
@@ -87,6 +121,8 @@ pub struct Settings {
     pub seed: u64,
     /// Whether local hooks run, and how.
     pub hooks: HookSettings,
+    /// How remotes are talked to.
+    pub transfer: TransferSettings,
 }
 
 impl Default for Settings {
@@ -102,12 +138,13 @@ impl Default for Settings {
             params: Params::default(),
             seed: 0,
             hooks: HookSettings::default(),
+            transfer: TransferSettings::default(),
         }
     }
 }
 
-impl std::fmt::Debug for Settings {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings")
             .field("identity", &self.identity)
             .field("project", &self.project)
@@ -116,6 +153,20 @@ impl std::fmt::Debug for Settings {
             .field("lock_timeout", &self.lock_timeout)
             .field("params", &self.params)
             .field("hooks", &self.hooks)
+            .field("transfer", &self.transfer)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_not_shown_with_the_settings() {
+        let mut settings = Settings::default();
+        settings.transfer.variables.insert("OS_AUTH_TOKEN".into(), "hush-hush".into());
+        let shown = format!("{settings:?}");
+        assert!(shown.contains("OS_AUTH_TOKEN") && !shown.contains("hush"), "{shown}");
     }
 }

@@ -9,7 +9,9 @@ use artifacts::config::{Config, Sources};
 use artifacts::content::Params;
 use artifacts::error::{Error, ErrorKind};
 use artifacts::progress::Progress;
-use artifacts::repo::{DIRECTORY, HookSettings, HookTrust, Identity, Repository, Settings};
+use artifacts::repo::{
+    DIRECTORY, HookSettings, HookTrust, Identity, Repository, Settings, TransferSettings,
+};
 use artifacts::{Name, ProjectName, Result};
 
 use crate::cli::Globals;
@@ -113,6 +115,12 @@ impl<'a> Context<'a> {
             },
             seed,
             hooks: self.hooks(&config)?,
+            transfer: TransferSettings {
+                jobs: config.transfer_jobs()?,
+                bandwidth: config.transfer_bandwidth()?,
+                variables: self.env.remote_vars(),
+                interrupt: Some(self.signals.interrupt()),
+            },
         })
     }
 

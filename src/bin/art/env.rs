@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use artifacts::clock::{Clock, FixedClock, SystemClock, Timestamp};
 use artifacts::error::{Error, IoResultExt, Result};
+use artifacts::remote::secret_variables;
 
 /// The process's surroundings, read once at the start.
 #[derive(Debug, Clone)]
@@ -100,6 +101,13 @@ impl Env {
             .filter(|(name, value)| name.starts_with("ART_") && !value.is_empty())
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect()
+    }
+
+    /// The variables that hold what opens the store of a remote.
+    pub(crate) fn remote_vars(&self) -> BTreeMap<String, String> {
+        let value = |name| self.var(name).ok().flatten();
+        let found = secret_variables().into_iter().filter_map(|name| Some((name, value(name)?)));
+        found.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
 
     /// The user's own settings file: `$XDG_CONFIG_HOME/art/config.toml`, else
@@ -215,6 +223,13 @@ mod tests {
     fn env(vars: &[(&str, &str)]) -> Env {
         let vars = vars.iter().map(|(name, value)| (name.into(), value.into())).collect();
         Env { args: Vec::new(), vars, terminals: Terminals::default() }
+    }
+
+    #[test]
+    fn only_what_a_store_asks_for_is_taken_from_the_environment() {
+        let env = env(&[("HF_TOKEN", "t"), ("OBS_ACCESS_KEY_ID", ""), ("AWS_SECRET", "s")]);
+        let found = env.remote_vars();
+        assert_eq!(found, BTreeMap::from([("HF_TOKEN".to_owned(), "t".to_owned())]));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use artifacts::Result;
 use artifacts::error::{Error, ErrorKind, IoResultExt};
 use artifacts::ops::run::Watch;
+use artifacts::remote::Interrupt;
 use rustix::process::{Pid, Signal, kill_process};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGPIPE, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH};
 use signal_hook::iterator::SignalsInfo;
@@ -51,6 +52,12 @@ impl Signals {
     /// Whether one of them has come.
     pub(crate) fn is_interrupted(&self) -> bool {
         self.interrupted.load(Ordering::SeqCst)
+    }
+
+    /// Asks whether one of them has come, from any thread.
+    pub(crate) fn interrupt(&self) -> Interrupt {
+        let interrupted = Arc::clone(&self.interrupted);
+        Arc::new(move || interrupted.load(Ordering::SeqCst))
     }
 
     /// Does `wait`, which waits for a person and has nothing half done: the first signal ends it.

@@ -54,6 +54,21 @@ impl Log {
         })
     }
 
+    /// The log on `store` that said `made` when `state` was read from it, if it still is the one that
+    /// `state` is of: its newest entry is there. Else it has to be opened and loaded. One request.
+    ///
+    /// A store that was emptied, made anew or brought back from a copy would otherwise look as if
+    /// nothing was new.
+    pub fn try_reopen(store: Store, made: ArtToml, state: &State) -> Result<Option<Self>> {
+        let Some(last) = state.fold().last else {
+            return Ok(Self::try_open(store)?.filter(|log| log.made == made));
+        };
+        let Some(bytes) = store.try_read(&last.key(), entry::MAX_LEN)? else { return Ok(None) };
+        let there = Entry::decode_named(&last, &bytes)?;
+        let is_same = Some(there.write) == state.fold().last_write;
+        Ok(is_same.then_some(Log { store, made }))
+    }
+
     /// Opens the log on `store`, or makes `store` a remote whose writers take turns by `protocol`.
     pub fn open_or_make(store: Store, protocol: Protocol) -> Result<Self> {
         if let Some(log) = Self::try_open(store.clone())? {

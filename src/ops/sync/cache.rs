@@ -1,0 +1,84 @@
+//! What is remembered of a remote, in `.artifacts/cache/remotes/NAME`. Losing it costs time, never
+//! data.
+//!
+//! ```text
+//! uri       where the remote was when all this was read from it
+//! art.toml  the remote's own
+//! state     what its log came to (State::encode)
+//! ```
+
+use std::path::{Path, PathBuf};
+
+use crate::error::Result;
+use crate::fs::atomic;
+use crate::name::Name;
+use crate::remote::Log;
+use crate::remote::layout::ArtToml;
+use crate::remote::log::State;
+use crate::repo::{RemoteConfig, Repository};
+
+const URI: &str = "uri";
+const ART_TOML: &str = "art.toml";
+const STATE: &str = "state";
+
+/// The directory of what is remembered of the remote called `name`; it need not be there.
+pub(crate) fn cache_directory(repo: &Repository, name: &Name) -> PathBuf {
+    repo.directory().join("cache").join("remotes").join(name.as_str())
+}
+
+/// The state of the remote called `name` when it was last asked; nothing is asked of it now.
+///
+/// `None` if it was never asked at the place where it is now. Fails if there is no such remote.
+pub(crate) fn saved(repo: &Repository, name: &Name) -> Result<Option<State>> {
+    let remote = repo.find_remote(name)?;
+    Ok(load(repo, &remote).map(|(_, state)| state))
+}
+
+/// What the remote said of itself and the state of its log, as remembered. What is damaged, or of
+/// another place, is as if it were not there.
+pub(super) fn load(repo: &Repository, remote: &RemoteConfig) -> Option<(ArtToml, State)> {
+    let directory = cache_directory(repo, &remote.name);
+    if !is_of(&directory, remote) {
+        return None;
+    }
+    let read = |name: &str| std::fs::read(directory.join(name)).ok();
+    let made = ArtToml::decode(&read(ART_TOML)?).ok()?;
+    let state = State::decode(&read(STATE)?).ok()?;
+    Some((made, state))
+}
+
+/// Remembers `state` of the log of `remote`.
+pub(super) fn save(
+    repo: &Repository,
+    remote: &RemoteConfig,
+    log: &Log,
+    state: &State,
+) -> Result<()> {
+    let directory = cache_directory(repo, &remote.name);
+    let tmp = repo.content().tmp_dir();
+    if !is_of(&directory, remote) {
+        atomic::remove_tree(&directory)?;
+    }
+    atomic::create_dir_all(&directory)?;
+    atomic::create_dir_all(&tmp)?;
+    let write = |name: &str, bytes: &[u8]| {
+        let path = directory.join(name);
+        if std::fs::read(&path).is_ok_and(|there| there == bytes) {
+            return Ok(());
+        }
+        atomic::write(&path, &tmp, bytes)
+    };
+    // The state last: a state is used only beside what it is of.
+    write(URI, remote.uri.as_bytes())?;
+    write(ART_TOML, &log.made().encode()?)?;
+    write(STATE, &state.encode()?)
+}
+
+/// Throws away all that is remembered of the remote called `name`.
+pub(crate) fn forget(repo: &Repository, name: &Name) -> Result<()> {
+    atomic::remove_tree(&cache_directory(repo, name))
+}
+
+fn is_of(directory: &Path, remote: &RemoteConfig) -> bool {
+    std::fs::read(directory.join(URI)).is_ok_and(|uri| uri == remote.uri.as_bytes())
+}

@@ -1,0 +1,187 @@
+//! A connection to a remote: its store, its log, and what the log came to when it was last read.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use uuid::Uuid;
+
+use super::{cache, open_store, who};
+use crate::error::{Error, ErrorKind, Result};
+use crate::name::Name;
+use crate::progress::Progress;
+use crate::remote::log::{News, State};
+use crate::remote::{Guarantee, Log, Protocol, Store, TrafficCount, probe};
+use crate::repo::{RemoteConfig, Repository};
+
+/// A remote that is being talked to.
+pub(crate) struct Connection<'r> {
+    repo: &'r Repository,
+    /// Where it is.
+    pub(crate) remote: RemoteConfig,
+    /// Its log.
+    pub(crate) log: Log,
+    /// What the log came to, as far as it was read: [`Connection::refresh`] reads on.
+    pub(crate) state: State,
+    /// What of the state is remembered already.
+    remembered: Option<Mark>,
+}
+
+/// What tells one state from another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Mark {
+    entries: u64,
+    last: Option<Uuid>,
+}
+
+impl Mark {
+    fn of(state: &State) -> Self {
+        Mark { entries: state.fold().entries, last: state.fold().last_write }
+    }
+}
+
+impl<'r> Connection<'r> {
+    /// Connects to the remote called `name`, or to the one that is meant without a name. One request
+    /// where the remote is remembered, up to three where it is not.
+    ///
+    /// Fails with [`ErrorKind::NotFound`] if nothing was pushed there yet.
+    pub(crate) fn open(repo: &'r Repository, name: Option<&Name>) -> Result<Self> {
+        let remote = repo.choose_remote(name)?;
+        let store = store_of(repo, &remote)?;
+        Self::connect(repo, remote, store, |store, _| Log::open(store))
+    }
+
+    /// As [`Connection::open`], but `None` if nothing was pushed there yet.
+    pub(crate) fn try_open(repo: &'r Repository, remote: RemoteConfig) -> Result<Option<Self>> {
+        let store = store_of(repo, &remote)?;
+        let open = |store: Store, _: &mut RemoteConfig| {
+            Log::try_open(store)?.ok_or_else(|| Error::not_found("nothing was pushed yet"))
+        };
+        match Self::connect(repo, remote, store, open) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            other => other.map(Some),
+        }
+    }
+
+    /// As [`Connection::open`], but makes the store a remote if it is none yet: for a push.
+    ///
+    /// How writers take turns there follows from what the store guarantees; where that is not known,
+    /// it is tried out now.
+    pub(crate) fn open_or_make(repo: &'r Repository, name: Option<&Name>) -> Result<Self> {
+        let remote = repo.choose_remote(name)?;
+        let store = store_of(repo, &remote)?;
+        Self::connect(repo, remote, store, |store, remote| {
+            if let Some(log) = Log::try_open(store.clone())? {
+                return Ok(log);
+            }
+            if remote.guarantee.is_none() {
+                remote.guarantee = Some(probe::probe(&store)?);
+                repo.set_remote(remote)?;
+            }
+            let protocol = remote.guarantee.map_or(Protocol::Siblings, Guarantee::protocol);
+            Log::open_or_make(store, protocol)
+        })
+    }
+
+    fn connect(
+        repo: &'r Repository,
+        mut remote: RemoteConfig,
+        store: Store,
+        open: impl FnOnce(Store, &mut RemoteConfig) -> Result<Log>,
+    ) -> Result<Self> {
+        if let Some((made, state)) = cache::load(repo, &remote)
+            && let Some(log) = Log::try_reopen(store.clone(), made, &state)?
+        {
+            let remembered = Some(Mark::of(&state));
+            return Ok(Connection { repo, remote, log, state, remembered });
+        }
+        let log = open(store, &mut remote)?;
+        let state = log.load()?;
+        Ok(Connection { repo, remote, log, state, remembered: None })
+    }
+
+    /// Reads what is new in the log. One request if nothing is.
+    ///
+    /// A store that let one entry take the place of another does not keep its word: that is said,
+    /// written down, and the log goes on as one in which entries can stand beside each other. What
+    /// came while that was done is in the state, but not in the news.
+    pub(crate) fn refresh(&mut self, progress: &dyn Progress) -> Result<News> {
+        let known = self.state.fold().doubled.clone();
+        let news = self.log.refresh(&mut self.state)?;
+        let mut lies: BTreeSet<u64> =
+            self.state.fold().doubled.difference(&known).copied().collect();
+        lies.extend(&news.replaced);
+        let is_linear = self.state.fold().protocol == Protocol::Linear;
+        if !lies.is_empty() || (is_linear && !known.is_empty()) {
+            self.downgrade(&lies, progress)?;
+        }
+        Ok(news)
+    }
+
+    /// Goes on without relying on the store's word; `lies` are the entries that were found replaced
+    /// just now.
+    fn downgrade(&mut self, lies: &BTreeSet<u64>, progress: &dyn Progress) -> Result<()> {
+        if self.remote.guarantee == Some(Guarantee::Exclusive) {
+            self.remote.guarantee = Some(Guarantee::Races);
+            self.repo.set_remote(&self.remote)?;
+        }
+        let is_settled =
+            self.state.fold().protocol == Protocol::Siblings || self.write_downgrade()?;
+        if lies.is_empty() {
+            return Ok(());
+        }
+        let numbers: Vec<String> = lies.iter().map(u64::to_string).collect();
+        let name = &self.remote.name;
+        let then = if is_settled {
+            "from now on pushes that meet stand side by side, and a ref that both move is a conflict"
+        } else {
+            "who may write to it should push, so that everyone learns it"
+        };
+        progress.warn(&format!(
+            "the store of the remote '{name}' let pushes replace each other (log entry {}): it does \
+             not create exclusively; push again what is missing; {then}",
+            numbers.join(", ")
+        ));
+        Ok(())
+    }
+
+    /// Tells everyone in the log, if this user may write there.
+    fn write_downgrade(&mut self) -> Result<bool> {
+        let is_read_only = self.remote.guarantee == Some(Guarantee::ReadOnly);
+        if is_read_only || !self.log.store().abilities().write {
+            return Ok(false);
+        }
+        let now = self.repo.settings().clock.now();
+        match self.log.downgrade(&mut self.state, &who(self.repo), now) {
+            Err(error) if error.kind() == ErrorKind::Unauthorized => Ok(false),
+            other => other.map(|()| true),
+        }
+    }
+
+    /// Remembers the state, so that the next connection begins with it.
+    pub(crate) fn save(&mut self) -> Result<()> {
+        let mark = Some(Mark::of(&self.state));
+        if self.remembered != mark {
+            cache::save(self.repo, &self.remote, &self.log, &self.state)?;
+            self.remembered = mark;
+        }
+        Ok(())
+    }
+
+    /// What was asked of the remote and moved since it was connected to.
+    pub(crate) fn traffic(&self) -> TrafficCount {
+        self.log.store().traffic()
+    }
+
+    /// Where what can be thrown away is kept of this remote. [`Connection::save`] makes it, and makes
+    /// it anew if the remote is elsewhere now.
+    pub(crate) fn directory(&self) -> PathBuf {
+        cache::cache_directory(self.repo, &self.remote.name)
+    }
+}
+
+fn store_of(repo: &Repository, remote: &RemoteConfig) -> Result<Store> {
+    open_store(&remote.parse_uri(repo)?, &repo.settings().transfer)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,176 @@
+//! Connections: what is asked of a remote, what is remembered of it, and stores that lie.
+
+use std::path::Path;
+use std::sync::Mutex;
+
+use tempfile::TempDir;
+
+use super::super::{forget, saved};
+use super::*;
+use crate::id::Id;
+use crate::progress::{NoProgress, Unit};
+use crate::remote::layout::EntryName;
+use crate::remote::log::{Commit, Proposal, RefMove};
+use crate::repo::Settings;
+
+/// A repository with the remote `lab`, a directory.
+fn repository(guarantee: Option<Guarantee>) -> (TempDir, Repository) {
+    let directory = tempfile::tempdir().unwrap();
+    Repository::init(directory.path(), "").unwrap();
+    let repo = Repository::discover(directory.path(), Settings::default()).unwrap();
+    let uri = directory.path().join("store").to_str().unwrap().to_owned();
+    let remote = RemoteConfig { name: "lab".parse().unwrap(), uri, guarantee };
+    repo.add_remote(&remote).unwrap();
+    (directory, repo)
+}
+
+fn lab() -> Name {
+    "lab".parse().unwrap()
+}
+
+fn push(connection: &mut Connection<'_>, run: &str) {
+    let mut proposal =
+        Proposal::new("Ada <ada@example.org>", connection.repo.settings().clock.now(), "push");
+    let name = format!("refs/runs/o/p/{run}").parse().unwrap();
+    proposal.refs.push(RefMove { name, old: None, new: Some(Id::EMPTY_TREE) });
+    let done = connection.log.commit(&mut connection.state, &proposal).unwrap();
+    assert!(matches!(done, Commit::Done(_)), "{done:?}");
+}
+
+/// Keeps what was warned of.
+#[derive(Default)]
+struct Warnings(Mutex<Vec<String>>);
+
+impl Progress for Warnings {
+    fn begin(&self, _phase: &str, _total: Option<u64>, _unit: Unit) {}
+    fn advance(&self, _amount: u64) {}
+    fn end(&self) {}
+    fn warn(&self, message: &str) {
+        self.0.lock().unwrap().push(message.to_owned());
+    }
+}
+
+#[test]
+fn nothing_new_is_two_requests_once_the_remote_is_remembered() {
+    for guarantee in [Guarantee::Exclusive, Guarantee::None] {
+        let (_directory, repo) = repository(Some(guarantee));
+        let none = Connection::open(&repo, None).err().unwrap();
+        assert_eq!(none.kind(), ErrorKind::NotFound);
+        let mut first = Connection::open_or_make(&repo, None).unwrap();
+        assert_eq!(first.log.made().log, guarantee.protocol());
+        assert_eq!(saved(&repo, &lab()).unwrap().map(|state| state.fold().entries), None);
+        push(&mut first, "a");
+        first.save().unwrap();
+        let mut second = Connection::open(&repo, Some(&lab())).unwrap();
+        assert!(second.refresh(&NoProgress).unwrap().entries.is_empty());
+        assert_eq!(second.traffic().requests, 2, "{guarantee:?}");
+        assert_eq!(second.state.fold(), first.state.fold());
+        assert_eq!(saved(&repo, &lab()).unwrap().unwrap().fold(), first.state.fold());
+    }
+}
+
+#[test]
+fn a_remote_is_made_as_its_store_allows_also_where_nobody_tried_it_out_before() {
+    let (_directory, repo) = repository(None);
+    let connection = Connection::open_or_make(&repo, None).unwrap();
+    assert_eq!(connection.log.made().log, Protocol::Linear);
+    assert_eq!(repo.default_remote().unwrap().guarantee, Some(Guarantee::Exclusive));
+}
+
+#[test]
+fn what_is_remembered_of_another_place_or_is_damaged_is_not_used() {
+    let (directory, repo) = repository(Some(Guarantee::Exclusive));
+    let mut connection = Connection::open_or_make(&repo, None).unwrap();
+    push(&mut connection, "a");
+    connection.save().unwrap();
+    std::fs::write(connection.directory().join("have"), b"x").unwrap();
+    let state = connection.directory().join("state");
+    let whole = std::fs::read(&state).unwrap();
+    std::fs::write(&state, &whole[..whole.len() / 2]).unwrap();
+    assert!(saved(&repo, &lab()).unwrap().is_none());
+    assert_eq!(Connection::open(&repo, None).unwrap().state.fold().entries, 0);
+    std::fs::write(&state, &whole).unwrap();
+    let mut remote = connection.remote.clone();
+    remote.uri = directory.path().join("elsewhere").to_str().unwrap().to_owned();
+    repo.set_remote(&remote).unwrap();
+    assert!(saved(&repo, &lab()).unwrap().is_none());
+    let mut elsewhere = Connection::open_or_make(&repo, None).unwrap();
+    assert_eq!(elsewhere.state.fold().entries, 0);
+    elsewhere.save().unwrap();
+    assert!(!elsewhere.directory().join("have").exists(), "it was of the other place");
+    forget(&repo, &lab()).unwrap();
+    assert!(saved(&repo, &lab()).unwrap().is_none());
+}
+
+#[test]
+fn a_store_that_was_emptied_or_brought_back_from_a_copy_is_read_anew() {
+    for guarantee in [Guarantee::Exclusive, Guarantee::None] {
+        let (directory, repo) = repository(Some(guarantee));
+        let store = directory.path().join("store");
+        let mut connection = Connection::open_or_make(&repo, None).unwrap();
+        push(&mut connection, "a");
+        push(&mut connection, "b");
+        connection.save().unwrap();
+        let last = connection.state.fold().last.unwrap();
+        std::fs::remove_file(store.join(last.key())).unwrap();
+        let mut back = Connection::open(&repo, None).unwrap();
+        back.refresh(&NoProgress).unwrap();
+        assert_eq!(back.state.fold().refs.len(), 1, "{guarantee:?}");
+        back.save().unwrap();
+        std::fs::remove_dir_all(&store).unwrap();
+        let gone = Connection::open(&repo, None).err().unwrap();
+        assert_eq!(gone.kind(), ErrorKind::NotFound, "{guarantee:?}");
+        let mut made = Connection::open_or_make(&repo, None).unwrap();
+        made.refresh(&NoProgress).unwrap();
+        assert_eq!(made.state.fold().entries, 0, "{guarantee:?}");
+    }
+}
+
+/// Lets two writers win at entry 2 of a remote whose first writer is `connection`; the second one had
+/// read only the first entry, and went on.
+fn let_two_win(connection: &mut Connection<'_>, store: &Path) {
+    push(connection, "a");
+    push(connection, "b");
+    let second = store.join(EntryName { number: 2, write: None }.key());
+    let first_to_win = std::fs::read(&second).unwrap();
+    std::fs::remove_file(&second).unwrap();
+    let mut other = Connection::open(connection.repo, None).unwrap();
+    other.refresh(&NoProgress).unwrap();
+    push(&mut other, "c");
+    push(&mut other, "d");
+    std::fs::write(&second, first_to_win).unwrap();
+}
+
+#[test]
+fn a_store_that_let_two_pushes_win_is_downgraded_loudly_and_once() {
+    let (directory, repo) = repository(Some(Guarantee::Exclusive));
+    let mut connection = Connection::open_or_make(&repo, None).unwrap();
+    let_two_win(&mut connection, &directory.path().join("store"));
+    let warnings = Warnings::default();
+    connection.refresh(&warnings).unwrap();
+    assert_eq!(connection.state.fold().protocol, Protocol::Siblings);
+    assert_eq!(repo.default_remote().unwrap().guarantee, Some(Guarantee::Races));
+    let told = || warnings.0.lock().unwrap().clone();
+    assert_eq!(told().len(), 1, "{:?}", told());
+    assert!(told()[0].contains("'lab'") && told()[0].contains("entry 2"), "{:?}", told());
+    connection.save().unwrap();
+    let mut again = Connection::open(&repo, None).unwrap();
+    again.refresh(&warnings).unwrap();
+    assert_eq!(told().len(), 1);
+}
+
+#[test]
+fn a_reader_who_may_not_write_is_warned_and_goes_on() {
+    let (directory, repo) = repository(Some(Guarantee::Exclusive));
+    let mut connection = Connection::open_or_make(&repo, None).unwrap();
+    let_two_win(&mut connection, &directory.path().join("store"));
+    let read_only = Some(Guarantee::ReadOnly);
+    repo.set_remote(&RemoteConfig { guarantee: read_only, ..connection.remote }).unwrap();
+    let mut reader = Connection::open(&repo, None).unwrap();
+    let warnings = Warnings::default();
+    reader.refresh(&warnings).unwrap();
+    assert_eq!(reader.state.fold().protocol, Protocol::Linear);
+    assert_eq!(reader.state.fold().entries, 3);
+    assert_eq!(warnings.0.lock().unwrap().len(), 1);
+    assert_eq!(repo.default_remote().unwrap().guarantee, read_only);
+}

@@ -1,0 +1,194 @@
+//! The remotes of a repository: the tables `[remotes.NAME]` of its `config.toml`.
+//!
+//! Only the repository's own file names remotes, so that nothing around it decides where its data
+//! go.
+
+use serde::Serialize;
+
+use super::Repository;
+use crate::config::{ConfigFile, RemoteTable};
+use crate::error::{Error, ErrorKind, Result, ResultExt};
+use crate::name::Name;
+use crate::remote::{Guarantee, RemoteUri};
+use crate::suggest;
+
+/// The name of the remote that is meant where several are there and none is named.
+const ORIGIN: &str = "origin";
+
+/// Where a remote is, as far as the repository knows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RemoteConfig {
+    /// What it is called here.
+    pub name: Name,
+    /// Its URI, absolute and without secrets.
+    pub uri: String,
+    /// What its store was found to guarantee; `None` if that was not tried out.
+    pub guarantee: Option<Guarantee>,
+}
+
+impl RemoteConfig {
+    /// What its URI means.
+    pub fn parse_uri(&self, repo: &Repository) -> Result<RemoteUri> {
+        RemoteUri::parse(&self.uri, repo.top())
+            .context(|| format!("the URI of the remote '{}' can't be used", self.name))
+            .hint(|| format!("art remote set-uri {} URI", self.name))
+    }
+}
+
+impl Repository {
+    fn config_file(&self) -> ConfigFile {
+        ConfigFile::repository(&self.directory)
+    }
+
+    /// The names of all remotes, sorted.
+    pub fn remote_names(&self) -> Result<Vec<Name>> {
+        let tables = self.config_file().remotes()?;
+        Ok(tables.into_iter().filter_map(|table| table.name.parse().ok()).collect())
+    }
+
+    /// The remote called `name`; fails with the one that was probably meant.
+    pub fn find_remote(&self, name: &Name) -> Result<RemoteConfig> {
+        let tables = self.config_file().remotes()?;
+        if let Some(table) = tables.iter().find(|table| table.name == name.as_str()) {
+            return read(name, table);
+        }
+        let error = Error::not_found(format!("there is no remote '{name}'"));
+        let names = tables.iter().map(|table| table.name.as_str());
+        Err(match suggest::closest(name.as_str(), names) {
+            Some(near) => error.with_hint(format!("did you mean '{near}'? see: art remote list")),
+            None => error.with_hint(format!("art remote add {name} URI")),
+        })
+    }
+
+    /// The remote that is meant where none is named: the only one, or `origin`.
+    pub fn default_remote(&self) -> Result<RemoteConfig> {
+        let names = self.remote_names()?;
+        let origin = names.iter().find(|name| name.as_str() == ORIGIN);
+        match (origin, &names[..]) {
+            (Some(name), _) | (None, [name]) => self.find_remote(name),
+            (None, []) => Err(Error::not_found("no remote is set up")
+                .with_hint(format!("art remote add {ORIGIN} URI"))),
+            (None, several) => {
+                let several: Vec<&str> = several.iter().map(Name::as_str).collect();
+                let message = format!("which remote? there are {}", several.join(", "));
+                let hint = format!("name one, or call the usual one '{ORIGIN}'");
+                Err(Error::invalid(message).with_hint(hint))
+            }
+        }
+    }
+
+    /// The remote called `name`, or the one that is meant without a name.
+    pub fn choose_remote(&self, name: Option<&Name>) -> Result<RemoteConfig> {
+        match name {
+            Some(name) => self.find_remote(name),
+            None => self.default_remote(),
+        }
+    }
+
+    /// Writes a remote down; fails with [`ErrorKind::AlreadyExists`] if there is one of its name.
+    pub fn add_remote(&self, remote: &RemoteConfig) -> Result<()> {
+        let guarantee = remote.guarantee.map(Guarantee::as_str);
+        let name = remote.name.as_str();
+        if self.config_file().remotes()?.iter().any(|table| table.name == name) {
+            return Err(exists(&remote.name));
+        }
+        self.config_file().add_remote(name, &remote.uri, guarantee)
+    }
+
+    /// Writes down another URI or guarantee of a remote that is there.
+    pub fn set_remote(&self, remote: &RemoteConfig) -> Result<()> {
+        let guarantee = remote.guarantee.map(Guarantee::as_str);
+        self.config_file().set_remote(remote.name.as_str(), &remote.uri, guarantee)
+    }
+
+    /// Forgets a remote. Returns whether it was there. What was fetched from it is not touched.
+    pub fn remove_remote(&self, name: &Name) -> Result<bool> {
+        self.config_file().remove_remote(name.as_str())
+    }
+}
+
+/// The error for a name that is taken.
+pub(crate) fn exists(name: &Name) -> Error {
+    Error::new(ErrorKind::AlreadyExists, format!("there is a remote '{name}' already"))
+        .with_hint(format!("to change where it is: art remote set-uri {name} URI"))
+}
+
+fn read(name: &Name, table: &RemoteTable) -> Result<RemoteConfig> {
+    let Some(uri) = table.uri.clone() else {
+        let message = format!("the settings do not say where the remote '{name}' is");
+        return Err(Error::invalid(message).with_hint(format!("art remote set-uri {name} URI")));
+    };
+    // A word of a newer program promises nothing to this one.
+    let guarantee = table.guarantee.as_deref().and_then(Guarantee::of);
+    Ok(RemoteConfig { name: name.clone(), uri, guarantee })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::repo::Settings;
+
+    fn repository() -> (tempfile::TempDir, Repository) {
+        let directory = tempfile::tempdir().unwrap();
+        Repository::init(directory.path(), "# ours\nformat = 1\n").unwrap();
+        let repo = Repository::discover(directory.path(), Settings::default()).unwrap();
+        (directory, repo)
+    }
+
+    fn remote(name: &str, guarantee: Option<Guarantee>) -> RemoteConfig {
+        RemoteConfig { name: name.parse().unwrap(), uri: format!("/srv/{name}"), guarantee }
+    }
+
+    #[test]
+    fn the_only_remote_or_origin_is_meant_where_none_is_named() {
+        let (_directory, repo) = repository();
+        let none = repo.default_remote().unwrap_err();
+        assert_eq!(none.hint(), Some("art remote add origin URI"));
+        let a = remote("a", Some(Guarantee::Races));
+        repo.add_remote(&a).unwrap();
+        assert_eq!(repo.default_remote().unwrap(), a);
+        repo.add_remote(&remote("b", None)).unwrap();
+        let several = repo.default_remote().unwrap_err();
+        assert_eq!(several.message(), "which remote? there are a, b");
+        repo.add_remote(&remote("origin", None)).unwrap();
+        assert_eq!(repo.choose_remote(None).unwrap(), remote("origin", None));
+        assert_eq!(repo.choose_remote(Some(&a.name)).unwrap(), a);
+    }
+
+    #[test]
+    fn remotes_are_changed_and_forgotten_by_name() {
+        let (_directory, repo) = repository();
+        let mut here = remote("lab", Some(Guarantee::Exclusive));
+        repo.add_remote(&here).unwrap();
+        let again = repo.add_remote(&here).unwrap_err();
+        assert_eq!(again.kind(), ErrorKind::AlreadyExists);
+        assert!(again.hint().unwrap().contains("art remote set-uri lab"));
+        here.guarantee = Some(Guarantee::Races);
+        repo.set_remote(&here).unwrap();
+        assert_eq!(repo.find_remote(&here.name).unwrap(), here);
+        let text = std::fs::read_to_string(repo.directory().join("config.toml")).unwrap();
+        assert_eq!(
+            text,
+            "# ours\nformat = 1\n\n[remotes.lab]\nuri = \"/srv/lab\"\nguarantee = \"races\"\n"
+        );
+        let near = repo.find_remote(&"lba".parse().unwrap()).unwrap_err();
+        assert!(near.hint().unwrap().starts_with("did you mean 'lab'?"), "{near:?}");
+        assert!(repo.remove_remote(&here.name).unwrap());
+        assert!(!repo.remove_remote(&here.name).unwrap());
+    }
+
+    #[test]
+    fn what_the_file_says_wrong_stops_only_what_needs_it() {
+        let (_directory, repo) = repository();
+        let text = "[remotes.a]\nurl = \"/x\"\n[remotes.b]\nuri = \"/b\"\nguarantee = \"new\"\n";
+        std::fs::write(repo.directory().join("config.toml"), text).unwrap();
+        let a = repo.find_remote(&"a".parse().unwrap()).unwrap_err();
+        assert_eq!(a.hint(), Some("art remote set-uri a URI"));
+        let b = repo.find_remote(&"b".parse().unwrap()).unwrap();
+        assert_eq!(b.guarantee, None);
+        assert_eq!(repo.remote_names().unwrap().len(), 2);
+        let secret = RemoteConfig { uri: "webdav://u:geheim@host/x".into(), ..b };
+        let error = format!("{:?}", secret.parse_uri(&repo).unwrap_err());
+        assert!(!error.contains("geheim"), "{error}");
+    }
+}
