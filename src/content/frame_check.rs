@@ -2,7 +2,9 @@
 
 use super::frame::FrameDecoder;
 use crate::id::Id;
-use crate::pack::{FrameEntry, MemberEntry, MemberKind, parse_manifest, parse_members};
+use crate::pack::{
+    FrameEntry, MemberEntry, MemberKind, parse_frame, parse_manifest, parse_members,
+};
 
 /// What is wrong with a frame.
 #[derive(Debug)]
@@ -54,6 +56,24 @@ impl FrameChecker {
             return Ok(());
         }
         Err(FrameDefect { problem: problems.swap_remove(0), wrong: Some(wrong) })
+    }
+
+    /// The members of the frame in `compressed`, after a check: it is one zstd frame and nothing
+    /// more, its members fill it, and each has the bytes of its id.
+    pub(super) fn members(
+        &mut self,
+        compressed: &[u8],
+        frame: &FrameEntry,
+    ) -> Result<Vec<MemberEntry>, String> {
+        self.bytes.clear();
+        self.decoder.decode(compressed, frame, &mut self.bytes)?;
+        // Behind the end of the frame another one might hide.
+        if zstd::zstd_safe::find_frame_compressed_size(compressed) != Ok(compressed.len()) {
+            return Err("there is more than one frame".to_owned());
+        }
+        let members = parse_frame(&self.bytes).map_err(|defect| defect.to_string())?;
+        members.iter().try_for_each(|member| self.is_right(member))?;
+        Ok(members)
     }
 
     /// Compares the archive's own headers with what the index says.

@@ -13,15 +13,19 @@ mod frame_check;
 mod ingest;
 mod join;
 mod large;
+mod large_frame;
 mod manifests;
 mod map;
+mod outgoing;
 mod packer;
 mod read;
 mod rebuild;
 mod repair;
 mod salvage;
 mod segments;
+mod send;
 mod session;
+mod spill;
 mod stat_cache;
 mod verify;
 
@@ -41,6 +45,7 @@ pub use read::Reader;
 pub use rebuild::Rebuilt;
 pub use repair::{ContentRepair, Salvaged};
 use segments::SegmentSet;
+pub use send::{IsThere, Need, OutgoingPack, OutgoingSegment, SendPlan};
 pub use session::Session;
 pub use stat_cache::{CacheEntry, StatCache};
 

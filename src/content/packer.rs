@@ -4,7 +4,7 @@
 //! sealer, which syncs it and gives it its name while the next one fills.
 
 use std::collections::HashSet;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::sync::{Mutex, PoisonError};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -27,8 +27,11 @@ pub(super) struct Frame {
     pub(super) members: Vec<MemberEntry>,
 }
 
+/// Bytes of a large frame that are held at once.
+const BLOCK: usize = 1 << 20;
+
 /// Packs that are durable before the index names them: so much is lost to a kill at most.
-const PACKS_PER_SEGMENT: usize = 16;
+pub(super) const PACKS_PER_SEGMENT: usize = 16;
 
 /// Ids that this writer has taken on and that the index may not know yet.
 #[derive(Debug)]
@@ -113,15 +116,16 @@ impl<'scope> Packer<'scope> {
 pub(super) struct FullPack {
     pub(super) file: TempFile,
     pub(super) id: Id,
-    bytes: u64,
-    index: PackIndex,
+    pub(super) bytes: u64,
+    pub(super) index: PackIndex,
 }
 
 /// A pack that is being written.
 pub(super) struct OpenPack {
-    file: TempFile,
+    pub(super) file: TempFile,
     digest: Digest,
-    bytes: u64,
+    /// Bytes so far.
+    pub(super) bytes: u64,
     index: PackIndex,
 }
 
@@ -152,6 +156,27 @@ impl OpenPack {
         self.index.members.extend(members.map(|member| MemberEntry { frame: number, ..member }));
         self.put(&frame.bytes)?;
         Ok(frame.bytes)
+    }
+
+    /// Adds a frame that no memory holds: its `stored` bytes are read from `input`.
+    pub(super) fn add_large(
+        &mut self,
+        input: &mut dyn Read,
+        (stored, size): (u32, u64),
+        member: MemberEntry,
+    ) -> Result<()> {
+        let number = self.index.frames.len() as u32;
+        self.index.frames.push(FrameEntry { offset: self.bytes, stored, size });
+        self.index.members.push(MemberEntry { frame: number, ..member });
+        let mut block = vec![0; BLOCK];
+        let mut left = stored as usize;
+        while left > 0 {
+            let part = &mut block[..left.min(BLOCK)];
+            input.read_exact(part).on("read", "a frame")?;
+            left -= part.len();
+            self.put(part)?;
+        }
+        Ok(())
     }
 
     pub(super) fn close(mut self) -> Result<FullPack> {

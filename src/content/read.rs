@@ -3,10 +3,12 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{Read, Write};
+use std::ops::Deref;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use super::frame::{FrameDecoder, is_in_bounds};
+use super::large_frame::lines;
 use super::{ContentStore, Params};
 use crate::error::{Error, ErrorKind, IoResultExt, Result};
 use crate::id::Id;
@@ -17,8 +19,6 @@ use crate::progress::{NoProgress, Progress, check_interrupt};
 const CACHED_FRAMES: usize = 6;
 /// Packs that a reader keeps open.
 const OPEN_PACKS: usize = 16;
-/// The longest line of a manifest: an id, a space, ten digits.
-const MAX_LINE: usize = Id::HEX_LEN + 12;
 
 /// The pack and offset of a frame, and its decompressed bytes.
 type CachedFrame = ((Id, u64), Arc<Vec<u8>>);
@@ -46,6 +46,20 @@ impl ContentStore {
             compressed: Vec::new(),
         }
     }
+
+    /// Opens the file of a pack that is to be there.
+    pub(super) fn open_pack(&self, pack: &Id) -> Result<File> {
+        let path = self.pack_path(pack);
+        File::open(&path).map_err(|source| {
+            let error = Error::io("open", &path, source);
+            match error.kind() {
+                ErrorKind::NotFound => Error::corrupt(format!("the pack {pack} is missing"))
+                    .with_source(error)
+                    .with_hint("art fsck"),
+                _ => error,
+            }
+        })
+    }
 }
 
 /// The content is not there.
@@ -54,7 +68,7 @@ pub(crate) fn missing(id: &Id) -> Error {
         .with_hint("art fsck --repair looks for it in the packs")
 }
 
-fn damaged(pack: &Id, what: impl std::fmt::Display) -> Error {
+pub(super) fn damaged(pack: &Id, what: impl std::fmt::Display) -> Error {
     Error::corrupt(format!("the pack {pack} is damaged: {what}")).with_hint("art fsck --full")
 }
 
@@ -75,16 +89,7 @@ impl<'a> Reader<'a> {
         if let Some((_, file)) = self.packs.iter().find(|(open, _)| open == id) {
             return Ok(Arc::clone(file));
         }
-        let path = self.store.pack_path(id);
-        let file = File::open(&path).map_err(|source| {
-            let error = Error::io("open", &path, source);
-            match error.kind() {
-                ErrorKind::NotFound => Error::corrupt(format!("the pack {id} is missing"))
-                    .with_source(error)
-                    .with_hint("art fsck"),
-                _ => error,
-            }
-        })?;
+        let file = self.store.open_pack(id)?;
         let file = Arc::new(file);
         self.packs.push_front((*id, Arc::clone(&file)));
         self.packs.truncate(OPEN_PACKS);
@@ -154,7 +159,7 @@ impl<'a> Reader<'a> {
     ) -> Result<()> {
         let defect = |defect: FormatError| damaged(&location.pack, defect);
         let mut number = 0;
-        let mut line = |line: &[u8]| -> Result<()> {
+        let line = |line: &[u8]| -> Result<()> {
             number += 1;
             each(parse_line(line, number).map_err(defect)?)
         };
@@ -164,40 +169,13 @@ impl<'a> Reader<'a> {
             return text.split(|byte| *byte == b'\n').try_for_each(line);
         }
         let mut text = self.stream(location)?;
-        let mut rest = Vec::new();
-        let mut block = vec![0; 1 << 16];
-        loop {
-            let got = text.read(&mut block).map_err(|error| damaged(&location.pack, error))?;
-            if got == 0 {
-                break;
-            }
-            for part in block[..got].split_inclusive(|byte| *byte == b'\n') {
-                rest.extend_from_slice(part);
-                if rest.pop_if(|byte| *byte == b'\n').is_some() {
-                    line(&rest)?;
-                    rest.clear();
-                } else if rest.len() > MAX_LINE {
-                    return Err(defect(FormatError::OutOfBounds("a manifest's line")));
-                }
-            }
-        }
-        if rest.is_empty() { Ok(()) } else { Err(defect(FormatError::Truncated)) }
+        lines(&mut text, |problem| damaged(&location.pack, problem), line)
     }
 
     /// The bytes at `location`, decompressed as they are read: for manifests that no memory holds.
     fn stream(&mut self, location: &Location) -> Result<impl Read> {
-        struct Span(Arc<File>, u64, u64);
-        impl Read for Span {
-            fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-                let want = buffer.len().min(usize::try_from(self.2).unwrap_or(usize::MAX));
-                let got = self.0.read_at(&mut buffer[..want], self.1)?;
-                self.1 += got as u64;
-                self.2 -= got as u64;
-                Ok(got)
-            }
-        }
         let stored = u64::from(location.frame.stored);
-        let span = Span(self.pack(&location.pack)?, location.frame.offset, stored);
+        let span = Span::new(self.pack(&location.pack)?, location.frame.offset, stored);
         let broken = |error| damaged(&location.pack, error);
         let mut decoder = zstd::stream::Decoder::new(span).map_err(broken)?;
         let skip = u64::from(location.offset);
@@ -282,6 +260,25 @@ impl<'a> Reader<'a> {
         }
         out.write_all(bytes).on("write", "the output")?;
         Ok(bytes.len() as u64)
+    }
+}
+
+/// A part of a file, from the offset on so many bytes.
+pub(super) struct Span<F>(F, u64, u64);
+
+impl<F: Deref<Target = File>> Span<F> {
+    pub(super) fn new(file: F, offset: u64, length: u64) -> Self {
+        Span(file, offset, length)
+    }
+}
+
+impl<F: Deref<Target = File>> Read for Span<F> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let want = buffer.len().min(usize::try_from(self.2).unwrap_or(usize::MAX));
+        let got = self.0.read_at(&mut buffer[..want], self.1)?;
+        self.1 += got as u64;
+        self.2 -= got as u64;
+        Ok(got)
     }
 }
 

@@ -184,15 +184,9 @@ impl ContentStore {
         session: &Session,
         write: impl FnOnce(&mut dyn std::io::Write) -> std::result::Result<Id, MergeError>,
     ) -> Result<PathBuf> {
-        let file = session.temp_file()?;
-        let mut out = std::io::BufWriter::with_capacity(1 << 18, file);
-        let id = write(&mut out).map_err(|error| match error {
-            MergeError::Io(source) => Error::io("write", self.index_dir(), source),
-            MergeError::Format(defect) => damaged(&self.index_dir(), defect),
-        })?;
-        let file = out.into_inner().map_err(std::io::IntoInnerError::into_error);
-        let path = self.index_dir().join(format!("{id}.idx"));
-        file.on("write", &path)?.persist(&path)?;
+        let written = super::spill::write(session, write)?;
+        let path = self.index_dir().join(format!("{}.idx", written.checksum));
+        written.file.persist(&path)?;
         Ok(path)
     }
 

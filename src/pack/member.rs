@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use super::FormatError;
+use super::{FormatError, MemberEntry};
 use crate::id::Id;
 
 /// Bytes in a tar block.
@@ -108,9 +108,69 @@ pub fn parse_members(
     Ok(members)
 }
 
+/// What the header of a member says: kind, id, and bytes of content.
+pub fn parse_header(block: &[u8; BLOCK]) -> Result<(MemberKind, Id, u64), FormatError> {
+    let header = tar::Header::from_byte_slice(block);
+    let mut summed = header.clone();
+    summed.set_cksum();
+    if !matches!((header.cksum(), summed.cksum()), (Ok(said), Ok(is)) if said == is) {
+        return Err(FormatError::NotA("the header of a tar member"));
+    }
+    let path = header.path_bytes();
+    let strange = || FormatError::Member(crate::tree_path::escaped(&path));
+    if header.entry_type() != tar::EntryType::Regular {
+        return Err(strange());
+    }
+    let (kind, id) = MemberKind::parse_path(&path).ok_or_else(strange)?;
+    let size = header.entry_size().map_err(|_| FormatError::OutOfBounds("a member's size"))?;
+    Ok((kind, id, size))
+}
+
+/// The members of a frame that holds them and nothing else, one behind the other: what a writer of
+/// packs makes, and what keeps the archive readable to its end when frames are put together anew.
+pub fn parse_frame(frame: &[u8]) -> Result<Vec<MemberEntry>, FormatError> {
+    let mut members = Vec::new();
+    let mut rest = frame;
+    while let Some((header, behind)) = rest.split_first_chunk::<BLOCK>() {
+        let (kind, id, size) = parse_header(header)?;
+        let offset = u32::try_from(frame.len() - behind.len());
+        let offset = offset.map_err(|_| FormatError::OutOfBounds("a member's place"))?;
+        let size = u32::try_from(size).map_err(|_| FormatError::OutOfBounds("a member's size"))?;
+        let span = (size as usize).next_multiple_of(BLOCK);
+        rest = behind.get(span..).ok_or(FormatError::Truncated)?;
+        members.push(MemberEntry { id, kind, frame: 0, offset, size });
+    }
+    if members.is_empty() || !rest.is_empty() {
+        return Err(FormatError::NotA("a frame of whole members"));
+    }
+    Ok(members)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_frame_holds_members_and_nothing_else() {
+        let mut tar = Vec::new();
+        for content in [&b"abc"[..], b"", &[7; 513]] {
+            append_member(&mut tar, MemberKind::Blob, &Id::of_blob(content), content);
+        }
+        let members = parse_frame(&tar).unwrap();
+        let found: Vec<_> = members
+            .iter()
+            .map(|m| (m.kind, m.id, m.offset as usize..m.offset as usize + m.size as usize))
+            .collect();
+        assert_eq!(found, parse_members(&tar).unwrap());
+        for end in [0, 100, 512, tar.len() - 1, tar.len() - 512] {
+            assert!(parse_frame(&tar[..end]).is_err(), "{end}");
+        }
+        // What ends an archive would hide the members behind it.
+        let hidden = [&tar[..], &[0; 1024], &tar].concat();
+        assert!(parse_frame(&hidden).is_err() && parse_members(&hidden).is_ok());
+        tar[3] ^= 1;
+        assert!(parse_frame(&tar).is_err());
+    }
 
     #[test]
     fn members_round_trip_and_fill_whole_blocks() {

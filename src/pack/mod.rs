@@ -19,7 +19,9 @@ mod segment;
 
 pub use index::{FOOTER_LEN, FrameEntry, MemberEntry, PackIndex, end_frame, read_footer};
 pub use manifest::{Chunk, parse_line, parse_manifest, write_line};
-pub use member::{BLOCK, MemberKind, append_member, member_span, parse_members};
+pub use member::{
+    BLOCK, MemberKind, append_member, member_span, parse_frame, parse_header, parse_members,
+};
 pub use segment::{Layout, Location, MergeError, SegmentBuilder, SegmentView, merge};
 
 /// Why bytes are not what they claim to be.

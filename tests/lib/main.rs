@@ -13,6 +13,7 @@ mod fixtures;
 mod book;
 mod changes;
 mod compat;
+mod content;
 mod damaged;
 mod formats;
 mod fsck_crash;

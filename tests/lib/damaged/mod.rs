@@ -4,7 +4,7 @@
 mod any;
 pub(crate) mod base;
 mod cases;
-mod craft;
+pub(crate) mod craft;
 mod make;
 mod outline;
 

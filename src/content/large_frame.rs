@@ -1,0 +1,70 @@
+//! Frames that no memory holds. Such a frame holds one manifest, that of a very large file, and is
+//! read as a stream.
+
+use std::io::{BufRead, Read};
+
+use crate::id::Id;
+use crate::pack::{BLOCK, FormatError, MemberEntry, MemberKind, parse_header, parse_line};
+
+/// The longest line of a manifest: an id, a space, ten digits.
+const MAX_LINE: usize = Id::HEX_LEN + 12;
+
+/// Calls `each` with every line of a manifest, without its line feed, in memory that does not grow
+/// with the text. `wrong` makes an error of what is wrong with the text itself.
+pub(super) fn lines<E>(
+    text: &mut dyn Read,
+    wrong: impl Fn(String) -> E,
+    mut each: impl FnMut(&[u8]) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut rest = Vec::new();
+    let mut block = vec![0; 1 << 16];
+    loop {
+        let got = text.read(&mut block).map_err(|error| wrong(error.to_string()))?;
+        if got == 0 {
+            break;
+        }
+        for part in block[..got].split_inclusive(|byte| *byte == b'\n') {
+            rest.extend_from_slice(part);
+            if rest.pop_if(|byte| *byte == b'\n').is_some() {
+                each(&rest)?;
+                rest.clear();
+            } else if rest.len() > MAX_LINE {
+                return Err(wrong(FormatError::OutOfBounds("a manifest's line").to_string()));
+            }
+        }
+    }
+    if rest.is_empty() { Ok(()) } else { Err(wrong(FormatError::Truncated.to_string())) }
+}
+
+/// Reads the frame of `size` bytes that `input` begins with, to its end and no further, and checks
+/// that it holds one manifest of the right form and nothing else. Gives that member.
+pub(super) fn check(input: &mut dyn BufRead, size: u64) -> Result<MemberEntry, String> {
+    let failed = |error: std::io::Error| error.to_string().to_lowercase();
+    let mut decoder = zstd::stream::Decoder::with_buffer(input).map_err(failed)?.single_frame();
+    let mut header = [0; BLOCK];
+    decoder.read_exact(&mut header).map_err(failed)?;
+    let (kind, id, length) = parse_header(&header).map_err(|defect| defect.to_string())?;
+    let length = u32::try_from(length).map_err(|_| "a member's size is out of bounds")?;
+    let padding = u64::from(length).next_multiple_of(BLOCK as u64) - u64::from(length);
+    if kind != MemberKind::Manifest || BLOCK as u64 + u64::from(length) + padding != size {
+        return Err("a frame's size is out of bounds".to_owned());
+    }
+    let mut text = decoder.by_ref().take(u64::from(length));
+    let mut number = 0;
+    lines(
+        &mut text,
+        |problem| problem,
+        |line| {
+            number += 1;
+            parse_line(line, number)
+                .map(drop)
+                .map_err(|defect| format!("the manifest {id}: {defect}"))
+        },
+    )?;
+    let is_whole = number > 0 && text.limit() == 0;
+    let behind = std::io::copy(&mut decoder, &mut std::io::sink()).map_err(failed)?;
+    if !is_whole || behind != padding {
+        return Err("a frame's size is not what it says".to_owned());
+    }
+    Ok(MemberEntry { id, kind, frame: 0, offset: BLOCK as u32, size: length })
+}

@@ -1,0 +1,163 @@
+//! Makes one segment of many packs in bounded memory.
+
+use std::io::Write;
+
+use super::Session;
+use super::map::map;
+use super::segments::damaged;
+use crate::error::{Error, IoResultExt, Result};
+use crate::fs::atomic::TempFile;
+use crate::id::{Digest, Id};
+use crate::pack::{MergeError, PackIndex, SegmentBuilder, SegmentView, merge};
+
+/// So many entries are held before they are written to a part of their own.
+const HELD: usize = 1 << 20;
+
+/// A segment while its packs are added.
+pub(super) struct SegmentSpill<'a> {
+    session: &'a Session,
+    builder: SegmentBuilder,
+    parts: Vec<TempFile>,
+    held: usize,
+}
+
+/// A written segment that has no name yet.
+pub(super) struct Written {
+    /// The checksum at its end, its name in a store.
+    pub(super) checksum: Id,
+    /// The SHA-256 of all its bytes.
+    pub(super) digest: Id,
+    /// Its bytes.
+    pub(super) size: u64,
+    /// The file.
+    pub(super) file: TempFile,
+}
+
+impl<'a> SegmentSpill<'a> {
+    pub(super) fn new(session: &'a Session) -> Self {
+        SegmentSpill { session, builder: SegmentBuilder::default(), parts: Vec::new(), held: HELD }
+    }
+
+    /// Adds the members of a pack.
+    pub(super) fn add(&mut self, pack: Id, index: &PackIndex) -> Result<()> {
+        self.builder.add_pack(pack, index);
+        if self.builder.len() >= self.held {
+            self.spill()?;
+        }
+        Ok(())
+    }
+
+    fn spill(&mut self) -> Result<()> {
+        let builder = std::mem::take(&mut self.builder);
+        let written = write(self.session, |out| Ok(builder.write_to(out)?))?;
+        self.parts.push(written.file);
+        Ok(())
+    }
+
+    /// Writes the segment; `None` if no pack was added.
+    pub(super) fn finish(mut self) -> Result<Option<Written>> {
+        if self.parts.is_empty() {
+            if self.builder.is_empty() {
+                return Ok(None);
+            }
+            let builder = self.builder;
+            return write(self.session, |out| Ok(builder.write_to(out)?)).map(Some);
+        }
+        if !self.builder.is_empty() {
+            self.spill()?;
+        }
+        let mapped: Result<Vec<_>> = self.parts.iter().map(|part| map(part.path())).collect();
+        let mapped = mapped?;
+        let view = |bytes| SegmentView::open(bytes).map_err(MergeError::from);
+        write(self.session, |out| {
+            let views: Vec<_> = mapped.iter().map(|bytes| view(bytes)).collect::<Result<_, _>>()?;
+            merge(&views, out)
+        })
+        .map(Some)
+    }
+}
+
+/// Writes a segment to a temporary file.
+pub(super) fn write(
+    session: &Session,
+    write: impl FnOnce(&mut dyn Write) -> Result<Id, MergeError>,
+) -> Result<Written> {
+    let file = session.temp_file()?;
+    let path = file.path().to_owned();
+    let buffered = std::io::BufWriter::with_capacity(1 << 18, file);
+    let mut out = Hashed { out: buffered, digest: Digest::default(), size: 0 };
+    let checksum = write(&mut out).map_err(|error| match error {
+        MergeError::Io(source) => Error::io("write", &path, source),
+        MergeError::Format(defect) => damaged(&path, defect),
+    })?;
+    let file = out.out.into_inner().map_err(std::io::IntoInnerError::into_error);
+    let file = file.on("write", &path)?;
+    Ok(Written { checksum, digest: out.digest.finish(), size: out.size, file })
+}
+
+/// Counts and hashes what it passes on.
+struct Hashed<W> {
+    out: W,
+    digest: Digest,
+    size: u64,
+}
+
+impl<W: Write> Write for Hashed<W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let written = self.out.write(bytes)?;
+        self.digest.update(&bytes[..written]);
+        self.size += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.out.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{ContentStore, Params};
+    use super::*;
+    use crate::pack::{FrameEntry, MemberEntry, MemberKind};
+
+    #[test]
+    fn a_segment_in_parts_holds_the_same_as_one_in_a_piece() {
+        let directory = tempfile::tempdir().unwrap();
+        ContentStore::init(directory.path()).unwrap();
+        let store = ContentStore::open(directory.path(), Params::default()).unwrap();
+        let session = store.begin().unwrap();
+        let pack = |pack: u32| {
+            let frames = vec![FrameEntry { offset: 0, stored: 10, size: 1 << 20 }];
+            let member = |n: u32| MemberEntry {
+                id: Id::of_blob(&(pack * 100 + n).to_le_bytes()),
+                kind: MemberKind::Blob,
+                frame: 0,
+                offset: n,
+                size: 4,
+            };
+            (
+                Id::of_blob(&[pack as u8]),
+                PackIndex { frames, members: (0..50).map(member).collect() },
+            )
+        };
+        let entries_with = |held: usize| {
+            let mut spill = SegmentSpill::new(&session);
+            spill.held = held;
+            for (id, index) in (0..7).map(pack) {
+                spill.add(id, &index).unwrap();
+            }
+            let written = spill.finish().unwrap().unwrap();
+            let bytes = std::fs::read(written.file.path()).unwrap();
+            assert_eq!((Digest::of(&bytes), bytes.len() as u64), (written.digest, written.size));
+            assert!(bytes.ends_with(written.checksum.as_bytes()));
+            let view = SegmentView::open(&bytes).unwrap();
+            view.verify().unwrap();
+            (0..view.len()).map(|at| (view.id(at), view.location(at).unwrap())).collect::<Vec<_>>()
+        };
+        let whole = entries_with(HELD);
+        assert_eq!(whole.len(), 350);
+        assert_eq!(entries_with(120), whole);
+        assert_eq!(entries_with(1), whole);
+    }
+}
