@@ -16,6 +16,7 @@ pub mod init;
 pub mod lineage;
 pub mod log;
 pub mod ls;
+pub mod merge;
 pub mod policy;
 pub mod project;
 pub mod promote;

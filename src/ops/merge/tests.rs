@@ -1,0 +1,4 @@
+//! Records and trees merged without a repository around them.
+
+mod records;
+mod trees;

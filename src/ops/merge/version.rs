@@ -1,0 +1,142 @@
+//! The record of a version.
+
+use toml::{Table, Value};
+
+use super::conflict::{Choice, FieldConflict, Judge, Side};
+use super::sequence::{Row, union};
+use super::table::{self, Three, merge_sets, same, take_unit, unit_conflict};
+use super::tree::Node;
+use crate::clock::Timestamp;
+use crate::history::Signature;
+use crate::name::Name;
+use crate::record::{StageReason, VersionRecord};
+
+/// What the version is made of, with the tree of its artifacts.
+const PIN: [&str; 2] = ["run", "artifacts"];
+
+const STAGE: &str = "stage";
+const CONDITIONS: &str = "stage_conditions";
+
+/// The reason, and the verdict, of the condition by which a chosen stage is recorded.
+const MERGE: (&str, &str) = ("Merged", "merge");
+
+/// The merged record, whose artifacts it has, and the stage that was chosen for it, if one had to be.
+pub(super) fn merge(
+    judge: &mut Judge<'_>,
+    three: &Three<'_>,
+    trees: [Option<Node>; 3],
+) -> (Table, Side, Option<Name>) {
+    let except = [PIN[0], PIN[1], "tags", STAGE, CONDITIONS];
+    let mut merged = table::merge(judge, "", three, &except);
+    merged.extend(merge_sets("tags", three).map(|tags| ("tags".to_owned(), tags)));
+    let pin = merge_pin(judge, three, trees, &mut merged);
+    let chosen = merge_stage(judge, three, &mut merged);
+    (merged, pin, chosen)
+}
+
+/// Where both sides took other artifacts of one run and yet the same tree, it took all of them.
+fn merge_pin(
+    judge: &mut Judge<'_>,
+    three: &Three<'_>,
+    [base, ours, theirs]: [Option<Node>; 3],
+    merged: &mut Table,
+) -> Side {
+    let has_base = !three.base.is_empty();
+    let is =
+        |a: &Table, b: &Table, keys: &[&str]| keys.iter().all(|key| same(a.get(*key), b.get(*key)));
+    if ours == theirs && is(three.ours, three.theirs, &PIN[..1]) {
+        take_unit(merged, &PIN[..1], Side::Ours, three);
+        let is_all = |table: &Table| !table.contains_key(PIN[1]);
+        if !is_all(three.ours) && !is_all(three.theirs) {
+            let names = merge_sets(PIN[1], three).into_iter();
+            merged.extend(names.map(|names| (PIN[1].to_owned(), names)));
+        }
+        return Side::Ours;
+    }
+    let is_untouched =
+        |table: &Table, tree| has_base && tree == base && is(three.base, table, &PIN);
+    let side = if is_untouched(three.theirs, theirs) {
+        Side::Ours
+    } else if is_untouched(three.ours, ours) {
+        Side::Theirs
+    } else {
+        judge.settle(|| pin_conflict(three, [base, ours, theirs]))
+    };
+    take_unit(merged, &PIN, side, three);
+    side
+}
+
+fn pin_conflict(three: &Three<'_>, [base, ours, theirs]: [Option<Node>; 3]) -> FieldConflict {
+    let made_of = |table: &Table, tree: Option<Node>| {
+        let run = table.get(PIN[0])?.as_table()?;
+        let text = |key: &str| run.get(key).and_then(Value::as_str);
+        let commit: String = text("commit")?.chars().take(12).collect();
+        let files = tree.map(|node| format!(", {}", node.text())).unwrap_or_default();
+        Some(format!("run/{} {commit}{files}", text("name")?))
+    };
+    FieldConflict {
+        what: "artifacts".to_owned(),
+        base: made_of(three.base, base),
+        ours: made_of(three.ours, ours),
+        theirs: made_of(three.theirs, theirs),
+    }
+}
+
+/// The conditions of both sides, and the stage of the last one; if that is not for the records to
+/// say, the stage that was chosen.
+fn merge_stage(judge: &mut Judge<'_>, three: &Three<'_>, merged: &mut Table) -> Option<Name> {
+    let (ours, theirs) = (conditions(three.ours), conditions(three.theirs));
+    let has_more = |a: &[Row<Value>], b: &[Row<Value>]| {
+        let count = |rows: &[Row<Value>], it: &Row<Value>| {
+            rows.iter().filter(|row| row.identity == it.identity).count()
+        };
+        a.iter().any(|row| count(a, row) > count(b, row))
+    };
+    let (we_moved, they_moved) = (has_more(&ours, &theirs), has_more(&theirs, &ours));
+    let stage = |table: &Table| -> Option<Name> { table.get(STAGE)?.as_str()?.parse().ok() };
+    let (our_stage, their_stage) = (stage(three.ours), stage(three.theirs));
+    let united = union(ours, theirs);
+    let last = united.last().and_then(Value::as_table).and_then(|last| last.get("type")).cloned();
+    merged.insert(CONDITIONS.to_owned(), Value::Array(united));
+    merged.extend(last.map(|last| (STAGE.to_owned(), last)));
+    if our_stage == their_stage || we_moved != they_moved {
+        return None;
+    }
+    if let Choice::Stage(stage) = judge.choice {
+        return Some(stage.clone());
+    }
+    let side = judge.settle(|| unit_conflict(STAGE, &[STAGE], three));
+    side.of(our_stage, their_stage)
+}
+
+/// The conditions of a record as rows in order of time: none comes before the one that it followed,
+/// whatever a clock that was set back said.
+fn conditions(table: &Table) -> Vec<Row<Value>> {
+    let conditions = table.get(CONDITIONS).and_then(Value::as_array).into_iter().flatten();
+    let mut latest = i64::MIN;
+    let row = |value: &Value| {
+        let time = value.get("last_update_time").and_then(Value::as_str);
+        let time: Option<Timestamp> = time.and_then(|time| time.parse().ok());
+        latest = latest.max(time.map_or(latest, Timestamp::seconds));
+        Row { identity: value.to_string(), rank: latest, value: value.clone() }
+    };
+    conditions.map(row).collect()
+}
+
+/// Records that the version went to the stage that was chosen.
+pub(super) fn settle(
+    mut record: VersionRecord,
+    stage: Option<Name>,
+    who: &Signature,
+) -> VersionRecord {
+    if let Some(stage) = stage {
+        let why = StageReason {
+            reason: MERGE.0.to_owned(),
+            message: "both sides had moved it".to_owned(),
+            author: format!("{} <{}>", who.name, who.email),
+            verdict: MERGE.1.to_owned(),
+        };
+        record.enter(stage, why, who.time);
+    }
+    record
+}
