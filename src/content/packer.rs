@@ -148,14 +148,23 @@ impl OpenPack {
 
     /// Adds a frame; returns its buffer.
     pub(super) fn add(&mut self, frame: Frame) -> Result<Vec<u8>> {
-        let stored = u32::try_from(frame.bytes.len())
+        self.add_bytes(&frame.bytes, frame.size, frame.members.into_iter())?;
+        Ok(frame.bytes)
+    }
+
+    /// Adds a frame: its bytes as stored, its bytes decompressed, its members.
+    pub(super) fn add_bytes(
+        &mut self,
+        bytes: &[u8],
+        size: u64,
+        members: impl Iterator<Item = MemberEntry>,
+    ) -> Result<()> {
+        let stored = u32::try_from(bytes.len())
             .map_err(|_| Error::internal("a frame has more than 4 GiB"))?;
         let number = self.index.frames.len() as u32;
-        self.index.frames.push(FrameEntry { offset: self.bytes, stored, size: frame.size });
-        let members = frame.members.into_iter();
+        self.index.frames.push(FrameEntry { offset: self.bytes, stored, size });
         self.index.members.extend(members.map(|member| MemberEntry { frame: number, ..member }));
-        self.put(&frame.bytes)?;
-        Ok(frame.bytes)
+        self.put(bytes)
     }
 
     /// Adds a frame that no memory holds: its `stored` bytes are read from `input`.

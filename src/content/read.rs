@@ -85,6 +85,12 @@ impl<'a> Reader<'a> {
         self
     }
 
+    /// The same, for which the pack with this id is `file`.
+    pub(super) fn with_pack(mut self, id: Id, file: File) -> Self {
+        self.packs.push_front((id, Arc::new(file)));
+        self
+    }
+
     fn pack(&mut self, id: &Id) -> Result<Arc<File>> {
         if let Some((_, file)) = self.packs.iter().find(|(open, _)| open == id) {
             return Ok(Arc::clone(file));

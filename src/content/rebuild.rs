@@ -21,7 +21,7 @@ use crate::progress::{Progress, Unit, check_interrupt};
 const MAX_INDEX: usize = 1 << 30;
 
 /// The bytes that begin every zstd frame.
-const FRAME_MAGIC: [u8; 4] = 0xFD2F_B528_u32.to_le_bytes();
+pub(super) const FRAME_MAGIC: [u8; 4] = 0xFD2F_B528_u32.to_le_bytes();
 
 /// What is read at once while a frame is looked for.
 const WINDOW: usize = 2 << 20;

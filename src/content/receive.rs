@@ -1,0 +1,320 @@
+//! Takes in content from elsewhere: frames one by one, or whole packs.
+//!
+//! Every member is checked against its id before it counts as taken in, and frames are stored as
+//! they came. Packs are made durable as they fill up, then the index names them: after a kill the next
+//! writer finds what is whole, and only the rest has to come again.
+
+use std::io::{BufReader, Read, Seek};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::frame_check::FrameChecker;
+use super::packer::{FullPack, OpenPack, PACKS_PER_SEGMENT};
+use super::{ContentStore, Session, large_frame, verify_pack};
+use crate::error::{Error, IoResultExt, Result};
+use crate::fs::atomic::TempFile;
+use crate::id::Id;
+use crate::pack::{
+    Chunk, FrameEntry, Location, MemberEntry, MemberKind, PackIndex, SegmentBuilder,
+};
+use crate::progress::{Progress, check_interrupt};
+
+/// What was taken in.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Received {
+    /// Packs that were written.
+    pub packs: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Blobs, chunks and manifests that are in the index now.
+    pub contents: u64,
+    /// Manifests that were wanted and are not in the index, because not all their chunks are; sorted.
+    pub incomplete: Vec<Id>,
+}
+
+/// Takes in content from elsewhere, from any of its threads: checking is done on theirs, writing by
+/// one at a time.
+///
+/// [`Receiver::finish`] belongs behind a failure too: what came until then is kept.
+pub struct Receiver<'s> {
+    store: &'s ContentStore,
+    session: &'s Session,
+    checkers: Mutex<Vec<FrameChecker>>,
+    state: Mutex<State>,
+    /// Held while a pack is made durable. Taken only with `state` held, which is let go at once.
+    sealing: Mutex<()>,
+}
+
+#[derive(Default)]
+struct State {
+    open: Option<OpenPack>,
+    /// The manifests that came. Where the pack is still open, its id is [`Id::NULL`].
+    manifests: Vec<(Id, Location)>,
+    /// Blobs and chunks of durable packs that the index does not name yet.
+    builder: SegmentBuilder,
+    unindexed: usize,
+    received: Received,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl ContentStore {
+    /// Begins to take in content from elsewhere.
+    pub fn receive<'s>(&'s self, session: &'s Session) -> Receiver<'s> {
+        Receiver {
+            store: self,
+            session,
+            checkers: Mutex::default(),
+            state: Mutex::default(),
+            sealing: Mutex::default(),
+        }
+    }
+}
+
+fn damaged(problem: impl std::fmt::Display) -> Error {
+    Error::corrupt(format!("a frame from elsewhere is damaged: {problem}"))
+}
+
+impl Receiver<'_> {
+    /// Takes in a frame, as it is stored, that has `size` bytes decompressed, at most
+    /// [`Params::MAX_FRAME`](super::Params::MAX_FRAME). Gives what it holds. One that is not whole and right is refused as
+    /// [`Corrupt`](crate::ErrorKind::Corrupt), and nothing of it stays.
+    pub fn add_frame(&self, compressed: &[u8], size: u64) -> Result<Vec<(Id, MemberKind)>> {
+        let stored = u32::try_from(compressed.len()).map_err(|_| damaged("it is too long"))?;
+        let frame = FrameEntry { offset: 0, stored, size };
+        let mut checker = lock(&self.checkers).pop().unwrap_or_default();
+        let members = checker.members(compressed, &frame);
+        lock(&self.checkers).push(checker);
+        let members = members.map_err(damaged)?;
+        let held = members.iter().map(|member| (member.id, member.kind)).collect();
+        self.append(&members, (stored, size), |open| {
+            open.add_bytes(compressed, size, members.iter().copied())
+        })?;
+        Ok(held)
+    }
+
+    /// As [`Receiver::add_frame`] for a frame that no memory holds: its `stored` bytes are read from
+    /// `input`. Such a frame holds one manifest, whose id is given back.
+    pub fn add_large_frame(&self, input: &mut dyn Read, stored: u64, size: u64) -> Result<Id> {
+        let stored = u32::try_from(stored).map_err(|_| damaged("it is too long"))?;
+        let mut spool = self.session.temp_file()?;
+        let copied = std::io::copy(&mut input.take(u64::from(stored)), &mut spool);
+        if copied.on("read", "a frame")? != u64::from(stored) {
+            return Err(damaged("it ends early"));
+        }
+        let rewind = || {
+            let mut file = spool.file();
+            file.rewind().on("read", spool.path()).map(|()| file)
+        };
+        let mut reader = BufReader::new(rewind()?);
+        let member = large_frame::check(&mut reader, size).map_err(damaged)?;
+        if reader.read(&mut [0]).on("read", spool.path())? != 0 {
+            return Err(damaged("there is more than one frame"));
+        }
+        let mut file = rewind()?;
+        self.append(&[member], (stored, size), |open| {
+            open.add_large(&mut file, (stored, size), member)
+        })?;
+        Ok(member.id)
+    }
+
+    /// Takes in the whole pack `id`, after every byte of it was checked.
+    pub fn add_pack(&self, file: TempFile, id: &Id, progress: &dyn Progress) -> Result<()> {
+        let mut bytes = file.file();
+        bytes.rewind().on("read", file.path())?;
+        let index = verify_pack(&mut bytes, id, progress)?;
+        let size = bytes.metadata().on("read", file.path())?.len();
+        file.persist(&self.store.pack_path(id))?;
+        let manifests: Vec<_> = manifests(&index, *id).collect();
+        lock(&self.state).manifests.extend(manifests);
+        self.is_durable(*id, index, size)
+    }
+
+    /// The chunks of the manifests that came and are wanted, in the order of the packs.
+    pub fn chunks(
+        &self,
+        is_wanted: &dyn Fn(&Id) -> bool,
+        each: &mut dyn FnMut(&Id, Chunk) -> Result<()>,
+    ) -> Result<()> {
+        let (manifests, open) = {
+            let state = lock(&self.state);
+            let wanted = state.manifests.iter().filter(|(id, _)| is_wanted(id));
+            let mut manifests: Vec<(Id, Location)> = wanted.copied().collect();
+            manifests.sort_unstable_by_key(in_packs);
+            manifests.dedup();
+            let open = state.open.as_ref().map(|open| open.file.file().try_clone());
+            // What was sealed when the list was made is in its place when this is had.
+            drop(lock(&self.sealing));
+            (manifests, open.transpose().on("read", "a pack")?)
+        };
+        let mut reader = self.store.reader();
+        if let Some(file) = open {
+            reader = reader.with_pack(Id::NULL, file);
+        }
+        for (id, place) in manifests {
+            reader.chunks(&place, |chunk| each(&id, chunk))?;
+        }
+        Ok(())
+    }
+
+    /// Makes what came durable and lets the index name it: first the packs, then their blobs and
+    /// chunks, then the manifests that are wanted and whose chunks are all in the index.
+    pub fn finish(
+        self,
+        is_wanted: &dyn Fn(&Id) -> bool,
+        progress: &dyn Progress,
+    ) -> Result<Received> {
+        let mut state = lock(&self.state);
+        let full = close(&mut state)?;
+        self.seal(state, full)?;
+        let mut state = lock(&self.state);
+        self.write_index(&mut state)?;
+        let mut manifests = std::mem::take(&mut state.manifests);
+        manifests.retain(|(id, _)| is_wanted(id));
+        let (whole, incomplete) = self.whole_manifests(manifests, progress)?;
+        state.received.contents += whole.len() as u64;
+        self.store.add_segment(self.session, whole)?;
+        self.store.merge_segments(self.session)?;
+        Ok(Received { incomplete, ..std::mem::take(&mut state.received) })
+    }
+
+    /// Of the manifests those whose chunks are all in the index, and the ids of the others.
+    fn whole_manifests(
+        &self,
+        mut manifests: Vec<(Id, Location)>,
+        progress: &dyn Progress,
+    ) -> Result<(SegmentBuilder, Vec<Id>)> {
+        manifests.sort_unstable_by_key(|manifest| (manifest.0, in_packs(manifest)));
+        manifests.dedup_by_key(|(id, _)| *id);
+        manifests.sort_unstable_by_key(in_packs);
+        let segments = self.store.refresh()?;
+        let mut reader = self.store.reader();
+        let (mut builder, mut incomplete) = (SegmentBuilder::default(), Vec::new());
+        for own in manifests.chunk_by(|a, b| a.1.pack == b.1.pack) {
+            let mut index = PackIndex::default();
+            for (id, place) in own {
+                check_interrupt(progress)?;
+                if segments.locate(id, false)?.is_some() {
+                    continue;
+                }
+                let mut is_whole = true;
+                reader.chunks(place, |chunk| {
+                    let found = segments.locate(&chunk.id, true)?;
+                    is_whole &= found.is_some_and(|found| found.size == chunk.size);
+                    Ok(())
+                })?;
+                if !is_whole {
+                    incomplete.push(*id);
+                    continue;
+                }
+                if index.frames.last() != Some(&place.frame) {
+                    index.frames.push(place.frame);
+                }
+                let frame = index.frames.len() as u32 - 1;
+                let (kind, offset, size) = (place.kind, place.offset, place.size);
+                index.members.push(MemberEntry { id: *id, kind, frame, offset, size });
+            }
+            if !index.members.is_empty() {
+                builder.add_pack(own[0].1.pack, &index);
+            }
+        }
+        incomplete.sort_unstable();
+        Ok((builder, incomplete))
+    }
+
+    /// Appends a frame with these members to the open pack, which is sealed when it is full.
+    fn append(
+        &self,
+        members: &[MemberEntry],
+        (stored, size): (u32, u64),
+        add: impl FnOnce(&mut OpenPack) -> Result<()>,
+    ) -> Result<()> {
+        let mut state = lock(&self.state);
+        let mut open = match state.open.take() {
+            Some(open) => open,
+            None => OpenPack::new(self.session)?,
+        };
+        let frame = FrameEntry { offset: open.bytes, stored, size };
+        if let Err(error) = add(&mut open) {
+            // A pack that could not be written to its end is no good any more.
+            state.manifests.retain(|(_, place)| !place.pack.is_null());
+            return Err(error);
+        }
+        state.manifests.extend(manifests_of(members, Id::NULL, frame));
+        let is_full = open.bytes >= self.store.params().pack_size;
+        state.open = Some(open);
+        if is_full {
+            let full = close(&mut state)?;
+            self.seal(state, full)?;
+        }
+        Ok(())
+    }
+
+    /// Makes a full pack durable, beside those who go on with the next one.
+    fn seal(&self, state: MutexGuard<'_, State>, full: Option<FullPack>) -> Result<()> {
+        let Some(full) = full else { return Ok(()) };
+        let sealing = lock(&self.sealing);
+        drop(state);
+        full.file.persist(&self.store.pack_path(&full.id))?;
+        drop(sealing);
+        self.is_durable(full.id, full.index, full.bytes)
+    }
+
+    /// A pack is durable: now the index may name its blobs and chunks.
+    fn is_durable(&self, id: Id, mut index: PackIndex, bytes: u64) -> Result<()> {
+        let mut state = lock(&self.state);
+        state.received.packs += 1;
+        state.received.bytes += bytes;
+        index.members.retain(|member| member.kind != MemberKind::Manifest);
+        if !index.members.is_empty() {
+            state.received.contents += index.members.len() as u64;
+            state.builder.add_pack(id, &index);
+            state.unindexed += 1;
+        }
+        if state.unindexed >= PACKS_PER_SEGMENT {
+            self.write_index(&mut state)?;
+        }
+        Ok(())
+    }
+
+    fn write_index(&self, state: &mut State) -> Result<()> {
+        state.unindexed = 0;
+        self.store.add_segment(self.session, std::mem::take(&mut state.builder))
+    }
+}
+
+/// Closes the open pack; its manifests are in a pack with a name now.
+fn close(state: &mut State) -> Result<Option<FullPack>> {
+    let Some(open) = state.open.take() else { return Ok(None) };
+    let full = open.close()?;
+    let places = state.manifests.iter_mut().map(|(_, place)| place);
+    places.filter(|place| place.pack.is_null()).for_each(|place| place.pack = full.id);
+    Ok(Some(full))
+}
+
+fn in_packs((id, place): &(Id, Location)) -> (Id, u64, u32, Id) {
+    (place.pack, place.frame.offset, place.offset, *id)
+}
+
+/// The manifests of a pack and where they lie.
+fn manifests(index: &PackIndex, pack: Id) -> impl Iterator<Item = (Id, Location)> {
+    let place = move |member: &MemberEntry| {
+        let frame = index.frames.get(member.frame as usize)?;
+        manifests_of(std::slice::from_ref(member), pack, *frame).next()
+    };
+    index.members.iter().filter_map(place)
+}
+
+/// The manifests among the members of a frame and where they lie.
+fn manifests_of(
+    members: &[MemberEntry],
+    pack: Id,
+    frame: FrameEntry,
+) -> impl Iterator<Item = (Id, Location)> {
+    let is_manifest = |member: &&MemberEntry| member.kind == MemberKind::Manifest;
+    members.iter().filter(is_manifest).map(move |member| {
+        let (kind, offset, size) = (member.kind, member.offset, member.size);
+        (member.id, Location { kind, pack, frame, offset, size })
+    })
+}
