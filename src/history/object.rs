@@ -60,7 +60,7 @@ impl History {
     ///
     /// What gix knows about packs can be outdated by another process in ways that it reports as an
     /// error, so an error counts only if it comes again after a fresh look.
-    fn try_read(&self, id: &Id) -> Result<Option<(ObjectKind, Vec<u8>)>> {
+    pub(super) fn try_read(&self, id: &Id) -> Result<Option<(ObjectKind, Vec<u8>)>> {
         let read = || self.with_objects(|objects| try_read_from(objects, id));
         read().or_else(|_| self.reopen().and_then(|()| read()))
     }

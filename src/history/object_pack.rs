@@ -3,7 +3,9 @@
 //! The formats are Git's `gitformat-pack`: pack version 2, index version 2, with SHA-256 ids.
 //! Objects are never deltas of each other: trees are mostly ids, which have nothing in common.
 
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write};
+use std::os::unix::fs::FileExt as _;
 
 use flate2::{Compress, Compression, FlushCompress, Status};
 use gix::odb::pack::data;
@@ -30,26 +32,55 @@ pub(super) fn write_pack(
     let count = u32::try_from(objects.len()).map_err(io::Error::other)?;
     let mut hasher = Digest::default();
     let mut index = Vec::with_capacity(objects.len());
-    let header = data::header::encode(data::Version::V2, count);
+    let header = pack_header(count);
     hasher.update(&header);
     out.write_all(&header)?;
     let mut offset = header.len() as u64;
-    let mut packed = Vec::new();
-    let mut deflater = Deflater::new();
+    let mut encoder = EntryEncoder::new();
     for object in objects {
-        packed.clear();
-        entry_header(object.kind).write_to(object.bytes.len() as u64, &mut packed)?;
-        deflater.deflate(&mut packed, &object.bytes)?;
-        let mut crc = flate2::Crc::new();
-        crc.update(&packed);
-        index.push(IndexEntry { id: object.id, offset, crc32: crc.sum() });
-        hasher.update(&packed);
-        out.write_all(&packed)?;
+        let packed = encoder.encode(object.kind, &object.bytes)?;
+        index.push(IndexEntry { id: object.id, offset, crc32: crc32(packed) });
+        hasher.update(packed);
+        out.write_all(packed)?;
         offset += packed.len() as u64;
     }
     let checksum = hasher.finish();
     out.write_all(checksum.as_bytes())?;
     Ok((checksum, index))
+}
+
+/// The first bytes of a pack of so many objects.
+pub(super) fn pack_header(count: u32) -> [u8; 12] {
+    data::header::encode(data::Version::V2, count)
+}
+
+fn crc32(bytes: &[u8]) -> u32 {
+    let mut crc = flate2::Crc::new();
+    crc.update(bytes);
+    crc.sum()
+}
+
+/// Ends a pack that was written with [`pack_header`] of 0 and entries: says how many they are, and
+/// adds the checksum. Gives the SHA-256 of the whole file, and its length.
+pub(super) fn finish_pack(mut file: &File, count: u64) -> io::Result<(Id, u64)> {
+    let count = u32::try_from(count).map_err(io::Error::other)?;
+    file.write_all_at(&pack_header(count), 0)?;
+    file.seek(SeekFrom::Start(0))?;
+    let mut hasher = Digest::default();
+    let mut size = 0;
+    let mut block = vec![0; 1 << 16];
+    loop {
+        let length = file.read(&mut block)?;
+        if length == 0 {
+            break;
+        }
+        hasher.update(&block[..length]);
+        size += length as u64;
+    }
+    let checksum = hasher.clone().finish();
+    file.write_all(checksum.as_bytes())?;
+    hasher.update(checksum.as_bytes());
+    Ok((hasher.finish(), size + Id::LEN as u64))
 }
 
 /// The index of the pack with the checksum `pack`.
@@ -109,6 +140,26 @@ impl Deflater {
                 return Ok(());
             }
         }
+    }
+}
+
+/// Makes entries of a pack, with one set of buffers.
+pub(super) struct EntryEncoder {
+    packed: Vec<u8>,
+    deflater: Deflater,
+}
+
+impl EntryEncoder {
+    pub(super) fn new() -> Self {
+        EntryEncoder { packed: Vec::new(), deflater: Deflater::new() }
+    }
+
+    /// The entry of an object with these bytes.
+    pub(super) fn encode(&mut self, kind: ObjectKind, bytes: &[u8]) -> io::Result<&[u8]> {
+        self.packed.clear();
+        entry_header(kind).write_to(bytes.len() as u64, &mut self.packed)?;
+        self.deflater.deflate(&mut self.packed, bytes)?;
+        Ok(&self.packed)
     }
 }
 

@@ -181,7 +181,7 @@ impl History {
         Err(Error::corrupt(format!("the tags that lead to {id} are too many")))
     }
 
-    fn tagged(&self, tag: &Id) -> Result<Id> {
+    pub(super) fn tagged(&self, tag: &Id) -> Result<Id> {
         let bytes = self.read(tag, ObjectKind::Tag)?;
         let line = bytes.lines().next().and_then(|line| line.strip_prefix(b"object "));
         line.and_then(Id::from_hex)

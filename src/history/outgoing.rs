@@ -1,0 +1,162 @@
+//! What a push sends of the history: one Git pack of all objects that the other side does not have.
+
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use super::History;
+use super::object_pack::{EntryEncoder, finish_pack, pack_header};
+use super::reach::{Reach, Visitor, missing_object};
+use crate::error::{IoResultExt, Result};
+use crate::fs::atomic::TempFile;
+use crate::id::{Id, ObjectKind};
+use crate::progress::{Progress, Unit};
+
+/// What is reachable from some commits and not from others.
+#[derive(Debug)]
+pub struct Outgoing {
+    /// The pack; `None` if there are no objects, or if none was to be written.
+    pub pack: Option<OutgoingPack>,
+    /// How many Git objects there are: commits, tags, trees and record files.
+    pub objects: u64,
+    /// How many of them are commits.
+    pub commits: u64,
+    /// What the objects have in bytes before they are deflated.
+    pub bytes: u64,
+    /// The contents that the new trees name and the old ones do not, as far as the two were
+    /// compared: each once, sorted. They are not in the pack.
+    pub content: Vec<Id>,
+}
+
+/// A Git pack in a file that is gone when this is dropped.
+#[derive(Debug)]
+pub struct OutgoingPack {
+    /// The pack, not synced: it is throw-away.
+    pub file: TempFile,
+    /// The SHA-256 of all bytes of the file. (Git's own name for the pack is that of all bytes but
+    /// the last 32, which it stands in.)
+    pub id: Id,
+    /// Its length in bytes.
+    pub size: u64,
+}
+
+impl History {
+    /// Writes the Git objects that are reachable from `tips` and not from `have` to a pack in
+    /// `directory`; commits of `have` that are not in this repository are passed over. Tips and
+    /// `have` are commits or annotated tags.
+    ///
+    /// The same repository, tips and `have` give the same bytes. Objects are streamed; what is held
+    /// is ids. A few objects that `have` reaches may be in it: those at another path in an older
+    /// tree, and commits where clocks were far apart.
+    ///
+    /// Fails with [`Corrupt`](crate::ErrorKind::Corrupt) if an object is missing or damaged.
+    pub fn write_pack_of(
+        &self,
+        tips: &[Id],
+        have: &[Id],
+        directory: &Path,
+        progress: &dyn Progress,
+    ) -> Result<Outgoing> {
+        let file = TempFile::new_in(directory)?;
+        let mut out = BufWriter::with_capacity(1 << 18, file.file());
+        // How many there are is known in the end.
+        out.write_all(&pack_header(0)).on("write", file.path())?;
+        let pack = Pack { out: &mut out, path: file.path(), encoder: EntryEncoder::new() };
+        let mut outgoing = self.collect(tips, have, Some(pack), progress)?;
+        out.flush().on("write", file.path())?;
+        drop(out);
+        if outgoing.objects > 0 {
+            let (id, size) = finish_pack(file.file(), outgoing.objects).on("write", file.path())?;
+            outgoing.pack = Some(OutgoingPack { file, id, size });
+        }
+        Ok(outgoing)
+    }
+
+    /// Finds out what [`History::write_pack_of`] would write, and writes nothing.
+    pub fn survey_pack_of(
+        &self,
+        tips: &[Id],
+        have: &[Id],
+        progress: &dyn Progress,
+    ) -> Result<Outgoing> {
+        self.collect(tips, have, None, progress)
+    }
+
+    fn collect<'a>(
+        &'a self,
+        tips: &[Id],
+        have: &[Id],
+        pack: Option<Pack<'a>>,
+        progress: &dyn Progress,
+    ) -> Result<Outgoing> {
+        progress.begin("collecting history", None, Unit::Items);
+        let outgoing =
+            Outgoing { pack: None, objects: 0, commits: 0, bytes: 0, content: Vec::new() };
+        let mut collector = Collector { history: self, pack, outgoing, old: Vec::new() };
+        Reach::new(self, &mut collector, progress).walk(tips, have)?;
+        let Collector { mut outgoing, mut old, .. } = collector;
+        old.sort_unstable();
+        sort(&mut outgoing.content);
+        outgoing.content.retain(|id| old.binary_search(id).is_err());
+        outgoing.content.shrink_to_fit();
+        Ok(outgoing)
+    }
+}
+
+fn sort(ids: &mut Vec<Id>) {
+    ids.sort_unstable();
+    ids.dedup();
+}
+
+/// A pack that is being written.
+struct Pack<'a> {
+    out: &'a mut dyn Write,
+    path: &'a Path,
+    encoder: EntryEncoder,
+}
+
+/// Counts what a walk shows and writes it to a pack, if there is one.
+struct Collector<'a> {
+    history: &'a History,
+    pack: Option<Pack<'a>>,
+    outgoing: Outgoing,
+    old: Vec<Id>,
+}
+
+/// Adds an id to some of which many may come again.
+fn push(ids: &mut Vec<Id>, id: Id) {
+    if ids.len() == ids.capacity() {
+        sort(ids);
+        // Room for as many again, so that sorting is rare also where few are the same.
+        ids.reserve(ids.len() + 1);
+    }
+    ids.push(id);
+}
+
+impl Visitor for Collector<'_> {
+    fn object(&mut self, kind: ObjectKind, _: &Id, bytes: &[u8]) -> Result<()> {
+        self.outgoing.objects += 1;
+        self.outgoing.commits += u64::from(kind == ObjectKind::Commit);
+        self.outgoing.bytes += bytes.len() as u64;
+        let Some(Pack { out, path, encoder }) = &mut self.pack else { return Ok(()) };
+        encoder.encode(kind, bytes).and_then(|entry| out.write_all(entry)).on("write", path)
+    }
+
+    fn blob(&mut self, id: &Id) -> Result<()> {
+        match self.history.try_read(id)? {
+            Some((ObjectKind::Blob, bytes)) => self.object(ObjectKind::Blob, id, &bytes),
+            _ => Err(missing_object(ObjectKind::Blob, id)),
+        }
+    }
+
+    fn content(&mut self, id: Id) {
+        push(&mut self.outgoing.content, id);
+    }
+
+    fn old_content(&mut self, id: Id) {
+        push(&mut self.old, id);
+    }
+
+    fn missing(&mut self, kind: ObjectKind, id: &Id) -> Result<()> {
+        Err(missing_object(kind, id))
+    }
+}
