@@ -99,6 +99,7 @@ impl ConfigFile {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fs::atomic;
 
     #[test]
     fn keys_of_remotes_are_told_from_mistakes() {
@@ -138,12 +139,12 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let file = ConfigFile::repository(directory.path());
         let text = "remotes.a = 3\nremotes.'../b'.uri = 7\n";
-        std::fs::write(file.path(), text).unwrap();
+        atomic::write(file.path(), directory.path(), text.as_bytes()).unwrap();
         let names: Vec<String> =
             file.remotes().unwrap().into_iter().map(|remote| remote.name).collect();
         assert_eq!(names, ["../b", "a"]);
         assert!(file.remotes().unwrap().iter().all(|remote| remote.uri.is_none()));
-        std::fs::write(file.path(), "remotes = 3\n").unwrap();
+        atomic::write(file.path(), directory.path(), b"remotes = 3\n").unwrap();
         assert_eq!(file.remotes().unwrap_err().kind(), ErrorKind::Invalid);
     }
 }

@@ -23,6 +23,7 @@ pub mod promote;
 pub mod reflog;
 pub mod register;
 pub mod registry;
+pub mod remote;
 pub mod resolve;
 pub mod run;
 pub mod runs;

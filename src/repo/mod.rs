@@ -19,6 +19,7 @@ use crate::history::{History, Signature};
 use crate::name::{ProjectName, RefName};
 
 pub use remotes::RemoteConfig;
+pub(crate) use remotes::remote_exists;
 pub use settings::{HookSettings, HookTrust, Identity, Settings, TransferSettings};
 
 /// The name of the directory that a repository is.

@@ -90,7 +90,7 @@ impl Repository {
         let guarantee = remote.guarantee.map(Guarantee::as_str);
         let name = remote.name.as_str();
         if self.config_file().remotes()?.iter().any(|table| table.name == name) {
-            return Err(exists(&remote.name));
+            return Err(remote_exists(&remote.name));
         }
         self.config_file().add_remote(name, &remote.uri, guarantee)
     }
@@ -108,7 +108,7 @@ impl Repository {
 }
 
 /// The error for a name that is taken.
-pub(crate) fn exists(name: &Name) -> Error {
+pub(crate) fn remote_exists(name: &Name) -> Error {
     Error::new(ErrorKind::AlreadyExists, format!("there is a remote '{name}' already"))
         .with_hint(format!("to change where it is: art remote set-uri {name} URI"))
 }
@@ -126,6 +126,7 @@ fn read(name: &Name, table: &RemoteTable) -> Result<RemoteConfig> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fs::atomic;
     use crate::repo::Settings;
 
     fn repository() -> (tempfile::TempDir, Repository) {
@@ -181,7 +182,8 @@ mod tests {
     fn what_the_file_says_wrong_stops_only_what_needs_it() {
         let (_directory, repo) = repository();
         let text = "[remotes.a]\nurl = \"/x\"\n[remotes.b]\nuri = \"/b\"\nguarantee = \"new\"\n";
-        std::fs::write(repo.directory().join("config.toml"), text).unwrap();
+        let file = repo.directory().join("config.toml");
+        atomic::write(&file, repo.directory(), text.as_bytes()).unwrap();
         let a = repo.find_remote(&"a".parse().unwrap()).unwrap_err();
         assert_eq!(a.hint(), Some("art remote set-uri a URI"));
         let b = repo.find_remote(&"b".parse().unwrap()).unwrap();

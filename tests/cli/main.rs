@@ -43,6 +43,7 @@ mod reference;
 mod reflog;
 mod register;
 mod release;
+mod remote;
 mod run;
 mod run_signals;
 mod runs;

@@ -8,7 +8,12 @@ mod infer;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use artifacts::Id;
+use artifacts::remote::Protocol;
+use artifacts::remote::log::Settled;
+
 use crate::common::Sandbox;
+use crate::remote::{self, push_apart};
 use infer::Schema;
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/book/src/reference/json-schemas.md");
@@ -81,8 +86,29 @@ const SCENARIO: &[(&str, i32, &str)] = &[
     ("config get", 0, "config get core.project"),
     ("du", 0, "du"),
     ("fsck", 0, "fsck --full"),
+    ("remote add", 0, "remote add origin ../other"),
+    ("remote set-uri", 0, "remote set-uri origin ../other"),
+    ("remote show", 0, "remote show"),
+    ("remote list", 0, "remote list"),
+    ("remote set-uri", 0, "remote set-uri origin ../share"),
+    ("remote show", 0, "remote show"),
+    ("log --remote", 0, "log --remote origin"),
+    ("remote list", 0, "remote list"),
+    ("remote remove", 0, "remote remove origin --yes"),
     ("runs delete", 0, "runs delete train --yes --force"),
 ];
+
+/// A remote in the directory `share` with a conflict, a deletion, and all else that an entry can say.
+fn push_all_there_is(sandbox: &Sandbox) {
+    push_apart(sandbox, "refs/runs/ada/digits/train");
+    let log = remote::log(sandbox, Protocol::Siblings);
+    let name = "refs/runs/ada/digits/x";
+    remote::push(&log, &remote::proposal("made", &[&format!("{name} - a")]));
+    let mut last = remote::proposal("settled", &[&format!("{name} a -")]);
+    last.settled.push(Settled { name: name.parse().unwrap(), commit: Some(Id::EMPTY_TREE) });
+    last.log = Some(Protocol::Siblings);
+    remote::push(&log, &last);
+}
 
 #[test]
 fn schemas_page_is_up_to_date() {
@@ -90,6 +116,7 @@ fn schemas_page_is_up_to_date() {
     sandbox.write("model/weights.bin", "0.1 0.2");
     sandbox.write("eval/report.txt", "fine");
     sandbox.write("policy.toml", POLICY);
+    push_all_there_is(&sandbox);
     let mut schemas: BTreeMap<&str, Schema> = BTreeMap::new();
     for (verb, code, line) in SCENARIO {
         let call = match line.split_once(" -- ") {

@@ -74,6 +74,9 @@ verbs! {
         Get get
         History history
     }
+    "Sync" {
+        Remote remote
+    }
     "This tool" {
         Completions completions
         Man man

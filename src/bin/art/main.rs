@@ -9,6 +9,7 @@ mod report;
 mod revision;
 mod signals;
 mod stages;
+mod traffic;
 mod ui;
 mod version;
 

@@ -13,6 +13,10 @@ use crate::remote::log::{News, State};
 use crate::remote::{Guarantee, Log, Protocol, Store, TrafficCount, probe};
 use crate::repo::{RemoteConfig, Repository};
 
+/// What a log without exclusive create means.
+const FROM_NOW_ON: &str =
+    "from now on pushes that meet stand side by side, and a ref that both move is a conflict";
+
 /// A remote that is being talked to.
 pub(crate) struct Connection<'r> {
     repo: &'r Repository,
@@ -22,6 +26,8 @@ pub(crate) struct Connection<'r> {
     pub(crate) log: Log,
     /// What the log came to, as far as it was read: [`Connection::refresh`] reads on.
     pub(crate) state: State,
+    /// Whether something is to be pushed.
+    pushes: bool,
     /// What of the state is remembered already.
     remembered: Option<Mark>,
 }
@@ -46,20 +52,22 @@ impl<'r> Connection<'r> {
     /// Fails with [`ErrorKind::NotFound`] if nothing was pushed there yet.
     pub(crate) fn open(repo: &'r Repository, name: Option<&Name>) -> Result<Self> {
         let remote = repo.choose_remote(name)?;
-        let store = store_of(repo, &remote)?;
-        Self::connect(repo, remote, store, |store, _| Log::open(store))
+        let name = remote.name.clone();
+        Self::try_open(repo, remote)?.0.ok_or_else(|| {
+            Error::not_found(format!("nothing was pushed to the remote '{name}' yet"))
+                .with_hint(format!("art push {name}"))
+        })
     }
 
-    /// As [`Connection::open`], but `None` if nothing was pushed there yet.
-    pub(crate) fn try_open(repo: &'r Repository, remote: RemoteConfig) -> Result<Option<Self>> {
+    /// As [`Connection::open`], but no connection if nothing was pushed there yet. What was asked of
+    /// the remote stands beside it.
+    pub(crate) fn try_open(
+        repo: &'r Repository,
+        remote: RemoteConfig,
+    ) -> Result<(Option<Self>, TrafficCount)> {
         let store = store_of(repo, &remote)?;
-        let open = |store: Store, _: &mut RemoteConfig| {
-            Log::try_open(store)?.ok_or_else(|| Error::not_found("nothing was pushed yet"))
-        };
-        match Self::connect(repo, remote, store, open) {
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            other => other.map(Some),
-        }
+        let connection = Self::connect(repo, remote, &store, |_| Log::try_open(store.clone()))?;
+        Ok((connection, store.traffic()))
     }
 
     /// As [`Connection::open`], but makes the store a remote if it is none yet: for a push.
@@ -69,76 +77,99 @@ impl<'r> Connection<'r> {
     pub(crate) fn open_or_make(repo: &'r Repository, name: Option<&Name>) -> Result<Self> {
         let remote = repo.choose_remote(name)?;
         let store = store_of(repo, &remote)?;
-        Self::connect(repo, remote, store, |store, remote| {
+        let connection = Self::connect(repo, remote, &store, |remote| {
             if let Some(log) = Log::try_open(store.clone())? {
-                return Ok(log);
+                return Ok(Some(log));
             }
             if remote.guarantee.is_none() {
                 remote.guarantee = Some(probe::probe(&store)?);
                 repo.set_remote(remote)?;
             }
             let protocol = remote.guarantee.map_or(Protocol::Siblings, Guarantee::protocol);
-            Log::open_or_make(store, protocol)
-        })
+            Log::open_or_make(store.clone(), protocol).map(Some)
+        })?;
+        let mut connection =
+            connection.ok_or_else(|| Error::internal("a remote that was made is not there"))?;
+        connection.pushes = true;
+        Ok(connection)
     }
 
     fn connect(
         repo: &'r Repository,
         mut remote: RemoteConfig,
-        store: Store,
-        open: impl FnOnce(Store, &mut RemoteConfig) -> Result<Log>,
-    ) -> Result<Self> {
+        store: &Store,
+        open: impl FnOnce(&mut RemoteConfig) -> Result<Option<Log>>,
+    ) -> Result<Option<Self>> {
+        let connection = |remote, log, state, remembered| {
+            Some(Connection { repo, remote, log, state, pushes: false, remembered })
+        };
         if let Some((made, state)) = cache::load(repo, &remote)
             && let Some(log) = Log::try_reopen(store.clone(), made, &state)?
         {
             let remembered = Some(Mark::of(&state));
-            return Ok(Connection { repo, remote, log, state, remembered });
+            return Ok(connection(remote, log, state, remembered));
         }
-        let log = open(store, &mut remote)?;
+        let Some(log) = open(&mut remote)? else { return Ok(None) };
         let state = log.load()?;
-        Ok(Connection { repo, remote, log, state, remembered: None })
+        Ok(connection(remote, log, state, None))
     }
 
     /// Reads what is new in the log. One request if nothing is.
     ///
     /// A store that let one entry take the place of another does not keep its word: that is said,
-    /// written down, and the log goes on as one in which entries can stand beside each other. What
-    /// came while that was done is in the state, but not in the news.
+    /// written down, and the log goes on as one in which entries can stand beside each other. So it
+    /// does before a push to a store that was found not to create exclusively. What came while that
+    /// was done is in the state, but not in the news.
     pub(crate) fn refresh(&mut self, progress: &dyn Progress) -> Result<News> {
         let known = self.state.fold().doubled.clone();
         let news = self.log.refresh(&mut self.state)?;
-        let mut lies: BTreeSet<u64> =
-            self.state.fold().doubled.difference(&known).copied().collect();
+        let doubled = &self.state.fold().doubled;
+        let mut lies: BTreeSet<u64> = doubled.difference(&known).copied().collect();
         lies.extend(&news.replaced);
-        let is_linear = self.state.fold().protocol == Protocol::Linear;
-        if !lies.is_empty() || (is_linear && !known.is_empty()) {
-            self.downgrade(&lies, progress)?;
+        if !doubled.is_empty() || !lies.is_empty() {
+            self.note_lies(&lies, progress)?;
+        } else if self.pushes && self.is_linear() && self.has_broken_store() {
+            let name = &self.remote.name;
+            progress.warn(&format!(
+                "the log of the remote '{name}' relies on exclusive create, which its store does not \
+                 do: {FROM_NOW_ON}"
+            ));
+            self.write_downgrade()?;
         }
         Ok(news)
     }
 
+    fn is_linear(&self) -> bool {
+        self.state.fold().protocol == Protocol::Linear
+    }
+
+    /// Whether the store was found not to create exclusively.
+    fn has_broken_store(&self) -> bool {
+        let guarantee = self.remote.guarantee;
+        matches!(guarantee, Some(Guarantee::Races | Guarantee::Ignored | Guarantee::None))
+    }
+
     /// Goes on without relying on the store's word; `lies` are the entries that were found replaced
     /// just now.
-    fn downgrade(&mut self, lies: &BTreeSet<u64>, progress: &dyn Progress) -> Result<()> {
+    fn note_lies(&mut self, lies: &BTreeSet<u64>, progress: &dyn Progress) -> Result<()> {
         if self.remote.guarantee == Some(Guarantee::Exclusive) {
             self.remote.guarantee = Some(Guarantee::Races);
             self.repo.set_remote(&self.remote)?;
         }
-        let is_settled =
-            self.state.fold().protocol == Protocol::Siblings || self.write_downgrade()?;
+        let is_settled = !self.is_linear() || self.write_downgrade()?;
         if lies.is_empty() {
             return Ok(());
         }
         let numbers: Vec<String> = lies.iter().map(u64::to_string).collect();
-        let name = &self.remote.name;
         let then = if is_settled {
-            "from now on pushes that meet stand side by side, and a ref that both move is a conflict"
+            FROM_NOW_ON
         } else {
-            "who may write to it should push, so that everyone learns it"
+            "whoever may write there should push, so that everyone learns it"
         };
         progress.warn(&format!(
-            "the store of the remote '{name}' let pushes replace each other (log entry {}): it does \
-             not create exclusively; push again what is missing; {then}",
+            "the store of the remote '{}' let pushes replace each other (log entry {}): it does not \
+             create exclusively; push again what is missing; {then}",
+            self.remote.name,
             numbers.join(", ")
         ));
         Ok(())

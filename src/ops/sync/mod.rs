@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::remote::{RemoteUri, Store, StoreOptions};
 use crate::repo::{Repository, TransferSettings};
 
-pub(crate) use cache::{cache_directory, forget, saved};
+pub(crate) use cache::{forget, saved};
 pub(crate) use connection::Connection;
 
 /// The store at `uri`, opened with the secrets of the environment. Nothing is asked of it yet.

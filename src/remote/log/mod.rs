@@ -10,6 +10,7 @@ mod checkpoint;
 mod commit;
 mod entry;
 mod fold;
+mod past;
 mod read;
 mod state;
 #[cfg(test)]

@@ -12,7 +12,7 @@ use super::state::{KEPT, State};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The most entries that are listed.
-const MAX_ENTRIES: usize = 1_000_000;
+pub(super) const MAX_ENTRIES: usize = 1_000_000;
 /// The most entries that are asked for at once beyond those that are known to be there.
 const AHEAD: u64 = 32;
 

@@ -1,5 +1,8 @@
 //! `art log`: the commits of a history, newest first.
 
+pub(crate) mod remote;
+
+use artifacts::Name;
 use artifacts::error::{Error, Result};
 use artifacts::history::Revision;
 use artifacts::ops::log::{LogEntry, LogOptions, log};
@@ -21,10 +24,26 @@ const MAX_REFS: usize = 6;
 /// it and its message; then who made it, when, and the files it changed against its first parent,
 /// with the bytes of those it added or modified. `REV:PATH` shows only the commits that changed what
 /// is there. With `--graph`, no commit stands above one that was made from it.
+///
+/// With `--remote` it is the log of a remote: each entry is a push, with the refs that it moved and
+/// what it added. A move that met another's is marked (conflict).
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
-    &["art log", "art log run/baseline -n 5 --stat", "art log --all --graph", "art log HEAD:model"],
-    &[Exit::No, Exit::NotARepository, Exit::Unauthorized, Exit::Corrupt, Exit::Interrupted],
+    &[
+        "art log",
+        "art log run/baseline -n 5 --stat",
+        "art log --all --graph",
+        "art log HEAD:model",
+        "art log --remote origin -n 3",
+    ],
+    &[
+        Exit::No,
+        Exit::NotARepository,
+        Exit::Unauthorized,
+        Exit::Unavailable,
+        Exit::Corrupt,
+        Exit::Interrupted,
+    ],
 ))]
 pub(crate) struct Args {
     /// Where to start, and a path to look at [default: HEAD]
@@ -43,12 +62,19 @@ pub(crate) struct Args {
     #[arg(long)]
     graph: bool,
 
+    /// Show the pushes to this remote
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["revision", "all", "graph", "stat"])]
+    remote: Option<Name>,
+
     /// Name each changed file, and tell what the commit has in all
     #[arg(long)]
     stat: bool,
 }
 
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
+    if let Some(name) = &args.remote {
+        return remote::exec(context, name, args.limit);
+    }
     let looks = context.ui.looks();
     if args.graph && args.revision.as_ref().is_some_and(|rev| !rev.path().is_root()) {
         return Err(Error::invalid("--graph draws whole histories, not that of a path")

@@ -23,7 +23,9 @@
 //!    `context.confirm(args.confirm, "question")?` before it acts; `--dry-run` shows the plan.
 //! 5. Names, messages and other text of the repository go through `ui::sanitize` or `TreePath`'s
 //!    `Display`, sizes and times through `ui::format`.
-//! 6. Tests: `tests/cli/ls.rs` (a line in `tests/cli/main.rs`), the page `book/src/reference/cli.md`
+//! 6. What talked to a remote has `traffic` in its outcome and ends with
+//!    `context.tell_traffic(outcome.traffic)`.
+//! 7. Tests: `tests/cli/ls.rs` (a line in `tests/cli/main.rs`), the page `book/src/reference/cli.md`
 //!    is generated: `ART_REGENERATE=1 cargo test --test cli reference`.
 
 pub(crate) mod cat;
@@ -48,6 +50,7 @@ pub(crate) mod project;
 pub(crate) mod promote;
 pub(crate) mod reflog;
 pub(crate) mod register;
+pub(crate) mod remote;
 pub(crate) mod run;
 pub(crate) mod runs;
 pub(crate) mod show;

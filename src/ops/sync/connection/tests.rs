@@ -7,6 +7,7 @@ use tempfile::TempDir;
 
 use super::super::{forget, saved};
 use super::*;
+use crate::fs::atomic;
 use crate::id::Id;
 use crate::progress::{NoProgress, Unit};
 use crate::remote::layout::EntryName;
@@ -26,6 +27,10 @@ fn repository(guarantee: Option<Guarantee>) -> (TempDir, Repository) {
 
 fn lab() -> Name {
     "lab".parse().unwrap()
+}
+
+fn put(path: &Path, bytes: &[u8]) {
+    atomic::write(path, path.parent().unwrap(), bytes).unwrap();
 }
 
 fn push(connection: &mut Connection<'_>, run: &str) {
@@ -83,13 +88,13 @@ fn what_is_remembered_of_another_place_or_is_damaged_is_not_used() {
     let mut connection = Connection::open_or_make(&repo, None).unwrap();
     push(&mut connection, "a");
     connection.save().unwrap();
-    std::fs::write(connection.directory().join("have"), b"x").unwrap();
+    put(&connection.directory().join("have"), b"x");
     let state = connection.directory().join("state");
     let whole = std::fs::read(&state).unwrap();
-    std::fs::write(&state, &whole[..whole.len() / 2]).unwrap();
+    put(&state, &whole[..whole.len() / 2]);
     assert!(saved(&repo, &lab()).unwrap().is_none());
     assert_eq!(Connection::open(&repo, None).unwrap().state.fold().entries, 0);
-    std::fs::write(&state, &whole).unwrap();
+    put(&state, &whole);
     let mut remote = connection.remote.clone();
     remote.uri = directory.path().join("elsewhere").to_str().unwrap().to_owned();
     repo.set_remote(&remote).unwrap();
@@ -112,12 +117,12 @@ fn a_store_that_was_emptied_or_brought_back_from_a_copy_is_read_anew() {
         push(&mut connection, "b");
         connection.save().unwrap();
         let last = connection.state.fold().last.unwrap();
-        std::fs::remove_file(store.join(last.key())).unwrap();
+        atomic::remove_file(&store.join(last.key())).unwrap();
         let mut back = Connection::open(&repo, None).unwrap();
         back.refresh(&NoProgress).unwrap();
         assert_eq!(back.state.fold().refs.len(), 1, "{guarantee:?}");
         back.save().unwrap();
-        std::fs::remove_dir_all(&store).unwrap();
+        atomic::remove_tree(&store).unwrap();
         let gone = Connection::open(&repo, None).err().unwrap();
         assert_eq!(gone.kind(), ErrorKind::NotFound, "{guarantee:?}");
         let mut made = Connection::open_or_make(&repo, None).unwrap();
@@ -133,12 +138,12 @@ fn let_two_win(connection: &mut Connection<'_>, store: &Path) {
     push(connection, "b");
     let second = store.join(EntryName { number: 2, write: None }.key());
     let first_to_win = std::fs::read(&second).unwrap();
-    std::fs::remove_file(&second).unwrap();
+    atomic::remove_file(&second).unwrap();
     let mut other = Connection::open(connection.repo, None).unwrap();
     other.refresh(&NoProgress).unwrap();
     push(&mut other, "c");
     push(&mut other, "d");
-    std::fs::write(&second, first_to_win).unwrap();
+    put(&second, &first_to_win);
 }
 
 #[test]
@@ -173,4 +178,23 @@ fn a_reader_who_may_not_write_is_warned_and_goes_on() {
     assert_eq!(reader.state.fold().entries, 3);
     assert_eq!(warnings.0.lock().unwrap().len(), 1);
     assert_eq!(repo.default_remote().unwrap().guarantee, read_only);
+}
+
+#[test]
+fn a_push_to_a_log_that_relies_on_more_than_its_store_does_goes_on_without() {
+    let (_directory, repo) = repository(Some(Guarantee::Exclusive));
+    let mut connection = Connection::open_or_make(&repo, None).unwrap();
+    push(&mut connection, "a");
+    let remote = RemoteConfig { guarantee: Some(Guarantee::Races), ..connection.remote };
+    repo.set_remote(&remote).unwrap();
+    let warnings = Warnings::default();
+    let mut reader = Connection::open(&repo, None).unwrap();
+    reader.refresh(&warnings).unwrap();
+    assert_eq!(reader.state.fold().protocol, Protocol::Linear);
+    let mut writer = Connection::open_or_make(&repo, None).unwrap();
+    writer.refresh(&warnings).unwrap();
+    assert_eq!(writer.state.fold().protocol, Protocol::Siblings);
+    assert_eq!(warnings.0.lock().unwrap().len(), 1);
+    reader.refresh(&warnings).unwrap();
+    assert_eq!(reader.state.fold().protocol, Protocol::Siblings);
 }

@@ -1,0 +1,112 @@
+//! `art remote`: where the repository is shared.
+
+mod add;
+mod remove;
+mod show;
+
+use artifacts::Result;
+use artifacts::ops::remote::list;
+
+use crate::context::Context;
+use crate::report::{self, Exit, help_tail};
+use crate::ui::list::{self as table, Column, ListArgs, Show};
+
+/// Lists the remotes, adds one, shows what it has, removes it
+///
+/// A remote is a store that several repositories share: a bucket, a server, a directory. Its URI
+/// says where it is: `s3://BUCKET/PREFIX`, `gs://…`, `az://…`, `s3+http://HOST:PORT/BUCKET`,
+/// `webdav://…`, `sftp://…`, or a path. Secrets never stand in it: they come from the environment, and
+/// for Amazon, Google, Alibaba and Tencent from where their own tools look. The remotes stand in
+/// `.artifacts/config.toml`. The only one, or the one called origin, is meant where none is named.
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, after_long_help = help_tail(
+    &[
+        "art remote add origin s3://team-bucket/digits?region=eu-central-1",
+        "art remote add origin /srv/share/digits",
+        "art remote",
+        "art remote show",
+    ],
+    LIST_EXITS,
+))]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    action: Option<Action>,
+
+    #[command(flatten)]
+    list: ListArgs,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    Add(add::AddArgs),
+    List(ListingArgs),
+    Show(show::Args),
+    #[command(visible_alias = "rm")]
+    Remove(remove::Args),
+    SetUri(add::SetUriArgs),
+}
+
+/// Lists the remotes; asks nothing of them
+///
+/// A star marks the one that is meant where none is named. Queries and `--sort` know the fields
+/// default, name, uri, guarantee, service, and as of the last time the remote was asked entries, refs
+/// and conflicts.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = help_tail(
+    &["art remote list", "art remote list --columns name,uri,entries"],
+    LIST_EXITS,
+))]
+struct ListingArgs {
+    #[command(flatten)]
+    list: ListArgs,
+}
+
+const LIST_EXITS: &[Exit] = &[Exit::No, Exit::NotARepository, Exit::Unauthorized, Exit::Corrupt];
+
+/// What a verb that talks to a remote may end with.
+const EXITS: &[Exit] = &[
+    Exit::No,
+    Exit::NotARepository,
+    Exit::Locked,
+    Exit::Unauthorized,
+    Exit::Unavailable,
+    Exit::Corrupt,
+    Exit::Interrupted,
+];
+
+const COLUMNS: &[Column] = &[
+    Column::new("default", Show::Mark),
+    Column::new("name", Show::Name),
+    Column::new("guarantee", Show::Text),
+    Column::new("uri", Show::Text),
+    Column::hidden("service", Show::Text),
+    Column::hidden("entries", Show::Count),
+    Column::hidden("refs", Show::Count),
+    Column::hidden("conflicts", Show::Count),
+];
+
+pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
+    match &args.action {
+        None => exec_list(context, &args.list),
+        Some(Action::List(args)) => exec_list(context, &args.list),
+        Some(Action::Add(args)) => add::exec_add(context, args),
+        Some(Action::SetUri(args)) => add::exec_set_uri(context, args),
+        Some(Action::Show(args)) => show::exec(context, args),
+        Some(Action::Remove(args)) => remove::exec(context, args),
+    }
+}
+
+fn exec_list(context: &Context<'_>, args: &ListArgs) -> Result<Exit> {
+    let found = list(&context.repo()?)?;
+    let empty = if found.remotes.is_empty() {
+        "no remotes; add one: art remote add origin URI"
+    } else {
+        "no such remotes"
+    };
+    table::show(context, args, COLUMNS, &found.remotes, empty)?;
+    let mut exit = Exit::Ok;
+    for unreadable in found.unreadable {
+        exit = report::failure(&unreadable.error, &context.ui);
+    }
+    Ok(exit)
+}

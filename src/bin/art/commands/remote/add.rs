@@ -1,0 +1,97 @@
+//! `art remote add` and `art remote set-uri`.
+
+use artifacts::ops::remote::{AddOptions, RemoteOutcome, SetUriOptions, add, set_uri};
+use artifacts::{Name, Result};
+
+use super::EXITS;
+use crate::context::Context;
+use crate::report::{Exit, help_tail};
+use crate::ui::{Page, Style};
+
+/// Adds a remote: tries its store out, and writes it down
+///
+/// What the store guarantees to several writers is found out by trying: one object is created twice,
+/// then writers race for some others; they are removed again. A store that can't be reached (14) or
+/// does not let this user in (12) is not written down.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = help_tail(
+    &[
+        "art remote add origin s3://team-bucket/digits?region=eu-central-1",
+        "art remote add lab s3+http://minio.lab:9000/artifacts",
+        "art remote add disk ../share",
+    ],
+    EXITS,
+))]
+pub(super) struct AddArgs {
+    /// What to call it
+    #[arg(value_name = "NAME")]
+    name: Name,
+
+    /// Where it is; a relative path is made absolute
+    #[arg(value_name = "URI")]
+    uri: String,
+}
+
+/// Says that a remote is elsewhere now, and tries the store there out
+///
+/// The tracking refs stay until the next fetch; what else is remembered of the remote is thrown away.
+/// With the same URI again, only the store is tried out again.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = help_tail(
+    &["art remote set-uri origin gs://team-bucket/digits"],
+    EXITS,
+))]
+pub(super) struct SetUriArgs {
+    /// The remote
+    #[arg(value_name = "NAME")]
+    name: Name,
+
+    /// Where it is; a relative path is made absolute
+    #[arg(value_name = "URI")]
+    uri: String,
+}
+
+pub(super) fn exec_add(context: &Context<'_>, args: &AddArgs) -> Result<Exit> {
+    let options = AddOptions {
+        name: args.name.clone(),
+        uri: args.uri.clone(),
+        cwd: context.cwd().to_owned(),
+    };
+    let outcome = add(&context.repo()?, &options, context.progress())?;
+    tell(context, &outcome, |page| {
+        let name = page.paint(&outcome.name, Style::Name);
+        writeln!(page, "added the remote {name}: {}", outcome.uri)
+    })
+}
+
+pub(super) fn exec_set_uri(context: &Context<'_>, args: &SetUriArgs) -> Result<Exit> {
+    let options = SetUriOptions {
+        name: args.name.clone(),
+        uri: args.uri.clone(),
+        cwd: context.cwd().to_owned(),
+    };
+    let outcome = set_uri(&context.repo()?, &options, context.progress())?;
+    tell(context, &outcome, |page| {
+        let name = page.paint(&outcome.name, Style::Name);
+        writeln!(page, "the remote {name} is at {}", outcome.uri)?;
+        match &outcome.old_uri {
+            Some(old) => writeln!(page, "  it was at {old}"),
+            None => Ok(()),
+        }
+    })
+}
+
+fn tell(
+    context: &Context<'_>,
+    outcome: &RemoteOutcome,
+    first: impl FnOnce(&mut Page<'_>) -> Result<()>,
+) -> Result<Exit> {
+    context.ui.summary(outcome, |page| {
+        first(page)?;
+        writeln!(page, "  {}: {}", outcome.guarantee, outcome.meaning)?;
+        let there = if outcome.log.is_some() { "others have pushed to it" } else { "it is empty" };
+        writeln!(page, "  {there}")
+    })?;
+    context.tell_traffic(outcome.traffic);
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,39 @@
+//! What a verb asked of a remote, for `-v`.
+
+use artifacts::remote::TrafficCount;
+
+use crate::context::Context;
+use crate::ui::format::{count, grouped, size};
+
+impl Context<'_> {
+    /// The last line of a verb that talked to a remote; only `-v` shows it.
+    pub(crate) fn tell_traffic(&self, traffic: TrafficCount) {
+        self.ui.detail(&text(traffic));
+    }
+}
+
+fn text(traffic: TrafficCount) -> String {
+    let TrafficCount { requests, sent, received, retries } = traffic;
+    let requests = count(requests, "request", "requests");
+    let mut text = format!("remote: {requests}, {} sent, {} received", size(sent), size(received));
+    if retries > 0 {
+        let word = if retries == 1 { "retry" } else { "retries" };
+        text.push_str(&format!(", {} {word}", grouped(retries)));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn traffic_is_one_line_and_retries_are_named_where_there_were_some() {
+        let mut traffic = TrafficCount { requests: 3, sent: 1229, received: 4096, retries: 0 };
+        assert_eq!(text(traffic), "remote: 3 requests, 1.2 KiB sent, 4.0 KiB received");
+        traffic.retries = 1;
+        assert!(text(traffic).ends_with(" received, 1 retry"));
+        traffic.retries = 2;
+        assert!(text(traffic).ends_with(" received, 2 retries"));
+    }
+}

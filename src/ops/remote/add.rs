@@ -1,0 +1,149 @@
+//! `art remote add` and `set-uri`: writes a remote down once its store was tried out.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::name::Name;
+use crate::ops::sync::{forget, open_store};
+use crate::progress::{Progress, Unit};
+use crate::remote::{Guarantee, Log, Protocol, RemoteUri, TrafficCount, probe};
+use crate::repo::{DIRECTORY, RemoteConfig, Repository, remote_exists};
+
+/// A remote to add.
+#[derive(Debug, Clone)]
+pub struct AddOptions {
+    /// What it is to be called.
+    pub name: Name,
+    /// Where it is, as a person types it.
+    pub uri: String,
+    /// The directory that a relative path is below.
+    pub cwd: PathBuf,
+}
+
+/// Where a remote is to be found from now on.
+#[derive(Debug, Clone)]
+pub struct SetUriOptions {
+    /// Which one.
+    pub name: Name,
+    /// Where it is, as a person types it.
+    pub uri: String,
+    /// The directory that a relative path is below.
+    pub cwd: PathBuf,
+}
+
+/// A remote as it was written down.
+#[derive(Debug, Clone, Serialize)]
+pub struct RemoteOutcome {
+    /// What it is called.
+    pub name: Name,
+    /// Its URI, absolute and without secrets.
+    pub uri: String,
+    /// Where it was before, if it was elsewhere.
+    pub old_uri: Option<String>,
+    /// What its store was found to guarantee.
+    pub guarantee: Guarantee,
+    /// What that means for who pushes.
+    pub meaning: String,
+    /// How writers take turns in the log that is there; `None` if nothing was pushed yet.
+    pub log: Option<Protocol>,
+    /// What that took.
+    pub traffic: TrafficCount,
+}
+
+/// Adds a remote. Its store is tried out first: a store that can't be reached is not written down.
+///
+/// Fails with [`ErrorKind::AlreadyExists`] if there is a remote of that name.
+pub fn add(
+    repo: &Repository,
+    options: &AddOptions,
+    progress: &dyn Progress,
+) -> Result<RemoteOutcome> {
+    if repo.remote_names()?.contains(&options.name) {
+        return Err(remote_exists(&options.name));
+    }
+    let outcome = try_out(repo, &options.name, &options.uri, &options.cwd, progress)?;
+    // What an earlier remote of this name left behind is not this one's.
+    forget(repo, &options.name)?;
+    repo.add_remote(&outcome.config())?;
+    Ok(outcome)
+}
+
+/// Says that a remote is elsewhere now. Its store is tried out first.
+pub fn set_uri(
+    repo: &Repository,
+    options: &SetUriOptions,
+    progress: &dyn Progress,
+) -> Result<RemoteOutcome> {
+    let old = match repo.find_remote(&options.name) {
+        Ok(remote) => Some(remote.uri),
+        // One whose URI is missing is mended this way.
+        Err(error) if error.kind() == ErrorKind::Invalid => None,
+        Err(error) => return Err(error),
+    };
+    let mut outcome = try_out(repo, &options.name, &options.uri, &options.cwd, progress)?;
+    forget(repo, &options.name)?;
+    repo.set_remote(&outcome.config())?;
+    // What a person wrote by hand may hold a secret.
+    let is_safe = |uri: &String| RemoteUri::parse(uri, repo.top()).is_ok();
+    outcome.old_uri = old.filter(|old| *old != outcome.uri).filter(is_safe);
+    Ok(outcome)
+}
+
+impl RemoteOutcome {
+    fn config(&self) -> RemoteConfig {
+        let (name, uri) = (self.name.clone(), self.uri.clone());
+        RemoteConfig { name, uri, guarantee: Some(self.guarantee) }
+    }
+}
+
+fn try_out(
+    repo: &Repository,
+    name: &Name,
+    uri: &str,
+    cwd: &Path,
+    progress: &dyn Progress,
+) -> Result<RemoteOutcome> {
+    let uri = RemoteUri::parse(uri, cwd)?;
+    if let Some(directory) = uri.directory() {
+        check_directory(repo, directory)?;
+    }
+    progress.begin("trying out the store", None, Unit::Items);
+    let store = open_store(&uri, &repo.settings().transfer)?;
+    let log = Log::try_open(store.clone())?;
+    let guarantee = probe::probe(&store)?;
+    progress.end();
+    Ok(RemoteOutcome {
+        name: name.clone(),
+        uri: uri.to_string(),
+        old_uri: None,
+        guarantee,
+        meaning: guarantee.meaning().to_owned(),
+        log: log.map(|log| log.made().log),
+        traffic: store.traffic(),
+    })
+}
+
+/// Fails for a directory that is no store, whatever could be written to it: a repository, or one on
+/// a disk that is not there.
+fn check_directory(repo: &Repository, directory: &Path) -> Result<()> {
+    let shown = directory.display();
+    if directory.starts_with(repo.directory()) {
+        return Err(Error::invalid(format!("'{shown}' is inside of this repository"))
+            .with_hint("name a directory of its own"));
+    }
+    let is_remote = directory.join("art.toml").is_file();
+    let is_repository =
+        Repository::is_at(directory) || Repository::is_at(&directory.join(DIRECTORY));
+    if is_repository && !is_remote {
+        return Err(Error::invalid(format!("'{shown}' is a repository; a remote is a store"))
+            .with_hint("name a directory of its own, which both repositories share"));
+    }
+    // A disk that is not mounted must not be taken for an empty store.
+    if !directory.is_dir() && !directory.parent().is_some_and(Path::is_dir) {
+        return Err(Error::new(ErrorKind::Unavailable, format!("there is no directory '{shown}'"))
+            .with_hint("is it mounted? else make it first"));
+    }
+    Ok(())
+}

@@ -1,0 +1,13 @@
+//! `art remote`: where this repository is shared, what is there, and what its stores guarantee.
+
+mod add;
+mod list;
+mod log;
+mod remove;
+mod show;
+
+pub use add::{AddOptions, RemoteOutcome, SetUriOptions, add, set_uri};
+pub use list::{RemoteList, RemoteRow, UnreadableRemote, list};
+pub use log::{Amount, RefChange, RemoteEntry, RemoteLogOptions, RemoteLogOutcome, log};
+pub use remove::{RemoveOutcome, RemovePlan, plan_remove, remove};
+pub use show::{ConflictRow, ProjectCounts, RemoteDetails, Side, show};

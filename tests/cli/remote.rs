@@ -1,0 +1,453 @@
+//! `art remote` and `art log --remote`.
+
+use std::path::Path;
+
+use artifacts::Id;
+use artifacts::clock::Timestamp;
+use artifacts::remote::log::{Commit, Proposal, RefMove, Stored};
+use artifacts::remote::{Log, Protocol, RemoteUri, Store, StoreOptions};
+use insta::assert_snapshot;
+
+use crate::common::Sandbox;
+
+fn repository() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.art("init --project o/p").ok();
+    sandbox
+}
+
+/// The log of the store in the directory `share` beside the work.
+pub(crate) fn log(sandbox: &Sandbox, protocol: Protocol) -> Log {
+    let uri = RemoteUri::parse("share", &sandbox.root()).unwrap();
+    let store = Store::open(&uri, StoreOptions::default()).unwrap();
+    Log::open_or_make(store, protocol).unwrap()
+}
+
+fn id(text: &str) -> Option<Id> {
+    (text != "-").then(|| Id::of_blob(text.as_bytes()))
+}
+
+/// What Ada pushes: moves of refs, as `refs/NAME OLD NEW`.
+pub(crate) fn proposal(message: &str, moves: &[&str]) -> Proposal {
+    let now = Timestamp::from_seconds(1_795_262_400);
+    let mut proposal = Proposal::new("Ada <ada@example.org>", now, message);
+    for line in moves {
+        let [name, old, new] = line.split(' ').collect::<Vec<_>>().try_into().unwrap();
+        proposal.refs.push(RefMove { name: name.parse().unwrap(), old: id(old), new: id(new) });
+    }
+    proposal
+}
+
+pub(crate) fn push(log: &Log, proposal: &Proposal) {
+    let mut state = log.load().unwrap();
+    log.refresh(&mut state).unwrap();
+    let done = log.commit(&mut state, proposal).unwrap();
+    assert!(matches!(done, Commit::Done(_)), "{done:?}");
+}
+
+/// Two who have read the same entries move one ref at the same time, where entries can stand side by
+/// side.
+pub(crate) fn push_apart(sandbox: &Sandbox, name: &str) {
+    let log = log(sandbox, Protocol::Siblings);
+    push(&log, &proposal("first", &[&format!("{name} - a")]));
+    let mut states = [log.load().unwrap(), log.load().unwrap()];
+    for state in &mut states {
+        log.refresh(state).unwrap();
+    }
+    for (state, new) in states.iter_mut().zip(["b", "c"]) {
+        let done = log.commit(state, &proposal("race", &[&format!("{name} a {new}")])).unwrap();
+        assert!(matches!(done, Commit::Done(_)), "{done:?}");
+    }
+}
+
+#[test]
+fn remote_add_tries_the_store_out_and_says_what_it_guarantees() {
+    let sandbox = repository();
+    assert_snapshot!(sandbox.art("remote"), @"
+    exit 0
+    -- stderr
+    no remotes; add one: art remote add origin URI
+    ");
+    assert_snapshot!(sandbox.art("remote add origin ../share"), @"
+    exit 0
+    -- stdout
+    added the remote origin: [ROOT]/share
+      exclusive create works: one writer at a time wins; two who move one ref never both succeed
+      it is empty
+    ");
+    let config = sandbox.read(".artifacts/config.toml");
+    let share = sandbox.root().join("share");
+    let table =
+        format!("\n[remotes.origin]\nuri = \"{}\"\nguarantee = \"exclusive\"\n", share.display());
+    assert!(config.ends_with(&table), "{config}");
+    assert_snapshot!(sandbox.art("remote"), @"
+    exit 0
+    -- stdout
+       NAME    GUARANTEE  URI
+    *  origin  exclusive  [ROOT]/share
+    ");
+    assert_snapshot!(sandbox.art("remote show"), @"
+    exit 0
+    -- stdout
+    remote origin (default)
+      uri        [ROOT]/share
+      guarantee  exclusive create works: one writer at a time wins; two who move one ref never both succeed
+      nothing was pushed yet
+    ");
+    assert_snapshot!(sandbox.art("remote add origin ../other"), @"
+    exit 1
+    -- stderr
+    error: there is a remote 'origin' already
+
+    hint: to change where it is: art remote set-uri origin URI
+    ");
+    assert_snapshot!(sandbox.art("remote show orign"), @"
+    exit 1
+    -- stderr
+    error: there is no remote 'orign'
+
+    hint: did you mean 'origin'? see: art remote list
+    ");
+    assert_snapshot!(sandbox.art("config list --repository"), @"
+    exit 0
+    -- stdout
+    KEY                VALUE
+    content.chunk_avg  128 KiB
+    content.chunk_max  512 KiB
+    content.chunk_min  32 KiB
+    core.project       o/p
+    ");
+    let json = sandbox.art("remote add memory memory://x --json").ok().json();
+    assert_eq!(json["guarantee"], "exclusive");
+    assert!(json["traffic"]["requests"].as_u64().unwrap() > 10, "{json}");
+    assert_snapshot!(sandbox.art("remote list --csv --columns name,default,service -q 'name: mem%'"), @"
+    exit 0
+    -- stdout
+    name,default,service
+    memory,false,memory
+    ");
+}
+
+#[test]
+fn what_a_remote_needs_to_be_is_said() {
+    let sandbox = repository();
+    assert_snapshot!(sandbox.art("remote show"), @"
+    exit 1
+    -- stderr
+    error: no remote is set up
+
+    hint: art remote add origin URI
+    ");
+    assert_snapshot!(sandbox.art("remote show lab"), @"
+    exit 1
+    -- stderr
+    error: there is no remote 'lab'
+
+    hint: art remote add lab URI
+    ");
+    assert_snapshot!(sandbox.art("remote add lab /nowhere/mounted/share"), @"
+    exit 14
+    -- stderr
+    error: there is no directory '/nowhere/mounted/share'
+
+    hint: is it mounted? else make it first
+    ");
+    assert_snapshot!(sandbox.art("remote add lab .artifacts/packs"), @"
+    exit 2
+    -- stderr
+    error: '[ROOT]/desk/.artifacts/packs' is inside of this repository
+
+    hint: name a directory of its own
+    ");
+    assert_snapshot!(sandbox.art("remote add lab ."), @"
+    exit 2
+    -- stderr
+    error: '[ROOT]/desk' is a repository; a remote is a store
+
+    hint: name a directory of its own, which both repositories share
+    ");
+    assert_snapshot!(sandbox.art("remote add lab s4://bucket"), @"
+    exit 2
+    -- stderr
+    error: there is no kind of store 's4'
+
+    hint: did you mean s3://…?
+    ");
+    assert_snapshot!(sandbox.art("remote add ../x s3://bucket"), @"
+    exit 2
+    -- stderr
+    error: invalid value '../x' for '<NAME>': '../x' is not a valid name: only letters a-z and A-Z, digits, '-', '_' and '.' are allowed
+
+    hint: use 1 to 128 of a-z A-Z 0-9 - _ . (not first: - or .)
+    ");
+    assert_eq!(sandbox.art("remote --json").ok().json(), serde_json::json!([]));
+}
+
+#[test]
+fn a_store_that_can_not_be_reached_or_lets_nobody_in_is_not_written_down() {
+    let sandbox = repository();
+    // Nobody listens at port 1.
+    let uri = "s3+http://127.0.0.1:1/bucket?skip_signature=true";
+    let output = sandbox.command("remote add lab").arg(uri).run().fails_with(14);
+    assert!(output.stderr.contains("127.0.0.1:1/bucket"), "{output}");
+    let share = sandbox.root().join("locked");
+    std::fs::create_dir(&share).unwrap();
+    if !rustix::process::geteuid().is_root() {
+        std::fs::set_permissions(&share, std::os::unix::fs::PermissionsExt::from_mode(0o0)).unwrap();
+        sandbox.art("remote add lab ../locked").fails_with(12);
+    }
+    assert_eq!(sandbox.art("remote --json").ok().json(), serde_json::json!([]));
+}
+
+#[test]
+fn secrets_are_refused_and_never_shown() {
+    let sandbox = repository();
+    for uri in [
+        "webdav://ada:geheim@host/x",
+        "s3://bucket/x?secret_access_key=geheim",
+        "azblob://box/x?sas_token=geheim",
+    ] {
+        for line in ["remote add lab", "remote add lab --json"] {
+            let output = sandbox.command(line).arg(uri).run().fails_with(2);
+            assert!(!format!("{output}").contains("geheim"), "{output}");
+        }
+    }
+    let config = sandbox.read(".artifacts/config.toml");
+    let config = format!("{config}\n[remotes.lab]\nuri = \"webdav://ada:geheim@host/x\"\n");
+    sandbox.write(".artifacts/config.toml", config);
+    sandbox.art("remote add good ../share").ok();
+    for line in [
+        "remote",
+        "remote --json",
+        "remote show lab",
+        "log --remote lab",
+        "remote remove lab --dry-run",
+    ] {
+        let output = sandbox.art(line);
+        assert!(!format!("{output}").contains("geheim"), "{output}");
+    }
+    assert_snapshot!(sandbox.art("remote"), @"
+    exit 2
+    -- stdout
+      NAME  GUARANTEE  URI
+      good  exclusive  [ROOT]/share
+    -- stderr
+    error: the URI of the remote 'lab' can't be used
+    caused by: the URI of a remote holds a password: others would read it
+
+    hint: leave it out and put it into the environment: art help remote
+    ");
+    assert_snapshot!(sandbox.art("remote set-uri lab ../share"), @"
+    exit 0
+    -- stdout
+    the remote lab is at [ROOT]/share
+      exclusive create works: one writer at a time wins; two who move one ref never both succeed
+      it is empty
+    ");
+}
+
+#[test]
+fn remote_show_and_the_log_tell_what_was_pushed() {
+    let sandbox = repository();
+    sandbox.art("remote add origin ../share").ok();
+    let log = log(&sandbox, Protocol::Linear);
+    assert_snapshot!(sandbox.art("log --remote origin"), @"
+    exit 0
+    -- stderr
+    nothing was pushed to the remote origin yet
+    ");
+    let mut first = proposal(
+        "push",
+        &["refs/runs/o/p/train - a", "refs/versions/o/p/v1 - b", "refs/runs/o/q/x - c"],
+    );
+    first.packs.push(Stored { id: Id::EMPTY_TREE, size: 5 << 20 });
+    first.meta.push(Stored { id: Id::of_blob(b"m"), size: 1000 });
+    first.segments.push(Stored { id: Id::of_blob(b"s"), size: 1048 });
+    push(&log, &first);
+    push(&log, &proposal("retrain", &["refs/runs/o/p/train a d", "refs/runs/o/q/x c -"]));
+    assert_snapshot!(sandbox.art("remote show"), @"
+    exit 0
+    -- stdout
+    remote origin (default)
+      uri        [ROOT]/share
+      guarantee  exclusive create works: one writer at a time wins; two who move one ref never both succeed
+      log        2 entries, one entry after the other
+      packs      1, 5.0 MiB
+      meta       1, 1000 B
+      segments   1, 1.0 KiB
+    projects:
+      o/p: 1 run, 1 version, 0 tags
+    last pushes:
+    2 retrain
+        Ada <ada@example.org>, 2026-11-21T12:00:00Z: 2 refs
+    1 push
+        Ada <ada@example.org>, 2026-11-21T12:00:00Z: 3 refs, 1 pack of 5.0 MiB, 2.0 KiB of records
+    ");
+    assert_snapshot!(sandbox.art("log --remote origin -v"), @"
+    exit 0
+    -- stdout
+    2 retrain
+        Ada <ada@example.org>, 2026-11-21T12:00:00Z: 2 refs
+        refs/runs/o/p/train  [ID 1]..[ID 2]
+        refs/runs/o/q/x  deleted, was [ID 3]
+    1 push
+        Ada <ada@example.org>, 2026-11-21T12:00:00Z: 3 refs, 1 pack of 5.0 MiB, 2.0 KiB of records
+        refs/runs/o/p/train  [ID 1] (new)
+        refs/versions/o/p/v1  [ID 4] (new)
+        refs/runs/o/q/x  [ID 3] (new)
+    -- stderr
+    remote: 4 requests, 0 B sent, 1.7 KiB received
+    ");
+    let lines = sandbox.art("log --remote origin -n 1 --json").ok().json_lines();
+    assert_eq!(lines.len(), 1);
+    assert_eq!(lines[0]["number"], 2);
+    assert_eq!(lines[0]["refs"][1]["new"], serde_json::Value::Null);
+    assert_eq!(lines[0]["packs"], serde_json::json!({ "count": 0, "bytes": 0 }));
+    assert_snapshot!(sandbox.art("remote --columns name,entries,refs,conflicts"), @"
+    exit 0
+    -- stdout
+    NAME    ENTRIES  REFS  CONFLICTS
+    origin        2     2          0
+    ");
+    assert_snapshot!(sandbox.art("log --remote origin --all"), @"
+    exit 2
+    -- stderr
+    error: the argument '--remote <NAME>' cannot be used with '--all'
+
+    hint: art log --remote <NAME> [REV[:PATH]]
+    ");
+}
+
+#[test]
+fn what_is_remembered_saves_requests_and_goes_with_the_place() {
+    let sandbox = repository();
+    sandbox.art("remote add origin ../share").ok();
+    let log = log(&sandbox, Protocol::Linear);
+    for number in 0..8 {
+        push(&log, &proposal("push", &[&format!("refs/runs/o/p/r{number} - a")]));
+    }
+    let requests = |line: &str| {
+        let json = sandbox.art(line).ok().json();
+        json["traffic"]["requests"].as_u64().unwrap()
+    };
+    let first = requests("remote show --json");
+    let second = requests("remote show --json");
+    assert_eq!((second, second < first), (7, true), "the newest, the next, five pushes; {first}");
+    let cache = ".artifacts/cache/remotes/origin";
+    assert!(sandbox.path(cache).join("state").is_file());
+    sandbox.art("remote set-uri origin ../elsewhere").ok();
+    assert!(!sandbox.path(cache).exists());
+    assert!(sandbox.art("remote show").ok().stdout.contains("nothing was pushed yet"));
+    sandbox.art("remote set-uri origin ../share").ok();
+    assert_eq!(sandbox.art("remote show --json").ok().json()["entries"], 8);
+    sandbox.art("fsck --full").ok();
+}
+
+#[test]
+fn conflicts_are_named_where_entries_stand_side_by_side() {
+    let sandbox = repository();
+    sandbox.art("remote add origin ../share").ok();
+    push_apart(&sandbox, "refs/runs/o/p/train");
+    let json = sandbox.art("remote show --json").ok().json();
+    assert_eq!(json["log"], "siblings");
+    assert_eq!(json["conflicts"][0]["ref"], "refs/runs/o/p/train");
+    assert_eq!(json["conflicts"][0]["sides"].as_array().unwrap().len(), 1);
+    let lines = sandbox.art("log --remote origin --json").ok().json_lines();
+    let conflicts = lines.iter().filter(|line| line["refs"][0]["conflict"] == true).count();
+    assert_eq!((lines.len(), conflicts), (3, 1));
+    let shown = sandbox.art("log --remote origin").ok().stdout;
+    assert_eq!(shown.matches("(conflict)").count(), 1, "{shown}");
+    let shown = sandbox.art("remote show").ok().stdout;
+    assert!(shown.contains("conflicts:\n  refs/runs/o/p/train  "), "{shown}");
+}
+
+#[test]
+fn a_store_that_breaks_its_word_is_told_of_and_written_down() {
+    let sandbox = repository();
+    sandbox.art("remote add origin ../share").ok();
+    let log = log(&sandbox, Protocol::Linear);
+    let entry = |number: u64| sandbox.root().join(format!("share/log/{number:020}.toml"));
+    let run = |name: &str| format!("refs/runs/o/p/{name} - a");
+    push(&log, &proposal("one", &[&run("x")]));
+    push(&log, &proposal("two", &[&run("y")]));
+    let won = std::fs::read(entry(2)).unwrap();
+    std::fs::remove_file(entry(2)).unwrap();
+    push(&log, &proposal("too", &[&run("z")]));
+    push(&log, &proposal("three", &[&run("w")]));
+    std::fs::write(entry(2), won).unwrap();
+    let output = sandbox.art("remote show").ok();
+    assert!(output.stderr.starts_with("warning: the store of the remote 'origin'"), "{output}");
+    assert!(sandbox.read(".artifacts/config.toml").contains("guarantee = \"races\""));
+    assert_eq!(sandbox.art("remote show").ok().stderr, "");
+}
+
+#[test]
+fn remote_remove_forgets_the_tracking_refs_and_asks_nothing_of_the_store() {
+    let sandbox = repository();
+    sandbox.write("w.bin", "weights");
+    sandbox.art("upload w.bin").ok();
+    sandbox.art("remote add lab ../share").ok();
+    sandbox.art("remote add other ../other").ok();
+    sandbox.git("--git-dir .artifacts update-ref refs/remotes/lab/runs/o/p/x HEAD");
+    sandbox.git("--git-dir .artifacts update-ref refs/remotes/other/runs/o/p/x HEAD");
+    std::fs::remove_dir_all(sandbox.root().join("share")).unwrap();
+    assert_snapshot!(sandbox.art("remote remove lab"), @"
+    exit 1
+    -- stderr
+    error: this needs a yes: forget the remote lab?
+
+    hint: add --yes to go on, or --dry-run to see what would be done
+    ");
+    assert_snapshot!(sandbox.art("remote remove lab --dry-run"), @"
+    exit 0
+    -- stdout
+    would forget the remote lab at [ROOT]/share
+    would forget 1 tracking ref
+    ");
+    assert_snapshot!(sandbox.art("remote remove lab --yes"), @"
+    exit 0
+    -- stdout
+    forgot the remote lab at [ROOT]/share
+    forgot 1 tracking ref
+    ");
+    assert_snapshot!(sandbox.git("--git-dir .artifacts for-each-ref --format=%(refname) refs/remotes"), @"refs/remotes/other/runs/o/p/x");
+    assert_snapshot!(sandbox.art("remote remove lab --yes"), @"
+    exit 1
+    -- stderr
+    error: there is no remote 'lab'
+
+    hint: art remote add lab URI
+    ");
+    assert_snapshot!(sandbox.art("remote"), @"
+    exit 0
+    -- stdout
+       NAME   GUARANTEE  URI
+    *  other  exclusive  [ROOT]/other
+    ");
+    // Nothing of this is an operation that could be taken back.
+    assert!(!sandbox.art("reflog").ok().stdout.contains("remote"));
+}
+
+#[test]
+fn a_directory_of_a_repository_that_can_not_be_written_is_shown_all_the_same() {
+    let sandbox = repository();
+    sandbox.art("remote add origin ../share").ok();
+    push(&log(&sandbox, Protocol::Linear), &proposal("one", &["refs/runs/o/p/x - a"]));
+    // A file where the directory would be.
+    sandbox.write(".artifacts/cache/remotes", "");
+    assert_eq!(sandbox.art("remote show --json").ok().json()["entries"], 1);
+    assert_eq!(sandbox.art("log --remote origin --json").ok().json_lines().len(), 1);
+}
+
+/// Whether a probe left anything behind in the directory.
+fn leftovers(directory: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(directory.join("probe"));
+    entries.into_iter().flatten().map(|entry| format!("{entry:?}")).collect()
+}
+
+#[test]
+fn a_probe_leaves_nothing_behind() {
+    let sandbox = repository();
+    sandbox.art("remote add origin ../share").ok();
+    assert_eq!(leftovers(&sandbox.root().join("share")), [""; 0]);
+}
