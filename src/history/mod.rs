@@ -12,6 +12,7 @@ pub mod edit;
 mod glob;
 mod head;
 pub mod ignore;
+mod incoming;
 mod object;
 mod object_pack;
 mod operations;
@@ -49,6 +50,7 @@ use crate::id::Id;
 
 pub use check::DamagedFile;
 pub use commit::{Commit, Signature};
+pub use incoming::TakenIn;
 pub use operations::{HeadChange, Operation, Operations, RefChange};
 pub use outgoing::{Outgoing, OutgoingPack};
 pub use past::PastOperation;

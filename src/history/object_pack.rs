@@ -18,9 +18,9 @@ const LARGE_OFFSET: u64 = 1 << 31;
 
 /// What the index says about one object.
 pub(super) struct IndexEntry {
-    id: Id,
-    offset: u64,
-    crc32: u32,
+    pub(super) id: Id,
+    pub(super) offset: u64,
+    pub(super) crc32: u32,
 }
 
 /// Writes `objects` as a pack; gives the pack's checksum, which is its name, and what its index has

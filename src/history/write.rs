@@ -12,7 +12,7 @@ use std::sync::Arc;
 use gix::odb::store::init;
 
 use super::object::{Objects, SIZE_LIMIT, expect_kind, try_read_from};
-use super::object_pack::{Deflater, encode_index, write_pack};
+use super::object_pack::{Deflater, IndexEntry, encode_index, write_pack};
 use super::{Commit, History, TreeEntry, to_object_id, tree_entry};
 use crate::error::{Error, IoResultExt, Result};
 use crate::fs::atomic::{self, TempFile};
@@ -236,19 +236,34 @@ impl History {
         Ok(bytes)
     }
 
-    /// Writes the objects as one pack; gives the bytes written. The pack is there for good before
-    /// its index is, because an index without its pack would promise objects that no one has.
+    /// Writes the objects as one pack; gives the bytes written.
     fn store_pack(&self, objects: &[NewObject]) -> Result<u64> {
-        let directory = self.objects_dir().join("pack");
-        atomic::create_dir_all(&directory)?;
-        let tmp = self.tmp_dir();
-        let pack = TempFile::with_mode_in(&tmp, OBJECT_FILE_MODE)?;
+        let pack = self.new_pack()?;
         let mut out = BufWriter::with_capacity(1 << 18, pack.file());
         let (checksum, entries) = write_pack(objects, &mut out).on("write", pack.path())?;
         out.flush().on("write", pack.path())?;
         drop(out);
-        let index_bytes = encode_index(entries, &checksum);
-        let mut index = TempFile::with_mode_in(&tmp, OBJECT_FILE_MODE)?;
+        self.place_pack(pack, entries, &checksum)
+    }
+
+    /// A file to write a pack to.
+    pub(super) fn new_pack(&self) -> Result<TempFile> {
+        TempFile::with_mode_in(&self.tmp_dir(), OBJECT_FILE_MODE)
+    }
+
+    /// Gives the pack with this checksum its name and its index; gives the bytes of both. The pack is
+    /// there for good before its index is, because an index without its pack would promise objects
+    /// that no one has.
+    pub(super) fn place_pack(
+        &self,
+        pack: TempFile,
+        entries: Vec<IndexEntry>,
+        checksum: &Id,
+    ) -> Result<u64> {
+        let directory = self.objects_dir().join("pack");
+        atomic::create_dir_all(&directory)?;
+        let index_bytes = encode_index(entries, checksum);
+        let mut index = self.new_pack()?;
         index.write_all(&index_bytes).on("write", index.path())?;
         let pack_bytes = pack.file().metadata().on("stat", pack.path())?.len();
         let files = [pack, index];

@@ -22,6 +22,7 @@ mod git;
 mod git_oracle;
 mod hooks;
 mod ignore_oracle;
+mod incoming;
 mod objects;
 mod outgoing;
 mod policy_race;
