@@ -136,7 +136,7 @@ pub fn log(
         let Some(found) = commits.next() else { break };
         check_interrupt(progress)?;
         let Some((id, commit)) = describer.keep(found) else { continue };
-        if !path.is_root() && !describer.touches(&commit, &path) {
+        if !path.is_root() && !describer.touches(&id, &commit, &path) {
             continue;
         }
         show(&describer.describe(id, &commit)?)?;
@@ -284,22 +284,34 @@ impl Describer<'_> {
         Ok(Some(state))
     }
 
-    /// Whether the commit has something else at `path` than its first parent.
-    fn touches(&mut self, commit: &Commit, path: &TreePath) -> bool {
+    /// Whether the commit has something else at `path` than its first parent, and a merge than each
+    /// of the states that it merges.
+    fn touches(&mut self, id: &Id, commit: &Commit, path: &TreePath) -> bool {
         let artifacts = TreePath::parse("artifacts").unwrap_or_default();
         let path = artifacts.join_path(path);
         let history = self.repo.history();
         let at = |tree: &Id| -> Result<_> {
             Ok(history.entry_at(tree, &path)?.map(|entry| (entry.mode, entry.id)))
         };
-        let differs = || -> Result<bool> {
+        let kind = |id: &Id, tree: &Id| State::read(self.repo, id, tree).map(|state| state.kind);
+        let differs = |id: &Id| -> Result<bool> {
             let now = at(&commit.tree)?;
-            Ok(match commit.parents.first() {
-                Some(parent) => at(&history.read_commit(parent)?.tree)? != now,
-                None => now.is_some(),
-            })
+            let Some((first, others)) = commit.parents.split_first() else {
+                return Ok(now.is_some());
+            };
+            if at(&history.read_commit(first)?.tree)? == now {
+                return Ok(false);
+            }
+            for other in others {
+                let tree = history.read_commit(other)?.tree;
+                // The run that a version was made from is no state of the version.
+                if at(&tree)? == now && kind(other, &tree)? == kind(id, &commit.tree)? {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
         };
-        let differs = differs();
+        let differs = differs(id);
         self.keep(differs).unwrap_or(false)
     }
 }

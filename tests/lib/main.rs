@@ -23,6 +23,7 @@ mod git_oracle;
 mod hooks;
 mod ignore_oracle;
 mod incoming;
+mod merging;
 mod objects;
 mod outgoing;
 mod policy_race;

@@ -8,12 +8,11 @@ use uuid::Uuid;
 use crate::error::Result;
 use crate::id::Id;
 use crate::name::{Name, ProjectName, RefName};
-use crate::ops::resolve::RecordKind;
 use crate::ops::run::{LoadedRun, read_runs};
+use crate::ops::version::read_brief;
 use crate::progress::Progress;
 use crate::record::{LineageEntry, RunRecord};
 use crate::repo::Repository;
-use crate::tree_path::TreePath;
 
 /// A run with its lineage.
 #[derive(Debug, Clone)]
@@ -157,8 +156,6 @@ pub(super) fn source_run(
     commit: Id,
     project: &ProjectName,
 ) -> Result<Option<Node>> {
-    let history = repo.history();
-    let version = TreePath::parse(RecordKind::Version.file())?;
     let mut seen = HashSet::from([commit]);
     let mut left = vec![commit];
     while let Some(id) = left.pop() {
@@ -166,11 +163,13 @@ pub(super) fn source_run(
         if let Some(run) = LoadedRun::try_read(repo, id, name)? {
             return Ok(Some(Node::of(run)));
         }
-        let commit = history.read_commit(&id)?;
-        if history.entry_at(&commit.tree, &version)?.is_some() {
-            // What it was made from is the last of its parents.
-            left.extend(commit.parents.into_iter().filter(|parent| seen.insert(*parent)));
-        }
+        let made_from = match read_brief(repo, &id) {
+            Ok(Some((version, _))) => vec![version.record.run.commit],
+            Ok(None) => Vec::new(),
+            // What a damaged record can't tell, the parents may: the run is the last of them.
+            Err(_) => repo.history().read_commit(&id)?.parents,
+        };
+        left.extend(made_from.into_iter().filter(|id| seen.insert(*id)));
     }
     Ok(None)
 }

@@ -9,6 +9,7 @@ mod disabled;
 mod find;
 mod index;
 mod load;
+mod own_past;
 mod past;
 mod row;
 mod stage_hooks;
@@ -26,6 +27,7 @@ pub(crate) use index::{VersionIndex, read_brief, read_index, read_versions, vers
 pub(crate) use load::{
     LoadedVersion, VersionDraft, load_version, read_version_record, try_load_version,
 };
+pub(crate) use own_past::OwnPast;
 pub(crate) use past::read_versions_at;
 pub(crate) use stage_hooks::change_stages;
 pub use stage_move::DisplacedVersion;

@@ -9,10 +9,12 @@
 //! What came from elsewhere was there before it came here. Of a version that an operation brought
 //! with commits older than itself, or that moved without an operation, the commits tell where it was.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use super::index::{VersionIndex, read_brief, read_past_versions, version_refs};
+use super::own_past::OwnPast;
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::history::RefChange;
@@ -191,24 +193,29 @@ impl Past<'_> {
     }
 
     /// The newest commit of the version at `from` that is not later than the time; only as far as
-    /// the commit `until`.
+    /// the commit `until`. Of what two sides did before they were merged, the newest counts.
     fn walk_back(&self, from: Id, until: Option<Id>) -> Result<Option<Id>> {
-        let mut seen = HashSet::new();
-        let mut next = Some(from);
-        while let Some(id) = next.filter(|id| Some(*id) != until && seen.insert(*id)) {
-            let commit = self.repo.history().read_commit(&id)?;
-            if commit.committer.time <= self.time {
-                return self.is_same_version(from, id).map(|is_same| is_same.then_some(id));
+        let history = self.repo.history();
+        let Some((brief, commit)) = read_brief(self.repo, &from)? else { return Ok(None) };
+        let mut own = OwnPast::new(self.repo, brief.record.uuid);
+        let mut seen = HashSet::from([from]);
+        // By time, and of one time those found first: children before parents.
+        let mut queue = BTreeMap::from([((commit.committer.time, Reverse(0)), (from, commit))]);
+        while let Some(((time, _), (id, commit))) = queue.pop_last() {
+            if Some(id) == until {
+                break;
             }
-            next = commit.parents.first().copied();
+            if time <= self.time {
+                return own.is_own(&id).map(|is_own| is_own.then_some(id));
+            }
+            let merged = own.merged(&commit)?;
+            for parent in commit.parents.into_iter().take(1).chain(merged) {
+                if seen.insert(parent) {
+                    let commit = history.read_commit(&parent)?;
+                    queue.insert((commit.committer.time, Reverse(seen.len())), (parent, commit));
+                }
+            }
         }
         Ok(None)
-    }
-
-    fn is_same_version(&self, a: Id, b: Id) -> Result<bool> {
-        let uuid = |id| -> Result<_> {
-            Ok(read_brief(self.repo, &id)?.map(|(brief, _)| brief.record.uuid))
-        };
-        Ok(a == b || (uuid(b)?.is_some() && uuid(a)? == uuid(b)?))
     }
 }
