@@ -18,6 +18,7 @@
 pub mod fault;
 mod fs_store;
 pub mod layout;
+mod ledger;
 pub mod log;
 mod memory;
 mod object_store;
@@ -36,6 +37,7 @@ pub mod uri;
 
 pub use fs_store::FsStore;
 pub use layout::Protocol;
+pub use ledger::Ledger;
 pub use log::Log;
 pub use memory::{Honesty, MemoryStore};
 pub use object_store::{Abilities, Failure, Listed, ObjectStore};

@@ -157,6 +157,11 @@ impl Store {
         self.counts().count()
     }
 
+    /// Whether requests to `other` are counted with those to this one.
+    pub(super) fn shares_counts_with(&self, other: &Store) -> bool {
+        Arc::ptr_eq(&self.inner.objects, &other.inner.objects)
+    }
+
     fn counts(&self) -> &Traffic {
         self.inner.objects.traffic()
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::clock::{Clock, SystemClock};
 use crate::content::Params;
 use crate::name::{Name, ProjectName};
-use crate::remote::Interrupt;
+use crate::remote::{Interrupt, Ledger};
 
 /// A person or a machine that writes records.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,11 +80,19 @@ pub struct TransferSettings {
     pub variables: BTreeMap<String, String>,
     /// Asks whether to stop.
     pub interrupt: Option<Interrupt>,
+    /// Told of every store that is talked to.
+    pub ledger: Ledger,
 }
 
 impl Default for TransferSettings {
     fn default() -> Self {
-        TransferSettings { jobs: 8, bandwidth: None, variables: BTreeMap::new(), interrupt: None }
+        TransferSettings {
+            jobs: 8,
+            bandwidth: None,
+            variables: BTreeMap::new(),
+            interrupt: None,
+            ledger: Ledger::default(),
+        }
     }
 }
 

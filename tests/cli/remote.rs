@@ -190,10 +190,14 @@ fn a_store_that_can_not_be_reached_or_lets_nobody_in_is_not_written_down() {
     let uri = "s3+http://127.0.0.1:1/bucket?skip_signature=true";
     let output = sandbox.command("remote add lab").arg(uri).run().fails_with(14);
     assert!(output.stderr.contains("127.0.0.1:1/bucket"), "{output}");
+    let output = sandbox.command("remote add lab -v").arg(uri).run().fails_with(14);
+    let last = output.stderr.lines().last().unwrap_or_default();
+    assert!(last.starts_with("remote: ") && last.ends_with(" retries"), "{output}");
     let share = sandbox.root().join("locked");
     std::fs::create_dir(&share).unwrap();
     if !rustix::process::geteuid().is_root() {
-        std::fs::set_permissions(&share, std::os::unix::fs::PermissionsExt::from_mode(0o0)).unwrap();
+        std::fs::set_permissions(&share, std::os::unix::fs::PermissionsExt::from_mode(0o0))
+            .unwrap();
         sandbox.art("remote add lab ../locked").fails_with(12);
     }
     assert_eq!(sandbox.art("remote --json").ok().json(), serde_json::json!([]));

@@ -9,6 +9,7 @@ use artifacts::config::{Config, Sources};
 use artifacts::content::Params;
 use artifacts::error::{Error, ErrorKind};
 use artifacts::progress::Progress;
+use artifacts::remote::{Ledger, TrafficCount};
 use artifacts::repo::{
     DIRECTORY, HookSettings, HookTrust, Identity, Repository, Settings, TransferSettings,
 };
@@ -34,6 +35,7 @@ pub(crate) struct Context<'a> {
     sources: Sources,
     config: Option<Config>,
     progress: TerminalProgress<'a>,
+    ledger: Ledger,
 }
 
 impl<'a> Context<'a> {
@@ -47,7 +49,8 @@ impl<'a> Context<'a> {
         let config = Config::load(sources.clone()).ok();
         let ui = Ui::new(Looks::of(&env, globals, config.as_ref(), clock.now()));
         let progress = TerminalProgress::new(signals, *ui.looks());
-        Ok(Context { ui, globals, env, signals, cwd, clock, sources, config, progress })
+        let ledger = Ledger::default();
+        Ok(Context { ui, globals, env, signals, cwd, clock, sources, config, progress, ledger })
     }
 
     /// The working directory, absolute; `-C` has been followed.
@@ -63,6 +66,11 @@ impl<'a> Context<'a> {
     /// The directory of the repository: that of `ART_DIR`, else the nearest one upwards.
     pub(crate) fn repository_directory(&self) -> Result<PathBuf> {
         find_repository(&self.env, &self.cwd)
+    }
+
+    /// What was asked of remotes so far; `None` if nothing was.
+    pub(crate) fn traffic(&self) -> Option<TrafficCount> {
+        self.ledger.total()
     }
 
     /// Where settings come from.
@@ -120,6 +128,7 @@ impl<'a> Context<'a> {
                 bandwidth: config.transfer_bandwidth()?,
                 variables: self.env.remote_vars(),
                 interrupt: Some(self.signals.interrupt()),
+                ledger: self.ledger.clone(),
             },
         })
     }

@@ -51,9 +51,13 @@ fn run(env: Env, cli: &Cli) -> Exit {
     let done = cli.verb.exec(&context);
     // An operation that failed has not said so; its line must not stand above the error.
     context.progress().end();
-    match done {
+    let exit = match done {
         Ok(Exit::Ok) if context.ui.is_untold() => Exit::Partly,
         Ok(exit) => exit,
         Err(error) => report::failure(&error, &context.ui),
+    };
+    if let Some(traffic) = context.traffic() {
+        context.ui.detail(&traffic::text(traffic));
     }
+    exit
 }

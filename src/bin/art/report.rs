@@ -77,7 +77,7 @@ impl Exit {
             Exit::Locked => "locked by another process",
             Exit::Unauthorized => "permission denied",
             Exit::Moved => "moved meanwhile, or conflicting",
-            Exit::Unavailable => "unavailable (a full disk, for example): try later",
+            Exit::Unavailable => "unavailable (a full disk, a remote out of reach): try later",
             Exit::Policy => "refused by a policy, a stage or a hook",
             Exit::Corrupt => "stored data is damaged",
             Exit::Bug => "a defect in art: please report it",

@@ -1,18 +1,11 @@
-//! What a verb asked of a remote, for `-v`.
+//! What a command asked of remotes, for `-v`.
 
 use artifacts::remote::TrafficCount;
 
-use crate::context::Context;
 use crate::ui::format::{count, grouped, size};
 
-impl Context<'_> {
-    /// The last line of a verb that talked to a remote; only `-v` shows it.
-    pub(crate) fn tell_traffic(&self, traffic: TrafficCount) {
-        self.ui.detail(&text(traffic));
-    }
-}
-
-fn text(traffic: TrafficCount) -> String {
+/// The last line of a command that talked to a remote; only `-v` shows it.
+pub(crate) fn text(traffic: TrafficCount) -> String {
     let TrafficCount { requests, sent, received, retries } = traffic;
     let requests = count(requests, "request", "requests");
     let mut text = format!("remote: {requests}, {} sent, {} received", size(sent), size(received));

@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::id::Id;
 use crate::name::{Name, RefName};
 use crate::ops::sync::Connection;
-use crate::progress::{Progress, check_interrupt};
+use crate::progress::{Progress, Unit, check_interrupt};
 use crate::remote::layout::EntryName;
 use crate::remote::log::{Entry, Fold, Stored};
 use crate::remote::{Protocol, TrafficCount};
@@ -145,6 +145,7 @@ pub fn log(
 ) -> Result<RemoteLogOutcome> {
     let remote = repo.choose_remote(options.remote.as_ref())?;
     let name = remote.name.clone();
+    progress.begin("reading the log of the remote", None, Unit::Items);
     let (connection, traffic) = Connection::try_open(repo, remote)?;
     let Some(mut connection) = connection else {
         return Ok(RemoteLogOutcome { remote: name, is_empty: true, traffic });
@@ -153,6 +154,7 @@ pub fn log(
     // Who can only read the repository is still told; the next time it takes as long.
     let _ = connection.save();
     let names = newest(&connection, options.limit)?;
+    progress.end();
     for some in names.chunks(AT_ONCE) {
         check_interrupt(progress)?;
         for (_, entry) in connection.log.entries(&connection.state, some)? {

@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::id::Id;
 use crate::name::{Name, ProjectName, RefKind, RefName};
 use crate::ops::sync::Connection;
-use crate::progress::Progress;
+use crate::progress::{Progress, Unit};
 use crate::remote::log::Fold;
 use crate::remote::{Guarantee, Protocol, TrafficCount};
 use crate::repo::Repository;
@@ -115,6 +115,7 @@ pub fn show(
         traffic: TrafficCount::default(),
     };
     let mut guarantee = remote.guarantee;
+    progress.begin("reading the log of the remote", None, Unit::Items);
     let (connection, traffic) = Connection::try_open(repo, remote)?;
     details.traffic = traffic;
     if let Some(mut connection) = connection {
@@ -129,6 +130,7 @@ pub fn show(
         }
         details.traffic = connection.traffic();
     }
+    progress.end();
     details.guarantee = guarantee;
     details.meaning = guarantee.map(|guarantee| guarantee.meaning().to_owned());
     Ok(details)

@@ -22,7 +22,9 @@ pub(crate) fn open_store(uri: &RemoteUri, transfer: &TransferSettings) -> Result
         secrets: uri.variables().iter().filter_map(secret).collect(),
         ..StoreOptions::default()
     };
-    Store::open(uri, options)
+    let store = Store::open(uri, options)?;
+    transfer.ledger.add(&store);
+    Ok(store)
 }
 
 /// Who acts, as entries of a log name them: `NAME <ADDRESS>`.

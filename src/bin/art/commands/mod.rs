@@ -23,8 +23,8 @@
 //!    `context.confirm(args.confirm, "question")?` before it acts; `--dry-run` shows the plan.
 //! 5. Names, messages and other text of the repository go through `ui::sanitize` or `TreePath`'s
 //!    `Display`, sizes and times through `ui::format`.
-//! 6. What talked to a remote has `traffic` in its outcome and ends with
-//!    `context.tell_traffic(outcome.traffic)`.
+//! 6. What talks to a remote has `traffic` in its outcome, for `--json`; `main` tells it for `-v`,
+//!    whatever came of the verb.
 //! 7. Tests: `tests/cli/ls.rs` (a line in `tests/cli/main.rs`), the page `book/src/reference/cli.md`
 //!    is generated: `ART_REGENERATE=1 cargo test --test cli reference`.
 

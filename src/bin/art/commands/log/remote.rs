@@ -25,11 +25,8 @@ pub(super) fn exec(context: &Context<'_>, name: &Name, limit: Option<usize>) -> 
         outcome = Some(log(&repo, &options, &mut show, context.progress())?);
         Ok(())
     })?;
-    if let Some(outcome) = outcome {
-        if outcome.is_empty {
-            context.ui.note(&format!("nothing was pushed to the remote {name} yet"));
-        }
-        context.tell_traffic(outcome.traffic);
+    if outcome.is_some_and(|outcome| outcome.is_empty) {
+        context.ui.note(&format!("nothing was pushed to the remote {name} yet"));
     }
     Ok(Exit::Ok)
 }

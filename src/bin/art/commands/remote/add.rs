@@ -92,6 +92,5 @@ fn tell(
         let there = if outcome.log.is_some() { "others have pushed to it" } else { "it is empty" };
         writeln!(page, "  {there}")
     })?;
-    context.tell_traffic(outcome.traffic);
     Ok(Exit::Ok)
 }

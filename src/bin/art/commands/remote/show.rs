@@ -26,7 +26,6 @@ pub(super) struct Args {
 pub(super) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     let details = show(&context.repo()?, args.name.as_ref(), context.progress())?;
     context.ui.show(&details, |page| view(page, &details))?;
-    context.tell_traffic(details.traffic);
     Ok(Exit::Ok)
 }
 
