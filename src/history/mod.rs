@@ -6,6 +6,7 @@
 
 mod backwards;
 mod check;
+mod closure;
 mod commit;
 pub mod diff;
 pub mod edit;
@@ -13,6 +14,7 @@ mod glob;
 mod head;
 pub mod ignore;
 mod incoming;
+mod merge_base;
 mod object;
 mod object_pack;
 mod operations;

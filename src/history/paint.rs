@@ -17,6 +17,9 @@ use crate::id::{Id, ObjectKind};
 /// Reachable from the first side.
 pub(super) const ONE: u8 = 1;
 
+/// Reachable from the second side.
+pub(super) const OTHER: u8 = 2;
+
 /// Nothing new is to be learned from this one on. The walk is over when no other is left.
 pub(super) const SETTLED: u8 = 4;
 
@@ -135,6 +138,19 @@ impl<'h> Painting<'h> {
     /// The time of the next commit.
     pub(super) fn next_time(&self) -> Option<i64> {
         self.queue.peek().map(|(time, _)| *time)
+    }
+
+    /// The time of a commit that was come to.
+    pub(super) fn time(&self, id: &Id) -> Option<i64> {
+        self.nodes.get(id).map(Node::time)
+    }
+
+    /// Fails with `NotFound` if the commit `id` is not in the repository.
+    pub(super) fn require(&self, id: &Id) -> Result<()> {
+        match self.nodes.get(id) {
+            Some(Node { links: None, .. }) => expect_kind(id, ObjectKind::Commit, None).map(drop),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -168,14 +168,4 @@ impl History {
     pub fn ancestors(&self, start: &Id) -> impl Iterator<Item = Result<Id>> {
         self.log(&[*start]).map(|found| found.map(|(id, _)| id))
     }
-
-    /// Whether `ancestor` is `descendant` or reachable from it.
-    pub fn is_ancestor(&self, ancestor: &Id, descendant: &Id) -> Result<bool> {
-        for id in self.ancestors(descendant) {
-            if id? == *ancestor {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
 }

@@ -23,6 +23,7 @@ mod git_oracle;
 mod hooks;
 mod ignore_oracle;
 mod incoming;
+mod merge_bases;
 mod merging;
 mod objects;
 mod outgoing;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use artifacts::history::edit::{Edit, apply};
-use artifacts::history::{EntryMode, History, Outgoing};
+use artifacts::history::{EntryMode, History, Outgoing, TreeEntry};
 use artifacts::id::Digest;
 use artifacts::{ErrorKind, Id, NoProgress, TreePath};
 use proptest::collection::vec;
@@ -14,6 +14,7 @@ use proptest::sample::Index;
 
 use super::dag::{Dag, commit, plans};
 use super::git;
+use super::refs_crash::child;
 
 fn pack_of(dag: &Dag, tips: &[Id], have: &[Id]) -> (Outgoing, Vec<u8>) {
     let outgoing =
@@ -227,4 +228,51 @@ fn an_object_that_is_missing_is_named() {
     let tree = dag.history.read_commit(&tip).unwrap().tree;
     let error = dag.history.survey_pack_of(&[tree], &[], &NoProgress).unwrap_err();
     assert!(error.message().contains("is a tree, not a commit"), "{error:?}");
+}
+
+/// The most memory that this process has had, in MiB.
+fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? >> 10)
+}
+
+#[test]
+fn a_tree_of_a_million_files_takes_little_memory() {
+    let mut dag = Dag::empty();
+    let mut writer = dag.history.writer().unwrap();
+    let file = |n: u32| Id::of_blob(&n.to_be_bytes());
+    let entry = |name: String, mode, id| TreeEntry { name: name.into(), mode, id };
+    let directory =
+        |n: u32| (0..1000).map(move |m| entry(format!("{m}"), EntryMode::File, file(n * 1000 + m)));
+    let mut tree = |entries: Vec<TreeEntry>| writer.tree(entries).unwrap();
+    let directories = (0..1000).map(|n| {
+        let id = tree(directory(n).collect());
+        entry(format!("{n}"), EntryMode::Directory, id)
+    });
+    let directories = directories.collect();
+    let artifacts = tree(directories);
+    let root = tree(vec![entry("artifacts".into(), EntryMode::Directory, artifacts)]);
+    let made = writer.commit(&commit(root, Vec::new(), 0, "x")).unwrap();
+    writer.flush().unwrap();
+    dag.commits.push(made);
+    std::fs::write(dag.path().join("tip"), made.to_hex()).unwrap();
+    let sent = child("outgoing::sends_a_million_files", dag.path()).status().unwrap();
+    assert!(sent.success(), "run: cargo test --test lib outgoing::sends -- --ignored");
+}
+
+#[test]
+#[ignore = "measures its process; run by another test as a process of its own"]
+fn sends_a_million_files() {
+    let Ok(tip) = std::fs::read_to_string("tip") else { return };
+    let history = History::open(Path::new(".")).unwrap();
+    let before = peak_memory();
+    let tip: Id = tip.parse().unwrap();
+    let outgoing = history.write_pack_of(&[tip], &[], Path::new("tmp"), &NoProgress).unwrap();
+    assert_eq!((outgoing.objects, outgoing.content.len()), (1003, 1_000_000));
+    assert_eq!(history.check_closure(&[tip], &[], &NoProgress).unwrap(), []);
+    if let (Some(before), Some(after)) = (before, peak_memory()) {
+        std::fs::write("peak", format!("{before} {after}")).unwrap();
+        assert!(after - before < 200, "{before} MiB before, {after} MiB after");
+    }
 }

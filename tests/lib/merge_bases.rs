@@ -1,0 +1,153 @@
+//! How commits are related, and what is missing below them: against the definition, and against git.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use artifacts::history::History;
+use artifacts::{ErrorKind, Id, NoProgress};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+use super::dag::{Dag, Plan, commit, plans};
+use super::git;
+
+/// For each commit the commits it reaches, itself among them.
+fn reach(plans: &[Plan]) -> Vec<BTreeSet<usize>> {
+    let mut all: Vec<BTreeSet<usize>> = Vec::new();
+    for (at, plan) in plans.iter().enumerate() {
+        let mut reached: BTreeSet<usize> =
+            plan.parents.iter().flat_map(|parent| all[*parent].clone()).collect();
+        reached.insert(at);
+        all.push(reached);
+    }
+    all
+}
+
+/// The best common ancestors by definition.
+fn bases(reach: &[BTreeSet<usize>], a: usize, b: usize) -> BTreeSet<usize> {
+    let common: BTreeSet<usize> = reach[a].intersection(&reach[b]).copied().collect();
+    let is_below =
+        |id: &usize| common.iter().any(|other| other != id && reach[*other].contains(id));
+    common.iter().copied().filter(|id| !is_below(id)).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn commits_are_related_as_git_says_whatever_the_clocks_say(
+        mut plans in plans(24, true),
+        pairs in vec((any::<Index>(), any::<Index>()), 2),
+    ) {
+        plans.iter_mut().for_each(|plan| plan.edits.clear());
+        let dag = Dag::new(&plans);
+        let (commits, reach) = (&dag.commits, reach(&plans));
+        for a in 0..commits.len() {
+            for b in 0..commits.len() {
+                let is_ancestor = dag.history.is_ancestor(&commits[a], &commits[b]).unwrap();
+                prop_assert_eq!(is_ancestor, reach[b].contains(&a));
+                let found = dag.history.merge_bases(&commits[a], &commits[b]).unwrap();
+                let set: BTreeSet<Id> = found.iter().copied().collect();
+                prop_assert_eq!(set.len(), found.len());
+                let expected = bases(&reach, a, b).into_iter().map(|at| commits[at]);
+                prop_assert_eq!(set, expected.collect::<BTreeSet<Id>>());
+            }
+        }
+        for (a, b) in pairs {
+            let (a, b) = (a.get(commits), b.get(commits));
+            let names = [a.to_hex(), b.to_hex()];
+            let said = git::output(dag.path(), &["merge-base", "--all", &names[0], &names[1]], b"");
+            let said = String::from_utf8(said.stdout).unwrap();
+            let said: BTreeSet<Id> = said.lines().map(|line| line.parse().unwrap()).collect();
+            let found = dag.history.merge_bases(a, b).unwrap();
+            prop_assert_eq!(found.into_iter().collect::<BTreeSet<Id>>(), said);
+        }
+    }
+
+    #[test]
+    fn commits_on_one_side_alone_are_counted(
+        mut plans in plans(24, false),
+        a in any::<Index>(),
+        b in any::<Index>(),
+    ) {
+        plans.iter_mut().for_each(|plan| plan.edits.clear());
+        let dag = Dag::new(&plans);
+        let (a, b) = (a.index(plans.len()), b.index(plans.len()));
+        let reach = reach(&plans);
+        let alone = |of: usize, not: usize| reach[of].difference(&reach[not]).count() as u64;
+        let found = dag.history.ahead_behind(&dag.commits[a], &dag.commits[b]).unwrap();
+        prop_assert_eq!(found, (alone(a, b), alone(b, a)));
+    }
+
+    #[test]
+    fn every_object_that_is_missing_is_found(
+        plans in plans(10, true),
+        known in any::<Index>(),
+        lost in any::<Index>(),
+    ) {
+        let dag = Dag::new(&plans);
+        let tip = *dag.commits.last().unwrap();
+        let check = |history: &History, known: &[Id]| {
+            history.check_closure(&[tip], known, &NoProgress).unwrap()
+        };
+        prop_assert_eq!(check(&dag.history, &[]), []);
+        let all: Vec<Id> = dag.objects_of(&[tip]).into_iter().collect();
+        let known = *known.get(&dag.commits);
+        let there = dag.objects_of(&[known]);
+        let lost = *lost.get(&all);
+        let hex = lost.to_hex();
+        std::fs::remove_file(dag.path().join("objects").join(&hex[..2]).join(&hex[2..])).unwrap();
+        let history = History::open(dag.path()).unwrap();
+        prop_assert_eq!(check(&history, &[]), [lost]);
+        prop_assert_eq!(check(&history, &[Id::of_blob(b"elsewhere")]), [lost]);
+        // What is reachable from a known commit is not looked for, as long as that is there.
+        if !there.contains(&lost) {
+            prop_assert_eq!(check(&history, &[known]), [lost]);
+        }
+        prop_assert_eq!(check(&history, &[tip]), []);
+    }
+}
+
+#[test]
+fn a_tip_that_is_missing_is_told_once() {
+    let dag = Dag::empty();
+    let nowhere = Id::of_blob(b"nowhere");
+    let missing = dag.history.check_closure(&[nowhere, nowhere], &[], &NoProgress).unwrap();
+    assert_eq!(missing, [nowhere]);
+    for found in [
+        dag.history.is_ancestor(&nowhere, &nowhere).map(|_| ()),
+        dag.history.merge_bases(&nowhere, &nowhere).map(|_| ()),
+        dag.history.ahead_behind(&nowhere, &nowhere).map(|_| ()),
+    ] {
+        let error = found.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        assert!(error.message().contains(&nowhere.to_hex()));
+    }
+}
+
+#[test]
+fn ten_thousand_commits_are_related_at_once() {
+    let mut dag = Dag::empty();
+    let mut writer = dag.history.writer().unwrap();
+    let tree = writer.tree(Vec::new()).unwrap();
+    for n in 0..10_000 {
+        let parent = dag.commits.last().copied().into_iter().collect();
+        dag.commits.push(writer.commit(&commit(tree, parent, n, "x")).unwrap());
+    }
+    let aside = writer.commit(&commit(tree, vec![dag.commits[9_990]], 10_000, "aside")).unwrap();
+    writer.flush().unwrap();
+    let (first, last) = (dag.commits[0], dag.commits[9_999]);
+    // Whole and near: what is near must not read the whole.
+    let start = Instant::now();
+    assert!(dag.history.is_ancestor(&first, &last).unwrap());
+    let whole = start.elapsed();
+    let start = Instant::now();
+    assert!(dag.history.is_ancestor(&dag.commits[9_990], &last).unwrap());
+    assert!(!dag.history.is_ancestor(&last, &dag.commits[9_990]).unwrap());
+    assert!(!dag.history.is_ancestor(&aside, &last).unwrap());
+    assert_eq!(dag.history.merge_bases(&aside, &last).unwrap(), [dag.commits[9_990]]);
+    assert_eq!(dag.history.ahead_behind(&aside, &last).unwrap(), (1, 9));
+    let near = start.elapsed();
+    assert!(near < whole, "{near:?} and {whole:?}");
+}
