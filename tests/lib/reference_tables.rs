@@ -18,6 +18,16 @@ fn the_book_lists_every_setting() {
 }
 
 #[test]
+fn the_book_names_every_variable_that_holds_a_secret() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("book/src/reference/environment.md");
+    let text = std::fs::read_to_string(page).unwrap();
+    let (_, table) = text.split_once("## Secrets of stores").unwrap();
+    for name in artifacts::remote::secret_variables() {
+        assert!(table.contains(&format!("`{name}`")), "{name}");
+    }
+}
+
+#[test]
 fn the_book_lists_every_field_of_a_run() {
     check("queries.md", "fields", &table_of(RUN_FIELDS));
 }

@@ -15,9 +15,15 @@ use crate::ui::list::{self as table, Column, ListArgs, Show};
 ///
 /// A remote is a store that several repositories share: a bucket, a server, a directory. Its URI
 /// says where it is: `s3://BUCKET/PREFIX`, `gs://…`, `az://…`, `s3+http://HOST:PORT/BUCKET`,
-/// `webdav://…`, `sftp://…`, or a path. Secrets never stand in it: they come from the environment, and
-/// for Amazon, Google, Alibaba and Tencent from where their own tools look. The remotes stand in
-/// `.artifacts/config.toml`. The only one, or the one called origin, is meant where none is named.
+/// `webdav://…`, `sftp://…`, or a path. The remotes stand in `.artifacts/config.toml`. The only one, or
+/// the one called origin, is meant where none is named.
+///
+/// Secrets never stand in a URI. For Amazon, Google, Alibaba and Tencent they come from where their
+/// own tools look, for SFTP from ssh, and else from the environment: `AZURE_STORAGE_ACCOUNT`,
+/// `AZURE_STORAGE_KEY`, `AZURE_STORAGE_SAS_TOKEN`, `OBS_ACCESS_KEY_ID`, `OBS_SECRET_ACCESS_KEY`,
+/// `B2_APPLICATION_KEY_ID`, `B2_APPLICATION_KEY`, `OS_AUTH_TOKEN`, `ART_WEBDAV_USERNAME`,
+/// `ART_WEBDAV_PASSWORD`, `ART_WEBDAV_TOKEN`, `ART_FTP_USER`, `ART_FTP_PASSWORD`,
+/// `ART_WEBHDFS_DELEGATION`, `ART_HTTP_USERNAME`, `ART_HTTP_PASSWORD`, `ART_HTTP_TOKEN`, `HF_TOKEN`.
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true, after_long_help = help_tail(
     &[
@@ -109,4 +115,18 @@ fn exec_list(context: &Context<'_>, args: &ListArgs) -> Result<Exit> {
         exit = report::failure(&unreadable.error, &context.ui);
     }
     Ok(exit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_help_names_every_variable_that_holds_a_secret() {
+        let command = <Args as clap::Args>::augment_args(clap::Command::new("remote"));
+        let help = command.get_long_about().unwrap().to_string();
+        for name in artifacts::remote::secret_variables() {
+            assert!(help.contains(name), "{name} in {help}");
+        }
+    }
 }
