@@ -25,7 +25,7 @@ pub(crate) struct Segment {
 }
 
 impl Segment {
-    fn open(path: PathBuf) -> Result<Self> {
+    pub(super) fn open(path: PathBuf) -> Result<Self> {
         let bytes = map(&path)?;
         let layout = SegmentView::open(&bytes).map_err(|defect| damaged(&path, defect))?.layout();
         Ok(Segment { path, bytes, layout })
@@ -37,6 +37,15 @@ impl Segment {
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Entries and bytes.
+    pub(super) fn size(&self) -> (u64, u64) {
+        (self.view().len() as u64, self.bytes.len() as u64)
     }
 }
 
@@ -138,8 +147,8 @@ impl SegmentSet {
 
     /// Entries and bytes.
     pub(crate) fn size(&self) -> (u64, u64) {
-        let sum = |of: fn(&Segment) -> u64| self.segments.iter().map(|segment| of(segment)).sum();
-        (sum(|segment| segment.view().len() as u64), sum(|segment| segment.bytes.len() as u64))
+        let sizes = self.segments.iter().map(|segment| segment.size());
+        sizes.fold((0, 0), |(entries, bytes), (more, size)| (entries + more, bytes + size))
     }
 }
 

@@ -13,11 +13,13 @@
 //! whose blob id is ID. A pack is named by the SHA-256 of all its bytes.
 
 mod index;
+mod lookup;
 mod manifest;
 mod member;
 mod segment;
 
 pub use index::{FOOTER_LEN, FrameEntry, MemberEntry, PackIndex, end_frame, read_footer};
+pub use lookup::Lookup;
 pub use manifest::{Chunk, parse_line, parse_manifest, write_line};
 pub use member::{
     BLOCK, MemberKind, append_member, member_span, parse_frame, parse_header, parse_members,

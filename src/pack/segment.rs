@@ -13,7 +13,10 @@
 //! SHA-256 of all before         32 bytes
 //! ```
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::io::{self, Write};
+use std::ops::Range;
 
 use super::{Fields, FormatError, FrameEntry, MemberKind, PackIndex};
 use crate::id::{Digest, Id};
@@ -55,6 +58,63 @@ pub struct Layout {
 }
 
 impl Layout {
+    /// Bytes of the header and the fan-out, which a segment begins with.
+    pub(super) const HEAD: usize = HEADER_LEN + FANOUT_LEN;
+
+    /// Reads the header and the fan-out of a segment of `size` bytes, and checks that the columns fit.
+    pub(super) fn read(head: &[u8], size: u64) -> Result<(Self, [u32; 256]), FormatError> {
+        let mut fields = Fields(head);
+        if fields.bytes(8)? != MAGIC {
+            return Err(FormatError::NotA("an index segment"));
+        }
+        let mut count = || fields.u32().map(|count| count as usize);
+        let layout = Layout { packs: count()?, frames: count()?, entries: count()? };
+        if layout.end() as u64 + Id::LEN as u64 != size {
+            return Err(FormatError::OutOfBounds("the number of entries"));
+        }
+        fields.u32()?;
+        let mut fanout = [0; 256];
+        for next in &mut fanout {
+            *next = fields.u32()?;
+        }
+        if !fanout.is_sorted() || fanout[255] as usize != layout.entries {
+            return Err(FormatError::OutOfBounds("the fan-out"));
+        }
+        Ok((layout, fanout))
+    }
+
+    /// Where the row of a pack is.
+    pub(super) fn pack_row(&self, number: u32) -> Result<Range<u64>, FormatError> {
+        if number as usize >= self.packs {
+            return Err(FormatError::OutOfBounds("an entry's pack"));
+        }
+        Ok(row(Self::packs_at(), number as usize, Id::LEN))
+    }
+
+    /// Where the row of a frame is.
+    pub(super) fn frame_row(&self, number: u32) -> Result<Range<u64>, FormatError> {
+        if number as usize >= self.frames {
+            return Err(FormatError::OutOfBounds("an entry's frame"));
+        }
+        Ok(row(self.frames_at(), number as usize, FRAME_LEN))
+    }
+
+    /// Where the ids of these entries are.
+    pub(super) fn id_rows(&self, entries: &Range<u32>) -> Range<u64> {
+        let start = row(self.ids_at(), entries.start as usize, Id::LEN).start;
+        start..row(self.ids_at(), entries.end as usize, Id::LEN).start
+    }
+
+    /// Where the place of an entry is.
+    pub(super) fn place_row(&self, entry: u32) -> Range<u64> {
+        row(self.places_at(), entry as usize, PLACE_LEN)
+    }
+
+    /// Where the packs are.
+    pub(super) fn pack_rows(&self) -> Range<u64> {
+        Self::packs_at() as u64..self.frames_at() as u64
+    }
+
     fn packs_at() -> usize {
         HEADER_LEN + FANOUT_LEN
     }
@@ -76,32 +136,18 @@ impl Layout {
     }
 }
 
+/// Where the row `number` of a column is that begins at `column`.
+fn row(column: usize, number: usize, length: usize) -> Range<u64> {
+    let start = column as u64 + number as u64 * length as u64;
+    start..start + length as u64
+}
+
 impl<'a> SegmentView<'a> {
     /// Reads the header and checks that the columns fit the bytes. Takes no memory and constant
     /// time; [`SegmentView::verify`] reads it all.
     pub fn open(bytes: &'a [u8]) -> Result<Self, FormatError> {
-        let mut fields = Fields(bytes);
-        if fields.bytes(8)? != MAGIC {
-            return Err(FormatError::NotA("an index segment"));
-        }
-        let mut count = || fields.u32().map(|count| count as usize);
-        let layout = Layout { packs: count()?, frames: count()?, entries: count()? };
-        if layout.end() as u64 + Id::LEN as u64 != bytes.len() as u64 {
-            return Err(FormatError::OutOfBounds("the number of entries"));
-        }
-        let view = SegmentView { bytes, layout };
-        let mut last = 0;
-        for byte in 0..256 {
-            let next = view.fanout(byte);
-            if next < last {
-                return Err(FormatError::OutOfBounds("the fan-out"));
-            }
-            last = next;
-        }
-        if last != layout.entries {
-            return Err(FormatError::OutOfBounds("the fan-out"));
-        }
-        Ok(view)
+        let (layout, _) = Layout::read(bytes, bytes.len() as u64)?;
+        Ok(SegmentView { bytes, layout })
     }
 
     /// Views bytes that [`SegmentView::open`] accepted before.
@@ -177,35 +223,18 @@ impl<'a> SegmentView<'a> {
     /// The place of the entry at `index`.
     pub fn location(&self, index: usize) -> Result<Location, FormatError> {
         let (place, frame_at) = self.place(index)?;
-        let mut fields = Fields(&self.bytes[frame_at..frame_at + FRAME_LEN]);
-        let pack = fields.u32()? as usize;
-        let (stored, offset, size) = (fields.u32()?, fields.u64()?, fields.u64()?);
-        if pack >= self.layout.packs {
+        let (pack, frame) = read_frame(&self.bytes[frame_at..frame_at + FRAME_LEN])?;
+        if pack as usize >= self.layout.packs {
             return Err(FormatError::OutOfBounds("an entry's pack"));
         }
-        if u64::from(place.offset) + u64::from(place.size) > size {
-            return Err(FormatError::OutOfBounds("an entry's place"));
-        }
-        let pack_at = Layout::packs_at() + pack * Id::LEN;
+        let pack_at = Layout::packs_at() + pack as usize * Id::LEN;
         let pack = Id::from_slice(&self.bytes[pack_at..pack_at + Id::LEN]);
-        Ok(Location {
-            kind: place.kind,
-            pack: pack.ok_or(FormatError::Truncated)?,
-            frame: FrameEntry { offset, stored, size },
-            offset: place.offset,
-            size: place.size,
-        })
+        place.within(pack.ok_or(FormatError::Truncated)?, frame)
     }
 
     fn place(&self, index: usize) -> Result<(Place, usize), FormatError> {
         let at = self.layout.places_at() + index * PLACE_LEN;
-        let mut fields = Fields(self.bytes.get(at..at + PLACE_LEN).ok_or(FormatError::Truncated)?);
-        let place = Place {
-            frame: fields.u32()?,
-            offset: fields.u32()?,
-            size: fields.u32()?,
-            kind: MemberKind::from_number(fields.u32()?)?,
-        };
+        let place = Place::read(self.bytes.get(at..at + PLACE_LEN).ok_or(FormatError::Truncated)?)?;
         if place.frame as usize >= self.layout.frames {
             return Err(FormatError::OutOfBounds("an entry's frame"));
         }
@@ -228,12 +257,42 @@ impl<'a> SegmentView<'a> {
     }
 }
 
+/// A row of the last column.
 #[derive(Debug, Clone, Copy)]
-struct Place {
-    frame: u32,
+pub(super) struct Place {
+    pub(super) frame: u32,
     offset: u32,
     size: u32,
     kind: MemberKind,
+}
+
+impl Place {
+    pub(super) fn read(row: &[u8]) -> Result<Self, FormatError> {
+        let mut fields = Fields(row);
+        Ok(Place {
+            frame: fields.u32()?,
+            offset: fields.u32()?,
+            size: fields.u32()?,
+            kind: MemberKind::from_number(fields.u32()?)?,
+        })
+    }
+
+    /// The place in its frame, in which it must lie.
+    pub(super) fn within(self, pack: Id, frame: FrameEntry) -> Result<Location, FormatError> {
+        let Place { kind, offset, size, .. } = self;
+        if u64::from(offset) + u64::from(size) > frame.size {
+            return Err(FormatError::OutOfBounds("an entry's place"));
+        }
+        Ok(Location { kind, pack, frame, offset, size })
+    }
+}
+
+/// Reads the row of a frame: the number of its pack, and the frame.
+pub(super) fn read_frame(row: &[u8]) -> Result<(u32, FrameEntry), FormatError> {
+    let mut fields = Fields(row);
+    let pack = fields.u32()?;
+    let (stored, offset, size) = (fields.u32()?, fields.u64()?, fields.u64()?);
+    Ok((pack, FrameEntry { offset, stored, size }))
 }
 
 /// Collects the indexes of packs, or whole segments, into one new segment.
@@ -295,19 +354,16 @@ pub fn merge(segments: &[SegmentView<'_>], out: &mut dyn Write) -> Result<Id, Me
         packs.extend(segment.packs());
         for index in 0..segment.layout.frames {
             let at = segment.layout.frames_at() + index * FRAME_LEN;
-            let mut fields = Fields(&segment.bytes[at..at + FRAME_LEN]);
-            let pack = fields.u32()?;
+            let (pack, frame) = read_frame(&segment.bytes[at..at + FRAME_LEN])?;
             if pack as usize >= segment.layout.packs {
                 return Err(FormatError::OutOfBounds("a frame's pack").into());
             }
-            let (stored, offset, size) = (fields.u32()?, fields.u64()?, fields.u64()?);
-            frames.push((first_pack + pack, FrameEntry { offset, stored, size }));
+            frames.push((first_pack + pack, frame));
         }
     }
-    let merged = || Merge { segments, next: vec![0; segments.len()], last: None };
     // Surfaces a damaged entry before a byte is written.
-    merged().try_for_each(|entry| entry.map(drop))?;
-    let good = || merged().filter_map(Result::ok);
+    Merge::new(segments)?.try_for_each(|entry| entry.map(drop))?;
+    let good = || Merge::new(segments).into_iter().flatten().filter_map(Result::ok);
     let mut columns = Columns::begin(out, &packs, &frames, good().map(|(id, _, _)| id))?;
     for (id, _, _) in good() {
         columns.put(id.as_bytes())?;
@@ -333,39 +389,43 @@ pub enum MergeError {
 /// Walks several segments in the order of ids and kinds.
 struct Merge<'a, 'b> {
     segments: &'a [SegmentView<'b>],
-    next: Vec<usize>,
+    /// The next entry of each segment: its id, its kind, the segment, its number there.
+    next: BinaryHeap<Reverse<(Id, MemberKind, usize, usize)>>,
     last: Option<(Id, MemberKind)>,
+}
+
+impl<'a, 'b> Merge<'a, 'b> {
+    fn new(segments: &'a [SegmentView<'b>]) -> Result<Self, FormatError> {
+        let mut merge = Merge { segments, next: BinaryHeap::new(), last: None };
+        (0..segments.len()).try_for_each(|number| merge.push(number, 0))?;
+        Ok(merge)
+    }
+
+    fn push(&mut self, number: usize, at: usize) -> Result<(), FormatError> {
+        let segment = &self.segments[number];
+        if at < segment.len() {
+            let (place, _) = segment.place(at)?;
+            self.next.push(Reverse((segment.id(at), place.kind, number, at)));
+        }
+        Ok(())
+    }
+
+    fn pop(&mut self) -> Result<Option<(Id, usize, Place)>, FormatError> {
+        while let Some(Reverse((id, kind, number, at))) = self.next.pop() {
+            self.push(number, at + 1)?;
+            if self.last.replace((id, kind)) != Some((id, kind)) {
+                return Ok(Some((id, number, self.segments[number].place(at)?.0)));
+            }
+        }
+        Ok(None)
+    }
 }
 
 impl Iterator for Merge<'_, '_> {
     type Item = Result<(Id, usize, Place), FormatError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            let mut best: Option<(Id, MemberKind, usize, Place)> = None;
-            for (number, segment) in self.segments.iter().enumerate() {
-                let at = self.next[number];
-                if at >= segment.len() {
-                    continue;
-                }
-                let place = match segment.place(at) {
-                    Ok((place, _)) => place,
-                    Err(error) => {
-                        self.next[number] = at + 1;
-                        return Some(Err(error));
-                    }
-                };
-                let id = segment.id(at);
-                if best.is_none_or(|(other, kind, ..)| (id, place.kind) < (other, kind)) {
-                    best = Some((id, place.kind, number, place));
-                }
-            }
-            let (id, kind, number, place) = best?;
-            self.next[number] += 1;
-            if self.last.replace((id, kind)) != Some((id, kind)) {
-                return Some(Ok((id, number, place)));
-            }
-        }
+        self.pop().transpose()
     }
 }
 
@@ -436,7 +496,7 @@ mod tests {
     use super::super::MemberEntry;
     use super::*;
 
-    fn pack(numbers: std::ops::Range<u32>) -> PackIndex {
+    fn pack(numbers: Range<u32>) -> PackIndex {
         let frames = vec![FrameEntry { offset: 0, stored: 10, size: 1 << 20 }];
         let member = |n: u32| MemberEntry {
             id: Id::of_blob(&n.to_le_bytes()),
@@ -448,7 +508,7 @@ mod tests {
         PackIndex { frames, members: numbers.map(member).collect() }
     }
 
-    fn segment(pack_number: u8, numbers: std::ops::Range<u32>) -> Vec<u8> {
+    fn segment(pack_number: u8, numbers: Range<u32>) -> Vec<u8> {
         let mut builder = SegmentBuilder::default();
         builder.add_pack(Id::of_blob(&[pack_number]), &pack(numbers));
         let mut bytes = Vec::new();

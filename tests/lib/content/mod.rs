@@ -1,5 +1,6 @@
 //! Content on its way between stores: what is sent, what is taken in, what leaves.
 
+mod foreign;
 mod receive;
 mod send;
 

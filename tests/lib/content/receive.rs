@@ -52,9 +52,9 @@ fn frames_come_in_from_many_threads_and_are_all_there() {
             });
         }
     });
-    let received = receiver.finish(&|_| true, &NoProgress).unwrap();
-    assert!(received.packs > 1 && received.incomplete.is_empty());
-    assert_eq!(received.contents, here.store.entries().unwrap().len() as u64);
+    let done = receiver.finish(&|_| true, &NoProgress).unwrap();
+    assert!(done.packs > 1 && done.incomplete.is_empty());
+    assert_eq!(done.contents, here.store.entries().unwrap().len() as u64);
     here.assert_sound();
     for (id, content) in &files {
         assert_eq!(&here.read(id).unwrap(), content);
@@ -90,8 +90,8 @@ fn a_manifest_is_indexed_only_when_it_is_wanted_and_its_chunks_are_there() {
     };
     receiver.chunks(&|id| *id == wanted || *id == unwanted, each).unwrap();
     assert_eq!(chunks, BTreeMap::from([(wanted, 400_000), (unwanted, 400_000)]));
-    let received = receiver.finish(&|id| *id == wanted, &NoProgress).unwrap();
-    assert_eq!((received.contents, received.incomplete), (0, vec![wanted]));
+    let done = receiver.finish(&|id| *id == wanted, &NoProgress).unwrap();
+    assert_eq!((done.contents, done.incomplete), (0, vec![wanted]));
     assert!(!here.has(&wanted, Need::File));
     // Then with the chunks, in other packs.
     let receiver = here.store.receive(&session);
@@ -107,8 +107,8 @@ fn a_manifest_is_indexed_only_when_it_is_wanted_and_its_chunks_are_there() {
         })
         .unwrap();
     assert!(count > 4);
-    let received = receiver.finish(&|id| *id == wanted, &NoProgress).unwrap();
-    assert!(received.incomplete.is_empty());
+    let done = receiver.finish(&|id| *id == wanted, &NoProgress).unwrap();
+    assert!(done.incomplete.is_empty());
     assert_eq!(here.read(&wanted).unwrap(), files[200].1);
     assert!(!here.has(&unwanted, Need::File));
     here.assert_sound();
@@ -203,8 +203,8 @@ fn a_manifest_that_no_memory_holds_comes_in() {
     let wrong = zstd::bulk::compress(&wrong, 1).unwrap();
     assert!(add(&wrong, wrong.len(), size).is_err());
     assert_eq!(add(&more, stored.len(), size).unwrap(), file);
-    let received = receiver.finish(&|_| true, &NoProgress).unwrap();
-    assert_eq!((received.contents, received.incomplete), (2, vec![]));
+    let done = receiver.finish(&|_| true, &NoProgress).unwrap();
+    assert_eq!((done.contents, done.incomplete), (2, vec![]));
     let lines = manifest.len() / 68;
     assert_eq!(here.store.reader().size(&file).unwrap(), 16 * lines as u64);
     let (pack, _) = here.store.packs().unwrap()[0];
