@@ -92,7 +92,7 @@ const SCENARIO: &[(&str, i32, &str)] = &[
     ("remote list", 0, "remote list"),
     ("remote set-uri", 0, "remote set-uri origin ../share"),
     ("remote show", 0, "remote show"),
-    ("log --remote", 0, "log --remote origin"),
+    ("log --remote NAME", 0, "log --remote origin"),
     ("remote list", 0, "remote list"),
     ("remote remove", 0, "remote remove origin --yes"),
     ("runs delete", 0, "runs delete train --yes --force"),
