@@ -173,7 +173,10 @@ fn target(scheme: Scheme, place: &str, options: &[(String, String)]) -> Result<T
         }
         Shape::Ssh => {
             needs_host("USER@HOST/PATH")?;
-            set("endpoint", &host);
+            // The client of SSH takes a port only behind its own scheme.
+            let has_port =
+                host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+            set("endpoint", &if has_port { format!("ssh://{host}") } else { host.clone() });
             set("user", user.as_deref().unwrap_or_default());
             set("root", &format!("/{}", prefix(&path)?));
         }

@@ -10,9 +10,9 @@ use artifacts::remote::{Creation, Guarantee, Honesty, Protocol, Store};
 use bytes::Bytes;
 
 use super::server::{Manners, Server};
-use super::stores::{Place, fs, memory, open, options, s3};
+use super::stores::{Place, fs, memory, open, options, s3, sftp, webdav};
 
-fn suite(place: &Place) {
+pub(crate) fn suite(place: &Place) {
     let store = &place.store;
     let name = &place.name;
     objects_come_back(store, name);
@@ -114,6 +114,18 @@ fn s3_over_http_does_what_a_store_must() {
 }
 
 #[test]
+fn webdav_over_http_does_what_a_store_must() {
+    suite(&webdav());
+}
+
+#[test]
+fn sftp_over_ssh_does_what_a_store_must() {
+    if let Some(place) = sftp() {
+        suite(&place);
+    }
+}
+
+#[test]
 fn s3_that_is_busy_or_loses_answers_does_what_a_store_must() {
     let place = s3(Manners::Answers(503, 4));
     long_objects_are_streamed(&place.store, &place.name);
@@ -132,7 +144,11 @@ fn the_probe_tells_the_truth_about_each_store() {
         (s3(Manners::LosesAnswers(7)), Guarantee::Exclusive),
         (s3(Manners::Ignores), Guarantee::Ignored),
         (s3(Manners::HalfHonest), Guarantee::Races),
-    ] {
+        (webdav(), Guarantee::None),
+    ]
+    .into_iter()
+    .chain(sftp().map(|place| (place, Guarantee::None)))
+    {
         assert_eq!(probe(&place.store).unwrap(), guarantee, "{}", place.name);
     }
 }

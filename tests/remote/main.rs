@@ -5,11 +5,15 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::disallowed_methods,
+    clippy::print_stdout,
     reason = "a test that can't go on fails, and it may write where it likes"
 )]
 
 mod conformance;
 mod fold;
+mod named;
 mod server;
+mod sftp;
 mod stores;
+mod webdav;
 mod writers;

@@ -7,13 +7,26 @@ use std::time::Duration;
 use artifacts::remote::{Honesty, MemoryStore, RemoteUri, Store, StoreOptions};
 
 use super::server::{KEY, Manners, Server};
+use super::sftp::Sftp;
+use super::webdav::WebDav;
 
 /// A store and what keeps it alive.
 pub(crate) struct Place {
     pub(crate) name: String,
     pub(crate) store: Store,
-    _server: Option<Server>,
-    _directory: Option<tempfile::TempDir>,
+    /// What has to live as long.
+    _kept: Option<Box<dyn Send>>,
+}
+
+impl Place {
+    /// A store that needs nothing kept.
+    pub(crate) fn of(name: &str, store: Store) -> Self {
+        Place { name: name.to_owned(), store, _kept: None }
+    }
+
+    fn keeping(name: &str, store: Store, kept: impl Send + 'static) -> Self {
+        Place { _kept: Some(Box::new(kept)), ..Place::of(name, store) }
+    }
 }
 
 /// A directory in memory, where there is one: the tests sync thousands of files.
@@ -43,23 +56,41 @@ pub(crate) fn memory(honesty: Honesty) -> Place {
     let objects = Arc::new(MemoryStore::new(honesty));
     let name = format!("memory that is {honesty:?}");
     let store = Store::on(objects, &name, options());
-    Place { name, store, _server: None, _directory: None }
+    Place::of(&name, store)
 }
 
 pub(crate) fn fs() -> Place {
     let directory = directory();
     let uri = directory.path().join("store");
-    let store = open(uri.to_str().unwrap(), StoreOptions { secrets: Vec::new(), ..options() });
-    Place { name: "fs".to_owned(), store, _server: None, _directory: Some(directory) }
+    Place::keeping("fs", open(uri.to_str().unwrap(), without_secrets()), directory)
 }
 
 pub(crate) fn s3(manners: Manners) -> Place {
     let server = Server::start(manners);
     let store = open(&server.uri("a/prefix"), options());
-    Place {
-        name: format!("S3 that is {manners:?}"),
-        store,
-        _server: Some(server),
-        _directory: None,
+    Place::keeping(&format!("S3 that is {manners:?}"), store, server)
+}
+
+pub(crate) fn webdav() -> Place {
+    let server = WebDav::start();
+    let store = open(&server.uri("a/prefix"), without_secrets());
+    Place::keeping("WebDAV", store, server)
+}
+
+/// Files over SSH; nothing, and why is printed, where this machine has no server for it.
+pub(crate) fn sftp() -> Option<Place> {
+    match Sftp::start() {
+        Ok(server) => {
+            let store = open(&server.uri("a/prefix"), without_secrets());
+            Some(Place::keeping("SFTP", store, server))
+        }
+        Err(reason) => {
+            println!("SFTP is not tested: {reason}");
+            None
+        }
     }
+}
+
+fn without_secrets() -> StoreOptions {
+    StoreOptions { secrets: Vec::new(), ..options() }
 }

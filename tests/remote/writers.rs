@@ -13,7 +13,7 @@ use artifacts::remote::{Honesty, Protocol};
 
 use super::fold::{Entry, Folded, entries, fold};
 use super::server::Manners;
-use super::stores::{Place, fs, memory, s3};
+use super::stores::{Place, fs, memory, s3, sftp, webdav};
 
 const SHARED: &str = "refs/runs/o/p/shared";
 
@@ -56,7 +56,7 @@ fn write(log: &Log, writer: usize, commits: usize) -> usize {
     told
 }
 
-fn race(place: &Place, writers: usize, commits: usize) {
+pub(crate) fn race(place: &Place, writers: usize, commits: usize) {
     let name = &place.name;
     let guarantee = probe(&place.store).unwrap();
     let log = Log::open_or_make(place.store.clone(), guarantee.protocol()).unwrap();
@@ -159,6 +159,18 @@ fn s3_that_does_not_keep_its_word_loses_nothing() {
     // Each push lists the whole log, and this server looks at every file for that.
     race(&s3(Manners::HalfHonest), 32, 6);
     race(&s3(Manners::Ignores), 32, 6);
+}
+
+#[test]
+fn webdav_loses_nothing() {
+    race(&webdav(), 16, 6);
+}
+
+#[test]
+fn sftp_loses_nothing() {
+    if let Some(place) = sftp() {
+        race(&place, 8, 4);
+    }
 }
 
 #[test]

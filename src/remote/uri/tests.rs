@@ -88,6 +88,10 @@ fn aliases_mean_the_service_and_its_options() {
         options("sftp://ada@host/srv/x"),
         pairs(&[("service", "sftp"), ("endpoint", "host"), ("user", "ada"), ("root", "/srv/x")])
     );
+    assert_eq!(
+        options("sftp://host:2222/x"),
+        pairs(&[("service", "sftp"), ("endpoint", "ssh://host:2222"), ("root", "/x")])
+    );
 }
 
 #[test]
