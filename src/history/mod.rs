@@ -15,6 +15,7 @@ mod head;
 pub mod ignore;
 mod incoming;
 mod merge_base;
+mod new_commits;
 mod object;
 mod object_pack;
 mod operations;

@@ -46,7 +46,7 @@ impl History {
     ///
     /// The same repository, tips and `have` give the same bytes. Objects are streamed; what is held
     /// is ids. A few objects that `have` reaches may be in it: those at another path in an older
-    /// tree, and commits where clocks were far apart.
+    /// tree, and commits where clocks were far apart or where `have` is more than a thousand.
     ///
     /// Fails with [`Corrupt`](crate::ErrorKind::Corrupt) if an object is missing or damaged.
     pub fn write_pack_of(

@@ -97,11 +97,30 @@ impl<'h> Painting<'h> {
     pub(super) fn paint(&mut self, id: Id, colours: u8) -> Result<()> {
         if !self.nodes.contains_key(&id) {
             let links = self.history.try_links(&id)?;
-            self.nodes.insert(id, Node { links, colours: 0, is_queued: false });
+            self.add(id, links);
         }
-        let Some(node) = self.nodes.get_mut(&id) else { return Ok(()) };
+        self.colour(id, colours);
+        Ok(())
+    }
+
+    /// As [`Painting::paint`], for a commit that has been read already.
+    pub(super) fn paint_read(&mut self, id: Id, bytes: &[u8], colours: u8) -> Result<()> {
+        if !self.nodes.contains_key(&id) {
+            let links = Links::parse(&id, bytes)?;
+            self.add(id, Some(links));
+        }
+        self.colour(id, colours);
+        Ok(())
+    }
+
+    fn add(&mut self, id: Id, links: Option<Links>) {
+        self.nodes.insert(id, Node { links, colours: 0, is_queued: false });
+    }
+
+    fn colour(&mut self, id: Id, colours: u8) {
+        let Some(node) = self.nodes.get_mut(&id) else { return };
         if node.colours | colours == node.colours {
-            return Ok(());
+            return;
         }
         let was_counted = node.is_queued && !node.is_settled();
         node.colours |= colours;
@@ -111,7 +130,6 @@ impl<'h> Painting<'h> {
         }
         self.open -= usize::from(was_counted);
         self.open += usize::from(!node.is_settled());
-        Ok(())
     }
 
     /// The newest commit whose colours have not reached its parents, with its colours.

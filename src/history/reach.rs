@@ -6,14 +6,14 @@
 //! What stands at another path in a parent may therefore be shown again; so may be commits that both
 //! sides reach where clocks were far apart. Nothing is ever left out.
 
-use std::cmp::{Ordering, Reverse};
-use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::cmp::Ordering;
+use std::collections::{HashMap, HashSet};
 
 use bstr::ByteSlice;
 
 use super::History;
+use super::new_commits::{in_order, paint_new};
 use super::object::expect_kind;
-use super::paint::{Links, ONE, Painting, SETTLED};
 use super::tree_entry::{Entries, EntryRef, corrupt, git_order};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Id, ObjectKind};
@@ -109,24 +109,25 @@ impl<'a> Reach<'a> {
     /// Shows what is reachable from `tips` and not from `have`: commits from the oldest on, parents
     /// before their children, then annotated tags, then trees and blobs in the order of the commits.
     pub(super) fn walk(&mut self, tips: &[Id], have: &[Id]) -> Result<()> {
-        let known: HashSet<&Id> = have.iter().collect();
+        let known: HashSet<Id> = have.iter().copied().collect();
         let tips: Vec<&Id> = tips.iter().filter(|tip| !known.contains(tip)).collect();
         if tips.is_empty() {
             return Ok(());
         }
-        let mut painting = Painting::new(self.history);
+        let mut starts = Vec::new();
         let mut tags = Vec::new();
         let mut seen_tags = HashSet::new();
         for tip in tips {
-            if let Some(commit) = self.peel(tip, &mut |tag| {
-                let is_new = seen_tags.insert(tag);
-                tags.extend((is_new && !known.contains(&tag)).then_some(tag));
-            })? {
-                painting.paint(commit, ONE)?;
-            }
+            starts.extend(self.peel(tip, &mut |tag| {
+                let is_new = seen_tags.insert(tag) && !known.contains(&tag);
+                tags.extend(is_new.then_some(tag));
+            })?);
         }
-        self.settle(&mut painting, have)?;
-        let commits = self.in_order(&painting)?;
+        let painting = paint_new(self.history, &starts, &known, self.progress)?;
+        let (commits, missing) = in_order(&painting);
+        for id in missing {
+            self.visitor.missing(ObjectKind::Commit, &id)?;
+        }
         self.show(ObjectKind::Commit, &commits)?;
         self.show(ObjectKind::Tag, &tags)?;
         for commit in &commits {
@@ -172,73 +173,6 @@ impl<'a> Reach<'a> {
             }
         }
         Err(Error::corrupt(format!("the tags that lead to {id} are too many")))
-    }
-
-    /// Colours what `have` reaches, as far as it can meet what the tips reach.
-    fn settle(&mut self, painting: &mut Painting<'_>, have: &[Id]) -> Result<()> {
-        for id in have {
-            check_interrupt(self.progress)?;
-            let commit = match self.history.try_kind(id)? {
-                Some(ObjectKind::Tag) => self.history.peel(id).ok(),
-                Some(ObjectKind::Commit) => Some(*id),
-                _ => None,
-            };
-            commit.map_or(Ok(()), |commit| painting.paint(commit, SETTLED))?;
-        }
-        let mut oldest = i64::MAX;
-        while painting.is_open() || painting.next_time().is_some_and(|time| time >= oldest) {
-            check_interrupt(self.progress)?;
-            let Some((id, colours)) = painting.next() else { break };
-            if colours & SETTLED == 0 {
-                let links = painting.nodes.get(&id).and_then(|node| node.links.as_ref());
-                oldest = links.map_or(oldest, |links| oldest.min(links.time));
-            }
-            painting.paint_parents(&id, if colours & SETTLED == 0 { ONE } else { SETTLED })?;
-        }
-        Ok(())
-    }
-
-    /// The commits that are new, no child before its parents, else the oldest first.
-    fn in_order(&mut self, painting: &Painting<'_>) -> Result<Vec<Id>> {
-        let nodes = painting.nodes.iter().filter(|(_, node)| !node.is_settled());
-        let mut new: HashMap<Id, (&Links, usize)> = HashMap::new();
-        let mut missing = Vec::new();
-        for (id, node) in nodes {
-            match &node.links {
-                Some(links) => _ = new.insert(*id, (links, 0)),
-                None => missing.push(*id),
-            }
-        }
-        missing.sort_unstable();
-        for id in missing {
-            self.visitor.missing(ObjectKind::Commit, &id)?;
-        }
-        let mut children: HashMap<Id, Vec<Id>> = HashMap::new();
-        for (id, links) in new.iter().map(|(id, (links, _))| (*id, *links)).collect::<Vec<_>>() {
-            for parent in links.parents.iter().filter(|parent| new.contains_key(*parent)) {
-                children.entry(*parent).or_default().push(id);
-            }
-        }
-        for child in children.values().flatten() {
-            if let Some((_, parents)) = new.get_mut(child) {
-                *parents += 1;
-            }
-        }
-        let roots = new.iter().filter(|(_, (_, parents))| *parents == 0);
-        let mut ready: BinaryHeap<Reverse<(i64, Id)>> =
-            roots.map(|(id, (links, _))| Reverse((links.time, *id))).collect();
-        let mut order = Vec::with_capacity(new.len());
-        while let Some(Reverse((_, id))) = ready.pop() {
-            order.push(id);
-            for child in children.remove(&id).unwrap_or_default() {
-                let Some((links, parents)) = new.get_mut(&child) else { continue };
-                *parents -= 1;
-                if *parents == 0 {
-                    ready.push(Reverse((links.time, child)));
-                }
-            }
-        }
-        Ok(order)
     }
 
     fn walk_tree(&mut self, root: Directory) -> Result<()> {

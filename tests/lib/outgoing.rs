@@ -230,6 +230,30 @@ fn an_object_that_is_missing_is_named() {
     assert!(error.message().contains("is a tree, not a commit"), "{error:?}");
 }
 
+#[test]
+fn of_very_many_known_commits_none_is_needed_that_is_far_away() {
+    let mut dag = Dag::empty();
+    line(&mut dag, &[&[("artifacts/a", "1")], &[("artifacts/a", "2")], &[("artifacts/b", "3")]]);
+    let mut writer = dag.history.writer().unwrap();
+    let tree = writer.tree(Vec::new()).unwrap();
+    let mut have: Vec<Id> =
+        (0..1500).map(|n| writer.commit(&commit(tree, Vec::new(), n, "other")).unwrap()).collect();
+    let fresh = writer.commit(&commit(tree, Vec::new(), 7, "fresh")).unwrap();
+    let older = dag.history.read_commit(&dag.commits[1]).unwrap().tree;
+    let version = writer.commit(&commit(older, vec![dag.commits[1]], 9, "version")).unwrap();
+    writer.flush().unwrap();
+    dag.commits.extend([fresh, version]);
+    let tips = dag.commits[1..3].to_vec();
+    have.push(dag.commits[0]);
+    check(&dag, &tips, &have, true);
+    check(&dag, &[fresh], &have, true);
+    // What it is made from is behind the known tip of its run, and goes with it.
+    have.push(dag.commits[2]);
+    check(&dag, &[version], &have, false);
+    assert_eq!(pack_of(&dag, &[version], &have).0.commits, 2);
+    check(&dag, &[version, fresh], &have, true);
+}
+
 /// The most memory that this process has had, in MiB.
 fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
