@@ -9,6 +9,7 @@ use artifacts::clock::{FixedClock, Timestamp};
 use artifacts::history::{Expected, Revision};
 use artifacts::id::Id;
 use artifacts::name::RefName;
+use artifacts::ops::fsck::{FsckOptions, fsck};
 use artifacts::ops::history::{HistoryOptions, StageEntry, history};
 use artifacts::ops::log::{LogOptions, log};
 use artifacts::ops::merge::{Choice, FieldConflict, MergeOptions, Merged, merge_ref};
@@ -353,6 +354,34 @@ fn runs_merge_path_by_path_and_the_log_of_a_path_has_who_changed_it() {
     let chosen = ours.pull(50, &run, theirs.commit(&run), &Choice::Theirs);
     assert_eq!(ours.log("HEAD:c")[0].0, theirs.commit(&run), "it is as theirs has it");
     assert_eq!(ours.log("HEAD")[0].0, chosen);
+}
+
+#[test]
+fn an_undo_of_a_merge_of_runs_goes_back_to_ours_and_all_is_sound() {
+    let ours = Place::new();
+    let theirs = ours.twin();
+    let run = ours.run();
+    ours.upload(10, "a", "by us");
+    let our_tip = ours.commit(&run);
+    theirs.upload(11, "new", "by them");
+    let their_version = theirs.commit(VERSION);
+    ours.update(12, |it| it.readme = Some("ours".to_owned()));
+    theirs.update(13, |it| it.description = Some("theirs".to_owned()));
+    ours.take(&theirs);
+    ours.pull(20, VERSION, theirs.commit(VERSION), &Choice::None);
+    ours.pull(21, &run, theirs.commit(&run), &Choice::None);
+    assert_ne!(theirs.commit(VERSION), their_version);
+    let options = FsckOptions { full: true, repair: false };
+    let checked = fsck(&ours.at(30), &options, &NoProgress).unwrap();
+    assert!(checked.sound, "{:?}", checked.defects);
+    undo(&ours.at(40), &UndoOptions::default(), &NoProgress).unwrap();
+    assert_eq!(ours.commit(&run), our_tip);
+    // And once more, to merge it is what it was.
+    ours.pull(50, &run, theirs.commit(&run), &Choice::None);
+    let tree = resolve(&ours.at(60), &"HEAD".parse().unwrap()).unwrap().artifacts.unwrap();
+    let names = ours.at(60).history().read_tree(&tree).unwrap();
+    let names: Vec<_> = names.into_iter().map(|entry| entry.name.to_string()).collect();
+    assert_eq!(names, ["a", "b", "c", "new"]);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::super::conflict::{Choice, FieldConflict, Judge};
 use super::super::tree::{Node, merge_nodes};
 use crate::history::edit::{self, Edit};
 use crate::history::tests::temporary_history;
-use crate::history::{EntryMode, History, ObjectWriter};
+use crate::history::{EntryMode, History, ObjectWriter, TreeEntry};
 use crate::id::Id;
 use crate::tree_path::TreePath;
 
@@ -126,6 +126,28 @@ fn a_directory_deeper_than_any_stack_is_merged() {
     let merged = merge(&history, [&base, &ours, &theirs], &Choice::None).unwrap();
     let both = files(&[(&deep("x"), "2"), (&deep("o"), "1")]);
     assert_eq!(merged, node_of(&history, &both));
+}
+
+#[test]
+fn a_directory_that_one_side_alone_changed_is_not_read() {
+    let (_directory, history) = temporary_history();
+    let mut writer = history.trial_writer().unwrap();
+    let mut root = |changed: [&str; 2]| {
+        let directory = |it: usize| TreeEntry {
+            name: format!("d{it}").into(),
+            mode: EntryMode::Directory,
+            // None of them is anywhere: reading one would fail.
+            id: Id::of_blob(changed.get(it).unwrap_or(&"before").as_bytes()),
+        };
+        let id = writer.tree((0..1000).map(directory).collect()).unwrap();
+        Some(Node { mode: EntryMode::Directory, id })
+    };
+    let before = "before";
+    let nodes = [root([before, before]), root(["ours", before]), root([before, "theirs"])];
+    let both = root(["ours", "theirs"]);
+    let mut judge = Judge::new(&Choice::None);
+    let what = (&TreePath::root(), "artifacts");
+    assert_eq!(merge_nodes(&mut writer, &mut judge, what, nodes, true).unwrap(), both);
 }
 
 /// A few paths that get in each other's way.
