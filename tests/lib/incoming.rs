@@ -72,7 +72,7 @@ fn pack_of(dag: &Dag, tips: &[Id], have: &[Id]) -> Vec<u8> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(12))]
+    #![proptest_config(ProptestConfig::with_cases(8))]
 
     #[test]
     fn what_was_sent_is_all_there(

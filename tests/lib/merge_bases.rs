@@ -33,7 +33,7 @@ fn bases(reach: &[BTreeSet<usize>], a: usize, b: usize) -> BTreeSet<usize> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
     fn commits_are_related_as_git_says_whatever_the_clocks_say(

@@ -89,7 +89,7 @@ fn check(dag: &Dag, tips: &[Id], have: &[Id], is_exact: bool) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(12))]
 
     #[test]
     fn what_git_says_is_new_is_in_the_pack(
