@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
@@ -41,22 +42,16 @@ impl ContentStore {
         let path = self.pack_path(pack);
         let file = File::open(&path).on("open", &path)?;
         let length = file.metadata().on("read", &path)?.len();
-        let damaged = |defect: FormatError| {
+        let read = |range: Range<u64>| {
+            let mut bytes = vec![0; (range.end - range.start) as usize];
+            file.read_exact_at(&mut bytes, range.start).on("read", &path)?;
+            Ok(bytes)
+        };
+        index_at_end(&read, length, FOOTER_LEN as u64)?.map_err(|defect| {
             Error::corrupt(format!("the pack {pack} is damaged"))
                 .with_source(defect)
                 .with_hint("art fsck --full")
-        };
-        let footer_at = length.checked_sub(FOOTER_LEN as u64);
-        let footer_at = footer_at.ok_or_else(|| damaged(FormatError::Truncated))?;
-        let mut footer = [0; FOOTER_LEN];
-        file.read_exact_at(&mut footer, footer_at).on("read", &path)?;
-        let (offset, index_len) = read_footer(&footer, length).map_err(damaged)?;
-        if index_len > MAX_INDEX {
-            return Err(damaged(FormatError::OutOfBounds("the index")));
-        }
-        let mut bytes = vec![0; index_len];
-        file.read_exact_at(&mut bytes, offset).on("read", &path)?;
-        PackIndex::parse(&bytes, length).map_err(damaged)
+        })
     }
 
     /// The index of a pack whose own index is lost: of the frames that can be found and read.
@@ -170,6 +165,54 @@ impl ContentStore {
         }
         builder
     }
+}
+
+/// Reads the own index of a pack of `size` bytes that is elsewhere. `read` gives the bytes of a range
+/// of it and is called once or twice. What is wrong with the index is an error of kind
+/// [`Corrupt`](crate::ErrorKind::Corrupt).
+pub fn read_pack_index_at<B: AsRef<[u8]>>(
+    read: &dyn Fn(Range<u64>) -> Result<B>,
+    size: u64,
+) -> Result<PackIndex> {
+    let damaged =
+        |defect| Error::corrupt("the index of a pack elsewhere is damaged").with_source(defect);
+    index_at_end(read, size, TAIL)?.map_err(damaged)
+}
+
+/// What is read of the end of a pack that is elsewhere: most indexes are in it.
+const TAIL: u64 = 128 << 10;
+
+/// The index at the end of a pack of `size` bytes, of which the last `tail` are read at first.
+fn index_at_end<B: AsRef<[u8]>>(
+    read: &dyn Fn(Range<u64>) -> Result<B>,
+    size: u64,
+    tail: u64,
+) -> Result<Result<PackIndex, FormatError>> {
+    let exactly = |range: Range<u64>| -> Result<Option<B>> {
+        let bytes = read(range.clone())?;
+        Ok((bytes.as_ref().len() as u64 == range.end - range.start).then_some(bytes))
+    };
+    if size < FOOTER_LEN as u64 {
+        return Ok(Err(FormatError::Truncated));
+    }
+    let start = size.saturating_sub(tail);
+    let Some(end) = exactly(start..size)? else { return Ok(Err(FormatError::Truncated)) };
+    let end = end.as_ref();
+    let (offset, length) = match read_footer(&end[end.len() - FOOTER_LEN..], size) {
+        Ok((_, length)) if length > MAX_INDEX => {
+            return Ok(Err(FormatError::OutOfBounds("the index")));
+        }
+        Ok(found) => found,
+        Err(defect) => return Ok(Err(defect)),
+    };
+    if let Some(at) = offset.checked_sub(start) {
+        let at = at as usize;
+        return Ok(PackIndex::parse(&end[at..at + length], size));
+    }
+    let Some(bytes) = exactly(offset..offset + length as u64)? else {
+        return Ok(Err(FormatError::Truncated));
+    };
+    Ok(PackIndex::parse(bytes.as_ref(), size))
 }
 
 /// Whether a member is a list of chunks.

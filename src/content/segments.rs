@@ -188,7 +188,8 @@ impl ContentStore {
         self.write_segment(session, write).map(Some)
     }
 
-    fn write_segment(
+    /// Writes a segment durably; returns its file.
+    pub(super) fn write_segment(
         &self,
         session: &Session,
         write: impl FnOnce(&mut dyn std::io::Write) -> std::result::Result<Id, MergeError>,

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::outgoing::Outgoing;
+use super::places::Places;
 use super::read::missing;
 use super::segments::SegmentSet;
 use super::{ContentStore, Session};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::fs::atomic::TempFile;
 use crate::id::Id;
 use crate::pack::{Location, MemberKind};
@@ -111,47 +112,26 @@ impl ContentStore {
         let mut search = Search::new(self, progress)?;
         search.files(files, is_there)?;
         search.chunks(is_there)?;
-        let Search { segments, packs, mut places, mut manifests, mut missing, .. } = search;
+        let Search { segments, mut places, mut manifests, mut missing, .. } = search;
         missing.sort_unstable();
         missing.dedup();
-        places.sort_unstable();
-        places.dedup();
+        places.settle();
         if places.is_empty() {
             return Ok(SendPlan { missing, ..SendPlan::default() });
         }
         manifests.sort_unstable_by_key(|manifest| manifest.id);
         let relied: Vec<Id> = manifests.into_iter().map(|manifest| manifest.id).collect();
         let mut outgoing = Outgoing::new(self, session, &segments, &relied);
-        let total = places.chunk_by(|a, b| a.pack == b.pack).count() as u64;
-        progress.begin("choosing packs", Some(total), Unit::Items);
-        for own in places.chunk_by(|a, b| a.pack == b.pack) {
-            outgoing.take(&packs[own[0].pack as usize], own, progress)?;
+        let needed = || places.by_pack().filter(|(_, own)| !own.is_empty());
+        progress.begin("choosing packs", Some(needed().count() as u64), Unit::Items);
+        for (pack, own) in needed() {
+            outgoing.take(pack, own, progress)?;
             progress.advance(1);
         }
         let (packs, segment) = outgoing.finish()?;
         let bytes = packs.iter().map(|pack| pack.size).sum::<u64>();
         let bytes = bytes + segment.as_ref().map_or(0, |segment| segment.size);
         Ok(SendPlan { packs, segment, missing, bytes })
-    }
-}
-
-/// Where a needed content lies. There may be millions, so it holds no more than it takes to find it
-/// again and to see that it is the right one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
-    /// The number of the pack, in the order of their ids.
-    pub(super) pack: u32,
-    pub(super) frame: u64,
-    pub(super) offset: u32,
-    /// The beginning of the id.
-    pub(super) id: u64,
-}
-
-impl Place {
-    /// The beginning of an id, as a place has it.
-    pub(super) fn beginning(id: &Id) -> u64 {
-        let first = id.as_bytes().first_chunk().expect("because an id has more than 8 bytes");
-        u64::from_be_bytes(*first)
     }
 }
 
@@ -169,9 +149,7 @@ struct Search<'a> {
     store: &'a ContentStore,
     segments: Arc<SegmentSet>,
     progress: &'a dyn Progress,
-    /// All packs of the index, sorted.
-    packs: Vec<Id>,
-    places: Vec<Place>,
+    places: Places,
     manifests: Vec<Manifest>,
     missing: Vec<Id>,
 }
@@ -179,25 +157,9 @@ struct Search<'a> {
 impl<'a> Search<'a> {
     fn new(store: &'a ContentStore, progress: &'a dyn Progress) -> Result<Self> {
         let segments = store.refresh()?;
-        let (packs, places, manifests, missing) = Default::default();
-        Ok(Search { store, segments, progress, packs, places, manifests, missing })
-    }
-
-    fn number(&mut self, pack: &Id) -> Result<u32> {
-        if self.packs.is_empty() {
-            self.packs = self.segments.packs().into_iter().collect();
-            self.packs.sort_unstable();
-        }
-        let at = self.packs.binary_search(pack);
-        at.map(|at| at as u32).map_err(|_| Error::internal("a place without a pack"))
-    }
-
-    fn need(&mut self, id: &Id, place: &Location) -> Result<()> {
-        let (frame, offset) = (place.frame.offset, place.offset);
-        let id = Place::beginning(id);
-        let pack = self.number(&place.pack)?;
-        self.places.push(Place { pack, frame, offset, id });
-        Ok(())
+        let places = Places::new(&segments);
+        let (manifests, missing) = Default::default();
+        Ok(Search { store, segments, progress, places, manifests, missing })
     }
 
     /// Finds the files that are not there.
@@ -217,10 +179,9 @@ impl<'a> Search<'a> {
                     self.missing.push(*id);
                     continue;
                 };
-                self.need(id, &place)?;
+                let pack = self.places.add(id, &place)?;
                 if place.kind == MemberKind::Manifest {
                     let (frame, offset) = (place.frame.offset, place.offset);
-                    let pack = self.number(&place.pack)?;
                     self.manifests.push(Manifest { pack, frame, offset, id: *id });
                 }
             }
@@ -274,12 +235,11 @@ impl<'a> Search<'a> {
                 continue;
             }
             match self.segments.locate(&id, true)? {
-                Some(place) => self.need(&id, &place)?,
+                Some(place) => _ = self.places.add(&id, &place)?,
                 None => absent.push(id),
             }
         }
-        self.places.sort_unstable();
-        self.places.dedup();
+        self.places.settle_often();
         Ok(())
     }
 

@@ -1,9 +1,11 @@
 //! Content on its way between stores: what is sent, what is taken in, what leaves.
 
+mod drop;
 mod foreign;
 mod receive;
 mod send;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use artifacts::content::{ContentStore, IsThere, Item, ItemKind, Need, Params, SendPlan, Session};
@@ -114,6 +116,15 @@ impl Place {
     pub(crate) fn plan_to(&self, other: &Place, session: &Session, files: &[Id]) -> SendPlan {
         let is_there: &mut IsThere<'_> = &mut |id, need| Ok(other.has(id, need));
         self.store.plan_send(session, files, is_there, &NoProgress).unwrap()
+    }
+
+    /// Everything that the index has: ids and kinds.
+    pub(crate) fn indexed(&self) -> BTreeSet<(Id, MemberKind)> {
+        let entries = self.store.entries().unwrap();
+        (0..entries.len())
+            .map(|number| entries.get(number).unwrap())
+            .map(|(id, place)| (id, place.kind))
+            .collect()
     }
 
     /// Puts a pack of these frames there, each with its members, and a segment for it.

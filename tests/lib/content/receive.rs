@@ -3,8 +3,9 @@
 
 use std::collections::BTreeMap;
 use std::io::Cursor;
+use std::ops::Range;
 
-use artifacts::content::{Need, Params, verify_pack};
+use artifacts::content::{Need, Params, read_pack_index_at, verify_pack};
 use artifacts::id::Digest;
 use artifacts::pack::{MemberKind, parse_members};
 use artifacts::{Error, ErrorKind, Id, NoProgress};
@@ -268,4 +269,41 @@ fn what_a_killed_receiver_had_made_durable_is_not_lost() {
     receiver.finish(&|_| true, &NoProgress).unwrap();
     here.assert_sound();
     assert!(files.iter().all(|(id, content)| &here.read(id).unwrap() == content));
+}
+
+#[test]
+fn the_index_of_a_pack_elsewhere_is_read_from_its_end() {
+    let (place, _) = filled(8);
+    let many: Vec<Vec<u8>> = (0..4000u32).map(|n| n.to_le_bytes().to_vec()).collect();
+    place.put(&many);
+    let mut twice = 0;
+    for path in craft::packs(place.path()) {
+        let bytes = std::fs::read(&path).unwrap();
+        let reads = std::cell::Cell::new(0);
+        let read = |range: Range<u64>| {
+            reads.set(reads.get() + 1);
+            Ok(&bytes[range.start as usize..range.end as usize])
+        };
+        let index = read_pack_index_at(&read, bytes.len() as u64).unwrap();
+        assert_eq!(index, craft::Pack::read(&path).index);
+        assert!(reads.get() <= 2);
+        twice += usize::from(reads.get() == 2);
+    }
+    assert_eq!(twice, 1, "one index is longer than what is read at first");
+    let path = &craft::packs(place.path())[0];
+    let bytes = std::fs::read(path).unwrap();
+    let footer = bytes.len() - 16;
+    for at in (0..8).map(|at| footer + at).chain((footer - 60..footer).step_by(9)) {
+        let mut changed = bytes.clone();
+        changed[at] ^= 0x80;
+        let read = |range: Range<u64>| Ok(&changed[range.start as usize..range.end as usize]);
+        let refused = read_pack_index_at(&read, bytes.len() as u64).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Corrupt);
+    }
+    for size in [0, 3, 15, 16, 100, bytes.len() as u64 - 1] {
+        let read = |range: Range<u64>| Ok(&bytes[range.start as usize..range.end as usize]);
+        assert!(read_pack_index_at(&read, size).is_err(), "{size}");
+    }
+    let short = |_: Range<u64>| Ok(&bytes[..1]);
+    assert!(read_pack_index_at(&short, bytes.len() as u64).is_err());
 }

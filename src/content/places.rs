@@ -1,0 +1,122 @@
+//! Where needed contents lie, and the frames that hold them.
+
+use super::segments::SegmentSet;
+use crate::error::{Error, Result};
+use crate::id::Id;
+use crate::pack::{FrameEntry, Location, PackIndex};
+
+/// Where a needed content lies. There may be millions, so it holds no more than it takes to find it
+/// again and to see that it is the right one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    /// The number of the pack, in the order of their ids.
+    pub(super) pack: u32,
+    frame: u64,
+    offset: u32,
+    /// The beginning of the id.
+    id: u64,
+}
+
+impl Place {
+    fn new(pack: u32, frame: u64, offset: u32, id: &Id) -> Self {
+        let first = id.as_bytes().first_chunk().expect("because an id has more than 8 bytes");
+        Place { pack, frame, offset, id: u64::from_be_bytes(*first) }
+    }
+}
+
+/// The places of needed contents.
+pub(super) struct Places {
+    /// All packs of the index, sorted.
+    packs: Vec<Id>,
+    all: Vec<Place>,
+    /// How many there were after the last sorting.
+    settled: usize,
+}
+
+/// So many more are held before those that were added twice go.
+const UNSETTLED: usize = 1 << 20;
+
+impl Places {
+    /// None yet, of the packs that the segments speak of.
+    pub(super) fn new(segments: &SegmentSet) -> Self {
+        let mut packs: Vec<Id> = segments.packs().into_iter().collect();
+        packs.sort_unstable();
+        Places { packs, all: Vec::new(), settled: 0 }
+    }
+
+    /// Adds where `id` lies; gives the number of the pack.
+    pub(super) fn add(&mut self, id: &Id, place: &Location) -> Result<u32> {
+        let pack = self.packs.binary_search(&place.pack);
+        let pack = pack.map_err(|_| Error::internal("a place without a pack"))? as u32;
+        self.all.push(Place::new(pack, place.frame.offset, place.offset, id));
+        Ok(pack)
+    }
+
+    /// Lets go of what was added twice.
+    pub(super) fn settle(&mut self) {
+        self.all.sort_unstable();
+        self.all.dedup();
+        self.settled = self.all.len();
+    }
+
+    /// The same when it is worth it.
+    pub(super) fn settle_often(&mut self) {
+        if self.all.len() >= 2 * self.settled + UNSETTLED {
+            self.settle();
+        }
+    }
+
+    /// How many packs there are.
+    pub(super) fn packs(&self) -> usize {
+        self.packs.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// All packs, each with the places in it; those must have been settled.
+    pub(super) fn by_pack(&self) -> impl Iterator<Item = (&Id, &[Place])> {
+        let mut rest = &self.all[..];
+        self.packs.iter().enumerate().map(move |(number, pack)| {
+            let own = rest.partition_point(|place| place.pack <= number as u32);
+            let (own, behind) = rest.split_at(own);
+            rest = behind;
+            (pack, own)
+        })
+    }
+}
+
+/// The numbers of the frames of a pack in which the places lie, in order. That the needed contents are
+/// in them is what the pack itself says.
+pub(super) fn needed_frames(index: &PackIndex, pack: &Id, places: &[Place]) -> Result<Vec<u32>> {
+    let Some(first) = places.first() else { return Ok(Vec::new()) };
+    let mut members: Vec<(Place, u32)> = Vec::with_capacity(index.members.len());
+    members.extend(index.members.iter().filter_map(|member| {
+        let frame = index.frames.get(member.frame as usize)?.offset;
+        Some((Place::new(first.pack, frame, member.offset, &member.id), member.frame))
+    }));
+    members.sort_unstable();
+    let mut needed = Vec::new();
+    let mut members = members.into_iter().peekable();
+    for place in places {
+        while members.next_if(|(member, _)| member < place).is_some() {}
+        match members.peek() {
+            Some((member, frame)) if member == place => needed.push(*frame),
+            _ => return Err(contradicted(pack)),
+        }
+    }
+    needed.sort_unstable();
+    needed.dedup();
+    Ok(needed)
+}
+
+/// The stored bytes of frames.
+pub(super) fn stored<'a>(frames: impl Iterator<Item = &'a FrameEntry>) -> u64 {
+    frames.map(|frame| u64::from(frame.stored)).sum()
+}
+
+fn contradicted(pack: &Id) -> Error {
+    Error::corrupt(format!("the index says of the pack {pack} what the pack does not"))
+        .with_hint("art fsck --repair")
+}
