@@ -1,5 +1,7 @@
 //! `art remote` and `art log --remote`.
 
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::path::Path;
 
 use artifacts::Id;
@@ -73,7 +75,7 @@ fn remote_add_tries_the_store_out_and_says_what_it_guarantees() {
     -- stdout
     added the remote origin: [ROOT]/share
       exclusive create works: one writer at a time wins; two who move one ref never both succeed
-      it is empty
+      nothing was pushed to it yet
     ");
     let config = sandbox.read(".artifacts/config.toml");
     let share = sandbox.root().join("share");
@@ -203,6 +205,63 @@ fn a_store_that_can_not_be_reached_or_lets_nobody_in_is_not_written_down() {
     assert_eq!(sandbox.art("remote --json").ok().json(), serde_json::json!([]));
 }
 
+/// A web server that answers each request by its method and path with a status and a body.
+fn serve(answer: impl Fn(&str, &str) -> (&'static str, Vec<u8>) + Send + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = BufReader::new(stream.unwrap());
+            let (mut first, mut line) = (String::new(), String::new());
+            let _ = stream.read_line(&mut first);
+            while stream.read_line(&mut line).is_ok_and(|length| length > 2) {
+                line.clear();
+            }
+            let words: Vec<&str> = first.split(' ').collect();
+            let [method, path, ..] = words[..] else { continue };
+            let (status, body) = answer(method, path);
+            let length = body.len();
+            let head = format!(
+                "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+            );
+            let body = if method == "HEAD" { Vec::new() } else { body };
+            let _ = stream.get_mut().write_all(&[head.into_bytes(), body].concat());
+        }
+    });
+    address
+}
+
+#[test]
+fn a_server_that_lets_nobody_in_is_told_of_without_what_was_tried() {
+    let sandbox = repository();
+    for status in ["401 Unauthorized", "403 Forbidden"] {
+        let address = serve(move |_, _| (status, Vec::new()));
+        let call = sandbox.command("remote add lab -v").arg(format!("webdav+http://{address}/x"));
+        let call = call.env("ART_WEBDAV_USERNAME", "ada").env("ART_WEBDAV_PASSWORD", "geheim");
+        let output = call.run().fails_with(12);
+        assert!(!format!("{output}").contains("geheim"), "{output}");
+        assert!(output.stderr.contains("hint: check the credentials"), "{output}");
+    }
+    assert_eq!(sandbox.art("remote --json").ok().json(), serde_json::json!([]));
+}
+
+#[test]
+fn what_a_web_server_serves_can_be_looked_at_and_not_changed() {
+    let sandbox = repository();
+    push(&log(&sandbox, Protocol::Linear), &proposal("one", &["refs/runs/o/p/x - a"]));
+    let share = sandbox.root().join("share");
+    let address = serve(move |_, path| match std::fs::read(share.join(&path[1..])) {
+        Ok(body) => ("200 OK", body),
+        Err(_) => ("404 Not Found", Vec::new()),
+    });
+    let added = sandbox.command("remote add web --json").arg(format!("http://{address}/")).run();
+    assert_eq!(added.ok().json()["guarantee"], "read_only");
+    let shown = sandbox.art("remote show").ok().stdout;
+    assert!(shown.contains("read only: it can be fetched from, not pushed to"), "{shown}");
+    assert!(shown.contains("1 one\n"), "{shown}");
+    assert_eq!(sandbox.art("log --remote web --json").ok().json_lines().len(), 1);
+}
+
 #[test]
 fn secrets_are_refused_and_never_shown() {
     let sandbox = repository();
@@ -246,7 +305,7 @@ fn secrets_are_refused_and_never_shown() {
     -- stdout
     the remote lab is at [ROOT]/share
       exclusive create works: one writer at a time wins; two who move one ref never both succeed
-      it is empty
+      nothing was pushed to it yet
     ");
 }
 

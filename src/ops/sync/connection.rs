@@ -66,39 +66,30 @@ impl<'r> Connection<'r> {
         remote: RemoteConfig,
     ) -> Result<(Option<Self>, TrafficCount)> {
         let store = store_of(repo, &remote)?;
-        let connection = Self::connect(repo, remote, &store, |_| Log::try_open(store.clone()))?;
+        let connection = Self::connect(repo, remote, &store, || Log::try_open(store.clone()))?;
         Ok((connection, store.traffic()))
     }
 
     /// As [`Connection::open`], but makes the store a remote if it is none yet: for a push.
     ///
-    /// How writers take turns there follows from what the store guarantees; where that is not known,
-    /// it is tried out now.
+    /// How writers take turns there follows from what the store guarantees. Where that is not known, or
+    /// nothing could be written before, it is tried out now; fails if nothing can be written.
     pub(crate) fn open_or_make(repo: &'r Repository, name: Option<&Name>) -> Result<Self> {
-        let remote = repo.choose_remote(name)?;
+        let mut remote = repo.choose_remote(name)?;
         let store = store_of(repo, &remote)?;
-        let connection = Self::connect(repo, remote, &store, |remote| {
-            if let Some(log) = Log::try_open(store.clone())? {
-                return Ok(Some(log));
-            }
-            if remote.guarantee.is_none() {
-                remote.guarantee = Some(probe::probe(&store)?);
-                repo.set_remote(remote)?;
-            }
-            let protocol = remote.guarantee.map_or(Protocol::Siblings, Guarantee::protocol);
-            Log::open_or_make(store.clone(), protocol).map(Some)
-        })?;
-        let mut connection =
-            connection.ok_or_else(|| Error::internal("a remote that was made is not there"))?;
+        let guarantee = find_guarantee(repo, &mut remote, &store)?;
+        let open = || Log::open_or_make(store.clone(), guarantee.protocol()).map(Some);
+        let mut connection = Self::connect(repo, remote, &store, open)?
+            .ok_or_else(|| Error::internal("a remote that was made is not there"))?;
         connection.pushes = true;
         Ok(connection)
     }
 
     fn connect(
         repo: &'r Repository,
-        mut remote: RemoteConfig,
+        remote: RemoteConfig,
         store: &Store,
-        open: impl FnOnce(&mut RemoteConfig) -> Result<Option<Log>>,
+        open: impl FnOnce() -> Result<Option<Log>>,
     ) -> Result<Option<Self>> {
         let connection = |remote, log, state, remembered| {
             Some(Connection { repo, remote, log, state, pushes: false, remembered })
@@ -109,7 +100,7 @@ impl<'r> Connection<'r> {
             let remembered = Some(Mark::of(&state));
             return Ok(connection(remote, log, state, remembered));
         }
-        let Some(log) = open(&mut remote)? else { return Ok(None) };
+        let Some(log) = open()? else { return Ok(None) };
         let state = log.load()?;
         Ok(connection(remote, log, state, None))
     }
@@ -208,6 +199,33 @@ impl<'r> Connection<'r> {
     pub(crate) fn directory(&self) -> PathBuf {
         cache::cache_directory(self.repo, &self.remote.name)
     }
+}
+
+/// What the store of `remote` guarantees to who writes; tried out and written down where it is not
+/// known.
+fn find_guarantee(
+    repo: &Repository,
+    remote: &mut RemoteConfig,
+    store: &Store,
+) -> Result<Guarantee> {
+    if let Some(known) = remote.guarantee.filter(|known| *known != Guarantee::ReadOnly) {
+        return Ok(known);
+    }
+    let found = probe::probe(store)?;
+    if remote.guarantee != Some(found) {
+        remote.guarantee = Some(found);
+        repo.set_remote(remote)?;
+    }
+    if found != Guarantee::ReadOnly {
+        return Ok(found);
+    }
+    let message = format!("the remote '{}' can be fetched from, not pushed to", remote.name);
+    Err(if store.abilities().write {
+        Error::new(ErrorKind::Unauthorized, message)
+            .with_hint("check the credentials in the environment: art help remote")
+    } else {
+        Error::new(ErrorKind::Unsupported, message)
+    })
 }
 
 fn store_of(repo: &Repository, remote: &RemoteConfig) -> Result<Store> {

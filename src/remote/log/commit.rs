@@ -169,7 +169,18 @@ impl Log {
         }
         let mut proposal = Proposal::new(who, when, "the store does not create exclusively");
         proposal.log = Some(Protocol::Siblings);
-        self.commit(state, &proposal).map(drop)
+        if self.store.abilities().create {
+            match self.commit(state, &proposal) {
+                // It can't create exclusively at all, whatever it says of itself.
+                Err(error) if error.kind() == ErrorKind::Unsupported => {}
+                other => return other.map(drop),
+            }
+        }
+        // Of two who do this at once one replaces the other's entry, which says the same.
+        let entry = proposal.entry(next_number(state)?, Uuid::new_v4(), state.heads());
+        let name = EntryName { number: entry.number, write: None };
+        self.store.write(&name.key(), entry.encode()?)?;
+        self.refresh(state).map(drop)
     }
 
     /// Writes the entry unless its number is taken. Whenever that is in doubt, what is there is

@@ -523,3 +523,23 @@ fn ref_move((_, _, name, old, new): &Move) -> RefMove {
     let commit = |commit: &Option<u8>| commit.map(|commit| id(&commit.to_string()));
     RefMove { name: run(name), old: commit(old), new: commit(new) }
 }
+
+#[test]
+fn a_log_that_was_copied_to_a_store_without_exclusive_create_can_be_downgraded_there() {
+    let (log, mut state) = linear();
+    let _ = done(log.commit(&mut state, &push("r", "-", "a")));
+    let copy = memory(Honesty::Declines);
+    for listed in log.store().list("", None, 99).unwrap() {
+        copy.write(&listed.key, log.store().read(&listed.key, 9999).unwrap()).unwrap();
+    }
+    let log = Log::open(copy).unwrap();
+    let mut state = log.load().unwrap();
+    assert!(log.commit(&mut state, &push("s", "-", "a")).is_err());
+    log.downgrade(&mut state, "Ada <ada@example.com>", Timestamp::from_seconds(0)).unwrap();
+    assert_eq!(state.fold().protocol, Protocol::Siblings);
+    let _ = done(log.commit(&mut state, &push("s", "-", "a")));
+    let mut other = log.load().unwrap();
+    log.refresh(&mut other).unwrap();
+    assert_eq!(other.fold(), state.fold());
+    assert_eq!((at(&other, "r"), at(&other, "s")), (Some(id("a")), Some(id("a"))));
+}

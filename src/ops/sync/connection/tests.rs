@@ -75,11 +75,15 @@ fn nothing_new_is_two_requests_once_the_remote_is_remembered() {
 }
 
 #[test]
-fn a_remote_is_made_as_its_store_allows_also_where_nobody_tried_it_out_before() {
-    let (_directory, repo) = repository(None);
-    let connection = Connection::open_or_make(&repo, None).unwrap();
-    assert_eq!(connection.log.made().log, Protocol::Linear);
-    assert_eq!(repo.default_remote().unwrap().guarantee, Some(Guarantee::Exclusive));
+fn a_store_is_tried_out_before_a_push_where_nobody_did_or_nothing_could_be_written() {
+    for before in [None, Some(Guarantee::ReadOnly)] {
+        let (_directory, repo) = repository(before);
+        let connection = Connection::open_or_make(&repo, None).unwrap();
+        assert_eq!(connection.log.made().log, Protocol::Linear);
+        assert_eq!(repo.default_remote().unwrap().guarantee, Some(Guarantee::Exclusive));
+        let again = Connection::open_or_make(&repo, None).unwrap();
+        assert!(again.traffic().requests < 4, "{:?}", again.traffic());
+    }
 }
 
 #[test]

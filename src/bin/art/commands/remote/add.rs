@@ -89,8 +89,10 @@ fn tell(
     context.ui.summary(outcome, |page| {
         first(page)?;
         writeln!(page, "  {}: {}", outcome.guarantee, outcome.meaning)?;
-        let there = if outcome.log.is_some() { "others have pushed to it" } else { "it is empty" };
-        writeln!(page, "  {there}")
+        match outcome.log {
+            Some(_) => writeln!(page, "  others have pushed to it"),
+            None => writeln!(page, "  nothing was pushed to it yet"),
+        }
     })?;
     Ok(Exit::Ok)
 }

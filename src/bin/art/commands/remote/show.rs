@@ -37,7 +37,7 @@ fn view(page: &mut Page<'_>, details: &RemoteDetails) -> Result<()> {
         (Some(guarantee), Some(meaning)) => {
             field(page, "guarantee", &format!("{guarantee}: {meaning}"))?;
         }
-        _ => field(page, "guarantee", "not known; art remote set-uri tries it out")?,
+        _ => field(page, "guarantee", "not known: the first push tries it out")?,
     }
     let Some(log) = details.log else {
         return writeln!(page, "  nothing was pushed yet");
