@@ -31,7 +31,7 @@ fn find_by_time(repo: &Repository, tip: Id, record: &VersionRecord) -> Option<Ve
     let first = times().min()?;
     let mut missing: HashSet<Timestamp> = times().collect();
     let mut found: HashMap<Timestamp, Id> = HashMap::new();
-    let mut own = OwnPast::new(repo, record.uuid);
+    let mut own = OwnPast::of(repo, record);
     let mut seen = HashSet::from([tip]);
     let mut left = vec![tip];
     while let Some(id) = left.pop() {
@@ -60,7 +60,7 @@ fn find_by_counts(repo: &Repository, tip: Id, record: &VersionRecord) -> Option<
     let mut left = found.len();
     let mut newer: Option<Id> = None;
     let mut next = Some(tip);
-    let mut past = OwnPast::new(repo, record.uuid);
+    let mut past = OwnPast::of(repo, record);
     while let Some(id) = next.take() {
         // What lies before may not be here; then who knows what it brought.
         let Ok(read) = read_brief(repo, &id) else { return Some(found) };
@@ -81,7 +81,7 @@ fn find_by_counts(repo: &Repository, tip: Id, record: &VersionRecord) -> Option<
 /// The commits as the records in them tell: each brought the conditions that none of those before it
 /// had. Of several that brought the same, the oldest counts.
 fn find_by_records(repo: &Repository, tip: Id, record: &VersionRecord) -> Vec<Option<Id>> {
-    let mut own = OwnPast::new(repo, record.uuid);
+    let mut own = OwnPast::of(repo, record);
     let mut states: HashMap<Id, Option<State>> = HashMap::new();
     let mut left = vec![tip];
     while let Some(id) = left.pop() {

@@ -8,6 +8,7 @@ use super::index::read_brief;
 use crate::error::Result;
 use crate::history::Commit;
 use crate::id::Id;
+use crate::record::VersionRecord;
 use crate::repo::Repository;
 
 /// Tells which parents of a version's commits are commits of that version.
@@ -17,14 +18,14 @@ use crate::repo::Repository;
 pub(crate) struct OwnPast<'r> {
     repo: &'r Repository,
     uuid: Uuid,
-    /// What was read: mostly the one run that all commits of a version have as a parent.
+    /// What is known: mostly of the one run that all commits of a version have as a parent.
     known: HashMap<Id, bool>,
 }
 
 impl<'r> OwnPast<'r> {
-    /// The past of the version with this uuid.
-    pub(crate) fn new(repo: &'r Repository, uuid: Uuid) -> Self {
-        OwnPast { repo, uuid, known: HashMap::new() }
+    /// The past of the version that has this record. The run that it names need not be read.
+    pub(crate) fn of(repo: &'r Repository, record: &VersionRecord) -> Self {
+        OwnPast { repo, uuid: record.uuid, known: HashMap::from([(record.run.commit, false)]) }
     }
 
     /// Those of the parents that are its own, but the first.

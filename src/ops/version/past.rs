@@ -197,7 +197,7 @@ impl Past<'_> {
     fn walk_back(&self, from: Id, until: Option<Id>) -> Result<Option<Id>> {
         let history = self.repo.history();
         let Some((brief, commit)) = read_brief(self.repo, &from)? else { return Ok(None) };
-        let mut own = OwnPast::new(self.repo, brief.record.uuid);
+        let mut own = OwnPast::of(self.repo, &brief.record);
         let mut seen = HashSet::from([from]);
         // By time, and of one time those found first: children before parents.
         let mut queue = BTreeMap::from([((commit.committer.time, Reverse(0)), (from, commit))]);

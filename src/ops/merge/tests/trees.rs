@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 
 use super::super::conflict::{Choice, FieldConflict, Judge};
 use super::super::tree::{Node, merge_nodes};
@@ -170,12 +171,11 @@ fn any_files() -> impl Strategy<Value = Files> {
     })
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
-
-    #[test]
-    fn sides_mean_nothing(base in any_files(), ours in any_files(), theirs in any_files()) {
-        let (_directory, history) = temporary_history();
+#[test]
+fn sides_mean_nothing() {
+    let (_directory, history) = temporary_history();
+    let states = (any_files(), any_files(), any_files());
+    let check = |(base, ours, theirs): (Files, Files, Files)| {
         let one = merge(&history, [&base, &ours, &theirs], &Choice::None);
         let other = merge(&history, [&base, &theirs, &ours], &Choice::None);
         match (&one, &other) {
@@ -190,5 +190,7 @@ proptest! {
         prop_assert_eq!(alone, node_of(&history, &ours));
         let same = merge(&history, [&base, &ours, &ours], &Choice::None).unwrap();
         prop_assert_eq!(same, node_of(&history, &ours));
-    }
+        Ok(())
+    };
+    TestRunner::default().run(&states, check).unwrap();
 }
