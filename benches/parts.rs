@@ -20,7 +20,7 @@ use artifacts::fs::walk::{Everything, walk};
 use artifacts::history::{Commit, EntryMode, Expected, History, Signature, TreeEntry};
 use artifacts::name::RefName;
 use artifacts::ops::download::{DownloadOptions, download};
-use artifacts::ops::resolve::resolve;
+use artifacts::ops::revision::resolve;
 use artifacts::ops::upload::{UploadOptions, upload};
 use artifacts::pack::{
     FrameEntry, MemberEntry, MemberKind, PackIndex, SegmentBuilder, SegmentView,

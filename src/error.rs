@@ -90,10 +90,14 @@ impl Error {
 
     /// An I/O error on `path` while trying to `action` ("read", "create", …).
     ///
-    /// The kind follows from the operating system's error.
+    /// The kind follows from the operating system's error. One of ours that came through a reader
+    /// keeps its kind and its hint.
     pub fn io(action: &str, path: impl AsRef<Path>, source: std::io::Error) -> Self {
-        let path = path.as_ref().display();
-        Self::new(kind_of_io(&source), format!("cannot {action} '{path}'")).with_source(source)
+        let message = format!("cannot {action} '{}'", path.as_ref().display());
+        match source.downcast::<Error>() {
+            Ok(ours) => ours.context(message),
+            Err(source) => Self::new(kind_of_io(&source), message).with_source(source),
+        }
     }
 
     /// The same error with the next command to type, or another way out.

@@ -30,7 +30,7 @@
 //! use artifacts::history::Revision;
 //! use artifacts::ops::download::{DownloadOptions, download};
 //! use artifacts::ops::init::{InitOptions, init};
-//! use artifacts::ops::resolve::resolve;
+//! use artifacts::ops::revision::resolve;
 //! use artifacts::ops::upload::{Source, UploadOptions, upload};
 //! use artifacts::{NoProgress, Repository, Settings};
 //!

@@ -52,7 +52,7 @@ pub use ingest::{Ingested, Item, ItemKind, Stored};
 pub use pack_stream::verify_pack;
 pub use read::Reader;
 pub use rebuild::{Rebuilt, read_pack_index_at};
-pub use receive::{Received, Receiver};
+pub use receive::{Received, Receiver, check_frame};
 pub use repair::{ContentRepair, Salvaged};
 use segments::SegmentSet;
 pub use send::{IsThere, Need, OutgoingPack, OutgoingSegment, SendPlan};

@@ -76,6 +76,14 @@ fn damaged(problem: impl std::fmt::Display) -> Error {
     Error::corrupt(format!("a frame from elsewhere is damaged: {problem}"))
 }
 
+/// Checks a frame, as it is stored, that has `size` bytes decompressed, at most
+/// [`Params::MAX_FRAME`]: it is whole, and every member has the bytes of its id.
+pub fn check_frame(compressed: &[u8], size: u64) -> Result<()> {
+    let stored = u32::try_from(compressed.len()).map_err(|_| damaged("it is too long"))?;
+    let frame = FrameEntry { offset: 0, stored, size };
+    FrameChecker::default().members(compressed, &frame).map_err(damaged).map(drop)
+}
+
 impl Receiver<'_> {
     /// Takes in a frame, as it is stored, that has `size` bytes decompressed, at most
     /// [`Params::MAX_FRAME`](super::Params::MAX_FRAME). Gives what it holds. One that is not whole and right is refused as
@@ -186,7 +194,7 @@ impl Receiver<'_> {
         progress: &dyn Progress,
     ) -> Result<(SegmentBuilder, Vec<Id>)> {
         manifests.sort_unstable_by_key(|manifest| (manifest.0, in_packs(manifest)));
-        manifests.dedup_by_key(|(id, _)| *id);
+        manifests.dedup();
         manifests.sort_unstable_by_key(in_packs);
         let segments = self.store.refresh()?;
         let mut reader = self.store.reader();

@@ -4,7 +4,8 @@ use std::io::Write;
 
 use serde::Serialize;
 
-use super::resolve::resolve;
+use super::revision::resolve;
+use super::sync::need;
 use crate::error::{Error, Result};
 use crate::history::{EntryMode, Revision};
 use crate::id::Id;
@@ -37,14 +38,15 @@ pub struct CatFile {
     pub size: u64,
 }
 
-/// Finds the file.
+/// Finds the file; its content comes from a remote if it is not here.
 ///
 /// Fails with [`NotFound`](crate::ErrorKind::NotFound) if there is nothing, and with
 /// [`Invalid`](crate::ErrorKind::Invalid) if there is a directory.
-pub fn find(repo: &Repository, options: &CatOptions) -> Result<CatFile> {
+pub fn find(repo: &Repository, options: &CatOptions, progress: &dyn Progress) -> Result<CatFile> {
     let resolved = resolve(repo, &options.revision)?;
     let entry = resolved.entry(repo)?.filter(|entry| !entry.mode.is_directory());
     let Some(entry) = entry else { return Err(is_directory(&options.revision)) };
+    need(repo, &[entry.id], progress)?;
     Ok(CatFile {
         path_bytes: tree_path::hex_unless_text(resolved.path.as_bytes()),
         path: resolved.path,

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::changes::{ChangeCount, FileChange, Total, compare, total};
-use super::resolve::{RecordKind, State, resolve};
+use super::revision::{RecordKind, State, resolve};
 use crate::clock::Timestamp;
 use crate::content::Reader;
 use crate::error::{Error, ErrorKind, Result};

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::resolve::resolve;
+use super::revision::resolve;
 use crate::content::Reader;
 use crate::error::{ErrorKind, Result};
 use crate::history::{EntryMode, Revision, TreeEntry, Visit};

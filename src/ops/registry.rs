@@ -90,7 +90,7 @@ use super::download::{DownloadOptions, DownloadOutcome, download};
 use super::get::{GetOptions, VersionDetails, get};
 use super::history::{HistoryOptions, StageEntry, history};
 use super::register::{RegisterOptions, RegisterOutcome, register};
-use super::resolve::resolve;
+use super::revision::resolve;
 use super::stage::{StageOptions, StageOutcome, StageTarget, stage};
 use super::transfer::{TransferOptions, TransferOutcome, transfer};
 use super::update::{UpdateOptions, UpdateOutcome, update};

@@ -1,234 +1,263 @@
-//! From a revision, as it is typed, to what it names: a commit, the kind of its record, and what
-//! lies at a path among its artifacts.
+//! `art resolve`: settles what both sides of a ref changed. Both histories stay.
+//!
+//! It works on what was fetched and asks nothing of the remote: a push tells the others.
 
 use serde::Serialize;
 
-use super::version::find_moving;
-use crate::clock::Timestamp;
+use super::merge::{Choice, FieldConflict, MergeOptions, Merged, merge_ref};
+use super::sync::{Past, Standing, cache_directory, deleted_here, find_name, saved, standing};
+use super::version::{RecordChange, change_records, read_version_record};
 use crate::error::{Error, ErrorKind, Result};
-use crate::history::{EntryMode, Revision, TreeEntry};
+use crate::history::Commit;
 use crate::id::Id;
-use crate::name::{ProjectName, RefName};
-use crate::record::{ProjectRecord, Record, RunRecord, VersionRecord};
+use crate::name::{Name, RefKind, RefName};
 use crate::repo::Repository;
-use crate::suggest;
-use crate::tree_path::TreePath;
 
-/// The directory of a record's tree that holds what was uploaded.
-const ARTIFACTS: &str = "artifacts";
-
-/// What a commit is a state of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RecordKind {
-    /// A project; it has no artifacts.
-    Project,
-    /// A run.
-    Run,
-    /// A version.
-    Version,
+/// What to settle, and how.
+#[derive(Debug, Clone)]
+pub struct ResolveOptions {
+    /// The remote; the default one if there is none.
+    pub remote: Option<Name>,
+    /// The ref, as it is typed.
+    pub reference: String,
+    /// What decides where both sides changed one thing.
+    pub choice: Choice,
+    /// Why, for the history.
+    pub message: Option<String>,
+    /// The command, for the log of operations.
+    pub command: String,
 }
 
-impl RecordKind {
-    /// The record's file in the tree of the commit.
-    pub fn file(self) -> &'static str {
-        match self {
-            RecordKind::Project => ProjectRecord::FILE,
-            RecordKind::Run => RunRecord::FILE,
-            RecordKind::Version => VersionRecord::FILE,
-        }
-    }
-
-    /// The kind whose record has the file `name`.
-    fn of_file(name: &[u8]) -> Option<Self> {
-        [RecordKind::Run, RecordKind::Version, RecordKind::Project]
-            .into_iter()
-            .find(|kind| kind.file().as_bytes() == name)
-    }
+/// What was settled.
+#[derive(Debug, Clone, Serialize)]
+pub struct ResolveOutcome {
+    /// The remote.
+    pub remote: Name,
+    /// The ref.
+    #[serde(rename = "ref")]
+    pub name: RefName,
+    /// Where it was; `None` if it was not here.
+    pub old: Option<Id>,
+    /// Where it is; `None` if it is deleted.
+    pub new: Option<Id>,
+    /// What is still in conflict; then nothing has moved.
+    pub conflicts: Vec<FieldConflict>,
 }
 
-/// What a revision names.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Resolved {
-    /// The commit.
-    pub commit: Id,
-    /// When it was made.
-    pub time: Timestamp,
-    /// The ref it was named by, also where `~N` and the like led away from its tip; none for an id.
-    pub reference: Option<RefName>,
-    /// The project it was looked for in.
-    pub project: ProjectName,
-    /// What it is a state of.
-    pub kind: RecordKind,
-    /// The blob of its record.
-    pub record: Id,
-    /// The tree of its artifacts; `None` if it has none yet.
-    pub artifacts: Option<Id>,
-    /// The path behind the revision; the root if there was none.
-    pub path: TreePath,
-}
-
-/// Finds what `revision` names, in the project it names or in the repository's default one.
+/// Settles.
 ///
-/// Whether there is something at its path is found out by [`Resolved::entry`]. Fails with
-/// [`ErrorKind::NotFound`] and the nearest name as the hint.
-pub fn resolve(repo: &Repository, revision: &Revision) -> Result<Resolved> {
-    let history = repo.history();
-    let wanted = match &repo.settings().run {
-        Some(run) if revision.stage().is_none() && !revision.is_latest() => {
-            let project = repo.settings().project.clone();
-            revision.clone().with_current(&RefName::run(project, run.clone()))
-        }
-        _ => find_moving(repo, revision)?.unwrap_or_else(|| revision.clone()),
-    };
-    let found = history
-        .resolve(&wanted, &repo.settings().project)
-        .map_err(|error| with_path_hint(repo, revision, error))?;
-    let commit = history.read_commit(&found.commit)?;
-    let state = State::read(repo, &found.commit, &commit.tree)?;
-    Ok(Resolved {
-        commit: found.commit,
-        time: commit.committer.time,
-        reference: found.reference,
-        project: found.project,
-        kind: state.kind,
-        record: state.record,
-        artifacts: state.artifacts,
-        path: found.path,
-    })
+/// What the choice leaves open is no failure of this call: it is in the outcome, and nothing has
+/// moved then. Fails with [`Refused`](ErrorKind::Refused) if there is no conflict.
+pub fn resolve(repo: &Repository, options: &ResolveOptions) -> Result<ResolveOutcome> {
+    let remote = repo.choose_remote(options.remote.as_ref())?.name;
+    let side = Side::find(repo, &remote, options)?;
+    let name = side.name.clone();
+    let old = repo.history().try_find_ref(&name)?;
+    let past = side.past.clone();
+    let changed = change_records(repo, &options.command, |change| side.settle(change))?;
+    let Settled { new, conflicts, past: now } = changed.value;
+    if now != past {
+        now.save(&cache_directory(repo, &remote), &repo.content().tmp_dir())?;
+    }
+    Ok(ResolveOutcome { remote, name, old, new, conflicts })
 }
 
-/// What the tree of a commit holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct State {
-    /// What it is a state of.
-    pub(crate) kind: RecordKind,
-    /// The blob of the record.
-    pub(crate) record: Id,
-    /// The tree of the artifacts, if there are any.
-    pub(crate) artifacts: Option<Id>,
+/// What came of it.
+struct Settled {
+    new: Option<Id>,
+    conflicts: Vec<FieldConflict>,
+    past: Past,
 }
 
-impl State {
-    /// Reads the tree of `commit`.
-    pub(crate) fn read(repo: &Repository, commit: &Id, tree: &Id) -> Result<Self> {
-        let mut record = None;
-        let mut artifacts = None;
-        for entry in repo.history().read_tree(tree)? {
-            if let Some(kind) = RecordKind::of_file(&entry.name) {
-                record = Some((kind, entry.id));
-            } else if entry.name == ARTIFACTS && entry.mode == EntryMode::Directory {
-                artifacts = Some(entry.id);
-            }
-        }
-        let Some((kind, record)) = record else {
-            let message = format!("the commit {commit} holds no record of a run or version");
-            return Err(Error::corrupt(message).with_hint("art fsck"));
-        };
-        Ok(State { kind, record, artifacts })
-    }
+/// The other side of a ref, as it was fetched.
+struct Side<'a> {
+    repo: &'a Repository,
+    options: &'a ResolveOptions,
+    name: RefName,
+    /// Where the remote has it.
+    there: Option<Id>,
+    /// Where other writers moved it, on a store that can't keep them apart; `None` is a deletion.
+    others: Vec<Option<Id>>,
+    past: Past,
 }
 
-impl Resolved {
-    /// What lies at its own path; see [`Resolved::entry_at`].
-    pub fn entry(&self, repo: &Repository) -> Result<Option<TreeEntry>> {
-        self.entry_at(repo, &self.path)
+impl<'a> Side<'a> {
+    fn find(repo: &'a Repository, remote: &Name, options: &'a ResolveOptions) -> Result<Self> {
+        let prefix = format!("refs/remotes/{remote}/");
+        let tracked = repo.history().refs(&prefix)?;
+        let past = Past::load(&cache_directory(repo, remote));
+        let state = saved(repo, remote)?;
+        let conflicts = state.as_ref().map(|state| &state.fold().conflicts);
+        let names = tracked.iter().map(|(name, _)| name.untracked());
+        let names = names.chain(conflicts.into_iter().flatten().map(|(name, _)| name.clone()));
+        let all = names.chain(past.deleted_there().cloned()).collect();
+        let name = find_name(&options.reference, &repo.settings().project, &all)?;
+        let there = repo.history().try_find_ref(&name.tracking(remote))?;
+        let sides = conflicts.and_then(|conflicts| conflicts.get(&name));
+        let others = sides.into_iter().flatten().map(|side| side.commit).collect();
+        Ok(Side { repo, options, name, there, others, past })
     }
 
-    /// What lies at `path` among its artifacts; the root is a directory without a name.
-    ///
-    /// `None` only for the root of a record that has no artifacts. Fails with
-    /// [`ErrorKind::NotFound`] and the nearest path as the hint where nothing is there.
-    pub fn entry_at(&self, repo: &Repository, path: &TreePath) -> Result<Option<TreeEntry>> {
-        let Some(root) = self.artifacts else {
-            return if path.is_root() { Ok(None) } else { Err(self.no_artifacts(path)) };
-        };
-        match repo.history().entry_at(&root, path)? {
-            Some(entry) => Ok(Some(entry)),
-            None => Err(self.nothing_at(repo, root, path)),
-        }
-    }
-
-    /// The name of the commit for a command to type: its ref if it is the tip of one, else its id.
-    fn name(&self, repo: &Repository) -> String {
-        let tip = self.reference.as_ref().filter(|name| {
-            let tip = repo.history().try_find_ref(name);
-            *name.project() == repo.settings().project
-                && tip.is_ok_and(|tip| tip == Some(self.commit))
-        });
-        match tip {
-            Some(name) => format!("{}/{}", name.kind().as_str(), name.name()),
-            None => self.commit.short(),
-        }
-    }
-
-    fn no_artifacts(&self, path: &TreePath) -> Error {
-        Error::not_found(format!("there is nothing at '{path}': {} has no artifacts", self.shown()))
-            .with_hint("put something in: art upload")
-    }
-
-    fn shown(&self) -> String {
-        match &self.reference {
-            Some(name) => format!("{} '{}'", name.kind().as_str(), name.name()),
-            None => format!("commit {}", self.commit.short()),
-        }
-    }
-
-    /// The error for a path where nothing is. Looks along the path for where it goes wrong.
-    fn nothing_at(&self, repo: &Repository, root: Id, path: &TreePath) -> Error {
-        let error = Error::not_found(format!("there is nothing at '{path}' in {}", self.shown()));
-        let history = repo.history();
-        let (mut above, mut tree) = (TreePath::root(), root);
-        for component in path.components() {
-            let Ok(entries) = history.read_tree(&tree) else { return error };
-            let Ok(here) = above.join(component) else { return error };
-            match entries.iter().find(|entry| entry.name == component) {
-                Some(entry) if entry.mode == EntryMode::Directory => tree = entry.id,
-                Some(_) => return error.with_hint(format!("'{here}' is a file")),
-                None => {
-                    let name = String::from_utf8_lossy(component);
-                    let names =
-                        entries.iter().filter_map(|entry| std::str::from_utf8(&entry.name).ok());
-                    let near = suggest::closest(&name, names);
-                    let near = near.and_then(|near| above.join(near.as_bytes()).ok());
-                    return match near {
-                        Some(near) => error.with_hint(format!("did you mean '{near}'?")),
-                        None => error.with_hint(self.listing(repo, &above)),
-                    };
+    fn settle(&self, change: &mut RecordChange<'_>) -> Result<Settled> {
+        let history = self.repo.history();
+        let here = history.try_find_ref(&self.name)?;
+        let deleted = deleted_here(history, here.is_none().then(|| self.name.clone()))?;
+        let stands = standing(history, &self.name, (here, self.there), &self.past, &deleted)?;
+        let mut settled = Settled { new: here, conflicts: Vec::new(), past: self.past.clone() };
+        let mut is_open = !self.others.is_empty();
+        match (stands, here, self.there) {
+            (Standing::Diverged, Some(ours), Some(theirs)) => {
+                is_open = true;
+                settled.new = self.join(change, ours, theirs, &mut settled.conflicts)?;
+                if self.name.kind() == RefKind::Tag && settled.new == here {
+                    // The remote's place is known and given up: a push moves it from there.
+                    settled.past.note_agreed(&self.name, self.there);
                 }
             }
-            above = here;
+            (Standing::DeletedHereChangedThere, _, Some(theirs)) => {
+                is_open = true;
+                self.keep_or_delete(None, Some(theirs), &mut settled);
+            }
+            (Standing::DeletedThereChangedHere, Some(ours), _) => {
+                is_open = true;
+                self.keep_or_delete(Some(ours), None, &mut settled);
+            }
+            _ => {}
         }
-        error
+        for other in &self.others {
+            self.join_other(change, *other, &mut settled)?;
+        }
+        if !is_open {
+            let name = self.name.name();
+            let message =
+                format!("there is no conflict about {} '{name}'", self.name.kind().as_str());
+            return Err(Error::refused(message).with_hint("see what there is: art pull"));
+        }
+        if !settled.conflicts.is_empty() {
+            settled.new = here;
+        } else if settled.new != here {
+            change.move_ref(self.name.clone(), here, settled.new, &self.subject());
+        }
+        Ok(settled)
     }
 
-    /// The command that lists the directory at `path`.
-    fn listing(&self, repo: &Repository, path: &TreePath) -> String {
-        let name = self.name(repo);
-        if path.is_root() {
-            format!("see what is there: art ls {name}")
-        } else {
-            format!("see what is there: art ls {name}:{path}")
+    fn subject(&self) -> String {
+        let what = match &self.options.choice {
+            Choice::Ours => "ours",
+            Choice::Theirs => "theirs",
+            Choice::Stage(_) | Choice::None => "both",
+        };
+        let default = || format!("Resolve a conflict: {what}");
+        self.options.message.clone().unwrap_or_else(default)
+    }
+
+    /// Joins two commits; what stays open is added to `open`.
+    fn join(
+        &self,
+        change: &mut RecordChange<'_>,
+        ours: Id,
+        theirs: Id,
+        open: &mut Vec<FieldConflict>,
+    ) -> Result<Option<Id>> {
+        if let Choice::Stage(stage) = &self.options.choice {
+            self.check_stage(stage, ours, theirs)?;
         }
+        let who = self.repo.signature();
+        let options =
+            MergeOptions { choice: &self.options.choice, who: &who, message: &self.subject() };
+        let merged = merge_ref(self.repo, change.writer(), &self.name, (ours, theirs), &options)?;
+        Ok(Some(match merged {
+            Merged::Same => ours,
+            Merged::FastForward(commit) | Merged::Merge(commit) => commit,
+            Merged::Conflict(fields) => {
+                open.extend(fields);
+                ours
+            }
+        }))
+    }
+
+    /// A stage that neither side has would be a move that no policy was asked about.
+    fn check_stage(&self, stage: &Name, ours: Id, theirs: Id) -> Result<()> {
+        if self.name.kind() != RefKind::Version {
+            return Err(Error::invalid("only versions have a stage")
+                .with_hint("choose a side: --ours or --theirs"));
+        }
+        let stage_of = |commit: Id| -> Result<Option<Name>> {
+            Ok(read_version_record(self.repo, commit)?.map(|record| record.stage))
+        };
+        let stages = [stage_of(ours)?, stage_of(theirs)?];
+        if stages.iter().flatten().any(|one| one == stage) {
+            return Ok(());
+        }
+        let shown = stages.map(|one| one.map_or_else(|| "none".to_owned(), |one| one.to_string()));
+        let message = format!("the stage is '{}' here and '{}' there", shown[0], shown[1]);
+        Err(Error::refused(message)
+            .with_hint(format!("choose one of them, then: art stage {} {stage}", self.name.name())))
+    }
+
+    /// One side deleted the ref, and the other changed it.
+    fn keep_or_delete(&self, ours: Option<Id>, theirs: Option<Id>, settled: &mut Settled) {
+        match self.options.choice {
+            Choice::Ours => {
+                settled.new = ours;
+                match (ours, theirs) {
+                    // It is pushed as one that the remote has not.
+                    (Some(_), None) => settled.past.note_there(&self.name),
+                    // It is deleted once more, as it is there now.
+                    (None, Some(theirs)) => settled.past.note_given_up(&self.name, theirs),
+                    _ => {}
+                }
+            }
+            Choice::Theirs => {
+                settled.new = theirs;
+                settled.past.note_agreed(&self.name, theirs);
+            }
+            Choice::None | Choice::Stage(_) => {
+                settled.conflicts.push(FieldConflict::deletion(None, ours, theirs));
+            }
+        }
+    }
+
+    /// Joins what another writer made of the ref at the same time as the one that the remote has.
+    fn join_other(
+        &self,
+        change: &mut RecordChange<'_>,
+        other: Option<Id>,
+        settled: &mut Settled,
+    ) -> Result<()> {
+        let now = settled.new;
+        match (now, other) {
+            (Some(ours), Some(theirs)) => {
+                settled.new = self.join(change, ours, theirs, &mut settled.conflicts)?;
+            }
+            (None, None) => {}
+            _ => match self.options.choice {
+                Choice::Theirs => settled.new = other,
+                Choice::Ours => {
+                    // Only a ref that moves can be pushed, and with it the end of the conflict.
+                    if let Some(ours) = now {
+                        settled.new = Some(self.again(change, ours)?);
+                    }
+                }
+                Choice::None | Choice::Stage(_) => {
+                    settled.conflicts.push(FieldConflict::deletion(None, now, other));
+                }
+            },
+        }
+        Ok(())
+    }
+
+    /// A commit on top of `commit` that says that it was kept.
+    fn again(&self, change: &mut RecordChange<'_>, commit: Id) -> Result<Id> {
+        let Commit { tree, .. } = self.repo.history().read_commit(&commit)?;
+        change.commit(tree, vec![commit], &self.subject())
     }
 }
 
-/// Where `revision` is no name of a commit but a path of the current run: says how to write it.
-fn with_path_hint(repo: &Repository, revision: &Revision, error: Error) -> Error {
-    if error.kind() != ErrorKind::NotFound || !revision.path().is_root() {
-        return error;
-    }
-    let text = revision.to_string();
-    let is_path = || -> Option<bool> {
-        let path = TreePath::parse(&text).ok().filter(|path| !path.is_root())?;
-        let current = repo.current_run().ok()??;
-        let commit = repo.history().try_find_ref(&current).ok()??;
-        let tree = repo.history().read_commit(&commit).ok()?.tree;
-        let path = TreePath::parse(ARTIFACTS).ok()?.join_path(&path);
-        Some(repo.history().entry_at(&tree, &path).ok()?.is_some())
-    };
-    if is_path() == Some(true) {
-        return error.with_hint(format!("a path stands behind a revision: HEAD:{text}"));
-    }
-    error
+/// The error for what a choice left open.
+pub fn still_open(outcome: &ResolveOutcome) -> Error {
+    let what: Vec<&str> = outcome.conflicts.iter().map(|one| one.what.as_str()).collect();
+    let name = outcome.name.name();
+    Error::new(ErrorKind::Moved, format!("'{name}' is still in conflict: {}", what.join(", ")))
+        .with_hint(format!("art resolve {name} --ours, or --theirs"))
 }

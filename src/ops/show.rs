@@ -4,7 +4,7 @@ use serde::{Serialize, Serializer};
 
 use super::changes::{ChangeCount, FileChange, Total, compare, total};
 use super::log::{Author, find_head, refs_at};
-use super::resolve::{RecordKind, Resolved, State, resolve};
+use super::revision::{RecordKind, Resolved, State, resolve};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::history::{Commit, Revision};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::resolve::resolve;
+use super::revision::resolve;
 use super::run::find_run;
 use super::upload::{Destination, Source, Survey, UploadOptions, survey};
 use crate::error::Result;

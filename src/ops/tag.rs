@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::resolve::{RecordKind, resolve};
+use super::revision::{RecordKind, resolve};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::{Expected, Revision};

@@ -225,11 +225,11 @@ impl Store {
 
     /// Stores an object of `size` bytes in bounded memory, replacing what is there. Each attempt
     /// reads what `open` gives from its start.
-    pub fn write_from(
+    pub fn write_from<'a>(
         &self,
         key: &str,
         size: u64,
-        open: &dyn Fn() -> Result<Box<dyn Read>>,
+        open: &dyn Fn() -> Result<Box<dyn Read + 'a>>,
     ) -> Result<()> {
         let written = self.repeat(|objects| {
             let mut source = open().map_err(Failure::Permanent)?;

@@ -54,6 +54,17 @@ impl Traffic {
 }
 
 impl TrafficCount {
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, more: TrafficCount) -> TrafficCount {
+        TrafficCount {
+            requests: self.requests + more.requests,
+            sent: self.sent + more.sent,
+            received: self.received + more.received,
+            retries: self.retries + more.retries,
+        }
+    }
+
     /// What was added since `before`.
     #[must_use]
     pub fn since(self, before: TrafficCount) -> TrafficCount {

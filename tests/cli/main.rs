@@ -39,6 +39,7 @@ mod man;
 mod policy;
 mod project;
 mod promote;
+mod push;
 mod reference;
 mod reflog;
 mod register;

@@ -14,7 +14,7 @@ use artifacts::ops::history::{HistoryOptions, StageEntry, history};
 use artifacts::ops::log::{LogOptions, log};
 use artifacts::ops::merge::{Choice, FieldConflict, MergeOptions, Merged, merge_ref};
 use artifacts::ops::register::{RegisterOptions, RegisterSource, register};
-use artifacts::ops::resolve::resolve;
+use artifacts::ops::revision::resolve;
 use artifacts::ops::show::{ShowOptions, show};
 use artifacts::ops::stage::{StageOptions, StageTarget, stage};
 use artifacts::ops::undo::{UndoOptions, undo};

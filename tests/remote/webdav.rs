@@ -1,4 +1,4 @@
-//! A WebDAV server over HTTP in this process, with its files in memory.
+//! A `WebDAV` server over HTTP in this process, with its files in memory.
 
 use dav_server::DavHandler;
 use dav_server::fakels::FakeLs;

@@ -76,6 +76,12 @@ verbs! {
     }
     "Sync" {
         Remote remote
+        Clone clone
+        Push push
+        Fetch fetch
+        Pull pull
+        Resolve resolve
+        Evict evict
     }
     "This tool" {
         Completions completions

@@ -5,6 +5,7 @@ mod cli;
 mod commands;
 mod context;
 mod env;
+mod remotes;
 mod report;
 mod revision;
 mod signals;

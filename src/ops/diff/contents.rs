@@ -28,6 +28,16 @@ impl<'a> Contents<'a> {
         Contents { repo, reader: repo.content().reader(), files: HashMap::new() }
     }
 
+    /// The repository that is read from.
+    pub(super) fn repo(&self) -> &'a Repository {
+        self.repo
+    }
+
+    /// Whether the content with `id` is read from a directory.
+    pub(super) fn is_in_directory(&self, id: &Id) -> bool {
+        self.files.contains_key(id)
+    }
+
     /// Makes known where the files of one `side` of `changes` are: below the directory `root`.
     pub(super) fn add_directory(
         &mut self,

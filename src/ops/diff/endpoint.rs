@@ -12,7 +12,7 @@ use crate::error::{Error, IoResultExt, Result};
 use crate::history::{ObjectWriter, Revision, TreeEntry};
 use crate::id::Id;
 use crate::name::RefName;
-use crate::ops::resolve::{RecordKind, Resolved, resolve};
+use crate::ops::revision::{RecordKind, Resolved, resolve};
 use crate::ops::snapshot::{Ignores, Snapshot};
 use crate::ops::version::LoadedVersion;
 use crate::progress::Progress;

@@ -13,8 +13,10 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::sync::need;
 use crate::error::Result;
 use crate::history::diff::{Change, Side, diff_trees, find_renames};
+use crate::id::Id;
 use crate::progress::Progress;
 use crate::repo::Repository;
 use crate::tree_path::TreePath;
@@ -110,6 +112,15 @@ fn fields_of(from: &Found, to: &Found) -> Vec<FieldChange> {
 }
 
 impl Comparison<'_> {
+    /// Gets the contents of what differs from where they are, as far as they are not here.
+    pub fn bring_contents(&self, progress: &dyn Progress) -> Result<()> {
+        let sides = self.outcome.changes.iter().flat_map(|one| [one.before(), one.after()]);
+        let files = sides.flatten().filter(|side| !side.mode.is_directory());
+        let ids: Vec<Id> =
+            files.map(|side| side.id).filter(|id| !self.contents.is_in_directory(id)).collect();
+        need(self.contents.repo(), &ids, progress)
+    }
+
     /// What differs.
     pub fn outcome(&self) -> &DiffOutcome {
         &self.outcome

@@ -11,7 +11,8 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::resolve::{RecordKind, Resolved};
+use super::revision::{RecordKind, Resolved};
+use super::sync::need;
 use super::version::refuse_disabled;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::atomic;
@@ -76,6 +77,9 @@ pub fn download(
         replaced: plan.replaced.clone(),
         bytes: 0,
     };
+    if !options.dry_run {
+        need(repo, &plan.ids, progress)?;
+    }
     let extract = repo.content().plan_extract(&plan.ids)?;
     outcome.bytes = extract.bytes;
     let Some(destination) = destination.filter(|_| !options.dry_run) else {

@@ -11,6 +11,7 @@ use crate::fs::beneath::Beneath;
 use crate::fs::stat::Stat;
 use crate::history::{EntryMode, TreeEntry};
 use crate::id::{Id, ObjectHasher};
+use crate::ops::sync::need;
 use crate::progress::{Progress, check_interrupt};
 use crate::repo::Repository;
 use crate::tree_path::TreePath;
@@ -68,6 +69,8 @@ struct Planner<'a> {
     cache: StatCache,
     progress: &'a dyn Progress,
     plan: Plan,
+    /// The links that will be made, and the contents that say where they point.
+    links: Vec<(u32, TreePath, Id)>,
 }
 
 impl Plan {
@@ -83,7 +86,8 @@ impl Plan {
         }
         let cache = repo.content().stat_cache();
         let plan = Plan::default();
-        let mut planner = Planner { repo, options, destination, cache, progress, plan };
+        let mut planner =
+            Planner { repo, options, destination, cache, progress, plan, links: Vec::new() };
         match entry {
             Some(entry) if entry.mode == EntryMode::Directory => {
                 planner.directory(&entry.id, &TreePath::root(), destination.is_some())?;
@@ -94,6 +98,7 @@ impl Plan {
             // A run without artifacts has none to write.
             None => {}
         }
+        planner.read_links()?;
         Ok(planner.plan)
     }
 
@@ -213,14 +218,26 @@ impl Planner<'_> {
                 }
             }
             EntryMode::Symlink => {
-                let target = self.repo.content().reader().read(&entry.id, MAX_LINK)?;
-                self.link(root, path, target);
+                self.links.push((root, path, entry.id));
             }
             EntryMode::File | EntryMode::Executable => {
                 let executable = entry.mode == EntryMode::Executable;
                 self.plan.files.push(PlannedFile { executable, path, root });
                 self.plan.ids.push(entry.id);
             }
+        }
+        Ok(())
+    }
+
+    /// Reads where the links point; that may have to be fetched.
+    fn read_links(&mut self) -> Result<()> {
+        let links = std::mem::take(&mut self.links);
+        let ids: Vec<Id> = links.iter().map(|(_, _, id)| *id).collect();
+        need(self.repo, &ids, self.progress)?;
+        let mut reader = self.repo.content().reader();
+        for (root, path, id) in links {
+            let target = reader.read(&id, MAX_LINK)?;
+            self.link(root, path, target);
         }
         Ok(())
     }

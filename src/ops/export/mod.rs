@@ -15,7 +15,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::resolve::{Resolved, resolve};
+use super::revision::{Resolved, resolve};
+use super::sync::need;
 use crate::content::Reader;
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::{EntryMode, Revision, TreeEntry, Visit};
@@ -90,6 +91,7 @@ pub fn export(
     let resolved = resolve(repo, &options.revision)?;
     let top = resolved.entry(repo)?;
     progress.begin("looking", None, Unit::Items);
+    bring(repo, &resolved, top.as_ref(), progress)?;
     let content = survey(repo, &resolved, top.as_ref(), progress)?;
     progress.begin("exporting", Some(content.bytes), Unit::Bytes);
     let output = Output::open(options.output.as_deref(), options.force, stream)?;
@@ -141,6 +143,23 @@ fn visit(
             .history()
             .visit_tree(&entry.id, &mut |path, entry| each(path, entry).map(|()| Visit::Enter)),
     }
+}
+
+/// Gets what is not here from where it is.
+fn bring(
+    repo: &Repository,
+    resolved: &Resolved,
+    top: Option<&TreeEntry>,
+    progress: &dyn Progress,
+) -> Result<()> {
+    let mut ids = Vec::new();
+    visit(repo, resolved, top, &mut |_, entry| {
+        if !entry.mode.is_directory() {
+            ids.push(entry.id);
+        }
+        Ok(())
+    })?;
+    need(repo, &ids, progress)
 }
 
 /// Counts what will be exported and makes sure that it is all there, before anything is written.

@@ -63,7 +63,7 @@ fn broken_trees(walk: &Walk<'_>) -> HashSet<Id> {
         for entry in entries {
             if entry.mode.is_directory() {
                 parents.entry(entry.id).or_default().push(*tree);
-            } else if !walk.content.has(&entry.id) {
+            } else if !walk.has_content(&entry.id) {
                 broken.insert(*tree);
             }
         }
@@ -95,7 +95,7 @@ fn paths(walk: &Walk<'_>, broken: &HashSet<Id>, root: Id) -> Vec<(TreePath, Id)>
                 if broken.contains(&entry.id) {
                     below.push((entry.id, path));
                 }
-            } else if !walk.content.has(&entry.id) {
+            } else if !walk.has_content(&entry.id) {
                 found.push((path, entry.id));
             }
         }

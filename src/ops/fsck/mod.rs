@@ -106,6 +106,8 @@ struct Found {
     affected_commits: u64,
     /// Contents that are needed and that the index does not know.
     unknown_contents: u64,
+    /// Contents that are needed, and that only remotes have.
+    elsewhere: u64,
 }
 
 impl Found {
@@ -129,6 +131,7 @@ impl Found {
         defects.of_refs(&survey);
         defects.of_content(content.defects());
         let unknown_contents = walk.unknown_contents.len() as u64;
+        let elsewhere = walk.elsewhere.len() as u64;
         defects.of_unknown(unknown_contents, content.totals().orphans);
         defects.of_object_files(&objects);
         let mut checked = walk.checked;
@@ -149,6 +152,7 @@ impl Found {
             affected,
             affected_commits,
             unknown_contents,
+            elsewhere,
         })
     }
 }

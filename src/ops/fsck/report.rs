@@ -66,6 +66,9 @@ pub struct FsckOutcome {
     pub affected: Vec<Affected>,
     /// Commits that have such files.
     pub affected_commits: u64,
+    /// Contents that are not here, and that a remote is to have: its refs lead to them. That is no
+    /// damage.
+    pub elsewhere: u64,
     /// What nothing needs.
     pub leftovers: Leftovers,
     /// What was mended.
@@ -101,6 +104,7 @@ pub(super) fn outcome(
         defect_count: found.defects.count,
         affected: found.affected.clone(),
         affected_commits: found.affected_commits,
+        elsewhere: found.elsewhere,
         leftovers,
         repairs,
         advice: advice(options, found, &repo.history().packs_without_index()?),
@@ -120,6 +124,7 @@ pub(super) fn unopened(options: FsckOptions, damage: &[Error]) -> FsckOutcome {
         defects: defects.kept,
         affected: Vec::new(),
         affected_commits: 0,
+        elsewhere: 0,
         leftovers: Leftovers::default(),
         repairs: Vec::new(),
         advice: if options.repair { Vec::new() } else { vec![mend.to_owned()] },

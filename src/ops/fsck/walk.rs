@@ -56,6 +56,10 @@ pub(super) struct Walk<'a> {
     pub(super) has_losses: bool,
     /// Contents that the index does not know.
     pub(super) unknown_contents: HashSet<Id>,
+    /// The contents that remotes are to have, because refs of theirs lead to them; sorted.
+    promised: Vec<Id>,
+    /// Those of them that are needed and not here.
+    pub(super) elsewhere: HashSet<Id>,
     pub(super) damaged_objects: Vec<Id>,
     pub(super) defects: Defects,
     pub(super) checked: Checked,
@@ -78,6 +82,8 @@ impl<'a> Walk<'a> {
             plain_trees: HashSet::new(),
             has_losses: false,
             unknown_contents: HashSet::new(),
+            promised: promised(history, progress),
+            elsewhere: HashSet::new(),
             damaged_objects: Vec::new(),
             defects: Defects::default(),
             checked: Checked::default(),
@@ -251,10 +257,21 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
+    /// Whether a content is here, or not here at all and on a remote.
+    pub(super) fn has_content(&self, id: &Id) -> bool {
+        let is_elsewhere =
+            || self.promised.binary_search(id).is_ok() && !self.content.is_indexed(id);
+        self.content.has(id) || is_elsewhere()
+    }
+
     /// Asks for the content of a file among the artifacts.
     fn content(&mut self, id: &Id) {
         self.checked.files += 1;
         if self.content.has(id) {
+            return;
+        }
+        if self.has_content(id) {
+            self.elsewhere.insert(*id);
             return;
         }
         self.has_losses = true;
@@ -307,4 +324,13 @@ impl<'a> Walk<'a> {
         }
         Ok(())
     }
+}
+
+/// The contents that refs of remotes lead to. A push sends what its refs lead to before they move,
+/// so a remote has them; what is not here is fetched when it is needed.
+fn promised(history: &History, progress: &dyn Progress) -> Vec<Id> {
+    let tracked = history.refs("refs/remotes/").unwrap_or_default();
+    let tips: Vec<Id> = tracked.into_iter().map(|(_, id)| id).collect();
+    // Where the history itself is damaged, nothing is promised.
+    history.survey_pack_of(&tips, &[], progress).map(|found| found.content).unwrap_or_default()
 }

@@ -10,7 +10,7 @@ use super::origin::{TypedOrigin, id_on_disk};
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::name::{Name, ProjectName};
-use crate::ops::resolve::{RecordKind, Resolved};
+use crate::ops::revision::{RecordKind, Resolved};
 use crate::ops::run::{LoadedRun, change_run, run_reference};
 use crate::progress::Progress;
 use crate::record::{LineageEntry, Origin};

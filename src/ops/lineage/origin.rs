@@ -7,7 +7,7 @@ use crate::error::{ErrorKind, Result};
 use crate::history::Revision;
 use crate::id::Id;
 use crate::name::ProjectName;
-use crate::ops::resolve::{Resolved, resolve};
+use crate::ops::revision::{Resolved, resolve};
 use crate::ops::snapshot::{Ignores, Snapshot};
 use crate::progress::Progress;
 use crate::record::Origin;

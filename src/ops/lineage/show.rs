@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::history::Revision;
 use crate::id::Id;
 use crate::name::{Name, ProjectName};
-use crate::ops::resolve::resolve;
+use crate::ops::revision::resolve;
 use crate::progress::Progress;
 use crate::record::LineageEntry;
 use crate::repo::Repository;

@@ -4,7 +4,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::history::{ObjectWriter, edit};
 use crate::id::Id;
 use crate::name::{Name, RefName};
-use crate::ops::resolve::{RecordKind, Resolved, resolve};
+use crate::ops::revision::{RecordKind, Resolved, resolve};
 use crate::ops::run::{LoadedRun, find_entry, find_run};
 use crate::ops::version::{LoadedVersion, RecordChange, refuse_disabled};
 use crate::record::{Extra, RunRecord, RunReference, VersionKind};

@@ -22,7 +22,7 @@ const ART_TOML: &str = "art.toml";
 const STATE: &str = "state";
 
 /// The directory of what is remembered of the remote called `name`; it need not be there.
-pub(super) fn cache_directory(repo: &Repository, name: &Name) -> PathBuf {
+pub(crate) fn cache_directory(repo: &Repository, name: &Name) -> PathBuf {
     repo.directory().join("cache").join("remotes").join(name.as_str())
 }
 

@@ -2,13 +2,33 @@
 
 mod cache;
 mod connection;
+mod content;
+mod names;
+mod need;
+mod object_reader;
+mod proof;
+mod send;
+mod standing;
+mod take_in;
+mod together;
 
 use crate::error::Result;
 use crate::remote::{RemoteUri, Store, StoreOptions};
 use crate::repo::{Repository, TransferSettings};
 
-pub(crate) use cache::{forget, saved};
+pub(crate) use cache::{cache_directory, forget, saved};
 pub(crate) use connection::Connection;
+pub use content::Brought;
+pub(crate) use content::RemoteContent;
+pub(crate) use names::find_name;
+pub(crate) use need::{content_of_history, content_of_tree, need};
+pub use proof::Proof;
+pub(crate) use send::{Sent, remember_sent, send, track_pushed};
+pub use standing::Standing;
+pub(crate) use standing::{Past, deleted_here, standing};
+pub use take_in::{OpenConflict, TakenIn, TrackedMove};
+pub(crate) use take_in::{open_conflicts, take_in, tracked};
+pub(crate) use together::put_together;
 
 /// The store at `uri`, opened with the secrets of the environment. Nothing is asked of it yet.
 pub(crate) fn open_store(uri: &RemoteUri, transfer: &TransferSettings) -> Result<Store> {

@@ -60,7 +60,8 @@ struct FileWithContent<'a> {
 
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     let repo = context.repo()?;
-    let file = find(&repo, &CatOptions { revision: args.revision.clone() })?;
+    let options = CatOptions { revision: args.revision.clone() };
+    let file = find(&repo, &options, context.progress())?;
     if context.ui.looks().json {
         return as_json(context, &repo, &file);
     }

@@ -93,6 +93,7 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
 
 fn show(context: &Context<'_>, args: &Args, comparison: &mut Comparison<'_>) -> Result<()> {
     if args.content {
+        comparison.bring_contents(context.progress())?;
         return patch::show(&context.ui, comparison);
     }
     if args.stat {

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use artifacts::ops::download::{DownloadOptions, DownloadOutcome, download};
-use artifacts::ops::resolve::resolve;
+use artifacts::ops::revision::resolve;
 use artifacts::{Error, Result, TreePath};
 
 use crate::context::Context;

@@ -73,6 +73,10 @@ fn view(page: &mut Page<'_>, repo: Option<&Repository>, outcome: &FsckOutcome) -
         writeln!(page, "and {}", count(hidden, "other defect", "other defects"))?;
     }
     show_affected(page, repo, outcome)?;
+    if outcome.elsewhere > 0 {
+        let contents = count(outcome.elsewhere, "content is", "contents are");
+        writeln!(page, "{contents} not here but on a remote: art pull --full brings all")?;
+    }
     show_leftovers(page, outcome)?;
     show_verdict(page, outcome)
 }

@@ -29,6 +29,7 @@
 //!    is generated: `ART_REGENERATE=1 cargo test --test cli reference`.
 
 pub(crate) mod cat;
+pub(crate) mod clone;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod copy;
@@ -36,7 +37,9 @@ pub(crate) mod delete;
 pub(crate) mod diff;
 pub(crate) mod download;
 pub(crate) mod du;
+pub(crate) mod evict;
 pub(crate) mod export;
+pub(crate) mod fetch;
 pub(crate) mod fsck;
 pub(crate) mod get;
 pub(crate) mod history;
@@ -48,9 +51,12 @@ pub(crate) mod man;
 pub(crate) mod policy;
 pub(crate) mod project;
 pub(crate) mod promote;
+pub(crate) mod pull;
+pub(crate) mod push;
 pub(crate) mod reflog;
 pub(crate) mod register;
 pub(crate) mod remote;
+pub(crate) mod resolve;
 pub(crate) mod run;
 pub(crate) mod runs;
 pub(crate) mod show;

@@ -1,0 +1,109 @@
+//! `art pull`: what a remote says is joined with what is here.
+
+use std::path::PathBuf;
+
+use artifacts::Result;
+use artifacts::ops::merge::FieldConflict;
+use artifacts::ops::pull::{PullConflict, PullOptions, PullOutcome, pull};
+
+use crate::context::Context;
+use crate::remotes;
+use crate::report::{Exit, help_tail};
+use crate::ui::format::{count, size};
+use crate::ui::{Page, sanitize};
+
+/// Takes in what a remote says and joins it with what is here
+///
+/// Refs that only the remote has moved follow it. What both sides changed is merged: records field
+/// by field, tags as sets, files path by path. What truly conflicts, such as two stages, stays as it
+/// is here and is named (13); `art resolve` settles it. The content of the refs that are named comes
+/// too, with `--full` that of their whole history.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = help_tail(
+    &["art pull", "art pull v1", "art pull origin v1 --path model", "art pull --full"],
+    &[
+        Exit::No,
+        Exit::NotARepository,
+        Exit::Locked,
+        Exit::Unauthorized,
+        Exit::Moved,
+        Exit::Unavailable,
+        Exit::Policy,
+        Exit::Corrupt,
+        Exit::Interrupted,
+    ],
+))]
+pub(crate) struct Args {
+    /// The remote, else the only one or `origin`; and the refs: `VERSION`, `run/NAME`, `tag/NAME`
+    #[arg(value_name = "REMOTE|REF")]
+    words: Vec<String>,
+
+    /// Also get all content of the whole history
+    #[arg(long)]
+    full: bool,
+
+    /// Write the files of the one ref that is named to this directory
+    #[arg(long, value_name = "DIR")]
+    path: Option<PathBuf>,
+}
+
+pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
+    let repo = context.repo()?;
+    let (remote, refs) = remotes::split(&repo, &args.words)?;
+    let options = PullOptions {
+        remote,
+        refs,
+        full: args.full,
+        path: args.path.as_ref().map(|path| context.cwd().join(path)),
+        command: context.env.command_line(),
+    };
+    let outcome = pull(&repo, &options, context.progress())?;
+    context.ui.summary(&outcome, |page| view(page, &outcome))?;
+    for conflict in &outcome.conflicts {
+        warn(context, conflict);
+    }
+    Ok(if outcome.conflicts.is_empty() { Exit::Ok } else { Exit::Moved })
+}
+
+fn view(page: &mut Page<'_>, outcome: &PullOutcome) -> Result<()> {
+    let remote = &outcome.remote;
+    if outcome.refs.is_empty() && outcome.conflicts.is_empty() {
+        writeln!(page, "nothing to take from {remote}")?;
+    } else if !outcome.refs.is_empty() {
+        let refs = count(outcome.refs.len() as u64, "ref", "refs");
+        writeln!(page, "pulled {refs} from {remote}")?;
+        let lines = outcome.refs.iter().map(|one| (&one.name, one.old, one.new));
+        remotes::list_moves(page, lines)?;
+    }
+    let content = &outcome.content;
+    if content.contents > 0 {
+        let contents = count(content.contents, "content", "contents");
+        writeln!(page, "{contents} came, {}", size(content.bytes))?;
+    }
+    if let Some(written) = outcome.written {
+        writeln!(page, "wrote {}", count(written, "file", "files"))?;
+    }
+    if outcome.ahead > 0 {
+        let ahead = count(outcome.ahead, "ref is", "refs are");
+        writeln!(page, "{ahead} ahead of {remote}: art push {remote}")?;
+    }
+    Ok(())
+}
+
+fn warn(context: &Context<'_>, conflict: &PullConflict) {
+    let name = remotes::shown(&conflict.name);
+    let fields: Vec<String> = conflict.fields.iter().map(field).collect();
+    context.ui.warn(&format!("{name} was changed on both sides: {}", fields.join("; ")));
+    let word = format!("{}/{}", conflict.name.kind().as_str(), conflict.name.name());
+    context.ui.hint(&format!("art resolve {word} --ours, or --theirs"));
+}
+
+/// A thing that both sides changed: `stage: ours 'production', theirs 'disabled'`.
+fn field(field: &FieldConflict) -> String {
+    let side = |value: &Option<String>| match value {
+        Some(value) => format!("'{}'", sanitize::text(value)),
+        None => "nothing".to_owned(),
+    };
+    let (ours, theirs) = (side(&field.ours), side(&field.theirs));
+    format!("{}: {ours} here, {theirs} there", sanitize::text(&field.what))
+}

@@ -1,0 +1,85 @@
+//! `art push`: what is here goes to a remote.
+
+use artifacts::Result;
+use artifacts::ops::push::{PushOptions, PushOutcome, push};
+
+use crate::context::Context;
+use crate::remotes;
+use crate::report::{Exit, help_tail};
+use crate::ui::Page;
+use crate::ui::format::{count, size};
+
+/// Sends what is here to a remote, in one atomic commit
+///
+/// All refs of the project go, those that were deleted here too, unless some are named. Either all
+/// of them move on the remote, or none. Only what the remote lacks is sent; what an interrupted push
+/// had sent is not sent again. Where the remote has gone on with a ref, nothing is pushed (13), and
+/// `art pull` joins the two.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = help_tail(
+    &["art push", "art push origin v1 run/sharp-shrimp-1", "art push --all", "art push v1 --force"],
+    &[
+        Exit::No,
+        Exit::NotARepository,
+        Exit::Locked,
+        Exit::Unauthorized,
+        Exit::Moved,
+        Exit::Unavailable,
+        Exit::Policy,
+        Exit::Corrupt,
+        Exit::Interrupted,
+    ],
+))]
+pub(crate) struct Args {
+    /// The remote, else the only one or `origin`; and the refs: `NAME`, `run/NAME`, `tag/NAME`
+    #[arg(value_name = "REMOTE|REF")]
+    words: Vec<String>,
+
+    /// The refs of all projects
+    #[arg(long, conflicts_with = "words")]
+    all: bool,
+
+    /// Also where it is not a fast-forward; the remote's log keeps what is overtaken
+    #[arg(long)]
+    force: bool,
+
+    /// Only tell what would be pushed
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
+    let repo = context.repo()?;
+    let (remote, refs) = remotes::split(&repo, &args.words)?;
+    let options = PushOptions {
+        remote,
+        refs,
+        all: args.all,
+        force: args.force,
+        dry_run: args.dry_run,
+        command: context.env.command_line(),
+    };
+    let outcome = push(&repo, &options, context.progress())?;
+    context.ui.summary(&outcome, |page| view(page, &outcome, args.dry_run))?;
+    remotes::warn_of_conflicts(context, &outcome.remote, &outcome.conflicts);
+    Ok(if outcome.conflicts.is_empty() { Exit::Ok } else { Exit::Moved })
+}
+
+fn view(page: &mut Page<'_>, outcome: &PushOutcome, dry_run: bool) -> Result<()> {
+    let remote = &outcome.remote;
+    if outcome.refs.is_empty() {
+        writeln!(page, "nothing to push to {remote}")?;
+    } else {
+        let refs = count(outcome.refs.len() as u64, "ref", "refs");
+        let verb = if dry_run { "would push" } else { "pushed" };
+        let (objects, bytes) = (count(outcome.objects, "object", "objects"), size(outcome.bytes));
+        writeln!(page, "{verb} {refs} to {remote}: {objects}, {bytes} sent")?;
+        let lines = outcome.refs.iter().map(|one| (&one.name, one.old, one.new));
+        remotes::list_moves(page, lines)?;
+    }
+    if !outcome.behind.is_empty() {
+        let behind = count(outcome.behind.len() as u64, "ref is", "refs are");
+        writeln!(page, "{behind} behind {remote}: art pull {remote}")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,70 @@
+//! What the hooks of a push are told.
+
+use serde::Serialize;
+
+use super::{PushOptions, PushedRef, Selection, pushed};
+use crate::name::{Name, ProjectName};
+use crate::ops::hook::HookEvent;
+use crate::ops::sync::Connection;
+use crate::repo::Repository;
+
+/// Refs are pushed to a remote.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PushEvent {
+    /// The project that is worked in.
+    pub project: ProjectName,
+    /// The remote.
+    pub remote: Name,
+    /// Where it is.
+    pub uri: String,
+    /// The refs that move, all at once.
+    pub refs: Vec<PushedRef>,
+    /// Whether refs may go elsewhere than forward.
+    pub force: bool,
+    /// The command as it was typed.
+    pub command: String,
+    /// The number of the entry in the remote's log; none before.
+    pub entry: Option<u64>,
+    /// Bytes of packs and index that were sent; none before.
+    pub bytes: Option<u64>,
+}
+
+impl HookEvent for PushEvent {
+    const OPERATION: &'static str = "push";
+
+    fn variables(&self) -> Vec<(&'static str, String)> {
+        let mut variables = vec![
+            ("ART_PROJECT", self.project.to_string()),
+            ("ART_REMOTE", self.remote.to_string()),
+            ("ART_COMMAND", self.command.clone()),
+        ];
+        variables.extend(self.bytes.map(|bytes| ("ART_BYTES", bytes.to_string())));
+        variables
+    }
+}
+
+impl PushEvent {
+    /// The same, after it was done.
+    pub(super) fn done(self, entry: u64, bytes: u64) -> Self {
+        PushEvent { entry: Some(entry), bytes: Some(bytes), ..self }
+    }
+}
+
+/// The event of a push that was not made yet.
+pub(super) fn event(
+    repo: &Repository,
+    connection: &Connection<'_>,
+    selection: &Selection,
+    options: &PushOptions,
+) -> PushEvent {
+    PushEvent {
+        project: repo.settings().project.clone(),
+        remote: connection.remote.name.clone(),
+        uri: connection.remote.uri.clone(),
+        refs: selection.moves.iter().map(|moved| pushed(moved, selection)).collect(),
+        force: options.force,
+        command: options.command.clone(),
+        entry: None,
+        bytes: None,
+    }
+}

@@ -1,0 +1,246 @@
+//! `art push`: what is here goes to a remote, in one atomic commit.
+//!
+//! The order of writes: content packs, Git objects, the index of what was sent, and last the entry
+//! of the log, which moves all refs or none. Whatever ends it early leaves the remote as it was; what
+//! was sent by then is not sent again.
+
+mod event;
+mod select;
+
+use serde::Serialize;
+
+use super::hook::{run_post, run_pre};
+use super::sync::{
+    Connection, OpenConflict, Past, Sent, open_conflicts, put_together, remember_sent, send,
+    track_pushed,
+};
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::Id;
+use crate::name::{Name, RefName};
+use crate::progress::{Progress, Unit};
+use crate::remote::TrafficCount;
+use crate::remote::log::{Commit, Committed, Proposal, RefMove};
+use crate::repo::Repository;
+pub use event::PushEvent;
+use select::{Selection, select};
+
+/// How often a push looks again because others moved the same refs or tidied up meanwhile.
+const ATTEMPTS: usize = 20;
+
+/// What to push, and where to.
+#[derive(Debug, Clone, Default)]
+pub struct PushOptions {
+    /// The remote; the default one if there is none.
+    pub remote: Option<Name>,
+    /// The refs, as they are typed; nothing is all of the project.
+    pub refs: Vec<String>,
+    /// The refs of all projects.
+    pub all: bool,
+    /// Also where that is not a fast-forward. The remote's log keeps what is overtaken.
+    pub force: bool,
+    /// Only finds out what would be done.
+    pub dry_run: bool,
+    /// The command as it was typed, for the remote's log.
+    pub command: String,
+}
+
+/// A ref that was pushed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PushedRef {
+    /// The ref.
+    #[serde(rename = "ref")]
+    pub name: RefName,
+    /// Where it was on the remote; `None` if it is new there.
+    pub old: Option<Id>,
+    /// Where it is; `None` if it was deleted.
+    pub new: Option<Id>,
+    /// Whether it went elsewhere than forward.
+    pub forced: bool,
+}
+
+/// What a push did, or would do.
+#[derive(Debug, Clone, Serialize)]
+pub struct PushOutcome {
+    /// The remote.
+    pub remote: Name,
+    /// The number of its entry in the remote's log; `None` if there was nothing to push.
+    pub entry: Option<u64>,
+    /// The refs that moved, all at once.
+    pub refs: Vec<PushedRef>,
+    /// Refs that the remote has gone on with: a pull brings them.
+    pub behind: Vec<RefName>,
+    /// Content packs that were sent.
+    pub packs: u64,
+    /// Git objects that were sent.
+    pub objects: u64,
+    /// Bytes of packs and index that were sent; those that were there from a try before are not
+    /// in it.
+    pub bytes: u64,
+    /// The pushed refs that another writer moved at the same time, on a store that can't keep
+    /// writers apart.
+    pub conflicts: Vec<OpenConflict>,
+    /// What it took.
+    pub traffic: TrafficCount,
+}
+
+/// Pushes.
+///
+/// Fails with [`Moved`](ErrorKind::Moved), and nothing has moved, if a ref is not a fast-forward.
+pub fn push(
+    repo: &Repository,
+    options: &PushOptions,
+    progress: &dyn Progress,
+) -> Result<PushOutcome> {
+    progress.begin("asking the remote", None, Unit::Items);
+    let remote = options.remote.as_ref();
+    let mut connection = if options.dry_run {
+        Connection::open(repo, remote)?
+    } else {
+        Connection::open_or_make(repo, remote)?
+    };
+    connection.refresh(progress)?;
+    if !options.dry_run {
+        connection.save()?;
+    }
+    let mut approved = None;
+    for _ in 0..ATTEMPTS {
+        let selection = select(repo, &connection, options)?;
+        selection.check(connection.remote.name.as_str())?;
+        let event = event::event(repo, &connection, &selection, options);
+        if !selection.moves.is_empty() && !options.dry_run && approved.as_ref() != Some(&event) {
+            run_pre(repo, &event, progress)?;
+        }
+        approved = Some(event);
+        let push = Push { repo, options, progress };
+        if let Some(outcome) = push.attempt(&mut connection, &selection)? {
+            if let (Some(entry), Some(event)) = (outcome.entry, approved) {
+                run_post(repo, &event.done(entry, outcome.bytes), progress);
+            }
+            return Ok(outcome);
+        }
+        connection.refresh(progress)?;
+    }
+    let message = format!("other writers were first {ATTEMPTS} times");
+    Err(Error::new(ErrorKind::Unavailable, message).with_hint("push again"))
+}
+
+/// One push.
+struct Push<'a> {
+    repo: &'a Repository,
+    options: &'a PushOptions,
+    progress: &'a dyn Progress,
+}
+
+impl Push<'_> {
+    /// Sends and commits what was selected; `None` if the remote has changed in a way that makes it
+    /// necessary to select again.
+    fn attempt(
+        &self,
+        connection: &mut Connection<'_>,
+        selection: &Selection,
+    ) -> Result<Option<PushOutcome>> {
+        let repo = self.repo;
+        let mut outcome = PushOutcome {
+            remote: connection.remote.name.clone(),
+            entry: None,
+            refs: selection.moves.iter().map(|moved| pushed(moved, selection)).collect(),
+            behind: selection.behind.clone(),
+            packs: 0,
+            objects: 0,
+            bytes: 0,
+            conflicts: conflicts_of(connection, selection),
+            traffic: TrafficCount::default(),
+        };
+        if selection.moves.is_empty() {
+            agree(repo, connection, selection)?;
+            connection.save()?;
+            return Ok(Some(self.end(outcome, connection)));
+        }
+        let _lock = repo.lock_shared()?;
+        let tips: Vec<Id> = selection.moves.iter().filter_map(|moved| moved.new).collect();
+        let sent = send(repo, connection, &tips, self.options.dry_run, self.progress)?;
+        (outcome.packs, outcome.objects, outcome.bytes) =
+            (sent.packs.len() as u64, sent.objects, sent.bytes);
+        if self.options.dry_run {
+            return Ok(Some(self.end(outcome, connection)));
+        }
+        let Some(committed) = self.commit(connection, selection, &sent)? else { return Ok(None) };
+        remember_sent(repo, connection, &sent)?;
+        track_pushed(repo, connection, &selection.moves)?;
+        agree(repo, connection, selection)?;
+        connection.save()?;
+        outcome.entry = Some(committed.entry.number);
+        outcome.conflicts = conflicts_of(connection, selection);
+        if committed.wants_checkpoint {
+            put_together(connection, self.progress);
+        }
+        Ok(Some(self.end(outcome, connection)))
+    }
+
+    /// Adds the entry that moves the refs; `None` if others moved them first, or took away what it
+    /// relies on.
+    fn commit(
+        &self,
+        connection: &mut Connection<'_>,
+        selection: &Selection,
+        sent: &Sent,
+    ) -> Result<Option<Committed>> {
+        self.progress.begin("moving refs", None, Unit::Items);
+        let who = self.repo.signature();
+        let author = format!("{} <{}>", who.name, who.email);
+        let mut proposal = Proposal::new(&author, who.time, &self.options.command);
+        proposal.refs.clone_from(&selection.moves);
+        proposal.settled.clone_from(&selection.settled);
+        proposal.packs.clone_from(&sent.packs);
+        proposal.meta.clone_from(&sent.meta);
+        proposal.segments.clone_from(&sent.segments);
+        proposal.relies_on.clone_from(&sent.relies_on);
+        match connection.log.commit(&mut connection.state, &proposal)? {
+            Commit::Done(committed) => Ok(Some(committed)),
+            Commit::Moved(_) | Commit::Retired(_) => Ok(None),
+        }
+    }
+
+    fn end(&self, mut outcome: PushOutcome, connection: &Connection<'_>) -> PushOutcome {
+        self.progress.end();
+        outcome.traffic = connection.traffic();
+        outcome
+    }
+}
+
+fn pushed(moved: &RefMove, selection: &Selection) -> PushedRef {
+    PushedRef {
+        name: moved.name.clone(),
+        old: moved.old,
+        new: moved.new,
+        forced: selection.forced.contains(&moved.name),
+    }
+}
+
+/// The open conflicts of the refs that were compared.
+fn conflicts_of(connection: &Connection<'_>, selection: &Selection) -> Vec<OpenConflict> {
+    let is_ours = |name: &RefName| {
+        selection.moves.iter().any(|moved| moved.name == *name)
+            || selection.behind.contains(name)
+            || selection.same.iter().any(|(same, _)| same == name)
+    };
+    let mut conflicts = open_conflicts(connection);
+    conflicts.retain(|conflict| is_ours(&conflict.name));
+    conflicts
+}
+
+/// Notes where both sides stand now.
+fn agree(repo: &Repository, connection: &Connection<'_>, selection: &Selection) -> Result<()> {
+    let mut past = Past::load(&connection.directory());
+    let before = past.clone();
+    for moved in &selection.moves {
+        past.note_agreed(&moved.name, connection.state.fold().refs.get(&moved.name).copied());
+    }
+    for (name, commit) in &selection.same {
+        past.note_agreed(name, Some(*commit));
+    }
+    if past != before {
+        past.save(&connection.directory(), &repo.content().tmp_dir())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,234 @@
+//! From a revision, as it is typed, to what it names: a commit, the kind of its record, and what
+//! lies at a path among its artifacts.
+
+use serde::Serialize;
+
+use super::version::find_moving;
+use crate::clock::Timestamp;
+use crate::error::{Error, ErrorKind, Result};
+use crate::history::{EntryMode, Revision, TreeEntry};
+use crate::id::Id;
+use crate::name::{ProjectName, RefName};
+use crate::record::{ProjectRecord, Record, RunRecord, VersionRecord};
+use crate::repo::Repository;
+use crate::suggest;
+use crate::tree_path::TreePath;
+
+/// The directory of a record's tree that holds what was uploaded.
+const ARTIFACTS: &str = "artifacts";
+
+/// What a commit is a state of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecordKind {
+    /// A project; it has no artifacts.
+    Project,
+    /// A run.
+    Run,
+    /// A version.
+    Version,
+}
+
+impl RecordKind {
+    /// The record's file in the tree of the commit.
+    pub fn file(self) -> &'static str {
+        match self {
+            RecordKind::Project => ProjectRecord::FILE,
+            RecordKind::Run => RunRecord::FILE,
+            RecordKind::Version => VersionRecord::FILE,
+        }
+    }
+
+    /// The kind whose record has the file `name`.
+    fn of_file(name: &[u8]) -> Option<Self> {
+        [RecordKind::Run, RecordKind::Version, RecordKind::Project]
+            .into_iter()
+            .find(|kind| kind.file().as_bytes() == name)
+    }
+}
+
+/// What a revision names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolved {
+    /// The commit.
+    pub commit: Id,
+    /// When it was made.
+    pub time: Timestamp,
+    /// The ref it was named by, also where `~N` and the like led away from its tip; none for an id.
+    pub reference: Option<RefName>,
+    /// The project it was looked for in.
+    pub project: ProjectName,
+    /// What it is a state of.
+    pub kind: RecordKind,
+    /// The blob of its record.
+    pub record: Id,
+    /// The tree of its artifacts; `None` if it has none yet.
+    pub artifacts: Option<Id>,
+    /// The path behind the revision; the root if there was none.
+    pub path: TreePath,
+}
+
+/// Finds what `revision` names, in the project it names or in the repository's default one.
+///
+/// Whether there is something at its path is found out by [`Resolved::entry`]. Fails with
+/// [`ErrorKind::NotFound`] and the nearest name as the hint.
+pub fn resolve(repo: &Repository, revision: &Revision) -> Result<Resolved> {
+    let history = repo.history();
+    let wanted = match &repo.settings().run {
+        Some(run) if revision.stage().is_none() && !revision.is_latest() => {
+            let project = repo.settings().project.clone();
+            revision.clone().with_current(&RefName::run(project, run.clone()))
+        }
+        _ => find_moving(repo, revision)?.unwrap_or_else(|| revision.clone()),
+    };
+    let found = history
+        .resolve(&wanted, &repo.settings().project)
+        .map_err(|error| with_path_hint(repo, revision, error))?;
+    let commit = history.read_commit(&found.commit)?;
+    let state = State::read(repo, &found.commit, &commit.tree)?;
+    Ok(Resolved {
+        commit: found.commit,
+        time: commit.committer.time,
+        reference: found.reference,
+        project: found.project,
+        kind: state.kind,
+        record: state.record,
+        artifacts: state.artifacts,
+        path: found.path,
+    })
+}
+
+/// What the tree of a commit holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct State {
+    /// What it is a state of.
+    pub(crate) kind: RecordKind,
+    /// The blob of the record.
+    pub(crate) record: Id,
+    /// The tree of the artifacts, if there are any.
+    pub(crate) artifacts: Option<Id>,
+}
+
+impl State {
+    /// Reads the tree of `commit`.
+    pub(crate) fn read(repo: &Repository, commit: &Id, tree: &Id) -> Result<Self> {
+        let mut record = None;
+        let mut artifacts = None;
+        for entry in repo.history().read_tree(tree)? {
+            if let Some(kind) = RecordKind::of_file(&entry.name) {
+                record = Some((kind, entry.id));
+            } else if entry.name == ARTIFACTS && entry.mode == EntryMode::Directory {
+                artifacts = Some(entry.id);
+            }
+        }
+        let Some((kind, record)) = record else {
+            let message = format!("the commit {commit} holds no record of a run or version");
+            return Err(Error::corrupt(message).with_hint("art fsck"));
+        };
+        Ok(State { kind, record, artifacts })
+    }
+}
+
+impl Resolved {
+    /// What lies at its own path; see [`Resolved::entry_at`].
+    pub fn entry(&self, repo: &Repository) -> Result<Option<TreeEntry>> {
+        self.entry_at(repo, &self.path)
+    }
+
+    /// What lies at `path` among its artifacts; the root is a directory without a name.
+    ///
+    /// `None` only for the root of a record that has no artifacts. Fails with
+    /// [`ErrorKind::NotFound`] and the nearest path as the hint where nothing is there.
+    pub fn entry_at(&self, repo: &Repository, path: &TreePath) -> Result<Option<TreeEntry>> {
+        let Some(root) = self.artifacts else {
+            return if path.is_root() { Ok(None) } else { Err(self.no_artifacts(path)) };
+        };
+        match repo.history().entry_at(&root, path)? {
+            Some(entry) => Ok(Some(entry)),
+            None => Err(self.nothing_at(repo, root, path)),
+        }
+    }
+
+    /// The name of the commit for a command to type: its ref if it is the tip of one, else its id.
+    fn name(&self, repo: &Repository) -> String {
+        let tip = self.reference.as_ref().filter(|name| {
+            let tip = repo.history().try_find_ref(name);
+            *name.project() == repo.settings().project
+                && tip.is_ok_and(|tip| tip == Some(self.commit))
+        });
+        match tip {
+            Some(name) => format!("{}/{}", name.kind().as_str(), name.name()),
+            None => self.commit.short(),
+        }
+    }
+
+    fn no_artifacts(&self, path: &TreePath) -> Error {
+        Error::not_found(format!("there is nothing at '{path}': {} has no artifacts", self.shown()))
+            .with_hint("put something in: art upload")
+    }
+
+    fn shown(&self) -> String {
+        match &self.reference {
+            Some(name) => format!("{} '{}'", name.kind().as_str(), name.name()),
+            None => format!("commit {}", self.commit.short()),
+        }
+    }
+
+    /// The error for a path where nothing is. Looks along the path for where it goes wrong.
+    fn nothing_at(&self, repo: &Repository, root: Id, path: &TreePath) -> Error {
+        let error = Error::not_found(format!("there is nothing at '{path}' in {}", self.shown()));
+        let history = repo.history();
+        let (mut above, mut tree) = (TreePath::root(), root);
+        for component in path.components() {
+            let Ok(entries) = history.read_tree(&tree) else { return error };
+            let Ok(here) = above.join(component) else { return error };
+            match entries.iter().find(|entry| entry.name == component) {
+                Some(entry) if entry.mode == EntryMode::Directory => tree = entry.id,
+                Some(_) => return error.with_hint(format!("'{here}' is a file")),
+                None => {
+                    let name = String::from_utf8_lossy(component);
+                    let names =
+                        entries.iter().filter_map(|entry| std::str::from_utf8(&entry.name).ok());
+                    let near = suggest::closest(&name, names);
+                    let near = near.and_then(|near| above.join(near.as_bytes()).ok());
+                    return match near {
+                        Some(near) => error.with_hint(format!("did you mean '{near}'?")),
+                        None => error.with_hint(self.listing(repo, &above)),
+                    };
+                }
+            }
+            above = here;
+        }
+        error
+    }
+
+    /// The command that lists the directory at `path`.
+    fn listing(&self, repo: &Repository, path: &TreePath) -> String {
+        let name = self.name(repo);
+        if path.is_root() {
+            format!("see what is there: art ls {name}")
+        } else {
+            format!("see what is there: art ls {name}:{path}")
+        }
+    }
+}
+
+/// Where `revision` is no name of a commit but a path of the current run: says how to write it.
+fn with_path_hint(repo: &Repository, revision: &Revision, error: Error) -> Error {
+    if error.kind() != ErrorKind::NotFound || !revision.path().is_root() {
+        return error;
+    }
+    let text = revision.to_string();
+    let is_path = || -> Option<bool> {
+        let path = TreePath::parse(&text).ok().filter(|path| !path.is_root())?;
+        let current = repo.current_run().ok()??;
+        let commit = repo.history().try_find_ref(&current).ok()??;
+        let tree = repo.history().read_commit(&commit).ok()?.tree;
+        let path = TreePath::parse(ARTIFACTS).ok()?.join_path(&path);
+        Some(repo.history().entry_at(&tree, &path).ok()?.is_some())
+    };
+    if is_path() == Some(true) {
+        return error.with_hint(format!("a path stands behind a revision: HEAD:{text}"));
+    }
+    error
+}

@@ -1,0 +1,55 @@
+//! An object of a remote as a stream, in bounded memory.
+
+use std::io::{self, Read};
+use std::ops::Range;
+
+use bytes::{Buf, Bytes};
+
+use crate::error::Error;
+use crate::progress::{Progress, check_interrupt};
+use crate::remote::Store;
+
+/// Bytes that are asked for at once.
+const BLOCK: u64 = 8 << 20;
+
+/// Reads an object from its start to its end, block by block.
+pub(crate) struct ObjectReader<'a> {
+    store: &'a Store,
+    key: String,
+    /// What was not asked for yet.
+    left: Range<u64>,
+    block: Bytes,
+    progress: &'a dyn Progress,
+}
+
+impl<'a> ObjectReader<'a> {
+    /// The bytes `range` of the object `key`; what comes is told to `progress`.
+    pub(crate) fn new(
+        store: &'a Store,
+        key: String,
+        range: Range<u64>,
+        progress: &'a dyn Progress,
+    ) -> Self {
+        ObjectReader { store, key, left: range, block: Bytes::new(), progress }
+    }
+
+    fn next_block(&mut self) -> Result<(), Error> {
+        check_interrupt(self.progress)?;
+        let end = self.left.end.min(self.left.start + BLOCK);
+        self.block = self.store.read_range(&self.key, self.left.start..end)?;
+        self.left.start = end;
+        self.progress.advance(self.block.len() as u64);
+        Ok(())
+    }
+}
+
+impl Read for ObjectReader<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.block.is_empty() && !self.left.is_empty() {
+            self.next_block().map_err(io::Error::other)?;
+        }
+        let length = buffer.len().min(self.block.len());
+        self.block.copy_to_slice(&mut buffer[..length]);
+        Ok(length)
+    }
+}

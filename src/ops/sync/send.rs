@@ -1,0 +1,290 @@
+//! Sending what a remote lacks: content packs, Git objects, and the index of what was sent.
+//!
+//! What is sent is named by what it is, so a second try sends only what is missing: what a try
+//! before has stored is noted here, and looked for there before it is relied on.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use super::connection::Connection;
+use super::content::RemoteContent;
+use super::take_in::{have, save_have};
+use crate::content::{Need, SendPlan, Session};
+use crate::error::{Error, IoResultExt, Result};
+use crate::fs::atomic;
+use crate::history::{Expected, Outgoing};
+use crate::id::{Digest, Id};
+use crate::progress::{Progress, Unit, check_interrupt};
+use crate::remote::Store;
+use crate::remote::layout::{meta_key, pack_key, segment_key};
+use crate::remote::log::{RefMove, Stored};
+use crate::repo::Repository;
+
+/// The names of the files that were sent for a push that is not in the log yet. Throw-away.
+const SENDING: &str = "sending";
+
+/// What was sent, or would be.
+#[derive(Debug, Default)]
+pub(crate) struct Sent {
+    pub(crate) packs: Vec<Stored>,
+    pub(crate) meta: Vec<Stored>,
+    pub(crate) segments: Vec<Stored>,
+    /// Packs on the remote that what was sent needs.
+    pub(crate) relies_on: Vec<Id>,
+    /// Git objects.
+    pub(crate) objects: u64,
+    /// Bytes that went out; those that were there from a try before are not in it.
+    pub(crate) bytes: u64,
+    /// The index that was sent, to be kept here too.
+    segment_bytes: Option<Vec<u8>>,
+}
+
+/// A file to be sent.
+struct Item {
+    key: String,
+    id: Id,
+    size: u64,
+    path: PathBuf,
+}
+
+/// Sends what the remote needs to have all of `tips`.
+pub(crate) fn send(
+    repo: &Repository,
+    connection: &Connection<'_>,
+    tips: &[Id],
+    dry_run: bool,
+    progress: &dyn Progress,
+) -> Result<Sent> {
+    let session = repo.content().begin()?;
+    progress.begin("comparing", None, Unit::Items);
+    let there = known_there(repo, connection)?;
+    let outgoing = repo.history().write_pack_of(tips, &there, session.directory(), progress)?;
+    let plan = plan_content(repo, connection, &session, &outgoing.content, progress)?;
+    let sent = Sent {
+        packs: plan.plan.packs.iter().map(|pack| Stored { id: pack.id, size: pack.size }).collect(),
+        meta: outgoing.pack.iter().map(|pack| Stored { id: pack.id, size: pack.size }).collect(),
+        segments: plan
+            .plan
+            .segment
+            .iter()
+            .map(|one| Stored { id: one.id, size: one.size })
+            .collect(),
+        relies_on: plan.relies_on,
+        objects: outgoing.objects,
+        bytes: 0,
+        segment_bytes: None,
+    };
+    let fold = connection.state.fold();
+    let items: Vec<Item> = items(&plan.plan, &outgoing)
+        .into_iter()
+        .filter(|item| !fold.packs.contains_key(&item.id) && !fold.meta.contains_key(&item.id))
+        .collect();
+    if dry_run {
+        let bytes = items.iter().map(|item| item.size).sum();
+        return Ok(Sent { bytes, ..sent });
+    }
+    let bytes = upload(connection, &items, progress)?;
+    let segment_bytes = match &plan.plan.segment {
+        Some(segment) => Some(std::fs::read(segment.path()).on("read", segment.path())?),
+        None => None,
+    };
+    Ok(Sent { bytes, segment_bytes, ..sent })
+}
+
+/// The commits that the remote has, of those that are here.
+fn known_there(repo: &Repository, connection: &Connection<'_>) -> Result<Vec<Id>> {
+    let fold = connection.state.fold();
+    let sides = fold.conflicts.values().flatten().filter_map(|side| side.commit);
+    let all: BTreeSet<Id> = fold.refs.values().copied().chain(sides).collect();
+    let mut there = Vec::new();
+    for id in all {
+        if repo.history().try_kind(&id)?.is_some() {
+            there.push(id);
+        }
+    }
+    Ok(there)
+}
+
+/// What has to be sent of the content, and what of the remote it relies on.
+struct ContentPlan {
+    plan: SendPlan,
+    relies_on: Vec<Id>,
+}
+
+fn plan_content(
+    repo: &Repository,
+    connection: &Connection<'_>,
+    session: &Session,
+    wanted: &[Id],
+    progress: &dyn Progress,
+) -> Result<ContentPlan> {
+    let fold = connection.state.fold();
+    let there = RemoteContent::new(repo, connection.log.store(), fold, &connection.directory())?;
+    if !wanted.is_empty() {
+        there.complete_index(progress)?;
+    }
+    let mut relies_on = BTreeSet::new();
+    let plan = {
+        let mut is_there = |id: &Id, need: Need| -> Result<bool> {
+            let found = there.is_there(id, need).into_iter().next();
+            relies_on.extend(found.iter().map(|place| place.pack));
+            Ok(found.is_some())
+        };
+        repo.content().plan_send(session, wanted, &mut is_there, progress)?
+    };
+    if let Some(first) = plan.missing.first() {
+        let message = format!(
+            "{} contents of what is to be pushed are neither here nor on '{}', the first is {first}",
+            plan.missing.len(),
+            &connection.remote.name
+        );
+        return Err(Error::corrupt(message).with_hint("see what is damaged: art fsck"));
+    }
+    Ok(ContentPlan { plan, relies_on: relies_on.into_iter().collect() })
+}
+
+/// The files of a push in the order in which they are sent: the segment names packs, so it is last.
+fn items(plan: &SendPlan, outgoing: &Outgoing) -> Vec<Item> {
+    let packs = plan.packs.iter().map(|pack| Item {
+        key: pack_key(pack.id),
+        id: pack.id,
+        size: pack.size,
+        path: pack.path.clone(),
+    });
+    let meta = outgoing.pack.iter().map(|pack| Item {
+        key: meta_key(pack.id),
+        id: pack.id,
+        size: pack.size,
+        path: pack.file.path().to_owned(),
+    });
+    let segment = plan.segment.iter().map(|segment| Item {
+        key: segment_key(segment.id),
+        id: segment.id,
+        size: segment.size,
+        path: segment.path().to_owned(),
+    });
+    packs.chain(meta).chain(segment).collect()
+}
+
+/// Sends files, several at once; returns the bytes that went out.
+fn upload(connection: &Connection<'_>, items: &[Item], progress: &dyn Progress) -> Result<u64> {
+    let store = connection.log.store();
+    let note = connection.directory().join(SENDING);
+    let before = noted(&note);
+    let total = items.iter().map(|item| item.size).sum();
+    progress.begin("sending", Some(total), Unit::Bytes);
+    let send = |item: &Item| -> Result<u64> {
+        check_interrupt(progress)?;
+        if before.get(&item.id) == Some(&item.size) && store.try_size(&item.key)? == Some(item.size)
+        {
+            progress.advance(item.size);
+            return Ok(0);
+        }
+        send_file(store, item, progress)?;
+        // Without the note, the next try sends it again.
+        let _ = atomic::append_throwaway(&note, format!("{} {}\n", item.id, item.size).as_bytes());
+        Ok(item.size)
+    };
+    let sizes = store.at_once(items, &send)?;
+    Ok(sizes.into_iter().sum())
+}
+
+/// What the note about an unfinished push says.
+fn noted(note: &Path) -> BTreeMap<Id, u64> {
+    let text = std::fs::read_to_string(note).unwrap_or_default();
+    let entry = |line: &str| -> Option<(Id, u64)> {
+        let (id, size) = line.split_once(' ')?;
+        Some((Id::from_hex(id.as_bytes())?, size.parse().ok()?))
+    };
+    text.lines().filter_map(entry).collect()
+}
+
+/// Sends a file, whose bytes must be those that it is named after: damage does not spread.
+fn send_file(store: &Store, item: &Item, progress: &dyn Progress) -> Result<()> {
+    let open = || -> Result<Box<dyn Read + '_>> {
+        let file = File::open(&item.path).on("open", &item.path)?;
+        Ok(Box::new(Checked {
+            file,
+            digest: Some(Digest::default()),
+            left: item.size,
+            item,
+            progress,
+        }))
+    };
+    store.write_from(&item.key, item.size, &open)
+}
+
+/// A file on its way out.
+struct Checked<'a> {
+    file: File,
+    digest: Option<Digest>,
+    left: u64,
+    item: &'a Item,
+    progress: &'a dyn Progress,
+}
+
+impl Read for Checked<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        check_interrupt(self.progress).map_err(io::Error::other)?;
+        let length = self.file.read(buffer)?;
+        self.left = self.left.saturating_sub(length as u64);
+        if let Some(digest) = &mut self.digest {
+            digest.update(&buffer[..length]);
+        }
+        if (self.left == 0 || length == 0)
+            && let Some(digest) = self.digest.take()
+            && digest.finish() != self.item.id
+        {
+            let message =
+                format!("'{}' has other bytes than it was written with", self.item.path.display());
+            let error = Error::corrupt(message).with_hint("see what is damaged: art fsck --full");
+            return Err(io::Error::other(error));
+        }
+        self.progress.advance(length as u64);
+        Ok(length)
+    }
+}
+
+/// Keeps here what was sent and is in the log now, so that it is not fetched back.
+pub(crate) fn remember_sent(
+    repo: &Repository,
+    connection: &Connection<'_>,
+    sent: &Sent,
+) -> Result<()> {
+    let mut all = have(connection);
+    all.extend(sent.meta.iter().map(|stored| stored.id));
+    save_have(repo, connection, &all)?;
+    if let (Some(bytes), Some(stored)) = (&sent.segment_bytes, sent.segments.first()) {
+        let fold = connection.state.fold();
+        let there =
+            RemoteContent::new(repo, connection.log.store(), fold, &connection.directory())?;
+        there.keep_segment(&stored.id, bytes)?;
+    }
+    atomic::remove_file(&connection.directory().join(SENDING))
+}
+
+/// Moves the refs that stand for the remote's to where a push has put them.
+pub(crate) fn track_pushed(
+    repo: &Repository,
+    connection: &Connection<'_>,
+    moves: &[RefMove],
+) -> Result<()> {
+    let history = repo.history();
+    let mut transaction = history.transaction(&repo.signature(), "push");
+    transaction.unrecorded();
+    for moved in moves {
+        // Another writer's move, of which nothing may be here, is for a fetch.
+        let now = connection.state.fold().refs.get(&moved.name).copied();
+        if now == moved.new {
+            transaction.update(
+                moved.name.tracking(&connection.remote.name),
+                Expected::Any,
+                now,
+                "push",
+            );
+        }
+    }
+    transaction.commit(repo.settings().lock_timeout).map(drop)
+}

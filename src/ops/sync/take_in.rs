@@ -1,0 +1,286 @@
+//! Taking in what a remote says: its Git objects, then the refs that stand for it here.
+//!
+//! No ref ever names what is not there: Git packs come first, then it is checked that all that the
+//! refs lead to is there, and then they move, all at once. Content is not fetched here.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use super::connection::Connection;
+use super::object_reader::ObjectReader;
+use super::standing::Past;
+use crate::error::{Error, Result};
+use crate::fs::atomic;
+use crate::history::Expected;
+use crate::id::Id;
+use crate::name::RefName;
+use crate::progress::{NoProgress, Progress, Unit};
+use crate::remote::layout::meta_key;
+use crate::remote::log::News;
+use crate::repo::Repository;
+
+/// A ref that stands elsewhere on the remote than it did at the last fetch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TrackedMove {
+    /// The ref, as the remote calls it.
+    #[serde(rename = "ref")]
+    pub name: RefName,
+    /// Where it was; `None` if it is new.
+    pub old: Option<Id>,
+    /// Where it is; `None` if it was deleted.
+    pub new: Option<Id>,
+}
+
+/// A ref that two writers moved apart on a remote that can't keep them from it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OpenConflict {
+    /// The ref.
+    #[serde(rename = "ref")]
+    pub name: RefName,
+    /// Where it is.
+    pub commit: Option<Id>,
+    /// Where the others moved it; `None` is a deletion.
+    pub others: Vec<Option<Id>>,
+}
+
+/// What a remote had that was not known here.
+#[derive(Debug, Default, Clone, Serialize)]
+pub struct TakenIn {
+    /// The refs that moved.
+    pub moved: Vec<TrackedMove>,
+    /// The conflicts that wait for someone to settle them.
+    pub conflicts: Vec<OpenConflict>,
+    /// Git objects that came.
+    pub objects: u64,
+}
+
+/// The names of Git packs of a remote that were taken in. Throw-away: without it they are fetched
+/// again.
+const HAVE: &str = "have";
+
+/// The Git packs of the remote that were taken in.
+pub(crate) fn have(connection: &Connection<'_>) -> BTreeSet<Id> {
+    let text = std::fs::read_to_string(connection.directory().join(HAVE)).unwrap_or_default();
+    text.lines().filter_map(|line| Id::from_hex(line.as_bytes())).collect()
+}
+
+/// Notes which Git packs of the remote were taken in; those that it has no more are forgotten.
+pub(crate) fn save_have(
+    repo: &Repository,
+    connection: &Connection<'_>,
+    have: &BTreeSet<Id>,
+) -> Result<()> {
+    let there = &connection.state.fold().meta;
+    let lines = have.iter().filter(|id| there.contains_key(id)).map(|id| format!("{id}\n"));
+    let text: String = lines.collect();
+    let tmp = repo.content().tmp_dir();
+    atomic::write(&connection.directory().join(HAVE), &tmp, text.as_bytes())
+}
+
+/// Takes in what `connection`, which was refreshed with `news`, knows of the remote.
+///
+/// Fails with [`Corrupt`](crate::ErrorKind::Corrupt) if the remote has refs that lead to what it
+/// has not; the others have moved then.
+pub(crate) fn take_in(
+    repo: &Repository,
+    connection: &mut Connection<'_>,
+    news: &News,
+    progress: &dyn Progress,
+) -> Result<TakenIn> {
+    // What is kept of the remote has a place from here on.
+    connection.save()?;
+    let mut taken = TakenIn { conflicts: open_conflicts(connection), ..TakenIn::default() };
+    let tracked = tracked(repo, connection)?;
+    let moved = compare(&tracked, &connection.state.fold().refs);
+    let tips = tips(connection, &moved);
+    if !tips.is_empty() {
+        taken.objects = fetch_objects(repo, connection, news, &tips, progress)?;
+    }
+    let broken = broken(repo, &moved, &tips, progress)?;
+    taken.moved = moved.into_iter().filter(|moved| !broken.contains(&moved.name)).collect();
+    track(repo, connection, &taken.moved)?;
+    connection.save()?;
+    if broken.is_empty() { Ok(taken) } else { Err(names_what_is_missing(connection, &broken)) }
+}
+
+/// The refs of the remote as they were at the last fetch.
+pub(crate) fn tracked(
+    repo: &Repository,
+    connection: &Connection<'_>,
+) -> Result<BTreeMap<RefName, Id>> {
+    let refs = repo.history().refs(&format!("refs/remotes/{}/", &connection.remote.name))?;
+    Ok(refs.into_iter().map(|(name, id)| (name.untracked(), id)).collect())
+}
+
+fn compare(tracked: &BTreeMap<RefName, Id>, there: &BTreeMap<RefName, Id>) -> Vec<TrackedMove> {
+    let gone = tracked.iter().filter(|(name, _)| !there.contains_key(name));
+    let gone = gone.map(|(name, id)| (name, Some(*id), None));
+    let there = there.iter().map(|(name, id)| (name, tracked.get(name).copied(), Some(*id)));
+    let mut all: Vec<TrackedMove> = gone
+        .chain(there)
+        .filter(|(_, old, new)| old != new)
+        .map(|(name, old, new)| TrackedMove { name: name.clone(), old, new })
+        .collect();
+    all.sort_by(|a, b| a.name.cmp(&b.name));
+    all
+}
+
+/// What has to be there before the refs move: their commits, and the other sides of conflicts.
+fn tips(connection: &Connection<'_>, moved: &[TrackedMove]) -> Vec<Id> {
+    let sides = connection.state.fold().conflicts.values().flatten();
+    let mut tips: Vec<Id> = moved.iter().filter_map(|moved| moved.new).collect();
+    tips.extend(sides.filter_map(|side| side.commit));
+    tips.sort_unstable();
+    tips.dedup();
+    tips
+}
+
+/// What waits on the remote for someone to settle it.
+pub(crate) fn open_conflicts(connection: &Connection<'_>) -> Vec<OpenConflict> {
+    let fold = connection.state.fold();
+    let conflict = |(name, sides): (&RefName, &Vec<_>)| OpenConflict {
+        name: name.clone(),
+        commit: fold.refs.get(name).copied(),
+        others: sides.iter().map(|side: &crate::remote::log::Conflict| side.commit).collect(),
+    };
+    fold.conflicts.iter().map(conflict).collect()
+}
+
+/// What is complete here: all that local refs and those of remotes lead to.
+fn complete(repo: &Repository) -> Result<Vec<Id>> {
+    let mut known: Vec<Id> = Vec::new();
+    for prefix in ["refs/", "refs/remotes/"] {
+        known.extend(repo.history().refs(prefix)?.into_iter().map(|(_, id)| id));
+    }
+    known.sort_unstable();
+    known.dedup();
+    Ok(known)
+}
+
+/// Gets the Git packs that are needed for `tips`; returns how many objects came.
+fn fetch_objects(
+    repo: &Repository,
+    connection: &Connection<'_>,
+    news: &News,
+    tips: &[Id],
+    progress: &dyn Progress,
+) -> Result<u64> {
+    let known = complete(repo)?;
+    let is_complete =
+        || -> Result<bool> { Ok(repo.history().check_closure(tips, &known, progress)?.is_empty()) };
+    if is_complete()? {
+        return Ok(0);
+    }
+    let mut have = have(connection);
+    pass_over_unions(news, &mut have);
+    let there = connection.state.fold().meta.clone();
+    let mut objects = 0;
+    // What was taken in may have been lost since: then all of it is fetched again.
+    for forget in [false, true] {
+        if forget {
+            have.clear();
+        }
+        let wanted: Vec<(Id, u64)> = there
+            .iter()
+            .filter(|(id, _)| !have.contains(id))
+            .map(|(id, size)| (*id, *size))
+            .collect();
+        objects += fetch_packs(repo, connection, &wanted, progress)?;
+        have.extend(wanted.iter().map(|(id, _)| *id));
+        if is_complete()? {
+            break;
+        }
+    }
+    save_have(repo, connection, &have)?;
+    Ok(objects)
+}
+
+/// An entry that moves no ref and retires files puts files together: of those that were taken in
+/// already, the union has nothing new.
+fn pass_over_unions(news: &News, have: &mut BTreeSet<Id>) {
+    for entry in &news.entries {
+        let mut retired = entry.retired.iter().peekable();
+        if entry.refs.is_empty() && retired.peek().is_some() && retired.all(|id| have.contains(id))
+        {
+            have.extend(entry.meta.iter().map(|stored| stored.id));
+        }
+    }
+}
+
+fn fetch_packs(
+    repo: &Repository,
+    connection: &Connection<'_>,
+    wanted: &[(Id, u64)],
+    progress: &dyn Progress,
+) -> Result<u64> {
+    let bytes = wanted.iter().map(|(_, size)| size).sum();
+    progress.begin("fetching history", Some(bytes), Unit::Bytes);
+    let store = connection.log.store();
+    let fetch = |(id, size): &(Id, u64)| -> Result<u64> {
+        let mut source = ObjectReader::new(store, meta_key(*id), 0..*size, &NoProgress);
+        let taken = repo.history().take_in_pack(&mut source, *id, *size, progress)?;
+        Ok(taken.objects)
+    };
+    let counts = store.at_once(wanted, &fetch)?;
+    Ok(counts.into_iter().sum())
+}
+
+/// The refs that lead to what is not there.
+fn broken(
+    repo: &Repository,
+    moved: &[TrackedMove],
+    tips: &[Id],
+    progress: &dyn Progress,
+) -> Result<BTreeSet<RefName>> {
+    let known = complete(repo)?;
+    let history = repo.history();
+    if history.check_closure(tips, &known, progress)?.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let mut broken = BTreeSet::new();
+    for one in moved {
+        if let Some(commit) = one.new
+            && !history.check_closure(&[commit], &known, progress)?.is_empty()
+        {
+            broken.insert(one.name.clone());
+        }
+    }
+    Ok(broken)
+}
+
+/// Moves the refs that stand for the remote's.
+fn track(repo: &Repository, connection: &Connection<'_>, moved: &[TrackedMove]) -> Result<()> {
+    let mut past = Past::load(&connection.directory());
+    let before = past.clone();
+    let history = repo.history();
+    let mut transaction = history.transaction(&repo.signature(), "fetch");
+    transaction.unrecorded();
+    for one in moved {
+        match (one.old, one.new) {
+            (Some(old), None) => past.note_deleted_there(&one.name, old),
+            _ => past.note_there(&one.name),
+        }
+        let tracking = one.name.tracking(&connection.remote.name);
+        transaction.update(tracking, Expected::Any, one.new, "fetch");
+    }
+    // A deletion is noted before its ref goes: after a crash between it is noted again.
+    if past != before {
+        past.save(&connection.directory(), &repo.content().tmp_dir())?;
+    }
+    if !moved.is_empty() {
+        transaction.commit(repo.settings().lock_timeout)?;
+    }
+    Ok(())
+}
+
+fn names_what_is_missing(connection: &Connection<'_>, broken: &BTreeSet<RefName>) -> Error {
+    let names: Vec<String> = broken.iter().take(5).map(ToString::to_string).collect();
+    let message = format!(
+        "{} refs on the remote '{}' lead to what it has not: {}",
+        broken.len(),
+        &connection.remote.name,
+        names.join(", ")
+    );
+    Error::corrupt(message).with_hint(format!("art fsck --remote {}", &connection.remote.name))
+}
