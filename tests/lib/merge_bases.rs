@@ -40,7 +40,9 @@ proptest! {
         mut plans in plans(24, true),
         pairs in vec((any::<Index>(), any::<Index>()), 2),
     ) {
-        plans.iter_mut().for_each(|plan| plan.edits.clear());
+        for plan in &mut plans {
+            plan.edits.clear();
+        }
         let dag = Dag::new(&plans);
         let (commits, reach) = (&dag.commits, reach(&plans));
         for a in 0..commits.len() {
@@ -71,7 +73,9 @@ proptest! {
         a in any::<Index>(),
         b in any::<Index>(),
     ) {
-        plans.iter_mut().for_each(|plan| plan.edits.clear());
+        for plan in &mut plans {
+            plan.edits.clear();
+        }
         let dag = Dag::new(&plans);
         let (a, b) = (a.index(plans.len()), b.index(plans.len()));
         let reach = reach(&plans);
