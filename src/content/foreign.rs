@@ -190,8 +190,8 @@ impl ForeignIndex {
     }
 
     /// As [`ForeignIndex::add_segments`] for one that is in a file.
-    pub fn add_file(&mut self, id: &Id, file: &TempFile) -> Result<()> {
-        let bytes = map(file.path())?;
+    pub fn add_file(&mut self, id: &Id, file: &Path) -> Result<()> {
+        let bytes = map(file)?;
         self.add_segments(&[(*id, &bytes[..])])
     }
 

@@ -99,9 +99,9 @@ impl<'a> RemoteContent<'a> {
         self.fold.packs.get(pack).copied().unwrap_or(0)
     }
 
-    /// Keeps a segment that this repository has sent.
-    pub(crate) fn keep_segment(&self, id: &Id, bytes: &[u8]) -> Result<()> {
-        self.index().add_segments(&[(*id, bytes)])
+    /// Keeps the segment `id`, which is in `file`.
+    pub(crate) fn keep_segment(&self, id: &Id, file: &Path) -> Result<()> {
+        self.index().add_file(id, file)
     }
 
     /// Segments that are not here, and their bytes.
@@ -122,8 +122,12 @@ impl<'a> RemoteContent<'a> {
         }
         let total = wanted.iter().map(|(_, size)| size).sum();
         progress.begin("fetching the index", Some(total), Unit::Bytes);
+        let (large, small): (Vec<_>, Vec<_>) = wanted.iter().partition(|(_, size)| *size > HELD);
+        for (id, size) in &large {
+            self.fetch_large_segment(id, *size, progress)?;
+        }
         // Together they become one file, and no more of them are held than that is worth.
-        let mut rest = wanted;
+        let mut rest = &small[..];
         while !rest.is_empty() {
             let mut sum = 0;
             let count = rest.iter().take_while(|(_, size)| {
@@ -142,6 +146,17 @@ impl<'a> RemoteContent<'a> {
             self.index().add_segments(&fetched)?;
         }
         Ok(())
+    }
+
+    /// Gets a segment that is not held in memory.
+    fn fetch_large_segment(&self, id: &Id, size: u64, progress: &dyn Progress) -> Result<()> {
+        let session = self.repo.content().begin()?;
+        let mut file = session.temp_file()?;
+        let mut source = ObjectReader::new(self.store, segment_key(*id), 0..size, progress);
+        std::io::copy(&mut source, &mut file)
+            .on("write", file.path())
+            .and_then(|_| self.keep_segment(id, file.path()))
+            .map_err(|error| lost(error, "index segment", id))
     }
 
     /// Finds the contents `ids`; gives their places, sorted by pack and frame. Those that are
@@ -351,6 +366,10 @@ impl Transfer<'_, '_> {
         }
         let (Some(first), Some(last)) = (frames.first(), frames.last()) else { return Ok(()) };
         let span = range(first).start..range(last).end;
+        // What the index says is not believed before memory is taken.
+        if span.end - span.start > Params::MAX_FRAME {
+            return Err(Error::corrupt("a frame's size is out of bounds"));
+        }
         let bytes = store.read_range(&key, span.clone())?;
         for frame in frames {
             let start = (frame.offset - span.start) as usize;

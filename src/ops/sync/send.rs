@@ -37,8 +37,6 @@ pub(crate) struct Sent {
     pub(crate) objects: u64,
     /// Bytes that went out; those that were there from a try before are not in it.
     pub(crate) bytes: u64,
-    /// The index that was sent, to be kept here too.
-    segment_bytes: Option<Vec<u8>>,
 }
 
 /// A file to be sent.
@@ -74,7 +72,6 @@ pub(crate) fn send(
         relies_on: plan.relies_on,
         objects: outgoing.objects,
         bytes: 0,
-        segment_bytes: None,
     };
     let fold = connection.state.fold();
     let items: Vec<Item> = items(&plan.plan, &outgoing)
@@ -86,11 +83,13 @@ pub(crate) fn send(
         return Ok(Sent { bytes, ..sent });
     }
     let bytes = upload(connection, &items, progress)?;
-    let segment_bytes = match &plan.plan.segment {
-        Some(segment) => Some(std::fs::read(segment.path()).on("read", segment.path())?),
-        None => None,
-    };
-    Ok(Sent { bytes, segment_bytes, ..sent })
+    if let Some(segment) = &plan.plan.segment {
+        // Kept here too, so that it is not fetched back; it counts once the log names it.
+        let there =
+            RemoteContent::new(repo, connection.log.store(), fold, &connection.directory())?;
+        there.keep_segment(&segment.id, segment.path())?;
+    }
+    Ok(Sent { bytes, ..sent })
 }
 
 /// The commits that the remote has, of those that are here.
@@ -247,7 +246,7 @@ impl Read for Checked<'_> {
     }
 }
 
-/// Keeps here what was sent and is in the log now, so that it is not fetched back.
+/// Notes what was sent and is in the log now, so that it is not fetched back.
 pub(crate) fn remember_sent(
     repo: &Repository,
     connection: &Connection<'_>,
@@ -256,12 +255,6 @@ pub(crate) fn remember_sent(
     let mut all = have(connection);
     all.extend(sent.meta.iter().map(|stored| stored.id));
     save_have(repo, connection, &all)?;
-    if let (Some(bytes), Some(stored)) = (&sent.segment_bytes, sent.segments.first()) {
-        let fold = connection.state.fold();
-        let there =
-            RemoteContent::new(repo, connection.log.store(), fold, &connection.directory())?;
-        there.keep_segment(&stored.id, bytes)?;
-    }
     atomic::remove_file(&connection.directory().join(SENDING))
 }
 
