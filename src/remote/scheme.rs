@@ -78,6 +78,19 @@ pub(super) const SCHEMES: &[Scheme] = &[
     scheme("http", "http", Shape::Host("http")),
     scheme("https", "http", Shape::Host("https")),
     scheme("hf", "hf", Shape::Plain),
+    scheme("aliyun-drive", "aliyun-drive", Shape::Plain),
+    scheme("azfile", "azfile", Shape::Plain),
+    scheme("dropbox", "dropbox", Shape::Plain),
+    scheme("gdrive", "gdrive", Shape::Plain),
+    scheme("github", "github", Shape::Plain),
+    scheme("koofr", "koofr", Shape::Plain),
+    scheme("lakefs", "lakefs", Shape::Plain),
+    scheme("onedrive", "onedrive", Shape::Plain),
+    scheme("pcloud", "pcloud", Shape::Plain),
+    scheme("seafile", "seafile", Shape::Plain),
+    scheme("tos", "tos", Shape::Plain),
+    scheme("upyun", "upyun", Shape::Plain),
+    scheme("yandex-disk", "yandex-disk", Shape::Plain),
 ];
 
 /// The scheme called `name`, in lower case; fails with the one that was probably meant.
@@ -225,6 +238,45 @@ pub(super) fn variables(service: &str) -> &'static [(&'static str, &'static str)
             ("ART_HTTP_TOKEN", "token"),
         ],
         "hf" => &[("HF_TOKEN", "token")],
+        "aliyun-drive" => &[
+            ("ART_ALIYUN_DRIVE_ACCESS_TOKEN", "access_token"),
+            ("ART_ALIYUN_DRIVE_REFRESH_TOKEN", "refresh_token"),
+            ("ART_ALIYUN_DRIVE_CLIENT_ID", "client_id"),
+            ("ART_ALIYUN_DRIVE_CLIENT_SECRET", "client_secret"),
+        ],
+        "azfile" => {
+            &[("ART_AZFILE_ACCOUNT_KEY", "account_key"), ("ART_AZFILE_SAS_TOKEN", "sas_token")]
+        }
+        "dropbox" => &[
+            ("ART_DROPBOX_ACCESS_TOKEN", "access_token"),
+            ("ART_DROPBOX_REFRESH_TOKEN", "refresh_token"),
+            ("ART_DROPBOX_CLIENT_ID", "client_id"),
+            ("ART_DROPBOX_CLIENT_SECRET", "client_secret"),
+        ],
+        "gdrive" => &[
+            ("ART_GDRIVE_ACCESS_TOKEN", "access_token"),
+            ("ART_GDRIVE_REFRESH_TOKEN", "refresh_token"),
+            ("ART_GDRIVE_CLIENT_ID", "client_id"),
+            ("ART_GDRIVE_CLIENT_SECRET", "client_secret"),
+        ],
+        "github" => &[("ART_GITHUB_TOKEN", "token")],
+        "koofr" => &[("ART_KOOFR_EMAIL", "email"), ("ART_KOOFR_PASSWORD", "password")],
+        "lakefs" => &[("ART_LAKEFS_USERNAME", "username"), ("ART_LAKEFS_PASSWORD", "password")],
+        "onedrive" => &[
+            ("ART_ONEDRIVE_ACCESS_TOKEN", "access_token"),
+            ("ART_ONEDRIVE_REFRESH_TOKEN", "refresh_token"),
+            ("ART_ONEDRIVE_CLIENT_ID", "client_id"),
+            ("ART_ONEDRIVE_CLIENT_SECRET", "client_secret"),
+        ],
+        "pcloud" => &[("ART_PCLOUD_USERNAME", "username"), ("ART_PCLOUD_PASSWORD", "password")],
+        "seafile" => &[("ART_SEAFILE_USERNAME", "username"), ("ART_SEAFILE_PASSWORD", "password")],
+        "tos" => &[
+            ("ART_TOS_ACCESS_KEY_ID", "access_key_id"),
+            ("ART_TOS_SECRET_ACCESS_KEY", "secret_access_key"),
+            ("ART_TOS_SECURITY_TOKEN", "security_token"),
+        ],
+        "upyun" => &[("ART_UPYUN_OPERATOR", "operator"), ("ART_UPYUN_PASSWORD", "password")],
+        "yandex-disk" => &[("ART_YANDEX_DISK_ACCESS_TOKEN", "access_token")],
         _ => &[],
     }
 }
