@@ -307,7 +307,8 @@ mod tests {
                 assert!(!is_secret(key), "{} {key}", scheme.name);
             }
             for (variable, option) in variables(scheme.service) {
-                let is_name = matches!(*option, "account_name" | "username" | "user");
+                let names = ["account_name", "username", "user", "email", "operator", "client_id"];
+                let is_name = names.contains(option);
                 assert!(is_name || is_secret(option), "{variable}");
             }
         }
