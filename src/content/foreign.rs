@@ -170,7 +170,7 @@ impl ForeignIndex {
             if self.has_segment(id) || !taken.insert(*id) {
                 continue;
             }
-            check(id, bytes.as_ref())?;
+            checked(id, bytes.as_ref())?;
             fresh.push((*id, bytes.as_ref()));
         }
         atomic::create_dir_all(&self.directory)?;
@@ -259,14 +259,17 @@ fn write(
     file.on("write", path)?.persist(path)
 }
 
-/// Checks that `bytes` are the segment `id`.
-fn check(id: &Id, bytes: &[u8]) -> Result<()> {
-    let damaged = |why: String| Error::corrupt(format!("the index segment {id} is damaged: {why}"));
+/// The segment `id`, once it was checked that `bytes` are its.
+pub(super) fn checked<'b>(id: &Id, bytes: &'b [u8]) -> Result<SegmentView<'b>> {
     if Digest::of(bytes) != *id {
-        return Err(damaged("its bytes are not those it is named after".to_owned()));
+        return Err(damaged_segment(id, "its bytes are not those it is named after"));
     }
-    let verified = SegmentView::open(bytes).and_then(|view| view.verify());
-    verified.map_err(|defect| damaged(defect.to_string()))
+    let verified = SegmentView::open(bytes).and_then(|view| view.verify().map(|()| view));
+    verified.map_err(|defect| damaged_segment(id, &defect.to_string()))
+}
+
+pub(super) fn damaged_segment(id: &Id, why: &str) -> Error {
+    Error::corrupt(format!("the index segment {id} is damaged: {why}"))
 }
 
 fn damaged_copy(path: &Path, defect: FormatError) -> Error {

@@ -57,6 +57,7 @@ pub use repair::{ContentRepair, Salvaged};
 use segments::SegmentSet;
 pub use send::{IsThere, Need, OutgoingPack, OutgoingSegment, SendPlan};
 pub use session::Session;
+pub use spill::join_segments;
 pub use stat_cache::{CacheEntry, StatCache};
 
 /// What decides how content is cut, compressed and grouped; fixed when a repository is made.

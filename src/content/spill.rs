@@ -3,12 +3,14 @@
 use std::io::Write;
 
 use super::Session;
+use super::foreign::{checked, damaged_segment};
 use super::map::map;
 use super::segments::damaged;
+use super::send::OutgoingSegment;
 use crate::error::{Error, IoResultExt, Result};
 use crate::fs::atomic::TempFile;
 use crate::id::{Digest, Id};
-use crate::pack::{MergeError, PackIndex, SegmentBuilder, SegmentView, merge};
+use crate::pack::{MergeError, PackIndex, SegmentBuilder, SegmentJoin, SegmentView, merge};
 
 /// So many entries are held before they are written to a part of their own.
 const HELD: usize = 1 << 20;
@@ -93,6 +95,24 @@ pub(super) fn write(
     let file = out.out.into_inner().map_err(std::io::IntoInnerError::into_error);
     let file = file.on("write", &path)?;
     Ok(Written { checksum, digest: out.digest.finish(), size: out.size, file })
+}
+
+/// Puts segments of another place together as one that keeps all they say; each with its id, which
+/// is the SHA-256 of its bytes.
+///
+/// All are in memory, a few times. Fails with [`Corrupt`](crate::ErrorKind::Corrupt) if one has other
+/// bytes than its id says, or is no segment.
+pub fn join_segments<B: AsRef<[u8]>>(
+    session: &Session,
+    segments: &[(Id, B)],
+) -> Result<OutgoingSegment> {
+    let mut join = SegmentJoin::default();
+    for (id, bytes) in segments {
+        let added = checked(id, bytes.as_ref())?;
+        join.add(&added).map_err(|defect| damaged_segment(id, &defect.to_string()))?;
+    }
+    let written = write(session, |out| Ok(join.finish().write_to(out)?))?;
+    Ok(OutgoingSegment::new(written.digest, written.size, written.file))
 }
 
 /// Counts and hashes what it passes on.

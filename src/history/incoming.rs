@@ -14,7 +14,7 @@ use super::History;
 use super::object::SIZE_LIMIT;
 use super::object_pack::IndexEntry;
 use crate::error::{Error, ErrorKind, IoResultExt, Result};
-use crate::fs::atomic;
+use crate::fs::atomic::{self, TempFile};
 use crate::id::{Digest, Id, ObjectHasher, ObjectKind};
 use crate::progress::{Progress, check_interrupt};
 
@@ -51,32 +51,14 @@ impl History {
         size: u64,
         progress: &dyn Progress,
     ) -> Result<TakenIn> {
-        let bad = |what: &str| bad_pack(&expected, what);
-        let Some(body) = size.checked_sub(Id::LEN as u64).filter(|body| *body >= HEADER_LEN) else {
-            return Err(bad("it is too short"));
-        };
+        let body = body_length(size, &expected)?;
         atomic::create_dir_all(&self.tmp_dir())?;
         let pack = self.new_pack()?;
-        let mut receiver = Receiver { source, file: pack.file(), expected, progress };
-        let mut digest = Digest::default();
-        receiver.receive(body, &mut |bytes| digest.update(bytes))?;
-        let checksum = digest.clone().finish();
-        let mut trailer = Vec::new();
-        receiver.receive(Id::LEN as u64, &mut |bytes| trailer.extend_from_slice(bytes))?;
-        digest.update(&trailer);
-        receiver.expect_end()?;
-        if digest.finish() != expected {
-            return Err(bad("its bytes are not those that were sent"));
-        }
-        if trailer != checksum.as_bytes() {
-            return Err(bad("its checksum is wrong"));
-        }
-        let mut file = pack.file();
-        file.seek(SeekFrom::Start(0)).on("read", pack.path())?;
-        let mut entries = PackEntries::open(file, body, expected)?.read_all(progress)?;
+        let checksum = receive(&pack, source, expected, body, progress)?;
+        let mut entries = read_entries(&pack, body, expected, progress)?;
         entries.sort_unstable_by_key(|entry| entry.id);
         if entries.windows(2).any(|pair| pair[0].id == pair[1].id) {
-            return Err(bad("it has an object twice"));
+            return Err(bad_pack(&expected, "it has an object twice"));
         }
         let objects = entries.len() as u64;
         if objects > 0 {
@@ -85,6 +67,51 @@ impl History {
         }
         Ok(TakenIn { objects })
     }
+}
+
+/// The length of a pack of `size` bytes without its checksum.
+pub(super) fn body_length(size: u64, id: &Id) -> Result<u64> {
+    let body = size.checked_sub(Id::LEN as u64).filter(|body| *body >= HEADER_LEN);
+    body.ok_or_else(|| bad_pack(id, "it is too short"))
+}
+
+/// Writes the pack that `source` gives to `file`: `body` bytes and a checksum, all together with the
+/// SHA-256 `expected`. Gives the checksum.
+pub(super) fn receive(
+    file: &TempFile,
+    source: &mut dyn Read,
+    expected: Id,
+    body: u64,
+    progress: &dyn Progress,
+) -> Result<Id> {
+    let bad = |what: &str| bad_pack(&expected, what);
+    let mut receiver = Receiver { source, file: file.file(), expected, progress };
+    let mut digest = Digest::default();
+    receiver.receive(body, &mut |bytes| digest.update(bytes))?;
+    let checksum = digest.clone().finish();
+    let mut trailer = Vec::new();
+    receiver.receive(Id::LEN as u64, &mut |bytes| trailer.extend_from_slice(bytes))?;
+    digest.update(&trailer);
+    receiver.expect_end()?;
+    if digest.finish() != expected {
+        return Err(bad("its bytes are not those that were sent"));
+    }
+    if trailer != checksum.as_bytes() {
+        return Err(bad("its checksum is wrong"));
+    }
+    Ok(checksum)
+}
+
+/// What is in a received pack, in the order in which it is there; every object was read.
+pub(super) fn read_entries(
+    pack: &TempFile,
+    body: u64,
+    id: Id,
+    progress: &dyn Progress,
+) -> Result<Vec<IndexEntry>> {
+    let mut file = pack.file();
+    file.seek(SeekFrom::Start(0)).on("read", pack.path())?;
+    PackEntries::open(file, body, id)?.read_all(progress)
 }
 
 fn bad_pack(id: &Id, what: &str) -> Error {

@@ -14,6 +14,7 @@ mod glob;
 mod head;
 pub mod ignore;
 mod incoming;
+mod join;
 mod merge_base;
 mod new_commits;
 mod object;

@@ -17,6 +17,7 @@ mod lookup;
 mod manifest;
 mod member;
 mod segment;
+mod segment_join;
 
 pub use index::{FOOTER_LEN, FrameEntry, MemberEntry, PackIndex, end_frame, read_footer};
 pub use lookup::Lookup;
@@ -25,6 +26,7 @@ pub use member::{
     BLOCK, MemberKind, append_member, member_span, parse_frame, parse_header, parse_members,
 };
 pub use segment::{Layout, Location, MergeError, SegmentBuilder, SegmentView, merge};
+pub use segment_join::SegmentJoin;
 
 /// Why bytes are not what they claim to be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -261,9 +261,9 @@ impl<'a> SegmentView<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
     pub(super) frame: u32,
-    offset: u32,
-    size: u32,
-    kind: MemberKind,
+    pub(super) offset: u32,
+    pub(super) size: u32,
+    pub(super) kind: MemberKind,
 }
 
 impl Place {
@@ -298,9 +298,9 @@ pub(super) fn read_frame(row: &[u8]) -> Result<(u32, FrameEntry), FormatError> {
 /// Collects the indexes of packs, or whole segments, into one new segment.
 #[derive(Debug, Default)]
 pub struct SegmentBuilder {
-    packs: Vec<Id>,
-    frames: Vec<(u32, FrameEntry)>,
-    entries: Vec<(Id, Place)>,
+    pub(super) packs: Vec<Id>,
+    pub(super) frames: Vec<(u32, FrameEntry)>,
+    pub(super) entries: Vec<(Id, Place)>,
 }
 
 impl SegmentBuilder {
@@ -329,7 +329,8 @@ impl SegmentBuilder {
 
     /// Writes the segment; returns the SHA-256 of its bytes before the checksum.
     pub fn write_to(mut self, out: &mut dyn Write) -> io::Result<Id> {
-        self.entries.sort_unstable_by_key(|(id, place)| (*id, place.kind));
+        self.entries
+            .sort_unstable_by_key(|(id, place)| (*id, place.kind, place.frame, place.offset));
         let ids = self.entries.iter().map(|(id, _)| *id);
         let mut columns = Columns::begin(out, &self.packs, &self.frames, ids)?;
         for (id, _) in &self.entries {

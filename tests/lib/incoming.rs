@@ -339,3 +339,38 @@ fn fails_at_every_step() {
     }
     assert!(step > 3, "{step} steps");
 }
+
+/// Puts packs together; gives the bytes of the union.
+fn join(history: &History, directory: &Path, packs: &[&[u8]]) -> Result<Vec<u8>> {
+    let named: Vec<(Id, u64)> =
+        packs.iter().map(|bytes| (Digest::of(bytes), bytes.len() as u64)).collect();
+    let open = |id: &Id| -> Result<Box<dyn std::io::Read + '_>> {
+        let at = named.iter().position(|(one, _)| one == id).unwrap();
+        Ok(Box::new(packs[at]))
+    };
+    let joined = history.join_packs(&named, &open, directory, &NoProgress)?;
+    let bytes = std::fs::read(joined.file.path()).unwrap();
+    assert_eq!((joined.id, joined.size), (Digest::of(&bytes), bytes.len() as u64));
+    Ok(bytes)
+}
+
+#[test]
+fn packs_that_were_put_together_have_each_object_once_and_damage_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    History::init(directory.path()).unwrap();
+    let history = History::open(directory.path()).unwrap();
+    let tmp = directory.path().join("tmp");
+    let first = pack(2, 2, &[blob(b"one"), blob(b"two")]);
+    let second = pack(2, 3, &[blob(b"two"), blob(&[7; 100_000]), blob(b"")]);
+    let joined = join(&history, &tmp, &[&first, &second]).unwrap();
+    let expected = [blob(b"one"), blob(b"two"), blob(&[7; 100_000]), blob(b"")];
+    assert_eq!(joined, pack(2, 4, &expected), "as they were deflated, in their order");
+    assert_eq!(join(&history, &tmp, &[&joined, &first]).unwrap(), joined);
+    assert_eq!(take_in(&history, &joined).unwrap().objects, 4);
+    let wrong = pack(2, 1, &[entry(3, 4, &deflated(b"one"))]);
+    for bad in [&wrong[..], &sealed(b"PACK".to_vec()), &first[..40]] {
+        let error = join(&history, &tmp, &[&second, bad]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt);
+    }
+    assert_eq!(std::fs::read_dir(&tmp).unwrap().count(), 0, "nothing stays");
+}

@@ -157,13 +157,13 @@ fn s3_that_keeps_its_word_loses_nothing() {
 #[test]
 fn s3_that_does_not_keep_its_word_loses_nothing() {
     // Each push lists the whole log, and this server looks at every file for that.
-    race(&s3(Manners::HalfHonest), 32, 6);
-    race(&s3(Manners::Ignores), 32, 6);
+    race(&s3(Manners::HalfHonest), 32, 50);
+    race(&s3(Manners::Ignores), 32, 50);
 }
 
 #[test]
 fn webdav_loses_nothing() {
-    race(&webdav(), 16, 6);
+    race(&webdav(), 32, 50);
 }
 
 #[test]

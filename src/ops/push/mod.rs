@@ -172,7 +172,7 @@ impl Push<'_> {
         outcome.entry = Some(committed.entry.number);
         outcome.conflicts = conflicts_of(connection, selection);
         if committed.wants_checkpoint {
-            put_together(connection, self.progress);
+            put_together(repo, connection, self.progress);
         }
         Ok(Some(self.end(outcome, connection)))
     }

@@ -12,7 +12,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde::Serialize;
 
 use super::object_reader::ObjectReader;
-use crate::content::{ForeignIndex, Need, Params, Receiver, Session, find_remotely};
+use crate::content::{
+    ForeignIndex, Need, OutgoingSegment, Params, Receiver, Session, find_remotely, join_segments,
+};
 use crate::error::{Error, ErrorKind, IoResultExt, Result};
 use crate::id::Id;
 use crate::pack::{FrameEntry, Location, MemberKind};
@@ -104,6 +106,19 @@ impl<'a> RemoteContent<'a> {
         self.index().add_file(id, file)
     }
 
+    /// Puts segments of the remote together as one, in a file that goes with `session`.
+    pub(super) fn join_segments(
+        &self,
+        segments: &[(Id, u64)],
+        session: &Session,
+    ) -> Result<OutgoingSegment> {
+        let read = |(id, size): &(Id, u64)| {
+            let bytes = self.store.read(&segment_key(*id), *size);
+            Ok((*id, bytes.map_err(|error| lost(error, "index segment", id))?))
+        };
+        join_segments(session, &self.store.at_once(segments, &read)?)
+    }
+
     /// Segments that are not here, and their bytes.
     fn missing_segments(&self) -> Vec<(Id, u64)> {
         let index = self.index();
@@ -169,7 +184,7 @@ impl<'a> RemoteContent<'a> {
             let (small, large): (Vec<_>, Vec<_>) =
                 missing.into_iter().partition(|(_, size)| *size <= SMALL_SEGMENT);
             self.fetch_segments(&small, progress)?;
-            return self.locate_few(ids, need, &large);
+            return self.locate_few(ids, need, &large, progress);
         }
         let mut places = Vec::with_capacity(ids.len());
         for id in ids {
@@ -179,7 +194,13 @@ impl<'a> RemoteContent<'a> {
     }
 
     /// Finds a few contents without fetching the segments `large`.
-    fn locate_few(&self, ids: &[Id], need: Need, large: &[(Id, u64)]) -> Result<Vec<Location>> {
+    fn locate_few(
+        &self,
+        ids: &[Id],
+        need: Need,
+        large: &[(Id, u64)],
+        progress: &dyn Progress,
+    ) -> Result<Vec<Location>> {
         let mut places = Vec::new();
         let mut left = Vec::new();
         for id in ids {
@@ -188,6 +209,8 @@ impl<'a> RemoteContent<'a> {
                 None => left.push(*id),
             }
         }
+        // Found in a pack that is gone, or as what does not do; there may be other places.
+        let mut doubtful = Vec::new();
         for (segment, size) in large {
             if left.is_empty() {
                 break;
@@ -202,8 +225,15 @@ impl<'a> RemoteContent<'a> {
                 if is_usable && (need == Need::File || place.kind != MemberKind::Manifest) {
                     left.retain(|one| *one != id);
                     places.push(place);
+                } else {
+                    doubtful.push((*segment, *size));
                 }
             }
+        }
+        if !left.is_empty() && !doubtful.is_empty() {
+            doubtful.dedup();
+            self.fetch_segments(&doubtful, progress)?;
+            places.extend(left.iter().filter_map(|id| self.is_there(id, need).into_iter().next()));
         }
         Ok(sorted(places))
     }

@@ -17,7 +17,7 @@ use crate::id::Id;
 use crate::name::RefName;
 use crate::progress::{NoProgress, Progress, Unit};
 use crate::remote::layout::meta_key;
-use crate::remote::log::News;
+use crate::remote::log::{Fold, News, StoredKind};
 use crate::repo::Repository;
 
 /// A ref that stands elsewhere on the remote than it did at the last fetch.
@@ -173,7 +173,7 @@ fn fetch_objects(
         return Ok(0);
     }
     let mut have = have(connection);
-    pass_over_unions(news, &mut have);
+    pass_over_unions(news, connection.state.fold(), &mut have);
     let there = connection.state.fold().meta.clone();
     let mut objects = 0;
     // What was taken in may have been lost since: then all of it is fetched again.
@@ -198,11 +198,13 @@ fn fetch_objects(
 
 /// An entry that moves no ref and retires files puts files together: of those that were taken in
 /// already, the union has nothing new.
-fn pass_over_unions(news: &News, have: &mut BTreeSet<Id>) {
+fn pass_over_unions(news: &News, fold: &Fold, have: &mut BTreeSet<Id>) {
     for entry in &news.entries {
-        let mut retired = entry.retired.iter().peekable();
-        if entry.refs.is_empty() && retired.peek().is_some() && retired.all(|id| have.contains(id))
-        {
+        let is_segment = |id: &Id| {
+            fold.retired.get(id).is_some_and(|retired| retired.kind == StoredKind::Segment)
+        };
+        let mut parts = entry.retired.iter().filter(|id| !is_segment(id)).peekable();
+        if entry.refs.is_empty() && parts.peek().is_some() && parts.all(|id| have.contains(id)) {
             have.extend(entry.meta.iter().map(|stored| stored.id));
         }
     }

@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::super::layout::{CHECKPOINT, EntryName, FORMAT, Protocol, damaged, decode_toml};
-use super::entry::{Entry, Stored, words};
+use super::entry::{Again, Entry, Stored, words};
 use super::fold::{Conflict, Fold, Retired};
-use super::state::{Names, State, Window};
+use super::state::{Listings, Names, State, Window};
 use crate::error::{Error, Result};
 use crate::id::{Digest, Id};
 use crate::name::RefName;
@@ -52,6 +52,9 @@ struct Checkpoint {
     segments: Vec<Stored>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     retired: Vec<Retired>,
+    /// Files that were added again, and by which entry.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    again: Vec<Again>,
     /// Only in a reader's own copy of its state: the newest entries, as their files.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     newest: Vec<String>,
@@ -108,6 +111,7 @@ pub(super) fn encode(state: &State, whole: bool) -> Result<Vec<u8>> {
         meta: files(&fold.meta),
         segments: files(&fold.segments),
         retired: fold.retired.values().copied().collect(),
+        again: fold.again.iter().map(|(id, write)| Again { id: *id, write: *write }).collect(),
         newest,
     };
     let text = toml::to_string(&checkpoint)
@@ -137,7 +141,8 @@ pub(super) fn decode(key: &str, bytes: &[u8]) -> Result<State> {
     let mut state = State { now: base.clone(), window: None };
     if let Some(digest) = names {
         let names = Names { count: base.entries, digest };
-        state.window = Some(Window { base, names, entries: BTreeMap::new(), torn });
+        state.window =
+            Some(Window { base, names, entries: BTreeMap::new(), torn, listed: Listings::NONE });
         let mut entries = Vec::new();
         for text in newest {
             let entry = Entry::decode(key, text.as_bytes())?;
@@ -176,6 +181,7 @@ fn fold(read: Checkpoint, last: Option<EntryName>) -> Result<Fold> {
         meta: files(read.meta),
         segments: files(read.segments),
         retired: read.retired.into_iter().map(|retired| (retired.id, retired)).collect(),
+        again: read.again.into_iter().map(|again| (again.id, again.write)).collect(),
         doubled: read.doubled,
     })
 }

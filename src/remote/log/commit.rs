@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::super::layout::{EntryName, FORMAT, Protocol};
 use super::super::runtime;
 use super::super::store::{Creation, jitter};
-use super::entry::{Entry, MAX_LEN, RefMove, Settled, Stored};
+use super::entry::{Again, Entry, MAX_LEN, RefMove, Settled, Stored};
 use super::read::next_number;
 use super::state::State;
 use super::{EVERY, Log};
@@ -68,7 +68,7 @@ impl Proposal {
         }
     }
 
-    fn entry(&self, number: u64, write: Uuid, seen: Vec<Uuid>) -> Entry {
+    fn entry(&self, number: u64, write: Uuid, seen: Vec<Uuid>, again: &[Again]) -> Entry {
         Entry {
             format: FORMAT,
             number,
@@ -84,6 +84,7 @@ impl Proposal {
             meta: self.meta.clone(),
             segments: self.segments.clone(),
             retired: self.retired.clone(),
+            again: again.to_vec(),
             extra: toml::Table::new(),
         }
     }
@@ -131,6 +132,8 @@ impl Log {
     pub fn commit(&self, state: &mut State, proposal: &Proposal) -> Result<Commit> {
         let write = Uuid::new_v4();
         let mut others = Vec::new();
+        // As it was when the proposal was made.
+        let again = state.now.added_again(&proposal.retired);
         for losses in 1..=LOSSES {
             let moved = state.now.moved(&proposal.refs);
             if !moved.is_empty() {
@@ -140,7 +143,7 @@ impl Log {
             if !missing.is_empty() {
                 return Ok(Commit::Retired(missing));
             }
-            let entry = proposal.entry(next_number(state)?, write, state.heads());
+            let entry = proposal.entry(next_number(state)?, write, state.heads(), &again);
             if state.now.protocol == Protocol::Siblings {
                 return self.add_sibling(state, entry, others);
             }
@@ -177,7 +180,7 @@ impl Log {
             }
         }
         // Of two who do this at once one replaces the other's entry, which says the same.
-        let entry = proposal.entry(next_number(state)?, Uuid::new_v4(), state.heads());
+        let entry = proposal.entry(next_number(state)?, Uuid::new_v4(), state.heads(), &[]);
         let name = EntryName { number: entry.number, write: None };
         self.store.write(&name.key(), entry.encode()?)?;
         self.refresh(state).map(drop)
@@ -229,5 +232,6 @@ impl Log {
 fn done(state: &State, entry: Arc<Entry>, others: Vec<Arc<Entry>>) -> Committed {
     let names = entry.refs.iter().map(|moved| &moved.name);
     let conflicts = names.filter(|name| state.now.conflicts.contains_key(name)).cloned().collect();
-    Committed { wants_checkpoint: entry.number.is_multiple_of(EVERY), conflicts, entry, others }
+    let wants_checkpoint = entry.number.is_multiple_of(EVERY) && state.is_first(&entry);
+    Committed { entry, others, conflicts, wants_checkpoint }
 }

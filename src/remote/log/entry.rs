@@ -13,7 +13,8 @@
 //! packs = ["ID SIZE"]                 # what it adds: content packs, Git packs, index segments
 //! meta = ["ID SIZE"]
 //! segments = ["ID SIZE"]
-//! retired = ["ID"]                    # packs that are deleted after a while
+//! retired = ["ID"]                    # files that are deleted after a while
+//! again = ["ID WRITE"]                # those of them that were added again, and by which entry
 //! log = "siblings"                    # from here on several entries may stand at one number
 //! # sha256 64 digits                  # of all bytes before: a part of an entry is not an entry
 //! ```
@@ -64,6 +65,15 @@ pub struct Settled {
     pub commit: Option<Id>,
 }
 
+/// A file that was added although it was there, or had been.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Again {
+    /// The file.
+    pub id: Id,
+    /// The write id of the entry that added it.
+    pub write: Uuid,
+}
+
 /// What one push did.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
@@ -104,6 +114,10 @@ pub struct Entry {
     /// The files that nobody may rely on any more.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub retired: Vec<Id>,
+    /// Those of them that another entry had added again, and the newest one that did, as far as its
+    /// writer knew: what was added again without its knowledge is not retired.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub again: Vec<Again>,
     /// Keys that this program does not know.
     #[serde(flatten)]
     pub extra: toml::Table,
@@ -241,6 +255,24 @@ impl FromStr for Stored {
     }
 }
 
+impl fmt::Display for Again {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.id, self.write)
+    }
+}
+
+impl FromStr for Again {
+    type Err = Error;
+
+    fn from_str(line: &str) -> Result<Self> {
+        let [id, write] = words(line)?;
+        let write = write.parse();
+        let write = write
+            .map_err(|_| Error::corrupt(format!("'{}' has no write id", line.escape_debug())))?;
+        Ok(Again { id: id.parse()?, write })
+    }
+}
+
 impl fmt::Display for Settled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", Word(self.commit), self.name)
@@ -275,4 +307,4 @@ macro_rules! as_line {
 
 pub(super) use as_line;
 
-as_line!(RefMove, Stored, Settled);
+as_line!(RefMove, Stored, Settled, Again);

@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
 use super::super::layout::{EntryName, Protocol};
-use super::entry::{Entry, RefMove, Stored, Word, as_line, number, words};
+use super::entry::{Again, Entry, RefMove, Stored, Word, as_line, number, words};
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::name::RefName;
@@ -30,9 +30,22 @@ pub struct Conflict {
     pub write: Uuid,
 }
 
+/// What a file of a remote is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StoredKind {
+    /// A content pack.
+    Pack,
+    /// A Git pack.
+    Meta,
+    /// An index segment.
+    Segment,
+}
+
 /// A file that nobody may rely on any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Retired {
+    /// What it is.
+    pub kind: StoredKind,
     /// What it is named by.
     pub id: Id,
     /// Its size in bytes.
@@ -64,6 +77,8 @@ pub struct Fold {
     pub segments: BTreeMap<Id, u64>,
     /// The files that are deleted after a while.
     pub retired: BTreeMap<Id, Retired>,
+    /// The files that were added again, and the write id of the last entry that did.
+    pub again: BTreeMap<Id, Uuid>,
     /// The numbers at which a writer had seen another entry than the one that is there: the store
     /// let two of them win.
     pub doubled: BTreeSet<u64>,
@@ -83,6 +98,7 @@ impl Fold {
             meta: BTreeMap::new(),
             segments: BTreeMap::new(),
             retired: BTreeMap::new(),
+            again: BTreeMap::new(),
             doubled: BTreeSet::new(),
         }
     }
@@ -95,18 +111,21 @@ impl Fold {
     /// Adds the next entry.
     pub fn apply(&mut self, name: EntryName, entry: &Entry) {
         self.check_chain(name, entry);
+        // First what goes: a file that the entry adds too is there afterwards.
+        for id in &entry.retired {
+            self.retire(*id, entry);
+        }
         for (files, added) in [
             (&mut self.packs, &entry.packs),
             (&mut self.meta, &entry.meta),
             (&mut self.segments, &entry.segments),
         ] {
             for Stored { id, size } in added {
-                self.retired.remove(id);
-                files.insert(*id, *size);
+                let was_retired = self.retired.remove(id).is_some();
+                if files.insert(*id, *size).is_some() || was_retired {
+                    self.again.insert(*id, entry.write);
+                }
             }
-        }
-        for id in &entry.retired {
-            self.retire(*id, entry.number);
         }
         for moved in &entry.refs {
             self.move_ref(moved, entry);
@@ -131,12 +150,30 @@ impl Fold {
         }
     }
 
-    fn retire(&mut self, id: Id, number: u64) {
-        let files = [&mut self.packs, &mut self.meta, &mut self.segments];
-        let sizes = files.into_iter().filter_map(|files| files.remove(&id));
-        if let Some(size) = sizes.max() {
-            self.retired.insert(id, Retired { id, size, number });
+    /// Retires a file, unless another writer has added it again meanwhile: who adds a file relies
+    /// on it.
+    fn retire(&mut self, id: Id, entry: &Entry) {
+        let known = entry.again.iter().find(|again| again.id == id).map(|again| again.write);
+        if self.again.get(&id).copied() != known {
+            return;
         }
+        let files = [
+            (StoredKind::Pack, &mut self.packs),
+            (StoredKind::Meta, &mut self.meta),
+            (StoredKind::Segment, &mut self.segments),
+        ];
+        for (kind, files) in files {
+            if let Some(size) = files.remove(&id) {
+                self.again.remove(&id);
+                self.retired.insert(id, Retired { kind, id, size, number: entry.number });
+            }
+        }
+    }
+
+    /// What is known of the files `ids` being added again.
+    pub(super) fn added_again(&self, ids: &[Id]) -> Vec<Again> {
+        let again = |id: &Id| Some(Again { id: *id, write: *self.again.get(id)? });
+        ids.iter().filter_map(again).collect()
     }
 
     fn move_ref(&mut self, moved: &RefMove, entry: &Entry) {
@@ -217,7 +254,12 @@ impl FromStr for Conflict {
 
 impl fmt::Display for Retired {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} {}", self.id, self.size, self.number)
+        let kind = match self.kind {
+            StoredKind::Pack => "pack",
+            StoredKind::Meta => "meta",
+            StoredKind::Segment => "segment",
+        };
+        write!(f, "{} {} {} {kind}", self.id, self.size, self.number)
     }
 }
 
@@ -225,8 +267,17 @@ impl FromStr for Retired {
     type Err = Error;
 
     fn from_str(line: &str) -> Result<Self> {
-        let [id, size, at] = words(line)?;
-        Ok(Retired { id: id.parse()?, size: number(size)?, number: number(at)? })
+        let [id, size, at, kind] = words(line)?;
+        let kind = match kind {
+            "pack" => StoredKind::Pack,
+            "meta" => StoredKind::Meta,
+            "segment" => StoredKind::Segment,
+            _ => {
+                let shown = kind.escape_debug();
+                return Err(Error::corrupt(format!("'{shown}' is no kind of file")));
+            }
+        };
+        Ok(Retired { kind, id: id.parse()?, size: number(size)?, number: number(at)? })
     }
 }
 

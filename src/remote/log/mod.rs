@@ -24,8 +24,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::id::Digest;
 
 pub use commit::{Commit, Committed, Proposal};
-pub use entry::{Entry, RefMove, Settled, Stored};
-pub use fold::{Conflict, Fold, Retired};
+pub use entry::{Again, Entry, RefMove, Settled, Stored};
+pub use fold::{Conflict, Fold, Retired, StoredKind};
 pub use read::News;
 pub use state::State;
 

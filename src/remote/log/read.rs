@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::super::layout::{EntryName, LOG, Protocol};
 use super::Log;
 use super::entry::{Entry, MAX_LEN, is_whole};
-use super::state::{KEPT, State};
+use super::state::{KEPT, State, Window};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The most entries that are listed.
@@ -104,23 +104,43 @@ impl Log {
         Ok(())
     }
 
-    /// Lists the log and reads what is not in the state.
+    /// Lists the log, or the newest part of it, and reads what is not in the state.
     fn gather(&self, state: &mut State, news: &mut News) -> Result<()> {
-        let listed = self.store.list(LOG, None, MAX_ENTRIES)?;
-        let names: BTreeSet<EntryName> =
-            listed.iter().filter_map(|listed| EntryName::of_key(&listed.key)).collect();
         state.open_window();
+        let behind = state.window.as_mut().and_then(Window::list_behind);
+        if let Some(behind) = behind {
+            let names = self.list_names(Some(&behind))?;
+            let missing = state.missing(&names);
+            // Of very many, the oldest are to be let go of, for which it takes the whole list.
+            if missing.len() <= KEPT {
+                let added = self.read_named(&missing, state)?;
+                news.entries.extend(added.iter().map(|(_, entry)| Arc::clone(entry)));
+                state.insert(added);
+                return Ok(());
+            }
+        }
+        let names = self.list_names(None)?;
+        self.gather_all(&names, state, news)
+    }
+
+    fn list_names(&self, behind: Option<&str>) -> Result<BTreeSet<EntryName>> {
+        let listed = self.store.list(LOG, behind, MAX_ENTRIES)?;
+        Ok(listed.iter().filter_map(|listed| EntryName::of_key(&listed.key)).collect())
+    }
+
+    /// Reads those of `names`, which are all there are, that are not in the state.
+    fn gather_all(
+        &self,
+        names: &BTreeSet<EntryName>,
+        state: &mut State,
+        news: &mut News,
+    ) -> Result<()> {
         let Some(window) = &state.window else { return Ok(()) };
         let late_torn = window.torn.iter().any(|name| Some(*name) <= window.base.last);
-        if window.names_to(window.base.last, &names) != window.names && !news.started_over {
+        if window.names_to(window.base.last, names) != window.names && !news.started_over {
             return self.start_over(state, news);
         }
-        let is_known = |name: &&EntryName| {
-            window.entries.contains_key(name)
-                || (Some(**name) <= window.base.last && !window.torn.contains(name))
-        };
-        let missing: Vec<EntryName> =
-            names.iter().filter(|name| !is_known(name)).copied().collect();
+        let missing = state.missing(names);
         for (index, chunk) in missing.chunks(KEPT).enumerate() {
             let added = self.read_named(chunk, state)?;
             let is_late = |(name, _): &(EntryName, Arc<Entry>)| {
@@ -133,11 +153,11 @@ impl Log {
             news.entries.extend(added.iter().map(|(_, entry)| Arc::clone(entry)));
             state.insert(added);
             let still_missing = missing.get((index + 1) * KEPT).copied();
-            state.shrink(&names, still_missing);
+            state.shrink(names, still_missing);
         }
         if missing.is_empty() {
             // Entries of this reader's own come another way.
-            state.shrink(&names, None);
+            state.shrink(names, None);
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::super::layout::{EntryName, Protocol};
+use super::super::layout::{EntryName, LOG, Protocol};
 use super::entry::Entry;
 use super::fold::Fold;
 use crate::id::{Digest, Id};
@@ -57,7 +57,28 @@ pub(super) struct Window {
     pub(super) entries: BTreeMap<EntryName, Arc<Entry>>,
     /// Entries of which only a part is there: they don't count until they are whole.
     pub(super) torn: BTreeSet<EntryName>,
+    /// How the log was listed last.
+    pub(super) listed: Listings,
 }
+
+/// How often in a row only the newest entries were listed. It is no part of what is known: states
+/// that differ in it are equal.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Listings(u32);
+
+impl Listings {
+    /// Nothing was listed yet.
+    pub(super) const NONE: Listings = Listings(WHOLE_EVERY);
+}
+
+impl PartialEq for Listings {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+/// The whole log is listed the first time and then every so many times.
+const WHOLE_EVERY: u32 = 16;
 
 /// What is known of a remote's log.
 #[derive(Debug, Clone, PartialEq)]
@@ -87,6 +108,7 @@ impl State {
                 base: self.now.clone(),
                 entries: BTreeMap::new(),
                 torn: BTreeSet::new(),
+                listed: Listings::NONE,
             });
         }
     }
@@ -119,6 +141,16 @@ impl State {
         }
     }
 
+    /// Those of `names` whose entries it has not.
+    pub(super) fn missing(&self, names: &BTreeSet<EntryName>) -> Vec<EntryName> {
+        let Some(window) = &self.window else { return Vec::new() };
+        let is_known = |name: &&EntryName| {
+            window.entries.contains_key(name)
+                || (Some(**name) <= window.base.last && !window.torn.contains(name))
+        };
+        names.iter().filter(|name| !is_known(name)).copied().collect()
+    }
+
     /// Lets go of the oldest entries of the window, where there are many. `names` are all that are
     /// in the log; those from `keep_from` on stay.
     pub(super) fn shrink(&mut self, names: &BTreeSet<EntryName>, keep_from: Option<EntryName>) {
@@ -137,6 +169,14 @@ impl State {
         window.names = window.names_to(window.base.last, names);
     }
 
+    /// Whether no sibling of `entry` comes before it, as far as is known.
+    pub(super) fn is_first(&self, entry: &Entry) -> bool {
+        let write = Some(entry.write);
+        let from = EntryName { number: entry.number, write: None };
+        let own = EntryName { number: entry.number, write };
+        self.window.as_ref().is_none_or(|window| window.entries.range(from..own).next().is_none())
+    }
+
     /// The write ids of the entries that no other one has seen: what the next entry names.
     pub(super) fn heads(&self) -> Vec<Uuid> {
         let Some(window) = self.window.as_ref().filter(|window| !window.entries.is_empty()) else {
@@ -150,6 +190,23 @@ impl State {
 }
 
 impl Window {
+    /// Behind which key the log is to be listed now; `None` is from its start.
+    ///
+    /// An entry can come late, below those that are folded for good: only the whole list shows it.
+    /// Between two of those it is enough to look from the newest ones on, which is one request
+    /// however long the log is.
+    pub(super) fn list_behind(&mut self) -> Option<String> {
+        let base = self.base.last?;
+        let is_late = self.entries.first_key_value().is_some_and(|(name, _)| *name <= base);
+        if self.listed.0 >= WHOLE_EVERY || is_late || !self.torn.is_empty() {
+            self.listed = Listings(0);
+            return None;
+        }
+        self.listed.0 += 1;
+        // Before all that stand at its number.
+        Some(format!("{LOG}{:020}", base.number))
+    }
+
     /// Which of `names` are not behind `last` and whole.
     pub(super) fn names_to(&self, last: Option<EntryName>, names: &BTreeSet<EntryName>) -> Names {
         let covered = names.iter().filter(|name| Some(**name) <= last);

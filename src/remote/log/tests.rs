@@ -1,5 +1,7 @@
 //! The log's formats, its fold, and writers who add to it.
 
+mod files;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -102,6 +104,7 @@ fn entry_of(number: u64, write: u128, proposal: &Proposal) -> Entry {
         meta: Vec::new(),
         segments: Vec::new(),
         retired: Vec::new(),
+        again: Vec::new(),
         extra: toml::Table::new(),
     }
 }
@@ -408,8 +411,13 @@ fn a_sibling_that_comes_very_late_is_folded_where_it_belongs() {
     let late = entry_of(2, 0, &push("r", "1", "late"));
     let key = EntryName { number: 2, write: Some(late.write) }.key();
     log.store().write(&key, late.encode().unwrap()).unwrap();
-    let news = log.refresh(&mut state).unwrap();
+    // Who begins anew looks at the whole log at once, who goes on does so now and then.
+    let mut saved = State::decode(&state.encode().unwrap()).unwrap();
+    let news = log.refresh(&mut saved).unwrap();
     assert!(news.started_over && news.replaced.is_empty());
+    let noticed = (0..=16).position(|_| log.refresh(&mut state).unwrap().started_over);
+    assert!(noticed.is_some());
+    assert_eq!(state, saved);
     let mut fresh = State::empty(Protocol::Siblings);
     log.refresh(&mut fresh).unwrap();
     assert_eq!(state.fold(), fresh.fold());

@@ -1,0 +1,107 @@
+//! One segment of several, which keeps every place of every id.
+//!
+//! [`merge`](super::merge) keeps one place of each, which is enough where all packs stay. Elsewhere
+//! packs can go, and then the other places count.
+
+use std::collections::HashMap;
+
+use super::segment::Place;
+use super::{FormatError, Location, SegmentBuilder, SegmentView};
+use crate::id::Id;
+
+/// Puts segments together in memory: some hundred bytes an entry.
+#[derive(Debug, Default)]
+pub struct SegmentJoin {
+    builder: SegmentBuilder,
+    packs: HashMap<Id, u32>,
+    /// By pack and what is said of it.
+    frames: HashMap<(u32, u64, u32, u64), u32>,
+}
+
+impl SegmentJoin {
+    /// Adds all that a segment says; what was said before is not said twice.
+    pub fn add(&mut self, segment: &SegmentView<'_>) -> Result<(), FormatError> {
+        for index in 0..segment.len() {
+            let place = segment.location(index)?;
+            let id = segment.id(index);
+            let place = self.place(&place);
+            self.builder.entries.push((id, place));
+        }
+        Ok(())
+    }
+
+    fn place(&mut self, location: &Location) -> Place {
+        let packs = &mut self.builder.packs;
+        let pack = *self.packs.entry(location.pack).or_insert_with(|| {
+            packs.push(location.pack);
+            packs.len() as u32 - 1
+        });
+        let frames = &mut self.builder.frames;
+        let own = location.frame;
+        let said = (pack, own.offset, own.stored, own.size);
+        let frame = *self.frames.entry(said).or_insert_with(|| {
+            frames.push((pack, own));
+            frames.len() as u32 - 1
+        });
+        let Location { offset, size, kind, .. } = *location;
+        Place { frame, offset, size, kind }
+    }
+
+    /// The segment of all that was added. The same segments in the same order give the same.
+    pub fn finish(mut self) -> SegmentBuilder {
+        let key = |(id, place): &(Id, Place)| (*id, place.kind, place.frame, place.offset);
+        self.builder.entries.sort_unstable_by_key(key);
+        self.builder.entries.dedup_by_key(|entry| key(entry));
+        self.builder
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{FrameEntry, MemberEntry, MemberKind, PackIndex};
+    use super::*;
+
+    /// A segment of one pack with a chunk for each number.
+    fn segment(pack: u8, numbers: std::ops::Range<u32>) -> Vec<u8> {
+        let member = |n: u32| MemberEntry {
+            id: Id::of_blob(&n.to_le_bytes()),
+            kind: MemberKind::Chunk,
+            frame: 0,
+            offset: n,
+            size: 4,
+        };
+        let frames = vec![FrameEntry { offset: 0, stored: 10, size: 1 << 20 }];
+        let mut builder = SegmentBuilder::default();
+        let index = PackIndex { frames, members: numbers.map(member).collect() };
+        builder.add_pack(Id::of_blob(&[pack]), &index);
+        let mut bytes = Vec::new();
+        builder.write_to(&mut bytes).unwrap();
+        bytes
+    }
+
+    fn join(segments: &[&[u8]]) -> Vec<u8> {
+        let mut join = SegmentJoin::default();
+        for bytes in segments {
+            join.add(&SegmentView::open(bytes).unwrap()).unwrap();
+        }
+        let mut bytes = Vec::new();
+        join.finish().write_to(&mut bytes).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn every_place_is_kept_and_none_twice() {
+        let (a, b) = (segment(1, 0..600), segment(2, 500..900));
+        let once = join(&[&a, &b]);
+        let view = SegmentView::open(&once).unwrap();
+        view.verify().unwrap();
+        assert_eq!((view.len(), view.packs().count()), (1000, 2));
+        let both: Vec<Id> = view
+            .locations(&Id::of_blob(&550u32.to_le_bytes()))
+            .map(|place| place.unwrap().pack)
+            .collect();
+        assert_eq!(both, [Id::of_blob(&[1]), Id::of_blob(&[2])]);
+        assert_eq!(join(&[&once, &a, &b]), once, "what it has already adds nothing");
+        assert_eq!(join(&[&a, &b]), once, "the same segments give the same bytes");
+    }
+}

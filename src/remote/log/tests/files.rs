@@ -1,0 +1,65 @@
+//! Files that come and go, and logs that are long.
+
+use super::*;
+
+/// A push of one file, and one that takes it away.
+fn pack(retires: bool) -> Proposal {
+    let mut proposal = push("r", "-", "-");
+    proposal.refs.clear();
+    if retires {
+        proposal.retired.push(id("pack"));
+    } else {
+        proposal.packs.push(Stored { id: id("pack"), size: 9 });
+    }
+    proposal
+}
+
+#[test]
+fn a_file_that_one_adds_while_another_retires_it_is_there() {
+    // Whichever of the two comes first in the order: their write ids decide.
+    for _ in 0..8 {
+        let (log, mut one) = siblings();
+        done(log.commit(&mut one, &pack(false)));
+        let mut two = one.clone();
+        done(log.commit(&mut one, &pack(true)));
+        assert_eq!(one.fold().retired[&id("pack")].kind, StoredKind::Pack);
+        done(log.commit(&mut two, &pack(false)));
+        for state in [&mut one, &mut two] {
+            log.refresh(state).unwrap();
+            assert!(
+                state.fold().packs.contains_key(&id("pack")) && state.fold().retired.is_empty()
+            );
+        }
+        assert_eq!(State::decode(&one.encode().unwrap()).unwrap(), one);
+        // Who knows of both can retire it.
+        done(log.commit(&mut two, &pack(true)));
+        log.refresh(&mut one).unwrap();
+        assert!(one.fold().packs.is_empty() && one.fold().again.is_empty());
+    }
+    // An entry that adds what it retires has it.
+    let (log, mut one) = siblings();
+    let mut both = pack(false);
+    both.retired.push(id("pack"));
+    done(log.commit(&mut one, &both));
+    assert!(one.fold().packs.contains_key(&id("pack")));
+}
+
+#[test]
+fn the_newest_entries_of_a_long_log_are_found_without_listing_all_of_it() {
+    let (log, mut state) = siblings();
+    let mut last = "-".to_owned();
+    for number in 1..=600 {
+        let next = number.to_string();
+        done(log.commit(&mut state, &push("r", &last, &next)));
+        last = next;
+    }
+    let mut reader = State::decode(&state.encode().unwrap()).unwrap();
+    log.refresh(&mut reader).unwrap();
+    let mut asked = Vec::new();
+    for _ in 0..20 {
+        asked.push(reader.window.as_mut().unwrap().list_behind());
+    }
+    assert!(asked.iter().filter(|behind| behind.is_none()).count() <= 2, "{asked:?}");
+    let behind = asked.into_iter().flatten().next().unwrap();
+    assert!(log.store().list("log/", Some(&behind), 1000).unwrap().len() < 600);
+}
