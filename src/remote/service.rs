@@ -28,7 +28,7 @@ use super::transport::CountedTransport;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The size of a part of a long upload, in bytes; more where there would be too many parts.
-pub(super) const PART: u64 = 8 << 20;
+pub(super) const PART: u64 = 5 << 20;
 /// The most parts of an upload. Amazon allows 10,000.
 const MAX_PARTS: u64 = 8_000;
 /// How many parts of one upload are under way at once.

@@ -31,7 +31,7 @@ const SMALL_SEGMENT: u64 = 256 << 10;
 /// Frames with at most so many bytes between them are one request.
 const GAP: u64 = 128 << 10;
 /// A request for frames has at most so many bytes, unless one frame has more.
-const SPAN: u64 = 8 << 20;
+const SPAN: u64 = 4 << 20;
 /// A pack of which so many of a hundred bytes are wanted comes whole.
 const NEARLY_ALL: u64 = 90;
 /// So many bytes of segments are held at once.

@@ -10,7 +10,7 @@ use crate::progress::{Progress, check_interrupt};
 use crate::remote::Store;
 
 /// Bytes that are asked for at once.
-const BLOCK: u64 = 8 << 20;
+const BLOCK: u64 = 4 << 20;
 
 /// Reads an object from its start to its end, block by block.
 pub(crate) struct ObjectReader<'a> {
