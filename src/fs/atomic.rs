@@ -242,6 +242,12 @@ pub fn append_throwaway(path: &Path, bytes: &[u8]) -> Result<()> {
     file.write_all(bytes).on("append to", path)
 }
 
+/// As [`append_throwaway`], but makes the file where it is missing.
+pub fn note_throwaway(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut file = OpenOptions::new().create(true).append(true).open(path).on("open", path)?;
+    file.write_all(bytes).on("append to", path)
+}
+
 /// Cuts `path` off after `length` bytes, durably: what was behind was never valid.
 pub fn truncate(path: &Path, length: u64) -> Result<()> {
     let file = OpenOptions::new().write(true).open(path).on("open", path)?;

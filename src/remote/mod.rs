@@ -44,6 +44,6 @@ pub use object_store::{Abilities, Failure, Listed, ObjectStore};
 pub use probe::Guarantee;
 pub use runtime::Interrupt;
 pub use scheme::secret_variables;
-pub use store::{Creation, Store, StoreOptions};
+pub use store::{Creation, Store, StoreOptions, Wrap};
 pub use traffic::{Traffic, TrafficCount};
 pub use uri::RemoteUri;

@@ -37,6 +37,14 @@ impl Failure {
             Failure::Temporary(error) | Failure::Permanent(error) => error,
         }
     }
+
+    /// The same, as one that another attempt may not meet.
+    pub(super) fn again(self) -> Self {
+        match self {
+            Failure::Permanent(error) => Failure::Temporary(error),
+            other => other,
+        }
+    }
 }
 
 /// What a store can do, as far as it says so itself.

@@ -25,6 +25,9 @@ use super::traffic::{Traffic, TrafficCount};
 use super::uri::{RemoteUri, Target};
 use crate::error::{Error, ErrorKind, Result};
 
+/// Puts something between a store and what is asked of it.
+pub type Wrap = Arc<dyn Fn(Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore> + Send + Sync>;
+
 /// How a store is talked to.
 #[derive(Clone)]
 pub struct StoreOptions {
@@ -44,6 +47,8 @@ pub struct StoreOptions {
     pub interrupt: Option<Interrupt>,
     /// Options of the service that are secrets, from the environment.
     pub secrets: Vec<(String, String)>,
+    /// Stands between the store and what is asked of it: for tests.
+    pub wrap: Option<Wrap>,
 }
 
 impl Default for StoreOptions {
@@ -57,6 +62,7 @@ impl Default for StoreOptions {
             gap: 128 << 10,
             interrupt: None,
             secrets: Vec::new(),
+            wrap: None,
         }
     }
 }
@@ -116,6 +122,10 @@ impl Store {
                 };
                 Arc::new(ServiceStore::new(service, uri.as_deref(), given, service_options)?)
             }
+        };
+        let objects = match &options.wrap {
+            Some(wrap) => wrap(objects),
+            None => objects,
         };
         Ok(Self::build(objects, uri.to_string(), options, throttle))
     }
@@ -185,7 +195,15 @@ impl Store {
     pub fn read_range(&self, key: &str, range: Range<u64>) -> Result<Bytes> {
         let length = range.end.saturating_sub(range.start);
         runtime::sleep(self.interrupt(), self.inner.throttle.take(length))?;
-        let read = self.repeat(|objects| objects.read(key, Some(range.clone()), length));
+        let read = self.repeat(|objects| {
+            let body = objects.read(key, Some(range.clone()), length)?;
+            // Who asks for a range counts on all of it.
+            if body.len() as u64 == length {
+                Ok(body)
+            } else {
+                Err(too_short(key, &range, body.len() as u64).again())
+            }
+        });
         if let Err(Failure::Temporary(error) | Failure::Permanent(error)) = &read
             && error.kind() == ErrorKind::Unavailable
             && let Ok(Some(size)) = self.try_size(key)

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::clock::{Clock, SystemClock};
 use crate::content::Params;
 use crate::name::{Name, ProjectName};
-use crate::remote::{Interrupt, Ledger};
+use crate::remote::{Interrupt, Ledger, StoreOptions, Wrap};
 
 /// A person or a machine that writes records.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,6 +82,10 @@ pub struct TransferSettings {
     pub interrupt: Option<Interrupt>,
     /// Told of every store that is talked to.
     pub ledger: Ledger,
+    /// The wait before a request that failed is made again; it doubles with each time.
+    pub first_wait: Duration,
+    /// Stands between each store and what is asked of it: for tests.
+    pub wrap: Option<Wrap>,
 }
 
 impl Default for TransferSettings {
@@ -92,6 +96,8 @@ impl Default for TransferSettings {
             variables: BTreeMap::new(),
             interrupt: None,
             ledger: Ledger::default(),
+            first_wait: StoreOptions::default().first_wait,
+            wrap: None,
         }
     }
 }

@@ -49,6 +49,7 @@ mod run;
 mod run_signals;
 mod runs;
 mod schemas;
+mod sharing;
 mod show;
 mod stage;
 mod status;

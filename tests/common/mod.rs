@@ -27,7 +27,17 @@ pub(crate) struct Sandbox {
 impl Sandbox {
     /// An empty one.
     pub(crate) fn new() -> Self {
-        let root = tempfile::Builder::new().prefix("art-test-").tempdir().unwrap();
+        Self::in_directory(&std::env::temp_dir())
+    }
+
+    /// An empty one in memory, where there is such a place: for tests that sync thousands of files.
+    pub(crate) fn in_memory() -> Self {
+        let memory = Path::new("/dev/shm");
+        if memory.is_dir() { Self::in_directory(memory) } else { Self::new() }
+    }
+
+    fn in_directory(directory: &Path) -> Self {
+        let root = tempfile::Builder::new().prefix("art-test-").tempdir_in(directory).unwrap();
         let sandbox = Sandbox { root };
         for directory in ["home", "desk", "tmp"] {
             std::fs::create_dir(sandbox.root().join(directory)).unwrap();

@@ -129,6 +129,7 @@ impl<'a> Context<'a> {
                 variables: self.env.remote_vars(),
                 interrupt: Some(self.signals.interrupt()),
                 ledger: self.ledger.clone(),
+                ..TransferSettings::default()
             },
         })
     }

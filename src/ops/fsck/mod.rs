@@ -17,6 +17,7 @@ use crate::error::{ErrorKind, Result};
 use crate::fs::lock::FileLock;
 use crate::history::{DamagedFile, RefSurvey};
 use crate::id::Id;
+use crate::ops::sync::once_there;
 use crate::progress::Progress;
 use crate::repo::{Repository, Settings};
 
@@ -119,7 +120,7 @@ impl Found {
         content.check_packs(full, threads, progress)?;
         content.check_manifests(full, threads, progress)?;
         let objects = history.check_object_files(full, progress)?;
-        let mut walk = Walk::new(history, &content, progress);
+        let mut walk = Walk::new(history, &content, &once_there(repo), progress);
         walk.all(&survey)?;
         let all = history.object_ids()?;
         if full {

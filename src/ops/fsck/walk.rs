@@ -66,9 +66,11 @@ pub(super) struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
+    /// A walk that has not begun; remotes have the content of the commits `once_there` too.
     pub(super) fn new(
         history: &'a History,
         content: &'a ContentCheck,
+        once_there: &[Id],
         progress: &'a dyn Progress,
     ) -> Self {
         Walk {
@@ -82,7 +84,7 @@ impl<'a> Walk<'a> {
             plain_trees: HashSet::new(),
             has_losses: false,
             unknown_contents: HashSet::new(),
-            promised: promised(history, progress),
+            promised: promised(history, once_there, progress),
             elsewhere: HashSet::new(),
             damaged_objects: Vec::new(),
             defects: Defects::default(),
@@ -327,10 +329,12 @@ impl<'a> Walk<'a> {
 }
 
 /// The contents that refs of remotes lead to. A push sends what its refs lead to before they move,
-/// so a remote has them; what is not here is fetched when it is needed.
-fn promised(history: &History, progress: &dyn Progress) -> Vec<Id> {
+/// so a remote has them; what is not here is fetched when it is needed. It has also what they led
+/// to before they were deleted or overtaken.
+fn promised(history: &History, once_there: &[Id], progress: &dyn Progress) -> Vec<Id> {
     let tracked = history.refs("refs/remotes/").unwrap_or_default();
-    let tips: Vec<Id> = tracked.into_iter().map(|(_, id)| id).collect();
+    let mut tips: Vec<Id> = tracked.into_iter().map(|(_, id)| id).collect();
+    tips.extend(once_there.iter().filter(|id| matches!(history.try_kind(id), Ok(Some(_)))));
     // Where the history itself is damaged, nothing is promised.
     history.survey_pack_of(&tips, &[], progress).map(|found| found.content).unwrap_or_default()
 }

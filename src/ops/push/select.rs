@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::PushOptions;
 use crate::error::{Error, ErrorKind, Result};
+use crate::history::History;
 use crate::id::Id;
-use crate::name::RefName;
-use crate::ops::sync::{Connection, Past, Standing, deleted_here, find_name, standing};
+use crate::name::{RefKind, RefName};
+use crate::ops::sync::{Connection, Past, Standing, deleted_here, find_name, standing, tracked};
 use crate::remote::log::{RefMove, Settled};
 use crate::repo::Repository;
 
@@ -40,10 +41,16 @@ pub(super) fn select(
     let absent = names.iter().filter(|name| !here.contains_key(*name));
     let deleted = deleted_here(history, absent.cloned())?;
     let past = Past::load(&connection.directory());
+    let seen = tracked(repo, connection)?;
     let mut selection = Selection::default();
     for name in names {
         let (ours, theirs) = (here.get(&name).copied(), there.get(&name).copied());
-        let stands = standing(history, &name, (ours, theirs), &past, &deleted)?;
+        let mut stands = standing(history, &name, (ours, theirs), &past, &deleted)?;
+        if stands == Standing::Diverged
+            && was_there(history, &name, (ours, theirs), seen.get(&name).copied())?
+        {
+            stands = Standing::Behind;
+        }
         let is_named = !options.refs.is_empty();
         let forced = options.force
             && match stands {
@@ -72,6 +79,26 @@ pub(super) fn select(
     }
     selection.settled = settled(repo, connection, &selection.moves)?;
     Ok(selection)
+}
+
+/// Whether the remote had our commit, or one that comes after it, at `seen` when it was last asked,
+/// and has gone on since, to a commit that is not here: then there is nothing of ours to push.
+fn was_there(
+    history: &History,
+    name: &RefName,
+    sides: (Option<Id>, Option<Id>),
+    seen: Option<Id>,
+) -> Result<bool> {
+    let (Some(ours), Some(theirs), Some(seen)) = (sides.0, sides.1, seen) else {
+        return Ok(false);
+    };
+    if history.try_kind(&theirs)?.is_some() {
+        return Ok(false);
+    }
+    if ours == seen {
+        return Ok(true);
+    }
+    Ok(name.kind() != RefKind::Tag && history.is_ancestor(&ours, &seen)?)
 }
 
 /// The refs that are to be compared.

@@ -6,6 +6,7 @@ mod content;
 mod names;
 mod need;
 mod object_reader;
+mod once_there;
 mod proof;
 mod send;
 mod standing;
@@ -22,6 +23,7 @@ pub use content::Brought;
 pub(crate) use content::RemoteContent;
 pub(crate) use names::find_name;
 pub(crate) use need::{content_of_history, content_of_tree, need};
+pub(crate) use once_there::once_there;
 pub use proof::Proof;
 pub(crate) use send::{Sent, remember_sent, send, track_pushed};
 pub use standing::Standing;
@@ -39,6 +41,8 @@ pub(crate) fn open_store(uri: &RemoteUri, transfer: &TransferSettings) -> Result
         jobs: transfer.jobs,
         bandwidth: transfer.bandwidth,
         interrupt: transfer.interrupt.clone(),
+        first_wait: transfer.first_wait,
+        wrap: transfer.wrap.clone(),
         secrets: uri.variables().iter().filter_map(secret).collect(),
         ..StoreOptions::default()
     };

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::connection::Connection;
 use super::content::RemoteContent;
+use super::once_there::note_moves;
 use super::take_in::{have, save_have};
 use crate::content::{Need, SendPlan, Session};
 use crate::error::{Error, IoResultExt, Result};
@@ -125,14 +126,21 @@ fn plan_content(
         there.complete_index(progress)?;
     }
     let mut relies_on = BTreeSet::new();
-    let plan = {
+    let mut plan = || {
         let mut is_there = |id: &Id, need: Need| -> Result<bool> {
             let found = there.is_there(id, need).into_iter().next();
             relies_on.extend(found.iter().map(|place| place.pack));
             Ok(found.is_some())
         };
-        repo.content().plan_send(session, wanted, &mut is_there, progress)?
+        repo.content().plan_send(session, wanted, &mut is_there, progress)
     };
+    let mut planned = plan()?;
+    if !planned.missing.is_empty() {
+        // What neither side has may be on another remote: it goes there by way of this repository.
+        super::need(repo, &planned.missing, progress)?;
+        planned = plan()?;
+    }
+    let plan = planned;
     if let Some(first) = plan.missing.first() {
         let message = format!(
             "{} contents of what is to be pushed are neither here nor on '{}', the first is {first}",
@@ -183,7 +191,7 @@ fn upload(connection: &Connection<'_>, items: &[Item], progress: &dyn Progress) 
         }
         send_file(store, item, progress)?;
         // Without the note, the next try sends it again.
-        let _ = atomic::append_throwaway(&note, format!("{} {}\n", item.id, item.size).as_bytes());
+        let _ = atomic::note_throwaway(&note, format!("{} {}\n", item.id, item.size).as_bytes());
         Ok(item.size)
     };
     let sizes = store.at_once(items, &send)?;
@@ -265,6 +273,8 @@ pub(crate) fn track_pushed(
     moves: &[RefMove],
 ) -> Result<()> {
     let history = repo.history();
+    let all = moves.iter().map(|moved| (&moved.name, moved.old, moved.new));
+    note_moves(history, &connection.directory(), all)?;
     let mut transaction = history.transaction(&repo.signature(), "push");
     transaction.unrecorded();
     for moved in moves {

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::connection::Connection;
 use super::object_reader::ObjectReader;
+use super::once_there::note_moves;
 use super::standing::Past;
 use crate::error::{Error, Result};
 use crate::fs::atomic;
@@ -256,6 +257,8 @@ fn track(repo: &Repository, connection: &Connection<'_>, moved: &[TrackedMove]) 
     let mut past = Past::load(&connection.directory());
     let before = past.clone();
     let history = repo.history();
+    let all = moved.iter().map(|one| (&one.name, one.old, one.new));
+    note_moves(history, &connection.directory(), all)?;
     let mut transaction = history.transaction(&repo.signature(), "fetch");
     transaction.unrecorded();
     for one in moved {

@@ -19,7 +19,7 @@ mod tests;
 use bytes::Bytes;
 
 use super::layout::{ART_TOML, ArtToml, LATEST, Protocol};
-use super::store::Store;
+use super::store::{Creation, Store};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::Digest;
 
@@ -82,12 +82,15 @@ impl Log {
             ));
         }
         let bytes = Bytes::from(ArtToml::new(protocol).encode()?);
-        match protocol {
-            // Whoever comes second finds the file of the first.
-            Protocol::Linear => drop(store.create(ART_TOML, &bytes)?),
-            Protocol::Siblings => store.write(ART_TOML, bytes)?,
+        // Whoever comes second finds the file of the first.
+        let created = match protocol {
+            Protocol::Linear => store.create(ART_TOML, &bytes)?,
+            Protocol::Siblings => store.write(ART_TOML, bytes).map(|()| Creation::Made)?,
+        };
+        match (Self::try_open(store.clone())?, created) {
+            (None, Creation::Unknown(error)) => Err(error),
+            (log, _) => log.map_or_else(|| Self::open(store), Ok),
         }
-        Self::open(store)
     }
 
     /// The store that it is on.
