@@ -5,6 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 
 use crate::common::{Output, Sandbox, lacks};
+use crate::push::push_apart;
 
 /// A repository whose current run has every kind of entry, awkward names, and content that is
 /// stored in each of the ways there are; the directory is `data`.
@@ -119,4 +120,115 @@ fn nothing_is_written_over() {
     assert_eq!(sandbox.read("out/mine"), "mine");
     exit_door(&sandbox, "verify .artifacts refs/tags/ada/lab/nonesuch").fails_with(1);
     exit_door(&sandbox, "verify nowhere HEAD").fails_with(1);
+}
+
+/// Two repositories that push to one store, some of it with force, some of it deleted; then the store
+/// can't tell writers apart, and both move one ref.
+fn shared() -> Sandbox {
+    let sandbox = repository();
+    sandbox.art("register v1").ok();
+    sandbox.art("register gone").ok();
+    sandbox.art("remote add origin ../store").ok();
+    sandbox.art("push").ok();
+    sandbox.art("clone ../store other").ok();
+    sandbox.write("other/eval/report.txt", "fine");
+    sandbox.art("-C other run --name eval").ok();
+    sandbox.art("-C other upload eval --tag best").ok();
+    sandbox.art("-C other delete gone --yes").ok();
+    sandbox.art("-C other update v1 --description theirs").ok();
+    sandbox.art("-C other push").ok();
+    sandbox.art("update v1 --description ours").ok();
+    sandbox.art("push v1 --force").ok();
+    sandbox.art("pull").ok();
+    sandbox.art("-C other pull").fails_with(13);
+    sandbox.art("-C other resolve v1 --theirs").ok();
+    sandbox.art("-C other push").ok();
+    sandbox.art("pull").ok();
+    sandbox
+}
+
+fn exit_door_remote(sandbox: &Sandbox, line: &str) -> Output {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/book/src/internals/exit-door-remote.sh");
+    sandbox.program("bash").arg(script).words(line).run()
+}
+
+/// All refs and commits, as git says.
+fn refs(sandbox: &Sandbox, repository: &str, prefix: &str) -> Vec<String> {
+    let format = "--format=%(refname)%20%(objectname)";
+    let line = format!("--git-dir {repository} for-each-ref {format} {prefix}");
+    sandbox.git(&line).lines().map(|line| line.replace("refs/remotes/origin/", "refs/")).collect()
+}
+
+#[test]
+fn a_copy_of_a_remote_is_made_a_repository_without_art() {
+    if lacks("zstd") {
+        return;
+    }
+    let sandbox = shared();
+    sandbox.tool("cp", "-a ../store copy");
+    let made = exit_door_remote(&sandbox, "copy made").ok();
+    assert!(made.stdout.contains(" 0 complaints: made"), "{made}");
+    sandbox.art("fetch").ok();
+    let there = refs(&sandbox, ".artifacts", "refs/remotes/origin");
+    assert!(there.len() >= 5, "{there:?}");
+    assert_eq!(refs(&sandbox, "made", "refs"), there);
+    for (number, line) in there.iter().enumerate() {
+        let name = line.split(' ').next().unwrap();
+        exit_door(&sandbox, &format!("restore made {name} by-hand-{number}")).ok();
+        sandbox.art(&format!("download {name} --to with-art-{number}")).ok();
+        sandbox.shell(&format!("mkdir -p with-art-{number}")).ok();
+        sandbox.tool("diff", &format!("-r --no-dereference with-art-{number} by-hand-{number}"));
+    }
+}
+
+#[test]
+fn a_copy_of_a_remote_with_a_conflict_has_both_sides_of_it() {
+    if lacks("zstd") {
+        return;
+    }
+    let sandbox = shared();
+    push_apart(&sandbox, [".", "other"], "../store");
+    sandbox.tool("cp", "-a ../store copy");
+    exit_door_remote(&sandbox, "copy made").ok();
+    sandbox.art("fetch").fails_with(13);
+    assert_eq!(
+        refs(&sandbox, "made", "refs/versions"),
+        refs(&sandbox, ".artifacts", "refs/remotes/origin/versions")
+    );
+    let sides = refs(&sandbox, "made", "refs/conflicts");
+    let json = sandbox.art("remote show --json").ok().json();
+    let side = json["conflicts"][0]["sides"][0].to_string();
+    assert!(sides.len() == 1 && sides[0].starts_with("refs/conflicts/versions/ada/lab/v1/"));
+    assert!(side.contains(sides[0].split(' ').nth(1).unwrap()), "{side} {sides:?}");
+    // Settled, it is one again.
+    sandbox.art("pull").fails_with(13);
+    sandbox.art("resolve v1 --theirs").ok();
+    sandbox.art("push").ok();
+    sandbox.tool("rm", "-r copy made");
+    sandbox.tool("cp", "-a ../store copy");
+    exit_door_remote(&sandbox, "copy made").ok();
+    assert_eq!(refs(&sandbox, "made", "refs/conflicts"), [""; 0]);
+}
+
+#[test]
+fn what_is_damaged_or_missing_in_a_copy_of_a_remote_is_named() {
+    if lacks("zstd") {
+        return;
+    }
+    let sandbox = shared();
+    for (file, name) in
+        [("packs/*/*.tar.zst", "packs"), ("meta/*/*.pack", "meta"), ("log/*", "log")]
+    {
+        for (how, word) in [("printf x >>", "damaged: "), ("rm", "missing: ")] {
+            sandbox.shell("rm -rf copy made && cp -a ../store copy").ok();
+            let first = sandbox.shell(&format!("ls copy/{file} | head -n 1")).ok().stdout;
+            sandbox.shell(&format!("{how} {first}")).ok();
+            let made = exit_door_remote(&sandbox, "copy made").fails_with(1);
+            let line = made.stderr.lines().find(|line| line.contains(word));
+            assert!(line.is_some_and(|line| line.contains(name)), "{how} {first}: {made}");
+            assert!(sandbox.path("made/HEAD").is_file());
+        }
+    }
+    exit_door_remote(&sandbox, "data made2").fails_with(1);
+    exit_door_remote(&sandbox, "../store data").fails_with(1);
 }

@@ -1,4 +1,4 @@
-//! `art push`, `fetch`, `pull` and `clone` between repositories that share a remote.
+//! `art push`; and what all tests of repositories that share a remote begin with.
 
 use insta::assert_snapshot;
 use serde_json::Value;
@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::common::Sandbox;
 
 /// A repository in `a` with a run and a version, and a store beside it.
-fn sandbox() -> Sandbox {
+pub(crate) fn sandbox() -> Sandbox {
     let sandbox = Sandbox::new();
     sandbox.art("init a --project ada/digits").ok();
     sandbox.write("a/model/weights.bin", "0123456789".repeat(100_000));
@@ -19,54 +19,49 @@ fn sandbox() -> Sandbox {
 }
 
 /// The sandbox after a push, with a clone in `b`.
-fn shared() -> Sandbox {
+pub(crate) fn shared() -> Sandbox {
     let sandbox = sandbox();
     sandbox.art("-C a push").ok();
     sandbox.art("clone store b").ok();
     sandbox
 }
 
-fn json(sandbox: &Sandbox, line: &str) -> Value {
+/// What `line` prints with `--json`.
+pub(crate) fn json(sandbox: &Sandbox, line: &str) -> Value {
     sandbox.art(&format!("{line} --json")).ok().json()
 }
 
-fn requests(outcome: &Value) -> u64 {
+/// How many requests it made.
+pub(crate) fn requests(outcome: &Value) -> u64 {
     outcome["traffic"]["requests"].as_u64().unwrap()
 }
 
-fn stage(sandbox: &Sandbox, place: &str, version: &str) -> String {
+/// The stage of a version in the repository at `place`.
+pub(crate) fn stage(sandbox: &Sandbox, place: &str, version: &str) -> String {
     json(sandbox, &format!("-C {place} get {version}"))["stage"].as_str().unwrap().to_owned()
 }
 
-#[test]
-fn what_is_pushed_is_cloned_with_its_history_and_read_back_when_it_is_needed() {
-    let sandbox = sandbox();
-    sandbox.art("-C a push").ok();
-    let clone = json(&sandbox, "clone store b");
-    assert_eq!((clone["runs"].as_u64(), clone["versions"].as_u64()), (Some(1), Some(1)));
-    assert_eq!(clone["project"], "ada/digits");
-    assert_eq!(clone["content"]["contents"], 0, "content comes when it is needed");
-    sandbox.art("-C b cat v1:notes.txt").ok();
-    assert_snapshot!(sandbox.art("-C b cat v1:notes.txt"), @"
-    exit 0
-    -- stdout
-    first
-    ");
-    sandbox.art("-C b download v1 --to out").ok();
-    assert_eq!(sandbox.read("b/out/model/weights.bin"), sandbox.read("a/model/weights.bin"));
-    for place in ["a", "b"] {
-        sandbox.art(&format!("-C {place} fsck --full")).ok();
+/// The repositories at two places change the version `v1` and push it to `store`, which can't keep
+/// writers apart, without knowing of each other.
+pub(crate) fn push_apart(sandbox: &Sandbox, places: [&str; 2], store: &str) {
+    for place in places {
+        let config = format!("{place}/.artifacts/config.toml");
+        let text = sandbox.read(&config);
+        let lines = text.lines().filter(|line| !line.starts_with("guarantee ="));
+        let text: Vec<&str> = lines.collect();
+        let table = "[remotes.origin]\n";
+        let told = text.join("\n").replace(table, &format!("{table}guarantee = \"none\"\n"));
+        sandbox.write(&config, told);
+        sandbox.art(&format!("-C {place} update v1 --description 'from {place}'")).ok();
     }
-}
-
-#[test]
-fn nothing_new_is_a_few_requests() {
-    let sandbox = shared();
-    let push = json(&sandbox, "-C a push");
-    assert_eq!(push["entry"], Value::Null);
-    assert!(requests(&push) <= 3, "{push}");
-    let fetch = json(&sandbox, "-C b fetch");
-    assert!(requests(&fetch) <= 2, "{fetch}");
+    sandbox.shell(&format!("cp -a {store}/log ../before && mkdir ../late")).ok();
+    sandbox.art(&format!("-C {} push", places[0])).ok();
+    // The other one pushes while the first push is not to be seen yet.
+    let hide =
+        format!("for e in {store}/log/*; do test -e ../before/${{e##*/}} || mv $e ../late/; done");
+    sandbox.shell(&hide).ok();
+    sandbox.art(&format!("-C {} push", places[1])).ok();
+    sandbox.shell(&format!("mv ../late/* {store}/log/")).ok();
 }
 
 #[test]
@@ -79,55 +74,6 @@ fn a_second_push_sends_only_what_is_new_and_a_pull_brings_it() {
     let pull = json(&sandbox, "-C b pull");
     assert_eq!(pull["refs"][0]["how"], "fast_forward");
     assert_eq!(sandbox.art("-C b cat run/base:notes.txt").ok().stdout, "second");
-}
-
-#[test]
-fn stages_that_were_set_on_both_sides_are_a_conflict_that_resolve_settles() {
-    let sandbox = shared();
-    sandbox.art("-C a stage v1 production").ok();
-    sandbox.command("-C b stage v1 disabled").at("2026-11-21T13:00:00Z").run().ok();
-    sandbox.art("-C a push").ok();
-    let refused = sandbox.art("-C b push");
-    assert_snapshot!(refused, @"
-    exit 13
-    -- stderr
-    error: 'v1' is not a fast-forward on 'origin'; nothing was pushed
-    caused by: refs/versions/ada/digits/v1: the remote has commits that are not here
-
-    hint: take in what is there, then push again: art pull origin
-    ");
-    let pulled = sandbox.art("-C b pull");
-    assert_snapshot!(pulled, @"
-    exit 13
-    -- stderr
-    warning: version ada/digits:v1 was changed on both sides: stage: 'disabled' here, 'production' there
-    hint: art resolve version/v1 --ours, or --theirs
-    ");
-    assert_eq!(stage(&sandbox, "b", "v1"), "disabled", "it stays as it is");
-    sandbox.art("-C b resolve v1 --theirs").ok();
-    assert_eq!(stage(&sandbox, "b", "v1"), "production");
-    sandbox.art("-C b push").ok();
-    sandbox.art("-C a pull").ok();
-    let history = sandbox.art("-C a history v1").ok().stdout;
-    assert!(history.contains("disabled"), "nobody's decision is lost: {history}");
-    sandbox.art("-C a fsck").ok();
-}
-
-#[test]
-fn fields_that_do_not_touch_are_merged() {
-    let sandbox = shared();
-    sandbox.art("-C a update v1 --description 'from a'").ok();
-    sandbox.art("-C b update v1 --tags fast").ok();
-    sandbox.art("-C a push").ok();
-    let pull = json(&sandbox, "-C b pull");
-    assert_eq!(pull["refs"][0]["how"], "merged");
-    sandbox.art("-C b push").ok();
-    sandbox.art("-C a pull").ok();
-    for place in ["a", "b"] {
-        let version = json(&sandbox, &format!("-C {place} get v1"));
-        assert_eq!(version["description"], "from a", "{place}");
-        assert_eq!(version["tags"], serde_json::json!(["fast"]), "{place}");
-    }
 }
 
 #[test]
@@ -166,32 +112,165 @@ fn force_overtakes_and_the_log_keeps_what_was_there() {
 }
 
 #[test]
-fn a_clone_of_what_is_not_a_remote_leaves_nothing() {
-    let sandbox = Sandbox::new();
-    sandbox.write("empty/x", "");
-    let error = sandbox.art("clone empty b --json").fails_with(1).json_error();
-    assert_eq!(error["message"], "nothing was pushed to the remote 'origin' yet");
-    assert!(!sandbox.path("b").exists());
+fn a_push_says_what_goes_and_a_dry_run_what_would() {
+    let sandbox = sandbox();
+    sandbox.art("-C a tag best v1").ok();
+    let plan = json(&sandbox, "-C a push --dry-run");
+    assert_eq!(plan["refs"].as_array().unwrap().len(), 3, "{plan}");
+    assert!(!sandbox.path("store/art.toml").exists(), "a dry run writes nothing");
+    let push = json(&sandbox, "-C a push v1 run/base");
+    assert_eq!((&push["entry"], &push["packs"]), (&1.into(), &2.into()), "{push}");
+    let sizes = [plan["bytes"].as_u64().unwrap(), push["bytes"].as_u64().unwrap()];
+    assert!(sizes[0].abs_diff(sizes[1]) < 200, "{plan} {push}");
+    assert_snapshot!(sandbox.art("-C a push --dry-run"), @"
+    exit 0
+    -- stdout
+    would push 1 ref to origin, 0 B
+      tag ada/digits:best  new [ID 1]
+    ");
+    assert_snapshot!(sandbox.art("-C a push"), @"
+    exit 0
+    -- stdout
+    pushed 1 ref to origin, 0 B
+      tag ada/digits:best  new [ID 1]
+    ");
+    assert_snapshot!(sandbox.art("-C a push"), @"
+    exit 0
+    -- stdout
+    nothing to push to origin
+    ");
+    sandbox.art("-C a tag --delete best --yes").ok();
+    assert_snapshot!(sandbox.art("-C a push"), @"
+    exit 0
+    -- stdout
+    pushed 1 ref to origin, 0 B
+      tag ada/digits:best  deleted
+    ");
+    sandbox.art("clone store b").ok();
+    sandbox.art("-C b update v1 --description d").ok();
+    sandbox.art("-C b push").ok();
+    // Only the other side has done something.
+    assert_snapshot!(sandbox.art("-C a push"), @"
+    exit 0
+    -- stdout
+    nothing to push to origin
+    1 ref is behind origin; to catch up: art pull origin
+    ");
+    sandbox.art("-C a update v1 --tags fast").ok();
+    assert_snapshot!(sandbox.art("-C a push"), @"
+    exit 13
+    -- stderr
+    error: 'v1' is not a fast-forward on 'origin'; nothing was pushed
+    caused by: refs/versions/ada/digits/v1: the remote has commits that are not here
+
+    hint: take in what is there, then push again: art pull origin
+    ");
 }
 
 #[test]
-fn what_the_remote_holds_can_leave_and_comes_back() {
+fn what_can_not_be_pushed_is_said() {
+    let sandbox = Sandbox::new();
+    assert_snapshot!(sandbox.art("push"), @"
+    exit 10
+    -- stderr
+    error: no repository in '[ROOT]/desk' or above
+
+    hint: make one here: art init
+    ");
+    sandbox.art("init").ok();
+    assert_snapshot!(sandbox.art("push"), @"
+    exit 1
+    -- stderr
+    error: no remote is set up
+
+    hint: art remote add origin URI
+    ");
+    sandbox.art("remote add origin ../share").ok();
+    assert_snapshot!(sandbox.art("push orign"), @"
+    exit 1
+    -- stderr
+    error: there is no version, run or tag 'orign' in tester/desk, here or there
+
+    hint: did you mean the remote 'origin'?
+    ");
+    sandbox.write("x", "x");
+    sandbox.art("run --name base").ok();
+    sandbox.art("upload x").ok();
+    assert_snapshot!(sandbox.art("push origin run/bas"), @"
+    exit 1
+    -- stderr
+    error: there is no version, run or tag 'run/bas' in tester/desk, here or there
+
+    hint: did you mean 'base'?
+    ");
+    let error = sandbox.art("push run/bas --json").fails_with(1).json_error();
+    assert_eq!(error["hint"], "did you mean 'base'?");
+    assert_snapshot!(sandbox.art("push base --all"), @"
+    exit 2
+    -- stderr
+    error: the argument '[REMOTE|REF]...' cannot be used with '--all'
+
+    hint: art push <REMOTE|REF>...
+    ");
+}
+
+#[test]
+fn the_hooks_of_a_push_are_told_and_the_first_can_refuse() {
+    let sandbox = sandbox();
+    let hook = |name: &str, script: &str| {
+        let path = format!("a/.artifacts/hooks/{name}");
+        sandbox.write(&path, script);
+        sandbox.tool("chmod", &format!("755 {path}"));
+    };
+    hook("pre-push", "#!/bin/sh\ncat > before.json\necho no pushes on Fridays\nexit 1\n");
+    hook("post-push", "#!/bin/sh\ncat > after.json\necho $ART_REMOTE $ART_BYTES > facts\n");
+    assert_snapshot!(sandbox.art("-C a push"), @"
+    exit 15
+    -- stderr
+    pre-push: no pushes on Fridays
+    error: refused by the hook 'pre-push' (exit code 1); nothing was changed
+    caused by: no pushes on Fridays
+
+    hint: it is '[ROOT]/desk/a/.artifacts/hooks/pre-push'
+    ");
+    assert!(!sandbox.path("store/log/00000000000000000001.toml").exists());
+    let before: Value = serde_json::from_str(&sandbox.read("a/before.json")).unwrap();
+    assert_eq!(before["hook"], "pre-push");
+    assert_eq!(before["remote"], "origin");
+    assert_eq!(before["refs"].as_array().unwrap().len(), 2);
+    assert_eq!((&before["force"], &before["entry"]), (&false.into(), &Value::Null));
+    hook("pre-push", "#!/bin/sh\n");
+    let push = json(&sandbox, "-C a push");
+    let after: Value = serde_json::from_str(&sandbox.read("a/after.json")).unwrap();
+    assert_eq!((&after["entry"], &after["bytes"]), (&push["entry"], &push["bytes"]));
+    assert_eq!(sandbox.read("a/facts"), format!("origin {}\n", push["bytes"]));
+    // Nothing to push: nobody is asked.
+    hook("pre-push", "#!/bin/sh\nexit 1\n");
+    sandbox.art("-C a push").ok();
+}
+
+#[test]
+fn all_projects_go_with_all_and_else_only_ours() {
+    let sandbox = sandbox();
+    sandbox.art("-C a run --name other -p ada/other").ok();
+    assert_eq!(json(&sandbox, "-C a push")["refs"].as_array().unwrap().len(), 2);
+    let push = json(&sandbox, "-C a push --all");
+    assert_eq!(push["refs"][0]["ref"], "refs/runs/ada/other/other");
+}
+
+#[test]
+fn a_repository_with_a_part_of_its_content_can_push_all_of_it_elsewhere() {
     let sandbox = shared();
-    sandbox.write("a/unsent.bin", [7; 5000]);
-    sandbox.art("-C a upload unsent.bin").ok();
-    let plan = json(&sandbox, "-C a evict --dry-run");
-    assert!(plan["bytes"].as_u64().unwrap() > 0, "{plan}");
-    let freed = json(&sandbox, "-C a evict --keep v1:notes.txt --yes");
-    assert!(freed["unsent"].as_u64().unwrap() >= 1, "{freed}");
-    assert_eq!(freed["proof"]["failed"], 0);
-    sandbox.art("-C a fsck --full").ok();
-    sandbox.art("-C a cat HEAD:unsent.bin").ok();
-    sandbox.art("-C a download v1 --to back").ok();
-    assert_eq!(sandbox.read("a/back/model/weights.bin"), sandbox.read("a/model/weights.bin"));
-    sandbox.art("-C a fsck --full").ok();
-    // A remote that has lost a pack is not relied on.
-    sandbox.shell("rm -r store/packs").ok();
-    let kept = json(&sandbox, "-C a evict --yes");
-    assert_eq!(kept["contents"], 0, "{kept}");
-    sandbox.art("-C a fsck --full").ok();
+    sandbox.art("-C b remote add backup ../backup").ok();
+    sandbox.art("-C b push backup --dry-run").ok();
+    sandbox.art("-C b push backup").ok();
+    sandbox.shell("mv store elsewhere").ok();
+    sandbox.art("clone backup c --full").ok();
+    sandbox.art("-C c download v1 --to out").ok();
+    assert_eq!(sandbox.read("c/out/model/weights.bin"), sandbox.read("a/model/weights.bin"));
+    // Out of reach is not damaged.
+    sandbox.art("clone backup d").ok();
+    sandbox.shell("mv backup gone").ok();
+    sandbox.art("-C d remote add third ../third").ok();
+    sandbox.art("-C d push third").fails_with(14);
 }

@@ -1,17 +1,21 @@
 #!/usr/bin/env bash
 # The exit door of a remote: makes a repository of a plain copy of a bucket or directory, without
-# art. Needs what exit-door.sh needs: git 2.29 or newer, tar, zstd, sha256sum, bash 4.4.
+# art. Needs what exit-door.sh needs: git 2.29 or newer, tar, zstd and sha256sum, besides bash 4.4 and
+# the GNU file utilities.
 #
 #   exit-door-remote.sh COPY DIR     reads COPY (art.toml, log/, meta/, packs/), makes DIR
 #
 # git reads DIR at once (git --git-dir DIR for-each-ref), and exit-door.sh lists, verifies and
 # restores every revision of it: exit-door.sh restore DIR refs/versions/OWNER/PROJECT/VERSION TARGET
+# The packs are not copied: DIR links to those in COPY.
 #
-# How: meta/*/*.pack are Git packs, whose objects git takes in. log/NUMBER.toml says which refs a
-# push moved, one line "OLD NEW NAME" each, all entries in the order of their names; "-" is none. Its
-# last line is the SHA-256 of all lines before. packs/*/*.tar.zst are the packs of content, which stay
-# where they are. Where two writers moved a ref apart, the first in the order has it, and the other
-# commit is kept as refs/conflicts/COMMIT.
+# How: meta/*/*.pack are Git packs, which git takes in. packs/*/*.tar.zst are the packs of content.
+# Both are named by the SHA-256 of their bytes. log/NUMBER.toml or log/NUMBER.WRITE-ID.toml say what each
+# push did; in the order of their names they give the refs: "OLD NEW NAME" moves a ref that is at OLD to
+# NEW, and "-" is none. Where two writers moved a ref apart, the first has it, and the commit of the
+# other is kept as refs/conflicts/…/COMMIT until an entry says that it is settled. The last line of an
+# entry is the SHA-256 of the lines before. What is damaged or missing is named, the rest is taken, and
+# the exit code is 1.
 set -euo pipefail
 export LC_ALL=C
 
@@ -21,57 +25,95 @@ complain() { printf 'exit-door-remote: %s\n' "$*" >&2; bad=$((bad + 1)); }
 
 [[ $# == 2 ]] || fail "usage: exit-door-remote.sh COPY DIR"
 [[ -f $1/art.toml ]] || fail "no art.toml in $1: it is no copy of a remote"
-[[ ! -e $2 && ! -L $2 ]] || fail "'$2' must be a new directory"
+[[ -n $2 && ! -e $2 && ! -L $2 ]] || fail "'$2' must be a new directory"
 copy=$(cd -- "$1" && printf '%s.' "$PWD") && copy=${copy%.}
 target=$2
 shopt -s nullglob
 
 git init --quiet --bare --object-format=sha256 -- "$target"
+mkdir "$target/packs"
 git() { command git --git-dir="$target" "$@"; }
 
-# --- 1. Commits, trees and records. ---
-for pack in "$copy"/meta/*/*.pack; do
-  sum=$(sha256sum <"$pack") name=${pack##*/}
-  [[ ${sum%% *} == "${name%.pack}" ]] || { complain "changed since written: $pack"; continue; }
-  git index-pack --stdin <"$pack" >/dev/null || complain "git can't read $pack"
-done
-
-# --- 2. Content. ---
-mkdir "$target/packs"
-for pack in "$copy"/packs/*/*.tar.zst; do
-  ln -s -- "$pack" "$target/packs/"
-done
-
-# --- 3. Refs: what all entries of the log come to. ---
-declare -A refs=()
-entries=("$copy"/log/*.toml)
-while IFS= read -r entry; do
-  file=$copy/log/$entry.toml
+# --- 1. The log: which refs and which files its entries come to. ---
+declare -A refs=() conflicts=() files=()
+list_of() { # the strings of the list called $1 in the entry $file, one a line
+  sed -n "s/^$1 = \[\"\(.*\)\"\]\$/\1/p" -- "$file" | sed 's/", "/\n/g'
+}
+newest=0
+for file in "$copy"/log/*.toml; do
+  number=${file##*/} number=${number%%.*} number=$((10#$number))
+  for ((newest++; newest < number; newest++)); do
+    complain "missing: entry $newest of the log"
+  done
+  newest=$number
   sum=$(head -n -1 -- "$file" | sha256sum)
   if [[ $(tail -n 1 -- "$file") != "# sha256 ${sum%% *}" ]]; then
-    complain "passed over, it is not whole: $file"
+    complain "damaged: $file"
     continue
   fi
+  for kind in packs meta; do
+    while read -r id _; do files[$id]=$kind; done < <(list_of "$kind")
+  done
+  while read -r id; do unset "files[$id]"; done < <(list_of retired)
   while read -r old new name; do
-    [[ $name == refs/* ]] || continue
     now=${refs[$name]--}
     if [[ $now == "$old" ]]; then
       if [[ $new == - ]]; then unset "refs[$name]"; else refs[$name]=$new; fi
-    elif [[ $now != "$new" && $new != - ]]; then
-      refs[refs/conflicts/$new]=$new
+      unset "conflicts[$new $name]"
+    else
+      [[ $old == - ]] || unset "conflicts[$old $name]"
+      [[ $now == "$new" ]] || conflicts[$new $name]=1
     fi
-  done < <(sed -n 's/^refs = \["\(.*\)"\]$/\1/p' -- "$file" | sed 's/", "/\n/g')
-done < <(for file in "${entries[@]}"; do file=${file##*/} && printf '%s\n' "${file%.toml}"; done | sort)
+  done < <(list_of refs)
+  while read -r commit name; do unset "conflicts[$commit $name]"; done < <(list_of settled)
+done
 
-for name in "${!refs[@]}"; do
-  if git cat-file -e "${refs[$name]}^{commit}" 2>/dev/null; then
-    printf 'create %s %s\n' "$name" "${refs[$name]}"
-  else
-    complain "$name is at ${refs[$name]}, which is not there"
+# --- 2. Commits, trees and records; content. ---
+is_whole() { # whether the file has the bytes that it is named after
+  local sum
+  sum=$(sha256sum <"$1")
+  [[ ${sum%% *} == "$2" ]]
+}
+for pack in "$copy"/meta/*/*.pack; do
+  name=${pack##*/} name=${name%.pack}
+  unset "files[$name]"
+  if ! is_whole "$pack" "$name"; then
+    complain "damaged: $pack"
+  elif ! git index-pack --stdin <"$pack" >/dev/null; then
+    complain "git can't read $pack"
   fi
-done > >(git update-ref --stdin)
-wait "$!"
+done
+for pack in "$copy"/packs/*/*.tar.zst; do
+  name=${pack##*/} name=${name%.tar.zst}
+  unset "files[$name]"
+  is_whole "$pack" "$name" || complain "damaged: $pack" # exit-door.sh restores what is right in it
+  ln -s -- "$pack" "$target/packs/"
+done
+for name in "${!files[@]}"; do
+  complain "missing: ${files[$name]}/${name:0:2}/$name.*"
+done
 
-printf '%d refs, %d content packs, %d complaints: %s\n' \
+# --- 3. The refs. ---
+for side in "${!conflicts[@]}"; do
+  read -r commit name <<<"$side"
+  [[ $commit == - ]] || refs[${name/#refs/refs\/conflicts}/$commit]=$commit
+done
+names=("${!refs[@]}")
+{
+  index=0
+  while read -r commit kind _; do
+    name=${names[index++]}
+    if [[ $kind == commit ]]; then
+      printf 'create %s %s\n' "$name" "$commit" >&3
+    else
+      complain "missing: the commit $commit of $name"
+    fi
+  done < <(for name in "${names[@]}"; do echo "${refs[$name]}"; done | git cat-file --batch-check)
+} 3>"$target/moves"
+git update-ref --stdin <"$target/moves"
+rm -- "$target/moves"
+git rev-list --all >/dev/null || complain "missing: commits in the history of some refs"
+
+printf '%d refs, %d packs of content, %d complaints: %s\n' \
   "$(git for-each-ref | wc -l)" "$(find "$target/packs" -type l | wc -l)" "$bad" "$target"
 [[ $bad == 0 ]]
