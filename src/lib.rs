@@ -17,7 +17,7 @@
 //! | 2 stores | [`history`] | the Git repository: objects, refs, reflog, revisions; the only door to gix |
 //! | 2 stores | [`remote`] | stores elsewhere, the log on them, many writers; the only door to OpenDAL and async |
 //! | 3 | [`repo`] | [`Repository`]: init, open, discover |
-//! | 4 | [`ops`] | one file a verb |
+//! | 4 | [`ops`] | one file a verb; `ops::sync` is what those share that talk to a remote, [`ops::merge`] joins two sides |
 //! | 5 | `bin/art` | the terminal; the library can't see it |
 //!
 //! The library is mute, homeless and synchronous: it prints nothing, reads no environment, knows no
@@ -73,6 +73,68 @@
 //! };
 //! download(&repo, &options, &NoProgress)?;
 //! assert_eq!(std::fs::read(to.join("weights.bin"))?, b"0.1 0.2 0.3");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # A push, a clone, a pull
+//!
+//! ```
+//! use artifacts::config::{Config, Sources, initial};
+//! use artifacts::ops::clone::{CloneOptions, clone};
+//! use artifacts::ops::init::{InitOptions, init};
+//! use artifacts::ops::pull::{PullOptions, pull};
+//! use artifacts::ops::push::{PushOptions, push};
+//! use artifacts::ops::remote::{AddOptions, add};
+//! use artifacts::ops::upload::{Source, UploadOptions, upload};
+//! use artifacts::remote::RemoteUri;
+//! use artifacts::{NoProgress, Repository, Settings};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let temporary = tempfile::tempdir()?;
+//! # let work = temporary.path().canonicalize()?;
+//! # std::fs::create_dir(work.join("ada"))?;
+//! # std::fs::write(work.join("ada/weights.bin"), b"0.1 0.2 0.3")?;
+//! # let config = initial(&Config::load(Sources::default())?, Some(&"ada/digits".parse()?))?;
+//! # let made = init(&InitOptions { directory: work.join("ada"), config: config.clone() })?;
+//! # let settings = Settings { project: "ada/digits".parse()?, ..Settings::default() };
+//! # let repo = Repository::open(&made.directory, settings.clone())?;
+//! // A directory, a bucket, a server: the URI says where.
+//! let origin =
+//!     AddOptions { name: "origin".parse()?, uri: "store".to_owned(), cwd: work.clone() };
+//! add(&repo, &origin, &NoProgress)?;
+//! let upload_weights = || {
+//!     let options = UploadOptions {
+//!         cwd: work.join("ada"),
+//!         sources: vec![Source::Path("weights.bin".into())],
+//!         ..UploadOptions::default()
+//!     };
+//!     upload(&repo, &options, &mut std::io::empty(), &NoProgress)
+//! };
+//! upload_weights()?;
+//! let pushed = push(&repo, &PushOptions::default(), &NoProgress)?;
+//! assert_eq!((pushed.entry, pushed.refs.len()), (Some(1), 1));
+//!
+//! // Someone else has the history at once, and content when it is needed.
+//! let options = CloneOptions {
+//!     uri: RemoteUri::parse("store", &work)?,
+//!     name: "origin".parse()?,
+//!     directory: work.join("bob"),
+//!     config,
+//!     has_project: true,
+//!     full: false,
+//!     command: "clone".to_owned(),
+//! };
+//! let cloned = clone(&options, settings.clone(), &NoProgress)?;
+//! assert_eq!((cloned.runs, cloned.content.contents), (1, 0));
+//!
+//! // What is new there comes with a pull; conflicts would be in its outcome.
+//! std::fs::write(work.join("ada/weights.bin"), b"0.2 0.2 0.3")?;
+//! upload_weights()?;
+//! push(&repo, &PushOptions::default(), &NoProgress)?;
+//! let theirs = Repository::open(cloned.directory.as_ref(), settings)?;
+//! let pulled = pull(&theirs, &PullOptions::default(), &NoProgress)?;
+//! assert_eq!((pulled.refs.len(), pulled.conflicts.len()), (1, 0));
 //! # Ok(())
 //! # }
 //! ```

@@ -162,6 +162,16 @@ impl ObjectWriter<'_> {
         Ok(id)
     }
 
+    /// Writes what was added so far, so that everyone can read it; more can be added.
+    pub fn write_out(&mut self) -> Result<()> {
+        if self.is_trial {
+            return Err(Error::internal("a trial is not to be written"));
+        }
+        self.write_pending(self.pending.len() > LOOSE_LIMIT)?;
+        self.existing = self.history.open_objects()?;
+        Ok(())
+    }
+
     /// Writes what was added and is not written yet. On return it is durable and everyone sees it.
     pub fn flush(mut self) -> Result<WrittenObjects> {
         if self.is_trial {

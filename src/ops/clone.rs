@@ -99,10 +99,12 @@ fn fill(
             refs: Vec::new(),
             full: options.full,
             path: None,
+            allow_disabled: false,
             command: options.command.clone(),
         },
         progress,
-    )?;
+    )
+    .map_err(|error| nothing_there(error, options))?;
     if let Some(project) = only_project(&repo)?.filter(|_| !options.has_project) {
         ConfigFile::repository(&made.directory).set("core.project", &project.to_string())?;
         settings.project = project;
@@ -120,6 +122,17 @@ fn fill(
         conflicts: pulled.fetched.conflicts,
         traffic: pulled.traffic,
     })
+}
+
+/// Where nothing was pushed there is nothing to clone, and nothing to push.
+fn nothing_there(error: Error, options: &CloneOptions) -> Error {
+    if error.kind() != ErrorKind::NotFound {
+        return error;
+    }
+    let (name, uri) = (&options.name, &options.uri);
+    Error::not_found(format!("nothing was pushed to '{uri}' yet")).with_hint(format!(
+        "is it spelt right? else, where the work is: art remote add {name} URI, then art push"
+    ))
 }
 
 fn shown(directory: &Path) -> Result<String> {

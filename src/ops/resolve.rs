@@ -228,6 +228,8 @@ impl<'a> Side<'a> {
         let now = settled.new;
         match (now, other) {
             (Some(ours), Some(theirs)) => {
+                // Ours may be what was made of the sides before.
+                change.writer().write_out()?;
                 settled.new = self.join(change, ours, theirs, &mut settled.conflicts)?;
             }
             (None, None) => {}

@@ -70,6 +70,12 @@ fn prepared(sandbox: &Sandbox, command: &str) -> String {
     if line.starts_with("art tag TAG") && !line.contains("--delete") {
         line = line.replace("TAG", "new");
     }
+    if ["push", "pull"].contains(&verb.as_str()) {
+        sandbox.art("remote add origin ../store").ok();
+    }
+    if verb == "pull" {
+        sandbox.art("push").ok();
+    }
     let deletes = line.contains("--delete") || line.starts_with("art runs delete");
     if deletes && !line.contains("--yes") {
         line.push_str(" --yes");

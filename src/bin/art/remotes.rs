@@ -1,18 +1,34 @@
 //! What the verbs that talk to a remote share: how moves of refs, conflicts and traffic are shown.
 
-use artifacts::name::RefName;
-use artifacts::ops::sync::OpenConflict;
-use artifacts::{Id, Name, Repository, Result};
+use artifacts::name::{RefKind, RefName};
+use artifacts::ops::sync::{Brought, OpenConflict};
+use artifacts::{Error, ErrorKind, Id, Name, Repository, Result, suggest};
 
 use crate::context::Context;
 use crate::ui::Page;
+use crate::ui::format::size;
 
 /// So many moves of refs are shown one by one.
 const SHOWN: usize = 20;
 
-/// A ref in a few words: `version v1`, with its project where that is not the usual one.
+/// A ref in a few words: `version ada/digits:v1`.
 pub(crate) fn shown(name: &RefName) -> String {
-    format!("{} {}:{}", name.kind().as_str(), name.project(), name.name())
+    match name.kind() {
+        RefKind::Project => format!("project {}", name.project()),
+        kind => format!("{} {}:{}", kind.as_str(), name.project(), name.name()),
+    }
+}
+
+/// A ref as it is typed to the verbs that take refs: `v1`, `run/base`, with its project where that
+/// is not the one that is worked in.
+pub(crate) fn typed(repo: &Repository, name: &RefName) -> String {
+    let word = match name.kind() {
+        RefKind::Project => return name.to_string(),
+        RefKind::Version => name.name().to_string(),
+        kind => format!("{}/{}", kind.as_str(), name.name()),
+    };
+    let project = name.project();
+    if *project == repo.settings().project { word } else { format!("{project}:{word}") }
 }
 
 /// A move of a ref, as one line.
@@ -26,14 +42,14 @@ pub(crate) fn movement(name: &RefName, old: Option<Id>, new: Option<Id>) -> Stri
 }
 
 /// Moves of refs, a line each; of many the first ones.
-pub(crate) fn list_moves<'a>(
+pub(crate) fn list_moves(
     page: &mut Page<'_>,
-    moves: impl IntoIterator<Item = (&'a RefName, Option<Id>, Option<Id>)>,
+    movements: impl IntoIterator<Item = String>,
 ) -> Result<()> {
     let mut rest = 0;
-    for (index, (name, old, new)) in moves.into_iter().enumerate() {
+    for (index, movement) in movements.into_iter().enumerate() {
         if index < SHOWN {
-            writeln!(page, "  {}", movement(name, old, new))?;
+            writeln!(page, "  {movement}")?;
         } else {
             rest += 1;
         }
@@ -42,6 +58,14 @@ pub(crate) fn list_moves<'a>(
         writeln!(page, "  and {rest} more")?;
     }
     Ok(())
+}
+
+/// How much content came, if any did.
+pub(crate) fn tell_content(page: &mut Page<'_>, content: &Brought) -> Result<()> {
+    if content.contents == 0 {
+        return Ok(());
+    }
+    writeln!(page, "got {} of content", size(content.bytes))
 }
 
 /// Warns of what waits on a remote for someone to settle it.
@@ -62,5 +86,20 @@ pub(crate) fn split(repo: &Repository, words: &[String]) -> Result<(Option<Name>
     match first.filter(|name| known.contains(name)) {
         Some(name) => Ok((Some(name), words[1..].to_vec())),
         None => Ok((None, words.to_vec())),
+    }
+}
+
+/// The error with a better hint, if the first of `words` is no ref and may have been meant for a
+/// remote.
+pub(crate) fn or_remote(error: Error, repo: &Repository, words: &[String]) -> Error {
+    let Some(word) = words.first().filter(|_| error.kind() == ErrorKind::NotFound) else {
+        return error;
+    };
+    let known = repo.remote_names().unwrap_or_default();
+    match suggest::closest(word, known.iter().map(Name::as_str)) {
+        Some(near) if near != *word => {
+            error.with_hint(format!("did you mean the remote '{near}'?"))
+        }
+        _ => error,
     }
 }

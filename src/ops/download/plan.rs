@@ -116,17 +116,18 @@ impl Plan {
         if !blocking.is_empty() {
             let forcible = blocking.iter().all(|(_, why)| *why == DIFFERS);
             let lines = blocking.iter().map(|(path, why)| format!("{path} {why}")).collect();
-            return Err(Error::refused(format!(
-                "{} paths in '{}' are in the way; nothing was written",
-                blocking.len(),
-                options.to.display()
-            ))
-            .with_source(list(lines))
-            .with_hint(if forcible {
-                "overwrite them with --force, or write elsewhere with --to DIR"
-            } else {
-                "move them away, or write elsewhere with --to DIR"
-            }));
+            let to = options.to.display();
+            let what = match blocking.len() {
+                1 => format!("a path in '{to}' is in the way"),
+                many => format!("{many} paths in '{to}' are in the way"),
+            };
+            return Err(Error::refused(format!("{what}; nothing was written"))
+                .with_source(list(lines))
+                .with_hint(if forcible {
+                    "overwrite them with --force, or write elsewhere with --to DIR"
+                } else {
+                    "move them away, or write elsewhere with --to DIR"
+                }));
         }
         if !self.unsafe_links.is_empty() && !options.unsafe_links {
             let lines = self.unsafe_links.iter().map(ToString::to_string).collect();

@@ -20,7 +20,7 @@ pub trait HookEvent: Serialize {
 
 /// The variables that a hook may find, besides `ART_HOOK`, `ART_HOOK_DEPTH` and `ART_DIR`. What an
 /// event does not set is not there, also if it is in this process's own environment.
-pub const VARIABLES: [&str; 16] = [
+pub const VARIABLES: [&str; 17] = [
     "ART_AUTHOR",
     "ART_BYTES",
     "ART_COMMAND",
@@ -30,6 +30,7 @@ pub const VARIABLES: [&str; 16] = [
     "ART_PROJECT",
     "ART_REASON",
     "ART_RUN",
+    "ART_REMOTE",
     "ART_STAGE_FROM",
     "ART_STAGE_TO",
     "ART_TAG",

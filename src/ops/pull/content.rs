@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use super::PullOptions;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::history::Revision;
 use crate::name::RefName;
 use crate::ops::download::{DownloadOptions, download};
 use crate::ops::revision::resolve;
 use crate::ops::sync::{Brought, Connection, RemoteContent, content_of_history, content_of_tree};
+use crate::ops::version::refuse_disabled;
 use crate::progress::Progress;
 use crate::repo::Repository;
 
@@ -22,6 +23,9 @@ pub(super) fn bring(
 ) -> Result<Brought> {
     if options.refs.is_empty() && !options.full {
         return Ok(Brought::default());
+    }
+    if !options.refs.is_empty() && !options.allow_disabled {
+        check_stages(repo, names)?;
     }
     let mut tips = Vec::new();
     for name in names {
@@ -38,7 +42,16 @@ pub(super) fn bring(
     there.bring(&wanted, progress)
 }
 
-/// Writes the files of the ref to a directory; returns how many.
+fn check_stages(repo: &Repository, names: &[RefName]) -> Result<()> {
+    for name in names {
+        if let Some(commit) = repo.history().try_find_ref(name)? {
+            refuse_disabled(repo, Some(name), commit)?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes the files of the ref to a directory; returns how many. Its stage was looked at.
 pub(super) fn write_out(
     repo: &Repository,
     name: &RefName,
@@ -52,8 +65,17 @@ pub(super) fn write_out(
         to,
         force: false,
         unsafe_links: false,
-        allow_disabled: false,
+        allow_disabled: true,
         dry_run: false,
     };
-    download(repo, &options, progress).map(|outcome| outcome.written)
+    let written = download(repo, &options, progress).map(|outcome| outcome.written);
+    written.map_err(|error| match error.kind() {
+        ErrorKind::Refused => {
+            let word = name.name();
+            error.with_hint(format!(
+                "write elsewhere with --path DIR, or overwrite: art download {word} --to DIR --force"
+            ))
+        }
+        _ => error,
+    })
 }

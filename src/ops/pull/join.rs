@@ -177,6 +177,8 @@ impl Join<'_> {
         for side in connection.state.fold().conflicts.get(name).into_iter().flatten() {
             match (merged.or(now), side.commit) {
                 (Some(ours), Some(theirs)) => {
+                    // Ours may be what was made of the sides before.
+                    change.writer().write_out()?;
                     let (commit, how) = self.merge(change, name, ours, theirs)?;
                     if how.is_some() {
                         merged = commit;

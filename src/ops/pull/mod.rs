@@ -33,6 +33,8 @@ pub struct PullOptions {
     pub full: bool,
     /// Where to write the files of the one ref that is named, absolute.
     pub path: Option<PathBuf>,
+    /// Also the content of a version that is named and disabled.
+    pub allow_disabled: bool,
     /// The command, for the log of operations.
     pub command: String,
 }
@@ -103,15 +105,21 @@ pub struct PullOutcome {
 
 /// Pulls.
 ///
-/// Conflicts are no failure of this call: they are in the outcome.
+/// Conflicts are no failure of this call: they are in the outcome. Fails with
+/// [`Policy`](crate::ErrorKind::Policy) if a version that is named is disabled; its history has come
+/// by then, its content has not.
 pub fn pull(
     repo: &Repository,
     options: &PullOptions,
     progress: &dyn Progress,
 ) -> Result<PullOutcome> {
     if options.path.is_some() && options.refs.len() != 1 {
-        return Err(Error::invalid("the files of one ref can be written, and no other number")
-            .with_hint("art pull REMOTE VERSION --path DIR"));
+        let named = match options.refs.len() {
+            0 => "none is named".to_owned(),
+            many => format!("{many} are named"),
+        };
+        let message = format!("--path writes the files of one version, run or tag; {named}");
+        return Err(Error::invalid(message).with_hint("art pull VERSION --path DIR"));
     }
     progress.begin("asking the remote", None, Unit::Items);
     let mut connection = Connection::open(repo, options.remote.as_ref())?;

@@ -94,7 +94,7 @@ pub fn push(
     progress.begin("asking the remote", None, Unit::Items);
     let remote = options.remote.as_ref();
     let mut connection = if options.dry_run {
-        Connection::open(repo, remote)?
+        Connection::open_or_imagine(repo, remote)?
     } else {
         Connection::open_or_make(repo, remote)?
     };

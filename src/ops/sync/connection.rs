@@ -1,7 +1,7 @@
 //! A connection to a remote: its store, its log, and what the log came to when it was last read.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
@@ -10,7 +10,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::name::Name;
 use crate::progress::Progress;
 use crate::remote::log::{News, State};
-use crate::remote::{Guarantee, Log, Protocol, Store, TrafficCount, probe};
+use crate::remote::{
+    Guarantee, Log, Protocol, RemoteUri, Store, StoreOptions, TrafficCount, probe,
+};
 use crate::repo::{RemoteConfig, Repository};
 
 /// What a log without exclusive create means.
@@ -49,11 +51,16 @@ impl<'r> Connection<'r> {
     /// Connects to the remote called `name`, or to the one that is meant without a name. One request
     /// where the remote is remembered, up to three where it is not.
     ///
-    /// Fails with [`ErrorKind::NotFound`] if nothing was pushed there yet.
+    /// Fails with [`ErrorKind::NotFound`] if nothing was pushed there yet, and with
+    /// [`ErrorKind::Unavailable`] if something was and all of it is gone.
     pub(crate) fn open(repo: &'r Repository, name: Option<&Name>) -> Result<Self> {
         let remote = repo.choose_remote(name)?;
-        let name = remote.name.clone();
+        let (name, uri) = (remote.name.clone(), remote.uri.clone());
+        let was_there = cache::load(repo, &remote).is_some();
         Self::try_open(repo, remote)?.0.ok_or_else(|| {
+            if was_there {
+                return is_away(&name, &uri);
+            }
             Error::not_found(format!("nothing was pushed to the remote '{name}' yet"))
                 .with_hint(format!("art push {name}"))
         })
@@ -83,6 +90,21 @@ impl<'r> Connection<'r> {
             .ok_or_else(|| Error::internal("a remote that was made is not there"))?;
         connection.pushes = true;
         Ok(connection)
+    }
+
+    /// As [`Connection::open`], but where nothing was pushed yet it is as if the remote was made and
+    /// is empty: for what a push would do. Nothing is written there.
+    pub(crate) fn open_or_imagine(repo: &'r Repository, name: Option<&Name>) -> Result<Self> {
+        let remote = repo.choose_remote(name)?;
+        if let (Some(connection), _) = Self::try_open(repo, remote.clone())? {
+            return Ok(connection);
+        }
+        let place = format!("memory://{}", Uuid::new_v4());
+        let store =
+            Store::open(&RemoteUri::parse(&place, Path::new("/"))?, StoreOptions::default())?;
+        let log = Log::open_or_make(store, Protocol::Linear)?;
+        let state = log.load()?;
+        Ok(Connection { repo, remote, log, state, pushes: false, remembered: None })
     }
 
     fn connect(
@@ -199,6 +221,13 @@ impl<'r> Connection<'r> {
     pub(crate) fn directory(&self) -> PathBuf {
         cache::cache_directory(self.repo, &self.remote.name)
     }
+}
+
+/// The error for a remote of which nothing is left: it is rather out of reach than emptied.
+pub(super) fn is_away(name: &Name, uri: &str) -> Error {
+    let message = format!("nothing is left of the remote '{name}' at '{uri}'");
+    Error::new(ErrorKind::Unavailable, message)
+        .with_hint(format!("is it mounted? if it was emptied, fill it again: art push {name}"))
 }
 
 /// What the store of `remote` guarantees to who writes; tried out and written down where it is not

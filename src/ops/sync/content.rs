@@ -20,7 +20,7 @@ use crate::id::Id;
 use crate::pack::{FrameEntry, Location, MemberKind};
 use crate::progress::{Progress, Unit, check_interrupt};
 use crate::remote::Store;
-use crate::remote::layout::{pack_key, segment_key};
+use crate::remote::layout::{ART_TOML, pack_key, segment_key};
 use crate::remote::log::Fold;
 use crate::repo::Repository;
 
@@ -154,7 +154,7 @@ impl<'a> RemoteContent<'a> {
             let fetched = self.store.at_once(now, &|(id, size)| {
                 check_interrupt(progress)?;
                 let bytes = self.store.read(&segment_key(*id), *size);
-                let bytes = bytes.map_err(|error| lost(error, "index segment", id))?;
+                let bytes = bytes.map_err(|error| lost(self.store, error, "index segment", id))?;
                 progress.advance(*size);
                 Ok((*id, bytes))
             })?;
@@ -171,7 +171,7 @@ impl<'a> RemoteContent<'a> {
         std::io::copy(&mut source, &mut file)
             .on("write", file.path())
             .and_then(|_| self.keep_segment(id, file.path()))
-            .map_err(|error| lost(error, "index segment", id))
+            .map_err(|error| lost(self.store, error, "index segment", id))
     }
 
     /// Finds the contents `ids`; gives their places, sorted by pack and frame. Those that are
@@ -218,7 +218,7 @@ impl<'a> RemoteContent<'a> {
             let key = segment_key(*segment);
             let read = |ranges: &[Range<u64>]| {
                 let read = self.store.read_ranges(&key, ranges);
-                read.map_err(|error| lost(error, "index segment", segment))
+                read.map_err(|error| lost(self.store, error, "index segment", segment))
             };
             for (id, place) in find_remotely(*size, &left, &read)? {
                 let is_usable = self.fold.packs.contains_key(&place.pack);
@@ -284,9 +284,13 @@ fn sorted(mut places: Vec<Location>) -> Vec<Location> {
     places
 }
 
-/// A file of the remote that is not there is damage of the remote.
-fn lost(error: Error, what: &str, id: &Id) -> Error {
+/// A file of the remote that is not there is damage of the remote, unless all of it is away.
+fn lost(store: &Store, error: Error, what: &str, id: &Id) -> Error {
     match error.kind() {
+        ErrorKind::NotFound if matches!(store.try_size(ART_TOML), Ok(None)) => error
+            .with_kind(ErrorKind::Unavailable)
+            .context("nothing is left of the remote")
+            .with_hint("is it mounted? see: art remote show"),
         ErrorKind::NotFound | ErrorKind::Corrupt => error
             .with_kind(ErrorKind::Corrupt)
             .context(format!("the {what} {id} of the remote is missing or damaged"))
@@ -369,11 +373,11 @@ impl Transfer<'_, '_> {
         check_interrupt(self.progress)?;
         match job {
             Job::Whole(pack, size) => {
-                self.whole(pack, *size).map_err(|error| lost(error, "pack", pack))
+                self.whole(pack, *size).map_err(|error| lost(self.there.store, error, "pack", pack))
             }
-            Job::Frames(pack, frames) => {
-                self.frames(pack, frames).map_err(|error| lost(error, "pack", pack))
-            }
+            Job::Frames(pack, frames) => self
+                .frames(pack, frames)
+                .map_err(|error| lost(self.there.store, error, "pack", pack)),
         }
     }
 

@@ -173,6 +173,8 @@ pub(crate) fn standing(
 }
 
 /// Which of `names`, none of which is here, were deleted by a command, and the commits they had.
+///
+/// To take back what made a ref (a pull, say) is no deletion: it says nothing of the ref elsewhere.
 pub(crate) fn deleted_here(
     history: &History,
     names: impl IntoIterator<Item = RefName>,
@@ -188,7 +190,7 @@ pub(crate) fn deleted_here(
                 continue;
             }
             // Its newest change says why it is not here.
-            if let (Some(old), None) = (change.old, change.new) {
+            if let (Some(old), None, false) = (change.old, change.new, operation.is_undo) {
                 deleted.insert(change.name, old);
             }
         }

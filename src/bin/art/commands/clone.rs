@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::remotes;
 use crate::report::{Exit, help_tail};
 use crate::ui::Page;
-use crate::ui::format::{count, size};
+use crate::ui::format::count;
 
 /// Makes a repository with all that a remote has
 ///
@@ -93,10 +93,6 @@ fn view(page: &mut Page<'_>, outcome: &CloneOutcome) -> Result<()> {
     let (runs, versions) =
         (count(outcome.runs, "run", "runs"), count(outcome.versions, "version", "versions"));
     writeln!(page, "cloned {runs} and {versions} into {}", outcome.directory)?;
-    let content = &outcome.content;
-    if content.contents > 0 {
-        let contents = count(content.contents, "content", "contents");
-        writeln!(page, "{contents} came, {}", size(content.bytes))?;
-    }
-    Ok(())
+    remotes::tell_content(page, &outcome.content)?;
+    writeln!(page, "the project is {}", outcome.project)
 }

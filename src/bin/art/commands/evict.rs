@@ -62,21 +62,26 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
 }
 
 fn view(page: &mut Page<'_>, outcome: &EvictOutcome, dry_run: bool) -> Result<()> {
-    let proof = &outcome.proof;
-    let how = if proof.full { "all bytes were" } else { "a frame of each was" };
-    let packs = count(proof.packs, "pack is", "packs are");
-    writeln!(page, "{packs} on {}: {how} read back, {}", outcome.remote, size(proof.bytes))?;
-    let verb = if dry_run { "would free" } else { "freed" };
-    let contents = count(outcome.contents, "content", "contents");
-    writeln!(
-        page,
-        "{verb} {}: {contents} in {}",
-        size(outcome.bytes),
-        count(outcome.packs, "pack", "packs")
-    )?;
+    let (proof, remote) = (&outcome.proof, &outcome.remote);
+    if proof.packs > 0 {
+        let packs = count(proof.packs, "pack", "packs");
+        let bytes = size(proof.bytes);
+        writeln!(page, "{remote} holds {packs}; {bytes} of that were read back and are right")?;
+    }
+    if proof.failed > 0 {
+        let packs = count(proof.failed, "pack is", "packs are");
+        let mend = format!("see art fsck --remote {remote}");
+        writeln!(page, "{packs} missing or damaged on {remote} and not relied on; {mend}")?;
+    }
+    if outcome.contents == 0 {
+        writeln!(page, "nothing to free")?;
+    } else {
+        let verb = if dry_run { "would free" } else { "freed" };
+        let bytes = size(outcome.bytes);
+        writeln!(page, "{verb} {bytes}; content comes back when it is needed")?;
+    }
     if outcome.unsent > 0 {
-        let unsent = count(outcome.unsent, "content stays", "contents stay");
-        writeln!(page, "{unsent}: {} does not hold them (art push)", outcome.remote)?;
+        writeln!(page, "what {remote} does not hold stays; to send it: art push {remote}")?;
     }
     Ok(())
 }

@@ -50,6 +50,7 @@ fn view(page: &mut Page<'_>, outcome: &FetchOutcome) -> Result<()> {
     }
     let refs = count(moved.len() as u64, "ref", "refs");
     writeln!(page, "{refs} moved on {}", outcome.remote)?;
-    let lines = moved.iter().map(|one| (&one.name, one.old, one.new));
-    remotes::list_moves(page, lines)
+    let lines = moved.iter().map(|one| remotes::movement(&one.name, one.old, one.new));
+    remotes::list_moves(page, lines)?;
+    writeln!(page, "to join them with what is here: art pull {}", outcome.remote)
 }

@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use artifacts::Result;
 use artifacts::ops::merge::FieldConflict;
-use artifacts::ops::pull::{PullConflict, PullOptions, PullOutcome, pull};
+use artifacts::ops::pull::{Joined, PullConflict, PullOptions, PullOutcome, PulledRef, pull};
+use artifacts::{Repository, Result};
 
 use crate::context::Context;
 use crate::remotes;
 use crate::report::{Exit, help_tail};
-use crate::ui::format::{count, size};
+use crate::ui::format::count;
 use crate::ui::{Page, sanitize};
 
 /// Takes in what a remote says and joins it with what is here
@@ -45,6 +45,10 @@ pub(crate) struct Args {
     /// Write the files of the one ref that is named to this directory
     #[arg(long, value_name = "DIR")]
     path: Option<PathBuf>,
+
+    /// Also the content of a version that is disabled
+    #[arg(long)]
+    allow_disabled: bool,
 }
 
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
@@ -55,50 +59,61 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         refs,
         full: args.full,
         path: args.path.as_ref().map(|path| context.cwd().join(path)),
+        allow_disabled: args.allow_disabled,
         command: context.env.command_line(),
     };
-    let outcome = pull(&repo, &options, context.progress())?;
+    let outcome = pull(&repo, &options, context.progress())
+        .map_err(|error| remotes::or_remote(error, &repo, &args.words))?;
     context.ui.summary(&outcome, |page| view(page, &outcome))?;
     for conflict in &outcome.conflicts {
-        warn(context, conflict);
+        warn(context, &repo, conflict);
     }
     Ok(if outcome.conflicts.is_empty() { Exit::Ok } else { Exit::Moved })
 }
 
 fn view(page: &mut Page<'_>, outcome: &PullOutcome) -> Result<()> {
     let remote = &outcome.remote;
-    if outcome.refs.is_empty() && outcome.conflicts.is_empty() {
-        writeln!(page, "nothing to take from {remote}")?;
+    let is_new = !outcome.refs.is_empty() || !outcome.conflicts.is_empty();
+    if !is_new && outcome.content.contents == 0 && outcome.written.is_none() {
+        writeln!(page, "nothing new on {remote}")?;
     } else if !outcome.refs.is_empty() {
         let refs = count(outcome.refs.len() as u64, "ref", "refs");
         writeln!(page, "pulled {refs} from {remote}")?;
-        let lines = outcome.refs.iter().map(|one| (&one.name, one.old, one.new));
-        remotes::list_moves(page, lines)?;
+        let line = |one: &PulledRef| {
+            let merged = if one.how == Joined::Merged { " (merged)" } else { "" };
+            format!("{}{merged}", remotes::movement(&one.name, one.old, one.new))
+        };
+        remotes::list_moves(page, outcome.refs.iter().map(line))?;
     }
-    let content = &outcome.content;
-    if content.contents > 0 {
-        let contents = count(content.contents, "content", "contents");
-        writeln!(page, "{contents} came, {}", size(content.bytes))?;
-    }
+    remotes::tell_content(page, &outcome.content)?;
     if let Some(written) = outcome.written {
         writeln!(page, "wrote {}", count(written, "file", "files"))?;
     }
     if outcome.ahead > 0 {
         let ahead = count(outcome.ahead, "ref is", "refs are");
-        writeln!(page, "{ahead} ahead of {remote}: art push {remote}")?;
+        writeln!(page, "{ahead} ahead of {remote}; to share: art push {remote}")?;
     }
     Ok(())
 }
 
-fn warn(context: &Context<'_>, conflict: &PullConflict) {
+fn warn(context: &Context<'_>, repo: &Repository, conflict: &PullConflict) {
     let name = remotes::shown(&conflict.name);
-    let fields: Vec<String> = conflict.fields.iter().map(field).collect();
-    context.ui.warn(&format!("{name} was changed on both sides: {}", fields.join("; ")));
-    let word = format!("{}/{}", conflict.name.kind().as_str(), conflict.name.name());
-    context.ui.hint(&format!("art resolve {word} --ours, or --theirs"));
+    let what = match (conflict.ours, conflict.theirs) {
+        (None, _) => "was deleted here and changed there".to_owned(),
+        (_, None) => "was changed here and deleted there".to_owned(),
+        _ => {
+            let fields: Vec<String> = conflict.fields.iter().map(field).collect();
+            format!("was changed on both sides: {}", fields.join("; "))
+        }
+    };
+    context.ui.warn(&format!("{name} {what}"));
+    let word = remotes::typed(repo, &conflict.name);
+    context.ui.hint(&format!(
+        "keep what is here: art resolve {word} --ours; take what is there: --theirs"
+    ));
 }
 
-/// A thing that both sides changed: `stage: ours 'production', theirs 'disabled'`.
+/// A thing that both sides changed: `stage: 'production' here, 'disabled' there`.
 fn field(field: &FieldConflict) -> String {
     let side = |value: &Option<String>| match value {
         Some(value) => format!("'{}'", sanitize::text(value)),

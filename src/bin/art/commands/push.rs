@@ -1,7 +1,7 @@
 //! `art push`: what is here goes to a remote.
 
 use artifacts::Result;
-use artifacts::ops::push::{PushOptions, PushOutcome, push};
+use artifacts::ops::push::{PushOptions, PushOutcome, PushedRef, push};
 
 use crate::context::Context;
 use crate::remotes;
@@ -59,7 +59,8 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         dry_run: args.dry_run,
         command: context.env.command_line(),
     };
-    let outcome = push(&repo, &options, context.progress())?;
+    let outcome = push(&repo, &options, context.progress())
+        .map_err(|error| remotes::or_remote(error, &repo, &args.words))?;
     context.ui.summary(&outcome, |page| view(page, &outcome, args.dry_run))?;
     remotes::warn_of_conflicts(context, &outcome.remote, &outcome.conflicts);
     Ok(if outcome.conflicts.is_empty() { Exit::Ok } else { Exit::Moved })
@@ -72,14 +73,16 @@ fn view(page: &mut Page<'_>, outcome: &PushOutcome, dry_run: bool) -> Result<()>
     } else {
         let refs = count(outcome.refs.len() as u64, "ref", "refs");
         let verb = if dry_run { "would push" } else { "pushed" };
-        let (objects, bytes) = (count(outcome.objects, "object", "objects"), size(outcome.bytes));
-        writeln!(page, "{verb} {refs} to {remote}: {objects}, {bytes} sent")?;
-        let lines = outcome.refs.iter().map(|one| (&one.name, one.old, one.new));
-        remotes::list_moves(page, lines)?;
+        writeln!(page, "{verb} {refs} to {remote}, {}", size(outcome.bytes))?;
+        let line = |one: &PushedRef| {
+            let forced = if one.forced { " (forced)" } else { "" };
+            format!("{}{forced}", remotes::movement(&one.name, one.old, one.new))
+        };
+        remotes::list_moves(page, outcome.refs.iter().map(line))?;
     }
     if !outcome.behind.is_empty() {
         let behind = count(outcome.behind.len() as u64, "ref is", "refs are");
-        writeln!(page, "{behind} behind {remote}: art pull {remote}")?;
+        writeln!(page, "{behind} behind {remote}; to catch up: art pull {remote}")?;
     }
     Ok(())
 }

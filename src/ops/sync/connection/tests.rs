@@ -128,7 +128,7 @@ fn a_store_that_was_emptied_or_brought_back_from_a_copy_is_read_anew() {
         back.save().unwrap();
         atomic::remove_tree(&store).unwrap();
         let gone = Connection::open(&repo, None).err().unwrap();
-        assert_eq!(gone.kind(), ErrorKind::NotFound, "{guarantee:?}");
+        assert_eq!(gone.kind(), ErrorKind::Unavailable, "{guarantee:?}");
         let mut made = Connection::open_or_make(&repo, None).unwrap();
         made.refresh(&NoProgress).unwrap();
         assert_eq!(made.state.fold().entries, 0, "{guarantee:?}");

@@ -1,0 +1,161 @@
+//! `art clone`: a new repository with all that a remote has.
+
+use insta::assert_snapshot;
+
+use crate::push::{json, sandbox, shared};
+
+#[test]
+fn what_is_pushed_is_cloned_with_its_history_and_read_back_when_it_is_needed() {
+    let sandbox = sandbox();
+    sandbox.art("-C a push").ok();
+    let clone = json(&sandbox, "clone store b");
+    assert_eq!((clone["runs"].as_u64(), clone["versions"].as_u64()), (Some(1), Some(1)));
+    assert_eq!(clone["project"], "ada/digits");
+    assert_eq!(clone["content"]["contents"], 0, "content comes when it is needed");
+    sandbox.art("-C b cat v1:notes.txt").ok();
+    assert_snapshot!(sandbox.art("-C b cat v1:notes.txt"), @"
+    exit 0
+    -- stdout
+    first
+    ");
+    sandbox.art("-C b download v1 --to out").ok();
+    assert_eq!(sandbox.read("b/out/model/weights.bin"), sandbox.read("a/model/weights.bin"));
+    for place in ["a", "b"] {
+        sandbox.art(&format!("-C {place} fsck --full")).ok();
+    }
+}
+
+#[test]
+fn a_clone_says_what_came_and_is_a_repository_like_any_other() {
+    let sandbox = sandbox();
+    sandbox.art("-C a push").ok();
+    sandbox.shell("mkdir in").ok();
+    assert_snapshot!(sandbox.command("clone ../store").current_dir("in").run(), @"
+    exit 0
+    -- stdout
+    cloned 1 run and 1 version into [ROOT]/desk/in/store/.artifacts
+    the project is ada/digits
+    ");
+    sandbox.art("-C in/store status").ok();
+    assert_snapshot!(sandbox.art("clone store b --origin lab"), @"
+    exit 0
+    -- stdout
+    cloned 1 run and 1 version into [ROOT]/desk/b/.artifacts
+    the project is ada/digits
+    ");
+    assert_snapshot!(sandbox.art("-C b remote --columns default,name,guarantee"), @"
+    exit 0
+    -- stdout
+       NAME  GUARANTEE
+    *  lab
+    ");
+    assert_snapshot!(sandbox.art("-C b versions --columns name,stage,run"), @"
+    exit 0
+    -- stdout
+    NAME  STAGE    RUN
+    v1    testing  base
+    ");
+    assert_snapshot!(sandbox.art("-C b log v1"), @"
+    exit 0
+    -- stdout
+    [ID 1] (v1) register: from run base at [ID 2]
+        tester, 2026-11-21T12:00:00Z: only the record changed
+    [ID 2] (run/base) first
+        tester, 2026-11-21T12:00:00Z: 2 files added, 0 B without 2 files of unknown size
+    [ID 3] new run
+        tester, 2026-11-21T12:00:00Z: only the record changed
+    ");
+}
+
+#[test]
+fn a_full_clone_needs_the_remote_no_more() {
+    let sandbox = sandbox();
+    sandbox.art("-C a push").ok();
+    sandbox.art("clone store here").ok();
+    assert_snapshot!(sandbox.art("clone store b --full"), @"
+    exit 0
+    -- stdout
+    cloned 1 run and 1 version into [ROOT]/desk/b/.artifacts
+    got 945 B of content
+    the project is ada/digits
+    ");
+    sandbox.shell("mv store elsewhere").ok();
+    sandbox.art("-C b download v1 --to out").ok();
+    assert_eq!(sandbox.read("b/out/model/weights.bin"), sandbox.read("a/model/weights.bin"));
+    sandbox.art("-C b fsck --full").ok();
+    // One that is not full says what it lacks and why.
+    assert_snapshot!(sandbox.art("-C here cat v1:notes.txt"), @"
+    exit 14
+    -- stderr
+    error: a content is not here and can't be fetched
+    caused by: nothing is left of the remote
+    caused by: there is no 'index/48/[ID 1].idx' at [ROOT]/desk/store
+
+    hint: is it mounted? see: art remote show
+    ");
+    sandbox.art("-C here log v1").ok();
+    sandbox.art("-C here get v1").ok();
+}
+
+#[test]
+fn what_can_not_be_cloned_leaves_nothing() {
+    let sandbox = sandbox();
+    sandbox.write("empty/x", "");
+    assert_snapshot!(sandbox.art("clone empty b"), @"
+    exit 1
+    -- stderr
+    error: nothing was pushed to '[ROOT]/desk/empty' yet
+
+    hint: is it spelt right? else, where the work is: art remote add origin URI, then art push
+    ");
+    assert!(!sandbox.path("b").exists());
+    sandbox.art("clone empty b --json").fails_with(1).json_error();
+    sandbox.art("-C a push").ok();
+    assert_snapshot!(sandbox.art("clone store a"), @"
+    exit 1
+    -- stderr
+    error: there is a repository in '[ROOT]/desk/a' already
+
+    hint: bring it up to date: art pull; or name another directory
+    ");
+    assert_snapshot!(sandbox.art("clone /nowhere/mounted/share b"), @"
+    exit 1
+    -- stderr
+    error: nothing was pushed to '/nowhere/mounted/share' yet
+
+    hint: is it spelt right? else, where the work is: art remote add origin URI, then art push
+    ");
+    let output = sandbox.art("clone s3://key:hunter2@bucket/team b").fails_with(2);
+    assert!(!output.stderr.contains("hunter2"), "{output}");
+    assert_snapshot!(output, @"
+    exit 2
+    -- stderr
+    error: the URI of a remote holds a password: others would read it
+
+    hint: leave it out and put it into the environment: art help remote
+    ");
+    assert_snapshot!(sandbox.art("clone store b --origin ../x"), @"
+    exit 2
+    -- stderr
+    error: invalid value '../x' for '--origin <NAME>': '../x' is not a valid name: only letters a-z and A-Z, digits, '-', '_' and '.' are allowed
+
+    hint: use 1 to 128 of a-z A-Z 0-9 - _ . (not first: - or .)
+    ");
+    assert!(!sandbox.path("b").exists());
+    // A directory that was there stays, with what is in it.
+    sandbox.write("c/mine", "mine");
+    sandbox.art("clone empty c").fails_with(1);
+    assert_eq!(sandbox.read("c/mine"), "mine");
+    assert!(!sandbox.path("c/.artifacts").exists());
+}
+
+#[test]
+fn the_project_is_the_only_one_of_the_remote_unless_one_is_named() {
+    let sandbox = shared();
+    assert_eq!(json(&sandbox, "clone store c -p ada/mine")["project"], "ada/mine");
+    sandbox.art("-C a run --name other -p ada/other").ok();
+    sandbox.art("-C a push --all").ok();
+    let clone = json(&sandbox, "clone store d");
+    assert_eq!(clone["runs"], 2);
+    sandbox.art("-C d runs show other -p ada/other").ok();
+}

@@ -1,0 +1,110 @@
+//! `art evict`: content leaves that a remote is proven to hold.
+
+use insta::assert_snapshot;
+
+use crate::push::{json, sandbox, shared};
+
+#[test]
+fn what_the_remote_holds_can_leave_and_comes_back() {
+    let sandbox = shared();
+    sandbox.write("a/unsent.bin", [7; 5000]);
+    sandbox.art("-C a upload unsent.bin").ok();
+    let plan = json(&sandbox, "-C a evict --dry-run");
+    assert!(plan["bytes"].as_u64().unwrap() > 0, "{plan}");
+    let freed = json(&sandbox, "-C a evict --keep v1:notes.txt --yes");
+    assert!(freed["unsent"].as_u64().unwrap() >= 1, "{freed}");
+    assert_eq!(freed["proof"]["failed"], 0);
+    sandbox.art("-C a fsck --full").ok();
+    sandbox.art("-C a cat HEAD:unsent.bin").ok();
+    sandbox.art("-C a download v1 --to back").ok();
+    assert_eq!(sandbox.read("a/back/model/weights.bin"), sandbox.read("a/model/weights.bin"));
+    sandbox.art("-C a fsck --full").ok();
+    // A remote that has lost a pack is not relied on.
+    sandbox.shell("rm -r store/packs").ok();
+    let kept = json(&sandbox, "-C a evict --yes");
+    assert_eq!(kept["contents"], 0, "{kept}");
+    sandbox.art("-C a fsck --full").ok();
+}
+
+#[test]
+fn an_eviction_says_what_it_relies_on_and_what_it_frees() {
+    let sandbox = shared();
+    assert_snapshot!(sandbox.art("-C a evict"), @"
+    exit 1
+    -- stderr
+    error: this needs a yes: remove the content that the remote holds?
+
+    hint: add --yes to go on, or --dry-run to see what would be done
+    ");
+    assert_snapshot!(sandbox.art("-C a evict --dry-run"), @"
+    exit 0
+    -- stdout
+    origin holds 2 packs; 406 B of that were read back and are right
+    would free 1.0 KiB; content comes back when it is needed
+    ");
+    sandbox.write("a/unsent.txt", "unsent");
+    sandbox.art("-C a upload unsent.txt").ok();
+    assert_snapshot!(sandbox.art("-C a evict --full --yes"), @"
+    exit 0
+    -- stdout
+    origin holds 2 packs; 1.0 KiB of that were read back and are right
+    freed 1.0 KiB; content comes back when it is needed
+    what origin does not hold stays; to send it: art push origin
+    ");
+    assert_snapshot!(sandbox.art("-C a evict --yes"), @"
+    exit 0
+    -- stdout
+    nothing to free
+    what origin does not hold stays; to send it: art push origin
+    ");
+    sandbox.art("-C a cat HEAD:unsent.txt").ok();
+    // What is not here is not there when the remote is away.
+    sandbox.shell("mv store elsewhere").ok();
+    sandbox.art("-C a log").ok();
+    sandbox.art("-C a cat v1:notes.txt").fails_with(14);
+    sandbox.shell("mv elsewhere store").ok();
+    sandbox.art("-C a cat v1:notes.txt").ok();
+}
+
+#[test]
+fn nothing_leaves_without_a_remote_that_has_it() {
+    let sandbox = sandbox();
+    assert_snapshot!(sandbox.art("-C a evict --yes"), @"
+    exit 1
+    -- stderr
+    error: nothing was pushed to the remote 'origin' yet
+
+    hint: art push origin
+    ");
+    sandbox.art("-C a push").ok();
+    assert_snapshot!(sandbox.art("-C a evict --keep v2 --yes"), @"
+    exit 1
+    -- stderr
+    error: there is no version, run, tag or commit 'v2' in 'ada/digits'
+
+    hint: did you mean 'v1'?
+    ");
+    assert_snapshot!(sandbox.art("-C a evict orgin --yes"), @"
+    exit 1
+    -- stderr
+    error: there is no remote 'orgin'
+
+    hint: did you mean 'origin'? see: art remote list
+    ");
+    let error = sandbox.art("-C a evict --json").fails_with(1).json_error();
+    assert_eq!(error["kind"], "refused");
+    let kept = json(&sandbox, "-C a evict --keep v1 --yes");
+    assert_eq!(kept["contents"], 0, "{kept}");
+    sandbox.shell("rm -r store/packs").ok();
+    assert_snapshot!(sandbox.art("-C a evict --yes"), @"
+    exit 0
+    -- stdout
+    2 packs are missing or damaged on origin and not relied on; see art fsck --remote origin
+    nothing to free
+    what origin does not hold stays; to send it: art push origin
+    -- stderr
+    warning: the remote's pack [ID 1] can't be relied on: 'packs/b9/[ID 1].tar.zst' is not there with 753 bytes
+    warning: the remote's pack [ID 2] can't be relied on: 'packs/ec/[ID 2].tar.zst' is not there with 275 bytes
+    ");
+    sandbox.art("-C a fsck --full").ok();
+}
