@@ -68,12 +68,31 @@ run art runs delete count --yes
 run art undo
 run art cat run/count:count.txt
 
+say "Shared through a directory; a bucket would do as well. A clone has the history at once."
+run art remote add origin ../store
+run art push
+run art clone ../store ../elsewhere
+run art -C ../elsewhere get @production
+run art -C ../elsewhere download @production --to ../pulled -v
+run diff -r ../before ../pulled
+
+say "Both sides change the version; the two are merged."
+run "art -C ../elsewhere update v1 --tags reviewed"
+run "art -C ../elsewhere push"
+run "art update v1 --description 'as it was, on a Monday'"
+run art pull
+run art push
+run art log v1 -n 1
+
 say "Every byte checked; then the same without art: git, tar, zstd and sha256sum."
 run art fsck --full
 if command -v git >/dev/null && command -v zstd >/dev/null; then
   cp "$here/src/internals/exit-door.sh" ..
   run ../exit-door.sh restore .artifacts refs/tags/tour/demo/first ../by-hand
   run diff -r ../before ../by-hand
+  cp "$here/src/internals/exit-door-remote.sh" ..
+  run ../exit-door-remote.sh ../store ../made
+  run ../exit-door.sh verify ../made refs/versions/tour/demo/v1
 else
   echo "(zstd or git is not installed here, so this part is left out)"
 fi
