@@ -114,7 +114,7 @@ impl<'a> RemoteContent<'a> {
     ) -> Result<OutgoingSegment> {
         let read = |(id, size): &(Id, u64)| {
             let bytes = self.store.read(&segment_key(*id), *size);
-            Ok((*id, bytes.map_err(|error| lost(error, "index segment", id))?))
+            Ok((*id, bytes.map_err(|error| lost(self.store, error, "index segment", id))?))
         };
         join_segments(session, &self.store.at_once(segments, &read)?)
     }
