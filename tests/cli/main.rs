@@ -13,6 +13,7 @@ mod common;
 mod fixtures;
 
 mod book;
+mod budget;
 mod cat;
 mod clone;
 mod coming_from;

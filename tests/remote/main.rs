@@ -12,6 +12,7 @@
 mod conformance;
 mod fold;
 mod named;
+mod processes;
 mod server;
 mod sftp;
 mod stores;
