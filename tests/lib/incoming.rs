@@ -361,9 +361,9 @@ fn packs_that_were_put_together_have_each_object_once_and_damage_is_refused() {
     let history = History::open(directory.path()).unwrap();
     let tmp = directory.path().join("tmp");
     let first = pack(2, 2, &[blob(b"one"), blob(b"two")]);
-    let second = pack(2, 3, &[blob(b"two"), blob(&[7; 100_000]), blob(b"")]);
+    let second = pack(2, 3, &[blob(b"two"), blob(&[7; 10_000]), blob(b"")]);
     let joined = join(&history, &tmp, &[&first, &second]).unwrap();
-    let expected = [blob(b"one"), blob(b"two"), blob(&[7; 100_000]), blob(b"")];
+    let expected = [blob(b"one"), blob(b"two"), blob(&[7; 10_000]), blob(b"")];
     assert_eq!(joined, pack(2, 4, &expected), "as they were deflated, in their order");
     assert_eq!(join(&history, &tmp, &[&joined, &first]).unwrap(), joined);
     assert_eq!(take_in(&history, &joined).unwrap().objects, 4);
