@@ -150,6 +150,22 @@ impl ForeignIndex {
             .collect()
     }
 
+    /// Shows every entry of the copies, each once. What a damaged copy says is passed over.
+    pub fn visit(&self, each: &mut dyn FnMut(&Id, &Location)) {
+        for (number, table) in self.tables.iter().enumerate() {
+            let view = table.segment.view();
+            for at in 0..view.len() {
+                let (id, Ok(place)) = (view.id(at), view.location(at)) else { continue };
+                let is_there = |before: &Table| {
+                    before.segment.view().locations(&id).flatten().any(|other| other == place)
+                };
+                if !self.tables[..number].iter().any(is_there) {
+                    each(&id, &place);
+                }
+            }
+        }
+    }
+
     /// Whether what is needed of `id` is elsewhere.
     pub fn contains(&self, id: &Id, need: Need) -> Result<bool> {
         Ok(self.locate(id, need)?.is_some())

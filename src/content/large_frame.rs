@@ -4,7 +4,7 @@
 use std::io::{BufRead, Read};
 
 use crate::id::Id;
-use crate::pack::{BLOCK, FormatError, MemberEntry, MemberKind, parse_header, parse_line};
+use crate::pack::{BLOCK, Chunk, FormatError, MemberEntry, MemberKind, parse_header, parse_line};
 
 /// The longest line of a manifest: an id, a space, ten digits.
 const MAX_LINE: usize = Id::HEX_LEN + 12;
@@ -39,6 +39,15 @@ pub(super) fn lines<E>(
 /// Reads the frame of `size` bytes that `input` begins with, to its end and no further, and checks
 /// that it holds one manifest of the right form and nothing else. Gives that member.
 pub(super) fn check(input: &mut dyn BufRead, size: u64) -> Result<MemberEntry, String> {
+    visit(input, size, &mut |_, _| {})
+}
+
+/// As [`check`], and calls `each` with the id of the manifest and each chunk of it.
+pub(super) fn visit(
+    input: &mut dyn BufRead,
+    size: u64,
+    each: &mut dyn FnMut(&Id, Chunk),
+) -> Result<MemberEntry, String> {
     let failed = |error: std::io::Error| error.to_string().to_lowercase();
     let mut decoder = zstd::stream::Decoder::with_buffer(input).map_err(failed)?.single_frame();
     let mut header = [0; BLOCK];
@@ -57,7 +66,7 @@ pub(super) fn check(input: &mut dyn BufRead, size: u64) -> Result<MemberEntry, S
         |line| {
             number += 1;
             parse_line(line, number)
-                .map(drop)
+                .map(|chunk| each(&id, chunk))
                 .map_err(|defect| format!("the manifest {id}: {defect}"))
         },
     )?;

@@ -95,3 +95,30 @@ impl<'a> Outgoing<'a> {
         Ok((whole, segment.map(|made| OutgoingSegment::new(made.digest, made.size, made.file))))
     }
 }
+
+/// The segment of packs of another place, while it is made in bounded memory.
+pub struct NewSegment<'a>(SegmentSpill<'a>);
+
+impl<'a> NewSegment<'a> {
+    /// An empty one, whose file is one of `session`.
+    pub fn new(session: &'a Session) -> Self {
+        NewSegment(SegmentSpill::new(session))
+    }
+
+    /// Adds the members of a pack.
+    pub fn add(&mut self, pack: Id, index: &PackIndex) -> Result<()> {
+        self.0.add(pack, index)
+    }
+
+    /// Writes it; `None` if nothing is in it.
+    pub fn finish(self) -> Result<Option<OutgoingSegment>> {
+        let made = self.0.finish()?;
+        Ok(made.map(|made| OutgoingSegment::new(made.digest, made.size, made.file)))
+    }
+}
+
+impl std::fmt::Debug for NewSegment<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NewSegment").finish_non_exhaustive()
+    }
+}

@@ -9,12 +9,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::frame_check::FrameChecker;
 use super::packer::{FullPack, OpenPack, PACKS_PER_SEGMENT};
-use super::{ContentStore, Session, large_frame, verify_pack};
+use super::{ContentStore, Params, Session, large_frame, verify_pack};
 use crate::error::{Error, IoResultExt, Result};
 use crate::fs::atomic::TempFile;
 use crate::id::Id;
 use crate::pack::{
-    Chunk, FrameEntry, Location, MemberEntry, MemberKind, PackIndex, SegmentBuilder,
+    Chunk, FrameEntry, Location, MemberEntry, MemberKind, PackIndex, SegmentBuilder, parse_manifest,
 };
 use crate::progress::{Progress, check_interrupt};
 
@@ -82,6 +82,30 @@ pub fn check_frame(compressed: &[u8], size: u64) -> Result<()> {
     let stored = u32::try_from(compressed.len()).map_err(|_| damaged("it is too long"))?;
     let frame = FrameEntry { offset: 0, stored, size };
     FrameChecker::default().members(compressed, &frame).map_err(damaged).map(drop)
+}
+
+/// As [`check_frame`] for a frame of any size, whose `frame.stored` bytes are read from `input`; calls
+/// `each` with the id of each manifest in it and each of its chunks.
+pub fn visit_manifests(
+    input: &mut dyn Read,
+    frame: &FrameEntry,
+    each: &mut dyn FnMut(&Id, Chunk),
+) -> Result<()> {
+    let mut input = input.take(u64::from(frame.stored));
+    if frame.size > Params::MAX_FRAME {
+        let mut input = BufReader::new(input);
+        return large_frame::visit(&mut input, frame.size, each).map_err(damaged).map(drop);
+    }
+    let mut compressed = Vec::new();
+    input.read_to_end(&mut compressed).on("read", "a frame")?;
+    let mut checker = FrameChecker::default();
+    let members = checker.members(&compressed, frame).map_err(damaged)?;
+    for member in members.iter().filter(|member| member.kind == MemberKind::Manifest) {
+        let text = checker.content(member).unwrap_or_default();
+        let chunks = parse_manifest(text).map_err(damaged)?;
+        chunks.into_iter().for_each(|chunk| each(&member.id, chunk));
+    }
+    Ok(())
 }
 
 impl Receiver<'_> {

@@ -32,6 +32,7 @@ mod exit_door;
 mod export;
 mod fetch;
 mod fsck;
+mod fsck_remote;
 mod get;
 mod history;
 mod hooks;

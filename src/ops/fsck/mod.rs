@@ -7,6 +7,7 @@
 mod affected;
 mod defect;
 mod mend;
+pub mod remote;
 mod report;
 mod walk;
 

@@ -5,6 +5,7 @@
 //! was sent by then is not sent again.
 
 mod event;
+mod repair;
 mod select;
 
 use serde::Serialize;
@@ -22,6 +23,7 @@ use crate::remote::TrafficCount;
 use crate::remote::log::{Commit, Committed, Proposal, RefMove};
 use crate::repo::Repository;
 pub use event::PushEvent;
+pub use repair::{RemoteRepair, RepairOptions, RepairOutcome, repair};
 use select::{Selection, select};
 
 /// How often a push looks again because others moved the same refs or tidied up meanwhile.

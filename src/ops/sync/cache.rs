@@ -36,7 +36,7 @@ pub(crate) fn saved(repo: &Repository, name: &Name) -> Result<Option<State>> {
 
 /// What the remote said of itself and the state of its log, as remembered. What is damaged, or of
 /// another place, is as if it were not there.
-pub(super) fn load(repo: &Repository, remote: &RemoteConfig) -> Option<(ArtToml, State)> {
+pub(crate) fn load(repo: &Repository, remote: &RemoteConfig) -> Option<(ArtToml, State)> {
     let directory = cache_directory(repo, &remote.name);
     if !is_of(&directory, remote) {
         return None;

@@ -17,15 +17,16 @@ use crate::error::Result;
 use crate::remote::{RemoteUri, Store, StoreOptions};
 use crate::repo::{Repository, TransferSettings};
 
-pub(crate) use cache::{cache_directory, forget, saved};
+pub(crate) use cache::{cache_directory, forget, load as load_saved, saved};
 pub(crate) use connection::Connection;
 pub use content::Brought;
 pub(crate) use content::RemoteContent;
 pub(crate) use names::find_name;
 pub(crate) use need::{content_of_history, content_of_tree, need};
 pub(crate) use once_there::once_there;
+pub(crate) use object_reader::ObjectReader;
 pub use proof::Proof;
-pub(crate) use send::{Sent, remember_sent, send, track_pushed};
+pub(crate) use send::{Item, Sent, remember_sent, send, send_file, track_pushed};
 pub use standing::Standing;
 pub(crate) use standing::{Past, deleted_here, standing};
 pub use take_in::{OpenConflict, TakenIn, TrackedMove};

@@ -41,11 +41,11 @@ pub(crate) struct Sent {
 }
 
 /// A file to be sent.
-struct Item {
-    key: String,
-    id: Id,
-    size: u64,
-    path: PathBuf,
+pub(crate) struct Item {
+    pub(crate) key: String,
+    pub(crate) id: Id,
+    pub(crate) size: u64,
+    pub(crate) path: PathBuf,
 }
 
 /// Sends what the remote needs to have all of `tips`.
@@ -209,7 +209,7 @@ fn noted(note: &Path) -> BTreeMap<Id, u64> {
 }
 
 /// Sends a file, whose bytes must be those that it is named after: damage does not spread.
-fn send_file(store: &Store, item: &Item, progress: &dyn Progress) -> Result<()> {
+pub(crate) fn send_file(store: &Store, item: &Item, progress: &dyn Progress) -> Result<()> {
     let open = || -> Result<Box<dyn Read + '_>> {
         let file = File::open(&item.path).on("open", &item.path)?;
         Ok(Box::new(Checked {

@@ -6,12 +6,14 @@
 //! * [`Log::commit`] adds an entry: one request if nobody else does at the same time. That one
 //!   write moves all refs of a push, or none.
 
+mod audit;
 mod checkpoint;
 mod commit;
 mod entry;
 mod fold;
 mod past;
 mod read;
+mod restore;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -23,10 +25,12 @@ use super::store::{Creation, Store};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::Digest;
 
+pub use audit::{Audit, LogDefect, audit};
 pub use commit::{Commit, Committed, Proposal};
 pub use entry::{Again, Entry, RefMove, Settled, Stored};
 pub use fold::{Conflict, Fold, Retired, StoredKind};
 pub use read::News;
+pub use restore::Restorer;
 pub use state::State;
 
 /// At every so many entries the writer of one writes a checkpoint.

@@ -1,8 +1,11 @@
 //! `art fsck`: is everything there, and is it what it was?
 
-use artifacts::Result;
+pub(super) mod remote;
+
+use artifacts::ops::fsck::remote::Depth;
 use artifacts::ops::fsck::{Defect, FsckOptions, FsckOutcome, Part, Repair, fsck_at};
 use artifacts::repo::Repository;
+use artifacts::{Name, Result};
 
 use crate::context::Context;
 use crate::report::{Exit, help_tail};
@@ -20,10 +23,21 @@ use crate::ui::{Page, Style, moves, sanitize};
 /// pack over into a new one, brings refs back from their logs, and makes what a
 /// repository can't be opened without (`HEAD`, `config`, a directory) as in a new one. What is damaged is never
 /// deleted, but moved to `.artifacts/damaged`.
+///
+/// `--remote` checks a remote and changes nothing there: its log from the first entry on, that every
+/// file is there with its size, index and history whole, and that all content that is named is in the
+/// index. Packs are read as far as `--sample` or `--full` say. `art push --repair` mends a remote.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
-    &["art fsck", "art fsck --full", "art fsck --full --repair"],
     &[
+        "art fsck",
+        "art fsck --full",
+        "art fsck --full --repair",
+        "art fsck --remote origin",
+        "art fsck --remote origin --sample 5%",
+    ],
+    &[
+        Exit::No,
         Exit::NotARepository,
         Exit::Locked,
         Exit::Unauthorized,
@@ -40,9 +54,26 @@ pub(crate) struct Args {
     /// Mend what can be mended, and check again
     #[arg(long)]
     repair: bool,
+
+    /// Check this remote instead of the repository
+    #[arg(long, value_name = "NAME", conflicts_with = "repair")]
+    remote: Option<Name>,
+
+    /// Read every byte of so many of a remote's packs, chosen at random
+    #[arg(long, value_name = "N%", value_parser = remote::parse_percent, requires = "remote",
+        conflicts_with = "full")]
+    sample: Option<f64>,
 }
 
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
+    if let Some(name) = &args.remote {
+        let depth = match args.sample {
+            Some(percent) => Depth::Sample(percent),
+            None if args.full => Depth::Full,
+            None => Depth::Structure,
+        };
+        return remote::exec(context, name, depth);
+    }
     let directory = context.repository_directory()?;
     let options = FsckOptions { full: args.full, repair: args.repair };
     let outcome = fsck_at(&directory, context.settings()?, &options, context.progress())?;

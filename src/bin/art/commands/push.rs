@@ -1,5 +1,7 @@
 //! `art push`: what is here goes to a remote.
 
+mod repair;
+
 use artifacts::Result;
 use artifacts::ops::push::{PushOptions, PushOutcome, PushedRef, push};
 
@@ -15,11 +17,16 @@ use crate::ui::format::{count, size};
 /// of them move on the remote, or none. Only what the remote lacks is sent; what an interrupted push
 /// had sent is not sent again. Where the remote has gone on with a ref, nothing is pushed (13), and
 /// `art pull` joins the two.
+///
+/// `--repair` pushes no refs: it mends what is damaged on the remote, as far as it is here. What is here
+/// with the very bytes is sent again; else its contents go there in new files, and one entry of the log
+/// retires the old ones. Nothing that can be read there is replaced. What can't be mended is named.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
-    &["art push", "art push origin v1 run/sharp-shrimp-1", "art push --all", "art push v1 --force"],
+    &["art push", "art push origin v1 run/sharp-shrimp-1", "art push --all", "art push v1 --force", "art push --repair origin --full"],
     &[
         Exit::No,
+        Exit::Partly,
         Exit::NotARepository,
         Exit::Locked,
         Exit::Unauthorized,
@@ -46,11 +53,22 @@ pub(crate) struct Args {
     /// Only tell what would be pushed
     #[arg(long)]
     dry_run: bool,
+
+    /// Mend what is damaged on the remote from what is here
+    #[arg(long, conflicts_with_all = ["all", "force", "dry_run"])]
+    repair: bool,
+
+    /// With --repair: read every byte of the remote, to find all that is damaged
+    #[arg(long, requires = "repair")]
+    full: bool,
 }
 
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     let repo = context.repo()?;
     let (remote, refs) = remotes::split(&repo, &args.words)?;
+    if args.repair {
+        return repair::exec(context, remote, &refs, args.full);
+    }
     let options = PushOptions {
         remote,
         refs,

@@ -1,0 +1,126 @@
+//! `art fsck --remote`: is everything on a remote, and is it what it was?
+
+use artifacts::ops::fsck::remote::{
+    Depth, RemoteDefect, RemoteFsckOptions, RemoteFsckOutcome, fsck_remote,
+};
+use artifacts::{Error, Name, Result};
+
+use crate::context::Context;
+use crate::remotes;
+use crate::report::Exit;
+use crate::ui::format::{count, size};
+use crate::ui::{Page, Style, sanitize};
+
+/// Defects, refs and files that are shown; `--json` has more.
+const SHOWN: usize = 20;
+
+/// `N%` or `N`, above 0 and at most 100.
+pub(super) fn parse_percent(text: &str) -> Result<f64> {
+    let number = text.strip_suffix('%').unwrap_or(text);
+    let percent = number.parse().ok().filter(|percent| *percent > 0.0 && *percent <= 100.0);
+    percent.ok_or_else(|| Error::invalid(format!("'{text}' is not a share such as 10%")))
+}
+
+pub(super) fn exec(context: &Context<'_>, remote: &Name, depth: Depth) -> Result<Exit> {
+    let repo = context.repo()?;
+    let options = RemoteFsckOptions { remote: remote.clone(), depth };
+    let outcome = fsck_remote(&repo, &options, context.progress())?;
+    if outcome.sound {
+        context.ui.summary(&outcome, |page| view(page, &outcome))?;
+        return Ok(Exit::Ok);
+    }
+    context.ui.show(&outcome, |page| view(page, &outcome))?;
+    for advice in &outcome.advice {
+        context.ui.hint(advice);
+    }
+    Ok(Exit::Corrupt)
+}
+
+/// What was found, and how sure that is.
+pub(in super::super) fn view(page: &mut Page<'_>, outcome: &RemoteFsckOutcome) -> Result<()> {
+    for defect in outcome.defects.iter().take(SHOWN) {
+        show_defect(page, defect)?;
+    }
+    let hidden = outcome.defect_count - outcome.defects.len().min(SHOWN) as u64;
+    if hidden > 0 {
+        writeln!(page, "and {}", count(hidden, "other defect", "other defects"))?;
+    }
+    if !outcome.affected.is_empty() {
+        let refs = count(outcome.affected_count, "ref leads", "refs lead");
+        writeln!(page, "\n{refs} to what is missing or damaged:")?;
+        for name in outcome.affected.iter().take(SHOWN) {
+            writeln!(page, "  {}", remotes::shown(name))?;
+        }
+        if outcome.affected.len() > SHOWN {
+            writeln!(page, "  and more (see --json)")?;
+        }
+        writeln!(page)?;
+    }
+    for number in outcome.doubled.iter().take(SHOWN) {
+        writeln!(
+            page,
+            "entry {number} of the log took the place of another: what that one pushed is missing \
+             unless it was pushed again"
+        )?;
+    }
+    show_leftovers(page, outcome)?;
+    show_verdict(page, outcome)
+}
+
+fn show_defect(page: &mut Page<'_>, defect: &RemoteDefect) -> Result<()> {
+    let label = page.paint(format!("{}:", defect.part.as_str()), Style::Error);
+    let problem = sanitize::text(&defect.problem);
+    match &defect.key {
+        Some(key) => writeln!(page, "{label} {}: {problem}", sanitize::subject(key))?,
+        None => writeln!(page, "{label} {problem}")?,
+    }
+    if defect.contents > 0 {
+        let contents = count(defect.contents, "content is", "contents are");
+        writeln!(page, "  {contents} to be in it")?;
+    }
+    Ok(())
+}
+
+fn show_leftovers(page: &mut Page<'_>, outcome: &RemoteFsckOutcome) -> Result<()> {
+    let left = &outcome.leftovers;
+    if left.files > 0 {
+        let files = count(left.files, "file", "files");
+        let bytes = size(left.bytes);
+        writeln!(page, "left over: {files} that no entry of the log names ({bytes})")?;
+    }
+    if left.retired > 0 {
+        let files = count(left.retired, "retired file", "retired files");
+        writeln!(page, "left over: {files} ({})", size(left.retired_bytes))?;
+    }
+    Ok(())
+}
+
+fn show_verdict(page: &mut Page<'_>, outcome: &RemoteFsckOutcome) -> Result<()> {
+    let checked = &outcome.checked;
+    let entries = count(checked.entries, "entry", "entries");
+    let refs = count(checked.refs, "ref", "refs");
+    let objects = count(checked.objects, "Git object", "Git objects");
+    let contents = count(checked.contents, "content", "contents");
+    let packs = count(checked.packs, "pack", "packs");
+    let bytes = size(checked.pack_bytes);
+    writeln!(
+        page,
+        "checked {entries} of the log, {refs}, {objects}, {contents} in {packs} ({bytes})"
+    )?;
+    let read = match (checked.packs_read, checked.packs) {
+        (0, _) => {
+            "the packs are there with their sizes; none was read (--sample N%, --full)".into()
+        }
+        (read, all) if read == all => "every byte of all packs was read".to_owned(),
+        (read, all) => {
+            let bytes = size(checked.pack_bytes_read);
+            format!("every byte of {read} of {all} packs was read ({bytes})")
+        }
+    };
+    if outcome.sound {
+        writeln!(page, "{read}")?;
+        return writeln!(page, "everything is there, and what was read is as it was");
+    }
+    let defects = count(outcome.defect_count, "defect", "defects");
+    writeln!(page, "the remote {} is damaged: {defects}", outcome.remote)
+}

@@ -1,0 +1,59 @@
+//! `art push --repair`: what is damaged on a remote is mended from what is here.
+
+use artifacts::ops::push::{RemoteRepair, RepairOptions, RepairOutcome, repair};
+use artifacts::{Error, Name, Result};
+
+use super::super::fsck::remote as check;
+use crate::context::Context;
+use crate::report::Exit;
+use crate::ui::Page;
+use crate::ui::format::size;
+
+pub(super) fn exec(
+    context: &Context<'_>,
+    remote: Option<Name>,
+    refs: &[String],
+    full: bool,
+) -> Result<Exit> {
+    let repo = context.repo()?;
+    if let Some(word) = refs.first() {
+        let message = format!("there is no remote '{}'", word.escape_debug());
+        return Err(Error::not_found(message).with_hint(
+            "a repair is of a whole remote and takes no refs: art push --repair REMOTE",
+        ));
+    }
+    let outcome = repair(&repo, &RepairOptions { remote, full }, context.progress())?;
+    if outcome.check.sound {
+        context.ui.summary(&outcome, |page| view(page, &outcome))?;
+        return Ok(Exit::Ok);
+    }
+    context.ui.show(&outcome, |page| view(page, &outcome))?;
+    let name = &outcome.remote;
+    context
+        .ui
+        .hint(&format!("another repository may have what is missing: art push --repair {name}"));
+    Ok(if outcome.repairs.is_empty() { Exit::Corrupt } else { Exit::Partly })
+}
+
+fn view(page: &mut Page<'_>, outcome: &RepairOutcome) -> Result<()> {
+    for repair in &outcome.repairs {
+        writeln!(page, "mended: {}", describe(repair))?;
+    }
+    if outcome.bytes > 0 {
+        writeln!(page, "{} sent to {}", size(outcome.bytes), outcome.remote)?;
+    }
+    check::view(page, &outcome.check)
+}
+
+fn describe(repair: &RemoteRepair) -> String {
+    match repair {
+        RemoteRepair::MadeAgain { key } => format!("{key} was made again"),
+        RemoteRepair::RestoredEntry { key } => {
+            format!("{key} was written again, as those behind it tell what it did")
+        }
+        RemoteRepair::SentAgain { key } => format!("{key} was sent again"),
+        RemoteRepair::Retired { key } => {
+            format!("{key} is retired: what it had is elsewhere")
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! What is wrong with a remote, each with its place.
+
+use serde::Serialize;
+
+use super::content::Lost;
+use super::files::{FileKind, Files};
+use super::history::Scratch;
+use super::index::RemoteIndex;
+use super::report::RemoteChecked;
+use crate::remote::layout::{CHECKPOINT, pack_key};
+use crate::remote::log::Audit;
+
+/// What a defect of a remote is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RemotePart {
+    /// `art.toml`.
+    Outline,
+    /// An entry of the log.
+    Log,
+    /// A checkpoint, or the file that names one.
+    Checkpoint,
+    /// A content pack.
+    Pack,
+    /// A Git pack of commits, trees and records.
+    Meta,
+    /// An index segment.
+    Segment,
+    /// Commits, trees and records that refs lead to.
+    History,
+    /// Content that the history names.
+    Content,
+}
+
+impl RemotePart {
+    /// The words for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            RemotePart::Outline => "remote",
+            RemotePart::Log => "log",
+            RemotePart::Checkpoint => "checkpoint",
+            RemotePart::Pack => "pack",
+            RemotePart::Meta => "history pack",
+            RemotePart::Segment => "index segment",
+            RemotePart::History => "history",
+            RemotePart::Content => "content",
+        }
+    }
+}
+
+/// Something on a remote that is damaged or missing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RemoteDefect {
+    /// What it is.
+    pub part: RemotePart,
+    /// The key of its file. `None` where it is of no single one.
+    pub key: Option<String>,
+    /// What is wrong with it.
+    pub problem: String,
+    /// How many contents (blobs, chunks, lists of chunks) the index has in that file.
+    pub contents: u64,
+}
+
+/// So many are kept; the others are counted.
+const KEPT: usize = 1000;
+
+/// Defects, the first ones kept.
+#[derive(Debug, Default)]
+pub(super) struct Defects {
+    pub(super) kept: Vec<RemoteDefect>,
+    pub(super) count: u64,
+}
+
+impl Defects {
+    fn push(&mut self, part: RemotePart, key: Option<String>, problem: String, contents: u64) {
+        self.count += 1;
+        if self.kept.len() < KEPT {
+            self.kept.push(RemoteDefect { part, key, problem, contents });
+        }
+    }
+
+    pub(super) fn of_key(&mut self, part: RemotePart, key: &str, problem: String) {
+        self.push(part, Some(key.to_owned()), problem, 0);
+    }
+
+    pub(super) fn of_log(&mut self, audit: &Audit) {
+        for defect in &audit.defects {
+            let is_checkpoint = defect.key.starts_with(CHECKPOINT);
+            let part = if is_checkpoint { RemotePart::Checkpoint } else { RemotePart::Log };
+            self.of_key(part, &defect.key, defect.problem.clone());
+        }
+    }
+
+    pub(super) fn of_files(&mut self, files: &Files, index: &RemoteIndex) {
+        for kind in FileKind::ALL {
+            let part = match kind {
+                FileKind::Pack => RemotePart::Pack,
+                FileKind::Meta => RemotePart::Meta,
+                FileKind::Segment => RemotePart::Segment,
+            };
+            for (id, problem) in files.wrong(kind) {
+                let contents = if kind == FileKind::Pack { index.listed(id) } else { 0 };
+                self.push(part, Some(kind.key(*id)), problem.clone(), contents);
+            }
+        }
+    }
+
+    pub(super) fn of_history(&mut self, scratch: &Scratch) {
+        let missing = scratch.missing_objects();
+        if let Some(first) = missing.first() {
+            let objects = match missing.len() {
+                1 => format!("the object {first} is missing"),
+                many => format!("{many} objects are missing, the first is {first}"),
+            };
+            self.push(RemotePart::History, None, objects, 0);
+        }
+    }
+
+    pub(super) fn of_content(&mut self, lost: &Lost, checked: &RemoteChecked) {
+        if lost.unknown > 0 {
+            let problem = match lost.unknown {
+                1 => "1 content that is needed is in no index segment".to_owned(),
+                many => format!("{many} contents that are needed are in no index segment"),
+            };
+            self.push(RemotePart::Content, None, problem, 0);
+        }
+        for (pack, count) in &checked.contradicted {
+            let problem =
+                format!("the index says where {count} contents lie in it, and they do not");
+            self.push(RemotePart::Content, Some(pack_key(*pack)), problem, *count);
+        }
+        if checked.missing_chunks > 0 && lost.contents.is_empty() {
+            let chunks = checked.missing_chunks;
+            let problem = format!("{chunks} chunks of files in the index are in no pack");
+            self.push(RemotePart::Content, None, problem, 0);
+        }
+    }
+}

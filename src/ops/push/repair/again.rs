@@ -1,0 +1,82 @@
+//! Files that are here with the very bytes.
+
+use std::path::{Path, PathBuf};
+
+use super::{Mending, RemoteRepair};
+use crate::error::Result;
+use crate::id::{Digest, Id};
+use crate::ops::fsck::remote::FileKind;
+use crate::ops::sync::{Item, cache_directory};
+use crate::progress::Unit;
+
+impl Mending<'_> {
+    /// Sends the files again, under their names, that are here with the bytes of these names.
+    pub(super) fn send_again(&mut self) -> Result<()> {
+        self.progress.begin("sending again", None, Unit::Bytes);
+        for kind in FileKind::ALL {
+            let all = kind.of(&self.found.audit.fold);
+            let wrong: Vec<(Id, u64)> = self
+                .found
+                .files
+                .wrong(kind)
+                .keys()
+                .filter_map(|id| Some((*id, *all.get(id)?)))
+                .collect();
+            for (id, size) in wrong {
+                let Some(path) = self.copy_of(kind, &id, size) else { continue };
+                let key = kind.key(id);
+                if self.send(&Item { key: key.clone(), id, size, path: path.clone() })? {
+                    self.found.files.is_right_again(kind, &id);
+                    self.mended.repairs.push(RemoteRepair::SentAgain { key });
+                    if kind == FileKind::Segment
+                        && let Ok(bytes) = std::fs::read(&path)
+                    {
+                        self.found.index.add(id, &bytes)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A file that may be the one. Its bytes are compared when it is sent.
+    fn copy_of(&self, kind: FileKind, id: &Id, size: u64) -> Option<PathBuf> {
+        let path = match kind {
+            FileKind::Pack => self.repo.content().pack_path(id),
+            FileKind::Segment => {
+                let directory = cache_directory(self.repo, &self.found.remote.name);
+                directory.join("index").join(format!("{id}.idx"))
+            }
+            // Git names its packs otherwise.
+            FileKind::Meta => return self.git_pack(id, size),
+        };
+        has_size(&path, size).then_some(path)
+    }
+
+    /// The Git pack here that has these bytes.
+    fn git_pack(&self, id: &Id, size: u64) -> Option<PathBuf> {
+        let directory = self.repo.history().git_dir().join("objects").join("pack");
+        let entries = std::fs::read_dir(directory).ok()?;
+        let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+        let mut packs = paths.filter(|path| path.extension().is_some_and(|one| one == "pack"));
+        packs.find(|path| has_size(path, size) && is_named(path, id))
+    }
+}
+
+fn has_size(path: &Path, size: u64) -> bool {
+    std::fs::metadata(path).is_ok_and(|there| there.is_file() && there.len() == size)
+}
+
+fn is_named(path: &Path, id: &Id) -> bool {
+    use std::io::Read;
+    let Ok(mut file) = std::fs::File::open(path) else { return false };
+    let (mut digest, mut block) = (Digest::default(), vec![0; 1 << 18]);
+    loop {
+        match file.read(&mut block) {
+            Ok(0) => return digest.finish() == *id,
+            Ok(length) => digest.update(&block[..length]),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(_) => return false,
+        }
+    }
+}

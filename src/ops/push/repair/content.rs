@@ -1,0 +1,72 @@
+//! Content packs that are missing or damaged and are not here as files.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Mending;
+use crate::content::Need;
+use crate::error::Result;
+use crate::id::Id;
+use crate::ops::fsck::remote::FileKind;
+use crate::pack::MemberKind;
+
+impl Mending<'_> {
+    /// Plans to send what is here of the content of damaged packs, and to retire those of which
+    /// nothing is missing then. Damaged segments are retired if the index had all, or has again.
+    pub(super) fn replace_content(&mut self, is_index_whole: bool) -> Result<()> {
+        let (packs, wanted) = self.wanted();
+        let ids: Vec<Id> = wanted.keys().copied().collect();
+        let found = &self.found;
+        let mut relies_on = BTreeSet::new();
+        let mut is_there = |id: &Id, need: Need| -> Result<bool> {
+            // What is a chunk of a file must be there as such.
+            let need = if wanted.get(id) == Some(&Need::Bytes) { Need::Bytes } else { need };
+            let place = found.index.locate(id, need, &found.audit.fold, &found.files);
+            relies_on.extend(place.iter().map(|place| place.pack));
+            Ok(place.is_some())
+        };
+        let content = self.repo.content();
+        let plan = content.plan_send(&self.session, &ids, &mut is_there, self.progress)?;
+        let is_lost =
+            |id: &Id| found.lost.contents.contains(id) && plan.missing.binary_search(id).is_ok();
+        let nothing_is_lost = !found.lost.contents.iter().any(is_lost);
+        let mut retired = Vec::new();
+        for (pack, contents) in packs {
+            // Where the index was damaged, nobody knows what else was in the pack.
+            if nothing_is_lost || (is_index_whole && !contents.iter().any(is_lost)) {
+                retired.push((FileKind::Pack, pack));
+            }
+        }
+        let segments = found.files.wrong(FileKind::Segment).keys().filter(|_| nothing_is_lost);
+        retired.extend(segments.map(|id| (FileKind::Segment, *id)));
+        // A pack that the remote lists already, and that is sent nevertheless, is whole again.
+        retired.retain(|(_, id)| !plan.packs.iter().any(|pack| pack.id == *id));
+        self.new.relies_on.extend(relies_on);
+        self.new.retired.extend(retired);
+        self.new.plan = plan;
+        Ok(())
+    }
+
+    /// The damaged packs with what the index has in them; and all that must be somewhere else, with
+    /// what is needed of it.
+    fn wanted(&self) -> (BTreeMap<Id, Vec<Id>>, BTreeMap<Id, Need>) {
+        let found = &self.found;
+        let wrong = found.files.wrong(FileKind::Pack).keys();
+        let mut packs: BTreeMap<Id, Vec<Id>> = wrong.map(|pack| (*pack, Vec::new())).collect();
+        let mut wanted: BTreeMap<Id, Need> =
+            found.lost.contents.iter().map(|id| (*id, Need::File)).collect();
+        if packs.is_empty() {
+            return (packs, wanted);
+        }
+        found.index.visit(&mut |id, place| {
+            if let Some(own) = packs.get_mut(&place.pack) {
+                own.push(*id);
+                if place.kind == MemberKind::Chunk {
+                    wanted.insert(*id, Need::Bytes);
+                } else {
+                    wanted.entry(*id).or_insert(Need::File);
+                }
+            }
+        });
+        (packs, wanted)
+    }
+}

@@ -1,0 +1,115 @@
+//! Index segments that are missing or damaged: made anew from the packs' own indexes.
+
+use super::Mending;
+use crate::content::{Need, NewSegment, OutgoingSegment, read_pack_index_at};
+use crate::error::{IoResultExt, Result};
+use crate::id::Id;
+use crate::ops::fsck::remote::{FileKind, damage, visit_chunks};
+use crate::pack::{FrameEntry, MemberKind, PackIndex};
+use crate::progress::{Unit, check_interrupt};
+use crate::remote::layout::pack_key;
+
+impl Mending<'_> {
+    /// Makes segments of all that lies in the packs and is in no segment that is whole. Gives whether
+    /// the index has all that is in the packs that are whole, or had.
+    pub(super) fn make_segments(&mut self) -> Result<bool> {
+        let has_unknown = self.found.lost.unknown > 0;
+        if self.found.files.wrong(FileKind::Segment).is_empty() && !has_unknown {
+            return Ok(true);
+        }
+        let fold = &self.found.audit.fold;
+        let packs = self.found.files.right(FileKind::Pack, fold);
+        self.progress.begin("reading packs' indexes", Some(packs.len() as u64), Unit::Items);
+        let indexes = self.found.store.at_once(&packs, &|(pack, size)| {
+            check_interrupt(self.progress)?;
+            let key = pack_key(*pack);
+            let read = |range| self.found.store.read_range(&key, range);
+            let index = damage(read_pack_index_at(&read, *size))?;
+            self.progress.advance(1);
+            Ok(index.map(|index| (*pack, self.unknown(pack, index))))
+        })?;
+        let (mut bytes, mut manifests) = (NewSegment::new(&self.session), Vec::new());
+        let mut unreadable = Vec::new();
+        for ((pack, _), index) in packs.iter().zip(indexes) {
+            match index {
+                Ok((pack, mut index)) => {
+                    let lists: Vec<_> = index
+                        .members
+                        .extract_if(.., |member| member.kind == MemberKind::Manifest)
+                        .collect();
+                    if !index.members.is_empty() {
+                        bytes.add(pack, &index)?;
+                    }
+                    manifests.push((pack, PackIndex { members: lists, ..index }));
+                }
+                Err(problem) => unreadable.push((*pack, problem)),
+            }
+        }
+        let bytes = bytes.finish()?;
+        for (pack, problem) in unreadable {
+            self.found.files.is_wrong(FileKind::Pack, pack, problem);
+        }
+        self.take(bytes)?;
+        let manifests = self.whole_manifests(manifests)?;
+        self.take(manifests)?;
+        Ok(false)
+    }
+
+    /// The members of a pack that no whole segment places there.
+    fn unknown(&self, pack: &Id, mut index: PackIndex) -> PackIndex {
+        index.members.retain(|member| {
+            let places = self.found.index.locations(&member.id);
+            !places.iter().any(|place| place.pack == *pack && place.kind == member.kind)
+        });
+        index
+    }
+
+    /// A segment of those manifests whose chunks are all there.
+    fn whole_manifests(&self, packs: Vec<(Id, PackIndex)>) -> Result<Option<OutgoingSegment>> {
+        let mut segment = NewSegment::new(&self.session);
+        let (fold, files) = (&self.found.audit.fold, &self.found.files);
+        for (pack, mut index) in packs {
+            let mut broken = Vec::new();
+            let mut frames: Vec<u32> = index.members.iter().map(|member| member.frame).collect();
+            frames.dedup();
+            for number in frames {
+                let Some(frame) = index.frames.get(number as usize).copied() else { continue };
+                let read = self.chunks(&pack, &frame, &mut |manifest, chunk, size| {
+                    let there = self.found.index.locate(&chunk, Need::Bytes, fold, files);
+                    if there.is_none_or(|there| there.size != size) {
+                        broken.push(manifest);
+                    }
+                });
+                if damage(read)?.is_err() {
+                    let own = index.members.iter().filter(|member| member.frame == number);
+                    broken.extend(own.map(|member| member.id));
+                }
+            }
+            index.members.retain(|member| !broken.contains(&member.id));
+            if !index.members.is_empty() {
+                segment.add(pack, &index)?;
+            }
+        }
+        segment.finish()
+    }
+
+    fn chunks(
+        &self,
+        pack: &Id,
+        frame: &FrameEntry,
+        each: &mut dyn FnMut(Id, Id, u32),
+    ) -> Result<()> {
+        visit_chunks(&self.found.store, pack, frame, self.progress, &mut |manifest, chunk| {
+            each(*manifest, chunk.id, chunk.size);
+        })
+    }
+
+    /// The new segment is one of the remote's from here on.
+    fn take(&mut self, segment: Option<OutgoingSegment>) -> Result<()> {
+        let Some(segment) = segment else { return Ok(()) };
+        let bytes = std::fs::read(segment.path()).on("read", segment.path())?;
+        self.found.index.add(segment.id, &bytes)?;
+        self.new.segments.push(segment);
+        Ok(())
+    }
+}

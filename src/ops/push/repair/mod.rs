@@ -1,0 +1,256 @@
+//! `art push --repair`: what is damaged on a remote is mended from what is here.
+//!
+//! A file that is here with the very bytes is sent again under its name. Else what was in it is sent
+//! in new files, and one entry of the log adds these and retires the old one, as far as nothing is in
+//! it that is not here either: then it stays, for another repository may have it. Entries of the log
+//! itself are written again where it is known what they did. Everything is hashed while it is
+//! sent, and nothing that can be read is ever replaced.
+
+mod again;
+mod content;
+mod history;
+mod index;
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use crate::content::{OutgoingSegment, SendPlan, Session};
+use crate::error::{Error, ErrorKind, Result};
+use crate::history::OutgoingPack;
+use crate::id::Id;
+use crate::name::Name;
+use crate::ops::fsck::remote::{Depth, FileKind, Found, RemoteFsckOutcome};
+use crate::ops::sync::{Connection, Item, send_file, who};
+use crate::progress::{Progress, Unit};
+use crate::remote::TrafficCount;
+use crate::remote::layout::{ART_TOML, LATEST};
+use crate::remote::log::{Commit, Proposal, Restorer, Stored};
+use crate::repo::Repository;
+
+/// What to mend.
+#[derive(Debug, Clone, Default)]
+pub struct RepairOptions {
+    /// The remote; the default one if there is none.
+    pub remote: Option<Name>,
+    /// Reads every byte of the remote, before and after.
+    pub full: bool,
+}
+
+/// Something on a remote that was mended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "what", rename_all = "snake_case")]
+pub enum RemoteRepair {
+    /// `art.toml` or the checkpoint was made again.
+    MadeAgain {
+        /// Its key.
+        key: String,
+    },
+    /// An entry of the log was written again, from what is known of the log behind it.
+    RestoredEntry {
+        /// Its key.
+        key: String,
+    },
+    /// A file was sent again, with the very bytes that it is named after.
+    SentAgain {
+        /// Its key.
+        key: String,
+    },
+    /// What was in a file, as far as it is needed, is in new ones, and nobody relies on it any more.
+    Retired {
+        /// Its key.
+        key: String,
+    },
+}
+
+/// What a repair did.
+#[derive(Debug, Clone, Serialize)]
+pub struct RepairOutcome {
+    /// The remote.
+    pub remote: Name,
+    /// What was mended.
+    pub repairs: Vec<RemoteRepair>,
+    /// The number of its entry in the remote's log; `None` if none was needed.
+    pub entry: Option<u64>,
+    /// Bytes of files that were sent.
+    pub bytes: u64,
+    /// The remote as it is now.
+    pub check: RemoteFsckOutcome,
+    /// What it took.
+    pub traffic: TrafficCount,
+}
+
+/// Mends a remote, and checks it again.
+///
+/// What can't be mended from here is no error of this call: it is in the outcome.
+pub fn repair(
+    repo: &Repository,
+    options: &RepairOptions,
+    progress: &dyn Progress,
+) -> Result<RepairOutcome> {
+    let before = repo.settings().transfer.ledger.total().unwrap_or_default();
+    let depth = if options.full { Depth::Full } else { Depth::Structure };
+    let remote = repo.choose_remote(options.remote.as_ref())?;
+    let look = || Found::look(repo, remote.clone(), depth, progress);
+    let _lock = repo.lock_shared()?;
+    let mut found = look()?;
+    let mut mended = Mended::default();
+    if !found.is_sound() {
+        mend_log(repo, &found, &mut mended)?;
+        if !mended.repairs.is_empty() {
+            found = look()?;
+        }
+        let session = repo.content().begin()?;
+        let mut mending = Mending { repo, found, session, mended, new: New::default(), progress };
+        mending.mend()?;
+        mended = mending.mended;
+        found = look()?;
+    }
+    let traffic = repo.settings().transfer.ledger.total().unwrap_or_default();
+    Ok(RepairOutcome {
+        remote: remote.name.clone(),
+        repairs: mended.repairs,
+        entry: mended.entry,
+        bytes: mended.bytes,
+        check: found.outcome(),
+        traffic: traffic.since(before),
+    })
+}
+
+/// What was mended.
+#[derive(Default)]
+struct Mended {
+    repairs: Vec<RemoteRepair>,
+    entry: Option<u64>,
+    bytes: u64,
+}
+
+/// Writes `art.toml` and the entries of the log again that can be.
+fn mend_log(repo: &Repository, found: &Found, mended: &mut Mended) -> Result<()> {
+    if found.is_made_wrong {
+        found.store.write(ART_TOML, found.made.encode()?)?;
+        mended.repairs.push(RemoteRepair::MadeAgain { key: ART_TOML.to_owned() });
+    }
+    let restorer = Restorer { who: who(repo), when: repo.settings().clock.now() };
+    let restored = found.audit.restore(&found.store, &found.made, &restorer)?;
+    mended.repairs.extend(restored.into_iter().map(|key| RemoteRepair::RestoredEntry { key }));
+    Ok(())
+}
+
+/// What the new entry of the log adds and retires, and the files that this takes.
+#[derive(Default)]
+struct New {
+    plan: SendPlan,
+    meta: Option<OutgoingPack>,
+    segments: Vec<OutgoingSegment>,
+    relies_on: BTreeSet<Id>,
+    retired: Vec<(FileKind, Id)>,
+}
+
+/// A repair under way.
+struct Mending<'a> {
+    repo: &'a Repository,
+    found: Found,
+    session: Session,
+    mended: Mended,
+    new: New,
+    progress: &'a dyn Progress,
+}
+
+impl Mending<'_> {
+    fn mend(&mut self) -> Result<()> {
+        self.send_again()?;
+        // What an entry adds to a log that is not known as a whole may not be what it needs.
+        if self.found.audit.has_lost_entries() {
+            return Ok(());
+        }
+        let is_index_whole = self.make_segments()?;
+        self.replace_content(is_index_whole)?;
+        self.replace_history()?;
+        self.commit()
+    }
+
+    /// Sends a file; `false` if its bytes are not those that it is named after.
+    fn send(&mut self, item: &Item) -> Result<bool> {
+        match send_file(&self.found.store, item, self.progress) {
+            Ok(()) => {
+                self.mended.bytes += item.size;
+                Ok(true)
+            }
+            Err(error) if error.kind() == ErrorKind::Corrupt => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Sends the new files, then adds the entry that names them.
+    fn commit(&mut self) -> Result<()> {
+        let new = std::mem::take(&mut self.new);
+        let right = |kind| self.found.files.right(kind, &self.found.audit.fold);
+        let there: BTreeSet<Id> = right(FileKind::Pack).into_iter().map(|(id, _)| id).collect();
+        let mut items = new.items();
+        items.retain(|item| !there.contains(&item.id));
+        let needs_checkpoint = self.found.audit.is_checkpoint_wrong;
+        if items.is_empty() && new.retired.is_empty() && !needs_checkpoint {
+            return Ok(());
+        }
+        let total = items.iter().map(|item| item.size).sum();
+        self.progress.begin("sending", Some(total), Unit::Bytes);
+        for item in &items {
+            if !self.send(item)? {
+                let message = format!("'{}' changed while it was sent", item.path.display());
+                return Err(Error::corrupt(message).with_hint("art fsck --full"));
+            }
+        }
+        let mut connection = Connection::open_or_make(self.repo, Some(&self.found.remote.name))?;
+        connection.refresh(self.progress)?;
+        if !items.is_empty() || !new.retired.is_empty() {
+            let proposal = new.proposal(self.repo);
+            match connection.log.commit(&mut connection.state, &proposal)? {
+                Commit::Done(committed) => self.mended.entry = Some(committed.entry.number),
+                Commit::Moved(_) | Commit::Retired(_) => {
+                    let message = "another writer changed the remote at the same time";
+                    return Err(Error::new(ErrorKind::Unavailable, message)
+                        .with_hint("art push --repair again"));
+                }
+            }
+        }
+        let retired = new.retired.iter().map(|(kind, id)| kind.key(*id));
+        self.mended.repairs.extend(retired.map(|key| RemoteRepair::Retired { key }));
+        if needs_checkpoint {
+            connection.log.write_checkpoint(&connection.state)?;
+            self.mended.repairs.push(RemoteRepair::MadeAgain { key: LATEST.to_owned() });
+        }
+        connection.save()
+    }
+}
+
+impl New {
+    /// The files that are sent, the segments last.
+    fn items(&self) -> Vec<Item> {
+        let item = |kind: FileKind, id: Id, size: u64, path: &std::path::Path| Item {
+            key: kind.key(id),
+            id,
+            size,
+            path: path.to_owned(),
+        };
+        let packs = self.plan.packs.iter();
+        let packs = packs.map(|pack| item(FileKind::Pack, pack.id, pack.size, &pack.path));
+        let meta = self.meta.iter();
+        let meta = meta.map(|pack| item(FileKind::Meta, pack.id, pack.size, pack.file.path()));
+        let segments = self.plan.segment.iter().chain(&self.segments);
+        let segments = segments.map(|one| item(FileKind::Segment, one.id, one.size, one.path()));
+        packs.chain(meta).chain(segments).collect()
+    }
+
+    fn proposal(&self, repo: &Repository) -> Proposal {
+        let stored = |id: Id, size: u64| Stored { id, size };
+        let mut proposal = Proposal::new(&who(repo), repo.settings().clock.now(), "repair");
+        proposal.packs = self.plan.packs.iter().map(|one| stored(one.id, one.size)).collect();
+        proposal.meta = self.meta.iter().map(|one| stored(one.id, one.size)).collect();
+        let segments = self.plan.segment.iter().chain(&self.segments);
+        proposal.segments = segments.map(|one| stored(one.id, one.size)).collect();
+        proposal.retired = self.retired.iter().map(|(_, id)| *id).collect();
+        proposal.relies_on = self.relies_on.iter().copied().collect();
+        proposal
+    }
+}

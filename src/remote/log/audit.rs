@@ -1,0 +1,356 @@
+//! Reads a whole log anew, to find out whether it is as it was written.
+//!
+//! Every entry is read, from the first on. Where one is missing or damaged, what was known of the log
+//! behind it (a checkpoint, or what a reader remembers) is gone on from.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+use super::super::layout::{ArtToml, CHECKPOINT, EntryName, LATEST, LOG, Protocol, decode_toml};
+use super::super::store::Store;
+use super::checkpoint::{self, Latest};
+use super::entry::{Entry, MAX_LEN, is_whole};
+use super::fold::Fold;
+use super::read::MAX_ENTRIES;
+use super::state::State;
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::Digest;
+
+/// So many entries are read at once, and numbers asked for where a store can't list them.
+const AT_ONCE: usize = 64;
+
+/// A file of the log, or of its checkpoints, that is not as it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogDefect {
+    /// Its key.
+    pub key: String,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+/// What a log was found to be.
+#[derive(Debug)]
+pub struct Audit {
+    /// What all entries come to. Where one can't be read, it is as good as what is known from elsewhere.
+    pub fold: Fold,
+    /// Entries that were read and are whole.
+    pub entries: u64,
+    /// What is wrong.
+    pub defects: Vec<LogDefect>,
+    /// Whether `checkpoint/latest.toml` or the checkpoint that it names is among the defects.
+    pub is_checkpoint_wrong: bool,
+    /// The number of an entry that is another one than this reader had seen.
+    pub replaced: Option<u64>,
+    /// Files in the log that no reader takes for entries, and their bytes: what an interrupted push
+    /// has left, or what is not ours.
+    pub leftovers: Vec<(String, u64)>,
+    /// The entries that are missing or damaged.
+    pub(super) unreadable: BTreeSet<EntryName>,
+    /// What is known of the log at some entries.
+    pub(super) known: Vec<Fold>,
+    /// Entries that this reader remembers.
+    pub(super) remembered: BTreeMap<EntryName, Arc<Entry>>,
+}
+
+/// Reads the whole log on `store`, whose `art.toml` says `made`. `saved` is what this reader
+/// remembers of it, which is compared with what is there and no more.
+///
+/// What is damaged is no error of this call. Fails with
+/// [`Unsupported`](crate::ErrorKind::Unsupported) if there is an entry that a newer program wrote.
+pub fn audit(store: &Store, made: &ArtToml, saved: Option<&State>) -> Result<Audit> {
+    let mut audit = Audit {
+        fold: Fold::empty(made.log),
+        entries: 0,
+        defects: Vec::new(),
+        is_checkpoint_wrong: false,
+        replaced: None,
+        leftovers: Vec::new(),
+        unreadable: BTreeSet::new(),
+        known: Vec::new(),
+        remembered: BTreeMap::new(),
+    };
+    let checkpoint = match read_checkpoint(store)? {
+        Ok(checkpoint) => checkpoint,
+        Err(defect) => {
+            audit.wrong_checkpoint(defect);
+            None
+        }
+    };
+    if let Some(saved) = saved {
+        audit.remember(store, saved)?;
+    }
+    if let Some(state) = &checkpoint {
+        audit.known.push(base(state).clone());
+    }
+    let names = audit.names(store)?;
+    let mut reading = Reading {
+        audit,
+        checkpoint,
+        is_same: None,
+        writes: BTreeSet::new(),
+        seen: BTreeMap::new(),
+    };
+    for chunk in names.chunks(AT_ONCE) {
+        let read = |name: &EntryName| store.try_read(&name.key(), MAX_LEN);
+        let bodies = store.at_once(chunk, &read)?;
+        for (name, body) in chunk.iter().zip(bodies) {
+            reading.read(*name, body)?;
+        }
+    }
+    reading.end(&names)
+}
+
+/// Every checkpoint is of a fold: that before the window, where there is one.
+fn base(state: &State) -> &Fold {
+    state.window.as_ref().map_or(&state.now, |window| &window.base)
+}
+
+/// The newest checkpoint, if there is one; or what is wrong with it.
+fn read_checkpoint(store: &Store) -> Result<Result<Option<State>, LogDefect>> {
+    let Some(bytes) = store.try_read(LATEST, Latest::MAX_LEN).or_else(too_long)? else {
+        return Ok(Ok(None));
+    };
+    let latest: Latest = match decode_toml(LATEST, &bytes) {
+        Ok(latest) => latest,
+        Err(error) => return defect(LATEST.to_owned(), error).map(Err),
+    };
+    let key = latest.key();
+    let wrong = |problem: &str| LogDefect { key: key.clone(), problem: problem.to_owned() };
+    let Some(bytes) = store.try_read(&key, checkpoint::MAX_LEN)? else {
+        return Ok(Err(wrong("it is missing")));
+    };
+    if Digest::of(&bytes) != latest.id {
+        return Ok(Err(wrong("its bytes are not those it is named after")));
+    }
+    match checkpoint::decode(&key, &bytes) {
+        Ok(state) if base(&state).number() != latest.number => {
+            Ok(Err(wrong("it is not of the entry that its name says")))
+        }
+        Ok(state) => Ok(Ok(Some(state))),
+        Err(error) => defect(key, error).map(Err),
+    }
+}
+
+/// A file that is longer than any of its kind is read as an empty one, which is damaged.
+fn too_long(error: Error) -> Result<Option<Bytes>> {
+    if error.kind() == ErrorKind::Corrupt { Ok(Some(Bytes::new())) } else { Err(error) }
+}
+
+/// The defect that an error says; an error that is none of damage stays one.
+fn defect(key: String, error: Error) -> Result<LogDefect> {
+    if error.kind() != ErrorKind::Corrupt {
+        return Err(error);
+    }
+    let problem = error.causes().pop().unwrap_or_else(|| error.message().to_owned());
+    Ok(LogDefect { key, problem })
+}
+
+impl Audit {
+    /// Whether some entry is missing or damaged.
+    pub fn has_lost_entries(&self) -> bool {
+        !self.unreadable.is_empty()
+    }
+
+    fn wrong_checkpoint(&mut self, defect: LogDefect) {
+        self.is_checkpoint_wrong = true;
+        self.defects.push(defect);
+    }
+
+    /// Takes on what a reader remembers, if it can be of this log.
+    fn remember(&mut self, store: &Store, saved: &State) -> Result<()> {
+        let (Some(last), Some(write)) = (saved.fold().last, saved.fold().last_write) else {
+            return Ok(());
+        };
+        let there = store.try_read(&last.key(), MAX_LEN).or_else(too_long)?;
+        let there = there.and_then(|bytes| Entry::decode_named(&last, &bytes).ok());
+        if there.is_some_and(|there| there.write != write) {
+            self.replaced = Some(last.number);
+            return Ok(());
+        }
+        self.known.push(saved.fold().clone());
+        if let Some(window) = &saved.window {
+            self.known.push(window.base.clone());
+            self.remembered.clone_from(&window.entries);
+        }
+        Ok(())
+    }
+
+    /// The names of all entries that should be there, in their order.
+    fn names(&mut self, store: &Store) -> Result<Vec<EntryName>> {
+        let known = self.known.iter().map(Fold::number).max().unwrap_or(0);
+        let mut names = BTreeSet::new();
+        if store.abilities().list {
+            for listed in store.list(LOG, None, MAX_ENTRIES)? {
+                match EntryName::of_key(&listed.key) {
+                    Some(name) => drop(names.insert(name)),
+                    None => self.leftovers.push((listed.key, listed.size.unwrap_or(0))),
+                }
+            }
+        } else {
+            names = numbered(store, known)?;
+        }
+        names.extend(self.remembered.keys());
+        // A number that none of them has is one that is missing.
+        let last = names.last().map_or(0, |name| name.number).max(known);
+        let there: BTreeSet<u64> = names.iter().map(|name| name.number).collect();
+        let missing = (1..=last.min(MAX_ENTRIES as u64)).filter(|number| !there.contains(number));
+        names.extend(missing.map(|number| EntryName { number, write: None }));
+        Ok(names.into_iter().collect())
+    }
+}
+
+/// The names of the entries of a log without siblings on a store that can't list them; it goes to
+/// `known` at least.
+fn numbered(store: &Store, known: u64) -> Result<BTreeSet<EntryName>> {
+    let mut names = BTreeSet::new();
+    let mut first = 1;
+    loop {
+        let numbers: Vec<EntryName> = (first..first + AT_ONCE as u64)
+            .map(|number| EntryName { number, write: None })
+            .collect();
+        let sizes = store.at_once(&numbers, &|name| store.try_size(&name.key()))?;
+        let before = names.len();
+        let found = numbers.iter().zip(sizes).filter(|(_, size)| size.is_some());
+        names.extend(found.map(|(name, _)| *name));
+        first += AT_ONCE as u64;
+        if names.len() == before && first > known {
+            return Ok(names);
+        }
+    }
+}
+
+/// A log while its entries are read, in their order.
+struct Reading {
+    audit: Audit,
+    checkpoint: Option<State>,
+    /// Whether it is what the entries up to it come to; `None` before these were read.
+    is_same: Option<bool>,
+    /// The write ids of the entries that are there.
+    writes: BTreeSet<Uuid>,
+    /// The write ids that entries which may have siblings have seen, and one of these.
+    seen: BTreeMap<Uuid, EntryName>,
+}
+
+impl Reading {
+    fn read(&mut self, name: EntryName, body: Option<Bytes>) -> Result<()> {
+        let Some(body) = body else {
+            self.lose(name, "it is missing".to_owned());
+            return Ok(());
+        };
+        match Entry::decode_named(&name, &body) {
+            Ok(entry) => self.take(name, &entry, body.len() as u64),
+            Err(error) if error.kind() != ErrorKind::Corrupt => return Err(error),
+            // Readers pass over a part of an entry: it is still being written, or never was to its end.
+            Err(_) if name.write.is_some() && !is_whole(&body) => {
+                self.audit.leftovers.push((name.key(), body.len() as u64));
+            }
+            Err(error) => {
+                let defect = defect(name.key(), error)?;
+                self.lose(name, defect.problem);
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, name: EntryName, entry: &Entry, bytes: u64) {
+        let audit = &mut self.audit;
+        let is_whole = audit.unreadable.is_empty();
+        if name.write.is_some() && audit.fold.protocol == Protocol::Linear && is_whole {
+            audit.leftovers.push((name.key(), bytes));
+            return;
+        }
+        audit.entries += 1;
+        self.writes.insert(entry.write);
+        if name.write.is_some() {
+            self.seen.extend(entry.seen.iter().map(|write| (*write, name)));
+        }
+        // What is gone on from may have it already.
+        if audit.fold.last >= Some(name) {
+            return;
+        }
+        audit.fold.apply(name, entry);
+        if is_whole {
+            self.compare(name);
+        }
+    }
+
+    /// Compares the checkpoint with what the entries up to it come to.
+    fn compare(&mut self, name: EntryName) {
+        if let Some(state) = self.checkpoint.as_ref().filter(|state| base(state).last == Some(name))
+        {
+            self.is_same = Some(*base(state) == self.audit.fold);
+        }
+    }
+
+    fn wrong(&mut self, problem: &str) {
+        let Some(state) = self.checkpoint.take() else { return };
+        let key = format!("{CHECKPOINT}{:020}", base(&state).number());
+        self.audit.wrong_checkpoint(LogDefect { key, problem: problem.to_owned() });
+    }
+
+    /// An entry is missing or damaged: goes on from what is known behind it, or without it.
+    fn lose(&mut self, name: EntryName, problem: String) {
+        let audit = &mut self.audit;
+        audit.defects.push(LogDefect { key: name.key(), problem });
+        audit.unreadable.insert(name);
+        if audit.fold.last >= Some(name) {
+            return;
+        }
+        let known = audit.known.iter().filter(|known| known.last >= Some(name));
+        if let Some(known) = known.min_by_key(|known| known.last) {
+            audit.fold = known.clone();
+        } else {
+            // The next one is not to be taken for the follower of the one before.
+            audit.fold.last_write = None;
+        }
+    }
+
+    fn end(mut self, names: &[EntryName]) -> Result<Audit> {
+        self.lose_what_was_seen();
+        let Some(state) = self.checkpoint.as_ref().filter(|_| self.audit.unreadable.is_empty())
+        else {
+            return Ok(self.audit);
+        };
+        // Where entries can come late, a checkpoint that lacks some is passed over by readers.
+        let is_current = state.window.as_ref().is_none_or(|window| {
+            let names: BTreeSet<EntryName> = names.iter().copied().collect();
+            window.names_to(window.base.last, &names) == window.names
+        });
+        match self.is_same {
+            Some(false) if is_current => self.wrong("it is not what the entries up to it come to"),
+            None if base(state).last.is_some() => {
+                self.wrong("it is of entries that are not in the log");
+            }
+            _ => {}
+        }
+        Ok(self.audit)
+    }
+
+    /// An entry that another one has seen was there: it is missing, or only a part of it is left.
+    fn lose_what_was_seen(&mut self) {
+        let lost: Vec<(Uuid, EntryName)> = self
+            .seen
+            .iter()
+            .filter(|(write, _)| !self.writes.contains(write))
+            .map(|(write, by)| (*write, *by))
+            .collect();
+        for (write, by) in lost {
+            let torn = self.audit.leftovers.iter().position(|(key, _)| {
+                EntryName::of_key(key).is_some_and(|name| name.write == Some(write))
+            });
+            if let Some(at) = torn {
+                let (key, _) = self.audit.leftovers.swap_remove(at);
+                let name = EntryName::of_key(&key);
+                self.audit.unreadable.extend(name);
+                let problem = "it ends early or was changed".to_owned();
+                self.audit.defects.push(LogDefect { key, problem });
+            } else if self.audit.unreadable.is_empty() {
+                let problem = format!("it has seen the entry {write}, which is not there");
+                self.audit.defects.push(LogDefect { key: by.key(), problem });
+            }
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! Writes entries of a log again that are missing or damaged, from what is known of the log behind
+//! them.
+//!
+//! What an entry did follows from what is known before it and after it: the refs from the moves that
+//! begin where it left them, the files from those that are there and that no other entry added.
+//! Only where folding all of it gives exactly what is known is anything written.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use uuid::Uuid;
+
+use super::super::layout::{ArtToml, EntryName, FORMAT};
+use super::super::store::Store;
+use super::audit::Audit;
+use super::entry::{Entry, MAX_LEN, RefMove, Stored};
+use super::fold::Fold;
+use crate::clock::Timestamp;
+use crate::error::Result;
+use crate::id::Id;
+use crate::name::RefName;
+
+/// Who restores entries, and when.
+#[derive(Debug, Clone)]
+pub struct Restorer {
+    /// As `NAME <ADDRESS>`.
+    pub who: String,
+    /// By the clock of who restores.
+    pub when: Timestamp,
+}
+
+/// The entries of a log by their numbers.
+type Entries = BTreeMap<u64, Entry>;
+
+impl Audit {
+    /// Writes the entries again that were found missing or damaged, as far as it is known what they
+    /// did; gives their keys. An entry that can be read is never replaced.
+    pub fn restore(
+        &self,
+        store: &Store,
+        made: &ArtToml,
+        restorer: &Restorer,
+    ) -> Result<Vec<String>> {
+        let mut restored = Vec::new();
+        let mut lost = BTreeSet::new();
+        for name in &self.unreadable {
+            match self.remembered.get(name) {
+                Some(entry) => restored.extend(write(store, name, entry)?),
+                None if name.write.is_none() => drop(lost.insert(name.number)),
+                None => {}
+            }
+        }
+        let Some(last) = lost.last() else { return Ok(restored) };
+        let known = self.known.iter().filter(|known| {
+            known.number() >= *last && known.last.is_some_and(|last| last.write.is_none())
+        });
+        let Some(known) = known.min_by_key(|known| known.number()) else { return Ok(restored) };
+        let mut entries = others(store, known, &lost)?;
+        let Some(entries) = infer(&mut entries, &lost, made, known, restorer) else {
+            return Ok(restored);
+        };
+        for number in &lost {
+            if let Some(entry) = entries.get(number) {
+                restored.extend(write(store, &linear(*number), entry)?);
+            }
+        }
+        Ok(restored)
+    }
+}
+
+fn linear(number: u64) -> EntryName {
+    EntryName { number, write: None }
+}
+
+/// Writes an entry, unless one that can be read is there; gives its key.
+fn write(store: &Store, name: &EntryName, entry: &Entry) -> Result<Option<String>> {
+    let key = name.key();
+    let there = store.try_read(&key, MAX_LEN);
+    if let Ok(Some(there)) = there
+        && Entry::decode_named(name, &there).is_ok()
+    {
+        return Ok(None);
+    }
+    store.write(&key, entry.encode()?)?;
+    Ok(Some(key))
+}
+
+/// The entries up to the last one of `known` that are not `lost`.
+fn others(store: &Store, known: &Fold, lost: &BTreeSet<u64>) -> Result<Entries> {
+    let numbers: Vec<u64> = (1..=known.number()).filter(|number| !lost.contains(number)).collect();
+    let read = |number: &u64| -> Result<(u64, Entry)> {
+        let name = linear(*number);
+        let bytes = store.read(&name.key(), MAX_LEN)?;
+        Ok((*number, Entry::decode_named(&name, &bytes)?))
+    };
+    Ok(store.at_once(&numbers, &read)?.into_iter().collect())
+}
+
+/// Adds the lost entries; `None` if it is not known what they did.
+fn infer<'e>(
+    entries: &'e mut Entries,
+    lost: &BTreeSet<u64>,
+    made: &ArtToml,
+    known: &Fold,
+    restorer: &Restorer,
+) -> Option<&'e Entries> {
+    for number in lost {
+        let entry = empty(*number, write_of(*number, entries, known)?, entries, restorer);
+        entries.insert(*number, entry);
+    }
+    for (number, moves) in lost_moves(entries, lost, known) {
+        entries.get_mut(&number)?.refs = moves;
+    }
+    add_files(entries, lost, made, known)?;
+    (fold(entries, made) == *known).then_some(entries)
+}
+
+/// The write id of a lost entry: its follower has seen it.
+fn write_of(number: u64, entries: &Entries, known: &Fold) -> Option<Uuid> {
+    if number == known.number() {
+        return known.last_write;
+    }
+    match entries.get(&(number + 1)) {
+        Some(next) => <[Uuid; 1]>::try_from(next.seen.clone()).ok().map(|[write]| write),
+        // That one is lost too: nobody has seen this one.
+        None => Some(Uuid::new_v4()),
+    }
+}
+
+fn empty(number: u64, write: Uuid, entries: &Entries, restorer: &Restorer) -> Entry {
+    let before = number.checked_sub(1).and_then(|before| entries.get(&before));
+    Entry {
+        format: FORMAT,
+        number,
+        write,
+        who: restorer.who.clone(),
+        when: restorer.when,
+        message: "repair: this entry was lost; what it did is known from those behind it"
+            .to_owned(),
+        seen: before.map(|entry| entry.write).into_iter().collect(),
+        log: None,
+        refs: Vec::new(),
+        settled: Vec::new(),
+        packs: Vec::new(),
+        meta: Vec::new(),
+        segments: Vec::new(),
+        retired: Vec::new(),
+        extra: toml::Table::new(),
+    }
+}
+
+fn fold(entries: &Entries, made: &ArtToml) -> Fold {
+    let mut fold = Fold::empty(made.log);
+    for (number, entry) in entries {
+        fold.apply(linear(*number), entry);
+    }
+    fold
+}
+
+/// The moves that lost entries must have made, so that each move begins where the one before ended.
+fn lost_moves(
+    entries: &Entries,
+    lost: &BTreeSet<u64>,
+    known: &Fold,
+) -> BTreeMap<u64, Vec<RefMove>> {
+    let mut moves: BTreeMap<u64, Vec<RefMove>> = BTreeMap::new();
+    // Where each ref stands, and since which entry.
+    let mut stands: BTreeMap<&RefName, (Option<Id>, u64)> = BTreeMap::new();
+    let mut expect = |name: &RefName, now: (Option<Id>, u64), wanted: Option<Id>, by: u64| {
+        let (old, since) = now;
+        if old != wanted
+            && let Some(number) = lost.range(since..by).next_back()
+        {
+            let moved = RefMove { name: name.clone(), old, new: wanted };
+            moves.entry(*number).or_default().push(moved);
+        }
+    };
+    for (number, entry) in entries {
+        for moved in &entry.refs {
+            let now = stands.get(&moved.name).copied().unwrap_or((None, 0));
+            expect(&moved.name, now, moved.old, *number);
+            stands.insert(&moved.name, (moved.new, *number));
+        }
+    }
+    let end = known.number() + 1;
+    let names: BTreeSet<&RefName> = stands.keys().copied().chain(known.refs.keys()).collect();
+    for name in names {
+        let now = stands.get(name).copied().unwrap_or((None, 0));
+        expect(name, now, known.refs.get(name).copied(), end);
+    }
+    moves
+}
+
+/// Adds the files to the lost entries that they must have added or retired.
+fn add_files(
+    entries: &mut Entries,
+    lost: &BTreeSet<u64>,
+    made: &ArtToml,
+    known: &Fold,
+) -> Option<()> {
+    let (first, last) = (lost.first()?, lost.last()?);
+    let found = fold(entries, made);
+    let missing = |known: &BTreeMap<Id, u64>, found: &BTreeMap<Id, u64>| -> Vec<Stored> {
+        let missing = known.iter().filter(|(id, _)| !found.contains_key(id));
+        missing.map(|(id, size)| Stored { id: *id, size: *size }).collect()
+    };
+    let late = entries.get_mut(last)?;
+    late.packs = missing(&known.packs, &found.packs);
+    late.meta = missing(&known.meta, &found.meta);
+    late.segments = missing(&known.segments, &found.segments);
+    late.log = (known.protocol != found.protocol).then_some(known.protocol);
+    for retired in known.retired.values().filter(|retired| !found.retired.contains_key(&retired.id))
+    {
+        if let Some(entry) =
+            entries.get_mut(&retired.number).filter(|_| lost.contains(&retired.number))
+        {
+            entry.retired.push(retired.id);
+        } else {
+            // It was added before it was retired; what it was makes no difference any more.
+            let stored = Stored { id: retired.id, size: retired.size };
+            entries.get_mut(first)?.packs.push(stored);
+        }
+    }
+    Some(())
+}

@@ -1,0 +1,348 @@
+//! `art fsck --remote` finds what is wrong with a remote, and `art push --repair` mends it.
+
+use std::path::{Path, PathBuf};
+
+use insta::assert_snapshot;
+use serde_json::Value;
+
+use crate::common::Sandbox;
+
+/// Bytes that no compression makes shorter.
+fn noise(length: usize, seed: u64) -> Vec<u8> {
+    let mut state = seed;
+    let mut next = || {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as u8
+    };
+    (0..length).map(|_| next()).collect()
+}
+
+/// A repository in `a` that has pushed three times to `store`.
+fn sandbox() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.art("init a --project ada/digits").ok();
+    sandbox.write("a/model/weights.bin", noise(1_500_000, 1));
+    sandbox.write("a/model/bias.bin", noise(900_000, 2));
+    sandbox.art("-C a run --name base").ok();
+    sandbox.art("-C a upload model -m first").ok();
+    sandbox.art("-C a register v1").ok();
+    sandbox.art("-C a remote add origin ../store").ok();
+    sandbox.art("-C a push").ok();
+    sandbox.write("a/notes.txt", "second");
+    sandbox.art("-C a upload notes.txt -m second").ok();
+    sandbox.art("-C a push").ok();
+    sandbox.art("-C a register v2").ok();
+    sandbox.art("-C a stage v1 production").ok();
+    sandbox.art("-C a push").ok();
+    sandbox
+}
+
+/// All files below a directory of the store, the largest first.
+fn files(sandbox: &Sandbox, directory: &str) -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> = Vec::new();
+    let mut directories = vec![sandbox.path("store").join(directory)];
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { directories.push(path) } else { found.push(path) }
+        }
+    }
+    found.sort_by_key(|path| (std::cmp::Reverse(path.metadata().unwrap().len()), path.clone()));
+    found
+}
+
+fn key(sandbox: &Sandbox, path: &Path) -> String {
+    path.strip_prefix(sandbox.path("store")).unwrap().display().to_string()
+}
+
+fn entry(sandbox: &Sandbox, number: u64) -> PathBuf {
+    sandbox.path(format!("store/log/{number:020}.toml"))
+}
+
+fn flip(path: &Path, at: usize) {
+    let mut bytes = std::fs::read(path).unwrap();
+    bytes[at] ^= 1;
+    std::fs::write(path, bytes).unwrap();
+}
+
+fn check(sandbox: &Sandbox, options: &str, code: i32) -> Value {
+    let output = sandbox.art(&format!("-C a fsck --remote origin {options} --json"));
+    assert_eq!(output.code, code, "{output}");
+    serde_json::from_str(&output.stdout).unwrap()
+}
+
+/// The remote is as it should be, and a new clone has everything.
+fn assert_sound(sandbox: &Sandbox) {
+    let outcome = check(sandbox, "--full", 0);
+    assert_eq!(outcome["sound"], true);
+    assert_eq!(outcome["checked"]["packs_read"], outcome["checked"]["packs"]);
+    sandbox.art("clone store fresh --full").ok();
+    sandbox.art("-C fresh fsck --full").ok();
+    for (file, at) in [("v1", "model/weights.bin"), ("v2", "model/bias.bin"), ("v2", "notes.txt")] {
+        sandbox.art(&format!("-C fresh download {file} --to {file} --force")).ok();
+        assert_eq!(
+            std::fs::read(sandbox.path(format!("fresh/{file}/{at}"))).unwrap(),
+            std::fs::read(sandbox.path(format!("a/{at}"))).unwrap(),
+            "{at}"
+        );
+    }
+    assert_eq!(sandbox.art("-C fresh get v1 --json").ok().json()["stage"], "production");
+}
+
+/// Damages the remote with `damage`, which gives the key of what it has damaged. That is found and
+/// named with `problem`, mended from `a`, and all is well again.
+fn is_found_and_mended(
+    (part, problem): (&str, &str),
+    options: &str,
+    damage: impl FnOnce(&Sandbox) -> String,
+) {
+    let sandbox = sandbox();
+    let key = damage(&sandbox);
+    let found = check(&sandbox, options, 20);
+    let named = found["defects"].as_array().unwrap().iter().any(|defect| {
+        defect["part"] == part
+            && defect["key"].as_str().is_some_and(|named| named.starts_with(&key))
+            && defect["problem"].as_str().unwrap().contains(problem)
+    });
+    assert!(named, "{part} {key}: {found:#}");
+    let repaired = sandbox.art(&format!("-C a push --repair {options}")).ok();
+    assert!(repaired.stdout.contains("mended: "), "{repaired}");
+    assert_sound(&sandbox);
+    let again = sandbox.art(&format!("-C a push --repair {options} --json")).ok().json();
+    assert_eq!(again["repairs"], serde_json::json!([]), "there is nothing left to mend");
+}
+
+#[test]
+fn a_sound_remote_is_told_so_and_how_sure_that_is() {
+    let sandbox = sandbox();
+    assert_snapshot!(sandbox.art("-C a fsck --remote origin"), @"
+    exit 0
+    -- stdout
+    checked 3 entries of the log, 3 refs, 19 Git objects, 3 contents in 2 packs (2.3 MiB)
+    the packs are there with their sizes; none was read (--sample N%, --full)
+    everything is there, and what was read is as it was
+    ");
+    assert_snapshot!(sandbox.art("-C a fsck --remote origin --full"), @"
+    exit 0
+    -- stdout
+    checked 3 entries of the log, 3 refs, 19 Git objects, 3 contents in 2 packs (2.3 MiB)
+    every byte of all packs was read
+    everything is there, and what was read is as it was
+    ");
+    let sampled = check(&sandbox, "--sample 1%", 0);
+    assert_eq!(sampled["checked"]["packs_read"], 1, "{sampled}");
+    assert!(sampled["checked"]["packs"].as_u64().unwrap() > 1, "{sampled}");
+    assert!(sampled["traffic"]["requests"].as_u64().unwrap() > 0, "{sampled}");
+    assert_sound(&sandbox);
+}
+
+#[test]
+fn the_options_of_a_check_and_a_repair_are_held_apart() {
+    let sandbox = sandbox();
+    for line in [
+        "fsck --sample 5%",
+        "fsck --remote origin --repair",
+        "fsck --remote origin --sample 5% --full",
+        "fsck --remote origin --sample 0",
+        "fsck --remote origin --sample 101",
+        "push --full",
+        "push --repair --force",
+    ] {
+        assert_eq!(sandbox.art(&format!("-C a {line}")).code, 2, "{line}");
+    }
+    for line in ["fsck --remote other", "push --repair other"] {
+        assert_eq!(sandbox.art(&format!("-C a {line}")).code, 1, "{line}");
+    }
+}
+
+#[test]
+fn a_lost_pack_is_sent_again() {
+    is_found_and_mended(("pack", "it is missing"), "", |sandbox| {
+        let pack = files(sandbox, "packs").remove(0);
+        std::fs::remove_file(&pack).unwrap();
+        key(sandbox, &pack)
+    });
+}
+
+#[test]
+fn a_truncated_pack_is_sent_again() {
+    is_found_and_mended(("pack", "where the log says"), "", |sandbox| {
+        let pack = files(sandbox, "packs").remove(0);
+        std::fs::File::options().write(true).open(&pack).unwrap().set_len(1000).unwrap();
+        key(sandbox, &pack)
+    });
+}
+
+#[test]
+fn a_flipped_byte_in_a_pack_is_found_where_every_byte_is_read() {
+    is_found_and_mended(("pack", "frame 0 at byte 0"), "--full", |sandbox| {
+        let pack = files(sandbox, "packs").remove(0);
+        flip(&pack, 5000);
+        key(sandbox, &pack)
+    });
+}
+
+#[test]
+fn a_lost_index_segment_is_made_anew() {
+    is_found_and_mended(("segment", "it is missing"), "", |sandbox| {
+        let segment = files(sandbox, "index").remove(0);
+        std::fs::remove_file(&segment).unwrap();
+        let cached = sandbox.path("a/.artifacts/cache/remotes/origin/index");
+        std::fs::remove_dir_all(cached).unwrap();
+        key(sandbox, &segment)
+    });
+}
+
+#[test]
+fn a_damaged_index_segment_is_sent_again_where_there_is_a_copy() {
+    is_found_and_mended(("segment", "its bytes are not those"), "", |sandbox| {
+        let segment = files(sandbox, "index").remove(0);
+        flip(&segment, 2000);
+        key(sandbox, &segment)
+    });
+}
+
+#[test]
+fn a_lost_history_pack_is_made_anew() {
+    is_found_and_mended(("meta", "it is missing"), "", |sandbox| {
+        let meta = files(sandbox, "meta").remove(0);
+        std::fs::remove_file(&meta).unwrap();
+        key(sandbox, &meta)
+    });
+}
+
+#[test]
+fn a_damaged_history_pack_is_made_anew() {
+    is_found_and_mended(("meta", "its bytes are not those"), "", |sandbox| {
+        let meta = files(sandbox, "meta").remove(0);
+        flip(&meta, 200);
+        key(sandbox, &meta)
+    });
+}
+
+#[test]
+fn all_history_packs_and_all_packs_and_all_segments_can_be_lost_at_once() {
+    is_found_and_mended(("meta", "it is missing"), "", |sandbox| {
+        let meta = files(sandbox, "meta").remove(0);
+        for directory in ["packs", "meta", "index"] {
+            for file in files(sandbox, directory) {
+                std::fs::remove_file(file).unwrap();
+            }
+        }
+        key(sandbox, &meta)
+    });
+}
+
+#[test]
+fn a_changed_entry_of_the_log_is_written_again() {
+    is_found_and_mended(("log", "it ends early or was changed"), "", |sandbox| {
+        let entry = entry(sandbox, 2);
+        let text = std::fs::read_to_string(&entry).unwrap();
+        std::fs::write(&entry, text.replace("Tester", "Mallory").replace("art push", "other"))
+            .unwrap();
+        flip(&entry, 40);
+        key(sandbox, &entry)
+    });
+}
+
+#[test]
+fn a_lost_entry_in_the_middle_of_the_log_is_written_again() {
+    is_found_and_mended(("log", "it is missing"), "", |sandbox| {
+        let entry = entry(sandbox, 2);
+        std::fs::remove_file(&entry).unwrap();
+        key(sandbox, &entry)
+    });
+}
+
+#[test]
+fn lost_entries_at_both_ends_of_the_log_are_written_again() {
+    is_found_and_mended(("log", "it is missing"), "", |sandbox| {
+        let (first, last) = (entry(sandbox, 1), entry(sandbox, 3));
+        std::fs::remove_file(first).unwrap();
+        std::fs::remove_file(&last).unwrap();
+        key(sandbox, &last)
+    });
+}
+
+#[test]
+fn what_names_a_checkpoint_and_says_nothing_is_made_anew() {
+    is_found_and_mended(("checkpoint", ""), "", |sandbox| {
+        sandbox.write("store/checkpoint/latest.toml", "\0garbage");
+        "checkpoint/latest.toml".to_owned()
+    });
+}
+
+#[test]
+fn a_remote_that_does_not_say_it_is_one_is_made_one_again() {
+    is_found_and_mended(("outline", "it is missing"), "", |sandbox| {
+        std::fs::remove_file(sandbox.path("store/art.toml")).unwrap();
+        "art.toml".to_owned()
+    });
+}
+
+#[test]
+fn files_that_no_entry_names_are_left_over_and_no_defect() {
+    let sandbox = sandbox();
+    sandbox.write("store/packs/ab/stranger", "12345");
+    sandbox.write("store/log/readme.txt", "123");
+    let outcome = check(&sandbox, "", 0);
+    let left = &outcome["leftovers"];
+    assert_eq!((left["files"].as_u64(), left["bytes"].as_u64()), (Some(2), Some(8)), "{left}");
+    assert_eq!(left["keys"], serde_json::json!(["packs/ab/stranger", "log/readme.txt"]));
+}
+
+#[test]
+fn a_remote_of_a_newer_art_is_told_from_a_damaged_one() {
+    for (file, place) in [("art.toml", "store/art.toml"), ("entry", "")] {
+        let sandbox = sandbox();
+        let path = if place.is_empty() { entry(&sandbox, 2) } else { sandbox.path(place) };
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, text.replace("format = 1", "format = 2")).unwrap();
+        for line in ["fsck --remote origin", "push --repair"] {
+            let output = sandbox.art(&format!("-C a {line}"));
+            assert_eq!(output.code, 1, "{file}: {output}");
+            assert!(output.stderr.contains("made by a newer art"), "{file}: {output}");
+        }
+    }
+}
+
+#[test]
+fn a_pack_that_is_nowhere_as_a_file_is_replaced_by_what_is_here_of_it() {
+    let sandbox = sandbox();
+    sandbox.art("clone store b").ok();
+    // Frame by frame, so that `b` has all contents in packs of its own.
+    for file in ["model/bias.bin", "model/weights.bin", "notes.txt"] {
+        sandbox.art(&format!("-C b cat v2:{file}")).ok();
+    }
+    let pack = files(&sandbox, "packs").remove(0);
+    std::fs::remove_file(&pack).unwrap();
+    let found = check(&sandbox, "", 20);
+    let affected: Vec<&str> =
+        found["affected"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+    assert!(affected.contains(&"refs/versions/ada/digits/v1"), "{found:#}");
+    assert!(affected.contains(&"refs/runs/ada/digits/base"), "{found:#}");
+    let repaired = sandbox.art("-C b push --repair --json").ok().json();
+    assert_eq!(repaired["repairs"][0]["what"], "retired", "{repaired:#}");
+    assert_eq!(repaired["repairs"][0]["key"], key(&sandbox, &pack));
+    assert!(repaired["entry"].is_u64());
+    assert_sound(&sandbox);
+    sandbox.art("-C a fetch").ok();
+    sandbox.art("-C a fsck --full").ok();
+}
+
+#[test]
+fn what_is_nowhere_is_named_and_stays_for_who_has_it() {
+    let sandbox = sandbox();
+    sandbox.art("clone store b").ok();
+    let packs = files(&sandbox, "packs");
+    std::fs::remove_file(&packs[0]).unwrap();
+    std::fs::remove_file(files(&sandbox, "meta").remove(0)).unwrap();
+    let output = sandbox.art("-C b push --repair");
+    assert_eq!(output.code, 3, "the history was mended, the content was not: {output}");
+    assert!(output.stdout.contains(&key(&sandbox, &packs[0])), "{output}");
+    let again = sandbox.art("-C b push --repair");
+    assert_eq!(again.code, 20, "{again}");
+    sandbox.art("-C a push --repair").ok();
+    assert_sound(&sandbox);
+}
