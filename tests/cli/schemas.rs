@@ -93,6 +93,9 @@ const SCENARIO: &[(&str, i32, &str)] = &[
     ("remote set-uri", 0, "remote set-uri origin ../share"),
     ("remote show", 0, "remote show"),
     ("log --remote NAME", 0, "log --remote origin"),
+    ("fsck --remote NAME", 20, "fsck --remote origin"),
+    ("remote set-uri", 0, "remote set-uri origin ../torn"),
+    ("push --repair", 3, "push --repair origin"),
     ("remote list", 0, "remote list"),
     ("remote remove", 0, "remote remove origin --yes"),
     ("remote add", 0, "remote add team ../team"),
@@ -137,6 +140,7 @@ fn schemas_page_is_up_to_date() {
     sandbox.write("eval/report.txt", "fine");
     sandbox.write("policy.toml", POLICY);
     push_all_there_is(&sandbox);
+    sandbox.shell("cp -r ../share ../torn && rm ../torn/art.toml").ok();
     let mut schemas: BTreeMap<&str, Schema> = BTreeMap::new();
     for (verb, code, line) in SCENARIO {
         let call = match line.split_once(" -- ") {

@@ -13,7 +13,7 @@ use super::super::layout::{ArtToml, EntryName, FORMAT};
 use super::super::store::Store;
 use super::audit::Audit;
 use super::entry::{Entry, MAX_LEN, RefMove, Stored};
-use super::fold::Fold;
+use super::fold::{Fold, StoredKind};
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::id::Id;
@@ -144,6 +144,7 @@ fn empty(number: u64, write: Uuid, entries: &Entries, restorer: &Restorer) -> En
         meta: Vec::new(),
         segments: Vec::new(),
         retired: Vec::new(),
+        again: Vec::new(),
         extra: toml::Table::new(),
     }
 }
@@ -210,14 +211,47 @@ fn add_files(
     late.log = (known.protocol != found.protocol).then_some(known.protocol);
     for retired in known.retired.values().filter(|retired| !found.retired.contains_key(&retired.id))
     {
-        if let Some(entry) =
-            entries.get_mut(&retired.number).filter(|_| lost.contains(&retired.number))
-        {
+        let is_lost = lost.contains(&retired.number);
+        if let Some(entry) = entries.get_mut(&retired.number).filter(|_| is_lost) {
             entry.retired.push(retired.id);
         } else {
-            // It was added before it was retired; what it was makes no difference any more.
+            // It was added before it was retired.
             let stored = Stored { id: retired.id, size: retired.size };
-            entries.get_mut(first)?.packs.push(stored);
+            files_of(entries.get_mut(first)?, retired.kind).push(stored);
+        }
+    }
+    add_again(entries, known, &found)?;
+    for number in lost {
+        let before =
+            fold(&entries.range(..number).map(|(at, one)| (*at, one.clone())).collect(), made);
+        let entry = entries.get_mut(number)?;
+        entry.again = before.added_again(&entry.retired);
+    }
+    Some(())
+}
+
+fn files_of(entry: &mut Entry, kind: StoredKind) -> &mut Vec<Stored> {
+    match kind {
+        StoredKind::Pack => &mut entry.packs,
+        StoredKind::Meta => &mut entry.meta,
+        StoredKind::Segment => &mut entry.segments,
+    }
+}
+
+/// Adds the files to the lost entries that these added although they had been there.
+fn add_again(entries: &mut Entries, known: &Fold, found: &Fold) -> Option<()> {
+    for (id, write) in known.again.iter().filter(|(id, write)| found.again.get(id) != Some(write)) {
+        let sizes = [
+            (StoredKind::Pack, &known.packs),
+            (StoredKind::Meta, &known.meta),
+            (StoredKind::Segment, &known.segments),
+        ];
+        let (kind, size) =
+            sizes.into_iter().find_map(|(kind, files)| Some((kind, *files.get(id)?)))?;
+        let entry = entries.values_mut().find(|entry| entry.write == *write)?;
+        let files = files_of(entry, kind);
+        if files.iter().all(|there| there.id != *id) {
+            files.push(Stored { id: *id, size });
         }
     }
     Some(())
