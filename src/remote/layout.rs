@@ -148,7 +148,7 @@ fn newer(key: &str, format: i64) -> Error {
 pub(super) fn damaged(key: &str, why: String) -> Error {
     Error::corrupt(format!("'{key}' on the remote is damaged"))
         .with_source(Error::corrupt(why))
-        .with_hint("art fsck --remote")
+        .with_hint("see what is damaged: art fsck --remote NAME")
 }
 
 fn short(error: &toml::de::Error) -> String {

@@ -295,7 +295,7 @@ fn lost(store: &Store, error: Error, what: &str, id: &Id) -> Error {
             .with_kind(ErrorKind::Corrupt)
             .context(format!("the {what} {id} of the remote is missing or damaged"))
             .with_hint(
-                "see what is damaged: art fsck --remote; where a good copy is, this mends it: \
+                "see what is damaged: art fsck --remote NAME; where a good copy is, this mends it: \
                  art push --repair",
             ),
         _ => error,
