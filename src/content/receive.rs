@@ -103,7 +103,9 @@ pub fn visit_manifests(
     for member in members.iter().filter(|member| member.kind == MemberKind::Manifest) {
         let text = checker.content(member).unwrap_or_default();
         let chunks = parse_manifest(text).map_err(damaged)?;
-        chunks.into_iter().for_each(|chunk| each(&member.id, chunk));
+        for chunk in chunks {
+            each(&member.id, chunk);
+        }
     }
     Ok(())
 }

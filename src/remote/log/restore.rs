@@ -40,30 +40,30 @@ impl Audit {
         made: &ArtToml,
         restorer: &Restorer,
     ) -> Result<Vec<String>> {
-        let mut restored = Vec::new();
+        let mut keys = Vec::new();
         let mut lost = BTreeSet::new();
         for name in &self.unreadable {
             match self.remembered.get(name) {
-                Some(entry) => restored.extend(write(store, name, entry)?),
+                Some(entry) => keys.extend(write(store, name, entry)?),
                 None if name.write.is_none() => drop(lost.insert(name.number)),
                 None => {}
             }
         }
-        let Some(last) = lost.last() else { return Ok(restored) };
+        let Some(newest) = lost.last() else { return Ok(keys) };
         let known = self.known.iter().filter(|known| {
-            known.number() >= *last && known.last.is_some_and(|last| last.write.is_none())
+            known.number() >= *newest && known.last.is_some_and(|last| last.write.is_none())
         });
-        let Some(known) = known.min_by_key(|known| known.number()) else { return Ok(restored) };
+        let Some(known) = known.min_by_key(|known| known.number()) else { return Ok(keys) };
         let mut entries = others(store, known, &lost)?;
         let Some(entries) = infer(&mut entries, &lost, made, known, restorer) else {
-            return Ok(restored);
+            return Ok(keys);
         };
         for number in &lost {
             if let Some(entry) = entries.get(number) {
-                restored.extend(write(store, &linear(*number), entry)?);
+                keys.extend(write(store, &linear(*number), entry)?);
             }
         }
-        Ok(restored)
+        Ok(keys)
     }
 }
 
@@ -171,8 +171,8 @@ fn lost_moves(
         if old != wanted
             && let Some(number) = lost.range(since..by).next_back()
         {
-            let moved = RefMove { name: name.clone(), old, new: wanted };
-            moves.entry(*number).or_default().push(moved);
+            let one = RefMove { name: name.clone(), old, new: wanted };
+            moves.entry(*number).or_default().push(one);
         }
     };
     for (number, entry) in entries {
@@ -198,13 +198,13 @@ fn add_files(
     made: &ArtToml,
     known: &Fold,
 ) -> Option<()> {
-    let (first, last) = (lost.first()?, lost.last()?);
+    let (oldest, newest) = (lost.first()?, lost.last()?);
     let found = fold(entries, made);
     let missing = |known: &BTreeMap<Id, u64>, found: &BTreeMap<Id, u64>| -> Vec<Stored> {
         let missing = known.iter().filter(|(id, _)| !found.contains_key(id));
         missing.map(|(id, size)| Stored { id: *id, size: *size }).collect()
     };
-    let late = entries.get_mut(last)?;
+    let late = entries.get_mut(newest)?;
     late.packs = missing(&known.packs, &found.packs);
     late.meta = missing(&known.meta, &found.meta);
     late.segments = missing(&known.segments, &found.segments);
@@ -217,7 +217,7 @@ fn add_files(
         } else {
             // It was added before it was retired.
             let stored = Stored { id: retired.id, size: retired.size };
-            files_of(entries.get_mut(first)?, retired.kind).push(stored);
+            files_of(entries.get_mut(oldest)?, retired.kind).push(stored);
         }
     }
     add_again(entries, known, &found)?;

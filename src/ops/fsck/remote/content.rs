@@ -76,6 +76,7 @@ impl Lost {
         }
     }
 
+    #[allow(clippy::too_many_arguments, reason = "all that a remote is known by")]
     /// Reads the needed manifests and looks for their chunks; gives the packs of those that can't be
     /// read, and why.
     fn find_chunks(
@@ -108,7 +109,9 @@ impl Lost {
                 lost.1.push((*pack, problem));
                 own.iter().for_each(|(_, _, id)| lost.0.lose(*id, *id, index));
             }
-            absent.into_iter().for_each(|(file, chunk)| lost.0.lose(file, chunk, index));
+            for (file, chunk) in absent {
+                lost.0.lose(file, chunk, index);
+            }
             Ok(())
         })?;
         Ok(lost.into_inner().unwrap_or_else(PoisonError::into_inner).1)

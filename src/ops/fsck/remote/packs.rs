@@ -135,6 +135,7 @@ fn contradicted(index: &RemoteIndex, pack: &Id, own: &PackIndex) -> u64 {
     index.listed(pack).saturating_sub(agreed)
 }
 
+#[allow(clippy::too_many_arguments, reason = "all that a remote is known by")]
 /// How many chunks of the manifests of a pack that the index names are nowhere.
 fn missing_chunks(
     store: &Store,

@@ -132,8 +132,8 @@ fn mend_log(repo: &Repository, found: &Found, mended: &mut Mended) -> Result<()>
         mended.repairs.push(RemoteRepair::MadeAgain { key: ART_TOML.to_owned() });
     }
     let restorer = Restorer { who: who(repo), when: repo.settings().clock.now() };
-    let restored = found.audit.restore(&found.store, &found.made, &restorer)?;
-    mended.repairs.extend(restored.into_iter().map(|key| RemoteRepair::RestoredEntry { key }));
+    let keys = found.audit.restore(&found.store, &found.made, &restorer)?;
+    mended.repairs.extend(keys.into_iter().map(|key| RemoteRepair::RestoredEntry { key }));
     Ok(())
 }
 
