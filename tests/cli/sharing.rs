@@ -94,3 +94,20 @@ fn what_a_push_sent_before_it_ended_early_is_not_sent_again() {
     assert!(sent["bytes"].as_u64().unwrap() < 100_000, "{sent}");
     sandbox.art("-C a fsck --full").ok();
 }
+
+#[test]
+fn a_git_pack_that_the_remote_lost_is_damage_and_the_other_refs_are_taken_in() {
+    let sandbox = shared();
+    sandbox.art("-C a tag good v1").ok();
+    sandbox.write("a/notes.txt", "second");
+    sandbox.art("-C a upload notes.txt -m second").ok();
+    sandbox.art("-C a push").ok();
+    sandbox.shell("mv $(ls -t store/meta/*/*.pack | head -n 1) lost").ok();
+    let error = sandbox.art("-C b pull --json").fails_with(20).json_error();
+    assert!(error["message"].as_str().unwrap().contains("refs/runs/ada/digits/base"), "{error}");
+    sandbox.art("clone store c").fails_with(20);
+    sandbox.art("-C b fsck --full").ok();
+    // What does not need it has come.
+    let tracked = sandbox.git("--git-dir b/.artifacts for-each-ref refs/remotes");
+    assert!(tracked.contains("refs/remotes/origin/tags/ada/digits/good"), "{tracked}");
+}

@@ -9,6 +9,9 @@
     reason = "a test that can't go on fails, and it may write where it likes"
 )]
 
+mod campaign;
+#[path = "../common/mod.rs"]
+mod common;
 mod conformance;
 mod fold;
 mod named;

@@ -11,7 +11,7 @@ use super::connection::Connection;
 use super::object_reader::ObjectReader;
 use super::once_there::note_moves;
 use super::standing::Past;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::fs::atomic;
 use crate::history::Expected;
 use crate::id::Id;
@@ -187,8 +187,9 @@ fn fetch_objects(
             .filter(|(id, _)| !have.contains(id))
             .map(|(id, size)| (*id, *size))
             .collect();
-        objects += fetch_packs(repo, connection, &wanted, progress)?;
-        have.extend(wanted.iter().map(|(id, _)| *id));
+        let (count, taken) = fetch_packs(repo, connection, &wanted, progress)?;
+        objects += count;
+        have.extend(taken);
         if is_complete()? {
             break;
         }
@@ -211,22 +212,31 @@ fn pass_over_unions(news: &News, fold: &Fold, have: &mut BTreeSet<Id>) {
     }
 }
 
+/// Fetches Git packs; gives how many objects came, and the packs that were taken in. One that is
+/// lost or damaged is told and passed over: what leads to it is found out afterwards.
 fn fetch_packs(
     repo: &Repository,
     connection: &Connection<'_>,
     wanted: &[(Id, u64)],
     progress: &dyn Progress,
-) -> Result<u64> {
+) -> Result<(u64, Vec<Id>)> {
     let bytes = wanted.iter().map(|(_, size)| size).sum();
     progress.begin("fetching history", Some(bytes), Unit::Bytes);
     let store = connection.log.store();
-    let fetch = |(id, size): &(Id, u64)| -> Result<u64> {
+    let fetch = |(id, size): &(Id, u64)| -> Result<Option<(Id, u64)>> {
         let mut source = ObjectReader::new(store, meta_key(*id), 0..*size, &NoProgress);
-        let taken = repo.history().take_in_pack(&mut source, *id, *size, progress)?;
-        Ok(taken.objects)
+        match repo.history().take_in_pack(&mut source, *id, *size, progress) {
+            Ok(taken) => Ok(Some((*id, taken.objects))),
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Corrupt) => {
+                progress.warn(&format!("the Git pack {id} of the remote can't be used: {error}"));
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     };
-    let counts = store.at_once(wanted, &fetch)?;
-    Ok(counts.into_iter().sum())
+    let taken = store.at_once(wanted, &fetch)?;
+    let taken: Vec<(Id, u64)> = taken.into_iter().flatten().collect();
+    Ok((taken.iter().map(|(_, count)| count).sum(), taken.iter().map(|(id, _)| *id).collect()))
 }
 
 /// The refs that lead to what is not there.
