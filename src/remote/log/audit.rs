@@ -100,7 +100,7 @@ pub fn audit(store: &Store, made: &ArtToml, saved: Option<&State>) -> Result<Aud
             reading.read(*name, body)?;
         }
     }
-    reading.end(&names)
+    Ok(reading.end(&names))
 }
 
 /// Every checkpoint is of a fold: that before the window, where there is one.
@@ -308,11 +308,11 @@ impl Reading {
         }
     }
 
-    fn end(mut self, names: &[EntryName]) -> Result<Audit> {
+    fn end(mut self, names: &[EntryName]) -> Audit {
         self.lose_what_was_seen();
         let Some(state) = self.checkpoint.as_ref().filter(|_| self.audit.unreadable.is_empty())
         else {
-            return Ok(self.audit);
+            return self.audit;
         };
         // Where entries can come late, a checkpoint that lacks some is passed over by readers.
         let is_current = state.window.as_ref().is_none_or(|window| {
@@ -326,7 +326,7 @@ impl Reading {
             }
             _ => {}
         }
-        Ok(self.audit)
+        self.audit
     }
 
     /// An entry that another one has seen was there: it is missing, or only a part of it is left.

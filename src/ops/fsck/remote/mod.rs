@@ -103,9 +103,9 @@ impl Found {
         progress.begin("reading the log", None, Unit::Items);
         let (made, wrong) = read_made(&store, &remote, saved.as_ref())?;
         let is_made_wrong = wrong.is_some();
-        wrong
-            .into_iter()
-            .for_each(|problem| defects.of_key(RemotePart::Outline, ART_TOML, problem));
+        if let Some(problem) = wrong {
+            defects.of_key(RemotePart::Outline, ART_TOML, problem);
+        }
         let audit = audit(&store, &made, saved.as_ref().map(|(_, state)| state))?;
         defects.of_log(&audit);
         let mut files = Files::list(&store, &audit.fold, progress)?;
