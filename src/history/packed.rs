@@ -96,11 +96,13 @@ pub(super) fn edit(header: Header, body: &[u8], path: &Path, edits: &Edits) -> R
     Ok(out)
 }
 
-/// Every ref that can still be read in a damaged file.
+/// Every ref that can still be read in a damaged file. The name in a line without its end may be
+/// the beginning of another.
 pub(super) fn salvage(bytes: &[u8]) -> Edits {
     let mut found = Edits::new();
     let mut last = None;
-    for line in bytes.lines() {
+    let whole = bytes.rfind_byte(b'\n').map_or(0, |at| at + 1);
+    for line in bytes[..whole].lines() {
         if let Some(hex) = line.strip_prefix(b"^") {
             let value = last.take().and_then(|name| found.get_mut(name)).and_then(Option::as_mut);
             if let Some(value) = value {

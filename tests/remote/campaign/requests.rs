@@ -180,7 +180,7 @@ fn a_first_push_to_a_store_without_exclusive_create() {
 }
 
 #[test]
-fn a_push() {
+fn a_push_that_fails_can_be_made_again() {
     second_push(Log::Linear);
 }
 
@@ -190,7 +190,7 @@ fn a_push_to_a_store_without_exclusive_create() {
 }
 
 #[test]
-fn a_fetch() {
+fn a_fetch_that_fails_can_be_made_again() {
     let act = |world: &World, transfer| {
         fetch(&world.open("b", transfer), &FetchOptions::default(), &NoProgress).map(drop)
     };
@@ -199,7 +199,7 @@ fn a_fetch() {
 }
 
 #[test]
-fn a_pull() {
+fn a_pull_that_fails_can_be_made_again() {
     let act = |world: &World, transfer| pull_with(world, transfer, false);
     Case { name: "pull", world: World::diverged(Log::Siblings), act, done: pulled }.run();
 }
@@ -211,7 +211,7 @@ fn a_pull_of_all_content() {
 }
 
 #[test]
-fn a_clone() {
+fn a_clone_that_fails_leaves_nothing_and_can_be_made_again() {
     let act = |world: &World, transfer| clone_with(world, transfer, false);
     Case { name: "clone", world: World::diverged(Log::Linear), act, done: cloned }.run();
 }
@@ -223,7 +223,7 @@ fn a_clone_of_all_content() {
 }
 
 #[test]
-fn evicting() {
+fn an_eviction_that_fails_loses_nothing() {
     let act = |world: &World, transfer| {
         let options = EvictOptions { full: true, ..EvictOptions::default() };
         evict(&world.open("a", transfer), &options, &NoProgress).map(drop)
