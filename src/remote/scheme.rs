@@ -281,7 +281,7 @@ pub(super) fn variables(service: &str) -> &'static [(&'static str, &'static str)
     }
 }
 
-/// The variables that [`variables`] names for any service, each once, sorted: all that a program
+/// The variables that are named for any service, each once, sorted: all that a program
 /// has to look for in its environment.
 pub fn secret_variables() -> BTreeSet<&'static str> {
     SCHEMES.iter().flat_map(|scheme| variables(scheme.service)).map(|(name, _)| *name).collect()
