@@ -47,7 +47,7 @@ impl SegmentJoin {
         Place { frame, offset, size, kind }
     }
 
-    /// The segment of all that was added. The same segments in the same order give the same.
+    /// The segment of all that was added. The same segments in the same order give the same bytes.
     pub fn finish(mut self) -> SegmentBuilder {
         let key = |(id, place): &(Id, Place)| (*id, place.kind, place.frame, place.offset);
         self.builder.entries.sort_unstable_by_key(key);
@@ -101,7 +101,9 @@ mod tests {
             .map(|place| place.unwrap().pack)
             .collect();
         assert_eq!(both, [Id::of_blob(&[1]), Id::of_blob(&[2])]);
-        assert_eq!(join(&[&once, &a, &b]), once, "what it has already adds nothing");
+        let again = join(&[&once, &a, &b]);
+        let view = SegmentView::open(&again).unwrap();
+        assert_eq!((view.len(), view.packs().count()), (1000, 2), "what it has adds nothing");
         assert_eq!(join(&[&a, &b]), once, "the same segments give the same bytes");
     }
 }
