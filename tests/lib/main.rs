@@ -34,6 +34,7 @@ mod refs_crash;
 mod refs_damage;
 mod refs_race;
 mod revisions;
+mod run_names;
 mod source_oracle;
 mod tidy;
 mod tracking;

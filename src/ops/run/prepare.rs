@@ -130,12 +130,14 @@ impl PreparedRun {
     fn new(repo: &Repository, wanted: &Wanted<'_>) -> Result<Self> {
         let project = wanted.project.unwrap_or(&repo.settings().project);
         let new = wanted.new_run;
+        // Only a name that was asked for is refused: one that was chosen may be taken by another
+        // writer at any moment until the ref is written, and then another one is chosen.
         let name = match &new.name {
             Some(name) => name.clone(),
             None => free_name(repo, project)?,
         };
         let reference = RefName::run(project.clone(), name.clone());
-        if repo.history().try_find_ref(&reference)?.is_some() {
+        if new.name.is_some() && repo.history().try_find_ref(&reference)?.is_some() {
             return Err(already_there(&reference));
         }
         let settings = repo.settings();
