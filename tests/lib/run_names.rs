@@ -22,15 +22,15 @@ fn a_chosen_name_that_another_writer_took_meanwhile_is_chosen_anew() {
     let work = tempfile::tempdir().unwrap();
     let config = Config::load(Sources::default()).unwrap();
     let config = initial(&config, Some(&"o/p".parse().unwrap())).unwrap();
-    let made = init(&InitOptions { directory: work.path().to_owned(), config }).unwrap();
-    let make = || {
-        let repo = open(&made.directory);
+    let repository = init(&InitOptions { directory: work.path().to_owned(), config }).unwrap();
+    let make_runs = || {
+        let repo = open(&repository.directory);
         let options = RunOptions { cwd: work.path().to_owned(), ..RunOptions::default() };
         let made = (0..RUNS_EACH).map(|_| run(&repo, &options, &mut (), &NoProgress).unwrap().run);
         made.collect::<Vec<_>>()
     };
     let mut names: Vec<_> = std::thread::scope(|scope| {
-        let writers: Vec<_> = (0..WRITERS).map(|_| scope.spawn(make)).collect();
+        let writers: Vec<_> = (0..WRITERS).map(|_| scope.spawn(make_runs)).collect();
         writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect()
     });
     names.sort();
