@@ -9,15 +9,32 @@ use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Once};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT};
+use signal_hook::flag::register_conditional_shutdown;
 use tempfile::TempDir;
 
 pub(crate) use output::Output;
 
 /// The time that stands still in a sandbox.
 pub(crate) const NOW: &str = "2026-11-21T12:00:00Z";
+
+/// Sees to it that programs that tests start heed the keys that end them, also where the tests run in
+/// the background of a script: shells ignore these signals for it, and what is ignored stays ignored
+/// in all that is started. What is handled is not.
+fn heed_signals() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        for signal in [SIGHUP, SIGINT, SIGQUIT] {
+            let always = Arc::new(AtomicBool::new(true));
+            register_conditional_shutdown(signal, 128 + signal, always).unwrap();
+        }
+    });
+}
 
 /// A temporary directory with a home and a work directory; everything runs in the latter.
 pub(crate) struct Sandbox {
@@ -37,6 +54,7 @@ impl Sandbox {
     }
 
     fn in_directory(directory: &Path) -> Self {
+        heed_signals();
         let root = tempfile::Builder::new().prefix("art-test-").tempdir_in(directory).unwrap();
         let sandbox = Sandbox { root };
         for directory in ["home", "desk", "tmp"] {
