@@ -21,6 +21,7 @@ pub(super) fn failure(action: &str, key: &str, error: &opendal::Error, hidden: &
         Kind::Unsupported => (ErrorKind::Unsupported, false),
         Kind::ConfigInvalid => (ErrorKind::Invalid, false),
         Kind::RangeNotSatisfied => (ErrorKind::Corrupt, false),
+        _ if has_no_credentials(error) => (ErrorKind::Unauthorized, false),
         _ if is_not_implemented(error) => (ErrorKind::Unsupported, false),
         _ => (ErrorKind::Unavailable, error.is_temporary() || error.is_persistent()),
     };
@@ -38,6 +39,11 @@ fn is_not_implemented(error: &opendal::Error) -> bool {
     ["NotImplemented", "not implemented", "MethodNotAllowed", "501"]
         .iter()
         .any(|word| message.contains(word))
+}
+
+/// Whether no request was made because there is nothing to sign it with.
+fn has_no_credentials(error: &opendal::Error) -> bool {
+    root_cause(error).is_some_and(|cause| cause.contains("load signing credential"))
 }
 
 /// Why, in one line: what the server said, else the root cause.
@@ -112,5 +118,17 @@ mod tests {
             panic!("a refusal is permanent");
         };
         assert_eq!(error.kind(), ErrorKind::Unauthorized);
+    }
+
+    #[test]
+    fn missing_credentials_are_told_with_what_to_set() {
+        let cause = std::io::Error::other("failed to load signing credential");
+        let error = opendal::Error::new(opendal::ErrorKind::Unexpected, "signing http request");
+        let error = error.set_source(cause).set_temporary();
+        let Failure::Permanent(error) = failure("read", "k", &error, &Hidden::default()) else {
+            panic!("another attempt has no credentials either");
+        };
+        assert_eq!(error.kind(), ErrorKind::Unauthorized);
+        assert!(error.hint().is_some());
     }
 }

@@ -70,9 +70,11 @@ impl RemoteUri {
             let hint = format!("write {scheme}:// for a store, ./{text} for a directory");
             return Err(invalid("one '/' is missing behind ':'").with_hint(hint));
         }
-        // `git@host:path` is git's; here it would silently be a directory.
-        if text.contains('@') && text.contains(':') && !text.contains('/') {
-            return Err(invalid("it looks like HOST:PATH").with_hint("sftp://USER@HOST/PATH"));
+        // As others write a path on another machine; here it would silently be a directory.
+        if let Some((host, path)) = text.split_once(':').filter(|(host, _)| !host.contains('/')) {
+            let path = path.trim_start_matches('/');
+            let hint = format!("sftp://{host}/{path} for a machine, ./{text} for a directory");
+            return Err(invalid("it looks like HOST:PATH").with_hint(hint));
         }
         let path = normalize(&cwd.join(text))?;
         Ok(RemoteUri { text: path_text(&path)?, target: Target::Directory(path) })

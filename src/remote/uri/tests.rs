@@ -112,6 +112,8 @@ fn what_is_no_place_is_refused() {
         "fs://relative/path",
         "s3:/bucket",
         "git@host:path",
+        "ada@host:path/below",
+        "host:path",
         "/",
         "s3://bucket/../x",
         "s3://bucket/%2e%2e/x",
@@ -123,6 +125,15 @@ fn what_is_no_place_is_refused() {
         let error = parse(bad).unwrap_err();
         assert_eq!(error.kind(), crate::ErrorKind::Invalid, "{bad}");
     }
+}
+
+#[test]
+fn a_path_on_another_machine_is_told_from_a_directory() {
+    let error = parse("ada@host:srv/art").unwrap_err();
+    let hint = "sftp://ada@host/srv/art for a machine, ./ada@host:srv/art for a directory";
+    assert_eq!(error.hint(), Some(hint));
+    assert!(parse("./host:path").unwrap().directory().is_some());
+    assert!(parse("/srv/host:path").unwrap().directory().is_some());
 }
 
 #[test]
