@@ -8,12 +8,13 @@
 //! the variables that `art` reads. What each server guarantees is printed.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use artifacts::remote::probe::probe;
 use artifacts::remote::{RemoteUri, Store, StoreOptions};
 use uuid::Uuid;
 
+use super::campaign::thorough;
 use super::conformance::suite;
 use super::stores::Place;
 use super::writers::race;
@@ -56,6 +57,10 @@ fn named_servers_do_what_a_store_must() {
 #[test]
 fn named_servers_lose_nothing() {
     for place in places() {
-        race(&place, 8, 10);
+        let (writers, commits) = if thorough() { (32, 50) } else { (8, 10) };
+        let start = Instant::now();
+        race(&place, writers, commits);
+        let seconds = start.elapsed().as_secs();
+        println!("{}: {writers} writers, {commits} commits each: {seconds} s", place.name);
     }
 }

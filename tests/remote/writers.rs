@@ -11,6 +11,7 @@ use artifacts::remote::log::{Commit, Log, Proposal, RefMove, State};
 use artifacts::remote::probe::probe;
 use artifacts::remote::{Honesty, Protocol};
 
+use super::campaign::thorough;
 use super::fold::{Entry, Folded, entries, fold};
 use super::server::Manners;
 use super::stores::{Place, fs, memory, s3, sftp, webdav};
@@ -172,7 +173,8 @@ fn webdav_loses_nothing() {
 #[test]
 fn sftp_loses_nothing() {
     if let Some(place) = sftp() {
-        race(&place, 8, 4);
+        // Each commit is some connections to it: all of them are for a campaign.
+        race(&place, 32, if thorough() { 50 } else { 10 });
     }
 }
 

@@ -5,3 +5,5 @@ mod crash;
 mod oracle;
 mod requests;
 mod world;
+
+pub(crate) use world::thorough;
