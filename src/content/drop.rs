@@ -16,7 +16,7 @@ use super::{ContentStore, Session};
 use crate::error::{ErrorKind, IoResultExt, Result};
 use crate::fs::{atomic, fault};
 use crate::id::Id;
-use crate::pack::{FrameEntry, Location, MemberKind, PackIndex, merge};
+use crate::pack::{FrameEntry, Keep, Location, MemberKind, PackIndex, merge};
 use crate::progress::{Progress, Unit, check_interrupt};
 
 /// What was let go, or would be.
@@ -84,7 +84,7 @@ impl ContentStore {
             old.all().iter().map(|segment| segment.path().to_owned()).collect();
         if old_files.len() > 1 {
             let views: Vec<_> = old.all().iter().map(|segment| segment.view()).collect();
-            let merged = self.write_segment(session, |out| merge(&views, out))?;
+            let merged = self.write_segment(session, |out| merge(&views, Keep::OnePlace, out))?;
             old_files.retain(|path| *path != merged);
             self.remove_segments(&old_files)?;
             old_files = vec![merged];

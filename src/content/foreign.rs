@@ -12,7 +12,9 @@ use super::segments::Segment;
 use crate::error::{Error, ErrorKind, IoResultExt, Result};
 use crate::fs::atomic::{self, TempFile};
 use crate::id::{Digest, Id};
-use crate::pack::{FormatError, Location, Lookup, MemberKind, MergeError, SegmentView, merge};
+use crate::pack::{
+    FormatError, Keep, Location, Lookup, MemberKind, MergeError, SegmentView, merge,
+};
 
 /// Tables are put together when there are more than this many.
 const MANY: usize = 8;
@@ -224,7 +226,7 @@ impl ForeignIndex {
             digest.update(id.as_bytes());
         }
         let name = digest.finish();
-        write(&self.path(&name, "idx"), |out| merge(&views, out).map(drop))?;
+        write(&self.path(&name, "idx"), |out| merge(&views, Keep::AllPlaces, out).map(drop))?;
         write(&self.path(&name, "of"), |out| {
             Ok(covers.iter().try_for_each(|id| out.write_all(id.as_bytes()))?)
         })?;
@@ -232,7 +234,27 @@ impl ForeignIndex {
         Ok(())
     }
 
-    /// Makes one of the small tables where there are many, and removes what is not used.
+    /// Notes that the segment `union` says what `parts` say, of all of which there are copies: it need
+    /// not be fetched.
+    pub fn stand_for(&mut self, union: &Id, parts: &[Id]) -> Result<()> {
+        let has_part =
+            |table: &Table| parts.iter().any(|part| table.covers.binary_search(part).is_ok());
+        let tables = std::mem::take(&mut self.tables).into_iter();
+        let (with_parts, others): (Vec<Table>, Vec<Table>) = tables.partition(has_part);
+        self.tables = others;
+        let bytes: Vec<&[u8]> = with_parts.iter().map(|table| table.segment.bytes()).collect();
+        let covered = with_parts.iter().flat_map(|table| table.covers.iter().copied());
+        let mut covers: Vec<Id> = covered.filter(|id| !parts.contains(id)).collect();
+        covers.push(*union);
+        let added = self.add_union(&bytes, covers);
+        if added.is_err() {
+            self.tables.extend(with_parts);
+        }
+        self.sort();
+        added.and_then(|()| self.remove_unused())
+    }
+
+    /// Makes one of the small tables where there are many.
     fn put_together(&mut self) -> Result<()> {
         if self.tables.len() <= MANY {
             return Ok(());
@@ -251,6 +273,10 @@ impl ForeignIndex {
         let covers = small.iter().flat_map(|table| table.covers.iter().copied()).collect();
         self.add_union(&bytes, covers)?;
         self.sort();
+        self.remove_unused()
+    }
+
+    fn remove_unused(&self) -> Result<()> {
         for (name, extension) in self.files()? {
             let path = self.path(&name, "idx");
             if !self.tables.iter().any(|table| table.segment.path() == path) {

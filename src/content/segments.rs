@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind, IoResultExt, Result};
 use crate::fs::atomic;
 use crate::id::Id;
 use crate::pack::{
-    FormatError, Layout, Location, MemberKind, MergeError, SegmentBuilder, SegmentView, merge,
+    FormatError, Keep, Layout, Location, MemberKind, MergeError, SegmentBuilder, SegmentView, merge,
 };
 
 /// Segments are merged when there are more than this many.
@@ -219,7 +219,7 @@ impl ContentStore {
             chosen.push(Arc::clone(segment));
         }
         let views: Vec<_> = chosen.iter().map(|segment| segment.view()).collect();
-        let merged = self.write_segment(session, |out| merge(&views, out))?;
+        let merged = self.write_segment(session, |out| merge(&views, Keep::OnePlace, out))?;
         for segment in &chosen {
             if *segment.path() != merged {
                 atomic::remove_file(segment.path())?;

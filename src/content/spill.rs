@@ -10,7 +10,7 @@ use super::send::OutgoingSegment;
 use crate::error::{Error, IoResultExt, Result};
 use crate::fs::atomic::TempFile;
 use crate::id::{Digest, Id};
-use crate::pack::{MergeError, PackIndex, SegmentBuilder, SegmentJoin, SegmentView, merge};
+use crate::pack::{Keep, MergeError, PackIndex, SegmentBuilder, SegmentJoin, SegmentView, merge};
 
 /// So many entries are held before they are written to a part of their own.
 const HELD: usize = 1 << 20;
@@ -73,7 +73,7 @@ impl<'a> SegmentSpill<'a> {
         let view = |bytes| SegmentView::open(bytes).map_err(MergeError::from);
         write(self.session, |out| {
             let views: Vec<_> = mapped.iter().map(|bytes| view(bytes)).collect::<Result<_, _>>()?;
-            merge(&views, out)
+            merge(&views, Keep::OnePlace, out)
         })
         .map(Some)
     }

@@ -64,10 +64,10 @@ pub fn evict(
 ) -> Result<EvictOutcome> {
     progress.begin("asking the remote", None, Unit::Items);
     let mut connection = Connection::open(repo, options.remote.as_ref())?;
-    let news = connection.refresh(progress)?;
+    connection.refresh(progress)?;
     {
         let _lock = repo.lock_shared()?;
-        take_in(repo, &mut connection, &news, progress)?;
+        take_in(repo, &mut connection, progress)?;
     }
     let keep = kept(repo, &options.keep)?;
     let fold = connection.state.fold();

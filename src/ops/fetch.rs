@@ -42,7 +42,7 @@ pub fn fetch(
     let mut connection = Connection::open(repo, options.remote.as_ref())?;
     let _lock = repo.lock_shared()?;
     let news = connection.refresh(progress)?;
-    let taken = take_in(repo, &mut connection, &news, progress)?;
+    let taken = take_in(repo, &mut connection, progress)?;
     progress.end();
     Ok(FetchOutcome {
         remote: connection.remote.name.clone(),

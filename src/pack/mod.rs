@@ -18,6 +18,7 @@ mod manifest;
 mod member;
 mod segment;
 mod segment_join;
+mod segment_merge;
 
 pub use index::{FOOTER_LEN, FrameEntry, MemberEntry, PackIndex, end_frame, read_footer};
 pub use lookup::Lookup;
@@ -25,8 +26,9 @@ pub use manifest::{Chunk, parse_line, parse_manifest, write_line};
 pub use member::{
     BLOCK, MemberKind, append_member, member_span, parse_frame, parse_header, parse_members,
 };
-pub use segment::{Layout, Location, MergeError, SegmentBuilder, SegmentView, merge};
+pub use segment::{Layout, Location, SegmentBuilder, SegmentView};
 pub use segment_join::SegmentJoin;
+pub use segment_merge::{Keep, MergeError, merge};
 
 /// Why bytes are not what they claim to be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

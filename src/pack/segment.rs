@@ -13,8 +13,6 @@
 //! SHA-256 of all before         32 bytes
 //! ```
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::io::{self, Write};
 use std::ops::Range;
 
@@ -232,7 +230,19 @@ impl<'a> SegmentView<'a> {
         place.within(pack.ok_or(FormatError::Truncated)?, frame)
     }
 
-    fn place(&self, index: usize) -> Result<(Place, usize), FormatError> {
+    /// The frames, each with the number of its pack.
+    pub(super) fn frames(&self) -> impl Iterator<Item = Result<(u32, FrameEntry), FormatError>> {
+        (0..self.layout.frames).map(|index| {
+            let at = self.layout.frames_at() + index * FRAME_LEN;
+            let (pack, frame) = read_frame(&self.bytes[at..at + FRAME_LEN])?;
+            if pack as usize >= self.layout.packs {
+                return Err(FormatError::OutOfBounds("a frame's pack"));
+            }
+            Ok((pack, frame))
+        })
+    }
+
+    pub(super) fn place(&self, index: usize) -> Result<(Place, usize), FormatError> {
         let at = self.layout.places_at() + index * PLACE_LEN;
         let place = Place::read(self.bytes.get(at..at + PLACE_LEN).ok_or(FormatError::Truncated)?)?;
         if place.frame as usize >= self.layout.frames {
@@ -343,101 +353,14 @@ impl SegmentBuilder {
     }
 }
 
-/// Writes the union of sorted segments without holding it: the ids are merged twice, once for each
-/// column. Entries equal in id and kind are kept once.
-pub fn merge(segments: &[SegmentView<'_>], out: &mut dyn Write) -> Result<Id, MergeError> {
-    let mut packs = Vec::new();
-    let mut frames = Vec::new();
-    let mut first_frames = Vec::new();
-    for segment in segments {
-        let first_pack = packs.len() as u32;
-        first_frames.push(frames.len() as u32);
-        packs.extend(segment.packs());
-        for index in 0..segment.layout.frames {
-            let at = segment.layout.frames_at() + index * FRAME_LEN;
-            let (pack, frame) = read_frame(&segment.bytes[at..at + FRAME_LEN])?;
-            if pack as usize >= segment.layout.packs {
-                return Err(FormatError::OutOfBounds("a frame's pack").into());
-            }
-            frames.push((first_pack + pack, frame));
-        }
-    }
-    // Surfaces a damaged entry before a byte is written.
-    Merge::new(segments)?.try_for_each(|entry| entry.map(drop))?;
-    let good = || Merge::new(segments).into_iter().flatten().filter_map(Result::ok);
-    let mut columns = Columns::begin(out, &packs, &frames, good().map(|(id, _, _)| id))?;
-    for (id, _, _) in good() {
-        columns.put(id.as_bytes())?;
-    }
-    for (_, segment, place) in good() {
-        let frame = first_frames[segment] + place.frame;
-        columns.place(Place { frame, ..place })?;
-    }
-    Ok(columns.finish()?)
-}
-
-/// Why segments could not be merged.
-#[derive(Debug, thiserror::Error)]
-pub enum MergeError {
-    /// One of them is damaged.
-    #[error("a segment is damaged: {0}")]
-    Format(#[from] FormatError),
-    /// The union could not be written.
-    #[error(transparent)]
-    Io(#[from] io::Error),
-}
-
-/// Walks several segments in the order of ids and kinds.
-struct Merge<'a, 'b> {
-    segments: &'a [SegmentView<'b>],
-    /// The next entry of each segment: its id, its kind, the segment, its number there.
-    next: BinaryHeap<Reverse<(Id, MemberKind, usize, usize)>>,
-    last: Option<(Id, MemberKind)>,
-}
-
-impl<'a, 'b> Merge<'a, 'b> {
-    fn new(segments: &'a [SegmentView<'b>]) -> Result<Self, FormatError> {
-        let mut merge = Merge { segments, next: BinaryHeap::new(), last: None };
-        (0..segments.len()).try_for_each(|number| merge.push(number, 0))?;
-        Ok(merge)
-    }
-
-    fn push(&mut self, number: usize, at: usize) -> Result<(), FormatError> {
-        let segment = &self.segments[number];
-        if at < segment.len() {
-            let (place, _) = segment.place(at)?;
-            self.next.push(Reverse((segment.id(at), place.kind, number, at)));
-        }
-        Ok(())
-    }
-
-    fn pop(&mut self) -> Result<Option<(Id, usize, Place)>, FormatError> {
-        while let Some(Reverse((id, kind, number, at))) = self.next.pop() {
-            self.push(number, at + 1)?;
-            if self.last.replace((id, kind)) != Some((id, kind)) {
-                return Ok(Some((id, number, self.segments[number].place(at)?.0)));
-            }
-        }
-        Ok(None)
-    }
-}
-
-impl Iterator for Merge<'_, '_> {
-    type Item = Result<(Id, usize, Place), FormatError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        self.pop().transpose()
-    }
-}
-
 /// Writes the columns of a segment in their order.
-struct Columns<'w> {
+pub(super) struct Columns<'w> {
     out: &'w mut dyn Write,
     digest: Digest,
 }
 
 impl<'w> Columns<'w> {
-    fn begin(
+    pub(super) fn begin(
         out: &'w mut dyn Write,
         packs: &[Id],
         frames: &[(u32, FrameEntry)],
@@ -471,12 +394,12 @@ impl<'w> Columns<'w> {
         Ok(columns)
     }
 
-    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub(super) fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.digest.update(bytes);
         self.out.write_all(bytes)
     }
 
-    fn place(&mut self, place: Place) -> io::Result<()> {
+    pub(super) fn place(&mut self, place: Place) -> io::Result<()> {
         let mut bytes = [0; PLACE_LEN];
         let numbers = [place.frame, place.offset, place.size, place.kind as u32];
         for (slot, number) in bytes.chunks_exact_mut(4).zip(numbers) {
@@ -485,7 +408,7 @@ impl<'w> Columns<'w> {
         self.put(&bytes)
     }
 
-    fn finish(self) -> io::Result<Id> {
+    pub(super) fn finish(self) -> io::Result<Id> {
         let id = self.digest.finish();
         self.out.write_all(id.as_bytes())?;
         Ok(id)
@@ -530,19 +453,6 @@ mod tests {
         assert_eq!(view.find(&Id::of_blob(b"absent")), None);
     }
 
-    #[test]
-    fn a_merge_holds_the_union_once() {
-        let (a, b) = (segment(1, 0..600), segment(2, 500..900));
-        let views = [SegmentView::open(&a).unwrap(), SegmentView::open(&b).unwrap()];
-        let mut bytes = Vec::new();
-        merge(&views, &mut bytes).unwrap();
-        let view = SegmentView::open(&bytes).unwrap();
-        view.verify().unwrap();
-        assert_eq!(view.len(), 900);
-        let late = view.locations(&Id::of_blob(&899u32.to_le_bytes())).next().unwrap().unwrap();
-        assert_eq!(late.pack, Id::of_blob(&[2]));
-    }
-
     proptest::proptest! {
         #[test]
         fn any_bytes_are_read_without_panic(
@@ -561,7 +471,7 @@ mod tests {
                     view.locations(&Id::of_blob(&n.to_le_bytes())).for_each(drop);
                 }
                 let mut out = Vec::new();
-                let _ = merge(&[view], &mut out);
+                let _ = super::super::merge(&[view], super::super::Keep::AllPlaces, &mut out);
             }
         }
     }

@@ -1,7 +1,4 @@
-//! One segment of several, which keeps every place of every id.
-//!
-//! [`merge`](super::merge) keeps one place of each, which is enough where all packs stay. Elsewhere
-//! packs can go, and then the other places count.
+//! One segment of several, put together in memory so that the same segments give the same bytes.
 
 use std::collections::HashMap;
 

@@ -89,7 +89,7 @@ fn a_full_clone_needs_the_remote_no_more() {
     -- stderr
     error: a content is not here and can't be fetched
     caused by: nothing is left of the remote
-    caused by: there is no 'index/48/[ID 1].idx' at [ROOT]/desk/store
+    caused by: there is no 'packs/ec/[ID 1].tar.zst' at [ROOT]/desk/store
 
     hint: is it mounted? see: art remote show
     ");

@@ -123,10 +123,10 @@ pub fn pull(
     }
     progress.begin("asking the remote", None, Unit::Items);
     let mut connection = Connection::open(repo, options.remote.as_ref())?;
-    let news = connection.refresh(progress)?;
+    connection.refresh(progress)?;
     let fetched = {
         let _lock = repo.lock_shared()?;
-        take_in(repo, &mut connection, &news, progress)?
+        take_in(repo, &mut connection, progress)?
     };
     let names = join::asked_for(repo, &connection, &options.refs)?;
     let mut outcome = join::join(repo, &connection, &names, options, progress)?;

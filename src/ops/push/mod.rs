@@ -12,8 +12,8 @@ use serde::Serialize;
 
 use super::hook::{run_post, run_pre};
 use super::sync::{
-    Connection, OpenConflict, Past, Sent, open_conflicts, put_together, remember_sent, send,
-    track_pushed,
+    Connection, OpenConflict, Past, Sent, leaves_many_large, open_conflicts, put_together,
+    remember_sent, send, track_pushed,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::Id;
@@ -167,13 +167,15 @@ impl Push<'_> {
             return Ok(Some(self.end(outcome, connection)));
         }
         let Some(committed) = self.commit(connection, selection, &sent)? else { return Ok(None) };
+        connection.note(&committed.all())?;
         remember_sent(repo, connection, &sent)?;
         track_pushed(repo, connection, &selection.moves)?;
         agree(repo, connection, selection)?;
         connection.save()?;
         outcome.entry = Some(committed.entry.number);
         outcome.conflicts = conflicts_of(connection, selection);
-        if committed.wants_checkpoint {
+        if committed.wants_checkpoint || leaves_many_large(connection.state.fold(), &sent.segments)
+        {
             put_together(repo, connection, self.progress);
         }
         Ok(Some(self.end(outcome, connection)))

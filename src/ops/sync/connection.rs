@@ -2,14 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use uuid::Uuid;
 
+use super::unions::Unions;
 use super::{cache, open_store, who};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::Name;
 use crate::progress::Progress;
-use crate::remote::log::{News, State};
+use crate::remote::log::{Entry, News, State};
 use crate::remote::{
     Guarantee, Log, Protocol, RemoteUri, Store, StoreOptions, TrafficCount, probe,
 };
@@ -136,6 +138,7 @@ impl<'r> Connection<'r> {
     pub(crate) fn refresh(&mut self, progress: &dyn Progress) -> Result<News> {
         let known = self.state.fold().doubled.clone();
         let news = self.log.refresh(&mut self.state)?;
+        self.note(&news.entries)?;
         let doubled = &self.state.fold().doubled;
         let mut lies: BTreeSet<u64> = doubled.difference(&known).copied().collect();
         lies.extend(&news.replaced);
@@ -150,6 +153,12 @@ impl<'r> Connection<'r> {
             self.write_downgrade()?;
         }
         Ok(news)
+    }
+
+    /// Notes what is to be known of entries that are in the state now.
+    pub(crate) fn note(&self, entries: &[Arc<Entry>]) -> Result<()> {
+        let tmp = self.repo.content().tmp_dir();
+        Unions::note(&self.directory(), &tmp, entries, self.state.fold())
     }
 
     fn is_linear(&self) -> bool {

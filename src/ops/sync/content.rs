@@ -12,6 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde::Serialize;
 
 use super::object_reader::ObjectReader;
+use super::unions::Unions;
 use crate::content::{
     ForeignIndex, Need, OutgoingSegment, Params, Receiver, Session, find_remotely, join_segments,
 };
@@ -26,8 +27,10 @@ use crate::repo::Repository;
 
 /// For so few ids it is not worth it to fetch whole segments.
 const FEW: usize = 64;
-/// A segment up to this size is fetched whole, however few ids are looked for.
-const SMALL_SEGMENT: u64 = 256 << 10;
+/// So many bytes of segments, the smallest first, are fetched whole, however few ids are looked for.
+const WHOLE: u64 = 2 << 20;
+/// So many are fetched along with the history.
+const BESIDE_HISTORY: u64 = 1 << 20;
 /// Frames with at most so many bytes between them are one request.
 const GAP: u64 = 128 << 10;
 /// A request for frames has at most so many bytes, unless one frame has more.
@@ -38,6 +41,9 @@ const NEARLY_ALL: u64 = 90;
 const HELD: u64 = 32 << 20;
 /// So many chunks are looked for at once: what is known of them is held.
 const BATCH: usize = 1 << 20;
+
+/// Ids of files and their sizes in bytes.
+type Files = Vec<(Id, u64)>;
 
 /// What came.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -53,6 +59,7 @@ pub(crate) struct RemoteContent<'a> {
     repo: &'a Repository,
     store: &'a Store,
     fold: &'a Fold,
+    unions: Unions,
     index: Mutex<ForeignIndex>,
 }
 
@@ -73,9 +80,23 @@ impl<'a> RemoteContent<'a> {
         fold: &'a Fold,
         directory: &Path,
     ) -> Result<Self> {
-        let segments: Vec<Id> = fold.segments.keys().copied().collect();
+        let unions = Unions::load(directory, fold);
+        // What a part of a segment says, the segment says.
+        let segments: Vec<Id> = fold.segments.keys().copied().chain(unions.parts()).collect();
         let index = ForeignIndex::open(&directory.join("index"), &segments)?;
-        Ok(RemoteContent { repo, store, fold, index: Mutex::new(index) })
+        let content = RemoteContent { repo, store, fold, unions, index: Mutex::new(index) };
+        // Where nothing can be written the union is fetched, or searched where it is.
+        let _ = content.take_unions();
+        Ok(content)
+    }
+
+    /// Segments of which all parts are here are here.
+    fn take_unions(&self) -> Result<()> {
+        let mut index = self.index();
+        for (union, parts) in self.unions.whole(&|id| index.has_segment(id)) {
+            index.stand_for(&union, &parts)?;
+        }
+        Ok(())
     }
 
     fn index(&self) -> MutexGuard<'_, ForeignIndex> {
@@ -120,7 +141,7 @@ impl<'a> RemoteContent<'a> {
     }
 
     /// Segments that are not here, and their bytes.
-    fn missing_segments(&self) -> Vec<(Id, u64)> {
+    fn missing_segments(&self) -> Files {
         let index = self.index();
         let segments = self.fold.segments.iter();
         segments.filter(|(id, _)| !index.has_segment(id)).map(|(id, size)| (*id, *size)).collect()
@@ -131,7 +152,29 @@ impl<'a> RemoteContent<'a> {
         self.fetch_segments(&self.missing_segments(), progress)
     }
 
+    /// Gets the smallest of the segments that are not here.
+    pub(super) fn complete_small(&self, progress: &dyn Progress) -> Result<()> {
+        let (small, _) = smallest(self.missing_segments(), BESIDE_HISTORY);
+        self.fetch_segments(&small, progress)
+    }
+
+    /// Gets segments, in the place of a union what is lacking of it if that is less.
     fn fetch_segments(&self, wanted: &[(Id, u64)], progress: &dyn Progress) -> Result<()> {
+        let parts = self.unions.cheapest(wanted, &|id| self.index().has_segment(id));
+        if parts == wanted {
+            return self.fetch_files(wanted, progress);
+        }
+        let fetched = self.fetch_files(&parts, progress).and_then(|()| self.take_unions());
+        // A part that was replaced may be gone; the union is not.
+        fetched.or_else(
+            |error| if error.kind() == ErrorKind::Corrupt { Ok(()) } else { Err(error) },
+        )?;
+        let mut left = wanted.to_vec();
+        left.retain(|(id, _)| !self.index().has_segment(id));
+        self.fetch_files(&left, progress)
+    }
+
+    fn fetch_files(&self, wanted: &[(Id, u64)], progress: &dyn Progress) -> Result<()> {
         if wanted.is_empty() {
             return Ok(());
         }
@@ -180,9 +223,7 @@ impl<'a> RemoteContent<'a> {
         if ids.len() > FEW {
             self.complete_index(progress)?;
         } else {
-            let missing = self.missing_segments();
-            let (small, large): (Vec<_>, Vec<_>) =
-                missing.into_iter().partition(|(_, size)| *size <= SMALL_SEGMENT);
+            let (small, large) = smallest(self.missing_segments(), WHOLE);
             self.fetch_segments(&small, progress)?;
             return self.locate_few(ids, need, &large, progress);
         }
@@ -276,6 +317,18 @@ pub(super) fn absent(repo: &Repository, ids: &[Id]) -> Result<Vec<Id>> {
     missing.sort_unstable();
     missing.dedup();
     Ok(missing)
+}
+
+/// Parts files into the smallest, which have at most `most` bytes together, and the others.
+fn smallest(mut files: Files, most: u64) -> (Files, Files) {
+    files.sort_unstable_by_key(|(id, size)| (*size, *id));
+    let mut sum = 0u64;
+    let is_within = |(_, size): &&(Id, u64)| {
+        sum = sum.saturating_add(*size);
+        sum <= most
+    };
+    let large = files.split_off(files.iter().take_while(is_within).count());
+    (files, large)
 }
 
 fn sorted(mut places: Vec<Location>) -> Vec<Location> {

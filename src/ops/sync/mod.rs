@@ -12,6 +12,7 @@ mod send;
 mod standing;
 mod take_in;
 mod together;
+mod unions;
 
 use crate::error::Result;
 use crate::remote::{RemoteUri, Store, StoreOptions};
@@ -31,7 +32,7 @@ pub use standing::Standing;
 pub(crate) use standing::{Past, deleted_here, standing};
 pub use take_in::{OpenConflict, TakenIn, TrackedMove};
 pub(crate) use take_in::{open_conflicts, take_in, tracked};
-pub(crate) use together::put_together;
+pub(crate) use together::{leaves_many_large, put_together};
 
 /// The store at `uri`, opened with the secrets of the environment. Nothing is asked of it yet.
 pub(crate) fn open_store(uri: &RemoteUri, transfer: &TransferSettings) -> Result<Store> {

@@ -8,9 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::connection::Connection;
+use super::content::RemoteContent;
 use super::object_reader::ObjectReader;
 use super::once_there::note_moves;
 use super::standing::Past;
+use super::unions::Unions;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::atomic;
 use crate::history::Expected;
@@ -18,7 +20,6 @@ use crate::id::Id;
 use crate::name::RefName;
 use crate::progress::{NoProgress, Progress, Unit};
 use crate::remote::layout::meta_key;
-use crate::remote::log::{Fold, News, StoredKind};
 use crate::repo::Repository;
 
 /// A ref that stands elsewhere on the remote than it did at the last fetch.
@@ -66,27 +67,29 @@ pub(crate) fn have(connection: &Connection<'_>) -> BTreeSet<Id> {
     text.lines().filter_map(|line| Id::from_hex(line.as_bytes())).collect()
 }
 
-/// Notes which Git packs of the remote were taken in; those that it has no more are forgotten.
+/// Notes which Git packs of the remote were taken in; those that it has no more are forgotten, unless
+/// one that it has was made of them.
 pub(crate) fn save_have(
     repo: &Repository,
     connection: &Connection<'_>,
     have: &BTreeSet<Id>,
 ) -> Result<()> {
-    let there = &connection.state.fold().meta;
-    let lines = have.iter().filter(|id| there.contains_key(id)).map(|id| format!("{id}\n"));
+    let fold = connection.state.fold();
+    let parts: BTreeSet<Id> = Unions::load(&connection.directory(), fold).parts().collect();
+    let is_of_use = |id: &&Id| fold.meta.contains_key(id) || parts.contains(id);
+    let lines = have.iter().filter(is_of_use).map(|id| format!("{id}\n"));
     let text: String = lines.collect();
     let tmp = repo.content().tmp_dir();
     atomic::write(&connection.directory().join(HAVE), &tmp, text.as_bytes())
 }
 
-/// Takes in what `connection`, which was refreshed with `news`, knows of the remote.
+/// Takes in what `connection`, which was refreshed, knows of the remote.
 ///
 /// Fails with [`Corrupt`](crate::ErrorKind::Corrupt) if the remote has refs that lead to what it
 /// has not; the others have moved then.
 pub(crate) fn take_in(
     repo: &Repository,
     connection: &mut Connection<'_>,
-    news: &News,
     progress: &dyn Progress,
 ) -> Result<TakenIn> {
     // What is kept of the remote has a place from here on.
@@ -96,7 +99,8 @@ pub(crate) fn take_in(
     let moved = compare(&tracked, &connection.state.fold().refs);
     let tips = tips(connection, &moved);
     if !tips.is_empty() {
-        taken.objects = fetch_objects(repo, connection, news, &tips, progress)?;
+        taken.objects = fetch_objects(repo, connection, &tips, progress)?;
+        fetch_small_segments(repo, connection, progress)?;
     }
     let broken = broken(repo, &moved, &tips, progress)?;
     taken.moved = moved.into_iter().filter(|moved| !broken.contains(&moved.name)).collect();
@@ -163,7 +167,6 @@ fn complete(repo: &Repository) -> Result<Vec<Id>> {
 fn fetch_objects(
     repo: &Repository,
     connection: &Connection<'_>,
-    news: &News,
     tips: &[Id],
     progress: &dyn Progress,
 ) -> Result<u64> {
@@ -174,22 +177,13 @@ fn fetch_objects(
         return Ok(0);
     }
     let mut have = have(connection);
-    pass_over_unions(news, connection.state.fold(), &mut have);
-    let there = connection.state.fold().meta.clone();
     let mut objects = 0;
     // What was taken in may have been lost since: then all of it is fetched again.
     for forget in [false, true] {
         if forget {
             have.clear();
         }
-        let wanted: Vec<(Id, u64)> = there
-            .iter()
-            .filter(|(id, _)| !have.contains(id))
-            .map(|(id, size)| (*id, *size))
-            .collect();
-        let (count, taken) = fetch_packs(repo, connection, &wanted, progress)?;
-        objects += count;
-        have.extend(taken);
+        objects += fetch_lacking(repo, connection, &mut have, progress)?;
         if is_complete()? {
             break;
         }
@@ -198,17 +192,45 @@ fn fetch_objects(
     Ok(objects)
 }
 
-/// An entry that moves no ref and retires files puts files together: of those that were taken in
-/// already, the union has nothing new.
-fn pass_over_unions(news: &News, fold: &Fold, have: &mut BTreeSet<Id>) {
-    for entry in &news.entries {
-        let is_segment = |id: &Id| {
-            fold.retired.get(id).is_some_and(|retired| retired.kind == StoredKind::Segment)
-        };
-        let mut parts = entry.retired.iter().filter(|id| !is_segment(id)).peekable();
-        if entry.refs.is_empty() && parts.peek().is_some() && parts.all(|id| have.contains(id)) {
-            have.extend(entry.meta.iter().map(|stored| stored.id));
+/// Fetches the Git packs that are not in `have`, in the places of unions what is lacking of them if that
+/// is less; returns how many objects came.
+fn fetch_lacking(
+    repo: &Repository,
+    connection: &Connection<'_>,
+    have: &mut BTreeSet<Id>,
+    progress: &dyn Progress,
+) -> Result<u64> {
+    let fold = connection.state.fold();
+    let unions = Unions::load(&connection.directory(), fold);
+    let mut objects = 0;
+    // A part that was replaced may be gone: then the union is fetched in the second round.
+    for by_parts in [true, false] {
+        let whole = unions.whole(&|id| have.contains(id));
+        have.extend(whole.into_iter().map(|(union, _)| union));
+        let lacking = fold.meta.iter().filter(|(id, _)| !have.contains(id));
+        let mut wanted: Vec<(Id, u64)> = lacking.map(|(id, size)| (*id, *size)).collect();
+        if by_parts {
+            wanted = unions.cheapest(&wanted, &|id| have.contains(id));
         }
+        let (count, taken) = fetch_packs(repo, connection, &wanted, progress)?;
+        objects += count;
+        have.extend(taken);
+    }
+    Ok(objects)
+}
+
+/// Gets what of the index is small beside a request for it: what is read next is found with few.
+fn fetch_small_segments(
+    repo: &Repository,
+    connection: &Connection<'_>,
+    progress: &dyn Progress,
+) -> Result<()> {
+    let (store, fold) = (connection.log.store(), connection.state.fold());
+    let there = RemoteContent::new(repo, store, fold, &connection.directory())?;
+    match there.complete_small(progress) {
+        // Who needs what is damaged is told.
+        Err(error) if error.kind() == ErrorKind::Corrupt => Ok(()),
+        other => other,
     }
 }
 
@@ -220,6 +242,9 @@ fn fetch_packs(
     wanted: &[(Id, u64)],
     progress: &dyn Progress,
 ) -> Result<(u64, Vec<Id>)> {
+    if wanted.is_empty() {
+        return Ok((0, Vec::new()));
+    }
     let bytes = wanted.iter().map(|(_, size)| size).sum();
     progress.begin("fetching history", Some(bytes), Unit::Bytes);
     let store = connection.log.store();
@@ -228,7 +253,10 @@ fn fetch_packs(
         match repo.history().take_in_pack(&mut source, *id, *size, progress) {
             Ok(taken) => Ok(Some((*id, taken.objects))),
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Corrupt) => {
-                progress.warn(&format!("the Git pack {id} of the remote can't be used: {error}"));
+                if connection.state.fold().meta.contains_key(id) {
+                    progress
+                        .warn(&format!("the Git pack {id} of the remote can't be used: {error}"));
+                }
                 Ok(None)
             }
             Err(error) => Err(error),

@@ -13,7 +13,6 @@ use std::path::PathBuf;
 use super::connection::Connection;
 use super::content::RemoteContent;
 use super::object_reader::ObjectReader;
-use super::take_in::{have, save_have};
 use super::who;
 use crate::content::Session;
 use crate::error::{Error, IoResultExt, Result};
@@ -21,17 +20,32 @@ use crate::fs::atomic::TempFile;
 use crate::id::Id;
 use crate::progress::{NoProgress, Progress, Unit, check_interrupt};
 use crate::remote::layout::{meta_key, segment_key};
-use crate::remote::log::{Commit, Proposal, Stored};
+use crate::remote::log::{Commit, Fold, Proposal, Stored};
 use crate::repo::Repository;
 
-/// So many small files are worth putting together.
-const MANY: usize = 16;
+/// So many files are worth putting together.
+const MANY: usize = 4;
 /// No more files are put together at once.
 const AT_ONCE: usize = 1024;
-/// A file is small up to this size.
-const SMALL: u64 = 4 << 20;
+/// A file of at most so many bytes is put together with others whatever their size.
+const TINY: u64 = 64 << 10;
+/// A larger one is if it has at most so many times the bytes of all smaller ones together. So what
+/// stays apart grows by this factor, and what grows is written again as often as it grows by a part.
+const TIMES: u64 = 4;
 /// The most bytes that are put together at once.
 const MOST: u64 = 32 << 20;
+/// A segment with more bytes is not fetched along with others, but searched where it is.
+const LARGE_SEGMENT: u64 = 256 << 10;
+/// So many of those are not left apart.
+const MANY_LARGE: usize = 3;
+
+/// Whether a push of the segments `sent` leaves so many large ones that it is time to put them
+/// together: each takes several requests of who looks for one file.
+pub(crate) fn leaves_many_large(fold: &Fold, sent: &[Stored]) -> bool {
+    let is_large = |size: u64| size > LARGE_SEGMENT;
+    sent.iter().any(|segment| is_large(segment.size))
+        && worth_it(&fold.segments).iter().filter(|(_, size)| is_large(*size)).count() >= MANY_LARGE
+}
 
 /// Puts together what many pushes left, after a push that is done.
 ///
@@ -57,7 +71,7 @@ fn join_files(
     progress: &dyn Progress,
 ) -> Result<()> {
     let fold = connection.state.fold();
-    let (meta, segments) = (small(&fold.meta), small(&fold.segments));
+    let (meta, segments) = (many(worth_it(&fold.meta)), many(worth_it(&fold.segments)));
     if meta.is_empty() && segments.is_empty() {
         return Ok(());
     }
@@ -78,14 +92,10 @@ fn join_files(
     proposal.retired = meta.iter().chain(&segments).map(|(id, _)| *id).collect();
     // What is put together is still there then: another writer may have done the same.
     proposal.relies_on.clone_from(&proposal.retired);
+    proposal.joined = true;
     match connection.log.commit(&mut connection.state, &proposal)? {
-        Commit::Done(_) => {}
+        Commit::Done(committed) => connection.note(&committed.all())?,
         Commit::Moved(_) | Commit::Retired(_) => return Ok(()),
-    }
-    let mut known = have(connection);
-    if meta.iter().all(|(id, _)| known.contains(id)) {
-        known.extend(proposal.meta.iter().map(|stored| stored.id));
-        save_have(repo, connection, &known)?;
     }
     if let Some(segment) = joined {
         content(repo, connection)?.keep_segment(&segment.id, segment.path())?;
@@ -93,18 +103,28 @@ fn join_files(
     Ok(())
 }
 
-/// The small files that are worth putting together, if there are enough of them.
-fn small(files: &BTreeMap<Id, u64>) -> Vec<(Id, u64)> {
-    let files = files.iter().filter(|(_, size)| **size <= SMALL);
-    let mut small: Vec<(Id, u64)> = files.map(|(id, size)| (*id, *size)).collect();
-    small.sort_unstable_by_key(|(id, size)| (*size, *id));
-    small.truncate(AT_ONCE);
-    let mut sum = 0;
-    small.retain(|(_, size)| {
+/// The files that are worth putting together: the small ones, the smallest first, up to the last one
+/// that is not much larger than all before it.
+fn worth_it(files: &BTreeMap<Id, u64>) -> Vec<(Id, u64)> {
+    let mut files: Vec<(Id, u64)> = files.iter().map(|(id, size)| (*id, *size)).collect();
+    files.sort_unstable_by_key(|(id, size)| (*size, *id));
+    let (mut sum, mut worth) = (0u64, 0);
+    for (number, (_, size)) in files.iter().take(AT_ONCE).enumerate() {
+        if sum.saturating_add(*size) > MOST {
+            break;
+        }
+        if *size <= TINY || *size <= TIMES * sum {
+            worth = number + 1;
+        }
         sum += size;
-        sum <= MOST
-    });
-    if small.len() < MANY { Vec::new() } else { small }
+    }
+    files.truncate(worth);
+    files
+}
+
+/// The files, if there are so many that it is worth a request for each.
+fn many(files: Vec<(Id, u64)>) -> Vec<(Id, u64)> {
+    if files.len() < MANY { Vec::new() } else { files }
 }
 
 fn join_meta(

@@ -55,7 +55,7 @@ struct Checkpoint {
     /// Files that were added again, and by which entry.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     again: Vec<Again>,
-    /// Only in a reader's own copy of its state: the newest entries, as their files.
+    /// Of a log with siblings: the newest entries, as their files.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     newest: Vec<String>,
 }
@@ -78,13 +78,12 @@ impl Latest {
     }
 }
 
-/// The state as bytes. `whole`: with the newest entries of a log with siblings, which a checkpoint
-/// for others leaves to the log.
-pub(super) fn encode(state: &State, whole: bool) -> Result<Vec<u8>> {
+/// The state as bytes.
+pub(super) fn encode(state: &State) -> Result<Vec<u8>> {
     let window = state.window.as_ref();
     let fold = window.map_or(&state.now, |window| &window.base);
     let mut newest = Vec::new();
-    for (name, entry) in window.filter(|_| whole).iter().flat_map(|window| &window.entries) {
+    for (name, entry) in window.iter().flat_map(|window| &window.entries) {
         if name.write.is_none() {
             // Its name does not say which one it is; it is read again.
             continue;

@@ -46,6 +46,8 @@ pub struct Proposal {
     pub retired: Vec<Id>,
     /// The files that were there before and that what is pushed needs.
     pub relies_on: Vec<Id>,
+    /// Whether what it adds is what it retires, put together.
+    pub joined: bool,
     /// Changes how writers take turns from the next entry on.
     pub log: Option<Protocol>,
 }
@@ -64,6 +66,7 @@ impl Proposal {
             segments: Vec::new(),
             retired: Vec::new(),
             relies_on: Vec::new(),
+            joined: false,
             log: None,
         }
     }
@@ -85,6 +88,7 @@ impl Proposal {
             segments: self.segments.clone(),
             retired: self.retired.clone(),
             again: again.to_vec(),
+            joined: self.joined,
             extra: toml::Table::new(),
         }
     }
@@ -114,6 +118,14 @@ pub struct Committed {
     pub conflicts: Vec<RefName>,
     /// Now is a good time for [`Log::write_checkpoint`].
     pub wants_checkpoint: bool,
+}
+
+impl Committed {
+    /// All entries that are new to who pushed: its own and those of others.
+    pub fn all(&self) -> Vec<Arc<Entry>> {
+        let others = self.others.iter().filter(|other| other.write != self.entry.write);
+        others.chain([&self.entry]).cloned().collect()
+    }
 }
 
 /// What became of an entry at one number.

@@ -15,6 +15,7 @@
 //! segments = ["ID SIZE"]
 //! retired = ["ID"]                    # files that are deleted after a while
 //! again = ["ID WRITE"]                # those of them that were added again, and by which entry
+//! joined = true                       # what it adds is what it retires, put together
 //! log = "siblings"                    # from here on several entries may stand at one number
 //! # sha256 64 digits                  # of all bytes before: a part of an entry is not an entry
 //! ```
@@ -118,6 +119,10 @@ pub struct Entry {
     /// writer knew: what was added again without its knowledge is not retired.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub again: Vec<Again>,
+    /// Whether what it adds is what it retires, put together: of each kind of file at most one, with
+    /// what the retired ones of that kind had and nothing else.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub joined: bool,
     /// Keys that this program does not know.
     #[serde(flatten)]
     pub extra: toml::Table,

@@ -34,7 +34,11 @@ pub use restore::Restorer;
 pub use state::State;
 
 /// At every so many entries the writer of one writes a checkpoint.
-const EVERY: u64 = 64;
+pub(crate) const EVERY: u64 = 8;
+/// A checkpoint of at most so many bytes is short. A longer one costs more than to read some entries:
+/// it is written every [`LONG_EVERY`]th time.
+const SHORT: usize = 256 << 10;
+const LONG_EVERY: u64 = 8;
 
 /// The log of one remote.
 #[derive(Debug, Clone)]
@@ -132,9 +136,14 @@ impl Log {
         checkpoint::decode(&key, &bytes).map(Some)
     }
 
-    /// Writes a checkpoint of `state` for other readers: the checkpoint, then the hint to it.
+    /// Writes a checkpoint of `state` for other readers, unless it would be long and there is a
+    /// recent one: the checkpoint, then the hint to it.
     pub fn write_checkpoint(&self, state: &State) -> Result<()> {
-        let bytes = Bytes::from(checkpoint::encode(state, false)?);
+        let bytes = Bytes::from(checkpoint::encode(state)?);
+        let is_turn = (state.fold().number() / EVERY).is_multiple_of(LONG_EVERY);
+        if bytes.len() > SHORT && !is_turn {
+            return Ok(());
+        }
         let latest = checkpoint::latest_of(state, &bytes);
         let hint = toml::to_string(&latest)
             .map_err(|error| Error::internal("cannot write a checkpoint").with_source(error))?;
@@ -147,7 +156,7 @@ impl State {
     /// The state as bytes, to go on from later. They are this reader's own: a copy that is lost or
     /// damaged costs time and nothing else.
     pub fn encode(&self) -> Result<Vec<u8>> {
-        checkpoint::encode(self, true)
+        checkpoint::encode(self)
     }
 
     /// Reads what [`State::encode`] wrote.

@@ -145,6 +145,7 @@ fn empty(number: u64, write: Uuid, entries: &Entries, restorer: &Restorer) -> En
         segments: Vec::new(),
         retired: Vec::new(),
         again: Vec::new(),
+        joined: false,
         extra: toml::Table::new(),
     }
 }

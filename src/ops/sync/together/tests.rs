@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::super::{content_of_history, take_in};
+use super::super::{content_of_history, need, take_in};
 use super::*;
 use crate::fs::atomic;
 use crate::ops::clone::{CloneOptions, CloneOutcome, clone};
@@ -16,7 +16,10 @@ use crate::ops::push::{PushOptions, PushOutcome, push};
 use crate::ops::upload::{Source, UploadOptions, upload};
 use crate::remote::fault::{Fault, FaultStore, Request};
 use crate::remote::layout::ART_TOML;
-use crate::remote::{FsStore, Guarantee, Log, RemoteUri, Store, StoreOptions};
+use crate::remote::log::{EVERY, StoredKind};
+use crate::remote::{
+    FsStore, Guarantee, Log, Protocol, RemoteUri, Store, StoreOptions, TrafficCount,
+};
 use crate::repo::{RemoteConfig, Settings};
 
 /// A directory in memory, where there is one: thousands of files are synced.
@@ -41,14 +44,30 @@ fn repository(root: &Path, name: &str, guarantee: Guarantee) -> Repository {
 
 /// Uploads a small file of its own to the run, and pushes.
 fn push_one(repo: &Repository, number: usize) -> PushOutcome {
+    push_saying(repo, number, None)
+}
+
+/// As [`push_one`], with a message, which is as much history.
+fn push_saying(repo: &Repository, number: usize, message: Option<String>) -> PushOutcome {
     let cwd = repo.directory().parent().unwrap().to_owned();
     let content = format!("{number} {}", repo.directory().display());
     let file = format!("file-{number}");
     atomic::write(&cwd.join(&file), &cwd, content.as_bytes()).unwrap();
-    let options =
-        UploadOptions { cwd, sources: vec![Source::Path(file.into())], ..UploadOptions::default() };
+    let sources = vec![Source::Path(file.into())];
+    let options = UploadOptions { cwd, sources, message, ..UploadOptions::default() };
     upload(repo, &options, &mut io::empty(), &NoProgress).unwrap();
     push(repo, &PushOptions::default(), &NoProgress).unwrap()
+}
+
+/// Some hundred thousand bytes that don't compress well.
+fn long_message(number: usize) -> String {
+    let words = (0..3000).map(|word| Id::of_blob(format!("{number} {word}").as_bytes()).to_hex());
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// The content that [`push_one`] pushed.
+fn content_of(repo: &Repository, number: usize) -> Id {
+    Id::of_blob(format!("{number} {}", repo.directory().display()).as_bytes())
 }
 
 fn clone_of(root: &Path, name: &str, full: bool) -> (Repository, CloneOutcome) {
@@ -66,8 +85,8 @@ fn clone_of(root: &Path, name: &str, full: bool) -> (Repository, CloneOutcome) {
     (Repository::discover(&root.join(name), Settings::default()).unwrap(), outcome)
 }
 
-fn fetch_received(repo: &Repository) -> u64 {
-    fetch(repo, &FetchOptions::default(), &NoProgress).unwrap().traffic.received
+fn fetched(repo: &Repository) -> TrafficCount {
+    fetch(repo, &FetchOptions::default(), &NoProgress).unwrap().traffic
 }
 
 /// The meta packs and the segments that the log names.
@@ -78,52 +97,165 @@ fn files(repo: &Repository) -> (usize, usize) {
     (fold.meta.len(), fold.segments.len())
 }
 
+/// How many requests it takes to clone what is there, to read one file in the new clone, to fetch one
+/// push, and to push where nothing is new.
+#[derive(Debug)]
+struct Requests {
+    clone: u64,
+    file: u64,
+    fetch: u64,
+    push: u64,
+}
+
 #[test]
-fn after_two_hundred_pushes_a_clone_makes_few_requests() {
-    let root = directory();
-    let repo = repository(root.path(), "a", Guarantee::Exclusive);
-    push_one(&repo, 0);
-    for number in 1..200 {
-        push_one(&repo, number);
-        if number == 63 {
-            assert_eq!(files(&repo), (1, 1));
+fn a_reader_makes_few_requests_however_many_pushes_there_were() {
+    // What others may have pushed meanwhile is looked for in a list where entries can be siblings.
+    for (guarantee, more, pushes) in [(Guarantee::Exclusive, 0, 300), (Guarantee::None, 1, 64)] {
+        let root = directory();
+        let repo = repository(root.path(), "a", guarantee);
+        let mut follower = None;
+        for number in 1..=pushes {
+            let is_measured = [1, 7, 10, 63, 64, 100, 255, 300].contains(&number);
+            if let Some(follower) = follower.as_ref().filter(|_| is_measured) {
+                fetched(follower);
+            }
+            push_one(&repo, number);
+            if is_measured {
+                let (there, cloned) = clone_of(root.path(), &format!("b{number}"), false);
+                need(&there, &[content_of(&repo, number / 2 + 1)], &NoProgress).unwrap();
+                let file = there.settings().transfer.ledger.total().unwrap();
+                let made = Requests {
+                    clone: cloned.traffic.requests,
+                    file: file.requests,
+                    fetch: follower.as_ref().map_or(0, |follower| fetched(follower).requests),
+                    push: push(&repo, &PushOptions::default(), &NoProgress)
+                        .unwrap()
+                        .traffic
+                        .requests,
+                };
+                assert!(made.clone <= 40 + more, "{number}: {made:?}");
+                assert!(made.file <= 3, "{number}: {made:?}");
+                assert!(made.fetch <= 8 + more, "{number}: {made:?}");
+                assert!(made.push <= 3, "{number}: {made:?}");
+                follower.get_or_insert(there);
+            }
         }
-    }
-    let (there, outcome) = clone_of(root.path(), "b", false);
-    assert!(outcome.traffic.requests <= 40, "{:?}", outcome.traffic);
-    let (meta, segments) = files(&there);
-    assert!(meta <= 16 && segments <= 16, "{meta} {segments}");
-    let (full, _) = clone_of(root.path(), "full", true);
-    for (name, tip) in repo.history().refs("refs/").unwrap() {
-        assert_eq!(full.history().try_find_ref(&name).unwrap(), Some(tip));
-        let wanted = content_of_history(&full, &[tip], &NoProgress).unwrap();
-        assert_eq!(wanted.len(), 200);
-        for id in wanted {
-            assert!(full.content().contains(&id).unwrap(), "{id}");
-        }
+        has_all_of(&repo, &clone_of(root.path(), "full", true).0, pushes);
+        has_all_of(&repo, &follower.unwrap(), 0);
     }
 }
 
 #[test]
-fn who_has_all_parts_is_not_sent_the_union_and_who_has_some_is() {
+fn what_stays_apart_grows_by_factors_and_little_is_written_again() {
+    let (mut files, mut written, mut most) = (BTreeMap::new(), 0, 0);
+    let id = |number: u64| Id::of_blob(&number.to_le_bytes());
+    let size = 1500;
+    for number in 1..=50_000u64 {
+        files.insert(id(number), size);
+        if number % EVERY == 0 {
+            let parts = many(worth_it(&files));
+            if !parts.is_empty() {
+                let sum: u64 = parts.iter().map(|(_, size)| size).sum();
+                assert!(sum <= MOST);
+                files.retain(|id, _| !parts.iter().any(|(part, _)| part == id));
+                files.insert(id(1_000_000 + number), sum);
+                written += sum;
+            }
+            most = most.max(files.len());
+        }
+    }
+    let pushed = 50_000 * size;
+    assert_eq!(files.values().sum::<u64>(), pushed);
+    // Those that can't grow any more are a few of the largest.
+    assert!(most <= 6 + (pushed / MOST) as usize, "{most}");
+    assert!(written <= 40 * pushed, "{written} of {pushed}");
+}
+
+#[test]
+fn large_segments_are_put_together_before_they_are_many() {
+    let mut fold = Fold::empty(Protocol::Linear);
+    let push = |fold: &mut Fold, number: u8, size: u64| {
+        let segment = Stored { id: Id::of_blob(&[number]), size };
+        fold.segments.insert(segment.id, segment.size);
+        leaves_many_large(fold, &[segment])
+    };
+    assert!(!push(&mut fold, 1, 900 << 10));
+    assert!(!push(&mut fold, 2, 800 << 10));
+    assert!(!push(&mut fold, 3, 5000), "it is not this one that makes it worth it");
+    assert!(push(&mut fold, 4, 700 << 10));
+}
+
+/// `there` has all refs of `repo`, and of their content so much.
+fn has_all_of(repo: &Repository, there: &Repository, contents: usize) {
+    for (name, tip) in repo.history().refs("refs/").unwrap() {
+        let tracking = name.tracking(&"lab".parse().unwrap());
+        assert_eq!(there.history().try_find_ref(&tracking).unwrap(), Some(tip));
+        let wanted = content_of_history(there, &[tip], &NoProgress).unwrap();
+        let here = wanted.iter().filter(|id| there.content().contains(id).unwrap());
+        assert!(here.count() >= contents);
+    }
+}
+
+#[test]
+fn who_has_parts_of_a_large_union_fetches_the_others() {
     let root = directory();
     let repo = repository(root.path(), "a", Guarantee::Exclusive);
-    (0..MANY).for_each(|number| drop(push_one(&repo, number)));
+    let push_much = |number| drop(push_saying(&repo, number, Some(long_message(number))));
+    (0..MANY).for_each(push_much);
     let (some, _) = clone_of(root.path(), "some", false);
-    (MANY..2 * MANY).for_each(|number| drop(push_one(&repo, number)));
+    push_much(MANY);
     let (all, _) = clone_of(root.path(), "all", false);
     let mut connection = Connection::open_or_make(&repo, None).unwrap();
     connection.refresh(&NoProgress).unwrap();
     put_together(&repo, &mut connection, &NoProgress);
+    assert_eq!(files(&repo), (1, 1));
     let union: u64 = connection.state.fold().meta.values().sum();
-    push_one(&repo, 2 * MANY);
-    let (little, much) = (fetch_received(&all), fetch_received(&some));
-    assert!(little < union / 2 && much > union, "{little} {much} {union}");
-    let (name, tip) = repo.history().refs("refs/runs/").unwrap().remove(0);
-    let tracking = name.tracking(&"lab".parse().unwrap());
-    for other in [&all, &some] {
-        assert_eq!(other.history().try_find_ref(&tracking).unwrap(), Some(tip));
+    push_one(&repo, MANY + 1);
+    for (reader, most, requests) in [(&all, union / 8, 7), (&some, union / 2, 9)] {
+        // What is noted of unions outlives the command that learns of them.
+        let mut connection = Connection::open(reader, None).unwrap();
+        connection.refresh(&NoProgress).unwrap();
+        connection.save().unwrap();
+        let traffic = fetched(reader);
+        assert!(traffic.received < most, "{traffic:?} {union}");
+        assert!(traffic.requests <= requests, "{traffic:?}");
+        has_all_of(&repo, reader, 0);
+        let before = reader.settings().transfer.ledger.total().unwrap();
+        need(reader, &[content_of(&repo, 1)], &NoProgress).unwrap();
+        let after = reader.settings().transfer.ledger.total().unwrap();
+        assert_eq!(after.requests - before.requests, 1, "the index is complete");
     }
+    let (fresh, cloned) = clone_of(root.path(), "fresh", true);
+    assert!(cloned.traffic.received > union);
+    has_all_of(&repo, &fresh, MANY + 2);
+}
+
+#[test]
+fn a_part_that_is_gone_is_no_loss_where_the_union_is() {
+    let root = directory();
+    let repo = repository(root.path(), "a", Guarantee::Exclusive);
+    let push_much = |number| drop(push_saying(&repo, number, Some(long_message(number))));
+    (0..MANY).for_each(push_much);
+    let (some, _) = clone_of(root.path(), "some", false);
+    push_much(MANY);
+    let mut connection = Connection::open_or_make(&repo, None).unwrap();
+    connection.refresh(&NoProgress).unwrap();
+    put_together(&repo, &mut connection, &NoProgress);
+    let retired: Vec<String> = connection
+        .state
+        .fold()
+        .retired
+        .values()
+        .map(|one| match one.kind {
+            StoredKind::Meta => meta_key(one.id),
+            _ => segment_key(one.id),
+        })
+        .collect();
+    connection.log.store().delete(&retired).unwrap();
+    fetched(&some);
+    has_all_of(&repo, &some, 0);
+    need(&some, &[content_of(&repo, 1)], &NoProgress).unwrap();
+    assert!(some.content().contains(&content_of(&repo, 1)).unwrap());
 }
 
 /// Puts together over a store that lets `fault` happen at the request `at`: of the first few that
@@ -159,14 +291,16 @@ fn no_failure_of_putting_together_does_harm() {
         for fault in [Fault::Refused, Fault::AnswerLost, Fault::Cut] {
             let root = directory();
             let repo = repository(root.path(), "a", guarantee);
-            (0..MANY).for_each(|number| drop(push_one(&repo, number)));
+            let mut pushes = MANY;
+            (0..pushes).for_each(|number| drop(push_one(&repo, number)));
             let mut steps = 0;
             while put_together_with(&repo, fault, steps) {
                 is_sound(root.path(), &repo, steps);
                 steps += 1;
                 // So that there is always something to do.
-                for number in files(&repo).0..MANY {
-                    push_one(&repo, 1000 * steps as usize + number);
+                while files(&repo).0 < MANY {
+                    pushes += 1;
+                    push_one(&repo, pushes);
                 }
             }
             is_sound(root.path(), &repo, steps);
@@ -201,8 +335,8 @@ fn of_two_who_put_the_same_together_at_once_one_does_where_the_store_can() {
         let mut first = Connection::open_or_make(&repo, None).unwrap();
         let mut second = Connection::open(&other, None).unwrap();
         first.refresh(&NoProgress).unwrap();
-        let news = second.refresh(&NoProgress).unwrap();
-        take_in(&other, &mut second, &news, &NoProgress).unwrap();
+        second.refresh(&NoProgress).unwrap();
+        take_in(&other, &mut second, &NoProgress).unwrap();
         put_together(&repo, &mut first, &NoProgress);
         put_together(&other, &mut second, &NoProgress);
         // The same parts make the same union, whoever does it.

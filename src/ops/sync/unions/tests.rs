@@ -1,0 +1,107 @@
+//! What is fetched in the place of a union, and what is kept of what the log says of them.
+
+use super::*;
+use crate::remote::Protocol;
+use crate::remote::log::Retired;
+
+fn id(name: &str) -> Id {
+    Id::of_blob(name.as_bytes())
+}
+
+/// A union and its parts, each with its size.
+type Made<'a> = (&'a str, &'a [(&'a str, u64)]);
+
+fn unions(made: &[Made<'_>]) -> Unions {
+    let part = |(name, size): &(&str, u64)| Stored { id: id(name), size: *size };
+    let union = |(name, parts): &Made<'_>| (id(name), parts.iter().map(part).collect());
+    Unions(made.iter().map(union).collect())
+}
+
+fn cheapest(unions: &Unions, wanted: &[(&str, u64)], had: &[&str]) -> Vec<(Id, u64)> {
+    let wanted: Vec<(Id, u64)> = wanted.iter().map(|(name, size)| (id(name), *size)).collect();
+    unions.cheapest(&wanted, &|one| had.iter().any(|name| id(name) == *one))
+}
+
+fn files(files: &[(&str, u64)]) -> Vec<(Id, u64)> {
+    files.iter().map(|(name, size)| (id(name), *size)).collect()
+}
+
+#[test]
+fn who_lacks_little_of_a_large_union_fetches_that() {
+    let unions = unions(&[("u", &[("a", 9 << 20), ("b", 1000), ("c", 1000)])]);
+    let wanted = [("u", 9 << 20)];
+    assert_eq!(cheapest(&unions, &wanted, &["a", "c"]), files(&[("b", 1000)]));
+    assert_eq!(cheapest(&unions, &wanted, &["a"]), files(&[("b", 1000), ("c", 1000)]));
+    assert_eq!(cheapest(&unions, &wanted, &["b", "c"]), files(&wanted));
+    assert_eq!(cheapest(&unions, &wanted, &[]), files(&wanted));
+    assert_eq!(cheapest(&unions, &[("x", 5)], &["a"]), files(&[("x", 5)]));
+}
+
+#[test]
+fn many_small_parts_are_not_worth_a_request_each() {
+    let unions = unions(&[("u", &[("a", 1000), ("b", 1000), ("c", 1000)])]);
+    assert_eq!(cheapest(&unions, &[("u", 3000)], &["a"]), files(&[("u", 3000)]));
+}
+
+#[test]
+fn unions_of_unions_are_looked_into() {
+    let large = 9 << 20;
+    let unions =
+        unions(&[("u", &[("a", large), ("b", 1000)]), ("v", &[("u", large), ("c", 1000)])]);
+    assert_eq!(cheapest(&unions, &[("v", large)], &["a"]), files(&[("b", 1000), ("c", 1000)]));
+    let had = |names: &'static [&str]| move |one: &Id| names.iter().any(|name| id(name) == *one);
+    assert_eq!(
+        unions.whole(&had(&["a", "b", "c"])),
+        [(id("u"), vec![id("a"), id("b")]), (id("v"), vec![id("u"), id("c")])]
+    );
+    assert_eq!(unions.whole(&had(&["u", "b", "c"])).len(), 1);
+    assert!(unions.whole(&had(&["a", "c"])).is_empty());
+}
+
+#[test]
+fn unions_that_are_said_to_be_of_each_other_are_no_trap() {
+    let unions = unions(&[("u", &[("v", 10)]), ("v", &[("u", 10)])]);
+    // What was not got by parts is fetched itself.
+    assert!(cheapest(&unions, &[("u", 10)], &[]).is_empty());
+    assert!(unions.whole(&|_| false).is_empty());
+    let mut fold = Fold::empty(Protocol::Linear);
+    fold.meta.insert(id("u"), 10);
+    let mut kept = unions.clone();
+    kept.forget_gone(&fold);
+    assert_eq!(kept, unions);
+}
+
+/// An entry that put the Git packs `parts` together as `union`.
+fn entry(union: &str, parts: &[&str], joined: bool) -> Arc<Entry> {
+    let text = format!(
+        "format = 1\nnumber = 9\nwrite = \"{}\"\nwho = \"a\"\nwhen = \"2027-01-15T08:00:00Z\"\n\
+         meta = [\"{} 9\"]\nretired = [{}]\njoined = {joined}\n",
+        uuid::Uuid::nil(),
+        id(union),
+        parts.iter().map(|part| format!("\"{}\"", id(part))).collect::<Vec<_>>().join(", ")
+    );
+    Arc::new(toml::from_str(&text).unwrap())
+}
+
+#[test]
+fn what_entries_say_is_kept_for_as_long_as_it_is_of_use() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = directory.path();
+    let mut fold = Fold::empty(Protocol::Linear);
+    let retired = |name: &str| Retired { kind: StoredKind::Meta, id: id(name), size: 5, number: 1 };
+    fold.retired.extend(["a", "b"].map(|name| (id(name), retired(name))));
+    fold.meta.insert(id("u"), 9);
+    let note = |entries: &[Arc<Entry>], fold: &Fold| Unions::note(at, at, entries, fold).unwrap();
+    note(&[entry("u", &["a", "b"], false)], &fold);
+    assert_eq!(Unions::load(at, &fold), Unions::default(), "it only replaces them");
+    note(&[entry("u", &["a", "b", "gone"], true)], &fold);
+    assert_eq!(Unions::load(at, &fold), Unions::default(), "a part is not known");
+    note(&[entry("u", &["a", "b"], true)], &fold);
+    let both = unions(&[("u", &[("a", 5), ("b", 5)])]);
+    assert_eq!(Unions::load(at, &fold), both);
+    fold.meta.clear();
+    assert_eq!(Unions::load(at, &fold), Unions::default());
+    atomic::remove_tree(at).unwrap();
+    note(&[entry("u", &["a", "b"], true)], &fold);
+    assert!(!at.exists());
+}

@@ -1,0 +1,185 @@
+//! One segment of several, written without being held.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::io::{self, Write};
+
+use super::segment::{Columns, Place};
+use super::{FormatError, Location, MemberKind, SegmentView};
+use crate::id::Id;
+
+/// What the union of segments says of an id that several places have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// One place of each kind, which is enough where all packs stay.
+    OnePlace,
+    /// All of them: packs can go, and then the others count.
+    AllPlaces,
+}
+
+/// Writes the union of sorted segments without holding it: the ids are merged twice, once for each
+/// column. The same place is kept once.
+pub fn merge(
+    segments: &[SegmentView<'_>],
+    keep: Keep,
+    out: &mut dyn Write,
+) -> Result<Id, MergeError> {
+    let mut packs = Vec::new();
+    let mut frames = Vec::new();
+    let mut first_frames = Vec::new();
+    for segment in segments {
+        let first_pack = packs.len() as u32;
+        first_frames.push(frames.len() as u32);
+        packs.extend(segment.packs());
+        for row in segment.frames() {
+            let (pack, frame) = row?;
+            frames.push((first_pack + pack, frame));
+        }
+    }
+    // Surfaces a damaged entry before a byte is written.
+    Merge::new(segments, keep)?.try_for_each(|entry| entry.map(drop))?;
+    let good = || Merge::new(segments, keep).into_iter().flatten().filter_map(Result::ok);
+    let mut columns = Columns::begin(out, &packs, &frames, good().map(|(id, _, _)| id))?;
+    for (id, _, _) in good() {
+        columns.put(id.as_bytes())?;
+    }
+    for (_, segment, place) in good() {
+        let frame = first_frames[segment] + place.frame;
+        columns.place(Place { frame, ..place })?;
+    }
+    Ok(columns.finish()?)
+}
+
+/// Why segments could not be merged.
+#[derive(Debug, thiserror::Error)]
+pub enum MergeError {
+    /// One of them is damaged.
+    #[error("a segment is damaged: {0}")]
+    Format(#[from] FormatError),
+    /// The union could not be written.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// Walks several segments in the order of ids and kinds.
+struct Merge<'a, 'b> {
+    segments: &'a [SegmentView<'b>],
+    keep: Keep,
+    /// The next entry of each segment: its id, its kind, the segment, its number there.
+    next: BinaryHeap<Reverse<(Id, MemberKind, usize, usize)>>,
+    last: Option<(Id, MemberKind)>,
+    /// The places of the last one so far.
+    said: Vec<Location>,
+}
+
+impl<'a, 'b> Merge<'a, 'b> {
+    fn new(segments: &'a [SegmentView<'b>], keep: Keep) -> Result<Self, FormatError> {
+        let (next, said) = Default::default();
+        let mut merge = Merge { segments, keep, next, last: None, said };
+        (0..segments.len()).try_for_each(|number| merge.push(number, 0))?;
+        Ok(merge)
+    }
+
+    fn push(&mut self, number: usize, at: usize) -> Result<(), FormatError> {
+        let segment = &self.segments[number];
+        if at < segment.len() {
+            let (place, _) = segment.place(at)?;
+            self.next.push(Reverse((segment.id(at), place.kind, number, at)));
+        }
+        Ok(())
+    }
+
+    fn pop(&mut self) -> Result<Option<(Id, usize, Place)>, FormatError> {
+        while let Some(Reverse((id, kind, number, at))) = self.next.pop() {
+            self.push(number, at + 1)?;
+            let is_first = self.last.replace((id, kind)) != Some((id, kind));
+            if is_first || (self.keep == Keep::AllPlaces && self.is_another(number, at)?) {
+                self.note(is_first, number, at)?;
+                return Ok(Some((id, number, self.segments[number].place(at)?.0)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn is_another(&self, number: usize, at: usize) -> Result<bool, FormatError> {
+        Ok(!self.said.contains(&self.segments[number].location(at)?))
+    }
+
+    fn note(&mut self, is_first: bool, number: usize, at: usize) -> Result<(), FormatError> {
+        if self.keep == Keep::AllPlaces {
+            if is_first {
+                self.said.clear();
+            }
+            self.said.push(self.segments[number].location(at)?);
+        }
+        Ok(())
+    }
+}
+
+impl Iterator for Merge<'_, '_> {
+    type Item = Result<(Id, usize, Place), FormatError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.pop().transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{FrameEntry, MemberEntry, PackIndex, SegmentBuilder};
+    use super::*;
+
+    fn segment(pack: u8, numbers: std::ops::Range<u32>) -> Vec<u8> {
+        let member = |n: u32| MemberEntry {
+            id: Id::of_blob(&n.to_le_bytes()),
+            kind: MemberKind::Chunk,
+            frame: 0,
+            offset: n,
+            size: 4,
+        };
+        let frames = vec![FrameEntry { offset: 0, stored: 10, size: 1 << 20 }];
+        let mut builder = SegmentBuilder::default();
+        let index = PackIndex { frames, members: numbers.map(member).collect() };
+        builder.add_pack(Id::of_blob(&[pack]), &index);
+        let mut bytes = Vec::new();
+        builder.write_to(&mut bytes).unwrap();
+        bytes
+    }
+
+    fn merged(segments: &[&[u8]], keep: Keep) -> Vec<u8> {
+        let views: Vec<_> = segments.iter().map(|one| SegmentView::open(one).unwrap()).collect();
+        let mut bytes = Vec::new();
+        merge(&views, keep, &mut bytes).unwrap();
+        SegmentView::open(&bytes).unwrap().verify().unwrap();
+        bytes
+    }
+
+    fn packs_of(segment: &[u8], number: u32) -> Vec<Id> {
+        let view = SegmentView::open(segment).unwrap();
+        let id = Id::of_blob(&number.to_le_bytes());
+        view.locations(&id).map(|place| place.unwrap().pack).collect()
+    }
+
+    #[test]
+    fn a_merge_holds_the_union_once() {
+        let (a, b) = (segment(1, 0..600), segment(2, 500..900));
+        let union = merged(&[&a, &b], Keep::OnePlace);
+        assert_eq!(SegmentView::open(&union).unwrap().len(), 900);
+        assert_eq!(packs_of(&union, 899), [Id::of_blob(&[2])]);
+        assert_eq!(packs_of(&union, 550), [Id::of_blob(&[1])]);
+    }
+
+    #[test]
+    fn a_merge_of_all_places_has_each_once() {
+        let (a, b) = (segment(1, 0..600), segment(2, 500..900));
+        let union = merged(&[&a, &b], Keep::AllPlaces);
+        assert_eq!(SegmentView::open(&union).unwrap().len(), 1000);
+        let mut both = packs_of(&union, 550);
+        both.sort_unstable();
+        let mut expected = [Id::of_blob(&[1]), Id::of_blob(&[2])];
+        expected.sort_unstable();
+        assert_eq!(both, expected);
+        let again = merged(&[&union, &b, &a], Keep::AllPlaces);
+        assert_eq!(SegmentView::open(&again).unwrap().len(), 1000);
+    }
+}
