@@ -96,7 +96,13 @@ impl Error {
         let message = format!("cannot {action} '{}'", path.as_ref().display());
         match source.downcast::<Error>() {
             Ok(ours) => ours.context(message),
-            Err(source) => Self::new(kind_of_io(&source), message).with_source(source),
+            Err(source) => {
+                use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+                let is_full = matches!(source.kind(), StorageFull | QuotaExceeded);
+                let error = Self::new(kind_of_io(&source), message).with_source(source);
+                let hint = "make room there, then run the same command again: nothing is lost";
+                if is_full { error.with_hint(hint) } else { error }
+            }
         }
     }
 
@@ -254,5 +260,12 @@ mod tests {
         let error = Error::io("read", "/x", denied);
         assert_eq!(error.kind(), ErrorKind::Unauthorized);
         assert_eq!(error.to_string(), "cannot read '/x'");
+    }
+
+    #[test]
+    fn a_full_disk_says_what_to_do() {
+        let error = Error::io("write", "/x", std::io::ErrorKind::StorageFull.into());
+        assert!(error.hint().unwrap().contains("make room"), "{error:?}");
+        assert_eq!(Error::io("write", "/x", std::io::ErrorKind::BrokenPipe.into()).hint(), None);
     }
 }

@@ -27,8 +27,16 @@ pub(super) fn failure(action: &str, key: &str, error: &opendal::Error, hidden: &
     };
     let mut shown = Error::new(kind, format!("cannot {action} '{key}'"));
     shown = shown.with_source(Error::new(kind, reason(error, hidden)));
-    if kind == ErrorKind::Unauthorized {
-        shown = shown.with_hint("check the credentials in the environment: art help remote");
+    match kind {
+        ErrorKind::Unauthorized => {
+            shown = shown.with_hint("check the credentials in the environment: art help remote");
+        }
+        ErrorKind::Unavailable => {
+            shown = shown.with_hint(
+                "can it be reached from here? the same command again goes on where this one ended",
+            );
+        }
+        _ => {}
     }
     if retry { Failure::Temporary(shown) } else { Failure::Permanent(shown) }
 }

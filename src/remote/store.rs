@@ -301,11 +301,6 @@ impl Store {
 
     fn named(&self, error: Error) -> Error {
         let name = &self.inner.name;
-        let error = if error.kind() == ErrorKind::Unavailable && error.hint().is_none() {
-            error.with_hint("can it be reached from here? the same command goes on where it ended")
-        } else {
-            error
-        };
         error.context(format!("the remote at {name} did not do what was asked"))
     }
 
