@@ -45,8 +45,9 @@ fn an_eviction_says_what_it_relies_on_and_what_it_frees() {
     assert_snapshot!(sandbox.art("-C a evict --full --yes"), @"
     exit 0
     -- stdout
-    origin holds 2 packs; 328 B of that were read back and are right
-    would free 1.0 KiB; content comes back when it is needed
+    origin holds 2 packs; 1.0 KiB of that were read back and are right
+    freed 1.0 KiB; content comes back when it is needed
+    what origin does not hold stays; to send it: art push origin
     ");
     assert_snapshot!(sandbox.art("-C a evict --yes"), @"
     exit 0
