@@ -114,6 +114,15 @@ pub fn probe(store: &Store) -> Result<Guarantee> {
     found
 }
 
+/// Whether an object that is written to `store` can be read back.
+pub fn keeps_objects(store: &Store) -> bool {
+    let key = format!("probe/{}", Uuid::new_v4());
+    let written = store.write(&key, Bytes::from_static(b"kept"));
+    let is_kept = written.is_ok() && store.read(&key, 64).is_ok_and(|there| there == b"kept"[..]);
+    let _ = store.delete(&[key]);
+    is_kept
+}
+
 fn probe_below(store: &Store, prefix: &str, creates: bool) -> Result<Guarantee> {
     let key = format!("{prefix}-0");
     if let Err(error) = store.write(&key, Bytes::from_static(b"first")) {

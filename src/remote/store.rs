@@ -289,6 +289,18 @@ impl Store {
         self.found(prefix, self.repeat(|objects| objects.list(prefix, after, limit)))
     }
 
+    /// As [`Store::list`] of all objects below `prefix`; `None` where the store can't list, or does
+    /// not let this user.
+    pub fn list_if_allowed(&self, prefix: &str, limit: usize) -> Result<Option<Vec<Listed>>> {
+        if !self.abilities().list {
+            return Ok(None);
+        }
+        match self.list(prefix, None, limit) {
+            Err(error) if error.kind() == ErrorKind::Unauthorized => Ok(None),
+            other => other.map(Some),
+        }
+    }
+
     /// Removes objects; that one is gone already is fine.
     pub fn delete(&self, keys: &[String]) -> Result<()> {
         let shown = keys.first().map_or("", String::as_str);

@@ -88,9 +88,9 @@ fn what_can_not_be_fetched_is_said() {
     assert_snapshot!(sandbox.art("-C b fetch"), @"
     exit 14
     -- stderr
-    error: nothing is left of the remote 'origin' at '[ROOT]/desk/store'
+    error: nothing is left of the remote 'origin' at '[ROOT]/desk/store', whose log had 1 entry when it was last asked
 
-    hint: is it mounted? if it was emptied, fill it again: art push origin
+    hint: is it mounted, and the right place? if it was emptied on purpose, fill it again: art push --all origin
     ");
     sandbox.art("-C b fetch --json").fails_with(14).json_error();
     sandbox.art("-C b get v1").ok();

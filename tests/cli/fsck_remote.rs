@@ -1,5 +1,6 @@
 //! `art fsck --remote` finds what is wrong with a remote, and `art push --repair` mends it.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use insta::assert_snapshot;
@@ -20,7 +21,7 @@ fn noise(length: usize, seed: u64) -> Vec<u8> {
 
 /// A repository in `a` that has pushed three times to `store`.
 fn sandbox() -> Sandbox {
-    let sandbox = Sandbox::new();
+    let sandbox = Sandbox::in_memory();
     sandbox.art("init a --project ada/digits").ok();
     sandbox.write("a/model/weights.bin", noise(1_500_000, 1));
     sandbox.write("a/model/bias.bin", noise(900_000, 2));
@@ -345,4 +346,65 @@ fn what_is_nowhere_is_named_and_stays_for_who_has_it() {
     assert_eq!(again.code, 20, "{again}");
     sandbox.art("-C a push --repair").ok();
     assert_sound(&sandbox);
+}
+
+#[test]
+fn who_comes_anew_is_told_that_an_entry_of_the_log_is_missing() {
+    let sandbox = sandbox();
+    for number in [2, 1] {
+        std::fs::remove_file(entry(&sandbox, number)).unwrap();
+        // Else it would look as if nothing was pushed after the entry before.
+        let output = sandbox.art("clone store late").fails_with(20);
+        let key = format!("log/{number:020}.toml");
+        assert!(output.stderr.contains(&key), "{output}");
+        assert!(output.stderr.contains("art fsck --remote origin"), "{output}");
+        assert!(!sandbox.path("late").exists());
+    }
+    // Who knows the log is not in its way, and is told what it can't show.
+    sandbox.art("-C a fetch").ok();
+    let shown = sandbox.art("-C a log --remote origin").ok();
+    assert_eq!(shown.stderr.matches("is missing").count(), 2, "{shown}");
+    sandbox.art("-C a push --repair").ok();
+    assert_sound(&sandbox);
+}
+
+#[test]
+fn what_suffers_is_named_with_its_runs_versions_and_files() {
+    let sandbox = sandbox();
+    let pack = files(&sandbox, "packs").remove(0);
+    std::fs::remove_file(&pack).unwrap();
+    let found = check(&sandbox, "", 20);
+    let named: BTreeSet<(&str, &str)> = found["files"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|file| (file["ref"].as_str().unwrap(), file["path"].as_str().unwrap()))
+        .collect();
+    let refs = ["runs/ada/digits/base", "versions/ada/digits/v1", "versions/ada/digits/v2"];
+    for name in refs.map(|name| format!("refs/{name}")) {
+        assert!(named.contains(&(&name, "model/bias.bin")), "{name}: {found:#}");
+        assert!(named.contains(&(&name, "model/weights.bin")), "{name}: {found:#}");
+    }
+    assert_eq!(named.len(), 6, "the other file is in another pack");
+    let told = sandbox.art("-C a fsck --remote origin").fails_with(20);
+    assert!(told.stdout.contains("model/weights.bin (run ada/digits:base, commit "), "{told}");
+    assert!(told.stdout.contains("  version ada/digits:v1\n"), "{told}");
+    assert!(told.stderr.contains("art push --repair origin"), "{told}");
+}
+
+#[test]
+fn a_file_that_only_an_older_commit_has_is_named_too() {
+    let sandbox = sandbox();
+    sandbox.write("a/model/weights.bin", noise(1_200_000, 7));
+    sandbox.art("-C a upload model -m third").ok();
+    sandbox.art("-C a push").ok();
+    for pack in files(&sandbox, "packs") {
+        std::fs::remove_file(&pack).unwrap();
+    }
+    let found = check(&sandbox, "", 20);
+    let weights = |file: &&Value| {
+        file["ref"] == "refs/runs/ada/digits/base" && file["path"] == "model/weights.bin"
+    };
+    let named = found["files"].as_array().unwrap().iter().filter(weights).count();
+    assert_eq!(named, 2, "that of now and that of before: {found:#}");
 }

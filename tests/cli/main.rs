@@ -26,6 +26,7 @@ mod delete;
 mod diff;
 mod download;
 mod du;
+mod emptied;
 mod everywhere;
 mod evict;
 mod exit_door;

@@ -6,9 +6,11 @@ use serde::Serialize;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::Name;
-use crate::ops::sync::{forget, open_store};
+use crate::ops::sync::{forget, forget_once_there, open_store};
 use crate::progress::{Progress, Unit};
-use crate::remote::{Guarantee, Log, Protocol, RemoteUri, TrafficCount, probe};
+use crate::remote::layout::LOG;
+use crate::remote::log::MAY_NOT_LIST;
+use crate::remote::{Guarantee, Log, Protocol, RemoteUri, Store, TrafficCount, probe};
 use crate::repo::{DIRECTORY, RemoteConfig, Repository, remote_exists};
 
 /// A remote to add.
@@ -66,6 +68,7 @@ pub fn add(
     let outcome = try_out(repo, &options.name, &options.uri, &options.cwd, progress)?;
     // What an earlier remote of this name left behind is not this one's.
     forget(repo, &options.name)?;
+    forget_once_there(repo, &options.name)?;
     repo.add_remote(&outcome.config())?;
     Ok(outcome)
 }
@@ -111,8 +114,9 @@ fn try_out(
     }
     progress.begin("trying out the store", None, Unit::Items);
     let store = open_store(&uri, &repo.settings().transfer)?;
-    let log = Log::try_open(store.clone())?;
+    let log = Log::try_open(store.clone()).map_err(|error| or_may_not_list(error, &store))?;
     let guarantee = probe::probe(&store)?;
+    check_listing(&store, log.as_ref(), guarantee)?;
     progress.end();
     Ok(RemoteOutcome {
         name: name.clone(),
@@ -123,6 +127,38 @@ fn try_out(
         log: log.map(|log| log.made().log),
         traffic: store.traffic(),
     })
+}
+
+/// A store that lets someone write and read, and says that `art.toml` is forbidden, says so of what is
+/// not there.
+fn or_may_not_list(error: Error, store: &Store) -> Error {
+    if error.kind() != ErrorKind::Unauthorized || !probe::keeps_objects(store) {
+        return error;
+    }
+    error
+        .context("the store keeps what is written to it, but does not say what is not there")
+        .with_hint(MAY_NOT_LIST)
+}
+
+/// Fails where the log can be read only from a list, and the store gives none.
+fn check_listing(store: &Store, log: Option<&Log>, guarantee: Guarantee) -> Result<()> {
+    let protocol = match log {
+        Some(log) => log.made().log,
+        None if guarantee == Guarantee::ReadOnly => return Ok(()),
+        None => guarantee.protocol(),
+    };
+    if protocol == Protocol::Linear {
+        return Ok(());
+    }
+    match store.list(LOG, None, usize::MAX) {
+        Err(error) if error.kind() == ErrorKind::Unauthorized => Err(error
+            .context("where writers can't be kept apart, the log is read from a list")
+            .with_hint(MAY_NOT_LIST)),
+        Err(error) if error.kind() == ErrorKind::Unsupported => Err(error
+            .context("its log can stand side by side, and is read from a list")
+            .with_hint("name the store itself, by a URI that can list it")),
+        other => other.map(drop),
+    }
 }
 
 /// Fails for a directory that is no store, whatever could be written to it: a repository, or one on

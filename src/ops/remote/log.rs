@@ -1,6 +1,7 @@
 //! `art log --remote`: the entries of a remote's log, each of which is a push.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde::Serialize;
 use uuid::Uuid;
@@ -157,12 +158,31 @@ pub fn log(
     progress.end();
     for some in names.chunks(AT_ONCE) {
         check_interrupt(progress)?;
-        for (_, entry) in connection.log.entries(&connection.state, some)? {
+        let entries = connection.log.entries(&connection.state, some)?;
+        tell_missing(&name, some, &entries, progress);
+        for (_, entry) in entries {
             show(&RemoteEntry::new(&entry, connection.state.fold()))?;
         }
     }
     let is_empty = names.is_empty();
     Ok(RemoteLogOutcome { remote: name, is_empty, traffic: connection.traffic() })
+}
+
+/// Warns of entries that should be there.
+fn tell_missing(
+    remote: &Name,
+    names: &[EntryName],
+    entries: &[(EntryName, Arc<Entry>)],
+    progress: &dyn Progress,
+) {
+    let there: BTreeSet<&EntryName> = entries.iter().map(|(name, _)| name).collect();
+    // One that may have siblings can be a part that somebody failed to write.
+    for name in names.iter().filter(|name| name.write.is_none() && !there.contains(name)) {
+        progress.warn(&format!(
+            "'{}' on the remote is missing; see what else is: art fsck --remote {remote}",
+            name.key()
+        ));
+    }
 }
 
 /// The names of the newest entries, the newest first.

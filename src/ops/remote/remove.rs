@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::error::{ErrorKind, Result};
 use crate::history::Expected;
 use crate::name::{Name, RefName};
-use crate::ops::sync::forget;
+use crate::ops::sync::{forget, forget_once_there};
 use crate::remote::RemoteUri;
 use crate::repo::Repository;
 
@@ -56,6 +56,7 @@ pub fn remove(repo: &Repository, mut plan: RemovePlan, command: &str) -> Result<
         transaction.commit(repo.settings().lock_timeout)?;
     }
     forget(repo, &plan.name)?;
+    forget_once_there(repo, &plan.name)?;
     repo.remove_remote(&plan.name)?;
     Ok(RemoveOutcome { plan })
 }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::unions::Unions;
 use super::{cache, open_store, who};
 use crate::error::{Error, ErrorKind, Result};
-use crate::name::Name;
+use crate::name::{Name, RefName};
 use crate::progress::Progress;
 use crate::remote::log::{Entry, News, State};
 use crate::remote::{
@@ -34,6 +34,21 @@ pub(crate) struct Connection<'r> {
     pushes: bool,
     /// What of the state is remembered already.
     remembered: Option<Mark>,
+    /// How the log relates to what was remembered of it.
+    memory: Memory,
+}
+
+/// How a log that is there relates to what was remembered of it.
+#[derive(Default)]
+struct Memory {
+    /// It goes on from there.
+    goes_on: bool,
+    /// It does not, and was not read yet.
+    is_new: bool,
+    /// How far it went that was remembered, where it is another one.
+    left: Option<u64>,
+    /// The refs that entries deleted which were read just now.
+    deleted: BTreeSet<RefName>,
 }
 
 /// What tells one state from another.
@@ -58,10 +73,10 @@ impl<'r> Connection<'r> {
     pub(crate) fn open(repo: &'r Repository, name: Option<&Name>) -> Result<Self> {
         let remote = repo.choose_remote(name)?;
         let (name, uri) = (remote.name.clone(), remote.uri.clone());
-        let was_there = cache::load(repo, &remote).is_some();
+        let known = cache::load(repo, &remote);
         Self::try_open(repo, remote)?.0.ok_or_else(|| {
-            if was_there {
-                return is_away(&name, &uri);
+            if let Some((_, state)) = &known {
+                return is_away(&name, &uri, state);
             }
             Error::not_found(format!("nothing was pushed to the remote '{name}' yet"))
                 .with_hint(format!("art push {name}"))
@@ -106,7 +121,8 @@ impl<'r> Connection<'r> {
             Store::open(&RemoteUri::parse(&place, Path::new("/"))?, StoreOptions::default())?;
         let log = Log::open_or_make(store, Protocol::Linear)?;
         let state = log.load()?;
-        Ok(Connection { repo, remote, log, state, pushes: false, remembered: None })
+        let (remembered, memory) = Default::default();
+        Ok(Connection { repo, remote, log, state, pushes: false, remembered, memory })
     }
 
     fn connect(
@@ -115,18 +131,33 @@ impl<'r> Connection<'r> {
         store: &Store,
         open: impl FnOnce() -> Result<Option<Log>>,
     ) -> Result<Option<Self>> {
-        let connection = |remote, log, state, remembered| {
-            Some(Connection { repo, remote, log, state, pushes: false, remembered })
+        let connection = |remote, log, state, remembered, memory| {
+            Some(Connection { repo, remote, log, state, pushes: false, remembered, memory })
         };
-        if let Some((made, state)) = cache::load(repo, &remote)
-            && let Some(log) = Log::try_reopen(store.clone(), made, &state)?
-        {
-            let remembered = Some(Mark::of(&state));
-            return Ok(connection(remote, log, state, remembered));
+        let mut left = None;
+        if let Some((made, state)) = cache::load(repo, &remote) {
+            if let Some(log) = Log::try_reopen(store.clone(), made, &state)? {
+                let remembered = Some(Mark::of(&state));
+                let memory = Memory { goes_on: true, ..Memory::default() };
+                return Ok(connection(remote, log, state, remembered, memory));
+            }
+            left = Some(state.fold().number());
         }
         let Some(log) = open()? else { return Ok(None) };
         let state = log.load()?;
-        Ok(connection(remote, log, state, None))
+        let memory = Memory { is_new: true, left, ..Memory::default() };
+        Ok(connection(remote, log, state, None, memory))
+    }
+
+    /// Whether the log is known to go on from what was remembered of it.
+    pub(crate) fn goes_on(&self) -> bool {
+        self.memory.goes_on
+    }
+
+    /// Whether someone deleted a ref that the remote has no more. One that was made anew, or is another
+    /// one now, lacks refs that nobody deleted.
+    pub(crate) fn was_deleted(&self, name: &RefName) -> bool {
+        self.memory.goes_on || self.memory.deleted.contains(name)
     }
 
     /// Reads what is new in the log. One request if nothing is.
@@ -138,6 +169,13 @@ impl<'r> Connection<'r> {
     pub(crate) fn refresh(&mut self, progress: &dyn Progress) -> Result<News> {
         let known = self.state.fold().doubled.clone();
         let news = self.log.refresh(&mut self.state)?;
+        let moves = news.entries.iter().flat_map(|entry| &entry.refs);
+        let deleted = moves.filter(|moved| moved.new.is_none()).map(|moved| moved.name.clone());
+        self.memory.deleted.extend(deleted);
+        if std::mem::take(&mut self.memory.is_new) {
+            self.tell_if_made_anew(progress);
+            self.check_end()?;
+        }
         self.note(&news.entries)?;
         let doubled = &self.state.fold().doubled;
         let mut lies: BTreeSet<u64> = doubled.difference(&known).copied().collect();
@@ -159,6 +197,42 @@ impl<'r> Connection<'r> {
     pub(crate) fn note(&self, entries: &[Arc<Entry>]) -> Result<()> {
         let tmp = self.repo.content().tmp_dir();
         Unions::note(&self.directory(), &tmp, entries, self.state.fold())
+    }
+
+    /// Fails where later entries are there than those that were read: one between them is missing, and
+    /// what was read is not all of the log.
+    fn check_end(&self) -> Result<()> {
+        if self.pushes && self.state.fold().entries == 0 {
+            // A first push is not made to ask; a number that is taken is found out when it commits.
+            return Ok(());
+        }
+        let Some(missing) = self.log.find_gap(&self.state)? else { return Ok(()) };
+        let name = &self.remote.name;
+        let message =
+            format!("'{missing}' on the remote '{name}' is missing, and later ones are there");
+        Err(Error::corrupt(message).with_hint(format!(
+            "see what is damaged: art fsck --remote {name}; to mend it: art push --repair {name}"
+        )))
+    }
+
+    /// Warns where the log is shorter than it was.
+    fn tell_if_made_anew(&self, progress: &dyn Progress) {
+        let now = self.state.fold().number();
+        if let Some(left) = self.memory.left.filter(|left| *left > now) {
+            let name = &self.remote.name;
+            let then = if self.pushes {
+                "what it lacks of what is pushed is sent again".to_owned()
+            } else {
+                format!(
+                    "nothing is taken for deleted; to send what it lacks: art push --all {name}"
+                )
+            };
+            progress.warn(&format!(
+                "the remote '{name}' was emptied or brought back from a copy: its log had {} when it \
+                 was last asked, and has {now} now; {then}",
+                entries(left)
+            ));
+        }
     }
 
     fn is_linear(&self) -> bool {
@@ -232,11 +306,21 @@ impl<'r> Connection<'r> {
     }
 }
 
-/// The error for a remote of which nothing is left: it is rather out of reach than emptied.
-pub(super) fn is_away(name: &Name, uri: &str) -> Error {
-    let message = format!("nothing is left of the remote '{name}' at '{uri}'");
-    Error::new(ErrorKind::Unavailable, message)
-        .with_hint(format!("is it mounted? if it was emptied, fill it again: art push {name}"))
+fn entries(count: u64) -> String {
+    if count == 1 { "1 entry".to_owned() } else { format!("{count} entries") }
+}
+
+/// The error for a remote of which nothing is left, and whose log came to `state` when it was last
+/// asked: it is rather out of reach than emptied.
+pub(crate) fn is_away(name: &Name, uri: &str, state: &State) -> Error {
+    let message = format!(
+        "nothing is left of the remote '{name}' at '{uri}', whose log had {} when it was last asked",
+        entries(state.fold().entries)
+    );
+    Error::new(ErrorKind::Unavailable, message).with_hint(format!(
+        "is it mounted, and the right place? if it was emptied on purpose, fill it again: art push \
+         --all {name}"
+    ))
 }
 
 /// What the store of `remote` guarantees to who writes; tried out and written down where it is not

@@ -300,6 +300,32 @@ impl<'a> RemoteContent<'a> {
         let came = came?;
         Ok(Brought { contents: came.contents, bytes: came.bytes })
     }
+
+    /// Brings those of the contents `wanted`, sorted, that can be read in `frames`: of packs that are
+    /// damaged. A frame that can't be read is passed over.
+    pub(crate) fn salvage(
+        &self,
+        frames: &[(Id, FrameEntry)],
+        wanted: &[Id],
+        progress: &dyn Progress,
+    ) -> Result<Brought> {
+        let session = self.repo.content().begin()?;
+        let receiver = self.repo.content().receive(&session);
+        let transfer = Transfer { there: self, session: &session, receiver: &receiver, progress };
+        progress.begin("reading damaged packs", Some(frames.len() as u64), Unit::Items);
+        self.store.at_once(frames, &|(pack, frame)| {
+            check_interrupt(progress)?;
+            match transfer.frames(pack, std::slice::from_ref(frame)) {
+                Err(error) if !matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::NotFound) => {
+                    Err(error)
+                }
+                _ => Ok(()),
+            }
+        })?;
+        let is_wanted = |id: &Id| wanted.binary_search(id).is_ok();
+        let came = receiver.finish(&is_wanted, progress)?;
+        Ok(Brought { contents: came.contents, bytes: came.bytes })
+    }
 }
 
 /// Those of `ids` whose content is not here, sorted, each once.

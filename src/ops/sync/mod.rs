@@ -19,13 +19,13 @@ use crate::remote::{RemoteUri, Store, StoreOptions};
 use crate::repo::{Repository, TransferSettings};
 
 pub(crate) use cache::{cache_directory, forget, load as load_saved, saved};
-pub(crate) use connection::Connection;
+pub(crate) use connection::{Connection, is_away};
 pub use content::Brought;
 pub(crate) use content::RemoteContent;
 pub(crate) use names::find_name;
 pub(crate) use need::{content_of_history, content_of_tree, need};
 pub(crate) use object_reader::ObjectReader;
-pub(crate) use once_there::once_there;
+pub(crate) use once_there::{forget_once_there, once_there};
 pub use proof::Proof;
 pub(crate) use send::{Item, Sent, remember_sent, send, send_file, track_pushed};
 pub use standing::Standing;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::connection::Connection;
 use super::content::RemoteContent;
-use super::once_there::note_moves;
+use super::once_there::{note_once, overtaken};
 use super::take_in::{have, save_have};
 use crate::content::{Need, SendPlan, Session};
 use crate::error::{Error, IoResultExt, Result};
@@ -274,7 +274,7 @@ pub(crate) fn track_pushed(
 ) -> Result<()> {
     let history = repo.history();
     let all = moves.iter().map(|moved| (&moved.name, moved.old, moved.new));
-    note_moves(history, &connection.directory(), all)?;
+    note_once(repo, &connection.remote.name, overtaken(history, all)?)?;
     let mut transaction = history.transaction(&repo.signature(), "push");
     transaction.unrecorded();
     for moved in moves {

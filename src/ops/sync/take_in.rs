@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::connection::Connection;
 use super::content::RemoteContent;
 use super::object_reader::ObjectReader;
-use super::once_there::note_moves;
+use super::once_there::{has_once_there, note_once, overtaken, retain_once_there};
 use super::standing::Past;
 use super::unions::Unions;
 use crate::error::{Error, ErrorKind, Result};
@@ -177,16 +177,14 @@ fn fetch_objects(
         return Ok(0);
     }
     let mut have = have(connection);
-    let mut objects = 0;
-    // What was taken in may have been lost since: then all of it is fetched again.
-    for forget in [false, true] {
-        if forget {
-            have.clear();
-        }
+    let before = have.clone();
+    let mut objects = fetch_lacking(repo, connection, &mut have, progress)?;
+    let is_lost_there = connection.state.fold().meta.keys().any(|id| !have.contains(id));
+    // What was taken in before may have been lost here since. Where one of the others is lost there,
+    // that is what is missing.
+    if !is_lost_there && !before.is_empty() && !is_complete()? {
+        have.retain(|id| !before.contains(id));
         objects += fetch_lacking(repo, connection, &mut have, progress)?;
-        if is_complete()? {
-            break;
-        }
     }
     save_have(repo, connection, &have)?;
     Ok(objects)
@@ -202,7 +200,7 @@ fn fetch_lacking(
 ) -> Result<u64> {
     let fold = connection.state.fold();
     let unions = Unions::load(&connection.directory(), fold);
-    let mut objects = 0;
+    let (mut objects, mut asked) = (0, BTreeSet::new());
     // A part that was replaced may be gone: then the union is fetched in the second round.
     for by_parts in [true, false] {
         let whole = unions.whole(&|id| have.contains(id));
@@ -212,6 +210,7 @@ fn fetch_lacking(
         if by_parts {
             wanted = unions.cheapest(&wanted, &|id| have.contains(id));
         }
+        wanted.retain(|(id, _)| asked.insert(*id));
         let (count, taken) = fetch_packs(repo, connection, &wanted, progress)?;
         objects += count;
         have.extend(taken);
@@ -294,14 +293,14 @@ fn broken(
 fn track(repo: &Repository, connection: &Connection<'_>, moved: &[TrackedMove]) -> Result<()> {
     let mut past = Past::load(&connection.directory());
     let before = past.clone();
-    let history = repo.history();
-    let all = moved.iter().map(|one| (&one.name, one.old, one.new));
-    note_moves(history, &connection.directory(), all)?;
-    let mut transaction = history.transaction(&repo.signature(), "fetch");
+    note_once_there(repo, connection, moved)?;
+    let mut transaction = repo.history().transaction(&repo.signature(), "fetch");
     transaction.unrecorded();
     for one in moved {
         match (one.old, one.new) {
-            (Some(old), None) => past.note_deleted_there(&one.name, old),
+            (Some(old), None) if connection.was_deleted(&one.name) => {
+                past.note_deleted_there(&one.name, old);
+            }
             _ => past.note_there(&one.name),
         }
         let tracking = one.name.tracking(&connection.remote.name);
@@ -317,13 +316,33 @@ fn track(repo: &Repository, connection: &Connection<'_>, moved: &[TrackedMove]) 
     Ok(())
 }
 
+/// Notes what the remote has and none of its refs will lead to.
+fn note_once_there(
+    repo: &Repository,
+    connection: &Connection<'_>,
+    moved: &[TrackedMove],
+) -> Result<()> {
+    let remote = &connection.remote.name;
+    let sides = connection.state.fold().conflicts.values().flatten();
+    let mut commits: BTreeSet<Id> = sides.filter_map(|side| side.commit).collect();
+    commits
+        .extend(overtaken(repo.history(), moved.iter().map(|one| (&one.name, one.old, one.new)))?);
+    if !connection.goes_on() && (!commits.is_empty() || has_once_there(repo, remote)) {
+        // It may be another remote now, which has what its log names and nothing else.
+        let named = connection.log.named(&connection.state)?;
+        commits.retain(|id| named.contains(id));
+        retain_once_there(repo, remote, &named)?;
+    }
+    note_once(repo, remote, commits)
+}
+
 fn names_what_is_missing(connection: &Connection<'_>, broken: &BTreeSet<RefName>) -> Error {
     let names: Vec<String> = broken.iter().take(5).map(ToString::to_string).collect();
-    let message = format!(
-        "{} refs on the remote '{}' lead to what it has not: {}",
-        broken.len(),
-        &connection.remote.name,
-        names.join(", ")
-    );
+    let refs = match broken.len() {
+        1 => "1 ref leads".to_owned(),
+        many => format!("{many} refs lead"),
+    };
+    let (remote, names) = (&connection.remote.name, names.join(", "));
+    let message = format!("{refs} to what the remote '{remote}' has not: {names}");
     Error::corrupt(message).with_hint(format!("art fsck --remote {}", &connection.remote.name))
 }

@@ -3,6 +3,8 @@
 //! Every entry is read, from the first on. Where one is missing or damaged, what was known of the log
 //! behind it (a checkpoint, or what a reader remembers) is gone on from.
 
+mod names;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -17,7 +19,9 @@ use super::fold::Fold;
 use super::read::MAX_ENTRIES;
 use super::state::State;
 use crate::error::{Error, ErrorKind, Result};
-use crate::id::Digest;
+use crate::id::{Digest, Id};
+use crate::name::RefName;
+use names::is_another_log;
 
 /// So many entries are read at once, and numbers asked for where a store can't list them.
 const AT_ONCE: usize = 64;
@@ -29,6 +33,16 @@ pub struct LogDefect {
     pub key: String,
     /// What is wrong with it.
     pub problem: String,
+}
+
+/// A commit that a log names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// The ref that stood at it.
+    pub name: RefName,
+    /// The number of the newest entry that moved the ref there; of the oldest that moved it away, if
+    /// there is none.
+    pub entry: u64,
 }
 
 /// What a log was found to be.
@@ -44,9 +58,16 @@ pub struct Audit {
     pub is_checkpoint_wrong: bool,
     /// The number of an entry that is another one than this reader had seen.
     pub replaced: Option<u64>,
+    /// How many entries this reader had seen of a log that is no more: the remote was emptied since,
+    /// and filled again.
+    pub made_anew: Option<u64>,
+    /// Whether the store said which files are there. Else what is left over is not known.
+    pub is_listed: bool,
     /// Files in the log that no reader takes for entries, and their bytes: what an interrupted push
     /// has left, or what is not ours.
     pub leftovers: Vec<(String, u64)>,
+    /// The commits that entries moved refs to or from.
+    pub named: BTreeMap<Id, Named>,
     /// The entries that are missing or damaged.
     pub(super) unreadable: BTreeSet<EntryName>,
     /// What is known of the log at some entries.
@@ -61,17 +82,7 @@ pub struct Audit {
 /// What is damaged is no error of this call. Fails with
 /// [`Unsupported`](crate::ErrorKind::Unsupported) if there is an entry that a newer program wrote.
 pub fn audit(store: &Store, made: &ArtToml, saved: Option<&State>) -> Result<Audit> {
-    let mut audit = Audit {
-        fold: Fold::empty(made.log),
-        entries: 0,
-        defects: Vec::new(),
-        is_checkpoint_wrong: false,
-        replaced: None,
-        leftovers: Vec::new(),
-        unreadable: BTreeSet::new(),
-        known: Vec::new(),
-        remembered: BTreeMap::new(),
-    };
+    let mut audit = Audit::new(made.log);
     let checkpoint = match read_checkpoint(store)? {
         Ok(checkpoint) => checkpoint,
         Err(defect) => {
@@ -100,7 +111,12 @@ pub fn audit(store: &Store, made: &ArtToml, saved: Option<&State>) -> Result<Aud
             reading.read(*name, body)?;
         }
     }
-    Ok(reading.end(&names))
+    let audit = reading.end(&names);
+    if !audit.is_listed && audit.fold.protocol == Protocol::Siblings {
+        // Which entries there are is known from a list alone.
+        store.list(LOG, None, MAX_ENTRIES)?;
+    }
+    Ok(audit)
 }
 
 /// Every checkpoint is of a fold: that before the window, where there is one.
@@ -149,9 +165,38 @@ fn defect(key: String, error: Error) -> Result<LogDefect> {
 }
 
 impl Audit {
+    fn new(protocol: Protocol) -> Self {
+        Audit {
+            fold: Fold::empty(protocol),
+            entries: 0,
+            defects: Vec::new(),
+            is_checkpoint_wrong: false,
+            replaced: None,
+            made_anew: None,
+            is_listed: true,
+            leftovers: Vec::new(),
+            named: BTreeMap::new(),
+            unreadable: BTreeSet::new(),
+            known: Vec::new(),
+            remembered: BTreeMap::new(),
+        }
+    }
+
     /// Whether some entry is missing or damaged.
     pub fn has_lost_entries(&self) -> bool {
         !self.unreadable.is_empty()
+    }
+
+    fn name_commits(&mut self, entry: &Entry) {
+        for moved in &entry.refs {
+            let named = || Named { name: moved.name.clone(), entry: entry.number };
+            if let Some(old) = moved.old {
+                self.named.entry(old).or_insert_with(named);
+            }
+            if let Some(new) = moved.new {
+                self.named.insert(new, named());
+            }
+        }
     }
 
     fn wrong_checkpoint(&mut self, defect: LogDefect) {
@@ -165,6 +210,10 @@ impl Audit {
             return Ok(());
         };
         let there = store.try_read(&last.key(), MAX_LEN).or_else(too_long)?;
+        if there.is_none() && is_another_log(store, saved.fold())? {
+            self.made_anew = Some(saved.fold().entries);
+            return Ok(());
+        }
         let there = there.and_then(|bytes| Entry::decode_named(&last, &bytes).ok());
         if there.is_some_and(|there| there.write != write) {
             self.replaced = Some(last.number);
@@ -176,49 +225,6 @@ impl Audit {
             self.remembered.clone_from(&window.entries);
         }
         Ok(())
-    }
-
-    /// The names of all entries that should be there, in their order.
-    fn names(&mut self, store: &Store) -> Result<Vec<EntryName>> {
-        let known = self.known.iter().map(Fold::number).max().unwrap_or(0);
-        let mut names = BTreeSet::new();
-        if store.abilities().list {
-            for listed in store.list(LOG, None, MAX_ENTRIES)? {
-                match EntryName::of_key(&listed.key) {
-                    Some(name) => drop(names.insert(name)),
-                    None => self.leftovers.push((listed.key, listed.size.unwrap_or(0))),
-                }
-            }
-        } else {
-            names = numbered(store, known)?;
-        }
-        names.extend(self.remembered.keys());
-        // A number that none of them has is one that is missing.
-        let last = names.last().map_or(0, |name| name.number).max(known);
-        let there: BTreeSet<u64> = names.iter().map(|name| name.number).collect();
-        let missing = (1..=last.min(MAX_ENTRIES as u64)).filter(|number| !there.contains(number));
-        names.extend(missing.map(|number| EntryName { number, write: None }));
-        Ok(names.into_iter().collect())
-    }
-}
-
-/// The names of the entries of a log without siblings on a store that can't list them; it goes to
-/// `known` at least.
-fn numbered(store: &Store, known: u64) -> Result<BTreeSet<EntryName>> {
-    let mut names = BTreeSet::new();
-    let mut first = 1;
-    loop {
-        let numbers: Vec<EntryName> = (first..first + AT_ONCE as u64)
-            .map(|number| EntryName { number, write: None })
-            .collect();
-        let sizes = store.at_once(&numbers, &|name| store.try_size(&name.key()))?;
-        let before = names.len();
-        let found = numbers.iter().zip(sizes).filter(|(_, size)| size.is_some());
-        names.extend(found.map(|(name, _)| *name));
-        first += AT_ONCE as u64;
-        if names.len() == before && first > known {
-            return Ok(names);
-        }
     }
 }
 
@@ -264,6 +270,7 @@ impl Reading {
         }
         audit.entries += 1;
         self.writes.insert(entry.write);
+        audit.name_commits(entry);
         if name.write.is_some() {
             self.seen.extend(entry.seen.iter().map(|write| (*write, name)));
         }

@@ -25,10 +25,11 @@ use super::store::{Creation, Store};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::Digest;
 
-pub use audit::{Audit, LogDefect, audit};
+pub use audit::{Audit, LogDefect, Named, audit};
 pub use commit::{Commit, Committed, Proposal};
 pub use entry::{Again, Entry, RefMove, Settled, Stored};
 pub use fold::{Conflict, Fold, Retired, StoredKind};
+pub(crate) use read::MAY_NOT_LIST;
 pub use read::News;
 pub use restore::Restorer;
 pub use state::State;
@@ -141,9 +142,15 @@ impl Log {
     pub fn write_checkpoint(&self, state: &State) -> Result<()> {
         let bytes = Bytes::from(checkpoint::encode(state)?);
         let is_turn = (state.fold().number() / EVERY).is_multiple_of(LONG_EVERY);
-        if bytes.len() > SHORT && !is_turn {
-            return Ok(());
-        }
+        if bytes.len() > SHORT && !is_turn { Ok(()) } else { self.put_checkpoint(state, bytes) }
+    }
+
+    /// Writes a checkpoint of `state`, however long it is.
+    pub fn renew_checkpoint(&self, state: &State) -> Result<()> {
+        self.put_checkpoint(state, Bytes::from(checkpoint::encode(state)?))
+    }
+
+    fn put_checkpoint(&self, state: &State, bytes: Bytes) -> Result<()> {
         let latest = checkpoint::latest_of(state, &bytes);
         let hint = toml::to_string(&latest)
             .map_err(|error| Error::internal("cannot write a checkpoint").with_source(error))?;

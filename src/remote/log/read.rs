@@ -16,6 +16,10 @@ pub(super) const MAX_ENTRIES: usize = 1_000_000;
 /// The most entries that are asked for at once beyond those that are known to be there.
 const AHEAD: u64 = 32;
 
+/// What to do where the store does not tell what is absent from what is forbidden.
+pub(crate) const MAY_NOT_LIST: &str = "check the credentials: they must be allowed to list too (on S3: s3:ListBucket), or what is not \
+     there is as good as forbidden";
+
 /// What a refresh brought.
 #[derive(Debug, Default)]
 pub struct News {
@@ -54,7 +58,7 @@ impl Log {
                 .map(|number| EntryName { number, write: None })
                 .collect();
             let read = |name: &EntryName| self.store.try_read(&name.key(), MAX_LEN);
-            let bodies = self.store.at_once(&numbers, &read)?;
+            let bodies = self.store.at_once(&numbers, &read).map_err(may_not_list)?;
             for (name, body) in numbers.iter().zip(bodies) {
                 let Some(body) = body else { return Ok(()) };
                 let entry = Arc::new(Entry::decode_named(name, &body)?);
@@ -184,6 +188,16 @@ impl Log {
         }
         Ok(whole)
     }
+}
+
+/// Some stores say that a file is forbidden, and not that it is not there, to who may not list them.
+fn may_not_list(error: Error) -> Error {
+    if error.kind() != ErrorKind::Unauthorized {
+        return error;
+    }
+    error
+        .context("whether there is a newer entry in the log of the remote can't be found out")
+        .with_hint(MAY_NOT_LIST)
 }
 
 fn is_newer(name: &EntryName, body: &[u8]) -> bool {

@@ -2,12 +2,13 @@
 
 use serde::Serialize;
 
+use super::Found;
 use super::content::Lost;
 use super::files::{FileKind, Files};
 use super::history::Scratch;
 use super::index::RemoteIndex;
-use super::report::RemoteChecked;
-use crate::remote::layout::{CHECKPOINT, pack_key};
+use super::packs::PacksRead;
+use crate::remote::layout::{ART_TOML, CHECKPOINT, pack_key};
 use crate::remote::log::Audit;
 
 /// What a defect of a remote is of.
@@ -79,11 +80,24 @@ impl Defects {
         }
     }
 
-    pub(super) fn of_key(&mut self, part: RemotePart, key: &str, problem: String) {
+    /// Those of all that was found.
+    pub(super) fn of(found: &Found) -> Self {
+        let mut defects = Defects::default();
+        if let Some(problem) = &found.outline.wrong {
+            defects.of_key(RemotePart::Outline, ART_TOML, problem.clone());
+        }
+        defects.of_log(&found.audit);
+        defects.of_files(&found.files, &found.index);
+        defects.of_history(&found.scratch);
+        defects.of_content(&found.lost, &found.read);
+        defects
+    }
+
+    fn of_key(&mut self, part: RemotePart, key: &str, problem: String) {
         self.push(part, Some(key.to_owned()), problem, 0);
     }
 
-    pub(super) fn of_log(&mut self, audit: &Audit) {
+    fn of_log(&mut self, audit: &Audit) {
         for defect in &audit.defects {
             let is_checkpoint = defect.key.starts_with(CHECKPOINT);
             let part = if is_checkpoint { RemotePart::Checkpoint } else { RemotePart::Log };
@@ -91,7 +105,7 @@ impl Defects {
         }
     }
 
-    pub(super) fn of_files(&mut self, files: &Files, index: &RemoteIndex) {
+    fn of_files(&mut self, files: &Files, index: &RemoteIndex) {
         for kind in FileKind::ALL {
             let part = match kind {
                 FileKind::Pack => RemotePart::Pack,
@@ -105,7 +119,7 @@ impl Defects {
         }
     }
 
-    pub(super) fn of_history(&mut self, scratch: &Scratch) {
+    fn of_history(&mut self, scratch: &Scratch) {
         let missing = scratch.missing_objects();
         if let Some(first) = missing.first() {
             let objects = match missing.len() {
@@ -116,7 +130,7 @@ impl Defects {
         }
     }
 
-    pub(super) fn of_content(&mut self, lost: &Lost, checked: &RemoteChecked) {
+    fn of_content(&mut self, lost: &Lost, read: &PacksRead) {
         if lost.unknown > 0 {
             let problem = match lost.unknown {
                 1 => "1 content that is needed is in no index segment".to_owned(),
@@ -124,13 +138,13 @@ impl Defects {
             };
             self.push(RemotePart::Content, None, problem, 0);
         }
-        for (pack, count) in &checked.contradicted {
+        for (pack, count) in &read.contradicted {
             let problem =
                 format!("the index says where {count} contents lie in it, and they do not");
             self.push(RemotePart::Content, Some(pack_key(*pack)), problem, *count);
         }
-        if checked.missing_chunks > 0 && lost.contents.is_empty() {
-            let chunks = checked.missing_chunks;
+        if read.missing_chunks > 0 && lost.contents.is_empty() {
+            let chunks = read.missing_chunks;
             let problem = format!("{chunks} chunks of files in the index are in no pack");
             self.push(RemotePart::Content, None, problem, 0);
         }

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::View;
 use crate::error::Result;
 use crate::id::Id;
-use crate::progress::{Progress, Unit, check_interrupt};
-use crate::remote::Store;
+use crate::progress::{Unit, check_interrupt};
 use crate::remote::layout::{meta_key, pack_key, segment_key};
 use crate::remote::log::Fold;
+use crate::remote::{Listed, Store};
 
 /// The most files of a kind.
 const LIMIT: usize = 20_000_000;
@@ -61,11 +62,11 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    /// Looks for all files that `fold` names.
-    pub(super) fn list(store: &Store, fold: &Fold, progress: &dyn Progress) -> Result<Self> {
+    /// Looks for all files that the log names.
+    pub(super) fn list(view: View<'_>) -> Result<Self> {
         let mut files = Files::default();
         for kind in FileKind::ALL {
-            files.list_kind(store, fold, kind, progress)?;
+            files.list_kind(view, kind)?;
         }
         Ok(files)
     }
@@ -91,52 +92,65 @@ impl Files {
         all.map(|(id, size)| (*id, *size)).collect()
     }
 
-    fn list_kind(
-        &mut self,
-        store: &Store,
-        fold: &Fold,
-        kind: FileKind,
-        progress: &dyn Progress,
-    ) -> Result<()> {
+    fn list_kind(&mut self, view: View<'_>, kind: FileKind) -> Result<()> {
         let expected: Vec<(Id, u64)> =
-            kind.of(fold).iter().map(|(id, size)| (*id, *size)).collect();
-        progress.begin("looking for files", Some(expected.len() as u64), Unit::Items);
-        let mut listed: HashMap<String, Option<u64>> = HashMap::new();
-        if store.abilities().list {
-            let all = store.list(kind.directory(), None, LIMIT)?;
-            listed.extend(all.into_iter().map(|one| (one.key, one.size)));
-        }
-        let size_of = |(id, _): &(Id, u64)| -> Result<Option<u64>> {
-            check_interrupt(progress)?;
-            progress.advance(1);
-            let key = kind.key(*id);
-            match listed.get(&key) {
-                Some(Some(size)) => Ok(Some(*size)),
-                None if store.abilities().list => Ok(None),
-                // A listing need not say the size, and not every store can list.
-                _ => store.try_size(&key),
-            }
-        };
-        let sizes = store.at_once(&expected, &size_of)?;
-        for ((id, size), there) in expected.iter().zip(sizes) {
-            listed.remove(&kind.key(*id));
+            kind.of(view.fold).iter().map(|(id, size)| (*id, *size)).collect();
+        view.progress.begin("looking for files", Some(expected.len() as u64), Unit::Items);
+        let mut listing = Listing::of(view.store, kind.directory())?;
+        let ask = |(id, _): &(Id, u64)| listing.size_of(view, &kind.key(*id));
+        let sizes = view.store.at_once(&expected, &ask)?;
+        for ((id, size), there) in expected.into_iter().zip(sizes) {
+            listing.take(&kind.key(id));
             match there {
-                None => self.is_wrong(kind, *id, "it is missing".to_owned()),
-                Some(there) if there != *size => {
+                None => self.is_wrong(kind, id, "it is missing".to_owned()),
+                Some(there) if there != size => {
                     let problem = format!("it has {there} bytes where the log says {size}");
-                    self.is_wrong(kind, *id, problem);
+                    self.is_wrong(kind, id, problem);
                 }
                 Some(_) => {}
             }
         }
-        for id in fold.retired.keys() {
-            if let Some(size) = listed.remove(&kind.key(*id)) {
+        for id in view.fold.retired.keys() {
+            if let Some(listed) = listing.take(&kind.key(*id)) {
                 self.retired.0 += 1;
-                self.retired.1 += size.unwrap_or(0);
+                self.retired.1 += listed.size.unwrap_or(0);
             }
         }
-        self.leftovers.extend(listed.into_iter().map(|(key, size)| (key, size.unwrap_or(0))));
+        let rest = listing.files.unwrap_or_default().into_values();
+        self.leftovers.extend(rest.map(|listed| (listed.key, listed.size.unwrap_or(0))));
         self.leftovers.sort_unstable();
         Ok(())
+    }
+}
+
+/// The files of a directory.
+struct Listing {
+    /// The files by their keys. `None` where the store can't list, or does not let this user.
+    files: Option<HashMap<String, Listed>>,
+}
+
+impl Listing {
+    fn of(store: &Store, directory: &str) -> Result<Self> {
+        let listed = store.list_if_allowed(directory, LIMIT)?;
+        let files = listed.map(|all| all.into_iter().map(|one| (one.key.clone(), one)).collect());
+        Ok(Listing { files })
+    }
+
+    /// The size of a file; `None` if it is not there.
+    fn size_of(&self, view: View<'_>, key: &str) -> Result<Option<u64>> {
+        check_interrupt(view.progress)?;
+        view.progress.advance(1);
+        let Some(files) = &self.files else { return view.store.try_size(key) };
+        match files.get(key) {
+            None => Ok(None),
+            Some(Listed { size: Some(size), .. }) => Ok(Some(*size)),
+            // A listing need not say the size.
+            Some(Listed { size: None, .. }) => view.store.try_size(key),
+        }
+    }
+
+    /// Takes a file out, if it is there: the others are left.
+    fn take(&mut self, key: &str) -> Option<Listed> {
+        self.files.as_mut()?.remove(key)
     }
 }

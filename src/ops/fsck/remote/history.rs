@@ -1,20 +1,25 @@
 //! The history of a remote, put together anew from its Git packs.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::path::Path;
 
+use super::View;
 use super::files::{FileKind, Files};
 use super::packs::damage;
 use crate::content::Session;
-use crate::error::Result;
+use crate::error::{IoResultExt, Result};
 use crate::fs::atomic;
 use crate::history::History;
 use crate::id::Id;
 use crate::name::RefName;
 use crate::ops::sync::ObjectReader;
 use crate::progress::{NoProgress, Progress, Unit, check_interrupt};
-use crate::remote::Store;
 use crate::remote::layout::meta_key;
 use crate::remote::log::Fold;
+
+/// Commits that lead to what is missing, and what is.
+type Broken = BTreeMap<Id, BTreeSet<Id>>;
 
 /// A history in a directory of its own.
 pub(crate) struct Scratch {
@@ -24,31 +29,25 @@ pub(crate) struct Scratch {
     /// The commits that refs and sides of conflicts stand at and that are complete.
     pub(crate) sound: Vec<Id>,
     /// Those that lead to what is missing, and what is.
-    pub(crate) broken: BTreeMap<Id, BTreeSet<Id>>,
+    pub(crate) broken: Broken,
     /// The refs that stand at those.
     pub(crate) broken_refs: Vec<RefName>,
 }
 
 impl Scratch {
     /// Reads all Git packs. What is wrong with one is noted in `files`, and then it counts as none.
-    pub(super) fn read(
-        store: &Store,
-        fold: &Fold,
-        files: &mut Files,
-        session: &Session,
-        progress: &dyn Progress,
-    ) -> Result<Self> {
+    pub(super) fn read(view: View<'_>, files: &mut Files, session: &Session) -> Result<Self> {
         let directory = session.directory().join("history");
         atomic::create_dir_all(&directory)?;
         History::init(&directory)?;
         let history = History::open(&directory)?;
-        let right = files.right(FileKind::Meta, fold);
+        let right = files.right(FileKind::Meta, view.fold);
         let total = right.iter().map(|(_, size)| size).sum();
-        progress.begin("reading history", Some(total), Unit::Bytes);
-        let taken = store.at_once(&right, &|(id, size)| {
-            check_interrupt(progress)?;
-            let mut source = ObjectReader::new(store, meta_key(*id), 0..*size, &NoProgress);
-            damage(history.take_in_pack(&mut source, *id, *size, progress))
+        view.progress.begin("reading history", Some(total), Unit::Bytes);
+        let taken = view.store.at_once(&right, &|(id, size)| {
+            check_interrupt(view.progress)?;
+            let mut source = ObjectReader::new(view.store, meta_key(*id), 0..*size, &NoProgress);
+            damage(history.take_in_pack(&mut source, *id, *size, view.progress))
         })?;
         let mut objects = 0;
         for ((id, _), taken) in right.iter().zip(taken) {
@@ -61,35 +60,62 @@ impl Scratch {
         Ok(Scratch { history, objects, sound, broken, broken_refs })
     }
 
+    /// Takes in a Git pack that lies in a file.
+    pub(crate) fn take_in(
+        &self,
+        path: &Path,
+        id: Id,
+        size: u64,
+        progress: &dyn Progress,
+    ) -> Result<()> {
+        let mut file = File::open(path).on("open", path)?;
+        self.history.take_in_pack(&mut file, id, size, progress).map(drop)
+    }
+
     /// Finds out which refs and sides of conflicts lead to what is missing.
-    pub(crate) fn find_broken(&mut self, fold: &Fold, progress: &dyn Progress) -> Result<()> {
-        self.sound.clear();
-        self.broken.clear();
-        let tips = tips(fold);
-        if self.missing(&tips, progress)?.is_empty() {
-            self.sound = tips;
-        } else {
-            for tip in tips {
-                let missing = self.missing(&[tip], progress)?;
-                if missing.is_empty() {
-                    self.sound.push(tip);
-                } else {
-                    self.broken.insert(tip, missing);
-                }
-            }
-        }
-        let refs = fold.refs.iter().filter(|(_, commit)| self.broken.contains_key(commit));
+    pub(super) fn find_broken(&mut self, view: View<'_>) -> Result<()> {
+        (self.sound, self.broken) = self.split(&tips(view.fold), &[], view.progress)?;
+        let refs = view.fold.refs.iter().filter(|(_, commit)| self.broken.contains_key(commit));
         self.broken_refs = refs.map(|(name, _)| name.clone()).collect();
         Ok(())
     }
 
-    fn missing(&self, tips: &[Id], progress: &dyn Progress) -> Result<BTreeSet<Id>> {
-        let missing = self.history.check_closure(tips, &self.sound, progress);
+    /// Which of `commits`, sorted, are complete, and what the others lack; what `known` leads to is there.
+    pub(super) fn split(
+        &self,
+        commits: &[Id],
+        known: &[Id],
+        progress: &dyn Progress,
+    ) -> Result<(Vec<Id>, Broken)> {
+        if self.missing(commits, known, progress)?.is_empty() {
+            return Ok((commits.to_vec(), BTreeMap::new()));
+        }
+        let (mut sound, mut broken) = (Vec::new(), BTreeMap::new());
+        let mut known = known.to_vec();
+        for commit in commits {
+            let missing = self.missing(&[*commit], &known, progress)?;
+            if missing.is_empty() {
+                sound.push(*commit);
+                known.push(*commit);
+            } else {
+                broken.insert(*commit, missing);
+            }
+        }
+        Ok((sound, broken))
+    }
+
+    fn missing(&self, tips: &[Id], known: &[Id], progress: &dyn Progress) -> Result<BTreeSet<Id>> {
+        let missing = self.history.check_closure(tips, known, progress);
         Ok(match damage(missing)? {
             Ok(missing) => missing.into_iter().collect(),
             // An object that is not what it should be is as good as none.
             Err(_) => tips.iter().copied().collect(),
         })
+    }
+
+    /// The contents that the complete commits lead to.
+    pub(super) fn content(&self, view: View<'_>) -> Result<Vec<Id>> {
+        Ok(self.history.survey_pack_of(&self.sound, &[], view.progress)?.content)
     }
 
     /// The missing objects, each once.

@@ -4,13 +4,13 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 
+use super::View;
 use super::files::{FileKind, Files};
 use crate::content::{ForeignIndex, Need, Session};
 use crate::error::{ErrorKind, Result};
 use crate::id::{Digest, Id};
 use crate::pack::{Location, MemberKind, SegmentView};
-use crate::progress::{Progress, Unit, check_interrupt};
-use crate::remote::Store;
+use crate::progress::{Unit, check_interrupt};
 use crate::remote::layout::segment_key;
 use crate::remote::log::Fold;
 
@@ -28,37 +28,18 @@ pub(crate) struct RemoteIndex {
 
 impl RemoteIndex {
     /// Reads all segments. What is wrong with one is noted in `files`, and then it counts as none.
-    pub(super) fn read(
-        store: &Store,
-        fold: &Fold,
-        files: &mut Files,
-        session: &Session,
-        progress: &dyn Progress,
-    ) -> Result<Self> {
+    pub(super) fn read(view: View<'_>, files: &mut Files, session: &Session) -> Result<Self> {
         let mut index = ForeignIndex::open(&session.directory().join("index"), &[])?;
-        let right = files.right(FileKind::Segment, fold);
+        let right = files.right(FileKind::Segment, view.fold);
         let total = right.iter().map(|(_, size)| size).sum();
-        progress.begin("reading the index", Some(total), Unit::Bytes);
-        let mut rest = &right[..];
-        while !rest.is_empty() {
-            let mut sum = 0;
-            let fits = rest.iter().take_while(|(_, size)| {
-                sum += size;
-                sum <= HELD
-            });
-            let (now, later) = rest.split_at(fits.count().max(1));
-            rest = later;
-            let read = store.at_once(now, &|(id, size)| {
-                check_interrupt(progress)?;
-                let read = read_segment(store, fold, *id, *size)?;
-                progress.advance(*size);
-                Ok((*id, read))
-            })?;
+        view.progress.begin("reading the index", Some(total), Unit::Bytes);
+        for batch in batches(&right) {
+            let read = view.store.at_once(batch, &|(id, size)| read_segment(view, *id, *size))?;
             let mut sound: Vec<(Id, Bytes)> = Vec::new();
-            for (id, read) in read {
+            for ((id, _), read) in batch.iter().zip(read) {
                 match read {
-                    Ok(bytes) => sound.push((id, bytes)),
-                    Err(problem) => files.is_wrong(FileKind::Segment, id, problem),
+                    Ok(bytes) => sound.push((*id, bytes)),
+                    Err(problem) => files.is_wrong(FileKind::Segment, *id, problem),
                 }
             }
             index.add_segments(&sound)?;
@@ -69,6 +50,11 @@ impl RemoteIndex {
             entries += 1;
         });
         Ok(RemoteIndex { index, listed, entries })
+    }
+
+    /// Where contents are, in packs of `fold` that are not known to be wrong.
+    pub(crate) fn places<'a>(&'a self, fold: &'a Fold, files: &'a Files) -> Places<'a> {
+        Places { index: self, fold, files }
     }
 
     /// Takes a segment in too.
@@ -86,42 +72,62 @@ impl RemoteIndex {
         self.index.locations(id)
     }
 
-    /// A place of `id` in a pack that is not known to be wrong and that is enough for what is needed;
-    /// of bytes where there is one.
-    pub(crate) fn locate(
-        &self,
-        id: &Id,
-        need: Need,
-        fold: &Fold,
-        files: &Files,
-    ) -> Option<Location> {
-        let wrong = files.wrong(FileKind::Pack);
-        let is_good = |place: &Location| {
-            fold.packs.contains_key(&place.pack) && !wrong.contains_key(&place.pack)
-        };
-        let places = self.locations(id).into_iter().filter(is_good);
-        let is_manifest = |place: &Location| place.kind == MemberKind::Manifest;
-        places
-            .filter(|place| need == Need::File || !is_manifest(place))
-            .min_by_key(|place| is_manifest(place))
-    }
-
     /// Shows every entry.
     pub(crate) fn visit(&self, each: &mut dyn FnMut(&Id, &Location)) {
         self.index.visit(each);
     }
 }
 
+/// Where contents are, as far as their packs are not known to be wrong.
+#[derive(Clone, Copy)]
+pub(crate) struct Places<'a> {
+    pub(super) index: &'a RemoteIndex,
+    fold: &'a Fold,
+    files: &'a Files,
+}
+
+impl Places<'_> {
+    /// A place of `id` that is enough for what is needed; of bytes where there is one.
+    pub(crate) fn locate(&self, id: &Id, need: Need) -> Option<Location> {
+        let wrong = self.files.wrong(FileKind::Pack);
+        let is_good = |place: &Location| {
+            self.fold.packs.contains_key(&place.pack) && !wrong.contains_key(&place.pack)
+        };
+        let places = self.index.locations(id).into_iter().filter(is_good);
+        let is_manifest = |place: &Location| place.kind == MemberKind::Manifest;
+        places
+            .filter(|place| need == Need::File || !is_manifest(place))
+            .min_by_key(|place| is_manifest(place))
+    }
+}
+
+/// Segments in their order, as many at once as may be held.
+fn batches(segments: &[(Id, u64)]) -> impl Iterator<Item = &[(Id, u64)]> {
+    let mut rest = segments;
+    std::iter::from_fn(move || {
+        let mut sum = 0;
+        let fits = rest.iter().take_while(|(_, size)| {
+            sum += size;
+            sum <= HELD
+        });
+        let (now, later) = rest.split_at(fits.count().max(1).min(rest.len()));
+        rest = later;
+        (!now.is_empty()).then_some(now)
+    })
+}
+
 /// Reads a segment; gives its bytes, or what is wrong with it.
-fn read_segment(store: &Store, fold: &Fold, id: Id, size: u64) -> Result<Result<Bytes, String>> {
-    let bytes = match store.read(&segment_key(id), size) {
+fn read_segment(view: View<'_>, id: Id, size: u64) -> Result<Result<Bytes, String>> {
+    check_interrupt(view.progress)?;
+    let bytes = match view.store.read(&segment_key(id), size) {
         Ok(bytes) => bytes,
         Err(error) if matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::NotFound) => {
             return Ok(Err(error.message().to_owned()));
         }
         Err(error) => return Err(error),
     };
-    let sound = check(fold, id, &bytes);
+    view.progress.advance(size);
+    let sound = check(view.fold, id, &bytes);
     Ok(sound.map(|()| bytes))
 }
 

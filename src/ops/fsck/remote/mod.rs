@@ -5,34 +5,42 @@
 //! are read whole, the history is put together anew in a directory of its own, and all content that
 //! it names is looked for in the index. Content packs are read as far as they are asked for.
 
+mod affected;
 mod content;
 mod defect;
 mod files;
 mod history;
 mod index;
+mod outline;
+mod overtaken;
 mod packs;
 mod report;
 
 use crate::content::Session;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::name::Name;
-use crate::ops::sync::{load_saved, open_store};
+use crate::ops::sync::{is_away, load_saved, open_store};
 use crate::progress::{Progress, Unit};
-use crate::remote::layout::{ART_TOML, ArtToml, EntryName, LOG};
-use crate::remote::log::{Audit, State, audit};
-use crate::remote::{Protocol, Store};
+use crate::remote::Store;
+use crate::remote::log::{Audit, Fold, audit};
 use crate::repo::{RemoteConfig, Repository};
 
+pub use affected::LostFile;
 pub use defect::{RemoteDefect, RemotePart};
+pub use overtaken::{LostCommit, OvertakenHistory};
 pub use report::{RemoteChecked, RemoteFsckOutcome, RemoteLeftovers};
 
+use affected::Affected;
 use content::Lost;
 pub(crate) use content::visit_chunks;
 use defect::Defects;
 pub(crate) use files::FileKind;
 use files::Files;
 use history::Scratch;
-pub(crate) use index::RemoteIndex;
+use index::{Places, RemoteIndex};
+use outline::Outline;
+use overtaken::Overtaken;
+use packs::PacksRead;
 pub(crate) use packs::damage;
 
 /// What to check.
@@ -65,7 +73,15 @@ pub fn fsck_remote(
     progress: &dyn Progress,
 ) -> Result<RemoteFsckOutcome> {
     let found = Found::look(repo, repo.find_remote(&options.remote)?, options.depth, progress)?;
-    Ok(report::outcome(&found))
+    report::outcome(&found, progress)
+}
+
+/// What is looked at: a store, and what its log comes to.
+#[derive(Clone, Copy)]
+pub(crate) struct View<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) fold: &'a Fold,
+    pub(crate) progress: &'a dyn Progress,
 }
 
 /// Everything that a check has found.
@@ -73,17 +89,14 @@ pub(crate) struct Found {
     pub(crate) remote: RemoteConfig,
     pub(crate) depth: Depth,
     pub(crate) store: Store,
-    /// What `art.toml` says or, if that is damaged, said or must have said.
-    pub(crate) made: ArtToml,
-    /// Whether `art.toml` is missing or damaged.
-    pub(crate) is_made_wrong: bool,
+    pub(crate) outline: Outline,
     pub(crate) audit: Audit,
     pub(crate) files: Files,
     pub(crate) index: RemoteIndex,
     pub(crate) scratch: Scratch,
+    pub(crate) overtaken: Overtaken,
     pub(crate) lost: Lost,
-    defects: Defects,
-    checked: RemoteChecked,
+    read: PacksRead,
     /// Holds the directory that the index and the history are in.
     _session: Session,
 }
@@ -99,85 +112,72 @@ impl Found {
         let store = open_store(&remote.parse_uri(repo)?, &repo.settings().transfer)?;
         let saved = load_saved(repo, &remote);
         let session = repo.content().begin_repair()?;
-        let mut defects = Defects::default();
         progress.begin("reading the log", None, Unit::Items);
-        let (made, wrong) = read_made(&store, &remote, saved.as_ref())?;
-        let is_made_wrong = wrong.is_some();
-        if let Some(problem) = wrong {
-            defects.of_key(RemotePart::Outline, ART_TOML, problem);
+        let outline = Outline::read(&store, &remote, saved.as_ref())?;
+        if let Some((_, state)) = saved.as_ref().filter(|_| outline.wrong.is_some())
+            && outline::nothing_is_left(&store, state.fold())?
+        {
+            return Err(is_away(&remote.name, &remote.uri, state));
         }
-        let audit = audit(&store, &made, saved.as_ref().map(|(_, state)| state))?;
-        defects.of_log(&audit);
-        let mut files = Files::list(&store, &audit.fold, progress)?;
-        let index = RemoteIndex::read(&store, &audit.fold, &mut files, &session, progress)?;
-        let mut checked = RemoteChecked::default();
-        packs::read(&store, &audit.fold, &mut files, &index, (depth, &mut checked), progress)?;
-        let mut scratch = Scratch::read(&store, &audit.fold, &mut files, &session, progress)?;
-        scratch.find_broken(&audit.fold, progress)?;
-        let lost = Lost::find(&store, &audit.fold, &mut files, &index, &scratch, progress)?;
-        progress.end();
-        defects.of_files(&files, &index);
-        defects.of_history(&scratch);
-        defects.of_content(&lost, &checked);
-        checked.count(&audit, &index, &scratch, &lost);
-        Ok(Found {
+        let audit = audit(&store, &outline.made, saved.as_ref().map(|(_, state)| state))?;
+        let view = View { store: &store, fold: &audit.fold, progress };
+        let mut files = Files::list(view)?;
+        let index = RemoteIndex::read(view, &mut files, &session)?;
+        let read = packs::read(view, &mut files, &index, depth)?;
+        let scratch = Scratch::read(view, &mut files, &session)?;
+        let mut found = Found {
             remote,
             depth,
             store,
-            made,
-            is_made_wrong,
+            outline,
             audit,
             files,
             index,
             scratch,
-            lost,
-            defects,
-            checked,
+            overtaken: Overtaken::default(),
+            lost: Lost::default(),
+            read,
             _session: session,
-        })
+        };
+        found.look_at_history(progress)?;
+        progress.end();
+        Ok(found)
+    }
+
+    /// Finds out what is missing of what the history that is there leads to, and of the history that
+    /// was overtaken.
+    pub(crate) fn look_at_history(&mut self, progress: &dyn Progress) -> Result<()> {
+        let view = View { store: &self.store, fold: &self.audit.fold, progress };
+        self.scratch.find_broken(view)?;
+        self.lost = Lost::find(view, &mut self.files, &self.index, self.scratch.content(view)?)?;
+        self.overtaken = Overtaken::find(view, &self.audit, &self.scratch)?;
+        let content = self.overtaken.content(view, &self.scratch)?;
+        self.overtaken.lost = Lost::find(view, &mut self.files, &self.index, content)?;
+        Ok(())
+    }
+
+    /// What is looked at.
+    pub(crate) fn view<'a>(&'a self, progress: &'a dyn Progress) -> View<'a> {
+        View { store: &self.store, fold: &self.audit.fold, progress }
+    }
+
+    /// Where contents are, in packs that are not known to be wrong.
+    pub(crate) fn places(&self) -> Places<'_> {
+        self.index.places(&self.audit.fold, &self.files)
     }
 
     /// Whether nothing is wrong.
     pub(crate) fn is_sound(&self) -> bool {
-        self.defects.count == 0
+        Defects::of(self).count == 0
     }
 
     /// The outcome of the check.
-    pub(crate) fn outcome(&self) -> RemoteFsckOutcome {
-        report::outcome(self)
+    pub(crate) fn outcome(&self, progress: &dyn Progress) -> Result<RemoteFsckOutcome> {
+        report::outcome(self, progress)
     }
-}
 
-/// What `art.toml` says; where it is missing or damaged, what is known or can be seen, and what is
-/// wrong with it.
-fn read_made(
-    store: &Store,
-    remote: &RemoteConfig,
-    saved: Option<&(ArtToml, State)>,
-) -> Result<(ArtToml, Option<String>)> {
-    let problem = match store.try_read(ART_TOML, ArtToml::MAX_LEN) {
-        Ok(Some(bytes)) => match ArtToml::decode(&bytes) {
-            Ok(made) => return Ok((made, None)),
-            Err(error) if error.kind() != ErrorKind::Corrupt => return Err(error),
-            Err(error) => error.causes().pop().unwrap_or_default(),
-        },
-        Ok(None) => "it is missing".to_owned(),
-        Err(error) if error.kind() == ErrorKind::Corrupt => "it is too long".to_owned(),
-        Err(error) => return Err(error),
-    };
-    if let Some((made, _)) = saved {
-        return Ok((made.clone(), Some(problem)));
+    /// What of the history suffers.
+    fn affected(&self, progress: &dyn Progress) -> Result<Affected> {
+        Affected::find(self, progress)
     }
-    let first = EntryName { number: 1, write: None };
-    if store.try_size(&first.key())?.is_some() {
-        return Ok((ArtToml::new(Protocol::Linear), Some(problem)));
-    }
-    let listed =
-        if store.abilities().list { store.list(LOG, None, usize::MAX)? } else { Vec::new() };
-    if listed.iter().any(|listed| EntryName::of_key(&listed.key).is_some()) {
-        return Ok((ArtToml::new(Protocol::Siblings), Some(problem)));
-    }
-    let name = &remote.name;
-    Err(Error::not_found(format!("nothing was pushed to the remote '{name}' yet"))
-        .with_hint(format!("art push {name}")))
 }

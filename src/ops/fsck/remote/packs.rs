@@ -1,81 +1,75 @@
 //! Reads content packs of a remote from their first byte to their last.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeMap;
 
 use super::files::{FileKind, Files};
-use super::index::RemoteIndex;
-use super::report::RemoteChecked;
-use super::{Depth, content};
+use super::index::{Places, RemoteIndex};
+use super::{Depth, View, content};
 use crate::content::{Need, verify_pack};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::Id;
 use crate::ops::sync::ObjectReader;
 use crate::pack::{FrameEntry, MemberKind, PackIndex};
-use crate::progress::{NoProgress, Progress, Unit, check_interrupt};
-use crate::remote::Store;
+use crate::progress::{NoProgress, Unit, check_interrupt};
 use crate::remote::layout::pack_key;
-use crate::remote::log::Fold;
 
 /// What was found of the packs that were read.
-#[derive(Default)]
-struct Read {
-    /// What is wrong with packs.
-    wrong: HashMap<Id, String>,
+#[derive(Debug, Default)]
+pub(super) struct PacksRead {
+    pub(super) packs: u64,
+    pub(super) bytes: u64,
     /// Packs about which the index says what is not so, and of how many contents.
-    contradicted: HashMap<Id, u64>,
+    pub(super) contradicted: BTreeMap<Id, u64>,
     /// Chunks that are nowhere, of manifests that the index names.
-    chunks: u64,
-    packs: u64,
-    bytes: u64,
+    pub(super) missing_chunks: u64,
+}
+
+/// What was found of one.
+struct PackRead {
+    wrong: Option<String>,
+    contradicted: u64,
+    missing_chunks: u64,
 }
 
 /// Reads as many packs as `depth` says. What is wrong with one is noted in `files`.
 pub(super) fn read(
-    store: &Store,
-    fold: &Fold,
+    view: View<'_>,
     files: &mut Files,
     index: &RemoteIndex,
-    (depth, checked): (Depth, &mut RemoteChecked),
-    progress: &dyn Progress,
-) -> Result<()> {
-    let chosen = choose(files.right(FileKind::Pack, fold), depth);
-    let total = chosen.iter().map(|(_, size)| size).sum();
-    progress.begin("reading packs", Some(total), Unit::Bytes);
-    let found = Mutex::new(Read::default());
-    let all_known = &*files;
-    store.at_once(&chosen, &|(pack, size)| {
-        check_interrupt(progress)?;
-        let key = pack_key(*pack);
-        let mut source = ObjectReader::new(store, key, 0..*size, &NoProgress);
-        let verified = damage(verify_pack(&mut source, pack, progress))?;
-        let (contradicted, chunks) = match &verified {
-            Ok(own) => (
-                contradicted(index, pack, own),
-                missing_chunks(store, fold, all_known, index, pack, own, progress)?,
-            ),
-            Err(_) => (0, 0),
-        };
-        let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
-        found.packs += 1;
-        found.bytes += size;
-        found.chunks += chunks;
-        if contradicted > 0 {
-            found.contradicted.insert(*pack, contradicted);
+    depth: Depth,
+) -> Result<PacksRead> {
+    let chosen = choose(files.right(FileKind::Pack, view.fold), depth);
+    let mut all = PacksRead {
+        packs: chosen.len() as u64,
+        bytes: chosen.iter().map(|(_, size)| size).sum(),
+        ..PacksRead::default()
+    };
+    view.progress.begin("reading packs", Some(all.bytes), Unit::Bytes);
+    let places = index.places(view.fold, files);
+    let read = view.store.at_once(&chosen, &|(pack, size)| read_pack(view, places, pack, *size))?;
+    for ((pack, _), read) in chosen.into_iter().zip(read) {
+        all.missing_chunks += read.missing_chunks;
+        if read.contradicted > 0 {
+            all.contradicted.insert(pack, read.contradicted);
         }
-        if let Err(problem) = verified {
-            found.wrong.insert(*pack, problem);
+        if let Some(problem) = read.wrong {
+            files.is_wrong(FileKind::Pack, pack, problem);
         }
-        Ok(())
-    })?;
-    let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
-    (checked.packs_read, checked.pack_bytes_read) = (found.packs, found.bytes);
-    checked.contradicted.extend(found.contradicted);
-    checked.missing_chunks = found.chunks;
-    for (pack, problem) in found.wrong {
-        files.is_wrong(FileKind::Pack, pack, problem);
     }
-    Ok(())
+    Ok(all)
+}
+
+fn read_pack(view: View<'_>, places: Places<'_>, pack: &Id, size: u64) -> Result<PackRead> {
+    check_interrupt(view.progress)?;
+    let mut source = ObjectReader::new(view.store, pack_key(*pack), 0..size, &NoProgress);
+    Ok(match damage(verify_pack(&mut source, pack, view.progress))? {
+        Ok(own) => PackRead {
+            wrong: None,
+            contradicted: contradicted(places.index, pack, &own),
+            missing_chunks: missing_chunks(view, places, pack, &own)?,
+        },
+        Err(problem) => PackRead { wrong: Some(problem), contradicted: 0, missing_chunks: 0 },
+    })
 }
 
 /// What is wrong, in a few words, where the error is one of damage.
@@ -135,31 +129,22 @@ fn contradicted(index: &RemoteIndex, pack: &Id, own: &PackIndex) -> u64 {
     index.listed(pack).saturating_sub(agreed)
 }
 
-#[allow(clippy::too_many_arguments, reason = "all that a remote is known by")]
 /// How many chunks of the manifests of a pack that the index names are nowhere.
-fn missing_chunks(
-    store: &Store,
-    fold: &Fold,
-    files: &Files,
-    index: &RemoteIndex,
-    pack: &Id,
-    own: &PackIndex,
-    progress: &dyn Progress,
-) -> Result<u64> {
-    let manifests = own.members.iter().filter(|member| {
-        member.kind == MemberKind::Manifest
-            && index.locations(&member.id).iter().any(|place| place.pack == *pack)
-    });
+fn missing_chunks(view: View<'_>, places: Places<'_>, pack: &Id, own: &PackIndex) -> Result<u64> {
+    let is_named = |id: &Id| places.index.locations(id).iter().any(|place| place.pack == *pack);
+    let manifests = own
+        .members
+        .iter()
+        .filter(|member| member.kind == MemberKind::Manifest && is_named(&member.id));
     let mut frames: Vec<FrameEntry> =
         manifests.filter_map(|member| own.frames.get(member.frame as usize).copied()).collect();
     frames.sort_unstable_by_key(|frame| frame.offset);
     frames.dedup();
     let mut missing = 0;
     for frame in frames {
-        content::visit_chunks(store, pack, &frame, progress, &mut |manifest, chunk| {
-            let is_named = index.locations(manifest).iter().any(|place| place.pack == *pack);
-            let there = index.locate(&chunk.id, Need::Bytes, fold, files);
-            if is_named && there.is_none_or(|there| there.size != chunk.size) {
+        content::visit_chunks(view, pack, &frame, &mut |manifest, chunk| {
+            let there = places.locate(&chunk.id, Need::Bytes);
+            if is_named(manifest) && there.is_none_or(|there| there.size != chunk.size) {
                 missing += 1;
             }
         })?;

@@ -1,18 +1,16 @@
 //! The outcome: verdict, defects, what suffers, what is left over, what to do next.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 
-use super::content::Lost;
-use super::defect::RemoteDefect;
-use super::history::Scratch;
-use super::index::RemoteIndex;
+use super::affected::LostFile;
+use super::defect::{Defects, RemoteDefect};
+use super::files::FileKind;
+use super::overtaken::OvertakenHistory;
 use super::{Depth, Found};
-use crate::id::Id;
+use crate::error::Result;
 use crate::name::{Name, RefName};
+use crate::progress::Progress;
 use crate::remote::TrafficCount;
-use crate::remote::log::Audit;
 
 /// How much of a remote was looked at.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -39,32 +37,24 @@ pub struct RemoteChecked {
     pub packs_read: u64,
     /// The bytes of these.
     pub pack_bytes_read: u64,
-    /// Packs about which the index says what is not so, and of how many contents.
-    #[serde(skip)]
-    pub(super) contradicted: BTreeMap<Id, u64>,
-    /// Chunks that are nowhere.
-    #[serde(skip)]
-    pub(super) missing_chunks: u64,
 }
 
 impl RemoteChecked {
-    pub(super) fn count(
-        &mut self,
-        audit: &Audit,
-        index: &RemoteIndex,
-        scratch: &Scratch,
-        lost: &Lost,
-    ) {
-        let fold = &audit.fold;
-        self.entries = audit.entries;
-        self.refs = fold.refs.len() as u64;
-        self.meta = fold.meta.len() as u64;
-        self.objects = scratch.objects;
-        self.segments = fold.segments.len() as u64;
-        self.index_entries = index.entries;
-        self.contents = lost.needed;
-        self.packs = fold.packs.len() as u64;
-        self.pack_bytes = fold.packs.values().sum();
+    fn of(found: &Found) -> Self {
+        let fold = &found.audit.fold;
+        RemoteChecked {
+            entries: found.audit.entries,
+            refs: fold.refs.len() as u64,
+            meta: fold.meta.len() as u64,
+            objects: found.scratch.objects,
+            segments: fold.segments.len() as u64,
+            index_entries: found.index.entries,
+            contents: found.lost.needed,
+            packs: fold.packs.len() as u64,
+            pack_bytes: fold.packs.values().sum(),
+            packs_read: found.read.packs,
+            pack_bytes_read: found.read.bytes,
+        }
     }
 }
 
@@ -104,9 +94,18 @@ pub struct RemoteFsckOutcome {
     pub affected: Vec<RefName>,
     /// How many these are in all.
     pub affected_count: u64,
+    /// The files that can't be given back, the first ones.
+    pub files: Vec<LostFile>,
+    /// What became of the history that was overtaken. What is lost of it is no defect.
+    pub overtaken: OvertakenHistory,
     /// The numbers of entries of the log that the store let others replace: what these pushed is not
     /// there, unless it was pushed again.
     pub doubled: Vec<u64>,
+    /// How many entries the log had that was last read here, if this is another one: the remote was
+    /// emptied since, and filled again.
+    pub made_anew: Option<u64>,
+    /// Whether the store said which files are there; else what is left over is not known.
+    pub listed: bool,
     /// What nothing needs.
     pub leftovers: RemoteLeftovers,
     /// What to do next, in order.
@@ -118,51 +117,61 @@ pub struct RemoteFsckOutcome {
 /// So many names are given.
 const NAMED: usize = 200;
 
-pub(super) fn outcome(found: &Found) -> RemoteFsckOutcome {
-    let mut affected: Vec<RefName> = found.scratch.broken_refs.clone();
-    affected.extend(found.lost.refs.iter().cloned());
-    affected.sort_unstable();
-    affected.dedup();
-    let affected_count = affected.len() as u64;
-    affected.truncate(NAMED);
+pub(super) fn outcome(found: &Found, progress: &dyn Progress) -> Result<RemoteFsckOutcome> {
+    let affected = found.affected(progress)?;
+    let defects = Defects::of(found);
     let mut doubled: Vec<u64> = found.audit.fold.doubled.iter().copied().collect();
     doubled.extend(found.audit.replaced.filter(|number| !doubled.contains(number)));
-    let left = || found.files.leftovers.iter().chain(&found.audit.leftovers);
-    RemoteFsckOutcome {
+    Ok(RemoteFsckOutcome {
         remote: found.remote.name.clone(),
-        sound: found.is_sound(),
+        sound: defects.count == 0,
         full: found.depth == Depth::Full,
         sample: match found.depth {
             Depth::Sample(percent) => Some(percent),
             _ => None,
         },
-        checked: found.checked.clone(),
-        defects: found.defects.kept.clone(),
-        defect_count: found.defects.count,
-        affected,
-        affected_count,
+        checked: RemoteChecked::of(found),
+        defects: defects.kept,
+        defect_count: defects.count,
+        affected_count: affected.refs.len() as u64,
+        affected: affected.refs.into_iter().take(NAMED).collect(),
+        files: affected.files,
+        overtaken: found.overtaken.outcome(&found.scratch)?,
         doubled,
-        leftovers: RemoteLeftovers {
-            files: left().count() as u64,
-            bytes: left().map(|(_, size)| size).sum(),
-            keys: left().take(NAMED).map(|(key, _)| key.clone()).collect(),
-            retired: found.files.retired.0,
-            retired_bytes: found.files.retired.1,
-        },
+        made_anew: found.audit.made_anew,
+        listed: found.audit.is_listed,
+        leftovers: leftovers(found),
         advice: advice(found),
         traffic: found.store.traffic(),
+    })
+}
+
+fn leftovers(found: &Found) -> RemoteLeftovers {
+    let left = || found.files.leftovers.iter().chain(&found.audit.leftovers);
+    RemoteLeftovers {
+        files: left().count() as u64,
+        bytes: left().map(|(_, size)| size).sum(),
+        keys: left().take(NAMED).map(|(key, _)| key.clone()).collect(),
+        retired: found.files.retired.0,
+        retired_bytes: found.files.retired.1,
     }
 }
 
 fn advice(found: &Found) -> Vec<String> {
-    if found.is_sound() {
-        return Vec::new();
-    }
     let name = &found.remote.name;
+    if found.is_sound() {
+        let lost = found.overtaken.has_losses();
+        return lost
+            .then(|| {
+                format!("a repository that has it can bring it back: art push --repair {name}")
+            })
+            .into_iter()
+            .collect();
+    }
     let full = if found.depth == Depth::Structure { "" } else { " --full" };
     let mut advice =
         vec![format!("where a good copy is here, this mends it: art push --repair{full} {name}")];
-    if found.depth != Depth::Full && !found.files.wrong(super::files::FileKind::Pack).is_empty() {
+    if found.depth != Depth::Full && !found.files.wrong(FileKind::Pack).is_empty() {
         advice.push(format!(
             "read every byte, to know all that is damaged: art fsck --remote {name} --full"
         ));

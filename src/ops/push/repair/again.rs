@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Mending, RemoteRepair};
-use crate::error::Result;
+use crate::error::{IoResultExt, Result};
 use crate::id::{Digest, Id};
 use crate::ops::fsck::remote::FileKind;
 use crate::ops::sync::{Item, cache_directory};
@@ -28,15 +28,20 @@ impl Mending<'_> {
                 if self.send(&Item { key: key.clone(), id, size, path: path.clone() })? {
                     self.found.files.is_right_again(kind, &id);
                     self.mended.repairs.push(RemoteRepair::SentAgain { key });
-                    if kind == FileKind::Segment
-                        && let Ok(bytes) = std::fs::read(&path)
-                    {
-                        self.found.index.add(id, &bytes)?;
-                    }
+                    self.take_note(kind, id, size, &path)?;
                 }
             }
         }
-        Ok(())
+        self.found.look_at_history(self.progress)
+    }
+
+    /// What is in a file that was sent again counts from here on.
+    fn take_note(&mut self, kind: FileKind, id: Id, size: u64, path: &Path) -> Result<()> {
+        match kind {
+            FileKind::Pack => Ok(()),
+            FileKind::Segment => self.found.index.add(id, &std::fs::read(path).on("read", path)?),
+            FileKind::Meta => self.found.scratch.take_in(path, id, size, self.progress),
+        }
     }
 
     /// A file that may be the one. Its bytes are compared when it is sent.

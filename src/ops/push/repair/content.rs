@@ -14,13 +14,14 @@ impl Mending<'_> {
     /// nothing is missing then. Damaged segments are retired if the index had all, or has again.
     pub(super) fn replace_content(&mut self, is_index_whole: bool) -> Result<()> {
         let (packs, wanted) = self.wanted();
+        self.salvage(&wanted)?;
         let ids: Vec<Id> = wanted.keys().copied().collect();
         let found = &self.found;
         let mut relies_on = BTreeSet::new();
         let mut is_there = |id: &Id, need: Need| -> Result<bool> {
             // What is a chunk of a file must be there as such.
             let need = if wanted.get(id) == Some(&Need::Bytes) { Need::Bytes } else { need };
-            let place = found.index.locate(id, need, &found.audit.fold, &found.files);
+            let place = found.places().locate(id, need);
             relies_on.extend(place.iter().map(|place| place.pack));
             Ok(place.is_some())
         };
@@ -52,8 +53,8 @@ impl Mending<'_> {
         let found = &self.found;
         let wrong = found.files.wrong(FileKind::Pack).keys();
         let mut packs: BTreeMap<Id, Vec<Id>> = wrong.map(|pack| (*pack, Vec::new())).collect();
-        let mut wanted: BTreeMap<Id, Need> =
-            found.lost.contents.iter().map(|id| (*id, Need::File)).collect();
+        let lost = found.lost.contents.iter().chain(&found.overtaken.lost.contents);
+        let mut wanted: BTreeMap<Id, Need> = lost.map(|id| (*id, Need::File)).collect();
         if packs.is_empty() {
             return (packs, wanted);
         }

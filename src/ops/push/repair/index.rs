@@ -5,7 +5,7 @@ use crate::content::{Need, NewSegment, OutgoingSegment, read_pack_index_at};
 use crate::error::{IoResultExt, Result};
 use crate::id::Id;
 use crate::ops::fsck::remote::{FileKind, damage, visit_chunks};
-use crate::pack::{FrameEntry, MemberKind, PackIndex};
+use crate::pack::{MemberKind, PackIndex};
 use crate::progress::{Unit, check_interrupt};
 use crate::remote::layout::pack_key;
 
@@ -13,12 +13,32 @@ impl Mending<'_> {
     /// Makes segments of all that lies in the packs and is in no segment that is whole. Gives whether
     /// the index has all that is in the packs that are whole, or had.
     pub(super) fn make_segments(&mut self) -> Result<bool> {
-        let has_unknown = self.found.lost.unknown > 0;
+        let has_unknown = self.found.lost.unknown + self.found.overtaken.lost.unknown > 0;
         if self.found.files.wrong(FileKind::Segment).is_empty() && !has_unknown {
             return Ok(true);
         }
-        let fold = &self.found.audit.fold;
-        let packs = self.found.files.right(FileKind::Pack, fold);
+        let unknown = self.unknown_members()?;
+        let (mut bytes, mut manifests) = (NewSegment::new(&self.session), Vec::new());
+        for (pack, mut index) in unknown {
+            let lists: Vec<_> = index
+                .members
+                .extract_if(.., |member| member.kind == MemberKind::Manifest)
+                .collect();
+            if !index.members.is_empty() {
+                bytes.add(pack, &index)?;
+            }
+            manifests.push((pack, PackIndex { members: lists, ..index }));
+        }
+        let bytes = bytes.finish()?;
+        self.take(bytes)?;
+        let manifests = self.whole_manifests(manifests)?;
+        self.take(manifests)?;
+        Ok(false)
+    }
+
+    /// Reads the packs' own indexes; gives what they have that no whole segment places there.
+    fn unknown_members(&mut self) -> Result<Vec<(Id, PackIndex)>> {
+        let packs = self.found.files.right(FileKind::Pack, &self.found.audit.fold);
         self.progress.begin("reading packs' indexes", Some(packs.len() as u64), Unit::Items);
         let indexes = self.found.store.at_once(&packs, &|(pack, size)| {
             check_interrupt(self.progress)?;
@@ -26,33 +46,16 @@ impl Mending<'_> {
             let read = |range| self.found.store.read_range(&key, range);
             let index = damage(read_pack_index_at(&read, *size))?;
             self.progress.advance(1);
-            Ok(index.map(|index| (*pack, self.unknown(pack, index))))
+            Ok(index.map(|index| self.unknown(pack, index)))
         })?;
-        let (mut bytes, mut manifests) = (NewSegment::new(&self.session), Vec::new());
-        let mut unreadable = Vec::new();
-        for ((pack, _), index) in packs.iter().zip(indexes) {
+        let mut unknown = Vec::new();
+        for ((pack, _), index) in packs.into_iter().zip(indexes) {
             match index {
-                Ok((pack, mut index)) => {
-                    let lists: Vec<_> = index
-                        .members
-                        .extract_if(.., |member| member.kind == MemberKind::Manifest)
-                        .collect();
-                    if !index.members.is_empty() {
-                        bytes.add(pack, &index)?;
-                    }
-                    manifests.push((pack, PackIndex { members: lists, ..index }));
-                }
-                Err(problem) => unreadable.push((*pack, problem)),
+                Ok(index) => unknown.push((pack, index)),
+                Err(problem) => self.found.files.is_wrong(FileKind::Pack, pack, problem),
             }
         }
-        let bytes = bytes.finish()?;
-        for (pack, problem) in unreadable {
-            self.found.files.is_wrong(FileKind::Pack, pack, problem);
-        }
-        self.take(bytes)?;
-        let manifests = self.whole_manifests(manifests)?;
-        self.take(manifests)?;
-        Ok(false)
+        Ok(unknown)
     }
 
     /// The members of a pack that no whole segment places there.
@@ -67,17 +70,17 @@ impl Mending<'_> {
     /// A segment of those manifests whose chunks are all there.
     fn whole_manifests(&self, packs: Vec<(Id, PackIndex)>) -> Result<Option<OutgoingSegment>> {
         let mut segment = NewSegment::new(&self.session);
-        let (fold, files) = (&self.found.audit.fold, &self.found.files);
+        let (view, places) = (self.found.view(self.progress), self.found.places());
         for (pack, mut index) in packs {
             let mut broken = Vec::new();
             let mut frames: Vec<u32> = index.members.iter().map(|member| member.frame).collect();
             frames.dedup();
             for number in frames {
                 let Some(frame) = index.frames.get(number as usize).copied() else { continue };
-                let read = self.chunks(&pack, &frame, &mut |manifest, chunk, size| {
-                    let there = self.found.index.locate(&chunk, Need::Bytes, fold, files);
-                    if there.is_none_or(|there| there.size != size) {
-                        broken.push(manifest);
+                let read = visit_chunks(view, &pack, &frame, &mut |manifest, chunk| {
+                    let there = places.locate(&chunk.id, Need::Bytes);
+                    if there.is_none_or(|there| there.size != chunk.size) {
+                        broken.push(*manifest);
                     }
                 });
                 if damage(read)?.is_err() {
@@ -91,17 +94,6 @@ impl Mending<'_> {
             }
         }
         segment.finish()
-    }
-
-    fn chunks(
-        &self,
-        pack: &Id,
-        frame: &FrameEntry,
-        each: &mut dyn FnMut(Id, Id, u32),
-    ) -> Result<()> {
-        visit_chunks(&self.found.store, pack, frame, self.progress, &mut |manifest, chunk| {
-            each(*manifest, chunk.id, chunk.size);
-        })
     }
 
     /// The new segment is one of the remote's from here on.

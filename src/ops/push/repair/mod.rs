@@ -10,6 +10,7 @@ mod again;
 mod content;
 mod history;
 mod index;
+mod salvage;
 
 use std::collections::BTreeSet;
 
@@ -95,7 +96,10 @@ pub fn repair(
     let _lock = repo.lock_shared()?;
     let mut found = look()?;
     let mut mended = Mended::default();
-    if !found.is_sound() {
+    if !found.is_sound() || found.overtaken.has_losses() {
+        if !found.store.abilities().write {
+            return Err(only_read(&remote.name));
+        }
         mend_log(repo, &found, &mut mended)?;
         if !mended.repairs.is_empty() {
             found = look()?;
@@ -112,9 +116,17 @@ pub fn repair(
         repairs: mended.repairs,
         entry: mended.entry,
         bytes: mended.bytes,
-        check: found.outcome(),
+        check: found.outcome(progress)?,
         traffic: traffic.since(before),
     })
+}
+
+fn only_read(name: &Name) -> Error {
+    let message = format!("the remote '{name}' is damaged, and can be fetched from, not pushed to");
+    Error::new(ErrorKind::Unsupported, message).with_hint(format!(
+        "what is damaged: art fsck --remote {name}; to mend it, add the store that it is made from \
+         as a remote"
+    ))
 }
 
 /// What was mended.
@@ -127,12 +139,12 @@ struct Mended {
 
 /// Writes `art.toml` and the entries of the log again that can be.
 fn mend_log(repo: &Repository, found: &Found, mended: &mut Mended) -> Result<()> {
-    if found.is_made_wrong {
-        found.store.write(ART_TOML, found.made.encode()?)?;
+    if found.outline.wrong.is_some() {
+        found.store.write(ART_TOML, found.outline.made.encode()?)?;
         mended.repairs.push(RemoteRepair::MadeAgain { key: ART_TOML.to_owned() });
     }
     let restorer = Restorer { who: who(repo), when: repo.settings().clock.now() };
-    let keys = found.audit.restore(&found.store, &found.made, &restorer)?;
+    let keys = found.audit.restore(&found.store, &found.outline.made, &restorer)?;
     mended.repairs.extend(keys.into_iter().map(|key| RemoteRepair::RestoredEntry { key }));
     Ok(())
 }
@@ -164,9 +176,9 @@ impl Mending<'_> {
         if self.found.audit.has_lost_entries() {
             return Ok(());
         }
+        self.replace_history()?;
         let is_index_whole = self.make_segments()?;
         self.replace_content(is_index_whole)?;
-        self.replace_history()?;
         self.commit()
     }
 
@@ -217,7 +229,7 @@ impl Mending<'_> {
         let retired = new.retired.iter().map(|(kind, id)| kind.key(*id));
         self.mended.repairs.extend(retired.map(|key| RemoteRepair::Retired { key }));
         if needs_checkpoint {
-            connection.log.write_checkpoint(&connection.state)?;
+            connection.log.renew_checkpoint(&connection.state)?;
             self.mended.repairs.push(RemoteRepair::MadeAgain { key: LATEST.to_owned() });
         }
         connection.save()

@@ -1,7 +1,8 @@
 //! `art fsck --remote`: is everything on a remote, and is it what it was?
 
 use artifacts::ops::fsck::remote::{
-    Depth, RemoteDefect, RemoteFsckOptions, RemoteFsckOutcome, fsck_remote,
+    Depth, LostFile, OvertakenHistory, RemoteDefect, RemoteFsckOptions, RemoteFsckOutcome,
+    fsck_remote,
 };
 use artifacts::{Error, Name, Result};
 
@@ -27,13 +28,13 @@ pub(super) fn exec(context: &Context<'_>, remote: &Name, depth: Depth) -> Result
     let outcome = fsck_remote(&repo, &options, context.progress())?;
     if outcome.sound {
         context.ui.summary(&outcome, |page| view(page, &outcome))?;
-        return Ok(Exit::Ok);
+    } else {
+        context.ui.show(&outcome, |page| view(page, &outcome))?;
     }
-    context.ui.show(&outcome, |page| view(page, &outcome))?;
     for advice in &outcome.advice {
         context.ui.hint(advice);
     }
-    Ok(Exit::Corrupt)
+    Ok(if outcome.sound { Exit::Ok } else { Exit::Corrupt })
 }
 
 /// What was found, and how sure that is.
@@ -55,6 +56,16 @@ pub(in super::super) fn view(page: &mut Page<'_>, outcome: &RemoteFsckOutcome) -
             writeln!(page, "  and more (see --json)")?;
         }
         writeln!(page)?;
+    }
+    show_files(page, &outcome.files)?;
+    show_overtaken(page, &outcome.overtaken)?;
+    if let Some(entries) = outcome.made_anew {
+        let entries = count(entries, "entry", "entries");
+        writeln!(
+            page,
+            "this is another log than was last read here, which had {entries}: the remote was \
+             emptied and filled again"
+        )?;
     }
     for number in outcome.doubled.iter().take(SHOWN) {
         writeln!(
@@ -81,8 +92,44 @@ fn show_defect(page: &mut Page<'_>, defect: &RemoteDefect) -> Result<()> {
     Ok(())
 }
 
+fn show_files(page: &mut Page<'_>, files: &[LostFile]) -> Result<()> {
+    if files.is_empty() {
+        return Ok(());
+    }
+    writeln!(page, "files that can't be given back:")?;
+    for file in files.iter().take(SHOWN) {
+        let (name, commit) = (remotes::shown(&file.name), file.commit.short());
+        writeln!(page, "  {} ({name}, commit {commit})", file.path)?;
+    }
+    if files.len() > SHOWN {
+        writeln!(page, "  and more (see --json)")?;
+    }
+    writeln!(page)
+}
+
+/// What is lost of the history that no ref leads to any more.
+fn show_overtaken(page: &mut Page<'_>, overtaken: &OvertakenHistory) -> Result<()> {
+    if overtaken.lost_count == 0 {
+        return Ok(());
+    }
+    let commits = count(overtaken.lost_count, "commit", "commits");
+    writeln!(page, "of the history that was overtaken, {commits} can't be given back:")?;
+    for lost in overtaken.lost.iter().take(SHOWN) {
+        let (name, commit) = (remotes::shown(&lost.name), lost.commit.short());
+        let what = if lost.history { "commits or records" } else { "content" };
+        writeln!(page, "  {name} at {commit} (entry {} of the log): {what}", lost.entry)?;
+    }
+    if overtaken.lost_count > overtaken.lost.len().min(SHOWN) as u64 {
+        writeln!(page, "  and more (see --json)")?;
+    }
+    writeln!(page)
+}
+
 fn show_leftovers(page: &mut Page<'_>, outcome: &RemoteFsckOutcome) -> Result<()> {
     let left = &outcome.leftovers;
+    if !outcome.listed {
+        writeln!(page, "the store gives no list: what is left over in it is not known")?;
+    }
     if left.files > 0 {
         let files = count(left.files, "file", "files");
         let bytes = size(left.bytes);

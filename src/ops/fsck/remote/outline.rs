@@ -1,0 +1,85 @@
+//! `art.toml`, which says what a remote is: read, or made out from what else is there.
+
+use super::files::FileKind;
+use crate::error::{Error, ErrorKind, Result};
+use crate::remote::layout::{ART_TOML, ArtToml, EntryName, LOG};
+use crate::remote::log::{Fold, State};
+use crate::remote::{Protocol, Store};
+use crate::repo::RemoteConfig;
+
+/// What a remote says of itself.
+pub(crate) struct Outline {
+    /// What `art.toml` says or, if that is damaged, said or must have said.
+    pub(crate) made: ArtToml,
+    /// What is wrong with `art.toml`.
+    pub(crate) wrong: Option<String>,
+}
+
+impl Outline {
+    /// Reads `art.toml`; where it is missing or damaged, what is `saved` of it or can be seen in the log
+    /// stands for it.
+    pub(super) fn read(
+        store: &Store,
+        remote: &RemoteConfig,
+        saved: Option<&(ArtToml, State)>,
+    ) -> Result<Self> {
+        let problem = match store.try_read(ART_TOML, ArtToml::MAX_LEN) {
+            Ok(Some(bytes)) => match ArtToml::decode(&bytes) {
+                Ok(made) => return Ok(Outline { made, wrong: None }),
+                Err(error) if error.kind() != ErrorKind::Corrupt => return Err(error),
+                Err(error) => error.causes().pop().unwrap_or_default(),
+            },
+            Ok(None) => "it is missing".to_owned(),
+            Err(error) if error.kind() == ErrorKind::Corrupt => "it is too long".to_owned(),
+            Err(error) => return Err(error),
+        };
+        let made = match saved {
+            Some((made, _)) => Some(made.clone()),
+            None => made_out(store)?,
+        };
+        let name = &remote.name;
+        let made = made.ok_or_else(|| {
+            Error::not_found(format!("nothing was pushed to the remote '{name}' yet"))
+                .with_hint(format!("art push {name}"))
+        })?;
+        Ok(Outline { made, wrong: Some(problem) })
+    }
+}
+
+/// Whether none of the files is there that a remote has, whose log came to `known`.
+pub(super) fn nothing_is_left(store: &Store, known: &Fold) -> Result<bool> {
+    for directory in [LOG, "meta/", "packs/", "index/"] {
+        match store.list_if_allowed(directory, usize::MAX)? {
+            Some(files) if files.is_empty() => {}
+            Some(_) => return Ok(false),
+            // Where it can't be seen what is there, it is asked for what was.
+            None => return all_are_gone(store, known),
+        }
+    }
+    Ok(true)
+}
+
+fn all_are_gone(store: &Store, known: &Fold) -> Result<bool> {
+    let first = EntryName { number: 1, write: None };
+    let files = FileKind::ALL.into_iter().filter_map(|kind| {
+        let (id, _) = kind.of(known).first_key_value()?;
+        Some(kind.key(*id))
+    });
+    for key in [first, known.last.unwrap_or(first)].iter().map(EntryName::key).chain(files) {
+        if store.try_size(&key)?.is_some() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// What the names of the entries in the log say; `None` if there is none.
+fn made_out(store: &Store) -> Result<Option<ArtToml>> {
+    let first = EntryName { number: 1, write: None };
+    if store.try_size(&first.key())?.is_some() {
+        return Ok(Some(ArtToml::new(Protocol::Linear)));
+    }
+    let listed = store.list_if_allowed(LOG, usize::MAX)?.unwrap_or_default();
+    let has_entry = listed.iter().any(|listed| EntryName::of_key(&listed.key).is_some());
+    Ok(has_entry.then(|| ArtToml::new(Protocol::Siblings)))
+}

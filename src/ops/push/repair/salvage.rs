@@ -1,0 +1,56 @@
+//! What can still be read in content packs that are damaged.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Mending;
+use crate::content::Need;
+use crate::error::Result;
+use crate::id::Id;
+use crate::ops::fsck::remote::FileKind;
+use crate::ops::sync::{RemoteContent, cache_directory};
+use crate::pack::FrameEntry;
+
+impl Mending<'_> {
+    /// Brings here what can be read in damaged packs of the contents `wanted`, as far as it is not
+    /// here: a pack with one bad byte has all but one frame.
+    pub(super) fn salvage(&self, wanted: &BTreeMap<Id, Need>) -> Result<()> {
+        let packs = self.damaged_packs()?;
+        if packs.is_empty() {
+            return Ok(());
+        }
+        let mut absent = Vec::new();
+        for (id, need) in wanted {
+            let content = self.repo.content();
+            let is_here = match need {
+                Need::Bytes => content.has_bytes(id)?,
+                Need::File => content.is_indexed(id)?,
+            };
+            if !is_here && self.found.places().locate(id, *need).is_none() {
+                absent.push(*id);
+            }
+        }
+        let mut frames: Vec<(Id, FrameEntry)> = Vec::new();
+        for id in &absent {
+            let places = self.found.index.locations(id).into_iter();
+            let places = places.filter(|place| packs.contains(&place.pack));
+            frames.extend(places.map(|place| (place.pack, place.frame)));
+        }
+        frames.sort_unstable_by_key(|(pack, frame)| (*pack, frame.offset));
+        frames.dedup();
+        let (found, repo) = (&self.found, self.repo);
+        let directory = cache_directory(repo, &found.remote.name);
+        let there = RemoteContent::new(repo, &found.store, &found.audit.fold, &directory)?;
+        there.salvage(&frames, &absent, self.progress).map(drop)
+    }
+
+    /// The damaged packs that are there.
+    fn damaged_packs(&self) -> Result<BTreeSet<Id>> {
+        let mut packs = BTreeSet::new();
+        for id in self.found.files.wrong(FileKind::Pack).keys() {
+            if self.found.store.try_size(&FileKind::Pack.key(*id))?.is_some() {
+                packs.insert(*id);
+            }
+        }
+        Ok(packs)
+    }
+}

@@ -1,0 +1,240 @@
+//! A remote that is not what it was: emptied, made anew, brought back from a copy, or another one; and a
+//! repository whose cache was thrown away.
+
+use insta::assert_snapshot;
+use serde_json::Value;
+
+use crate::common::Sandbox;
+use crate::push::{json, push_apart, shared};
+
+/// `b` has everything; `a` and `b` have no more than they had pushed to `store`.
+fn both() -> Sandbox {
+    let sandbox = shared();
+    sandbox.art("-C b pull --full").ok();
+    sandbox
+}
+
+fn names(sandbox: &Sandbox, place: &str) -> Vec<Value> {
+    let mut names = Vec::new();
+    for list in ["runs", "versions"] {
+        let rows = sandbox.art(&format!("-C {place} {list} --json")).ok().json();
+        names.extend(rows.as_array().unwrap().iter().map(|row| row["name"].clone()));
+    }
+    names
+}
+
+fn is_whole(sandbox: &Sandbox, place: &str) {
+    let check = json(sandbox, &format!("-C {place} fsck --remote origin --full"));
+    assert_eq!(check["sound"], true, "{check}");
+    sandbox.art("clone store whole --full").ok();
+    sandbox.art("-C whole fsck --full").ok();
+    assert_eq!(names(sandbox, "whole"), names(sandbox, place));
+}
+
+#[test]
+fn an_emptied_remote_is_told_from_a_damaged_one() {
+    let sandbox = both();
+    sandbox.shell("rm -r store/*").ok();
+    assert_snapshot!(sandbox.art("-C b fsck --remote origin"), @"
+    exit 14
+    -- stderr
+    error: nothing is left of the remote 'origin' at '[ROOT]/desk/store', whose log had 1 entry when it was last asked
+
+    hint: is it mounted, and the right place? if it was emptied on purpose, fill it again: art push --all origin
+    ");
+    assert_snapshot!(sandbox.art("-C b fetch"), @"
+    exit 14
+    -- stderr
+    error: nothing is left of the remote 'origin' at '[ROOT]/desk/store', whose log had 1 entry when it was last asked
+
+    hint: is it mounted, and the right place? if it was emptied on purpose, fill it again: art push --all origin
+    ");
+    let error = sandbox.art("-C b push --repair --json").fails_with(14).json_error();
+    assert!(error["message"].as_str().unwrap().contains("1 entry"), "{error}");
+    assert!(error["hint"].as_str().unwrap().contains("art push --all origin"), "{error}");
+    assert!(!sandbox.path("store/art.toml").exists(), "nothing was made there");
+    // With one file left it is damage.
+    sandbox.write("store/packs/ab/stranger", "x");
+    sandbox.art("-C b fsck --remote origin").fails_with(20);
+}
+
+#[test]
+fn a_push_fills_an_emptied_remote_again_and_says_what_it_was() {
+    let sandbox = both();
+    sandbox.shell("rm -r store/*").ok();
+    assert_snapshot!(sandbox.art("-C b push --all"), @"
+    exit 0
+    -- stdout
+    pushed 2 refs to origin, 3.9 KiB
+      run ada/digits:base  new [ID 1]
+      version ada/digits:v1  new [ID 2]
+    -- stderr
+    warning: the remote 'origin' was emptied or brought back from a copy: its log had 1 entry when it was last asked, and has 0 now; what it lacks of what is pushed is sent again
+    ");
+    is_whole(&sandbox, "b");
+    sandbox.art("-C a pull").ok();
+    sandbox.art("-C a fsck").ok();
+}
+
+#[test]
+fn a_remote_that_was_made_anew_deletes_nothing_here() {
+    let sandbox = both();
+    sandbox.write("b/notes.txt", "second");
+    sandbox.art("-C b upload notes.txt").ok();
+    sandbox.art("-C b push").ok();
+    let before = names(&sandbox, "b");
+    sandbox.shell("rm -r store/*").ok();
+    sandbox.art("init c --project ada/digits").ok();
+    sandbox.write("c/other.txt", "other");
+    sandbox.art("-C c run --name other").ok();
+    sandbox.art("-C c upload other.txt").ok();
+    sandbox.art("-C c remote add origin ../store").ok();
+    sandbox.art("-C c push").ok();
+    let check = json(&sandbox, "-C b fsck --remote origin");
+    assert_eq!((&check["sound"], &check["made_anew"]), (&true.into(), &2.into()), "{check}");
+    let pulled = sandbox.art("-C b pull").ok();
+    assert!(pulled.stderr.contains("emptied or brought back"), "{pulled}");
+    assert!(pulled.stderr.contains("art push --all origin"), "{pulled}");
+    let mut after = names(&sandbox, "b");
+    after.retain(|name| name != "other");
+    assert_eq!(after, before);
+    let again = sandbox.art("-C b pull").ok();
+    assert!(!again.stderr.contains("emptied"), "it is said once: {again}");
+    sandbox.art("-C b push").ok();
+    is_whole(&sandbox, "b");
+    sandbox.art("-C b fsck --full").ok();
+}
+
+#[test]
+fn a_remote_that_was_brought_back_from_a_copy_deletes_nothing_here() {
+    let sandbox = both();
+    sandbox.shell("cp -a store copy").ok();
+    sandbox.write("a/notes.txt", "second");
+    sandbox.art("-C a upload notes.txt").ok();
+    sandbox.art("-C a register v2").ok();
+    sandbox.art("-C a push").ok();
+    sandbox.art("-C b pull --full").ok();
+    sandbox.shell("rm -r store && mv copy store").ok();
+    // What is remembered of the log says that its end is missing.
+    sandbox.art("-C b fsck --remote origin").fails_with(20);
+    let before = names(&sandbox, "b");
+    sandbox.art("-C b pull").ok();
+    assert_eq!(names(&sandbox, "b"), before);
+    sandbox.art("-C b push").ok();
+    is_whole(&sandbox, "b");
+}
+
+#[test]
+fn a_remote_that_is_another_one_now_deletes_nothing_here() {
+    let sandbox = both();
+    sandbox.art("init c --project ada/digits").ok();
+    sandbox.art("-C c run --name other").ok();
+    sandbox.art("-C c remote add origin ../elsewhere").ok();
+    sandbox.art("-C c push").ok();
+    let before = names(&sandbox, "b");
+    sandbox.art("-C b remote set-uri origin ../elsewhere").ok();
+    sandbox.art("-C b pull").ok();
+    let mut after = names(&sandbox, "b");
+    after.retain(|name| name != "other");
+    assert_eq!(after, before);
+}
+
+#[test]
+fn what_someone_deleted_is_deleted_also_where_the_cache_was_thrown_away() {
+    let sandbox = both();
+    sandbox.art("-C a delete v1 --yes").ok();
+    sandbox.art("-C a push").ok();
+    sandbox.shell("rm -r b/.artifacts/cache").ok();
+    sandbox.art("-C b pull").ok();
+    assert_eq!(names(&sandbox, "b"), ["base"]);
+}
+
+/// Overtakes on the remote what `b`, which has no content, has cloned.
+fn overtake(sandbox: &Sandbox) {
+    sandbox.write("a/model/weights.bin", "another");
+    sandbox.art("-C a undo").ok();
+    sandbox.art("-C a undo").ok();
+    sandbox.art("-C a upload model -m right").ok();
+    sandbox.art("-C a register v1").ok();
+    sandbox.art("-C a push --force").ok();
+}
+
+#[test]
+fn a_repository_is_as_sound_without_its_cache() {
+    let sandbox = shared();
+    overtake(&sandbox);
+    sandbox.art("-C b fetch").ok();
+    for _ in 0..2 {
+        let elsewhere = json(&sandbox, "-C b fsck");
+        assert_eq!(elsewhere["sound"], true, "{elsewhere}");
+        sandbox.shell("rm -r b/.artifacts/cache").ok();
+        let checked = json(&sandbox, "-C b fsck");
+        assert_eq!(checked["sound"], true, "{checked}");
+        sandbox.art("-C b fetch").ok();
+    }
+    // The one who overtook it has nothing of it either.
+    sandbox.art("-C a evict --yes").ok();
+    sandbox.shell("rm -r a/.artifacts/cache").ok();
+    assert_eq!(json(&sandbox, "-C a fsck")["sound"], true);
+    // What is known of a remote goes with it.
+    sandbox.art("-C b remote remove origin --yes").ok();
+    assert!(!sandbox.path("b/.artifacts/remotes/origin").exists());
+}
+
+#[test]
+fn the_cache_can_be_thrown_away_before_what_was_overtaken_is_fetched() {
+    let sandbox = shared();
+    overtake(&sandbox);
+    sandbox.shell("rm -r b/.artifacts/cache").ok();
+    sandbox.art("-C b fetch").ok();
+    assert_eq!(json(&sandbox, "-C b fsck")["sound"], true);
+}
+
+#[test]
+fn a_remote_that_was_made_anew_has_not_what_was_overtaken_on_the_old_one() {
+    let sandbox = shared();
+    overtake(&sandbox);
+    sandbox.art("-C b fetch").ok();
+    sandbox.shell("rm -r store/*").ok();
+    sandbox.art("-C a push").ok();
+    sandbox.art("-C b fetch").ok();
+    sandbox.art("-C b fsck").fails_with(20);
+}
+
+#[test]
+fn the_sides_of_a_conflict_are_on_the_remote_also_when_it_is_settled() {
+    let sandbox = shared();
+    for place in ["a", "b"] {
+        sandbox.write(format!("{place}/{place}.txt"), place);
+        sandbox.art(&format!("-C {place} upload {place}.txt")).ok();
+    }
+    push_apart(&sandbox, ["a", "b"], "store");
+    sandbox.art("clone store c").fails_with(13);
+    sandbox.art("-C c pull");
+    sandbox.art("-C c resolve v1 --ours");
+    sandbox.shell("rm -r c/.artifacts/cache").ok();
+    let checked = sandbox.art("-C c fsck --json");
+    assert_eq!(checked.json()["sound"], true, "{checked}");
+}
+
+#[test]
+fn a_lost_history_pack_is_told_once_and_the_others_are_not_fetched_again() {
+    let sandbox = shared();
+    sandbox.write("a/notes.txt", "second");
+    sandbox.art("-C a upload notes.txt").ok();
+    sandbox.art("-C a push").ok();
+    let lose = "for m in store/meta/*/*.pack; do
+        grep -q $(basename $m .pack) store/log/*2.toml && rm $m; done; test -e store/meta";
+    sandbox.shell(lose).ok();
+    for most in [6, 4] {
+        let fetched = sandbox.art("-C b fetch -v").fails_with(20);
+        assert_eq!(fetched.stderr.matches("can't be used").count(), 1, "{fetched}");
+        let (_, traffic) = fetched.stderr.split_once("remote: ").unwrap();
+        let requests: u64 = traffic.split(' ').next().unwrap().parse().unwrap();
+        // The entries that are new, the one behind them, and the pack that is not there.
+        assert!(requests <= most, "{fetched}");
+    }
+    sandbox.art("-C a push --repair").ok();
+    sandbox.art("-C b fetch").ok();
+    sandbox.art("-C b fsck").ok();
+}
