@@ -16,6 +16,7 @@ mod conformance;
 mod fold;
 mod named;
 mod processes;
+mod repair;
 mod server;
 mod sftp;
 mod stores;

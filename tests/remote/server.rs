@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use hyper::Request;
 use hyper::body::Incoming;
@@ -25,6 +25,8 @@ pub(crate) enum Manners {
     Ignores,
     /// Honest, but every so many answers to an upload are lost with the connection.
     LosesAnswers(u64),
+    /// Honest, but nobody may list. `hides`: what is not there is forbidden too, as Amazon has it.
+    NoList { hides: bool },
     /// Honest, but every so many requests are answered with this status and not done.
     Answers(u16, u64),
 }
@@ -32,7 +34,8 @@ pub(crate) enum Manners {
 /// A server that runs as long as this lives.
 pub(crate) struct Server {
     port: u16,
-    manners: Manners,
+    is_signed: bool,
+    state: Arc<State>,
     runtime: Option<tokio::runtime::Runtime>,
     _directory: tempfile::TempDir,
 }
@@ -46,33 +49,50 @@ struct State {
     turn: Mutex<()>,
     requests: AtomicU64,
     uploads: AtomicU64,
+    /// Everything is allowed.
+    relaxed: AtomicBool,
 }
 
 impl Server {
     /// A server with one empty bucket, `bucket`.
     pub(crate) fn start(manners: Manners) -> Self {
+        // A signature covers the condition that is taken out on the way.
+        Self::with(manners, manners != Manners::Ignores)
+    }
+
+    /// A server that everyone may use: for clients that have no credentials but those of this process.
+    pub(crate) fn open_to_all(manners: Manners) -> Self {
+        Self::with(manners, false)
+    }
+
+    fn with(manners: Manners, is_signed: bool) -> Self {
         let directory = super::stores::directory();
         std::fs::create_dir(directory.path().join("bucket")).unwrap();
         let state = Arc::new(State {
-            s3: service(directory.path(), manners),
+            s3: service(directory.path(), is_signed),
             manners,
             turn: Mutex::new(()),
             requests: AtomicU64::new(0),
             uploads: AtomicU64::new(0),
+            relaxed: AtomicBool::new(false),
         });
         let mut builder = tokio::runtime::Builder::new_multi_thread();
         let runtime = builder.worker_threads(2).enable_all().build().unwrap();
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let port = listener.local_addr().unwrap().port();
-        runtime.spawn(serve(listener, state));
-        Server { port, manners, runtime: Some(runtime), _directory: directory }
+        runtime.spawn(serve(listener, Arc::clone(&state)));
+        Server { port, is_signed, state, runtime: Some(runtime), _directory: directory }
+    }
+
+    /// Whether all is allowed from now on that its manners forbid.
+    pub(crate) fn relax(&self, relaxed: bool) {
+        self.state.relaxed.store(relaxed, Ordering::SeqCst);
     }
 
     /// The URI of a prefix in its bucket.
     pub(crate) fn uri(&self, prefix: &str) -> String {
         let mut options = "disable_config_load=true&disable_ec2_metadata=true".to_owned();
-        if self.manners == Manners::Ignores {
-            // A signature covers the condition that is taken out on the way.
+        if !self.is_signed {
             options.push_str("&skip_signature=true");
         }
         format!("s3+http://127.0.0.1:{}/bucket/{prefix}?{options}", self.port)
@@ -87,9 +107,9 @@ impl Drop for Server {
     }
 }
 
-fn service(root: &Path, manners: Manners) -> S3Service {
+fn service(root: &Path, is_signed: bool) -> S3Service {
     let mut builder = S3ServiceBuilder::new(s3s_fs::FileSystem::new(root).unwrap());
-    if manners != Manners::Ignores {
+    if is_signed {
         builder.set_auth(SimpleAuth::from_single(KEY.0, KEY.1));
     }
     builder.build()
@@ -109,6 +129,13 @@ async fn serve(listener: TcpListener, state: Arc<State>) {
     }
 }
 
+fn forbidden() -> hyper::Response<s3s::Body> {
+    let body = "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>";
+    let mut response = hyper::Response::new(s3s::Body::from(body.to_owned()));
+    *response.status_mut() = hyper::StatusCode::FORBIDDEN;
+    response
+}
+
 type Answer = Result<hyper::Response<s3s::Body>, Box<dyn std::error::Error + Send + Sync>>;
 
 async fn answer(state: Arc<State>, mut request: Request<Incoming>) -> Answer {
@@ -126,18 +153,27 @@ async fn answer(state: Arc<State>, mut request: Request<Incoming>) -> Answer {
         *response.status_mut() = hyper::StatusCode::from_u16(status).unwrap();
         return Ok(response);
     }
+    let hides = match state.manners {
+        Manners::NoList { hides } if !state.relaxed.load(Ordering::SeqCst) => Some(hides),
+        _ => None,
+    };
+    if hides.is_some() && request.uri().query().is_some_and(|query| query.contains("list-type")) {
+        return Ok(forbidden());
+    }
     let is_upload = request.method() == hyper::Method::PUT;
     if state.manners == Manners::Ignores {
         request.headers_mut().remove("if-none-match");
     }
     let _turn = match state.manners {
-        Manners::Honest | Manners::LosesAnswers(_) | Manners::Answers(..) if is_upload => {
-            Some(state.turn.lock().await)
-        }
+        Manners::HalfHonest | Manners::Ignores => None,
+        _ if is_upload => Some(state.turn.lock().await),
         _ => None,
     };
     let response =
         state.s3.call(request.map(s3s::Body::from)).await.map_err(|_| "the server failed")?;
+    if hides == Some(true) && response.status() == hyper::StatusCode::NOT_FOUND {
+        return Ok(forbidden());
+    }
     if let Manners::LosesAnswers(every) = state.manners
         && is_upload
         && state.uploads.fetch_add(1, Ordering::SeqCst) % every == every - 1

@@ -62,7 +62,7 @@ pub(crate) fn memory(honesty: Honesty) -> Place {
 pub(crate) fn fs() -> Place {
     let directory = directory();
     let uri = directory.path().join("store");
-    Place::keeping("fs", open(uri.to_str().unwrap(), without_secrets()), directory)
+    Place::keeping("fs", open(uri.to_str().unwrap(), plain()), directory)
 }
 
 pub(crate) fn s3(manners: Manners) -> Place {
@@ -73,7 +73,7 @@ pub(crate) fn s3(manners: Manners) -> Place {
 
 pub(crate) fn webdav() -> Place {
     let server = WebDav::start();
-    let store = open(&server.uri("a/prefix"), without_secrets());
+    let store = open(&server.uri("a/prefix"), plain());
     Place::keeping("WebDAV", store, server)
 }
 
@@ -81,7 +81,7 @@ pub(crate) fn webdav() -> Place {
 pub(crate) fn sftp() -> Option<Place> {
     match Sftp::start() {
         Ok(server) => {
-            let store = open(&server.uri("a/prefix"), without_secrets());
+            let store = open(&server.uri("a/prefix"), plain());
             Some(Place::keeping("SFTP", store, server))
         }
         Err(reason) => {
@@ -91,6 +91,7 @@ pub(crate) fn sftp() -> Option<Place> {
     }
 }
 
-fn without_secrets() -> StoreOptions {
+/// For what needs no secrets.
+pub(crate) fn plain() -> StoreOptions {
     StoreOptions { secrets: Vec::new(), ..options() }
 }

@@ -6,4 +6,4 @@ mod oracle;
 mod requests;
 mod world;
 
-pub(crate) use world::thorough;
+pub(crate) use world::{settings, thorough};

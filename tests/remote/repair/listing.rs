@@ -1,0 +1,92 @@
+//! Stores that give no list, or can only be read.
+
+use artifacts::ErrorKind;
+use artifacts::NoProgress;
+use artifacts::ops::fetch::{FetchOptions, fetch};
+use artifacts::ops::fsck::remote::Depth;
+use artifacts::ops::remote::{AddOptions, SetUriOptions, add, set_uri};
+use artifacts::remote::Guarantee;
+
+use super::world::{Kind, World};
+use crate::common::Sandbox;
+use crate::server::{Manners, Server};
+use crate::webdav::WebDav;
+
+fn add_options(uri: &str, sandbox: &Sandbox) -> AddOptions {
+    AddOptions { name: "new".parse().unwrap(), uri: uri.to_owned(), cwd: sandbox.work() }
+}
+
+#[test]
+fn a_bucket_that_may_not_be_listed_is_used_without_lists() {
+    let world = World::new(Kind::S3(Manners::NoList { hides: false }));
+    let added = add(&world.open("a"), &add_options(&world.uri, &world.sandbox), &NoProgress);
+    assert_eq!(added.unwrap().guarantee, Guarantee::Exclusive);
+    let check = world.check("c", Depth::Full).unwrap();
+    assert!(check.sound && !check.listed, "{:?}", check.defects);
+    world.shows_its_log();
+}
+
+#[test]
+fn a_bucket_that_does_not_say_what_is_not_there_is_refused_with_the_reason() {
+    let server = Server::open_to_all(Manners::NoList { hides: true });
+    let world = World::new(Kind::Directory);
+    let error =
+        add(&world.open("a"), &add_options(&server.uri("fresh"), &world.sandbox), &NoProgress);
+    let error = error.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unauthorized, "{error:?}");
+    assert!(error.hint().unwrap().contains("s3:ListBucket"), "{error:?}");
+    assert!(error.to_string().contains("does not say what is not there"), "{error}");
+}
+
+#[test]
+fn who_may_not_list_any_more_is_told_that_this_is_it() {
+    let world = World::new(Kind::S3(Manners::NoList { hides: true }));
+    let error = fetch(&world.open("c"), &FetchOptions::default(), &NoProgress).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unauthorized, "{error:?}");
+    assert!(error.hint().unwrap().contains("s3:ListBucket"), "{error:?}");
+    let error = world.check("c", Depth::Structure).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unauthorized, "{error:?}");
+}
+
+/// A log without siblings, served over HTTP, and the machine `c` that fetches from there.
+fn served(world: &World) -> (WebDav, String) {
+    let server = WebDav::start();
+    let store = crate::stores::open(&server.uri("copy"), crate::stores::plain());
+    for (key, bytes) in world.all() {
+        store.write(&key, bytes).unwrap();
+    }
+    let uri = server.uri("copy").replace("webdav+http", "http");
+    let cwd = world.sandbox.work();
+    let options = SetUriOptions { name: "origin".parse().unwrap(), uri: uri.clone(), cwd };
+    let set = set_uri(&world.open("c"), &options, &NoProgress).unwrap();
+    assert_eq!(set.guarantee, Guarantee::ReadOnly);
+    (server, uri)
+}
+
+#[test]
+fn a_remote_that_can_only_be_read_is_checked_and_not_mended() {
+    let world = World::new(Kind::Directory);
+    let (server, uri) = served(&world);
+    let check = world.check("c", Depth::Full).unwrap();
+    assert!(check.sound && !check.listed, "{uri}: {:?}", check.defects);
+    assert_eq!(world.repair("c").unwrap().repairs, [], "there is nothing to mend");
+    world.shows_its_log();
+    let store = crate::stores::open(&server.uri("copy"), crate::stores::plain());
+    for key in world.all().into_keys().filter(|key| key.starts_with("meta/")) {
+        store.delete(std::slice::from_ref(&key)).unwrap();
+        let check = world.check("c", Depth::Structure).unwrap();
+        assert!(check.defects.iter().any(|defect| defect.key.as_ref() == Some(&key)));
+    }
+    let error = world.repair("c").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error:?}");
+    assert!(error.hint().unwrap().contains("art fsck --remote origin"), "{error:?}");
+}
+
+#[test]
+fn a_log_that_has_to_be_listed_is_not_added_where_it_can_not_be() {
+    let world = World::new(Kind::WebDav);
+    let options = add_options(&world.http(), &world.sandbox);
+    let error = add(&world.open("c"), &options, &NoProgress).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error:?}");
+    assert!(error.hint().unwrap().contains("list"), "{error:?}");
+}
