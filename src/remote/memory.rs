@@ -143,7 +143,7 @@ impl ObjectStore for MemoryStore {
         let found: Vec<Listed> = objects
             .range::<str, _>((start, Bound::Unbounded))
             .take_while(|(key, _)| key.starts_with(prefix))
-            .take(limit + 1)
+            .take(limit.saturating_add(1))
             .map(|(key, body)| Listed { key: key.clone(), size: Some(body.len() as u64) })
             .collect();
         if found.len() > limit { Err(too_many(prefix, limit)) } else { Ok(found) }
