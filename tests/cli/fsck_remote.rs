@@ -389,6 +389,8 @@ fn what_suffers_is_named_with_its_runs_versions_and_files() {
     let told = sandbox.art("-C a fsck --remote origin").fails_with(20);
     assert!(told.stdout.contains("model/weights.bin (run ada/digits:base, commit "), "{told}");
     assert!(told.stdout.contains("  version ada/digits:v1\n"), "{told}");
+    let who = "  pushed by tester <tester@sandbox> (entry 1 of the log)\n";
+    assert!(told.stdout.contains(who), "{told}");
     assert!(told.stderr.contains("art push --repair origin"), "{told}");
 }
 

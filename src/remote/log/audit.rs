@@ -45,6 +45,15 @@ pub struct Named {
     pub entry: u64,
 }
 
+/// How a file came to be on a remote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Added {
+    /// The number of the entry that added it.
+    pub entry: u64,
+    /// Who wrote that: `NAME <ADDRESS>`.
+    pub who: Arc<str>,
+}
+
 /// What a log was found to be.
 #[derive(Debug)]
 pub struct Audit {
@@ -68,6 +77,8 @@ pub struct Audit {
     pub leftovers: Vec<(String, u64)>,
     /// The commits that entries moved refs to or from.
     pub named: BTreeMap<Id, Named>,
+    /// The newest entry that added each file, and who wrote it.
+    pub added: BTreeMap<Id, Added>,
     /// The entries that are missing or damaged.
     pub(super) unreadable: BTreeSet<EntryName>,
     /// What is known of the log at some entries.
@@ -176,6 +187,7 @@ impl Audit {
             is_listed: true,
             leftovers: Vec::new(),
             named: BTreeMap::new(),
+            added: BTreeMap::new(),
             unreadable: BTreeSet::new(),
             known: Vec::new(),
             remembered: BTreeMap::new(),
@@ -196,6 +208,14 @@ impl Audit {
             if let Some(new) = moved.new {
                 self.named.insert(new, named());
             }
+        }
+    }
+
+    fn name_files(&mut self, entry: &Entry) {
+        let who: Arc<str> = entry.who.as_str().into();
+        for file in entry.packs.iter().chain(&entry.meta).chain(&entry.segments) {
+            let added = Added { entry: entry.number, who: Arc::clone(&who) };
+            self.added.insert(file.id, added);
         }
     }
 
@@ -271,6 +291,7 @@ impl Reading {
         audit.entries += 1;
         self.writes.insert(entry.write);
         audit.name_commits(entry);
+        audit.name_files(entry);
         if name.write.is_some() {
             self.seen.extend(entry.seen.iter().map(|write| (*write, name)));
         }

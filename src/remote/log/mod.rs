@@ -25,7 +25,7 @@ use super::store::{Creation, Store};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::Digest;
 
-pub use audit::{Audit, LogDefect, Named, audit};
+pub use audit::{Added, Audit, LogDefect, Named, audit};
 pub use commit::{Commit, Committed, Proposal};
 pub use entry::{Again, Entry, RefMove, Settled, Stored};
 pub use fold::{Conflict, Fold, Retired, StoredKind};

@@ -65,7 +65,7 @@ const ALL: [Damage; 17] = [
 ];
 
 /// Those that are tried on every kind of store.
-const SOME: [usize; 5] = [1, 5, 8, 11, 14];
+const SOME: [usize; 6] = [1, 5, 8, 11, 14, 16];
 
 impl Damage {
     /// The key of the file that it is about.
@@ -138,6 +138,10 @@ fn is_found(world: &World, damage: &Damage, key: &str, context: &str) {
         });
         assert!(!found.sound && is_named, "{context}: {:?}", found.defects);
         assert!(!found.advice.is_empty(), "{context}");
+        let is_file =
+            |part| matches!(part, RemotePart::Pack | RemotePart::Meta | RemotePart::Segment);
+        let mut files = found.defects.iter().filter(|defect| is_file(defect.part));
+        assert!(files.all(|file| file.who.is_some() && file.entry.is_some()), "{context}");
         if matches!(damage.part, RemotePart::Pack | RemotePart::Meta) {
             let lost = !found.affected.is_empty() || found.overtaken.lost_count > 0;
             assert!(lost, "{context}: nothing is said to suffer");

@@ -9,7 +9,7 @@ use super::history::Scratch;
 use super::index::RemoteIndex;
 use super::packs::PacksRead;
 use crate::remote::layout::{ART_TOML, CHECKPOINT, pack_key};
-use crate::remote::log::Audit;
+use crate::remote::log::{Added, Audit};
 
 /// What a defect of a remote is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -60,6 +60,10 @@ pub struct RemoteDefect {
     pub problem: String,
     /// How many contents (blobs, chunks, lists of chunks) the index has in that file.
     pub contents: u64,
+    /// The number of the entry of the log that added the file.
+    pub entry: Option<u64>,
+    /// Who pushed it and may still have it: `NAME <ADDRESS>`.
+    pub who: Option<String>,
 }
 
 /// So many are kept; the others are counted.
@@ -76,7 +80,17 @@ impl Defects {
     fn push(&mut self, part: RemotePart, key: Option<String>, problem: String, contents: u64) {
         self.count += 1;
         if self.kept.len() < KEPT {
-            self.kept.push(RemoteDefect { part, key, problem, contents });
+            let (entry, who) = (None, None);
+            self.kept.push(RemoteDefect { part, key, problem, contents, entry, who });
+        }
+    }
+
+    /// Says how the file of the defect that was pushed last came there.
+    fn came_by(&mut self, added: Option<&Added>) {
+        if self.count == self.kept.len() as u64
+            && let (Some(defect), Some(added)) = (self.kept.last_mut(), added)
+        {
+            (defect.entry, defect.who) = (Some(added.entry), Some(added.who.to_string()));
         }
     }
 
@@ -87,7 +101,7 @@ impl Defects {
             defects.of_key(RemotePart::Outline, ART_TOML, problem.clone());
         }
         defects.of_log(&found.audit);
-        defects.of_files(&found.files, &found.index);
+        defects.of_files(&found.files, &found.index, &found.audit);
         defects.of_history(&found.scratch);
         defects.of_content(&found.lost, &found.read);
         defects
@@ -105,7 +119,7 @@ impl Defects {
         }
     }
 
-    fn of_files(&mut self, files: &Files, index: &RemoteIndex) {
+    fn of_files(&mut self, files: &Files, index: &RemoteIndex, audit: &Audit) {
         for kind in FileKind::ALL {
             let part = match kind {
                 FileKind::Pack => RemotePart::Pack,
@@ -115,6 +129,7 @@ impl Defects {
             for (id, problem) in files.wrong(kind) {
                 let contents = if kind == FileKind::Pack { index.listed(id) } else { 0 };
                 self.push(part, Some(kind.key(*id)), problem.clone(), contents);
+                self.came_by(audit.added.get(id));
             }
         }
     }

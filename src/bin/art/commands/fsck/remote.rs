@@ -89,6 +89,9 @@ fn show_defect(page: &mut Page<'_>, defect: &RemoteDefect) -> Result<()> {
         let contents = count(defect.contents, "content is", "contents are");
         writeln!(page, "  {contents} to be in it")?;
     }
+    if let (Some(who), Some(entry)) = (&defect.who, defect.entry) {
+        writeln!(page, "  pushed by {} (entry {entry} of the log)", sanitize::subject(who))?;
+    }
     Ok(())
 }
 

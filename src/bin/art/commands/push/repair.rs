@@ -31,7 +31,7 @@ pub(super) fn exec(
     let name = &outcome.remote;
     context
         .ui
-        .hint(&format!("another repository may have what is missing: art push --repair {name}"));
+        .hint(&format!("who pushed it may have what is missing: there, art push --repair {name}"));
     Ok(if outcome.repairs.is_empty() { Exit::Corrupt } else { Exit::Partly })
 }
 
