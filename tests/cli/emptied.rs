@@ -52,6 +52,13 @@ fn an_emptied_remote_is_told_from_a_damaged_one() {
     let error = sandbox.art("-C b push --repair --json").fails_with(14).json_error();
     assert!(error["message"].as_str().unwrap().contains("1 entry"), "{error}");
     assert!(error["hint"].as_str().unwrap().contains("art push --all origin"), "{error}");
+    for line in ["remote show", "log --remote origin"] {
+        let output = sandbox.art(&format!("-C b {line}")).fails_with(14);
+        assert!(output.stderr.contains("nothing is left of the remote 'origin'"), "{output}");
+    }
+    // What a push would do is not what it does.
+    let planned = json(&sandbox, "-C b push --dry-run");
+    assert_eq!(planned["refs"].as_array().unwrap().len(), 2, "{planned}");
     assert!(!sandbox.path("store/art.toml").exists(), "nothing was made there");
     // With one file left it is damage.
     sandbox.write("store/packs/ab/stranger", "x");

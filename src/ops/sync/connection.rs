@@ -72,15 +72,25 @@ impl<'r> Connection<'r> {
     /// [`ErrorKind::Unavailable`] if something was and all of it is gone.
     pub(crate) fn open(repo: &'r Repository, name: Option<&Name>) -> Result<Self> {
         let remote = repo.choose_remote(name)?;
-        let (name, uri) = (remote.name.clone(), remote.uri.clone());
-        let known = cache::load(repo, &remote);
-        Self::try_open(repo, remote)?.0.ok_or_else(|| {
-            if let Some((_, state)) = &known {
-                return is_away(&name, &uri, state);
-            }
+        let name = remote.name.clone();
+        Self::open_if_made(repo, remote)?.0.ok_or_else(|| {
             Error::not_found(format!("nothing was pushed to the remote '{name}' yet"))
                 .with_hint(format!("art push {name}"))
         })
+    }
+
+    /// As [`Connection::try_open`], but fails with [`ErrorKind::Unavailable`] if something was pushed
+    /// there and all of it is gone.
+    pub(crate) fn open_if_made(
+        repo: &'r Repository,
+        remote: RemoteConfig,
+    ) -> Result<(Option<Self>, TrafficCount)> {
+        let (name, uri) = (remote.name.clone(), remote.uri.clone());
+        let known = cache::load(repo, &remote);
+        match (Self::try_open(repo, remote)?, known) {
+            ((None, _), Some((_, state))) => Err(is_away(&name, &uri, &state)),
+            (opened, _) => Ok(opened),
+        }
     }
 
     /// As [`Connection::open`], but no connection if nothing was pushed there yet. What was asked of
