@@ -35,9 +35,16 @@ impl History {
     /// The best common ancestors of two commits: those that no other common ancestor comes from,
     /// newest first. Most often it is one; none if the two have nothing in common.
     pub fn merge_bases(&self, a: &Id, b: &Id) -> Result<Vec<Id>> {
+        self.merge_bases_with_all(a, std::slice::from_ref(b))
+    }
+
+    /// As [`History::merge_bases`] of `a` and a merge of all `others`, which need not be there.
+    pub fn merge_bases_with_all(&self, a: &Id, others: &[Id]) -> Result<Vec<Id>> {
         let mut painting = Painting::new(self);
         painting.paint(*a, ONE)?;
-        painting.paint(*b, OTHER)?;
+        for other in others {
+            painting.paint(*other, OTHER)?;
+        }
         let mut common = Vec::new();
         while step(&mut painting, &mut |id| common.push(id))? {}
         common.retain(|id| painting.nodes.get(id).is_some_and(|node| !node.is_settled()));

@@ -21,6 +21,7 @@ mod completions;
 mod config;
 mod copy;
 mod crash;
+mod criss_cross;
 mod damaged;
 mod delete;
 mod diff;

@@ -1,5 +1,7 @@
 //! What both sides changed, and who decides.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -77,26 +79,77 @@ impl Side {
     }
 }
 
+/// Of which parts of a base nobody knows what they were: there were several bases, and they don't
+/// agree.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Doubts {
+    /// Of all of it.
+    pub(super) all: bool,
+    /// Of these, and of what is in them: as conflicts are called.
+    pub(super) parts: BTreeSet<String>,
+}
+
+impl Doubts {
+    /// Whether it is in doubt what `what`, or a part of it, was.
+    fn are_about(&self, what: &str) -> bool {
+        if self.all || self.parts.is_empty() {
+            return self.all;
+        }
+        let is_in = |whole: &str, part: &str| {
+            part.strip_prefix(whole)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '/']))
+        };
+        self.parts.iter().any(|part| is_in(part, what) || is_in(what, part))
+    }
+
+    pub(super) fn join(&mut self, other: Doubts) {
+        self.all |= other.all;
+        self.parts.extend(other.parts);
+    }
+}
+
 /// Decides as it was chosen, and keeps what it can't decide.
 #[derive(Debug)]
 pub(super) struct Judge<'c> {
     pub(super) choice: &'c Choice,
     pub(super) conflicts: Vec<FieldConflict>,
+    /// What of the base is in doubt.
+    doubts: Doubts,
+    /// What could not be decided, uncut.
+    pub(super) open: BTreeSet<String>,
 }
 
 impl<'c> Judge<'c> {
     pub(super) fn new(choice: &'c Choice) -> Self {
-        Judge { choice, conflicts: Vec::new() }
+        Judge::with_doubts(choice, Doubts::default())
     }
 
-    /// Whose it is where both changed it. Where nobody chose, that is a conflict, and then it means
-    /// nothing.
-    pub(super) fn settle(&mut self, conflict: impl FnOnce() -> FieldConflict) -> Side {
+    /// One who compares with a base of which something is in doubt.
+    pub(super) fn with_doubts(choice: &'c Choice, doubts: Doubts) -> Self {
+        Judge { choice, conflicts: Vec::new(), doubts, open: BTreeSet::new() }
+    }
+
+    /// Whether the base says what `what` and all that is in it was before.
+    pub(super) fn knows(&self, what: &str) -> bool {
+        !self.doubts.are_about(what)
+    }
+
+    /// Whose `what` is where both changed it. Where nobody chose, that is a conflict, and then it
+    /// means nothing.
+    pub(super) fn settle(
+        &mut self,
+        what: &str,
+        conflict: impl FnOnce() -> FieldConflict,
+    ) -> Side {
         match self.choice {
             Choice::Ours => Side::Ours,
             Choice::Theirs => Side::Theirs,
             Choice::None | Choice::Stage(_) => {
-                self.conflicts.push(conflict());
+                let base = |text: Option<String>| text.filter(|_| self.knows(what));
+                let conflict = conflict();
+                let conflict = FieldConflict { base: base(conflict.base.clone()), ..conflict };
+                self.open.insert(what.to_owned());
+                self.conflicts.push(conflict);
                 Side::Ours
             }
         }
@@ -105,17 +158,17 @@ impl<'c> Judge<'c> {
     /// Whose it is: theirs if only they changed it, ours if only we did or both are the same.
     pub(super) fn decide<T: PartialEq>(
         &mut self,
-        base: &T,
-        ours: &T,
-        theirs: &T,
+        what: &str,
+        [base, ours, theirs]: [&T; 3],
         conflict: impl FnOnce() -> FieldConflict,
     ) -> Side {
-        if ours == theirs || base == theirs {
+        let base = Some(base).filter(|_| self.knows(what));
+        if ours == theirs || base == Some(theirs) {
             Side::Ours
-        } else if base == ours {
+        } else if base == Some(ours) {
             Side::Theirs
         } else {
-            self.settle(conflict)
+            self.settle(what, conflict)
         }
     }
 }

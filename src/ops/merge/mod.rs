@@ -44,7 +44,7 @@ use crate::record::{ContentFormat, ProjectRecord, Record, RunRecord, VersionReco
 use crate::repo::Repository;
 use crate::tree_path::{TreePath, escaped};
 
-use base::{Bases, find_bases};
+use base::{BaseFinder, Bases, find_bases};
 pub use conflict::{Choice, FieldConflict};
 use conflict::{Judge, Side};
 use record::{RecordMerge, read_uuid};
@@ -106,17 +106,23 @@ pub fn merge_ref(
     let file = record_file(name.kind());
     let (our, their) = (State::read(repo, file, ours)?, State::read(repo, file, theirs)?);
     let (tree, parents) = if our.is_another(&their, name.kind()) {
-        let side = judge.settle(|| conflict::another(name.kind(), our.uuid, their.uuid));
+        let another = || conflict::another(name.kind(), our.uuid, their.uuid);
+        let side = judge.settle(name.kind().as_str(), another);
         match side {
             Side::Ours => (our.tree, vec![ours, theirs]),
             Side::Theirs => (their.tree, vec![theirs, ours]),
         }
     } else {
-        let read = |commit| State::try_read(repo, file, commit);
-        let base = base::choose(&bases, name.kind(), our.uuid, &read)?;
-        let states = States { base: base.as_ref(), ours: &our, theirs: &their };
-        let tree = merge_states(writer, &mut judge, name.kind(), &states, options.who)?;
-        (tree, vec![ours, theirs])
+        let what = (name.kind(), our.uuid);
+        let base = BaseFinder::new((repo, &mut *writer), what, options.who).find(&bases)?;
+        let base = base.as_deref();
+        if let Some(base) = base {
+            judge = Judge::with_doubts(options.choice, base.doubts.clone());
+        }
+        let base = base.map(|base| &base.state);
+        let states = States { base, ours: &our, theirs: &their };
+        let merged = merge_states(writer, &mut judge, name.kind(), &states, options.who)?;
+        (merged.tree, vec![ours, theirs])
     };
     if !judge.conflicts.is_empty() {
         return Ok(Merged::Conflict(judge.conflicts));
@@ -134,7 +140,7 @@ fn merge_tag(judge: &mut Judge<'_>, (ours, theirs): (Id, Id)) -> Merged {
         ours: text(ours),
         theirs: text(theirs),
     };
-    match judge.settle(|| conflict) {
+    match judge.settle("tag", || conflict) {
         _ if !judge.conflicts.is_empty() => Merged::Conflict(std::mem::take(&mut judge.conflicts)),
         Side::Ours => Merged::Same,
         Side::Theirs => Merged::FastForward(theirs),
@@ -210,14 +216,14 @@ impl States<'_> {
     }
 }
 
-/// The tree of the merged record.
+/// The merged record with all that is beside it.
 fn merge_states(
     writer: &mut ObjectWriter<'_>,
     judge: &mut Judge<'_>,
     kind: RefKind,
     states: &States<'_>,
     who: &Signature,
-) -> Result<Id> {
+) -> Result<State> {
     let mut entries = Vec::new();
     let file = record_file(kind);
     let records = states.records();
@@ -248,7 +254,11 @@ fn merge_states(
         let node = merge_nodes(writer, judge, (&path, &what), nodes, stays)?;
         entries.extend(node.map(|node| entry(name, node)));
     }
-    writer.tree(entries)
+    let named = entries.iter().map(|TreeEntry { name, mode, id }| {
+        (name.clone(), Node { mode: *mode, id: *id })
+    });
+    let (record, uuid, named) = (bytes, states.ours.uuid, named.collect());
+    Ok(State { tree: writer.tree(entries)?, entries: named, record, uuid })
 }
 
 fn entry(name: &[u8], Node { mode, id }: Node) -> TreeEntry {
@@ -262,7 +272,7 @@ fn merge_content(judge: &mut Judge<'_>, states: &States<'_>) -> Vec<TreeEntry> {
     let base = states.base.map(content).unwrap_or_default();
     let (ours, theirs) = (content(states.ours), content(states.theirs));
     let text = |nodes: [Option<Node>; 2]| nodes.into_iter().flatten().next().map(Node::text);
-    let side = judge.decide(&base, &ours, &theirs, || FieldConflict {
+    let side = judge.decide("content", [&base, &ours, &theirs], || FieldConflict {
         what: "content".to_owned(),
         base: text(base),
         ours: text(ours),

@@ -34,10 +34,11 @@ fn older(three: &Three<'_>) -> Side {
 fn merge_policy(judge: &mut Judge<'_>, three: &Three<'_>) -> Option<Value> {
     let [base, ours, theirs] =
         [three.base, three.ours, three.theirs].map(|table| table.get(POLICY));
-    if same(ours, theirs) || same(base, theirs) {
+    let is_known = judge.knows(POLICY);
+    if same(ours, theirs) || is_known && same(base, theirs) {
         return ours.cloned();
     }
-    if same(base, ours) {
+    if is_known && same(base, ours) {
         return theirs.cloned();
     }
     let none = Table::new();
@@ -46,7 +47,7 @@ fn merge_policy(judge: &mut Judge<'_>, three: &Three<'_>) -> Option<Value> {
     let merged = table::merge(judge, "policy.", &Three { base, ours, theirs }, &[]);
     let is_whole = |table: &Table| Policy::from_table(table).is_ok();
     let policy = if judge.conflicts.is_empty() && !is_whole(&merged) {
-        let side = judge.settle(|| unit_conflict(POLICY, &[POLICY], three));
+        let side = judge.settle(POLICY, || unit_conflict(POLICY, &[POLICY], three));
         side.of(ours, theirs).clone()
     } else {
         merged

@@ -64,6 +64,7 @@ pub(super) fn merge(
             let causes = error.causes().into_iter().map(|cause| format!(": {cause}"));
             let reason =
                 format!("both together: {}{}", error.message(), causes.collect::<String>());
+            judge.open.insert(file.to_owned());
             judge.conflicts.push(FieldConflict {
                 what: file.to_owned(),
                 base: None,

@@ -35,7 +35,8 @@ fn merge_progress(judge: &mut Judge<'_>, three: &Three<'_>, merged: &mut Table) 
         .iter()
         .all(|key| same(three.ours.get(*key), three.theirs.get(*key)));
     let is = |side: &Table, key: &str| same(three.base.get(key), side.get(key));
-    let both_moved = PROGRESS.iter().any(|key| !is(three.ours, key))
+    let both_moved = !judge.knows("status")
+        || PROGRESS.iter().any(|key| !is(three.ours, key))
         && PROGRESS.iter().any(|key| !is(three.theirs, key));
     if !(is_alike && both_moved) {
         let side = merge_unit(judge, "status", &PROGRESS, three);

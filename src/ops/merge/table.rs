@@ -45,9 +45,10 @@ fn merge_values(
     path: &str,
     [base, ours, theirs]: [Option<&Value>; 3],
 ) -> Option<Value> {
-    let side = if same(ours, theirs) || same(base, theirs) {
+    let is_known = judge.knows(path);
+    let side = if same(ours, theirs) || is_known && same(base, theirs) {
         Side::Ours
-    } else if same(base, ours) {
+    } else if is_known && same(base, ours) {
         Side::Theirs
     } else if let (Some(Value::Table(ours)), Some(Value::Table(theirs))) = (ours, theirs) {
         let none = Table::new();
@@ -55,7 +56,7 @@ fn merge_values(
         let three = Three { base, ours, theirs };
         return Some(Value::Table(merge(judge, &format!("{path}."), &three, &[])));
     } else {
-        judge.settle(|| FieldConflict {
+        judge.settle(path, || FieldConflict {
             what: cut(path),
             base: base.map(shown),
             ours: ours.map(shown),
@@ -74,12 +75,13 @@ pub(super) fn merge_unit(
     three: &Three<'_>,
 ) -> Side {
     let is_same = |a: &Table, b: &Table| keys.iter().all(|key| same(a.get(*key), b.get(*key)));
-    if is_same(three.ours, three.theirs) || is_same(three.base, three.theirs) {
+    let is_known = judge.knows(what);
+    if is_same(three.ours, three.theirs) || is_known && is_same(three.base, three.theirs) {
         Side::Ours
-    } else if is_same(three.base, three.ours) {
+    } else if is_known && is_same(three.base, three.ours) {
         Side::Theirs
     } else {
-        judge.settle(|| unit_conflict(what, keys, three))
+        judge.settle(what, || unit_conflict(what, keys, three))
     }
 }
 

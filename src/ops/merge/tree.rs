@@ -101,10 +101,11 @@ fn merge_below(
 
 /// What comes of one path, as far as its name and ids tell.
 fn decide(judge: &mut Judge<'_>, what: &str, [base, ours, theirs]: Nodes) -> Outcome {
-    if ours == theirs || base == theirs {
+    let is_known = judge.knows(what);
+    if ours == theirs || is_known && base == theirs {
         return Outcome::Is(ours);
     }
-    if base == ours {
+    if is_known && base == ours {
         return Outcome::Is(theirs);
     }
     let is_directory = |node: Option<Node>| node.is_some_and(|node| node.mode.is_directory());
@@ -114,13 +115,13 @@ fn decide(judge: &mut Judge<'_>, what: &str, [base, ours, theirs]: Nodes) -> Out
     if holds(ours) && holds(theirs) {
         return Outcome::Below;
     }
-    if let (Some(base), Some(ours), Some(theirs)) = (base, ours, theirs)
+    if let (Some(base), Some(ours), Some(theirs)) = (base.filter(|_| is_known), ours, theirs)
         && let Some(node) = merge_file(base, ours, theirs)
     {
         return Outcome::Is(Some(node));
     }
     let text = |node: Option<Node>| node.map(Node::text);
-    let side = judge.settle(|| FieldConflict {
+    let side = judge.settle(what, || FieldConflict {
         what: cut(what),
         base: text(base),
         ours: text(ours),

@@ -41,7 +41,7 @@ fn merge_pin(
     [base, ours, theirs]: [Option<Node>; 3],
     merged: &mut Table,
 ) -> Side {
-    let has_base = !three.base.is_empty();
+    let has_base = !three.base.is_empty() && judge.knows("artifacts");
     let is =
         |a: &Table, b: &Table, keys: &[&str]| keys.iter().all(|key| same(a.get(*key), b.get(*key)));
     if ours == theirs && is(three.ours, three.theirs, &PIN[..1]) {
@@ -60,7 +60,7 @@ fn merge_pin(
     } else if is_untouched(three.ours, ours) {
         Side::Theirs
     } else {
-        judge.settle(|| pin_conflict(three, [base, ours, theirs]))
+        judge.settle("artifacts", || pin_conflict(three, [base, ours, theirs]))
     };
     take_unit(merged, &PIN, side, three);
     side
@@ -105,7 +105,7 @@ fn merge_stage(judge: &mut Judge<'_>, three: &Three<'_>, merged: &mut Table) -> 
     if let Choice::Stage(stage) = judge.choice {
         return Some(stage.clone());
     }
-    let side = judge.settle(|| unit_conflict(STAGE, &[STAGE], three));
+    let side = judge.settle(STAGE, || unit_conflict(STAGE, &[STAGE], three));
     side.of(our_stage, their_stage)
 }
 

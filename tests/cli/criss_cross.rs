@@ -1,0 +1,159 @@
+//! Two people settle one conflict by themselves, each in another way, and meet again.
+
+use crate::common::Sandbox;
+use crate::push::{json, shared, stage};
+
+/// Each of `a` and `b` does what its line says, and settles the conflict of `reference` with what the
+/// other did by `choices`, without knowing of the other's choice. Then `a` shows what it has made.
+fn settle_apart(sandbox: &Sandbox, reference: &str, lines: [&[&str]; 2], choices: [&str; 2]) {
+    for (place, lines) in ["a", "b"].into_iter().zip(lines) {
+        for line in lines {
+            let line = format!("-C {place} {line}");
+            let time = if place == "a" { "2026-11-21T12:30:00Z" } else { "2026-11-21T13:00:00Z" };
+            sandbox.command(&line).at(time).run().ok();
+        }
+        sandbox.art(&format!("-C {place} remote add at-{place} ../of-{place}")).ok();
+        sandbox.art(&format!("-C {place} push at-{place}")).ok();
+    }
+    for (place, other, choice) in [("a", "b", choices[0]), ("b", "a", choices[1])] {
+        sandbox.art(&format!("-C {place} remote add at-{other} ../of-{other}")).ok();
+        if choice.is_empty() {
+            sandbox.art(&format!("-C {place} pull at-{other}")).ok();
+        } else {
+            sandbox.art(&format!("-C {place} pull at-{other}")).fails_with(13);
+            let line = format!("-C {place} resolve {reference} {choice} --remote at-{other}");
+            sandbox.art(&line).ok();
+        }
+    }
+    sandbox.art("-C a push at-a").ok();
+}
+
+/// `b` meets a conflict about `what`, settles it with `choice`, and then both have the same.
+fn meet(sandbox: &Sandbox, reference: &str, what: &str, choice: &str) {
+    let before = sandbox.git("--git-dir b/.artifacts for-each-ref refs/versions refs/runs");
+    let pulled = sandbox.art("-C b pull at-a --json").fails_with(13).json();
+    let fields = pulled["conflicts"][0]["fields"].as_array().unwrap();
+    let named: Vec<&str> = fields.iter().map(|field| field["what"].as_str().unwrap()).collect();
+    assert_eq!(named, [what], "{pulled}");
+    let after = sandbox.git("--git-dir b/.artifacts for-each-ref refs/versions refs/runs");
+    assert_eq!(before, after, "it stays as it is");
+    sandbox.art("-C b push at-a").fails_with(13);
+    sandbox.art(&format!("-C b resolve {reference} {choice} --remote at-a")).ok();
+    converge(sandbox);
+}
+
+/// `b` tells the store of `a` what came of it, and then nothing is left to be done anywhere.
+fn converge(sandbox: &Sandbox) {
+    sandbox.art("-C b push at-a").ok();
+    sandbox.art("-C a pull at-a").ok();
+    let refs = "for-each-ref refs/versions refs/runs";
+    let of = |place: &str| sandbox.git(&format!("--git-dir {place}/.artifacts {refs}"));
+    assert_eq!(of("a"), of("b"));
+    for place in ["a", "b"] {
+        sandbox.art(&format!("-C {place} pull at-a")).ok();
+        assert_eq!(sandbox.art(&format!("-C {place} push at-a")).ok().stdout, "nothing to push to at-a\n");
+        sandbox.art(&format!("-C {place} fsck --full")).ok();
+    }
+}
+
+fn description(sandbox: &Sandbox, place: &str) -> String {
+    json(sandbox, &format!("-C {place} get v1"))["description"].as_str().unwrap().to_owned()
+}
+
+const TEXTS: [&[&str]; 2] = [&["update v1 --description 'by a'"], &["update v1 --description 'by b'"]];
+
+#[test]
+fn a_field_that_both_settled_differently_is_a_conflict_again() {
+    // Each its own, each the other's; and either way out of it.
+    for (choices, choice, text) in [
+        (["--ours", "--ours"], "--ours", "by b"),
+        (["--ours", "--ours"], "--theirs", "by a"),
+        (["--theirs", "--theirs"], "--ours", "by a"),
+        (["--theirs", "--theirs"], "--theirs", "by b"),
+    ] {
+        let sandbox = shared();
+        settle_apart(&sandbox, "v1", TEXTS, choices);
+        meet(&sandbox, "v1", "description", choice);
+        for place in ["a", "b"] {
+            assert_eq!(description(&sandbox, place), text, "{choices:?} {choice} {place}");
+        }
+    }
+}
+
+#[test]
+fn a_field_that_both_settled_alike_is_none() {
+    for (choices, text) in [(["--ours", "--theirs"], "by a"), (["--theirs", "--ours"], "by b")] {
+        let sandbox = shared();
+        settle_apart(&sandbox, "v1", TEXTS, choices);
+        sandbox.art("-C b pull at-a").ok();
+        converge(&sandbox);
+        assert_eq!(description(&sandbox, "a"), text);
+    }
+}
+
+#[test]
+fn a_stage_that_both_settled_differently_is_a_conflict_again() {
+    for (choice, wins) in [("--ours", "disabled"), ("--stage production", "production")] {
+        let sandbox = shared();
+        let lines: [&[&str]; 2] = [&["stage v1 production"], &["stage v1 disabled"]];
+        settle_apart(&sandbox, "v1", lines, ["--ours", "--ours"]);
+        meet(&sandbox, "v1", "stage", choice);
+        assert_eq!(stage(&sandbox, "a", "v1"), wins);
+        let history = sandbox.art("-C a history v1").ok().stdout;
+        assert!(history.contains("production") && history.contains("disabled"), "{history}");
+    }
+}
+
+#[test]
+fn a_file_that_both_settled_differently_is_a_conflict_again() {
+    for (choice, text) in [("--ours", "by b"), ("--theirs", "by a")] {
+        let sandbox = shared();
+        for place in ["a", "b"] {
+            sandbox.write(format!("{place}/notes.txt"), format!("by {place}"));
+            sandbox.write(format!("{place}/of-{place}.txt"), place);
+        }
+        let lines: [&[&str]; 2] =
+            [&["upload notes.txt of-a.txt --run base"], &["upload notes.txt of-b.txt --run base"]];
+        settle_apart(&sandbox, "run/base", lines, ["--ours", "--ours"]);
+        meet(&sandbox, "run/base", "artifacts/notes.txt", choice);
+        for place in ["a", "b"] {
+            let cat = |path: &str| sandbox.art(&format!("-C {place} cat run/base:{path}")).ok().stdout;
+            assert_eq!(cat("notes.txt"), text, "{choice} {place}");
+            assert_eq!((cat("of-a.txt").as_str(), cat("of-b.txt").as_str()), ("a", "b"));
+        }
+    }
+}
+
+#[test]
+fn a_file_that_one_kept_and_the_other_dropped_is_a_conflict_again() {
+    let sandbox = shared();
+    sandbox.write("a/notes.txt", "by a");
+    sandbox.tool("mkdir", "b/empty");
+    let lines: [&[&str]; 2] =
+        [&["upload notes.txt --run base"], &["upload empty --to / --run base"]];
+    settle_apart(&sandbox, "run/base", lines, ["--ours", "--ours"]);
+    meet(&sandbox, "run/base", "artifacts/notes.txt", "--theirs");
+    assert_eq!(sandbox.art("-C b cat run/base:notes.txt").ok().stdout, "by a");
+}
+
+#[test]
+fn what_one_went_on_with_after_both_joined_it_alike_is_no_conflict() {
+    let sandbox = shared();
+    // Nothing is in conflict: each takes what the other did, in a merge of its own.
+    let lines: [&[&str]; 2] =
+        [&["update v1 --description 'by a'"], &["update v1 --tags fast"]];
+    settle_apart(&sandbox, "v1", lines, ["", ""]);
+    sandbox.art("-C b update v1 --description 'better'").ok();
+    sandbox.art("-C b pull at-a").ok();
+    converge(&sandbox);
+    assert_eq!(description(&sandbox, "a"), "better");
+}
+
+#[test]
+fn two_readings_of_one_policy_are_a_conflict_again() {
+    let sandbox = shared();
+    let lines: [&[&str]; 2] =
+        [&["policy set production.capacity=1"], &["policy set production.capacity=2"]];
+    settle_apart(&sandbox, "refs/projects/ada/digits", lines, ["--ours", "--ours"]);
+    meet(&sandbox, "refs/projects/ada/digits", "policy.production.capacity", "--ours");
+}
