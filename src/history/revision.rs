@@ -110,6 +110,13 @@ impl Revision {
         }
     }
 
+    /// The same revision as a whole.
+    #[must_use]
+    pub fn without_path(mut self) -> Self {
+        self.path = TreePath::root();
+        self
+    }
+
     /// The same revision with the ref `name` in the place of what it starts from.
     #[must_use]
     pub fn with_base(mut self, name: &RefName) -> Self {

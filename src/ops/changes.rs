@@ -2,8 +2,7 @@
 
 use serde::Serialize;
 
-use super::ls::find_size;
-use crate::content::Reader;
+use super::sync::Sizes;
 use crate::error::Result;
 use crate::history::diff::{Change, Side, find_renames};
 use crate::history::{EntryMode, Visit};
@@ -27,7 +26,7 @@ pub struct ChangeCount {
     pub directories: u64,
     /// The bytes of what was added or modified, as it is now.
     pub bytes: u64,
-    /// Files that are not in `bytes`, because their content is missing or damaged.
+    /// Files that are not in `bytes`, because their content is not here, or damaged.
     pub unknown: u64,
     /// Whether everything was counted; else these are the first of more.
     pub complete: bool,
@@ -64,7 +63,7 @@ pub struct Total {
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Files that are not in `bytes`, because their content is missing or damaged.
+    /// Files that are not in `bytes`, because their content is not here, or damaged.
     pub unknown: u64,
     /// Whether everything was counted; else there is more.
     pub complete: bool,
@@ -80,7 +79,7 @@ pub(crate) struct Compared {
 /// first `limit` differences only.
 pub(crate) fn compare(
     repo: &Repository,
-    reader: &mut Reader<'_>,
+    sizes: &mut Sizes<'_>,
     (before, after): (Option<Id>, Option<Id>),
     limit: usize,
     progress: &dyn Progress,
@@ -103,13 +102,13 @@ pub(crate) fn compare(
     };
     for change in &changes {
         check_interrupt(progress)?;
-        count.add(reader, change)?;
+        count.add(sizes, change)?;
     }
     Ok(Compared { count, changes })
 }
 
 impl ChangeCount {
-    fn add(&mut self, reader: &mut Reader<'_>, change: &Change) -> Result<()> {
+    fn add(&mut self, sizes: &mut Sizes<'_>, change: &Change) -> Result<()> {
         let is_directory = |side: Option<Side>| side.is_none_or(|side| side.mode.is_directory());
         if is_directory(change.before()) && is_directory(change.after()) {
             self.directories += 1;
@@ -124,7 +123,7 @@ impl ChangeCount {
         let (Change::Added { new, .. } | Change::Modified { new, .. }) = change else {
             return Ok(());
         };
-        match size(reader, Some(*new))? {
+        match size(sizes, Some(*new))? {
             Some(size) => self.bytes += size,
             None => self.unknown += u64::from(!new.mode.is_directory()),
         }
@@ -134,19 +133,19 @@ impl ChangeCount {
 
 impl FileChange {
     /// Looks up the sizes of what `change` is about.
-    pub(crate) fn measure(reader: &mut Reader<'_>, change: &Change) -> Result<Self> {
+    pub(crate) fn measure(sizes: &mut Sizes<'_>, change: &Change) -> Result<Self> {
         Ok(FileChange {
             path_bytes: hex_unless_text(change.path().as_bytes()),
-            old_size: size(reader, change.before())?,
-            new_size: size(reader, change.after())?,
+            old_size: size(sizes, change.before())?,
+            new_size: size(sizes, change.after())?,
             change: change.clone(),
         })
     }
 }
 
-fn size(reader: &mut Reader<'_>, side: Option<Side>) -> Result<Option<u64>> {
+fn size(sizes: &mut Sizes<'_>, side: Option<Side>) -> Result<Option<u64>> {
     match side {
-        Some(side) if side.mode != EntryMode::Directory => find_size(reader, &side.id),
+        Some(side) if side.mode != EntryMode::Directory => sizes.find(&side.id),
         _ => Ok(None),
     }
 }
@@ -154,7 +153,7 @@ fn size(reader: &mut Reader<'_>, side: Option<Side>) -> Result<Option<u64>> {
 /// Counts the first `limit` files of the artifacts `tree`.
 pub(crate) fn total(
     repo: &Repository,
-    reader: &mut Reader<'_>,
+    sizes: &mut Sizes<'_>,
     tree: Option<Id>,
     limit: u64,
     progress: &dyn Progress,
@@ -171,7 +170,7 @@ pub(crate) fn total(
             return Ok(Visit::Stop);
         }
         total.files += 1;
-        match find_size(reader, &entry.id)? {
+        match sizes.find(&entry.id)? {
             Some(size) => total.bytes += size,
             None => total.unknown += 1,
         }

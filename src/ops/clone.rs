@@ -12,6 +12,7 @@ use crate::error::{Error, ErrorKind, IoResultExt, Result};
 use crate::fs::atomic;
 use crate::name::{Name, ProjectName, RefKind};
 use crate::progress::Progress;
+use crate::remote::layout::ART_TOML;
 use crate::remote::{RemoteUri, TrafficCount};
 use crate::repo::{DIRECTORY, RemoteConfig, Repository, Settings};
 
@@ -67,6 +68,7 @@ pub fn clone(
         return Err(Error::new(ErrorKind::AlreadyExists, message)
             .with_hint("bring it up to date: art pull; or name another directory"));
     }
+    refuse_repository(options, &settings)?;
     let was_there = options.directory.is_dir();
     let cloned = fill(options, settings, progress);
     if cloned.is_err() {
@@ -121,6 +123,26 @@ fn fill(
         content: pulled.content,
         conflicts: pulled.fetched.conflicts,
         traffic: pulled.traffic,
+    })
+}
+
+/// Fails where a repository is named in the place of the store that it shares.
+fn refuse_repository(options: &CloneOptions, settings: &Settings) -> Result<()> {
+    let Some(directory) = options.uri.directory() else { return Ok(()) };
+    if directory.join(ART_TOML).is_file() {
+        return Ok(());
+    }
+    let places = [directory.to_owned(), directory.join(DIRECTORY)];
+    let Some(place) = places.iter().find(|place| Repository::is_at(place)) else { return Ok(()) };
+    let error = Error::invalid(format!("'{}' is a repository, not a remote", directory.display()));
+    let remote = Repository::open(place, settings.clone()).and_then(|repo| repo.default_remote());
+    Err(match remote {
+        Ok(remote) => {
+            error.with_hint(format!("clone the store it shares: art clone {}", remote.uri))
+        }
+        Err(_) => error.with_hint(
+            "in it: art remote add origin STORE, then art push; then here: art clone STORE",
+        ),
     })
 }
 

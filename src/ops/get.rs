@@ -4,6 +4,7 @@ use serde::{Serialize, Serializer};
 
 use super::changes::{Total, total};
 use super::run::{LoadedRun, read_runs};
+use super::sync::Sizes;
 use super::version::{LoadedVersion, find_version};
 use crate::clock::Timestamp;
 use crate::error::Result;
@@ -69,7 +70,7 @@ pub fn get(
     let version = find_version(repo, &options.version)?;
     let (content, readme) = (version.content(repo)?, version.readme(repo)?);
     let tree = version.draft.artifacts;
-    let mut reader = repo.content().reader();
+    let mut sizes = Sizes::new(repo);
     Ok(VersionDetails {
         project: version.reference.project().clone(),
         commit: version.commit,
@@ -80,7 +81,7 @@ pub fn get(
         content,
         readme,
         tree,
-        total: total(repo, &mut reader, tree, options.count_limit, progress)?,
+        total: total(repo, &mut sizes, tree, options.count_limit, progress)?,
         tag_refs: tags_at(repo, &version)?,
         record: version.draft.record,
     })

@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use super::changes::{ChangeCount, FileChange, Total, compare, total};
 use super::revision::{RecordKind, State, resolve};
+use super::sync::Sizes;
 use crate::clock::Timestamp;
-use crate::content::Reader;
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::{Commit, RefNames, Revision};
 use crate::id::Id;
@@ -121,7 +121,7 @@ pub fn log(
         options,
         head: find_head(repo)?,
         names,
-        reader: repo.content().reader(),
+        sizes: Sizes::new(repo),
         last_parent: None,
         failed: None,
         progress,
@@ -199,7 +199,7 @@ struct Describer<'a> {
     options: &'a LogOptions,
     head: Option<(RefName, Id)>,
     names: RefNames,
-    reader: Reader<'a>,
+    sizes: Sizes<'a>,
     /// The first parent of the last commit: it mostly is the next commit.
     last_parent: Option<(Id, State)>,
     failed: Option<Error>,
@@ -263,14 +263,14 @@ impl Describer<'_> {
         entry.record_changed = parent.is_none_or(|parent| parent.record != state.record);
         let limit = if self.options.stat { usize::MAX } else { COUNT_LIMIT };
         let sides = (parent.and_then(|parent| parent.artifacts), state.artifacts);
-        let compared = compare(self.repo, &mut self.reader, sides, limit, self.progress)?;
+        let compared = compare(self.repo, &mut self.sizes, sides, limit, self.progress)?;
         entry.changes = Some(compared.count);
         if self.options.stat {
             let changes = compared.changes.iter();
-            let files = changes.map(|change| FileChange::measure(&mut self.reader, change));
+            let files = changes.map(|change| FileChange::measure(&mut self.sizes, change));
             entry.files = Some(files.collect::<Result<_>>()?);
             let tree = state.artifacts;
-            entry.total = Some(total(self.repo, &mut self.reader, tree, u64::MAX, self.progress)?);
+            entry.total = Some(total(self.repo, &mut self.sizes, tree, u64::MAX, self.progress)?);
         }
         Ok(())
     }

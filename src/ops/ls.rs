@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::revision::resolve;
-use crate::content::Reader;
-use crate::error::{ErrorKind, Result};
+use super::sync::Sizes;
+use crate::error::Result;
 use crate::history::{EntryMode, Revision, TreeEntry, Visit};
 use crate::id::Id;
 use crate::progress::{Progress, check_interrupt};
@@ -48,6 +48,8 @@ pub struct LsOutcome {
     pub entries: u64,
     /// Files of unknown size, because their content is missing or damaged.
     pub unknown: u64,
+    /// Files of unknown size, because their content is on a remote and was not needed here yet.
+    pub elsewhere: u64,
 }
 
 /// Shows every entry to `show`, in git's order; holds one directory a level in memory.
@@ -62,16 +64,19 @@ pub fn ls(
     let resolved = resolve(repo, &options.revision)?;
     let mut outcome = LsOutcome::default();
     let Some(top) = resolved.entry(repo)? else { return Ok(outcome) };
-    let mut sizes = options.sizes.then(|| repo.content().reader());
+    let mut sizes = options.sizes.then(|| Sizes::new(repo));
     let mut show = |path: &TreePath, entry: &TreeEntry| -> Result<()> {
         check_interrupt(progress)?;
-        let size = match &mut sizes {
-            Some(reader) if !entry.mode.is_directory() => find_size(reader, &entry.id)?,
-            _ => None,
-        };
+        let mut size = None;
         outcome.entries += 1;
-        let is_unknown = options.sizes && size.is_none() && !entry.mode.is_directory();
-        outcome.unknown += u64::from(is_unknown);
+        if let Some(sizes) = sizes.as_mut().filter(|_| !entry.mode.is_directory()) {
+            size = sizes.find(&entry.id)?;
+            if size.is_none() && sizes.may_be_elsewhere(&entry.id)? {
+                outcome.elsewhere += 1;
+            } else {
+                outcome.unknown += u64::from(size.is_none());
+            }
+        }
         show(&LsEntry::new(path, entry, size))
     };
     if !top.mode.is_directory() {
@@ -98,14 +103,5 @@ impl LsEntry {
             id: entry.id,
             size,
         }
-    }
-}
-
-/// The size of a content; `None` if it is missing or damaged, which must not end a listing.
-pub(crate) fn find_size(reader: &mut Reader<'_>, id: &Id) -> Result<Option<u64>> {
-    match reader.size(id) {
-        Ok(size) => Ok(Some(size)),
-        Err(error) if error.kind() == ErrorKind::Corrupt => Ok(None),
-        Err(error) => Err(error),
     }
 }

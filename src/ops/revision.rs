@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::version::find_moving;
+use super::version::{find_moved, find_moving};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::{EntryMode, Revision, TreeEntry};
@@ -83,7 +83,8 @@ pub fn resolve(repo: &Repository, revision: &Revision) -> Result<Resolved> {
     };
     let found = history
         .resolve(&wanted, &repo.settings().project)
-        .map_err(|error| with_path_hint(repo, revision, error))?;
+        .map_err(|error| with_path_hint(repo, revision, error))
+        .map_err(|error| with_new_name(repo, revision, error))?;
     let commit = history.read_commit(&found.commit)?;
     let state = State::read(repo, &found.commit, &commit.tree)?;
     Ok(Resolved {
@@ -210,6 +211,21 @@ impl Resolved {
         } else {
             format!("see what is there: art ls {name}:{path}")
         }
+    }
+}
+
+/// The error with the name that a version has now, if it has another one since.
+fn with_new_name(repo: &Repository, revision: &Revision, error: Error) -> Error {
+    let name = revision.clone().without_path().as_version(&repo.settings().project);
+    let Some(name) = name.filter(|_| error.kind() == ErrorKind::NotFound) else { return error };
+    match (repo.history().try_find_ref(&name), find_moved(repo, &name)) {
+        (Ok(None), Ok(Some(now))) if now.project() == name.project() => {
+            error.with_hint(format!("it is called '{}' now", now.name()))
+        }
+        (Ok(None), Ok(Some(now))) => {
+            error.with_hint(format!("it is {}:{} now", now.project(), now.name()))
+        }
+        _ => error,
     }
 }
 

@@ -5,6 +5,7 @@ use serde::{Serialize, Serializer};
 use super::changes::{ChangeCount, FileChange, Total, compare, total};
 use super::log::{Author, find_head, refs_at};
 use super::revision::{RecordKind, Resolved, State, resolve};
+use super::sync::Sizes;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::history::{Commit, Revision};
@@ -88,13 +89,13 @@ pub fn show(
         Some(id) => Some(State::read(repo, id, &history.read_commit(id)?.tree)?),
         None => None,
     };
-    let mut reader = repo.content().reader();
+    let mut known = Sizes::new(repo);
     let sides = (parent.and_then(|parent| parent.artifacts), found.artifacts);
-    let compared = compare(repo, &mut reader, sides, options.count_limit, progress)?;
-    let total = total(repo, &mut reader, found.artifacts, options.count_limit as u64, progress)?;
+    let compared = compare(repo, &mut known, sides, options.count_limit, progress)?;
+    let total = total(repo, &mut known, found.artifacts, options.count_limit as u64, progress)?;
     let first = compared.changes.iter().take(options.limit);
     let files: Result<Vec<FileChange>> =
-        first.map(|change| FileChange::measure(&mut reader, change)).collect();
+        first.map(|change| FileChange::measure(&mut known, change)).collect();
     let files = files?;
     let head = find_head(repo)?;
     let names = history.ref_names("refs/")?;

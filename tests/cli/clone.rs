@@ -159,3 +159,20 @@ fn the_project_is_the_only_one_of_the_remote_unless_one_is_named() {
     assert_eq!(clone["runs"], 2);
     sandbox.art("-C d runs show other -p ada/other").ok();
 }
+
+#[test]
+fn a_repository_in_the_place_of_a_store_is_told_from_it() {
+    let sandbox = shared();
+    for named in ["a", "a/.artifacts"] {
+        let error = sandbox.art(&format!("clone {named} new --json")).fails_with(2).json_error();
+        let message = error["message"].as_str().unwrap();
+        assert!(message.ends_with("is a repository, not a remote"), "{error}");
+        let hint = error["hint"].as_str().unwrap();
+        assert!(hint.starts_with("clone the store it shares: art clone /"), "{error}");
+        sandbox.shell("test ! -e new").ok();
+    }
+    sandbox.art("-C a remote remove origin --yes").ok();
+    let error = sandbox.art("clone a new --json").fails_with(2).json_error();
+    let hint = "in it: art remote add origin STORE, then art push; then here: art clone STORE";
+    assert_eq!(error["hint"], hint);
+}

@@ -78,6 +78,9 @@ pub struct PushOutcome {
     /// Bytes of packs and index that were sent; those that were there from a try before are not
     /// in it.
     pub bytes: u64,
+    /// For a dry run: contents that are not here and not there, which the push would fetch from
+    /// another remote first; they are not in `bytes`.
+    pub missing: u64,
     /// The pushed refs that another writer moved at the same time, on a store that can't keep
     /// writers apart.
     pub conflicts: Vec<OpenConflict>,
@@ -94,6 +97,7 @@ pub fn push(
     progress: &dyn Progress,
 ) -> Result<PushOutcome> {
     progress.begin("asking the remote", None, Unit::Items);
+    repo.require_writable()?;
     let remote = options.remote.as_ref();
     let mut connection = if options.dry_run {
         Connection::open_or_imagine(repo, remote)?
@@ -150,6 +154,7 @@ impl Push<'_> {
             packs: 0,
             objects: 0,
             bytes: 0,
+            missing: 0,
             conflicts: conflicts_of(connection, selection),
             traffic: TrafficCount::default(),
         };
@@ -163,6 +168,7 @@ impl Push<'_> {
         let sent = send(repo, connection, &tips, self.options.dry_run, self.progress)?;
         (outcome.packs, outcome.objects, outcome.bytes) =
             (sent.packs.len() as u64, sent.objects, sent.bytes);
+        outcome.missing = sent.missing;
         if self.options.dry_run {
             return Ok(Some(self.end(outcome, connection)));
         }

@@ -7,11 +7,12 @@ use serde::{Serialize, Serializer};
 
 use super::pins::{Pin, pinning_tags, pinning_versions};
 use crate::clock::Timestamp;
-use crate::error::{ErrorKind, Result};
+use crate::error::Result;
 use crate::history::{EntryMode, Visit};
 use crate::id::Id;
 use crate::name::{Name, ProjectName};
 use crate::ops::run::find_run;
+use crate::ops::sync::Sizes;
 use crate::ops::version::{read_versions, version_refs};
 use crate::progress::{Progress, Unit, check_interrupt};
 use crate::record::{Record, RunRecord};
@@ -115,7 +116,7 @@ pub fn show(
 fn summarize(repo: &Repository, tree: Id, progress: &dyn Progress) -> Result<ArtifactsSummary> {
     let mut summary = ArtifactsSummary { tree: Some(tree), ..ArtifactsSummary::default() };
     let mut places: BTreeMap<BString, usize> = BTreeMap::new();
-    let mut reader = repo.content().reader();
+    let mut sizes = Sizes::new(repo);
     progress.begin("counting", None, Unit::Items);
     repo.history().visit_tree(&tree, &mut |path, entry| {
         check_interrupt(progress)?;
@@ -136,14 +137,13 @@ fn summarize(repo: &Repository, tree: Id, progress: &dyn Progress) -> Result<Art
         if entry.mode.is_directory() {
             return Ok(Visit::Enter);
         }
-        let bytes = match reader.size(&entry.id) {
+        let bytes = match sizes.find(&entry.id)? {
             _ if entry.mode == EntryMode::Symlink => 0,
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == ErrorKind::Corrupt => {
+            Some(bytes) => bytes,
+            None => {
                 summary.missing += 1;
                 0
             }
-            Err(error) => return Err(error),
         };
         summary.files += 1;
         summary.bytes += bytes;

@@ -7,10 +7,14 @@ mod names;
 mod need;
 mod object_reader;
 mod once_there;
+mod past;
 mod proof;
+mod removed;
 mod send;
+mod sizes;
 mod standing;
 mod take_in;
+mod ties;
 mod together;
 mod unions;
 
@@ -26,12 +30,16 @@ pub(crate) use names::find_name;
 pub(crate) use need::{content_of_history, content_of_tree, need};
 pub(crate) use object_reader::ObjectReader;
 pub(crate) use once_there::{forget_once_there, once_there};
+pub(crate) use past::Past;
 pub use proof::Proof;
+pub(crate) use removed::{Removed, find_renamed, removed_here};
 pub(crate) use send::{Item, Sent, remember_sent, send, send_file, track_pushed};
+pub(crate) use sizes::Sizes;
 pub use standing::Standing;
-pub(crate) use standing::{Past, deleted_here, standing};
+pub(crate) use standing::{Sides, standings};
 pub use take_in::{OpenConflict, TakenIn, TrackedMove};
 pub(crate) use take_in::{open_conflicts, take_in, tracked};
+pub(crate) use ties::{Both, Tie, find_ties, renamed_there};
 pub(crate) use together::{leaves_many_large, put_together};
 
 /// The store at `uri`, opened with the secrets of the environment. Nothing is asked of it yet.

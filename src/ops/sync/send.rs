@@ -38,6 +38,8 @@ pub(crate) struct Sent {
     pub(crate) objects: u64,
     /// Bytes that went out; those that were there from a try before are not in it.
     pub(crate) bytes: u64,
+    /// For a dry run: contents that are not here, and would be fetched from another remote first.
+    pub(crate) missing: u64,
 }
 
 /// A file to be sent.
@@ -60,7 +62,7 @@ pub(crate) fn send(
     progress.begin("comparing", None, Unit::Items);
     let there = known_there(repo, connection)?;
     let outgoing = repo.history().write_pack_of(tips, &there, session.directory(), progress)?;
-    let plan = plan_content(repo, connection, &session, &outgoing.content, progress)?;
+    let plan = plan_content(repo, connection, &session, &outgoing.content, dry_run, progress)?;
     let sent = Sent {
         packs: plan.plan.packs.iter().map(|pack| Stored { id: pack.id, size: pack.size }).collect(),
         meta: outgoing.pack.iter().map(|pack| Stored { id: pack.id, size: pack.size }).collect(),
@@ -73,6 +75,7 @@ pub(crate) fn send(
         relies_on: plan.relies_on,
         objects: outgoing.objects,
         bytes: 0,
+        missing: plan.missing,
     };
     let fold = connection.state.fold();
     let items: Vec<Item> = items(&plan.plan, &outgoing)
@@ -111,6 +114,8 @@ fn known_there(repo: &Repository, connection: &Connection<'_>) -> Result<Vec<Id>
 struct ContentPlan {
     plan: SendPlan,
     relies_on: Vec<Id>,
+    /// Contents that are not here, where that is looked at only.
+    missing: u64,
 }
 
 fn plan_content(
@@ -118,6 +123,7 @@ fn plan_content(
     connection: &Connection<'_>,
     session: &Session,
     wanted: &[Id],
+    dry_run: bool,
     progress: &dyn Progress,
 ) -> Result<ContentPlan> {
     let fold = connection.state.fold();
@@ -135,6 +141,11 @@ fn plan_content(
         repo.content().plan_send(session, wanted, &mut is_there, progress)
     };
     let mut planned = plan()?;
+    let mut missing = 0;
+    if dry_run {
+        missing = planned.missing.len() as u64;
+        planned.missing.clear();
+    }
     if !planned.missing.is_empty() {
         // What neither side has may be on another remote: it goes there by way of this repository.
         super::need(repo, &planned.missing, progress)?;
@@ -149,7 +160,7 @@ fn plan_content(
         );
         return Err(Error::corrupt(message).with_hint("see what is damaged: art fsck"));
     }
-    Ok(ContentPlan { plan, relies_on: relies_on.into_iter().collect() })
+    Ok(ContentPlan { plan, relies_on: relies_on.into_iter().collect(), missing })
 }
 
 /// The files of a push in the order in which they are sent: the segment names packs, so it is last.

@@ -54,7 +54,13 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         outcome = Some(ls(&repo, &options, &mut show, context.progress())?);
         Ok(())
     })?;
-    match outcome.map_or(0, |outcome| outcome.unknown) {
+    let outcome = outcome.unwrap_or_default();
+    if outcome.elsewhere > 0 {
+        let files = format::count(outcome.elsewhere, "file", "files");
+        let why = format!("{files} of unknown size: the content is on a remote");
+        context.ui.hint(&format!("{why}; to get it: art pull VERSION"));
+    }
+    match outcome.unknown {
         0 => Ok(Exit::Ok),
         unknown => Err(Error::corrupt(format!(
             "the content of {} is missing or damaged",

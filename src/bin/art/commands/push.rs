@@ -98,6 +98,10 @@ fn view(page: &mut Page<'_>, outcome: &PushOutcome, dry_run: bool) -> Result<()>
         };
         remotes::list_moves(page, outcome.refs.iter().map(line))?;
     }
+    if outcome.missing > 0 {
+        let contents = count(outcome.missing, "content", "contents");
+        writeln!(page, "and {contents} that would be fetched from another remote first")?;
+    }
     if !outcome.behind.is_empty() {
         let behind = count(outcome.behind.len() as u64, "ref is", "refs are");
         writeln!(page, "{behind} behind {remote}; to catch up: art pull {remote}")?;

@@ -1,0 +1,56 @@
+//! How large contents are, those too that are not here, as far as that is known without asking.
+
+use super::{cache_directory, saved};
+use crate::content::{ForeignIndex, Need, Reader};
+use crate::error::{ErrorKind, Result};
+use crate::id::Id;
+use crate::pack::MemberKind;
+use crate::repo::Repository;
+
+/// Looks up sizes.
+pub(crate) struct Sizes<'r> {
+    repo: &'r Repository,
+    reader: Reader<'r>,
+    /// What is remembered of the index of each remote. Opened when it is needed first.
+    remotes: Option<Vec<ForeignIndex>>,
+}
+
+impl<'r> Sizes<'r> {
+    pub(crate) fn new(repo: &'r Repository) -> Self {
+        Sizes { repo, reader: repo.content().reader(), remotes: None }
+    }
+
+    /// The bytes of a content; `None` if it is damaged, or not here and nothing is known of it. Of a
+    /// file in chunks it is known only where its manifest is here.
+    pub(crate) fn find(&mut self, id: &Id) -> Result<Option<u64>> {
+        match self.reader.size(id) {
+            Ok(size) => Ok(Some(size)),
+            Err(error) if error.kind() == ErrorKind::Corrupt => Ok(self.find_elsewhere(id)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether a content that is not here may be on a remote.
+    pub(crate) fn may_be_elsewhere(&mut self, id: &Id) -> Result<bool> {
+        Ok(!self.repo.content().contains(id)? && !self.remotes().is_empty())
+    }
+
+    fn find_elsewhere(&mut self, id: &Id) -> Option<u64> {
+        let places = self.remotes().iter().filter_map(|index| index.locate(id, Need::File).ok()?);
+        let mut bytes = places.filter(|place| place.kind != MemberKind::Manifest);
+        bytes.next().map(|place| u64::from(place.size))
+    }
+
+    fn remotes(&mut self) -> &[ForeignIndex] {
+        let repo = self.repo;
+        self.remotes.get_or_insert_with(|| {
+            let names = repo.remote_names().unwrap_or_default();
+            let index = |name| {
+                let state = saved(repo, name).ok()??;
+                let segments: Vec<Id> = state.fold().segments.keys().copied().collect();
+                ForeignIndex::open(&cache_directory(repo, name).join("index"), &segments).ok()
+            };
+            names.iter().filter_map(index).collect()
+        })
+    }
+}
