@@ -63,6 +63,7 @@ pub fn evict(
     progress: &dyn Progress,
 ) -> Result<EvictOutcome> {
     progress.begin("asking the remote", None, Unit::Items);
+    repo.require_writable()?;
     let mut connection = Connection::open(repo, options.remote.as_ref())?;
     connection.refresh(progress)?;
     {

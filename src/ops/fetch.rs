@@ -39,6 +39,7 @@ pub fn fetch(
     progress: &dyn Progress,
 ) -> Result<FetchOutcome> {
     progress.begin("asking the remote", None, Unit::Items);
+    repo.require_writable()?;
     let mut connection = Connection::open(repo, options.remote.as_ref())?;
     let _lock = repo.lock_shared()?;
     let news = connection.refresh(progress)?;

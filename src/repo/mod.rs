@@ -137,9 +137,29 @@ impl Repository {
             return Err(Error::new(ErrorKind::NotARepository, message));
         }
         // What can be thrown away may have been.
-        atomic::create_dir_all(&self.content.tmp_dir())?;
-        let path = self.directory.join("lock");
-        FileLock::acquire(&path, mode, self.settings.lock_timeout)
+        let lock = atomic::create_dir_all(&self.content.tmp_dir()).and_then(|()| {
+            let path = self.directory.join("lock");
+            FileLock::acquire(&path, mode, self.settings.lock_timeout)
+        });
+        lock.map_err(|error| match error.kind() {
+            ErrorKind::Unauthorized => self.can_only_be_read(&error),
+            _ => error,
+        })
+    }
+
+    fn can_only_be_read(&self, error: &Error) -> Error {
+        let message = format!("the repository '{}' can't be written", self.directory.display());
+        let causes = [error.message().to_owned()].into_iter().chain(error.causes());
+        let causes: Vec<String> = causes.collect();
+        Error::new(ErrorKind::Unauthorized, message).with_source(causes.join(": ")).with_hint(
+            "whose is it, and how is it mounted? to look at it: art log, art remote show",
+        )
+    }
+
+    /// Fails with [`Unauthorized`](ErrorKind::Unauthorized) if nothing can be written: for what first
+    /// asks a remote, and writes then.
+    pub fn require_writable(&self) -> Result<()> {
+        self.lock_shared().map(drop)
     }
 }
 

@@ -8,6 +8,7 @@ use insta::assert_snapshot;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::common::Sandbox;
+use crate::push::shared;
 
 #[test]
 fn version_is_one_line() {
@@ -183,4 +184,43 @@ fn starting_takes_no_noticeable_time() {
         .unwrap();
     // A debug build on a busy machine; a release build takes some milliseconds.
     assert!(fastest < Duration::from_millis(200), "{fastest:?}");
+}
+
+#[test]
+fn a_repository_that_can_only_be_read_is_shared_as_far_as_that_goes() {
+    let sandbox = shared();
+    sandbox.art("-C a update v1 --description new").ok();
+    sandbox.art("-C a push").ok();
+    sandbox.art("-C b tag mine v1").ok();
+    sandbox.shell("chmod -R a+rX .. && chmod -R a+rwX store && chmod -R a-w b/.artifacts").ok();
+    let files = "find store b/.artifacts -type f | sort | xargs cksum";
+    let before = sandbox.shell(files).ok().stdout;
+    for line in ["remote show", "remote list", "log --remote origin", "versions", "ls -l v1"] {
+        sandbox.command(&format!("-C b {line}")).unprivileged().run().ok();
+    }
+    for line in [
+        "push",
+        "push --dry-run",
+        "push --repair",
+        "fetch",
+        "pull",
+        "pull v1",
+        "evict --dry-run",
+        "evict --yes",
+        "resolve v1 --ours",
+        "fsck --remote origin",
+        "remote add other ../other",
+        "remote set-uri origin ../store",
+        "remote remove origin --yes",
+        "cat v1:notes.txt",
+    ] {
+        let error = sandbox.command(&format!("-C b {line} --json")).unprivileged().run();
+        let error = error.fails_with(12).json_error();
+        let hint = error["hint"].as_str().unwrap();
+        assert!(hint.ends_with("to look at it: art log, art remote show"), "{line}: {error}");
+        let told = error.to_string();
+        assert!(told.contains("b/.artifacts' can't be written"), "{line}: {error}");
+    }
+    assert_eq!(sandbox.shell(files).ok().stdout, before, "nothing is half done");
+    sandbox.shell("chmod -R u+w b/.artifacts").ok();
 }

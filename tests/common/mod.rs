@@ -7,6 +7,7 @@ mod words;
 
 use std::ffi::OsStr;
 use std::io::{Read, Write};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::AtomicBool;
@@ -199,6 +200,14 @@ impl Call<'_> {
     /// With this on standard input.
     pub(crate) fn stdin(mut self, input: impl AsRef<[u8]>) -> Self {
         self.input = input.as_ref().to_vec();
+        self
+    }
+
+    /// As a user who may not write what is read-only: root may.
+    pub(crate) fn unprivileged(mut self) -> Self {
+        if rustix::process::geteuid().is_root() {
+            self.command.uid(65534).gid(65534);
+        }
         self
     }
 

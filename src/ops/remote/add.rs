@@ -65,6 +65,7 @@ pub fn add(
     if repo.remote_names()?.contains(&options.name) {
         return Err(remote_exists(&options.name));
     }
+    repo.require_writable()?;
     let outcome = try_out(repo, &options.name, &options.uri, &options.cwd, progress)?;
     // What an earlier remote of this name left behind is not this one's.
     forget(repo, &options.name)?;
@@ -85,6 +86,7 @@ pub fn set_uri(
         Err(error) if error.kind() == ErrorKind::Invalid => None,
         Err(error) => return Err(error),
     };
+    repo.require_writable()?;
     let mut outcome = try_out(repo, &options.name, &options.uri, &options.cwd, progress)?;
     forget(repo, &options.name)?;
     repo.set_remote(&outcome.config())?;

@@ -109,6 +109,7 @@ impl Found {
         depth: Depth,
         progress: &dyn Progress,
     ) -> Result<Self> {
+        repo.require_writable()?;
         let store = open_store(&remote.parse_uri(repo)?, &repo.settings().transfer)?;
         let saved = load_saved(repo, &remote);
         let session = repo.content().begin_repair()?;
