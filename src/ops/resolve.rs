@@ -2,10 +2,14 @@
 //!
 //! It works on what was fetched and asks nothing of the remote: a push tells the others.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::Serialize;
 
-use super::merge::{Choice, FieldConflict, MergeOptions, Merged, merge_ref};
-use super::sync::{Past, Standing, cache_directory, deleted_here, find_name, saved, standing};
+use super::merge::{Choice, FieldConflict, MergeOptions, Merged, Tied, join_tie, merge_ref};
+use super::sync::{
+    Both, Past, Sides, Standing, Tie, cache_directory, find_name, find_ties, saved, standings,
+};
 use super::version::{RecordChange, change_records, read_version_record};
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::Commit;
@@ -51,11 +55,9 @@ pub struct ResolveOutcome {
 pub fn resolve(repo: &Repository, options: &ResolveOptions) -> Result<ResolveOutcome> {
     let remote = repo.choose_remote(options.remote.as_ref())?.name;
     let side = Side::find(repo, &remote, options)?;
-    let name = side.name.clone();
-    let old = repo.history().try_find_ref(&name)?;
     let past = side.past.clone();
     let changed = change_records(repo, &options.command, |change| side.settle(change))?;
-    let Settled { new, conflicts, past: now } = changed.value;
+    let Settled { name, old, new, conflicts, past: now } = changed.value;
     if now != past {
         now.save(&cache_directory(repo, &remote), &repo.content().tmp_dir())?;
     }
@@ -64,6 +66,8 @@ pub fn resolve(repo: &Repository, options: &ResolveOptions) -> Result<ResolveOut
 
 /// What came of it.
 struct Settled {
+    name: RefName,
+    old: Option<Id>,
     new: Option<Id>,
     conflicts: Vec<FieldConflict>,
     past: Past,
@@ -74,8 +78,8 @@ struct Side<'a> {
     repo: &'a Repository,
     options: &'a ResolveOptions,
     name: RefName,
-    /// Where the remote has it.
-    there: Option<Id>,
+    /// Where the remote has its refs.
+    there: BTreeMap<RefName, Id>,
     /// Where other writers moved it, on a store that can't keep them apart; `None` is a deletion.
     others: Vec<Option<Id>>,
     past: Past,
@@ -84,34 +88,44 @@ struct Side<'a> {
 impl<'a> Side<'a> {
     fn find(repo: &'a Repository, remote: &Name, options: &'a ResolveOptions) -> Result<Self> {
         let prefix = format!("refs/remotes/{remote}/");
-        let tracked = repo.history().refs(&prefix)?;
+        let tracked = repo.history().refs(&prefix)?.into_iter();
+        let there: BTreeMap<_, _> = tracked.map(|(name, id)| (name.untracked(), id)).collect();
         let past = Past::load(&cache_directory(repo, remote));
         let state = saved(repo, remote)?;
         let conflicts = state.as_ref().map(|state| &state.fold().conflicts);
-        let names = tracked.iter().map(|(name, _)| name.untracked());
+        let names = there.keys().chain(past.deleted_there()).cloned();
         let names = names.chain(conflicts.into_iter().flatten().map(|(name, _)| name.clone()));
-        let all = names.chain(past.deleted_there().cloned()).collect();
-        let name = find_name(&options.reference, &repo.settings().project, &all)?;
-        let there = repo.history().try_find_ref(&name.tracking(remote))?;
+        let mut all: BTreeSet<RefName> = names.collect();
+        for tie in ties(repo, &there, &past)? {
+            all.extend(tie.names().cloned());
+        }
+        let place = format!(" on '{remote}'");
+        let name = find_name(&options.reference, &repo.settings().project, &all, &place)?;
         let sides = conflicts.and_then(|conflicts| conflicts.get(&name));
         let others = sides.into_iter().flatten().map(|side| side.commit).collect();
         Ok(Side { repo, options, name, there, others, past })
     }
 
     fn settle(&self, change: &mut RecordChange<'_>) -> Result<Settled> {
-        let history = self.repo.history();
-        let here = history.try_find_ref(&self.name)?;
-        let deleted = deleted_here(history, here.is_none().then(|| self.name.clone()))?;
-        let stands = standing(history, &self.name, (here, self.there), &self.past, &deleted)?;
-        let mut settled = Settled { new: here, conflicts: Vec::new(), past: self.past.clone() };
+        let ties = ties(self.repo, &self.there, &self.past)?;
+        if let Some(tie) = ties.iter().find(|tie| tie.is_about(&self.name)) {
+            return self.settle_tie(change, tie);
+        }
+        let here = self.repo.history().try_find_ref(&self.name)?;
+        let there = self.there.get(&self.name).copied();
+        let sides: [Sides; 1] = [(self.name.clone(), here, there)];
+        let (compared, _) = standings(self.repo, &self.past, &sides)?;
+        let stands = compared.first().map_or(Standing::Same, |(_, stands)| *stands);
+        let (name, past) = (self.name.clone(), self.past.clone());
+        let mut settled = Settled { name, old: here, new: here, conflicts: Vec::new(), past };
         let mut is_open = !self.others.is_empty();
-        match (stands, here, self.there) {
+        match (stands, here, there) {
             (Standing::Diverged, Some(ours), Some(theirs)) => {
                 is_open = true;
                 settled.new = self.join(change, ours, theirs, &mut settled.conflicts)?;
                 if self.name.kind() == RefKind::Tag && settled.new == here {
                     // The remote's place is known and given up: a push moves it from there.
-                    settled.past.note_agreed(&self.name, self.there);
+                    settled.past.note_agreed(&self.name, there);
                 }
             }
             (Standing::DeletedHereChangedThere, _, Some(theirs)) => {
@@ -137,6 +151,32 @@ impl<'a> Side<'a> {
             settled.new = here;
         } else if settled.new != here {
             change.move_ref(self.name.clone(), here, settled.new, &self.subject());
+        }
+        Ok(settled)
+    }
+
+    /// Settles what became of a thing that each side has under a name of its own.
+    fn settle_tie(&self, change: &mut RecordChange<'_>, tie: &Tie) -> Result<Settled> {
+        if let (Choice::Stage(stage), Some((_, ours)), Some((_, theirs))) =
+            (&self.options.choice, &tie.ours, &tie.theirs)
+        {
+            self.check_stage(stage, *ours, *theirs)?;
+        }
+        let (choice, who, message) = (&self.options.choice, self.repo.signature(), self.subject());
+        let options = MergeOptions { choice, who: &who, message: &message };
+        let mut past = self.past.clone();
+        let tied = join_tie(self.repo, change.writer(), tie, &options, &mut past)?;
+        let here = tie.ours.as_ref().map(|(_, commit)| *commit);
+        let name = tie.name().clone();
+        let mut settled = Settled { name, old: here, new: here, conflicts: Vec::new(), past };
+        match tied {
+            Tied::Conflict(fields) => settled.conflicts = fields,
+            Tied::Moves(moves) => {
+                for (name, old, new) in moves {
+                    change.move_ref(name.clone(), old, new, &message);
+                    (settled.name, settled.old, settled.new) = (name, old, new);
+                }
+            }
         }
         Ok(settled)
     }
@@ -254,6 +294,20 @@ impl<'a> Side<'a> {
         let Commit { tree, .. } = self.repo.history().read_commit(&commit)?;
         change.commit(tree, vec![commit], &self.subject())
     }
+}
+
+/// What each side has under a name of its own, as it was fetched.
+fn ties(repo: &Repository, there: &BTreeMap<RefName, Id>, past: &Past) -> Result<Vec<Tie>> {
+    let here: BTreeMap<RefName, Id> = repo.history().refs("refs/")?.into_iter().collect();
+    let names: BTreeSet<&RefName> = there.keys().chain(past.deleted_there()).collect();
+    let sides = names
+        .into_iter()
+        .map(|name| -> Sides { (name.clone(), here.get(name).copied(), there.get(name).copied()) });
+    let is_on_one = |(_, here, there): &Sides| here.is_none() || there.is_none();
+    let sides: Vec<Sides> = sides.filter(is_on_one).collect();
+    let (compared, removed) = standings(repo, past, &sides)?;
+    let both = Both { here: &here, there, past, removed: &removed };
+    find_ties(repo, &both, &compared)
 }
 
 /// The error for what a choice left open.

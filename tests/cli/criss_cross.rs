@@ -51,7 +51,10 @@ fn converge(sandbox: &Sandbox) {
     assert_eq!(of("a"), of("b"));
     for place in ["a", "b"] {
         sandbox.art(&format!("-C {place} pull at-a")).ok();
-        assert_eq!(sandbox.art(&format!("-C {place} push at-a")).ok().stdout, "nothing to push to at-a\n");
+        assert_eq!(
+            sandbox.art(&format!("-C {place} push at-a")).ok().stdout,
+            "nothing to push to at-a\n"
+        );
         sandbox.art(&format!("-C {place} fsck --full")).ok();
     }
 }
@@ -60,7 +63,8 @@ fn description(sandbox: &Sandbox, place: &str) -> String {
     json(sandbox, &format!("-C {place} get v1"))["description"].as_str().unwrap().to_owned()
 }
 
-const TEXTS: [&[&str]; 2] = [&["update v1 --description 'by a'"], &["update v1 --description 'by b'"]];
+const TEXTS: [&[&str]; 2] =
+    [&["update v1 --description 'by a'"], &["update v1 --description 'by b'"]];
 
 #[test]
 fn a_field_that_both_settled_differently_is_a_conflict_again() {
@@ -117,7 +121,8 @@ fn a_file_that_both_settled_differently_is_a_conflict_again() {
         settle_apart(&sandbox, "run/base", lines, ["--ours", "--ours"]);
         meet(&sandbox, "run/base", "artifacts/notes.txt", choice);
         for place in ["a", "b"] {
-            let cat = |path: &str| sandbox.art(&format!("-C {place} cat run/base:{path}")).ok().stdout;
+            let cat =
+                |path: &str| sandbox.art(&format!("-C {place} cat run/base:{path}")).ok().stdout;
             assert_eq!(cat("notes.txt"), text, "{choice} {place}");
             assert_eq!((cat("of-a.txt").as_str(), cat("of-b.txt").as_str()), ("a", "b"));
         }
@@ -140,8 +145,7 @@ fn a_file_that_one_kept_and_the_other_dropped_is_a_conflict_again() {
 fn what_one_went_on_with_after_both_joined_it_alike_is_no_conflict() {
     let sandbox = shared();
     // Nothing is in conflict: each takes what the other did, in a merge of its own.
-    let lines: [&[&str]; 2] =
-        [&["update v1 --description 'by a'"], &["update v1 --tags fast"]];
+    let lines: [&[&str]; 2] = [&["update v1 --description 'by a'"], &["update v1 --tags fast"]];
     settle_apart(&sandbox, "v1", lines, ["", ""]);
     sandbox.art("-C b update v1 --description 'better'").ok();
     sandbox.art("-C b pull at-a").ok();
@@ -155,5 +159,5 @@ fn two_readings_of_one_policy_are_a_conflict_again() {
     let lines: [&[&str]; 2] =
         [&["policy set production.capacity=1"], &["policy set production.capacity=2"]];
     settle_apart(&sandbox, "refs/projects/ada/digits", lines, ["--ours", "--ours"]);
-    meet(&sandbox, "refs/projects/ada/digits", "policy.production.capacity", "--ours");
+    meet(&sandbox, "refs/projects/ada/digits", "policy.stage.production.capacity", "--ours");
 }

@@ -53,6 +53,7 @@ mod reflog;
 mod register;
 mod release;
 mod remote;
+mod renames;
 mod resolve;
 mod run;
 mod run_signals;

@@ -157,21 +157,21 @@ fn what_can_not_be_pulled_is_said() {
     assert_snapshot!(sandbox.art("-C b pull v2"), @"
     exit 1
     -- stderr
-    error: there is no version, run or tag 'v2' in ada/digits, here or there
+    error: there is no version, run or tag 'v2' in ada/digits on 'origin'
 
     hint: did you mean 'v1'?
     ");
     assert_snapshot!(sandbox.art("-C b pull run/bse"), @"
     exit 1
     -- stderr
-    error: there is no version, run or tag 'run/bse' in ada/digits, here or there
+    error: there is no version, run or tag 'run/bse' in ada/digits on 'origin'
 
     hint: did you mean 'base'?
     ");
     assert_snapshot!(sandbox.art("-C b pull origin sharp-shrimp-1"), @"
     exit 1
     -- stderr
-    error: there is no version, run or tag 'sharp-shrimp-1' in ada/digits, here or there
+    error: there is no version, run or tag 'sharp-shrimp-1' in ada/digits on 'origin'
 
     hint: see what there is: art versions, art runs
     ");

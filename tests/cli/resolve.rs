@@ -152,7 +152,7 @@ fn what_can_not_be_resolved_is_said() {
     assert_snapshot!(sandbox.art("-C b resolve v2 --ours"), @"
     exit 1
     -- stderr
-    error: there is no version, run or tag 'v2' in ada/digits, here or there
+    error: there is no version, run or tag 'v2' in ada/digits on 'origin'
 
     hint: did you mean 'v1'?
     ");

@@ -111,3 +111,126 @@ fn a_git_pack_that_the_remote_lost_is_damage_and_the_other_refs_are_taken_in() {
     let tracked = sandbox.git("--git-dir b/.artifacts for-each-ref refs/remotes");
     assert!(tracked.contains("refs/remotes/origin/tags/ada/digits/good"), "{tracked}");
 }
+
+#[test]
+fn what_another_place_does_not_have_was_not_deleted_there() {
+    let sandbox = shared();
+    sandbox.art("-C a register v2 --run base").ok();
+    sandbox.art("-C a push").ok();
+    sandbox.art("-C b pull").ok();
+    sandbox.art("-C a remote add second ../store2").ok();
+    sandbox.art("-C a push second v1 run/base").ok();
+    sandbox.art("-C b remote set-uri origin ../store2").ok();
+    let pushed = sandbox.art("-C b push --json --dry-run").ok();
+    assert_eq!(refs(&pushed), ["v2"]);
+    let pulled = sandbox.art("-C b pull").ok().stdout;
+    assert!(!pulled.contains("deleted"), "{pulled}");
+    sandbox.art("-C b get v2").ok();
+    assert_eq!(refs(&sandbox.art("-C b push --json").ok()), ["v2"]);
+    // A store that was emptied is filled again.
+    sandbox.shell("rm -r store2 && mkdir store2").ok();
+    assert_eq!(refs(&sandbox.art("-C b push --json").ok()).len(), 3);
+}
+
+#[test]
+fn a_dry_run_of_a_push_to_a_second_remote_fetches_nothing() {
+    let sandbox = shared();
+    sandbox.art("-C b remote add second ../store2").ok();
+    sandbox.tool("mv", "store away");
+    let before = sandbox.shell("cd b/.artifacts && find packs index objects -type f | sort").ok();
+    let plan = sandbox.art("-C b push second --dry-run --json").ok().json();
+    assert_eq!(plan["missing"], 2, "{plan}");
+    let text = sandbox.art("-C b push second --dry-run").ok().stdout;
+    assert!(text.contains("2 contents that would be fetched from another remote"), "{text}");
+    let after = sandbox.shell("cd b/.artifacts && find packs index objects -type f | sort").ok();
+    assert_eq!(before.stdout, after.stdout);
+}
+
+#[test]
+fn sizes_of_what_is_not_here_are_told_as_far_as_they_are_known() {
+    let sandbox = shared();
+    sandbox.write("a/other.txt", "another one");
+    sandbox.art("-C a upload other.txt --run base").ok();
+    sandbox.art("-C a push").ok();
+    sandbox.art("-C b pull").ok();
+    // Nothing was fetched of the index yet.
+    let list = sandbox.art("-C b ls run/base -l").ok();
+    assert!(list.stderr.contains("3 files of unknown size"), "{}", list.stderr);
+    assert!(list.stdout.contains("100644 ? "), "{}", list.stdout);
+    let list = sandbox.art("-C b ls run/base -l --json").ok().stdout;
+    assert!(!list.contains("\"size\""), "{list}");
+    // With it, sizes are known of contents that are not here.
+    sandbox.art("-C b cat run/base:notes.txt").ok();
+    let list = sandbox.art("-C b ls run/base -l").ok().stdout;
+    assert!(list.contains("100644 11 "), "{list}");
+    sandbox.shell("test $(find b/.artifacts/packs -type f | wc -l) = 1").ok();
+    let log = sandbox.art("-C b log run/base -n 1").ok().stdout;
+    assert!(log.contains("1 file added, 11 B"), "{log}");
+    // What is nowhere is damage still.
+    sandbox.art("-C b remote remove origin --yes").ok();
+    sandbox.art("-C b ls run/base -l").fails_with(20);
+}
+
+#[test]
+fn a_ref_that_is_only_here_is_not_pulled_but_pushed() {
+    let sandbox = shared();
+    sandbox.art("-C b register v2 --run base").ok();
+    for word in ["v2", "version/v2", "ada/digits:v2"] {
+        let error = sandbox.art(&format!("-C b pull {word} --json")).fails_with(1).json_error();
+        assert_eq!(error["message"], "the version 'v2' is only here, not on 'origin'");
+        assert_eq!(error["hint"], format!("to share it: art push origin {word}"));
+    }
+}
+
+#[test]
+fn what_goes_on_in_one_repository_at_once_is_in_nobodys_way() {
+    const ROUNDS: usize = 5;
+    let sandbox = shared();
+    sandbox.art("-C b run --name mine").ok();
+    let (sandbox, ok) = (&sandbox, |line: &str| drop(sandbox.art(line).ok()));
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            for round in 0..ROUNDS {
+                sandbox.write(format!("a/of-a-{round}.txt"), round.to_string());
+                ok(&format!("-C a upload of-a-{round}.txt --run base"));
+                ok(&format!("-C a tag of-a-{round} v1"));
+                ok(&format!("-C a update v1 --description {round}"));
+                ok("-C a push");
+            }
+        });
+        scope.spawn(move || {
+            for round in 0..ROUNDS {
+                ok(&format!("-C b register of-b-{round} --run base"));
+                ok(&format!("-C b stage of-b-{round} staging"));
+            }
+        });
+        scope.spawn(move || {
+            for round in 0..ROUNDS {
+                sandbox.write(format!("b/of-b-{round}.txt"), round.to_string());
+                ok(&format!("-C b upload of-b-{round}.txt --run mine"));
+            }
+        });
+        for line in ["-C b pull", "-C b pull --full", "-C b push", "-C b fetch"] {
+            scope.spawn(move || (0..ROUNDS).for_each(|_| ok(line)));
+        }
+    });
+    for line in ["-C b pull", "-C b push", "-C a pull"] {
+        ok(line);
+    }
+    let list = "for-each-ref refs/versions refs/runs refs/tags";
+    let refs = |place: &str| sandbox.git(&format!("--git-dir {place}/.artifacts {list}"));
+    assert_eq!(refs("a"), refs("b"));
+    for round in 0..ROUNDS {
+        let cat = |rev: &str| sandbox.art(&format!("-C a cat {rev}-{round}.txt")).ok().stdout;
+        assert_eq!(
+            (cat("run/base:of-a"), cat("run/mine:of-b")),
+            (round.to_string(), round.to_string())
+        );
+        let get = sandbox.art(&format!("-C a get of-b-{round} --json")).ok().json();
+        assert_eq!(get["stage"], "staging");
+        ok(&format!("-C b ls tag/of-a-{round}"));
+    }
+    for place in ["a", "b"] {
+        ok(&format!("-C {place} fsck --full"));
+    }
+}

@@ -136,11 +136,7 @@ impl<'c> Judge<'c> {
 
     /// Whose `what` is where both changed it. Where nobody chose, that is a conflict, and then it
     /// means nothing.
-    pub(super) fn settle(
-        &mut self,
-        what: &str,
-        conflict: impl FnOnce() -> FieldConflict,
-    ) -> Side {
+    pub(super) fn settle(&mut self, what: &str, conflict: impl FnOnce() -> FieldConflict) -> Side {
         match self.choice {
             Choice::Ours => Side::Ours,
             Choice::Theirs => Side::Theirs,

@@ -25,6 +25,7 @@ mod record;
 mod run;
 mod sequence;
 mod table;
+mod tie;
 mod tree;
 mod version;
 
@@ -48,6 +49,7 @@ use base::{BaseFinder, Bases, find_bases};
 pub use conflict::{Choice, FieldConflict};
 use conflict::{Judge, Side};
 use record::{RecordMerge, read_uuid};
+pub(crate) use tie::{Tied, join_tie};
 use tree::{Node, merge_nodes};
 
 /// What two states of a ref come to.
@@ -254,11 +256,11 @@ fn merge_states(
         let node = merge_nodes(writer, judge, (&path, &what), nodes, stays)?;
         entries.extend(node.map(|node| entry(name, node)));
     }
-    let named = entries.iter().map(|TreeEntry { name, mode, id }| {
-        (name.clone(), Node { mode: *mode, id: *id })
-    });
-    let (record, uuid, named) = (bytes, states.ours.uuid, named.collect());
-    Ok(State { tree: writer.tree(entries)?, entries: named, record, uuid })
+    let beside = entries
+        .iter()
+        .map(|TreeEntry { name, mode, id }| (name.clone(), Node { mode: *mode, id: *id }));
+    let (record, uuid, beside) = (bytes, states.ours.uuid, beside.collect());
+    Ok(State { tree: writer.tree(entries)?, entries: beside, record, uuid })
 }
 
 fn entry(name: &[u8], Node { mode, id }: Node) -> TreeEntry {

@@ -37,7 +37,7 @@ fn merge_progress(judge: &mut Judge<'_>, three: &Three<'_>, merged: &mut Table) 
     let is = |side: &Table, key: &str| same(three.base.get(key), side.get(key));
     let both_moved = !judge.knows("status")
         || PROGRESS.iter().any(|key| !is(three.ours, key))
-        && PROGRESS.iter().any(|key| !is(three.theirs, key));
+            && PROGRESS.iter().any(|key| !is(three.theirs, key));
     if !(is_alike && both_moved) {
         let side = merge_unit(judge, "status", &PROGRESS, three);
         take_unit(merged, &PROGRESS, side, three);

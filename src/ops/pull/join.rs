@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Joined, PullConflict, PullOptions, PullOutcome, PulledRef};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::name::RefName;
-use crate::ops::merge::{Choice, FieldConflict, MergeOptions, Merged, merge_ref};
+use crate::ops::merge::{Choice, FieldConflict, MergeOptions, Merged, Tied, join_tie, merge_ref};
 use crate::ops::sync::{
-    Brought, Connection, Past, Standing, TakenIn, deleted_here, find_name, standing, tracked,
+    Both, Brought, Connection, Past, Sides, Standing, TakenIn, Tie, find_name, find_ties,
+    renamed_there, standings, tracked,
 };
 use crate::ops::version::{RecordChange, change_records};
 use crate::progress::{Progress, Unit};
@@ -28,8 +29,31 @@ pub(super) fn asked_for(
     if words.is_empty() {
         return Ok(all.into_iter().collect());
     }
+    words.iter().map(|word| find_there(repo, connection, word, &all)).collect()
+}
+
+/// The ref that `word` names among `all` of the remote.
+fn find_there(
+    repo: &Repository,
+    connection: &Connection<'_>,
+    word: &str,
+    all: &BTreeSet<RefName>,
+) -> Result<RefName> {
+    let remote = &connection.remote.name;
     let project = &repo.settings().project;
-    words.iter().map(|word| find_name(word, project, &all)).collect()
+    find_name(word, project, all, &format!(" on '{remote}'")).map_err(|error| {
+        let here = repo.history().refs("refs/").unwrap_or_default();
+        let here = here.into_iter().map(|(name, _)| name).collect();
+        match find_name(word, project, &here, ", here") {
+            Ok(name) => Error::not_found(format!(
+                "the {} '{}' is only here, not on '{remote}'",
+                name.kind().as_str(),
+                name.name()
+            ))
+            .with_hint(format!("to share it: art push {remote} {word}")),
+            Err(_) => error,
+        }
+    })
 }
 
 /// Joins `names`.
@@ -41,31 +65,21 @@ pub(super) fn join(
     progress: &dyn Progress,
 ) -> Result<PullOutcome> {
     progress.begin("joining", Some(names.len() as u64), Unit::Items);
-    // What could not be taken in is not joined: only refs that stand here for the remote's are.
-    let there = tracked(repo, connection)?;
-    let past = Past::load(&connection.directory());
     let changed = change_records(repo, &options.command, |change| {
-        let here: BTreeMap<RefName, Id> = repo.history().refs("refs/")?.into_iter().collect();
-        let absent = names.iter().filter(|name| !here.contains_key(*name));
-        let deleted = deleted_here(repo.history(), absent.cloned())?;
+        let past = Past::load(&connection.directory());
         let mut join = Join {
             repo,
             connection,
             is_named: !options.refs.is_empty(),
             past: past.clone(),
-            deleted,
             refs: Vec::new(),
             conflicts: Vec::new(),
             ahead: 0,
         };
-        for name in names {
-            let sides = (here.get(name).copied(), there.get(name).copied());
-            join.one(change, name, sides)?;
-            progress.advance(1);
-        }
-        Ok((join.refs, join.conflicts, join.ahead, join.past))
+        join.all(change, names, progress)?;
+        Ok((join.refs, join.conflicts, join.ahead, past, join.past))
     })?;
-    let (refs, conflicts, ahead, now) = changed.value;
+    let (refs, conflicts, ahead, past, now) = changed.value;
     if now != past {
         now.save(&connection.directory(), &repo.content().tmp_dir())?;
     }
@@ -81,27 +95,78 @@ pub(super) fn join(
     })
 }
 
+/// Which run is current, if that was another and has another name now.
+fn find_current(
+    repo: &Repository,
+    both: &Both<'_>,
+    moved: &[PulledRef],
+) -> Result<Option<RefName>> {
+    let Some(current) = repo.history().head()? else { return Ok(None) };
+    let is_gone = |one: &PulledRef| one.name == current && one.new.is_none();
+    let Some(old) = moved.iter().find(|one| is_gone(one)).and_then(|one| one.old) else {
+        return Ok(None);
+    };
+    let to = renamed_there(repo, both, current.kind(), &old)?;
+    Ok(to.filter(|to| moved.iter().any(|one| one.name == *to && one.new.is_some())))
+}
+
 /// A pull that is joining refs, under the lock on all of them.
 struct Join<'a> {
     repo: &'a Repository,
     connection: &'a Connection<'a>,
     is_named: bool,
     past: Past,
-    deleted: BTreeMap<RefName, Id>,
     refs: Vec<PulledRef>,
     conflicts: Vec<PullConflict>,
     ahead: u64,
 }
 
 impl Join<'_> {
+    fn all(
+        &mut self,
+        change: &mut RecordChange<'_>,
+        names: &[RefName],
+        progress: &dyn Progress,
+    ) -> Result<()> {
+        let repo = self.repo;
+        // What could not be taken in is not joined: only refs that stand here for the remote's are.
+        let there = tracked(repo, self.connection)?;
+        let here: BTreeMap<RefName, Id> = repo.history().refs("refs/")?.into_iter().collect();
+        let wanted: BTreeSet<&RefName> = names.iter().collect();
+        // What one of them was called before tells what it is.
+        let past = self.past.clone();
+        let all: BTreeSet<&RefName> = names.iter().chain(past.deleted_there()).collect();
+        let sides = |name: &RefName| -> Sides {
+            (name.clone(), here.get(name).copied(), there.get(name).copied())
+        };
+        let sides: Vec<Sides> = all.into_iter().map(sides).collect();
+        let (compared, removed) = standings(repo, &past, &sides)?;
+        let both = Both { here: &here, there: &there, past: &past, removed: &removed };
+        let mut ties = find_ties(repo, &both, &compared)?;
+        ties.retain(|tie| tie.names().any(|name| wanted.contains(name)));
+        for tie in &ties {
+            self.tie(change, tie)?;
+        }
+        let joined: BTreeSet<&RefName> = ties.iter().flat_map(Tie::names).collect();
+        for ((name, here, there), (_, stands)) in sides.iter().zip(&compared) {
+            if wanted.contains(name) && !joined.contains(name) {
+                self.one(change, name, *stands, (*here, *there))?;
+                progress.advance(1);
+            }
+        }
+        if let Some(run) = find_current(repo, &both, &self.refs)? {
+            change.transaction().set_head(Some(run));
+        }
+        Ok(())
+    }
+
     fn one(
         &mut self,
         change: &mut RecordChange<'_>,
         name: &RefName,
+        stands: Standing,
         (here, there): (Option<Id>, Option<Id>),
     ) -> Result<()> {
-        let history = self.repo.history();
-        let stands = standing(history, name, (here, there), &self.past, &self.deleted)?;
         let mut now = here;
         let mut how = None;
         match stands {
@@ -109,6 +174,7 @@ impl Join<'_> {
             Standing::OnlyThere => (now, how) = (there, Some(Joined::Created)),
             Standing::DeletedHere if self.is_named => (now, how) = (there, Some(Joined::Created)),
             Standing::Behind => (now, how) = (there, Some(Joined::FastForward)),
+            Standing::Replaced => (now, how) = (there, Some(Joined::Replaced)),
             Standing::DeletedThere => (now, how) = (None, Some(Joined::Deleted)),
             Standing::Ahead | Standing::OnlyHere | Standing::DeletedHere => self.ahead += 1,
             Standing::Diverged => {
@@ -122,7 +188,7 @@ impl Join<'_> {
                 self.conflict(name, here, there, fields);
             }
         }
-        if matches!(how, Some(Joined::Created | Joined::FastForward | Joined::Deleted)) {
+        if how.is_some_and(|how| how != Joined::Merged) {
             self.past.note_agreed(name, now);
         }
         let merged = self.other_sides(change, name, now)?;
@@ -133,10 +199,38 @@ impl Join<'_> {
             let subject = match how {
                 Joined::Created | Joined::FastForward => "pull",
                 Joined::Merged => "pull: merge",
+                Joined::Replaced => "pull: made anew there",
                 Joined::Deleted => "pull: deleted there",
             };
             change.move_ref(name.clone(), here, now, subject);
             self.refs.push(PulledRef { name: name.clone(), old: here, new: now, how });
+        }
+        Ok(())
+    }
+
+    /// Joins a thing that each side has under a name of its own.
+    fn tie(&mut self, change: &mut RecordChange<'_>, tie: &Tie) -> Result<()> {
+        let who = self.repo.signature();
+        let remote = &self.connection.remote.name;
+        let message = format!("Merge {} of '{remote}'", tie.was.kind().as_str());
+        let options = MergeOptions { choice: &Choice::None, who: &who, message: &message };
+        match join_tie(self.repo, change.writer(), tie, &options, &mut self.past)? {
+            Tied::Moves(moves) => {
+                for (name, old, new) in moves {
+                    let how = if new.is_none() { Joined::Deleted } else { Joined::Merged };
+                    self.ahead += u64::from(how == Joined::Merged);
+                    change.move_ref(name.clone(), old, new, "pull: renamed");
+                    self.refs.push(PulledRef { name, old, new, how });
+                }
+            }
+            Tied::Conflict(fields) => {
+                let commit = |side: &Option<(RefName, Id)>| side.as_ref().map(|(_, id)| *id);
+                let (ours, theirs) = (commit(&tie.ours), commit(&tie.theirs));
+                self.conflict(tie.name(), ours, theirs, fields);
+                if let Some(conflict) = self.conflicts.last_mut() {
+                    conflict.was = Some(tie.was.clone()).filter(|was| was != tie.name());
+                }
+            }
         }
         Ok(())
     }
@@ -201,6 +295,7 @@ impl Join<'_> {
         theirs: Option<Id>,
         fields: Vec<FieldConflict>,
     ) {
-        self.conflicts.push(PullConflict { name: name.clone(), ours, theirs, fields });
+        let (name, was) = (name.clone(), None);
+        self.conflicts.push(PullConflict { name, was, ours, theirs, fields });
     }
 }

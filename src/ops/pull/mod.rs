@@ -49,7 +49,9 @@ pub enum Joined {
     FastForward,
     /// Both sides had moved it: it is a merge of the two.
     Merged,
-    /// The remote had deleted it.
+    /// The remote has another thing of its name, in its place: it was deleted there and made anew.
+    Replaced,
+    /// The remote had deleted it, or given it another name.
     Deleted,
 }
 
@@ -73,6 +75,8 @@ pub struct PullConflict {
     /// The ref.
     #[serde(rename = "ref")]
     pub name: RefName,
+    /// What both sides called it, if one of them gave it another name since.
+    pub was: Option<RefName>,
     /// Where it is here; `None` if it was deleted here.
     pub ours: Option<Id>,
     /// Where it is on the remote, or where another writer had moved it; `None` if it was deleted
@@ -122,6 +126,7 @@ pub fn pull(
         return Err(Error::invalid(message).with_hint("art pull VERSION --path DIR"));
     }
     progress.begin("asking the remote", None, Unit::Items);
+    repo.require_writable()?;
     let mut connection = Connection::open(repo, options.remote.as_ref())?;
     connection.refresh(progress)?;
     let fetched = {

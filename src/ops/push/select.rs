@@ -7,7 +7,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::history::History;
 use crate::id::Id;
 use crate::name::{RefKind, RefName};
-use crate::ops::sync::{Connection, Past, Standing, deleted_here, find_name, standing, tracked};
+use crate::ops::sync::{
+    Connection, Past, Removed, Sides, Standing, find_name, find_renamed, removed_here, standings,
+    tracked,
+};
 use crate::remote::log::{RefMove, Settled};
 use crate::repo::Repository;
 
@@ -34,31 +37,16 @@ pub(super) fn select(
     connection: &Connection<'_>,
     options: &PushOptions,
 ) -> Result<Selection> {
-    let history = repo.history();
-    let there = &connection.state.fold().refs;
-    let here: BTreeMap<RefName, Id> = history.refs("refs/")?.into_iter().collect();
-    let names = asked_for(repo, options, &here, there)?;
-    let absent = names.iter().filter(|name| !here.contains_key(*name));
-    let deleted = deleted_here(history, absent.cloned())?;
-    let past = Past::load(&connection.directory());
-    let seen = tracked(repo, connection)?;
+    let are_named = !options.refs.is_empty();
     let mut selection = Selection::default();
-    for name in names {
-        let (ours, theirs) = (here.get(&name).copied(), there.get(&name).copied());
-        let mut stands = standing(history, &name, (ours, theirs), &past, &deleted)?;
-        if stands == Standing::Diverged
-            && was_there(history, &name, (ours, theirs), seen.get(&name).copied())?
-        {
-            stands = Standing::Behind;
-        }
-        let is_named = !options.refs.is_empty();
+    for ((name, ours, theirs), stands) in compare(repo, connection, options)? {
         let forced = options.force
             && match stands {
                 Standing::Diverged
                 | Standing::DeletedHereChangedThere
                 | Standing::DeletedThereChangedHere => true,
                 // Only who names it wants it back where it was.
-                Standing::Behind | Standing::DeletedThere => is_named,
+                Standing::Behind | Standing::Replaced | Standing::DeletedThere => are_named,
                 _ => false,
             };
         match stands {
@@ -69,7 +57,9 @@ pub(super) fn select(
                 selection.forced.insert(name.clone());
                 selection.moves.push(RefMove { name, old: theirs, new: ours });
             }
-            Standing::Behind | Standing::DeletedThere => selection.behind.push(name),
+            Standing::Behind | Standing::Replaced | Standing::DeletedThere => {
+                selection.behind.push(name);
+            }
             Standing::Same => selection.same.extend(ours.map(|commit| (name, commit))),
             Standing::OnlyThere => {}
             Standing::Diverged
@@ -79,6 +69,108 @@ pub(super) fn select(
     }
     selection.settled = settled(repo, connection, &selection.moves)?;
     Ok(selection)
+}
+
+fn is_here(history: &History, commit: Option<Id>) -> Result<bool> {
+    Ok(match commit {
+        Some(commit) => history.try_kind(&commit)?.is_some(),
+        None => false,
+    })
+}
+
+/// What is known of the refs, with what the remote deleted since it was last fetched from.
+fn past_until_now(connection: &Connection<'_>, seen: &BTreeMap<RefName, Id>) -> Past {
+    let mut past = Past::load(&connection.directory());
+    let there = &connection.state.fold().refs;
+    let gone = seen.iter().filter(|(name, _)| !there.contains_key(*name));
+    for (name, commit) in gone.filter(|(name, _)| connection.was_deleted(name)) {
+        past.note_deleted_there(name, *commit);
+    }
+    past
+}
+
+/// Where those of `compared` went that are not here any more: what goes to another project is pushed with
+/// its deletion in this one.
+fn went_elsewhere(
+    history: &History,
+    here: &BTreeMap<RefName, Id>,
+    compared: &[(RefName, Standing)],
+    removed: &BTreeMap<RefName, Removed>,
+) -> Result<BTreeSet<RefName>> {
+    let names: BTreeSet<&RefName> = compared.iter().map(|(name, _)| name).collect();
+    let mut all = BTreeSet::new();
+    for (_, removed) in removed.iter().filter(|(name, _)| !here.contains_key(*name)) {
+        let to = find_renamed(history, here, removed)?;
+        all.extend(to.filter(|to| !names.contains(to)));
+    }
+    Ok(all)
+}
+
+/// What was renamed here, and there deleted or renamed too by somebody else, so that nobody may
+/// simply add it under its new name.
+fn taken_away(
+    history: &History,
+    here: &BTreeMap<RefName, Id>,
+    there: &BTreeMap<RefName, Id>,
+    past: &Past,
+) -> Result<BTreeSet<RefName>> {
+    let gone =
+        past.deleted_there().filter(|name| !here.contains_key(*name) && !there.contains_key(*name));
+    let gone: BTreeSet<(RefName, bool)> = gone.map(|name| (name.clone(), false)).collect();
+    let mut taken = BTreeSet::new();
+    for removed in removed_here(history, gone)?.values() {
+        let to = find_renamed(history, here, removed)?;
+        taken.extend(to.filter(|to| !there.contains_key(to)));
+    }
+    Ok(taken)
+}
+
+/// The refs that are asked for, both sides of each, and how they stand.
+fn compare(
+    repo: &Repository,
+    connection: &Connection<'_>,
+    options: &PushOptions,
+) -> Result<Vec<(Sides, Standing)>> {
+    let history = repo.history();
+    let there = &connection.state.fold().refs;
+    let here: BTreeMap<RefName, Id> = history.refs("refs/")?.into_iter().collect();
+    let seen = tracked(repo, connection)?;
+    let past = past_until_now(connection, &seen);
+    let sides = |names: BTreeSet<RefName>| -> Vec<Sides> {
+        let side =
+            |name: RefName| (name.clone(), here.get(&name).copied(), there.get(&name).copied());
+        names.into_iter().map(side).collect()
+    };
+    let mut sides_of_all = sides(asked_for(repo, options, &here, there)?);
+    let (mut compared, removed) = standings(repo, &past, &sides_of_all)?;
+    if options.refs.is_empty() {
+        let elsewhere = sides(went_elsewhere(history, &here, &compared, &removed)?);
+        compared.extend(standings(repo, &past, &elsewhere)?.0);
+        sides_of_all.extend(elsewhere);
+    }
+    let taken = taken_away(history, &here, there, &past)?;
+    let mut all = Vec::new();
+    for ((name, ours, theirs), (_, stands)) in sides_of_all.into_iter().zip(compared) {
+        let seen = seen.get(&name).copied();
+        let stands = match stands {
+            Standing::Diverged if was_there(history, &name, (ours, theirs), seen)? => {
+                Standing::Behind
+            }
+            // It was there as it was deleted here, and has gone on to what nobody here has seen.
+            Standing::OnlyThere
+                if connection.goes_on()
+                    && seen.is_some()
+                    && removed.contains_key(&name)
+                    && !is_here(history, theirs)? =>
+            {
+                Standing::DeletedHereChangedThere
+            }
+            Standing::OnlyHere if taken.contains(&name) => Standing::DeletedThereChangedHere,
+            stands => stands,
+        };
+        all.push(((name, ours, theirs), stands));
+    }
+    Ok(all)
 }
 
 /// Whether the remote had our commit, or one that comes after it, at `seen` when it was last asked,
@@ -111,7 +203,11 @@ fn asked_for(
     let all: BTreeSet<RefName> = here.keys().chain(there.keys()).cloned().collect();
     let project = &repo.settings().project;
     if !options.refs.is_empty() {
-        return options.refs.iter().map(|word| find_name(word, project, &all)).collect();
+        return options
+            .refs
+            .iter()
+            .map(|word| find_name(word, project, &all, ", here or there"))
+            .collect();
     }
     let is_wanted = |name: &RefName| options.all || name.project() == project;
     Ok(all.into_iter().filter(is_wanted).collect())
@@ -150,7 +246,7 @@ impl Selection {
         let Some((first, _)) = self.refused.first() else { return Ok(()) };
         let why = |standing: &Standing| match standing {
             Standing::DeletedHereChangedThere => "deleted here, changed there",
-            Standing::DeletedThereChangedHere => "deleted there, changed here",
+            Standing::DeletedThereChangedHere => "deleted or renamed there, changed here",
             _ => "the remote has commits that are not here",
         };
         let lines: Vec<String> = self

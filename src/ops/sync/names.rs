@@ -9,22 +9,28 @@ use crate::suggest;
 /// The ref that `word` names among `names`: `[OWNER/PROJECT:]NAME` (a version, else a run, else a
 /// tag), `version/NAME`, `run/NAME`, `tag/NAME` or a full name.
 ///
-/// Fails with [`NotFound`](crate::ErrorKind::NotFound) and the nearest name as the hint.
+/// Fails with [`NotFound`](crate::ErrorKind::NotFound) and the nearest name as the hint; `place` says
+/// where the names are: ` on 'origin'`.
 pub(crate) fn find_name(
     word: &str,
     project: &ProjectName,
     names: &BTreeSet<RefName>,
+    place: &str,
 ) -> Result<RefName> {
     if word.starts_with("refs/") {
         let name: RefName = word.parse()?;
-        return if names.contains(&name) { Ok(name) } else { Err(unknown(word, project, names)) };
+        return if names.contains(&name) {
+            Ok(name)
+        } else {
+            Err(unknown(word, project, names, place))
+        };
     }
     let (project, rest) = match word.split_once(':') {
         Some((project, rest)) => (&project.parse::<ProjectName>()?, rest),
         None => (project, word),
     };
     let found = candidates(rest, project)?.into_iter().find(|name| names.contains(name));
-    found.ok_or_else(|| unknown(rest, project, names))
+    found.ok_or_else(|| unknown(rest, project, names, place))
 }
 
 /// What `word` may mean, the likeliest first.
@@ -47,9 +53,9 @@ fn candidates(word: &str, project: &ProjectName) -> Result<Vec<RefName>> {
     Ok(kinds.into_iter().map(|kind| make(kind, name.clone())).collect())
 }
 
-fn unknown(word: &str, project: &ProjectName, names: &BTreeSet<RefName>) -> Error {
+fn unknown(word: &str, project: &ProjectName, names: &BTreeSet<RefName>, place: &str) -> Error {
     let error = Error::not_found(format!(
-        "there is no version, run or tag '{}' in {project}, here or there",
+        "there is no version, run or tag '{}' in {project}{place}",
         word.escape_debug()
     ));
     let last = word.rsplit('/').next().unwrap_or(word);
@@ -70,7 +76,7 @@ mod tests {
         let project: ProjectName = "o/p".parse().unwrap();
         let all = ["refs/runs/o/p/x", "refs/versions/o/p/x", "refs/tags/o/p/y", "refs/runs/o/q/z"];
         let names: BTreeSet<RefName> = all.iter().map(|name| name.parse().unwrap()).collect();
-        let find = |word: &str| find_name(word, &project, &names);
+        let find = |word: &str| find_name(word, &project, &names, ", here");
         for (word, name) in [
             ("x", "refs/versions/o/p/x"),
             ("run/x", "refs/runs/o/p/x"),

@@ -1,16 +1,17 @@
 //! Where a ref stands here, compared with where it stands on a remote.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::ops::ControlFlow;
-use std::path::Path;
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::past::Past;
+use super::removed::{Removed, removed_here};
+use super::ties::uuid_of;
 use crate::error::Result;
-use crate::fs::atomic;
 use crate::history::History;
 use crate::id::Id;
 use crate::name::{RefKind, RefName};
+use crate::repo::Repository;
 
 /// How the two sides of a ref relate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -20,8 +21,10 @@ pub enum Standing {
     Same,
     /// The remote's commit comes after ours.
     Behind,
-    /// Our commit comes after the remote's.
+    /// Our commit comes after the remote's, or is what took its place here, where it was deleted.
     Ahead,
+    /// The remote has another thing of that name now, in the place of ours, which is as it was then.
+    Replaced,
     /// Each side has commits that the other has not.
     Diverged,
     /// Only this repository has it.
@@ -38,104 +41,59 @@ pub enum Standing {
     DeletedThereChangedHere,
 }
 
-/// What is known of how refs came to be as they are: what their commits alone don't say.
-///
-/// The file that it is kept in can be thrown away. Then a deletion on the remote is not taken over,
-/// and a tag that moved on one side is a conflict; nothing else.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(crate) struct Past {
-    /// Refs that the remote deleted, and the commits they had.
-    deleted_there: BTreeMap<RefName, Id>,
-    /// Where both sides agreed last, `None` for nowhere. For tags, which go anywhere, so that their
-    /// commits don't say which side moved them; and for refs that both sides deleted.
-    agreed: BTreeMap<RefName, Option<Id>>,
-    /// Refs that were changed there after they were deleted here and shall be deleted nevertheless,
-    /// and the commits they have there.
-    given_up: BTreeMap<RefName, Id>,
+/// The two sides of a ref: where it is here, and where it is on the remote.
+pub(crate) type Sides = (RefName, Option<Id>, Option<Id>);
+
+/// A ref, and how its two sides relate.
+pub(crate) type Stands = (RefName, Standing);
+
+/// Compares both sides of refs. Beside it stands what commands here did away with, of those that
+/// are not here, and of those that are another thing now.
+pub(crate) fn standings(
+    repo: &Repository,
+    past: &Past,
+    sides: &[Sides],
+) -> Result<(Vec<Stands>, BTreeMap<RefName, Removed>)> {
+    let history = repo.history();
+    let absent = sides.iter().filter(|(_, here, _)| here.is_none());
+    let mut removed = removed_here(history, absent.map(|(name, ..)| (name.clone(), false)))?;
+    let mut compared = Vec::new();
+    let mut others = Vec::new();
+    for (at, (name, here, there)) in sides.iter().enumerate() {
+        let stands = standing(history, name, (*here, *there), past, &removed)?;
+        if let (Standing::Diverged, Some(here), Some(there)) = (stands, here, there)
+            && is_another(repo, name.kind(), here, there)?
+        {
+            others.push(at);
+        }
+        compared.push((name.clone(), stands));
+    }
+    // Made anew under its old name, it comes after what was deleted.
+    let names = others.iter().map(|at| (sides[*at].0.clone(), true));
+    removed.extend(removed_here(history, names)?);
+    for at in others {
+        let (name, here, there) = &sides[at];
+        compared[at].1 = standing(history, name, (*here, *there), past, &removed)?;
+    }
+    Ok((compared, removed))
 }
 
-/// The file in the directory of what is known of a remote.
-const FILE: &str = "past";
-
-impl Past {
-    /// Reads it from the directory of what is known of a remote; nothing where there is none.
-    pub(crate) fn load(directory: &Path) -> Self {
-        let mut past = Past::default();
-        let text = std::fs::read_to_string(directory.join(FILE)).unwrap_or_default();
-        for line in text.lines() {
-            let words: Vec<&str> = line.split(' ').collect();
-            let [what, commit, name] = words[..] else { continue };
-            let Ok(name) = name.parse::<RefName>() else { continue };
-            let commit = if commit == "-" { None } else { Some(Id::from_hex(commit.as_bytes())) };
-            match (what, commit) {
-                ("deleted", Some(Some(commit))) => drop(past.deleted_there.insert(name, commit)),
-                ("given-up", Some(Some(commit))) => drop(past.given_up.insert(name, commit)),
-                ("agreed", None) => drop(past.agreed.insert(name, None)),
-                ("agreed", Some(Some(commit))) => drop(past.agreed.insert(name, Some(commit))),
-                _ => {}
-            }
-        }
-        past
-    }
-
-    /// Writes it into that directory, with `tmp` on the same file system.
-    pub(crate) fn save(&self, directory: &Path, tmp: &Path) -> Result<()> {
-        let mut text = String::new();
-        for (name, commit) in &self.deleted_there {
-            text.push_str(&format!("deleted {commit} {name}\n"));
-        }
-        for (name, commit) in &self.given_up {
-            text.push_str(&format!("given-up {commit} {name}\n"));
-        }
-        for (name, commit) in &self.agreed {
-            let commit = commit.map_or_else(|| "-".to_owned(), |commit| commit.to_string());
-            text.push_str(&format!("agreed {commit} {name}\n"));
-        }
-        atomic::write(&directory.join(FILE), tmp, text.as_bytes())
-    }
-
-    /// The remote deleted `name`, which was at `commit`.
-    pub(crate) fn note_deleted_there(&mut self, name: &RefName, commit: Id) {
-        self.deleted_there.insert(name.clone(), commit);
-    }
-
-    /// The remote has `name`.
-    pub(crate) fn note_there(&mut self, name: &RefName) {
-        self.deleted_there.remove(name);
-    }
-
-    /// What the remote has of `name` at `commit` shall be deleted.
-    pub(crate) fn note_given_up(&mut self, name: &RefName, commit: Id) {
-        self.given_up.insert(name.clone(), commit);
-    }
-
-    /// The refs that the remote deleted.
-    pub(crate) fn deleted_there(&self) -> impl Iterator<Item = &RefName> {
-        self.deleted_there.keys()
-    }
-
-    /// Both sides have `name` at `commit`, or not at all.
-    pub(crate) fn note_agreed(&mut self, name: &RefName, commit: Option<Id>) {
-        self.deleted_there.remove(name);
-        self.given_up.remove(name);
-        if name.kind() == RefKind::Tag || commit.is_none() {
-            self.agreed.insert(name.clone(), commit);
-        } else {
-            self.agreed.remove(name);
-        }
-    }
+/// Whether two commits of a ref are known to be of different things of its name.
+pub(crate) fn is_another(repo: &Repository, kind: RefKind, one: &Id, other: &Id) -> Result<bool> {
+    let uuids = (uuid_of(repo, kind, one)?, uuid_of(repo, kind, other)?);
+    Ok(matches!(uuids, (Some(one), Some(other)) if one != other))
 }
 
 /// Compares the two sides of `name`. A commit of the remote that is not in this repository makes
-/// them diverged: it has to be fetched first. `deleted` has what [`deleted_here`] found.
-pub(crate) fn standing(
+/// them diverged: it has to be fetched first. `removed` has what [`removed_here`] found.
+fn standing(
     history: &History,
     name: &RefName,
     (here, there): (Option<Id>, Option<Id>),
     past: &Past,
-    deleted: &BTreeMap<RefName, Id>,
+    removed: &BTreeMap<RefName, Removed>,
 ) -> Result<Standing> {
-    let agreed = past.agreed.get(name).copied();
+    let agreed = past.agreed(name);
     let is_before = |before: &Id, after: &Id| -> Result<bool> {
         if before == after {
             return Ok(true);
@@ -145,56 +103,40 @@ pub(crate) fn standing(
         }
         history.is_ancestor(before, after)
     };
+    let removed = removed.get(name).map(|removed| &removed.commit);
     Ok(match (here, there) {
         (None, None) => Standing::Same,
         (Some(here), Some(there)) if here == there => Standing::Same,
-        (Some(here), Some(there)) => match agreed.flatten() {
+        (Some(here), Some(there)) => match agreed {
             Some(agreed) if agreed == here => Standing::Behind,
             Some(agreed) if agreed == there => Standing::Ahead,
             _ if name.kind() == RefKind::Tag => Standing::Diverged,
             _ if is_before(&here, &there)? => Standing::Behind,
             _ if is_before(&there, &here)? => Standing::Ahead,
-            _ => Standing::Diverged,
+            _ => {
+                let mut is_replaced = false;
+                for then in past.replaced(name) {
+                    is_replaced = is_replaced || is_before(&here, then)?;
+                }
+                match removed {
+                    _ if is_replaced => Standing::Replaced,
+                    Some(removed) if is_before(&there, removed)? => Standing::Ahead,
+                    _ => Standing::Diverged,
+                }
+            }
         },
-        (Some(here), None) => match past.deleted_there.get(name) {
-            Some(deleted) if is_before(&here, deleted)? => Standing::DeletedThere,
-            Some(deleted) if is_before(deleted, &here)? => Standing::DeletedThereChangedHere,
+        (Some(here), None) => match past.was_deleted_there(name) {
+            Some(deleted) if is_before(&here, &deleted)? => Standing::DeletedThere,
+            Some(deleted) if is_before(&deleted, &here)? => Standing::DeletedThereChangedHere,
             _ => Standing::OnlyHere,
         },
-        (None, Some(there)) => match deleted.get(name) {
+        (None, Some(there)) => match removed {
             // It came back after both sides had deleted it, or a new one has its name.
-            _ if agreed == Some(None) => Standing::OnlyThere,
-            _ if past.given_up.get(name) == Some(&there) => Standing::DeletedHere,
-            Some(deleted) if is_before(&there, deleted)? => Standing::DeletedHere,
-            Some(deleted) if is_before(deleted, &there)? => Standing::DeletedHereChangedThere,
+            _ if past.agreed_on_none(name) => Standing::OnlyThere,
+            _ if past.is_given_up(name, &there) => Standing::DeletedHere,
+            Some(removed) if is_before(&there, removed)? => Standing::DeletedHere,
+            Some(removed) if is_before(removed, &there)? => Standing::DeletedHereChangedThere,
             _ => Standing::OnlyThere,
         },
     })
-}
-
-/// Which of `names`, none of which is here, were deleted by a command, and the commits they had.
-///
-/// To take back what made a ref (a pull, say) is no deletion: it says nothing of the ref elsewhere.
-pub(crate) fn deleted_here(
-    history: &History,
-    names: impl IntoIterator<Item = RefName>,
-) -> Result<BTreeMap<RefName, Id>> {
-    let mut asked: BTreeSet<RefName> = names.into_iter().collect();
-    let mut deleted = BTreeMap::new();
-    if asked.is_empty() {
-        return Ok(deleted);
-    }
-    history.visit_past("refs/", &mut |operation| {
-        for change in operation.changes {
-            if !asked.remove(&change.name) {
-                continue;
-            }
-            // Its newest change says why it is not here.
-            if let (Some(old), None, false) = (change.old, change.new, operation.is_undo) {
-                deleted.insert(change.name, old);
-            }
-        }
-        Ok(if asked.is_empty() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-    })?;
-    Ok(deleted)
 }

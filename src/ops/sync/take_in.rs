@@ -11,7 +11,8 @@ use super::connection::Connection;
 use super::content::RemoteContent;
 use super::object_reader::ObjectReader;
 use super::once_there::{has_once_there, note_once, overtaken, retain_once_there};
-use super::standing::Past;
+use super::past::Past;
+use super::standing::is_another;
 use super::unions::Unions;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::atomic;
@@ -301,7 +302,16 @@ fn track(repo: &Repository, connection: &Connection<'_>, moved: &[TrackedMove]) 
             (Some(old), None) if connection.was_deleted(&one.name) => {
                 past.note_deleted_there(&one.name, old);
             }
-            _ => past.note_there(&one.name),
+            (old, Some(new)) => {
+                let old = old.or(past.was_deleted_there(&one.name));
+                past.note_there(&one.name);
+                if let Some(old) = old.filter(|_| connection.goes_on())
+                    && is_another(repo, one.name.kind(), &old, &new)?
+                {
+                    past.note_replaced(&one.name, old);
+                }
+            }
+            (_, None) => past.note_there(&one.name),
         }
         let tracking = one.name.tracking(&connection.remote.name);
         transaction.update(tracking, Expected::Any, one.new, "fetch");

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use artifacts::ops::merge::FieldConflict;
 use artifacts::ops::pull::{Joined, PullConflict, PullOptions, PullOutcome, PulledRef, pull};
-use artifacts::{Repository, Result};
+use artifacts::{Name, Repository, Result};
 
 use crate::context::Context;
 use crate::remotes;
@@ -66,7 +66,7 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         .map_err(|error| remotes::or_remote(error, &repo, &args.words))?;
     context.ui.summary(&outcome, |page| view(page, &outcome))?;
     for conflict in &outcome.conflicts {
-        warn(context, &repo, conflict);
+        warn(context, &repo, &outcome.remote, conflict);
     }
     Ok(if outcome.conflicts.is_empty() { Exit::Ok } else { Exit::Moved })
 }
@@ -80,8 +80,12 @@ fn view(page: &mut Page<'_>, outcome: &PullOutcome) -> Result<()> {
         let refs = count(outcome.refs.len() as u64, "ref", "refs");
         writeln!(page, "pulled {refs} from {remote}")?;
         let line = |one: &PulledRef| {
-            let merged = if one.how == Joined::Merged { " (merged)" } else { "" };
-            format!("{}{merged}", remotes::movement(&one.name, one.old, one.new))
+            let how = match one.how {
+                Joined::Merged => " (merged)",
+                Joined::Replaced => " (made anew there)",
+                Joined::Created | Joined::FastForward | Joined::Deleted => "",
+            };
+            format!("{}{how}", remotes::movement(&one.name, one.old, one.new))
         };
         remotes::list_moves(page, outcome.refs.iter().map(line))?;
     }
@@ -96,9 +100,14 @@ fn view(page: &mut Page<'_>, outcome: &PullOutcome) -> Result<()> {
     Ok(())
 }
 
-fn warn(context: &Context<'_>, repo: &Repository, conflict: &PullConflict) {
-    let name = remotes::shown(&conflict.name);
+fn warn(context: &Context<'_>, repo: &Repository, remote: &Name, conflict: &PullConflict) {
+    let mut name = remotes::shown(&conflict.name);
+    if let Some(was) = &conflict.was {
+        name.push_str(&format!(" (was {})", remotes::typed(repo, was)));
+    }
     let what = match (conflict.ours, conflict.theirs) {
+        (None, _) if conflict.was.is_some() => "was deleted here and renamed there".to_owned(),
+        (_, None) if conflict.was.is_some() => "was renamed here and deleted there".to_owned(),
         (None, _) => "was deleted here and changed there".to_owned(),
         (_, None) => "was changed here and deleted there".to_owned(),
         _ => {
@@ -107,7 +116,10 @@ fn warn(context: &Context<'_>, repo: &Repository, conflict: &PullConflict) {
         }
     };
     context.ui.warn(&format!("{name} {what}"));
-    let word = remotes::typed(repo, &conflict.name);
+    let mut word = remotes::typed(repo, &conflict.name);
+    if repo.default_remote().is_ok_and(|default| default.name != *remote) {
+        word.push_str(&format!(" --remote {remote}"));
+    }
     context.ui.hint(&format!(
         "keep what is here: art resolve {word} --ours; take what is there: --theirs"
     ));

@@ -1,0 +1,106 @@
+//! One thing that each side has under a name of its own, because it was renamed.
+
+use super::conflict::{Choice, FieldConflict};
+use super::{MergeOptions, Merged, merge_ref};
+use crate::error::Result;
+use crate::history::ObjectWriter;
+use crate::id::Id;
+use crate::name::RefName;
+use crate::ops::sync::{Past, Tie};
+use crate::repo::Repository;
+
+/// What comes of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Tied {
+    /// The refs that move here, from where to where; none if all stays as it is here.
+    Moves(Vec<(RefName, Option<Id>, Option<Id>)>),
+    /// Nothing, until someone chooses.
+    Conflict(Vec<FieldConflict>),
+}
+
+/// Joins what the two sides of `tie` have. Where only one side gave it another name, it has that;
+/// all else is merged as under one name. In `past` it is noted what a push does about the other name.
+pub(crate) fn join_tie(
+    repo: &Repository,
+    writer: &mut ObjectWriter<'_>,
+    tie: &Tie,
+    options: &MergeOptions<'_>,
+    past: &mut Past,
+) -> Result<Tied> {
+    let moves = match (&tie.ours, &tie.theirs) {
+        (Some(ours), Some(theirs)) => {
+            let commit = match merge(repo, writer, tie, (ours, theirs), options)? {
+                Ok(commit) => commit,
+                Err(fields) => return Ok(Tied::Conflict(fields)),
+            };
+            let is_ours = if is_renamed_twice(tie) {
+                *options.choice == Choice::Ours
+            } else {
+                ours.0 != tie.was
+            };
+            if is_ours {
+                past.note_given_up(&theirs.0, theirs.1);
+                vec![(ours.0.clone(), Some(ours.1), Some(commit))]
+            } else {
+                let gone = (ours.0.clone(), Some(ours.1), None);
+                vec![gone, (theirs.0.clone(), None, Some(commit))]
+            }
+        }
+        (ours, theirs) => {
+            let commit = |side: &Option<(RefName, Id)>| side.as_ref().map(|(_, commit)| *commit);
+            match (options.choice, ours, theirs) {
+                (Choice::None | Choice::Stage(_), _, _) => {
+                    let field = FieldConflict::deletion(None, commit(ours), commit(theirs));
+                    return Ok(Tied::Conflict(vec![field]));
+                }
+                (Choice::Theirs, Some((name, commit)), _) => {
+                    vec![(name.clone(), Some(*commit), None)]
+                }
+                (Choice::Theirs, _, Some((name, commit))) => {
+                    vec![(name.clone(), None, Some(*commit))]
+                }
+                (Choice::Ours, None, Some((name, commit))) => {
+                    past.note_given_up(name, *commit);
+                    Vec::new()
+                }
+                (Choice::Ours | Choice::Theirs, _, _) => Vec::new(),
+            }
+        }
+    };
+    if tie.theirs.as_ref().is_none_or(|(name, _)| *name != tie.was) {
+        past.note_agreed(&tie.was, None);
+    }
+    Ok(Tied::Moves(moves.into_iter().filter(|(_, old, new)| old != new).collect()))
+}
+
+fn is_renamed_twice(tie: &Tie) -> bool {
+    [&tie.ours, &tie.theirs].into_iter().flatten().all(|(name, _)| *name != tie.was)
+}
+
+/// Both states in one commit, or what nobody chose between.
+fn merge(
+    repo: &Repository,
+    writer: &mut ObjectWriter<'_>,
+    tie: &Tie,
+    (ours, theirs): (&(RefName, Id), &(RefName, Id)),
+    options: &MergeOptions<'_>,
+) -> Result<std::result::Result<Id, Vec<FieldConflict>>> {
+    let merged = merge_ref(repo, writer, &ours.0, (ours.1, theirs.1), options)?;
+    let (commit, mut fields) = match merged {
+        Merged::Same => (ours.1, Vec::new()),
+        Merged::FastForward(commit) | Merged::Merge(commit) => (commit, Vec::new()),
+        Merged::Conflict(fields) => (ours.1, fields),
+    };
+    let is_chosen = matches!(options.choice, Choice::Ours | Choice::Theirs);
+    let is_named = fields.iter().any(|field| field.what == "name");
+    if is_renamed_twice(tie) && !is_chosen && !is_named {
+        let text = |name: &RefName| Some(name.project().to_string());
+        fields.push(FieldConflict {
+            what: "project".to_owned(),
+            base: text(&tie.was),
+            ours: text(&ours.0),
+            theirs: text(&theirs.0),
+        });
+    }
+    Ok(if fields.is_empty() { Ok(commit) } else { Err(fields) })
+}
