@@ -61,7 +61,7 @@ fn a_clone_says_what_came_and_is_a_repository_like_any_other() {
     [ID 1] (v1) register: from run base at [ID 2]
         tester, 2026-11-21T12:00:00Z: only the record changed
     [ID 2] (run/base) first
-        tester, 2026-11-21T12:00:00Z: 2 files added, 0 B without 2 files of unknown size
+        tester, 2026-11-21T12:00:00Z: 2 files added, 5 B without 1 file of unknown size
     [ID 3] new run
         tester, 2026-11-21T12:00:00Z: only the record changed
     ");

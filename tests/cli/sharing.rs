@@ -117,7 +117,7 @@ fn what_another_place_does_not_have_was_not_deleted_there() {
     let sandbox = shared();
     sandbox.art("-C a register v2 --run base").ok();
     sandbox.art("-C a push").ok();
-    sandbox.art("-C b pull").ok();
+    sandbox.art("-C b pull --full").ok();
     sandbox.art("-C a remote add second ../store2").ok();
     sandbox.art("-C a push second v1 run/base").ok();
     sandbox.art("-C b remote set-uri origin ../store2").ok();
@@ -153,19 +153,20 @@ fn sizes_of_what_is_not_here_are_told_as_far_as_they_are_known() {
     sandbox.art("-C a upload other.txt --run base").ok();
     sandbox.art("-C a push").ok();
     sandbox.art("-C b pull").ok();
-    // Nothing was fetched of the index yet.
-    let list = sandbox.art("-C b ls run/base -l").ok();
-    assert!(list.stderr.contains("3 files of unknown size"), "{}", list.stderr);
-    assert!(list.stdout.contains("100644 ? "), "{}", list.stdout);
-    let list = sandbox.art("-C b ls run/base -l --json").ok().stdout;
-    assert!(!list.contains("\"size\""), "{list}");
-    // With it, sizes are known of contents that are not here.
+    // With the index of the remote, sizes are known of contents that are not here.
     sandbox.art("-C b cat run/base:notes.txt").ok();
     let list = sandbox.art("-C b ls run/base -l").ok().stdout;
     assert!(list.contains("100644 11 "), "{list}");
     sandbox.shell("test $(find b/.artifacts/packs -type f | wc -l) = 1").ok();
     let log = sandbox.art("-C b log run/base -n 1").ok().stdout;
     assert!(log.contains("1 file added, 11 B"), "{log}");
+    // Without it, they are not known, which is no damage.
+    sandbox.tool("rm", "-r b/.artifacts/cache/remotes/origin/index");
+    let list = sandbox.art("-C b ls run/base -l").ok();
+    assert!(list.stderr.contains("2 files of unknown size"), "{}", list.stderr);
+    assert!(list.stdout.contains("100644 ? "), "{}", list.stdout);
+    let list = sandbox.art("-C b ls run/base:other.txt -l --json").ok().stdout;
+    assert!(!list.contains("\"size\""), "{list}");
     // What is nowhere is damage still.
     sandbox.art("-C b remote remove origin --yes").ok();
     sandbox.art("-C b ls run/base -l").fails_with(20);
