@@ -46,6 +46,30 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
+    /// What a verb that asks a remote may end with.
+    pub(crate) const OF_REMOTES: &[Exit] = &[
+        Exit::No,
+        Exit::NotARepository,
+        Exit::Locked,
+        Exit::Unauthorized,
+        Exit::Unavailable,
+        Exit::Corrupt,
+        Exit::Interrupted,
+    ];
+
+    /// What a verb that moves refs may end with: a hook, a policy or a remote can have a say in it.
+    pub(crate) const OF_MOVES: &[Exit] = &[
+        Exit::No,
+        Exit::NotARepository,
+        Exit::Locked,
+        Exit::Unauthorized,
+        Exit::Moved,
+        Exit::Unavailable,
+        Exit::Policy,
+        Exit::Corrupt,
+        Exit::Interrupted,
+    ];
+
     /// The code that the shell sees.
     pub(crate) fn code(self) -> u8 {
         match self {

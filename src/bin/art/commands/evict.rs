@@ -18,15 +18,7 @@ use crate::ui::{ConfirmArgs, Page};
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art evict --dry-run", "art evict --keep @production --keep HEAD --yes", "art evict --full --yes"],
-    &[
-        Exit::No,
-        Exit::NotARepository,
-        Exit::Locked,
-        Exit::Unauthorized,
-        Exit::Unavailable,
-        Exit::Corrupt,
-        Exit::Interrupted,
-    ],
+    Exit::OF_REMOTES,
 ))]
 pub(crate) struct Args {
     /// The remote; else the only one, or `origin`

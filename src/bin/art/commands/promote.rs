@@ -19,17 +19,7 @@ use crate::version::VersionArg;
         "art promote v1 --reason DriftTests",
         "art promote @staging --expect staging --message 'approved in the meeting of Monday'",
     ],
-    &[
-        Exit::No,
-        Exit::NotARepository,
-        Exit::Locked,
-        Exit::Unauthorized,
-        Exit::Moved,
-        Exit::Unavailable,
-        Exit::Policy,
-        Exit::Corrupt,
-        Exit::Interrupted,
-    ],
+    Exit::OF_MOVES,
 ))]
 pub(crate) struct Args {
     #[command(flatten)]

@@ -21,17 +21,7 @@ use crate::ui::{Page, sanitize};
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art pull", "art pull v1", "art pull origin v1 --path model", "art pull --full"],
-    &[
-        Exit::No,
-        Exit::NotARepository,
-        Exit::Locked,
-        Exit::Unauthorized,
-        Exit::Moved,
-        Exit::Unavailable,
-        Exit::Policy,
-        Exit::Corrupt,
-        Exit::Interrupted,
-    ],
+    Exit::OF_MOVES,
 ))]
 pub(crate) struct Args {
     /// The remote, else the only one or `origin`; and the refs: `VERSION`, `run/NAME`, `tag/NAME`

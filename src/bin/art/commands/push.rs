@@ -24,18 +24,7 @@ use crate::ui::format::{count, size};
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art push", "art push origin v1 run/sharp-shrimp-1", "art push --all", "art push v1 --force", "art push --repair origin --full"],
-    &[
-        Exit::No,
-        Exit::Partly,
-        Exit::NotARepository,
-        Exit::Locked,
-        Exit::Unauthorized,
-        Exit::Moved,
-        Exit::Unavailable,
-        Exit::Policy,
-        Exit::Corrupt,
-        Exit::Interrupted,
-    ],
+    &[Exit::OF_MOVES, &[Exit::Partly]].concat(),
 ))]
 pub(crate) struct Args {
     /// The remote, else the only one or `origin`; and the refs: `NAME`, `run/NAME`, `tag/NAME`

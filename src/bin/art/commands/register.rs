@@ -31,17 +31,7 @@ use crate::{revision, stages};
         "art register v3 --path model --description 'from the cluster' --tags cuda,fp16",
         "art register v3 --force --content '{\"accuracy\": 0.91}' --readme @CARD.md",
     ],
-    &[
-        Exit::No,
-        Exit::NotARepository,
-        Exit::Locked,
-        Exit::Unauthorized,
-        Exit::Moved,
-        Exit::Unavailable,
-        Exit::Policy,
-        Exit::Corrupt,
-        Exit::Interrupted,
-    ],
+    Exit::OF_MOVES,
 ))]
 pub(crate) struct Args {
     /// What to call it

@@ -70,17 +70,6 @@ struct ListingArgs {
 
 const LIST_EXITS: &[Exit] = &[Exit::No, Exit::NotARepository, Exit::Unauthorized, Exit::Corrupt];
 
-/// What a verb that talks to a remote may end with.
-const EXITS: &[Exit] = &[
-    Exit::No,
-    Exit::NotARepository,
-    Exit::Locked,
-    Exit::Unauthorized,
-    Exit::Unavailable,
-    Exit::Corrupt,
-    Exit::Interrupted,
-];
-
 const COLUMNS: &[Column] = &[
     Column::new("default", Show::Mark),
     Column::new("name", Show::Name),

@@ -20,17 +20,7 @@ use crate::version::VersionArg;
         "art stage v1 production --expect staging",
         "art stage @production disabled --reason Recall --message 'wrong labels'",
     ],
-    &[
-        Exit::No,
-        Exit::NotARepository,
-        Exit::Locked,
-        Exit::Unauthorized,
-        Exit::Moved,
-        Exit::Unavailable,
-        Exit::Policy,
-        Exit::Corrupt,
-        Exit::Interrupted,
-    ],
+    Exit::OF_MOVES,
 ))]
 pub(crate) struct Args {
     #[command(flatten)]

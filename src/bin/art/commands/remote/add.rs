@@ -3,7 +3,6 @@
 use artifacts::ops::remote::{AddOptions, RemoteOutcome, SetUriOptions, add, set_uri};
 use artifacts::{Name, Result};
 
-use super::EXITS;
 use crate::context::Context;
 use crate::report::{Exit, help_tail};
 use crate::ui::{Page, Style};
@@ -20,7 +19,7 @@ use crate::ui::{Page, Style};
         "art remote add lab s3+http://minio.lab:9000/artifacts",
         "art remote add disk ../share",
     ],
-    EXITS,
+    Exit::OF_REMOTES,
 ))]
 pub(super) struct AddArgs {
     /// What to call it
@@ -39,7 +38,7 @@ pub(super) struct AddArgs {
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art remote set-uri origin gs://team-bucket/digits"],
-    EXITS,
+    Exit::OF_REMOTES,
 ))]
 pub(super) struct SetUriArgs {
     /// The remote

@@ -4,7 +4,6 @@ use artifacts::ops::remote::{Amount, ProjectCounts, RemoteDetails, Side, show};
 use artifacts::remote::Protocol;
 use artifacts::{Id, Name, Result};
 
-use super::EXITS;
 use crate::commands::log;
 use crate::context::Context;
 use crate::report::{Exit, help_tail};
@@ -15,7 +14,7 @@ use crate::ui::{Page, Style};
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art remote show", "art remote show lab --json"],
-    EXITS,
+    Exit::OF_REMOTES,
 ))]
 pub(super) struct Args {
     /// The remote [default: the only one, or origin]
