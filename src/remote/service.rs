@@ -35,8 +35,6 @@ const MAX_PARTS: u64 = 8_000;
 const PARTS_AT_ONCE: usize = 2;
 /// The slowest connection that is waited for, in bytes a second.
 const SLOWEST: u64 = 64 << 10;
-/// What every request may take, however small.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a [`ServiceStore`] is told about how to work.
 #[derive(Clone, Default)]
@@ -45,6 +43,10 @@ pub(super) struct ServiceOptions {
     pub(super) throttle: Arc<Throttle>,
     /// Options that are secrets, by OpenDAL's names.
     pub(super) secrets: Vec<(String, String)>,
+    /// The wait before a part of a long upload is sent again.
+    pub(super) first_wait: Duration,
+    /// What every request may take, however small.
+    pub(super) patience: Duration,
 }
 
 /// A service of OpenDAL as a store.
@@ -66,13 +68,10 @@ pub(super) struct ServiceStore {
     traffic: Arc<Traffic>,
 }
 
-/// The time that a request which moves `bytes` may take.
-pub(super) fn deadline(bytes: u64) -> Duration {
-    PATIENCE + Duration::from_secs(bytes / SLOWEST)
-}
-
-fn timeout(bytes: u64) -> TimeoutLayer {
-    TimeoutLayer::new().with_timeout(deadline(0)).with_io_timeout(deadline(bytes))
+/// A request that moves `bytes` may take `patience` and what the slowest connection needs for them.
+fn timeout(patience: Duration, bytes: u64) -> TimeoutLayer {
+    let sending = patience + Duration::from_secs(bytes / SLOWEST);
+    TimeoutLayer::new().with_timeout(patience).with_io_timeout(sending)
 }
 
 impl ServiceStore {
@@ -108,9 +107,10 @@ impl ServiceStore {
         let counted = CountedTransport { inner: transport, traffic: Arc::clone(&traffic) };
         let transport = opendal::HttpTransporter::new(counted);
         let base = base.with_context(OperationContext::from_parts(transport, executor));
-        let single = base.clone().layer(timeout(0));
+        let single = base.clone().layer(timeout(options.patience, 0));
         let retry = RetryLayer::new().with_max_times(4).with_jitter();
-        let parts = base.clone().layer(timeout(2 * PART)).layer(retry);
+        let retry = retry.with_min_delay(options.first_wait);
+        let parts = base.clone().layer(timeout(options.patience, 2 * PART)).layer(retry);
         let can = single.info().capability();
         let whole = !matches!(service, "sftp" | "ftp" | "webdav" | "webhdfs" | "azdls");
         Ok(ServiceStore {
@@ -133,7 +133,7 @@ impl ServiceStore {
 
     /// For a request that sends `body`: a whole pack can be one, where the store has no parts.
     fn sending(&self, body: &Bytes) -> Operator {
-        self.base.clone().layer(timeout(body.len() as u64))
+        self.base.clone().layer(timeout(self.options.patience, body.len() as u64))
     }
 
     /// Waits for a request about `key`.
@@ -248,9 +248,16 @@ impl ServiceStore {
             }
             left -= length;
         }
-        writer.close().await?;
+        writer.close().await.map_err(of_end)?;
         Ok(Ok(()))
     }
+}
+
+/// The error of the request that ends an upload in parts. If its first answer was lost, the upload is
+/// no more when it is made again, and what the server says then says nothing: all is sent again.
+fn of_end(error: opendal::Error) -> opendal::Error {
+    let message = "the parts that were sent can't be put together";
+    opendal::Error::new(opendal::ErrorKind::Unexpected, message).set_temporary().set_source(error)
 }
 
 /// The error of OpenDAL inside of one of a stream.

@@ -39,6 +39,8 @@ pub struct StoreOptions {
     pub first_wait: Duration,
     /// The longest wait between two attempts.
     pub longest_wait: Duration,
+    /// The time that every request may take, however small; what is sent has more by its size.
+    pub patience: Duration,
     /// The most bytes a second that go out, and that come in.
     pub bandwidth: Option<u64>,
     /// Ranges with at most so many bytes between them are read as one.
@@ -58,6 +60,7 @@ impl Default for StoreOptions {
             attempts: 5,
             first_wait: Duration::from_millis(200),
             longest_wait: Duration::from_secs(10),
+            patience: Duration::from_secs(30),
             bandwidth: None,
             gap: 128 << 10,
             interrupt: None,
@@ -119,6 +122,8 @@ impl Store {
                     interrupt: options.interrupt.clone(),
                     throttle: Arc::clone(&throttle),
                     secrets: options.secrets.clone(),
+                    first_wait: options.first_wait,
+                    patience: options.patience,
                 };
                 Arc::new(ServiceStore::new(service, uri.as_deref(), given, service_options)?)
             }

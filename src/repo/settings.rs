@@ -84,6 +84,8 @@ pub struct TransferSettings {
     pub ledger: Ledger,
     /// The wait before a request that failed is made again; it doubles with each time.
     pub first_wait: Duration,
+    /// The time that every request may take, however small; what is sent has more by its size.
+    pub patience: Duration,
     /// Stands between each store and what is asked of it: for tests.
     pub wrap: Option<Wrap>,
 }
@@ -97,6 +99,7 @@ impl Default for TransferSettings {
             interrupt: None,
             ledger: Ledger::default(),
             first_wait: StoreOptions::default().first_wait,
+            patience: StoreOptions::default().patience,
             wrap: None,
         }
     }

@@ -22,7 +22,7 @@ fn repository() -> Sandbox {
 pub(crate) fn log(sandbox: &Sandbox, protocol: Protocol) -> Log {
     let uri = RemoteUri::parse("share", &sandbox.root()).unwrap();
     let store = Store::open(&uri, StoreOptions::default()).unwrap();
-    Log::open_or_make(store, protocol).unwrap()
+    Log::open_or_make(&store, protocol).unwrap()
 }
 
 fn id(text: &str) -> Option<Id> {

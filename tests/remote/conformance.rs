@@ -9,6 +9,7 @@ use artifacts::remote::probe::probe;
 use artifacts::remote::{Creation, Guarantee, Honesty, Protocol, Store};
 use bytes::Bytes;
 
+use super::blow::{Blow, Strike};
 use super::server::{Manners, Server};
 use super::stores::{Place, fs, memory, open, options, s3, sftp, webdav};
 
@@ -202,6 +203,24 @@ fn a_server_that_never_answers_is_given_up_when_asked() {
 }
 
 #[test]
+fn a_long_object_is_whole_whichever_answer_is_lost() {
+    let server = Server::start(Manners::Honest);
+    let store = open(&server.uri("x"), options());
+    let size = 11 << 20;
+    for from in 0.. {
+        server.strike(Some(Strike { blow: Blow::NoAnswer, from, times: 1 }));
+        store.write_from("packs/ab/x", size, &|| Ok(Box::new(Stream(0)))).unwrap();
+        let is_struck = server.asked() > from;
+        assert_eq!(store.try_size("packs/ab/x").unwrap(), Some(size), "request {from}");
+        if !is_struck {
+            assert!(from > 4, "it is not sent in parts");
+            return;
+        }
+        store.delete(&["packs/ab/x".to_owned()]).unwrap();
+    }
+}
+
+#[test]
 fn what_a_server_answers_says_whether_another_attempt_can_help() {
     for (status, kind, again) in [
         (401, ErrorKind::Unauthorized, false),
@@ -225,7 +244,7 @@ fn what_a_server_answers_says_whether_another_attempt_can_help() {
 fn what_passes_costs_a_writer_nothing_but_time() {
     for status in [409, 429, 500, 503] {
         let place = s3(Manners::Answers(status, 3));
-        let log = Log::open_or_make(place.store.clone(), Protocol::Linear).unwrap();
+        let log = Log::open_or_make(&place.store, Protocol::Linear).unwrap();
         let mut state = log.load().unwrap();
         for _ in 0..6 {
             let push = Proposal::new("Ada <a@example.com>", Timestamp::from_seconds(0), "push");

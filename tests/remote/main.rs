@@ -9,6 +9,7 @@
     reason = "a test that can't go on fails, and it may write where it likes"
 )]
 
+mod blow;
 mod campaign;
 #[path = "../common/mod.rs"]
 mod common;

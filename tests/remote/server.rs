@@ -14,6 +14,8 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 use tokio::net::TcpListener;
 use tokio::sync::Mutex;
 
+use super::blow::{Blow, Strike, Strikes, half, read_half, refusal};
+
 /// What is wrong with a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Manners {
@@ -35,9 +37,9 @@ pub(crate) enum Manners {
 pub(crate) struct Server {
     port: u16,
     is_signed: bool,
-    state: Arc<State>,
     runtime: Option<tokio::runtime::Runtime>,
-    _directory: tempfile::TempDir,
+    state: Arc<State>,
+    directory: tempfile::TempDir,
 }
 
 /// Who may use it.
@@ -51,10 +53,11 @@ struct State {
     uploads: AtomicU64,
     /// Everything is allowed.
     relaxed: AtomicBool,
+    strikes: Strikes,
 }
 
 impl Server {
-    /// A server with one empty bucket, `bucket`.
+    /// A server with one empty bucket, `bucket`, for who has the [`KEY`].
     pub(crate) fn start(manners: Manners) -> Self {
         // A signature covers the condition that is taken out on the way.
         Self::with(manners, manners != Manners::Ignores)
@@ -75,18 +78,34 @@ impl Server {
             requests: AtomicU64::new(0),
             uploads: AtomicU64::new(0),
             relaxed: AtomicBool::new(false),
+            strikes: Strikes::default(),
         });
         let mut builder = tokio::runtime::Builder::new_multi_thread();
         let runtime = builder.worker_threads(2).enable_all().build().unwrap();
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let port = listener.local_addr().unwrap().port();
         runtime.spawn(serve(listener, Arc::clone(&state)));
-        Server { port, is_signed, state, runtime: Some(runtime), _directory: directory }
+        Server { port, is_signed, state, runtime: Some(runtime), directory }
     }
 
     /// Whether all is allowed from now on that its manners forbid.
     pub(crate) fn relax(&self, relaxed: bool) {
         self.state.relaxed.store(relaxed, Ordering::SeqCst);
+    }
+
+    /// The directory of its buckets; an object is a file below the one of its bucket.
+    pub(crate) fn root(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Counts requests from now on, and lets `strike` happen to some of them.
+    pub(crate) fn strike(&self, strike: Option<Strike>) {
+        self.state.strikes.begin(strike);
+    }
+
+    /// How many requests there were since the last [`Server::strike`].
+    pub(crate) fn asked(&self) -> u64 {
+        self.state.strikes.asked()
     }
 
     /// The URI of a prefix in its bucket.
@@ -138,20 +157,34 @@ fn forbidden() -> hyper::Response<s3s::Body> {
 
 type Answer = Result<hyper::Response<s3s::Body>, Box<dyn std::error::Error + Send + Sync>>;
 
-async fn answer(state: Arc<State>, mut request: Request<Incoming>) -> Answer {
+async fn answer(state: Arc<State>, request: Request<Incoming>) -> Answer {
+    let blow = state.strikes.next();
+    match blow {
+        Some(Blow::Status(status)) => return Ok(refusal(status, request.method())),
+        Some(Blow::Hangs) => return std::future::pending().await,
+        Some(Blow::HalfRequest) => {
+            read_half(request).await;
+            return Err("half of the request is lost".into());
+        }
+        Some(Blow::HalfAnswer | Blow::NoAnswer | Blow::DoneAndHangs) | None => {}
+    }
+    let response = done(&state, request).await?;
+    match blow {
+        None => Ok(response),
+        Some(Blow::DoneAndHangs) => std::future::pending().await,
+        Some(Blow::HalfAnswer) => half(response).await.ok_or_else(|| "half of it is lost".into()),
+        Some(_) => Err("the answer is lost".into()),
+    }
+}
+
+/// The answer to a request that nothing happens to but what the server's manners are.
+async fn done(state: &State, mut request: Request<Incoming>) -> Answer {
     let number = state.requests.fetch_add(1, Ordering::SeqCst) + 1;
     if let Manners::Answers(status, every) = state.manners
         && number.is_multiple_of(every)
         && (status != 409 || request.method() == hyper::Method::PUT)
     {
-        // As Amazon answers a conditional upload beside another one.
-        let body = match status {
-            409 => "<Error><Code>ConditionalRequestConflict</Code></Error>",
-            _ => "",
-        };
-        let mut response = hyper::Response::new(s3s::Body::from(body.to_owned()));
-        *response.status_mut() = hyper::StatusCode::from_u16(status).unwrap();
-        return Ok(response);
+        return Ok(refusal(status, request.method()));
     }
     let hides = match state.manners {
         Manners::NoList { hides } if !state.relaxed.load(Ordering::SeqCst) => Some(hides),

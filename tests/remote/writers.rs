@@ -60,7 +60,7 @@ fn write(log: &Log, writer: usize, commits: usize) -> usize {
 pub(crate) fn race(place: &Place, writers: usize, commits: usize) {
     let name = &place.name;
     let guarantee = probe(&place.store).unwrap();
-    let log = Log::open_or_make(place.store.clone(), guarantee.protocol()).unwrap();
+    let log = Log::open_or_make(&place.store, guarantee.protocol()).unwrap();
     let told: usize = std::thread::scope(|scope| {
         let log = &log;
         let run = |writer| scope.spawn(move || write(log, writer, commits));

@@ -68,8 +68,9 @@ impl<'r> Connection<'r> {
     /// Connects to the remote called `name`, or to the one that is meant without a name. One request
     /// where the remote is remembered, up to three where it is not.
     ///
-    /// Fails with [`ErrorKind::NotFound`] if nothing was pushed there yet, and with
-    /// [`ErrorKind::Unavailable`] if something was and all of it is gone.
+    /// Fails with [`ErrorKind::NotFound`] if nothing was pushed there yet, with
+    /// [`ErrorKind::Unavailable`] if something was and all of it is gone, and with
+    /// [`ErrorKind::Corrupt`] if only what says that it is a remote is gone.
     pub(crate) fn open(repo: &'r Repository, name: Option<&Name>) -> Result<Self> {
         let remote = repo.choose_remote(name)?;
         let name = remote.name.clone();
@@ -100,7 +101,7 @@ impl<'r> Connection<'r> {
         remote: RemoteConfig,
     ) -> Result<(Option<Self>, TrafficCount)> {
         let store = store_of(repo, &remote)?;
-        let connection = Self::connect(repo, remote, &store, || Log::try_open(store.clone()))?;
+        let connection = Self::connect(repo, remote, &store, || Log::try_find(&store))?;
         Ok((connection, store.traffic()))
     }
 
@@ -112,7 +113,7 @@ impl<'r> Connection<'r> {
         let mut remote = repo.choose_remote(name)?;
         let store = store_of(repo, &remote)?;
         let guarantee = find_guarantee(repo, &mut remote, &store)?;
-        let open = || Log::open_or_make(store.clone(), guarantee.protocol()).map(Some);
+        let open = || Log::open_or_make(&store, guarantee.protocol()).map(Some);
         let mut connection = Self::connect(repo, remote, &store, open)?
             .ok_or_else(|| Error::internal("a remote that was made is not there"))?;
         connection.pushes = true;
@@ -129,7 +130,7 @@ impl<'r> Connection<'r> {
         let place = format!("memory://{}", Uuid::new_v4());
         let store =
             Store::open(&RemoteUri::parse(&place, Path::new("/"))?, StoreOptions::default())?;
-        let log = Log::open_or_make(store, Protocol::Linear)?;
+        let log = Log::open_or_make(&store, Protocol::Linear)?;
         let state = log.load()?;
         let (remembered, memory) = Default::default();
         Ok(Connection { repo, remote, log, state, pushes: false, remembered, memory })
@@ -167,7 +168,12 @@ impl<'r> Connection<'r> {
     /// Whether someone deleted a ref that the remote has no more. One that was made anew, or is another
     /// one now, lacks refs that nobody deleted.
     pub(crate) fn was_deleted(&self, name: &RefName) -> bool {
-        self.memory.goes_on || self.memory.deleted.contains(name)
+        self.memory.goes_on || self.saw_deleted(name)
+    }
+
+    /// Whether an entry that was read just now deleted a ref.
+    pub(super) fn saw_deleted(&self, name: &RefName) -> bool {
+        self.memory.deleted.contains(name)
     }
 
     /// Reads what is new in the log. One request if nothing is.

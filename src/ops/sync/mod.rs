@@ -3,6 +3,7 @@
 mod cache;
 mod connection;
 mod content;
+mod deleted;
 mod names;
 mod need;
 mod object_reader;
@@ -52,6 +53,7 @@ pub(crate) fn open_store(uri: &RemoteUri, transfer: &TransferSettings) -> Result
         bandwidth: transfer.bandwidth,
         interrupt: transfer.interrupt.clone(),
         first_wait: transfer.first_wait,
+        patience: transfer.patience,
         wrap: transfer.wrap.clone(),
         secrets: uri.variables().iter().filter_map(secret).collect(),
         ..StoreOptions::default()

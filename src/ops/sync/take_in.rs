@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::connection::Connection;
 use super::content::RemoteContent;
+use super::deleted::deleted_by_log;
 use super::object_reader::ObjectReader;
 use super::once_there::{has_once_there, note_once, overtaken, retain_once_there};
 use super::past::Past;
@@ -295,11 +296,15 @@ fn track(repo: &Repository, connection: &Connection<'_>, moved: &[TrackedMove]) 
     let mut past = Past::load(&connection.directory());
     let before = past.clone();
     note_once_there(repo, connection, moved)?;
+    let gone = moved.iter().filter(|one| one.new.is_none());
+    let gone: BTreeMap<RefName, Id> =
+        gone.filter_map(|one| Some((one.name.clone(), one.old?))).collect();
+    let deleted = deleted_by_log(repo.history(), connection, &gone)?;
     let mut transaction = repo.history().transaction(&repo.signature(), "fetch");
     transaction.unrecorded();
     for one in moved {
         match (one.old, one.new) {
-            (Some(old), None) if connection.was_deleted(&one.name) => {
+            (Some(old), None) if deleted.contains(&one.name) => {
                 past.note_deleted_there(&one.name, old);
             }
             (old, Some(new)) => {

@@ -12,14 +12,12 @@ use super::super::store::{Creation, jitter};
 use super::entry::{Again, Entry, MAX_LEN, RefMove, Settled, Stored};
 use super::read::next_number;
 use super::state::State;
-use super::{EVERY, Log};
+use super::{DOUBTS, EVERY, Log};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::Id;
 use crate::name::RefName;
 
-/// How often a number is tried for while nobody can say what became of it.
-const DOUBTS: u32 = 3;
 /// How often another writer may be first before this one gives up.
 const LOSSES: u32 = 10_000;
 

@@ -20,7 +20,7 @@ mod tests;
 
 use bytes::Bytes;
 
-use super::layout::{ART_TOML, ArtToml, LATEST, Protocol};
+use super::layout::{ART_TOML, ArtToml, EntryName, LATEST, LOG, Protocol, damaged};
 use super::store::{Creation, Store};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::Digest;
@@ -34,6 +34,14 @@ pub use read::News;
 pub use restore::Restorer;
 pub use state::State;
 
+use read::MAX_ENTRIES;
+
+/// What to do about a log of which a part is gone.
+const MEND: &str = "see what is missing: art fsck --remote NAME; where the remote was in use before, \
+                    this mends it: art push --repair";
+
+/// How often something is tried for while nobody can say what became of it.
+const DOUBTS: u32 = 3;
 /// At every so many entries the writer of one writes a checkpoint.
 pub(crate) const EVERY: u64 = 8;
 /// A checkpoint of at most so many bytes is short. A longer one costs more than to read some entries:
@@ -53,6 +61,25 @@ impl Log {
     pub fn try_open(store: Store) -> Result<Option<Self>> {
         let Some(bytes) = store.try_read(ART_TOML, ArtToml::MAX_LEN)? else { return Ok(None) };
         Ok(Some(Log { made: ArtToml::decode(&bytes)?, store }))
+    }
+
+    /// As [`Log::try_open`], but fails with [`ErrorKind::Corrupt`] if there is a log and only what
+    /// says so is gone: then it is no store on which nothing was pushed yet. Two requests if there is
+    /// no remote.
+    pub fn try_find(store: &Store) -> Result<Option<Self>> {
+        if let Some(log) = Self::try_open(store.clone())? {
+            return Ok(Some(log));
+        }
+        let listed = store.list_if_allowed(LOG, MAX_ENTRIES)?.unwrap_or_default();
+        if listed.iter().any(|listed| EntryName::of_key(&listed.key).is_some()) {
+            // Another writer may have made it just now.
+            if let Some(log) = Self::try_open(store.clone())? {
+                return Ok(Some(log));
+            }
+            let why = "there are entries of a log, and nothing says how to read them";
+            return Err(damaged(ART_TOML, why.to_owned()).with_hint(MEND));
+        }
+        Ok(None)
     }
 
     /// The log on `store`; fails if there is no remote.
@@ -80,7 +107,7 @@ impl Log {
     }
 
     /// Opens the log on `store`, or makes `store` a remote whose writers take turns by `protocol`.
-    pub fn open_or_make(store: Store, protocol: Protocol) -> Result<Self> {
+    pub fn open_or_make(store: &Store, protocol: Protocol) -> Result<Self> {
         if let Some(log) = Self::try_open(store.clone())? {
             return Ok(log);
         }
@@ -91,15 +118,22 @@ impl Log {
             ));
         }
         let bytes = Bytes::from(ArtToml::new(protocol).encode()?);
-        // Whoever comes second finds the file of the first.
-        let created = match protocol {
-            Protocol::Linear => store.create(ART_TOML, &bytes)?,
-            Protocol::Siblings => store.write(ART_TOML, bytes).map(|()| Creation::Made)?,
-        };
-        match (Self::try_open(store.clone())?, created) {
-            (None, Creation::Unknown(error)) => Err(error),
-            (log, _) => log.map_or_else(|| Self::open(store), Ok),
+        for _ in 0..DOUBTS {
+            // Whoever comes second finds the file of the first.
+            let created = match protocol {
+                Protocol::Linear => store.create(ART_TOML, &bytes)?,
+                Protocol::Siblings => {
+                    store.write(ART_TOML, bytes.clone()).map(|()| Creation::Made)?
+                }
+            };
+            match (Self::try_open(store.clone())?, created) {
+                (Some(log), _) => return Ok(log),
+                (None, Creation::Unknown(error)) => return Err(error),
+                (None, Creation::Made | Creation::Taken) => {}
+            }
         }
+        let message = format!("nobody can say whether there is a remote at {}", store.name());
+        Err(Error::new(ErrorKind::Unavailable, message).with_hint("try again later"))
     }
 
     /// The store that it is on.
@@ -132,7 +166,7 @@ impl Log {
         let key = latest.key();
         let bytes = self.store.read(&key, checkpoint::MAX_LEN)?;
         if Digest::of(&bytes) != latest.id {
-            return Err(super::layout::damaged(&key, "it is not what its name says".to_owned()));
+            return Err(damaged(&key, "it is not what its name says".to_owned()));
         }
         checkpoint::decode(&key, &bytes).map(Some)
     }

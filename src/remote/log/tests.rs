@@ -55,13 +55,13 @@ fn at(state: &State, name: &str) -> Option<Id> {
 }
 
 fn linear() -> (Log, State) {
-    let log = Log::open_or_make(memory(Honesty::Honest), Protocol::Linear).unwrap();
+    let log = Log::open_or_make(&memory(Honesty::Honest), Protocol::Linear).unwrap();
     let state = log.load().unwrap();
     (log, state)
 }
 
 fn siblings() -> (Log, State) {
-    let log = Log::open_or_make(memory(Honesty::Declines), Protocol::Siblings).unwrap();
+    let log = Log::open_or_make(&memory(Honesty::Declines), Protocol::Siblings).unwrap();
     let state = log.load().unwrap();
     (log, state)
 }
@@ -224,7 +224,7 @@ fn no_fault_at_any_request_loses_or_doubles_a_push() {
             for nth in 0..12 {
                 let memory = Arc::new(MemoryStore::new(honesty));
                 let good = Store::on(Arc::clone(&memory) as _, "memory://test", options());
-                let log = Log::open_or_make(good, protocol).unwrap();
+                let log = Log::open_or_make(&good, protocol).unwrap();
                 let faulty = FaultStore::new(memory, move |n, _, _| (n == nth).then_some(fault));
                 let faulty = Store::on(Arc::new(faulty), "memory://test", options());
                 let worked = Log::open(faulty).and_then(|log| {
@@ -255,7 +255,7 @@ fn no_fault_at_any_request_loses_or_doubles_a_push() {
 fn an_answer_that_never_comes_is_looked_up() {
     let memory = Arc::new(MemoryStore::new(Honesty::Honest));
     let good = Store::on(Arc::clone(&memory) as _, "memory://test", options());
-    Log::open_or_make(good, Protocol::Linear).unwrap();
+    Log::open_or_make(&good, Protocol::Linear).unwrap();
     let faulty = FaultStore::new(memory, |_, request, _| {
         (request == Request::Create).then_some(Fault::AnswerLost)
     });
@@ -458,7 +458,7 @@ fn a_sibling_that_comes_very_late_is_folded_where_it_belongs() {
 fn a_remote_of_a_newer_program_is_not_touched() {
     let store = memory(Honesty::Honest);
     store.write("art.toml", Bytes::from_static(b"format = 9\n")).unwrap();
-    let error = Log::open_or_make(store.clone(), Protocol::Linear).unwrap_err();
+    let error = Log::open_or_make(&store, Protocol::Linear).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
     assert_eq!(Log::open(memory(Honesty::Honest)).unwrap_err().kind(), ErrorKind::NotFound);
 }

@@ -1,0 +1,155 @@
+//! What happens to single requests of an S3 server, on their way in or on their way out.
+
+use std::pin::Pin;
+use std::sync::Mutex;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt as _, TryStreamExt as _};
+use hyper::body::Incoming;
+use hyper::{Method, Request, Response, StatusCode};
+use s3s::stream::{ByteStream, DynByteStream};
+
+/// What happens to a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Blow {
+    /// It is answered with this status, and not done.
+    Status(u16),
+    /// The connection ends when half of it has arrived; it is not done.
+    HalfRequest,
+    /// It is done, and the connection ends when half of the answer is on its way.
+    HalfAnswer,
+    /// It is done, and the connection ends before there is an answer.
+    NoAnswer,
+    /// It is not done, and never answered.
+    Hangs,
+    /// It is done, and never answered.
+    DoneAndHangs,
+}
+
+impl Blow {
+    /// All that there are.
+    pub(crate) const ALL: [Blow; 10] = [
+        Blow::Status(409),
+        Blow::Status(412),
+        Blow::Status(429),
+        Blow::Status(500),
+        Blow::Status(503),
+        Blow::HalfRequest,
+        Blow::HalfAnswer,
+        Blow::NoAnswer,
+        Blow::Hangs,
+        Blow::DoneAndHangs,
+    ];
+
+    /// Whether it costs all the time that an answer is waited for.
+    pub(crate) fn is_slow(self) -> bool {
+        matches!(self, Blow::Hangs | Blow::DoneAndHangs)
+    }
+}
+
+/// Which requests it happens to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Strike {
+    pub(crate) blow: Blow,
+    /// The number of the first one, from 0.
+    pub(crate) from: u64,
+    /// To how many in a row.
+    pub(crate) times: u64,
+}
+
+/// Counts requests, and tells which of them are struck.
+#[derive(Debug, Default)]
+pub(crate) struct Strikes(Mutex<(Option<Strike>, u64)>);
+
+impl Strikes {
+    /// Begins to count again.
+    pub(crate) fn begin(&self, strike: Option<Strike>) {
+        *self.0.lock().unwrap() = (strike, 0);
+    }
+
+    /// How many requests there were since.
+    pub(crate) fn asked(&self) -> u64 {
+        self.0.lock().unwrap().1
+    }
+
+    /// What happens to the request that is there now.
+    pub(crate) fn next(&self) -> Option<Blow> {
+        let mut now = self.0.lock().unwrap();
+        let number = now.1;
+        now.1 += 1;
+        let strike = now.0?;
+        let is_struck = number >= strike.from && number - strike.from < strike.times;
+        is_struck.then_some(strike.blow)
+    }
+}
+
+/// What Amazon answers with a status.
+pub(crate) fn refusal(status: u16, method: &Method) -> Response<s3s::Body> {
+    let code = match status {
+        409 => "ConditionalRequestConflict",
+        412 => "PreconditionFailed",
+        429 => "TooManyRequests",
+        500 => "InternalError",
+        503 => "SlowDown",
+        _ => "",
+    };
+    let body = if code.is_empty() || method == Method::HEAD {
+        String::new()
+    } else {
+        format!("<Error><Code>{code}</Code><Message>rehearsed</Message></Error>")
+    };
+    let mut response = Response::new(s3s::Body::from(body));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap();
+    response
+}
+
+/// Reads half of a request.
+pub(crate) async fn read_half(request: Request<Incoming>) {
+    let length = request.headers().get("content-length");
+    let length = length.and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0);
+    let (mut body, mut come) = (s3s::Body::from(request.into_body()), 0);
+    while come < length / 2 {
+        let Some(Ok(bytes)) = body.next().await else { return };
+        come += bytes.len();
+    }
+}
+
+/// The same answer, whose second half never comes. `None` if there is nothing to it but its head.
+pub(crate) async fn half(response: Response<s3s::Body>) -> Option<Response<s3s::Body>> {
+    let (mut head, body) = response.into_parts();
+    let pieces: Vec<Bytes> = body.try_collect().await.ok()?;
+    let whole = Bytes::from(pieces.concat());
+    if whole.len() < 2 {
+        return None;
+    }
+    head.headers.insert("content-length", whole.len().into());
+    let first = whole.slice(..whole.len() / 2);
+    let stream: DynByteStream = Box::pin(Cut { first: Some(first), waited: false });
+    Some(Response::from_parts(head, s3s::Body::from(stream)))
+}
+
+/// A body that ends with its connection.
+struct Cut {
+    first: Option<Bytes>,
+    waited: bool,
+}
+
+impl Stream for Cut {
+    type Item = Result<Bytes, s3s::StdError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if let Some(first) = self.first.take() {
+            return Poll::Ready(Some(Ok(first)));
+        }
+        if !self.waited {
+            // What is there goes out first.
+            self.waited = true;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(Some(Err("rehearsed".into())))
+    }
+}
+
+impl ByteStream for Cut {}
