@@ -3,9 +3,10 @@
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::Instant;
 
-use super::world::{Log, World, is_there, thorough};
+use super::world::{Log, Spot, World, is_there, thorough};
+use crate::server::Manners;
 
 /// From one step to the next that is tried: 1 where the environment asks for all of them.
 fn stride() -> usize {
@@ -84,21 +85,65 @@ fn crashes_of_a_clone() {
 }
 
 #[test]
-fn crashes_of_evict_and_resolve() {
+fn crashes_of_evict() {
     let reads = |world: &World, context: &str| world.reads("a", context);
     both(|| World::diverged(Log::Linear), "-C a evict --yes", reads);
-    let conflict = || {
-        let world = World::diverged(Log::Linear);
-        world.sandbox.art("-C b update v1 --description 'of b'").ok();
-        world.sandbox.art("-C b pull").fails_with(13);
-        world
-    };
-    both(conflict, "-C b resolve v1 --ours", settled);
 }
 
-/// Kills `command` after growing parts of a second, `times` times; then lets it finish.
+/// Conflicts: what `b` does while `a` pushes, and what settles it.
+const CONFLICTS: [(&str, &str); 7] = [
+    ("update v1 --description 'of b'", "resolve v1 --ours"),
+    ("update v1 --description 'of b'", "resolve v1 --theirs"),
+    ("delete v1 --yes", "resolve v1 --ours"),
+    ("delete v1 --yes", "resolve v1 --theirs"),
+    ("update v0 --description 'of b'", "resolve v0 --ours"),
+    ("update v0 --description 'of b'", "resolve v0 --theirs"),
+    ("tag best v1", "resolve best --ours"),
+];
+
+#[test]
+fn crashes_while_a_conflict_is_settled() {
+    // All of them take minutes.
+    for (change, settle) in CONFLICTS.iter().step_by(if thorough() { 1 } else { 4 }) {
+        let conflict = || {
+            let world = World::shared(Log::Linear);
+            world.sandbox.art("-C a push").ok();
+            world.sandbox.art(&format!("-C b {change}")).ok();
+            world.sandbox.art("-C b pull").fails_with(13);
+            world
+        };
+        both(conflict, &format!("-C b {settle}"), settled);
+    }
+}
+
+/// Two moved one ref at the same time on a store that can't keep them apart.
+#[test]
+fn crashes_while_entries_of_two_writers_are_settled() {
+    let conflict = || {
+        let world = World::shared(Log::Siblings);
+        let sandbox = &world.sandbox;
+        sandbox.art("-C b update v1 --description 'of b'").ok();
+        sandbox.shell("cp -a store/log ../before && mkdir ../late").ok();
+        sandbox.art("-C a push").ok();
+        // `b` pushes while the push of `a` is not to be seen yet.
+        let hide = "for e in store/log/*; do test -e ../before/${e##*/} || mv $e ../late/; done";
+        sandbox.shell(hide).ok();
+        sandbox.art("-C b push").ok();
+        sandbox.shell("mv ../late/* store/log/").ok();
+        sandbox.art("-C b pull").fails_with(13);
+        world
+    };
+    for side in if thorough() { &["--theirs", "--ours"][..] } else { &["--theirs"] } {
+        both(conflict, &format!("-C b resolve v1 {side}"), settled);
+    }
+}
+
+/// Kills `command` at `times` moments of the time that it takes; then lets it finish.
 fn kill(world: &World, command: &str, times: u64, done: impl Fn(&World, &str)) {
     world.keep();
+    let start = Instant::now();
+    world.sandbox.art(command).ok();
+    let whole = start.elapsed();
     let mut killed = 0;
     for time in 0..times {
         if time % 6 == 0 {
@@ -106,7 +151,8 @@ fn kill(world: &World, command: &str, times: u64, done: impl Fn(&World, &str)) {
         }
         let mut child = world.sandbox.command(command).into_command();
         let mut child = child.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(5 + time * 37 % 250));
+        // Parts of the whole that lie evenly, however many they are.
+        std::thread::sleep(whole.mul_f64((time as f64 * 0.618_034).fract()));
         let _ = child.kill();
         killed += u64::from(child.wait().unwrap().signal() == Some(9));
         let context = format!("{command}: killed, number {time}");
@@ -128,13 +174,26 @@ fn times() -> u64 {
     more.unwrap_or(12)
 }
 
+fn kill_all(spots: [Spot; 3]) {
+    let agrees = |world: &World, context: &str| world.agrees("a", context);
+    let reads = |world: &World, context: &str| world.reads("a", context);
+    let cloned = |world: &World, context: &str| world.agrees("c", context);
+    let tracked = |world: &World, context: &str| world.tracks("b", context);
+    let [first, second, third] = spots;
+    kill(&World::shared(first), "-C a push", times(), agrees);
+    kill(&World::diverged(second), "-C b fetch", times(), tracked);
+    kill(&World::diverged(second), "-C b pull --full", times(), settled);
+    let world = World::diverged(third);
+    kill(&world, &format!("clone '{}' c --full", world.uri()), times(), cloned);
+    kill(&World::diverged(first), "-C a evict --yes", times(), reads);
+}
+
 #[test]
 fn commands_that_are_killed_at_any_moment() {
-    let agrees = |world: &World, context: &str| world.agrees("a", context);
-    kill(&World::shared(Log::Linear), "-C a push", times(), agrees);
-    kill(&World::diverged(Log::Linear), "-C b pull --full", times(), settled);
-    let cloned = |world: &World, context: &str| world.agrees("c", context);
-    kill(&World::diverged(Log::Siblings), "clone store c --full", times(), cloned);
-    let reads = |world: &World, context: &str| world.reads("a", context);
-    kill(&World::diverged(Log::Linear), "-C a evict --yes", times(), reads);
+    kill_all([Log::Linear, Log::Linear, Log::Siblings].map(Spot::from));
+}
+
+#[test]
+fn commands_that_talk_to_a_server_and_are_killed_at_any_moment() {
+    kill_all([Manners::Honest, Manners::HalfHonest, Manners::Honest].map(Spot::from));
 }

@@ -8,12 +8,17 @@ use std::process::Command;
 
 use artifacts::remote::{RemoteUri, Store, StoreOptions};
 
-use crate::fold::{Folded, entries, fold};
+use crate::fold::{Entry, Folded, entries, fold};
 
-/// What the log of the remote in `directory` comes to; nothing was pushed there if it is not there.
-pub(crate) fn folded(directory: &Path) -> Folded {
+/// The entries of the log of the remote in `directory`; nothing was pushed there if it is not there.
+pub(crate) fn entries_of(directory: &Path) -> Vec<Entry> {
     let uri = RemoteUri::parse(directory.to_str().unwrap(), Path::new("/")).unwrap();
-    fold(&entries(&Store::open(&uri, StoreOptions::default()).unwrap()))
+    entries(&Store::open(&uri, StoreOptions::default()).unwrap())
+}
+
+/// What they come to.
+pub(crate) fn folded(directory: &Path) -> Folded {
+    fold(&entries_of(directory))
 }
 
 /// All that the refs of the remote in `directory` lead to is there.

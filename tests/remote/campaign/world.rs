@@ -1,14 +1,20 @@
 //! Two machines and a store between them, put back to how they were as often as that is wanted.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use artifacts::id::Digest;
 use artifacts::name::RefKind;
 use artifacts::ops::fsck::{FsckOptions, fsck};
+use artifacts::remote::{self, RemoteUri, Store, StoreOptions};
 use artifacts::repo::TransferSettings;
-use artifacts::{NoProgress, Repository, Settings};
+use artifacts::{Id, NoProgress, Repository, Settings};
 
 use super::oracle;
 use crate::common::{Sandbox, noise};
+use crate::server::{Manners, Server};
 
 /// How writers take turns on the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,65 +23,127 @@ pub(crate) enum Log {
     Siblings,
 }
 
-/// The machines `a` and `b` and the directory `store`.
+/// Where the store is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Spot {
+    Directory(Log),
+    S3(Manners),
+}
+
+impl From<Log> for Spot {
+    fn from(log: Log) -> Self {
+        Spot::Directory(log)
+    }
+}
+
+impl From<Manners> for Spot {
+    fn from(manners: Manners) -> Self {
+        Spot::S3(manners)
+    }
+}
+
+/// The machines `a` and `b` and the store between them.
 pub(crate) struct World {
     pub(crate) sandbox: Sandbox,
+    /// What the store is on, if it is not the directory `store`.
+    server: Option<Server>,
+    /// What was found sound: the digests of directories.
+    sound: RefCell<BTreeSet<Id>>,
 }
 
 impl World {
     /// `a` has a run and a version, and pushed nothing.
-    pub(crate) fn new(log: Log) -> Self {
-        let sandbox = Sandbox::in_memory();
-        sandbox.art("init a --project ada/digits").ok();
-        sandbox.write("a/data/chunked.bin", noise(1, 300_000));
-        sandbox.write("a/data/small.txt", "small");
-        sandbox.art("-C a run --name base").ok();
-        sandbox.art("-C a upload data -m first").ok();
-        sandbox.art("-C a register v1").ok();
-        sandbox.art("-C a remote add origin ../store").ok();
-        if log == Log::Siblings {
-            let script = "sed -i 's/\"exclusive\"/\"none\"/' a/.artifacts/config.toml";
-            sandbox.shell(script).ok();
+    pub(crate) fn new(spot: impl Into<Spot>) -> Self {
+        Self::with(spot.into(), 300_000)
+    }
+
+    /// The same, with a pack that is sent in parts.
+    pub(crate) fn large(spot: impl Into<Spot>) -> Self {
+        Self::with(spot.into(), 6 << 20)
+    }
+
+    fn with(spot: Spot, length: usize) -> Self {
+        let server = match spot {
+            Spot::Directory(_) => None,
+            Spot::S3(manners) => Some(Server::open_to_all(manners)),
+        };
+        let world = World { sandbox: Sandbox::in_memory(), server, sound: RefCell::default() };
+        world.sandbox.art("init a --project ada/digits").ok();
+        world.sandbox.write("a/data/chunked.bin", noise(1, length));
+        world.sandbox.write("a/data/small.txt", "small");
+        world.sandbox.art("-C a run --name base").ok();
+        world.sandbox.art("-C a upload data -m first").ok();
+        world.sandbox.art("-C a register v1").ok();
+        world.sandbox.art(&format!("-C a remote add origin '{}'", world.uri())).ok();
+        // What a probe finds of a store that lets racers win together is up to the race.
+        let guarantee = match spot {
+            Spot::Directory(Log::Linear) | Spot::S3(Manners::Honest) => "exclusive",
+            Spot::Directory(Log::Siblings) => "none",
+            Spot::S3(Manners::Ignores) => "ignored",
+            Spot::S3(_) => "races",
+        };
+        let line = format!("s/^guarantee = .*/guarantee = \"{guarantee}\"/");
+        world.sandbox.shell(&format!("sed -i '{line}' a/.artifacts/config.toml")).ok();
+        world
+    }
+
+    /// Where the store is, as it is typed.
+    pub(crate) fn uri(&self) -> String {
+        match &self.server {
+            None => self.sandbox.path("store").to_str().unwrap().to_owned(),
+            Some(server) => server.uri("store"),
         }
-        World { sandbox }
+    }
+
+    /// What the store is on, if it speaks HTTP.
+    pub(crate) fn server(&self) -> &Server {
+        self.server.as_ref().unwrap()
     }
 
     /// Both have what `a` had; since then `a` has uploaded, registered, tagged and deleted.
-    pub(crate) fn shared(log: Log) -> Self {
-        let world = Self::new(log);
-        let sandbox = &world.sandbox;
-        sandbox.art("-C a register v0").ok();
-        sandbox.art("-C a push").ok();
-        sandbox.art("clone store b").ok();
-        sandbox.write("a/data/small.txt", "changed");
-        sandbox.write("a/data/new.bin", noise(2, 100_000));
-        sandbox.art("-C a upload data -m second").ok();
-        sandbox.art("-C a register v2").ok();
-        sandbox.art("-C a tag best v2").ok();
-        sandbox.art("-C a update v1 --description 'of a'").ok();
-        sandbox.art("-C a delete v0 --yes").ok();
+    pub(crate) fn shared(spot: impl Into<Spot>) -> Self {
+        let world = Self::new(spot);
+        world.sandbox.art("-C a register v0").ok();
+        world.sandbox.art("-C a push").ok();
+        world.sandbox.art(&format!("clone '{}' b", world.uri())).ok();
+        world.sandbox.write("a/data/small.txt", "changed");
+        world.sandbox.write("a/data/new.bin", noise(2, 100_000));
+        world.sandbox.art("-C a upload data -m second").ok();
+        world.sandbox.art("-C a register v2").ok();
+        world.sandbox.art("-C a tag best v2").ok();
+        world.sandbox.art("-C a update v1 --description 'of a'").ok();
+        world.sandbox.art("-C a delete v0 --yes").ok();
         world
     }
 
     /// `a` has pushed all that, and `b` has changed something else meanwhile.
-    pub(crate) fn diverged(log: Log) -> Self {
-        let world = Self::shared(log);
-        let sandbox = &world.sandbox;
-        sandbox.art("-C a push").ok();
-        sandbox.art("-C b update v1 --tags fast").ok();
-        sandbox.write("b/own.txt", "of b");
-        sandbox.art("-C b upload own.txt -m own").ok();
+    pub(crate) fn diverged(spot: impl Into<Spot>) -> Self {
+        let world = Self::shared(spot);
+        world.sandbox.art("-C a push").ok();
+        world.sandbox.art("-C b update v1 --tags fast").ok();
+        world.sandbox.write("b/own.txt", "of b");
+        world.sandbox.art("-C b upload own.txt -m own").ok();
         world
     }
 
     /// Keeps all as it is now for [`World::restore`].
     pub(crate) fn keep(&self) {
         self.sandbox.shell("mkdir ../kept && cp -a . ../kept/").ok();
+        if let Some(server) = &self.server {
+            let root = server.root().display();
+            self.sandbox.shell(&format!("mkdir ../served && cp -a {root}/. ../served/")).ok();
+        }
     }
 
     /// Puts all back.
     pub(crate) fn restore(&self) {
         self.sandbox.shell("rm -rf a b c store && cp -a ../kept/. .").ok();
+        if let Some(server) = &self.server {
+            server.strike(None);
+            let root = server.root().display();
+            let script = format!("find {root} -mindepth 1 -delete && cp -a ../served/. {root}/");
+            self.sandbox.shell(&script).ok();
+        }
     }
 
     /// The repository of a machine, with `transfer` to talk to remotes.
@@ -84,21 +152,50 @@ impl World {
         Repository::open(&directory, settings(transfer)).unwrap()
     }
 
-    fn store(&self) -> PathBuf {
-        self.sandbox.path("store")
+    /// The directory in which an object of the store is a file.
+    pub(crate) fn store(&self) -> PathBuf {
+        match &self.server {
+            None => self.sandbox.path("store"),
+            Some(server) => server.root().join("bucket/store"),
+        }
+    }
+
+    /// Writes a checkpoint of the remote, which else is one of many pushes.
+    pub(crate) fn write_checkpoint(&self) {
+        let uri = RemoteUri::parse(&self.uri(), Path::new("/")).unwrap();
+        let store = Store::open(&uri, StoreOptions::default()).unwrap();
+        let log = remote::Log::open(store).unwrap();
+        let mut state = log.load().unwrap();
+        log.refresh(&mut state).unwrap();
+        log.write_checkpoint(&state).unwrap();
     }
 
     /// Each machine passes its check, and the remote has what its refs lead to.
     pub(crate) fn is_sound(&self, context: &str) {
+        self.machines_are_sound(context);
+        if self.is_new(&self.store()) {
+            oracle::check(&self.store(), &self.sandbox.root(), context);
+        }
+    }
+
+    /// Each machine passes its check.
+    pub(crate) fn machines_are_sound(&self, context: &str) {
         for machine in ["a", "b", "c"] {
-            if self.sandbox.path(machine).join(".artifacts/HEAD").exists() {
+            let directory = self.sandbox.path(machine);
+            if is_there(&directory) && self.is_new(&directory.join(".artifacts")) {
                 let repo = self.open(machine, TransferSettings::default());
                 let options = FsckOptions { full: true, repair: false };
                 let checked = fsck(&repo, &options, &NoProgress).unwrap();
                 assert!(checked.sound, "{context}: {machine}: {:?}", checked.defects);
             }
         }
-        oracle::check(&self.store(), &self.sandbox.root(), context);
+    }
+
+    /// Whether what is in a directory was not looked at before.
+    fn is_new(&self, directory: &Path) -> bool {
+        let mut digest = Digest::default();
+        add_directory(directory, &mut digest);
+        self.sound.borrow_mut().insert(digest.finish())
     }
 
     /// The remote's refs are those of a machine.
@@ -135,6 +232,33 @@ impl World {
             let out = self.sandbox.path(machine).join("out");
             std::fs::remove_dir_all(out).unwrap();
         }
+    }
+}
+
+/// Adds the names and bytes of all files below `directory`, which may not be there.
+fn add_directory(directory: &Path, digest: &mut Digest) {
+    let entries = std::fs::read_dir(directory).into_iter().flatten();
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    for path in paths {
+        digest.update(path.as_os_str().as_encoded_bytes());
+        if let Ok(target) = std::fs::read_link(&path) {
+            digest.update(target.as_os_str().as_encoded_bytes());
+        } else if path.is_dir() {
+            add_directory(&path, digest);
+        } else {
+            let bytes = std::fs::read(&path);
+            digest.update(&bytes.unwrap_or_else(|error| panic!("{}: {error}", path.display())));
+        }
+    }
+}
+
+/// How a store is talked to by one that does not wait long.
+pub(crate) fn transfer() -> TransferSettings {
+    TransferSettings {
+        jobs: 2,
+        first_wait: Duration::from_millis(1),
+        ..TransferSettings::default()
     }
 }
 

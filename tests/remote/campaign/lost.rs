@@ -1,0 +1,172 @@
+//! A remote that loses an object, each in turn: every verb works or names what is missing, nothing
+//! here is lost, a check of the remote names it, and a machine that has it mends it.
+
+use std::path::{Path, PathBuf};
+
+use artifacts::repo::TransferSettings;
+
+use super::oracle;
+use super::world::{Log, World, thorough};
+use crate::common::Output;
+
+/// What is done with a remote that lost something. `b` has what was pushed first.
+const VERBS: [&str; 6] = [
+    "-C b fetch",
+    "-C b pull --full",
+    "-C a push",
+    "clone store c",
+    "clone store c --full",
+    "-C a evict --full --yes",
+];
+
+/// What the files below each directory of a remote are, as messages name them.
+const KINDS: [(&str, &[&str]); 6] = [
+    ("art.toml", &["art.toml"]),
+    ("checkpoint", &["checkpoint"]),
+    ("index", &["index segment", "index/"]),
+    ("log", &["log/", "entry", "entries", "has not: "]),
+    ("meta", &["Git pack", "has not: "]),
+    ("packs", &["pack"]),
+];
+
+/// A remote with a checkpoint, of which `b` knows the first push and `a` all of it.
+fn world(log: Log) -> World {
+    let world = World::diverged(log);
+    world.write_checkpoint();
+    world.sandbox.write("a/data/third.txt", "third");
+    world.sandbox.art("-C a upload data -m third").ok();
+    world
+}
+
+/// All objects of the remote, by key.
+fn objects(store: &Path) -> Vec<String> {
+    fn add(directory: &Path, found: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { add(&path, found) } else { found.push(path) }
+        }
+    }
+    let mut found = Vec::new();
+    add(store, &mut found);
+    let key = |path: &PathBuf| path.strip_prefix(store).unwrap().to_str().unwrap().to_owned();
+    let mut keys: Vec<String> = found.iter().map(key).collect();
+    keys.sort();
+    keys
+}
+
+fn refs(world: &World, machine: &str) -> Vec<String> {
+    let repo = world.open(machine, TransferSettings::default());
+    let refs = repo.history().refs("refs/").unwrap();
+    refs.into_iter().map(|(name, _)| name.to_string()).collect()
+}
+
+/// Each verb on a remote without `key`; then the check and the repair.
+fn lose(world: &World, key: &str, verbs: &[&str]) {
+    let (kind, names) = *KINDS.iter().find(|(kind, _)| key.starts_with(kind)).unwrap();
+    for verb in verbs {
+        let context = format!("{verb} without {key}");
+        world.restore();
+        std::fs::remove_file(world.store().join(key)).unwrap();
+        let before = ["a", "b"].map(|machine| refs(world, machine));
+        let output = world.sandbox.art(verb);
+        if output.code != 0 {
+            is_named(&output, names, &context);
+        }
+        for (machine, before) in ["a", "b"].into_iter().zip(before) {
+            let now = refs(world, machine);
+            let lost: Vec<&String> = before.iter().filter(|name| !now.contains(name)).collect();
+            // That `a` deleted one is what `b` may have learned from the log.
+            let is_fair = |name: &&&String| machine == "b" && name.ends_with("/v0");
+            assert!(lost.iter().all(|name| is_fair(&name)), "{context}: {lost:?} of {machine}");
+        }
+        world.machines_are_sound(&context);
+        mend(world, key, kind, &context);
+        world.sandbox.shell("rm -rf c").ok();
+        if !verb.contains("push") {
+            world.sandbox.art(verb).ok();
+        }
+        world.is_sound(&context);
+    }
+}
+
+fn is_named(output: &Output, names: &[&str], context: &str) {
+    let text = &output.stderr;
+    assert!([1, 3, 13, 20].contains(&output.code), "{context}: {output}");
+    assert!(names.iter().any(|name| text.contains(name)), "{context}: {output}");
+    assert!(text.contains("hint: "), "{context}: {output}");
+}
+
+/// A check names what is missing, and `a`, which has all of it, mends it.
+fn mend(world: &World, key: &str, kind: &str, context: &str) {
+    let checked = world.sandbox.art("-C a fsck --remote origin");
+    let is_there = world.store().join(key).exists();
+    if checked.code != 0 {
+        assert_eq!(checked.code, 20, "{context}: {checked}");
+        let says = format!("{}{}", checked.stdout, checked.stderr);
+        assert!(says.contains(key) || kind == "log", "{context}: {checked}");
+        world.sandbox.art("-C a push --repair").ok();
+        world.sandbox.art("-C a fsck --remote origin --full").ok();
+    } else {
+        // A verb has put it there again, or others do in its place.
+        let spare = kind == "checkpoint" || key.ends_with("2.toml");
+        assert!(is_there || spare, "{context}: not found: {checked}");
+    }
+    let pushed = world.sandbox.art("-C a push");
+    if pushed.code == 13 {
+        world.sandbox.art("-C a pull").ok();
+        world.sandbox.art("-C a push").ok();
+    } else {
+        pushed.ok();
+    }
+    world.agrees("a", context);
+    oracle::check(&world.store(), &world.sandbox.root(), context);
+}
+
+fn lose_each(log: Log) {
+    let world = world(log);
+    world.keep();
+    let mut before = String::new();
+    for (number, key) in objects(&world.store()).into_iter().enumerate() {
+        let kind = key.split('/').next().unwrap().to_owned();
+        if thorough() {
+            lose(&world, &key, &VERBS);
+        } else if kind != before {
+            // One of each kind, with other verbs for the next.
+            let verbs = VERBS.iter().cycle().skip(number).step_by(3).take(2);
+            lose(&world, &key, &verbs.copied().collect::<Vec<_>>());
+        }
+        before = kind;
+    }
+}
+
+#[test]
+fn a_remote_that_loses_an_object() {
+    lose_each(Log::Linear);
+}
+
+#[test]
+fn a_remote_with_sibling_entries_that_loses_an_object() {
+    lose_each(Log::Siblings);
+}
+
+/// What the remote had and has not any more, without having deleted it, stays here.
+#[test]
+fn a_remote_that_is_brought_back_from_an_older_copy_deletes_nothing_here() {
+    for log in [Log::Linear, Log::Siblings] {
+        let world = World::shared(log);
+        world.sandbox.shell("cp -a store older").ok();
+        world.sandbox.art("-C a push").ok();
+        world.sandbox.art("-C b pull --full").ok();
+        world.sandbox.shell("rm -rf store && mv older store").ok();
+        // A push of something else remembers the log as it is now.
+        world.sandbox.art("-C b push run/base").ok();
+        let pulled = world.sandbox.art("-C b pull").ok();
+        assert!(!pulled.stdout.contains("deleted"), "{pulled}");
+        world.sandbox.art("-C b show v2").ok();
+        world.sandbox.art("-C b push").ok();
+        world.sandbox.art("-C a fetch").ok();
+        world.agrees("b", "brought back");
+        assert!(refs(&world, "b").contains(&"refs/versions/ada/digits/v2".to_owned()));
+        world.is_sound("brought back");
+    }
+}
