@@ -129,7 +129,8 @@ fn fill(
 /// Fails where a repository is named in the place of the store that it shares.
 fn refuse_repository(options: &CloneOptions, settings: &Settings) -> Result<()> {
     let Some(directory) = options.uri.directory() else { return Ok(()) };
-    if directory.join(ART_TOML).is_file() {
+    // A remote may have lost what says that it is one; a repository has no directory of this name.
+    if directory.join(ART_TOML).is_file() || directory.join("meta").is_dir() {
         return Ok(());
     }
     let places = [directory.to_owned(), directory.join(DIRECTORY)];
