@@ -54,7 +54,7 @@ pub struct LsOutcome {
 
 /// Shows every entry to `show`, in git's order; holds one directory a level in memory.
 ///
-/// Fails with [`ErrorKind::NotFound`] if there is no such revision or path.
+/// Fails with [`NotFound`](crate::ErrorKind::NotFound) if there is no such revision or path.
 pub fn ls(
     repo: &Repository,
     options: &LsOptions,

@@ -24,6 +24,16 @@ pub(crate) use output::Output;
 /// The time that stands still in a sandbox.
 pub(crate) const NOW: &str = "2026-11-21T12:00:00Z";
 
+/// The program in `directory`, for users who can't reach where it was built.
+fn reachable(program: &Path, directory: &Path) -> PathBuf {
+    let reachable = directory.join(program.file_name().unwrap());
+    if !reachable.exists() {
+        let linked = std::fs::hard_link(program, &reachable);
+        linked.or_else(|_| std::fs::copy(program, &reachable).map(drop)).unwrap();
+    }
+    reachable
+}
+
 /// Sees to it that programs that tests start heed the keys that end them, also where the tests run in
 /// the background of a script: shells ignore these signals for it, and what is ignored stays ignored
 /// in all that is started. What is handled is not.
@@ -206,7 +216,13 @@ impl Call<'_> {
     /// As a user who may not write what is read-only: root may.
     pub(crate) fn unprivileged(mut self) -> Self {
         if rustix::process::geteuid().is_root() {
-            self.command.uid(65534).gid(65534);
+            let program = reachable(Path::new(self.command.get_program()), &self.sandbox.root());
+            let mut command = Command::new(program);
+            command.args(self.command.get_args()).uid(65534).gid(65534);
+            command.current_dir(self.command.get_current_dir().unwrap()).env_clear();
+            let set = self.command.get_envs();
+            command.envs(set.filter_map(|(name, value)| Some((name, value?))));
+            self.command = command;
         }
         self
     }
