@@ -316,8 +316,8 @@ mod tests {
 
     #[test]
     fn a_store_that_was_left_out_of_a_build_names_its_feature() {
-        let error = not_built("hf");
+        let error = not_built("dropbox");
         assert_eq!(error.kind(), ErrorKind::Unsupported);
-        assert_eq!(error.hint(), Some("cargo install artifacts --features store-hf"));
+        assert_eq!(error.hint(), Some("cargo install artifacts --features store-dropbox"));
     }
 }
