@@ -175,7 +175,6 @@ impl ServiceStore {
         }
         let temporary = format!("tmp/{}", uuid::Uuid::new_v4().simple());
         write(&temporary)?;
-        self.await_close(&temporary);
         self.asked(0);
         let mut renamed = self.run("rename", key, self.single.rename(&temporary, key));
         if matches!(renamed, Err(Failure::Taken | Failure::Permanent(_))) {
@@ -187,19 +186,26 @@ impl ServiceStore {
             // Nothing refers to it.
             let _ = self.run("remove", &temporary, self.single.delete(&temporary));
         }
-        renamed
+        renamed.and_then(|()| self.confirm(key))
     }
 
-    /// Over SFTP the answer to the request that closes a written file is not waited for, and a server
-    /// may rename what is still open later, or never (`rclone serve sftp` under load lost one entry of
-    /// a log). Who reads the file there is answered when it is whole, shortly before it is closed.
-    fn await_close(&self, key: &str) {
-        if self.service == "sftp" {
-            self.asked(0);
-            let options =
-                ReadOptions { range: BytesRange::new(0, Some(1)), ..ReadOptions::default() };
-            // What it says does not count: the file may be empty.
-            let _ = self.run("read", key, self.single.read_options(key, options));
+    /// Asks for an object that was renamed over SFTP. The answer to the request that closes a written
+    /// file is not waited for, and a server may put off the rename of what is still open, and then
+    /// forget it (`rclone serve sftp` does): such an object is stored again.
+    fn confirm(&self, key: &str) -> Result<(), Failure> {
+        if self.service != "sftp" {
+            return Ok(());
+        }
+        self.asked(0);
+        let options = ReadOptions { range: BytesRange::new(0, Some(1)), ..ReadOptions::default() };
+        match self.run("read", key, self.single.read_options(key, options)) {
+            Err(Failure::Absent) => {
+                let message = format!("'{key}' was renamed and is not there");
+                let error = Error::new(ErrorKind::Unavailable, message);
+                Err(Failure::Temporary(error.with_hint("run the same command again")))
+            }
+            // The object is there; an empty one has no first byte.
+            _ => Ok(()),
         }
     }
 
