@@ -18,6 +18,8 @@ use crate::tree_path::{self, TreePath};
 pub struct CatOptions {
     /// The commit and the path of the file in it.
     pub revision: Revision,
+    /// Also gives out a file of a disabled version.
+    pub allow_disabled: bool,
 }
 
 /// A file or link that was found.
@@ -40,10 +42,12 @@ pub struct CatFile {
 
 /// Finds the file; its content comes from a remote if it is not here.
 ///
-/// Fails with [`NotFound`](crate::ErrorKind::NotFound) if there is nothing, and with
-/// [`Invalid`](crate::ErrorKind::Invalid) if there is a directory.
+/// Fails with [`NotFound`](crate::ErrorKind::NotFound) if the path names nothing, with
+/// [`Invalid`](crate::ErrorKind::Invalid) if it names a directory, and with
+/// [`Policy`](crate::ErrorKind::Policy) for a disabled version, unless `options` allow it.
 pub fn find(repo: &Repository, options: &CatOptions, progress: &dyn Progress) -> Result<CatFile> {
     let resolved = resolve(repo, &options.revision)?;
+    resolved.check_content(repo, options.allow_disabled)?;
     let entry = resolved.entry(repo)?.filter(|entry| !entry.mode.is_directory());
     let Some(entry) = entry else { return Err(is_directory(&options.revision)) };
     need(repo, &[entry.id], progress)?;

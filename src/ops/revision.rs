@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::version::{find_moved, find_moving};
+use super::version::{find_moved, find_moving, refuse_disabled};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::{EntryMode, Revision, TreeEntry};
@@ -131,6 +131,15 @@ impl State {
 }
 
 impl Resolved {
+    /// Fails with [`ErrorKind::Policy`] if this is a state of a disabled version, unless
+    /// `allow_disabled` is given. Every verb that gives out content calls this.
+    pub fn check_content(&self, repo: &Repository, allow_disabled: bool) -> Result<()> {
+        if self.kind != RecordKind::Version || allow_disabled {
+            return Ok(());
+        }
+        refuse_disabled(repo, self.reference.as_ref(), self.commit)
+    }
+
     /// What lies at its own path; see [`Resolved::entry_at`].
     pub fn entry(&self, repo: &Repository) -> Result<Option<TreeEntry>> {
         self.entry_at(repo, &self.path)

@@ -25,6 +25,7 @@ mod criss_cross;
 mod damaged;
 mod delete;
 mod diff;
+mod disabled;
 mod download;
 mod du;
 mod emptied;

@@ -140,7 +140,7 @@ fn a_disabled_version_comes_only_on_purpose() {
     -- stderr
     error: the version 'v1' is disabled
 
-    hint: see why: art history v1; take it all the same: --allow-disabled
+    hint: run `art history v1` to see why, or pass --allow-disabled
     ");
     assert_eq!(stage(&sandbox, "b", "v1"), "disabled", "its history came");
     assert_snapshot!(sandbox.art("-C b pull v1 --allow-disabled --path out"), @"

@@ -309,7 +309,7 @@ fn a_disabled_version_is_taken_only_with_consent() {
     -- stderr
     error: the version 'v1' is disabled
 
-    hint: see why: art history v1; take it all the same: --allow-disabled
+    hint: run `art history v1` to see why, or pass --allow-disabled
     ");
     for revision in ["v1", "v1~1", "@disabled", "@latest"] {
         let output = sandbox.art(&format!("download {revision} --to out"));

@@ -45,6 +45,8 @@ pub(super) struct Found {
     pub(super) tree: Option<Id>,
     /// The record, for a revision without a path.
     pub(super) record: Option<Fields>,
+    /// The revision; none for a directory.
+    pub(super) revision: Option<Resolved>,
     /// The directory that the paths of the tree start from, if it is one.
     pub(super) root: Option<PathBuf>,
     pub(super) failed: Vec<(String, String)>,
@@ -56,7 +58,7 @@ pub(super) struct Found {
 struct Named {
     name: EndpointName,
     record: Option<Fields>,
-    path: TreePath,
+    revision: Resolved,
     entry: Option<TreeEntry>,
 }
 
@@ -73,7 +75,7 @@ pub(super) fn find_both(
     };
     let (from, to) = (named(&options.from)?, named(&options.to)?);
     let file_name = [&from, &to].into_iter().flatten().find_map(Named::file_name);
-    let path = [&from, &to].into_iter().flatten().map(|named| named.path.clone()).next();
+    let path = [&from, &to].into_iter().flatten().map(|named| named.revision.path.clone()).next();
     let path = path.unwrap_or_default();
     let mut find = |endpoint: &Endpoint, named: Option<Named>| match (endpoint, named) {
         (_, Some(named)) => named.found(file_name.as_ref(), writer),
@@ -94,7 +96,7 @@ fn named(repo: &Repository, revision: &Revision) -> Result<Named> {
         name: EndpointName { name: revision.to_string(), commit: Some(found.commit) },
         record,
         entry: found.entry(repo)?,
-        path: found.path,
+        revision: found,
     })
 }
 
@@ -141,6 +143,7 @@ impl Named {
             name: self.name,
             tree,
             record: self.record,
+            revision: Some(self.revision),
             root: None,
             failed: Vec::new(),
             unread: Vec::new(),
@@ -194,6 +197,7 @@ fn found_at(name: String, root: &Path, tree: Option<Id>, snapshot: &Snapshot) ->
         name: EndpointName { name, commit: None },
         tree,
         record: None,
+        revision: None,
         root: Some(root.to_owned()),
         failed: snapshot.failures().collect(),
         unread: unread.collect::<Result<_>>()?,

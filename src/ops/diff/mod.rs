@@ -13,6 +13,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::revision::Resolved;
 use super::sync::need;
 use crate::error::Result;
 use crate::history::diff::{Change, Side, diff_trees, find_renames};
@@ -40,6 +41,8 @@ pub struct DiffOptions {
     pub to: Endpoint,
     /// Only what is at or below one of these paths; nothing means everything.
     pub only: Vec<TreePath>,
+    /// Also gives out the content of a disabled version.
+    pub allow_disabled: bool,
 }
 
 /// What differs.
@@ -62,6 +65,9 @@ pub struct Comparison<'a> {
     outcome: DiffOutcome,
     contents: Contents<'a>,
     likeness: Likeness,
+    /// The revisions whose content is given out only after [`Resolved::check_content`].
+    unchecked: Vec<Resolved>,
+    allow_disabled: bool,
 }
 
 /// Compares. Writes nothing.
@@ -99,9 +105,11 @@ pub fn diff<'a>(
     )?;
     progress.end();
     let record = if options.only.is_empty() { fields_of(&from, &to) } else { Vec::new() };
+    let unchecked = from.revision.into_iter().chain(to.revision).collect();
     let failed = from.failed.into_iter().chain(to.failed).collect();
     let outcome = DiffOutcome { from: from.name, to: to.name, record, changes, failed };
-    Ok(Comparison { outcome, contents, likeness })
+    let allow_disabled = options.allow_disabled;
+    Ok(Comparison { outcome, contents, likeness, unchecked, allow_disabled })
 }
 
 fn fields_of(from: &Found, to: &Found) -> Vec<FieldChange> {
@@ -113,12 +121,25 @@ fn fields_of(from: &Found, to: &Found) -> Vec<FieldChange> {
 
 impl Comparison<'_> {
     /// Gets the contents of what differs from where they are, as far as they are not here.
-    pub fn bring_contents(&self, progress: &dyn Progress) -> Result<()> {
+    ///
+    /// Fails with [`Policy`](crate::ErrorKind::Policy) if a side is a disabled version, unless the
+    /// options allow it.
+    pub fn bring_contents(&mut self, progress: &dyn Progress) -> Result<()> {
+        self.check_content()?;
         let sides = self.outcome.changes.iter().flat_map(|one| [one.before(), one.after()]);
         let files = sides.flatten().filter(|side| !side.mode.is_directory());
         let ids: Vec<Id> =
             files.map(|side| side.id).filter(|id| !self.contents.is_in_directory(id)).collect();
         need(self.contents.repo(), &ids, progress)
+    }
+
+    /// Refuses the content of a disabled version. Each revision is checked once.
+    fn check_content(&mut self) -> Result<()> {
+        while let Some(revision) = self.unchecked.last() {
+            revision.check_content(self.contents.repo(), self.allow_disabled)?;
+            self.unchecked.pop();
+        }
+        Ok(())
     }
 
     /// What differs.

@@ -42,7 +42,11 @@ impl Comparison<'_> {
     ///
     /// What is no text, or has more than 32 MiB or two million lines, is only said to differ. Git has
     /// no empty directories, so nothing is written for one.
+    ///
+    /// Fails with [`Policy`](crate::ErrorKind::Policy) if a side is a disabled version, unless the
+    /// options allow it.
     pub fn write_patch(&mut self, change: &Change, out: &mut dyn Write) -> Result<Shown> {
+        self.check_content()?;
         let (path, old, new) = (change.path(), change.before(), change.after());
         let is_link = |side: Option<Side>| side.map(|side| side.mode == EntryMode::Symlink);
         let mut pair = Pair { from: path, to: path, old, new, similarity: None };

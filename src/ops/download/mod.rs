@@ -11,9 +11,8 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::revision::{RecordKind, Resolved};
+use super::revision::Resolved;
 use super::sync::need;
-use super::version::refuse_disabled;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::atomic;
 use crate::fs::beneath::Beneath;
@@ -63,7 +62,7 @@ pub fn download(
     options: &DownloadOptions,
     progress: &dyn Progress,
 ) -> Result<DownloadOutcome> {
-    check_stage(repo, options)?;
+    options.source.check_content(repo, options.allow_disabled)?;
     if !options.dry_run {
         atomic::create_dir_all(&options.to)?;
     }
@@ -96,14 +95,6 @@ pub fn download(
     }
     let written = outcome.written - failed.len() as u64;
     Err(could_not_restore(&failed, written))
-}
-
-fn check_stage(repo: &Repository, options: &DownloadOptions) -> Result<()> {
-    let source = &options.source;
-    if source.kind != RecordKind::Version || options.allow_disabled {
-        return Ok(());
-    }
-    refuse_disabled(repo, source.reference.as_ref(), source.commit)
 }
 
 fn could_not_restore(failed: &[(TreePath, Error)], written: u64) -> Error {

@@ -46,6 +46,8 @@ pub struct ExportOptions {
     pub output: Option<PathBuf>,
     /// Replaces a file that is there.
     pub force: bool,
+    /// Also exports a disabled version.
+    pub allow_disabled: bool,
 }
 
 /// What was exported.
@@ -81,7 +83,8 @@ pub struct ExportContent {
 /// `stream`.
 ///
 /// Every byte is checked against its id. If something is found missing or damaged, this fails with
-/// [`ErrorKind::Corrupt`], no file appears, and what went to `stream` is no complete archive.
+/// [`ErrorKind::Corrupt`], no file appears, and what went to `stream` is no complete archive. Fails with
+/// [`ErrorKind::Policy`] for a disabled version, unless `options` allow it.
 pub fn export(
     repo: &Repository,
     options: &ExportOptions,
@@ -89,6 +92,7 @@ pub fn export(
     progress: &dyn Progress,
 ) -> Result<ExportOutcome> {
     let resolved = resolve(repo, &options.revision)?;
+    resolved.check_content(repo, options.allow_disabled)?;
     let top = resolved.entry(repo)?;
     progress.begin("looking", None, Unit::Items);
     bring(repo, &resolved, top.as_ref(), progress)?;

@@ -1,4 +1,4 @@
-//! What `disabled` means: nobody takes such a version unless they say that they know.
+//! The stage `disabled`: content of such a version is given out only on explicit request.
 
 use super::deleted::removed_versions;
 use super::index::read_index;
@@ -25,7 +25,7 @@ pub(crate) fn refuse_disabled(
     }
     let name = &record.name;
     Err(Error::new(ErrorKind::Policy, format!("the version '{name}' is {DISABLED}"))
-        .with_hint(format!("see why: art history {name}; take it all the same: --allow-disabled")))
+        .with_hint(format!("run `art history {name}` to see why, or pass --allow-disabled")))
 }
 
 fn is_disabled(

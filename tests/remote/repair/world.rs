@@ -264,7 +264,8 @@ impl World {
     fn cat(&self, machine: &str, revision: &str, path: &str) -> Vec<u8> {
         let repo = self.open(machine);
         let revision = format!("{revision}:{path}").parse().unwrap();
-        let file = find(&repo, &CatOptions { revision }, &NoProgress).unwrap();
+        let file =
+            find(&repo, &CatOptions { revision, allow_disabled: false }, &NoProgress).unwrap();
         let mut bytes = Vec::new();
         cat(&repo, &file, &mut bytes, &NoProgress).unwrap();
         bytes

@@ -28,6 +28,7 @@ const MAX_JSON: u64 = 64 << 20;
         Exit::NotARepository,
         Exit::Unauthorized,
         Exit::Unavailable,
+        Exit::Policy,
         Exit::Corrupt,
         Exit::Interrupted,
     ],
@@ -36,12 +37,16 @@ pub(crate) struct Args {
     /// The commit, and the path of the file in it
     #[arg(value_name = "REV:PATH", value_parser = revision::parser())]
     revision: Revision,
+
+    /// Also give out the content of a disabled version
+    #[arg(long)]
+    allow_disabled: bool,
 }
 
 impl Args {
     /// The file that `revision` names.
-    pub(crate) fn of(revision: Revision) -> Self {
-        Args { revision }
+    pub(crate) fn of(revision: Revision, allow_disabled: bool) -> Self {
+        Args { revision, allow_disabled }
     }
 }
 
@@ -60,7 +65,8 @@ struct FileWithContent<'a> {
 
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     let repo = context.repo()?;
-    let options = CatOptions { revision: args.revision.clone() };
+    let options =
+        CatOptions { revision: args.revision.clone(), allow_disabled: args.allow_disabled };
     let file = find(&repo, &options, context.progress())?;
     if context.ui.looks().json {
         return as_json(context, &repo, &file);

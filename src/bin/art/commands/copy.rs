@@ -51,7 +51,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "KIND")]
     kind: Option<VersionKind>,
 
-    /// Also if the version is disabled
+    /// Also copy a disabled version
     #[arg(long)]
     allow_disabled: bool,
 }

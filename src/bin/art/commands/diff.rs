@@ -31,6 +31,7 @@ use crate::ui::patch;
         Exit::NotARepository,
         Exit::Unauthorized,
         Exit::Unavailable,
+        Exit::Policy,
         Exit::Corrupt,
         Exit::Interrupted,
     ],
@@ -64,6 +65,10 @@ pub(crate) struct Args {
     /// Exit with 1 if there are differences
     #[arg(long)]
     exit_code: bool,
+
+    /// With --content, also give out the content of a disabled version
+    #[arg(long)]
+    allow_disabled: bool,
 }
 
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
@@ -75,6 +80,7 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         from: endpoint(&args.from)?,
         to: args.to.as_deref().map_or(Ok(Endpoint::Here), endpoint)?,
         only: only?,
+        allow_disabled: args.allow_disabled,
     };
     let mut comparison = diff(&repo, &options, context.progress())?;
     let outcome = comparison.outcome();

@@ -57,7 +57,7 @@ pub(crate) struct Args {
     #[arg(long)]
     unsafe_links: bool,
 
-    /// Also of a version that is disabled
+    /// Also give out the content of a disabled version
     #[arg(long)]
     allow_disabled: bool,
 

@@ -30,6 +30,7 @@ use crate::ui::format::{count, size};
         Exit::NotARepository,
         Exit::Unauthorized,
         Exit::Unavailable,
+        Exit::Policy,
         Exit::Corrupt,
         Exit::Interrupted,
     ],
@@ -50,6 +51,10 @@ pub(crate) struct Args {
     /// Replace FILE if it is there
     #[arg(long, requires = "output")]
     force: bool,
+
+    /// Also give out the content of a disabled version
+    #[arg(long)]
+    allow_disabled: bool,
 }
 
 fn format_parser() -> impl TypedValueParser<Value = ArchiveFormat> {
@@ -67,6 +72,7 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         format: args.format.map_or_else(|| guess(output), Ok)?,
         output: output.map(|path| context.cwd().join(path)),
         force: args.force,
+        allow_disabled: args.allow_disabled,
     };
     if let Some(output) = output {
         let outcome = export(&repo, &options, &mut std::io::sink(), context.progress())?;

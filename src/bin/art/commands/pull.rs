@@ -36,7 +36,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR")]
     path: Option<PathBuf>,
 
-    /// Also the content of a version that is disabled
+    /// Also give out the content of a disabled version
     #[arg(long)]
     allow_disabled: bool,
 }

@@ -63,7 +63,7 @@ pub(crate) struct Args {
     #[arg(short, long)]
     force: bool,
 
-    /// Also from a version that is disabled
+    /// Also register from a disabled version
     #[arg(long)]
     allow_disabled: bool,
 }

@@ -34,6 +34,7 @@ const COUNTED: usize = 100_000;
         Exit::NotARepository,
         Exit::Unauthorized,
         Exit::Unavailable,
+        Exit::Policy,
         Exit::Corrupt,
         Exit::Interrupted,
     ],
@@ -46,6 +47,10 @@ pub(crate) struct Args {
     /// Name at most N changed files [default: 20; with --json all]
     #[arg(short = 'n', long, value_name = "N")]
     limit: Option<usize>,
+
+    /// With a path, also give out the content of a disabled version
+    #[arg(long)]
+    allow_disabled: bool,
 }
 
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
@@ -55,7 +60,7 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         let entry = resolve(&repo, &revision)?.entry(&repo)?;
         return match entry {
             Some(entry) if !entry.mode.is_directory() => {
-                cat::exec(context, &cat::Args::of(revision))
+                cat::exec(context, &cat::Args::of(revision, args.allow_disabled))
             }
             _ => ls::exec(context, &ls::Args::of(revision)),
         };

@@ -1,0 +1,168 @@
+//! `disabled`: no verb gives out the content of such a version without `--allow-disabled`.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use crate::common::Sandbox;
+
+/// The verbs that give out content: the line with the words `REV` and `OUT`, and whether its
+/// revision takes a path.
+const GIVING: &[(&str, &str)] = &[
+    ("cat", "cat REV:top"),
+    ("copy", "copy REV --name OUT"),
+    ("diff", "diff REV ./other --content"),
+    ("diff", "diff ./other REV --content"),
+    ("diff", "diff REV:top run/next:top --content"),
+    ("diff", "diff REV --content --json"),
+    ("download", "download REV --to OUT"),
+    ("download", "download REV:d --to OUT"),
+    ("download", "download REV --to OUT --dry-run"),
+    ("export", "export REV -o OUT.tar"),
+    ("export", "export REV:d --format zip -o OUT.zip"),
+    ("export", "export REV:top"),
+    ("pull", "pull REV"),
+    ("pull", "pull REV --full"),
+    ("pull", "pull REV --path OUT"),
+    ("register", "register OUT --rev REV"),
+    ("show", "show REV:top"),
+];
+
+/// The verbs that print names, sizes and records, or send everything as it is to a repository.
+const NOT_GIVING: &[&str] = &[
+    "clone",
+    "completions",
+    "config",
+    "delete",
+    "du",
+    "evict",
+    "fetch",
+    "fsck",
+    "get",
+    "history",
+    "init",
+    "lineage",
+    "log",
+    "ls",
+    "man",
+    "policy",
+    "project",
+    "promote",
+    "push",
+    "reflog",
+    "remote",
+    "resolve",
+    "run",
+    "runs",
+    "stage",
+    "status",
+    "tag",
+    "transfer",
+    "undo",
+    "update",
+    "upload",
+    "versions",
+];
+
+/// A disabled version `v1` with a tag, beside a run and a remote that hold the same content.
+fn sandbox() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.art("init --project ada/digits").ok();
+    sandbox.art("run --name train").ok();
+    sandbox.write("top", "secret\n");
+    sandbox.write("d/deep", "hidden\n");
+    sandbox.art("upload top d").ok();
+    sandbox.art("register v1").ok();
+    sandbox.art("tag keep v1").ok();
+    sandbox.art("stage v1 disabled --reason Recall").ok();
+    sandbox.art("run --name next").ok();
+    sandbox.write("top", "open\n");
+    sandbox.art("upload top").ok();
+    sandbox.write("other/top", "other\n");
+    sandbox.write("other/d/deep", "other\n");
+    sandbox.art("remote add origin ../store").ok();
+    sandbox.art("push").ok();
+    sandbox
+}
+
+/// The revisions that name a state of the version.
+fn revisions(sandbox: &Sandbox) -> Vec<String> {
+    let id = |name: &str| sandbox.git(&format!("--git-dir .artifacts rev-parse {name}"));
+    let reference = "refs/versions/ada/digits/v1";
+    let (now, first) = (id(reference), id(&format!("{reference}~1")));
+    let names = ["v1", "@disabled", "@latest", "tag/keep", "v1~1", "v1@{1}", "ada/digits:v1"];
+    let ids = [now.trim(), first.trim(), &now.trim()[..12]];
+    names.iter().chain(&ids).map(|name| (*name).to_owned()).chain([reference.to_owned()]).collect()
+}
+
+#[test]
+fn every_verb_that_gives_out_content_refuses_a_disabled_version() {
+    let sandbox = sandbox();
+    let revisions = revisions(&sandbox);
+    for (verb, line) in GIVING {
+        let of_names = ["copy", "pull"].contains(verb);
+        let usable = if of_names { &revisions[..1] } else { &revisions[..] };
+        for (at, revision) in usable.iter().enumerate() {
+            let out = format!("{verb}{at}");
+            let line = line.replace("REV", revision).replace("OUT", &out);
+            let output = sandbox.art(&line);
+            assert_eq!(output.code, 15, "{line}: {output}");
+            assert!(output.stderr.contains("--allow-disabled"), "{line}: {output}");
+            for text in ["secret", "hidden"] {
+                assert!(!output.stdout.contains(text), "{line}: {output}");
+            }
+            for end in ["", ".tar", ".zip"] {
+                assert!(!sandbox.path(format!("{out}{end}")).exists(), "{line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_verb_gives_out_a_disabled_version_that_is_allowed() {
+    let sandbox = sandbox();
+    for (at, (verb, line)) in GIVING.iter().enumerate() {
+        let line = line.replace("REV", "v1").replace("OUT", &format!("{verb}{at}"));
+        sandbox.art(&format!("{line} --allow-disabled")).ok();
+    }
+    assert_eq!(sandbox.art("cat v1:top --allow-disabled").ok().stdout, "secret\n");
+}
+
+#[test]
+fn names_and_records_of_a_disabled_version_stay_readable() {
+    let sandbox = sandbox();
+    for line in
+        ["ls -r v1", "get v1", "show v1", "show v1:d", "log v1", "diff v1 ./other", "history v1"]
+    {
+        sandbox.art(line).ok();
+    }
+    // The run's own revision is not the version.
+    assert_eq!(sandbox.art("cat run/train:top").ok().stdout, "secret\n");
+}
+
+#[test]
+fn a_version_that_was_renamed_moved_or_deleted_stays_disabled() {
+    let sandbox = sandbox();
+    let first = revisions(&sandbox)[8].clone();
+    sandbox.art("update v1 --name v9").ok();
+    for line in [format!("cat {first}:top"), "cat v9:top".to_owned(), "cat tag/keep:top".to_owned()]
+    {
+        assert_eq!(sandbox.art(&line).code, 15, "{line}");
+    }
+    sandbox.art("delete v9 --yes --force").ok();
+    for line in [format!("cat {first}:top"), "export tag/keep".to_owned()] {
+        assert_eq!(sandbox.art(&line).code, 15, "{line}");
+    }
+}
+
+#[test]
+fn every_verb_is_known_to_give_out_content_or_not() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bin/art/commands");
+    let files = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let verbs = files.filter(|path| path.is_file());
+    let verbs = verbs.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned());
+    let verbs: BTreeSet<String> = verbs.filter(|verb| verb != "mod").collect();
+    let giving = GIVING.iter().map(|(verb, _)| (*verb).to_owned());
+    let known: BTreeSet<String> =
+        giving.chain(NOT_GIVING.iter().map(|verb| (*verb).to_owned())).collect();
+    assert_eq!(verbs, known, "add the new verb to a list; if it gives out content, to the first");
+}
