@@ -6,6 +6,7 @@
 mod batch;
 mod buffers;
 mod check;
+mod compact;
 mod copy;
 mod drop;
 mod entries;
@@ -44,11 +45,13 @@ use crate::id::Id;
 use crate::pack::{Location, MemberKind};
 
 pub use check::{ContentCheck, ContentDefect, ContentPart, ContentTotals};
+pub use compact::{CompactedPack, PackCompactor};
 pub use drop::Dropped;
 pub use entries::Entries;
 pub use extract::{Extract, Target};
 pub use foreign::{ForeignIndex, ReadRanges, find_remotely};
 pub use ingest::{Ingested, Item, ItemKind, Stored};
+pub(crate) use map::map as map_file;
 pub use outgoing::NewSegment;
 pub use pack_stream::verify_pack;
 pub use read::Reader;

@@ -100,16 +100,19 @@ pub(super) fn write(
 /// Puts segments of another place together as one that keeps all they say; each with its id, which
 /// is the SHA-256 of its bytes.
 ///
+/// Entries of packs that `is_dead` names are left out: nobody may rely on those packs.
+///
 /// All are in memory, a few times. Fails with [`Corrupt`](crate::ErrorKind::Corrupt) if one has other
 /// bytes than its id says, or is no segment.
 pub fn join_segments<B: AsRef<[u8]>>(
     session: &Session,
     segments: &[(Id, B)],
+    is_dead: &dyn Fn(&Id) -> bool,
 ) -> Result<OutgoingSegment> {
     let mut join = SegmentJoin::default();
     for (id, bytes) in segments {
         let added = checked(id, bytes.as_ref())?;
-        join.add(&added).map_err(|defect| damaged_segment(id, &defect.to_string()))?;
+        join.add(&added, is_dead).map_err(|defect| damaged_segment(id, &defect.to_string()))?;
     }
     let written = write(session, |out| Ok(join.finish().write_to(out)?))?;
     Ok(OutgoingSegment::new(written.digest, written.size, written.file))

@@ -16,10 +16,17 @@ pub struct SegmentJoin {
 }
 
 impl SegmentJoin {
-    /// Adds all that a segment says; what was said before is not said twice.
-    pub fn add(&mut self, segment: &SegmentView<'_>) -> Result<(), FormatError> {
+    /// Adds the entries of a segment whose packs are not dead; no entry is added twice.
+    pub fn add(
+        &mut self,
+        segment: &SegmentView<'_>,
+        is_dead: &dyn Fn(&Id) -> bool,
+    ) -> Result<(), FormatError> {
         for index in 0..segment.len() {
             let place = segment.location(index)?;
+            if is_dead(&place.pack) {
+                continue;
+            }
             let id = segment.id(index);
             let place = self.place(&place);
             self.builder.entries.push((id, place));
@@ -77,9 +84,13 @@ mod tests {
     }
 
     fn join(segments: &[&[u8]]) -> Vec<u8> {
+        join_without(segments, &|_| false)
+    }
+
+    fn join_without(segments: &[&[u8]], is_dead: &dyn Fn(&Id) -> bool) -> Vec<u8> {
         let mut join = SegmentJoin::default();
         for bytes in segments {
-            join.add(&SegmentView::open(bytes).unwrap()).unwrap();
+            join.add(&SegmentView::open(bytes).unwrap(), is_dead).unwrap();
         }
         let mut bytes = Vec::new();
         join.finish().write_to(&mut bytes).unwrap();
@@ -102,5 +113,18 @@ mod tests {
         let view = SegmentView::open(&again).unwrap();
         assert_eq!((view.len(), view.packs().count()), (1000, 2), "what it has adds nothing");
         assert_eq!(join(&[&a, &b]), once, "the same segments give the same bytes");
+    }
+
+    #[test]
+    fn entries_of_dead_packs_are_left_out() {
+        let (a, b) = (segment(1, 0..600), segment(2, 500..900));
+        let alive = join_without(&[&a, &b], &|pack| *pack == Id::of_blob(&[1]));
+        let view = SegmentView::open(&alive).unwrap();
+        view.verify().unwrap();
+        assert_eq!((view.len(), view.packs().count()), (400, 1));
+        let none = join_without(&[&a, &b], &|_| true);
+        let view = SegmentView::open(&none).unwrap();
+        view.verify().unwrap();
+        assert!(view.is_empty());
     }
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::limits;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::Id;
 
@@ -95,7 +96,7 @@ pub struct ArtToml {
 
 impl ArtToml {
     /// The longest one, in bytes.
-    pub const MAX_LEN: u64 = 64 << 10;
+    pub const MAX_LEN: u64 = limits::ART_TOML;
 
     /// What a new remote gets.
     pub fn new(log: Protocol) -> Self {

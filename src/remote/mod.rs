@@ -19,6 +19,7 @@ pub mod fault;
 mod fs_store;
 pub mod layout;
 mod ledger;
+pub(crate) mod limits;
 pub mod log;
 mod memory;
 mod object_store;

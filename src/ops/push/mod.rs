@@ -1,10 +1,12 @@
 //! `art push`: what is here goes to a remote, in one atomic commit.
 //!
 //! The order of writes: content packs, Git objects, the index of what was sent, and last the entry
-//! of the log, which moves all refs or none. Whatever ends it early leaves the remote as it was; what
-//! was sent by then is not sent again.
+//! of the log, which moves all refs or none. A push of more than 100,000 refs has several such parts.
+//! Whatever ends a part early leaves the remote as it was before; what was sent by then is not sent
+//! again.
 
 mod event;
+mod parts;
 mod repair;
 mod select;
 
@@ -23,6 +25,7 @@ use crate::remote::TrafficCount;
 use crate::remote::log::{Commit, Committed, Proposal, RefMove};
 use crate::repo::Repository;
 pub use event::PushEvent;
+use parts::Part;
 pub use repair::{RemoteRepair, RepairOptions, RepairOutcome, repair};
 use select::{Selection, select};
 
@@ -65,7 +68,8 @@ pub struct PushedRef {
 pub struct PushOutcome {
     /// The remote.
     pub remote: Name,
-    /// The number of its entry in the remote's log; `None` if there was nothing to push.
+    /// The number of its entry in the remote's log, of its last one if it needs several; `None` if
+    /// there was nothing to push.
     pub entry: Option<u64>,
     /// The refs that moved, all at once.
     pub refs: Vec<PushedRef>,
@@ -108,17 +112,20 @@ pub fn push(
     if !options.dry_run {
         connection.save()?;
     }
-    let mut approved = None;
+    let (mut approved, mut done) = (None, None);
     for _ in 0..ATTEMPTS {
         let selection = select(repo, &connection, options)?;
         selection.check(connection.remote.name.as_str())?;
         let event = event::event(repo, &connection, &selection, options);
-        if !selection.moves.is_empty() && !options.dry_run && approved.as_ref() != Some(&event) {
+        let is_new = !selection.moves.is_empty() && approved.as_ref() != Some(&event);
+        let parts = selection.into_parts()?;
+        if is_new && !options.dry_run {
             run_pre(repo, &event, progress)?;
         }
         approved = Some(event);
         let push = Push { repo, options, progress };
-        if let Some(outcome) = push.attempt(&mut connection, &selection)? {
+        if push.all(&mut connection, parts, &mut done)? {
+            let outcome = done.ok_or_else(|| Error::internal("a push has no part"))?;
             if let (Some(entry), Some(event)) = (outcome.entry, approved) {
                 run_post(repo, &event.done(entry, outcome.bytes), progress);
             }
@@ -138,14 +145,28 @@ struct Push<'a> {
 }
 
 impl Push<'_> {
-    /// Sends and commits what was selected; `None` if the remote has changed in a way that makes it
-    /// necessary to select again.
-    fn attempt(
+    /// Sends and commits the parts of what was selected, and adds what was done to `done`; false if the remote
+    /// has changed in a way that makes it necessary to select again.
+    fn all(
         &self,
         connection: &mut Connection<'_>,
-        selection: &Selection,
-    ) -> Result<Option<PushOutcome>> {
-        let repo = self.repo;
+        parts: Vec<Part>,
+        done: &mut Option<PushOutcome>,
+    ) -> Result<bool> {
+        for part in parts {
+            let Some(outcome) = self.attempt(connection, &part)? else { return Ok(false) };
+            *done = Some(match done.take() {
+                Some(before) => before.followed_by(outcome),
+                None => outcome,
+            });
+        }
+        Ok(true)
+    }
+
+    /// Sends and commits one part; `None` if the remote has changed in a way that makes it
+    /// necessary to select again.
+    fn attempt(&self, connection: &mut Connection<'_>, part: &Part) -> Result<Option<PushOutcome>> {
+        let (repo, selection) = (self.repo, &part.selection);
         let mut outcome = PushOutcome {
             remote: connection.remote.name.clone(),
             entry: None,
@@ -180,9 +201,13 @@ impl Push<'_> {
         connection.save()?;
         outcome.entry = Some(committed.entry.number);
         outcome.conflicts = conflicts_of(connection, selection);
-        if committed.wants_checkpoint || leaves_many_large(connection.state.fold(), &sent.segments)
+        let is_long = committed.is_long || part.is_split;
+        if part.is_last
+            && (committed.wants_checkpoint
+                || is_long
+                || leaves_many_large(connection.state.fold(), &sent.segments))
         {
-            put_together(repo, connection, self.progress);
+            put_together(repo, connection, is_long, self.progress);
         }
         Ok(Some(self.end(outcome, connection)))
     }
@@ -215,6 +240,24 @@ impl Push<'_> {
         self.progress.end();
         outcome.traffic = connection.traffic();
         outcome
+    }
+}
+
+impl PushOutcome {
+    /// This and `next`, which is the next part of the same push.
+    fn followed_by(mut self, next: PushOutcome) -> PushOutcome {
+        self.refs.extend(next.refs);
+        self.conflicts.extend(next.conflicts);
+        PushOutcome {
+            entry: next.entry.or(self.entry),
+            refs: self.refs,
+            conflicts: self.conflicts,
+            packs: self.packs + next.packs,
+            objects: self.objects + next.objects,
+            bytes: self.bytes + next.bytes,
+            missing: self.missing + next.missing,
+            ..next
+        }
     }
 }
 

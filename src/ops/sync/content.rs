@@ -127,17 +127,31 @@ impl<'a> RemoteContent<'a> {
         self.index().add_file(id, file)
     }
 
-    /// Puts segments of the remote together as one, in a file that goes with `session`.
+    /// All places of `id` that the copies of segments name, in whatever packs.
+    pub(super) fn locations(&self, id: &Id) -> Vec<Location> {
+        self.index().locations(id)
+    }
+
+    /// The bytes of the segments of which there is no copy.
+    pub(super) fn missing_index(&self) -> u64 {
+        self.missing_segments().iter().map(|(_, size)| size).sum()
+    }
+
+    /// Puts segments of the remote together as one, in a file that goes with `session`. Entries of
+    /// retired packs, and of those that `is_replaced` names, are left out: whoever adds such a pack
+    /// again adds a segment over it too.
     pub(super) fn join_segments(
         &self,
         segments: &[(Id, u64)],
+        is_replaced: &dyn Fn(&Id) -> bool,
         session: &Session,
     ) -> Result<OutgoingSegment> {
         let read = |(id, size): &(Id, u64)| {
             let bytes = self.store.read(&segment_key(*id), *size);
             Ok((*id, bytes.map_err(|error| lost(self.store, error, "index segment", id))?))
         };
-        join_segments(session, &self.store.at_once(segments, &read)?)
+        let is_dead = |pack: &Id| self.fold.retired.contains_key(pack) || is_replaced(pack);
+        join_segments(session, &self.store.at_once(segments, &read)?, &is_dead)
     }
 
     /// Segments that are not here, and their bytes.

@@ -1,6 +1,7 @@
 //! What all verbs that talk to a remote share: the connection, and what is remembered of a remote.
 
 mod cache;
+mod compact_packs;
 mod connection;
 mod content;
 mod deleted;

@@ -3,6 +3,7 @@
 //! No ref ever names what is not there: Git packs come first, then it is checked that all that the
 //! refs lead to is there, and then they move, all at once. Content is not fetched here.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
@@ -281,10 +282,14 @@ fn broken(
         return Ok(BTreeSet::new());
     }
     let mut broken = BTreeSet::new();
+    // Many refs may lead to one commit.
+    let mut is_whole: BTreeMap<Id, bool> = BTreeMap::new();
     for one in moved {
-        if let Some(commit) = one.new
-            && !history.check_closure(&[commit], &known, progress)?.is_empty()
-        {
+        let Some(commit) = one.new else { continue };
+        if let Entry::Vacant(unknown) = is_whole.entry(commit) {
+            unknown.insert(history.check_closure(&[commit], &known, progress)?.is_empty());
+        }
+        if is_whole.get(&commit) == Some(&false) {
             broken.insert(one.name.clone());
         }
     }

@@ -1,5 +1,5 @@
-//! Putting together what many pushes left: of many small Git packs and index segments one each, so
-//! that a clone makes few requests; and a checkpoint, so that it reads few entries.
+//! Putting together what many pushes left: of many small content packs, Git packs and index segments
+//! one each, so that a clone makes few requests; and a checkpoint, so that it reads few entries.
 //!
 //! The entry that does this moves no ref. What it replaces is retired, not deleted: who is just
 //! reading it still can. Whatever ends this early, the remote is as sound as before: what was
@@ -10,6 +10,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::PathBuf;
 
+use super::compact_packs::{MANY_PACKS, NewPack, compact_packs};
 use super::connection::Connection;
 use super::content::RemoteContent;
 use super::object_reader::ObjectReader;
@@ -44,19 +45,26 @@ const MANY_LARGE: usize = 3;
 pub(crate) fn leaves_many_large(fold: &Fold, sent: &[Stored]) -> bool {
     let is_large = |size: u64| size > LARGE_SEGMENT;
     sent.iter().any(|segment| is_large(segment.size))
-        && worth_it(&fold.segments).iter().filter(|(_, size)| is_large(*size)).count() >= MANY_LARGE
+        && worth_it(&fold.segments, MOST).iter().filter(|(_, size)| is_large(*size)).count()
+            >= MANY_LARGE
 }
 
-/// Puts together what many pushes left, after a push that is done.
+/// Puts together what many pushes left, after a push that is done. Writes a checkpoint if it is time
+/// for one, or in any case if the entry of the push `is_long`.
 ///
 /// Nothing depends on it: what fails is told as a warning, and a later push does it.
 pub(crate) fn put_together(
     repo: &Repository,
     connection: &mut Connection<'_>,
+    is_long: bool,
     progress: &dyn Progress,
 ) {
     let done = join_files(repo, connection, progress).and_then(|()| {
-        connection.log.write_checkpoint(&connection.state)?;
+        if is_long {
+            connection.log.renew_checkpoint(&connection.state)?;
+        } else {
+            connection.log.write_checkpoint(&connection.state)?;
+        }
         connection.save()
     });
     if let Err(error) = done {
@@ -71,12 +79,16 @@ fn join_files(
     progress: &dyn Progress,
 ) -> Result<()> {
     let fold = connection.state.fold();
-    let (meta, segments) = (many(worth_it(&fold.meta)), many(worth_it(&fold.segments)));
-    if meta.is_empty() && segments.is_empty() {
+    let (meta, segments) = (many(worth_it(&fold.meta, MOST)), many(worth_it(&fold.segments, MOST)));
+    if meta.is_empty() && segments.is_empty() && fold.packs.len() < MANY_PACKS {
         return Ok(());
     }
     progress.begin("putting small files together", None, Unit::Items);
     let session = repo.content().begin()?;
+    let new_pack = compact_packs(repo, connection, &session, progress)?;
+    if meta.is_empty() && segments.is_empty() && new_pack.is_none() {
+        return Ok(());
+    }
     let now = repo.settings().clock.now();
     let mut proposal = Proposal::new(&who(repo), now, "put small files together");
     if !meta.is_empty() {
@@ -84,12 +96,20 @@ fn join_files(
     }
     let mut joined = None;
     if !segments.is_empty() {
-        let segment = content(repo, connection)?.join_segments(&segments, &session)?;
+        let is_replaced = |pack: &Id| new_pack.iter().any(|new| new.replaces.contains(pack));
+        let segment =
+            content(repo, connection)?.join_segments(&segments, &is_replaced, &session)?;
         connection.log.store().write_file(&segment_key(segment.id), segment.path())?;
         proposal.segments.push(Stored { id: segment.id, size: segment.size });
         joined = Some(segment);
     }
     proposal.retired = meta.iter().chain(&segments).map(|(id, _)| *id).collect();
+    if let Some(NewPack { pack, segment, replaces }) = &new_pack {
+        proposal.packs.push(Stored { id: pack.id(), size: pack.size() });
+        // Behind the segment that is what it retires, put together.
+        proposal.segments.push(Stored { id: segment.id, size: segment.size });
+        proposal.retired.extend(replaces);
+    }
     // What is put together is still there then: another writer may have done the same.
     proposal.relies_on.clone_from(&proposal.retired);
     proposal.joined = true;
@@ -97,20 +117,20 @@ fn join_files(
         Commit::Done(committed) => connection.note(&committed.all())?,
         Commit::Moved(_) | Commit::Retired(_) => return Ok(()),
     }
-    if let Some(segment) = joined {
+    for segment in joined.iter().chain(new_pack.iter().map(|new| &new.segment)) {
         content(repo, connection)?.keep_segment(&segment.id, segment.path())?;
     }
     Ok(())
 }
 
 /// The files that are worth putting together: the small ones, the smallest first, up to the last one
-/// that is not much larger than all before it.
-fn worth_it(files: &BTreeMap<Id, u64>) -> Vec<(Id, u64)> {
+/// that is not much larger than all before it; together they have at most `most` bytes.
+pub(super) fn worth_it(files: &BTreeMap<Id, u64>, most: u64) -> Vec<(Id, u64)> {
     let mut files: Vec<(Id, u64)> = files.iter().map(|(id, size)| (*id, *size)).collect();
     files.sort_unstable_by_key(|(id, size)| (*size, *id));
     let (mut sum, mut worth) = (0u64, 0);
     for (number, (_, size)) in files.iter().take(AT_ONCE).enumerate() {
-        if sum.saturating_add(*size) > MOST {
+        if sum.saturating_add(*size) > most {
             break;
         }
         if *size <= TINY || *size <= TIMES * sum {

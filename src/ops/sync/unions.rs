@@ -81,7 +81,8 @@ impl Unions {
         for (kind, added) in kinds {
             let own = parts.iter().filter(|(own, _)| *own == kind).map(|(_, part)| *part);
             let own: Vec<Stored> = own.collect();
-            if let [union] = &added[..]
+            // A segment over a compacted pack follows the union of segments.
+            if let [union, ..] = &added[..]
                 && !own.is_empty()
             {
                 self.0.insert(union.id, own);

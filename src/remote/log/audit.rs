@@ -137,6 +137,14 @@ fn base(state: &State) -> &Fold {
 
 /// The newest checkpoint, if there is one; or what is wrong with it.
 fn read_checkpoint(store: &Store) -> Result<Result<Option<State>, LogDefect>> {
+    match read_named_checkpoint(store)? {
+        // Another writer may have replaced and removed it between the two requests.
+        Err(_) => read_named_checkpoint(store),
+        read => Ok(read),
+    }
+}
+
+fn read_named_checkpoint(store: &Store) -> Result<Result<Option<State>, LogDefect>> {
     let Some(bytes) = store.try_read(LATEST, Latest::MAX_LEN).or_else(too_long)? else {
         return Ok(Ok(None));
     };

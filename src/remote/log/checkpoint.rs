@@ -12,17 +12,17 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::super::layout::{CHECKPOINT, EntryName, FORMAT, Protocol, damaged, decode_toml};
+use super::super::limits;
 use super::entry::{Again, Entry, Stored, words};
-use super::fold::{Conflict, Fold, Retired};
+use super::fold::{Conflict, Fold, Retired, StoredKind};
+use super::plain_array;
 use super::state::{Listings, Names, State, Window};
 use crate::error::{Error, Result};
 use crate::id::{Digest, Id};
 use crate::name::RefName;
 
 /// The longest checkpoint as it is stored, in bytes.
-pub(super) const MAX_LEN: u64 = 256 << 20;
-/// The longest one once it is decompressed: room for a million refs.
-const MAX_TEXT: usize = 512 << 20;
+pub(super) const MAX_LEN: u64 = limits::CHECKPOINT;
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Checkpoint {
@@ -33,6 +33,9 @@ struct Checkpoint {
     last: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     last_write: Option<Uuid>,
+    /// What its file is long at least, if that is much.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    last_len: u64,
     /// The digest of the keys of all entries in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     names: Option<Id>,
@@ -61,7 +64,7 @@ struct Checkpoint {
 }
 
 /// `checkpoint/latest.toml`.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Latest {
     pub(super) format: u32,
     pub(super) number: u64,
@@ -70,12 +73,26 @@ pub(super) struct Latest {
 
 impl Latest {
     /// The longest one, in bytes.
-    pub(super) const MAX_LEN: u64 = 64 << 10;
+    pub(super) const MAX_LEN: u64 = limits::HINT;
 
     /// The key of the checkpoint it names.
     pub(super) fn key(&self) -> String {
         format!("{CHECKPOINT}{:020}-{}.toml.zst", self.number, self.id)
     }
+
+    /// The checkpoint whose key this is, if it is one's.
+    pub(super) fn of_key(key: &str) -> Option<Self> {
+        let stem = key.strip_prefix(CHECKPOINT)?.strip_suffix(".toml.zst")?;
+        let (number, id) = stem.split_once('-')?;
+        let id = Id::from_hex(id.as_bytes())?;
+        let latest = Latest { format: FORMAT, number: number.parse().ok()?, id };
+        (latest.key() == key).then_some(latest)
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(length: &u64) -> bool {
+    *length == 0
 }
 
 /// The state as bytes.
@@ -101,6 +118,7 @@ pub(super) fn encode(state: &State) -> Result<Vec<u8>> {
         entries: fold.entries,
         last: fold.last.map(|last| last.key()),
         last_write: fold.last_write,
+        last_len: fold.last_len,
         names: window.map(|window| window.names.digest),
         torn: torn.map(EntryName::key).collect(),
         doubled: fold.doubled.clone(),
@@ -123,11 +141,18 @@ pub(super) fn encode(state: &State) -> Result<Vec<u8>> {
 pub(super) fn decode(key: &str, bytes: &[u8]) -> Result<State> {
     let wrong = |why: &str| damaged(key, why.to_owned());
     let size = zstd::bulk::Decompressor::upper_bound(bytes)
-        .filter(|size| *size <= MAX_TEXT)
+        .filter(|size| *size <= limits::CHECKPOINT_TEXT)
         .ok_or_else(|| wrong("it does not say how long it is, or is too long"))?;
     let text = zstd::bulk::decompress(bytes, size);
     let text = text.map_err(|_| wrong("it can't be decompressed"))?;
-    let read: Checkpoint = decode_toml(key, &text)?;
+    let taken = std::str::from_utf8(&text).ok().and_then(|text| plain_array::take(text, "refs"));
+    let mut read: Checkpoint = match &taken {
+        Some((_, rest)) => decode_toml(key, rest.as_bytes())?,
+        None => decode_toml(key, &text)?,
+    };
+    let own_refs = std::mem::take(&mut read.refs);
+    let mut refs: Vec<&str> = own_refs.iter().map(String::as_str).collect();
+    refs.extend(taken.into_iter().flat_map(|(refs, _)| refs));
     let entry_name =
         |name: &String| EntryName::of_key(name).ok_or_else(|| wrong("it names what is no entry"));
     let last = read.last.as_ref().map(entry_name).transpose()?;
@@ -136,30 +161,33 @@ pub(super) fn decode(key: &str, bytes: &[u8]) -> Result<State> {
     }
     let torn = read.torn.iter().map(entry_name).collect::<Result<_>>()?;
     let (names, newest) = (read.names, read.newest.clone());
-    let base = fold(read, last).map_err(|error| damaged(key, error.to_string()))?;
+    let base = fold(read, &refs, last).map_err(|error| damaged(key, error.to_string()))?;
+    let Some(digest) = names else {
+        let mut state = State { now: base, window: None };
+        state.open_window();
+        return Ok(state);
+    };
+    let names = Names { count: base.entries, digest };
     let mut state = State { now: base.clone(), window: None };
-    if let Some(digest) = names {
-        let names = Names { count: base.entries, digest };
-        state.window =
-            Some(Window { base, names, entries: BTreeMap::new(), torn, listed: Listings::NONE });
-        let mut entries = Vec::new();
-        for text in newest {
-            let entry = Entry::decode(key, text.as_bytes())?;
-            let write = Some(entry.write);
-            entries.push((EntryName { number: entry.number, write }, Arc::new(entry)));
-        }
-        state.insert(entries);
+    state.window =
+        Some(Window { base, names, entries: BTreeMap::new(), torn, listed: Listings::NONE });
+    let mut entries = Vec::new();
+    for text in newest {
+        let entry = Entry::decode(key, text.as_bytes())?;
+        let write = Some(entry.write);
+        entries.push((EntryName { number: entry.number, write }, Arc::new(entry)));
     }
+    state.insert(entries);
     state.open_window();
     Ok(state)
 }
 
-fn fold(read: Checkpoint, last: Option<EntryName>) -> Result<Fold> {
-    let mut refs = BTreeMap::new();
-    for line in &read.refs {
+fn fold(read: Checkpoint, refs: &[&str], last: Option<EntryName>) -> Result<Fold> {
+    let parse = |line: &&str| -> Result<(RefName, Id)> {
         let [id, name] = words(line)?;
-        refs.insert(name.parse::<RefName>()?, id.parse()?);
-    }
+        Ok((name.parse::<RefName>()?, id.parse()?))
+    };
+    let refs: BTreeMap<RefName, Id> = refs.iter().map(parse).collect::<Result<_>>()?;
     let conflicting = read.conflicts.iter().map(|conflict| &conflict.name);
     if let Some(name) = refs.keys().chain(conflicting).find(|name| name.remote().is_some()) {
         return Err(Error::corrupt(format!("a checkpoint names the ref '{name}'")));
@@ -168,10 +196,19 @@ fn fold(read: Checkpoint, last: Option<EntryName>) -> Result<Fold> {
     for conflict in read.conflicts {
         conflicts.entry(conflict.name.clone()).or_default().push(conflict);
     }
+    let kinds = [
+        (StoredKind::Pack, &read.packs),
+        (StoredKind::Meta, &read.meta),
+        (StoredKind::Segment, &read.segments),
+    ];
+    for (kind, files) in kinds {
+        files.iter().try_for_each(|file| limits::check(kind, file.size))?;
+    }
     let files = |files: Vec<Stored>| files.iter().map(|file| (file.id, file.size)).collect();
     Ok(Fold {
         last,
         last_write: read.last_write,
+        last_len: read.last_len,
         entries: read.entries,
         protocol: read.log,
         refs,

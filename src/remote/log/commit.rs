@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::super::layout::{EntryName, FORMAT, Protocol};
 use super::super::runtime;
 use super::super::store::{Creation, jitter};
+use super::checkpoint_files::LONG_ENTRY;
 use super::entry::{Again, Entry, MAX_LEN, RefMove, Settled, Stored};
 use super::read::next_number;
 use super::state::State;
@@ -116,6 +117,8 @@ pub struct Committed {
     pub conflicts: Vec<RefName>,
     /// Now is a good time for [`Log::write_checkpoint`].
     pub wants_checkpoint: bool,
+    /// Its entry is long: with [`Log::renew_checkpoint`] nobody who comes later has to read it.
+    pub is_long: bool,
 }
 
 impl Committed {
@@ -243,5 +246,6 @@ fn done(state: &State, entry: Arc<Entry>, others: Vec<Arc<Entry>>) -> Committed 
     let names = entry.refs.iter().map(|moved| &moved.name);
     let conflicts = names.filter(|name| state.now.conflicts.contains_key(name)).cloned().collect();
     let wants_checkpoint = entry.number.is_multiple_of(EVERY) && state.is_first(&entry);
-    Committed { entry, others, conflicts, wants_checkpoint }
+    let is_long = entry.least_len() > LONG_ENTRY;
+    Committed { entry, others, conflicts, wants_checkpoint, is_long }
 }

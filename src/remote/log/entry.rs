@@ -27,13 +27,20 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
 use super::super::layout::{EntryName, FORMAT, Protocol, damaged, decode_toml};
+use super::super::limits;
+use super::fold::StoredKind;
+use super::plain_array;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::id::{Digest, Id};
 use crate::name::RefName;
 
-/// The longest entry, in bytes: room for some 150,000 refs.
-pub(super) const MAX_LEN: u64 = 32 << 20;
+/// The longest entry, in bytes.
+pub(super) const MAX_LEN: u64 = limits::ENTRY;
+/// The bytes at the start of an entry in which its number and its write id are.
+pub(super) const HEAD_LEN: u64 = 4 << 10;
+/// The fewest bytes of a ref that moves: its name, one commit and a few marks.
+const LEAST_MOVE: usize = Id::HEX_LEN + 8;
 /// The most values in an entry: a bound on the memory that a hostile one takes.
 const MAX_VALUES: usize = 400_000;
 
@@ -145,7 +152,30 @@ impl Entry {
             let message = format!("the push moves {} refs: too many at once", self.refs.len());
             return Err(Error::invalid(message).with_hint("push some refs first: art push REF…"));
         }
+        self.check_lengths()?;
         Ok(text.into_bytes())
+    }
+
+    /// So many bytes its file has at least; 0 if that is not more than [`HEAD_LEN`].
+    pub(super) fn least_len(&self) -> u64 {
+        let length = (self.refs.len() * LEAST_MOVE) as u64;
+        if length > HEAD_LEN { length } else { 0 }
+    }
+
+    /// The number and the write id of the entry that begins with these bytes.
+    pub(super) fn decode_head(head: &[u8]) -> Option<(u64, Uuid)> {
+        let text = String::from_utf8_lossy(head);
+        let mut lines = text.lines().map_while(|line| line.split_once(" = "));
+        let (mut number, mut write) = (None, None);
+        lines.find(|(key, value)| {
+            match *key {
+                "number" => number = value.parse().ok(),
+                "write" => write = value.trim_matches('"').parse().ok(),
+                _ => {}
+            }
+            number.is_some() && write.is_some()
+        })?;
+        number.zip(write)
     }
 
     /// Reads the bytes of the file `key`.
@@ -161,7 +191,19 @@ impl Entry {
         if values > MAX_VALUES || bytes.len() as u64 > MAX_LEN {
             return Err(damaged(key, format!("it has {values} values; {MAX_VALUES} is the most")));
         }
-        let entry: Entry = decode_toml(key, body)?;
+        let text = std::str::from_utf8(body).ok();
+        let entry: Entry = match text.and_then(|text| plain_array::take(text, "refs")) {
+            None => decode_toml(key, body)?,
+            Some((refs, rest)) => {
+                let refs = refs.into_iter().map(str::parse).collect::<Result<Vec<RefMove>>>();
+                let refs = refs.map_err(|error| damaged(key, error.to_string()))?;
+                let entry: Entry = decode_toml(key, rest.as_bytes())?;
+                if !entry.refs.is_empty() {
+                    return Err(damaged(key, "it has its refs twice".to_owned()));
+                }
+                Entry { refs, ..entry }
+            }
+        };
         if entry.format != FORMAT || entry.number == 0 {
             return Err(damaged(key, format!("it says it is entry {}", entry.number)));
         }
@@ -171,7 +213,21 @@ impl Entry {
         if let Some(name) = names.find(|name| name.remote().is_some()) {
             return Err(damaged(key, format!("it names the ref '{name}'")));
         }
+        entry.check_lengths().map_err(|error| damaged(key, error.message().to_owned()))?;
         Ok(entry)
+    }
+
+    /// Checks the lengths of the files that it adds: readers take memory and disk for them.
+    fn check_lengths(&self) -> Result<()> {
+        let kinds = [
+            (StoredKind::Pack, &self.packs),
+            (StoredKind::Meta, &self.meta),
+            (StoredKind::Segment, &self.segments),
+        ];
+        for (kind, files) in kinds {
+            files.iter().try_for_each(|file| limits::check(kind, file.size))?;
+        }
+        Ok(())
     }
 
     /// As [`Entry::decode`], for the entry that must have this name.

@@ -61,6 +61,9 @@ pub struct Fold {
     pub last: Option<EntryName>,
     /// Its write id.
     pub last_write: Option<Uuid>,
+    /// Its bytes at least, if it has so many that it is not read only to see whether it is there;
+    /// otherwise 0.
+    pub last_len: u64,
     /// How many entries were folded.
     pub entries: u64,
     /// How writers take turns.
@@ -90,6 +93,7 @@ impl Fold {
         Fold {
             last: None,
             last_write: None,
+            last_len: 0,
             entries: 0,
             protocol,
             refs: BTreeMap::new(),
@@ -137,6 +141,7 @@ impl Fold {
             self.protocol = protocol;
         }
         (self.last, self.last_write) = (Some(name), Some(entry.write));
+        self.last_len = entry.least_len();
         self.entries += 1;
     }
 

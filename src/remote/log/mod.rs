@@ -8,10 +8,12 @@
 
 mod audit;
 mod checkpoint;
+mod checkpoint_files;
 mod commit;
 mod entry;
 mod fold;
 mod past;
+mod plain_array;
 mod read;
 mod restore;
 mod state;
@@ -20,10 +22,9 @@ mod tests;
 
 use bytes::Bytes;
 
-use super::layout::{ART_TOML, ArtToml, EntryName, LATEST, LOG, Protocol, damaged};
+use super::layout::{ART_TOML, ArtToml, EntryName, LOG, Protocol, damaged};
 use super::store::{Creation, Store};
 use crate::error::{Error, ErrorKind, Result};
-use crate::id::Digest;
 
 pub use audit::{Added, Audit, LogDefect, Named, audit};
 pub use commit::{Commit, Committed, Proposal};
@@ -44,11 +45,6 @@ const MEND: &str = "see what is missing: art fsck --remote NAME; where the remot
 const DOUBTS: u32 = 3;
 /// At every so many entries the writer of one writes a checkpoint.
 pub(crate) const EVERY: u64 = 8;
-/// A checkpoint of at most so many bytes is short. A longer one costs more than to read some entries:
-/// it is written every [`LONG_EVERY`]th time.
-const SHORT: usize = 256 << 10;
-const LONG_EVERY: u64 = 8;
-
 /// The log of one remote.
 #[derive(Debug, Clone)]
 pub struct Log {
@@ -100,9 +96,10 @@ impl Log {
         let Some(last) = state.fold().last else {
             return Ok(Self::try_open(store)?.filter(|log| log.made == made));
         };
-        let Some(bytes) = store.try_read(&last.key(), entry::MAX_LEN)? else { return Ok(None) };
-        let there = Entry::decode_named(&last, &bytes)?;
-        let is_same = Some(there.write) == state.fold().last_write;
+        let Some(there) = read::try_read_write(&store, &last, state.fold().last_len)? else {
+            return Ok(None);
+        };
+        let is_same = Some(there) == state.fold().last_write;
         Ok(is_same.then_some(Log { store, made }))
     }
 
@@ -144,52 +141,6 @@ impl Log {
     /// What `art.toml` says.
     pub fn made(&self) -> &ArtToml {
         &self.made
-    }
-
-    /// A state to start from: that of the newest checkpoint, or empty. Two requests, one where there is no
-    /// checkpoint yet. [`Log::refresh`] goes on from there.
-    pub fn load(&self) -> Result<State> {
-        // A checkpoint saves time and nothing else: one that can't be used is passed over.
-        match self.newest_checkpoint() {
-            Ok(Some(state)) => Ok(state),
-            Err(error) if !matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::NotFound) => {
-                Err(error)
-            }
-            Ok(None) | Err(_) => Ok(State::empty(self.made.log)),
-        }
-    }
-
-    fn newest_checkpoint(&self) -> Result<Option<State>> {
-        let length = checkpoint::Latest::MAX_LEN;
-        let Some(bytes) = self.store.try_read(LATEST, length)? else { return Ok(None) };
-        let latest: checkpoint::Latest = super::layout::decode_toml(LATEST, &bytes)?;
-        let key = latest.key();
-        let bytes = self.store.read(&key, checkpoint::MAX_LEN)?;
-        if Digest::of(&bytes) != latest.id {
-            return Err(damaged(&key, "it is not what its name says".to_owned()));
-        }
-        checkpoint::decode(&key, &bytes).map(Some)
-    }
-
-    /// Writes a checkpoint of `state` for other readers, unless it would be long and there is a
-    /// recent one: the checkpoint, then the hint to it.
-    pub fn write_checkpoint(&self, state: &State) -> Result<()> {
-        let bytes = Bytes::from(checkpoint::encode(state)?);
-        let is_turn = (state.fold().number() / EVERY).is_multiple_of(LONG_EVERY);
-        if bytes.len() > SHORT && !is_turn { Ok(()) } else { self.put_checkpoint(state, bytes) }
-    }
-
-    /// Writes a checkpoint of `state`, however long it is.
-    pub fn renew_checkpoint(&self, state: &State) -> Result<()> {
-        self.put_checkpoint(state, Bytes::from(checkpoint::encode(state)?))
-    }
-
-    fn put_checkpoint(&self, state: &State, bytes: Bytes) -> Result<()> {
-        let latest = checkpoint::latest_of(state, &bytes);
-        let hint = toml::to_string(&latest)
-            .map_err(|error| Error::internal("cannot write a checkpoint").with_source(error))?;
-        self.store.write(&latest.key(), bytes)?;
-        self.store.write(LATEST, hint)
     }
 }
 

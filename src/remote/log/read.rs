@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use uuid::Uuid;
 
 use super::super::layout::{EntryName, LOG, Protocol};
+use super::super::store::Store;
 use super::Log;
-use super::entry::{Entry, MAX_LEN, is_whole};
+use super::entry::{Entry, HEAD_LEN, MAX_LEN, is_whole};
 use super::state::{KEPT, State, Window};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -198,6 +200,26 @@ fn may_not_list(error: Error) -> Error {
     error
         .context("whether there is a newer entry in the log of the remote can't be found out")
         .with_hint(MAY_NOT_LIST)
+}
+
+/// The write id of the entry `name`, which has at least `length` bytes: a long one is not read for
+/// that. `None` if it is not there. One request, rarely two.
+pub(super) fn try_read_write(store: &Store, name: &EntryName, length: u64) -> Result<Option<Uuid>> {
+    let key = name.key();
+    if length > HEAD_LEN {
+        let head = match store.read_range(&key, 0..HEAD_LEN) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            // Another entry may be there now, a short one.
+            Err(error) if error.kind() == ErrorKind::Corrupt => None,
+            head => Some(head?),
+        };
+        let head = head.and_then(|head| Entry::decode_head(&head));
+        if let Some((_, write)) = head.filter(|(number, _)| *number == name.number) {
+            return Ok(Some(write));
+        }
+    }
+    let Some(bytes) = store.try_read(&key, MAX_LEN)? else { return Ok(None) };
+    Entry::decode_named(name, &bytes).map(|entry| Some(entry.write))
 }
 
 fn is_newer(name: &EntryName, body: &[u8]) -> bool {

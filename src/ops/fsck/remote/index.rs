@@ -1,20 +1,24 @@
 //! The index segments of a remote, read whole.
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use bytes::Bytes;
 
 use super::View;
 use super::files::{FileKind, Files};
-use crate::content::{ForeignIndex, Need, Session};
-use crate::error::{ErrorKind, Result};
+use super::packs::damage;
+use crate::content::{ForeignIndex, Need, Session, map_file};
+use crate::error::{ErrorKind, IoResultExt, Result};
+use crate::fs::atomic::TempFile;
 use crate::id::{Digest, Id};
+use crate::ops::sync::ObjectReader;
 use crate::pack::{Location, MemberKind, SegmentView};
 use crate::progress::{Unit, check_interrupt};
 use crate::remote::layout::segment_key;
 use crate::remote::log::Fold;
 
-/// So many bytes of segments are held at once, if one alone is not longer.
+/// So many bytes of segments are held at once; a longer one goes to a temporary file.
 const HELD: u64 = 64 << 20;
 
 /// What the sound segments of a remote say.
@@ -33,6 +37,13 @@ impl RemoteIndex {
         let right = files.right(FileKind::Segment, view.fold);
         let total = right.iter().map(|(_, size)| size).sum();
         view.progress.begin("reading the index", Some(total), Unit::Bytes);
+        let (large, right): (Vec<_>, Vec<_>) = right.iter().partition(|(_, size)| *size > HELD);
+        for (id, size) in large {
+            match read_large_segment(view, session, id, size)? {
+                Ok(file) => index.add_file(&id, file.path())?,
+                Err(problem) => files.is_wrong(FileKind::Segment, id, problem),
+            }
+        }
         for batch in batches(&right) {
             let read = view.store.at_once(batch, &|(id, size)| read_segment(view, *id, *size))?;
             let mut sound: Vec<(Id, Bytes)> = Vec::new();
@@ -57,9 +68,9 @@ impl RemoteIndex {
         Places { index: self, fold, files }
     }
 
-    /// Takes a segment in too.
-    pub(crate) fn add(&mut self, id: Id, bytes: &[u8]) -> Result<()> {
-        self.index.add_segments(&[(id, bytes)])
+    /// Adds the segment in `file`.
+    pub(crate) fn add(&mut self, id: Id, file: &Path) -> Result<()> {
+        self.index.add_file(&id, file)
     }
 
     /// How many entries there are for a pack.
@@ -129,6 +140,23 @@ fn read_segment(view: View<'_>, id: Id, size: u64) -> Result<Result<Bytes, Strin
     view.progress.advance(size);
     let sound = check(view.fold, id, &bytes);
     Ok(sound.map(|()| bytes))
+}
+
+/// Reads a segment that is not held in memory to a temporary file; gives the file, or what is wrong
+/// with the segment.
+fn read_large_segment(
+    view: View<'_>,
+    session: &Session,
+    id: Id,
+    size: u64,
+) -> Result<Result<TempFile, String>> {
+    let mut source = ObjectReader::new(view.store, segment_key(id), 0..size, view.progress);
+    let mut file = session.temp_file()?;
+    if let Err(problem) = damage(std::io::copy(&mut source, &mut file).on("write", file.path()))? {
+        return Ok(Err(problem));
+    }
+    let sound = check(view.fold, id, &map_file(file.path())?);
+    Ok(sound.map(|()| file))
 }
 
 /// Checks the bytes of a segment: they are those that it is named after, of the right form, and name

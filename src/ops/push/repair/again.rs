@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Mending, RemoteRepair};
-use crate::error::{IoResultExt, Result};
+use crate::error::Result;
 use crate::id::{Digest, Id};
 use crate::ops::fsck::remote::FileKind;
 use crate::ops::sync::{Item, cache_directory};
@@ -39,7 +39,7 @@ impl Mending<'_> {
     fn take_note(&mut self, kind: FileKind, id: Id, size: u64, path: &Path) -> Result<()> {
         match kind {
             FileKind::Pack => Ok(()),
-            FileKind::Segment => self.found.index.add(id, &std::fs::read(path).on("read", path)?),
+            FileKind::Segment => self.found.index.add(id, path),
             FileKind::Meta => self.found.scratch.take_in(path, id, size, self.progress),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::Mending;
 use crate::content::{Need, NewSegment, OutgoingSegment, read_pack_index_at};
-use crate::error::{IoResultExt, Result};
+use crate::error::Result;
 use crate::id::Id;
 use crate::ops::fsck::remote::{FileKind, damage, visit_chunks};
 use crate::pack::{MemberKind, PackIndex};
@@ -99,8 +99,7 @@ impl Mending<'_> {
     /// The new segment is one of the remote's from here on.
     fn take(&mut self, segment: Option<OutgoingSegment>) -> Result<()> {
         let Some(segment) = segment else { return Ok(()) };
-        let bytes = std::fs::read(segment.path()).on("read", segment.path())?;
-        self.found.index.add(segment.id, &bytes)?;
+        self.found.index.add(segment.id, segment.path())?;
         self.new.segments.push(segment);
         Ok(())
     }

@@ -15,7 +15,7 @@ use crate::ops::fetch::{FetchOptions, fetch};
 use crate::ops::push::{PushOptions, PushOutcome, push};
 use crate::ops::upload::{Source, UploadOptions, upload};
 use crate::remote::fault::{Fault, FaultStore, Request};
-use crate::remote::layout::ART_TOML;
+use crate::remote::layout::{ART_TOML, pack_key};
 use crate::remote::log::{EVERY, StoredKind};
 use crate::remote::{
     FsStore, Guarantee, Log, Protocol, RemoteUri, Store, StoreOptions, TrafficCount,
@@ -140,9 +140,76 @@ fn a_reader_makes_few_requests_however_many_pushes_there_were() {
                 follower.get_or_insert(there);
             }
         }
-        has_all_of(&repo, &clone_of(root.path(), "full", true).0, pushes);
+        let (full, cloned) = clone_of(root.path(), "full", true);
+        has_all_of(&repo, &full, pushes);
+        assert!(cloned.traffic.requests <= 60 + more, "{:?}", cloned.traffic);
         has_all_of(&repo, &follower.unwrap(), 0);
     }
+}
+
+#[test]
+#[ignore = "takes minutes: run it by its name"]
+fn a_full_clone_after_two_thousand_pushes_makes_fewer_than_150_requests() {
+    let root = directory();
+    let repo = repository(root.path(), "a", Guarantee::Exclusive);
+    for number in 1..=2000 {
+        push_one(&repo, number);
+    }
+    let (full, cloned) = clone_of(root.path(), "full", true);
+    has_all_of(&repo, &full, 2000);
+    let checkpoints = std::fs::read_dir(root.path().join("store/checkpoint")).unwrap().count();
+    assert!(cloned.traffic.requests < 150 && checkpoints <= 4, "{:?}", cloned.traffic);
+}
+
+#[test]
+fn content_packs_are_compacted_and_no_content_is_lost() {
+    for guarantee in [Guarantee::Exclusive, Guarantee::None] {
+        let root = directory();
+        let repo = repository(root.path(), "a", guarantee);
+        let pushes = 2 * EVERY as usize;
+        (1..=pushes).for_each(|number| drop(push_one(&repo, number)));
+        let mut connection = Connection::open(&repo, None).unwrap();
+        connection.refresh(&NoProgress).unwrap();
+        let fold = connection.state.fold();
+        assert!(fold.packs.len() < MANY_PACKS, "{}", fold.packs.len());
+        assert!(fold.retired.values().filter(|one| one.kind == StoredKind::Pack).count() >= 8);
+        // The compacted packs hold all: the inputs are not needed.
+        let retired = fold.retired.values().filter(|one| one.kind == StoredKind::Pack);
+        let keys: Vec<String> = retired.map(|one| pack_key(one.id)).collect();
+        connection.log.store().delete(&keys).unwrap();
+        let (full, cloned) = clone_of(root.path(), "full", true);
+        has_all_of(&repo, &full, pushes);
+        assert!(cloned.traffic.requests < 40, "{:?}", cloned.traffic);
+        // One file is found by a lazy clone too, and nothing is pushed a second time.
+        let (lazy, _) = clone_of(root.path(), "lazy", false);
+        need(&lazy, &[content_of(&repo, 1)], &NoProgress).unwrap();
+        assert!(lazy.content().contains(&content_of(&repo, 1)).unwrap());
+        assert_eq!(push(&lazy, &PushOptions::default(), &NoProgress).unwrap().entry, None);
+    }
+}
+
+#[test]
+fn a_damaged_pack_stays_as_it_is_and_the_others_are_compacted() {
+    let root = directory();
+    let repo = repository(root.path(), "a", Guarantee::Exclusive);
+    (1..EVERY as usize).for_each(|number| drop(push_one(&repo, number)));
+    let (other, _) = clone_of(root.path(), "b", false);
+    let mut connection = Connection::open(&other, None).unwrap();
+    connection.refresh(&NoProgress).unwrap();
+    let (damaged, size) = connection.state.fold().packs.iter().next().unwrap();
+    let (damaged, bytes) = (*damaged, vec![7; usize::try_from(*size).unwrap()]);
+    connection.log.store().write(&pack_key(damaged), bytes).unwrap();
+    // Who has no copy of it compacts the rest, as soon as that is enough.
+    (0..EVERY as usize).for_each(|number| drop(push_one(&other, number)));
+    connection.refresh(&NoProgress).unwrap();
+    let packs = &connection.state.fold().packs;
+    assert!(packs.contains_key(&damaged) && packs.len() == 2, "{packs:?}");
+    // Who has one puts its content into a pack that is sound.
+    (0..EVERY as usize).for_each(|number| drop(push_one(&repo, 100 + number)));
+    connection.refresh(&NoProgress).unwrap();
+    assert!(!connection.state.fold().packs.contains_key(&damaged));
+    let (full, _) = clone_of(root.path(), "full", true);
+    has_all_of(&repo, &full, EVERY as usize - 1);
 }
 
 #[test]
@@ -153,7 +220,7 @@ fn what_stays_apart_grows_by_factors_and_little_is_written_again() {
     for number in 1..=50_000u64 {
         files.insert(id(number), size);
         if number % EVERY == 0 {
-            let parts = many(worth_it(&files));
+            let parts = many(worth_it(&files, MOST));
             if !parts.is_empty() {
                 let sum: u64 = parts.iter().map(|(_, size)| size).sum();
                 assert!(sum <= MOST);
@@ -207,7 +274,7 @@ fn who_has_parts_of_a_large_union_fetches_the_others() {
     let (all, _) = clone_of(root.path(), "all", false);
     let mut connection = Connection::open_or_make(&repo, None).unwrap();
     connection.refresh(&NoProgress).unwrap();
-    put_together(&repo, &mut connection, &NoProgress);
+    put_together(&repo, &mut connection, false, &NoProgress);
     assert_eq!(files(&repo), (1, 1));
     let union: u64 = connection.state.fold().meta.values().sum();
     push_one(&repo, MANY + 1);
@@ -240,7 +307,7 @@ fn a_part_that_is_gone_is_no_loss_where_the_union_is() {
     push_much(MANY);
     let mut connection = Connection::open_or_make(&repo, None).unwrap();
     connection.refresh(&NoProgress).unwrap();
-    put_together(&repo, &mut connection, &NoProgress);
+    put_together(&repo, &mut connection, false, &NoProgress);
     let retired: Vec<String> = connection
         .state
         .fold()
@@ -278,7 +345,7 @@ fn put_together_with(repo: &Repository, fault: Fault, at: u64) -> bool {
         StoreOptions { attempts: 1, first_wait: Duration::ZERO, ..StoreOptions::default() };
     let store = FaultStore::new(Arc::new(objects), script);
     connection.log = Log::open(Store::on(Arc::new(store), "the store", options)).unwrap();
-    put_together(repo, &mut connection, &NoProgress);
+    put_together(repo, &mut connection, false, &NoProgress);
     happened.load(Ordering::SeqCst)
 }
 
@@ -337,8 +404,8 @@ fn of_two_who_put_the_same_together_at_once_one_does_where_the_store_can() {
         first.refresh(&NoProgress).unwrap();
         second.refresh(&NoProgress).unwrap();
         take_in(&other, &mut second, &NoProgress).unwrap();
-        put_together(&repo, &mut first, &NoProgress);
-        put_together(&other, &mut second, &NoProgress);
+        put_together(&repo, &mut first, false, &NoProgress);
+        put_together(&other, &mut second, false, &NoProgress);
         // The same parts make the same union, whoever does it.
         assert_eq!(files(&repo), (unions, unions), "{guarantee:?}");
         is_sound(root.path(), &repo, 0);

@@ -2,6 +2,24 @@
 
 use super::*;
 
+#[test]
+fn a_file_that_is_longer_than_any_of_its_kind_is_in_no_entry() {
+    let mut long = push("r", "-", "a");
+    long.segments.push(Stored { id: id("segment"), size: (4 << 30) + 1 });
+    let (log, mut state) = linear();
+    let refused = log.commit(&mut state, &long).unwrap_err();
+    assert!(refused.to_string().contains("an index segment of 4294967297 bytes"), "{refused}");
+    // A foreign writer may not have refused it.
+    let mut entry = entry_of(1, 7, &long);
+    entry.segments.push(Stored { id: id("segment"), size: 5 });
+    let text = String::from_utf8(entry.encode().unwrap()).unwrap();
+    let body = &text[..text.find("# sha256").unwrap()];
+    let body = body.replacen(" 5\"", " 4294967297\"", 1);
+    let error = Entry::decode("log/1", &with_checksum(&body)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt);
+    assert!(error.causes().join(" ").contains("an index segment of 4294967297 bytes"), "{error:?}");
+}
+
 /// A push of one file, and one that takes it away.
 fn pack(retires: bool) -> Proposal {
     let mut proposal = push("r", "-", "-");

@@ -1,0 +1,110 @@
+//! Copies the frames of several small packs into one pack.
+//!
+//! Frames keep their stored bytes, so nothing is compressed again. Every byte of an input is checked
+//! before any of it is copied: damage does not spread.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+
+use super::copy::FrameCopier;
+use super::outgoing::NewSegment;
+use super::packer::FullPack;
+use super::send::OutgoingSegment;
+use super::{Session, verify_pack};
+use crate::error::{Error, IoResultExt, Result};
+use crate::id::Id;
+use crate::pack::{MemberEntry, PackIndex};
+use crate::progress::Progress;
+
+/// Writes one pack that holds all frames of the packs that are added. The same packs in the same
+/// order give the same bytes.
+pub struct PackCompactor<'a> {
+    copier: FrameCopier<'a>,
+    /// The input pack of each frame.
+    from: Vec<Id>,
+}
+
+impl<'a> PackCompactor<'a> {
+    /// An empty one, whose file belongs to `session`.
+    pub fn new(session: &'a Session) -> Self {
+        PackCompactor { copier: FrameCopier::new(session, u64::MAX), from: Vec::new() }
+    }
+
+    /// Copies all frames of the pack `id`, whose bytes are in `path`.
+    ///
+    /// Fails with [`Corrupt`](crate::ErrorKind::Corrupt), and has copied nothing, if a byte of it is
+    /// wrong.
+    pub fn add(&mut self, id: &Id, path: &Path, progress: &dyn Progress) -> Result<()> {
+        let file = File::open(path).on("open", path)?;
+        let index = verify_pack(&mut BufReader::new(&file), id, progress)?;
+        for frame in &index.frames {
+            if self.copier.copy(&file, id, frame)?.is_some() {
+                return Err(Error::internal("a compacted pack was closed early"));
+            }
+            self.from.push(*id);
+        }
+        Ok(())
+    }
+
+    /// Writes the end of the pack; `None` if no frame was added.
+    pub fn finish(mut self) -> Result<Option<CompactedPack>> {
+        let full = self.copier.finish()?;
+        Ok(full.map(|full| CompactedPack { full, from: self.from }))
+    }
+}
+
+impl std::fmt::Debug for PackCompactor<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PackCompactor").field("frames", &self.from.len()).finish_non_exhaustive()
+    }
+}
+
+/// A pack that holds the frames of several others, in a temporary file.
+pub struct CompactedPack {
+    full: FullPack,
+    from: Vec<Id>,
+}
+
+impl CompactedPack {
+    /// The SHA-256 of its bytes, its name.
+    pub fn id(&self) -> Id {
+        self.full.id
+    }
+
+    /// Its bytes.
+    pub fn size(&self) -> u64 {
+        self.full.bytes
+    }
+
+    /// The file, for as long as this value lives.
+    pub fn path(&self) -> &Path {
+        self.full.file.path()
+    }
+
+    /// The index segment over it. `is_named` tells for a member of an input pack whether an index
+    /// names it: a manifest counts only if all its chunks are stored too.
+    pub fn segment(
+        &self,
+        session: &Session,
+        is_named: &dyn Fn(&Id, &MemberEntry) -> bool,
+    ) -> Result<Option<OutgoingSegment>> {
+        let PackIndex { frames, members } = &self.full.index;
+        let is_kept = |member: &&MemberEntry| {
+            self.from.get(member.frame as usize).is_some_and(|pack| is_named(pack, member))
+        };
+        let members: Vec<MemberEntry> = members.iter().filter(is_kept).copied().collect();
+        let mut segment = NewSegment::new(session);
+        segment.add(self.full.id, &PackIndex { frames: frames.clone(), members })?;
+        segment.finish()
+    }
+}
+
+impl std::fmt::Debug for CompactedPack {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CompactedPack")
+            .field("id", &self.full.id)
+            .field("size", &self.full.bytes)
+            .finish_non_exhaustive()
+    }
+}

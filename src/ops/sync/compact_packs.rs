@@ -1,0 +1,114 @@
+//! Compacts the small content packs that many pushes left, so that a full clone makes few requests.
+//!
+//! The new pack holds all frames of its inputs as they are stored. The entry of the log that adds it
+//! retires the inputs, so no moment exists at which a content has no pack. The inputs stay on the
+//! remote until garbage collection: a reader with an older state still finds them.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::PathBuf;
+
+use super::connection::Connection;
+use super::content::RemoteContent;
+use super::object_reader::ObjectReader;
+use super::together::worth_it;
+use crate::content::{CompactedPack, OutgoingSegment, PackCompactor, Session};
+use crate::error::{ErrorKind, IoResultExt, Result};
+use crate::fs::atomic::TempFile;
+use crate::id::Id;
+use crate::progress::{NoProgress, Progress, check_interrupt};
+use crate::remote::layout::{pack_key, segment_key};
+use crate::repo::Repository;
+
+/// So many small packs are worth compacting.
+pub(super) const MANY_PACKS: usize = 8;
+/// The largest compacted pack, in bytes: a reader fetches a larger one in several requests anyway.
+pub(super) const MOST_CONTENT: u64 = 16 << 20;
+/// A push that lacks more bytes of the index than this leaves the packs to a later one.
+const MOST_INDEX: u64 = 1 << 20;
+
+/// A compacted pack that is stored on the remote and in no entry of its log yet.
+pub(super) struct NewPack {
+    pub(super) pack: CompactedPack,
+    /// The segment over it.
+    pub(super) segment: OutgoingSegment,
+    /// The packs that it replaces.
+    pub(super) replaces: BTreeSet<Id>,
+}
+
+/// An input pack: its id and the file with its bytes.
+struct Input {
+    id: Id,
+    path: PathBuf,
+    _file: Option<TempFile>,
+}
+
+/// Stores one pack with the content of many small ones; `None` if few are small.
+pub(super) fn compact_packs(
+    repo: &Repository,
+    connection: &Connection<'_>,
+    session: &Session,
+    progress: &dyn Progress,
+) -> Result<Option<NewPack>> {
+    let (store, fold) = (connection.log.store(), connection.state.fold());
+    let most = MOST_CONTENT.min(repo.content().params().pack_size);
+    let chosen = worth_it(&fold.packs, most);
+    if chosen.len() < MANY_PACKS {
+        return Ok(None);
+    }
+    let there = RemoteContent::new(repo, store, fold, &connection.directory())?;
+    if there.missing_index() > MOST_INDEX {
+        return Ok(None);
+    }
+    there.complete_index(progress)?;
+    let inputs = store.at_once(&chosen, &|(id, size)| {
+        check_interrupt(progress)?;
+        find_input(repo, connection, session, id, *size)
+    })?;
+    let mut compactor = PackCompactor::new(session);
+    let mut replaces = BTreeSet::new();
+    for input in inputs.into_iter().flatten() {
+        check_interrupt(progress)?;
+        match compactor.add(&input.id, &input.path, &NoProgress) {
+            Ok(()) => drop(replaces.insert(input.id)),
+            // `fsck` names a damaged pack; the others are compacted without it.
+            Err(error) if error.kind() == ErrorKind::Corrupt => {}
+            Err(error) => return Err(error),
+        }
+    }
+    if replaces.len() < MANY_PACKS {
+        return Ok(None);
+    }
+    let Some(pack) = compactor.finish()? else { return Ok(None) };
+    let segment = pack.segment(session, &|from, member| {
+        let places = there.locations(&member.id);
+        places.iter().any(|place| place.pack == *from && place.kind == member.kind)
+    })?;
+    // Content that no segment names is no loss, but nobody could find it in the new pack either.
+    let Some(segment) = segment else { return Ok(None) };
+    store.write_file(&pack_key(pack.id()), pack.path())?;
+    store.write_file(&segment_key(segment.id), segment.path())?;
+    Ok(Some(NewPack { pack, segment, replaces }))
+}
+
+/// The bytes of a pack: from this repository if it has the very pack, otherwise from the remote;
+/// `None` if the remote lacks it.
+fn find_input(
+    repo: &Repository,
+    connection: &Connection<'_>,
+    session: &Session,
+    id: &Id,
+    size: u64,
+) -> Result<Option<Input>> {
+    let path = repo.content().pack_path(id);
+    if std::fs::metadata(&path).is_ok_and(|here| here.is_file() && here.len() == size) {
+        return Ok(Some(Input { id: *id, path, _file: None }));
+    }
+    let mut source = ObjectReader::new(connection.log.store(), pack_key(*id), 0..size, &NoProgress);
+    let mut file = session.temp_file()?;
+    match io::copy(&mut source, &mut file).on("write", file.path()) {
+        Ok(_) => Ok(Some(Input { id: *id, path: file.path().to_owned(), _file: Some(file) })),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Corrupt) => Ok(None),
+        Err(error) => Err(error),
+    }
+}

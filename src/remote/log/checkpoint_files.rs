@@ -1,0 +1,129 @@
+//! The checkpoints on a remote: which one a reader begins with, when a writer adds one, and when old
+//! ones are removed.
+//!
+//! A checkpoint saves time and nothing else. Nothing ever relies on one: a reader that finds the named
+//! one gone looks for the newest that is left, and without any it reads the whole log. So a writer
+//! removes all but the newest few without an entry in the log.
+
+use bytes::Bytes;
+
+use super::super::layout::{CHECKPOINT, LATEST, damaged, decode_toml};
+use super::checkpoint::{self, Latest};
+use super::state::State;
+use super::{EVERY, Log};
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::Digest;
+
+/// A checkpoint of at most so many bytes is short: one is written at every turn. A longer one costs
+/// more than to read some entries: it is written at every second turn, third turn, and so on.
+const SHORT: u64 = 256 << 10;
+/// One is written at every so many turns at least, however long it is.
+const MOST_TURNS: u64 = 8;
+/// An entry of more bytes than this is followed by a checkpoint: nobody has to read the entry who
+/// does not know the log yet.
+pub(super) const LONG_ENTRY: u64 = 1 << 20;
+/// So many of the newest checkpoints stay: a reader that has just read the name of one still finds it.
+const KEPT: usize = 3;
+/// More checkpoints than this are not looked at.
+const MOST_LISTED: usize = 100_000;
+
+impl Log {
+    /// A state to start from: that of the newest checkpoint, or empty. Two requests, one if there is no
+    /// checkpoint yet. [`Log::refresh`] goes on from there.
+    pub fn load(&self) -> Result<State> {
+        match self.newest_checkpoint() {
+            Ok(Some(state)) => Ok(state),
+            Err(error) if !is_unusable(&error) => Err(error),
+            Ok(None) | Err(_) => Ok(State::empty(self.made.log)),
+        }
+    }
+
+    fn newest_checkpoint(&self) -> Result<Option<State>> {
+        let Some(bytes) = self.store.try_read(LATEST, Latest::MAX_LEN)? else { return Ok(None) };
+        let latest: Latest = decode_toml(LATEST, &bytes)?;
+        match self.read_checkpoint(&latest) {
+            Err(error) if is_unusable(&error) => {}
+            read => return read.map(Some),
+        }
+        // Other writers removed it, or the hint is that of a slow writer.
+        let mut left = self.checkpoints()?;
+        left.retain(|other| *other != latest);
+        for latest in left.iter().rev().take(KEPT) {
+            match self.read_checkpoint(latest) {
+                Err(error) if is_unusable(&error) => {}
+                read => return read.map(Some),
+            }
+        }
+        Ok(None)
+    }
+
+    fn read_checkpoint(&self, latest: &Latest) -> Result<State> {
+        let key = latest.key();
+        let bytes = self.store.read(&key, checkpoint::MAX_LEN)?;
+        if Digest::of(&bytes) != latest.id {
+            return Err(damaged(&key, "it is not what its name says".to_owned()));
+        }
+        checkpoint::decode(&key, &bytes)
+    }
+
+    /// All checkpoints, the oldest first; none if the store can't list them.
+    fn checkpoints(&self) -> Result<Vec<Latest>> {
+        let listed = self.store.list_if_allowed(CHECKPOINT, MOST_LISTED)?.unwrap_or_default();
+        let mut found: Vec<Latest> =
+            listed.iter().filter_map(|listed| Latest::of_key(&listed.key)).collect();
+        found.sort_unstable_by_key(|latest| (latest.number, latest.id));
+        Ok(found)
+    }
+
+    /// Writes a checkpoint of `state` for other readers, unless it would be long and it is not its
+    /// turn. Then removes old ones.
+    pub fn write_checkpoint(&self, state: &State) -> Result<()> {
+        let bytes = Bytes::from(checkpoint::encode(state)?);
+        let turns = (bytes.len() as u64).div_ceil(SHORT).clamp(1, MOST_TURNS);
+        let is_turn = (state.fold().number() / EVERY).is_multiple_of(turns);
+        if is_turn { self.put_checkpoint(state, bytes) } else { Ok(()) }
+    }
+
+    /// Writes a checkpoint of `state`, however long it is. Then removes old ones.
+    pub fn renew_checkpoint(&self, state: &State) -> Result<()> {
+        self.put_checkpoint(state, Bytes::from(checkpoint::encode(state)?))
+    }
+
+    fn put_checkpoint(&self, state: &State, bytes: Bytes) -> Result<()> {
+        let latest = checkpoint::latest_of(state, &bytes);
+        let hint = encode_hint(&latest)?;
+        self.store.write(&latest.key(), bytes)?;
+        self.store.write(LATEST, hint)?;
+        match self.remove_old_checkpoints(&latest) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => Err(error),
+            // A store that can't list or delete keeps them: they take space and do no other harm.
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes all but the newest checkpoints. Corrects the hint if `own`, to which it was just set,
+    /// is not the newest: this writer was slow, and another one may have removed it already.
+    fn remove_old_checkpoints(&self, own: &Latest) -> Result<()> {
+        let mut all = self.checkpoints()?;
+        let newest = all.last().filter(|newest| newest.number > own.number).cloned();
+        if let Some(newest) = &newest {
+            self.store.write(LATEST, encode_hint(newest)?)?;
+        }
+        all.truncate(all.len().saturating_sub(KEPT));
+        // With siblings several can have the number of `own`; the hint may still name that one.
+        let is_kept = |old: &&Latest| newest.is_none() && *old == own;
+        let keys: Vec<String> = all.iter().filter(|old| !is_kept(old)).map(Latest::key).collect();
+        if keys.is_empty() { Ok(()) } else { self.store.delete(&keys) }
+    }
+}
+
+/// The bytes of `checkpoint/latest.toml` that name a checkpoint.
+fn encode_hint(latest: &Latest) -> Result<String> {
+    toml::to_string(latest)
+        .map_err(|error| Error::internal("cannot write a checkpoint").with_source(error))
+}
+
+/// Whether an error is about one checkpoint, not about the store.
+fn is_unusable(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::NotFound)
+}
