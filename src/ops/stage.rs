@@ -3,9 +3,11 @@
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::changes::{Total, total};
+use super::sync::Sizes;
 use super::version::{
-    LoadedVersion, ProjectPolicy, RecordChange, Said, change_stages, enter_stage, find_version,
-    is_there, project_policy,
+    COUNT_LIMIT, LoadedVersion, ProjectPolicy, RecordChange, Said, change_stages, enter_stage,
+    find_version, is_there, project_policy, run_status,
 };
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
@@ -13,6 +15,7 @@ use crate::history::Revision;
 use crate::id::Id;
 use crate::name::{Name, ProjectName};
 use crate::progress::Progress;
+use crate::record::RunStatus;
 use crate::repo::Repository;
 
 pub use super::version::DisplacedVersion;
@@ -72,6 +75,12 @@ pub struct StageOutcome {
     pub verdict: String,
     /// The version's newest commit.
     pub commit: Id,
+    /// The run that it is made from.
+    pub run: Name,
+    /// The status of that run; nothing if the run is not known.
+    pub run_status: Option<RunStatus>,
+    /// What it holds.
+    pub total: Total,
     /// Versions that had to leave the stage for it, and where they went.
     pub displaced: Vec<DisplacedVersion>,
     /// The operation, to be undone; `None` if nothing had to change.
@@ -96,14 +105,16 @@ pub fn stage(
     })?;
     staged.tell(repo, progress);
     let operation = changed.operation.map(|operation| operation.id);
-    Ok(StageOutcome { operation, ..changed.value })
+    let (outcome, tree) = changed.value;
+    let total = total(repo, &mut Sizes::new(repo), tree, COUNT_LIMIT, progress)?;
+    Ok(StageOutcome { operation, total, ..outcome })
 }
 
 fn apply(
     change: &mut RecordChange<'_>,
     version: &LoadedVersion,
     options: &StageOptions,
-) -> Result<StageOutcome> {
+) -> Result<(StageOutcome, Option<Id>)> {
     let project = version.reference.project().clone();
     let rules = project_policy(change.repo(), &project)?;
     let from = version.record().stage.clone();
@@ -121,13 +132,13 @@ fn apply(
     let mut draft = version.draft.clone();
     let (mut commit, mut displaced) = (None, Vec::new());
     if !is_there(&draft.record, to, &said) {
-        displaced = enter_stage(change, &project, &rules, &mut draft.record, (to, &said))?;
+        displaced = enter_stage(change, &project, &rules, &mut draft, (to, &said))?;
         let subject = format!("stage: {from} -> {to}");
         commit = change.update_version(version, &draft, &subject)?;
     }
     let last = draft.record.stage_conditions.last();
     let last = last.ok_or_else(|| Error::internal("a version without a stage"))?;
-    Ok(StageOutcome {
+    let outcome = StageOutcome {
         version: draft.record.name.clone(),
         project,
         uuid: draft.record.uuid,
@@ -140,9 +151,13 @@ fn apply(
         time: last.last_update_time,
         verdict: last.verdict.clone(),
         commit: commit.unwrap_or(version.commit),
+        run: draft.record.run.name.clone(),
+        run_status: run_status(change.repo(), &draft.record.run)?,
+        total: Total::default(),
         displaced,
         operation: None,
-    })
+    };
+    Ok((outcome, draft.artifacts))
 }
 
 fn check_expected(

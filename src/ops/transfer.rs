@@ -5,8 +5,7 @@ use uuid::Uuid;
 
 use super::project::find_project;
 use super::version::{
-    LoadedVersion, RecordChange, Said, asked, change_records, find_version, occupants,
-    project_policy,
+    Facts, LoadedVersion, RecordChange, Said, asked, change_records, find_version, project_policy,
 };
 use crate::error::Result;
 use crate::history::Revision;
@@ -111,8 +110,8 @@ fn welcome(
         unsaid: String::new(),
         message: format!("from {}", version.reference.project()),
     };
-    let occupants = occupants(repo, project, &rules.policy, stage)?;
-    let asked = asked(version.record(), stage, &said, &author, &occupants, change.now());
+    let facts = Facts::read(repo, project, &rules.policy, &version.draft, stage)?;
+    let asked = asked(version.record(), stage, &said, &author, &facts, change.now());
     rules.policy.check_arrival(&asked.as_move(), project)?;
     let reason = TRANSFERRED.to_owned();
     Ok(StageReason {

@@ -40,6 +40,9 @@ impl Content {
     /// The longest content, in bytes. What is longer is a file to upload.
     pub const MAX_LEN: usize = 1 << 20;
 
+    /// The most mappings and lists inside one another: what every reader of JSON and YAML takes.
+    pub const MAX_DEPTH: usize = 64;
+
     /// Checks `bytes`, which are taken for JSON if they are JSON and for YAML else.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
         if bytes.len() > Self::MAX_LEN {
@@ -55,11 +58,15 @@ impl Content {
         // What begins as JSON is told what is wrong with it as JSON.
         let is_like_json = text.trim_start().starts_with(['{', '[']);
         match serde_json::from_str::<IgnoredAny>(&text) {
-            Ok(_) if is_like_json => Ok(Content { format: ContentFormat::Json, text }),
+            Ok(_) if is_like_json => {
+                check_depth(json_depth(&text))?;
+                Ok(Content { format: ContentFormat::Json, text })
+            }
             Ok(_) => Err(Error::invalid("the content is a single value").with_hint(HINT)),
             Err(wrong_json) => match check_yaml(&text) {
                 Ok(()) => Ok(Content { format: ContentFormat::Yaml, text }),
-                Err(_) if is_like_json => {
+                // YAML that is nested too deep is YAML all the same.
+                Err(error) if is_like_json && !error.causes().is_empty() => {
                     Err(Error::invalid("the content is neither JSON nor YAML")
                         .with_source(wrong_json)
                         .with_hint(HINT))
@@ -98,13 +105,48 @@ const HINT: &str =
 impl Serialize for Content {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.format {
-            ContentFormat::Json => match serde_json::from_str::<&RawValue>(&self.text) {
-                Ok(value) => value.serialize(serializer),
-                Err(_) => self.text.serialize(serializer),
-            },
-            ContentFormat::Yaml => self.text.serialize(serializer),
+            ContentFormat::Json if json_depth(&self.text) <= Self::MAX_DEPTH => {
+                match serde_json::from_str::<&RawValue>(&self.text) {
+                    Ok(value) => value.serialize(serializer),
+                    Err(_) => self.text.serialize(serializer),
+                }
+            }
+            // What is nested too deep, which another program may have stored, stays text too.
+            ContentFormat::Json | ContentFormat::Yaml => self.text.serialize(serializer),
         }
     }
+}
+
+/// The most mappings and lists inside one another in `text`, which is JSON.
+fn json_depth(text: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let (mut is_string, mut is_escaped) = (false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = is_string,
+            b'"' => is_string = !is_string,
+            _ if is_string => {}
+            b'{' | b'[' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+fn check_depth(depth: usize) -> Result<()> {
+    if depth <= Content::MAX_DEPTH {
+        return Ok(());
+    }
+    let message = format!(
+        "the content is nested {depth} levels deep; it may be nested {}",
+        Content::MAX_DEPTH
+    );
+    Err(Error::invalid(message).with_hint("upload it as a file of the run: art upload FILE"))
 }
 
 /// Fails unless `text` is one YAML document with a mapping or a list at its top.
@@ -114,6 +156,7 @@ fn check_yaml(text: &str) -> Result<()> {
     use saphyr_parser::{Event, Parser};
     let mut is_collection = false;
     let mut documents = 0;
+    let (mut depth, mut deepest) = (0_usize, 0);
     let mut before = Event::Nothing;
     for event in Parser::new_from_str(text) {
         let (event, _) = event.map_err(|error| {
@@ -121,6 +164,12 @@ fn check_yaml(text: &str) -> Result<()> {
                 .with_source(error)
                 .with_hint(HINT)
         })?;
+        match event {
+            Event::MappingStart(..) | Event::SequenceStart(..) => depth += 1,
+            Event::MappingEnd | Event::SequenceEnd => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
         documents += usize::from(matches!(event, Event::DocumentStart(_)));
         if matches!(before, Event::DocumentStart(_)) {
             is_collection = matches!(event, Event::MappingStart(..) | Event::SequenceStart(..));
@@ -128,7 +177,7 @@ fn check_yaml(text: &str) -> Result<()> {
         before = event;
     }
     match documents {
-        1 if is_collection => Ok(()),
+        1 if is_collection => check_depth(deepest),
         0 | 1 => Err(Error::invalid("the content is a single value").with_hint(HINT)),
         _ => Err(Error::invalid(format!("the content has {documents} YAML documents, not one"))
             .with_hint(HINT)),
@@ -173,6 +222,25 @@ mod tests {
             bomb.push_str(&format!("b{n}: &b{n} [{}]\n", vec!["*a"; 50].join(", ")));
         }
         assert_eq!(Content::parse(bomb.as_bytes()).unwrap().format(), ContentFormat::Yaml);
+    }
+
+    #[test]
+    fn a_content_that_is_nested_too_deep_is_refused_and_stays_text() {
+        let nested = |open: &str, close: &str, depth: usize| {
+            [open.repeat(depth), close.repeat(depth)].concat()
+        };
+        for (open, close) in [("[", "]"), ("[[", "]]"), ("[{\"a\":[", "]}]")] {
+            assert!(Content::parse(nested(open, close, 20).as_bytes()).is_ok(), "{open}");
+            let error = Content::parse(nested(open, close, 65).as_bytes()).unwrap_err();
+            assert_eq!(error.kind(), crate::ErrorKind::Invalid, "{open}");
+            assert!(error.message().contains("levels deep"), "{error}");
+        }
+        assert!(Content::parse(nested("[", "]", 64).as_bytes()).is_ok());
+        assert!(Content::parse(format!("a: {}", nested("{b: ", "}", 64)).as_bytes()).is_err());
+        assert!(Content::parse(format!("[\"{}\"]", "[".repeat(999)).as_bytes()).is_ok());
+        let deep = nested("[", "]", 5000);
+        let stored = Content::stored(ContentFormat::Json, deep.clone().into_bytes()).unwrap();
+        assert_eq!(serde_json::to_value(&stored).unwrap(), deep);
     }
 
     #[test]

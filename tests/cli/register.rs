@@ -31,6 +31,7 @@ fn register_pins_the_current_run() {
     -- stdout
     registered ada/digits:v1, in testing
     from run train at [ID 1]
+    2 files, 11 B
     ");
     let text = record(&sandbox, "v1");
     let uuids = |line: &&str| !line.starts_with("uuid") && !line.starts_with("commit");
@@ -76,6 +77,7 @@ fn register_takes_named_artifacts_alone() {
     -- stdout
     registered ada/digits:v1, in testing
     from run train at [ID 1]
+    1 file, 4 B
     took report
     ");
     assert_eq!(sandbox.art("ls v1 -r").ok().stdout, "eval/report.txt\n");
@@ -98,7 +100,7 @@ fn registering_the_same_again_changes_nothing_and_something_else_is_refused() {
     assert_snapshot!(sandbox.art(line), @"
     exit 0
     -- stdout
-    ada/digits:v1 is so already, in staging
+    ada/digits:v1 is unchanged, in staging
     ");
     assert_eq!(sandbox.git("--git-dir .artifacts rev-parse refs/versions/ada/digits/v1"), before);
     for other in
@@ -129,6 +131,7 @@ fn force_changes_what_is_given_and_keeps_the_rest() {
     -- stdout
     changed ada/digits:v1, in staging
     from run train at [ID 1]
+    2 files, 11 B
     ");
     let text = record(&sandbox, "v1");
     for line in ["description = \"d\"", "tags = [\"b\"]", "stage = \"staging\"", "reason = \"CI\""]
@@ -162,6 +165,7 @@ fn register_of_a_path_uploads_and_registers_in_one_go() {
     -- stdout
     registered ada/digits:v1, in testing
     from new run jolly-mallard-1 at [ID 1]
+    1 file, 1 B
     ");
     assert_eq!(sandbox.art("ls v1 -r").ok().stdout, "other/file\n");
     let runs = || sandbox.art("runs --json").ok().json().as_array().unwrap().len();
@@ -170,7 +174,7 @@ fn register_of_a_path_uploads_and_registers_in_one_go() {
     assert_snapshot!(sandbox.art("register v1 --path other"), @"
     exit 0
     -- stdout
-    ada/digits:v1 is so already, in testing
+    ada/digits:v1 is unchanged, in testing
     ");
     assert_eq!(runs(), 2, "nothing new, no run");
     sandbox.write("other/file", "y");
@@ -347,4 +351,42 @@ fn deleting_a_disabled_version_lifts_no_ban() {
     assert_eq!(sandbox.art("download tag/keep --to out").code, 15);
     assert_eq!(sandbox.art("register v9 --rev tag/keep").code, 15);
     sandbox.art("register v9 --rev tag/keep --allow-disabled").ok();
+}
+
+#[test]
+fn a_content_that_is_nested_too_deep_is_refused() {
+    let sandbox = sandbox();
+    for (name, depth) in [("fine", 64), ("deep", 65), ("deeper", 128), ("deepest", 400_000)] {
+        sandbox.write(name, ["[".repeat(depth), "]".repeat(depth)].concat());
+        let output = sandbox.art(&format!("register v-{name} --content @{name}"));
+        assert_eq!(output.code, if name == "fine" { 0 } else { 2 }, "{name}: {}", output.stderr);
+    }
+    let deep = format!("a: {}", ["{b: ".repeat(200), "}".repeat(200)].concat());
+    sandbox.write("deep.yaml", deep);
+    assert_eq!(sandbox.art("register v-yaml --content @deep.yaml").code, 2);
+    for line in ["diff v-fine ./model --content", "diff v-fine HEAD", "get v-fine --json"] {
+        sandbox.art(line).ok();
+    }
+}
+
+#[test]
+fn a_stored_content_that_is_nested_too_deep_stays_text() {
+    let sandbox = sandbox();
+    sandbox.art("register v1 --content '[1]'").ok();
+    let deep = ["[".repeat(100_000), "]".repeat(100_000)].concat();
+    sandbox.write("deep", &deep);
+    sandbox.shell(
+        "export GIT_DIR=.artifacts; name=refs/versions/ada/digits/v1
+         blob=$(git hash-object -w deep)
+         tree=$(git ls-tree $name | sed \"s/blob [0-9a-f]*\tcontent.json/blob $blob\tcontent.json/\" \
+             | git mktree --missing)
+         git update-ref $name $(git commit-tree $tree -p $name -m deep)",
+    )
+    .ok();
+    for line in
+        ["diff v1 run/train", "get v1", "get v1 --json", "show v1 --json", "update v1 --name v2"]
+    {
+        sandbox.art(line).ok();
+    }
+    assert_eq!(sandbox.art("get v2 --json").ok().json()["content"], deep);
 }

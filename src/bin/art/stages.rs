@@ -1,9 +1,13 @@
 //! What `art stage`, `promote` and `register` share: the reason that stands for none, and how a
 //! move is shown.
 
+use artifacts::ops::changes::Total;
 use artifacts::ops::stage::{DisplacedVersion, StageOptions, StageOutcome, StageTarget};
+use artifacts::record::RunStatus;
+use artifacts::record::policy::DISABLED;
 use artifacts::{Name, Result};
 
+use crate::changes;
 use crate::context::Context;
 use crate::ui::Page;
 use crate::version::{VersionArg, WhyArgs};
@@ -42,6 +46,14 @@ impl MoveArgs {
     }
 }
 
+/// Warns of a version that was moved, unless it was moved out of use.
+pub(crate) fn warn_of_move(context: &Context<'_>, outcome: &StageOutcome) {
+    if outcome.changed && outcome.stage.as_str() != DISABLED {
+        let names = (&outcome.version, &outcome.run);
+        warn(context, names, outcome.run_status, &outcome.total);
+    }
+}
+
 /// Shows where a version has gone.
 pub(crate) fn view(page: &mut Page<'_>, outcome: &StageOutcome) -> Result<()> {
     let StageOutcome { version, project, from, stage, .. } = outcome;
@@ -51,6 +63,23 @@ pub(crate) fn view(page: &mut Page<'_>, outcome: &StageOutcome) -> Result<()> {
     }
     writeln!(page, "{project}:{version}: {from} -> {stage}")?;
     view_displaced(page, &outcome.displaced)
+}
+
+/// Warns of a version that is empty, or whose run is not known to have succeeded.
+pub(crate) fn warn(
+    context: &Context<'_>,
+    (version, run): (&Name, &Name),
+    status: Option<RunStatus>,
+    total: &Total,
+) {
+    let is_doubtful =
+        matches!(status, Some(RunStatus::Running | RunStatus::Failed | RunStatus::Stopped));
+    if !is_doubtful && total.files > 0 {
+        return;
+    }
+    let status = status.map_or("unknown", RunStatus::as_str);
+    let total = changes::total(total);
+    context.ui.warn(&format!("{version} holds {total}; the status of its run {run} is {status}"));
 }
 
 /// Shows which versions had to make room.

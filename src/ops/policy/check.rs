@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::history::Revision;
 use crate::id::Id;
 use crate::name::{Name, ProjectName};
-use crate::ops::version::{Said, asked, find_version, is_there, occupants, project_policy};
+use crate::ops::version::{Facts, Said, asked, find_version, is_there, project_policy};
 use crate::record::policy::{Displaced, RuleFailure, Verdict};
 use crate::repo::Repository;
 
@@ -62,8 +62,8 @@ pub fn check(repo: &Repository, options: &CheckOptions) -> Result<CheckOutcome> 
     let verdict = if is_there(record, to, &said) {
         Verdict::default()
     } else {
-        let occupants = occupants(repo, &project, &rules.policy, to)?;
-        rules.policy.check(&asked(record, to, &said, &author, &occupants, who.time).as_move())?
+        let facts = Facts::read(repo, &project, &rules.policy, &version.draft, to)?;
+        rules.policy.check(&asked(record, to, &said, &author, &facts, who.time).as_move())?
     };
     Ok(CheckOutcome {
         version: record.name.clone(),

@@ -9,17 +9,19 @@ use std::io::Read;
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::changes::{Total, total};
+use super::sync::Sizes;
 use super::version::{
-    DisplacedVersion, LoadedVersion, ProjectPolicy, RecordChange, Said, VersionDraft,
+    COUNT_LIMIT, DisplacedVersion, LoadedVersion, ProjectPolicy, RecordChange, Said, VersionDraft,
     change_stages, check_readme, enter_first_stage, enter_stage, is_there, project_policy,
-    try_load_version,
+    run_status, try_load_version,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::Id;
 use crate::name::{Name, ProjectName, RefName};
 use crate::progress::Progress;
-use crate::record::VersionRecord;
 use crate::record::policy::Stay;
+use crate::record::{RunReference, RunStatus, VersionRecord};
 use crate::repo::Repository;
 
 pub use super::version::README_MAX_LEN;
@@ -60,8 +62,12 @@ pub struct RegisterOutcome {
     pub run_commit: Id,
     /// Whether the run was made for it, from a path.
     pub new_run: bool,
+    /// The status of that run; nothing if the run is not known.
+    pub run_status: Option<RunStatus>,
     /// The artifacts it took; none means all that the run held.
     pub artifacts: Vec<Name>,
+    /// What it holds.
+    pub total: Total,
     /// Versions that had to leave its stage for it, and where they went.
     pub displaced: Vec<DisplacedVersion>,
     /// The operation, to be undone; `None` if nothing had to change.
@@ -105,7 +111,17 @@ pub fn register(
     }
     staged.tell(repo, progress);
     let operation = changed.operation.map(|operation| operation.id);
-    Ok(RegisterOutcome { operation, ..changed.value })
+    let Made { outcome, run, tree } = changed.value;
+    let total = total(repo, &mut Sizes::new(repo), tree, COUNT_LIMIT, progress)?;
+    let run_status = run_status(repo, &run)?;
+    Ok(RegisterOutcome { operation, total, run_status, ..outcome })
+}
+
+/// A version that was registered, with what is looked up when the change is done.
+struct Made {
+    outcome: RegisterOutcome,
+    run: RunReference,
+    tree: Option<Id>,
 }
 
 /// A version that is about to be registered.
@@ -123,7 +139,7 @@ impl Registration<'_> {
         &self,
         change: &mut RecordChange<'_>,
         existing: Option<&LoadedVersion>,
-    ) -> Result<RegisterOutcome> {
+    ) -> Result<Made> {
         let rules = project_policy(change.repo(), self.reference.project())?;
         if let Some(stage) = &self.options.stage {
             rules.policy.check_stage(stage)?;
@@ -136,11 +152,7 @@ impl Registration<'_> {
     }
 
     /// Makes the version.
-    fn create(
-        &self,
-        change: &mut RecordChange<'_>,
-        rules: &ProjectPolicy,
-    ) -> Result<RegisterOutcome> {
+    fn create(&self, change: &mut RecordChange<'_>, rules: &ProjectPolicy) -> Result<Made> {
         let pin = self.pin(change)?;
         let mut record = VersionRecord::new(
             self.uuid,
@@ -174,7 +186,7 @@ impl Registration<'_> {
         change: &mut RecordChange<'_>,
         rules: &ProjectPolicy,
         version: &LoadedVersion,
-    ) -> Result<RegisterOutcome> {
+    ) -> Result<Made> {
         let mut draft = self.wanted(change, version, false)?;
         if draft.artifacts != version.draft.artifacts {
             rules.policy.check_files(&draft.record.name, &Stay::all_of(version.record()))?;
@@ -187,11 +199,7 @@ impl Registration<'_> {
     }
 
     /// Finds that the version that is there is as asked for, or refuses.
-    fn compare(
-        &self,
-        change: &mut RecordChange<'_>,
-        version: &LoadedVersion,
-    ) -> Result<RegisterOutcome> {
+    fn compare(&self, change: &mut RecordChange<'_>, version: &LoadedVersion) -> Result<Made> {
         let draft = self.wanted(change, version, true)?;
         let said = self.said();
         let is_staged =
@@ -288,13 +296,9 @@ impl Registration<'_> {
     ) -> Result<Vec<DisplacedVersion>> {
         let said = self.said();
         match &self.options.stage {
-            Some(stage) if !is_there(&draft.record, stage, &said) => enter_stage(
-                change,
-                self.reference.project(),
-                rules,
-                &mut draft.record,
-                (stage, &said),
-            ),
+            Some(stage) if !is_there(&draft.record, stage, &said) => {
+                enter_stage(change, self.reference.project(), rules, draft, (stage, &said))
+            }
             _ => Ok(Vec::new()),
         }
     }
@@ -314,9 +318,9 @@ impl Registration<'_> {
         commit: Id,
         action: RegisterAction,
         displaced: Vec<DisplacedVersion>,
-    ) -> RegisterOutcome {
+    ) -> Made {
         let record = &draft.record;
-        RegisterOutcome {
+        let outcome = RegisterOutcome {
             version: record.name.clone(),
             project: self.reference.project().clone(),
             uuid: record.uuid,
@@ -328,8 +332,11 @@ impl Registration<'_> {
             new_run: action != RegisterAction::Unchanged
                 && self.taken.is_some_and(Taken::was_committed),
             artifacts: record.artifacts.clone(),
+            run_status: None,
+            total: Total::default(),
             displaced,
             operation: None,
-        }
+        };
+        Made { outcome, run: record.run.clone(), tree: draft.artifacts }
     }
 }

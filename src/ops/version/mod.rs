@@ -6,6 +6,7 @@ mod change;
 mod deleted;
 mod describe;
 mod disabled;
+mod facts;
 mod find;
 mod index;
 mod load;
@@ -21,6 +22,7 @@ pub(crate) use deleted::removed_versions;
 pub(crate) use describe::check_readme;
 pub use describe::{ContentChange, README_MAX_LEN};
 pub(crate) use disabled::refuse_disabled;
+pub(crate) use facts::{COUNT_LIMIT, Facts, run_status};
 pub(crate) use find::{age, find_moving, find_version, name_version, project_exists};
 pub use index::{IndexedVersion, UnreadableVersion};
 pub(crate) use index::{VersionIndex, read_brief, read_index, read_versions, version_refs};
@@ -32,7 +34,6 @@ pub(crate) use past::read_versions_at;
 pub(crate) use stage_hooks::change_stages;
 pub use stage_move::DisplacedVersion;
 pub(crate) use stage_move::{
-    ProjectPolicy, Said, announce, asked, enter_first_stage, enter_stage, is_there, occupants,
-    project_policy,
+    ProjectPolicy, Said, announce, asked, enter_first_stage, enter_stage, is_there, project_policy,
 };
 pub(crate) use trace::{find_moved, find_origin};

@@ -3,8 +3,9 @@
 use serde::Serialize;
 
 use super::change::RecordChange;
+use super::facts::Facts;
 use super::index::read_index;
-use super::load::load_version;
+use super::load::{VersionDraft, load_version};
 use crate::error::Result;
 use crate::id::Id;
 use crate::name::{Name, ProjectName, RefName};
@@ -93,20 +94,25 @@ pub(crate) fn is_there(record: &VersionRecord, to: &Name, said: &Said) -> bool {
     record.stage == *to && said.reason.as_ref().is_none_or(is_said)
 }
 
-/// Puts the version `record` of `project` in the stage `to`, if the rules allow it, and moves the
-/// versions that have to make room. The caller writes `record`.
+/// Puts the version `draft` of `project` in the stage `to`, if the rules allow it, and moves the
+/// versions that have to make room. The caller writes `draft`.
 ///
 /// Fails with [`Policy`](crate::ErrorKind::Policy) and every rule that refuses.
 pub(crate) fn enter_stage(
     change: &mut RecordChange<'_>,
     project: &ProjectName,
     rules: &ProjectPolicy,
-    record: &mut VersionRecord,
+    draft: &mut VersionDraft,
     (to, said): (&Name, &Said),
 ) -> Result<Vec<DisplacedVersion>> {
     let (author, now) = (change.author(), change.now());
-    let occupants = occupants(change.repo(), project, &rules.policy, to)?;
-    let asked = asked(record, to, said, &author, &occupants, now);
+    if Facts::are_needed(&rules.policy, to) {
+        // The run may be made by this very change.
+        change.writer().write_out()?;
+    }
+    let facts = Facts::read(change.repo(), project, &rules.policy, draft, to)?;
+    let record = &mut draft.record;
+    let asked = asked(record, to, said, &author, &facts, now);
     let displaced = rules.policy.check(&asked.as_move())?.into_displaced(&asked.as_move())?;
     let why = |reason: &str, message: String| StageReason {
         reason: reason.to_owned(),
@@ -159,7 +165,7 @@ pub(crate) fn announce(
 }
 
 /// The versions in the stages that may become too full by a move to `to`.
-pub(crate) fn occupants(
+pub(super) fn occupants(
     repo: &Repository,
     project: &ProjectName,
     policy: &Policy,
@@ -181,7 +187,7 @@ pub(crate) struct Asked<'a> {
     to: &'a Name,
     said: &'a Said,
     author: &'a str,
-    occupants: &'a [Occupant],
+    facts: &'a Facts,
     now: crate::clock::Timestamp,
 }
 
@@ -191,10 +197,10 @@ pub(crate) fn asked<'a>(
     to: &'a Name,
     said: &'a Said,
     author: &'a str,
-    occupants: &'a [Occupant],
+    facts: &'a Facts,
     now: crate::clock::Timestamp,
 ) -> Asked<'a> {
-    Asked { record, stays: Stay::all_of(record), to, said, author, occupants, now }
+    Asked { record, stays: Stay::all_of(record), to, said, author, facts, now }
 }
 
 impl Asked<'_> {
@@ -204,6 +210,8 @@ impl Asked<'_> {
             version: &self.record.name,
             description: &self.record.description,
             tags: &self.record.tags,
+            run_status: self.facts.run_status,
+            files: self.facts.files,
             stays: &self.stays,
             from: &self.record.stage,
             to: self.to,
@@ -211,7 +219,7 @@ impl Asked<'_> {
             message: &self.said.message,
             author: self.author,
             now: self.now,
-            occupants: self.occupants,
+            occupants: &self.facts.occupants,
         }
     }
 }

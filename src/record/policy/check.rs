@@ -10,7 +10,7 @@ use super::{After, Policy, StageRules};
 use crate::clock::{Span, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::Name;
-use crate::record::{StageCondition, Tags, VersionRecord, VersionSummary};
+use crate::record::{RunStatus, StageCondition, Tags, VersionRecord, VersionSummary};
 
 /// A version that shall move to another stage, and all that a policy wants to know.
 #[derive(Debug, Clone, Copy)]
@@ -21,6 +21,10 @@ pub struct Move<'a> {
     pub description: &'a str,
     /// Its tags.
     pub tags: &'a Tags,
+    /// The status of its run; nothing if the run is not known.
+    pub run_status: Option<RunStatus>,
+    /// Its files. Counting may stop at what [`Policy::min_files`] asks for.
+    pub files: u64,
     /// The stages it has been in, the oldest first; the last one is where it is.
     pub stays: &'a [Stay],
     /// The stage that it is in.
@@ -265,7 +269,10 @@ fn full(stage: &Name, capacity: u32, there: &[&Occupant], change: &Move<'_>) -> 
     const SHOWN: usize = 5;
     let names: Vec<&str> =
         there.iter().take(SHOWN).map(|occupant| occupant.version.as_str()).collect();
-    let more = if there.len() > SHOWN { ", …" } else { "" };
+    let more = match there.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
     let whom = if stage == change.to { "" } else { ", so nothing can be displaced to it" };
     RuleFailure {
         rule: format!("stage.{stage}.capacity"),
@@ -299,6 +306,7 @@ impl StageRules {
             let hint = format!("art update {version} --add-tag '{missing}'");
             fail("tags", format!("the version lacks the tags {missing}"), Some(hint));
         }
+        self.check_source(change, &mut fail);
         for after in &self.after {
             if let Some((message, hint)) = after.defect(change) {
                 fail("after", message, hint);
@@ -307,6 +315,32 @@ impl StageRules {
         if !self.who.is_empty() && !self.who.iter().any(|who| fits_author(who, change.author)) {
             let (author, who) = (change.author, self.who.join(", "));
             fail("who", format!("{author} is none of those who may: {who}"), None);
+        }
+    }
+}
+
+impl StageRules {
+    /// Checks the run and the files that the version was made from.
+    fn check_source(&self, change: &Move<'_>, fail: &mut dyn FnMut(&str, String, Option<String>)) {
+        let is_allowed =
+            |status: &RunStatus| self.run_status.is_empty() || self.run_status.contains(status);
+        match change.run_status {
+            Some(status) if is_allowed(&status) => {}
+            None if self.run_status.is_empty() => {}
+            status => {
+                let words: Vec<&str> = self.run_status.iter().map(|word| word.as_str()).collect();
+                let status = status.map_or("unknown", RunStatus::as_str);
+                let message =
+                    format!("the run's status is {status}, which has to be {}", words.join(" or "));
+                let hint = "register a version of a run with that status: art runs".to_owned();
+                fail("run_status", message, Some(hint));
+            }
+        }
+        if let Some(least) = self.min_files.filter(|least| change.files < u64::from(least.get())) {
+            let files = if change.files == 1 { "file" } else { "files" };
+            let message =
+                format!("the version has {} {files}; the stage needs {least}", change.files);
+            fail("min_files", message, Some("upload the files and register again".to_owned()));
         }
     }
 }

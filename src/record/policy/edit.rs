@@ -103,11 +103,11 @@ impl Setting {
                 "false" => Value::Boolean(false),
                 _ => return Err(self.defect("it is neither true nor false")),
             },
-            "capacity" => match text.parse::<i64>() {
+            "capacity" | "min_files" => match text.parse::<i64>() {
                 Ok(number) => Value::Integer(number),
                 Err(_) => return Err(self.defect("it is not a whole number from 1")),
             },
-            "stages" | "moves" | "tags" | "after" | "who" => {
+            "stages" | "moves" | "tags" | "run_status" | "after" | "who" => {
                 let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
                 parts.map(|part| Value::String(part.to_owned())).collect::<Vec<_>>().into()
             }

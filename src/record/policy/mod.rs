@@ -21,6 +21,8 @@
 //! | `reason`, `message` | whoever moves a version to the stage says why |
 //! | `description` | the version has one |
 //! | `tags` | the version has all of these |
+//! | `run_status` | the run of the version has one of these statuses |
+//! | `min_files` | the version has at least so many files |
 //! | `after` | the version is or was in each of these stages; with `for SPAN` so long without a break |
 //! | `who` | only those whom one of these patterns fits: `*` is any text, `?` one character, the case of letters does not count. It has to fit the whole of `NAME <EMAIL>`, or the whole of the address |
 //! | `capacity` | how many versions the stage holds |
@@ -51,7 +53,7 @@ use std::num::NonZeroU32;
 
 use serde::{Serialize, Serializer};
 
-use super::Tags;
+use super::{RunStatus, Tags};
 use crate::clock::Span;
 use crate::error::{Error, Result};
 use crate::name::Name;
@@ -89,6 +91,10 @@ pub struct StageRules {
     pub description: bool,
     /// The tags that the version needs.
     pub tags: Tags,
+    /// The statuses that the run of the version may have; empty: any.
+    pub run_status: Vec<RunStatus>,
+    /// The fewest files that the version may have.
+    pub min_files: Option<NonZeroU32>,
     /// The stages that the version has to know.
     pub after: Vec<After>,
     /// Patterns for those who may; empty: everybody.
@@ -153,6 +159,16 @@ impl Policy {
     /// How many versions `stage` holds, if there is a bound.
     pub fn capacity(&self, stage: &Name) -> Option<u32> {
         self.stage.get(stage)?.capacity.map(NonZeroU32::get)
+    }
+
+    /// The fewest files of a version in `stage`, if there is a bound.
+    pub fn min_files(&self, stage: &Name) -> Option<u32> {
+        self.stage.get(stage)?.min_files.map(NonZeroU32::get)
+    }
+
+    /// Whether `stage` asks for the status of a version's run.
+    pub fn asks_for_run_status(&self, stage: &Name) -> bool {
+        self.stage.get(stage).is_some_and(|rules| !rules.run_status.is_empty())
     }
 
     /// Whether nothing is ever refused.

@@ -11,7 +11,7 @@ use super::defect::PolicyDefect;
 use super::{After, AllowedMove, DISABLED, Policy, StageRules};
 use crate::clock::Span;
 use crate::name::Name;
-use crate::record::{MAX_LEN, Tags, toml_problem};
+use crate::record::{MAX_LEN, RunStatus, Tags, toml_problem};
 use crate::suggest;
 
 type Read<T> = Result<T, PolicyDefect>;
@@ -23,8 +23,18 @@ const MAX_STAGES: usize = 64;
 pub(super) const KEYS: [&str; 3] = ["stages", "moves", "stage"];
 
 /// The keys of a stage.
-pub(super) const RULES: [&str; 8] =
-    ["reason", "message", "description", "tags", "after", "who", "capacity", "displaced"];
+pub(super) const RULES: [&str; 10] = [
+    "reason",
+    "message",
+    "description",
+    "tags",
+    "run_status",
+    "min_files",
+    "after",
+    "who",
+    "capacity",
+    "displaced",
+];
 
 /// The table in a text: what stands below `[policy]`. It may still be no policy.
 ///
@@ -184,9 +194,26 @@ fn read_stage(stage: &str, table: &Table) -> Read<StageRules> {
                     texts(&key, value)?.map(|text| tag(&key, text)).collect();
                 rules.tags = tags?.into_iter().collect();
             }
+            "run_status" => {
+                let statuses: Read<Vec<RunStatus>> =
+                    texts(&key, value)?.map(|text| parsed(&key, text)).collect();
+                rules.run_status = statuses?;
+                rules.run_status.sort_unstable();
+                rules.run_status.dedup();
+                if rules.run_status.is_empty() {
+                    let reason = format!("name at least one of {}", RunStatus::WORDS.join(", "));
+                    return Err(PolicyDefect::invalid(key, reason));
+                }
+            }
+            "min_files" => rules.min_files = Some(count(&key, value)?),
             "after" => {
-                let after: Read<_> = texts(&key, value)?.map(|text| parsed(&key, text)).collect();
+                let after: Read<Vec<After>> =
+                    texts(&key, value)?.map(|text| parsed(&key, text)).collect();
                 rules.after = after?;
+                if rules.after.len() > MAX_STAGES {
+                    let reason = format!("there are more than {MAX_STAGES}");
+                    return Err(PolicyDefect::invalid(key, reason));
+                }
             }
             "who" => {
                 let who: Read<_> = texts(&key, value)?.map(|text| pattern(&key, text)).collect();

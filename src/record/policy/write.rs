@@ -31,6 +31,8 @@ impl StageRules {
             ("message", flag(self.message)),
             ("description", flag(self.description)),
             ("tags", (!self.tags.is_empty()).then(|| list(self.tags.iter()))),
+            ("run_status", (!self.run_status.is_empty()).then(|| list(&self.run_status))),
+            ("min_files", self.min_files.map(|number| Value::Integer(number.get().into()))),
             ("after", (!self.after.is_empty()).then(|| list(&self.after))),
             ("who", (!self.who.is_empty()).then(|| list(&self.who))),
             ("capacity", self.capacity.map(|number| Value::Integer(number.get().into()))),

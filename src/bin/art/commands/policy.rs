@@ -10,12 +10,13 @@ use crate::context::Context;
 use crate::report::{self, Exit, help_tail};
 use crate::ui::{Page, sanitize};
 
-/// Shows the project's rules for the stages of its versions, sets them, and asks them
+/// Show, set or check the project's rules for the stages of its versions
 ///
-/// The rules say which stages there are and in which order, which moves between them are allowed,
-/// and what a stage asks for: a reason, a message, a description, tags, a time in an earlier stage,
-/// who may, how many versions it holds and where the displaced go. They stand in the record of the
-/// project, so every change of them is kept: who, when, what.
+/// The rules define the stages and their order, the allowed moves between stages, and the
+/// requirements of a stage: a reason, a message, a description, tags, the status of the run, a number of
+/// files, a time in an earlier stage, who may move versions there, how many versions the stage holds, and the
+/// stage that receives displaced versions. The rules are part of the project's record, so their
+/// history is kept: who, when, what.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &[
@@ -37,10 +38,10 @@ enum Action {
     Check(Box<check::Args>),
 }
 
-/// Shows the rules as TOML, in the form that `art policy set` reads
+/// Show the rules as TOML, in the format that `art policy set` reads
 ///
-/// A project that has said nothing has the stages testing, staging and production, besides
-/// disabled, and no rule.
+/// A project without a policy has the stages testing, staging, production and disabled, and no
+/// rules.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art policy show", "art policy show --json", "art -p ada/digits policy show"],

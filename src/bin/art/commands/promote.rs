@@ -9,10 +9,12 @@ use crate::report::{Exit, help_tail};
 use crate::stages::{self, MoveArgs};
 use crate::version::VersionArg;
 
-/// Puts a version in the next stage of its project's order, if the policy allows it
+/// Move a version to the next stage of the project's order, if the policy allows the move
 ///
-/// Said twice, it goes two stages on; a script that may be run again says `--expect`, or names the
-/// stage with `art stage`.
+/// Running the command twice promotes twice. In a script that may run again, use `--expect`, or name
+/// the stage with `art stage`.
+///
+/// Warns if the version has no files, or if its run failed, was stopped or still runs.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &[
@@ -33,5 +35,6 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     let options = args.how.options(context, &args.version, StageTarget::Next)?;
     let outcome = promote(&context.repo()?, &options, context.progress())?;
     context.ui.summary(&outcome, |page| stages::view(page, &outcome))?;
+    stages::warn_of_move(context, &outcome);
     Ok(Exit::Ok)
 }

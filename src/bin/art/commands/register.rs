@@ -15,14 +15,16 @@ use crate::context::Context;
 use crate::report::{Exit, help_tail};
 use crate::ui::Page;
 use crate::version::{AboutArgs, WhyArgs, names};
-use crate::{revision, stages};
+use crate::{changes, revision, stages};
 
-/// Makes a version: a name for the state of a run that never changes
+/// Create a version that pins the state of a run
 ///
-/// A version pins a commit of a run, whole or its named artifacts alone: later uploads to the run
-/// change nothing in it. It starts in the first stage of its project. `--path` uploads first, to a
-/// new run of its own. The same again changes nothing and is fine; to change a version that is
-/// there takes `--force`, which changes what is given and keeps the rest, the stage and all history.
+/// A version pins a commit of a run, or only its named artifacts. Later uploads to the run change
+/// nothing in the version. A version starts in the first stage of its project. `--path` uploads
+/// first, to a new run. Running the command again changes nothing. If the version exists and
+/// differs, `--force` changes the given fields and keeps the rest, the stage and all history.
+///
+/// Warns if the version has no files, or if its run failed, was stopped or still runs.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &[
@@ -34,7 +36,7 @@ use crate::{revision, stages};
     Exit::OF_MOVES,
 ))]
 pub(crate) struct Args {
-    /// What to call it
+    /// The name of the version
     #[arg(value_name = "VERSION")]
     version: Name,
 
@@ -48,18 +50,18 @@ pub(crate) struct Args {
     #[command(flatten)]
     about: AboutArgs,
 
-    /// What it is: artifact or model
+    /// The kind of the version: artifact or model
     #[arg(long, value_name = "KIND")]
     kind: Option<VersionKind>,
 
-    /// Put it in this stage after that
+    /// Move the version to this stage
     #[arg(long, value_name = "STAGE")]
     stage: Option<Name>,
 
     #[command(flatten)]
     why: WhyArgs,
 
-    /// Change the version if it is there
+    /// Change the version if it exists
     #[arg(short, long)]
     force: bool,
 
@@ -108,6 +110,8 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     };
     let outcome = register(&repo, &options, &mut std::io::stdin().lock(), context.progress())?;
     context.ui.summary(&outcome, |page| view(page, &outcome))?;
+    let names = (&outcome.version, &outcome.run);
+    stages::warn(context, names, outcome.run_status, &outcome.total);
     Ok(Exit::Ok)
 }
 
@@ -141,13 +145,14 @@ fn view(page: &mut Page<'_>, outcome: &RegisterOutcome) -> Result<()> {
         RegisterAction::Created => "registered",
         RegisterAction::Updated => "changed",
         RegisterAction::Unchanged => {
-            writeln!(page, "{project}:{version} is so already, in {stage}")?;
+            writeln!(page, "{project}:{version} is unchanged, in {stage}")?;
             return Ok(());
         }
     };
     writeln!(page, "{verb} {project}:{version}, in {stage}")?;
     let made = if outcome.new_run { "new run" } else { "run" };
     writeln!(page, "from {made} {run} at {}", outcome.run_commit.short())?;
+    writeln!(page, "{}", changes::total(&outcome.total))?;
     if !outcome.artifacts.is_empty() {
         let names: Vec<&str> = outcome.artifacts.iter().map(Name::as_str).collect();
         writeln!(page, "took {}", names.join(", "))?;

@@ -8,11 +8,13 @@ use crate::report::{Exit, help_tail};
 use crate::stages::{self, MoveArgs};
 use crate::version::VersionArg;
 
-/// Puts a version in a stage, with the reason, if the project's policy allows it
+/// Move a version to a stage, if the project's policy allows the move
 ///
-/// The stages are testing, staging, production and disabled, or the project's own. Every move is
-/// kept for good: who, when, why, and what the policy said; see `art history`. The same stage again
-/// for the same reason changes nothing and is fine.
+/// The stages are testing, staging, production and disabled, or the project's own. `art history`
+/// shows every move: who, when, why, and the verdict of the policy. The same stage again with the
+/// same reason changes nothing.
+///
+/// Warns if the version has no files, or if its run failed, was stopped or still runs.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &[
@@ -26,7 +28,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     version: VersionArg,
 
-    /// Where to
+    /// The stage to move the version to
     #[arg(value_name = "STAGE")]
     stage: Name,
 
@@ -39,5 +41,6 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         args.how.options(context, &args.version, StageTarget::Stage(args.stage.clone()))?;
     let outcome = stage(&context.repo()?, &options, context.progress())?;
     context.ui.summary(&outcome, |page| stages::view(page, &outcome))?;
+    stages::warn_of_move(context, &outcome);
     Ok(Exit::Ok)
 }

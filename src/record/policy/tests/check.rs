@@ -39,10 +39,13 @@ fn every_rule_that_refuses_is_named() {
         from: name("testing"),
         reason: "",
         message: "\n",
+        run_status: Some(RunStatus::Failed),
+        files: 1,
         author: "Eve <eve@example.com>",
         ..Case::good()
     };
-    let rules = ["reason", "message", "description", "tags", "after", "who"];
+    let rules =
+        ["reason", "message", "description", "tags", "run_status", "min_files", "after", "who"];
     let rules: Vec<String> = rules.iter().map(|rule| format!("stage.production.{rule}")).collect();
     let failed = bad.failed(&policy);
     assert_eq!(failed[0], "moves");
@@ -56,9 +59,11 @@ fn every_rule_that_refuses_is_named() {
     stage.production.message: a message is needed
     stage.production.description: the version has no description
     stage.production.tags: the version lacks the tags signed
+    stage.production.run_status: the run's status is failed, which has to be created or succeeded
+    stage.production.min_files: the version has 1 file; the stage needs 2
     stage.production.after: the version was never in staging
     stage.production.who: Eve <eve@example.com> is none of those who may: *@example.org, Release Bot*
-    add --reason REASON; add --message MESSAGE; art update v9 --description DESCRIPTION; art update v9 --add-tag 'signed'; art stage v9 staging
+    add --reason REASON; add --message MESSAGE; art update v9 --description DESCRIPTION; art update v9 --add-tag 'signed'; register a version of a run with that status: art runs; upload the files and register again; art stage v9 staging
     ");
 }
 
@@ -109,6 +114,32 @@ fn only_those_may_whom_a_pattern_fits() {
     ] {
         let failed = Case { author, ..Case::good() }.failed(&policy);
         assert_eq!(failed.is_empty(), may, "{author}");
+    }
+}
+
+#[test]
+fn a_run_of_another_or_an_unknown_status_is_refused() {
+    let policy = policy("[stage.production]\nrun_status = ['succeeded', 'stopped']");
+    for (run_status, may) in [
+        (Some(RunStatus::Succeeded), true),
+        (Some(RunStatus::Stopped), true),
+        (Some(RunStatus::Created), false),
+        (Some(RunStatus::Running), false),
+        (Some(RunStatus::Failed), false),
+        (None, false),
+    ] {
+        let failed = Case { run_status, ..Case::good() }.failed(&policy);
+        assert_eq!(failed.is_empty(), may, "{run_status:?}");
+    }
+    assert!(Case { run_status: None, ..Case::good() }.failed(&Policy::default()).is_empty());
+}
+
+#[test]
+fn a_version_with_too_few_files_is_refused() {
+    let policy = policy("[stage.production]\nmin_files = 2");
+    assert_eq!(policy.min_files(&name("production")), Some(2));
+    for (files, may) in [(0, false), (1, false), (2, true), (u64::MAX, true)] {
+        assert_eq!(Case { files, ..Case::good() }.failed(&policy).is_empty(), may, "{files}");
     }
 }
 

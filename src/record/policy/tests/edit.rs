@@ -24,6 +24,8 @@ fn settings_are_typed_one_by_one() {
             "live.who=*@example.org",
             "qa.after=dev for 2h",
             "disabled.reason=true",
+            "live.run_status=succeeded, created",
+            "live.min_files=3",
         ],
     );
     insta::assert_snapshot!(table.unwrap(), @r#"
@@ -36,6 +38,8 @@ fn settings_are_typed_one_by_one() {
     [stage.live]
     capacity = 1
     displaced = "qa"
+    min_files = 3
+    run_status = ["succeeded", "created"]
     who = ["*@example.org"]
 
     [stage.qa]
@@ -73,7 +77,7 @@ fn settings_that_are_none_are_refused() {
         ),
         (
             "production=1",
-            "production: name the rule, production.RULE=VALUE; there are reason, message, description, tags, after, who, capacity, displaced",
+            "production: name the rule, production.RULE=VALUE; there are reason, message, description, tags, run_status, min_files, after, who, capacity, displaced",
         ),
         ("stage=1", "stage: name the stage and the rule: STAGE.RULE=VALUE"),
         ("moves=,", ""),

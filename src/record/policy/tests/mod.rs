@@ -20,6 +20,8 @@ reason = true
 message = true
 description = true
 tags = ["reviewed", "signed"]
+run_status = ["created", "succeeded"]
+min_files = 2
 after = ["staging for 24h"]
 who = ["*@example.org", "Release Bot*"]
 capacity = 1
@@ -53,6 +55,8 @@ struct Case {
     stays: Vec<Stay>,
     from: Name,
     to: Name,
+    run_status: Option<RunStatus>,
+    files: u64,
     reason: &'static str,
     message: &'static str,
     author: &'static str,
@@ -69,6 +73,8 @@ impl Case {
             stays: vec![stay("testing", 0), stay("staging", 50)],
             from: name("staging"),
             to: name("production"),
+            run_status: Some(RunStatus::Succeeded),
+            files: 3,
             reason: "Release",
             message: "All is well",
             author: "Ada <ada@example.org>",
@@ -97,6 +103,8 @@ impl Case {
             stays: &self.stays,
             from: &self.from,
             to: &self.to,
+            run_status: self.run_status,
+            files: self.files,
             reason: self.reason,
             message: self.message,
             author: self.author,

@@ -22,7 +22,9 @@ fn the_text_of_a_policy_is_frozen() {
     description = true
     displaced = "staging"
     message = true
+    min_files = 2
     reason = true
+    run_status = ["created", "succeeded"]
     tags = ["reviewed", "signed"]
     who = ["*@example.org", "Release Bot*"]
     "#);
@@ -71,6 +73,18 @@ const NONSENSE: &[(&str, &str)] = &[
     (
         "[stage.production]\ncapacity = 0",
         "stage.production.capacity: it is not a whole number from 1",
+    ),
+    (
+        "[stage.production]\nmin_files = 0",
+        "stage.production.min_files: it is not a whole number from 1",
+    ),
+    (
+        "[stage.production]\nrun_status = []",
+        "stage.production.run_status: name at least one of created, running, succeeded, failed, stopped",
+    ),
+    (
+        "[stage.production]\nrun_status = ['finished']",
+        "stage.production.run_status: 'finished' is not a run's status",
     ),
     (
         "[stage.production]\ncapacity = -1",
@@ -166,7 +180,7 @@ fn an_unknown_key_is_a_typing_error_or_a_newer_art() {
         (
             "[stage.production]\nreasons = true",
             "a policy has no key 'stage.production.reasons'",
-            "did you mean 'reason'? The keys are reason, message, description, tags, after, who, capacity, displaced",
+            "did you mean 'reason'? The keys are reason, message, description, tags, run_status, min_files, after, who, capacity, displaced",
         ),
         ("\"a\\u001b\" = 1", "a policy has no key 'a\\u{1b}'", "the keys are stages, moves, stage"),
     ] {
@@ -206,6 +220,9 @@ fn hostile_sizes_cost_nothing() {
     assert_eq!(defect(&format!("stages = [{}]", many.join(","))), "stages: there are more than 64");
     let rules: Vec<String> = (0..20_000).map(|number| format!("[stage.s{number}]")).collect();
     assert_eq!(defect(&rules.join("\n")), "stage.s0: there is no stage 's0'");
+    let after = vec!["'staging'"; 65].join(",");
+    let text = format!("[stage.production]\nafter = [{after}]");
+    assert_eq!(defect(&text), "stage.production.after: there are more than 64");
     let moves = vec!["'* -> *'"; 80_000].join(",");
     assert_eq!(policy(&format!("moves = [{moves}]")).moves().unwrap().len(), 80_000);
 }

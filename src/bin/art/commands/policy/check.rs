@@ -8,10 +8,10 @@ use crate::report::{Exit, help_tail};
 use crate::ui::{Page, sanitize};
 use crate::version::{VersionArg, WhyArgs};
 
-/// Tells whether the rules let a version go to a stage, and changes nothing
+/// Check whether the rules allow a version to move to a stage
 ///
-/// Names every rule that refuses (15), and the versions that would make room. It asks on behalf of
-/// who asks, now; hooks are not asked.
+/// Names every rule that refuses the move (15), and the versions that would be displaced. Checks
+/// your permissions at this moment. Hooks do not run, and nothing changes.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &[
@@ -30,7 +30,7 @@ pub(super) struct Args {
     #[command(flatten)]
     version: VersionArg,
 
-    /// Where it shall go
+    /// The stage to check
     #[arg(value_name = "STAGE")]
     stage: Name,
 

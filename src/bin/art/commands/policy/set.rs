@@ -13,15 +13,16 @@ use crate::report::{Exit, help_tail};
 use crate::ui::{Page, sanitize};
 use crate::version::text_or_file;
 
-/// Sets rules, one by one or all of them from a file
+/// Set single rules, or all rules from a file
 ///
 /// KEY is `stages`, `moves`, or a stage and one of its rules: `production.reason`, `.message`,
-/// `.description` (true: it is needed), `.tags` (needed), `.after` ('staging for 24h'), `.who`
-/// ('*@example.org'), `.capacity` (a number), `.displaced` (a stage). Lists have commas. An empty
-/// value takes a rule out, `production=` all of a stage. @FILE or - (standard input) is TOML as
-/// `art policy show` prints it, in place of all rules that there are.
+/// `.description` (true: required), `.tags` (required), `.run_status` (created, running, succeeded,
+/// failed, stopped), `.min_files` (a number), `.after` ('staging for 24h'), `.who`
+/// ('*@example.org'), `.capacity` (a number), `.displaced` (a stage). Separate the values of a list with
+/// commas. An empty value removes a rule; `production=` removes all rules of a stage. @FILE or -
+/// (standard input) is TOML as `art policy show` prints it, and replaces all rules.
 ///
-/// A stage that versions are in can't be taken out. The same rules again change nothing.
+/// A stage that holds versions can't be removed. The same rules again change nothing.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &[
@@ -42,15 +43,15 @@ use crate::version::text_or_file;
     ],
 ))]
 pub(super) struct Args {
-    /// Rules, or where all of them stand
+    /// Rules to set, or the file with all rules
     #[arg(value_name = "KEY=VALUE|@FILE|-", required = true)]
     settings: Vec<OsString>,
 
-    /// Why; the message of the commit
+    /// The message of the commit
     #[arg(short, long, value_name = "MSG")]
     message: Option<String>,
 
-    /// Show what would change and do nothing
+    /// Show the changes without making them
     #[arg(long)]
     dry_run: bool,
 }

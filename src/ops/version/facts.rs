@@ -1,0 +1,83 @@
+//! The facts about a version that the policy and warnings need: its run's status, its files.
+
+use super::load::VersionDraft;
+use super::stage_move::occupants;
+use crate::error::{ErrorKind, Result};
+use crate::history::Visit;
+use crate::id::Id;
+use crate::name::{Name, ProjectName, RefName};
+use crate::ops::run::LoadedRun;
+use crate::record::policy::{Occupant, Policy};
+use crate::record::{RunReference, RunStatus};
+use crate::repo::Repository;
+
+/// The files of a version that are counted at most for people.
+pub(crate) const COUNT_LIMIT: u64 = 100_000;
+
+/// What [`Policy::check`] needs beside the record of the version.
+#[derive(Debug, Default)]
+pub(crate) struct Facts {
+    /// The versions in the stages that the move may crowd.
+    pub(super) occupants: Vec<Occupant>,
+    /// The status of the run, if the policy asks for it.
+    pub(super) run_status: Option<RunStatus>,
+    /// The number of files, counted as far as the policy asks.
+    pub(super) files: u64,
+}
+
+impl Facts {
+    /// Whether the rules of `to` ask for more than the record of the version.
+    pub(super) fn are_needed(policy: &Policy, to: &Name) -> bool {
+        policy.min_files(to).is_some() || policy.asks_for_run_status(to)
+    }
+
+    /// Reads the facts that the rules of `to` ask for.
+    pub(crate) fn read(
+        repo: &Repository,
+        project: &ProjectName,
+        policy: &Policy,
+        draft: &VersionDraft,
+        to: &Name,
+    ) -> Result<Self> {
+        let mut facts =
+            Facts { occupants: occupants(repo, project, policy, to)?, ..Facts::default() };
+        if policy.asks_for_run_status(to) {
+            facts.run_status = run_status(repo, &draft.record.run)?;
+        }
+        if let Some(least) = policy.min_files(to) {
+            facts.files = count_files(repo, draft.artifacts, least.into())?;
+        }
+        Ok(facts)
+    }
+}
+
+/// The status of a pinned run: the one at the pinned commit if that is final. Otherwise the run went
+/// on after it was pinned, and its present status counts.
+///
+/// `None` if the run's commit is not in this repository.
+pub(crate) fn run_status(repo: &Repository, run: &RunReference) -> Result<Option<RunStatus>> {
+    let reference = RefName::run(run.project.clone(), run.name.clone());
+    let pinned = match LoadedRun::try_read(repo, run.commit, |_| reference.clone()) {
+        Ok(pinned) => pinned.map(|pinned| pinned.record.status),
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        Err(error) => return Err(error),
+    };
+    if pinned.is_some_and(RunStatus::is_final) {
+        return Ok(pinned);
+    }
+    let Some(commit) = repo.history().try_find_ref(&reference)? else { return Ok(pinned) };
+    let now = LoadedRun::try_read(repo, commit, |_| reference.clone())?;
+    let now = now.filter(|now| now.record.uuid == run.uuid).map(|now| now.record.status);
+    Ok(now.or(pinned))
+}
+
+/// Counts the files and links below `tree`, up to `limit`.
+fn count_files(repo: &Repository, tree: Option<Id>, limit: u64) -> Result<u64> {
+    let mut files = 0;
+    let Some(tree) = tree else { return Ok(files) };
+    repo.history().visit_tree(&tree, &mut |_, entry| {
+        files += u64::from(!entry.mode.is_directory());
+        Ok(if files < limit { Visit::Enter } else { Visit::Stop })
+    })?;
+    Ok(files)
+}
