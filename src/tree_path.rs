@@ -125,6 +125,22 @@ impl TreePath {
         Ok(TreePath(path))
     }
 
+    /// Adds a component: `self` becomes the path one level below.
+    pub(crate) fn push(&mut self, name: &[u8]) -> Result<(), NameDefect> {
+        check_name(name)?;
+        if !self.0.is_empty() {
+            self.0.push(b'/');
+        }
+        self.0.extend_from_slice(name);
+        Ok(())
+    }
+
+    /// Removes the last component. The root stays the root.
+    pub(crate) fn pop(&mut self) {
+        let length = self.0.rfind_byte(b'/').unwrap_or_default();
+        self.0.truncate(length);
+    }
+
     /// `other` below this path.
     #[must_use]
     pub fn join_path(&self, other: &TreePath) -> Self {

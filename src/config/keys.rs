@@ -81,7 +81,7 @@ const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
-static KEYS: [Key; 20] = [
+static KEYS: [Key; 22] = [
     fixed(
         "content.chunk_avg",
         Kind::Size(4 * KIB, 4 * MIB),
@@ -152,6 +152,21 @@ static KEYS: [Key; 20] = [
         "owner",
         "Whose hooks run: `owner` is this user and root, `any` is anyone. A hook of someone else is \
          an error, so that to work in another one's repository is not to run that one's programs.",
+    ),
+    key(
+        "limits.depth",
+        Kind::Integer(16, 1_000_000),
+        "10000",
+        "The most directories inside one another in a tree. A deeper tree is refused as damaged \
+         (20), and not uploaded. A path may have 8 bytes for each level, and at least 4096.",
+    ),
+    key(
+        "limits.entries",
+        Kind::Integer(1000, 1_000_000_000_000),
+        "10000000",
+        "The most files and directories in one tree, with every directory that stands at several \
+         paths counted at each. A larger tree is refused as damaged (20), and not uploaded: a tree \
+         of a few objects can name more files than any memory holds.",
     ),
     key(
         "lock.timeout",

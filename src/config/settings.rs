@@ -89,6 +89,12 @@ impl Config {
         Ok(Some(self.size("transfer.bandwidth")?).filter(|limit| *limit > 0))
     }
 
+    /// The most files and directories in one tree, and the most levels.
+    pub fn tree_limits(&self) -> Result<(u64, u32)> {
+        let (entries, depth) = (self.integer("limits.entries")?, self.integer("limits.depth")?);
+        Ok((u64::try_from(entries).unwrap_or(0), u32::try_from(depth).unwrap_or(u32::MAX)))
+    }
+
     /// How contents are cut and packed.
     pub fn content(&self) -> Result<ContentSettings> {
         let settings = ContentSettings {

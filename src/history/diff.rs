@@ -6,7 +6,7 @@ use std::vec::IntoIter;
 use bstr::BString;
 
 use super::tree_entry::git_order;
-use super::{EntryMode, History, ObjectWriter, TreeEntry};
+use super::{EntryMode, History, ObjectWriter, TreeEntry, WalkBudget, WalkLimits};
 use crate::error::Result;
 use crate::id::Id;
 use crate::tree_path::TreePath;
@@ -100,17 +100,27 @@ impl Change {
 pub trait Trees {
     /// The entries of the tree `id`, in Git's order.
     fn tree_entries(&self, id: &Id) -> Result<Vec<TreeEntry>>;
+    /// How far a walk through one tree may go.
+    fn limits(&self) -> WalkLimits;
 }
 
 impl Trees for History {
     fn tree_entries(&self, id: &Id) -> Result<Vec<TreeEntry>> {
         self.read_tree(id)
     }
+
+    fn limits(&self) -> WalkLimits {
+        History::limits(self)
+    }
 }
 
 impl Trees for ObjectWriter<'_> {
     fn tree_entries(&self, id: &Id) -> Result<Vec<TreeEntry>> {
         self.read_tree(id)
+    }
+
+    fn limits(&self) -> WalkLimits {
+        ObjectWriter::limits(self)
     }
 }
 
@@ -131,6 +141,8 @@ impl History {
 /// Directories that are equal are not read. Only files, links and empty directories are named;
 /// a file in the place of a directory is one deleted and one added. Renames are not looked for:
 /// see [`find_renames`].
+///
+/// Fails with [`Corrupt`](crate::ErrorKind::Corrupt) where the walk goes beyond the limits of `trees`.
 pub fn diff_trees(trees: &dyn Trees, a: Option<Id>, b: Option<Id>) -> Result<Vec<Change>> {
     diff_trees_up_to(trees, a, b, usize::MAX)
 }
@@ -145,6 +157,7 @@ fn diff_trees_up_to(
     if a == b {
         return Ok(changes);
     }
+    let mut budget = WalkBudget::new(trees.limits());
     let mut levels = vec![Level::read(trees, TreePath::root(), a, b)?];
     while let Some(level) = levels.last_mut().filter(|_| changes.len() < limit) {
         let Some((old, new)) = level.next_pair() else {
@@ -160,11 +173,13 @@ fn diff_trees_up_to(
             entry.as_ref().filter(|entry| entry.mode.is_directory()).map(|entry| entry.id)
         };
         let (below_a, below_b) = (below(&old), below(&new));
+        budget.keep(trees, &[a, b], path.as_bytes().len())?;
         if below_a.is_none() && below_b.is_none() {
             changes.extend(leaf_change(path, side(old.as_ref()), side(new.as_ref())));
             continue;
         }
         let next = Level::read(trees, path.clone(), below_a, below_b)?;
+        budget.enter(levels.len(), path.as_bytes().len(), next.a.len().max(next.b.len()))?;
         let empty = |entries: &Entries, entry| side(entry).filter(|_| entries.len() == 0);
         let (old, new) = (empty(&next.a, old.as_ref()), empty(&next.b, new.as_ref()));
         changes.extend(leaf_change(path, old, new));

@@ -15,6 +15,7 @@ mod head;
 pub mod ignore;
 mod incoming;
 mod join;
+mod limits;
 mod merge_base;
 mod new_commits;
 mod object;
@@ -55,6 +56,7 @@ use crate::id::Id;
 pub use check::DamagedFile;
 pub use commit::{Commit, Signature};
 pub use incoming::TakenIn;
+pub use limits::{Expansion, WalkBudget, WalkLimits};
 pub use operations::{HeadChange, Operation, Operations, RefChange};
 pub use outgoing::{Outgoing, OutgoingPack};
 pub use past::PastOperation;
@@ -76,6 +78,7 @@ pub struct History {
     git_dir: PathBuf,
     repo: RwLock<Arc<gix::ThreadSafeRepository>>,
     idle: Mutex<Vec<object::Objects>>,
+    limits: WalkLimits,
 }
 
 /// The directories of a repository, each below the one before it where it has a parent here.
@@ -143,6 +146,7 @@ impl History {
             git_dir: git_dir.to_owned(),
             repo: RwLock::new(Arc::new(repo)),
             idle: Mutex::default(),
+            limits: WalkLimits::default(),
         })
     }
 

@@ -1,5 +1,7 @@
 //! Ways through trees. Nothing here recurses, so the depth of a tree costs no stack.
 
+use std::collections::HashSet;
+
 use bstr::BString;
 
 use super::History;
@@ -54,24 +56,57 @@ impl History {
 
     /// Shows every entry below the tree `root` to `visitor`: a directory before what is in it, each
     /// directory's entries in Git's order. Holds one directory a level in memory.
+    ///
+    /// Fails with [`Corrupt`](crate::ErrorKind::Corrupt) where the walk goes beyond
+    /// [`History::limits`].
     pub fn visit_tree(
         &self,
         root: &Id,
         visitor: &mut dyn FnMut(&TreePath, &TreeEntry) -> Result<Visit>,
     ) -> Result<()> {
-        let mut levels = vec![(TreePath::root(), self.read_tree(root)?.into_iter())];
-        while let Some((parent, entries)) = levels.last_mut() {
-            let Some(entry) = entries.next() else {
+        let mut budget = self.budget();
+        let mut path = TreePath::root();
+        let entries = self.read_tree(root)?;
+        budget.enter(0, 0, entries.len())?;
+        let mut levels = vec![entries.into_iter()];
+        while let Some(level) = levels.last_mut() {
+            let Some(entry) = level.next() else {
                 levels.pop();
+                path.pop();
                 continue;
             };
-            let path = parent.join(&entry.name).expect("because a tree's names were checked");
+            path.push(&entry.name).expect("because a tree's names were checked");
             match visitor(&path, &entry)? {
                 Visit::Stop => return Ok(()),
                 Visit::Enter if entry.mode.is_directory() => {
-                    levels.push((path, self.read_tree(&entry.id)?.into_iter()));
+                    let below = self.read_tree(&entry.id)?;
+                    budget.enter(levels.len(), path.as_bytes().len(), below.len())?;
+                    levels.push(below.into_iter());
                 }
-                Visit::Enter | Visit::Skip => {}
+                Visit::Enter | Visit::Skip => path.pop(),
+            }
+        }
+        Ok(())
+    }
+
+    /// Shows every entry below the tree `root` to `visitor`, without its path: the entries of a tree
+    /// that stands at many paths are shown once. The cost is that of the distinct trees.
+    pub fn visit_distinct(
+        &self,
+        root: &Id,
+        visitor: &mut dyn FnMut(&TreeEntry) -> Result<Visit>,
+    ) -> Result<()> {
+        let mut seen = HashSet::from([*root]);
+        let mut waiting = vec![*root];
+        while let Some(tree) = waiting.pop() {
+            for entry in self.read_tree(&tree)? {
+                match visitor(&entry)? {
+                    Visit::Stop => return Ok(()),
+                    Visit::Enter if entry.mode.is_directory() && seen.insert(entry.id) => {
+                        waiting.push(entry.id);
+                    }
+                    Visit::Enter | Visit::Skip => {}
+                }
             }
         }
         Ok(())

@@ -13,7 +13,7 @@ use gix::odb::store::init;
 
 use super::object::{Objects, SIZE_LIMIT, expect_kind, try_read_from};
 use super::object_pack::{Deflater, IndexEntry, encode_index, write_pack};
-use super::{Commit, History, TreeEntry, to_object_id, tree_entry};
+use super::{Commit, History, TreeEntry, WalkLimits, to_object_id, tree_entry};
 use crate::error::{Error, IoResultExt, Result};
 use crate::fs::atomic::{self, TempFile};
 use crate::fs::fault;
@@ -103,6 +103,11 @@ impl History {
 }
 
 impl ObjectWriter<'_> {
+    /// How far a walk through one tree may go.
+    pub fn limits(&self) -> WalkLimits {
+        self.history.limits()
+    }
+
     /// Adds a blob.
     pub fn blob(&mut self, bytes: &[u8]) -> Result<Id> {
         self.add(ObjectKind::Blob, bytes.to_vec())

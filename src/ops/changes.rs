@@ -150,6 +150,9 @@ fn size(sizes: &mut Sizes<'_>, side: Option<Side>) -> Result<Option<u64>> {
     }
 }
 
+/// The longest path that file systems take.
+const PATH_MAX: usize = 4096;
+
 /// Counts the first `limit` files of the artifacts `tree`.
 pub(crate) fn total(
     repo: &Repository,
@@ -160,12 +163,20 @@ pub(crate) fn total(
 ) -> Result<Total> {
     let mut total = Total { complete: true, ..Total::default() };
     let Some(tree) = tree else { return Ok(total) };
-    repo.history().visit_tree(&tree, &mut |_, entry| {
+    // Directories count too: a tree can have any number of them and no file. A path that no file
+    // system takes is not followed.
+    let mut directories = 0;
+    repo.history().visit_tree(&tree, &mut |path, entry| {
         check_interrupt(progress)?;
-        if entry.mode.is_directory() {
+        if entry.mode.is_directory() && path.as_bytes().len() > PATH_MAX {
+            total.complete = false;
+            return Ok(Visit::Skip);
+        }
+        if entry.mode.is_directory() && directories < limit {
+            directories += 1;
             return Ok(Visit::Enter);
         }
-        if total.files == limit {
+        if total.files == limit || entry.mode.is_directory() {
             total.complete = false;
             return Ok(Visit::Stop);
         }

@@ -45,6 +45,7 @@ impl Repository {
         }
         let history =
             History::open(directory).map_err(|error| outline::explain(directory, error))?;
+        let history = history.with_limits(settings.limits);
         let content = ContentStore::open(directory, settings.params)?;
         Ok(Repository { directory: directory.to_owned(), history, content, settings })
     }

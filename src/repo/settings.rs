@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::clock::{Clock, SystemClock};
 use crate::content::Params;
+use crate::history::WalkLimits;
 use crate::name::{Name, ProjectName};
 use crate::remote::{Interrupt, Ledger, StoreOptions, Wrap};
 
@@ -134,6 +135,8 @@ pub struct Settings {
     pub lock_timeout: Duration,
     /// How content is cut and compressed.
     pub params: Params,
+    /// How far a walk through one tree may go.
+    pub limits: WalkLimits,
     /// Chooses the names of runs.
     pub seed: u64,
     /// Whether local hooks run, and how.
@@ -153,6 +156,7 @@ impl Default for Settings {
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             lock_timeout: Duration::from_secs(30),
             params: Params::default(),
+            limits: WalkLimits::default(),
             seed: 0,
             hooks: HookSettings::default(),
             transfer: TransferSettings::default(),
@@ -169,6 +173,7 @@ impl fmt::Debug for Settings {
             .field("threads", &self.threads)
             .field("lock_timeout", &self.lock_timeout)
             .field("params", &self.params)
+            .field("limits", &self.limits)
             .field("hooks", &self.hooks)
             .field("transfer", &self.transfer)
             .finish_non_exhaustive()

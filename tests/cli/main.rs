@@ -39,6 +39,7 @@ mod fsck_remote;
 mod get;
 mod history;
 mod hooks;
+mod hostile_trees;
 mod init;
 mod lineage;
 mod log;

@@ -8,6 +8,7 @@ use artifacts::clock::Clock;
 use artifacts::config::{Config, Sources};
 use artifacts::content::Params;
 use artifacts::error::{Error, ErrorKind};
+use artifacts::history::WalkLimits;
 use artifacts::progress::Progress;
 use artifacts::remote::{Ledger, TrafficCount};
 use artifacts::repo::{
@@ -104,6 +105,7 @@ impl<'a> Context<'a> {
         let defaults = Settings::default();
         let config = self.config()?;
         let content = config.content()?;
+        let (entries, depth) = config.tree_limits()?;
         let project = config.project()?.unwrap_or(defaults.project);
         let seed = self.env.seed()?.unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().0);
         Ok(Settings {
@@ -121,6 +123,7 @@ impl<'a> Context<'a> {
                 pack_size: content.pack_size,
                 level: content.compression,
             },
+            limits: WalkLimits { entries, depth },
             seed,
             hooks: self.hooks(&config)?,
             transfer: TransferSettings {

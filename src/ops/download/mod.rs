@@ -98,16 +98,27 @@ pub fn download(
 }
 
 fn could_not_restore(failed: &[(TreePath, Error)], written: u64) -> Error {
-    let lines: Vec<String> = failed
-        .iter()
-        .take(10)
-        .map(|(path, error)| match error.causes().pop() {
-            Some(cause) => format!("{path}: {error}: {cause}"),
-            None => format!("{path}: {error}"),
-        })
-        .collect();
-    let kind = failed.first().map_or(ErrorKind::Corrupt, |(_, error)| error.kind());
-    let message =
-        format!("{} files could not be written; {written} others are there", failed.len());
-    Error::new(kind, message).with_source(lines.join("\n")).with_hint("art fsck --full")
+    const SHOWN: usize = 10;
+    let line = |(path, error): &(TreePath, Error)| match error.causes().pop() {
+        Some(cause) => format!("{path}: {error}: {cause}"),
+        None => format!("{path}: {error}"),
+    };
+    let mut lines: Vec<String> = failed.iter().take(SHOWN).map(line).collect();
+    if failed.len() > SHOWN {
+        lines.push(format!("and {} more", failed.len() - SHOWN));
+    }
+    let first = failed.first().map(|(_, error)| error);
+    let kind = first.map_or(ErrorKind::Corrupt, Error::kind);
+    let files = if failed.len() == 1 { "file" } else { "files" };
+    let message = format!("{} {files} could not be written; {written} were written", failed.len());
+    Error::new(kind, message).with_source(lines.join("\n")).with_hint(match kind {
+        ErrorKind::Corrupt | ErrorKind::NotFound => "run `art fsck --full` to see what is damaged",
+        ErrorKind::Unauthorized => {
+            "make the directory writable, or write elsewhere with --to DIR; then run the command again"
+        }
+        ErrorKind::Unavailable => {
+            "free space, or write elsewhere with --to DIR; then run the command again to write the rest"
+        }
+        _ => "run the command again to write the rest",
+    })
 }

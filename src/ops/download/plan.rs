@@ -1,6 +1,7 @@
 //! Compares a tree with the destination: what is right, what is missing, what is in the way.
 
 use std::os::unix::ffi::OsStrExt;
+use std::vec::IntoIter;
 
 use rustix::fs::FileType;
 
@@ -9,7 +10,7 @@ use crate::content::StatCache;
 use crate::error::{Error, ErrorKind, IoResultExt, Result};
 use crate::fs::beneath::Beneath;
 use crate::fs::stat::Stat;
-use crate::history::{EntryMode, TreeEntry};
+use crate::history::{EntryMode, History, TreeEntry};
 use crate::id::{Id, ObjectHasher};
 use crate::ops::sync::need;
 use crate::progress::{Progress, check_interrupt};
@@ -90,7 +91,7 @@ impl Plan {
             Planner { repo, options, destination, cache, progress, plan, links: Vec::new() };
         match entry {
             Some(entry) if entry.mode == EntryMode::Directory => {
-                planner.directory(&entry.id, &TreePath::root(), destination.is_some())?;
+                planner.tree(entry.id, destination.is_some())?;
             }
             Some(entry) => {
                 planner.entry(&TreePath::root(), &entry, destination.is_some())?;
@@ -145,30 +146,57 @@ impl Plan {
 const DIFFERS: &str = "differs";
 
 impl Planner<'_> {
-    /// Plans the contents of a directory; `exists` says whether it does in the destination.
-    fn directory(&mut self, tree: &Id, path: &TreePath, exists: bool) -> Result<()> {
-        check_interrupt(self.progress)?;
-        for entry in self.repo.history().read_tree(tree)? {
-            self.entry(path, &entry, exists)?;
+    /// Plans the contents of the tree `root`; `exists` says whether the destination does. Nothing
+    /// here recurses, so the depth of a tree costs no stack.
+    fn tree(&mut self, root: Id, exists: bool) -> Result<()> {
+        let history = self.repo.history();
+        let mut budget = history.budget();
+        let top = Below { tree: root, path: TreePath::root(), place: Place::of(exists) };
+        let mut levels = vec![top.open(history)?];
+        while let Some(level) = levels.last_mut() {
+            let Some(entry) = level.entries.next() else {
+                levels.pop();
+                continue;
+            };
+            check_interrupt(self.progress)?;
+            let path = join(&level.path, &entry)?;
+            if !self.is_wanted(&path) {
+                continue;
+            }
+            budget.keep(history, &[Some(root)], path.as_bytes().len())?;
+            let below = match level.place {
+                Place::Exists => self.at(path, &entry, true)?,
+                Place::Missing => self.at(path, &entry, false)?,
+                Place::In(root) => self.missing(root, path, &entry),
+            };
+            if let Some(below) = below {
+                let next = below.open(history)?;
+                let length = next.path.as_bytes().len();
+                budget.enter(levels.len(), length, next.entries.len())?;
+                levels.push(next);
+            }
         }
         Ok(())
     }
 
     /// Plans one entry of the directory `parent`, which exists in the destination or is missing.
     fn entry(&mut self, parent: &TreePath, entry: &TreeEntry, exists: bool) -> Result<()> {
-        let path = parent.join(&entry.name).map_err(|defect| {
-            Error::corrupt("the tree holds a name that is never written").with_source(defect)
-        })?;
-        if !self.is_wanted(&path) {
-            return Ok(());
+        let path = join(parent, entry)?;
+        if self.is_wanted(&path) {
+            self.at(path, entry, exists)?;
         }
+        Ok(())
+    }
+
+    /// Plans `entry` at `path`; gives the directory to go into.
+    fn at(&mut self, path: TreePath, entry: &TreeEntry, exists: bool) -> Result<Option<Below>> {
         let there = match self.destination.filter(|_| exists) {
             Some(destination) => destination.stat(path.as_bytes()).on("read", path.to_path())?,
             None => None,
         };
         match (entry.mode, there) {
             (EntryMode::Directory, Some((FileType::Directory, _))) => {
-                self.directory(&entry.id, &path, true)
+                Ok(Some(Below { tree: entry.id, path, place: Place::Exists }))
             }
             (EntryMode::Directory, Some((file_type, _))) => {
                 let why = if file_type == FileType::Symlink {
@@ -177,18 +205,19 @@ impl Planner<'_> {
                     "is a file where a directory belongs"
                 };
                 self.plan.in_the_way.push((path, why));
-                Ok(())
+                Ok(None)
             }
             (_, Some((FileType::Directory, _))) => {
                 self.plan.in_the_way.push((path, "is a directory where a file belongs"));
-                Ok(())
+                Ok(None)
             }
             (mode, Some((file_type, stat))) => {
-                self.present(path, mode, &entry.id, file_type, &stat)
+                self.present(path, mode, &entry.id, file_type, &stat)?;
+                Ok(None)
             }
             (_, None) => {
                 let root = self.new_root(path.clone(), false);
-                self.missing(root, path, entry)
+                Ok(self.missing(root, path, entry))
             }
         }
     }
@@ -203,20 +232,12 @@ impl Planner<'_> {
         self.plan.roots.len() as u32 - 1
     }
 
-    /// Plans all that is at and below `path`, which is not there.
-    fn missing(&mut self, root: u32, path: TreePath, entry: &TreeEntry) -> Result<()> {
+    /// Plans `entry` at `path`, which is not there; gives the directory to go into.
+    fn missing(&mut self, root: u32, path: TreePath, entry: &TreeEntry) -> Option<Below> {
         match entry.mode {
             EntryMode::Directory => {
                 self.plan.directories.push((root, path.clone()));
-                for child in self.repo.history().read_tree(&entry.id)? {
-                    let below = path.join(&child.name).map_err(|defect| {
-                        Error::corrupt("the tree holds a name that is never written")
-                            .with_source(defect)
-                    })?;
-                    if self.is_wanted(&below) {
-                        self.missing(root, below, &child)?;
-                    }
-                }
+                return Some(Below { tree: entry.id, path, place: Place::In(root) });
             }
             EntryMode::Symlink => {
                 self.links.push((root, path, entry.id));
@@ -227,7 +248,7 @@ impl Planner<'_> {
                 self.plan.ids.push(entry.id);
             }
         }
-        Ok(())
+        None
     }
 
     /// Reads where the links point; that may have to be fetched.
@@ -279,7 +300,8 @@ impl Planner<'_> {
         self.plan.replaced.push(path.clone());
         let root = self.new_root(path.clone(), true);
         let entry = TreeEntry { name: b"".into(), mode, id: *id };
-        self.missing(root, path, &entry)
+        self.missing(root, path, &entry);
+        Ok(())
     }
 
     /// The id of a file in the destination; `None` if it changes while it is read.
@@ -310,6 +332,50 @@ impl Planner<'_> {
             hasher.update(&buffer[..got as usize]);
         }
     }
+}
+
+/// A directory of the tree whose contents are to be planned.
+struct Below {
+    tree: Id,
+    path: TreePath,
+    place: Place,
+}
+
+/// Where the contents of a directory go.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    /// The directory exists in the destination.
+    Exists,
+    /// The directory does not exist, and each of its entries is a staged root of its own.
+    Missing,
+    /// The directory belongs to the staged root with this number.
+    In(u32),
+}
+
+impl Place {
+    fn of(exists: bool) -> Self {
+        if exists { Place::Exists } else { Place::Missing }
+    }
+}
+
+impl Below {
+    fn open(self, history: &History) -> Result<Level> {
+        let entries = history.read_tree(&self.tree)?.into_iter();
+        Ok(Level { path: self.path, place: self.place, entries })
+    }
+}
+
+/// A directory whose contents are planned.
+struct Level {
+    path: TreePath,
+    place: Place,
+    entries: IntoIter<TreeEntry>,
+}
+
+fn join(parent: &TreePath, entry: &TreeEntry) -> Result<TreePath> {
+    parent.join(&entry.name).map_err(|defect| {
+        Error::corrupt("the tree holds a name that is never written").with_source(defect)
+    })
 }
 
 /// Whether a link at `path` with this target leads out of the destination, by the names alone.

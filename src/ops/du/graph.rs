@@ -198,8 +198,9 @@ impl<'a> Graph<'a> {
         let mut sum = Sum { files: node.files.len() as u64 + node.missing, bytes: 0 };
         sum.bytes = node.files.iter().map(|file| self.size(*file)).sum();
         for below in node.trees.iter().filter_map(|below| known[*below as usize]) {
-            sum.files += below.files;
-            sum.bytes += below.bytes;
+            // A hostile tree can name more files than a number holds.
+            sum.files = sum.files.saturating_add(below.files);
+            sum.bytes = sum.bytes.saturating_add(below.bytes);
         }
         sum
     }

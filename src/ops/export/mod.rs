@@ -95,7 +95,7 @@ pub fn export(
     resolved.check_content(repo, options.allow_disabled)?;
     let top = resolved.entry(repo)?;
     progress.begin("looking", None, Unit::Items);
-    bring(repo, &resolved, top.as_ref(), progress)?;
+    bring(repo, top.as_ref(), progress)?;
     let content = survey(repo, &resolved, top.as_ref(), progress)?;
     progress.begin("exporting", Some(content.bytes), Unit::Bytes);
     let output = Output::open(options.output.as_deref(), options.force, stream)?;
@@ -150,19 +150,19 @@ fn visit(
 }
 
 /// Gets what is not here from where it is.
-fn bring(
-    repo: &Repository,
-    resolved: &Resolved,
-    top: Option<&TreeEntry>,
-    progress: &dyn Progress,
-) -> Result<()> {
+fn bring(repo: &Repository, top: Option<&TreeEntry>, progress: &dyn Progress) -> Result<()> {
     let mut ids = Vec::new();
-    visit(repo, resolved, top, &mut |_, entry| {
-        if !entry.mode.is_directory() {
-            ids.push(entry.id);
+    match top {
+        Some(top) if top.mode.is_directory() => {
+            repo.history().visit_distinct(&top.id, &mut |entry| {
+                if !entry.mode.is_directory() {
+                    ids.push(entry.id);
+                }
+                Ok(Visit::Enter)
+            })?;
         }
-        Ok(())
-    })?;
+        top => ids.extend(top.map(|file| file.id)),
+    }
     need(repo, &ids, progress)
 }
 
@@ -204,6 +204,9 @@ fn survey(
     })?;
     if missing_count == 0 {
         return Ok(content);
+    }
+    if missing_count > missing.len() {
+        missing.push(format!("and {} more", missing_count - missing.len()));
     }
     let files = if missing_count == 1 { "1 file" } else { &format!("{missing_count} files") };
     Err(Error::corrupt(format!("the content of {files} is missing or damaged"))

@@ -2,12 +2,15 @@
 //! content whether it is there. Nothing here recurses: the depth of a tree costs no stack.
 
 use std::collections::HashSet;
+use std::rc::Rc;
+
+use bstr::BString;
 
 use super::defect::{Defects, Part, in_one_line};
 use super::report::Checked;
 use crate::content::ContentCheck;
 use crate::error::{Error, ErrorKind, Result};
-use crate::history::{Commit, History, RefSurvey, TreeEntry};
+use crate::history::{Commit, Expansion, History, RefSurvey, TreeEntry};
 use crate::id::{Id, ObjectKind};
 use crate::name::RefName;
 use crate::progress::{Progress, Unit, check_interrupt};
@@ -19,9 +22,6 @@ pub(super) const ARTIFACTS: &[u8] = b"artifacts";
 
 /// The records that a commit of ours has one of.
 const RECORDS: [&str; 3] = ["run.toml", "project.toml", "version.toml"];
-
-/// No directory that anyone made is deeper; a path is longer than its depth.
-const DEEPEST: usize = 10_000;
 
 /// A commit that was read.
 pub(super) struct Visited {
@@ -52,6 +52,8 @@ pub(super) struct Walk<'a> {
     pub(super) reached: HashSet<Id>,
     /// Trees whose files are Git objects.
     plain_trees: HashSet<Id>,
+    /// The sizes of the trees in `trees`, with all below them.
+    expansion: Expansion,
     /// Whether any content or tree is missing.
     pub(super) has_losses: bool,
     /// Contents that the index does not know.
@@ -82,6 +84,7 @@ impl<'a> Walk<'a> {
             trees: HashSet::new(),
             reached: HashSet::new(),
             plain_trees: HashSet::new(),
+            expansion: Expansion::default(),
             has_losses: false,
             unknown_contents: HashSet::new(),
             promised: promised(history, once_there, progress),
@@ -183,6 +186,11 @@ impl<'a> Walk<'a> {
             let is_directory = entry.mode.is_directory();
             if entry.name == ARTIFACTS && is_directory {
                 artifacts = Some(entry.id);
+                let is_new = !self.trees.contains(&entry.id);
+                if is_new && let Err(error) = self.expansion.check(self.history, &entry.id) {
+                    let problem = format!("{error} ('{path}' in commit {id} of {label})");
+                    self.defects.object(Part::Tree, &entry.id, problem);
+                }
                 self.walk_tree(entry.id, path, &place, true)?;
             } else if is_directory {
                 self.walk_tree(entry.id, path, &place, false)?;
@@ -229,30 +237,24 @@ impl<'a> Walk<'a> {
         place: &Place<'_>,
         is_content: bool,
     ) -> Result<()> {
-        let mut stack = vec![(root, path, 0)];
-        while let Some((id, path, depth)) = stack.pop() {
+        // Entries of one directory share its path: of a hostile tree, many wait at the same time.
+        let mut stack = vec![(root, Rc::new(path), BString::default())];
+        while let Some((id, parent, name)) = stack.pop() {
             let seen = if is_content { &mut self.trees } else { &mut self.plain_trees };
             if !seen.insert(id) {
                 continue;
             }
             check_interrupt(self.progress)?;
             self.progress.advance(1);
+            let path = Rc::new(path_below(&parent, &name));
             let Some(entries) = self.read_tree(&id, place, &path)? else { continue };
             for entry in entries {
                 if entry.mode.is_directory() {
-                    // Its path is wanted only if something is wrong with it; a name was checked.
-                    let below = path.join(&entry.name).unwrap_or_default();
-                    if depth < DEEPEST {
-                        stack.push((entry.id, below, depth + 1));
-                    } else {
-                        let problem = format!("it is {depth} directories deep: {below}");
-                        self.defects.object(Part::Tree, &entry.id, problem);
-                    }
+                    stack.push((entry.id, Rc::clone(&path), entry.name));
                 } else if is_content {
                     self.content(&entry.id);
                 } else {
-                    let below = path.join(&entry.name).unwrap_or_default();
-                    self.file(&entry, &below, place)?;
+                    self.file(&entry, &path_below(&path, &entry.name), place)?;
                 }
             }
         }
@@ -326,6 +328,16 @@ impl<'a> Walk<'a> {
         }
         Ok(())
     }
+}
+
+/// The path of an entry, for a defect in it. The end of a path that no file system takes is left
+/// out.
+fn path_below(path: &TreePath, name: &[u8]) -> TreePath {
+    const LONGEST: usize = 4096;
+    if name.is_empty() || path.as_bytes().len() > LONGEST {
+        return path.clone();
+    }
+    path.join(name).unwrap_or_default()
 }
 
 /// The contents that refs of remotes lead to. A push sends what its refs lead to before they move,

@@ -8,7 +8,7 @@ use bstr::BString;
 
 use super::conflict::{FieldConflict, Judge, cut};
 use crate::error::Result;
-use crate::history::{EntryMode, ObjectWriter, TreeEntry};
+use crate::history::{EntryMode, ObjectWriter, TreeEntry, WalkBudget};
 use crate::id::Id;
 use crate::tree_path::TreePath;
 
@@ -71,6 +71,7 @@ fn merge_below(
     judge: &mut Judge<'_>,
     top: Level,
 ) -> Result<Option<Node>> {
+    let mut budget = WalkBudget::new(writer.limits());
     let mut levels = Vec::new();
     let mut level = top;
     loop {
@@ -79,7 +80,9 @@ fn merge_below(
             match decide(judge, &path.to_string(), nodes) {
                 Outcome::Is(node) => level.add(name, node),
                 Outcome::Below => {
+                    let length = path.as_bytes().len();
                     let below = Level::read(writer, path, name, nodes)?;
+                    budget.enter(levels.len() + 1, length, below.len())?;
                     levels.push(std::mem::replace(&mut level, below));
                 }
             }
@@ -191,6 +194,11 @@ impl Level {
             list.next().map(|TreeEntry { mode, id, .. }| Node { mode, id })
         });
         Some((name, nodes))
+    }
+
+    /// The entries of the side that has the most.
+    fn len(&self) -> usize {
+        self.left.iter().map(|list| list.len()).max().unwrap_or_default()
     }
 
     fn add(&mut self, name: BString, node: Option<Node>) {

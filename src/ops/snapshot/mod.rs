@@ -16,6 +16,7 @@ use crate::error::{Error, IoResultExt, Result};
 use crate::fs::beneath::Beneath;
 use crate::fs::stat::Stat;
 use crate::fs::walk::{Directory, Everything, Kind, Skipped, Walk, walk};
+use crate::history::WalkLimits;
 use crate::history::ignore::IgnoreRules;
 use crate::id::Id;
 use crate::progress::{Progress, Unit};
@@ -52,6 +53,28 @@ pub(crate) enum Ignores {
     Off,
 }
 
+/// Refuses a directory that no command could read back.
+fn check_size(limits: WalkLimits, count: usize, walk: &Walk) -> Result<()> {
+    if count as u64 > limits.entries {
+        let message = format!(
+            "{count} files and directories are more than a tree may have ({})",
+            limits.entries
+        );
+        let hint = format!("raise the limit: art config set limits.entries {}", count * 2);
+        return Err(Error::invalid(message).with_hint(hint));
+    }
+    let levels = |path: &[u8]| path.iter().filter(|byte| **byte == b'/').count() + 1;
+    let depth = walk.directories.iter().map(|directory| levels(&directory.path)).max();
+    let depth = depth.unwrap_or_default();
+    if depth > usize::try_from(limits.depth).unwrap_or(usize::MAX) {
+        let message =
+            format!("a directory is {depth} levels deep; a tree may have {}", limits.depth);
+        let hint = format!("raise the limit: art config set limits.depth {}", depth * 2);
+        return Err(Error::invalid(message).with_hint(hint));
+    }
+    Ok(())
+}
+
 impl Snapshot {
     /// Walks the directory `root` and asks the stat cache for what it knows.
     pub(crate) fn take(
@@ -79,6 +102,7 @@ impl Snapshot {
             first.push(count);
             count += directory.len();
         }
+        check_size(repo.settings().limits, count, &walk)?;
         let failed = std::mem::take(&mut walk.errors);
         let mut snapshot = Snapshot {
             beneath: Beneath::open(&root)?,

@@ -85,7 +85,7 @@ pub(crate) fn content_of_tree(repo: &Repository, commits: &[Id]) -> Result<Vec<I
         let tree = history.read_commit(&history.peel(commit)?)?.tree;
         for entry in history.read_tree(&tree)? {
             if entry.name == "artifacts" && entry.mode.is_directory() {
-                history.visit_tree(&entry.id, &mut |_, entry| {
+                history.visit_distinct(&entry.id, &mut |entry| {
                     if !entry.mode.is_directory() {
                         ids.push(entry.id);
                     }

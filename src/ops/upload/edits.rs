@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::history::edit::{self, Edit};
-use crate::history::{EntryMode, ObjectWriter};
+use crate::history::{EntryMode, ObjectWriter, TreeEntry, WalkBudget};
 use crate::id::Id;
 use crate::ops::run::find_entry;
 use crate::tree_path::TreePath;
@@ -33,23 +33,58 @@ pub(super) fn apply_edits(
     edit::apply(writer, base, &edits)
 }
 
-/// All that is in `old` or `new`; where both have a file, that of `new`.
+/// All that is in `old` or `new`; where both have a file, that of `new`. Each pair of directories is
+/// merged once, however often it stands in the trees.
 fn overlay(writer: &mut ObjectWriter<'_>, old: Id, new: Id) -> Result<Id> {
+    let mut budget = WalkBudget::new(writer.limits());
+    let mut merged: HashMap<(Id, Id), Id> = HashMap::new();
     if old == new {
         return Ok(new);
     }
-    let mut entries = writer.read_tree(&new)?;
-    let known: HashMap<_, _> =
-        entries.iter().enumerate().map(|(index, entry)| (entry.name.clone(), index)).collect();
-    for entry in writer.read_tree(&old)? {
-        let Some(index) = known.get(&entry.name) else {
-            entries.push(entry);
+    let mut stack = vec![Overlay::read(writer, (old, new))?];
+    while let Some(top) = stack.last_mut() {
+        if let Some((at, pair)) = top.left.pop() {
+            if let Some(id) = merged.get(&pair) {
+                top.entries[at].id = *id;
+                continue;
+            }
+            top.left.push((at, pair));
+            let below = Overlay::read(writer, pair)?;
+            budget.enter(stack.len(), 0, below.entries.len())?;
+            stack.push(below);
             continue;
-        };
-        let both = (entry.mode, entries[*index].mode);
-        if both == (EntryMode::Directory, EntryMode::Directory) {
-            entries[*index].id = overlay(writer, entry.id, entries[*index].id)?;
         }
+        let Some(done) = stack.pop() else { break };
+        merged.insert(done.pair, writer.tree(done.entries)?);
     }
-    writer.tree(entries)
+    merged.remove(&(old, new)).ok_or_else(|| Error::internal("a directory was not merged"))
+}
+
+/// Two directories that are merged.
+struct Overlay {
+    pair: (Id, Id),
+    entries: Vec<TreeEntry>,
+    /// The places in `entries` of directories that both have and that are not merged.
+    left: Vec<(usize, (Id, Id))>,
+}
+
+impl Overlay {
+    fn read(writer: &ObjectWriter<'_>, (old, new): (Id, Id)) -> Result<Self> {
+        let mut entries = writer.read_tree(&new)?;
+        let mut left = Vec::new();
+        let known: HashMap<_, _> =
+            entries.iter().enumerate().map(|(at, entry)| (entry.name.clone(), at)).collect();
+        for entry in writer.read_tree(&old)? {
+            let Some(at) = known.get(&entry.name).copied() else {
+                entries.push(entry);
+                continue;
+            };
+            let its = &entries[at];
+            let are_directories = entry.mode.is_directory() && its.mode.is_directory();
+            if are_directories && entry.id != its.id {
+                left.push((at, (entry.id, its.id)));
+            }
+        }
+        Ok(Overlay { pair: (old, new), entries, left })
+    }
 }

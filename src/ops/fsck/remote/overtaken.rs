@@ -116,7 +116,7 @@ impl Overtaken {
         }
         let mut lacks = false;
         let tree = history.read_commit(&history.peel(commit)?)?.tree;
-        history.visit_tree(&tree, &mut |_, entry| {
+        history.visit_distinct(&tree, &mut |entry| {
             lacks |= self.lost.files.contains(&entry.id);
             Ok(if lacks { Visit::Stop } else { Visit::Enter })
         })?;
