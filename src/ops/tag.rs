@@ -88,10 +88,27 @@ pub fn tag(repo: &Repository, options: &TagOptions) -> Result<TagOutcome> {
     Ok(TagOutcome { name: options.name.clone(), project, commit, previous })
 }
 
-/// The tags of the repository's default project, by name.
-pub fn list(repo: &Repository) -> Result<Vec<TagEntry>> {
+/// The tags to list, in the order of their names.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TagListOptions {
+    /// The last name first.
+    pub is_reversed: bool,
+    /// Without the first tags, this many.
+    pub offset: usize,
+    /// At most this many tags.
+    pub limit: Option<usize>,
+}
+
+/// The tags of the repository's default project, by name. Only the commits of the listed tags are
+/// read.
+pub fn list(repo: &Repository, options: &TagListOptions) -> Result<Vec<TagEntry>> {
     let project = &repo.settings().project;
-    let refs = repo.history().refs(&RefName::prefix(RefKind::Tag, project))?;
+    let mut refs = repo.history().refs(&RefName::prefix(RefKind::Tag, project))?;
+    if options.is_reversed {
+        refs.reverse();
+    }
+    let limit = options.limit.unwrap_or(usize::MAX);
+    let refs = refs.into_iter().skip(options.offset).take(limit);
     let entry = |(name, id): (RefName, Id)| {
         let commit = repo.history().read_commit(&id).ok();
         TagEntry {
@@ -102,7 +119,7 @@ pub fn list(repo: &Repository) -> Result<Vec<TagEntry>> {
             message: commit.map(|commit| commit.message.lines().next().unwrap_or("").to_owned()),
         }
     };
-    Ok(refs.into_iter().map(entry).collect())
+    Ok(refs.map(entry).collect())
 }
 
 /// The commit of a run or version.

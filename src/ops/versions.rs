@@ -1,6 +1,7 @@
 //! `art versions`: the table; also as it was at a time.
 
 use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashSet};
 
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
@@ -14,6 +15,7 @@ use crate::error::Result;
 use crate::id::Id;
 use crate::name::{Name, ProjectName};
 use crate::progress::Progress;
+use crate::record::policy::DISABLED;
 use crate::record::query::{Query, Sort};
 use crate::record::{Tags, VersionKind};
 use crate::repo::Repository;
@@ -85,6 +87,7 @@ pub fn versions(
         }
     }
     if let Some(query) = &options.query {
+        check_stages(repo, project, query, &versions)?;
         versions.retain(|version| query.matches(&version.summary));
     }
     match &options.sort {
@@ -94,6 +97,30 @@ pub fn versions(
     let limit = options.limit.unwrap_or(usize::MAX);
     let versions = versions.into_iter().skip(options.offset).take(limit).collect();
     Ok(VersionList { versions, unreadable, is_complete, is_in_order })
+}
+
+/// Fails with [`Invalid`](crate::ErrorKind::Invalid) if `query` asks for a stage that is in no
+/// project's order and that none of `versions` is in.
+fn check_stages(
+    repo: &Repository,
+    project: Option<&ProjectName>,
+    query: &Query,
+    versions: &[IndexedVersion],
+) -> Result<()> {
+    let mut projects: BTreeSet<&ProjectName> = project.into_iter().collect();
+    projects.extend(versions.iter().map(|version| version.reference.project()));
+    let mut known: Vec<Name> = Vec::new();
+    for project in projects {
+        // A policy that can't be followed says nothing of stages, so every stage may be one.
+        let Ok(rules) = project_policy(repo, project) else { return Ok(()) };
+        known.extend(rules.policy.stages().iter().cloned());
+    }
+    let inside = versions.iter().map(|version| &version.summary.stage);
+    let mut words: Vec<&str> = known.iter().chain(inside).map(Name::as_str).collect();
+    words.push(DISABLED);
+    let mut seen = HashSet::new();
+    words.retain(|word| seen.insert(*word));
+    Ok(query.check_words("stage", &words)?)
 }
 
 impl Serialize for IndexedVersion {

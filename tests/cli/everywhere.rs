@@ -224,3 +224,39 @@ fn a_repository_that_can_only_be_read_is_shared_as_far_as_that_goes() {
     assert_eq!(sandbox.shell(files).ok().stdout, before, "nothing is half done");
     sandbox.shell("chmod -R u+w b/.artifacts").ok();
 }
+
+#[test]
+fn a_verb_of_another_tool_names_the_command_of_art() {
+    let sandbox = Sandbox::new();
+    for (verb, hint) in [
+        ("commit", "use art upload PATH -m MESSAGE"),
+        ("add", "use art upload PATH"),
+        ("checkout", "use art download REV --force"),
+        ("restore", "use art download REV --path PATH --force"),
+        ("rm", "use art runs delete RUN"),
+        ("merge", "use art pull"),
+        ("branch", "use art run --name NAME"),
+        ("stash", "use art upload PATH --tag NAME"),
+        ("publish", "use art register VERSION"),
+    ] {
+        let output = sandbox.art(&format!("{verb} x"));
+        assert_eq!(output.code, 2, "{output}");
+        assert!(output.stderr.contains(hint), "{verb}: {output}");
+    }
+}
+
+#[test]
+fn did_you_mean_suggests_only_what_is_near() {
+    let sandbox = Sandbox::new();
+    let hint = |line: &str| {
+        let error = sandbox.command(line).arg("--json").run().json_error();
+        error["error"]["hint"].as_str().unwrap_or_default().to_owned()
+    };
+    assert_eq!(hint("regsiter v1"), "did you mean 'art register'?");
+    assert_eq!(hint("runs swich x"), "did you mean 'art runs switch'?");
+    for line in ["transmogrify", "resurrect", "upgrade", "runs restart", "deploy"] {
+        assert!(!hint(line).contains("did you mean"), "{line}: {}", hint(line));
+    }
+    assert!(hint("runs --limt 3").contains("'--limit'"), "{}", hint("runs --limt 3"));
+    assert!(!hint("runs --lines 3").contains("did you mean"), "{}", hint("runs --lines 3"));
+}

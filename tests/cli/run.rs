@@ -274,3 +274,27 @@ fn the_record_stays_at_running_if_art_is_killed() {
     sandbox.art("runs finish a --status stopped").ok();
     assert_eq!(record(&sandbox, "a")["status"], "stopped");
 }
+
+#[test]
+fn a_command_without_dashes_is_shown_as_it_has_to_be_typed() {
+    let sandbox = Sandbox::new();
+    sandbox.art("init --project o/p").ok();
+    let hint = |line: &str| {
+        let output = sandbox.art(line);
+        assert_eq!(output.code, 2, "{output}");
+        output.stderr.lines().last().unwrap().to_owned()
+    };
+    assert_eq!(
+        hint("run python3 x.py"),
+        "hint: put `--` before the command: art run -- python3 x.py"
+    );
+    assert_eq!(
+        hint("run --name a -u python3 -c 'print(1)'"),
+        "hint: put `--` before the command: art run --name a -u -- python3 -c print(1)"
+    );
+    assert_eq!(
+        hint("run make 'all of it'"),
+        "hint: put `--` before the command: art run -- make 'all of it'"
+    );
+    assert!(sandbox.art("runs").ok().stdout.is_empty());
+}

@@ -160,3 +160,35 @@ fn tag_belongs_to_the_project_that_is_named() {
     assert_eq!(sandbox.art("tag --json -p x/y").ok().json()[0]["project"], "x/y");
     assert_eq!(sandbox.art("cat x/y:tag/best:file").ok().stdout, "two");
 }
+
+#[test]
+fn a_window_of_the_tags_is_that_of_the_whole_list() {
+    let sandbox = Sandbox::new();
+    sandbox.art("init --project o/p").ok();
+    sandbox.write("file", "x");
+    sandbox.art("upload file").ok();
+    let id = sandbox.git("--git-dir .artifacts rev-parse HEAD");
+    let id = id.trim();
+    // Names beyond the window are never looked at: their commits need not be here.
+    let lines = (0..3000).map(|at| match at {
+        0..20 | 2980.. => format!("{id} refs/tags/o/p/t{at:04}\n"),
+        _ => format!("{} refs/tags/o/p/t{at:04}\n", "1".repeat(64)),
+    });
+    let packed: String = lines.collect();
+    sandbox.write(
+        ".artifacts/packed-refs",
+        format!("# pack-refs with: peeled fully-peeled sorted \n{packed}"),
+    );
+    let names = |line: &str| -> Vec<String> {
+        let rows = sandbox.art(&format!("tag --json {line}")).ok().json();
+        let name = |row: &serde_json::Value| {
+            assert_eq!(row["commit"], id, "{row}");
+            row["name"].as_str().unwrap().to_owned()
+        };
+        rows.as_array().unwrap().iter().map(name).collect()
+    };
+    assert_eq!(names("--limit 2"), ["t0000", "t0001"]);
+    assert_eq!(names("--sort name --offset 3 --limit 1"), ["t0003"]);
+    assert_eq!(names("--sort -name --offset 1 --limit 2"), ["t2998", "t2997"]);
+    assert_eq!(names("-q 'name: t0007' --limit 5"), ["t0007"]);
+}

@@ -170,3 +170,33 @@ fn conditions_joined_by_a_bar_are_refused_at_their_column() {
     assert_eq!(output.code, 2, "{output}");
     assert!(output.stderr.contains("at column 12") && output.stderr.contains("OR"), "{output}");
 }
+
+#[test]
+fn a_query_for_an_unknown_stage_is_refused_with_the_known_ones() {
+    let sandbox = Sandbox::new();
+    sandbox.art("init --project o/p").ok();
+    sandbox.write("w", "x");
+    sandbox.art("register v1 --path w").ok();
+    assert_snapshot!(sandbox.art("versions -q 'stage: prod'"), @"
+    exit 2
+    -- stderr
+    error: 'stage' is never 'prod', at column 8
+      stage: prod
+             ^^^^
+
+    hint: did you mean 'production'? 'stage' is one of testing, staging, production, disabled
+    ");
+    for query in ["stage: ~prod", "name: v1, (stage: testing|prod OR kind: model)"] {
+        assert_eq!(sandbox.command("versions -q").arg(query).run().code, 2, "{query}");
+    }
+    for query in ["stage: %prod%", "stage: disabled", "stage: nil", "stage: testing|staging"] {
+        sandbox.command("versions -q").arg(query).run().ok();
+    }
+    // A stage that versions are in stays one, also if the project has it no more.
+    sandbox.art("policy set stages=testing,live").ok();
+    sandbox.art("versions -q 'stage: live'").ok();
+    assert_eq!(sandbox.art("versions -q 'stage: staging'").code, 2);
+    for query in ["runs -q 'status: faild'", "versions -q 'kind: modl'", "runs -q 'current: yes'"] {
+        assert_eq!(sandbox.art(query).code, 2, "{query}");
+    }
+}

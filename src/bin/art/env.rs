@@ -55,12 +55,7 @@ impl Env {
 
     /// The command as it was typed, without the program, for the log of operations.
     pub(crate) fn command_line(&self) -> String {
-        let quoted = |arg: &OsString| {
-            let text = artifacts::tree_path::escaped(arg.as_encoded_bytes());
-            let plain = !text.is_empty() && !text.contains([' ', '\'', '"', '$', '*']);
-            if plain { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
-        };
-        self.args.iter().skip(1).map(quoted).collect::<Vec<_>>().join(" ")
+        self.args.iter().skip(1).map(|arg| quoted(arg)).collect::<Vec<_>>().join(" ")
     }
 
     /// Arms a rehearsed crash where `ART_FAULT` asks for one: `abort:N` or `full:N`, at the N-th
@@ -214,6 +209,13 @@ impl Terminals {
         terminals.columns = size.map(|size| size.ws_col).filter(|columns| *columns > 0);
         terminals
     }
+}
+
+/// A word as a shell takes it.
+pub(crate) fn quoted(word: &OsStr) -> String {
+    let text = artifacts::tree_path::escaped(word.as_encoded_bytes());
+    let plain = !text.is_empty() && !text.contains([' ', '\'', '"', '$', '*']);
+    if plain { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod cli;
 mod commands;
 mod context;
 mod env;
+mod foreign;
 mod remotes;
 mod report;
 mod revision;

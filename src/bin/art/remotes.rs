@@ -74,6 +74,9 @@ pub(crate) fn warn_of_conflicts(context: &Context<'_>, remote: &Name, conflicts:
         let name = shown(&conflict.name);
         context.ui.warn(&format!("{name} was moved apart by two writers on {remote}"));
     }
+    if conflicts.len() > SHOWN {
+        context.ui.warn(&format!("and {} more", conflicts.len() - SHOWN));
+    }
     if !conflicts.is_empty() {
         context.ui.hint(&format!("join what can be joined: art pull {remote}"));
     }

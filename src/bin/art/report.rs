@@ -3,12 +3,13 @@
 use std::io;
 use std::process::ExitCode;
 
-use artifacts::{Error, ErrorKind};
+use artifacts::{Error, ErrorKind, suggest};
 use clap::error::{ContextKind, ContextValue, ErrorKind as ClapKind};
 use serde_json::json;
 
 use crate::cli::EarlyOptions;
-use crate::env::Env;
+use crate::env::{self, Env};
+use crate::foreign;
 use crate::signals;
 use crate::ui::{self, Looks, Style, Ui};
 
@@ -237,7 +238,7 @@ pub(crate) fn parse_error(error: &clap::Error, early: EarlyOptions, env: &Env) -
         }
         _ => {
             let (message, usage) = split_usage(error);
-            let hint = suggestion(error).or(usage).unwrap_or_else(|| "art --help".to_owned());
+            let hint = suggestion(error, env).or(usage).unwrap_or_else(|| "art --help".to_owned());
             let invalid = serde_json::to_value(ErrorKind::Invalid).unwrap_or_default();
             print(&ui, &invalid, &message, &[], Some(&hint), Exit::Usage);
             Exit::Usage
@@ -264,13 +265,12 @@ fn split_usage(error: &clap::Error) -> (String, Option<String>) {
 }
 
 /// "Did you mean", from what clap knows about verbs, options and values.
-fn suggestion(error: &clap::Error) -> Option<String> {
-    if let Some(ContextValue::Strings(verbs)) = error.get(ContextKind::SuggestedSubcommand)
-        // The likeliest comes last.
-        && let (Some(verb), Some(usage)) = (verbs.last(), split_usage(error).1)
-    {
-        let parent = usage.split(['[', '<']).next().unwrap_or("art ");
-        return Some(format!("did you mean '{parent}{verb}'?"));
+fn suggestion(error: &clap::Error, env: &Env) -> Option<String> {
+    if let Some(ContextValue::String(wanted)) = error.get(ContextKind::InvalidSubcommand) {
+        return suggested_verb(error, wanted);
+    }
+    if let Some(line) = run_without_dashes(error, env) {
+        return Some(format!("put `--` before the command: {line}"));
     }
     let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<Error>());
     if let Some(hint) = source.and_then(Error::hint) {
@@ -278,14 +278,64 @@ fn suggestion(error: &clap::Error) -> Option<String> {
     }
     [ContextKind::SuggestedArg, ContextKind::SuggestedValue].into_iter().find_map(
         |kind| match error.get(kind)? {
-            ContextValue::String(one) => Some(format!("did you mean '{one}'?")),
-            ContextValue::Strings(some) if !some.is_empty() => {
-                let some: Vec<String> = some.iter().map(|one| format!("'{one}'")).collect();
+            ContextValue::String(one) if is_near(error, one) => {
+                Some(format!("did you mean '{one}'?"))
+            }
+            ContextValue::Strings(some) if some.iter().any(|one| is_near(error, one)) => {
+                let some = some.iter().filter(|one| is_near(error, one));
+                let some: Vec<String> = some.map(|one| format!("'{one}'")).collect();
                 Some(format!("did you mean {}?", some.join(" or ")))
             }
             _ => None,
         },
     )
+}
+
+/// What to type instead of the unknown verb `wanted`: the verb that looks like it, or the command
+/// that does what a verb of another tool does.
+fn suggested_verb(error: &clap::Error, wanted: &str) -> Option<String> {
+    let usage = split_usage(error).1?;
+    let parent = usage.split(['[', '<']).next().unwrap_or("art ");
+    if parent.trim() == "art"
+        && let Some(command) = foreign::find_command(wanted)
+    {
+        return Some(format!("use {command}"));
+    }
+    let Some(ContextValue::Strings(verbs)) = error.get(ContextKind::SuggestedSubcommand) else {
+        return None;
+    };
+    // clap takes words for alike that share little more than their first letters.
+    let near = suggest::closest(wanted, verbs)?;
+    Some(format!("did you mean '{parent}{near}'?"))
+}
+
+/// Whether `one` looks like the word that is wrong, for a suggestion of clap's.
+fn is_near(error: &clap::Error, one: &str) -> bool {
+    let wrong = [ContextKind::InvalidArg, ContextKind::InvalidValue];
+    let bare = |text: &str| text.trim_start_matches('-').to_owned();
+    // The last is the most precise: the value, where both are known.
+    let mut wrong = wrong.into_iter().filter_map(|kind| match error.get(kind)? {
+        ContextValue::String(text) => Some(bare(text.split([' ', '=']).next().unwrap_or(text))),
+        _ => None,
+    });
+    wrong.next_back().is_none_or(|wrong| suggest::closest(&wrong, [bare(one)]).is_some())
+}
+
+/// The line with `--` in it, if a command was given to `art run` without.
+fn run_without_dashes(error: &clap::Error, env: &Env) -> Option<String> {
+    if error.kind() != ClapKind::UnknownArgument {
+        return None;
+    }
+    let Some(ContextValue::String(wrong)) = error.get(ContextKind::InvalidArg) else { return None };
+    let words: Vec<&str> = env.args().iter().skip(1).filter_map(|arg| arg.to_str()).collect();
+    let verb = words.iter().position(|word| *word == "run")?;
+    let at = words.iter().position(|word| *word == wrong.as_str()).filter(|at| *at > verb)?;
+    if wrong.starts_with('-') || words.contains(&"--") {
+        return None;
+    }
+    let quoted: Vec<String> = env.args().iter().skip(1).map(|arg| env::quoted(arg)).collect();
+    let (before, command) = quoted.split_at(at);
+    Some(format!("art {} -- {}", before.join(" "), command.join(" ")))
 }
 
 /// Lets a panic say what a person can do about it; the exit code is [`Exit::Bug`].

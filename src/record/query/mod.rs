@@ -97,12 +97,40 @@ pub trait Fields {
 #[derive(Debug, Clone)]
 pub struct Query {
     root: Expression,
+    text: String,
 }
 
 impl Query {
     /// Parses `text`, which may ask for `fields`.
     pub fn parse(text: &str, fields: &[Field]) -> Result<Self, QueryError> {
-        parse::parse(text, fields).map(|root| Query { root })
+        parse::parse(text, fields).map(|root| Query { root, text: text.to_owned() })
+    }
+
+    /// Fails with a [`QueryError`] at the first value of `field` that is not one of `known`, if
+    /// `field` is a text. Patterns and `nil` are no such values.
+    pub fn check_words(&self, field: &str, known: &[&str]) -> Result<(), QueryError> {
+        let mut waiting = vec![&self.root];
+        while let Some(expression) = waiting.pop() {
+            let condition = match expression {
+                Expression::All(parts) | Expression::Any(parts) => {
+                    waiting.extend(parts.iter().rev());
+                    continue;
+                }
+                Expression::Condition(condition) => condition,
+            };
+            let unknown =
+                condition.matchers.iter().zip(&condition.places).find_map(|(matcher, place)| {
+                    let value::Matcher::Text(text) = matcher else { return None };
+                    let is_known = condition.field != field || known.contains(&text.as_str());
+                    (!is_known).then_some((text, *place))
+                });
+            if let Some((text, (from, to))) = unknown {
+                let (problem, hint) = value::unknown_word(field, text, known);
+                let query = self.text.clone();
+                return Err(QueryError { problem, hint: Some(hint), query, from, to });
+            }
+        }
+        Ok(())
     }
 
     /// Whether the query holds for `record`.
@@ -125,6 +153,8 @@ struct Condition {
     field: &'static str,
     negated: bool,
     matchers: Vec<value::Matcher>,
+    /// Where each of them stands in the query: its first character and the one behind it.
+    places: Vec<(usize, usize)>,
 }
 
 /// Why a text is no query, and where.

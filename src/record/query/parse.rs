@@ -137,13 +137,15 @@ impl Parser<'_> {
                 .hint(hint_for_field(&name, self.fields)));
         };
         let negated = self.eat('~');
-        let mut matchers = Vec::new();
+        let (mut matchers, mut places) = (Vec::new(), Vec::new());
         loop {
             let start = self.at;
             let letters = self.value(field)?;
             matchers.push(value::matcher(&letters, start, field)?);
+            let from = letters.first().map_or(start, |letter| letter.at);
+            places.push((from, letters.last().map_or(start, |letter| letter.at + 1)));
             if !self.eat('|') {
-                return Ok(Condition { field: field.name, negated, matchers });
+                return Ok(Condition { field: field.name, negated, matchers, places });
             }
             self.refuse_condition_as_value()?;
         }

@@ -101,6 +101,16 @@ pub(super) fn matcher(letters: &[Letter], start: usize, field: &Field) -> Result
     }
 }
 
+/// The problem and the hint for a value that is none of the words of its field.
+pub(super) fn unknown_word(field: &str, text: &str, words: &[&str]) -> (String, String) {
+    let all = format!("'{field}' is one of {}", words.join(", "));
+    let hint = match suggest::closest(text, words) {
+        Some(near) => format!("did you mean '{near}'? {all}"),
+        None => all,
+    };
+    (format!("'{field}' is never '{text}'"), hint)
+}
+
 /// The first and the last second that `text` covers.
 fn time_span(text: &str) -> Option<(Timestamp, Timestamp)> {
     Timestamp::parse_span(text).ok()
@@ -162,12 +172,8 @@ impl<'a> Literal<'a> {
         let text = self.text();
         match field.kind {
             FieldKind::Word(words) if !words.contains(&text.as_str()) => {
-                let all = format!("'{}' is one of {}", field.name, words.join(", "));
-                let hint = match suggest::closest(&text, words) {
-                    Some(near) => format!("did you mean '{near}'? {all}"),
-                    None => all,
-                };
-                Err(self.fault(format!("'{}' is never '{text}'", field.name)).hint(hint))
+                let (problem, hint) = unknown_word(field.name, &text, words);
+                Err(self.fault(problem).hint(hint))
             }
             _ => Ok(Matcher::Text(text)),
         }

@@ -15,11 +15,11 @@ use crate::ui::PlainText;
 /// The most bytes that `--json` holds in memory.
 const MAX_JSON: u64 = 64 << 20;
 
-/// Prints one file of a revision
+/// Print one file of a revision
 ///
-/// The bytes are those that were stored, each part checked before it is printed. For a symbolic
-/// link its target is printed. On a terminal, control characters are escaped and binary content is
-/// refused.
+/// Each part of the file is checked before it is printed. For a symbolic link, the target is
+/// printed. On a terminal, control characters are escaped, and binary content is refused. The
+/// content of a disabled version is refused (15) without --allow-disabled.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art cat HEAD:config.json", "art cat run/baseline:model.bin > model.bin", "art cat v1:data/train.csv | head"],

@@ -12,11 +12,12 @@ use crate::report::{Exit, help_tail};
 use crate::ui::changes;
 use crate::ui::patch;
 
-/// Shows what differs between two revisions, or a revision and a directory
+/// Show the differences between two revisions, or a revision and a directory
 ///
-/// Lists the files that came, went, changed or moved, and the fields of the records that differ.
-/// What moved is found by equal or similar content. Ignore files count in a directory. A path
-/// behind a revision narrows both sides down; two single files are compared whatever their names.
+/// Lists added, deleted, modified and renamed files, and the fields of the records that differ.
+/// Renames are detected by equal or similar content. Ignore files apply to a directory. A path after
+/// a revision limits the comparison to that path; two single files are compared under any names.
+/// --content of a disabled version is refused (15) without --allow-disabled.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &[
@@ -50,7 +51,7 @@ pub(crate) struct Args {
     #[arg(value_name = "PATH", last = true)]
     paths: Vec<OsString>,
 
-    /// Show the bytes that came and went
+    /// Show added and deleted bytes
     #[arg(long, group = "form")]
     stat: bool,
 
@@ -58,7 +59,7 @@ pub(crate) struct Args {
     #[arg(long, group = "form")]
     name_status: bool,
 
-    /// Show text line by line as `git diff` does; with --json, one line a change
+    /// Show a unified diff of text; with --json, one line for each change
     #[arg(long, group = "form")]
     content: bool,
 

@@ -13,11 +13,12 @@ use crate::revision;
 use crate::ui::Page;
 use crate::ui::format::{count, size};
 
-/// Writes a revision as an archive
+/// Write a revision as a reproducible archive
 ///
-/// The same revision gives the same bytes, wherever it is exported: files in order, owner 0, modes
-/// 644 and 755, the time of the commit. Names are relative to PATH. Without FILE the archive goes to
-/// standard output. A file appears when the archive is complete and every byte was checked.
+/// The same revision gives the same bytes on every machine: files in order, owner 0, modes 644 and
+/// 755, the time of the commit. Names are relative to PATH. Without FILE, the archive is written to
+/// standard output. FILE appears when the archive is complete and every byte is checked. A disabled
+/// version is refused (15) without --allow-disabled.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &[
@@ -44,11 +45,11 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
-    /// The form of the archive [default: by the ending of FILE, else tar.zst]
+    /// The format of the archive [default: from the name of FILE, otherwise tar.zst]
     #[arg(long, value_name = "FORMAT", value_parser = format_parser())]
     format: Option<ArchiveFormat>,
 
-    /// Replace FILE if it is there
+    /// Replace FILE if it exists
     #[arg(long, requires = "output")]
     force: bool,
 

@@ -145,7 +145,7 @@ fn show_affected(
         writeln!(page, "  {commit}  {name}: {path}")?;
     }
     if outcome.affected.len() > SHOWN {
-        writeln!(page, "  and more (see --json)")?;
+        writeln!(page, "  and {} more (see --json)", outcome.affected.len() - SHOWN)?;
     }
     writeln!(page)
 }

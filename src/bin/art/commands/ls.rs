@@ -9,7 +9,7 @@ use crate::report::{Exit, help_tail};
 use crate::revision;
 use crate::ui::{Page, Style, format};
 
-/// Lists the files of a revision
+/// List the files of a revision
 ///
 /// Names of directories end with `/`. On a terminal whatever is no plain character is escaped, and
 /// sizes and ids are short; in a pipe names are the bytes they are, sizes are in bytes and ids are

@@ -22,10 +22,10 @@ const SHOWN: usize = 20;
 /// So many files are counted for people.
 const COUNTED: usize = 100_000;
 
-/// Shows a run, a version, a project or any commit: its record and its changes
+/// Show a run, a version, a project or a commit, with its record and its changes
 ///
-/// The changes are those against the first parent. With a path behind the revision, the content of
-/// that file or the listing of that directory is printed, as `art cat` and `art ls` do.
+/// The changes are relative to the first parent. With a path after the revision, the content of that
+/// file or the listing of that directory is printed, as `art cat` and `art ls` print it.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art show", "art show run/baseline", "art show HEAD~1 --limit 100", "art show HEAD:config.json"],

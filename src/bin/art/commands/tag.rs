@@ -1,16 +1,17 @@
 //! `art tag`: movable names for commits.
 
 use artifacts::Name;
+use artifacts::Repository;
 use artifacts::error::Result;
 use artifacts::history::Revision;
-use artifacts::ops::tag::{TagOptions, TagOutcome, list, tag};
+use artifacts::ops::tag::{TagListOptions, TagOptions, TagOutcome, list, tag};
 
 use crate::context::Context;
 use crate::report::{Exit, help_tail};
 use crate::revision;
 use crate::ui::{Column, ConfirmArgs, ListArgs, Page, Show, list as ui_list};
 
-/// Lists tags, or makes, moves or deletes one
+/// List, create, move or delete tags
 ///
 /// A tag names a commit of a run or version. Unlike a version it may be moved, with `--force`, and
 /// deleted, with `--delete`; both can be taken back: `art undo`. Without NAME the tags of the
@@ -38,11 +39,11 @@ pub(crate) struct Args {
     #[arg(value_name = "NAME")]
     name: Option<Name>,
 
-    /// What it shall name
+    /// The revision to tag
     #[arg(value_name = "REV", value_parser = revision::parser(), default_value = "HEAD")]
     revision: Revision,
 
-    /// Move the tag if it is there
+    /// Move the tag if it exists
     #[arg(short, long, requires = "name")]
     force: bool,
 
@@ -68,8 +69,7 @@ const COLUMNS: &[Column] = &[
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     let repo = context.repo()?;
     let Some(name) = &args.name else {
-        ui_list::show(context, &args.list, COLUMNS, &list(&repo)?, "no tags")?;
-        return Ok(Exit::Ok);
+        return exec_list(context, &repo, &args.list);
     };
     let mut options = TagOptions {
         name: name.clone(),
@@ -87,6 +87,20 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     }
     let outcome = tag(&repo, &options)?;
     context.ui.summary(&outcome, |page| view(page, &outcome, args.confirm.dry_run))?;
+    Ok(Exit::Ok)
+}
+
+/// Lists the tags. In the order of names, only those that are shown are read.
+fn exec_list(context: &Context<'_>, repo: &Repository, args: &ListArgs) -> Result<Exit> {
+    let mut options = TagListOptions::default();
+    let mut args = args.clone();
+    let order = args.sort.as_deref().map(str::trim);
+    if args.query.is_none() && matches!(order, None | Some("name" | "-name")) {
+        let is_reversed = order == Some("-name");
+        options = TagListOptions { is_reversed, offset: args.offset, limit: args.limit };
+        args = ListArgs { sort: None, offset: 0, limit: None, ..args };
+    }
+    ui_list::show(context, &args, COLUMNS, &list(repo, &options)?, "no tags")?;
     Ok(Exit::Ok)
 }
 

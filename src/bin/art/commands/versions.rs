@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::report::{self, Exit, help_tail};
 use crate::ui::list::{self as table, Column, ListArgs, Show};
 
-/// Lists the versions of the project, as they are or as they were at a time
+/// List the versions of the project, now or at a given time
 ///
 /// The newest come first. Queries and `--sort` know the fields name, uuid, description, tags, kind,
 /// stage, `staged_at` (since when it has been in it), run (its name), artifacts, author,

@@ -163,7 +163,7 @@ pub(crate) fn show<T: Serialize>(
     rows: &[T],
     empty: &str,
 ) -> Result<()> {
-    let (rows, chosen) = args.arrange(columns, to_values(rows)?)?;
+    let (rows, chosen) = args.arrange(columns, rows.iter().map(to_value))?;
     if context.ui.looks().json {
         let rows = if args.columns.is_empty() { rows } else { pick(&rows, &chosen) };
         context.ui.raw(&json::pretty(&rows)?)
@@ -177,41 +177,66 @@ pub(crate) fn show<T: Serialize>(
     }
 }
 
-fn to_values<T: Serialize>(rows: &[T]) -> Result<Vec<Value>> {
-    rows.iter()
-        .map(|row| {
-            serde_json::to_value(row)
-                .map_err(|error| Error::internal("a row has no JSON form").with_source(error))
-        })
-        .collect()
+fn to_value<T: Serialize>(row: &T) -> Result<Value> {
+    serde_json::to_value(row)
+        .map_err(|error| Error::internal("a row has no JSON form").with_source(error))
 }
+
+/// Rows beyond those that are shown, before the rows are cut.
+const SPARE: usize = 1024;
 
 impl ListArgs {
     /// The rows to show, and which of their fields.
-    fn arrange(&self, columns: &[Column], rows: Vec<Value>) -> Result<(Vec<Value>, Vec<Column>)> {
+    fn arrange(
+        &self,
+        columns: &[Column],
+        rows: impl IntoIterator<Item = Result<Value>>,
+    ) -> Result<(Vec<Value>, Vec<Column>)> {
         let rows = self.filter_and_sort(columns, rows)?;
         let limit = self.limit.unwrap_or(usize::MAX);
         let rows = rows.into_iter().skip(self.offset).take(limit).collect();
         Ok((rows, self.choose(columns)?))
     }
 
-    /// What `--query` holds for, in the order of `--sort`.
-    fn filter_and_sort(&self, columns: &[Column], mut rows: Vec<Value>) -> Result<Vec<Value>> {
+    /// What `--query` holds for, in the order of `--sort`, as far as it is shown. With a limit, no
+    /// more rows are held than that needs.
+    fn filter_and_sort(
+        &self,
+        columns: &[Column],
+        rows: impl IntoIterator<Item = Result<Value>>,
+    ) -> Result<Vec<Value>> {
         let fields: Vec<Field> = columns
             .iter()
             .map(|column| Field { name: column.name, kind: column.show.kind(), doc: "" })
             .collect();
-        if let Some(query) = &self.query {
-            let query = Query::parse(query, &fields)?;
-            rows.retain(|row| query.matches(&Row { value: row, columns }));
+        let query = self.query.as_ref().map(|query| Query::parse(query, &fields)).transpose()?;
+        let sort = self.sort.as_ref().map(|sort| Sort::parse(sort, &fields)).transpose()?;
+        let wanted = self.limit.map(|limit| limit.saturating_add(self.offset));
+        // Stable: of equal rows, those that came first stay first.
+        let cut = |kept: &mut Vec<Value>| {
+            if let Some(sort) = &sort {
+                kept.sort_by(|a, b| {
+                    sort.compare(&Row { value: a, columns }, &Row { value: b, columns })
+                });
+            }
+            kept.truncate(wanted.unwrap_or(usize::MAX));
+        };
+        let full =
+            wanted.map_or(usize::MAX, |wanted| wanted.saturating_mul(2).saturating_add(SPARE));
+        let mut kept = Vec::new();
+        for row in rows {
+            let row = row?;
+            let is_wanted = |query: &Query| query.matches(&Row { value: &row, columns });
+            if !query.as_ref().is_none_or(is_wanted) {
+                continue;
+            }
+            kept.push(row);
+            if kept.len() >= full {
+                cut(&mut kept);
+            }
         }
-        if let Some(sort) = &self.sort {
-            let sort = Sort::parse(sort, &fields)?;
-            rows.sort_by(|a, b| {
-                sort.compare(&Row { value: a, columns }, &Row { value: b, columns })
-            });
-        }
-        Ok(rows)
+        cut(&mut kept);
+        Ok(kept)
     }
 
     /// The columns to show: those asked for, else all that are not hidden.
@@ -326,8 +351,12 @@ mod tests {
     }
 
     fn names(args: &ListArgs) -> Vec<String> {
-        let (rows, _) = args.arrange(COLUMNS, rows()).unwrap();
+        let (rows, _) = args.arrange(COLUMNS, given()).unwrap();
         rows.iter().map(|row| plain(&row["name"])).collect()
+    }
+
+    fn given() -> Vec<Result<Value>> {
+        rows().into_iter().map(Ok).collect()
     }
 
     fn printed(write: impl FnOnce(&mut Page<'_>) -> Result<()>) -> String {
@@ -358,7 +387,7 @@ mod tests {
         assert_eq!(found("tags: y OR name: a"), ["b", "a"]);
         assert_eq!(found("source.commit: ~nil"), ["b"]);
         let args = ListArgs { query: Some("nmae: a".into()), ..Default::default() };
-        let error = args.arrange(COLUMNS, rows()).unwrap_err();
+        let error = args.arrange(COLUMNS, given()).unwrap_err();
         assert!(error.hint().unwrap().starts_with("did you mean 'name'?"), "{error:?}");
     }
 
@@ -370,15 +399,31 @@ mod tests {
     }
 
     #[test]
+    fn a_window_of_many_rows_is_that_of_all_of_them() {
+        let many = |count: i64| {
+            (0..count)
+                .map(|at| Ok(json!({ "name": format!("{at:05}"), "size": (at * 7919) % 100 })))
+        };
+        for (sort, offset) in [("size", 0), ("-size", 3), ("size,-name", 40), ("name", 7)] {
+            let all = ListArgs { sort: Some(sort.into()), ..Default::default() };
+            let (all, _) = all.arrange(COLUMNS, many(9000)).unwrap();
+            let part =
+                ListArgs { sort: Some(sort.into()), offset, limit: Some(5), ..Default::default() };
+            let (part, _) = part.arrange(COLUMNS, many(9000)).unwrap();
+            assert_eq!(part, all[offset..offset + 5], "{sort}");
+        }
+    }
+
+    #[test]
     fn an_unknown_field_is_refused_with_the_nearest() {
         let args = ListArgs { columns: vec!["nmae".into()], ..Default::default() };
-        let error = args.arrange(COLUMNS, rows()).unwrap_err();
+        let error = args.arrange(COLUMNS, given()).unwrap_err();
         assert!(error.hint().unwrap().starts_with("did you mean 'name'?"), "{error:?}");
     }
 
     #[test]
     fn the_table_is_for_people() {
-        let (rows, columns) = ListArgs::default().arrange(COLUMNS, rows()).unwrap();
+        let (rows, columns) = ListArgs::default().arrange(COLUMNS, given()).unwrap();
         insta::assert_snapshot!(printed(|page| print_table(page, &columns, &rows)), @r"
         NAME            SIZE  SOURCE COMMIT
         b              2,048  0123456789ab
@@ -390,7 +435,7 @@ mod tests {
     #[test]
     fn csv_has_the_values_as_they_are() {
         let args = ListArgs { columns: vec!["tags".into(), "size".into()], ..Default::default() };
-        let (rows, columns) = args.arrange(COLUMNS, rows()).unwrap();
+        let (rows, columns) = args.arrange(COLUMNS, given()).unwrap();
         let csv = printed(|page| print_csv(page, &columns, &rows));
         assert_eq!(csv, "tags,size\n\"x,y\",2048\n,100000\n,\n");
     }
@@ -398,7 +443,7 @@ mod tests {
     #[test]
     fn json_with_columns_has_these_only() {
         let args = ListArgs { columns: vec!["source.commit".into()], ..Default::default() };
-        let (rows, columns) = args.arrange(COLUMNS, rows()).unwrap();
+        let (rows, columns) = args.arrange(COLUMNS, given()).unwrap();
         assert_eq!(pick(&rows, &columns)[0], json!({ "source.commit": "0123456789abcdef" }));
         assert_eq!(pick(&rows, &columns)[1], json!({ "source.commit": null }));
     }

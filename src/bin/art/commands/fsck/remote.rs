@@ -53,7 +53,7 @@ pub(in super::super) fn view(page: &mut Page<'_>, outcome: &RemoteFsckOutcome) -
             writeln!(page, "  {}", remotes::shown(name))?;
         }
         if outcome.affected.len() > SHOWN {
-            writeln!(page, "  and more (see --json)")?;
+            writeln!(page, "  and {} more (see --json)", outcome.affected.len() - SHOWN)?;
         }
         writeln!(page)?;
     }
