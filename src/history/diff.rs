@@ -6,7 +6,7 @@ use std::vec::IntoIter;
 use bstr::BString;
 
 use super::tree_entry::git_order;
-use super::{EntryMode, History, ObjectWriter, TreeEntry, WalkBudget, WalkLimits};
+use super::{EntryMode, History, ObjectWriter, RecentTrees, TreeEntry, WalkBudget, WalkLimits};
 use crate::error::Result;
 use crate::id::Id;
 use crate::tree_path::TreePath;
@@ -158,7 +158,8 @@ fn diff_trees_up_to(
         return Ok(changes);
     }
     let mut budget = WalkBudget::new(trees.limits());
-    let mut levels = vec![Level::read(trees, TreePath::root(), a, b)?];
+    let mut recent = RecentTrees::new(trees);
+    let mut levels = vec![Level::read(&mut recent, TreePath::root(), a, b)?];
     while let Some(level) = levels.last_mut().filter(|_| changes.len() < limit) {
         let Some((old, new)) = level.next_pair() else {
             levels.pop();
@@ -178,7 +179,7 @@ fn diff_trees_up_to(
             changes.extend(leaf_change(path, side(old.as_ref()), side(new.as_ref())));
             continue;
         }
-        let next = Level::read(trees, path.clone(), below_a, below_b)?;
+        let next = Level::read(&mut recent, path.clone(), below_a, below_b)?;
         budget.enter(levels.len(), path.as_bytes().len(), next.a.len().max(next.b.len()))?;
         let empty = |entries: &Entries, entry| side(entry).filter(|_| entries.len() == 0);
         let (old, new) = (empty(&next.a, old.as_ref()), empty(&next.b, new.as_ref()));
@@ -198,9 +199,14 @@ struct Level {
 }
 
 impl Level {
-    fn read(trees: &dyn Trees, path: TreePath, a: Option<Id>, b: Option<Id>) -> Result<Self> {
-        let entries = |id: Option<Id>| -> Result<Entries> {
-            let entries = id.map(|id| trees.tree_entries(&id)).transpose()?;
+    fn read(
+        trees: &mut RecentTrees<'_>,
+        path: TreePath,
+        a: Option<Id>,
+        b: Option<Id>,
+    ) -> Result<Self> {
+        let mut entries = |id: Option<Id>| -> Result<Entries> {
+            let entries = id.map(|id| trees.read(&id)).transpose()?;
             Ok(entries.unwrap_or_default().into_iter())
         };
         Ok(Level { path, a: entries(a)?, b: entries(b)? })

@@ -6,8 +6,8 @@
 
 use std::collections::HashMap;
 
-use super::History;
 use super::diff::Trees;
+use super::{History, TreeEntry};
 use crate::error::{Error, Result};
 use crate::id::Id;
 
@@ -110,6 +110,39 @@ impl WalkBudget {
             roots.iter().flatten().try_for_each(|root| expansion.check(trees, root))?;
         }
         Ok(())
+    }
+}
+
+/// The small trees that a walk read last. In a tree that names the same trees at many paths, each is
+/// read and decompressed once, not at each path.
+pub(crate) struct RecentTrees<'t> {
+    trees: &'t dyn Trees,
+    known: HashMap<Id, Vec<TreeEntry>>,
+}
+
+/// The most trees that are kept, and the most entries of one.
+const RECENT_TREES: usize = 256;
+const RECENT_ENTRIES: usize = 64;
+
+impl<'t> RecentTrees<'t> {
+    /// A reader of `trees` that has read nothing.
+    pub(crate) fn new(trees: &'t dyn Trees) -> Self {
+        RecentTrees { trees, known: HashMap::new() }
+    }
+
+    /// The entries of the tree `id`, in Git's order.
+    pub(crate) fn read(&mut self, id: &Id) -> Result<Vec<TreeEntry>> {
+        if let Some(entries) = self.known.get(id) {
+            return Ok(entries.clone());
+        }
+        let entries = self.trees.tree_entries(id)?;
+        if entries.len() <= RECENT_ENTRIES {
+            if self.known.len() >= RECENT_TREES {
+                self.known.clear();
+            }
+            self.known.insert(*id, entries.clone());
+        }
+        Ok(entries)
     }
 }
 

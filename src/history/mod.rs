@@ -56,6 +56,7 @@ use crate::id::Id;
 pub use check::DamagedFile;
 pub use commit::{Commit, Signature};
 pub use incoming::TakenIn;
+pub(crate) use limits::RecentTrees;
 pub use limits::{Expansion, WalkBudget, WalkLimits};
 pub use operations::{HeadChange, Operation, Operations, RefChange};
 pub use outgoing::{Outgoing, OutgoingPack};

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use bstr::BString;
 
-use super::History;
 use super::tree_entry::{Entries, EntryMode, TreeEntry, corrupt, decode};
+use super::{History, RecentTrees};
 use crate::error::Result;
 use crate::id::{Id, ObjectKind};
 use crate::tree_path::TreePath;
@@ -65,8 +65,9 @@ impl History {
         visitor: &mut dyn FnMut(&TreePath, &TreeEntry) -> Result<Visit>,
     ) -> Result<()> {
         let mut budget = self.budget();
+        let mut trees = RecentTrees::new(self);
         let mut path = TreePath::root();
-        let entries = self.read_tree(root)?;
+        let entries = trees.read(root)?;
         budget.enter(0, 0, entries.len())?;
         let mut levels = vec![entries.into_iter()];
         while let Some(level) = levels.last_mut() {
@@ -79,7 +80,7 @@ impl History {
             match visitor(&path, &entry)? {
                 Visit::Stop => return Ok(()),
                 Visit::Enter if entry.mode.is_directory() => {
-                    let below = self.read_tree(&entry.id)?;
+                    let below = trees.read(&entry.id)?;
                     budget.enter(levels.len(), path.as_bytes().len(), below.len())?;
                     levels.push(below.into_iter());
                 }

@@ -107,7 +107,7 @@ pub fn stage(
     let operation = changed.operation.map(|operation| operation.id);
     let (outcome, tree) = changed.value;
     let total = total(repo, &mut Sizes::new(repo), tree, COUNT_LIMIT, progress)?;
-    Ok(StageOutcome { operation, total, ..outcome })
+    Ok(StageOutcome { total, operation, ..outcome })
 }
 
 fn apply(

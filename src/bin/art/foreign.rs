@@ -1,6 +1,6 @@
 //! Verbs of other tools, and the command of `art` that does the same.
 
-/// The verbs of git, DVC, MLflow, W&B and registries that people type, with what to type instead.
+/// The verbs that people know from git, DVC and model registries, with the command to type instead.
 const VERBS: &[(&str, &str)] = &[
     ("add", "art upload PATH"),
     ("apply", "art download REV --force"),

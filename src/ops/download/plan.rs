@@ -10,7 +10,7 @@ use crate::content::StatCache;
 use crate::error::{Error, ErrorKind, IoResultExt, Result};
 use crate::fs::beneath::Beneath;
 use crate::fs::stat::Stat;
-use crate::history::{EntryMode, History, TreeEntry};
+use crate::history::{EntryMode, RecentTrees, TreeEntry};
 use crate::id::{Id, ObjectHasher};
 use crate::ops::sync::need;
 use crate::progress::{Progress, check_interrupt};
@@ -152,7 +152,8 @@ impl Planner<'_> {
         let history = self.repo.history();
         let mut budget = history.budget();
         let top = Below { tree: root, path: TreePath::root(), place: Place::of(exists) };
-        let mut levels = vec![top.open(history)?];
+        let mut trees = RecentTrees::new(history);
+        let mut levels = vec![top.open(&mut trees)?];
         while let Some(level) = levels.last_mut() {
             let Some(entry) = level.entries.next() else {
                 levels.pop();
@@ -170,7 +171,7 @@ impl Planner<'_> {
                 Place::In(root) => self.missing(root, path, &entry),
             };
             if let Some(below) = below {
-                let next = below.open(history)?;
+                let next = below.open(&mut trees)?;
                 let length = next.path.as_bytes().len();
                 budget.enter(levels.len(), length, next.entries.len())?;
                 levels.push(next);
@@ -359,8 +360,8 @@ impl Place {
 }
 
 impl Below {
-    fn open(self, history: &History) -> Result<Level> {
-        let entries = history.read_tree(&self.tree)?.into_iter();
+    fn open(self, trees: &mut RecentTrees<'_>) -> Result<Level> {
+        let entries = trees.read(&self.tree)?.into_iter();
         Ok(Level { path: self.path, place: self.place, entries })
     }
 }

@@ -19,7 +19,7 @@ use super::revision::{Resolved, resolve};
 use super::sync::need;
 use crate::content::Reader;
 use crate::error::{Error, ErrorKind, Result};
-use crate::history::{EntryMode, Revision, TreeEntry, Visit};
+use crate::history::{EntryMode, Expansion, Revision, TreeEntry, Visit};
 use crate::id::Id;
 use crate::progress::{Progress, Unit, check_interrupt};
 use crate::repo::Repository;
@@ -94,6 +94,10 @@ pub fn export(
     let resolved = resolve(repo, &options.revision)?;
     resolved.check_content(repo, options.allow_disabled)?;
     let top = resolved.entry(repo)?;
+    if let Some(top) = top.as_ref().filter(|top| top.mode.is_directory()) {
+        // Every file will be written, so the limits are known to be kept before anything is.
+        Expansion::default().check(repo.history(), &top.id)?;
+    }
     progress.begin("looking", None, Unit::Items);
     bring(repo, top.as_ref(), progress)?;
     let content = survey(repo, &resolved, top.as_ref(), progress)?;

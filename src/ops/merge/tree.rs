@@ -198,7 +198,7 @@ impl Level {
 
     /// The entries of the side that has the most.
     fn len(&self) -> usize {
-        self.left.iter().map(|list| list.len()).max().unwrap_or_default()
+        self.left.iter().map(ExactSizeIterator::len).max().unwrap_or_default()
     }
 
     fn add(&mut self, name: BString, node: Option<Node>) {

@@ -114,7 +114,7 @@ pub fn register(
     let Made { outcome, run, tree } = changed.value;
     let total = total(repo, &mut Sizes::new(repo), tree, COUNT_LIMIT, progress)?;
     let run_status = run_status(repo, &run)?;
-    Ok(RegisterOutcome { operation, total, run_status, ..outcome })
+    Ok(RegisterOutcome { run_status, total, operation, ..outcome })
 }
 
 /// A version that was registered, with what is looked up when the change is done.

@@ -63,7 +63,7 @@ fn check_size(limits: WalkLimits, count: usize, walk: &Walk) -> Result<()> {
         let hint = format!("raise the limit: art config set limits.entries {}", count * 2);
         return Err(Error::invalid(message).with_hint(hint));
     }
-    let levels = |path: &[u8]| path.iter().filter(|byte| **byte == b'/').count() + 1;
+    let levels = |path: &[u8]| path.split(|byte| *byte == b'/').count();
     let depth = walk.directories.iter().map(|directory| levels(&directory.path)).max();
     let depth = depth.unwrap_or_default();
     if depth > usize::try_from(limits.depth).unwrap_or(usize::MAX) {
