@@ -250,7 +250,7 @@ fn did_you_mean_suggests_only_what_is_near() {
     let sandbox = Sandbox::new();
     let hint = |line: &str| {
         let error = sandbox.command(line).arg("--json").run().json_error();
-        error["error"]["hint"].as_str().unwrap_or_default().to_owned()
+        error["hint"].as_str().unwrap_or_default().to_owned()
     };
     assert_eq!(hint("regsiter v1"), "did you mean 'art register'?");
     assert_eq!(hint("runs swich x"), "did you mean 'art runs switch'?");
