@@ -97,13 +97,33 @@ impl Error {
         match source.downcast::<Error>() {
             Ok(ours) => ours.context(message),
             Err(source) => {
-                use std::io::ErrorKind::{QuotaExceeded, StorageFull};
-                let is_full = matches!(source.kind(), StorageFull | QuotaExceeded);
+                let is_full = is_full_disk(&source);
                 let error = Self::new(kind_of_io(&source), message).with_source(source);
-                let hint = "make room there, then run the same command again: nothing is lost";
-                if is_full { error.with_hint(hint) } else { error }
+                if is_full { error.with_hint(MAKE_ROOM) } else { error }
             }
         }
+    }
+
+    /// An error of `kind` that `source` caused, unless an I/O error among the causes tells the kind: a
+    /// full disk or a missing permission is no damage.
+    pub fn caused(
+        kind: ErrorKind,
+        message: impl Into<String>,
+        source: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
+        let source = source.into();
+        let (mut found, mut is_full) = (None, false);
+        let mut next: Option<&(dyn StdError + 'static)> = Some(source.as_ref());
+        while let Some(cause) = next {
+            if let Some(io) = cause.downcast_ref::<std::io::Error>() {
+                let inner = io.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
+                found = found.or(inner.map(Error::kind)).or(kind_of_outside(io));
+                is_full |= is_full_disk(io);
+            }
+            next = cause.source();
+        }
+        let error = Self::new(found.unwrap_or(kind), message).with_source(source);
+        if is_full { error.with_hint(MAKE_ROOM) } else { error }
     }
 
     /// The same error with the next command to type, or another way out.
@@ -164,6 +184,36 @@ impl Error {
         causes
     }
 }
+
+const MAKE_ROOM: &str = "make room there, then run the same command again: nothing is lost";
+
+fn is_full_disk(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded)
+}
+
+/// The kind of an I/O error that says nothing about the data: the surroundings are in the way.
+fn kind_of_outside(error: &std::io::Error) -> Option<ErrorKind> {
+    use std::io::ErrorKind as Io;
+    let is_outside = is_full_disk(error)
+        || matches!(
+            error.kind(),
+            Io::PermissionDenied
+                | Io::ReadOnlyFilesystem
+                | Io::StaleNetworkFileHandle
+                | Io::TimedOut
+                | Io::ResourceBusy
+                | Io::WouldBlock
+                | Io::OutOfMemory
+                | Io::FileTooLarge
+        )
+        || TOO_MANY_FILES.contains(&error.raw_os_error().unwrap_or_default());
+    is_outside.then(|| kind_of_io(error))
+}
+
+/// The numbers of the errors for too many open files, of this process and of the system.
+const TOO_MANY_FILES: [i32; 2] =
+    [rustix::io::Errno::MFILE.raw_os_error(), rustix::io::Errno::NFILE.raw_os_error()];
 
 /// Which of our kinds an operating system's error belongs to.
 fn kind_of_io(error: &std::io::Error) -> ErrorKind {
@@ -260,6 +310,25 @@ mod tests {
         let error = Error::io("read", "/x", denied);
         assert_eq!(error.kind(), ErrorKind::Unauthorized);
         assert_eq!(error.to_string(), "cannot read '/x'");
+    }
+
+    #[test]
+    fn the_surroundings_are_found_among_the_causes_and_are_no_damage() {
+        let wrapped = |source: std::io::Error| {
+            let inner = Error::internal("writing").with_source(source);
+            Error::caused(ErrorKind::Corrupt, "cannot write", inner)
+        };
+        let full = wrapped(std::io::ErrorKind::StorageFull.into());
+        assert_eq!(full.kind(), ErrorKind::Unavailable);
+        assert!(full.hint().unwrap().contains("make room"), "{full:?}");
+        let denied = wrapped(std::io::ErrorKind::PermissionDenied.into());
+        assert_eq!(denied.kind(), ErrorKind::Unauthorized);
+        let files = wrapped(std::io::Error::from_raw_os_error(TOO_MANY_FILES[0]));
+        assert_eq!(files.kind(), ErrorKind::Unavailable);
+        let ours = wrapped(std::io::Error::other(Error::new(ErrorKind::Interrupted, "stop")));
+        assert_eq!(ours.kind(), ErrorKind::Interrupted);
+        let damage = wrapped(std::io::ErrorKind::UnexpectedEof.into());
+        assert_eq!(damage.kind(), ErrorKind::Corrupt);
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //!
 //! | floor | module | what it is for |
 //! | --- | --- | --- |
-//! | 0 words | [`error`] [`id`] [`name`] [`tree_path`] [`progress`] [`clock`] [`suggest`] | pure, no I/O |
+//! | 0 words | [`error`] [`id`] [`name`] [`tree_path`] [`progress`] [`clock`] [`suggest`] [`threads`] | pure, no I/O |
 //! | 1 formats | [`record`] | project, run and version records as TOML; queries over them |
 //! | 1 formats | [`pack`] | a content pack and its index, as bytes |
 //! | 1 ground | [`mod@fs`] | the only door to file writes: atomic files, locks, walks, faults |
@@ -154,6 +154,7 @@ pub mod record;
 pub mod remote;
 pub mod repo;
 pub mod suggest;
+pub mod threads;
 pub mod tree_path;
 
 pub use error::{Error, ErrorKind, Result};

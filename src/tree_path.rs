@@ -1,7 +1,7 @@
 //! A path inside a tree: bytes, `/` between components, never a way out.
 //!
 //! Anything a Unix file name can hold is allowed except what would escape or collide with a
-//! repository: empty components, `.`, `..`, `.git` and `.artifacts`. A `TreePath` that exists is
+//! repository: empty components, `.`, `..`, `.git` and `.artifacts`, also as other systems spell them. A `TreePath` that exists is
 //! safe to join to a directory.
 
 use std::ffi::OsStr;
@@ -34,8 +34,8 @@ pub enum NameDefect {
     /// It contains NUL.
     #[error("a name contains a NUL byte")]
     Nul,
-    /// It is `.git` or `.artifacts`.
-    #[error("'.git' and '.artifacts' are never stored or written")]
+    /// It is `.git` or `.artifacts`, or what some system takes for them.
+    #[error("a system may read this name as '.git' or '.artifacts', which are never stored")]
     Repository,
 }
 
@@ -51,16 +51,46 @@ pub fn check_name(name: &[u8]) -> Result<(), NameDefect> {
     }
 }
 
-/// Whether `name` is that of a repository, which no tree may hold.
+/// Whether `name` is that of a repository, on this system or on another: no tree may hold it.
 ///
-/// Where file systems fold case by default, `.GIT` opens `.git`, so any case counts there.
+/// As git's `core.protectHFS` and `core.protectNTFS`: file systems that fold case open `.git` as
+/// `.GIT`; HFS+ ignores some characters; NTFS ignores dots and spaces at the end and all from a colon
+/// on, and has short names such as `GIT~1`. On Windows, a backslash separates names.
 pub fn is_repository_name(name: &[u8]) -> bool {
-    const NAMES: [&[u8]; 2] = [b".git", b".artifacts"];
-    if cfg!(any(target_os = "macos", windows)) {
-        NAMES.iter().any(|repository| name.eq_ignore_ascii_case(repository))
-    } else {
-        NAMES.contains(&name)
+    // Nearly all names end here: what can be read as a repository's begins in one of these ways.
+    let has_separator = name.contains(&b'\\');
+    if !has_separator
+        && !matches!(name.first(), Some(b'.' | b'g' | b'G' | b'a' | b'A' | 0xe2 | 0xef))
+    {
+        return false;
     }
+    name.split(|byte| *byte == b'\\').any(is_read_as_repository)
+}
+
+/// Whether `name` is exactly that of a repository, as this program and git write it.
+pub fn is_plain_repository_name(name: &[u8]) -> bool {
+    matches!(name, b".git" | b".artifacts")
+}
+
+fn is_read_as_repository(name: &[u8]) -> bool {
+    const NAMES: [&str; 2] = [".git", ".artifacts"];
+    const SHORT_NAMES: [&str; 5] = ["git~1", "artifa~1", "artifa~2", "artifa~3", "artifa~4"];
+    let text = name.to_str_lossy();
+    let on_hfs: String = text.chars().filter(|c| !is_ignored_by_hfs(*c)).collect();
+    let on_ntfs = text.split(':').next().unwrap_or_default().trim_end_matches(['.', ' ']);
+    NAMES.iter().any(|repository| on_hfs.eq_ignore_ascii_case(repository))
+        || NAMES.iter().chain(&SHORT_NAMES).any(|short| on_ntfs.eq_ignore_ascii_case(short))
+}
+
+/// The characters that HFS+ leaves out when it compares names.
+fn is_ignored_by_hfs(c: char) -> bool {
+    matches!(
+        c,
+        '\u{200c}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{206a}'..='\u{206f}'
+            | '\u{feff}'
+    )
 }
 
 impl TreePath {
@@ -260,6 +290,51 @@ mod tests {
         }
         assert_eq!(TreePath::parse("/a//./b/").unwrap().as_bytes(), b"a/b");
         assert!(TreePath::parse("./").unwrap().is_root());
+    }
+
+    #[test]
+    fn names_that_another_system_reads_as_a_repository_are_refused() {
+        for bad in [
+            ".GIT",
+            ".Git",
+            ".git.",
+            ".git ",
+            ".git. .",
+            ".git::$INDEX_ALLOCATION",
+            "git~1",
+            "GIT~1",
+            "git~1.",
+            ".g\u{200c}it",
+            "\u{feff}.git",
+            ".git\u{202e}",
+            ".ARTIFACTS",
+            ".artifacts ",
+            ".artifacts:x",
+            "artifa~1",
+            ".arti\u{200d}facts",
+            "a\\.git",
+            ".git\\x",
+        ] {
+            assert_eq!(check_name(bad.as_bytes()), Err(NameDefect::Repository), "{bad:?}");
+            assert!(TreePath::parse(format!("a/{bad}/b")).is_err(), "{bad:?}");
+        }
+        for good in [
+            ".gitignore",
+            ".gitattributes",
+            ".github",
+            "git",
+            "git~2",
+            "x.git",
+            ".artifactsignore",
+            "artifacts",
+            ".git-x",
+            "a\u{200c}b",
+            "gitt~1",
+            ".gi",
+            "a\\b",
+        ] {
+            assert_eq!(check_name(good.as_bytes()), Ok(()), "{good:?}");
+        }
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! A file of settings: read, and changed without touching what else stands in it.
 
-use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,7 +11,9 @@ use super::layers::Config;
 use super::value::Value;
 use crate::error::{Error, ErrorKind, IoResultExt, Result, ResultExt};
 use crate::fs::atomic::{self, TempFile};
+use crate::fs::guarded::guard;
 use crate::fs::lock::{FileLock, Mode};
+use crate::fs::read;
 use crate::name::ProjectName;
 
 /// The longest file that is read, in bytes.
@@ -55,6 +56,7 @@ impl ConfigFile {
 
     /// The file of the repository in the directory `artifacts`.
     pub fn repository(artifacts: &Path) -> Self {
+        guard(artifacts);
         ConfigFile {
             path: artifacts.join("config.toml"),
             tmp: Some(artifacts.join("tmp")),
@@ -102,10 +104,31 @@ impl ConfigFile {
         Ok(key)
     }
 
+    /// The file that the path leads to, or the path itself if nothing is there.
+    fn real_path(&self) -> Result<PathBuf> {
+        if read::try_metadata(&self.path)?.is_some() {
+            return std::fs::canonicalize(&self.path).on("find", &self.path);
+        }
+        if !read::is_there(&self.path)? {
+            return Ok(self.path.clone());
+        }
+        let target = std::fs::read_link(&self.path).on("read", &self.path)?;
+        let shown = self.path.display();
+        Err(Error::not_found(format!(
+            "'{shown}' is a link to '{}', which is missing",
+            target.display()
+        ))
+        .with_hint(format!("create the target of the link, or remove the link: rm '{shown}'")))
+    }
+
     /// Reads the file under a lock and writes the text that `edit` makes of it, if it makes one.
     pub(super) fn change(&self, edit: impl FnOnce(&str) -> Result<Option<String>>) -> Result<bool> {
         // A link, as people keep who have their settings elsewhere, stays one.
-        let path = std::fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
+        let path = match self.scope {
+            Scope::User => self.real_path()?,
+            // In a repository, a link may be another user's.
+            Scope::Repository => self.path.clone(),
+        };
         let parent = path.parent().unwrap_or(Path::new("."));
         if self.scope == Scope::User {
             atomic::create_dir_all(parent)?;
@@ -151,16 +174,12 @@ pub(super) fn read(path: &Path) -> Result<Option<toml::Table>> {
 }
 
 fn read_text(path: &Path) -> Result<Option<String>> {
-    let file = match File::open(path) {
+    let file = match read::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error).on("read", path),
     };
-    let mut bytes = Vec::new();
-    file.take(MAX_LEN + 1).read_to_end(&mut bytes).on("read", path)?;
-    if bytes.len() as u64 > MAX_LEN {
-        return Err(Error::invalid(format!("'{}' is too long for settings", path.display())));
-    }
+    let bytes = read::read_to_limit(file, MAX_LEN).on("read", path)?;
     match String::from_utf8(bytes) {
         Ok(text) => Ok(Some(text)),
         Err(error) => {

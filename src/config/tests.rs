@@ -1,5 +1,6 @@
 //! What the layers and the files of settings do together.
 
+use crate::fs::read::{self, SMALL as MAX};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -180,10 +181,10 @@ fn what_is_settled_is_not_changed_afterwards() {
     assert_eq!(error.kind(), ErrorKind::Refused);
     assert!(error.message().contains("was settled when"), "{error}");
     assert!(file.unset("content.chunk_min").is_err());
-    assert_eq!(std::fs::read_to_string(file.path()).unwrap(), before);
+    assert_eq!(read::read_text(file.path(), MAX).unwrap(), before);
     let user = ConfigFile::user(place.directory.path().join("new/user.toml"));
     user.set("content.chunk_min", "16384").unwrap();
-    let text = std::fs::read_to_string(user.path()).unwrap();
+    let text = read::read_text(user.path(), MAX).unwrap();
     assert_eq!(text, "[content]\nchunk_min = \"16 KiB\"\n");
 }
 
@@ -192,22 +193,22 @@ fn a_change_of_a_file_keeps_its_permissions_its_link_and_leaves_nothing_else() {
     use std::os::unix::fs::{PermissionsExt, symlink};
     let place = Place::new();
     let real = place.file("real.toml", "# mine\n[user]\nname = \"A\"\n");
-    let open = std::fs::File::open(&real).unwrap();
+    let open = read::open(&real).unwrap();
     open.set_permissions(std::fs::Permissions::from_mode(0o600)).unwrap();
     let link = place.directory.path().join("link.toml");
     symlink("real.toml", &link).unwrap();
     let file = ConfigFile::user(&link);
     assert_eq!(file.set("user.name", " Ada ").unwrap(), Value::Text("Ada".to_owned()));
     assert!(link.symlink_metadata().unwrap().is_symlink());
-    assert_eq!(std::fs::read_to_string(&real).unwrap(), "# mine\n[user]\nname = \"Ada\"\n");
+    assert_eq!(read::read_text(&real, MAX).unwrap(), "# mine\n[user]\nname = \"Ada\"\n");
     assert_eq!(real.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     assert!(file.unset("user.name").unwrap());
     assert!(!file.unset("user.name").unwrap());
-    assert_eq!(std::fs::read_to_string(&real).unwrap(), "# mine\n[user]\n");
+    assert_eq!(read::read_text(&real, MAX).unwrap(), "# mine\n[user]\n");
     assert_eq!(std::fs::read_dir(place.directory.path()).unwrap().count(), 2);
     let missing = ConfigFile::user(place.directory.path().join("none/at.toml"));
     assert!(!missing.unset("user.name").unwrap());
-    assert!(!missing.path().parent().unwrap().exists());
+    assert!(!read::is_there(missing.path().parent().unwrap()).unwrap());
 }
 
 #[test]
@@ -228,7 +229,7 @@ fn wrong_values_and_unknown_keys_are_refused_before_anything_is_written() {
         assert!(error.message().contains(problem), "{error}");
         assert!(error.hint().is_some());
     }
-    assert!(!file.path().exists());
+    assert!(!read::is_there(file.path()).unwrap());
 }
 
 #[test]
@@ -240,11 +241,12 @@ fn changes_at_the_same_time_are_all_kept() {
     std::thread::scope(|scope| {
         for (name, value) in names.into_iter().zip(values) {
             let file = &file;
-            scope.spawn(move || {
+            let work = move || {
                 for _ in 0..5 {
                     file.set(name, value).unwrap();
                 }
-            });
+            };
+            crate::threads::spawn(scope, work).unwrap();
         }
     });
     let sources = Sources { user_file: Some(file.path().to_owned()), ..Sources::default() };
@@ -273,7 +275,7 @@ fn a_file_that_can_not_be_read_is_named() {
     assert!(!format!("{error:?}").contains('\u{7}') && format!("{error:?}").len() < 3000);
     let file = ConfigFile::user(place.directory.path().join("user.toml"));
     assert_eq!(file.set("ui.color", "never").unwrap_err().kind(), ErrorKind::Invalid);
-    assert_eq!(std::fs::read_to_string(file.path()).unwrap(), bell, "left as it was");
+    assert_eq!(read::read_text(file.path(), MAX).unwrap(), bell, "left as it was");
 }
 
 #[test]

@@ -280,13 +280,8 @@ pub(super) fn in_parallel<I: Sync, O: Send>(
             done.push((at, made));
         }
     };
-    let done = std::thread::scope(|scope| {
-        let others: Vec<_> = (1..threads.min(items.len())).map(|_| scope.spawn(run)).collect();
-        let own = run();
-        let ended = |_| Error::internal("a thread of the check ended early");
-        let others = others.into_iter().map(|other| other.join().map_err(ended).flatten());
-        std::iter::once(own).chain(others.collect::<Vec<_>>()).collect::<Result<Vec<_>>>()
-    })?;
+    let done = crate::threads::together(threads.min(items.len()), &run);
+    let done = done.into_iter().collect::<Result<Vec<_>>>()?;
     let mut done: Vec<(usize, O)> = done.into_iter().flatten().collect();
     done.sort_unstable_by_key(|(at, _)| *at);
     Ok(done.into_iter().map(|(_, made)| made).collect())

@@ -14,6 +14,7 @@ use crate::error::{Error, ErrorKind, IoResultExt, Result};
 use crate::id::{Id, ObjectHasher};
 use crate::pack::{Chunk, FrameEntry, Location, MemberKind};
 use crate::progress::{Progress, check_interrupt};
+use crate::threads::{spawn, together};
 
 /// Where the files go.
 pub trait Target: Sync {
@@ -187,14 +188,7 @@ impl Extract<'_> {
             }
             Ok(())
         };
-        std::thread::scope(|scope| {
-            let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
-            let own = work();
-            let ended = || Error::internal("a download thread ended early");
-            let joined =
-                others.into_iter().map(|other| other.join().map_err(|_| ended()).flatten());
-            joined.fold(own, Result::and)
-        })
+        together(threads, &work).into_iter().collect()
     }
 }
 
@@ -275,10 +269,17 @@ fn write_large<T: Target>(
     }
     let permits = Mutex::new(permits);
     std::thread::scope(|scope| -> Result<()> {
-        let planner = scope.spawn(|| list_runs(store, job, send_run, &permits));
-        for _ in 0..threads {
+        let planner = spawn(scope, || list_runs(store, job, send_run, &permits))?;
+        for number in 0..threads.max(1) {
             let (runs, send_bytes) = (runs.clone(), send_bytes.clone());
-            scope.spawn(move || decode_runs(store, &runs, &send_bytes));
+            let started = spawn(scope, move || decode_runs(store, &runs, &send_bytes));
+            if let Err(error) = started {
+                // One decoder is enough.
+                if number == 0 {
+                    return Err(error);
+                }
+                break;
+            }
         }
         drop((runs, send_bytes));
         let written = write_in_order(job, &decoded, &release, &mut file, progress);

@@ -11,6 +11,7 @@ use super::map::map;
 use super::segments::Segment;
 use crate::error::{Error, ErrorKind, IoResultExt, Result};
 use crate::fs::atomic::{self, TempFile};
+use crate::fs::read;
 use crate::id::{Digest, Id};
 use crate::pack::{
     FormatError, Keep, Location, Lookup, MemberKind, MergeError, SegmentView, merge,
@@ -66,7 +67,9 @@ impl ForeignIndex {
             }
         }
         for name in unions {
-            let Ok(bytes) = std::fs::read(index.path(&name, "of")) else { continue };
+            let Ok(bytes) = read::read_bounded(&index.path(&name, "of"), read::LARGE) else {
+                continue;
+            };
             let covers: Vec<Id> = bytes.chunks_exact(Id::LEN).filter_map(Id::from_slice).collect();
             // A union with what the other place has no more can't be used in part.
             let is_listed = |id: &Id| listed.binary_search(id).is_ok();

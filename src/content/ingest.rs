@@ -24,6 +24,7 @@ use crate::fs::stat::Stat;
 use crate::id::Id;
 use crate::pack::{Chunk, MemberKind, write_line};
 use crate::progress::{Progress, check_interrupt};
+use crate::threads::try_spawn;
 use crate::tree_path::escaped;
 
 /// Something to take in.
@@ -169,18 +170,20 @@ impl ContentStore {
             failed: AtomicBool::new(false),
         };
         let (tallies, written) = std::thread::scope(|scope| {
-            let packer = Packer::start(scope, self, session, &in_flight, &buffers);
+            let packer = Packer::start(scope, self, session, &in_flight, &buffers)?;
             let workers: Vec<_> = (0..threads.max(1))
-                .map(|_| {
+                .map_while(|_| {
                     let frames = packer.frames();
                     let shared = &shared;
-                    scope.spawn(move || shared.work(&frames))
+                    try_spawn(scope, move || shared.work(&frames))
                 })
                 .collect();
+            let own = workers.is_empty().then(|| shared.work(&packer.frames()));
             let ended = || Error::internal("an upload thread ended early");
             let tallies: Vec<Result<Tally>> = workers
                 .into_iter()
                 .map(|worker| worker.join().map_err(|_| ended()).flatten())
+                .chain(own)
                 .collect();
             let manifests = shared.write_manifests(&packer.frames());
             // A full disk stops the packer first; what the workers then say is only a consequence.

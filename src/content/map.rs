@@ -2,11 +2,11 @@
 
 #![expect(unsafe_code, reason = "a memory map can't be made without it; see `map`")]
 
-use std::fs::File;
 use std::ops::Deref;
 use std::path::Path;
 
 use crate::error::{IoResultExt, Result};
+use crate::fs::read;
 
 /// The bytes of a file that never changes once it has its name.
 #[derive(Debug)]
@@ -14,7 +14,7 @@ pub(crate) struct Mapped(memmap2::Mmap);
 
 /// Maps the file at `path`.
 pub(crate) fn map(path: &Path) -> Result<Mapped> {
-    let file = File::open(path).on("open", path)?;
+    let file = read::open(path).on("open", path)?;
     // SAFETY: the bytes must not change or be cut while mapped. Index segments and stat tables are
     // written under a temporary name and renamed into place when complete; nothing writes to them
     // afterwards, and removing one leaves the mapping whole. A user who edits one in place breaks

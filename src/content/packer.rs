@@ -15,6 +15,7 @@ use crate::error::{Error, IoResultExt, Result};
 use crate::fs::atomic::TempFile;
 use crate::id::{Digest, Id};
 use crate::pack::{FrameEntry, MemberEntry, MemberKind, PackIndex, SegmentBuilder, end_frame};
+use crate::threads::spawn;
 
 /// A compressed frame on its way into a pack.
 #[derive(Debug)]
@@ -86,12 +87,12 @@ impl<'scope> Packer<'scope> {
         session: &'env Session,
         in_flight: &'env InFlight,
         buffers: &'env Buffers,
-    ) -> Self {
+    ) -> Result<Self> {
         let (frames, incoming) = bounded::<Frame>(8);
         let (full, sealing) = bounded::<FullPack>(2);
-        let writer = scope.spawn(move || write_packs(store, session, buffers, &incoming, &full));
-        let sealer = scope.spawn(move || Sealer::new(store, session, in_flight).run(&sealing));
-        Packer { frames, writer, sealer }
+        let writer = spawn(scope, move || write_packs(store, session, buffers, &incoming, &full))?;
+        let sealer = spawn(scope, move || Sealer::new(store, session, in_flight).run(&sealing))?;
+        Ok(Packer { frames, writer, sealer })
     }
 
     /// Where frames go. A send fails only if the writer failed; [`Packer::finish`] says why.

@@ -50,7 +50,7 @@ impl ContentStore {
     /// Opens the file of a pack that is to be there.
     pub(super) fn open_pack(&self, pack: &Id) -> Result<File> {
         let path = self.pack_path(pack);
-        File::open(&path).map_err(|source| {
+        crate::fs::read::open(&path).map_err(|source| {
             let error = Error::io("open", &path, source);
             match error.kind() {
                 ErrorKind::NotFound => Error::corrupt(format!("the pack {pack} is missing"))

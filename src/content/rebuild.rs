@@ -11,6 +11,7 @@ use super::frame::FrameDecoder;
 use super::{ContentStore, Params, Session};
 use crate::error::{Error, IoResultExt, Result};
 use crate::fs::atomic;
+use crate::fs::read;
 use crate::id::Id;
 use crate::pack::{
     FOOTER_LEN, FormatError, FrameEntry, Location, MemberEntry, MemberKind, PackIndex,
@@ -40,7 +41,7 @@ impl ContentStore {
     /// A pack's own index, from its end.
     pub(crate) fn pack_index(&self, pack: &Id) -> Result<PackIndex> {
         let path = self.pack_path(pack);
-        let file = File::open(&path).on("open", &path)?;
+        let file = read::open(&path).on("open", &path)?;
         let length = file.metadata().on("read", &path)?.len();
         let read = |range: Range<u64>| {
             let mut bytes = vec![0; (range.end - range.start) as usize];
@@ -57,7 +58,7 @@ impl ContentStore {
     /// The index of a pack whose own index is lost: of the frames that can be found and read.
     pub(super) fn scan_pack(&self, pack: &Id, progress: &dyn Progress) -> Result<PackIndex> {
         let path = self.pack_path(pack);
-        let file = File::open(&path).on("open", &path)?;
+        let file = read::open(&path).on("open", &path)?;
         let length = file.metadata().on("read", &path)?.len();
         let mut scan = Scan { file, length, window: Vec::new(), decoder: FrameDecoder::default() };
         let mut index = PackIndex::default();

@@ -14,6 +14,7 @@ use super::packer::{Frame, OpenPack};
 use super::verify::{check_large, indexed_members};
 use super::{ContentCheck, ContentStore, Reader, Session};
 use crate::error::{IoResultExt, Result};
+use crate::fs::read;
 use crate::id::Id;
 use crate::pack::{FrameEntry, MemberEntry, PackIndex, append_member};
 use crate::progress::{Progress, check_interrupt};
@@ -48,7 +49,7 @@ impl ContentStore {
         };
         let path = self.pack_path(pack);
         let mut salvage = Salvage {
-            file: File::open(&path).on("open", &path)?,
+            file: read::open(&path).on("open", &path)?,
             length: std::fs::metadata(&path).on("read", &path)?.len(),
             out: OpenPack::new(session)?,
             checker: FrameChecker::default(),

@@ -8,6 +8,7 @@ use super::map::{Mapped, map};
 use super::{ContentStore, Session};
 use crate::error::{Error, ErrorKind, IoResultExt, Result};
 use crate::fs::atomic;
+use crate::fs::read;
 use crate::id::Id;
 use crate::pack::{
     FormatError, Keep, Layout, Location, MemberKind, MergeError, SegmentBuilder, SegmentView, merge,
@@ -81,7 +82,7 @@ impl SegmentSet {
         // A segment that vanishes between listing and opening was merged: list again.
         for _ in 0..100 {
             match Self::read_once(directory, previous, ignored) {
-                Err(error) if error.kind() == ErrorKind::NotFound && directory.is_dir() => {}
+                Err(error) if error.kind() == ErrorKind::NotFound && read::is_dir(directory)? => {}
                 other => return other,
             }
         }

@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::ContentStore;
-use crate::error::{IoResultExt, Result};
+use crate::error::{ErrorKind, IoResultExt, Result};
 use crate::fs::atomic::{self, TempFile};
 use crate::fs::lock::{FileLock, Mode};
+use crate::fs::read;
 use crate::fs::stat::Stat;
+use crate::fs::temporary;
 use crate::fs::usage::{Usage, usage};
 
 const LOCK: &str = "lock";
@@ -35,7 +37,7 @@ impl Session {
         atomic::create_dir_all(&directory)?;
         let path = directory.join(LOCK);
         let lock = FileLock::acquire(&path, Mode::Exclusive, Duration::ZERO)?;
-        let file = std::fs::File::open(&path).on("open", &path)?;
+        let file = read::open(&path).on("open", &path)?;
         let began = Stat::of_file(&file).on("read", &path)?.ctime;
         Ok(Session { directory, began, _lock: lock })
     }
@@ -86,6 +88,7 @@ impl ContentStore {
         let _guard = FileLock::acquire(&tmp.join(GUARD), Mode::Exclusive, GUARD_TIMEOUT)?;
         let session = Session::begin(&tmp)?;
         let was_killed = sweep(&tmp, &session.directory)?;
+        temporary::sweep(&tmp, session.began)?;
         Ok((session, was_killed))
     }
 }
@@ -95,7 +98,7 @@ impl ContentStore {
     pub fn stale_files(&self) -> Result<Usage> {
         let tmp = self.tmp_dir();
         let mut sum = Usage::default();
-        if !tmp.is_dir() {
+        if !read::is_dir(&tmp)? {
             return Ok(sum);
         }
         for entry in std::fs::read_dir(&tmp).on("read directory", &tmp)? {
@@ -105,7 +108,7 @@ impl ContentStore {
             let is_session = name.as_encoded_bytes().starts_with(PREFIX.as_bytes());
             // Where this user may not lock, what is in use can't be told.
             let is_in_use = is_session
-                && lock.exists()
+                && read::is_there(&lock)?
                 && matches!(FileLock::try_acquire(&lock, Mode::Exclusive), Ok(None));
             if !is_in_use && name != GUARD && name != TAG {
                 sum.add(usage(&path)?);
@@ -124,13 +127,41 @@ fn sweep(tmp: &Path, own: &Path) -> Result<bool> {
         if path == own || !name.as_encoded_bytes().starts_with(PREFIX.as_bytes()) {
             continue;
         }
-        // Without its lock file it was killed before it had written anything.
-        let lock = path.join(LOCK);
-        if !lock.exists() || FileLock::try_acquire(&lock, Mode::Exclusive)?.is_some() {
+        if is_left(&path)? {
             // A writer that is just ending may be removing it too.
             let _ = atomic::remove_tree(&path);
             found = true;
         }
     }
     Ok(found)
+}
+
+/// Whether the writer of the directory at `path` is gone. Without its lock file it was killed before it
+/// had written anything, or it is ending: then the directory may vanish at any moment.
+fn is_left(path: &Path) -> Result<bool> {
+    match FileLock::try_acquire_existing(&path.join(LOCK), Mode::Exclusive) {
+        Ok(held) => Ok(held.is_some()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_writer_that_ends_during_a_sweep_does_not_fail_it() {
+        let tmp = tempfile::tempdir().unwrap();
+        let session = Session::begin(tmp.path()).unwrap();
+        assert!(!is_left(session.directory()).unwrap(), "it lives");
+        // The writer removes its lock first, then the directory: a sweep may come at both moments.
+        atomic::remove_file(&session.directory().join(LOCK)).unwrap();
+        assert!(is_left(session.directory()).unwrap());
+        let directory = session.directory().to_owned();
+        drop(session);
+        assert!(is_left(&directory).unwrap());
+        sweep(tmp.path(), &directory).unwrap();
+        assert!(!read::is_there(&directory).unwrap(), "no sweep creates it again");
+    }
 }

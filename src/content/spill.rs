@@ -171,7 +171,7 @@ mod tests {
                 spill.add(id, &index).unwrap();
             }
             let written = spill.finish().unwrap().unwrap();
-            let bytes = std::fs::read(written.file.path()).unwrap();
+            let bytes = crate::fs::read::read_bounded(written.file.path(), 1 << 30).unwrap();
             assert_eq!((Digest::of(&bytes), bytes.len() as u64), (written.digest, written.size));
             assert!(bytes.ends_with(written.checksum.as_bytes()));
             let view = SegmentView::open(&bytes).unwrap();

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use super::map::{Mapped, map};
 use crate::error::{IoResultExt, Result};
 use crate::fs::atomic::{self, TempFile};
+use crate::fs::read;
 use crate::fs::stat::Stat;
 use crate::id::{Digest, Id};
 
@@ -221,7 +222,7 @@ struct Source {
 
 impl Source {
     fn open(path: &Path) -> Result<Self> {
-        let mut file = File::open(path).on("open", path)?;
+        let mut file = read::open(path).on("open", path)?;
         file.seek(SeekFrom::Start(MAGIC.len() as u64)).on("read", path)?;
         let mut source = Source { reader: BufReader::with_capacity(1 << 17, file), next: None };
         source.advance();
@@ -320,7 +321,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         StatCache::open(dir.path()).add(dir.path(), vec![entry(1)]).unwrap();
         let path = StatCache::open(dir.path()).tables[0].path.clone();
-        let mut bytes = std::fs::read(&path).unwrap();
+        let mut bytes = read::read_bounded(&path, read::LARGE).unwrap();
         bytes[MAGIC.len() + 60] ^= 1;
         atomic::write(&path, dir.path(), &bytes).unwrap();
         assert_eq!(StatCache::open(dir.path()).find(b"/data/1", &stat(1)), None);

@@ -10,6 +10,7 @@ use super::frame_check::{FrameChecker, FrameDefect};
 use super::segments::SegmentSet;
 use super::{ContentStore, Reader};
 use crate::error::{Error, ErrorKind, IoResultExt, Result};
+use crate::fs::read;
 use crate::id::{Digest, Id};
 use crate::pack::{FrameEntry, Location, MemberEntry, MemberKind, PackIndex};
 use crate::progress::{Progress, check_interrupt};
@@ -151,7 +152,7 @@ impl PackCheck<'_> {
         progress: &dyn Progress,
     ) -> Result<()> {
         let path = self.store.pack_path(&self.pack);
-        let file = match File::open(&path).on("open", &path) {
+        let file = match read::open(&path).on("open", &path) {
             Ok(file) => file,
             Err(error) => {
                 report.damaged(reason(&error), index.members.len() as u64);
@@ -268,7 +269,7 @@ pub(super) fn reason(error: &Error) -> String {
 
 /// The SHA-256 of the bytes of the file at `path`; `None` if they can't be read.
 pub(super) fn name_of(path: &Path, progress: &dyn Progress) -> Result<Option<Id>> {
-    let Ok(file) = File::open(path) else { return Ok(None) };
+    let Ok(file) = read::open(path) else { return Ok(None) };
     let bytes = Bytes { file, digest: Digest::default(), hashed: 0 };
     Ok(bytes.hash_rest(progress)?.ok())
 }

@@ -1,13 +1,20 @@
 //! Files that appear whole: written under a temporary name, synced, renamed, the directory synced.
 
-use std::fs::{self, File, OpenOptions};
+//!
+//! Below a [guarded](super::guarded) directory, no function here follows a link.
+
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::fault;
-use crate::error::{Error, IoResultExt, Result};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat, openat, renameat, unlinkat};
+use rustix::io::Errno;
+
+use super::guarded::{Target, is_guarded};
+use super::{fault, read, remove, temporary};
+use crate::error::{ErrorKind, IoResultExt, Result};
+use crate::threads;
 
 /// A file under a temporary name or under none, gone unless it is persisted.
 #[derive(Debug)]
@@ -32,11 +39,14 @@ impl TempFile {
     fn named(directory: &Path, prefix: &str, mode: u32) -> Result<Self> {
         loop {
             let path = directory.join(format!("{prefix}{}", unique_name()));
-            match OpenOptions::new().read(true).write(true).create_new(true).mode(mode).open(&path)
-            {
-                Ok(file) => return Ok(TempFile { file: Some(file), path }),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(error).on("create", &path),
+            let target = Target::resolve("create", &path)?;
+            let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::CLOEXEC;
+            let mode = Mode::from_raw_mode(mode);
+            match openat(target.directory(), target.name(), flags, mode) {
+                Ok(file) if !temporary::hold(&file) => {}
+                Ok(file) => return Ok(TempFile { file: Some(file.into()), path }),
+                Err(Errno::EXIST) => {}
+                Err(error) => return Err(target.failed("create", error)),
             }
         }
     }
@@ -45,7 +55,8 @@ impl TempFile {
     /// process that is killed leaves nothing. Where the system has no such files, it is hidden there.
     pub fn beside(target: &Path) -> Result<Self> {
         let directory = directory_of(target);
-        match nameless::create(directory) {
+        let nameless = if is_guarded(target) { None } else { nameless::create(directory) };
+        match nameless {
             Some(file) => Ok(TempFile { file: Some(file), path: PathBuf::new() }),
             None => Self::named(directory, HIDDEN, 0o666),
         }
@@ -77,11 +88,14 @@ impl TempFile {
     pub fn persist_new(self, target: &Path) -> Result<bool> {
         self.file().sync_all().on("sync", &self.path)?;
         fault::reached("file synced")?;
-        match fs::hard_link(&self.path, target) {
+        let from = Target::resolve("read", &self.path)?;
+        let to = Target::resolve("create", target)?;
+        let (old, new) = (from.directory(), to.directory());
+        match linkat(old, from.name(), new, to.name(), AtFlags::empty()) {
             Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
-            Err(error) if has_no_links(&error) => return self.rename_new(target),
-            Err(error) => return Err(error).on("create", target),
+            Err(Errno::EXIST) => return Ok(false),
+            Err(error) if has_no_links(error) => return self.rename_new(target),
+            Err(error) => return Err(to.failed("create", error)),
         }
         fault::reached("file linked")?;
         sync_parent(target)?;
@@ -91,12 +105,17 @@ impl TempFile {
     /// The second way to a name that is not taken, for a file system without hard links.
     #[cfg(target_os = "linux")]
     fn rename_new(mut self, target: &Path) -> Result<bool> {
-        use rustix::fs::{CWD, RenameFlags, renameat_with};
-        match renameat_with(CWD, &self.path, CWD, target, RenameFlags::NOREPLACE) {
-            Ok(()) => self.path.clear(),
-            Err(rustix::io::Errno::EXIST) => return Ok(false),
-            Err(error) => return Err(error).on("create", target),
+        use rustix::fs::{RenameFlags, renameat_with};
+        let from = Target::resolve("read", &self.path)?;
+        let to = Target::resolve("create", target)?;
+        let (old, new) = (from.directory(), to.directory());
+        match renameat_with(old, from.name(), new, to.name(), RenameFlags::NOREPLACE) {
+            Ok(()) => {}
+            Err(Errno::EXIST) => return Ok(false),
+            Err(error) => return Err(to.failed("create", error)),
         }
+        drop((from, to));
+        self.path.clear();
         fault::reached("file renamed")?;
         sync_parent(target)?;
         Ok(true)
@@ -118,8 +137,9 @@ impl TempFile {
             nameless::link(self.file(), &path).on("create", &path)?;
             self.path = path;
         }
-        self.file = None;
+        // The open file keeps sweeps away from its old name.
         let renamed = rename(&self.path, target);
+        self.file = None;
         if renamed.is_ok() {
             self.path.clear();
         }
@@ -128,12 +148,8 @@ impl TempFile {
 }
 
 /// Whether a link failed because this file system has none.
-fn has_no_links(error: &io::Error) -> bool {
-    use rustix::io::Errno;
-    let code = error.raw_os_error();
-    [Errno::PERM, Errno::OPNOTSUPP, Errno::NOSYS, Errno::INVAL]
-        .iter()
-        .any(|errno| code == Some(errno.raw_os_error()))
+fn has_no_links(error: Errno) -> bool {
+    [Errno::PERM, Errno::OPNOTSUPP, Errno::NOSYS, Errno::INVAL].contains(&error)
 }
 
 impl Write for TempFile {
@@ -222,35 +238,38 @@ pub fn write(target: &Path, tmp: &Path, bytes: &[u8]) -> Result<()> {
 
 /// Appends `bytes` to `path` with one write and makes them durable.
 pub fn append(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut file = OpenOptions::new().create(true).append(true).open(path).on("open", path)?;
-    file.write_all(bytes).on("append to", path)?;
+    let file = append_to(path, OFlags::CREATE, bytes)?;
     file.sync_data().on("sync", path)?;
     fault::reached("line appended")
 }
 
 /// Appends `bytes` to `path` with one write; [`sync_file_system`] makes it durable.
 pub fn append_unsynced(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut file = OpenOptions::new().create(true).append(true).open(path).on("open", path)?;
-    file.write_all(bytes).on("append to", path)?;
+    append_to(path, OFlags::CREATE, bytes)?;
     fault::reached("line appended")
 }
 
 /// Appends `bytes` to `path` with one write. For what can be thrown away: nothing waits for it, and
 /// no crash of it is rehearsed.
 pub fn append_throwaway(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut file = OpenOptions::new().append(true).open(path).on("open", path)?;
-    file.write_all(bytes).on("append to", path)
+    append_to(path, OFlags::empty(), bytes).map(drop)
 }
 
 /// As [`append_throwaway`], but makes the file where it is missing.
 pub fn note_throwaway(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut file = OpenOptions::new().create(true).append(true).open(path).on("open", path)?;
-    file.write_all(bytes).on("append to", path)
+    append_to(path, OFlags::CREATE, bytes).map(drop)
+}
+
+fn append_to(path: &Path, flags: OFlags, bytes: &[u8]) -> Result<File> {
+    let target = Target::resolve("open", path)?;
+    let mut file = target.open("open", flags | OFlags::WRONLY | OFlags::APPEND, 0o666)?;
+    file.write_all(bytes).on("append to", path)?;
+    Ok(file)
 }
 
 /// Cuts `path` off after `length` bytes, durably: what was behind was never valid.
 pub fn truncate(path: &Path, length: u64) -> Result<()> {
-    let file = OpenOptions::new().write(true).open(path).on("open", path)?;
+    let file = Target::resolve("open", path)?.open("open", OFlags::WRONLY, 0)?;
     file.set_len(length).on("shorten", path)?;
     file.sync_data().on("sync", path)?;
     fault::reached("file shortened")
@@ -261,7 +280,7 @@ pub fn truncate(path: &Path, length: u64) -> Result<()> {
 pub fn sync_file_system(directory: &Path) -> Result<bool> {
     #[cfg(target_os = "linux")]
     {
-        let handle = File::open(directory).on("open", directory)?;
+        let handle = open_directory(directory).on("open", directory)?;
         rustix::fs::syncfs(&handle).on("sync", directory)?;
         fault::reached("file system synced")?;
         Ok(true)
@@ -275,8 +294,14 @@ pub fn sync_file_system(directory: &Path) -> Result<bool> {
 
 /// Makes the names in `directory` durable.
 pub fn sync_dir(directory: &Path) -> Result<()> {
-    sync_dir_handle(&File::open(directory).on("open", directory)?, directory)?;
+    sync_dir_handle(&open_directory(directory).on("open", directory)?, directory)?;
     fault::reached("directory synced")
+}
+
+/// A handle of a directory; what is none is not waited for.
+fn open_directory(path: &Path) -> io::Result<File> {
+    let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
+    Ok(openat(CWD, path, flags, Mode::empty())?.into())
 }
 
 fn sync_dir_handle(handle: &File, directory: &Path) -> Result<()> {
@@ -298,7 +323,7 @@ pub fn sync_files(files: &[TempFile]) -> Result<()> {
 pub fn sync_dirs<P: AsRef<Path> + Sync>(directories: &[P]) -> Result<()> {
     at_once(directories, &|directory| {
         let directory = directory.as_ref();
-        sync_dir_handle(&File::open(directory).on("open", directory)?, directory)
+        sync_dir_handle(&open_directory(directory).on("open", directory)?, directory)
     })?;
     directories.iter().try_for_each(|_| fault::reached("directory synced"))
 }
@@ -308,19 +333,8 @@ const WAITERS: usize = 16;
 
 fn at_once<T: Sync>(items: &[T], work: &(dyn Fn(&T) -> Result<()> + Sync)) -> Result<()> {
     let share = items.len().div_ceil(WAITERS).max(1);
-    let (own, others) = items.split_at(share.min(items.len()));
-    std::thread::scope(|scope| {
-        let waiters: Vec<_> = others
-            .chunks(share)
-            .map(|share| scope.spawn(move || share.iter().try_for_each(work)))
-            .collect();
-        let mut result = own.iter().try_for_each(work);
-        for waiter in waiters {
-            let ended = || Err(Error::internal("a thread that synced a file ended early"));
-            result = result.and(waiter.join().unwrap_or_else(|_| ended()));
-        }
-        result
-    })
+    let shares: Vec<&[T]> = items.chunks(share).collect();
+    threads::in_parts(&shares, &|share: &[T]| share.iter().try_for_each(work)).into_iter().collect()
 }
 
 /// Makes the name of `path` durable.
@@ -332,9 +346,11 @@ pub fn sync_parent(path: &Path) -> Result<()> {
 }
 
 /// Renames `from` to `to`, replacing a file there.
-#[expect(clippy::disallowed_methods, reason = "this module is the door")]
 pub fn rename(from: &Path, to: &Path) -> Result<()> {
-    fs::rename(from, to).on("create", to)
+    let from = Target::resolve("read", from)?;
+    let to = Target::resolve("create", to)?;
+    renameat(from.directory(), from.name(), to.directory(), to.name())
+        .map_err(|error| to.failed("create", error))
 }
 
 /// Moves the file `path` into `directory` (made if missing) under `name`, or `name.1` and so on where
@@ -343,9 +359,13 @@ pub fn set_aside(path: &Path, directory: &Path, name: &str) -> Result<PathBuf> {
     create_dir_all_durably(directory)?;
     let candidates = std::iter::once(name.to_owned());
     let candidates = candidates.chain((1u32..).map(|count| format!("{name}.{count}")));
-    let mut free = candidates.map(|name| directory.join(name));
-    let target = free.find(|target| fs::symlink_metadata(target).is_err());
-    let target = target.unwrap_or_else(|| directory.join(unique_name()));
+    let mut target = directory.join(unique_name());
+    for candidate in candidates.map(|name| directory.join(name)) {
+        if !read::is_there(&candidate)? {
+            target = candidate;
+            break;
+        }
+    }
     rename(path, &target)?;
     sync_dir(directory)?;
     sync_parent(path)?;
@@ -355,13 +375,29 @@ pub fn set_aside(path: &Path, directory: &Path, name: &str) -> Result<PathBuf> {
 /// Makes a directory and what is missing above it.
 #[expect(clippy::disallowed_methods, reason = "this module is the door")]
 pub fn create_dir_all(path: &Path) -> Result<()> {
-    fs::create_dir_all(path).on("create directory", path)
+    if !is_guarded(path) {
+        return std::fs::create_dir_all(path).on("create directory", path);
+    }
+    match Target::resolve("create directory", path).and_then(|target| target.make_directory()) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        other => return other,
+    }
+    if let Some(parent) = path.parent() {
+        create_dir_all(parent)?;
+    }
+    Target::resolve("create directory", path)?.make_directory()
 }
 
 /// Makes a directory and what is missing above it, and makes their names durable.
 pub fn create_dir_all_durably(path: &Path) -> Result<()> {
-    let missing: Vec<&Path> = path.ancestors().take_while(|level| !level.is_dir()).collect();
-    if missing.is_empty() {
+    let mut missing = Vec::new();
+    for level in path.ancestors() {
+        if level.as_os_str().is_empty() || read::is_dir(level)? {
+            break;
+        }
+        missing.push(level);
+    }
+    if missing.is_empty() && !is_guarded(path) {
         return Ok(());
     }
     create_dir_all(path)?;
@@ -369,28 +405,37 @@ pub fn create_dir_all_durably(path: &Path) -> Result<()> {
     missing.iter().rev().try_for_each(|made| sync_parent(made))
 }
 
+/// Makes a symbolic link at `path`, which must be free.
+pub(super) fn make_link(target: &str, path: &Path) -> Result<std::result::Result<(), Errno>> {
+    let place = Target::resolve("create", path)?;
+    Ok(rustix::fs::symlinkat(target, place.directory(), place.name()))
+}
+
 /// Removes an empty directory; that it is gone already is fine.
 pub fn remove_empty_dir(path: &Path) -> Result<()> {
-    match fs::remove_dir(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other.on("remove", path),
-    }
+    remove_with(path, |target| unlinkat(target.directory(), target.name(), AtFlags::REMOVEDIR))
 }
 
-/// Removes a file; that it is gone already is fine.
-#[expect(clippy::disallowed_methods, reason = "this module is the door")]
+/// Removes a file, or a link itself; that it is gone already is fine.
 pub fn remove_file(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other.on("remove", path),
-    }
+    remove_with(path, |target| unlinkat(target.directory(), target.name(), AtFlags::empty()))
 }
 
-/// Removes a directory and all below; that it is gone already is fine.
-#[expect(clippy::disallowed_methods, reason = "this module is the door")]
+/// Removes a directory and all below; that it is gone already is fine. Links are removed themselves.
 pub fn remove_tree(path: &Path) -> Result<()> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other.on("remove", path),
+    remove_with(path, |target| remove::remove_tree(target.directory(), target.name()))
+}
+
+fn remove_with(
+    path: &Path,
+    remove: impl FnOnce(&Target<'_>) -> std::result::Result<(), Errno>,
+) -> Result<()> {
+    let target = match Target::resolve("remove", path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        other => other?,
+    };
+    match remove(&target) {
+        Ok(()) | Err(Errno::NOENT) => Ok(()),
+        Err(error) => Err(target.failed("remove", error)),
     }
 }

@@ -19,6 +19,9 @@ pub struct Beneath {
     root: OwnedFd,
 }
 
+/// How a directory is opened that is only passed through.
+const PASS: OFlags = OFlags::DIRECTORY.union(OFlags::PATH).union(OFlags::CLOEXEC);
+
 /// The longest path that one system call takes.
 const LONG: usize = 4000;
 
@@ -28,6 +31,22 @@ impl Beneath {
         let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
         let root = openat(CWD, root, flags, Mode::empty()).on("open directory", root)?;
         Ok(Beneath { root })
+    }
+
+    /// As [`Beneath::open`], with a handle that only names below it are resolved from: it needs no
+    /// permission to list the directory.
+    pub(super) fn open_to_pass(root: &Path) -> std::io::Result<Self> {
+        Ok(Beneath { root: openat(CWD, root, PASS, Mode::empty())? })
+    }
+
+    /// A handle of the directory at `path` that only names below it are resolved from.
+    pub(super) fn pass(&self, path: &[u8]) -> std::result::Result<OwnedFd, Errno> {
+        self.resolve(path, PASS | OFlags::NOFOLLOW)
+    }
+
+    /// The handle of the directory itself.
+    pub(super) fn into_handle(self) -> OwnedFd {
+        self.root
     }
 
     /// Opens the regular file at `path` for reading. What is no file by now does not block.
@@ -139,7 +158,7 @@ impl Beneath {
         path: &[u8],
         flags: OFlags,
     ) -> std::result::Result<OwnedFd, Errno> {
-        let through = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let through = PASS | OFlags::NOFOLLOW;
         let (parents, name) = split(path);
         let mut directory: Option<OwnedFd> = None;
         for component in parents.split(|byte| *byte == b'/').filter(|part| !part.is_empty()) {

@@ -1,12 +1,13 @@
 //! Advisory locks on files, released by the kernel when the process ends, however it ends.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
 
+use super::guarded::Target;
 use crate::error::{Error, ErrorKind, IoResultExt, Result};
 
 /// How a lock is held.
@@ -22,19 +23,20 @@ pub enum Mode {
 #[derive(Debug)]
 pub struct FileLock {
     file: File,
+    path: PathBuf,
     is_working: bool,
 }
 
 impl FileLock {
-    /// Takes the lock on the file at `path` (made if missing), waiting up to `timeout`.
+    /// Takes the lock on the file at `path` (made if missing), waiting up to `timeout`. A link is no
+    /// lock file.
     pub fn acquire(path: &Path, mode: Mode, timeout: Duration) -> Result<Self> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)
-            .on("open", path)?;
+        Self::acquire_with(path, OFlags::CREATE, mode, timeout)
+    }
+
+    fn acquire_with(path: &Path, create: OFlags, mode: Mode, timeout: Duration) -> Result<Self> {
+        let flags = create | OFlags::RDWR | OFlags::NOFOLLOW;
+        let file = Target::resolve("open", path)?.open("open", flags, 0o666)?;
         let operation = match mode {
             Mode::Shared => FlockOperation::NonBlockingLockShared,
             Mode::Exclusive => FlockOperation::NonBlockingLockExclusive,
@@ -43,7 +45,7 @@ impl FileLock {
         let mut pause = Duration::from_micros(500);
         loop {
             match flock(&file, operation) {
-                Ok(()) => return Ok(FileLock { file, is_working: false }),
+                Ok(()) => return Ok(FileLock { file, path: path.to_owned(), is_working: false }),
                 Err(rustix::io::Errno::WOULDBLOCK | rustix::io::Errno::INTR) => {}
                 Err(error) => return Err(error).on("lock", path),
             }
@@ -64,22 +66,35 @@ impl FileLock {
     ///
     /// Only for an exclusive lock. The note survives the process, not a loss of power.
     pub fn begin_work(&mut self) -> Result<bool> {
-        let path = "a lock file";
-        let was_working = self.file.metadata().on("read", path)?.len() > 0;
+        let was_working = self.file.metadata().on("read", &self.path)?.len() > 0;
         if !was_working {
-            self.file.write_all_at(b"working\n", 0).on("write", path)?;
+            self.file.write_all_at(b"working\n", 0).on("write", &self.path)?;
         }
         self.is_working = true;
         Ok(was_working)
     }
 
+    /// Where the lock file is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Takes the lock if it is free now.
     pub fn try_acquire(path: &Path, mode: Mode) -> Result<Option<Self>> {
-        match Self::acquire(path, mode, Duration::ZERO) {
-            Ok(lock) => Ok(Some(lock)),
-            Err(error) if error.kind() == ErrorKind::Locked => Ok(None),
-            Err(error) => Err(error),
-        }
+        held_as_none(Self::acquire(path, mode, Duration::ZERO))
+    }
+
+    /// As [`FileLock::try_acquire`], but fails with `NotFound` if there is no lock file.
+    pub fn try_acquire_existing(path: &Path, mode: Mode) -> Result<Option<Self>> {
+        held_as_none(Self::acquire_with(path, OFlags::empty(), mode, Duration::ZERO))
+    }
+}
+
+fn held_as_none(acquired: Result<FileLock>) -> Result<Option<FileLock>> {
+    match acquired {
+        Ok(lock) => Ok(Some(lock)),
+        Err(error) if error.kind() == ErrorKind::Locked => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

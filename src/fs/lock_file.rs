@@ -6,11 +6,12 @@
 //! (it must be waited for).
 
 use std::ffi::OsString;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::atomic;
+use rustix::io::Errno;
+
+use super::{atomic, read};
 use crate::error::{Error, ErrorKind, IoResultExt, Result};
 
 /// What our links say.
@@ -31,16 +32,16 @@ impl LockFile {
         let path = path_of(target);
         let mut pause = Duration::from_micros(500);
         loop {
-            match std::os::unix::fs::symlink(MARK, &path) {
+            match atomic::make_link(MARK, &path)? {
                 Ok(()) => return Ok(LockFile { path, is_made: true }),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                Err(Errno::EXIST) => {
                     if is_ours(&path) {
                         return Ok(LockFile { path, is_made: true });
                     }
                 }
                 // A file system without links: a foreign lock is respected, none of ours is made.
-                Err(error) if is_unsupported(&error) => {
-                    if std::fs::symlink_metadata(&path).is_err() {
+                Err(Errno::PERM | Errno::NOSYS | Errno::OPNOTSUPP) => {
+                    if !read::is_there(&path)? {
                         return Ok(LockFile { path, is_made: false });
                     }
                 }
@@ -77,12 +78,6 @@ pub fn path_of(target: &Path) -> PathBuf {
     PathBuf::from(path)
 }
 
-fn is_unsupported(error: &io::Error) -> bool {
-    use rustix::io::Errno;
-    let code = error.raw_os_error();
-    [Errno::PERM, Errno::NOSYS, Errno::OPNOTSUPP].iter().any(|e| code == Some(e.raw_os_error()))
-}
-
 fn held(path: &Path) -> Error {
     Error::new(ErrorKind::Locked, format!("a git process holds '{}'", path.display())).with_hint(
         format!("wait for it; if no git runs, remove what it left: rm '{}'", path.display()),
@@ -112,6 +107,6 @@ mod tests {
         assert!(start.elapsed() >= Duration::from_millis(30));
         assert_eq!(error.kind(), ErrorKind::Locked);
         assert!(error.message().contains("r.lock"), "{error:?}");
-        assert!(path_of(&target).exists());
+        assert!(read::is_there(&path_of(&target)).unwrap());
     }
 }

@@ -12,11 +12,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use bstr::BString;
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, openat, statat};
 
-use super::STAGING_PREFIX;
 use super::stat::Stat;
+use super::{STAGING_PREFIX, read};
 use crate::error::{Error, IoResultExt, Result};
 use crate::progress::{Progress, check_interrupt};
-use crate::tree_path::is_repository_name;
+use crate::threads::together;
+use crate::tree_path::{is_plain_repository_name, is_repository_name};
 
 /// Decides what a walk leaves out; see `history::ignore`.
 pub trait Filter: Sync {
@@ -173,16 +174,7 @@ pub fn walk<F: Filter>(
     let first =
         Task { source: Source::Open(root_fd), path: BString::default(), index: 0, state: None };
     lock(&shared.queue).tasks.push(first);
-    let mut parts = Vec::new();
-    std::thread::scope(|scope| -> Result<()> {
-        let workers: Vec<_> = (1..threads).map(|_| scope.spawn(|| shared.work())).collect();
-        parts.push(shared.work());
-        for worker in workers {
-            let part = worker.join().map_err(|_| Error::internal("a walk thread ended early"))?;
-            parts.push(part);
-        }
-        Ok(())
-    })?;
+    let parts = together(threads, &|| shared.work());
     assemble(parts, shared.next_index.into_inner() as usize)
 }
 
@@ -204,7 +196,7 @@ impl Walk {
             FileType::Symlink => directory.push(name, Kind::Symlink(Stat::from_rustix(&stat))),
             other => {
                 let shown = crate::tree_path::escaped(name);
-                let message = format!("'{shown}' is {}", describe(other));
+                let message = format!("'{shown}' is {}", read::describe(other));
                 return Err(Error::invalid(message).with_hint("name files and directories only"));
             }
         }
@@ -380,13 +372,22 @@ impl<F: Filter> Shared<'_, F> {
 /// its way into the directory.
 fn is_never_stored(name: &[u8]) -> bool {
     matches!(name, b"." | b"..")
-        || is_repository_name(name)
+        || is_plain_repository_name(name)
         || name.starts_with(STAGING_PREFIX.as_bytes())
+}
+
+/// The most bytes of a rules file.
+const RULES_LIMIT: u64 = 64 << 20;
+
+/// The rules file `name` of the directory at `path`; `None` if there is none.
+pub fn read_rules_in(path: &Path, name: &[u8]) -> Result<Option<Vec<u8>>> {
+    let flags = OFlags::DIRECTORY | OFlags::PATH | OFlags::CLOEXEC;
+    let fd = openat(CWD, path, flags, Mode::empty()).on("read directory", path)?;
+    Ok(Some(read_rules(&fd, name)?).filter(|rules| !rules.is_empty()))
 }
 
 /// Reads the rules file of the directory `fd`.
 fn read_rules(fd: &OwnedFd, name: &[u8]) -> Result<Vec<u8>> {
-    use std::io::Read;
     let shown = || crate::tree_path::escaped(name);
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let file = match openat(fd, name, flags, Mode::empty()) {
@@ -395,12 +396,10 @@ fn read_rules(fd: &OwnedFd, name: &[u8]) -> Result<Vec<u8>> {
         Err(rustix::io::Errno::LOOP | rustix::io::Errno::NOENT) => return Ok(Vec::new()),
         Err(error) => return Err(error).on("read", shown()),
     };
-    let mut bytes = Vec::new();
-    match file.take(64 << 20).read_to_end(&mut bytes) {
-        Err(error) if error.kind() == std::io::ErrorKind::IsADirectory => {}
-        other => drop(other.on("read", shown())?),
+    match read::check_regular(file).and_then(|file| read::read_to_limit(file, RULES_LIMIT)) {
+        Err(error) if error.kind() == std::io::ErrorKind::IsADirectory => Ok(Vec::new()),
+        other => other.on("read", shown()),
     }
-    Ok(bytes)
 }
 
 /// A directory that is being sorted into what is stored and what is not.
@@ -430,6 +429,11 @@ impl<F: Filter> Listing<'_, '_, F> {
             let Some((file_type, stat)) = self.stat(&name, file_type, &full, part) else {
                 continue;
             };
+            if is_repository_name(name.to_bytes()) {
+                let what = "a name that another system takes for '.git' or '.artifacts'";
+                part.skipped.push(Skipped { path: full.clone(), what });
+                continue;
+            }
             let is_dir = file_type == FileType::Directory;
             if self.shared.filter.is_excluded(&self.state, &full, is_dir) {
                 part.ignored += 1;
@@ -455,7 +459,7 @@ impl<F: Filter> Listing<'_, '_, F> {
                     directory.push(name.to_bytes(), Kind::Symlink(stat));
                 }
                 (other, _) => {
-                    part.skipped.push(Skipped { path: full.clone(), what: describe(other) });
+                    part.skipped.push(Skipped { path: full.clone(), what: read::describe(other) });
                 }
             }
         }
@@ -488,14 +492,5 @@ impl<F: Filter> Listing<'_, '_, F> {
                 None
             }
         }
-    }
-}
-
-fn describe(file_type: FileType) -> &'static str {
-    match file_type {
-        FileType::Socket => "a socket",
-        FileType::Fifo => "a named pipe",
-        FileType::BlockDevice | FileType::CharacterDevice => "a device",
-        _ => "not a regular file",
     }
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use bstr::ByteSlice;
 
 use crate::error::{Error, IoResultExt, Result};
+use crate::fs::read;
 
 /// What is read first; each time more is asked for, it doubles, up to [`LARGEST_BLOCK`].
 const BLOCK: u64 = 4096;
@@ -45,10 +46,10 @@ pub(super) struct Line {
 impl Backwards {
     /// Opens the file at `path`; a missing one has no lines.
     pub(super) fn open(path: &Path) -> Result<Self> {
-        let (file, position) = match File::open(path) {
+        let (file, position) = match read::open(path) {
             Ok(file) => {
                 let metadata = file.metadata().on("read", path)?;
-                if metadata.is_dir() { (None, 0) } else { (Some(file), metadata.len()) }
+                (Some(file), metadata.len())
             }
             Err(error) if is_absent(&error) => (None, 0),
             Err(error) => return Err(error).on("open", path),

@@ -14,6 +14,7 @@ use super::object::{Objects, try_read_from};
 use super::ref_check::DAMAGED;
 use crate::error::{IoResultExt, Result};
 use crate::fs::atomic;
+use crate::fs::read;
 use crate::id::Id;
 use crate::progress::{Progress, Unit, check_interrupt};
 
@@ -92,13 +93,16 @@ impl History {
     /// Packs that have no index, below the repository's directory: nothing in them can be read.
     pub fn packs_without_index(&self) -> Result<Vec<PathBuf>> {
         let packs = list(&self.objects_dir().join("pack"))?.into_iter();
-        let is_alone = |path: &PathBuf| {
-            path.extension().is_some_and(|end| end == "pack")
-                && !path.with_extension("idx").exists()
-        };
+        let mut alone = Vec::new();
+        for path in packs {
+            let is_pack = path.extension().is_some_and(|end| end == "pack");
+            if is_pack && !read::is_there(&path.with_extension("idx"))? {
+                alone.push(path);
+            }
+        }
         let below =
             |path: PathBuf| path.strip_prefix(&self.git_dir).map_or(path.clone(), PathBuf::from);
-        Ok(packs.filter(is_alone).map(below).collect())
+        Ok(alone.into_iter().map(below).collect())
     }
 
     /// Moves a damaged file of an object out of the way, so that the object can be written again.
@@ -117,7 +121,7 @@ impl History {
     pub fn loose_file(&self, id: &Id) -> Option<PathBuf> {
         let hex = id.to_hex();
         let path = Path::new("objects").join(&hex[..2]).join(&hex[2..]);
-        self.git_dir.join(&path).is_file().then_some(path)
+        read::is_file(&self.git_dir.join(&path)).unwrap_or(true).then_some(path)
     }
 
     fn object_files(&self) -> Result<ObjectFiles> {
@@ -128,7 +132,7 @@ impl History {
             if name == "pack" {
                 let is_index = |path: &PathBuf| path.extension().is_some_and(|end| end == "idx");
                 files.indexes.extend(list(&directory)?.into_iter().filter(is_index));
-            } else if name.len() == 2 && directory.is_dir() {
+            } else if name.len() == 2 && read::is_dir(&directory)? {
                 for path in list(&directory)? {
                     let rest = path.file_name().and_then(|rest| rest.to_str()).unwrap_or_default();
                     // Anything else is not an object, for us and for git.
@@ -217,7 +221,7 @@ mod tests {
         let files = history.object_files().unwrap();
         let (index, loose) = (&files.indexes[0], &files.loose[0].1);
         for path in [index, &index.with_extension("pack"), loose] {
-            let whole = std::fs::read(path).unwrap();
+            let whole = read::read_bounded(path, read::SMALL).unwrap();
             let mut changed = whole.clone();
             // Behind the header and before the checksum.
             let middle = whole.len() / 2;
@@ -235,7 +239,7 @@ mod tests {
         let index = history.object_files().unwrap().indexes.remove(0);
         let pack = index.with_extension("pack");
         let name = pack.strip_prefix(directory.path()).unwrap().to_owned();
-        let whole = std::fs::read(&pack).unwrap();
+        let whole = read::read_bounded(&pack, read::SMALL).unwrap();
         atomic::remove_file(&pack).unwrap();
         assert_eq!(damaged(&history, false), [name]);
         atomic::write(&pack, &history.tmp_dir(), &whole[..whole.len() - 7]).unwrap();

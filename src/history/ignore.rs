@@ -4,7 +4,7 @@
 //! `git check-ignore` is the oracle in the tests.
 
 use std::fs::File;
-use std::io::{ErrorKind, Read as _};
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use rustix::io::Errno;
 
 use super::glob::Glob;
 use crate::error::{IoResultExt, Result};
+use crate::fs::read;
 use crate::fs::walk::Filter;
 
 /// The name of the files that say what is not uploaded.
@@ -256,10 +257,9 @@ fn read_file(path: &Path) -> Result<Option<Vec<u8>>> {
         Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(None),
         Err(error) => return Err(error).on("read", path),
     };
-    let mut bytes = Vec::new();
-    match file.take(FILE_SIZE_LIMIT).read_to_end(&mut bytes) {
+    match read::check_regular(file).and_then(|file| read::read_to_limit(file, FILE_SIZE_LIMIT)) {
         Err(error) if error.kind() == ErrorKind::IsADirectory => Ok(None),
-        other => other.on("read", path).map(|_| Some(bytes)),
+        other => other.on("read", path).map(Some),
     }
 }
 

@@ -51,6 +51,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use crate::error::{Error, ErrorKind, IoResultExt, Result};
 use crate::fs::atomic;
+use crate::fs::read;
 use crate::id::Id;
 
 pub use check::DamagedFile;
@@ -185,10 +186,29 @@ impl std::fmt::Debug for History {
     }
 }
 
+/// The files that gix reads when it opens a repository.
+const READ_BY_GIX: [&str; 7] = [
+    "HEAD",
+    "config",
+    "config.worktree",
+    "packed-refs",
+    "commondir",
+    "shallow",
+    "objects/info/alternates",
+];
+
 fn open_repository(git_dir: &Path) -> Result<gix::ThreadSafeRepository> {
+    for name in READ_BY_GIX {
+        object::check_no_pipe(&git_dir.join(name))?;
+    }
+    for (name, is_directory) in refs::list(&git_dir.join("objects/pack"))? {
+        if !is_directory {
+            object::check_no_pipe(&git_dir.join("objects/pack").join(name))?;
+        }
+    }
     open_options().open(git_dir).map_err(|error| {
         let message = format!("'{}' is not a repository", git_dir.display());
-        Error::new(ErrorKind::NotARepository, message).with_source(error)
+        Error::caused(ErrorKind::NotARepository, message, error)
     })
 }
 
@@ -205,7 +225,7 @@ fn open_options() -> gix::open::Options {
 fn remove_template(git_dir: &Path) -> Result<()> {
     for leftover in TEMPLATE_LEFTOVERS {
         let path = git_dir.join(leftover);
-        if path.is_dir() { atomic::remove_tree(&path) } else { atomic::remove_file(&path) }?;
+        if read::is_dir(&path)? { atomic::remove_tree(&path) } else { atomic::remove_file(&path) }?;
     }
     let hooks = git_dir.join("hooks");
     for entry in std::fs::read_dir(&hooks).on("list", &hooks)? {
@@ -216,13 +236,14 @@ fn remove_template(git_dir: &Path) -> Result<()> {
 
 fn read_config(git_dir: &Path) -> Result<gix::config::File> {
     let path = git_dir.join("config");
+    read::read_bounded(&path, read::SMALL).on("read", &path)?;
     gix::config::File::from_path_no_includes(path.clone(), gix::config::Source::Local)
         .map_err(|error| git_error(format!("cannot read '{}'", path.display()), error))
 }
 
 /// A failure inside of gix that has no better kind.
 pub(crate) fn git_error(message: impl Into<String>, error: gix::Error) -> Error {
-    Error::corrupt(message).with_source(error)
+    Error::caused(ErrorKind::Corrupt, message, error)
 }
 
 /// An id in gix's form.
@@ -252,11 +273,11 @@ pub(crate) mod tests {
     fn a_new_history_is_a_bare_sha256_repository_that_git_leaves_alone() {
         let (directory, history) = temporary_history();
         assert_eq!(history.git_dir(), directory.path());
-        let config = std::fs::read_to_string(directory.path().join("config")).unwrap();
+        let config = read::read_text(&directory.path().join("config"), read::SMALL).unwrap();
         for line in ["bare = true", "objectformat = sha256", "auto = 0", "auto = false"] {
             assert!(config.contains(line), "{line} in {config}");
         }
-        assert!(!directory.path().join("description").exists());
+        assert!(!read::is_there(&directory.path().join("description")).unwrap());
         assert_eq!(std::fs::read_dir(directory.path().join("hooks")).unwrap().count(), 0);
     }
 

@@ -1,12 +1,14 @@
 //! Reading objects: every byte is checked against the id it was asked for by.
 
+use std::path::Path;
 use std::sync::{Arc, PoisonError};
 
 use gix::objs::Find as _;
 use gix::odb::Header as _;
 
 use super::{History, to_object_id};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, IoResultExt, Result};
+use crate::fs::read;
 use crate::id::{Id, ObjectHasher, ObjectKind};
 
 /// The largest object that is read: 64 MiB. Trees and records are far smaller; contents are not
@@ -26,8 +28,10 @@ impl History {
     /// The kind of the object `id`, if it is here.
     pub fn try_kind(&self, id: &Id) -> Result<Option<ObjectKind>> {
         let find = || {
-            self.with_objects(|objects| objects.try_header(&to_object_id(id)))
-                .map_err(|error| damaged(id, error))
+            self.with_objects(|objects| {
+                check_loose(objects, id)?;
+                objects.try_header(&to_object_id(id)).map_err(|error| damaged(id, error))
+            })
         };
         let header = find().or_else(|_| self.reopen().and_then(|()| find()))?;
         Ok(header.map(|header| kind_from(header.kind())))
@@ -80,6 +84,7 @@ impl History {
 
 /// The object `id`, if it is there, its bytes checked against the id.
 pub(super) fn try_read_from(objects: &Objects, id: &Id) -> Result<Option<(ObjectKind, Vec<u8>)>> {
+    check_loose(objects, id)?;
     let mut bytes = Vec::new();
     let found = objects
         .try_find(&to_object_id(id), &mut bytes)
@@ -116,8 +121,26 @@ pub(super) fn expect_kind(
     }
 }
 
+/// Fails if the loose file of `id` is something other than a file: gix would wait for a pipe.
+fn check_loose(objects: &Objects, id: &Id) -> Result<()> {
+    let hex = id.to_hex();
+    let mut path = objects.store_ref().path().join(&hex[..2]);
+    path.push(&hex[2..]);
+    check_no_pipe(&path)
+}
+
+/// Fails if an entry is at `path` that gix would wait for.
+pub(super) fn check_no_pipe(path: &Path) -> Result<()> {
+    let Some(found) = read::try_metadata(path)? else { return Ok(()) };
+    if found.is_file() || found.is_dir() {
+        return Ok(());
+    }
+    read::open(path).on("read", path).map(drop)
+}
+
 fn damaged(id: &Id, error: gix::Error) -> Error {
-    with_fsck_hint(Error::corrupt(format!("object {id} can't be read")).with_source(error))
+    let error = Error::caused(ErrorKind::Corrupt, format!("object {id} cannot be read"), error);
+    if error.kind() == ErrorKind::Corrupt { with_fsck_hint(error) } else { error }
 }
 
 fn with_fsck_hint(error: Error) -> Error {
@@ -169,7 +192,7 @@ mod tests {
         let wrong = writer.blob(b"wrong").unwrap();
         writer.flush().unwrap();
         let file = |hex: &str| directory.path().join("objects").join(&hex[..2]).join(&hex[2..]);
-        let bytes = std::fs::read(file(&right)).unwrap();
+        let bytes = read::read_bounded(&file(&right), 1 << 20).unwrap();
         crate::fs::atomic::rename(&file(&right), &file(&wrong.to_hex())).unwrap();
         assert!(!bytes.is_empty());
         let error = history.read_blob(&wrong).unwrap_err();

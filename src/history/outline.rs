@@ -7,6 +7,7 @@ use super::ref_check::DAMAGED;
 use super::{DIRECTORIES, GIT_CONFIG, History, open_repository, read_config};
 use crate::error::{Error, Result};
 use crate::fs::atomic;
+use crate::fs::read;
 
 /// What the file `config` must say: how objects are named, and that git leaves them alone.
 const NEEDED: [(&str, &str); 5] = [
@@ -26,12 +27,12 @@ impl History {
     pub fn check_outline(git_dir: &Path) -> Vec<Error> {
         let mut damage = Vec::new();
         let head = git_dir.join("HEAD");
-        if !head.is_file() {
+        if !is_file(&head) {
             damage.push(missing(&head, "file"));
         }
         let directories = NEEDED_DIRECTORIES.map(|name| git_dir.join(name));
         damage.extend(
-            directories.iter().filter(|path| !path.is_dir()).map(|path| missing(path, "directory")),
+            directories.iter().filter(|path| !is_dir(path)).map(|path| missing(path, "directory")),
         );
         damage.extend(config_damage(git_dir));
         if damage.is_empty() {
@@ -48,7 +49,7 @@ impl History {
     pub fn restore_outline(git_dir: &Path) -> Result<Vec<PathBuf>> {
         let mut made = Vec::new();
         for name in NEEDED_DIRECTORIES {
-            if !git_dir.join(name).is_dir() {
+            if !read::is_dir(&git_dir.join(name))? {
                 move_away(git_dir, name)?;
                 made.push(PathBuf::from(name));
             }
@@ -57,7 +58,7 @@ impl History {
             atomic::create_dir_all_durably(&git_dir.join(name))?;
         }
         let head = git_dir.join("HEAD");
-        if !head.is_file() {
+        if !read::is_file(&head)? {
             move_away(git_dir, "HEAD")?;
             atomic::write(&head, &git_dir.join("tmp"), b"")?;
             made.push(PathBuf::from("HEAD"));
@@ -70,15 +71,28 @@ impl History {
     }
 }
 
+/// Whether a file can be looked at there; `missing` tells why not.
+fn is_file(path: &Path) -> bool {
+    read::is_file(path).unwrap_or(false)
+}
+
+/// Whether a directory can be looked at there; `missing` tells why not.
+fn is_dir(path: &Path) -> bool {
+    read::is_dir(path).unwrap_or(false)
+}
+
 fn missing(path: &Path, what: &str) -> Error {
-    let is_there = std::fs::symlink_metadata(path).is_ok();
-    let problem = if is_there { format!("is no {what}") } else { "is missing".to_owned() };
+    let problem = match read::try_entry(path) {
+        Err(error) => return error,
+        Ok(Some(_)) => format!("is not a {what}"),
+        Ok(None) => "is missing".to_owned(),
+    };
     Error::corrupt(format!("'{}' {problem}", path.display()))
 }
 
 fn config_damage(git_dir: &Path) -> Option<Error> {
     let path = git_dir.join("config");
-    if !path.is_file() {
+    if !is_file(&path) {
         return Some(missing(&path, "file"));
     }
     let config = match read_config(git_dir) {
@@ -128,7 +142,7 @@ fn restore_config(git_dir: &Path) -> Result<()> {
 /// Keeps what stands where something is about to be made.
 fn move_away(git_dir: &Path, name: &str) -> Result<()> {
     let path = git_dir.join(name);
-    if std::fs::symlink_metadata(&path).is_err() {
+    if !read::is_there(&path)? {
         return Ok(());
     }
     atomic::set_aside(&path, &git_dir.join(DAMAGED), name).map(drop)

@@ -12,6 +12,7 @@ use bstr::ByteSlice;
 
 use super::packed::{self, Edits, Header, Record, bad_line, parse_line, records};
 use crate::error::{Error, IoResultExt, Result};
+use crate::fs::read;
 use crate::id::Id;
 
 /// What is read at once while searching.
@@ -53,7 +54,7 @@ impl PackedRefs {
     /// Opens the file in `git_dir`; no refs are packed where there is none.
     pub(super) fn open(git_dir: &Path) -> Result<Self> {
         let path = git_dir.join("packed-refs");
-        let file = match File::open(&path) {
+        let file = match read::open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Self::new(path, Source::Memory(Vec::new()), 0, None);
@@ -88,7 +89,7 @@ impl PackedRefs {
 
     /// Whether the file that is in `packed-refs` now is the one that is open here.
     pub(super) fn is_current(&self) -> bool {
-        let now = std::fs::metadata(&self.path).ok().map(|now| (now.dev(), now.ino()));
+        let now = read::try_metadata(&self.path).ok().flatten().map(|now| (now.dev(), now.ino()));
         now == self.identity
     }
 

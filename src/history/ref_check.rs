@@ -14,6 +14,7 @@ use super::refs::{list, read_loose};
 use super::{HeadChange, History};
 use crate::error::{Error, ErrorKind, IoResultExt, Result};
 use crate::fs::atomic;
+use crate::fs::read;
 use crate::id::{Id, ObjectKind};
 use crate::name::{RefName, TRACKING};
 
@@ -92,7 +93,7 @@ impl History {
         let bytes = PackedRefs::open(self.git_dir()).and_then(|all| all.edited(&Edits::new()));
         let bytes = bytes.unwrap_or_else(|error| {
             survey.damage.push(error);
-            std::fs::read(self.git_dir().join("packed-refs")).unwrap_or_default()
+            read::read_bounded(&self.git_dir().join("packed-refs"), read::LARGE).unwrap_or_default()
         });
         for (name, value) in packed::salvage(&bytes) {
             if let (Ok(name), Some(value)) = (String::from_utf8(name), value) {
@@ -226,7 +227,7 @@ impl History {
         cleaned: &mut Vec<PathBuf>,
     ) -> Result<()> {
         let short = path.strip_prefix(self.git_dir()).unwrap_or(path).to_owned();
-        let old = std::fs::read(path).on("read", path)?;
+        let old = read::read_bounded(path, read::LARGE).on("read", path)?;
         self.keep_aside(&short.to_string_lossy().replace('/', "-"), &old)?;
         let lines = old.split_inclusive(|byte| *byte == b'\n');
         let good = lines.filter(|line| line.strip_suffix(b"\n").is_some_and(is_line));
@@ -288,7 +289,7 @@ impl History {
         }
         lock.lock_file("packed-refs")?;
         let path = self.git_dir().join("packed-refs");
-        let damaged = std::fs::read(&path).unwrap_or_default();
+        let damaged = read::read_bounded(&path, read::LARGE).unwrap_or_default();
         self.keep_aside("packed-refs", &damaged)?;
         let mut edits = packed::salvage(&damaged);
         for name in self.logs()? {

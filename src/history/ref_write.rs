@@ -15,6 +15,7 @@ use super::refs::{Target, read_loose};
 use crate::error::{IoResultExt, Result};
 use crate::fs::atomic::{self, TempFile};
 use crate::fs::fault;
+use crate::fs::read;
 use crate::id::Id;
 use crate::name::TRACKING;
 
@@ -44,7 +45,7 @@ impl RefsLock<'_> {
     pub(super) fn write_loose(&self, name: &str, id: Id) -> Result<()> {
         let history = self.history;
         let target = history.git_dir().join(name);
-        if target.is_dir() {
+        if read::is_dir(&target)? {
             // What is left of names that another tool nested there; fails if refs are in it.
             atomic::remove_empty_dir(&target)?;
         }
@@ -111,7 +112,7 @@ impl RefsLock<'_> {
         let mut directories: BTreeSet<PathBuf> = BTreeSet::new();
         for name in names {
             let path = self.history.git_dir().join(name);
-            if path.is_dir() {
+            if read::is_dir(&path)? {
                 continue;
             }
             atomic::remove_file(&path)?;

@@ -21,6 +21,7 @@ use super::{History, Signature};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::fs::atomic;
+use crate::fs::read;
 use crate::id::Id;
 use crate::name::RefName;
 
@@ -134,7 +135,7 @@ pub(super) enum Sync {
 /// Appends whole lines to the log at `path`, which is made if missing. What a crash tore off at the
 /// end is cut off first: nothing followed from a line that was never whole.
 pub(super) fn append(path: &Path, lines: &str, sync: Sync) -> Result<()> {
-    let exists = path.is_file();
+    let exists = read::is_file(path)?;
     let directory = path.parent().unwrap_or(path);
     if exists {
         if let Some(torn) = Backwards::open(path)?.next_line()?.filter(|line| !line.is_whole) {

@@ -2,7 +2,7 @@
 //! so it works where nothing can be written.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io::Read;
 use std::path::Path;
 
@@ -13,6 +13,7 @@ use super::backwards::is_absent;
 use super::packed::id_from_hex;
 use super::packed_file::PackedRefs;
 use crate::error::{Error, IoResultExt, Result};
+use crate::fs::read;
 use crate::id::{Id, ObjectKind};
 use crate::name::{RefKind, RefName, TRACKING};
 use crate::suggest;
@@ -63,7 +64,7 @@ fn is_safe_name(name: &str) -> bool {
 pub(super) fn read_loose(git_dir: &Path, name: &str) -> Result<Option<Target>> {
     let path = git_dir.join(name);
     let mut content = Vec::new();
-    let read = File::open(&path).and_then(|file| file.take(4096).read_to_end(&mut content));
+    let read = read::open(&path).and_then(|file| file.take(4096).read_to_end(&mut content));
     match read {
         Ok(_) => {}
         Err(error) if is_absent(&error) => return Ok(None),

@@ -17,6 +17,7 @@ use super::{Commit, History, TreeEntry, WalkLimits, to_object_id, tree_entry};
 use crate::error::{Error, IoResultExt, Result};
 use crate::fs::atomic::{self, TempFile};
 use crate::fs::fault;
+use crate::fs::read;
 use crate::id::{Id, ObjectHasher, ObjectKind};
 
 /// Up to so many new objects become loose files.
@@ -239,7 +240,7 @@ impl History {
         for (object, file) in objects.iter().zip(files) {
             let hex = object.id.to_hex();
             let directory = root.join(&hex[..2]);
-            if !directory.is_dir() {
+            if !read::is_dir(&directory)? {
                 atomic::create_dir_all(&directory)?;
                 touched.insert(root.clone());
             }

@@ -9,7 +9,7 @@ use super::pull::{PullOptions, pull};
 use super::sync::{Brought, OpenConflict};
 use crate::config::ConfigFile;
 use crate::error::{Error, ErrorKind, IoResultExt, Result};
-use crate::fs::atomic;
+use crate::fs::{atomic, read};
 use crate::name::{Name, ProjectName, RefKind};
 use crate::progress::Progress;
 use crate::remote::layout::ART_TOML;
@@ -63,13 +63,13 @@ pub fn clone(
     progress: &dyn Progress,
 ) -> Result<CloneOutcome> {
     let target = options.directory.join(DIRECTORY);
-    if Repository::is_at(&target) {
+    if Repository::is_at(&target)? {
         let message = format!("there is a repository in '{}' already", options.directory.display());
         return Err(Error::new(ErrorKind::AlreadyExists, message)
             .with_hint("bring it up to date: art pull; or name another directory"));
     }
     refuse_repository(options, &settings)?;
-    let was_there = options.directory.is_dir();
+    let was_there = read::is_dir(&options.directory)?;
     let cloned = fill(options, settings, progress);
     if cloned.is_err() {
         // The error is what counts; what can't be removed is a repository that a pull completes.
@@ -130,11 +130,17 @@ fn fill(
 fn refuse_repository(options: &CloneOptions, settings: &Settings) -> Result<()> {
     let Some(directory) = options.uri.directory() else { return Ok(()) };
     // A remote may have lost what says that it is one; a repository has no directory of this name.
-    if directory.join(ART_TOML).is_file() || directory.join("meta").is_dir() {
+    if read::is_file(&directory.join(ART_TOML))? || read::is_dir(&directory.join("meta"))? {
         return Ok(());
     }
     let places = [directory.to_owned(), directory.join(DIRECTORY)];
-    let Some(place) = places.iter().find(|place| Repository::is_at(place)) else { return Ok(()) };
+    let mut place = None;
+    for candidate in &places {
+        if place.is_none() && Repository::is_at(candidate)? {
+            place = Some(candidate);
+        }
+    }
+    let Some(place) = place else { return Ok(()) };
     let error = Error::invalid(format!("'{}' is a repository, not a remote", directory.display()));
     let remote = Repository::open(place, settings.clone()).and_then(|repo| repo.default_remote());
     Err(match remote {

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::error::{IoResultExt, Result};
 use crate::fs::atomic;
+use crate::fs::read;
 use crate::history::source;
 use crate::repo::{DIRECTORY, Repository};
 
@@ -68,7 +69,7 @@ fn pattern_of(relative: &[u8]) -> Vec<u8> {
 }
 
 fn add_pattern(file: &Path, pattern: &[u8]) -> Result<()> {
-    let mut text = match std::fs::read(file) {
+    let mut text = match read::read_bounded(file, read::SMALL) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
         other => other.on("read", file)?,
     };

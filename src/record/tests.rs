@@ -15,6 +15,7 @@ use crate::name::{Name, ProjectName};
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/golden/records");
 
+#[allow(clippy::disallowed_methods, reason = "a fixture, and formats import no file system")]
 fn golden(name: &str) -> Vec<u8> {
     std::fs::read(Path::new(GOLDEN).join(name)).unwrap()
 }

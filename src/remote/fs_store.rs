@@ -5,11 +5,12 @@
 //! synced, that gets its name in one step: by a rename where it may replace another, by a hard
 //! link where it must not.
 
-use std::fs::{File, FileType};
+use std::fs::FileType;
 use std::io::{self, Read, Write};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 
 use bytes::Bytes;
 
@@ -19,6 +20,10 @@ use super::object_store::{
 use super::traffic::Traffic;
 use crate::error::{Error, ErrorKind, IoResultExt};
 use crate::fs::atomic::{self, TempFile};
+use crate::fs::guarded::guard;
+use crate::fs::read;
+use crate::fs::stat::Stat;
+use crate::fs::temporary;
 
 /// Where files wait for their names.
 const TMP: &str = "tmp";
@@ -28,12 +33,14 @@ const TMP: &str = "tmp";
 pub struct FsStore {
     root: PathBuf,
     traffic: Traffic,
+    swept: Once,
 }
 
 impl FsStore {
     /// The store in `root`, which need not be there yet.
     pub fn new(root: PathBuf) -> Self {
-        FsStore { root, traffic: Traffic::default() }
+        guard(&root);
+        FsStore { root, traffic: Traffic::default(), swept: Once::new() }
     }
 
     fn path(&self, key: &str) -> Result<PathBuf, Failure> {
@@ -44,7 +51,11 @@ impl FsStore {
     fn temporary(&self) -> Result<TempFile, Failure> {
         let tmp = self.root.join(TMP);
         atomic::create_dir_all_durably(&tmp).map_err(failure)?;
-        TempFile::new_in(&tmp).map_err(failure)
+        let file = TempFile::new_in(&tmp).map_err(failure)?;
+        let now = Stat::of_file(file.file()).on("read", file.path()).map_err(failure)?.ctime;
+        // What cannot be removed now stays for the next writer.
+        self.swept.call_once(|| drop(temporary::sweep(&tmp, now)));
+        Ok(file)
     }
 
     /// The path of `key`, its directory made.
@@ -80,7 +91,7 @@ impl ObjectStore for FsStore {
     fn read(&self, key: &str, range: Option<Range<u64>>, limit: u64) -> Result<Bytes, Failure> {
         let path = self.path(key)?;
         self.traffic.request(0);
-        let file = File::open(&path).on("open", &path).map_err(failure)?;
+        let file = read::open(&path).on("open", &path).map_err(failure)?;
         let length = file.metadata().on("read", &path).map_err(failure)?.len();
         let wanted = range.unwrap_or(0..length);
         let count = wanted.end.saturating_sub(wanted.start);

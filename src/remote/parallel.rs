@@ -30,7 +30,9 @@ pub(super) fn at_once<T: Sync, R: Send>(
     };
     std::thread::scope(|scope| {
         for _ in 1..jobs.min(items.len()) {
-            scope.spawn(run);
+            if crate::threads::try_spawn(scope, run).is_none() {
+                break;
+            }
         }
         run();
     });

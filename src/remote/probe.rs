@@ -6,7 +6,7 @@
 //! object is created twice, then writers race for some others.
 
 use std::fmt;
-use std::sync::Barrier;
+use std::thread::ScopedJoinHandle;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -16,6 +16,7 @@ use super::layout::Protocol;
 use super::object_store::Failure;
 use super::store::Store;
 use crate::error::{Error, ErrorKind, Result};
+use crate::threads::spawn;
 
 /// How many writers race for one object.
 const WRITERS: usize = 8;
@@ -160,17 +161,31 @@ fn probe_below(store: &Store, prefix: &str, creates: bool) -> Result<Guarantee> 
 
 /// Whether of several writers who create `key` at once one wins, and its bytes are there.
 fn one_wins(store: &Store, key: &str) -> Result<bool> {
-    let barrier = Barrier::new(WRITERS);
+    // Closed when all writers are started; a message would call one of them off.
+    let (gate, start) = crossbeam_channel::bounded::<()>(WRITERS);
     let run = |writer: usize| {
         let body = Bytes::from(format!("writer {writer}"));
-        barrier.wait();
-        store.raw().create(key, body)
+        let is_off = start.recv().is_ok();
+        if is_off { Err(Failure::Taken) } else { store.raw().create(key, body) }
     };
     let answers: Vec<Result<(), Failure>> = std::thread::scope(|scope| {
-        let racers: Vec<_> = (0..WRITERS).map(|writer| scope.spawn(move || run(writer))).collect();
+        let mut racers = Vec::new();
+        for writer in 0..WRITERS {
+            match spawn(scope, move || run(writer)) {
+                Ok(racer) => racers.push(racer),
+                Err(error) => {
+                    for _ in &racers {
+                        let _ = gate.send(());
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        drop(gate);
         let ended = || Failure::Permanent(Error::internal("a thread of the probe ended early"));
-        racers.into_iter().map(|racer| racer.join().unwrap_or_else(|_| Err(ended()))).collect()
-    });
+        let answer = |racer: ScopedJoinHandle<'_, _>| racer.join().unwrap_or_else(|_| Err(ended()));
+        Ok(racers.into_iter().map(answer).collect())
+    })?;
     let winners: Vec<usize> = (0..WRITERS).filter(|writer| answers[*writer].is_ok()).collect();
     let there = store.try_read(key, 64)?;
     match (&winners[..], there) {

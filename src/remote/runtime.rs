@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::threads::refused;
 
 /// Asks whether the work should stop.
 pub type Interrupt = Arc<dyn Fn() -> bool + Send + Sync>;
@@ -15,14 +16,32 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// One runtime for all stores: the connections that they share live in it.
 static RUNTIME: LazyLock<std::io::Result<Runtime>> = LazyLock::new(|| {
-    Builder::new_multi_thread().worker_threads(2).thread_name("remote").enable_all().build()
+    can_start_threads(WORKERS + 1)?;
+    Builder::new_multi_thread().worker_threads(WORKERS).thread_name("remote").enable_all().build()
 });
+
+/// The threads that talk to remotes.
+const WORKERS: usize = 2;
+
+/// Fails if the system does not start so many threads: the runtime would panic.
+fn can_start_threads(count: usize) -> std::io::Result<()> {
+    let (stop, stopped) = crossbeam_channel::bounded::<()>(0);
+    let wait = || {
+        let stopped = stopped.clone();
+        std::thread::Builder::new().spawn(move || stopped.recv().is_err())
+    };
+    let started: std::io::Result<Vec<_>> = (0..count).map(|_| wait()).collect();
+    drop(stop);
+    for thread in started? {
+        let _ = thread.join();
+    }
+    Ok(())
+}
 
 /// Waits for `work`, unless it is told to stop.
 pub(super) fn wait<T>(interrupt: Option<&Interrupt>, work: impl Future<Output = T>) -> Result<T> {
     let runtime = RUNTIME.as_ref().map_err(|error| {
-        Error::new(ErrorKind::Unavailable, "cannot start the threads that talk to remotes")
-            .with_source(std::io::Error::from(error.kind()))
+        refused(std::io::Error::from(error.kind())).context("cannot talk to remotes")
     })?;
     runtime.block_on(async {
         let mut work = std::pin::pin!(work);

@@ -264,7 +264,7 @@ impl Store {
     /// Stores a file, as [`Store::write_from`].
     pub fn write_file(&self, key: &str, path: &Path) -> Result<()> {
         let open = || {
-            let file = std::fs::File::open(path);
+            let file = crate::fs::read::open(path);
             let file = file.map_err(|error| Error::io("open", path, error))?;
             Ok(Box::new(file) as Box<dyn Read>)
         };

@@ -6,6 +6,8 @@ use super::{DIRECTORY, Repository, outline};
 use crate::content::ContentStore;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::atomic;
+use crate::fs::guarded::guard;
+use crate::fs::read;
 use crate::history::History;
 
 impl Repository {
@@ -14,7 +16,8 @@ impl Repository {
     pub fn init(directory: &Path, config: &str) -> Result<bool> {
         atomic::create_dir_all(directory)?;
         let target = directory.join(DIRECTORY);
-        if Self::is_at(&target) {
+        guard(&target);
+        if Self::is_at(&target)? {
             History::open(&target).map_err(|error| outline::explain(&target, error))?;
             return Ok(false);
         }
@@ -39,7 +42,7 @@ fn build(directory: &Path, settings: &str) -> Result<()> {
 /// Gives the finished repository its name; false if another process was first.
 fn put_in_place(building: &Path, target: &Path) -> Result<bool> {
     if let Err(error) = atomic::rename(building, target) {
-        let theirs = target.join("HEAD").is_file();
+        let theirs = read::is_file(&target.join("HEAD"))?;
         atomic::remove_tree(building)?;
         if theirs {
             return Ok(false);

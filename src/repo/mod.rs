@@ -14,7 +14,9 @@ use crate::config::{Config, Sources};
 use crate::content::ContentStore;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::atomic;
+use crate::fs::guarded::guard;
 use crate::fs::lock::{FileLock, Mode};
+use crate::fs::read;
 use crate::history::{History, Signature};
 use crate::name::{ProjectName, RefName};
 
@@ -40,7 +42,8 @@ pub struct Repository {
 impl Repository {
     /// Opens the repository at `directory` (the `.artifacts` itself).
     pub fn open(directory: &Path, settings: Settings) -> Result<Self> {
-        if !directory.is_dir() {
+        guard(directory);
+        if !read::is_dir(directory)? {
             return Err(not_a_repository(directory));
         }
         let history =
@@ -51,12 +54,14 @@ impl Repository {
     }
 
     /// Finds the repository that `start` belongs to: in it, or in the nearest directory above. A
-    /// damaged one is found too.
+    /// damaged one is found too. A directory that cannot be read may hold one, so the search ends there
+    /// with an error.
     pub fn find(start: &Path) -> Result<PathBuf> {
         let mut directory = Some(start);
         while let Some(current) = directory {
             let candidate = current.join(DIRECTORY);
-            if Self::is_at(&candidate) {
+            let is_found = Self::is_at(&candidate).map_err(|error| unknown(current, error))?;
+            if is_found {
                 return Ok(candidate);
             }
             directory = current.parent();
@@ -133,7 +138,7 @@ impl Repository {
 
     fn lock(&self, mode: Mode) -> Result<FileLock> {
         // Of a repository that is gone, nothing is made again: it would look like a damaged one.
-        if !self.directory.join("HEAD").is_file() {
+        if !read::is_file(&self.directory.join("HEAD"))? {
             let message = format!("the repository '{}' is gone", self.directory.display());
             return Err(Error::new(ErrorKind::NotARepository, message));
         }
@@ -143,18 +148,18 @@ impl Repository {
             FileLock::acquire(&path, mode, self.settings.lock_timeout)
         });
         lock.map_err(|error| match error.kind() {
-            ErrorKind::Unauthorized => self.can_only_be_read(&error),
+            ErrorKind::Unauthorized => self.can_only_be_read(error),
             _ => error,
         })
     }
 
-    fn can_only_be_read(&self, error: &Error) -> Error {
-        let message = format!("the repository '{}' can't be written", self.directory.display());
-        let causes = [error.message().to_owned()].into_iter().chain(error.causes());
-        let causes: Vec<String> = causes.collect();
-        Error::new(ErrorKind::Unauthorized, message).with_source(causes.join(": ")).with_hint(
-            "whose is it, and how is it mounted? to look at it: art log, art remote show",
-        )
+    fn can_only_be_read(&self, error: Error) -> Error {
+        let shown = self.directory.display();
+        let hint = error.hint().map_or_else(
+            || format!("check the owner and the mount: ls -ld '{shown}'; art log can read it"),
+            str::to_owned,
+        );
+        error.context(format!("the repository '{shown}' cannot be written")).with_hint(hint)
     }
 
     /// Fails with [`Unauthorized`](ErrorKind::Unauthorized) if nothing can be written: for what first
@@ -162,6 +167,14 @@ impl Repository {
     pub fn require_writable(&self) -> Result<()> {
         self.lock_shared().map(drop)
     }
+}
+
+/// The error where the search for a repository cannot look into a directory.
+fn unknown(directory: &Path, error: Error) -> Error {
+    let shown = directory.display();
+    error
+        .context(format!("cannot tell whether '{shown}' has a repository"))
+        .with_hint("ask its owner for access, or name a repository: ART_DIR=DIR art status")
 }
 
 fn not_a_repository(at: &Path) -> Error {

@@ -7,7 +7,9 @@ use super::Repository;
 use crate::content::ContentStore;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::atomic;
+use crate::fs::guarded::guard;
 use crate::fs::lock::{FileLock, Mode};
+use crate::fs::read;
 use crate::history::History;
 
 /// The directories of the content store that nothing can be read without.
@@ -15,8 +17,10 @@ const CONTENT: [&str; 2] = ["packs", "index"];
 
 impl Repository {
     /// Whether `directory` is a repository, or what is left of one whose `HEAD` is gone.
-    pub fn is_at(directory: &Path) -> bool {
-        directory.join("HEAD").is_file() || has_ours(directory)
+    ///
+    /// A directory that cannot be looked into is an error: its content decides.
+    pub fn is_at(directory: &Path) -> Result<bool> {
+        Ok(read::is_file(&directory.join("HEAD"))? || has_ours(directory)?)
     }
 
     /// What keeps the repository at `directory` from being used at all: each an error that names it.
@@ -24,19 +28,21 @@ impl Repository {
     /// Fails with [`ErrorKind::NotARepository`] if there is none, not even a damaged one, and with
     /// [`ErrorKind::Unsupported`] if there is one of another kind.
     pub fn check_outline(directory: &Path) -> Result<Vec<Error>> {
-        if !has_ours(directory) {
-            if !directory.is_dir() {
+        guard(directory);
+        if !has_ours(directory)? {
+            if !read::is_dir(directory)? {
                 return Err(super::not_a_repository(directory));
             }
             return History::open(directory).map(|_| Vec::new());
         }
         let mut damage = History::check_outline(directory);
         let paths = CONTENT.map(|name| directory.join(name));
-        damage.extend(
-            paths.iter().filter(|path| !path.is_dir()).map(|path| {
-                Error::corrupt(format!("the directory '{}' is missing", path.display()))
-            }),
-        );
+        for path in &paths {
+            if !read::is_dir(path)? {
+                let message = format!("the directory '{}' is missing", path.display());
+                damage.push(Error::corrupt(message));
+            }
+        }
         Ok(damage)
     }
 
@@ -49,18 +55,21 @@ impl Repository {
         let _lock = FileLock::acquire(&directory.join("lock"), Mode::Exclusive, timeout)?;
         atomic::create_dir_all(&directory.join("tmp"))?;
         let mut made = History::restore_outline(directory)?;
-        let lost = CONTENT.into_iter().filter(|name| !directory.join(name).is_dir());
-        made.extend(lost.map(PathBuf::from));
+        for name in CONTENT {
+            if !read::is_dir(&directory.join(name))? {
+                made.push(PathBuf::from(name));
+            }
+        }
         ContentStore::init(directory)?;
         Ok(made)
     }
 }
 
 /// Whether something in `directory` is ours and no other tool's.
-fn has_ours(directory: &Path) -> bool {
-    directory.join("packs").is_dir()
-        || directory.join("config.toml").is_file()
-        || directory.join("logs/operations.jsonl").is_file()
+fn has_ours(directory: &Path) -> Result<bool> {
+    Ok(read::is_dir(&directory.join("packs"))?
+        || read::is_file(&directory.join("config.toml"))?
+        || read::is_file(&directory.join("logs/operations.jsonl"))?)
 }
 
 /// The error for a repository that can't be opened, with what is damaged where that is known.

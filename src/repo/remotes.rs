@@ -167,7 +167,8 @@ mod tests {
         here.guarantee = Some(Guarantee::Races);
         repo.set_remote(&here).unwrap();
         assert_eq!(repo.find_remote(&here.name).unwrap(), here);
-        let text = std::fs::read_to_string(repo.directory().join("config.toml")).unwrap();
+        let text =
+            crate::fs::read::read_text(&repo.directory().join("config.toml"), 1 << 20).unwrap();
         assert_eq!(
             text,
             "# ours\nformat = 1\n\n[remotes.lab]\nuri = \"/srv/lab\"\nguarantee = \"races\"\n"

@@ -47,7 +47,8 @@ impl<'a> Context<'a> {
         let repository = find_repository(&env, &cwd);
         let sources = sources(&env, globals, repository.as_deref().ok());
         // A broken file stops only what needs it, never the verb that would mend it.
-        let config = Config::load(sources.clone()).ok();
+        let is_known = !repository.is_err_and(|error| error.kind() != ErrorKind::NotARepository);
+        let config = if is_known { Config::load(sources.clone()).ok() } else { None };
         let ui = Ui::new(Looks::of(&env, globals, config.as_ref(), clock.now()));
         let progress = TerminalProgress::new(signals, *ui.looks());
         let ledger = Ledger::default();
@@ -83,7 +84,11 @@ impl<'a> Context<'a> {
     pub(crate) fn config(&self) -> Result<Cow<'_, Config>> {
         match &self.config {
             Some(config) => Ok(Cow::Borrowed(config)),
-            None => Config::load(self.sources.clone()).map(Cow::Owned),
+            None => match self.repository_directory() {
+                // A repository that cannot be read has settings that cannot be read.
+                Err(error) if error.kind() != ErrorKind::NotARepository => Err(error),
+                _ => Config::load(self.sources.clone()).map(Cow::Owned),
+            },
         }
     }
 
@@ -176,11 +181,14 @@ fn find_repository(env: &Env, cwd: &Path) -> Result<PathBuf> {
     let Some(given) = env.var_os("ART_DIR") else { return Repository::find(cwd) };
     let given = cwd.join(given);
     let inside = given.join(DIRECTORY);
-    [given.clone(), inside].into_iter().find(|dir| Repository::is_at(dir)).ok_or_else(|| {
-        let message = format!("ART_DIR is '{}', which is no repository", given.display());
-        Error::new(ErrorKind::NotARepository, message)
-            .with_hint("unset ART_DIR, or set it to a directory .artifacts")
-    })
+    for directory in [given.clone(), inside] {
+        if Repository::is_at(&directory)? {
+            return Ok(directory);
+        }
+    }
+    let message = format!("ART_DIR is '{}', which is not a repository", given.display());
+    Err(Error::new(ErrorKind::NotARepository, message)
+        .with_hint("unset ART_DIR, or set it to a directory .artifacts"))
 }
 
 fn sources(env: &Env, globals: &Globals, repository: Option<&Path>) -> Sources {

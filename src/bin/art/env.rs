@@ -4,11 +4,13 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io::IsTerminal;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use artifacts::clock::{Clock, FixedClock, SystemClock, Timestamp};
 use artifacts::error::{Error, IoResultExt, Result};
+use artifacts::fs::read;
 use artifacts::remote::secret_variables;
 
 /// The process's surroundings, read once at the start.
@@ -110,8 +112,17 @@ impl Env {
     pub(crate) fn user_config_file(&self) -> Option<PathBuf> {
         // As the XDG specification says, a relative path there is ignored.
         let xdg = self.var_os("XDG_CONFIG_HOME").map(PathBuf::from).filter(|dir| dir.is_absolute());
-        let base = xdg.or_else(|| Some(Path::new(self.var_os("HOME")?).join(".config")))?;
-        Some(base.join("art").join("config.toml"))
+        if let Some(base) = xdg.filter(|base| is_own_directory(base).unwrap_or(true)) {
+            return Some(base.join("art").join("config.toml"));
+        }
+        Some(self.home()?.join(".config").join("art").join("config.toml"))
+    }
+
+    /// The home directory; `None` if the variable is unset or names something other than a directory
+    /// of this user.
+    fn home(&self) -> Option<&Path> {
+        let home = Path::new(self.var_os("HOME")?);
+        is_own_directory(home).unwrap_or(false).then_some(home)
     }
 
     /// Columns for help and other running text.
@@ -179,10 +190,20 @@ pub(crate) fn enter(directory: Option<&Path>) -> Result<PathBuf> {
     std::env::current_dir().on("find", "the working directory")
 }
 
+/// Whether a directory of this user is at `path`; `None` if nothing is there.
+fn is_own_directory(path: &Path) -> Option<bool> {
+    let user = rustix::process::geteuid().as_raw();
+    match read::try_metadata(path) {
+        Ok(None) => None,
+        Ok(Some(found)) => Some(found.is_dir() && found.uid() == user),
+        Err(_) => Some(false),
+    }
+}
+
 /// The first field of the line of this user in `/etc/passwd`.
 fn user_of_passwd() -> Option<String> {
     let uid = rustix::process::getuid().as_raw().to_string();
-    let text = std::fs::read_to_string("/etc/passwd").ok()?;
+    let text = read::read_text(Path::new("/etc/passwd"), read::LARGE).ok()?;
     text.lines().find_map(|line| {
         let mut fields = line.split(':');
         let name = fields.next()?;
@@ -236,13 +257,25 @@ mod tests {
 
     #[test]
     fn the_user_file_follows_xdg_and_ignores_relative_paths_there() {
-        let file = |vars| env(vars).user_config_file();
+        let directory = tempfile::tempdir().unwrap();
+        let home = directory.path().to_str().unwrap();
+        let file = |vars: &[(&str, &str)]| env(vars).user_config_file();
         assert_eq!(file(&[]), None);
-        assert_eq!(file(&[("HOME", "/h")]), Some("/h/.config/art/config.toml".into()));
-        let both = [("HOME", "/h"), ("XDG_CONFIG_HOME", "/x")];
+        assert_eq!(file(&[("HOME", home)]), Some(directory.path().join(".config/art/config.toml")));
+        let both = [("HOME", home), ("XDG_CONFIG_HOME", "/x")];
         assert_eq!(file(&both), Some("/x/art/config.toml".into()));
-        let relative = [("HOME", "/h"), ("XDG_CONFIG_HOME", "x")];
-        assert_eq!(file(&relative), Some("/h/.config/art/config.toml".into()));
+        let relative = [("HOME", home), ("XDG_CONFIG_HOME", "x")];
+        assert_eq!(file(&relative), Some(directory.path().join(".config/art/config.toml")));
+    }
+
+    #[test]
+    fn a_home_that_is_no_directory_of_this_user_is_no_home() {
+        let file = |vars: &[(&str, &str)]| env(vars).user_config_file();
+        assert_eq!(file(&[("HOME", "/dev/null")]), None);
+        assert_eq!(file(&[("HOME", "/nonexistent")]), None);
+        assert_eq!(file(&[("XDG_CONFIG_HOME", "/dev/null")]), None);
+        let foreign = if rustix::process::geteuid().is_root() { return } else { "/" };
+        assert_eq!(file(&[("HOME", foreign)]), None);
     }
 
     #[test]

@@ -2,12 +2,14 @@
 //! command runs, signals are its own and are passed on.
 
 use std::os::raw::c_int;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use artifacts::Result;
 use artifacts::error::{Error, ErrorKind, IoResultExt};
+use artifacts::fs::read;
 use artifacts::ops::run::Watch;
 use artifacts::remote::Interrupt;
 use rustix::process::{Pid, Signal, kill_process};
@@ -104,7 +106,7 @@ fn conditional_end(signal: c_int, condition: &Arc<AtomicBool>) -> std::io::Resul
 
 /// The signals that are ignored, as the kernel tells it; none where it does not.
 fn ignored_signals() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let status = read::read_text(Path::new("/proc/self/status"), read::SMALL).unwrap_or_default();
     let bits = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     bits.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok()).unwrap_or(0)
 }
@@ -138,12 +140,14 @@ impl Watch for Relay<'_> {
             return;
         };
         let handle = incoming.handle();
-        let thread = std::thread::spawn(move || {
+        let relay = move || {
             for origin in &mut incoming {
                 pass_on(&origin, command);
             }
-        });
-        self.passing = Some((handle, thread));
+        };
+        // Where the system starts no more threads, the command runs without the signals of others.
+        let thread = std::thread::Builder::new().spawn(relay);
+        self.passing = thread.ok().map(|thread| (handle, thread));
     }
 
     fn ended(&mut self) {

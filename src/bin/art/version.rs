@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use artifacts::error::{Error, Result};
+use artifacts::fs::read;
 use artifacts::history::Revision;
 use artifacts::record::Tags;
 use artifacts::{Name, tree_path};
@@ -127,7 +128,7 @@ pub(crate) fn text_or_file(context: &Context<'_>, given: &OsString, what: &str) 
         std::io::stdin().lock().take(MAX_LEN + 1).read_to_end(&mut bytes).map_err(failed)?;
     } else {
         let path = context.cwd().join(std::ffi::OsStr::from_bytes(file));
-        let file = std::fs::File::open(path).map_err(failed)?;
+        let file = read::open_given(&path).map_err(failed)?;
         file.take(MAX_LEN + 1).read_to_end(&mut bytes).map_err(failed)?;
     }
     if bytes.len() as u64 > MAX_LEN {

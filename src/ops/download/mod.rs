@@ -16,6 +16,7 @@ use super::sync::need;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::atomic;
 use crate::fs::beneath::Beneath;
+use crate::fs::read;
 use crate::progress::{Progress, Unit};
 use crate::repo::Repository;
 use crate::tree_path::TreePath;
@@ -67,7 +68,8 @@ pub fn download(
         atomic::create_dir_all(&options.to)?;
     }
     progress.begin("looking", None, Unit::Items);
-    let destination = if options.to.is_dir() { Some(Beneath::open(&options.to)?) } else { None };
+    let destination =
+        if read::is_dir(&options.to)? { Some(Beneath::open(&options.to)?) } else { None };
     let plan = Plan::make(repo, options, destination.as_ref(), progress)?;
     plan.refuse_unsafe(options)?;
     let mut outcome = DownloadOutcome {

@@ -12,6 +12,7 @@ use crate::fs::STAGING_PREFIX;
 use crate::fs::atomic;
 use crate::fs::beneath::Beneath;
 use crate::fs::lock::{FileLock, Mode};
+use crate::fs::read;
 use crate::tree_path::TreePath;
 
 const LOCK: &str = "lock";
@@ -137,7 +138,7 @@ fn make_locked(to: &Path) -> Result<(String, PathBuf, FileLock)> {
         atomic::create_dir_all(&path)?;
         let lock = path.join(LOCK);
         match FileLock::acquire(&lock, Mode::Exclusive, Duration::ZERO) {
-            Ok(held) if lock.is_file() => return Ok((name, path, held)),
+            Ok(held) if read::is_file(&lock)? => return Ok((name, path, held)),
             Ok(_) => {}
             Err(error) if matches!(error.kind(), ErrorKind::Locked | ErrorKind::NotFound) => {}
             Err(error) => return Err(error),
@@ -149,10 +150,13 @@ fn make_locked(to: &Path) -> Result<(String, PathBuf, FileLock)> {
 fn sweep(to: &Path) -> Result<()> {
     for entry in std::fs::read_dir(to).on("read directory", to)? {
         let entry = entry.on("read directory", to)?;
-        if !entry.file_name().as_encoded_bytes().starts_with(STAGING_PREFIX.as_bytes()) {
+        let is_staging =
+            entry.file_name().as_encoded_bytes().starts_with(STAGING_PREFIX.as_bytes());
+        // A link of that name leads to something else.
+        if !is_staging || !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             continue;
         }
-        let lock = FileLock::try_acquire(&entry.path().join(LOCK), Mode::Exclusive);
+        let lock = FileLock::try_acquire_existing(&entry.path().join(LOCK), Mode::Exclusive);
         if let Ok(Some(_lock)) = lock {
             // Another download may be sweeping too.
             let _ = atomic::remove_tree(&entry.path());

@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use crate::error::{Error, ErrorKind, IoResultExt, Result};
 use crate::fs::atomic::TempFile;
+use crate::fs::read;
 use crate::id::{Digest, Id};
 
 /// Bytes that are written at once.
@@ -110,7 +111,7 @@ fn find_target(path: &Path, force: bool) -> Result<PathBuf> {
     let metadata = match std::fs::metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let parent = path.parent().unwrap_or(path);
-            if !parent.is_dir() {
+            if !read::is_dir(parent)? {
                 return Err(Error::not_found(format!("no directory '{}'", parent.display()))
                     .with_hint(format!("make it: mkdir -p '{}'", parent.display())));
             }

@@ -179,13 +179,7 @@ fn read_all(repo: &Repository, tips: &[Tip], progress: &dyn Progress) -> Result<
         }
         Ok(entries)
     };
-    let parts: Vec<Result<_>> = std::thread::scope(|scope| {
-        let work = &work;
-        let threads: Vec<_> =
-            tips.chunks(share).map(|tips| scope.spawn(move || work(tips))).collect();
-        let failed = |_| Err(Error::internal("a thread that reads versions has failed"));
-        threads.into_iter().map(|thread| thread.join().unwrap_or_else(failed)).collect()
-    });
+    let parts = crate::threads::in_parts(&tips.chunks(share).collect::<Vec<_>>(), &work);
     progress.end();
     let mut all = Vec::new();
     for part in parts {

@@ -8,6 +8,7 @@ use rustix::io::Errno;
 use rustix::process::geteuid;
 
 use crate::error::{Error, ErrorKind, IoResultExt, Result};
+use crate::fs::read;
 use crate::repo::{HookTrust, Repository};
 use crate::tree_path::escaped;
 
@@ -114,7 +115,7 @@ fn refuse_strangers(path: &Path, owners: &[u32], user: u32) -> Result<()> {
 /// What the `#!` line of a script names.
 fn interpreter(path: &Path) -> Option<String> {
     let mut start = Vec::new();
-    std::fs::File::open(path).ok()?.take(256).read_to_end(&mut start).ok()?;
+    read::open(path).ok()?.take(256).read_to_end(&mut start).ok()?;
     let line = start.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
     // Of a line of MS-DOS, the carriage return belongs to the name; that is what is wrong with it.
     let line = line.trim_ascii_start();

@@ -4,6 +4,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use crate::error::{ErrorKind, Result};
+use crate::fs::read;
 use crate::history::Revision;
 use crate::id::Id;
 use crate::name::ProjectName;
@@ -56,7 +57,7 @@ pub(super) fn id_on_disk(
     path: &Path,
     progress: &dyn Progress,
 ) -> Result<Option<Id>> {
-    let Ok(metadata) = path.symlink_metadata() else { return Ok(None) };
+    let Some(metadata) = read::try_entry(path)? else { return Ok(None) };
     let mut snapshot = if metadata.is_dir() {
         Snapshot::take(repo, path, Ignores::Respected, progress)?
     } else {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::fs::read;
 use crate::name::Name;
 use crate::ops::sync::{forget, forget_once_there, open_store};
 use crate::progress::{Progress, Unit};
@@ -171,15 +172,20 @@ fn check_directory(repo: &Repository, directory: &Path) -> Result<()> {
         return Err(Error::invalid(format!("'{shown}' is inside of this repository"))
             .with_hint("name a directory of its own"));
     }
-    let is_remote = directory.join("art.toml").is_file();
+    let is_remote = read::is_file(&directory.join("art.toml"))?;
     let is_repository =
-        Repository::is_at(directory) || Repository::is_at(&directory.join(DIRECTORY));
+        Repository::is_at(directory)? || Repository::is_at(&directory.join(DIRECTORY))?;
     if is_repository && !is_remote {
         return Err(Error::invalid(format!("'{shown}' is a repository; a remote is a store"))
             .with_hint("name a directory of its own, which both repositories share"));
     }
     // A disk that is not mounted must not be taken for an empty store.
-    if !directory.is_dir() && !directory.parent().is_some_and(Path::is_dir) {
+    let is_mounted = match directory.parent() {
+        _ if read::is_dir(directory)? => true,
+        Some(parent) => read::is_dir(parent)?,
+        None => false,
+    };
+    if !is_mounted {
         return Err(Error::new(ErrorKind::Unavailable, format!("there is no directory '{shown}'"))
             .with_hint("is it mounted? else make it first"));
     }

@@ -1,7 +1,7 @@
 //! Reads the records of many runs, on every core.
 
 use super::load::LoadedRun;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::id::Id;
 use crate::name::RefName;
 use crate::progress::{Progress, Unit, check_interrupt};
@@ -30,13 +30,7 @@ pub(crate) fn read_runs<T: Send>(
         }
         Ok(kept)
     };
-    let parts: Vec<Result<Vec<T>>> = std::thread::scope(|scope| {
-        let work = &work;
-        let threads: Vec<_> =
-            refs.chunks(share).map(|refs| scope.spawn(move || work(refs))).collect();
-        let failed = |_| Err(Error::internal("a thread that reads runs has failed"));
-        threads.into_iter().map(|thread| thread.join().unwrap_or_else(failed)).collect()
-    });
+    let parts = crate::threads::in_parts(&refs.chunks(share).collect::<Vec<_>>(), &work);
     progress.end();
     let mut whole = Vec::new();
     for part in parts {

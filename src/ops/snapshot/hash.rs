@@ -62,11 +62,7 @@ fn hash_items(
         }
         Ok(hashed)
     };
-    let parts: Vec<Result<Vec<Hashed>>> = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads.max(1)).map(|_| scope.spawn(work)).collect();
-        let ended = || Error::internal("a reading thread ended early");
-        workers.into_iter().map(|worker| worker.join().map_err(|_| ended()).flatten()).collect()
-    });
+    let parts = crate::threads::together(threads, &work);
     let mut found = Vec::with_capacity(items.len());
     for part in parts {
         found.extend(part?);

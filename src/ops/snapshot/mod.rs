@@ -21,6 +21,7 @@ use crate::history::ignore::IgnoreRules;
 use crate::id::Id;
 use crate::progress::{Progress, Unit};
 use crate::repo::Repository;
+use crate::threads::try_spawn;
 
 pub(crate) use need::Need;
 
@@ -144,7 +145,7 @@ impl Snapshot {
                 let count = directories.iter().map(Directory::len).sum();
                 let (own, rest) = ids.split_at_mut(count);
                 ids = rest;
-                workers.push(scope.spawn(move || {
+                let work = move || {
                     let mut slots = own.iter_mut();
                     for directory in directories {
                         let mut path = Self::stem(root, &directory.path);
@@ -156,7 +157,9 @@ impl Snapshot {
                             *slot = cache.find(&path, &stat);
                         }
                     }
-                }));
+                };
+                // Without the thread, these files are read again.
+                workers.extend(try_spawn(scope, work));
             }
             let ended = |_| Error::internal("a snapshot thread ended early");
             workers.into_iter().try_for_each(|worker| worker.join().map_err(ended))

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Result;
 use crate::fs::atomic;
+use crate::fs::read;
 use crate::name::Name;
 use crate::remote::Log;
 use crate::remote::layout::ArtToml;
@@ -41,7 +42,7 @@ pub(crate) fn load(repo: &Repository, remote: &RemoteConfig) -> Option<(ArtToml,
     if !is_of(&directory, remote) {
         return None;
     }
-    let read = |name: &str| std::fs::read(directory.join(name)).ok();
+    let read = |name: &str| read::read_bounded(&directory.join(name), read::LARGE).ok();
     let made = ArtToml::decode(&read(ART_TOML)?).ok()?;
     let state = State::decode(&read(STATE)?).ok()?;
     Some((made, state))
@@ -63,7 +64,7 @@ pub(super) fn save(
     atomic::create_dir_all(&tmp)?;
     let write = |name: &str, bytes: &[u8]| {
         let path = directory.join(name);
-        if std::fs::read(&path).is_ok_and(|there| there == bytes) {
+        if read::read_bounded(&path, bytes.len() as u64).is_ok_and(|there| there == bytes) {
             return Ok(());
         }
         atomic::write(&path, &tmp, bytes)
@@ -80,5 +81,6 @@ pub(crate) fn forget(repo: &Repository, name: &Name) -> Result<()> {
 }
 
 fn is_of(directory: &Path, remote: &RemoteConfig) -> bool {
-    std::fs::read(directory.join(URI)).is_ok_and(|uri| uri == remote.uri.as_bytes())
+    read::read_bounded(&directory.join(URI), read::SMALL)
+        .is_ok_and(|uri| uri == remote.uri.as_bytes())
 }

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use crate::error::Result;
 use crate::fs::atomic;
+use crate::fs::read;
 use crate::history::History;
 use crate::id::Id;
 use crate::name::{Name, RefKind, RefName};
@@ -30,13 +31,13 @@ pub(crate) fn once_there(repo: &Repository) -> Vec<Id> {
 }
 
 fn read(repo: &Repository, name: &Name) -> BTreeSet<Id> {
-    let text = std::fs::read_to_string(directory(repo, name).join(FILE)).unwrap_or_default();
+    let text = read::read_text(&directory(repo, name).join(FILE), read::LARGE).unwrap_or_default();
     text.lines().filter_map(|line| Id::from_hex(line.as_bytes())).collect()
 }
 
 /// Whether anything is noted of the remote called `name`.
 pub(super) fn has_once_there(repo: &Repository, name: &Name) -> bool {
-    directory(repo, name).join(FILE).is_file()
+    read::is_file(&directory(repo, name).join(FILE)).unwrap_or(true)
 }
 
 /// Where refs of a remote were that do not lead there after `moves` (a ref, where it was, where it

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::error::Result;
 use crate::fs::atomic;
 use crate::fs::lock::{FileLock, Mode};
+use crate::fs::read;
 use crate::id::Id;
 use crate::name::{RefKind, RefName};
 
@@ -45,7 +46,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 impl Past {
     /// Reads it from the directory of what is known of a remote; nothing where there is none.
     pub(crate) fn load(directory: &Path) -> Self {
-        let text = std::fs::read_to_string(directory.join(FILE)).unwrap_or_default();
+        let text = read::read_text(&directory.join(FILE), read::LARGE).unwrap_or_default();
         let notes = Notes::parse(&text);
         Past { read: notes.clone(), notes }
     }

@@ -15,6 +15,7 @@ use super::take_in::{have, save_have};
 use crate::content::{Need, SendPlan, Session};
 use crate::error::{Error, IoResultExt, Result};
 use crate::fs::atomic;
+use crate::fs::read;
 use crate::history::{Expected, Outgoing};
 use crate::id::{Digest, Id};
 use crate::progress::{Progress, Unit, check_interrupt};
@@ -211,7 +212,7 @@ fn upload(connection: &Connection<'_>, items: &[Item], progress: &dyn Progress) 
 
 /// What the note about an unfinished push says.
 fn noted(note: &Path) -> BTreeMap<Id, u64> {
-    let text = std::fs::read_to_string(note).unwrap_or_default();
+    let text = read::read_text(note, read::LARGE).unwrap_or_default();
     let entry = |line: &str| -> Option<(Id, u64)> {
         let (id, size) = line.split_once(' ')?;
         Some((Id::from_hex(id.as_bytes())?, size.parse().ok()?))
@@ -222,7 +223,7 @@ fn noted(note: &Path) -> BTreeMap<Id, u64> {
 /// Sends a file, whose bytes must be those that it is named after: damage does not spread.
 pub(crate) fn send_file(store: &Store, item: &Item, progress: &dyn Progress) -> Result<()> {
     let open = || -> Result<Box<dyn Read + '_>> {
-        let file = File::open(&item.path).on("open", &item.path)?;
+        let file = read::open(&item.path).on("open", &item.path)?;
         Ok(Box::new(Checked {
             file,
             digest: Some(Digest::default()),

@@ -18,6 +18,7 @@ use super::standing::is_another;
 use super::unions::Unions;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::atomic;
+use crate::fs::read;
 use crate::history::Expected;
 use crate::id::Id;
 use crate::name::RefName;
@@ -66,7 +67,7 @@ const HAVE: &str = "have";
 
 /// The Git packs of the remote that were taken in.
 pub(crate) fn have(connection: &Connection<'_>) -> BTreeSet<Id> {
-    let text = std::fs::read_to_string(connection.directory().join(HAVE)).unwrap_or_default();
+    let text = read::read_text(&connection.directory().join(HAVE), read::LARGE).unwrap_or_default();
     text.lines().filter_map(|line| Id::from_hex(line.as_bytes())).collect()
 }
 

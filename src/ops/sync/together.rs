@@ -6,7 +6,6 @@
 //! written by then is named nowhere.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::PathBuf;
 
@@ -18,6 +17,7 @@ use super::who;
 use crate::content::Session;
 use crate::error::{Error, IoResultExt, Result};
 use crate::fs::atomic::TempFile;
+use crate::fs::read;
 use crate::id::Id;
 use crate::progress::{NoProgress, Progress, Unit, check_interrupt};
 use crate::remote::layout::{meta_key, segment_key};
@@ -166,7 +166,7 @@ fn join_meta(
     let paths: BTreeMap<Id, PathBuf> = packs.iter().map(|(id, _)| *id).zip(paths).collect();
     let open = |id: &Id| -> Result<Box<dyn Read>> {
         let path = paths.get(id).ok_or_else(|| Error::internal("a pack was not fetched"))?;
-        Ok(Box::new(File::open(path).on("open", path)?))
+        Ok(Box::new(read::open(path).on("open", path)?))
     };
     let history = repo.history();
     let joined = history.join_packs(packs, &open, session.directory(), &NoProgress)?;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use crate::error::Result;
 use crate::fs::atomic;
+use crate::fs::read;
 use crate::id::Id;
 use crate::remote::log::{Entry, Fold, Stored, StoredKind};
 
@@ -33,7 +34,7 @@ impl Unions {
     }
 
     fn noted(directory: &Path) -> Self {
-        let text = std::fs::read_to_string(directory.join(FILE)).unwrap_or_default();
+        let text = read::read_text(&directory.join(FILE), read::LARGE).unwrap_or_default();
         let part = |word: &str| {
             let (id, size) = word.split_once(':')?;
             Some(Stored { id: Id::from_hex(id.as_bytes())?, size: size.parse().ok()? })
@@ -54,7 +55,7 @@ impl Unions {
         entries: &[Arc<Entry>],
         fold: &Fold,
     ) -> Result<()> {
-        if !directory.is_dir() || !entries.iter().any(|entry| entry.joined) {
+        if !read::is_dir(directory)? || !entries.iter().any(|entry| entry.joined) {
             return Ok(());
         }
         let mut unions = Self::noted(directory);

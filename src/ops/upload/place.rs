@@ -9,7 +9,9 @@ use super::UploadOptions;
 use crate::content::Session;
 use crate::error::{Error, IoResultExt, Result};
 use crate::fs::atomic::TempFile;
+use crate::fs::read;
 use crate::fs::walk::Filter;
+use crate::fs::walk::read_rules_in;
 use crate::history::ignore::IgnoreRules;
 use crate::history::{EntryMode, ObjectWriter};
 use crate::id::Id;
@@ -61,8 +63,7 @@ impl Placement {
             Placement::File { parent, name, .. } => {
                 let parent = parent.canonicalize().on("read directory", parent)?;
                 let rules = IgnoreRules::below(repo.top(), &parent)?;
-                let own = parent.join(OsStr::from_bytes(rules.rules_file()));
-                let own = std::fs::read(own).ok();
+                let own = read_rules_in(&parent, rules.rules_file())?;
                 let state = rules.enter(None, b"", own.as_deref())?;
                 let excluded = rules.root_is_excluded() || rules.is_excluded(&state, name, false);
                 (parent.join(OsStr::from_bytes(name)), excluded)
@@ -129,8 +130,8 @@ fn place_path(options: &UploadOptions, typed: &Path) -> Result<Placement> {
     let metadata = path.symlink_metadata().on("read", typed)?;
     // A slash behind a link to a directory asks for the directory, as it does for every tool.
     let slash = typed.as_os_str().as_bytes().ends_with(b"/");
-    let is_directory = metadata.is_dir()
-        || (slash && metadata.is_symlink() && path.metadata().is_ok_and(|target| target.is_dir()));
+    let is_directory =
+        metadata.is_dir() || (slash && metadata.is_symlink() && read::is_dir(&path)?);
     let own = || own_place(&options.cwd, typed);
     if is_directory {
         let to = options.to.as_ref().map_or_else(own, |to| Ok(to.path.clone()))?;

@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use super::row;
 use crate::error::{IoResultExt, Result};
 use crate::fs::atomic::{self, TempFile};
+use crate::fs::read;
 use crate::id::Id;
 use crate::record::VersionSummary;
 use crate::repo::Repository;
@@ -48,9 +49,7 @@ impl VersionCache {
     /// Reads the file; that there is none is fine.
     pub(super) fn open(repo: &Repository) -> Self {
         let path = repo.directory().join("cache/versions");
-        let is_fit = std::fs::metadata(&path)
-            .is_ok_and(|metadata| metadata.is_file() && metadata.len() <= MAX_LEN);
-        let bytes = if is_fit { std::fs::read(&path).unwrap_or_default() } else { Vec::new() };
+        let bytes = read::read_bounded(&path, MAX_LEN).unwrap_or_default();
         let (mut rows, mut count, mut is_whole) = (HashMap::new(), 0, false);
         if bytes.starts_with(MAGIC) {
             let mut at = MAGIC.len();
@@ -206,7 +205,7 @@ mod tests {
     fn no_damage_is_believed_and_what_is_added_after_it_is_found() {
         let place = Place::new();
         place.add(&["a", "b"]);
-        let whole = std::fs::read(place.path()).unwrap();
+        let whole = read::read_bounded(&place.path(), MAX_LEN).unwrap();
         for at in 0..whole.len() {
             let mut bytes = whole.clone();
             bytes[at] ^= 0x41;
@@ -228,7 +227,7 @@ mod tests {
     fn a_row_under_another_commit_is_not_believed() {
         let place = Place::new();
         place.add(&["a"]);
-        let mut bytes = std::fs::read(place.path()).unwrap();
+        let mut bytes = read::read_bounded(&place.path(), MAX_LEN).unwrap();
         let at = MAGIC.len() + HEAD;
         bytes[at..at + Id::LEN].copy_from_slice(id("b").as_bytes());
         place.write(&bytes);

@@ -153,16 +153,7 @@ fn read_records(
         }
         Ok(read)
     };
-    let (own, others) = commits.split_at(share.min(commits.len()));
-    let parts: Vec<Result<_>> = std::thread::scope(|scope| {
-        let work = &work;
-        let threads: Vec<_> =
-            others.chunks(share).map(|commits| scope.spawn(move || work(commits))).collect();
-        let first = work(own);
-        let failed = |_| Err(Error::internal("a thread that reads versions has failed"));
-        let rest = threads.into_iter().map(|thread| thread.join().unwrap_or_else(failed));
-        std::iter::once(first).chain(rest).collect()
-    });
+    let parts = crate::threads::in_parts(&commits.chunks(share).collect::<Vec<_>>(), &work);
     progress.end();
     let mut all = Vec::with_capacity(commits.len());
     for part in parts {

@@ -91,7 +91,7 @@ fn requests_are_never_more_at_once_than_there_are_jobs() {
     });
     std::thread::scope(|scope| {
         for _ in 0..32 {
-            scope.spawn(|| store.try_size("a").unwrap());
+            crate::threads::spawn(scope, || store.try_size("a").unwrap()).unwrap();
         }
     });
     let most = MOST.load(Ordering::SeqCst);

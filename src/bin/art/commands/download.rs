@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
+use artifacts::fs::read;
 use artifacts::ops::download::{DownloadOptions, DownloadOutcome, download};
 use artifacts::ops::revision::resolve;
 use artifacts::{Error, Result, TreePath};
@@ -73,7 +74,14 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     let only: Result<Vec<TreePath>> =
         args.paths.iter().map(|path| TreePath::parse(path.as_bytes())).collect();
     let to = context.cwd().join(&args.to);
-    if to.exists() && !to.is_dir() {
+    if read::is_there(&to)? && read::try_metadata(&to)?.is_none() {
+        let shown = args.to.display();
+        return Err(Error::invalid(format!("'{shown}' is a symbolic link that leads nowhere"))
+            .with_hint(format!(
+                "create the directory that the link names, or remove the link: rm '{shown}'"
+            )));
+    }
+    if read::is_there(&to)? && !read::is_dir(&to)? {
         return Err(Error::invalid(format!("'{}' is no directory", args.to.display()))
             .with_hint("name a directory with --to; to get one file: art cat REV:PATH > FILE"));
     }

@@ -1,7 +1,6 @@
 //! The history of a remote, put together anew from its Git packs.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::path::Path;
 
 use super::View;
@@ -10,6 +9,7 @@ use super::packs::damage;
 use crate::content::Session;
 use crate::error::{IoResultExt, Result};
 use crate::fs::atomic;
+use crate::fs::read;
 use crate::history::History;
 use crate::id::Id;
 use crate::name::RefName;
@@ -68,7 +68,7 @@ impl Scratch {
         size: u64,
         progress: &dyn Progress,
     ) -> Result<()> {
-        let mut file = File::open(path).on("open", path)?;
+        let mut file = read::open(path).on("open", path)?;
         self.history.take_in_pack(&mut file, id, size, progress).map(drop)
     }
 

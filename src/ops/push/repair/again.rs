@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Mending, RemoteRepair};
 use crate::error::Result;
+use crate::fs::read;
 use crate::id::{Digest, Id};
 use crate::ops::fsck::remote::FileKind;
 use crate::ops::sync::{Item, cache_directory};
@@ -69,12 +70,13 @@ impl Mending<'_> {
 }
 
 fn has_size(path: &Path, size: u64) -> bool {
-    std::fs::metadata(path).is_ok_and(|there| there.is_file() && there.len() == size)
+    read::try_metadata(path)
+        .is_ok_and(|there| there.is_some_and(|there| there.is_file() && there.len() == size))
 }
 
 fn is_named(path: &Path, id: &Id) -> bool {
     use std::io::Read;
-    let Ok(mut file) = std::fs::File::open(path) else { return false };
+    let Ok(mut file) = read::open(path) else { return false };
     let (mut digest, mut block) = (Digest::default(), vec![0; 1 << 18]);
     loop {
         match file.read(&mut block) {

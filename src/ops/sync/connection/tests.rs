@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use super::super::{forget, saved};
 use super::*;
 use crate::fs::atomic;
+use crate::fs::read;
 use crate::id::Id;
 use crate::progress::{NoProgress, Unit};
 use crate::remote::layout::EntryName;
@@ -94,7 +95,7 @@ fn what_is_remembered_of_another_place_or_is_damaged_is_not_used() {
     connection.save().unwrap();
     put(&connection.directory().join("have"), b"x");
     let state = connection.directory().join("state");
-    let whole = std::fs::read(&state).unwrap();
+    let whole = read::read_bounded(&state, read::LARGE).unwrap();
     put(&state, &whole[..whole.len() / 2]);
     assert!(saved(&repo, &lab()).unwrap().is_none());
     assert_eq!(Connection::open(&repo, None).unwrap().state.fold().entries, 0);
@@ -106,7 +107,10 @@ fn what_is_remembered_of_another_place_or_is_damaged_is_not_used() {
     let mut elsewhere = Connection::open_or_make(&repo, None).unwrap();
     assert_eq!(elsewhere.state.fold().entries, 0);
     elsewhere.save().unwrap();
-    assert!(!elsewhere.directory().join("have").exists(), "it was of the other place");
+    assert!(
+        !read::is_there(&elsewhere.directory().join("have")).unwrap(),
+        "it was of the other place"
+    );
     forget(&repo, &lab()).unwrap();
     assert!(saved(&repo, &lab()).unwrap().is_none());
 }
@@ -141,7 +145,7 @@ fn let_two_win(connection: &mut Connection<'_>, store: &Path) {
     push(connection, "a");
     push(connection, "b");
     let second = store.join(EntryName { number: 2, write: None }.key());
-    let first_to_win = std::fs::read(&second).unwrap();
+    let first_to_win = read::read_bounded(&second, read::LARGE).unwrap();
     atomic::remove_file(&second).unwrap();
     let mut other = Connection::open(connection.repo, None).unwrap();
     other.refresh(&NoProgress).unwrap();

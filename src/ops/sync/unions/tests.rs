@@ -1,6 +1,7 @@
 //! What is fetched in the place of a union, and what is kept of what the log says of them.
 
 use super::*;
+use crate::fs::read;
 use crate::remote::Protocol;
 use crate::remote::log::Retired;
 
@@ -103,5 +104,5 @@ fn what_entries_say_is_kept_for_as_long_as_it_is_of_use() {
     assert_eq!(Unions::load(at, &fold), Unions::default());
     atomic::remove_tree(at).unwrap();
     note(&[entry("u", &["a", "b"], true)], &fold);
-    assert!(!at.exists());
+    assert!(!read::is_there(at).unwrap());
 }

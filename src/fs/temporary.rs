@@ -1,0 +1,128 @@
+//! Temporary files whose writers are gone. A living writer holds a lock on each of its own; the kernel
+//! releases the lock when the writer ends, however it ends.
+
+use std::io::ErrorKind;
+use std::os::fd::AsFd;
+use std::path::Path;
+
+use rustix::fs::{FlockOperation, OFlags, flock, fstat};
+use rustix::io::Errno;
+
+use super::guarded::Target;
+use super::{atomic, read};
+use crate::error::{IoResultExt, Result};
+
+/// The age, in nanoseconds, at which a temporary file without a lock is nobody's: where the file system
+/// has no locks, and for directories.
+const OLD: i64 = 24 * 3600 * 1_000_000_000;
+
+/// Marks the new temporary `file` as in use. False if a sweep took it for a leftover: then its name is
+/// gone, and the caller needs another.
+pub(super) fn hold(file: &impl AsFd) -> bool {
+    match flock(file, FlockOperation::NonBlockingLockShared) {
+        Err(Errno::WOULDBLOCK) => false,
+        // Without locks, the age tells.
+        Err(_) => true,
+        Ok(()) => fstat(file).is_ok_and(|stat| stat.st_nlink > 0),
+    }
+}
+
+/// Removes the temporary files and directories in `directory` that no living writer holds. `now` is the
+/// time by the clock of the file system, in nanoseconds since 1970.
+pub fn sweep(directory: &Path, now: i64) -> Result<()> {
+    for entry in std::fs::read_dir(directory).on("read directory", directory)? {
+        let entry = entry.on("read directory", directory)?;
+        if !is_temporary(entry.file_name().as_encoded_bytes()) {
+            continue;
+        }
+        let path = entry.path();
+        match entry.file_type() {
+            Ok(kind) if kind.is_file() => sweep_file(&path, now),
+            Ok(kind) if kind.is_dir() && is_old(&path, now) => {
+                // What cannot be removed now stays for the next sweep.
+                let _ = atomic::remove_tree(&path);
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Whether [`atomic::unique_name`] gave this name: a process, a count and a random number.
+fn is_temporary(name: &[u8]) -> bool {
+    let is_number = |part: &[u8]| !part.is_empty() && part.iter().all(u8::is_ascii_digit);
+    let parts: Vec<&[u8]> = name.split(|byte| *byte == b'-').collect();
+    match parts[..] {
+        [process, count, random] => {
+            is_number(process)
+                && is_number(count)
+                && random.len() == 32
+                && random.iter().all(u8::is_ascii_hexdigit)
+        }
+        _ => false,
+    }
+}
+
+/// Removes the file if its writer is gone. Another sweep may be faster; a file of another user stays.
+fn sweep_file(path: &Path, now: i64) {
+    let open = |target: Target<'_>| target.open("open", OFlags::RDONLY | OFlags::NOFOLLOW, 0);
+    let Ok(file) = Target::resolve("open", path).and_then(open) else { return };
+    let is_left = match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => true,
+        Err(Errno::WOULDBLOCK) => false,
+        Err(_) => is_old(path, now),
+    };
+    if is_left {
+        let _ = atomic::remove_file(path);
+    }
+}
+
+fn is_old(path: &Path, now: i64) -> bool {
+    let changed = || -> std::io::Result<i64> {
+        let found = read::try_entry(path).map_err(|_| ErrorKind::Other)?;
+        let found = found.ok_or(ErrorKind::NotFound)?;
+        Ok(std::os::unix::fs::MetadataExt::ctime(&found).saturating_mul(1_000_000_000))
+    };
+    changed().is_ok_and(|changed| now.saturating_sub(changed) > OLD)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fs::atomic::{TempFile, unique_name, write};
+    use crate::fs::stat::Stat;
+
+    #[test]
+    fn a_sweep_removes_what_dead_writers_left_and_nothing_else() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        let left = at(&unique_name());
+        write(&left, directory.path(), b"left").unwrap();
+        let other = at("notes-1-2");
+        write(&other, directory.path(), b"kept").unwrap();
+        let young = at(&unique_name());
+        atomic::create_dir_all(&young).unwrap();
+        let living = TempFile::new_in(directory.path()).unwrap();
+        let now = Stat::of_file(living.file()).unwrap().ctime;
+        sweep(directory.path(), now).unwrap();
+        assert!(!read::is_there(&left).unwrap());
+        assert!(read::is_there(living.path()).unwrap(), "its writer lives");
+        assert!(read::is_there(&other).unwrap() && read::is_there(&young).unwrap());
+        sweep(directory.path(), now + 2 * OLD).unwrap();
+        assert!(!read::is_there(&young).unwrap() && read::is_there(living.path()).unwrap());
+        living.persist(&at("done")).unwrap();
+        sweep(directory.path(), now).unwrap();
+        assert!(read::is_there(&at("done")).unwrap());
+    }
+
+    #[test]
+    fn a_new_file_that_a_sweep_has_taken_is_not_used() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("f");
+        write(&path, directory.path(), b"").unwrap();
+        let file = read::open(&path).unwrap();
+        assert!(hold(&file));
+        atomic::remove_file(&path).unwrap();
+        assert!(!hold(&file));
+    }
+}

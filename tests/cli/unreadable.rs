@@ -1,0 +1,72 @@
+//! Only an entry that is not there is absent: one that cannot be looked at is an error, because it may
+//! be what decides.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use crate::common::Sandbox;
+
+fn set_mode(path: &Path, mode: u32) {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// Lets every user do everything below the sandbox's directory.
+fn open_to_all(sandbox: &Sandbox) {
+    sandbox.tool("chmod", &format!("-R a+rwX {}", sandbox.root().display()));
+}
+
+#[test]
+fn an_inner_repository_that_cannot_be_read_hides_the_outer_one() {
+    let sandbox = Sandbox::new();
+    sandbox.art("init").ok();
+    sandbox.art("init inner").ok();
+    sandbox.write("inner/x", "1");
+    open_to_all(&sandbox);
+    set_mode(&sandbox.path("inner/.artifacts"), 0o000);
+    for verb in ["upload", "status", "log", "versions", "fsck", "run --name r", "config list"] {
+        let output = sandbox.command(verb).current_dir("inner").unprivileged().run();
+        assert_eq!(output.code, 12, "{verb}: {output}");
+        assert!(output.stderr.contains("inner"), "{verb}: {output}");
+    }
+    let output = sandbox.command("init").current_dir("inner").unprivileged().run();
+    assert_eq!(output.code, 12, "{output}");
+    let inner = sandbox.path("inner/.artifacts");
+    let output = sandbox.command("status").env("ART_DIR", inner).unprivileged().run();
+    assert_eq!(output.code, 12, "{output}");
+    set_mode(&sandbox.path("inner/.artifacts"), 0o755);
+    let runs = sandbox.path(".artifacts/refs/runs");
+    assert!(!runs.exists(), "nothing was uploaded to the outer one");
+}
+
+#[test]
+fn a_directory_that_is_a_remote_and_cannot_be_read_is_not_empty() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a", "1");
+    sandbox.art("init").ok();
+    sandbox.art("upload a").ok();
+    sandbox.art("remote add origin ../store").ok();
+    sandbox.art("push").ok();
+    open_to_all(&sandbox);
+    set_mode(&sandbox.root().join("store"), 0o000);
+    for verb in ["push", "fetch", "clone ../store ../copy", "remote add second ../store"] {
+        let output = sandbox.command(verb).unprivileged().run();
+        assert_eq!(output.code, 12, "{verb}: {output}");
+    }
+    set_mode(&sandbox.root().join("store"), 0o755);
+}
+
+#[test]
+fn rules_that_cannot_be_read_stop_an_upload() {
+    let sandbox = Sandbox::new();
+    sandbox.art("init").ok();
+    sandbox.write("data/secret", "1");
+    sandbox.write("data/.artifactsignore", "secret\n");
+    open_to_all(&sandbox);
+    set_mode(&sandbox.path("data/.artifactsignore"), 0o000);
+    for verb in ["upload data", "upload data/secret"] {
+        let output = sandbox.command(verb).unprivileged().run();
+        assert_eq!(output.code, 12, "{verb}: {output}");
+        assert!(output.stderr.contains(".artifactsignore"), "{verb}: {output}");
+    }
+    set_mode(&sandbox.path("data/.artifactsignore"), 0o644);
+}
