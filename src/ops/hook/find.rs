@@ -37,8 +37,8 @@ impl Hook {
         let repository = repo.directory().canonicalize().on("find", repo.directory())?;
         let directory = repository.join("hooks");
         let path = directory.join(name);
-        match path.symlink_metadata() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        let entry = match path.symlink_metadata() {
+            Err(error) if read::is_absent(&error) => return Ok(None),
             found => found.on("look at", &path).map_err(as_refusal)?,
         };
         let metadata = path.metadata().on("look at", &path).map_err(as_refusal)?;
@@ -51,7 +51,10 @@ impl Hook {
         }
         if settings.trust == HookTrust::Owner {
             let around = directory.metadata().on("look at", &directory).map_err(as_refusal)?;
-            refuse_strangers(&path, &[around.uid(), metadata.uid()], geteuid().as_raw())?;
+            let way = directory.symlink_metadata().on("look at", &directory).map_err(as_refusal)?;
+            // Whoever owns a link decides what runs.
+            let owners = [way.uid(), around.uid(), entry.uid(), metadata.uid()];
+            refuse_strangers(&path, &owners, geteuid().as_raw())?;
         }
         Ok(Some(Hook { name: name.to_owned(), path, repository }))
     }
