@@ -179,7 +179,9 @@ fn read_text(path: &Path) -> Result<Option<String>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error).on("read", path),
     };
-    let bytes = read::read_to_limit(file, MAX_LEN).on("read", path)?;
+    let bytes = read::read_to_limit(file, MAX_LEN)
+        .on("read", path)
+        .map_err(|error| error.with_kind(ErrorKind::Invalid))?;
     match String::from_utf8(bytes) {
         Ok(text) => Ok(Some(text)),
         Err(error) => {

@@ -46,7 +46,7 @@ impl Target for Nowhere<'_> {
 
     fn finish(&self, number: usize, outcome: Result<io::Sink>) -> Result<()> {
         let Err(error) = outcome else { return Ok(()) };
-        if error.kind() == ErrorKind::Interrupted {
+        if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::Unavailable) {
             return Err(error);
         }
         let problem = format!("its chunks, joined, are not the file: {}", reason(&error));

@@ -226,6 +226,13 @@ const ALL_COLUMNS: [Column; 3] = [
 impl LayerArgs {
     /// The settings to look at: of one file, or all.
     fn config(self, context: &Context<'_>) -> Result<Config> {
+        // A repository that cannot be read has settings that cannot be read.
+        if !self.user
+            && let Err(error) = context.repository_directory()
+            && error.kind() != ErrorKind::NotARepository
+        {
+            return Err(error);
+        }
         let sources = context.sources().clone();
         Config::load(if self.user {
             Sources { user_file: sources.user_file, ..Sources::default() }
