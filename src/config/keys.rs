@@ -81,7 +81,7 @@ const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
-static KEYS: [Key; 22] = [
+static KEYS: [Key; 24] = [
     fixed(
         "content.chunk_avg",
         Kind::Size(4 * KIB, 4 * MIB),
@@ -185,13 +185,30 @@ static KEYS: [Key; 22] = [
         "transfer.bandwidth",
         Kind::Size(0, 1 << 40),
         "0 B",
-        "The most bytes a second that go to a remote, and that come from it. 0 is no limit.",
+        "The most bytes a second that go to a remote, and the most that come from it. 0 is no limit.",
     ),
     key(
         "transfer.jobs",
         Kind::Integer(1, 256),
         "8",
-        "How many requests to a remote are under way at once.",
+        "How many requests to a remote are under way at the same time, at most. Only the test that \
+         `art remote add` makes of a new store has 8 more.",
+    ),
+    key(
+        "transfer.patience",
+        Kind::Duration(86_400),
+        "1m",
+        "How long a request to a remote that fails is tried again, in all. A server has half of that \
+         time for its answer, and a transfer that moves less than 256 bytes a second for as long has \
+         failed. The time in which bytes move does not count. 0 is one attempt of 30 s.",
+    ),
+    key(
+        "transfer.retries",
+        Kind::Integer(0, 100),
+        "12",
+        "How often a request to a remote that failed is made again, at most. The waits between the \
+         attempts double from 0.2 s to 10 s and have a random length; if the server says how long to \
+         wait (`Retry-After`), it is obeyed.",
     ),
     key(
         "ui.color",

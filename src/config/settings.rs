@@ -95,6 +95,16 @@ impl Config {
         Ok((u64::try_from(entries).unwrap_or(0), u32::try_from(depth).unwrap_or(u32::MAX)))
     }
 
+    /// How long a request that fails is tried again, in all.
+    pub fn transfer_patience(&self) -> Result<Duration> {
+        self.duration("transfer.patience")
+    }
+
+    /// How often a request that failed is made again, at most.
+    pub fn transfer_retries(&self) -> Result<u32> {
+        Ok(u32::try_from(self.integer("transfer.retries")?).unwrap_or(0))
+    }
+
     /// How contents are cut and packed.
     pub fn content(&self) -> Result<ContentSettings> {
         let settings = ContentSettings {

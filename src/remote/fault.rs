@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 
-use super::object_store::{Abilities, Failure, Listed, ObjectStore};
+use super::object_store::{Abilities, Failure, Listed, ObjectStore, Receipt};
 use super::traffic::Traffic;
 use crate::error::{Error, ErrorKind};
 
@@ -24,6 +24,10 @@ pub enum Fault {
     AnswerLost,
     /// Only half of it arrives: of an upload nothing becomes visible, of a download the start.
     Cut,
+    /// Something else than the store says that all is well, and passes nothing on. For writes.
+    Swallowed,
+    /// One bit of what is read is another one.
+    Flipped,
 }
 
 /// The kinds of request, to aim at.
@@ -72,7 +76,8 @@ impl FaultStore {
         request: Request,
         key: &str,
         ask: impl FnOnce(&dyn ObjectStore) -> Result<T, Failure>,
-        cut: impl FnOnce(T) -> T,
+        change: impl FnOnce(Fault, T) -> T,
+        swallowed: Option<T>,
     ) -> Result<T, Failure> {
         let number = self.asked.fetch_add(1, Ordering::SeqCst);
         let Some(fault) = (self.script)(number, request, key) else {
@@ -94,10 +99,18 @@ impl FaultStore {
                 let _ = ask(self.inner.as_ref());
                 Err(Failure::Temporary(error("lost answer")))
             }
-            Fault::Cut if request == Request::Read => ask(self.inner.as_ref()).map(cut),
-            Fault::Cut => Err(Failure::Temporary(error("cut"))),
+            Fault::Cut | Fault::Flipped if request == Request::Read => {
+                ask(self.inner.as_ref()).map(|answer| change(fault, answer))
+            }
+            Fault::Cut | Fault::Flipped => Err(Failure::Temporary(error("cut"))),
+            Fault::Swallowed => swallowed.ok_or_else(|| Failure::Permanent(error("not a write"))),
         }
     }
+}
+
+/// The answer as it is.
+fn keep<T>(_: Fault, answer: T) -> T {
+    answer
 }
 
 impl ObjectStore for FaultStore {
@@ -111,23 +124,34 @@ impl ObjectStore for FaultStore {
 
     fn read(&self, key: &str, range: Option<Range<u64>>, limit: u64) -> Result<Bytes, Failure> {
         let ask = |inner: &dyn ObjectStore| inner.read(key, range, limit);
-        self.run(Request::Read, key, ask, |body| body.slice(..body.len() / 2))
+        let change = |fault, body: Bytes| match fault {
+            Fault::Flipped if !body.is_empty() => {
+                let mut bytes = body.to_vec();
+                bytes[body.len() / 2] ^= 1;
+                bytes.into()
+            }
+            _ => body.slice(..body.len() / 2),
+        };
+        self.run(Request::Read, key, ask, change, None)
     }
 
-    fn write(&self, key: &str, body: Bytes) -> Result<(), Failure> {
-        self.run(Request::Write, key, |inner| inner.write(key, body), |answer| answer)
+    fn write(&self, key: &str, body: Bytes) -> Result<Receipt, Failure> {
+        let swallowed = Some(Receipt::Unproven);
+        self.run(Request::Write, key, |inner| inner.write(key, body), keep, swallowed)
     }
 
-    fn create(&self, key: &str, body: Bytes) -> Result<(), Failure> {
-        self.run(Request::Create, key, |inner| inner.create(key, body), |answer| answer)
+    fn create(&self, key: &str, body: Bytes) -> Result<Receipt, Failure> {
+        let swallowed = Some(Receipt::Unproven);
+        self.run(Request::Create, key, |inner| inner.create(key, body), keep, swallowed)
     }
 
-    fn stream(&self, key: &str, size: u64, source: &mut dyn Read) -> Result<(), Failure> {
-        self.run(Request::Write, key, |inner| inner.stream(key, size, source), |answer| answer)
+    fn stream(&self, key: &str, size: u64, source: &mut dyn Read) -> Result<Receipt, Failure> {
+        let swallowed = Some(Receipt::Unproven);
+        self.run(Request::Write, key, |inner| inner.stream(key, size, source), keep, swallowed)
     }
 
     fn size(&self, key: &str) -> Result<u64, Failure> {
-        self.run(Request::Size, key, |inner| inner.size(key), |answer| answer)
+        self.run(Request::Size, key, |inner| inner.size(key), keep, None)
     }
 
     fn list(
@@ -136,11 +160,11 @@ impl ObjectStore for FaultStore {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<Listed>, Failure> {
-        self.run(Request::List, prefix, |inner| inner.list(prefix, after, limit), |answer| answer)
+        self.run(Request::List, prefix, |inner| inner.list(prefix, after, limit), keep, None)
     }
 
     fn delete(&self, keys: &[String]) -> Result<(), Failure> {
         let shown = keys.first().map_or("", String::as_str).to_owned();
-        self.run(Request::Delete, &shown, |inner| inner.delete(keys), |answer| answer)
+        self.run(Request::Delete, &shown, |inner| inner.delete(keys), keep, None)
     }
 }

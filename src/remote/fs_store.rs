@@ -15,7 +15,7 @@ use std::sync::Once;
 use bytes::Bytes;
 
 use super::object_store::{
-    Abilities, Failure, Listed, ObjectStore, check_key, too_long, too_many, too_short,
+    Abilities, Failure, Listed, ObjectStore, Receipt, check_key, too_long, too_many, too_short,
 };
 use super::traffic::Traffic;
 use crate::error::{Error, ErrorKind, IoResultExt};
@@ -107,19 +107,20 @@ impl ObjectStore for FsStore {
         Ok(bytes.into())
     }
 
-    fn write(&self, key: &str, body: Bytes) -> Result<(), Failure> {
+    fn write(&self, key: &str, body: Bytes) -> Result<Receipt, Failure> {
         self.stream(key, body.len() as u64, &mut &body[..])
     }
 
-    fn create(&self, key: &str, body: Bytes) -> Result<(), Failure> {
+    fn create(&self, key: &str, body: Bytes) -> Result<Receipt, Failure> {
         self.traffic.request(body.len() as u64);
         let target = self.target(key)?;
         let mut file = self.temporary()?;
         file.write_all(&body).on("write", &target).map_err(failure)?;
-        if file.persist_new(&target).map_err(failure)? { Ok(()) } else { Err(Failure::Taken) }
+        let is_new = file.persist_new(&target).map_err(failure)?;
+        if is_new { Ok(Receipt::Proven) } else { Err(Failure::Taken) }
     }
 
-    fn stream(&self, key: &str, size: u64, source: &mut dyn Read) -> Result<(), Failure> {
+    fn stream(&self, key: &str, size: u64, source: &mut dyn Read) -> Result<Receipt, Failure> {
         self.traffic.request(size);
         let target = self.target(key)?;
         let mut file = self.temporary()?;
@@ -130,7 +131,8 @@ impl ObjectStore for FsStore {
             let message = format!("only {copied} of {size} bytes came for '{key}'");
             return Err(Failure::Permanent(Error::corrupt(message)));
         }
-        file.persist(&target).map_err(failure)
+        file.persist(&target).map_err(failure)?;
+        Ok(Receipt::Proven)
     }
 
     fn size(&self, key: &str) -> Result<u64, Failure> {

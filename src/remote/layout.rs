@@ -10,6 +10,10 @@ use crate::id::Id;
 /// The number of the format of all files on a remote that this program reads and writes.
 pub const FORMAT: u32 = 1;
 
+/// The largest number that an entry of the log can have: one push a minute for seven years. No reader
+/// counts up to a number that only a file's name says.
+pub const MAX_NUMBER: u64 = 4_000_000;
+
 /// The key of the file that makes a store a remote.
 pub const ART_TOML: &str = "art.toml";
 /// The directory of the log.
@@ -65,6 +69,19 @@ impl EntryName {
             None => format!("{LOG}{:020}.toml", self.number),
             Some(write) => format!("{LOG}{:020}.{write}.toml", self.number),
         }
+    }
+
+    /// Whether a log can have come so far.
+    pub fn is_plausible(&self) -> bool {
+        self.number <= MAX_NUMBER
+    }
+
+    /// The error for a file in the log whose number no log has reached.
+    pub(super) fn implausible(&self) -> Error {
+        let why = "its number is larger than a log can have: no push wrote it";
+        damaged(&self.key(), why.to_owned()).with_hint(
+            "remove this file from the store, then check the others: art fsck --remote NAME",
+        )
     }
 
     /// The entry whose key this is, if it is one's.

@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 
 use super::object_store::{
-    Abilities, Failure, Listed, ObjectStore, check_key, too_long, too_many, too_short,
+    Abilities, Failure, Listed, ObjectStore, Receipt, check_key, too_long, too_many, too_short,
 };
 use super::traffic::Traffic;
 use crate::error::Error;
@@ -78,14 +78,14 @@ impl ObjectStore for MemoryStore {
         Ok(body.slice(wanted.start as usize..wanted.end as usize))
     }
 
-    fn write(&self, key: &str, body: Bytes) -> Result<(), Failure> {
+    fn write(&self, key: &str, body: Bytes) -> Result<Receipt, Failure> {
         check_key(key)?;
         self.traffic.request(body.len() as u64);
         self.objects().insert(key.to_owned(), body);
-        Ok(())
+        Ok(Receipt::Proven)
     }
 
-    fn create(&self, key: &str, body: Bytes) -> Result<(), Failure> {
+    fn create(&self, key: &str, body: Bytes) -> Result<Receipt, Failure> {
         check_key(key)?;
         match self.honesty {
             Honesty::Ignores => return self.write(key, body),
@@ -102,17 +102,17 @@ impl ObjectStore for MemoryStore {
             }
             std::thread::sleep(std::time::Duration::from_millis(1));
             self.objects().insert(key.to_owned(), body);
-            return Ok(());
+            return Ok(Receipt::Proven);
         }
         let mut objects = self.objects();
         if objects.contains_key(key) {
             return Err(Failure::Taken);
         }
         objects.insert(key.to_owned(), body);
-        Ok(())
+        Ok(Receipt::Proven)
     }
 
-    fn stream(&self, key: &str, size: u64, source: &mut dyn Read) -> Result<(), Failure> {
+    fn stream(&self, key: &str, size: u64, source: &mut dyn Read) -> Result<Receipt, Failure> {
         let mut body = Vec::new();
         let read = source.take(size).read_to_end(&mut body);
         read.map_err(|error| Failure::Permanent(Error::io("read what goes to", key, error)))?;

@@ -15,6 +15,7 @@
 //! * [`Log`] is what a remote is: entries that nobody changes, and what they come to.
 //! * An [`ObjectStore`] is one kind of store: a directory, memory, a service of OpenDAL.
 
+mod byte_budget;
 pub mod fault;
 mod fs_store;
 pub mod layout;
@@ -23,6 +24,7 @@ pub(crate) mod limits;
 pub mod log;
 mod memory;
 mod object_store;
+mod outgoing_body;
 mod parallel;
 pub mod probe;
 mod ranges;
@@ -35,13 +37,14 @@ mod throttle;
 mod traffic;
 mod transport;
 pub mod uri;
+mod watch;
 
 pub use fs_store::FsStore;
 pub use layout::Protocol;
 pub use ledger::Ledger;
 pub use log::Log;
 pub use memory::{Honesty, MemoryStore};
-pub use object_store::{Abilities, Failure, Listed, ObjectStore};
+pub use object_store::{Abilities, Failure, Listed, ObjectStore, Receipt};
 pub use probe::Guarantee;
 pub use runtime::Interrupt;
 pub use scheme::secret_variables;

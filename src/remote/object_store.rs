@@ -6,6 +6,7 @@
 use std::fmt;
 use std::io::Read;
 use std::ops::Range;
+use std::time::Instant;
 
 use bytes::Bytes;
 
@@ -45,6 +46,16 @@ impl Failure {
             other => other,
         }
     }
+}
+
+/// What the answer to a write proves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Receipt {
+    /// The store has the bytes: the answer names them, or this process has stored them itself.
+    Proven,
+    /// Any server could have given this answer. Whoever relies on the object asks for it first.
+    Unproven,
 }
 
 /// What a store can do, as far as it says so itself.
@@ -88,13 +99,13 @@ pub trait ObjectStore: Send + Sync {
     fn read(&self, key: &str, range: Option<Range<u64>>, limit: u64) -> Result<Bytes, Failure>;
 
     /// Stores an object, replacing what is there, in one request as far as the store has one.
-    fn write(&self, key: &str, body: Bytes) -> Result<(), Failure>;
+    fn write(&self, key: &str, body: Bytes) -> Result<Receipt, Failure>;
 
     /// Stores an object unless the key is taken, in a single request.
-    fn create(&self, key: &str, body: Bytes) -> Result<(), Failure>;
+    fn create(&self, key: &str, body: Bytes) -> Result<Receipt, Failure>;
 
     /// Stores an object of `size` bytes as they come, in bounded memory.
-    fn stream(&self, key: &str, size: u64, source: &mut dyn Read) -> Result<(), Failure>;
+    fn stream(&self, key: &str, size: u64, source: &mut dyn Read) -> Result<Receipt, Failure>;
 
     /// The size of an object in bytes.
     fn size(&self, key: &str) -> Result<u64, Failure>;
@@ -106,6 +117,31 @@ pub trait ObjectStore: Send + Sync {
 
     /// Removes objects; that one is gone already is fine.
     fn delete(&self, keys: &[String]) -> Result<(), Failure>;
+
+    /// Whether one listing shows all objects below a prefix, however many directories these are in.
+    fn lists_flat(&self) -> bool {
+        true
+    }
+
+    /// Whether the store itself keeps to the limit on bytes a second.
+    fn paces(&self) -> bool {
+        false
+    }
+
+    /// Until when the store wants to be left alone, if it said so and that is later than now.
+    fn hold(&self) -> Option<Instant> {
+        None
+    }
+
+    /// Lets `requests` more be under way at the same time, until [`ObjectStore::narrow`] takes them back.
+    fn widen(&self, requests: usize) {
+        let _ = requests;
+    }
+
+    /// Takes back what [`ObjectStore::widen`] allowed.
+    fn narrow(&self, requests: usize) {
+        let _ = requests;
+    }
 }
 
 /// Why `key` can't be one, if so: what a store would read as another place.

@@ -4,6 +4,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinHandle;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::threads::refused;
@@ -38,12 +39,22 @@ fn can_start_threads(count: usize) -> std::io::Result<()> {
     Ok(())
 }
 
+fn runtime() -> Result<&'static Runtime> {
+    RUNTIME.as_ref().map_err(|error| {
+        refused(std::io::Error::from(error.kind())).context("cannot talk to remotes")
+    })
+}
+
+/// Begins `work`, which goes on by itself.
+pub(super) fn spawn<T: Send + 'static>(
+    work: impl Future<Output = T> + Send + 'static,
+) -> Result<JoinHandle<T>> {
+    Ok(runtime()?.spawn(work))
+}
+
 /// Waits for `work`, unless it is told to stop.
 pub(super) fn wait<T>(interrupt: Option<&Interrupt>, work: impl Future<Output = T>) -> Result<T> {
-    let runtime = RUNTIME.as_ref().map_err(|error| {
-        refused(std::io::Error::from(error.kind())).context("cannot talk to remotes")
-    })?;
-    runtime.block_on(async {
+    runtime()?.block_on(async {
         let mut work = std::pin::pin!(work);
         loop {
             match tokio::time::timeout(LOOK, &mut work).await {

@@ -1,57 +1,79 @@
 //! A store behind OpenDAL.
 //!
 //! OpenDAL's own retries are used for the parts of a long upload only. A request as a whole is
-//! tried again by [`Store`](super::Store), which knows when that is safe. Every request has a
-//! deadline that its size makes reachable: OpenDAL's fixed 10 s would end every large part.
+//! tried again by [`Store`](super::Store), which knows when that is safe. A service that speaks HTTP
+//! is watched by [`Transport`]. Every request to another one has a deadline that a slow connection
+//! can keep: OpenDAL's fixed 10 s would end every large part.
 
 use std::io::Read;
 use std::ops::Range;
 use std::sync::{Arc, Once};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::TryStreamExt;
 use opendal::layers::{RetryLayer, TimeoutLayer};
 use opendal::options::{ListOptions, ReadOptions, WriteOptions};
 
-use opendal::{BytesRange, EntryMode, OperationContext, Operator, OperatorRegistry};
+use md5::{Digest as _, Md5};
+use opendal::{Buffer, BytesRange, EntryMode, OperationContext, Operator, OperatorRegistry};
+use tokio::sync::{Semaphore, mpsc};
 
+use super::byte_budget::ByteBudget;
 use super::object_store::{
-    Abilities, Failure, Listed, ObjectStore, check_key, too_long, too_many, too_short,
+    Abilities, Failure, Listed, ObjectStore, Receipt, check_key, too_long, too_many, too_short,
 };
-use super::runtime::{Interrupt, wait};
+use super::runtime::{Interrupt, spawn, wait};
 use super::scheme::not_built;
 use super::service_error::{self, Hidden};
-use super::throttle::Throttle;
+use super::throttle::Pace;
 use super::traffic::Traffic;
-use super::transport::CountedTransport;
+use super::transport::{BodySource, Hold, Transport, Wire};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The size of a part of a long upload, in bytes; more where there would be too many parts.
 pub(super) const PART: u64 = 5 << 20;
 /// The most parts of an upload. Amazon allows 10,000.
 const MAX_PARTS: u64 = 8_000;
-/// How many parts of one upload are under way at once.
+/// How many parts of one upload are under way at the same time.
 const PARTS_AT_ONCE: usize = 2;
-/// The slowest connection that is waited for, in bytes a second.
-const SLOWEST: u64 = 64 << 10;
+/// How many parts of one upload are in memory: those under way, the one before them, and the one
+/// that is read.
+const PARTS_HELD: u64 = PARTS_AT_ONCE as u64 + 2;
+/// The most bytes that uploads of one store hold in memory. A request that needs more than that by
+/// itself has all of it.
+const HELD: u64 = 96 << 20;
+/// The size of a piece of a body that is sent while it is read.
+const CHUNK: usize = 256 << 10;
+/// How many such pieces wait to be sent.
+const CHUNKS_AHEAD: usize = 4;
+/// What a service that does not speak HTTP is sent, and sends, at once.
+const SLOW_PART: u64 = 512 << 10;
+/// The slowest connection, in bytes a second, that has time for that.
+const SLOW_RATE: u64 = 2 << 10;
 
 /// What a [`ServiceStore`] is told about how to work.
 #[derive(Clone, Default)]
 pub(super) struct ServiceOptions {
     pub(super) interrupt: Option<Interrupt>,
-    pub(super) throttle: Arc<Throttle>,
+    pub(super) pace: Arc<Pace>,
+    /// How many requests are under way at the same time, at most.
+    pub(super) jobs: usize,
+    /// How often a part of a long upload is sent again.
+    pub(super) retries: u32,
     /// Options that are secrets, by OpenDAL's names.
     pub(super) secrets: Vec<(String, String)>,
     /// The wait before a part of a long upload is sent again.
     pub(super) first_wait: Duration,
-    /// What every request may take, however small.
-    pub(super) patience: Duration,
+    /// The longest wait.
+    pub(super) longest_wait: Duration,
+    /// In this time a request must be answered.
+    pub(super) answer_timeout: Duration,
 }
 
 /// A service of OpenDAL as a store.
 pub(super) struct ServiceStore {
-    /// Without a deadline: each request that sends something gets one by its size.
+    /// Without deadlines of OpenDAL's.
     base: Operator,
     /// For requests that send little. What comes has a deadline for each piece.
     single: Operator,
@@ -65,13 +87,16 @@ pub(super) struct ServiceStore {
     counts: bool,
     hidden: Hidden,
     options: ServiceOptions,
-    traffic: Arc<Traffic>,
+    /// What all requests of HTTP share.
+    wire: Wire,
+    budget: ByteBudget,
 }
 
-/// A request that moves `bytes` may take `patience` and what the slowest connection needs for them.
-fn timeout(patience: Duration, bytes: u64) -> TimeoutLayer {
-    let sending = patience + Duration::from_secs(bytes / SLOWEST);
-    TimeoutLayer::new().with_timeout(patience).with_io_timeout(sending)
+/// A request to a service that does not speak HTTP and moves `bytes` may take `answer_timeout` and
+/// what a slow connection needs for them.
+fn timeout(answer_timeout: Duration, bytes: u64) -> TimeoutLayer {
+    let sending = answer_timeout + Duration::from_secs(bytes / SLOW_RATE);
+    TimeoutLayer::new().with_timeout(answer_timeout).with_io_timeout(sending)
 }
 
 impl ServiceStore {
@@ -102,15 +127,23 @@ impl ServiceStore {
             }
             Error::invalid(format!("{says}: {cause}"))
         })?;
-        let traffic = Arc::new(Traffic::default());
-        let (transport, executor) = base.base_context().clone().into_parts();
-        let counted = CountedTransport { inner: transport, traffic: Arc::clone(&traffic) };
-        let transport = opendal::HttpTransporter::new(counted);
-        let base = base.with_context(OperationContext::from_parts(transport, executor));
-        let single = base.clone().layer(timeout(options.patience, 0));
-        let retry = RetryLayer::new().with_max_times(4).with_jitter();
-        let retry = retry.with_min_delay(options.first_wait);
-        let parts = base.clone().layer(timeout(options.patience, 2 * PART)).layer(retry);
+        let wire = Wire {
+            traffic: Arc::new(Traffic::default()),
+            pace: Arc::clone(&options.pace),
+            permits: Arc::new(Semaphore::new(options.jobs.max(1))),
+            answer_timeout: options.answer_timeout,
+            hold: Arc::new(Hold::default()),
+        };
+        let base = send_with(base, Transport { wire: wire.clone(), source: None });
+        let counts = matches!(service, "sftp" | "ftp");
+        let single = if counts {
+            base.clone().layer(timeout(options.answer_timeout, SLOW_PART))
+        } else {
+            base.clone()
+        };
+        let retry = RetryLayer::new().with_max_times(options.retries as usize).with_jitter();
+        let retry = retry.with_min_delay(options.first_wait).with_max_delay(options.longest_wait);
+        let parts = single.clone().layer(retry);
         let can = single.info().capability();
         let whole = !matches!(service, "sftp" | "ftp" | "webdav" | "webhdfs" | "azdls");
         Ok(ServiceStore {
@@ -120,20 +153,24 @@ impl ServiceStore {
                 list: can.list,
             },
             renames: !whole && can.rename,
-            counts: matches!(service, "sftp" | "ftp"),
+            counts,
             service: service.to_owned(),
             base,
             single,
             parts,
             hidden,
             options,
-            traffic,
+            wire,
+            budget: ByteBudget::new(HELD),
         })
     }
 
     /// For a request that sends `body`: a whole pack can be one, where the store has no parts.
     fn sending(&self, body: &Bytes) -> Operator {
-        self.base.clone().layer(timeout(self.options.patience, body.len() as u64))
+        if !self.counts {
+            return self.base.clone();
+        }
+        self.base.clone().layer(timeout(self.options.answer_timeout, body.len() as u64))
     }
 
     /// Waits for a request about `key`.
@@ -153,13 +190,13 @@ impl ServiceStore {
 
     fn asked(&self, bytes: u64) {
         if self.counts {
-            self.traffic.request(bytes);
+            self.wire.traffic.request(bytes);
         }
     }
 
     fn answered(&self, bytes: u64) {
         if self.counts {
-            self.traffic.answer(bytes);
+            self.wire.traffic.answer(bytes);
         }
     }
 
@@ -167,14 +204,14 @@ impl ServiceStore {
     fn place(
         &self,
         key: &str,
-        write: impl FnOnce(&str) -> Result<(), Failure>,
-    ) -> Result<(), Failure> {
+        write: impl FnOnce(&str) -> Result<Receipt, Failure>,
+    ) -> Result<Receipt, Failure> {
         check_key(key)?;
         if !self.renames {
             return write(key);
         }
         let temporary = format!("tmp/{}", uuid::Uuid::new_v4().simple());
-        write(&temporary)?;
+        let receipt = write(&temporary)?;
         self.asked(0);
         let mut renamed = self.run("rename", key, self.single.rename(&temporary, key));
         if matches!(renamed, Err(Failure::Taken | Failure::Permanent(_))) {
@@ -186,7 +223,8 @@ impl ServiceStore {
             // Nothing refers to it.
             let _ = self.run("remove", &temporary, self.single.delete(&temporary));
         }
-        renamed.and_then(|()| self.confirm(key))
+        renamed.and_then(|()| self.confirm(key))?;
+        Ok(receipt)
     }
 
     /// Asks for an object that was renamed over SFTP. The answer to the request that closes a written
@@ -227,6 +265,53 @@ impl ServiceStore {
         if body.len() as u64 > limit { Err(too_long(key, limit)) } else { Ok(body.into()) }
     }
 
+    /// The size of a part of an object of `size` bytes.
+    fn part(&self, size: u64) -> u64 {
+        let usual = if self.counts { SLOW_PART } else { PART };
+        usual.max(size.div_ceil(MAX_PARTS))
+    }
+
+    /// Stores an object in one request whose body is read while it is sent.
+    fn put(&self, key: &str, size: u64, source: &mut dyn Read) -> Result<Receipt, Failure> {
+        let (sender, chunks) = mpsc::channel(CHUNKS_AHEAD);
+        let source_of_body = Some(BodySource::new(size, chunks));
+        let transport = Transport { wire: self.wire.clone(), source: source_of_body };
+        let operator = send_with(self.base.clone(), transport);
+        let path = key.to_owned();
+        let request = async move { operator.write(&path, Buffer::new()).await };
+        let request = spawn(request).map_err(Failure::Permanent)?;
+        let interrupt = self.options.interrupt.as_ref();
+        let mut left = size;
+        while left > 0 {
+            let chunk = match read_part(key, left.min(CHUNK as u64), source) {
+                Ok(chunk) => chunk,
+                Err(error) => {
+                    request.abort();
+                    return Err(Failure::Permanent(error));
+                }
+            };
+            left -= chunk.len() as u64;
+            match wait(interrupt, sender.send(chunk)) {
+                Ok(Ok(())) => {}
+                // The request has ended; its answer says why.
+                Ok(Err(_)) => break,
+                Err(error) => {
+                    request.abort();
+                    return Err(Failure::Permanent(error));
+                }
+            }
+        }
+        drop(sender);
+        let ended = async {
+            request.await.unwrap_or_else(|_| {
+                let message = "a request ended without an answer";
+                Err(opendal::Error::new(opendal::ErrorKind::Unexpected, message).set_temporary())
+            })
+        };
+        self.run("write", key, ended)?;
+        Ok(Receipt::Unproven)
+    }
+
     /// Sends a long object in parts; a few are under way at once, the rest waits in `source`.
     async fn upload(
         &self,
@@ -234,7 +319,7 @@ impl ServiceStore {
         size: u64,
         source: &mut dyn Read,
     ) -> opendal::Result<Result<()>> {
-        let part = PART.max(size.div_ceil(MAX_PARTS));
+        let part = self.part(size);
         let options = WriteOptions { concurrent: PARTS_AT_ONCE, ..WriteOptions::default() };
         let mut writer = self.parts.writer_options(key, options).await?;
         let mut left = size;
@@ -247,7 +332,6 @@ impl ServiceStore {
                     return Ok(Err(error));
                 }
             };
-            tokio::time::sleep(self.options.throttle.take(length)).await;
             if let Err(error) = writer.write(body).await {
                 let _ = writer.abort().await;
                 return Err(error);
@@ -288,7 +372,7 @@ impl ObjectStore for ServiceStore {
     }
 
     fn traffic(&self) -> &Traffic {
-        &self.traffic
+        &self.wire.traffic
     }
 
     fn read(&self, key: &str, range: Option<Range<u64>>, limit: u64) -> Result<Bytes, Failure> {
@@ -316,15 +400,16 @@ impl ObjectStore for ServiceStore {
         }
     }
 
-    fn write(&self, key: &str, body: Bytes) -> Result<(), Failure> {
+    fn write(&self, key: &str, body: Bytes) -> Result<Receipt, Failure> {
         self.place(key, |key| {
             self.asked(body.len() as u64);
             let operator = self.sending(&body);
-            self.run("write", key, operator.write(key, body)).map(drop)
+            let written = self.run("write", key, operator.write(key, body.clone()))?;
+            Ok(receipt(written.etag(), &body))
         })
     }
 
-    fn create(&self, key: &str, body: Bytes) -> Result<(), Failure> {
+    fn create(&self, key: &str, body: Bytes) -> Result<Receipt, Failure> {
         check_key(key)?;
         if !self.abilities.create {
             let message = format!("'{}' can't create an object only if absent", self.service);
@@ -333,18 +418,28 @@ impl ObjectStore for ServiceStore {
         self.asked(body.len() as u64);
         let options = WriteOptions { if_not_exists: true, ..WriteOptions::default() };
         let operator = self.sending(&body);
-        self.run("create", key, operator.write_options(key, body, options)).map(drop)
+        let written =
+            self.run("create", key, operator.write_options(key, body.clone(), options))?;
+        Ok(receipt(written.etag(), &body))
     }
 
-    fn stream(&self, key: &str, size: u64, source: &mut dyn Read) -> Result<(), Failure> {
-        if size <= PART || !self.single.info().capability().write_can_multi {
+    fn stream(&self, key: &str, size: u64, source: &mut dyn Read) -> Result<Receipt, Failure> {
+        let has_parts = self.single.info().capability().write_can_multi;
+        let part = self.part(size);
+        if !has_parts && self.service == "webdav" && size > CHUNK as u64 {
+            return self.place(key, |key| self.put(key, size, source));
+        }
+        let held = if has_parts { size.min(PARTS_HELD * part) } else { size };
+        let interrupt = self.options.interrupt.as_ref();
+        let _held = self.budget.take(held, interrupt).map_err(Failure::Permanent)?;
+        if size <= part || !has_parts {
             let body = read_part(key, size, source).map_err(Failure::Permanent)?;
             return self.write(key, body);
         }
         self.place(key, |key| {
             self.asked(size);
             let sent = self.run("write", key, self.upload(key, size, source))?;
-            sent.map_err(Failure::Permanent)
+            sent.map(|()| Receipt::Unproven).map_err(Failure::Permanent)
         })
     }
 
@@ -403,4 +498,45 @@ impl ObjectStore for ServiceStore {
             other => other,
         }
     }
+
+    fn lists_flat(&self) -> bool {
+        self.single.info().capability().list_with_recursive
+    }
+
+    fn paces(&self) -> bool {
+        !self.counts
+    }
+
+    fn hold(&self) -> Option<Instant> {
+        self.wire.hold.until()
+    }
+
+    fn widen(&self, requests: usize) {
+        self.wire.permits.add_permits(requests);
+    }
+
+    fn narrow(&self, requests: usize) {
+        self.wire.permits.forget_permits(requests);
+    }
+}
+
+/// The same service, with requests that are sent by `transport`.
+fn send_with(operator: Operator, transport: Transport) -> Operator {
+    let (_, executor) = operator.base_context().clone().into_parts();
+    let transport = opendal::HttpTransporter::new(transport);
+    operator.with_context(OperationContext::from_parts(transport, executor))
+}
+
+/// An answer proves that the object is stored if it has the MD5 of the bytes as the entity tag, as S3
+/// has for what came in one request.
+fn receipt(etag: Option<&str>, body: &Bytes) -> Receipt {
+    let etag = etag.unwrap_or_default().trim_matches('"');
+    if etag.len() != 32 {
+        return Receipt::Unproven;
+    }
+    let mut digest = String::new();
+    for byte in Md5::digest(body) {
+        digest.push_str(&format!("{byte:02x}"));
+    }
+    if digest.eq_ignore_ascii_case(etag) { Receipt::Proven } else { Receipt::Unproven }
 }

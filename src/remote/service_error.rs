@@ -1,6 +1,7 @@
 //! What OpenDAL's errors mean, in words that are safe to show.
 
 use super::object_store::Failure;
+use super::transport::NOT_THIS_STORE;
 use crate::error::{Error, ErrorKind};
 
 /// The longest text that is taken over from a server.
@@ -21,15 +22,26 @@ pub(super) fn failure(action: &str, key: &str, error: &opendal::Error, hidden: &
         Kind::Unsupported => (ErrorKind::Unsupported, false),
         Kind::ConfigInvalid => (ErrorKind::Invalid, false),
         Kind::RangeNotSatisfied => (ErrorKind::Corrupt, false),
+        _ if is_another_server(error) => (ErrorKind::Unavailable, false),
+        _ if has_no_name(error) => (ErrorKind::Unavailable, false),
         _ if has_no_credentials(error) => (ErrorKind::Unauthorized, false),
         _ if is_not_implemented(error) => (ErrorKind::Unsupported, false),
-        _ => (ErrorKind::Unavailable, error.is_temporary() || error.is_persistent()),
+        _ => {
+            let is_temporary = error.is_temporary() || error.is_persistent();
+            (ErrorKind::Unavailable, is_temporary || has_other_length(error))
+        }
     };
     let mut shown = Error::new(kind, format!("cannot {action} '{key}'"));
     shown = shown.with_source(Error::new(kind, reason(error, hidden)));
     match kind {
         ErrorKind::Unauthorized => {
             shown = shown.with_hint("check the credentials in the environment: art help remote");
+        }
+        ErrorKind::Unavailable if is_another_server(error) => {
+            shown = shown.with_hint(
+                "open a web page, in case this network wants a login; otherwise check the address of \
+                 the store and of the proxy: art remote list",
+            );
         }
         ErrorKind::Unavailable => {
             shown = shown.with_hint(
@@ -39,6 +51,25 @@ pub(super) fn failure(action: &str, key: &str, error: &opendal::Error, hidden: &
         _ => {}
     }
     if retry { Failure::Temporary(shown) } else { Failure::Permanent(shown) }
+}
+
+/// Whether a proxy or a login page answered in the place of the store.
+fn is_another_server(error: &opendal::Error) -> bool {
+    error.message().starts_with(NOT_THIS_STORE)
+}
+
+/// Whether an answer was cut, or had more than it said.
+fn has_other_length(error: &opendal::Error) -> bool {
+    ["got too little data", "got too much data"].iter().any(|text| error.message().contains(text))
+}
+
+/// Whether no machine has the name of the server: a minute more does not change that.
+fn has_no_name(error: &opendal::Error) -> bool {
+    root_cause(error).is_some_and(|cause| {
+        ["Name or service not known", "nodename nor servname"]
+            .iter()
+            .any(|text| cause.contains(text))
+    })
 }
 
 /// Whether a server said that it does not know a header or a method.

@@ -1,29 +1,39 @@
-//! A store with what every store needs: repeated requests, limits, counts.
+//! A store with what every store needs: repeated requests, limits, counts, proof of writes.
 //!
-//! * Every request is tried again where that can help: a few times, with growing waits of random
-//!   length, so that writers who met once do not meet again.
-//! * Not more than so many requests are under way at once.
+//! * Every request is tried again where that can help: for a while, with growing waits of random
+//!   length, so that writers who met once do not meet again. A server that says when to come back is
+//!   obeyed.
+//! * The number of requests at the same time is bounded, and so are the bytes a second.
 //! * Ranges of one object that lie close together are read as one.
+//! * Objects whose answers prove nothing are asked for before anything relies on them.
 
+mod proof;
+
+use std::collections::BTreeMap;
 use std::fmt;
-use std::io::Read;
+use std::io::{self, Read};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
 use super::fs_store::FsStore;
 use super::memory::MemoryStore;
-use super::object_store::{Abilities, Failure, Listed, ObjectStore, too_short};
+use super::object_store::{Abilities, Failure, Listed, ObjectStore, Receipt, too_short};
 use super::ranges::merge;
 use super::runtime::{self, Interrupt};
 use super::service::{ServiceOptions, ServiceStore};
-use super::throttle::Throttle;
+use super::throttle::{Pace, Throttle};
 use super::traffic::{Traffic, TrafficCount};
 use super::uri::{RemoteUri, Target};
 use crate::error::{Error, ErrorKind, Result};
+
+/// How often what seems damaged is read.
+const READINGS: u32 = 3;
+/// The most bytes that go out at once where bytes a second are limited.
+const PIECE: usize = 256 << 10;
 
 /// Puts something between a store and what is asked of it.
 pub type Wrap = Arc<dyn Fn(Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore> + Send + Sync>;
@@ -31,17 +41,20 @@ pub type Wrap = Arc<dyn Fn(Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore> + Send 
 /// How a store is talked to.
 #[derive(Clone)]
 pub struct StoreOptions {
-    /// How many requests are under way at once, at most.
+    /// How many requests are under way at the same time, at most.
     pub jobs: usize,
-    /// How often a request is made at most, the first time counted.
-    pub attempts: u32,
+    /// How often a request that failed is made again, at most.
+    pub retries: u32,
     /// The wait before the second attempt; it doubles with each.
     pub first_wait: Duration,
     /// The longest wait between two attempts.
     pub longest_wait: Duration,
-    /// The time that every request may take, however small; what is sent has more by its size.
+    /// How long a request that fails is tried again, in all. Time in which bytes moved does not count.
     pub patience: Duration,
-    /// The most bytes a second that go out, and that come in.
+    /// In this time a request must be answered, and over this time a transfer must not be slower
+    /// than 256 bytes a second.
+    pub answer_timeout: Duration,
+    /// The most bytes a second in each direction.
     pub bandwidth: Option<u64>,
     /// Ranges with at most so many bytes between them are read as one.
     pub gap: u64,
@@ -57,10 +70,11 @@ impl Default for StoreOptions {
     fn default() -> Self {
         StoreOptions {
             jobs: 8,
-            attempts: 5,
+            retries: 12,
             first_wait: Duration::from_millis(200),
             longest_wait: Duration::from_secs(10),
-            patience: Duration::from_secs(30),
+            patience: Duration::from_mins(1),
+            answer_timeout: Duration::from_secs(30),
             bandwidth: None,
             gap: 128 << 10,
             interrupt: None,
@@ -75,7 +89,8 @@ impl fmt::Debug for StoreOptions {
         let names: Vec<&str> = self.secrets.iter().map(|(name, _)| name.as_str()).collect();
         f.debug_struct("StoreOptions")
             .field("jobs", &self.jobs)
-            .field("attempts", &self.attempts)
+            .field("retries", &self.retries)
+            .field("patience", &self.patience)
             .field("bandwidth", &self.bandwidth)
             .field("secrets", &names)
             .finish_non_exhaustive()
@@ -86,8 +101,9 @@ impl fmt::Debug for StoreOptions {
 #[derive(Debug)]
 #[must_use]
 pub enum Creation {
-    /// It is there, and was made by this call.
-    Made,
+    /// It is there, and was made by this call. Any server could have said so if the receipt is no
+    /// proof: read it and compare.
+    Made(Receipt),
     /// Something is there. It may have been made by this call, whose first answer was lost: read
     /// it and compare.
     Taken,
@@ -105,7 +121,9 @@ struct Inner {
     objects: Arc<dyn ObjectStore>,
     name: String,
     options: StoreOptions,
-    throttle: Arc<Throttle>,
+    pace: Arc<Pace>,
+    /// Objects that were stored without proof, and their sizes.
+    unproven: Mutex<BTreeMap<String, u64>>,
     free: Mutex<usize>,
     freed: Condvar,
 }
@@ -113,17 +131,20 @@ struct Inner {
 impl Store {
     /// The store at `uri`. Nothing is asked of it yet.
     pub fn open(uri: &RemoteUri, options: StoreOptions) -> Result<Self> {
-        let throttle = Arc::new(Throttle::new(options.bandwidth));
+        let pace = Arc::new(Pace::new(options.bandwidth));
         let objects: Arc<dyn ObjectStore> = match uri.target() {
             Target::Directory(path) => Arc::new(FsStore::new(path.clone())),
             Target::Memory(name) => MemoryStore::named(name),
             Target::Service { service, uri, options: given } => {
                 let service_options = ServiceOptions {
                     interrupt: options.interrupt.clone(),
-                    throttle: Arc::clone(&throttle),
+                    pace: Arc::clone(&pace),
+                    jobs: options.jobs,
+                    retries: options.retries,
                     secrets: options.secrets.clone(),
                     first_wait: options.first_wait,
-                    patience: options.patience,
+                    longest_wait: options.longest_wait,
+                    answer_timeout: options.answer_timeout,
                 };
                 Arc::new(ServiceStore::new(service, uri.as_deref(), given, service_options)?)
             }
@@ -132,23 +153,24 @@ impl Store {
             Some(wrap) => wrap(objects),
             None => objects,
         };
-        Ok(Self::build(objects, uri.to_string(), options, throttle))
+        Ok(Self::build(objects, uri.to_string(), options, pace))
     }
 
     /// A store of any other making, called `name` in messages.
     pub fn on(objects: Arc<dyn ObjectStore>, name: &str, options: StoreOptions) -> Self {
-        let throttle = Arc::new(Throttle::new(options.bandwidth));
-        Self::build(objects, name.to_owned(), options, throttle)
+        let pace = Arc::new(Pace::new(options.bandwidth));
+        Self::build(objects, name.to_owned(), options, pace)
     }
 
     fn build(
         objects: Arc<dyn ObjectStore>,
         name: String,
         options: StoreOptions,
-        throttle: Arc<Throttle>,
+        pace: Arc<Pace>,
     ) -> Self {
         let free = Mutex::new(options.jobs.max(1));
-        let inner = Inner { objects, name, options, throttle, free, freed: Condvar::new() };
+        let (unproven, freed) = Default::default();
+        let inner = Inner { objects, name, options, pace, unproven, free, freed };
         Store { inner: Arc::new(inner) }
     }
 
@@ -188,18 +210,51 @@ impl Store {
 
     /// The bytes of an object of at most `limit` bytes.
     pub fn read(&self, key: &str, limit: u64) -> Result<Bytes> {
-        self.found(key, self.repeat(|objects| objects.read(key, None, limit)))
+        self.found(key, self.read_whole(key, limit))
     }
 
     /// As [`Store::read`], or `None` if there is no such object.
     pub fn try_read(&self, key: &str, limit: u64) -> Result<Option<Bytes>> {
-        self.maybe(key, self.repeat(|objects| objects.read(key, None, limit)))
+        self.maybe(key, self.read_whole(key, limit))
+    }
+
+    fn read_whole(&self, key: &str, limit: u64) -> Result<Bytes, Failure> {
+        let read = self.repeat(|objects| objects.read(key, None, limit))?;
+        // The length is known only now; what comes next waits for it.
+        self.pause(|pace| &pace.receiving, read.len() as u64).map_err(Failure::Permanent)?;
+        Ok(read)
+    }
+
+    /// Waits until `bytes` may move, where the store does not do that itself.
+    fn pause(&self, direction: impl Fn(&Pace) -> &Throttle, bytes: u64) -> Result<()> {
+        if self.inner.objects.paces() {
+            return Ok(());
+        }
+        runtime::sleep(self.interrupt(), direction(&self.inner.pace).take(bytes))
+    }
+
+    /// Reads something up to three times, as long as it is damaged: what was damaged on its way is
+    /// not damaged the next time. `read` gets it from the store and checks it.
+    pub fn read_sound<T>(&self, mut read: impl FnMut() -> Result<T>) -> Result<T> {
+        for _ in 1..READINGS {
+            match read() {
+                // A newer format may be a damaged number.
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Unsupported) =>
+                {
+                    self.counts().retry();
+                }
+                other => return other,
+            }
+            runtime::check(self.interrupt())?;
+        }
+        read()
     }
 
     /// The bytes of `range`, in one request.
     pub fn read_range(&self, key: &str, range: Range<u64>) -> Result<Bytes> {
         let length = range.end.saturating_sub(range.start);
-        runtime::sleep(self.interrupt(), self.inner.throttle.take(length))?;
+        self.pause(|pace| &pace.receiving, length)?;
         let read = self.repeat(|objects| {
             let body = objects.read(key, Some(range.clone()), length)?;
             // Who asks for a range counts on all of it.
@@ -239,11 +294,14 @@ impl Store {
         super::parallel::at_once(self.jobs(), items, work)
     }
 
-    /// Stores an object, replacing what is there.
+    /// Stores an object, replacing what is there. [`Store::prove_writes`] makes sure of it.
     pub fn write(&self, key: &str, body: impl Into<Bytes>) -> Result<()> {
         let body: Bytes = body.into();
-        runtime::sleep(self.interrupt(), self.inner.throttle.take(body.len() as u64))?;
-        self.found(key, self.repeat(|objects| objects.write(key, body.clone())))
+        self.pause(|pace| &pace.sending, body.len() as u64)?;
+        let written = self.repeat(|objects| objects.write(key, body.clone()));
+        let receipt = self.found(key, written)?;
+        self.note_written(key, body.len() as u64, receipt);
+        Ok(())
     }
 
     /// Stores an object of `size` bytes in bounded memory, replacing what is there. Each attempt
@@ -255,10 +313,13 @@ impl Store {
         open: &dyn Fn() -> Result<Box<dyn Read + 'a>>,
     ) -> Result<()> {
         let written = self.repeat(|objects| {
-            let mut source = open().map_err(Failure::Permanent)?;
-            objects.stream(key, size, source.as_mut())
+            let source = open().map_err(Failure::Permanent)?;
+            let mut source = Paced { source, store: self };
+            objects.stream(key, size, &mut source)
         });
-        self.found(key, written)
+        let receipt = self.found(key, written)?;
+        self.note_written(key, size, receipt);
+        Ok(())
     }
 
     /// Stores a file, as [`Store::write_from`].
@@ -275,8 +336,9 @@ impl Store {
     /// Stores an object unless the key is taken. Of several writers at most one is told
     /// [`Creation::Made`], if the store keeps its word.
     pub fn create(&self, key: &str, body: &Bytes) -> Result<Creation> {
+        self.pause(|pace| &pace.sending, body.len() as u64)?;
         match self.repeat(|objects| objects.create(key, body.clone())) {
-            Ok(()) => Ok(Creation::Made),
+            Ok(receipt) => Ok(Creation::Made(receipt)),
             Err(Failure::Taken) => Ok(Creation::Taken),
             Err(Failure::Temporary(error)) => Ok(Creation::Unknown(self.named(error))),
             Err(failure) => Err(self.named(failure.into_error(key))),
@@ -308,6 +370,7 @@ impl Store {
 
     /// Removes objects; that one is gone already is fine.
     pub fn delete(&self, keys: &[String]) -> Result<()> {
+        self.forget_written(keys);
         let shown = keys.first().map_or("", String::as_str);
         self.found(shown, self.repeat(|objects| objects.delete(keys)))
     }
@@ -343,25 +406,32 @@ impl Store {
         mut request: impl FnMut(&dyn ObjectStore) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let options = &self.inner.options;
-        let mut wait = options.first_wait;
-        for attempt in 1.. {
+        let begun = Instant::now();
+        let (mut next_wait, mut lost) = (options.first_wait, Duration::ZERO);
+        for attempt in 1u32.. {
             runtime::check(self.interrupt()).map_err(Failure::Permanent)?;
-            let answer = {
+            let (answer, time) = {
                 let _slot = self.slot();
-                request(self.inner.objects.as_ref())
+                let begun = Instant::now();
+                (request(self.inner.objects.as_ref()), begun.elapsed())
             };
-            match answer {
-                Err(Failure::Temporary(_)) if attempt < options.attempts => {
-                    self.counts().retry();
-                    runtime::sleep(self.interrupt(), jitter(wait)).map_err(Failure::Permanent)?;
-                    wait = (wait * 2).min(options.longest_wait);
-                }
-                Err(Failure::Temporary(error)) if attempt > 1 => {
-                    let error = error.context(format!("gave up after {attempt} attempts"));
-                    return Err(Failure::Temporary(error));
-                }
+            let error = match answer {
+                Err(Failure::Temporary(error)) => error,
                 other => return other,
+            };
+            // A long attempt is one in which bytes moved.
+            lost += time.min(options.answer_timeout);
+            let hold = self.inner.objects.hold();
+            let hold = hold.map(|until| until.saturating_duration_since(Instant::now()));
+            let wait = jitter(next_wait).max(hold.unwrap_or_default());
+            if attempt > options.retries || lost + wait > options.patience {
+                let error = given_up(error, attempt, begun.elapsed(), hold);
+                return Err(Failure::Temporary(error));
             }
+            self.counts().retry();
+            runtime::sleep(self.interrupt(), wait).map_err(Failure::Permanent)?;
+            lost += wait;
+            next_wait = (next_wait * 2).min(options.longest_wait);
         }
         unreachable!("because the last attempt returns")
     }
@@ -379,6 +449,46 @@ impl Store {
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Store").field("name", &self.inner.name).finish_non_exhaustive()
+    }
+}
+
+/// The last error of a request that is not made again, with how often and how long it was tried.
+fn given_up(error: Error, attempts: u32, time: Duration, hold: Option<Duration>) -> Error {
+    let error = match hold {
+        Some(hold) if !hold.is_zero() => error.with_hint(format!(
+            "the server wants no requests for the next {}: run the command again then, or allow for \
+             it: art config set transfer.patience 10m",
+            in_seconds(hold)
+        )),
+        _ => error,
+    };
+    if attempts == 1 {
+        return error;
+    }
+    error.context(format!("gave up after {attempts} attempts in {}", in_seconds(time)))
+}
+
+fn in_seconds(time: Duration) -> String {
+    if time.as_secs() < 10 {
+        format!("{:.1} s", time.as_secs_f64())
+    } else {
+        format!("{} s", time.as_secs())
+    }
+}
+
+/// What is read of it keeps to the limit on bytes a second, unless the store sees to that.
+struct Paced<'s, S> {
+    source: S,
+    store: &'s Store,
+}
+
+impl<S: Read> Read for Paced<'_, S> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = buffer.len().min(PIECE);
+        let length = self.source.read(&mut buffer[..length])?;
+        let paused = self.store.pause(|pace| &pace.sending, length as u64);
+        paused.map_err(io::Error::other)?;
+        Ok(length)
     }
 }
 

@@ -3,12 +3,28 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+/// Limits in both directions.
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    /// For bytes that go to the store.
+    pub(super) sending: Throttle,
+    /// For bytes that come from the store.
+    pub(super) receiving: Throttle,
+}
+
+impl Pace {
+    /// At most `rate` bytes a second in each direction.
+    pub(super) fn new(rate: Option<u64>) -> Self {
+        Pace { sending: Throttle::new(rate), receiving: Throttle::new(rate) }
+    }
+}
+
 /// Spreads bytes over time.
 #[derive(Debug, Default)]
 pub(super) struct Throttle {
     /// Bytes a second; 0 is no limit.
     rate: u64,
-    /// When all that was let through so far has had its time.
+    /// When all bytes so far have had their time.
     free_at: Mutex<Option<Instant>>,
 }
 
@@ -17,7 +33,7 @@ impl Throttle {
         Throttle { rate: rate.unwrap_or(0), free_at: Mutex::new(None) }
     }
 
-    /// How long to wait before `bytes` more may move; they count as moved.
+    /// Counts `bytes` more; gives the time that must pass before they may move.
     pub(super) fn take(&self, bytes: u64) -> Duration {
         if self.rate == 0 || bytes == 0 {
             return Duration::ZERO;
@@ -27,7 +43,7 @@ impl Throttle {
         let start = free_at.filter(|at| *at > now).unwrap_or(now);
         let time = Duration::from_secs_f64(bytes as f64 / self.rate as f64);
         *free_at = Some(start + time);
-        // The bytes themselves take their time behind the wait, so the first ones don't wait.
+        // The bytes themselves take their time after the wait, so the first ones need not wait.
         start - now
     }
 }
@@ -43,5 +59,13 @@ mod tests {
         let wait = throttle.take(1).as_secs_f64();
         assert!((1.8..=2.0).contains(&wait), "{wait}");
         assert_eq!(Throttle::new(None).take(u64::MAX), Duration::ZERO);
+    }
+
+    #[test]
+    fn each_direction_has_its_own_limit() {
+        let pace = Pace::new(Some(1000));
+        assert_eq!(pace.sending.take(5000), Duration::ZERO);
+        assert_eq!(pace.receiving.take(5000), Duration::ZERO);
+        assert!(pace.sending.take(1) > Duration::from_secs(4));
     }
 }

@@ -72,9 +72,9 @@ impl Default for HookSettings {
 /// How remotes are talked to.
 #[derive(Clone)]
 pub struct TransferSettings {
-    /// How many requests are under way at once, at most.
+    /// How many requests are under way at the same time, at most.
     pub jobs: usize,
-    /// The most bytes a second that go out, and that come in.
+    /// The most bytes a second in each direction.
     pub bandwidth: Option<u64>,
     /// The variables of the environment that hold what opens a store: those of
     /// [`secret_variables`](crate::remote::secret_variables) that are set.
@@ -85,8 +85,12 @@ pub struct TransferSettings {
     pub ledger: Ledger,
     /// The wait before a request that failed is made again; it doubles with each time.
     pub first_wait: Duration,
-    /// The time that every request may take, however small; what is sent has more by its size.
+    /// How often a request that failed is made again, at most.
+    pub retries: u32,
+    /// How long a request that fails is tried again, in all.
     pub patience: Duration,
+    /// In this time a request must be answered.
+    pub answer_timeout: Duration,
     /// Stands between each store and what is asked of it: for tests.
     pub wrap: Option<Wrap>,
 }
@@ -100,7 +104,9 @@ impl Default for TransferSettings {
             interrupt: None,
             ledger: Ledger::default(),
             first_wait: StoreOptions::default().first_wait,
+            retries: StoreOptions::default().retries,
             patience: StoreOptions::default().patience,
+            answer_timeout: StoreOptions::default().answer_timeout,
             wrap: None,
         }
     }
@@ -112,6 +118,8 @@ impl fmt::Debug for TransferSettings {
         f.debug_struct("TransferSettings")
             .field("jobs", &self.jobs)
             .field("bandwidth", &self.bandwidth)
+            .field("retries", &self.retries)
+            .field("patience", &self.patience)
             .field("variables", &self.variables.keys().collect::<Vec<_>>())
             .finish_non_exhaustive()
     }

@@ -25,10 +25,22 @@ pub(crate) enum Blow {
     Hangs,
     /// It is done, and never answered.
     DoneAndHangs,
+    /// It is not done, and a page in HTML comes with this status.
+    Page(u16),
+    /// It is not done, and the answer says that all is well.
+    Swallowed,
+    /// It is not done: the server wants no requests for so many seconds.
+    Busy(u64),
+    /// It is done, and a bit of the answer is another one.
+    Flipped,
+    /// It is done, and the answer lacks its second half and does not say so.
+    Shortened,
+    /// It is done, and so many bytes of the answer come at a time, every 20 ms.
+    Trickles(usize),
 }
 
 impl Blow {
-    /// All that there are.
+    /// All that can happen to a request of a server that means well.
     pub(crate) const ALL: [Blow; 10] = [
         Blow::Status(409),
         Blow::Status(412),
@@ -153,3 +165,74 @@ impl Stream for Cut {
 }
 
 impl ByteStream for Cut {}
+
+/// The answer of a captive portal, or of what else stands between.
+pub(crate) fn page(status: u16) -> Response<s3s::Body> {
+    let body = "<html><body>Log in to the network</body></html>".to_owned();
+    let mut response = Response::new(s3s::Body::from(body));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap();
+    response.headers_mut().insert("content-type", "text/html; charset=utf-8".parse().unwrap());
+    response
+}
+
+/// The answer of a server that has too much to do.
+pub(crate) fn busy(seconds: u64, method: &Method) -> Response<s3s::Body> {
+    let mut response = refusal(503, method);
+    response.headers_mut().insert("retry-after", seconds.into());
+    response
+}
+
+/// The same answer with other bytes. One without a body stays as it is.
+pub(crate) async fn changed(
+    response: Response<s3s::Body>,
+    change: impl FnOnce(Vec<u8>) -> Vec<u8>,
+) -> Option<Response<s3s::Body>> {
+    let (mut head, body) = response.into_parts();
+    let pieces: Vec<Bytes> = body.try_collect().await.ok()?;
+    let whole = pieces.concat();
+    if whole.is_empty() {
+        return Some(Response::from_parts(head, s3s::Body::from(Bytes::new())));
+    }
+    let bytes = Bytes::from(change(whole));
+    head.headers.insert("content-length", bytes.len().into());
+    Some(Response::from_parts(head, s3s::Body::from(bytes)))
+}
+
+/// The same answer, so many bytes at a time.
+pub(crate) async fn trickling(
+    response: Response<s3s::Body>,
+    step: usize,
+) -> Option<Response<s3s::Body>> {
+    let (mut head, body) = response.into_parts();
+    let pieces: Vec<Bytes> = body.try_collect().await.ok()?;
+    let whole = Bytes::from(pieces.concat());
+    head.headers.insert("content-length", whole.len().into());
+    let pause = Box::pin(tokio::time::sleep(PAUSE));
+    let stream: DynByteStream = Box::pin(Trickle { left: whole, step, pause });
+    Some(Response::from_parts(head, s3s::Body::from(stream)))
+}
+
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
+
+/// A body that takes its time.
+struct Trickle {
+    left: Bytes,
+    step: usize,
+    pause: Pin<Box<tokio::time::Sleep>>,
+}
+
+impl Stream for Trickle {
+    type Item = Result<Bytes, s3s::StdError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.left.is_empty() {
+            return Poll::Ready(None);
+        }
+        std::task::ready!(self.pause.as_mut().poll(context));
+        self.pause.as_mut().reset(tokio::time::Instant::now() + PAUSE);
+        let length = self.step.min(self.left.len());
+        Poll::Ready(Some(Ok(self.left.split_to(length))))
+    }
+}
+
+impl ByteStream for Trickle {}

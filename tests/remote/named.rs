@@ -39,7 +39,7 @@ fn place(uri: &str) -> Place {
     };
     let options = StoreOptions {
         first_wait: Duration::from_millis(20),
-        attempts: 8,
+        retries: 7,
         secrets: parsed.variables().iter().filter_map(secret).collect(),
         ..StoreOptions::default()
     };

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use futures::TryStreamExt as _;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -14,7 +15,9 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 use tokio::net::TcpListener;
 use tokio::sync::Mutex;
 
-use super::blow::{Blow, Strike, Strikes, half, read_half, refusal};
+use super::blow::{
+    Blow, Strike, Strikes, busy, changed, half, page, read_half, refusal, trickling,
+};
 
 /// What is wrong with a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +57,15 @@ struct State {
     /// Everything is allowed.
     relaxed: AtomicBool,
     strikes: Strikes,
+    /// What stands between the server and its clients.
+    between: std::sync::Mutex<Option<Box<Between>>>,
+    /// How many requests are answered now, and how many there were at the same time at most.
+    now: AtomicU64,
+    most: AtomicU64,
 }
+
+/// Says what happens to a request with this method and path.
+type Between = dyn Fn(&str, &str) -> Option<Blow> + Send + Sync;
 
 impl Server {
     /// A server with one empty bucket, `bucket`, for who has the [`KEY`].
@@ -79,6 +90,9 @@ impl Server {
             uploads: AtomicU64::new(0),
             relaxed: AtomicBool::new(false),
             strikes: Strikes::default(),
+            between: std::sync::Mutex::default(),
+            now: AtomicU64::new(0),
+            most: AtomicU64::new(0),
         });
         let mut builder = tokio::runtime::Builder::new_multi_thread();
         let runtime = builder.worker_threads(2).enable_all().build().unwrap();
@@ -101,6 +115,24 @@ impl Server {
     /// Counts requests from now on, and lets `strike` happen to some of them.
     pub(crate) fn strike(&self, strike: Option<Strike>) {
         self.state.strikes.begin(strike);
+    }
+
+    /// Puts something between the server and its clients.
+    pub(crate) fn put_between(
+        &self,
+        between: impl Fn(&str, &str) -> Option<Blow> + Send + Sync + 'static,
+    ) {
+        *self.state.between.lock().unwrap() = Some(Box::new(between));
+    }
+
+    /// Takes it away.
+    pub(crate) fn clear(&self) {
+        *self.state.between.lock().unwrap() = None;
+    }
+
+    /// How many requests were under way at the same time, at most.
+    pub(crate) fn most_at_once(&self) -> u64 {
+        self.state.most.load(Ordering::SeqCst)
     }
 
     /// How many requests there were since the last [`Server::strike`].
@@ -158,21 +190,60 @@ fn forbidden() -> hyper::Response<s3s::Body> {
 type Answer = Result<hyper::Response<s3s::Body>, Box<dyn std::error::Error + Send + Sync>>;
 
 async fn answer(state: Arc<State>, request: Request<Incoming>) -> Answer {
-    let blow = state.strikes.next();
+    let now = state.now.fetch_add(1, Ordering::SeqCst) + 1;
+    state.most.fetch_max(now, Ordering::SeqCst);
+    let answered = answer_as_told(Arc::clone(&state), request).await;
+    state.now.fetch_sub(1, Ordering::SeqCst);
+    answered
+}
+
+async fn answer_as_told(state: Arc<State>, request: Request<Incoming>) -> Answer {
+    let between = || {
+        let between = state.between.lock().unwrap();
+        between.as_ref()?(request.method().as_str(), request.uri().path())
+    };
+    let blow = state.strikes.next().or_else(between);
     match blow {
+        Some(Blow::Page(status)) => {
+            drop(s3s::Body::from(request.into_body()).try_collect::<Vec<_>>().await);
+            return Ok(page(status));
+        }
+        Some(Blow::Swallowed) => {
+            drop(s3s::Body::from(request.into_body()).try_collect::<Vec<_>>().await);
+            return Ok(hyper::Response::new(s3s::Body::from(String::new())));
+        }
+        Some(Blow::Busy(seconds)) => return Ok(busy(seconds, request.method())),
         Some(Blow::Status(status)) => return Ok(refusal(status, request.method())),
         Some(Blow::Hangs) => return std::future::pending().await,
         Some(Blow::HalfRequest) => {
             read_half(request).await;
             return Err("half of the request is lost".into());
         }
-        Some(Blow::HalfAnswer | Blow::NoAnswer | Blow::DoneAndHangs) | None => {}
+        Some(_) | None => {}
     }
     let response = done(&state, request).await?;
     match blow {
         None => Ok(response),
         Some(Blow::DoneAndHangs) => std::future::pending().await,
         Some(Blow::HalfAnswer) => half(response).await.ok_or_else(|| "half of it is lost".into()),
+        Some(Blow::Flipped) => {
+            let flip = |mut bytes: Vec<u8>| {
+                let middle = bytes.len() / 2;
+                bytes[middle] ^= 1;
+                bytes
+            };
+            changed(response, flip).await.ok_or_else(|| "it is lost".into())
+        }
+        Some(Blow::Shortened) => {
+            let shorten = |mut bytes: Vec<u8>| {
+                bytes.truncate(bytes.len() / 2);
+                bytes
+            };
+            changed(response, shorten).await.ok_or_else(|| "it is lost".into())
+        }
+        Some(Blow::Trickles(step)) => {
+            trickling(response, step).await.ok_or_else(|| "it is lost".into())
+        }
         Some(_) => Err("the answer is lost".into()),
     }
 }

@@ -42,7 +42,7 @@ pub(crate) fn options() -> StoreOptions {
     let secrets = [("access_key_id", KEY.0), ("secret_access_key", KEY.1)];
     StoreOptions {
         first_wait: Duration::from_millis(5),
-        attempts: 8,
+        retries: 7,
         secrets: secrets.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec(),
         ..StoreOptions::default()
     }

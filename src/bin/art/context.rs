@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use artifacts::clock::Clock;
 use artifacts::config::{Config, Sources};
@@ -134,6 +135,9 @@ impl<'a> Context<'a> {
             transfer: TransferSettings {
                 jobs: config.transfer_jobs()?,
                 bandwidth: config.transfer_bandwidth()?,
+                retries: config.transfer_retries()?,
+                patience: config.transfer_patience()?,
+                answer_timeout: answer_timeout(config.transfer_patience()?),
                 variables: self.env.remote_vars(),
                 interrupt: Some(self.signals.interrupt()),
                 ledger: self.ledger.clone(),
@@ -198,4 +202,9 @@ fn sources(env: &Env, globals: &Globals, repository: Option<&Path>) -> Sources {
         environment: env.art_vars(),
         flags: globals.settings(),
     }
+}
+
+/// The time in which a remote must answer: half of the patience, so that there is a second attempt.
+fn answer_timeout(patience: Duration) -> Duration {
+    if patience.is_zero() { TransferSettings::default().answer_timeout } else { patience / 2 }
 }

@@ -9,6 +9,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use serde::Serialize;
 
 use super::object_reader::ObjectReader;
@@ -17,7 +18,7 @@ use crate::content::{
     ForeignIndex, Need, OutgoingSegment, Params, Receiver, Session, find_remotely, join_segments,
 };
 use crate::error::{Error, ErrorKind, IoResultExt, Result};
-use crate::id::Id;
+use crate::id::{Digest, Id};
 use crate::pack::{FrameEntry, Location, MemberKind};
 use crate::progress::{Progress, Unit, check_interrupt};
 use crate::remote::Store;
@@ -147,7 +148,7 @@ impl<'a> RemoteContent<'a> {
         session: &Session,
     ) -> Result<OutgoingSegment> {
         let read = |(id, size): &(Id, u64)| {
-            let bytes = self.store.read(&segment_key(*id), *size);
+            let bytes = read_segment(self.store, id, *size);
             Ok((*id, bytes.map_err(|error| lost(self.store, error, "index segment", id))?))
         };
         let is_dead = |pack: &Id| self.fold.retired.contains_key(pack) || is_replaced(pack);
@@ -210,7 +211,7 @@ impl<'a> RemoteContent<'a> {
             rest = later;
             let fetched = self.store.at_once(now, &|(id, size)| {
                 check_interrupt(progress)?;
-                let bytes = self.store.read(&segment_key(*id), *size);
+                let bytes = read_segment(self.store, id, *size);
                 let bytes = bytes.map_err(|error| lost(self.store, error, "index segment", id))?;
                 progress.advance(*size);
                 Ok((*id, bytes))
@@ -223,12 +224,13 @@ impl<'a> RemoteContent<'a> {
     /// Gets a segment that is not held in memory.
     fn fetch_large_segment(&self, id: &Id, size: u64, progress: &dyn Progress) -> Result<()> {
         let session = self.repo.content().begin()?;
-        let mut file = session.temp_file()?;
-        let mut source = ObjectReader::new(self.store, segment_key(*id), 0..size, progress);
-        std::io::copy(&mut source, &mut file)
-            .on("write", file.path())
-            .and_then(|_| self.keep_segment(id, file.path()))
-            .map_err(|error| lost(self.store, error, "index segment", id))
+        let fetched = self.store.read_sound(|| {
+            let mut file = session.temp_file()?;
+            let mut source = ObjectReader::new(self.store, segment_key(*id), 0..size, progress);
+            std::io::copy(&mut source, &mut file).on("write", file.path())?;
+            self.keep_segment(id, file.path())
+        });
+        fetched.map_err(|error| lost(self.store, error, "index segment", id))
     }
 
     /// Finds the contents `ids`; gives their places, sorted by pack and frame. Those that are
@@ -275,7 +277,8 @@ impl<'a> RemoteContent<'a> {
                 let read = self.store.read_ranges(&key, ranges);
                 read.map_err(|error| lost(self.store, error, "index segment", segment))
             };
-            for (id, place) in find_remotely(*size, &left, &read)? {
+            let found = self.store.read_sound(|| find_remotely(*size, &left, &read))?;
+            for (id, place) in found {
                 let is_usable = self.fold.packs.contains_key(&place.pack);
                 if is_usable && (need == Need::File || place.kind != MemberKind::Manifest) {
                     left.retain(|one| *one != id);
@@ -395,6 +398,15 @@ fn lost(store: &Store, error: Error, what: &str, id: &Id) -> Error {
     }
 }
 
+/// The bytes of an index segment, which are those that it is named after.
+fn read_segment(store: &Store, id: &Id, size: u64) -> Result<Bytes> {
+    store.read_sound(|| {
+        let bytes = store.read(&segment_key(*id), size)?;
+        let is_right = Digest::of(&bytes) == *id;
+        is_right.then_some(bytes).ok_or_else(|| Error::corrupt("its bytes do not match its name"))
+    })
+}
+
 /// Content on its way here.
 struct Transfer<'t, 'a> {
     there: &'t RemoteContent<'a>,
@@ -475,11 +487,13 @@ impl Transfer<'_, '_> {
     }
 
     fn whole(&self, pack: &Id, size: u64) -> Result<()> {
-        let key = pack_key(*pack);
-        let mut source = ObjectReader::new(self.there.store, key, 0..size, self.progress);
-        let mut file = self.session.temp_file()?;
-        std::io::copy(&mut source, &mut file).on("write", file.path())?;
-        self.receiver.add_pack(file, pack, self.progress)
+        self.there.store.read_sound(|| {
+            let key = pack_key(*pack);
+            let mut source = ObjectReader::new(self.there.store, key, 0..size, self.progress);
+            let mut file = self.session.temp_file()?;
+            std::io::copy(&mut source, &mut file).on("write", file.path())?;
+            self.receiver.add_pack(file, pack, self.progress)
+        })
     }
 
     fn frames(&self, pack: &Id, frames: &[FrameEntry]) -> Result<()> {
@@ -487,9 +501,12 @@ impl Transfer<'_, '_> {
         if let [frame] = frames
             && frame.size > Params::MAX_FRAME
         {
-            let mut source = ObjectReader::new(store, key, range(frame), self.progress);
-            let stored = u64::from(frame.stored);
-            return self.receiver.add_large_frame(&mut source, stored, frame.size).map(drop);
+            return store.read_sound(|| {
+                let key = key.clone();
+                let mut source = ObjectReader::new(store, key, range(frame), self.progress);
+                let stored = u64::from(frame.stored);
+                self.receiver.add_large_frame(&mut source, stored, frame.size).map(drop)
+            });
         }
         let (Some(first), Some(last)) = (frames.first(), frames.last()) else { return Ok(()) };
         let span = range(first).start..range(last).end;
@@ -497,15 +514,19 @@ impl Transfer<'_, '_> {
         if span.end - span.start > Params::MAX_FRAME {
             return Err(Error::corrupt("a frame's size is out of bounds"));
         }
-        let bytes = store.read_range(&key, span.clone())?;
-        for frame in frames {
-            let start = (frame.offset - span.start) as usize;
-            let stored = bytes.get(start..start + frame.stored as usize);
-            let stored = stored.ok_or_else(|| Error::corrupt("frames overlap"))?;
-            self.receiver.add_frame(stored, frame.size)?;
-            self.progress.advance(u64::from(frame.stored));
-        }
-        Ok(())
+        let mut left = frames;
+        store.read_sound(|| {
+            let bytes = store.read_range(&key, span.clone())?;
+            while let Some((frame, rest)) = left.split_first() {
+                let start = (frame.offset - span.start) as usize;
+                let stored = bytes.get(start..start + frame.stored as usize);
+                let stored = stored.ok_or_else(|| Error::corrupt("frames overlap"))?;
+                self.receiver.add_frame(stored, frame.size)?;
+                self.progress.advance(u64::from(frame.stored));
+                left = rest;
+            }
+            Ok(())
+        })
     }
 }
 

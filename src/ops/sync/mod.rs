@@ -54,7 +54,9 @@ pub(crate) fn open_store(uri: &RemoteUri, transfer: &TransferSettings) -> Result
         bandwidth: transfer.bandwidth,
         interrupt: transfer.interrupt.clone(),
         first_wait: transfer.first_wait,
+        retries: transfer.retries,
         patience: transfer.patience,
+        answer_timeout: transfer.answer_timeout,
         wrap: transfer.wrap.clone(),
         secrets: uri.variables().iter().filter_map(secret).collect(),
         ..StoreOptions::default()

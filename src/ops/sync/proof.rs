@@ -41,7 +41,7 @@ impl RemoteContent<'_> {
         progress.begin("reading back", Some(packs.len() as u64), Unit::Items);
         let read = self.store().at_once(&packs, &|(pack, ids)| {
             check_interrupt(progress)?;
-            let read = self.prove_pack(pack, ids, full, progress);
+            let read = self.store().read_sound(|| self.prove_pack(pack, ids, full, progress));
             progress.advance(1);
             match read {
                 Ok(bytes) => Ok(Ok(bytes)),

@@ -252,8 +252,11 @@ fn fetch_packs(
     progress.begin("fetching history", Some(bytes), Unit::Bytes);
     let store = connection.log.store();
     let fetch = |(id, size): &(Id, u64)| -> Result<Option<(Id, u64)>> {
-        let mut source = ObjectReader::new(store, meta_key(*id), 0..*size, &NoProgress);
-        match repo.history().take_in_pack(&mut source, *id, *size, progress) {
+        let taken = store.read_sound(|| {
+            let mut source = ObjectReader::new(store, meta_key(*id), 0..*size, &NoProgress);
+            repo.history().take_in_pack(&mut source, *id, *size, progress)
+        });
+        match taken {
             Ok(taken) => Ok(Some((*id, taken.objects))),
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Corrupt) => {
                 if connection.state.fold().meta.contains_key(id) {

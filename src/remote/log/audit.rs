@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::super::layout::{ArtToml, CHECKPOINT, EntryName, LATEST, LOG, Protocol, decode_toml};
 use super::super::store::Store;
 use super::checkpoint::{self, Latest};
-use super::entry::{Entry, MAX_LEN, is_whole};
+use super::entry::{Entry, is_whole, try_read_body};
 use super::fold::Fold;
 use super::read::MAX_ENTRIES;
 use super::state::State;
@@ -116,7 +116,7 @@ pub fn audit(store: &Store, made: &ArtToml, saved: Option<&State>) -> Result<Aud
         seen: BTreeMap::new(),
     };
     for chunk in names.chunks(AT_ONCE) {
-        let read = |name: &EntryName| store.try_read(&name.key(), MAX_LEN);
+        let read = |name: &EntryName| try_read_body(store, name);
         let bodies = store.at_once(chunk, &read)?;
         for (name, body) in chunk.iter().zip(bodies) {
             reading.read(*name, body)?;
@@ -154,12 +154,17 @@ fn read_named_checkpoint(store: &Store) -> Result<Result<Option<State>, LogDefec
     };
     let key = latest.key();
     let wrong = |problem: &str| LogDefect { key: key.clone(), problem: problem.to_owned() };
-    let Some(bytes) = store.try_read(&key, checkpoint::MAX_LEN)? else {
-        return Ok(Err(wrong("it is missing")));
+    let read = store.read_sound(|| match store.try_read(&key, checkpoint::MAX_LEN)? {
+        Some(bytes) if Digest::of(&bytes) != latest.id => {
+            Err(Error::corrupt("its bytes are not those it is named after"))
+        }
+        other => Ok(other),
+    });
+    let bytes = match read {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) => return Ok(Err(wrong("it is missing"))),
+        Err(error) => return defect(key, error).map(Err),
     };
-    if Digest::of(&bytes) != latest.id {
-        return Ok(Err(wrong("its bytes are not those it is named after")));
-    }
     match checkpoint::decode(&key, &bytes) {
         Ok(state) if base(&state).number() != latest.number => {
             Ok(Err(wrong("it is not of the entry that its name says")))
@@ -237,7 +242,7 @@ impl Audit {
         let (Some(last), Some(write)) = (saved.fold().last, saved.fold().last_write) else {
             return Ok(());
         };
-        let there = store.try_read(&last.key(), MAX_LEN).or_else(too_long)?;
+        let there = try_read_body(store, &last).or_else(too_long)?;
         if there.is_none() && is_another_log(store, saved.fold())? {
             self.made_anew = Some(saved.fold().entries);
             return Ok(());

@@ -24,6 +24,9 @@ use crate::name::RefName;
 /// The longest checkpoint as it is stored, in bytes.
 pub(super) const MAX_LEN: u64 = limits::CHECKPOINT;
 
+/// So many entries can be lost of a log that goes on.
+const LOST: u64 = 10_000;
+
 #[derive(Debug, Serialize, Deserialize)]
 struct Checkpoint {
     format: u32,
@@ -158,6 +161,11 @@ pub(super) fn decode(key: &str, bytes: &[u8]) -> Result<State> {
     let last = read.last.as_ref().map(entry_name).transpose()?;
     if last.is_some() != read.last_write.is_some() || last.is_some() != (read.entries > 0) {
         return Err(wrong("its last entry is not one"));
+    }
+    // Each number has an entry at least, as far as none was lost.
+    let number = last.map_or(0, |last| last.number);
+    if last.is_some_and(|last| !last.is_plausible()) || number > read.entries.saturating_add(LOST) {
+        return Err(wrong("it is of more entries than a log can have"));
     }
     let torn = read.torn.iter().map(entry_name).collect::<Result<_>>()?;
     let (names, newest) = (read.names, read.newest.clone());

@@ -31,7 +31,7 @@ impl Log {
     /// A state to start from: that of the newest checkpoint, or empty. Two requests, one if there is no
     /// checkpoint yet. [`Log::refresh`] goes on from there.
     pub fn load(&self) -> Result<State> {
-        match self.newest_checkpoint() {
+        match self.store.read_sound(|| self.newest_checkpoint()) {
             Ok(Some(state)) => Ok(state),
             Err(error) if !is_unusable(&error) => Err(error),
             Ok(None) | Err(_) => Ok(State::empty(self.made.log)),
@@ -59,10 +59,13 @@ impl Log {
 
     fn read_checkpoint(&self, latest: &Latest) -> Result<State> {
         let key = latest.key();
-        let bytes = self.store.read(&key, checkpoint::MAX_LEN)?;
-        if Digest::of(&bytes) != latest.id {
-            return Err(damaged(&key, "it is not what its name says".to_owned()));
-        }
+        let bytes = self.store.read_sound(|| {
+            let bytes = self.store.read(&key, checkpoint::MAX_LEN)?;
+            if Digest::of(&bytes) != latest.id {
+                return Err(damaged(&key, "it is not what its name says".to_owned()));
+            }
+            Ok(bytes)
+        })?;
         checkpoint::decode(&key, &bytes)
     }
 
@@ -92,8 +95,8 @@ impl Log {
     fn put_checkpoint(&self, state: &State, bytes: Bytes) -> Result<()> {
         let latest = checkpoint::latest_of(state, &bytes);
         let hint = encode_hint(&latest)?;
-        self.store.write(&latest.key(), bytes)?;
-        self.store.write(LATEST, hint)?;
+        self.store.write_hint(&latest.key(), bytes)?;
+        self.store.write_hint(LATEST, hint)?;
         match self.remove_old_checkpoints(&latest) {
             Err(error) if error.kind() == ErrorKind::Interrupted => Err(error),
             // A store that can't list or delete keeps them: they take space and do no other harm.
@@ -107,7 +110,7 @@ impl Log {
         let mut all = self.checkpoints()?;
         let newest = all.last().filter(|newest| newest.number > own.number).cloned();
         if let Some(newest) = &newest {
-            self.store.write(LATEST, encode_hint(newest)?)?;
+            self.store.write_hint(LATEST, encode_hint(newest)?)?;
         }
         all.truncate(all.len().saturating_sub(KEPT));
         // With siblings several can have the number of `own`; the hint may still name that one.

@@ -7,10 +7,11 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use super::super::layout::{EntryName, FORMAT, Protocol};
+use super::super::object_store::Receipt;
 use super::super::runtime;
 use super::super::store::{Creation, jitter};
 use super::checkpoint_files::LONG_ENTRY;
-use super::entry::{Again, Entry, MAX_LEN, RefMove, Settled, Stored};
+use super::entry::{Again, Entry, RefMove, Settled, Stored, try_read_body};
 use super::read::next_number;
 use super::state::State;
 use super::{DOUBTS, EVERY, Log};
@@ -21,6 +22,9 @@ use crate::name::RefName;
 
 /// How often another writer may be first before this one gives up.
 const LOSSES: u32 = 10_000;
+
+/// Why nobody can say whether an entry was written whose writer was told that it was.
+const NOT_STORED: &str = "the answer said that it was stored, and it is not there: a proxy or a login page may have answered";
 
 /// What a push is to do.
 #[derive(Debug, Clone)]
@@ -145,6 +149,9 @@ impl Log {
     pub fn commit(&self, state: &mut State, proposal: &Proposal) -> Result<Commit> {
         let write = Uuid::new_v4();
         let mut others = Vec::new();
+        // An entry names nothing that is not stored.
+        let known = state.now.packs.len() + state.now.meta.len() + state.now.segments.len();
+        self.store.prove_writes(known as u64)?;
         // As it was when the proposal was made.
         let again = state.now.added_again(&proposal.retired);
         for losses in 1..=LOSSES {
@@ -195,7 +202,7 @@ impl Log {
         // Of two who do this at once one replaces the other's entry, which says the same.
         let entry = proposal.entry(next_number(state)?, Uuid::new_v4(), state.heads(), &[]);
         let name = EntryName { number: entry.number, write: None };
-        self.store.write(&name.key(), entry.encode()?)?;
+        self.store.write_proven(&name.key(), entry.encode()?)?;
         self.refresh(state).map(drop)
     }
 
@@ -206,17 +213,21 @@ impl Log {
         let mut doubt = None;
         for _ in 0..DOUBTS {
             match self.store.create(&key, body)? {
-                Creation::Made => return Ok(Attempt::Ours),
+                Creation::Made(Receipt::Proven) => return Ok(Attempt::Ours),
+                Creation::Made(Receipt::Unproven) => {
+                    // A proxy may have said so; the entry itself tells.
+                    doubt = Some(Error::new(ErrorKind::Unavailable, NOT_STORED));
+                }
                 Creation::Taken => doubt = None,
                 Creation::Unknown(error) => doubt = Some(error),
             }
-            if let Some(there) = self.store.try_read(&key, MAX_LEN)? {
+            if let Some(there) = try_read_body(&self.store, name)? {
                 let there = Entry::decode_named(name, &there)?;
                 let is_ours = there.write == entry.write;
                 return Ok(if is_ours { Attempt::Ours } else { Attempt::Lost });
             }
         }
-        let message = format!("nobody can say whether entry {} was written", name.number);
+        let message = format!("nobody can say whether '{key}' was written");
         let error = Error::new(ErrorKind::Unavailable, message);
         let error = error.with_hint("push again: it finds out and goes on");
         Err(match doubt {
@@ -233,7 +244,7 @@ impl Log {
         mut others: Vec<Arc<Entry>>,
     ) -> Result<Commit> {
         let name = EntryName { number: entry.number, write: Some(entry.write) };
-        self.store.write(&name.key(), entry.encode()?)?;
+        self.store.write_proven(&name.key(), entry.encode()?)?;
         let entry = Arc::new(entry);
         state.insert(vec![(name, Arc::clone(&entry))]);
         let news = self.refresh(state)?;

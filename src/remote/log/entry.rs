@@ -23,11 +23,13 @@
 use std::fmt;
 use std::str::FromStr;
 
+use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
-use super::super::layout::{EntryName, FORMAT, Protocol, damaged, decode_toml};
+use super::super::layout::{EntryName, FORMAT, MAX_NUMBER, Protocol, damaged, decode_toml};
 use super::super::limits;
+use super::super::store::Store;
 use super::fold::StoredKind;
 use super::plain_array;
 use crate::clock::Timestamp;
@@ -204,7 +206,7 @@ impl Entry {
                 Entry { refs, ..entry }
             }
         };
-        if entry.format != FORMAT || entry.number == 0 {
+        if entry.format != FORMAT || entry.number == 0 || entry.number > MAX_NUMBER {
             return Err(damaged(key, format!("it says it is entry {}", entry.number)));
         }
         let moved = entry.refs.iter().map(|moved| &moved.name);
@@ -239,6 +241,25 @@ impl Entry {
             return Err(damaged(&key, why));
         }
         Ok(entry)
+    }
+}
+
+/// The bytes of the entry called `name`, if it is there; read again if they are not whole, for they may
+/// have been damaged on their way.
+pub(super) fn try_read_body(store: &Store, name: &EntryName) -> Result<Option<Bytes>> {
+    let mut last = None;
+    let read = store.read_sound(|| {
+        last = None;
+        last = store.try_read(&name.key(), MAX_LEN)?;
+        match &last {
+            Some(bytes) if !is_whole(bytes) => Err(Error::corrupt("an entry is not whole")),
+            _ => Ok(()),
+        }
+    });
+    match read {
+        // What is wrong with it is for whoever decodes it.
+        Err(error) if last.is_none() => Err(error),
+        _ => Ok(last),
     }
 }
 

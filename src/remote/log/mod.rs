@@ -23,6 +23,7 @@ mod tests;
 use bytes::Bytes;
 
 use super::layout::{ART_TOML, ArtToml, EntryName, LOG, Protocol, damaged};
+use super::object_store::Receipt;
 use super::store::{Creation, Store};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -55,8 +56,11 @@ pub struct Log {
 impl Log {
     /// The log on `store`, or `None` if there is no remote yet. One request.
     pub fn try_open(store: Store) -> Result<Option<Self>> {
-        let Some(bytes) = store.try_read(ART_TOML, ArtToml::MAX_LEN)? else { return Ok(None) };
-        Ok(Some(Log { made: ArtToml::decode(&bytes)?, store }))
+        let made = store.read_sound(|| {
+            let bytes = store.try_read(ART_TOML, ArtToml::MAX_LEN)?;
+            bytes.map(|bytes| ArtToml::decode(&bytes)).transpose()
+        })?;
+        Ok(made.map(|made| Log { store, made }))
     }
 
     /// As [`Log::try_open`], but fails with [`ErrorKind::Corrupt`] if there is a log and only what
@@ -120,13 +124,14 @@ impl Log {
             let created = match protocol {
                 Protocol::Linear => store.create(ART_TOML, &bytes)?,
                 Protocol::Siblings => {
-                    store.write(ART_TOML, bytes.clone()).map(|()| Creation::Made)?
+                    store.write(ART_TOML, bytes.clone())?;
+                    Creation::Made(Receipt::Unproven)
                 }
             };
             match (Self::try_open(store.clone())?, created) {
                 (Some(log), _) => return Ok(log),
                 (None, Creation::Unknown(error)) => return Err(error),
-                (None, Creation::Made | Creation::Taken) => {}
+                (None, Creation::Made(_) | Creation::Taken) => {}
             }
         }
         let message = format!("nobody can say whether there is a remote at {}", store.name());

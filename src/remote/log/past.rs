@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::super::layout::{EntryName, LOG, Protocol};
 use super::Log;
-use super::entry::{Entry, MAX_LEN, is_whole};
+use super::entry::{Entry, is_whole, try_read_body};
 use super::read::MAX_ENTRIES;
 use super::state::State;
 use crate::error::{ErrorKind, Result};
@@ -58,9 +58,13 @@ impl Log {
             other => other?,
         };
         let names = listed.iter().filter_map(|listed| EntryName::of_key(&listed.key));
+        let names: BTreeSet<EntryName> = names.collect();
+        if let Some(last) = names.last().filter(|last| !last.is_plausible()) {
+            return Err(last.implausible());
+        }
         let numbers: BTreeSet<u64> =
-            names.filter(|name| name.write.is_none()).map(|name| name.number).collect();
-        let next = fold.number() + 1;
+            names.iter().filter(|name| name.write.is_none()).map(|name| name.number).collect();
+        let next = fold.number().saturating_add(1);
         let has_gap = !numbers.contains(&next) && numbers.last().is_some_and(|last| *last > next);
         Ok(has_gap.then(|| EntryName { number: next, write: None }.key()))
     }
@@ -77,7 +81,7 @@ impl Log {
             if let Some(entry) = held(name) {
                 return Ok(Some((*name, entry)));
             }
-            let Some(body) = self.store.try_read(&name.key(), MAX_LEN)? else { return Ok(None) };
+            let Some(body) = try_read_body(&self.store, name)? else { return Ok(None) };
             if name.write.is_some() && !is_whole(&body) {
                 return Ok(None);
             }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use uuid::Uuid;
 
-use super::super::layout::{EntryName, LOG, Protocol};
+use super::super::layout::{EntryName, LOG, MAX_NUMBER, Protocol};
 use super::super::store::Store;
 use super::Log;
-use super::entry::{Entry, HEAD_LEN, MAX_LEN, is_whole};
+use super::entry::{Entry, HEAD_LEN, is_whole, try_read_body};
 use super::state::{KEPT, State, Window};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -59,7 +59,7 @@ impl Log {
             let numbers: Vec<EntryName> = (first..first.saturating_add(ahead))
                 .map(|number| EntryName { number, write: None })
                 .collect();
-            let read = |name: &EntryName| self.store.try_read(&name.key(), MAX_LEN);
+            let read = |name: &EntryName| try_read_body(&self.store, name);
             let bodies = self.store.at_once(&numbers, &read).map_err(may_not_list)?;
             for (name, body) in numbers.iter().zip(bodies) {
                 let Some(body) = body else { return Ok(()) };
@@ -86,7 +86,7 @@ impl Log {
         if next.seen.contains(&write) {
             return Ok(false);
         }
-        let there = self.store.try_read(&last.key(), MAX_LEN)?;
+        let there = try_read_body(&self.store, &last)?;
         let there = there.map(|bytes| Entry::decode_named(&last, &bytes)).transpose()?;
         Ok(there.is_none_or(|there| there.write != write))
     }
@@ -131,7 +131,12 @@ impl Log {
 
     fn list_names(&self, behind: Option<&str>) -> Result<BTreeSet<EntryName>> {
         let listed = self.store.list(LOG, behind, MAX_ENTRIES)?;
-        Ok(listed.iter().filter_map(|listed| EntryName::of_key(&listed.key)).collect())
+        let names: BTreeSet<EntryName> =
+            listed.iter().filter_map(|listed| EntryName::of_key(&listed.key)).collect();
+        match names.last().filter(|last| !last.is_plausible()) {
+            Some(last) => Err(last.implausible()),
+            None => Ok(names),
+        }
     }
 
     /// Reads those of `names`, which are all there are, that are not in the state.
@@ -174,7 +179,7 @@ impl Log {
         names: &[EntryName],
         state: &mut State,
     ) -> Result<Vec<(EntryName, Arc<Entry>)>> {
-        let read = |name: &EntryName| self.store.try_read(&name.key(), MAX_LEN);
+        let read = |name: &EntryName| try_read_body(&self.store, name);
         let bodies: Vec<Option<Bytes>> = self.store.at_once(names, &read)?;
         let mut whole = Vec::new();
         for (name, body) in names.iter().zip(bodies) {
@@ -218,7 +223,7 @@ pub(super) fn try_read_write(store: &Store, name: &EntryName, length: u64) -> Re
             return Ok(Some(write));
         }
     }
-    let Some(bytes) = store.try_read(&key, MAX_LEN)? else { return Ok(None) };
+    let Some(bytes) = try_read_body(store, name)? else { return Ok(None) };
     Entry::decode_named(name, &bytes).map(|entry| Some(entry.write))
 }
 
@@ -228,5 +233,6 @@ fn is_newer(name: &EntryName, body: &[u8]) -> bool {
 
 /// The number of the next entry.
 pub(super) fn next_number(state: &State) -> Result<u64> {
-    state.now.number().checked_add(1).ok_or_else(|| Error::corrupt("the log has no number left"))
+    let next = state.now.number().checked_add(1).filter(|next| *next <= MAX_NUMBER);
+    next.ok_or_else(|| Error::corrupt("the log has no number left"))
 }

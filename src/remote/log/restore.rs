@@ -12,10 +12,10 @@ use uuid::Uuid;
 use super::super::layout::{ArtToml, EntryName, FORMAT};
 use super::super::store::Store;
 use super::audit::Audit;
-use super::entry::{Entry, MAX_LEN, RefMove, Stored};
+use super::entry::{Entry, RefMove, Stored, try_read_body};
 use super::fold::{Fold, StoredKind};
 use crate::clock::Timestamp;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::name::RefName;
 
@@ -74,13 +74,13 @@ fn linear(number: u64) -> EntryName {
 /// Writes an entry, unless one that can be read is there; gives its key.
 fn write(store: &Store, name: &EntryName, entry: &Entry) -> Result<Option<String>> {
     let key = name.key();
-    let there = store.try_read(&key, MAX_LEN);
+    let there = try_read_body(store, name);
     if let Ok(Some(there)) = there
         && Entry::decode_named(name, &there).is_ok()
     {
         return Ok(None);
     }
-    store.write(&key, entry.encode()?)?;
+    store.write_proven(&key, entry.encode()?)?;
     Ok(Some(key))
 }
 
@@ -89,7 +89,9 @@ fn others(store: &Store, known: &Fold, lost: &BTreeSet<u64>) -> Result<Entries> 
     let numbers: Vec<u64> = (1..=known.number()).filter(|number| !lost.contains(number)).collect();
     let read = |number: &u64| -> Result<(u64, Entry)> {
         let name = linear(*number);
-        let bytes = store.read(&name.key(), MAX_LEN)?;
+        let bytes = try_read_body(store, &name)?;
+        let bytes =
+            bytes.ok_or_else(|| Error::not_found(format!("'{}' is missing", name.key())))?;
         Ok((*number, Entry::decode_named(&name, &bytes)?))
     };
     Ok(store.at_once(&numbers, &read)?.into_iter().collect())

@@ -6,7 +6,7 @@ use super::*;
 use crate::ErrorKind;
 
 fn quick() -> StoreOptions {
-    StoreOptions { first_wait: Duration::from_millis(1), ..StoreOptions::default() }
+    StoreOptions { first_wait: Duration::from_millis(1), retries: 4, ..StoreOptions::default() }
 }
 
 fn faulty(
@@ -30,8 +30,80 @@ fn attempts_end_and_say_how_many_they_were() {
     let (store, objects) = faulty(|_, _, _| Some(Fault::Hangs));
     let error = store.read("a", 10).unwrap_err();
     assert_eq!((error.kind(), objects.asked()), (ErrorKind::Unavailable, 5));
-    assert!(error.causes().contains(&"gave up after 5 attempts".to_owned()), "{error:?}");
+    let causes = error.causes();
+    assert!(
+        causes.iter().any(|cause| cause.starts_with("gave up after 5 attempts in 0.")),
+        "{causes:?}"
+    );
     assert!(error.message().contains("memory://test"));
+}
+
+#[test]
+fn attempts_end_when_patience_does() {
+    let memory = Arc::new(MemoryStore::new(Honesty::Honest));
+    let objects = Arc::new(FaultStore::new(memory, |_, _, _| Some(Fault::Fails)));
+    let patience = Duration::from_millis(60);
+    let first_wait = Duration::from_millis(10);
+    let options = StoreOptions { first_wait, patience, retries: 1000, ..quick() };
+    let store = Store::on(Arc::clone(&objects) as _, "memory://test", options);
+    let error = store.read("a", 10).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!((2..20).contains(&objects.asked()), "{}", objects.asked());
+}
+
+#[test]
+fn what_was_swallowed_on_its_way_is_found_before_anything_relies_on_it() {
+    let (store, _) = faulty(|_, request, key| {
+        (request == Request::Write && key.ends_with('b')).then_some(Fault::Swallowed)
+    });
+    store.write("packs/a", Bytes::from_static(b"a")).unwrap();
+    store.prove_writes(0).unwrap();
+    for keys in [1, 20] {
+        for number in 0..keys {
+            store.write(&format!("packs/{number}b"), Bytes::from_static(b"b")).unwrap();
+        }
+        // Asked again it still is not stored.
+        for _ in 0..2 {
+            let error = store.prove_writes(0).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Unavailable);
+            let causes = error.causes().join(" ");
+            assert!(causes.contains("'packs/0b' was not stored"), "{error:?}");
+        }
+    }
+    // What was removed is relied on by nobody.
+    store.delete(&(0..20).map(|number| format!("packs/{number}b")).collect::<Vec<_>>()).unwrap();
+    store.prove_writes(0).unwrap();
+    let error = store.write_proven("log/b", Bytes::from_static(b"b")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
+}
+
+#[test]
+fn many_writes_are_proven_by_one_listing() {
+    let memory = Arc::new(MemoryStore::new(Honesty::Honest));
+    let store = Store::on(memory, "memory://test", quick());
+    for number in 0..20 {
+        let key = format!("packs/{number}");
+        store.write(&key, Bytes::from_static(b"b")).unwrap();
+        store.note_written(&key, 1, Receipt::Unproven);
+    }
+    let before = store.traffic().requests;
+    store.prove_writes(1000).unwrap();
+    assert_eq!(store.traffic().requests - before, 1);
+}
+
+#[test]
+fn what_is_damaged_twice_is_read_a_third_time() {
+    for (times, is_sound) in [(2, true), (3, false)] {
+        let (store, objects) = faulty(move |number, request, _| {
+            (request == Request::Read && number <= times).then_some(Fault::Flipped)
+        });
+        store.write("a", Bytes::from_static(b"abc")).unwrap();
+        let read = store.read_sound(|| {
+            let read = store.read("a", 10)?;
+            if read == "abc" { Ok(()) } else { Err(Error::corrupt("damaged")) }
+        });
+        assert_eq!((read.is_ok(), objects.asked()), (is_sound, 4));
+    }
 }
 
 #[test]
@@ -103,7 +175,7 @@ fn an_unreachable_server_is_named_without_its_options() {
     let uri = "s3+http://127.0.0.1:1/bucket?skip_signature=true&disable_ec2_metadata=true";
     let uri = RemoteUri::parse(uri, Path::new("/")).unwrap();
     let secrets = vec![("secret_access_key".to_owned(), "hunter2".to_owned())];
-    let options = StoreOptions { attempts: 2, secrets, ..quick() };
+    let options = StoreOptions { retries: 1, secrets, ..quick() };
     assert!(!format!("{options:?}").contains("hunter2"));
     let store = Store::open(&uri, options).unwrap();
     let error = store.read("art.toml", 10).unwrap_err();

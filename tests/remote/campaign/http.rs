@@ -65,7 +65,7 @@ impl<'w> Case<'w> {
     }
 
     fn act(&self, patience: Duration) -> Result<()> {
-        let transfer = TransferSettings { patience, ..transfer() };
+        let transfer = TransferSettings { answer_timeout: patience, ..transfer() };
         (self.verb.act)(self.world, transfer)
     }
 

@@ -11,4 +11,5 @@ mod requests;
 mod verbs;
 mod world;
 
-pub(crate) use world::{settings, thorough};
+pub(crate) use verbs::{CLONE_FULL, FETCH, FIRST_PUSH, PUSH};
+pub(crate) use world::{World, settings, thorough, transfer};

@@ -258,6 +258,7 @@ pub(crate) fn transfer() -> TransferSettings {
     TransferSettings {
         jobs: 2,
         first_wait: Duration::from_millis(1),
+        retries: 4,
         ..TransferSettings::default()
     }
 }

@@ -194,7 +194,7 @@ impl World {
     /// The repository of a machine.
     pub(crate) fn open(&self, machine: &str) -> Repository {
         let first_wait = Duration::from_millis(1);
-        let transfer = TransferSettings { first_wait, ..TransferSettings::default() };
+        let transfer = TransferSettings { first_wait, retries: 4, ..TransferSettings::default() };
         let directory = self.sandbox.path(machine).join(".artifacts");
         Repository::open(&directory, settings(transfer)).unwrap()
     }

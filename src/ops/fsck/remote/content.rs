@@ -135,7 +135,10 @@ pub(crate) fn visit_chunks(
 ) -> Result<()> {
     check_interrupt(view.progress)?;
     let end = frame.offset.saturating_add(u64::from(frame.stored));
-    let mut source = ObjectReader::new(view.store, pack_key(*pack), frame.offset..end, &NoProgress);
-    let visited = visit_manifests(&mut source, frame, each);
+    let visited = view.store.read_sound(|| {
+        let key = pack_key(*pack);
+        let mut source = ObjectReader::new(view.store, key, frame.offset..end, &NoProgress);
+        visit_manifests(&mut source, frame, each)
+    });
     visited.map_err(|error: Error| error.context(format!("the manifests of the pack {pack}")))
 }

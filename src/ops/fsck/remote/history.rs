@@ -46,8 +46,11 @@ impl Scratch {
         view.progress.begin("reading history", Some(total), Unit::Bytes);
         let taken = view.store.at_once(&right, &|(id, size)| {
             check_interrupt(view.progress)?;
-            let mut source = ObjectReader::new(view.store, meta_key(*id), 0..*size, &NoProgress);
-            damage(history.take_in_pack(&mut source, *id, *size, view.progress))
+            damage(view.store.read_sound(|| {
+                let key = meta_key(*id);
+                let mut source = ObjectReader::new(view.store, key, 0..*size, &NoProgress);
+                history.take_in_pack(&mut source, *id, *size, view.progress)
+            }))
         })?;
         let mut objects = 0;
         for ((id, _), taken) in right.iter().zip(taken) {

@@ -9,7 +9,7 @@ use super::View;
 use super::files::{FileKind, Files};
 use super::packs::damage;
 use crate::content::{ForeignIndex, Need, Session, map_file};
-use crate::error::{ErrorKind, IoResultExt, Result};
+use crate::error::{Error, ErrorKind, IoResultExt, Result};
 use crate::fs::atomic::TempFile;
 use crate::id::{Digest, Id};
 use crate::ops::sync::ObjectReader;
@@ -130,12 +130,21 @@ fn batches(segments: &[(Id, u64)]) -> impl Iterator<Item = &[(Id, u64)]> {
 /// Reads a segment; gives its bytes, or what is wrong with it.
 fn read_segment(view: View<'_>, id: Id, size: u64) -> Result<Result<Bytes, String>> {
     check_interrupt(view.progress)?;
-    let bytes = match view.store.read(&segment_key(id), size) {
-        Ok(bytes) => bytes,
-        Err(error) if matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::NotFound) => {
+    let mut last = None;
+    let read = view.store.read_sound(|| {
+        let bytes = view.store.read(&segment_key(id), size)?;
+        let is_right = Digest::of(&bytes) == id;
+        last = Some(bytes);
+        if is_right { Ok(()) } else { Err(Error::corrupt("its bytes do not match its name")) }
+    });
+    let bytes = match (read, last) {
+        // What is wrong with it is found out below.
+        (_, Some(bytes)) => bytes,
+        (Ok(()), None) => Bytes::new(),
+        (Err(error), None) if matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::NotFound) => {
             return Ok(Err(error.message().to_owned()));
         }
-        Err(error) => return Err(error),
+        (Err(error), None) => return Err(error),
     };
     view.progress.advance(size);
     let sound = check(view.fold, id, &bytes);

@@ -23,14 +23,16 @@ impl Outline {
         remote: &RemoteConfig,
         saved: Option<&(ArtToml, State)>,
     ) -> Result<Self> {
-        let problem = match store.try_read(ART_TOML, ArtToml::MAX_LEN) {
-            Ok(Some(bytes)) => match ArtToml::decode(&bytes) {
-                Ok(made) => return Ok(Outline { made, wrong: None }),
-                Err(error) if error.kind() != ErrorKind::Corrupt => return Err(error),
-                Err(error) => error.causes().pop().unwrap_or_default(),
-            },
+        let read = store.read_sound(|| {
+            let bytes = store.try_read(ART_TOML, ArtToml::MAX_LEN)?;
+            bytes.map(|bytes| ArtToml::decode(&bytes)).transpose()
+        });
+        let problem = match read {
+            Ok(Some(made)) => return Ok(Outline { made, wrong: None }),
             Ok(None) => "it is missing".to_owned(),
-            Err(error) if error.kind() == ErrorKind::Corrupt => "it is too long".to_owned(),
+            Err(error) if error.kind() == ErrorKind::Corrupt => {
+                error.causes().pop().unwrap_or_default()
+            }
             Err(error) => return Err(error),
         };
         let made = match saved {

@@ -61,8 +61,11 @@ pub(super) fn read(
 
 fn read_pack(view: View<'_>, places: Places<'_>, pack: &Id, size: u64) -> Result<PackRead> {
     check_interrupt(view.progress)?;
-    let mut source = ObjectReader::new(view.store, pack_key(*pack), 0..size, &NoProgress);
-    Ok(match damage(verify_pack(&mut source, pack, view.progress))? {
+    let verified = view.store.read_sound(|| {
+        let mut source = ObjectReader::new(view.store, pack_key(*pack), 0..size, &NoProgress);
+        verify_pack(&mut source, pack, view.progress)
+    });
+    Ok(match damage(verified)? {
         Ok(own) => PackRead {
             wrong: None,
             contradicted: contradicted(places.index, pack, &own),

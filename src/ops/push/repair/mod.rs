@@ -140,7 +140,7 @@ struct Mended {
 /// Writes `art.toml` and the entries of the log again that can be.
 fn mend_log(repo: &Repository, found: &Found, mended: &mut Mended) -> Result<()> {
     if found.outline.wrong.is_some() {
-        found.store.write(ART_TOML, found.outline.made.encode()?)?;
+        found.store.write_proven(ART_TOML, found.outline.made.encode()?)?;
         mended.repairs.push(RemoteRepair::MadeAgain { key: ART_TOML.to_owned() });
     }
     let restorer = Restorer { who: who(repo), when: repo.settings().clock.now() };
@@ -174,7 +174,7 @@ impl Mending<'_> {
         self.send_again()?;
         // What an entry adds to a log that is not known as a whole may not be what it needs.
         if self.found.audit.has_lost_entries() {
-            return Ok(());
+            return self.found.store.prove_writes(0);
         }
         self.replace_history()?;
         let is_index_whole = self.make_segments()?;
@@ -203,7 +203,7 @@ impl Mending<'_> {
         items.retain(|item| !there.contains(&item.id));
         let needs_checkpoint = self.found.audit.is_checkpoint_wrong;
         if items.is_empty() && new.retired.is_empty() && !needs_checkpoint {
-            return Ok(());
+            return self.found.store.prove_writes(there.len() as u64);
         }
         let total = items.iter().map(|item| item.size).sum();
         self.progress.begin("sending", Some(total), Unit::Bytes);
@@ -213,6 +213,7 @@ impl Mending<'_> {
                 return Err(Error::corrupt(message).with_hint("art fsck --full"));
             }
         }
+        self.found.store.prove_writes(there.len() as u64)?;
         let mut connection = Connection::open_or_make(self.repo, Some(&self.found.remote.name))?;
         connection.refresh(self.progress)?;
         if !items.is_empty() || !new.retired.is_empty() {

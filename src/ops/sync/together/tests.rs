@@ -342,7 +342,7 @@ fn put_together_with(repo: &Repository, fault: Fault, at: u64) -> bool {
         is_meant.then_some(fault)
     };
     let options =
-        StoreOptions { attempts: 1, first_wait: Duration::ZERO, ..StoreOptions::default() };
+        StoreOptions { retries: 0, first_wait: Duration::ZERO, ..StoreOptions::default() };
     let store = FaultStore::new(Arc::new(objects), script);
     connection.log = Log::open(Store::on(Arc::new(store), "the store", options)).unwrap();
     put_together(repo, &mut connection, false, &NoProgress);

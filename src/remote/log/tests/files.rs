@@ -81,3 +81,35 @@ fn the_newest_entries_of_a_long_log_are_found_without_listing_all_of_it() {
     let behind = asked.into_iter().flatten().next().unwrap();
     assert!(log.store().list("log/", Some(&behind), 1000).unwrap().len() < 600);
 }
+
+#[test]
+fn a_number_that_no_log_reaches_is_named_and_never_counted_up_to() {
+    use super::super::audit;
+    for (log, mut state) in [linear(), siblings()] {
+        done(log.commit(&mut state, &push("r", "-", "a")));
+        let is_linear = state.fold().protocol == Protocol::Linear;
+        let number = u64::MAX - 1;
+        let write = (!is_linear).then(Uuid::new_v4);
+        let key = EntryName { number, write }.key();
+        log.store().write(&key, &b"anything"[..]).unwrap();
+        let before = log.store().traffic().requests;
+        let found = audit(log.store(), log.made(), None).unwrap();
+        assert!(found.defects.iter().any(|defect| defect.key == key), "{:?}", found.defects);
+        assert_eq!(found.fold.number(), 1);
+        let mut fresh = log.load().unwrap();
+        let refreshed =
+            log.refresh(&mut fresh).map(drop).and_then(|()| log.find_gap(&fresh).map(drop));
+        let error = refreshed.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt);
+        assert!(error.message().contains(&key), "{error:?}");
+        assert!(log.store().traffic().requests - before < 20);
+        // A checkpoint that says so is none.
+        let mut far = state.clone();
+        let number = i64::MAX as u64;
+        far.now.last = Some(EntryName { number, write: None });
+        far.now.entries = number;
+        far.window = None;
+        let error = State::decode(&far.encode().unwrap()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{error:?}");
+    }
+}

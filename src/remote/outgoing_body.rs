@@ -1,0 +1,143 @@
+//! The body of a request on its way out: in small pieces, at the allowed rate, and watched.
+
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use opendal::Buffer;
+use tokio::sync::mpsc;
+use tokio::time::Sleep;
+
+use super::throttle::Pace;
+
+/// The most bytes that are handed over at once.
+const PIECE: usize = 64 << 10;
+
+/// How far a body has gone out.
+#[derive(Debug, Default)]
+pub(super) struct Sent {
+    bytes: AtomicU64,
+    expected: AtomicU64,
+    /// Pauses for the limit on bytes a second that were begun and not reported yet.
+    pauses: Mutex<Duration>,
+}
+
+impl Sent {
+    /// So many bytes go out.
+    pub(super) fn expect(&self, bytes: u64) {
+        self.expected.store(bytes, Ordering::Relaxed);
+    }
+
+    /// The bytes that were handed over.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Whether all bytes were handed over.
+    pub(super) fn is_done(&self) -> bool {
+        self.bytes() >= self.expected.load(Ordering::Relaxed)
+    }
+
+    /// The pauses that were begun since the last call, as long as they are to last.
+    pub(super) fn take_pauses(&self) -> Duration {
+        std::mem::take(&mut *self.pauses.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+enum Source {
+    Buffer(Buffer),
+    Channel(mpsc::Receiver<Bytes>),
+}
+
+/// A body.
+pub(super) struct OutgoingBody {
+    source: Source,
+    /// Bytes that were not handed over.
+    left: u64,
+    piece: Bytes,
+    /// A pause before the next piece.
+    pause: Option<(Pin<Box<Sleep>>, Duration)>,
+    pace: Arc<Pace>,
+    sent: Arc<Sent>,
+}
+
+impl OutgoingBody {
+    pub(super) fn of_buffer(buffer: Buffer, pace: &Arc<Pace>, sent: &Arc<Sent>) -> Self {
+        let left = buffer.len() as u64;
+        Self::new(Source::Buffer(buffer), left, pace, sent)
+    }
+
+    pub(super) fn of_channel(
+        chunks: mpsc::Receiver<Bytes>,
+        size: u64,
+        pace: &Arc<Pace>,
+        sent: &Arc<Sent>,
+    ) -> Self {
+        Self::new(Source::Channel(chunks), size, pace, sent)
+    }
+
+    fn new(source: Source, left: u64, pace: &Arc<Pace>, sent: &Arc<Sent>) -> Self {
+        let (pace, sent) = (Arc::clone(pace), Arc::clone(sent));
+        OutgoingBody { source, left, piece: Bytes::new(), pause: None, pace, sent }
+    }
+
+    /// Whether there is a piece to hand over; one that is new waits for its turn.
+    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<bool> {
+        if self.piece.is_empty() {
+            let next = match &mut self.source {
+                Source::Buffer(buffer) => buffer.next(),
+                Source::Channel(chunks) => ready!(chunks.poll_recv(context)),
+            };
+            let Some(next) = next else { return Poll::Ready(false) };
+            self.piece = next;
+        }
+        Poll::Ready(true)
+    }
+}
+
+impl Body for OutgoingBody {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+        let this = &mut *self;
+        if this.left == 0 {
+            return Poll::Ready(None);
+        }
+        if !ready!(this.poll_piece(context)) {
+            // The source ended early: the server must not take this for the whole object.
+            return Poll::Ready(Some(Err(std::io::ErrorKind::UnexpectedEof.into())));
+        }
+        let length = this.piece.len().min(PIECE);
+        if this.pause.is_none() {
+            let wait = this.pace.sending.take(length as u64);
+            this.pause = Some((Box::pin(tokio::time::sleep(wait)), wait));
+            *this.sent.pauses.lock().unwrap_or_else(PoisonError::into_inner) += wait;
+        }
+        if let Some((pause, wait)) = &mut this.pause {
+            if !wait.is_zero() {
+                ready!(pause.as_mut().poll(context));
+            }
+            this.pause = None;
+        }
+        let piece = this.piece.split_to(length);
+        this.left = this.left.saturating_sub(length as u64);
+        this.sent.bytes.fetch_add(length as u64, Ordering::Relaxed);
+        Poll::Ready(Some(Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
+    }
+}
