@@ -160,7 +160,8 @@ impl Config {
         }
         Ok(Config {
             user: read(sources.user_file)?,
-            repository: read(sources.repository_file)?,
+            // Opening the repository names a directory in its place.
+            repository: read(sources.repository_file.filter(|path| !path.is_dir()))?,
             environment: sources.environment,
             flags: sources.flags,
         })

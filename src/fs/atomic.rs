@@ -267,6 +267,15 @@ fn append_to(path: &Path, flags: OFlags, bytes: &[u8]) -> Result<File> {
     Ok(file)
 }
 
+/// Writes `bytes` over what the file at `path` holds, in place; makes the file where it is missing. For
+/// a note that can be thrown away: nothing waits for the disk, and no crash of it is rehearsed.
+pub fn overwrite_throwaway(path: &Path, bytes: &[u8]) -> Result<()> {
+    let target = Target::resolve("open", path)?;
+    let mut file = target.open("open", OFlags::CREATE | OFlags::WRONLY, 0o666)?;
+    file.write_all(bytes).on("write", path)?;
+    file.set_len(bytes.len() as u64).on("shorten", path)
+}
+
 /// Cuts `path` off after `length` bytes, durably: what was behind was never valid.
 pub fn truncate(path: &Path, length: u64) -> Result<()> {
     let file = Target::resolve("open", path)?.open("open", OFlags::WRONLY, 0)?;

@@ -30,6 +30,8 @@ pub(super) struct Backwards {
     block: u64,
     /// What is read but not yet given out.
     pending: Vec<u8>,
+    /// The longest line that is taken into memory.
+    longest: u64,
 }
 
 /// One line.
@@ -43,9 +45,21 @@ pub(super) struct Line {
     pub(super) is_whole: bool,
 }
 
+impl Line {
+    /// Whether the file is this line alone, and holds zero bytes.
+    pub(super) fn is_all_of_file_and_zero(&self) -> bool {
+        self.start == 0 && self.bytes.contains(&0)
+    }
+}
+
 impl Backwards {
     /// Opens the file at `path`; a missing one has no lines.
     pub(super) fn open(path: &Path) -> Result<Self> {
+        Self::open_bounded(path, MAX_LINE)
+    }
+
+    /// As [`Backwards::open`]; a line longer than `longest` bytes is an error.
+    pub(super) fn open_bounded(path: &Path, longest: u64) -> Result<Self> {
         let (file, position) = match read::open(path) {
             Ok(file) => {
                 let metadata = file.metadata().on("read", path)?;
@@ -54,7 +68,8 @@ impl Backwards {
             Err(error) if is_absent(&error) => (None, 0),
             Err(error) => return Err(error).on("open", path),
         };
-        Ok(Backwards { file, path: path.to_owned(), position, block: BLOCK, pending: Vec::new() })
+        let (path, pending) = (path.to_owned(), Vec::new());
+        Ok(Backwards { file, path, position, block: BLOCK, pending, longest })
     }
 
     /// The line before the one given last.
@@ -87,7 +102,7 @@ impl Backwards {
     fn read_before(&mut self) -> Result<()> {
         let Some(file) = &self.file else { return Ok(()) };
         let pending = self.pending.len() as u64;
-        if pending > MAX_LINE {
+        if pending > self.longest {
             let message =
                 format!("'{}' has a line that is too long to be true", self.path.display());
             return Err(Error::corrupt(message).with_hint("look at what is damaged: art fsck"));

@@ -48,8 +48,12 @@ impl HeadTarget {
 
 impl History {
     /// The run that is the current one; `None` if there is none.
+    ///
+    /// Fails with [`Corrupt`](crate::ErrorKind::Corrupt) if the log of `HEAD` names another one.
     pub fn head(&self) -> Result<Option<RefName>> {
-        let Some(run) = self.head_target()?.run else { return Ok(None) };
+        let run = self.head_target()?.run;
+        self.verify_head(run.as_ref())?;
+        let Some(run) = run else { return Ok(None) };
         Ok(self.try_find_ref(&run)?.map(|_| run))
     }
 
@@ -91,7 +95,7 @@ impl History {
     /// The commit that `HEAD` leads to, through any ref; `None` while that doesn't exist.
     pub(super) fn head_value(&self) -> Result<Option<Id>> {
         match self.head_target()?.run {
-            Some(run) => self.try_find_ref(&run),
+            Some(run) => self.try_find_id(&run.to_string()),
             None => self.try_find_id("HEAD"),
         }
     }

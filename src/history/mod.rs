@@ -29,8 +29,10 @@ mod paint;
 mod past;
 mod reach;
 mod ref_check;
+mod ref_compare;
 mod ref_lock;
 mod ref_names;
+mod ref_verify;
 mod ref_write;
 mod reflog;
 mod refs;
@@ -64,6 +66,7 @@ pub use outgoing::{Outgoing, OutgoingPack};
 pub use past::PastOperation;
 pub use ref_check::{RefSurvey, RestoredRef};
 pub use ref_names::RefNames;
+pub use ref_verify::{DamagedRef, RefListing};
 pub use reflog::ReflogEntry;
 pub use resolve::Resolved;
 pub use revision::Revision;
@@ -99,10 +102,16 @@ const DIRECTORIES: [&str; 9] = [
 /// What Git's template brings that has no meaning here.
 const TEMPLATE_LEFTOVERS: [&str; 2] = ["description", "info"];
 
-/// Settings that hold in every repository: git must not tidy away what it holds only in part, and
-/// every ref has a reflog whoever moves it.
-const GIT_CONFIG: [(&str, &str); 3] =
-    [("core.logallrefupdates", "always"), ("gc.auto", "0"), ("maintenance.auto", "false")];
+/// Settings of every repository. Git must not tidy away what the repository holds only in part, and
+/// writes a reflog for every ref. Git does not hold the content of artifacts: it must not read content to
+/// find renames, and must let a clone leave content out.
+const GIT_CONFIG: [(&str, &str); 5] = [
+    ("core.logallrefupdates", "always"),
+    ("gc.auto", "0"),
+    ("maintenance.auto", "false"),
+    ("diff.renames", "false"),
+    ("uploadpack.allowfilter", "true"),
+];
 
 impl History {
     /// Makes an empty history in `git_dir`, an existing and empty directory. Durable on return.
@@ -150,6 +159,20 @@ impl History {
             idle: Mutex::default(),
             limits: WalkLimits::default(),
         })
+    }
+
+    /// Adds the settings that a repository of an older `art` lacks to the file `config`.
+    fn complete_config(&self) -> Result<()> {
+        let mut config = read_config(&self.git_dir)?;
+        let lacking: Vec<_> =
+            GIT_CONFIG.into_iter().filter(|(key, _)| config.string(*key).is_none()).collect();
+        if lacking.is_empty() {
+            return Ok(());
+        }
+        for (key, value) in lacking {
+            config.set_raw_value(key, value).map_err(|error| git_error("bad setting", error))?;
+        }
+        atomic::write(&self.git_dir.join("config"), &self.tmp_dir(), &config.to_bstring())
     }
 
     /// The directory it is in.

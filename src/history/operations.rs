@@ -13,9 +13,11 @@ use serde::{Deserialize, Serialize};
 
 use super::History;
 use super::backwards::Backwards;
+use super::ref_verify::LastMove;
 use super::reflog::{Entries, ReflogEntry, Sync, append, path as log_path, unreadable_lines};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
+use crate::fs::{atomic, read};
 use crate::id::Id;
 use crate::name::RefName;
 
@@ -166,7 +168,10 @@ pub(super) fn check(git_dir: &Path) -> Result<bool> {
     let mut bad = 0;
     let mut is_torn = false;
     while let Some(line) = lines.next_line()? {
-        is_torn |= !line.is_whole;
+        // A killed writer leaves the start of a line, never a file of zeros.
+        let is_zero = !line.is_whole && line.is_all_of_file_and_zero();
+        bad += usize::from(is_zero);
+        is_torn |= !line.is_whole && !is_zero;
         bad += usize::from(line.is_whole && Line::parse(&line.bytes)? == Line::Garbage);
     }
     if bad > 0 { Err(unreadable_lines(&path, bad)) } else { Ok(is_torn) }
@@ -193,6 +198,30 @@ pub(super) fn record(git_dir: &Path, operation: &Operation) -> Result<Range<u64>
 /// Writes down that the operation `id` never happened.
 pub(super) fn abandon(git_dir: &Path, id: &str) -> Result<()> {
     append_json(git_dir, &Abandonment { format: FORMAT, abandons: id.to_owned() })
+}
+
+/// Where the id of the newest operation that has happened is noted.
+fn note_path(git_dir: &Path) -> PathBuf {
+    git_dir.join("cache/last-operation")
+}
+
+/// Notes that the operation `id` has happened, so that a ref that is set back afterwards isn't taken
+/// for one that never moved. The note is not synced: without it, the refs tell.
+pub(super) fn note(git_dir: &Path, id: &str) {
+    // Nothing depends on the note; the next operation writes it again.
+    let _ = atomic::overwrite_throwaway(&note_path(git_dir), format!("{id}\n").as_bytes());
+}
+
+/// The id that [`note`] wrote last; `None` if it can't be read.
+pub(super) fn noted(git_dir: &Path) -> Option<String> {
+    let text = read::read_text(&note_path(git_dir), 64).ok()?;
+    let id = text.strip_suffix('\n')?;
+    uuid::Uuid::parse_str(id).is_ok().then(|| id.to_owned())
+}
+
+/// Removes the note of [`note`].
+pub(super) fn forget_note(git_dir: &Path) -> Result<()> {
+    atomic::remove_file(&note_path(git_dir))
 }
 
 fn append_json(git_dir: &Path, value: &impl Serialize) -> Result<()> {
@@ -283,6 +312,9 @@ impl History {
 
     /// Whether `operation`, the newest that was written down, has not happened.
     pub(super) fn is_pending(&self, operation: &Operation) -> Result<bool> {
+        if noted(self.git_dir()).is_some_and(|noted| noted == operation.id) {
+            return Ok(false);
+        }
         if operation.changes.is_empty() {
             let next = self.next_head();
             let mut head = operation.head.iter();
@@ -292,26 +324,28 @@ impl History {
         if operation.head.is_some() && self.has_no_next_head() {
             return Ok(false);
         }
-        let mut are_gone = true;
         for change in &operation.changes {
             if self.has_happened(operation, change)? {
                 return Ok(false);
             }
-            are_gone &=
-                change.old.is_some() && self.try_find_id(&change.name.to_string())?.is_none();
         }
-        // Refs that were there before it, and are not: it did not leave them so, whether it happened
-        // or not. What their logs say it made of them is there to be brought back.
-        Ok(!are_gone)
+        Ok(true)
     }
 
     /// Whether a ref shows that the operation moved it: it is where the operation put it, or its log
     /// goes on from there.
     ///
-    /// A damaged ref counts as moved: it must not stand in the way of what is done about it.
+    /// A damaged ref counts as moved: it must not stand in the way of what is done about it. So does a
+    /// ref that is neither where the operation found it nor where the newest line of its log says: no
+    /// operation left it there.
     fn has_happened(&self, operation: &Operation, change: &RefChange) -> Result<bool> {
         let name = change.name.to_string();
-        if self.try_find_id(&name).map_or(true, |now| now == change.new) {
+        let Ok(now) = self.try_find_id(&name) else { return Ok(true) };
+        if now == change.new {
+            return Ok(true);
+        }
+        let is_explained = |logged: Option<LastMove>| logged.is_none_or(|last| last.new == now);
+        if now != change.old && !is_explained(self.last_logged_move(&name)?) {
             return Ok(true);
         }
         let mut entries = Entries::open(&log_path(self.git_dir(), &name))?;

@@ -14,6 +14,7 @@ use super::packed::{self, Edits, Header, Record, bad_line, parse_line, records};
 use crate::error::{Error, IoResultExt, Result};
 use crate::fs::read;
 use crate::id::Id;
+use crate::tree_path::escaped;
 
 /// What is read at once while searching.
 const BLOCK: u64 = 4096;
@@ -58,6 +59,10 @@ impl PackedRefs {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Self::new(path, Source::Memory(Vec::new()), 0, None);
+            }
+            Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
+                let message = format!("'{}' is a directory", path.display());
+                return Err(Error::corrupt(message).with_hint("see what is damaged: art fsck"));
             }
             Err(error) => return Err(error).on("open", &path),
         };
@@ -146,7 +151,48 @@ impl PackedRefs {
     }
 
     /// The offset of the first record whose name is not below `name`.
+    ///
+    /// Fails if the records around it are not in order. A search that a damaged name leads astray ends
+    /// beside that name, so such a name is found here.
     fn lower_bound(&self, name: &[u8]) -> Result<u64> {
+        let found = self.search(name)?;
+        self.check_order_at(found)?;
+        Ok(found)
+    }
+
+    /// Fails if the records within a block before and behind `offset` are not in order.
+    fn check_order_at(&self, offset: u64) -> Result<()> {
+        let start = offset.saturating_sub(BLOCK);
+        let header = self.header.length;
+        let start = if start <= header { header } else { self.line_from(start)?.min(offset) };
+        let block = self.read(start, offset - start + BLOCK)?;
+        let Some(end) = block.rfind_byte(b'\n') else { return Ok(()) };
+        let mut last: &[u8] = b"";
+        for line in block[..end].split_str("\n") {
+            last = self.next_name(line, last)?.map_or(last, |(_, name)| name);
+        }
+        Ok(())
+    }
+
+    /// The ref in `line`, which must come after the one called `last`; `None` for a line of another
+    /// kind.
+    fn next_name<'l>(&self, line: &'l [u8], last: &[u8]) -> Result<Option<(Id, &'l [u8])>> {
+        if line.starts_with(b"^") || line.starts_with(b"#") {
+            return Ok(None);
+        }
+        match parse_line(line) {
+            Some((_, name)) if name <= last => {
+                let (path, name) = (self.path.display(), escaped(name));
+                Err(Error::corrupt(format!("'{path}' is not in order at '{name}'"))
+                    .with_hint("see what is damaged: art fsck"))
+            }
+            Some(found) => Ok(Some(found)),
+            None => Err(bad_line(&self.path, line)),
+        }
+    }
+
+    /// The offset of the first record whose name is not below `name`, if all are in order.
+    fn search(&self, name: &[u8]) -> Result<u64> {
         let (mut low, mut high) = (self.header.length, self.length);
         while low < high {
             let middle = low + (high - low) / 2;
@@ -210,23 +256,27 @@ impl PackedRefs {
         found: &mut dyn FnMut(&[u8], Id) -> Result<()>,
     ) -> Result<()> {
         let mut offset = self.lower_bound(prefix)?;
+        let mut last = Vec::new();
         while offset < self.length {
             let block = self.read(offset, 1 << 20)?;
-            let Some(last) = block.rfind_byte(b'\n') else {
+            let Some(end) = block.rfind_byte(b'\n') else {
                 return Err(bad_line(&self.path, &block));
             };
-            for line in block[..last].split_str("\n") {
-                if line.starts_with(b"^") || line.starts_with(b"#") {
-                    continue;
-                }
-                let (id, name) = parse_line(line).ok_or_else(|| bad_line(&self.path, line))?;
+            let mut at = offset;
+            for line in block[..end].split_str("\n") {
+                let start = at;
+                at += line.len() as u64 + 1;
+                let Some((id, name)) = self.next_name(line, &last)? else { continue };
                 if name.starts_with(prefix) {
                     found(name, id)?;
                 } else if name > prefix {
-                    return Ok(());
+                    // A damaged name must not end the list.
+                    return self.check_order_at(start);
                 }
+                last.clear();
+                last.extend_from_slice(name);
             }
-            offset += last as u64 + 1;
+            offset = at;
         }
         Ok(())
     }

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::head::HeadTarget;
 use super::operations;
 use super::packed::{self, Edits, PackedValue};
 use super::packed_file::PackedRefs;
 use super::ref_lock::RefsLock;
-use super::reflog::{self, Entries};
+use super::ref_verify::is_recorded;
+use super::reflog;
 use super::refs::{list, read_loose};
 use super::{HeadChange, History};
 use crate::error::{Error, ErrorKind, IoResultExt, Result};
@@ -21,12 +21,21 @@ use crate::name::{RefName, TRACKING};
 /// Where damaged files are kept, below the repository's directory.
 pub(super) const DAMAGED: &str = "damaged";
 
+/// The largest log that a repair takes into memory.
+const MAX_LOG: u64 = 2 << 30;
+
+/// The name in `damaged/` of a file that was at `path` below the repository's directory.
+fn name_aside(path: &Path) -> String {
+    path.to_string_lossy().replace('/', "-")
+}
+
 /// A ref that was brought back.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct RestoredRef {
     /// Its full name, or `HEAD`.
     pub name: String,
-    /// What it points at again; `None` for `HEAD`, which names a run.
+    /// The commit it points at again; `None` for `HEAD`, which names a run, and for a ref that was
+    /// removed: a tracking ref that the next fetch brings again, or a ref that was deleted before.
     pub id: Option<Id>,
 }
 
@@ -41,11 +50,8 @@ pub struct RefSurvey {
     pub damage: Vec<Error>,
     /// Logs whose last line is torn, as a writer that was killed leaves it. That is no damage.
     pub torn: Vec<PathBuf>,
-}
-
-/// Whether `name` is that of a ref whose moves are recorded in its log.
-fn is_recorded(name: &str) -> bool {
-    name.parse::<RefName>().is_ok_and(|name| name.remote().is_none())
+    /// The refs whose files are damaged.
+    pub(super) damaged: Vec<String>,
 }
 
 impl History {
@@ -54,15 +60,22 @@ impl History {
     pub fn survey_refs(&self) -> Result<RefSurvey> {
         let mut survey = RefSurvey::default();
         survey.damage.extend(self.written_head().err());
-        let damaged = self.survey_loose(&mut survey)?;
+        self.survey_values(&mut survey)?;
+        self.survey_logs(&mut survey)?;
+        self.survey_conflicts(&mut survey)?;
+        Ok(survey)
+    }
+
+    /// Reads the values of all refs.
+    pub(super) fn survey_values(&self, survey: &mut RefSurvey) -> Result<()> {
+        survey.damaged = self.survey_loose(survey)?;
         // After the loose ones: a ref that is being packed is in the second before it leaves the
         // first.
-        self.survey_packed(&mut survey);
-        for name in damaged {
-            survey.refs.remove(&name);
+        self.survey_packed(survey);
+        for name in &survey.damaged {
+            survey.refs.remove(name);
         }
-        self.survey_logs(&mut survey)?;
-        Ok(survey)
+        Ok(())
     }
 
     /// Reads the loose refs; gives the names of those that are damaged.
@@ -103,7 +116,6 @@ impl History {
     }
 
     fn survey_logs(&self, survey: &mut RefSurvey) -> Result<()> {
-        let mut gone = Vec::new();
         for name in self.logs()? {
             let path = reflog::path(self.git_dir(), &name);
             let log = match reflog::survey(&path) {
@@ -119,10 +131,6 @@ impl History {
             if log.is_torn {
                 survey.torn.push(path);
             }
-            let newest = log.newest.and_then(|entry| entry.new);
-            if let Some(id) = newest.filter(|_| !survey.refs.contains_key(&name)) {
-                gone.push((name.clone(), id));
-            }
             survey.logs.insert(name, log.ids.into_iter().collect());
         }
         match operations::check(self.git_dir()) {
@@ -130,27 +138,7 @@ impl History {
             Ok(false) => {}
             Err(error) => survey.damage.push(error),
         }
-        self.survey_gone(gone, survey);
         Ok(())
-    }
-
-    /// Tells of refs that are not there although their logs say where they are: no one deleted them.
-    fn survey_gone(&self, gone: Vec<(String, Id)>, survey: &mut RefSurvey) {
-        // A line is written before its ref moves, so a ref may come into being, or never did.
-        if gone.is_empty() {
-            return;
-        }
-        let pending = self.pending_operation().unwrap_or(None);
-        for (name, id) in gone {
-            let is_under_way = pending.as_ref().is_some_and(|pending| pending.moves(&name));
-            // A damaged one has been told of.
-            let is_there = !matches!(self.try_find_id(&name), Ok(None));
-            if !is_recorded(&name) || is_under_way || is_there {
-                continue;
-            }
-            let message = format!("the ref '{name}' is gone; its log says that it is at {id}");
-            survey.damage.push(Error::corrupt(message));
-        }
     }
 
     /// Everything that is damaged among refs, `HEAD`, reflogs and the operation log: each an error
@@ -186,15 +174,12 @@ impl History {
         let mut lock = RefsLock::acquire(self, timeout)?;
         let mut restored = Vec::new();
         if self.written_head().is_err() {
-            lock.lock_file("HEAD")?;
-            let run = self.last_named_head();
-            let line = HeadTarget { run }.to_line();
-            atomic::write(&self.git_dir().join("HEAD"), &self.tmp_dir(), line.as_bytes())?;
+            lock.write_head(self.last_named_head())?;
             restored.push(RestoredRef { name: "HEAD".to_owned(), id: None });
         }
         self.restore_loose(&mut lock, &mut restored)?;
         self.restore_packed(&mut lock, &mut restored)?;
-        self.restore_gone(&mut lock, &mut restored)?;
+        self.restore_conflicts(&mut lock, &mut restored)?;
         Ok(restored)
     }
 
@@ -227,8 +212,14 @@ impl History {
         cleaned: &mut Vec<PathBuf>,
     ) -> Result<()> {
         let short = path.strip_prefix(self.git_dir()).unwrap_or(path).to_owned();
+        let size = std::fs::metadata(path).on("read", path)?.len();
+        if size > MAX_LOG {
+            atomic::set_aside(path, &self.git_dir().join(DAMAGED), &name_aside(&short))?;
+            cleaned.push(short);
+            return Ok(());
+        }
         let old = read::read_bounded(path, read::LARGE).on("read", path)?;
-        self.keep_aside(&short.to_string_lossy().replace('/', "-"), &old)?;
+        self.keep_aside(&name_aside(&short), &old)?;
         let lines = old.split_inclusive(|byte| *byte == b'\n');
         let good = lines.filter(|line| line.strip_suffix(b"\n").is_some_and(is_line));
         atomic::write(path, &self.tmp_dir(), &good.collect::<Vec<_>>().concat())?;
@@ -255,12 +246,16 @@ impl History {
                 restored.push(RestoredRef { name, id: Some(id) });
             }
         }
-        self.drop_damaged_tracking(lock)
+        self.drop_damaged_tracking(lock, restored)
     }
 
     /// Moves damaged files of tracking refs away: they have no log, and the next fetch makes the
     /// refs again.
-    fn drop_damaged_tracking(&self, lock: &mut RefsLock<'_>) -> Result<()> {
+    fn drop_damaged_tracking(
+        &self,
+        lock: &mut RefsLock<'_>,
+        restored: &mut Vec<RestoredRef>,
+    ) -> Result<()> {
         let mut damaged = Vec::new();
         self.visit_loose(TRACKING, &mut |name| {
             if read_loose(self.git_dir(), &name).is_err() {
@@ -272,6 +267,7 @@ impl History {
             lock.lock_file(&name)?;
             let aside = self.git_dir().join(DAMAGED);
             atomic::set_aside(&self.git_dir().join(&name), &aside, &name.replace('/', "-"))?;
+            restored.push(RestoredRef { name, id: None });
         }
         Ok(())
     }
@@ -290,7 +286,11 @@ impl History {
         lock.lock_file("packed-refs")?;
         let path = self.git_dir().join("packed-refs");
         let damaged = read::read_bounded(&path, read::LARGE).unwrap_or_default();
-        self.keep_aside("packed-refs", &damaged)?;
+        if path.is_dir() {
+            atomic::set_aside(&path, &self.git_dir().join(DAMAGED), "packed-refs")?;
+        } else {
+            self.keep_aside("packed-refs", &damaged)?;
+        }
         let mut edits = packed::salvage(&damaged);
         for name in self.logs()? {
             let is_known = edits.contains_key(name.as_bytes())
@@ -315,26 +315,36 @@ impl History {
         atomic::set_aside(&copy, &self.git_dir().join(DAMAGED), name).map(drop)
     }
 
-    /// Brings back refs that are not there although no one deleted them.
-    fn restore_gone(&self, lock: &mut RefsLock<'_>, restored: &mut Vec<RestoredRef>) -> Result<()> {
-        let refs = self.survey_refs()?.refs;
-        for name in self.logs()? {
-            if !is_recorded(&name) || refs.contains_key(&name) || self.try_find_id(&name).is_err() {
+    /// Keeps what stands in the place of the reflog of `name`, which is about to be replaced.
+    pub(super) fn keep_log_aside(&self, path: &Path, name: &str) -> Result<()> {
+        if std::fs::symlink_metadata(path).is_err() {
+            return Ok(());
+        }
+        let aside = self.git_dir().join(DAMAGED);
+        atomic::set_aside(path, &aside, &format!("logs-{}", name.replace('/', "-"))).map(drop)
+    }
+
+    /// Removes refs that have no reflog: tracking refs, which the next fetch brings again, and refs that
+    /// no operation has made. Gives the names.
+    pub fn drop_unlogged(&self, names: &[String], timeout: Duration) -> Result<Vec<RestoredRef>> {
+        let mut lock = RefsLock::acquire(self, timeout)?;
+        let mut dropped = Vec::new();
+        for name in names {
+            if self.last_logged_move(name)?.is_some() {
                 continue;
             }
-            if let Some(id) = self.last_logged(&name)? {
-                lock.lock_file(&name)?;
-                lock.write_loose(&name, id)?;
-                restored.push(RestoredRef { name, id: Some(id) });
-            }
+            lock.lock_file(name)?;
+            lock.delete_one(name)?;
+            dropped.push(RestoredRef { name: name.clone(), id: None });
         }
-        Ok(())
+        Ok(dropped)
     }
 
     /// Where the log of the ref `name` says it is, if that is a commit that is here.
     fn last_logged(&self, name: &str) -> Result<Option<Id>> {
-        let newest = Entries::open(&reflog::path(self.git_dir(), name))?.next_entry()?;
-        let Some(id) = newest.and_then(|(_, entry)| entry.new) else { return Ok(None) };
+        let Some(id) = self.last_logged_move(name)?.and_then(|last| last.new) else {
+            return Ok(None);
+        };
         Ok((self.try_kind(&id)? == Some(ObjectKind::Commit)).then_some(id))
     }
 
@@ -345,7 +355,7 @@ impl History {
     }
 
     /// The names that have a reflog.
-    fn logs(&self) -> Result<Vec<String>> {
+    pub(super) fn logs(&self) -> Result<Vec<String>> {
         let mut names = Vec::new();
         let mut directories = vec![String::new()];
         while let Some(directory) = directories.pop() {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::History;
-use super::head::NEXT_HEAD;
+use super::head::{HeadTarget, NEXT_HEAD};
 use super::operations::{self, PendingOperation};
 use super::reflog::{self, Entries};
 use super::refs::list;
@@ -17,6 +17,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fs::lock::{FileLock, Mode};
 use crate::fs::lock_file::{self, LockFile};
 use crate::fs::{atomic, fault};
+use crate::name::RefName;
 
 /// The lock on all refs, held.
 #[derive(Debug)]
@@ -40,6 +41,7 @@ impl<'h> RefsLock<'h> {
         if was_left {
             refs.remove_left_files()?;
         }
+        history.complete_config()?;
         refs.settle()?;
         Ok(refs)
     }
@@ -135,6 +137,14 @@ impl<'h> RefsLock<'h> {
             }
         }
         Ok(())
+    }
+
+    /// Lets `HEAD` name `run`, or no run.
+    pub(super) fn write_head(&mut self, run: Option<RefName>) -> Result<()> {
+        self.lock_file("HEAD")?;
+        let history = self.history;
+        let line = HeadTarget { run }.to_line();
+        atomic::write(&history.git_dir().join("HEAD"), &history.tmp_dir(), line.as_bytes())
     }
 
     /// Puts `HEAD.next` in the place of `HEAD`.

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::History;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::name::{RefName, TRACKING};
 
@@ -69,9 +69,20 @@ impl RefNames {
 impl History {
     /// Every ref of ours whose full name begins with `prefix`, to be asked for by commit; tracking
     /// refs only if `prefix` begins with `refs/remotes/`.
+    ///
+    /// Fails if one is missing or damaged.
     pub fn ref_names(&self, prefix: &str) -> Result<RefNames> {
+        let (names, damaged) = self.list_ref_names(prefix)?;
+        match damaged.into_iter().next() {
+            Some(error) => Err(error),
+            None => Ok(names),
+        }
+    }
+
+    /// As [`History::ref_names`], with the errors of the damaged refs.
+    pub fn list_ref_names(&self, prefix: &str) -> Result<(RefNames, Vec<Error>)> {
         let mut names = RefNames::default();
-        self.visit_refs(prefix, &mut |name, id| {
+        let damaged = self.visit_refs(prefix, &mut |name, id| {
             // Other tools have refs of their own.
             if !is_ours(name) {
                 return;
@@ -82,7 +93,7 @@ impl History {
         })?;
         // The names come in order, so a stable order by place is one by name.
         names.entries.sort_unstable_by_key(|(id, range)| (*id, range.start));
-        Ok(names)
+        Ok((names, damaged.into_iter().map(|(_, error)| error).collect()))
     }
 }
 

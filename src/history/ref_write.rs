@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use super::packed::{Edits, PackedValue};
 use super::packed_file::PackedRefs;
+use super::ref_check::DAMAGED;
 use super::ref_lock::RefsLock;
 use super::refs::{Target, read_loose};
 use crate::error::{IoResultExt, Result};
@@ -45,16 +46,17 @@ impl RefsLock<'_> {
     pub(super) fn write_loose(&self, name: &str, id: Id) -> Result<()> {
         let history = self.history;
         let target = history.git_dir().join(name);
-        if read::is_dir(&target)? {
-            // What is left of names that another tool nested there; fails if refs are in it.
-            atomic::remove_empty_dir(&target)?;
+        if read::is_dir(&target)? && atomic::remove_empty_dir(&target).is_err() {
+            // The names that another tool nested there.
+            let aside = history.git_dir().join(DAMAGED);
+            atomic::set_aside(&target, &aside, &name.replace('/', "-"))?;
         }
         atomic::write(&target, &history.tmp_dir(), format!("{id}\n").as_bytes())
     }
 
     /// Deletes one ref: out of `packed-refs` first, where its loose file hides it, so that no older
     /// value comes back into view.
-    fn delete_one(&mut self, name: &str) -> Result<()> {
+    pub(super) fn delete_one(&mut self, name: &str) -> Result<()> {
         self.lock_file("packed-refs")?;
         let packed = PackedRefs::open(self.history.git_dir())?;
         if packed.find(name.as_bytes())?.is_some() {

@@ -25,6 +25,9 @@ use crate::fs::read;
 use crate::id::Id;
 use crate::name::RefName;
 
+/// The longest line of a reflog that is taken into memory: a line holds two ids, a name and a message.
+const MAX_LINE: u64 = 1 << 20;
+
 /// One move of a ref.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ReflogEntry {
@@ -77,7 +80,7 @@ impl ReflogEntry {
     }
 
     /// The line with its line feed.
-    fn to_line(&self) -> String {
+    pub(super) fn to_line(&self) -> String {
         let tab = if self.message.is_empty() { "" } else { "\t" };
         format!(
             "{} {} {} {} +0000{tab}{}\n",
@@ -109,7 +112,17 @@ pub(super) struct Entries {
 
 impl Entries {
     pub(super) fn open(path: &Path) -> Result<Self> {
-        Ok(Entries { lines: Backwards::open(path)? })
+        Ok(Entries { lines: Backwards::open_bounded(path, MAX_LINE)? })
+    }
+
+    /// The entry in the newest whole line; `None` if there is no line, or if that line can't be read.
+    pub(super) fn newest(&mut self) -> Result<Option<ReflogEntry>> {
+        while let Some(line) = self.lines.next_line()? {
+            if line.is_whole {
+                return Ok(ReflogEntry::parse(&line.bytes));
+            }
+        }
+        Ok(None)
     }
 
     /// The next older entry and where its line begins.
@@ -158,8 +171,6 @@ pub(super) fn append(path: &Path, lines: &str, sync: Sync) -> Result<()> {
 pub(super) struct LogSurvey {
     /// Every id it names.
     pub(super) ids: BTreeSet<Id>,
-    /// Where the ref is after its newest line; `None` without a line.
-    pub(super) newest: Option<ReflogEntry>,
     /// Lines that are not in the format.
     pub(super) bad: usize,
     /// Whether the last line has no end. A writer that was killed leaves one, and the next one cuts
@@ -170,18 +181,29 @@ pub(super) struct LogSurvey {
 /// Reads the whole log at `path`.
 pub(super) fn survey(path: &Path) -> Result<LogSurvey> {
     let mut survey = LogSurvey::default();
-    let mut lines = Backwards::open(path)?;
+    let mut lines = Backwards::open_bounded(path, MAX_LINE)?;
     while let Some(line) = lines.next_line()? {
         match ReflogEntry::parse(&line.bytes) {
+            // A killed writer leaves the start of a line, never a file of zeros.
+            _ if !line.is_whole && line.is_all_of_file_and_zero() => survey.bad += 1,
             _ if !line.is_whole => survey.is_torn = true,
             Some(entry) => {
                 survey.ids.extend([entry.old, entry.new].into_iter().flatten());
-                survey.newest.get_or_insert(entry);
             }
             None => survey.bad += 1,
         }
     }
     Ok(survey)
+}
+
+/// The entries of the log at `path` that can be read, newest first.
+pub(super) fn lines(path: &Path) -> Result<Vec<ReflogEntry>> {
+    let mut entries = Entries::open(path)?;
+    let mut found = Vec::new();
+    while let Some((_, entry)) = entries.next_entry()? {
+        found.push(entry);
+    }
+    Ok(found)
 }
 
 /// Whether this is a line of a log, without its line feed.
@@ -212,11 +234,7 @@ impl History {
     }
 
     pub(super) fn reflog_of(&self, name: &str) -> Result<Vec<ReflogEntry>> {
-        let mut entries = Entries::open(&path(self.git_dir(), name))?;
-        let mut found = Vec::new();
-        while let Some((_, entry)) = entries.next_entry()? {
-            found.push(entry);
-        }
+        let mut found = lines(&path(self.git_dir(), name))?;
         // A line is written before its ref moves; if the ref never did, the line says nothing.
         if let Some(newest) = found.first()
             && self.pending_operation()?.is_some_and(|pending| pending.wrote(name, newest))

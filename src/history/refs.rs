@@ -1,7 +1,7 @@
 //! Reading refs: loose files over `packed-refs`, as git reads them. Takes no lock and writes nothing,
 //! so it works where nothing can be written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Read;
 use std::path::Path;
@@ -12,7 +12,8 @@ use super::History;
 use super::backwards::is_absent;
 use super::packed::id_from_hex;
 use super::packed_file::PackedRefs;
-use crate::error::{Error, IoResultExt, Result};
+use super::ref_verify::{DamagedRef, RefListing, is_recorded};
+use crate::error::{Error, ErrorKind, IoResultExt, Result};
 use crate::fs::read;
 use crate::id::{Id, ObjectKind};
 use crate::name::{RefKind, RefName, TRACKING};
@@ -23,7 +24,7 @@ use crate::tree_path::escaped;
 const MAX_LINKS: usize = 5;
 
 /// How often a listing starts again because refs were moved together meanwhile.
-const MAX_RETRIES: usize = 20;
+pub(super) const MAX_RETRIES: usize = 20;
 
 /// The slashes in the longest of our names.
 const MAX_DEPTH: usize = 4;
@@ -88,8 +89,14 @@ fn damaged(path: &Path, content: &[u8]) -> Error {
 
 impl History {
     /// The commit a ref points at; `None` if there is no such ref.
+    ///
+    /// Fails with [`Corrupt`](ErrorKind::Corrupt) if the reflog says that the ref is elsewhere.
     pub fn try_find_ref(&self, name: &RefName) -> Result<Option<Id>> {
-        self.try_find_id(&name.to_string())
+        let full_name = name.to_string();
+        if is_recorded(&full_name) {
+            return self.verified(&full_name);
+        }
+        self.try_find_id(&full_name)
     }
 
     /// The commit a ref points at; [`NotFound`](crate::ErrorKind::NotFound) with a near name as the
@@ -124,30 +131,88 @@ impl History {
     /// Refs that one transaction moved together are seen together. Refs of other shapes, which
     /// other tools may keep beside ours, are left out. So are tracking refs, unless `prefix` begins
     /// with `refs/remotes/`.
+    ///
+    /// Fails with [`Corrupt`](ErrorKind::Corrupt) if a ref is missing or damaged;
+    /// [`History::list_refs`] gives the others.
     pub fn refs(&self, prefix: &str) -> Result<Vec<(RefName, Id)>> {
-        let mut refs = Vec::new();
-        self.visit_refs(prefix, &mut |name, id| {
+        let RefListing { refs, damaged } = self.list_refs(prefix)?;
+        match damaged.into_iter().next() {
+            Some(first) => Err(first.error),
+            None => Ok(refs),
+        }
+    }
+
+    /// As [`History::refs`], with the damaged refs apart.
+    pub fn list_refs(&self, prefix: &str) -> Result<RefListing> {
+        let mut listing = RefListing::default();
+        let damaged = self.visit_refs(prefix, &mut |name, id| {
             if let Ok(name) = name.parse() {
-                refs.push((name, id));
+                listing.refs.push((name, id));
             }
         })?;
-        Ok(refs)
+        let damaged = damaged.into_iter();
+        listing.damaged = damaged
+            .filter_map(|(name, error)| Some(DamagedRef { name: name.parse().ok()?, error }))
+            .collect();
+        if !listing.damaged.is_empty() {
+            let names: BTreeSet<&RefName> =
+                listing.damaged.iter().map(|damaged| &damaged.name).collect();
+            listing.refs.retain(|(name, _)| !names.contains(name));
+        }
+        Ok(listing)
     }
 
     /// Calls `visit` with what [`History::refs`] lists, names as text; those from `packed-refs` may
-    /// be none of ours.
-    pub(super) fn visit_refs(&self, prefix: &str, visit: &mut dyn FnMut(&str, Id)) -> Result<()> {
+    /// be none of ours. Gives the damaged refs, of which some may have been visited.
+    pub(super) fn visit_refs(
+        &self,
+        prefix: &str,
+        visit: &mut dyn FnMut(&str, Id),
+    ) -> Result<Vec<(String, Error)>> {
         let mut retries = 0;
         loop {
             let packed = PackedRefs::open(self.git_dir())?;
-            let loose = self.loose_refs(prefix)?;
+            let mut damaged = BTreeMap::new();
+            let loose = self.sound_loose_refs(prefix, &mut damaged)?;
             // A transaction of several refs commits by replacing packed-refs: if that is the same
             // file before and after the loose refs were read, no such transaction is half seen.
             if packed.is_current() || retries >= MAX_RETRIES {
-                return merge(&packed, loose, prefix, visit);
+                let mut names = Vec::new();
+                merge(&packed, loose, prefix, &mut |name, id| {
+                    names.push((name.to_owned(), id));
+                    if !damaged.contains_key(name) {
+                        visit(name, id);
+                    }
+                })?;
+                for (name, error) in self.listing_damage(prefix, &names)? {
+                    damaged.entry(name).or_insert(error);
+                }
+                return Ok(damaged.into_iter().collect());
             }
             retries += 1;
         }
+    }
+
+    /// The loose refs of ours whose names begin with `prefix`; the damaged ones go to `damaged`.
+    fn sound_loose_refs(
+        &self,
+        prefix: &str,
+        damaged: &mut BTreeMap<String, Error>,
+    ) -> Result<BTreeMap<String, Id>> {
+        let mut found = BTreeMap::new();
+        self.visit_loose(prefix, &mut |name| {
+            match self.read_loose_id(&name) {
+                Ok(Some(id)) => _ = found.insert(name, id),
+                // Gone between listing and reading: it is packed now or deleted.
+                Ok(None) => {}
+                Err(error) if error.kind() == ErrorKind::Corrupt => {
+                    damaged.insert(name, error);
+                }
+                Err(error) => return Err(error),
+            }
+            Ok(())
+        })?;
+        Ok(found)
     }
 
     /// The object that any ref leads to, by its full name.
@@ -230,6 +295,17 @@ impl History {
         prefix: &str,
         visit: &mut dyn FnMut(String) -> Result<()>,
     ) -> Result<()> {
+        self.visit_names(self.git_dir(), prefix, visit)
+    }
+
+    /// Calls `visit` with the name of every file below `base` that has the name of a ref of ours, as
+    /// [`History::visit_loose`] does for loose refs.
+    pub(super) fn visit_names(
+        &self,
+        base: &Path,
+        prefix: &str,
+        visit: &mut dyn FnMut(String) -> Result<()>,
+    ) -> Result<()> {
         let directory = prefix.rfind('/').map_or("refs", |slash| &prefix[..slash]);
         let is_possible = "refs/".starts_with(prefix) || prefix.starts_with("refs/");
         if !is_possible || !(directory == "refs" || is_safe_name(directory)) {
@@ -243,7 +319,7 @@ impl History {
             if !is_tracking && directory == TRACKING.trim_end_matches('/') {
                 continue;
             }
-            for (name, is_directory) in list(&self.git_dir().join(&directory))? {
+            for (name, is_directory) in list(&base.join(&directory))? {
                 let name = format!("{directory}/{name}");
                 let is_wanted = name.starts_with(prefix);
                 if is_directory {

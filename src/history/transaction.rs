@@ -176,9 +176,11 @@ impl Transaction<'_> {
         self.write_logs(&plan)?;
         if plan.moves.is_empty() {
             lock.move_head()?;
+            operations::note(git_dir, &plan.operation.id);
             return Ok(plan.operation);
         }
         lock.move_refs(&plan.moves).map_err(|error| self.say_if_moved(&plan, error))?;
+        operations::note(git_dir, &plan.operation.id);
         // The refs have moved. What fails from here on is made up for by the next transaction.
         if plan.head.is_some() {
             let _ = lock.move_head();

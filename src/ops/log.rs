@@ -93,25 +93,29 @@ pub struct LogEntry {
 }
 
 /// What a log showed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Serialize)]
 pub struct LogOutcome {
     /// Commits.
     pub commits: u64,
     /// Whether there is no commit in the whole repository.
     pub is_empty: bool,
+    /// What could not be read, so that not every commit or ref was shown.
+    #[serde(skip)]
+    pub damage: Option<Error>,
 }
 
 /// Shows commits to `show`, newest first, as they are read.
 ///
-/// What can't be read is passed over; the first such is the error at the end.
+/// What can't be read is passed over; the first such is in the outcome.
 pub fn log(
     repo: &Repository,
     options: &LogOptions,
     show: &mut dyn FnMut(&LogEntry) -> Result<()>,
     progress: &dyn Progress,
 ) -> Result<LogOutcome> {
-    let names = repo.history().ref_names("refs/")?;
-    let mut outcome = LogOutcome { commits: 0, is_empty: names.is_empty() };
+    let (names, damaged) = repo.history().list_ref_names("refs/")?;
+    let is_empty = names.is_empty() && damaged.is_empty();
+    let mut outcome = LogOutcome { commits: 0, is_empty, damage: None };
     if outcome.is_empty && options.revision.is_none() {
         return Ok(outcome);
     }
@@ -123,7 +127,7 @@ pub fn log(
         names,
         sizes: Sizes::new(repo),
         last_parent: None,
-        failed: None,
+        failed: damaged.into_iter().next(),
         progress,
     };
     let history = repo.history();
@@ -142,10 +146,9 @@ pub fn log(
         show(&describer.describe(id, &commit)?)?;
         outcome.commits += 1;
     }
-    match describer.failed {
-        Some(error) => Err(error.context("some of the history can't be read")),
-        None => Ok(outcome),
-    }
+    outcome.damage =
+        describer.failed.map(|error| error.context("some of the history can't be read"));
+    Ok(outcome)
 }
 
 /// The commits to start from, and the path that they are looked through for.

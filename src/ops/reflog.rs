@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::history::{Operation, ReflogEntry, Revision};
 use crate::name::RefName;
 use crate::repo::Repository;
@@ -46,12 +46,13 @@ pub enum ReflogItem {
 /// Shows every entry to `show`, newest first; the log of operations is read as far as needed.
 ///
 /// The ref need not be there: a deleted one keeps its log. Fails with
-/// [`NotFound`](crate::ErrorKind::NotFound) if there never was one.
+/// [`NotFound`](crate::ErrorKind::NotFound) if there never was one. Gives what is damaged in the log, so
+/// that not every entry was shown.
 pub fn reflog(
     repo: &Repository,
     options: &ReflogOptions,
     show: &mut dyn FnMut(&ReflogItem) -> Result<()>,
-) -> Result<()> {
+) -> Result<Option<Error>> {
     let limit = options.limit.unwrap_or(usize::MAX);
     let Some(revision) = &options.reference else { return show_operations(repo, limit, show) };
     let history = repo.history();
@@ -62,7 +63,7 @@ pub fn reflog(
     for (index, entry) in entries.into_iter().enumerate().take(limit) {
         show(&ReflogItem::Move { name: name.clone(), index, entry })?;
     }
-    Ok(())
+    Ok(history.verify_log(&name).err())
 }
 
 /// The log of a ref that is or was there.
@@ -78,7 +79,7 @@ fn show_operations(
     repo: &Repository,
     limit: usize,
     show: &mut dyn FnMut(&ReflogItem) -> Result<()>,
-) -> Result<()> {
+) -> Result<Option<Error>> {
     let mut undone = HashSet::new();
     for operation in repo.history().operations()?.take(limit) {
         let operation = operation?;
@@ -86,5 +87,5 @@ fn show_operations(
         let undone = undone.remove(&operation.id);
         show(&ReflogItem::Operation { operation: Box::new(operation), undone })?;
     }
-    Ok(())
+    Ok(repo.history().verify_operations().err())
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::revision::{RecordKind, resolve};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
-use crate::history::{Expected, Revision};
+use crate::history::{DamagedRef, Expected, Revision};
 use crate::id::Id;
 use crate::name::{Name, ProjectName, RefKind, RefName};
 use crate::repo::Repository;
@@ -99,27 +99,39 @@ pub struct TagListOptions {
     pub limit: Option<usize>,
 }
 
+/// The tags of a project.
+#[derive(Debug)]
+pub struct TagList {
+    /// In the order asked for.
+    pub tags: Vec<TagEntry>,
+    /// The tags that are damaged, or whose commit is.
+    pub damaged: Vec<DamagedRef>,
+}
+
 /// The tags of the repository's default project, by name. Only the commits of the listed tags are
 /// read.
-pub fn list(repo: &Repository, options: &TagListOptions) -> Result<Vec<TagEntry>> {
+pub fn list(repo: &Repository, options: &TagListOptions) -> Result<TagList> {
     let project = &repo.settings().project;
-    let mut refs = repo.history().refs(&RefName::prefix(RefKind::Tag, project))?;
+    let mut listing = repo.history().list_refs(&RefName::prefix(RefKind::Tag, project))?;
     if options.is_reversed {
-        refs.reverse();
+        listing.refs.reverse();
     }
     let limit = options.limit.unwrap_or(usize::MAX);
-    let refs = refs.into_iter().skip(options.offset).take(limit);
-    let entry = |(name, id): (RefName, Id)| {
-        let commit = repo.history().read_commit(&id).ok();
-        TagEntry {
-            name: name.name().clone(),
-            project: project.clone(),
-            commit: id,
-            time: commit.as_ref().map(|commit| commit.committer.time),
-            message: commit.map(|commit| commit.message.lines().next().unwrap_or("").to_owned()),
+    let mut list = TagList { tags: Vec::new(), damaged: listing.damaged };
+    for (name, id) in listing.refs.into_iter().skip(options.offset).take(limit) {
+        let commit = repo.history().peel(&id).and_then(|id| repo.history().read_commit(&id));
+        match commit {
+            Ok(commit) => list.tags.push(TagEntry {
+                name: name.name().clone(),
+                project: project.clone(),
+                commit: id,
+                time: Some(commit.committer.time),
+                message: Some(commit.subject().to_owned()),
+            }),
+            Err(error) => list.damaged.push(DamagedRef { name, error }),
         }
-    };
-    Ok(refs.map(entry).collect())
+    }
+    Ok(list)
 }
 
 /// The commit of a run or version.

@@ -7,9 +7,7 @@ use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
 use super::project::find_project;
-use super::version::{
-    VersionIndex, age, project_policy, read_versions, read_versions_at, version_refs,
-};
+use super::version::{VersionIndex, age, project_policy, read_all_versions, read_versions_at};
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::id::Id;
@@ -70,7 +68,7 @@ pub fn versions(
     let project = options.project.as_ref().unwrap_or(&repo.settings().project);
     let project = (!options.all_projects).then_some(project);
     let (index, is_complete, is_in_order) = match options.at {
-        None => (read_versions(repo, version_refs(repo, project)?, progress)?, true, true),
+        None => (read_all_versions(repo, project, progress)?, true, true),
         Some(time) => {
             let past = read_versions_at(repo, project, time, progress)?;
             (past.index, past.is_complete, past.is_in_order)

@@ -36,6 +36,8 @@ fn build(directory: &Path, settings: &str) -> Result<()> {
     History::init(directory)?;
     ContentStore::init(directory)?;
     let config = directory.join("config.toml");
+    // An empty file is a damaged one.
+    let settings = if settings.is_empty() { "format = 1\n" } else { settings };
     atomic::write(&config, &directory.join("tmp"), settings.as_bytes())
 }
 

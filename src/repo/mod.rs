@@ -48,6 +48,9 @@ impl Repository {
         }
         let history =
             History::open(directory).map_err(|error| outline::explain(directory, error))?;
+        if let Some(error) = outline::missing_settings(directory)? {
+            return Err(outline::explain(directory, error));
+        }
         let history = history.with_limits(settings.limits);
         let content = ContentStore::open(directory, settings.params)?;
         Ok(Repository { directory: directory.to_owned(), history, content, settings })

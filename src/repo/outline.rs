@@ -4,13 +4,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Repository;
+use crate::config::{self, Config, Sources};
 use crate::content::ContentStore;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, IoResultExt, Result};
 use crate::fs::atomic;
 use crate::fs::guarded::guard;
 use crate::fs::lock::{FileLock, Mode};
 use crate::fs::read;
 use crate::history::History;
+use crate::name::ProjectName;
 
 /// The directories of the content store that nothing can be read without.
 const CONTENT: [&str; 2] = ["packs", "index"];
@@ -36,6 +38,7 @@ impl Repository {
             return History::open(directory).map(|_| Vec::new());
         }
         let mut damage = History::check_outline(directory);
+        damage.extend(missing_settings(directory)?);
         let paths = CONTENT.map(|name| directory.join(name));
         for path in &paths {
             if !read::is_dir(path)? {
@@ -55,6 +58,10 @@ impl Repository {
         let _lock = FileLock::acquire(&directory.join("lock"), Mode::Exclusive, timeout)?;
         atomic::create_dir_all(&directory.join("tmp"))?;
         let mut made = History::restore_outline(directory)?;
+        if missing_settings(directory)?.is_some() {
+            restore_settings(directory)?;
+            made.push(PathBuf::from(SETTINGS));
+        }
         for name in CONTENT {
             if !read::is_dir(&directory.join(name))? {
                 made.push(PathBuf::from(name));
@@ -63,6 +70,48 @@ impl Repository {
         ContentStore::init(directory)?;
         Ok(made)
     }
+}
+
+/// The file of a repository's own settings.
+const SETTINGS: &str = "config.toml";
+
+/// The error for a repository without its settings: its project and its remotes are named there, and
+/// no other project may take their place.
+pub(super) fn missing_settings(directory: &Path) -> Result<Option<Error>> {
+    let path = directory.join(SETTINGS);
+    match std::fs::metadata(&path) {
+        Ok(metadata) if metadata.is_dir() => {
+            Ok(Some(Error::corrupt(format!("'{}' is a directory", path.display()))))
+        }
+        Ok(metadata) if metadata.len() == 0 => {
+            Ok(Some(Error::corrupt(format!("'{}' is empty", path.display()))))
+        }
+        Ok(_) => Ok(None),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Ok(Some(Error::corrupt(format!("'{}' is missing", path.display()))))
+        }
+        Err(error) => Err(error).on("read", &path),
+    }
+}
+
+/// Writes the settings of a new repository for the project that the history was last about.
+fn restore_settings(directory: &Path) -> Result<()> {
+    let path = directory.join(SETTINGS);
+    if path.is_dir() {
+        atomic::set_aside(&path, &directory.join("damaged"), SETTINGS)?;
+    }
+    let project = History::open(directory).ok().and_then(|history| last_project(&history));
+    let text = config::initial(&Config::load(Sources::default())?, project.as_ref())?;
+    atomic::write(&path, &directory.join("tmp"), text.as_bytes())
+}
+
+/// The project of the newest operation; else of any ref.
+fn last_project(history: &History) -> Option<ProjectName> {
+    let operations = history.operations().ok().into_iter().flatten().filter_map(Result::ok);
+    let mut changes = operations.flat_map(|operation| operation.changes);
+    let name = changes.next().map(|change| change.name);
+    let any = || history.list_refs("refs/").ok()?.refs.into_iter().next().map(|(name, _)| name);
+    name.or_else(any).map(|name| name.project().clone())
 }
 
 /// Whether something in `directory` is ours and no other tool's.

@@ -124,7 +124,7 @@ fn a_flipped_byte_is_found_and_the_file_is_stored_again() {
     hint: what is lost and still stands in the work directory is stored again by an upload of it, after the repair: art upload
     ");
     assert_snapshot!(shown(&sandbox.art("fsck --full --repair")), @"
-    exit 20
+    exit 3
     -- stdout
     mended: the pack [ID 1] was written anew: 1 content kept, 4 are lost
     mended: the index was made anew: 2 entries of 2 packs

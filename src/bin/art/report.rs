@@ -178,6 +178,17 @@ pub(crate) fn failure(error: &Error, ui: &Ui) -> Exit {
     exit
 }
 
+/// Warns about something that a list leaves out, or shows as damaged.
+pub(crate) fn damaged(error: &Error, ui: &Ui) -> Exit {
+    let mut text = error.message().to_owned();
+    for cause in error.causes() {
+        text.push_str(": ");
+        text.push_str(&cause);
+    }
+    ui.warn(&text);
+    Exit::Partly
+}
+
 fn print(
     ui: &Ui,
     kind: &serde_json::Value,

@@ -61,6 +61,13 @@ pub(super) fn mend(
     progress: &dyn Progress,
 ) -> Result<Vec<Repair>> {
     let mut repairs = Vec::new();
+    if !found.misnamed.is_empty() {
+        let timeout = repo.settings().lock_timeout;
+        let dropped = repo.history().drop_unlogged(&found.misnamed, timeout)?;
+        repairs.extend(
+            dropped.into_iter().map(|one| Repair::RestoredRef { name: one.name, id: one.id }),
+        );
+    }
     if !found.survey.damage.is_empty() {
         let restored = repo.history().restore_refs(repo.settings().lock_timeout)?;
         repairs.extend(

@@ -7,6 +7,7 @@
 mod affected;
 mod defect;
 mod mend;
+pub(crate) mod names;
 pub mod remote;
 mod report;
 mod walk;
@@ -55,7 +56,7 @@ pub fn fsck(
     let _lock = repo.lock_exclusive()?;
     let mut found = Found::look(repo, options.full, progress)?;
     let repairs = mend::mend(repo, &found, progress)?;
-    if !repairs.is_empty() {
+    if !repairs.is_empty() || !found.survey.damage.is_empty() {
         found = Found::look(repo, options.full, progress)?;
     }
     report::outcome(repo, *options, &found, repairs)
@@ -110,6 +111,8 @@ struct Found {
     unknown_contents: u64,
     /// Contents that are needed, and that only remotes have.
     elsewhere: u64,
+    /// The refs that lead to the record of something else.
+    misnamed: Vec<String>,
 }
 
 impl Found {
@@ -123,6 +126,7 @@ impl Found {
         let objects = history.check_object_files(full, progress)?;
         let mut walk = Walk::new(history, &content, &once_there(repo), progress);
         walk.all(&survey)?;
+        let misnamed = walk.names(&survey);
         let all = history.object_ids()?;
         if full {
             walk.rest(&all)?;
@@ -155,6 +159,7 @@ impl Found {
             affected_commits,
             unknown_contents,
             elsewhere,
+            misnamed,
         })
     }
 }

@@ -8,6 +8,7 @@ use bstr::BString;
 
 use super::defect::{Defects, Part, in_one_line};
 use super::report::Checked;
+use crate::clock::Timestamp;
 use crate::content::ContentCheck;
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::{Commit, Expansion, History, RefSurvey, TreeEntry};
@@ -179,6 +180,12 @@ impl<'a> Walk<'a> {
         let Some(entries) = self.read_tree(&commit.tree, &place, &TreePath::root())? else {
             return Ok(None);
         };
+        let latest = Timestamp::from_seconds(i64::MAX);
+        let is_possible = |time: Timestamp| time.seconds() >= 0 && time < latest;
+        if !is_possible(commit.author.time) || !is_possible(commit.committer.time) {
+            let problem = format!("its time is out of range ({label})");
+            self.defects.object(Part::Commit, id, problem);
+        }
         let mut artifacts = None;
         let mut has_record = false;
         for entry in entries {

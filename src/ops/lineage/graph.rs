@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::name::{Name, ProjectName, RefName};
 use crate::ops::run::{LoadedRun, read_runs};
@@ -62,14 +62,29 @@ pub(super) struct Graph {
     takers: HashMap<Uuid, Vec<usize>>,
     /// The run behind the commit that an origin named.
     sources: HashMap<Id, Option<Node>>,
+    /// Why runs could not be read, so that their edges are missing.
+    pub(super) unreadable: Vec<String>,
 }
 
 impl Graph {
-    /// Reads all runs of the repository; what can't be read has no edges.
+    /// Reads all runs of the repository; those that can't be read have no edges.
     pub(super) fn read(repo: &Repository, progress: &dyn Progress) -> Result<Self> {
-        let refs = repo.history().refs("refs/runs/")?;
-        let nodes = read_runs(repo, &refs, progress, &|_, run| run.ok().map(Node::of))?;
-        let mut graph = Graph { nodes, ..Graph::default() };
+        let listing = repo.history().list_refs("refs/runs/")?;
+        let why = |name: &RefName, error: &Error| {
+            format!("the run '{}' can't be read: {}", name.name(), error.message())
+        };
+        let read = read_runs(repo, &listing.refs, progress, &|name, run| {
+            Some(run.map(Node::of).map_err(|error| why(name, &error)))
+        })?;
+        let mut graph = Graph::default();
+        for node in read {
+            match node {
+                Ok(node) => graph.nodes.push(node),
+                Err(why) => graph.unreadable.push(why),
+            }
+        }
+        let damaged = listing.damaged.iter();
+        graph.unreadable.extend(damaged.map(|damaged| why(&damaged.name, &damaged.error)));
         for (at, node) in graph.nodes.iter().enumerate() {
             graph.by_uuid.insert(node.uuid, at);
             for id in node.outputs().filter_map(|entry| entry.id) {

@@ -35,6 +35,9 @@ pub struct Lineage {
     pub outputs: Vec<OutputNode>,
     /// Runs that used it, but none of its named outputs.
     pub used_by: Vec<Consumer>,
+    /// Why runs could not be read, so that edges may be missing.
+    #[serde(skip)]
+    pub unreadable: Vec<String>,
 }
 
 /// Something that a run used.
@@ -116,6 +119,7 @@ pub fn show(repo: &Repository, revision: &Revision, progress: &dyn Progress) -> 
         inputs,
         outputs,
         used_by,
+        unreadable: graph.unreadable,
     })
 }
 

@@ -87,7 +87,8 @@ impl ProjectRow {
 pub fn list(repo: &Repository) -> Result<ProjectList> {
     let mut unreadable = Vec::new();
     let mut projects = Vec::new();
-    let (runs, versions) = (count(repo, RefKind::Run)?, count(repo, RefKind::Version)?);
+    let runs = count(repo, RefKind::Run, &mut unreadable)?;
+    let versions = count(repo, RefKind::Version, &mut unreadable)?;
     for name in names(repo)? {
         let loaded = try_load_project(repo, &name).unwrap_or_else(|error| {
             unreadable.push(UnreadableProject { name: name.clone(), error });
@@ -103,11 +104,21 @@ pub fn list(repo: &Repository) -> Result<ProjectList> {
     Ok(ProjectList { projects, unreadable })
 }
 
-/// How many refs of `kind` each project has.
-fn count(repo: &Repository, kind: RefKind) -> Result<BTreeMap<ProjectName, u64>> {
+/// How many refs of `kind` each project has. A damaged one makes its project unreadable.
+fn count(
+    repo: &Repository,
+    kind: RefKind,
+    unreadable: &mut Vec<UnreadableProject>,
+) -> Result<BTreeMap<ProjectName, u64>> {
     let mut counts = BTreeMap::new();
-    for (name, _) in repo.history().refs(&format!("refs/{}/", kind.directory()))? {
+    let listing = repo.history().list_refs(&format!("refs/{}/", kind.directory()))?;
+    for (name, _) in listing.refs {
         *counts.entry(name.project().clone()).or_default() += 1;
     }
+    let damaged = listing.damaged.into_iter();
+    unreadable.extend(damaged.map(|damaged| UnreadableProject {
+        name: damaged.name.project().clone(),
+        error: damaged.error,
+    }));
     Ok(counts)
 }

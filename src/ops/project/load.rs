@@ -56,7 +56,14 @@ pub(crate) fn try_load_project(
 ) -> Result<Option<LoadedProject>> {
     let reference = RefName::project_record(project.clone());
     let commit = repo.history().try_find_ref(&reference)?;
-    commit.map(|commit| LoadedProject::read(repo, project, commit)).transpose()
+    let Some(commit) = commit else { return Ok(None) };
+    let loaded = LoadedProject::read(repo, project, commit)?;
+    if loaded.record.name != *project {
+        let message =
+            format!("the ref '{reference}' leads to the record of '{}'", loaded.record.name);
+        return Err(Error::corrupt(message).with_hint("see what is damaged: art fsck"));
+    }
+    Ok(Some(loaded))
 }
 
 /// The record of `project`, if it has one; fails if there is no such project.
@@ -84,8 +91,9 @@ pub(crate) fn find_project(
 pub(super) fn names(repo: &Repository) -> Result<Vec<ProjectName>> {
     let mut names = vec![repo.own_project()?];
     for kind in [RefKind::Project, RefKind::Run, RefKind::Version, RefKind::Tag] {
-        let refs = repo.history().refs(&format!("refs/{}/", kind.directory()))?;
-        names.extend(refs.into_iter().map(|(name, _)| name.project().clone()));
+        let listing = repo.history().list_refs(&format!("refs/{}/", kind.directory()))?;
+        names.extend(listing.refs.into_iter().map(|(name, _)| name.project().clone()));
+        names.extend(listing.damaged.into_iter().map(|damaged| damaged.name.project().clone()));
         names.sort();
         names.dedup();
     }

@@ -7,6 +7,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::history::History;
 use crate::id::Id;
 use crate::name::{RefKind, RefName};
+use crate::ops::fsck::names::check_record;
 use crate::ops::sync::{
     Connection, Past, Removed, Sides, Standing, find_name, find_renamed, removed_here, standings,
     tracked,
@@ -65,6 +66,12 @@ pub(super) fn select(
             Standing::Diverged
             | Standing::DeletedHereChangedThere
             | Standing::DeletedThereChangedHere => selection.refused.push((name, stands)),
+        }
+    }
+    for moved in &selection.moves {
+        if let Some(new) = &moved.new {
+            check_record(repo.history(), &moved.name, new)
+                .map_err(|error| error.context(format!("'{}' is not pushed", moved.name)))?;
         }
     }
     selection.settled = settled(repo, connection, &selection.moves)?;

@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use crate::history::{Commit, EntryMode, Signature};
 use crate::id::Id;
 use crate::name::{Name, ProjectName, RefName};
+use crate::ops::version::wrong_name;
 use crate::record::{Record, RunRecord};
 use crate::repo::Repository;
 
@@ -37,6 +38,16 @@ impl LoadedRun {
             ))
             .with_hint("art fsck")),
         }
+    }
+
+    /// As [`LoadedRun::read`], for the commit that the ref is at: fails if its record is that of another
+    /// run.
+    pub(crate) fn read_newest(repo: &Repository, reference: &RefName, commit: Id) -> Result<Self> {
+        let run = Self::read(repo, reference, commit)?;
+        if run.record.name != *reference.name() {
+            return Err(wrong_name(reference, &run.record.name));
+        }
+        Ok(run)
     }
 
     /// Reads the run that `commit` is a state of, if it is one of a run; its ref follows from its
@@ -100,7 +111,7 @@ pub(crate) fn run_reference(
 /// The run at `reference`, as it is now.
 pub(crate) fn load_run(repo: &Repository, reference: &RefName) -> Result<LoadedRun> {
     match repo.history().try_find_ref(reference)? {
-        Some(commit) => LoadedRun::read(repo, reference, commit),
+        Some(commit) => LoadedRun::read_newest(repo, reference, commit),
         None => Err(no_such_run(repo, reference)?),
     }
 }

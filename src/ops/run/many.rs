@@ -23,8 +23,9 @@ pub(crate) fn read_runs<T: Send>(
         let mut kept = Vec::new();
         for batch in refs.chunks(BATCH) {
             check_interrupt(progress)?;
-            let read =
-                |(name, commit): &(RefName, Id)| keep(name, LoadedRun::read(repo, name, *commit));
+            let read = |(name, commit): &(RefName, Id)| {
+                keep(name, LoadedRun::read_newest(repo, name, *commit))
+            };
             kept.extend(batch.iter().filter_map(read));
             progress.advance(batch.len() as u64);
         }

@@ -37,14 +37,15 @@ pub struct ListOptions {
 pub struct RunList {
     /// In order.
     pub runs: Vec<RunRow>,
-    /// Runs that can't be told anything of: damaged, or made by a newer art.
+    /// The runs that can't be read, damaged or made by a newer art; and such versions: which runs they
+    /// were made from is not known.
     pub unreadable: Vec<UnreadableRun>,
 }
 
-/// A run whose record can't be read.
+/// A run, or a version, whose record can't be read.
 #[derive(Debug)]
 pub struct UnreadableRun {
-    /// The run.
+    /// The run or version.
     pub reference: RefName,
     /// Why.
     pub error: Error,
@@ -139,9 +140,10 @@ impl Serialize for RunRow {
 /// Lists the runs of a project.
 pub fn list(repo: &Repository, options: &ListOptions, progress: &dyn Progress) -> Result<RunList> {
     let project = options.project.as_ref().unwrap_or(&repo.settings().project);
-    let refs = repo.history().refs(&RefName::prefix(RefKind::Run, project))?;
+    let listing = repo.history().list_refs(&RefName::prefix(RefKind::Run, project))?;
+    let refs = listing.refs;
     let current = repo.current_run()?;
-    let versions = versions_by_run(repo, project, progress)?;
+    let (versions, unreadable) = versions_by_run(repo, project, progress)?;
     let mut list = match (&options.query, &options.sort, options.limit) {
         (None, None, Some(limit)) if limit.saturating_add(options.offset) < refs.len() => {
             let wanted = limit + options.offset;
@@ -155,6 +157,10 @@ pub fn list(repo: &Repository, options: &ListOptions, progress: &dyn Progress) -
     }
     let limit = options.limit.unwrap_or(usize::MAX);
     list.runs = list.runs.into_iter().skip(options.offset).take(limit).collect();
+    let runs = listing.damaged.into_iter().map(|damaged| (damaged.name, damaged.error));
+    let versions = unreadable.into_iter().map(|version| (version.reference, version.error));
+    let lost = runs.chain(versions);
+    list.unreadable.extend(lost.map(|(reference, error)| UnreadableRun { reference, error }));
     for row in &mut list.runs {
         row.current = Some(&row.reference) == current.as_ref();
     }

@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::id::Id;
 use crate::name::{Name, ProjectName, RefKind, RefName};
 use crate::ops::run::LoadedRun;
-use crate::ops::version::{IndexedVersion, read_versions, version_refs};
+use crate::ops::version::{IndexedVersion, UnreadableVersion, read_all_versions};
 use crate::progress::Progress;
 use crate::repo::Repository;
 
@@ -36,9 +36,10 @@ pub(super) fn versions_by_run(
     repo: &Repository,
     project: &ProjectName,
     progress: &dyn Progress,
-) -> Result<HashMap<Uuid, Vec<String>>> {
+) -> Result<(HashMap<Uuid, Vec<String>>, Vec<UnreadableVersion>)> {
     let mut by_run: HashMap<Uuid, Vec<String>> = HashMap::new();
-    for version in read_versions(repo, version_refs(repo, None)?, progress)?.versions {
+    let index = read_all_versions(repo, None, progress)?;
+    for version in index.versions {
         let reference = &version.reference;
         let name = if reference.project() == project {
             reference.name().to_string()
@@ -47,7 +48,7 @@ pub(super) fn versions_by_run(
         };
         by_run.entry(version.summary.run.uuid).or_default().push(name);
     }
-    Ok(by_run)
+    Ok((by_run, index.unreadable))
 }
 
 /// The tags that point at a commit of the run.

@@ -6,7 +6,7 @@ use super::cache::VersionCache;
 use crate::error::{Error, Result};
 use crate::history::Commit;
 use crate::id::Id;
-use crate::name::{ProjectName, RefKind, RefName};
+use crate::name::{Name, ProjectName, RefKind, RefName};
 use crate::progress::{NoProgress, Progress, Unit, check_interrupt};
 use crate::record::{Record, VersionBrief, VersionRecord, VersionSummary};
 use crate::repo::Repository;
@@ -62,11 +62,29 @@ pub(crate) fn version_refs(
     repo: &Repository,
     project: Option<&ProjectName>,
 ) -> Result<Vec<(RefName, Id)>> {
-    let prefix = match project {
+    repo.history().refs(&prefix(project))
+}
+
+fn prefix(project: Option<&ProjectName>) -> String {
+    match project {
         Some(project) => RefName::prefix(RefKind::Version, project),
         None => format!("refs/{}/", RefKind::Version.directory()),
-    };
-    repo.history().refs(&prefix)
+    }
+}
+
+/// Reads the versions of `project`, or of every project, as they are now; the damaged ones are apart.
+pub(crate) fn read_all_versions(
+    repo: &Repository,
+    project: Option<&ProjectName>,
+    progress: &dyn Progress,
+) -> Result<VersionIndex> {
+    let listing = repo.history().list_refs(&prefix(project))?;
+    let mut index = read_versions(repo, listing.refs, progress)?;
+    let damaged = listing.damaged.into_iter();
+    index.unreadable.extend(
+        damaged.map(|damaged| UnreadableVersion { reference: damaged.name, error: damaged.error }),
+    );
+    Ok(index)
 }
 
 /// Reads the versions at `refs`, which are as they are now, and remembers what had to be read.
@@ -123,11 +141,21 @@ fn read(
             None => fresh.next().unwrap_or_else(|| Err(Error::internal("a version got lost"))),
         };
         match summary {
+            Ok(summary) if remember && summary.name != *reference.name() => {
+                let error = wrong_name(&reference, &summary.name);
+                index.unreadable.push(UnreadableVersion { reference, error });
+            }
             Ok(summary) => index.versions.push(IndexedVersion { reference, commit, summary }),
             Err(error) => index.unreadable.push(UnreadableVersion { reference, error }),
         }
     }
     Ok(index)
+}
+
+/// The error for a ref that leads to the record of another run or version.
+pub(crate) fn wrong_name(reference: &RefName, name: &Name) -> Error {
+    let message = format!("the ref '{reference}' leads to the record of '{name}'");
+    Error::corrupt(message).with_hint("see what is damaged: art fsck")
 }
 
 /// The commits where versions of any project are now; none if that can't be told.

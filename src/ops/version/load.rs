@@ -1,5 +1,6 @@
 //! Reads a version: its ref, its last commit, its record and what lies beside it.
 
+use super::index::wrong_name;
 use super::trace::find_moved;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
@@ -146,7 +147,12 @@ pub(crate) fn try_load_version(
     reference: &RefName,
 ) -> Result<Option<LoadedVersion>> {
     let commit = repo.history().try_find_ref(reference)?;
-    commit.map(|commit| LoadedVersion::read(repo, reference, commit)).transpose()
+    let Some(commit) = commit else { return Ok(None) };
+    let version = LoadedVersion::read(repo, reference, commit)?;
+    if version.record().name != *reference.name() {
+        return Err(wrong_name(reference, &version.record().name));
+    }
+    Ok(Some(version))
 }
 
 /// The version at `reference` as it is now.

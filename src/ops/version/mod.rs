@@ -25,7 +25,10 @@ pub(crate) use disabled::refuse_disabled;
 pub(crate) use facts::{COUNT_LIMIT, Facts, run_status};
 pub(crate) use find::{age, find_moving, find_version, name_version, project_exists};
 pub use index::{IndexedVersion, UnreadableVersion};
-pub(crate) use index::{VersionIndex, read_brief, read_index, read_versions, version_refs};
+pub(crate) use index::{
+    VersionIndex, read_all_versions, read_brief, read_index, read_versions, version_refs,
+    wrong_name,
+};
 pub(crate) use load::{
     LoadedVersion, VersionDraft, load_version, read_version_record, try_load_version,
 };

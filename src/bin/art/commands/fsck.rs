@@ -38,6 +38,7 @@ use crate::ui::{Page, Style, moves, sanitize};
     ],
     &[
         Exit::No,
+        Exit::Partly,
         Exit::NotARepository,
         Exit::Locked,
         Exit::Unauthorized,
@@ -86,7 +87,7 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     for advice in &outcome.advice {
         context.ui.hint(advice);
     }
-    Ok(Exit::Corrupt)
+    Ok(if outcome.repairs.is_empty() { Exit::Corrupt } else { Exit::Partly })
 }
 
 /// Defects that are shown; `--json` has more.
@@ -206,6 +207,9 @@ fn describe(repair: &Repair) -> String {
         }
         Repair::RestoredRef { name, id: Some(id) } => {
             format!("{name} is at {} again, as its log says", id.short())
+        }
+        Repair::RestoredRef { name, id: None } if name != "HEAD" => {
+            format!("{name} is removed: no log has it")
         }
         Repair::RestoredRef { name, id: None } => {
             format!("{name} can be read again; it names the current run as the log has it")

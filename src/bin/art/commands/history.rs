@@ -22,7 +22,7 @@ use crate::ui::list::{self as table, Column, ListArgs, Show};
         "art history --all -q 'to: production' --sort time",
         "art history --all -q 'author: %ada%, time: >=2026-11-01' --csv",
     ],
-    &[Exit::No, Exit::NotARepository, Exit::Unauthorized, Exit::Corrupt, Exit::Interrupted],
+    &[Exit::No, Exit::Partly, Exit::NotARepository, Exit::Unauthorized, Exit::Corrupt, Exit::Interrupted],
 ))]
 pub(crate) struct Args {
     /// The version: a name, `OWNER/PROJECT:NAME`, `@STAGE` or `@latest`
@@ -80,7 +80,11 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     for unreadable in found.unreadable {
         let name = unreadable.reference.name();
         let error = unreadable.error.context(format!("the version '{name}' can't be read"));
-        exit = report::failure(&error, &context.ui);
+        exit = if args.all {
+            report::damaged(&error, &context.ui)
+        } else {
+            report::failure(&error, &context.ui)
+        };
     }
     Ok(exit)
 }

@@ -21,7 +21,7 @@ use crate::ui::Style;
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true, after_long_help = help_tail(
     &["art lineage", "art lineage run/baseline", "art lineage HEAD~3 --json"],
-    &[Exit::No, Exit::NotARepository, Exit::Unauthorized, Exit::Corrupt, Exit::Interrupted],
+    &[Exit::No, Exit::Partly, Exit::NotARepository, Exit::Unauthorized, Exit::Corrupt, Exit::Interrupted],
 ))]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -90,7 +90,10 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     }
     let lineage = show(&context.repo()?, &args.revision, context.progress())?;
     context.ui.show(&lineage, |page| tree::draw(page, &lineage))?;
-    Ok(Exit::Ok)
+    for why in &lineage.unreadable {
+        context.ui.warn(why);
+    }
+    Ok(if lineage.unreadable.is_empty() { Exit::Ok } else { Exit::Partly })
 }
 
 fn exec_add(context: &Context<'_>, args: &AddArgs) -> Result<Exit> {

@@ -10,7 +10,7 @@ use artifacts::repo::Repository;
 
 use crate::changes;
 use crate::context::Context;
-use crate::report::{Exit, help_tail};
+use crate::report::{self, Exit, help_tail};
 use crate::revision;
 use crate::ui::graph::{Graph, Rows};
 use crate::ui::{Page, Style, sanitize};
@@ -38,6 +38,7 @@ const MAX_REFS: usize = 6;
     ],
     &[
         Exit::No,
+        Exit::Partly,
         Exit::NotARepository,
         Exit::Unauthorized,
         Exit::Unavailable,
@@ -101,10 +102,11 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         outcome = Some(log(&repo, &options, &mut show, context.progress())?);
         Ok(())
     })?;
-    if outcome.is_some_and(|outcome| outcome.is_empty) {
+    if outcome.as_ref().is_some_and(|outcome| outcome.is_empty) {
         context.ui.note("no commits yet; make the first: art upload PATH");
     }
-    Ok(Exit::Ok)
+    let damage = outcome.and_then(|outcome| outcome.damage);
+    Ok(damage.map_or(Exit::Ok, |error| report::damaged(&error, &context.ui)))
 }
 
 fn view(

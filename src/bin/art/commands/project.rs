@@ -8,7 +8,7 @@ use artifacts::ops::project::list;
 
 use crate::context::Context;
 use crate::report::{self, Exit, help_tail};
-use crate::ui::list::{self as table, Column, ListArgs, Show};
+use crate::ui::list::{self as table, Column, DamagedRow, ListArgs, Show};
 
 /// Shows the project, lists all, or changes what its record says
 ///
@@ -43,7 +43,7 @@ enum Action {
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art project list", "art project list --csv --columns name,versions"],
-    &[Exit::NotARepository, Exit::Unauthorized, Exit::Corrupt],
+    &[Exit::Partly, Exit::NotARepository, Exit::Unauthorized, Exit::Corrupt],
 ))]
 struct ListingArgs {
     #[command(flatten)]
@@ -76,12 +76,22 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
 
 fn exec_list(context: &Context<'_>, args: &ListArgs) -> Result<Exit> {
     let found = list(&context.repo()?)?;
-    table::show(context, args, COLUMNS, &found.projects, "no such projects")?;
+    let damaged: Vec<DamagedRow> = found
+        .unreadable
+        .iter()
+        .map(|unreadable| DamagedRow {
+            name: unreadable.name.to_string(),
+            project: unreadable.name.to_string(),
+            error: unreadable.error.message().to_owned(),
+        })
+        .collect();
+    let rows = (found.projects.as_slice(), damaged.as_slice());
+    table::show_with_damaged(context, args, COLUMNS, rows, "no such projects")?;
     let mut exit = Exit::Ok;
     for unreadable in found.unreadable {
         let name = &unreadable.name;
         let error = unreadable.error.context(format!("the record of {name} can't be read"));
-        exit = report::failure(&error, &context.ui);
+        exit = report::damaged(&error, &context.ui);
     }
     Ok(exit)
 }

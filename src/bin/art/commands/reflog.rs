@@ -6,7 +6,7 @@ use artifacts::ops::reflog::{ReflogItem, ReflogOptions, reflog};
 use artifacts::repo::Repository;
 
 use crate::context::Context;
-use crate::report::{Exit, help_tail};
+use crate::report::{self, Exit, help_tail};
 use crate::revision;
 use crate::ui::{Page, Style, moves, sanitize};
 
@@ -18,7 +18,7 @@ use crate::ui::{Page, Style, moves, sanitize};
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art reflog", "art reflog run/baseline", "art reflog HEAD -n 3"],
-    &[Exit::No, Exit::NotARepository, Exit::Unauthorized, Exit::Corrupt],
+    &[Exit::No, Exit::Partly, Exit::NotARepository, Exit::Unauthorized, Exit::Corrupt],
 ))]
 pub(crate) struct Args {
     /// The ref
@@ -33,8 +33,9 @@ pub(crate) struct Args {
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     let repo = context.repo()?;
     let options = ReflogOptions { reference: args.reference.clone(), limit: args.limit };
+    let mut damage = None;
     context.ui.print(|page| {
-        reflog(&repo, &options, &mut |item| {
+        damage = reflog(&repo, &options, &mut |item| {
             page.item(item, |page| match item {
                 ReflogItem::Operation { operation, undone } => {
                     show_operation(page, &repo, operation, *undone)
@@ -44,9 +45,10 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
                     show_move(page, &name, *index, entry)
                 }
             })
-        })
+        })?;
+        Ok(())
     })?;
-    Ok(Exit::Ok)
+    Ok(damage.map_or(Exit::Ok, |error| report::damaged(&error, &context.ui)))
 }
 
 fn show_operation(

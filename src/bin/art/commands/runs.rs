@@ -4,6 +4,7 @@ mod delete;
 mod show;
 mod update;
 
+use artifacts::name::RefKind;
 use artifacts::ops::runs::{ListOptions, list};
 use artifacts::record::query::{Query, Sort};
 use artifacts::record::{RUN_FIELDS, RunStatus};
@@ -11,7 +12,7 @@ use artifacts::{Name, Result};
 
 use crate::context::Context;
 use crate::report::{self, Exit, help_tail};
-use crate::ui::list::{self as table, Column, ListArgs, Show};
+use crate::ui::list::{self as table, Column, DamagedRow, ListArgs, Show};
 
 /// Lists the runs of the project, and manages them
 ///
@@ -28,7 +29,7 @@ use crate::ui::list::{self as table, Column, ListArgs, Show};
         "art runs --sort -updated_at --columns name,updated_at,command",
         "art runs switch baseline",
     ],
-    &[Exit::No, Exit::NotARepository, Exit::Unauthorized, Exit::Corrupt, Exit::Interrupted],
+    &[Exit::No, Exit::Partly, Exit::NotARepository, Exit::Unauthorized, Exit::Corrupt, Exit::Interrupted],
 ))]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -117,12 +118,18 @@ fn exec_list(context: &Context<'_>, args: &ListArgs) -> Result<Exit> {
     let shown = ListArgs { columns, csv: args.csv, ..ListArgs::default() };
     let is_all = args.query.is_none() && args.offset == 0;
     let empty = if is_all { "no runs yet; make one: art run" } else { "no such runs" };
-    table::show(context, &shown, COLUMNS, &found.runs, empty)?;
+    let damaged: Vec<DamagedRow> = found
+        .unreadable
+        .iter()
+        .filter(|unreadable| unreadable.reference.kind() == RefKind::Run)
+        .map(|unreadable| DamagedRow::new(&unreadable.reference, &unreadable.error))
+        .collect();
+    table::show_with_damaged(context, &shown, COLUMNS, (&found.runs, &damaged), empty)?;
     let mut exit = Exit::Ok;
     for unreadable in found.unreadable {
-        let name = unreadable.reference.name();
-        let error = unreadable.error.context(format!("the run '{name}' can't be read"));
-        exit = report::failure(&error, &context.ui);
+        let (kind, name) = (unreadable.reference.kind().as_str(), unreadable.reference.name());
+        let error = unreadable.error.context(format!("the {kind} '{name}' can't be read"));
+        exit = report::damaged(&error, &context.ui);
     }
     Ok(exit)
 }

@@ -7,8 +7,9 @@ use artifacts::history::Revision;
 use artifacts::ops::tag::{TagListOptions, TagOptions, TagOutcome, list, tag};
 
 use crate::context::Context;
-use crate::report::{Exit, help_tail};
+use crate::report::{self, Exit, help_tail};
 use crate::revision;
+use crate::ui::list::DamagedRow;
 use crate::ui::{Column, ConfirmArgs, ListArgs, Page, Show, list as ui_list};
 
 /// List, create, move or delete tags
@@ -26,6 +27,7 @@ use crate::ui::{Column, ConfirmArgs, ListArgs, Page, Show, list as ui_list};
     ],
     &[
         Exit::No,
+        Exit::Partly,
         Exit::NotARepository,
         Exit::Locked,
         Exit::Unauthorized,
@@ -100,8 +102,21 @@ fn exec_list(context: &Context<'_>, repo: &Repository, args: &ListArgs) -> Resul
         options = TagListOptions { is_reversed, offset: args.offset, limit: args.limit };
         args = ListArgs { sort: None, offset: 0, limit: None, ..args };
     }
-    ui_list::show(context, &args, COLUMNS, &list(repo, &options)?, "no tags")?;
-    Ok(Exit::Ok)
+    let found = list(repo, &options)?;
+    let damaged: Vec<DamagedRow> = found
+        .damaged
+        .iter()
+        .map(|damaged| DamagedRow::new(&damaged.name, &damaged.error))
+        .collect();
+    let rows = (found.tags.as_slice(), damaged.as_slice());
+    ui_list::show_with_damaged(context, &args, COLUMNS, rows, "no tags")?;
+    let mut exit = Exit::Ok;
+    for damaged in found.damaged {
+        let name = damaged.name.name();
+        let error = damaged.error.context(format!("the tag '{name}' can't be read"));
+        exit = report::damaged(&error, &context.ui);
+    }
+    Ok(exit)
 }
 
 fn view(page: &mut Page<'_>, outcome: &TagOutcome, dry_run: bool) -> Result<()> {

@@ -8,7 +8,7 @@ use artifacts::{Name, Result};
 
 use crate::context::Context;
 use crate::report::{self, Exit, help_tail};
-use crate::ui::list::{self as table, Column, ListArgs, Show};
+use crate::ui::list::{self as table, Column, DamagedRow, ListArgs, Show};
 
 /// List the versions of the project, now or at a given time
 ///
@@ -26,7 +26,7 @@ use crate::ui::list::{self as table, Column, ListArgs, Show};
         "art versions --stage production --at 2026-11-01",
         "art versions -q 'kind: model, tags: best' --sort -staged_at --limit 5",
     ],
-    &[Exit::No, Exit::NotARepository, Exit::Unauthorized, Exit::Corrupt, Exit::Interrupted],
+    &[Exit::No, Exit::Partly, Exit::NotARepository, Exit::Unauthorized, Exit::Corrupt, Exit::Interrupted],
 ))]
 pub(crate) struct Args {
     /// Show only versions in STAGE
@@ -94,7 +94,12 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         None if is_all => "no versions yet; make one: art register VERSION",
         None => "no such versions",
     };
-    table::show(context, &shown, COLUMNS, &found.versions, empty)?;
+    let damaged: Vec<DamagedRow> = found
+        .unreadable
+        .iter()
+        .map(|unreadable| DamagedRow::new(&unreadable.reference, &unreadable.error))
+        .collect();
+    table::show_with_damaged(context, &shown, COLUMNS, (&found.versions, &damaged), empty)?;
     Ok(tell(context, found))
 }
 
@@ -127,7 +132,7 @@ fn tell(context: &Context<'_>, found: VersionList) -> Exit {
     for unreadable in found.unreadable {
         let name = unreadable.reference.name();
         let error = unreadable.error.context(format!("the version '{name}' can't be read"));
-        exit = report::failure(&error, &context.ui);
+        exit = report::damaged(&error, &context.ui);
     }
     exit
 }

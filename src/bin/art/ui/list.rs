@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use artifacts::clock::Timestamp;
 use artifacts::error::{Error, Result};
+use artifacts::name::{RefKind, RefName};
 use artifacts::record::query::{self, Field, FieldKind, Fields, Query, Sort};
 use artifacts::suggest;
 use serde::Serialize;
@@ -163,7 +164,42 @@ pub(crate) fn show<T: Serialize>(
     rows: &[T],
     empty: &str,
 ) -> Result<()> {
-    let (rows, chosen) = args.arrange(columns, rows.iter().map(to_value))?;
+    show_with_damaged(context, args, columns, (rows, &[]), empty)
+}
+
+/// A record that cannot be read: its row has no other fields.
+#[derive(Debug, Serialize)]
+pub(crate) struct DamagedRow {
+    pub(crate) name: String,
+    pub(crate) project: String,
+    /// Why it cannot be read.
+    pub(crate) error: String,
+}
+
+impl DamagedRow {
+    /// The row of the record that `name` names.
+    pub(crate) fn new(name: &RefName, error: &Error) -> Self {
+        let project = name.project().to_string();
+        let (name, project) = match name.kind() {
+            RefKind::Project => (project.clone(), project),
+            _ => (name.name().to_string(), project),
+        };
+        DamagedRow { name, project, error: error.message().to_owned() }
+    }
+}
+
+/// As [`show`]; the rows of damaged records come last, whatever the query and the limit are.
+pub(crate) fn show_with_damaged<T: Serialize>(
+    context: &Context<'_>,
+    args: &ListArgs,
+    columns: &[Column],
+    (rows, damaged): (&[T], &[DamagedRow]),
+    empty: &str,
+) -> Result<()> {
+    let (mut rows, chosen) = args.arrange(columns, rows.iter().map(to_value))?;
+    for row in damaged {
+        rows.push(to_value(row)?);
+    }
     if context.ui.looks().json {
         let rows = if args.columns.is_empty() { rows } else { pick(&rows, &chosen) };
         context.ui.raw(&json::pretty(&rows)?)
@@ -305,7 +341,12 @@ fn joined(value: &Value, between: &str) -> String {
 fn pick(rows: &[Value], columns: &[Column]) -> Vec<Value> {
     let field = |column: &Column, row| (column.name.to_owned(), Column::value(column, row).clone());
     rows.iter()
-        .map(|row| columns.iter().map(|column| field(column, row)).collect::<Map<_, _>>().into())
+        .map(|row| {
+            let fields = columns.iter().map(|column| field(column, row));
+            // What is damaged is never shown as merely empty.
+            let error = row.get("error").map(|error| ("error".to_owned(), error.clone()));
+            fields.chain(error).collect::<Map<_, _>>().into()
+        })
         .collect()
 }
 
@@ -318,12 +359,24 @@ fn print_csv(page: &mut Page<'_>, columns: &[Column], rows: &[Value]) -> Result<
     Ok(())
 }
 
+/// Writes "damaged" into the first field behind the name, which the row of a damaged record lacks.
+fn mark_damaged(cells: &mut [Cell], columns: &[Column]) {
+    let is_free = |column: &Column| !matches!(column.name, "name" | "project" | "current");
+    if let Some(at) = columns.iter().position(is_free) {
+        cells[at] = Cell::text("damaged").styled(Style::Error);
+    }
+}
+
 fn print_table(page: &mut Page<'_>, columns: &[Column], rows: &[Value]) -> Result<()> {
     let headings: Vec<String> = columns.iter().map(Column::heading).collect();
     let dates = page.looks().dates;
     let mut table = Table::new(headings.iter().map(String::as_str));
     for row in rows {
-        table.row(columns.iter().map(|column| column.cell(row, dates)).collect());
+        let mut cells: Vec<Cell> = columns.iter().map(|column| column.cell(row, dates)).collect();
+        if row.get("error").is_some_and(Value::is_string) {
+            mark_damaged(&mut cells, columns);
+        }
+        table.row(cells);
     }
     table.print(page)
 }

@@ -1,0 +1,338 @@
+//! Compares all refs with their reflogs and with the operation log, and restores what two of the three
+//! agree on.
+//!
+//! Git moves refs without the operation log, and a reflog always has the newest move. So a ref is
+//! damaged if its reflog contradicts it, and a reflog is damaged if it lacks the newest operation that
+//! moved its ref.
+
+use std::collections::BTreeMap;
+
+use super::ref_check::{RefSurvey, RestoredRef};
+use super::ref_lock::RefsLock;
+use super::ref_verify::{LastMove, is_recorded, wrong_value};
+use super::reflog::{self, ReflogEntry};
+use super::{History, Operation, operations};
+use crate::error::{Error, Result};
+use crate::fs::atomic;
+use crate::id::{Id, ObjectKind};
+use crate::name::RefName;
+
+/// What the operation log says of refs and of `HEAD`.
+#[derive(Debug, Default)]
+struct Recorded {
+    moves: BTreeMap<String, LastMove>,
+    /// The run that the newest operation that changed `HEAD` made current.
+    head: Option<Option<RefName>>,
+}
+
+/// How a ref and its logs disagree.
+#[derive(Debug)]
+enum Conflict {
+    /// The ref is not where its logs say: here.
+    Ref(Option<Id>),
+    /// The reflog lacks the newest operation that moved the ref.
+    Log,
+}
+
+/// One disagreement.
+#[derive(Debug)]
+struct Finding {
+    name: String,
+    conflict: Conflict,
+    error: Error,
+}
+
+impl History {
+    /// Adds to `survey` what refs, reflogs and the operation log contradict each other in.
+    pub(super) fn survey_conflicts(&self, survey: &mut RefSurvey) -> Result<()> {
+        let recorded = self.recorded();
+        let known = |name: &str| survey.damaged.iter().any(|damaged| damaged == name);
+        let findings = self.conflicts(&survey.refs, &recorded)?;
+        let errors: Vec<Error> = findings
+            .into_iter()
+            .filter(|finding| !known(&finding.name))
+            .map(|finding| finding.error)
+            .collect();
+        survey.damage.extend(errors);
+        if let Ok(head) = self.head_target() {
+            let error = match self.head_conflict(head.run.as_ref(), &recorded)? {
+                None => self.lost_head_moves()?,
+                some => some,
+            };
+            survey.damage.extend(error);
+        }
+        survey.damage.extend(self.lost_operations());
+        Ok(())
+    }
+
+    /// Reads the whole operation log; what can't be read is passed over.
+    fn recorded(&self) -> Recorded {
+        let mut recorded = Recorded::default();
+        let Ok(operations) = self.operations() else { return recorded };
+        for operation in operations.map_while(Result::ok) {
+            for change in &operation.changes {
+                let last = LastMove { new: change.new, time: operation.time };
+                recorded.moves.entry(change.name.to_string()).or_insert(last);
+            }
+            if recorded.head.is_none() {
+                recorded.head = operation.head.map(|head| head.new);
+            }
+        }
+        recorded
+    }
+
+    fn conflicts(&self, refs: &BTreeMap<String, Id>, recorded: &Recorded) -> Result<Vec<Finding>> {
+        let mut names: Vec<String> = refs.keys().cloned().collect();
+        names.extend(self.logs()?);
+        names.extend(recorded.moves.keys().cloned());
+        names.retain(|name| is_recorded(name));
+        names.sort_unstable();
+        names.dedup();
+        let mut findings = Vec::new();
+        for name in names {
+            let found = refs.get(&name).copied();
+            let recorded = recorded.moves.get(&name).copied();
+            if let Some((conflict, error)) = self.conflict(&name, found, recorded)? {
+                // A writer may have moved it since it was read.
+                let now = self.try_find_id(&name).unwrap_or(found);
+                if now == found && !self.is_under_way(&name) {
+                    findings.push(Finding { name, conflict, error });
+                }
+            }
+        }
+        Ok(findings)
+    }
+
+    fn conflict(
+        &self,
+        name: &str,
+        found: Option<Id>,
+        recorded: Option<LastMove>,
+    ) -> Result<Option<(Conflict, Error)>> {
+        let logged = match self.last_logged_move(name) {
+            Ok(logged) => logged,
+            Err(error) if error.kind() == crate::ErrorKind::Corrupt => None,
+            Err(error) => return Err(error),
+        };
+        let has_line = match (logged, recorded) {
+            (Some(logged), Some(recorded)) => {
+                logged == recorded || self.is_logged(name, recorded)?
+            }
+            _ => false,
+        };
+        Ok(match (logged, recorded) {
+            (None, None) => None,
+            // Git removes the log of a ref that it deletes.
+            (None, Some(_)) if found.is_none() => None,
+            (None, Some(recorded)) if recorded.new == found => {
+                Some((Conflict::Log, lost_moves(name)))
+            }
+            (None, Some(recorded)) => {
+                let message = wrong_value(name, found, recorded.new);
+                Some((Conflict::Ref(recorded.new), message))
+            }
+            (Some(logged), Some(recorded)) if !has_line => {
+                if found == recorded.new || found == logged.new {
+                    Some((Conflict::Log, lost_moves(name)))
+                } else {
+                    Some((Conflict::Ref(recorded.new), wrong_value(name, found, recorded.new)))
+                }
+            }
+            (Some(logged), _) if logged.new != found => {
+                Some((Conflict::Ref(logged.new), wrong_value(name, found, logged.new)))
+            }
+            (Some(_), _) => None,
+        })
+    }
+
+    /// The error for a log of `HEAD` that does not end where `HEAD` leads to.
+    fn lost_head_moves(&self) -> Result<Option<Error>> {
+        let value = self.head_value()?;
+        let logged = self.last_logged_move("HEAD")?.and_then(|last| last.new);
+        if logged == value || self.is_head_changing() || self.head_value()? != value {
+            return Ok(None);
+        }
+        let message = "the log of HEAD does not end where HEAD leads to";
+        Ok(Some(Error::corrupt(message).with_hint("see what is damaged: art fsck")))
+    }
+
+    /// Whether an operation that may change `HEAD` is under way.
+    fn is_head_changing(&self) -> bool {
+        !self.has_no_next_head() || self.pending_operation().unwrap_or(None).is_some()
+    }
+
+    /// Ends the log of `HEAD` where `HEAD` leads to.
+    fn complete_head_log(&self, lock: &mut RefsLock<'_>) -> Result<()> {
+        let Some(operation) = self.last_effective_operation()? else { return Ok(()) };
+        let path = reflog::path(self.git_dir(), "HEAD");
+        lock.lock_file("HEAD")?;
+        let old = self.last_logged_move("HEAD")?.and_then(|last| last.new);
+        let entry = ReflogEntry {
+            old,
+            new: self.head_value()?,
+            who: operation.who.clone(),
+            time: operation.time,
+            message: "fsck: the log was damaged".to_owned(),
+        };
+        let mut entries = if path.is_file() { reflog::lines(&path)? } else { Vec::new() };
+        entries.insert(0, entry);
+        entries.reverse();
+        let text: String = entries.iter().map(ReflogEntry::to_line).collect();
+        self.keep_log_aside(&path, "HEAD")?;
+        atomic::write(&path, &self.tmp_dir(), text.as_bytes())
+    }
+
+    /// What is wrong with `HEAD`, which names `run`.
+    fn head_conflict(&self, run: Option<&RefName>, recorded: &Recorded) -> Result<Option<Error>> {
+        if self.is_head_changing() {
+            return Ok(None);
+        }
+        if let Err(error) = self.verify_head(run) {
+            return Ok(Some(error));
+        }
+        let is_other = recorded.head.as_ref().is_some_and(|head| head.as_ref() != run);
+        let is_named = self.head_target().is_ok_and(|head| head.run.as_ref() == run);
+        if is_other && is_named && self.last_logged_move("HEAD")?.is_none() {
+            let message = "HEAD names another run than the operation log says";
+            return Ok(Some(Error::corrupt(message)));
+        }
+        let Some(run) = run.filter(|_| is_named) else { return Ok(None) };
+        let name = run.to_string();
+        if self.try_find_id(&name).is_ok_and(|id| id.is_some()) {
+            return Ok(None);
+        }
+        let was_there =
+            self.last_logged_move(&name)?.is_some() || recorded.moves.contains_key(&name);
+        let message = format!("HEAD names '{name}', which does not exist");
+        Ok((!was_there).then(|| Error::corrupt(message)))
+    }
+
+    /// The error for an operation log without the operation that happened last.
+    fn lost_operations(&self) -> Option<Error> {
+        let noted = operations::noted(self.git_dir())?;
+        let mut operations = self.operations().ok()?;
+        if operations.any(|operation| operation.is_ok_and(|operation| operation.id == noted)) {
+            return None;
+        }
+        let message = format!("the operation log has lost its newest operation ({noted})");
+        Some(Error::corrupt(message))
+    }
+
+    /// Fails if the reflog of `name`, or of `HEAD`, has lines that can't be read, or lacks the newest move
+    /// that the operation log has.
+    pub fn verify_log(&self, name: &str) -> Result<()> {
+        let path = reflog::path(self.git_dir(), name);
+        let bad = reflog::survey(&path)?.bad;
+        if bad > 0 {
+            return Err(
+                reflog::unreadable_lines(&path, bad).with_hint("see what is damaged: art fsck")
+            );
+        }
+        if name == "HEAD" {
+            return self.lost_head_moves()?.map_or(Ok(()), Err);
+        }
+        let Some(recorded) = self.last_recorded_move(name)? else { return Ok(()) };
+        if self.is_logged(name, recorded)? || self.is_under_way(name) {
+            return Ok(());
+        }
+        Err(lost_moves(name).with_hint("see what is damaged: art fsck"))
+    }
+
+    /// Fails if the operation log has lines that can't be read, or lacks the newest operation.
+    pub fn verify_operations(&self) -> Result<()> {
+        operations::check(self.git_dir())?;
+        let Some(error) = self.lost_operations() else { return Ok(()) };
+        // The note is written after the operation; a reader may have come between.
+        match self.lost_operations() {
+            Some(_) => Err(error.with_hint("see what is damaged: art fsck")),
+            None => Ok(()),
+        }
+    }
+
+    /// Moves refs to where their logs say they are, and completes reflogs from the operation log.
+    pub(super) fn restore_conflicts(
+        &self,
+        lock: &mut RefsLock<'_>,
+        restored: &mut Vec<RestoredRef>,
+    ) -> Result<()> {
+        let recorded = self.recorded();
+        let mut survey = RefSurvey::default();
+        self.survey_values(&mut survey)?;
+        for finding in self.conflicts(&survey.refs, &recorded)? {
+            let name = finding.name;
+            match finding.conflict {
+                Conflict::Log => self.complete_log(lock, &name)?,
+                Conflict::Ref(Some(id)) => {
+                    if !matches!(self.try_kind(&id)?, Some(ObjectKind::Commit | ObjectKind::Tag)) {
+                        continue;
+                    }
+                    lock.lock_file(&name)?;
+                    lock.write_loose(&name, id)?;
+                    self.complete_log(lock, &name)?;
+                    restored.push(RestoredRef { name, id: Some(id) });
+                }
+                Conflict::Ref(None) => {
+                    lock.lock_file(&name)?;
+                    lock.delete_one(&name)?;
+                    restored.push(RestoredRef { name, id: None });
+                }
+            }
+        }
+        if let Ok(head) = self.head_target()
+            && self.head_conflict(head.run.as_ref(), &recorded)?.is_some()
+        {
+            lock.write_head(recorded.head.clone().flatten())?;
+            restored.push(RestoredRef { name: "HEAD".to_owned(), id: None });
+        }
+        if self.lost_head_moves()?.is_some() {
+            self.complete_head_log(lock)?;
+        }
+        if self.lost_operations().is_some() {
+            operations::forget_note(self.git_dir())?;
+        }
+        Ok(())
+    }
+
+    /// Writes the moves into the reflog of `name` that only the operation log has.
+    fn complete_log(&self, lock: &mut RefsLock<'_>, name: &str) -> Result<()> {
+        let path = reflog::path(self.git_dir(), name);
+        let known = if path.is_file() { reflog::lines(&path)? } else { Vec::new() };
+        let mut lines: Vec<(ReflogEntry, bool)> =
+            known.iter().cloned().map(|entry| (entry, true)).collect();
+        for operation in self.operations()?.map_while(Result::ok) {
+            let Some(entry) = entry_of(&operation, name) else { continue };
+            let has = |known: &ReflogEntry| {
+                (known.old, known.new, known.time) == (entry.old, entry.new, entry.time)
+            };
+            if !known.iter().any(has) {
+                lines.push((entry, false));
+            }
+        }
+        if lines.iter().all(|(_, is_known)| *is_known) {
+            return Ok(());
+        }
+        lines.reverse();
+        lines.sort_by_key(|(entry, _)| entry.time);
+        lock.lock_file(name)?;
+        self.keep_log_aside(&path, name)?;
+        let text: String = lines.iter().map(|(entry, _)| entry.to_line()).collect();
+        atomic::create_dir_all_durably(path.parent().unwrap_or(&path))?;
+        atomic::write(&path, &self.tmp_dir(), text.as_bytes())
+    }
+}
+
+/// What the reflog of `name` says about `operation`, if that moved it.
+fn entry_of(operation: &Operation, name: &str) -> Option<ReflogEntry> {
+    let change = operation.changes.iter().find(|change| change.name.to_string() == name)?;
+    Some(ReflogEntry {
+        old: change.old,
+        new: change.new,
+        who: operation.who.clone(),
+        time: operation.time,
+        message: operation.command.split_ascii_whitespace().collect::<Vec<_>>().join(" "),
+    })
+}
+
+fn lost_moves(name: &str) -> Error {
+    Error::corrupt(format!("the log of '{name}' lacks moves that the operation log has"))
+}

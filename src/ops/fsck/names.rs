@@ -1,0 +1,52 @@
+//! Whether refs lead to the records that they are named after.
+
+use super::defect::Part;
+use super::walk::Walk;
+use crate::error::{Error, Result};
+use crate::history::{History, RefSurvey};
+use crate::id::Id;
+use crate::name::{RefKind, RefName};
+use crate::record::{ProjectRecord, Record, RunRecord, VersionRecord};
+
+/// Fails if `commit` has no record that can be read, or has that of another run, version or project than
+/// `name`. A tag may name any of them.
+pub(crate) fn check_record(history: &History, name: &RefName, commit: &Id) -> Result<()> {
+    let commit = history.peel(commit)?;
+    let entries = history.read_tree(&history.read_commit(&commit)?.tree)?;
+    let read = |file: &str| match entries.iter().find(|entry| entry.name == file) {
+        Some(entry) => history.read_blob(&entry.id),
+        None => Err(Error::corrupt(format!("the commit {commit} of {name} has no {file}"))),
+    };
+    let found = match name.kind() {
+        RefKind::Tag => return Ok(()),
+        RefKind::Run => RunRecord::decode(&read(RunRecord::FILE)?)?.name.to_string(),
+        RefKind::Version => VersionRecord::decode(&read(VersionRecord::FILE)?)?.name.to_string(),
+        RefKind::Project => ProjectRecord::decode(&read(ProjectRecord::FILE)?)?.name.to_string(),
+    };
+    let wanted = match name.kind() {
+        RefKind::Project => name.project().to_string(),
+        _ => name.name().to_string(),
+    };
+    if found == wanted {
+        return Ok(());
+    }
+    let message = format!("the ref '{name}' leads to the record of '{found}'");
+    Err(Error::corrupt(message).with_hint("see what is damaged: art fsck"))
+}
+
+impl Walk<'_> {
+    /// Notes the refs that lead to the record of something else, and gives their names.
+    pub(super) fn names(&mut self, survey: &RefSurvey) -> Vec<String> {
+        let mut misnamed = Vec::new();
+        for (text, id) in &survey.refs {
+            let Ok(name) = text.parse::<RefName>() else { continue };
+            let Err(error) = check_record(self.history, &name, id) else { continue };
+            // What can't be read has been named.
+            if error.message().contains("leads to the record of") {
+                self.defects.push(Part::Refs, None, error.message().to_owned());
+                misnamed.push(text.clone());
+            }
+        }
+        misnamed
+    }
+}
