@@ -165,6 +165,18 @@ fn lock(path: &Path) -> Result<FileLock> {
     }
 }
 
+/// Whether a directory stands in the place of the file at `path`, or the file is empty or holds zero bytes,
+/// as a crash of the machine may leave it. A missing file is not lost.
+pub fn is_lost(path: &Path) -> bool {
+    let Ok(found) = std::fs::metadata(path) else { return false };
+    if !found.is_file() {
+        return found.is_dir();
+    }
+    let mut first = [0];
+    let read = File::open(path).and_then(|mut file| file.read(&mut first));
+    read.is_ok_and(|length| length == 0 || first == [0])
+}
+
 /// The content of a file of settings; `None` if there is none.
 pub(super) fn read(path: &Path) -> Result<Option<toml::Table>> {
     let Some(text) = read_text(path)? else { return Ok(None) };

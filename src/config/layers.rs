@@ -160,8 +160,8 @@ impl Config {
         }
         Ok(Config {
             user: read(sources.user_file)?,
-            // Opening the repository names a directory in its place.
-            repository: read(sources.repository_file.filter(|path| !path.is_dir()))?,
+            // Opening the repository names what stands in its place.
+            repository: read(sources.repository_file.filter(|path| !file::is_lost(path)))?,
             environment: sources.environment,
             flags: sources.flags,
         })

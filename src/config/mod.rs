@@ -28,7 +28,7 @@ mod remotes;
 mod settings;
 mod value;
 
-pub use file::{ConfigFile, Scope, initial};
+pub use file::{ConfigFile, Scope, initial, is_lost};
 pub use keys::{Key, find_key, keys};
 pub use layers::{Config, Entry, Origin, Setting, Sources, Unknown};
 pub use remotes::RemoteTable;

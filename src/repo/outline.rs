@@ -83,8 +83,8 @@ pub(super) fn missing_settings(directory: &Path) -> Result<Option<Error>> {
         Ok(metadata) if metadata.is_dir() => {
             Ok(Some(Error::corrupt(format!("'{}' is a directory", path.display()))))
         }
-        Ok(metadata) if metadata.len() == 0 => {
-            Ok(Some(Error::corrupt(format!("'{}' is empty", path.display()))))
+        Ok(_) if config::is_lost(&path) => {
+            Ok(Some(Error::corrupt(format!("'{}' is empty or holds zero bytes", path.display()))))
         }
         Ok(_) => Ok(None),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -97,7 +97,7 @@ pub(super) fn missing_settings(directory: &Path) -> Result<Option<Error>> {
 /// Writes the settings of a new repository for the project that the history was last about.
 fn restore_settings(directory: &Path) -> Result<()> {
     let path = directory.join(SETTINGS);
-    if path.is_dir() {
+    if std::fs::symlink_metadata(&path).is_ok() {
         atomic::set_aside(&path, &directory.join("damaged"), SETTINGS)?;
     }
     let project = History::open(directory).ok().and_then(|history| last_project(&history));
