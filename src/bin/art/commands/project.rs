@@ -75,7 +75,9 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
 }
 
 fn exec_list(context: &Context<'_>, args: &ListArgs) -> Result<Exit> {
-    let found = list(&context.repo()?)?;
+    let mut found = list(&context.repo()?)?;
+    let unreadable = &found.unreadable;
+    found.projects.retain(|row| !unreadable.iter().any(|other| other.name == row.name));
     let damaged: Vec<DamagedRow> = found
         .unreadable
         .iter()
