@@ -1,6 +1,6 @@
 //! A file of settings: read, and changed without touching what else stands in it.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -173,7 +173,7 @@ pub fn is_lost(path: &Path) -> bool {
         return found.is_dir();
     }
     let mut first = [0];
-    let read = File::open(path).and_then(|mut file| file.read(&mut first));
+    let read = read::open(path).and_then(|mut file| file.read(&mut first));
     read.is_ok_and(|length| length == 0 || first == [0])
 }
 

@@ -22,7 +22,7 @@ use crate::name::{RefName, TRACKING};
 pub(super) const DAMAGED: &str = "damaged";
 
 /// The largest log that a repair takes into memory.
-const MAX_LOG: u64 = 2 << 30;
+const MAX_LOG: u64 = read::LARGE;
 
 /// The name in `damaged/` of a file that was at `path` below the repository's directory.
 fn name_aside(path: &Path) -> String {
