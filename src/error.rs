@@ -151,6 +151,16 @@ impl Error {
         outer.with_source(self)
     }
 
+    /// The same error, or where the user asked to stop: `interrupted`, what was kept, and how to go on.
+    #[must_use]
+    pub fn or_interrupted(self, kept: &str, next: impl Into<String>) -> Self {
+        let is_told = self.message().starts_with("interrupted;");
+        if self.kind() != ErrorKind::Interrupted || is_told {
+            return self;
+        }
+        Self::new(ErrorKind::Interrupted, format!("interrupted; {kept}")).with_hint(next)
+    }
+
     /// The same error under another kind.
     #[must_use]
     pub fn with_kind(mut self, kind: ErrorKind) -> Self {

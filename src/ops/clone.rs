@@ -4,11 +4,13 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::init::{InitOptions, init};
+use super::init::{InitOptions, init_unfinished};
 use super::pull::{PullOptions, pull};
-use super::sync::{Brought, OpenConflict};
+use super::sync::{Brought, OpenConflict, check_directory};
 use crate::config::ConfigFile;
 use crate::error::{Error, ErrorKind, IoResultExt, Result};
+use crate::fs::lock::FileLock;
+use crate::fs::usage::usage;
 use crate::fs::{atomic, read};
 use crate::name::{Name, ProjectName, RefKind};
 use crate::progress::Progress;
@@ -56,29 +58,102 @@ pub struct CloneOutcome {
     pub traffic: TrafficCount,
 }
 
-/// Clones. Whatever ends it early, nothing of the new repository stays.
+/// Clones. A clone that was stopped or lost its remote can be finished by the same call: what came is
+/// kept, and nothing else uses the repository until then. After any other failure nothing of the new
+/// repository stays.
 pub fn clone(
     options: &CloneOptions,
     settings: Settings,
     progress: &dyn Progress,
 ) -> Result<CloneOutcome> {
     let target = options.directory.join(DIRECTORY);
+    check_directory(&options.uri)?;
     if Repository::is_at(&target)? {
-        let message = format!("there is a repository in '{}' already", options.directory.display());
-        return Err(Error::new(ErrorKind::AlreadyExists, message)
-            .with_hint("bring it up to date: art pull; or name another directory"));
+        check_leftovers(options, &target)?;
+    } else {
+        refuse_repository(options, &settings)?;
     }
-    refuse_repository(options, &settings)?;
     let was_there = read::is_dir(&options.directory)?;
-    let cloned = fill(options, settings, progress);
-    if cloned.is_err() {
-        // The error is what counts; what can't be removed is a repository that a pull completes.
-        let _ = atomic::remove_tree(&target);
+    fill(options, settings, progress).map_err(|error| {
+        if can_resume(&error) && has_received(&target) {
+            return did_not_finish(error, options, &target);
+        }
+        // The error is what counts; what can't be removed is finished or removed by the next clone.
+        if Repository::unfinished_clone(&target).is_ok_and(|uri| uri.is_some()) {
+            let _ = atomic::remove_tree(&target);
+        }
         if !was_there {
             let _ = atomic::remove_empty_dir(&options.directory);
         }
+        error
+    })
+}
+
+/// Fails unless the repository that is there already is a clone of the same remote that did not finish.
+fn check_leftovers(options: &CloneOptions, target: &Path) -> Result<()> {
+    let place = options.directory.display();
+    let exists = |message: String| Error::new(ErrorKind::AlreadyExists, message);
+    match Repository::unfinished_clone(target)? {
+        Some(uri) if uri == options.uri.to_string() => Ok(()),
+        Some(uri) => Err(exists(format!("the clone of '{uri}' in '{place}' did not finish"))
+            .with_hint(format!(
+                "finish that clone: art clone {uri} {place}; or name another directory"
+            ))),
+        None => Err(exists(format!("there is a repository in '{place}' already"))
+            .with_hint("bring it up to date: art pull; or name another directory")),
     }
-    cloned
+}
+
+/// Whether the same clone may succeed later.
+fn can_resume(error: &Error) -> bool {
+    use ErrorKind::{Interrupted, Locked, Unauthorized, Unavailable};
+    matches!(error.kind(), Interrupted | Locked | Unauthorized | Unavailable)
+}
+
+/// Whether history or content has come to the repository at `target`.
+fn has_received(target: &Path) -> bool {
+    ["objects/pack", "packs", "tmp"]
+        .iter()
+        .any(|directory| usage(&target.join(directory)).is_ok_and(|there| there.bytes > 0))
+}
+
+/// The error for a clone that stopped and can be resumed.
+fn did_not_finish(error: Error, options: &CloneOptions, target: &Path) -> Error {
+    let (uri, place) = (&options.uri, options.directory.display());
+    let kept = usage(target).map(|there| there.bytes).unwrap_or_default();
+    let kept = format!("{kept} bytes are kept in '{}'", target.display());
+    let resume = format!("resume the clone: art clone {uri} {place}");
+    if error.kind() == ErrorKind::Interrupted {
+        return Error::new(ErrorKind::Interrupted, format!("interrupted; {kept}"))
+            .with_hint(resume);
+    }
+    error.context(format!("the clone did not finish; {kept}")).with_hint(resume)
+}
+
+/// The repository to clone into: a new one, or the one of a clone that did not finish.
+fn prepare(options: &CloneOptions, settings: &Settings) -> Result<(PathBuf, Repository, FileLock)> {
+    let target = options.directory.join(DIRECTORY);
+    if !Repository::is_at(&target)? {
+        let made =
+            InitOptions { directory: options.directory.clone(), config: options.config.clone() };
+        init_unfinished(&made, &options.uri.to_string())?;
+    }
+    // What a killed clone was building is nobody's; that it can't be removed is no reason to fail.
+    let _ = Repository::sweep_builds(&options.directory);
+    let target = target.canonicalize().on("read", &target)?;
+    let lock = Repository::lock_unfinished(&target)?;
+    // Another clone may have finished meanwhile.
+    check_leftovers(options, &target)?;
+    let repo = Repository::open_unfinished(&target, settings.clone())?;
+    let remote =
+        RemoteConfig { name: options.name.clone(), uri: options.uri.to_string(), guarantee: None };
+    for other in repo.remote_names()?.into_iter().filter(|name| *name != options.name) {
+        repo.remove_remote(&other)?;
+    }
+    if !repo.remote_names()?.contains(&options.name) {
+        repo.add_remote(&remote)?;
+    }
+    Ok((target, repo, lock))
 }
 
 fn fill(
@@ -86,14 +161,7 @@ fn fill(
     mut settings: Settings,
     progress: &dyn Progress,
 ) -> Result<CloneOutcome> {
-    let made = init(&InitOptions {
-        directory: options.directory.clone(),
-        config: options.config.clone(),
-    })?;
-    let remote =
-        RemoteConfig { name: options.name.clone(), uri: options.uri.to_string(), guarantee: None };
-    let repo = Repository::open(&made.directory, settings.clone())?;
-    repo.add_remote(&remote)?;
+    let (directory, repo, _lock) = prepare(options, &settings)?;
     let pulled = pull(
         &repo,
         &PullOptions {
@@ -108,14 +176,16 @@ fn fill(
     )
     .map_err(|error| nothing_there(error, options))?;
     if let Some(project) = only_project(&repo)?.filter(|_| !options.has_project) {
-        ConfigFile::repository(&made.directory).set("core.project", &project.to_string())?;
+        ConfigFile::repository(&directory).set("core.project", &project.to_string())?;
         settings.project = project;
     }
+    repo.finish_clone()?;
+    let refs = repo.history().refs("refs/")?;
     let count = |kind: RefKind| -> u64 {
-        pulled.refs.iter().filter(|one| one.name.kind() == kind).count() as u64
+        refs.iter().filter(|(name, _)| name.kind() == kind).count() as u64
     };
     Ok(CloneOutcome {
-        directory: shown(&made.directory)?,
+        directory: directory.display().to_string(),
         project: settings.project,
         runs: count(RefKind::Run),
         versions: count(RefKind::Version),
@@ -160,13 +230,9 @@ fn nothing_there(error: Error, options: &CloneOptions) -> Error {
     }
     let (name, uri) = (&options.name, &options.uri);
     Error::not_found(format!("nothing was pushed to '{uri}' yet")).with_hint(format!(
-        "is it spelt right? else, where the work is: art remote add {name} URI, then art push"
+        "check the URI; to share work from another repository, in that one: art remote add {name} URI, then \
+         art push"
     ))
-}
-
-fn shown(directory: &Path) -> Result<String> {
-    let directory = directory.canonicalize().on("read", directory)?;
-    Ok(directory.display().to_string())
 }
 
 /// The project of all refs, if they have only one.

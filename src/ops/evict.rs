@@ -74,7 +74,7 @@ pub fn evict(
     let fold = connection.state.fold();
     let store = connection.log.store();
     let there = RemoteContent::new(repo, store, fold, &connection.directory())?;
-    there.complete_index(progress)?;
+    there.complete_readable_index(progress)?;
     let mut by_pack: BTreeMap<Id, Vec<Id>> = BTreeMap::new();
     let (mut kept, mut unsent) = (0, 0);
     let entries = repo.content().entries()?;

@@ -38,7 +38,16 @@ fn as_text<S: serde::Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S:
 
 /// Makes a repository; one that is there already is left as it is.
 pub fn init(options: &InitOptions) -> Result<InitOutcome> {
-    let created = Repository::init(&options.directory, &options.config)?;
+    made(options, Repository::init(&options.directory, &options.config)?)
+}
+
+/// Makes a repository for a clone of the remote at `uri` that is not finished yet.
+pub(super) fn init_unfinished(options: &InitOptions, uri: &str) -> Result<InitOutcome> {
+    let created = Repository::init_unfinished(&options.directory, &options.config, uri)?;
+    made(options, created)
+}
+
+fn made(options: &InitOptions, created: bool) -> Result<InitOutcome> {
     let top = options.directory.canonicalize().on("read", &options.directory)?;
     let directory = top.join(DIRECTORY);
     let excluded = exclude(&directory);

@@ -79,6 +79,11 @@ fn failure(error: Error) -> Failure {
     }
 }
 
+/// The failure of a request for an object in whose place a directory or a device is.
+fn is_no_file(key: &str) -> Failure {
+    Failure::Permanent(Error::corrupt(format!("'{key}' is damaged: it is not a file")))
+}
+
 impl ObjectStore for FsStore {
     fn abilities(&self) -> Abilities {
         Abilities::ALL
@@ -91,6 +96,10 @@ impl ObjectStore for FsStore {
     fn read(&self, key: &str, range: Option<Range<u64>>, limit: u64) -> Result<Bytes, Failure> {
         let path = self.path(key)?;
         self.traffic.request(0);
+        // A pipe would let whoever opens it wait.
+        if std::fs::metadata(&path).is_ok_and(|found| !found.is_file()) {
+            return Err(is_no_file(key));
+        }
         let file = read::open(&path).on("open", &path).map_err(failure)?;
         let length = file.metadata().on("read", &path).map_err(failure)?.len();
         let wanted = range.unwrap_or(0..length);
@@ -139,7 +148,7 @@ impl ObjectStore for FsStore {
         let path = self.path(key)?;
         self.traffic.request(0);
         let metadata = std::fs::metadata(&path).on("read", &path).map_err(failure)?;
-        if metadata.is_file() { Ok(metadata.len()) } else { Err(Failure::Absent) }
+        if metadata.is_file() { Ok(metadata.len()) } else { Err(is_no_file(key)) }
     }
 
     fn list(
@@ -201,8 +210,11 @@ fn walk(
         let kind: FileType = entry.file_type().on("list", directory).map_err(failure)?;
         if kind.is_dir() {
             walk(&entry.path(), &format!("{prefix}{name}/"), limit, found)?;
-        } else if kind.is_file() {
-            let size = entry.metadata().ok().map(|metadata| metadata.len());
+        } else {
+            // What is no file is listed too: it holds a key that no object can have.
+            let is_file = |found: &std::fs::Metadata| found.is_file();
+            let size = std::fs::metadata(entry.path()).ok().filter(is_file);
+            let size = size.map(|found| found.len());
             found.push(Listed { key: format!("{prefix}{name}"), size });
         }
         if found.len() > limit {

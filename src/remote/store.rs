@@ -508,5 +508,6 @@ pub(super) fn jitter(wait: Duration) -> Duration {
     wait.mul_f64(0.25 + 0.75 * f64::from(random) / f64::from(u32::MAX))
 }
 
+mod defect;
 #[cfg(test)]
 mod tests;

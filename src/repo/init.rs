@@ -1,12 +1,14 @@
 //! Makes a repository, whole or not at all.
 
 use std::path::Path;
+use std::time::Duration;
 
-use super::{DIRECTORY, Repository, outline};
+use super::{DIRECTORY, Repository, outline, unfinished};
 use crate::content::ContentStore;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, IoResultExt, Result};
 use crate::fs::atomic;
 use crate::fs::guarded::guard;
+use crate::fs::lock::{FileLock, Mode};
 use crate::fs::read;
 use crate::history::History;
 
@@ -14,31 +16,96 @@ impl Repository {
     /// Makes a repository in `directory` (which is made if missing), with `config` as the text of
     /// its settings. One that is there already is left as it is; then this is false.
     pub fn init(directory: &Path, config: &str) -> Result<bool> {
-        atomic::create_dir_all(directory)?;
-        let target = directory.join(DIRECTORY);
-        guard(&target);
-        if Self::is_at(&target)? {
-            History::open(&target).map_err(|error| outline::explain(&target, error))?;
-            return Ok(false);
-        }
-        let building = directory.join(format!("{DIRECTORY}-{}", atomic::unique_name()));
-        let made = build(&building, config).and_then(|()| put_in_place(&building, &target));
-        if made.is_err() {
-            // Whatever was built is nobody's yet; the first error is the one that counts.
-            let _ = atomic::remove_tree(&building);
-        }
-        made
+        make(directory, config, None)
+    }
+
+    /// As [`Repository::init`], for a clone of the remote at `uri` that is not finished yet.
+    pub(crate) fn init_unfinished(directory: &Path, config: &str, uri: &str) -> Result<bool> {
+        make(directory, config, Some(uri))
+    }
+
+    /// Removes the repositories in `directory` that killed processes were building.
+    pub(crate) fn sweep_builds(directory: &Path) -> Result<()> {
+        sweep(directory)
     }
 }
 
-fn build(directory: &Path, settings: &str) -> Result<()> {
+fn make(directory: &Path, config: &str, clone_of: Option<&str>) -> Result<bool> {
+    atomic::create_dir_all(directory)?;
+    let target = directory.join(DIRECTORY);
+    guard(&target);
+    if Repository::is_at(&target)? {
+        Repository::check_finished(&target)?;
+        History::open(&target).map_err(|error| outline::explain(&target, error))?;
+        return Ok(false);
+    }
+    // What a killed process left is nobody's; that it can't be removed is no reason to fail.
+    let _ = sweep(directory);
+    let building = directory.join(format!("{BUILDING}{}", atomic::unique_name()));
+    atomic::create_dir_all(&building)?;
+    let made = FileLock::acquire(&building.join(LOCK), Mode::Exclusive, Duration::ZERO).and_then(
+        |_lock| {
+            let new = building.join(NEW);
+            build(&new, config, clone_of)?;
+            put_in_place(&new, &target)
+        },
+    );
+    // Whatever is left of it is nobody's; an error before is the one that counts.
+    let _ = atomic::remove_tree(&building);
+    made
+}
+
+/// How the directories begin in which repositories are built.
+const BUILDING: &str = ".artifacts-";
+/// The repository in such a directory.
+const NEW: &str = "new";
+/// The file in it that is locked by whoever builds there.
+const LOCK: &str = "lock";
+
+fn build(directory: &Path, settings: &str, clone_of: Option<&str>) -> Result<()> {
     atomic::create_dir_all(directory)?;
     History::init(directory)?;
     ContentStore::init(directory)?;
-    let config = directory.join("config.toml");
     // An empty file is a damaged one.
     let settings = if settings.is_empty() { "format = 1\n" } else { settings };
-    atomic::write(&config, &directory.join("tmp"), settings.as_bytes())
+    let tmp = directory.join("tmp");
+    atomic::write(&directory.join("config.toml"), &tmp, settings.as_bytes())?;
+    let Some(uri) = clone_of else { return Ok(()) };
+    let (path, text) = unfinished::note(directory, uri);
+    atomic::write(&path, &tmp, text.as_bytes())
+}
+
+/// Removes the repositories in `directory` that killed processes were building.
+fn sweep(directory: &Path) -> Result<()> {
+    for entry in std::fs::read_dir(directory).on("list", directory)? {
+        let entry = entry.on("list", directory)?;
+        let is_ours = entry.file_name().to_str().is_some_and(is_building_name);
+        let lock = entry.path().join(LOCK);
+        if !is_ours || !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            continue;
+        }
+        if !lock.is_file() {
+            // Its process was killed before it took the lock, or takes the lock now.
+            let _ = atomic::remove_empty_dir(&entry.path());
+        } else if let Some(_lock) = FileLock::try_acquire(&lock, Mode::Exclusive)? {
+            atomic::remove_tree(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether this is the name of a directory in which a repository is built: `PID-COUNT-UUID` behind the
+/// prefix.
+fn is_building_name(name: &str) -> bool {
+    let Some(rest) = name.strip_prefix(BUILDING) else { return false };
+    let parts: Vec<&str> = rest.split('-').collect();
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    match parts[..] {
+        [process, count, unique] => {
+            is_number(process) && is_number(count) && uuid::Uuid::try_parse(unique).is_ok()
+        }
+        _ => false,
+    }
 }
 
 /// Gives the finished repository its name; false if another process was first.

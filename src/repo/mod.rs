@@ -7,6 +7,7 @@ mod init;
 mod outline;
 mod remotes;
 mod settings;
+mod unfinished;
 
 use std::path::{Path, PathBuf};
 
@@ -41,7 +42,14 @@ pub struct Repository {
 
 impl Repository {
     /// Opens the repository at `directory` (the `.artifacts` itself).
+    ///
+    /// Fails with [`ErrorKind::Refused`] if it is a clone that did not finish.
     pub fn open(directory: &Path, settings: Settings) -> Result<Self> {
+        Self::check_finished(directory)?;
+        Self::open_any(directory, settings)
+    }
+
+    fn open_any(directory: &Path, settings: Settings) -> Result<Self> {
         guard(directory);
         if !read::is_dir(directory)? {
             return Err(not_a_repository(directory));

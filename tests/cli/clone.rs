@@ -88,10 +88,10 @@ fn a_full_clone_needs_the_remote_no_more() {
     exit 14
     -- stderr
     error: a content is not here and can't be fetched
-    caused by: nothing is left of the remote
-    caused by: there is no 'packs/ec/[ID 1].tar.zst' at [ROOT]/desk/store
+    caused by: the remote 'origin' is not available
+    caused by: there is no directory '[ROOT]/desk/store'
 
-    hint: is it mounted? see: art remote show
+    hint: mount the disk that it is on; to create the remote again from what is here: art push --recreate origin
     ");
     sandbox.art("-C here log v1").ok();
     sandbox.art("-C here get v1").ok();
@@ -106,7 +106,7 @@ fn what_can_not_be_cloned_leaves_nothing() {
     -- stderr
     error: nothing was pushed to '[ROOT]/desk/empty' yet
 
-    hint: is it spelt right? else, where the work is: art remote add origin URI, then art push
+    hint: check the URI; to share work from another repository, in that one: art remote add origin URI, then art push
     ");
     assert!(!sandbox.path("b").exists());
     sandbox.art("clone empty b --json").fails_with(1).json_error();
@@ -119,11 +119,11 @@ fn what_can_not_be_cloned_leaves_nothing() {
     hint: bring it up to date: art pull; or name another directory
     ");
     assert_snapshot!(sandbox.art("clone /nowhere/mounted/share b"), @"
-    exit 1
+    exit 14
     -- stderr
-    error: nothing was pushed to '/nowhere/mounted/share' yet
+    error: there is no directory '/nowhere/mounted/share'
 
-    hint: is it spelt right? else, where the work is: art remote add origin URI, then art push
+    hint: check the path, and mount the disk that it is on
     ");
     let output = sandbox.art("clone s3://key:hunter2@bucket/team b").fails_with(2);
     assert!(!output.stderr.contains("hunter2"), "{output}");

@@ -97,5 +97,8 @@ fn an_empty_repository_takes_little_and_missing_content_is_told() {
     std::fs::remove_dir_all(sandbox.path(".artifacts/index")).unwrap();
     std::fs::create_dir(sandbox.path(".artifacts/index")).unwrap();
     let output = sandbox.art("du").ok();
-    assert!(output.stderr.contains("the content of 1 file is missing; see: art fsck"), "{output}");
+    assert!(
+        output.stderr.contains("1 content is neither here nor on a remote; see: art fsck"),
+        "{output}"
+    );
 }

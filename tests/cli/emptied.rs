@@ -5,7 +5,7 @@ use insta::assert_snapshot;
 use serde_json::Value;
 
 use crate::common::Sandbox;
-use crate::push::{json, push_apart, shared};
+use crate::push::{json, push_apart, sandbox, shared};
 
 /// `b` has everything; `a` and `b` have no more than they had pushed to `store`.
 fn both() -> Sandbox {
@@ -40,24 +40,25 @@ fn an_emptied_remote_is_told_from_a_damaged_one() {
     -- stderr
     error: nothing is left of the remote 'origin' at '[ROOT]/desk/store', whose log had 1 entry when it was last asked
 
-    hint: is it mounted, and the right place? if it was emptied on purpose, fill it again: art push --all origin
+    hint: check the place, and mount its disk; if the remote was emptied on purpose, fill it again: art push --recreate origin
     ");
     assert_snapshot!(sandbox.art("-C b fetch"), @"
     exit 14
     -- stderr
     error: nothing is left of the remote 'origin' at '[ROOT]/desk/store', whose log had 1 entry when it was last asked
 
-    hint: is it mounted, and the right place? if it was emptied on purpose, fill it again: art push --all origin
+    hint: check the place, and mount its disk; if the remote was emptied on purpose, fill it again: art push --recreate origin
     ");
     let error = sandbox.art("-C b push --repair --json").fails_with(14).json_error();
     assert!(error["message"].as_str().unwrap().contains("1 entry"), "{error}");
-    assert!(error["hint"].as_str().unwrap().contains("art push --all origin"), "{error}");
-    for line in ["remote show", "log --remote origin"] {
+    assert!(error["hint"].as_str().unwrap().contains("art push --recreate origin"), "{error}");
+    for line in ["remote show", "log --remote origin", "push", "push --all", "push --dry-run"] {
         let output = sandbox.art(&format!("-C b {line}")).fails_with(14);
         assert!(output.stderr.contains("nothing is left of the remote 'origin'"), "{output}");
     }
+    assert!(!sandbox.path("store/art.toml").exists(), "nothing was made there");
     // What a push would do is not what it does.
-    let planned = json(&sandbox, "-C b push --dry-run");
+    let planned = json(&sandbox, "-C b push --recreate --dry-run");
     assert_eq!(planned["refs"].as_array().unwrap().len(), 2, "{planned}");
     assert!(!sandbox.path("store/art.toml").exists(), "nothing was made there");
     // With one file left it is damage.
@@ -66,10 +67,10 @@ fn an_emptied_remote_is_told_from_a_damaged_one() {
 }
 
 #[test]
-fn a_push_fills_an_emptied_remote_again_and_says_what_it_was() {
+fn a_push_that_is_told_to_fills_an_emptied_remote_again_and_says_what_it_was() {
     let sandbox = both();
     sandbox.shell("rm -r store/*").ok();
-    assert_snapshot!(sandbox.art("-C b push --all"), @"
+    assert_snapshot!(sandbox.art("-C b push --all --recreate"), @"
     exit 0
     -- stdout
     pushed 2 refs to origin, 3.9 KiB
@@ -203,7 +204,7 @@ fn a_remote_that_was_made_anew_has_not_what_was_overtaken_on_the_old_one() {
     overtake(&sandbox);
     sandbox.art("-C b fetch").ok();
     sandbox.shell("rm -r store/*").ok();
-    sandbox.art("-C a push").ok();
+    sandbox.art("-C a push --recreate").ok();
     sandbox.art("-C b fetch").ok();
     sandbox.art("-C b fsck").fails_with(20);
 }
@@ -244,4 +245,151 @@ fn a_lost_history_pack_is_told_once_and_the_others_are_not_fetched_again() {
     sandbox.art("-C a push --repair").ok();
     sandbox.art("-C b fetch").ok();
     sandbox.art("-C b fsck").ok();
+}
+
+/// `a` has a second run, and the store is the copy that was taken before it was pushed.
+fn brought_back() -> Sandbox {
+    let sandbox = shared();
+    sandbox.shell("cp -a store ../old").ok();
+    sandbox.art("-C a run --name two").ok();
+    sandbox.write("a/two.txt", "two");
+    sandbox.art("-C a upload two.txt").ok();
+    sandbox.art("-C a push").ok();
+    sandbox.shell("rm -r store && mv ../old store").ok();
+    sandbox
+}
+
+#[test]
+fn a_push_sends_what_a_restored_remote_lacks_whatever_asked_the_remote_before() {
+    let asks = [
+        "remote show origin",
+        "log --remote origin",
+        "push run/base",
+        "push --dry-run",
+        "fsck --remote origin",
+        "evict --dry-run",
+        "cat run/two:two.txt",
+        "fetch",
+    ];
+    for ask in asks {
+        let sandbox = brought_back();
+        sandbox.art(&format!("-C a {ask}"));
+        let pushed = json(&sandbox, "-C a push");
+        assert_eq!(pushed["refs"][0]["ref"], "refs/runs/ada/digits/two", "{ask}: {pushed}");
+        sandbox.art("clone store c").ok();
+        assert_eq!(sandbox.art("-C c cat run/two:two.txt").ok().stdout, "two", "{ask}");
+    }
+}
+
+#[test]
+fn a_push_sends_what_a_restored_remote_lacks_also_after_a_push_that_was_refused() {
+    let sandbox = brought_back();
+    // Both sides change the version, so that the first push is refused.
+    sandbox.art("-C b update v1 --description b").ok();
+    sandbox.art("-C b push").ok();
+    sandbox.art("-C a update v1 --description a").ok();
+    sandbox.art("-C a push").fails_with(13);
+    let pushed = json(&sandbox, "-C a push run/two");
+    assert_eq!(pushed["refs"][0]["ref"], "refs/runs/ada/digits/two", "{pushed}");
+}
+
+#[test]
+fn a_push_to_a_restored_remote_that_others_went_on_with_sends_what_it_lacks() {
+    let sandbox = brought_back();
+    // The number of the lost entry is taken by another one.
+    sandbox.art("-C b run --name three").ok();
+    sandbox.art("-C b push").ok();
+    sandbox.art("-C a push run/base").ok();
+    let pushed = json(&sandbox, "-C a push");
+    assert_eq!(pushed["refs"][0]["ref"], "refs/runs/ada/digits/two", "{pushed}");
+}
+
+#[test]
+fn a_push_sends_nothing_again_that_someone_deleted_whatever_asked_the_remote_before() {
+    for ask in ["remote show origin", "log --remote origin", "push run/base", "status"] {
+        let sandbox = both();
+        sandbox.art("-C a delete v1 --yes").ok();
+        sandbox.art("-C a push").ok();
+        sandbox.art(&format!("-C b {ask}")).ok();
+        let pushed = json(&sandbox, "-C b push");
+        assert_eq!(pushed["refs"].as_array().unwrap().len(), 0, "{ask}: {pushed}");
+        assert_eq!(pushed["behind"][0], "refs/versions/ada/digits/v1", "{ask}: {pushed}");
+    }
+}
+
+#[test]
+fn what_a_restored_remote_has_replaces_nothing_here_whatever_asked_the_remote_before() {
+    let sandbox = shared();
+    sandbox.shell("cp -a store ../old").ok();
+    sandbox.art("-C a delete v1 --yes").ok();
+    sandbox.art("-C a register v1 --description again").ok();
+    sandbox.art("-C a push").ok();
+    sandbox.shell("rm -r store && mv ../old store").ok();
+    sandbox.art("-C a remote show origin").ok();
+    sandbox.art("-C a pull");
+    assert_eq!(json(&sandbox, "-C a get v1")["description"], "again");
+}
+
+#[test]
+fn a_directory_that_is_not_there_is_unavailable_to_every_command_and_is_not_created() {
+    for mounted in [false, true] {
+        for has_cache in [true, false] {
+            let sandbox = shared();
+            sandbox.shell("mv store off").ok();
+            if mounted {
+                // The mount point without its disk.
+                sandbox.shell("mkdir store").ok();
+            }
+            if !has_cache {
+                sandbox.shell("rm -r a/.artifacts/cache").ok();
+            }
+            let lines = [
+                "push",
+                "push --dry-run",
+                "push --all",
+                "push --force",
+                "push run/base",
+                "fetch",
+                "pull",
+                "evict --dry-run",
+                "evict --yes",
+                "remote show",
+                "log --remote origin",
+            ];
+            for line in lines {
+                let output = sandbox.art(&format!("-C a {line}")).fails_with(14);
+                assert!(output.stderr.contains("art push --recreate origin"), "{line}: {output}");
+                let error = sandbox.art(&format!("-C a {line} --json")).fails_with(14);
+                assert_eq!(error.json_error()["kind"], "unavailable", "{line}");
+            }
+            if !mounted || has_cache {
+                sandbox.art("-C a fsck --remote origin").fails_with(14);
+                sandbox.art("-C a push --repair").fails_with(14);
+            }
+            let made = sandbox.shell("ls store 2>/dev/null").stdout;
+            assert_eq!(made, "", "nothing was written there");
+            assert_eq!(sandbox.path("store").exists(), mounted);
+            // It is filled again only if that is asked for.
+            let planned = json(&sandbox, "-C a push --recreate --dry-run");
+            assert_eq!(planned["refs"].as_array().unwrap().len(), 2, "{planned}");
+            assert_eq!(sandbox.path("store").exists(), mounted);
+            let pushed = json(&sandbox, "-C a push --recreate");
+            assert_eq!(pushed["refs"].as_array().unwrap().len(), 2, "{pushed}");
+            is_whole(&sandbox, "a");
+        }
+    }
+}
+
+#[test]
+fn a_directory_to_which_nothing_was_pushed_yet_is_not_created_by_a_push() {
+    let sandbox = sandbox();
+    sandbox.shell("rm -r store").ok();
+    for line in ["push", "push --dry-run", "fetch", "remote show", "fsck --remote origin"] {
+        let output = sandbox.art(&format!("-C a {line}")).fails_with(14);
+        assert!(output.stderr.contains("there is no directory"), "{line}: {output}");
+    }
+    assert!(!sandbox.path("store").exists());
+    sandbox.art("-C a remote set-uri origin ../store").ok();
+    sandbox.art("-C a push").ok();
+    is_whole(&sandbox, "a");
 }

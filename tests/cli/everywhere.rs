@@ -195,12 +195,20 @@ fn a_repository_that_can_only_be_read_is_shared_as_far_as_that_goes() {
     sandbox.shell("chmod -R a+rX .. && chmod -R a+rwX store && chmod -R a-w b/.artifacts").ok();
     let files = "find store b/.artifacts -type f | sort | xargs cksum";
     let before = sandbox.shell(files).ok().stdout;
-    for line in ["remote show", "remote list", "log --remote origin", "versions", "ls -l v1"] {
+    for line in [
+        "remote show",
+        "remote list",
+        "log --remote origin",
+        "versions",
+        "ls -l v1",
+        "push --dry-run",
+        "remote remove origin --dry-run",
+        "remote set-uri origin ../other --dry-run",
+    ] {
         sandbox.command(&format!("-C b {line}")).unprivileged().run().ok();
     }
     for line in [
         "push",
-        "push --dry-run",
         "push --repair",
         "fetch",
         "pull",

@@ -88,9 +88,10 @@ fn what_can_not_be_fetched_is_said() {
     assert_snapshot!(sandbox.art("-C b fetch"), @"
     exit 14
     -- stderr
-    error: nothing is left of the remote 'origin' at '[ROOT]/desk/store', whose log had 1 entry when it was last asked
+    error: the remote 'origin' is not available
+    caused by: there is no directory '[ROOT]/desk/store'
 
-    hint: is it mounted, and the right place? if it was emptied on purpose, fill it again: art push --all origin
+    hint: mount the disk that it is on; to create the remote again from what is here: art push --recreate origin
     ");
     sandbox.art("-C b fetch --json").fails_with(14).json_error();
     sandbox.art("-C b get v1").ok();

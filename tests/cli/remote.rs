@@ -152,7 +152,7 @@ fn what_a_remote_needs_to_be_is_said() {
     -- stderr
     error: there is no directory '/nowhere/mounted/share'
 
-    hint: is it mounted? else make it first
+    hint: mount its disk, or create the directory: mkdir -p '/nowhere/mounted/share'
     ");
     assert_snapshot!(sandbox.art("remote add lab .artifacts/packs"), @"
     exit 2
@@ -515,4 +515,42 @@ fn a_probe_leaves_nothing_behind() {
     let sandbox = repository();
     sandbox.art("remote add origin ../share").ok();
     assert_eq!(leftovers(&sandbox.root().join("share")), [""; 0]);
+}
+
+#[test]
+fn a_place_that_can_be_no_remote_is_named_with_the_reason() {
+    let sandbox = repository();
+    sandbox.write("w.bin", "weights");
+    sandbox.art("upload w.bin").ok();
+    sandbox.write("../file", "x");
+    for uri in ["../file", "../file/below"] {
+        let refused = sandbox.art(&format!("remote add bad {uri}")).fails_with(2);
+        assert!(refused.stderr.contains("/file' is a file; a remote is a directory"), "{refused}");
+        assert!(!refused.stderr.contains("probe/"), "{refused}");
+        let refused = sandbox.art(&format!("clone {uri} c")).fails_with(2);
+        assert!(refused.stderr.contains("/file' is a file; a remote is a directory"), "{refused}");
+    }
+    // A remote that became a file.
+    sandbox.art("remote add origin ../share").ok();
+    sandbox.shell("rm -r ../share && echo x > ../share").ok();
+    for line in ["push", "push --dry-run", "fetch", "remote show", "fsck --remote origin"] {
+        let refused = sandbox.art(line).fails_with(2);
+        assert!(refused.stderr.contains("/share' is a file; a remote is a directory"), "{refused}");
+    }
+}
+
+#[test]
+fn a_directory_that_a_user_may_not_write_to_is_named() {
+    let sandbox = repository();
+    sandbox.write("w.bin", "weights");
+    sandbox.art("upload w.bin").ok();
+    sandbox.art("remote add origin ../share").ok();
+    sandbox.shell("chmod -R a+rwX .. && mkdir ../closed && chmod 555 ../closed ../share").ok();
+    sandbox.shell("chmod 555 ../share/* || true").ok();
+    for line in ["remote add other ../closed", "push"] {
+        let refused = sandbox.command(line).unprivileged().run().fails_with(12);
+        let place = if line == "push" { "/share" } else { "/closed'" };
+        assert!(refused.stderr.contains(place), "{line}: {refused}");
+    }
+    sandbox.shell("chmod -R u+w ../closed ../share").ok();
 }

@@ -130,7 +130,7 @@ fn what_another_place_does_not_have_was_not_deleted_there() {
     assert_eq!(refs(&sandbox.art("-C b push --json").ok()), ["v2"]);
     // A store that was emptied is filled again.
     sandbox.shell("rm -r store2 && mkdir store2").ok();
-    assert_eq!(refs(&sandbox.art("-C b push --json").ok()).len(), 3);
+    assert_eq!(refs(&sandbox.art("-C b push --recreate --json").ok()).len(), 3);
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod common;
 mod conformance;
 mod fold;
 mod hostile;
+mod interrupted;
 mod middlebox;
 mod named;
 mod processes;

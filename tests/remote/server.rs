@@ -62,6 +62,22 @@ struct State {
     /// How many requests are answered now, and how many there were at the same time at most.
     now: AtomicU64,
     most: AtomicU64,
+    /// The end of a key, and what happens to who reads such an object, until it is written again.
+    unreadable: std::sync::Mutex<Option<(String, Blow)>>,
+}
+
+impl State {
+    /// What happens to a request for an object that can't be read.
+    fn blow_to(&self, request: &Request<Incoming>) -> Option<Blow> {
+        let mut unreadable = self.unreadable.lock().unwrap();
+        let (_, blow) =
+            unreadable.clone().filter(|(key, _)| request.uri().path().ends_with(key))?;
+        if request.method() == hyper::Method::PUT || request.method() == hyper::Method::POST {
+            *unreadable = None;
+            return None;
+        }
+        Some(blow)
+    }
 }
 
 /// Says what happens to a request with this method and path.
@@ -93,6 +109,7 @@ impl Server {
             between: std::sync::Mutex::default(),
             now: AtomicU64::new(0),
             most: AtomicU64::new(0),
+            unreadable: std::sync::Mutex::default(),
         });
         let mut builder = tokio::runtime::Builder::new_multi_thread();
         let runtime = builder.worker_threads(2).enable_all().build().unwrap();
@@ -110,6 +127,16 @@ impl Server {
     /// The directory of its buckets; an object is a file below the one of its bucket.
     pub(crate) fn root(&self) -> &Path {
         self.directory.path()
+    }
+
+    /// Lets `blow` happen to who reads the object `key`, until it is written again.
+    pub(crate) fn make_unreadable(&self, key: &str, blow: Blow) {
+        *self.state.unreadable.lock().unwrap() = Some((key.to_owned(), blow));
+    }
+
+    /// Whether there is still an object that can't be read; from now on all can.
+    pub(crate) fn make_readable(&self) -> bool {
+        self.state.unreadable.lock().unwrap().take().is_some()
     }
 
     /// Counts requests from now on, and lets `strike` happen to some of them.
@@ -202,7 +229,7 @@ async fn answer_as_told(state: Arc<State>, request: Request<Incoming>) -> Answer
         let between = state.between.lock().unwrap();
         between.as_ref()?(request.method().as_str(), request.uri().path())
     };
-    let blow = state.strikes.next().or_else(between);
+    let blow = state.strikes.next().or_else(between).or_else(|| state.blow_to(&request));
     match blow {
         Some(Blow::Page(status)) => {
             drop(s3s::Body::from(request.into_body()).try_collect::<Vec<_>>().await);

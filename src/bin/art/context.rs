@@ -106,16 +106,25 @@ impl<'a> Context<'a> {
         Repository::open(&directory, settings)
     }
 
+    /// The settings without those of a repository around the working directory.
+    pub(crate) fn config_of_user(&self) -> Result<Config> {
+        Config::load(Sources { repository_file: None, ..self.sources.clone() })
+    }
+
     /// What a repository is opened with.
     pub(crate) fn settings(&self) -> Result<Settings> {
+        self.settings_from(&*self.config()?)
+    }
+
+    /// What a repository is opened with whose settings are `config`.
+    pub(crate) fn settings_from(&self, config: &Config) -> Result<Settings> {
         let defaults = Settings::default();
-        let config = self.config()?;
         let content = config.content()?;
         let (entries, depth) = config.tree_limits()?;
         let project = config.project()?.unwrap_or(defaults.project);
         let seed = self.env.seed()?.unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().0);
         Ok(Settings {
-            identity: self.identity(&config)?,
+            identity: self.identity(config)?,
             clock: Arc::clone(&self.clock),
             run: self.run_of_environment(&project)?,
             project,
@@ -131,7 +140,7 @@ impl<'a> Context<'a> {
             },
             limits: WalkLimits { entries, depth },
             seed,
-            hooks: self.hooks(&config)?,
+            hooks: self.hooks(config)?,
             transfer: TransferSettings {
                 jobs: config.transfer_jobs()?,
                 bandwidth: config.transfer_bandwidth()?,

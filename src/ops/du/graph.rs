@@ -1,7 +1,7 @@
 //! The history in memory, as numbers: commits, their trees, the files in them.
 
 use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::content::{Entries, Reader};
 use crate::error::Result;
@@ -28,7 +28,8 @@ pub(super) struct TreeNode {
     pub(super) trees: Vec<u32>,
     /// The numbers of index entries.
     pub(super) files: Vec<u32>,
-    missing: u64,
+    /// Contents that the index does not know.
+    missing: Vec<Id>,
 }
 
 /// Files and their bytes.
@@ -113,7 +114,7 @@ impl<'a> Graph<'a> {
                     node.files.push(file as u32);
                     self.measure(file as u32)?;
                 } else {
-                    node.missing += 1;
+                    node.missing.push(entry.id);
                 }
             }
             self.trees[number as usize] = node;
@@ -195,7 +196,7 @@ impl<'a> Graph<'a> {
 
     /// The files of a directory, once those of its directories are known.
     fn sum(&self, node: &TreeNode, known: &[Option<Sum>]) -> Sum {
-        let mut sum = Sum { files: node.files.len() as u64 + node.missing, bytes: 0 };
+        let mut sum = Sum { files: node.files.len() as u64 + node.missing.len() as u64, bytes: 0 };
         sum.bytes = node.files.iter().map(|file| self.size(*file)).sum();
         for below in node.trees.iter().filter_map(|below| known[*below as usize]) {
             // A hostile tree can name more files than a number holds.
@@ -205,13 +206,20 @@ impl<'a> Graph<'a> {
         sum
     }
 
-    /// Files whose content is not there, in directories that differ.
-    pub(super) fn missing(&self) -> u64 {
-        self.trees.iter().map(|tree| tree.missing).sum()
+    /// The contents that are not here, each once.
+    pub(super) fn missing(&self) -> BTreeSet<Id> {
+        self.trees.iter().flat_map(|tree| tree.missing.iter().copied()).collect()
     }
 
-    pub(super) fn commits_with_artifacts(&self) -> u64 {
-        self.commits.iter().filter(|commit| commit.tree.is_some()).count() as u64
+    /// The numbers of the commits with artifacts that differ from those of all their parents: an
+    /// upload, where a change of a record alone is none.
+    pub(super) fn uploads(&self) -> impl Iterator<Item = usize> {
+        self.commits.iter().enumerate().filter_map(|(number, commit)| {
+            let tree = commit.tree?;
+            let mut parents = commit.parents.iter();
+            let is_new = !parents.any(|at| self.commits[*at as usize].tree == Some(tree));
+            is_new.then_some(number)
+        })
     }
 
     /// How many commits a commit leads to, itself among them.

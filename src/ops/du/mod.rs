@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::error::Result;
 use crate::fs::usage::{Usage, usage};
 use crate::name::{Name, ProjectName, RefKind};
+use crate::ops::sync::content_on_remotes;
 use crate::pack::MemberKind;
 use crate::progress::{Progress, Unit};
 use crate::repo::Repository;
@@ -30,9 +31,10 @@ pub struct PartUsage {
 /// What became of everything that was uploaded.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct ContentUsage {
-    /// Commits with artifacts.
+    /// Commits that changed the artifacts.
     pub commits: u64,
-    /// The bytes of all files in all of them: what copies would take.
+    /// The bytes of all files in all of them: what copies would take. Files of unknown size, whose
+    /// content is not here, are not counted.
     pub uploaded: u64,
     /// The bytes of what differs: every blob and chunk once.
     pub distinct: u64,
@@ -40,7 +42,9 @@ pub struct ContentUsage {
     pub stored: u64,
     /// Of those, the bytes that no ref leads to.
     pub unused: u64,
-    /// Files whose content is not there.
+    /// Contents that are not here, and on a remote: that is no damage.
+    pub elsewhere: u64,
+    /// Contents that are neither here nor on a remote.
     pub missing: u64,
 }
 
@@ -117,12 +121,16 @@ pub fn du(repo: &Repository, progress: &dyn Progress) -> Result<DuOutcome> {
         })
         .collect();
     runs.sort_by_key(|run| Reverse((run.own, run.bytes)));
+    let absent = graph.missing();
+    let promised = content_on_remotes(repo, progress)?;
+    let elsewhere = absent.iter().filter(|id| promised.binary_search(id).is_ok()).count() as u64;
     let mut content = ContentUsage {
-        commits: graph.commits_with_artifacts(),
-        uploaded: sums.iter().map(|sum| sum.bytes).sum(),
+        commits: graph.uploads().count() as u64,
+        uploaded: graph.uploads().map(|commit| sums[commit].bytes).sum(),
         stored: repo.content().packs()?.iter().map(|(_, bytes)| bytes).sum(),
         unused: shares.unused(),
-        missing: graph.missing(),
+        elsewhere,
+        missing: absent.len() as u64 - elsewhere,
         distinct: 0,
     };
     for (_, place) in graph.places() {

@@ -12,6 +12,7 @@ pub mod remote;
 mod report;
 mod walk;
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use crate::content::ContentCheck;
@@ -19,14 +20,14 @@ use crate::error::{ErrorKind, Result};
 use crate::fs::lock::FileLock;
 use crate::history::{DamagedFile, RefSurvey};
 use crate::id::Id;
-use crate::ops::sync::once_there;
+use crate::ops::sync::{added_again, forgotten_remotes, once_there};
 use crate::progress::Progress;
 use crate::repo::{Repository, Settings};
 
 pub use affected::Affected;
 pub use defect::{Defect, Part};
 pub use mend::Repair;
-pub use report::{Checked, FsckOutcome, Leftovers};
+pub use report::{Checked, FsckOutcome, Leftovers, OnForgottenRemote};
 
 use defect::Defects;
 use walk::Walk;
@@ -113,6 +114,8 @@ struct Found {
     elsewhere: u64,
     /// The refs that lead to the record of something else.
     misnamed: Vec<String>,
+    /// The remotes that were forgotten and alone have content that is needed.
+    forgotten: Vec<OnForgottenRemote>,
 }
 
 impl Found {
@@ -124,7 +127,11 @@ impl Found {
         content.check_packs(full, threads, progress)?;
         content.check_manifests(full, threads, progress)?;
         let objects = history.check_object_files(full, progress)?;
-        let mut walk = Walk::new(history, &content, &once_there(repo), progress);
+        let remotes = forgotten_remotes(repo);
+        let once_there: Vec<Id> = once_there(repo).into_iter().chain(added_again(repo)).collect();
+        let mut walk = Walk::new(history, &content, &once_there, progress);
+        walk.forgotten =
+            remotes.iter().map(|one| (one.content(repo, progress), HashSet::new())).collect();
         walk.all(&survey)?;
         let misnamed = walk.names(&survey);
         let all = history.object_ids()?;
@@ -138,6 +145,13 @@ impl Found {
         defects.of_content(content.defects());
         let unknown_contents = walk.unknown_contents.len() as u64;
         let elsewhere = walk.elsewhere.len() as u64;
+        let counts = walk.forgotten.iter().map(|(_, needed)| needed.len() as u64);
+        let forgotten = remotes
+            .into_iter()
+            .zip(counts)
+            .filter(|(_, contents)| *contents > 0)
+            .map(|(one, contents)| OnForgottenRemote { name: one.name, uri: one.uri, contents })
+            .collect();
         defects.of_unknown(unknown_contents, content.totals().orphans);
         defects.of_object_files(&objects);
         let mut checked = walk.checked;
@@ -160,6 +174,7 @@ impl Found {
             unknown_contents,
             elsewhere,
             misnamed,
+            forgotten,
         })
     }
 }

@@ -49,6 +49,17 @@ pub struct Leftovers {
     pub torn_logs: Vec<String>,
 }
 
+/// Content that only a remote has that was removed, or moved to another URI.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OnForgottenRemote {
+    /// What the remote was called.
+    pub name: String,
+    /// Where it was, without secrets.
+    pub uri: String,
+    /// How many contents that are needed only it has.
+    pub contents: u64,
+}
+
 /// What a check has found.
 #[derive(Debug, Clone, Serialize)]
 pub struct FsckOutcome {
@@ -69,6 +80,9 @@ pub struct FsckOutcome {
     /// Contents that are not here, and that a remote is to have: its refs lead to them. That is no
     /// damage.
     pub elsewhere: u64,
+    /// The removed remotes that alone have content that is needed. That is no damage, but the
+    /// repository is not whole.
+    pub forgotten: Vec<OnForgottenRemote>,
     /// What nothing needs.
     pub leftovers: Leftovers,
     /// What was mended.
@@ -97,7 +111,7 @@ pub(super) fn outcome(
         torn_logs: torn.collect(),
     };
     Ok(FsckOutcome {
-        sound: found.defects.count == 0,
+        sound: found.defects.count == 0 && found.forgotten.is_empty(),
         full: options.full,
         checked: found.checked,
         defects: found.defects.kept.clone(),
@@ -105,6 +119,7 @@ pub(super) fn outcome(
         affected: found.affected.clone(),
         affected_commits: found.affected_commits,
         elsewhere: found.elsewhere,
+        forgotten: found.forgotten.clone(),
         leftovers,
         repairs,
         advice: advice(options, found, &repo.history().packs_without_index()?),
@@ -125,6 +140,7 @@ pub(super) fn unopened(options: FsckOptions, damage: &[Error]) -> FsckOutcome {
         affected: Vec::new(),
         affected_commits: 0,
         elsewhere: 0,
+        forgotten: Vec::new(),
         leftovers: Leftovers::default(),
         repairs: Vec::new(),
         advice: if options.repair { Vec::new() } else { vec![mend.to_owned()] },
@@ -162,6 +178,11 @@ fn advice(options: FsckOptions, found: &Found, bare_packs: &[PathBuf]) -> Vec<St
              it, after the repair: art upload"
                 .to_owned(),
         );
+    }
+    for OnForgottenRemote { name, uri, .. } in &found.forgotten {
+        advice.push(format!(
+            "add the remote again that has the content: art remote add {name} {uri}"
+        ));
     }
     if has_lost_objects {
         advice.push("see where a ref was before: art reflog REF".to_owned());

@@ -63,6 +63,9 @@ pub(super) struct Walk<'a> {
     promised: Vec<Id>,
     /// Those of them that are needed and not here.
     pub(super) elsewhere: HashSet<Id>,
+    /// For each forgotten remote the contents that it had, sorted, and those of them that are needed
+    /// and nowhere else.
+    pub(super) forgotten: Vec<(Vec<Id>, HashSet<Id>)>,
     pub(super) damaged_objects: Vec<Id>,
     pub(super) defects: Defects,
     pub(super) checked: Checked,
@@ -90,6 +93,7 @@ impl<'a> Walk<'a> {
             unknown_contents: HashSet::new(),
             promised: promised(history, once_there, progress),
             elsewhere: HashSet::new(),
+            forgotten: Vec::new(),
             damaged_objects: Vec::new(),
             defects: Defects::default(),
             checked: Checked::default(),
@@ -268,11 +272,22 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// Whether a content is here, or not here at all and on a remote.
+    /// Whether a content is here, or not here at all and on a remote, which may be a forgotten one.
     pub(super) fn has_content(&self, id: &Id) -> bool {
-        let is_elsewhere =
-            || self.promised.binary_search(id).is_ok() && !self.content.is_indexed(id);
+        let is_elsewhere = || {
+            !self.content.is_indexed(id)
+                && (self.is_promised(id) || self.find_forgotten(id).is_some())
+        };
         self.content.has(id) || is_elsewhere()
+    }
+
+    fn is_promised(&self, id: &Id) -> bool {
+        self.promised.binary_search(id).is_ok()
+    }
+
+    /// The number of a forgotten remote that had a content.
+    fn find_forgotten(&self, id: &Id) -> Option<usize> {
+        self.forgotten.iter().position(|(had, _)| had.binary_search(id).is_ok())
     }
 
     /// Asks for the content of a file among the artifacts.
@@ -282,7 +297,10 @@ impl<'a> Walk<'a> {
             return;
         }
         if self.has_content(id) {
-            self.elsewhere.insert(*id);
+            match self.find_forgotten(id).filter(|_| !self.is_promised(id)) {
+                Some(at) => drop(self.forgotten[at].1.insert(*id)),
+                None => drop(self.elsewhere.insert(*id)),
+            }
             return;
         }
         self.has_losses = true;

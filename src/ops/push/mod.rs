@@ -14,8 +14,8 @@ use serde::Serialize;
 
 use super::hook::{run_post, run_pre};
 use super::sync::{
-    Connection, OpenConflict, Past, Sent, leaves_many_large, open_conflicts, put_together,
-    remember_sent, send, track_pushed,
+    Connection, OpenConflict, Past, Sent, estimate, leaves_many_large, names_remote,
+    open_conflicts, put_together, remember_sent, send, track_pushed,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::Id;
@@ -43,6 +43,8 @@ pub struct PushOptions {
     pub all: bool,
     /// Also where that is not a fast-forward. The remote's log keeps what is overtaken.
     pub force: bool,
+    /// Also to a remote of which nothing is left: it is created again.
+    pub recreate: bool,
     /// Only finds out what would be done.
     pub dry_run: bool,
     /// The command as it was typed, for the remote's log.
@@ -100,13 +102,28 @@ pub fn push(
     options: &PushOptions,
     progress: &dyn Progress,
 ) -> Result<PushOutcome> {
+    push_all(repo, options, progress).map_err(|error| {
+        let remote = repo.choose_remote(options.remote.as_ref());
+        let remote = remote.map(|remote| remote.name.to_string()).unwrap_or_default();
+        error.or_interrupted(
+            "what was sent is kept on the remote, and no step is half done",
+            format!("send the rest: art push {remote}"),
+        )
+    })
+}
+
+fn push_all(
+    repo: &Repository,
+    options: &PushOptions,
+    progress: &dyn Progress,
+) -> Result<PushOutcome> {
     progress.begin("asking the remote", None, Unit::Items);
-    repo.require_writable()?;
     let remote = options.remote.as_ref();
     let mut connection = if options.dry_run {
-        Connection::open_or_imagine(repo, remote)?
+        Connection::open_or_imagine(repo, remote, options.recreate)?
     } else {
-        Connection::open_or_make(repo, remote)?
+        repo.require_writable()?;
+        Connection::open_or_make(repo, remote, options.recreate)?
     };
     connection.refresh(progress)?;
     if !options.dry_run {
@@ -180,12 +197,24 @@ impl Push<'_> {
             traffic: TrafficCount::default(),
         };
         if selection.moves.is_empty() {
-            agree(repo, connection, selection)?;
-            connection.save()?;
+            if !self.options.dry_run {
+                agree(repo, connection, selection)?;
+                connection.save()?;
+            }
             return Ok(Some(self.end(outcome, connection)));
         }
-        let _lock = repo.lock_shared()?;
         let tips: Vec<Id> = selection.moves.iter().filter_map(|moved| moved.new).collect();
+        let _lock = match repo.lock_shared() {
+            Ok(lock) => lock,
+            // Nothing can be written here, and a dry run need not.
+            Err(_) if self.options.dry_run => {
+                let sent = estimate(repo, connection, &tips, self.progress)?;
+                (outcome.objects, outcome.bytes, outcome.missing) =
+                    (sent.objects, sent.bytes, sent.missing);
+                return Ok(Some(self.end(outcome, connection)));
+            }
+            Err(error) => return Err(error),
+        };
         let sent = send(repo, connection, &tips, self.options.dry_run, self.progress)?;
         (outcome.packs, outcome.objects, outcome.bytes) =
             (sent.packs.len() as u64, sent.objects, sent.bytes);
@@ -230,7 +259,15 @@ impl Push<'_> {
         proposal.meta.clone_from(&sent.meta);
         proposal.segments.clone_from(&sent.segments);
         proposal.relies_on.clone_from(&sent.relies_on);
-        match connection.log.commit(&mut connection.state, &proposal)? {
+        let committed = connection.log.commit(&mut connection.state, &proposal);
+        let committed = committed.map_err(|error| {
+            let name = &connection.remote.name;
+            names_remote(error, name).or_interrupted(
+                "the refs may or may not have moved on the remote",
+                format!("push again, which finds out: art push {name}"),
+            )
+        });
+        match committed? {
             Commit::Done(committed) => Ok(Some(committed)),
             Commit::Moved(_) | Commit::Retired(_) => Ok(None),
         }

@@ -109,7 +109,9 @@ mod tests {
         atomic::create_dir_all(&work).unwrap();
         Repository::init(&work, "").unwrap();
         let repo = Repository::discover(&work, Settings::default()).unwrap();
-        let uri = root.path().join("store").to_str().unwrap().to_owned();
+        let store = root.path().join("store");
+        atomic::create_dir_all(&store).unwrap();
+        let uri = store.to_str().unwrap().to_owned();
         let guarantee = Some(Guarantee::Exclusive);
         repo.add_remote(&RemoteConfig { name: "lab".parse().unwrap(), uri, guarantee }).unwrap();
         for number in 0..5 {
@@ -120,7 +122,7 @@ mod tests {
             upload(&repo, &options, &mut std::io::empty(), &NoProgress).unwrap();
         }
         let options = PushOptions::default();
-        let mut connection = Connection::open_or_make(&repo, None).unwrap();
+        let mut connection = Connection::open_or_make(&repo, None, false).unwrap();
         connection.refresh(&NoProgress).unwrap();
         connection.save().unwrap();
         let selection = select(&repo, &connection, &options).unwrap();

@@ -9,8 +9,8 @@ use crate::id::Id;
 use crate::name::{RefKind, RefName};
 use crate::ops::fsck::names::check_record;
 use crate::ops::sync::{
-    Connection, Past, Removed, Sides, Standing, find_name, find_renamed, removed_here, standings,
-    tracked,
+    Connection, Past, Removed, Sides, Standing, deleted_by_log, find_name, find_renamed,
+    removed_here, standings, tracked,
 };
 use crate::remote::log::{RefMove, Settled};
 use crate::repo::Repository;
@@ -85,15 +85,23 @@ fn is_here(history: &History, commit: Option<Id>) -> Result<bool> {
     })
 }
 
-/// What is known of the refs, with what the remote deleted since it was last fetched from.
-fn past_until_now(connection: &Connection<'_>, seen: &BTreeMap<RefName, Id>) -> Past {
+/// What is known of the refs, with what an entry of the log deleted since the remote was last fetched
+/// from. That a ref is not there any more does not say that someone deleted it.
+fn past_until_now(
+    history: &History,
+    connection: &Connection<'_>,
+    seen: &BTreeMap<RefName, Id>,
+) -> Result<Past> {
     let mut past = Past::load(&connection.directory());
     let there = &connection.state.fold().refs;
     let gone = seen.iter().filter(|(name, _)| !there.contains_key(*name));
-    for (name, commit) in gone.filter(|(name, _)| connection.was_deleted(name)) {
-        past.note_deleted_there(name, *commit);
+    let gone: BTreeMap<RefName, Id> = gone.map(|(name, id)| (name.clone(), *id)).collect();
+    for name in deleted_by_log(history, connection, &gone)? {
+        if let Some(commit) = gone.get(&name) {
+            past.note_deleted_there(&name, *commit);
+        }
     }
-    past
+    Ok(past)
 }
 
 /// Where those of `compared` went that are not here any more: what goes to another project is pushed with
@@ -142,7 +150,7 @@ fn compare(
     let there = &connection.state.fold().refs;
     let here: BTreeMap<RefName, Id> = history.refs("refs/")?.into_iter().collect();
     let seen = tracked(repo, connection)?;
-    let past = past_until_now(connection, &seen);
+    let past = past_until_now(history, connection, &seen)?;
     let sides = |names: BTreeSet<RefName>| -> Vec<Sides> {
         let side =
             |name: RefName| (name.clone(), here.get(&name).copied(), there.get(&name).copied());

@@ -6,8 +6,12 @@ use serde::Serialize;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::read;
+use crate::id::Id;
 use crate::name::Name;
-use crate::ops::sync::{forget, forget_once_there, open_store};
+use crate::ops::sync::{
+    forget, forget_once_there, is_no_directory, is_not_writable, load_saved, note_forgotten,
+    only_on, open_store,
+};
 use crate::progress::{Progress, Unit};
 use crate::remote::layout::LOG;
 use crate::remote::log::MAY_NOT_LIST;
@@ -75,6 +79,52 @@ pub fn add(
     Ok(outcome)
 }
 
+/// What it means that a remote is at another URI.
+#[derive(Debug, Clone, Serialize)]
+pub struct SetUriPlan {
+    /// What it is called.
+    pub name: Name,
+    /// Where it is now, if the settings say it in a form that can be shown.
+    pub old_uri: Option<String>,
+    /// Where it is to be, without secrets.
+    pub uri: String,
+    /// How many contents are not here, on no other remote and not at the new URI.
+    pub only_there: u64,
+}
+
+/// Finds out what it means that a remote is at another URI. The new place is asked only if some content
+/// is on the remote alone.
+pub fn plan_set_uri(
+    repo: &Repository,
+    options: &SetUriOptions,
+    progress: &dyn Progress,
+) -> Result<SetUriPlan> {
+    let uri = RemoteUri::parse(&options.uri, &options.cwd)?;
+    let old = repo.find_remote(&options.name).ok();
+    let shown = |old: &RemoteConfig| RemoteUri::parse(&old.uri, repo.top()).ok();
+    let old_uri = old.as_ref().and_then(shown).map(|uri| uri.to_string());
+    let mut only_there = 0;
+    if let Some(old) = old.filter(|_| old_uri.as_ref() != Some(&uri.to_string())) {
+        let only = only_on(repo, &options.name, progress)?;
+        if !only.is_empty() && !is_same_store(repo, &old, &uri)? {
+            only_there = only.len() as u64;
+        }
+    }
+    Ok(SetUriPlan { name: options.name.clone(), old_uri, uri: uri.to_string(), only_there })
+}
+
+/// Whether the store at `uri` has all content packs of `remote` as it was when it was last asked: it is
+/// that store under another name, or a copy.
+fn is_same_store(repo: &Repository, remote: &RemoteConfig, uri: &RemoteUri) -> Result<bool> {
+    let Some((_, state)) = load_saved(repo, remote) else { return Ok(false) };
+    let store = open_store(uri, &repo.settings().transfer)?;
+    let Some(log) = Log::try_open(store)? else { return Ok(false) };
+    let mut there = log.load()?;
+    log.refresh(&mut there)?;
+    let packs: Vec<Id> = state.fold().packs.keys().copied().collect();
+    Ok(there.fold().missing(&packs).is_empty())
+}
+
 /// Says that a remote is elsewhere now. Its store is tried out first.
 pub fn set_uri(
     repo: &Repository,
@@ -89,6 +139,10 @@ pub fn set_uri(
     };
     repo.require_writable()?;
     let mut outcome = try_out(repo, &options.name, &options.uri, &options.cwd, progress)?;
+    let plan = plan_set_uri(repo, options, progress)?;
+    if plan.only_there > 0 {
+        note_forgotten(repo, &options.name, plan.old_uri.as_deref())?;
+    }
     forget(repo, &options.name)?;
     repo.set_remote(&outcome.config())?;
     // What a person wrote by hand may hold a secret.
@@ -119,6 +173,10 @@ fn try_out(
     let store = open_store(&uri, &repo.settings().transfer)?;
     let log = Log::try_open(store.clone()).map_err(|error| or_may_not_list(error, &store))?;
     let guarantee = probe::probe(&store)?;
+    if let (Guarantee::ReadOnly, None, Some(directory)) = (guarantee, &log, uri.directory()) {
+        // It holds nothing, and nothing can be pushed to it.
+        return Err(is_not_writable(directory));
+    }
     check_listing(&store, log.as_ref(), guarantee)?;
     progress.end();
     Ok(RemoteOutcome {
@@ -168,6 +226,10 @@ fn check_listing(store: &Store, log: Option<&Log>, guarantee: Guarantee) -> Resu
 /// a disk that is not there.
 fn check_directory(repo: &Repository, directory: &Path) -> Result<()> {
     let shown = directory.display();
+    let is_file = |path: &Path| path.metadata().is_ok_and(|found| !found.is_dir());
+    if directory.ancestors().any(is_file) {
+        return Err(is_no_directory(directory));
+    }
     if directory.starts_with(repo.directory()) {
         return Err(Error::invalid(format!("'{shown}' is inside of this repository"))
             .with_hint("name a directory of its own"));
@@ -187,7 +249,7 @@ fn check_directory(repo: &Repository, directory: &Path) -> Result<()> {
     };
     if !is_mounted {
         return Err(Error::new(ErrorKind::Unavailable, format!("there is no directory '{shown}'"))
-            .with_hint("is it mounted? else make it first"));
+            .with_hint(format!("mount its disk, or create the directory: mkdir -p '{shown}'")));
     }
     Ok(())
 }

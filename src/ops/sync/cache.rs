@@ -5,6 +5,7 @@
 //! uri       where the remote was when all this was read from it
 //! art.toml  the remote's own
 //! state     what its log came to (State::encode)
+//! broken-off  there if the tracking refs are of another log than the state
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -21,6 +22,7 @@ use crate::repo::{RemoteConfig, Repository};
 const URI: &str = "uri";
 const ART_TOML: &str = "art.toml";
 const STATE: &str = "state";
+const BROKEN_OFF: &str = "broken-off";
 
 /// The directory of what is remembered of the remote called `name`; it need not be there.
 pub(crate) fn cache_directory(repo: &Repository, name: &Name) -> PathBuf {
@@ -48,12 +50,13 @@ pub(crate) fn load(repo: &Repository, remote: &RemoteConfig) -> Option<(ArtToml,
     Some((made, state))
 }
 
-/// Remembers `state` of the log of `remote`.
+/// Remembers `state` of the log of `remote`, and whether the tracking refs are of another log.
 pub(super) fn save(
     repo: &Repository,
     remote: &RemoteConfig,
     log: &Log,
     state: &State,
+    is_broken_off: bool,
 ) -> Result<()> {
     let directory = cache_directory(repo, &remote.name);
     let tmp = repo.content().tmp_dir();
@@ -69,10 +72,27 @@ pub(super) fn save(
         }
         atomic::write(&path, &tmp, bytes)
     };
+    // Before the state: with the state alone, the tracking refs would seem to be of its log.
+    if is_broken_off {
+        write(BROKEN_OFF, b"")?;
+    }
     // The state last: a state is used only beside what it is of.
     write(URI, remote.uri.as_bytes())?;
     write(ART_TOML, &log.made().encode()?)?;
     write(STATE, &state.encode()?)
+}
+
+/// Whether the tracking refs of the remote called `name` are of another log than the state.
+pub(super) fn is_broken_off(repo: &Repository, name: &Name) -> bool {
+    cache_directory(repo, name).join(BROKEN_OFF).exists()
+}
+
+/// Notes that the tracking refs of the remote called `name` are of the log that the state is of.
+pub(super) fn end_break(repo: &Repository, name: &Name) -> Result<()> {
+    if is_broken_off(repo, name) {
+        atomic::remove_file(&cache_directory(repo, name).join(BROKEN_OFF))?;
+    }
+    Ok(())
 }
 
 /// Throws away all that is remembered of the remote called `name`.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use super::place::{check_place, is_not_writable, note_used, was_used};
 use super::unions::Unions;
 use super::{cache, open_store, who};
 use crate::error::{Error, ErrorKind, Result};
@@ -41,7 +42,7 @@ pub(crate) struct Connection<'r> {
 /// How a log that is there relates to what was remembered of it.
 #[derive(Default)]
 struct Memory {
-    /// It goes on from there.
+    /// It goes on from there, and so do the tracking refs.
     goes_on: bool,
     /// It does not, and was not read yet.
     is_new: bool,
@@ -86,12 +87,11 @@ impl<'r> Connection<'r> {
         repo: &'r Repository,
         remote: RemoteConfig,
     ) -> Result<(Option<Self>, TrafficCount)> {
-        let (name, uri) = (remote.name.clone(), remote.uri.clone());
-        let known = cache::load(repo, &remote);
-        match (Self::try_open(repo, remote)?, known) {
-            ((None, _), Some((_, state))) => Err(is_away(&name, &uri, &state)),
-            (opened, _) => Ok(opened),
+        let opened = Self::try_open(repo, remote.clone())?;
+        if opened.0.is_none() {
+            check_is_new(repo, &remote)?;
         }
+        Ok(opened)
     }
 
     /// As [`Connection::open`], but no connection if nothing was pushed there yet. What was asked of
@@ -100,75 +100,106 @@ impl<'r> Connection<'r> {
         repo: &'r Repository,
         remote: RemoteConfig,
     ) -> Result<(Option<Self>, TrafficCount)> {
+        check_place(repo, &remote)?;
         let store = store_of(repo, &remote)?;
-        let connection = Self::connect(repo, remote, &store, || Log::try_find(&store))?;
+        let connection = Self::connect(repo, remote, &store, |_| Log::try_find(&store))?;
         Ok((connection, store.traffic()))
     }
 
     /// As [`Connection::open`], but makes the store a remote if it is none yet: for a push.
     ///
     /// How writers take turns there follows from what the store guarantees. Where that is not known, or
-    /// nothing could be written before, it is tried out now; fails if nothing can be written.
-    pub(crate) fn open_or_make(repo: &'r Repository, name: Option<&Name>) -> Result<Self> {
+    /// nothing could be written before, it is tried out now; fails if nothing can be written. A remote
+    /// of which nothing is left is made again only if `recreate` says so.
+    pub(crate) fn open_or_make(
+        repo: &'r Repository,
+        name: Option<&Name>,
+        recreate: bool,
+    ) -> Result<Self> {
         let mut remote = repo.choose_remote(name)?;
+        if !recreate {
+            check_place(repo, &remote)?;
+        }
         let store = store_of(repo, &remote)?;
-        let guarantee = find_guarantee(repo, &mut remote, &store)?;
-        let open = || Log::open_or_make(&store, guarantee.protocol()).map(Some);
-        let mut connection = Self::connect(repo, remote, &store, open)?
-            .ok_or_else(|| Error::internal("a remote that was made is not there"))?;
+        let find = |was_known| {
+            if was_known { Log::try_find(&store) } else { Log::try_open(store.clone()) }
+        };
+        let opened = Self::connect(repo, remote.clone(), &store, find)?;
+        let mut connection = match opened {
+            Some(mut connection) => {
+                find_guarantee(repo, &mut connection.remote, &store)?;
+                connection
+            }
+            None => {
+                if !recreate {
+                    check_is_new(repo, &remote)?;
+                }
+                let guarantee = find_guarantee(repo, &mut remote, &store)?;
+                let log = Log::make(&store, guarantee.protocol())?;
+                let left = known_number(repo, &remote);
+                let memory = Memory { is_new: true, left, ..Memory::default() };
+                let state = log.load()?;
+                Connection { repo, remote, log, state, pushes: false, remembered: None, memory }
+            }
+        };
         connection.pushes = true;
         Ok(connection)
     }
 
     /// As [`Connection::open`], but where nothing was pushed yet it is as if the remote was made and
     /// is empty: for what a push would do. Nothing is written there.
-    pub(crate) fn open_or_imagine(repo: &'r Repository, name: Option<&Name>) -> Result<Self> {
+    pub(crate) fn open_or_imagine(
+        repo: &'r Repository,
+        name: Option<&Name>,
+        recreate: bool,
+    ) -> Result<Self> {
         let remote = repo.choose_remote(name)?;
-        if let (Some(connection), _) = Self::try_open(repo, remote.clone())? {
+        let is_missing = recreate && check_place(repo, &remote).is_err();
+        if !is_missing && let (Some(connection), _) = Self::try_open(repo, remote.clone())? {
             return Ok(connection);
+        }
+        if !recreate {
+            check_is_new(repo, &remote)?;
         }
         let place = format!("memory://{}", Uuid::new_v4());
         let store =
             Store::open(&RemoteUri::parse(&place, Path::new("/"))?, StoreOptions::default())?;
-        let log = Log::open_or_make(&store, Protocol::Linear)?;
+        let log = Log::make(&store, Protocol::Linear)?;
         let state = log.load()?;
         let (remembered, memory) = Default::default();
         Ok(Connection { repo, remote, log, state, pushes: false, remembered, memory })
     }
 
+    /// Connects to the log that `open` finds; `open` is told whether a log is remembered.
     fn connect(
         repo: &'r Repository,
         remote: RemoteConfig,
         store: &Store,
-        open: impl FnOnce() -> Result<Option<Log>>,
+        open: impl FnOnce(bool) -> Result<Option<Log>>,
     ) -> Result<Option<Self>> {
         let connection = |remote, log, state, remembered, memory| {
             Some(Connection { repo, remote, log, state, pushes: false, remembered, memory })
         };
         let mut left = None;
         if let Some((made, state)) = cache::load(repo, &remote) {
-            if let Some(log) = Log::try_reopen(store.clone(), made, &state)? {
+            let reopened = Log::try_reopen(store.clone(), made, &state);
+            if let Some(log) = reopened.map_err(|error| names_remote(error, &remote.name))? {
                 let remembered = Some(Mark::of(&state));
-                let memory = Memory { goes_on: true, ..Memory::default() };
+                let goes_on = !cache::is_broken_off(repo, &remote.name);
+                let memory = Memory { goes_on, ..Memory::default() };
                 return Ok(connection(remote, log, state, remembered, memory));
             }
             left = Some(state.fold().number());
         }
-        let Some(log) = open()? else { return Ok(None) };
+        let Some(log) = open(left.is_some())? else { return Ok(None) };
         let state = log.load()?;
         let memory = Memory { is_new: true, left, ..Memory::default() };
         Ok(connection(remote, log, state, None, memory))
     }
 
-    /// Whether the log is known to go on from what was remembered of it.
+    /// Whether the log is known to go on from where the tracking refs were fetched from it.
     pub(crate) fn goes_on(&self) -> bool {
         self.memory.goes_on
-    }
-
-    /// Whether someone deleted a ref that the remote has no more. One that was made anew, or is another
-    /// one now, lacks refs that nobody deleted.
-    pub(crate) fn was_deleted(&self, name: &RefName) -> bool {
-        self.memory.goes_on || self.saw_deleted(name)
     }
 
     /// Whether an entry that was read just now deleted a ref.
@@ -184,7 +215,8 @@ impl<'r> Connection<'r> {
     /// was done is in the state, but not in the news.
     pub(crate) fn refresh(&mut self, progress: &dyn Progress) -> Result<News> {
         let known = self.state.fold().doubled.clone();
-        let news = self.log.refresh(&mut self.state)?;
+        let news = self.log.refresh(&mut self.state);
+        let news = news.map_err(|error| names_remote(error, &self.remote.name))?;
         let moves = news.entries.iter().flat_map(|entry| &entry.refs);
         let deleted = moves.filter(|moved| moved.new.is_none()).map(|moved| moved.name.clone());
         self.memory.deleted.extend(deleted);
@@ -301,13 +333,31 @@ impl<'r> Connection<'r> {
     }
 
     /// Remembers the state, so that the next connection begins with it.
+    ///
+    /// The tracking refs may be of another log: of the one before the remote was emptied or brought
+    /// back from a copy. That is noted until [`Connection::note_tracked`].
     pub(crate) fn save(&mut self) -> Result<()> {
         let mark = Some(Mark::of(&self.state));
-        if self.remembered != mark {
-            cache::save(self.repo, &self.remote, &self.log, &self.state)?;
-            self.remembered = mark;
+        if self.remembered == mark {
+            return Ok(());
         }
+        let is_broken_off = !self.goes_on() && self.has_tracking_refs()?;
+        cache::save(self.repo, &self.remote, &self.log, &self.state, is_broken_off)?;
+        if self.state.fold().entries > 0 {
+            note_used(self.repo, &self.remote)?;
+        }
+        self.remembered = mark;
         Ok(())
+    }
+
+    /// Notes that the tracking refs were moved to where the state has them.
+    pub(super) fn note_tracked(&self) -> Result<()> {
+        cache::end_break(self.repo, &self.remote.name)
+    }
+
+    fn has_tracking_refs(&self) -> Result<bool> {
+        let prefix = RefName::tracking_prefix(&self.remote.name);
+        Ok(!self.repo.history().refs(&prefix)?.is_empty())
     }
 
     /// What was asked of the remote and moved since it was connected to.
@@ -322,20 +372,52 @@ impl<'r> Connection<'r> {
     }
 }
 
+/// The same error, whose hint names the remote where that of the log has `NAME`. Damage without a hint
+/// points to the check of the remote.
+pub(crate) fn names_remote(error: Error, name: &Name) -> Error {
+    match error.hint().map(|hint| hint.replace("--remote NAME", &format!("--remote {name}"))) {
+        Some(hint) => error.with_hint(hint),
+        None if error.kind() == ErrorKind::Corrupt => {
+            error.with_hint(format!("see what is damaged: art fsck --remote {name}"))
+        }
+        None => error,
+    }
+}
+
 fn entries(count: u64) -> String {
     if count == 1 { "1 entry".to_owned() } else { format!("{count} entries") }
 }
 
+/// Fails if something was pushed to `remote`, at which nothing is left: its disk may not be mounted.
+fn check_is_new(repo: &Repository, remote: &RemoteConfig) -> Result<()> {
+    let known = cache::load(repo, remote);
+    match known {
+        Some((_, state)) if state.fold().entries > 0 => {
+            Err(is_away(&remote.name, &remote.uri, Some(&state)))
+        }
+        _ if was_used(repo, remote) => Err(is_away(&remote.name, &remote.uri, None)),
+        _ => Ok(()),
+    }
+}
+
+/// How far the log of `remote` went when it was last asked.
+fn known_number(repo: &Repository, remote: &RemoteConfig) -> Option<u64> {
+    cache::load(repo, remote).map(|(_, state)| state.fold().number())
+}
+
 /// The error for a remote of which nothing is left, and whose log came to `state` when it was last
 /// asked: it is rather out of reach than emptied.
-pub(crate) fn is_away(name: &Name, uri: &str, state: &State) -> Error {
-    let message = format!(
-        "nothing is left of the remote '{name}' at '{uri}', whose log had {} when it was last asked",
-        entries(state.fold().entries)
-    );
+pub(crate) fn is_away(name: &Name, uri: &str, state: Option<&State>) -> Error {
+    let then = match state {
+        Some(state) => {
+            format!("whose log had {} when it was last asked", entries(state.fold().entries))
+        }
+        None => "which was in use before".to_owned(),
+    };
+    let message = format!("nothing is left of the remote '{name}' at '{uri}', {then}");
     Error::new(ErrorKind::Unavailable, message).with_hint(format!(
-        "is it mounted, and the right place? if it was emptied on purpose, fill it again: art push \
-         --all {name}"
+        "check the place, and mount its disk; if the remote was emptied on purpose, fill it again: \
+         art push --recreate {name}"
     ))
 }
 
@@ -356,6 +438,9 @@ fn find_guarantee(
     }
     if found != Guarantee::ReadOnly {
         return Ok(found);
+    }
+    if let Some(directory) = remote.parse_uri(repo)?.directory() {
+        return Err(is_not_writable(directory));
     }
     let message = format!("the remote '{}' can be fetched from, not pushed to", remote.name);
     Err(if store.abilities().write {

@@ -167,6 +167,27 @@ impl<'a> RemoteContent<'a> {
         self.fetch_segments(&self.missing_segments(), progress)
     }
 
+    /// As [`RemoteContent::complete_index`], but warns of segments that can't be read while the store
+    /// gives others: the contents that only they name count as not there.
+    pub(crate) fn complete_readable_index(&self, progress: &dyn Progress) -> Result<()> {
+        use ErrorKind::{Corrupt, NotFound, Unauthorized, Unavailable};
+        match self.complete_index(progress) {
+            Err(error)
+                if matches!(error.kind(), Corrupt | NotFound | Unauthorized | Unavailable) => {}
+            other => return other,
+        }
+        for one in self.missing_segments() {
+            let key = segment_key(one.0);
+            if let Err(error) = self.fetch_files(&[one], progress) {
+                let problem = self.store.defect_of(&key, error)?;
+                progress.warn(&format!(
+                    "'{key}' on the remote can't be used: {problem}; content that only it names stays"
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// Gets the smallest of the segments that are not here.
     pub(super) fn complete_small(&self, progress: &dyn Progress) -> Result<()> {
         let (small, _) = smallest(self.missing_segments(), BESIDE_HISTORY);
@@ -313,7 +334,10 @@ impl<'a> RemoteContent<'a> {
         let outcome = transfer.all(&missing);
         let is_wanted = |id: &Id| missing.binary_search(id).is_ok();
         let came = receiver.finish(&is_wanted, progress);
-        outcome?;
+        outcome.map_err(|error| {
+            let next = "run the same command again to get the rest";
+            error.or_interrupted("content that came is kept", next)
+        })?;
         let came = came?;
         Ok(Brought { contents: came.contents, bytes: came.bytes })
     }
@@ -332,12 +356,8 @@ impl<'a> RemoteContent<'a> {
         progress.begin("reading damaged packs", Some(frames.len() as u64), Unit::Items);
         self.store.at_once(frames, &|(pack, frame)| {
             check_interrupt(progress)?;
-            match transfer.frames(pack, std::slice::from_ref(frame)) {
-                Err(error) if !matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::NotFound) => {
-                    Err(error)
-                }
-                _ => Ok(()),
-            }
+            let read = transfer.frames(pack, std::slice::from_ref(frame));
+            read.or_else(|error| self.store.defect_of(&pack_key(*pack), error).map(drop))
         })?;
         let is_wanted = |id: &Id| wanted.binary_search(id).is_ok();
         let came = receiver.finish(&is_wanted, progress)?;
@@ -386,7 +406,7 @@ fn lost(store: &Store, error: Error, what: &str, id: &Id) -> Error {
         ErrorKind::NotFound if matches!(store.try_size(ART_TOML), Ok(None)) => error
             .with_kind(ErrorKind::Unavailable)
             .context("nothing is left of the remote")
-            .with_hint("is it mounted? see: art remote show"),
+            .with_hint("check the place, and mount its disk; to ask it again: art remote show"),
         ErrorKind::NotFound | ErrorKind::Corrupt => error
             .with_kind(ErrorKind::Corrupt)
             .context(format!("the {what} {id} of the remote is missing or damaged"))

@@ -18,7 +18,7 @@ const AT_ONCE: usize = 32;
 ///
 /// That the log goes on from what was remembered of it does not say so: what was lost may have been
 /// lost before a push that remembered the rest.
-pub(super) fn deleted_by_log(
+pub(crate) fn deleted_by_log(
     history: &History,
     connection: &Connection<'_>,
     gone: &BTreeMap<RefName, Id>,

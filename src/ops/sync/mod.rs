@@ -5,11 +5,14 @@ mod compact_packs;
 mod connection;
 mod content;
 mod deleted;
+mod estimate;
+mod forgotten;
 mod names;
 mod need;
 mod object_reader;
 mod once_there;
 mod past;
+mod place;
 mod proof;
 mod removed;
 mod send;
@@ -25,14 +28,20 @@ use crate::remote::{RemoteUri, Store, StoreOptions};
 use crate::repo::{Repository, TransferSettings};
 
 pub(crate) use cache::{cache_directory, forget, load as load_saved, saved};
-pub(crate) use connection::{Connection, is_away};
+pub(crate) use connection::{Connection, is_away, names_remote};
 pub use content::Brought;
 pub(crate) use content::RemoteContent;
+pub(crate) use deleted::deleted_by_log;
+pub(crate) use estimate::estimate;
+pub(crate) use forgotten::{
+    added_again, content_on_remotes, forgotten_remotes, note_forgotten, only_on,
+};
 pub(crate) use names::find_name;
 pub(crate) use need::{content_of_history, content_of_tree, need};
 pub(crate) use object_reader::ObjectReader;
 pub(crate) use once_there::{forget_once_there, once_there};
 pub(crate) use past::Past;
+pub(crate) use place::{check_directory, check_place, is_no_directory, is_not_writable};
 pub use proof::Proof;
 pub(crate) use removed::{Removed, find_renamed, removed_here};
 pub(crate) use send::{Item, Sent, remember_sent, send, send_file, track_pushed};

@@ -1,9 +1,12 @@
 //! Getting what an operation is about to read, if it is not here.
 
 use super::connection::Connection;
-use super::content::{RemoteContent, absent};
+use super::content::RemoteContent;
+pub(super) use super::content::absent;
+use super::forgotten::only_on_forgotten;
+use super::place::check_place;
 use super::{cache_directory, open_store, saved};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::history::Visit;
 use crate::id::Id;
 use crate::name::Name;
@@ -33,8 +36,9 @@ pub(crate) fn need(repo: &Repository, ids: &[Id], progress: &dyn Progress) -> Re
             }
         }
     }
-    match failed {
-        None => Ok(()),
+    // A remote to which nothing was pushed yet has nothing to do with what is missing.
+    match failed.filter(|error: &Error| error.kind() != ErrorKind::NotFound) {
+        None => only_on_forgotten(repo, &missing, progress).map_or(Ok(()), Err),
         Some(error) => Err(told(error, missing.len())),
     }
 }
@@ -65,6 +69,7 @@ fn bring(
     let state = if is_asked { None } else { saved(repo, name)? };
     let (store, state) = if let Some(state) = state {
         let remote = repo.find_remote(name)?;
+        check_place(repo, &remote)?;
         (open_store(&remote.parse_uri(repo)?, &repo.settings().transfer)?, state)
     } else {
         let mut connection = Connection::open(repo, Some(name))?;
@@ -75,6 +80,19 @@ fn bring(
     let there = RemoteContent::new(repo, &store, state.fold(), &cache_directory(repo, name))?;
     let brought = there.bring(missing, progress);
     brought.map(drop)
+}
+
+/// The contents that a remote has which has these commits: a push sends what its refs lead to before
+/// they move. Sorted. Where the history itself is damaged, nothing is promised.
+pub(super) fn content_of_all(
+    repo: &Repository,
+    commits: &[Id],
+    progress: &dyn Progress,
+) -> Vec<Id> {
+    let history = repo.history();
+    let is_here = |id: &&Id| matches!(history.try_kind(id), Ok(Some(_)));
+    let tips: Vec<Id> = commits.iter().filter(is_here).copied().collect();
+    history.survey_pack_of(&tips, &[], progress).map(|found| found.content).unwrap_or_default()
 }
 
 /// The contents of the trees of artifacts of these commits.

@@ -19,6 +19,7 @@ pub(crate) struct ObjectReader<'a> {
     /// What was not asked for yet.
     left: Range<u64>,
     block: Bytes,
+    has_failed: bool,
     progress: &'a dyn Progress,
 }
 
@@ -30,7 +31,18 @@ impl<'a> ObjectReader<'a> {
         range: Range<u64>,
         progress: &'a dyn Progress,
     ) -> Self {
-        ObjectReader { store, key, left: range, block: Bytes::new(), progress }
+        ObjectReader { store, key, left: range, block: Bytes::new(), has_failed: false, progress }
+    }
+
+    /// What is wrong with the object, if reading it is what failed with `error`, and not the store as
+    /// a whole or what was done with the bytes. Gives the error back otherwise.
+    pub(crate) fn defect(&self, error: Error) -> Result<String, Error> {
+        self.store.defect_of_read(&self.key, error, self.has_failed)
+    }
+
+    /// Whether the store failed to give a part of the object.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.has_failed
     }
 
     fn next_block(&mut self) -> Result<(), Error> {
@@ -46,7 +58,9 @@ impl<'a> ObjectReader<'a> {
 impl Read for ObjectReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.block.is_empty() && !self.left.is_empty() {
-            self.next_block().map_err(io::Error::other)?;
+            let next = self.next_block();
+            self.has_failed = next.is_err();
+            next.map_err(io::Error::other)?;
         }
         let length = buffer.len().min(self.block.len());
         self.block.copy_to_slice(&mut buffer[..length]);

@@ -30,6 +30,11 @@ pub(crate) fn once_there(repo: &Repository) -> Vec<Id> {
     names.iter().flat_map(|name| read(repo, name)).collect()
 }
 
+/// The commits that refs of the remote called `name` led to.
+pub(super) fn once_there_on(repo: &Repository, name: &Name) -> BTreeSet<Id> {
+    read(repo, name)
+}
+
 fn read(repo: &Repository, name: &Name) -> BTreeSet<Id> {
     let text = read::read_text(&directory(repo, name).join(FILE), read::LARGE).unwrap_or_default();
     text.lines().filter_map(|line| Id::from_hex(line.as_bytes())).collect()

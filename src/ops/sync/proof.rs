@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::content::RemoteContent;
 use super::object_reader::ObjectReader;
 use crate::content::{Need, Params, check_frame, verify_pack};
-use crate::error::{ErrorKind, Result};
+use crate::error::Result;
 use crate::id::Id;
 use crate::pack::FrameEntry;
 use crate::progress::{Progress, Unit, check_interrupt};
@@ -46,8 +46,7 @@ impl RemoteContent<'_> {
             match read {
                 Ok(bytes) => Ok(Ok(bytes)),
                 // Of one that is not as it should be, nothing is relied on.
-                Err(error) if is_damage(error.kind()) => Ok(Err(error)),
-                Err(error) => Err(error),
+                Err(error) => self.store().defect_of(&pack_key(**pack), error).map(Err),
             }
         })?;
         let mut held = BTreeSet::new();
@@ -59,9 +58,10 @@ impl RemoteContent<'_> {
                     proof.packs += 1;
                     proof.bytes += bytes;
                 }
-                Err(error) => {
+                Err(problem) => {
                     proof.failed += 1;
-                    progress.warn(&format!("the remote's pack {pack} can't be relied on: {error}"));
+                    progress
+                        .warn(&format!("the remote's pack {pack} can't be relied on: {problem}"));
                 }
             }
         }
@@ -104,8 +104,4 @@ impl RemoteContent<'_> {
         }
         Ok(bytes.len() as u64)
     }
-}
-
-fn is_damage(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::Corrupt | ErrorKind::NotFound)
 }

@@ -98,7 +98,7 @@ pub(crate) fn send(
 }
 
 /// The commits that the remote has, of those that are here.
-fn known_there(repo: &Repository, connection: &Connection<'_>) -> Result<Vec<Id>> {
+pub(super) fn known_there(repo: &Repository, connection: &Connection<'_>) -> Result<Vec<Id>> {
     let fold = connection.state.fold();
     let sides = fold.conflicts.values().flatten().filter_map(|side| side.commit);
     let all: BTreeSet<Id> = fold.refs.values().copied().chain(sides).collect();

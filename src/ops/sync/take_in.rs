@@ -96,6 +96,17 @@ pub(crate) fn take_in(
     connection: &mut Connection<'_>,
     progress: &dyn Progress,
 ) -> Result<TakenIn> {
+    import(repo, connection, progress).map_err(|error| {
+        let kept = "no ref moved; history that came is kept";
+        error.or_interrupted(kept, "run the same command again to get the rest")
+    })
+}
+
+fn import(
+    repo: &Repository,
+    connection: &mut Connection<'_>,
+    progress: &dyn Progress,
+) -> Result<TakenIn> {
     // What is kept of the remote has a place from here on.
     connection.save()?;
     let mut taken = TakenIn { conflicts: open_conflicts(connection), ..TakenIn::default() };
@@ -231,8 +242,15 @@ fn fetch_small_segments(
     let (store, fold) = (connection.log.store(), connection.state.fold());
     let there = RemoteContent::new(repo, store, fold, &connection.directory())?;
     match there.complete_small(progress) {
-        // Who needs what is damaged is told.
-        Err(error) if error.kind() == ErrorKind::Corrupt => Ok(()),
+        // Whoever needs a segment that can't be read is told then.
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::Corrupt | ErrorKind::Unauthorized | ErrorKind::Unavailable
+            ) =>
+        {
+            Ok(())
+        }
         other => other,
     }
 }
@@ -252,20 +270,24 @@ fn fetch_packs(
     progress.begin("fetching history", Some(bytes), Unit::Bytes);
     let store = connection.log.store();
     let fetch = |(id, size): &(Id, u64)| -> Result<Option<(Id, u64)>> {
+        let mut has_failed = false;
         let taken = store.read_sound(|| {
             let mut source = ObjectReader::new(store, meta_key(*id), 0..*size, &NoProgress);
-            repo.history().take_in_pack(&mut source, *id, *size, progress)
+            let taken = repo.history().take_in_pack(&mut source, *id, *size, progress);
+            has_failed = source.has_failed();
+            taken
         });
         match taken {
             Ok(taken) => Ok(Some((*id, taken.objects))),
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Corrupt) => {
+            Err(error) => {
+                let text = error.to_string();
+                store.defect_of_read(&meta_key(*id), error, has_failed)?;
                 if connection.state.fold().meta.contains_key(id) {
                     progress
-                        .warn(&format!("the Git pack {id} of the remote can't be used: {error}"));
+                        .warn(&format!("the Git pack {id} of the remote can't be used: {text}"));
                 }
                 Ok(None)
             }
-            Err(error) => Err(error),
         }
     };
     let taken = store.at_once(wanted, &fetch)?;
@@ -337,7 +359,7 @@ fn track(repo: &Repository, connection: &Connection<'_>, moved: &[TrackedMove]) 
     if !moved.is_empty() {
         transaction.commit(repo.settings().lock_timeout)?;
     }
-    Ok(())
+    connection.note_tracked()
 }
 
 /// Notes what the remote has and none of its refs will lead to.

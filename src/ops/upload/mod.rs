@@ -149,7 +149,12 @@ pub fn upload(
     progress: &dyn Progress,
 ) -> Result<UploadOutcome> {
     let approved = approve(repo, options, progress)?;
-    let outcome = approved.take_in(input, progress)?.record_on_top(progress)?;
+    let recorded =
+        approved.take_in(input, progress).and_then(|taken| taken.record_on_top(progress));
+    let outcome = recorded.map_err(|error| {
+        let kept = "no run changed; content that was stored is kept and not stored again";
+        error.or_interrupted(kept, "run the same command again")
+    })?;
     if let Some(commit) = outcome.commit {
         let uploaded = hooks::uploaded(&outcome, commit);
         approved.tell(outcome.run.clone(), uploaded, progress);

@@ -116,10 +116,16 @@ pub fn audit(store: &Store, made: &ArtToml, saved: Option<&State>) -> Result<Aud
         seen: BTreeMap::new(),
     };
     for chunk in names.chunks(AT_ONCE) {
-        let read = |name: &EntryName| try_read_body(store, name);
+        let read = |name: &EntryName| match try_read_body(store, name) {
+            Ok(body) => Ok(Ok(body)),
+            Err(error) => store.defect_of(&name.key(), error).map(Err),
+        };
         let bodies = store.at_once(chunk, &read)?;
         for (name, body) in chunk.iter().zip(bodies) {
-            reading.read(*name, body)?;
+            match body {
+                Ok(body) => reading.read(*name, body)?,
+                Err(problem) => reading.lose(*name, problem),
+            }
         }
     }
     let audit = reading.end(&names);
@@ -145,8 +151,10 @@ fn read_checkpoint(store: &Store) -> Result<Result<Option<State>, LogDefect>> {
 }
 
 fn read_named_checkpoint(store: &Store) -> Result<Result<Option<State>, LogDefect>> {
-    let Some(bytes) = store.try_read(LATEST, Latest::MAX_LEN).or_else(too_long)? else {
-        return Ok(Ok(None));
+    let bytes = match store.try_read(LATEST, Latest::MAX_LEN) {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) => return Ok(Ok(None)),
+        Err(error) => return unreadable(store, LATEST, error).map(Err),
     };
     let latest: Latest = match decode_toml(LATEST, &bytes) {
         Ok(latest) => latest,
@@ -163,7 +171,7 @@ fn read_named_checkpoint(store: &Store) -> Result<Result<Option<State>, LogDefec
     let bytes = match read {
         Ok(Some(bytes)) => bytes,
         Ok(None) => return Ok(Err(wrong("it is missing"))),
-        Err(error) => return defect(key, error).map(Err),
+        Err(error) => return unreadable(store, &key, error).map(Err),
     };
     match checkpoint::decode(&key, &bytes) {
         Ok(state) if base(&state).number() != latest.number => {
@@ -174,9 +182,17 @@ fn read_named_checkpoint(store: &Store) -> Result<Result<Option<State>, LogDefec
     }
 }
 
-/// A file that is longer than any of its kind is read as an empty one, which is damaged.
-fn too_long(error: Error) -> Result<Option<Bytes>> {
-    if error.kind() == ErrorKind::Corrupt { Ok(Some(Bytes::new())) } else { Err(error) }
+/// The defect of a file that can't be read; gives the error back if it is the store's.
+fn unreadable(store: &Store, key: &str, error: Error) -> Result<LogDefect> {
+    Ok(LogDefect { key: key.to_owned(), problem: store.defect_of(key, error)? })
+}
+
+/// Reads an entry. One that can't be read is as an empty one, which is damaged.
+fn read_or_damaged(store: &Store, name: &EntryName) -> Result<Option<Bytes>> {
+    try_read_body(store, name).or_else(|error| {
+        store.defect_of(&name.key(), error)?;
+        Ok(Some(Bytes::new()))
+    })
 }
 
 /// The defect that an error says; an error that is none of damage stays one.
@@ -242,7 +258,7 @@ impl Audit {
         let (Some(last), Some(write)) = (saved.fold().last, saved.fold().last_write) else {
             return Ok(());
         };
-        let there = try_read_body(store, &last).or_else(too_long)?;
+        let there = read_or_damaged(store, &last)?;
         if there.is_none() && is_another_log(store, saved.fold())? {
             self.made_anew = Some(saved.fold().entries);
             return Ok(());

@@ -229,7 +229,8 @@ impl Log {
         }
         let message = format!("nobody can say whether '{key}' was written");
         let error = Error::new(ErrorKind::Unavailable, message);
-        let error = error.with_hint("push again: it finds out and goes on");
+        let error = error
+            .with_hint("push again; if it fails again, see what is there: art fsck --remote NAME");
         Err(match doubt {
             Some(cause) => error.with_source(cause),
             None => error,

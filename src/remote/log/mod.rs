@@ -109,9 +109,14 @@ impl Log {
 
     /// Opens the log on `store`, or makes `store` a remote whose writers take turns by `protocol`.
     pub fn open_or_make(store: &Store, protocol: Protocol) -> Result<Self> {
-        if let Some(log) = Self::try_open(store.clone())? {
-            return Ok(log);
+        match Self::try_open(store.clone())? {
+            Some(log) => Ok(log),
+            None => Self::make(store, protocol),
         }
+    }
+
+    /// Makes `store` a remote whose writers take turns by `protocol`, unless another writer just did.
+    pub fn make(store: &Store, protocol: Protocol) -> Result<Self> {
         if !store.abilities().write {
             return Err(Error::new(
                 ErrorKind::Unsupported,

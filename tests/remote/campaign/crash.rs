@@ -36,9 +36,14 @@ fn at_every_step(world: &World, action: &str, command: &str, done: impl Fn(&Worl
 fn again(world: &World, command: &str, context: &str) {
     world.is_sound(context);
     if command.starts_with("clone") && is_there(&world.sandbox.path("c")) {
-        // A clone that was killed has left a repository; a pull completes it.
-        world.sandbox.art("-C c fsck").ok();
-        world.sandbox.shell("rm -rf c").ok();
+        if world.is_unfinished("c") {
+            let output = world.sandbox.art("-C c runs").fails_with(1);
+            assert!(output.stderr.contains("did not finish"), "{context}: {output}");
+        } else {
+            // The fault came after the last step.
+            world.sandbox.art("-C c fsck").ok();
+            return;
+        }
     }
     let output = world.sandbox.art(command);
     // What was settled before the end came is no conflict any more.
@@ -157,11 +162,15 @@ fn kill(world: &World, command: &str, times: u64, done: impl Fn(&World, &str)) {
         killed += u64::from(child.wait().unwrap().signal() == Some(9));
         let context = format!("{command}: killed, number {time}");
         world.is_sound(&context);
-        if time % 6 == 5 {
+        let is_cloned = command.starts_with("clone")
+            && is_there(&world.sandbox.path("c"))
+            && !world.is_unfinished("c");
+        if time % 6 == 5 || is_cloned {
             again(world, command, &context);
             done(world, &context);
             world.is_sound(&context);
-        } else if command.starts_with("clone") {
+        }
+        if is_cloned {
             world.sandbox.shell("rm -rf c").ok();
         }
     }

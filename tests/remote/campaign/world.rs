@@ -182,13 +182,19 @@ impl World {
     pub(crate) fn machines_are_sound(&self, context: &str) {
         for machine in ["a", "b", "c"] {
             let directory = self.sandbox.path(machine);
-            if is_there(&directory) && self.is_new(&directory.join(".artifacts")) {
+            let is_there = is_there(&directory) && !self.is_unfinished(machine);
+            if is_there && self.is_new(&directory.join(".artifacts")) {
                 let repo = self.open(machine, TransferSettings::default());
                 let options = FsckOptions { full: true, repair: false };
                 let checked = fsck(&repo, &options, &NoProgress).unwrap();
                 assert!(checked.sound, "{context}: {machine}: {:?}", checked.defects);
             }
         }
+    }
+
+    /// Whether a machine is a clone that did not finish.
+    pub(crate) fn is_unfinished(&self, machine: &str) -> bool {
+        self.sandbox.path(machine).join(".artifacts/unfinished-clone").exists()
     }
 
     /// Whether what is in a directory was not looked at before.

@@ -3,6 +3,7 @@
 
 mod listing;
 mod losses;
+mod unreadable;
 mod world;
 
 use artifacts::ops::fsck::remote::{Depth, RemotePart};

@@ -76,7 +76,10 @@ impl World {
     pub(crate) fn new(kind: Kind) -> Self {
         let sandbox = Sandbox::in_memory();
         let (uri, kept) = match kind {
-            Kind::Directory => (sandbox.path("store").display().to_string(), Kept::Nothing),
+            Kind::Directory => {
+                std::fs::create_dir(sandbox.path("store")).unwrap();
+                (sandbox.path("store").display().to_string(), Kept::Nothing)
+            }
             Kind::Memory => (format!("memory://{}", sandbox.root().display()), Kept::Nothing),
             Kind::S3(manners) => {
                 let server = Server::open_to_all(manners);
@@ -147,6 +150,12 @@ impl World {
         let done = act(&self.store());
         self.relax(false);
         done
+    }
+
+    /// The server that the remote is on.
+    pub(crate) fn server(&self) -> &Server {
+        let Kept::S3(server) = &self.kept else { panic!("no server has these files") };
+        server
     }
 
     fn relax(&self, relaxed: bool) {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use artifacts::ops::clone::{CloneOptions, CloneOutcome, clone};
 use artifacts::remote::RemoteUri;
-use artifacts::{Error, Name, ProjectName, Result, config};
+use artifacts::{Error, Name, ProjectName, Result};
 
 use crate::context::Context;
 use crate::remotes;
@@ -54,16 +54,19 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         None => context.cwd().join(last_part(&uri)?),
     };
     let project = project(context)?;
+    // A repository around the new one has its own settings.
+    let config = context.config_of_user()?;
     let options = CloneOptions {
         uri,
         name: args.origin.clone(),
         directory,
-        config: config::initial(&*context.config()?, project.as_ref())?,
+        config: artifacts::config::initial(&config, project.as_ref())?,
         has_project: project.is_some(),
         full: args.full,
         command: context.env.command_line(),
     };
-    let outcome = clone(&options, context.settings()?, context.progress())?;
+    let settings = context.settings_from(&config)?;
+    let outcome = clone(&options, settings, context.progress())?;
     context.ui.summary(&outcome, |page| view(page, &outcome))?;
     remotes::warn_of_conflicts(context, &options.name, &outcome.conflicts);
     Ok(if outcome.conflicts.is_empty() { Exit::Ok } else { Exit::Moved })

@@ -27,8 +27,8 @@ pub(crate) fn exec(context: &Context<'_>, _args: &Args) -> Result<Exit> {
     let outcome = du(&repo, context.progress())?;
     context.ui.show(&outcome, |page| view(page, &repo, &outcome))?;
     if outcome.content.missing > 0 {
-        let files = count(outcome.content.missing, "file", "files");
-        context.ui.warn(&format!("the content of {files} is missing; see: art fsck"));
+        let contents = count(outcome.content.missing, "content is", "contents are");
+        context.ui.warn(&format!("{contents} neither here nor on a remote; see: art fsck"));
     }
     Ok(Exit::Ok)
 }
@@ -57,6 +57,10 @@ fn show_content(page: &mut Page<'_>, outcome: &DuOutcome) -> Result<()> {
     }
     let commits = count(content.commits, "commit", "commits");
     writeln!(page, "\n{} uploaded in {commits}", size(content.uploaded))?;
+    if content.elsewhere > 0 {
+        let contents = count(content.elsewhere, "content is", "contents are");
+        writeln!(page, "not counted: {contents} not here but on a remote")?;
+    }
     let times = ratio(content.uploaded, content.distinct);
     writeln!(page, "{} of it differ{times}", size(content.distinct))?;
     let times = ratio(content.distinct, content.stored);

@@ -87,7 +87,12 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     for advice in &outcome.advice {
         context.ui.hint(advice);
     }
-    Ok(if outcome.repairs.is_empty() { Exit::Corrupt } else { Exit::Partly })
+    // Nothing is damaged where a removed remote alone has what is missing.
+    Ok(match outcome.defect_count {
+        0 => Exit::Unavailable,
+        _ if outcome.repairs.is_empty() => Exit::Corrupt,
+        _ => Exit::Partly,
+    })
 }
 
 /// Defects that are shown; `--json` has more.
@@ -108,6 +113,11 @@ fn view(page: &mut Page<'_>, repo: Option<&Repository>, outcome: &FsckOutcome) -
     if outcome.elsewhere > 0 {
         let contents = count(outcome.elsewhere, "content is", "contents are");
         writeln!(page, "{contents} not here but on a remote: art pull --full brings all")?;
+    }
+    for one in &outcome.forgotten {
+        let contents = count(one.contents, "content is", "contents are");
+        let (name, uri) = (sanitize::text(&one.name), sanitize::text(&one.uri));
+        writeln!(page, "{contents} only on the removed remote {name} ({uri})")?;
     }
     show_leftovers(page, outcome)?;
     show_verdict(page, outcome)
@@ -195,6 +205,9 @@ fn show_verdict(page: &mut Page<'_>, outcome: &FsckOutcome) -> Result<()> {
     }
     if outcome.sound {
         return writeln!(page, "everything is there and as it was");
+    }
+    if outcome.defect_count == 0 {
+        return writeln!(page, "nothing is damaged, but some content is on a removed remote alone");
     }
     let defects = count(outcome.defect_count, "defect", "defects");
     writeln!(page, "the repository is damaged: {defects}")

@@ -39,12 +39,17 @@ pub(crate) struct Args {
     #[arg(long)]
     force: bool,
 
+    /// Create the remote again if nothing is left of it: its directory, its log, and everything that is
+    /// pushed. Otherwise such a remote is unavailable (14), because its disk may not be mounted
+    #[arg(long)]
+    recreate: bool,
+
     /// Only tell what would be pushed
     #[arg(long)]
     dry_run: bool,
 
     /// Mend what is damaged on the remote from what is here
-    #[arg(long, conflicts_with_all = ["all", "force", "dry_run"])]
+    #[arg(long, conflicts_with_all = ["all", "force", "recreate", "dry_run"])]
     repair: bool,
 
     /// With --repair: read every byte of the remote, to find all that is damaged
@@ -63,6 +68,7 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         refs,
         all: args.all,
         force: args.force,
+        recreate: args.recreate,
         dry_run: args.dry_run,
         command: context.env.command_line(),
     };

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use super::View;
 use super::files::{FileKind, Files};
 use super::index::{Places, RemoteIndex};
-use super::packs::damage;
 use crate::content::{Need, visit_manifests};
 use crate::error::{Error, Result};
 use crate::id::Id;
@@ -123,7 +122,11 @@ fn read_frame(
         }
     });
     view.progress.advance(1);
-    Ok(FrameRead { wrong: damage(read)?.err(), absent })
+    let wrong = match read {
+        Ok(()) => None,
+        Err(error) => Some(view.store.defect_of(&pack_key(*pack), error)?),
+    };
+    Ok(FrameRead { wrong, absent })
 }
 
 /// Shows the chunks of the manifests in a frame of a remote's pack.

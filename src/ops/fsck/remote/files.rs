@@ -97,10 +97,20 @@ impl Files {
             kind.of(view.fold).iter().map(|(id, size)| (*id, *size)).collect();
         view.progress.begin("looking for files", Some(expected.len() as u64), Unit::Items);
         let mut listing = Listing::of(view.store, kind.directory())?;
-        let ask = |(id, _): &(Id, u64)| listing.size_of(view, &kind.key(*id));
+        let ask = |(id, _): &(Id, u64)| match listing.size_of(view, &kind.key(*id)) {
+            Ok(size) => Ok(Ok(size)),
+            Err(error) => view.store.defect_of(&kind.key(*id), error).map(Err),
+        };
         let sizes = view.store.at_once(&expected, &ask)?;
         for ((id, size), there) in expected.into_iter().zip(sizes) {
             listing.take(&kind.key(id));
+            let there = match there {
+                Ok(there) => there,
+                Err(problem) => {
+                    self.is_wrong(kind, id, problem);
+                    continue;
+                }
+            };
             match there {
                 None => self.is_wrong(kind, id, "it is missing".to_owned()),
                 Some(there) if there != size => {

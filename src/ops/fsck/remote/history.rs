@@ -5,9 +5,8 @@ use std::path::Path;
 
 use super::View;
 use super::files::{FileKind, Files};
-use super::packs::damage;
 use crate::content::Session;
-use crate::error::{IoResultExt, Result};
+use crate::error::{ErrorKind, IoResultExt, Result};
 use crate::fs::atomic;
 use crate::fs::read;
 use crate::history::History;
@@ -46,11 +45,18 @@ impl Scratch {
         view.progress.begin("reading history", Some(total), Unit::Bytes);
         let taken = view.store.at_once(&right, &|(id, size)| {
             check_interrupt(view.progress)?;
-            damage(view.store.read_sound(|| {
-                let key = meta_key(*id);
-                let mut source = ObjectReader::new(view.store, key, 0..*size, &NoProgress);
-                history.take_in_pack(&mut source, *id, *size, view.progress)
-            }))
+            let key = meta_key(*id);
+            let mut has_failed = false;
+            let taken = view.store.read_sound(|| {
+                let mut source = ObjectReader::new(view.store, key.clone(), 0..*size, &NoProgress);
+                let taken = history.take_in_pack(&mut source, *id, *size, view.progress);
+                has_failed = source.has_failed();
+                taken
+            });
+            Ok(match taken {
+                Ok(taken) => Ok(taken),
+                Err(error) => Err(view.store.defect_of_read(&key, error, has_failed)?),
+            })
         })?;
         let mut objects = 0;
         for ((id, _), taken) in right.iter().zip(taken) {
@@ -109,11 +115,14 @@ impl Scratch {
 
     fn missing(&self, tips: &[Id], known: &[Id], progress: &dyn Progress) -> Result<BTreeSet<Id>> {
         let missing = self.history.check_closure(tips, known, progress);
-        Ok(match damage(missing)? {
-            Ok(missing) => missing.into_iter().collect(),
+        match missing {
+            Ok(missing) => Ok(missing.into_iter().collect()),
             // An object that is not what it should be is as good as none.
-            Err(_) => tips.iter().copied().collect(),
-        })
+            Err(error) if matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::NotFound) => {
+                Ok(tips.iter().copied().collect())
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// The contents that the complete commits lead to.

@@ -7,9 +7,8 @@ use bytes::Bytes;
 
 use super::View;
 use super::files::{FileKind, Files};
-use super::packs::damage;
 use crate::content::{ForeignIndex, Need, Session, map_file};
-use crate::error::{Error, ErrorKind, IoResultExt, Result};
+use crate::error::{Error, IoResultExt, Result};
 use crate::fs::atomic::TempFile;
 use crate::id::{Digest, Id};
 use crate::ops::sync::ObjectReader;
@@ -141,10 +140,7 @@ fn read_segment(view: View<'_>, id: Id, size: u64) -> Result<Result<Bytes, Strin
         // What is wrong with it is found out below.
         (_, Some(bytes)) => bytes,
         (Ok(()), None) => Bytes::new(),
-        (Err(error), None) if matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::NotFound) => {
-            return Ok(Err(error.message().to_owned()));
-        }
-        (Err(error), None) => return Err(error),
+        (Err(error), None) => return view.store.defect_of(&segment_key(id), error).map(Err),
     };
     view.progress.advance(size);
     let sound = check(view.fold, id, &bytes);
@@ -161,8 +157,8 @@ fn read_large_segment(
 ) -> Result<Result<TempFile, String>> {
     let mut source = ObjectReader::new(view.store, segment_key(id), 0..size, view.progress);
     let mut file = session.temp_file()?;
-    if let Err(problem) = damage(std::io::copy(&mut source, &mut file).on("write", file.path()))? {
-        return Ok(Err(problem));
+    if let Err(error) = std::io::copy(&mut source, &mut file).on("write", file.path()) {
+        return source.defect(error).map(Err);
     }
     let sound = check(view.fold, id, &map_file(file.path())?);
     Ok(sound.map(|()| file))

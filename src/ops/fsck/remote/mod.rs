@@ -19,7 +19,7 @@ mod report;
 use crate::content::Session;
 use crate::error::Result;
 use crate::name::Name;
-use crate::ops::sync::{is_away, load_saved, open_store};
+use crate::ops::sync::{check_place, is_away, load_saved, open_store};
 use crate::progress::{Progress, Unit};
 use crate::remote::Store;
 use crate::remote::log::{Audit, Fold, audit};
@@ -41,7 +41,6 @@ use index::{Places, RemoteIndex};
 use outline::Outline;
 use overtaken::Overtaken;
 use packs::PacksRead;
-pub(crate) use packs::damage;
 
 /// What to check.
 #[derive(Debug, Clone)]
@@ -110,6 +109,7 @@ impl Found {
         progress: &dyn Progress,
     ) -> Result<Self> {
         repo.require_writable()?;
+        check_place(repo, &remote)?;
         let store = open_store(&remote.parse_uri(repo)?, &repo.settings().transfer)?;
         let saved = load_saved(repo, &remote);
         let session = repo.content().begin_repair()?;
@@ -118,7 +118,7 @@ impl Found {
         if let Some((_, state)) = saved.as_ref().filter(|_| outline.wrong.is_some())
             && outline::nothing_is_left(&store, state.fold())?
         {
-            return Err(is_away(&remote.name, &remote.uri, state));
+            return Err(is_away(&remote.name, &remote.uri, Some(state)));
         }
         let audit = audit(&store, &outline.made, saved.as_ref().map(|(_, state)| state))?;
         let view = View { store: &store, fold: &audit.fold, progress };

@@ -1,7 +1,7 @@
 //! `art.toml`, which says what a remote is: read, or made out from what else is there.
 
 use super::files::FileKind;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::remote::layout::{ART_TOML, ArtToml, EntryName, LOG};
 use crate::remote::log::{Fold, State};
 use crate::remote::{Protocol, Store};
@@ -30,10 +30,7 @@ impl Outline {
         let problem = match read {
             Ok(Some(made)) => return Ok(Outline { made, wrong: None }),
             Ok(None) => "it is missing".to_owned(),
-            Err(error) if error.kind() == ErrorKind::Corrupt => {
-                error.causes().pop().unwrap_or_default()
-            }
-            Err(error) => return Err(error),
+            Err(error) => store.defect_of(ART_TOML, error)?,
         };
         let made = match saved {
             Some((made, _)) => Some(made.clone()),

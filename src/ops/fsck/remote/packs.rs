@@ -6,7 +6,7 @@ use super::files::{FileKind, Files};
 use super::index::{Places, RemoteIndex};
 use super::{Depth, View, content};
 use crate::content::{Need, verify_pack};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::id::Id;
 use crate::ops::sync::ObjectReader;
 use crate::pack::{FrameEntry, MemberKind, PackIndex};
@@ -65,34 +65,15 @@ fn read_pack(view: View<'_>, places: Places<'_>, pack: &Id, size: u64) -> Result
         let mut source = ObjectReader::new(view.store, pack_key(*pack), 0..size, &NoProgress);
         verify_pack(&mut source, pack, view.progress)
     });
-    Ok(match damage(verified)? {
-        Ok(own) => PackRead {
-            wrong: None,
-            contradicted: contradicted(places.index, pack, &own),
-            missing_chunks: missing_chunks(view, places, pack, &own)?,
-        },
-        Err(problem) => PackRead { wrong: Some(problem), contradicted: 0, missing_chunks: 0 },
+    let read = verified.and_then(|own| {
+        let missing_chunks = missing_chunks(view, places, pack, &own)?;
+        let contradicted = contradicted(places.index, pack, &own);
+        Ok(PackRead { wrong: None, contradicted, missing_chunks })
+    });
+    read.or_else(|error| {
+        let wrong = Some(view.store.defect_of(&pack_key(*pack), error)?);
+        Ok(PackRead { wrong, contradicted: 0, missing_chunks: 0 })
     })
-}
-
-/// What is wrong, in a few words, where the error is one of damage.
-pub(crate) fn damage<T>(result: Result<T>) -> Result<Result<T, String>> {
-    match result {
-        Ok(value) => Ok(Ok(value)),
-        Err(error) if matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::NotFound) => {
-            Ok(Err(in_short(&error)))
-        }
-        Err(error) => Err(error),
-    }
-}
-
-/// The last part of a message says what is wrong.
-fn in_short(error: &Error) -> String {
-    let cause = error.causes().pop().unwrap_or_else(|| error.message().to_owned());
-    match cause.split_once(" is damaged: ") {
-        Some((_, problem)) => problem.to_owned(),
-        None => cause,
-    }
 }
 
 /// Those of `packs` that are to be read.

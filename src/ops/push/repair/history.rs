@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::Mending;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::id::Id;
-use crate::ops::fsck::remote::{FileKind, damage};
+use crate::ops::fsck::remote::FileKind;
 
 impl Mending<'_> {
     /// Plans to send all Git objects that the remote has not and that its refs, or the history that was
@@ -42,8 +42,15 @@ impl Mending<'_> {
     /// Whether all that a commit leads to is here.
     fn is_here(&self, tip: &Id) -> Result<bool> {
         let history = self.repo.history();
-        Ok(history.try_kind(tip)?.is_some()
-            && damage(history.check_closure(&[*tip], &[], self.progress))?
-                .is_ok_and(|missing| missing.is_empty()))
+        if history.try_kind(tip)?.is_none() {
+            return Ok(false);
+        }
+        match history.check_closure(&[*tip], &[], self.progress) {
+            Ok(missing) => Ok(missing.is_empty()),
+            Err(error) if matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::NotFound) => {
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
     }
 }

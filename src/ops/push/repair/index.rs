@@ -4,7 +4,7 @@ use super::Mending;
 use crate::content::{Need, NewSegment, OutgoingSegment, read_pack_index_at};
 use crate::error::Result;
 use crate::id::Id;
-use crate::ops::fsck::remote::{FileKind, damage, visit_chunks};
+use crate::ops::fsck::remote::{FileKind, visit_chunks};
 use crate::pack::{MemberKind, PackIndex};
 use crate::progress::{Unit, check_interrupt};
 use crate::remote::layout::pack_key;
@@ -44,9 +44,12 @@ impl Mending<'_> {
             check_interrupt(self.progress)?;
             let key = pack_key(*pack);
             let read = |range| self.found.store.read_range(&key, range);
-            let index = damage(read_pack_index_at(&read, *size))?;
+            let index = read_pack_index_at(&read, *size);
             self.progress.advance(1);
-            Ok(index.map(|index| self.unknown(pack, index)))
+            Ok(match index {
+                Ok(index) => Ok(self.unknown(pack, index)),
+                Err(error) => Err(self.found.store.defect_of(&key, error)?),
+            })
         })?;
         let mut unknown = Vec::new();
         for ((pack, _), index) in packs.into_iter().zip(indexes) {
@@ -83,7 +86,8 @@ impl Mending<'_> {
                         broken.push(*manifest);
                     }
                 });
-                if damage(read)?.is_err() {
+                if let Err(error) = read {
+                    view.store.defect_of(&pack_key(pack), error)?;
                     let own = index.members.iter().filter(|member| member.frame == number);
                     broken.extend(own.map(|member| member.id));
                 }

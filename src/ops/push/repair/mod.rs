@@ -190,7 +190,13 @@ impl Mending<'_> {
                 Ok(true)
             }
             Err(error) if error.kind() == ErrorKind::Corrupt => Ok(false),
-            Err(error) => Err(error),
+            // A store that refuses one object stores the others.
+            Err(error) => {
+                let problem = self.found.store.defect_of(&item.key, error)?;
+                let key = &item.key;
+                self.progress.warn(&format!("'{key}' can't be written: {problem}"));
+                Ok(false)
+            }
         }
     }
 
@@ -214,7 +220,8 @@ impl Mending<'_> {
             }
         }
         self.found.store.prove_writes(there.len() as u64)?;
-        let mut connection = Connection::open_or_make(self.repo, Some(&self.found.remote.name))?;
+        let mut connection =
+            Connection::open_or_make(self.repo, Some(&self.found.remote.name), false)?;
         connection.refresh(self.progress)?;
         if !items.is_empty() || !new.retired.is_empty() {
             let proposal = new.proposal(self.repo);

@@ -47,8 +47,11 @@ impl Mending<'_> {
     fn damaged_packs(&self) -> Result<BTreeSet<Id>> {
         let mut packs = BTreeSet::new();
         for id in self.found.files.wrong(FileKind::Pack).keys() {
-            if self.found.store.try_size(&FileKind::Pack.key(*id))?.is_some() {
-                packs.insert(*id);
+            let key = FileKind::Pack.key(*id);
+            match self.found.store.try_size(&key) {
+                Ok(Some(_)) => drop(packs.insert(*id)),
+                Ok(None) => {}
+                Err(error) => drop(self.found.store.defect_of(&key, error)?),
             }
         }
         Ok(packs)

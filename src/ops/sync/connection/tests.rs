@@ -20,7 +20,9 @@ fn repository(guarantee: Option<Guarantee>) -> (TempDir, Repository) {
     let directory = tempfile::tempdir().unwrap();
     Repository::init(directory.path(), "").unwrap();
     let repo = Repository::discover(directory.path(), Settings::default()).unwrap();
-    let uri = directory.path().join("store").to_str().unwrap().to_owned();
+    let store = directory.path().join("store");
+    atomic::create_dir_all(&store).unwrap();
+    let uri = store.to_str().unwrap().to_owned();
     let remote = RemoteConfig { name: "lab".parse().unwrap(), uri, guarantee };
     repo.add_remote(&remote).unwrap();
     (directory, repo)
@@ -62,7 +64,7 @@ fn nothing_new_is_two_requests_once_the_remote_is_remembered() {
         let (_directory, repo) = repository(Some(guarantee));
         let none = Connection::open(&repo, None).err().unwrap();
         assert_eq!(none.kind(), ErrorKind::NotFound);
-        let mut first = Connection::open_or_make(&repo, None).unwrap();
+        let mut first = Connection::open_or_make(&repo, None, false).unwrap();
         assert_eq!(first.log.made().log, guarantee.protocol());
         assert_eq!(saved(&repo, &lab()).unwrap().map(|state| state.fold().entries), None);
         push(&mut first, "a");
@@ -79,10 +81,10 @@ fn nothing_new_is_two_requests_once_the_remote_is_remembered() {
 fn a_store_is_tried_out_before_a_push_where_nobody_did_or_nothing_could_be_written() {
     for before in [None, Some(Guarantee::ReadOnly)] {
         let (_directory, repo) = repository(before);
-        let connection = Connection::open_or_make(&repo, None).unwrap();
+        let connection = Connection::open_or_make(&repo, None, false).unwrap();
         assert_eq!(connection.log.made().log, Protocol::Linear);
         assert_eq!(repo.default_remote().unwrap().guarantee, Some(Guarantee::Exclusive));
-        let again = Connection::open_or_make(&repo, None).unwrap();
+        let again = Connection::open_or_make(&repo, None, false).unwrap();
         assert!(again.traffic().requests < 4, "{:?}", again.traffic());
     }
 }
@@ -90,7 +92,7 @@ fn a_store_is_tried_out_before_a_push_where_nobody_did_or_nothing_could_be_writt
 #[test]
 fn what_is_remembered_of_another_place_or_is_damaged_is_not_used() {
     let (directory, repo) = repository(Some(Guarantee::Exclusive));
-    let mut connection = Connection::open_or_make(&repo, None).unwrap();
+    let mut connection = Connection::open_or_make(&repo, None, false).unwrap();
     push(&mut connection, "a");
     connection.save().unwrap();
     put(&connection.directory().join("have"), b"x");
@@ -101,10 +103,12 @@ fn what_is_remembered_of_another_place_or_is_damaged_is_not_used() {
     assert_eq!(Connection::open(&repo, None).unwrap().state.fold().entries, 0);
     put(&state, &whole);
     let mut remote = connection.remote.clone();
-    remote.uri = directory.path().join("elsewhere").to_str().unwrap().to_owned();
+    let elsewhere = directory.path().join("elsewhere");
+    atomic::create_dir_all(&elsewhere).unwrap();
+    remote.uri = elsewhere.to_str().unwrap().to_owned();
     repo.set_remote(&remote).unwrap();
     assert!(saved(&repo, &lab()).unwrap().is_none());
-    let mut elsewhere = Connection::open_or_make(&repo, None).unwrap();
+    let mut elsewhere = Connection::open_or_make(&repo, None, false).unwrap();
     assert_eq!(elsewhere.state.fold().entries, 0);
     elsewhere.save().unwrap();
     assert!(
@@ -120,7 +124,7 @@ fn a_store_that_was_emptied_or_brought_back_from_a_copy_is_read_anew() {
     for guarantee in [Guarantee::Exclusive, Guarantee::None] {
         let (directory, repo) = repository(Some(guarantee));
         let store = directory.path().join("store");
-        let mut connection = Connection::open_or_make(&repo, None).unwrap();
+        let mut connection = Connection::open_or_make(&repo, None, false).unwrap();
         push(&mut connection, "a");
         push(&mut connection, "b");
         connection.save().unwrap();
@@ -133,7 +137,12 @@ fn a_store_that_was_emptied_or_brought_back_from_a_copy_is_read_anew() {
         atomic::remove_tree(&store).unwrap();
         let gone = Connection::open(&repo, None).err().unwrap();
         assert_eq!(gone.kind(), ErrorKind::Unavailable, "{guarantee:?}");
-        let mut made = Connection::open_or_make(&repo, None).unwrap();
+        atomic::create_dir_all(&store).unwrap();
+        for opened in [Connection::open(&repo, None), Connection::open_or_make(&repo, None, false)]
+        {
+            assert_eq!(opened.err().unwrap().kind(), ErrorKind::Unavailable, "{guarantee:?}");
+        }
+        let mut made = Connection::open_or_make(&repo, None, true).unwrap();
         made.refresh(&NoProgress).unwrap();
         assert_eq!(made.state.fold().entries, 0, "{guarantee:?}");
     }
@@ -157,7 +166,7 @@ fn let_two_win(connection: &mut Connection<'_>, store: &Path) {
 #[test]
 fn a_store_that_let_two_pushes_win_is_downgraded_loudly_and_once() {
     let (directory, repo) = repository(Some(Guarantee::Exclusive));
-    let mut connection = Connection::open_or_make(&repo, None).unwrap();
+    let mut connection = Connection::open_or_make(&repo, None, false).unwrap();
     let_two_win(&mut connection, &directory.path().join("store"));
     let warnings = Warnings::default();
     connection.refresh(&warnings).unwrap();
@@ -175,7 +184,7 @@ fn a_store_that_let_two_pushes_win_is_downgraded_loudly_and_once() {
 #[test]
 fn a_reader_who_may_not_write_is_warned_and_goes_on() {
     let (directory, repo) = repository(Some(Guarantee::Exclusive));
-    let mut connection = Connection::open_or_make(&repo, None).unwrap();
+    let mut connection = Connection::open_or_make(&repo, None, false).unwrap();
     let_two_win(&mut connection, &directory.path().join("store"));
     let read_only = Some(Guarantee::ReadOnly);
     repo.set_remote(&RemoteConfig { guarantee: read_only, ..connection.remote }).unwrap();
@@ -191,7 +200,7 @@ fn a_reader_who_may_not_write_is_warned_and_goes_on() {
 #[test]
 fn a_push_to_a_log_that_relies_on_more_than_its_store_does_goes_on_without() {
     let (_directory, repo) = repository(Some(Guarantee::Exclusive));
-    let mut connection = Connection::open_or_make(&repo, None).unwrap();
+    let mut connection = Connection::open_or_make(&repo, None, false).unwrap();
     push(&mut connection, "a");
     let remote = RemoteConfig { guarantee: Some(Guarantee::Races), ..connection.remote };
     repo.set_remote(&remote).unwrap();
@@ -199,7 +208,7 @@ fn a_push_to_a_log_that_relies_on_more_than_its_store_does_goes_on_without() {
     let mut reader = Connection::open(&repo, None).unwrap();
     reader.refresh(&warnings).unwrap();
     assert_eq!(reader.state.fold().protocol, Protocol::Linear);
-    let mut writer = Connection::open_or_make(&repo, None).unwrap();
+    let mut writer = Connection::open_or_make(&repo, None, false).unwrap();
     writer.refresh(&warnings).unwrap();
     assert_eq!(writer.state.fold().protocol, Protocol::Siblings);
     assert_eq!(warnings.0.lock().unwrap().len(), 1);

@@ -36,7 +36,9 @@ fn repository(root: &Path, name: &str, guarantee: Guarantee) -> Repository {
     atomic::create_dir_all(&directory).unwrap();
     Repository::init(&directory, "").unwrap();
     let repo = Repository::discover(&directory, Settings::default()).unwrap();
-    let uri = root.join("store").to_str().unwrap().to_owned();
+    let store = root.join("store");
+    atomic::create_dir_all(&store).unwrap();
+    let uri = store.to_str().unwrap().to_owned();
     let guarantee = Some(guarantee);
     repo.add_remote(&RemoteConfig { name: "lab".parse().unwrap(), uri, guarantee }).unwrap();
     repo
@@ -272,7 +274,7 @@ fn who_has_parts_of_a_large_union_fetches_the_others() {
     let (some, _) = clone_of(root.path(), "some", false);
     push_much(MANY);
     let (all, _) = clone_of(root.path(), "all", false);
-    let mut connection = Connection::open_or_make(&repo, None).unwrap();
+    let mut connection = Connection::open_or_make(&repo, None, false).unwrap();
     connection.refresh(&NoProgress).unwrap();
     put_together(&repo, &mut connection, false, &NoProgress);
     assert_eq!(files(&repo), (1, 1));
@@ -305,7 +307,7 @@ fn a_part_that_is_gone_is_no_loss_where_the_union_is() {
     (0..MANY).for_each(push_much);
     let (some, _) = clone_of(root.path(), "some", false);
     push_much(MANY);
-    let mut connection = Connection::open_or_make(&repo, None).unwrap();
+    let mut connection = Connection::open_or_make(&repo, None, false).unwrap();
     connection.refresh(&NoProgress).unwrap();
     put_together(&repo, &mut connection, false, &NoProgress);
     let retired: Vec<String> = connection
@@ -399,7 +401,7 @@ fn of_two_who_put_the_same_together_at_once_one_does_where_the_store_can() {
             push_one(&repo, number);
         }
         let (other, _) = clone_of(root.path(), "b", false);
-        let mut first = Connection::open_or_make(&repo, None).unwrap();
+        let mut first = Connection::open_or_make(&repo, None, false).unwrap();
         let mut second = Connection::open(&other, None).unwrap();
         first.refresh(&NoProgress).unwrap();
         second.refresh(&NoProgress).unwrap();

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::super::super::layout::{EntryName, LOG};
+use super::super::super::layout::{EntryName, LOG, Protocol};
 use super::super::super::store::Store;
-use super::super::entry::{Entry, try_read_body};
+use super::super::entry::Entry;
 use super::super::fold::Fold;
 use super::super::read::MAX_ENTRIES;
-use super::{AT_ONCE, Audit, LogDefect, too_long};
+use super::{AT_ONCE, Audit, LogDefect, read_or_damaged};
 use crate::error::Result;
 use crate::id::Id;
 
@@ -34,6 +34,7 @@ impl Audit {
             names = numbered(store, known)?;
         }
         names.extend(self.remembered.keys());
+        self.add_next(store, &mut names)?;
         // A number that none of them has is one that is missing.
         let last = names.last().map_or(0, |name| name.number).max(known);
         let there: BTreeSet<u64> = names.iter().map(|name| name.number).collect();
@@ -70,6 +71,23 @@ fn missing(there: &BTreeSet<u64>, last: u64) -> (Vec<u64>, Option<(u64, u64)>) {
     (named, more)
 }
 
+impl Audit {
+    /// Adds the name at which a reader looks for the next entry, if something else than an entry is
+    /// there: readers and writers stop at it, whatever a list says.
+    fn add_next(&self, store: &Store, names: &mut BTreeSet<EntryName>) -> Result<()> {
+        let last = names.last().map_or(0, |name| name.number);
+        let Some(number) = last.checked_add(1) else { return Ok(()) };
+        let next = EntryName { number, write: None };
+        if self.fold.protocol == Protocol::Linear
+            && !matches!(store.try_size(&next.key()), Ok(None))
+            && read_or_damaged(store, &next)?.is_some()
+        {
+            names.insert(next);
+        }
+        Ok(())
+    }
+}
+
 /// Whether the log on `store` begins with an entry that is none of those which `known` is made of: its
 /// files are not among theirs.
 pub(super) fn is_another_log(store: &Store, known: &Fold) -> Result<bool> {
@@ -78,7 +96,7 @@ pub(super) fn is_another_log(store: &Store, known: &Fold) -> Result<bool> {
         None => Some(EntryName { number: 1, write: None }),
     };
     let Some(first) = first.filter(|first| first.number == 1) else { return Ok(false) };
-    let there = try_read_body(store, &first).or_else(too_long)?;
+    let there = read_or_damaged(store, &first)?;
     let Some(entry) = there.and_then(|bytes| Entry::decode_named(&first, &bytes).ok()) else {
         return Ok(false);
     };

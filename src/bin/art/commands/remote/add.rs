@@ -1,11 +1,15 @@
 //! `art remote add` and `art remote set-uri`.
 
-use artifacts::ops::remote::{AddOptions, RemoteOutcome, SetUriOptions, add, set_uri};
+use artifacts::ops::remote::{
+    AddOptions, RemoteOutcome, SetUriOptions, add, plan_set_uri, set_uri,
+};
 use artifacts::{Name, Result};
 
 use crate::context::Context;
 use crate::report::{Exit, help_tail};
-use crate::ui::{Page, Style};
+use crate::ui::{ConfirmArgs, Page, Style};
+
+use super::remove::{question, show_only_there};
 
 /// Adds a remote: tries its store out, and writes it down
 ///
@@ -34,7 +38,8 @@ pub(super) struct AddArgs {
 /// Says that a remote is elsewhere now, and tries the store there out
 ///
 /// The tracking refs stay until the next fetch; what else is remembered of the remote is thrown away.
-/// With the same URI again, only the store is tried out again.
+/// With the same URI again, only the store is tried out again. If some content is on the remote alone and
+/// not at the new URI, the command asks first; in a script, pass `--yes`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art remote set-uri origin gs://team-bucket/digits"],
@@ -48,6 +53,9 @@ pub(super) struct SetUriArgs {
     /// Where it is; a relative path is made absolute
     #[arg(value_name = "URI")]
     uri: String,
+
+    #[command(flatten)]
+    confirm: ConfirmArgs,
 }
 
 pub(super) fn exec_add(context: &Context<'_>, args: &AddArgs) -> Result<Exit> {
@@ -69,7 +77,19 @@ pub(super) fn exec_set_uri(context: &Context<'_>, args: &SetUriArgs) -> Result<E
         uri: args.uri.clone(),
         cwd: context.cwd().to_owned(),
     };
-    let outcome = set_uri(&context.repo()?, &options, context.progress())?;
+    let repo = context.repo()?;
+    let plan = plan_set_uri(&repo, &options, context.progress())?;
+    if args.confirm.dry_run {
+        context.ui.show(&plan, |page| {
+            writeln!(page, "would move the remote {} to {}", plan.name, plan.uri)?;
+            show_only_there(page, plan.only_there)
+        })?;
+        return Ok(Exit::Ok);
+    }
+    if plan.only_there > 0 {
+        context.confirm(args.confirm, &question("move", &plan.name, plan.only_there))?;
+    }
+    let outcome = set_uri(&repo, &options, context.progress())?;
     tell(context, &outcome, |page| {
         let name = page.paint(&outcome.name, Style::Name);
         writeln!(page, "the remote {name} is at {}", outcome.uri)?;

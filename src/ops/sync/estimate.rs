@@ -1,0 +1,61 @@
+//! What a push would send, where nothing can be written: no pack is made.
+
+use std::collections::HashSet;
+
+use super::connection::Connection;
+use super::content::RemoteContent;
+use super::send::{Sent, known_there};
+use crate::content::Need;
+use crate::error::Result;
+use crate::id::Id;
+use crate::pack::{Location, MemberKind};
+use crate::progress::Progress;
+use crate::repo::Repository;
+
+/// Finds out what [`send`](super::send()) would send to have all of `tips` on the remote, from what is known
+/// of the remote without fetching more of its index. The bytes are those of the frames that hold the
+/// content.
+pub(crate) fn estimate(
+    repo: &Repository,
+    connection: &Connection<'_>,
+    tips: &[Id],
+    progress: &dyn Progress,
+) -> Result<Sent> {
+    let outgoing =
+        repo.history().survey_pack_of(tips, &known_there(repo, connection)?, progress)?;
+    let (store, fold) = (connection.log.store(), connection.state.fold());
+    let there = RemoteContent::new(repo, store, fold, &connection.directory())?;
+    let mut sent = Sent { objects: outgoing.objects, ..Sent::default() };
+    let mut frames = HashSet::new();
+    let mut add = |place: &Location| {
+        if frames.insert((place.pack, place.frame.offset)) {
+            sent.bytes += u64::from(place.frame.stored);
+        }
+    };
+    let mut reader = repo.content().reader();
+    for id in &outgoing.content {
+        if !there.is_there(id, Need::File).is_empty() {
+            continue;
+        }
+        let Some(place) = repo.content().locate(id)? else {
+            sent.missing += 1;
+            continue;
+        };
+        add(&place);
+        let mut chunks = Vec::new();
+        if place.kind == MemberKind::Manifest {
+            reader.chunks(&place, |chunk| {
+                chunks.push(chunk.id);
+                Ok(())
+            })?;
+        }
+        for chunk in chunks {
+            if there.is_there(&chunk, Need::Bytes).is_empty()
+                && let Some(place) = repo.content().locate(&chunk)?
+            {
+                add(&place);
+            }
+        }
+    }
+    Ok(sent)
+}

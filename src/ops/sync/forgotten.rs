@@ -1,0 +1,161 @@
+//! Remotes that were removed, or moved to another URI, while only they had some content.
+//!
+//! Without the note, that content could not be told from content that is lost, and no error could name
+//! where it is.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use super::need::{absent, content_of_all};
+use super::once_there::once_there_on;
+use crate::error::{Error, ErrorKind, Result};
+use crate::fs::{self, atomic};
+use crate::id::Id;
+use crate::name::{Name, RefName};
+use crate::progress::Progress;
+use crate::remote::RemoteUri;
+use crate::repo::Repository;
+
+/// The file: a line `remote NAME URI`, then the commits whose content the remote had, one a line.
+const FILE: &str = "forgotten-remotes";
+/// How the line of a remote begins.
+const REMOTE: &str = "remote ";
+/// The most bytes of the file that are read.
+const MAX_LEN: u64 = 256 << 20;
+
+/// A remote that was removed or moved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ForgottenRemote {
+    pub(crate) name: String,
+    /// Where it was, without secrets.
+    pub(crate) uri: String,
+    /// The commits whose content it had.
+    commits: BTreeSet<Id>,
+}
+
+/// The remotes that were forgotten and not added again at their URIs.
+pub(crate) fn forgotten_remotes(repo: &Repository) -> Vec<ForgottenRemote> {
+    let mut all = read(repo);
+    let uris = current_uris(repo);
+    all.retain(|remote| !uris.contains(&remote.uri));
+    all
+}
+
+/// The commits whose content remotes have that were forgotten and added again.
+pub(crate) fn added_again(repo: &Repository) -> Vec<Id> {
+    let uris = current_uris(repo);
+    let all = read(repo).into_iter().filter(|remote| uris.contains(&remote.uri));
+    all.flat_map(|remote| remote.commits).collect()
+}
+
+/// The contents that are not here and that, of all remotes, only the one called `name` has as far as is
+/// known; sorted.
+pub(crate) fn only_on(repo: &Repository, name: &Name, progress: &dyn Progress) -> Result<Vec<Id>> {
+    let missing = absent(repo, &content_of_all(repo, &commits_of(repo, name)?, progress))?;
+    if missing.is_empty() {
+        return Ok(missing);
+    }
+    let mut others = added_again(repo);
+    for other in repo.remote_names()?.iter().filter(|other| *other != name) {
+        others.extend(commits_of(repo, other)?);
+    }
+    let others = content_of_all(repo, &others, progress);
+    Ok(missing.into_iter().filter(|id| others.binary_search(id).is_err()).collect())
+}
+
+/// The contents that remotes have, as of the last fetch; sorted.
+pub(crate) fn content_on_remotes(repo: &Repository, progress: &dyn Progress) -> Result<Vec<Id>> {
+    let mut commits = added_again(repo);
+    for name in repo.remote_names()? {
+        commits.extend(commits_of(repo, &name)?);
+    }
+    Ok(content_of_all(repo, &commits, progress))
+}
+
+/// Notes that the remote called `name`, which is at `uri`, is about to be forgotten and alone has some
+/// content.
+pub(crate) fn note_forgotten(repo: &Repository, name: &Name, uri: Option<&str>) -> Result<()> {
+    let uri = uri.unwrap_or("-");
+    let lines: Vec<String> =
+        commits_of(repo, name)?.into_iter().map(|id| format!("{id}\n")).collect();
+    // A line that a crash cut off is ended.
+    let text = format!("\n{REMOTE}{name} {uri}\n{}", lines.concat());
+    atomic::append(&file(repo), text.as_bytes())
+}
+
+impl ForgottenRemote {
+    /// The contents that it had; sorted.
+    pub(crate) fn content(&self, repo: &Repository, progress: &dyn Progress) -> Vec<Id> {
+        let commits: Vec<Id> = self.commits.iter().copied().collect();
+        content_of_all(repo, &commits, progress)
+    }
+}
+
+/// The error for contents that only a forgotten remote has, if there is one for any of `missing`.
+pub(super) fn only_on_forgotten(
+    repo: &Repository,
+    missing: &[Id],
+    progress: &dyn Progress,
+) -> Option<Error> {
+    for remote in forgotten_remotes(repo) {
+        let content = remote.content(repo, progress);
+        let count = missing.iter().filter(|id| content.binary_search(id).is_ok()).count();
+        if count > 0 {
+            let contents = if count == 1 {
+                "1 content is".to_owned()
+            } else {
+                format!("{count} contents are")
+            };
+            let ForgottenRemote { name, uri, .. } = remote;
+            let message = format!("{contents} only on the removed remote '{name}' ({uri})");
+            return Some(
+                Error::new(ErrorKind::Unavailable, message)
+                    .with_hint(format!("add the remote again: art remote add {name} {uri}")),
+            );
+        }
+    }
+    None
+}
+
+/// The commits whose content the remote called `name` has, as of the last fetch.
+fn commits_of(repo: &Repository, name: &Name) -> Result<Vec<Id>> {
+    let tracked = repo.history().refs(&RefName::tracking_prefix(name))?;
+    let mut commits: Vec<Id> = tracked.into_iter().map(|(_, id)| id).collect();
+    commits.extend(once_there_on(repo, name));
+    commits.sort_unstable();
+    commits.dedup();
+    Ok(commits)
+}
+
+/// The URIs of all remotes, as they may be shown.
+fn current_uris(repo: &Repository) -> BTreeSet<String> {
+    let names = repo.remote_names().unwrap_or_default();
+    let uri = |name: &Name| {
+        let remote = repo.find_remote(name).ok()?;
+        Some(RemoteUri::parse(&remote.uri, repo.top()).ok()?.to_string())
+    };
+    names.iter().filter_map(uri).collect()
+}
+
+fn read(repo: &Repository) -> Vec<ForgottenRemote> {
+    let Ok(text) = fs::read::read_text(&file(repo), MAX_LEN) else { return Vec::new() };
+    let mut all: Vec<ForgottenRemote> = Vec::new();
+    let mut now = None;
+    for line in text.lines() {
+        if let Some((name, uri)) = line.strip_prefix(REMOTE).and_then(|rest| rest.split_once(' ')) {
+            let known = all.iter().position(|one| one.name == name && one.uri == uri);
+            now = Some(known.unwrap_or_else(|| {
+                let (name, uri) = (name.to_owned(), uri.to_owned());
+                all.push(ForgottenRemote { name, uri, commits: BTreeSet::new() });
+                all.len() - 1
+            }));
+        } else if let (Some(at), Some(id)) = (now, Id::from_hex(line.as_bytes())) {
+            all[at].commits.insert(id);
+        }
+    }
+    all
+}
+
+fn file(repo: &Repository) -> PathBuf {
+    repo.directory().join(FILE)
+}

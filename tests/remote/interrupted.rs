@@ -1,0 +1,94 @@
+//! Commands that are asked to stop while they talk to a remote: they say that they were interrupted and
+//! what was kept, and the same command again finishes the work.
+
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::blow::{Blow, Strike};
+use crate::common::{Sandbox, noise};
+use crate::server::{Manners, Server};
+
+/// A repository `a` with three runs of a megabyte each, and a remote that nothing was pushed to.
+fn world() -> (Sandbox, Server) {
+    let (sandbox, server) = (Sandbox::new(), Server::open_to_all(Manners::Honest));
+    sandbox.art("init a --project ada/digits").ok();
+    for (seed, run) in [(1, "one"), (2, "two"), (3, "three")] {
+        sandbox.write("a/data.bin", noise(seed, 1_000_000));
+        sandbox.art(&format!("-C a run --name {run}")).ok();
+        sandbox.art("-C a upload data.bin").ok();
+    }
+    sandbox.art(&format!("-C a remote add origin '{}'", server.uri("x"))).ok();
+    (sandbox, server)
+}
+
+/// Runs `line` until the server has `from` requests, of which the next ones are never answered; then
+/// sends `signal`. Gives what it printed, or `None` if it ended before.
+fn interrupt(
+    sandbox: &Sandbox,
+    server: &Server,
+    line: &str,
+    from: u64,
+    signal: Signal,
+) -> Option<String> {
+    server.strike(Some(Strike { blow: Blow::Hangs, from, times: u64::MAX }));
+    let mut command = sandbox.command(line).into_command();
+    let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let deadline = Instant::now() + Duration::from_mins(2);
+    while server.asked() <= from && child.try_wait().unwrap().is_none() {
+        assert!(Instant::now() < deadline, "{line}: it neither ends nor asks");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    if child.try_wait().unwrap().is_none() {
+        kill_process(Pid::from_child(&child), signal).unwrap();
+    }
+    let output = child.wait_with_output().unwrap();
+    server.strike(None);
+    let text = String::from_utf8(output.stderr).unwrap();
+    if output.status.success() {
+        return None;
+    }
+    assert_eq!(output.status.code(), Some(130), "{line}: request {from}: {text}");
+    Some(text)
+}
+
+#[test]
+fn an_interrupted_push_says_what_was_kept_and_is_finished_by_the_next_one() {
+    let (sandbox, server) = world();
+    for (from, signal) in [(0, Signal::INT), (4, Signal::TERM), (6, Signal::INT)] {
+        let Some(text) = interrupt(&sandbox, &server, "-C a push", from, signal) else { continue };
+        assert!(text.starts_with("error: interrupted; "), "{text}");
+        assert!(text.contains("hint: ") && text.contains("art push origin"), "{text}");
+    }
+    sandbox.art("-C a push").ok();
+    sandbox.art(&format!("clone '{}' b", server.uri("x"))).ok();
+    sandbox.art("-C b runs show three").ok();
+}
+
+#[test]
+fn an_interrupted_clone_says_what_was_kept_and_is_resumed() {
+    let (sandbox, server) = world();
+    sandbox.art("-C a push").ok();
+    let line = format!("clone '{}' b --full", server.uri("x"));
+    let mut resumed = 0;
+    for from in 0..20 {
+        let signal = if from % 2 == 0 { Signal::INT } else { Signal::TERM };
+        let Some(text) = interrupt(&sandbox, &server, &line, from, signal) else { break };
+        assert!(text.starts_with("error: interrupted"), "{text}");
+        if sandbox.path("b").exists() {
+            resumed += 1;
+            assert!(text.contains("are kept in '"), "{text}");
+            assert!(text.contains("hint: resume the clone: art clone s3+http://"), "{text}");
+            let other = sandbox.art("-C b runs").fails_with(1);
+            assert!(other.stderr.contains("did not finish"), "{other}");
+        }
+    }
+    assert!(resumed > 0);
+    if !sandbox.path("b").exists() || sandbox.art("-C b runs").code != 0 {
+        sandbox.art(&line).ok();
+    }
+    assert_eq!(sandbox.art("-C b runs --json").ok().json().as_array().unwrap().len(), 3);
+    sandbox.art("-C b fsck --full").ok();
+}

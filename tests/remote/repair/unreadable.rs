@@ -1,0 +1,87 @@
+//! One object that a server never gives, while it gives all others: a defect of that object.
+
+use artifacts::NoProgress;
+use artifacts::ops::evict::{EvictOptions, evict};
+use artifacts::ops::fsck::remote::Depth;
+
+use super::world::{Kind, World};
+use crate::blow::Blow;
+use crate::server::Manners;
+
+/// How a server can fail to give an object.
+const FAILURES: [Blow; 3] = [Blow::Status(500), Blow::Status(403), Blow::HalfAnswer];
+
+/// The largest object whose key begins so.
+fn largest(world: &World, prefix: &str) -> String {
+    let all = world.all();
+    let of_kind = all.iter().filter(|(key, _)| key.starts_with(prefix));
+    of_kind.max_by_key(|(_, bytes)| bytes.len()).unwrap().0.clone()
+}
+
+#[test]
+fn an_object_that_can_not_be_read_is_named_with_who_needs_it_and_written_again() {
+    let world = World::new(Kind::S3(Manners::Honest));
+    for blow in FAILURES {
+        for prefix in ["packs/", "meta/", "index/", "log/00000000000000000002", "checkpoint/0"] {
+            let context = format!("{prefix}: {blow:?}");
+            world.restore();
+            let key = largest(&world, prefix);
+            world.server().make_unreadable(&key, blow);
+            let found =
+                world.check("a", Depth::Full).unwrap_or_else(|e| panic!("{context}: {e:?}"));
+            let of_key = found.defects.iter().find(|defect| defect.key.as_ref() == Some(&key));
+            let defect = of_key.unwrap_or_else(|| panic!("{context}: {:?}", found.defects));
+            assert!(!defect.problem.is_empty(), "{context}");
+            if matches!(prefix, "packs/" | "meta/") {
+                let names: Vec<String> = found.affected.iter().map(ToString::to_string).collect();
+                assert!(names.iter().any(|name| name.contains("/runs/")), "{context}: {names:?}");
+                assert!(names.iter().any(|name| name.contains("/versions/")), "{context}");
+            }
+            let repaired = world.repair("a").unwrap_or_else(|e| panic!("{context}: {e:?}"));
+            assert!(repaired.check.sound, "{context}: {:?}", repaired.check.defects);
+            world.server().make_readable();
+            let after = world.check("c", Depth::Full).unwrap();
+            assert!(after.sound, "{context}: {:?}", after.defects);
+        }
+    }
+}
+
+#[test]
+fn content_stays_here_that_depends_on_an_object_that_can_not_be_read() {
+    let world = World::new(Kind::S3(Manners::Honest));
+    for blow in FAILURES {
+        for prefix in ["packs/", "index/"] {
+            let context = format!("{prefix}: {blow:?}");
+            world.restore();
+            world.sandbox.shell("rm -rf a/.artifacts/cache").ok();
+            let key = largest(&world, prefix);
+            world.server().make_unreadable(&key, blow);
+            let options = EvictOptions { full: true, ..EvictOptions::default() };
+            let evicted = evict(&world.open("a"), &options, &NoProgress);
+            let evicted = evicted.unwrap_or_else(|e| panic!("{context}: {e:?}"));
+            assert!(evicted.unsent > 0, "{context}: {evicted:?}");
+            // All content can be read: what depends on the object is here.
+            world.sandbox.art("-C a fsck --full").ok();
+            for path in ["v1:model/weights.bin", "v2:notes.txt"] {
+                world.sandbox.art(&format!("-C a export {path} -o ../out.tar")).ok();
+                world.sandbox.shell("rm ../out.tar").ok();
+            }
+            assert!(world.server().make_readable(), "{context}: nothing was written");
+        }
+    }
+}
+
+#[test]
+fn a_server_that_gives_nothing_is_unavailable_and_no_object_is_blamed() {
+    let world = World::new(Kind::S3(Manners::Honest));
+    for blow in [Blow::Status(500), Blow::Status(403)] {
+        // Every key ends so.
+        world.server().make_unreadable("", blow);
+        let error = world.check("a", Depth::Full).unwrap_err();
+        assert!(matches!(
+            error.kind(),
+            artifacts::ErrorKind::Unavailable | artifacts::ErrorKind::Unauthorized
+        ));
+        world.server().make_readable();
+    }
+}
