@@ -28,7 +28,7 @@ pub struct Key {
 impl Key {
     /// The environment variables that set it, the one that counts more first.
     pub fn variables(&self) -> Vec<String> {
-        let general = format!("ART_{}", self.name.replace('.', "_").to_ascii_uppercase());
+        let general = format!("ART_{}", self.name.replace(['.', '-'], "_").to_ascii_uppercase());
         match self.name {
             "core.project" => vec!["ART_PROJECT".to_owned(), general],
             _ => vec![general],
@@ -81,7 +81,7 @@ const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
-static KEYS: [Key; 24] = [
+static KEYS: [Key; 25] = [
     fixed(
         "content.chunk_avg",
         Kind::Size(4 * KIB, 4 * MIB),
@@ -186,6 +186,13 @@ static KEYS: [Key; 24] = [
         Kind::Size(0, 1 << 40),
         "0 B",
         "The most bytes a second that go to a remote, and the most that come from it. 0 is no limit.",
+    ),
+    unset(
+        "transfer.ca-file",
+        Kind::Text,
+        "A file with certificates in PEM that remotes over HTTPS may have beside those that the \
+         system trusts: certificates of authorities, or a server's own. The variables AWS_CA_BUNDLE \
+         and SSL_CERT_FILE add files.",
     ),
     key(
         "transfer.jobs",

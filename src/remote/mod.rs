@@ -30,14 +30,23 @@ pub mod probe;
 mod ranges;
 mod runtime;
 mod scheme;
+mod secrets;
 mod service;
 mod service_error;
+#[cfg(feature = "store-sftp")]
+mod sftp_store;
+#[cfg(feature = "store-sftp")]
+mod ssh;
 mod store;
+mod swift_login;
+mod temporary;
 mod throttle;
+mod tls;
 mod traffic;
 mod transport;
 pub mod uri;
 mod watch;
+mod webdav;
 
 pub use fs_store::FsStore;
 pub use layout::Protocol;
@@ -47,7 +56,8 @@ pub use memory::{Honesty, MemoryStore};
 pub use object_store::{Abilities, Failure, Listed, ObjectStore, Receipt};
 pub use probe::Guarantee;
 pub use runtime::Interrupt;
-pub use scheme::secret_variables;
+pub use scheme::{schemes, secret_variables};
+pub use secrets::mask_secrets;
 pub use store::{Creation, Store, StoreOptions, Wrap};
 pub use traffic::{Traffic, TrafficCount};
 pub use uri::RemoteUri;

@@ -7,6 +7,7 @@
 
 use std::fmt;
 use std::thread::ScopedJoinHandle;
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,7 @@ use uuid::Uuid;
 
 use super::layout::Protocol;
 use super::object_store::{Failure, Receipt};
+use super::runtime;
 use super::store::Store;
 use crate::error::{Error, ErrorKind, Result};
 use crate::threads::spawn;
@@ -22,6 +24,12 @@ use crate::threads::spawn;
 const WRITERS: usize = 8;
 /// How many objects they race for.
 const RACES: usize = 8;
+/// How often the list is read before an object counts as missing in it.
+const LISTS: u32 = 4;
+/// The wait before the second list; it grows.
+const LIST_WAIT: Duration = Duration::from_millis(250);
+/// The most objects below `probe/`: those of probes that could not clean up.
+const MAX_LISTED: usize = 100_000;
 
 /// What a store was found to guarantee.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -136,6 +144,7 @@ fn probe_below(store: &Store, prefix: &str, creates: bool) -> Result<Guarantee> 
         let message = format!("what was written to {} did not come back", store.name());
         return Err(Error::corrupt(message));
     }
+    check_list(store, &key)?;
     if !creates {
         return Ok(Guarantee::None);
     }
@@ -157,6 +166,35 @@ fn probe_below(store: &Store, prefix: &str, creates: bool) -> Result<Guarantee> 
         }
     }
     Ok(Guarantee::Exclusive)
+}
+
+/// Checks that the object `key` of five bytes is in the list of its directory: a store whose lists
+/// stay empty would hide what others pushed.
+fn check_list(store: &Store, key: &str) -> Result<()> {
+    let mut size = None;
+    // A list may be a moment behind.
+    for attempt in 0..LISTS {
+        runtime::sleep(store.interrupt(), LIST_WAIT * attempt)?;
+        let listed = match store.list("probe/", None, MAX_LISTED) {
+            // A user who may not list is told so where lists are needed.
+            Err(error) if error.kind() == ErrorKind::Unauthorized => return Ok(()),
+            other => other?,
+        };
+        if let Some(found) = listed.into_iter().find(|listed| listed.key == key) {
+            size = Some(found.size);
+            if found.size.is_none_or(|size| size == 5) {
+                return Ok(());
+            }
+        }
+    }
+    let what = match size {
+        Some(_) => "has another size in the list of objects than it was written with",
+        None => "can be read, but is not in the list of objects",
+    };
+    let message = format!("an object that was written to {} {what}", store.name());
+    Err(Error::new(ErrorKind::Unsupported, message).with_hint(
+        "check the container and the prefix in the URI: its path may begin with something else",
+    ))
 }
 
 /// Whether of several writers who create `key` at once one wins, and its bytes are there.
@@ -219,7 +257,7 @@ mod tests {
     use super::*;
 
     fn on(objects: Arc<dyn ObjectStore>) -> Store {
-        let first_wait = std::time::Duration::from_millis(1);
+        let first_wait = Duration::from_millis(1);
         let options = StoreOptions { first_wait, retries: 4, ..StoreOptions::default() };
         Store::on(objects, "memory://test", options)
     }
@@ -252,6 +290,62 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let store = on(Arc::new(super::super::FsStore::new(directory.path().join("store"))));
         assert_eq!(probe(&store).unwrap(), Guarantee::Exclusive);
+    }
+
+    /// A store whose lists are empty.
+    struct Unlisted(MemoryStore);
+
+    impl ObjectStore for Unlisted {
+        fn abilities(&self) -> super::super::Abilities {
+            self.0.abilities()
+        }
+        fn traffic(&self) -> &super::super::Traffic {
+            self.0.traffic()
+        }
+        fn read(
+            &self,
+            key: &str,
+            range: Option<std::ops::Range<u64>>,
+            limit: u64,
+        ) -> Result<Bytes, Failure> {
+            self.0.read(key, range, limit)
+        }
+        fn write(&self, key: &str, body: Bytes) -> Result<Receipt, Failure> {
+            self.0.write(key, body)
+        }
+        fn create(&self, key: &str, body: Bytes) -> Result<Receipt, Failure> {
+            self.0.create(key, body)
+        }
+        fn stream(
+            &self,
+            key: &str,
+            size: u64,
+            source: &mut dyn std::io::Read,
+        ) -> Result<Receipt, Failure> {
+            self.0.stream(key, size, source)
+        }
+        fn size(&self, key: &str) -> Result<u64, Failure> {
+            self.0.size(key)
+        }
+        fn list(
+            &self,
+            _: &str,
+            _: Option<&str>,
+            _: usize,
+        ) -> Result<Vec<super::super::Listed>, Failure> {
+            Ok(Vec::new())
+        }
+        fn delete(&self, keys: &[String]) -> Result<(), Failure> {
+            self.0.delete(keys)
+        }
+    }
+
+    #[test]
+    fn a_store_whose_lists_stay_empty_is_refused() {
+        let error = probe(&on(Arc::new(Unlisted(MemoryStore::new(Honesty::Honest))))).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert!(error.message().contains("not in the list"), "{error:?}");
+        assert!(error.hint().is_some());
     }
 
     #[test]

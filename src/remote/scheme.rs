@@ -27,6 +27,10 @@ pub(super) enum Shape {
     Bucket(&'static str),
     /// `HOST:PORT/BUCKET/PREFIX`: the protocol of the endpoint and the bucket's option.
     HostBucket(&'static str, &'static str),
+    /// `ACCOUNT.blob.HOST/CONTAINER/PREFIX` or `HOST:PORT/ACCOUNT/CONTAINER/PREFIX`.
+    AzureHost(&'static str),
+    /// `HOST:PORT/v1/ACCOUNT/CONTAINER/PREFIX`: the protocol of the storage URL.
+    SwiftHost(&'static str),
     /// `HOST:PORT/PREFIX`: the protocol of the endpoint.
     Host(&'static str),
     /// `CONTAINER@HOST/PREFIX`, as Azure's own tools write it.
@@ -54,8 +58,8 @@ pub(super) const SCHEMES: &[Scheme] = &[
     scheme("gcs+http", "gcs", Shape::HostBucket("http", "bucket")),
     scheme("azblob", "azblob", Shape::Bucket("container")),
     scheme("az", "azblob", Shape::Bucket("container")),
-    scheme("azblob+http", "azblob", Shape::HostBucket("http", "container")),
-    scheme("azblob+https", "azblob", Shape::HostBucket("https", "container")),
+    scheme("azblob+http", "azblob", Shape::AzureHost("http")),
+    scheme("azblob+https", "azblob", Shape::AzureHost("https")),
     scheme("abfs", "azdls", Shape::Abfs),
     scheme("abfss", "azdls", Shape::Abfs),
     scheme("azdls", "azdls", Shape::HostBucket("https", "filesystem")),
@@ -64,15 +68,14 @@ pub(super) const SCHEMES: &[Scheme] = &[
     scheme("cosn", "cos", Shape::Bucket("bucket")),
     scheme("obs", "obs", Shape::Bucket("bucket")),
     scheme("b2", "b2", Shape::Bucket("bucket")),
-    scheme("swift", "swift", Shape::HostBucket("https", "container")),
-    scheme("swift+http", "swift", Shape::HostBucket("http", "container")),
+    scheme("swift", "swift", Shape::Bucket("container")),
+    scheme("swift+http", "swift", Shape::SwiftHost("http")),
+    scheme("swift+https", "swift", Shape::SwiftHost("https")),
     scheme("webdav", "webdav", Shape::Host("https")),
     scheme("webdavs", "webdav", Shape::Host("https")),
     scheme("webdav+https", "webdav", Shape::Host("https")),
     scheme("webdav+http", "webdav", Shape::Host("http")),
     scheme("sftp", "sftp", Shape::Ssh),
-    scheme("ftp", "ftp", Shape::Host("ftp")),
-    scheme("ftps", "ftp", Shape::Host("ftps")),
     scheme("webhdfs", "webhdfs", Shape::Host("http")),
     scheme("webhdfs+https", "webhdfs", Shape::Host("https")),
     scheme("http", "http", Shape::Host("http")),
@@ -98,12 +101,22 @@ pub(super) fn find_scheme(name: &str) -> Result<Scheme> {
     if let Some(scheme) = SCHEMES.iter().find(|scheme| scheme.name == name) {
         return Ok(*scheme);
     }
-    let shown: String = name.chars().take(40).collect();
-    let error = Error::invalid(format!("there is no kind of store '{}'", shown.escape_debug()));
+    if matches!(name, "ftp" | "ftps" | "ftpes") {
+        let message = "FTP is not supported: its servers differ in what an answer means, and objects \
+                       get lost unnoticed";
+        return Err(Error::new(ErrorKind::Unsupported, message).with_hint(
+            "use sftp://USER@HOST/PATH, or serve the directory: rclone serve webdav DIR",
+        ));
+    }
     let names = SCHEMES.iter().map(|scheme| scheme.name);
+    // Text that is not like a scheme could be a secret.
     Err(match suggest::closest(name, names) {
-        Some(near) => error.with_hint(format!("did you mean {near}://…?")),
-        None => error.with_hint("for example s3://BUCKET/PREFIX, gs://BUCKET, /srv/store"),
+        Some(near) => {
+            Error::invalid(format!("there is no kind of store '{}'", name.escape_debug()))
+                .with_hint(format!("did you mean {near}://…?"))
+        }
+        None => Error::invalid("the URI begins with no kind of store that art knows")
+            .with_hint("write, for example, s3://BUCKET/PREFIX, gs://BUCKET or /srv/store"),
     })
 }
 
@@ -196,9 +209,10 @@ pub(super) fn known_options(service: &str) -> Option<&'static [&'static str]> {
             "external_id",
         ],
         "cos" => &["endpoint", "disable_config_load"],
-        "obs" | "ftp" | "http" => &["endpoint", "user"],
+        "obs" | "swift" => &["endpoint"],
+        "http" => &["username"],
+        "hf" => &["endpoint", "repo_type", "revision"],
         "b2" => &["bucket_id"],
-        "swift" => &["endpoint"],
         "webdav" => &["disable_copy", "disable_create_dir", "username"],
         "sftp" => &["key", "known_hosts_strategy", "user"],
         "webhdfs" => &["user_name", "disable_list_batch"],
@@ -224,13 +238,12 @@ pub(super) fn variables(service: &str) -> &'static [(&'static str, &'static str)
             ("B2_APPLICATION_KEY_ID", "application_key_id"),
             ("B2_APPLICATION_KEY", "application_key"),
         ],
-        "swift" => &[("OS_AUTH_TOKEN", "token")],
+        "swift" => super::swift_login::VARIABLES,
         "webdav" => &[
             ("ART_WEBDAV_USERNAME", "username"),
             ("ART_WEBDAV_PASSWORD", "password"),
             ("ART_WEBDAV_TOKEN", "token"),
         ],
-        "ftp" => &[("ART_FTP_USER", "user"), ("ART_FTP_PASSWORD", "password")],
         "webhdfs" => &[("ART_WEBHDFS_DELEGATION", "delegation")],
         "http" => &[
             ("ART_HTTP_USERNAME", "username"),
@@ -281,6 +294,11 @@ pub(super) fn variables(service: &str) -> &'static [(&'static str, &'static str)
     }
 }
 
+/// The schemes that a URI can begin with.
+pub fn schemes() -> impl Iterator<Item = &'static str> {
+    SCHEMES.iter().map(|scheme| scheme.name)
+}
+
 /// The variables that are named for any service, each once, sorted: all that a program
 /// has to look for in its environment.
 pub fn secret_variables() -> BTreeSet<&'static str> {
@@ -308,7 +326,7 @@ mod tests {
             }
             for (variable, option) in variables(scheme.service) {
                 let names = ["account_name", "username", "user", "email", "operator", "client_id"];
-                let is_name = names.contains(option);
+                let is_name = names.contains(option) || scheme.service == "swift";
                 assert!(is_name || is_secret(option), "{variable}");
             }
         }

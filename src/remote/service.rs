@@ -1,22 +1,24 @@
 //! A store behind OpenDAL.
 //!
 //! OpenDAL's own retries are used for the parts of a long upload only. A request as a whole is
-//! tried again by [`Store`](super::Store), which knows when that is safe. A service that speaks HTTP
-//! is watched by [`Transport`]. Every request to another one has a deadline that a slow connection
-//! can keep: OpenDAL's fixed 10 s would end every large part.
+//! tried again by [`Store`](super::Store), which knows when that is safe. [`Transport`] watches every
+//! request: a fixed deadline such as OpenDAL's 10 s would end every large part on a slow connection.
 
 use std::io::Read;
 use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::TryStreamExt;
-use opendal::layers::{RetryLayer, TimeoutLayer};
-use opendal::options::{ListOptions, ReadOptions, WriteOptions};
-
 use md5::{Digest as _, Md5};
-use opendal::{Buffer, BytesRange, EntryMode, OperationContext, Operator, OperatorRegistry};
+use opendal::layers::RetryLayer;
+use opendal::options::{ListOptions, ReadOptions, WriteOptions};
+use opendal::{
+    Buffer, BytesRange, EntryMode, HttpTransporter, OperationContext, Operator, OperatorRegistry,
+};
 use tokio::sync::{Semaphore, mpsc};
 
 use super::byte_budget::ByteBudget;
@@ -26,9 +28,12 @@ use super::object_store::{
 use super::runtime::{Interrupt, spawn, wait};
 use super::scheme::not_built;
 use super::service_error::{self, Hidden};
+use super::swift_login::{self, SwiftLogin, SwiftTransport, is_of_login};
 use super::throttle::Pace;
 use super::traffic::Traffic;
 use super::transport::{BodySource, Hold, Transport, Wire};
+use super::webdav::WebDav;
+use super::{temporary, tls};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The size of a part of a long upload, in bytes; more where there would be too many parts.
@@ -47,10 +52,10 @@ const HELD: u64 = 96 << 20;
 const CHUNK: usize = 256 << 10;
 /// How many such pieces wait to be sent.
 const CHUNKS_AHEAD: usize = 4;
-/// What a service that does not speak HTTP is sent, and sends, at once.
-const SLOW_PART: u64 = 512 << 10;
-/// The slowest connection, in bytes a second, that has time for that.
-const SLOW_RATE: u64 = 2 << 10;
+/// How long an interrupted write has to remove its temporary object.
+const CLEANUP: Duration = Duration::from_secs(5);
+/// The most temporary objects that are looked at.
+const MAX_SWEPT: usize = 10_000;
 
 /// What a [`ServiceStore`] is told about how to work.
 #[derive(Clone, Default)]
@@ -69,34 +74,29 @@ pub(super) struct ServiceOptions {
     pub(super) longest_wait: Duration,
     /// In this time a request must be answered.
     pub(super) answer_timeout: Duration,
+    /// Files of certificates that are trusted beside the system's.
+    pub(super) ca_files: Vec<PathBuf>,
 }
 
 /// A service of OpenDAL as a store.
 pub(super) struct ServiceStore {
-    /// Without deadlines of OpenDAL's.
+    /// For single requests.
     base: Operator,
-    /// For requests that send little. What comes has a deadline for each piece.
-    single: Operator,
     /// For long uploads: each part is tried again by itself.
     parts: Operator,
     service: String,
     abilities: Abilities,
     /// Whether objects are written under another name first, because readers would see them grow.
     renames: bool,
-    /// Whether traffic is counted here, because the service does not speak HTTP.
-    counts: bool,
+    /// What OpenDAL's service for WebDAV does in too many requests.
+    webdav: Option<WebDav>,
+    /// Whether abandoned temporary objects were removed.
+    is_swept: AtomicBool,
     hidden: Hidden,
     options: ServiceOptions,
     /// What all requests of HTTP share.
     wire: Wire,
     budget: ByteBudget,
-}
-
-/// A request to a service that does not speak HTTP and moves `bytes` may take `answer_timeout` and
-/// what a slow connection needs for them.
-fn timeout(answer_timeout: Duration, bytes: u64) -> TimeoutLayer {
-    let sending = answer_timeout + Duration::from_secs(bytes / SLOW_RATE);
-    TimeoutLayer::new().with_timeout(answer_timeout).with_io_timeout(sending)
 }
 
 impl ServiceStore {
@@ -113,39 +113,35 @@ impl ServiceStore {
             return Err(not_built(service));
         }
         let hidden = Hidden(options.secrets.iter().map(|(_, value)| value.clone()).collect());
-        let all = given.iter().chain(&options.secrets).cloned();
+        let (all, login) = all_options(service, given, &options.secrets)?;
         let made = match uri {
-            Some(uri) => Operator::from_uri((uri, all)),
-            None => Operator::via_iter(service, all),
+            Some(uri) => Operator::from_uri((uri, all.clone())),
+            None => Operator::via_iter(service, all.clone()),
         };
-        let base = made.map_err(|error| {
-            let cause = service_error::reason(&error, &hidden);
-            let says = format!("this store of the kind '{service}' can't be used");
-            if service == "s3" && cause.contains("region") {
-                return Error::invalid(format!("{says}: its region is not known"))
-                    .with_hint("add ?region=REGION to its URI, or set AWS_REGION");
-            }
-            Error::invalid(format!("{says}: {cause}"))
-        })?;
+        let base = made.map_err(|error| cannot_be_used(service, &error, &hidden))?;
         let wire = Wire {
+            client: tls::client(&options.ca_files)?,
             traffic: Arc::new(Traffic::default()),
             pace: Arc::clone(&options.pace),
             permits: Arc::new(Semaphore::new(options.jobs.max(1))),
             answer_timeout: options.answer_timeout,
             hold: Arc::new(Hold::default()),
         };
-        let base = send_with(base, Transport { wire: wire.clone(), source: None });
-        let counts = matches!(service, "sftp" | "ftp");
-        let single = if counts {
-            base.clone().layer(timeout(options.answer_timeout, SLOW_PART))
-        } else {
-            base.clone()
+        let transport = HttpTransporter::new(Transport { wire: wire.clone(), source: None });
+        let transport = match login {
+            Some(login) => HttpTransporter::new(SwiftTransport::new(transport, login)),
+            None => transport,
         };
+        let creates = !given.iter().any(|pair| *pair == disabled("true"));
+        let webdav = (service == "webdav").then(|| WebDav::new(transport.clone(), &all, creates));
+        let webdav =
+            webdav.transpose().map_err(|error| cannot_be_used(service, &error, &hidden))?;
+        let base = send_with(base, transport);
         let retry = RetryLayer::new().with_max_times(options.retries as usize).with_jitter();
         let retry = retry.with_min_delay(options.first_wait).with_max_delay(options.longest_wait);
-        let parts = single.clone().layer(retry);
-        let can = single.info().capability();
-        let whole = !matches!(service, "sftp" | "ftp" | "webdav" | "webhdfs" | "azdls");
+        let parts = base.clone().layer(retry);
+        let can = base.info().capability();
+        let whole = !matches!(service, "webdav" | "webhdfs" | "azdls");
         Ok(ServiceStore {
             abilities: Abilities {
                 write: can.write && can.delete,
@@ -153,24 +149,16 @@ impl ServiceStore {
                 list: can.list,
             },
             renames: !whole && can.rename,
-            counts,
+            webdav,
+            is_swept: AtomicBool::new(false),
             service: service.to_owned(),
             base,
-            single,
             parts,
             hidden,
             options,
             wire,
             budget: ByteBudget::new(HELD),
         })
-    }
-
-    /// For a request that sends `body`: a whole pack can be one, where the store has no parts.
-    fn sending(&self, body: &Bytes) -> Operator {
-        if !self.counts {
-            return self.base.clone();
-        }
-        self.base.clone().layer(timeout(self.options.answer_timeout, body.len() as u64))
     }
 
     /// Waits for a request about `key`.
@@ -188,18 +176,6 @@ impl ServiceStore {
         }
     }
 
-    fn asked(&self, bytes: u64) {
-        if self.counts {
-            self.wire.traffic.request(bytes);
-        }
-    }
-
-    fn answered(&self, bytes: u64) {
-        if self.counts {
-            self.wire.traffic.answer(bytes);
-        }
-    }
-
     /// Stores an object through `write`, under its final name at once or by a rename.
     fn place(
         &self,
@@ -208,42 +184,79 @@ impl ServiceStore {
     ) -> Result<Receipt, Failure> {
         check_key(key)?;
         if !self.renames {
-            return write(key);
+            return write(key).map_err(absent_is_no_bucket);
         }
-        let temporary = format!("tmp/{}", uuid::Uuid::new_v4().simple());
-        let receipt = write(&temporary)?;
-        self.asked(0);
-        let mut renamed = self.run("rename", key, self.single.rename(&temporary, key));
-        if matches!(renamed, Err(Failure::Taken | Failure::Permanent(_))) {
-            // A server that does not replace: what stands there goes first.
-            self.run("replace", key, self.single.delete(key))?;
-            renamed = self.run("rename", key, self.single.rename(&temporary, key));
+        let temporary = temporary::name();
+        let placed = self.place_as(&temporary, key, write);
+        if placed.is_err() {
+            if let Some(webdav) = &self.webdav {
+                webdav.forget();
+            }
+            self.discard(&temporary);
+        } else if !self.is_swept.swap(true, Ordering::Relaxed) {
+            self.sweep();
         }
-        if renamed.is_err() {
-            // Nothing refers to it.
-            let _ = self.run("remove", &temporary, self.single.delete(&temporary));
-        }
-        renamed.and_then(|()| self.confirm(key))?;
-        Ok(receipt)
+        placed.map_err(absent_is_no_bucket)
     }
 
-    /// Asks for an object that was renamed over SFTP. The answer to the request that closes a written
-    /// file is not waited for, and a server may put off the rename of what is still open, and then
-    /// forget it (`rclone serve sftp` does): such an object is stored again.
-    fn confirm(&self, key: &str) -> Result<(), Failure> {
-        if self.service != "sftp" {
-            return Ok(());
+    fn place_as(
+        &self,
+        temporary: &str,
+        key: &str,
+        write: impl FnOnce(&str) -> Result<Receipt, Failure>,
+    ) -> Result<Receipt, Failure> {
+        if let Some(webdav) = &self.webdav {
+            self.run("write", key, webdav.make_room(temporary))?;
+            self.run("write", key, webdav.make_room(key))?;
+            let receipt = write(temporary)?;
+            self.run("rename", key, webdav.rename(temporary, key))?;
+            return Ok(receipt);
         }
-        self.asked(0);
-        let options = ReadOptions { range: BytesRange::new(0, Some(1)), ..ReadOptions::default() };
-        match self.run("read", key, self.single.read_options(key, options)) {
-            Err(Failure::Absent) => {
-                let message = format!("'{key}' was renamed and is not there");
-                let error = Error::new(ErrorKind::Unavailable, message);
-                Err(Failure::Temporary(error.with_hint("run the same command again")))
+        let receipt = write(temporary)?;
+        let mut renamed = self.run("rename", key, self.base.rename(temporary, key));
+        if matches!(renamed, Err(Failure::Taken | Failure::Permanent(_))) {
+            // A server that does not replace: the old object goes first.
+            self.run("replace", key, self.base.delete(key))?;
+            renamed = self.run("rename", key, self.base.rename(temporary, key));
+        }
+        renamed.map(|()| receipt)
+    }
+
+    /// Removes a temporary object of this process, also after an interrupt. Nothing refers to it.
+    fn discard(&self, temporary: &str) {
+        let removed = tokio_timeout(CLEANUP, self.base.delete(temporary));
+        let _ = wait(None, removed);
+    }
+
+    /// Removes the temporary objects that no process writes any more. That some can't be removed
+    /// harms nobody.
+    fn sweep(&self) {
+        let options = ListOptions::default();
+        let list = async {
+            let mut lister = self.base.lister_options(temporary::DIRECTORY, options).await?;
+            let mut found = Vec::new();
+            while let Some(entry) = lister.try_next().await? {
+                let (key, metadata) = entry.into_parts();
+                if metadata.mode() == EntryMode::FILE {
+                    found.push((key, metadata.last_modified()));
+                }
+                if found.len() > MAX_SWEPT {
+                    break;
+                }
             }
-            // The object is there; an empty one has no first byte.
-            _ => Ok(()),
+            Ok(found)
+        };
+        let Ok(found) = self.run("list", temporary::DIRECTORY, list) else { return };
+        // By the clock of the server, as far as it is known.
+        let now = found.iter().filter_map(|(_, modified)| *modified).max();
+        let is_abandoned = |(key, modified): &(String, Option<opendal::raw::Timestamp>)| {
+            let age = now.zip(*modified).map(|(now, then)| age(now, then));
+            temporary::is_abandoned(key, age)
+        };
+        let gone: Vec<String> =
+            found.into_iter().filter(is_abandoned).map(|(key, _)| key).collect();
+        if let Some(shown) = gone.first() {
+            let _ = self.run("remove", shown, self.base.delete_iter(gone.iter().cloned()));
         }
     }
 
@@ -251,7 +264,7 @@ impl ServiceStore {
     fn read_all(&self, key: &str, limit: u64) -> Result<Bytes, Failure> {
         let mut body = Vec::new();
         let read = async {
-            let reader = self.single.reader(key).await?;
+            let reader = self.base.reader(key).await?;
             let mut stream = reader.into_bytes_stream(..).await?;
             while let Some(bytes) = stream.try_next().await.map_err(of_stream)? {
                 body.extend_from_slice(&bytes);
@@ -265,18 +278,12 @@ impl ServiceStore {
         if body.len() as u64 > limit { Err(too_long(key, limit)) } else { Ok(body.into()) }
     }
 
-    /// The size of a part of an object of `size` bytes.
-    fn part(&self, size: u64) -> u64 {
-        let usual = if self.counts { SLOW_PART } else { PART };
-        usual.max(size.div_ceil(MAX_PARTS))
-    }
-
     /// Stores an object in one request whose body is read while it is sent.
     fn put(&self, key: &str, size: u64, source: &mut dyn Read) -> Result<Receipt, Failure> {
         let (sender, chunks) = mpsc::channel(CHUNKS_AHEAD);
         let source_of_body = Some(BodySource::new(size, chunks));
         let transport = Transport { wire: self.wire.clone(), source: source_of_body };
-        let operator = send_with(self.base.clone(), transport);
+        let operator = send_with(self.base.clone(), HttpTransporter::new(transport));
         let path = key.to_owned();
         let request = async move { operator.write(&path, Buffer::new()).await };
         let request = spawn(request).map_err(Failure::Permanent)?;
@@ -319,7 +326,7 @@ impl ServiceStore {
         size: u64,
         source: &mut dyn Read,
     ) -> opendal::Result<Result<()>> {
-        let part = self.part(size);
+        let part = part_size(size);
         let options = WriteOptions { concurrent: PARTS_AT_ONCE, ..WriteOptions::default() };
         let mut writer = self.parts.writer_options(key, options).await?;
         let mut left = size;
@@ -343,6 +350,73 @@ impl ServiceStore {
     }
 }
 
+/// The size of a part of an object of `size` bytes.
+fn part_size(size: u64) -> u64 {
+    PART.max(size.div_ceil(MAX_PARTS))
+}
+
+/// Options with their values.
+type Pairs = Vec<(String, String)>;
+
+/// The options of the store, from the URI and the environment, and the login that some of them are.
+fn all_options(
+    service: &str,
+    given: &[(String, String)],
+    secrets: &[(String, String)],
+) -> Result<(Pairs, Option<SwiftLogin>)> {
+    let has = |name: &str| given.iter().any(|(key, _)| key == name);
+    let mut all = given.to_vec();
+    // The URI is more specific than the environment.
+    let others = secrets.iter().filter(|(key, _)| !has(key) && !is_of_login(key));
+    all.extend(others.cloned());
+    if service == "webdav" {
+        // Directories are created here, if at all.
+        all.retain(|(key, _)| key != "disable_create_dir");
+        all.push(disabled("true"));
+    }
+    if service != "swift" {
+        return Ok((all, None));
+    }
+    let is_set = |all: &[(String, String)], name| all.iter().any(|(key, _)| key == name);
+    let login = SwiftLogin::new(secrets).filter(|_| !is_set(&all, "token"));
+    if login.is_none() && !(is_set(&all, "token") && is_set(&all, "endpoint")) {
+        return Err(swift_login::no_login());
+    }
+    if login.is_some() && !is_set(&all, "endpoint") {
+        all.push(("endpoint".to_owned(), swift_login::PLACEHOLDER.to_owned()));
+    }
+    Ok((all, login))
+}
+
+/// The option of WebDAV that says whether directories are created.
+fn disabled(value: &str) -> (String, String) {
+    ("disable_create_dir".to_owned(), value.to_owned())
+}
+
+fn cannot_be_used(service: &str, error: &opendal::Error, hidden: &Hidden) -> Error {
+    let cause = service_error::reason(error, hidden);
+    let message = format!("this store of the kind '{service}' can't be used");
+    if service == "s3" && cause.contains("region") {
+        return Error::invalid(format!("{message}: its region is not known"))
+            .with_hint("add ?region=REGION to its URI, or set AWS_REGION");
+    }
+    Error::invalid(format!("{message}: {cause}"))
+}
+
+/// An object that is to be written is never absent: its bucket is.
+fn absent_is_no_bucket(failure: Failure) -> Failure {
+    if matches!(failure, Failure::Absent) { service_error::missing_bucket() } else { failure }
+}
+
+async fn tokio_timeout<T>(time: Duration, work: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout(time, work).await.ok()
+}
+
+fn age(now: opendal::raw::Timestamp, then: opendal::raw::Timestamp) -> Duration {
+    let seconds = now.into_inner().as_second().saturating_sub(then.into_inner().as_second());
+    Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
+}
+
 /// The error of the request that ends an upload in parts. If its first answer was lost, the upload is
 /// no more when it is made again, and what the server says then says nothing: all is sent again.
 fn of_end(error: opendal::Error) -> opendal::Error {
@@ -360,7 +434,7 @@ fn of_stream(error: std::io::Error) -> opendal::Error {
     }
 }
 
-fn read_part(key: &str, length: u64, source: &mut dyn Read) -> Result<Bytes> {
+pub(super) fn read_part(key: &str, length: u64, source: &mut dyn Read) -> Result<Bytes> {
     let mut body = vec![0; length as usize];
     source.read_exact(&mut body).map_err(|error| Error::io("read what goes to", key, error))?;
     Ok(body.into())
@@ -377,10 +451,8 @@ impl ObjectStore for ServiceStore {
 
     fn read(&self, key: &str, range: Option<Range<u64>>, limit: u64) -> Result<Bytes, Failure> {
         check_key(key)?;
-        self.asked(0);
         let Some(range) = range else {
             let body = self.read_all(key, limit)?;
-            self.answered(body.len() as u64);
             return Ok(body);
         };
         let length = range.end.saturating_sub(range.start);
@@ -391,8 +463,7 @@ impl ObjectStore for ServiceStore {
             range: BytesRange::new(range.start, Some(length)),
             ..ReadOptions::default()
         };
-        let body = self.run("read", key, self.single.read_options(key, options))?.to_bytes();
-        self.answered(body.len() as u64);
+        let body = self.run("read", key, self.base.read_options(key, options))?.to_bytes();
         if body.len() as u64 == length {
             Ok(body)
         } else {
@@ -402,9 +473,7 @@ impl ObjectStore for ServiceStore {
 
     fn write(&self, key: &str, body: Bytes) -> Result<Receipt, Failure> {
         self.place(key, |key| {
-            self.asked(body.len() as u64);
-            let operator = self.sending(&body);
-            let written = self.run("write", key, operator.write(key, body.clone()))?;
+            let written = self.run("write", key, self.base.write(key, body.clone()))?;
             Ok(receipt(written.etag(), &body))
         })
     }
@@ -415,17 +484,15 @@ impl ObjectStore for ServiceStore {
             let message = format!("'{}' can't create an object only if absent", self.service);
             return Err(Failure::Permanent(Error::new(ErrorKind::Unsupported, message)));
         }
-        self.asked(body.len() as u64);
         let options = WriteOptions { if_not_exists: true, ..WriteOptions::default() };
-        let operator = self.sending(&body);
-        let written =
-            self.run("create", key, operator.write_options(key, body.clone(), options))?;
-        Ok(receipt(written.etag(), &body))
+        let created = self.run("create", key, self.base.write_options(key, body.clone(), options));
+        let created = created.map_err(absent_is_no_bucket)?;
+        Ok(receipt(created.etag(), &body))
     }
 
     fn stream(&self, key: &str, size: u64, source: &mut dyn Read) -> Result<Receipt, Failure> {
-        let has_parts = self.single.info().capability().write_can_multi;
-        let part = self.part(size);
+        let has_parts = self.base.info().capability().write_can_multi;
+        let part = part_size(size);
         if !has_parts && self.service == "webdav" && size > CHUNK as u64 {
             return self.place(key, |key| self.put(key, size, source));
         }
@@ -437,7 +504,6 @@ impl ObjectStore for ServiceStore {
             return self.write(key, body);
         }
         self.place(key, |key| {
-            self.asked(size);
             let sent = self.run("write", key, self.upload(key, size, source))?;
             sent.map(|()| Receipt::Unproven).map_err(Failure::Permanent)
         })
@@ -445,8 +511,7 @@ impl ObjectStore for ServiceStore {
 
     fn size(&self, key: &str) -> Result<u64, Failure> {
         check_key(key)?;
-        self.asked(0);
-        self.run("look at", key, self.single.stat(key)).map(|found| found.content_length())
+        self.run("look at", key, self.base.stat(key)).map(|found| found.content_length())
     }
 
     fn list(
@@ -455,8 +520,7 @@ impl ObjectStore for ServiceStore {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<Listed>, Failure> {
-        self.asked(0);
-        let starts = self.single.info().capability().list_with_start_after;
+        let starts = self.base.info().capability().list_with_start_after;
         let options = ListOptions {
             recursive: true,
             start_after: after.filter(|_| starts).map(str::to_owned),
@@ -464,7 +528,7 @@ impl ObjectStore for ServiceStore {
         };
         let mut found = Vec::new();
         let list = async {
-            let mut lister = self.single.lister_options(prefix, options).await?;
+            let mut lister = self.base.lister_options(prefix, options).await?;
             while let Some(entry) = lister.try_next().await? {
                 let (key, metadata) = entry.into_parts();
                 if metadata.mode() == EntryMode::FILE && after.is_none_or(|after| &*key > after) {
@@ -491,20 +555,19 @@ impl ObjectStore for ServiceStore {
         for key in keys {
             check_key(key)?;
         }
-        self.asked(0);
         let shown = keys.first().map_or("", String::as_str);
-        match self.run("remove", shown, self.single.delete_iter(keys.iter().cloned())) {
+        match self.run("remove", shown, self.base.delete_iter(keys.iter().cloned())) {
             Err(Failure::Absent) => Ok(()),
             other => other,
         }
     }
 
     fn lists_flat(&self) -> bool {
-        self.single.info().capability().list_with_recursive
+        self.base.info().capability().list_with_recursive
     }
 
     fn paces(&self) -> bool {
-        !self.counts
+        true
     }
 
     fn hold(&self) -> Option<Instant> {
@@ -521,9 +584,8 @@ impl ObjectStore for ServiceStore {
 }
 
 /// The same service, with requests that are sent by `transport`.
-fn send_with(operator: Operator, transport: Transport) -> Operator {
+fn send_with(operator: Operator, transport: HttpTransporter) -> Operator {
     let (_, executor) = operator.base_context().clone().into_parts();
-    let transport = opendal::HttpTransporter::new(transport);
     operator.with_context(OperationContext::from_parts(transport, executor))
 }
 

@@ -14,6 +14,12 @@ pub(super) struct Hidden(pub(super) Vec<String>);
 /// What failed while `action` was done to `key`.
 pub(super) fn failure(action: &str, key: &str, error: &opendal::Error, hidden: &Hidden) -> Failure {
     use opendal::ErrorKind as Kind;
+    if let Some(certificate) = certificate_error(error) {
+        return Failure::Permanent(certificate.context(format!("cannot {action} '{key}'")));
+    }
+    if is_missing_bucket(error) {
+        return missing_bucket();
+    }
     let (kind, retry) = match error.kind() {
         Kind::NotFound | Kind::NotADirectory => return Failure::Absent,
         Kind::ConditionNotMatch | Kind::AlreadyExists => return Failure::Taken,
@@ -45,10 +51,13 @@ pub(super) fn failure(action: &str, key: &str, error: &opendal::Error, hidden: &
         }
         ErrorKind::Unavailable => {
             shown = shown.with_hint(
-                "can it be reached from here? the same command again goes on where this one ended",
+                "check the network and the URI, then run the same command again to resume",
             );
         }
         _ => {}
+    }
+    if let Some(hint) = hint_of_status(error.message()) {
+        shown = shown.with_hint(hint);
     }
     if retry { Failure::Temporary(shown) } else { Failure::Permanent(shown) }
 }
@@ -70,6 +79,64 @@ fn has_no_name(error: &opendal::Error) -> bool {
             .iter()
             .any(|text| cause.contains(text))
     })
+}
+
+/// The next step for a status that no other attempt changes.
+fn hint_of_status(message: &str) -> Option<&'static str> {
+    if message.contains("405 Method") {
+        return Some("check the host and the path of the URI: art remote set-uri NAME URI");
+    }
+    let hint = "raise the limit of the server or of the proxy before it, such as nginx's \
+                client_max_body_size";
+    message.contains("413 Payload").then_some(hint)
+}
+
+/// The failure of a request to a bucket or container that does not exist.
+pub(super) fn missing_bucket() -> Failure {
+    let message = "the bucket or container does not exist";
+    let error = Error::new(ErrorKind::Unavailable, message);
+    Failure::Permanent(error.with_hint(
+        "create it with the tools of its provider, or check its name and region in the URI",
+    ))
+}
+
+fn is_missing_bucket(error: &opendal::Error) -> bool {
+    const CODES: &[&str] = &[
+        "NoSuchBucket",
+        "NoSuchContainer",
+        "BucketNotFound",
+        "ContainerNotFound",
+        "FilesystemNotFound",
+        "specified bucket does not exist",
+        "specified container does not exist",
+    ];
+    CODES.iter().any(|code| error.message().contains(code))
+}
+
+/// The error for a certificate that was refused: another attempt meets the same one.
+fn certificate_error(error: &opendal::Error) -> Option<Error> {
+    let cause = root_cause(error).filter(|cause| cause.contains("certificate"))?;
+    let has = |word: &str| cause.contains(word);
+    let (what, hint) = if has("UnknownIssuer") || has("CaUsedAsEndEntity") || has("self-signed") {
+        (
+            "nobody that this machine trusts vouches for the certificate of the server",
+            "give the certificate of its authority or its own: art config set transfer.ca-file FILE",
+        )
+    } else if has("not valid for name") || has("NotValidForName") {
+        ("the certificate of the server is for another host", "check the host of the URI")
+    } else if has("xpired") || has("not valid yet") || has("NotValidYet") {
+        (
+            "the certificate of the server is not valid at this time",
+            "check the clock of this machine, and renew the certificate on the server",
+        )
+    } else {
+        (
+            "the certificate of the server was refused",
+            "check the server's certificate: openssl s_client -connect HOST:PORT",
+        )
+    };
+    let cause = Error::new(ErrorKind::Unavailable, clean(&cause, &Hidden::default()));
+    Some(Error::new(ErrorKind::Unavailable, what).with_source(cause).with_hint(hint))
 }
 
 /// Whether a server said that it does not know a header or a method.
@@ -157,6 +224,39 @@ mod tests {
             panic!("a refusal is permanent");
         };
         assert_eq!(error.kind(), ErrorKind::Unauthorized);
+    }
+
+    #[test]
+    fn a_missing_bucket_has_one_code_and_says_create_it() {
+        for message in [
+            r#"S3Error { code: "NoSuchBucket", message: "no bucket" }"#,
+            r#"AzblobError { code: "ContainerNotFound", message: "no container" }"#,
+            r#"GcsError { message: "The specified bucket does not exist." }"#,
+        ] {
+            for kind in [opendal::ErrorKind::NotFound, opendal::ErrorKind::Unexpected] {
+                let error = opendal::Error::new(kind, message).set_temporary();
+                let found = failure("read", "k", &error, &Hidden::default());
+                let Failure::Permanent(error) = found else { panic!("{found:?}") };
+                assert_eq!(error.kind(), ErrorKind::Unavailable, "{message}");
+                assert!(error.hint().is_some_and(|hint| hint.starts_with("create it")));
+            }
+        }
+    }
+
+    #[test]
+    fn a_refused_certificate_is_explained_and_final() {
+        for (cause, says) in [
+            ("invalid peer certificate: UnknownIssuer", "trusts"),
+            ("invalid peer certificate: Other(OtherError(CaUsedAsEndEntity))", "trusts"),
+            ("invalid peer certificate: certificate not valid for name \"x\"", "another host"),
+            ("invalid peer certificate: certificate expired", "at this time"),
+        ] {
+            let error = opendal::Error::new(opendal::ErrorKind::Unexpected, "send http request");
+            let error = error.set_temporary().set_source(std::io::Error::other(cause));
+            let found = failure("read", "k", &error, &Hidden::default());
+            let Failure::Permanent(error) = found else { panic!("{found:?}") };
+            assert!(format!("{error:?}").contains(says), "{error:?}");
+        }
     }
 
     #[test]

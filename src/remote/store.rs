@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Read};
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -62,6 +62,8 @@ pub struct StoreOptions {
     pub interrupt: Option<Interrupt>,
     /// Options of the service that are secrets, from the environment.
     pub secrets: Vec<(String, String)>,
+    /// Files of certificates that are trusted beside the system's, in PEM.
+    pub ca_files: Vec<PathBuf>,
     /// Stands between the store and what is asked of it: for tests.
     pub wrap: Option<Wrap>,
 }
@@ -79,6 +81,7 @@ impl Default for StoreOptions {
             gap: 128 << 10,
             interrupt: None,
             secrets: Vec::new(),
+            ca_files: Vec::new(),
             wrap: None,
         }
     }
@@ -145,8 +148,9 @@ impl Store {
                     first_wait: options.first_wait,
                     longest_wait: options.longest_wait,
                     answer_timeout: options.answer_timeout,
+                    ca_files: options.ca_files.clone(),
                 };
-                Arc::new(ServiceStore::new(service, uri.as_deref(), given, service_options)?)
+                open_service(service, uri.as_deref(), given, service_options)?
             }
         };
         let objects = match &options.wrap {
@@ -490,6 +494,19 @@ impl<S: Read> Read for Paced<'_, S> {
         paused.map_err(io::Error::other)?;
         Ok(length)
     }
+}
+
+fn open_service(
+    service: &str,
+    uri: Option<&str>,
+    given: &[(String, String)],
+    options: ServiceOptions,
+) -> Result<Arc<dyn ObjectStore>> {
+    #[cfg(feature = "store-sftp")]
+    if service == "sftp" {
+        return Ok(Arc::new(super::sftp_store::SftpStore::new(given, options)?));
+    }
+    Ok(Arc::new(ServiceStore::new(service, uri, given, options)?))
 }
 
 /// The right to make one request.

@@ -28,12 +28,16 @@ const LONGEST_ANSWER: u64 = 256 << 20;
 /// What a message of this kind begins with; [`super::service_error`] knows it by that.
 pub(super) const NOT_THIS_STORE: &str = "a proxy or login page answered";
 
-/// The client of all stores: they share its connections.
-static CLIENT: LazyLock<reqwest::Client> = LazyLock::new(reqwest::Client::new);
+/// The client of all stores without certificates of their own. They share its connections.
+pub(super) fn shared_client() -> reqwest::Client {
+    static CLIENT: LazyLock<reqwest::Client> = LazyLock::new(reqwest::Client::new);
+    CLIENT.clone()
+}
 
 /// What all requests to one store share.
 #[derive(Clone)]
 pub(super) struct Wire {
+    pub(super) client: reqwest::Client,
     pub(super) traffic: Arc<Traffic>,
     pub(super) pace: Arc<Pace>,
     /// One for each request that may be under way.
@@ -82,7 +86,9 @@ pub(super) struct Transport {
 
 impl HttpTransport for Transport {
     async fn fetch(&self, request: Request<Buffer>) -> Result<Response<HttpBody>> {
-        let asks = Asks::of(&request);
+        let source = self.source_for(request.method());
+        let bytes = source.map_or(request.body().len() as u64, |source| source.size);
+        let asks = Asks::of(&request, bytes);
         if let Some(until) = self.wire.hold.until() {
             tokio::time::sleep_until(until.into()).await;
         }
@@ -91,7 +97,7 @@ impl HttpTransport for Transport {
         let uri = request.uri().clone();
         let sent = Arc::new(Sent::default());
         let request = self.outgoing(request, &sent)?;
-        let response = exchange(request, &sent, self.wire.answer_timeout).await?;
+        let response = exchange(&self.wire, request, &sent).await?;
         self.check(&response, &asks)?;
         let mut answer = Response::builder()
             .status(response.status())
@@ -128,10 +134,15 @@ fn content_length(headers: &HeaderMap) -> Option<u64> {
 }
 
 impl Transport {
+    /// The body of a request with `method`, if it comes from elsewhere.
+    fn source_for(&self, method: &Method) -> Option<&BodySource> {
+        self.source.as_ref().filter(|_| *method == Method::PUT)
+    }
+
     /// The request as it is sent.
     fn outgoing(&self, request: Request<Buffer>, sent: &Arc<Sent>) -> Result<reqwest::Request> {
         let (mut parts, body) = request.into_parts();
-        let source = self.source.as_ref().filter(|_| parts.method == Method::PUT);
+        let source = self.source_for(&parts.method);
         let (size, body) = if let Some(source) = source {
             let chunks = source.chunks.lock().unwrap_or_else(PoisonError::into_inner).take();
             let chunks = chunks.ok_or_else(|| failed("the body was sent already", true))?;
@@ -195,11 +206,12 @@ impl Transport {
 /// Sends a request and waits for the head of the answer, as long as bytes move and then as long as
 /// a server may need.
 async fn exchange(
+    wire: &Wire,
     request: reqwest::Request,
     sent: &Sent,
-    answer_timeout: Duration,
 ) -> Result<reqwest::Response> {
-    let mut answer = std::pin::pin!(CLIENT.execute(request));
+    let answer_timeout = wire.answer_timeout;
+    let mut answer = std::pin::pin!(wire.client.execute(request));
     let (mut watch, mut lap) = (Watch::new(answer_timeout), Lap::start());
     let (mut waited, mut paused, mut seen) = (Duration::ZERO, Duration::ZERO, 0);
     loop {
@@ -282,10 +294,13 @@ struct Asks {
     reads: bool,
     /// It is to be done on a condition only.
     has_condition: bool,
+    method: Method,
+    /// The bytes that it carries.
+    bytes: u64,
 }
 
 impl Asks {
-    fn of<B>(request: &Request<B>) -> Self {
+    fn of<B>(request: &Request<B>, bytes: u64) -> Self {
         let method = request.method();
         let (is_get, is_head) = (*method == Method::GET, *method == Method::HEAD);
         Asks {
@@ -294,6 +309,8 @@ impl Asks {
             range: range_length(request.headers()),
             reads: is_get || is_head || method.as_str() == "PROPFIND",
             has_condition: request.headers().keys().any(|name| name.as_str().contains("if-")),
+            method: request.method().clone(),
+            bytes,
         }
     }
 }
@@ -340,6 +357,16 @@ fn clear_answer(status: StatusCode, asks: &Asks) -> Option<Error> {
         // There was no condition, or nothing to be in conflict with: it says nothing of the object.
         StatusCode::PRECONDITION_FAILED if !asks.has_condition => ErrorKind::RateLimited,
         StatusCode::CONFLICT if asks.reads => ErrorKind::RateLimited,
+        // To MKCOL it means that the directory exists.
+        StatusCode::METHOD_NOT_ALLOWED if asks.method.as_str() != "MKCOL" => {
+            let message = format!("the server does not allow {} ({status})", asks.method);
+            return Some(Error::new(ErrorKind::Unsupported, message));
+        }
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            let message =
+                format!("the server refuses {} bytes in one request ({status})", asks.bytes);
+            return Some(Error::new(ErrorKind::Unsupported, message));
+        }
         _ => return None,
     };
     let error = Error::new(kind, format!("the server answered {status}"));
@@ -367,7 +394,7 @@ mod tests {
 
     #[test]
     fn a_page_for_people_is_told_from_an_answer_of_a_store() {
-        let asks = |method: &str| Asks::of(&Request::builder().method(method).body(()).unwrap());
+        let asks = |method: &str| Asks::of(&Request::builder().method(method).body(()).unwrap(), 0);
         let is_page = |method: &str, status: u16, kind: &str| {
             let status = StatusCode::from_u16(status).unwrap();
             is_another_server(status, &headers(&[(CONTENT_TYPE, kind)]), &asks(method))

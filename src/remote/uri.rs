@@ -7,14 +7,16 @@
 //!
 //! Places, prefixes and options are percent-encoded. A URI is written down where others read it
 //! (a repository's settings, a terminal), so it never holds a secret: one with a password or an
-//! access key is refused, and what is refused is not repeated.
+//! access key is refused, and what is refused is not repeated. Errors name schemes and options, never
+//! other parts of the text: a mistyped URI can hold a secret anywhere.
 
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
 
 use percent_encoding::percent_decode_str;
 
-use super::scheme::{Scheme, Shape, find_scheme, is_secret, known_options, variables};
+use super::scheme::{Scheme, Shape, find_scheme, known_options, variables};
+use super::secrets::{find_secret, is_option_name, is_secret_option};
 use crate::error::{Error, Result};
 use crate::suggest;
 
@@ -45,17 +47,20 @@ impl RemoteUri {
         if text.is_empty() || text.len() > MAX_LEN || text.chars().any(char::is_control) {
             return Err(invalid("it is empty, too long or has control characters"));
         }
+        if let Some(what) = find_secret(text) {
+            return Err(secret(what));
+        }
         let Some((scheme, rest)) = text.split_once("://") else {
             return Self::of_path(text, cwd);
         };
         let scheme = find_scheme(&scheme.to_ascii_lowercase())?;
+        if text.contains('#') {
+            return Err(invalid("'#' in it has no meaning; write %23 for the character"));
+        }
         let (place, options) = match rest.split_once('?') {
             Some((place, query)) => (place, parse_options(query)?),
             None => (rest, Vec::new()),
         };
-        if place.contains('#') {
-            return Err(invalid("'#' in it has no meaning; write %23 for the character"));
-        }
         check_options(scheme.service, &options)?;
         let target = target(scheme, place, &options)?;
         let text = match &target {
@@ -66,14 +71,13 @@ impl RemoteUri {
     }
 
     fn of_path(text: &str, cwd: &Path) -> Result<Self> {
-        if let Some((scheme, _)) = text.split_once(":/").filter(|(word, _)| !word.contains('/')) {
-            let hint = format!("write {scheme}:// for a store, ./{text} for a directory");
+        if text.split_once(":/").is_some_and(|(word, _)| !word.contains('/')) {
+            let hint = "write SCHEME:// for a store, ./PATH for a directory";
             return Err(invalid("one '/' is missing behind ':'").with_hint(hint));
         }
         // As others write a path on another machine; here it would silently be a directory.
-        if let Some((host, path)) = text.split_once(':').filter(|(host, _)| !host.contains('/')) {
-            let path = path.trim_start_matches('/');
-            let hint = format!("sftp://{host}/{path} for a machine, ./{text} for a directory");
+        if text.split_once(':').is_some_and(|(host, _)| !host.contains('/')) {
+            let hint = "write sftp://USER@HOST/PATH for a machine, ./PATH for a directory";
             return Err(invalid("it looks like HOST:PATH").with_hint(hint));
         }
         let path = normalize(&cwd.join(text))?;
@@ -118,25 +122,54 @@ fn invalid(why: &str) -> Error {
     Error::invalid(format!("this is not the URI of a remote: {why}"))
 }
 
+/// The options of a service: those that the URI gives, and those that its place means.
+struct Options {
+    given: Vec<(String, String)>,
+    of_place: Vec<(String, String)>,
+}
+
+impl Options {
+    fn has(&self, key: &str) -> bool {
+        self.given.iter().any(|(name, _)| name == key)
+    }
+
+    /// Sets an option that the place of the URI means. That the URI gives it too is an error: one
+    /// of the two would be ignored.
+    fn set(&mut self, key: &str, value: &str) -> Result<()> {
+        if value.is_empty() {
+            return Ok(());
+        }
+        if self.has(key) {
+            let message =
+                format!("its option '{key}' is given twice: the place before '?' sets it");
+            return Err(invalid(&message).with_hint(format!("leave out the option '{key}'")));
+        }
+        self.of_place.push((key.to_owned(), value.to_owned()));
+        Ok(())
+    }
+
+    fn set_default(&mut self, key: &str, value: &str) -> Result<()> {
+        if self.has(key) { Ok(()) } else { self.set(key, value) }
+    }
+
+    fn into_pairs(self) -> Vec<(String, String)> {
+        self.given.into_iter().chain(self.of_place).collect()
+    }
+}
+
 fn target(scheme: Scheme, place: &str, options: &[(String, String)]) -> Result<Target> {
     let (user, place) = split_user(scheme, place)?;
     let (host, path) = place.split_once('/').unwrap_or((place, ""));
     let (host, path) = (decode(host)?, decode(path)?);
-    let mut given = options.to_vec();
-    let mut set = |key: &str, value: &str| {
-        if !value.is_empty() {
-            given.retain(|(name, _)| name != key);
-            given.push((key.to_owned(), value.to_owned()));
-        }
-    };
     let needs_host = |what: &str| {
         let hint = format!("{}://{what}", scheme.name);
         if host.is_empty() { Err(invalid("it does not say where").with_hint(hint)) } else { Ok(()) }
     };
+    let mut all = Options { given: options.to_vec(), of_place: Vec::new() };
     match scheme.shape {
         Shape::Path => {
             if !host.is_empty() {
-                let hint = format!("{}:///{host}/{path}", scheme.name);
+                let hint = format!("{}:///PATH", scheme.name);
                 return Err(invalid("the path is not absolute").with_hint(hint));
             }
             return Ok(Target::Directory(normalize(&Path::new("/").join(path))?));
@@ -146,66 +179,121 @@ fn target(scheme: Scheme, place: &str, options: &[(String, String)]) -> Result<T
         }
         Shape::Bucket(option) => {
             needs_host("BUCKET/PREFIX")?;
-            set(option, &host);
-            set("root", &prefix(&path)?);
+            if scheme.service == "swift" && path.starts_with("v1/") {
+                let hint = "swift+https://HOST/v1/ACCOUNT/CONTAINER/PREFIX";
+                return Err(invalid("it looks like a storage URL of Swift").with_hint(hint));
+            }
+            all.set(option, &host)?;
+            all.set("root", &prefix(&path)?)?;
         }
         Shape::HostBucket(protocol, option) => {
             needs_host("HOST:PORT/BUCKET/PREFIX")?;
             let (bucket, root) = path.split_once('/').unwrap_or((&path, ""));
             if bucket.is_empty() {
                 return Err(invalid("it does not say which bucket")
-                    .with_hint(format!("{}://{host}/BUCKET/PREFIX", scheme.name)));
+                    .with_hint(format!("{}://HOST:PORT/BUCKET/PREFIX", scheme.name)));
             }
-            set("endpoint", &format!("{protocol}://{host}"));
-            set(option, bucket);
-            set("root", &prefix(root)?);
-            host_defaults(scheme, &host, options, &mut set);
+            all.set("endpoint", &format!("{protocol}://{host}"))?;
+            all.set(option, bucket)?;
+            all.set("root", &prefix(root)?)?;
+            host_defaults(scheme, &host, &mut all)?;
         }
+        Shape::AzureHost(protocol) => azure_host(protocol, &host, &path, &mut all)?,
+        Shape::SwiftHost(protocol) => swift_host(protocol, &host, &path, &mut all)?,
         Shape::Host(protocol) => {
             needs_host("HOST:PORT/PREFIX")?;
-            set("endpoint", &format!("{protocol}://{host}"));
-            set("root", &prefix(&path)?);
+            all.set("endpoint", &format!("{protocol}://{host}"))?;
+            all.set("root", &prefix(&path)?)?;
         }
         Shape::Abfs => {
             needs_host("CONTAINER@ACCOUNT.dfs.core.windows.net/PREFIX")?;
-            set("endpoint", &format!("https://{host}"));
-            set("filesystem", user.as_deref().unwrap_or_default());
-            set("account_name", host.split('.').next().unwrap_or_default());
-            set("root", &prefix(&path)?);
+            all.set("endpoint", &format!("https://{host}"))?;
+            all.set("filesystem", user.as_deref().unwrap_or_default())?;
+            all.set("account_name", host.split('.').next().unwrap_or_default())?;
+            all.set("root", &prefix(&path)?)?;
         }
         Shape::Ssh => {
             needs_host("USER@HOST/PATH")?;
-            // The client of SSH takes a port only behind its own scheme.
-            let has_port =
-                host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-            set("endpoint", &if has_port { format!("ssh://{host}") } else { host.clone() });
-            set("user", user.as_deref().unwrap_or_default());
-            set("root", &format!("/{}", prefix(&path)?));
+            ssh(&host, user.as_deref().unwrap_or_default(), &mut all)?;
+            all.set("root", &format!("/{}", prefix(&path)?))?;
         }
         Shape::Plain => {
             prefix(&path)?;
             let uri = format!("{}://{place}", scheme.service);
             let service = scheme.service.to_owned();
-            return Ok(Target::Service { service, uri: Some(uri), options: given });
+            return Ok(Target::Service { service, uri: Some(uri), options: all.into_pairs() });
         }
     }
-    Ok(Target::Service { service: scheme.service.to_owned(), uri: None, options: given })
+    let service = scheme.service.to_owned();
+    Ok(Target::Service { service, uri: None, options: all.into_pairs() })
+}
+
+/// `USER@HOST:PORT`: a host or a user that begins with `-` would be read as an option of `ssh`.
+fn ssh(host: &str, user: &str, all: &mut Options) -> Result<()> {
+    let is_option = |text: &str| text.trim_start_matches('[').starts_with('-');
+    let given = all.given.iter().filter(|(name, _)| matches!(name.as_str(), "user" | "key"));
+    if is_option(host) || is_option(user) || given.into_iter().any(|(_, text)| is_option(text)) {
+        return Err(invalid("its host, user or key begins with '-'")
+            .with_hint("sftp://USER@HOST:PORT/PATH"));
+    }
+    let is_word = |text: &str| !text.chars().any(|c| c.is_whitespace() || c == '/' || c == '@');
+    if !is_word(host) || !is_word(user) {
+        return Err(invalid("its host or user has a blank, '/' or '@'")
+            .with_hint("sftp://USER@HOST:PORT/PATH"));
+    }
+    all.set("endpoint", host)?;
+    all.set("user", user)
+}
+
+/// Azure: the account is the first name of the host, or the first part of the path.
+fn azure_host(protocol: &str, host: &str, path: &str, all: &mut Options) -> Result<()> {
+    let is_account_host = host.contains(".blob.");
+    let parts: Vec<&str> = path.splitn(if is_account_host { 2 } else { 3 }, '/').collect();
+    let (account, container, root) = match parts[..] {
+        [container, ref root @ ..] if is_account_host => {
+            (host.split('.').next().unwrap_or_default(), container, root)
+        }
+        [account, container, ref root @ ..] => (account, container, root),
+        _ => ("", "", &[][..]),
+    };
+    if host.is_empty() || account.is_empty() || container.is_empty() {
+        let hint = "azblob+https://HOST:PORT/ACCOUNT/CONTAINER/PREFIX, or \
+                    azblob+https://ACCOUNT.blob.HOST/CONTAINER/PREFIX";
+        return Err(invalid("it does not say which account and container").with_hint(hint));
+    }
+    let endpoint = format!("{protocol}://{host}");
+    let path_style = format!("{endpoint}/{account}");
+    all.set("endpoint", if is_account_host { &endpoint } else { &path_style })?;
+    all.set("account_name", account)?;
+    all.set("container", container)?;
+    all.set("root", &prefix(&root.concat())?)
+}
+
+/// Swift: a storage URL, the container, and a prefix. The account is part of the storage URL, except
+/// on Ceph, which can leave it out.
+fn swift_host(protocol: &str, host: &str, path: &str, all: &mut Options) -> Result<()> {
+    let parts: Vec<&str> = path.split('/').collect();
+    let version = parts.iter().position(|part| matches!(*part, "v1" | "v1.0"));
+    let has_account =
+        |at: usize| at == 0 || parts.get(at + 1).is_some_and(|part| part.starts_with("AUTH_"));
+    let start = version.map(|at| at + if has_account(at) { 2 } else { 1 });
+    let container = start.and_then(|start| parts.get(start)).filter(|part| !part.is_empty());
+    let (Some(start), Some(container)) = (start.filter(|_| !host.is_empty()), container) else {
+        let hint = "swift+https://HOST:PORT/v1/ACCOUNT/CONTAINER/PREFIX, or swift://CONTAINER/PREFIX \
+                    with OS_AUTH_URL set";
+        return Err(invalid("it is no storage URL of Swift with a container").with_hint(hint));
+    };
+    all.set("endpoint", &format!("{protocol}://{host}/{}", prefix(&parts[..start].join("/"))?))?;
+    all.set("container", container)?;
+    all.set("root", &prefix(&parts[start + 1..].join("/"))?)
 }
 
 /// What a server at an own address needs that the big provider's would not.
-fn host_defaults(
-    scheme: Scheme,
-    host: &str,
-    options: &[(String, String)],
-    set: &mut dyn FnMut(&str, &str),
-) {
-    let given = |key: &str| options.iter().any(|(name, _)| name == key);
+fn host_defaults(scheme: Scheme, host: &str, all: &mut Options) -> Result<()> {
     match scheme.service {
-        "s3" if !given("region") => set("region", "us-east-1"),
-        "azdls" if !given("account_name") => {
-            set("account_name", host.split('.').next().unwrap_or_default());
-        }
-        _ => {}
+        "s3" => all.set_default("region", "us-east-1"),
+        "azdls" => all.set_default("account_name", host.split('.').next().unwrap_or_default()),
+        _ => Ok(()),
     }
 }
 
@@ -231,14 +319,20 @@ fn secret(what: &str) -> Error {
 fn parse_options(query: &str) -> Result<Vec<(String, String)>> {
     let mut options: Vec<(String, String)> = Vec::new();
     for part in query.split('&').filter(|part| !part.is_empty()) {
-        let (key, value) = part.split_once('=').unwrap_or((part, "true"));
+        let Some((key, value)) = part.split_once('=') else {
+            return Err(invalid("an option has no value").with_hint("write ?OPTION=VALUE"));
+        };
         let key = decode(key)?.to_ascii_lowercase();
-        if is_secret(&key) {
-            let known: String = key.chars().take(40).collect();
-            return Err(secret(&format!("'{}'", known.escape_debug())));
+        if is_secret_option(&key) {
+            return Err(secret("a secret option"));
+        }
+        if !is_option_name(&key) {
+            return Err(
+                invalid("the name of an option is no word").with_hint("write ?OPTION=VALUE")
+            );
         }
         if options.iter().any(|(name, _)| *name == key) {
-            return Err(invalid(&format!("it says '{}' twice", key.escape_debug())));
+            return Err(invalid(&format!("it gives '{key}' twice")));
         }
         options.push((key, decode(value)?));
     }
@@ -308,11 +402,11 @@ fn check_options(service: &str, options: &[(String, String)]) -> Result<()> {
     let Some(known) = known_options(service) else { return Ok(()) };
     for (key, _) in options {
         if !known.contains(&key.as_str()) {
-            let shown: String = key.chars().take(40).collect();
-            let error = invalid(&format!("'{service}' has no option '{}'", shown.escape_debug()));
+            let error = invalid(&format!("'{service}' has no option '{key}'"));
             return Err(match suggest::closest(key, known) {
                 Some(near) => error.with_hint(format!("did you mean '{near}'?")),
-                None => error.with_hint(format!("its options: {}", known.join(", "))),
+                None if known.is_empty() => error.with_hint("leave it out"),
+                None => error.with_hint(format!("write one of its options: {}", known.join(", "))),
             });
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -91,6 +92,8 @@ pub struct TransferSettings {
     pub patience: Duration,
     /// In this time a request must be answered.
     pub answer_timeout: Duration,
+    /// Files of certificates that are trusted beside the system's, in PEM.
+    pub ca_files: Vec<PathBuf>,
     /// Stands between each store and what is asked of it: for tests.
     pub wrap: Option<Wrap>,
 }
@@ -107,6 +110,7 @@ impl Default for TransferSettings {
             retries: StoreOptions::default().retries,
             patience: StoreOptions::default().patience,
             answer_timeout: StoreOptions::default().answer_timeout,
+            ca_files: Vec::new(),
             wrap: None,
         }
     }

@@ -28,6 +28,16 @@ fn the_book_names_every_variable_that_holds_a_secret() {
 }
 
 #[test]
+fn the_book_lists_every_scheme_of_a_store() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("book/src/reference/stores.md");
+    let text = std::fs::read_to_string(page).unwrap();
+    let (table, _) = text.split_once("*Exclusive create*").unwrap();
+    for name in artifacts::remote::schemes() {
+        assert!(table.contains(&format!("`{name}://")), "{name}");
+    }
+}
+
+#[test]
 fn the_book_lists_every_field_of_a_run() {
     check("queries.md", "fields", &table_of(RUN_FIELDS));
 }

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use super::blow::{Blow, Strike};
 use super::server::{Manners, Server};
 use super::stores::{Place, fs, memory, open, options, s3, sftp, webdav};
+use super::webdav::WebDav;
 
 pub(crate) fn suite(place: &Place) {
     let store = &place.store;
@@ -226,6 +227,8 @@ fn what_a_server_answers_says_whether_another_attempt_can_help() {
         (401, ErrorKind::Unauthorized, false),
         (403, ErrorKind::Unauthorized, false),
         (404, ErrorKind::NotFound, false),
+        (405, ErrorKind::Unsupported, false),
+        (413, ErrorKind::Unsupported, false),
         (429, ErrorKind::Unavailable, true),
         (500, ErrorKind::Unavailable, true),
         (502, ErrorKind::Unavailable, true),
@@ -238,6 +241,64 @@ fn what_a_server_answers_says_whether_another_attempt_can_help() {
         assert_eq!(requests > 1, again, "{status}: {requests} requests");
         assert!(requests <= 8, "{status}: {requests} requests");
     }
+}
+
+#[test]
+fn webdav_creates_each_directory_once() {
+    let place = webdav();
+    let requests = |key: &str| {
+        let before = place.store.traffic();
+        place.store.write(key, Bytes::from_static(b"x")).unwrap();
+        place.store.traffic().since(before).requests
+    };
+    // The directories `a`, `a/prefix`, `tmp`, `packs` and `packs/ab`, the object, its rename, and the
+    // list of leftovers.
+    assert!(requests("packs/ab/1") <= 14, "the first object");
+    assert_eq!(requests("packs/ab/2"), 2, "another one beside it");
+    assert!(requests("packs/cd/3") <= 4, "one in another directory");
+}
+
+#[test]
+fn a_write_that_fails_leaves_nothing_on_webdav() {
+    let server = WebDav::start();
+    let store = open(&server.uri("a/prefix"), super::stores::plain());
+    store.write("packs/ab/1", Bytes::from_static(b"x")).unwrap();
+    server.refuse_moves(true);
+    store.write("packs/ab/2", Bytes::from_static(b"x")).unwrap_err();
+    server.refuse_moves(false);
+    assert_eq!(store.list("tmp/", None, 10).unwrap(), []);
+    assert_eq!(store.try_size("packs/ab/2").unwrap(), None);
+}
+
+#[test]
+fn leftovers_of_a_dead_writer_are_removed_by_the_next_one() {
+    let server = WebDav::start();
+    let store = || open(&server.uri("a/prefix"), super::stores::plain());
+    let (Ok(boot), Ok(namespace)) = (
+        std::fs::read_to_string("/proc/sys/kernel/random/boot_id"),
+        std::fs::read_link("/proc/self/ns/pid"),
+    ) else {
+        return;
+    };
+    let boot: String = boot.chars().filter(char::is_ascii_hexdigit).take(12).collect();
+    let namespace = namespace.display().to_string();
+    let namespace: String = namespace.chars().filter(char::is_ascii_digit).collect();
+    let mut child = std::process::Command::new("true").spawn().unwrap();
+    child.wait().unwrap();
+    let name = |pid: u32| format!("tmp/{boot}-{namespace}-{pid}-0123");
+    let (dead, alive, elsewhere) =
+        (name(child.id()), name(std::process::id()), "tmp/other-1-1-0123".to_owned());
+    let first = store();
+    for key in [&dead, &alive, &elsewhere] {
+        first.write(key, Bytes::from_static(b"x")).unwrap();
+    }
+    store().write("packs/ab/1", Bytes::from_static(b"x")).unwrap();
+    let left = first.list("tmp/", None, 10).unwrap();
+    let mut left: Vec<String> = left.into_iter().map(|listed| listed.key).collect();
+    left.sort();
+    let mut wanted = vec![alive, elsewhere];
+    wanted.sort();
+    assert_eq!(left, wanted);
 }
 
 #[test]

@@ -11,6 +11,7 @@
 
 mod blow;
 mod campaign;
+mod certificates;
 #[path = "../common/mod.rs"]
 mod common;
 mod conformance;
@@ -23,7 +24,9 @@ mod processes;
 mod repair;
 mod server;
 mod sftp;
+mod ssh_processes;
 mod stores;
+mod swift;
 mod transfer;
 mod webdav;
 mod writers;

@@ -90,6 +90,16 @@ impl Sftp {
         Ok(())
     }
 
+    /// The file of the key that it accepts.
+    pub(crate) fn key(&self) -> String {
+        self.directory.path().join("user").display().to_string()
+    }
+
+    /// The directory that URIs begin at.
+    pub(crate) fn files(&self) -> PathBuf {
+        self.directory.path().join("files")
+    }
+
     /// The URI of a directory on it.
     pub(crate) fn uri(&self, prefix: &str) -> String {
         let top = self.directory.path().display();

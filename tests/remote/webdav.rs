@@ -1,5 +1,8 @@
 //! A `WebDAV` server over HTTP in this process, with its files in memory.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use dav_server::DavHandler;
 use dav_server::fakels::FakeLs;
 use dav_server::memfs::MemFs;
@@ -11,6 +14,7 @@ use tokio::net::TcpListener;
 /// A server that runs as long as this lives.
 pub(crate) struct WebDav {
     port: u16,
+    refuses_moves: Arc<AtomicBool>,
     runtime: Option<tokio::runtime::Runtime>,
 }
 
@@ -25,8 +29,14 @@ impl WebDav {
         let runtime = builder.worker_threads(2).enable_all().build().unwrap();
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let port = listener.local_addr().unwrap().port();
-        runtime.spawn(serve(listener, handler));
-        WebDav { port, runtime: Some(runtime) }
+        let refuses_moves = Arc::new(AtomicBool::new(false));
+        runtime.spawn(serve(listener, handler, Arc::clone(&refuses_moves)));
+        WebDav { port, refuses_moves, runtime: Some(runtime) }
+    }
+
+    /// Whether every rename is refused from now on.
+    pub(crate) fn refuse_moves(&self, refuses: bool) {
+        self.refuses_moves.store(refuses, Ordering::SeqCst);
     }
 
     /// The URI of a directory on it.
@@ -43,14 +53,25 @@ impl Drop for WebDav {
     }
 }
 
-async fn serve(listener: TcpListener, handler: DavHandler) {
+async fn serve(listener: TcpListener, handler: DavHandler, refuses_moves: Arc<AtomicBool>) {
     while let Ok((socket, _)) = listener.accept().await {
         socket.set_nodelay(true).unwrap();
-        let handler = handler.clone();
+        let (handler, refuses_moves) = (handler.clone(), Arc::clone(&refuses_moves));
         tokio::spawn(async move {
-            let answer = service_fn(move |request| {
+            let answer = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
                 let handler = handler.clone();
-                async move { Ok::<_, std::convert::Infallible>(handler.handle(request).await) }
+                let is_refused =
+                    request.method().as_str() == "MOVE" && refuses_moves.load(Ordering::SeqCst);
+                async move {
+                    if is_refused {
+                        let body = dav_server::body::Body::empty();
+                        let mut response = hyper::Response::new(body);
+                        *response.status_mut() = hyper::StatusCode::FORBIDDEN;
+                        return Ok(response);
+                    }
+                    let response = handler.handle(request).await;
+                    Ok::<_, std::convert::Infallible>(response)
+                }
             });
             let _ = Builder::new(TokioExecutor::new())
                 .serve_connection(TokioIo::new(socket), answer)

@@ -148,6 +148,7 @@ impl<'a> Context<'a> {
                 patience: config.transfer_patience()?,
                 answer_timeout: answer_timeout(config.transfer_patience()?),
                 variables: self.env.remote_vars(),
+                ca_files: self.env.ca_files(config.text("transfer.ca-file")?),
                 interrupt: Some(self.signals.interrupt()),
                 ledger: self.ledger.clone(),
                 ..TransferSettings::default()

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use artifacts::clock::{Clock, FixedClock, SystemClock, Timestamp};
 use artifacts::error::{Error, IoResultExt, Result};
 use artifacts::fs::read;
-use artifacts::remote::secret_variables;
+use artifacts::remote::{mask_secrets, secret_variables};
 
 /// The process's surroundings, read once at the start.
 #[derive(Debug, Clone)]
@@ -55,9 +55,16 @@ impl Env {
         &self.args
     }
 
-    /// The command as it was typed, without the program, for the log of operations.
+    /// The command as it was typed, without the program and without secrets, for the log of
+    /// operations.
     pub(crate) fn command_line(&self) -> String {
-        self.args.iter().skip(1).map(|arg| quoted(arg)).collect::<Vec<_>>().join(" ")
+        let shown = |arg: &OsString| {
+            // Running text is no URI.
+            let is_text = arg.as_encoded_bytes().contains(&b' ');
+            let masked = arg.to_str().filter(|_| !is_text).map(mask_secrets);
+            quoted(masked.as_deref().map_or(arg.as_os_str(), OsStr::new))
+        };
+        self.args.iter().skip(1).map(shown).collect::<Vec<_>>().join(" ")
     }
 
     /// Arms a rehearsed crash where `ART_FAULT` asks for one: `abort:N` or `full:N`, at the N-th
@@ -105,6 +112,14 @@ impl Env {
         let value = |name| self.var(name).ok().flatten();
         let found = secret_variables().into_iter().filter_map(|name| Some((name, value(name)?)));
         found.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+
+    /// The files of certificates that are trusted beside the system's: that of the settings, and
+    /// those of the variables that other programs use.
+    pub(crate) fn ca_files(&self, setting: Option<String>) -> Vec<PathBuf> {
+        let variables = ["AWS_CA_BUNDLE", "SSL_CERT_FILE"];
+        let named = variables.into_iter().filter_map(|name| self.var_os(name)).map(PathBuf::from);
+        setting.map(PathBuf::from).into_iter().chain(named).collect()
     }
 
     /// The user's own settings file: `$XDG_CONFIG_HOME/art/config.toml`, else

@@ -3,6 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
+use artifacts::remote::mask_secrets;
 use artifacts::{Error, ErrorKind, suggest};
 use clap::error::{ContextKind, ContextValue, ErrorKind as ClapKind};
 use serde_json::json;
@@ -197,6 +198,11 @@ fn print(
     hint: Option<&str>,
     exit: Exit,
 ) {
+    // A mistyped command puts a secret where a name should be; the name is repeated.
+    let message = &mask_secrets(message);
+    let causes: Vec<String> = causes.iter().map(|cause| mask_secrets(cause)).collect();
+    let hint = hint.map(mask_secrets);
+    let hint = hint.as_deref();
     if ui.looks().json {
         ui::json_to_stderr(&json!({ "error": {
             "kind": kind,
@@ -208,7 +214,7 @@ fn print(
         return;
     }
     ui.error_line(Style::Error, "error:", message);
-    for cause in causes {
+    for cause in &causes {
         ui.error_line(Style::Error, "caused by:", cause);
     }
     if let Some(hint) = hint {

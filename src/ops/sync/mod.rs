@@ -67,6 +67,7 @@ pub(crate) fn open_store(uri: &RemoteUri, transfer: &TransferSettings) -> Result
         patience: transfer.patience,
         answer_timeout: transfer.answer_timeout,
         wrap: transfer.wrap.clone(),
+        ca_files: transfer.ca_files.clone(),
         secrets: uri.variables().iter().filter_map(secret).collect(),
         ..StoreOptions::default()
     };

@@ -1,5 +1,6 @@
 //! What URIs mean, and what they never say.
 
+use super::super::secrets::mask_secrets;
 use super::*;
 use proptest::prelude::*;
 
@@ -90,7 +91,7 @@ fn aliases_mean_the_service_and_its_options() {
     );
     assert_eq!(
         options("sftp://host:2222/x"),
-        pairs(&[("service", "sftp"), ("endpoint", "ssh://host:2222"), ("root", "/x")])
+        pairs(&[("service", "sftp"), ("endpoint", "host:2222"), ("root", "/x")])
     );
 }
 
@@ -128,9 +129,98 @@ fn what_is_no_place_is_refused() {
 }
 
 #[test]
+fn ftp_is_refused_with_what_to_use() {
+    for text in ["ftp://host/x", "ftps://host/x"] {
+        let error = parse(text).unwrap_err();
+        assert_eq!(error.kind(), crate::ErrorKind::Unsupported);
+        assert!(error.hint().unwrap().contains("sftp://USER@HOST/PATH"), "{error:?}");
+    }
+}
+
+#[test]
+fn a_host_that_ssh_would_read_as_an_option_is_refused() {
+    for bad in [
+        "sftp://-oProxyCommand=x/y",
+        "sftp://%2doProxyCommand=x/y",
+        "sftp://-l@host/x",
+        "sftp://%2Dl@host/x",
+        "sftp://ada@-host/x",
+        "sftp://host/x?user=-l",
+        "sftp://host/x?key=-F",
+        "sftp://[-x]/y",
+        "sftp://ada@ho%20st/x",
+    ] {
+        let error = parse(bad).unwrap_err();
+        assert_eq!(error.kind(), crate::ErrorKind::Invalid, "{bad}");
+    }
+    assert!(parse("sftp://ada@ho-st/-x").is_ok());
+}
+
+#[test]
+fn an_option_that_would_be_ignored_is_named() {
+    for (text, name) in [
+        ("s3+http://host/bucket?endpoint=http%3A%2F%2Fother", "endpoint"),
+        ("sftp://ada@host/x?user=bob", "user"),
+        ("webdav://host/x?endpoint=y", "endpoint"),
+        ("azblob+http://host/acc/box?account_name=other", "account_name"),
+        ("obs://bucket?user=ada", "user"),
+        ("hf://datasets/a/b?reviison=x", "reviison"),
+        ("memory://x?size=1", "size"),
+    ] {
+        let error = parse(text).unwrap_err();
+        assert_eq!(error.kind(), crate::ErrorKind::Invalid, "{text}");
+        assert!(error.message().contains(&format!("'{name}'")), "{text}: {error:?}");
+    }
+}
+
+#[test]
+fn azure_and_swift_addresses_with_an_account_are_understood() {
+    assert_eq!(
+        options("azblob+http://127.0.0.1:10000/acc/box/p/q"),
+        pairs(&[
+            ("service", "azblob"),
+            ("endpoint", "http://127.0.0.1:10000/acc"),
+            ("account_name", "acc"),
+            ("container", "box"),
+            ("root", "p/q"),
+        ])
+    );
+    assert_eq!(
+        options("azblob+https://acc.blob.core.windows.net/box/p"),
+        pairs(&[
+            ("service", "azblob"),
+            ("endpoint", "https://acc.blob.core.windows.net"),
+            ("account_name", "acc"),
+            ("container", "box"),
+            ("root", "p"),
+        ])
+    );
+    for (text, endpoint, root) in [
+        ("swift+https://host/v1/AUTH_x/box/p/q", "https://host/v1/AUTH_x", "p/q"),
+        ("swift+https://host/v1/acc/box", "https://host/v1/acc", ""),
+        ("swift+https://host/swift/v1/box/p", "https://host/swift/v1", "p"),
+        ("swift+https://host/swift/v1/AUTH_x/box/p", "https://host/swift/v1/AUTH_x", "p"),
+    ] {
+        let found = options(text);
+        let find = |name: &str| {
+            found.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value.as_str())
+        };
+        assert_eq!((find("endpoint"), find("container"), find("root")), (endpoint, "box", root));
+    }
+    for bad in [
+        "azblob+http://127.0.0.1:10000/box",
+        "swift+https://host/box/p",
+        "swift+https://host/v1/AUTH_x",
+        "swift://host/v1/AUTH_x/box",
+    ] {
+        assert!(parse(bad).unwrap_err().hint().is_some(), "{bad}");
+    }
+}
+
+#[test]
 fn a_path_on_another_machine_is_told_from_a_directory() {
     let error = parse("ada@host:srv/art").unwrap_err();
-    let hint = "sftp://ada@host/srv/art for a machine, ./ada@host:srv/art for a directory";
+    let hint = "write sftp://USER@HOST/PATH for a machine, ./PATH for a directory";
     assert_eq!(error.hint(), Some(hint));
     assert!(parse("./host:path").unwrap().directory().is_some());
     assert!(parse("/srv/host:path").unwrap().directory().is_some());
@@ -148,14 +238,64 @@ fn secrets_are_refused_and_not_repeated() {
         "az://box?sas_token=hunter2",
         "az://box?sig=hunter2",
         "hf://datasets/a/b?token=hunter2",
-        "ftp://:hunter2@host/0",
+        "webdav://:hunter2@host/0",
+        "u:hunter2@host:/x",
+        "s3+http:u:hunter2@h",
+        "hunter2://host",
+        "u:hunter2://host",
+        "webdav://u:hunter2@host",
+        "webdav://u%3ahunter2%40host/x",
+        "s3://bucket?hunter2",
     ] {
         let error = parse(bad).unwrap_err();
-        assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+        assert!(!format!("{error:?}").to_lowercase().contains("hunter2"), "{bad}: {error:?}");
+    }
+}
+
+/// Everything that is shown or stored of what a person typed as a URI.
+fn shown(text: &str) -> String {
+    match parse(text) {
+        Ok(uri) => format!("{uri} {uri:?}"),
+        Err(error) => format!("{error:?}"),
     }
 }
 
 proptest! {
+    #[test]
+    fn a_password_is_never_shown_however_the_uri_is_mistyped(
+        scheme in "(sftp|webdav|s3\\+http|ftp|S3|hf|ada)?",
+        mark in "(://|:/|:|//|:///|%3A%2F%2F|%253A%252F%252F| ://)",
+        user in "(ada|a%64a|)",
+        colon in "(:|%3A|%3a|%253a)",
+        at in "(@|%40|%2540)",
+        place in "(host|host:22|host/x|host:/x|h@x/y|)",
+        query in "(\\?region=x|\\?|#x|\\?endpoint=x|)",
+        salt in "[a-z]{0,3}",
+    ) {
+        let secret = format!("hunter2{salt}");
+        let text = format!("{scheme}{mark}{user}{colon}{secret}{at}{place}{query}");
+        // What begins with '/' is a path, whatever follows.
+        prop_assume!(!text.starts_with('/'));
+        prop_assert!(!shown(&text).contains("hunter2"), "{} {}", text, shown(&text));
+        let message = format!("there is no remote '{text}'");
+        if ["sftp", "webdav", "s3+http", "hf"].contains(&scheme.as_str()) || !mark.contains("//") {
+            prop_assert!(!mask_secrets(&message).contains("hunter2"), "{}", mask_secrets(&message));
+        }
+    }
+
+    #[test]
+    fn a_secret_option_is_never_shown_however_the_uri_is_mistyped(
+        start in "(s3://bucket|az://box/p|s3:bucket|bucket|webdav:/host/x|hf://datasets/a/b)",
+        mark in "(\\?|%3F|%3f|\\?region=x&|\\?region=x%26|%253F)",
+        name in "(secret_access_key|SECRET_access_key|secret%5Faccess_key|password|x-amz-signature|sig|token|account_key)",
+        equals in "(=|%3D|%253d)",
+        end in "(&x=y|#|%26a|)",
+    ) {
+        let text = format!("{start}{mark}{name}{equals}hunter2{end}");
+        prop_assert!(!shown(&text).contains("hunter2"), "{} {}", text, shown(&text));
+        prop_assert!(!mask_secrets(&text).contains("hunter2"), "{}", mask_secrets(&text));
+    }
+
     #[test]
     fn any_text_is_a_uri_or_an_error_and_what_is_shown_means_the_same(text in "\\PC{0,60}") {
         if let Ok(uri) = parse(&text) {

@@ -28,7 +28,11 @@ fn every_file_says_what_it_is_for() {
 /// What only some files may say: the words, where they may stand, and why nowhere else.
 const DOORS: &[(&[&str], &[&str], &str)] = &[
     (&["gix::", "gix_"], &["src/history/"], "the only door to gix"),
-    (&["opendal::", "tokio::"], &["src/remote/"], "the only door to stores and to async"),
+    (
+        &["opendal::", "openssh_sftp_client::", "reqwest::", "rustls::", "tokio::"],
+        &["src/remote/"],
+        "the only door to stores and to async",
+    ),
     (
         &[
             "OpenOptions",

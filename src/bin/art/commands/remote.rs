@@ -21,9 +21,9 @@ use crate::ui::list::{self as table, Column, ListArgs, Show};
 /// Secrets never stand in a URI. For Amazon, Google, Alibaba and Tencent they come from where their
 /// own tools look, for SFTP from ssh, and else from the environment: `AZURE_STORAGE_ACCOUNT`,
 /// `AZURE_STORAGE_KEY`, `AZURE_STORAGE_SAS_TOKEN`, `OBS_ACCESS_KEY_ID`, `OBS_SECRET_ACCESS_KEY`,
-/// `B2_APPLICATION_KEY_ID`, `B2_APPLICATION_KEY`, `OS_AUTH_TOKEN`, `ART_WEBDAV_USERNAME`,
-/// `ART_WEBDAV_PASSWORD`, `ART_WEBDAV_TOKEN`, `ART_FTP_USER`, `ART_FTP_PASSWORD`,
-/// `ART_WEBHDFS_DELEGATION`, `ART_HTTP_USERNAME`, `ART_HTTP_PASSWORD`, `ART_HTTP_TOKEN`, `HF_TOKEN`;
+/// `B2_APPLICATION_KEY_ID`, `B2_APPLICATION_KEY`, `ART_WEBDAV_USERNAME`, `ART_WEBDAV_PASSWORD`,
+/// `ART_WEBDAV_TOKEN`, for Swift `OS_AUTH_URL` and the other `OS_` variables or `ST_AUTH`, `ST_USER` and
+/// `ST_KEY`, `ART_WEBHDFS_DELEGATION`, `ART_HTTP_USERNAME`, `ART_HTTP_PASSWORD`, `ART_HTTP_TOKEN`, `HF_TOKEN`;
 /// for stores of `--features all-services`, `ART_`, the store and its option: `ART_DROPBOX_ACCESS_TOKEN`.
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true, after_long_help = help_tail(

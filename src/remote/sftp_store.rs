@@ -1,0 +1,607 @@
+//! Objects as files on an SFTP server.
+//!
+//! An object is written under a temporary name, made durable, and renamed. All requests share one
+//! connection; pieces of large objects are under way in parallel.
+
+use std::collections::HashSet;
+use std::io::Read;
+use std::ops::Range;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use bytes::{Bytes, BytesMut};
+use futures::{StreamExt, TryStreamExt};
+use openssh_sftp_client::error::Error as SftpError;
+use openssh_sftp_client::file::File;
+use tokio::io::AsyncSeek;
+
+use super::object_store::{
+    Abilities, Failure, Listed, ObjectStore, Receipt, check_key, too_long, too_many, too_short,
+};
+use super::runtime::wait;
+use super::service::{ServiceOptions, read_part};
+use super::ssh::{HostKeys, SshConnection, SshTarget};
+use super::temporary;
+use super::traffic::Traffic;
+use super::watch::{Lap, Watch};
+use crate::error::{Error, ErrorKind, Result};
+
+/// The bytes of one request for data.
+const PIECE: u64 = 64 << 10;
+/// The bytes of a long object that are read from their source and sent together.
+const PART: u64 = PIECE * PIECES_AT_ONCE as u64;
+/// How often a wait checks whether the connection has stalled.
+const TICK: Duration = Duration::from_millis(100);
+/// How many pieces are under way in parallel.
+const PIECES_AT_ONCE: usize = 32;
+/// How many directories and files are asked for in parallel.
+const NAMES_AT_ONCE: usize = 8;
+/// How long an interrupted write has to remove its temporary object.
+const CLEANUP: Duration = Duration::from_secs(5);
+
+type Answer<T> = Result<T, SftpError>;
+
+/// A directory on an SFTP server as a store.
+pub(super) struct SftpStore {
+    target: SshTarget,
+    /// The directory on the server, without a final `/`.
+    root: String,
+    link: tokio::sync::Mutex<Option<Arc<SshConnection>>>,
+    /// The directories below the root that exist.
+    directories: Mutex<HashSet<String>>,
+    /// Whether abandoned temporary objects were removed.
+    is_swept: AtomicBool,
+    options: ServiceOptions,
+    traffic: Traffic,
+    /// The bytes that moved over the connection, for all requests: they share it, and one waits for
+    /// another.
+    moved: AtomicU64,
+}
+
+impl SftpStore {
+    /// A store with `given` options, by the names of the URI. Does not connect yet.
+    pub(super) fn new(given: &[(String, String)], options: ServiceOptions) -> Result<Self> {
+        let find = |name: &str| given.iter().find(|(key, _)| key == name).map(|(_, text)| text);
+        let endpoint = find("endpoint").map_or("", String::as_str);
+        let endpoint = endpoint.trim_start_matches("ssh://");
+        let (host, port) = match endpoint.rsplit_once(':') {
+            Some((host, port)) if port.parse::<u16>().is_ok() => (host, port.parse().ok()),
+            _ => (endpoint, None),
+        };
+        let host_keys = find("known_hosts_strategy").map(|text| HostKeys::parse(text));
+        Ok(SftpStore {
+            target: SshTarget {
+                host: host.trim_matches(['[', ']']).to_owned(),
+                port,
+                user: find("user").cloned(),
+                key: find("key").cloned(),
+                host_keys: host_keys.transpose()?.unwrap_or(HostKeys::Known),
+            },
+            root: find("root").map_or("", |root| root.trim_end_matches('/')).to_owned(),
+            link: tokio::sync::Mutex::default(),
+            directories: Mutex::default(),
+            is_swept: AtomicBool::new(false),
+            options,
+            traffic: Traffic::default(),
+            moved: AtomicU64::new(0),
+        })
+    }
+
+    fn path(&self, key: &str) -> String {
+        format!("{}/{key}", self.root)
+    }
+
+    /// The connection; made if there is none.
+    fn link(&self) -> Result<Arc<SshConnection>, Failure> {
+        let connected = wait(self.options.interrupt.as_ref(), async {
+            let mut link = self.link.lock().await;
+            if let Some(link) = &*link {
+                return Ok(Arc::clone(link));
+            }
+            let made = SshConnection::open(&self.target, self.options.answer_timeout).await?;
+            Ok(Arc::clone(link.insert(Arc::new(made))))
+        });
+        connected.map_err(Failure::Permanent)?
+    }
+
+    /// Waits for a request about `key`, as long as bytes move over the connection.
+    fn request<T>(
+        &self,
+        link: &Arc<SshConnection>,
+        (action, key): (&str, &str),
+        work: impl Future<Output = Answer<T>>,
+    ) -> Result<T, Failure> {
+        let done = wait(self.options.interrupt.as_ref(), self.watched(work));
+        let (failure, is_lost) = match done.map_err(Failure::Permanent)? {
+            Some(Ok(answer)) => return Ok(answer),
+            Some(Err(error)) => link.failure(action, key, &error),
+            None => {
+                let message = format!("cannot {action} '{key}': the server does not answer");
+                (Failure::Temporary(Error::new(ErrorKind::Unavailable, message)), true)
+            }
+        };
+        if is_lost {
+            self.forget(link);
+        }
+        Err(failure)
+    }
+
+    /// The result of `work`, or `None` if the connection has stalled.
+    async fn watched<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let mut work = std::pin::pin!(work);
+        let (mut watch, mut lap) = (Watch::new(self.options.answer_timeout), Lap::start());
+        let mut seen = self.moved.load(Ordering::Relaxed);
+        loop {
+            if let Ok(done) = tokio::time::timeout(TICK, &mut work).await {
+                return Some(done);
+            }
+            let now = self.moved.load(Ordering::Relaxed);
+            if watch.note(lap.next(), now.wrapping_sub(seen)) {
+                return None;
+            }
+            seen = now;
+        }
+    }
+
+    /// Ends a connection that is of no use any more; the next request makes another one.
+    fn forget(&self, lost: &Arc<SshConnection>) {
+        let old = wait(None, async {
+            let mut link = self.link.lock().await;
+            link.take_if(|link| Arc::ptr_eq(link, lost))
+        });
+        drop(old);
+    }
+
+    /// Creates the directory of `key` and those above it.
+    fn make_room(&self, link: &Arc<SshConnection>, key: &str) -> Result<(), Failure> {
+        let directory = key.rsplit_once('/').map_or("", |(directory, _)| directory);
+        if self.known().contains(directory) {
+            return Ok(());
+        }
+        let path = self.path(directory);
+        self.traffic.request(0);
+        let made = make_directories(link, path.trim_end_matches('/'));
+        self.request(link, ("create the directory of", key), made)?;
+        self.known().insert(directory.to_owned());
+        Ok(())
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, HashSet<String>> {
+        self.directories.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Stores an object through `write`, which fills a temporary file.
+    fn place(
+        &self,
+        key: &str,
+        write: impl FnOnce(&Arc<SshConnection>, &File) -> Result<(), Failure>,
+    ) -> Result<Receipt, Failure> {
+        check_key(key)?;
+        let temporary = temporary::name();
+        let link = self.link()?;
+        let placed = self.place_as(&link, &temporary, key, write);
+        if placed.is_err() {
+            self.discard(&link, &temporary);
+        }
+        if matches!(placed, Err(Failure::Absent)) {
+            // Someone removed a directory.
+            self.known().clear();
+            let message = format!("cannot write '{key}': its directory is gone");
+            return Err(Failure::Temporary(Error::new(ErrorKind::Unavailable, message)));
+        }
+        if placed.is_ok() && !self.is_swept.swap(true, Ordering::Relaxed) {
+            self.sweep(&link);
+        }
+        placed.map(|()| Receipt::Unproven)
+    }
+
+    fn place_as(
+        &self,
+        link: &Arc<SshConnection>,
+        temporary: &str,
+        key: &str,
+        write: impl FnOnce(&Arc<SshConnection>, &File) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        self.make_room(link, temporary)?;
+        self.make_room(link, key)?;
+        let (from, to) = (self.path(temporary), self.path(key));
+        let mut options = link.sftp().options();
+        options.write(true).create_new(true);
+        let mut file = self.request(link, ("write", key), options.open(&from))?;
+        write(link, &file)?;
+        let end = async {
+            if link.sftp().support_fsync() {
+                file.sync_all().await?;
+            }
+            file.close().await
+        };
+        self.request(link, ("write", key), end)?;
+        self.traffic.request(0);
+        let renamed = self.request(link, ("rename", key), rename(link, &from, &to));
+        if link.sftp().support_posix_rename() || !matches!(renamed, Err(Failure::Temporary(_))) {
+            return renamed;
+        }
+        // A server that does not replace: the old object goes first.
+        self.request(link, ("replace", key), remove(link, &to))?;
+        self.request(link, ("rename", key), rename(link, &from, &to))
+    }
+
+    /// Removes a temporary object of this process, also after an interrupt.
+    fn discard(&self, link: &Arc<SshConnection>, temporary: &str) {
+        let path = self.path(temporary);
+        let gone = wait(None, async {
+            matches!(tokio::time::timeout(CLEANUP, remove(link, &path)).await, Ok(Ok(())))
+        });
+        if matches!(gone, Ok(true)) {
+            return;
+        }
+        // The connection is lost, and the next one can do it.
+        self.forget(link);
+        if self.options.interrupt.as_ref().is_none_or(|asks| !asks())
+            && let Ok(link) = self.link()
+        {
+            let _ = self.request(&link, ("remove", temporary), remove(&link, &path));
+        }
+    }
+
+    /// Removes the temporary objects that no process writes any more. That some can't be removed
+    /// harms nobody.
+    fn sweep(&self, link: &Arc<SshConnection>) {
+        self.traffic.request(0);
+        let directory = self.path(temporary::DIRECTORY);
+        let list = self.list_directory(link, directory.trim_end_matches('/'));
+        let Ok(entries) = self.request(link, ("list", temporary::DIRECTORY), list) else {
+            return;
+        };
+        let now = entries.iter().filter_map(|entry| entry.modified).max();
+        for entry in entries.iter().filter(|entry| entry.is_file) {
+            // By the clock of the server, as far as it is known.
+            let age = now.zip(entry.modified).and_then(|(now, then)| now.duration_since(then).ok());
+            if temporary::is_abandoned(&entry.name, age) {
+                let key = format!("{}{}", temporary::DIRECTORY, entry.name);
+                let path = self.path(&key);
+                let _ = self.request(link, ("remove", &key), remove(link, &path));
+            }
+        }
+    }
+
+    async fn find_below(
+        &self,
+        link: &Arc<SshConnection>,
+        prefix: &str,
+        limit: usize,
+    ) -> Answer<Vec<Listed>> {
+        let mut found = Vec::new();
+        let mut seen = 0;
+        let mut directories = vec![prefix.trim_end_matches('/').to_owned()];
+        while !directories.is_empty() && seen <= limit.saturating_mul(2) && found.len() <= limit {
+            let at_once = directories.len().min(NAMES_AT_ONCE);
+            let batch = directories.split_off(directories.len() - at_once);
+            let lists = batch.into_iter().map(|directory| async move {
+                let path = self.path(&directory);
+                match self.list_directory(link, path.trim_end_matches('/')).await {
+                    Ok(entries) => Ok((directory, entries)),
+                    Err(error) if is_absent(&error) => Ok((directory, Vec::new())),
+                    Err(error) => Err(error),
+                }
+            });
+            for (directory, entries) in futures::future::try_join_all(lists).await? {
+                seen += entries.len();
+                for entry in entries {
+                    let key = match directory.as_str() {
+                        "" => entry.name,
+                        _ => format!("{directory}/{}", entry.name),
+                    };
+                    if entry.is_directory {
+                        directories.push(key);
+                    } else if entry.is_file {
+                        found.push(Listed { key, size: entry.size });
+                    }
+                }
+            }
+        }
+        // More directories than objects are no store of ours.
+        if !directories.is_empty() {
+            found.resize(limit + 1, Listed { key: String::new(), size: None });
+        }
+        Ok(found)
+    }
+
+    fn note_moved(&self, bytes: u64) {
+        self.moved.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// An answer without data counts as a piece: the connection has not stalled.
+    fn note_answer(&self) {
+        self.note_moved(PIECE);
+    }
+
+    async fn list_directory(&self, link: &SshConnection, path: &str) -> Answer<Vec<Entry>> {
+        let path = if path.is_empty() { "/" } else { path };
+        let directory = link.sftp().fs().open_dir(path).await?;
+        let entries: Vec<_> =
+            directory.read_dir().inspect(|_| self.note_answer()).try_collect().await?;
+        let mut found = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let Some(name) = entry.filename().to_str() else { continue };
+            if matches!(name, "." | "..") || name.contains('/') {
+                continue;
+            }
+            let metadata = entry.metadata();
+            let kind = metadata.file_type();
+            found.push(Entry {
+                name: name.to_owned(),
+                is_file: kind.is_some_and(|kind| kind.is_file()),
+                is_directory: kind.is_some_and(|kind| kind.is_dir()),
+                size: metadata.len(),
+                modified: metadata
+                    .modified()
+                    .map(openssh_sftp_client::UnixTimeStamp::as_system_time),
+            });
+        }
+        Ok(found)
+    }
+
+    async fn read_range(&self, file: &File, range: Range<u64>) -> Answer<BytesMut> {
+        let length = range.end.saturating_sub(range.start);
+        let mut read = futures::stream::iter(pieces(range))
+            .map(|(offset, length)| self.read_piece(file, offset, length))
+            .buffered(PIECES_AT_ONCE);
+        let mut body = BytesMut::with_capacity(length as usize);
+        while let Some((piece, is_whole)) = read.try_next().await? {
+            body.extend_from_slice(&piece);
+            if !is_whole {
+                break;
+            }
+        }
+        Ok(body)
+    }
+
+    /// The bytes of a piece, and whether they are all of it.
+    async fn read_piece(&self, file: &File, offset: u64, length: u64) -> Answer<(BytesMut, bool)> {
+        let mut body = BytesMut::new();
+        while (body.len() as u64) < length {
+            let mut file = at(file, offset + body.len() as u64)?;
+            let left = (length - body.len() as u64) as u32;
+            match file.read(left, BytesMut::new()).await? {
+                Some(more) if !more.is_empty() && more.len() as u64 <= u64::from(left) => {
+                    self.note_moved(more.len() as u64);
+                    body.extend_from_slice(&more);
+                }
+                _ => return Ok((body, false)),
+            }
+        }
+        Ok((body, true))
+    }
+
+    /// The bytes of a whole file, as far as `limit`.
+    async fn read_to_end(&self, file: &mut File, limit: u64) -> Answer<BytesMut> {
+        let size = file.metadata().await?.len().unwrap_or(0).min(limit);
+        let mut body = self.read_range(file, 0..size).await?;
+        // It may have grown, or its size is not known.
+        while (body.len() as u64) < limit {
+            let left = PIECE.min(limit - body.len() as u64);
+            let (more, _) = self.read_piece(file, body.len() as u64, left).await?;
+            if more.is_empty() {
+                break;
+            }
+            body.extend_from_slice(&more);
+        }
+        Ok(body)
+    }
+
+    async fn write_at(&self, file: &File, offset: u64, body: Bytes) -> Answer<()> {
+        futures::stream::iter(pieces(0..body.len() as u64))
+            .map(|(start, length)| {
+                let piece = body.slice(start as usize..(start + length) as usize);
+                async move {
+                    let mut file = at(file, offset + start)?;
+                    file.write_all(&piece).await?;
+                    self.note_moved(length);
+                    Ok(())
+                }
+            })
+            .buffer_unordered(PIECES_AT_ONCE)
+            .try_collect::<Vec<()>>()
+            .await
+            .map(drop)
+    }
+}
+
+impl Drop for SftpStore {
+    fn drop(&mut self) {
+        // Here, and not on a thread of the runtime: the process is waited for.
+        drop(self.link.get_mut().take());
+    }
+}
+
+impl ObjectStore for SftpStore {
+    fn abilities(&self) -> Abilities {
+        Abilities { write: true, create: false, list: true }
+    }
+
+    fn traffic(&self) -> &Traffic {
+        &self.traffic
+    }
+
+    fn read(&self, key: &str, range: Option<Range<u64>>, limit: u64) -> Result<Bytes, Failure> {
+        check_key(key)?;
+        let length = range.as_ref().map(|range| range.end.saturating_sub(range.start));
+        if length.is_some_and(|length| length > limit) {
+            return Err(too_long(key, limit));
+        }
+        self.traffic.request(0);
+        let link = self.link()?;
+        let path = self.path(key);
+        let read = async {
+            let mut file = link.sftp().open(&path).await?;
+            let body = match &range {
+                Some(range) => self.read_range(&file, range.clone()).await,
+                // One byte more shows that it is too long.
+                None => self.read_to_end(&mut file, limit.saturating_add(1)).await,
+            };
+            file.close().await?;
+            body
+        };
+        let body = self.request(&link, ("read", key), read)?;
+        self.traffic.answer(body.len() as u64);
+        match range {
+            Some(range) if (body.len() as u64) < range.end.saturating_sub(range.start) => {
+                Err(too_short(key, &range, body.len() as u64))
+            }
+            None if body.len() as u64 > limit => Err(too_long(key, limit)),
+            _ => Ok(body.freeze()),
+        }
+    }
+
+    fn write(&self, key: &str, body: Bytes) -> Result<Receipt, Failure> {
+        self.place(key, |link, file| {
+            self.traffic.request(body.len() as u64);
+            self.request(link, ("write", key), self.write_at(file, 0, body))
+        })
+    }
+
+    fn create(&self, _: &str, _: Bytes) -> Result<Receipt, Failure> {
+        let message = "'sftp' can't create an object only if absent";
+        Err(Failure::Permanent(Error::new(ErrorKind::Unsupported, message)))
+    }
+
+    fn stream(&self, key: &str, size: u64, source: &mut dyn Read) -> Result<Receipt, Failure> {
+        self.place(key, |link, file| {
+            self.traffic.request(size);
+            let mut offset = 0;
+            while offset < size {
+                let length = PART.min(size - offset);
+                let body = read_part(key, length, source).map_err(Failure::Permanent)?;
+                self.request(link, ("write", key), self.write_at(file, offset, body))?;
+                offset += length;
+            }
+            Ok(())
+        })
+    }
+
+    fn size(&self, key: &str) -> Result<u64, Failure> {
+        check_key(key)?;
+        self.traffic.request(0);
+        let link = self.link()?;
+        let path = self.path(key);
+        let found = async { link.sftp().fs().metadata(&path).await };
+        let found = self.request(&link, ("look at", key), found)?;
+        match (found.file_type(), found.len()) {
+            (Some(kind), _) if !kind.is_file() => Err(Failure::Absent),
+            (_, Some(size)) => Ok(size),
+            (_, None) => {
+                let message = format!("the server does not say the size of '{key}'");
+                Err(Failure::Permanent(Error::new(ErrorKind::Unsupported, message)))
+            }
+        }
+    }
+
+    fn list(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Listed>, Failure> {
+        self.traffic.request(0);
+        let link = self.link()?;
+        let list = self.find_below(&link, prefix, limit.saturating_add(1));
+        let mut found = self.request(&link, ("list", prefix), list)?;
+        found.retain(|listed| after.is_none_or(|after| &*listed.key > after));
+        if found.len() > limit {
+            return Err(too_many(prefix, limit));
+        }
+        found.sort();
+        Ok(found)
+    }
+
+    fn lists_flat(&self) -> bool {
+        false
+    }
+
+    fn delete(&self, keys: &[String]) -> Result<(), Failure> {
+        for key in keys {
+            check_key(key)?;
+        }
+        self.traffic.request(0);
+        let link = self.link()?;
+        let shown = keys.first().map_or("", String::as_str);
+        let removed = futures::stream::iter(keys)
+            .map(|key| {
+                let (link, path) = (&link, self.path(key));
+                async move {
+                    let removed = remove(link, &path).await;
+                    self.note_answer();
+                    removed
+                }
+            })
+            .buffer_unordered(NAMES_AT_ONCE)
+            .try_collect::<Vec<()>>();
+        self.request(&link, ("remove", shown), removed).map(drop)
+    }
+}
+
+/// An entry of a directory.
+struct Entry {
+    name: String,
+    is_file: bool,
+    is_directory: bool,
+    size: Option<u64>,
+    modified: Option<SystemTime>,
+}
+
+/// Creates the directory `path` and those above it.
+async fn make_directories(link: &SshConnection, path: &str) -> Answer<()> {
+    let mut missing = Vec::new();
+    let mut fs = link.sftp().fs();
+    let mut next = path;
+    while !next.is_empty() {
+        match fs.metadata(next).await {
+            Ok(_) => break,
+            Err(error) if is_absent(&error) => missing.push(next),
+            Err(error) => return Err(error),
+        }
+        next = next.rsplit_once('/').map_or("", |(above, _)| above);
+    }
+    for directory in missing.into_iter().rev() {
+        if let Err(error) = fs.create_dir(directory).await {
+            // Another writer was first.
+            if fs.metadata(directory).await.is_err() {
+                return Err(error);
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn rename(link: &SshConnection, from: &str, to: &str) -> Answer<()> {
+    link.sftp().fs().rename(from, to).await
+}
+
+/// Removes a file; that it is gone already is fine.
+async fn remove(link: &SshConnection, path: &str) -> Answer<()> {
+    match link.sftp().fs().remove_file(path).await {
+        Err(error) if !is_absent(&error) => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn is_absent(error: &SftpError) -> bool {
+    use openssh_sftp_client::error::SftpErrorKind::NoSuchFile;
+    matches!(error, SftpError::SftpError(NoSuchFile, _))
+}
+
+/// The same file, with an offset of its own.
+fn at(file: &File, offset: u64) -> Answer<File> {
+    let mut file = file.clone();
+    Pin::new(&mut file).start_seek(std::io::SeekFrom::Start(offset))?;
+    Ok(file)
+}
+
+/// The offset and the length of each piece of `range`.
+fn pieces(range: Range<u64>) -> impl Iterator<Item = (u64, u64)> {
+    let end = range.end;
+    range.step_by(PIECE as usize).map(move |start| (start, PIECE.min(end - start)))
+}
