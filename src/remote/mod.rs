@@ -33,6 +33,9 @@ mod scheme;
 mod secrets;
 mod service;
 mod service_error;
+mod service_options;
+#[cfg(feature = "store-sftp")]
+mod sftp_files;
 #[cfg(feature = "store-sftp")]
 mod sftp_store;
 #[cfg(feature = "store-sftp")]

@@ -28,7 +28,8 @@ use super::object_store::{
 use super::runtime::{Interrupt, spawn, wait};
 use super::scheme::not_built;
 use super::service_error::{self, Hidden};
-use super::swift_login::{self, SwiftLogin, SwiftTransport, is_of_login};
+use super::service_options::{all_options, cannot_be_used, disabled};
+use super::swift_login::SwiftTransport;
 use super::throttle::Pace;
 use super::traffic::Traffic;
 use super::transport::{BodySource, Hold, Transport, Wire};
@@ -37,7 +38,7 @@ use super::{temporary, tls};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The size of a part of a long upload, in bytes; more where there would be too many parts.
-pub(super) const PART: u64 = 5 << 20;
+const PART: u64 = 5 << 20;
 /// The most parts of an upload. Amazon allows 10,000.
 const MAX_PARTS: u64 = 8_000;
 /// How many parts of one upload are under way at the same time.
@@ -353,54 +354,6 @@ impl ServiceStore {
 /// The size of a part of an object of `size` bytes.
 fn part_size(size: u64) -> u64 {
     PART.max(size.div_ceil(MAX_PARTS))
-}
-
-/// Options with their values.
-type Pairs = Vec<(String, String)>;
-
-/// The options of the store, from the URI and the environment, and the login that some of them are.
-fn all_options(
-    service: &str,
-    given: &[(String, String)],
-    secrets: &[(String, String)],
-) -> Result<(Pairs, Option<SwiftLogin>)> {
-    let has = |name: &str| given.iter().any(|(key, _)| key == name);
-    let mut all = given.to_vec();
-    // The URI is more specific than the environment.
-    let others = secrets.iter().filter(|(key, _)| !has(key) && !is_of_login(key));
-    all.extend(others.cloned());
-    if service == "webdav" {
-        // Directories are created here, if at all.
-        all.retain(|(key, _)| key != "disable_create_dir");
-        all.push(disabled("true"));
-    }
-    if service != "swift" {
-        return Ok((all, None));
-    }
-    let is_set = |all: &[(String, String)], name| all.iter().any(|(key, _)| key == name);
-    let login = SwiftLogin::new(secrets).filter(|_| !is_set(&all, "token"));
-    if login.is_none() && !(is_set(&all, "token") && is_set(&all, "endpoint")) {
-        return Err(swift_login::no_login());
-    }
-    if login.is_some() && !is_set(&all, "endpoint") {
-        all.push(("endpoint".to_owned(), swift_login::PLACEHOLDER.to_owned()));
-    }
-    Ok((all, login))
-}
-
-/// The option of WebDAV that says whether directories are created.
-fn disabled(value: &str) -> (String, String) {
-    ("disable_create_dir".to_owned(), value.to_owned())
-}
-
-fn cannot_be_used(service: &str, error: &opendal::Error, hidden: &Hidden) -> Error {
-    let cause = service_error::reason(error, hidden);
-    let message = format!("this store of the kind '{service}' can't be used");
-    if service == "s3" && cause.contains("region") {
-        return Error::invalid(format!("{message}: its region is not known"))
-            .with_hint("add ?region=REGION to its URI, or set AWS_REGION");
-    }
-    Error::invalid(format!("{message}: {cause}"))
 }
 
 /// An object that is to be written is never absent: its bucket is.

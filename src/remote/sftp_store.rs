@@ -13,7 +13,6 @@ use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use futures::{StreamExt, TryStreamExt};
-use openssh_sftp_client::error::Error as SftpError;
 use openssh_sftp_client::file::File;
 use tokio::io::AsyncSeek;
 
@@ -22,6 +21,7 @@ use super::object_store::{
 };
 use super::runtime::wait;
 use super::service::{ServiceOptions, read_part};
+use super::sftp_files::{Answer, is_absent, make_directories, remove, rename};
 use super::ssh::{HostKeys, SshConnection, SshTarget};
 use super::temporary;
 use super::traffic::Traffic;
@@ -40,8 +40,6 @@ const PIECES_AT_ONCE: usize = 32;
 const NAMES_AT_ONCE: usize = 8;
 /// How long an interrupted write has to remove its temporary object.
 const CLEANUP: Duration = Duration::from_secs(5);
-
-type Answer<T> = Result<T, SftpError>;
 
 /// A directory on an SFTP server as a store.
 pub(super) struct SftpStore {
@@ -550,47 +548,6 @@ struct Entry {
     is_directory: bool,
     size: Option<u64>,
     modified: Option<SystemTime>,
-}
-
-/// Creates the directory `path` and those above it.
-async fn make_directories(link: &SshConnection, path: &str) -> Answer<()> {
-    let mut missing = Vec::new();
-    let mut fs = link.sftp().fs();
-    let mut next = path;
-    while !next.is_empty() {
-        match fs.metadata(next).await {
-            Ok(_) => break,
-            Err(error) if is_absent(&error) => missing.push(next),
-            Err(error) => return Err(error),
-        }
-        next = next.rsplit_once('/').map_or("", |(above, _)| above);
-    }
-    for directory in missing.into_iter().rev() {
-        if let Err(error) = fs.create_dir(directory).await {
-            // Another writer was first.
-            if fs.metadata(directory).await.is_err() {
-                return Err(error);
-            }
-        }
-    }
-    Ok(())
-}
-
-async fn rename(link: &SshConnection, from: &str, to: &str) -> Answer<()> {
-    link.sftp().fs().rename(from, to).await
-}
-
-/// Removes a file; that it is gone already is fine.
-async fn remove(link: &SshConnection, path: &str) -> Answer<()> {
-    match link.sftp().fs().remove_file(path).await {
-        Err(error) if !is_absent(&error) => Err(error),
-        _ => Ok(()),
-    }
-}
-
-fn is_absent(error: &SftpError) -> bool {
-    use openssh_sftp_client::error::SftpErrorKind::NoSuchFile;
-    matches!(error, SftpError::SftpError(NoSuchFile, _))
 }
 
 /// The same file, with an offset of its own.

@@ -1,0 +1,51 @@
+//! Directories and names on an SFTP server.
+
+use openssh_sftp_client::error::Error as SftpError;
+
+use super::ssh::SshConnection;
+
+/// The result of requests to an SFTP server.
+pub(super) type Answer<T> = Result<T, SftpError>;
+
+/// Creates the directory `path` and those above it.
+pub(super) async fn make_directories(link: &SshConnection, path: &str) -> Answer<()> {
+    let mut missing = Vec::new();
+    let mut fs = link.sftp().fs();
+    let mut next = path;
+    while !next.is_empty() {
+        match fs.metadata(next).await {
+            Ok(_) => break,
+            Err(error) if is_absent(&error) => missing.push(next),
+            Err(error) => return Err(error),
+        }
+        next = next.rsplit_once('/').map_or("", |(above, _)| above);
+    }
+    for directory in missing.into_iter().rev() {
+        if let Err(error) = fs.create_dir(directory).await {
+            // Another writer was first.
+            if fs.metadata(directory).await.is_err() {
+                return Err(error);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Renames a file.
+pub(super) async fn rename(link: &SshConnection, from: &str, to: &str) -> Answer<()> {
+    link.sftp().fs().rename(from, to).await
+}
+
+/// Removes a file; that it is gone already is fine.
+pub(super) async fn remove(link: &SshConnection, path: &str) -> Answer<()> {
+    match link.sftp().fs().remove_file(path).await {
+        Err(error) if !is_absent(&error) => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Whether an error says that nothing is at a path.
+pub(super) fn is_absent(error: &SftpError) -> bool {
+    use openssh_sftp_client::error::SftpErrorKind::NoSuchFile;
+    matches!(error, SftpError::SftpError(NoSuchFile, _))
+}
