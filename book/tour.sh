@@ -65,7 +65,7 @@ run art history v1
 
 say "A mistake, and taking it back."
 run art runs delete count --yes
-run art undo
+run art undo --yes
 run art cat run/count:count.txt
 
 say "Shared through a directory; a bucket would do as well. A clone has the history at once."

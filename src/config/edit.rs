@@ -109,13 +109,21 @@ fn lines_of_table(text: &str, item: &Item) -> Option<Range<usize>> {
     Some(start..end)
 }
 
-/// The text without `key`; `None` if it isn't in it. Comments above it stay, as in Git's own files.
+/// The text without `key`; `None` if it isn't in it. Comments above it stay, as in Git's own files. A
+/// table without any other key and comment goes with the key.
 pub(super) fn unset(text: &str, key: &Key) -> Result<Option<String>> {
     let (section, name) = key.parts();
     let document = Document::parse(text).map_err(unreadable)?;
-    let Some(table) = document.get(section).and_then(Item::as_table_like) else { return Ok(None) };
+    let Some(item) = document.get(section) else { return Ok(None) };
+    let Some(table) = item.as_table_like() else { return Ok(None) };
     if !table.contains_key(name) {
         return Ok(None);
+    }
+    if table.len() == 1
+        && let Some(lines) = lines_of_table(text, item)
+        && !text[lines.clone()].contains('#')
+    {
+        return Ok(Some(text[..lines.start].to_owned() + &text[lines.end..]));
     }
     let mut without: DocumentMut = text.parse().map_err(unreadable)?;
     if let Some(table) = without.get_mut(section).and_then(Item::as_table_like_mut) {
@@ -209,7 +217,11 @@ key = [
         assert_eq!(without(FILE, "user.name").unwrap(), FILE.replace(line, ""));
         assert_eq!(without(FILE, "log.date"), None);
         assert_eq!(without("lock.timeout = 3\n", "lock.timeout").unwrap(), "");
-        assert_eq!(without("[lock]\ntimeout = 3", "lock.timeout").unwrap(), "[lock]\n");
+        assert_eq!(without("[lock]\ntimeout = 3", "lock.timeout").unwrap(), "");
+        let commented = "[lock]\n# seconds\ntimeout = 3\n";
+        assert_eq!(without(commented, "lock.timeout").unwrap(), "[lock]\n# seconds\n");
+        let others = "[a]\nb = 1\n[lock]\ntimeout = 3\n[c]\nd = 1\n";
+        assert_eq!(without(others, "lock.timeout").unwrap(), "[a]\nb = 1\n[c]\nd = 1\n");
         let inline = without("lock = { timeout = 3, other = 4 } # c\n", "lock.timeout").unwrap();
         assert!(inline.contains("other = 4") && !inline.contains("timeout"), "{inline}");
     }

@@ -210,7 +210,11 @@ impl Config {
         for (file, origin) in files {
             let Some((path, table)) = file else { continue };
             for key in flat_keys(table) {
-                let is_known = key == file::FORMAT_KEY || keys().iter().any(|k| k.name == key);
+                let is_section =
+                    |name: &str| name.strip_prefix(&*key).is_some_and(|rest| rest.starts_with('.'));
+                // An empty table says nothing.
+                let is_known = key == file::FORMAT_KEY
+                    || keys().iter().any(|k| k.name == key || is_section(k.name));
                 // Only a repository's own file may say where its remotes are.
                 let is_repository = matches!(origin(path.clone()), Origin::Repository(_));
                 if is_known || (is_repository && is_remote_key(&key)) {

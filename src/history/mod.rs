@@ -55,9 +55,11 @@ use crate::error::{Error, ErrorKind, IoResultExt, Result};
 use crate::fs::atomic;
 use crate::fs::read;
 use crate::id::Id;
+use crate::name::ProjectName;
 
 pub use check::DamagedFile;
 pub use commit::{Commit, Signature};
+pub use head::HeadName;
 pub use incoming::TakenIn;
 pub(crate) use limits::RecentTrees;
 pub use limits::{Expansion, WalkBudget, WalkLimits};
@@ -73,7 +75,7 @@ pub use revision::Revision;
 pub use transaction::{Expected, RefsGuard, Transaction};
 pub use tree::Visit;
 pub use tree_entry::{EntryMode, TreeEntry};
-pub use undo::Undoable;
+pub use undo::{Undoable, Undoing};
 pub use walk::{Log, TopologicalLog};
 pub use write::{ObjectWriter, WrittenObjects};
 
@@ -84,6 +86,16 @@ pub struct History {
     repo: RwLock<Arc<gix::ThreadSafeRepository>>,
     idle: Mutex<Vec<object::Objects>>,
     limits: WalkLimits,
+    projects: Option<Projects>,
+}
+
+/// The projects of a repository that has several.
+#[derive(Debug, Clone)]
+struct Projects {
+    /// The one that `HEAD` is for.
+    own: ProjectName,
+    /// The one that commands look at.
+    viewed: ProjectName,
 }
 
 /// The directories of a repository, each below the one before it where it has a parent here.
@@ -158,6 +170,7 @@ impl History {
             repo: RwLock::new(Arc::new(repo)),
             idle: Mutex::default(),
             limits: WalkLimits::default(),
+            projects: None,
         })
     }
 
@@ -173,6 +186,14 @@ impl History {
             config.set_raw_value(key, value).map_err(|error| git_error("bad setting", error))?;
         }
         atomic::write(&self.git_dir.join("config"), &self.tmp_dir(), &config.to_bstring())
+    }
+
+    /// Looks at the project `viewed` of a repository whose own project is `own`: each project has a
+    /// current run of its own.
+    #[must_use]
+    pub fn with_projects(mut self, own: ProjectName, viewed: ProjectName) -> History {
+        self.projects = Some(Projects { own, viewed });
+        self
     }
 
     /// The directory it is in.

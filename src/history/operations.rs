@@ -13,13 +13,14 @@ use serde::{Deserialize, Serialize};
 
 use super::History;
 use super::backwards::Backwards;
+use super::head::HeadName;
 use super::ref_verify::LastMove;
 use super::reflog::{Entries, ReflogEntry, Sync, append, path as log_path, unreadable_lines};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{atomic, read};
 use crate::id::Id;
-use crate::name::RefName;
+use crate::name::{ProjectName, RefName};
 
 /// The format that is written and understood.
 pub(super) const FORMAT: u32 = 1;
@@ -60,20 +61,36 @@ pub struct RefChange {
 /// A change of what `HEAD` names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeadChange {
+    /// The project whose current run it is, if that is not the repository's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<ProjectName>,
     /// The run that was current, if one was.
     pub old: Option<RefName>,
     /// The run that is current since.
     pub new: Option<RefName>,
 }
 
+impl HeadChange {
+    /// The head that it changes.
+    pub(super) fn name(&self) -> HeadName {
+        HeadName::new(self.project.clone())
+    }
+}
+
 /// An operation that is written down but has not happened: it is under way, or it was killed.
 #[derive(Debug)]
 pub(super) struct PendingOperation {
     pub(super) operation: Operation,
-    head: Option<Id>,
+    /// The heads whose logs may have a line about it, and where they lead to.
+    heads: Vec<(String, Option<Id>)>,
 }
 
 impl PendingOperation {
+    /// The heads whose logs may have a line about it.
+    pub(super) fn heads(&self) -> impl Iterator<Item = String> {
+        self.heads.iter().map(|(head, _)| head.clone())
+    }
+
     /// Whether it is to move the ref `name`.
     pub(super) fn moves(&self, name: &str) -> bool {
         self.operation.changes.iter().any(|change| change.name.to_string() == name)
@@ -82,9 +99,9 @@ impl PendingOperation {
     /// Whether this is what wrote `entry`, the newest in the log of the ref `name` (or `HEAD`).
     pub(super) fn wrote(&self, name: &str, entry: &ReflogEntry) -> bool {
         let operation = &self.operation;
-        if name == "HEAD" {
+        if let Some((_, head)) = self.heads.iter().find(|(head, _)| head == name) {
             let is_same = entry.time == operation.time && entry.who == operation.who;
-            return is_same && entry.new != self.head;
+            return is_same && entry.new != *head;
         }
         let mut changes = operation.changes.iter();
         changes.any(|change| change.name.to_string() == name && operation.has(change, entry))
@@ -92,6 +109,14 @@ impl PendingOperation {
 }
 
 impl Operation {
+    /// The characters of an id that are shown to people.
+    pub const SHORT_ID: usize = 8;
+
+    /// The beginning of the id, as people type it.
+    pub fn short_id(&self) -> &str {
+        self.id.get(..Self::SHORT_ID).unwrap_or(&self.id)
+    }
+
     /// The changes that take it back.
     #[must_use]
     pub fn reversed(&self) -> Operation {
@@ -298,8 +323,11 @@ impl History {
     pub(super) fn pending_operation(&self) -> Result<Option<PendingOperation>> {
         match self.operations()?.next_written()? {
             Some((operation, true)) if self.is_pending(&operation)? => {
-                let head = self.head_value().unwrap_or(None);
-                Ok(Some(PendingOperation { operation, head }))
+                let mut names = self.heads_of(&operation.changes);
+                names.extend(operation.head.as_ref().map(HeadChange::name));
+                let value = |name: &HeadName| self.head_value(name).unwrap_or(None);
+                let heads = names.iter().map(|name| (name.file(), value(name))).collect();
+                Ok(Some(PendingOperation { operation, heads }))
             }
             _ => Ok(None),
         }
@@ -376,7 +404,7 @@ mod tests {
             who: "a <b>".into(),
             command: "upload -m 'x'".into(),
             changes: vec![RefChange { name: name.clone(), old: None, new: Some(Id::NULL) }],
-            head: Some(HeadChange { old: None, new: Some(name) }),
+            head: Some(HeadChange { project: None, old: None, new: Some(name) }),
             undoes: None,
         }
     }

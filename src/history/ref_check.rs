@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::head::HeadName;
 use super::operations;
 use super::packed::{self, Edits, PackedValue};
 use super::packed_file::PackedRefs;
@@ -59,7 +60,7 @@ impl History {
     /// up.
     pub fn survey_refs(&self) -> Result<RefSurvey> {
         let mut survey = RefSurvey::default();
-        survey.damage.extend(self.written_head().err());
+        survey.damage.extend(self.written_head(&HeadName::default()).err());
         self.survey_values(&mut survey)?;
         self.survey_logs(&mut survey)?;
         self.survey_conflicts(&mut survey)?;
@@ -173,7 +174,7 @@ impl History {
     pub fn restore_refs(&self, timeout: Duration) -> Result<Vec<RestoredRef>> {
         let mut lock = RefsLock::acquire(self, timeout)?;
         let mut restored = Vec::new();
-        if self.written_head().is_err() {
+        if self.written_head(&HeadName::default()).is_err() {
             lock.write_head(self.last_named_head())?;
             restored.push(RestoredRef { name: "HEAD".to_owned(), id: None });
         }
@@ -350,7 +351,8 @@ impl History {
 
     /// The run that the newest operation that switched to one made the current one.
     fn last_named_head(&self) -> Option<RefName> {
-        let mut heads = self.operations().ok()?.filter_map(Result::ok).filter_map(|done| done.head);
+        let heads = self.operations().ok()?.filter_map(Result::ok).filter_map(|done| done.head);
+        let mut heads = heads.filter(|head| head.project.is_none());
         heads.next().and_then(|HeadChange { new, .. }| new)
     }
 

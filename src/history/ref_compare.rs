@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use super::head::HeadName;
 use super::ref_check::{RefSurvey, RestoredRef};
 use super::ref_lock::RefsLock;
 use super::ref_verify::{LastMove, is_recorded, wrong_value};
@@ -54,7 +55,7 @@ impl History {
             .map(|finding| finding.error)
             .collect();
         survey.damage.extend(errors);
-        if let Ok(head) = self.head_target() {
+        if let Ok(head) = self.head_target(&HeadName::default()) {
             let error = match self.head_conflict(head.run.as_ref(), &recorded)? {
                 None => self.lost_head_moves()?,
                 some => some,
@@ -75,7 +76,8 @@ impl History {
                 recorded.moves.entry(change.name.to_string()).or_insert(last);
             }
             if recorded.head.is_none() {
-                recorded.head = operation.head.map(|head| head.new);
+                let head = operation.head.filter(|head| head.project.is_none());
+                recorded.head = head.map(|head| head.new);
             }
         }
         recorded
@@ -147,9 +149,12 @@ impl History {
 
     /// The error for a log of `HEAD` that does not end where `HEAD` leads to.
     fn lost_head_moves(&self) -> Result<Option<Error>> {
-        let value = self.head_value()?;
+        let value = self.head_value(&HeadName::default())?;
         let logged = self.last_logged_move("HEAD")?.and_then(|last| last.new);
-        if logged == value || self.is_head_changing() || self.head_value()? != value {
+        if logged == value
+            || self.is_head_changing()
+            || self.head_value(&HeadName::default())? != value
+        {
             return Ok(None);
         }
         let message = "the log of HEAD does not end where HEAD leads to";
@@ -169,7 +174,7 @@ impl History {
         let old = self.last_logged_move("HEAD")?.and_then(|last| last.new);
         let entry = ReflogEntry {
             old,
-            new: self.head_value()?,
+            new: self.head_value(&HeadName::default())?,
             who: operation.who.clone(),
             time: operation.time,
             message: "fsck: the log was damaged".to_owned(),
@@ -191,7 +196,8 @@ impl History {
             return Ok(Some(error));
         }
         let is_other = recorded.head.as_ref().is_some_and(|head| head.as_ref() != run);
-        let is_named = self.head_target().is_ok_and(|head| head.run.as_ref() == run);
+        let is_named =
+            self.head_target(&HeadName::default()).is_ok_and(|head| head.run.as_ref() == run);
         if is_other && is_named && self.last_logged_move("HEAD")?.is_none() {
             let message = "HEAD names another run than the operation log says";
             return Ok(Some(Error::corrupt(message)));
@@ -278,7 +284,7 @@ impl History {
                 }
             }
         }
-        if let Ok(head) = self.head_target()
+        if let Ok(head) = self.head_target(&HeadName::default())
             && self.head_conflict(head.run.as_ref(), &recorded)?.is_some()
         {
             lock.write_head(recorded.head.clone().flatten())?;

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::History;
-use super::head::{HeadTarget, NEXT_HEAD};
+use super::head::{HeadName, HeadTarget, NEXT_HEAD};
 use super::operations::{self, PendingOperation};
 use super::reflog::{self, Entries};
 use super::refs::list;
@@ -93,7 +93,7 @@ impl<'h> RefsLock<'h> {
         };
         remove("HEAD.lock")?;
         remove("packed-refs.lock")?;
-        let mut directories = vec!["refs".to_owned()];
+        let mut directories = vec!["refs".to_owned(), "heads".to_owned()];
         while let Some(directory) = directories.pop() {
             for (name, is_directory) in list(&git_dir.join(&directory))? {
                 let name = format!("{directory}/{name}");
@@ -114,9 +114,9 @@ impl<'h> RefsLock<'h> {
             self.forget_moves(&pending)?;
             operations::abandon(history.git_dir(), &pending.operation.id)?;
         } else if let Some(next) = history.next_head()
-            && history.is_due(&history.written_head()?, &next)?
+            && let Some(name) = history.due_head(&next)?
         {
-            return self.move_head();
+            return self.move_head(&name);
         }
         // Last, because it is what shows that a change of HEAD alone has not happened.
         atomic::remove_file(&history.git_dir().join(NEXT_HEAD))
@@ -126,7 +126,7 @@ impl<'h> RefsLock<'h> {
     fn forget_moves(&mut self, pending: &PendingOperation) -> Result<()> {
         let mut names: Vec<String> =
             pending.operation.changes.iter().map(|change| change.name.to_string()).collect();
-        names.push("HEAD".to_owned());
+        names.extend(pending.heads());
         for name in names {
             self.lock_file(&name)?;
             let path = reflog::path(self.history.git_dir(), &name);
@@ -147,12 +147,18 @@ impl<'h> RefsLock<'h> {
         atomic::write(&history.git_dir().join("HEAD"), &history.tmp_dir(), line.as_bytes())
     }
 
-    /// Puts `HEAD.next` in the place of `HEAD`.
-    pub(super) fn move_head(&mut self) -> Result<()> {
-        self.lock_file("HEAD")?;
+    /// Puts `HEAD.next` in the place of the head `name`.
+    pub(super) fn move_head(&mut self, name: &HeadName) -> Result<()> {
+        let file = name.file();
+        self.lock_file(&file)?;
         let git_dir = self.history.git_dir();
-        atomic::rename(&git_dir.join(NEXT_HEAD), &git_dir.join("HEAD"))?;
+        let path = git_dir.join(file);
+        let directory = path.parent().unwrap_or(git_dir);
+        atomic::rename(&git_dir.join(NEXT_HEAD), &path)?;
         fault::reached("HEAD moved")?;
+        if directory != git_dir {
+            atomic::sync_dir(directory)?;
+        }
         atomic::sync_dir(git_dir)
     }
 

@@ -8,6 +8,7 @@
 use std::ops::ControlFlow;
 
 use super::History;
+use super::head::HeadName;
 use super::reflog::{self, Entries};
 use super::refs::MAX_RETRIES;
 use crate::clock::Timestamp;
@@ -158,19 +159,22 @@ impl History {
 
     /// Fails if `HEAD` names another run than its log says.
     pub(super) fn verify_head(&self, run: Option<&RefName>) -> Result<()> {
-        let value = self.head_value()?;
+        let value = self.head_value(&HeadName::default())?;
         let Some(logged) = self.last_logged_move("HEAD")? else { return Ok(()) };
         if logged.new == value || !self.has_no_next_head() || self.head_is_under_way() {
             return Ok(());
         }
         // A writer may have moved both meanwhile.
-        if self.head_target()?.run.as_ref() != run || self.head_value()? != value {
+        if self.head_target(&HeadName::default())?.run.as_ref() != run
+            || self.head_value(&HeadName::default())? != value
+        {
             return Ok(());
         }
         if self.last_logged_move("HEAD")? != Some(logged) {
             return Ok(());
         }
-        let mut heads = self.operations()?.filter_map(Result::ok).filter_map(|done| done.head);
+        let heads = self.operations()?.filter_map(Result::ok).filter_map(|done| done.head);
+        let mut heads = heads.filter(|head| head.project.is_none());
         // Git changes HEAD without the operation log.
         if heads.next().is_none_or(|head| head.new.as_ref() == run) {
             return Ok(());

@@ -228,9 +228,10 @@ impl History {
         self.reflog_of(&name.to_string())
     }
 
-    /// The moves of `HEAD`, newest first: the current run's, and the switches from run to run.
+    /// The moves of the current run of the project that is looked at, newest first: the run's own, and
+    /// the switches from run to run.
     pub fn head_reflog(&self) -> Result<Vec<ReflogEntry>> {
-        self.reflog_of("HEAD")
+        self.reflog_of(&self.viewed_head().file())
     }
 
     pub(super) fn reflog_of(&self, name: &str) -> Result<Vec<ReflogEntry>> {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use super::head::HeadName;
 use super::revision::{Base, Step};
 use super::{History, ReflogEntry, Revision, from_oid, git_error, to_object_id};
 use crate::error::{Error, ErrorKind, Result};
@@ -59,8 +60,13 @@ impl History {
                 }
                 (moves_ago_in(&log, &name.to_string(), count)?, Some(name))
             }
-            (Start::Head(run), 0) => (self.head_value()?.ok_or_else(no_current_run)?, run),
-            (Start::Head(run), count) => (moves_ago_in(&self.head_reflog()?, "HEAD", count)?, run),
+            (Start::Head(run), 0) => {
+                (self.head_value(&self.meant_head(revision))?.ok_or_else(no_current_run)?, run)
+            }
+            (Start::Head(run), count) => {
+                let log = self.reflog_of(&self.meant_head(revision).file())?;
+                (moves_ago_in(&log, "HEAD", count)?, run)
+            }
         };
         commit = self.peel_to_commit(&commit)?;
         for step in &revision.steps {
@@ -131,9 +137,15 @@ impl History {
         })
     }
 
-    /// The current run, which must be in the project that the revision names, if it names one.
+    /// Where the current run is kept of the project that the revision names, or of the one that is
+    /// looked at.
+    fn meant_head(&self, revision: &Revision) -> HeadName {
+        revision.project.as_ref().map_or_else(|| self.viewed_head(), |name| self.head_name(name))
+    }
+
+    /// The current run of the project that the revision names, or of the one that is looked at.
     fn find_head(&self, revision: &Revision) -> Result<Option<RefName>> {
-        let run = self.head_target()?.run;
+        let run = self.head_target(&self.meant_head(revision))?.run;
         match (&run, &revision.project) {
             (Some(run), Some(project)) if run.project() != project => {
                 Err(Error::not_found(format!(

@@ -14,7 +14,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::head::{HeadTarget, NEXT_HEAD};
+use super::head::{HeadName, HeadTarget, NEXT_HEAD};
 use super::operations::{self, HeadChange, Operation, RefChange};
 use super::ref_lock::RefsLock;
 use super::ref_write::Move;
@@ -50,6 +50,7 @@ pub struct Transaction<'h> {
     who: Signature,
     command: String,
     pub(super) updates: Vec<Update>,
+    head_name: HeadName,
     expected_head: Option<HeadTarget>,
     head: Option<HeadTarget>,
     undoes: Option<String>,
@@ -94,6 +95,7 @@ impl History {
             who: who.clone(),
             command: command.to_owned(),
             updates: Vec::new(),
+            head_name: self.viewed_head(),
             expected_head: None,
             head: None,
             undoes: None,
@@ -116,13 +118,24 @@ impl Transaction<'_> {
         self
     }
 
-    /// Makes `run` the current run; `None`: no run is.
+    /// Makes `run` the current run of its project; `None`: the project that is looked at has none.
     pub fn set_head(&mut self, run: Option<RefName>) -> &mut Self {
+        if let Some(run) = &run {
+            self.head_name = self.history.head_name(run.project());
+        }
         self.head = Some(HeadTarget { run });
         self
     }
 
-    /// Only if `run` is what `HEAD` names.
+    /// Takes `change` back, if it is what changed the head last.
+    pub fn restore_head(&mut self, change: &HeadChange) -> &mut Self {
+        self.head_name = change.name();
+        self.expected_head = Some(HeadTarget { run: change.new.clone() });
+        self.head = Some(HeadTarget { run: change.old.clone() });
+        self
+    }
+
+    /// Only if `run` is the current run of the project that is looked at.
     pub fn expect_head(&mut self, run: Option<RefName>) -> &mut Self {
         self.expected_head = Some(HeadTarget { run });
         self
@@ -165,6 +178,7 @@ impl Transaction<'_> {
         }
         let plan = self.plan(&mut lock)?;
         if plan.moves.is_empty() && plan.head.is_none() {
+            self.history.note_unchanged(&self.command);
             return Ok(plan.operation);
         }
         let git_dir = self.history.git_dir();
@@ -175,7 +189,7 @@ impl Transaction<'_> {
         let written = operations::record(git_dir, &plan.operation)?;
         self.write_logs(&plan)?;
         if plan.moves.is_empty() {
-            lock.move_head()?;
+            lock.move_head(&self.head_name)?;
             operations::note(git_dir, &plan.operation.id);
             return Ok(plan.operation);
         }
@@ -183,7 +197,7 @@ impl Transaction<'_> {
         operations::note(git_dir, &plan.operation.id);
         // The refs have moved. What fails from here on is made up for by the next transaction.
         if plan.head.is_some() {
-            let _ = lock.move_head();
+            let _ = lock.move_head(&self.head_name);
         }
         let loose = match plan.moves.as_slice() {
             [Move { name, new: Some(_), .. }] => Some(name.as_str()),
@@ -264,7 +278,13 @@ impl Transaction<'_> {
             moves.push(Move { name: full_name, old, new });
         }
         let head = self.plan_head(lock, &changes, &mut log_entries)?;
-        let change = head.clone().map(|(old, new)| HeadChange { old: old.run, new: new.run });
+        self.log_other_heads(lock, &changes, &mut log_entries)?;
+        let project = self.head_name.project();
+        let change = head.clone().map(|(old, new)| HeadChange {
+            project: project.cloned(),
+            old: old.run,
+            new: new.run,
+        });
         let operation = self.operation(changes, change);
         Ok(Plan { operation, moves, log_entries, head: head.map(|(_, new)| new) })
     }
@@ -289,7 +309,7 @@ impl Transaction<'_> {
         changes: &[RefChange],
         log_entries: &mut Vec<(String, ReflogEntry)>,
     ) -> Result<Option<(HeadTarget, HeadTarget)>> {
-        let old = self.history.head_target()?;
+        let old = self.history.head_target(&self.head_name)?;
         if self.expected_head.as_ref().is_some_and(|expected| *expected != old) {
             return Err(RefsLock::moved("another run has become the current one".to_owned()));
         }
@@ -300,8 +320,9 @@ impl Transaction<'_> {
         if !is_switch && moved.is_none() {
             return Ok(None);
         }
-        lock.lock_file("HEAD")?;
-        let old_id = self.history.head_value()?;
+        let file = self.head_name.file();
+        lock.lock_file(&file)?;
+        let old_id = self.history.head_value(&self.head_name)?;
         let new_id = match (moved, &new.run) {
             (Some(index), _) => changes[index].new,
             (None, Some(run)) => self.history.try_find_ref(run)?,
@@ -313,9 +334,28 @@ impl Transaction<'_> {
         };
         if old_id.is_some() || new_id.is_some() {
             let entry = ReflogEntry::new((old_id, new_id), &self.who, &message);
-            log_entries.push(("HEAD".to_owned(), entry));
+            log_entries.push((file, entry));
         }
         Ok(is_switch.then_some((old, new)))
+    }
+
+    /// The lines for the logs of other heads whose run moves: an undo may move runs of any project.
+    fn log_other_heads(
+        &self,
+        lock: &mut RefsLock<'_>,
+        changes: &[RefChange],
+        log_entries: &mut Vec<(String, ReflogEntry)>,
+    ) -> Result<()> {
+        for name in self.history.heads_of(changes) {
+            let Some(run) = self.history.head_target(&name)?.run else { continue };
+            let moved = changes.iter().position(|change| change.name == run);
+            if let Some(index) = moved.filter(|_| name != self.head_name) {
+                lock.lock_file(&name.file())?;
+                let entry = log_entries[index].1.clone();
+                log_entries.push((name.file(), entry));
+            }
+        }
+        Ok(())
     }
 
     /// A ref must lead to a commit that is there.

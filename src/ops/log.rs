@@ -7,6 +7,7 @@ use super::revision::{RecordKind, State, resolve};
 use super::sync::Sizes;
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
+use crate::history::diff::{Change, find_renames};
 use crate::history::{Commit, RefNames, Revision};
 use crate::id::Id;
 use crate::name::RefName;
@@ -24,6 +25,8 @@ pub struct LogOptions {
     /// Where to start, instead of the current run. With a path, only commits that changed what is
     /// there are shown.
     pub revision: Option<Revision>,
+    /// Only commits that changed one of these paths; renames of equal content are followed.
+    pub paths: Vec<TreePath>,
     /// Starts from all refs besides.
     pub all: bool,
     /// Shows no parent before all of its children, whatever the clocks say, and lines of history one
@@ -41,6 +44,7 @@ impl Default for LogOptions {
     fn default() -> Self {
         LogOptions {
             revision: None,
+            paths: Vec::new(),
             all: false,
             topological: false,
             limit: None,
@@ -119,7 +123,7 @@ pub fn log(
     if outcome.is_empty && options.revision.is_none() {
         return Ok(outcome);
     }
-    let (starts, path) = find_starts(repo, options, &names)?;
+    let (starts, mut paths) = find_starts(repo, options, &names)?;
     let mut describer = Describer {
         repo,
         options,
@@ -140,7 +144,7 @@ pub fn log(
         let Some(found) = commits.next() else { break };
         check_interrupt(progress)?;
         let Some((id, commit)) = describer.keep(found) else { continue };
-        if !path.is_root() && !describer.touches(&id, &commit, &path) {
+        if !paths.is_empty() && !describer.touches_any(&id, &commit, &mut paths) {
             continue;
         }
         show(&describer.describe(id, &commit)?)?;
@@ -151,14 +155,14 @@ pub fn log(
     Ok(outcome)
 }
 
-/// The commits to start from, and the path that they are looked through for.
+/// The commits to start from, and the paths that they are looked through for; nothing means all.
 fn find_starts(
     repo: &Repository,
     options: &LogOptions,
     names: &RefNames,
-) -> Result<(Vec<Id>, TreePath)> {
+) -> Result<(Vec<Id>, Vec<TreePath>)> {
     let mut starts = if options.all { names.targets() } else { Vec::new() };
-    let mut path = TreePath::root();
+    let mut paths = options.paths.clone();
     if options.revision.is_some() || !options.all {
         let head: Revision = "HEAD".parse()?;
         let revision = options.revision.as_ref().unwrap_or(&head);
@@ -167,9 +171,13 @@ fn find_starts(
             if options.revision.is_none() { error.with_hint(hint) } else { error }
         })?;
         starts.push(found.commit);
-        path = found.path;
+        paths.extend(Some(found.path).filter(|path| !path.is_root()));
     }
-    Ok((starts, path))
+    // The root is at every path's beginning.
+    if paths.iter().any(TreePath::is_root) {
+        paths.clear();
+    }
+    Ok((starts, paths))
 }
 
 /// The current run and its newest commit.
@@ -285,6 +293,51 @@ impl Describer<'_> {
         let state = State::read(self.repo, id, &tree)?;
         self.last_parent = Some((*id, state));
         Ok(Some(state))
+    }
+
+    /// Whether the commit changed one of `paths`. Where it is seen to have moved one there, the older
+    /// commits are looked through for the path before.
+    fn touches_any(&mut self, id: &Id, commit: &Commit, paths: &mut [TreePath]) -> bool {
+        let mut touches = false;
+        for path in paths {
+            if !self.touches(id, commit, path) {
+                continue;
+            }
+            touches = true;
+            let before = self.moved_from(id, commit, path);
+            if let Some(before) = self.keep(before).flatten() {
+                *path = before;
+            }
+        }
+        touches
+    }
+
+    /// Where `path` was before, if the commit moved it with equal content: one file, or a directory
+    /// with its files.
+    fn moved_from(
+        &mut self,
+        id: &Id,
+        commit: &Commit,
+        path: &TreePath,
+    ) -> Result<Option<TreePath>> {
+        let history = self.repo.history();
+        let Some(after) = self.state(id, commit)?.artifacts else { return Ok(None) };
+        let Some(before) = self.parent(commit)?.and_then(|parent| parent.artifacts) else {
+            return Ok(None);
+        };
+        let is_new = history.entry_at(&before, path)?.is_none();
+        if !is_new || history.entry_at(&after, path)?.is_none() {
+            return Ok(None);
+        }
+        let changes = history.diff_up_to(Some(before), Some(after), COUNT_LIMIT)?;
+        let moved = find_renames(changes, None)?.into_iter().find_map(|change| match change {
+            Change::Renamed { from, to, .. } if to.starts_with(path) => Some((from, to)),
+            _ => None,
+        });
+        let Some((from, to)) = moved else { return Ok(None) };
+        let below = &to.as_bytes()[path.as_bytes().len()..];
+        let before = from.as_bytes().strip_suffix(below).filter(|before| !before.is_empty());
+        before.map(TreePath::parse).transpose()
     }
 
     /// Whether the commit has something else at `path` than its first parent, and a merge than each

@@ -16,6 +16,9 @@ use crate::tree_path::{self, TreePath};
 pub struct LsOptions {
     /// The commit, and the directory or file in it.
     pub revision: Revision,
+    /// Only these files and what is in these directories, from the root of the revision; nothing
+    /// means what the revision names.
+    pub paths: Vec<TreePath>,
     /// Also what is in directories; then only empty directories are listed themselves.
     pub recursive: bool,
     /// Looks up sizes.
@@ -25,7 +28,8 @@ pub struct LsOptions {
 /// One file, link or directory.
 #[derive(Debug, Clone, Serialize)]
 pub struct LsEntry {
-    /// Where it is, below the directory that is listed; for a single file, its whole path.
+    /// The path below the directory that the revision names. For a single file and for paths that
+    /// were asked for, the path from the root of the revision.
     pub path: TreePath,
     /// The bytes of the path in hexadecimal, if they are not UTF-8: then `path` is only for people.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -63,7 +67,13 @@ pub fn ls(
 ) -> Result<LsOutcome> {
     let resolved = resolve(repo, &options.revision)?;
     let mut outcome = LsOutcome::default();
-    let Some(top) = resolved.entry(repo)? else { return Ok(outcome) };
+    let mut tops = Vec::new();
+    for path in &options.paths {
+        tops.extend(resolved.entry_at(repo, path)?.map(|entry| (path.clone(), entry)));
+    }
+    if options.paths.is_empty() {
+        tops.extend(resolved.entry(repo)?.map(|entry| (TreePath::root(), entry)));
+    }
     let mut sizes = options.sizes.then(|| Sizes::new(repo));
     let mut show = |path: &TreePath, entry: &TreeEntry| -> Result<()> {
         check_interrupt(progress)?;
@@ -79,17 +89,19 @@ pub fn ls(
         }
         show(&LsEntry::new(path, entry, size))
     };
-    if !top.mode.is_directory() {
-        show(&resolved.path, &top)?;
-        return Ok(outcome);
-    }
-    repo.history().visit_tree(&top.id, &mut |path, entry| {
-        let is_inner = entry.mode.is_directory() && entry.id != Id::EMPTY_TREE;
-        if options.recursive && is_inner {
-            return Ok(Visit::Enter);
+    for (place, top) in tops {
+        if !top.mode.is_directory() {
+            show(if place.is_root() { &resolved.path } else { &place }, &top)?;
+            continue;
         }
-        show(path, entry).map(|()| Visit::Skip)
-    })?;
+        repo.history().visit_tree(&top.id, &mut |path, entry| {
+            let is_inner = entry.mode.is_directory() && entry.id != Id::EMPTY_TREE;
+            if options.recursive && is_inner {
+                return Ok(Visit::Enter);
+            }
+            show(&place.join_path(path), entry).map(|()| Visit::Skip)
+        })?;
+    }
     Ok(outcome)
 }
 

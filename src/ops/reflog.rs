@@ -1,9 +1,8 @@
 //! `art reflog`: what moved, when, and by which command.
 
-use std::collections::HashSet;
-
 use serde::Serialize;
 
+use super::operations::{OperationsOptions, operations};
 use crate::error::{Error, Result};
 use crate::history::{Operation, ReflogEntry, Revision};
 use crate::name::RefName;
@@ -80,12 +79,9 @@ fn show_operations(
     limit: usize,
     show: &mut dyn FnMut(&ReflogItem) -> Result<()>,
 ) -> Result<Option<Error>> {
-    let mut undone = HashSet::new();
-    for operation in repo.history().operations()?.take(limit) {
-        let operation = operation?;
-        undone.extend(operation.undoes.clone());
-        let undone = undone.remove(&operation.id);
-        show(&ReflogItem::Operation { operation: Box::new(operation), undone })?;
-    }
-    Ok(repo.history().verify_operations().err())
+    let options = OperationsOptions { limit: Some(limit), ..OperationsOptions::default() };
+    operations(repo, &options, &mut |listed| {
+        let operation = Box::new(listed.operation.clone());
+        show(&ReflogItem::Operation { operation, undone: listed.undone_by.is_some() })
+    })
 }

@@ -6,9 +6,11 @@ use serde::Serialize;
 
 use super::revision::resolve;
 use super::run::find_run;
-use super::upload::{Destination, Source, Survey, UploadOptions, survey};
+use super::upload::{Destination, FileCounts, Source, Survey, UploadOptions, survey};
 use crate::error::Result;
 use crate::history::Revision;
+use crate::history::diff::{Change, diff_trees};
+use crate::history::edit::{self, Edit};
 use crate::id::Id;
 use crate::name::{ProjectName, RefName};
 use crate::progress::Progress;
@@ -51,11 +53,42 @@ pub fn status(
     let upload = UploadOptions {
         cwd: options.cwd.clone(),
         sources: options.path.iter().cloned().map(Source::Path).collect(),
-        to: base.place.map(|path| Destination { path, directory: false }),
+        to: base.place.clone().map(|path| Destination { path, directory: false }),
         ..UploadOptions::default()
     };
-    let survey = survey(repo, &upload, base.artifacts, &mut std::io::empty(), progress)?;
+    let survey = match find_deleted(repo, options, &base, upload.to.as_ref())? {
+        Some(changes) => Survey { changed: FileCounts::of(&changes), changes, ..Survey::default() },
+        None => survey(repo, &upload, base.artifacts, progress)?,
+    };
     Ok(StatusOutcome { reference: base.reference, commit: base.commit, survey })
+}
+
+/// The changes of a path that is not on disk any more, if the run has something there.
+fn find_deleted(
+    repo: &Repository,
+    options: &StatusOptions,
+    base: &Base,
+    to: Option<&Destination>,
+) -> Result<Option<Vec<Change>>> {
+    let Some(path) = &options.path else { return Ok(None) };
+    let work_tree = repo.work_tree(&options.cwd);
+    let located = work_tree.locate(path)?;
+    let is_gone = located.path.symlink_metadata().is_err_and(|error| {
+        matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory)
+    });
+    let place = to.map(|to| to.path.clone()).or(located.place);
+    let (true, Some(place), Some(tree)) = (is_gone, place, base.artifacts) else {
+        return Ok(None);
+    };
+    if repo.history().entry_at(&tree, &place)?.is_none() {
+        return Ok(None);
+    }
+    let mut writer = repo.history().trial_writer()?;
+    let without = edit::apply(&mut writer, Some(tree), &[(place.clone(), Edit::Remove)])?;
+    let mut changes = diff_trees(&writer, Some(tree), Some(without))?;
+    // The directory above may be empty now; that is not what was asked.
+    changes.retain(|change| change.path().starts_with(&place));
+    Ok(Some(changes))
 }
 
 /// What a directory is compared with.

@@ -63,10 +63,11 @@ impl LineageEntry {
         super::to_json(self, "a lineage entry")
     }
 
-    /// Sets one value of the summary from text as typed, `KEY=VALUE`.
+    /// Sets one value of the summary from text as typed, `KEY=VALUE`. Fails if the key has a value.
     ///
     /// A number, `true` and `false` are kept as such, everything else as text; so is what stands
-    /// in double quotes (`build="1.10"`) and digits that lead with a zero.
+    /// in double quotes (`build="1.10"`) and digits that lead with a zero. `NaN` and infinity are
+    /// refused: JSON cannot hold them, and as text they would hide a metric that failed.
     pub fn summarize(&mut self, assignment: &str) -> Result<()> {
         let parts = assignment.split_once('=').map(|(key, value)| (key.trim(), value.trim()));
         let Some((key, value)) = parts.filter(|(key, _)| !key.is_empty()) else {
@@ -76,9 +77,23 @@ impl LineageEntry {
             ))
             .with_hint("give a summary as --summary accuracy=0.91"));
         };
-        self.summary.insert(key.to_owned(), typed(value));
+        if is_not_finite(value) {
+            return Err(Error::invalid(format!(
+                "'{key}' is {value}, which is not a finite number"
+            ))
+            .with_hint(format!("to keep it as text: --summary '{key}=\"{value}\"'")));
+        }
+        if self.summary.insert(key.to_owned(), typed(value)).is_some() {
+            return Err(Error::invalid(format!("the summary has '{}' twice", key.escape_debug()))
+                .with_hint("give each key one value"));
+        }
         Ok(())
     }
+}
+
+/// Whether `text` spells NaN or an infinity, in words or as a number that is too large.
+fn is_not_finite(text: &str) -> bool {
+    text.parse().is_ok_and(|float: f64| !float.is_finite())
 }
 
 /// The value that `text` spells.

@@ -8,6 +8,7 @@ mod outline;
 mod remotes;
 mod settings;
 mod unfinished;
+mod work_tree;
 
 use std::path::{Path, PathBuf};
 
@@ -19,11 +20,13 @@ use crate::fs::guarded::guard;
 use crate::fs::lock::{FileLock, Mode};
 use crate::fs::read;
 use crate::history::{History, Signature};
-use crate::name::{ProjectName, RefName};
+use crate::name::{Name, ProjectName, RefName};
 
 pub use remotes::RemoteConfig;
 pub(crate) use remotes::remote_exists;
 pub use settings::{HookSettings, HookTrust, Identity, Settings, TransferSettings};
+pub(crate) use work_tree::Located;
+pub use work_tree::WorkTree;
 
 /// The name of the directory that a repository is.
 pub const DIRECTORY: &str = ".artifacts";
@@ -60,6 +63,11 @@ impl Repository {
             return Err(outline::explain(directory, error));
         }
         let history = history.with_limits(settings.limits);
+        // Settings that cannot be read must not hide the repository from what repairs them.
+        let history = match own_project(directory, &settings) {
+            Ok(own) => history.with_projects(own, settings.project.clone()),
+            Err(_) => history,
+        };
         let content = ContentStore::open(directory, settings.params)?;
         Ok(Repository { directory: directory.to_owned(), history, content, settings })
     }
@@ -113,19 +121,28 @@ impl Repository {
     /// The project that the repository was made for: that of its own settings, whatever is asked
     /// for now; else that of the settings it was opened with.
     pub fn own_project(&self) -> Result<ProjectName> {
-        let file = self.directory.join("config.toml");
-        let own = Config::load(Sources { repository_file: Some(file), ..Sources::default() })?;
-        Ok(own.project()?.unwrap_or_else(|| self.settings.project.clone()))
+        own_project(&self.directory, &self.settings)
     }
 
-    /// The current run: that of the settings, else the one that `HEAD` names.
+    /// The current run of the settings' project: that of the settings, otherwise the one that `HEAD`
+    /// names, or for another project than the repository's own, a file of its own.
     ///
-    /// The one of the settings is not looked for: it may be gone.
+    /// Fails with [`NotFound`](ErrorKind::NotFound) if the settings name a run that does not exist.
     pub fn current_run(&self) -> Result<Option<RefName>> {
         match &self.settings.run {
-            Some(name) => Ok(Some(RefName::run(self.settings.project.clone(), name.clone()))),
+            Some(name) => self.run_of_settings(name).map(Some),
             None => self.history.head(),
         }
+    }
+
+    fn run_of_settings(&self, name: &Name) -> Result<RefName> {
+        let run = RefName::run(self.settings.project.clone(), name.clone());
+        if self.history.try_find_ref(&run)?.is_none() {
+            let project = run.project();
+            return Err(Error::not_found(format!("ART_RUN names no run: '{name}' of {project}"))
+                .with_hint("unset ART_RUN, or set it to a run: art runs"));
+        }
+        Ok(run)
     }
 
     /// The acting person, now.
@@ -186,6 +203,12 @@ fn unknown(directory: &Path, error: Error) -> Error {
     error
         .context(format!("cannot tell whether '{shown}' has a repository"))
         .with_hint("ask its owner for access, or name a repository: ART_DIR=DIR art status")
+}
+
+fn own_project(directory: &Path, settings: &Settings) -> Result<ProjectName> {
+    let file = directory.join("config.toml");
+    let own = Config::load(Sources { repository_file: Some(file), ..Sources::default() })?;
+    Ok(own.project()?.unwrap_or_else(|| settings.project.clone()))
 }
 
 fn not_a_repository(at: &Path) -> Error {

@@ -47,10 +47,10 @@ fn delete_shows_asks_and_can_be_undone() {
     hint: it was there once; see: art history --all; the last operation is taken back by: art undo
     ");
     sandbox.art("fsck --full").ok();
-    assert_snapshot!(sandbox.art("undo"), @"
+    assert_snapshot!(sandbox.art("undo --yes"), @"
     exit 0
     -- stdout
-    took back: delete v1 v2 --yes (2026-11-21T12:00:00Z)
+    took back [OPERATION]: delete v1 v2 --yes (2026-11-21T12:00:00Z)
         v1 is back
         v2 is back
     ");

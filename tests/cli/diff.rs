@@ -119,7 +119,7 @@ fn a_directory_is_compared_as_an_upload_of_it_would_be() {
     let by_commit = sandbox.art("diff HEAD~1 HEAD --content").ok().stdout;
     assert_eq!(sandbox.art("diff HEAD~1 ./two --content").ok().stdout, by_commit);
     assert_eq!(sandbox.art("diff ./one ./two --content").ok().stdout, by_commit);
-    let here = sandbox.command("diff HEAD~1 --content").current_dir("two").run();
+    let here = sandbox.command("diff HEAD~1 . --content").current_dir("two").run();
     assert_eq!(here.ok().stdout, by_commit);
     let stat = sandbox.art("diff HEAD~1 HEAD --stat").ok().stdout;
     assert_eq!(
@@ -179,7 +179,7 @@ fn the_list_has_a_word_for_each_change_and_the_fields_of_records() {
     ");
     let later = sandbox.command("upload two --to / -p ada/other").at("2026-11-22T00:00:00Z").run();
     later.ok();
-    let other = "diff ada/lab:jolly-mallard-1 HEAD";
+    let other = "diff ada/lab:jolly-mallard-1 ada/other:HEAD";
     assert_snapshot!(sandbox.art(other).ok(), @"
     exit 0
     -- stdout

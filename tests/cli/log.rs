@@ -33,7 +33,7 @@ fn log_tells_who_when_what_and_how_much() {
     assert_snapshot!(sandbox().art("log run/jolly-mallard-1"), @"
     exit 0
     -- stdout
-    [ID 1] (run/jolly-mallard-1) third
+    [ID 1] (HEAD -> run/jolly-mallard-1) third
         tester, 2026-11-21T03:00:00Z: 1 file deleted
     [ID 2] (tag/best) subject
         tester, 2026-11-21T02:00:00Z: 3 files changed (1 added, 1 modified, 1 renamed), 3 B
@@ -55,7 +55,7 @@ fn log_starts_from_all_refs_and_stops_after_n() {
     assert_eq!(subjects("log --json run/jolly-mallard-1~1"), ["subject", "the first"]);
     assert_eq!(subjects("log --json run/jolly-mallard-1 -n 0"), [""; 0]);
     assert_eq!(subjects("log --json run/jolly-mallard-1:data/c"), ["third", "subject"]);
-    assert_eq!(subjects("log --json run/jolly-mallard-1:data/d"), ["subject"]);
+    assert_eq!(subjects("log --json run/jolly-mallard-1:data/d"), ["subject", "the first"]);
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn stat_names_the_files_and_tells_what_there_is_in_all() {
     assert_snapshot!(sandbox().art("log run/jolly-mallard-1 --stat -n 2"), @"
     exit 0
     -- stdout
-    [ID 1] (run/jolly-mallard-1) third
+    [ID 1] (HEAD -> run/jolly-mallard-1) third
         tester, 2026-11-21T03:00:00Z: 1 file deleted
         in all 2 files, 2.0 KiB
         D       -1 B  data/c
@@ -193,10 +193,10 @@ fn a_graph_shows_where_a_version_came_from() {
     -- stdout
     * [ID 1] (v1) both
     |\     Tester, 2026-11-21T12:00:00Z: 3 files changed (2 added, 1 deleted), 2.0 KiB
-    * | [ID 2] (HEAD -> o/q:run/jolly-mallard-1) elsewhere
+    * | [ID 2] (o/q:run/jolly-mallard-1) elsewhere
       |     tester, 2026-11-21T04:00:00Z: 1 file added, 1 B
      /
-    | * [ID 3] (run/jolly-mallard-1) third
+    | * [ID 3] (HEAD -> run/jolly-mallard-1) third
     | |     tester, 2026-11-21T03:00:00Z: 1 file deleted
     |/
     * [ID 4] (tag/best) subject

@@ -537,7 +537,7 @@ fn policy_set_is_undone() {
     sandbox.art("policy set production.message=true").ok();
     let both = sandbox.art("policy").stdout;
     assert!(both.contains("message = true"), "{both}");
-    sandbox.art("undo").ok();
+    sandbox.art("undo --yes").ok();
     let one = sandbox.art("policy").ok().stdout;
     assert!(one.contains("reason = true") && !one.contains("message"), "{one}");
 }

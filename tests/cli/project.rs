@@ -164,7 +164,7 @@ fn project_update_makes_a_project_that_is_not_there() {
     *  o/p      1         2  no
        o/q      0         0  no
     ");
-    sandbox.art("undo").ok();
+    sandbox.art("undo --yes").ok();
     assert_snapshot!(sandbox.art("project list --csv -q 'name: o/%' --columns name,runs,versions"), @"
     exit 0
     -- stdout

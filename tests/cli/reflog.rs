@@ -43,7 +43,7 @@ fn reflog_shows_every_command_and_what_it_moved() {
 #[test]
 fn reflog_marks_what_was_undone() {
     let sandbox = sandbox();
-    sandbox.art("undo").ok();
+    sandbox.art("undo --yes").ok();
     assert_snapshot!(sandbox.art("reflog -n 2"), @"
     exit 0
     -- stdout

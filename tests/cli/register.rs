@@ -184,7 +184,7 @@ fn register_of_a_path_uploads_and_registers_in_one_go() {
     sandbox.art("register v1 --path other --force").ok();
     assert_eq!(sandbox.art("cat v1:other/file").ok().stdout, "y");
     assert_eq!(sandbox.art("register v2 --path other --artifacts model").code, 2);
-    sandbox.art("undo").ok();
+    sandbox.art("undo --yes").ok();
     sandbox.art("fsck --full").ok();
 }
 
@@ -264,7 +264,7 @@ fn hostile_names_and_what_is_not_there_are_clear_errors() {
     assert_snapshot!(sandbox.art("-p no/where register v1"), @"
     exit 1
     -- stderr
-    error: the current run 'train' is one of ada/digits
+    error: there is no current run in no/where
 
     hint: say what to register: --run RUN, --rev REV or --path PATH
     ");
@@ -279,7 +279,7 @@ fn hostile_names_and_what_is_not_there_are_clear_errors() {
     assert_snapshot!(sandbox.art("register v1"), @"
     exit 1
     -- stderr
-    error: there is no current run
+    error: there is no current run in ada/digits
 
     hint: say what to register: --run RUN, --rev REV or --path PATH
     ");

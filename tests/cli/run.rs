@@ -103,7 +103,7 @@ fn a_command_finds_its_run_whatever_becomes_current_meanwhile() {
     sandbox.write("sub/x", "");
     let script = "echo $ART_RUN $ART_DIR $ART_PROJECT; art run --name two > /dev/null; \
                   echo 1 > f; art upload f --quiet; art runs switch two 2>&1; \
-                  art ls HEAD; art cat HEAD@{0}:f; art ls -p ada/lab @{1}";
+                  art ls -r HEAD; art cat HEAD@{0}:sub/f; art ls -p ada/lab @{1}";
     let output =
         sandbox.command("run --name one -- sh -c").arg(script).current_dir("sub").run().ok();
     assert_snapshot!(output, @"
@@ -112,12 +112,12 @@ fn a_command_finds_its_run_whatever_becomes_current_meanwhile() {
     one [ROOT]/desk/.artifacts ada/lab
     warning: ART_RUN is set, so here 'one' stays the current run
     two of ada/lab is the current run
-    f
+    sub/f
     1
     -- stderr
     run one succeeded
     ");
-    assert_eq!(sandbox.art("ls run/one").ok().stdout, "f\n");
+    assert_eq!(sandbox.art("ls -r run/one").ok().stdout, "sub/f\n");
     assert_eq!(sandbox.art("ls run/two").ok().stdout, "");
 }
 
@@ -182,9 +182,9 @@ fn an_output_elsewhere_is_refused_before_hours_are_spent() {
     assert_snapshot!(sandbox.art("run -o ../x -- touch ran"), @"
     exit 2
     -- stderr
-    error: '../x' is outside of this directory
+    error: '../x' is outside the work tree '[ROOT]/desk'
 
-    hint: an output lies in the directory that art run was started in
+    hint: let the command write the output below the top of the work tree
     ");
     assert!(!sandbox.path("ran").exists());
     assert_eq!(sandbox.art("runs --json").ok().json(), serde_json::json!([]));

@@ -115,9 +115,9 @@ fn no_runs_and_no_repository_are_told_apart() {
     assert_snapshot!(sandbox.art("runs show"), @"
     exit 1
     -- stderr
-    error: there is no current run
+    error: there is no current run in ada/lab
 
-    hint: make one: art run
+    hint: make one: art run, or choose one: art runs switch RUN
     ");
 }
 
@@ -173,7 +173,7 @@ fn switch_makes_a_run_the_current_one() {
     assert_eq!(sandbox.art("upload f --json").ok().json()["run"], "a");
     let json = sandbox.art("runs switch b --json").ok().json();
     assert_eq!(json["previous"], "refs/runs/ada/lab/a");
-    sandbox.art("undo").ok();
+    sandbox.art("undo --yes").ok();
     assert_eq!(sandbox.art("runs show --json").ok().json()["name"], "a");
     sandbox.art("runs switch nonesuch").fails_with(1);
     let output = sandbox.command("runs switch b").env("ART_RUN", "c").run().ok();
@@ -232,7 +232,7 @@ fn a_run_keeps_its_history_and_its_place_under_a_new_name() {
     assert_eq!(sandbox.art("runs show --json").ok().json()["name"], "best");
     sandbox.art("runs show c").fails_with(1);
     sandbox.art("runs update a --name best").fails_with(1);
-    sandbox.art("undo").ok();
+    sandbox.art("undo --yes").ok();
     assert_eq!(sandbox.art("runs show --json").ok().json()["name"], "c");
 }
 
@@ -259,7 +259,7 @@ fn delete_asks_shows_and_can_be_undone() {
     assert_eq!((&outcome["run"], &outcome["current"]), (&json!("c"), &json!(true)));
     assert_eq!(names(&sandbox.art("runs --json").ok()), ["b", "a"]);
     assert_eq!(sandbox.git("--git-dir .artifacts symbolic-ref HEAD").trim(), "refs/heads/main");
-    sandbox.art("undo").ok();
+    sandbox.art("undo --yes").ok();
     assert_eq!(sandbox.art("runs show --json").ok().json()["name"], "c");
     sandbox.art("runs delete nonesuch --yes").fails_with(1);
 }

@@ -61,7 +61,7 @@ fn every_kind_of_change_has_its_word() {
     added     empty/
     added     new\nline
     mode      tool.sh (now executable)
-    4 files, 26 B
+    5 files, 33 B
     an upload would store 19 B of new content from 3 files
     -- stderr
     warning: skipped socket: a socket

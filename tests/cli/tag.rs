@@ -114,7 +114,7 @@ fn tag_is_deleted_after_a_yes() {
     -- stderr
     error: there is no tag 'best' in 'o/p'
     ");
-    sandbox.art("undo").ok();
+    sandbox.art("undo --yes").ok();
     assert_eq!(sandbox.art("cat best:file").ok().stdout, "two");
     assert_snapshot!(sandbox.art("tag bets --delete"), @"
     exit 1

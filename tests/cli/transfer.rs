@@ -51,7 +51,7 @@ fn a_transfer_keeps_the_history() {
     assert_eq!(new[2]["message"], "from ada/digits");
     assert_eq!(new[2]["last_transition_time"], new[1]["last_transition_time"]);
     sandbox.art("fsck --full").ok();
-    sandbox.art("undo").ok();
+    sandbox.art("undo --yes").ok();
     assert_eq!(record(&sandbox, "v1")["stage"], "staging");
     assert_eq!(sandbox.art("show bob/release:v1").code, 1);
 }

@@ -17,10 +17,10 @@ fn sandbox() -> Sandbox {
 #[test]
 fn undo_takes_the_last_command_back() {
     let sandbox = sandbox();
-    assert_snapshot!(sandbox.art("undo"), @"
+    assert_snapshot!(sandbox.art("undo --yes"), @"
     exit 0
     -- stdout
-    took back: upload -m three (2026-11-21T12:00:00Z)
+    took back [OPERATION]: upload -m three (2026-11-21T12:00:00Z)
         run/jolly-mallard-1  [ID 1] -> [ID 2]
     ");
     assert_eq!(sandbox.art("cat HEAD:file").ok().stdout, "two");
@@ -33,37 +33,37 @@ fn undo_takes_the_last_command_back() {
 #[test]
 fn undo_again_and_again_goes_back_to_the_beginning() {
     let sandbox = sandbox();
-    sandbox.art("undo").ok();
-    sandbox.art("undo").ok();
+    sandbox.art("undo --yes").ok();
+    sandbox.art("undo --yes").ok();
     assert_eq!(sandbox.art("cat HEAD:file").ok().stdout, "one");
-    assert_snapshot!(sandbox.art("undo"), @"
+    assert_snapshot!(sandbox.art("undo --yes"), @"
     exit 0
     -- stdout
-    took back: upload -m one (2026-11-21T12:00:00Z)
+    took back [OPERATION]: upload -m one (2026-11-21T12:00:00Z)
         run/jolly-mallard-1  deleted, was [ID 1]
         current run  run/jolly-mallard-1 -> none
     ");
     assert_eq!(sandbox.art("ls").fails_with(1).stdout, "");
-    assert_snapshot!(sandbox.art("undo"), @"
+    assert_snapshot!(sandbox.art("undo --yes"), @"
     exit 1
     -- stderr
     error: there is nothing to undo
 
-    hint: see what was done: art reflog
+    hint: see what was done: art operations
     ");
 }
 
 #[test]
 fn undo_goes_on_from_what_was_done_after_it() {
     let sandbox = sandbox();
-    sandbox.art("undo").ok();
+    sandbox.art("undo --yes").ok();
     sandbox.write("file", "four");
     sandbox.art("upload -m four").ok();
-    let undone = sandbox.art("undo --json").ok().json();
+    let undone = sandbox.art("undo --yes --json").ok().json();
     assert_eq!(undone["undone"]["command"], "upload -m four");
     assert_eq!(undone["operation"]["undoes"], undone["undone"]["id"]);
     assert_eq!(sandbox.art("cat HEAD:file").ok().stdout, "two");
-    let next = sandbox.art("undo --json").ok().json();
+    let next = sandbox.art("undo --yes --json").ok().json();
     assert_eq!(next["undone"]["command"], "upload -m two");
 }
 
@@ -73,7 +73,7 @@ fn undo_dry_run_tells_and_does_nothing() {
     assert_snapshot!(sandbox.art("undo --dry-run"), @"
     exit 0
     -- stdout
-    would take back: upload -m three (2026-11-21T12:00:00Z)
+    would take back [OPERATION]: upload -m three (2026-11-21T12:00:00Z)
         run/jolly-mallard-1  [ID 1] -> [ID 2]
     ");
     assert_eq!(sandbox.art("cat HEAD:file").ok().stdout, "three");
@@ -84,7 +84,7 @@ fn undo_is_refused_if_something_else_moved_the_ref() {
     let sandbox = sandbox();
     let run = sandbox.git("--git-dir .artifacts symbolic-ref HEAD");
     sandbox.git(&format!("--git-dir .artifacts update-ref {} HEAD~2", run.trim()));
-    for line in ["undo", "undo --dry-run"] {
+    for line in ["undo --yes", "undo --dry-run"] {
         let refused = sandbox.art(line).fails_with(13);
         assert!(refused.stderr.contains("cannot undo 'upload -m three'"), "{refused}");
     }
@@ -117,12 +117,12 @@ fn a_release_is_taken_back_in_words_of_versions_and_stays_recorded() {
     assert_snapshot!(sandbox.art("undo --dry-run"), @"
     exit 0
     -- stdout
-    would take back: stage v2 production --reason Release (2026-11-21T12:00:00Z)
+    would take back [OPERATION]: stage v2 production --reason Release (2026-11-21T12:00:00Z)
         v1: staging -> production
         v2: production -> testing
     ");
     assert_eq!(record(&sandbox, "v2")["stage"], "production", "nothing was done");
-    sandbox.art("undo").ok();
+    sandbox.art("undo --yes").ok();
     let v1 = record(&sandbox, "v1");
     let conditions = v1["stage_conditions"].as_array().unwrap();
     let stages: Vec<_> = conditions.iter().map(|one| one["type"].as_str().unwrap()).collect();
@@ -132,23 +132,23 @@ fn a_release_is_taken_back_in_words_of_versions_and_stays_recorded() {
     assert_eq!(conditions[3]["message"], "took back: stage v2 production --reason Release");
     assert_eq!(record(&sandbox, "v2")["stage"], "testing");
     // Further back, over the commit that the undo made.
-    assert_snapshot!(sandbox.art("undo"), @"
+    assert_snapshot!(sandbox.art("undo --yes"), @"
     exit 0
     -- stdout
-    took back: stage v1 production (2026-11-21T12:00:00Z)
+    took back [OPERATION]: stage v1 production (2026-11-21T12:00:00Z)
         v1: production -> testing
     ");
-    assert_snapshot!(sandbox.art("undo"), @"
+    assert_snapshot!(sandbox.art("undo --yes"), @"
     exit 0
     -- stdout
-    took back: register v2 (2026-11-21T12:00:00Z)
+    took back [OPERATION]: register v2 (2026-11-21T12:00:00Z)
         v2 is removed
     ");
-    sandbox.art("undo").ok();
-    assert_snapshot!(sandbox.art("undo"), @"
+    sandbox.art("undo --yes").ok();
+    assert_snapshot!(sandbox.art("undo --yes"), @"
     exit 0
     -- stdout
-    took back: policy set @policy.toml (2026-11-21T12:00:00Z)
+    took back [OPERATION]: policy set @policy.toml (2026-11-21T12:00:00Z)
         project ada/digits: no record any more
     ");
     sandbox.art("fsck --full").ok();
@@ -158,10 +158,10 @@ fn a_release_is_taken_back_in_words_of_versions_and_stays_recorded() {
 fn a_rename_and_what_was_changed_with_it_are_taken_back() {
     let sandbox = versions();
     sandbox.art("update v1 --name one --description d --add-tag t").ok();
-    assert_snapshot!(sandbox.art("undo"), @"
+    assert_snapshot!(sandbox.art("undo --yes"), @"
     exit 0
     -- stdout
-    took back: update v1 --name one --description d --add-tag t (2026-11-21T12:00:00Z)
+    took back [OPERATION]: update v1 --name one --description d --add-tag t (2026-11-21T12:00:00Z)
         one is back as v1; description, tags as before
     ");
     let record = record(&sandbox, "v1");
@@ -178,7 +178,7 @@ fn an_undo_that_others_have_passed_is_refused_by_name() {
     sandbox.art("stage v2 production").ok();
     let v1 = "refs/versions/ada/digits/v1";
     sandbox.git(&format!("--git-dir .artifacts update-ref {v1} {v1}~1"));
-    assert_snapshot!(sandbox.art("undo"), @"
+    assert_snapshot!(sandbox.art("undo --yes"), @"
     exit 13
     -- stderr
     error: cannot undo 'stage v2 production'
@@ -195,10 +195,10 @@ fn a_run_and_a_version_that_were_made_together_go_together() {
     sandbox.art("init --project ada/digits").ok();
     sandbox.write("model", "x");
     sandbox.art("register v1 --path model").ok();
-    assert_snapshot!(sandbox.art("undo"), @"
+    assert_snapshot!(sandbox.art("undo --yes"), @"
     exit 0
     -- stdout
-    took back: register v1 --path model (2026-11-21T12:00:00Z)
+    took back [OPERATION]: register v1 --path model (2026-11-21T12:00:00Z)
         v1 is removed
         run/jolly-mallard-1  deleted, was [ID 1]
     ");
@@ -211,7 +211,7 @@ fn an_undo_crashed_at_any_step_is_done_or_not() {
         let sandbox = versions();
         sandbox.art("stage v2 production").ok();
         let fault = format!("abort:{step}");
-        let output = sandbox.command("undo").env("ART_FAULT", &fault).run();
+        let output = sandbox.command("undo --yes").env("ART_FAULT", &fault).run();
         let stages = ["v1", "v2"].map(|name| record(&sandbox, name)["stage"].clone());
         let is_done = stages == ["production", "testing"];
         assert!(is_done || stages == ["staging", "production"], "{fault}: {stages:?}");
@@ -220,7 +220,7 @@ fn an_undo_crashed_at_any_step_is_done_or_not() {
             assert!(is_done && step > 4, "only {step} steps");
             break;
         }
-        sandbox.art("undo").ok();
+        sandbox.art("undo --yes").ok();
         let now = record(&sandbox, "v1")["stage"].clone();
         assert_eq!(now, if is_done { "testing" } else { "production" }, "{fault}");
     }
@@ -231,8 +231,93 @@ fn the_hook_of_stages_hears_of_an_undo() {
     let sandbox = versions();
     sandbox.write(".artifacts/hooks/pre-stage", "#!/bin/sh\nexit 1\n");
     sandbox.tool("chmod", "+x .artifacts/hooks/pre-stage");
-    assert_eq!(sandbox.art("undo").code, 15);
+    assert_eq!(sandbox.art("undo --yes").code, 15);
     assert_eq!(record(&sandbox, "v1")["stage"], "production");
     sandbox.tool("rm", ".artifacts/hooks/pre-stage");
-    sandbox.art("undo").ok();
+    sandbox.art("undo --yes").ok();
+}
+
+/// The newest operation's id.
+fn newest(sandbox: &Sandbox) -> String {
+    let listed = sandbox.art("operations --json --limit 1").ok().json_lines();
+    listed[0]["id"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_script_names_the_operation_or_says_yes() {
+    let sandbox = sandbox();
+    let refused = sandbox.art("undo").fails_with(1);
+    let id = newest(&sandbox);
+    assert!(refused.stderr.contains(&format!("the last operation is {} ", &id[..8])), "{refused}");
+    assert!(refused.stderr.contains("'upload -m three'"), "{refused}");
+    assert!(refused.stderr.contains(&format!("art undo {}", &id[..8])), "{refused}");
+    assert_eq!(sandbox.art("cat HEAD:file").ok().stdout, "three");
+    sandbox.art(&format!("undo {}", &id[..8])).ok();
+    assert_eq!(sandbox.art("cat HEAD:file").ok().stdout, "two");
+    let again = sandbox.art(&format!("undo {id}")).fails_with(1);
+    assert!(again.stderr.contains("was taken back already"), "{again}");
+    sandbox.art("undo 00000000").fails_with(1);
+}
+
+#[test]
+fn an_undo_right_after_a_command_that_changed_nothing_takes_nothing_else_back() {
+    let sandbox = versions();
+    for unchanged in
+        ["upload model", "stage v1 production", "runs update jolly-mallard-1 --description ''"]
+    {
+        sandbox.art(unchanged).ok();
+        for line in ["undo", "undo --yes"] {
+            let refused = sandbox.art(line).fails_with(1);
+            let what =
+                format!("the last command ('{unchanged}') changed nothing; the last operation");
+            assert!(refused.stderr.contains(&what), "{refused}");
+            assert!(refused.stderr.contains("'stage v1 production'\n"), "{refused}");
+        }
+        assert_eq!(record(&sandbox, "v1")["stage"], "production");
+    }
+    // The next operation is the last one again.
+    sandbox.art("tag best v1").ok();
+    sandbox.art("undo --yes").ok();
+    assert_eq!(record(&sandbox, "v1")["stage"], "production");
+    sandbox.art("upload model").ok();
+    sandbox.art(&format!("undo {}", operation(&sandbox, "stage v1 production"))).ok();
+    assert_eq!(record(&sandbox, "v1")["stage"], "testing");
+}
+
+/// The id of the operation of `command`.
+fn operation(sandbox: &Sandbox, command: &str) -> String {
+    let listed = sandbox.art("operations --json").ok().json_lines();
+    let found = listed.iter().find(|operation| operation["command"] == command).unwrap();
+    found["id"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn an_older_operation_is_taken_back_if_nothing_came_after_it() {
+    let sandbox = versions();
+    sandbox.art("tag best v1").ok();
+    sandbox.art("tag other v2").ok();
+    sandbox.art(&format!("undo {}", operation(&sandbox, "tag best v1"))).ok();
+    let tags = sandbox.art("tag").ok();
+    assert!(tags.stdout.contains("other") && !tags.stdout.contains("best"), "{tags}");
+    let refused =
+        sandbox.art(&format!("undo {}", operation(&sandbox, "register v1"))).fails_with(13);
+    assert!(refused.stderr.contains("has moved since"), "{refused}");
+}
+
+#[test]
+fn a_dry_run_of_undo_needs_no_lock_and_works_on_a_repository_that_is_read_only() {
+    let sandbox = sandbox();
+    sandbox.tool("chmod", "-R a+rX,a-w .artifacts");
+    let plan = sandbox.command("undo --dry-run").unprivileged().run().ok();
+    sandbox.tool("chmod", "-R u+w .artifacts");
+    assert!(plan.stdout.contains("upload -m three"), "{plan}");
+}
+
+#[test]
+fn on_a_terminal_undo_names_the_operation_and_asks() {
+    let sandbox = versions();
+    sandbox.art("upload model").ok();
+    let asked = sandbox.terminal("echo n | art undo; art undo <<E\nn\nE");
+    assert!(asked.stdout.contains("stage v1 production"), "{asked}");
+    assert_eq!(record(&sandbox, "v1")["stage"], "production");
 }

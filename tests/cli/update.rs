@@ -157,7 +157,7 @@ fn a_version_of_a_run_that_was_deleted_can_be_changed() {
     sandbox.art("update v1 --name v2").ok();
     assert_eq!(sandbox.art("cat v1-copy:model").ok().stdout, "x");
     for _ in 0..3 {
-        sandbox.art("undo").ok();
+        sandbox.art("undo --yes").ok();
     }
     assert_eq!(sandbox.art("cat v1:model").ok().stdout, "x");
     sandbox.art("fsck --full").ok();

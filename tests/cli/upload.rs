@@ -141,7 +141,7 @@ fn ignored_files_sockets_and_pipes_are_left_out_and_counted() {
     let outcome = output.json();
     assert_eq!(outcome["ignored"], 2);
     assert_eq!(outcome["files"], 2);
-    assert_eq!(outcome["skipped"][0][0], "pipe");
+    assert_eq!(outcome["skipped"][0][0], "t/pipe");
     assert!(output.stderr.contains("a named pipe"), "{output}");
 }
 

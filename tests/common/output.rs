@@ -98,24 +98,35 @@ struct Redaction {
 impl Redaction {
     fn apply(&mut self, text: &str) -> String {
         let mut redacted = String::new();
+        let mut before = String::new();
         let mut word = String::new();
-        for c in text.chars() {
+        for c in text.chars().chain(['\n']) {
             if c.is_ascii_alphanumeric() || c == '-' {
                 word.push(c);
-            } else {
-                redacted.push_str(&self.word(&std::mem::take(&mut word)));
-                redacted.push(c);
+                continue;
+            }
+            redacted.push_str(&self.word(&before, &word));
+            redacted.push(c);
+            if !word.is_empty() {
+                before = std::mem::take(&mut word);
             }
         }
-        redacted + &self.word(&word)
+        redacted.pop();
+        redacted
     }
 
     /// A word as it is, or the sign for what it is.
-    fn word(&mut self, word: &str) -> String {
+    fn word(&mut self, before: &str, word: &str) -> String {
         let is_hex = |text: &str| text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
         let parts: Vec<usize> = word.split('-').map(str::len).collect();
         if parts == [8, 4, 4, 4, 12] && word.split('-').all(is_hex) {
             return "[UUID]".to_owned();
+        }
+        if is_hex(word)
+            && word.len() == 8
+            && ["back", "by", "operation", "redid", "redo", "undo"].contains(&before)
+        {
+            return "[OPERATION]".to_owned();
         }
         if is_hex(word) && matches!(word.len(), 12 | 64) {
             let next = self.seen.len() + 1;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use artifacts::ErrorKind;
-use artifacts::history::{Expected, History};
+use artifacts::history::{Expected, History, Undoing};
 use proptest::prelude::*;
 
 use super::refs::{Place, TIMEOUT, ada, commits_of, run};
@@ -33,7 +33,7 @@ fn use_all(place: &Place) -> Vec<ErrorKind> {
     note(history.reflog(&run("a")).err());
     note(history.head_reflog().err());
     note(history.operations().unwrap().find_map(Result::err));
-    note(history.last_undoable().err());
+    note(history.find_undoable(Undoing::Newest).err());
     for text in ["HEAD", "@{1}", "HEAD@{1}", "a", "run/a@{1}", "abcd", "v1"] {
         note(history.resolve(&text.parse().unwrap(), &"o/p".parse().unwrap()).err());
     }

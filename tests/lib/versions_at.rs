@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use artifacts::clock::{FixedClock, Timestamp};
-use artifacts::history::{Expected, Revision};
+use artifacts::history::{Expected, Revision, Undoing};
 use artifacts::name::RefName;
 use artifacts::ops::copy::{CopyOptions, copy};
 use artifacts::ops::delete::{DeleteOptions, delete, plan_delete};
@@ -155,7 +155,7 @@ impl Place {
         if self
             .at(0)
             .history()
-            .last_undoable()
+            .find_undoable(Undoing::Newest)
             .unwrap()
             .is_some_and(|last| !last.operation.command.is_empty())
         {

@@ -10,6 +10,7 @@ use clap::{Arg, ArgAction, Command, CommandFactory, FromArgMatches, Parser};
 use crate::commands;
 use crate::context::Context;
 use crate::env::Env;
+use crate::paths;
 use crate::report::Exit;
 
 /// The table of verbs, by the groups of the help. A line makes the verb's place in the parser, its
@@ -50,7 +51,9 @@ verbs! {
         Cat cat
         Tag tag
         Reflog reflog
+        Operations operations
         Undo undo
+        Redo redo
         Export export
     }
     "Runs" {
@@ -111,7 +114,7 @@ pub(crate) const GLOBAL_HEADING: &str = "Options of every verb";
 #[command(next_help_heading = GLOBAL_HEADING)]
 pub(crate) struct Globals {
     /// Work as if started in DIR
-    #[arg(short = 'C', value_name = "DIR", global = true)]
+    #[arg(short = 'C', value_name = "DIR", global = true, value_parser = paths::parser())]
     pub(crate) directory: Option<PathBuf>,
 
     /// The project; else that of `ART_PROJECT`, else the repository's
@@ -272,6 +275,10 @@ impl EarlyOptions {
 #[cfg(test)]
 mod tests {
     use clap::Args as _;
+    use std::any::TypeId;
+
+    use artifacts::record::Tags;
+    use clap::error::ErrorKind;
 
     use super::*;
 
@@ -354,6 +361,56 @@ mod tests {
                 assert!(parsed.is_ok(), "'art {line}': {}", parsed.unwrap_err());
             }
         }
+    }
+
+    /// The words that give `value` to the argument `arg` of the verb that `verb` names.
+    fn given(verb: &[String], command: &Command, arg: &Arg, value: &str) -> Vec<String> {
+        let mut words = verb.to_vec();
+        match (arg.get_long(), arg.get_short(), arg.get_index()) {
+            (Some(long), _, _) => words.push(format!("--{long}")),
+            (_, Some(short), _) => words.push(format!("-{short}")),
+            _ if arg.is_last_set() => words.push("--".to_owned()),
+            (_, _, index) => {
+                let before = command.get_positionals().filter(|other| other.get_index() < index);
+                words.extend(before.map(|_| "x".to_owned()));
+            }
+        }
+        words.push(value.to_owned());
+        words
+    }
+
+    fn check_empty_values(verb: &[String], command: &Command) {
+        // Texts that may be empty, which clears the field, and a program with its arguments.
+        const TEXTS: [&str; 4] = ["cmd", "content", "readme", "settings"];
+        for arg in command.get_arguments().filter(|arg| arg.get_action().takes_values()) {
+            let names: Vec<&str> =
+                arg.get_value_names().unwrap_or_default().iter().map(|name| &**name).collect();
+            let is_place = ["PATH", "DIR", "FILE", "OUT", "URI", "P"].iter().any(|place| {
+                names.iter().any(|name| name.split(['|', '@', '[', ':', ']']).any(|n| n == *place))
+            });
+            let of = arg.get_value_parser().type_id();
+            let is_text = of == TypeId::of::<String>() || of == TypeId::of::<Tags>();
+            if TEXTS.contains(&arg.get_id().as_str()) || is_text && !is_place {
+                continue;
+            }
+            let words = given(verb, command, arg, "");
+            let error = super::command().try_get_matches_from(&words).unwrap_err();
+            let kind = error.kind();
+            assert!(
+                matches!(kind, ErrorKind::ValueValidation | ErrorKind::InvalidValue),
+                "{words:?}: {kind}; use the parsers of paths.rs"
+            );
+        }
+        for below in command.get_subcommands().filter(|verb| verb.get_name() != "help") {
+            check_empty_values(&[verb, &[below.get_name().to_owned()]].concat(), below);
+        }
+    }
+
+    #[test]
+    fn an_empty_path_is_an_error_of_every_argument_of_every_verb() {
+        let mut command = command();
+        command.build();
+        check_empty_values(&["art".to_owned()], &command);
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod commands;
 mod context;
 mod env;
 mod foreign;
+mod paths;
 mod remotes;
 mod report;
 mod revision;

@@ -119,6 +119,10 @@ pub(crate) fn text_or_file(context: &Context<'_>, given: &OsString, what: &str) 
     let Some(file) = given.as_bytes().strip_prefix(b"@") else {
         return Ok(given.as_bytes().to_vec());
     };
+    if file.is_empty() {
+        return Err(Error::invalid("there is no file name behind '@'")
+            .with_hint(format!("name the file with the {what}: @FILE")));
+    }
     let shown = tree_path::escaped(file);
     let failed = |error: std::io::Error| {
         Error::io("read", Path::new(&shown), error).context(format!("cannot take the {what}"))

@@ -16,7 +16,7 @@ use crate::ops::revision::{RecordKind, Resolved, resolve};
 use crate::ops::snapshot::{Ignores, Snapshot};
 use crate::ops::version::LoadedVersion;
 use crate::progress::Progress;
-use crate::repo::Repository;
+use crate::repo::{Repository, WorkTree};
 use crate::tree_path::{TreePath, escaped};
 
 /// One side of a comparison.
@@ -26,8 +26,8 @@ pub enum Endpoint {
     Revision(Revision),
     /// A directory; ignore files count.
     Directory(PathBuf),
-    /// The working directory, at the path of the other side.
-    Here,
+    /// The work tree, at the path of the other side.
+    WorkTree,
 }
 
 /// What one side of a comparison is.
@@ -77,14 +77,15 @@ pub(super) fn find_both(
     let file_name = [&from, &to].into_iter().flatten().find_map(Named::file_name);
     let path = [&from, &to].into_iter().flatten().map(|named| named.revision.path.clone()).next();
     let path = path.unwrap_or_default();
+    let work_tree = repo.work_tree(&options.cwd);
     let mut find = |endpoint: &Endpoint, named: Option<Named>| match (endpoint, named) {
         (_, Some(named)) => named.found(file_name.as_ref(), writer),
         (Endpoint::Directory(directory), _) => {
-            let root = options.cwd.join(directory);
             let name = escaped(directory.as_os_str().as_bytes());
-            directory_at(repo, name, &root, writer, progress)
+            let root = work_tree.locate(directory)?.path;
+            directory_at(repo, (name, &root), &work_tree, writer, progress)
         }
-        (_, None) => here(repo, options, &path, file_name.as_ref(), writer, progress),
+        (_, None) => in_work_tree(repo, &work_tree, &path, file_name.as_ref(), writer, progress),
     };
     Ok((find(&options.from, from)?, find(&options.to, to)?))
 }
@@ -151,19 +152,19 @@ impl Named {
     }
 }
 
-/// The working directory at `path`, which may be a file there, or nothing.
-fn here(
+/// The work tree at `path`, which may be a file, or absent.
+fn in_work_tree(
     repo: &Repository,
-    options: &DiffOptions,
+    work_tree: &WorkTree,
     path: &TreePath,
     file_name: Option<&BString>,
     writer: &mut ObjectWriter<'_>,
     progress: &dyn Progress,
 ) -> Result<Found> {
-    let root = options.cwd.join(path.to_path());
+    let root = work_tree.top().join(path.to_path());
     let shown = if path.is_root() { ".".to_owned() } else { path.to_string() };
     let (Some(name), Some(parent)) = (file_name, root.parent()) else {
-        return directory_at(repo, shown, &root, writer, progress);
+        return directory_at(repo, (shown, &root), work_tree, writer, progress);
     };
     let mut snapshot = Snapshot::of_entry(repo, parent, name)?;
     snapshot.hash(repo, progress)?;
@@ -171,13 +172,13 @@ fn here(
         Some((mode, id)) => Some(writer.tree(vec![TreeEntry { name: name.clone(), mode, id }])?),
         None => None,
     };
-    found_at(shown, parent, tree, &snapshot)
+    found_at((shown, parent), work_tree, tree, &snapshot)
 }
 
 fn directory_at(
     repo: &Repository,
-    name: String,
-    root: &Path,
+    (name, root): (String, &Path),
+    work_tree: &WorkTree,
     writer: &mut ObjectWriter<'_>,
     progress: &dyn Progress,
 ) -> Result<Found> {
@@ -188,10 +189,15 @@ fn directory_at(
     let mut snapshot = Snapshot::take(repo, root, Ignores::Respected, progress)?;
     snapshot.hash(repo, progress)?;
     let tree = snapshot.write_trees(writer)?;
-    found_at(name, root, Some(tree), &snapshot)
+    found_at((name, root), work_tree, Some(tree), &snapshot)
 }
 
-fn found_at(name: String, root: &Path, tree: Option<Id>, snapshot: &Snapshot) -> Result<Found> {
+fn found_at(
+    (name, root): (String, &Path),
+    work_tree: &WorkTree,
+    tree: Option<Id>,
+    snapshot: &Snapshot,
+) -> Result<Found> {
     let unread = snapshot.failed.iter().map(|(path, _)| TreePath::parse(path));
     Ok(Found {
         name: EndpointName { name, commit: None },
@@ -199,7 +205,7 @@ fn found_at(name: String, root: &Path, tree: Option<Id>, snapshot: &Snapshot) ->
         record: None,
         revision: None,
         root: Some(root.to_owned()),
-        failed: snapshot.failures().collect(),
+        failed: snapshot.failures(|path| work_tree.shown(path)).collect(),
         unread: unread.collect::<Result<_>>()?,
     })
 }

@@ -39,8 +39,9 @@ pub struct DiffOptions {
     pub from: Endpoint,
     /// What is.
     pub to: Endpoint,
-    /// Only what is at or below one of these paths; nothing means everything.
-    pub only: Vec<TreePath>,
+    /// Only what is at or below one of these paths; nothing means everything. They start at `cwd`,
+    /// or at the paths and directories that are compared if a side is one.
+    pub paths: Vec<PathBuf>,
     /// Also gives out the content of a disabled version.
     pub allow_disabled: bool,
 }
@@ -81,15 +82,14 @@ pub fn diff<'a>(
     progress: &dyn Progress,
 ) -> Result<Comparison<'a>> {
     let mut writer = repo.history().trial_writer()?;
+    let only = options.places(repo)?;
     let (from, to) = find_both(repo, options, &mut writer, progress)?;
     let mut changes = diff_trees(&writer, from.tree, to.tree)?;
     let unread: Vec<TreePath> = from.unread.iter().chain(&to.unread).cloned().collect();
     let is_at = |change: &Change, paths: &[TreePath]| {
         paths.iter().any(|path| change.path().starts_with(path))
     };
-    changes.retain(|change| {
-        (options.only.is_empty() || is_at(change, &options.only)) && !is_at(change, &unread)
-    });
+    changes.retain(|change| (only.is_empty() || is_at(change, &only)) && !is_at(change, &unread));
     let mut contents = Contents::new(repo);
     for (found, side) in
         [(&from, Change::before as fn(&Change) -> Option<Side>), (&to, Change::after)]
@@ -104,12 +104,28 @@ pub fn diff<'a>(
         Some(&mut |old, new| likeness.percent(&mut contents, &old.id, &new.id, progress)),
     )?;
     progress.end();
-    let record = if options.only.is_empty() { fields_of(&from, &to) } else { Vec::new() };
+    let record = if only.is_empty() { fields_of(&from, &to) } else { Vec::new() };
     let unchecked = from.revision.into_iter().chain(to.revision).collect();
     let failed = from.failed.into_iter().chain(to.failed).collect();
     let outcome = DiffOutcome { from: from.name, to: to.name, record, changes, failed };
     let allow_disabled = options.allow_disabled;
     Ok(Comparison { outcome, contents, likeness, unchecked, allow_disabled })
+}
+
+impl DiffOptions {
+    /// The paths to look at, from the root of what is compared.
+    fn places(&self, repo: &Repository) -> Result<Vec<TreePath>> {
+        let is_narrowed = [&self.from, &self.to].into_iter().any(|endpoint| match endpoint {
+            Endpoint::Revision(revision) => !revision.path().is_root(),
+            Endpoint::Directory(_) => true,
+            Endpoint::WorkTree => false,
+        });
+        let work_tree = repo.work_tree(&self.cwd);
+        let place = |path: &PathBuf| {
+            if is_narrowed { TreePath::from_path(path) } else { work_tree.place(path) }
+        };
+        self.paths.iter().map(place).collect()
+    }
 }
 
 fn fields_of(from: &Found, to: &Found) -> Vec<FieldChange> {

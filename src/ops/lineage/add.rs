@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use bstr::BString;
 use serde::Serialize;
 
 use super::as_json;
@@ -14,13 +13,13 @@ use crate::ops::revision::{RecordKind, Resolved};
 use crate::ops::run::{LoadedRun, change_run, run_reference};
 use crate::progress::Progress;
 use crate::record::{LineageEntry, Origin};
-use crate::repo::Repository;
+use crate::repo::{Repository, WorkTree};
 use crate::tree_path::TreePath;
 
 /// What to add, and to which run.
 #[derive(Debug, Clone)]
 pub struct AddOptions {
-    /// The directory that the path of an input starts from, absolute.
+    /// The directory that the path starts from, absolute.
     pub cwd: PathBuf,
     /// The project, if not the default.
     pub project: Option<ProjectName>,
@@ -30,9 +29,9 @@ pub struct AddOptions {
     pub name: Name,
     /// What it is.
     pub kind: Name,
-    /// Where it is: in the run's artifacts; for an input in its origin, or wherever it was found.
-    /// Needed, except for an input from an origin.
-    pub path: Option<BString>,
+    /// The path in the work tree. It names an artifact of the run; for an input, one of the run, of
+    /// the origin, or a file on disk. Needed, except for an input from an origin.
+    pub path: Option<PathBuf>,
     /// Whether the run made it or used it.
     pub direction: Direction,
     /// What is worth knowing about it, as `KEY=VALUE`.
@@ -78,14 +77,16 @@ pub struct AddOutcome {
 pub fn add(repo: &Repository, options: &AddOptions, progress: &dyn Progress) -> Result<AddOutcome> {
     let reference = run_reference(repo, options.project.as_ref(), options.run.as_ref())?;
     let project = options.project.as_ref().unwrap_or(reference.project());
-    let input = Input::find(repo, options, project)?;
+    let work_tree = repo.work_tree(&options.cwd);
+    let place = options.path.as_ref().map(|path| work_tree.place(path)).transpose()?;
+    let input = Input::find(repo, options, project, place)?;
     let mut entry = LineageEntry::new(options.name.clone(), options.kind.clone(), "");
     for assignment in &options.summary {
         entry.summarize(assignment)?;
     }
     entry.is_input = options.direction != Direction::Output;
-    entry.path = match (&options.path, &input.origin) {
-        (Some(path), _) => path.clone(),
+    entry.path = match (&input.place, &input.origin) {
+        (Some(place), _) => place.as_bstr().to_owned(),
         (None, Some(origin)) => origin.path.as_bytes().into(),
         (None, None) => {
             return Err(Error::invalid("an artifact needs its path")
@@ -95,7 +96,7 @@ pub fn add(repo: &Repository, options: &AddOptions, progress: &dyn Progress) -> 
     let mut replaced = false;
     let done = change_run(repo, &reference, &options.command, &mut |run| {
         entry.id = if entry.is_input {
-            input.id(repo, run, options, progress)?
+            input.id(repo, run, &work_tree, progress)?
         } else {
             Some(find_output(repo, run, &TreePath::parse(&entry.path)?)?)
         };
@@ -120,14 +121,21 @@ pub fn add(repo: &Repository, options: &AddOptions, progress: &dyn Progress) -> 
 
 /// Where an input comes from; nothing of an output, or of a path that just is there.
 struct Input {
+    /// The path from the top of the work tree.
+    place: Option<TreePath>,
     origin: Option<TypedOrigin>,
     found: Option<Resolved>,
 }
 
 impl Input {
-    fn find(repo: &Repository, options: &AddOptions, project: &ProjectName) -> Result<Self> {
+    fn find(
+        repo: &Repository,
+        options: &AddOptions,
+        project: &ProjectName,
+        place: Option<TreePath>,
+    ) -> Result<Self> {
         let Direction::InputFrom(text) = &options.direction else {
-            return Ok(Input { origin: None, found: None });
+            return Ok(Input { place, origin: None, found: None });
         };
         let origin = TypedOrigin::parse(text, project)?;
         let found = origin.find(repo)?;
@@ -136,7 +144,7 @@ impl Input {
         {
             found.entry_at(repo, &origin.path)?;
         }
-        Ok(Input { found, origin: Some(origin) })
+        Ok(Input { place, found, origin: Some(origin) })
     }
 
     /// The id of the input: in its origin, in the run, or on disk.
@@ -144,11 +152,10 @@ impl Input {
         &self,
         repo: &Repository,
         run: &LoadedRun,
-        options: &AddOptions,
+        work_tree: &WorkTree,
         progress: &dyn Progress,
     ) -> Result<Option<Id>> {
-        let path = options.path.as_ref();
-        let tree_path = path.and_then(|path| TreePath::parse(path).ok());
+        let place = self.place.as_ref();
         let at = |tree: Option<Id>, path: Option<&TreePath>| match (tree, path) {
             (Some(tree), Some(path)) => {
                 Ok(repo.history().entry_at(&tree, path)?.map(|entry| entry.id))
@@ -157,21 +164,16 @@ impl Input {
         };
         let in_origin = self.found.as_ref().and_then(|found| found.artifacts);
         let typed = self.origin.as_ref().map(|origin| &origin.path);
-        let wanted =
-            typed.filter(|typed| path.is_none() || !typed.is_root()).or(tree_path.as_ref());
+        let wanted = typed.filter(|typed| place.is_none() || !typed.is_root()).or(place);
         if let Some(id) = at(in_origin, wanted)? {
             return Ok(Some(id));
         }
-        if let Some(id) = at(run.artifacts, tree_path.as_ref())? {
+        if let Some(id) = at(run.artifacts, place)? {
             return Ok(Some(id));
         }
-        match path {
-            Some(path) => {
-                let path = bstr::ByteSlice::to_path(path.as_slice());
-                path.map_or(Ok(None), |path| id_on_disk(repo, &options.cwd.join(path), progress))
-            }
-            None => Ok(None),
-        }
+        place.map_or(Ok(None), |place| {
+            id_on_disk(repo, &work_tree.top().join(place.to_path()), progress)
+        })
     }
 }
 

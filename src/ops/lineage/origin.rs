@@ -68,7 +68,7 @@ pub(super) fn id_on_disk(
     };
     snapshot.hash(repo, progress)?;
     progress.end();
-    if snapshot.failures().next().is_some() {
+    if !snapshot.failed.is_empty() {
         return Ok(None);
     }
     if metadata.is_dir() {

@@ -40,6 +40,7 @@ pub(crate) fn change_run(
         let subject = change(&mut run)?;
         let mut writer = repo.history().writer()?;
         let Some(commit) = commit_record(repo, &mut writer, &run, &subject)? else {
+            repo.history().note_unchanged(command);
             return Ok(ChangedRun { run, commit: None });
         };
         writer.flush()?;

@@ -96,7 +96,9 @@ pub(crate) fn run_reference(
         return Ok(RefName::run(project.clone(), name.clone()));
     }
     let current = repo.current_run()?.ok_or_else(|| {
-        Error::not_found("there is no current run").with_hint("make one: art run")
+        let project = project.unwrap_or(&repo.settings().project);
+        Error::not_found(format!("there is no current run in {project}"))
+            .with_hint("make one: art run, or choose one: art runs switch RUN")
     })?;
     match project.filter(|project| *project != current.project()) {
         None => Ok(current),

@@ -48,8 +48,8 @@ pub struct RunOptions {
     pub new_run: NewRun,
     /// What to upload before the command begins.
     pub upload: Option<UploadFirst>,
-    /// What to upload after the command has ended, however it ended; each below the directory, and
-    /// stored under its own relative path.
+    /// What to upload after the command has ended, however it ended; each in the work tree, and
+    /// stored under its path from the top.
     pub outputs: Vec<PathBuf>,
     /// What was typed, for the log of operations.
     pub command: String,
@@ -141,10 +141,10 @@ pub fn run(
         return Err(Error::invalid("only a run around a command uploads by itself")
             .with_hint("give the command: art run -- CMD; or: art upload"));
     }
+    let work_tree = repo.work_tree(&options.cwd);
     for output in &options.outputs {
-        upload::own_place(&options.cwd, output).map_err(|error| {
-            error.with_hint("an output lies in the directory that art run was started in")
-        })?;
+        let hint = "let the command write the output below the top of the work tree";
+        work_tree.place(output).map_err(|error| error.with_hint(hint))?;
     }
     let mut uploads = Vec::new();
     let run = begin(repo, options, &mut uploads, progress)?;

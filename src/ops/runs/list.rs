@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::pins::versions_by_run;
 use crate::clock::Timestamp;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::id::Id;
 use crate::name::{Name, ProjectName, RefKind, RefName};
 use crate::ops::run::{LoadedRun, read_runs};
@@ -142,7 +142,11 @@ pub fn list(repo: &Repository, options: &ListOptions, progress: &dyn Progress) -
     let project = options.project.as_ref().unwrap_or(&repo.settings().project);
     let listing = repo.history().list_refs(&RefName::prefix(RefKind::Run, project))?;
     let refs = listing.refs;
-    let current = repo.current_run()?;
+    // A list shows what there is to choose from, also when ART_RUN names no run.
+    let current = match repo.current_run() {
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        other => other?,
+    };
     let (versions, unreadable) = versions_by_run(repo, project, progress)?;
     let mut list = match (&options.query, &options.sort, options.limit) {
         (None, None, Some(limit)) if limit.saturating_add(options.offset) < refs.len() => {

@@ -1,5 +1,7 @@
 //! Makes Git trees of a snapshot, from the deepest directory up.
 
+use std::collections::HashSet;
+
 use bstr::BString;
 
 use super::Snapshot;
@@ -9,14 +11,19 @@ use crate::history::{EntryMode, ObjectWriter, TreeEntry};
 use crate::id::Id;
 
 impl Snapshot {
-    /// Adds the trees to `writer`; returns the root's id. Entries without id are left out: they are
-    /// in `failed`. What was walked is let go of, directory by directory.
+    /// Adds the trees to `writer`; returns the root's id. Entries without id and directories that
+    /// could not be read are left out: they are in `failed`. Each directory of the walk is dropped
+    /// once its tree is added.
     pub(crate) fn write_trees(&mut self, writer: &mut ObjectWriter<'_>) -> Result<Id> {
         let count = self.walk.directories.len();
         let mut trees: Vec<Option<Id>> = vec![None; count];
+        let unread: HashSet<&BString> = self.failed.iter().map(|(path, _)| path).collect();
         // A directory's number is greater than its parent's, so the children come first here.
         for number in (0..count).rev() {
             let directory = std::mem::take(&mut self.walk.directories[number]);
+            if number != 0 && unread.contains(&directory.path) {
+                continue;
+            }
             let mut entries = Vec::with_capacity(directory.len());
             for (index, (name, kind)) in directory.iter().enumerate() {
                 let (mode, id) = match kind {

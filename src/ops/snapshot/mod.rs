@@ -6,10 +6,11 @@ mod build;
 mod hash;
 mod need;
 
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use bstr::{BString, ByteSlice};
+use bstr::BString;
 
 use crate::content::{CacheEntry, Item, ItemKind, Session, StatCache, Stored};
 use crate::error::{Error, IoResultExt, Result};
@@ -281,11 +282,27 @@ impl Snapshot {
         self.ids[self.first[directory] + entry]
     }
 
-    /// What could not be read, and why, for people.
-    pub(crate) fn failures(&self) -> impl Iterator<Item = (String, String)> {
-        self.failed.iter().map(|(path, error)| {
+    /// The files and links whose id is known, and their bytes.
+    pub(crate) fn count(&self) -> (u64, u64) {
+        let (mut files, mut bytes) = (0, 0);
+        let entries = self.walk.directories.iter().flat_map(Directory::iter);
+        for ((_, kind), id) in entries.zip(&self.ids) {
+            if let (Kind::File(stat) | Kind::Symlink(stat), Some(_)) = (kind, id) {
+                files += 1;
+                bytes += stat.size;
+            }
+        }
+        (files, bytes)
+    }
+
+    /// What could not be read, as a path that `shown` writes, and why.
+    pub(crate) fn failures(
+        &self,
+        shown: impl Fn(&Path) -> String,
+    ) -> impl Iterator<Item = (String, String)> {
+        self.failed.iter().map(move |(path, error)| {
             let cause = error.causes().pop().unwrap_or_else(|| error.to_string());
-            (crate::tree_path::escaped(path.as_bytes()), cause)
+            (shown(&self.root.join(OsStr::from_bytes(path))), cause)
         })
     }
 }

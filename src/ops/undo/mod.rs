@@ -1,4 +1,4 @@
-//! `art undo`: takes the last operation back, as a new one.
+//! `art undo` and `art redo`: take an operation back, as a new one.
 //!
 //! A run's and a tag's ref goes back to where it was. Records of versions and projects never lose
 //! history: what the operation changed is changed back in a new commit on top, and every stage that
@@ -12,17 +12,19 @@ use serde::Serialize;
 
 use super::version::{RecordChange, change_stages};
 use crate::error::{Error, Result};
-use crate::history::Operation;
+use crate::history::{Operation, Undoing};
 use crate::name::{Name, RefName};
 use crate::progress::Progress;
 use crate::repo::Repository;
 
 use plan::Plan;
 
-/// How to undo.
-#[derive(Debug, Clone, Copy, Default)]
+/// What to undo, and how.
+#[derive(Debug, Clone, Default)]
 pub struct UndoOptions {
-    /// Only finds out what would be taken back.
+    /// The id of the operation, or the beginning of it; the newest that can be undone if not given.
+    pub operation: Option<String>,
+    /// Only finds out what would be taken back. Needs no lock.
     pub dry_run: bool,
 }
 
@@ -30,6 +32,19 @@ pub struct UndoOptions {
 #[derive(Debug, Clone, Serialize)]
 pub struct UndoOutcome {
     /// The operation that was taken back.
+    pub undone: Operation,
+    /// What became of versions and records of projects.
+    pub records: Vec<UndoneRecord>,
+    /// The operation that did it; `None` for a dry run.
+    pub operation: Option<Operation>,
+}
+
+/// What was done again, or would be.
+#[derive(Debug, Clone, Serialize)]
+pub struct RedoOutcome {
+    /// The operation that is in force again.
+    pub redone: Operation,
+    /// The undo that was taken back.
     pub undone: Operation,
     /// What became of versions and records of projects.
     pub records: Vec<UndoneRecord>,
@@ -68,29 +83,61 @@ pub struct UndoneRecord {
     pub fields: Vec<&'static str>,
 }
 
-/// Takes back the newest operation that is no undo and was not taken back yet: undoing again goes
-/// further back. Content is never removed by it, and commits stay in the reflogs. No policy is
-/// asked.
+/// Takes an operation back: the one that is named, otherwise the newest that is no undo and was not
+/// taken back yet, so undoing again goes further back. No content is removed, and commits stay in the
+/// reflogs. No policy is asked.
 ///
 /// Fails with [`NotFound`](crate::ErrorKind::NotFound) if there is nothing to undo and with
 /// [`Moved`](crate::ErrorKind::Moved) if one of the operation's refs has moved since.
 ///
-/// The hook `pre-stage` is asked about each version that goes to another stage, `post-stage` is told.
+/// The hook `pre-stage` runs for each version that goes to another stage, then `post-stage`.
 pub fn undo(
     repo: &Repository,
     options: &UndoOptions,
     progress: &dyn Progress,
 ) -> Result<UndoOutcome> {
-    if options.dry_run {
-        let _lock = repo.lock_shared()?;
-        let plan = Plan::make(repo)?;
+    let wanted = options.operation.as_deref().map_or(Undoing::Newest, Undoing::Id);
+    revert(repo, wanted, ("undo", options.dry_run), progress)
+}
+
+/// Takes an undo back: the one that is named, otherwise the newest that was not taken back yet. As
+/// [`undo`] otherwise.
+pub fn redo(
+    repo: &Repository,
+    options: &UndoOptions,
+    progress: &dyn Progress,
+) -> Result<RedoOutcome> {
+    let wanted = options.operation.as_deref().map_or(Undoing::NewestUndo, Undoing::Id);
+    if let Undoing::Id(id) = wanted {
+        let operation = repo.history().find_operation(id)?;
+        if operation.undoes.is_none() {
+            let id = operation.short_id();
+            return Err(Error::invalid(format!("operation {id} is not an undo"))
+                .with_hint("redo takes an undo back; see: art operations"));
+        }
+    }
+    let reverted = revert(repo, wanted, ("redo", options.dry_run), progress)?;
+    let UndoOutcome { undone, records, operation } = reverted;
+    let id = undone.undoes.as_deref().unwrap_or_default();
+    Ok(RedoOutcome { redone: repo.history().find_operation(id)?, undone, records, operation })
+}
+
+fn revert(
+    repo: &Repository,
+    wanted: Undoing<'_>,
+    (verb, dry_run): (&'static str, bool),
+    progress: &dyn Progress,
+) -> Result<UndoOutcome> {
+    if dry_run {
+        let plan = Plan::make(repo, wanted, verb)?;
         let records = plan.records();
         return Ok(UndoOutcome { undone: plan.operation, records, operation: None });
     }
-    let (changed, staged) = change_stages(repo, "undo", progress, |change| {
-        let plan = Plan::make(repo)?;
-        plan.apply(change)
-            .map_err(|error| error.context(format!("cannot undo '{}'", plan.operation.command)))?;
+    let (changed, staged) = change_stages(repo, verb, progress, |change| {
+        let plan = Plan::make(repo, wanted, verb)?;
+        plan.apply(change).map_err(|error| {
+            error.context(format!("cannot {verb} '{}'", plan.operation.command))
+        })?;
         Ok((plan.records(), plan.operation))
     })?;
     staged.tell(repo, progress);

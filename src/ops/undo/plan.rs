@@ -3,7 +3,7 @@
 use super::record::{ProjectRevert, VersionRevert};
 use super::{RecordChange, UndoEffect, UndoneRecord, shown};
 use crate::error::{Error, Result};
-use crate::history::{Expected, Operation};
+use crate::history::{Expected, Operation, Undoing};
 use crate::id::Id;
 use crate::name::{RefKind, RefName};
 use crate::ops::version::LoadedVersion;
@@ -13,6 +13,8 @@ use crate::repo::Repository;
 pub(super) struct Plan {
     /// The operation that is taken back.
     pub(super) operation: Operation,
+    /// `undo` or `redo`.
+    verb: &'static str,
     steps: Vec<Step>,
 }
 
@@ -36,11 +38,11 @@ struct Moved<'o> {
 
 impl Plan {
     /// Finds the operation to take back and what that means.
-    pub(super) fn make(repo: &Repository) -> Result<Plan> {
+    pub(super) fn make(repo: &Repository, wanted: Undoing<'_>, verb: &'static str) -> Result<Plan> {
         let history = repo.history();
-        let Some(undoable) = history.last_undoable()? else {
-            return Err(Error::not_found("there is nothing to undo")
-                .with_hint("see what was done: art reflog"));
+        let Some(undoable) = history.find_undoable(wanted)? else {
+            return Err(Error::not_found(format!("there is nothing to {verb}"))
+                .with_hint("see what was done: art operations"));
         };
         let states = undoable.check(history)?;
         let operation = undoable.operation;
@@ -60,7 +62,7 @@ impl Plan {
         for change in &moved {
             steps.push(step(repo, change, &relocations)?);
         }
-        Ok(Plan { steps: steps.into_iter().flatten().collect(), operation })
+        Ok(Plan { steps: steps.into_iter().flatten().collect(), operation, verb })
     }
 
     /// What becomes of versions and records of projects.
@@ -87,21 +89,22 @@ impl Plan {
     /// Does it, under the lock that `change` holds.
     pub(super) fn apply(&self, change: &mut RecordChange<'_>) -> Result<()> {
         let command = shown(&self.operation.command);
-        let subject = format!("undo: {command}");
+        let verb = self.verb;
+        let subject = format!("{verb}: {command}");
         for step in &self.steps {
             match step {
                 Step::Back { name, now, then } => {
                     let expected = now.map_or(Expected::Absent, Expected::Id);
                     change.transaction().update(name.clone(), expected, *then, &subject);
                 }
-                Step::Version(revert) => revert.apply(change, &command, &subject)?,
+                Step::Version(revert) => revert.apply(change, (verb, &command), &subject)?,
                 Step::Project(revert) => revert.apply(change, &subject)?,
             }
         }
         let transaction = change.transaction();
         transaction.undoes(&self.operation.id);
         if let Some(head) = &self.operation.head {
-            transaction.expect_head(head.new.clone()).set_head(head.old.clone());
+            transaction.restore_head(head);
         }
         Ok(())
     }

@@ -11,6 +11,8 @@ use crate::repo::Repository;
 
 /// The reason, and the verdict, of the condition that an undo is recorded with.
 const UNDO: (&str, &str) = ("Undo", "undo");
+/// The same of a redo.
+const REDO: (&str, &str) = ("Redo", "redo");
 
 /// A version that shall be as it was.
 pub(super) struct VersionRevert {
@@ -55,9 +57,10 @@ impl VersionRevert {
     pub(super) fn apply(
         &self,
         change: &mut RecordChange<'_>,
-        command: &str,
+        (verb, command): (&str, &str),
         subject: &str,
     ) -> Result<()> {
+        let (reason, verdict) = if verb == REDO.1 { REDO } else { UNDO };
         let (now, then) = (&self.now, &self.then);
         let mut draft: VersionDraft = then.draft.clone();
         let record = &mut draft.record;
@@ -66,8 +69,8 @@ impl VersionRevert {
         if self.was_staged {
             let to = then.record().stage.clone();
             let message = format!("took back: {command}");
-            announce(change, then.reference.project(), record, &to, (Some(UNDO.0), &message));
-            let (reason, verdict) = (UNDO.0.to_owned(), UNDO.1.to_owned());
+            announce(change, then.reference.project(), record, &to, (Some(reason), &message));
+            let (reason, verdict) = (reason.to_owned(), verdict.to_owned());
             let why = StageReason { reason, message, author: change.author(), verdict };
             record.enter(to, why, change.now());
         }

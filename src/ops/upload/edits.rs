@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::tally::Unread;
 use crate::error::{Error, Result};
 use crate::history::edit::{self, Edit};
 use crate::history::{EntryMode, ObjectWriter, TreeEntry, WalkBudget};
@@ -9,11 +10,40 @@ use crate::id::Id;
 use crate::ops::run::find_entry;
 use crate::tree_path::TreePath;
 
-/// Puts what was taken in at its places in the tree `base`; with `merge`, directories are added to.
+/// A source that was read, and its place in the run.
+pub(super) type Taken = (TreePath, EntryMode, Id);
+
+/// Puts what was read at its places in the tree `base`; with `merge`, directories are added to. What
+/// could not be read stays as `base` has it.
 pub(super) fn apply_edits(
     writer: &mut ObjectWriter<'_>,
     base: Option<Id>,
-    taken: &[(TreePath, EntryMode, Id)],
+    (taken, unread): (&[Taken], &[Unread]),
+    merge: bool,
+) -> Result<Id> {
+    let tree = apply_taken(writer, base, taken, merge)?;
+    let mut kept = Vec::new();
+    for unread in unread {
+        if let Some((mode, id)) = find_kept(writer, base, unread)? {
+            kept.push((unread.place.clone(), Edit::Put { mode, id }));
+        }
+    }
+    if kept.is_empty() { Ok(tree) } else { edit::apply(writer, Some(tree), &kept) }
+}
+
+/// What the tree `base` has in the place of something that could not be read.
+pub(super) fn find_kept(
+    writer: &ObjectWriter<'_>,
+    base: Option<Id>,
+    unread: &Unread,
+) -> Result<Option<(EntryMode, Id)>> {
+    base.map_or(Ok(None), |base| find_entry(writer, base, &unread.place))
+}
+
+fn apply_taken(
+    writer: &mut ObjectWriter<'_>,
+    base: Option<Id>,
+    taken: &[Taken],
     merge: bool,
 ) -> Result<Id> {
     let mut edits = Vec::new();

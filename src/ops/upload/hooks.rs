@@ -26,10 +26,7 @@ pub(crate) fn approve<'a>(
     options: &'a UploadOptions,
     progress: &dyn Progress,
 ) -> Result<Approved<'a>> {
-    let placements = plan_placements(options)?;
-    if !options.no_ignore {
-        placements.iter().try_for_each(|placement| placement.refuse_ignored(repo))?;
-    }
+    let placements = plan_placements(repo, options)?;
     let event = event(repo, options)?;
     let asked = run_pre(repo, &event, progress)?;
     Ok(Approved { repo, options, placements, event, asked })

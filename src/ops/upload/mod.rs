@@ -8,6 +8,7 @@ mod edits;
 mod hooks;
 mod place;
 mod plan;
+mod tally;
 
 use std::cell::OnceCell;
 use std::io::Read;
@@ -25,15 +26,17 @@ use crate::history::{Commit, EntryMode, Expected, ObjectWriter, TreeEntry};
 use crate::id::Id;
 use crate::name::{Name, ProjectName, RefName};
 use crate::progress::Progress;
-use crate::repo::Repository;
+use crate::repo::{Repository, WorkTree};
 use crate::tree_path::TreePath;
 
+use edits::{Taken, apply_edits, find_kept};
 pub(crate) use hooks::{Approved, approve};
 use place::Placement;
 pub use place::Source;
-pub(super) use place::own_place;
 pub(crate) use plan::survey;
 pub use plan::{Survey, UploadPlan, plan_upload};
+pub use tally::FileCounts;
+use tally::Tally;
 
 /// What to upload, and where.
 #[derive(Debug, Default)]
@@ -41,9 +44,9 @@ pub use plan::{Survey, UploadPlan, plan_upload};
 pub struct UploadOptions {
     /// The directory that relative paths start from, absolute.
     pub cwd: PathBuf,
-    /// What to take in; nothing means the directory itself.
+    /// What to upload; nothing means `cwd` itself.
     pub sources: Vec<Source>,
-    /// Where to place it in the run, instead of at its own relative path.
+    /// The place in the run, instead of the path from the top of the work tree.
     pub to: Option<Destination>,
     /// The project, if not the repository's default.
     pub project: Option<ProjectName>,
@@ -61,7 +64,7 @@ pub struct UploadOptions {
     pub merge: bool,
     /// Takes in what ignore files leave out.
     pub no_ignore: bool,
-    /// Goes on without the files that can't be read.
+    /// Goes on without what cannot be read; the run keeps what it has in its place.
     pub keep_going: bool,
     /// The command, for the log of operations.
     pub command: String,
@@ -91,20 +94,25 @@ pub struct UploadOutcome {
     pub tree: Id,
     /// The tag that points at the run's commit now.
     pub tag: Option<Name>,
-    /// Files found.
+    /// Files and links that were uploaded.
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// How the files of the run changed.
+    #[serde(flatten)]
+    pub changed: FileCounts,
     /// Files whose bytes were read: the stat cache did not know them.
     pub read_files: u64,
     /// What was stored.
     pub stored: Stored,
     /// Entries that ignore files left out.
     pub ignored: u64,
-    /// What can't be stored: path and what it is.
+    /// What cannot be stored: path from the working directory, and what it is.
     pub skipped: Vec<(String, String)>,
-    /// What could not be read: path and why. Not empty only with `keep_going`.
+    /// What could not be read: path from the working directory, and why. Empty without `keep_going`.
     pub failed: Vec<(String, String)>,
+    /// The paths in `failed` in whose place the run keeps an earlier upload.
+    pub kept: Vec<String>,
 }
 
 /// Takes sources into the store, one after the other, and remembers what became of them.
@@ -114,8 +122,11 @@ pub(crate) struct Intake<'a> {
     options: &'a UploadOptions,
     progress: &'a dyn Progress,
     wanted: Wanted<'a>,
-    edits: Vec<(TreePath, EntryMode, Id)>,
-    outcome: Taken,
+    subject: String,
+    work_tree: WorkTree,
+    taken: Vec<Taken>,
+    tally: Tally,
+    stored: Stored,
     _lock: FileLock,
 }
 
@@ -127,18 +138,6 @@ pub(crate) struct RunCommit {
     pub(crate) tree: Id,
     /// The commit; `None` if the run holds all of it already.
     pub(crate) commit: Option<Id>,
-}
-
-/// What was taken in from all sources together.
-#[derive(Debug, Clone, Default)]
-struct Taken {
-    files: u64,
-    bytes: u64,
-    read_files: u64,
-    ignored: u64,
-    stored: Stored,
-    skipped: Vec<(String, String)>,
-    failed: Vec<(String, String)>,
 }
 
 /// Uploads. `input` is what the source `-` reads.
@@ -177,16 +176,19 @@ impl Approved<'_> {
             options,
             progress,
             wanted: self.wanted(),
-            edits: Vec::new(),
-            outcome: Taken::default(),
+            subject: options.subject(&self.placements),
+            work_tree: repo.work_tree(&options.cwd),
+            taken: Vec::new(),
+            tally: Tally::default(),
+            stored: Stored::default(),
             _lock: lock,
         };
         let mut writer = repo.history().writer()?;
         for placement in &self.placements {
             intake.take(placement, input, &mut writer)?;
         }
-        if !intake.outcome.failed.is_empty() && !options.keep_going {
-            return Err(refuse(&intake.outcome.failed));
+        if !options.keep_going {
+            intake.tally.refuse()?;
         }
         writer.flush()?;
         Ok(intake)
@@ -209,19 +211,6 @@ impl UploadOptions {
     }
 }
 
-fn refuse(failed: &[(String, String)]) -> Error {
-    let count = failed.len();
-    let files = if count == 1 { "1 file" } else { &format!("{count} files") };
-    let mut lines: Vec<String> =
-        failed.iter().take(10).map(|(path, why)| format!("{path}: {why}")).collect();
-    if count > lines.len() {
-        lines.push(format!("and {} more", count - lines.len()));
-    }
-    Error::refused(format!("{files} could not be read; nothing was uploaded"))
-        .with_source(lines.join("\n"))
-        .with_hint("mend that, or leave them out: art upload --keep-going")
-}
-
 impl Intake<'_> {
     /// Takes one source into the store and notes where it goes.
     fn take(
@@ -232,46 +221,38 @@ impl Intake<'_> {
     ) -> Result<()> {
         let (repo, progress) = (self.repo, self.progress);
         let mut spool = None;
-        let mut snapshot = match placement {
-            Placement::Directory { root, .. } => {
-                Snapshot::take(repo, root, self.options.ignores(), progress)?
+        let snapshot = match placement.snapshot(repo, self.options, progress) {
+            Err(error) if self.options.can_leave_out(&error) => {
+                self.tally.add_unread(&self.work_tree, placement, &error);
+                return Ok(());
             }
-            Placement::File { parent, name, .. } => Snapshot::of_entry(repo, parent, name)?,
-            Placement::Input { .. } => {
-                let file = place::spool(&self.session, input, progress)?;
-                let name = file.path().file_name().unwrap_or_default();
-                let name = name.as_encoded_bytes().to_vec();
-                spool = Some(file);
-                Snapshot::of_entry(repo, self.session.directory(), &name)?
-            }
+            other => other?,
         };
-        let outcome = &mut self.outcome;
-        outcome.stored.add(snapshot.store(repo, &self.session, progress)?);
+        let mut snapshot = if let Some(snapshot) = snapshot {
+            snapshot
+        } else {
+            let file = place::spool(&self.session, input, progress)?;
+            let name = file.path().file_name().unwrap_or_default();
+            let name = name.as_encoded_bytes().to_vec();
+            spool = Some(file);
+            Snapshot::of_entry(repo, self.session.directory(), &name)?
+        };
+        self.stored.add(snapshot.store(repo, &self.session, progress)?);
         drop(spool);
+        self.tally.add(&self.work_tree, placement, &snapshot)?;
         let entry = placement.entry(&mut snapshot, writer)?;
-        self.edits.extend(entry.map(|(mode, id)| (placement.to().clone(), mode, id)));
-        outcome.files += snapshot.walk.files;
-        outcome.bytes += snapshot.walk.bytes;
-        outcome.read_files += snapshot.read_files;
-        outcome.ignored += snapshot.walk.ignored;
-        outcome.failed.extend(snapshot.failures());
-        let skipped = snapshot.skipped().iter();
-        outcome
-            .skipped
-            .extend(skipped.map(|skipped| {
-                (crate::tree_path::escaped(&skipped.path), skipped.what.to_owned())
-            }));
+        self.taken.extend(entry.map(|(mode, id)| (placement.to().clone(), mode, id)));
         Ok(())
     }
 
     /// The tree of a run that had `base` before.
     pub(crate) fn tree(&self, writer: &mut ObjectWriter<'_>, base: Option<Id>) -> Result<Id> {
-        edits::apply_edits(writer, base, &self.edits, self.options.merge)
+        apply_edits(writer, base, (&self.taken, &self.tally.unread), self.options.merge)
     }
 
     /// The subject of the run's commit.
     pub(crate) fn subject(&self) -> String {
-        self.options.subject()
+        self.subject.clone()
     }
 
     /// Adds the run's commit to `writer`.
@@ -292,8 +273,8 @@ impl Intake<'_> {
             new_run: made.run.created,
             commit,
             tree: made.tree,
-            files: self.outcome.files,
-            bytes: self.outcome.bytes,
+            files: self.tally.files,
+            bytes: self.tally.bytes,
         }
     }
 
@@ -316,11 +297,18 @@ impl Intake<'_> {
         let (repo, options) = (self.repo, self.options);
         let mut writer = repo.history().writer()?;
         let RunCommit { run, tree, commit } = self.commit_run(&mut writer)?;
+        let changed = FileCounts::between(&writer, run.artifacts, tree)?;
+        let mut kept = Vec::new();
+        for unread in &self.tally.unread {
+            if find_kept(&writer, run.artifacts, unread)?.is_some() {
+                kept.push(unread.path.clone());
+            }
+        }
         writer.flush()?;
         let head = commit.or(run.parents.first().copied());
         let head = head.ok_or_else(|| Error::internal("a run without a commit"))?;
         let mut transaction = repo.history().transaction(&repo.signature(), &options.command);
-        let message = options.subject();
+        let message = self.subject.clone();
         if let Some(commit) = commit {
             let expected = run.parents.first().map_or(Expected::Absent, |id| Expected::Id(*id));
             transaction.update(run.reference.clone(), expected, Some(commit), &message);
@@ -333,7 +321,7 @@ impl Intake<'_> {
             transaction.update(tag, Expected::Any, Some(head), &message);
         }
         transaction.commit(repo.settings().lock_timeout)?;
-        let taken = self.outcome.clone();
+        let tally = self.tally.clone();
         Ok(UploadOutcome {
             run: run.reference.name().clone(),
             project: run.reference.project().clone(),
@@ -341,13 +329,15 @@ impl Intake<'_> {
             commit,
             tree,
             tag: options.tag.clone(),
-            files: taken.files,
-            bytes: taken.bytes,
-            read_files: taken.read_files,
-            stored: taken.stored,
-            ignored: taken.ignored,
-            skipped: taken.skipped,
-            failed: taken.failed,
+            files: tally.files,
+            bytes: tally.bytes,
+            changed,
+            read_files: tally.read_files,
+            stored: self.stored,
+            ignored: tally.ignored,
+            failed: tally.failed(),
+            kept,
+            skipped: tally.skipped,
         })
     }
 
@@ -369,7 +359,7 @@ impl Intake<'_> {
             parents: parents.to_vec(),
             author: who.clone(),
             committer: who,
-            message: self.options.subject(),
+            message: self.subject.clone(),
         })
     }
 }
@@ -379,15 +369,13 @@ impl UploadOptions {
         if self.no_ignore { Ignores::Off } else { Ignores::Respected }
     }
 
+    /// Whether the upload goes on without a source that fails to be read with `error`.
+    fn can_leave_out(&self, error: &Error) -> bool {
+        self.keep_going && error.kind() == ErrorKind::Unauthorized
+    }
+
     /// The subject of the commit.
-    fn subject(&self) -> String {
-        match &self.message {
-            Some(message) => message.clone(),
-            None if self.sources.is_empty() => "upload .".to_owned(),
-            None => {
-                let names: Vec<String> = self.sources.iter().map(Source::shown).collect();
-                format!("upload {}", names.join(", "))
-            }
-        }
+    fn subject(&self, placements: &[Placement]) -> String {
+        self.message.clone().unwrap_or_else(|| place::subject(self, placements))
     }
 }

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use super::UploadOptions;
 use crate::content::Session;
@@ -17,7 +17,7 @@ use crate::history::{EntryMode, ObjectWriter};
 use crate::id::Id;
 use crate::ops::snapshot::Snapshot;
 use crate::progress::{Progress, Unit, check_interrupt};
-use crate::repo::Repository;
+use crate::repo::{Located, Repository, WorkTree};
 use crate::tree_path::TreePath;
 
 /// Something to upload.
@@ -30,13 +30,28 @@ pub enum Source {
 }
 
 impl Source {
-    /// As it was typed, escaped for people.
-    pub(super) fn shown(&self) -> String {
+    /// As it was typed, safe to show.
+    fn shown(&self) -> String {
         match self {
             Source::Path(path) => crate::tree_path::escaped(path.as_os_str().as_bytes()),
             Source::Input => "-".to_owned(),
         }
     }
+}
+
+/// The subject of the commit of an upload without a message: the places in the run, or with `--to`
+/// the sources as typed.
+pub(super) fn subject(options: &UploadOptions, placements: &[Placement]) -> String {
+    let names: Vec<String> = if options.to.is_some() && !options.sources.is_empty() {
+        options.sources.iter().map(Source::shown).collect()
+    } else {
+        let place = |placement: &Placement| match placement.to() {
+            root if root.is_root() => ".".to_owned(),
+            path => path.to_string(),
+        };
+        placements.iter().map(place).collect()
+    };
+    format!("upload {}", names.join(", "))
 }
 
 /// A source and its place.
@@ -91,6 +106,72 @@ impl Placement {
         })
     }
 
+    /// A path that was found in this source, as a user in the working directory types it.
+    pub(super) fn shown(&self, work_tree: &WorkTree, path: &[u8]) -> String {
+        let holder = match self {
+            Placement::Directory { root, .. } => root,
+            Placement::File { parent, .. } => parent,
+            Placement::Input { .. } => return "standard input".to_owned(),
+        };
+        let name = match self {
+            Placement::File { name, .. } => name,
+            _ => path,
+        };
+        work_tree.shown(&holder.join(OsStr::from_bytes(name)))
+    }
+
+    /// The path on disk; none for standard input.
+    fn path(&self) -> Option<PathBuf> {
+        match self {
+            Placement::Directory { root, .. } => Some(root.clone()),
+            Placement::File { parent, name, .. } => Some(parent.join(OsStr::from_bytes(name))),
+            Placement::Input { .. } => None,
+        }
+    }
+
+    /// Whether this is a directory that has `other` below it, on disk and in the run alike.
+    fn contains(&self, other: &Placement) -> bool {
+        let (Placement::Directory { root, to }, Some(path)) = (self, other.path()) else {
+            return self == other && self.path().is_some();
+        };
+        let Ok(below) = path.strip_prefix(root) else { return false };
+        TreePath::from_path(below).is_ok_and(|below| to.join_path(&below) == *other.to())
+    }
+
+    /// Whether whatever `other` reads, this reads too: no link leads from one to the other.
+    fn covers(&self, other: &Placement) -> bool {
+        let (Placement::Directory { root, .. }, Some(path)) = (self, other.path()) else {
+            return self == other && self.path().is_some();
+        };
+        let at = match other {
+            Placement::Directory { .. } => Some(path.as_path()),
+            _ => path.parent(),
+        };
+        let real = |path: &Path| path.canonicalize().ok();
+        let (Some(from), Some(to)) = (real(root), at.and_then(real)) else { return false };
+        let below = at.and_then(|at| at.strip_prefix(root).ok());
+        self.contains(other) && below.is_some_and(|below| from.join(below) == to)
+    }
+
+    /// Walks the source and looks its files up in the stat cache; nothing for standard input, which
+    /// is read elsewhere.
+    pub(super) fn snapshot(
+        &self,
+        repo: &Repository,
+        options: &UploadOptions,
+        progress: &dyn Progress,
+    ) -> Result<Option<Snapshot>> {
+        match self {
+            Placement::Directory { root, .. } => {
+                Snapshot::take(repo, root, options.ignores(), progress).map(Some)
+            }
+            Placement::File { parent, name, .. } => {
+                Snapshot::of_entry(repo, parent, name).map(Some)
+            }
+            Placement::Input { .. } => Ok(None),
+        }
+    }
+
     pub(super) fn to(&self) -> &TreePath {
         match self {
             Placement::Directory { to, .. }
@@ -100,17 +181,25 @@ impl Placement {
     }
 }
 
-/// Finds out what each source is and where it goes.
-pub(super) fn plan_placements(options: &UploadOptions) -> Result<Vec<Placement>> {
+/// Finds each source and its place in the run. No entry of the file system is in two placements.
+pub(super) fn plan_placements(
+    repo: &Repository,
+    options: &UploadOptions,
+) -> Result<Vec<Placement>> {
+    let work_tree = repo.work_tree(&options.cwd);
     let here = [Source::Path(PathBuf::from("."))];
     let sources = if options.sources.is_empty() { &here[..] } else { &options.sources };
     let mut placements = Vec::new();
     for source in sources {
         placements.push(match source {
             Source::Input => place_input(options)?,
-            Source::Path(path) => place_path(options, path)?,
+            Source::Path(path) => place_path(&work_tree, options, path)?,
         });
     }
+    if !options.no_ignore {
+        placements.iter().try_for_each(|placement| placement.refuse_ignored(repo))?;
+    }
+    let placements = drop_covered(placements);
     refuse_overlaps(&placements)?;
     Ok(placements)
 }
@@ -121,18 +210,23 @@ fn place_input(options: &UploadOptions) -> Result<Placement> {
             Ok(Placement::Input { to: to.path.clone() })
         }
         _ => Err(Error::invalid("standard input needs a place for one file")
-            .with_hint("name it: art upload - --to PATH/IN/RUN")),
+            .with_hint("name the place: art upload - --to PATH/IN/RUN")),
     }
 }
 
-fn place_path(options: &UploadOptions, typed: &Path) -> Result<Placement> {
-    let path = normalized(&options.cwd, typed);
+fn place_path(work_tree: &WorkTree, options: &UploadOptions, typed: &Path) -> Result<Placement> {
+    let Located { path, place } = work_tree.locate(typed)?;
     let metadata = path.symlink_metadata().on("read", typed)?;
     // A slash behind a link to a directory asks for the directory, as it does for every tool.
     let slash = typed.as_os_str().as_bytes().ends_with(b"/");
     let is_directory =
         metadata.is_dir() || (slash && metadata.is_symlink() && read::is_dir(&path)?);
-    let own = || own_place(&options.cwd, typed);
+    let own = || {
+        place.clone().ok_or_else(|| {
+            let hint = "name its place in the run: art upload PATH --to SUBPATH";
+            work_tree.outside(typed).with_hint(hint)
+        })
+    };
     if is_directory {
         let to = options.to.as_ref().map_or_else(own, |to| Ok(to.path.clone()))?;
         return Ok(Placement::Directory { root: path, to });
@@ -151,30 +245,18 @@ fn place_path(options: &UploadOptions, typed: &Path) -> Result<Placement> {
     Ok(Placement::File { parent, name, to })
 }
 
-/// Where a source goes that nobody placed elsewhere: to its own path from `cwd` on.
-pub(in crate::ops) fn own_place(cwd: &Path, typed: &Path) -> Result<TreePath> {
-    match normalized(cwd, typed).strip_prefix(cwd) {
-        Ok(relative) => TreePath::from_path(relative),
-        Err(_) => {
-            Err(Error::invalid(format!("'{}' is outside of this directory", typed.display()))
-                .with_hint("say where it goes: art upload PATH --to SUBPATH"))
-        }
-    }
-}
-
-/// `typed` from `cwd` on, without `.` and `..`, by the names alone.
-fn normalized(cwd: &Path, typed: &Path) -> PathBuf {
-    let mut path = PathBuf::new();
-    for component in cwd.join(typed).components() {
-        match component {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                path.pop();
-            }
-            other => path.push(other),
-        }
-    }
-    path
+/// Leaves out what another placement reads too, and puts at the same place.
+fn drop_covered(placements: Vec<Placement>) -> Vec<Placement> {
+    let is_covered = |(index, placement): (usize, &Placement)| {
+        placements.iter().enumerate().any(|(other, directory)| {
+            index != other
+                && directory.covers(placement)
+                && (index > other || !placement.covers(directory))
+        })
+    };
+    let keep: Vec<bool> = placements.iter().enumerate().map(|it| !is_covered(it)).collect();
+    let kept = placements.into_iter().zip(keep).filter(|(_, keep)| *keep);
+    kept.map(|(placement, _)| placement).collect()
 }
 
 /// Two sources at one place would silently lose one of them.
@@ -182,13 +264,7 @@ fn refuse_overlaps(placements: &[Placement]) -> Result<()> {
     for (index, a) in placements.iter().enumerate() {
         for b in &placements[index + 1..] {
             let nested = b.to().starts_with(a.to()) || a.to().starts_with(b.to());
-            let same = a == b;
-            let one_inside_its_own_tree = match (a, b) {
-                (Placement::Directory { root, .. }, other)
-                | (other, Placement::Directory { root, .. }) => is_below(root, other),
-                _ => false,
-            };
-            if nested && !same && !one_inside_its_own_tree {
+            if nested && !a.contains(b) && !b.contains(a) {
                 return Err(Error::invalid(format!(
                     "two sources go to the same place, '{}' and '{}'",
                     a.to(),
@@ -199,18 +275,6 @@ fn refuse_overlaps(placements: &[Placement]) -> Result<()> {
         }
     }
     Ok(())
-}
-
-fn is_below(root: &Path, placement: &Placement) -> bool {
-    match placement {
-        Placement::Directory { root: other, .. } => {
-            other.starts_with(root) || root.starts_with(other)
-        }
-        Placement::File { parent, name, .. } => {
-            parent.join(OsStr::from_bytes(name)).starts_with(root)
-        }
-        Placement::Input { .. } => false,
-    }
 }
 
 /// Standard input as a file: its id begins with its length, which is known only at its end.
@@ -239,7 +303,10 @@ pub(super) fn spool(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Config, Sources, initial};
+    use crate::ops::init::{InitOptions, init};
     use crate::ops::upload::Destination;
+    use crate::repo::Settings;
 
     fn options(cwd: &Path, sources: &[&str], to: Option<&str>) -> UploadOptions {
         UploadOptions {
@@ -253,27 +320,42 @@ mod tests {
         }
     }
 
-    fn places(cwd: &Path, sources: &[&str], to: Option<&str>) -> Result<Vec<String>> {
-        let placements = plan_placements(&options(cwd, sources, to))?;
-        Ok(placements.iter().map(|placement| placement.to().to_string()).collect())
+    fn repository(work: &Path) -> Repository {
+        let config = Config::load(Sources::default()).unwrap();
+        let options =
+            InitOptions { directory: work.to_owned(), config: initial(&config, None).unwrap() };
+        Repository::open(&init(&options).unwrap().directory, Settings::default()).unwrap()
     }
 
     #[test]
-    fn sources_keep_their_relative_path_or_go_where_told() {
+    fn sources_keep_their_path_from_the_top_or_go_where_told() {
         let dir = tempfile::tempdir().unwrap();
-        let cwd = dir.path().join("work");
-        crate::fs::atomic::create_dir_all(&cwd.join("data/in")).unwrap();
-        crate::fs::atomic::write(&cwd.join("m.bin"), &cwd, b"m").unwrap();
-        assert_eq!(places(&cwd, &[], None).unwrap(), [""]);
-        assert_eq!(
-            places(&cwd, &["data/../data/in/", "m.bin"], None).unwrap(),
-            ["data/in", "m.bin"]
-        );
-        assert_eq!(places(&cwd, &["data"], Some("/")).unwrap(), [""]);
-        assert_eq!(places(&cwd, &["m.bin"], Some("w/")).unwrap(), ["w/m.bin"]);
-        assert_eq!(places(&cwd, &["m.bin"], Some("w/x.bin")).unwrap(), ["w/x.bin"]);
-        assert!(places(&cwd, &[".."], None).is_err());
-        assert!(places(&cwd, &["data", "m.bin"], Some("/")).is_err());
-        assert!(places(&cwd, &["absent"], None).is_err());
+        let work = dir.path().canonicalize().unwrap().join("work");
+        crate::fs::atomic::create_dir_all(&work.join("data/in")).unwrap();
+        for name in ["m.bin", "data/d.bin"] {
+            crate::fs::atomic::write(&work.join(name), &work, b"m").unwrap();
+        }
+        let repo = repository(&work);
+        let places = |cwd: &str, sources: &[&str], to: Option<&str>| {
+            let placements = plan_placements(&repo, &options(&work.join(cwd), sources, to))?;
+            let places = placements.iter().map(|placement| placement.to().to_string());
+            Ok::<_, Error>(places.collect::<Vec<_>>())
+        };
+        assert_eq!(places("", &[], None).unwrap(), [""]);
+        assert_eq!(places("data", &[], None).unwrap(), ["data"]);
+        assert_eq!(places("data", &["d.bin", "../m.bin"], None).unwrap(), ["data/d.bin", "m.bin"]);
+        assert_eq!(places("data", &[".."], None).unwrap(), [""]);
+        assert_eq!(places("", &["data/../data/in/", "m.bin"], None).unwrap(), ["data/in", "m.bin"]);
+        assert_eq!(places("", &["data"], Some("/")).unwrap(), [""]);
+        assert_eq!(places("", &["m.bin"], Some("w/")).unwrap(), ["w/m.bin"]);
+        assert_eq!(places("data", &["../m.bin"], Some("w/x.bin")).unwrap(), ["w/x.bin"]);
+        assert!(places("", &[".."], None).is_err());
+        assert!(places("", &[""], None).is_err());
+        assert!(places("", &["data", "m.bin"], Some("/")).is_err());
+        assert!(places("", &["absent"], None).is_err());
+        // An entry that two sources name is taken once.
+        assert_eq!(places("", &["data/in", "data", "data/d.bin"], None).unwrap(), ["data"]);
+        assert_eq!(places("", &["m.bin", "./m.bin"], None).unwrap(), ["m.bin"]);
+        assert!(places("", &["data", "data/in"], Some("x")).is_err());
     }
 }

@@ -5,19 +5,20 @@ use std::io::Read;
 
 use serde::Serialize;
 
-use super::edits::apply_edits;
+use super::UploadOptions;
+use super::edits::{Taken, apply_edits};
 use super::place::{Placement, plan_placements};
-use super::{UploadOptions, refuse};
+use super::tally::{FileCounts, Tally};
 use crate::error::{Error, IoResultExt, Result};
 use crate::history::diff::{Change, diff_trees, find_renames};
 use crate::history::{EntryMode, ObjectWriter};
 use crate::id::Id;
 use crate::name::{Name, ProjectName};
 use crate::ops::run::{Wanted, prepare_run};
-use crate::ops::snapshot::{Need, Snapshot};
+use crate::ops::snapshot::Need;
 use crate::progress::{Progress, Unit};
-use crate::repo::Repository;
-use crate::tree_path::{TreePath, escaped};
+use crate::repo::{Repository, WorkTree};
+use crate::tree_path::TreePath;
 
 /// The most bytes that are taken from standard input without storing them: 64 MiB.
 const INPUT_LIMIT: u64 = 64 << 20;
@@ -27,7 +28,10 @@ const INPUT_LIMIT: u64 = 64 << 20;
 pub struct Survey {
     /// The differences from what is there, by path; what moved unchanged is one rename.
     pub changes: Vec<Change>,
-    /// Files found.
+    /// How the files of the run differ.
+    #[serde(flatten)]
+    pub changed: FileCounts,
+    /// Files and links that are uploaded.
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
@@ -41,9 +45,9 @@ pub struct Survey {
     pub new_bytes: u64,
     /// Entries that ignore files leave out.
     pub ignored: u64,
-    /// What can't be stored: path and what it is.
+    /// What cannot be stored: path from the working directory, and what it is.
     pub skipped: Vec<(String, String)>,
-    /// What could not be read: path and why.
+    /// What could not be read: path from the working directory, and why. It is in no change.
     pub failed: Vec<(String, String)>,
 }
 
@@ -72,9 +76,9 @@ pub fn plan_upload(
     // Of a run that would be made, nobody asks where its code is from.
     let wanted = Wanted { source: OnceCell::from(None), ..options.wanted() };
     let run = prepare_run(repo, &wanted)?;
-    let survey = survey(repo, options, run.artifacts, input, progress)?;
-    if !survey.failed.is_empty() && !options.keep_going {
-        return Err(refuse(&survey.failed));
+    let (survey, tally) = survey_all(repo, options, run.artifacts, input, progress)?;
+    if !options.keep_going {
+        tally.refuse()?;
     }
     Ok(UploadPlan {
         run: (!run.created).then(|| run.reference.name().clone()),
@@ -83,99 +87,100 @@ pub fn plan_upload(
     })
 }
 
-/// Compares what an upload would take in with the artifacts `base`. What can't be read is in no
-/// change, unless the upload would go on without it.
+/// Compares what an upload would take in with the artifacts `base`. What cannot be read is in no
+/// change: a run keeps what it has in its place.
 pub(crate) fn survey(
+    repo: &Repository,
+    options: &UploadOptions,
+    base: Option<Id>,
+    progress: &dyn Progress,
+) -> Result<Survey> {
+    survey_all(repo, options, base, &mut std::io::empty(), progress).map(|(survey, _)| survey)
+}
+
+fn survey_all(
     repo: &Repository,
     options: &UploadOptions,
     base: Option<Id>,
     input: &mut dyn Read,
     progress: &dyn Progress,
-) -> Result<Survey> {
-    let mut surveyor = Surveyor { repo, options, progress, found: Found::default() };
+) -> Result<(Survey, Tally)> {
+    let work_tree = repo.work_tree(&options.cwd);
+    let mut surveyor = Surveyor {
+        repo,
+        options,
+        progress,
+        work_tree,
+        tally: Tally::default(),
+        taken: Vec::new(),
+        need: Need::default(),
+    };
     let mut writer = repo.history().trial_writer()?;
-    for placement in &plan_placements(options)? {
-        if !options.no_ignore {
-            placement.refuse_ignored(repo)?;
-        }
+    for placement in &plan_placements(repo, options)? {
         match placement {
             Placement::Input { to } => surveyor.look_at_input(to, input)?,
             _ => surveyor.look_at(placement, &mut writer)?,
         }
     }
-    let Found { mut survey, edits, need, unread } = surveyor.found;
-    let tree = apply_edits(&mut writer, base, &edits, options.merge)?;
-    let mut changes = diff_trees(&writer, base, Some(tree))?;
-    if !options.keep_going && !unread.is_empty() {
-        changes.retain(|change| !unread.iter().any(|path| change.path().starts_with(path)));
-    }
-    survey.changes = find_renames(changes, None)?;
-    survey.new_contents = need.count();
-    survey.new_bytes = need.bytes;
+    let Surveyor { tally, taken, need, .. } = surveyor;
+    let tree = apply_edits(&mut writer, base, (&taken, &tally.unread), options.merge)?;
+    let changes = find_renames(diff_trees(&writer, base, Some(tree))?, None)?;
     progress.end();
-    Ok(survey)
+    let survey = Survey {
+        changed: FileCounts::of(&changes),
+        changes,
+        files: tally.files,
+        bytes: tally.bytes,
+        read_files: tally.read_files,
+        read_bytes: tally.read_bytes,
+        new_contents: need.count(),
+        new_bytes: need.bytes,
+        ignored: tally.ignored,
+        skipped: tally.skipped.clone(),
+        failed: tally.failed(),
+    };
+    Ok((survey, tally))
 }
 
 struct Surveyor<'a> {
     repo: &'a Repository,
     options: &'a UploadOptions,
     progress: &'a dyn Progress,
-    found: Found,
-}
-
-/// What is known of all sources together.
-#[derive(Default)]
-struct Found {
-    survey: Survey,
-    edits: Vec<(TreePath, EntryMode, Id)>,
+    work_tree: WorkTree,
+    tally: Tally,
+    taken: Vec<Taken>,
     need: Need,
-    /// The places in the tree of what could not be read.
-    unread: Vec<TreePath>,
 }
 
 impl Surveyor<'_> {
     fn look_at(&mut self, placement: &Placement, writer: &mut ObjectWriter<'_>) -> Result<()> {
-        let mut snapshot = match placement {
-            Placement::File { parent, name, .. } => Snapshot::of_entry(self.repo, parent, name)?,
-            Placement::Directory { root, .. } => {
-                Snapshot::take(self.repo, root, self.options.ignores(), self.progress)?
+        let mut snapshot = match placement.snapshot(self.repo, self.options, self.progress) {
+            Err(error) if self.options.can_leave_out(&error) => {
+                self.tally.add_unread(&self.work_tree, placement, &error);
+                return Ok(());
             }
-            Placement::Input { .. } => return Ok(()),
+            Err(error) => return Err(error),
+            Ok(None) => return Ok(()),
+            Ok(Some(snapshot)) => snapshot,
         };
         snapshot.hash(self.repo, self.progress)?;
-        let Found { survey, edits, need, unread } = &mut self.found;
-        snapshot.add_need(self.repo, need)?;
-        for (path, _) in &snapshot.failed {
-            unread.push(match placement {
-                Placement::Directory { to, .. } => to.join_path(&TreePath::parse(path)?),
-                _ => placement.to().clone(),
-            });
-        }
+        snapshot.add_need(self.repo, &mut self.need)?;
+        self.tally.add(&self.work_tree, placement, &snapshot)?;
         let entry = placement.entry(&mut snapshot, writer)?;
-        edits.extend(entry.map(|(mode, id)| (placement.to().clone(), mode, id)));
-        survey.files += snapshot.walk.files;
-        survey.bytes += snapshot.walk.bytes;
-        survey.read_files += snapshot.read_files;
-        survey.read_bytes += snapshot.read_bytes;
-        survey.ignored += snapshot.walk.ignored;
-        survey.failed.extend(snapshot.failures());
-        let skipped = snapshot.skipped().iter();
-        survey
-            .skipped
-            .extend(skipped.map(|skipped| (escaped(&skipped.path), skipped.what.to_owned())));
+        self.taken.extend(entry.map(|(mode, id)| (placement.to().clone(), mode, id)));
         Ok(())
     }
 
     fn look_at_input(&mut self, to: &TreePath, input: &mut dyn Read) -> Result<()> {
         let (id, bytes) = hash_input(input, self.progress)?;
-        self.found.edits.push((to.clone(), EntryMode::File, id));
-        let survey = &mut self.found.survey;
-        survey.files += 1;
-        survey.bytes += bytes;
-        survey.read_files += 1;
-        survey.read_bytes += bytes;
+        self.taken.push((to.clone(), EntryMode::File, id));
+        let tally = &mut self.tally;
+        tally.files += 1;
+        tally.bytes += bytes;
+        tally.read_files += 1;
+        tally.read_bytes += bytes;
         if !self.repo.content().is_indexed(&id)? {
-            self.found.need.add(id, bytes);
+            self.need.add(id, bytes);
         }
         Ok(())
     }

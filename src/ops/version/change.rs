@@ -79,6 +79,7 @@ pub(super) fn change_if<T>(
     }
     let RecordChange { writer, mut transaction, moves, stage_moves, .. } = change;
     if moves == 0 {
+        repo.history().note_unchanged(command);
         return Ok(Some((Changed { value, operation: None }, stage_moves)));
     }
     writer.flush()?;

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use artifacts::ops::clone::{CloneOptions, CloneOutcome, clone};
 use artifacts::remote::RemoteUri;
 use artifacts::{Error, Name, ProjectName, Result};
+use clap::builder::NonEmptyStringValueParser;
 
 use crate::context::Context;
+use crate::paths;
 use crate::remotes;
 use crate::report::{Exit, help_tail};
 use crate::ui::Page;
@@ -31,11 +33,11 @@ use crate::ui::format::count;
 ))]
 pub(crate) struct Args {
     /// Where the remote is
-    #[arg(value_name = "URI")]
+    #[arg(value_name = "URI", value_parser = NonEmptyStringValueParser::new())]
     uri: String,
 
     /// Where the repository shall stand; else a directory named after the end of URI
-    #[arg(value_name = "DIR")]
+    #[arg(value_name = "DIR", value_parser = paths::parser())]
     place: Option<PathBuf>,
 
     /// Also get all content

@@ -2,12 +2,14 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 
+use artifacts::Result;
 use artifacts::history::Revision;
 use artifacts::ops::diff::{Comparison, DiffOptions, Endpoint, diff};
-use artifacts::{Result, TreePath};
 
 use crate::context::Context;
+use crate::paths;
 use crate::report::{Exit, help_tail};
 use crate::ui::changes;
 use crate::ui::patch;
@@ -15,12 +17,17 @@ use crate::ui::patch;
 /// Show the differences between two revisions, or a revision and a directory
 ///
 /// Lists added, deleted, modified and renamed files, and the fields of the records that differ.
-/// Renames are detected by equal or similar content. Ignore files apply to a directory. A path after
-/// a revision limits the comparison to that path; two single files are compared under any names.
-/// --content of a disabled version is refused (15) without --allow-disabled.
+/// Without A and B, compares the current run with the work tree. Renames are detected by equal or
+/// similar content. Ignore files apply to a directory.
+///
+/// PATH is relative to the working directory, and changes are printed with their paths from the top
+/// of the work tree. A path after a revision, or a directory, limits both sides: then PATH starts
+/// there. Two single files are compared under any names. --content of a disabled version is refused
+/// (15) without --allow-disabled.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &[
+        "art diff",
         "art diff HEAD~1 HEAD",
         "art diff v1",
         "art diff run/base ./out --stat",
@@ -39,17 +46,17 @@ use crate::ui::patch;
 ))]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option that is typed")]
 pub(crate) struct Args {
-    /// What was: a revision, or a directory as ./DIR
-    #[arg(value_name = "A")]
+    /// The old side: a revision, or a directory as ./DIR
+    #[arg(value_name = "A", default_value = "HEAD", value_parser = paths::words())]
     from: OsString,
 
-    /// What is: a revision, or a directory as ./DIR [default: the working directory]
-    #[arg(value_name = "B")]
+    /// The new side: a revision, or a directory as ./DIR [default: the work tree]
+    #[arg(value_name = "B", value_parser = paths::words())]
     to: Option<OsString>,
 
-    /// Only what is at or below these paths
-    #[arg(value_name = "PATH", last = true)]
-    paths: Vec<OsString>,
+    /// Show only changes at or below these paths
+    #[arg(value_name = "PATH", last = true, value_parser = paths::parser())]
+    paths: Vec<PathBuf>,
 
     /// Show added and deleted bytes
     #[arg(long, group = "form")]
@@ -74,13 +81,11 @@ pub(crate) struct Args {
 
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     let repo = context.repo()?;
-    let only: Result<Vec<TreePath>> =
-        args.paths.iter().map(|path| TreePath::parse(path.as_bytes())).collect();
     let options = DiffOptions {
         cwd: context.cwd().to_owned(),
         from: endpoint(&args.from)?,
-        to: args.to.as_deref().map_or(Ok(Endpoint::Here), endpoint)?,
-        only: only?,
+        to: args.to.as_deref().map_or(Ok(Endpoint::WorkTree), endpoint)?,
+        paths: args.paths.clone(),
         allow_disabled: args.allow_disabled,
     };
     let mut comparison = diff(&repo, &options, context.progress())?;

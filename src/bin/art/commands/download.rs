@@ -1,7 +1,5 @@
 //! `art download`: the files of a revision, written to a directory.
 
-use std::ffi::OsString;
-use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use artifacts::fs::read;
@@ -10,6 +8,7 @@ use artifacts::ops::revision::resolve;
 use artifacts::{Error, Result, TreePath};
 
 use crate::context::Context;
+use crate::paths;
 use crate::report::{Exit, help_tail};
 use crate::revision::RevisionArgs;
 use crate::ui::Page;
@@ -17,7 +16,8 @@ use crate::ui::format::{count, size};
 
 /// Writes the files of a run or version to a directory
 ///
-/// Files that are right already are left alone; files that differ are not overwritten without
+/// Without `--to`, the files go to the top of the work tree, wherever the command is started; `--to .`
+/// is the working directory. Files that are right already are left alone; files that differ are not overwritten without
 /// `--force`. A file appears under its name when its bytes are complete and checked. `REV:PATH`
 /// writes what is in that directory, or that one file.
 #[derive(Debug, clap::Args)]
@@ -42,13 +42,13 @@ pub(crate) struct Args {
     #[command(flatten)]
     what: RevisionArgs,
 
-    /// Only what is at or below this path; may be given more than once
-    #[arg(long = "path", value_name = "P")]
-    paths: Vec<OsString>,
+    /// Write only what is at or below P, a path in the revision; may be repeated
+    #[arg(long = "path", value_name = "P", value_parser = paths::in_revision())]
+    paths: Vec<TreePath>,
 
-    /// Where to; made if missing
-    #[arg(long, value_name = "DIR", default_value = ".")]
-    to: PathBuf,
+    /// Write to DIR, which is created if missing [default: the top of the work tree]
+    #[arg(long, value_name = "DIR", value_parser = paths::parser())]
+    to: Option<PathBuf>,
 
     /// Overwrite files that differ
     #[arg(long)]
@@ -71,23 +71,24 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     let threads = context.config()?.download_threads()?;
     let repo = context.repo_with_threads(threads)?;
     let source = resolve(&repo, &args.what.revision(&repo)?)?;
-    let only: Result<Vec<TreePath>> =
-        args.paths.iter().map(|path| TreePath::parse(path.as_bytes())).collect();
-    let to = context.cwd().join(&args.to);
+    let to = match &args.to {
+        Some(to) => context.cwd().join(to),
+        None => repo.work_tree(context.cwd()).top().to_owned(),
+    };
+    let shown = args.to.as_deref().unwrap_or(&to).display();
     if read::is_there(&to)? && read::try_metadata(&to)?.is_none() {
-        let shown = args.to.display();
         return Err(Error::invalid(format!("'{shown}' is a symbolic link that leads nowhere"))
             .with_hint(format!(
                 "create the directory that the link names, or remove the link: rm '{shown}'"
             )));
     }
     if read::is_there(&to)? && !read::is_dir(&to)? {
-        return Err(Error::invalid(format!("'{}' is no directory", args.to.display()))
+        return Err(Error::invalid(format!("'{shown}' is not a directory"))
             .with_hint("name a directory with --to; to get one file: art cat REV:PATH > FILE"));
     }
     let options = DownloadOptions {
         source,
-        only: only?,
+        only: args.paths.clone(),
         to,
         force: args.force,
         unsafe_links: args.unsafe_links,

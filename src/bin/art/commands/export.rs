@@ -8,6 +8,7 @@ use artifacts::ops::export::{ArchiveFormat, ExportOptions, ExportOutcome, export
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::context::Context;
+use crate::paths;
 use crate::report::{Exit, help_tail};
 use crate::revision;
 use crate::ui::Page;
@@ -42,7 +43,7 @@ pub(crate) struct Args {
     revision: Revision,
 
     /// The file to write; `-` is standard output
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", value_parser = paths::parser())]
     output: Option<PathBuf>,
 
     /// The format of the archive [default: from the name of FILE, otherwise tar.zst]

@@ -8,6 +8,7 @@ use artifacts::ops::init::{InitOptions, init};
 use artifacts::{Name, Result};
 
 use crate::context::Context;
+use crate::paths;
 use crate::report::{Exit, help_tail};
 
 /// Makes a repository: a directory `.artifacts` beside the work
@@ -22,7 +23,7 @@ use crate::report::{Exit, help_tail};
 ))]
 pub(crate) struct Args {
     /// Where; made if missing
-    #[arg(value_name = "DIR", default_value = ".")]
+    #[arg(value_name = "DIR", default_value = ".", value_parser = paths::parser())]
     place: PathBuf,
 }
 

@@ -2,14 +2,14 @@
 
 mod tree;
 
-use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
 
 use artifacts::history::Revision;
 use artifacts::ops::lineage::{AddOptions, Direction, add, show};
 use artifacts::{Name, Result};
 
 use crate::context::Context;
+use crate::paths;
 use crate::report::{Exit, help_tail};
 use crate::revision;
 use crate::ui::Style;
@@ -63,9 +63,9 @@ struct AddArgs {
     #[arg(value_name = "NAME")]
     name: Name,
 
-    /// Where it is
-    #[arg(long, value_name = "PATH", required_unless_present = "input")]
-    path: Option<OsString>,
+    /// The file or directory in the work tree, kept with its path from the top
+    #[arg(long, value_name = "PATH", required_unless_present = "input", value_parser = paths::parser())]
+    path: Option<PathBuf>,
 
     /// What it is: model, dataframe, csv, image, metric, or a word of yours
     #[arg(long, value_name = "KIND")]
@@ -103,7 +103,7 @@ fn exec_add(context: &Context<'_>, args: &AddArgs) -> Result<Exit> {
         run: args.run.clone(),
         name: args.name.clone(),
         kind: args.kind.clone(),
-        path: args.path.clone().map(|path| path.into_vec().into()),
+        path: args.path.clone(),
         direction: match args.input.as_deref() {
             None => Direction::Output,
             Some("") => Direction::Input,

@@ -2,6 +2,8 @@
 
 pub(crate) mod remote;
 
+use std::path::PathBuf;
+
 use artifacts::Name;
 use artifacts::error::{Error, Result};
 use artifacts::history::Revision;
@@ -10,6 +12,7 @@ use artifacts::repo::Repository;
 
 use crate::changes;
 use crate::context::Context;
+use crate::paths;
 use crate::report::{self, Exit, help_tail};
 use crate::revision;
 use crate::ui::graph::{Graph, Rows};
@@ -22,8 +25,11 @@ const MAX_REFS: usize = 6;
 ///
 /// Starts from the current run, or from REV. A commit has two lines: its id, the refs that point at
 /// it and its message; then who made it, when, and the files it changed against its first parent,
-/// with the bytes of those it added or modified. `REV:PATH` shows only the commits that changed what
-/// is there. With `--graph`, no commit stands above one that was made from it.
+/// with the bytes of those it added or modified. With `--graph`, no commit stands above one that was
+/// made from it.
+///
+/// With PATH, shows only the commits that changed one of these paths, and follows renames. PATH is
+/// relative to the working directory; in `REV:PATH` it starts at the root of the revision.
 ///
 /// With `--remote` it is the log of a remote: each entry is a push, with the refs that it moved and
 /// what it added. A move that met another's is marked (conflict).
@@ -31,6 +37,7 @@ const MAX_REFS: usize = 6;
 #[command(after_long_help = help_tail(
     &[
         "art log",
+        "art log -- model/weights.bin",
         "art log run/baseline -n 5 --stat",
         "art log --all --graph",
         "art log HEAD:model",
@@ -51,6 +58,10 @@ pub(crate) struct Args {
     #[arg(value_name = "REV[:PATH]", value_parser = revision::parser())]
     revision: Option<Revision>,
 
+    /// Show only commits that changed what is at or below these paths
+    #[arg(value_name = "PATH", last = true, value_parser = paths::parser())]
+    paths: Vec<PathBuf>,
+
     /// Show at most N
     #[arg(short = 'n', long = "limit", value_name = "N")]
     limit: Option<usize>,
@@ -64,7 +75,7 @@ pub(crate) struct Args {
     graph: bool,
 
     /// Show the pushes to this remote
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["revision", "all", "graph", "stat"])]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["revision", "paths", "all", "graph", "stat"])]
     remote: Option<Name>,
 
     /// Name each changed file, and tell what the commit has in all
@@ -77,7 +88,8 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         return remote::exec(context, name, args.limit);
     }
     let looks = context.ui.looks();
-    if args.graph && args.revision.as_ref().is_some_and(|rev| !rev.path().is_root()) {
+    let behind = args.revision.as_ref().map(|rev| rev.path().clone()).unwrap_or_default();
+    if args.graph && !(behind.is_root() && args.paths.is_empty()) {
         return Err(Error::invalid("--graph draws whole histories, not that of a path")
             .with_hint("leave --graph or the path out"));
     }
@@ -85,6 +97,7 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     let is_short = !looks.json && looks.verbose == 0;
     let options = LogOptions {
         revision: args.revision.clone(),
+        paths: paths::places(context, &repo, &behind, &args.paths)?,
         all: args.all,
         topological: args.graph,
         limit: args.limit,

@@ -1,28 +1,36 @@
 //! `art ls`: what is in a revision.
 
+use std::path::PathBuf;
+
 use artifacts::error::{Error, Result};
 use artifacts::history::Revision;
 use artifacts::ops::ls::{LsEntry, LsOptions, ls};
 
 use crate::context::Context;
+use crate::paths;
 use crate::report::{Exit, help_tail};
 use crate::revision;
 use crate::ui::{Page, Style, format};
 
 /// List the files of a revision
 ///
-/// Names of directories end with `/`. On a terminal whatever is no plain character is escaped, and
+/// With PATH, lists only these files and the content of these directories. PATH is relative to the
+/// working directory, and the names are printed from the top of the work tree. Names of directories end with `/`. On a terminal whatever is no plain character is escaped, and
 /// sizes and ids are short; in a pipe names are the bytes they are, sizes are in bytes and ids are
 /// whole. Names may hold line feeds: `-z` ends each with NUL instead.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
-    &["art ls", "art ls -r -l run/baseline", "art ls HEAD~1:data", "art ls -r -z | xargs -0 -n 1 echo"],
+    &["art ls", "art ls -- model", "art ls -r -l run/baseline", "art ls HEAD~1:data", "art ls -r -z | xargs -0 -n 1 echo"],
     &[Exit::No, Exit::NotARepository, Exit::Unauthorized, Exit::Corrupt, Exit::Interrupted],
 ))]
 pub(crate) struct Args {
     /// The commit, and a directory or file in it
     #[arg(value_name = "REV[:PATH]", value_parser = revision::parser(), default_value = "HEAD")]
     revision: Revision,
+
+    /// Only these files and the content of these directories
+    #[arg(value_name = "PATH", last = true, value_parser = paths::parser())]
+    paths: Vec<PathBuf>,
 
     /// Also list what is in directories; of directories only the empty ones are named then
     #[arg(short, long)]
@@ -40,14 +48,18 @@ pub(crate) struct Args {
 impl Args {
     /// The plain listing of `revision`.
     pub(crate) fn of(revision: Revision) -> Self {
-        Args { revision, recursive: false, long: false, null: false }
+        Args { revision, paths: Vec::new(), recursive: false, long: false, null: false }
     }
 }
 
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     let repo = context.repo()?;
-    let options =
-        LsOptions { revision: args.revision.clone(), recursive: args.recursive, sizes: args.long };
+    let options = LsOptions {
+        revision: args.revision.clone(),
+        paths: paths::places(context, &repo, args.revision.path(), &args.paths)?,
+        recursive: args.recursive,
+        sizes: args.long,
+    };
     let mut outcome = None;
     context.ui.print(|page| {
         let mut show = |entry: &LsEntry| page.item(entry, |page| line(page, args, entry));

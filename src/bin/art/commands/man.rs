@@ -12,6 +12,7 @@ use serde_json::json;
 
 use crate::cli;
 use crate::context::Context;
+use crate::paths;
 use crate::report::{Exit, help_tail};
 use crate::ui::markdown;
 
@@ -30,7 +31,7 @@ pub(crate) struct Args {
     verb: Vec<String>,
 
     /// Write the pages of all verbs into DIR, which is made if missing
-    #[arg(long, value_name = "DIR", conflicts_with = "markdown")]
+    #[arg(long, value_name = "DIR", conflicts_with = "markdown", value_parser = paths::parser())]
     to: Option<PathBuf>,
 
     /// Print the reference of all verbs as Markdown

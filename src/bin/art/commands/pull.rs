@@ -7,6 +7,7 @@ use artifacts::ops::pull::{Joined, PullConflict, PullOptions, PullOutcome, Pulle
 use artifacts::{Name, Repository, Result};
 
 use crate::context::Context;
+use crate::paths;
 use crate::remotes;
 use crate::report::{Exit, help_tail};
 use crate::ui::format::count;
@@ -33,7 +34,7 @@ pub(crate) struct Args {
     full: bool,
 
     /// Write the files of the one ref that is named to this directory
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = paths::parser())]
     path: Option<PathBuf>,
 
     /// Also give out the content of a disabled version

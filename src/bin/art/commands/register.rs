@@ -1,8 +1,5 @@
 //! `art register`: a version of a run, or of a path.
 
-use std::ffi::OsString;
-use std::os::unix::ffi::OsStrExt;
-
 use artifacts::history::Revision;
 use artifacts::ops::register::{
     RegisterAction, RegisterOptions, RegisterOutcome, RegisterSource, register,
@@ -12,6 +9,7 @@ use artifacts::record::{Content, VersionKind};
 use artifacts::{Name, Result};
 
 use crate::context::Context;
+use crate::paths;
 use crate::report::{Exit, help_tail};
 use crate::ui::Page;
 use crate::version::{AboutArgs, WhyArgs, names};
@@ -82,9 +80,9 @@ struct SourceArgs {
     #[arg(long, value_name = "REV", value_parser = revision::parser())]
     rev: Option<Revision>,
 
-    /// These files or directories, uploaded now; stored under their own relative paths
-    #[arg(long = "path", value_name = "PATH")]
-    paths: Vec<OsString>,
+    /// These files or directories, uploaded now; stored under their paths from the top of the work tree
+    #[arg(long = "path", value_name = "PATH", value_parser = paths::source())]
+    paths: Vec<Source>,
 }
 
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
@@ -125,13 +123,9 @@ fn source(context: &Context<'_>, args: &SourceArgs) -> RegisterSource {
     if args.paths.is_empty() {
         return RegisterSource::Current;
     }
-    let path = |path: &OsString| match path.as_bytes() {
-        b"-" => Source::Input,
-        _ => Source::Path(path.into()),
-    };
     RegisterSource::Path(Box::new(UploadOptions {
         cwd: context.cwd().to_owned(),
-        sources: args.paths.iter().map(path).collect(),
+        sources: args.paths.clone(),
         project: context.globals.project.clone(),
         always_new: true,
         command: context.env.command_line(),

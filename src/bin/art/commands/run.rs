@@ -9,9 +9,10 @@ use artifacts::ops::upload::{Destination, UploadOutcome};
 use artifacts::record::{RunStatus, Tags};
 use artifacts::{Name, Result, TreePath};
 
-use super::upload::destination;
 use crate::context::Context;
+use crate::paths;
 use crate::report::{self, Exit, help_tail};
+use crate::ui::changes;
 use crate::ui::format::{count, duration, size};
 
 /// Makes a new run, alone or around a command
@@ -66,15 +67,15 @@ pub(crate) struct Args {
     upload: bool,
 
     /// Upload PATH instead of the working directory; implies -u
-    #[arg(long, value_name = "PATH", requires = "cmd")]
+    #[arg(long, value_name = "PATH", requires = "cmd", value_parser = paths::parser())]
     upload_from: Option<PathBuf>,
 
     /// Upload to SUBPATH in the run instead of `uploads`, `/` is the root; implies -u
-    #[arg(long, value_name = "SUBPATH", requires = "cmd")]
-    upload_to: Option<OsString>,
+    #[arg(long, value_name = "SUBPATH", requires = "cmd", value_parser = paths::destination())]
+    upload_to: Option<Destination>,
 
     /// Upload OUT after the command has ended, also if it failed; may be repeated
-    #[arg(short, long, value_name = "OUT", requires = "cmd")]
+    #[arg(short, long, value_name = "OUT", requires = "cmd", value_parser = paths::parser())]
     output: Vec<PathBuf>,
 
     /// The command and its arguments
@@ -117,7 +118,7 @@ impl Args {
             return Ok(None);
         }
         let to = match &self.upload_to {
-            Some(to) => destination(to)?,
+            Some(to) => to.clone(),
             None => Destination { path: TreePath::parse("uploads")?, directory: true },
         };
         Ok(Some(UploadFirst { from: self.upload_from.clone().unwrap_or_else(|| ".".into()), to }))
@@ -134,9 +135,7 @@ fn tell(context: &Context<'_>, outcome: &RunOutcome) -> Exit {
         }
     }
     for upload in &outcome.uploads {
-        for (path, what) in &upload.skipped {
-            context.ui.warn(&format!("skipped {path}: {what}"));
-        }
+        changes::warn_of_skipped(&context.ui, &upload.skipped);
     }
     if !context.ui.looks().json {
         context.ui.note(&summary(outcome));

@@ -7,15 +7,17 @@ use artifacts::history::Revision;
 use artifacts::ops::status::{StatusOptions, StatusOutcome, status};
 
 use crate::context::Context;
+use crate::paths;
 use crate::report::{Exit, help_tail};
 use crate::revision;
 use crate::ui::{Page, Style, changes};
 
 /// Compares a directory with the current run
 ///
-/// Shows what an upload of it would change in the run and what it would store. The path is placed
-/// in the run as an upload would place it, and ignore files count. Without a current run everything
-/// is added. Changes are no failure: the exit code is 0 then too.
+/// Shows what `art upload PATH` would change in the run, and what it would store. PATH is relative to
+/// the working directory; the changes are printed with their paths from the top of the work tree. A
+/// PATH that does not exist any more is shown as deleted. Ignore files count. Without a current run,
+/// everything is added. With or without changes, the exit code is 0.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art status", "art status model --rev v1", "art status model --rev run/base:models/old"],
@@ -31,7 +33,7 @@ use crate::ui::{Page, Style, changes};
 ))]
 pub(crate) struct Args {
     /// A file or directory [default: .]
-    #[arg(value_name = "PATH")]
+    #[arg(value_name = "PATH", value_parser = paths::parser())]
     path: Option<PathBuf>,
 
     /// Compare with this instead of the current run; a path behind it says where

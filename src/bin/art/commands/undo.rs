@@ -1,62 +1,159 @@
-//! `art undo`: takes the last operation back.
+//! `art undo`: takes an operation back.
 
-use artifacts::error::Result;
+use artifacts::error::{Error, Result};
+use artifacts::history::Operation;
 use artifacts::name::RefKind;
 use artifacts::ops::undo::{UndoEffect, UndoOptions, UndoneRecord, undo};
 use artifacts::repo::Repository;
 
 use crate::context::Context;
 use crate::report::{Exit, help_tail};
-use crate::ui::{moves, sanitize};
+use crate::ui::{ConfirmArgs, Page, moves, sanitize};
 
-/// Takes the last command back
+/// The exit codes of `art undo` and `art redo`.
+pub(super) const EXITS: &[Exit] = &[
+    Exit::No,
+    Exit::NotARepository,
+    Exit::Locked,
+    Exit::Unauthorized,
+    Exit::Moved,
+    Exit::Unavailable,
+    Exit::Policy,
+    Exit::Corrupt,
+];
+
+/// Take an operation back, as a new operation
 ///
-/// All that the command changed goes back together, as a new operation; `art reflog` shows both. To
-/// undo again goes further back. If something else has changed one of its runs, versions, tags or
-/// projects since, nothing is done (13). An undo itself is not taken back by it.
+/// Without OPERATION, takes back the newest operation that is in force and no undo; undoing again goes
+/// further back. `art undo` names the operation first. On a terminal it asks; a script gives the id or
+/// `--yes`. A command that changed nothing is not an operation: right after such a command, `art undo`
+/// says so, and a script must give the id. `art operations` lists the ids, `art redo` takes an undo
+/// back.
 ///
-/// A run or a tag is where it was before; what it was until now is still there as `run/NAME@{1}`.
-/// A version or a project is changed back in a new commit: it loses nothing of its past, each stage
-/// that a version had stays in `art history`, and one with the reason `Undo` follows. No policy is
-/// asked, but the hooks of stages are. What the command made is removed, what it deleted is back. No content is removed.
+/// All that the operation changed goes back together. If another operation has changed one of its
+/// runs, versions, tags or projects since, nothing is done (13). A run or a tag is where it was before;
+/// its last state stays reachable as `run/NAME@{1}`. A version or a project is changed back in a new
+/// commit: it keeps its history, each stage stays in `art history`, and one with the reason `Undo`
+/// follows. No policy is asked, but the hooks of stages run. No content is removed.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
-    &["art undo", "art undo --dry-run"],
-    &[
-        Exit::No,
-        Exit::NotARepository,
-        Exit::Locked,
-        Exit::Unauthorized,
-        Exit::Moved,
-        Exit::Unavailable,
-        Exit::Policy,
-        Exit::Corrupt,
-    ],
+    &["art undo --dry-run", "art undo --yes", "art undo 1b9d6bcd"],
+    EXITS,
 ))]
 pub(crate) struct Args {
-    /// Show what would be taken back and do nothing
-    #[arg(long)]
-    dry_run: bool,
+    #[command(flatten)]
+    revert: RevertArgs,
+}
+
+/// What to take back, and whether to ask.
+#[derive(Debug, clap::Args)]
+pub(super) struct RevertArgs {
+    /// The id of the operation, or the first characters of it [default: the newest]
+    #[arg(value_name = "OPERATION")]
+    operation: Option<String>,
+
+    #[command(flatten)]
+    confirm: ConfirmArgs,
+}
+
+/// An operation that is taken back or done again.
+pub(super) struct Reverted<'a> {
+    /// The operation.
+    pub(super) operation: &'a Operation,
+    /// The id of what is reverted: of the operation, or of the undo.
+    pub(super) id: &'a str,
+    /// What becomes of versions and projects.
+    pub(super) records: &'a [UndoneRecord],
 }
 
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     let repo = context.repo()?;
-    let options = UndoOptions { dry_run: args.dry_run };
-    let outcome = undo(&repo, &options, context.progress())?;
+    let run = |options: &UndoOptions| undo(&repo, options, context.progress());
+    let plan = run(&args.revert.plan())?;
+    let wanted = Reverted { operation: &plan.undone, id: &plan.undone.id, records: &plan.records };
+    if !args.revert.dry_run() {
+        args.revert.confirm(context, &repo, ("undo", &wanted))?;
+    }
+    let outcome = if args.revert.dry_run() { plan } else { run(&options(wanted.id))? };
     context.ui.summary(&outcome, |page| {
-        let (command, time) = (sanitize::subject(&outcome.undone.command), outcome.undone.time);
-        let time = page.time(time);
-        let verb = if args.dry_run { "would take back" } else { "took back" };
-        writeln!(page, "{verb}: {command} ({time})")?;
-        for record in &outcome.records {
-            let line = line(&repo, record);
-            writeln!(page, "    {line}")?;
-        }
-        let mut refs = outcome.undone.reversed();
-        refs.changes.retain(|change| matches!(change.name.kind(), RefKind::Run | RefKind::Tag));
-        moves::show(page, &repo, &refs)
+        let verb = if args.revert.dry_run() { "would take back" } else { "took back" };
+        let (operation, records) = (&outcome.undone, outcome.records.as_slice());
+        let done = Reverted { operation, id: &operation.id, records };
+        view(page, &repo, verb, (&done, &operation.reversed()))
     })?;
     Ok(Exit::Ok)
+}
+
+/// To revert the operation `id`, now that it is known.
+pub(super) fn options(id: &str) -> UndoOptions {
+    UndoOptions { operation: Some(id.to_owned()), dry_run: false }
+}
+
+impl RevertArgs {
+    pub(super) fn dry_run(&self) -> bool {
+        self.confirm.dry_run
+    }
+
+    /// To find out what would be done.
+    pub(super) fn plan(&self) -> UndoOptions {
+        UndoOptions { operation: self.operation.clone(), dry_run: true }
+    }
+
+    /// Goes on if the operation is named by its id or confirmed.
+    pub(super) fn confirm(
+        &self,
+        context: &Context<'_>,
+        repo: &Repository,
+        (verb, wanted): (&str, &Reverted<'_>),
+    ) -> Result<()> {
+        let id = moves::short_id(wanted.id);
+        let command = sanitize::subject(&wanted.operation.command);
+        let is_interactive = context.ui.looks().interactive;
+        if self.operation.is_some() && (!is_interactive || self.confirm.yes) {
+            return Ok(());
+        }
+        let hint = format!("art {verb} {id}; to see what it would do: art {verb} --dry-run");
+        let unchanged = repo.history().unchanged_since().filter(|_| self.operation.is_none());
+        if let Some(unchanged) = unchanged {
+            let unchanged = sanitize::subject(&unchanged);
+            let what = format!(
+                "the last command ('{unchanged}') changed nothing; the last operation is {id} \
+                 '{command}'"
+            );
+            if !is_interactive {
+                return Err(Error::refused(what).with_hint(hint));
+            }
+            context.ui.warn(&what);
+        } else if !is_interactive && !self.confirm.yes {
+            let what = format!("the last operation is {id} '{command}'; nothing was changed");
+            return Err(Error::refused(what).with_hint(format!("{hint}; or pass --yes")));
+        }
+        let mut question = format!("{verb} operation {id} '{command}'");
+        let lines: Vec<String> = wanted.records.iter().map(|record| line(repo, record)).collect();
+        if let Some(more) = lines.len().checked_sub(3).filter(|more| *more > 0) {
+            question.push_str(&format!(": {}; and {more} more", lines[..3].join("; ")));
+        } else if !lines.is_empty() {
+            question.push_str(&format!(": {}", lines.join("; ")));
+        }
+        question.push('?');
+        context.confirm(self.confirm, &question)
+    }
+}
+
+/// What was done, or would be: the operation, versions and projects, runs and tags.
+pub(super) fn view(
+    page: &mut Page<'_>,
+    repo: &Repository,
+    verb: &str,
+    (done, reversed): (&Reverted<'_>, &Operation),
+) -> Result<()> {
+    let (command, time) = (sanitize::subject(&done.operation.command), done.operation.time);
+    let (id, time) = (moves::short_id(done.id), page.time(time));
+    writeln!(page, "{verb} {id}: {command} ({time})")?;
+    moves::up_to(page, done.records, |page, record| writeln!(page, "    {}", line(repo, record)))?;
+    let mut refs = reversed.clone();
+    refs.changes.retain(|change| matches!(change.name.kind(), RefKind::Run | RefKind::Tag));
+    moves::show(page, repo, &refs)
 }
 
 /// What becomes of a version or of the record of a project.

@@ -1,26 +1,26 @@
 //! `art upload`: files and directories become a commit on a run.
 
-use std::ffi::OsString;
-use std::os::unix::ffi::OsStrExt;
-
 use artifacts::ops::run::NewRun;
 use artifacts::ops::upload::{
-    Destination, Source, UploadOptions, UploadOutcome, plan_upload, upload,
+    Destination, FileCounts, Source, UploadOptions, UploadOutcome, plan_upload, upload,
 };
-use artifacts::{Name, Repository, Result, TreePath};
+use artifacts::{Name, Repository, Result};
 
 use crate::context::Context;
+use crate::paths;
 use crate::report::{Exit, help_tail};
-use crate::ui::format::{count, size};
+use crate::ui::format::{count, grouped, size};
 use crate::ui::{Page, changes};
 
 /// Uploads files and directories as a commit on a run
 ///
-/// Goes to the current run, or to a new one where there is none. A path is stored under its own
-/// relative path and replaces what stood there. Files that ignore files leave out (named
-/// `.artifactsignore`, with the rules of `.gitignore`) are not taken. If nothing changed, there is
-/// no commit. The hook `pre-upload` is asked first, if there is one; `post-upload` hears of the
-/// commit.
+/// Adds a commit to the current run, or to a new run if there is none. PATH is relative to the working
+/// directory and is stored under its path from the top of the work tree, the directory that contains
+/// `.artifacts`. A directory replaces the content at its place and changes nothing beside it. A PATH
+/// outside the work tree needs `--to`.
+///
+/// Ignore files (named `.artifactsignore`, with the rules of `.gitignore`) exclude files. If nothing
+/// changed, there is no commit. The hook `pre-upload` runs before the upload, `post-upload` after it.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &[
@@ -42,16 +42,16 @@ use crate::ui::{Page, changes};
 ))]
 pub(crate) struct Args {
     /// Files and directories; `-` is standard input, with --to [default: .]
-    #[arg(value_name = "PATH")]
-    paths: Vec<OsString>,
+    #[arg(value_name = "PATH", value_parser = paths::source())]
+    paths: Vec<Source>,
 
     /// The run, instead of the current one
     #[arg(long, value_name = "RUN")]
     run: Option<Name>,
 
-    /// Place it there in the run; `/` is the root, a slash at the end means "into"
-    #[arg(long, value_name = "SUBPATH")]
-    to: Option<OsString>,
+    /// Store PATH at SUBPATH in the run; `/` is the root, a slash at the end means "into"
+    #[arg(long, value_name = "SUBPATH", value_parser = paths::destination())]
+    to: Option<Destination>,
 
     /// Let this tag point at the result
     #[arg(long, value_name = "TAG")]
@@ -69,7 +69,7 @@ pub(crate) struct Args {
     #[arg(long)]
     no_ignore: bool,
 
-    /// Leave out files that can't be read, and exit with 3
+    /// Keep in the run what cannot be read now, upload the rest, and exit with 3
     #[arg(long)]
     keep_going: bool,
 
@@ -83,8 +83,8 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     let repo = context.repo_with_threads(threads)?;
     let options = UploadOptions {
         cwd: context.cwd().to_owned(),
-        sources: args.paths.iter().map(source).collect(),
-        to: args.to.as_ref().map(destination).transpose()?,
+        sources: args.paths.clone(),
+        to: args.to.clone(),
         project: context.globals.project.clone(),
         run: args.run.clone(),
         new_run: NewRun::default(),
@@ -100,12 +100,12 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         return plan(context, &repo, &options);
     }
     let outcome = upload(&repo, &options, &mut std::io::stdin().lock(), context.progress())?;
-    for (path, what) in &outcome.skipped {
-        context.ui.warn(&format!("skipped {path}: {what}"));
-    }
-    for (path, why) in &outcome.failed {
-        context.ui.warn(&format!("left out {path}: {why}"));
-    }
+    changes::warn_of_skipped(&context.ui, &outcome.skipped);
+    changes::warn_of(&context.ui, &outcome.failed, |path, why| {
+        let is_kept = outcome.kept.iter().any(|kept| kept == path);
+        let done = if is_kept { "kept the earlier upload of" } else { "left out" };
+        format!("{done} {path}: {why}")
+    });
     let read = size(outcome.stored.read);
     context.ui.detail(&format!("read {} of {}: {read}", outcome.read_files, outcome.files));
     context.ui.summary(&outcome, |page| view(page, &outcome))?;
@@ -129,15 +129,6 @@ fn plan(context: &Context<'_>, repo: &Repository, options: &UploadOptions) -> Re
     Ok(if plan.survey.failed.is_empty() { Exit::Ok } else { Exit::Partly })
 }
 
-fn source(path: &OsString) -> Source {
-    if path == "-" { Source::Input } else { Source::Path(path.into()) }
-}
-
-pub(super) fn destination(to: &OsString) -> Result<Destination> {
-    let bytes = to.as_bytes();
-    Ok(Destination { path: TreePath::parse(bytes)?, directory: bytes.ends_with(b"/") })
-}
-
 fn view(page: &mut Page<'_>, outcome: &UploadOutcome) -> Result<()> {
     let files = count(outcome.files, "file", "files");
     let (run, all) = (outcome.run.as_str(), size(outcome.bytes));
@@ -145,7 +136,7 @@ fn view(page: &mut Page<'_>, outcome: &UploadOutcome) -> Result<()> {
         Some(commit) => {
             let new = if outcome.new_run { "new run " } else { "" };
             let subject = commit.short();
-            writeln!(page, "{new}{run} {subject}: {files}, {all}")?;
+            writeln!(page, "{new}{run} {subject}: {files}, {all}; {}", changed(&outcome.changed))?;
         }
         None => writeln!(page, "{run}: {files}, {all}; nothing changed")?,
     }
@@ -160,4 +151,18 @@ fn view(page: &mut Page<'_>, outcome: &UploadOutcome) -> Result<()> {
         writeln!(page, "tag {tag} points at it")?;
     }
     Ok(())
+}
+
+/// `2 added, 1 deleted`; the kinds that there are.
+fn changed(counts: &FileCounts) -> String {
+    let kinds = [
+        (counts.added, "added"),
+        (counts.modified, "modified"),
+        (counts.deleted, "deleted"),
+        (counts.renamed, "renamed"),
+    ];
+    let kinds = kinds.into_iter().filter(|(count, _)| *count > 0);
+    let words: Vec<String> =
+        kinds.map(|(count, kind)| format!("{} {kind}", grouped(count))).collect();
+    if words.is_empty() { "no file changed".to_owned() } else { words.join(", ") }
 }

@@ -152,11 +152,26 @@ pub(crate) fn what_is_stored(page: &mut Page<'_>, survey: &Survey) -> Result<()>
 
 /// Names on stderr what no upload can take.
 pub(crate) fn warn_of_omissions(ui: &Ui, survey: &Survey) {
-    for (path, what) in &survey.skipped {
-        ui.warn(&format!("skipped {path}: {what}"));
+    warn_of_skipped(ui, &survey.skipped);
+    warn_of(ui, &survey.failed, |path, why| format!("cannot read {path}: {why}"));
+}
+
+/// Names on stderr what cannot be stored: path and what it is.
+pub(crate) fn warn_of_skipped(ui: &Ui, skipped: &[(String, String)]) {
+    warn_of(ui, skipped, |path, what| format!("skipped {path}: {what}"));
+}
+
+/// The most paths that are named on stderr, unless -v asks for all.
+const MOST_NAMED: usize = 20;
+
+/// Prints a warning for each path, and how many more there are.
+pub(crate) fn warn_of(ui: &Ui, paths: &[(String, String)], text: impl Fn(&str, &str) -> String) {
+    let most = if ui.looks().verbose > 0 { usize::MAX } else { MOST_NAMED };
+    for (path, why) in paths.iter().take(most) {
+        ui.warn(&text(path, why));
     }
-    for (path, why) in &survey.failed {
-        ui.warn(&format!("can't read {path}: {why}"));
+    if let Some(more) = paths.len().checked_sub(most).filter(|more| *more > 0) {
+        ui.warn(&format!("and {} more; -v names all", grouped(more as u64)));
     }
 }
 

@@ -5,6 +5,7 @@ use artifacts::history::Operation;
 use artifacts::name::{RefKind, RefName};
 use artifacts::repo::Repository;
 
+use super::format::grouped;
 use super::text::{Page, Style};
 
 /// A ref as it is typed: `run/NAME`, with `OWNER/PROJECT:` in front unless that is the default.
@@ -18,9 +19,31 @@ pub(crate) fn short(repo: &Repository, name: &RefName) -> String {
     if *project == repo.settings().project { reference } else { format!("{project}:{reference}") }
 }
 
-/// Every ref that `operation` moved, and the current run if it changed.
+/// The most lines of an operation, unless -v asks for all.
+const MOST: usize = 20;
+
+/// A line for each of `items`, and how many more there are.
+pub(crate) fn up_to<T>(
+    page: &mut Page<'_>,
+    items: &[T],
+    line: impl Fn(&mut Page<'_>, &T) -> Result<()>,
+) -> Result<()> {
+    let most = if page.looks().verbose > 0 { usize::MAX } else { MOST };
+    items.iter().take(most).try_for_each(|item| line(page, item))?;
+    match items.len().checked_sub(most) {
+        None | Some(0) => Ok(()),
+        Some(more) => writeln!(page, "    and {} more; -v shows all", grouped(more as u64)),
+    }
+}
+
+/// The beginning of an operation's id, as people type it.
+pub(crate) fn short_id(id: &str) -> &str {
+    id.get(..Operation::SHORT_ID).unwrap_or(id)
+}
+
+/// The refs that `operation` moved, and the current run if it changed.
 pub(crate) fn show(page: &mut Page<'_>, repo: &Repository, operation: &Operation) -> Result<()> {
-    for change in &operation.changes {
+    up_to(page, &operation.changes, |page, change| {
         let name = page.paint(short(repo, &change.name), Style::Name);
         let id = |page: &Page<'_>, id: artifacts::Id| page.paint(id.short(), Style::Id);
         match (change.old, change.new) {
@@ -31,12 +54,14 @@ pub(crate) fn show(page: &mut Page<'_>, repo: &Repository, operation: &Operation
             }
             (None, None) => {}
         }
-    }
+        Ok(())
+    })?;
     if let Some(head) = &operation.head {
         let run = |name: &Option<RefName>| {
             name.as_ref().map_or("none".to_owned(), |name| short(repo, name))
         };
-        writeln!(page, "    current run  {} -> {}", run(&head.old), run(&head.new))?;
+        let of = head.project.as_ref().map_or(String::new(), |project| format!(" of {project}"));
+        writeln!(page, "    current run{of}  {} -> {}", run(&head.old), run(&head.new))?;
     }
     Ok(())
 }

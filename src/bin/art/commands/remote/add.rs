@@ -4,6 +4,7 @@ use artifacts::ops::remote::{
     AddOptions, RemoteOutcome, SetUriOptions, add, plan_set_uri, set_uri,
 };
 use artifacts::{Name, Result};
+use clap::builder::NonEmptyStringValueParser;
 
 use crate::context::Context;
 use crate::report::{Exit, help_tail};
@@ -31,7 +32,7 @@ pub(super) struct AddArgs {
     name: Name,
 
     /// Where it is; a relative path is made absolute
-    #[arg(value_name = "URI")]
+    #[arg(value_name = "URI", value_parser = NonEmptyStringValueParser::new())]
     uri: String,
 }
 
@@ -51,7 +52,7 @@ pub(super) struct SetUriArgs {
     name: Name,
 
     /// Where it is; a relative path is made absolute
-    #[arg(value_name = "URI")]
+    #[arg(value_name = "URI", value_parser = NonEmptyStringValueParser::new())]
     uri: String,
 
     #[command(flatten)]

@@ -1,0 +1,68 @@
+//! Reads the paths of the command line. An empty one is an error, never "everything": it usually is a
+//! variable that a script has not set.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use artifacts::error::{Error, Result};
+use artifacts::ops::upload::{Destination, Source};
+use artifacts::{Repository, TreePath};
+use clap::builder::{OsStringValueParser, TypedValueParser};
+
+use crate::context::Context;
+
+/// A path of this system.
+pub(crate) fn parser() -> impl TypedValueParser<Value = PathBuf> {
+    words().map(PathBuf::from)
+}
+
+/// A path, or other words that must not be empty.
+pub(crate) fn words() -> impl TypedValueParser<Value = OsString> {
+    OsStringValueParser::new().try_map(not_empty)
+}
+
+/// A file or directory to upload; `-` is standard input.
+pub(crate) fn source() -> impl TypedValueParser<Value = Source> {
+    words().map(|text| if text == "-" { Source::Input } else { Source::Path(text.into()) })
+}
+
+/// A place in a run; `/` is the root, a slash at the end means "into".
+pub(crate) fn destination() -> impl TypedValueParser<Value = Destination> {
+    words().try_map(|text| {
+        let bytes = text.as_bytes();
+        let path = TreePath::parse(bytes)?;
+        Ok::<_, Error>(Destination { path, directory: bytes.ends_with(b"/") })
+    })
+}
+
+/// A path in a revision: relative, with `/` between the names.
+pub(crate) fn in_revision() -> impl TypedValueParser<Value = TreePath> {
+    words().try_map(|text| parse_in_revision(text.as_bytes()))
+}
+
+/// The paths behind `--` from the top of the work tree, for a revision that has no path of its own.
+pub(crate) fn places(
+    context: &Context<'_>,
+    repo: &Repository,
+    behind: &TreePath,
+    typed: &[PathBuf],
+) -> Result<Vec<TreePath>> {
+    if !behind.is_root() && !typed.is_empty() {
+        return Err(Error::invalid("a path stands both behind the revision and behind '--'")
+            .with_hint("give the paths one way: REV:PATH, or REV -- PATH"));
+    }
+    let work_tree = repo.work_tree(context.cwd());
+    typed.iter().map(|path| work_tree.place(path)).collect()
+}
+
+fn parse_in_revision(path: &[u8]) -> Result<TreePath> {
+    if path.starts_with(b"/") {
+        return Err(Error::invalid("a path in a revision does not start with a slash"));
+    }
+    TreePath::parse(path)
+}
+
+fn not_empty(text: OsString) -> Result<OsString> {
+    if text.is_empty() { Err(Error::invalid("the path is empty")) } else { Ok(text) }
+}

@@ -1,0 +1,175 @@
+//! The work tree: where a path that a user types lies, and where it is stored.
+//!
+//! Paths work as in git. A typed path starts at the working directory and is stored under its path
+//! from the top of the work tree, wherever the command was started.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path, PathBuf};
+
+use super::{DIRECTORY, Repository};
+use crate::error::{Error, Result};
+use crate::tree_path::{TreePath, escaped};
+
+/// The directory that contains `.artifacts`, and the working directory in it.
+///
+/// When the working directory is outside, it is the top itself.
+#[derive(Debug, Clone)]
+pub struct WorkTree {
+    top: PathBuf,
+    cwd: PathBuf,
+}
+
+/// A typed path, found.
+#[derive(Debug, Clone)]
+pub(crate) struct Located {
+    /// The path for reading: absolute, without `.` and `..`.
+    pub(crate) path: PathBuf,
+    /// The path from the top of the work tree; `None` if the path is outside.
+    pub(crate) place: Option<TreePath>,
+}
+
+impl Repository {
+    /// The work tree for a command that was started in `cwd` (absolute).
+    pub fn work_tree(&self, cwd: &Path) -> WorkTree {
+        let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let cwd = real(cwd);
+        let is_beside = self.directory().file_name() == Some(OsStr::new(DIRECTORY));
+        let top = real(self.top());
+        let top = if is_beside && cwd.starts_with(&top) { top } else { cwd.clone() };
+        WorkTree { top, cwd }
+    }
+}
+
+impl WorkTree {
+    /// The top of the work tree.
+    pub fn top(&self) -> &Path {
+        &self.top
+    }
+
+    /// Where the working directory is in the work tree.
+    pub fn cwd_place(&self) -> Result<TreePath> {
+        self.place(Path::new("."))
+    }
+
+    /// The path of `typed` from the top of the work tree. The file need not exist.
+    ///
+    /// Fails with [`Invalid`](crate::ErrorKind::Invalid) if the path is empty or outside the work
+    /// tree.
+    pub fn place(&self, typed: &Path) -> Result<TreePath> {
+        self.locate(typed)?.place.ok_or_else(|| self.outside(typed))
+    }
+
+    /// Finds `typed`, in the work tree or outside.
+    pub(crate) fn locate(&self, typed: &Path) -> Result<Located> {
+        if typed.as_os_str().is_empty() {
+            return Err(Error::invalid("a path is empty")
+                .with_hint("name a file or directory; the working directory is '.'"));
+        }
+        let path = normalized(&self.cwd, typed);
+        if let Ok(place) = path.strip_prefix(&self.top) {
+            return Ok(Located { place: Some(TreePath::from_path(place)?), path });
+        }
+        // A shell keeps the links of its working directory in $PWD.
+        if let Some(real) = resolved(&path)
+            && let Ok(place) = real.strip_prefix(&self.top)
+        {
+            return Ok(Located { place: Some(TreePath::from_path(place)?), path: real });
+        }
+        Ok(Located { path, place: None })
+    }
+
+    /// The error for a path that must be in the work tree.
+    pub(crate) fn outside(&self, typed: &Path) -> Error {
+        let typed = escaped(typed.as_os_str().as_bytes());
+        let top = escaped(self.top.as_os_str().as_bytes());
+        Error::invalid(format!("'{typed}' is outside the work tree '{top}'"))
+    }
+
+    /// The absolute path `path` as a user in the working directory types it, safe to show.
+    pub(crate) fn shown(&self, path: &Path) -> String {
+        let relative = relative(&self.cwd, path).filter(|_| path.starts_with(&self.top));
+        escaped(relative.as_deref().unwrap_or(path).as_os_str().as_bytes())
+    }
+}
+
+/// The way from the directory `from` to `to`, both absolute and without `.` and `..`.
+fn relative(from: &Path, to: &Path) -> Option<PathBuf> {
+    let mut up = PathBuf::new();
+    let common = from.ancestors().find(|ancestor| {
+        let is_common = to.starts_with(ancestor);
+        if !is_common {
+            up.push("..");
+        }
+        is_common
+    })?;
+    let path = up.join(to.strip_prefix(common).ok()?);
+    Some(if path.as_os_str().is_empty() { PathBuf::from(".") } else { path })
+}
+
+/// `typed` from `cwd` on, without `.` and `..`, by the names alone.
+fn normalized(cwd: &Path, typed: &Path) -> PathBuf {
+    let mut path = PathBuf::new();
+    for component in cwd.join(typed).components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                path.pop();
+            }
+            other => path.push(other),
+        }
+    }
+    path
+}
+
+/// `path` with the links above its last name resolved, and with the last one if it is a directory.
+/// Names that do not exist stay as they are.
+fn resolved(path: &Path) -> Option<PathBuf> {
+    if path.is_dir() {
+        return path.canonicalize().ok();
+    }
+    let mut below = Vec::new();
+    let mut at = path;
+    loop {
+        let (parent, name) = (at.parent()?, at.file_name()?);
+        below.push(name);
+        if let Ok(real) = parent.canonicalize() {
+            return Some(below.iter().rev().fold(real, |path, name| path.join(name)));
+        }
+        at = parent;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn work_tree(top: &str, cwd: &str) -> WorkTree {
+        WorkTree { top: top.into(), cwd: cwd.into() }
+    }
+
+    #[test]
+    fn a_path_starts_at_the_working_directory_and_is_stored_from_the_top() {
+        let tree = work_tree("/no/work", "/no/work/model");
+        let place = |typed: &str| tree.place(Path::new(typed)).map(|place| place.to_string());
+        assert_eq!(place("b.bin").unwrap(), "model/b.bin");
+        assert_eq!(place("./x/../y/").unwrap(), "model/y");
+        assert_eq!(place("../data").unwrap(), "data");
+        assert_eq!(place("..").unwrap(), "");
+        assert_eq!(place(".").unwrap(), "model");
+        assert_eq!(place("/no/work/a").unwrap(), "a");
+        for outside in ["../..", "/no/workshop", "/no", ""] {
+            assert!(place(outside).is_err(), "{outside}");
+        }
+    }
+
+    #[test]
+    fn paths_are_shown_from_the_working_directory() {
+        let tree = work_tree("/no/work", "/no/work/model");
+        let shown = |path: &str| tree.shown(Path::new(path));
+        assert_eq!(shown("/no/work/model/a\n"), "a\\n");
+        assert_eq!(shown("/no/work/model"), ".");
+        assert_eq!(shown("/no/work/data/b"), "../data/b");
+        assert_eq!(shown("/srv/c"), "/srv/c");
+    }
+}
