@@ -3,7 +3,6 @@
 //! Frames keep their stored bytes, so nothing is compressed again. Every byte of an input is checked
 //! before any of it is copied: damage does not spread.
 
-use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
@@ -13,6 +12,7 @@ use super::packer::FullPack;
 use super::send::OutgoingSegment;
 use super::{Session, verify_pack};
 use crate::error::{Error, IoResultExt, Result};
+use crate::fs::read;
 use crate::id::Id;
 use crate::pack::{MemberEntry, PackIndex};
 use crate::progress::Progress;
@@ -36,7 +36,7 @@ impl<'a> PackCompactor<'a> {
     /// Fails with [`Corrupt`](crate::ErrorKind::Corrupt), and has copied nothing, if a byte of it is
     /// wrong.
     pub fn add(&mut self, id: &Id, path: &Path, progress: &dyn Progress) -> Result<()> {
-        let file = File::open(path).on("open", path)?;
+        let file = read::open(path).on("open", path)?;
         let index = verify_pack(&mut BufReader::new(&file), id, progress)?;
         for frame in &index.frames {
             if self.copier.copy(&file, id, frame)?.is_some() {

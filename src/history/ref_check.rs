@@ -287,7 +287,7 @@ impl History {
         lock.lock_file("packed-refs")?;
         let path = self.git_dir().join("packed-refs");
         let damaged = read::read_bounded(&path, read::LARGE).unwrap_or_default();
-        if path.is_dir() {
+        if read::is_dir(&path)? {
             atomic::set_aside(&path, &self.git_dir().join(DAMAGED), "packed-refs")?;
         } else {
             self.keep_aside("packed-refs", &damaged)?;

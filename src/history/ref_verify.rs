@@ -142,7 +142,7 @@ impl History {
             }
             Err(error) => Err(error),
         };
-        self.visit_names(&self.git_dir().join("logs"), prefix, &mut |name| {
+        Self::visit_names(&self.git_dir().join("logs"), prefix, &mut |name| {
             let at = found.binary_search_by(|(other, _)| other.as_str().cmp(&name));
             let is_sound = match at {
                 Err(_) => false,

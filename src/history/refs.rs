@@ -295,13 +295,12 @@ impl History {
         prefix: &str,
         visit: &mut dyn FnMut(String) -> Result<()>,
     ) -> Result<()> {
-        self.visit_names(self.git_dir(), prefix, visit)
+        Self::visit_names(self.git_dir(), prefix, visit)
     }
 
     /// Calls `visit` with the name of every file below `base` that has the name of a ref of ours, as
     /// [`History::visit_loose`] does for loose refs.
     pub(super) fn visit_names(
-        &self,
         base: &Path,
         prefix: &str,
         visit: &mut dyn FnMut(String) -> Result<()>,

@@ -66,14 +66,15 @@ mod tests {
         std::thread::scope(|scope| {
             for bytes in [3, 4, 5, 100, 1, 7] {
                 let (budget, now, most) = (&budget, &now, &most);
-                scope.spawn(move || {
+                crate::threads::spawn(scope, move || {
                     let _held = budget.take(bytes, None).unwrap();
                     let bytes = bytes.min(10);
                     let sum = now.fetch_add(bytes, Ordering::SeqCst) + bytes;
                     most.fetch_max(sum, Ordering::SeqCst);
                     std::thread::sleep(Duration::from_millis(2));
                     now.fetch_sub(bytes, Ordering::SeqCst);
-                });
+                })
+                .unwrap();
             }
         });
         assert_eq!(most.load(Ordering::SeqCst), 10);

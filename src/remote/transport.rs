@@ -219,9 +219,9 @@ async fn exchange(
             return answer.map_err(|error| of_reqwest("cannot send a request", error));
         }
         paused += sent.take_pauses();
-        let passed = lap.next();
-        let time = passed.saturating_sub(paused);
-        paused = paused.saturating_sub(passed);
+        let elapsed = lap.next();
+        let time = elapsed.saturating_sub(paused);
+        paused = paused.saturating_sub(elapsed);
         let now = sent.bytes();
         if sent.is_done() {
             waited += time;

@@ -163,8 +163,8 @@ pub fn list(repo: &Repository, options: &ListOptions, progress: &dyn Progress) -
     list.runs = list.runs.into_iter().skip(options.offset).take(limit).collect();
     let runs = listing.damaged.into_iter().map(|damaged| (damaged.name, damaged.error));
     let versions = unreadable.into_iter().map(|version| (version.reference, version.error));
-    let lost = runs.chain(versions);
-    list.unreadable.extend(lost.map(|(reference, error)| UnreadableRun { reference, error }));
+    list.unreadable
+        .extend(runs.chain(versions).map(|(reference, error)| UnreadableRun { reference, error }));
     for row in &mut list.runs {
         row.current = Some(&row.reference) == current.as_ref();
     }

@@ -24,6 +24,9 @@ pub struct Pin {
     pub commit: Id,
 }
 
+/// The names of versions, by the run that they were made from.
+pub(super) type VersionsByRun = HashMap<Uuid, Vec<String>>;
+
 /// The versions that were made from one run.
 pub(super) fn pinning_versions(versions: &[IndexedVersion], run: Uuid) -> Vec<Pin> {
     let its = versions.iter().filter(|version| version.summary.run.uuid == run);
@@ -36,8 +39,8 @@ pub(super) fn versions_by_run(
     repo: &Repository,
     project: &ProjectName,
     progress: &dyn Progress,
-) -> Result<(HashMap<Uuid, Vec<String>>, Vec<UnreadableVersion>)> {
-    let mut by_run: HashMap<Uuid, Vec<String>> = HashMap::new();
+) -> Result<(VersionsByRun, Vec<UnreadableVersion>)> {
+    let mut by_run = VersionsByRun::new();
     let index = read_all_versions(repo, None, progress)?;
     for version in index.versions {
         let reference = &version.reference;

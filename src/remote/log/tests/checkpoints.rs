@@ -1,12 +1,15 @@
 //! Checkpoints on a remote: how many stay, and readers and writers that meet while old ones go.
 
+use std::path::Path;
+
 use super::*;
 
 /// The keys of the checkpoints, the oldest first.
 fn checkpoints(log: &Log) -> Vec<String> {
     let listed = log.store().list("checkpoint/", None, 1000).unwrap();
     let keys = listed.into_iter().map(|object| object.key);
-    keys.filter(|key| key.ends_with(".zst")).collect()
+    keys.filter(|key| Path::new(key).extension().is_some_and(|extension| extension == "zst"))
+        .collect()
 }
 
 fn numbers(log: &Log) -> Vec<u64> {

@@ -4,13 +4,13 @@ use super::*;
 
 #[test]
 fn a_file_that_is_longer_than_any_of_its_kind_is_in_no_entry() {
-    let mut long = push("r", "-", "a");
-    long.segments.push(Stored { id: id("segment"), size: (4 << 30) + 1 });
+    let mut pushed = push("r", "-", "a");
+    pushed.segments.push(Stored { id: id("segment"), size: (4 << 30) + 1 });
     let (log, mut state) = linear();
-    let refused = log.commit(&mut state, &long).unwrap_err();
+    let refused = log.commit(&mut state, &pushed).unwrap_err();
     assert!(refused.to_string().contains("an index segment of 4294967297 bytes"), "{refused}");
     // A foreign writer may not have refused it.
-    let mut entry = entry_of(1, 7, &long);
+    let mut entry = entry_of(1, 7, &pushed);
     entry.segments.push(Stored { id: id("segment"), size: 5 });
     let text = String::from_utf8(entry.encode().unwrap()).unwrap();
     let body = &text[..text.find("# sha256").unwrap()];
