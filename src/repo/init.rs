@@ -84,7 +84,7 @@ fn sweep(directory: &Path) -> Result<()> {
         if !is_ours || !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             continue;
         }
-        if !lock.is_file() {
+        if !read::is_file(&lock)? {
             // Its process was killed before it took the lock, or takes the lock now.
             let _ = atomic::remove_empty_dir(&entry.path());
         } else if let Some(_lock) = FileLock::try_acquire(&lock, Mode::Exclusive)? {

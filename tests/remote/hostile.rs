@@ -14,7 +14,10 @@ use crate::common::{Sandbox, noise};
 /// The most address space of a verb, in KiB: some ten times what it needs.
 const MEMORY: u64 = 3 << 20;
 /// Only a hang takes so long.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// Makes hostile text of the text of a sound file.
+type Change = Box<dyn Fn(&str) -> String>;
 
 /// The verbs, the directories that they work in, and whether they need all that a remote has.
 const VERBS: [&str; 6] = [
@@ -256,7 +259,7 @@ fn numbers_and_names_in_the_log_that_no_push_writes() {
     stage.write_entry(&path, replace("number = 10", format!("number = {far}")));
     stage.attack("a far number", &[far]);
     let huge = u64::MAX;
-    let changes: Vec<(&str, Box<dyn Fn(&str) -> String>)> = vec![
+    let changes: Vec<(&str, Change)> = vec![
         ("a number that is not its own", Box::new(replace("number = 10", "number = 11".into()))),
         ("a negative number", Box::new(replace("number = 10", "number = -1".into()))),
         ("a huge pack", Box::new(|body| sized(body, "packs", u64::MAX))),

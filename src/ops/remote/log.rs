@@ -147,7 +147,7 @@ pub fn log(
     let remote = repo.choose_remote(options.remote.as_ref())?;
     let name = remote.name.clone();
     progress.begin("reading the log of the remote", None, Unit::Items);
-    let (connection, traffic) = Connection::open_if_made(repo, remote)?;
+    let (connection, traffic) = Connection::open_if_made(repo, &remote)?;
     let Some(mut connection) = connection else {
         return Ok(RemoteLogOutcome { remote: name, is_empty: true, traffic });
     };

@@ -116,7 +116,7 @@ pub fn show(
     };
     let mut guarantee = remote.guarantee;
     progress.begin("reading the log of the remote", None, Unit::Items);
-    let (connection, traffic) = Connection::open_if_made(repo, remote)?;
+    let (connection, traffic) = Connection::open_if_made(repo, &remote)?;
     details.traffic = traffic;
     if let Some(mut connection) = connection {
         connection.refresh(progress)?;

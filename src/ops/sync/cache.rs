@@ -83,13 +83,13 @@ pub(super) fn save(
 }
 
 /// Whether the tracking refs of the remote called `name` are of another log than the state.
-pub(super) fn is_broken_off(repo: &Repository, name: &Name) -> bool {
-    cache_directory(repo, name).join(BROKEN_OFF).exists()
+pub(super) fn is_broken_off(repo: &Repository, name: &Name) -> Result<bool> {
+    read::is_there(&cache_directory(repo, name).join(BROKEN_OFF))
 }
 
 /// Notes that the tracking refs of the remote called `name` are of the log that the state is of.
 pub(super) fn end_break(repo: &Repository, name: &Name) -> Result<()> {
-    if is_broken_off(repo, name) {
+    if is_broken_off(repo, name)? {
         atomic::remove_file(&cache_directory(repo, name).join(BROKEN_OFF))?;
     }
     Ok(())

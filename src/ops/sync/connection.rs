@@ -75,7 +75,7 @@ impl<'r> Connection<'r> {
     pub(crate) fn open(repo: &'r Repository, name: Option<&Name>) -> Result<Self> {
         let remote = repo.choose_remote(name)?;
         let name = remote.name.clone();
-        Self::open_if_made(repo, remote)?.0.ok_or_else(|| {
+        Self::open_if_made(repo, &remote)?.0.ok_or_else(|| {
             Error::not_found(format!("nothing was pushed to the remote '{name}' yet"))
                 .with_hint(format!("art push {name}"))
         })
@@ -85,11 +85,11 @@ impl<'r> Connection<'r> {
     /// there and all of it is gone.
     pub(crate) fn open_if_made(
         repo: &'r Repository,
-        remote: RemoteConfig,
+        remote: &RemoteConfig,
     ) -> Result<(Option<Self>, TrafficCount)> {
         let opened = Self::try_open(repo, remote.clone())?;
         if opened.0.is_none() {
-            check_is_new(repo, &remote)?;
+            check_is_new(repo, remote)?;
         }
         Ok(opened)
     }
@@ -125,22 +125,19 @@ impl<'r> Connection<'r> {
             if was_known { Log::try_find(&store) } else { Log::try_open(store.clone()) }
         };
         let opened = Self::connect(repo, remote.clone(), &store, find)?;
-        let mut connection = match opened {
-            Some(mut connection) => {
-                find_guarantee(repo, &mut connection.remote, &store)?;
-                connection
+        let mut connection = if let Some(mut connection) = opened {
+            find_guarantee(repo, &mut connection.remote, &store)?;
+            connection
+        } else {
+            if !recreate {
+                check_is_new(repo, &remote)?;
             }
-            None => {
-                if !recreate {
-                    check_is_new(repo, &remote)?;
-                }
-                let guarantee = find_guarantee(repo, &mut remote, &store)?;
-                let log = Log::make(&store, guarantee.protocol())?;
-                let left = known_number(repo, &remote);
-                let memory = Memory { is_new: true, left, ..Memory::default() };
-                let state = log.load()?;
-                Connection { repo, remote, log, state, pushes: false, remembered: None, memory }
-            }
+            let guarantee = find_guarantee(repo, &mut remote, &store)?;
+            let log = Log::make(&store, guarantee.protocol())?;
+            let left = known_number(repo, &remote);
+            let memory = Memory { is_new: true, left, ..Memory::default() };
+            let state = log.load()?;
+            Connection { repo, remote, log, state, pushes: false, remembered: None, memory }
         };
         connection.pushes = true;
         Ok(connection)
@@ -185,7 +182,7 @@ impl<'r> Connection<'r> {
             let reopened = Log::try_reopen(store.clone(), made, &state);
             if let Some(log) = reopened.map_err(|error| names_remote(error, &remote.name))? {
                 let remembered = Some(Mark::of(&state));
-                let goes_on = !cache::is_broken_off(repo, &remote.name);
+                let goes_on = !cache::is_broken_off(repo, &remote.name)?;
                 let memory = Memory { goes_on, ..Memory::default() };
                 return Ok(connection(remote, log, state, remembered, memory));
             }
