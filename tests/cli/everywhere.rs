@@ -153,11 +153,13 @@ fn handled_signals(pid: u32) -> u64 {
 #[test]
 fn the_first_signal_asks_and_the_second_ends() {
     let sandbox = Sandbox::new();
-    std::fs::create_dir_all(sandbox.home().join(".config/art")).unwrap();
-    // It waits for someone to write its settings, which nobody does.
-    let fifo = sandbox.home().join(".config/art/config.toml");
-    sandbox.program("mkfifo").arg(&fifo).run().ok();
-    let mut child = sandbox.command("man").into_command().stdout(Stdio::null()).spawn().unwrap();
+    sandbox.art("init").ok();
+    sandbox.write("w.bin", "weights");
+    sandbox.art("upload w.bin").ok();
+    // It waits for someone to write the README, which nobody does.
+    sandbox.shell("mkfifo pipe").ok();
+    let register = sandbox.command("register v1 --readme @pipe").into_command();
+    let mut child = { register }.stdout(Stdio::null()).spawn().unwrap();
     let pid = Pid::from_child(&child);
     let start = Instant::now();
     while handled_signals(child.id()) & (1 << (Signal::TERM.as_raw() - 1)) == 0 {
@@ -225,9 +227,9 @@ fn a_repository_that_can_only_be_read_is_shared_as_far_as_that_goes() {
         let error = sandbox.command(&format!("-C b {line} --json")).unprivileged().run();
         let error = error.fails_with(12).json_error();
         let hint = error["hint"].as_str().unwrap();
-        assert!(hint.ends_with("to look at it: art log, art remote show"), "{line}: {error}");
+        assert!(hint.ends_with("art log can read it"), "{line}: {error}");
         let told = error.to_string();
-        assert!(told.contains("b/.artifacts' can't be written"), "{line}: {error}");
+        assert!(told.contains("b/.artifacts' cannot be written"), "{line}: {error}");
     }
     assert_eq!(sandbox.shell(files).ok().stdout, before, "nothing is half done");
     sandbox.shell("chmod -R u+w b/.artifacts").ok();

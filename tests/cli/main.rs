@@ -69,6 +69,7 @@ mod remote;
 mod renames;
 mod resolve;
 mod run;
+mod run_rules;
 mod run_signals;
 mod runs;
 mod schemas;

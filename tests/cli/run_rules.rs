@@ -1,0 +1,78 @@
+//! Versions of runs that failed, did not end or hold nothing: warnings, and the rules that refuse them.
+
+use insta::assert_snapshot;
+
+use crate::common::Sandbox;
+
+/// A project with the versions `good`, `bad` of a failed run, and `none` of an empty run.
+fn doubtful() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.art("init --project o/p").ok();
+    sandbox.write("out", "0.5");
+    sandbox.art("run --name fine -o out -- true").ok();
+    sandbox.art("register good").ok();
+    sandbox.art("run --name broken -o out -- false");
+    sandbox.art("register bad").ok();
+    sandbox.art("run --name idle").ok();
+    sandbox.art("register none").ok();
+    sandbox
+}
+
+#[test]
+fn a_failed_or_empty_run_is_registered_and_promoted_with_a_warning() {
+    let sandbox = doubtful();
+    assert_eq!(sandbox.art("promote good").ok().stderr, "");
+    assert_snapshot!(sandbox.art("promote bad"), @"
+    exit 0
+    -- stdout
+    o/p:bad: testing -> staging
+    -- stderr
+    warning: bad holds 1 file, 3 B; the status of its run broken is failed
+    ");
+    assert_snapshot!(sandbox.art("stage none staging"), @"
+    exit 0
+    -- stdout
+    o/p:none: testing -> staging
+    -- stderr
+    warning: none holds 0 files, 0 B; the status of its run idle is created
+    ");
+    assert_eq!(sandbox.art("stage bad disabled").ok().stderr, "");
+    let registered = sandbox.art("register bad2 --run broken --json").ok();
+    assert!(registered.stderr.contains("failed"), "{registered}");
+    let json = registered.json();
+    assert_eq!((&json["run_status"], &json["total"]["files"]), (&"failed".into(), &1.into()));
+    // A run that goes on after its version was made is judged by how it ended.
+    sandbox.art("run --name late").ok();
+    sandbox.art("upload out").ok();
+    assert_eq!(sandbox.art("register early").ok().stderr, "");
+    sandbox.art("runs finish late --status failed").ok();
+    assert!(sandbox.art("promote early").ok().stderr.contains("run late is failed"));
+}
+
+#[test]
+fn run_status_and_min_files_are_rules_of_a_stage() {
+    let sandbox = doubtful();
+    let rules = "production.run_status=succeeded,created production.min_files=1";
+    sandbox.art(&format!("policy set {rules}")).ok();
+    assert_snapshot!(sandbox.art("policy check bad production"), @"
+    exit 15
+    -- stdout
+    o/p:bad may not go from testing to production
+      stage.production.run_status: the run's status is failed, which has to be created or succeeded
+        register a version of a run with that status: art runs
+    ");
+    for version in ["bad", "none"] {
+        assert_eq!(sandbox.art(&format!("stage {version} production")).code, 15, "{version}");
+    }
+    assert_eq!(sandbox.art("register late --run broken --stage production").code, 15);
+    let none = sandbox.art("policy check none production");
+    assert!(
+        none.stdout.contains("min_files: the version has 0 files; the stage needs 1"),
+        "{none}"
+    );
+    sandbox.art("stage good production").ok();
+    // A version of a path pins a run that is made in the same change.
+    sandbox.art("register path --path out --stage production").ok();
+    sandbox.write("empty/.artifactsignore", "");
+    assert_eq!(sandbox.art("policy set production.run_status=finished").code, 2);
+}
