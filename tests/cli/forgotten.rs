@@ -37,7 +37,7 @@ fn the_removal_of_the_only_remote_with_some_content_counts_it_and_needs_a_yes() 
     ");
     let check = sandbox.art("-C a fsck").fails_with(14);
     let told = "2 contents are only on the removed remote origin ([ROOT]/desk/store)";
-    assert!(check.stdout.contains(told), "{check}");
+    assert!(check.to_string().contains(told), "{check}");
     assert!(check.stdout.contains("nothing is damaged, but some content is on a removed remote"));
     assert!(!check.to_string().contains("the repository is damaged"), "{check}");
     let check = sandbox.art("-C a fsck --json").fails_with(14).json();

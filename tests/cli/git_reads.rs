@@ -53,7 +53,7 @@ fn git_bundles_and_clones_the_records() {
         git --git-dir clone.git show refs/versions/o/p/v1:version.toml
         git --git-dir linked.git log --raw --no-renames --all
         git --git-dir clone.git for-each-ref
-        git bundle verify --quiet records.bundle";
+        git --git-dir .artifacts bundle verify --quiet records.bundle";
     let output = sandbox.shell(script).ok();
     assert!(output.stdout.contains("name = \"v1\""), "{output}");
 }

@@ -338,7 +338,7 @@ impl<'r> Connection<'r> {
         if self.remembered == mark {
             return Ok(());
         }
-        let is_broken_off = !self.goes_on() && self.has_tracking_refs()?;
+        let is_broken_off = !self.goes_on() && self.has_other_tracking_refs()?;
         cache::save(self.repo, &self.remote, &self.log, &self.state, is_broken_off)?;
         if self.state.fold().entries > 0 {
             note_used(self.repo, &self.remote)?;
@@ -352,9 +352,13 @@ impl<'r> Connection<'r> {
         cache::end_break(self.repo, &self.remote.name)
     }
 
-    fn has_tracking_refs(&self) -> Result<bool> {
+    /// Whether a tracking ref has a commit that the state does not have for its ref. A push to a new
+    /// remote leaves none.
+    fn has_other_tracking_refs(&self) -> Result<bool> {
         let prefix = RefName::tracking_prefix(&self.remote.name);
-        Ok(!self.repo.history().refs(&prefix)?.is_empty())
+        let there = &self.state.fold().refs;
+        let tracking = self.repo.history().refs(&prefix)?;
+        Ok(tracking.into_iter().any(|(name, id)| there.get(&name.untracked()) != Some(&id)))
     }
 
     /// What was asked of the remote and moved since it was connected to.

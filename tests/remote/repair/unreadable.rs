@@ -64,7 +64,7 @@ fn content_stays_here_that_depends_on_an_object_that_can_not_be_read() {
             world.sandbox.art("-C a fsck --full").ok();
             for path in ["v1:model/weights.bin", "v2:notes.txt"] {
                 world.sandbox.art(&format!("-C a export {path} -o ../out.tar")).ok();
-                world.sandbox.shell("rm ../out.tar").ok();
+                world.sandbox.shell("rm out.tar").ok();
             }
             assert!(world.server().make_readable(), "{context}: nothing was written");
         }
