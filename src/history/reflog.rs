@@ -26,7 +26,7 @@ use crate::id::Id;
 use crate::name::RefName;
 
 /// The longest line of a reflog that is taken into memory: a line holds two ids, a name and a message.
-const MAX_LINE: u64 = 1 << 20;
+const MAX_LINE: u64 = 16 << 20;
 
 /// One move of a ref.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -1,6 +1,6 @@
 //! Makes a repository, whole or not at all.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{DIRECTORY, Repository, outline, unfinished};
@@ -41,20 +41,38 @@ fn make(directory: &Path, config: &str, clone_of: Option<&str>) -> Result<bool> 
     }
     // What a killed process left is nobody's; that it can't be removed is no reason to fail.
     let _ = sweep(directory);
-    let building = directory.join(format!("{BUILDING}{}", atomic::unique_name()));
-    atomic::create_dir_all(&building)?;
-    let made = FileLock::acquire(&building.join(LOCK), Mode::Exclusive, Duration::ZERO).and_then(
-        |_lock| {
-            let new = building.join(NEW);
-            build(&new, config, clone_of)?;
-            put_in_place(&new, &target)
-        },
-    );
+    let (building, _lock) = claim(directory)?;
+    let new = building.join(NEW);
+    let made = build(&new, config, clone_of).and_then(|()| put_in_place(&new, &target));
     // Whatever is left of it is nobody's; an error before is the one that counts.
     let _ = atomic::remove_tree(&building);
     made
 }
 
+/// Creates and locks a directory to build a repository in.
+///
+/// Until the lock is held, another process may take the directory for an abandoned one and remove it.
+/// Then the next one is tried.
+fn claim(directory: &Path) -> Result<(PathBuf, FileLock)> {
+    let mut tries = 0;
+    loop {
+        let building = directory.join(format!("{BUILDING}{}", atomic::unique_name()));
+        atomic::create_dir_all(&building)?;
+        let lock = building.join(LOCK);
+        match FileLock::acquire(&lock, Mode::Exclusive, Duration::ZERO) {
+            Ok(held) if read::is_file(&lock)? => return Ok((building, held)),
+            Err(error) if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Locked) => {
+                let _ = atomic::remove_tree(&building);
+                return Err(error);
+            }
+            Err(error) if tries == MAX_CLAIMS => return Err(error),
+            _ => tries += 1,
+        }
+    }
+}
+
+/// So often a directory to build in may vanish before `init` fails.
+const MAX_CLAIMS: u32 = 100;
 /// How the directories begin in which repositories are built.
 const BUILDING: &str = ".artifacts-";
 /// The repository in such a directory.

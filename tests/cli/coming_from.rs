@@ -77,7 +77,8 @@ fn prepared(sandbox: &Sandbox, command: &str) -> String {
         sandbox.art("push").ok();
     }
     let deletes = line.contains("--delete") || line.starts_with("art runs delete");
-    if deletes && !line.contains("--yes") {
+    let asks = deletes || line == "art undo";
+    if asks && !line.contains("--yes") {
         line.push_str(" --yes");
     }
     line

@@ -160,8 +160,8 @@ fn what_someone_deleted_is_deleted_also_where_the_cache_was_thrown_away() {
 /// Overtakes on the remote what `b`, which has no content, has cloned.
 fn overtake(sandbox: &Sandbox) {
     sandbox.write("a/model/weights.bin", "another");
-    sandbox.art("-C a undo").ok();
-    sandbox.art("-C a undo").ok();
+    sandbox.art("-C a undo --yes").ok();
+    sandbox.art("-C a undo --yes").ok();
     sandbox.art("-C a upload model -m right").ok();
     sandbox.art("-C a register v1").ok();
     sandbox.art("-C a push --force").ok();

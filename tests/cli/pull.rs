@@ -52,7 +52,7 @@ fn a_pull_says_what_came() {
       tag ada/digits:best  new [ID 5]
     1 ref is ahead of origin; to share: art push origin
     ");
-    sandbox.art("-C b undo").ok();
+    sandbox.art("-C b undo --yes").ok();
     assert_eq!(sandbox.art("-C b ls tag/best").code, 1, "a pull is one operation");
     let push = json(&sandbox, "-C b push --dry-run");
     assert!(!push.to_string().contains("refs/tags/ada/digits/best"), "it deletes nothing: {push}");

@@ -91,7 +91,7 @@ fn deletions_and_tags_travel() {
     assert_eq!(pull["refs"].as_array().unwrap().len(), 2, "{pull}");
     assert_eq!(sandbox.art("-C a get v1").code, 1);
     // What was deleted on both sides can come back.
-    sandbox.art("-C a undo").ok();
+    sandbox.art("-C a undo --yes").ok();
     sandbox.art("-C a push").ok();
     sandbox.art("-C b pull").ok();
     sandbox.art("-C b get v1").ok();

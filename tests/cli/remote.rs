@@ -379,7 +379,7 @@ fn remote_show_and_the_log_tell_what_was_pushed() {
     -- stderr
     error: the argument '--remote <NAME>' cannot be used with '--all'
 
-    hint: art log --remote <NAME> [REV[:PATH]]
+    hint: art log --remote <NAME> [REV[:PATH]] [-- <PATH>...]
     ");
 }
 

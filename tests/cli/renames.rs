@@ -153,7 +153,7 @@ fn a_deletion_is_one_still_after_something_else_was_made_and_taken_back() {
     let sandbox = shared();
     sandbox.art("-C b delete v1 --yes").ok();
     sandbox.art("-C b register v1 --run base").ok();
-    sandbox.art("-C b undo").ok();
+    sandbox.art("-C b undo --yes").ok();
     assert_eq!(sandbox.art("-C b get v1").code, 1);
     sandbox.art("-C b pull").ok();
     assert_eq!(sandbox.art("-C b get v1").code, 1, "it stays deleted");

@@ -71,13 +71,13 @@ fn what_a_remote_deleted_or_overtook_is_no_damage_of_a_clone_without_content() {
     sandbox.art("-C a push").ok();
     sandbox.art("-C b pull").ok();
     sandbox.art("-C b fsck --full").ok();
-    sandbox.art("-C a undo").ok();
-    sandbox.art("-C a undo").ok();
+    sandbox.art("-C a undo --yes").ok();
+    sandbox.art("-C a undo --yes").ok();
     sandbox.art("-C a push overtaken --force").ok();
     sandbox.art("-C a push").ok();
     sandbox.art("-C b pull").ok();
     sandbox.art("-C b fsck --full").ok();
-    sandbox.art("-C b undo").ok();
+    sandbox.art("-C b undo --yes").ok();
     sandbox.art("-C b fsck --full").ok();
 }
 

@@ -50,7 +50,7 @@ fn write(directory: &Path, name: &str, text: &str) {
 fn a_lost_head_is_named_and_names_the_current_run_again() {
     let lose = |directory: &Path| std::fs::remove_file(directory.join("HEAD")).unwrap();
     is_named_and_mended("HEAD' is missing", &lose);
-    is_named_and_mended("HEAD' is no file", &|directory| {
+    is_named_and_mended("HEAD' is not a file", &|directory| {
         lose(directory);
         std::fs::create_dir(directory.join("HEAD")).unwrap();
     });

@@ -124,7 +124,7 @@ impl World {
         sandbox.art("-C a upload wrong.bin -m wrong").ok();
         self.push("a", false);
         let overtaken = self.commit("a", "refs/runs/ada/digits/base");
-        sandbox.art("-C a undo").ok();
+        sandbox.art("-C a undo --yes").ok();
         sandbox.write("a/right.txt", "right");
         sandbox.art("-C a upload right.txt -m right").ok();
         self.push("a", true);
