@@ -186,8 +186,8 @@ fn project_list_goes_on_past_a_damaged_record() {
     assert_snapshot!(sandbox.art("project list"), @"
     exit 3
     -- stdout
-       NAME  RUNS     VERSIONS  POLICY  TAGS  DESCRIPTION
-       o/p   damaged
+      NAME  RUNS     VERSIONS  POLICY  TAGS  DESCRIPTION
+      o/p   damaged
     -- stderr
     warning: the record of o/p can't be read: the record of the project o/p is missing: its commit [ID 1] has no project.toml
     ");

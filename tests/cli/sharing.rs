@@ -77,7 +77,10 @@ fn what_a_remote_deleted_or_overtook_is_no_damage_of_a_clone_without_content() {
     sandbox.art("-C a push").ok();
     sandbox.art("-C b pull").ok();
     sandbox.art("-C b fsck --full").ok();
-    sandbox.art("-C b undo --yes").ok();
+    // The last pull moved nothing, so the one before is named.
+    let listed = sandbox.art("-C b operations --json --limit 1").ok().json_lines();
+    let id = listed[0]["id"].as_str().unwrap();
+    sandbox.art(&format!("-C b undo {id}")).ok();
     sandbox.art("-C b fsck --full").ok();
 }
 
