@@ -14,7 +14,7 @@ use super::ref_verify::{LastMove, is_recorded, wrong_value};
 use super::reflog::{self, ReflogEntry};
 use super::{History, Operation, operations};
 use crate::error::{Error, Result};
-use crate::fs::atomic;
+use crate::fs::{atomic, read};
 use crate::id::{Id, ObjectKind};
 use crate::name::RefName;
 
@@ -23,6 +23,7 @@ use crate::name::RefName;
 struct Recorded {
     moves: BTreeMap<String, LastMove>,
     /// The run that the newest operation that changed `HEAD` made current.
+    #[expect(clippy::option_option, reason = "no operation, and an operation that left no run")]
     head: Option<Option<RefName>>,
 }
 
@@ -123,7 +124,6 @@ impl History {
             _ => false,
         };
         Ok(match (logged, recorded) {
-            (None, None) => None,
             // Git removes the log of a ref that it deletes.
             (None, Some(_)) if found.is_none() => None,
             (None, Some(recorded)) if recorded.new == found => {
@@ -143,7 +143,7 @@ impl History {
             (Some(logged), _) if logged.new != found => {
                 Some((Conflict::Ref(logged.new), wrong_value(name, found, logged.new)))
             }
-            (Some(_), _) => None,
+            (Some(_), _) | (None, None) => None,
         })
     }
 
@@ -179,7 +179,7 @@ impl History {
             time: operation.time,
             message: "fsck: the log was damaged".to_owned(),
         };
-        let mut entries = if path.is_file() { reflog::lines(&path)? } else { Vec::new() };
+        let mut entries = if read::is_file(&path)? { reflog::lines(&path)? } else { Vec::new() };
         entries.insert(0, entry);
         entries.reverse();
         let text: String = entries.iter().map(ReflogEntry::to_line).collect();
@@ -302,7 +302,7 @@ impl History {
     /// Writes the moves into the reflog of `name` that only the operation log has.
     fn complete_log(&self, lock: &mut RefsLock<'_>, name: &str) -> Result<()> {
         let path = reflog::path(self.git_dir(), name);
-        let known = if path.is_file() { reflog::lines(&path)? } else { Vec::new() };
+        let known = if read::is_file(&path)? { reflog::lines(&path)? } else { Vec::new() };
         let mut lines: Vec<(ReflogEntry, bool)> =
             known.iter().cloned().map(|entry| (entry, true)).collect();
         for operation in self.operations()?.map_while(Result::ok) {

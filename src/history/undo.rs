@@ -219,7 +219,7 @@ impl History {
         if !metadata.is_file() || metadata.len() > MAX_NOTE {
             return None;
         }
-        let bytes = std::fs::read(path).ok()?;
+        let bytes = crate::fs::read::read_bounded(path.as_ref(), crate::fs::read::SMALL).ok()?;
         let note: Unchanged = serde_json::from_slice(&bytes).ok()?;
         (note.format == FORMAT && note.size == self.log_size()).then_some(note.command)
     }

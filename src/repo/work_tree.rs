@@ -125,7 +125,7 @@ fn normalized(cwd: &Path, typed: &Path) -> PathBuf {
 /// `path` with the links above its last name resolved, and with the last one if it is a directory.
 /// Names that do not exist stay as they are.
 fn resolved(path: &Path) -> Option<PathBuf> {
-    if path.is_dir() {
+    if crate::fs::read::is_dir(path).unwrap_or(false) {
         return path.canonicalize().ok();
     }
     let mut below = Vec::new();
