@@ -150,26 +150,26 @@ mod tests {
 
     #[test]
     fn a_path_starts_at_the_working_directory_and_is_stored_from_the_top() {
-        let tree = work_tree("/no/work", "/no/work/model");
+        let tree = work_tree("/no/desk", "/no/desk/model");
         let place = |typed: &str| tree.place(Path::new(typed)).map(|place| place.to_string());
         assert_eq!(place("b.bin").unwrap(), "model/b.bin");
         assert_eq!(place("./x/../y/").unwrap(), "model/y");
         assert_eq!(place("../data").unwrap(), "data");
         assert_eq!(place("..").unwrap(), "");
         assert_eq!(place(".").unwrap(), "model");
-        assert_eq!(place("/no/work/a").unwrap(), "a");
-        for outside in ["../..", "/no/workshop", "/no", ""] {
+        assert_eq!(place("/no/desk/a").unwrap(), "a");
+        for outside in ["../..", "/no/deskshop", "/no", ""] {
             assert!(place(outside).is_err(), "{outside}");
         }
     }
 
     #[test]
     fn paths_are_shown_from_the_working_directory() {
-        let tree = work_tree("/no/work", "/no/work/model");
+        let tree = work_tree("/no/desk", "/no/desk/model");
         let shown = |path: &str| tree.shown(Path::new(path));
-        assert_eq!(shown("/no/work/model/a\n"), "a\\n");
-        assert_eq!(shown("/no/work/model"), ".");
-        assert_eq!(shown("/no/work/data/b"), "../data/b");
+        assert_eq!(shown("/no/desk/model/a\n"), "a\\n");
+        assert_eq!(shown("/no/desk/model"), ".");
+        assert_eq!(shown("/no/desk/data/b"), "../data/b");
         assert_eq!(shown("/srv/c"), "/srv/c");
     }
 }
