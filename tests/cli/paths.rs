@@ -163,7 +163,7 @@ fn diff_without_arguments_compares_the_current_run_with_the_work_tree() {
     sandbox.write("top", "changed");
     let diff = |directory: &str, line: &str| {
         let line = format!("diff --name-status {line}");
-        art_in(&sandbox, directory, &line).ok().stdout.replace('\n', " ").replace('\t', " ")
+        art_in(&sandbox, directory, &line).ok().stdout.replace(['\n', '\t'], " ")
     };
     assert_eq!(diff("data", ""), "M data/a M top ");
     assert_eq!(diff("data", "HEAD -- a"), "M data/a ");

@@ -25,7 +25,7 @@ fn art(root: &Path, directory: &str, words: &[&str]) -> Output {
 
 /// The processes of `ssh` whose command line names the key of `server`.
 fn ssh_processes(server: &Sftp) -> Vec<String> {
-    let key = server.key().to_owned();
+    let key = server.key().clone();
     let mut found = Vec::new();
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {
         let Ok(line) = std::fs::read(entry.path().join("cmdline")) else { continue };
@@ -62,7 +62,7 @@ fn check_nothing_is_left(server: &Sftp, root: &Path, after: &str) {
 fn wait_for(what: &str, mut is_done: impl FnMut() -> bool) {
     let start = Instant::now();
     while !is_done() {
-        assert!(start.elapsed() < Duration::from_secs(60), "{what}");
+        assert!(start.elapsed() < Duration::from_mins(1), "{what}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
@@ -128,7 +128,7 @@ fn no_process_of_ssh_outlives_a_command_that_is_killed_and_the_next_push_removes
     assert!(art(root, "w", &["remote", "add", "origin", &uri]).status.success());
     let leftovers = || {
         let directory = server.files().join("a/prefix/tmp");
-        std::fs::read_dir(directory).map_or(0, |entries| entries.count())
+        std::fs::read_dir(directory).map_or(0, Iterator::count)
     };
     let mut seed = 7_u64;
     for signal in ["KILL", "TERM", "INT"] {
