@@ -204,7 +204,7 @@ fn a_change_of_a_file_keeps_its_permissions_its_link_and_leaves_nothing_else() {
     assert_eq!(real.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     assert!(file.unset("user.name").unwrap());
     assert!(!file.unset("user.name").unwrap());
-    assert_eq!(read::read_text(&real, MAX).unwrap(), "# mine\n[user]\n");
+    assert_eq!(read::read_text(&real, MAX).unwrap(), "# mine\n");
     assert_eq!(std::fs::read_dir(place.directory.path()).unwrap().count(), 2);
     let missing = ConfigFile::user(place.directory.path().join("none/at.toml"));
     assert!(!missing.unset("user.name").unwrap());

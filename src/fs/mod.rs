@@ -2,7 +2,7 @@
 //!
 //! What is written here reaches its final name whole and durable, or not at all. Reading is free
 //! for everyone, through [`read`], which neither waits for a pipe nor takes an unreadable entry for an
-//! absent one. Below a [guarded](guarded) directory no write follows a link.
+//! absent one. Below a [guarded] directory no write follows a link.
 
 /// How the directories begin in which files wait for their final name, in someone's own directory.
 /// What a killed writer left of them is nobody's data.

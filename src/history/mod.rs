@@ -230,20 +230,28 @@ impl std::fmt::Debug for History {
     }
 }
 
-/// The files that gix reads when it opens a repository.
-const READ_BY_GIX: [&str; 7] = [
-    "HEAD",
-    "config",
-    "config.worktree",
-    "packed-refs",
-    "commondir",
-    "shallow",
-    "objects/info/alternates",
+/// The files that gix reads whole when it opens a repository, with the most bytes that each may have.
+const READ_BY_GIX: [(&str, u64); 7] = [
+    ("HEAD", read::SMALL),
+    ("config", read::SMALL),
+    ("config.worktree", read::SMALL),
+    (PACKED_REFS, read::LARGE),
+    ("commondir", read::SMALL),
+    ("shallow", read::LARGE),
+    ("objects/info/alternates", read::SMALL),
 ];
 
+/// The file with many refs.
+const PACKED_REFS: &str = "packed-refs";
+
 fn open_repository(git_dir: &Path) -> Result<gix::ThreadSafeRepository> {
-    for name in READ_BY_GIX {
-        object::check_no_pipe(&git_dir.join(name))?;
+    for (name, max) in READ_BY_GIX {
+        let path = git_dir.join(name);
+        object::check_no_pipe(&path)?;
+        if read::try_metadata(&path)?.is_some_and(|file| file.is_file() && file.len() > max) {
+            let message = format!("'{}' has more than {max} bytes", path.display());
+            return Err(Error::corrupt(message).with_hint("repair it: art fsck --repair"));
+        }
     }
     for (name, is_directory) in refs::list(&git_dir.join("objects/pack"))? {
         if !is_directory {

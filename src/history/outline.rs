@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::ref_check::DAMAGED;
-use super::{DIRECTORIES, GIT_CONFIG, History, open_repository, read_config};
+use super::{DIRECTORIES, GIT_CONFIG, History, PACKED_REFS, open_repository, read_config};
 use crate::error::{Error, Result};
 use crate::fs::atomic;
 use crate::fs::read;
@@ -63,12 +63,22 @@ impl History {
             atomic::write(&head, &git_dir.join("tmp"), b"")?;
             made.push(PathBuf::from("HEAD"));
         }
+        if is_oversized(&git_dir.join(PACKED_REFS)) {
+            move_away(git_dir, PACKED_REFS)?;
+            made.push(PathBuf::from(PACKED_REFS));
+        }
         if config_damage(git_dir).is_some() || open_repository(git_dir).is_err() {
             restore_config(git_dir)?;
             made.push(PathBuf::from("config"));
         }
         Ok(made)
     }
+}
+
+/// Returns true if the file at `path` is longer than a file of refs can be.
+fn is_oversized(path: &Path) -> bool {
+    let found = read::try_metadata(path).ok().flatten();
+    found.is_some_and(|file| file.is_file() && file.len() > read::LARGE)
 }
 
 /// Whether a file can be looked at there; `missing` tells why not.
