@@ -1,12 +1,12 @@
-//! `art` and its peers on the same work, side by side: first upload, unchanged, changed, get back.
+//! Compares `art` with other tools on the same work: first upload, unchanged, changed, get back.
 //!
-//! `cargo bench --bench compare -- --help` tells the arguments.
+//! `cargo bench --bench compare -- --help` lists the arguments.
 
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
     clippy::disallowed_methods,
-    reason = "a program for a terminal whose files are thrown away"
+    reason = "a terminal program whose files are temporary"
 )]
 
 mod common;
@@ -19,25 +19,25 @@ use common::table::{Table, first_line, machine, megabytes, ratio, seconds, thous
 use common::{Outcome, files};
 
 const USAGE: &str = "cargo bench --bench compare -- [OPTIONS]
-  --data DIR      where inputs and stores are (default: in the target directory)
-  --small SRC     take the small files from here, such as ~/.cargo/registry/src
-  --size BYTES    of the model (default: 1073741824)
-  --tools A,B     of art,tar,restic,rustic,borg,git,git-lfs,dvc,oxen (default: all that are there)
-  --sets A,B      of small,model (default: both)
-  --repeat N      how often; the median by time counts (default: 1)";
+  --data DIR      directory for inputs and stores [default: in the target directory]
+  --small SRC     directory with the small files, such as ~/.cargo/registry/src
+  --size BYTES    size of the model [default: 1073741824]
+  --tools A,B     art,tar,restic,rustic,borg,git,git-lfs,dvc,oxen [default: all installed tools]
+  --sets A,B      small,model [default: both]
+  --repeat N      number of rounds; the result is the median [default: 1]";
 
-/// How a tool does the work. In the lines, `{s}` is the store, `{o}` the output, `{n}` the number of
-/// the upload and `{cores}` that of the cores; they run beside the directory `data`.
+/// The commands of a tool. `{s}` is the store, `{o}` the output, `{n}` the number of the upload and
+/// `{cores}` the number of cores. They run next to the directory `data`.
 struct Tool {
     name: &'static str,
-    /// What must be on the `PATH`.
+    /// The programs that must be on the `PATH`.
     programs: &'static [&'static str],
     init: &'static str,
     add: &'static str,
     restore: &'static str,
-    /// What takes the space.
+    /// The paths whose size counts as the size of the store.
     store: &'static str,
-    /// Where `data` is after the restore; empty for a tool that can't.
+    /// The location of `data` after the restore; empty if the tool cannot restore.
     restored: &'static str,
 }
 
@@ -127,17 +127,17 @@ const TOOLS: &[Tool] = &[
     },
 ];
 
-/// What one tool took for one set.
+/// The measurements of one tool with one set.
 #[derive(Default)]
 struct Measured {
     first: Usage,
     again: Usage,
     changed: Usage,
     restored: Option<Usage>,
-    /// Bytes of the store after the first upload, and by how many the changed one made it grow.
+    /// Bytes of the store after the first upload, and its growth with the changed upload.
     store: u64,
     growth: u64,
-    /// Files that did not come back right.
+    /// The number of files that differ after the restore.
     wrong: usize,
 }
 
@@ -157,7 +157,7 @@ fn main() -> Outcome<()> {
                 }
                 files::make_model(&data, size)?;
             }
-            _ => return Err(format!("there is no set '{set}'; there are small and model").into()),
+            _ => return Err(format!("unknown set '{set}'; the sets are small and model").into()),
         }
     }
     println!("{}\n", machine());
@@ -165,7 +165,7 @@ fn main() -> Outcome<()> {
         println!("* {}: {}", shown(tool), version(tool));
     }
     if !missing.is_empty() {
-        println!("* not on this machine, left out: {}", missing.join(", "));
+        println!("* not installed, left out: {}", missing.join(", "));
     }
     println!();
     let repeat: usize = arguments.number("repeat", 1)?;
@@ -175,12 +175,12 @@ fn main() -> Outcome<()> {
     Ok(())
 }
 
-/// The tools that were asked for, and the names of those that are not here.
+/// The requested tools, and the names of those that are not installed.
 fn choose(arguments: &Arguments) -> Outcome<(Vec<&'static Tool>, Vec<&'static str>)> {
     let all: Vec<&str> = TOOLS.iter().map(|tool| tool.name).collect();
     let wanted = arguments.list("tools", &all.join(","));
     if let Some(unknown) = wanted.iter().find(|name| !all.contains(&name.as_str())) {
-        return Err(format!("there is no tool '{unknown}'; there are {}", all.join(", ")).into());
+        return Err(format!("unknown tool '{unknown}'; the tools are {}", all.join(", ")).into());
     }
     let here = |tool: &Tool| tool.programs.iter().all(|program| find_program(program).is_some());
     let wanted = TOOLS.iter().filter(|tool| wanted.iter().any(|name| name == tool.name));
@@ -212,7 +212,7 @@ fn version(tool: &Tool) -> String {
     }
 }
 
-/// Measures all tools with one set, each round one after the other, and prints the table.
+/// Measures all tools with one set, in rounds, and prints the table.
 fn compare(data: &Path, set: &str, tools: &[&Tool], repeat: usize) -> Outcome<()> {
     let input = data.join(set);
     let count = files::files(&input)?.len();
@@ -236,7 +236,7 @@ fn compare(data: &Path, set: &str, tools: &[&Tool], repeat: usize) -> Outcome<()
         .collect();
     print(&results);
     for (name, measured) in results.iter().filter(|(_, measured)| measured.wrong > 0) {
-        println!("{name}: {} files did not come back as they were.\n", measured.wrong);
+        println!("{name}: {} files differ after the restore.\n", measured.wrong);
     }
     for failure in failures {
         println!("failed: {failure}\n");
@@ -279,7 +279,7 @@ fn measure(data: &Path, set: &str, tool: &Tool) -> Outcome<Measured> {
     Ok(measured)
 }
 
-/// What the tools need to know of a user, and that nobody is asked for a password.
+/// Sets the user's name and address for the tools, and turns off password prompts.
 fn prepare(runner: &mut Runner) {
     runner.set("ART", env!("CARGO_BIN_EXE_art"));
     for name in ["RESTIC_PASSWORD", "RUSTIC_PASSWORD"] {
@@ -302,7 +302,7 @@ fn fill(text: &str, work: &Path, number: usize) -> String {
         .replace("{cores}", &cores().to_string())
 }
 
-/// Of each step the round with the middle time.
+/// The median round of each step.
 fn median(mut rounds: Vec<Measured>) -> Option<Measured> {
     let middle = |pick: &dyn Fn(&Measured) -> Usage| {
         let mut all: Vec<Usage> = rounds.iter().map(pick).collect();

@@ -1,4 +1,4 @@
-//! A registry as it is after years: many versions of many runs, each with every stage it had.
+//! Benchmark of a registry after years of use: many versions of many runs, each with many stages.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -27,13 +27,13 @@ pub(crate) struct Registry {
     pub(crate) runs: usize,
 }
 
-/// When the first version is made.
+/// The time of the first version.
 const BEGIN: i64 = 1_750_000_000;
 
 /// Seconds from one operation to the next.
 const STEP: i64 = 60;
 
-/// Times the questions that must not feel how many versions there are.
+/// Times the queries whose speed must not depend on the number of versions.
 pub(crate) fn many_versions(data: &Path, size: &Registry, times: usize) -> Outcome<()> {
     let work = data.join("work");
     files::remove(&work)?;
@@ -82,7 +82,7 @@ pub(crate) fn many_versions(data: &Path, size: &Registry, times: usize) -> Outco
     files::remove(&work)
 }
 
-/// Puts a version in one stage after the other.
+/// Moves a version through one stage after the other.
 fn stage(runner: &Runner, name: &str, times: usize) -> Outcome<Vec<f64>> {
     let mut all = Vec::new();
     for round in 0..times.max(1) {
@@ -93,8 +93,8 @@ fn stage(runner: &Runner, name: &str, times: usize) -> Outcome<Vec<f64>> {
     Ok(all)
 }
 
-/// Writes the registry without a command for each step: objects through the library, refs and logs
-/// as the files that they are.
+/// Writes the registry without one command for each step: objects through the library, refs and
+/// logs directly as files.
 fn make(runner: &Runner, size: &Registry) -> Outcome<()> {
     runner.shell(&art("init -q"))?;
     let repo = Repository::discover(runner.directory(), Settings::default())?;
@@ -151,7 +151,7 @@ impl Maker<'_> {
         Ok(self.writer.commit(&Commit { tree, parents, author, committer, message })?)
     }
 
-    /// A run of its own, and its ref.
+    /// Creates a run and its ref.
     fn run(&mut self, number: usize) -> Outcome<(Name, Uuid, Id)> {
         let (name, uuid): (Name, _) = (format!("run-{number:05}").parse()?, Uuid::new_v4());
         let record = RunRecord::new(uuid, name.clone(), self.who.time);
@@ -160,7 +160,7 @@ impl Maker<'_> {
         Ok((name, uuid, commit))
     }
 
-    /// The record of a version, without any stage.
+    /// The record of a version, without stages.
     fn version(&mut self, number: usize, run: &(Name, Uuid, Id)) -> Outcome<VersionRecord> {
         let (name, uuid, commit) = run.clone();
         let (project, extra) = (self.project.clone(), Extra::new());
@@ -170,12 +170,12 @@ impl Maker<'_> {
         let name = format!("v{number:05}").parse()?;
         let mut record = VersionRecord::new(Uuid::new_v4(), name, run, author, time);
         record.kind = VersionKind::Model;
-        record.description = format!("the model of round {number}, trained on all that there was");
+        record.description = format!("the model of round {number}, trained on all data");
         record.tags = Tags::parse("digits,gpu")?;
         Ok(record)
     }
 
-    /// Puts a version in the next stage, with the line in the log of operations.
+    /// Moves a version to the next stage and adds the line to the operation log.
     fn stage(
         &mut self,
         record: &mut VersionRecord,
@@ -185,7 +185,7 @@ impl Maker<'_> {
         let stage = ["testing", "staging", "production"][(round + number) % 3];
         let why = StageReason {
             reason: "ClientStageUpdate".to_owned(),
-            message: format!("round {round} of the checks has passed"),
+            message: format!("round {round} of the checks passed"),
             author: record.author.clone(),
             verdict: "no policy".to_owned(),
         };

@@ -1,10 +1,10 @@
-//! The parts that speed depends on, each on its own: `cargo bench --bench parts [-- FILTER]`.
+//! Benchmarks of the parts that determine the speed: `cargo bench --bench parts [-- FILTER]`.
 
 #![allow(
     missing_docs,
     clippy::unwrap_used,
     clippy::disallowed_methods,
-    reason = "a benchmark stops at what goes wrong, and its files are thrown away"
+    reason = "a benchmark stops at an error, and its files are temporary"
 )]
 
 mod common;
@@ -60,8 +60,8 @@ fn cutting(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// zstd on what a frame holds, at the level of the store; and without its search for matches, which
-/// is what the store does with frames that hardly compress.
+/// zstd on the contents of a frame, at the level of the store, and without the search for matches,
+/// as the store compresses frames that hardly compress.
 fn compressing(criterion: &mut Criterion) {
     let Params { frame_size, level, .. } = Params::default();
     let size = frame_size as usize;
@@ -115,7 +115,7 @@ fn segment_lookup(criterion: &mut Criterion) {
     const ENTRIES: u64 = 1_000_000;
     let bytes = segment(ENTRIES);
     let view = SegmentView::open(&bytes).unwrap();
-    // More ids than a cache near the core holds, in no order.
+    // More ids than fit in a cache near the core, in random order.
     let ids = |from: u64| (0..4096).map(|n| number_id(from + n * 241)).collect::<Vec<_>>();
     let mut group = criterion.benchmark_group("segment of 1,000,000");
     for (name, ids, there) in [("hit", ids(0), true), ("miss", ids(ENTRIES), false)] {
@@ -163,7 +163,7 @@ fn stat_cache(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// A repository and beside it what to upload.
+/// A repository and the files to upload.
 struct Place {
     directory: TempDir,
 }
@@ -231,8 +231,7 @@ fn walking(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Uploads to an empty repository and downloads to an empty directory: all of it, with what makes
-/// it durable.
+/// Uploads to an empty repository and downloads to an empty directory, including the syncs.
 fn transfers(criterion: &mut Criterion) {
     let cases = [
         ("5,000 files", Place::with_files(5000)),
@@ -284,7 +283,7 @@ fn get_back(repo: &Repository, target: &Path) {
     assert!(outcome.written > 0, "nothing was written");
 }
 
-/// A history in a directory of its own.
+/// A history in its own directory.
 fn history() -> (TempDir, History) {
     let directory = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     History::init(directory.path()).unwrap();

@@ -1,12 +1,12 @@
-//! What it costs when there is much: up to a million files, and a long history with many refs.
+//! Benchmarks of large data: up to a million files, and a long history with many refs.
 //!
-//! `cargo bench --bench scale -- --help` tells the arguments.
+//! `cargo bench --bench scale -- --help` lists the arguments.
 
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
     clippy::disallowed_methods,
-    reason = "a program for a terminal whose files are thrown away"
+    reason = "a terminal program whose files are temporary"
 )]
 
 mod common;
@@ -28,12 +28,12 @@ use common::{Outcome, files};
 use many_versions::{Registry, many_versions};
 
 const USAGE: &str = "cargo bench --bench scale -- [OPTIONS]
-  --data DIR      where inputs and repositories are (default: in the target directory)
-  --files A,B     numbers of files (default: 1000,10000,100000,1000000; none: leave this out)
-  --commits N     in the long history (default: 10000; 0: leave this out)
-  --refs N        in the long history (default: 100000)
-  --versions N    with 20 stages each, of N/10 runs (default: 10000; 0: leave this out)
-  --times N       how often each command runs there (default: 11)";
+  --data DIR      directory for inputs and repositories [default: in the target directory]
+  --files A,B     numbers of files; none: skip [default: 1000,10000,100000,1000000]
+  --commits N     commits of the long history; 0: skip [default: 10000]
+  --refs N        refs of the long history [default: 100000]
+  --versions N    versions of N/10 runs, with 20 stages each; 0: skip [default: 10000]
+  --times N       runs of each command [default: 11]";
 
 const ART: &str = env!("CARGO_BIN_EXE_art");
 const PROJECT: &str = "bench/scale";
@@ -66,7 +66,7 @@ fn art(words: &str) -> String {
     format!("'{ART}' --project {PROJECT} {words}")
 }
 
-/// Uploads and gets back ever more files; the cost of one must stay the same.
+/// Uploads and downloads growing numbers of files. The cost for each file must stay the same.
 fn many_files(data: &Path, counts: &[usize]) -> Outcome<()> {
     let mut table = Table::new(&[
         "files",
@@ -94,7 +94,7 @@ fn measure_files(data: &Path, input: &Path, count: usize) -> Outcome<Vec<String>
     files::remove(&work)?;
     let runner = Runner::new(&work)?;
     runner.shell(&art("init -q"))?;
-    // The input lies beside the repository; it is the same for every run of the benchmark.
+    // The input is outside the repository and is the same for every run of the benchmark.
     let upload = art(&format!("upload -q '{}' --to data", input.display()));
     settle()?;
     let first = runner.shell(&upload)?;
@@ -112,7 +112,7 @@ fn measure_files(data: &Path, input: &Path, count: usize) -> Outcome<Vec<String>
     let back = runner.shell(&art("download -q HEAD:data --to out"))?;
     let (equal, all) = files::equal_files(input, &runner.directory().join("out"))?;
     if equal + 1 != all {
-        return Err(format!("{} files did not come back right", all - equal).into());
+        return Err(format!("{} files differ after the download", all - equal).into());
     }
     files::remove(&work)?;
     let cell = |usage: Usage| {
@@ -138,7 +138,7 @@ struct LongHistory {
     refs: usize,
 }
 
-/// Times the commands that must not feel how long the history is.
+/// Times the commands whose speed must not depend on the length of the history.
 fn long_history(data: &Path, size: &LongHistory, times: usize) -> Outcome<()> {
     let work = data.join("work");
     files::remove(&work)?;
@@ -182,7 +182,7 @@ fn long_history(data: &Path, size: &LongHistory, times: usize) -> Outcome<()> {
     files::remove(&work)
 }
 
-/// Uploads a file that is new each time.
+/// Uploads a new file each time.
 fn upload_one(runner: &Runner, line: &[&str], times: usize) -> Outcome<Vec<f64>> {
     let mut all = Vec::new();
     for round in 0..times.max(1) {
@@ -193,8 +193,8 @@ fn upload_one(runner: &Runner, line: &[&str], times: usize) -> Outcome<Vec<f64>>
     Ok(all)
 }
 
-/// One run with `commits` uploads. Of the refs a tenth are runs, whose records say their names; the
-/// others are tags. All point at commits of that line.
+/// Creates one run with `commits` uploads, and refs to its commits. A tenth of the refs are runs,
+/// whose records contain their names; the others are tags.
 fn make_history(runner: &Runner, size: &LongHistory) -> Outcome<()> {
     let directory = runner.directory();
     files::make_many(&directory.join("data"), 100)?;
@@ -204,7 +204,7 @@ fn make_history(runner: &Runner, size: &LongHistory) -> Outcome<()> {
     let history = repo.history();
     let project: ProjectName = PROJECT.parse()?;
     let name = |text: String| text.parse::<artifacts::Name>();
-    let head = history.head()?.ok_or("an upload made no run")?;
+    let head = history.head()?.ok_or("an upload created no run")?;
     let base = history.find_ref(&head)?;
     let (commits, time) = write_commits(&repo, base, size.commits)?;
     let who = Signature { time, ..repo.signature() };
@@ -223,7 +223,7 @@ fn make_history(runner: &Runner, size: &LongHistory) -> Outcome<()> {
     Ok(())
 }
 
-/// Commits on top of `base`, each with a record of its own, and the time of the last.
+/// Creates commits on top of `base`, each with its own record. Returns them and the time of the last.
 fn write_commits(repo: &Repository, base: Id, count: usize) -> Outcome<(Vec<Id>, Timestamp)> {
     let history = repo.history();
     let first = history.read_commit(&base)?;

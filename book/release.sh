@@ -5,10 +5,10 @@ set -eu
 
 fail() { echo "release.sh: $*" >&2; exit 1; }
 
-# What a command exits with, without ending the script.
+# Prints the exit code of a command without ending the script.
 code() { "$@" >&2 && echo 0 || echo $?; }
 
-# A project with rules: what production asks for, and that it holds one version.
+# A project with rules: requirements for production, which holds one version.
 art init --project ada/digits
 cat >policy.toml <<'POLICY'
 stages = ["testing", "staging", "production"]
@@ -27,7 +27,7 @@ displaced = "staging"
 POLICY
 art policy set @policy.toml --message 'rules for releases'
 
-# Trains in a run, uploads what it made, names it, registers it.
+# Trains in a run, uploads and names the model, registers a version.
 release() {
   version=$1 accuracy=$2
   art run --name "train-$version" -o model -- sh -c '
@@ -39,7 +39,7 @@ release() {
     --description "digits, trained by release.sh" --content @model/metrics.json
 }
 
-# Looks at what is in the store, not at what lies about here; marks what is good enough.
+# Checks the stored files, not the local ones, and tags a version that is good enough.
 check() {
   art download "$1" --to "check-$1"
   accuracy=$(sed 's/.*: \(.*\)}/\1/' "check-$1/model/metrics.json")
@@ -50,18 +50,18 @@ check() {
   fi
 }
 
-# The first one goes all the way.
+# The first version goes to production.
 release v1 0.91
 check v1
 art promote v1 --expect testing --reason Checked --message 'accuracy is fine'
 art promote v1 --expect staging --reason Release --message 'the first release'
 
-# Said again by a script that is run again, nothing changes.
+# Repeating the commands changes nothing.
 art register v1 --run train-v1 --artifacts model
 art stage v1 production --reason Release
 [ "$(code art promote v1 --expect staging)" = 13 ] || fail "v1 was promoted twice"
 
-# A bad one is refused: by the rules, before anybody could use it.
+# The rules refuse a bad version before anyone can use it.
 release v2 0.42
 check v2
 [ "$(code art policy check v2 staging)" = 15 ] || fail "the rules let v2 through"
@@ -69,7 +69,7 @@ check v2
 art stage v2 disabled --reason Refused --message 'accuracy below 0.9'
 [ "$(code art download v2 --to v2)" = 15 ] || fail "a disabled version was downloaded"
 
-# A better one takes the place of the first, which makes room in the same transaction.
+# A better version replaces the first one, which moves to staging in the same transaction.
 release v3 0.95
 check v3
 art promote v3 --reason Checked --message 'accuracy is fine'
@@ -77,17 +77,17 @@ art stage v3 production --expect staging --reason Release --message 'the second 
 between=$(date -u +%Y-%m-%dT%H:%M:%SZ)
 sleep 1
 
-# It was not as good as it looked: back to the first.
+# The new version has a defect: roll back to the first.
 art stage v1 production --expect staging --reason Rollback --message 'v3 fails on sevens'
 art stage v3 disabled --reason Recall --message 'fails on sevens'
 art download @production --to serving
 grep -q 'weights of v1' serving/model/weights.bin || fail "production is not v1"
 
-# What is in production, what was, who put it there and why.
+# Audit: the versions in production now and before, who moved them and why.
 now=$(art versions --stage production --csv --columns name | tail -n +2)
 then=$(art versions --stage production --at "$between" --csv --columns name | tail -n +2)
-[ "$now" = v1 ] || fail "in production is '$now'"
-[ "$then" = v3 ] || fail "in production was '$then'"
+[ "$now" = v1 ] || fail "the version in production is '$now'"
+[ "$then" = v3 ] || fail "the version in production was '$then'"
 art versions
 art history v3
 art history --all

@@ -1,4 +1,4 @@
-//! Arguments of the benchmarks that are programs of their own: `--name value`, nothing else.
+//! Arguments of the benchmarks with their own `main`: only `--name value`.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -6,15 +6,15 @@ use std::str::FromStr;
 
 use super::Outcome;
 
-/// What was asked for.
+/// The parsed arguments.
 #[derive(Debug)]
 pub(crate) struct Arguments {
     values: BTreeMap<String, String>,
 }
 
 impl Arguments {
-    /// Reads the command line. `None`: there is nothing to do, because this is a test run of all
-    /// targets (`cargo test --all-targets`) or only the usage was asked for.
+    /// Reads the command line. Returns `None` if there is nothing to measure: this is a test run of
+    /// all targets (`cargo test --all-targets`), or the usage was printed.
     pub(crate) fn parse(usage: &str, known: &[&str]) -> Outcome<Option<Self>> {
         let mut values = BTreeMap::new();
         let mut benchmark = false;
@@ -28,14 +28,15 @@ impl Arguments {
                 }
                 _ => {
                     let name = word.strip_prefix("--").filter(|name| known.contains(name));
-                    let name = name.ok_or_else(|| format!("what is '{word}'?\n\n{usage}"))?;
+                    let name =
+                        name.ok_or_else(|| format!("unknown argument '{word}'\n\n{usage}"))?;
                     let value = words.next().ok_or_else(|| format!("{word} needs a value"))?;
                     values.insert(name.to_owned(), value);
                 }
             }
         }
         if !benchmark {
-            println!("nothing is measured without `cargo bench`\n\n{usage}");
+            println!("run `cargo bench` to measure\n\n{usage}");
             return Ok(None);
         }
         Ok(Some(Arguments { values }))
@@ -62,12 +63,12 @@ impl Arguments {
         }
     }
 
-    /// The words of `--name`, which commas separate, or those of `default`.
+    /// The comma-separated words of `--name`, or those of `default`.
     pub(crate) fn list(&self, name: &str, default: &str) -> Vec<String> {
         self.text(name).unwrap_or(default).split(',').map(|word| word.trim().to_owned()).collect()
     }
 
-    /// The directory for inputs and what the tools make of them; made if missing.
+    /// The directory for the inputs and outputs of the tools. Creates it if it is missing.
     pub(crate) fn data(&self, default: &str) -> Outcome<PathBuf> {
         let own = || PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(default);
         let data = self.path("data").unwrap_or_else(own);

@@ -1,14 +1,14 @@
-//! Bytes to measure with, the same on every machine: noise, text like source code, and weights of a
-//! model in half precision.
+//! Input data, the same on every machine: noise, text like source code, and model weights in half
+//! precision.
 
-/// Numbers that look random and are the same every time (xorshift64*).
+/// Reproducible pseudo-random numbers (xorshift64*).
 #[derive(Debug, Clone)]
 pub(crate) struct Random(u64);
 
 impl Random {
-    /// A sequence of its own for each `seed`.
+    /// A different sequence for each `seed`.
     pub(crate) fn new(seed: u64) -> Self {
-        // Near seeds would begin alike, and zero would stay zero.
+        // Similar seeds would begin with similar numbers, and zero would stay zero.
         let mixed = (seed ^ 0x9e37_79b9_7f4a_7c15).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mut random = Random((mixed ^ (mixed >> 29)) | 1);
         for _ in 0..4 {
@@ -42,7 +42,7 @@ impl Random {
         (radius * cosine, radius * sine)
     }
 
-    /// Fills `bytes` with what does not compress.
+    /// Fills `bytes` with noise, which does not compress.
     pub(crate) fn fill(&mut self, bytes: &mut [u8]) {
         for part in bytes.chunks_mut(8) {
             let word = self.next().to_le_bytes();
@@ -58,8 +58,8 @@ pub(crate) fn noise(seed: u64, size: usize) -> Vec<u8> {
     bytes
 }
 
-/// The bits of the half precision number (IEEE 754 binary16) nearest to `value`; of two, the even
-/// one.
+/// The bits of the half precision number (IEEE 754 binary16) nearest to `value`, or the even
+/// one of two equally near.
 pub(crate) fn half(value: f32) -> u16 {
     let bits = value.to_bits();
     let sign = ((bits >> 16) & 0x8000) as u16;
@@ -67,7 +67,7 @@ pub(crate) fn half(value: f32) -> u16 {
     let half = if magnitude >= 0x4780_0000 {
         0x7c00
     } else if magnitude < 0x3880_0000 {
-        // Below the least normal number the steps are all of 2^-24.
+        // Below the smallest normal number, all steps are 2^-24.
         (f32::from_bits(magnitude) * 16_777_216.0).round_ties_even() as u16
     } else {
         let rebased = magnitude - (112 << 23);
@@ -76,7 +76,7 @@ pub(crate) fn half(value: f32) -> u16 {
     sign | half
 }
 
-/// Weights of a model of `size` bytes: half precision, little endian, deviation 0.02.
+/// Model weights of `size` bytes: half precision, little endian, deviation 0.02.
 pub(crate) fn weights(seed: u64, size: usize) -> Vec<u8> {
     let mut random = Random::new(seed);
     let mut bytes = Vec::with_capacity(size + 4);
@@ -89,7 +89,7 @@ pub(crate) fn weights(seed: u64, size: usize) -> Vec<u8> {
     bytes
 }
 
-/// Writes text that compresses about as source code does.
+/// Writes text that compresses about as well as source code.
 #[derive(Debug)]
 pub(crate) struct Author {
     words: Vec<String>,
@@ -122,7 +122,7 @@ const KEYWORDS: [&str; 16] = [
 const ENDINGS: [&str; 8] = [";", " {", "}", ");", ",", "?;", " => {", ");"];
 
 impl Author {
-    /// Knows some thousand words.
+    /// Creates a writer with a few thousand words.
     pub(crate) fn new() -> Self {
         let mut random = Random::new(1);
         let word = |_| {
@@ -142,7 +142,7 @@ impl Author {
         let mut depth = 0;
         while text.len() < size {
             starts.push(text.len());
-            // Much of source code repeats what stands a few lines above.
+            // Source code often repeats text from a few lines above.
             if starts.len() > 4 && random.below(100) < 43 {
                 let from = starts.len() - 2 - random.below((starts.len() - 2).min(30));
                 let line = text[starts[from]..starts[from + 1]].to_owned();
@@ -163,7 +163,7 @@ impl Author {
             if at > 0 {
                 text.push_str([" ", ".", "(", " = ", "::", ", "][random.below(6)]);
             }
-            // A file speaks mostly of its own topic, and of a few things all the time.
+            // A file uses mostly the words of its own topic, and a few words everywhere.
             let reach = [8, 24, 120][random.below(3)];
             let word = match random.below(8) {
                 0 => random.below(self.words.len()),

@@ -1,5 +1,5 @@
-//! Trees of files: made, copied, changed, counted. What is there already is used again, so the
-//! second run of a benchmark begins at once.
+//! Creates, copies, changes and counts trees of files. Existing inputs are used again, so the
+//! second run of a benchmark starts immediately.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 use super::data::{Author, Random, weights};
 use super::{Failure, Outcome};
 
-/// Files of the set of small ones.
+/// The number of files in the set `small`.
 const SMALL_FILES: usize = 20_000;
-/// The largest file that is taken from a directory of the user's.
+/// The maximum size of a file from the user's directory.
 const SMALL_LIMIT: u64 = 1 << 20;
-/// Weights are made in blocks, each on its own, so that all cores make them.
+/// The size of a block of weights. Blocks are independent, so all cores can make them.
 const BLOCK: usize = 16 << 20;
 
-/// Makes the directory `target` by `make`, unless it is there; half made, it is not.
+/// Makes the directory `target` with `make` unless it exists. A partial directory has another name.
 fn once(target: &Path, make: impl FnOnce(&Path) -> Outcome<()>) -> Outcome<()> {
     if target.exists() {
         return Ok(());
@@ -28,7 +28,7 @@ fn once(target: &Path, make: impl FnOnce(&Path) -> Outcome<()>) -> Outcome<()> {
     Ok(fs::rename(&partial, target)?)
 }
 
-/// Removes a directory or a file, also one that a tool made read-only; that there is none is fine.
+/// Removes a directory or a file, even a read-only one. A missing path is not an error.
 pub(crate) fn remove(path: &Path) -> Outcome<()> {
     if path.symlink_metadata().is_err() {
         return Ok(());
@@ -71,7 +71,8 @@ pub(crate) fn bytes(root: &Path) -> Outcome<u64> {
     files(root)?.iter().try_fold(0, |sum, file| Ok(sum + file.symlink_metadata()?.len()))
 }
 
-/// How many of the files of `wanted` lie below `root` with the same bytes, and how many there are.
+/// Returns how many files of `wanted` exist below `root` with the same bytes, and the number of
+/// files in `wanted`.
 pub(crate) fn equal_files(wanted: &Path, root: &Path) -> Outcome<(usize, usize)> {
     let all = files(wanted)?;
     let mut equal = 0;
@@ -102,8 +103,7 @@ fn same_bytes(one: &Path, other: &Path) -> std::io::Result<bool> {
     }
 }
 
-/// Makes `to` like `from`; files that are right already are not touched, so that they keep their
-/// times.
+/// Makes `to` equal to `from`. Equal files are not touched, so they keep their times.
 pub(crate) fn sync_tree(from: &Path, to: &Path) -> Outcome<()> {
     for file in files(from)? {
         let target = to.join(file.strip_prefix(from)?);
@@ -120,7 +120,8 @@ pub(crate) fn sync_tree(from: &Path, to: &Path) -> Outcome<()> {
     Ok(())
 }
 
-/// The set `small` and, changed a little, `small2` in `data`: copied from `source`, or written here.
+/// Creates the set `small` and the changed set `small2` in `data`: copied from `source`, or
+/// generated.
 pub(crate) fn make_small(data: &Path, source: Option<&Path>) -> Outcome<()> {
     once(&data.join("small"), |target| match source {
         Some(source) => copy_small(source, target),
@@ -153,13 +154,12 @@ fn copy_small(source: &Path, target: &Path) -> Outcome<()> {
         }
     }
     if count == 0 {
-        return Err(format!("there are no files in {}", source.display()).into());
+        return Err(format!("no files in {}", source.display()).into());
     }
     Ok(())
 }
 
-/// Packages of about 50 files: sources in some directories, two licences that are the same
-/// everywhere.
+/// Packages of about 50 files: sources in a few directories, and the same two licences in each.
 fn write_small(target: &Path) -> Outcome<()> {
     let author = Author::new();
     let licences = [author.text(11, 11_357), author.text(12, 1_071)];
@@ -180,14 +180,14 @@ fn write_small(target: &Path) -> Outcome<()> {
     Ok(())
 }
 
-/// Most source files have a few KB, few have hundreds: the logarithms are normal.
+/// The size of a source file. Most have a few KB, few have hundreds: the logarithms are normal.
 fn source_size(seed: u64) -> usize {
     let (normal, _) = Random::new(seed).normal();
     let size = (normal * 1.2 + 8.68).exp();
     (size as usize).clamp(20, SMALL_LIMIT as usize)
 }
 
-/// The set `model`, one file of `size` bytes, and `model2` in `data`.
+/// Creates the set `model`, one file of `size` bytes, and `model2` in `data`.
 pub(crate) fn make_model(data: &Path, size: usize) -> Outcome<()> {
     const NAME: &str = "weights.bin";
     once(&data.join("model"), |target| write_weights(&target.join(NAME), size))?;
@@ -229,7 +229,7 @@ fn write_weights(path: &Path, size: usize) -> Outcome<()> {
     Ok(())
 }
 
-/// `count` files of some hundred bytes below `target`, 250 in a directory; no two are the same.
+/// Writes `count` files of a few hundred bytes below `target`, 250 in a directory, all different.
 pub(crate) fn make_many(target: &Path, count: usize) -> Outcome<()> {
     once(target, |target| {
         let author = Author::new();

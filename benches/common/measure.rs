@@ -1,4 +1,4 @@
-//! Commands with their time and memory.
+//! Runs commands and measures their time and memory.
 
 use std::ffi::OsString;
 use std::fs;
@@ -8,18 +8,18 @@ use std::time::{Duration, Instant};
 
 use super::Outcome;
 
-/// What a command took.
+/// The time and memory that a command took.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Usage {
-    /// Seconds on the clock.
+    /// Wall time in seconds.
     pub(crate) wall: f64,
-    /// Seconds of all cores together, as far as GNU time tells.
+    /// Seconds of all cores together, if GNU time is available.
     pub(crate) cpu: Option<f64>,
-    /// The peak memory of its largest process, in bytes, as far as GNU time tells.
+    /// The peak memory of its largest process in bytes, if GNU time is available.
     pub(crate) peak: Option<u64>,
 }
 
-/// Runs commands in a directory, with a home of their own.
+/// Runs commands in a directory, with their own home directory.
 #[derive(Debug)]
 pub(crate) struct Runner {
     directory: PathBuf,
@@ -28,7 +28,7 @@ pub(crate) struct Runner {
 }
 
 impl Runner {
-    /// Commands run in `work/w` and keep what they remember in `work/home`.
+    /// Creates a runner whose commands run in `work/w` with the home directory `work/home`.
     pub(crate) fn new(work: &Path) -> Outcome<Self> {
         let (directory, home) = (work.join("w"), work.join("home"));
         fs::create_dir_all(&directory)?;
@@ -45,22 +45,22 @@ impl Runner {
         Ok(runner)
     }
 
-    /// Sets a variable of the commands.
+    /// Sets an environment variable of the commands.
     pub(crate) fn set(&mut self, name: &str, value: impl Into<OsString>) {
         self.variables.push((name.into(), value.into()));
     }
 
-    /// Where the commands run.
+    /// The directory in which the commands run.
     pub(crate) fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// Whether CPU time and memory can be told.
+    /// Returns true if CPU time and memory can be measured.
     pub(crate) fn tells_memory(&self) -> bool {
         self.gnu_time.is_some()
     }
 
-    /// Runs a line of shell; an error with what it said if it fails.
+    /// Runs a line of shell. If it fails, the error contains its output.
     pub(crate) fn shell(&self, line: &str) -> Outcome<Usage> {
         let report = self.directory.with_file_name("usage");
         let mut command = match &self.gnu_time {
@@ -86,7 +86,7 @@ impl Runner {
         Ok(usage)
     }
 
-    /// Runs a program without a shell around it, `times` times; the seconds of each, sorted.
+    /// Runs a program `times` times without a shell. Returns the seconds of each run, sorted.
     pub(crate) fn direct(&self, program: &str, words: &[&str], times: usize) -> Outcome<Vec<f64>> {
         let mut all = Vec::new();
         for _ in 0..times.max(1) {
@@ -119,7 +119,7 @@ impl Runner {
     }
 }
 
-/// The program called `name` in the directories of `PATH`.
+/// Finds the program `name` in the directories of `PATH`.
 pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|directory| directory.join(name)).find(|file| file.is_file())
@@ -130,14 +130,14 @@ fn is_gnu_time(path: &Path) -> bool {
     output.is_ok_and(|output| String::from_utf8_lossy(&output.stderr).trim().parse::<u64>().is_ok())
 }
 
-/// Waits until no tool can think that a file was changed just now, with everything on disk.
+/// Writes everything to disk and waits until no tool can treat a file as just changed.
 pub(crate) fn settle() -> Outcome<()> {
     sync()?;
     std::thread::sleep(Duration::from_secs(2));
     Ok(())
 }
 
-/// Writes what the system holds back, so that no command pays for the one before.
+/// Flushes the system's buffers, so that no command pays for the previous one.
 pub(crate) fn sync() -> Outcome<()> {
     Command::new("sync").status()?;
     Ok(())

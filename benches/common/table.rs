@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-/// A table; columns after the first hold figures.
+/// A table; all columns after the first contain figures.
 #[derive(Debug)]
 pub(crate) struct Table {
     rows: Vec<Vec<String>>,
@@ -32,7 +32,7 @@ impl Table {
     }
 }
 
-/// Seconds as people compare them.
+/// Seconds as text, with a suitable unit.
 pub(crate) fn seconds(seconds: f64) -> String {
     match seconds {
         s if s < 0.1 => format!("{:.1} ms", s * 1e3),
@@ -41,12 +41,12 @@ pub(crate) fn seconds(seconds: f64) -> String {
     }
 }
 
-/// Bytes in MB of a million.
+/// Bytes as text, in units of a million bytes.
 pub(crate) fn megabytes(bytes: u64) -> String {
     format!("{:.1} MB", bytes as f64 / 1e6)
 }
 
-/// A number with its thousands apart.
+/// A number with separated thousands.
 pub(crate) fn thousands(number: usize) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -59,7 +59,7 @@ pub(crate) fn thousands(number: usize) -> String {
     text
 }
 
-/// How many times `base` the `figure` is.
+/// The ratio of `figure` to `base`, as text.
 pub(crate) fn ratio(figure: f64, base: Option<f64>) -> String {
     match base {
         Some(base) if base > 0.0 => format!(" ({:.2}×)", figure / base),
@@ -67,7 +67,7 @@ pub(crate) fn ratio(figure: f64, base: Option<f64>) -> String {
     }
 }
 
-/// The machine and the date, to stand above a table.
+/// The machine and the date, for the heading of a table.
 pub(crate) fn machine() -> String {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let field = |file: &str, key: &str| {

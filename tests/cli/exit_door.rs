@@ -167,7 +167,7 @@ fn a_copy_of_a_remote_is_made_a_repository_without_art() {
     let sandbox = shared();
     sandbox.tool("cp", "-a ../store copy");
     let made = exit_door_remote(&sandbox, "copy made").ok();
-    assert!(made.stdout.contains(" 0 complaints: made"), "{made}");
+    assert!(made.stdout.contains(" 0 problems: made"), "{made}");
     sandbox.art("fetch").ok();
     let there = refs(&sandbox, ".artifacts", "refs/remotes/origin");
     assert!(there.len() >= 5, "{there:?}");

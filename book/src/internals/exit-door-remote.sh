@@ -1,21 +1,20 @@
 #!/usr/bin/env bash
-# The exit door of a remote: makes a repository of a plain copy of a bucket or directory, without
-# art. Needs what exit-door.sh needs: git 2.29 or newer, tar, zstd and sha256sum, besides bash 4.4 and
-# the GNU file utilities.
+# The exit door of a remote: makes a repository from a plain copy of a bucket or directory, without
+# art. Like exit-door.sh, it needs git 2.29 or newer, tar, zstd and sha256sum, bash 4.4 and the GNU
+# file utilities.
 #
 #   exit-door-remote.sh COPY DIR     reads COPY (art.toml, log/, meta/, packs/), makes DIR
 #
-# git reads DIR at once (git --git-dir DIR for-each-ref), and exit-door.sh lists, verifies and
-# restores every revision of it: exit-door.sh restore DIR refs/versions/OWNER/PROJECT/VERSION TARGET
-# The packs are not copied: DIR links to those in COPY.
+# git can read DIR (git --git-dir DIR for-each-ref), and exit-door.sh lists, verifies and restores
+# every revision of DIR: exit-door.sh restore DIR refs/versions/OWNER/PROJECT/VERSION TARGET
+# The packs are not copied: DIR links to the packs in COPY.
 #
-# How: meta/*/*.pack are Git packs, which git takes in. packs/*/*.tar.zst are the packs of content.
-# Both are named by the SHA-256 of their bytes. log/NUMBER.toml or log/NUMBER.WRITE-ID.toml say what each
-# push did; in the order of their names they give the refs: "OLD NEW NAME" moves a ref that is at OLD to
-# NEW, and "-" is none. Where two writers moved a ref apart, the first has it, and the commit of the
-# other is kept as refs/conflicts/…/COMMIT until an entry says that it is settled. The last line of an
-# entry is the SHA-256 of the lines before. What is damaged or missing is named, the rest is taken, and
-# the exit code is 1.
+# meta/*/*.pack are Git packs, which git imports. packs/*/*.tar.zst are content packs. The name of both
+# is the SHA-256 of their bytes. log/NUMBER.toml or log/NUMBER.WRITE-ID.toml record the pushes. In the
+# order of their names, they give the refs: "OLD NEW NAME" moves a ref from OLD to NEW, and "-" means
+# no commit. If two writers moved a ref to different commits, the first one wins. The other commit is
+# kept as refs/conflicts/…/COMMIT until an entry resolves it. The last line of an entry is the SHA-256
+# of the lines before. The script names damaged and missing files, uses the rest, and exits with 1.
 set -euo pipefail
 export LC_ALL=C
 
@@ -24,7 +23,7 @@ bad=0
 complain() { printf 'exit-door-remote: %s\n' "$*" >&2; bad=$((bad + 1)); }
 
 [[ $# == 2 ]] || fail "usage: exit-door-remote.sh COPY DIR"
-[[ -f $1/art.toml ]] || fail "no art.toml in $1: it is no copy of a remote"
+[[ -f $1/art.toml ]] || fail "no art.toml in $1: not a copy of a remote"
 [[ -n $2 && ! -e $2 && ! -L $2 ]] || fail "'$2' must be a new directory"
 copy=$(cd -- "$1" && printf '%s.' "$PWD") && copy=${copy%.}
 target=$2
@@ -34,16 +33,16 @@ git init --quiet --bare --object-format=sha256 -- "$target"
 mkdir "$target/packs"
 git() { command git --git-dir="$target" "$@"; }
 
-# --- 1. The log: which refs and which files its entries come to. ---
+# --- 1. The log: apply its entries, which gives the refs and the files. ---
 declare -A refs=() conflicts=() files=()
-list_of() { # the strings of the list called $1 in the entry $file, one a line
+list_of() { # prints the strings of the list $1 in the entry $file, one per line
   sed -n "s/^$1 = \[\"\(.*\)\"\]\$/\1/p" -- "$file" | sed 's/", "/\n/g'
 }
 newest=0
 for file in "$copy"/log/*.toml; do
   number=${file##*/} number=${number%%.*} number=$((10#$number))
   for ((newest++; newest < number; newest++)); do
-    complain "missing: entry $newest of the log"
+    complain "missing: log entry $newest"
   done
   newest=$number
   sum=$(head -n -1 -- "$file" | sha256sum)
@@ -68,8 +67,8 @@ for file in "$copy"/log/*.toml; do
   while read -r commit name; do unset "conflicts[$commit $name]"; done < <(list_of settled)
 done
 
-# --- 2. Commits, trees and records; content. ---
-is_whole() { # whether the file has the bytes that it is named after
+# --- 2. Commits, trees and records, then content. ---
+is_whole() { # succeeds if the hash of file $1 is $2
   local sum
   sum=$(sha256sum <"$1")
   [[ ${sum%% *} == "$2" ]]
@@ -80,13 +79,13 @@ for pack in "$copy"/meta/*/*.pack; do
   if ! is_whole "$pack" "$name"; then
     complain "damaged: $pack"
   elif ! git index-pack --stdin <"$pack" >/dev/null; then
-    complain "git can't read $pack"
+    complain "git cannot read $pack"
   fi
 done
 for pack in "$copy"/packs/*/*.tar.zst; do
   name=${pack##*/} name=${name%.tar.zst}
   unset "files[$name]"
-  is_whole "$pack" "$name" || complain "damaged: $pack" # exit-door.sh restores what is right in it
+  is_whole "$pack" "$name" || complain "damaged: $pack" # exit-door.sh restores the intact part
   ln -s -- "$pack" "$target/packs/"
 done
 for name in "${!files[@]}"; do
@@ -114,6 +113,6 @@ git update-ref --stdin <"$target/moves"
 rm -- "$target/moves"
 git rev-list --all >/dev/null || complain "missing: commits in the history of some refs"
 
-printf '%d refs, %d packs of content, %d complaints: %s\n' \
+printf '%d refs, %d content packs, %d problems: %s\n' \
   "$(git for-each-ref | wc -l)" "$(find "$target/packs" -type l | wc -l)" "$bad" "$target"
 [[ $bad == 0 ]]

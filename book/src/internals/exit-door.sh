@@ -1,23 +1,23 @@
 #!/usr/bin/env bash
-# The exit door: lists, verifies and restores what an `.artifacts` repository holds, without art.
-# Needs git 2.29 or newer, tar, zstd and sha256sum, besides bash 4.4 and the GNU file utilities.
+# The exit door: lists, verifies and restores the files of an `.artifacts` repository without art.
+# It needs git 2.29 or newer, tar, zstd and sha256sum, bash 4.4 and the GNU file utilities.
 #
-#   exit-door.sh list    REPOSITORY REV        the files of a revision: mode, id, path
-#   exit-door.sh verify  REPOSITORY REV        every byte of them against the ids
-#   exit-door.sh restore REPOSITORY REV DIR    verifies, then writes them to DIR, a new directory
+#   exit-door.sh list    REPOSITORY REV        prints the files of a revision: mode, id, path
+#   exit-door.sh verify  REPOSITORY REV        checks every byte of the files against their ids
+#   exit-door.sh restore REPOSITORY REV DIR    verifies the files, then writes them to DIR, a new directory
 #
-# REPOSITORY is the `.artifacts` directory. REV is what git understands: a commit id, HEAD,
-# refs/runs/OWNER/PROJECT/RUN, refs/tags/OWNER/PROJECT/TAG~2. What there is, git says itself:
+# REPOSITORY is the `.artifacts` directory. REV is a revision of git: a commit id, HEAD,
+# refs/runs/OWNER/PROJECT/RUN, refs/tags/OWNER/PROJECT/TAG~2. To list the refs and records, use git:
 #
 #   git --git-dir REPOSITORY for-each-ref
 #   git --git-dir REPOSITORY log --stat REV -- run.toml
 #   git --git-dir REPOSITORY show REV:run.toml
 #
-# How: git knows the tree, with modes, ids and names. The bytes lie in packs/*.tar.zst, as a member
-# blobs/ID or chunks/ID, or as manifests/ID (lines "CHUNK-ID SIZE") and the chunks it names. An id is
-# the SHA-256 of "blob SIZE", a NUL byte and the bytes. Each pack that is needed is unpacked once, into
-# a scratch directory under TMPDIR. What can't be found or is not right is named, the rest is
-# restored, and the exit code is 1.
+# git has the tree, with modes, ids and names. The bytes are in packs/*.tar.zst, as a member blobs/ID
+# or chunks/ID, or as manifests/ID (lines "CHUNK-ID SIZE") and the chunks that it names. An id is the
+# SHA-256 of "blob SIZE", a NUL byte and the bytes. Each needed pack is unpacked once, into a scratch
+# directory under TMPDIR. The script names missing and damaged files, restores the rest, and exits
+# with 1.
 set -euo pipefail
 export LC_ALL=C
 
@@ -32,7 +32,7 @@ git() { command git --git-dir="$repository" "$@"; }
 case $verb/$# in
   list/3 | verify/3) ;;
   restore/4) [[ -n $target && ! -e $target && ! -L $target ]] || fail "'$target' must be a new directory" ;;
-  *) fail "'$verb' with $# arguments means nothing here" ;;
+  *) fail "unknown command '$verb' or wrong number of arguments" ;;
 esac
 
 commit=$(git rev-parse --verify --quiet "$revision^{commit}") || fail "git finds no commit '$revision'"
@@ -61,23 +61,23 @@ while IFS= read -r -d '' entry; do
   case $mode in
     100644 | 100755 | 120000) wanted[$id]=1 ;;
     040000) ;;
-    *) fail "mode $mode of $path is none of ours" ;;
+    *) fail "unknown mode $mode of $path" ;;
   esac
   modes+=("$mode") ids+=("$id") paths+=("$path")
 done <"$scratch/tree"
 
-# --- 2. Which pack holds which member. ---
+# --- 2. Find the pack of each member. ---
 declare -A pack_of=()
 for pack in "$repository"/packs/*.tar.zst; do
   [[ -e $pack ]] || continue
   zstd -dcq <"$pack" 2>/dev/null | tar -tf - >"$scratch/members" 2>/dev/null ||
-    printf 'exit-door: damaged: %s\n' "$pack" >&2 # what came before the damage is listed
+    printf 'exit-door: damaged: %s\n' "$pack" >&2 # the members before the damage are listed
   while IFS= read -r member; do pack_of[$member]=$pack; done <"$scratch/members"
 done
 
-# --- 3. The packs with what is wanted: first files and manifests, then the chunks they name. ---
+# --- 3. Unpack the needed packs: first files and manifests, then the chunks they name. ---
 declare -A unpacked=()
-unpack_with() { # unpacks the pack that holds a member, unless that was done
+unpack_with() { # unpacks the pack of a member once
   local pack=${pack_of[$1]-}
   [[ -n $pack && -z ${unpacked[$pack]-} ]] || return 0
   unpacked[$pack]=1
@@ -86,7 +86,7 @@ unpack_with() { # unpacks the pack that holds a member, unless that was done
   [[ ${sum%% *} == "${name%.tar.zst}" ]] || printf 'exit-door: changed since written: %s\n' "$pack" >&2
   zstd -dcq <"$pack" 2>/dev/null | tar -xf - -C "$scratch" --no-same-owner 2>/dev/null || true
 }
-bytes_of() { # sets `member` to where the bytes with an id are: a chunk can be a file, and a file a chunk
+bytes_of() { # sets `member` to the member with an id: a chunk can also be a file, and a file a chunk
   member=blobs/$1
   [[ -n ${pack_of[$member]-} ]] || member=chunks/$1
 }
@@ -113,7 +113,7 @@ for id in "${!manifest_of[@]}"; do
   printf '%s' "$total" >"$scratch/size-$id"
 done
 
-# --- 4. Every id is computed again. ---
+# --- 4. Compute every id again. ---
 declare -A good=()
 for id in "${!whole[@]}"; do
   [[ -f $scratch/${whole[$id]} ]] && printf '%s\n' "${whole[$id]}"
@@ -130,8 +130,8 @@ for id in "${!manifest_of[@]}"; do
   [[ ${sum%% *} == "$id" ]] && good[$id]=1
 done
 
-# --- 5. What is right is written: directories, files, and last the links, so that nothing is ever
-# written through one. ---
+# --- 5. Write the correct files: directories, files, and last the links, so that nothing is
+# written through a link. ---
 bad=0 links=() joined=()
 for i in "${!paths[@]}"; do
   id=${ids[i]} path=${paths[i]}
