@@ -48,7 +48,7 @@ fn the_book_lists_every_field_of_a_version() {
 }
 
 fn table_of(fields: &[Field]) -> String {
-    let mut table = "| field | holds | what it says |\n| --- | --- | --- |\n".to_owned();
+    let mut table = "| field | type | meaning |\n| --- | --- | --- |\n".to_owned();
     for field in fields {
         let kind = match field.kind {
             FieldKind::Text => "text".to_owned(),
@@ -104,7 +104,7 @@ fn facts(key: &Key) -> String {
     };
     let variables: Vec<_> =
         key.variables().iter().map(|variable| format!("`{variable}`")).collect();
-    let settled = if key.fixed { " · settled when a repository is made" } else { "" };
+    let settled = if key.fixed { " · fixed when the repository is created" } else { "" };
     format!("Default: {default} · values: {} · {}{settled}", key.kind, variables.join(", "))
 }
 
