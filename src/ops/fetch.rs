@@ -1,4 +1,4 @@
-//! `art fetch`: what a remote says is taken in; nothing of what is here changes.
+//! `art fetch`: downloads history and refs from a remote. Local refs do not change.
 
 use serde::Serialize;
 
@@ -9,36 +9,36 @@ use crate::progress::{Progress, Unit};
 use crate::remote::TrafficCount;
 use crate::repo::Repository;
 
-/// Where to fetch from.
+/// The options of a fetch.
 #[derive(Debug, Clone, Default)]
 pub struct FetchOptions {
-    /// The remote; the default one if there is none.
+    /// The remote; `None` for the default one.
     pub remote: Option<Name>,
 }
 
-/// What was new.
+/// The result of a fetch.
 #[derive(Debug, Clone, Serialize)]
 pub struct FetchOutcome {
     /// The remote.
     pub remote: Name,
-    /// How many pushes others made since the last time.
+    /// The number of new entries in the remote's log.
     pub entries: u64,
-    /// What came of them.
+    /// The changes of the remote's refs.
     #[serde(flatten)]
     pub taken: TakenIn,
-    /// What it took.
+    /// The requests and bytes of this operation.
     pub traffic: TrafficCount,
 }
 
-/// Fetches.
+/// Downloads history and refs from a remote.
 ///
-/// Conflicts that wait for someone are no failure of this call: they are in the outcome.
+/// Open conflicts are not an error: they are part of the result.
 pub fn fetch(
     repo: &Repository,
     options: &FetchOptions,
     progress: &dyn Progress,
 ) -> Result<FetchOutcome> {
-    progress.begin("asking the remote", None, Unit::Items);
+    progress.begin("contacting the remote", None, Unit::Items);
     repo.require_writable()?;
     let mut connection = Connection::open(repo, options.remote.as_ref())?;
     let _lock = repo.lock_shared()?;

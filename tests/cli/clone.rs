@@ -87,11 +87,11 @@ fn a_full_clone_needs_the_remote_no_more() {
     assert_snapshot!(sandbox.art("-C here cat v1:notes.txt"), @"
     exit 14
     -- stderr
-    error: a content is not here and can't be fetched
+    error: a content is missing locally and cannot be fetched
     caused by: the remote 'origin' is not available
     caused by: there is no directory '[ROOT]/desk/store'
 
-    hint: mount the disk that it is on; to create the remote again from what is here: art push --recreate origin
+    hint: mount its disk; to create the remote again from this repository: art push --recreate origin
     ");
     sandbox.art("-C here log v1").ok();
     sandbox.art("-C here get v1").ok();
@@ -123,7 +123,7 @@ fn what_can_not_be_cloned_leaves_nothing() {
     -- stderr
     error: there is no directory '/nowhere/mounted/share'
 
-    hint: check the path, and mount the disk that it is on
+    hint: check the path and mount its disk
     ");
     let output = sandbox.art("clone s3://key:hunter2@bucket/team b").fails_with(2);
     assert!(!output.stderr.contains("hunter2"), "{output}");

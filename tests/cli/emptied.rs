@@ -38,16 +38,16 @@ fn an_emptied_remote_is_told_from_a_damaged_one() {
     assert_snapshot!(sandbox.art("-C b fsck --remote origin"), @"
     exit 14
     -- stderr
-    error: nothing is left of the remote 'origin' at '[ROOT]/desk/store', whose log had 1 entry when it was last asked
+    error: nothing is left of the remote 'origin' at '[ROOT]/desk/store', although its log had 1 entry when it was last read
 
-    hint: check the place, and mount its disk; if the remote was emptied on purpose, fill it again: art push --recreate origin
+    hint: check the location and mount its disk; if the remote was emptied on purpose, fill it again: art push --recreate origin
     ");
     assert_snapshot!(sandbox.art("-C b fetch"), @"
     exit 14
     -- stderr
-    error: nothing is left of the remote 'origin' at '[ROOT]/desk/store', whose log had 1 entry when it was last asked
+    error: nothing is left of the remote 'origin' at '[ROOT]/desk/store', although its log had 1 entry when it was last read
 
-    hint: check the place, and mount its disk; if the remote was emptied on purpose, fill it again: art push --recreate origin
+    hint: check the location and mount its disk; if the remote was emptied on purpose, fill it again: art push --recreate origin
     ");
     let error = sandbox.art("-C b push --repair --json").fails_with(14).json_error();
     assert!(error["message"].as_str().unwrap().contains("1 entry"), "{error}");
@@ -77,7 +77,7 @@ fn a_push_that_is_told_to_fills_an_emptied_remote_again_and_says_what_it_was() {
       run ada/digits:base  new [ID 1]
       version ada/digits:v1  new [ID 2]
     -- stderr
-    warning: the remote 'origin' was emptied or brought back from a copy: its log had 1 entry when it was last asked, and has 0 now; what it lacks of what is pushed is sent again
+    warning: the remote 'origin' was emptied or restored from a backup: its log had 1 entry when it was last read, and has 0 now; this push sends again what the remote lacks
     ");
     is_whole(&sandbox, "b");
     sandbox.art("-C a pull").ok();

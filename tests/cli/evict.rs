@@ -101,8 +101,8 @@ fn nothing_leaves_without_a_remote_that_has_it() {
     nothing to free
     what origin does not hold stays; to send it: art push origin
     -- stderr
-    warning: the remote's pack [ID 1] can't be relied on: 'packs/b9/[ID 1].tar.zst' is not there with 753 bytes
-    warning: the remote's pack [ID 2] can't be relied on: 'packs/ec/[ID 2].tar.zst' is not there with 275 bytes
+    warning: the remote's pack [ID 1] failed verification: 'packs/b9/[ID 1].tar.zst' is missing or does not have 753 bytes
+    warning: the remote's pack [ID 2] failed verification: 'packs/ec/[ID 2].tar.zst' is missing or does not have 275 bytes
     ");
     sandbox.art("-C a fsck --full").ok();
 }

@@ -91,7 +91,7 @@ fn what_can_not_be_fetched_is_said() {
     error: the remote 'origin' is not available
     caused by: there is no directory '[ROOT]/desk/store'
 
-    hint: mount the disk that it is on; to create the remote again from what is here: art push --recreate origin
+    hint: mount its disk; to create the remote again from this repository: art push --recreate origin
     ");
     sandbox.art("-C b fetch --json").fails_with(14).json_error();
     sandbox.art("-C b get v1").ok();

@@ -106,16 +106,16 @@ fn the_files_of_one_version_are_written_with_path() {
     assert_snapshot!(sandbox.art("-C b pull v1 run/base --path out"), @"
     exit 2
     -- stderr
-    error: --path writes the files of one version, run or tag; 2 are named
+    error: --path writes the files of one version, run or tag; 2 were given
 
-    hint: art pull VERSION --path DIR
+    hint: name one version: art pull VERSION --path DIR
     ");
     assert_snapshot!(sandbox.art("-C b pull --path out"), @"
     exit 2
     -- stderr
-    error: --path writes the files of one version, run or tag; none is named
+    error: --path writes the files of one version, run or tag; no ref was given
 
-    hint: art pull VERSION --path DIR
+    hint: name one version: art pull VERSION --path DIR
     ");
     sandbox.write("b/out/notes.txt", "mine");
     assert_snapshot!(sandbox.art("-C b pull v1 --path out"), @"
@@ -173,7 +173,7 @@ fn what_can_not_be_pulled_is_said() {
     -- stderr
     error: there is no version, run or tag 'sharp-shrimp-1' in ada/digits on 'origin'
 
-    hint: see what there is: art versions, art runs
+    hint: list the names: art versions, art runs
     ");
     assert_snapshot!(sandbox.art("-C b pull 'v1^'"), @"
     exit 2

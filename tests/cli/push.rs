@@ -161,9 +161,9 @@ fn a_push_says_what_goes_and_a_dry_run_what_would() {
     exit 13
     -- stderr
     error: 'v1' is not a fast-forward on 'origin'; nothing was pushed
-    caused by: refs/versions/ada/digits/v1: the remote has commits that are not here
+    caused by: refs/versions/ada/digits/v1: the remote has commits that are missing locally
 
-    hint: take in what is there, then push again: art pull origin
+    hint: merge the remote's changes, then push again: art pull origin
     ");
 }
 
@@ -189,7 +189,7 @@ fn what_can_not_be_pushed_is_said() {
     assert_snapshot!(sandbox.art("push orign"), @"
     exit 1
     -- stderr
-    error: there is no version, run or tag 'orign' in tester/desk, here or there
+    error: there is no version, run or tag 'orign' in tester/desk, locally or on the remote
 
     hint: did you mean the remote 'origin'?
     ");
@@ -199,7 +199,7 @@ fn what_can_not_be_pushed_is_said() {
     assert_snapshot!(sandbox.art("push origin run/bas"), @"
     exit 1
     -- stderr
-    error: there is no version, run or tag 'run/bas' in tester/desk, here or there
+    error: there is no version, run or tag 'run/bas' in tester/desk, locally or on the remote
 
     hint: did you mean 'base'?
     ");

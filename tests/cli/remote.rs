@@ -159,14 +159,14 @@ fn what_a_remote_needs_to_be_is_said() {
     -- stderr
     error: '[ROOT]/desk/.artifacts/packs' is inside of this repository
 
-    hint: name a directory of its own
+    hint: name a separate directory
     ");
     assert_snapshot!(sandbox.art("remote add lab ."), @"
     exit 2
     -- stderr
     error: '[ROOT]/desk' is a repository; a remote is a store
 
-    hint: name a directory of its own, which both repositories share
+    hint: name a separate directory, which both repositories share
     ");
     assert_snapshot!(sandbox.art("remote add lab s4://bucket"), @"
     exit 2

@@ -388,7 +388,7 @@ fn a_deletion_there_that_nobody_heard_of_is_not_taken_back_by_a_push() {
     let theirs = ["delete v1 --yes", "tag --delete best --yes"];
     apart(&sandbox, &["update v1 --description 'by b'"], &theirs);
     let pushed = sandbox.art("-C b push").fails_with(13);
-    let why = "refs/versions/ada/digits/v1: deleted or renamed there, changed here";
+    let why = "refs/versions/ada/digits/v1: deleted or renamed on the remote, changed locally";
     assert!(pushed.stderr.contains(why), "{}", pushed.stderr);
     sandbox.art("-C b tag mine run/base").ok();
     let pushed = json(&sandbox, "-C b push tag/mine tag/best");

@@ -35,9 +35,9 @@ fn stages_that_were_set_on_both_sides_are_a_conflict_that_resolve_settles() {
     exit 13
     -- stderr
     error: 'v1' is not a fast-forward on 'origin'; nothing was pushed
-    caused by: refs/versions/ada/digits/v1: the remote has commits that are not here
+    caused by: refs/versions/ada/digits/v1: the remote has commits that are missing locally
 
-    hint: take in what is there, then push again: art pull origin
+    hint: merge the remote's changes, then push again: art pull origin
     ");
     let pulled = sandbox.art("-C b pull");
     assert_snapshot!(pulled, @"

@@ -182,7 +182,7 @@ fn a_ref_that_is_only_here_is_not_pulled_but_pushed() {
     sandbox.art("-C b register v2 --run base").ok();
     for word in ["v2", "version/v2", "ada/digits:v2"] {
         let error = sandbox.art(&format!("-C b pull {word} --json")).fails_with(1).json_error();
-        assert_eq!(error["message"], "the version 'v2' is only here, not on 'origin'");
+        assert_eq!(error["message"], "the version 'v2' exists only locally, not on 'origin'");
         assert_eq!(error["hint"], format!("to share it: art push origin {word}"));
     }
 }

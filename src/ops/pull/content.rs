@@ -1,4 +1,4 @@
-//! The content that a pull brings, and the files it writes.
+//! Downloads the content for a pull, and writes its files.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,8 @@ use crate::ops::version::refuse_disabled;
 use crate::progress::Progress;
 use crate::repo::Repository;
 
-/// Brings the content of the refs that were named; with `full` that of the whole history of all.
+/// Downloads the content of the named refs, or with `full` the content of the whole history of all
+/// refs.
 pub(super) fn bring(
     repo: &Repository,
     connection: &Connection<'_>,
@@ -51,7 +52,8 @@ fn check_stages(repo: &Repository, names: &[RefName]) -> Result<()> {
     Ok(())
 }
 
-/// Writes the files of the ref to a directory; returns how many. Its stage was looked at.
+/// Writes the files of the ref to a directory; returns their number. The caller has checked the
+/// stage.
 pub(super) fn write_out(
     repo: &Repository,
     name: &RefName,

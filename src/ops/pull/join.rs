@@ -1,4 +1,4 @@
-//! Joins what the remote has with what is here, ref by ref, all in one operation.
+//! Merges the remote's refs into the local refs, ref by ref, in one operation.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,7 @@ use crate::progress::{Progress, Unit};
 use crate::remote::TrafficCount;
 use crate::repo::Repository;
 
-/// The refs that are to be joined: those named, or all that the remote has or had.
+/// The refs to merge: the named ones, or all refs that the remote has or had.
 pub(super) fn asked_for(
     repo: &Repository,
     connection: &Connection<'_>,
@@ -32,7 +32,7 @@ pub(super) fn asked_for(
     words.iter().map(|word| find_there(repo, connection, word, &all)).collect()
 }
 
-/// The ref that `word` names among `all` of the remote.
+/// Finds the ref that `word` names among `all` refs of the remote.
 fn find_there(
     repo: &Repository,
     connection: &Connection<'_>,
@@ -46,7 +46,7 @@ fn find_there(
         let here = here.into_iter().map(|(name, _)| name).collect();
         match find_name(word, project, &here, ", here") {
             Ok(name) => Error::not_found(format!(
-                "the {} '{}' is only here, not on '{remote}'",
+                "the {} '{}' exists only locally, not on '{remote}'",
                 name.kind().as_str(),
                 name.name()
             ))
@@ -56,7 +56,7 @@ fn find_there(
     })
 }
 
-/// Joins `names`.
+/// Merges the remote's `names` into the local refs.
 pub(super) fn join(
     repo: &Repository,
     connection: &Connection<'_>,
@@ -95,7 +95,7 @@ pub(super) fn join(
     })
 }
 
-/// Which run is current, if that was another and has another name now.
+/// Finds the new name of the current run, if this pull renamed it.
 fn find_current(
     repo: &Repository,
     both: &Both<'_>,
@@ -110,7 +110,7 @@ fn find_current(
     Ok(to.filter(|to| moved.iter().any(|one| one.name == *to && one.new.is_some())))
 }
 
-/// A pull that is joining refs, under the lock on all of them.
+/// A merge of refs in progress, with all of them locked.
 struct Join<'a> {
     repo: &'a Repository,
     connection: &'a Connection<'a>,
@@ -129,11 +129,11 @@ impl Join<'_> {
         progress: &dyn Progress,
     ) -> Result<()> {
         let repo = self.repo;
-        // What could not be taken in is not joined: only refs that stand here for the remote's are.
+        // Only fetched refs are merged: the tracking refs show which were complete.
         let there = tracked(repo, self.connection)?;
         let here: BTreeMap<RefName, Id> = repo.history().refs("refs/")?.into_iter().collect();
         let wanted: BTreeSet<&RefName> = names.iter().collect();
-        // What one of them was called before tells what it is.
+        // The earlier names of a ref identify it.
         let past = self.past.clone();
         let all: BTreeSet<&RefName> = names.iter().chain(past.deleted_there()).collect();
         let sides = |name: &RefName| -> Sides {
@@ -199,8 +199,8 @@ impl Join<'_> {
             let subject = match how {
                 Joined::Created | Joined::FastForward => "pull",
                 Joined::Merged => "pull: merge",
-                Joined::Replaced => "pull: made anew there",
-                Joined::Deleted => "pull: deleted there",
+                Joined::Replaced => "pull: recreated on the remote",
+                Joined::Deleted => "pull: deleted on the remote",
             };
             change.move_ref(name.clone(), here, now, subject);
             self.refs.push(PulledRef { name: name.clone(), old: here, new: now, how });
@@ -208,7 +208,7 @@ impl Join<'_> {
         Ok(())
     }
 
-    /// Joins a thing that each side has under a name of its own.
+    /// Merges a ref that has different names on the two sides.
     fn tie(&mut self, change: &mut RecordChange<'_>, tie: &Tie) -> Result<()> {
         let who = self.repo.signature();
         let remote = &self.connection.remote.name;
@@ -258,8 +258,8 @@ impl Join<'_> {
         })
     }
 
-    /// Joins where other writers moved the ref on a store that can't keep writers apart; gives the
-    /// commit that comes of it, if one does.
+    /// Merges the other sides of a conflict, which concurrent writers pushed to a store that cannot
+    /// prevent it. Returns the resulting commit, if any.
     fn other_sides(
         &mut self,
         change: &mut RecordChange<'_>,
@@ -271,7 +271,7 @@ impl Join<'_> {
         for side in connection.state.fold().conflicts.get(name).into_iter().flatten() {
             match (merged.or(now), side.commit) {
                 (Some(ours), Some(theirs)) => {
-                    // Ours may be what was made of the sides before.
+                    // The local commit may be a merge of earlier sides that is not written yet.
                     change.writer().write_out()?;
                     let (commit, how) = self.merge(change, name, ours, theirs)?;
                     if how.is_some() {

@@ -1,9 +1,8 @@
-//! `art pull`: what a remote says is taken in and joined with what is here; content comes where it
-//! is asked for.
+//! `art pull`: fetches from a remote and merges; downloads content if requested.
 //!
-//! A ref that only the remote has moved follows it. Where both sides moved one, their records are
-//! merged field by field and their files path by path, into a commit with both sides as its
-//! parents. What truly conflicts stays as it is here and is named.
+//! A ref that only the remote has moved is fast-forwarded. If both sides moved a ref, their records
+//! are merged field by field and their files path by path, into a commit with both sides as
+//! parents. A ref with a real conflict is left unchanged and reported.
 
 mod content;
 mod join;
@@ -21,97 +20,96 @@ use crate::progress::{Progress, Unit};
 use crate::remote::TrafficCount;
 use crate::repo::Repository;
 
-/// What to pull, and where from.
+/// The options of a pull.
 #[derive(Debug, Clone, Default)]
 pub struct PullOptions {
-    /// The remote; the default one if there is none.
+    /// The remote; `None` for the default one.
     pub remote: Option<Name>,
-    /// The refs, as they are typed; nothing is all that the remote has. The content of those that
-    /// are named comes too.
+    /// The refs, as typed; empty for all refs of the remote. The content of named refs is
+    /// downloaded too.
     pub refs: Vec<String>,
-    /// All content of the whole history of the refs comes too.
+    /// Also download all content of the whole history of the refs.
     pub full: bool,
-    /// Where to write the files of the one ref that is named, absolute.
+    /// The absolute path of the directory for the files of the single named ref.
     pub path: Option<PathBuf>,
-    /// Also the content of a version that is named and disabled.
+    /// Also download the content of a named version that is disabled.
     pub allow_disabled: bool,
-    /// The command, for the log of operations.
+    /// The command line, for the operation log.
     pub command: String,
 }
 
-/// How a ref came to be where it is.
+/// The kind of change that a pull made to a ref.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Joined {
-    /// It was not here.
+    /// The ref did not exist locally.
     Created,
-    /// It went on to where the remote's is.
+    /// The ref was fast-forwarded to the remote's commit.
     FastForward,
-    /// Both sides had moved it: it is a merge of the two.
+    /// Both sides had moved the ref. They were merged.
     Merged,
-    /// The remote has another thing of its name, in its place: it was deleted there and made anew.
+    /// The ref was deleted and created again on the remote. The new ref replaced the old one.
     Replaced,
-    /// The remote had deleted it, or given it another name.
+    /// The remote had deleted or renamed the ref.
     Deleted,
 }
 
-/// A ref that a pull moved.
+/// A ref that a pull changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PulledRef {
     /// The ref.
     #[serde(rename = "ref")]
     pub name: RefName,
-    /// Where it was; `None` if it was not here.
+    /// The old commit; `None` if the ref did not exist locally.
     pub old: Option<Id>,
-    /// Where it is; `None` if it was deleted.
+    /// The new commit; `None` if the ref was deleted.
     pub new: Option<Id>,
-    /// Why.
+    /// The kind of the change.
     pub how: Joined,
 }
 
-/// A ref that both sides moved in ways that can't be joined. It is where it was.
+/// A ref that both sides changed in conflicting ways. The local ref is unchanged.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PullConflict {
     /// The ref.
     #[serde(rename = "ref")]
     pub name: RefName,
-    /// What both sides called it, if one of them gave it another name since.
+    /// The former name on both sides, if one side renamed the ref since.
     pub was: Option<RefName>,
-    /// Where it is here; `None` if it was deleted here.
+    /// The local commit; `None` if the ref was deleted locally.
     pub ours: Option<Id>,
-    /// Where it is on the remote, or where another writer had moved it; `None` if it was deleted
-    /// there.
+    /// The commit of the remote or of another writer; `None` if the ref was deleted there.
     pub theirs: Option<Id>,
-    /// What can't be joined.
+    /// The conflicting fields.
     pub fields: Vec<FieldConflict>,
 }
 
-/// What a pull did.
+/// The result of a pull.
 #[derive(Debug, Clone, Serialize)]
 pub struct PullOutcome {
     /// The remote.
     pub remote: Name,
-    /// What was new on the remote.
+    /// The fetched changes of the remote.
     pub fetched: TakenIn,
-    /// The refs that moved here.
+    /// The local refs that changed.
     pub refs: Vec<PulledRef>,
-    /// Refs that are further here than there: a push brings them.
+    /// The number of refs that are ahead of the remote; a push sends them.
     pub ahead: u64,
-    /// What waits for someone to settle it.
+    /// The unresolved conflicts.
     pub conflicts: Vec<PullConflict>,
-    /// The content that came.
+    /// The downloaded content.
     pub content: Brought,
-    /// Files that were written, where that was asked for.
+    /// The number of written files, if requested.
     pub written: Option<u64>,
-    /// What it took.
+    /// The requests and bytes of this operation.
     pub traffic: TrafficCount,
 }
 
-/// Pulls.
+/// Fetches from a remote and merges.
 ///
-/// Conflicts are no failure of this call: they are in the outcome. Fails with
-/// [`Policy`](crate::ErrorKind::Policy) if a version that is named is disabled; its history has come
-/// by then, its content has not.
+/// Conflicts are not an error: they are part of the result. Fails with
+/// [`Policy`](crate::ErrorKind::Policy) if a named version is disabled. In this case its history
+/// was fetched, but not its content.
 pub fn pull(
     repo: &Repository,
     options: &PullOptions,
@@ -119,13 +117,15 @@ pub fn pull(
 ) -> Result<PullOutcome> {
     if options.path.is_some() && options.refs.len() != 1 {
         let named = match options.refs.len() {
-            0 => "none is named".to_owned(),
-            many => format!("{many} are named"),
+            0 => "no ref was given".to_owned(),
+            many => format!("{many} were given"),
         };
         let message = format!("--path writes the files of one version, run or tag; {named}");
-        return Err(Error::invalid(message).with_hint("art pull VERSION --path DIR"));
+        return Err(
+            Error::invalid(message).with_hint("name one version: art pull VERSION --path DIR")
+        );
     }
-    progress.begin("asking the remote", None, Unit::Items);
+    progress.begin("contacting the remote", None, Unit::Items);
     repo.require_writable()?;
     let mut connection = Connection::open(repo, options.remote.as_ref())?;
     connection.refresh(progress)?;

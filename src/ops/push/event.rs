@@ -1,4 +1,4 @@
-//! What the hooks of a push are told.
+//! The event that the hooks of a push receive.
 
 use serde::Serialize;
 
@@ -11,21 +11,21 @@ use crate::repo::Repository;
 /// Refs are pushed to a remote.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PushEvent {
-    /// The project that is worked in.
+    /// The current project.
     pub project: ProjectName,
     /// The remote.
     pub remote: Name,
-    /// Where it is.
+    /// The URI of the remote.
     pub uri: String,
-    /// The refs that move, all at once.
+    /// The refs, which all move in one atomic step.
     pub refs: Vec<PushedRef>,
-    /// Whether refs may go elsewhere than forward.
+    /// True if refs may move to commits that are not descendants.
     pub force: bool,
     /// The command as it was typed.
     pub command: String,
-    /// The number of the entry in the remote's log; none before.
+    /// The number of the entry in the remote's log; `None` before the push.
     pub entry: Option<u64>,
-    /// Bytes of packs and index that were sent; none before.
+    /// The bytes of the sent packs and index segments; `None` before the push.
     pub bytes: Option<u64>,
 }
 
@@ -44,13 +44,13 @@ impl HookEvent for PushEvent {
 }
 
 impl PushEvent {
-    /// The same, after it was done.
+    /// Returns the event for after the push.
     pub(super) fn done(self, entry: u64, bytes: u64) -> Self {
         PushEvent { entry: Some(entry), bytes: Some(bytes), ..self }
     }
 }
 
-/// The event of a push that was not made yet.
+/// Returns the event for before the push.
 pub(super) fn event(
     repo: &Repository,
     connection: &Connection<'_>,

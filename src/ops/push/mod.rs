@@ -1,8 +1,8 @@
-//! `art push`: what is here goes to a remote, in one atomic commit.
+//! `art push`: sends local changes to a remote in one atomic commit.
 //!
-//! The order of writes: content packs, Git objects, the index of what was sent, and last the entry
-//! of the log, which moves all refs or none. A push of more than 100,000 refs has several such parts.
-//! Whatever ends a part early leaves the remote as it was before; what was sent by then is not sent
+//! The order of writes: content packs, Git objects, the index of the sent packs, and last the log
+//! entry, which moves either all refs or none. A push of more than 100,000 refs has several such
+//! parts. If a part stops early, the remote is unchanged, and the files sent so far are not sent
 //! again.
 
 mod event;
@@ -29,72 +29,71 @@ use parts::Part;
 pub use repair::{RemoteRepair, RepairOptions, RepairOutcome, repair};
 use select::{Selection, select};
 
-/// How often a push looks again because others moved the same refs or tidied up meanwhile.
+/// The number of attempts if concurrent pushes move the same refs or compact files.
 const ATTEMPTS: usize = 20;
 
-/// What to push, and where to.
+/// The options of a push.
 #[derive(Debug, Clone, Default)]
 pub struct PushOptions {
-    /// The remote; the default one if there is none.
+    /// The remote; `None` for the default one.
     pub remote: Option<Name>,
-    /// The refs, as they are typed; nothing is all of the project.
+    /// The refs, as typed; empty for all refs of the project.
     pub refs: Vec<String>,
-    /// The refs of all projects.
+    /// Push the refs of all projects.
     pub all: bool,
-    /// Also where that is not a fast-forward. The remote's log keeps what is overtaken.
+    /// Also push refs that are not a fast-forward. The remote's log keeps the replaced commits.
     pub force: bool,
-    /// Also to a remote of which nothing is left: it is created again.
+    /// Recreate the remote if it is empty.
     pub recreate: bool,
-    /// Only finds out what would be done.
+    /// Only report the changes.
     pub dry_run: bool,
     /// The command as it was typed, for the remote's log.
     pub command: String,
 }
 
-/// A ref that was pushed.
+/// A pushed ref.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PushedRef {
     /// The ref.
     #[serde(rename = "ref")]
     pub name: RefName,
-    /// Where it was on the remote; `None` if it is new there.
+    /// The old commit on the remote; `None` if the ref is new on the remote.
     pub old: Option<Id>,
-    /// Where it is; `None` if it was deleted.
+    /// The new commit; `None` if the ref was deleted.
     pub new: Option<Id>,
-    /// Whether it went elsewhere than forward.
+    /// True if the move was not a fast-forward.
     pub forced: bool,
 }
 
-/// What a push did, or would do.
+/// The result of a push or of a dry run.
 #[derive(Debug, Clone, Serialize)]
 pub struct PushOutcome {
     /// The remote.
     pub remote: Name,
-    /// The number of its entry in the remote's log, of its last one if it needs several; `None` if
-    /// there was nothing to push.
+    /// The number of the entry in the remote's log, or of the last entry if the push needed
+    /// several; `None` if there was nothing to push.
     pub entry: Option<u64>,
-    /// The refs that moved, all at once.
+    /// The refs, which all moved in one atomic step.
     pub refs: Vec<PushedRef>,
-    /// Refs that the remote has gone on with: a pull brings them.
+    /// Refs that are behind the remote; a pull updates them.
     pub behind: Vec<RefName>,
-    /// Content packs that were sent.
+    /// The number of sent content packs.
     pub packs: u64,
-    /// Git objects that were sent.
+    /// The number of sent Git objects.
     pub objects: u64,
-    /// Bytes of packs and index that were sent; those that were there from a try before are not
-    /// in it.
+    /// The bytes of the sent packs and index segments, without files that an earlier attempt
+    /// already stored.
     pub bytes: u64,
-    /// For a dry run: contents that are not here and not there, which the push would fetch from
-    /// another remote first; they are not in `bytes`.
+    /// In a dry run: the number of contents that both sides lack and that the push would first
+    /// fetch from another remote. They are not included in `bytes`.
     pub missing: u64,
-    /// The pushed refs that another writer moved at the same time, on a store that can't keep
-    /// writers apart.
+    /// The pushed refs that another writer moved concurrently, on a store that cannot prevent it.
     pub conflicts: Vec<OpenConflict>,
-    /// What it took.
+    /// The requests and bytes of this operation.
     pub traffic: TrafficCount,
 }
 
-/// Pushes.
+/// Pushes refs to a remote.
 ///
 /// Fails with [`Moved`](ErrorKind::Moved), and nothing has moved, if a ref is not a fast-forward.
 pub fn push(
@@ -106,7 +105,7 @@ pub fn push(
         let remote = repo.choose_remote(options.remote.as_ref());
         let remote = remote.map(|remote| remote.name.to_string()).unwrap_or_default();
         error.or_interrupted(
-            "what was sent is kept on the remote, and no step is half done",
+            "sent data is kept on the remote, and no step is partly done",
             format!("send the rest: art push {remote}"),
         )
     })
@@ -117,7 +116,7 @@ fn push_all(
     options: &PushOptions,
     progress: &dyn Progress,
 ) -> Result<PushOutcome> {
-    progress.begin("asking the remote", None, Unit::Items);
+    progress.begin("contacting the remote", None, Unit::Items);
     let remote = options.remote.as_ref();
     let mut connection = if options.dry_run {
         Connection::open_or_imagine(repo, remote, options.recreate)?
@@ -150,11 +149,11 @@ fn push_all(
         }
         connection.refresh(progress)?;
     }
-    let message = format!("other writers were first {ATTEMPTS} times");
-    Err(Error::new(ErrorKind::Unavailable, message).with_hint("push again"))
+    let message = format!("other writers changed the remote during all {ATTEMPTS} attempts");
+    Err(Error::new(ErrorKind::Unavailable, message).with_hint("wait a moment, then push again"))
 }
 
-/// One push.
+/// The state of one push.
 struct Push<'a> {
     repo: &'a Repository,
     options: &'a PushOptions,
@@ -162,8 +161,8 @@ struct Push<'a> {
 }
 
 impl Push<'_> {
-    /// Sends and commits the parts of what was selected, and adds what was done to `done`; false if the remote
-    /// has changed in a way that makes it necessary to select again.
+    /// Sends and commits the parts of the selection, and adds the results to `done`. Returns false
+    /// if the remote has changed so that the selection must be repeated.
     fn all(
         &self,
         connection: &mut Connection<'_>,
@@ -180,8 +179,8 @@ impl Push<'_> {
         Ok(true)
     }
 
-    /// Sends and commits one part; `None` if the remote has changed in a way that makes it
-    /// necessary to select again.
+    /// Sends and commits one part. Returns `None` if the remote has changed so that the selection
+    /// must be repeated.
     fn attempt(&self, connection: &mut Connection<'_>, part: &Part) -> Result<Option<PushOutcome>> {
         let (repo, selection) = (self.repo, &part.selection);
         let mut outcome = PushOutcome {
@@ -206,7 +205,7 @@ impl Push<'_> {
         let tips: Vec<Id> = selection.moves.iter().filter_map(|moved| moved.new).collect();
         let _lock = match repo.lock_shared() {
             Ok(lock) => lock,
-            // Nothing can be written here, and a dry run need not.
+            // The repository is read-only, but a dry run needs no writes.
             Err(_) if self.options.dry_run => {
                 let sent = estimate(repo, connection, &tips, self.progress)?;
                 (outcome.objects, outcome.bytes, outcome.missing) =
@@ -241,8 +240,8 @@ impl Push<'_> {
         Ok(Some(self.end(outcome, connection)))
     }
 
-    /// Adds the entry that moves the refs; `None` if others moved them first, or took away what it
-    /// relies on.
+    /// Commits the entry that moves the refs. Returns `None` if another writer moved the refs
+    /// first, or retired a file that the entry relies on.
     fn commit(
         &self,
         connection: &mut Connection<'_>,
@@ -264,7 +263,7 @@ impl Push<'_> {
             let name = &connection.remote.name;
             names_remote(error, name).or_interrupted(
                 "the refs may or may not have moved on the remote",
-                format!("push again, which finds out: art push {name}"),
+                format!("push again to find out: art push {name}"),
             )
         });
         match committed? {
@@ -281,7 +280,7 @@ impl Push<'_> {
 }
 
 impl PushOutcome {
-    /// This and `next`, which is the next part of the same push.
+    /// Combines the result with that of `next`, the next part of the same push.
     fn followed_by(mut self, next: PushOutcome) -> PushOutcome {
         self.refs.extend(next.refs);
         self.conflicts.extend(next.conflicts);
@@ -307,7 +306,7 @@ fn pushed(moved: &RefMove, selection: &Selection) -> PushedRef {
     }
 }
 
-/// The open conflicts of the refs that were compared.
+/// The open conflicts of the compared refs.
 fn conflicts_of(connection: &Connection<'_>, selection: &Selection) -> Vec<OpenConflict> {
     let is_ours = |name: &RefName| {
         selection.moves.iter().any(|moved| moved.name == *name)
@@ -319,7 +318,7 @@ fn conflicts_of(connection: &Connection<'_>, selection: &Selection) -> Vec<OpenC
     conflicts
 }
 
-/// Notes where both sides stand now.
+/// Records the current common commits of both sides.
 fn agree(repo: &Repository, connection: &Connection<'_>, selection: &Selection) -> Result<()> {
     let mut past = Past::load(&connection.directory());
     let before = past.clone();

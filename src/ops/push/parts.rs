@@ -1,7 +1,7 @@
-//! Splits a push of more refs than one entry of the log can carry.
+//! Splits a push of more refs than one log entry can carry.
 //!
-//! Each part is one entry, which moves all of its refs or none. A push that also deletes refs is never
-//! split: a deletion may be half of a rename.
+//! Each part is one entry, which moves either all of its refs or none. A push that also deletes
+//! refs is never split, because a deletion may be half of a rename.
 
 use std::collections::BTreeSet;
 
@@ -12,23 +12,24 @@ use crate::name::RefName;
 use crate::remote::limits::{MOVES, MOVES_TEXT};
 use crate::remote::log::RefMove;
 
-/// What one entry of the log does of a push.
+/// The part of a push that one log entry carries.
 #[derive(Debug)]
 pub(super) struct Part {
     pub(super) selection: Selection,
-    /// Whether other parts follow.
+    /// True if no other part follows.
     pub(super) is_last: bool,
-    /// Whether the push has several parts.
+    /// True if the push has several parts.
     pub(super) is_split: bool,
 }
 
 impl Selection {
-    /// The parts of the push, in their order. Fails before anything is sent if it can't be split.
+    /// Splits the push into parts, in order. Fails before anything is sent if the push cannot be
+    /// split.
     pub(super) fn into_parts(self) -> Result<Vec<Part>> {
         self.into_parts_of(MOVES)
     }
 
-    /// As [`Selection::into_parts`], with at most so many refs in a part.
+    /// Like [`Selection::into_parts`], with at most `most` refs in a part.
     fn into_parts_of(mut self, most: usize) -> Result<Vec<Part>> {
         let mut groups = split(std::mem::take(&mut self.moves), most, MOVES_TEXT);
         if groups.len() > 1 && groups.iter().flatten().any(|moved| moved.new.is_none()) {
@@ -57,7 +58,7 @@ impl Selection {
     }
 }
 
-/// Splits moves so that no group has more than `most` of them, or more than `text` bytes as text.
+/// Splits moves into groups of at most `most` moves and at most `text` bytes of text.
 fn split(moves: Vec<RefMove>, most: usize, text: usize) -> Vec<Vec<RefMove>> {
     let mut groups = vec![Vec::new()];
     let mut length = 0;
@@ -103,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn every_part_of_a_split_push_arrives_and_a_checkpoint_ends_it() {
+    fn all_parts_of_a_split_push_arrive_and_a_checkpoint_ends_it() {
         let root = tempfile::tempdir().unwrap();
         let work = root.path().join("a");
         atomic::create_dir_all(&work).unwrap();

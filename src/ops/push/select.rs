@@ -1,4 +1,4 @@
-//! Which refs a push moves, which it leaves and which it can't.
+//! Selects the refs that a push moves, skips or refuses.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,24 +15,24 @@ use crate::ops::sync::{
 use crate::remote::log::{RefMove, Settled};
 use crate::repo::Repository;
 
-/// What a push is about to do.
+/// The planned changes of a push.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub(super) struct Selection {
-    /// The refs that it moves.
+    /// The refs to move.
     pub(super) moves: Vec<RefMove>,
-    /// Those of them that go elsewhere than forward.
+    /// The refs among `moves` that are not a fast-forward.
     pub(super) forced: BTreeSet<RefName>,
-    /// The sides of conflicts that it ends.
+    /// The conflict sides that the push settles.
     pub(super) settled: Vec<Settled>,
-    /// Refs that can't be moved forward, and how they stand.
+    /// Refs that cannot be moved forward, with their relation to the remote.
     pub(super) refused: Vec<(RefName, Standing)>,
-    /// Refs that the remote has gone on with; nothing is to be pushed of them.
+    /// Refs that are behind the remote, so that there is nothing to push.
     pub(super) behind: Vec<RefName>,
-    /// Refs that both sides have at the same place.
+    /// Refs that have the same commit on both sides.
     pub(super) same: Vec<(RefName, Id)>,
 }
 
-/// Compares what is here with what `connection` knows of the remote.
+/// Compares the local refs with the state of the remote in `connection`.
 pub(super) fn select(
     repo: &Repository,
     connection: &Connection<'_>,
@@ -46,7 +46,7 @@ pub(super) fn select(
                 Standing::Diverged
                 | Standing::DeletedHereChangedThere
                 | Standing::DeletedThereChangedHere => true,
-                // Only who names it wants it back where it was.
+                // Only a user who names the ref wants to set it back.
                 Standing::Behind | Standing::Replaced | Standing::DeletedThere => are_named,
                 _ => false,
             };
@@ -85,8 +85,8 @@ fn is_here(history: &History, commit: Option<Id>) -> Result<bool> {
     })
 }
 
-/// What is known of the refs, with what an entry of the log deleted since the remote was last fetched
-/// from. That a ref is not there any more does not say that someone deleted it.
+/// The recorded facts about the refs, plus the deletions by log entries since the last fetch. A ref
+/// that is merely missing on the remote was not necessarily deleted.
 fn past_until_now(
     history: &History,
     connection: &Connection<'_>,
@@ -104,8 +104,8 @@ fn past_until_now(
     Ok(past)
 }
 
-/// Where those of `compared` went that are not here any more: what goes to another project is pushed with
-/// its deletion in this one.
+/// The new names of refs of `compared` that were renamed locally. A ref that was transferred to
+/// another project is pushed together with its deletion in this project.
 fn went_elsewhere(
     history: &History,
     here: &BTreeMap<RefName, Id>,
@@ -121,8 +121,8 @@ fn went_elsewhere(
     Ok(all)
 }
 
-/// What was renamed here, and there deleted or renamed too by somebody else, so that nobody may
-/// simply add it under its new name.
+/// Refs that were renamed locally, while another user deleted or renamed them on the remote. Such a
+/// ref must not be simply added under its new name.
 fn taken_away(
     history: &History,
     here: &BTreeMap<RefName, Id>,
@@ -140,7 +140,7 @@ fn taken_away(
     Ok(taken)
 }
 
-/// The refs that are asked for, both sides of each, and how they stand.
+/// Returns the requested refs, both sides of each, and their relations.
 fn compare(
     repo: &Repository,
     connection: &Connection<'_>,
@@ -171,7 +171,8 @@ fn compare(
             Standing::Diverged if was_there(history, &name, (ours, theirs), seen)? => {
                 Standing::Behind
             }
-            // It was there as it was deleted here, and has gone on to what nobody here has seen.
+            // The ref was on the remote when it was deleted locally. The remote has moved it since,
+            // to a commit that was never fetched.
             Standing::OnlyThere
                 if connection.goes_on()
                     && seen.is_some()
@@ -188,8 +189,9 @@ fn compare(
     Ok(all)
 }
 
-/// Whether the remote had our commit, or one that comes after it, at `seen` when it was last asked,
-/// and has gone on since, to a commit that is not here: then there is nothing of ours to push.
+/// Returns true if the remote had the local commit or a descendant of it, `seen` at the last fetch,
+/// and has moved on since to a commit that is missing locally. In this case there is nothing to
+/// push.
 fn was_there(
     history: &History,
     name: &RefName,
@@ -208,7 +210,7 @@ fn was_there(
     Ok(name.kind() != RefKind::Tag && history.is_ancestor(&ours, &seen)?)
 }
 
-/// The refs that are to be compared.
+/// The refs to compare.
 fn asked_for(
     repo: &Repository,
     options: &PushOptions,
@@ -221,15 +223,15 @@ fn asked_for(
         return options
             .refs
             .iter()
-            .map(|word| find_name(word, project, &all, ", here or there"))
+            .map(|word| find_name(word, project, &all, ", locally or on the remote"))
             .collect();
     }
     let is_wanted = |name: &RefName| options.all || name.project() == project;
     Ok(all.into_iter().filter(is_wanted).collect())
 }
 
-/// The sides of conflicts that the moves end: commits that what is pushed comes after, and
-/// deletions, which whoever pushes the ref has decided against.
+/// Conflict sides that this push settles: commits that are ancestors of a pushed commit, and
+/// deletions, which the user overrides by pushing the ref.
 fn settled(
     repo: &Repository,
     connection: &Connection<'_>,
@@ -256,13 +258,16 @@ fn settled(
 }
 
 impl Selection {
-    /// Fails with [`Moved`](ErrorKind::Moved) if a ref can't be moved forward: then none moves.
+    /// Fails with [`Moved`](ErrorKind::Moved) if a ref cannot be moved forward. In this case no ref
+    /// moves.
     pub(super) fn check(&self, remote: &str) -> Result<()> {
         let Some((first, _)) = self.refused.first() else { return Ok(()) };
         let why = |standing: &Standing| match standing {
-            Standing::DeletedHereChangedThere => "deleted here, changed there",
-            Standing::DeletedThereChangedHere => "deleted or renamed there, changed here",
-            _ => "the remote has commits that are not here",
+            Standing::DeletedHereChangedThere => "deleted locally, changed on the remote",
+            Standing::DeletedThereChangedHere => {
+                "deleted or renamed on the remote, changed locally"
+            }
+            _ => "the remote has commits that are missing locally",
         };
         let lines: Vec<String> = self
             .refused
@@ -281,6 +286,6 @@ impl Selection {
         };
         Err(Error::new(ErrorKind::Moved, format!("{what} on '{remote}'; nothing was pushed"))
             .with_source(lines.join("\n"))
-            .with_hint(format!("take in what is there, then push again: art pull {remote}")))
+            .with_hint(format!("merge the remote's changes, then push again: art pull {remote}")))
     }
 }

@@ -232,14 +232,14 @@ fn check_directory(repo: &Repository, directory: &Path) -> Result<()> {
     }
     if directory.starts_with(repo.directory()) {
         return Err(Error::invalid(format!("'{shown}' is inside of this repository"))
-            .with_hint("name a directory of its own"));
+            .with_hint("name a separate directory"));
     }
     let is_remote = read::is_file(&directory.join("art.toml"))?;
     let is_repository =
         Repository::is_at(directory)? || Repository::is_at(&directory.join(DIRECTORY))?;
     if is_repository && !is_remote {
         return Err(Error::invalid(format!("'{shown}' is a repository; a remote is a store"))
-            .with_hint("name a directory of its own, which both repositories share"));
+            .with_hint("name a separate directory, which both repositories share"));
     }
     // A disk that is not mounted must not be taken for an empty store.
     let is_mounted = match directory.parent() {

@@ -1,11 +1,11 @@
-//! What is remembered of a remote, in `.artifacts/cache/remotes/NAME`. Losing it costs time, never
+//! The cached state of a remote, in `.artifacts/cache/remotes/NAME`. Losing it costs time, never
 //! data.
 //!
 //! ```text
-//! uri       where the remote was when all this was read from it
-//! art.toml  the remote's own
-//! state     what its log came to (State::encode)
-//! broken-off  there if the tracking refs are of another log than the state
+//! uri         the URI of the remote at the time of caching
+//! art.toml    the remote's `art.toml`
+//! state       the remote state from the log (State::encode)
+//! broken-off  exists if the tracking refs belong to a different log than the state
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -24,21 +24,22 @@ const ART_TOML: &str = "art.toml";
 const STATE: &str = "state";
 const BROKEN_OFF: &str = "broken-off";
 
-/// The directory of what is remembered of the remote called `name`; it need not be there.
+/// The cache directory of the remote called `name`. It may not exist.
 pub(crate) fn cache_directory(repo: &Repository, name: &Name) -> PathBuf {
     repo.directory().join("cache").join("remotes").join(name.as_str())
 }
 
-/// The state of the remote called `name` when it was last asked; nothing is asked of it now.
+/// The cached state of the remote called `name`. Sends no request.
 ///
-/// `None` if it was never asked at the place where it is now. Fails if there is no such remote.
+/// Returns `None` if the remote was never read at its current URI. Fails if no such remote is
+/// configured.
 pub(crate) fn saved(repo: &Repository, name: &Name) -> Result<Option<State>> {
     let remote = repo.find_remote(name)?;
     Ok(load(repo, &remote).map(|(_, state)| state))
 }
 
-/// What the remote said of itself and the state of its log, as remembered. What is damaged, or of
-/// another place, is as if it were not there.
+/// The cached `art.toml` and state of the remote. Ignores a damaged cache and a cache of a
+/// different URI.
 pub(crate) fn load(repo: &Repository, remote: &RemoteConfig) -> Option<(ArtToml, State)> {
     let directory = cache_directory(repo, &remote.name);
     if !is_of(&directory, remote) {
@@ -50,7 +51,7 @@ pub(crate) fn load(repo: &Repository, remote: &RemoteConfig) -> Option<(ArtToml,
     Some((made, state))
 }
 
-/// Remembers `state` of the log of `remote`, and whether the tracking refs are of another log.
+/// Caches `state` of the log of `remote`, and whether the tracking refs belong to a different log.
 pub(super) fn save(
     repo: &Repository,
     remote: &RemoteConfig,
@@ -72,22 +73,24 @@ pub(super) fn save(
         }
         atomic::write(&path, &tmp, bytes)
     };
-    // Before the state: with the state alone, the tracking refs would seem to be of its log.
+    // Written before the state: with the state alone, the tracking refs would seem to belong to its
+    // log.
     if is_broken_off {
         write(BROKEN_OFF, b"")?;
     }
-    // The state last: a state is used only beside what it is of.
+    // The state is written last: it is used only together with its URI and `art.toml`.
     write(URI, remote.uri.as_bytes())?;
     write(ART_TOML, &log.made().encode()?)?;
     write(STATE, &state.encode()?)
 }
 
-/// Whether the tracking refs of the remote called `name` are of another log than the state.
+/// Returns true if the tracking refs of the remote called `name` belong to a different log than the
+/// state.
 pub(super) fn is_broken_off(repo: &Repository, name: &Name) -> Result<bool> {
     read::is_there(&cache_directory(repo, name).join(BROKEN_OFF))
 }
 
-/// Notes that the tracking refs of the remote called `name` are of the log that the state is of.
+/// Records that the tracking refs of the remote called `name` belong to the log of the state.
 pub(super) fn end_break(repo: &Repository, name: &Name) -> Result<()> {
     if is_broken_off(repo, name)? {
         atomic::remove_file(&cache_directory(repo, name).join(BROKEN_OFF))?;
@@ -95,7 +98,7 @@ pub(super) fn end_break(repo: &Repository, name: &Name) -> Result<()> {
     Ok(())
 }
 
-/// Throws away all that is remembered of the remote called `name`.
+/// Deletes everything that is cached about the remote called `name`.
 pub(crate) fn forget(repo: &Repository, name: &Name) -> Result<()> {
     atomic::remove_tree(&cache_directory(repo, name))
 }

@@ -20,19 +20,20 @@ use crate::progress::{NoProgress, Progress, check_interrupt};
 use crate::remote::layout::{pack_key, segment_key};
 use crate::repo::Repository;
 
-/// So many small packs are worth compacting.
+/// The number of small packs that makes compaction worthwhile.
 pub(super) const MANY_PACKS: usize = 8;
 /// The largest compacted pack, in bytes: a reader fetches a larger one in several requests anyway.
 pub(super) const MOST_CONTENT: u64 = 16 << 20;
-/// A push that lacks more bytes of the index than this leaves the packs to a later one.
+/// If more bytes of the index than this are missing locally, the compaction is left to a later
+/// push.
 const MOST_INDEX: u64 = 1 << 20;
 
-/// A compacted pack that is stored on the remote and in no entry of its log yet.
+/// A compacted pack that is stored on the remote but not in its log yet.
 pub(super) struct NewPack {
     pub(super) pack: CompactedPack,
-    /// The segment over it.
+    /// The segment for the pack.
     pub(super) segment: OutgoingSegment,
-    /// The packs that it replaces.
+    /// The replaced packs.
     pub(super) replaces: BTreeSet<Id>,
 }
 
@@ -43,7 +44,7 @@ struct Input {
     _file: Option<TempFile>,
 }
 
-/// Stores one pack with the content of many small ones; `None` if few are small.
+/// Stores one pack with the content of many small ones; `None` if there are few small packs.
 pub(super) fn compact_packs(
     repo: &Repository,
     connection: &Connection<'_>,
@@ -71,7 +72,7 @@ pub(super) fn compact_packs(
         check_interrupt(progress)?;
         match compactor.add(&input.id, &input.path, &NoProgress) {
             Ok(()) => drop(replaces.insert(input.id)),
-            // `fsck` names a damaged pack; the others are compacted without it.
+            // `fsck` reports a damaged pack; the others are compacted without it.
             Err(error) if error.kind() == ErrorKind::Corrupt => {}
             Err(error) => return Err(error),
         }
@@ -84,15 +85,15 @@ pub(super) fn compact_packs(
         let places = there.locations(&member.id);
         places.iter().any(|place| place.pack == *from && place.kind == member.kind)
     })?;
-    // Content that no segment names is no loss, but nobody could find it in the new pack either.
+    // Content that no segment names is not lost, but could not be found in the new pack.
     let Some(segment) = segment else { return Ok(None) };
     store.write_file(&pack_key(pack.id()), pack.path())?;
     store.write_file(&segment_key(segment.id), segment.path())?;
     Ok(Some(NewPack { pack, segment, replaces }))
 }
 
-/// The bytes of a pack: from this repository if it has the very pack, otherwise from the remote;
-/// `None` if the remote lacks it.
+/// The bytes of a pack: from this repository if it has the identical pack, otherwise from the
+/// remote; `None` if the remote lacks the pack.
 fn find_input(
     repo: &Repository,
     connection: &Connection<'_>,

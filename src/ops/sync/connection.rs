@@ -1,4 +1,5 @@
-//! A connection to a remote: its store, its log, and what the log came to when it was last read.
+//! A connection to a remote: its store, its log, and the remote state as of the last read of the
+//! log.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -18,41 +19,41 @@ use crate::remote::{
 };
 use crate::repo::{RemoteConfig, Repository};
 
-/// What a log without exclusive create means.
+/// The consequence of a log without exclusive create.
 const FROM_NOW_ON: &str =
-    "from now on pushes that meet stand side by side, and a ref that both move is a conflict";
+    "from now on concurrent pushes are both kept, and a ref that both move is a conflict";
 
-/// A remote that is being talked to.
+/// An open connection to a remote.
 pub(crate) struct Connection<'r> {
     repo: &'r Repository,
-    /// Where it is.
+    /// The name and the location of the remote.
     pub(crate) remote: RemoteConfig,
-    /// Its log.
+    /// The log of the remote.
     pub(crate) log: Log,
-    /// What the log came to, as far as it was read: [`Connection::refresh`] reads on.
+    /// The remote state, as far as the log was read. [`Connection::refresh`] reads further.
     pub(crate) state: State,
-    /// Whether something is to be pushed.
+    /// True if the connection is for a push.
     pushes: bool,
-    /// What of the state is remembered already.
+    /// The part of the state that the cache already holds.
     remembered: Option<Mark>,
-    /// How the log relates to what was remembered of it.
+    /// How the log relates to the cached state.
     memory: Memory,
 }
 
-/// How a log that is there relates to what was remembered of it.
+/// How the log of a remote relates to the cached state.
 #[derive(Default)]
 struct Memory {
-    /// It goes on from there, and so do the tracking refs.
+    /// The log continues the cached one, and the tracking refs belong to it.
     goes_on: bool,
-    /// It does not, and was not read yet.
+    /// The log does not continue the cached one, and was not read yet.
     is_new: bool,
-    /// How far it went that was remembered, where it is another one.
+    /// The number of the last cached entry, if the log is a different one.
     left: Option<u64>,
-    /// The refs that entries deleted which were read just now.
+    /// The refs that the newly read entries deleted.
     deleted: BTreeSet<RefName>,
 }
 
-/// What tells one state from another.
+/// Identifies a state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Mark {
     entries: u64,
@@ -66,12 +67,12 @@ impl Mark {
 }
 
 impl<'r> Connection<'r> {
-    /// Connects to the remote called `name`, or to the one that is meant without a name. One request
-    /// where the remote is remembered, up to three where it is not.
+    /// Connects to the remote called `name`, or to the default remote. Sends one request if the
+    /// remote is cached, and up to three otherwise.
     ///
-    /// Fails with [`ErrorKind::NotFound`] if nothing was pushed there yet, with
-    /// [`ErrorKind::Unavailable`] if something was and all of it is gone, and with
-    /// [`ErrorKind::Corrupt`] if only what says that it is a remote is gone.
+    /// Fails with [`ErrorKind::NotFound`] if nothing was pushed to the remote yet, with
+    /// [`ErrorKind::Unavailable`] if the whole remote disappeared after a push, and with
+    /// [`ErrorKind::Corrupt`] if only the file that marks it as a remote is missing.
     pub(crate) fn open(repo: &'r Repository, name: Option<&Name>) -> Result<Self> {
         let remote = repo.choose_remote(name)?;
         let name = remote.name.clone();
@@ -81,8 +82,8 @@ impl<'r> Connection<'r> {
         })
     }
 
-    /// As [`Connection::try_open`], but fails with [`ErrorKind::Unavailable`] if something was pushed
-    /// there and all of it is gone.
+    /// Like [`Connection::try_open`], but fails with [`ErrorKind::Unavailable`] if the whole remote
+    /// disappeared after a push.
     pub(crate) fn open_if_made(
         repo: &'r Repository,
         remote: &RemoteConfig,
@@ -94,8 +95,8 @@ impl<'r> Connection<'r> {
         Ok(opened)
     }
 
-    /// As [`Connection::open`], but no connection if nothing was pushed there yet. What was asked of
-    /// the remote stands beside it.
+    /// Like [`Connection::open`], but returns no connection if nothing was pushed to the remote
+    /// yet. Also returns the count of requests.
     pub(crate) fn try_open(
         repo: &'r Repository,
         remote: RemoteConfig,
@@ -106,11 +107,11 @@ impl<'r> Connection<'r> {
         Ok((connection, store.traffic()))
     }
 
-    /// As [`Connection::open`], but makes the store a remote if it is none yet: for a push.
+    /// Like [`Connection::open`], but for a push: initializes the store as a remote if necessary.
     ///
-    /// How writers take turns there follows from what the store guarantees. Where that is not known, or
-    /// nothing could be written before, it is tried out now; fails if nothing can be written. A remote
-    /// of which nothing is left is made again only if `recreate` says so.
+    /// The store's guarantee decides how concurrent writers are ordered. If the guarantee is
+    /// unknown, or if nothing could be written before, this function probes the store. It fails if
+    /// nothing can be written. An emptied remote is created again only if `recreate` is true.
     pub(crate) fn open_or_make(
         repo: &'r Repository,
         name: Option<&Name>,
@@ -143,8 +144,8 @@ impl<'r> Connection<'r> {
         Ok(connection)
     }
 
-    /// As [`Connection::open`], but where nothing was pushed yet it is as if the remote was made and
-    /// is empty: for what a push would do. Nothing is written there.
+    /// Like [`Connection::open`], but for the preview of a push: if nothing was pushed yet, assumes
+    /// an empty remote. Writes nothing to the store.
     pub(crate) fn open_or_imagine(
         repo: &'r Repository,
         name: Option<&Name>,
@@ -167,7 +168,7 @@ impl<'r> Connection<'r> {
         Ok(Connection { repo, remote, log, state, pushes: false, remembered, memory })
     }
 
-    /// Connects to the log that `open` finds; `open` is told whether a log is remembered.
+    /// Connects to the log that `open` finds. The argument of `open` is true if a log is cached.
     fn connect(
         repo: &'r Repository,
         remote: RemoteConfig,
@@ -194,22 +195,23 @@ impl<'r> Connection<'r> {
         Ok(connection(remote, log, state, None, memory))
     }
 
-    /// Whether the log is known to go on from where the tracking refs were fetched from it.
+    /// Returns true if the log is known to continue the log from which the tracking refs were
+    /// fetched.
     pub(crate) fn goes_on(&self) -> bool {
         self.memory.goes_on
     }
 
-    /// Whether an entry that was read just now deleted a ref.
+    /// Returns true if a newly read entry deleted the ref.
     pub(super) fn saw_deleted(&self, name: &RefName) -> bool {
         self.memory.deleted.contains(name)
     }
 
-    /// Reads what is new in the log. One request if nothing is.
+    /// Reads new log entries. Sends one request if there are none.
     ///
-    /// A store that let one entry take the place of another does not keep its word: that is said,
-    /// written down, and the log goes on as one in which entries can stand beside each other. So it
-    /// does before a push to a store that was found not to create exclusively. What came while that
-    /// was done is in the state, but not in the news.
+    /// If the store let one entry replace another, it broke its guarantee. The user is warned, the
+    /// finding is recorded, and from then on the log allows entries side by side. The same happens
+    /// before a push to a store that was found not to create exclusively. Entries that arrive
+    /// during this change are in the state, but not in the returned news.
     pub(crate) fn refresh(&mut self, progress: &dyn Progress) -> Result<News> {
         let known = self.state.fold().doubled.clone();
         let news = self.log.refresh(&mut self.state);
@@ -230,51 +232,53 @@ impl<'r> Connection<'r> {
         } else if self.pushes && self.is_linear() && self.has_broken_store() {
             let name = &self.remote.name;
             progress.warn(&format!(
-                "the log of the remote '{name}' relies on exclusive create, which its store does not \
-                 do: {FROM_NOW_ON}"
+                "the log of the remote '{name}' relies on exclusive create, which its store does \
+                 not support: {FROM_NOW_ON}"
             ));
             self.write_downgrade()?;
         }
         Ok(news)
     }
 
-    /// Notes what is to be known of entries that are in the state now.
+    /// Records what later commands need to know about entries that are in the state now.
     pub(crate) fn note(&self, entries: &[Arc<Entry>]) -> Result<()> {
         let tmp = self.repo.content().tmp_dir();
         Unions::note(&self.directory(), &tmp, entries, self.state.fold())
     }
 
-    /// Fails where later entries are there than those that were read: one between them is missing, and
-    /// what was read is not all of the log.
+    /// Fails if later entries exist than those that were read: an entry between them is missing,
+    /// and the read part of the log is incomplete.
     fn check_end(&self) -> Result<()> {
         if self.pushes && self.state.fold().entries == 0 {
-            // A first push is not made to ask; a number that is taken is found out when it commits.
+            // A first push skips this request. If the entry's number is taken, the commit detects
+            // it.
             return Ok(());
         }
         let Some(missing) = self.log.find_gap(&self.state)? else { return Ok(()) };
         let name = &self.remote.name;
         let message =
-            format!("'{missing}' on the remote '{name}' is missing, and later ones are there");
+            format!("'{missing}' on the remote '{name}' is missing, but later log entries exist");
         Err(Error::corrupt(message).with_hint(format!(
-            "see what is damaged: art fsck --remote {name}; to mend it: art push --repair {name}"
+            "see what is damaged: art fsck --remote {name}; to repair it: art push --repair {name}"
         )))
     }
 
-    /// Warns where the log is shorter than it was.
+    /// Warns if the log is shorter than the cached one.
     fn tell_if_made_anew(&self, progress: &dyn Progress) {
         let now = self.state.fold().number();
         if let Some(left) = self.memory.left.filter(|left| *left > now) {
             let name = &self.remote.name;
             let then = if self.pushes {
-                "what it lacks of what is pushed is sent again".to_owned()
+                "this push sends again what the remote lacks".to_owned()
             } else {
                 format!(
-                    "nothing is taken for deleted; to send what it lacks: art push --all {name}"
+                    "no ref is treated as deleted; to restore the remote from this repository: art \
+                     push --all {name}"
                 )
             };
             progress.warn(&format!(
-                "the remote '{name}' was emptied or brought back from a copy: its log had {} when it \
-                 was last asked, and has {now} now; {then}",
+                "the remote '{name}' was emptied or restored from a backup: its log had {} when it \
+                 was last read, and has {now} now; {then}",
                 entries(left)
             ));
         }
@@ -284,14 +288,14 @@ impl<'r> Connection<'r> {
         self.state.fold().protocol == Protocol::Linear
     }
 
-    /// Whether the store was found not to create exclusively.
+    /// Returns true if the store was found not to create exclusively.
     fn has_broken_store(&self) -> bool {
         let guarantee = self.remote.guarantee;
         matches!(guarantee, Some(Guarantee::Races | Guarantee::Ignored | Guarantee::None))
     }
 
-    /// Goes on without relying on the store's word; `lies` are the entries that were found replaced
-    /// just now.
+    /// Stops relying on the store's guarantee. `lies` are the numbers of entries that were just
+    /// found to be replaced.
     fn note_lies(&mut self, lies: &BTreeSet<u64>, progress: &dyn Progress) -> Result<()> {
         if self.remote.guarantee == Some(Guarantee::Exclusive) {
             self.remote.guarantee = Some(Guarantee::Races);
@@ -305,18 +309,18 @@ impl<'r> Connection<'r> {
         let then = if is_settled {
             FROM_NOW_ON
         } else {
-            "whoever may write there should push, so that everyone learns it"
+            "a user with write access should push, to record this in the log"
         };
         progress.warn(&format!(
-            "the store of the remote '{}' let pushes replace each other (log entry {}): it does not \
-             create exclusively; push again what is missing; {then}",
+            "the store of the remote '{}' let pushes replace each other (log entry {}): the store \
+             does not create exclusively; push lost changes again; {then}",
             self.remote.name,
             numbers.join(", ")
         ));
         Ok(())
     }
 
-    /// Tells everyone in the log, if this user may write there.
+    /// Records the downgrade in the log, if this user may write to the store.
     fn write_downgrade(&mut self) -> Result<bool> {
         let is_read_only = self.remote.guarantee == Some(Guarantee::ReadOnly);
         if is_read_only || !self.log.store().abilities().write {
@@ -329,10 +333,10 @@ impl<'r> Connection<'r> {
         }
     }
 
-    /// Remembers the state, so that the next connection begins with it.
+    /// Caches the state, so that the next connection starts from it.
     ///
-    /// The tracking refs may be of another log: of the one before the remote was emptied or brought
-    /// back from a copy. That is noted until [`Connection::note_tracked`].
+    /// The tracking refs may belong to an older log, from before the remote was emptied or restored
+    /// from a backup. This is recorded until [`Connection::note_tracked`].
     pub(crate) fn save(&mut self) -> Result<()> {
         let mark = Some(Mark::of(&self.state));
         if self.remembered == mark {
@@ -347,13 +351,13 @@ impl<'r> Connection<'r> {
         Ok(())
     }
 
-    /// Notes that the tracking refs were moved to where the state has them.
+    /// Records that the tracking refs now match the state.
     pub(super) fn note_tracked(&self) -> Result<()> {
         cache::end_break(self.repo, &self.remote.name)
     }
 
-    /// Whether a tracking ref has a commit that the state does not have for its ref. A push to a new
-    /// remote leaves none.
+    /// Returns true if a tracking ref has a different commit than the state. A push to a new remote
+    /// creates no such difference.
     fn has_other_tracking_refs(&self) -> Result<bool> {
         let prefix = RefName::tracking_prefix(&self.remote.name);
         let there = &self.state.fold().refs;
@@ -361,20 +365,20 @@ impl<'r> Connection<'r> {
         Ok(tracking.into_iter().any(|(name, id)| there.get(&name.untracked()) != Some(&id)))
     }
 
-    /// What was asked of the remote and moved since it was connected to.
+    /// The requests and bytes since the connection was opened.
     pub(crate) fn traffic(&self) -> TrafficCount {
         self.log.store().traffic()
     }
 
-    /// Where what can be thrown away is kept of this remote. [`Connection::save`] makes it, and makes
-    /// it anew if the remote is elsewhere now.
+    /// The directory of disposable files about this remote. [`Connection::save`] creates it, and
+    /// creates it again if the remote's URI changed.
     pub(crate) fn directory(&self) -> PathBuf {
         cache::cache_directory(self.repo, &self.remote.name)
     }
 }
 
-/// The same error, whose hint names the remote where that of the log has `NAME`. Damage without a hint
-/// points to the check of the remote.
+/// Returns the error with the remote's name in place of `NAME` in its hint. For damage without a
+/// hint, adds a hint to check the remote.
 pub(crate) fn names_remote(error: Error, name: &Name) -> Error {
     match error.hint().map(|hint| hint.replace("--remote NAME", &format!("--remote {name}"))) {
         Some(hint) => error.with_hint(hint),
@@ -389,7 +393,7 @@ fn entries(count: u64) -> String {
     if count == 1 { "1 entry".to_owned() } else { format!("{count} entries") }
 }
 
-/// Fails if something was pushed to `remote`, at which nothing is left: its disk may not be mounted.
+/// Fails if the remote was pushed to before but is empty now: its disk may not be mounted.
 fn check_is_new(repo: &Repository, remote: &RemoteConfig) -> Result<()> {
     let known = cache::load(repo, remote);
     match known {
@@ -401,29 +405,29 @@ fn check_is_new(repo: &Repository, remote: &RemoteConfig) -> Result<()> {
     }
 }
 
-/// How far the log of `remote` went when it was last asked.
+/// The number of the last log entry of `remote` as of the last access.
 fn known_number(repo: &Repository, remote: &RemoteConfig) -> Option<u64> {
     cache::load(repo, remote).map(|(_, state)| state.fold().number())
 }
 
-/// The error for a remote of which nothing is left, and whose log came to `state` when it was last
-/// asked: it is rather out of reach than emptied.
+/// Returns the error for a remote that disappeared, with the last known `state` of its log. The
+/// remote is more likely unreachable than emptied.
 pub(crate) fn is_away(name: &Name, uri: &str, state: Option<&State>) -> Error {
     let then = match state {
         Some(state) => {
-            format!("whose log had {} when it was last asked", entries(state.fold().entries))
+            format!("although its log had {} when it was last read", entries(state.fold().entries))
         }
-        None => "which was in use before".to_owned(),
+        None => "although it was in use before".to_owned(),
     };
     let message = format!("nothing is left of the remote '{name}' at '{uri}', {then}");
     Error::new(ErrorKind::Unavailable, message).with_hint(format!(
-        "check the place, and mount its disk; if the remote was emptied on purpose, fill it again: \
+        "check the location and mount its disk; if the remote was emptied on purpose, fill it again: \
          art push --recreate {name}"
     ))
 }
 
-/// What the store of `remote` guarantees to who writes; tried out and written down where it is not
-/// known.
+/// Returns the write guarantee of the store of `remote`. If it is unknown, probes the store and
+/// saves the result.
 fn find_guarantee(
     repo: &Repository,
     remote: &mut RemoteConfig,
@@ -443,7 +447,7 @@ fn find_guarantee(
     if let Some(directory) = remote.parse_uri(repo)?.directory() {
         return Err(is_not_writable(directory));
     }
-    let message = format!("the remote '{}' can be fetched from, not pushed to", remote.name);
+    let message = format!("cannot push to the remote '{}': it is read-only", remote.name);
     Err(if store.abilities().write {
         Error::new(ErrorKind::Unauthorized, message)
             .with_hint("check the credentials in the environment: art help remote")

@@ -1,8 +1,9 @@
-//! Content of a remote: where it lies there, and how it comes here.
+//! Locates content on a remote and downloads it.
 //!
-//! Only what is wanted comes: the frames that hold it, as coalesced ranges, several at once; or
-//! whole packs, where nearly all of one is wanted. Every member is checked against its id before it
-//! counts, and stays here in packs like any other, so that everything else reads it as usual.
+//! Only requested content is downloaded: the frames that hold it, as coalesced ranges, in parallel.
+//! If nearly all of a pack is requested, the whole pack is downloaded. Every member is verified
+//! against its id. It is then stored in local packs like any other content, so all other code reads
+//! it as usual.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -26,36 +27,37 @@ use crate::remote::layout::{ART_TOML, pack_key, segment_key};
 use crate::remote::log::Fold;
 use crate::repo::Repository;
 
-/// For so few ids it is not worth it to fetch whole segments.
+/// For at most this many ids, whole segments are not fetched.
 const FEW: usize = 64;
-/// So many bytes of segments, the smallest first, are fetched whole, however few ids are looked for.
+/// Segments are fetched whole, smallest first, up to this total of bytes, however few ids are
+/// requested.
 const WHOLE: u64 = 2 << 20;
-/// So many are fetched along with the history.
+/// The most bytes of small segments that are fetched along with the history.
 const BESIDE_HISTORY: u64 = 1 << 20;
-/// Frames with at most so many bytes between them are one request.
+/// Frames with at most this many bytes between them share one request.
 const GAP: u64 = 128 << 10;
-/// A request for frames has at most so many bytes, unless one frame has more.
+/// The most bytes of one request for frames, unless a single frame is larger.
 const SPAN: u64 = 4 << 20;
-/// A pack of which so many of a hundred bytes are wanted comes whole.
+/// A pack is fetched whole if at least this percentage of its bytes is requested.
 const NEARLY_ALL: u64 = 90;
-/// So many bytes of segments are held at once.
+/// The most bytes of segments held in memory at a time.
 const HELD: u64 = 32 << 20;
-/// So many chunks are looked for at once: what is known of them is held.
+/// The most chunks that are looked up in one batch, because their locations are held in memory.
 const BATCH: usize = 1 << 20;
 
 /// Ids of files and their sizes in bytes.
 type Files = Vec<(Id, u64)>;
 
-/// What came.
+/// The amount of downloaded content.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Brought {
     /// Blobs, chunks and manifests.
     pub contents: u64,
-    /// The bytes of the packs that hold them.
+    /// The bytes of the packs that hold these contents.
     pub bytes: u64,
 }
 
-/// The content that a remote has, as far as its log is known.
+/// The content of a remote, as far as its log has been read.
 pub(crate) struct RemoteContent<'a> {
     repo: &'a Repository,
     store: &'a Store,
@@ -66,15 +68,15 @@ pub(crate) struct RemoteContent<'a> {
 
 /// Part of a pack that is fetched by one worker.
 enum Job {
-    /// The whole pack of so many bytes.
+    /// The whole pack, with its size in bytes.
     Whole(Id, u64),
-    /// Frames that lie close together.
+    /// Adjacent frames of one pack.
     Frames(Id, Vec<FrameEntry>),
 }
 
 impl<'a> RemoteContent<'a> {
-    /// Content of the remote on `store`, whose log comes to `fold`; `directory` is where what is
-    /// known of the remote is kept.
+    /// Creates a view of the content on `store`, whose remote state is `fold`. The cached files of
+    /// the remote are in `directory`.
     pub(crate) fn new(
         repo: &'a Repository,
         store: &'a Store,
@@ -82,16 +84,17 @@ impl<'a> RemoteContent<'a> {
         directory: &Path,
     ) -> Result<Self> {
         let unions = Unions::load(directory, fold);
-        // What a part of a segment says, the segment says.
+        // A compacted segment covers all entries of its inputs.
         let segments: Vec<Id> = fold.segments.keys().copied().chain(unions.parts()).collect();
         let index = ForeignIndex::open(&directory.join("index"), &segments)?;
         let content = RemoteContent { repo, store, fold, unions, index: Mutex::new(index) };
-        // Where nothing can be written the union is fetched, or searched where it is.
+        // If nothing can be written locally, the compacted segment is fetched, or searched on the
+        // remote.
         let _ = content.take_unions();
         Ok(content)
     }
 
-    /// Segments of which all parts are here are here.
+    /// Marks compacted segments as present if all their inputs are present.
     fn take_unions(&self) -> Result<()> {
         let mut index = self.index();
         for (union, parts) in self.unions.whole(&|id| index.has_segment(id)) {
@@ -104,7 +107,7 @@ impl<'a> RemoteContent<'a> {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// All places of `id` that are enough for what is needed of it, in packs that are not retired.
+    /// Returns all locations of `id` that satisfy `need`, in packs that are not retired.
     pub(crate) fn is_there(&self, id: &Id, need: Need) -> Vec<Location> {
         let places = self.index().locations(id);
         let is_enough = |place: &Location| {
@@ -118,29 +121,29 @@ impl<'a> RemoteContent<'a> {
         self.store
     }
 
-    /// The size of a pack in bytes, as the log says; 0 if it has no such pack.
+    /// The size of a pack in bytes according to the log; 0 if the log has no such pack.
     pub(super) fn size_of(&self, pack: &Id) -> u64 {
         self.fold.packs.get(pack).copied().unwrap_or(0)
     }
 
-    /// Keeps the segment `id`, which is in `file`.
+    /// Stores the segment `id` from `file` in the local index of the remote.
     pub(crate) fn keep_segment(&self, id: &Id, file: &Path) -> Result<()> {
         self.index().add_file(id, file)
     }
 
-    /// All places of `id` that the copies of segments name, in whatever packs.
+    /// Returns all locations of `id` in the local copies of segments, including retired packs.
     pub(super) fn locations(&self, id: &Id) -> Vec<Location> {
         self.index().locations(id)
     }
 
-    /// The bytes of the segments of which there is no copy.
+    /// The total bytes of the segments without a local copy.
     pub(super) fn missing_index(&self) -> u64 {
         self.missing_segments().iter().map(|(_, size)| size).sum()
     }
 
-    /// Puts segments of the remote together as one, in a file that goes with `session`. Entries of
-    /// retired packs, and of those that `is_replaced` names, are left out: whoever adds such a pack
-    /// again adds a segment over it too.
+    /// Compacts segments of the remote into one file that belongs to `session`. Omits entries of
+    /// retired packs and of packs for which `is_replaced` returns true: a push that adds such a
+    /// pack again also adds a segment for it.
     pub(super) fn join_segments(
         &self,
         segments: &[(Id, u64)],
@@ -155,20 +158,20 @@ impl<'a> RemoteContent<'a> {
         join_segments(session, &self.store.at_once(segments, &read)?, &is_dead)
     }
 
-    /// Segments that are not here, and their bytes.
+    /// The segments without a local copy, with their sizes.
     fn missing_segments(&self) -> Files {
         let index = self.index();
         let segments = self.fold.segments.iter();
         segments.filter(|(id, _)| !index.has_segment(id)).map(|(id, size)| (*id, *size)).collect()
     }
 
-    /// Gets all segments that are not here.
+    /// Fetches all segments without a local copy.
     pub(crate) fn complete_index(&self, progress: &dyn Progress) -> Result<()> {
         self.fetch_segments(&self.missing_segments(), progress)
     }
 
-    /// As [`RemoteContent::complete_index`], but warns of segments that can't be read while the store
-    /// gives others: the contents that only they name count as not there.
+    /// Like [`RemoteContent::complete_index`], but warns about unreadable segments if the store
+    /// serves others. Contents that only those segments name count as missing.
     pub(crate) fn complete_readable_index(&self, progress: &dyn Progress) -> Result<()> {
         use ErrorKind::{Corrupt, NotFound, Unauthorized, Unavailable};
         match self.complete_index(progress) {
@@ -181,27 +184,29 @@ impl<'a> RemoteContent<'a> {
             if let Err(error) = self.fetch_files(&[one], progress) {
                 let problem = self.store.defect_of(&key, error)?;
                 progress.warn(&format!(
-                    "'{key}' on the remote can't be used: {problem}; content that only it names stays"
+                    "'{key}' on the remote is unusable: {problem}; content that only \
+                     this file names is kept"
                 ));
             }
         }
         Ok(())
     }
 
-    /// Gets the smallest of the segments that are not here.
+    /// Fetches the smallest of the segments without a local copy.
     pub(super) fn complete_small(&self, progress: &dyn Progress) -> Result<()> {
         let (small, _) = smallest(self.missing_segments(), BESIDE_HISTORY);
         self.fetch_segments(&small, progress)
     }
 
-    /// Gets segments, in the place of a union what is lacking of it if that is less.
+    /// Fetches segments. For a compacted segment, fetches its missing inputs instead if they are
+    /// smaller.
     fn fetch_segments(&self, wanted: &[(Id, u64)], progress: &dyn Progress) -> Result<()> {
         let parts = self.unions.cheapest(wanted, &|id| self.index().has_segment(id));
         if parts == wanted {
             return self.fetch_files(wanted, progress);
         }
         let fetched = self.fetch_files(&parts, progress).and_then(|()| self.take_unions());
-        // A part that was replaced may be gone; the union is not.
+        // A replaced input may be deleted; the compacted segment still exists.
         fetched.or_else(
             |error| if error.kind() == ErrorKind::Corrupt { Ok(()) } else { Err(error) },
         )?;
@@ -220,7 +225,8 @@ impl<'a> RemoteContent<'a> {
         for (id, size) in &large {
             self.fetch_large_segment(id, *size, progress)?;
         }
-        // Together they become one file, and no more of them are held than that is worth.
+        // The small segments are merged into one file. At most `HELD` bytes of them are in memory
+        // at a time.
         let mut rest = &small[..];
         while !rest.is_empty() {
             let mut sum = 0;
@@ -242,7 +248,7 @@ impl<'a> RemoteContent<'a> {
         Ok(())
     }
 
-    /// Gets a segment that is not held in memory.
+    /// Fetches a segment that is too large to hold in memory.
     fn fetch_large_segment(&self, id: &Id, size: u64, progress: &dyn Progress) -> Result<()> {
         let session = self.repo.content().begin()?;
         let fetched = self.store.read_sound(|| {
@@ -254,8 +260,8 @@ impl<'a> RemoteContent<'a> {
         fetched.map_err(|error| lost(self.store, error, "index segment", id))
     }
 
-    /// Finds the contents `ids`; gives their places, sorted by pack and frame. Those that are
-    /// nowhere are left out.
+    /// Finds the contents `ids` and returns their locations, sorted by pack and frame. Omits
+    /// contents without a location.
     fn locate_all(&self, ids: &[Id], need: Need, progress: &dyn Progress) -> Result<Vec<Location>> {
         if ids.len() > FEW {
             self.complete_index(progress)?;
@@ -287,7 +293,8 @@ impl<'a> RemoteContent<'a> {
                 None => left.push(*id),
             }
         }
-        // Found in a pack that is gone, or as what does not do; there may be other places.
+        // These ids were found in a deleted pack or in an unsuitable form. They may have other
+        // locations.
         let mut doubtful = Vec::new();
         for (segment, size) in large {
             if left.is_empty() {
@@ -317,16 +324,15 @@ impl<'a> RemoteContent<'a> {
         Ok(sorted(places))
     }
 
-    /// Brings the contents `wanted` that are not here, as far as the remote has them; gives what
-    /// came.
+    /// Downloads the contents of `wanted` that are missing locally, as far as the remote has them.
     ///
-    /// What came before a failure stays, and does not come again.
+    /// After a failure, content already downloaded is kept and is not downloaded again.
     pub(crate) fn bring(&self, wanted: &[Id], progress: &dyn Progress) -> Result<Brought> {
         let content = self.repo.content();
         if absent(self.repo, wanted)?.is_empty() {
             return Ok(Brought::default());
         }
-        // What a killed one before brought is taken in by this.
+        // This also imports the packs that a killed process downloaded before.
         let session = content.begin()?;
         let missing = absent(self.repo, wanted)?;
         let receiver = content.receive(&session);
@@ -335,15 +341,15 @@ impl<'a> RemoteContent<'a> {
         let is_wanted = |id: &Id| missing.binary_search(id).is_ok();
         let came = receiver.finish(&is_wanted, progress);
         outcome.map_err(|error| {
-            let next = "run the same command again to get the rest";
-            error.or_interrupted("content that came is kept", next)
+            let next = "run the command again to get the rest";
+            error.or_interrupted("downloaded content is kept", next)
         })?;
         let came = came?;
         Ok(Brought { contents: came.contents, bytes: came.bytes })
     }
 
-    /// Brings those of the contents `wanted`, sorted, that can be read in `frames`: of packs that are
-    /// damaged. A frame that can't be read is passed over.
+    /// Downloads the contents of `wanted`, which is sorted, that can be read in `frames` of damaged
+    /// packs. Skips unreadable frames.
     pub(crate) fn salvage(
         &self,
         frames: &[(Id, FrameEntry)],
@@ -365,10 +371,10 @@ impl<'a> RemoteContent<'a> {
     }
 }
 
-/// Those of `ids` whose content is not here, sorted, each once.
+/// The ids of `ids` whose content is missing locally, sorted and deduplicated.
 pub(super) fn absent(repo: &Repository, ids: &[Id]) -> Result<Vec<Id>> {
     let mut missing = Vec::new();
-    // The first question looks at the disk, the others rely on it.
+    // The first lookup reads the directory again. The others use the result.
     if let Some(first) = ids.first() {
         repo.content().contains(first)?;
     }
@@ -382,7 +388,7 @@ pub(super) fn absent(repo: &Repository, ids: &[Id]) -> Result<Vec<Id>> {
     Ok(missing)
 }
 
-/// Parts files into the smallest, which have at most `most` bytes together, and the others.
+/// Splits files into the smallest ones, with at most `most` bytes in total, and the rest.
 fn smallest(mut files: Files, most: u64) -> (Files, Files) {
     files.sort_unstable_by_key(|(id, size)| (*size, *id));
     let mut sum = 0u64;
@@ -400,25 +406,26 @@ fn sorted(mut places: Vec<Location>) -> Vec<Location> {
     places
 }
 
-/// A file of the remote that is not there is damage of the remote, unless all of it is away.
+/// Returns the error for a missing file: damage of the remote, unless the whole remote is
+/// unreachable.
 fn lost(store: &Store, error: Error, what: &str, id: &Id) -> Error {
     match error.kind() {
         ErrorKind::NotFound if matches!(store.try_size(ART_TOML), Ok(None)) => error
             .with_kind(ErrorKind::Unavailable)
             .context("nothing is left of the remote")
-            .with_hint("check the place, and mount its disk; to ask it again: art remote show"),
+            .with_hint("check the location and mount its disk; to try again: art remote show"),
         ErrorKind::NotFound | ErrorKind::Corrupt => error
             .with_kind(ErrorKind::Corrupt)
             .context(format!("the {what} {id} of the remote is missing or damaged"))
             .with_hint(
-                "see what is damaged: art fsck --remote NAME; where a good copy is, this mends it: \
-                 art push --repair",
+                "see what is damaged: art fsck --remote NAME; to repair the remote from a repository with a \
+                 good copy: art push --repair",
             ),
         _ => error,
     }
 }
 
-/// The bytes of an index segment, which are those that it is named after.
+/// Reads the bytes of an index segment and verifies them against its id.
 fn read_segment(store: &Store, id: &Id, size: u64) -> Result<Bytes> {
     store.read_sound(|| {
         let bytes = store.read(&segment_key(*id), size)?;
@@ -427,7 +434,7 @@ fn read_segment(store: &Store, id: &Id, size: u64) -> Result<Bytes> {
     })
 }
 
-/// Content on its way here.
+/// A download in progress.
 struct Transfer<'t, 'a> {
     there: &'t RemoteContent<'a>,
     session: &'t Session,
@@ -436,7 +443,7 @@ struct Transfer<'t, 'a> {
 }
 
 impl Transfer<'_, '_> {
-    /// Brings files, and the chunks of those that are stored as chunks.
+    /// Downloads files, and the chunks of files that are stored as chunks.
     fn all(&self, files: &[Id]) -> Result<()> {
         let mut taken = HashSet::new();
         self.batch(files, Need::File, &mut taken)?;
@@ -530,7 +537,7 @@ impl Transfer<'_, '_> {
         }
         let (Some(first), Some(last)) = (frames.first(), frames.last()) else { return Ok(()) };
         let span = range(first).start..range(last).end;
-        // What the index says is not believed before memory is taken.
+        // The index is not trusted: check the size before allocating memory.
         if span.end - span.start > Params::MAX_FRAME {
             return Err(Error::corrupt("a frame's size is out of bounds"));
         }
@@ -551,7 +558,7 @@ impl Transfer<'_, '_> {
 }
 
 impl Job {
-    /// Bytes that are wanted of the remote.
+    /// The bytes to request from the remote.
     fn bytes(&self) -> u64 {
         match self {
             Job::Whole(_, size) => *size,
@@ -564,7 +571,7 @@ fn range(frame: &FrameEntry) -> Range<u64> {
     frame.offset..frame.offset.saturating_add(u64::from(frame.stored))
 }
 
-/// Groups frames, sorted by where they begin, so that those that lie close together are one request.
+/// Groups frames, sorted by offset, so that adjacent frames share one request.
 fn spans(frames: &[FrameEntry]) -> Vec<Vec<FrameEntry>> {
     let mut spans: Vec<Vec<FrameEntry>> = Vec::new();
     for frame in frames {

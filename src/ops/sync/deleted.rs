@@ -1,5 +1,5 @@
-//! Which refs a remote deleted. That one is not there any more does not say so: a store can lose
-//! entries of the log, or be brought back from an older copy. The log has to say it.
+//! Finds the refs that a remote deleted. A missing ref is not proof of a deletion: a store can lose
+//! log entries, or be restored from an old backup. Only a log entry is proof.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,14 +10,15 @@ use crate::id::Id;
 use crate::name::RefName;
 use crate::remote::log::Entry;
 
-/// So many entries are read at once.
+/// The number of entries that are read per batch.
 const AT_ONCE: usize = 32;
 
-/// Those of `gone`, refs that the remote had at these commits and has not, that an entry of its log
-/// deletes. No request where one does that was read just now; else the log is read from its end.
+/// Returns those refs of `gone` that an entry of the remote's log deletes. The remote had the refs
+/// of `gone` at the given commits and has them no longer. Sends no request if newly read entries
+/// account for all of them. Otherwise the log is read backwards from its end.
 ///
-/// That the log goes on from what was remembered of it does not say so: what was lost may have been
-/// lost before a push that remembered the rest.
+/// The log may continue the cached one and still lack deletions: entries may have been lost before
+/// a push that cached the rest.
 pub(crate) fn deleted_by_log(
     history: &History,
     connection: &Connection<'_>,
@@ -33,7 +34,7 @@ pub(crate) fn deleted_by_log(
     for names in names.rchunks(AT_ONCE) {
         let entries = match connection.log.entries(&connection.state, names) {
             Ok(entries) => entries,
-            // What can't be read says nothing.
+            // An unreadable entry proves nothing.
             Err(error) if error.kind() == ErrorKind::Corrupt => break,
             Err(error) => return Err(error),
         };
@@ -47,7 +48,7 @@ pub(crate) fn deleted_by_log(
 
 struct Search<'a> {
     history: &'a History,
-    /// The refs of which it is not known.
+    /// The refs that are not decided yet.
     left: BTreeMap<RefName, Id>,
     deleted: BTreeSet<RefName>,
 }
@@ -67,7 +68,8 @@ impl Search<'_> {
         Ok(())
     }
 
-    /// Whether `last` is `seen` or may come after it; it need not be here.
+    /// Returns true if `last` equals `seen` or may be its descendant; `last` may be missing
+    /// locally.
     fn is_after(&self, seen: &Id, last: &Id) -> Result<bool> {
         if seen == last || self.history.try_kind(last)?.is_none() {
             return Ok(true);

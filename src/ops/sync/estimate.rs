@@ -1,4 +1,4 @@
-//! What a push would send, where nothing can be written: no pack is made.
+//! Estimates the size of a push for a dry run, without creating a pack.
 
 use std::collections::HashSet;
 
@@ -12,9 +12,8 @@ use crate::pack::{Location, MemberKind};
 use crate::progress::Progress;
 use crate::repo::Repository;
 
-/// Finds out what [`send`](super::send()) would send to have all of `tips` on the remote, from what is known
-/// of the remote without fetching more of its index. The bytes are those of the frames that hold the
-/// content.
+/// Estimates the data that [`send`](super::send()) would send for `tips`, from the cached index of
+/// the remote. The byte count is that of the frames that hold the content.
 pub(crate) fn estimate(
     repo: &Repository,
     connection: &Connection<'_>,

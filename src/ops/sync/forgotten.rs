@@ -1,7 +1,6 @@
-//! Remotes that were removed, or moved to another URI, while only they had some content.
+//! Remotes that were removed or moved to another URI while they held the only copy of some content.
 //!
-//! Without the note, that content could not be told from content that is lost, and no error could name
-//! where it is.
+//! Without this record, such content would look lost, and no error could name its location.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -16,9 +15,10 @@ use crate::progress::Progress;
 use crate::remote::RemoteUri;
 use crate::repo::Repository;
 
-/// The file: a line `remote NAME URI`, then the commits whose content the remote had, one a line.
+/// The file. Each block is a line `remote NAME URI`, followed by the commits whose content the
+/// remote had, one per line.
 const FILE: &str = "forgotten-remotes";
-/// How the line of a remote begins.
+/// The prefix of a remote's line.
 const REMOTE: &str = "remote ";
 /// The most bytes of the file that are read.
 const MAX_LEN: u64 = 256 << 20;
@@ -27,13 +27,13 @@ const MAX_LEN: u64 = 256 << 20;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ForgottenRemote {
     pub(crate) name: String,
-    /// Where it was, without secrets.
+    /// The former URI, without secrets.
     pub(crate) uri: String,
-    /// The commits whose content it had.
+    /// The commits whose content the remote had.
     commits: BTreeSet<Id>,
 }
 
-/// The remotes that were forgotten and not added again at their URIs.
+/// The removed or moved remotes that were not added again at their old URIs.
 pub(crate) fn forgotten_remotes(repo: &Repository) -> Vec<ForgottenRemote> {
     let mut all = read(repo);
     let uris = current_uris(repo);
@@ -41,15 +41,15 @@ pub(crate) fn forgotten_remotes(repo: &Repository) -> Vec<ForgottenRemote> {
     all
 }
 
-/// The commits whose content remotes have that were forgotten and added again.
+/// The commits whose content is on remotes that were removed and added again.
 pub(crate) fn added_again(repo: &Repository) -> Vec<Id> {
     let uris = current_uris(repo);
     let all = read(repo).into_iter().filter(|remote| uris.contains(&remote.uri));
     all.flat_map(|remote| remote.commits).collect()
 }
 
-/// The contents that are not here and that, of all remotes, only the one called `name` has as far as is
-/// known; sorted.
+/// The contents that are missing locally and that, as far as known, only the remote called `name`
+/// has; sorted.
 pub(crate) fn only_on(repo: &Repository, name: &Name, progress: &dyn Progress) -> Result<Vec<Id>> {
     let missing = absent(repo, &content_of_all(repo, &commits_of(repo, name)?, progress))?;
     if missing.is_empty() {
@@ -72,26 +72,26 @@ pub(crate) fn content_on_remotes(repo: &Repository, progress: &dyn Progress) -> 
     Ok(content_of_all(repo, &commits, progress))
 }
 
-/// Notes that the remote called `name`, which is at `uri`, is about to be forgotten and alone has some
-/// content.
+/// Records that the remote called `name` at `uri` is about to be removed and holds the only copy of
+/// some content.
 pub(crate) fn note_forgotten(repo: &Repository, name: &Name, uri: Option<&str>) -> Result<()> {
     let uri = uri.unwrap_or("-");
     let lines: Vec<String> =
         commits_of(repo, name)?.into_iter().map(|id| format!("{id}\n")).collect();
-    // A line that a crash cut off is ended.
+    // The leading line break ends a line that a crash cut off.
     let text = format!("\n{REMOTE}{name} {uri}\n{}", lines.concat());
     atomic::append(&file(repo), text.as_bytes())
 }
 
 impl ForgottenRemote {
-    /// The contents that it had; sorted.
+    /// The contents that the remote had; sorted.
     pub(crate) fn content(&self, repo: &Repository, progress: &dyn Progress) -> Vec<Id> {
         let commits: Vec<Id> = self.commits.iter().copied().collect();
         content_of_all(repo, &commits, progress)
     }
 }
 
-/// The error for contents that only a forgotten remote has, if there is one for any of `missing`.
+/// Returns the error for contents of `missing` that only a removed remote has.
 pub(super) fn only_on_forgotten(
     repo: &Repository,
     missing: &[Id],
@@ -127,7 +127,7 @@ fn commits_of(repo: &Repository, name: &Name) -> Result<Vec<Id>> {
     Ok(commits)
 }
 
-/// The URIs of all remotes, as they may be shown.
+/// The displayable URIs of all remotes.
 fn current_uris(repo: &Repository) -> BTreeSet<String> {
     let names = repo.remote_names().unwrap_or_default();
     let uri = |name: &Name| {

@@ -1,4 +1,5 @@
-//! What all verbs that talk to a remote share: the connection, and what is remembered of a remote.
+//! Code shared by all verbs that access a remote: the connection and the cached knowledge about a
+//! remote.
 
 mod cache;
 mod compact_packs;
@@ -53,7 +54,7 @@ pub(crate) use take_in::{open_conflicts, take_in, tracked};
 pub(crate) use ties::{Both, Tie, find_ties, renamed_there};
 pub(crate) use together::{leaves_many_large, put_together};
 
-/// The store at `uri`, opened with the secrets of the environment. Nothing is asked of it yet.
+/// Opens the store at `uri` with the secrets from the environment. Sends no request yet.
 pub(crate) fn open_store(uri: &RemoteUri, transfer: &TransferSettings) -> Result<Store> {
     let secret = |(variable, option): &(&str, &str)| {
         Some(((*option).to_owned(), transfer.variables.get(*variable)?.clone()))
@@ -76,7 +77,7 @@ pub(crate) fn open_store(uri: &RemoteUri, transfer: &TransferSettings) -> Result
     Ok(store)
 }
 
-/// Who acts, as entries of a log name them: `NAME <ADDRESS>`.
+/// The identity of the user, as log entries record it: `NAME <ADDRESS>`.
 pub(crate) fn who(repo: &Repository) -> String {
     let identity = &repo.settings().identity;
     format!("{} <{}>", identity.name, identity.email)

@@ -1,4 +1,4 @@
-//! From what is typed for a ref to the ref, among those that a side has.
+//! Resolves a typed word to one of the refs of a side.
 
 use std::collections::BTreeSet;
 
@@ -6,11 +6,11 @@ use crate::error::{Error, Result};
 use crate::name::{Name, ProjectName, RefKind, RefName};
 use crate::suggest;
 
-/// The ref that `word` names among `names`: `[OWNER/PROJECT:]NAME` (a version, else a run, else a
-/// tag), `version/NAME`, `run/NAME`, `tag/NAME` or a full name.
+/// Finds the ref that `word` names among `names`. The word is `[OWNER/PROJECT:]NAME` (a version,
+/// otherwise a run, otherwise a tag), `version/NAME`, `run/NAME`, `tag/NAME` or a full name.
 ///
-/// Fails with [`NotFound`](crate::ErrorKind::NotFound) and the nearest name as the hint; `place` says
-/// where the names are: ` on 'origin'`.
+/// Fails with [`NotFound`](crate::ErrorKind::NotFound) and the nearest name as the hint. `place`
+/// describes the side in the message: ` on 'origin'`.
 pub(crate) fn find_name(
     word: &str,
     project: &ProjectName,
@@ -33,7 +33,7 @@ pub(crate) fn find_name(
     found.ok_or_else(|| unknown(rest, project, names, place))
 }
 
-/// What `word` may mean, the likeliest first.
+/// The possible meanings of `word`, the likeliest first.
 fn candidates(word: &str, project: &ProjectName) -> Result<Vec<RefName>> {
     let make = |kind: RefKind, name: Name| match kind {
         RefKind::Project => RefName::project_record(project.clone()),
@@ -45,7 +45,7 @@ fn candidates(word: &str, project: &ProjectName) -> Result<Vec<RefName>> {
     if let Some((kind, name)) = word.split_once('/') {
         let kind = kinds.into_iter().find(|known| known.as_str() == kind).ok_or_else(|| {
             Error::invalid(format!("'{}' is not the name of a ref", word.escape_debug()))
-                .with_hint("NAME, run/NAME, tag/NAME or OWNER/PROJECT:NAME")
+                .with_hint("use NAME, run/NAME, tag/NAME or OWNER/PROJECT:NAME")
         })?;
         return Ok(vec![make(kind, name.parse()?)]);
     }
@@ -62,7 +62,7 @@ fn unknown(word: &str, project: &ProjectName, names: &BTreeSet<RefName>, place: 
     let near = names.iter().filter(|name| name.project() == project);
     match suggest::closest(last, near.map(|name| name.name().as_str())) {
         Some(near) => error.with_hint(format!("did you mean '{near}'?")),
-        None => error.with_hint("see what there is: art versions, art runs"),
+        None => error.with_hint("list the names: art versions, art runs"),
     }
 }
 
@@ -72,7 +72,7 @@ mod tests {
     use crate::error::ErrorKind;
 
     #[test]
-    fn a_name_is_a_version_before_it_is_a_run_or_a_tag() {
+    fn a_name_means_a_version_before_a_run_or_a_tag() {
         let project: ProjectName = "o/p".parse().unwrap();
         let all = ["refs/runs/o/p/x", "refs/versions/o/p/x", "refs/tags/o/p/y", "refs/runs/o/q/z"];
         let names: BTreeSet<RefName> = all.iter().map(|name| name.parse().unwrap()).collect();

@@ -1,4 +1,4 @@
-//! Getting what an operation is about to read, if it is not here.
+//! Fetches missing content before an operation reads it.
 
 use super::connection::Connection;
 use super::content::RemoteContent;
@@ -13,10 +13,11 @@ use crate::name::Name;
 use crate::progress::Progress;
 use crate::repo::Repository;
 
-/// Brings those of the contents `ids` that are not here from the remotes that have them.
+/// Downloads the contents `ids` that are missing locally from the remotes that have them.
 ///
-/// What no remote has is no error of this call: whoever reads it says so. Where one can't be asked
-/// and something is missing in the end, that is the error.
+/// Content that no remote has is not an error here: the operation that reads the content reports
+/// it. If a remote cannot be read and content is still missing, this function returns the remote's
+/// error.
 pub(crate) fn need(repo: &Repository, ids: &[Id], progress: &dyn Progress) -> Result<()> {
     let mut missing = absent(repo, ids)?;
     if missing.is_empty() {
@@ -24,7 +25,7 @@ pub(crate) fn need(repo: &Repository, ids: &[Id], progress: &dyn Progress) -> Re
     }
     let names = by_likelihood(repo)?;
     let mut failed = None;
-    // First what is known of the remotes without asking; then what is new there.
+    // The first round uses the cached state of the remotes, the second round refreshes it.
     for is_asked in [false, true] {
         for name in &names {
             if let Err(error) = bring(repo, name, &missing, is_asked, progress) {
@@ -36,7 +37,7 @@ pub(crate) fn need(repo: &Repository, ids: &[Id], progress: &dyn Progress) -> Re
             }
         }
     }
-    // A remote to which nothing was pushed yet has nothing to do with what is missing.
+    // The error of a remote without any push does not explain missing content.
     match failed.filter(|error: &Error| error.kind() != ErrorKind::NotFound) {
         None => only_on_forgotten(repo, &missing, progress).map_or(Ok(()), Err),
         Some(error) => Err(told(error, missing.len())),
@@ -46,10 +47,10 @@ pub(crate) fn need(repo: &Repository, ids: &[Id], progress: &dyn Progress) -> Re
 fn told(error: Error, count: usize) -> Error {
     let contents =
         if count == 1 { "a content is".to_owned() } else { format!("{count} contents are") };
-    error.context(format!("{contents} not here and can't be fetched"))
+    error.context(format!("{contents} missing locally and cannot be fetched"))
 }
 
-/// The remotes, the default one first.
+/// The remotes, starting with the default one.
 fn by_likelihood(repo: &Repository) -> Result<Vec<Name>> {
     let mut names = repo.remote_names()?;
     if let Ok(default) = repo.default_remote() {
@@ -82,8 +83,8 @@ fn bring(
     brought.map(drop)
 }
 
-/// The contents that a remote has which has these commits: a push sends what its refs lead to before
-/// they move. Sorted. Where the history itself is damaged, nothing is promised.
+/// The contents that a remote with these commits has: a push sends the content of its refs before
+/// they move. Sorted. Incomplete if the history itself is damaged.
 pub(super) fn content_of_all(
     repo: &Repository,
     commits: &[Id],
@@ -95,7 +96,7 @@ pub(super) fn content_of_all(
     history.survey_pack_of(&tips, &[], progress).map(|found| found.content).unwrap_or_default()
 }
 
-/// The contents of the trees of artifacts of these commits.
+/// The contents of the artifact trees of these commits.
 pub(crate) fn content_of_tree(repo: &Repository, commits: &[Id]) -> Result<Vec<Id>> {
     let history = repo.history();
     let mut ids = Vec::new();
@@ -117,7 +118,7 @@ pub(crate) fn content_of_tree(repo: &Repository, commits: &[Id]) -> Result<Vec<I
     Ok(ids)
 }
 
-/// The contents of all that the commits lead to.
+/// The contents of the whole history of the commits.
 pub(crate) fn content_of_history(
     repo: &Repository,
     tips: &[Id],

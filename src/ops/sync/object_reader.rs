@@ -1,4 +1,4 @@
-//! An object of a remote as a stream, in bounded memory.
+//! Reads an object of a remote as a stream, in bounded memory.
 
 use std::io::{self, Read};
 use std::ops::Range;
@@ -9,14 +9,14 @@ use crate::error::Error;
 use crate::progress::{Progress, check_interrupt};
 use crate::remote::Store;
 
-/// Bytes that are asked for at once.
+/// The number of bytes of one request.
 const BLOCK: u64 = 4 << 20;
 
-/// Reads an object from its start to its end, block by block.
+/// Reads an object from start to end, block by block.
 pub(crate) struct ObjectReader<'a> {
     store: &'a Store,
     key: String,
-    /// What was not asked for yet.
+    /// The range that was not requested yet.
     left: Range<u64>,
     block: Bytes,
     has_failed: bool,
@@ -24,7 +24,8 @@ pub(crate) struct ObjectReader<'a> {
 }
 
 impl<'a> ObjectReader<'a> {
-    /// The bytes `range` of the object `key`; what comes is told to `progress`.
+    /// Creates a reader of the bytes `range` of the object `key`. Reports the received bytes to
+    /// `progress`.
     pub(crate) fn new(
         store: &'a Store,
         key: String,
@@ -34,13 +35,13 @@ impl<'a> ObjectReader<'a> {
         ObjectReader { store, key, left: range, block: Bytes::new(), has_failed: false, progress }
     }
 
-    /// What is wrong with the object, if reading it is what failed with `error`, and not the store as
-    /// a whole or what was done with the bytes. Gives the error back otherwise.
+    /// Describes the defect of the object if `error` came from reading it. Returns the error if it
+    /// concerns the whole store or the use of the bytes.
     pub(crate) fn defect(&self, error: Error) -> Result<String, Error> {
         self.store.defect_of_read(&self.key, error, self.has_failed)
     }
 
-    /// Whether the store failed to give a part of the object.
+    /// Returns true if the store failed to return a part of the object.
     pub(crate) fn has_failed(&self) -> bool {
         self.has_failed
     }

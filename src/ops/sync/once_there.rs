@@ -1,9 +1,9 @@
-//! Commits that refs of a remote led to and lead to no more, because they were deleted or overtaken,
-//! and the sides of its conflicts.
+//! Former tips of a remote's refs: commits that no ref of the remote reaches any more, because the
+//! ref was deleted or rewritten, and the sides of the remote's conflicts.
 //!
-//! The remote has their content nevertheless, and here it may not be: local refs and logs still
-//! lead to it. Without the note such content could not be told from lost one, so it does not stand in
-//! the cache.
+//! The remote still has the content of these commits. It may be missing locally, although local
+//! refs and logs reach it. Without this note, such content would look lost. The file is therefore
+//! not in the cache.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -16,21 +16,21 @@ use crate::id::Id;
 use crate::name::{Name, RefKind, RefName};
 use crate::repo::Repository;
 
-/// The file about a remote: a commit a line.
+/// The file about a remote, with one commit per line.
 const FILE: &str = "once-there";
 
-/// The directory of what is known of the remote called `name` and can't be thrown away.
+/// The directory of the indispensable files about the remote called `name`.
 fn directory(repo: &Repository, name: &Name) -> PathBuf {
     repo.directory().join("remotes").join(name.as_str())
 }
 
-/// The commits that refs of any remote led to.
+/// The former tips of all remotes.
 pub(crate) fn once_there(repo: &Repository) -> Vec<Id> {
     let names = repo.remote_names().unwrap_or_default();
     names.iter().flat_map(|name| read(repo, name)).collect()
 }
 
-/// The commits that refs of the remote called `name` led to.
+/// The former tips of the remote called `name`.
 pub(super) fn once_there_on(repo: &Repository, name: &Name) -> BTreeSet<Id> {
     read(repo, name)
 }
@@ -40,13 +40,13 @@ fn read(repo: &Repository, name: &Name) -> BTreeSet<Id> {
     text.lines().filter_map(|line| Id::from_hex(line.as_bytes())).collect()
 }
 
-/// Whether anything is noted of the remote called `name`.
+/// Returns true if former tips of the remote called `name` are recorded.
 pub(super) fn has_once_there(repo: &Repository, name: &Name) -> bool {
     read::is_file(&directory(repo, name).join(FILE)).unwrap_or(true)
 }
 
-/// Where refs of a remote were that do not lead there after `moves` (a ref, where it was, where it
-/// is). To be noted before they are made.
+/// The old commits that refs of a remote no longer reach after `moves` (ref, old commit, new
+/// commit). They must be recorded before the refs move.
 pub(super) fn overtaken<'m>(
     history: &History,
     moves: impl IntoIterator<Item = (&'m RefName, Option<Id>, Option<Id>)>,
@@ -62,7 +62,7 @@ pub(super) fn overtaken<'m>(
     Ok(left)
 }
 
-/// Notes commits that are on the remote called `name` and that no ref of it leads to.
+/// Records commits of the remote called `name` that no ref of the remote reaches.
 pub(super) fn note_once(
     repo: &Repository,
     name: &Name,
@@ -75,11 +75,11 @@ pub(super) fn note_once(
     }
     let directory = directory(repo, name);
     atomic::create_dir_all_durably(&directory)?;
-    // A line that a crash cut off is ended.
+    // The leading line break ends a line that a crash cut off.
     atomic::append(&directory.join(FILE), format!("\n{}", lines(&new)).as_bytes())
 }
 
-/// Forgets all that is noted of the remote called `name` but the commits `kept`.
+/// Removes all recorded tips of the remote called `name` except the commits `kept`.
 pub(super) fn retain_once_there(repo: &Repository, name: &Name, kept: &BTreeSet<Id>) -> Result<()> {
     let known = read(repo, name);
     if known.is_subset(kept) {
@@ -95,12 +95,12 @@ fn lines(ids: &BTreeSet<Id>) -> String {
     lines.concat()
 }
 
-/// Throws away what is known of the remote called `name`, which is one no more.
+/// Deletes the former tips of the remote called `name`, which was removed.
 pub(crate) fn forget_once_there(repo: &Repository, name: &Name) -> Result<()> {
     atomic::remove_tree(&directory(repo, name))
 }
 
-/// Whether a ref that was at `old` leads there from where it is now.
+/// Returns true if a ref that was at `old` still reaches that commit.
 fn leads_to(history: &History, name: &RefName, old: &Id, new: Option<Id>) -> Result<bool> {
     match new {
         Some(new) if name.kind() != RefKind::Tag && history.try_kind(old)?.is_some() => {

@@ -1,4 +1,4 @@
-//! What is remembered of a remote that the commits of its refs don't say.
+//! Local memory about a remote's refs that their commits alone do not record.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -11,48 +11,48 @@ use crate::fs::read;
 use crate::id::Id;
 use crate::name::{RefKind, RefName};
 
-/// What is known of how refs came to be as they are: what their commits alone don't say.
+/// Facts about earlier ref changes that the commits alone do not record.
 ///
-/// The file that it is kept in can be thrown away. Then a deletion on the remote is not taken over,
-/// and a tag that moved on one side is a conflict; nothing else.
+/// The file is disposable. Without it, a deletion on the remote is not applied locally, and a tag
+/// that moved on one side is a conflict. Nothing else changes.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Past {
     notes: Notes,
-    /// As they were when they were read: what differs from it was noted since.
+    /// The notes as they were read. Differences to `notes` are new.
     read: Notes,
 }
 
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 struct Notes {
-    /// Refs that the remote deleted, and the commits they had.
+    /// Refs that the remote deleted, with their commits.
     deleted_there: BTreeMap<RefName, Id>,
-    /// Refs under whose name the remote has another thing now, and the commits they had.
+    /// Refs that the remote deleted and recreated, with their old commits.
     replaced: BTreeMap<RefName, BTreeSet<Id>>,
-    /// Where both sides agreed last, `None` for nowhere. For tags, which go anywhere, so that their
-    /// commits don't say which side moved them; and for refs that both sides deleted.
+    /// The last common commit of both sides; `None` if neither side had the ref. Recorded for tags,
+    /// because their commits do not show which side moved, and for refs that both sides deleted.
     agreed: BTreeMap<RefName, Option<Id>>,
-    /// Refs that were changed there after they were deleted here and shall be deleted nevertheless,
-    /// and the commits they have there.
+    /// Refs that were deleted locally, then changed on the remote, and are still to be deleted,
+    /// with their commits on the remote.
     given_up: BTreeMap<RefName, Id>,
 }
 
-/// The file in the directory of what is known of a remote.
+/// The name of the file in the cache directory of a remote.
 const FILE: &str = "past";
-/// Whoever changes that file holds this one.
+/// The lock file that protects changes of [`FILE`].
 const LOCK: &str = "past.lock";
-/// So long is waited for others who change it.
+/// How long to wait for other processes that change the file.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Past {
-    /// Reads it from the directory of what is known of a remote; nothing where there is none.
+    /// Reads the file from the cache directory of a remote; empty if the file does not exist.
     pub(crate) fn load(directory: &Path) -> Self {
         let text = read::read_text(&directory.join(FILE), read::LARGE).unwrap_or_default();
         let notes = Notes::parse(&text);
         Past { read: notes.clone(), notes }
     }
 
-    /// Writes what was noted since it was read into that directory, with `tmp` on the same file
-    /// system. What another process noted of other refs meanwhile stays.
+    /// Saves the notes made since `load` in `directory`. `tmp` must be on the same file system.
+    /// Notes by other processes about other refs are kept.
     pub(crate) fn save(&self, directory: &Path, tmp: &Path) -> Result<()> {
         let _lock = FileLock::acquire(&directory.join(LOCK), Mode::Exclusive, PATIENCE)?;
         let Notes { mut deleted_there, mut replaced, mut agreed, mut given_up } =
@@ -66,27 +66,27 @@ impl Past {
         atomic::write(&directory.join(FILE), tmp, all.text().as_bytes())
     }
 
-    /// The remote deleted `name`, which was at `commit`.
+    /// Records that the remote deleted `name`, which was at `commit`.
     pub(crate) fn note_deleted_there(&mut self, name: &RefName, commit: Id) {
         self.notes.deleted_there.insert(name.clone(), commit);
     }
 
-    /// The remote has `name`.
+    /// Records that the remote has `name`.
     pub(crate) fn note_there(&mut self, name: &RefName) {
         self.notes.deleted_there.remove(name);
     }
 
-    /// The remote has another thing as `name` than the one that was at `commit`.
+    /// Records that the remote recreated `name`; the replaced ref was at `commit`.
     pub(crate) fn note_replaced(&mut self, name: &RefName, commit: Id) {
         self.notes.replaced.entry(name.clone()).or_default().insert(commit);
     }
 
-    /// What the remote has of `name` at `commit` shall be deleted.
+    /// Records that the remote's `name` at `commit` is to be deleted.
     pub(crate) fn note_given_up(&mut self, name: &RefName, commit: Id) {
         self.notes.given_up.insert(name.clone(), commit);
     }
 
-    /// Both sides have `name` at `commit`, or not at all.
+    /// Records that both sides have `name` at `commit`, or that both lack it.
     pub(crate) fn note_agreed(&mut self, name: &RefName, commit: Option<Id>) {
         let notes = &mut self.notes;
         notes.deleted_there.remove(name);
@@ -99,12 +99,12 @@ impl Past {
         }
     }
 
-    /// Whether what the remote has of `name` at `commit` shall be deleted.
+    /// Returns true if the remote's `name` at `commit` is to be deleted.
     pub(crate) fn is_given_up(&self, name: &RefName, commit: &Id) -> bool {
         self.notes.given_up.get(name) == Some(commit)
     }
 
-    /// The commit that `name` had when the remote deleted it, if it did.
+    /// The commit that `name` had when the remote deleted it.
     pub(crate) fn was_deleted_there(&self, name: &RefName) -> Option<Id> {
         self.notes.deleted_there.get(name).copied()
     }
@@ -114,17 +114,17 @@ impl Past {
         self.notes.deleted_there.keys()
     }
 
-    /// Where both sides had `name` last, if that is noted and was somewhere.
+    /// The last common commit of `name` on both sides, if recorded.
     pub(super) fn agreed(&self, name: &RefName) -> Option<Id> {
         self.notes.agreed.get(name).copied().flatten()
     }
 
-    /// Whether it is noted that neither side had `name`.
+    /// Returns true if both sides are recorded to lack `name`.
     pub(super) fn agreed_on_none(&self, name: &RefName) -> bool {
         self.notes.agreed.get(name) == Some(&None)
     }
 
-    /// The commits of things that the remote had as `name` before.
+    /// The commits of replaced refs that the remote had under `name`.
     pub(super) fn replaced(&self, name: &RefName) -> impl Iterator<Item = &Id> {
         self.notes.replaced.get(name).into_iter().flatten()
     }
@@ -173,7 +173,7 @@ impl Notes {
     }
 }
 
-/// Makes the changes from `before` to `now` in `all`.
+/// Applies the changes from `before` to `now` to `all`.
 fn carry<T: Clone + PartialEq>(
     all: &mut BTreeMap<RefName, T>,
     now: &BTreeMap<RefName, T>,
@@ -196,7 +196,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_two_processes_note_at_once_is_noted() {
+    fn concurrent_notes_of_two_processes_are_both_kept() {
         let place = tempfile::tempdir().unwrap();
         let name = |text: &str| -> RefName { format!("refs/versions/o/p/{text}").parse().unwrap() };
         let commit = Id::of_blob(b"x");

@@ -1,5 +1,5 @@
-//! Is the directory of a remote there? A disk that is not mounted must never be taken for an empty
-//! store: a push would fill the bare mount point, and the disk would hide what was pushed.
+//! Checks that the directory of a remote exists. An unmounted disk must never look like an empty
+//! store: a push would fill the bare mount point, and the mounted disk would hide the pushed data.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,8 +10,8 @@ use crate::name::Name;
 use crate::remote::RemoteUri;
 use crate::repo::{RemoteConfig, Repository};
 
-/// The file with the URI that the remote was last used at. It is not in the cache: without it, an
-/// empty mount point looks like a store to which nothing was pushed yet.
+/// The file with the URI at which the remote was last used. It is not in the cache: without it, an
+/// empty mount point looks like a store without any push.
 const FILE: &str = "used-at";
 
 /// Fails with [`ErrorKind::Unavailable`] if `uri` names a directory that does not exist, and with
@@ -24,7 +24,7 @@ pub(crate) fn check_directory(uri: &RemoteUri) -> Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let message = format!("there is no directory '{}'", directory.display());
             Err(Error::new(ErrorKind::Unavailable, message)
-                .with_hint("check the path, and mount the disk that it is on"))
+                .with_hint("check the path and mount its disk"))
         }
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
             Err(is_no_directory(directory))
@@ -38,18 +38,18 @@ pub(crate) fn is_no_directory(directory: &Path) -> Error {
     let is_file = |path: &&Path| path.metadata().is_ok_and(|found| !found.is_dir());
     let file = directory.ancestors().find(is_file).unwrap_or(directory);
     let message = format!("'{}' is a file; a remote is a directory", file.display());
-    Error::invalid(message).with_hint("name a directory of its own")
+    Error::invalid(message).with_hint("name a separate directory")
 }
 
 /// The error for a directory that this user may not write to.
 pub(crate) fn is_not_writable(directory: &Path) -> Error {
     let shown = directory.display();
-    let message = format!("this user may not write to the directory '{shown}'");
+    let message = format!("no permission to write to the directory '{shown}'");
     Error::new(ErrorKind::Unauthorized, message)
         .with_hint(format!("see its owner and its mode: ls -ld '{shown}'"))
 }
 
-/// Fails as [`check_directory`], and names the remote and the command that creates it again.
+/// Like [`check_directory`], but the error names the remote and the command that creates it again.
 pub(crate) fn check_place(repo: &Repository, remote: &RemoteConfig) -> Result<()> {
     let checked = check_directory(&remote.parse_uri(repo)?);
     checked.map_err(|error| {
@@ -60,19 +60,19 @@ pub(crate) fn check_place(repo: &Repository, remote: &RemoteConfig) -> Result<()
             return error.with_hint(format!("art remote set-uri {name} URI"));
         }
         error.with_hint(format!(
-            "mount the disk that it is on; to create the remote again from what is here: art push \
+            "mount its disk; to create the remote again from this repository: art push \
              --recreate {name}"
         ))
     })
 }
 
-/// Whether `remote` was used at the URI that it has now.
+/// Returns true if `remote` was used at its current URI.
 pub(super) fn was_used(repo: &Repository, remote: &RemoteConfig) -> bool {
     let used = read::read_bounded(&file(repo, &remote.name), read::SMALL);
     used.is_ok_and(|uri| uri == remote.uri.as_bytes())
 }
 
-/// Notes that `remote` was used at the URI that it has now.
+/// Records that `remote` was used at its current URI.
 pub(super) fn note_used(repo: &Repository, remote: &RemoteConfig) -> Result<()> {
     if was_used(repo, remote) {
         return Ok(());

@@ -1,5 +1,5 @@
-//! The proof that a remote holds what its log says: asked of the store itself, before anything is
-//! removed here that relies on it.
+//! Verifies that a remote holds the files that its log names. The store itself is read before local
+//! data that relies on the remote is removed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,23 +14,23 @@ use crate::pack::FrameEntry;
 use crate::progress::{Progress, Unit, check_interrupt};
 use crate::remote::layout::pack_key;
 
-/// How it was proven that a remote holds content.
+/// The result of verifying content on a remote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Proof {
-    /// `true`: every byte of the packs was read back. `false`: a frame of each, chosen at random.
+    /// `true` if every byte of the packs was read back, `false` if one random frame of each pack
+    /// was.
     pub full: bool,
-    /// Packs that are there with their size, and whose bytes that were read are right.
+    /// Packs that exist with the expected size and whose bytes that were read are correct.
     pub packs: u64,
-    /// Packs that are not.
+    /// Packs that failed the verification.
     pub failed: u64,
     /// Bytes that were read back.
     pub bytes: u64,
 }
 
 impl RemoteContent<'_> {
-    /// Asks the store for each pack that holds the `contents` named with it: whether it is there with
-    /// its size, and for a frame of it at random, or with `full` for every byte. Gives those that
-    /// are proven.
+    /// Verifies each pack in `contents` on the store: checks its existence and size, and reads a
+    /// random frame, or with `full` every byte. Returns the verified contents.
     pub(crate) fn prove(
         &self,
         contents: &BTreeMap<Id, Vec<Id>>,
@@ -45,7 +45,7 @@ impl RemoteContent<'_> {
             progress.advance(1);
             match read {
                 Ok(bytes) => Ok(Ok(bytes)),
-                // Of one that is not as it should be, nothing is relied on.
+                // Nothing relies on a pack that fails the verification.
                 Err(error) => self.store().defect_of(&pack_key(**pack), error).map(Err),
             }
         })?;
@@ -61,14 +61,14 @@ impl RemoteContent<'_> {
                 Err(problem) => {
                     proof.failed += 1;
                     progress
-                        .warn(&format!("the remote's pack {pack} can't be relied on: {problem}"));
+                        .warn(&format!("the remote's pack {pack} failed verification: {problem}"));
                 }
             }
         }
         Ok((held, proof))
     }
 
-    /// Reads a pack back; gives how many bytes were read.
+    /// Reads a pack back; returns the number of bytes read.
     fn prove_pack(
         &self,
         pack: &Id,
@@ -79,7 +79,9 @@ impl RemoteContent<'_> {
         let key = pack_key(*pack);
         let size = self.size_of(pack);
         if self.store().try_size(&key)? != Some(size) {
-            return Err(crate::Error::corrupt(format!("'{key}' is not there with {size} bytes")));
+            return Err(crate::Error::corrupt(format!(
+                "'{key}' is missing or does not have {size} bytes"
+            )));
         }
         if full {
             let mut source = ObjectReader::new(self.store(), key, 0..size, &crate::NoProgress);
@@ -98,7 +100,7 @@ impl RemoteContent<'_> {
         let stored = u64::from(frame.stored);
         let end = frame.offset.saturating_add(stored.min(Params::MAX_FRAME));
         let bytes = self.store().read_range(key, frame.offset..end)?;
-        // Of one that no memory holds, the first bytes must do.
+        // A frame too large for memory is checked by its first bytes only.
         if frame.size <= Params::MAX_FRAME {
             check_frame(&bytes, frame.size)?;
         }

@@ -1,4 +1,4 @@
-//! What commands did away with here: refs that were deleted, and where those went that were renamed.
+//! Local removals of refs: deletions, and renames with their new names.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -8,24 +8,24 @@ use crate::history::{History, RefChange};
 use crate::id::Id;
 use crate::name::RefName;
 
-/// A ref that a command did away with.
+/// A ref that a command deleted or renamed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Removed {
-    /// The commit that it had.
+    /// The last commit of the ref.
     pub(crate) commit: Id,
-    /// Where its history went on, if it was renamed or went to another project.
+    /// The new name, if the ref was renamed or transferred to another project.
     pub(crate) to: Option<RefName>,
 }
 
-/// So many refs move at most in an operation that is read as a rename: two, and those of runs that
-/// follow.
+/// The most ref changes of an operation that can be a rename: two for the renamed ref, and the rest
+/// for runs that are renamed with it.
 const MOST_MOVES: usize = 8;
 
-/// Which of `names` a command did away with, and when last. With each stands whether it is here
-/// now: then it is another thing of that name, and it is about what was there before.
+/// Finds the last local deletion or rename of each of `names`. The flag of a name is true if a
+/// newer ref has this name now. In this case the removal of the older ref is returned.
 ///
-/// What was taken back since counts as never done: to take back what made a ref (a pull, say) is no
-/// deletion, and says nothing of the ref elsewhere.
+/// Undone operations are ignored: the undo of an operation that created a ref (for example a pull)
+/// is not a deletion, and does not affect the ref on a remote.
 pub(crate) fn removed_here(
     history: &History,
     names: impl IntoIterator<Item = (RefName, bool)>,
@@ -56,7 +56,7 @@ pub(crate) fn removed_here(
     Ok(removed)
 }
 
-/// Where the ref is now that `removed` was: renamed as often as it may be. `None` if it was deleted
+/// Follows renames from `removed` to the ref that exists now. Returns `None` if the ref was deleted
 /// in the end.
 pub(crate) fn find_renamed(
     history: &History,
@@ -79,26 +79,26 @@ pub(crate) fn find_renamed(
     Ok(None)
 }
 
-/// A ref as the log is read backwards.
+/// The state of a ref while the log is read backwards.
 struct Life {
     is_here: bool,
     skips: Skips,
 }
 
-/// What was taken back, and is passed over.
+/// The undone changes to skip.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Skips {
     Nothing,
-    /// All since the ref was made.
+    /// All changes back to the creation of the ref.
     ToCreation,
-    /// All since it was removed.
+    /// All changes back to the removal of the ref.
     ToRemoval,
 }
 
-/// What a change tells of how a ref was before.
+/// The conclusion from one change of a ref.
 enum Before {
     Unknown,
-    /// That no command did away with it.
+    /// No command removed the ref.
     Nothing,
     Removed(Id),
 }
@@ -121,7 +121,8 @@ impl Life {
     }
 }
 
-/// Where what `name` had at `commit` went in the operation that removed it.
+/// Returns the new name of `name`, which was at `commit`, if the operation that removed it renamed
+/// it.
 fn went_to(
     history: &History,
     name: &RefName,

@@ -1,7 +1,7 @@
-//! Sending what a remote lacks: content packs, Git objects, and the index of what was sent.
+//! Sends missing data to a remote: content packs, Git objects, and the index of the sent packs.
 //!
-//! What is sent is named by what it is, so a second try sends only what is missing: what a try
-//! before has stored is noted here, and looked for there before it is relied on.
+//! Files are named by their content, so a retry sends only missing files. Files that an earlier
+//! attempt stored are noted locally, and are verified on the remote before a push relies on them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -24,22 +24,23 @@ use crate::remote::layout::{meta_key, pack_key, segment_key};
 use crate::remote::log::{RefMove, Stored};
 use crate::repo::Repository;
 
-/// The names of the files that were sent for a push that is not in the log yet. Throw-away.
+/// The file with the names of the files that an uncommitted push has sent. Disposable.
 const SENDING: &str = "sending";
 
-/// What was sent, or would be.
+/// The result of sending, or of its preview.
 #[derive(Debug, Default)]
 pub(crate) struct Sent {
     pub(crate) packs: Vec<Stored>,
     pub(crate) meta: Vec<Stored>,
     pub(crate) segments: Vec<Stored>,
-    /// Packs on the remote that what was sent needs.
+    /// Packs on the remote that the sent data needs.
     pub(crate) relies_on: Vec<Id>,
-    /// Git objects.
+    /// The number of Git objects.
     pub(crate) objects: u64,
-    /// Bytes that went out; those that were there from a try before are not in it.
+    /// The sent bytes, without files that an earlier attempt already stored.
     pub(crate) bytes: u64,
-    /// For a dry run: contents that are not here, and would be fetched from another remote first.
+    /// In a dry run: the number of contents that are missing locally and would first be fetched
+    /// from another remote.
     pub(crate) missing: u64,
 }
 
@@ -51,7 +52,7 @@ pub(crate) struct Item {
     pub(crate) path: PathBuf,
 }
 
-/// Sends what the remote needs to have all of `tips`.
+/// Sends all data that the remote needs for `tips`.
 pub(crate) fn send(
     repo: &Repository,
     connection: &Connection<'_>,
@@ -89,7 +90,7 @@ pub(crate) fn send(
     }
     let bytes = upload(connection, &items, progress)?;
     if let Some(segment) = &plan.plan.segment {
-        // Kept here too, so that it is not fetched back; it counts once the log names it.
+        // A local copy avoids a later download. It counts once the log names the segment.
         let there =
             RemoteContent::new(repo, connection.log.store(), fold, &connection.directory())?;
         there.keep_segment(&segment.id, segment.path())?;
@@ -97,7 +98,7 @@ pub(crate) fn send(
     Ok(Sent { bytes, ..sent })
 }
 
-/// The commits that the remote has, of those that are here.
+/// The commits that both the remote and this repository have.
 pub(super) fn known_there(repo: &Repository, connection: &Connection<'_>) -> Result<Vec<Id>> {
     let fold = connection.state.fold();
     let sides = fold.conflicts.values().flatten().filter_map(|side| side.commit);
@@ -111,11 +112,11 @@ pub(super) fn known_there(repo: &Repository, connection: &Connection<'_>) -> Res
     Ok(there)
 }
 
-/// What has to be sent of the content, and what of the remote it relies on.
+/// The content to send, and the packs of the remote that it relies on.
 struct ContentPlan {
     plan: SendPlan,
     relies_on: Vec<Id>,
-    /// Contents that are not here, where that is looked at only.
+    /// The number of contents that are missing locally. Set in a dry run only.
     missing: u64,
 }
 
@@ -148,14 +149,15 @@ fn plan_content(
         planned.missing.clear();
     }
     if !planned.missing.is_empty() {
-        // What neither side has may be on another remote: it goes there by way of this repository.
+        // Content that both sides lack may be on another remote. It is fetched into this repository
+        // first.
         super::need(repo, &planned.missing, progress)?;
         planned = plan()?;
     }
     let plan = planned;
     if let Some(first) = plan.missing.first() {
         let message = format!(
-            "{} contents of what is to be pushed are neither here nor on '{}', the first is {first}",
+            "{} contents to push are neither in this repository nor on '{}', the first is {first}",
             plan.missing.len(),
             &connection.remote.name
         );
@@ -164,7 +166,7 @@ fn plan_content(
     Ok(ContentPlan { plan, relies_on: relies_on.into_iter().collect(), missing })
 }
 
-/// The files of a push in the order in which they are sent: the segment names packs, so it is last.
+/// The files of a push in the order of sending. The segment is last because it names the packs.
 fn items(plan: &SendPlan, outgoing: &Outgoing) -> Vec<Item> {
     let packs = plan.packs.iter().map(|pack| Item {
         key: pack_key(pack.id),
@@ -187,7 +189,7 @@ fn items(plan: &SendPlan, outgoing: &Outgoing) -> Vec<Item> {
     packs.chain(meta).chain(segment).collect()
 }
 
-/// Sends files, several at once; returns the bytes that went out.
+/// Sends files in parallel; returns the number of sent bytes.
 fn upload(connection: &Connection<'_>, items: &[Item], progress: &dyn Progress) -> Result<u64> {
     let store = connection.log.store();
     let note = connection.directory().join(SENDING);
@@ -202,7 +204,7 @@ fn upload(connection: &Connection<'_>, items: &[Item], progress: &dyn Progress) 
             return Ok(0);
         }
         send_file(store, item, progress)?;
-        // Without the note, the next try sends it again.
+        // Without the note, a retry sends the file again.
         let _ = atomic::note_throwaway(&note, format!("{} {}\n", item.id, item.size).as_bytes());
         Ok(item.size)
     };
@@ -210,7 +212,7 @@ fn upload(connection: &Connection<'_>, items: &[Item], progress: &dyn Progress) 
     Ok(sizes.into_iter().sum())
 }
 
-/// What the note about an unfinished push says.
+/// Reads the note about an unfinished push.
 fn noted(note: &Path) -> BTreeMap<Id, u64> {
     let text = read::read_text(note, read::LARGE).unwrap_or_default();
     let entry = |line: &str| -> Option<(Id, u64)> {
@@ -220,7 +222,7 @@ fn noted(note: &Path) -> BTreeMap<Id, u64> {
     text.lines().filter_map(entry).collect()
 }
 
-/// Sends a file, whose bytes must be those that it is named after: damage does not spread.
+/// Sends a file and verifies its bytes against its id, so that damage does not spread.
 pub(crate) fn send_file(store: &Store, item: &Item, progress: &dyn Progress) -> Result<()> {
     let open = || -> Result<Box<dyn Read + '_>> {
         let file = read::open(&item.path).on("open", &item.path)?;
@@ -235,7 +237,7 @@ pub(crate) fn send_file(store: &Store, item: &Item, progress: &dyn Progress) -> 
     store.write_from(&item.key, item.size, &open)
 }
 
-/// A file on its way out.
+/// A reader that verifies a file while it is sent.
 struct Checked<'a> {
     file: File,
     digest: Option<Digest>,
@@ -257,7 +259,7 @@ impl Read for Checked<'_> {
             && digest.finish() != self.item.id
         {
             let message =
-                format!("'{}' has other bytes than it was written with", self.item.path.display());
+                format!("'{}' has changed since it was written", self.item.path.display());
             let error = Error::corrupt(message).with_hint("see what is damaged: art fsck --full");
             return Err(io::Error::other(error));
         }
@@ -266,7 +268,7 @@ impl Read for Checked<'_> {
     }
 }
 
-/// Notes what was sent and is in the log now, so that it is not fetched back.
+/// Records the sent files, which the log names now, so that they are not fetched back.
 pub(crate) fn remember_sent(
     repo: &Repository,
     connection: &Connection<'_>,
@@ -278,7 +280,7 @@ pub(crate) fn remember_sent(
     atomic::remove_file(&connection.directory().join(SENDING))
 }
 
-/// Moves the refs that stand for the remote's to where a push has put them.
+/// Moves the tracking refs to the results of a push.
 pub(crate) fn track_pushed(
     repo: &Repository,
     connection: &Connection<'_>,
@@ -290,7 +292,7 @@ pub(crate) fn track_pushed(
     let mut transaction = history.transaction(&repo.signature(), "push");
     transaction.unrecorded();
     for moved in moves {
-        // Another writer's move, of which nothing may be here, is for a fetch.
+        // A move by another writer is left to a fetch, because its objects may be missing locally.
         let now = connection.state.fold().refs.get(&moved.name).copied();
         if now == moved.new {
             transaction.update(

@@ -1,4 +1,4 @@
-//! How large contents are, those too that are not here, as far as that is known without asking.
+//! The sizes of contents, including contents missing locally, as far as known without a request.
 
 use super::{cache_directory, saved};
 use crate::content::{ForeignIndex, Need, Reader};
@@ -7,11 +7,11 @@ use crate::id::Id;
 use crate::pack::MemberKind;
 use crate::repo::Repository;
 
-/// Looks up sizes.
+/// Looks up the sizes of contents.
 pub(crate) struct Sizes<'r> {
     repo: &'r Repository,
     reader: Reader<'r>,
-    /// What is remembered of the index of each remote. Opened when it is needed first.
+    /// The cached index of each remote. Opened at the first use.
     remotes: Option<Vec<ForeignIndex>>,
 }
 
@@ -20,8 +20,8 @@ impl<'r> Sizes<'r> {
         Sizes { repo, reader: repo.content().reader(), remotes: None }
     }
 
-    /// The bytes of a content; `None` if it is damaged, or not here and nothing is known of it. Of a
-    /// file in chunks it is known only where its manifest is here.
+    /// The size of a content in bytes. `None` if the content is damaged, or missing locally and of
+    /// unknown size. For a chunked file, the size is known only if its manifest is present locally.
     pub(crate) fn find(&mut self, id: &Id) -> Result<Option<u64>> {
         match self.reader.size(id) {
             Ok(size) => Ok(Some(size)),
@@ -30,7 +30,7 @@ impl<'r> Sizes<'r> {
         }
     }
 
-    /// Whether a content that is not here may be on a remote.
+    /// Returns true if a content that is missing locally may be on a remote.
     pub(crate) fn may_be_elsewhere(&mut self, id: &Id) -> Result<bool> {
         Ok(!self.repo.content().contains(id)? && !self.remotes().is_empty())
     }

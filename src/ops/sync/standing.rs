@@ -1,4 +1,5 @@
-//! Where a ref stands here, compared with where it stands on a remote.
+//! The relation between a local ref and the same ref on a remote: ahead, behind, diverged and so
+//! on.
 
 use std::collections::BTreeMap;
 
@@ -13,42 +14,43 @@ use crate::id::Id;
 use crate::name::{RefKind, RefName};
 use crate::repo::Repository;
 
-/// How the two sides of a ref relate.
+/// The relation between the two sides of a ref.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
-    /// Both are at the same commit, or both have none.
+    /// Both sides have the same commit, or both lack the ref.
     Same,
-    /// The remote's commit comes after ours.
+    /// The remote's commit is a descendant of the local one.
     Behind,
-    /// Our commit comes after the remote's, or is what took its place here, where it was deleted.
+    /// The local commit is a descendant of the remote's, or the ref was deleted and recreated
+    /// locally.
     Ahead,
-    /// The remote has another thing of that name now, in the place of ours, which is as it was then.
+    /// The remote deleted and recreated the ref. The local ref has not changed since.
     Replaced,
-    /// Each side has commits that the other has not.
+    /// Each side has commits that the other side lacks.
     Diverged,
-    /// Only this repository has it.
+    /// Only this repository has the ref.
     OnlyHere,
-    /// Only the remote has it.
+    /// Only the remote has the ref.
     OnlyThere,
-    /// It was deleted here and is on the remote as it was then.
+    /// The ref was deleted locally. The remote's ref has not changed since.
     DeletedHere,
-    /// It was deleted here, and the remote's has gone on since.
+    /// The ref was deleted locally. The remote's ref has changed since.
     DeletedHereChangedThere,
-    /// It was deleted on the remote and is here as it was then.
+    /// The ref was deleted on the remote. The local ref has not changed since.
     DeletedThere,
-    /// It was deleted on the remote, and ours has gone on since.
+    /// The ref was deleted on the remote. The local ref has changed since.
     DeletedThereChangedHere,
 }
 
-/// The two sides of a ref: where it is here, and where it is on the remote.
+/// The two sides of a ref: its name, its local commit, and its commit on the remote.
 pub(crate) type Sides = (RefName, Option<Id>, Option<Id>);
 
-/// A ref, and how its two sides relate.
+/// A ref and the relation between its two sides.
 pub(crate) type Stands = (RefName, Standing);
 
-/// Compares both sides of refs. Beside it stands what commands here did away with, of those that
-/// are not here, and of those that are another thing now.
+/// Compares both sides of refs. Also returns the last local removal of each ref that does not exist
+/// locally, or that was recreated.
 pub(crate) fn standings(
     repo: &Repository,
     past: &Past,
@@ -68,7 +70,7 @@ pub(crate) fn standings(
         }
         compared.push((name.clone(), stands));
     }
-    // Made anew under its old name, it comes after what was deleted.
+    // A ref that was recreated under its old name supersedes the deleted one.
     let names = others.iter().map(|at| (sides[*at].0.clone(), true));
     removed.extend(removed_here(history, names)?);
     for at in others {
@@ -78,14 +80,16 @@ pub(crate) fn standings(
     Ok((compared, removed))
 }
 
-/// Whether two commits of a ref are known to be of different things of its name.
+/// Returns true if two commits of a ref are known to belong to different runs, versions or tags of
+/// the same name.
 pub(crate) fn is_another(repo: &Repository, kind: RefKind, one: &Id, other: &Id) -> Result<bool> {
     let uuids = (uuid_of(repo, kind, one)?, uuid_of(repo, kind, other)?);
     Ok(matches!(uuids, (Some(one), Some(other)) if one != other))
 }
 
-/// Compares the two sides of `name`. A commit of the remote that is not in this repository makes
-/// them diverged: it has to be fetched first. `removed` has what [`removed_here`] found.
+/// Compares the two sides of `name`. If a commit of the remote is missing from this repository, the
+/// sides count as diverged until the commit is fetched. `removed` is the result of
+/// [`removed_here`].
 fn standing(
     history: &History,
     name: &RefName,
@@ -131,7 +135,7 @@ fn standing(
             _ => Standing::OnlyHere,
         },
         (None, Some(there)) => match removed {
-            // It came back after both sides had deleted it, or a new one has its name.
+            // The ref was restored after both sides had deleted it, or a new ref has its name.
             _ if past.agreed_on_none(name) => Standing::OnlyThere,
             _ if past.is_given_up(name, &there) => Standing::DeletedHere,
             Some(removed) if is_before(&there, removed)? => Standing::DeletedHere,

@@ -1,7 +1,8 @@
-//! Taking in what a remote says: its Git objects, then the refs that stand for it here.
+//! Imports the history of a remote: its Git objects, then its refs as tracking refs.
 //!
-//! No ref ever names what is not there: Git packs come first, then it is checked that all that the
-//! refs lead to is there, and then they move, all at once. Content is not fetched here.
+//! No ref ever points to missing objects. Git packs are imported first, then the history of all
+//! refs is verified to be complete, and then all refs move in one transaction. Content is not
+//! fetched here.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,53 +27,53 @@ use crate::progress::{NoProgress, Progress, Unit};
 use crate::remote::layout::meta_key;
 use crate::repo::Repository;
 
-/// A ref that stands elsewhere on the remote than it did at the last fetch.
+/// A change of a remote's ref since the last fetch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TrackedMove {
-    /// The ref, as the remote calls it.
+    /// The name of the ref on the remote.
     #[serde(rename = "ref")]
     pub name: RefName,
-    /// Where it was; `None` if it is new.
+    /// The old commit; `None` if the ref is new.
     pub old: Option<Id>,
-    /// Where it is; `None` if it was deleted.
+    /// The new commit; `None` if the ref was deleted.
     pub new: Option<Id>,
 }
 
-/// A ref that two writers moved apart on a remote that can't keep them from it.
+/// A conflict between two writers who moved the same ref, on a remote that cannot prevent it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct OpenConflict {
     /// The ref.
     #[serde(rename = "ref")]
     pub name: RefName,
-    /// Where it is.
+    /// The commit of the ref.
     pub commit: Option<Id>,
-    /// Where the others moved it; `None` is a deletion.
+    /// The commits of the other sides; `None` is a deletion.
     pub others: Vec<Option<Id>>,
 }
 
-/// What a remote had that was not known here.
+/// The result of a fetch.
 #[derive(Debug, Default, Clone, Serialize)]
 pub struct TakenIn {
-    /// The refs that moved.
+    /// The changed refs.
     pub moved: Vec<TrackedMove>,
-    /// The conflicts that wait for someone to settle them.
+    /// The unresolved conflicts.
     pub conflicts: Vec<OpenConflict>,
-    /// Git objects that came.
+    /// The number of fetched Git objects.
     pub objects: u64,
 }
 
-/// The names of Git packs of a remote that were taken in. Throw-away: without it they are fetched
-/// again.
+/// The file with the names of the imported Git packs of a remote. Disposable: without it, the packs
+/// are fetched again.
 const HAVE: &str = "have";
 
-/// The Git packs of the remote that were taken in.
+/// The imported Git packs of the remote.
 pub(crate) fn have(connection: &Connection<'_>) -> BTreeSet<Id> {
     let text = read::read_text(&connection.directory().join(HAVE), read::LARGE).unwrap_or_default();
     text.lines().filter_map(|line| Id::from_hex(line.as_bytes())).collect()
 }
 
-/// Notes which Git packs of the remote were taken in; those that it has no more are forgotten, unless
-/// one that it has was made of them.
+/// Saves which Git packs of the remote were imported. Drops packs that the remote no longer has,
+/// unless they are inputs of a compacted pack on the remote.
 pub(crate) fn save_have(
     repo: &Repository,
     connection: &Connection<'_>,
@@ -87,18 +88,18 @@ pub(crate) fn save_have(
     atomic::write(&connection.directory().join(HAVE), &tmp, text.as_bytes())
 }
 
-/// Takes in what `connection`, which was refreshed, knows of the remote.
+/// Imports the history and refs of the remote. `connection` must be refreshed.
 ///
-/// Fails with [`Corrupt`](crate::ErrorKind::Corrupt) if the remote has refs that lead to what it
-/// has not; the others have moved then.
+/// Fails with [`Corrupt`](crate::ErrorKind::Corrupt) if refs of the remote point to missing
+/// objects. All other refs have moved in this case.
 pub(crate) fn take_in(
     repo: &Repository,
     connection: &mut Connection<'_>,
     progress: &dyn Progress,
 ) -> Result<TakenIn> {
     import(repo, connection, progress).map_err(|error| {
-        let kept = "no ref moved; history that came is kept";
-        error.or_interrupted(kept, "run the same command again to get the rest")
+        let kept = "no ref moved; downloaded history is kept";
+        error.or_interrupted(kept, "run the command again to get the rest")
     })
 }
 
@@ -107,7 +108,7 @@ fn import(
     connection: &mut Connection<'_>,
     progress: &dyn Progress,
 ) -> Result<TakenIn> {
-    // What is kept of the remote has a place from here on.
+    // The files about the remote need their directory from this point on.
     connection.save()?;
     let mut taken = TakenIn { conflicts: open_conflicts(connection), ..TakenIn::default() };
     let tracked = tracked(repo, connection)?;
@@ -124,7 +125,7 @@ fn import(
     if broken.is_empty() { Ok(taken) } else { Err(names_what_is_missing(connection, &broken)) }
 }
 
-/// The refs of the remote as they were at the last fetch.
+/// The refs of the remote as of the last fetch.
 pub(crate) fn tracked(
     repo: &Repository,
     connection: &Connection<'_>,
@@ -146,7 +147,8 @@ fn compare(tracked: &BTreeMap<RefName, Id>, there: &BTreeMap<RefName, Id>) -> Ve
     all
 }
 
-/// What has to be there before the refs move: their commits, and the other sides of conflicts.
+/// The commits that must exist before the refs move: the new commits and the other sides of
+/// conflicts.
 fn tips(connection: &Connection<'_>, moved: &[TrackedMove]) -> Vec<Id> {
     let sides = connection.state.fold().conflicts.values().flatten();
     let mut tips: Vec<Id> = moved.iter().filter_map(|moved| moved.new).collect();
@@ -156,7 +158,7 @@ fn tips(connection: &Connection<'_>, moved: &[TrackedMove]) -> Vec<Id> {
     tips
 }
 
-/// What waits on the remote for someone to settle it.
+/// The unresolved conflicts on the remote.
 pub(crate) fn open_conflicts(connection: &Connection<'_>) -> Vec<OpenConflict> {
     let fold = connection.state.fold();
     let conflict = |(name, sides): (&RefName, &Vec<_>)| OpenConflict {
@@ -167,7 +169,7 @@ pub(crate) fn open_conflicts(connection: &Connection<'_>) -> Vec<OpenConflict> {
     fold.conflicts.iter().map(conflict).collect()
 }
 
-/// What is complete here: all that local refs and those of remotes lead to.
+/// The commits whose history is complete locally: all local refs and tracking refs.
 fn complete(repo: &Repository) -> Result<Vec<Id>> {
     let mut known: Vec<Id> = Vec::new();
     for prefix in ["refs/", "refs/remotes/"] {
@@ -178,7 +180,7 @@ fn complete(repo: &Repository) -> Result<Vec<Id>> {
     Ok(known)
 }
 
-/// Gets the Git packs that are needed for `tips`; returns how many objects came.
+/// Fetches the Git packs that `tips` need; returns the number of fetched objects.
 fn fetch_objects(
     repo: &Repository,
     connection: &Connection<'_>,
@@ -195,8 +197,8 @@ fn fetch_objects(
     let before = have.clone();
     let mut objects = fetch_lacking(repo, connection, &mut have, progress)?;
     let is_lost_there = connection.state.fold().meta.keys().any(|id| !have.contains(id));
-    // What was taken in before may have been lost here since. Where one of the others is lost there,
-    // that is what is missing.
+    // Imported packs may have been lost locally since. If the remote itself lost a pack, that pack
+    // explains the missing objects.
     if !is_lost_there && !before.is_empty() && !is_complete()? {
         have.retain(|id| !before.contains(id));
         objects += fetch_lacking(repo, connection, &mut have, progress)?;
@@ -205,8 +207,8 @@ fn fetch_objects(
     Ok(objects)
 }
 
-/// Fetches the Git packs that are not in `have`, in the places of unions what is lacking of them if that
-/// is less; returns how many objects came.
+/// Fetches the Git packs that are not in `have`; returns the number of fetched objects. For a
+/// compacted pack, fetches its missing inputs instead if they are smaller.
 fn fetch_lacking(
     repo: &Repository,
     connection: &Connection<'_>,
@@ -216,7 +218,7 @@ fn fetch_lacking(
     let fold = connection.state.fold();
     let unions = Unions::load(&connection.directory(), fold);
     let (mut objects, mut asked) = (0, BTreeSet::new());
-    // A part that was replaced may be gone: then the union is fetched in the second round.
+    // A replaced input may be deleted. In this case the second round fetches the compacted pack.
     for by_parts in [true, false] {
         let whole = unions.whole(&|id| have.contains(id));
         have.extend(whole.into_iter().map(|(union, _)| union));
@@ -233,7 +235,8 @@ fn fetch_lacking(
     Ok(objects)
 }
 
-/// Gets what of the index is small beside a request for it: what is read next is found with few.
+/// Fetches the small index segments along with the history, so that the next read of content needs
+/// few requests.
 fn fetch_small_segments(
     repo: &Repository,
     connection: &Connection<'_>,
@@ -242,7 +245,7 @@ fn fetch_small_segments(
     let (store, fold) = (connection.log.store(), connection.state.fold());
     let there = RemoteContent::new(repo, store, fold, &connection.directory())?;
     match there.complete_small(progress) {
-        // Whoever needs a segment that can't be read is told then.
+        // A command that needs an unreadable segment reports it.
         Err(error)
             if matches!(
                 error.kind(),
@@ -255,8 +258,8 @@ fn fetch_small_segments(
     }
 }
 
-/// Fetches Git packs; gives how many objects came, and the packs that were taken in. One that is
-/// lost or damaged is told and passed over: what leads to it is found out afterwards.
+/// Fetches Git packs; returns the number of objects and the imported packs. Warns about lost or
+/// damaged packs and skips them. Refs that need them are found afterwards.
 fn fetch_packs(
     repo: &Repository,
     connection: &Connection<'_>,
@@ -283,8 +286,7 @@ fn fetch_packs(
                 let text = error.to_string();
                 store.defect_of_read(&meta_key(*id), error, has_failed)?;
                 if connection.state.fold().meta.contains_key(id) {
-                    progress
-                        .warn(&format!("the Git pack {id} of the remote can't be used: {text}"));
+                    progress.warn(&format!("the Git pack {id} of the remote is unusable: {text}"));
                 }
                 Ok(None)
             }
@@ -295,7 +297,7 @@ fn fetch_packs(
     Ok((taken.iter().map(|(_, count)| count).sum(), taken.iter().map(|(id, _)| *id).collect()))
 }
 
-/// The refs that lead to what is not there.
+/// The refs that point to missing objects.
 fn broken(
     repo: &Repository,
     moved: &[TrackedMove],
@@ -308,7 +310,7 @@ fn broken(
         return Ok(BTreeSet::new());
     }
     let mut broken = BTreeSet::new();
-    // Many refs may lead to one commit.
+    // Several refs may have the same commit.
     let mut is_whole: BTreeMap<Id, bool> = BTreeMap::new();
     for one in moved {
         let Some(commit) = one.new else { continue };
@@ -322,7 +324,7 @@ fn broken(
     Ok(broken)
 }
 
-/// Moves the refs that stand for the remote's.
+/// Moves the tracking refs of the remote.
 fn track(repo: &Repository, connection: &Connection<'_>, moved: &[TrackedMove]) -> Result<()> {
     let mut past = Past::load(&connection.directory());
     let before = past.clone();
@@ -352,7 +354,7 @@ fn track(repo: &Repository, connection: &Connection<'_>, moved: &[TrackedMove]) 
         let tracking = one.name.tracking(&connection.remote.name);
         transaction.update(tracking, Expected::Any, one.new, "fetch");
     }
-    // A deletion is noted before its ref goes: after a crash between it is noted again.
+    // Record a deletion before its ref is removed. After a crash in between, it is recorded again.
     if past != before {
         past.save(&connection.directory(), &repo.content().tmp_dir())?;
     }
@@ -362,7 +364,7 @@ fn track(repo: &Repository, connection: &Connection<'_>, moved: &[TrackedMove]) 
     connection.note_tracked()
 }
 
-/// Notes what the remote has and none of its refs will lead to.
+/// Records commits of the remote that none of its refs will reach after this fetch.
 fn note_once_there(
     repo: &Repository,
     connection: &Connection<'_>,
@@ -374,7 +376,7 @@ fn note_once_there(
     commits
         .extend(overtaken(repo.history(), moved.iter().map(|one| (&one.name, one.old, one.new)))?);
     if !connection.goes_on() && (!commits.is_empty() || has_once_there(repo, remote)) {
-        // It may be another remote now, which has what its log names and nothing else.
+        // The remote may be a different one now. Keep only commits that its log names.
         let named = connection.log.named(&connection.state)?;
         commits.retain(|id| named.contains(id));
         retain_once_there(repo, remote, &named)?;
@@ -385,10 +387,10 @@ fn note_once_there(
 fn names_what_is_missing(connection: &Connection<'_>, broken: &BTreeSet<RefName>) -> Error {
     let names: Vec<String> = broken.iter().take(5).map(ToString::to_string).collect();
     let refs = match broken.len() {
-        1 => "1 ref leads".to_owned(),
-        many => format!("{many} refs lead"),
+        1 => "1 ref points".to_owned(),
+        many => format!("{many} refs point"),
     };
     let (remote, names) = (&connection.remote.name, names.join(", "));
-    let message = format!("{refs} to what the remote '{remote}' has not: {names}");
-    Error::corrupt(message).with_hint(format!("art fsck --remote {}", &connection.remote.name))
+    let message = format!("{refs} to objects that the remote '{remote}' lacks: {names}");
+    Error::corrupt(message).with_hint(format!("see what is damaged: art fsck --remote {remote}"))
 }

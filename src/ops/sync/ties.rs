@@ -1,5 +1,5 @@
-//! Refs of different names, one here and one on the remote, that are one thing: it was renamed, or
-//! went to another project, on one side or on both, and the other side did something with it too.
+//! Pairs a local ref with a remote ref of a different name if both are the same run, version or
+//! tag. The ref was renamed or transferred on one side or both, and the other side changed it too.
 
 use std::collections::BTreeMap;
 
@@ -15,46 +15,46 @@ use crate::record::{Record, RunRecord, VersionRecord};
 use crate::repo::Repository;
 use crate::tree_path::TreePath;
 
-/// One thing that each side has elsewhere.
+/// A ref that has different names on the two sides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Tie {
-    /// What both called it.
+    /// The former name on both sides.
     pub(crate) was: RefName,
-    /// What it is here; `None` if it was deleted here.
+    /// The local ref; `None` if it was deleted locally.
     pub(crate) ours: Option<(RefName, Id)>,
-    /// What it is on the remote; `None` if it was deleted there.
+    /// The remote's ref; `None` if it was deleted on the remote.
     pub(crate) theirs: Option<(RefName, Id)>,
 }
 
 impl Tie {
-    /// What people call it: its name here, if it is here.
+    /// The name to show to the user: the local name if the ref exists locally.
     pub(crate) fn name(&self) -> &RefName {
         self.ours.as_ref().or(self.theirs.as_ref()).map_or(&self.was, |(name, _)| name)
     }
 
-    /// All that it is called, and was.
+    /// All present and former names of the ref.
     pub(crate) fn names(&self) -> impl Iterator<Item = &RefName> {
         let sides = [&self.ours, &self.theirs].into_iter().flatten();
         sides.map(|(name, _)| name).chain([&self.was])
     }
 
-    /// Whether it is about `name`.
+    /// Returns true if `name` is one of the names.
     pub(crate) fn is_about(&self, name: &RefName) -> bool {
         self.names().any(|one| one == name)
     }
 }
 
-/// Both sides of a repository and a remote.
+/// The refs of a repository and of a remote.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Both<'a> {
     pub(crate) here: &'a BTreeMap<RefName, Id>,
     pub(crate) there: &'a BTreeMap<RefName, Id>,
     pub(crate) past: &'a Past,
-    /// What [`removed_here`](super::removed_here) found of the refs that are not here.
+    /// The result of [`removed_here`](super::removed_here) for the refs that do not exist locally.
     pub(crate) removed: &'a BTreeMap<RefName, Removed>,
 }
 
-/// The things that the two sides have under different names, of the refs `compared`.
+/// Finds the refs among `compared` that have different names on the two sides.
 pub(crate) fn find_ties(
     repo: &Repository,
     both: &Both<'_>,
@@ -77,7 +77,7 @@ pub(crate) fn find_ties(
     Ok(ties)
 }
 
-/// What the remote calls the thing that `commit` is a state of, if it is not here under that name.
+/// Finds the remote's name of the run or version of `commit`, if no local ref has that name.
 pub(crate) fn renamed_there(
     repo: &Repository,
     both: &Both<'_>,
@@ -88,7 +88,7 @@ pub(crate) fn renamed_there(
     Ok(finder.find_there(kind, commit)?.map(|(name, _)| name))
 }
 
-/// The identity of the run or version that `commit` is a state of, as far as that can be read.
+/// Returns the UUID of the run or version of `commit`, if it is readable.
 pub(crate) fn uuid_of(repo: &Repository, kind: RefKind, commit: &Id) -> Result<Option<Uuid>> {
     let history = repo.history();
     let file = match kind {
@@ -111,19 +111,19 @@ pub(crate) fn uuid_of(repo: &Repository, kind: RefKind, commit: &Id) -> Result<O
 struct Finder<'a> {
     repo: &'a Repository,
     both: &'a Both<'a>,
-    /// What only the remote has, by what it is. Read when it is needed first.
+    /// The refs that only the remote has, by UUID. Read at the first use.
     only_there: Option<BTreeMap<Uuid, (RefName, Id)>>,
 }
 
 impl Finder<'_> {
-    /// `was` was renamed here and changed there.
+    /// Handles `was`, which was renamed locally and changed on the remote.
     fn renamed_here(&mut self, was: &RefName) -> Result<Option<Tie>> {
         let theirs = self.both.there.get(was).map(|commit| (was.clone(), *commit));
         let ours = self.renamed_to(was)?;
         Ok(ours.map(|ours| Tie { was: was.clone(), ours: Some(ours), theirs }))
     }
 
-    /// `was` was renamed there and changed here.
+    /// Handles `was`, which was renamed on the remote and changed locally.
     fn renamed_there(&mut self, was: &RefName) -> Result<Option<Tie>> {
         let Some(ours) = self.both.here.get(was).copied() else { return Ok(None) };
         let theirs = self.find_there(was.kind(), &ours)?;
@@ -131,7 +131,8 @@ impl Finder<'_> {
         Ok(theirs.map(|theirs| Tie { was: was.clone(), ours, theirs: Some(theirs) }))
     }
 
-    /// `was` is gone from both sides: renamed on one of them at least, it is a tie.
+    /// Handles `was`, which neither side has any more. If at least one side renamed it, it is a
+    /// pair.
     fn gone_from_both(&mut self, was: &RefName) -> Result<Option<Tie>> {
         let Some(removed) = self.both.removed.get(was) else { return Ok(None) };
         if self.both.past.was_deleted_there(was).is_none() {
@@ -148,7 +149,7 @@ impl Finder<'_> {
         Ok(is_tie.then(|| Tie { was: was.clone(), ours, theirs }))
     }
 
-    /// What `was` is here, if the remote has nothing of that name.
+    /// The new local name of `was`, if the remote has no ref of that name.
     fn renamed_to(&self, was: &RefName) -> Result<Option<(RefName, Id)>> {
         let Some(removed) = self.both.removed.get(was) else { return Ok(None) };
         let to = find_renamed(self.repo.history(), self.both.here, removed)?;
@@ -156,7 +157,8 @@ impl Finder<'_> {
         Ok(to.and_then(|to| Some((to.clone(), *self.both.here.get(&to)?))))
     }
 
-    /// The remote's ref, of a name that is not here, that is what `commit` is a state of.
+    /// Finds the remote's ref for the run or version of `commit`, if its name does not exist
+    /// locally.
     fn find_there(&mut self, kind: RefKind, commit: &Id) -> Result<Option<(RefName, Id)>> {
         let Some(uuid) = uuid_of(self.repo, kind, commit)? else { return Ok(None) };
         if self.only_there.is_none() {

@@ -1,9 +1,9 @@
-//! Putting together what many pushes left: of many small content packs, Git packs and index segments
-//! one each, so that a clone makes few requests; and a checkpoint, so that it reads few entries.
+//! Compacts the many small content packs, Git packs and index segments that pushes leave, so that a
+//! clone makes few requests. Also writes checkpoints, so that a clone reads few log entries.
 //!
-//! The entry that does this moves no ref. What it replaces is retired, not deleted: who is just
-//! reading it still can. Whatever ends this early, the remote is as sound as before: what was
-//! written by then is named nowhere.
+//! The log entry of a compaction moves no ref. The replaced files are retired, not deleted, so a
+//! reader in progress can still read them. If compaction stops early, the remote is unharmed: no
+//! log entry names the files written so far.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -24,24 +24,25 @@ use crate::remote::layout::{meta_key, segment_key};
 use crate::remote::log::{Commit, Fold, Proposal, Stored};
 use crate::repo::Repository;
 
-/// So many files are worth putting together.
+/// The number of files that makes compaction worthwhile.
 const MANY: usize = 4;
-/// No more files are put together at once.
+/// The most files that one compaction reads.
 const AT_ONCE: usize = 1024;
-/// A file of at most so many bytes is put together with others whatever their size.
+/// Files of at most this size are compacted regardless of the sizes of the other files.
 const TINY: u64 = 64 << 10;
-/// A larger one is if it has at most so many times the bytes of all smaller ones together. So what
-/// stays apart grows by this factor, and what grows is written again as often as it grows by a part.
+/// A larger file is included if its size is at most this multiple of the total of all smaller
+/// files. So the sizes of the remaining files grow by this factor, and data is rewritten only when
+/// its file grows by a constant fraction.
 const TIMES: u64 = 4;
-/// The most bytes that are put together at once.
+/// The most bytes that one compaction reads.
 const MOST: u64 = 32 << 20;
-/// A segment with more bytes is not fetched along with others, but searched where it is.
+/// A segment larger than this is not fetched along with others, but searched on the remote.
 const LARGE_SEGMENT: u64 = 256 << 10;
-/// So many of those are not left apart.
+/// The number of large segments that makes a compaction due.
 const MANY_LARGE: usize = 3;
 
-/// Whether a push of the segments `sent` leaves so many large ones that it is time to put them
-/// together: each takes several requests of who looks for one file.
+/// Returns true if a push of the segments `sent` leaves so many large ones that a compaction is
+/// due. Each large segment costs several requests per lookup of a file.
 pub(crate) fn leaves_many_large(fold: &Fold, sent: &[Stored]) -> bool {
     let is_large = |size: u64| size > LARGE_SEGMENT;
     sent.iter().any(|segment| is_large(segment.size))
@@ -49,10 +50,10 @@ pub(crate) fn leaves_many_large(fold: &Fold, sent: &[Stored]) -> bool {
             >= MANY_LARGE
 }
 
-/// Puts together what many pushes left, after a push that is done. Writes a checkpoint if it is time
-/// for one, or in any case if the entry of the push `is_long`.
+/// Compacts the files that many pushes left, after a completed push. Writes a checkpoint if one is
+/// due, or if the entry of the push `is_long`.
 ///
-/// Nothing depends on it: what fails is told as a warning, and a later push does it.
+/// Nothing depends on compaction. A failure is reported as a warning, and a later push compacts.
 pub(crate) fn put_together(
     repo: &Repository,
     connection: &mut Connection<'_>,
@@ -69,7 +70,9 @@ pub(crate) fn put_together(
     });
     if let Err(error) = done {
         let name = &connection.remote.name;
-        progress.warn(&format!("'{name}' was not tidied up, which a later push does: {error}"));
+        progress.warn(&format!(
+            "the small files on '{name}' were not compacted, a later push will do it: {error}"
+        ));
     }
 }
 
@@ -83,14 +86,14 @@ fn join_files(
     if meta.is_empty() && segments.is_empty() && fold.packs.len() < MANY_PACKS {
         return Ok(());
     }
-    progress.begin("putting small files together", None, Unit::Items);
+    progress.begin("compacting small files", None, Unit::Items);
     let session = repo.content().begin()?;
     let new_pack = compact_packs(repo, connection, &session, progress)?;
     if meta.is_empty() && segments.is_empty() && new_pack.is_none() {
         return Ok(());
     }
     let now = repo.settings().clock.now();
-    let mut proposal = Proposal::new(&who(repo), now, "put small files together");
+    let mut proposal = Proposal::new(&who(repo), now, "compact small files");
     if !meta.is_empty() {
         proposal.meta.push(join_meta(repo, connection, &meta, &session, progress)?);
     }
@@ -106,11 +109,11 @@ fn join_files(
     proposal.retired = meta.iter().chain(&segments).map(|(id, _)| *id).collect();
     if let Some(NewPack { pack, segment, replaces }) = &new_pack {
         proposal.packs.push(Stored { id: pack.id(), size: pack.size() });
-        // Behind the segment that is what it retires, put together.
+        // The compacted segment comes first; the segment for the new pack follows it.
         proposal.segments.push(Stored { id: segment.id, size: segment.size });
         proposal.retired.extend(replaces);
     }
-    // What is put together is still there then: another writer may have done the same.
+    // The inputs must still exist at the commit: another writer may have compacted the same files.
     proposal.relies_on.clone_from(&proposal.retired);
     proposal.joined = true;
     match connection.log.commit(&mut connection.state, &proposal)? {
@@ -123,8 +126,8 @@ fn join_files(
     Ok(())
 }
 
-/// The files that are worth putting together: the small ones, the smallest first, up to the last one
-/// that is not much larger than all before it; together they have at most `most` bytes.
+/// Selects the files that are worth compacting: the smallest files, up to the last one that is not
+/// much larger than the total of the smaller ones. Their total size is at most `most` bytes.
 pub(super) fn worth_it(files: &BTreeMap<Id, u64>, most: u64) -> Vec<(Id, u64)> {
     let mut files: Vec<(Id, u64)> = files.iter().map(|(id, size)| (*id, *size)).collect();
     files.sort_unstable_by_key(|(id, size)| (*size, *id));
@@ -142,7 +145,7 @@ pub(super) fn worth_it(files: &BTreeMap<Id, u64>, most: u64) -> Vec<(Id, u64)> {
     files
 }
 
-/// The files, if there are so many that it is worth a request for each.
+/// Returns the files if they are so many that compaction is worth one request for each.
 fn many(files: Vec<(Id, u64)>) -> Vec<(Id, u64)> {
     if files.len() < MANY { Vec::new() } else { files }
 }

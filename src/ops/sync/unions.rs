@@ -1,8 +1,8 @@
-//! What was put together of what: who has all parts of a union need not fetch it, and who lacks some
-//! of them may do better with these.
+//! Which files each compaction replaced. A client that has all inputs skips the compacted file, and
+//! a client that lacks a few inputs may fetch only those.
 //!
-//! Entries of the log say it as they are read, and it is noted in a file that can be thrown away:
-//! without it, unions are fetched.
+//! The facts come from log entries and are stored in a disposable file. Without the file, compacted
+//! files are fetched whole.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -14,19 +14,20 @@ use crate::fs::read;
 use crate::id::Id;
 use crate::remote::log::{Entry, Fold, Stored, StoredKind};
 
-/// The file in the directory of what is known of a remote: a union a line, `ID PART:SIZE PART:SIZE…`.
+/// The file in the cache directory of a remote. Each line is one compacted file: `ID PART:SIZE
+/// PART:SIZE…`.
 const FILE: &str = "unions";
-/// Unions of unions are looked into so deep.
+/// The most levels of compacted files of compacted files that are examined.
 const DEPTH: usize = 8;
-/// What a request costs, in bytes that could come meanwhile.
+/// The cost of a request, as the number of bytes that could be downloaded in the same time.
 const REQUEST: u64 = 64 << 10;
 
-/// The unions that a remote has, and what they are of.
+/// The compacted files of a remote, with their inputs.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Unions(BTreeMap<Id, Vec<Stored>>);
 
 impl Unions {
-    /// Those of `fold` that were noted in `directory`.
+    /// Loads the compacted files of `fold` that were recorded in `directory`.
     pub(crate) fn load(directory: &Path, fold: &Fold) -> Self {
         let mut unions = Self::noted(directory);
         unions.forget_gone(fold);
@@ -47,8 +48,8 @@ impl Unions {
         Unions(text.lines().filter_map(union).collect())
     }
 
-    /// Notes the unions that `entries`, which are part of `fold`, made; those that are gone are
-    /// forgotten. Nothing is noted where nothing is known of the remote yet.
+    /// Records the compacted files that `entries`, which are part of `fold`, created. Removes files
+    /// that the remote no longer has. Records nothing if nothing about the remote is cached yet.
     pub(super) fn note(
         directory: &Path,
         tmp: &Path,
@@ -76,13 +77,13 @@ impl Unions {
 
     fn add(&mut self, entry: &Entry, fold: &Fold) {
         let parts: Option<Vec<_>> = entry.retired.iter().map(|id| find(fold, id)).collect();
-        // A union of which a part is not known is like any other file.
+        // A compacted file with an unknown input is treated like any other file.
         let Some(parts) = parts else { return };
         let kinds = [(StoredKind::Meta, &entry.meta), (StoredKind::Segment, &entry.segments)];
         for (kind, added) in kinds {
             let own = parts.iter().filter(|(own, _)| *own == kind).map(|(_, part)| *part);
             let own: Vec<Stored> = own.collect();
-            // A segment over a compacted pack follows the union of segments.
+            // The segment for a compacted pack follows the compacted segment.
             if let [union, ..] = &added[..]
                 && !own.is_empty()
             {
@@ -91,7 +92,7 @@ impl Unions {
         }
     }
 
-    /// Keeps the unions that the remote has, and those that they are of.
+    /// Keeps the compacted files that the remote has, and compacted files among their inputs.
     fn forget_gone(&mut self, fold: &Fold) {
         let mut kept = BTreeMap::new();
         let has = |id: &&Id| fold.meta.contains_key(id) || fold.segments.contains_key(id);
@@ -109,12 +110,13 @@ impl Unions {
         self.0 = kept;
     }
 
-    /// All that some union is of.
+    /// The inputs of all compacted files.
     pub(crate) fn parts(&self) -> impl Iterator<Item = Id> {
         self.0.values().flatten().map(|part| part.id)
     }
 
-    /// The unions of which all parts are had, the parts of a union before it.
+    /// The compacted files whose inputs are all present. An input comes before the file compacted
+    /// from it.
     pub(crate) fn whole(&self, has: &dyn Fn(&Id) -> bool) -> Vec<(Id, Vec<Id>)> {
         let (mut whole, mut found) = (Vec::new(), BTreeSet::new());
         loop {
@@ -132,8 +134,8 @@ impl Unions {
         }
     }
 
-    /// What to fetch for `wanted`: in the place of a union those of its parts that are not had, if
-    /// that is less.
+    /// Chooses the files to fetch for `wanted`. Replaces a compacted file by its missing inputs if
+    /// they are smaller.
     pub(crate) fn cheapest(
         &self,
         wanted: &[(Id, u64)],
@@ -148,7 +150,7 @@ impl Unions {
         chosen
     }
 
-    /// Chooses what to fetch for one file, unless it was chosen before; gives what that costs.
+    /// Chooses the files to fetch for one file, unless they were chosen before. Returns their cost.
     fn choose(
         &self,
         wanted: Stored,
@@ -180,7 +182,7 @@ impl Unions {
     }
 }
 
-/// A file that is on the remote or was: what it is, and its size.
+/// Finds a file that is or was on the remote; returns its kind and size.
 fn find(fold: &Fold, id: &Id) -> Option<(StoredKind, Stored)> {
     let retired = fold.retired.get(id).map(|one| (one.kind, one.size));
     let meta = || fold.meta.get(id).map(|size| (StoredKind::Meta, *size));

@@ -1,4 +1,4 @@
-//! Files that are here with the very bytes.
+//! Sends local files again if their bytes are identical to the damaged files.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use crate::ops::sync::{Item, cache_directory};
 use crate::progress::Unit;
 
 impl Mending<'_> {
-    /// Sends the files again, under their names, that are here with the bytes of these names.
+    /// Sends local files whose bytes match the ids of damaged files, under the same names.
     pub(super) fn send_again(&mut self) -> Result<()> {
         self.progress.begin("sending again", None, Unit::Bytes);
         for kind in FileKind::ALL {
@@ -36,7 +36,7 @@ impl Mending<'_> {
         self.found.look_at_history(self.progress)
     }
 
-    /// What is in a file that was sent again counts from here on.
+    /// Counts the contents of a resent file as present.
     fn take_note(&mut self, kind: FileKind, id: Id, size: u64, path: &Path) -> Result<()> {
         match kind {
             FileKind::Pack => Ok(()),
@@ -45,7 +45,7 @@ impl Mending<'_> {
         }
     }
 
-    /// A file that may be the one. Its bytes are compared when it is sent.
+    /// Finds a local file that may be identical. Its bytes are verified while it is sent.
     fn copy_of(&self, kind: FileKind, id: &Id, size: u64) -> Option<PathBuf> {
         let path = match kind {
             FileKind::Pack => self.repo.content().pack_path(id),
@@ -53,13 +53,13 @@ impl Mending<'_> {
                 let directory = cache_directory(self.repo, &self.found.remote.name);
                 directory.join("index").join(format!("{id}.idx"))
             }
-            // Git names its packs otherwise.
+            // Git names its pack files differently.
             FileKind::Meta => return self.git_pack(id, size),
         };
         has_size(&path, size).then_some(path)
     }
 
-    /// The Git pack here that has these bytes.
+    /// Finds the local Git pack with these bytes.
     fn git_pack(&self, id: &Id, size: u64) -> Option<PathBuf> {
         let directory = self.repo.history().git_dir().join("objects").join("pack");
         let entries = std::fs::read_dir(directory).ok()?;

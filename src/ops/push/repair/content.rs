@@ -1,4 +1,4 @@
-//! Content packs that are missing or damaged and are not here as files.
+//! Replaces content packs that are missing or damaged and have no identical local file.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,8 +10,8 @@ use crate::ops::fsck::remote::FileKind;
 use crate::pack::MemberKind;
 
 impl Mending<'_> {
-    /// Plans to send what is here of the content of damaged packs, and to retire those of which
-    /// nothing is missing then. Damaged segments are retired if the index had all, or has again.
+    /// Plans to send the local content of damaged packs, and to retire the packs whose content is
+    /// then complete. Retires damaged segments if the index is complete without them.
     pub(super) fn replace_content(&mut self, is_index_whole: bool) -> Result<()> {
         let (packs, wanted) = self.wanted();
         self.salvage(&wanted)?;
@@ -19,7 +19,7 @@ impl Mending<'_> {
         let found = &self.found;
         let mut relies_on = BTreeSet::new();
         let mut is_there = |id: &Id, need: Need| -> Result<bool> {
-            // What is a chunk of a file must be there as such.
+            // A chunk of a file must be stored as a chunk.
             let need = if wanted.get(id) == Some(&Need::Bytes) { Need::Bytes } else { need };
             let place = found.places().locate(id, need);
             relies_on.extend(place.iter().map(|place| place.pack));
@@ -32,14 +32,14 @@ impl Mending<'_> {
         let nothing_is_lost = !found.lost.contents.iter().any(is_lost);
         let mut retired = Vec::new();
         for (pack, contents) in packs {
-            // Where the index was damaged, nobody knows what else was in the pack.
+            // If the index was damaged, the other contents of the pack are unknown.
             if nothing_is_lost || (is_index_whole && !contents.iter().any(is_lost)) {
                 retired.push((FileKind::Pack, pack));
             }
         }
         let segments = found.files.wrong(FileKind::Segment).keys().filter(|_| nothing_is_lost);
         retired.extend(segments.map(|id| (FileKind::Segment, *id)));
-        // A pack that the remote lists already, and that is sent nevertheless, is whole again.
+        // A pack that the remote already lists and that is sent again is whole again.
         retired.retain(|(_, id)| !plan.packs.iter().any(|pack| pack.id == *id));
         self.new.relies_on.extend(relies_on);
         self.new.retired.extend(retired);
@@ -47,8 +47,8 @@ impl Mending<'_> {
         Ok(())
     }
 
-    /// The damaged packs with what the index has in them; and all that must be somewhere else, with
-    /// what is needed of it.
+    /// Returns the damaged packs with their contents according to the index, and all contents that
+    /// must be stored in other packs, with the need for each.
     fn wanted(&self) -> (BTreeMap<Id, Vec<Id>>, BTreeMap<Id, Need>) {
         let found = &self.found;
         let wrong = found.files.wrong(FileKind::Pack).keys();

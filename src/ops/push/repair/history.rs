@@ -1,4 +1,4 @@
-//! Git packs that are missing or damaged and are not here as files.
+//! Replaces Git packs that are missing or damaged and have no identical local file.
 
 use std::collections::BTreeSet;
 
@@ -8,9 +8,8 @@ use crate::id::Id;
 use crate::ops::fsck::remote::FileKind;
 
 impl Mending<'_> {
-    /// Plans to send all Git objects that the remote has not and that its refs, or the history that was
-    /// overtaken there, lead to, as far as they are here; and to retire the damaged packs if nothing
-    /// is missing then that a ref leads to.
+    /// Plans to send all local Git objects that the remote lacks and that its refs or its former
+    /// tips reach. Retires the damaged packs if the history of all refs is then complete.
     pub(super) fn replace_history(&mut self) -> Result<()> {
         let found = &self.found;
         let lost: BTreeSet<Id> =
@@ -39,7 +38,7 @@ impl Mending<'_> {
         Ok(())
     }
 
-    /// Whether all that a commit leads to is here.
+    /// Returns true if the whole history of a commit is present locally.
     fn is_here(&self, tip: &Id) -> Result<bool> {
         let history = self.repo.history();
         if history.try_kind(tip)?.is_none() {

@@ -1,4 +1,4 @@
-//! Index segments that are missing or damaged: made anew from the packs' own indexes.
+//! Recreates missing or damaged index segments from the packs' own indexes.
 
 use super::Mending;
 use crate::content::{Need, NewSegment, OutgoingSegment, read_pack_index_at};
@@ -10,8 +10,8 @@ use crate::progress::{Unit, check_interrupt};
 use crate::remote::layout::pack_key;
 
 impl Mending<'_> {
-    /// Makes segments of all that lies in the packs and is in no segment that is whole. Gives whether
-    /// the index has all that is in the packs that are whole, or had.
+    /// Creates segments for all members of packs that no intact segment covers. Returns true if the
+    /// index is complete for all intact packs.
     pub(super) fn make_segments(&mut self) -> Result<bool> {
         let has_unknown = self.found.lost.unknown + self.found.overtaken.lost.unknown > 0;
         if self.found.files.wrong(FileKind::Segment).is_empty() && !has_unknown {
@@ -36,7 +36,8 @@ impl Mending<'_> {
         Ok(false)
     }
 
-    /// Reads the packs' own indexes; gives what they have that no whole segment places there.
+    /// Reads the packs' own indexes. Returns the members that no intact segment locates in their
+    /// packs.
     fn unknown_members(&mut self) -> Result<Vec<(Id, PackIndex)>> {
         let packs = self.found.files.right(FileKind::Pack, &self.found.audit.fold);
         self.progress.begin("reading packs' indexes", Some(packs.len() as u64), Unit::Items);
@@ -61,7 +62,7 @@ impl Mending<'_> {
         Ok(unknown)
     }
 
-    /// The members of a pack that no whole segment places there.
+    /// Returns the members of a pack that no intact segment locates in this pack.
     fn unknown(&self, pack: &Id, mut index: PackIndex) -> PackIndex {
         index.members.retain(|member| {
             let places = self.found.index.locations(&member.id);
@@ -70,7 +71,7 @@ impl Mending<'_> {
         index
     }
 
-    /// A segment of those manifests whose chunks are all there.
+    /// Creates a segment for the manifests whose chunks all exist.
     fn whole_manifests(&self, packs: Vec<(Id, PackIndex)>) -> Result<Option<OutgoingSegment>> {
         let mut segment = NewSegment::new(&self.session);
         let (view, places) = (self.found.view(self.progress), self.found.places());
@@ -100,7 +101,7 @@ impl Mending<'_> {
         segment.finish()
     }
 
-    /// The new segment is one of the remote's from here on.
+    /// Adds the new segment to the known segments of the remote.
     fn take(&mut self, segment: Option<OutgoingSegment>) -> Result<()> {
         let Some(segment) = segment else { return Ok(()) };
         self.found.index.add(segment.id, segment.path())?;

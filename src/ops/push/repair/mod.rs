@@ -1,10 +1,10 @@
-//! `art push --repair`: what is damaged on a remote is mended from what is here.
+//! `art push --repair`: repairs damage on a remote from local data.
 //!
-//! A file that is here with the very bytes is sent again under its name. Else what was in it is sent
-//! in new files, and one entry of the log adds these and retires the old one, as far as nothing is in
-//! it that is not here either: then it stays, for another repository may have it. Entries of the log
-//! itself are written again where it is known what they did. Everything is hashed while it is
-//! sent, and nothing that can be read is ever replaced.
+//! If an identical local file exists, it is sent again under its name. Otherwise the contents of
+//! the damaged file are sent in new files. One log entry adds these and retires the damaged file,
+//! unless some of its contents are missing locally: then the damaged file is kept, because another
+//! repository may have them. Log entries are written again if their effects are known. All data is
+//! hashed while it is sent, and no readable data is ever replaced.
 
 mod again;
 mod content;
@@ -29,61 +29,61 @@ use crate::remote::layout::{ART_TOML, LATEST};
 use crate::remote::log::{Commit, Proposal, Restorer, Stored};
 use crate::repo::Repository;
 
-/// What to mend.
+/// The options of a repair.
 #[derive(Debug, Clone, Default)]
 pub struct RepairOptions {
-    /// The remote; the default one if there is none.
+    /// The remote; `None` for the default one.
     pub remote: Option<Name>,
-    /// Reads every byte of the remote, before and after.
+    /// Read every byte of the remote, before and after the repair.
     pub full: bool,
 }
 
-/// Something on a remote that was mended.
+/// A repaired file on a remote.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "what", rename_all = "snake_case")]
 pub enum RemoteRepair {
-    /// `art.toml` or the checkpoint was made again.
+    /// `art.toml` or the checkpoint was written again.
     MadeAgain {
-        /// Its key.
+        /// The key of the file.
         key: String,
     },
-    /// An entry of the log was written again, from what is known of the log behind it.
+    /// A log entry was written again, from the recorded knowledge of the log.
     RestoredEntry {
-        /// Its key.
+        /// The key of the entry.
         key: String,
     },
-    /// A file was sent again, with the very bytes that it is named after.
+    /// A file was sent again with bytes that match its name.
     SentAgain {
-        /// Its key.
+        /// The key of the file.
         key: String,
     },
-    /// What was in a file, as far as it is needed, is in new ones, and nobody relies on it any more.
+    /// The needed contents of a file are in new files, and nothing relies on the file any more.
     Retired {
-        /// Its key.
+        /// The key of the file.
         key: String,
     },
 }
 
-/// What a repair did.
+/// The result of a repair.
 #[derive(Debug, Clone, Serialize)]
 pub struct RepairOutcome {
     /// The remote.
     pub remote: Name,
-    /// What was mended.
+    /// The repairs.
     pub repairs: Vec<RemoteRepair>,
-    /// The number of its entry in the remote's log; `None` if none was needed.
+    /// The number of the new entry in the remote's log; `None` if no entry was needed.
     pub entry: Option<u64>,
-    /// Bytes of files that were sent.
+    /// The bytes of sent files.
     pub bytes: u64,
-    /// The remote as it is now.
+    /// The findings of the check after the repair.
     pub check: RemoteFsckOutcome,
-    /// What it took.
+    /// The requests and bytes of this operation.
     pub traffic: TrafficCount,
 }
 
-/// Mends a remote, and checks it again.
+/// Repairs a remote, and checks it again.
 ///
-/// What can't be mended from here is no error of this call: it is in the outcome.
+/// Damage that cannot be repaired from this repository is not an error: it is part of the result.
 pub fn repair(
     repo: &Repository,
     options: &RepairOptions,
@@ -122,14 +122,14 @@ pub fn repair(
 }
 
 fn only_read(name: &Name) -> Error {
-    let message = format!("the remote '{name}' is damaged, and can be fetched from, not pushed to");
+    let message = format!("the remote '{name}' is damaged, and it is read-only");
     Error::new(ErrorKind::Unsupported, message).with_hint(format!(
-        "what is damaged: art fsck --remote {name}; to mend it, add the store that it is made from \
-         as a remote"
+        "see what is damaged: art fsck --remote {name}; to repair it, add its writable original \
+         store as a remote"
     ))
 }
 
-/// What was mended.
+/// The result so far.
 #[derive(Default)]
 struct Mended {
     repairs: Vec<RemoteRepair>,
@@ -137,7 +137,7 @@ struct Mended {
     bytes: u64,
 }
 
-/// Writes `art.toml` and the entries of the log again that can be.
+/// Writes `art.toml` and log entries again, as far as possible.
 fn mend_log(repo: &Repository, found: &Found, mended: &mut Mended) -> Result<()> {
     if found.outline.wrong.is_some() {
         found.store.write_proven(ART_TOML, found.outline.made.encode()?)?;
@@ -149,7 +149,7 @@ fn mend_log(repo: &Repository, found: &Found, mended: &mut Mended) -> Result<()>
     Ok(())
 }
 
-/// What the new entry of the log adds and retires, and the files that this takes.
+/// The changes that the new log entry makes, and the files for them.
 #[derive(Default)]
 struct New {
     plan: SendPlan,
@@ -159,7 +159,7 @@ struct New {
     retired: Vec<(FileKind, Id)>,
 }
 
-/// A repair under way.
+/// A repair in progress.
 struct Mending<'a> {
     repo: &'a Repository,
     found: Found,
@@ -172,7 +172,7 @@ struct Mending<'a> {
 impl Mending<'_> {
     fn mend(&mut self) -> Result<()> {
         self.send_again()?;
-        // What an entry adds to a log that is not known as a whole may not be what it needs.
+        // If the log is incomplete, a new entry might remove files that the unknown entries need.
         if self.found.audit.has_lost_entries() {
             return self.found.store.prove_writes(0);
         }
@@ -182,7 +182,7 @@ impl Mending<'_> {
         self.commit()
     }
 
-    /// Sends a file; `false` if its bytes are not those that it is named after.
+    /// Sends a file. Returns `false` if its bytes do not match its id.
     fn send(&mut self, item: &Item) -> Result<bool> {
         match send_file(&self.found.store, item, self.progress) {
             Ok(()) => {
@@ -190,17 +190,17 @@ impl Mending<'_> {
                 Ok(true)
             }
             Err(error) if error.kind() == ErrorKind::Corrupt => Ok(false),
-            // A store that refuses one object stores the others.
+            // A store that refuses one object still stores the others.
             Err(error) => {
                 let problem = self.found.store.defect_of(&item.key, error)?;
                 let key = &item.key;
-                self.progress.warn(&format!("'{key}' can't be written: {problem}"));
+                self.progress.warn(&format!("'{key}' cannot be written: {problem}"));
                 Ok(false)
             }
         }
     }
 
-    /// Sends the new files, then adds the entry that names them.
+    /// Sends the new files, then commits the entry that names them.
     fn commit(&mut self) -> Result<()> {
         let new = std::mem::take(&mut self.new);
         let right = |kind| self.found.files.right(kind, &self.found.audit.fold);
@@ -216,7 +216,9 @@ impl Mending<'_> {
         for item in &items {
             if !self.send(item)? {
                 let message = format!("'{}' changed while it was sent", item.path.display());
-                return Err(Error::corrupt(message).with_hint("art fsck --full"));
+                return Err(
+                    Error::corrupt(message).with_hint("see what is damaged: art fsck --full")
+                );
             }
         }
         self.found.store.prove_writes(there.len() as u64)?;
@@ -230,7 +232,7 @@ impl Mending<'_> {
                 Commit::Moved(_) | Commit::Retired(_) => {
                     let message = "another writer changed the remote at the same time";
                     return Err(Error::new(ErrorKind::Unavailable, message)
-                        .with_hint("art push --repair again"));
+                        .with_hint("run the command again: art push --repair"));
                 }
             }
         }
@@ -245,7 +247,7 @@ impl Mending<'_> {
 }
 
 impl New {
-    /// The files that are sent, the segments last.
+    /// The files to send, in order; the segments are last.
     fn items(&self) -> Vec<Item> {
         let item = |kind: FileKind, id: Id, size: u64, path: &std::path::Path| Item {
             key: kind.key(id),

@@ -1,4 +1,4 @@
-//! What can still be read in content packs that are damaged.
+//! Salvages the readable content of damaged content packs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,8 +11,8 @@ use crate::ops::sync::{RemoteContent, cache_directory};
 use crate::pack::FrameEntry;
 
 impl Mending<'_> {
-    /// Brings here what can be read in damaged packs of the contents `wanted`, as far as it is not
-    /// here: a pack with one bad byte has all but one frame.
+    /// Downloads those of the contents `wanted` that are missing locally and readable in damaged
+    /// packs. A pack with one bad byte usually loses only one frame.
     pub(super) fn salvage(&self, wanted: &BTreeMap<Id, Need>) -> Result<()> {
         let packs = self.damaged_packs()?;
         if packs.is_empty() {
@@ -43,7 +43,7 @@ impl Mending<'_> {
         there.salvage(&frames, &absent, self.progress).map(drop)
     }
 
-    /// The damaged packs that are there.
+    /// The damaged packs that exist.
     fn damaged_packs(&self) -> Result<BTreeSet<Id>> {
         let mut packs = BTreeSet::new();
         for id in self.found.files.wrong(FileKind::Pack).keys() {

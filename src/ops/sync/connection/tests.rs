@@ -1,4 +1,4 @@
-//! Connections: what is asked of a remote, what is remembered of it, and stores that lie.
+//! Tests of connections: requests, the cached state, and stores that break their guarantee.
 
 use std::path::Path;
 use std::sync::Mutex;
@@ -15,7 +15,7 @@ use crate::remote::layout::EntryName;
 use crate::remote::log::{Commit, Proposal, RefMove};
 use crate::repo::Settings;
 
-/// A repository with the remote `lab`, a directory.
+/// A repository with a directory as the remote `lab`.
 fn repository(guarantee: Option<Guarantee>) -> (TempDir, Repository) {
     let directory = tempfile::tempdir().unwrap();
     Repository::init(directory.path(), "").unwrap();
@@ -45,7 +45,7 @@ fn push(connection: &mut Connection<'_>, run: &str) {
     assert!(matches!(done, Commit::Done(_)), "{done:?}");
 }
 
-/// Keeps what was warned of.
+/// Collects warnings.
 #[derive(Default)]
 struct Warnings(Mutex<Vec<String>>);
 
@@ -59,7 +59,7 @@ impl Progress for Warnings {
 }
 
 #[test]
-fn nothing_new_is_two_requests_once_the_remote_is_remembered() {
+fn a_refresh_without_news_of_a_cached_remote_sends_two_requests() {
     for guarantee in [Guarantee::Exclusive, Guarantee::None] {
         let (_directory, repo) = repository(Some(guarantee));
         let none = Connection::open(&repo, None).err().unwrap();
@@ -78,7 +78,7 @@ fn nothing_new_is_two_requests_once_the_remote_is_remembered() {
 }
 
 #[test]
-fn a_store_is_tried_out_before_a_push_where_nobody_did_or_nothing_could_be_written() {
+fn a_push_probes_a_store_that_was_not_probed_or_was_read_only() {
     for before in [None, Some(Guarantee::ReadOnly)] {
         let (_directory, repo) = repository(before);
         let connection = Connection::open_or_make(&repo, None, false).unwrap();
@@ -90,7 +90,7 @@ fn a_store_is_tried_out_before_a_push_where_nobody_did_or_nothing_could_be_writt
 }
 
 #[test]
-fn what_is_remembered_of_another_place_or_is_damaged_is_not_used() {
+fn a_cache_of_another_uri_or_a_damaged_cache_is_ignored() {
     let (directory, repo) = repository(Some(Guarantee::Exclusive));
     let mut connection = Connection::open_or_make(&repo, None, false).unwrap();
     push(&mut connection, "a");
@@ -120,7 +120,7 @@ fn what_is_remembered_of_another_place_or_is_damaged_is_not_used() {
 }
 
 #[test]
-fn a_store_that_was_emptied_or_brought_back_from_a_copy_is_read_anew() {
+fn an_emptied_or_restored_store_is_read_again_from_the_start() {
     for guarantee in [Guarantee::Exclusive, Guarantee::None] {
         let (directory, repo) = repository(Some(guarantee));
         let store = directory.path().join("store");
@@ -148,8 +148,8 @@ fn a_store_that_was_emptied_or_brought_back_from_a_copy_is_read_anew() {
     }
 }
 
-/// Lets two writers win at entry 2 of a remote whose first writer is `connection`; the second one had
-/// read only the first entry, and went on.
+/// Lets two writers write entry 2 of a remote whose first writer is `connection`. The second writer
+/// had read only the first entry.
 fn let_two_win(connection: &mut Connection<'_>, store: &Path) {
     push(connection, "a");
     push(connection, "b");
@@ -164,7 +164,7 @@ fn let_two_win(connection: &mut Connection<'_>, store: &Path) {
 }
 
 #[test]
-fn a_store_that_let_two_pushes_win_is_downgraded_loudly_and_once() {
+fn a_store_that_let_two_pushes_win_is_downgraded_once_with_a_warning() {
     let (directory, repo) = repository(Some(Guarantee::Exclusive));
     let mut connection = Connection::open_or_make(&repo, None, false).unwrap();
     let_two_win(&mut connection, &directory.path().join("store"));
@@ -182,7 +182,7 @@ fn a_store_that_let_two_pushes_win_is_downgraded_loudly_and_once() {
 }
 
 #[test]
-fn a_reader_who_may_not_write_is_warned_and_goes_on() {
+fn a_reader_without_write_access_is_warned_and_continues() {
     let (directory, repo) = repository(Some(Guarantee::Exclusive));
     let mut connection = Connection::open_or_make(&repo, None, false).unwrap();
     let_two_win(&mut connection, &directory.path().join("store"));
@@ -198,7 +198,7 @@ fn a_reader_who_may_not_write_is_warned_and_goes_on() {
 }
 
 #[test]
-fn a_push_to_a_log_that_relies_on_more_than_its_store_does_goes_on_without() {
+fn a_push_downgrades_a_log_that_relies_on_more_than_its_store_guarantees() {
     let (_directory, repo) = repository(Some(Guarantee::Exclusive));
     let mut connection = Connection::open_or_make(&repo, None, false).unwrap();
     push(&mut connection, "a");

@@ -1,4 +1,4 @@
-//! Many small pushes put together: what it saves, and that no failure of it does harm.
+//! Tests of compaction: its savings, and that no failure of it does harm.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use crate::remote::{
 };
 use crate::repo::{RemoteConfig, Settings};
 
-/// A directory in memory, where there is one: thousands of files are synced.
+/// A temporary directory, in memory if possible: the tests sync thousands of files.
 fn directory() -> TempDir {
     match tempfile::tempdir_in("/dev/shm") {
         Ok(directory) => directory,
@@ -30,7 +30,7 @@ fn directory() -> TempDir {
     }
 }
 
-/// A repository below `root` with the remote `lab`, which all of them share.
+/// A repository below `root` with the remote `lab`, which all repositories share.
 fn repository(root: &Path, name: &str, guarantee: Guarantee) -> Repository {
     let directory = root.join(name);
     atomic::create_dir_all(&directory).unwrap();
@@ -44,12 +44,12 @@ fn repository(root: &Path, name: &str, guarantee: Guarantee) -> Repository {
     repo
 }
 
-/// Uploads a small file of its own to the run, and pushes.
+/// Uploads a small distinct file to the run, and pushes.
 fn push_one(repo: &Repository, number: usize) -> PushOutcome {
     push_saying(repo, number, None)
 }
 
-/// As [`push_one`], with a message, which is as much history.
+/// Like [`push_one`], with a commit message that adds its size to the history.
 fn push_saying(repo: &Repository, number: usize, message: Option<String>) -> PushOutcome {
     let cwd = repo.directory().parent().unwrap().to_owned();
     let content = format!("{number} {}", repo.directory().display());
@@ -61,7 +61,7 @@ fn push_saying(repo: &Repository, number: usize, message: Option<String>) -> Pus
     push(repo, &PushOptions::default(), &NoProgress).unwrap()
 }
 
-/// Some hundred thousand bytes that don't compress well.
+/// A text of some hundred thousand bytes that compresses poorly.
 fn long_message(number: usize) -> String {
     let words = (0..3000).map(|word| Id::of_blob(format!("{number} {word}").as_bytes()).to_hex());
     words.collect::<Vec<_>>().join(" ")
@@ -91,7 +91,7 @@ fn fetched(repo: &Repository) -> TrafficCount {
     fetch(repo, &FetchOptions::default(), &NoProgress).unwrap().traffic
 }
 
-/// The meta packs and the segments that the log names.
+/// The number of Git packs and of segments that the log names.
 fn files(repo: &Repository) -> (usize, usize) {
     let mut connection = Connection::open(repo, None).unwrap();
     connection.refresh(&NoProgress).unwrap();
@@ -99,8 +99,8 @@ fn files(repo: &Repository) -> (usize, usize) {
     (fold.meta.len(), fold.segments.len())
 }
 
-/// How many requests it takes to clone what is there, to read one file in the new clone, to fetch one
-/// push, and to push where nothing is new.
+/// Counts the requests to clone the remote, to read one file in the new clone, to fetch one push,
+/// and to push without changes.
 #[derive(Debug)]
 struct Requests {
     clone: u64,
@@ -111,7 +111,7 @@ struct Requests {
 
 #[test]
 fn a_reader_makes_few_requests_however_many_pushes_there_were() {
-    // What others may have pushed meanwhile is looked for in a list where entries can be siblings.
+    // If entries can be siblings, a list request looks for concurrent pushes.
     for (guarantee, more, pushes) in [(Guarantee::Exclusive, 0, 300), (Guarantee::None, 1, 64)] {
         let root = directory();
         let repo = repository(root.path(), "a", guarantee);
@@ -175,14 +175,14 @@ fn content_packs_are_compacted_and_no_content_is_lost() {
         let fold = connection.state.fold();
         assert!(fold.packs.len() < MANY_PACKS, "{}", fold.packs.len());
         assert!(fold.retired.values().filter(|one| one.kind == StoredKind::Pack).count() >= 8);
-        // The compacted packs hold all: the inputs are not needed.
+        // The compacted packs hold all content: the inputs are not needed.
         let retired = fold.retired.values().filter(|one| one.kind == StoredKind::Pack);
         let keys: Vec<String> = retired.map(|one| pack_key(one.id)).collect();
         connection.log.store().delete(&keys).unwrap();
         let (full, cloned) = clone_of(root.path(), "full", true);
         has_all_of(&repo, &full, pushes);
         assert!(cloned.traffic.requests < 40, "{:?}", cloned.traffic);
-        // One file is found by a lazy clone too, and nothing is pushed a second time.
+        // A lazy clone also finds each file, and nothing is pushed twice.
         let (lazy, _) = clone_of(root.path(), "lazy", false);
         need(&lazy, &[content_of(&repo, 1)], &NoProgress).unwrap();
         assert!(lazy.content().contains(&content_of(&repo, 1)).unwrap());
@@ -191,7 +191,7 @@ fn content_packs_are_compacted_and_no_content_is_lost() {
 }
 
 #[test]
-fn a_damaged_pack_stays_as_it_is_and_the_others_are_compacted() {
+fn a_damaged_pack_is_kept_and_the_others_are_compacted() {
     let root = directory();
     let repo = repository(root.path(), "a", Guarantee::Exclusive);
     (1..EVERY as usize).for_each(|number| drop(push_one(&repo, number)));
@@ -201,12 +201,12 @@ fn a_damaged_pack_stays_as_it_is_and_the_others_are_compacted() {
     let (damaged, size) = connection.state.fold().packs.iter().next().unwrap();
     let (damaged, bytes) = (*damaged, vec![7; usize::try_from(*size).unwrap()]);
     connection.log.store().write(&pack_key(damaged), bytes).unwrap();
-    // Who has no copy of it compacts the rest, as soon as that is enough.
+    // A client without a copy of the damaged pack compacts the rest once there is enough.
     (0..EVERY as usize).for_each(|number| drop(push_one(&other, number)));
     connection.refresh(&NoProgress).unwrap();
     let packs = &connection.state.fold().packs;
     assert!(packs.contains_key(&damaged) && packs.len() == 2, "{packs:?}");
-    // Who has one puts its content into a pack that is sound.
+    // A client with a copy puts its content into a sound pack.
     (0..EVERY as usize).for_each(|number| drop(push_one(&repo, 100 + number)));
     connection.refresh(&NoProgress).unwrap();
     assert!(!connection.state.fold().packs.contains_key(&damaged));
@@ -215,7 +215,7 @@ fn a_damaged_pack_stays_as_it_is_and_the_others_are_compacted() {
 }
 
 #[test]
-fn what_stays_apart_grows_by_factors_and_little_is_written_again() {
+fn file_sizes_grow_by_factors_and_little_is_rewritten() {
     let (mut files, mut written, mut most) = (BTreeMap::new(), 0, 0);
     let id = |number: u64| Id::of_blob(&number.to_le_bytes());
     let size = 1500;
@@ -235,13 +235,13 @@ fn what_stays_apart_grows_by_factors_and_little_is_written_again() {
     }
     let pushed = 50_000 * size;
     assert_eq!(files.values().sum::<u64>(), pushed);
-    // Those that can't grow any more are a few of the largest.
+    // The files that cannot grow further are a few of the largest.
     assert!(most <= 6 + (pushed / MOST) as usize, "{most}");
     assert!(written <= 40 * pushed, "{written} of {pushed}");
 }
 
 #[test]
-fn large_segments_are_put_together_before_they_are_many() {
+fn large_segments_are_compacted_before_there_are_many() {
     let mut fold = Fold::empty(Protocol::Linear);
     let push = |fold: &mut Fold, number: u8, size: u64| {
         let segment = Stored { id: Id::of_blob(&[number]), size };
@@ -254,7 +254,7 @@ fn large_segments_are_put_together_before_they_are_many() {
     assert!(push(&mut fold, 4, 700 << 10));
 }
 
-/// `there` has all refs of `repo`, and of their content so much.
+/// Checks that `there` has all refs of `repo` and this number of their contents.
 fn has_all_of(repo: &Repository, there: &Repository, contents: usize) {
     for (name, tip) in repo.history().refs("refs/").unwrap() {
         let tracking = name.tracking(&"lab".parse().unwrap());
@@ -266,7 +266,7 @@ fn has_all_of(repo: &Repository, there: &Repository, contents: usize) {
 }
 
 #[test]
-fn who_has_parts_of_a_large_union_fetches_the_others() {
+fn a_client_with_some_inputs_of_a_large_compacted_file_fetches_the_others() {
     let root = directory();
     let repo = repository(root.path(), "a", Guarantee::Exclusive);
     let push_much = |number| drop(push_saying(&repo, number, Some(long_message(number))));
@@ -281,7 +281,7 @@ fn who_has_parts_of_a_large_union_fetches_the_others() {
     let union: u64 = connection.state.fold().meta.values().sum();
     push_one(&repo, MANY + 1);
     for (reader, most, requests) in [(&all, union / 8, 7), (&some, union / 2, 9)] {
-        // What is noted of unions outlives the command that learns of them.
+        // The record of compacted files outlives the command that reads it from the log.
         let mut connection = Connection::open(reader, None).unwrap();
         connection.refresh(&NoProgress).unwrap();
         connection.save().unwrap();
@@ -300,7 +300,7 @@ fn who_has_parts_of_a_large_union_fetches_the_others() {
 }
 
 #[test]
-fn a_part_that_is_gone_is_no_loss_where_the_union_is() {
+fn a_deleted_input_does_no_harm_if_the_compacted_file_exists() {
     let root = directory();
     let repo = repository(root.path(), "a", Guarantee::Exclusive);
     let push_much = |number| drop(push_saying(&repo, number, Some(long_message(number))));
@@ -327,8 +327,8 @@ fn a_part_that_is_gone_is_no_loss_where_the_union_is() {
     assert!(some.content().contains(&content_of(&repo, 1)).unwrap());
 }
 
-/// Puts together over a store that lets `fault` happen at the request `at`: of the first few that
-/// read and all that do not. Gives whether it did.
+/// Compacts over a store that fails with `fault` at request `at`. Counts only the first reading
+/// requests and all other requests. Returns true if the fault occurred.
 fn put_together_with(repo: &Repository, fault: Fault, at: u64) -> bool {
     let mut connection = Connection::open(repo, None).unwrap();
     connection.refresh(&NoProgress).unwrap();
@@ -351,11 +351,11 @@ fn put_together_with(repo: &Repository, fault: Fault, at: u64) -> bool {
     happened.load(Ordering::SeqCst)
 }
 
-/// So many of the requests that read fail in turn.
+/// The number of reading requests that fail in turn.
 const READS: u64 = 2;
 
 #[test]
-fn no_failure_of_putting_together_does_harm() {
+fn no_failure_of_compaction_does_harm() {
     for guarantee in [Guarantee::Exclusive, Guarantee::None] {
         for fault in [Fault::Refused, Fault::AnswerLost, Fault::Cut] {
             let root = directory();
@@ -366,7 +366,7 @@ fn no_failure_of_putting_together_does_harm() {
             while put_together_with(&repo, fault, steps) {
                 is_sound(root.path(), &repo, steps);
                 steps += 1;
-                // So that there is always something to do.
+                // Each round needs files to compact.
                 while files(&repo).0 < MANY {
                     pushes += 1;
                     push_one(&repo, pushes);
@@ -379,7 +379,7 @@ fn no_failure_of_putting_together_does_harm() {
     }
 }
 
-/// A clone has all that was pushed, and the repository can push and fetch.
+/// Checks that a clone has all pushed data, and that the repository can push and fetch.
 fn is_sound(root: &Path, repo: &Repository, at: u64) {
     let name = format!("clone-{at}");
     let (there, _) = clone_of(root, &name, true);
@@ -393,7 +393,7 @@ fn is_sound(root: &Path, repo: &Repository, at: u64) {
 }
 
 #[test]
-fn of_two_who_put_the_same_together_at_once_one_does_where_the_store_can() {
+fn one_of_two_concurrent_compactions_wins_if_the_store_has_exclusive_create() {
     for (guarantee, unions) in [(Guarantee::Exclusive, 1), (Guarantee::None, 1)] {
         let root = directory();
         let repo = repository(root.path(), "a", guarantee);
@@ -408,7 +408,7 @@ fn of_two_who_put_the_same_together_at_once_one_does_where_the_store_can() {
         take_in(&other, &mut second, &NoProgress).unwrap();
         put_together(&repo, &mut first, false, &NoProgress);
         put_together(&other, &mut second, false, &NoProgress);
-        // The same parts make the same union, whoever does it.
+        // The same inputs give the same compacted file for every client.
         assert_eq!(files(&repo), (unions, unions), "{guarantee:?}");
         is_sound(root.path(), &repo, 0);
     }

@@ -1,4 +1,4 @@
-//! What is fetched in the place of a union, and what is kept of what the log says of them.
+//! Tests of the choice between a compacted file and its inputs, and of the record of compactions.
 
 use super::*;
 use crate::fs::read;
@@ -9,7 +9,7 @@ fn id(name: &str) -> Id {
     Id::of_blob(name.as_bytes())
 }
 
-/// A union and its parts, each with its size.
+/// A compacted file and its inputs, each with its size.
 type Made<'a> = (&'a str, &'a [(&'a str, u64)]);
 
 fn unions(made: &[Made<'_>]) -> Unions {
@@ -28,7 +28,7 @@ fn files(files: &[(&str, u64)]) -> Vec<(Id, u64)> {
 }
 
 #[test]
-fn who_lacks_little_of_a_large_union_fetches_that() {
+fn a_client_that_lacks_few_inputs_of_a_large_compacted_file_fetches_those() {
     let unions = unions(&[("u", &[("a", 9 << 20), ("b", 1000), ("c", 1000)])]);
     let wanted = [("u", 9 << 20)];
     assert_eq!(cheapest(&unions, &wanted, &["a", "c"]), files(&[("b", 1000)]));
@@ -39,13 +39,13 @@ fn who_lacks_little_of_a_large_union_fetches_that() {
 }
 
 #[test]
-fn many_small_parts_are_not_worth_a_request_each() {
+fn many_small_inputs_are_not_fetched_one_by_one() {
     let unions = unions(&[("u", &[("a", 1000), ("b", 1000), ("c", 1000)])]);
     assert_eq!(cheapest(&unions, &[("u", 3000)], &["a"]), files(&[("u", 3000)]));
 }
 
 #[test]
-fn unions_of_unions_are_looked_into() {
+fn compacted_files_of_compacted_files_are_examined() {
     let large = 9 << 20;
     let unions =
         unions(&[("u", &[("a", large), ("b", 1000)]), ("v", &[("u", large), ("c", 1000)])]);
@@ -60,9 +60,9 @@ fn unions_of_unions_are_looked_into() {
 }
 
 #[test]
-fn unions_that_are_said_to_be_of_each_other_are_no_trap() {
+fn cycles_of_compacted_files_end() {
     let unions = unions(&[("u", &[("v", 10)]), ("v", &[("u", 10)])]);
-    // What was not got by parts is fetched itself.
+    // A file that is not covered by its inputs is fetched itself.
     assert!(cheapest(&unions, &[("u", 10)], &[]).is_empty());
     assert!(unions.whole(&|_| false).is_empty());
     let mut fold = Fold::empty(Protocol::Linear);
@@ -72,7 +72,7 @@ fn unions_that_are_said_to_be_of_each_other_are_no_trap() {
     assert_eq!(kept, unions);
 }
 
-/// An entry that put the Git packs `parts` together as `union`.
+/// An entry that compacted the Git packs `parts` to `union`.
 fn entry(union: &str, parts: &[&str], joined: bool) -> Arc<Entry> {
     let text = format!(
         "format = 1\nnumber = 9\nwrite = \"{}\"\nwho = \"a\"\nwhen = \"2027-01-15T08:00:00Z\"\n\
@@ -85,7 +85,7 @@ fn entry(union: &str, parts: &[&str], joined: bool) -> Arc<Entry> {
 }
 
 #[test]
-fn what_entries_say_is_kept_for_as_long_as_it_is_of_use() {
+fn records_of_compactions_are_kept_while_the_remote_has_the_files() {
     let directory = tempfile::tempdir().unwrap();
     let at = directory.path();
     let mut fold = Fold::empty(Protocol::Linear);
