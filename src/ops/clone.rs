@@ -1,4 +1,4 @@
-//! `art clone`: a new repository with all that a remote has; content comes when it is needed.
+//! `art clone`: creates a repository from a remote. Content is downloaded when it is needed.
 
 use std::path::{Path, PathBuf};
 
@@ -18,49 +18,50 @@ use crate::remote::layout::ART_TOML;
 use crate::remote::{RemoteUri, TrafficCount};
 use crate::repo::{DIRECTORY, RemoteConfig, Repository, Settings};
 
-/// What to clone, and where to.
+/// The options of a clone.
 #[derive(Debug, Clone)]
 pub struct CloneOptions {
-    /// Where the remote is.
+    /// The URI of the remote.
     pub uri: RemoteUri,
-    /// What the remote is called in the new repository.
+    /// The name of the remote in the new repository.
     pub name: Name,
-    /// The directory that the repository stands in, absolute; made if missing.
+    /// The absolute path of the directory that will contain the repository; created if missing.
     pub directory: PathBuf,
     /// The text of its `config.toml`; see [`config::initial`](crate::config::initial).
     pub config: String,
-    /// Whether that names the project; else it is the one of the remote, if that has only one.
+    /// True if `config` names the project. Otherwise the project is the remote's, if the remote has
+    /// only one.
     pub has_project: bool,
-    /// All content comes too.
+    /// Also download all content.
     pub full: bool,
-    /// The command, for the log of operations.
+    /// The command line, for the operation log.
     pub command: String,
 }
 
-/// What was cloned.
+/// The result of a clone.
 #[derive(Debug, Clone, Serialize)]
 pub struct CloneOutcome {
-    /// The repository.
+    /// The path of the repository.
     pub directory: String,
-    /// The project that names without one belong to.
+    /// The default project of the new repository.
     pub project: ProjectName,
-    /// Its runs, of all projects.
+    /// The number of runs in all projects.
     pub runs: u64,
-    /// Its versions.
+    /// The number of versions in all projects.
     pub versions: u64,
-    /// Git objects that came.
+    /// The number of fetched Git objects.
     pub objects: u64,
-    /// The content that came.
+    /// The downloaded content.
     pub content: Brought,
-    /// What waits on the remote for someone to settle it.
+    /// The unresolved conflicts on the remote.
     pub conflicts: Vec<OpenConflict>,
-    /// What it took.
+    /// The requests and bytes of this operation.
     pub traffic: TrafficCount,
 }
 
-/// Clones. A clone that was stopped or lost its remote can be finished by the same call: what came is
-/// kept, and nothing else uses the repository until then. After any other failure nothing of the new
-/// repository stays.
+/// Creates a repository from a remote. If a clone was interrupted or lost its connection, the same
+/// call resumes it: downloaded data is kept, and no other command uses the repository until then.
+/// After any other failure, the new repository is removed.
 pub fn clone(
     options: &CloneOptions,
     settings: Settings,
@@ -78,7 +79,8 @@ pub fn clone(
         if can_resume(&error) && has_received(&target) {
             return did_not_finish(error, options, &target);
         }
-        // The error is what counts; what can't be removed is finished or removed by the next clone.
+        // A failure to clean up is ignored, to report the original error. The next clone resumes or
+        // removes the rest.
         if Repository::unfinished_clone(&target).is_ok_and(|uri| uri.is_some()) {
             let _ = atomic::remove_tree(&target);
         }
@@ -89,7 +91,7 @@ pub fn clone(
     })
 }
 
-/// Fails unless the repository that is there already is a clone of the same remote that did not finish.
+/// Fails unless the existing repository is an unfinished clone of the same remote.
 fn check_leftovers(options: &CloneOptions, target: &Path) -> Result<()> {
     let place = options.directory.display();
     let exists = |message: String| Error::new(ErrorKind::AlreadyExists, message);
@@ -97,27 +99,27 @@ fn check_leftovers(options: &CloneOptions, target: &Path) -> Result<()> {
         Some(uri) if uri == options.uri.to_string() => Ok(()),
         Some(uri) => Err(exists(format!("the clone of '{uri}' in '{place}' did not finish"))
             .with_hint(format!(
-                "finish that clone: art clone {uri} {place}; or name another directory"
+                "resume that clone: art clone {uri} {place}; or name another directory"
             ))),
-        None => Err(exists(format!("there is a repository in '{place}' already"))
-            .with_hint("bring it up to date: art pull; or name another directory")),
+        None => Err(exists(format!("a repository already exists in '{place}'"))
+            .with_hint("update it: art pull; or name another directory")),
     }
 }
 
-/// Whether the same clone may succeed later.
+/// Returns true if a retry of the clone may succeed.
 fn can_resume(error: &Error) -> bool {
     use ErrorKind::{Interrupted, Locked, Unauthorized, Unavailable};
     matches!(error.kind(), Interrupted | Locked | Unauthorized | Unavailable)
 }
 
-/// Whether history or content has come to the repository at `target`.
+/// Returns true if the repository at `target` has received history or content.
 fn has_received(target: &Path) -> bool {
     ["objects/pack", "packs", "tmp"]
         .iter()
         .any(|directory| usage(&target.join(directory)).is_ok_and(|there| there.bytes > 0))
 }
 
-/// The error for a clone that stopped and can be resumed.
+/// Returns the error for an interrupted clone that can be resumed.
 fn did_not_finish(error: Error, options: &CloneOptions, target: &Path) -> Error {
     let (uri, place) = (&options.uri, options.directory.display());
     let kept = usage(target).map(|there| there.bytes).unwrap_or_default();
@@ -127,10 +129,10 @@ fn did_not_finish(error: Error, options: &CloneOptions, target: &Path) -> Error 
         return Error::new(ErrorKind::Interrupted, format!("interrupted; {kept}"))
             .with_hint(resume);
     }
-    error.context(format!("the clone did not finish; {kept}")).with_hint(resume)
+    error.context(format!("the clone is incomplete; {kept}")).with_hint(resume)
 }
 
-/// The repository to clone into: a new one, or the one of a clone that did not finish.
+/// Creates the repository to clone into, or opens the one of an unfinished clone.
 fn prepare(options: &CloneOptions, settings: &Settings) -> Result<(PathBuf, Repository, FileLock)> {
     let target = options.directory.join(DIRECTORY);
     if !Repository::is_at(&target)? {
@@ -138,11 +140,11 @@ fn prepare(options: &CloneOptions, settings: &Settings) -> Result<(PathBuf, Repo
             InitOptions { directory: options.directory.clone(), config: options.config.clone() };
         init_unfinished(&made, &options.uri.to_string())?;
     }
-    // What a killed clone was building is nobody's; that it can't be removed is no reason to fail.
+    // Removes what killed clones left. Failing to remove it does not fail the clone.
     let _ = Repository::sweep_builds(&options.directory);
     let target = target.canonicalize().on("read", &target)?;
     let lock = Repository::lock_unfinished(&target)?;
-    // Another clone may have finished meanwhile.
+    // Another clone may have finished in the meantime.
     check_leftovers(options, &target)?;
     let repo = Repository::open_unfinished(&target, settings.clone())?;
     let remote =
@@ -196,10 +198,10 @@ fn fill(
     })
 }
 
-/// Fails where a repository is named in the place of the store that it shares.
+/// Fails if the URI names a repository in place of the store that it shares.
 fn refuse_repository(options: &CloneOptions, settings: &Settings) -> Result<()> {
     let Some(directory) = options.uri.directory() else { return Ok(()) };
-    // A remote may have lost what says that it is one; a repository has no directory of this name.
+    // A damaged remote may have lost its `art.toml`; but a repository has no `meta` directory.
     if read::is_file(&directory.join(ART_TOML))? || read::is_dir(&directory.join("meta"))? {
         return Ok(());
     }
@@ -218,20 +220,21 @@ fn refuse_repository(options: &CloneOptions, settings: &Settings) -> Result<()> 
             error.with_hint(format!("clone the store it shares: art clone {}", remote.uri))
         }
         Err(_) => error.with_hint(
-            "in it: art remote add origin STORE, then art push; then here: art clone STORE",
+            "share it first, in that repository: art remote add origin STORE, then art push; then clone \
+             the store: art clone STORE",
         ),
     })
 }
 
-/// Where nothing was pushed there is nothing to clone, and nothing to push.
+/// Returns the error for a remote without any push: there is nothing to clone.
 fn nothing_there(error: Error, options: &CloneOptions) -> Error {
     if error.kind() != ErrorKind::NotFound {
         return error;
     }
     let (name, uri) = (&options.name, &options.uri);
     Error::not_found(format!("nothing was pushed to '{uri}' yet")).with_hint(format!(
-        "check the URI; to share work from another repository, in that one: art remote add {name} URI, then \
-         art push"
+        "check the URI; to share another repository, run in that repository: art remote add {name} \
+         URI, then art push"
     ))
 }
 

@@ -1,8 +1,8 @@
-//! `art evict`: content leaves this repository, as far as a remote is proven to hold it.
+//! `art evict`: removes local content after verifying it on a remote.
 //!
-//! The proof, before anything is removed: every pack of the remote that is relied on is there with
-//! its size, and frames of it are read back and checked, some of them or all bytes. What the
-//! remote does not hold stays, and so does what is to be kept.
+//! Before anything is removed, every relevant pack of the remote is verified: it exists with the
+//! expected size, and a sample of its frames, or all its bytes, are read back and checked. Content
+//! that the remote does not hold and content of `keep` stays.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,49 +20,49 @@ use crate::progress::{Progress, Unit};
 use crate::remote::TrafficCount;
 use crate::repo::Repository;
 
-/// What to evict.
+/// The options of an eviction.
 #[derive(Debug, Clone, Default)]
 pub struct EvictOptions {
-    /// The remote that holds it; the default one if there is none.
+    /// The remote that holds the content; `None` for the default one.
     pub remote: Option<Name>,
-    /// The revisions whose content stays.
+    /// The revisions whose content is kept.
     pub keep: Vec<Revision>,
-    /// Every byte of the remote's packs is read back, not a sample.
+    /// Read back every byte of the remote's packs, not only a sample.
     pub full: bool,
-    /// Only finds out what would leave.
+    /// Only report what would be removed.
     pub dry_run: bool,
 }
 
-/// What left, or would.
+/// The result of an eviction or of a dry run.
 #[derive(Debug, Clone, Serialize)]
 pub struct EvictOutcome {
-    /// The remote that holds it.
+    /// The remote that holds the content.
     pub remote: Name,
-    /// How that was proven.
+    /// How the content was verified on the remote.
     pub proof: Proof,
-    /// Contents that left: blobs, chunks and manifests.
+    /// The number of removed contents: blobs, chunks and manifests.
     pub contents: u64,
-    /// Packs that are gone or smaller.
+    /// The number of packs that were removed or became smaller.
     pub packs: u64,
-    /// Bytes that are free now.
+    /// The freed bytes.
     pub bytes: u64,
-    /// Contents that stay because they are to be kept.
+    /// The number of contents that were kept because of `keep`.
     pub kept: u64,
-    /// Contents that stay because the remote does not hold them.
+    /// The number of contents that were kept because the remote does not hold them.
     pub unsent: u64,
-    /// What it took.
+    /// The requests and bytes of this operation.
     pub traffic: TrafficCount,
 }
 
-/// Evicts.
+/// Removes local content after verifying it on a remote.
 ///
-/// Content that the remote is not proven to hold stays, and is no failure of this call.
+/// Content that failed the verification is kept. This is not an error.
 pub fn evict(
     repo: &Repository,
     options: &EvictOptions,
     progress: &dyn Progress,
 ) -> Result<EvictOutcome> {
-    progress.begin("asking the remote", None, Unit::Items);
+    progress.begin("contacting the remote", None, Unit::Items);
     repo.require_writable()?;
     let mut connection = Connection::open(repo, options.remote.as_ref())?;
     connection.refresh(progress)?;
@@ -110,12 +110,12 @@ pub fn evict(
     })
 }
 
-/// What must be elsewhere of a content that is stored so here.
+/// The need that another copy must satisfy for a content with this local kind.
 fn need_of(kind: MemberKind) -> Need {
     if kind == MemberKind::Manifest { Need::File } else { Need::Bytes }
 }
 
-/// The contents of the revisions that are to be kept.
+/// The contents of the revisions to keep.
 fn kept(repo: &Repository, revisions: &[Revision]) -> Result<BTreeSet<Id>> {
     let mut commits = Vec::new();
     for revision in revisions {

@@ -1,6 +1,6 @@
-//! `art resolve`: settles what both sides of a ref changed. Both histories stay.
+//! `art resolve`: resolves a conflict between the two sides of a ref, and keeps both histories.
 //!
-//! It works on what was fetched and asks nothing of the remote: a push tells the others.
+//! It works on fetched data and sends no request. A push shares the result.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,22 +17,22 @@ use crate::id::Id;
 use crate::name::{Name, RefKind, RefName};
 use crate::repo::Repository;
 
-/// What to settle, and how.
+/// The options: the conflict and its resolution.
 #[derive(Debug, Clone)]
 pub struct ResolveOptions {
-    /// The remote; the default one if there is none.
+    /// The remote; `None` for the default one.
     pub remote: Option<Name>,
-    /// The ref, as it is typed.
+    /// The ref, as typed.
     pub reference: String,
-    /// What decides where both sides changed one thing.
+    /// The side to choose if both sides changed the same thing.
     pub choice: Choice,
-    /// Why, for the history.
+    /// The commit message.
     pub message: Option<String>,
-    /// The command, for the log of operations.
+    /// The command line, for the operation log.
     pub command: String,
 }
 
-/// What was settled.
+/// The result of resolving a conflict.
 #[derive(Debug, Clone, Serialize)]
 pub struct ResolveOutcome {
     /// The remote.
@@ -40,18 +40,18 @@ pub struct ResolveOutcome {
     /// The ref.
     #[serde(rename = "ref")]
     pub name: RefName,
-    /// Where it was; `None` if it was not here.
+    /// The old commit; `None` if the ref did not exist locally.
     pub old: Option<Id>,
-    /// Where it is; `None` if it is deleted.
+    /// The new commit; `None` if the ref is deleted.
     pub new: Option<Id>,
-    /// What is still in conflict; then nothing has moved.
+    /// The remaining conflicts. If there are any, the ref has not moved.
     pub conflicts: Vec<FieldConflict>,
 }
 
-/// Settles.
+/// Resolves a conflict.
 ///
-/// What the choice leaves open is no failure of this call: it is in the outcome, and nothing has
-/// moved then. Fails with [`Refused`](ErrorKind::Refused) if there is no conflict.
+/// Conflicts that the choice does not decide are not an error: they are part of the result, and the
+/// ref has not moved. Fails with [`Refused`](ErrorKind::Refused) if there is no conflict.
 pub fn resolve(repo: &Repository, options: &ResolveOptions) -> Result<ResolveOutcome> {
     let remote = repo.choose_remote(options.remote.as_ref())?.name;
     let side = Side::find(repo, &remote, options)?;
@@ -64,7 +64,7 @@ pub fn resolve(repo: &Repository, options: &ResolveOptions) -> Result<ResolveOut
     Ok(ResolveOutcome { remote, name, old, new, conflicts })
 }
 
-/// What came of it.
+/// The outcome of a resolution.
 struct Settled {
     name: RefName,
     old: Option<Id>,
@@ -73,14 +73,15 @@ struct Settled {
     past: Past,
 }
 
-/// The other side of a ref, as it was fetched.
+/// The other side of a ref, as fetched.
 struct Side<'a> {
     repo: &'a Repository,
     options: &'a ResolveOptions,
     name: RefName,
-    /// Where the remote has its refs.
+    /// The commits of the remote's refs.
     there: BTreeMap<RefName, Id>,
-    /// Where other writers moved it, on a store that can't keep them apart; `None` is a deletion.
+    /// The commits by other writers, on a store that cannot prevent concurrent moves; `None` is a
+    /// deletion.
     others: Vec<Option<Id>>,
     past: Past,
 }
@@ -124,7 +125,8 @@ impl<'a> Side<'a> {
                 is_open = true;
                 settled.new = self.join(change, ours, theirs, &mut settled.conflicts)?;
                 if self.name.kind() == RefKind::Tag && settled.new == here {
-                    // The remote's place is known and given up: a push moves it from there.
+                    // Records the remote's commit as known and superseded, so that a push moves the
+                    // tag from that commit.
                     settled.past.note_agreed(&self.name, there);
                 }
             }
@@ -145,7 +147,7 @@ impl<'a> Side<'a> {
             let name = self.name.name();
             let message =
                 format!("there is no conflict about {} '{name}'", self.name.kind().as_str());
-            return Err(Error::refused(message).with_hint("see what there is: art pull"));
+            return Err(Error::refused(message).with_hint("list the conflicts: art pull"));
         }
         if !settled.conflicts.is_empty() {
             settled.new = here;
@@ -155,7 +157,7 @@ impl<'a> Side<'a> {
         Ok(settled)
     }
 
-    /// Settles what became of a thing that each side has under a name of its own.
+    /// Resolves a conflict about a ref that has different names on the two sides.
     fn settle_tie(&self, change: &mut RecordChange<'_>, tie: &Tie) -> Result<Settled> {
         if let (Choice::Stage(stage), Some((_, ours)), Some((_, theirs))) =
             (&self.options.choice, &tie.ours, &tie.theirs)
@@ -191,7 +193,7 @@ impl<'a> Side<'a> {
         self.options.message.clone().unwrap_or_else(default)
     }
 
-    /// Joins two commits; what stays open is added to `open`.
+    /// Merges two commits. Adds undecided conflicts to `open`.
     fn join(
         &self,
         change: &mut RecordChange<'_>,
@@ -216,7 +218,7 @@ impl<'a> Side<'a> {
         }))
     }
 
-    /// A stage that neither side has would be a move that no policy was asked about.
+    /// A stage that neither side has would bypass the policy's check of stage moves.
     fn check_stage(&self, stage: &Name, ours: Id, theirs: Id) -> Result<()> {
         if self.name.kind() != RefKind::Version {
             return Err(Error::invalid("only versions have a stage")
@@ -230,20 +232,21 @@ impl<'a> Side<'a> {
             return Ok(());
         }
         let shown = stages.map(|one| one.map_or_else(|| "none".to_owned(), |one| one.to_string()));
-        let message = format!("the stage is '{}' here and '{}' there", shown[0], shown[1]);
+        let message =
+            format!("the stage is '{}' locally and '{}' on the remote", shown[0], shown[1]);
         Err(Error::refused(message)
             .with_hint(format!("choose one of them, then: art stage {} {stage}", self.name.name())))
     }
 
-    /// One side deleted the ref, and the other changed it.
+    /// Resolves a conflict between a deletion on one side and a change on the other.
     fn keep_or_delete(&self, ours: Option<Id>, theirs: Option<Id>, settled: &mut Settled) {
         match self.options.choice {
             Choice::Ours => {
                 settled.new = ours;
                 match (ours, theirs) {
-                    // It is pushed as one that the remote has not.
+                    // The ref is pushed as one that the remote lacks.
                     (Some(_), None) => settled.past.note_there(&self.name),
-                    // It is deleted once more, as it is there now.
+                    // The push deletes the ref as it is on the remote now.
                     (None, Some(theirs)) => settled.past.note_given_up(&self.name, theirs),
                     _ => {}
                 }
@@ -258,7 +261,7 @@ impl<'a> Side<'a> {
         }
     }
 
-    /// Joins what another writer made of the ref at the same time as the one that the remote has.
+    /// Merges the commit of another writer who moved the ref concurrently.
     fn join_other(
         &self,
         change: &mut RecordChange<'_>,
@@ -268,7 +271,7 @@ impl<'a> Side<'a> {
         let now = settled.new;
         match (now, other) {
             (Some(ours), Some(theirs)) => {
-                // Ours may be what was made of the sides before.
+                // The local commit may be a merge of earlier sides that is not written yet.
                 change.writer().write_out()?;
                 settled.new = self.join(change, ours, theirs, &mut settled.conflicts)?;
             }
@@ -276,7 +279,7 @@ impl<'a> Side<'a> {
             _ => match self.options.choice {
                 Choice::Theirs => settled.new = other,
                 Choice::Ours => {
-                    // Only a ref that moves can be pushed, and with it the end of the conflict.
+                    // Only a ref that moves can be pushed, and the push settles the conflict.
                     if let Some(ours) = now {
                         settled.new = Some(self.again(change, ours)?);
                     }
@@ -289,14 +292,14 @@ impl<'a> Side<'a> {
         Ok(())
     }
 
-    /// A commit on top of `commit` that says that it was kept.
+    /// Creates a commit on top of `commit` that records the decision to keep it.
     fn again(&self, change: &mut RecordChange<'_>, commit: Id) -> Result<Id> {
         let Commit { tree, .. } = self.repo.history().read_commit(&commit)?;
         change.commit(tree, vec![commit], &self.subject())
     }
 }
 
-/// What each side has under a name of its own, as it was fetched.
+/// The fetched refs that have different names on the two sides.
 fn ties(repo: &Repository, there: &BTreeMap<RefName, Id>, past: &Past) -> Result<Vec<Tie>> {
     let here: BTreeMap<RefName, Id> = repo.history().refs("refs/")?.into_iter().collect();
     let names: BTreeSet<&RefName> = there.keys().chain(past.deleted_there()).collect();
@@ -310,10 +313,10 @@ fn ties(repo: &Repository, there: &BTreeMap<RefName, Id>, past: &Past) -> Result
     find_ties(repo, &both, &compared)
 }
 
-/// The error for what a choice left open.
+/// Returns the error for conflicts that the choice did not decide.
 pub fn still_open(outcome: &ResolveOutcome) -> Error {
     let what: Vec<&str> = outcome.conflicts.iter().map(|one| one.what.as_str()).collect();
     let name = outcome.name.name();
     Error::new(ErrorKind::Moved, format!("'{name}' is still in conflict: {}", what.join(", ")))
-        .with_hint(format!("art resolve {name} --ours, or --theirs"))
+        .with_hint(format!("choose a side: art resolve {name} --ours, or --theirs"))
 }

@@ -106,7 +106,7 @@ fn what_can_not_be_cloned_leaves_nothing() {
     -- stderr
     error: nothing was pushed to '[ROOT]/desk/empty' yet
 
-    hint: check the URI; to share work from another repository, in that one: art remote add origin URI, then art push
+    hint: check the URI; to share another repository, run in that repository: art remote add origin URI, then art push
     ");
     assert!(!sandbox.path("b").exists());
     sandbox.art("clone empty b --json").fails_with(1).json_error();
@@ -114,9 +114,9 @@ fn what_can_not_be_cloned_leaves_nothing() {
     assert_snapshot!(sandbox.art("clone store a"), @"
     exit 1
     -- stderr
-    error: there is a repository in '[ROOT]/desk/a' already
+    error: a repository already exists in '[ROOT]/desk/a'
 
-    hint: bring it up to date: art pull; or name another directory
+    hint: update it: art pull; or name another directory
     ");
     assert_snapshot!(sandbox.art("clone /nowhere/mounted/share b"), @"
     exit 14
@@ -173,6 +173,7 @@ fn a_repository_in_the_place_of_a_store_is_told_from_it() {
     }
     sandbox.art("-C a remote remove origin --yes").ok();
     let error = sandbox.art("clone a new --json").fails_with(2).json_error();
-    let hint = "in it: art remote add origin STORE, then art push; then here: art clone STORE";
+    let hint = "share it first, in that repository: art remote add origin STORE, then art push; then \
+                clone the store: art clone STORE";
     assert_eq!(error["hint"], hint);
 }

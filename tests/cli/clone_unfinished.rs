@@ -74,7 +74,7 @@ fn a_clone_of_another_remote_does_not_go_on_where_one_ended() {
     sandbox.shell("cp -a store other").ok();
     let refused = sandbox.art("clone other c").fails_with(1);
     assert!(refused.stderr.contains("did not finish"), "{refused}");
-    assert!(refused.stderr.contains("finish that clone: art clone "), "{refused}");
+    assert!(refused.stderr.contains("resume that clone: art clone "), "{refused}");
     assert!(is_unfinished(&sandbox));
     // The remote may be called otherwise.
     sandbox.art("clone store c --origin lab").ok();

@@ -236,7 +236,7 @@ fn a_lost_history_pack_is_told_once_and_the_others_are_not_fetched_again() {
     sandbox.shell(lose).ok();
     for most in [6, 4] {
         let fetched = sandbox.art("-C b fetch -v").fails_with(20);
-        assert_eq!(fetched.stderr.matches("can't be used").count(), 1, "{fetched}");
+        assert_eq!(fetched.stderr.matches("is unusable").count(), 1, "{fetched}");
         let (_, traffic) = fetched.stderr.split_once("remote: ").unwrap();
         let requests: u64 = traffic.split(' ').next().unwrap().parse().unwrap();
         // The entries that are new, the one behind them, and the pack that is not there.

@@ -157,14 +157,14 @@ fn what_a_remote_needs_to_be_is_said() {
     assert_snapshot!(sandbox.art("remote add lab .artifacts/packs"), @"
     exit 2
     -- stderr
-    error: '[ROOT]/desk/.artifacts/packs' is inside of this repository
+    error: '[ROOT]/desk/.artifacts/packs' is inside this repository
 
     hint: name a separate directory
     ");
     assert_snapshot!(sandbox.art("remote add lab ."), @"
     exit 2
     -- stderr
-    error: '[ROOT]/desk' is a repository; a remote is a store
+    error: '[ROOT]/desk' is a repository; a remote needs a store
 
     hint: name a separate directory, which both repositories share
     ");

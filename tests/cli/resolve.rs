@@ -63,7 +63,7 @@ fn a_stage_can_be_chosen_that_one_side_has() {
     assert_snapshot!(sandbox.art("-C b resolve v1 --stage staging"), @"
     exit 1
     -- stderr
-    error: the stage is 'disabled' here and 'production' there
+    error: the stage is 'disabled' locally and 'production' on the remote
 
     hint: choose one of them, then: art stage v1 staging
     ");
@@ -147,7 +147,7 @@ fn what_can_not_be_resolved_is_said() {
     -- stderr
     error: there is no conflict about version 'v1'
 
-    hint: see what there is: art pull
+    hint: list the conflicts: art pull
     ");
     assert_snapshot!(sandbox.art("-C b resolve v2 --ours"), @"
     exit 1

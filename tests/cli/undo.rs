@@ -49,7 +49,7 @@ fn undo_again_and_again_goes_back_to_the_beginning() {
     -- stderr
     error: there is nothing to undo
 
-    hint: see what was done: art operations
+    hint: list the operations: art operations
     ");
 }
 
@@ -129,7 +129,7 @@ fn a_release_is_taken_back_in_words_of_versions_and_stays_recorded() {
     assert_eq!(stages, ["testing", "production", "staging", "production"]);
     assert_eq!(conditions[3]["reason"], "Undo");
     assert_eq!(conditions[3]["verdict"], "undo");
-    assert_eq!(conditions[3]["message"], "took back: stage v2 production --reason Release");
+    assert_eq!(conditions[3]["message"], "reverted: stage v2 production --reason Release");
     assert_eq!(record(&sandbox, "v2")["stage"], "testing");
     // Further back, over the commit that the undo made.
     assert_snapshot!(sandbox.art("undo --yes"), @"

@@ -1,4 +1,4 @@
-//! `art history`: every stage that a version had, or that the versions of a project had.
+//! `art history`: shows every stage that a version, or every version of a project, had.
 
 mod trail;
 
@@ -22,56 +22,56 @@ use crate::record::VersionRecord;
 use crate::repo::Repository;
 use trail::find_commits;
 
-/// Whose stages to show.
+/// The versions to show.
 #[derive(Debug)]
 pub enum HistoryOptions {
-    /// Those of one version: `v1`, `OWNER/PROJECT:v1`, `@STAGE` or `@latest`. One that was deleted
-    /// is found by its name.
+    /// One version: `v1`, `OWNER/PROJECT:v1`, `@STAGE` or `@latest`. A deleted version is found by
+    /// its name.
     One(Revision),
-    /// Those of all versions of the project, of the repository's default one if not named; also of
-    /// those that are not in it any more.
+    /// All versions of the project, or of the repository's default project, including versions that
+    /// were deleted or transferred.
     All(Option<ProjectName>),
 }
 
 /// One stage that a version had.
 #[derive(Debug, Clone, Serialize)]
 pub struct StageEntry {
-    /// When the version was put in it.
+    /// The time of the move to this stage.
     pub time: Timestamp,
-    /// What the version is called, or was called last.
+    /// The current or last name of the version.
     pub version: Name,
-    /// Its project.
+    /// The project of the version.
     pub project: ProjectName,
-    /// What stays the same when the name or the project changes.
+    /// The UUID of the version, which a rename or transfer keeps.
     pub uuid: Uuid,
-    /// The stage that it was in before; nothing for the first.
+    /// The previous stage; `None` for the first one.
     pub from: Option<Name>,
-    /// The stage.
+    /// The new stage.
     pub to: Name,
-    /// Who put it there: `NAME <EMAIL>`.
+    /// The user who set the stage: `NAME <EMAIL>`.
     pub author: String,
-    /// Why, in a word for programs.
+    /// The machine-readable reason.
     pub reason: String,
-    /// Why, for people.
+    /// The message for people.
     pub message: String,
-    /// What the project's policy said to it.
+    /// The result of the policy check.
     pub verdict: String,
-    /// The commit that records it; nothing if that is not in this repository.
+    /// The commit that records the stage; `None` if it is missing from this repository.
     pub commit: Option<Id>,
-    /// Whether the version is not in the project any more: deleted, or moved to another one.
+    /// True if the version was deleted from the project or transferred to another one.
     pub deleted: bool,
 }
 
-/// The stages asked for.
+/// The result of `history`.
 #[derive(Debug)]
 pub struct HistoryOutcome {
-    /// The newest first.
+    /// The stages, the newest first.
     pub entries: Vec<StageEntry>,
-    /// Versions that can't be told anything of.
+    /// Versions whose history is unreadable.
     pub unreadable: Vec<UnreadableVersion>,
 }
 
-/// Finds out which stages versions had.
+/// Returns the stages that versions had.
 pub fn history(
     repo: &Repository,
     options: &HistoryOptions,
@@ -101,15 +101,15 @@ pub fn history(
     {
         return Err(unreadable.error);
     }
-    // Of the same second, what is written last came last: that order stays, turned around.
+    // Entries of the same second keep their recorded order, reversed.
     dated.reverse();
     dated.sort_by_key(|(time, _)| std::cmp::Reverse(*time));
     outcome.entries = dated.into_iter().map(|(_, entry)| entry).collect();
     Ok(outcome)
 }
 
-/// The stages of one version with the time by which they are ordered: none comes before the one that
-/// it followed, whatever a clock that was set back said.
+/// Returns the stages of one version with times for sorting. No entry sorts before its predecessor,
+/// even if a clock was set back.
 fn in_order(entries: Vec<StageEntry>) -> impl Iterator<Item = (Timestamp, StageEntry)> {
     entries.into_iter().scan(Timestamp::from_seconds(i64::MIN), |latest, entry| {
         *latest = entry.time.max(*latest);
@@ -117,7 +117,7 @@ fn in_order(entries: Vec<StageEntry>) -> impl Iterator<Item = (Timestamp, StageE
     })
 }
 
-/// A version to read: its ref, its newest commit, and whether it is there no more.
+/// A version to read: its ref, its newest commit, and whether it was deleted.
 struct Tip {
     reference: RefName,
     commit: Id,
@@ -133,7 +133,7 @@ fn find_one(repo: &Repository, revision: &Revision, progress: &dyn Progress) -> 
     if let Some((_, commit)) = removed.into_iter().find(|(name, _)| *name == reference) {
         return Ok(Tip { reference, commit, is_deleted: true });
     }
-    // Fails with the nearest name, unless the version was made just now.
+    // Fails with a suggestion of the nearest name, unless the version was created just now.
     let commit = load_version(repo, &reference)?.commit;
     Ok(Tip { reference, commit, is_deleted: false })
 }
@@ -146,7 +146,7 @@ fn find_all(repo: &Repository, project: &ProjectName, progress: &dyn Progress) -
     if removed.is_empty() {
         return Ok(tips);
     }
-    // A version under another name, or one that is back, is told of once.
+    // A renamed or restored version is listed only once.
     let uuid = |commit: &Id| Some(read_brief(repo, commit).ok()??.0.record.uuid);
     let mut seen: HashSet<Uuid> = tips.iter().filter_map(|tip| uuid(&tip.commit)).collect();
     for found in removed {
@@ -157,12 +157,12 @@ fn find_all(repo: &Repository, project: &ProjectName, progress: &dyn Progress) -
     Ok(tips)
 }
 
-/// Versions that one thread reads between two looks at whether to stop.
+/// The number of versions that a thread reads between two checks for interruption.
 const BATCH: usize = 16;
 
 type Entries = Result<Vec<StageEntry>, UnreadableVersion>;
 
-/// Reads the stages of versions, on every core; of each the oldest first.
+/// Reads the stages of versions in parallel; the oldest stage of each version first.
 fn read_all(repo: &Repository, tips: &[Tip], progress: &dyn Progress) -> Result<Vec<Entries>> {
     progress.begin("reading versions", Some(tips.len() as u64), Unit::Items);
     let share = tips.len().div_ceil(repo.settings().threads.max(1)).max(BATCH);
@@ -190,7 +190,7 @@ fn read_all(repo: &Repository, tips: &[Tip], progress: &dyn Progress) -> Result<
 
 fn read_one(repo: &Repository, tip: &Tip) -> Result<Vec<StageEntry>> {
     let record = read_version_record(repo, tip.commit)?.ok_or_else(|| {
-        let message = format!("the commit {} of {} is no version's", tip.commit, tip.reference);
+        let message = format!("the commit {} of {} is not a version", tip.commit, tip.reference);
         Error::corrupt(message).with_hint("art fsck")
     })?;
     let commits = find_commits(repo, tip.commit, &record);

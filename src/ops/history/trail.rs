@@ -1,4 +1,4 @@
-//! Which commits of a version's own past recorded which of its stages.
+//! Finds the commits in a version's history that recorded its stages.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
@@ -10,11 +10,11 @@ use crate::ops::version::{OwnPast, read_brief, read_version_record};
 use crate::record::VersionRecord;
 use crate::repo::Repository;
 
-/// For each condition of `record`, which is that of the commit `tip`, the commit that brought it;
-/// `None` where that is not in this repository.
+/// Returns the commit that added each condition of `record`, which is the record of the commit
+/// `tip`; `None` if that commit is missing from this repository.
 ///
-/// A commit and the conditions it brings have the same time. Where that leads to one commit each,
-/// no more is read; else the records tell.
+/// A commit and the conditions that it adds have the same time. If the times identify one commit
+/// for each condition, no records are read. Otherwise the records decide.
 pub(super) fn find_commits(repo: &Repository, tip: Id, record: &VersionRecord) -> Vec<Option<Id>> {
     if let Some(commits) = find_by_time(repo, tip, record) {
         return commits.into_iter().map(Some).collect();
@@ -25,7 +25,7 @@ pub(super) fn find_commits(repo: &Repository, tip: Id, record: &VersionRecord) -
     }
 }
 
-/// The commits as their times tell; `None` where those leave a doubt.
+/// Finds the commits by their times; `None` if the times are ambiguous.
 fn find_by_time(repo: &Repository, tip: Id, record: &VersionRecord) -> Option<Vec<Id>> {
     let times = || record.stage_conditions.iter().map(|condition| condition.last_update_time);
     let first = times().min()?;
@@ -53,8 +53,8 @@ fn find_by_time(repo: &Repository, tip: Id, record: &VersionRecord) -> Option<Ve
     times().map(|time| found.get(&time).copied()).collect()
 }
 
-/// The commits as the numbers of conditions in them tell: each brought those that the one before
-/// had not. `None` if two sides were merged, where that does not hold.
+/// Finds the commits by their numbers of conditions: each commit added the conditions that its
+/// parent lacked. Returns `None` if a merge makes this invalid.
 fn find_by_counts(repo: &Repository, tip: Id, record: &VersionRecord) -> Option<Vec<Option<Id>>> {
     let mut found = vec![None; record.stage_conditions.len()];
     let mut left = found.len();
@@ -62,7 +62,7 @@ fn find_by_counts(repo: &Repository, tip: Id, record: &VersionRecord) -> Option<
     let mut next = Some(tip);
     let mut past = OwnPast::of(repo, record);
     while let Some(id) = next.take() {
-        // What lies before may not be here; then who knows what it brought.
+        // If earlier commits are missing, it is unknown which conditions this commit added.
         let Ok(read) = read_brief(repo, &id) else { return Some(found) };
         let own = read.filter(|(brief, _)| brief.record.uuid == record.uuid);
         let Some((brief, commit)) = own else { break };
@@ -78,8 +78,8 @@ fn find_by_counts(repo: &Repository, tip: Id, record: &VersionRecord) -> Option<
     Some(found)
 }
 
-/// The commits as the records in them tell: each brought the conditions that none of those before it
-/// had. Of several that brought the same, the oldest counts.
+/// Finds the commits by their records: each commit added the conditions that none of its parents
+/// has. If several commits added the same condition, the oldest one counts.
 fn find_by_records(repo: &Repository, tip: Id, record: &VersionRecord) -> Vec<Option<Id>> {
     let mut own = OwnPast::of(repo, record);
     let mut states: HashMap<Id, Option<State>> = HashMap::new();
@@ -95,7 +95,7 @@ fn find_by_records(repo: &Repository, tip: Id, record: &VersionRecord) -> Vec<Op
     for (id, state) in states.iter().filter_map(|(id, state)| Some((id, state.as_ref()?))) {
         let parents =
             state.parents.iter().map(|parent| states.get(parent).and_then(Option::as_ref));
-        // What lies before may not be here; then who knows what it brought.
+        // If earlier commits are missing, it is unknown which conditions this commit added.
         let Some(parents) = parents.collect::<Option<Vec<_>>>() else { continue };
         let is_new =
             |it: &&Condition| !parents.iter().any(|parent| parent.conditions.contains(*it));
@@ -108,14 +108,14 @@ fn find_by_records(repo: &Repository, tip: Id, record: &VersionRecord) -> Vec<Op
     conditions.iter().map(|condition| brought.get(condition).map(|(_, id)| *id)).collect()
 }
 
-/// A condition as text, and how many like it stand before it.
+/// A condition as text, and the number of equal conditions before it.
 type Condition = (String, usize);
 
-/// What a commit of the version holds, as far as its past is told by it.
+/// The contents of a commit that matter for the history of stages.
 struct State {
     time: Timestamp,
     conditions: HashSet<Condition>,
-    /// Those that are of the version too.
+    /// The parents that belong to the same version.
     parents: Vec<Id>,
 }
 
@@ -125,7 +125,7 @@ impl State {
         let record = read_version_record(repo, id).ok()??;
         let mut parents = own.merged(&commit).ok()?;
         if let Some(first) = commit.parents.first() {
-            // One that can't be read is kept, so that what it had stays unknown.
+            // An unreadable parent is kept, so that its conditions count as unknown.
             parents.extend(own.is_own(first).unwrap_or(true).then_some(*first));
         }
         let conditions = numbered(&record).into_iter().collect();

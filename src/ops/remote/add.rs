@@ -1,4 +1,5 @@
-//! `art remote add` and `set-uri`: writes a remote down once its store was tried out.
+//! `art remote add` and `set-uri`: probes the store of a remote, then saves the remote in the
+//! configuration.
 
 use std::path::{Path, PathBuf};
 
@@ -18,48 +19,48 @@ use crate::remote::log::MAY_NOT_LIST;
 use crate::remote::{Guarantee, Log, Protocol, RemoteUri, Store, TrafficCount, probe};
 use crate::repo::{DIRECTORY, RemoteConfig, Repository, remote_exists};
 
-/// A remote to add.
+/// The options to add a remote.
 #[derive(Debug, Clone)]
 pub struct AddOptions {
-    /// What it is to be called.
+    /// The name of the remote.
     pub name: Name,
-    /// Where it is, as a person types it.
+    /// The URI, as typed.
     pub uri: String,
-    /// The directory that a relative path is below.
+    /// The base directory of a relative path.
     pub cwd: PathBuf,
 }
 
-/// Where a remote is to be found from now on.
+/// The options to change the URI of a remote.
 #[derive(Debug, Clone)]
 pub struct SetUriOptions {
-    /// Which one.
+    /// The name of the remote.
     pub name: Name,
-    /// Where it is, as a person types it.
+    /// The new URI, as typed.
     pub uri: String,
-    /// The directory that a relative path is below.
+    /// The base directory of a relative path.
     pub cwd: PathBuf,
 }
 
-/// A remote as it was written down.
+/// A remote as saved in the configuration.
 #[derive(Debug, Clone, Serialize)]
 pub struct RemoteOutcome {
-    /// What it is called.
+    /// The name of the remote.
     pub name: Name,
-    /// Its URI, absolute and without secrets.
+    /// The URI, absolute and without secrets.
     pub uri: String,
-    /// Where it was before, if it was elsewhere.
+    /// The old URI, if it was different.
     pub old_uri: Option<String>,
-    /// What its store was found to guarantee.
+    /// The write guarantee that the probe of the store found.
     pub guarantee: Guarantee,
-    /// What that means for who pushes.
+    /// A description of the guarantee's effect on pushes.
     pub meaning: String,
-    /// How writers take turns in the log that is there; `None` if nothing was pushed yet.
+    /// How the existing log orders concurrent writers; `None` if nothing was pushed yet.
     pub log: Option<Protocol>,
-    /// What that took.
+    /// The requests and bytes of this operation.
     pub traffic: TrafficCount,
 }
 
-/// Adds a remote. Its store is tried out first: a store that can't be reached is not written down.
+/// Adds a remote. Probes its store first: an unreachable store is not saved.
 ///
 /// Fails with [`ErrorKind::AlreadyExists`] if there is a remote of that name.
 pub fn add(
@@ -72,28 +73,28 @@ pub fn add(
     }
     repo.require_writable()?;
     let outcome = try_out(repo, &options.name, &options.uri, &options.cwd, progress)?;
-    // What an earlier remote of this name left behind is not this one's.
+    // Files about an earlier remote of this name do not apply to the new one.
     forget(repo, &options.name)?;
     forget_once_there(repo, &options.name)?;
     repo.add_remote(&outcome.config())?;
     Ok(outcome)
 }
 
-/// What it means that a remote is at another URI.
+/// The consequences of a change of a remote's URI.
 #[derive(Debug, Clone, Serialize)]
 pub struct SetUriPlan {
-    /// What it is called.
+    /// The name of the remote.
     pub name: Name,
-    /// Where it is now, if the settings say it in a form that can be shown.
+    /// The old URI, if it can be shown.
     pub old_uri: Option<String>,
-    /// Where it is to be, without secrets.
+    /// The new URI, without secrets.
     pub uri: String,
-    /// How many contents are not here, on no other remote and not at the new URI.
+    /// The number of contents that are missing locally, on all other remotes and at the new URI.
     pub only_there: u64,
 }
 
-/// Finds out what it means that a remote is at another URI. The new place is asked only if some content
-/// is on the remote alone.
+/// Determines the consequences of a change of a remote's URI. Reads the new store only if the
+/// remote holds the only copy of some content.
 pub fn plan_set_uri(
     repo: &Repository,
     options: &SetUriOptions,
@@ -113,8 +114,8 @@ pub fn plan_set_uri(
     Ok(SetUriPlan { name: options.name.clone(), old_uri, uri: uri.to_string(), only_there })
 }
 
-/// Whether the store at `uri` has all content packs of `remote` as it was when it was last asked: it is
-/// that store under another name, or a copy.
+/// Returns true if the store at `uri` has all content packs of `remote` as of the last fetch. In
+/// this case it is the same store under another URI, or a copy.
 fn is_same_store(repo: &Repository, remote: &RemoteConfig, uri: &RemoteUri) -> Result<bool> {
     let Some((_, state)) = load_saved(repo, remote) else { return Ok(false) };
     let store = open_store(uri, &repo.settings().transfer)?;
@@ -125,7 +126,7 @@ fn is_same_store(repo: &Repository, remote: &RemoteConfig, uri: &RemoteUri) -> R
     Ok(there.fold().missing(&packs).is_empty())
 }
 
-/// Says that a remote is elsewhere now. Its store is tried out first.
+/// Changes the URI of a remote. Probes the store first.
 pub fn set_uri(
     repo: &Repository,
     options: &SetUriOptions,
@@ -133,7 +134,7 @@ pub fn set_uri(
 ) -> Result<RemoteOutcome> {
     let old = match repo.find_remote(&options.name) {
         Ok(remote) => Some(remote.uri),
-        // One whose URI is missing is mended this way.
+        // A missing URI is repaired this way.
         Err(error) if error.kind() == ErrorKind::Invalid => None,
         Err(error) => return Err(error),
     };
@@ -145,7 +146,7 @@ pub fn set_uri(
     }
     forget(repo, &options.name)?;
     repo.set_remote(&outcome.config())?;
-    // What a person wrote by hand may hold a secret.
+    // A URI that was edited by hand may contain a secret.
     let is_safe = |uri: &String| RemoteUri::parse(uri, repo.top()).is_ok();
     outcome.old_uri = old.filter(|old| *old != outcome.uri).filter(is_safe);
     Ok(outcome)
@@ -169,12 +170,12 @@ fn try_out(
     if let Some(directory) = uri.directory() {
         check_directory(repo, directory)?;
     }
-    progress.begin("trying out the store", None, Unit::Items);
+    progress.begin("probing the store", None, Unit::Items);
     let store = open_store(&uri, &repo.settings().transfer)?;
     let log = Log::try_open(store.clone()).map_err(|error| or_may_not_list(error, &store))?;
     let guarantee = probe::probe(&store)?;
     if let (Guarantee::ReadOnly, None, Some(directory)) = (guarantee, &log, uri.directory()) {
-        // It holds nothing, and nothing can be pushed to it.
+        // The directory is empty, and nothing can be pushed to it.
         return Err(is_not_writable(directory));
     }
     check_listing(&store, log.as_ref(), guarantee)?;
@@ -190,18 +191,18 @@ fn try_out(
     })
 }
 
-/// A store that lets someone write and read, and says that `art.toml` is forbidden, says so of what is
-/// not there.
+/// Explains an error for `art.toml` from a store that allows writing and reading: some stores
+/// answer "forbidden" in place of "not found".
 fn or_may_not_list(error: Error, store: &Store) -> Error {
     if error.kind() != ErrorKind::Unauthorized || !probe::keeps_objects(store) {
         return error;
     }
     error
-        .context("the store keeps what is written to it, but does not say what is not there")
+        .context("the store accepts writes, but does not report missing objects")
         .with_hint(MAY_NOT_LIST)
 }
 
-/// Fails where the log can be read only from a list, and the store gives none.
+/// Fails if the log can only be read from a list, and the store cannot list.
 fn check_listing(store: &Store, log: Option<&Log>, guarantee: Guarantee) -> Result<()> {
     let protocol = match log {
         Some(log) => log.made().log,
@@ -213,17 +214,17 @@ fn check_listing(store: &Store, log: Option<&Log>, guarantee: Guarantee) -> Resu
     }
     match store.list(LOG, None, usize::MAX) {
         Err(error) if error.kind() == ErrorKind::Unauthorized => Err(error
-            .context("where writers can't be kept apart, the log is read from a list")
+            .context("without conditional writes, the log must be read from a list")
             .with_hint(MAY_NOT_LIST)),
         Err(error) if error.kind() == ErrorKind::Unsupported => Err(error
-            .context("its log can stand side by side, and is read from a list")
-            .with_hint("name the store itself, by a URI that can list it")),
+            .context("its log allows concurrent entries, and must be read from a list")
+            .with_hint("use a URI of the same store that supports listing")),
         other => other.map(drop),
     }
 }
 
-/// Fails for a directory that is no store, whatever could be written to it: a repository, or one on
-/// a disk that is not there.
+/// Fails for a directory that cannot be a store even if it is writable: a directory of a
+/// repository, or one on an unmounted disk.
 fn check_directory(repo: &Repository, directory: &Path) -> Result<()> {
     let shown = directory.display();
     let is_file = |path: &Path| path.metadata().is_ok_and(|found| !found.is_dir());
@@ -231,17 +232,17 @@ fn check_directory(repo: &Repository, directory: &Path) -> Result<()> {
         return Err(is_no_directory(directory));
     }
     if directory.starts_with(repo.directory()) {
-        return Err(Error::invalid(format!("'{shown}' is inside of this repository"))
+        return Err(Error::invalid(format!("'{shown}' is inside this repository"))
             .with_hint("name a separate directory"));
     }
     let is_remote = read::is_file(&directory.join("art.toml"))?;
     let is_repository =
         Repository::is_at(directory)? || Repository::is_at(&directory.join(DIRECTORY))?;
     if is_repository && !is_remote {
-        return Err(Error::invalid(format!("'{shown}' is a repository; a remote is a store"))
+        return Err(Error::invalid(format!("'{shown}' is a repository; a remote needs a store"))
             .with_hint("name a separate directory, which both repositories share"));
     }
-    // A disk that is not mounted must not be taken for an empty store.
+    // An unmounted disk must not look like an empty store.
     let is_mounted = match directory.parent() {
         _ if read::is_dir(directory)? => true,
         Some(parent) => read::is_dir(parent)?,

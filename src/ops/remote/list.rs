@@ -1,4 +1,4 @@
-//! `art remote list`: the remotes of the repository. Nothing is asked of them.
+//! `art remote list`: lists the remotes of the repository. Sends no request.
 
 use serde::Serialize;
 
@@ -12,39 +12,40 @@ use crate::repo::{RemoteConfig, Repository};
 /// The remotes of a repository.
 #[derive(Debug)]
 pub struct RemoteList {
-    /// By name.
+    /// The remotes, sorted by name.
     pub remotes: Vec<RemoteRow>,
-    /// Remotes whose settings can't be used; they have no row.
+    /// Remotes with invalid settings. They have no row.
     pub unreadable: Vec<UnreadableRemote>,
 }
 
-/// A remote whose settings can't be used.
+/// A remote with invalid settings.
 #[derive(Debug)]
 pub struct UnreadableRemote {
-    /// Its name.
+    /// The name of the remote.
     pub name: Name,
-    /// Why.
+    /// The problem.
     pub error: Error,
 }
 
-/// One remote. What only its log says is that of the last time it was asked, absent if it never was.
+/// One remote. The fields from its log are as of the last access, and absent if it was never
+/// accessed.
 #[derive(Debug, Clone, Serialize)]
 pub struct RemoteRow {
-    /// Whether it is the one that is meant where none is named.
+    /// True for the default remote.
     pub default: bool,
-    /// What it is called.
+    /// The name of the remote.
     pub name: Name,
-    /// Its URI.
+    /// The URI of the remote.
     pub uri: String,
-    /// What its store was found to guarantee.
+    /// The write guarantee that the probe of the store found.
     pub guarantee: Option<Guarantee>,
     /// The kind of store.
     pub service: String,
-    /// How many pushes its log has.
+    /// The number of entries in its log.
     pub entries: Option<u64>,
-    /// How many refs it has.
+    /// The number of its refs.
     pub refs: Option<u64>,
-    /// How many refs were moved apart and not settled.
+    /// The number of refs with unresolved conflicts.
     pub conflicts: Option<u64>,
 }
 
@@ -65,7 +66,7 @@ pub fn list(repo: &Repository) -> Result<RemoteList> {
 }
 
 fn row(repo: &Repository, remote: RemoteConfig) -> Result<RemoteRow> {
-    // One with a secret in it is not shown.
+    // A URI that contains a secret is not shown.
     let uri = remote.parse_uri(repo)?;
     let state = saved(repo, &remote.name)?;
     let fold = state.as_ref().map(State::fold);

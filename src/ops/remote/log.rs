@@ -1,4 +1,4 @@
-//! `art log --remote`: the entries of a remote's log, each of which is a push.
+//! `art log --remote`: shows the entries of a remote's log. Each entry is a push.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,84 +17,84 @@ use crate::remote::log::{Entry, Fold, Stored};
 use crate::remote::{Protocol, TrafficCount};
 use crate::repo::Repository;
 
-/// How many entries are read at the same time.
+/// The number of entries that are read in parallel.
 const AT_ONCE: usize = 64;
 
-/// Which log, and how much of it.
+/// The options: the remote and the number of entries.
 #[derive(Debug, Clone, Default)]
 pub struct RemoteLogOptions {
-    /// The remote, if not the one that is meant without a name.
+    /// The remote; `None` for the default one.
     pub remote: Option<Name>,
-    /// At most so many entries.
+    /// The most entries to show.
     pub limit: Option<usize>,
 }
 
-/// What the log was.
+/// The result of reading the log.
 #[derive(Debug, Clone, Serialize)]
 pub struct RemoteLogOutcome {
     /// The remote.
     pub remote: Name,
-    /// Whether nothing was pushed there yet.
+    /// True if nothing was pushed to the remote yet.
     pub is_empty: bool,
-    /// What was asked of it.
+    /// The requests and bytes of this operation.
     pub traffic: TrafficCount,
 }
 
-/// What one push did.
+/// One push.
 #[derive(Debug, Clone, Serialize)]
 pub struct RemoteEntry {
-    /// Its place in the log, from 1.
+    /// The number of the entry in the log, from 1.
     pub number: u64,
-    /// What tells it from every other one, also from another one at its number.
+    /// Identifies the entry, even among several entries with the same number.
     pub write: Uuid,
-    /// Who pushed: `NAME <ADDRESS>`.
+    /// The user who pushed: `NAME <ADDRESS>`.
     pub who: String,
-    /// When, by the clock of who pushed.
+    /// The time, by the clock of the user who pushed.
     pub when: Timestamp,
-    /// Why, in a few words.
+    /// A short description.
     pub message: String,
-    /// The refs it moved.
+    /// The moved refs.
     pub refs: Vec<RefChange>,
-    /// The refs whose conflicts it settled.
+    /// The refs with settled conflicts.
     pub settled: Vec<RefName>,
-    /// The content packs it added.
+    /// The added content packs.
     pub packs: Amount,
-    /// The Git packs it added.
+    /// The added Git packs.
     pub meta: Amount,
-    /// The index segments it added.
+    /// The added index segments.
     pub segments: Amount,
-    /// How many files it retired.
+    /// The number of retired files.
     pub retired: u64,
-    /// How writers take turns from it on, if it changed that.
+    /// How concurrent writers are ordered from this entry on, if it changed that.
     pub log: Option<Protocol>,
 }
 
 /// A ref that a push moved.
 #[derive(Debug, Clone, Serialize)]
 pub struct RefChange {
-    /// Its full name.
+    /// The full name of the ref.
     #[serde(rename = "ref")]
     pub name: RefName,
-    /// Its commit before; `None` if it was not there.
+    /// The old commit; `None` if the ref did not exist.
     pub old: Option<Id>,
-    /// Its commit after; `None` if it was deleted.
+    /// The new commit; `None` if the ref was deleted.
     pub new: Option<Id>,
-    /// Whether another push had moved it meanwhile: this commit is kept beside that one's until
-    /// someone settles it.
+    /// True if another push had moved the ref concurrently. Both commits are kept until a user
+    /// resolves the conflict.
     pub conflict: bool,
 }
 
-/// Files and their bytes.
+/// The number of files and their total size.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Amount {
-    /// How many.
+    /// The number of files.
     pub count: u64,
-    /// Their bytes in all.
+    /// Their total bytes.
     pub bytes: u64,
 }
 
 impl Amount {
-    /// Of files with these sizes in bytes.
+    /// Counts files with these sizes in bytes.
     pub(super) fn of<'a>(sizes: impl IntoIterator<Item = &'a u64>) -> Self {
         let add =
             |sum: Amount, size: &u64| Amount { count: sum.count + 1, bytes: sum.bytes + size };
@@ -107,7 +107,7 @@ impl Amount {
 }
 
 impl RemoteEntry {
-    /// `entry` as seen with all that came after it.
+    /// Creates the row of `entry`, given the current remote state.
     pub(super) fn new(entry: &Entry, fold: &Fold) -> Self {
         let is_side = |name: &RefName| {
             let sides = fold.conflicts.get(name).into_iter().flatten();
@@ -137,7 +137,7 @@ impl RemoteEntry {
     }
 }
 
-/// Asks a remote for its log and shows every entry to `show`, the newest first.
+/// Reads the log of a remote and passes every entry to `show`, the newest first.
 pub fn log(
     repo: &Repository,
     options: &RemoteLogOptions,
@@ -152,7 +152,7 @@ pub fn log(
         return Ok(RemoteLogOutcome { remote: name, is_empty: true, traffic });
     };
     connection.refresh(progress)?;
-    // Who can only read the repository is still told; the next time it takes as long.
+    // A user who can only read the repository still gets the log. The next call is no faster.
     let _ = connection.save();
     let names = newest(&connection, options.limit)?;
     progress.end();
@@ -168,7 +168,7 @@ pub fn log(
     Ok(RemoteLogOutcome { remote: name, is_empty, traffic: connection.traffic() })
 }
 
-/// Warns of entries that should be there.
+/// Warns about missing entries.
 fn tell_missing(
     remote: &Name,
     names: &[EntryName],
@@ -176,10 +176,10 @@ fn tell_missing(
     progress: &dyn Progress,
 ) {
     let there: BTreeSet<&EntryName> = entries.iter().map(|(name, _)| name).collect();
-    // One that may have siblings can be a part that somebody failed to write.
+    // An entry that may have siblings can be the remains of a failed write.
     for name in names.iter().filter(|name| name.write.is_none() && !there.contains(name)) {
         progress.warn(&format!(
-            "'{}' on the remote is missing; see what else is: art fsck --remote {remote}",
+            "'{}' on the remote is missing; to list all damage: art fsck --remote {remote}",
             name.key()
         ));
     }

@@ -1,4 +1,4 @@
-//! `art remote`: where this repository is shared, what is there, and what its stores guarantee.
+//! `art remote`: manages remotes and shows their contents and the guarantees of their stores.
 
 mod add;
 mod list;

@@ -1,5 +1,5 @@
-//! `art remote remove`: forgets a remote and what was fetched from it. Nothing is asked of the
-//! remote, and nothing there changes.
+//! `art remote remove`: removes a remote from the configuration, with the refs fetched from it.
+//! Sends no request, and changes nothing on the remote.
 
 use serde::Serialize;
 
@@ -11,32 +11,32 @@ use crate::progress::Progress;
 use crate::remote::RemoteUri;
 use crate::repo::Repository;
 
-/// What would be forgotten.
+/// The consequences of removing a remote.
 #[derive(Debug, Clone, Serialize)]
 pub struct RemovePlan {
     /// The remote.
     pub name: Name,
-    /// Where it is; `None` if the settings don't say it in a form that can be shown.
+    /// The URI; `None` if it cannot be shown.
     pub uri: Option<String>,
-    /// How many tracking refs say what it had at the last fetch.
+    /// The number of tracking refs, which record the remote's refs at the last fetch.
     pub tracking_refs: u64,
-    /// How many contents are not here, and on no other remote.
+    /// The number of contents that are missing locally and on all other remotes.
     pub only_there: u64,
 }
 
-/// What was forgotten.
+/// The result of removing a remote.
 #[derive(Debug, Clone, Serialize)]
 pub struct RemoveOutcome {
-    /// What the plan was.
+    /// The consequences, as planned.
     #[serde(flatten)]
     pub plan: RemovePlan,
 }
 
-/// Finds out what it means to forget a remote.
+/// Determines the consequences of removing a remote.
 pub fn plan_remove(repo: &Repository, name: &Name, progress: &dyn Progress) -> Result<RemovePlan> {
     let uri = match repo.find_remote(name) {
         Ok(remote) => RemoteUri::parse(&remote.uri, repo.top()).ok().map(|uri| uri.to_string()),
-        // One whose settings are wrong can be taken out all the same.
+        // A remote with invalid settings can still be removed.
         Err(error) if error.kind() == ErrorKind::Invalid => None,
         Err(error) => return Err(error),
     };
@@ -45,8 +45,8 @@ pub fn plan_remove(repo: &Repository, name: &Name, progress: &dyn Progress) -> R
     Ok(RemovePlan { name: name.clone(), uri, tracking_refs: tracking.len() as u64, only_there })
 }
 
-/// Forgets a remote: its tracking refs, what is remembered of it, and last where it is, so that a
-/// second try finds it after a failure.
+/// Removes a remote: its tracking refs, its cached files, and last its configuration, so that a
+/// second attempt still finds it after a failure.
 pub fn remove(repo: &Repository, mut plan: RemovePlan, command: &str) -> Result<RemoveOutcome> {
     let _lock = repo.lock_shared()?;
     let tracking = repo.history().refs(&RefName::tracking_prefix(&plan.name))?;

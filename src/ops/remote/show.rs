@@ -1,4 +1,4 @@
-//! `art remote show`: what a remote has, as it says itself now.
+//! `art remote show`: reads a remote and shows its contents.
 
 use std::collections::BTreeMap;
 
@@ -15,27 +15,27 @@ use crate::remote::log::Fold;
 use crate::remote::{Guarantee, Protocol, TrafficCount};
 use crate::repo::Repository;
 
-/// How many of the last pushes are shown.
+/// The number of recent pushes to show.
 const PUSHES: usize = 5;
 
-/// All that is known of a remote.
+/// The details of a remote.
 #[derive(Debug, Serialize)]
 pub struct RemoteDetails {
-    /// What it is called.
+    /// The name of the remote.
     pub name: Name,
-    /// Its URI.
+    /// The URI of the remote.
     pub uri: String,
-    /// Whether it is the one that is meant where none is named.
+    /// True for the default remote.
     pub default: bool,
-    /// What its store was found to guarantee; `None` if that was not tried out.
+    /// The write guarantee of its store; `None` if the store was not probed.
     pub guarantee: Option<Guarantee>,
-    /// What that means for who pushes.
+    /// A description of the guarantee's effect on pushes.
     pub meaning: Option<String>,
-    /// How writers take turns; `None` if nothing was pushed yet.
+    /// How concurrent writers are ordered; `None` if nothing was pushed yet.
     pub log: Option<Protocol>,
-    /// How many entries its log has.
+    /// The number of entries in its log.
     pub entries: u64,
-    /// What its refs name, by project.
+    /// The numbers of its refs, by project.
     pub projects: Vec<ProjectCounts>,
     /// Its content packs.
     pub packs: Amount,
@@ -43,53 +43,53 @@ pub struct RemoteDetails {
     pub meta: Amount,
     /// Its index segments.
     pub segments: Amount,
-    /// The files that nobody may rely on any more, still there.
+    /// The retired files that still exist.
     pub retired: Amount,
-    /// The refs that were moved apart and not settled.
+    /// The refs with unresolved conflicts.
     pub conflicts: Vec<ConflictRow>,
-    /// The last pushes, the newest first.
+    /// The latest pushes, the newest first.
     pub pushes: Vec<RemoteEntry>,
-    /// What was asked of it.
+    /// The requests and bytes of this operation.
     pub traffic: TrafficCount,
 }
 
-/// What a project has on a remote.
+/// The refs of a project on a remote.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ProjectCounts {
     /// `OWNER/PROJECT`.
     pub project: ProjectName,
-    /// How many runs.
+    /// The number of runs.
     pub runs: u64,
-    /// How many versions.
+    /// The number of versions.
     pub versions: u64,
-    /// How many tags.
+    /// The number of tags.
     pub tags: u64,
 }
 
-/// A ref that several pushes moved apart.
+/// A ref with conflicting pushes.
 #[derive(Debug, Clone, Serialize)]
 pub struct ConflictRow {
-    /// Its full name.
+    /// The full name of the ref.
     #[serde(rename = "ref")]
     pub name: RefName,
-    /// Where it is; `None` if it was deleted.
+    /// The current commit; `None` if the ref was deleted.
     pub commit: Option<Id>,
-    /// Where else it was moved to.
+    /// The commits of the other pushes.
     pub sides: Vec<Side>,
 }
 
-/// A move that lost.
+/// One of the other pushes of a conflict.
 #[derive(Debug, Clone, Serialize)]
 pub struct Side {
-    /// Where it led; `None` for a deletion.
+    /// The commit; `None` for a deletion.
     pub commit: Option<Id>,
-    /// The number of its entry.
+    /// The number of the push's log entry.
     pub number: u64,
-    /// The write id of its entry.
+    /// The write id of the push's log entry.
     pub write: Uuid,
 }
 
-/// Asks the remote called `name`, or the one that is meant without a name, what it has.
+/// Reads the remote called `name`, or the default remote, and returns its details.
 pub fn show(
     repo: &Repository,
     name: Option<&Name>,
@@ -120,7 +120,8 @@ pub fn show(
     details.traffic = traffic;
     if let Some(mut connection) = connection {
         connection.refresh(progress)?;
-        // Who can only read the repository is still told; the next time it takes as long.
+        // A user who can only read the repository still gets the details. The next call is no
+        // faster.
         let _ = connection.save();
         guarantee = connection.remote.guarantee;
         details.take(connection.state.fold());

@@ -1,9 +1,9 @@
-//! `art undo` and `art redo`: take an operation back, as a new one.
+//! `art undo` and `art redo`: revert an operation, as a new operation.
 //!
-//! A run's and a tag's ref goes back to where it was. Records of versions and projects never lose
-//! history: what the operation changed is changed back in a new commit on top, and every stage that
-//! a version had stays recorded. Only what the operation made is removed, and what it deleted comes
-//! back as it was.
+//! The refs of runs and tags go back to their old commits. Records of versions and projects never
+//! lose history: a new commit on top reverts the changes of the operation, and every stage that a
+//! version had stays recorded. A record is removed only if the operation created it, and is
+//! restored unchanged if the operation deleted it.
 
 mod plan;
 mod record;
@@ -19,78 +19,79 @@ use crate::repo::Repository;
 
 use plan::Plan;
 
-/// What to undo, and how.
+/// The options of an undo or redo.
 #[derive(Debug, Clone, Default)]
 pub struct UndoOptions {
-    /// The id of the operation, or the beginning of it; the newest that can be undone if not given.
+    /// The id of the operation, or a prefix of the id; `None` for the newest one that can be
+    /// undone.
     pub operation: Option<String>,
-    /// Only finds out what would be taken back. Needs no lock.
+    /// Only report the changes. Needs no lock.
     pub dry_run: bool,
 }
 
-/// What was taken back, or would be.
+/// The result of an undo or of a dry run.
 #[derive(Debug, Clone, Serialize)]
 pub struct UndoOutcome {
-    /// The operation that was taken back.
+    /// The undone operation.
     pub undone: Operation,
-    /// What became of versions and records of projects.
+    /// The changes of versions and project records.
     pub records: Vec<UndoneRecord>,
-    /// The operation that did it; `None` for a dry run.
+    /// The new operation; `None` for a dry run.
     pub operation: Option<Operation>,
 }
 
-/// What was done again, or would be.
+/// The result of a redo or of a dry run.
 #[derive(Debug, Clone, Serialize)]
 pub struct RedoOutcome {
     /// The operation that is in force again.
     pub redone: Operation,
-    /// The undo that was taken back.
+    /// The reverted undo.
     pub undone: Operation,
-    /// What became of versions and records of projects.
+    /// The changes of versions and project records.
     pub records: Vec<UndoneRecord>,
-    /// The operation that did it; `None` for a dry run.
+    /// The new operation; `None` for a dry run.
     pub operation: Option<Operation>,
 }
 
-/// What an undo does to a record.
+/// The effect of an undo on a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UndoEffect {
-    /// It was made by the operation, and is removed.
+    /// The operation created the record, and the undo removes it.
     Removed,
-    /// It was deleted by the operation, and is there again.
+    /// The operation deleted the record, and the undo restores it.
     Restored,
-    /// It is as it was before, in a new commit.
+    /// A new commit restores the earlier contents of the record.
     Reverted,
 }
 
-/// A version or the record of a project that an undo changes.
+/// A version or project record that an undo changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct UndoneRecord {
-    /// Its ref after the undo, or the one that is removed.
+    /// The ref of the record after the undo, or the removed ref.
     #[serde(rename = "ref")]
     pub reference: RefName,
-    /// What becomes of it.
+    /// The effect on the record.
     pub effect: UndoEffect,
-    /// Its ref before the undo, if that is another one.
+    /// The ref before the undo, if it was different.
     pub previous_ref: Option<RefName>,
-    /// The stage that a version is in before the undo, if it is in one.
+    /// The stage of a version before the undo.
     pub from_stage: Option<Name>,
-    /// The stage that it is in after it.
+    /// The stage of a version after the undo.
     pub to_stage: Option<Name>,
-    /// What else is as it was: `description`, `tags`, `kind`, `content`, `readme`, `artifacts`,
+    /// The other restored fields: `description`, `tags`, `kind`, `content`, `readme`, `artifacts`,
     /// `policy`.
     pub fields: Vec<&'static str>,
 }
 
-/// Takes an operation back: the one that is named, otherwise the newest that is no undo and was not
-/// taken back yet, so undoing again goes further back. No content is removed, and commits stay in the
-/// reflogs. No policy is asked.
+/// Undoes an operation: the named one, otherwise the newest that is not an undo and was not undone
+/// yet. So repeated undos go further back. Removes no content, and keeps all commits in the
+/// reflogs. Checks no policy.
 ///
 /// Fails with [`NotFound`](crate::ErrorKind::NotFound) if there is nothing to undo and with
 /// [`Moved`](crate::ErrorKind::Moved) if one of the operation's refs has moved since.
 ///
-/// The hook `pre-stage` runs for each version that goes to another stage, then `post-stage`.
+/// Runs the hook `pre-stage` for each version that changes its stage, then `post-stage`.
 pub fn undo(
     repo: &Repository,
     options: &UndoOptions,
@@ -100,8 +101,8 @@ pub fn undo(
     revert(repo, wanted, ("undo", options.dry_run), progress)
 }
 
-/// Takes an undo back: the one that is named, otherwise the newest that was not taken back yet. As
-/// [`undo`] otherwise.
+/// Reverts an undo: the named one, otherwise the newest that was not reverted yet. Otherwise like
+/// [`undo`].
 pub fn redo(
     repo: &Repository,
     options: &UndoOptions,
@@ -113,7 +114,7 @@ pub fn redo(
         if operation.undoes.is_none() {
             let id = operation.short_id();
             return Err(Error::invalid(format!("operation {id} is not an undo"))
-                .with_hint("redo takes an undo back; see: art operations"));
+                .with_hint("redo reverts only an undo; list the operations: art operations"));
         }
     }
     let reverted = revert(repo, wanted, ("redo", options.dry_run), progress)?;
@@ -146,7 +147,7 @@ fn revert(
     Ok(UndoOutcome { undone, records, operation: Some(operation) })
 }
 
-/// The first line of a command, cut to what fits into a message.
+/// The first line of a command, shortened for a message.
 fn shown(command: &str) -> String {
     const LONGEST: usize = 120;
     let line = command.lines().next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What taking an operation back means for each of its refs.
+//! The plan of an undo: its effect on each ref of the operation.
 
 use super::record::{ProjectRevert, VersionRevert};
 use super::{RecordChange, UndoEffect, UndoneRecord, shown};
@@ -9,26 +9,26 @@ use crate::name::{RefKind, RefName};
 use crate::ops::version::LoadedVersion;
 use crate::repo::Repository;
 
-/// What is to be done.
+/// The planned changes.
 pub(super) struct Plan {
-    /// The operation that is taken back.
+    /// The operation to revert.
     pub(super) operation: Operation,
     /// `undo` or `redo`.
     verb: &'static str,
     steps: Vec<Step>,
 }
 
-/// What is to be done to a ref.
+/// The planned change of a ref.
 enum Step {
-    /// It goes back to where it was.
+    /// The ref goes back to its old commit.
     Back { name: RefName, now: Option<Id>, then: Option<Id> },
-    /// A version is as it was, in a new commit.
+    /// A new commit restores the earlier contents of a version.
     Version(Box<VersionRevert>),
-    /// The record of a project is as it was, in a new commit.
+    /// A new commit restores the earlier contents of a project record.
     Project(Box<ProjectRevert>),
 }
 
-/// A ref of the operation: where it was before it, after it, and where it is now.
+/// A ref of the operation: its commit before the operation, after the operation, and now.
 struct Moved<'o> {
     name: &'o RefName,
     then: Option<Id>,
@@ -37,12 +37,12 @@ struct Moved<'o> {
 }
 
 impl Plan {
-    /// Finds the operation to take back and what that means.
+    /// Finds the operation to revert and plans the changes.
     pub(super) fn make(repo: &Repository, wanted: Undoing<'_>, verb: &'static str) -> Result<Plan> {
         let history = repo.history();
         let Some(undoable) = history.find_undoable(wanted)? else {
             return Err(Error::not_found(format!("there is nothing to {verb}"))
-                .with_hint("see what was done: art operations"));
+                .with_hint("list the operations: art operations"));
         };
         let states = undoable.check(history)?;
         let operation = undoable.operation;
@@ -65,7 +65,7 @@ impl Plan {
         Ok(Plan { steps: steps.into_iter().flatten().collect(), operation, verb })
     }
 
-    /// What becomes of versions and records of projects.
+    /// The effects on versions and project records.
     pub(super) fn records(&self) -> Vec<UndoneRecord> {
         let record = |step: &Step| match step {
             Step::Back { name, now, .. } => {
@@ -86,7 +86,7 @@ impl Plan {
         self.steps.iter().filter_map(record).collect()
     }
 
-    /// Does it, under the lock that `change` holds.
+    /// Applies the plan, under the lock that `change` holds.
     pub(super) fn apply(&self, change: &mut RecordChange<'_>) -> Result<()> {
         let command = shown(&self.operation.command);
         let verb = self.verb;
@@ -110,13 +110,13 @@ impl Plan {
     }
 }
 
-/// A version that the operation took from one ref to another.
+/// A version that the operation moved from one ref to another.
 struct Relocation {
-    /// As it was, at the ref it had.
+    /// The version before the operation, at its old ref.
     then: LoadedVersion,
-    /// As it is, at the ref it has.
+    /// The current version, at its current ref.
     now: LoadedVersion,
-    /// The commit that the operation made of it.
+    /// The commit of the version after the operation.
     done: Id,
 }
 
@@ -142,7 +142,7 @@ fn relocations(repo: &Repository, moved: &[Moved<'_>]) -> Result<Vec<Relocation>
     Ok(relocations)
 }
 
-/// What is to be done to one ref; nothing if it is done with another one.
+/// Plans the change of one ref; `None` if the plan of another ref covers it.
 fn step(repo: &Repository, change: &Moved<'_>, relocations: &[Relocation]) -> Result<Option<Step>> {
     let Moved { name, then, done, now } = *change;
     if let Some(relocation) = relocations.iter().find(|it| it.then.reference == *name) {
@@ -163,7 +163,7 @@ fn step(repo: &Repository, change: &Moved<'_>, relocations: &[Relocation]) -> Re
             let was = LoadedVersion::read(repo, name, was)?;
             let is = LoadedVersion::read(repo, name, is)?;
             if was.record().uuid != is.record().uuid {
-                // Another version has taken the name; what it was is no past of it.
+                // Another version has the name now; the old commit is not part of its history.
                 return Ok(Some(Step::Back { name: name.clone(), now, then }));
             }
             let done = done.unwrap_or(is.commit);

@@ -1,4 +1,4 @@
-//! A record as it was, in a new commit on top of what it is.
+//! Restores the earlier contents of a record, in a new commit on top of the current one.
 
 use super::{RecordChange, UndoEffect, UndoneRecord};
 use crate::error::Result;
@@ -9,23 +9,23 @@ use crate::ops::version::{LoadedVersion, VersionDraft, announce};
 use crate::record::{ProjectRecord, StageReason};
 use crate::repo::Repository;
 
-/// The reason, and the verdict, of the condition that an undo is recorded with.
+/// The reason and the verdict of the stage entry that an undo records.
 const UNDO: (&str, &str) = ("Undo", "undo");
-/// The same of a redo.
+/// The reason and the verdict of the stage entry that a redo records.
 const REDO: (&str, &str) = ("Redo", "redo");
 
-/// A version that shall be as it was.
+/// The planned restoration of a version.
 pub(super) struct VersionRevert {
-    /// As it is.
+    /// The current version.
     now: LoadedVersion,
-    /// As it was, at the ref it had then.
+    /// The version to restore, at its ref of that time.
     then: LoadedVersion,
-    /// The operation put it in a stage: another one, or the same for another reason.
+    /// True if the operation set a stage: another one, or the same one with a new reason.
     was_staged: bool,
 }
 
 impl VersionRevert {
-    /// `done` is the commit that the operation made of it.
+    /// Plans the restoration. `done` is the version's commit after the operation.
     pub(super) fn plan(
         repo: &Repository,
         now: LoadedVersion,
@@ -52,8 +52,8 @@ impl VersionRevert {
         }
     }
 
-    /// Every stage that the version had stays recorded; where it goes back to another, that is one
-    /// more.
+    /// Writes the commit. Every stage that the version had stays recorded; a return to an earlier
+    /// stage adds an entry.
     pub(super) fn apply(
         &self,
         change: &mut RecordChange<'_>,
@@ -68,7 +68,7 @@ impl VersionRevert {
         record.stage = now.record().stage.clone();
         if self.was_staged {
             let to = then.record().stage.clone();
-            let message = format!("took back: {command}");
+            let message = format!("reverted: {command}");
             announce(change, then.reference.project(), record, &to, (Some(reason), &message));
             let (reason, verdict) = (reason.to_owned(), verdict.to_owned());
             let why = StageReason { reason, message, author: change.author(), verdict };
@@ -81,7 +81,7 @@ impl VersionRevert {
     }
 }
 
-/// The record of a project that shall be as it was.
+/// The planned restoration of a project record.
 pub(super) struct ProjectRevert {
     reference: RefName,
     commit: Id,
