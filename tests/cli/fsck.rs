@@ -75,7 +75,7 @@ fn a_lost_index_is_made_anew() {
     assert_snapshot!(shown(&sandbox.art("fsck")), @"
     exit 20
     -- stdout
-    index: 3 contents that are needed are not in it, and 2 packs
+    index: 3 needed contents are not in it, and 2 packs
       3 contents can't be read for it
 
     2 commits have files that can't be given back:
@@ -86,8 +86,8 @@ fn a_lost_index_is_made_anew() {
     checked 1 ref, 2 commits, 3 files, 0 packs ([SIZE])
     the repository is damaged: 1 defect
     -- stderr
-    hint: mend what can be mended: art fsck --repair
-    hint: what is lost and still stands in the work directory is stored again by an upload of it, after the repair: art upload
+    hint: repair the damage as far as possible: art fsck --repair
+    hint: after the repair, upload lost files that are still in the work tree again: art upload
     ");
     assert_snapshot!(shown(&sandbox.art("fsck --repair")), @"
     exit 0
@@ -120,15 +120,15 @@ fn a_flipped_byte_is_found_and_the_file_is_stored_again() {
     checked every byte of 1 ref, 2 commits, 3 files, 2 packs ([SIZE])
     the repository is damaged: 2 defects
     -- stderr
-    hint: mend what can be mended: art fsck --full --repair
-    hint: what is lost and still stands in the work directory is stored again by an upload of it, after the repair: art upload
+    hint: repair the damage as far as possible: art fsck --full --repair
+    hint: after the repair, upload lost files that are still in the work tree again: art upload
     ");
     assert_snapshot!(shown(&sandbox.art("fsck --full --repair")), @"
     exit 3
     -- stdout
     mended: the pack [ID 1] was written anew: 1 content kept, 4 are lost
     mended: the index was made anew: 2 entries of 2 packs
-    index: 1 content that is needed is not in it, and 1 pack
+    index: 1 needed content is not in it, and 1 pack
       1 content can't be read for it
 
     1 commit has files that can't be given back:
@@ -139,7 +139,7 @@ fn a_flipped_byte_is_found_and_the_file_is_stored_again() {
     checked every byte of 1 ref, 2 commits, 3 files, 1 pack ([SIZE])
     the repository is damaged: 1 defect
     -- stderr
-    hint: what is lost and still stands in the work directory is stored again by an upload of it, after the repair: art upload
+    hint: after the repair, upload lost files that are still in the work tree again: art upload
     ");
     sandbox.art("upload -m again").ok();
     assert_snapshot!(shown(&sandbox.art("fsck --full")), @"

@@ -168,7 +168,7 @@ fn a_lost_pack_is_sent_again() {
 
 #[test]
 fn a_truncated_pack_is_sent_again() {
-    is_found_and_mended(("pack", "where the log says"), "", |sandbox| {
+    is_found_and_mended(("pack", "but the log records"), "", |sandbox| {
         let pack = files(sandbox, "packs").remove(0);
         std::fs::File::options().write(true).open(&pack).unwrap().set_len(1000).unwrap();
         key(sandbox, &pack)
@@ -197,7 +197,7 @@ fn a_lost_index_segment_is_made_anew() {
 
 #[test]
 fn a_damaged_index_segment_is_sent_again_where_there_is_a_copy() {
-    is_found_and_mended(("segment", "its bytes are not those"), "", |sandbox| {
+    is_found_and_mended(("segment", "its bytes do not match"), "", |sandbox| {
         let segment = files(sandbox, "index").remove(0);
         flip(&segment, 2000);
         key(sandbox, &segment)

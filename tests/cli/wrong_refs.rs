@@ -191,7 +191,7 @@ fn a_damaged_record_leaves_the_others_listed_and_is_not_pushed() {
     let pushed = sandbox.art("push").fails_with(20);
     assert!(pushed.stderr.contains("versions/o/p/v2' is not pushed"), "{pushed}");
     let found = sandbox.art("fsck").fails_with(20);
-    assert!(found.stdout.contains("leads to the record of 'v3'"), "{found}");
+    assert!(found.stdout.contains("points to the record of 'v3'"), "{found}");
 }
 
 #[test]

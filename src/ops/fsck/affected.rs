@@ -1,4 +1,4 @@
-//! Which runs and which of their files suffer from what is missing.
+//! Finds the runs and files that missing or damaged objects affect.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,24 +8,24 @@ use super::walk::Walk;
 use crate::id::Id;
 use crate::tree_path::TreePath;
 
-/// A file that can't be given back.
+/// A file that cannot be restored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Affected {
-    /// The ref that leads to it.
+    /// A ref that reaches the file.
     #[serde(rename = "ref")]
     pub name: String,
-    /// The newest commit that has it.
+    /// The newest commit that contains the file.
     pub commit: Id,
-    /// Where it is among the artifacts; a directory if that itself is missing.
+    /// The path among the artifacts; a directory if its tree is missing.
     pub path: TreePath,
-    /// The content, or the directory's tree.
+    /// The id of the content, or of the directory's tree.
     pub id: Id,
 }
 
-/// So many files are named.
+/// The most files that are listed.
 const NAMED: usize = 200;
 
-/// The files that can't be given back, the first of them, and the number of commits that have any.
+/// The first files that cannot be restored, and the number of commits with such files.
 pub(super) fn affected(walk: &Walk<'_>) -> (Vec<Affected>, u64) {
     if !walk.has_losses {
         return (Vec::new(), 0);
@@ -51,7 +51,7 @@ pub(super) fn affected(walk: &Walk<'_>) -> (Vec<Affected>, u64) {
     (named, commits)
 }
 
-/// The trees from which a way leads to something that is missing.
+/// The trees that reach a missing or damaged object.
 fn broken_trees(walk: &Walk<'_>) -> HashSet<Id> {
     let mut parents: HashMap<Id, Vec<Id>> = HashMap::new();
     let mut broken = HashSet::new();
@@ -79,7 +79,7 @@ fn broken_trees(walk: &Walk<'_>) -> HashSet<Id> {
     broken
 }
 
-/// The paths below `root` where something is missing, the first of them.
+/// The first paths of missing or damaged objects below `root`.
 fn paths(walk: &Walk<'_>, broken: &HashSet<Id>, root: Id) -> Vec<(TreePath, Id)> {
     let mut found = Vec::new();
     let mut stack = vec![(root, TreePath::root())];

@@ -1,4 +1,4 @@
-//! What is wrong, each with its place.
+//! Defects of a repository, each with its location.
 
 use serde::Serialize;
 
@@ -7,13 +7,13 @@ use crate::error::Error;
 use crate::history::{DamagedFile, RefSurvey};
 use crate::id::Id;
 
-/// What a defect is of.
+/// The kind of a damaged object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
-    /// The files and directories without which there is no repository.
+    /// The essential files and directories of a repository.
     Repository,
-    /// A ref, `HEAD`, a log of one, or the log of operations.
+    /// A ref, `HEAD`, the log of a ref, or the operation log.
     Refs,
     /// A commit.
     Commit,
@@ -21,7 +21,7 @@ pub enum Part {
     Record,
     /// A directory.
     Tree,
-    /// A file that keeps Git objects.
+    /// A file that stores Git objects.
     ObjectFile,
     /// The index as a whole.
     Index,
@@ -34,7 +34,7 @@ pub enum Part {
 }
 
 impl Part {
-    /// The words for it.
+    /// The readable name.
     pub fn as_str(self) -> &'static str {
         match self {
             Part::Repository => "repository",
@@ -51,23 +51,24 @@ impl Part {
     }
 }
 
-/// Something that is damaged or missing.
+/// A damaged or missing object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Defect {
-    /// What it is.
+    /// The kind of the object.
     pub part: Part,
-    /// Which one: an id or a file's name. `None` where `problem` names it.
+    /// The id or file name. `None` if `problem` contains it.
     pub name: Option<String>,
-    /// What is wrong with it.
+    /// The problem.
     pub problem: String,
-    /// How many contents (blobs, chunks, lists of chunks) can't be read for it, as far as known.
+    /// The number of contents (blobs, chunks, lists of chunks) that are unreadable because of the
+    /// defect, as far as known.
     pub lost: u64,
 }
 
-/// So many are kept; the others are counted.
+/// The most defects that are kept. The others are only counted.
 const KEPT: usize = 1000;
 
-/// Defects, the first ones kept.
+/// The first defects, and the count of all.
 #[derive(Debug, Default)]
 pub(super) struct Defects {
     pub(super) kept: Vec<Defect>,
@@ -79,7 +80,7 @@ impl Defects {
         self.add(Defect { part, name, problem, lost: 0 });
     }
 
-    /// An object that can't be used.
+    /// Adds the defect of an unusable object.
     pub(super) fn object(&mut self, part: Part, id: &Id, problem: String) {
         self.push(part, Some(id.to_hex()), problem);
     }
@@ -125,12 +126,12 @@ impl Defects {
         }
     }
 
-    /// Contents that are needed and that no segment has.
+    /// Adds needed contents that no segment lists.
     pub(super) fn of_unknown(&mut self, contents: u64, orphan_packs: u64) {
         if contents > 0 {
             let needed = match contents {
-                1 => "1 content that is needed is not in it".to_owned(),
-                many => format!("{many} contents that are needed are not in it"),
+                1 => "1 needed content is not in it".to_owned(),
+                many => format!("{many} needed contents are not in it"),
             };
             let problem = match orphan_packs {
                 0 => needed,
@@ -150,7 +151,7 @@ impl Defects {
     }
 }
 
-/// An error with its causes.
+/// An error with its causes, as one line.
 pub(super) fn in_one_line(error: &Error) -> String {
     let mut text = error.message().to_owned();
     for cause in error.causes() {

@@ -1,4 +1,4 @@
-//! Mends what can be mended from what is there.
+//! Repairs damage from the data in the repository.
 
 use std::path::PathBuf;
 
@@ -12,49 +12,50 @@ use crate::id::Id;
 use crate::progress::Progress;
 use crate::repo::Repository;
 
-/// Something that was mended.
+/// A completed repair.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "what", rename_all = "snake_case")]
 pub enum Repair {
-    /// A file or directory that every repository has is there again, as for a new one.
+    /// A standard file or directory of a repository was recreated, as in a new repository.
     MadeAgain {
         /// Its path in the repository.
         path: PathBuf,
     },
-    /// A ref has its value again, from its log; `HEAD` names a run again, or none.
+    /// A ref was restored from its log, or `HEAD` names a run again or no run.
     RestoredRef {
-        /// Its full name, or `HEAD`.
+        /// The full name of the ref, or `HEAD`.
         name: String,
-        /// What it points at.
+        /// The restored value.
         id: Option<Id>,
     },
-    /// Lines that can't be read were taken out of a log; the old one is in `damaged/`.
+    /// Unreadable lines were removed from a log. The old file is in `damaged/`.
     CleanedLog {
-        /// Its file.
+        /// The file of the log.
         log: PathBuf,
     },
-    /// The file of a damaged object was moved to `damaged/`, so that the object can be stored again.
+    /// The file of a damaged object was moved to `damaged/`, so that the object can be stored
+    /// again.
     ObjectSetAside {
-        /// The object.
+        /// The id of the object.
         id: Id,
     },
-    /// A pack has its name again.
+    /// A pack was renamed to its correct name.
     RenamedPack {
-        /// That name.
+        /// The correct name.
         pack: Id,
     },
-    /// What was right in a damaged pack is in a new one; the old one is in `damaged/`.
+    /// The intact contents of a damaged pack are in a new pack. The old pack is in `damaged/`.
     SalvagedPack(Salvaged),
-    /// The index was made anew from the packs.
+    /// The index was rebuilt from the packs.
     RebuiltIndex {
-        /// Packs in it.
+        /// The number of packs in the index.
         packs: u64,
-        /// Entries in it.
+        /// The number of entries in the index.
         entries: u64,
     },
 }
 
-/// Mends; the caller holds the lock that keeps all writers out.
+/// Repairs the damage. The caller holds the lock that excludes all writers.
 pub(super) fn mend(
     repo: &Repository,
     found: &Found,
@@ -89,7 +90,7 @@ pub(super) fn mend(
     Ok(repairs)
 }
 
-/// A damaged file would keep its object from being written again.
+/// Moves damaged object files away, because they prevent the objects from being written again.
 fn set_objects_aside(repo: &Repository, found: &Found, repairs: &mut Vec<Repair>) -> Result<()> {
     let history = repo.history();
     let mut ids: Vec<Id> = found.damaged_objects.clone();
@@ -98,7 +99,7 @@ fn set_objects_aside(repo: &Repository, found: &Found, repairs: &mut Vec<Repair>
     ids.dedup();
     for id in ids {
         let Some(file) = history.loose_file(&id) else { continue };
-        // A tree may be as it was written, and still hold what no tree may.
+        // A tree may be undamaged and still contain invalid entries.
         if history.check_object(&id).is_err() && history.set_aside_object(&file)? {
             repairs.push(Repair::ObjectSetAside { id });
         }

@@ -1,8 +1,8 @@
-//! `art fsck`: is everything there, and is it what it was?
+//! `art fsck`: verifies the integrity of the repository.
 //!
-//! Refs and logs are read first, then the index and the packs, then every commit, tree and record
-//! that refs and logs lead to. What a writer adds meanwhile is never taken for damage: content and
-//! objects are there before the refs that lead to them.
+//! Refs and logs are read first, then the index and the packs, then all commits, trees and records
+//! that refs and logs reach. Concurrent writes never look like damage: content and objects are
+//! stored before the refs that reach them.
 
 mod affected;
 mod defect;
@@ -32,18 +32,18 @@ pub use report::{Checked, FsckOutcome, Leftovers, OnForgottenRemote};
 use defect::Defects;
 use walk::Walk;
 
-/// How to check.
+/// The options of a check.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct FsckOptions {
-    /// Reads every byte, instead of structure and presence alone.
+    /// Read every byte, not only structure and presence.
     pub full: bool,
-    /// Mends what can be mended.
+    /// Repair the damage as far as possible.
     pub repair: bool,
 }
 
-/// Checks the repository; with `repair` mends it and checks again.
+/// Checks the repository; with `repair`, repairs the damage and checks again.
 ///
-/// Damage is no error of this call: it is in the outcome.
+/// Damage is not an error: it is part of the result.
 pub fn fsck(
     repo: &Repository,
     options: &FsckOptions,
@@ -63,8 +63,8 @@ pub fn fsck(
     report::outcome(repo, *options, &found, repairs)
 }
 
-/// Checks the repository at `directory`, as [`fsck`] does, also if it is so damaged that it can't be
-/// opened; with `repair` that is mended first.
+/// Checks the repository at `directory` like [`fsck`], even if it is too damaged to be opened. With
+/// `repair`, repairs this damage first.
 pub fn fsck_at(
     directory: &Path,
     settings: Settings,
@@ -86,7 +86,7 @@ pub fn fsck_at(
     Ok(outcome)
 }
 
-/// Keeps the clean-up out, where this user may write at all.
+/// Locks out the garbage collection, if this user may write.
 fn lock_if_possible(repo: &Repository) -> Result<Option<FileLock>> {
     match repo.lock_shared() {
         Ok(lock) => Ok(Some(lock)),
@@ -95,26 +95,26 @@ fn lock_if_possible(repo: &Repository) -> Result<Option<FileLock>> {
     }
 }
 
-/// Everything that a check has found.
+/// The findings of a check.
 struct Found {
     survey: RefSurvey,
     content: ContentCheck,
     objects: Vec<DamagedFile>,
-    /// Objects that nothing leads to.
+    /// The number of objects that no ref or log reaches.
     orphans: u64,
     checked: Checked,
     defects: Defects,
-    /// Objects that are there and can't be used.
+    /// Objects that exist but are unusable.
     damaged_objects: Vec<Id>,
     affected: Vec<Affected>,
     affected_commits: u64,
-    /// Contents that are needed and that the index does not know.
+    /// The number of needed contents that the index does not list.
     unknown_contents: u64,
-    /// Contents that are needed, and that only remotes have.
+    /// The number of needed contents that only remotes have.
     elsewhere: u64,
-    /// The refs that lead to the record of something else.
+    /// The refs that point to the record of another name.
     misnamed: Vec<String>,
-    /// The remotes that were forgotten and alone have content that is needed.
+    /// The removed remotes that hold the only copy of needed content.
     forgotten: Vec<OnForgottenRemote>,
 }
 

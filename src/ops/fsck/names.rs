@@ -1,4 +1,4 @@
-//! Whether refs lead to the records that they are named after.
+//! Checks that refs point to the records of their names.
 
 use super::defect::Part;
 use super::walk::Walk;
@@ -8,8 +8,8 @@ use crate::id::Id;
 use crate::name::{RefKind, RefName};
 use crate::record::{ProjectRecord, Record, RunRecord, VersionRecord};
 
-/// Fails if `commit` has no record that can be read, or has that of another run, version or project than
-/// `name`. A tag may name any of them.
+/// Fails if `commit` has no readable record, or has the record of another run, version or project
+/// than `name`. A tag may point to any record.
 pub(crate) fn check_record(history: &History, name: &RefName, commit: &Id) -> Result<()> {
     let commit = history.peel(commit)?;
     let entries = history.read_tree(&history.read_commit(&commit)?.tree)?;
@@ -30,19 +30,19 @@ pub(crate) fn check_record(history: &History, name: &RefName, commit: &Id) -> Re
     if found == wanted {
         return Ok(());
     }
-    let message = format!("the ref '{name}' leads to the record of '{found}'");
+    let message = format!("the ref '{name}' points to the record of '{found}'");
     Err(Error::corrupt(message).with_hint("see what is damaged: art fsck"))
 }
 
 impl Walk<'_> {
-    /// Notes the refs that lead to the record of something else, and gives their names.
+    /// Records the refs that point to the record of another name, and returns their names.
     pub(super) fn names(&mut self, survey: &RefSurvey) -> Vec<String> {
         let mut misnamed = Vec::new();
         for (text, id) in &survey.refs {
             let Ok(name) = text.parse::<RefName>() else { continue };
             let Err(error) = check_record(self.history, &name, id) else { continue };
-            // What can't be read has been named.
-            if error.message().contains("leads to the record of") {
+            // Unreadable records are already reported.
+            if error.message().contains("points to the record of") {
                 self.defects.push(Part::Refs, None, error.message().to_owned());
                 misnamed.push(text.clone());
             }

@@ -1,4 +1,4 @@
-//! The outcome: verdict, defects, what suffers, what is left over, what to do next.
+//! The report of a check: verdict, defects, affected files, leftovers and advice.
 
 use std::path::{Path, PathBuf};
 
@@ -13,81 +13,81 @@ use crate::error::{Error, Result};
 use crate::fs::usage::{Usage, usage};
 use crate::repo::Repository;
 
-/// How much was looked at.
+/// The numbers of checked objects.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Checked {
     /// Refs.
     pub refs: u64,
-    /// Commits that refs and logs lead to.
+    /// Commits that refs and logs reach.
     pub commits: u64,
     /// Trees.
     pub trees: u64,
-    /// Records, and what belongs to them.
+    /// Records and the files beside them.
     pub records: u64,
-    /// Files among the artifacts, those of equal directories once.
+    /// Files among the artifacts. Files of identical directories count once.
     pub files: u64,
-    /// Git objects, with those that nothing leads to.
+    /// Git objects, including those that no ref or log reaches.
     pub objects: u64,
     /// The content store.
     pub content: ContentTotals,
 }
 
-/// What nothing needs. It does no harm: a writer that was stopped leaves it.
+/// Data that nothing needs. It does no harm: interrupted writers leave it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Leftovers {
-    /// Packs that the index does not know.
+    /// Packs that the index does not list.
     pub packs: u64,
-    /// Their bytes.
+    /// The bytes of these packs.
     pub pack_bytes: u64,
-    /// Git objects that nothing leads to.
+    /// Git objects that no ref or log reaches.
     pub objects: u64,
-    /// Files of writers that were killed.
+    /// Files of killed writers.
     pub temporary: Usage,
-    /// Damaged files that a repair has set aside.
+    /// Damaged files that a repair has moved away.
     pub set_aside: Usage,
-    /// Logs whose last line is torn.
+    /// Logs whose last line is incomplete.
     pub torn_logs: Vec<String>,
 }
 
-/// Content that only a remote has that was removed, or moved to another URI.
+/// Content that only a removed or moved remote has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct OnForgottenRemote {
-    /// What the remote was called.
+    /// The name of the remote.
     pub name: String,
-    /// Where it was, without secrets.
+    /// The former URI, without secrets.
     pub uri: String,
-    /// How many contents that are needed only it has.
+    /// The number of needed contents that only this remote has.
     pub contents: u64,
 }
 
-/// What a check has found.
+/// The result of a check.
 #[derive(Debug, Clone, Serialize)]
 pub struct FsckOutcome {
-    /// Whether everything is there and as it was.
+    /// True if everything exists and is undamaged.
     pub sound: bool,
-    /// Whether every byte was read.
+    /// True if every byte was read.
     pub full: bool,
-    /// How much was looked at.
+    /// The numbers of checked objects.
     pub checked: Checked,
-    /// What is damaged, the first of it.
+    /// The first defects.
     pub defects: Vec<Defect>,
-    /// How much is damaged in all.
+    /// The number of all defects.
     pub defect_count: u64,
-    /// Files that can't be given back, the first of them.
+    /// The first files that cannot be restored.
     pub affected: Vec<Affected>,
-    /// Commits that have such files.
+    /// The number of commits with such files.
     pub affected_commits: u64,
-    /// Contents that are not here, and that a remote is to have: its refs lead to them. That is no
-    /// damage.
+    /// The number of contents that are missing locally, but that a remote must have, because its
+    /// refs reach them. This is not damage.
     pub elsewhere: u64,
-    /// The removed remotes that alone have content that is needed. That is no damage, but the
-    /// repository is not whole.
+    /// The removed remotes that hold the only copy of needed content. This is not damage, but the
+    /// repository is incomplete.
     pub forgotten: Vec<OnForgottenRemote>,
-    /// What nothing needs.
+    /// Data that nothing needs.
     pub leftovers: Leftovers,
-    /// What was mended.
+    /// The completed repairs.
     pub repairs: Vec<Repair>,
-    /// What to do next, in order.
+    /// The recommended next steps, in order.
     pub advice: Vec<String>,
 }
 
@@ -126,11 +126,11 @@ pub(super) fn outcome(
     })
 }
 
-/// The outcome where nothing but the outline could be looked at.
+/// The report for a repository that cannot be opened.
 pub(super) fn unopened(options: FsckOptions, damage: &[Error]) -> FsckOutcome {
     let mut defects = Defects::default();
     defects.of_outline(damage);
-    let mend = "mend what can be mended, and check the rest: art fsck --repair";
+    let mend = "repair the damage and check the rest: art fsck --repair";
     FsckOutcome {
         sound: false,
         full: options.full,
@@ -158,10 +158,10 @@ fn advice(options: FsckOptions, found: &Found, bare_packs: &[PathBuf]) -> Vec<St
             || !found.damaged_objects.is_empty();
     if is_mendable && !options.repair {
         let full = if options.full { " --full" } else { "" };
-        advice.push(format!("mend what can be mended: art fsck{full} --repair"));
+        advice.push(format!("repair the damage as far as possible: art fsck{full} --repair"));
     }
     if has(Part::Pack) && !options.full {
-        advice.push("read every byte, to know all that is damaged: art fsck --full".to_owned());
+        advice.push("read every byte to find all damage: art fsck --full".to_owned());
     }
     let has_lost_objects = has(Part::Commit) || has(Part::Record) || has(Part::Tree);
     let is_index = |path: &Path| path.extension().is_some_and(|extension| extension == "idx");
@@ -170,22 +170,19 @@ fn advice(options: FsckOptions, found: &Found, bare_packs: &[PathBuf]) -> Vec<St
     let bare = bare_packs.iter().filter(|_| has_lost_objects).cloned();
     for pack in damaged.chain(bare) {
         let command = format!("git index-pack {}", pack.display());
-        advice.push(format!("make the index of a Git pack anew, in .artifacts: {command}"));
+        advice.push(format!("rebuild the index of a Git pack, in .artifacts: {command}"));
     }
     if !found.affected.is_empty() {
         advice.push(
-            "what is lost and still stands in the work directory is stored again by an upload of \
-             it, after the repair: art upload"
+            "after the repair, upload lost files that are still in the work tree again: art upload"
                 .to_owned(),
         );
     }
     for OnForgottenRemote { name, uri, .. } in &found.forgotten {
-        advice.push(format!(
-            "add the remote again that has the content: art remote add {name} {uri}"
-        ));
+        advice.push(format!("add the remote with the content again: art remote add {name} {uri}"));
     }
     if has_lost_objects {
-        advice.push("see where a ref was before: art reflog REF".to_owned());
+        advice.push("see the earlier commits of a ref: art reflog REF".to_owned());
     }
     advice
 }

@@ -1,5 +1,5 @@
-//! Reads every commit, tree and record that refs and logs lead to, each once, and asks for every
-//! content whether it is there. Nothing here recurses: the depth of a tree costs no stack.
+//! Reads every commit, tree and record that refs and logs reach, each once, and looks up every
+//! content. There is no recursion: deep trees need no stack.
 
 use std::collections::HashSet;
 use std::rc::Rc;
@@ -18,21 +18,21 @@ use crate::progress::{Progress, Unit, check_interrupt};
 use crate::record::{ProjectRecord, Record, RunRecord, VersionRecord};
 use crate::tree_path::TreePath;
 
-/// The directory of a record's tree whose files are content.
+/// The directory in a record's tree whose files are content.
 pub(super) const ARTIFACTS: &[u8] = b"artifacts";
 
-/// The records that a commit of ours has one of.
+/// The records. Each commit has exactly one of them.
 const RECORDS: [&str; 3] = ["run.toml", "project.toml", "version.toml"];
 
-/// A commit that was read.
+/// A visited commit.
 pub(super) struct Visited {
-    /// The number of the label of the ref that led to it.
+    /// The number of the label of the ref that reached it.
     pub(super) label: usize,
     pub(super) commit: Id,
     pub(super) artifacts: Option<Id>,
 }
 
-/// Where a tree was come upon.
+/// The location where a tree was found.
 struct Place<'w> {
     commit: &'w Id,
     label: &'w str,
@@ -43,28 +43,28 @@ pub(super) struct Walk<'a> {
     pub(super) history: &'a History,
     pub(super) content: &'a ContentCheck,
     progress: &'a dyn Progress,
-    /// What refs and logs are called, by number.
+    /// The labels of refs and logs, by number.
     pub(super) labels: Vec<String>,
     /// The commits, each before its parents.
     pub(super) commits: Vec<Visited>,
     /// Trees whose files are content.
     pub(super) trees: HashSet<Id>,
-    /// Objects that something leads to.
+    /// The reached objects.
     pub(super) reached: HashSet<Id>,
     /// Trees whose files are Git objects.
     plain_trees: HashSet<Id>,
-    /// The sizes of the trees in `trees`, with all below them.
+    /// The expanded sizes of the trees in `trees`.
     expansion: Expansion,
-    /// Whether any content or tree is missing.
+    /// True if any content or tree is missing.
     pub(super) has_losses: bool,
-    /// Contents that the index does not know.
+    /// Contents that the index does not list.
     pub(super) unknown_contents: HashSet<Id>,
-    /// The contents that remotes are to have, because refs of theirs lead to them; sorted.
+    /// The contents that remotes must have, because their refs reach them; sorted.
     promised: Vec<Id>,
-    /// Those of them that are needed and not here.
+    /// The needed contents of `promised` that are missing locally.
     pub(super) elsewhere: HashSet<Id>,
-    /// For each forgotten remote the contents that it had, sorted, and those of them that are needed
-    /// and nowhere else.
+    /// For each removed remote: its contents, sorted, and the needed ones among them that exist
+    /// nowhere else.
     pub(super) forgotten: Vec<(Vec<Id>, HashSet<Id>)>,
     pub(super) damaged_objects: Vec<Id>,
     pub(super) defects: Defects,
@@ -72,7 +72,7 @@ pub(super) struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    /// A walk that has not begun; remotes have the content of the commits `once_there` too.
+    /// Creates a walk. Remotes also have the content of the commits `once_there`.
     pub(super) fn new(
         history: &'a History,
         content: &'a ContentCheck,
@@ -114,7 +114,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// Walks from what a ref or a log names to the first commits.
+    /// Walks from the commit of a ref or log to the first commits.
     fn from(&mut self, label: String, root: &Id) -> Result<()> {
         if self.reached.contains(root) {
             return Ok(());
@@ -148,7 +148,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// What an annotated tag leads to; other objects are themselves.
+    /// Resolves an annotated tag to its object; returns other objects unchanged.
     fn peel(&mut self, label: &str, root: &Id) -> Option<Id> {
         if !matches!(self.history.try_kind(root), Ok(Some(ObjectKind::Tag))) {
             return Some(*root);
@@ -157,14 +157,14 @@ impl<'a> Walk<'a> {
         match self.history.peel(root) {
             Ok(id) => Some(id),
             Err(error) => {
-                let problem = format!("the tag that {label} names: {}", in_one_line(&error));
+                let problem = format!("the tag of {label}: {}", in_one_line(&error));
                 self.defects.object(Part::Refs, root, problem);
                 None
             }
         }
     }
 
-    /// Notes an object that can't be used; `whose` says what leads to it.
+    /// Records an unusable object. `whose` describes the object that refers to it.
     fn bad_object(&mut self, part: Part, id: &Id, whose: &str, error: Error) -> Result<()> {
         let what = match error.kind() {
             ErrorKind::Interrupted => return Err(error),
@@ -178,7 +178,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// Checks the tree of a commit; gives the tree of its artifacts.
+    /// Checks the tree of a commit; returns the tree of its artifacts.
     fn commit(&mut self, label: &str, id: &Id, commit: &Commit) -> Result<Option<Id>> {
         let place = Place { commit: id, label };
         let Some(entries) = self.read_tree(&commit.tree, &place, &TreePath::root())? else {
@@ -217,7 +217,7 @@ impl<'a> Walk<'a> {
         Ok(artifacts)
     }
 
-    /// The entries of a tree; `None` where it can't be read.
+    /// The entries of a tree; `None` if it is unreadable.
     fn read_tree(
         &mut self,
         id: &Id,
@@ -240,7 +240,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Walks a directory and all below it that was not walked before.
+    /// Walks a directory and all unvisited directories below it.
     fn walk_tree(
         &mut self,
         root: Id,
@@ -248,7 +248,8 @@ impl<'a> Walk<'a> {
         place: &Place<'_>,
         is_content: bool,
     ) -> Result<()> {
-        // Entries of one directory share its path: of a hostile tree, many wait at the same time.
+        // Entries of one directory share its path, because a hostile tree can have many pending
+        // entries.
         let mut stack = vec![(root, Rc::new(path), BString::default())];
         while let Some((id, parent, name)) = stack.pop() {
             let seen = if is_content { &mut self.trees } else { &mut self.plain_trees };
@@ -272,7 +273,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// Whether a content is here, or not here at all and on a remote, which may be a forgotten one.
+    /// Returns true if a content is present locally, or if a current or removed remote has it.
     pub(super) fn has_content(&self, id: &Id) -> bool {
         let is_elsewhere = || {
             !self.content.is_indexed(id)
@@ -285,12 +286,12 @@ impl<'a> Walk<'a> {
         self.promised.binary_search(id).is_ok()
     }
 
-    /// The number of a forgotten remote that had a content.
+    /// The number of a removed remote that had a content.
     fn find_forgotten(&self, id: &Id) -> Option<usize> {
         self.forgotten.iter().position(|(had, _)| had.binary_search(id).is_ok())
     }
 
-    /// Asks for the content of a file among the artifacts.
+    /// Looks up the content of a file among the artifacts.
     fn content(&mut self, id: &Id) {
         self.checked.files += 1;
         if self.content.has(id) {
@@ -304,13 +305,13 @@ impl<'a> Walk<'a> {
             return;
         }
         self.has_losses = true;
-        // What the index knows and can't be read, the pack's defect tells.
+        // If the index lists the content, the pack's defect already covers it.
         if !self.content.is_indexed(id) {
             self.unknown_contents.insert(*id);
         }
     }
 
-    /// Reads a file that is a Git object: a record, or what belongs to one.
+    /// Reads a file that is a Git object: a record, or a file beside one.
     fn file(&mut self, entry: &TreeEntry, path: &TreePath, place: &Place<'_>) -> Result<()> {
         if !self.reached.insert(entry.id) {
             return Ok(());
@@ -329,7 +330,7 @@ impl<'a> Walk<'a> {
         if error.kind() == ErrorKind::NotFound {
             return self.bad_object(Part::Record, &entry.id, &whose, error);
         }
-        // The object itself may be as it was written.
+        // The object itself may be undamaged.
         if self.history.read_blob(&entry.id).is_err() {
             self.damaged_objects.push(entry.id);
         }
@@ -338,7 +339,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// Reads the objects that nothing leads to.
+    /// Reads the objects that no ref or log reaches.
     pub(super) fn rest(&mut self, all: &[Id]) -> Result<()> {
         self.progress.begin("checking objects", Some(all.len() as u64), Unit::Items);
         for id in all {
@@ -355,8 +356,8 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// The path of an entry, for a defect in it. The end of a path that no file system takes is left
-/// out.
+/// The path of an entry, for reporting its defect. Omits the end of a path that no file system
+/// supports.
 fn path_below(path: &TreePath, name: &[u8]) -> TreePath {
     const LONGEST: usize = 4096;
     if name.is_empty() || path.as_bytes().len() > LONGEST {
@@ -365,13 +366,13 @@ fn path_below(path: &TreePath, name: &[u8]) -> TreePath {
     path.join(name).unwrap_or_default()
 }
 
-/// The contents that refs of remotes lead to. A push sends what its refs lead to before they move,
-/// so a remote has them; what is not here is fetched when it is needed. It has also what they led
-/// to before they were deleted or overtaken.
+/// The contents that refs of remotes reach. A push sends the content before the refs move, so the
+/// remote has it, and it is fetched when needed. The remote also has the content of its former
+/// tips.
 fn promised(history: &History, once_there: &[Id], progress: &dyn Progress) -> Vec<Id> {
     let tracked = history.refs("refs/remotes/").unwrap_or_default();
     let mut tips: Vec<Id> = tracked.into_iter().map(|(_, id)| id).collect();
     tips.extend(once_there.iter().filter(|id| matches!(history.try_kind(id), Ok(Some(_)))));
-    // Where the history itself is damaged, nothing is promised.
+    // If the history itself is damaged, no content is promised.
     history.survey_pack_of(&tips, &[], progress).map(|found| found.content).unwrap_or_default()
 }

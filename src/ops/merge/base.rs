@@ -1,4 +1,4 @@
-//! The last common state of two that went apart.
+//! The common base of two diverged states.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -13,15 +13,16 @@ use crate::id::Id;
 use crate::name::RefKind;
 use crate::repo::Repository;
 
-/// How two commits stand to each other.
+/// The relation between two commits.
 pub(super) enum Bases {
-    /// They are one.
+    /// Both are the same commit.
     Same,
-    /// Ours is a past of theirs.
+    /// Ours is an ancestor of theirs.
     Ours,
-    /// Theirs is a past of ours.
+    /// Theirs is an ancestor of ours.
     Theirs,
-    /// Neither; these are the best of their common pasts, newest first. None: they are strangers.
+    /// The commits have diverged. The best common ancestors follow, newest first; empty for
+    /// unrelated commits.
     Apart(Vec<Id>),
 }
 
@@ -39,26 +40,27 @@ pub(super) fn find_bases(history: &History, ours: Id, theirs: Id) -> Result<Base
     })
 }
 
-/// The state that both sides are compared with.
+/// The state with which both sides are compared.
 pub(super) struct Base {
     pub(super) state: State,
-    /// What of it nobody knows.
+    /// The parts of the state that are unknown.
     pub(super) doubts: Doubts,
 }
 
-/// So deep are bases of bases looked for. Below, whatever differs is in doubt.
+/// The most levels of bases of bases to examine. Below this level, every difference is in doubt.
 const DEEPEST: usize = 24;
 
-/// Finds the state that both sides are compared with.
+/// Finds the state with which both sides are compared.
 ///
-/// Where both sides have joined the same two states before, each by itself, these are both a base.
-/// What they come to when they are merged is the base then; what is a conflict between them, and was
-/// settled by each side, is in doubt, so that two ways to settle it meet as a conflict again.
+/// If both sides independently merged the same two states before, both states are bases. In this
+/// case the base is the merge of the two states. If they conflict and each side resolved the
+/// conflict, that part of the base is in doubt, so that two different resolutions conflict again.
 pub(super) struct BaseFinder<'a, 'w> {
     repo: &'a Repository,
     writer: &'a mut ObjectWriter<'w>,
     kind: RefKind,
-    /// Commits of something else, such as the run that both sides were made from, are no base.
+    /// Commits of another record, such as the run that both sides were created from, are not a
+    /// base.
     uuid: Uuid,
     who: &'a Signature,
     known: BTreeMap<Vec<Id>, Option<Rc<Base>>>,
@@ -73,7 +75,7 @@ impl<'a, 'w> BaseFinder<'a, 'w> {
         BaseFinder { repo, writer, kind, uuid, who, known: BTreeMap::new() }
     }
 
-    /// What `bases` come to; none if no commit of them is one of the thing itself.
+    /// Merges `bases` to one base; `None` if none of the commits belongs to the same record.
     pub(super) fn find(&mut self, bases: &[Id]) -> Result<Option<Rc<Base>>> {
         self.find_down_to(DEEPEST, bases)
     }
@@ -93,7 +95,7 @@ impl<'a, 'w> BaseFinder<'a, 'w> {
         Ok(found)
     }
 
-    /// Merges states, one after the other.
+    /// Merges states one after the other.
     fn join(&mut self, depth: usize, states: Vec<(Id, State)>) -> Result<Option<Base>> {
         let mut states = states.into_iter();
         let Some((first, state)) = states.next() else { return Ok(None) };
@@ -112,7 +114,7 @@ impl<'a, 'w> BaseFinder<'a, 'w> {
             let base = below.as_ref().map(|base| &base.state);
             let three = States { base, ours: &all.state, theirs: &state };
             let merged = merge_states(self.writer, &mut judge, self.kind, &three, self.who)?;
-            // Two records that don't go together at all.
+            // The two records cannot be combined at all.
             let is_apart = judge.open.contains(record_file(self.kind));
             if !is_apart {
                 all.state = merged;

@@ -1,4 +1,4 @@
-//! What both sides changed, and who decides.
+//! Conflicts, and the choices that decide them.
 
 use std::collections::BTreeSet;
 
@@ -8,22 +8,23 @@ use uuid::Uuid;
 use crate::id::Id;
 use crate::name::{Name, RefKind};
 
-/// A thing that both sides changed, each in its own way.
+/// A part of a record that both sides changed in different ways.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FieldConflict {
-    /// What it is: `stage`, `description`, `artifacts/model/weights.bin`, `policy.stages`, … May
-    /// hold anything but control characters.
+    /// The name of the part: `stage`, `description`, `artifacts/model/weights.bin`,
+    /// `policy.stages`, … May contain any characters except control characters.
     pub what: String,
-    /// As it was before, as text for people; nothing if it was not there, or nobody knows.
+    /// The readable value in the base; `None` if it did not exist or is unknown.
     pub base: Option<String>,
-    /// As ours has it; nothing if it is not there.
+    /// The local value; `None` if it does not exist.
     pub ours: Option<String>,
-    /// As theirs has it; nothing if it is not there.
+    /// The value on the other side; `None` if it does not exist.
     pub theirs: Option<String>,
 }
 
 impl FieldConflict {
-    /// The conflict of a ref that one side deleted (`None`) while the other moved it from `base`.
+    /// Creates the conflict of a ref that one side deleted (`None`) and the other side moved from
+    /// `base`.
     pub fn deletion(base: Option<Id>, ours: Option<Id>, theirs: Option<Id>) -> Self {
         let text = |commit: Option<Id>| match commit {
             Some(commit) => format!("changed: {}", commit.short()),
@@ -38,7 +39,7 @@ impl FieldConflict {
     }
 }
 
-/// Two different things under one name.
+/// Creates the conflict of two different records with the same name.
 pub(super) fn another(kind: RefKind, ours: Uuid, theirs: Uuid) -> FieldConflict {
     FieldConflict {
         what: format!("it is another {} of the same name", kind.as_str()),
@@ -48,21 +49,21 @@ pub(super) fn another(kind: RefKind, ours: Uuid, theirs: Uuid) -> FieldConflict 
     }
 }
 
-/// What decides where both sides changed one thing. Everything else is merged from both.
+/// The side to choose if both sides changed the same part. All other changes are merged.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Choice {
-    /// Nothing does: it is a conflict.
+    /// Neither: report a conflict.
     #[default]
     None,
-    /// Ours is taken.
+    /// Choose ours.
     Ours,
-    /// Theirs is taken.
+    /// Choose theirs.
     Theirs,
-    /// A version goes to this stage; the rest is a conflict.
+    /// Set this stage of a version. All other parts conflict.
     Stage(Name),
 }
 
-/// One of the two.
+/// One of the two sides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {
     Ours,
@@ -70,7 +71,7 @@ pub(super) enum Side {
 }
 
 impl Side {
-    /// What this side has.
+    /// The value of this side.
     pub(super) fn of<T>(self, ours: T, theirs: T) -> T {
         match self {
             Side::Ours => ours,
@@ -79,18 +80,17 @@ impl Side {
     }
 }
 
-/// Of which parts of a base nobody knows what they were: there were several bases, and they don't
-/// agree.
+/// The parts of a base that are unknown, because there were several bases that disagree.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Doubts {
-    /// Of all of it.
+    /// True if the whole base is unknown.
     pub(super) all: bool,
-    /// Of these, and of what is in them: as conflicts are called.
+    /// The unknown parts, named as in conflicts. Includes everything below them.
     pub(super) parts: BTreeSet<String>,
 }
 
 impl Doubts {
-    /// Whether it is in doubt what `what`, or a part of it, was.
+    /// Returns true if `what` or a part of it is unknown.
     fn are_about(&self, what: &str) -> bool {
         if self.all || self.parts.is_empty() {
             return self.all;
@@ -108,14 +108,14 @@ impl Doubts {
     }
 }
 
-/// Decides as it was chosen, and keeps what it can't decide.
+/// Decides by the user's choice, and collects undecided conflicts.
 #[derive(Debug)]
 pub(super) struct Judge<'c> {
     pub(super) choice: &'c Choice,
     pub(super) conflicts: Vec<FieldConflict>,
-    /// What of the base is in doubt.
+    /// The unknown parts of the base.
     doubts: Doubts,
-    /// What could not be decided, uncut.
+    /// The names of undecided parts, not shortened.
     pub(super) open: BTreeSet<String>,
 }
 
@@ -124,18 +124,18 @@ impl<'c> Judge<'c> {
         Judge::with_doubts(choice, Doubts::default())
     }
 
-    /// One who compares with a base of which something is in doubt.
+    /// Creates a judge for a base with unknown parts.
     pub(super) fn with_doubts(choice: &'c Choice, doubts: Doubts) -> Self {
         Judge { choice, conflicts: Vec::new(), doubts, open: BTreeSet::new() }
     }
 
-    /// Whether the base says what `what` and all that is in it was before.
+    /// Returns true if the base values of `what` and everything below it are known.
     pub(super) fn knows(&self, what: &str) -> bool {
         !self.doubts.are_about(what)
     }
 
-    /// Whose `what` is where both changed it. Where nobody chose, that is a conflict, and then it
-    /// means nothing.
+    /// Returns the side that decides `what`, which both sides changed. Without a choice, records a
+    /// conflict; the returned side is then meaningless.
     pub(super) fn settle(&mut self, what: &str, conflict: impl FnOnce() -> FieldConflict) -> Side {
         match self.choice {
             Choice::Ours => Side::Ours,
@@ -151,7 +151,8 @@ impl<'c> Judge<'c> {
         }
     }
 
-    /// Whose it is: theirs if only they changed it, ours if only we did or both are the same.
+    /// Returns the side whose value is used: theirs if only they changed it; ours if only we
+    /// changed it or if both are equal.
     pub(super) fn decide<T: PartialEq>(
         &mut self,
         what: &str,
@@ -169,7 +170,7 @@ impl<'c> Judge<'c> {
     }
 }
 
-/// A text that is shown, cut to what one takes in.
+/// Shortens a text for display.
 pub(super) fn cut(text: &str) -> String {
     const LONGEST: usize = 200;
     let plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();

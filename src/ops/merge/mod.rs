@@ -1,22 +1,23 @@
-//! Two states of one ref that went apart, made one again: field by field, path by path.
+//! Merges two diverged states of a ref: field by field and path by path.
 //!
-//! What only one side changed since their last common state is as that side has it; what both changed
-//! alike is so; what both changed differently is a conflict, unless someone chose. Nothing that
-//! is said for good gets lost, whatever was chosen: stage conditions and lineage of both sides are
-//! there, and both commits are parents of the result, so both pasts are its past.
+//! If only one side changed a part since the common base, that side's value is used. If both sides
+//! made the same change, that value is used. If they made different changes, the part is a conflict,
+//! unless the user chose a side. Permanent records are never lost, whatever the choice: the result
+//! has the stage conditions and the lineage of both sides. Both commits are its parents, so it
+//! includes both histories.
 //!
-//! | part | how it is merged |
+//! | part | merge |
 //! | --- | --- |
-//! | `tags` | as sets: what a side added is there, what it removed is not |
-//! | other keys of a record, known or not | each by itself, tables key by key |
-//! | status, times and exit of a run | together: who moved it says all of it |
-//! | `lineage` of a run | entries of both, by name; none is lost |
-//! | stage conditions of a version | those of both in order of time; if both moved it, to different stages, that is a conflict |
-//! | what a version is made of: its run, the artifacts' names, their tree | together |
-//! | artifacts of a run | path by path; contents are never looked into |
-//! | readme, content | as wholes |
-//! | policy of a project | key by key, if the rules make sense together |
-//! | a tag | it is on one commit or the other |
+//! | `tags` | as sets: additions and removals of both sides apply |
+//! | other keys of a record, known or not | each key separately, tables key by key |
+//! | status, times and exit of a run | together: all from the side that changed the status |
+//! | `lineage` of a run | the entries of both sides, by name; none is lost |
+//! | stage conditions of a version | those of both sides in order of time; if both sides moved the version to different stages, that is a conflict |
+//! | the contents of a version: its run, the artifacts' names, their tree | together |
+//! | artifacts of a run | path by path; file contents are never read |
+//! | readme, content | each as a whole |
+//! | policy of a project | key by key, if the combined rules are valid |
+//! | a tag | the commit of one side |
 
 mod base;
 mod conflict;
@@ -52,43 +53,43 @@ use record::{RecordMerge, read_uuid};
 pub(crate) use tie::{Tied, join_tie};
 use tree::{Node, merge_nodes};
 
-/// What two states of a ref come to.
+/// The result of merging two states of a ref.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Merged {
-    /// Ours is it already: theirs is the same or a past of it.
+    /// Ours is the result: theirs is equal or an ancestor.
     Same,
-    /// Theirs is it: ours is a past of it.
+    /// Theirs is the result: ours is an ancestor.
     FastForward(Id),
-    /// A new commit, whose parents are both. Ours is the first, unless theirs was chosen where the
-    /// two are different things of one name.
+    /// A new commit with both states as parents. Ours is the first parent, unless the two are
+    /// different records with the same name and theirs was chosen.
     Merge(Id),
-    /// Nothing, until someone chooses: what both changed differently.
+    /// Conflicts that need a choice.
     Conflict(Vec<FieldConflict>),
 }
 
-/// How to merge.
+/// The options of a merge.
 #[derive(Debug, Clone, Copy)]
 pub struct MergeOptions<'a> {
-    /// What decides where both sides changed one thing.
+    /// The side to choose if both sides changed the same part.
     pub choice: &'a Choice,
-    /// Who merges, and when.
+    /// The user and the time of the merge.
     pub who: &'a Signature,
     /// The message of the commit.
     pub message: &'a str,
 }
 
-/// The parts of a version or run beside its record.
+/// The directory of the artifacts, beside the record of a version or run.
 const ARTIFACTS: &str = "artifacts";
 const README: &str = "README.md";
 
-/// Merges two states of the ref `name`, the commits `ours` and `theirs`, and adds what is new to
-/// `writer`. No ref is moved.
+/// Merges two states of the ref `name`, the commits `ours` and `theirs`, and adds new objects to
+/// `writer`. Moves no ref.
 ///
-/// For a tag there is never a new commit: where ours is chosen it is [`Merged::Same`], where theirs
-/// is, a [`Merged::FastForward`].
+/// A merge of tags never creates a commit: if ours is chosen, the result is [`Merged::Same`]; if
+/// theirs is chosen, a [`Merged::FastForward`].
 ///
-/// Fails for what can't be read, with [`Unsupported`](crate::ErrorKind::Unsupported) for what a newer
-/// program has written.
+/// Fails for unreadable states, and with [`Unsupported`](crate::ErrorKind::Unsupported) for states
+/// from a newer program.
 pub fn merge_ref(
     repo: &Repository,
     writer: &mut ObjectWriter<'_>,
@@ -149,7 +150,7 @@ fn merge_tag(judge: &mut Judge<'_>, (ours, theirs): (Id, Id)) -> Merged {
     }
 }
 
-/// The file of the record that refs of `kind` are about.
+/// The file name of the record for refs of `kind`.
 fn record_file(kind: RefKind) -> &'static str {
     match kind {
         RefKind::Project | RefKind::Tag => ProjectRecord::FILE,
@@ -158,11 +159,11 @@ fn record_file(kind: RefKind) -> &'static str {
     }
 }
 
-/// What a commit of a record holds.
+/// The contents of a commit of a record.
 struct State {
     tree: Id,
     entries: BTreeMap<BString, Node>,
-    /// The bytes of its record.
+    /// The bytes of the record.
     record: Vec<u8>,
     uuid: Uuid,
 }
@@ -174,7 +175,7 @@ impl State {
         })
     }
 
-    /// `None` for a commit of something else.
+    /// Returns `None` for a commit of another kind of record.
     fn try_read(repo: &Repository, file: &str, commit: Id) -> Result<Option<Self>> {
         let history = repo.history();
         let tree = history.read_commit(&commit)?.tree;
@@ -190,7 +191,8 @@ impl State {
         Ok(Some(State { tree, entries, record, uuid }))
     }
 
-    /// Whether the two are different things that happen to have one name. A project is its name.
+    /// Returns true if the two are different records with the same name. Projects are identified by
+    /// their name.
     fn is_another(&self, other: &State, kind: RefKind) -> bool {
         kind != RefKind::Project && self.uuid != other.uuid
     }
@@ -200,7 +202,7 @@ impl State {
     }
 }
 
-/// The states of a record that are merged.
+/// The base and the two states to merge.
 struct States<'a> {
     base: Option<&'a State>,
     ours: &'a State,
@@ -218,7 +220,7 @@ impl States<'_> {
     }
 }
 
-/// The merged record with all that is beside it.
+/// Merges the records and the files beside them.
 fn merge_states(
     writer: &mut ObjectWriter<'_>,
     judge: &mut Judge<'_>,
@@ -251,7 +253,7 @@ fn merge_states(
         let path = TreePath::parse(name)?;
         let what = if name == README.as_bytes() { "readme".to_owned() } else { escaped(name) };
         let nodes = states.nodes(name);
-        // The directory of the artifacts is there also when it is empty.
+        // The directory of the artifacts exists even if it is empty.
         let stays = name == ARTIFACTS.as_bytes();
         let node = merge_nodes(writer, judge, (&path, &what), nodes, stays)?;
         entries.extend(node.map(|node| entry(name, node)));
@@ -267,7 +269,7 @@ fn entry(name: &[u8], Node { mode, id }: Node) -> TreeEntry {
     TreeEntry { name: name.into(), mode, id }
 }
 
-/// The content of a version, which is one file under one of two names.
+/// Merges the content of a version, which is one file with one of two names.
 fn merge_content(judge: &mut Judge<'_>, states: &States<'_>) -> Vec<TreeEntry> {
     let content =
         |state: &State| ContentFormat::ALL.map(|format| state.node(format.file().as_bytes()));

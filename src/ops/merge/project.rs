@@ -1,4 +1,4 @@
-//! The record of a project.
+//! Merges the records of a project.
 
 use toml::{Table, Value};
 
@@ -6,7 +6,7 @@ use super::conflict::{Judge, Side};
 use super::table::{self, Three, merge_sets, same, take_unit, unit_conflict};
 use crate::record::policy::Policy;
 
-/// What a project has from when it was made.
+/// The keys that are set when a project is created.
 const BIRTH: [&str; 2] = ["uuid", "created_at"];
 
 const POLICY: &str = "policy";
@@ -21,7 +21,7 @@ pub(super) fn merge(judge: &mut Judge<'_>, three: &Three<'_>) -> Table {
     merged
 }
 
-/// Two records of one project that were made apart: the project is as old as the older one.
+/// If one project was created twice independently, the older record decides.
 fn older(three: &Three<'_>) -> Side {
     let birth = |table: &Table| {
         let text = |key: &str| table.get(key).and_then(Value::as_str).map(str::to_owned);
@@ -30,7 +30,7 @@ fn older(three: &Three<'_>) -> Side {
     if birth(three.theirs) < birth(three.ours) { Side::Theirs } else { Side::Ours }
 }
 
-/// Rules of both sides, if they make sense together.
+/// Merges the rules of both sides, if the result is valid.
 fn merge_policy(judge: &mut Judge<'_>, three: &Three<'_>) -> Option<Value> {
     let [base, ours, theirs] =
         [three.base, three.ours, three.theirs].map(|table| table.get(POLICY));

@@ -1,4 +1,4 @@
-//! The records of both sides in one: as tables, so that keys which nobody here knows come along.
+//! Merges two records as tables, so that unknown keys are kept.
 
 use toml::Table;
 use uuid::Uuid;
@@ -14,13 +14,13 @@ use crate::record::{ProjectRecord, Record, RunRecord, VersionRecord};
 
 /// A merged record.
 pub(super) struct RecordMerge {
-    /// Its file.
+    /// The bytes of the record file.
     pub(super) bytes: Vec<u8>,
-    /// Whose artifacts come with it, where they are its record's to say.
+    /// The side whose artifacts come with the record, for records that pin artifacts.
     pub(super) pin: Option<Side>,
 }
 
-/// What says that two records are about one thing. Fails if this program can't read the record.
+/// Reads the UUID of a record. Fails if this program cannot read the record.
 pub(super) fn read_uuid(file: &str, bytes: &[u8]) -> Result<Uuid> {
     Ok(match file {
         RunRecord::FILE => RunRecord::decode(bytes)?.uuid,
@@ -29,10 +29,10 @@ pub(super) fn read_uuid(file: &str, bytes: &[u8]) -> Result<Uuid> {
     })
 }
 
-/// A record and the tree of its artifacts: before, as ours and as theirs has them.
+/// The record and the tree of its artifacts: in the base, ours and theirs.
 pub(super) type Records<'a> = ([Option<&'a [u8]>; 3], [Option<Node>; 3]);
 
-/// Merges records of one kind. Where that is a conflict, `judge` has it.
+/// Merges records of one kind. `judge` collects the conflicts.
 pub(super) fn merge(
     judge: &mut Judge<'_>,
     kind: RefKind,
@@ -59,11 +59,10 @@ pub(super) fn merge(
     };
     match merged {
         Ok((bytes, pin)) => Ok(RecordMerge { bytes, pin }),
-        // Each side is right by itself, and both together are not: whoever chooses can't help.
+        // Each side is valid, but the combination is not: no choice can help.
         Err(error) if error.kind() != ErrorKind::Internal => {
             let causes = error.causes().into_iter().map(|cause| format!(": {cause}"));
-            let reason =
-                format!("both together: {}{}", error.message(), causes.collect::<String>());
+            let reason = format!("combined: {}{}", error.message(), causes.collect::<String>());
             judge.open.insert(file.to_owned());
             judge.conflicts.push(FieldConflict {
                 what: file.to_owned(),
@@ -77,7 +76,7 @@ pub(super) fn merge(
     }
 }
 
-/// A record as a table, each value in the one way in which it is written.
+/// Parses a record as a table, with each value in its canonical form.
 fn plain_table(file: &str, bytes: &[u8]) -> Result<Table> {
     let plain = match file {
         RunRecord::FILE => RunRecord::decode(bytes)?.encode()?,
@@ -89,12 +88,12 @@ fn plain_table(file: &str, bytes: &[u8]) -> Result<Table> {
 }
 
 fn wrong(file: &str) -> Error {
-    Error::internal(format!("{file} was written in a way that can't be read"))
+    Error::internal(format!("{file} was written in an unreadable way"))
 }
 
 fn decode<R: Record>(table: &Table) -> Result<R> {
     let text = toml::to_string(table).map_err(|error| {
-        Error::invalid(format!("{} can't be written", R::FILE)).with_source(error)
+        Error::invalid(format!("{} cannot be written", R::FILE)).with_source(error)
     })?;
     R::decode(text.as_bytes())
 }

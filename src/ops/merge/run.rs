@@ -1,4 +1,4 @@
-//! The record of a run.
+//! Merges the records of a run.
 
 use std::collections::BTreeMap;
 
@@ -8,9 +8,9 @@ use super::conflict::{Judge, Side};
 use super::sequence::{Row, union};
 use super::table::{self, Three, merge_sets, merge_unit, same, take_unit};
 
-/// How far the run is: whoever moves it says all of this.
+/// The keys of the run's progress. They are taken from the same side.
 const PROGRESS: [&str; 5] = ["status", "started_at", "finished_at", "exit_code", "signal"];
-/// Which bytes an entry of the lineage is about.
+/// The keys that identify the bytes of a lineage entry.
 const THING: [&str; 7] =
     ["kind", "path", "path_bytes", "is_input", "id", "origin", "origin_commit"];
 
@@ -29,7 +29,7 @@ pub(super) fn merge(judge: &mut Judge<'_>, three: &Three<'_>) -> Table {
     merged
 }
 
-/// Where both sides say that it went alike, only at other times, the earlier times count.
+/// If both sides report the same progress at different times, the earlier times are used.
 fn merge_progress(judge: &mut Judge<'_>, three: &Three<'_>, merged: &mut Table) {
     let is_alike = ["status", "exit_code", "signal"]
         .iter()
@@ -52,7 +52,7 @@ fn merge_progress(judge: &mut Judge<'_>, three: &Three<'_>, merged: &mut Table) 
     }
 }
 
-/// The entries of both sides, by name.
+/// Merges the entries of both sides by name.
 fn merge_lineage(judge: &mut Judge<'_>, three: &Three<'_>) -> Vec<Value> {
     let [base, ours, theirs] = [three.base, three.ours, three.theirs].map(entries);
     let rows = |entries: &[(&str, &Table)]| -> Vec<Row<String>> {
@@ -82,7 +82,7 @@ fn merge_lineage(judge: &mut Judge<'_>, three: &Three<'_>) -> Vec<Value> {
     names.into_iter().map(entry).collect()
 }
 
-/// The entries of a record's lineage with their names.
+/// The lineage entries of a record with their names.
 fn entries(table: &Table) -> Vec<(&str, &Table)> {
     let entries = table.get(LINEAGE).and_then(Value::as_array).into_iter().flatten();
     let entries = entries.filter_map(Value::as_table);

@@ -1,19 +1,19 @@
-//! Two lists that only grow, in one.
+//! Merges two lists that only grow.
 
 use std::collections::{HashMap, VecDeque};
 
-/// One place in a list.
+/// One element of a list.
 #[derive(Debug, Clone)]
 pub(super) struct Row<T> {
-    /// What is the same in both lists is the same row.
+    /// Rows with equal identity are the same row.
     pub(super) identity: String,
-    /// Of two rows that neither list puts in order, the lower one comes first.
+    /// The order of two rows that neither list orders: the lower rank comes first.
     pub(super) rank: i64,
     pub(super) value: T,
 }
 
-/// All rows of both lists: each list in its order, what both have once. Whose list is which means
-/// nothing.
+/// Returns the rows of both lists, each list in its order and common rows once. The result does not
+/// depend on the order of the arguments.
 pub(super) fn union<T>(ours: Vec<Row<T>>, theirs: Vec<Row<T>>) -> Vec<T> {
     let (mut a, mut b) = (Waiting::new(ours), Waiting::new(theirs));
     let mut merged = Vec::new();
@@ -23,7 +23,7 @@ pub(super) fn union<T>(ours: Vec<Row<T>>, theirs: Vec<Row<T>>) -> Vec<T> {
             (Some(_), None) => true,
             (None, Some(_)) => false,
             (Some(first), Some(second)) => {
-                // A row that the other list has further down waits until that is where it stands.
+                // A row that comes later in the other list waits until its position there.
                 let waits = (b.has(&first.identity), a.has(&second.identity));
                 let order = |row: &Row<T>| (row.rank, row.identity.clone());
                 match waits {
@@ -44,9 +44,9 @@ pub(super) fn union<T>(ours: Vec<Row<T>>, theirs: Vec<Row<T>>) -> Vec<T> {
 /// The rows of one list that are not in the result yet.
 struct Waiting<T> {
     rows: VecDeque<Row<T>>,
-    /// How many there are of each.
+    /// The count of each row.
     counts: HashMap<String, usize>,
-    /// How many of each are in the result already, from the other list.
+    /// The count of each row that the result already has from the other list.
     dropped: HashMap<String, usize>,
 }
 
@@ -74,7 +74,7 @@ impl<T> Waiting<T> {
         Some(row)
     }
 
-    /// The row is in the result by the other list.
+    /// Records that the result has the row from the other list.
     fn drop_twin(&mut self, identity: &str) {
         if self.has(identity) {
             self.count_down(identity);
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn each_list_keeps_its_order_and_nothing_is_there_twice() {
+    fn each_list_keeps_its_order_and_common_rows_occur_once() {
         assert_eq!(united(&[1, 2, 5], &[1, 2, 3]), [1, 2, 3, 5]);
         assert_eq!(united(&[9, 1, 7], &[8, 1, 2]), [8, 9, 1, 2, 7]);
         assert_eq!(united(&[], &[4]), [4]);
@@ -126,7 +126,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_is_lost_and_sides_mean_nothing(
+        fn no_row_is_lost_and_swapped_sides_give_the_same_result(
             ours in prop::collection::vec(0u8..12, 0..12),
             theirs in prop::collection::vec(0u8..12, 0..12),
         ) {

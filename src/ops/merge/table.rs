@@ -1,4 +1,4 @@
-//! Tables of a record, key by key.
+//! Merges tables of a record, key by key.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use toml::{Table, Value};
 
 use super::conflict::{FieldConflict, Judge, Side, cut};
 
-/// A table before, on our side and on theirs; an empty one where there is none.
+/// The table in the base, ours and theirs; empty if missing.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Three<'a> {
     pub(super) base: &'a Table,
@@ -24,7 +24,7 @@ impl<'a> Three<'a> {
     }
 }
 
-/// Merges all keys but `except`. Paths of conflicts begin with `prefix`.
+/// Merges all keys except `except`. The names of conflicts begin with `prefix`.
 pub(super) fn merge(
     judge: &mut Judge<'_>,
     prefix: &str,
@@ -66,8 +66,7 @@ fn merge_values(
     side.of(ours, theirs).cloned()
 }
 
-/// Takes the keys that only mean something together from one side, and says which. The conflict is
-/// called `what`.
+/// Chooses the side for keys that belong together. `what` is the name of the conflict.
 pub(super) fn merge_unit(
     judge: &mut Judge<'_>,
     what: &str,
@@ -85,7 +84,7 @@ pub(super) fn merge_unit(
     }
 }
 
-/// Puts the keys of a unit into `merged`, as the side has them.
+/// Copies the keys of a unit from the side into `merged`.
 pub(super) fn take_unit(merged: &mut Table, keys: &[&str], side: Side, three: &Three<'_>) {
     let from = side.of(three.ours, three.theirs);
     for key in keys {
@@ -95,7 +94,7 @@ pub(super) fn take_unit(merged: &mut Table, keys: &[&str], side: Side, three: &T
     }
 }
 
-/// The conflict of a unit: of its keys, those that are not the same everywhere.
+/// Creates the conflict of a unit, with the keys that are not equal everywhere.
 pub(super) fn unit_conflict(what: &str, keys: &[&str], three: &Three<'_>) -> FieldConflict {
     let differs = |key: &&&str| {
         let [base, ours, theirs] = three.get(key);
@@ -119,7 +118,8 @@ pub(super) fn unit_conflict(what: &str, keys: &[&str], three: &Three<'_>) -> Fie
     }
 }
 
-/// Lists as sets: what both have, and what one side added. Sorted; `None` if nothing is left.
+/// Merges lists as sets: the common elements, plus the additions of each side. Sorted; `None` if
+/// the result is empty.
 pub(super) fn merge_sets(key: &str, three: &Three<'_>) -> Option<Value> {
     let set = |value: Option<&Value>| -> BTreeSet<String> {
         let values = value.and_then(Value::as_array).into_iter().flatten();
@@ -135,7 +135,7 @@ pub(super) fn merge_sets(key: &str, three: &Three<'_>) -> Option<Value> {
     (!merged.is_empty()).then_some(Value::Array(merged))
 }
 
-/// Whether two values are the same to the bit.
+/// Returns true if two values are identical.
 pub(super) fn same(a: Option<&Value>, b: Option<&Value>) -> bool {
     match (a, b) {
         (None, None) => true,
@@ -151,7 +151,7 @@ pub(super) fn same(a: Option<&Value>, b: Option<&Value>) -> bool {
     }
 }
 
-/// A value as text for people, cut to what one takes in.
+/// Formats a value for display, shortened.
 pub(super) fn shown(value: &Value) -> String {
     match value {
         Value::String(text) => cut(text),

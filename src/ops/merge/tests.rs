@@ -1,4 +1,4 @@
-//! Records and trees merged without a repository around them.
+//! Tests of merging records and trees without a repository.
 
 mod records;
 mod trees;

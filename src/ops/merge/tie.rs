@@ -1,4 +1,4 @@
-//! One thing that each side has under a name of its own, because it was renamed.
+//! Merges a ref that has different names on the two sides, because it was renamed.
 
 use super::conflict::{Choice, FieldConflict};
 use super::{MergeOptions, Merged, merge_ref};
@@ -9,17 +9,18 @@ use crate::name::RefName;
 use crate::ops::sync::{Past, Tie};
 use crate::repo::Repository;
 
-/// What comes of it.
+/// The result of the merge.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Tied {
-    /// The refs that move here, from where to where; none if all stays as it is here.
+    /// The local refs to move (name, old commit, new commit); empty if nothing changes.
     Moves(Vec<(RefName, Option<Id>, Option<Id>)>),
-    /// Nothing, until someone chooses.
+    /// Conflicts that need a choice.
     Conflict(Vec<FieldConflict>),
 }
 
-/// Joins what the two sides of `tie` have. Where only one side gave it another name, it has that;
-/// all else is merged as under one name. In `past` it is noted what a push does about the other name.
+/// Merges the two sides of `tie`. If only one side renamed the ref, the new name is used.
+/// Everything else is merged as with equal names. Records in `past` how a push treats the other
+/// name.
 pub(crate) fn join_tie(
     repo: &Repository,
     writer: &mut ObjectWriter<'_>,
@@ -77,7 +78,7 @@ fn is_renamed_twice(tie: &Tie) -> bool {
     [&tie.ours, &tie.theirs].into_iter().flatten().all(|(name, _)| *name != tie.was)
 }
 
-/// Both states in one commit, or what nobody chose between.
+/// Merges both states to one commit, or returns the undecided conflicts.
 fn merge(
     repo: &Repository,
     writer: &mut ObjectWriter<'_>,

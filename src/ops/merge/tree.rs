@@ -1,6 +1,5 @@
-//! Trees, path by path. A directory is read only where both sides differ from the base and from each
-//! other; what files hold is never looked at. Nothing here recurses, so the depth of a tree costs no
-//! stack.
+//! Merges trees path by path. Reads a directory only if both sides differ from the base and from
+//! each other. Never reads file contents. There is no recursion, so deep trees need no stack.
 
 use std::vec::IntoIter;
 
@@ -12,7 +11,7 @@ use crate::history::{EntryMode, ObjectWriter, TreeEntry, WalkBudget};
 use crate::id::Id;
 use crate::tree_path::TreePath;
 
-/// What is at a path.
+/// The entry at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Node {
     pub(super) mode: EntryMode,
@@ -20,7 +19,7 @@ pub(super) struct Node {
 }
 
 impl Node {
-    /// As text for people.
+    /// The readable text.
     pub(super) fn text(self) -> String {
         let mode = match self.mode {
             EntryMode::File => "file",
@@ -36,19 +35,19 @@ impl Node {
     }
 }
 
-/// What is at a path before, on our side and on theirs.
+/// The entry at a path in the base, ours and theirs.
 type Nodes = [Option<Node>; 3];
 
-/// What comes of a path.
+/// The result for a path.
 enum Outcome {
-    /// This is there, or nothing.
+    /// The resulting entry; `None` if there is none.
     Is(Option<Node>),
-    /// Both sides have changed what is in the directory.
+    /// Both sides changed the contents of the directory.
     Below,
 }
 
-/// Merges what stands at `path`, a path that conflicts call `what`. A directory of which nothing is
-/// left is gone, unless one side has it empty or it `stays`.
+/// Merges the entries at `path`, which conflicts name `what`. An empty result directory is removed,
+/// unless one side has it empty or it `stays`.
 pub(super) fn merge_nodes(
     writer: &mut ObjectWriter<'_>,
     judge: &mut Judge<'_>,
@@ -102,7 +101,7 @@ fn merge_below(
     }
 }
 
-/// What comes of one path, as far as its name and ids tell.
+/// Decides the result for one path from names and ids alone.
 fn decide(judge: &mut Judge<'_>, what: &str, [base, ours, theirs]: Nodes) -> Outcome {
     let is_known = judge.knows(what);
     if ours == theirs || is_known && base == theirs {
@@ -112,8 +111,8 @@ fn decide(judge: &mut Judge<'_>, what: &str, [base, ours, theirs]: Nodes) -> Out
         return Outcome::Is(theirs);
     }
     let is_directory = |node: Option<Node>| node.is_some_and(|node| node.mode.is_directory());
-    // What is not there holds nothing: of a directory that one side deleted, what the other left
-    // alone is gone.
+    // A missing directory counts as empty: if one side deleted a directory, files that the other
+    // side left unchanged are deleted.
     let holds = |node: Option<Node>| node.is_none() && is_directory(base) || is_directory(node);
     if holds(ours) && holds(theirs) {
         return Outcome::Below;
@@ -133,7 +132,7 @@ fn decide(judge: &mut Judge<'_>, what: &str, [base, ours, theirs]: Nodes) -> Out
     Outcome::Is(side.of(ours, theirs))
 }
 
-/// A file of which one side changed the content and the other the mode.
+/// Merges a file whose content one side changed and whose mode the other side changed.
 fn merge_file(base: Node, ours: Node, theirs: Node) -> Option<Node> {
     if ![base, ours, theirs].into_iter().all(Node::is_file) {
         return None;
@@ -143,7 +142,7 @@ fn merge_file(base: Node, ours: Node, theirs: Node) -> Option<Node> {
     Some(Node { mode, id })
 }
 
-/// What is changed on one side at most, or alike.
+/// Returns the value if at most one side changed it, or both made the same change.
 fn one_of<T: PartialEq + Copy>(base: T, ours: T, theirs: T) -> Option<T> {
     if ours == theirs || base == theirs {
         Some(ours)
@@ -154,14 +153,14 @@ fn one_of<T: PartialEq + Copy>(base: T, ours: T, theirs: T) -> Option<T> {
     }
 }
 
-/// A directory, as far as it is not merged yet.
+/// A partly merged directory.
 struct Level {
     path: TreePath,
     name: BString,
-    /// Before, ours and theirs, by name.
+    /// The remaining entries of the base, ours and theirs, by name.
     left: [IntoIter<TreeEntry>; 3],
     merged: Vec<TreeEntry>,
-    /// Whether it is there also if nothing is in it.
+    /// True if the directory is kept even if it is empty.
     stays: bool,
 }
 
@@ -177,7 +176,7 @@ impl Level {
         for (at, (list, node)) in left.iter_mut().zip(nodes).enumerate() {
             let Some(node) = node.filter(|node| node.mode.is_directory()) else { continue };
             *list = writer.read_tree(&node.id)?;
-            // Git's order puts a file and a directory of one name in different places.
+            // Git's order puts a file and a directory with the same name in different places.
             list.sort_unstable_by(|a, b| a.name.cmp(&b.name));
             stays |= at > 0 && list.is_empty();
         }
@@ -185,7 +184,7 @@ impl Level {
         Ok(Level { path, name, left, merged: Vec::new(), stays })
     }
 
-    /// The next name, and what each has there.
+    /// Returns the next name and its three entries.
     fn next(&mut self) -> Option<(BString, Nodes)> {
         let heads = self.left.iter().filter_map(|list| list.as_slice().first());
         let name = heads.map(|entry| &entry.name).min()?.clone();
@@ -196,7 +195,7 @@ impl Level {
         Some((name, nodes))
     }
 
-    /// The entries of the side that has the most.
+    /// The largest number of entries of the three.
     fn len(&self) -> usize {
         self.left.iter().map(ExactSizeIterator::len).max().unwrap_or_default()
     }

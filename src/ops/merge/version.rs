@@ -1,4 +1,4 @@
-//! The record of a version.
+//! Merges the records of a version.
 
 use toml::{Table, Value};
 
@@ -11,16 +11,17 @@ use crate::history::Signature;
 use crate::name::Name;
 use crate::record::{StageReason, VersionRecord};
 
-/// What the version is made of, with the tree of its artifacts.
+/// The keys that define the version's contents, together with the tree of its artifacts.
 const PIN: [&str; 2] = ["run", "artifacts"];
 
 const STAGE: &str = "stage";
 const CONDITIONS: &str = "stage_conditions";
 
-/// The reason, and the verdict, of the condition by which a chosen stage is recorded.
+/// The reason and the verdict of the condition that records a chosen stage.
 const MERGE: (&str, &str) = ("Merged", "merge");
 
-/// The merged record, whose artifacts it has, and the stage that was chosen for it, if one had to be.
+/// Merges the record. Also returns the side of its artifacts, and the stage that was chosen if a
+/// choice was needed.
 pub(super) fn merge(
     judge: &mut Judge<'_>,
     three: &Three<'_>,
@@ -34,7 +35,8 @@ pub(super) fn merge(
     (merged, pin, chosen)
 }
 
-/// Where both sides took other artifacts of one run and yet the same tree, it took all of them.
+/// If both sides pinned different artifacts of one run but the same tree, the result pins all of
+/// them.
 fn merge_pin(
     judge: &mut Judge<'_>,
     three: &Three<'_>,
@@ -82,8 +84,8 @@ fn pin_conflict(three: &Three<'_>, [base, ours, theirs]: [Option<Node>; 3]) -> F
     }
 }
 
-/// The conditions of both sides, and the stage of the last one; if that is not for the records to
-/// say, the stage that was chosen.
+/// Merges the conditions of both sides. The stage is that of the last condition; if both sides
+/// moved the version, the chosen stage.
 fn merge_stage(judge: &mut Judge<'_>, three: &Three<'_>, merged: &mut Table) -> Option<Name> {
     let (ours, theirs) = (conditions(three.ours), conditions(three.theirs));
     let has_more = |a: &[Row<Value>], b: &[Row<Value>]| {
@@ -109,8 +111,8 @@ fn merge_stage(judge: &mut Judge<'_>, three: &Three<'_>, merged: &mut Table) -> 
     side.of(our_stage, their_stage)
 }
 
-/// The conditions of a record as rows in order of time: none comes before the one that it followed,
-/// whatever a clock that was set back said.
+/// The conditions of a record in order of time. No condition sorts before its predecessor, even if
+/// a clock was set back.
 fn conditions(table: &Table) -> Vec<Row<Value>> {
     let conditions = table.get(CONDITIONS).and_then(Value::as_array).into_iter().flatten();
     let mut latest = i64::MIN;
@@ -123,7 +125,7 @@ fn conditions(table: &Table) -> Vec<Row<Value>> {
     conditions.map(row).collect()
 }
 
-/// Records that the version went to the stage that was chosen.
+/// Records the move to the chosen stage.
 pub(super) fn settle(
     mut record: VersionRecord,
     stage: Option<Name>,
@@ -132,7 +134,7 @@ pub(super) fn settle(
     if let Some(stage) = stage {
         let why = StageReason {
             reason: MERGE.0.to_owned(),
-            message: "both sides had moved it".to_owned(),
+            message: "both sides had moved the version".to_owned(),
             author: format!("{} <{}>", who.name, who.email),
             verdict: MERGE.1.to_owned(),
         };

@@ -421,8 +421,8 @@ pub(crate) fn is_away(name: &Name, uri: &str, state: Option<&State>) -> Error {
     };
     let message = format!("nothing is left of the remote '{name}' at '{uri}', {then}");
     Error::new(ErrorKind::Unavailable, message).with_hint(format!(
-        "check the location and mount its disk; if the remote was emptied on purpose, fill it again: \
-         art push --recreate {name}"
+        "check the location and mount its disk; if the remote was emptied on purpose, fill it \
+         again: art push --recreate {name}"
     ))
 }
 

@@ -418,8 +418,8 @@ fn lost(store: &Store, error: Error, what: &str, id: &Id) -> Error {
             .with_kind(ErrorKind::Corrupt)
             .context(format!("the {what} {id} of the remote is missing or damaged"))
             .with_hint(
-                "see what is damaged: art fsck --remote NAME; to repair the remote from a repository with a \
-                 good copy: art push --repair",
+                "see what is damaged: art fsck --remote NAME; to repair the remote from a repository \
+                 with a good copy: art push --repair",
             ),
         _ => error,
     }

@@ -74,7 +74,12 @@ pub(crate) const CASES: &[Case] = &[
     case("manifest-wrong-chunk", manifest_chunk, (&[], &["are not the file"]), After::StoredAgain),
     case("manifest-not-text", manifest_text, MANIFEST_TEXT, After::StoredAgain),
     // Segments.
-    case("segment-missing", segment_missing, both(&["needed are not in it, and"]), After::Whole),
+    case(
+        "segment-missing",
+        segment_missing,
+        both(&["needed contents are not in it, and"]),
+        After::Whole,
+    ),
     case("segment-truncated", segment_truncated, both(&["index segment"]), After::Whole),
     case("segment-flipped-byte", segment_flipped, both(&["checksum does not match"]), After::Whole),
     case("segment-huge-counts", segment_huge, both(&["number of entries"]), After::Whole),

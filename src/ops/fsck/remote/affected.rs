@@ -1,4 +1,4 @@
-//! Which runs, versions and files suffer from what a remote has lost.
+//! Finds the refs and files that the losses of a remote affect.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -12,29 +12,29 @@ use crate::name::RefName;
 use crate::progress::{Progress, Unit, check_interrupt};
 use crate::tree_path::TreePath;
 
-/// So many files are named.
+/// The most files that are listed.
 const NAMED: usize = 200;
 
-/// A file that a remote can't give any more.
+/// A file that the remote has lost.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LostFile {
-    /// A ref that leads to it.
+    /// A ref that reaches the file.
     #[serde(rename = "ref")]
     pub name: RefName,
-    /// The newest commit of that ref that has it.
+    /// The newest commit of the ref that contains the file.
     pub commit: Id,
-    /// Where it is among the artifacts.
+    /// The path among the artifacts.
     pub path: TreePath,
     /// The content.
     pub id: Id,
 }
 
-/// What suffers.
+/// The affected refs and files.
 #[derive(Debug, Default)]
 pub(super) struct Affected {
-    /// Refs that lead to what is missing or damaged, sorted.
+    /// Refs that reach missing or damaged objects, sorted.
     pub(super) refs: BTreeSet<RefName>,
-    /// The files, the first ones.
+    /// The first lost files.
     pub(super) files: Vec<LostFile>,
 }
 
@@ -64,7 +64,7 @@ impl Affected {
         Ok(affected)
     }
 
-    /// Names the lost files of the commits from `tip` on that were not `seen` before.
+    /// Lists the lost files of `tip` and its ancestors, except commits already `seen`.
     fn walk(
         &mut self,
         name: &RefName,
@@ -105,7 +105,7 @@ fn artifacts(history: &History, commit: &Id) -> Result<Option<Id>> {
     Ok(found.map(|entry| entry.id))
 }
 
-/// Trees of artifacts, and which of them have lost files.
+/// Trees of artifacts, with the knowledge which of them contain lost files.
 struct Trees<'a> {
     history: &'a History,
     lost: &'a BTreeSet<Id>,
@@ -113,9 +113,9 @@ struct Trees<'a> {
 }
 
 impl Trees<'_> {
-    /// Whether a lost file is below `root`.
+    /// Returns true if a lost file is below `root`.
     fn has_lost(&mut self, root: &Id) -> Result<bool> {
-        // A directory is decided when all below it are: it comes up a second time then.
+        // A directory is decided after all directories below it: it is on the stack twice.
         let mut stack = vec![(*root, false)];
         while let Some((tree, is_decided)) = stack.pop() {
             if self.known.contains_key(&tree) {
@@ -135,7 +135,7 @@ impl Trees<'_> {
         Ok(self.known.get(root) == Some(&true))
     }
 
-    /// The paths of the lost files below `root`, the first of them.
+    /// The first paths of lost files below `root`.
     fn lost_files(&self, root: &Id) -> Result<Vec<(TreePath, Id)>> {
         let mut found = Vec::new();
         self.history.visit_tree(root, &mut |path, entry| {

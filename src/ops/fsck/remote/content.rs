@@ -1,4 +1,4 @@
-//! Whether all content that a history names is there.
+//! Checks that all content of a history exists.
 
 use std::collections::BTreeSet;
 
@@ -13,31 +13,31 @@ use crate::pack::{Chunk, FrameEntry, MemberKind};
 use crate::progress::{NoProgress, Unit, check_interrupt};
 use crate::remote::layout::pack_key;
 
-/// Content that is needed and can't be had.
+/// Needed content that is lost.
 #[derive(Debug, Default)]
 pub(crate) struct Lost {
-    /// How many contents the history names.
+    /// The number of contents that the history names.
     pub(crate) needed: u64,
-    /// Files that can't be read, because they or a chunk of theirs are lost.
+    /// Files that are unreadable, because the file or a chunk of it is lost.
     pub(crate) files: BTreeSet<Id>,
-    /// Contents of those that no pack that is there has: files and chunks.
+    /// The lost contents of these files: files and chunks that no existing pack has.
     pub(crate) contents: BTreeSet<Id>,
-    /// How many of them no segment names.
+    /// The number of lost contents that no segment lists.
     pub(crate) unknown: u64,
 }
 
-/// Where a needed list of chunks lies, and whose it is.
+/// The location of a needed list of chunks, and its file: pack, frame, file.
 type Manifest = (Id, FrameEntry, Id);
 
-/// What was found in a frame with lists of chunks.
+/// The findings for a frame with lists of chunks.
 struct FrameRead {
     wrong: Option<String>,
-    /// Files and the chunks that they lack.
+    /// Files with missing chunks, each with its missing chunk.
     absent: Vec<(Id, Id)>,
 }
 
 impl Lost {
-    /// Looks for all of the contents `needed`.
+    /// Looks up all of the contents `needed`.
     pub(super) fn find(
         view: View<'_>,
         files: &mut Files,
@@ -53,7 +53,7 @@ impl Lost {
         let mut manifests = Vec::new();
         for id in needed {
             match places.locate(&id, Need::File) {
-                // Where nothing is wrong, what is named in the index has all its chunks.
+                // If nothing is missing, every indexed file has all its chunks.
                 Some(place) if has_losses && place.kind == MemberKind::Manifest => {
                     manifests.push((place.pack, place.frame, id));
                 }
@@ -75,8 +75,8 @@ impl Lost {
         }
     }
 
-    /// Reads the needed manifests and looks for their chunks; gives the packs of those that can't be
-    /// read, and why.
+    /// Reads the needed manifests and looks up their chunks. Returns the packs with unreadable
+    /// manifests, with the reasons.
     fn find_chunks(
         &mut self,
         view: View<'_>,
@@ -105,7 +105,7 @@ impl Lost {
     }
 }
 
-/// Reads the frame that all of `own` lie in and looks for the chunks of those that are `needed`.
+/// Reads the frame that contains all of `own` and looks up the chunks of those that are `needed`.
 fn read_frame(
     view: View<'_>,
     places: Places<'_>,
@@ -129,7 +129,7 @@ fn read_frame(
     Ok(FrameRead { wrong, absent })
 }
 
-/// Shows the chunks of the manifests in a frame of a remote's pack.
+/// Visits the chunks of the manifests in a frame of a remote's pack.
 pub(crate) fn visit_chunks(
     view: View<'_>,
     pack: &Id,

@@ -1,4 +1,4 @@
-//! What is wrong with a remote, each with its place.
+//! Defects of a remote, each with its location.
 
 use serde::Serialize;
 
@@ -11,7 +11,7 @@ use super::packs::PacksRead;
 use crate::remote::layout::{ART_TOML, CHECKPOINT, pack_key};
 use crate::remote::log::{Added, Audit};
 
-/// What a defect of a remote is of.
+/// The kind of a defect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RemotePart {
@@ -19,7 +19,7 @@ pub enum RemotePart {
     Outline,
     /// An entry of the log.
     Log,
-    /// A checkpoint, or the file that names one.
+    /// A checkpoint, or the file that names the latest checkpoint.
     Checkpoint,
     /// A content pack.
     Pack,
@@ -27,14 +27,14 @@ pub enum RemotePart {
     Meta,
     /// An index segment.
     Segment,
-    /// Commits, trees and records that refs lead to.
+    /// Commits, trees and records that refs reach.
     History,
     /// Content that the history names.
     Content,
 }
 
 impl RemotePart {
-    /// The words for it.
+    /// The readable name.
     pub fn as_str(self) -> &'static str {
         match self {
             RemotePart::Outline => "remote",
@@ -49,27 +49,27 @@ impl RemotePart {
     }
 }
 
-/// Something on a remote that is damaged or missing.
+/// A damaged or missing file or object on a remote.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RemoteDefect {
-    /// What it is.
+    /// The kind of the defect.
     pub part: RemotePart,
-    /// The key of its file. `None` where it is of no single one.
+    /// The key of the file. `None` if the defect concerns no single file.
     pub key: Option<String>,
-    /// What is wrong with it.
+    /// The problem.
     pub problem: String,
-    /// How many contents (blobs, chunks, lists of chunks) the index has in that file.
+    /// The number of contents (blobs, chunks, lists of chunks) that the index locates in the file.
     pub contents: u64,
-    /// The number of the entry of the log that added the file.
+    /// The number of the log entry that added the file.
     pub entry: Option<u64>,
-    /// Who pushed it and may still have it: `NAME <ADDRESS>`.
+    /// The user who pushed the file and may still have it: `NAME <ADDRESS>`.
     pub who: Option<String>,
 }
 
-/// So many are kept; the others are counted.
+/// The most defects that are kept. The others are only counted.
 const KEPT: usize = 1000;
 
-/// Defects, the first ones kept.
+/// The first defects, and the count of all.
 #[derive(Debug, Default)]
 pub(super) struct Defects {
     pub(super) kept: Vec<RemoteDefect>,
@@ -85,7 +85,7 @@ impl Defects {
         }
     }
 
-    /// Says how the file of the defect that was pushed last came there.
+    /// Adds the origin of the file to the last defect.
     fn came_by(&mut self, added: Option<&Added>) {
         if self.count == self.kept.len() as u64
             && let (Some(defect), Some(added)) = (self.kept.last_mut(), added)
@@ -94,7 +94,7 @@ impl Defects {
         }
     }
 
-    /// Those of all that was found.
+    /// Collects the defects of all findings.
     pub(super) fn of(found: &Found) -> Self {
         let mut defects = Defects::default();
         if let Some(problem) = &found.outline.wrong {
@@ -148,14 +148,13 @@ impl Defects {
     fn of_content(&mut self, lost: &Lost, read: &PacksRead) {
         if lost.unknown > 0 {
             let problem = match lost.unknown {
-                1 => "1 content that is needed is in no index segment".to_owned(),
-                many => format!("{many} contents that are needed are in no index segment"),
+                1 => "1 needed content is in no index segment".to_owned(),
+                many => format!("{many} needed contents are in no index segment"),
             };
             self.push(RemotePart::Content, None, problem, 0);
         }
         for (pack, count) in &read.contradicted {
-            let problem =
-                format!("the index says where {count} contents lie in it, and they do not");
+            let problem = format!("the index has wrong locations for {count} contents in it");
             self.push(RemotePart::Content, Some(pack_key(*pack)), problem, *count);
         }
         if read.missing_chunks > 0 && lost.contents.is_empty() {

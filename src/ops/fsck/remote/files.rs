@@ -1,4 +1,4 @@
-//! The files that the log names, and those that it does not.
+//! Checks the files that the log names, and finds files that it does not name.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -10,10 +10,10 @@ use crate::remote::layout::{meta_key, pack_key, segment_key};
 use crate::remote::log::Fold;
 use crate::remote::{Listed, Store};
 
-/// The most files of a kind.
+/// The most files of one kind.
 const LIMIT: usize = 20_000_000;
 
-/// What files are for.
+/// The kind of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FileKind {
     Pack,
@@ -40,7 +40,7 @@ impl FileKind {
         }
     }
 
-    /// Those that the log names, and their sizes.
+    /// The files that the log names, with their sizes.
     pub(crate) fn of(self, fold: &Fold) -> &BTreeMap<Id, u64> {
         match self {
             FileKind::Pack => &fold.packs,
@@ -50,19 +50,19 @@ impl FileKind {
     }
 }
 
-/// What was found of the files of a remote.
+/// The findings about the files of a remote.
 #[derive(Debug, Default)]
 pub(crate) struct Files {
-    /// What is wrong with files, by their kind.
+    /// The problems of damaged files, by kind.
     wrong: [BTreeMap<Id, String>; 3],
-    /// Files that no entry names, and their bytes.
+    /// Files that no entry names, with their sizes in bytes.
     pub(crate) leftovers: Vec<(String, u64)>,
-    /// Files that were retired and are still there, and their bytes.
+    /// The number of retired files that still exist, and their bytes.
     pub(crate) retired: (u64, u64),
 }
 
 impl Files {
-    /// Looks for all files that the log names.
+    /// Looks up all files that the log names.
     pub(super) fn list(view: View<'_>) -> Result<Self> {
         let mut files = Files::default();
         for kind in FileKind::ALL {
@@ -71,22 +71,22 @@ impl Files {
         Ok(files)
     }
 
-    /// What is wrong with the files of a kind.
+    /// The problems of the files of a kind.
     pub(crate) fn wrong(&self, kind: FileKind) -> &BTreeMap<Id, String> {
         &self.wrong[kind as usize]
     }
 
-    /// Notes that a file is not what it should be.
+    /// Records a problem of a file.
     pub(crate) fn is_wrong(&mut self, kind: FileKind, id: Id, problem: String) {
         self.wrong[kind as usize].entry(id).or_insert(problem);
     }
 
-    /// Notes that a file is what it should be again.
+    /// Removes the problem of a repaired file.
     pub(crate) fn is_right_again(&mut self, kind: FileKind, id: &Id) {
         self.wrong[kind as usize].remove(id);
     }
 
-    /// The files of a kind that are not known to be wrong, and their sizes.
+    /// The files of a kind without known problems, with their sizes.
     pub(crate) fn right(&self, kind: FileKind, fold: &Fold) -> Vec<(Id, u64)> {
         let all = kind.of(fold).iter().filter(|(id, _)| !self.wrong(kind).contains_key(id));
         all.map(|(id, size)| (*id, *size)).collect()
@@ -114,7 +114,7 @@ impl Files {
             match there {
                 None => self.is_wrong(kind, id, "it is missing".to_owned()),
                 Some(there) if there != size => {
-                    let problem = format!("it has {there} bytes where the log says {size}");
+                    let problem = format!("it has {there} bytes but the log records {size}");
                     self.is_wrong(kind, id, problem);
                 }
                 Some(_) => {}
@@ -135,7 +135,7 @@ impl Files {
 
 /// The files of a directory.
 struct Listing {
-    /// The files by their keys. `None` where the store can't list, or does not let this user.
+    /// The files by key. `None` if the store or its permissions do not allow listing.
     files: Option<HashMap<String, Listed>>,
 }
 
@@ -146,7 +146,7 @@ impl Listing {
         Ok(Listing { files })
     }
 
-    /// The size of a file; `None` if it is not there.
+    /// The size of a file; `None` if the file is missing.
     fn size_of(&self, view: View<'_>, key: &str) -> Result<Option<u64>> {
         check_interrupt(view.progress)?;
         view.progress.advance(1);
@@ -154,12 +154,12 @@ impl Listing {
         match files.get(key) {
             None => Ok(None),
             Some(Listed { size: Some(size), .. }) => Ok(Some(*size)),
-            // A listing need not say the size.
+            // A listing may omit sizes.
             Some(Listed { size: None, .. }) => view.store.try_size(key),
         }
     }
 
-    /// Takes a file out, if it is there: the others are left.
+    /// Removes and returns a file. The remaining files are leftovers.
     fn take(&mut self, key: &str) -> Option<Listed> {
         self.files.as_mut()?.remove(key)
     }

@@ -1,4 +1,4 @@
-//! The history of a remote, put together anew from its Git packs.
+//! Rebuilds the history of a remote from its Git packs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -17,24 +17,24 @@ use crate::progress::{NoProgress, Progress, Unit, check_interrupt};
 use crate::remote::layout::meta_key;
 use crate::remote::log::Fold;
 
-/// Commits that lead to what is missing, and what is.
+/// Commits that reach missing objects, with those objects.
 type Broken = BTreeMap<Id, BTreeSet<Id>>;
 
-/// A history in a directory of its own.
+/// A rebuilt history in a temporary directory.
 pub(crate) struct Scratch {
     pub(crate) history: History,
-    /// Git objects that came.
+    /// The number of imported Git objects.
     pub(crate) objects: u64,
-    /// The commits that refs and sides of conflicts stand at and that are complete.
+    /// The complete commits among the tips of refs and the sides of conflicts.
     pub(crate) sound: Vec<Id>,
-    /// Those that lead to what is missing, and what is.
+    /// The incomplete commits, with the missing objects.
     pub(crate) broken: Broken,
-    /// The refs that stand at those.
+    /// The refs of the incomplete commits.
     pub(crate) broken_refs: Vec<RefName>,
 }
 
 impl Scratch {
-    /// Reads all Git packs. What is wrong with one is noted in `files`, and then it counts as none.
+    /// Reads all Git packs. Records problems in `files` and skips damaged packs.
     pub(super) fn read(view: View<'_>, files: &mut Files, session: &Session) -> Result<Self> {
         let directory = session.directory().join("history");
         atomic::create_dir_all(&directory)?;
@@ -69,7 +69,7 @@ impl Scratch {
         Ok(Scratch { history, objects, sound, broken, broken_refs })
     }
 
-    /// Takes in a Git pack that lies in a file.
+    /// Imports a Git pack from a file.
     pub(crate) fn take_in(
         &self,
         path: &Path,
@@ -81,7 +81,7 @@ impl Scratch {
         self.history.take_in_pack(&mut file, id, size, progress).map(drop)
     }
 
-    /// Finds out which refs and sides of conflicts lead to what is missing.
+    /// Finds the refs and sides of conflicts that reach missing objects.
     pub(super) fn find_broken(&mut self, view: View<'_>) -> Result<()> {
         (self.sound, self.broken) = self.split(&tips(view.fold), &[], view.progress)?;
         let refs = view.fold.refs.iter().filter(|(_, commit)| self.broken.contains_key(commit));
@@ -89,7 +89,8 @@ impl Scratch {
         Ok(())
     }
 
-    /// Which of `commits`, sorted, are complete, and what the others lack; what `known` leads to is there.
+    /// Splits `commits`, which is sorted, into complete ones and incomplete ones with their missing
+    /// objects. The history of `known` is known to be complete.
     pub(super) fn split(
         &self,
         commits: &[Id],
@@ -117,7 +118,7 @@ impl Scratch {
         let missing = self.history.check_closure(tips, known, progress);
         match missing {
             Ok(missing) => Ok(missing.into_iter().collect()),
-            // An object that is not what it should be is as good as none.
+            // A damaged object counts as missing.
             Err(error) if matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::NotFound) => {
                 Ok(tips.iter().copied().collect())
             }
@@ -125,18 +126,18 @@ impl Scratch {
         }
     }
 
-    /// The contents that the complete commits lead to.
+    /// The contents that the complete commits reach.
     pub(super) fn content(&self, view: View<'_>) -> Result<Vec<Id>> {
         Ok(self.history.survey_pack_of(&self.sound, &[], view.progress)?.content)
     }
 
-    /// The missing objects, each once.
+    /// The missing objects, deduplicated.
     pub(crate) fn missing_objects(&self) -> BTreeSet<Id> {
         self.broken.values().flatten().copied().collect()
     }
 }
 
-/// The commits that the refs of a remote and the other sides of its conflicts stand at.
+/// The commits of the refs of a remote and of the other sides of its conflicts.
 pub(crate) fn tips(fold: &Fold) -> Vec<Id> {
     let sides = fold.conflicts.values().flatten().filter_map(|side| side.commit);
     let all: BTreeSet<Id> = fold.refs.values().copied().chain(sides).collect();

@@ -1,4 +1,4 @@
-//! The index segments of a remote, read whole.
+//! Reads all index segments of a remote completely.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -17,20 +17,20 @@ use crate::progress::{Unit, check_interrupt};
 use crate::remote::layout::segment_key;
 use crate::remote::log::Fold;
 
-/// So many bytes of segments are held at once; a longer one goes to a temporary file.
+/// The most bytes of segments in memory at a time. A larger segment is read to a temporary file.
 const HELD: u64 = 64 << 20;
 
-/// What the sound segments of a remote say.
+/// The combined index of the intact segments of a remote.
 pub(crate) struct RemoteIndex {
     index: ForeignIndex,
-    /// How many entries there are for each pack.
+    /// The number of entries for each pack.
     listed: HashMap<Id, u64>,
-    /// Entries in all.
+    /// The number of all entries.
     pub(crate) entries: u64,
 }
 
 impl RemoteIndex {
-    /// Reads all segments. What is wrong with one is noted in `files`, and then it counts as none.
+    /// Reads all segments. Records problems in `files` and skips damaged segments.
     pub(super) fn read(view: View<'_>, files: &mut Files, session: &Session) -> Result<Self> {
         let mut index = ForeignIndex::open(&session.directory().join("index"), &[])?;
         let right = files.right(FileKind::Segment, view.fold);
@@ -62,7 +62,7 @@ impl RemoteIndex {
         Ok(RemoteIndex { index, listed, entries })
     }
 
-    /// Where contents are, in packs of `fold` that are not known to be wrong.
+    /// The locations of contents in packs of `fold` without known problems.
     pub(crate) fn places<'a>(&'a self, fold: &'a Fold, files: &'a Files) -> Places<'a> {
         Places { index: self, fold, files }
     }
@@ -72,23 +72,23 @@ impl RemoteIndex {
         self.index.add_file(&id, file)
     }
 
-    /// How many entries there are for a pack.
+    /// The number of entries for a pack.
     pub(crate) fn listed(&self, pack: &Id) -> u64 {
         self.listed.get(pack).copied().unwrap_or(0)
     }
 
-    /// All places of `id`.
+    /// All locations of `id`.
     pub(crate) fn locations(&self, id: &Id) -> Vec<Location> {
         self.index.locations(id)
     }
 
-    /// Shows every entry.
+    /// Visits every entry.
     pub(crate) fn visit(&self, each: &mut dyn FnMut(&Id, &Location)) {
         self.index.visit(each);
     }
 }
 
-/// Where contents are, as far as their packs are not known to be wrong.
+/// The locations of contents in packs without known problems.
 #[derive(Clone, Copy)]
 pub(crate) struct Places<'a> {
     pub(super) index: &'a RemoteIndex,
@@ -97,7 +97,7 @@ pub(crate) struct Places<'a> {
 }
 
 impl Places<'_> {
-    /// A place of `id` that is enough for what is needed; of bytes where there is one.
+    /// Returns a location of `id` that satisfies `need`; prefers one as bytes.
     pub(crate) fn locate(&self, id: &Id, need: Need) -> Option<Location> {
         let wrong = self.files.wrong(FileKind::Pack);
         let is_good = |place: &Location| {
@@ -111,7 +111,7 @@ impl Places<'_> {
     }
 }
 
-/// Segments in their order, as many at once as may be held.
+/// Splits segments, in order, into batches that fit into memory.
 fn batches(segments: &[(Id, u64)]) -> impl Iterator<Item = &[(Id, u64)]> {
     let mut rest = segments;
     std::iter::from_fn(move || {
@@ -126,7 +126,7 @@ fn batches(segments: &[(Id, u64)]) -> impl Iterator<Item = &[(Id, u64)]> {
     })
 }
 
-/// Reads a segment; gives its bytes, or what is wrong with it.
+/// Reads a segment; returns its bytes or its problem.
 fn read_segment(view: View<'_>, id: Id, size: u64) -> Result<Result<Bytes, String>> {
     check_interrupt(view.progress)?;
     let mut last = None;
@@ -137,7 +137,7 @@ fn read_segment(view: View<'_>, id: Id, size: u64) -> Result<Result<Bytes, Strin
         if is_right { Ok(()) } else { Err(Error::corrupt("its bytes do not match its name")) }
     });
     let bytes = match (read, last) {
-        // What is wrong with it is found out below.
+        // The check below finds the problem.
         (_, Some(bytes)) => bytes,
         (Ok(()), None) => Bytes::new(),
         (Err(error), None) => return view.store.defect_of(&segment_key(id), error).map(Err),
@@ -147,8 +147,8 @@ fn read_segment(view: View<'_>, id: Id, size: u64) -> Result<Result<Bytes, Strin
     Ok(sound.map(|()| bytes))
 }
 
-/// Reads a segment that is not held in memory to a temporary file; gives the file, or what is wrong
-/// with the segment.
+/// Reads a segment that is too large for memory to a temporary file; returns the file or the
+/// segment's problem.
 fn read_large_segment(
     view: View<'_>,
     session: &Session,
@@ -164,17 +164,17 @@ fn read_large_segment(
     Ok(sound.map(|()| file))
 }
 
-/// Checks the bytes of a segment: they are those that it is named after, of the right form, and name
-/// frames that can be there.
+/// Checks the bytes of a segment: they must match the id, have a valid format, and name frames
+/// within their packs.
 fn check(fold: &Fold, id: Id, bytes: &[u8]) -> Result<(), String> {
     if Digest::of(bytes) != id {
-        return Err("its bytes are not those it is named after".to_owned());
+        return Err("its bytes do not match its name".to_owned());
     }
     let view = SegmentView::open(bytes).map_err(|defect| defect.to_string())?;
     view.verify().map_err(|defect| defect.to_string())?;
     for pack in view.packs() {
         if !fold.packs.contains_key(&pack) && !fold.retired.contains_key(&pack) {
-            return Err(format!("it names the pack {pack}, which the log does not"));
+            return Err(format!("it names the pack {pack}, but the log does not"));
         }
     }
     for at in 0..view.len() {
@@ -182,7 +182,7 @@ fn check(fold: &Fold, id: Id, bytes: &[u8]) -> Result<(), String> {
         let end = place.frame.offset.saturating_add(u64::from(place.frame.stored));
         if fold.packs.get(&place.pack).is_some_and(|size| end > *size) {
             let (id, pack) = (view.id(at), place.pack);
-            return Err(format!("it says that {id} lies behind the end of the pack {pack}"));
+            return Err(format!("it locates {id} behind the end of the pack {pack}"));
         }
     }
     Ok(())

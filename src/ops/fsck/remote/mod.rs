@@ -1,9 +1,9 @@
-//! `art fsck --remote`: is everything on a remote, and is it what it was?
+//! `art fsck --remote`: verifies the integrity of a remote.
 //!
-//! Nothing is changed there, and nothing that is remembered of the remote is relied on: the log is
-//! read from its first entry on, all files that it names are asked for, index segments and Git packs
-//! are read whole, the history is put together anew in a directory of its own, and all content that
-//! it names is looked for in the index. Content packs are read as far as they are asked for.
+//! The check changes nothing on the remote and ignores the cached state: it reads the log from the
+//! first entry, looks up all files that the log names, reads index segments and Git packs
+//! completely, rebuilds the history in a temporary directory, and looks up all content of the
+//! history in the index. Content packs are read as far as requested.
 
 mod affected;
 mod content;
@@ -42,30 +42,30 @@ use outline::Outline;
 use overtaken::Overtaken;
 use packs::PacksRead;
 
-/// What to check.
+/// The options of a check.
 #[derive(Debug, Clone)]
 pub struct RemoteFsckOptions {
     /// The remote.
     pub remote: Name,
-    /// Which of the content packs are read.
+    /// The content packs to read.
     pub depth: Depth,
 }
 
-/// Which content packs are read.
+/// The content packs to read.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub enum Depth {
-    /// None: their sizes must do.
+    /// None: check only their sizes.
     #[default]
     Structure,
-    /// Every byte of so many of a hundred, chosen at random; one at least.
+    /// Every byte of this percentage of packs, chosen at random; at least one pack.
     Sample(f64),
-    /// Every byte of all.
+    /// Every byte of all packs.
     Full,
 }
 
 /// Checks a remote.
 ///
-/// Damage is no error of this call: it is in the outcome.
+/// Damage is not an error: it is part of the result.
 pub fn fsck_remote(
     repo: &Repository,
     options: &RemoteFsckOptions,
@@ -75,7 +75,7 @@ pub fn fsck_remote(
     report::outcome(&found, progress)
 }
 
-/// What is looked at: a store, and what its log comes to.
+/// The subject of a check: a store and its remote state.
 #[derive(Clone, Copy)]
 pub(crate) struct View<'a> {
     pub(crate) store: &'a Store,
@@ -83,7 +83,7 @@ pub(crate) struct View<'a> {
     pub(crate) progress: &'a dyn Progress,
 }
 
-/// Everything that a check has found.
+/// The findings of a check.
 pub(crate) struct Found {
     pub(crate) remote: RemoteConfig,
     pub(crate) depth: Depth,
@@ -96,7 +96,7 @@ pub(crate) struct Found {
     pub(crate) overtaken: Overtaken,
     pub(crate) lost: Lost,
     read: PacksRead,
-    /// Holds the directory that the index and the history are in.
+    /// Keeps the directory with the index and the history alive.
     _session: Session,
 }
 
@@ -145,8 +145,7 @@ impl Found {
         Ok(found)
     }
 
-    /// Finds out what is missing of what the history that is there leads to, and of the history that
-    /// was overtaken.
+    /// Finds missing objects and content of the history, and of the former tips.
     pub(crate) fn look_at_history(&mut self, progress: &dyn Progress) -> Result<()> {
         let view = View { store: &self.store, fold: &self.audit.fold, progress };
         self.scratch.find_broken(view)?;
@@ -157,27 +156,27 @@ impl Found {
         Ok(())
     }
 
-    /// What is looked at.
+    /// The subject of the check.
     pub(crate) fn view<'a>(&'a self, progress: &'a dyn Progress) -> View<'a> {
         View { store: &self.store, fold: &self.audit.fold, progress }
     }
 
-    /// Where contents are, in packs that are not known to be wrong.
+    /// The locations of contents in packs without known problems.
     pub(crate) fn places(&self) -> Places<'_> {
         self.index.places(&self.audit.fold, &self.files)
     }
 
-    /// Whether nothing is wrong.
+    /// Returns true if there are no problems.
     pub(crate) fn is_sound(&self) -> bool {
         Defects::of(self).count == 0
     }
 
-    /// The outcome of the check.
+    /// The report of the check.
     pub(crate) fn outcome(&self, progress: &dyn Progress) -> Result<RemoteFsckOutcome> {
         report::outcome(self, progress)
     }
 
-    /// What of the history suffers.
+    /// The affected refs and files.
     fn affected(&self, progress: &dyn Progress) -> Result<Affected> {
         Affected::find(self, progress)
     }

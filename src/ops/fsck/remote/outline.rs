@@ -1,4 +1,4 @@
-//! `art.toml`, which says what a remote is: read, or made out from what else is there.
+//! Reads `art.toml`, which describes a remote, or reconstructs it.
 
 use super::files::FileKind;
 use crate::error::{Error, Result};
@@ -7,17 +7,17 @@ use crate::remote::log::{Fold, State};
 use crate::remote::{Protocol, Store};
 use crate::repo::RemoteConfig;
 
-/// What a remote says of itself.
+/// The description of a remote.
 pub(crate) struct Outline {
-    /// What `art.toml` says or, if that is damaged, said or must have said.
+    /// The contents of `art.toml`. If the file is damaged: its former or reconstructed contents.
     pub(crate) made: ArtToml,
-    /// What is wrong with `art.toml`.
+    /// The problem of `art.toml`.
     pub(crate) wrong: Option<String>,
 }
 
 impl Outline {
-    /// Reads `art.toml`; where it is missing or damaged, what is `saved` of it or can be seen in the log
-    /// stands for it.
+    /// Reads `art.toml`. If it is missing or damaged, uses the `saved` contents, or reconstructs
+    /// them from the log.
     pub(super) fn read(
         store: &Store,
         remote: &RemoteConfig,
@@ -45,13 +45,13 @@ impl Outline {
     }
 }
 
-/// Whether none of the files is there that a remote has, whose log came to `known`.
+/// Returns true if the remote has no files left, although its log had the state `known`.
 pub(super) fn nothing_is_left(store: &Store, known: &Fold) -> Result<bool> {
     for directory in [LOG, "meta/", "packs/", "index/"] {
         match store.list_if_allowed(directory, usize::MAX)? {
             Some(files) if files.is_empty() => {}
             Some(_) => return Ok(false),
-            // Where it can't be seen what is there, it is asked for what was.
+            // If the store cannot list, it is asked for the files that `known` names.
             None => return all_are_gone(store, known),
         }
     }
@@ -72,7 +72,7 @@ fn all_are_gone(store: &Store, known: &Fold) -> Result<bool> {
     Ok(true)
 }
 
-/// What the names of the entries in the log say; `None` if there is none.
+/// Reconstructs the contents from the names of the log entries; `None` if there are no entries.
 fn made_out(store: &Store) -> Result<Option<ArtToml>> {
     let first = EntryName { number: 1, write: None };
     if store.try_size(&first.key())?.is_some() {

@@ -1,7 +1,7 @@
-//! History that was overtaken on a remote: commits that its log names and no ref leads to any more.
+//! The replaced history of a remote: commits that its log names and no ref reaches any more.
 //!
-//! They are kept, so that a wrong `push --force` can be taken back. That one is lost is told, and is no
-//! defect: nothing that a ref names needs it.
+//! These commits are kept, so that an erroneous `push --force` can be reverted. A lost commit of
+//! this kind is reported, but it is not a defect: no ref needs it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,18 +16,18 @@ use crate::id::Id;
 use crate::name::RefName;
 use crate::remote::log::{Audit, Named};
 
-/// What became of the history that was overtaken on a remote.
+/// The state of the replaced history of a remote.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct OvertakenHistory {
-    /// How many commits the log names that refs stood at and lead to no more.
+    /// The number of former tips that the log names and no ref reaches any more.
     pub commits: u64,
-    /// Those of them that are not whole on the remote, the first ones.
+    /// The first of these commits that are incomplete on the remote.
     pub lost: Vec<LostCommit>,
-    /// How many these are in all.
+    /// The number of all incomplete ones.
     pub lost_count: u64,
 }
 
-/// A commit that a ref of a remote stood at and that is not whole there any more.
+/// A former tip of a ref that is incomplete on the remote.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LostCommit {
     /// The ref.
@@ -35,30 +35,30 @@ pub struct LostCommit {
     pub name: RefName,
     /// The commit.
     pub commit: Id,
-    /// The number of the entry of the log that moved the ref there.
+    /// The number of the log entry that moved the ref to the commit.
     pub entry: u64,
-    /// `true`: commits, trees or records are lost. `false`: content of its files is.
+    /// `true` if commits, trees or records are lost, `false` if content of its files is lost.
     pub history: bool,
 }
 
-/// So many are kept.
+/// The most commits that are kept.
 const KEPT: usize = 200;
 
-/// The overtaken commits of a remote.
+/// The former tips of a remote.
 #[derive(Debug, Default)]
 pub(crate) struct Overtaken {
-    /// All that the log names, and where.
+    /// All commits that the log names, with their entries.
     named: BTreeMap<Id, Named>,
-    /// Those that are complete, sorted.
+    /// The complete commits, sorted.
     pub(crate) sound: Vec<Id>,
-    /// Those that are not, sorted.
+    /// The incomplete commits, sorted.
     pub(crate) broken: Vec<Id>,
-    /// The content that is lost of the complete ones and of nothing else.
+    /// The lost content that only the complete commits need.
     pub(crate) lost: Lost,
 }
 
 impl Overtaken {
-    /// Looks for the commits that the log names and refs lead to no more.
+    /// Finds the commits that the log names and no ref reaches any more.
     pub(super) fn find(view: View<'_>, audit: &Audit, scratch: &Scratch) -> Result<Self> {
         let tips = tips(view.fold);
         let history = &scratch.history;
@@ -71,18 +71,18 @@ impl Overtaken {
         Ok(Overtaken { named, sound, broken, lost: Lost::default() })
     }
 
-    /// The contents that only the overtaken commits lead to.
+    /// The contents that only the former tips reach.
     pub(super) fn content(&self, view: View<'_>, scratch: &Scratch) -> Result<Vec<Id>> {
         let own = scratch.history.survey_pack_of(&self.sound, &scratch.sound, view.progress)?;
         Ok(own.content)
     }
 
-    /// Whether anything of it is lost.
+    /// Returns true if any of the replaced history is lost.
     pub(crate) fn has_losses(&self) -> bool {
         !self.broken.is_empty() || !self.lost.contents.is_empty()
     }
 
-    /// What became of it. What a ref that is broken stood at is a part of what that one has lost.
+    /// Creates the report. Former tips that a broken ref includes are covered by that ref's losses.
     pub(super) fn outcome(&self, scratch: &Scratch) -> Result<OvertakenHistory> {
         let mut outcome =
             OvertakenHistory { commits: self.named.len() as u64, ..OvertakenHistory::default() };
@@ -124,7 +124,7 @@ impl Overtaken {
     }
 }
 
-/// Takes out of `named` what the complete commits `tips` lead to.
+/// Removes the commits that the complete commits `tips` reach from `named`.
 fn reached(history: &History, tips: &[Id], named: &mut BTreeMap<Id, Named>) -> Result<()> {
     let tips = tips.iter().map(|tip| history.peel(tip)).collect::<Result<Vec<Id>>>()?;
     for found in history.log(&tips) {

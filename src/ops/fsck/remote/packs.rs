@@ -1,4 +1,4 @@
-//! Reads content packs of a remote from their first byte to their last.
+//! Reads content packs of a remote completely.
 
 use std::collections::BTreeMap;
 
@@ -13,25 +13,25 @@ use crate::pack::{FrameEntry, MemberKind, PackIndex};
 use crate::progress::{NoProgress, Unit, check_interrupt};
 use crate::remote::layout::pack_key;
 
-/// What was found of the packs that were read.
+/// The findings about the packs that were read.
 #[derive(Debug, Default)]
 pub(super) struct PacksRead {
     pub(super) packs: u64,
     pub(super) bytes: u64,
-    /// Packs about which the index says what is not so, and of how many contents.
+    /// Packs with wrong locations in the index, with the number of affected contents.
     pub(super) contradicted: BTreeMap<Id, u64>,
-    /// Chunks that are nowhere, of manifests that the index names.
+    /// The number of chunks of indexed manifests that no pack has.
     pub(super) missing_chunks: u64,
 }
 
-/// What was found of one.
+/// The findings about one pack.
 struct PackRead {
     wrong: Option<String>,
     contradicted: u64,
     missing_chunks: u64,
 }
 
-/// Reads as many packs as `depth` says. What is wrong with one is noted in `files`.
+/// Reads the packs that `depth` selects. Records problems in `files`.
 pub(super) fn read(
     view: View<'_>,
     files: &mut Files,
@@ -76,7 +76,7 @@ fn read_pack(view: View<'_>, places: Places<'_>, pack: &Id, size: u64) -> Result
     })
 }
 
-/// Those of `packs` that are to be read.
+/// Chooses the packs to read.
 fn choose(mut packs: Vec<(Id, u64)>, depth: Depth) -> Vec<(Id, u64)> {
     let count = match depth {
         Depth::Structure => 0,
@@ -94,7 +94,7 @@ fn choose(mut packs: Vec<(Id, u64)>, depth: Depth) -> Vec<(Id, u64)> {
     packs
 }
 
-/// Of how many contents the index says that they lie in a pack where they do not.
+/// The number of contents that the index wrongly locates in a pack.
 fn contradicted(index: &RemoteIndex, pack: &Id, own: &PackIndex) -> u64 {
     let mut agreed = 0;
     let mut members: Vec<_> = own.members.iter().collect();
@@ -113,7 +113,7 @@ fn contradicted(index: &RemoteIndex, pack: &Id, own: &PackIndex) -> u64 {
     index.listed(pack).saturating_sub(agreed)
 }
 
-/// How many chunks of the manifests of a pack that the index names are nowhere.
+/// The number of chunks of the pack's indexed manifests that no pack has.
 fn missing_chunks(view: View<'_>, places: Places<'_>, pack: &Id, own: &PackIndex) -> Result<u64> {
     let is_named = |id: &Id| places.index.locations(id).iter().any(|place| place.pack == *pack);
     let manifests = own

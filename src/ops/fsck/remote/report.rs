@@ -1,4 +1,4 @@
-//! The outcome: verdict, defects, what suffers, what is left over, what to do next.
+//! The report of a check: verdict, defects, affected refs and files, leftovers and advice.
 
 use serde::Serialize;
 
@@ -12,30 +12,30 @@ use crate::name::{Name, RefName};
 use crate::progress::Progress;
 use crate::remote::TrafficCount;
 
-/// How much of a remote was looked at.
+/// The numbers of checked objects of a remote.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct RemoteChecked {
-    /// Entries of the log.
+    /// Log entries.
     pub entries: u64,
     /// Refs.
     pub refs: u64,
-    /// Git packs, all read whole.
+    /// Git packs, all read completely.
     pub meta: u64,
-    /// Git objects in them.
+    /// Git objects in the Git packs.
     pub objects: u64,
-    /// Index segments, all read whole.
+    /// Index segments, all read completely.
     pub segments: u64,
-    /// Places of contents that they name.
+    /// Locations of contents in the segments.
     pub index_entries: u64,
-    /// Contents that the history names, all looked for in the index.
+    /// Contents that the history names, all looked up in the index.
     pub contents: u64,
     /// Content packs.
     pub packs: u64,
-    /// Their bytes.
+    /// The bytes of the content packs.
     pub pack_bytes: u64,
-    /// Those of which every byte was read.
+    /// Content packs that were read completely.
     pub packs_read: u64,
-    /// The bytes of these.
+    /// The bytes of the packs that were read completely.
     pub pack_bytes_read: u64,
 }
 
@@ -58,63 +58,63 @@ impl RemoteChecked {
     }
 }
 
-/// What no entry of the log needs. It does no harm: an interrupted push leaves it.
+/// Data that no log entry needs. It does no harm: interrupted pushes leave it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct RemoteLeftovers {
     /// Files that no entry names.
     pub files: u64,
-    /// Their bytes.
+    /// The bytes of these files.
     pub bytes: u64,
-    /// Their keys, the first ones.
+    /// The first keys of these files.
     pub keys: Vec<String>,
-    /// Files that were retired and are still there.
+    /// Retired files that still exist.
     pub retired: u64,
-    /// Their bytes.
+    /// The bytes of the retired files.
     pub retired_bytes: u64,
 }
 
-/// What a check of a remote has found.
+/// The result of a check of a remote.
 #[derive(Debug, Clone, Serialize)]
 pub struct RemoteFsckOutcome {
     /// The remote.
     pub remote: Name,
-    /// Whether everything that was looked at is there and as it was.
+    /// True if all checked data exists and is undamaged.
     pub sound: bool,
-    /// Whether every byte of every pack was read.
+    /// True if every byte of every pack was read.
     pub full: bool,
-    /// How many of a hundred packs were to be read.
+    /// The percentage of packs to read.
     pub sample: Option<f64>,
-    /// How much was looked at.
+    /// The numbers of checked objects.
     pub checked: RemoteChecked,
-    /// What is damaged, the first of it.
+    /// The first defects.
     pub defects: Vec<RemoteDefect>,
-    /// How much is damaged in all.
+    /// The number of all defects.
     pub defect_count: u64,
-    /// The refs that lead to what is missing or damaged, the first ones.
+    /// The first refs that reach missing or damaged objects.
     pub affected: Vec<RefName>,
-    /// How many these are in all.
+    /// The number of all such refs.
     pub affected_count: u64,
-    /// The files that can't be given back, the first ones.
+    /// The first files that cannot be restored.
     pub files: Vec<LostFile>,
-    /// What became of the history that was overtaken. What is lost of it is no defect.
+    /// The state of the replaced history. Its losses are not defects.
     pub overtaken: OvertakenHistory,
-    /// The numbers of entries of the log that the store let others replace: what these pushed is not
-    /// there, unless it was pushed again.
+    /// The numbers of log entries that the store let others replace. Their pushes are lost, unless
+    /// they were pushed again.
     pub doubled: Vec<u64>,
-    /// How many entries the log had that was last read here, if this is another one: the remote was
-    /// emptied since, and filled again.
+    /// The number of entries in the last cached log, if the log is a different one: the remote was
+    /// emptied and filled again.
     pub made_anew: Option<u64>,
-    /// Whether the store said which files are there; else what is left over is not known.
+    /// True if the store could list its files. Otherwise leftovers are unknown.
     pub listed: bool,
-    /// What nothing needs.
+    /// Data that nothing needs.
     pub leftovers: RemoteLeftovers,
-    /// What to do next, in order.
+    /// The recommended next steps, in order.
     pub advice: Vec<String>,
-    /// What it took.
+    /// The requests and bytes of this operation.
     pub traffic: TrafficCount,
 }
 
-/// So many names are given.
+/// The most names that are listed.
 const NAMED: usize = 200;
 
 pub(super) fn outcome(found: &Found, progress: &dyn Progress) -> Result<RemoteFsckOutcome> {
@@ -163,18 +163,19 @@ fn advice(found: &Found) -> Vec<String> {
         let lost = found.overtaken.has_losses();
         return lost
             .then(|| {
-                format!("a repository that has it can bring it back: art push --repair {name}")
+                format!(
+                    "repair the remote from a repository with the data: art push --repair {name}"
+                )
             })
             .into_iter()
             .collect();
     }
     let full = if found.depth == Depth::Structure { "" } else { " --full" };
-    let mut advice =
-        vec![format!("where a good copy is here, this mends it: art push --repair{full} {name}")];
+    let mut advice = vec![format!(
+        "if this repository has a good copy, repair the remote: art push --repair{full} {name}"
+    )];
     if found.depth != Depth::Full && !found.files.wrong(FileKind::Pack).is_empty() {
-        advice.push(format!(
-            "read every byte, to know all that is damaged: art fsck --remote {name} --full"
-        ));
+        advice.push(format!("read every byte to find all damage: art fsck --remote {name} --full"));
     }
     advice
 }

@@ -1,4 +1,4 @@
-//! What holds for any records.
+//! Properties of merging records.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -24,7 +24,7 @@ fn who() -> Signature {
     Signature { name: "Ada".into(), email: "ada@example.com".into(), time: at(1_000_000) }
 }
 
-/// What three records come to.
+/// Merges three records.
 fn merged<R: Record>(
     kind: RefKind,
     base: Option<&R>,
@@ -89,7 +89,7 @@ fn tags_and_other_fields_come_from_both_sides() {
 }
 
 #[test]
-fn what_both_changed_is_a_conflict_until_someone_chooses() {
+fn a_field_that_both_sides_changed_is_a_conflict_until_a_choice() {
     let base = run();
     let (mut ours, mut theirs) = (base.clone(), base.clone());
     ours.description = "by us".to_owned();
@@ -112,7 +112,7 @@ fn what_both_changed_is_a_conflict_until_someone_chooses() {
 }
 
 #[test]
-fn who_moves_a_run_says_all_of_how_it_went() {
+fn the_progress_of_a_run_comes_from_the_side_that_changed_it() {
     let base = run();
     let (mut ours, mut theirs) = (base.clone(), base.clone());
     ours.description = "x".to_owned();
@@ -121,7 +121,7 @@ fn who_moves_a_run_says_all_of_how_it_went() {
     let both = merged(RefKind::Run, Some(&base), (&ours, &theirs), &Choice::None).unwrap();
     assert_eq!((both.status, both.exit_code), (RunStatus::Failed, Some(3)));
     assert_eq!((both.started_at, both.finished_at), (Some(at(1)), Some(at(2))));
-    // Both say that it failed so, at other times: it was over when it was over first.
+    // Both sides report the same failure at different times: the earlier time is used.
     ours.set_status(RunStatus::Running, at(1));
     ours.exited(3, at(9));
     let both = merged(RefKind::Run, Some(&base), (&ours, &theirs), &Choice::None).unwrap();
@@ -134,7 +134,7 @@ fn who_moves_a_run_says_all_of_how_it_went() {
 }
 
 #[test]
-fn lineage_is_merged_by_name_and_never_mixes_two_things() {
+fn lineage_is_merged_by_name_and_never_mixes_two_entries() {
     let entry = |name: &str, path: &str| {
         LineageEntry::new(name.parse().unwrap(), "file".parse().unwrap(), path)
     };
@@ -180,7 +180,7 @@ fn two_stages_are_a_conflict_and_every_condition_stays() {
 }
 
 #[test]
-fn a_stage_that_one_side_or_both_alike_moved_to_is_no_conflict() {
+fn the_same_stage_on_both_sides_or_a_move_on_one_side_is_no_conflict() {
     let base = version();
     let (mut ours, mut theirs) = (base.clone(), base.clone());
     enter(&mut theirs, "staging", 5);
@@ -190,7 +190,7 @@ fn a_stage_that_one_side_or_both_alike_moved_to_is_no_conflict() {
     enter(&mut ours, "staging", 7);
     let both = merged(RefKind::Version, Some(&base), (&ours, &theirs), &Choice::None).unwrap();
     assert_eq!((both.stage.as_str(), both.stage_conditions.len()), ("staging", 3));
-    // Ours went there and back, theirs went on: two opinions.
+    // Ours moved away and back, theirs moved on: that is a conflict.
     enter(&mut ours, "testing", 8);
     let error = merged(RefKind::Version, Some(&base), (&ours, &theirs), &Choice::None).unwrap_err();
     assert_eq!(names(&error), ["stage"]);
@@ -210,7 +210,7 @@ fn a_chosen_stage_decides_nothing_else() {
 }
 
 #[test]
-fn what_a_version_is_made_of_comes_from_one_side() {
+fn the_contents_of_a_version_come_from_one_side() {
     let base = version();
     let (mut ours, mut theirs) = (base.clone(), base.clone());
     ours.run.commit = Id::of_blob(b"another");
@@ -227,7 +227,7 @@ fn what_a_version_is_made_of_comes_from_one_side() {
 }
 
 #[test]
-fn rules_that_contradict_each_other_together_are_a_conflict() {
+fn rules_whose_combination_is_invalid_are_a_conflict() {
     let mut base = project();
     base.policy = toml::from_str("stages = ['testing', 'staging', 'production']").unwrap();
     let (mut ours, mut theirs) = (base.clone(), base.clone());
@@ -248,7 +248,7 @@ fn rules_that_contradict_each_other_together_are_a_conflict() {
 }
 
 #[test]
-fn a_project_that_was_made_twice_is_as_old_as_the_older() {
+fn a_project_that_was_created_twice_keeps_the_older_date() {
     let (mut ours, mut theirs) = (project(), project());
     ours.created_at = at(9);
     theirs.uuid = Uuid::from_u128(7);
@@ -260,7 +260,7 @@ fn a_project_that_was_made_twice_is_as_old_as_the_older() {
 }
 
 #[test]
-fn records_that_are_too_long_together_are_a_conflict() {
+fn records_whose_combination_is_too_long_are_a_conflict() {
     let base = run();
     let (mut ours, mut theirs) = (base.clone(), base.clone());
     ours.description = "x".repeat(600_000);
@@ -269,7 +269,7 @@ fn records_that_are_too_long_together_are_a_conflict() {
     assert_eq!(names(&error), ["run.toml"]);
 }
 
-/// Keys as a newer program may have written them.
+/// Unknown keys, as from a newer program.
 fn unknown() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         any::<i64>().prop_map(Value::from),
@@ -286,7 +286,7 @@ fn unknown() -> impl Strategy<Value = Value> {
     })
 }
 
-/// One change to a version, of the kind that two people make.
+/// A typical change of a version by a user.
 #[derive(Debug, Clone)]
 enum Edit {
     Description(String),
@@ -336,7 +336,7 @@ fn conditions(record: &VersionRecord) -> Vec<String> {
 
 proptest! {
     #[test]
-    fn sides_mean_nothing_and_no_condition_is_lost(
+    fn swapped_sides_give_the_same_result_and_no_condition_is_lost(
         start in edits(),
         left in edits(),
         right in edits(),

@@ -1,4 +1,4 @@
-//! What holds for any trees.
+//! Properties of merging trees.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,8 @@ use crate::history::{EntryMode, History, ObjectWriter, TreeEntry};
 use crate::id::Id;
 use crate::tree_path::TreePath;
 
-/// Paths with what stands there: `=` before the text makes it executable, `/` is an empty directory.
+/// Paths with their contents. The prefix `=` makes a file executable, and `/` is an empty
+/// directory.
 type Files = BTreeMap<String, String>;
 
 fn files(list: &[(&str, &str)]) -> Files {
@@ -71,7 +72,7 @@ fn each_path_comes_from_the_side_that_changed_it() {
 }
 
 #[test]
-fn what_both_changed_is_named_by_its_path() {
+fn a_conflict_is_named_by_its_path() {
     let (_directory, history) = temporary_history();
     let base = files(&[("a", "1"), ("d/x", "1"), ("d/y", "1"), ("keep", "1")]);
     let ours = files(&[("a/b", "o"), ("d/x", "2"), ("both", "o"), ("keep", "1")]);
@@ -91,7 +92,7 @@ fn what_both_changed_is_named_by_its_path() {
 }
 
 #[test]
-fn of_a_deleted_directory_only_what_is_new_stays() {
+fn a_deleted_directory_keeps_only_new_files() {
     let (_directory, history) = temporary_history();
     let base = files(&[("d/x", "1"), ("d/y", "1")]);
     let ours = files(&[("a", "1")]);
@@ -104,7 +105,7 @@ fn of_a_deleted_directory_only_what_is_new_stays() {
 }
 
 #[test]
-fn directories_that_lose_their_last_file_are_gone_unless_one_side_keeps_them_empty() {
+fn a_directory_without_files_is_removed_unless_one_side_keeps_it_empty() {
     let (_directory, history) = temporary_history();
     let base = files(&[("d/x", "1"), ("d/y", "1")]);
     let (ours, theirs) = (files(&[("d/x", "1")]), files(&[("d/y", "1")]));
@@ -130,14 +131,14 @@ fn a_directory_deeper_than_any_stack_is_merged() {
 }
 
 #[test]
-fn a_directory_that_one_side_alone_changed_is_not_read() {
+fn a_directory_that_only_one_side_changed_is_not_read() {
     let (_directory, history) = temporary_history();
     let mut writer = history.trial_writer().unwrap();
     let mut root = |changed: [&str; 2]| {
         let directory = |it: usize| TreeEntry {
             name: format!("d{it}").into(),
             mode: EntryMode::Directory,
-            // None of them is anywhere: reading one would fail.
+            // None of these trees exists: reading one would fail.
             id: Id::of_blob(changed.get(it).unwrap_or(&"before").as_bytes()),
         };
         let id = writer.tree((0..1000).map(directory).collect()).unwrap();
@@ -151,14 +152,14 @@ fn a_directory_that_one_side_alone_changed_is_not_read() {
     assert_eq!(merge_nodes(&mut writer, &mut judge, what, nodes, true).unwrap(), both);
 }
 
-/// A few paths that get in each other's way.
+/// A few paths that conflict with each other.
 fn any_files() -> impl Strategy<Value = Files> {
     let path = prop::sample::select(vec!["a", "a-b", "a/x", "a/y", "b", "b/c/d", "b/c/e", "c"]);
     let text = prop::sample::select(vec!["1", "2", "=1", "/"]);
     prop::collection::btree_map(path, text, 0..6).prop_map(|map| {
         let mut files = Files::new();
         for (path, text) in map {
-            // A file and something below it can't be both.
+            // A path cannot be both a file and a directory.
             let below = format!("{path}/");
             let is_free = !files.keys().any(|known: &String| {
                 known.starts_with(&below) || path.starts_with(&format!("{known}/"))
@@ -172,7 +173,7 @@ fn any_files() -> impl Strategy<Value = Files> {
 }
 
 #[test]
-fn sides_mean_nothing() {
+fn swapped_sides_give_the_same_result() {
     let (_directory, history) = temporary_history();
     let states = (any_files(), any_files(), any_files());
     let check = |(base, ours, theirs): (Files, Files, Files)| {
