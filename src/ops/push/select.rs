@@ -104,8 +104,8 @@ fn past_until_now(
     Ok(past)
 }
 
-/// The new names of refs of `compared` that were renamed locally. A ref that was transferred to
-/// another project is pushed together with its deletion in this project.
+/// The new names of locally renamed refs, unless they are among `compared`. A ref that was
+/// transferred to another project is pushed together with its deletion in this project.
 fn went_elsewhere(
     history: &History,
     here: &BTreeMap<RefName, Id>,

@@ -30,7 +30,7 @@ pub struct Proof {
 
 impl RemoteContent<'_> {
     /// Verifies each pack in `contents` on the store: checks its existence and size, and reads a
-    /// random frame, or with `full` every byte. Returns the verified contents.
+    /// random frame, or with `full` every byte. Returns the verified packs.
     pub(crate) fn prove(
         &self,
         contents: &BTreeMap<Id, Vec<Id>>,

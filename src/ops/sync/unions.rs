@@ -115,8 +115,8 @@ impl Unions {
         self.0.values().flatten().map(|part| part.id)
     }
 
-    /// The compacted files whose inputs are all present. An input comes before the file compacted
-    /// from it.
+    /// The missing compacted files whose inputs are all present, each with its inputs. If an input is
+    /// itself a compacted file, it comes first.
     pub(crate) fn whole(&self, has: &dyn Fn(&Id) -> bool) -> Vec<(Id, Vec<Id>)> {
         let (mut whole, mut found) = (Vec::new(), BTreeSet::new());
         loop {

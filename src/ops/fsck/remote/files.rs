@@ -114,7 +114,7 @@ impl Files {
             match there {
                 None => self.is_wrong(kind, id, "it is missing".to_owned()),
                 Some(there) if there != size => {
-                    let problem = format!("it has {there} bytes but the log records {size}");
+                    let problem = format!("it has {there} bytes, but the log records {size}");
                     self.is_wrong(kind, id, problem);
                 }
                 Some(_) => {}

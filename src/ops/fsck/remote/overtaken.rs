@@ -82,7 +82,8 @@ impl Overtaken {
         !self.broken.is_empty() || !self.lost.contents.is_empty()
     }
 
-    /// Creates the report. Former tips that a broken ref includes are covered by that ref's losses.
+    /// Creates the report. Skips broken former tips of a ref that is broken itself: the defects of
+    /// the ref cover them.
     pub(super) fn outcome(&self, scratch: &Scratch) -> Result<OvertakenHistory> {
         let mut outcome =
             OvertakenHistory { commits: self.named.len() as u64, ..OvertakenHistory::default() };

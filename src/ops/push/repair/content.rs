@@ -11,7 +11,7 @@ use crate::pack::MemberKind;
 
 impl Mending<'_> {
     /// Plans to send the local content of damaged packs, and to retire the packs whose content is
-    /// then complete. Retires damaged segments if the index is complete without them.
+    /// then complete. Retires damaged segments if no content is lost.
     pub(super) fn replace_content(&mut self, is_index_whole: bool) -> Result<()> {
         let (packs, wanted) = self.wanted();
         self.salvage(&wanted)?;

@@ -11,7 +11,7 @@ use crate::remote::layout::pack_key;
 
 impl Mending<'_> {
     /// Creates segments for all members of packs that no intact segment covers. Returns true if the
-    /// index is complete for all intact packs.
+    /// index was complete already.
     pub(super) fn make_segments(&mut self) -> Result<bool> {
         let has_unknown = self.found.lost.unknown + self.found.overtaken.lost.unknown > 0;
         if self.found.files.wrong(FileKind::Segment).is_empty() && !has_unknown {
