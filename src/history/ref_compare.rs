@@ -49,14 +49,20 @@ impl History {
     pub(super) fn survey_conflicts(&self, survey: &mut RefSurvey) -> Result<()> {
         let recorded = self.recorded();
         let known = |name: &str| survey.damaged.iter().any(|damaged| damaged == name);
-        let findings = self.conflicts(&survey.refs, &recorded)?;
-        let errors: Vec<Error> = findings
-            .into_iter()
-            .filter(|finding| !known(&finding.name))
-            .map(|finding| finding.error)
-            .collect();
-        survey.damage.extend(errors);
-        if let Ok(head) = self.head_target(&HeadName::default()) {
+        let mut findings = self.conflicts(&survey.refs, &recorded)?;
+        findings.retain(|finding| !known(&finding.name));
+        // A damaged ref explains what its HEAD leads to: that is one fault, not two.
+        let is_named = |run: &RefName| {
+            let run = run.to_string();
+            known(&run)
+                || findings.iter().any(|finding| {
+                    finding.name == run && matches!(finding.conflict, Conflict::Ref(_))
+                })
+        };
+        let head = self.head_target(&HeadName::default()).ok();
+        let head = head.filter(|head| !head.run.as_ref().is_some_and(is_named));
+        survey.damage.extend(findings.into_iter().map(|finding| finding.error));
+        if let Some(head) = head {
             let error = match self.head_conflict(head.run.as_ref(), &recorded)? {
                 None => self.lost_head_moves()?,
                 some => some,

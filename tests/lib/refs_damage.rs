@@ -252,6 +252,7 @@ fn a_ref_to_a_lost_commit_and_damaged_logs_are_named() {
     let expected = [
         "o/p/b' has a line",
         "jsonl'",
+        "the log of 'refs/runs/o/p/b' lacks moves",
         "'refs/runs/o/p/a' leads nowhere",
         "'refs/runs/o/p/b' leads",
     ];
