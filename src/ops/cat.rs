@@ -1,4 +1,4 @@
-//! `art cat`: one file, as it was stored.
+//! `art cat`: prints one file, exactly as stored.
 
 use std::io::Write;
 
@@ -13,37 +13,37 @@ use crate::progress::{Progress, Unit};
 use crate::repo::Repository;
 use crate::tree_path::{self, TreePath};
 
-/// Which file.
+/// The file to print.
 #[derive(Debug, Clone)]
 pub struct CatOptions {
-    /// The commit and the path of the file in it.
+    /// The revision and the path of the file in it.
     pub revision: Revision,
-    /// Also gives out a file of a disabled version.
+    /// Allows a file of a disabled version.
     pub allow_disabled: bool,
 }
 
-/// A file or link that was found.
+/// The file or link that was found.
 #[derive(Debug, Clone, Serialize)]
 pub struct CatFile {
-    /// Where it is among the artifacts.
+    /// The path among the artifacts.
     pub path: TreePath,
     /// The bytes of the path in hexadecimal, if they are not UTF-8.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path_bytes: Option<String>,
-    /// What it is.
+    /// The kind of entry.
     pub kind: EntryMode,
     /// The mode as git writes it, such as `100644`.
     pub mode: &'static str,
-    /// The blob.
+    /// The id of the blob.
     pub id: Id,
-    /// Its bytes; those of its target for a link.
+    /// The size in bytes. For a link, the size of its target.
     pub size: u64,
 }
 
-/// Finds the file; its content comes from a remote if it is not here.
+/// Finds the file, and fetches its content from a remote if the content is missing locally.
 ///
-/// Fails with [`NotFound`](crate::ErrorKind::NotFound) if the path names nothing, with
-/// [`Invalid`](crate::ErrorKind::Invalid) if it names a directory, and with
+/// Fails with [`NotFound`](crate::ErrorKind::NotFound) if the path does not exist, with
+/// [`Invalid`](crate::ErrorKind::Invalid) if it is a directory, and with
 /// [`Policy`](crate::ErrorKind::Policy) for a disabled version, unless `options` allow it.
 pub fn find(repo: &Repository, options: &CatOptions, progress: &dyn Progress) -> Result<CatFile> {
     let resolved = resolve(repo, &options.revision)?;
@@ -64,17 +64,17 @@ pub fn find(repo: &Repository, options: &CatOptions, progress: &dyn Progress) ->
 fn is_directory(revision: &Revision) -> Error {
     let path = revision.path();
     let message = if path.is_root() {
-        format!("'{revision}' names no file")
+        format!("'{revision}' does not name a file")
     } else {
         format!("'{path}' is a directory")
     };
-    Error::invalid(message).with_hint(format!("see what is in it: art ls {revision}"))
+    Error::invalid(message).with_hint(format!("list the directory: art ls {revision}"))
 }
 
-/// Writes the bytes of `file` to `out`; for a link, its target.
+/// Writes the bytes of `file` to `out`. For a link, writes its target.
 ///
-/// Every part is checked against its id before it is written. If the parts are not those of the
-/// file, which is known at the end, this fails with [`Corrupt`](crate::ErrorKind::Corrupt).
+/// Every part is checked against its id before it is written. If the complete content does not
+/// match the id of the file, this fails with [`Corrupt`](crate::ErrorKind::Corrupt) at the end.
 pub fn cat(
     repo: &Repository,
     file: &CatFile,

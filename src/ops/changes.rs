@@ -1,4 +1,4 @@
-//! What a commit changed among its artifacts: counted, measured, and what it has in all.
+//! Counts and measures the changes of a commit, and the totals of a tree.
 
 use serde::Serialize;
 
@@ -11,29 +11,29 @@ use crate::progress::{Progress, check_interrupt};
 use crate::repo::Repository;
 use crate::tree_path::hex_unless_text;
 
-/// How many files a commit changed, and how much it brought.
+/// The numbers of changed files, and the bytes that a commit added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct ChangeCount {
-    /// Files and links that were not there before.
+    /// Files and links that are new.
     pub added: u64,
-    /// Files and links with another content or mode.
+    /// Files and links with a different content or mode.
     pub modified: u64,
-    /// Files and links that are gone.
+    /// Files and links that were deleted.
     pub deleted: u64,
-    /// Files that are at another path.
+    /// Files that moved to another path.
     pub renamed: u64,
-    /// Empty directories that came or went.
+    /// Empty directories that were added or deleted.
     pub directories: u64,
-    /// The bytes of what was added or modified, as it is now.
+    /// The bytes of the added and modified files, in their new state.
     pub bytes: u64,
-    /// Files that are not in `bytes`, because their content is not here, or damaged.
+    /// Files not counted in `bytes`, because their content is missing locally or damaged.
     pub unknown: u64,
-    /// Whether everything was counted; else these are the first of more.
+    /// True if every change was counted. Otherwise, the counts cover only the first changes.
     pub complete: bool,
 }
 
 impl ChangeCount {
-    /// How many files changed in any way.
+    /// The total number of changed files.
     pub fn files(&self) -> u64 {
         self.added + self.modified + self.deleted + self.renamed
     }
@@ -42,41 +42,41 @@ impl ChangeCount {
 /// A change of one file, with its sizes.
 #[derive(Debug, Clone, Serialize)]
 pub struct FileChange {
-    /// What changed.
+    /// The change.
     #[serde(flatten)]
     pub change: Change,
     /// The bytes of the path in hexadecimal, if they are not UTF-8.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path_bytes: Option<String>,
-    /// The bytes it had, if that can be known.
+    /// The old size in bytes, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub old_size: Option<u64>,
-    /// The bytes it has, if that can be known.
+    /// The new size in bytes, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub new_size: Option<u64>,
 }
 
-/// What a tree of artifacts has in all.
+/// The totals of a tree of artifacts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Total {
     /// Files and links.
     pub files: u64,
-    /// Their bytes.
+    /// The total size of the files, in bytes.
     pub bytes: u64,
-    /// Files that are not in `bytes`, because their content is not here, or damaged.
+    /// Files not counted in `bytes`, because their content is missing locally or damaged.
     pub unknown: u64,
-    /// Whether everything was counted; else there is more.
+    /// True if every file was counted.
     pub complete: bool,
 }
 
-/// What differs between two trees of artifacts.
+/// The differences between two trees of artifacts.
 pub(crate) struct Compared {
     pub(crate) count: ChangeCount,
     pub(crate) changes: Vec<Change>,
 }
 
-/// Compares the artifacts `before` and `after`; renames of equal content are found. Looks at the
-/// first `limit` differences only.
+/// Compares the artifacts `before` and `after`, and detects renames of equal content. Covers only
+/// the first `limit` differences.
 pub(crate) fn compare(
     repo: &Repository,
     sizes: &mut Sizes<'_>,
@@ -132,7 +132,7 @@ impl ChangeCount {
 }
 
 impl FileChange {
-    /// Looks up the sizes of what `change` is about.
+    /// Finds the sizes of both sides of `change`.
     pub(crate) fn measure(sizes: &mut Sizes<'_>, change: &Change) -> Result<Self> {
         Ok(FileChange {
             path_bytes: hex_unless_text(change.path().as_bytes()),
@@ -150,7 +150,7 @@ fn size(sizes: &mut Sizes<'_>, side: Option<Side>) -> Result<Option<u64>> {
     }
 }
 
-/// The longest path that file systems take.
+/// The longest path that file systems support.
 const PATH_MAX: usize = 4096;
 
 /// Counts the first `limit` files of the artifacts `tree`.
@@ -163,8 +163,8 @@ pub(crate) fn total(
 ) -> Result<Total> {
     let mut total = Total { complete: true, ..Total::default() };
     let Some(tree) = tree else { return Ok(total) };
-    // Directories count too: a tree can have any number of them and no file. A path that no file
-    // system takes is not followed.
+    // Directories count too: a tree can have any number of directories without any file. A path
+    // that is too long for every file system is not followed.
     let mut directories = 0;
     repo.history().visit_tree(&tree, &mut |path, entry| {
         check_interrupt(progress)?;

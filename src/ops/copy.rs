@@ -1,4 +1,4 @@
-//! `art copy`: another version of the same, under another name or in another project.
+//! `art copy`: creates a version from an existing one, under another name or in another project.
 
 use serde::Serialize;
 use uuid::Uuid;
@@ -17,63 +17,63 @@ use crate::repo::Repository;
 
 pub use super::version::ContentChange;
 
-/// What is behind the name of a copy that was given none.
+/// The suffix of a copy's default name.
 const SUFFIX: &str = "-copy";
 
-/// Which version to copy, where to, and what is said about the copy. `None`: what is said about the
-/// version.
+/// The version to copy, the destination, and the fields to change. A field that is `None` keeps the
+/// value of the source.
 #[derive(Debug, Clone)]
 pub struct CopyOptions {
     /// The version: `v1`, `OWNER/PROJECT:v1`, `@STAGE` or `@latest`.
     pub version: Revision,
-    /// Into which project, if not the version's own.
+    /// The destination project. Defaults to the version's project.
     pub to_project: Option<ProjectName>,
-    /// What to call the copy; `VERSION-copy` if not given.
+    /// The name of the copy. Defaults to `VERSION-copy`.
     pub name: Option<Name>,
-    /// What it is for; empty: nothing is said.
+    /// The description. An empty text clears it.
     pub description: Option<String>,
-    /// Its tags.
+    /// The tags.
     pub tags: Option<Tags>,
-    /// JSON or YAML on it.
+    /// The JSON or YAML content.
     pub content: ContentChange,
-    /// The text that people read first, at most 1 MiB; empty: there is none.
+    /// The readme, at most 1 MiB. An empty text removes it.
     pub readme: Option<String>,
-    /// What it is.
+    /// The kind.
     pub kind: Option<VersionKind>,
-    /// Also if the version is disabled.
+    /// Allows copying a disabled version.
     pub allow_disabled: bool,
-    /// What was typed, for the log of operations.
+    /// The command line, for the operation log.
     pub command: String,
 }
 
-/// A copy of a version.
+/// The result of a copy.
 #[derive(Debug, Clone, Serialize)]
 pub struct CopyOutcome {
-    /// The copy.
+    /// The name of the copy.
     pub version: Name,
-    /// Its project.
+    /// The project of the copy.
     pub project: ProjectName,
-    /// Its own uuid.
+    /// The uuid of the copy.
     pub uuid: Uuid,
-    /// The ref of the version that was copied.
+    /// The ref of the source version.
     pub source: RefName,
-    /// The commit of that version.
+    /// The commit of the source version.
     pub source_commit: Id,
-    /// The stage that the copy is in.
+    /// The stage of the copy.
     pub stage: Name,
-    /// The copy's newest commit.
+    /// The newest commit of the copy.
     pub commit: Id,
-    /// The operation, to be undone; `None` if there was this copy already.
+    /// The id of the operation, for undo. `None` if the same copy already existed.
     pub operation: Option<String>,
 }
 
-/// Copies a version: the copy has the same run, artifacts and all that is said about it, but a past
-/// of its own, and starts in the first stage. The same again is fine, also if the copy has changed
-/// its stage since.
+/// Copies a version. The copy has the same run, artifacts and fields, but its own history, and
+/// starts in the first stage. If the same copy already exists, this changes nothing, even if the
+/// copy has since moved to another stage.
 ///
 /// Fails with [`AlreadyExists`](ErrorKind::AlreadyExists) if another version has the name, with
-/// [`NotFound`](ErrorKind::NotFound) for a project that is not there, and with
-/// [`Policy`](ErrorKind::Policy) for a version that is disabled.
+/// [`NotFound`](ErrorKind::NotFound) for an unknown project, and with [`Policy`](ErrorKind::Policy)
+/// for a disabled version.
 pub fn copy(repo: &Repository, options: &CopyOptions) -> Result<CopyOutcome> {
     if let Some(readme) = &options.readme {
         check_readme(readme)?;
@@ -116,7 +116,7 @@ fn create(
     Ok(outcome(source, target, &draft, commit))
 }
 
-/// Finds that the version that is there is the copy that is asked for, or refuses.
+/// Returns the existing version if it already is the requested copy. Otherwise, refuses.
 fn compare(
     repo: &Repository,
     source: &LoadedVersion,
@@ -129,11 +129,11 @@ fn compare(
         return Ok(outcome(source, &existing.reference, &existing.draft, existing.commit));
     }
     let (name, project) = (existing.reference.name(), existing.reference.project());
-    let message = format!("there is a version '{name}' in {project} already");
+    let message = format!("the version '{name}' already exists in {project}");
     let hint = if is_its {
-        format!("it is a copy of it that differs by now; see: art get {project}:{name}")
+        format!("it is a changed copy of the same version; show it: art get {project}:{name}")
     } else {
-        "call the copy something else: --name NAME".to_owned()
+        "give the copy another name: --name NAME".to_owned()
     };
     Err(Error::new(ErrorKind::AlreadyExists, message).with_hint(hint))
 }
@@ -157,7 +157,7 @@ fn outcome(
 }
 
 impl CopyOptions {
-    /// Copies `version` within its project, as it is.
+    /// Creates options that copy `version` unchanged within its project.
     pub fn new(version: Revision) -> Self {
         CopyOptions {
             version,
@@ -173,20 +173,20 @@ impl CopyOptions {
         }
     }
 
-    /// Where the copy shall be.
+    /// The ref of the copy.
     fn target(&self, source: &LoadedVersion) -> Result<RefName> {
         let project = self.to_project.as_ref().unwrap_or(source.reference.project());
         let name =
             match &self.name {
                 Some(name) => name.clone(),
                 None => format!("{}{SUFFIX}", source.reference.name()).parse().map_err(
-                    |error: Error| error.with_hint("call the copy something shorter: --name NAME"),
+                    |error: Error| error.with_hint("give the copy a shorter name: --name NAME"),
                 )?,
             };
         Ok(RefName::version(project.clone(), name))
     }
 
-    /// The source with all that was said about the copy.
+    /// The source with the changed fields of the copy.
     fn wanted(
         &self,
         change: &mut RecordChange<'_>,

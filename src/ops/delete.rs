@@ -1,4 +1,4 @@
-//! `art delete`: removes versions. Their commits stay, so an undo brings them back.
+//! `art delete`: deletes versions. Their commits stay, so that an undo can restore them.
 
 use serde::Serialize;
 use uuid::Uuid;
@@ -12,12 +12,12 @@ use crate::id::Id;
 use crate::name::{Name, ProjectName, RefName};
 use crate::repo::Repository;
 
-/// Which versions to delete.
+/// The versions to delete.
 #[derive(Debug, Clone, Default)]
 pub struct DeleteOptions {
     /// The versions: `v1`, `OWNER/PROJECT:v1`, `@STAGE` or `@latest`.
     pub versions: Vec<Revision>,
-    /// Also those in the last stage of their project, which is production by default.
+    /// Also deletes versions in the last stage of their project, by default production.
     pub force: bool,
 }
 
@@ -28,30 +28,30 @@ pub struct DoomedVersion {
     pub version: Name,
     /// Its project.
     pub project: ProjectName,
-    /// What stays the same when its name changes.
+    /// The id, which a rename does not change.
     pub uuid: Uuid,
-    /// The stage it is in.
+    /// The current stage.
     pub stage: Name,
-    /// The run it was made from.
+    /// The run of the version.
     pub run: Name,
-    /// Its newest commit.
+    /// The newest commit.
     pub commit: Id,
 }
 
-/// What would be deleted.
+/// The deletion to confirm.
 #[derive(Debug, Clone, Serialize)]
 pub struct DeletePlan {
     /// The versions, in the order in which they were named.
     pub versions: Vec<DoomedVersion>,
 }
 
-/// What was deleted.
+/// The result of a deletion.
 #[derive(Debug, Clone, Serialize)]
 pub struct DeleteOutcome {
-    /// What the plan was.
+    /// The plan that was carried out.
     #[serde(flatten)]
     pub plan: DeletePlan,
-    /// The operation, to be undone; `None` if no version was named.
+    /// The id of the operation, for undo. `None` if no version was named.
     pub operation: Option<String>,
 }
 
@@ -73,10 +73,10 @@ impl DoomedVersion {
     }
 }
 
-/// Finds out what deleting versions means. All have to be there, else none is deleted.
+/// Plans the deletion of versions. If one of the versions does not exist, this fails.
 ///
-/// Fails with [`Refused`](ErrorKind::Refused) without `force` if one is in the last stage of its
-/// project, in which versions are in use.
+/// Fails with [`Refused`](ErrorKind::Refused) without `force` if a version is in the last stage of
+/// its project, because versions there are in use.
 pub fn plan_delete(repo: &Repository, options: &DeleteOptions) -> Result<DeletePlan> {
     let mut versions: Vec<DoomedVersion> = Vec::new();
     for revision in &options.versions {
@@ -95,23 +95,23 @@ pub fn plan_delete(repo: &Repository, options: &DeleteOptions) -> Result<DeleteP
         }
         if !in_use.is_empty() {
             return Err(Error::refused(format!("still in use: {}", in_use.join(", ")))
-                .with_hint("put it in another stage first, or delete it all the same: --force"));
+                .with_hint("move the versions to another stage first, or pass --force"));
         }
     }
     Ok(DeletePlan { versions })
 }
 
-/// Whether the version is in the last of several stages.
+/// Returns true if the version is in the last of several stages.
 fn is_in_last_stage(repo: &Repository, version: &DoomedVersion) -> Result<bool> {
     let rules = project_policy(repo, &version.project)?;
     let stages = rules.policy.stages();
     Ok(stages.len() > 1 && stages.last() == Some(&version.stage))
 }
 
-/// Deletes the versions as it was planned, all or none. `command` is what was typed, for the log of
-/// operations.
+/// Deletes the planned versions, all or none. `command` is the command line, for the operation log.
 ///
-/// Fails with [`Moved`](ErrorKind::Moved) if one of them has changed since.
+/// Fails with [`Moved`](ErrorKind::Moved) if one of the versions has changed since the plan was
+/// made.
 pub fn delete(repo: &Repository, plan: DeletePlan, command: &str) -> Result<DeleteOutcome> {
     let changed = change_records(repo, command, |change| {
         for doomed in &plan.versions {
@@ -121,9 +121,9 @@ pub fn delete(repo: &Repository, plan: DeletePlan, command: &str) -> Result<Dele
                 let what = if now.is_some() { "changed" } else { "been deleted or renamed" };
                 let name = &doomed.version;
                 let message =
-                    format!("the version '{name}' has {what} meanwhile; nothing is deleted");
+                    format!("the version '{name}' has {what} in the meantime; nothing was deleted");
                 return Err(Error::new(ErrorKind::Moved, message)
-                    .with_hint(format!("see how: art reflog {name}")));
+                    .with_hint(format!("show the change: art reflog {name}")));
             }
             change.move_ref(reference, now, None, "delete");
         }

@@ -1,4 +1,4 @@
-//! `art get`: everything about one version.
+//! `art get`: shows everything about one version.
 
 use serde::{Serialize, Serializer};
 
@@ -15,43 +15,43 @@ use crate::progress::Progress;
 use crate::record::{Content, LineageEntry, Record, RunRecord, VersionRecord};
 use crate::repo::Repository;
 
-/// Which version, and how much of it.
+/// The version, and a bound on the count of its files.
 #[derive(Debug, Clone)]
 pub struct GetOptions {
     /// `v1`, `OWNER/PROJECT:v1`, `@STAGE` or `@latest`.
     pub version: Revision,
-    /// At most so many files are counted.
+    /// The maximum number of files to count.
     pub count_limit: u64,
 }
 
-/// All that is known of a version.
+/// The details of a version.
 #[derive(Debug, Serialize)]
 pub struct VersionDetails {
-    /// Its record.
+    /// The record.
     #[serde(flatten, serialize_with = "as_json")]
     pub record: VersionRecord,
-    /// Its project.
+    /// The project.
     pub project: ProjectName,
-    /// Its newest commit.
+    /// The newest commit.
     pub commit: Id,
-    /// When that was made.
+    /// When the newest commit was created.
     pub updated_at: Timestamp,
-    /// Since when it has been in its stage.
+    /// When the version entered its current stage.
     pub staged_at: Timestamp,
-    /// Where the run is that it was made from; nothing if it was deleted. The version has all of it
-    /// either way.
+    /// The current ref of the run. `None` if the run was deleted; the version keeps all of its
+    /// content anyway.
     pub run_ref: Option<RefName>,
-    /// The named artifacts that it took, with where they came from.
+    /// The named artifacts in the version, with their origins.
     pub lineage: Vec<LineageEntry>,
-    /// What was said about it as JSON or YAML.
+    /// The JSON or YAML content.
     pub content: Option<Content>,
-    /// The text to read first.
+    /// The readme.
     pub readme: Option<String>,
-    /// The tree of its files; nothing if it has none.
+    /// The tree of files, if any.
     pub tree: Option<Id>,
-    /// What it holds.
+    /// The totals of the files.
     pub total: Total,
-    /// The tags of its project that point at it, or at an earlier state of it.
+    /// The project's tags that point at the version or at an earlier commit of it.
     pub tag_refs: Vec<Name>,
 }
 
@@ -59,9 +59,10 @@ fn as_json<S: Serializer>(record: &VersionRecord, serializer: S) -> Result<S::Ok
     record.to_json().map_err(serde::ser::Error::custom)?.serialize(serializer)
 }
 
-/// Finds out all about a version.
+/// Collects everything about a version.
 ///
-/// Fails with [`NotFound`](crate::ErrorKind::NotFound) and a near name as the hint if there is none.
+/// If the version does not exist, fails with [`NotFound`](crate::ErrorKind::NotFound) and suggests
+/// a similar name.
 pub fn get(
     repo: &Repository,
     options: &GetOptions,
@@ -87,7 +88,7 @@ pub fn get(
     })
 }
 
-/// Where the run is now that `version` was made from: under its name, or under another.
+/// Finds the current ref of the version's run, under its recorded name or a new name.
 fn find_run_ref(
     repo: &Repository,
     version: &VersionRecord,
@@ -108,7 +109,7 @@ fn find_run_ref(
     Ok(found.into_iter().next())
 }
 
-/// The named artifacts that a version took from its run, as the run had them then.
+/// Returns the named artifacts in a version, as recorded in the pinned commit of the run.
 fn taken(repo: &Repository, version: &VersionRecord) -> Result<Vec<LineageEntry>> {
     let run = &version.run;
     let reference = |_: &RunRecord| RefName::run(run.project.clone(), run.name.clone());
@@ -121,7 +122,7 @@ fn taken(repo: &Repository, version: &VersionRecord) -> Result<Vec<LineageEntry>
     Ok(pinned.record.lineage.into_iter().filter(is_taken).collect())
 }
 
-/// The tags that point at the version, or at an earlier state of it under the same name.
+/// Lists the tags that point at the version, or at an earlier commit under the same name.
 fn tags_at(repo: &Repository, version: &LoadedVersion) -> Result<Vec<Name>> {
     let history = repo.history();
     let prefix = RefName::prefix(RefKind::Tag, version.reference.project());

@@ -1,4 +1,4 @@
-//! `art init`: a repository beside the work, out of the way of the Git repository around it.
+//! `art init`: creates a repository and hides it from the surrounding Git repository.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -11,24 +11,25 @@ use crate::fs::read;
 use crate::history::source;
 use crate::repo::{DIRECTORY, Repository};
 
-/// How to make a repository.
+/// The location and the configuration of a new repository.
 #[derive(Debug, Clone, Default)]
 pub struct InitOptions {
-    /// Where; made if missing.
+    /// The directory for the repository. It is created if it does not exist.
     pub directory: PathBuf,
     /// The text of its `config.toml`; see [`config::initial`](crate::config::initial).
     pub config: String,
 }
 
-/// What was made.
+/// The result of an initialization.
 #[derive(Debug, Clone, Serialize)]
 pub struct InitOutcome {
-    /// The repository.
+    /// The directory of the repository.
     #[serde(serialize_with = "as_text")]
     pub directory: PathBuf,
-    /// False if it was there already; then nothing changed.
+    /// False if the repository already existed and nothing changed.
     pub created: bool,
-    /// Whether the Git repository around it leaves it alone; `None` where there is none.
+    /// True if the surrounding Git repository excludes the repository. `None` without a Git
+    /// repository.
     pub excluded: Option<bool>,
 }
 
@@ -36,12 +37,12 @@ fn as_text<S: serde::Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S:
     serializer.collect_str(&path.display())
 }
 
-/// Makes a repository; one that is there already is left as it is.
+/// Creates a repository. An existing repository stays unchanged.
 pub fn init(options: &InitOptions) -> Result<InitOutcome> {
     made(options, Repository::init(&options.directory, &options.config)?)
 }
 
-/// Makes a repository for a clone of the remote at `uri` that is not finished yet.
+/// Creates a repository for a clone of the remote at `uri`, marked as unfinished.
 pub(super) fn init_unfinished(options: &InitOptions, uri: &str) -> Result<InitOutcome> {
     let created = Repository::init_unfinished(&options.directory, &options.config, uri)?;
     made(options, created)
@@ -54,8 +55,8 @@ fn made(options: &InitOptions, created: bool) -> Result<InitOutcome> {
     Ok(InitOutcome { directory, created, excluded })
 }
 
-/// Adds the repository to what the Git repository around it leaves alone. Whether that worked is
-/// told, not required: the other repository is someone else's.
+/// Adds the repository to the exclude file of the surrounding Git repository. A failure is reported
+/// in the result and is not an error, because that repository belongs to someone else.
 fn exclude(target: &Path) -> Option<bool> {
     let target = target.canonicalize().ok()?;
     let around = source::work_tree(target.parent()?)?;
@@ -64,7 +65,7 @@ fn exclude(target: &Path) -> Option<bool> {
     Some(add_pattern(&around.exclude, &pattern_of(relative)).is_ok())
 }
 
-/// A pattern that matches exactly the directory `relative`.
+/// Returns a pattern that matches exactly the directory `relative`.
 fn pattern_of(relative: &[u8]) -> Vec<u8> {
     let mut pattern = vec![b'/'];
     for byte in relative {

@@ -1,4 +1,4 @@
-//! `art log`: the commits of a history, newest first.
+//! `art log`: shows the commits of a history, newest first.
 
 use serde::Serialize;
 
@@ -15,28 +15,28 @@ use crate::progress::{Progress, check_interrupt};
 use crate::repo::Repository;
 use crate::tree_path::TreePath;
 
-/// So many changes of a commit are counted unless all are asked for: a commit of a million files
-/// must not hold up the next.
+/// The maximum number of counted changes per commit, unless all changes are requested. A commit
+/// with a million files must not delay the next one.
 pub const COUNT_LIMIT: usize = 10_000;
 
-/// Which commits, and how much of each.
+/// The commits to show, and their details.
 #[derive(Debug, Clone)]
 pub struct LogOptions {
-    /// Where to start, instead of the current run. With a path, only commits that changed what is
-    /// there are shown.
+    /// The start of the log, instead of the current run. With a path, only commits that changed
+    /// this path are shown.
     pub revision: Option<Revision>,
-    /// Only commits that changed one of these paths; renames of equal content are followed.
+    /// Shows only commits that changed one of these paths. Follows renames of equal content.
     pub paths: Vec<TreePath>,
-    /// Starts from all refs besides.
+    /// Starts from all refs as well.
     pub all: bool,
-    /// Shows no parent before all of its children, whatever the clocks say, and lines of history one
-    /// after the other; else the latest comes first.
+    /// Shows no parent before all of its children, and keeps lines of history together. Otherwise,
+    /// the order is by time.
     pub topological: bool,
-    /// At most so many commits.
+    /// The maximum number of commits.
     pub limit: Option<usize>,
-    /// Names each changed file, counts every change and what the commit has in all.
+    /// Names each changed file, counts every change, and totals the files of each commit.
     pub stat: bool,
-    /// At most so many refs a commit.
+    /// The maximum number of refs per commit.
     pub max_refs: usize,
 }
 
@@ -54,7 +54,7 @@ impl Default for LogOptions {
     }
 }
 
-/// Who made a commit.
+/// The author of a commit.
 #[derive(Debug, Clone, Serialize)]
 pub struct Author {
     /// The name.
@@ -63,54 +63,54 @@ pub struct Author {
     pub email: String,
 }
 
-/// One commit.
+/// One commit of a log.
 #[derive(Debug, Clone, Serialize)]
 pub struct LogEntry {
-    /// Its id.
+    /// The id of the commit.
     pub commit: Id,
-    /// The commits it was made from; the record's last one first.
+    /// The parents. The previous commit of the same record comes first.
     pub parents: Vec<Id>,
-    /// The refs that point at it, that of the current run first.
+    /// The refs that point at the commit. The ref of the current run comes first.
     pub refs: Vec<RefName>,
-    /// How many more refs do.
+    /// The number of refs that were omitted.
     pub more_refs: usize,
-    /// Whether it is the newest of the current run.
+    /// True if the commit is the newest one of the current run.
     pub is_head: bool,
-    /// Who made it.
+    /// The author.
     pub author: Author,
-    /// When it was recorded.
+    /// When the commit was recorded.
     pub time: Timestamp,
-    /// The whole message.
+    /// The complete message.
     pub message: String,
-    /// What it is a state of, if that can be read.
+    /// The kind of record in the commit, if it can be read.
     pub kind: Option<RecordKind>,
-    /// What it changed among the artifacts against its first parent, if that can be read.
+    /// The changes of the artifacts compared with the first parent, if they can be read.
     pub changes: Option<ChangeCount>,
-    /// Whether it changed the record.
+    /// True if the commit changed the record.
     pub record_changed: bool,
-    /// What it has in all, if it was asked for.
+    /// The totals of the artifacts, if requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub total: Option<Total>,
-    /// The files it changed, if they were asked for.
+    /// The changed files, if requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub files: Option<Vec<FileChange>>,
 }
 
-/// What a log showed.
+/// The summary of a shown log.
 #[derive(Debug, Serialize)]
 pub struct LogOutcome {
-    /// Commits.
+    /// The number of shown commits.
     pub commits: u64,
-    /// Whether there is no commit in the whole repository.
+    /// True if the repository has no commits.
     pub is_empty: bool,
-    /// What could not be read, so that not every commit or ref was shown.
+    /// The first read error, if some commits or refs could not be shown.
     #[serde(skip)]
     pub damage: Option<Error>,
 }
 
-/// Shows commits to `show`, newest first, as they are read.
+/// Passes commits to `show`, newest first, as they are read.
 ///
-/// What can't be read is passed over; the first such is in the outcome.
+/// Skips unreadable commits. The outcome contains the first error.
 pub fn log(
     repo: &Repository,
     options: &LogOptions,
@@ -151,11 +151,12 @@ pub fn log(
         outcome.commits += 1;
     }
     outcome.damage =
-        describer.failed.map(|error| error.context("some of the history can't be read"));
+        describer.failed.map(|error| error.context("some of the history cannot be read"));
     Ok(outcome)
 }
 
-/// The commits to start from, and the paths that they are looked through for; nothing means all.
+/// Returns the commits to start from, and the paths to filter by. Without paths, everything is
+/// shown.
 fn find_starts(
     repo: &Repository,
     options: &LogOptions,
@@ -167,26 +168,26 @@ fn find_starts(
         let head: Revision = "HEAD".parse()?;
         let revision = options.revision.as_ref().unwrap_or(&head);
         let found = resolve(repo, revision).map_err(|error| {
-            let hint = "see all runs: art log --all";
+            let hint = "show all runs: art log --all";
             if options.revision.is_none() { error.with_hint(hint) } else { error }
         })?;
         starts.push(found.commit);
         paths.extend(Some(found.path).filter(|path| !path.is_root()));
     }
-    // The root is at every path's beginning.
+    // Every path is below the root, so the root disables the filter.
     if paths.iter().any(TreePath::is_root) {
         paths.clear();
     }
     Ok((starts, paths))
 }
 
-/// The current run and its newest commit.
+/// Returns the current run and its newest commit.
 pub(crate) fn find_head(repo: &Repository) -> Result<Option<(RefName, Id)>> {
     let Some(run) = repo.history().head()? else { return Ok(None) };
     Ok(repo.history().try_find_ref(&run)?.map(|id| (run, id)))
 }
 
-/// The refs at `commit`, that of the current run first; and how many more there are.
+/// Returns the refs at `commit`, the current run's ref first, and the number of omitted refs.
 pub(crate) fn refs_at(
     names: &RefNames,
     head: Option<&(RefName, Id)>,
@@ -204,26 +205,27 @@ pub(crate) fn refs_at(
     (refs, more)
 }
 
-/// Makes entries of commits.
+/// Creates log entries for commits.
 struct Describer<'a> {
     repo: &'a Repository,
     options: &'a LogOptions,
     head: Option<(RefName, Id)>,
     names: RefNames,
     sizes: Sizes<'a>,
-    /// The first parent of the last commit: it mostly is the next commit.
+    /// The first parent of the last commit, cached because it is usually the next commit.
     last_parent: Option<(Id, State)>,
     failed: Option<Error>,
     progress: &'a dyn Progress,
 }
 
 impl Describer<'_> {
-    /// What was read; else its error is kept, if it is the first.
+    /// Returns the value. Records the error if it is the first one.
     fn keep<T>(&mut self, result: Result<T>) -> Option<T> {
         match result {
             Ok(value) => Some(value),
             Err(error) => {
-                // What history names and does not have is damage, whatever it is to who looks it up.
+                // An object that history refers to and that does not exist is damage, not a lookup
+                // of an unknown name.
                 let is_missing = error.kind() == ErrorKind::NotFound;
                 let error = if is_missing { error.with_kind(ErrorKind::Corrupt) } else { error };
                 self.failed.get_or_insert(error);
@@ -266,7 +268,7 @@ impl Describer<'_> {
         Ok(entry)
     }
 
-    /// Fills in what the commit changed and has.
+    /// Fills in the changes and totals of the commit.
     fn compare(&mut self, id: &Id, commit: &Commit, entry: &mut LogEntry) -> Result<()> {
         let state = self.state(id, commit)?;
         entry.kind = Some(state.kind);
@@ -286,7 +288,7 @@ impl Describer<'_> {
         Ok(())
     }
 
-    /// What the first parent holds.
+    /// Reads the state of the first parent.
     fn parent(&mut self, commit: &Commit) -> Result<Option<State>> {
         let Some(id) = commit.parents.first() else { return Ok(None) };
         let tree = self.repo.history().read_commit(id)?.tree;
@@ -295,8 +297,8 @@ impl Describer<'_> {
         Ok(Some(state))
     }
 
-    /// Whether the commit changed one of `paths`. Where it is seen to have moved one there, the older
-    /// commits are looked through for the path before.
+    /// Returns true if the commit changed one of `paths`. If the commit moved a path, older commits
+    /// are searched for its previous path.
     fn touches_any(&mut self, id: &Id, commit: &Commit, paths: &mut [TreePath]) -> bool {
         let mut touches = false;
         for path in paths {
@@ -312,8 +314,8 @@ impl Describer<'_> {
         touches
     }
 
-    /// Where `path` was before, if the commit moved it with equal content: one file, or a directory
-    /// with its files.
+    /// Returns the previous path of `path` if the commit moved it with equal content, as a file or
+    /// as a directory with its files.
     fn moved_from(
         &mut self,
         id: &Id,
@@ -340,8 +342,8 @@ impl Describer<'_> {
         before.map(TreePath::parse).transpose()
     }
 
-    /// Whether the commit has something else at `path` than its first parent, and a merge than each
-    /// of the states that it merges.
+    /// Returns true if `path` differs between the commit and its first parent. For a merge, `path`
+    /// must differ from every merged state.
     fn touches(&mut self, id: &Id, commit: &Commit, path: &TreePath) -> bool {
         let artifacts = TreePath::parse("artifacts").unwrap_or_default();
         let path = artifacts.join_path(path);
@@ -360,7 +362,7 @@ impl Describer<'_> {
             }
             for other in others {
                 let tree = history.read_commit(other)?.tree;
-                // The run that a version was made from is no state of the version.
+                // The run of a version is a parent, but not an earlier state of the version.
                 if at(&tree)? == now && kind(other, &tree)? == kind(id, &commit.tree)? {
                     return Ok(false);
                 }

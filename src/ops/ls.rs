@@ -1,4 +1,4 @@
-//! `art ls`: what is in a revision.
+//! `art ls`: lists the files of a revision.
 
 use serde::Serialize;
 
@@ -11,54 +11,56 @@ use crate::progress::{Progress, check_interrupt};
 use crate::repo::Repository;
 use crate::tree_path::{self, TreePath};
 
-/// What to list, and how much of it.
+/// The entries to list, and their details.
 #[derive(Debug, Clone)]
 pub struct LsOptions {
-    /// The commit, and the directory or file in it.
+    /// The revision, and the directory or file in it.
     pub revision: Revision,
-    /// Only these files and what is in these directories, from the root of the revision; nothing
-    /// means what the revision names.
+    /// Lists only these files and the contents of these directories, from the root of the revision.
+    /// If empty, lists the target of the revision.
     pub paths: Vec<TreePath>,
-    /// Also what is in directories; then only empty directories are listed themselves.
+    /// Lists the contents of subdirectories too. Of the directories, only empty ones are then
+    /// listed.
     pub recursive: bool,
-    /// Looks up sizes.
+    /// Looks up the sizes.
     pub sizes: bool,
 }
 
 /// One file, link or directory.
 #[derive(Debug, Clone, Serialize)]
 pub struct LsEntry {
-    /// The path below the directory that the revision names. For a single file and for paths that
-    /// were asked for, the path from the root of the revision.
+    /// The path below the directory that the revision names. For a single file and for requested
+    /// paths, the path from the root of the revision.
     pub path: TreePath,
-    /// The bytes of the path in hexadecimal, if they are not UTF-8: then `path` is only for people.
+    /// The bytes of the path in hexadecimal, if they are not UTF-8. `path` is then for display
+    /// only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path_bytes: Option<String>,
-    /// What it is.
+    /// The kind of entry.
     pub kind: EntryMode,
     /// The mode as git writes it, such as `100644`.
     pub mode: &'static str,
-    /// The blob or tree.
+    /// The id of the blob or tree.
     pub id: Id,
-    /// The bytes of a file or of a link's target, if they were asked for and can be known.
+    /// The size in bytes of a file or of a link's target, if requested and known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
 }
 
-/// What was listed.
+/// The totals of a listing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct LsOutcome {
-    /// Entries.
+    /// The number of entries.
     pub entries: u64,
-    /// Files of unknown size, because their content is missing or damaged.
+    /// The number of files with an unknown size, because their content is missing or damaged.
     pub unknown: u64,
-    /// Files of unknown size, because their content is on a remote and was not needed here yet.
+    /// The number of files with an unknown size, because their content is only on a remote.
     pub elsewhere: u64,
 }
 
-/// Shows every entry to `show`, in git's order; holds one directory a level in memory.
+/// Passes every entry to `show`, in git's order. Keeps one directory per level in memory.
 ///
-/// Fails with [`NotFound`](crate::ErrorKind::NotFound) if there is no such revision or path.
+/// Fails with [`NotFound`](crate::ErrorKind::NotFound) if the revision or the path does not exist.
 pub fn ls(
     repo: &Repository,
     options: &LsOptions,

@@ -1,4 +1,4 @@
-//! What can be done to a repository: one file a verb.
+//! The operations on a repository: one file per command.
 
 pub mod cat;
 pub mod changes;

@@ -1,4 +1,4 @@
-//! `art operations`: the commands that moved refs, newest first.
+//! `art operations`: lists the commands that moved refs, newest first.
 
 use std::collections::HashMap;
 
@@ -8,32 +8,32 @@ use crate::error::{Error, Result};
 use crate::history::Operation;
 use crate::repo::Repository;
 
-/// Which operations.
+/// The operations to list.
 #[derive(Debug, Clone, Default)]
 pub struct OperationsOptions {
-    /// Only the operation with this id, or whose id begins so.
+    /// Lists only the operation with this id or id prefix.
     pub operation: Option<String>,
-    /// Skips the newest so many.
+    /// The number of newest operations to skip.
     pub offset: usize,
-    /// At most so many.
+    /// The maximum number of operations.
     pub limit: Option<usize>,
 }
 
-/// An operation, and whether it is in force.
+/// An operation, and the operation that undid it, if any.
 #[derive(Debug, Clone, Serialize)]
 pub struct ListedOperation {
-    /// What happened.
+    /// The operation.
     #[serde(flatten)]
     pub operation: Operation,
-    /// The id of the operation that took it back, if one did that is in force itself.
+    /// The id of the operation that undid it, unless that operation was undone too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub undone_by: Option<String>,
 }
 
-/// Shows every operation to `show`, newest first. The log is read as far as needed.
+/// Passes every operation to `show`, newest first. Reads only as much of the log as necessary.
 ///
-/// Fails with [`NotFound`](crate::ErrorKind::NotFound) if no operation has the id. Gives the error of a
-/// log that is damaged, after what can be read of it.
+/// Fails with [`NotFound`](crate::ErrorKind::NotFound) if no operation has the id. Returns the
+/// error of a damaged log after showing its readable part.
 pub fn operations(
     repo: &Repository,
     options: &OperationsOptions,

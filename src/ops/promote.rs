@@ -1,4 +1,4 @@
-//! `art promote`: puts a version in the next stage of its project's order.
+//! `art promote`: moves a version to the next stage in its project's order.
 
 use crate::error::Result;
 use crate::progress::Progress;
@@ -6,11 +6,11 @@ use crate::repo::Repository;
 
 use super::stage::{StageOptions, StageOutcome, StageTarget, stage};
 
-/// Puts a version in the stage after the one it is in; else as [`stage`]. What `options` say of the
-/// stage does not count.
+/// Moves a version to the stage after its current one. The stage in `options` is ignored;
+/// everything else works like [`stage`].
 ///
-/// Fails with [`Refused`](crate::ErrorKind::Refused) for a version in the last stage or outside of
-/// the order.
+/// Fails with [`Refused`](crate::ErrorKind::Refused) for a version in the last stage or outside the
+/// order.
 pub fn promote(
     repo: &Repository,
     options: &StageOptions,

@@ -1,4 +1,4 @@
-//! `art reflog`: what moved, when, and by which command.
+//! `art reflog`: lists what moved, when, and by which command.
 
 use serde::Serialize;
 
@@ -8,12 +8,12 @@ use crate::history::{Operation, ReflogEntry, Revision};
 use crate::name::RefName;
 use crate::repo::Repository;
 
-/// Which log, and how much of it.
+/// The log to show, and its maximum length.
 #[derive(Debug, Clone, Default)]
 pub struct ReflogOptions {
-    /// The run, version, tag or `HEAD`; `None` is the log of operations.
+    /// The run, version, tag or `HEAD`. `None` shows the operation log.
     pub reference: Option<Revision>,
-    /// At most so many entries.
+    /// The maximum number of entries.
     pub limit: Option<usize>,
 }
 
@@ -21,12 +21,12 @@ pub struct ReflogOptions {
 #[derive(Debug, Clone, Serialize)]
 #[serde(untagged)]
 pub enum ReflogItem {
-    /// A command and all that it moved.
+    /// A command with everything that it moved.
     Operation {
-        /// What happened.
+        /// The operation.
         #[serde(flatten)]
         operation: Box<Operation>,
-        /// Whether it was taken back later.
+        /// True if the operation was undone.
         undone: bool,
     },
     /// One move of one ref.
@@ -34,19 +34,19 @@ pub enum ReflogItem {
         /// The ref's full name, or `HEAD`.
         #[serde(rename = "ref")]
         name: String,
-        /// How many moves ago: the N of `REF@{N}`.
+        /// The number of moves since then: the N of `REF@{N}`.
         index: usize,
-        /// What happened.
+        /// The move.
         #[serde(flatten)]
         entry: ReflogEntry,
     },
 }
 
-/// Shows every entry to `show`, newest first; the log of operations is read as far as needed.
+/// Passes every entry to `show`, newest first. Reads only as much of the operation log as
+/// necessary.
 ///
-/// The ref need not be there: a deleted one keeps its log. Fails with
-/// [`NotFound`](crate::ErrorKind::NotFound) if there never was one. Gives what is damaged in the log, so
-/// that not every entry was shown.
+/// A deleted ref keeps its log. Fails with [`NotFound`](crate::ErrorKind::NotFound) if the ref
+/// never existed. Returns the damage of the log that prevented entries from being shown.
 pub fn reflog(
     repo: &Repository,
     options: &ReflogOptions,
@@ -65,7 +65,7 @@ pub fn reflog(
     Ok(history.verify_log(&name).err())
 }
 
-/// The log of a ref that is or was there.
+/// Reads the log of a current or deleted ref.
 fn log_of(repo: &Repository, reference: &RefName) -> Result<Vec<ReflogEntry>> {
     let entries = repo.history().reflog(reference)?;
     if entries.is_empty() {

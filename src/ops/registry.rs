@@ -1,8 +1,8 @@
-//! The versions of one project under the names that clients of registries have: list, get, create,
-//! register, patch, copy, transfer, delete, stage, history, pull.
+//! The versions of one project, under the method names that registry clients use: list, get,
+//! create, register, patch, copy, transfer, delete, stage, history, pull.
 //!
-//! Each method is one of the operations beside it, with the project and the command filled in. Whose
-//! wish is not here finds it in their options.
+//! Each method calls the operation of the same name, with the project and the command filled in.
+//! For everything else, call the operation itself with its options.
 //!
 //! ```
 //! use artifacts::ops::registry::Registry;
@@ -25,7 +25,7 @@
 //! let registry = Registry::new(&repo, &project, &NoProgress);
 //! let v1 = "v1".parse()?;
 //!
-//! // From a path straight away; else of the current run, of a run, of a revision.
+//! // Register a path. Other sources are the current run, a named run, or a revision.
 //! # let upload = UploadOptions {
 //! #     cwd: work.clone(),
 //! #     sources: vec![Source::Path("weights.bin".into())],
@@ -41,7 +41,7 @@
 //! })?;
 //! let run = made.run.clone();
 //!
-//! // A name that is taken is refused, unless `force` says otherwise.
+//! // An existing name is refused unless `force` is set.
 //! let again = RegisterOptions {
 //!     source: RegisterSource::Run(run),
 //!     ..RegisterOptions::new("v1".parse()?)
@@ -67,7 +67,7 @@
 //! registry.pull_to_directory(&v1, &to)?;
 //! assert_eq!(std::fs::read(to.join("weights.bin"))?, b"0.1 0.2 0.3");
 //!
-//! // To another project of the repository, with all its history.
+//! // Move the version to another project of the repository, with all its history.
 //! # artifacts::ops::project::update(
 //! #     &repo,
 //! #     &artifacts::ops::project::UpdateOptions {
@@ -103,7 +103,7 @@ use crate::record::VERSION_FIELDS;
 use crate::record::query::{Query, Sort};
 use crate::repo::Repository;
 
-/// The reason of a stage for which none was given.
+/// The reason to record for a stage if none is given.
 const UNSAID: &str = "ClientStageUpdate";
 
 /// The versions of a project.
@@ -115,20 +115,22 @@ pub struct Registry<'r> {
 }
 
 impl<'r> Registry<'r> {
-    /// The versions of `project` in `repo`. Long work tells `progress` of itself.
+    /// Creates a registry for the versions of `project` in `repo`. Long operations report to
+    /// `progress`.
     pub fn new(repo: &'r Repository, project: &'r ProjectName, progress: &'r dyn Progress) -> Self {
         Registry { repo, project, progress }
     }
 
-    /// How `version` of this project is named in the options of an operation.
+    /// Names `version` of this project, for the options of an operation.
     pub fn revision(&self, version: &Name) -> Revision {
         Revision::from(RefName::version(self.project.clone(), version.clone()))
     }
 
-    /// The versions that `query` holds for, ordered by `sort`; see
-    /// [`query`](crate::record::query). Empty texts: all, the newest first.
+    /// Lists the versions that match `query`, ordered by `sort`; see
+    /// [`query`](crate::record::query). An empty query matches all versions. An empty sort lists
+    /// the newest first.
     ///
-    /// Fails if one of the versions can't be read.
+    /// Fails if a version cannot be read.
     pub fn list(&self, query: &str, sort: &str) -> Result<Vec<IndexedVersion>> {
         let sort = (!sort.is_empty()).then(|| Sort::parse(sort, VERSION_FIELDS)).transpose()?;
         let options = VersionsOptions {
@@ -150,34 +152,34 @@ impl<'r> Registry<'r> {
         get(self.repo, &options, self.progress)
     }
 
-    /// Makes a version. Fails with [`AlreadyExists`](ErrorKind::AlreadyExists) for a name that is
-    /// taken, also by the same.
+    /// Creates a version. Fails with [`AlreadyExists`](ErrorKind::AlreadyExists) if the name
+    /// exists, even for an equal version.
     pub fn create(&self, options: RegisterOptions) -> Result<RegisterOutcome> {
         let name = RefName::version(self.project.clone(), options.name.clone());
         if self.repo.history().try_find_ref(&name)?.is_some() {
             let message =
-                format!("there is a version '{}' in {} already", options.name, self.project);
+                format!("the version '{}' already exists in {}", options.name, self.project);
             return Err(Error::new(ErrorKind::AlreadyExists, message)
-                .with_hint("choose another name, or register it with force"));
+                .with_hint("choose another name, or register with force"));
         }
         self.register(RegisterOptions { force: false, ..options })
     }
 
-    /// Makes a version, or changes one with `force`; see [`register`]. Of the options, the project
-    /// does not count.
+    /// Creates a version, or changes one with `force`; see [`register`]. The project in the options
+    /// is ignored.
     pub fn register(&self, mut options: RegisterOptions) -> Result<RegisterOutcome> {
         options.project = Some(self.project.clone());
         fill(&mut options.command, || format!("register {}", options.name));
         register(self.repo, &options, &mut std::io::empty(), self.progress)
     }
 
-    /// Changes what is said about a version; see [`update`].
+    /// Changes the fields of a version; see [`update`].
     pub fn patch(&self, mut options: UpdateOptions) -> Result<UpdateOutcome> {
         fill(&mut options.command, || format!("update {}", options.version));
         update(self.repo, &options)
     }
 
-    /// Makes another version of the same, in the first stage; called `VERSION-copy` unless told.
+    /// Creates a copy of a version in the first stage. The default name is `VERSION-copy`.
     pub fn copy(&self, version: &Name, name: Option<Name>) -> Result<CopyOutcome> {
         let command = format!("copy {version}");
         copy(self.repo, &CopyOptions { name, command, ..CopyOptions::new(self.revision(version)) })
@@ -193,14 +195,14 @@ impl<'r> Registry<'r> {
         transfer(self.repo, &options)
     }
 
-    /// Deletes a version. Undoing brings it back.
+    /// Deletes a version. An undo restores it.
     pub fn delete(&self, version: &Name) -> Result<DeleteOutcome> {
         let versions = vec![self.revision(version)];
         let plan = plan_delete(self.repo, &DeleteOptions { versions, ..DeleteOptions::default() })?;
         delete(self.repo, plan, &format!("delete {version}"))
     }
 
-    /// Puts a version in a stage; see [`stage`]. An empty reason is none.
+    /// Moves a version to a stage; see [`stage`]. An empty reason counts as no reason.
     pub fn stage(
         &self,
         version: &Name,
@@ -220,7 +222,7 @@ impl<'r> Registry<'r> {
         stage(self.repo, &options, self.progress)
     }
 
-    /// Every stage that a version had, the newest first.
+    /// Returns every stage that a version had, newest first.
     pub fn history(&self, version: &Name) -> Result<Vec<StageEntry>> {
         let found =
             history(self.repo, &HistoryOptions::One(self.revision(version)), self.progress)?;
@@ -230,8 +232,9 @@ impl<'r> Registry<'r> {
         }
     }
 
-    /// Writes the files of a version to `directory`, an absolute path, which is made if missing; see
-    /// [`download`]. What differs there is not overwritten, a disabled version is refused.
+    /// Writes the files of a version to `directory`, an absolute path, which is created if
+    /// necessary; see [`download`]. Files that differ are not overwritten, and a disabled version
+    /// is refused.
     pub fn pull_to_directory(&self, version: &Name, directory: &Path) -> Result<DownloadOutcome> {
         let options = DownloadOptions {
             source: resolve(self.repo, &self.revision(version))?,

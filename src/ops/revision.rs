@@ -1,5 +1,5 @@
-//! From a revision, as it is typed, to what it names: a commit, the kind of its record, and what
-//! lies at a path among its artifacts.
+//! Resolves a typed revision to a commit, the kind of its record, and the entry at a path among its
+//! artifacts.
 
 use serde::Serialize;
 
@@ -14,14 +14,14 @@ use crate::repo::Repository;
 use crate::suggest;
 use crate::tree_path::TreePath;
 
-/// The directory of a record's tree that holds what was uploaded.
+/// The directory that contains the artifacts in the tree of a record.
 const ARTIFACTS: &str = "artifacts";
 
-/// What a commit is a state of.
+/// The kind of record in a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RecordKind {
-    /// A project; it has no artifacts.
+    /// A project, which has no artifacts.
     Project,
     /// A run.
     Run,
@@ -30,7 +30,7 @@ pub enum RecordKind {
 }
 
 impl RecordKind {
-    /// The record's file in the tree of the commit.
+    /// The file name of the record in the tree of the commit.
     pub fn file(self) -> &'static str {
         match self {
             RecordKind::Project => ProjectRecord::FILE,
@@ -39,7 +39,7 @@ impl RecordKind {
         }
     }
 
-    /// The kind whose record has the file `name`.
+    /// Returns the kind whose record has the file `name`.
     fn of_file(name: &[u8]) -> Option<Self> {
         [RecordKind::Run, RecordKind::Version, RecordKind::Project]
             .into_iter()
@@ -47,31 +47,31 @@ impl RecordKind {
     }
 }
 
-/// What a revision names.
+/// The target of a revision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resolved {
     /// The commit.
     pub commit: Id,
-    /// When it was made.
+    /// When the commit was created.
     pub time: Timestamp,
-    /// The ref it was named by, also where `~N` and the like led away from its tip; none for an id.
+    /// The ref in the revision, even if `~N` and the like lead away from its tip. `None` for an id.
     pub reference: Option<RefName>,
-    /// The project it was looked for in.
+    /// The project of the lookup.
     pub project: ProjectName,
-    /// What it is a state of.
+    /// The kind of record.
     pub kind: RecordKind,
-    /// The blob of its record.
+    /// The id of the record's blob.
     pub record: Id,
-    /// The tree of its artifacts; `None` if it has none yet.
+    /// The tree of the artifacts. `None` if there are no artifacts yet.
     pub artifacts: Option<Id>,
-    /// The path behind the revision; the root if there was none.
+    /// The path in the revision; the root if none was given.
     pub path: TreePath,
 }
 
-/// Finds what `revision` names, in the project it names or in the repository's default one.
+/// Resolves `revision` in the project that it names, or in the repository's default project.
 ///
-/// Whether there is something at its path is found out by [`Resolved::entry`]. Fails with
-/// [`ErrorKind::NotFound`] and the nearest name as the hint.
+/// Does not check the path; [`Resolved::entry`] does. Fails with [`ErrorKind::NotFound`] and
+/// suggests the nearest name.
 pub fn resolve(repo: &Repository, revision: &Revision) -> Result<Resolved> {
     let history = repo.history();
     let wanted = match &repo.settings().run {
@@ -99,14 +99,14 @@ pub fn resolve(repo: &Repository, revision: &Revision) -> Result<Resolved> {
     })
 }
 
-/// What the tree of a commit holds.
+/// The contents of a commit's tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct State {
-    /// What it is a state of.
+    /// The kind of record.
     pub(crate) kind: RecordKind,
-    /// The blob of the record.
+    /// The id of the record's blob.
     pub(crate) record: Id,
-    /// The tree of the artifacts, if there are any.
+    /// The tree of the artifacts, if any.
     pub(crate) artifacts: Option<Id>,
 }
 
@@ -123,7 +123,7 @@ impl State {
             }
         }
         let Some((kind, record)) = record else {
-            let message = format!("the commit {commit} holds no record of a run or version");
+            let message = format!("the commit {commit} has no record of a run or version");
             return Err(Error::corrupt(message).with_hint("art fsck"));
         };
         Ok(State { kind, record, artifacts })
@@ -131,8 +131,8 @@ impl State {
 }
 
 impl Resolved {
-    /// Fails with [`ErrorKind::Policy`] if this is a state of a disabled version, unless
-    /// `allow_disabled` is given. Every verb that gives out content calls this.
+    /// Fails with [`ErrorKind::Policy`] for a disabled version, unless `allow_disabled` is true.
+    /// Every operation that reads content calls this method.
     pub fn check_content(&self, repo: &Repository, allow_disabled: bool) -> Result<()> {
         if self.kind != RecordKind::Version || allow_disabled {
             return Ok(());
@@ -140,15 +140,15 @@ impl Resolved {
         refuse_disabled(repo, self.reference.as_ref(), self.commit)
     }
 
-    /// What lies at its own path; see [`Resolved::entry_at`].
+    /// Returns the entry at the revision's own path; see [`Resolved::entry_at`].
     pub fn entry(&self, repo: &Repository) -> Result<Option<TreeEntry>> {
         self.entry_at(repo, &self.path)
     }
 
-    /// What lies at `path` among its artifacts; the root is a directory without a name.
+    /// Returns the entry at `path` among the artifacts. The root is a directory without a name.
     ///
-    /// `None` only for the root of a record that has no artifacts. Fails with
-    /// [`ErrorKind::NotFound`] and the nearest path as the hint where nothing is there.
+    /// Returns `None` only for the root of a record without artifacts. If the path does not exist,
+    /// fails with [`ErrorKind::NotFound`] and suggests the nearest path.
     pub fn entry_at(&self, repo: &Repository, path: &TreePath) -> Result<Option<TreeEntry>> {
         let Some(root) = self.artifacts else {
             return if path.is_root() { Ok(None) } else { Err(self.no_artifacts(path)) };
@@ -159,7 +159,7 @@ impl Resolved {
         }
     }
 
-    /// The name of the commit for a command to type: its ref if it is the tip of one, else its id.
+    /// Names the commit for a typed command: by its ref if it is the tip, otherwise by its id.
     fn name(&self, repo: &Repository) -> String {
         let tip = self.reference.as_ref().filter(|name| {
             let tip = repo.history().try_find_ref(name);
@@ -174,7 +174,7 @@ impl Resolved {
 
     fn no_artifacts(&self, path: &TreePath) -> Error {
         Error::not_found(format!("there is nothing at '{path}': {} has no artifacts", self.shown()))
-            .with_hint("put something in: art upload")
+            .with_hint("add artifacts: art upload")
     }
 
     fn shown(&self) -> String {
@@ -184,7 +184,7 @@ impl Resolved {
         }
     }
 
-    /// The error for a path where nothing is. Looks along the path for where it goes wrong.
+    /// Returns the error for a path that does not exist, with a hint for the first wrong component.
     fn nothing_at(&self, repo: &Repository, root: Id, path: &TreePath) -> Error {
         let error = Error::not_found(format!("there is nothing at '{path}' in {}", self.shown()));
         let history = repo.history();
@@ -212,33 +212,33 @@ impl Resolved {
         error
     }
 
-    /// The command that lists the directory at `path`.
+    /// Returns a hint with the command that lists the directory at `path`.
     fn listing(&self, repo: &Repository, path: &TreePath) -> String {
         let name = self.name(repo);
         if path.is_root() {
-            format!("see what is there: art ls {name}")
+            format!("list the files: art ls {name}")
         } else {
-            format!("see what is there: art ls {name}:{path}")
+            format!("list the files: art ls {name}:{path}")
         }
     }
 }
 
-/// The error with the name that a version has now, if it has another one since.
+/// Adds a hint with the current name of a version that was renamed or transferred.
 fn with_new_name(repo: &Repository, revision: &Revision, error: Error) -> Error {
     let name = revision.clone().without_path().as_version(&repo.settings().project);
     let Some(name) = name.filter(|_| error.kind() == ErrorKind::NotFound) else { return error };
     match (repo.history().try_find_ref(&name), find_moved(repo, &name)) {
         (Ok(None), Ok(Some(now))) if now.project() == name.project() => {
-            error.with_hint(format!("it is called '{}' now", now.name()))
+            error.with_hint(format!("its new name is '{}'", now.name()))
         }
         (Ok(None), Ok(Some(now))) => {
-            error.with_hint(format!("it is {}:{} now", now.project(), now.name()))
+            error.with_hint(format!("its new name is {}:{}", now.project(), now.name()))
         }
         _ => error,
     }
 }
 
-/// Where `revision` is no name of a commit but a path of the current run: says how to write it.
+/// Adds a hint if `revision` is not a commit but a path of the current run.
 fn with_path_hint(repo: &Repository, revision: &Revision, error: Error) -> Error {
     if error.kind() != ErrorKind::NotFound || !revision.path().is_root() {
         return error;
@@ -253,7 +253,7 @@ fn with_path_hint(repo: &Repository, revision: &Revision, error: Error) -> Error
         Some(repo.history().entry_at(&tree, &path).ok()?.is_some())
     };
     if is_path() == Some(true) {
-        return error.with_hint(format!("a path stands behind a revision: HEAD:{text}"));
+        return error.with_hint(format!("write a path after a revision: HEAD:{text}"));
     }
     error
 }

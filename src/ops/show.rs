@@ -1,4 +1,4 @@
-//! `art show`: one commit with its record and what it changed.
+//! `art show`: shows one commit with its record and its changes.
 
 use serde::{Serialize, Serializer};
 
@@ -15,68 +15,68 @@ use crate::progress::Progress;
 use crate::record::{ProjectRecord, Record, RunRecord, VersionRecord};
 use crate::repo::Repository;
 
-/// What to show, and how much of it.
+/// The commit to show, and the amount of detail.
 #[derive(Debug, Clone)]
 pub struct ShowOptions {
-    /// The commit.
+    /// The revision of the commit.
     pub revision: Revision,
-    /// At most so many changed files are named.
+    /// The maximum number of listed files.
     pub limit: usize,
-    /// At most so many files are counted.
+    /// The maximum number of counted files.
     pub count_limit: usize,
 }
 
 /// A record of any kind.
 #[derive(Debug, Clone)]
 pub enum ShownRecord {
-    /// A run's.
+    /// The record of a run.
     Run(Box<RunRecord>),
-    /// A project's.
+    /// The record of a project.
     Project(Box<ProjectRecord>),
-    /// A version's.
+    /// The record of a version.
     Version(Box<VersionRecord>),
 }
 
-/// A commit and what it holds.
+/// The details of a commit.
 #[derive(Debug, Clone, Serialize)]
 pub struct ShowOutcome {
     /// The commit.
     pub commit: Id,
-    /// The ref it was named by.
+    /// The ref in the revision.
     pub reference: Option<RefName>,
-    /// The project it was looked for in.
+    /// The project of the lookup.
     pub project: ProjectName,
-    /// What it is a state of.
+    /// The kind of record.
     pub kind: RecordKind,
-    /// The refs that point at it, that of the current run first.
+    /// The refs that point at the commit. The ref of the current run comes first.
     pub refs: Vec<RefName>,
-    /// Whether it is the newest of the current run.
+    /// True if the commit is the newest one of the current run.
     pub is_head: bool,
-    /// The commits it was made from.
+    /// The parents.
     pub parents: Vec<Id>,
-    /// Who made it.
+    /// The author.
     pub author: Author,
-    /// When it was recorded.
+    /// When the commit was recorded.
     pub time: Timestamp,
-    /// The whole message.
+    /// The complete message.
     pub message: String,
     /// The record.
     pub record: ShownRecord,
-    /// The keys of the record that differ from the first parent's.
+    /// The keys of the record that differ from the first parent.
     pub record_changes: Vec<String>,
     /// The tree of the artifacts.
     pub tree: Option<Id>,
-    /// What the artifacts have in all.
+    /// The totals of the artifacts.
     pub total: Total,
-    /// What changed among them against the first parent, counted.
+    /// The number of changes compared with the first parent.
     pub changes: ChangeCount,
-    /// The first of the changes.
+    /// The first changes.
     pub files: Vec<FileChange>,
-    /// How many counted changes are not in `files`.
+    /// The number of counted changes that `files` omits.
     pub more: usize,
 }
 
-/// Reads what is shown of a commit. A path behind the revision means nothing here.
+/// Reads the details of a commit. Ignores a path in the revision.
 pub fn show(
     repo: &Repository,
     options: &ShowOptions,
@@ -134,7 +134,8 @@ fn read_record(repo: &Repository, found: &Resolved) -> Result<ShownRecord> {
     })
 }
 
-/// The keys whose values differ between the record and that of the parent, if both are of one kind.
+/// Lists the keys that differ between the record and the parent's record, if both have the same
+/// kind.
 fn changed_keys(repo: &Repository, found: &Resolved, parent: Option<State>) -> Result<Vec<String>> {
     let Some(parent) = parent.filter(|parent| parent.kind == found.kind) else {
         return Ok(Vec::new());

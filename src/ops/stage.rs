@@ -1,4 +1,4 @@
-//! `art stage`: puts a version in a stage, with the reason; the policy has to allow it.
+//! `art stage`: moves a version to a stage, with a reason, if the policy allows it.
 
 use serde::Serialize;
 use uuid::Uuid;
@@ -20,80 +20,80 @@ use crate::repo::Repository;
 
 pub use super::version::DisplacedVersion;
 
-/// Which version to put in which stage, and why.
+/// The version, the new stage and the reason.
 #[derive(Debug, Clone)]
 pub struct StageOptions {
     /// The version: `v1`, `OWNER/PROJECT:v1`, `@STAGE` or `@latest`.
     pub version: Revision,
-    /// Where to.
+    /// The new stage.
     pub to: StageTarget,
-    /// Why, in a word for programs, if anybody said.
+    /// The reason, as a word for programs, if given.
     pub reason: Option<String>,
-    /// The word that is recorded where nobody said; `ClientStageUpdate` by custom.
+    /// The reason to record if none is given; by convention `ClientStageUpdate`.
     pub unsaid: String,
-    /// Why, for people; may be empty.
+    /// The message, for people; may be empty.
     pub message: String,
-    /// Only if it is in this stage now.
+    /// The required current stage, if any.
     pub expect: Option<Name>,
-    /// What was typed, for the log of operations.
+    /// The command line, for the operation log.
     pub command: String,
 }
 
-/// Where to put a version.
+/// The new stage of a version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StageTarget {
-    /// In this stage.
+    /// The named stage.
     Stage(Name),
-    /// In the next one in the order of its project.
+    /// The next stage in the order of the project.
     Next,
 }
 
-/// What became of a version.
+/// The result of a stage change.
 #[derive(Debug, Clone, Serialize)]
 pub struct StageOutcome {
-    /// The version.
+    /// The version's name.
     pub version: Name,
-    /// Its project.
+    /// The version's project.
     pub project: ProjectName,
-    /// What stays the same when its name changes.
+    /// The version's id, which a rename does not change.
     pub uuid: Uuid,
-    /// The stage that it was in.
+    /// The previous stage.
     pub from: Name,
-    /// The stage that it is in.
+    /// The current stage.
     pub stage: Name,
-    /// Whether that had to be recorded; `false` if all was so already.
+    /// True if a change was recorded.
     pub changed: bool,
-    /// The reason that is recorded for it.
+    /// The recorded reason.
     pub reason: String,
-    /// The message that is recorded for it.
+    /// The recorded message.
     pub message: String,
-    /// Who put it there: `NAME <EMAIL>`.
+    /// The author of the recorded entry: `NAME <EMAIL>`.
     pub author: String,
-    /// When it was put there.
+    /// When the entry was recorded.
     pub time: Timestamp,
-    /// What the policy said.
+    /// The verdict of the policy.
     pub verdict: String,
     /// The version's newest commit.
     pub commit: Id,
-    /// The run that it is made from.
+    /// The version's run.
     pub run: Name,
-    /// The status of that run; nothing if the run is not known.
+    /// The status of the run, if known.
     pub run_status: Option<RunStatus>,
-    /// What it holds.
+    /// The totals of the version.
     pub total: Total,
-    /// Versions that had to leave the stage for it, and where they went.
+    /// Versions that were displaced from the stage, and their new stages.
     pub displaced: Vec<DisplacedVersion>,
-    /// The operation, to be undone; `None` if nothing had to change.
+    /// The id of the operation, for undo. `None` if nothing changed.
     pub operation: Option<String>,
 }
 
-/// Puts a version in a stage. That it is there already, for the same reason, is fine.
+/// Moves a version to a stage. The same stage with the same reason changes nothing.
 ///
-/// Fails with [`Moved`](ErrorKind::Moved) if it is not in the stage that is expected, with
-/// [`Policy`](ErrorKind::Policy) and every rule that refuses it, and with
-/// [`Invalid`](ErrorKind::Invalid) for a stage that the project has not.
+/// Fails with [`Moved`](ErrorKind::Moved) if the version is not in the expected stage, with
+/// [`Policy`](ErrorKind::Policy) and every refusing rule if the policy refuses, and with
+/// [`Invalid`](ErrorKind::Invalid) if the project does not have the stage.
 ///
-/// The hook `pre-stage` is asked about each version that moves, `post-stage` is told.
+/// The hooks `pre-stage` and `post-stage` run for each version that moves.
 pub fn stage(
     repo: &Repository,
     options: &StageOptions,
@@ -170,11 +170,11 @@ fn check_expected(
     if now == expected {
         return Ok(());
     }
-    // A stage that never was is a slip of the hand, not a race that was lost.
+    // An unknown stage that the version never had is a typing error, not a lost race.
     if !version.record().stage_conditions.iter().any(|was| was.stage == *expected) {
         rules.policy.check_stage(expected)?;
     }
     let message = format!("'{name}' is in {now}, not in {expected}");
     Err(Error::new(ErrorKind::Moved, message)
-        .with_hint(format!("see who put it there: art history {name}")))
+        .with_hint(format!("show its stages: art history {name}")))
 }

@@ -1,4 +1,4 @@
-//! `art status`: a directory against the current run, as an upload of it would see both.
+//! `art status`: compares a directory with the current run, as an upload would.
 
 use std::path::PathBuf;
 
@@ -17,33 +17,34 @@ use crate::progress::Progress;
 use crate::repo::Repository;
 use crate::tree_path::TreePath;
 
-/// What to compare.
+/// The sides to compare.
 #[derive(Debug, Clone, Default)]
 pub struct StatusOptions {
-    /// The directory that a relative path starts from, absolute.
+    /// The directory that a relative path starts from; absolute.
     pub cwd: PathBuf,
-    /// A file or directory, placed as an upload of it would be; the working directory if not given.
+    /// The file or directory, with the destination that an upload would use. Defaults to the
+    /// working directory.
     pub path: Option<PathBuf>,
-    /// What to compare with, instead of the current run. A path behind it is the place compared
-    /// with.
+    /// The revision to compare with, instead of the current run. A path in it is the compared path.
     pub revision: Option<Revision>,
-    /// The project, if not the repository's default.
+    /// The project; `None` for the default.
     pub project: Option<ProjectName>,
 }
 
-/// How a directory stands to a run.
+/// The differences between a directory and a run.
 #[derive(Debug, Clone, Serialize)]
 pub struct StatusOutcome {
-    /// What it was compared with, where that has a name.
+    /// The ref of the run or revision, if it has one.
     pub reference: Option<RefName>,
-    /// The commit; none if there is no current run, and then everything is added.
+    /// The commit. `None` without a current run; then everything is added.
     pub commit: Option<Id>,
-    /// What differs, and what an upload would store. What can't be read is in no change.
+    /// The differences, and the content that an upload would store. No change includes an
+    /// unreadable path.
     #[serde(flatten)]
     pub survey: Survey,
 }
 
-/// Compares a directory with a run. Writes nothing.
+/// Compares a directory with a run, without writing anything.
 pub fn status(
     repo: &Repository,
     options: &StatusOptions,
@@ -63,7 +64,7 @@ pub fn status(
     Ok(StatusOutcome { reference: base.reference, commit: base.commit, survey })
 }
 
-/// The changes of a path that is not on disk any more, if the run has something there.
+/// Returns the changes if the path does not exist on disk but exists in the run.
 fn find_deleted(
     repo: &Repository,
     options: &StatusOptions,
@@ -86,12 +87,12 @@ fn find_deleted(
     let mut writer = repo.history().trial_writer()?;
     let without = edit::apply(&mut writer, Some(tree), &[(place.clone(), Edit::Remove)])?;
     let mut changes = diff_trees(&writer, Some(tree), Some(without))?;
-    // The directory above may be empty now; that is not what was asked.
+    // The parent directory may be empty now. That change is not part of the compared path.
     changes.retain(|change| change.path().starts_with(&place));
     Ok(Some(changes))
 }
 
-/// What a directory is compared with.
+/// The tree that the directory is compared with.
 #[derive(Default)]
 struct Base {
     reference: Option<RefName>,

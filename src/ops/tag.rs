@@ -10,53 +10,53 @@ use crate::id::Id;
 use crate::name::{Name, ProjectName, RefKind, RefName};
 use crate::repo::Repository;
 
-/// A tag to make, move or delete. It is of the repository's default project.
+/// A tag of the repository's default project to create, move or delete.
 #[derive(Debug, Clone)]
 pub struct TagOptions {
-    /// Its name.
+    /// The name.
     pub name: Name,
-    /// What it shall name; `None` deletes it.
+    /// The target; `None` deletes the tag.
     pub revision: Option<Revision>,
-    /// Moves one that is there.
+    /// Moves an existing tag.
     pub force: bool,
-    /// Only finds out what would be done.
+    /// Reports what would change, without writing.
     pub dry_run: bool,
-    /// The command, for the log of operations.
+    /// The command line, for the operation log.
     pub command: String,
 }
 
-/// What became of a tag, or would.
+/// The result of a tag change, or of a dry run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TagOutcome {
-    /// Its name.
+    /// The name.
     pub name: Name,
-    /// Its project.
+    /// The project.
     pub project: ProjectName,
-    /// The commit it names since; `None` if it was deleted.
+    /// The new target; `None` if the tag was deleted.
     pub commit: Option<Id>,
-    /// The commit it named before; `None` if it is new.
+    /// The previous target; `None` if the tag is new.
     pub previous: Option<Id>,
 }
 
-/// A tag that is there.
+/// An existing tag.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TagEntry {
-    /// Its name.
+    /// The name.
     pub name: Name,
-    /// Its project.
+    /// The project.
     pub project: ProjectName,
-    /// The commit it names.
+    /// The target commit.
     pub commit: Id,
-    /// When that was made; `None` if it can't be read.
+    /// When the commit was created. `None` if the commit cannot be read.
     pub time: Option<Timestamp>,
-    /// The first line of its message; `None` if it can't be read.
+    /// The first line of the commit message. `None` if the commit cannot be read.
     pub message: Option<String>,
 }
 
-/// Makes, moves or deletes a tag. That it is so already is fine.
+/// Creates, moves or deletes a tag. If the tag already has the target, nothing changes.
 ///
-/// Fails with [`ErrorKind::AlreadyExists`] if it names another commit and `force` was not given,
-/// and with [`ErrorKind::NotFound`] if there is none to delete.
+/// Fails with [`ErrorKind::AlreadyExists`] if the tag points at another commit and `force` is not
+/// set, and with [`ErrorKind::NotFound`] if the tag to delete does not exist.
 pub fn tag(repo: &Repository, options: &TagOptions) -> Result<TagOutcome> {
     let project = repo.settings().project.clone();
     let reference = RefName::tag(project.clone(), options.name.clone());
@@ -88,28 +88,27 @@ pub fn tag(repo: &Repository, options: &TagOptions) -> Result<TagOutcome> {
     Ok(TagOutcome { name: options.name.clone(), project, commit, previous })
 }
 
-/// The tags to list, in the order of their names.
+/// The range and order of a tag list, sorted by name.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TagListOptions {
-    /// The last name first.
+    /// Reverses the order.
     pub is_reversed: bool,
-    /// Without the first tags, this many.
+    /// The number of tags to skip.
     pub offset: usize,
-    /// At most this many tags.
+    /// The maximum number of tags.
     pub limit: Option<usize>,
 }
 
 /// The tags of a project.
 #[derive(Debug)]
 pub struct TagList {
-    /// In the order asked for.
+    /// The tags, in the requested order.
     pub tags: Vec<TagEntry>,
-    /// The tags that are damaged, or whose commit is.
+    /// The tags that are damaged or point at a damaged commit.
     pub damaged: Vec<DamagedRef>,
 }
 
-/// The tags of the repository's default project, by name. Only the commits of the listed tags are
-/// read.
+/// Lists the tags of the repository's default project. Reads only the commits of the listed tags.
 pub fn list(repo: &Repository, options: &TagListOptions) -> Result<TagList> {
     let project = &repo.settings().project;
     let mut listing = repo.history().list_refs(&RefName::prefix(RefKind::Tag, project))?;
@@ -134,23 +133,23 @@ pub fn list(repo: &Repository, options: &TagListOptions) -> Result<TagList> {
     Ok(list)
 }
 
-/// The commit of a run or version.
+/// Resolves the revision of a run or version.
 fn find_target(repo: &Repository, revision: &Revision) -> Result<Id> {
     if !revision.path().is_root() {
-        return Err(Error::invalid(format!("'{revision}' names a path, and a tag names a commit"))
-            .with_hint("leave the path out"));
+        return Err(Error::invalid(format!("'{revision}' names a path; a tag points at a commit"))
+            .with_hint("omit the path"));
     }
     let resolved = resolve(repo, revision)?;
     if resolved.kind == RecordKind::Project {
         return Err(Error::invalid(format!(
-            "'{revision}' is a project, and a tag names a state of a run or version"
+            "'{revision}' is a project; a tag points at a run or version"
         )));
     }
     Ok(resolved.commit)
 }
 
 fn is_there(name: &Name, previous: &Id, commit: &Id) -> Error {
-    let message = format!("there is a tag '{name}' already, at {}", previous.short());
+    let message = format!("the tag '{name}' already exists, at {}", previous.short());
     let hint = format!("move it: art tag {name} {} --force", commit.short());
     Error::new(ErrorKind::AlreadyExists, message).with_hint(hint)
 }

@@ -1,4 +1,4 @@
-//! `art transfer`: a version moves to another project, with its past.
+//! `art transfer`: moves a version to another project, with its history.
 
 use serde::Serialize;
 use uuid::Uuid;
@@ -14,45 +14,46 @@ use crate::name::{Name, ProjectName, RefName};
 use crate::record::StageReason;
 use crate::repo::Repository;
 
-/// The reason of the condition that an arrival is recorded with.
+/// The reason of the condition that records an arrival.
 const TRANSFERRED: &str = "Transferred";
 
-/// Which version to move where.
+/// The version and the destination project.
 #[derive(Debug, Clone)]
 pub struct TransferOptions {
     /// The version: `v1`, `OWNER/PROJECT:v1`, `@STAGE` or `@latest`.
     pub version: Revision,
-    /// The project that it shall belong to.
+    /// The new project.
     pub to_project: ProjectName,
-    /// What was typed, for the log of operations.
+    /// The command line, for the operation log.
     pub command: String,
 }
 
-/// Where a version is.
+/// The result of a transfer.
 #[derive(Debug, Clone, Serialize)]
 pub struct TransferOutcome {
-    /// The version.
+    /// The version's name.
     pub version: Name,
-    /// The project that it belongs to now.
+    /// The new project.
     pub project: ProjectName,
-    /// The project that it belonged to.
+    /// The previous project.
     pub from_project: ProjectName,
-    /// The same as before.
+    /// The uuid, which does not change.
     pub uuid: Uuid,
-    /// The stage, the same as before.
+    /// The stage, which does not change.
     pub stage: Name,
-    /// The version's newest commit.
+    /// The newest commit.
     pub commit: Id,
-    /// The operation, to be undone; `None` if it was there already.
+    /// The id of the operation, for undo. `None` if the version was already in the project.
     pub operation: Option<String>,
 }
 
-/// Moves a version to another project. It keeps its name, its uuid, its stage and its history, and
-/// what the new project's policy said is recorded in it. That it is there already is fine.
+/// Moves a version to another project. The version keeps its name, uuid, stage and history. The
+/// verdict of the new project's policy is recorded. If the version is already in the project,
+/// nothing changes.
 ///
 /// Fails with [`AlreadyExists`](crate::ErrorKind::AlreadyExists) if the project has another version
-/// of that name, with [`NotFound`](crate::ErrorKind::NotFound) for a project that is not there, and
-/// with [`Policy`](crate::ErrorKind::Policy) if the project's rules don't let a version into its
+/// with the name, with [`NotFound`](crate::ErrorKind::NotFound) for an unknown project, and with
+/// [`Policy`](crate::ErrorKind::Policy) if the project's rules do not allow the version in its
 /// stage.
 pub fn transfer(repo: &Repository, options: &TransferOptions) -> Result<TransferOutcome> {
     let changed = change_records(repo, &options.command, |change| {
@@ -72,7 +73,7 @@ fn apply(
     let mut commit = version.commit;
     if from != *project {
         find_project(change.repo(), project)?;
-        // Rules that this program can't read may be ones that keep the version where it is.
+        // Rules that this program cannot read may forbid the transfer.
         project_policy(change.repo(), &from)?;
         let to = RefName::version(project.clone(), version.reference.name().clone());
         change.require_absent(&to)?;
@@ -96,7 +97,7 @@ fn apply(
     })
 }
 
-/// Asks the policy of `project`; gives what is recorded of that.
+/// Checks the policy of `project`. Returns the condition to record.
 fn welcome(
     change: &RecordChange<'_>,
     version: &LoadedVersion,

@@ -1,4 +1,4 @@
-//! `art update`: changes what is said about a version, its name too.
+//! `art update`: changes the fields of a version, including its name.
 
 use serde::Serialize;
 use uuid::Uuid;
@@ -16,59 +16,59 @@ use crate::repo::Repository;
 
 pub use super::version::ContentChange;
 
-/// What to change about a version; `None` leaves as it is.
+/// The changes of a version. `None` keeps a field.
 #[derive(Debug, Clone)]
 pub struct UpdateOptions {
     /// The version: `v1`, `OWNER/PROJECT:v1`, `@STAGE` or `@latest`.
     pub version: Revision,
-    /// What it is called.
+    /// The new name.
     pub name: Option<Name>,
-    /// What it is for; empty clears it.
+    /// The description. An empty text clears it.
     pub description: Option<String>,
-    /// Its tags, in place of all that it has; none clears them.
+    /// The tags that replace all existing tags. An empty list clears them.
     pub tags: Option<Tags>,
-    /// Tags that it gets.
+    /// Tags to add.
     pub add_tags: Tags,
-    /// Tags that it loses.
+    /// Tags to remove.
     pub remove_tags: Tags,
-    /// JSON or YAML on it.
+    /// The JSON or YAML content.
     pub content: ContentChange,
-    /// The text that people read first, at most 1 MiB; empty clears it.
+    /// The readme, at most 1 MiB. An empty text removes it.
     pub readme: Option<String>,
-    /// What it is.
+    /// The kind.
     pub kind: Option<VersionKind>,
-    /// What was typed, for the log of operations.
+    /// The command line, for the operation log.
     pub command: String,
 }
 
-/// What became of a version.
+/// The result of an update.
 #[derive(Debug, Clone, Serialize)]
 pub struct UpdateOutcome {
-    /// The version, as it is called now.
+    /// The version's current name.
     pub version: Name,
-    /// Its project.
+    /// The version's project.
     pub project: ProjectName,
-    /// What stays the same when its name changes.
+    /// The version's id, which a rename does not change.
     pub uuid: Uuid,
-    /// What it was called before, if that was changed.
+    /// The previous name, if it changed.
     pub previous_name: Option<Name>,
-    /// What was changed: `name`, `description`, `tags`, `kind`, `content`, `readme`; nothing if all
-    /// was so already.
+    /// The changed fields: `name`, `description`, `tags`, `kind`, `content`, `readme`. Empty if
+    /// nothing changed.
     pub changed: Vec<&'static str>,
-    /// The version's newest commit.
+    /// The newest commit.
     pub commit: Id,
-    /// The operation, to be undone; `None` if nothing had to change.
+    /// The id of the operation, for undo. `None` if nothing changed.
     pub operation: Option<String>,
 }
 
-/// Changes what is said about a version. That all is so already is fine, also its new name: a
-/// version that was renamed so before is found under it.
+/// Changes the fields of a version. Equal values change nothing. If the version already has the new
+/// name, it is found under that name.
 ///
 /// Fails with [`AlreadyExists`](crate::ErrorKind::AlreadyExists) if another version has the new
-/// name, and with [`Invalid`](crate::ErrorKind::Invalid) if nothing is to be changed.
+/// name, and with [`Invalid`](crate::ErrorKind::Invalid) if the options contain no change.
 pub fn update(repo: &Repository, options: &UpdateOptions) -> Result<UpdateOutcome> {
     if options.is_empty() {
-        return Err(Error::invalid("nothing to change was given"));
+        return Err(Error::invalid("no change given"));
     }
     if let Some(readme) = &options.readme {
         check_readme(readme)?;
@@ -81,7 +81,7 @@ pub fn update(repo: &Repository, options: &UpdateOptions) -> Result<UpdateOutcom
     Ok(UpdateOutcome { operation, ..changed.value })
 }
 
-/// The version as it is named, or under the new name if it has that already.
+/// Finds the version under the given name, or under the new name if it was already renamed.
 fn find(repo: &Repository, options: &UpdateOptions) -> Result<LoadedVersion> {
     let reference = name_version(repo, &options.version)?;
     if let Some(version) = try_load_version(repo, &reference)? {
@@ -126,7 +126,7 @@ fn apply(
 }
 
 impl UpdateOptions {
-    /// Changes nothing about `version` yet.
+    /// Creates options that change nothing.
     pub fn new(version: Revision) -> Self {
         UpdateOptions {
             version,
@@ -142,7 +142,7 @@ impl UpdateOptions {
         }
     }
 
-    /// Whether nothing would be changed.
+    /// Returns true if the options contain no change.
     pub fn is_empty(&self) -> bool {
         let tags = self.tags.is_none() && self.add_tags.is_empty() && self.remove_tags.is_empty();
         let texts = self.description.is_none()
@@ -151,7 +151,7 @@ impl UpdateOptions {
         tags && texts && self.name.is_none() && self.kind.is_none()
     }
 
-    /// Puts what was said about the version into `draft`.
+    /// Sets the given fields in `draft`.
     fn describe(&self, change: &mut RecordChange<'_>, draft: &mut VersionDraft) -> Result<()> {
         let record = &mut draft.record;
         if let Some(name) = &self.name {

@@ -1,4 +1,4 @@
-//! `art versions`: the table; also as it was at a time.
+//! `art versions`: lists versions, now or at a given time.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashSet};
@@ -20,46 +20,48 @@ use crate::repo::Repository;
 
 pub use super::version::{IndexedVersion, UnreadableVersion};
 
-/// Which versions to list.
+/// The versions to list.
 #[derive(Debug, Default)]
 pub struct VersionsOptions {
-    /// The project, if not the repository's default.
+    /// The project; `None` for the default.
     pub project: Option<ProjectName>,
-    /// Those of all projects, whatever `project` says.
+    /// Lists the versions of all projects, and ignores `project`.
     pub all_projects: bool,
-    /// Only those in this stage.
+    /// Lists only versions in this stage.
     pub stage: Option<Name>,
-    /// As they were at this time, its second included; else as they are now.
+    /// Lists the versions at the end of this second. By default, lists the current versions.
     pub at: Option<Timestamp>,
-    /// Only those it holds for; parsed with [`VERSION_FIELDS`](crate::record::VERSION_FIELDS).
+    /// Lists only versions that match this query, which is parsed with
+    /// [`VERSION_FIELDS`](crate::record::VERSION_FIELDS).
     pub query: Option<Query>,
-    /// In this order; the newest first if not given.
+    /// The order. By default, the newest version comes first.
     pub sort: Option<Sort>,
-    /// Without the first so many.
+    /// The number of versions to skip.
     pub offset: usize,
-    /// At most so many.
+    /// The maximum number of versions.
     pub limit: Option<usize>,
 }
 
-/// The versions asked for.
+/// The listed versions.
 #[derive(Debug)]
 pub struct VersionList {
-    /// In order.
+    /// The versions, in order.
     pub versions: Vec<IndexedVersion>,
-    /// Versions that can't be told anything of: damaged, or made by a newer art.
+    /// Versions that cannot be read, because they are damaged or from a newer art.
     pub unreadable: Vec<UnreadableVersion>,
-    /// Whether the log of operations tells all about the time that was asked for. Where versions came
-    /// from elsewhere, their commits tell what was so; one that was deleted there may lack.
+    /// True if the operation log covers the given time completely. Fetched versions use their
+    /// recorded history; versions that were deleted elsewhere may be missing.
     pub is_complete: bool,
-    /// Whether the log's times are in order around that time; if a clock was set back or forward,
-    /// the list is one of a moment near it.
+    /// True if the log's times are in order around the given time. Otherwise, a clock was set back
+    /// or forward, and the list shows a moment near the given time.
     pub is_in_order: bool,
 }
 
 /// Lists versions.
 ///
-/// Fails with [`NotFound`](crate::ErrorKind::NotFound) for a project that is not there, and with
-/// [`Invalid`](crate::ErrorKind::Invalid) for a stage that no version is in and no policy knows.
+/// Fails with [`NotFound`](crate::ErrorKind::NotFound) for an unknown project, and with
+/// [`Invalid`](crate::ErrorKind::Invalid) for a stage that holds no version and that no policy
+/// names.
 pub fn versions(
     repo: &Repository,
     options: &VersionsOptions,
@@ -97,8 +99,8 @@ pub fn versions(
     Ok(VersionList { versions, unreadable, is_complete, is_in_order })
 }
 
-/// Fails with [`Invalid`](crate::ErrorKind::Invalid) if `query` asks for a stage that is in no
-/// project's order and that none of `versions` is in.
+/// Fails with [`Invalid`](crate::ErrorKind::Invalid) if `query` names a stage that is in no
+/// project's order and that holds none of `versions`.
 fn check_stages(
     repo: &Repository,
     project: Option<&ProjectName>,
@@ -109,7 +111,7 @@ fn check_stages(
     projects.extend(versions.iter().map(|version| version.reference.project()));
     let mut known: Vec<Name> = Vec::new();
     for project in projects {
-        // A policy that can't be followed says nothing of stages, so every stage may be one.
+        // If a policy cannot be followed, its stages are unknown, so every stage is accepted.
         let Ok(rules) = project_policy(repo, project) else { return Ok(()) };
         known.extend(rules.policy.stages().iter().cloned());
     }

@@ -1,4 +1,4 @@
-//! What a person says about a version in their own form: JSON or YAML, checked and kept as given.
+//! The content of a version: JSON or YAML that a user wrote, checked and stored unchanged.
 
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize, Serializer};
@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use crate::error::{Error, Result};
 
-/// The form of a [`Content`].
+/// The format of a [`Content`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ContentFormat {
@@ -17,7 +17,7 @@ pub enum ContentFormat {
 }
 
 impl ContentFormat {
-    /// Every form.
+    /// Every format.
     pub const ALL: [ContentFormat; 2] = [ContentFormat::Json, ContentFormat::Yaml];
 
     /// The name of its file beside the record.
@@ -29,7 +29,7 @@ impl ContentFormat {
     }
 }
 
-/// The content of a version: a mapping or a list, as it was written.
+/// The content of a version: a mapping or a list, exactly as the user wrote it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Content {
     format: ContentFormat,
@@ -37,13 +37,13 @@ pub struct Content {
 }
 
 impl Content {
-    /// The longest content, in bytes. What is longer is a file to upload.
+    /// The longest content, in bytes. Longer content belongs in a file of the run.
     pub const MAX_LEN: usize = 1 << 20;
 
-    /// The most mappings and lists inside one another: what every reader of JSON and YAML takes.
+    /// The deepest nesting of mappings and lists. Every JSON and YAML reader supports this depth.
     pub const MAX_DEPTH: usize = 64;
 
-    /// Checks `bytes`, which are taken for JSON if they are JSON and for YAML else.
+    /// Checks `bytes`. Bytes that are valid JSON are stored as JSON, all others as YAML.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
         if bytes.len() > Self::MAX_LEN {
             let message =
@@ -55,7 +55,7 @@ impl Content {
             Error::invalid("the content is not UTF-8").with_source(error).with_hint(HINT)
         })?;
         let text = text.to_owned();
-        // What begins as JSON is told what is wrong with it as JSON.
+        // Text that begins like JSON gets the JSON parser's error.
         let is_like_json = text.trim_start().starts_with(['{', '[']);
         match serde_json::from_str::<IgnoredAny>(&text) {
             Ok(_) if is_like_json => {
@@ -65,7 +65,7 @@ impl Content {
             Ok(_) => Err(Error::invalid("the content is a single value").with_hint(HINT)),
             Err(wrong_json) => match check_yaml(&text) {
                 Ok(()) => Ok(Content { format: ContentFormat::Yaml, text }),
-                // YAML that is nested too deep is YAML all the same.
+                // YAML that is nested too deeply is still YAML, and keeps its own error.
                 Err(error) if is_like_json && !error.causes().is_empty() => {
                     Err(Error::invalid("the content is neither JSON nor YAML")
                         .with_source(wrong_json)
@@ -76,7 +76,7 @@ impl Content {
         }
     }
 
-    /// What was kept in the file of this form.
+    /// Wraps the bytes of the stored file of `format`, without checking them again.
     pub fn stored(format: ContentFormat, bytes: Vec<u8>) -> Result<Self> {
         match String::from_utf8(bytes) {
             Ok(text) => Ok(Content { format, text }),
@@ -87,12 +87,12 @@ impl Content {
         }
     }
 
-    /// Its form.
+    /// The format of the content.
     pub fn format(&self) -> ContentFormat {
         self.format
     }
 
-    /// As it was given.
+    /// The text, exactly as given.
     pub fn text(&self) -> &str {
         &self.text
     }
@@ -101,7 +101,7 @@ impl Content {
 const HINT: &str =
     "give a mapping or a list as JSON, such as '{\"accuracy\": 0.91}', or a file: @FILE";
 
-/// For `--json`: JSON as the value that it is, YAML as its text.
+/// Serializes for `--json`: JSON as its value, YAML as its text.
 impl Serialize for Content {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.format {
@@ -111,13 +111,13 @@ impl Serialize for Content {
                     Err(_) => self.text.serialize(serializer),
                 }
             }
-            // What is nested too deep, which another program may have stored, stays text too.
+            // JSON that another program stored with deeper nesting stays text too.
             ContentFormat::Json | ContentFormat::Yaml => self.text.serialize(serializer),
         }
     }
 }
 
-/// The most mappings and lists inside one another in `text`, which is JSON.
+/// Returns the deepest nesting of mappings and lists in `text`, which is JSON.
 fn json_depth(text: &str) -> usize {
     let (mut depth, mut deepest) = (0_usize, 0);
     let (mut is_string, mut is_escaped) = (false, false);
@@ -151,7 +151,7 @@ fn check_depth(depth: usize) -> Result<()> {
 
 /// Fails unless `text` is one YAML document with a mapping or a list at its top.
 ///
-/// Events only: what an alias stands for is never written out, so no text grows.
+/// Reads events only and never expands an alias, so no text grows.
 fn check_yaml(text: &str) -> Result<()> {
     use saphyr_parser::{Event, Parser};
     let mut is_collection = false;
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_neither_or_no_collection_is_refused() {
+    fn text_that_is_not_a_json_or_yaml_collection_is_refused() {
         for text in ["", "hello", "1", "\"x\"", "{\"a\": ", "a: [", "---\na: 1\n---\nb: 2\n"] {
             let error = Content::parse(text.as_bytes()).unwrap_err();
             assert_eq!(error.kind(), crate::ErrorKind::Invalid, "{text}");
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_content_that_is_nested_too_deep_is_refused_and_stays_text() {
+    fn deeply_nested_content_is_refused_and_serializes_as_text() {
         let nested = |open: &str, close: &str, depth: usize| {
             [open.repeat(depth), close.repeat(depth)].concat()
         };
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn json_is_a_value_in_json() {
+    fn json_content_serializes_as_a_value() {
         let json = |text: &str| serde_json::to_value(Content::parse(text.as_bytes()).unwrap());
         assert_eq!(json("{\"a\": 1}").unwrap(), serde_json::json!({"a": 1}));
         assert_eq!(json("a: 1").unwrap(), "a: 1");

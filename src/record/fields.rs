@@ -1,4 +1,4 @@
-//! The fields by which runs are asked for and sorted.
+//! The fields of runs for queries and sorting.
 
 use std::borrow::Cow;
 
@@ -8,44 +8,44 @@ use crate::clock::Timestamp;
 
 /// The fields of a run.
 pub const RUN_FIELDS: &[Field] = &[
-    field("name", FieldKind::Text, "what the run is called"),
-    field("uuid", FieldKind::Text, "what stays the same when the name changes"),
-    field("description", FieldKind::Text, "what it is for"),
-    field("tags", FieldKind::Set, "its tags"),
-    field("status", FieldKind::Word(&RunStatus::WORDS), "how far it is"),
-    field("author", FieldKind::Text, "who made its newest commit: name and address"),
-    field("created_at", FieldKind::Time, "when it was made"),
-    field("updated_at", FieldKind::Time, "when its newest commit was made"),
-    field("started_at", FieldKind::Time, "when its command began"),
-    field("finished_at", FieldKind::Time, "when it was over"),
-    field("command", FieldKind::Text, "its command, words joined by blanks"),
-    field("exit_code", FieldKind::Number, "what its command ended with"),
-    field("signal", FieldKind::Text, "the signal that ended its command"),
-    field("user", FieldKind::Text, "the account it ran under"),
-    field("host", FieldKind::Text, "the machine it ran on"),
-    field("source.commit", FieldKind::Text, "the commit of the code around it"),
-    field("source.branch", FieldKind::Text, "the branch of the code around it"),
-    field("source.remote", FieldKind::Text, "the remote of the code around it"),
-    field("source.dirty", FieldKind::Bool, "whether that code had changes"),
-    field("lineage", FieldKind::Set, "the names of its artifacts"),
-    field("kind", FieldKind::Set, "the kinds of its artifacts"),
-    field("versions", FieldKind::Set, "the versions made from it"),
+    field("name", FieldKind::Text, "the name of the run"),
+    field("uuid", FieldKind::Text, "the id that a rename does not change"),
+    field("description", FieldKind::Text, "the description"),
+    field("tags", FieldKind::Set, "the tags"),
+    field("status", FieldKind::Word(&RunStatus::WORDS), "the status of the run"),
+    field("author", FieldKind::Text, "the author of the newest commit: name and address"),
+    field("created_at", FieldKind::Time, "when the run was created"),
+    field("updated_at", FieldKind::Time, "when the newest commit was created"),
+    field("started_at", FieldKind::Time, "when the command started"),
+    field("finished_at", FieldKind::Time, "when the run finished"),
+    field("command", FieldKind::Text, "the command, words separated by spaces"),
+    field("exit_code", FieldKind::Number, "the exit code of the command"),
+    field("signal", FieldKind::Text, "the signal that ended the command"),
+    field("user", FieldKind::Text, "the user account that the run used"),
+    field("host", FieldKind::Text, "the machine that the run used"),
+    field("source.commit", FieldKind::Text, "the commit of the source code"),
+    field("source.branch", FieldKind::Text, "the branch of the source code"),
+    field("source.remote", FieldKind::Text, "the remote of the source code"),
+    field("source.dirty", FieldKind::Bool, "true if the source code had uncommitted changes"),
+    field("lineage", FieldKind::Set, "the names of the artifacts"),
+    field("kind", FieldKind::Set, "the kinds of the artifacts"),
+    field("versions", FieldKind::Set, "the versions of the run"),
 ];
 
 const fn field(name: &'static str, kind: FieldKind, doc: &'static str) -> Field {
     Field { name, kind, doc }
 }
 
-/// A run's record and what is known around it, to be asked.
+/// The queryable fields of a run: its record, and facts that the record lacks.
 #[derive(Debug, Clone, Copy)]
 pub struct RunFields<'a> {
     /// The record.
     pub record: &'a RunRecord,
-    /// Who made the newest commit, as `NAME <EMAIL>`.
+    /// The author of the newest commit, as `NAME <EMAIL>`.
     pub author: Option<&'a str>,
     /// When the newest commit was made.
     pub updated_at: Option<Timestamp>,
-    /// The versions made from it.
+    /// The versions that pin a commit of the run.
     pub versions: &'a [String],
 }
 

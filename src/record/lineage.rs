@@ -1,4 +1,4 @@
-//! Lineage: the named artifacts of a run, what they are and what they came from.
+//! Lineage: the named artifacts of a run, with their kind and origin.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,33 +12,33 @@ use crate::id::Id;
 use crate::name::{Name, ProjectName};
 use crate::tree_path::{TreePath, escaped, hex};
 
-/// One `[[lineage]]` of a run: an artifact it made, or one that it used.
+/// One `[[lineage]]` entry of a run: an artifact that the run produced or used.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Written", into = "Written")]
 pub struct LineageEntry {
-    /// What it is called; one entry a name in a run.
+    /// The artifact's name, unique within the run.
     pub name: Name,
-    /// What it is: `model`, `dataframe`, `file`, `dir`, … or the project's own word.
+    /// The kind: `model`, `dataframe`, `file`, `dir`, …, or the project's own word.
     pub kind: Name,
-    /// Where it is: below the run's `artifacts/`, or, for an input, wherever it was found.
-    /// Any bytes; [`LineageEntry::tree_path`] checks them.
+    /// The path: below the run's `artifacts/`, or, for an input, any path. It may hold any bytes;
+    /// [`LineageEntry::tree_path`] checks them.
     pub path: BString,
-    /// Whether the run used it, rather than made it.
+    /// True if the run used the artifact, false if the run produced it.
     pub is_input: bool,
-    /// What is worth knowing about it: `accuracy = 0.91`.
+    /// Facts about the artifact, such as `accuracy = 0.91`.
     pub summary: toml::Table,
-    /// The id of the blob or tree at the path, where that is in the run.
+    /// The id of the blob or tree at the path, if the run contains the path.
     pub id: Option<Id>,
-    /// For an input: the version it was taken from.
+    /// For an input: the version that the artifact came from.
     pub origin: Option<Origin>,
-    /// The commit that `origin` named then.
+    /// The commit that `origin` named when the entry was recorded.
     pub origin_commit: Option<Id>,
     /// Keys this program does not know.
     pub extra: Extra,
 }
 
 impl LineageEntry {
-    /// An output without summary and id.
+    /// Creates an output entry without a summary or an id.
     pub fn new(name: Name, kind: Name, path: impl Into<BString>) -> Self {
         LineageEntry {
             name,
@@ -58,16 +58,17 @@ impl LineageEntry {
         TreePath::parse(&self.path)
     }
 
-    /// The entry for `--json`: the same keys as in the record; TOML's dates and times as text.
+    /// The entry for `--json`: the keys of the record, with TOML's dates and times as text.
     pub fn to_json(&self) -> Result<serde_json::Value> {
         super::to_json(self, "a lineage entry")
     }
 
-    /// Sets one value of the summary from text as typed, `KEY=VALUE`. Fails if the key has a value.
+    /// Sets one value of the summary from typed text, `KEY=VALUE`. Fails if the key already has a
+    /// value.
     ///
-    /// A number, `true` and `false` are kept as such, everything else as text; so is what stands
-    /// in double quotes (`build="1.10"`) and digits that lead with a zero. `NaN` and infinity are
-    /// refused: JSON cannot hold them, and as text they would hide a metric that failed.
+    /// Numbers, `true` and `false` keep their type. All other values are text, including text in
+    /// double quotes (`build="1.10"`) and digits with a leading zero. `NaN` and infinity are
+    /// refused: JSON cannot hold them, and as text they would hide a failed metric.
     pub fn summarize(&mut self, assignment: &str) -> Result<()> {
         let parts = assignment.split_once('=').map(|(key, value)| (key.trim(), value.trim()));
         let Some((key, value)) = parts.filter(|(key, _)| !key.is_empty()) else {
@@ -117,23 +118,23 @@ fn typed(text: &str) -> toml::Value {
 fn number(text: &str) -> Option<toml::Value> {
     match text.parse::<i64>() {
         Ok(integer) => Some(toml::Value::Integer(integer)),
-        // A long row of digits is a label: as a float it would lose its last ones.
+        // A long row of digits is a label: a float would lose its last digits.
         Err(_) if !text.contains(['.', 'e', 'E']) => None,
         Err(_) => text.parse().ok().filter(|float: &f64| float.is_finite()).map(toml::Value::Float),
     }
 }
 
-/// Where an input came from: `OWNER/PROJECT:REVISION`, usually a version.
+/// The origin of an input: `OWNER/PROJECT:REVISION`, usually a version.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Origin {
-    /// The project that holds it.
+    /// The project that contains the revision.
     pub project: ProjectName,
-    /// The revision in that project, as it was given: `v1`.
+    /// The revision in that project, as given: `v1`.
     pub revision: String,
 }
 
 impl Origin {
-    /// The version named, if the revision is a plain version name.
+    /// The version, if the revision is a plain version name.
     pub fn version(&self) -> Option<Name> {
         self.revision.parse().ok()
     }
@@ -151,9 +152,7 @@ impl FromStr for Origin {
                 "'{}' is not OWNER/PROJECT:VERSION",
                 text.escape_debug()
             ))
-            .with_hint(
-                "name where it came from as OWNER/PROJECT:VERSION, for example me/digits:v1",
-            ));
+            .with_hint("name the origin as OWNER/PROJECT:VERSION, for example me/digits:v1"));
         };
         Ok(Origin { project: project.parse()?, revision: revision.to_owned() })
     }
@@ -178,10 +177,10 @@ impl<'de> Deserialize<'de> for Origin {
     }
 }
 
-/// The entry as it stands in the file.
+/// The entry as stored in the file.
 ///
-/// TOML holds only text: a path that is not UTF-8 is written escaped, for people, and once more
-/// in hexadecimal, which is what counts.
+/// TOML holds only text. A path that is not UTF-8 is written twice: escaped, for people, and in
+/// hexadecimal, which the reader uses.
 #[derive(Serialize, Deserialize)]
 struct Written {
     name: Name,
@@ -311,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_is_not_utf8_survives() {
+    fn a_path_that_is_not_utf8_round_trips() {
         let mut entry = entry();
         entry.path = BString::from(&b"a/\xff\xfe.bin"[..]);
         let written = toml::to_string(&entry).unwrap();

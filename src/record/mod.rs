@@ -1,15 +1,15 @@
 //! The records of a repository as TOML: projects, runs, versions; and queries over them.
 //!
 //! A record is one TOML file in the tree of a commit: `project.toml` ([`ProjectRecord`]),
-//! `run.toml` ([`RunRecord`]) or `version.toml` ([`VersionRecord`]). Changing one is reading it, changing fields and writing it back:
-//! keys that this program does not know survive that, at the top and in every table below.
+//! `run.toml` ([`RunRecord`]) or `version.toml` ([`VersionRecord`]). To change a record, read it,
+//! set fields, and write it back. Keys that this program does not know are kept, in every table.
 //!
-//! * `format = 1` is the first key of every record. A larger number means a newer program wrote it
-//!   with another meaning, and is refused; new keys alone do not raise it.
-//! * Times are texts such as `"2026-11-21T08:30:00Z"`, ids are 64 hexadecimal digits, uuids have
-//!   their usual form with hyphens.
-//! * What is empty or unknown is left out.
-//! * The same record is always written as the same bytes, so an unchanged record is the same blob.
+//! * `format = 1` is the first key of every record. A larger number marks a record of a newer
+//!   program with a different meaning, and is refused. A new key alone does not raise the number.
+//! * Times are text such as `"2026-11-21T08:30:00Z"`. Ids are 64 hexadecimal digits. UUIDs are
+//!   written with hyphens.
+//! * Empty and unknown values are omitted.
+//! * Equal records are written as equal bytes, so an unchanged record is the same blob.
 
 mod content;
 mod fields;
@@ -42,27 +42,27 @@ pub use version::{CREATED, RunReference, StageCondition, StageReason, VersionKin
 pub use version_brief::VersionBrief;
 pub use version_fields::{VERSION_FIELDS, VersionSummary};
 
-/// The number of the format that this program reads and writes.
+/// The format number that this program reads and writes.
 pub const FORMAT: u32 = 1;
 
 /// The longest record that is read or written, in bytes.
 ///
-/// Room for some thousand lineage entries; a bound on the memory that a hostile one takes (a parsed
-/// array of small numbers has about a hundred times the size of its text).
+/// This leaves room for thousands of lineage entries and bounds the memory that a hostile record
+/// can use. A parsed array of small numbers is about a hundred times as large as its text.
 pub const MAX_LEN: usize = 1 << 20;
 
-/// Keys that this program does not know, kept as they were.
+/// Keys that this program does not know, kept unchanged.
 pub type Extra = toml::Table;
 
 /// A record that is stored as a TOML file.
 pub trait Record: Serialize + DeserializeOwned {
-    /// The name of its file in the tree of its commit, such as `run.toml`.
+    /// The name of the record's file in the tree of its commit, such as `run.toml`.
     const FILE: &'static str;
 
-    /// The number of its format, as it stands in the record.
+    /// The format number stored in the record.
     fn format(&self) -> u32;
 
-    /// Fails where its parts contradict each other, when it is read or written.
+    /// Fails if parts of the record contradict each other. Runs on every read and write.
     fn check(&self) -> Result<()> {
         Ok(())
     }
@@ -70,7 +70,7 @@ pub trait Record: Serialize + DeserializeOwned {
     /// Reads a record from the bytes of its file.
     ///
     /// Fails with [`ErrorKind::Unsupported`] for the format of a newer program and with
-    /// [`ErrorKind::Corrupt`] for everything that is no record.
+    /// [`ErrorKind::Corrupt`] for all other bytes that are not a record.
     fn decode(bytes: &[u8]) -> Result<Self> {
         if bytes.len() > MAX_LEN {
             return Err(Error::corrupt(format!(
@@ -89,9 +89,9 @@ pub trait Record: Serialize + DeserializeOwned {
         }
     }
 
-    /// The bytes of the record's file.
+    /// Encodes the record as the bytes of its file.
     ///
-    /// Fails with [`ErrorKind::Invalid`] for a record that could not be read again.
+    /// Fails with [`ErrorKind::Invalid`] if the record could not be read back.
     fn encode(&self) -> Result<Vec<u8>> {
         if self.format() != FORMAT {
             return Err(wrong_format(Self::FILE, i64::from(self.format())));
@@ -111,13 +111,13 @@ pub trait Record: Serialize + DeserializeOwned {
         Ok(text.into_bytes())
     }
 
-    /// The record for `--json`: the same keys; TOML's dates and times as text.
+    /// The record for `--json`: the same keys, with TOML's dates and times as text.
     fn to_json(&self) -> Result<serde_json::Value> {
         to_json(self, Self::FILE)
     }
 }
 
-/// A record or a part of one for `--json`.
+/// Converts a record, or a part of one, for `--json`.
 fn to_json<T: Serialize>(record: &T, name: &str) -> Result<serde_json::Value> {
     let mut value = serde_json::to_value(record).map_err(|error| {
         Error::internal(format!("cannot write {name} as JSON")).with_source(error)
@@ -126,7 +126,7 @@ fn to_json<T: Serialize>(record: &T, name: &str) -> Result<serde_json::Value> {
     Ok(value)
 }
 
-/// Why `text` is no record: a newer program's, or damage.
+/// Explains why `text` is not a record: a newer format, or damage.
 fn undecodable(file: &str, text: &str, error: &toml::de::Error) -> Error {
     #[derive(serde::Deserialize)]
     struct Head {
@@ -148,11 +148,11 @@ fn wrong_format(file: &str, format: i64) -> Error {
         )
         .with_hint("install the newest art and try again")
     } else {
-        Error::corrupt(format!("{file} says format {format}, which never was"))
+        Error::corrupt(format!("{file} has format {format}, which does not exist"))
     }
 }
 
-/// The place and the reason of a TOML error in one short line, whatever the text holds.
+/// The line and the reason of a TOML error, as one short line for any text.
 fn toml_problem(text: &str, error: &toml::de::Error) -> String {
     let reason: String = escaped(error.message().as_bytes()).chars().take(200).collect();
     match error.span() {
@@ -165,7 +165,7 @@ fn toml_problem(text: &str, error: &toml::de::Error) -> String {
     }
 }
 
-/// Replaces what serde makes of a TOML date, a map of one private key, by the date's text.
+/// Replaces each date with its text. Serde represents a TOML date as a map with one private key.
 fn flatten_dates(value: &mut serde_json::Value) {
     use serde_json::Value;
     match value {
@@ -181,7 +181,7 @@ fn flatten_dates(value: &mut serde_json::Value) {
     }
 }
 
-/// The key under which `toml` hands a date to serde.
+/// The key under which `toml` passes a date to serde.
 fn toml_date_key() -> &'static str {
     "$__toml_private_datetime"
 }

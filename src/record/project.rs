@@ -1,4 +1,4 @@
-//! `project.toml`: what a project is for, and its rules.
+//! `project.toml`: the description and the rules of a project.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -12,21 +12,21 @@ use crate::name::ProjectName;
 /// The record of a project.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ProjectRecord {
-    /// The number of the format, [`FORMAT`].
+    /// The format number, [`FORMAT`].
     pub format: u32,
-    /// What stays the same when the name changes.
+    /// The id, which a rename does not change.
     pub uuid: Uuid,
     /// `OWNER/PROJECT`.
     pub name: ProjectName,
-    /// What it is for; empty if nobody said.
+    /// The description; may be empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
-    /// Short words on it.
+    /// The tags.
     #[serde(default, skip_serializing_if = "Tags::is_empty")]
     pub tags: Tags,
-    /// When it was made.
+    /// When the project was created.
     pub created_at: Timestamp,
-    /// The rules for its stages, kept as written; [`ProjectRecord::policy`] reads them.
+    /// The rules for the project's stages, kept as written. [`ProjectRecord::policy`] reads them.
     #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
     pub policy: toml::Table,
     /// Keys this program does not know.
@@ -35,7 +35,7 @@ pub struct ProjectRecord {
 }
 
 impl ProjectRecord {
-    /// A project without description and rules.
+    /// Creates a project without a description or rules.
     pub fn new(uuid: Uuid, name: ProjectName, created_at: Timestamp) -> Self {
         ProjectRecord {
             format: FORMAT,
@@ -49,10 +49,10 @@ impl ProjectRecord {
         }
     }
 
-    /// The rules for its stages.
+    /// Reads the rules for the project's stages.
     ///
-    /// Fails with [`Unsupported`](crate::ErrorKind::Unsupported) if there is one that this program
-    /// does not know, with [`Corrupt`](crate::ErrorKind::Corrupt) if they make no sense.
+    /// Fails with [`Unsupported`](crate::ErrorKind::Unsupported) if this program does not know a
+    /// rule, and with [`Corrupt`](crate::ErrorKind::Corrupt) if the rules are invalid.
     pub fn policy(&self) -> Result<Policy> {
         Policy::from_table(&self.policy).map_err(PolicyDefect::in_record)
     }

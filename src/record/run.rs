@@ -1,4 +1,4 @@
-//! `run.toml`: one run, what it was, how it went and what it left behind.
+//! `run.toml`: the record of one run, its result and its artifacts.
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,24 +16,24 @@ use crate::name::Name;
 use crate::suggest;
 use crate::tree_path::text_of_bytes;
 
-/// How far a run is.
+/// The status of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RunStatus {
-    /// Made; nothing runs.
+    /// Created; no command runs.
     Created,
-    /// Its command runs.
+    /// The command runs.
     Running,
-    /// Its command ended with exit code 0, or someone said so.
+    /// The command exited with code 0, or a user marked the run as succeeded.
     Succeeded,
-    /// Its command ended with another exit code, or someone said so.
+    /// The command exited with another code, or a user marked the run as failed.
     Failed,
-    /// Its command was ended by a signal, or someone stopped it.
+    /// A signal ended the command, or a user stopped the run.
     Stopped,
 }
 
 impl RunStatus {
-    /// Every status, in the order of a run's life.
+    /// Every status, in the order of a run's life cycle.
     pub const ALL: [RunStatus; 5] = [
         RunStatus::Created,
         RunStatus::Running,
@@ -50,7 +50,7 @@ impl RunStatus {
         Self::WORDS[self as usize]
     }
 
-    /// Whether the run is over.
+    /// Returns true if the run is over.
     pub fn is_final(self) -> bool {
         matches!(self, RunStatus::Succeeded | RunStatus::Failed | RunStatus::Stopped)
     }
@@ -79,47 +79,48 @@ impl FromStr for RunStatus {
 /// The record of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunRecord {
-    /// The number of the format, [`FORMAT`].
+    /// The format number, [`FORMAT`].
     pub format: u32,
-    /// What stays the same when the name changes.
+    /// The id, which a rename does not change.
     pub uuid: Uuid,
-    /// What it is called in its project.
+    /// The name, unique within the project.
     pub name: Name,
-    /// What it is for; empty if nobody said.
+    /// The description; may be empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
-    /// Short words on it.
+    /// The tags.
     #[serde(default, skip_serializing_if = "Tags::is_empty")]
     pub tags: Tags,
-    /// How far it is.
+    /// The status.
     pub status: RunStatus,
-    /// When it was made.
+    /// When the run was created.
     pub created_at: Timestamp,
-    /// When its command began.
+    /// When the command started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Timestamp>,
-    /// When it was over.
+    /// When the run finished.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Timestamp>,
-    /// The command and its arguments; bytes that are not UTF-8 stand as `\xNN`.
+    /// The command and its arguments. Bytes that are not UTF-8 are written as `\xNN`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,
-    /// What the command ended with; absent when a signal ended it.
+    /// The exit code; absent if a signal ended the command.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
-    /// The signal that ended the command, such as `SIGKILL`: numbers differ between systems.
+    /// The name of the signal that ended the command, such as `SIGKILL`. Signal numbers differ
+    /// between systems.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signal: Option<String>,
-    /// The account it ran under.
+    /// The user account that the run used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
-    /// The machine it ran on.
+    /// The machine that the run used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
-    /// Where its code came from.
+    /// The origin of the run's code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<SourceRecord>,
-    /// Its named artifacts, at most one a name; see [`RunRecord::set_lineage`].
+    /// The named artifacts. Names are unique; see [`RunRecord::set_lineage`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lineage: Vec<LineageEntry>,
     /// Keys this program does not know.
@@ -128,7 +129,7 @@ pub struct RunRecord {
 }
 
 impl RunRecord {
-    /// A run that was just made.
+    /// Creates the record of a new run.
     pub fn new(uuid: Uuid, name: Name, created_at: Timestamp) -> Self {
         RunRecord {
             format: FORMAT,
@@ -151,18 +152,18 @@ impl RunRecord {
         }
     }
 
-    /// Records the command that the run is, from the bytes of its words.
+    /// Records the command of the run from the bytes of its words.
     pub fn set_command<W: AsRef<[u8]>>(&mut self, words: impl IntoIterator<Item = W>) {
         self.command = words.into_iter().map(|word| text_of_bytes(word.as_ref())).collect();
     }
 
-    /// Moves the run to `status` at the time `now` and keeps the times in step with it:
+    /// Sets the status of the run at the time `now`, and updates the times to match:
     ///
-    /// * `running` starts the run anew: what ended it before is forgotten;
-    /// * a final status sets when it was over, unless it was over already;
-    /// * `created` forgets all of it.
+    /// * `running` restarts the run and clears its previous end.
+    /// * A final status sets the time of the end, unless the run is already over.
+    /// * `created` clears the start and the end.
     ///
-    /// Returns whether that changed anything.
+    /// Returns true if the status changed.
     pub fn set_status(&mut self, status: RunStatus, now: Timestamp) -> bool {
         let was = self.status;
         if was == status {
@@ -185,7 +186,7 @@ impl RunRecord {
         true
     }
 
-    /// Records that the command ended by itself: with `exit_code` 0 it succeeded.
+    /// Records that the command exited. Exit code 0 means that it succeeded.
     pub fn exited(&mut self, exit_code: i32, now: Timestamp) {
         let status = if exit_code == 0 { RunStatus::Succeeded } else { RunStatus::Failed };
         self.set_status(status, now);
@@ -211,7 +212,8 @@ impl RunRecord {
         self.lineage.iter().find(|entry| entry.name == *name)
     }
 
-    /// The lineage entry called `name`; fails with the names that there are.
+    /// Finds the lineage entry called `name`. The error suggests a similar name or how to list the
+    /// names.
     pub fn find_lineage(&self, name: &Name) -> Result<&LineageEntry> {
         self.try_find_lineage(name).ok_or_else(|| {
             let names = self.lineage.iter().map(|entry| entry.name.as_str());
@@ -224,8 +226,8 @@ impl RunRecord {
         })
     }
 
-    /// Adds `entry` to the lineage, or puts it in the place of the one with its name. Returns what
-    /// it replaced.
+    /// Adds `entry` to the lineage, or replaces the entry with the same name. Returns the replaced
+    /// entry.
     pub fn set_lineage(&mut self, entry: LineageEntry) -> Option<LineageEntry> {
         if let Some(known) = self.lineage.iter_mut().find(|known| known.name == entry.name) {
             return Some(std::mem::replace(known, entry));
@@ -234,7 +236,7 @@ impl RunRecord {
         None
     }
 
-    /// Takes the entry called `name` out of the lineage.
+    /// Removes the entry called `name` from the lineage.
     pub fn remove_lineage(&mut self, name: &Name) -> Option<LineageEntry> {
         let place = self.lineage.iter().position(|entry| entry.name == *name)?;
         Some(self.lineage.remove(place))
@@ -275,7 +277,7 @@ mod tests {
         assert_eq!(run.status, RunStatus::Failed);
         assert_eq!((run.finished_at, run.exit_code), (Some(at(5)), Some(3)));
         run.set_status(RunStatus::Succeeded, at(9));
-        assert_eq!(run.finished_at, Some(at(5)), "a correction is not a second end");
+        assert_eq!(run.finished_at, Some(at(5)), "a correction keeps the time of the end");
         run.set_status(RunStatus::Running, at(10));
         assert_eq!((run.started_at, run.finished_at, run.exit_code), (Some(at(10)), None, None));
         run.killed("SIGKILL", at(11));
@@ -284,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn status_words_are_those_that_serde_writes() {
+    fn status_words_match_the_words_that_serde_writes() {
         for status in RunStatus::ALL {
             assert_eq!(serde_json::to_value(status).unwrap(), status.as_str());
             assert_eq!(status.as_str().parse::<RunStatus>().unwrap(), status);
@@ -294,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn lineage_has_one_entry_a_name_in_order_of_arrival() {
+    fn lineage_has_one_entry_per_name_in_insertion_order() {
         let mut run = run();
         assert!(run.set_lineage(entry("a", "1")).is_none());
         assert!(run.set_lineage(entry("b", "2")).is_none());

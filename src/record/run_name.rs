@@ -1,14 +1,14 @@
-//! Names for runs that were not given one: `sharp-shrimp-1`.
+//! Generated names for runs without a given name: `sharp-shrimp-1`.
 
 use crate::name::Name;
 
-/// How many pairs of words there are.
+/// The number of word pairs.
 pub const PAIRS: u64 = (ADJECTIVES.len() * ANIMALS.len()) as u64;
 
-/// A name `adjective-animal-N` that is not taken, with the smallest such `N` from 1.
+/// Generates a name `adjective-animal-N` with the smallest free `N` from 1.
 ///
-/// The two words follow from `seed`, in which every bit counts: a random number, a clock's
-/// nanoseconds and a process id will all do. The same seed gives the same words.
+/// `seed` determines the two words, and every bit of it counts. A random number, the nanoseconds of
+/// a clock or a process id are good seeds. Equal seeds give equal words.
 pub fn generate(mut taken: impl FnMut(&str) -> bool, seed: u64) -> Name {
     let pair = (mixed(seed) % PAIRS) as usize;
     let base = format!("{}-{}", ADJECTIVES[pair / ANIMALS.len()], ANIMALS[pair % ANIMALS.len()]);
@@ -22,8 +22,8 @@ pub fn generate(mut taken: impl FnMut(&str) -> bool, seed: u64) -> Name {
     }
 }
 
-/// Spreads the bits of a seed over a number (the finalizer of `SplitMix64`), so that seeds that
-/// follow each other give words that do not.
+/// Spreads the bits of a seed over a number (the finalizer of `SplitMix64`), so that consecutive
+/// seeds give unrelated words.
 fn mixed(seed: u64) -> u64 {
     let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -31,7 +31,7 @@ fn mixed(seed: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// Words that please; short, easy to say and to type.
+/// Friendly words that are short and easy to say and to type.
 #[rustfmt::skip]
 const ADJECTIVES: [&str; 128] = [
     "agile", "alert", "amber", "ample", "azure", "balmy", "blithe", "bold", "brave", "breezy",
@@ -49,7 +49,7 @@ const ADJECTIVES: [&str; 128] = [
     "upbeat", "vivid", "wavy", "wise", "witty", "zany", "zesty", "zippy",
 ];
 
-/// Animals that one would like to meet, or at least to have on the screen.
+/// Friendly animals.
 #[rustfmt::skip]
 const ANIMALS: [&str; 128] = [
     "alpaca", "antelope", "badger", "bee", "beetle", "bison", "bobcat", "buffalo", "camel",
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn the_number_is_the_smallest_that_is_free() {
+    fn the_number_is_the_smallest_free_one() {
         let first = generate(|_| false, 42);
         assert!(first.as_str().ends_with("-1"));
         let base = first.as_str().trim_end_matches('1').to_owned();
@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn seeds_in_a_row_spread_over_all_words() {
         let names: HashSet<_> = (0..PAIRS).map(|seed| generate(|_| false, seed)).collect();
-        // Of n draws from n pairs about n (1 - 1/e) differ: 10,356 of 16,384.
+        // n draws from n pairs give about n (1 - 1/e) different pairs: 10,356 of 16,384.
         assert!(names.len() > 10_000, "{}", names.len());
         let words = |at: usize| -> HashSet<String> {
             names.iter().map(|n| n.as_str().split('-').nth(at).unwrap().to_owned()).collect()

@@ -1,12 +1,12 @@
-//! Where the code of a run came from: the `[source]` table of `run.toml`.
+//! The origin of a run's code: the `[source]` table of `run.toml`.
 
 use serde::{Deserialize, Serialize};
 
 use super::Extra;
 
-/// The state of the Git repository around the work when a run was made.
+/// The state of the surrounding Git repository when a run was created.
 ///
-/// Every part may be unknown: no commit yet, no branch (a detached HEAD), no remote.
+/// Each field may be unknown: no commit yet, no branch (a detached HEAD), no remote.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct SourceRecord {
     /// The commit's id, SHA-1 or SHA-256, in hexadecimal.
@@ -18,7 +18,7 @@ pub struct SourceRecord {
     /// The remote's URL, without credentials.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remote: Option<String>,
-    /// Whether tracked files differed from the commit.
+    /// True if tracked files differed from the commit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dirty: Option<bool>,
     /// Keys this program does not know.

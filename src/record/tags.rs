@@ -8,8 +8,8 @@ use crate::error::{Error, Result};
 
 /// The tags of a record.
 ///
-/// A tag that is set is 1 to 128 characters without a comma, control characters or blanks at its
-/// ends; what a record already holds is read as it is.
+/// A new tag has 1 to 128 characters, no comma, no control characters and no blanks at its ends.
+/// Tags that a record already holds are read unchanged.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Tags(BTreeSet<String>);
@@ -18,45 +18,45 @@ impl Tags {
     /// The longest tag, in characters.
     pub const MAX_LEN: usize = 128;
 
-    /// Reads a list as typed: `a,b`. Blanks around a tag, empty parts and repetitions mean nothing.
+    /// Parses a typed list: `a,b`. Ignores blanks around a tag, empty parts and repetitions.
     pub fn parse(list: &str) -> Result<Self> {
         list.split(',').map(str::trim).filter(|tag| !tag.is_empty()).map(checked).collect()
     }
 
-    /// All tags of all `lists`.
+    /// Returns all tags of all `lists`.
     #[must_use]
     pub fn union(lists: &[Tags]) -> Self {
         lists.iter().flat_map(|tags| tags.0.iter().cloned()).collect()
     }
 
-    /// Whether there are none.
+    /// Returns true if there are no tags.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// How many there are.
+    /// The number of tags.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether `tag` is one of them.
+    /// Returns true if `tag` is in the set.
     pub fn contains(&self, tag: &str) -> bool {
         self.0.contains(tag)
     }
 
-    /// The tags in order.
+    /// The tags, sorted.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
     }
 
-    /// Adds all of `other`. Returns whether that changed anything.
+    /// Adds all tags of `other`. Returns true if the set changed.
     pub fn add(&mut self, other: &Tags) -> bool {
         let before = self.0.len();
         self.0.extend(other.0.iter().cloned());
         self.0.len() != before
     }
 
-    /// Removes all of `other`. Returns whether that changed anything.
+    /// Removes all tags of `other`. Returns true if the set changed.
     pub fn remove(&mut self, other: &Tags) -> bool {
         let before = self.0.len();
         self.0.retain(|tag| !other.0.contains(tag));
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lists_are_trimmed_and_become_sets() {
+    fn lists_are_trimmed_and_deduplicated() {
         let tags = Tags::parse(" b, a,,b ,").unwrap();
         assert_eq!(tags.iter().collect::<Vec<_>>(), ["a", "b"]);
         assert!(Tags::parse("").unwrap().is_empty());
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn add_and_remove_tell_whether_anything_changed() {
+    fn add_and_remove_report_changes() {
         let mut tags = Tags::parse("a,b").unwrap();
         assert!(!tags.add(&Tags::parse("a").unwrap()));
         assert!(tags.add(&Tags::parse("c,a").unwrap()));

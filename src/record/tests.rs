@@ -1,4 +1,4 @@
-//! Records written, read back, refused.
+//! Tests that write, read back and refuse records.
 
 use std::path::Path;
 
@@ -24,7 +24,7 @@ fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-/// A run that has everything.
+/// A run with a value in every field.
 fn full_run() -> RunRecord {
     let uuid = Uuid::from_u128(0x0123_4567_89ab_4def_8123_4567_89ab_cdef);
     let mut run =
@@ -115,7 +115,7 @@ fn unknown_keys_survive_a_rewrite_at_every_level() {
 }
 
 #[test]
-fn a_newer_format_is_refused_whatever_else_it_holds() {
+fn a_newer_format_is_refused_whatever_its_other_keys_are() {
     for bytes in [
         golden("run-format-2.toml"),
         b"format = 2\nuuid = 7\n".to_vec(),
@@ -134,7 +134,7 @@ fn a_newer_format_is_refused_whatever_else_it_holds() {
 }
 
 #[test]
-fn damage_is_named_with_its_line() {
+fn damage_is_reported_with_its_line() {
     let text = String::from_utf8(golden("run.toml")).unwrap();
     let broken = text.replace("failed", "fai\u{1b}led");
     let error = RunRecord::decode(broken.as_bytes()).unwrap_err();
@@ -156,13 +156,13 @@ fn damage_is_named_with_its_line() {
 }
 
 #[test]
-fn hostile_sizes_are_refused_before_they_cost() {
+fn hostile_sizes_are_refused_cheaply() {
     let long = vec![b'#'; MAX_LEN + 1];
     assert_eq!(RunRecord::decode(&long).unwrap_err().kind(), ErrorKind::Corrupt);
     let mut run = full_run();
     run.description = "x".repeat(MAX_LEN);
     assert_eq!(run.encode().unwrap_err().kind(), ErrorKind::Invalid);
-    // One line as long as a record may be must not become an error message of that length.
+    // A line of the maximum record length must not become an error message of that length.
     let line = format!("format = 1\nuuid = \"{}\"\n", "\u{7}".repeat(1000));
     let error = RunRecord::decode(line.as_bytes()).unwrap_err();
     assert!(format!("{error:?}").len() < 1000);
@@ -182,7 +182,7 @@ fn json_has_the_same_keys_and_dates_as_text() {
 }
 
 #[test]
-fn a_run_can_be_asked_for_every_field_that_is_listed() {
+fn queries_work_on_every_listed_field_of_a_run() {
     use query::{FieldKind, Fields, Query, Value};
     let run = full_run();
     let asked = RunFields {
@@ -193,7 +193,7 @@ fn a_run_can_be_asked_for_every_field_that_is_listed() {
     };
     for field in RUN_FIELDS {
         let Some(value) = asked.get(field.name) else {
-            assert_eq!(field.name, "signal", "the only field that this run has no value for");
+            assert_eq!(field.name, "signal", "the only field without a value in this run");
             continue;
         };
         let fits = match field.kind {
@@ -226,7 +226,7 @@ fn ids() -> impl Strategy<Value = Id> {
     any::<[u8; 32]>().prop_map(Id::from_bytes)
 }
 
-/// Tables as TOML can hold them; their keys have a prefix that no known key has.
+/// Tables that TOML can represent. Their keys have a prefix that no known key has.
 fn tables() -> impl Strategy<Value = toml::Table> {
     let date = prop::sample::select(vec![
         "2026-11-21T08:30:00Z",
@@ -320,7 +320,7 @@ fn runs() -> impl Strategy<Value = RunRecord> {
 
 proptest! {
     #[test]
-    fn what_is_written_is_read_back(run in runs()) {
+    fn written_runs_are_read_back(run in runs()) {
         let bytes = run.encode().unwrap();
         let read = RunRecord::decode(&bytes).unwrap();
         prop_assert_eq!(&read, &run);

@@ -1,4 +1,4 @@
-//! `version.toml`: one version, what it was made from, and every stage it had.
+//! `version.toml`: the record of one version, its run, and every stage that it had.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,7 +14,7 @@ use crate::id::Id;
 use crate::name::{Name, ProjectName};
 use crate::suggest;
 
-/// What a version is.
+/// The kind of a version.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum VersionKind {
@@ -49,7 +49,8 @@ impl FromStr for VersionKind {
 
     fn from_str(text: &str) -> Result<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or_else(|| {
-            let error = Error::invalid(format!("'{}' is no kind of version", text.escape_debug()));
+            let error =
+                Error::invalid(format!("'{}' is not a kind of version", text.escape_debug()));
             match suggest::closest(text, Self::WORDS) {
                 Some(word) => error.with_hint(format!("did you mean '{word}'?")),
                 None => error.with_hint(format!("use one of {}", Self::WORDS.join(", "))),
@@ -58,14 +59,14 @@ impl FromStr for VersionKind {
     }
 }
 
-/// The run that a version was made from, as it was then.
+/// The run of a version, as it was when the version was created.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunReference {
-    /// The run's own uuid.
+    /// The run's uuid.
     pub uuid: Uuid,
-    /// What the run was called.
+    /// The run's name at that time.
     pub name: Name,
-    /// The project it was in.
+    /// The run's project.
     pub project: ProjectName,
     /// The commit that the version pins.
     pub commit: Id,
@@ -74,77 +75,78 @@ pub struct RunReference {
     pub extra: Extra,
 }
 
-/// One stage that a version was put in; never changed and never removed once it is there.
+/// One entry of the stage history. Entries are never changed or removed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StageCondition {
     /// The stage.
     #[serde(rename = "type")]
     pub stage: Name,
-    /// Whether the version was put in it; there is no other way to have one so far.
+    /// True if the version entered the stage. Always true at present.
     pub status: bool,
-    /// Why, in a word for programs: `CliStageUpdate`, `Displaced`, …
+    /// The reason, as a word for programs: `CliStageUpdate`, `Displaced`, …
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
-    /// Why, for people.
+    /// The message, for people.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
-    /// Who did it: `NAME <EMAIL>`.
+    /// The author: `NAME <EMAIL>`.
     pub author: String,
-    /// What the project's policy said to it.
+    /// The verdict of the project's policy.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub verdict: String,
-    /// When this was written.
+    /// When this entry was written.
     pub last_update_time: Timestamp,
-    /// Since when the version has been in the stage: earlier than `last_update_time` where the
-    /// version was in it already.
+    /// When the version entered the stage. This is earlier than `last_update_time` if the version
+    /// was already in the stage.
     pub last_transition_time: Timestamp,
     /// Keys this program does not know.
     #[serde(flatten)]
     pub extra: Extra,
 }
 
-/// Why a version is put in a stage.
+/// The reason for entering a stage.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StageReason {
-    /// A word for programs.
+    /// The reason, as a word for programs.
     pub reason: String,
-    /// A sentence for people.
+    /// The message, for people.
     pub message: String,
-    /// Who does it: `NAME <EMAIL>`.
+    /// The author: `NAME <EMAIL>`.
     pub author: String,
-    /// What the policy said.
+    /// The verdict of the policy.
     pub verdict: String,
 }
 
 /// The record of a version.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct VersionRecord {
-    /// The number of the format, [`FORMAT`].
+    /// The format number, [`FORMAT`].
     pub format: u32,
-    /// What stays the same when the name or the project changes.
+    /// The id, which a rename or a transfer does not change.
     pub uuid: Uuid,
-    /// What it is called in its project.
+    /// The name, unique within the project.
     pub name: Name,
-    /// What it is.
+    /// The kind.
     pub kind: VersionKind,
-    /// What it is for; empty if nobody said.
+    /// The description; may be empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
-    /// Short words on it.
+    /// The tags.
     #[serde(default, skip_serializing_if = "Tags::is_empty")]
     pub tags: Tags,
-    /// The stage it is in: that of the last condition.
+    /// The current stage, equal to the stage of the last condition.
     pub stage: Name,
-    /// The names of the run's artifacts that it took; none means all that the run held.
+    /// The names of the run's artifacts that the version contains. If empty, the version contains
+    /// all of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub artifacts: Vec<Name>,
-    /// When it was made.
+    /// When the version was created.
     pub created_at: Timestamp,
-    /// Who made it: `NAME <EMAIL>`.
+    /// The creator: `NAME <EMAIL>`.
     pub author: String,
-    /// What it was made from.
+    /// The run that the version was created from.
     pub run: RunReference,
-    /// Every stage that it had, in order.
+    /// Every stage of the version, in order.
     pub stage_conditions: Vec<StageCondition>,
     /// Keys this program does not know.
     #[serde(flatten)]
@@ -152,7 +154,7 @@ pub struct VersionRecord {
 }
 
 impl VersionRecord {
-    /// Puts the version in `stage` at the time `now`. What was recorded before stays.
+    /// Moves the version to `stage` at the time `now`. Earlier entries stay.
     pub fn enter(&mut self, stage: Name, why: StageReason, now: Timestamp) {
         let since = self.stage_conditions.last().filter(|last| last.stage == stage);
         let last_transition_time = since.map_or(now, |last| last.last_transition_time);
@@ -170,7 +172,7 @@ impl VersionRecord {
         });
     }
 
-    /// Since when it has been in its stage.
+    /// Returns when the version entered its current stage.
     pub fn in_stage_since(&self) -> Timestamp {
         self.stage_conditions.last().map_or(self.created_at, |last| last.last_transition_time)
     }
@@ -187,21 +189,22 @@ impl Record for VersionRecord {
         match self.stage_conditions.last() {
             Some(last) if last.stage == self.stage => Ok(()),
             Some(last) => Err(Error::corrupt(format!(
-                "version.toml says stage '{}', and the last of its conditions '{}'",
+                "version.toml has the stage '{}', but its last condition has '{}'",
                 self.stage, last.stage
             ))
             .with_hint("art fsck")),
-            None => Err(Error::corrupt("version.toml tells no stage the version was ever in")
-                .with_hint("art fsck")),
+            None => {
+                Err(Error::corrupt("version.toml has no stage conditions").with_hint("art fsck"))
+            }
         }
     }
 }
 
-/// The first condition of a version that is made.
+/// The reason of a new version's first condition.
 pub const CREATED: &str = "ArtifactVersionCreated";
 
 impl VersionRecord {
-    /// A version that is made now, with its first condition to be [entered](Self::enter).
+    /// Creates a version. The caller [enters](Self::enter) the first stage.
     pub fn new(uuid: Uuid, name: Name, run: RunReference, author: String, now: Timestamp) -> Self {
         let stage = "testing".parse().expect("because it is a valid name");
         VersionRecord {
@@ -261,14 +264,14 @@ mod tests {
         version.enter("staging".parse().unwrap(), why("Passed"), at(60));
         version.enter("staging".parse().unwrap(), why("PassedAgain"), at(90));
         assert_eq!(version.stage.as_str(), "staging");
-        assert_eq!(version.in_stage_since(), at(60), "it was in the stage already");
+        assert_eq!(version.in_stage_since(), at(60), "the version was already in the stage");
         let reasons: Vec<_> = version.stage_conditions.iter().map(|c| c.reason.as_str()).collect();
         assert_eq!(reasons, [CREATED, "Passed", "PassedAgain"]);
         assert_eq!(version.stage_conditions[2].last_update_time, at(90));
     }
 
     #[test]
-    fn records_come_back_as_they_were_written_with_keys_of_others() {
+    fn records_round_trip_with_unknown_keys() {
         let mut version = version();
         version.extra.insert("later".to_owned(), toml::Value::Integer(1));
         version.stage_conditions[0].extra.insert("x".to_owned(), toml::Value::Boolean(true));
@@ -278,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_whose_stage_is_not_that_of_its_last_condition_is_damaged() {
+    fn a_record_is_damaged_if_its_stage_differs_from_the_last_condition() {
         let mut version = version();
         version.stage = "production".parse().unwrap();
         assert_eq!(version.encode().unwrap_err().kind(), crate::ErrorKind::Corrupt);
@@ -290,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn kinds_are_the_words_that_serde_writes() {
+    fn kind_words_match_the_words_that_serde_writes() {
         for kind in VersionKind::ALL {
             assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
             assert_eq!(kind.as_str().parse::<VersionKind>().unwrap(), kind);

@@ -1,5 +1,5 @@
-//! Reads a version's record without the stages that it had before: a list of ten thousand versions
-//! needs of each the last one only, and a record grows by every stage.
+//! Reads a version's record without its earlier stage conditions. A record grows with every stage,
+//! and a list of ten thousand versions needs only the last condition of each.
 
 use bstr::ByteSlice;
 
@@ -7,21 +7,21 @@ use super::version::VersionRecord;
 use super::{MAX_LEN, Record};
 use crate::error::Result;
 
-/// The line in front of each condition, as it is written.
+/// The line before each condition, as written.
 const CONDITION: &str = "\n[[stage_conditions]]\n";
 
-/// A record without the conditions before the last.
+/// A record that keeps only its last condition.
 #[derive(Debug, Clone, PartialEq)]
 pub struct VersionBrief {
-    /// The record; of its conditions, it has the last one.
+    /// The record, with only the last condition.
     pub record: VersionRecord,
-    /// How many conditions there are.
+    /// The number of conditions in the file.
     pub conditions: usize,
 }
 
 impl VersionBrief {
-    /// Reads a record from the bytes of its file. Fails as [`Record::decode`], but for damage to
-    /// conditions that are not read.
+    /// Reads a record from the bytes of its file. Fails like [`Record::decode`], except that damage
+    /// in skipped conditions goes unnoticed.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
         if let Some((text, conditions)) = cut(bytes)
             && let Ok(record) = VersionRecord::decode(text.as_bytes())
@@ -35,9 +35,10 @@ impl VersionBrief {
     }
 }
 
-/// The text without the conditions before the last, and how many there are.
+/// Cuts all conditions before the last from the text, and counts the conditions.
 ///
-/// `None` where a line that looks like the head of a condition may be none: in a text of many lines.
+/// Returns `None` if the text may contain a multi-line string, in which a line could look like the
+/// head of a condition.
 fn cut(bytes: &[u8]) -> Option<(String, usize)> {
     let is_plain = !bytes.contains_str("\"\"\"") && !bytes.contains_str("'''");
     if !is_plain || bytes.len() > MAX_LEN {
@@ -95,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_looks_like_a_condition_is_none() {
+    fn text_that_looks_like_a_condition_is_not_one() {
         let hostile = "a\n[[stage_conditions]]\ntype = \"production\"\n";
         let record = record(hostile, &["x".to_owned(), hostile.to_owned(), "y".to_owned()]);
         let brief = VersionBrief::decode(&record.encode().unwrap()).unwrap();
@@ -103,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_is_told_as_by_reading_all() {
+    fn damage_is_reported_as_by_a_full_read() {
         let bytes = record("", &["x".to_owned()]).encode().unwrap();
         let text = String::from_utf8(bytes).unwrap();
         for damaged in
@@ -116,7 +117,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_is_what_reading_all_gives(
+        fn the_brief_matches_a_full_read(
             description in "[\\PC\n\"']{0,40}",
             messages in prop::collection::vec("[\\PC\n\"']{0,20}", 1..6),
         ) {

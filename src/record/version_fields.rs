@@ -1,4 +1,4 @@
-//! The fields by which versions are asked for and sorted.
+//! The fields of versions for queries and sorting.
 
 use std::borrow::Cow;
 
@@ -13,55 +13,56 @@ use crate::name::Name;
 
 /// The fields of a version.
 pub const VERSION_FIELDS: &[Field] = &[
-    field("name", FieldKind::Text, "what the version is called"),
-    field("uuid", FieldKind::Text, "what stays the same when the name changes"),
-    field("description", FieldKind::Text, "what it is for"),
-    field("tags", FieldKind::Set, "its tags"),
+    field("name", FieldKind::Text, "the name of the version"),
+    field("uuid", FieldKind::Text, "the id that a rename does not change"),
+    field("description", FieldKind::Text, "the description"),
+    field("tags", FieldKind::Set, "the tags"),
     field("kind", FieldKind::Word(&VersionKind::WORDS), "artifact or model"),
-    field("stage", FieldKind::Text, "the stage it is in"),
-    field("staged_at", FieldKind::Time, "since when it has been in that stage"),
-    field("run", FieldKind::Text, "the run it was made from: its name"),
-    field("artifacts", FieldKind::Set, "the artifacts it took from the run; none: all"),
-    field("author", FieldKind::Text, "who made it: name and address"),
-    field("created_at", FieldKind::Time, "when it was made"),
-    field("updated_at", FieldKind::Time, "when it was last changed"),
+    field("stage", FieldKind::Text, "the current stage"),
+    field("staged_at", FieldKind::Time, "when the version entered its current stage"),
+    field("run", FieldKind::Text, "the name of the run that the version came from"),
+    field("artifacts", FieldKind::Set, "the run's artifacts in the version; none means all"),
+    field("author", FieldKind::Text, "the creator: name and address"),
+    field("created_at", FieldKind::Time, "when the version was created"),
+    field("updated_at", FieldKind::Time, "when the version last changed"),
 ];
 
 const fn field(name: &'static str, kind: FieldKind, doc: &'static str) -> Field {
     Field { name, kind, doc }
 }
 
-/// A version in short: its record without the stages it had before, and when it last changed.
+/// The summary of a version: its record without the stage history, and the time of its last change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct VersionSummary {
-    /// What stays the same when the name or the project changes.
+    /// The id, which a rename or a transfer does not change.
     pub uuid: Uuid,
-    /// What it is called in its project.
+    /// The name, unique within the project.
     pub name: Name,
-    /// What it is.
+    /// The kind.
     pub kind: VersionKind,
-    /// What it is for; empty if nobody said.
+    /// The description; may be empty.
     pub description: String,
-    /// Short words on it.
+    /// The tags.
     pub tags: Tags,
-    /// The stage it is in.
+    /// The current stage.
     pub stage: Name,
-    /// Since when it has been in that stage.
+    /// When the version entered its current stage.
     pub staged_at: Timestamp,
-    /// The names of the run's artifacts that it took; none means all that the run held.
+    /// The names of the run's artifacts that the version contains. If empty, the version contains
+    /// all of them.
     pub artifacts: Vec<Name>,
-    /// What it was made from.
+    /// The run that the version was created from.
     pub run: RunReference,
-    /// Who made it: `NAME <EMAIL>`.
+    /// The creator: `NAME <EMAIL>`.
     pub author: String,
-    /// When it was made.
+    /// When the version was created.
     pub created_at: Timestamp,
-    /// When its newest commit was made.
+    /// When the newest commit was created.
     pub updated_at: Timestamp,
 }
 
 impl VersionSummary {
-    /// The summary of a record whose newest commit was made at `updated_at`.
+    /// Summarizes a record whose newest commit was created at `updated_at`.
     pub fn new(record: VersionRecord, updated_at: Timestamp) -> Self {
         VersionSummary {
             staged_at: record.in_stage_since(),

@@ -45,14 +45,14 @@ fn cat_of_a_directory_points_to_ls() {
     -- stderr
     error: 'data' is a directory
 
-    hint: see what is in it: art ls HEAD:data
+    hint: list the directory: art ls HEAD:data
     ");
     assert_snapshot!(sandbox.art("cat HEAD"), @"
     exit 2
     -- stderr
-    error: 'HEAD' names no file
+    error: 'HEAD' does not name a file
 
-    hint: see what is in it: art ls HEAD
+    hint: list the directory: art ls HEAD
     ");
     assert_snapshot!(sandbox.art("cat data/notes.txt"), @"
     exit 2

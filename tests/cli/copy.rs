@@ -56,17 +56,17 @@ fn the_same_copy_again_is_fine_and_another_is_refused() {
     assert_snapshot!(sandbox.art("copy v1 --name v2"), @"
     exit 1
     -- stderr
-    error: there is a version 'v2' in ada/digits already
+    error: the version 'v2' already exists in ada/digits
 
-    hint: it is a copy of it that differs by now; see: art get ada/digits:v2
+    hint: it is a changed copy of the same version; show it: art get ada/digits:v2
     ");
     sandbox.art("register v3").ok();
     assert_snapshot!(sandbox.art("copy v1 --name v3"), @"
     exit 1
     -- stderr
-    error: there is a version 'v3' in ada/digits already
+    error: the version 'v3' already exists in ada/digits
 
-    hint: call the copy something else: --name NAME
+    hint: give the copy another name: --name NAME
     ");
     assert_eq!(sandbox.art("copy v1 --name v1").code, 1);
     let long = "x".repeat(125);
@@ -83,7 +83,7 @@ fn a_copy_goes_to_a_project_that_is_there() {
     -- stderr
     error: there is no project ada/digit
 
-    hint: did you mean ada/digits? see: art project list
+    hint: did you mean ada/digits? To list all projects: art project list
     ");
     sandbox.art("-p bob/release project update --description r").ok();
     sandbox.art("-p bob/release policy set stages=candidate,released").ok();

@@ -44,7 +44,7 @@ fn delete_shows_asks_and_can_be_undone() {
     -- stderr
     error: there is no version 'v1' in ada/digits
 
-    hint: it was there once; see: art history --all; the last operation is taken back by: art undo
+    hint: the version was deleted; show its history: art history --all; to undo the last operation: art undo
     ");
     sandbox.art("fsck --full").ok();
     assert_snapshot!(sandbox.art("undo --yes"), @"
@@ -87,7 +87,7 @@ fn a_version_in_the_last_stage_is_in_use() {
     -- stderr
     error: still in use: ada/digits:v1 in production
 
-    hint: put it in another stage first, or delete it all the same: --force
+    hint: move the versions to another stage first, or pass --force
     ");
     sandbox.art("delete @production --yes --force").ok();
     assert_eq!(sandbox.art("cat v1:model").code, 1);

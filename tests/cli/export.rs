@@ -175,7 +175,7 @@ fn export_replaces_a_file_only_with_force() {
     assert_snapshot!(sandbox.art("export -o a.zip"), @"
     exit 1
     -- stderr
-    error: '[ROOT]/desk/a.zip' is there already
+    error: '[ROOT]/desk/a.zip' already exists
 
     hint: replace it: --force
     ");
@@ -194,7 +194,7 @@ fn export_replaces_a_file_only_with_force() {
     -- stderr
     error: no directory '[ROOT]/desk/nowhere'
 
-    hint: make it: mkdir -p '[ROOT]/desk/nowhere'
+    hint: create it: mkdir -p '[ROOT]/desk/nowhere'
     ");
 }
 
@@ -260,7 +260,7 @@ fn export_goes_nowhere_it_can_not_be_read() {
     -- stderr
     error: there is nothing at 'modle' in run 'jolly-mallard-1'
 
-    hint: see what is there: art ls run/jolly-mallard-1
+    hint: list the files: art ls run/jolly-mallard-1
     ");
 }
 

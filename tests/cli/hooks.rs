@@ -39,7 +39,7 @@ fn a_hook_refuses_with_15_and_nothing_has_changed() {
     caused by: no upload on Fridays
     red \u{1b}[31m
 
-    hint: it is '[ROOT]/desk/.artifacts/hooks/pre-upload'
+    hint: read the hook: '[ROOT]/desk/.artifacts/hooks/pre-upload'
     ");
     assert_snapshot!(sandbox.art("upload data --quiet"), @r"
     exit 15
@@ -48,14 +48,14 @@ fn a_hook_refuses_with_15_and_nothing_has_changed() {
     caused by: no upload on Fridays
     red \u{1b}[31m
 
-    hint: it is '[ROOT]/desk/.artifacts/hooks/pre-upload'
+    hint: read the hook: '[ROOT]/desk/.artifacts/hooks/pre-upload'
     ");
     assert_snapshot!(sandbox.art("upload data --json"), @r#"
     exit 15
     -- stderr
     {"output":{"source":"pre-upload","line":"no upload on Fridays"}}
     {"output":{"source":"pre-upload","line":"red \u001b[31m"}}
-    {"error":{"kind":"policy","message":"refused by the hook 'pre-upload' (exit code 1); nothing was changed","causes":["no upload on Fridays\nred \u001b[31m"],"hint":"it is '[ROOT]/desk/.artifacts/hooks/pre-upload'","exit_code":15}}
+    {"error":{"kind":"policy","message":"refused by the hook 'pre-upload' (exit code 1); nothing was changed","causes":["no upload on Fridays\nred \u001b[31m"],"hint":"read the hook: '[ROOT]/desk/.artifacts/hooks/pre-upload'","exit_code":15}}
     "#);
     let after = sandbox.shell("find .artifacts | sort; cat .artifacts/HEAD").ok().stdout;
     assert_eq!(after.replace(".artifacts/lock\n", ""), before.replace(".artifacts/lock\n", ""));
@@ -107,7 +107,7 @@ fn a_hook_may_call_art_on_the_same_repository() {
 fn a_hook_that_uploads_comes_to_an_end() {
     let sandbox = desk("post-upload", "date +%N > \"made-$ART_HOOK_DEPTH\"\nart upload made-*");
     let output = sandbox.art("upload data").ok();
-    assert!(output.stderr.contains("hooks call each other, 5 deep"), "{output}");
+    assert!(output.stderr.contains("hooks run each other 5 levels deep"), "{output}");
     assert!(sandbox.path("made-5").exists() && !sandbox.path("made-6").exists());
 }
 
@@ -131,9 +131,9 @@ fn the_timeout_is_a_setting() {
     assert_snapshot!(sandbox.art("upload data"), @"
     exit 15
     -- stderr
-    error: the hook 'pre-upload' did not end within 300ms; nothing was changed
+    error: the hook 'pre-upload' did not finish within 300ms; nothing was changed
 
-    hint: give it more time: art config set hooks.timeout 10m
+    hint: increase the timeout: art config set hooks.timeout 10m
     ");
     assert!(begun.elapsed() < Duration::from_secs(30));
 }
@@ -186,7 +186,7 @@ fn a_stage_is_refused_with_15_and_nothing_has_changed() {
     error: refused by the hook 'pre-stage' (exit code 1); nothing was changed
     caused by: say why v1 goes from testing to production
 
-    hint: it is '[ROOT]/desk/.artifacts/hooks/pre-stage'
+    hint: read the hook: '[ROOT]/desk/.artifacts/hooks/pre-stage'
     ");
     sandbox.art("register v2 --stage production").fails_with(15);
     assert_eq!(sandbox.git("--git-dir .artifacts for-each-ref"), before);

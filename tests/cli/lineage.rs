@@ -77,7 +77,7 @@ fn an_output_must_be_in_the_run() {
     -- stderr
     error: there is nothing at 'model': run 'a' has no artifacts
 
-    hint: put something in: art upload
+    hint: add artifacts: art upload
     ");
     sandbox.art("upload model").ok();
     assert_snapshot!(sandbox.art("lineage add w --path model/wieghts.bin --kind model"), @"

@@ -158,7 +158,7 @@ fn ls_without_a_current_run_says_how_to_make_one() {
     -- stderr
     error: there is no current run
 
-    hint: make one: art run, or choose one: art runs switch RUN
+    hint: create a run: art run, or select one: art runs switch RUN
     ");
 }
 
@@ -177,7 +177,7 @@ fn ls_of_what_is_not_there_suggests_what_is() {
     -- stderr
     error: there is nothing at 'data/xyz123' in run 'jolly-mallard-1'
 
-    hint: see what is there: art ls run/jolly-mallard-1:data
+    hint: list the files: art ls run/jolly-mallard-1:data
     ");
     assert_snapshot!(sandbox.art("ls HEAD:run.sh/x"), @"
     exit 1
@@ -191,7 +191,7 @@ fn ls_of_what_is_not_there_suggests_what_is() {
     -- stderr
     error: there is no version, run, tag or commit 'model' in 'o/p'
 
-    hint: a path stands behind a revision: HEAD:model
+    hint: write a path after a revision: HEAD:model
     ");
     assert_snapshot!(sandbox.art("ls data/train.csv"), @"
     exit 2

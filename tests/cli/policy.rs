@@ -65,7 +65,7 @@ fn policy_shows_the_usual_stages_where_nothing_was_set() {
     -- stderr
     error: there is no project o/x
 
-    hint: did you mean o/p? see: art project list
+    hint: did you mean o/p? To list all projects: art project list
     ");
 }
 
@@ -244,16 +244,16 @@ fn policy_set_does_not_take_a_stage_from_under_a_version() {
     assert_snapshot!(sandbox.art("policy set stages=testing,production"), @"
     exit 1
     -- stderr
-    error: stages would vanish that versions are in: staging (v2)
+    error: cannot remove stages that hold versions: staging (v2)
 
-    hint: move them to another stage first: art stage v2 STAGE
+    hint: move the versions to another stage first: art stage v2 STAGE
     ");
     assert_snapshot!(sandbox.art("policy set stages=dev,live --dry-run"), @"
     exit 1
     -- stderr
-    error: stages would vanish that versions are in: staging (v2), testing (v1, v3)
+    error: cannot remove stages that hold versions: staging (v2), testing (v1, v3)
 
-    hint: move them to another stage first: art stage v2 STAGE
+    hint: move the versions to another stage first: art stage v2 STAGE
     ");
     sandbox.art("stage v2 production").ok();
     sandbox.art("policy set stages=testing,production").ok();
@@ -325,14 +325,14 @@ fn policy_check_names_every_rule_that_refuses_and_changes_nothing() {
     exit 15
     -- stdout
     o/p:v1 may not go from testing to production
-      moves: a move from testing to production is not allowed; from testing it goes to staging, disabled
+      moves: a move from testing to production is not allowed; from testing, allowed stages are staging, disabled
       stage.production.reason: a reason is needed
         add --reason REASON
       stage.production.tags: the version lacks the tags reviewed
         art update v1 --add-tag 'reviewed'
       stage.production.after: the version was never in staging
         art stage v1 staging
-      stage.production.who: tester <tester@sandbox> is none of those who may: *@example.com
+      stage.production.who: tester <tester@sandbox> is not allowed to move versions here; allowed: *@example.com
     ");
     assert_snapshot!(sandbox.art("policy check v1 production --json"), @r#"
     exit 15
@@ -346,7 +346,7 @@ fn policy_check_names_every_rule_that_refuses_and_changes_nothing() {
       "failed": [
         {
           "rule": "moves",
-          "message": "a move from testing to production is not allowed; from testing it goes to staging, disabled",
+          "message": "a move from testing to production is not allowed; from testing, allowed stages are staging, disabled",
           "hint": null
         },
         {
@@ -366,7 +366,7 @@ fn policy_check_names_every_rule_that_refuses_and_changes_nothing() {
         },
         {
           "rule": "stage.production.who",
-          "message": "tester <tester@sandbox> is none of those who may: *@example.com",
+          "message": "tester <tester@sandbox> is not allowed to move versions here; allowed: *@example.com",
           "hint": null
         }
       ],
@@ -396,7 +396,7 @@ fn policy_check_names_every_rule_that_refuses_and_changes_nothing() {
     -- stderr
     error: there is no version 'v9' in o/p
 
-    hint: did you mean 'v1'? see: art versions
+    hint: did you mean 'v1'? To list all versions: art versions
     ");
     assert_eq!(sandbox.git("--git-dir .artifacts for-each-ref"), before);
 }
@@ -411,7 +411,7 @@ fn policy_decides_what_stage_does() {
     exit 15
     -- stderr
     error: the policy refuses to move 'v1' from testing to production
-    caused by: moves: a move from testing to production is not allowed; from testing it goes to staging, disabled
+    caused by: moves: a move from testing to production is not allowed; from testing, allowed stages are staging, disabled
     caused by: stage.production.reason: a reason is needed
     caused by: stage.production.tags: the version lacks the tags reviewed
     caused by: stage.production.after: the version was never in staging
@@ -461,7 +461,7 @@ fn policy_decides_what_stage_does() {
     exit 15
     -- stdout
     o/p:v1 may not go from staging to production
-      stage.production.who: tester <eve@example.org> is none of those who may: *@example.com
+      stage.production.who: tester <eve@example.org> is not allowed to move versions here; allowed: *@example.com
     ");
     let record = sandbox.git("--git-dir .artifacts show refs/versions/o/p/v1:version.toml");
     let conditions: Vec<&str> = record
@@ -497,28 +497,28 @@ fn policy_that_a_newer_art_made_is_shown_and_not_followed() {
     -- stderr
     error: the policy has the key 'stage.production.quorum': it was made by a newer art
 
-    hint: install the newest art; without it the rule can't be followed
+    hint: install the newest art to follow the rule
     ");
     assert_snapshot!(sandbox.art("stage v1 staging"), @"
     exit 1
     -- stderr
     error: the policy has the key 'stage.production.quorum': it was made by a newer art
 
-    hint: install the newest art; without it the rule can't be followed
+    hint: install the newest art to follow the rule
     ");
     assert_snapshot!(sandbox.art("policy check v1 staging"), @"
     exit 1
     -- stderr
     error: the policy has the key 'stage.production.quorum': it was made by a newer art
 
-    hint: install the newest art; without it the rule can't be followed
+    hint: install the newest art to follow the rule
     ");
     assert_snapshot!(sandbox.art("policy set production.message=true"), @"
     exit 1
     -- stderr
     error: the policy has the key 'stage.production.quorum': it was made by a newer art
 
-    hint: install the newest art; without it the rule can't be followed
+    hint: install the newest art to follow the rule
     ");
     // What is not about the rules goes on, and keeps them and what else is there.
     sandbox.art("project update --description digits").ok();
@@ -554,7 +554,7 @@ fn policy_keeps_the_files_of_a_version_that_has_left_the_first_stage() {
     assert_snapshot!(sandbox.art("register v1 --force --rev HEAD"), @"
     exit 15
     -- stderr
-    error: 'v1' has been in staging, so under the policy its files stay as they are
+    error: 'v1' has been in staging, so the policy does not allow its files to change
 
     hint: register them as a new version
     ");

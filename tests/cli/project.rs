@@ -144,7 +144,7 @@ fn project_update_makes_a_project_that_is_not_there() {
     -- stderr
     error: there is no project o/q
 
-    hint: did you mean o/p? see: art project list
+    hint: did you mean o/p? To list all projects: art project list
     ");
     assert_snapshot!(sandbox.art("-p o/q project update"), @"
     exit 0

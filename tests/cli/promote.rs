@@ -20,7 +20,7 @@ fn promote_goes_from_stage_to_stage_to_the_last() {
     -- stderr
     error: 'v1' is in staging, not in testing
 
-    hint: see who put it there: art history v1
+    hint: show its stages: art history v1
     ");
     sandbox.art("promote @staging").ok();
     assert_snapshot!(sandbox.art("promote v1"), @"

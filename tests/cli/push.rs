@@ -231,7 +231,7 @@ fn the_hooks_of_a_push_are_told_and_the_first_can_refuse() {
     error: refused by the hook 'pre-push' (exit code 1); nothing was changed
     caused by: no pushes on Fridays
 
-    hint: it is '[ROOT]/desk/a/.artifacts/hooks/pre-push'
+    hint: read the hook: '[ROOT]/desk/a/.artifacts/hooks/pre-push'
     ");
     assert!(!sandbox.path("store/log/00000000000000000001.toml").exists());
     let before: Value = serde_json::from_str(&sandbox.read("a/before.json")).unwrap();

@@ -86,7 +86,7 @@ fn register_takes_named_artifacts_alone() {
     -- stderr
     error: run 'train' has no artifact named 'modle' (did you mean 'model'?), 'logs'
 
-    hint: it has model, report
+    hint: the run has model, report
     ");
 }
 
@@ -111,9 +111,9 @@ fn registering_the_same_again_changes_nothing_and_something_else_is_refused() {
     assert_snapshot!(sandbox.art("register v1 --tags b"), @"
     exit 1
     -- stderr
-    error: there is a version 'v1' in ada/digits already
+    error: the version 'v1' already exists in ada/digits
 
-    hint: change what is given and keep the rest and all history: --force
+    hint: change the given fields and keep the rest with --force
     ");
     sandbox.write("model/weights.bin", "0.3");
     sandbox.art("upload model").ok();
@@ -259,14 +259,14 @@ fn hostile_names_and_what_is_not_there_are_clear_errors() {
     -- stderr
     error: there is no run 'trian' in ada/digits
 
-    hint: did you mean 'train'? see: art runs
+    hint: did you mean 'train'? To list all runs: art runs
     ");
     assert_snapshot!(sandbox.art("-p no/where register v1"), @"
     exit 1
     -- stderr
     error: there is no current run in no/where
 
-    hint: say what to register: --run RUN, --rev REV or --path PATH
+    hint: name the content: --run RUN, --rev REV or --path PATH
     ");
     sandbox.art("runs delete train --yes").ok();
     assert_snapshot!(sandbox.art("register v1 --run train"), @"
@@ -274,14 +274,14 @@ fn hostile_names_and_what_is_not_there_are_clear_errors() {
     -- stderr
     error: there is no run 'train' in ada/digits
 
-    hint: it was there once; see: art reflog run/train; the last operation is taken back by: art undo
+    hint: the run was deleted or renamed; show its history: art reflog run/train; to undo the last operation: art undo
     ");
     assert_snapshot!(sandbox.art("register v1"), @"
     exit 1
     -- stderr
     error: there is no current run in ada/digits
 
-    hint: say what to register: --run RUN, --rev REV or --path PATH
+    hint: name the content: --run RUN, --rev REV or --path PATH
     ");
 }
 
@@ -292,9 +292,9 @@ fn a_promoted_run_is_not_deleted_by_accident() {
     assert_snapshot!(sandbox.art("runs delete train --yes"), @"
     exit 1
     -- stderr
-    error: versions were made from the run 'train': v1
+    error: the run 'train' has versions: v1
 
-    hint: they keep their content; go on: art runs delete train --force
+    hint: delete the run and keep the content of its versions: art runs delete train --force
     ");
     sandbox.art("runs delete train --yes --force").ok();
     sandbox.art("fsck --full").ok();

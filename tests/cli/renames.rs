@@ -184,7 +184,7 @@ fn a_new_name_here_and_a_stage_there_are_merged() {
     -- stderr
     error: there is no version, run, tag or commit 'v1' in 'ada/digits'
 
-    hint: it is called 'v2' now
+    hint: its new name is 'v2'
     ");
     assert_snapshot!(sandbox.art("-C c cat v1:notes.txt"), @"
     exit 1
@@ -217,7 +217,7 @@ fn a_new_name_there_and_a_stage_here_are_merged() {
     -- stderr
     error: there is no version, run, tag or commit 'v1' in 'ada/digits'
 
-    hint: it is called 'v2' now
+    hint: its new name is 'v2'
     ");
     converge(&sandbox);
     assert_eq!(stage(&sandbox, "a", "v2"), "production");

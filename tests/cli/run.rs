@@ -47,9 +47,9 @@ fn a_name_that_is_taken_is_refused() {
     assert_snapshot!(sandbox.art("run --name a"), @"
     exit 1
     -- stderr
-    error: there is a run 'a' in ada/lab already
+    error: the run 'a' already exists in ada/lab
 
-    hint: choose another name, or go on with that one: art runs switch a
+    hint: choose another name, or switch to the existing run: art runs switch a
     ");
     sandbox.art("run --name ../a").fails_with(2);
     sandbox.art("run --name a -- touch ran").fails_with(1);
@@ -184,7 +184,7 @@ fn an_output_elsewhere_is_refused_before_hours_are_spent() {
     -- stderr
     error: '../x' is outside the work tree '[ROOT]/desk'
 
-    hint: let the command write the output below the top of the work tree
+    hint: let the command write its output inside the work tree
     ");
     assert!(!sandbox.path("ran").exists());
     assert_eq!(sandbox.art("runs --json").ok().json(), serde_json::json!([]));
@@ -201,7 +201,7 @@ fn a_command_that_can_not_be_started_is_recorded_as_failed() {
     error: cannot run 'nonesuch'
     caused by: No such file or directory (os error 2)
 
-    hint: a command is looked for in PATH; one of this directory is ./CMD
+    hint: install it in a directory of PATH; to run a file in this directory, type ./CMD
     run a failed with exit code 127
     ");
     sandbox.write("plain", "no program");
@@ -258,7 +258,7 @@ fn a_repository_that_is_gone_does_not_hide_how_the_command_ended() {
     let sandbox = lab();
     let output = sandbox.art("run --name a -o x -- sh -c 'rm -rf .artifacts; touch x; exit 5'");
     assert_eq!(output.code, 5, "{output}");
-    assert!(output.stderr.contains("how the run 'a' ended could not be recorded"), "{output}");
+    assert!(output.stderr.contains("the end of the run 'a' could not be recorded"), "{output}");
     assert!(output.stderr.contains("the output 'x' of the run 'a' was not uploaded"), "{output}");
     assert!(!sandbox.path(".artifacts").exists(), "nothing of it is made again");
     sandbox.art("init --project ada/lab").ok();

@@ -117,7 +117,7 @@ fn no_runs_and_no_repository_are_told_apart() {
     -- stderr
     error: there is no current run in ada/lab
 
-    hint: make one: art run, or choose one: art runs switch RUN
+    hint: create a run: art run, or select one: art runs switch RUN
     ");
 }
 
@@ -156,7 +156,7 @@ fn show_tells_all_of_a_run() {
     -- stderr
     error: there is no run 'bb' in ada/lab
 
-    hint: did you mean 'b'? see: art runs
+    hint: did you mean 'b'? To list all runs: art runs
     ");
     sandbox.art("runs show -p ada/other").fails_with(1);
 }
@@ -296,7 +296,7 @@ fn a_run_that_versions_were_made_from_is_not_deleted_without_force() {
     for options in ["--yes", "--dry-run"] {
         let output = sandbox.art(&format!("runs delete a {options}"));
         assert_eq!(output.code, 1, "{output}");
-        assert!(output.stderr.contains("versions were made from the run 'a': v1"), "{output}");
+        assert!(output.stderr.contains("the run 'a' has versions: v1"), "{output}");
     }
     sandbox.art("runs delete b --yes").ok();
     sandbox.art("runs delete a --yes --force").ok();

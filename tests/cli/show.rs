@@ -152,7 +152,7 @@ fn a_path_shows_the_file_or_the_directory() {
     -- stderr
     error: there is nothing at 'data/0' in run 'jolly-mallard-1'
 
-    hint: see what is there: art ls run/jolly-mallard-1:data
+    hint: list the files: art ls run/jolly-mallard-1:data
     ");
 }
 

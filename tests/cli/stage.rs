@@ -73,12 +73,12 @@ fn expect_is_a_compare_and_swap() {
     -- stderr
     error: 'v1' is in staging, not in testing
 
-    hint: see who put it there: art history v1
+    hint: show its stages: art history v1
     ");
     assert_snapshot!(sandbox.art("stage v1 production --expect testing --json"), @r#"
     exit 13
     -- stderr
-    {"error":{"kind":"moved","message":"'v1' is in staging, not in testing","causes":[],"hint":"see who put it there: art history v1","exit_code":13}}
+    {"error":{"kind":"moved","message":"'v1' is in staging, not in testing","causes":[],"hint":"show its stages: art history v1","exit_code":13}}
     "#);
     sandbox.art("stage v1 production --expect staging").ok();
 }
@@ -112,14 +112,14 @@ fn versions_are_named_by_stage_project_and_age() {
     -- stderr
     error: no version of 'ada/digits' is in the stage 'staging'
 
-    hint: see which is where: art versions
+    hint: list the versions and their stages: art versions
     ");
     assert_snapshot!(sandbox.art("stage v3 production"), @"
     exit 1
     -- stderr
     error: there is no version 'v3' in ada/digits
 
-    hint: did you mean 'v1'? see: art versions
+    hint: did you mean 'v1'? To list all versions: art versions
     ");
     assert_snapshot!(sandbox.art("stage v1 prodution"), @"
     exit 2
@@ -133,14 +133,14 @@ fn versions_are_named_by_stage_project_and_age() {
     -- stderr
     error: 'HEAD' does not name a version
 
-    hint: name one as v1, OWNER/PROJECT:v1, @production or @latest; see: art versions
+    hint: name a version as v1, OWNER/PROJECT:v1, @production or @latest; list versions: art versions
     ");
     assert_snapshot!(sandbox.art("stage v1~1 production"), @"
     exit 2
     -- stderr
     error: 'v1~1' does not name a version
 
-    hint: name one as v1, OWNER/PROJECT:v1, @production or @latest; see: art versions
+    hint: name a version as v1, OWNER/PROJECT:v1, @production or @latest; list versions: art versions
     ");
 }
 

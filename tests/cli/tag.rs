@@ -67,7 +67,7 @@ fn tag_is_moved_only_with_force() {
     assert_snapshot!(sandbox.art("tag best"), @"
     exit 1
     -- stderr
-    error: there is a tag 'best' already, at [ID 1]
+    error: the tag 'best' already exists, at [ID 1]
 
     hint: move it: art tag best [ID 2] --force
     ");
@@ -138,9 +138,9 @@ fn tag_names_nothing_but_a_commit_that_is_there() {
     assert_snapshot!(sandbox.art("tag best HEAD:file"), @"
     exit 2
     -- stderr
-    error: 'HEAD:file' names a path, and a tag names a commit
+    error: 'HEAD:file' names a path; a tag points at a commit
 
-    hint: leave the path out
+    hint: omit the path
     ");
     assert_snapshot!(sandbox.art("tag bad/name"), @"
     exit 2

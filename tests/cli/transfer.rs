@@ -38,7 +38,7 @@ fn a_transfer_keeps_the_history() {
     -- stderr
     error: there is no version 'v1' in ada/digits
 
-    hint: it is bob/release:v1 now
+    hint: its new name is bob/release:v1
     ");
     let after = record(&sandbox, "bob/release:v1");
     for key in ["uuid", "name", "stage", "created_at", "run"] {
@@ -66,16 +66,16 @@ fn what_is_in_the_way_is_named() {
     -- stderr
     error: there is no project bob/relaese
 
-    hint: did you mean bob/release? see: art project list
+    hint: did you mean bob/release? To list all projects: art project list
     ");
     assert_eq!(sandbox.art("transfer v1").code, 2);
     sandbox.art("copy v1 --to-project bob/release --name v1").ok();
     assert_snapshot!(sandbox.art("transfer v1 --to-project bob/release"), @"
     exit 1
     -- stderr
-    error: there is a version 'v1' in bob/release already
+    error: the version 'v1' already exists in bob/release
 
-    hint: see it: art get bob/release:v1; or choose another name
+    hint: choose another name, or show the version: art get bob/release:v1
     ");
 }
 
@@ -103,9 +103,9 @@ fn the_policy_of_the_other_project_is_asked() {
     exit 15
     -- stderr
     error: the policy of bob/release refuses 'v1' in production
-    caused by: stages: there is no stage 'production', but testing, staging, disabled
+    caused by: stages: there is no stage 'production'; the stages are testing, staging, disabled
 
-    hint: put it in one of these first: art stage v1 STAGE
+    hint: move the version to one of these stages first: art stage v1 STAGE
     ");
     assert_eq!(record(&sandbox, "v1")["stage"], "production", "it is where it was");
     sandbox.art("stage bob/release:v0 testing").ok();

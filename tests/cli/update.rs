@@ -99,15 +99,15 @@ fn a_new_name_takes_all_history_along() {
     -- stderr
     error: there is no version 'v1' in ada/digits
 
-    hint: it is called '1.0.0' now
+    hint: its new name is '1.0.0'
     ");
     sandbox.art("register v2").ok();
     assert_snapshot!(sandbox.art("update v2 --name 1.0.0"), @"
     exit 1
     -- stderr
-    error: there is a version '1.0.0' in ada/digits already
+    error: the version '1.0.0' already exists in ada/digits
 
-    hint: see it: art get ada/digits:1.0.0; or choose another name
+    hint: choose another name, or show the version: art get ada/digits:1.0.0
     ");
     sandbox.art("fsck --full").ok();
 }

@@ -139,7 +139,7 @@ fn a_version_that_can_t_be_read_is_named_beside_the_others() {
     assert!(output.stderr.contains("the version 'v2' can't be read"), "{output}");
     assert_eq!(output.stdout.lines().count(), 4, "{output}");
     let output = sandbox.art("show @production").fails_with(20);
-    assert!(output.stderr.contains("the version 'v2' can't be read"), "{output}");
+    assert!(output.stderr.contains("cannot read the version 'v2'"), "{output}");
 }
 
 #[test]

@@ -243,11 +243,11 @@ fn a_hook_that_fails_refuses_and_says_why() {
         "refused by the hook 'pre-upload' (exit code 7); nothing was changed"
     );
     assert_eq!(error.causes(), ["one\nno approval"]);
-    assert_eq!(error.hint().unwrap(), format!("it is '{}'", path.display()));
+    assert_eq!(error.hint().unwrap(), format!("read the hook: '{}'", path.display()));
     assert_eq!(told.lines(), ["pre-upload: one", "pre-upload: no approval"]);
     desk.hook("pre-upload", "#!/bin/sh\nkill -SEGV $$\n");
     let error = desk.refused(&told);
-    assert_eq!(error.message(), "the hook 'pre-upload' was ended by SIGSEGV; nothing was changed");
+    assert_eq!(error.message(), "SIGSEGV ended the hook 'pre-upload'; nothing was changed");
 }
 
 #[test]
@@ -290,9 +290,9 @@ fn a_hook_that_takes_too_long_is_stopped_with_all_that_it_began() {
     let error = desk.refused(&Told::default());
     assert_eq!(
         error.message(),
-        "the hook 'pre-upload' did not end within 400ms; nothing was changed"
+        "the hook 'pre-upload' did not finish within 400ms; nothing was changed"
     );
-    assert_eq!(error.hint(), Some("give it more time: art config set hooks.timeout 10m"));
+    assert_eq!(error.hint(), Some("increase the timeout: art config set hooks.timeout 10m"));
     assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
     is_gone(&wait_for(&desk.top().join("inner")));
 }
@@ -360,13 +360,13 @@ fn a_hook_that_is_there_and_can_not_run_refuses_with_the_way_out() {
     let path = desk.hook("pre-upload", "#!/bin/sh\n");
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
     let error = desk.refused(&told);
-    assert_eq!(error.message(), "the hook 'pre-upload' can't be run; nothing was changed");
+    assert_eq!(error.message(), "the hook 'pre-upload' cannot be run; nothing was changed");
     assert_eq!(error.causes(), [format!("'{}' is not executable", path.display())]);
     assert_eq!(error.hint().unwrap(), format!("chmod +x {}", path.display()));
     for (text, cause) in [
-        ("#!/no/such/shell -e\n", "its first line names '/no/such/shell', which is not there"),
-        ("#!/bin/sh\r\n", "its first line names '/bin/sh\\r', which is not there"),
-        ("echo no first line\n", "it is no program"),
+        ("#!/no/such/shell -e\n", "its first line names '/no/such/shell', which does not exist"),
+        ("#!/bin/sh\r\n", "its first line names '/bin/sh\\r', which does not exist"),
+        ("echo no first line\n", "it is not a program"),
     ] {
         desk.hook("pre-upload", text);
         let error = desk.refused(&told);
@@ -375,7 +375,7 @@ fn a_hook_that_is_there_and_can_not_run_refuses_with_the_way_out() {
     }
     std::fs::remove_file(&path).unwrap();
     std::fs::create_dir(&path).unwrap();
-    assert!(desk.refused(&told).causes()[0].ends_with("is no file"));
+    assert!(desk.refused(&told).causes()[0].ends_with("is not a file"));
     std::fs::remove_dir(&path).unwrap();
     std::os::unix::fs::symlink("nowhere", &path).unwrap();
     desk.refused(&told);
@@ -389,7 +389,7 @@ fn a_hook_that_is_being_written_is_waited_for_and_then_named() {
     std::fs::write(&path, program).unwrap();
     let open = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
     let error = desk.refused(&Told::default());
-    assert_eq!(error.causes()[0], "something has it open for writing");
+    assert_eq!(error.causes()[0], "a process has the hook open for writing");
     let writer = std::thread::spawn(move || {
         std::thread::sleep(Duration::from_millis(200));
         drop(open);
@@ -407,7 +407,7 @@ fn hooks_that_call_each_other_come_to_an_end() {
     let error = upload(&repo, &desk.options(), &mut std::io::empty(), &Told::default());
     let error = error.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Policy);
-    assert_eq!(error.causes(), ["hooks call each other, 5 deep"]);
+    assert_eq!(error.causes(), ["hooks run each other 5 levels deep"]);
 }
 
 #[test]

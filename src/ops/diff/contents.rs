@@ -1,4 +1,4 @@
-//! The bytes behind the ids of a comparison: in the store, or still in a directory.
+//! Reads the contents of a comparison by id, from the store or from a directory.
 
 use std::collections::HashMap;
 use std::io::Read;
@@ -16,7 +16,7 @@ use crate::pack::{Chunk, MemberKind};
 use crate::repo::Repository;
 use crate::tree_path::TreePath;
 
-/// Reads contents by id, wherever they are.
+/// Reads contents by id, from the store or from a directory.
 pub(super) struct Contents<'a> {
     repo: &'a Repository,
     reader: Reader<'a>,
@@ -28,17 +28,17 @@ impl<'a> Contents<'a> {
         Contents { repo, reader: repo.content().reader(), files: HashMap::new() }
     }
 
-    /// The repository that is read from.
+    /// The repository of the store.
     pub(super) fn repo(&self) -> &'a Repository {
         self.repo
     }
 
-    /// Whether the content with `id` is read from a directory.
+    /// Returns true if the content with `id` is read from a directory.
     pub(super) fn is_in_directory(&self, id: &Id) -> bool {
         self.files.contains_key(id)
     }
 
-    /// Makes known where the files of one `side` of `changes` are: below the directory `root`.
+    /// Registers the files of one `side` of `changes`, which are below the directory `root`.
     pub(super) fn add_directory(
         &mut self,
         root: &Path,
@@ -54,7 +54,7 @@ impl<'a> Contents<'a> {
         Ok(())
     }
 
-    /// The bytes of the content with `id`; `None` if it is nowhere here.
+    /// The size of the content with `id`, in bytes. `None` if the content is missing locally.
     pub(super) fn size(&mut self, id: &Id) -> Result<Option<u64>> {
         if let Some((root, path)) = self.files.get(id) {
             let found = root.stat(path.as_bytes()).on("read", path.to_path())?;
@@ -63,7 +63,7 @@ impl<'a> Contents<'a> {
         if self.repo.content().contains(id)? { self.reader.size(id).map(Some) } else { Ok(None) }
     }
 
-    /// The bytes with `id`, checked; the caller knows that it is here and how long.
+    /// Reads and verifies the content with `id`. The caller knows that it is present, and its size.
     pub(super) fn read(&mut self, id: &Id, limit: u64) -> Result<Vec<u8>> {
         let Some((root, path)) = self.files.get(id) else { return self.reader.read(id, limit) };
         let shown = path.to_path();
@@ -84,8 +84,8 @@ impl<'a> Contents<'a> {
         Ok(bytes)
     }
 
-    /// The chunks of the content with `id`, at most `limit`; `None` if there are more, or if it is
-    /// not in the store. What was never cut is one chunk.
+    /// Returns the chunks of the content with `id`. Returns `None` if there are more than `limit`,
+    /// or if the store does not have the content. Content without a manifest is one chunk.
     pub(super) fn chunks(&mut self, id: &Id, limit: usize) -> Result<Option<Vec<Chunk>>> {
         let Some(location) = self.repo.content().locate(id)? else { return Ok(None) };
         if location.kind != MemberKind::Manifest {

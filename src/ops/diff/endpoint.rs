@@ -1,4 +1,4 @@
-//! The two sides of a comparison: a revision, or a directory as an upload of it would be.
+//! The two sides of a comparison: a revision, or a directory as an upload would store it.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -22,39 +22,39 @@ use crate::tree_path::{TreePath, escaped};
 /// One side of a comparison.
 #[derive(Debug, Clone)]
 pub enum Endpoint {
-    /// A revision, or what is at its path.
+    /// A revision, or the entry at its path.
     Revision(Revision),
-    /// A directory; ignore files count.
+    /// A directory, without ignored files.
     Directory(PathBuf),
     /// The work tree, at the path of the other side.
     WorkTree,
 }
 
-/// What one side of a comparison is.
+/// The name and the commit of one side of a comparison.
 #[derive(Debug, Clone, Serialize)]
 pub struct EndpointName {
-    /// As it was typed, or the directory's path.
+    /// The revision as typed, or the path of the directory.
     pub name: String,
-    /// The commit; none for a directory.
+    /// The commit; `None` for a directory.
     pub commit: Option<Id>,
 }
 
-/// One side, found.
+/// One resolved side.
 pub(super) struct Found {
     pub(super) name: EndpointName,
     pub(super) tree: Option<Id>,
-    /// The record, for a revision without a path.
+    /// The record, if the side is a revision without a path.
     pub(super) record: Option<Fields>,
-    /// The revision; none for a directory.
+    /// The revision; `None` for a directory.
     pub(super) revision: Option<Resolved>,
-    /// The directory that the paths of the tree start from, if it is one.
+    /// The directory that contains the paths of the tree, if the side is a directory.
     pub(super) root: Option<PathBuf>,
     pub(super) failed: Vec<(String, String)>,
-    /// The paths of what could not be read.
+    /// The paths that could not be read.
     pub(super) unread: Vec<TreePath>,
 }
 
-/// What a revision names: a tree, or one file.
+/// The target of a revision: a tree, or one file.
 struct Named {
     name: EndpointName,
     record: Option<Fields>,
@@ -62,7 +62,7 @@ struct Named {
     entry: Option<TreeEntry>,
 }
 
-/// Finds both sides; trees that are in no repository are added to `writer`.
+/// Resolves both sides. Adds trees that no repository contains to `writer`.
 pub(super) fn find_both(
     repo: &Repository,
     options: &DiffOptions,
@@ -101,7 +101,8 @@ fn named(repo: &Repository, revision: &Revision) -> Result<Named> {
     })
 }
 
-/// The fields of a record; of a version also its content and its readme, which stand beside it.
+/// Reads the fields of a record. For a version, adds the content and the readme, which are files
+/// beside the record.
 fn record(repo: &Repository, found: &Resolved) -> Result<Fields> {
     let bytes = repo.history().read_blob(&found.record)?;
     let damaged = || Error::corrupt(format!("{} is damaged", found.kind.file()));
@@ -114,7 +115,7 @@ fn record(repo: &Repository, found: &Resolved) -> Result<Fields> {
         let version = LoadedVersion::read(repo, &reference, found.commit)?;
         if let Some(content) = version.content(repo)? {
             let value = serde_json::to_value(&content).map_err(|error| {
-                Error::internal("the content has no JSON form").with_source(error)
+                Error::internal("cannot convert the content to JSON").with_source(error)
             })?;
             fields.insert("content".to_owned(), value);
         }
@@ -126,13 +127,14 @@ fn record(repo: &Repository, found: &Resolved) -> Result<Fields> {
 }
 
 impl Named {
-    /// The file's name, if it is one file.
+    /// The name of the file, if the revision names a single file.
     fn file_name(&self) -> Option<BString> {
         let entry = self.entry.as_ref().filter(|entry| !entry.mode.is_directory())?;
         Some(entry.name.clone())
     }
 
-    /// Two single files are compared whatever their names: both stand under `file_name`.
+    /// Puts a single file under `file_name`, so that two files are compared whatever their names
+    /// are.
     fn found(self, file_name: Option<&BString>, writer: &mut ObjectWriter<'_>) -> Result<Found> {
         let tree = match (self.entry, file_name) {
             (Some(entry), Some(name)) if !entry.mode.is_directory() => {
@@ -152,7 +154,7 @@ impl Named {
     }
 }
 
-/// The work tree at `path`, which may be a file, or absent.
+/// Resolves the work tree at `path`, which may be a file or absent.
 fn in_work_tree(
     repo: &Repository,
     work_tree: &WorkTree,
@@ -183,8 +185,8 @@ fn directory_at(
     progress: &dyn Progress,
 ) -> Result<Found> {
     if !root.metadata().on("read", root)?.is_dir() {
-        return Err(Error::invalid(format!("'{name}' is no directory"))
-            .with_hint("name a directory, or a file's path behind a revision: art diff REV:PATH"));
+        return Err(Error::invalid(format!("'{name}' is not a directory"))
+            .with_hint("name a directory, or a file of a revision: art diff REV:PATH"));
     }
     let mut snapshot = Snapshot::take(repo, root, Ignores::Respected, progress)?;
     snapshot.hash(repo, progress)?;

@@ -1,22 +1,22 @@
-//! The fields of two records that differ.
+//! Compares the fields of two records.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::Value;
 
-/// A field of a record with another value, or in one record only.
+/// A field that has different values in two records, or that only one record has.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FieldChange {
-    /// Its place: `status`, `source.commit`, `lineage.NAME.id`.
+    /// The path of the field: `status`, `source.commit`, `lineage.NAME.id`.
     pub field: String,
-    /// What it was.
+    /// The old value.
     pub old: Option<Value>,
-    /// What it is.
+    /// The new value.
     pub new: Option<Value>,
 }
 
-/// A record, its fields by key.
+/// The fields of a record, by key.
 pub(super) type Fields = serde_json::Map<String, Value>;
 
 /// The fields of a record.
@@ -24,7 +24,7 @@ pub(super) fn read(record: &toml::Table) -> Fields {
     record.iter().map(|(key, value)| (key.clone(), json(value))).collect()
 }
 
-/// What differs between two records, by field.
+/// Returns the fields that differ between two records.
 pub(super) fn changes(old: &Fields, new: &Fields) -> Vec<FieldChange> {
     let mut fields: BTreeMap<String, (Option<Value>, Option<Value>)> = BTreeMap::new();
     flatten(old, "", &mut |field, value| fields.entry(field).or_default().0 = Some(value));
@@ -33,7 +33,7 @@ pub(super) fn changes(old: &Fields, new: &Fields) -> Vec<FieldChange> {
     changed.map(|(field, (old, new))| FieldChange { field, old, new }).collect()
 }
 
-/// Gives every value that has no fields to `each`, under the path of its keys.
+/// Passes every leaf value to `each`, with the path of its keys.
 fn flatten(fields: &Fields, above: &str, each: &mut dyn FnMut(String, Value)) {
     for (key, value) in fields {
         let field = if above.is_empty() { key.clone() } else { format!("{above}.{key}") };

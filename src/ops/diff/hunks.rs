@@ -5,12 +5,12 @@ use std::ops::Range;
 
 use imara_diff::{Algorithm, Diff, Hunk, InternedInput};
 
-/// Unchanged lines shown around what changed.
+/// The number of unchanged lines around a change.
 const CONTEXT: u32 = 3;
-/// The heading of a hunk has at most so many bytes.
+/// The longest heading of a hunk, in bytes.
 const HEADING: usize = 80;
 
-/// Writes what leads from `old` to `new`, by lines.
+/// Writes the line changes from `old` to `new`.
 pub(super) fn write_hunks(old: &[u8], new: &[u8], out: &mut dyn Write) -> Result<()> {
     let input: InternedInput<&[u8]> = InternedInput::new(old, new);
     let mut diff = Diff::compute(Algorithm::Myers, &input);
@@ -18,7 +18,7 @@ pub(super) fn write_hunks(old: &[u8], new: &[u8], out: &mut dyn Write) -> Result
     let mut printer = Printer { input: &input, out, heading: Vec::new(), searched: 0 };
     let mut group: Vec<Hunk> = Vec::new();
     for hunk in diff.hunks() {
-        // Two changes whose contexts would touch are one hunk.
+        // Changes with touching contexts form one hunk.
         if group.last().is_some_and(|last| hunk.before.start - last.before.end > 2 * CONTEXT) {
             printer.group(&group)?;
             group.clear();
@@ -33,7 +33,7 @@ struct Printer<'a, 'b> {
     out: &'a mut dyn Write,
     /// The last heading found.
     heading: Vec<u8>,
-    /// Lines of the old side that were looked at for a heading.
+    /// The number of old lines that were searched for a heading.
     searched: u32,
 }
 
@@ -65,8 +65,8 @@ impl Printer<'_, '_> {
         self.old_lines(b' ', at..before.end)
     }
 
-    /// The nearest line above `start` that begins like a name; the last heading holds where there
-    /// is none since.
+    /// Finds the nearest line above `start` that begins like a name. If there is no new such line,
+    /// the last heading stays.
     fn find_heading(&mut self, start: u32) {
         for line in (self.searched..start).rev() {
             let text = self.input.interner[self.input.before[line as usize]];
@@ -96,7 +96,8 @@ impl Printer<'_, '_> {
     }
 }
 
-/// `START,COUNT`; a count of one is left out, and an empty span stands behind the line before it.
+/// Formats `START,COUNT`. A count of one is omitted. The start of an empty span is the line before
+/// it.
 fn span(lines: &Range<u32>) -> String {
     let count = lines.end - lines.start;
     match count {
@@ -117,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn changes_far_apart_are_hunks_of_their_own_with_a_heading() {
+    fn distant_changes_are_separate_hunks_with_headings() {
         let numbers: Vec<String> = (1..=30).map(|n| n.to_string()).collect();
         let old = format!("fn main() {{\n{}\n", numbers.join("\n"));
         let new = old.replace("\n9\n", "\n9a\n").replace("\n30\n", "\n30");
@@ -129,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_files_come_and_go() {
+    fn whole_files_are_added_and_deleted() {
         assert_eq!(shown("", "a\nb\n"), "@@ -0,0 +1,2 @@\n+a\n+b\n");
         assert_eq!(shown("a", ""), "@@ -1 +0,0 @@\n-a\n\\ No newline at end of file\n");
         assert_eq!(shown("a\n", "a\n"), "");

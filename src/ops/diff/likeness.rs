@@ -1,8 +1,8 @@
-//! How alike two contents are: the share of bytes that both have.
+//! The similarity of two contents: the share of bytes that they have in common.
 //!
-//! The measure is Git's: a content falls into pieces, and what counts is the bytes of the pieces that
-//! both have, against the longer of the two. The pieces of a small content are its lines, cut at 64
-//! bytes, as in Git; those of a large one are its chunks, which need not be read for that.
+//! The measure is the one that Git uses. It cuts each content into pieces, and compares the bytes
+//! of the common pieces with the size of the longer content. Small contents are cut into lines of
+//! at most 64 bytes, as in Git. Large contents use their chunks, which requires no reading.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -13,18 +13,18 @@ use crate::error::Result;
 use crate::id::Id;
 use crate::progress::{Progress, check_interrupt};
 
-/// A content of up to so many bytes is compared by its lines.
+/// The maximum size of a content that is compared by lines.
 const LINES_LIMIT: u64 = 1 << 20;
-/// A piece has at most so many bytes, as in Git.
+/// The maximum size of a piece, as in Git.
 const PIECE: usize = 64;
-/// A content with more chunks is not compared: at the usual 128 KiB each, 32 GiB.
+/// Contents with more chunks are not compared. At the usual 128 KiB per chunk, this is 32 GiB.
 const CHUNK_LIMIT: usize = 1 << 18;
-/// The search for renames reads at most so many bytes; what is found by then has to do.
+/// The search for renames reads about this number of bytes and then stops.
 const READ_LIMIT: u64 = 128 << 20;
-/// A content with a zero byte among its first ones is binary, as in Git.
+/// Content with a zero byte in this prefix is binary, as in Git.
 const BINARY_PROBE: usize = 8000;
 
-/// Measures likeness, and remembers what it found out of each content.
+/// Measures similarity, and caches the pieces of each content.
 #[derive(Default)]
 pub(super) struct Likeness {
     sizes: HashMap<Id, Option<u64>>,
@@ -32,20 +32,20 @@ pub(super) struct Likeness {
     read: u64,
 }
 
-/// What a content is cut into.
+/// The kind of pieces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Cut {
     Lines,
     Chunks,
 }
 
-/// The pieces of a content: a hash and the bytes of all pieces with it, by hash.
+/// The pieces of a content: each hash, with the bytes of all pieces that have it, sorted by hash.
 #[derive(Debug, Default, PartialEq)]
 struct Pieces(Vec<(u64, u64)>);
 
 impl Likeness {
-    /// The likeness in percent; `None` if it is below half for the lengths alone, or can't be found
-    /// out within bounds.
+    /// Returns the similarity in percent. Returns `None` if the sizes alone put it below half, or
+    /// if measuring it would exceed the bounds.
     pub(super) fn percent(
         &mut self,
         contents: &mut Contents<'_>,
@@ -59,7 +59,7 @@ impl Likeness {
             return Ok(None);
         };
         let (short, long) = (size_a.min(size_b), size_a.max(size_b));
-        // An empty file is like nothing.
+        // An empty file is similar to no file.
         if short == 0 || short < long / 2 {
             return Ok(None);
         }
@@ -68,12 +68,12 @@ impl Likeness {
             return Ok(None);
         }
         let Some(common) = self.common(contents, a, b, cut)? else { return Ok(None) };
-        // Git counts in sixty-thousandths first, so its percentages come out the same.
+        // Git rounds to sixty-thousandths first. Doing the same gives the same percentages.
         let score = u128::from(common) * 60_000 / u128::from(long) * 100 / 60_000;
         Ok(Some(score.min(100) as u8))
     }
 
-    /// The bytes that both contents have; `None` if that can't be found out within bounds.
+    /// Returns the number of common bytes. Returns `None` if measuring it would exceed the bounds.
     pub(super) fn common_bytes(
         &mut self,
         contents: &mut Contents<'_>,
@@ -86,12 +86,12 @@ impl Likeness {
         };
         let cut = if size_a.max(size_b) <= LINES_LIMIT { Cut::Lines } else { Cut::Chunks };
         let common = self.common(contents, a, b, cut);
-        // Each pair is asked for once; nothing is worth keeping.
+        // Each pair is measured once, so a cache would not help.
         self.pieces.clear();
         common
     }
 
-    /// The length of a content; `None` if it is nowhere here.
+    /// The size of a content. `None` if the content is missing locally.
     pub(super) fn size(&mut self, contents: &mut Contents<'_>, id: &Id) -> Result<Option<u64>> {
         if let Some(size) = self.sizes.get(id) {
             return Ok(*size);
@@ -142,13 +142,13 @@ impl Likeness {
     }
 }
 
-/// Whether a content is no text, by Git's rule.
+/// Returns true if the content is binary, by Git's rule.
 pub(super) fn is_binary(bytes: &[u8]) -> bool {
     bytes.iter().take(BINARY_PROBE).any(|byte| *byte == 0)
 }
 
 impl Pieces {
-    /// Adds up what has the same hash.
+    /// Merges the pieces that have the same hash.
     fn new(mut pieces: Vec<(u64, u64)>) -> Self {
         pieces.sort_unstable();
         pieces.dedup_by(|next, kept| {
@@ -161,7 +161,7 @@ impl Pieces {
         Pieces(pieces)
     }
 
-    /// In text, the CR of a CR LF is as if it were not there.
+    /// Cuts into lines. In text, the CR of a CR LF is ignored, as in Git.
     fn of_lines(bytes: &[u8]) -> Self {
         const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
         const PRIME: u64 = 0x0100_0000_01b3;
@@ -172,7 +172,7 @@ impl Pieces {
             if is_text && *byte == b'\r' && bytes.get(at + 1) == Some(&b'\n') {
                 continue;
             }
-            // FNV-1a: the same in every run, unlike the hasher of a map.
+            // FNV-1a is the same in every process, unlike the hasher of a map.
             hash = (hash ^ u64::from(*byte)).wrapping_mul(PRIME);
             length += 1;
             if length == PIECE || *byte == b'\n' {
@@ -213,11 +213,11 @@ mod tests {
     }
 
     #[test]
-    fn lines_count_wherever_they_stand_and_as_often_as_both_have_them() {
+    fn common_lines_count_at_any_position_as_often_as_both_have_them() {
         assert_eq!(common(b"one\ntwo\nthree\n", b"three\none\nfour\n"), 10);
         assert_eq!(common(b"x\nx\nx\n", b"x\nx\ny\n"), 4);
         assert_eq!(common(b"a\r\nb\r\n", b"a\nb\n"), 4);
-        assert_eq!(common(b"\0a\r\n", b"\0a\n"), 0, "bytes that are no text count as they are");
+        assert_eq!(common(b"\0a\r\n", b"\0a\n"), 0, "binary bytes count unchanged");
         let long = vec![b'x'; 200];
         assert_eq!(common(&long, &long[..130]), 128);
     }

@@ -1,5 +1,5 @@
-//! `art diff`: what differs between two revisions, or a revision and a directory: files, their
-//! bytes, and the fields of the records.
+//! `art diff`: compares two revisions, or a revision and a directory: their files, the contents,
+//! and the fields of the records.
 
 mod contents;
 mod endpoint;
@@ -30,52 +30,52 @@ use likeness::Likeness;
 pub use patch::{Shown, quote};
 pub use sizes::FileSizes;
 
-/// What to compare.
+/// The two sides to compare.
 #[derive(Debug, Clone)]
 pub struct DiffOptions {
-    /// The directory that relative paths start from, absolute.
+    /// The directory that relative paths start from; absolute.
     pub cwd: PathBuf,
-    /// What was.
+    /// The old side.
     pub from: Endpoint,
-    /// What is.
+    /// The new side.
     pub to: Endpoint,
-    /// Only what is at or below one of these paths; nothing means everything. They start at `cwd`,
-    /// or at the paths and directories that are compared if a side is one.
+    /// Compares only these paths and the paths below them. If empty, compares everything. Paths
+    /// start at `cwd`, or at the compared path or directory if a side names one.
     pub paths: Vec<PathBuf>,
-    /// Also gives out the content of a disabled version.
+    /// Allows the content of a disabled version.
     pub allow_disabled: bool,
 }
 
-/// What differs.
+/// The differences.
 #[derive(Debug, Clone, Serialize)]
 pub struct DiffOutcome {
-    /// What was.
+    /// The old side.
     pub from: EndpointName,
-    /// What is.
+    /// The new side.
     pub to: EndpointName,
-    /// The fields of the records that differ, where both sides are whole revisions.
+    /// The fields of the records that differ, if both sides are whole revisions.
     pub record: Vec<FieldChange>,
-    /// The files, links and empty directories that differ, by path.
+    /// The changed files, links and empty directories, by path.
     pub changes: Vec<Change>,
-    /// What could not be read: path and why. It is in no change.
+    /// Paths that could not be read, each with the reason. No change includes them.
     pub failed: Vec<(String, String)>,
 }
 
-/// A comparison: what differs, and the way to the bytes of it.
+/// A comparison: the differences, and access to the contents.
 pub struct Comparison<'a> {
     outcome: DiffOutcome,
     contents: Contents<'a>,
     likeness: Likeness,
-    /// The revisions whose content is given out only after [`Resolved::check_content`].
+    /// The revisions that need [`Resolved::check_content`] before their content is read.
     unchecked: Vec<Resolved>,
     allow_disabled: bool,
 }
 
-/// Compares. Writes nothing.
+/// Compares two sides, without writing anything.
 ///
-/// Renames are found by equal bytes and, for up to 10,000 pairs and a bounded number of bytes read,
-/// by likeness: files of at most 1 MiB line by line as Git does it, larger ones by the chunks that
-/// they share.
+/// Renames are detected by equal bytes and, for up to 10,000 pairs and a bounded number of bytes,
+/// by similarity. Files of at most 1 MiB are compared by lines, as in Git. Larger files are
+/// compared by common chunks.
 pub fn diff<'a>(
     repo: &'a Repository,
     options: &DiffOptions,
@@ -113,7 +113,7 @@ pub fn diff<'a>(
 }
 
 impl DiffOptions {
-    /// The paths to look at, from the root of what is compared.
+    /// The paths to compare, from the root of the compared trees.
     fn places(&self, repo: &Repository) -> Result<Vec<TreePath>> {
         let is_narrowed = [&self.from, &self.to].into_iter().any(|endpoint| match endpoint {
             Endpoint::Revision(revision) => !revision.path().is_root(),
@@ -136,7 +136,7 @@ fn fields_of(from: &Found, to: &Found) -> Vec<FieldChange> {
 }
 
 impl Comparison<'_> {
-    /// Gets the contents of what differs from where they are, as far as they are not here.
+    /// Fetches the contents of changed files that are missing locally.
     ///
     /// Fails with [`Policy`](crate::ErrorKind::Policy) if a side is a disabled version, unless the
     /// options allow it.
@@ -149,7 +149,7 @@ impl Comparison<'_> {
         need(self.contents.repo(), &ids, progress)
     }
 
-    /// Refuses the content of a disabled version. Each revision is checked once.
+    /// Refuses the content of a disabled version. Checks each revision once.
     fn check_content(&mut self) -> Result<()> {
         while let Some(revision) = self.unchecked.last() {
             revision.check_content(self.contents.repo(), self.allow_disabled)?;
@@ -158,7 +158,7 @@ impl Comparison<'_> {
         Ok(())
     }
 
-    /// What differs.
+    /// The differences.
     pub fn outcome(&self) -> &DiffOutcome {
         &self.outcome
     }

@@ -1,4 +1,4 @@
-//! Changes as a patch, in the form of `git diff`, so that `git apply` and `patch -p1` take it.
+//! Writes changes in the format of `git diff`, which `git apply` and `patch -p1` accept.
 
 use std::io::Write;
 
@@ -12,23 +12,23 @@ use crate::history::EntryMode;
 use crate::history::diff::{Change, Side};
 use crate::tree_path::TreePath;
 
-/// A content with more bytes is shown as a binary one is: 32 MiB.
+/// Larger contents are shown as binary: 32 MiB.
 const TEXT_LIMIT: u64 = 32 << 20;
-/// So is one with more lines.
+/// Contents with more lines are shown as binary too.
 const LINE_LIMIT: usize = 2_000_000;
 
-/// What was written for a change.
+/// The extent of the patch of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shown {
-    /// All that there is to it.
+    /// The complete change.
     All,
-    /// That it differs, because it is no text.
+    /// Only the fact that the files differ, because one is binary.
     Binary,
-    /// That it differs, because it is too long to be compared by lines.
+    /// Only the fact that the files differ, because one is too large to be compared by lines.
     TooLarge,
 }
 
-/// The two sides of what is written, with their paths.
+/// The two sides of a written change, with their paths.
 struct Pair<'a> {
     from: &'a TreePath,
     to: &'a TreePath,
@@ -38,10 +38,10 @@ struct Pair<'a> {
 }
 
 impl Comparison<'_> {
-    /// Writes one of the changes as a patch.
+    /// Writes one change as a patch.
     ///
-    /// What is no text, or has more than 32 MiB or two million lines, is only said to differ. Git has
-    /// no empty directories, so nothing is written for one.
+    /// Binary files, and files with more than 32 MiB or two million lines, are only reported as
+    /// different. Git has no empty directories, so a change of one writes nothing.
     ///
     /// Fails with [`Policy`](crate::ErrorKind::Policy) if a side is a disabled version, unless the
     /// options allow it.
@@ -54,7 +54,7 @@ impl Comparison<'_> {
             pair.from = from;
             pair.similarity = Some(*similarity);
         } else if old.is_some() && new.is_some() && is_link(old) != is_link(new) {
-            // A file that becomes a link is gone first, then there.
+            // As in Git, a file that becomes a link is a deletion and an addition.
             let gone = self.write_pair(&Pair { new: None, ..pair }, out)?;
             let there = Pair { from: path, to: path, old: None, new, similarity: None };
             let shown = self.write_pair(&there, out)?;
@@ -90,7 +90,7 @@ impl Comparison<'_> {
         }
     }
 
-    /// The bytes of one side, or why they are not shown.
+    /// Reads the bytes of one side, or returns the reason for not showing them.
     fn text(&mut self, side: Option<Side>) -> Result<Result<Vec<u8>, Shown>> {
         let Some(side) = side else { return Ok(Ok(Vec::new())) };
         let length = self.likeness.size(&mut self.contents, &side.id)?;
@@ -106,7 +106,7 @@ impl Comparison<'_> {
     }
 }
 
-/// The lines before the names: what came, went, moved or changed its mode.
+/// Writes the lines before the names: added, deleted, renamed or changed modes.
 fn write_head(pair: &Pair<'_>, out: &mut dyn Write) -> std::io::Result<()> {
     let (a, b) = (quoted(b"a/", pair.from), quoted(b"b/", pair.to));
     out.write_all(&[b"diff --git ", &a[..], b" ", &b[..], b"\n"].concat())?;
@@ -137,7 +137,7 @@ fn write_head(pair: &Pair<'_>, out: &mut dyn Write) -> std::io::Result<()> {
 }
 
 fn write_names(from: &[u8], to: &[u8], out: &mut dyn Write) -> std::io::Result<()> {
-    // A tab ends a name with a space in it, for readers that would end it at the space.
+    // A tab ends a name that contains a space, for readers that would end the name at the space.
     let end =
         |name: &[u8]| if name.contains(&b' ') && !name.starts_with(b"\"") { "\t" } else { "" };
     out.write_all(&[b"--- ", from, end(from).as_bytes(), b"\n"].concat())?;
@@ -155,8 +155,8 @@ fn quoted(prefix: &[u8], path: &TreePath) -> Vec<u8> {
     quote(&[prefix, path.as_bytes()].concat())
 }
 
-/// A name as Git writes it: in double quotes with C's escapes where it has a quote, a backslash, a
-/// control character or a byte above 127, else as it is.
+/// Quotes a name as Git does. A name with a quote, a backslash, a control character or a byte above
+/// 127 is put into double quotes, with C escapes. Other names are unchanged.
 pub fn quote(name: &[u8]) -> Vec<u8> {
     let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
     if name.iter().all(is_plain) {

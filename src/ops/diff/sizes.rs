@@ -1,4 +1,4 @@
-//! How many bytes came and went, file by file: for `--stat`.
+//! Counts the added and deleted bytes of each file, for `--stat`.
 
 use serde::Serialize;
 
@@ -7,22 +7,22 @@ use crate::error::Result;
 use crate::history::diff::{Change, Side};
 use crate::id::Id;
 
-/// The bytes of one change.
+/// The byte counts of one change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct FileSizes {
-    /// Bytes before; 0 if there was nothing.
+    /// The old size; 0 for an added file.
     pub old: u64,
-    /// Bytes now; 0 if there is nothing.
+    /// The new size; 0 for a deleted file.
     pub new: u64,
-    /// Bytes of the new content that the old one does not have.
+    /// Bytes that only the new content has.
     pub added: u64,
-    /// Bytes of the old content that the new one does not have.
+    /// Bytes that only the old content has.
     pub deleted: u64,
 }
 
 impl Comparison<'_> {
-    /// Measures one of the changes: a small file by its lines, a larger one by the chunks of both
-    /// sides. What can't be compared so counts as all deleted and all added.
+    /// Measures one change: small files by their lines, larger files by their chunks. Contents that
+    /// cannot be compared count as fully deleted and fully added.
     pub fn sizes(&mut self, change: &Change) -> Result<FileSizes> {
         let id =
             |side: Option<Side>| side.filter(|side| !side.mode.is_directory()).map(|side| side.id);

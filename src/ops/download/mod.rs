@@ -1,8 +1,8 @@
-//! `art download`: the files of a revision, written to a directory.
+//! `art download`: writes the files of a revision to a directory.
 //!
-//! Everything is written into a staging directory inside of the destination first, and gets its
-//! final name when its bytes are complete and right. A directory that is not there yet is staged
-//! as a whole and moved into place by one rename.
+//! Files are first written to a staging directory inside the destination. A file gets its final
+//! name when its content is complete and verified. A missing directory is staged as a whole and
+//! moved into place by one rename.
 
 mod plan;
 mod stage;
@@ -22,42 +22,42 @@ use crate::repo::Repository;
 use crate::tree_path::TreePath;
 use plan::Plan;
 
-/// What to write, and where.
+/// What to download, and where to write it.
 #[derive(Debug, Clone)]
 pub struct DownloadOptions {
-    /// What to write: a file, or a directory's contents.
+    /// The source: a file, or a directory, whose contents are written.
     pub source: Resolved,
-    /// Only what is at or below these paths, relative to the source; nothing means everything.
+    /// Writes only these paths and the paths below them, relative to the source. If empty, writes
+    /// everything.
     pub only: Vec<TreePath>,
-    /// The directory to write to, absolute; made if missing.
+    /// The destination directory, absolute. It is created if it does not exist.
     pub to: PathBuf,
     /// Overwrites files that differ.
     pub force: bool,
-    /// Also makes links that point out of the destination.
+    /// Also creates links that point out of the destination.
     pub unsafe_links: bool,
-    /// Also of a version that is disabled.
+    /// Allows a disabled version.
     pub allow_disabled: bool,
-    /// Only finds out what would be done.
+    /// Reports what the download would do, without writing.
     pub dry_run: bool,
 }
 
-/// What a download did, or would do.
+/// The result of a download, or of a dry run.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct DownloadOutcome {
     /// Files and links written.
     pub written: u64,
-    /// The bytes of the files.
+    /// The total size of the files, in bytes.
     pub bytes: u64,
-    /// Files and links that were right already.
+    /// Files and links that were already correct.
     pub unchanged: u64,
-    /// Of those written, the ones that stood in place of something else.
+    /// The written paths that replaced something else.
     pub replaced: Vec<TreePath>,
 }
 
-/// Writes the files.
+/// Downloads the files.
 ///
-/// Fails with [`Policy`](ErrorKind::Policy) for a version that is disabled, unless `options` allow
-/// it.
+/// Fails with [`Policy`](ErrorKind::Policy) for a disabled version, unless `options` allow it.
 pub fn download(
     repo: &Repository,
     options: &DownloadOptions,

@@ -1,4 +1,4 @@
-//! Compares a tree with the destination: what is right, what is missing, what is in the way.
+//! Compares a tree with the destination: correct files, missing files, and obstacles.
 
 use std::os::unix::ffi::OsStrExt;
 use std::vec::IntoIter;
@@ -23,11 +23,11 @@ pub(super) struct PlannedFile {
     pub(super) executable: bool,
     /// Relative to the destination.
     pub(super) path: TreePath,
-    /// The number of the staged root it belongs to.
+    /// The number of the staged root that contains the file.
     pub(super) root: u32,
 }
 
-/// A link to make.
+/// A link to create.
 #[derive(Debug)]
 pub(super) struct PlannedLink {
     pub(super) target: Vec<u8>,
@@ -35,32 +35,32 @@ pub(super) struct PlannedLink {
     pub(super) root: u32,
 }
 
-/// Something that is staged on its own and moved into place by one rename: a file, a link, or a
-/// directory that was not there.
+/// An entry that is staged separately and moved into place by one rename: a file, a link, or a
+/// missing directory.
 #[derive(Debug)]
 pub(super) struct Root {
     pub(super) path: TreePath,
     pub(super) replace: bool,
 }
 
-/// What a download will do.
+/// The steps of a download.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     pub(super) roots: Vec<Root>,
-    /// Directories to make in the staging directory, parents first.
+    /// Directories to create in the staging directory, parents first.
     pub(super) directories: Vec<(u32, TreePath)>,
     pub(super) files: Vec<PlannedFile>,
-    /// The contents of `files`, in their order.
+    /// The ids of the contents of `files`, in the same order.
     pub(super) ids: Vec<Id>,
     pub(super) links: Vec<PlannedLink>,
     pub(super) unchanged: u64,
     pub(super) replaced: Vec<TreePath>,
-    /// What differs, or can't be replaced: path and why.
+    /// Paths that differ or cannot be replaced, each with the reason.
     in_the_way: Vec<(TreePath, &'static str)>,
     unsafe_links: Vec<TreePath>,
 }
 
-/// The longest target of a link.
+/// The longest target of a link, in bytes.
 const MAX_LINK: u64 = 1 << 16;
 
 struct Planner<'a> {
@@ -70,7 +70,7 @@ struct Planner<'a> {
     cache: StatCache,
     progress: &'a dyn Progress,
     plan: Plan,
-    /// The links that will be made, and the contents that say where they point.
+    /// The links to create, with the ids of the contents that hold their targets.
     links: Vec<(u32, TreePath, Id)>,
 }
 
@@ -96,14 +96,14 @@ impl Plan {
             Some(entry) => {
                 planner.entry(&TreePath::root(), &entry, destination.is_some())?;
             }
-            // A run without artifacts has none to write.
+            // A run without artifacts has nothing to write.
             None => {}
         }
         planner.read_links()?;
         Ok(planner.plan)
     }
 
-    /// Fails if something would be overwritten or a link would point out.
+    /// Fails if the download would overwrite a file or create a link that points out.
     pub(super) fn refuse_unsafe(&self, options: &DownloadOptions) -> Result<()> {
         let list = |lines: Vec<String>| {
             let mut shown: Vec<String> = lines.iter().take(10).cloned().collect();
@@ -137,7 +137,7 @@ impl Plan {
                 self.unsafe_links.len()
             ))
             .with_source(list(lines))
-            .with_hint("if you trust them, make them with --unsafe-links"));
+            .with_hint("if you trust the links, create them with --unsafe-links"));
         }
         Ok(())
     }
@@ -146,8 +146,8 @@ impl Plan {
 const DIFFERS: &str = "differs";
 
 impl Planner<'_> {
-    /// Plans the contents of the tree `root`; `exists` says whether the destination does. Nothing
-    /// here recurses, so the depth of a tree costs no stack.
+    /// Plans the contents of the tree `root`. `exists` is true if the destination exists. The walk
+    /// does not recurse, so a deep tree cannot overflow the stack.
     fn tree(&mut self, root: Id, exists: bool) -> Result<()> {
         let history = self.repo.history();
         let mut budget = history.budget();
@@ -180,7 +180,8 @@ impl Planner<'_> {
         Ok(())
     }
 
-    /// Plans one entry of the directory `parent`, which exists in the destination or is missing.
+    /// Plans one entry of the directory `parent`. `exists` is true if the destination has that
+    /// directory.
     fn entry(&mut self, parent: &TreePath, entry: &TreeEntry, exists: bool) -> Result<()> {
         let path = join(parent, entry)?;
         if self.is_wanted(&path) {
@@ -189,7 +190,7 @@ impl Planner<'_> {
         Ok(())
     }
 
-    /// Plans `entry` at `path`; gives the directory to go into.
+    /// Plans `entry` at `path`. Returns the directory to enter, if `entry` is one.
     fn at(&mut self, path: TreePath, entry: &TreeEntry, exists: bool) -> Result<Option<Below>> {
         let there = match self.destination.filter(|_| exists) {
             Some(destination) => destination.stat(path.as_bytes()).on("read", path.to_path())?,
@@ -233,7 +234,8 @@ impl Planner<'_> {
         self.plan.roots.len() as u32 - 1
     }
 
-    /// Plans `entry` at `path`, which is not there; gives the directory to go into.
+    /// Plans `entry` at `path`, which does not exist yet. Returns the directory to enter, if
+    /// `entry` is one.
     fn missing(&mut self, root: u32, path: TreePath, entry: &TreeEntry) -> Option<Below> {
         match entry.mode {
             EntryMode::Directory => {
@@ -252,7 +254,7 @@ impl Planner<'_> {
         None
     }
 
-    /// Reads where the links point; that may have to be fetched.
+    /// Reads the targets of the links, and fetches their contents if necessary.
     fn read_links(&mut self) -> Result<()> {
         let links = std::mem::take(&mut self.links);
         let ids: Vec<Id> = links.iter().map(|(_, _, id)| *id).collect();
@@ -272,7 +274,7 @@ impl Planner<'_> {
         self.plan.links.push(PlannedLink { target, path, root });
     }
 
-    /// Plans a file or link where something stands already.
+    /// Plans a file or link at a path that already exists.
     fn present(
         &mut self,
         path: TreePath,
@@ -283,7 +285,7 @@ impl Planner<'_> {
     ) -> Result<()> {
         let same = match (mode, file_type) {
             (EntryMode::Symlink, FileType::Symlink) => {
-                let destination = self.destination.expect("because something was found in it");
+                let destination = self.destination.expect("because a path in it exists");
                 let target = destination.read_link(path.as_bytes()).on("read", path.to_path())?;
                 Id::of_blob(&target) == *id
             }
@@ -305,15 +307,16 @@ impl Planner<'_> {
         Ok(())
     }
 
-    /// The id of a file in the destination; `None` if it changes while it is read.
+    /// Returns the id of a file in the destination. Returns `None` if the file changes while it is
+    /// read, or cannot be read.
     fn id_of(&self, path: &TreePath, stat: &Stat) -> Result<Option<Id>> {
         let absolute = self.options.to.join(path.to_path());
         if let Some(id) = self.cache.find(absolute.as_os_str().as_bytes(), stat) {
             return Ok(Some(id));
         }
-        let destination = self.destination.expect("because something was found in it");
+        let destination = self.destination.expect("because a path in it exists");
         let mut file = match destination.open_file(path.as_bytes()).on("read", &absolute) {
-            // What can't be read can't be said to be right; it is in the way.
+            // An unreadable file cannot be verified, so it counts as different.
             Err(error) if error.kind() == ErrorKind::Unauthorized => return Ok(None),
             other => other?,
         };
@@ -335,19 +338,19 @@ impl Planner<'_> {
     }
 }
 
-/// A directory of the tree whose contents are to be planned.
+/// A directory of the tree whose contents will be planned.
 struct Below {
     tree: Id,
     path: TreePath,
     place: Place,
 }
 
-/// Where the contents of a directory go.
+/// The destination of the contents of a directory.
 #[derive(Debug, Clone, Copy)]
 enum Place {
     /// The directory exists in the destination.
     Exists,
-    /// The directory does not exist, and each of its entries is a staged root of its own.
+    /// The directory does not exist. Each of its entries is a separate staged root.
     Missing,
     /// The directory belongs to the staged root with this number.
     In(u32),
@@ -366,7 +369,7 @@ impl Below {
     }
 }
 
-/// A directory whose contents are planned.
+/// A directory whose contents are being planned.
 struct Level {
     path: TreePath,
     place: Place,
@@ -374,12 +377,13 @@ struct Level {
 }
 
 fn join(parent: &TreePath, entry: &TreeEntry) -> Result<TreePath> {
-    parent.join(&entry.name).map_err(|defect| {
-        Error::corrupt("the tree holds a name that is never written").with_source(defect)
-    })
+    parent
+        .join(&entry.name)
+        .map_err(|defect| Error::corrupt("the tree contains an invalid name").with_source(defect))
 }
 
-/// Whether a link at `path` with this target leads out of the destination, by the names alone.
+/// Returns true if a link at `path` with this target leads out of the destination, judged by the
+/// names alone.
 fn points_out(path: &TreePath, target: &[u8]) -> bool {
     if target.starts_with(b"/") {
         return true;
@@ -403,7 +407,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn links_that_lead_out_are_seen() {
+    fn links_that_lead_out_are_detected() {
         let out = |path: &str, target: &str| {
             points_out(&TreePath::parse(path).unwrap(), target.as_bytes())
         };

@@ -1,4 +1,4 @@
-//! The staging directory: where files stand until they are complete.
+//! The staging directory, which holds files until they are complete.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use crate::tree_path::TreePath;
 
 const LOCK: &str = "lock";
 
-/// A staging directory in a destination; removed when dropped.
+/// A staging directory in a destination. It is removed on drop.
 pub(super) struct Stage<'a> {
     plan: &'a Plan,
     destination: &'a Beneath,
@@ -29,7 +29,8 @@ pub(super) struct Stage<'a> {
 }
 
 impl<'a> Stage<'a> {
-    /// Makes the staging directory and the directories in it. Sweeps what killed downloads left.
+    /// Creates the staging directory and the directories in it. Removes leftovers of killed
+    /// downloads.
     pub(super) fn open(destination: &'a Beneath, to: &Path, plan: &'a Plan) -> Result<Self> {
         sweep(to)?;
         let (name, path, lock) = make_locked(to)?;
@@ -56,8 +57,8 @@ impl<'a> Stage<'a> {
         Ok(stage)
     }
 
-    /// Where the content at `path` stands in the staging directory: the root's number, then what
-    /// lies below the root.
+    /// Returns the path of `path` in the staging directory: the number of the root, then the path
+    /// below the root.
     fn staged(&self, root: u32, path: &TreePath) -> Vec<u8> {
         let mut staged = root.to_string().into_bytes();
         let above = self.plan.roots[root as usize].path.as_bytes().len();
@@ -70,7 +71,7 @@ impl<'a> Stage<'a> {
         (file, self.staged(file.root, &file.path))
     }
 
-    /// Gives everything that is complete its final name. Returns what could not be written.
+    /// Moves every complete root to its final name. Returns the paths that could not be written.
     pub(super) fn publish(self) -> Vec<(TreePath, Error)> {
         let failed =
             std::mem::take(&mut *self.failed.lock().unwrap_or_else(PoisonError::into_inner));
@@ -114,7 +115,7 @@ impl Target for Stage<'_> {
             self.path.join(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(&staged));
         atomic::remove_file(&staged)?;
         if matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Interrupted) {
-            // A full disk fails every file after this one too.
+            // A full disk fails all later files too.
             return Err(error);
         }
         self.failed.lock().unwrap_or_else(PoisonError::into_inner).push((number, error));
@@ -124,13 +125,13 @@ impl Target for Stage<'_> {
 
 impl Drop for Stage<'_> {
     fn drop(&mut self) {
-        // If it can't be removed now, the next download to the same place does it.
+        // If the removal fails, the next download to this destination retries it.
         let _ = atomic::remove_tree(&self.path);
     }
 }
 
-/// Makes a staging directory and locks it. A sweep of another download that comes in between takes
-/// the directory away or its lock; then the next name has better luck.
+/// Creates a staging directory and locks it. If another download sweeps the directory or its lock
+/// in between, this tries again with a new name.
 fn make_locked(to: &Path) -> Result<(String, PathBuf, FileLock)> {
     loop {
         let name = format!("{STAGING_PREFIX}{}", atomic::unique_name());
@@ -146,19 +147,19 @@ fn make_locked(to: &Path) -> Result<(String, PathBuf, FileLock)> {
     }
 }
 
-/// Removes the staging directories of downloads that were killed.
+/// Removes the staging directories of killed downloads.
 fn sweep(to: &Path) -> Result<()> {
     for entry in std::fs::read_dir(to).on("read directory", to)? {
         let entry = entry.on("read directory", to)?;
         let is_staging =
             entry.file_name().as_encoded_bytes().starts_with(STAGING_PREFIX.as_bytes());
-        // A link of that name leads to something else.
+        // A link with such a name leads to something else.
         if !is_staging || !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             continue;
         }
         let lock = FileLock::try_acquire_existing(&entry.path().join(LOCK), Mode::Exclusive);
         if let Ok(Some(_lock)) = lock {
-            // Another download may be sweeping too.
+            // Another download may be sweeping too, so a failure is harmless.
             let _ = atomic::remove_tree(&entry.path());
         }
     }

@@ -1,4 +1,4 @@
-//! The history in memory, as numbers: commits, their trees, the files in them.
+//! The history in memory, with numbers for commits, trees and files.
 
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -11,14 +11,14 @@ use crate::pack::{Chunk, Location, MemberKind};
 use crate::progress::{Progress, check_interrupt};
 use crate::repo::Repository;
 
-/// The directory of a record's tree whose files are content.
+/// The directory that contains the artifacts in the tree of a record.
 const ARTIFACTS: &[u8] = b"artifacts";
 
 /// A commit.
 #[derive(Debug)]
 pub(super) struct CommitNode {
     pub(super) parents: Vec<u32>,
-    /// The number of the tree of its artifacts.
+    /// The number of the tree of artifacts.
     pub(super) tree: Option<u32>,
 }
 
@@ -26,20 +26,20 @@ pub(super) struct CommitNode {
 #[derive(Debug, Default)]
 pub(super) struct TreeNode {
     pub(super) trees: Vec<u32>,
-    /// The numbers of index entries.
+    /// The numbers of the files' index entries.
     pub(super) files: Vec<u32>,
-    /// Contents that the index does not know.
+    /// Contents that are not in the index.
     missing: Vec<Id>,
 }
 
-/// Files and their bytes.
+/// A number of files, and their size in bytes.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Sum {
     pub(super) files: u64,
     pub(super) bytes: u64,
 }
 
-/// All commits that were loaded, with all below them.
+/// All loaded commits, with their ancestors, trees and files.
 pub(super) struct Graph<'a> {
     repo: &'a Repository,
     progress: &'a dyn Progress,
@@ -48,9 +48,9 @@ pub(super) struct Graph<'a> {
     pub(super) commits: Vec<CommitNode>,
     tree_numbers: HashMap<Id, u32>,
     pub(super) trees: Vec<TreeNode>,
-    /// The bytes of files that are stored in chunks, by their entries.
+    /// The sizes of files that are stored in chunks, by index entry.
     sizes: HashMap<u32, u64>,
-    /// Kept, because the lists of chunks of many files stand in one frame.
+    /// One reader for all files, because one frame holds the chunk lists of many files.
     reader: RefCell<Reader<'a>>,
 }
 
@@ -69,7 +69,7 @@ impl<'a> Graph<'a> {
         })
     }
 
-    /// Loads a commit and all that it leads to; gives its number.
+    /// Loads a commit and its ancestors. Returns the number of the commit.
     pub(super) fn load(&mut self, tip: &Id) -> Result<u32> {
         let tip = self.repo.history().peel(tip)?;
         let mut stack = Vec::new();
@@ -90,7 +90,7 @@ impl<'a> Graph<'a> {
         Ok(number)
     }
 
-    /// The number of a commit; a new one is put on the stack.
+    /// Returns the number of a commit. Puts a new commit on the stack.
     fn commit_number(&mut self, id: Id, stack: &mut Vec<(Id, u32)>) -> u32 {
         *self.commit_numbers.entry(id).or_insert_with(|| {
             let number = self.commits.len() as u32;
@@ -131,7 +131,7 @@ impl<'a> Graph<'a> {
         })
     }
 
-    /// Learns the size of a file that is stored in chunks.
+    /// Computes the size of a file that is stored in chunks.
     fn measure(&mut self, file: u32) -> Result<()> {
         let is_chunked = self.place(file).is_some_and(|place| place.kind == MemberKind::Manifest);
         if is_chunked && !self.sizes.contains_key(&file) {
@@ -142,7 +142,7 @@ impl<'a> Graph<'a> {
         Ok(())
     }
 
-    /// The chunks of a file; none for one that is not stored in chunks.
+    /// Passes each chunk of a file to `each`. A file that is not stored in chunks has none.
     pub(super) fn chunks(&self, file: u32, mut each: impl FnMut(Chunk)) -> Result<()> {
         match self.place(file) {
             Some(place) if place.kind == MemberKind::Manifest => {
@@ -164,12 +164,12 @@ impl<'a> Graph<'a> {
         chunked.unwrap_or_else(|| self.place(file).map_or(0, |place| u64::from(place.size)))
     }
 
-    /// Every entry of the index whose place can be read, with its number.
+    /// Lists every index entry with a readable location, with its number.
     pub(super) fn places(&self) -> impl Iterator<Item = (usize, Location)> {
         (0..self.entries.len()).filter_map(|at| Some((at, self.entries.get(at)?.1)))
     }
 
-    /// For each commit the files in it.
+    /// Sums the files of each commit.
     pub(super) fn sums(&self) -> Vec<Sum> {
         let mut sums: Vec<Option<Sum>> = vec![None; self.trees.len()];
         for tree in 0..self.trees.len() as u32 {
@@ -194,25 +194,25 @@ impl<'a> Graph<'a> {
         self.commits.iter().map(|commit| of_commit(commit).unwrap_or_default()).collect()
     }
 
-    /// The files of a directory, once those of its directories are known.
+    /// Sums the files of a directory. The sums of its subdirectories are already known.
     fn sum(&self, node: &TreeNode, known: &[Option<Sum>]) -> Sum {
         let mut sum = Sum { files: node.files.len() as u64 + node.missing.len() as u64, bytes: 0 };
         sum.bytes = node.files.iter().map(|file| self.size(*file)).sum();
         for below in node.trees.iter().filter_map(|below| known[*below as usize]) {
-            // A hostile tree can name more files than a number holds.
+            // A hostile tree can name more files than the number type can hold.
             sum.files = sum.files.saturating_add(below.files);
             sum.bytes = sum.bytes.saturating_add(below.bytes);
         }
         sum
     }
 
-    /// The contents that are not here, each once.
+    /// The contents that are missing locally, without duplicates.
     pub(super) fn missing(&self) -> BTreeSet<Id> {
         self.trees.iter().flat_map(|tree| tree.missing.iter().copied()).collect()
     }
 
-    /// The numbers of the commits with artifacts that differ from those of all their parents: an
-    /// upload, where a change of a record alone is none.
+    /// The numbers of the commits whose artifacts differ from the artifacts of all their parents.
+    /// These are uploads; a commit that changes only the record is not one.
     pub(super) fn uploads(&self) -> impl Iterator<Item = usize> {
         self.commits.iter().enumerate().filter_map(|(number, commit)| {
             let tree = commit.tree?;
@@ -222,7 +222,7 @@ impl<'a> Graph<'a> {
         })
     }
 
-    /// How many commits a commit leads to, itself among them.
+    /// Counts the commits that are reachable from a commit, including the commit itself.
     pub(super) fn count_commits(&self, tip: u32) -> u64 {
         let mut seen = HashSet::from([tip]);
         let mut stack = vec![tip];

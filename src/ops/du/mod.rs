@@ -1,4 +1,4 @@
-//! `art du`: what takes the space, and what of it belongs to which run.
+//! `art du`: shows the disk usage of the repository, its parts and its runs.
 
 mod graph;
 mod share;
@@ -18,67 +18,67 @@ use crate::repo::Repository;
 use graph::Graph;
 use share::Shares;
 
-/// One kind of files in the repository.
+/// The usage of one kind of files in the repository.
 #[derive(Debug, Clone, Serialize)]
 pub struct PartUsage {
-    /// What they are.
+    /// The name of the part.
     pub part: &'static str,
-    /// How many, and their bytes.
+    /// The number of files, and their bytes.
     #[serde(flatten)]
     pub usage: Usage,
 }
 
-/// What became of everything that was uploaded.
+/// The total size of all uploads, compared with their stored size.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct ContentUsage {
     /// Commits that changed the artifacts.
     pub commits: u64,
-    /// The bytes of all files in all of them: what copies would take. Files of unknown size, whose
-    /// content is not here, are not counted.
+    /// The total bytes of all files in these commits, as separate copies. Files of unknown size,
+    /// whose content is missing locally, are not counted.
     pub uploaded: u64,
-    /// The bytes of what differs: every blob and chunk once.
+    /// The bytes of the unique content: every blob and chunk once.
     pub distinct: u64,
     /// The bytes of the packs.
     pub stored: u64,
-    /// Of those, the bytes that no ref leads to.
+    /// The stored bytes that no ref reaches.
     pub unused: u64,
-    /// Contents that are not here, and on a remote: that is no damage.
+    /// Contents that are only on a remote. This is not damage.
     pub elsewhere: u64,
-    /// Contents that are neither here nor on a remote.
+    /// Contents that are neither present locally nor on a remote.
     pub missing: u64,
 }
 
-/// What one run takes.
+/// The usage of one run.
 #[derive(Debug, Clone, Serialize)]
 pub struct RunUsage {
     /// The run.
     pub run: Name,
     /// Its project.
     pub project: ProjectName,
-    /// Its commits.
+    /// The number of its commits.
     pub commits: u64,
-    /// Files in its last commit.
+    /// The number of files in its newest commit.
     pub files: u64,
-    /// Their bytes.
+    /// The bytes of these files.
     pub bytes: u64,
-    /// Stored bytes that no other run needs, in all of its commits.
+    /// The stored bytes, over all its commits, that no other run needs.
     pub own: u64,
 }
 
-/// What takes the space.
+/// The disk usage of the repository.
 #[derive(Debug, Clone, Serialize)]
 pub struct DuOutcome {
     /// The whole repository.
     pub total: Usage,
     /// Its parts.
     pub parts: Vec<PartUsage>,
-    /// What was uploaded, and what is stored of it.
+    /// The uploaded and the stored content.
     pub content: ContentUsage,
-    /// The runs, those first that would give back the most.
+    /// The runs, by the bytes that their deletion would free, largest first.
     pub runs: Vec<RunUsage>,
 }
 
-/// The parts: what they are called, and their files below the repository's directory.
+/// The parts: the name of each, and its paths in the repository.
 const PARTS: [(&str, &[&str]); 7] = [
     ("packs", &["packs"]),
     ("index", &["index"]),
@@ -89,7 +89,7 @@ const PARTS: [(&str, &[&str]); 7] = [
     ("damaged files", &["damaged"]),
 ];
 
-/// Measures the repository.
+/// Measures the disk usage of the repository.
 pub fn du(repo: &Repository, progress: &dyn Progress) -> Result<DuOutcome> {
     let (total, parts) = measure(repo.directory())?;
     progress.begin("reading history", None, Unit::Items);
@@ -153,7 +153,7 @@ fn measure(directory: &Path) -> Result<(Usage, Vec<PartUsage>)> {
         known.add(sum);
         parts.push(PartUsage { part, usage: sum });
     }
-    // What is written meanwhile must not make it negative.
+    // Files that are written during the measurement must not make the difference negative.
     let other = Usage {
         files: total.files.saturating_sub(known.files),
         bytes: total.bytes.saturating_sub(known.bytes),

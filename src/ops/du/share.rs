@@ -1,28 +1,28 @@
-//! Which stored bytes one run alone needs.
+//! Finds the stored bytes that only one run needs.
 //!
-//! Every commit, directory, file and chunk has at most one owner. The first run that leads to it
-//! owns it; when a second one does, it is everybody's, and so is all below it. So everything is
-//! visited twice at most, however many runs there are.
+//! Every commit, directory, file and chunk has at most one owner. The first run that reaches an
+//! item owns it. When a second run reaches the item, it and everything below become shared. Each
+//! item is therefore visited at most twice, for any number of runs.
 
 use super::graph::Graph;
 use crate::error::Result;
 use crate::pack::{Location, member_span};
 
-/// Nobody leads to it.
+/// No ref reaches the item.
 const NOBODY: u32 = u32::MAX;
-/// Several runs do, or something that is no run.
+/// Several runs, or a ref that is not a run, reach the item.
 const EVERYBODY: u32 = u32::MAX - 1;
 
-/// Who owns what.
+/// The owners of all items.
 pub(super) struct Shares<'a, 'g> {
     graph: &'a Graph<'g>,
     commits: Vec<u32>,
     trees: Vec<u32>,
-    /// By the number of the index entry.
+    /// The owners of index entries, by entry number.
     entries: Vec<u32>,
 }
 
-/// What a claim has changed.
+/// Claims an item for `who`. Returns true if the owner changed.
 fn take(owner: &mut u32, who: u32) -> bool {
     match *owner {
         NOBODY => *owner = who,
@@ -33,7 +33,7 @@ fn take(owner: &mut u32, who: u32) -> bool {
     true
 }
 
-/// As [`take`], but what has an owner stays its own.
+/// Like [`take`], but keeps an existing owner.
 fn take_if_free(owner: &mut u32, who: u32) -> bool {
     let is_free = *owner == NOBODY;
     if is_free {
@@ -54,12 +54,12 @@ impl<'a, 'g> Shares<'a, 'g> {
         }
     }
 
-    /// The run `who` leads to the commit `tip` and all below it.
+    /// Claims the commit `tip` and everything below for the run `who`.
     pub(super) fn claim(&mut self, tip: u32, who: u32) -> Result<()> {
         self.walk(tip, who, take)
     }
 
-    /// Something else leads to it: what no run owns is needed all the same.
+    /// Marks everything that another ref reaches and no run owns as needed.
     pub(super) fn keep(&mut self, tip: u32) -> Result<()> {
         self.walk(tip, EVERYBODY, take_if_free)
     }
@@ -101,7 +101,7 @@ impl<'a, 'g> Shares<'a, 'g> {
         Ok(())
     }
 
-    /// For each of so many runs the stored bytes that only it needs.
+    /// Returns the stored bytes that only one run needs, for each of the `runs` runs.
     pub(super) fn of_runs(&self, runs: usize) -> Vec<u64> {
         let mut sums = vec![0u64; runs];
         for (at, place) in self.graph.places() {
@@ -112,7 +112,7 @@ impl<'a, 'g> Shares<'a, 'g> {
         sums
     }
 
-    /// Stored bytes that nobody needs.
+    /// The stored bytes that no ref reaches.
     pub(super) fn unused(&self) -> u64 {
         let places = self.graph.places();
         let unused = places.filter(|(at, _)| self.entries[*at] == NOBODY);
@@ -120,7 +120,7 @@ impl<'a, 'g> Shares<'a, 'g> {
     }
 }
 
-/// A content's share of its frame, as stored.
+/// Returns the content's share of its stored frame, in bytes.
 fn stored(place: &Location) -> u64 {
     let span = member_span(place.size as usize) as u128;
     let whole = u128::from(place.frame.size.max(1));

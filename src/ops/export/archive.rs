@@ -1,4 +1,4 @@
-//! What all forms of archives have in common, and how they are compressed.
+//! The common interface of all archive formats, and their compression.
 
 use std::io::{self, Write};
 
@@ -13,13 +13,13 @@ use super::zip::ZipArchive;
 use crate::clock::Timestamp;
 use crate::error::{IoResultExt, Result};
 
-/// The form of an archive.
+/// The format of an archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub enum ArchiveFormat {
     /// `tar`, compressed with zstd.
     #[serde(rename = "tar.zst")]
     TarZst,
-    /// `tar` as it is.
+    /// Uncompressed `tar`.
     #[serde(rename = "tar")]
     Tar,
     /// `tar`, compressed with gzip.
@@ -30,23 +30,24 @@ pub enum ArchiveFormat {
     Zip,
 }
 
-/// An archive that is being written. Dropped before it is finished, it writes nothing more.
+/// An archive that is being written. If it is dropped before it is finished, it writes nothing
+/// more.
 pub(super) trait Archive {
     /// Adds a directory.
     fn directory(&mut self, path: &[u8]) -> Result<()>;
     /// Adds a symbolic link.
     fn link(&mut self, path: &[u8], target: &[u8]) -> Result<()>;
-    /// Begins a file of `size` bytes, which then go into [`Archive::content`].
+    /// Begins a file of `size` bytes. The caller writes its bytes to [`Archive::content`].
     fn begin_file(&mut self, path: &[u8], size: u64, executable: bool) -> Result<()>;
-    /// Takes the bytes of the file that was begun.
+    /// Returns the writer for the bytes of the current file.
     fn content(&mut self) -> &mut dyn Write;
-    /// Ends the file that was begun.
+    /// Ends the current file.
     fn end_file(&mut self) -> Result<()>;
     /// Completes the archive.
     fn finish(self: Box<Self>) -> Result<()>;
 }
 
-/// Begins an archive whose members have the time `time`.
+/// Begins an archive. All members get the time `time`.
 pub(super) fn open<'w>(
     format: ArchiveFormat,
     time: Timestamp,
@@ -57,7 +58,8 @@ pub(super) fn open<'w>(
         ArchiveFormat::Zip => Box::new(ZipArchive::new(time, out)),
         ArchiveFormat::Tar => Box::new(TarArchive::new(time, Compressor::None(out))),
         ArchiveFormat::TarGz => {
-            // The defaults of the header are no name, no time, an unknown system: nothing of here.
+            // The header's defaults (no name, no time, unknown system) reveal nothing about this
+            // machine.
             let encoder = GzBuilder::new().write(out, flate2::Compression::new(GZIP_LEVEL));
             Box::new(TarArchive::new(time, Compressor::Gzip(encoder)))
         }
@@ -68,17 +70,17 @@ pub(super) fn open<'w>(
     })
 }
 
-/// The level of gzip and of deflate in zip, their tools' default.
+/// The level of gzip, and of deflate in zip; the default of these tools.
 pub(super) const GZIP_LEVEL: u32 = 6;
 
-/// The level of zstd, its tool's default.
+/// The level of zstd; the default of the tool.
 const ZSTD_LEVEL: i32 = 3;
 
-/// What one thread of zstd works on at a time. It is seen in the result, the number of threads is
-/// not, as long as there is one at least.
+/// The number of bytes that one zstd thread compresses as one job. This size changes the output.
+/// The number of threads does not, as long as there is at least one.
 const ZSTD_JOB: u32 = 4 << 20;
 
-/// More threads than this would take more memory than an export should.
+/// More threads would use too much memory for an export.
 const MAX_THREADS: usize = 8;
 
 fn zstd_encoder(
@@ -92,7 +94,7 @@ fn zstd_encoder(
     Ok(encoder)
 }
 
-/// What a `tar` goes through.
+/// The compression of a `tar`.
 pub(super) enum Compressor<'w> {
     None(&'w mut dyn Write),
     Gzip(GzEncoder<&'w mut dyn Write>),
@@ -123,10 +125,10 @@ impl Write for Compressor<'_> {
     }
 }
 
-/// The size of the blocks that compressors get.
+/// The size of the blocks that compressors receive.
 pub(super) const BLOCK: usize = 128 << 10;
 
-/// Hands on what it gets in blocks of one size, whatever pieces it came in.
+/// Passes its input on in blocks of one size, however the input is divided.
 pub(super) struct Blocks<W> {
     out: W,
     block: Vec<u8>,
@@ -137,7 +139,7 @@ impl<W: Write> Blocks<W> {
         Blocks { out, block: Vec::with_capacity(BLOCK) }
     }
 
-    /// Hands on what is left; more is a new beginning.
+    /// Passes the remaining bytes on. Later input starts a new block.
     pub(super) fn end(&mut self) -> io::Result<()> {
         self.out.write_all(&self.block)?;
         self.block.clear();
@@ -172,7 +174,7 @@ impl<W: Write> Write for Blocks<W> {
 mod tests {
     use super::*;
 
-    /// Notes how it is called.
+    /// Records the sizes of its writes.
     #[derive(Default)]
     struct Calls(Vec<usize>);
 
@@ -188,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn blocks_have_one_size_whatever_comes_in() {
+    fn blocks_have_one_size_for_any_input() {
         for piece in [1000, BLOCK - 1, BLOCK, 3 * BLOCK + 7] {
             let mut blocks = Blocks::new(Calls::default());
             for part in vec![0; 4 * BLOCK + 5].chunks(piece) {
@@ -200,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn the_number_of_threads_does_not_show() {
+    fn the_number_of_threads_does_not_change_the_archive() {
         let mut state = 1u32;
         let content: Vec<u8> = std::iter::repeat_with(|| {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

@@ -1,9 +1,9 @@
-//! `art export`: a revision as an archive that is the same wherever it is made.
+//! `art export`: writes a revision as a reproducible archive.
 //!
-//! What is in the archive follows from the commit alone: files in git's order, owner 0, the modes
-//! 644 and 755, the commit's time. Compressors get their input in blocks of one size, so that the way
-//! content is stored does not show, and none depends on the number of threads or on the processor.
-//! The compressed bytes can change with the version of a compression library.
+//! The archive depends only on the commit: files in git's order, owner 0, modes 644 and 755, and
+//! the commit's time. Compressors receive blocks of one size, so the storage layout has no effect.
+//! Their output does not depend on the number of threads or on the processor. A new version of a
+//! compression library may change the compressed bytes.
 
 mod archive;
 mod output;
@@ -28,63 +28,63 @@ use archive::Archive;
 pub use archive::ArchiveFormat;
 use output::{Output, Written};
 
-/// The longest target of a link.
+/// The longest target of a link, in bytes.
 const MAX_LINK: u64 = 1 << 16;
 
-/// Decompressed content that is kept at hand: files are exported in another order than they are
-/// stored in, by directory and not by kind.
+/// The cache of decompressed content. Files are stored by kind but exported by directory, so frames
+/// are read repeatedly.
 const CACHE: (usize, u64) = (256, 96 << 20);
 
-/// What to export, and where to.
+/// The revision to export, and the destination.
 #[derive(Debug, Clone)]
 pub struct ExportOptions {
-    /// The commit, and the directory or file in it; a directory's contents are exported.
+    /// The revision. A path in it names a file, or a directory, whose contents are exported.
     pub revision: Revision,
-    /// The form of the archive.
+    /// The format of the archive.
     pub format: ArchiveFormat,
-    /// The file to write, absolute; `None` writes to the stream.
+    /// The output file, absolute. `None` writes to the stream.
     pub output: Option<PathBuf>,
-    /// Replaces a file that is there.
+    /// Replaces an existing file.
     pub force: bool,
-    /// Also exports a disabled version.
+    /// Allows a disabled version.
     pub allow_disabled: bool,
 }
 
-/// What was exported.
+/// The result of an export.
 #[derive(Debug, Clone, Serialize)]
 pub struct ExportOutcome {
     /// The commit.
     pub commit: Id,
-    /// The form of the archive.
+    /// The format of the archive.
     pub format: ArchiveFormat,
-    /// What is in it.
+    /// The contents of the archive.
     #[serde(flatten)]
     pub content: ExportContent,
-    /// Bytes of the archive.
+    /// The size of the archive in bytes.
     pub archive_bytes: u64,
     /// The SHA-256 of the archive.
     pub sha256: Id,
 }
 
-/// What is in an archive.
+/// The contents of an archive, counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct ExportContent {
-    /// Files.
+    /// The number of files.
     pub files: u64,
-    /// Links.
+    /// The number of links.
     pub links: u64,
-    /// Directories.
+    /// The number of directories.
     pub directories: u64,
-    /// Bytes of the files.
+    /// The total size of the files, in bytes.
     pub bytes: u64,
 }
 
-/// Writes the archive to the file of the options, which appears when it is complete, or else to
+/// Writes the archive to the output file, which appears when the archive is complete, or to
 /// `stream`.
 ///
-/// Every byte is checked against its id. If something is found missing or damaged, this fails with
-/// [`ErrorKind::Corrupt`], no file appears, and what went to `stream` is no complete archive. Fails with
-/// [`ErrorKind::Policy`] for a disabled version, unless `options` allow it.
+/// Every byte is checked against its id. If content is missing or damaged, this fails with
+/// [`ErrorKind::Corrupt`]: no file appears, and the bytes in `stream` are not a complete archive.
+/// Fails with [`ErrorKind::Policy`] for a disabled version, unless `options` allow it.
 pub fn export(
     repo: &Repository,
     options: &ExportOptions,
@@ -95,7 +95,7 @@ pub fn export(
     resolved.check_content(repo, options.allow_disabled)?;
     let top = resolved.entry(repo)?;
     if let Some(top) = top.as_ref().filter(|top| top.mode.is_directory()) {
-        // Every file will be written, so the limits are known to be kept before anything is.
+        // Every file is exported, so the limits can be checked before anything is written.
         Expansion::default().check(repo.history(), &top.id)?;
     }
     progress.begin("looking", None, Unit::Items);
@@ -135,7 +135,7 @@ fn write_archive(
     output.commit()
 }
 
-/// Shows what is to be exported to `each`, in git's order.
+/// Passes every exported entry to `each`, in git's order.
 fn visit(
     repo: &Repository,
     resolved: &Resolved,
@@ -153,7 +153,7 @@ fn visit(
     }
 }
 
-/// Gets what is not here from where it is.
+/// Fetches content that is missing locally.
 fn bring(repo: &Repository, top: Option<&TreeEntry>, progress: &dyn Progress) -> Result<()> {
     let mut ids = Vec::new();
     match top {
@@ -170,7 +170,8 @@ fn bring(repo: &Repository, top: Option<&TreeEntry>, progress: &dyn Progress) ->
     need(repo, &ids, progress)
 }
 
-/// Counts what will be exported and makes sure that it is all there, before anything is written.
+/// Counts the entries to export, and verifies that all content is present, before anything is
+/// written.
 fn survey(
     repo: &Repository,
     resolved: &Resolved,
@@ -233,7 +234,10 @@ fn add(
             let size = reader.size(&entry.id)?;
             archive.begin_file(path, size, entry.mode == EntryMode::Executable)?;
             if reader.copy(&entry.id, archive.content(), progress)? != size {
-                return Err(Error::corrupt(format!("the content {} has another size", entry.id)));
+                return Err(Error::corrupt(format!(
+                    "the content {} does not have its recorded size",
+                    entry.id
+                )));
             }
             archive.end_file()
         }
@@ -241,11 +245,11 @@ fn add(
 }
 
 impl ArchiveFormat {
-    /// All of them.
+    /// Every format.
     pub const ALL: [ArchiveFormat; 4] =
         [ArchiveFormat::TarZst, ArchiveFormat::Tar, ArchiveFormat::TarGz, ArchiveFormat::Zip];
 
-    /// The word for it: the ending of its files.
+    /// The name of the format, which is also its file name extension.
     pub fn as_str(self) -> &'static str {
         match self {
             ArchiveFormat::TarZst => "tar.zst",
@@ -255,7 +259,7 @@ impl ArchiveFormat {
         }
     }
 
-    /// The format that a file of this name has, by its ending.
+    /// Returns the format that a file name's extension implies.
     pub fn of_file(path: &Path) -> Option<Self> {
         let name = path.file_name()?.as_encoded_bytes().to_ascii_lowercase();
         let endings: [(&[u8], ArchiveFormat); 6] = [

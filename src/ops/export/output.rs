@@ -1,4 +1,4 @@
-//! Where an archive goes: a file that appears when it is whole, or a stream.
+//! The destination of an archive: a file that appears when it is complete, or a stream.
 
 use std::cell::Cell;
 use std::io::{self, BufWriter, Write};
@@ -10,22 +10,22 @@ use crate::fs::atomic::TempFile;
 use crate::fs::read;
 use crate::id::{Digest, Id};
 
-/// Bytes that are written at once.
+/// The size of the write buffer, in bytes.
 const BUFFER: usize = 256 << 10;
 
-/// What was written.
+/// The size and the hash of the written archive.
 pub(super) struct Written {
     pub(super) bytes: u64,
     pub(super) sha256: Id,
 }
 
-/// Counts and hashes what goes to a file or a stream.
+/// Writes to a file or a stream, and counts and hashes the bytes.
 pub(super) struct Output<'s> {
     sink: BufWriter<Sink<'s>>,
     bytes: u64,
     digest: Digest,
-    /// Nothing is written any more: what compressors say when they are dropped is not for a reader
-    /// who would take it for the end of an archive.
+    /// If true, all further output is discarded. Compressors write a trailer when they are dropped;
+    /// a reader would take that trailer for the end of a complete archive.
     is_shut: Rc<Cell<bool>>,
 }
 
@@ -35,7 +35,7 @@ enum Sink<'s> {
 }
 
 impl<'s> Output<'s> {
-    /// Begins the file `path`, or writes to `stream`.
+    /// Begins the file `path`. Without a path, writes to `stream`.
     pub(super) fn open(
         path: Option<&Path>,
         force: bool,
@@ -56,16 +56,16 @@ impl<'s> Output<'s> {
         })
     }
 
-    /// Set to true, it takes nothing more in.
+    /// Returns the flag that discards all further output.
     pub(super) fn shutter(&self) -> Rc<Cell<bool>> {
         Rc::clone(&self.is_shut)
     }
 
-    /// Hands on what is left; a file gets its name.
+    /// Writes the remaining bytes, and gives a file its final name.
     pub(super) fn commit(self) -> Result<Written> {
         let written = Written { bytes: self.bytes, sha256: self.digest.finish() };
         if self.is_shut.get() {
-            return Err(Error::internal("an archive that failed was taken for complete"));
+            return Err(Error::internal("a failed archive was committed"));
         }
         let sink = self.sink.into_inner().map_err(io::IntoInnerError::into_error);
         match sink.on("write", "the archive")? {
@@ -105,7 +105,7 @@ impl Write for Sink<'_> {
     }
 }
 
-/// The file to write for `path`: itself, or where a link there leads.
+/// Returns the file to write for `path`: `path` itself, or the target if `path` is a link.
 fn find_target(path: &Path, force: bool) -> Result<PathBuf> {
     let shown = path.display();
     let metadata = match std::fs::metadata(path) {
@@ -113,7 +113,7 @@ fn find_target(path: &Path, force: bool) -> Result<PathBuf> {
             let parent = path.parent().unwrap_or(path);
             if !read::is_dir(parent)? {
                 return Err(Error::not_found(format!("no directory '{}'", parent.display()))
-                    .with_hint(format!("make it: mkdir -p '{}'", parent.display())));
+                    .with_hint(format!("create it: mkdir -p '{}'", parent.display())));
             }
             return Ok(path.to_owned());
         }
@@ -124,11 +124,11 @@ fn find_target(path: &Path, force: bool) -> Result<PathBuf> {
             .with_hint("name a file in it: -o DIR/NAME.tar.zst"));
     }
     if !metadata.is_file() {
-        return Err(Error::invalid(format!("'{shown}' is no file that can appear whole"))
+        return Err(Error::invalid(format!("'{shown}' is not a regular file"))
             .with_hint("write to it as a stream: art export … > PATH"));
     }
     if !force {
-        return Err(Error::new(ErrorKind::AlreadyExists, format!("'{shown}' is there already"))
+        return Err(Error::new(ErrorKind::AlreadyExists, format!("'{shown}' already exists"))
             .with_hint("replace it: --force"));
     }
     std::fs::canonicalize(path).on("find", path)

@@ -1,4 +1,5 @@
-//! `tar`, in the format of GNU tar: names of any bytes and length, files of any size.
+//! Writes `tar` archives in GNU format, which allows names of any bytes and length, and files of
+//! any size.
 
 use std::io::Write;
 
@@ -8,21 +9,21 @@ use super::archive::{Archive, Blocks, Compressor};
 use crate::clock::Timestamp;
 use crate::error::{IoResultExt, Result};
 
-/// Bytes in a block of a tar.
+/// The size of a tar block, in bytes.
 const BLOCK: u64 = 512;
 
-/// The longest name that a header holds; a longer one is a member of its own before it.
+/// The longest name that fits into a header. A longer name is written as a separate member first.
 const MAX_NAME: usize = 100;
 
 /// A tar that is being written.
 pub(super) struct TarArchive<'w> {
     out: Blocks<Compressor<'w>>,
     time: u64,
-    /// What fills the last block of the file that was begun.
+    /// The number of bytes that fill the last block of the current file.
     padding: u64,
 }
 
-/// One member.
+/// One member of the archive.
 struct Member<'a> {
     kind: EntryType,
     path: &'a [u8],
@@ -47,7 +48,7 @@ impl<'w> TarArchive<'w> {
         self.header(member, self.time)
     }
 
-    /// Writes a member that holds a name for the next one.
+    /// Writes a member that contains a long name for the next member.
     fn long_name(&mut self, kind: EntryType, name: &[u8]) -> Result<()> {
         let size = name.len() as u64 + 1;
         let path = b"././@LongLink";
@@ -81,7 +82,7 @@ impl<'w> TarArchive<'w> {
     }
 }
 
-/// Puts as much of `value` into a field as it holds.
+/// Copies as much of `value` as fits into `field`.
 fn put(field: &mut [u8], value: &[u8]) {
     let length = value.len().min(field.len());
     field[..length].copy_from_slice(&value[..length]);
@@ -133,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn members_are_read_back_as_they_were_written() {
+    fn members_are_read_back_unchanged() {
         let long = [&b"d/"[..], &[b'n'; 300]].concat();
         let target = [b't'; 200];
         let bytes = written(|archive| {
@@ -162,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_fills_the_field_before_it_becomes_a_member() {
+    fn a_name_that_fills_the_field_needs_no_extra_member() {
         for (length, blocks) in [(100, 1), (101, 3), (511, 3), (512, 4)] {
             let name = vec![b'n'; length];
             let bytes = written(|archive| archive.begin_file(&name, 0, false).unwrap());

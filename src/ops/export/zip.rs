@@ -1,8 +1,8 @@
-//! `zip`, written without going back: the sizes and checksum of a file stand behind it.
+//! Writes `zip` archives in one pass: the sizes and the checksum of a file follow its content.
 //!
-//! Shapes and numbers are those of PKWARE's APPNOTE 6.3.10 and, for times, of Info-ZIP. Names are the
-//! bytes they are, marked as UTF-8 where they are that. Sizes and offsets have 64 bits where 32 are
-//! too few.
+//! The format follows PKWARE's APPNOTE 6.3.10 and, for times, Info-ZIP. Names are written byte for
+//! byte, and marked as UTF-8 if they are UTF-8. Sizes and offsets use 64 bits if 32 bits are too
+//! few.
 
 use std::io::{self, Write};
 
@@ -20,27 +20,27 @@ const END_64: u32 = 0x0606_4b50;
 const END_64_LOCATOR: u32 = 0x0706_4b50;
 const END: u32 = 0x0605_4b50;
 
-/// What is in a 32-bit field whose value stands in the extra field of 64-bit values.
+/// The value of a 32-bit field whose real value is in the 64-bit extra field.
 const IN_EXTRA: u32 = u32::MAX;
-/// What is in a 16-bit field whose value stands in a 64-bit record.
+/// The value of a 16-bit field whose real value is in a 64-bit record.
 const IN_RECORD: u16 = u16::MAX;
 
-/// A file of this size may have 2^32 bytes when it does not compress.
+/// An incompressible file of this size may grow to 2^32 bytes.
 const LARGE: u64 = 4_000_000_000;
 
-/// The versions of the format that a reader needs, and the one this is written by, on Unix.
+/// The format versions that a reader needs, and the version (on Unix) that wrote the archive.
 const VERSION: u16 = 20;
 const VERSION_64: u16 = 45;
 const MADE_BY: u16 = 3 << 8 | VERSION_64;
 
-/// Flags: the sizes stand behind the content; the name is UTF-8.
+/// Flags: the sizes follow the content; the name is UTF-8.
 const SIZES_BEHIND: u16 = 1 << 3;
 const UTF8: u16 = 1 << 11;
 
 const STORED: u16 = 0;
 const DEFLATED: u16 = 8;
 
-/// The numbers of the extra fields for 64-bit values and for a Unix time.
+/// The ids of the extra fields for 64-bit values and for a Unix time.
 const EXTRA_64: u16 = 1;
 const EXTRA_TIME: u16 = 0x5455;
 
@@ -51,12 +51,12 @@ pub(super) struct ZipArchive<'w> {
     central: Vec<u8>,
     members: u64,
     dos_time: u32,
-    /// The extra field with the time, the same in both headers.
+    /// The extra field with the time, which is equal in both headers.
     time_field: Vec<u8>,
     current: Option<Member>,
 }
 
-/// One member, as its two headers tell of it.
+/// One member, with the values for its two headers.
 struct Member {
     name: Vec<u8>,
     mode: u32,
@@ -73,7 +73,7 @@ impl<'w> ZipArchive<'w> {
     pub(super) fn new(time: Timestamp, out: &'w mut dyn Write) -> Self {
         let mut time_field = Vec::new();
         if let Ok(seconds) = i32::try_from(time.seconds()) {
-            // The time of DOS has no zone and is read as local; this one is exact.
+            // DOS times have no zone and are read as local time. This field is exact.
             put(&mut time_field, &[&EXTRA_TIME, &5u16, &1u8, &seconds]);
         }
         ZipArchive {
@@ -86,7 +86,7 @@ impl<'w> ZipArchive<'w> {
         }
     }
 
-    /// Adds a member whose content is at hand, and is not compressed.
+    /// Adds a member whose complete content is in memory, without compression.
     fn whole(&mut self, name: Vec<u8>, mode: u32, content: &[u8]) -> Result<()> {
         let mut crc = Crc::new();
         crc.update(content);
@@ -104,9 +104,9 @@ impl<'w> ZipArchive<'w> {
             let shown = escaped(&name[..80]);
             return Err(Error::new(
                 ErrorKind::Unsupported,
-                format!("a zip can't hold a name of {} bytes: '{shown}…'", name.len()),
+                format!("a zip cannot contain a name of {} bytes: '{shown}…'", name.len()),
             )
-            .with_hint("choose another form: --format tar.zst"));
+            .with_hint("choose another format: --format tar.zst"));
         }
         let is_utf8 = !name.is_ascii() && std::str::from_utf8(&name).is_ok();
         Ok(Member {
@@ -122,7 +122,7 @@ impl<'w> ZipArchive<'w> {
         })
     }
 
-    /// Writes the header in front of the content.
+    /// Writes the header before the content.
     fn begin(&mut self, member: &Member) -> Result<()> {
         let mut extra = Vec::new();
         let mut sizes = (member.stored as u32, member.size as u32);
@@ -140,7 +140,7 @@ impl<'w> ZipArchive<'w> {
         self.out.out().write_plain(&header).on("write", "the archive")
     }
 
-    /// Notes a member in the central directory.
+    /// Adds a member to the central directory.
     fn note(&mut self, member: &Member) {
         let mut wide = Vec::new();
         let mut narrow = |value: u64, is_wide: bool| {
@@ -165,7 +165,7 @@ impl<'w> ZipArchive<'w> {
         put(header, &[&CENTRAL_HEADER, &MADE_BY, &version, &member.flags, &member.method]);
         put(header, &[&self.dos_time, &member.crc, &stored, &size]);
         put(header, &[&(member.name.len() as u16), &(extra.len() as u16)]);
-        // No comment, on the first disk, no internal attributes.
+        // No comment, first disk, no internal attributes.
         put(header, &[&0u16, &0u16, &0u16, &(member.mode << 16 | dos_attributes), &offset]);
         header.extend_from_slice(&member.name);
         header.extend_from_slice(&extra);
@@ -174,7 +174,7 @@ impl<'w> ZipArchive<'w> {
 }
 
 impl Member {
-    /// The version that a reader of its content needs.
+    /// The format version that a reader of this member needs.
     fn version(&self) -> u16 {
         if self.is_large { VERSION_64 } else { VERSION }
     }
@@ -207,7 +207,7 @@ impl Archive for ZipArchive<'_> {
 
     fn end_file(&mut self) -> Result<()> {
         let Some(mut member) = self.current.take() else {
-            return Err(Error::internal("a file was ended that was not begun"));
+            return Err(Error::internal("end_file without begin_file"));
         };
         let ended = self.out.end().and_then(|()| self.out.out().finish_file(&mut member));
         ended.on("write", "the archive")?;
@@ -235,7 +235,7 @@ impl Archive for ZipArchive<'_> {
     }
 }
 
-/// Deflates what is written to it, and counts.
+/// Compresses its input, and counts its output.
 struct Deflated<'w> {
     out: &'w mut dyn Write,
     written: u64,
@@ -251,7 +251,7 @@ impl<'w> Deflated<'w> {
         Deflated { out, written: 0, began: 0, compress, crc: Crc::new(), buffer: vec![0; BLOCK] }
     }
 
-    /// Begins a file here.
+    /// Begins a file at the current position.
     fn restart(&mut self) {
         self.compress.reset();
         self.crc.reset();
@@ -279,7 +279,7 @@ impl<'w> Deflated<'w> {
         }
     }
 
-    /// Ends the file and writes its sizes behind it.
+    /// Ends the file, and writes its sizes after it.
     fn finish_file(&mut self, member: &mut Member) -> io::Result<()> {
         self.deflate(&[], FlushCompress::Finish)?;
         member.crc = self.crc.sum();
@@ -308,7 +308,7 @@ impl Write for Deflated<'_> {
     }
 }
 
-/// A number as it stands in a zip.
+/// A number in the byte order of zip.
 trait Field {
     fn put(&self, bytes: &mut Vec<u8>);
 }
@@ -331,7 +331,8 @@ fn put(bytes: &mut Vec<u8>, fields: &[&dyn Field]) {
     }
 }
 
-/// Time and date of DOS: from 1980 to 2107, to two seconds; other times become the nearest.
+/// Converts to DOS date and time, from 1980 to 2107 with a resolution of two seconds. Other times
+/// are clamped.
 fn dos_time(time: Timestamp) -> u32 {
     let (year, month, day, hour, minute, second) = time.civil();
     let (year, month, day, hour, minute, second) = match year {
@@ -350,9 +351,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_that_dos_does_not_know_become_the_nearest() {
+    fn times_outside_the_dos_range_are_clamped() {
         let told = |time: &str| dos_time(time.parse().unwrap());
-        // What Info-ZIP's zip writes for such times with TZ=UTC, read with od.
+        // The expected values are from Info-ZIP's zip with TZ=UTC, read with od.
         assert_eq!(told("1970-01-01"), 0x0021_0000);
         assert_eq!(told("2026-11-21 12:34:56"), 0x5d75_645c);
         assert_eq!(told("2026-11-21 12:34:57"), 0x5d75_645c);
@@ -360,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_too_long_is_refused_with_another_form() {
+    fn a_name_that_is_too_long_is_refused_with_a_hint() {
         let mut bytes = Vec::new();
         let mut archive = ZipArchive::new(Timestamp::from_seconds(0), &mut bytes);
         let error = archive.directory(&vec![b'n'; 70_000]).unwrap_err();

@@ -1,4 +1,4 @@
-//! What hooks are told: one type an operation.
+//! The data that hooks receive, with one type for each operation.
 
 use serde::Serialize;
 use uuid::Uuid;
@@ -7,19 +7,18 @@ use crate::id::Id;
 use crate::name::{Name, ProjectName};
 use crate::tree_path::{TreePath, text_of_bytes};
 
-/// An operation, as its hooks are told of it. As JSON it is an object, whose keys are only ever
-/// added to.
+/// An operation, as its hooks receive it. Its JSON is an object. Keys are only ever added.
 pub trait HookEvent: Serialize {
-    /// The operation, as it stands in the names of its hooks.
+    /// The operation, as used in the names of its hooks.
     const OPERATION: &'static str;
 
-    /// The main facts as variables of the environment: `ART_…` and the value. All others of
-    /// [`VARIABLES`] are not set.
+    /// Returns the main facts as environment variables: the `ART_…` name and the value. All other
+    /// [`VARIABLES`] are unset.
     fn variables(&self) -> Vec<(&'static str, String)>;
 }
 
-/// The variables that a hook may find, besides `ART_HOOK`, `ART_HOOK_DEPTH` and `ART_DIR`. What an
-/// event does not set is not there, also if it is in this process's own environment.
+/// The variables that a hook may receive, besides `ART_HOOK`, `ART_HOOK_DEPTH` and `ART_DIR`. A
+/// variable that an event does not set is removed from the hook's environment.
 pub const VARIABLES: [&str; 17] = [
     "ART_AUTHOR",
     "ART_BYTES",
@@ -40,29 +39,29 @@ pub const VARIABLES: [&str; 17] = [
     "ART_VERSION",
 ];
 
-/// A version goes to a stage.
+/// A version moves to a stage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StageEvent {
-    /// Its project.
+    /// The version's project.
     pub project: ProjectName,
-    /// Its name.
+    /// The version's name.
     pub version: Name,
-    /// What stays the same when its name changes.
+    /// The version's id, which a rename does not change.
     pub uuid: Uuid,
-    /// The stage it is in before; the first one, if it is made with this.
+    /// The previous stage. For a new version, the first stage.
     pub from: Name,
-    /// The stage it goes to.
+    /// The new stage.
     pub to: Name,
-    /// Why, in a word, if anybody said.
+    /// The reason, in one word, if given.
     pub reason: Option<String>,
-    /// Why, in sentences; may be empty.
+    /// The message; may be empty.
     pub message: String,
-    /// Its commit: before, the one that is changed, or none if it is made with this; after, the one
-    /// that records the change.
+    /// The version's commit. For a pre hook, the commit that changes, or `None` for a new version.
+    /// For a post hook, the commit that records the change.
     pub commit: Option<Id>,
-    /// The run it is from.
+    /// The version's run.
     pub run: Name,
-    /// The command as it was typed.
+    /// The command line as typed.
     pub command: String,
 }
 
@@ -86,44 +85,44 @@ impl HookEvent for StageEvent {
     }
 }
 
-/// Files are uploaded to a run.
+/// An upload of files to a run.
 #[derive(Debug, Clone, Serialize)]
 pub struct UploadEvent {
     /// The project.
     pub project: ProjectName,
-    /// The run; none before, if it is made with this.
+    /// The run. `None` in a pre hook of a new run.
     pub run: Option<Name>,
     /// The directory that relative sources start from.
     pub directory: String,
-    /// What is uploaded, as it was typed; `-` is standard input.
+    /// The uploaded paths as typed; `-` is standard input.
     pub sources: Vec<String>,
-    /// Where to place it in the run, if not at its own path; the root is empty.
+    /// The destination in the run, if given. The root is empty.
     pub to: Option<TreePath>,
-    /// Whether directories are added to, instead of replaced.
+    /// True if directories are merged instead of replaced.
     pub merge: bool,
-    /// The tag that will point at the commit.
+    /// The tag for the commit.
     pub tag: Option<Name>,
-    /// What it is, for the history, if anybody said.
+    /// The commit message, if given.
     pub message: Option<String>,
-    /// The command as it was typed.
+    /// The command line as typed.
     pub command: String,
-    /// What came of it; none before.
+    /// The result; `None` in a pre hook.
     #[serde(flatten)]
     pub done: Option<Uploaded>,
 }
 
-/// What came of an upload.
+/// The result of an upload.
 #[derive(Debug, Clone, Serialize)]
 pub struct Uploaded {
-    /// Whether the run was made for it.
+    /// True if the upload created the run.
     pub new_run: bool,
     /// The commit.
     pub commit: Id,
     /// The tree of the run's artifacts.
     pub tree: Id,
-    /// Files found.
+    /// The number of files.
     pub files: u64,
-    /// Their bytes.
+    /// The total size of the files, in bytes.
     pub bytes: u64,
 }
 

@@ -1,4 +1,4 @@
-//! Finds a hook, and says why one that is there can't be run.
+//! Finds a hook, and explains why an existing hook cannot be run.
 
 use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -12,78 +12,78 @@ use crate::fs::read;
 use crate::repo::{HookTrust, Repository};
 use crate::tree_path::escaped;
 
-/// A program that is there and may be run.
+/// A hook that may be run.
 #[derive(Debug)]
 pub(super) struct Hook {
-    /// Its name.
+    /// The name of the hook.
     pub(super) name: String,
-    /// Where it is, absolute.
+    /// The absolute path of the hook.
     pub(super) path: PathBuf,
-    /// The directory of its repository, absolute.
+    /// The absolute path of the repository.
     pub(super) repository: PathBuf,
 }
 
 impl Hook {
-    /// The hook called `name`, if hooks are on and it is there.
+    /// Finds the hook `name`, if hooks are enabled and the hook exists.
     ///
-    /// One that is there and would not run is an error, never passed over: who put it there relies
-    /// on it.
+    /// A hook that exists but cannot be run is an error and is never skipped: its owner relies on
+    /// it.
     pub(super) fn find(repo: &Repository, name: &str) -> Result<Option<Self>> {
         let settings = &repo.settings().hooks;
         if !settings.enabled {
             return Ok(None);
         }
-        // Hooks are run in another directory than this process is in.
+        // Hooks run in a different working directory.
         let repository = repo.directory().canonicalize().on("find", repo.directory())?;
         let directory = repository.join("hooks");
         let path = directory.join(name);
         let entry = match path.symlink_metadata() {
             Err(error) if read::is_absent(&error) => return Ok(None),
-            found => found.on("look at", &path).map_err(as_refusal)?,
+            found => found.on("read", &path).map_err(as_refusal)?,
         };
-        let metadata = path.metadata().on("look at", &path).map_err(as_refusal)?;
+        let metadata = path.metadata().on("read", &path).map_err(as_refusal)?;
         if !metadata.is_file() {
-            return Err(cannot(format!("'{}' is no file", shown(&path))));
+            return Err(cannot(format!("'{}' is not a file", shown(&path))));
         }
         if metadata.permissions().mode() & 0o111 == 0 {
             return Err(cannot(format!("'{}' is not executable", shown(&path)))
                 .with_hint(format!("chmod +x {}", shown(&path))));
         }
         if settings.trust == HookTrust::Owner {
-            let around = directory.metadata().on("look at", &directory).map_err(as_refusal)?;
-            let way = directory.symlink_metadata().on("look at", &directory).map_err(as_refusal)?;
-            // Whoever owns a link decides what runs.
+            let around = directory.metadata().on("read", &directory).map_err(as_refusal)?;
+            let way = directory.symlink_metadata().on("read", &directory).map_err(as_refusal)?;
+            // The owner of a link decides which program runs.
             let owners = [way.uid(), around.uid(), entry.uid(), metadata.uid()];
             refuse_strangers(&path, &owners, geteuid().as_raw())?;
         }
         Ok(Some(Hook { name: name.to_owned(), path, repository }))
     }
 
-    /// The error for a hook that could not be started.
+    /// Returns the error for a hook that could not be started.
     pub(super) fn not_started(&self, error: io::Error) -> Error {
         let path = shown(&self.path);
         let (why, hint) = match error.kind() {
             io::ErrorKind::NotFound => match interpreter(&self.path) {
                 Some(interpreter) => (
-                    format!("its first line names '{interpreter}', which is not there"),
-                    format!("install that, or mend the first line of {path}"),
+                    format!("its first line names '{interpreter}', which does not exist"),
+                    format!("install '{interpreter}', or change the first line of {path}"),
                 ),
                 None => (
-                    "a program that it needs is not there".to_owned(),
-                    format!("see what it needs: {path}"),
+                    "a program that the hook needs does not exist".to_owned(),
+                    format!("install the programs that {path} needs"),
                 ),
             },
             io::ErrorKind::PermissionDenied => (
-                "the system does not permit it".to_owned(),
-                format!("chmod +x {path}; its file system must allow programs too"),
+                "the system denies permission".to_owned(),
+                format!("run chmod +x {path}, and check that its file system allows programs"),
             ),
             io::ErrorKind::ExecutableFileBusy => (
-                "something has it open for writing".to_owned(),
-                format!("close what writes {path}, and try again"),
+                "a process has the hook open for writing".to_owned(),
+                format!("close the process that writes {path}, and try again"),
             ),
             _ if error.raw_os_error() == Some(Errno::NOEXEC.raw_os_error()) => (
-                "it is no program".to_owned(),
-                format!("a script begins with a line such as #!/bin/sh: {path}"),
+                "it is not a program".to_owned(),
+                format!("begin the script with a line such as #!/bin/sh: {path}"),
             ),
             _ => return Error::io("run", &self.path, error),
         };
@@ -91,7 +91,7 @@ impl Hook {
     }
 }
 
-/// Why a hook can't be run. Who asks it for permission does not get it.
+/// The error for a hook that cannot be run. An unusable hook refuses the operation.
 pub(super) fn cannot(why: impl Into<String>) -> Error {
     Error::new(ErrorKind::Policy, why)
 }
@@ -100,27 +100,28 @@ fn as_refusal(error: Error) -> Error {
     error.with_kind(ErrorKind::Policy)
 }
 
-/// A path for people.
+/// Escapes a path for display.
 pub(super) fn shown(path: &Path) -> String {
     escaped(path.as_os_str().as_encoded_bytes())
 }
 
-/// Fails if someone besides this user and root owns the hook or the directory it is in: to work in
-/// another one's repository must not mean to run that one's programs.
+/// Fails if the hook or its directory belongs to a user other than this user and root. Working in
+/// another user's repository must not run that user's programs.
 fn refuse_strangers(path: &Path, owners: &[u32], user: u32) -> Result<()> {
     let Some(stranger) = owners.iter().find(|owner| ![user, 0].contains(owner)) else {
         return Ok(());
     };
     Err(cannot(format!("'{}' belongs to another user (uid {stranger})", shown(path)))
-        .with_hint("read it, and if you trust it: art config set --user hooks.trust any"))
+        .with_hint("read the hook; if you trust it, run art config set --user hooks.trust any"))
 }
 
-/// What the `#!` line of a script names.
+/// Returns the interpreter that the `#!` line of a script names.
 fn interpreter(path: &Path) -> Option<String> {
     let mut start = Vec::new();
     read::open(path).ok()?.take(256).read_to_end(&mut start).ok()?;
     let line = start.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
-    // Of a line of MS-DOS, the carriage return belongs to the name; that is what is wrong with it.
+    // A carriage return of an MS-DOS line end stays in the name, because it is the cause of the
+    // error.
     let line = line.trim_ascii_start();
     let end = line.iter().position(|byte| *byte == b' ').unwrap_or(line.len());
     Some(escaped(&line[..end]))
@@ -131,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hooks_of_this_user_and_of_root_run_and_those_of_others_do_not() {
+    fn hooks_run_only_if_this_user_or_root_owns_them() {
         let path = Path::new("/r/hooks/pre-upload");
         refuse_strangers(path, &[1000, 1000], 1000).unwrap();
         refuse_strangers(path, &[0, 1000], 1000).unwrap();
@@ -140,12 +141,12 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::Policy);
             assert_eq!(error.message(), "'/r/hooks/pre-upload' belongs to another user (uid 1001)");
         }
-        // Root is careful too.
+        // Root does not run hooks of other users either.
         assert!(refuse_strangers(path, &[1000, 0], 0).is_err());
     }
 
     #[test]
-    fn the_interpreter_is_that_of_the_first_line() {
+    fn the_interpreter_comes_from_the_first_line() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("hook");
         let of = |text: &[u8]| {

@@ -1,12 +1,12 @@
-//! Local hooks: programs of a repository that hear of an operation before it and after it.
+//! Local hooks: programs of a repository that run before and after an operation.
 //!
-//! A hook is a file `hooks/pre-OPERATION` or `hooks/post-OPERATION` in the repository. It finds the
-//! operation as JSON on its standard input and, in part, in its environment. A `pre-` hook that does
-//! not exit with 0 refuses the operation; it runs before anything is written and while no lock is
-//! held, so that it may call `art` itself. A `post-` hook comes too late to refuse: that it failed
-//! is a warning.
+//! A hook is a file `hooks/pre-OPERATION` or `hooks/post-OPERATION` in the repository. It receives
+//! the operation as JSON on standard input and, in part, as environment variables. A `pre-` hook
+//! refuses the operation with a non-zero exit code. It runs before anything is written and while no
+//! lock is held, so that it may run `art` itself. A `post-` hook cannot refuse, so its failure is
+//! only a warning.
 //!
-//! Hooks are local: no commit, no archive and no remote holds one.
+//! Hooks are local: no commit, archive or remote contains them.
 
 mod event;
 mod find;
@@ -30,16 +30,17 @@ use crate::tree_path::text_of_bytes;
 
 pub use event::{HookEvent, StageEvent, UploadEvent, Uploaded, VARIABLES};
 
-/// The form of the JSON.
+/// The format number of the JSON.
 const FORMAT: u32 = 1;
 
-/// How deep a hook may call `art`, whose hook calls `art`, and so on.
+/// The maximum depth of hooks that run `art`, which runs hooks.
 const DEEPEST: u32 = 5;
 
-/// The longest value of a variable, in bytes: systems refuse those of 128 KiB. The JSON has all.
+/// The longest value of a variable, in bytes. Systems refuse values of 128 KiB. The JSON has the
+/// full value.
 const LONGEST_VARIABLE: usize = 32 << 10;
 
-/// What a hook reads.
+/// The JSON input of a hook.
 #[derive(Serialize)]
 struct Told<'a, E> {
     format: u32,
@@ -50,15 +51,17 @@ struct Told<'a, E> {
     event: &'a E,
 }
 
-/// Whether there is a hook `pre-OPERATION` to ask. One that can't be run counts: asking it says why.
+/// Returns true if the hook `pre-OPERATION` exists. A hook that cannot be run counts too: running
+/// it reports the reason.
 pub fn has_pre<E: HookEvent>(repo: &Repository) -> bool {
     !matches!(Hook::find(repo, &format!("pre-{}", E::OPERATION)), Ok(None))
 }
 
-/// Asks the hook `pre-OPERATION` whether `event` may be. Returns whether there was one to ask.
+/// Runs the hook `pre-OPERATION` for `event`. Returns true if the hook exists.
 ///
-/// Fails with [`ErrorKind::Policy`] if it says no, takes too long or can't be run. No lock may be
-/// held: the hook may call `art`. What it prints goes to [`Progress::line`].
+/// Fails with [`ErrorKind::Policy`] if the hook refuses, exceeds its timeout or cannot be run. The
+/// caller must not hold a lock, because the hook may run `art`. The output goes to
+/// [`Progress::line`].
 pub fn run_pre<E: HookEvent>(
     repo: &Repository,
     event: &E,
@@ -69,7 +72,7 @@ pub fn run_pre<E: HookEvent>(
         .and_then(|hook| hook.map(|hook| hook.call(repo, event, progress)).transpose());
     let Some((how, last)) = called.map_err(|error| match error.kind() {
         ErrorKind::Interrupted => error,
-        _ => error.context(format!("the hook '{name}' can't be run; nothing was changed")),
+        _ => error.context(format!("the hook '{name}' cannot be run; nothing was changed")),
     })?
     else {
         return Ok(false);
@@ -78,20 +81,22 @@ pub fn run_pre<E: HookEvent>(
         Ended::Exited(0) => return Ok(true),
         Ended::Exited(code) => format!("refused by the hook '{name}' (exit code {code})"),
         Ended::Killed(signal) => {
-            format!("the hook '{name}' was ended by {}", name_of_signal(signal))
+            format!("{} ended the hook '{name}'", name_of_signal(signal))
         }
-        Ended::TimedOut => format!("the hook '{name}' did not end within {}", timeout(repo)),
+        Ended::TimedOut => format!("the hook '{name}' did not finish within {}", timeout(repo)),
     };
     let error = Error::new(ErrorKind::Policy, format!("{why}; nothing was changed"));
     let error = error.with_hint(match how {
-        Ended::TimedOut => "give it more time: art config set hooks.timeout 10m".to_owned(),
-        _ => format!("it is '{}'", find::shown(&repo.directory().join("hooks").join(&name))),
+        Ended::TimedOut => "increase the timeout: art config set hooks.timeout 10m".to_owned(),
+        _ => {
+            format!("read the hook: '{}'", find::shown(&repo.directory().join("hooks").join(&name)))
+        }
     });
     Err(if last.is_empty() { error } else { error.with_source(last.join("\n")) })
 }
 
-/// Tells the hook `post-OPERATION` that `event` was done. If it fails or can't be run, that is a
-/// warning ([`Progress::warn`]); so is that it was interrupted.
+/// Runs the hook `post-OPERATION` after `event`. If the hook fails, cannot be run or is
+/// interrupted, prints a warning with [`Progress::warn`].
 pub fn run_post<E: HookEvent>(repo: &Repository, event: &E, progress: &dyn Progress) {
     let name = format!("post-{}", E::OPERATION);
     let called = Hook::find(repo, &name)
@@ -100,11 +105,11 @@ pub fn run_post<E: HookEvent>(repo: &Repository, event: &E, progress: &dyn Progr
         Ok(None | Some((Ended::Exited(0), _))) => return,
         Ok(Some((Ended::Exited(code), _))) => format!("failed with exit code {code}"),
         Ok(Some((Ended::Killed(signal), _))) => format!("was ended by {}", name_of_signal(signal)),
-        Ok(Some((Ended::TimedOut, _))) => format!("did not end within {}", timeout(repo)),
+        Ok(Some((Ended::TimedOut, _))) => format!("did not finish within {}", timeout(repo)),
         Err(error) if error.kind() == ErrorKind::Interrupted => "was interrupted".to_owned(),
         Err(error) => {
             let hint = error.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
-            format!("can't be run: {}{hint},", error.message())
+            format!("cannot be run: {}{hint},", error.message())
         }
     };
     progress.warn(&format!("the hook '{name}' {what} after the change was made"));
@@ -115,7 +120,7 @@ fn timeout(repo: &Repository) -> Value {
 }
 
 impl Hook {
-    /// Runs it; returns how it ended and the last lines of its output.
+    /// Runs the hook. Returns how it ended, and the last lines of its output.
     fn call<E: HookEvent>(
         &self,
         repo: &Repository,
@@ -124,8 +129,8 @@ impl Hook {
     ) -> Result<(Ended, Vec<String>)> {
         let settings = &repo.settings().hooks;
         if settings.depth >= DEEPEST {
-            return Err(cannot(format!("hooks call each other, {DEEPEST} deep"))
-                .with_hint("art in a hook runs hooks too, unless ART_HOOKS_ENABLED=false"));
+            return Err(cannot(format!("hooks run each other {DEEPEST} levels deep"))
+                .with_hint("set ART_HOOKS_ENABLED=false for art in hooks"));
         }
         let input = self.input(repo, event)?;
         progress.begin(&self.name, None, Unit::Items);
@@ -152,8 +157,9 @@ impl Hook {
             author: Author { name: identity.name.clone(), email: identity.email.clone() },
             event,
         };
-        let mut input = serde_json::to_vec(&told)
-            .map_err(|error| Error::internal("a hook's input is no JSON").with_source(error))?;
+        let mut input = serde_json::to_vec(&told).map_err(|error| {
+            Error::internal("cannot write a hook's input as JSON").with_source(error)
+        })?;
         input.push(b'\n');
         Ok(input)
     }
@@ -169,7 +175,9 @@ impl Hook {
         let author = ("ART_AUTHOR", format!("{} <{}>", identity.name, identity.email));
         for (name, value) in event.variables().into_iter().chain([author]) {
             if !VARIABLES.contains(&name) {
-                return Err(Error::internal(format!("no hook knows the variable {name}")));
+                return Err(Error::internal(format!(
+                    "the hook variable {name} is not in the list"
+                )));
             }
             command.env(name, variable(&value));
         }
@@ -180,7 +188,7 @@ impl Hook {
     }
 }
 
-/// As much of a value as an environment takes.
+/// Returns the part of a value that an environment variable can hold.
 fn variable(value: &str) -> &str {
     let value = value.split('\0').next().unwrap_or_default();
     &value[..value.floor_char_boundary(LONGEST_VARIABLE)]

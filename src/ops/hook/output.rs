@@ -1,16 +1,16 @@
-//! What a hook prints, cut into lines as it comes.
+//! Splits the output of a hook into lines.
 
 use std::collections::VecDeque;
 
 use crate::tree_path::text_of_bytes;
 
-/// The longest line, in bytes; a longer one is shown as several.
+/// The longest line, in bytes. A longer line is split.
 const LONGEST: usize = 4096;
 
-/// How many of the last lines are kept for the error.
+/// The number of last lines that are kept for the error.
 const KEPT: usize = 5;
 
-/// Cuts output into lines and keeps the last ones. Takes a bounded amount of memory, whatever comes.
+/// Splits output into lines and keeps the last ones, in bounded memory.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
     begun: Vec<u8>,
@@ -18,7 +18,7 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// Takes what came and hands on each line that is whole.
+    /// Adds output, and shows every complete line.
     pub(super) fn take(&mut self, mut bytes: &[u8], show: &mut dyn FnMut(&str)) {
         while !bytes.is_empty() {
             let end = bytes.iter().position(|byte| *byte == b'\n');
@@ -37,7 +37,7 @@ impl Lines {
         }
     }
 
-    /// The output is over: hands on a last line without an end, and returns the last lines.
+    /// Ends the output: shows an incomplete last line, and returns the last lines.
     pub(super) fn end(mut self, show: &mut dyn FnMut(&str)) -> Vec<String> {
         if !self.begun.is_empty() {
             self.hand_on(show);
@@ -47,7 +47,7 @@ impl Lines {
 
     fn hand_on(&mut self, show: &mut dyn FnMut(&str)) {
         let line = self.begun.strip_suffix(b"\r").unwrap_or(&self.begun);
-        // What a terminal would show of a line that was written again and again.
+        // As on a terminal, only the text after the last carriage return is visible.
         let line = line.rsplit(|byte| *byte == b'\r').next().unwrap_or_default();
         let line = text_of_bytes(line);
         self.begun.clear();
@@ -62,7 +62,7 @@ impl Lines {
     }
 }
 
-/// How many of the bytes are whole characters, if they are UTF-8; all, if they are not.
+/// Counts the bytes of complete UTF-8 characters. Counts all bytes if they are not UTF-8.
 fn whole_characters(bytes: &[u8]) -> usize {
     match std::str::from_utf8(bytes) {
         Err(error) if error.error_len().is_none() => error.valid_up_to(),
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_put_together_from_whatever_pieces_come() {
+    fn lines_are_assembled_from_any_pieces() {
         assert_eq!(lines(&[b"a\nb", b"c\n", b"\n", b"d"]).0, ["a", "bc", "", "d"]);
         assert_eq!(lines(&[b"one\r\n10%\r20%\r100%\n"]).0, ["one", "100%"]);
         assert_eq!(lines(&[b"\xff\xfe\n"]).0, ["\\xff\\xfe"]);
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_lines_that_say_something_are_kept() {
+    fn the_last_lines_that_are_not_blank_are_kept() {
         let all: Vec<String> = (0..100).map(|n| format!("{n}\n\n")).collect();
         assert_eq!(lines(&[all.concat().as_bytes()]).1, ["95", "96", "97", "98", "99"]);
     }

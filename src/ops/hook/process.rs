@@ -1,4 +1,4 @@
-//! Runs a hook: feeds it, listens to it, and ends it when its time is over.
+//! Runs a hook: writes its input, reads its output, and stops it after its timeout.
 
 use std::io::{self, PipeReader, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -12,42 +12,42 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, wa
 use crate::error::{Error, IoResultExt, Result};
 use crate::progress::{Progress, check_interrupt};
 
-/// How often is looked whether it has ended or is to be stopped, at least.
+/// The longest wait between two checks for the end of the hook and for an interrupt.
 const TICK: Duration = Duration::from_millis(10);
 
-/// How long its processes have to end after they were asked to.
+/// The time that the processes of a hook have to exit after a stop signal.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// How long is listened after its end to what other processes that it began still say.
+/// The time after the hook's end in which output of its remaining processes is still read.
 const LINGER: Duration = Duration::from_millis(500);
 
-/// How long is waited for whoever writes to a program that can't be run for that reason.
+/// The longest wait while another process has the hook open for writing, which makes it unrunnable.
 const BUSY: Duration = Duration::from_secs(1);
 
-/// How a hook ended.
+/// The way in which a hook ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ended {
-    /// By itself, with this code.
+    /// The hook exited with this code.
     Exited(i32),
-    /// By this signal, which did not come from here.
+    /// This signal ended the hook. Art did not send it.
     Killed(i32),
-    /// It took too long and was stopped.
+    /// The hook exceeded its timeout and was stopped.
     TimedOut,
 }
 
-/// What a hook gets, and for how long.
+/// The input and the limits of a hook.
 pub(super) struct Call<'a> {
-    /// What stands on its standard input.
+    /// The bytes for standard input.
     pub(super) input: &'a [u8],
-    /// How long it may take; zero is for ever.
+    /// The timeout. Zero means no timeout.
     pub(super) timeout: Duration,
-    /// Asks it to stop.
+    /// Receives progress, and requests interrupts.
     pub(super) progress: &'a dyn Progress,
 }
 
-/// Starts `command` in a group of processes of its own; both its outputs are one pipe.
+/// Starts `command` in its own process group, with one pipe for both outputs.
 ///
-/// The error is the system's, so that the caller can say what it means.
+/// Returns the system's error, so that the caller can explain it.
 pub(super) fn start(command: &mut Command) -> io::Result<Running> {
     let (output, writer) = io::pipe()?;
     command.stdin(Stdio::piped()).stdout(writer.try_clone()?).stderr(writer).process_group(0);
@@ -62,7 +62,8 @@ pub(super) fn start(command: &mut Command) -> io::Result<Running> {
             other => break other?,
         }
     };
-    // The pipe's other end is the hook's alone, so that its end is the hook's end.
+    // Only the hook may hold the other end of the pipe. Otherwise, the pipe would stay open after
+    // the hook ends.
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let group = Pid::from_child(&child);
     let input = child.stdin.take();
@@ -73,29 +74,29 @@ pub(super) fn start(command: &mut Command) -> io::Result<Running> {
     Ok(Running { child, group, input, output: Some(output), fed: 0 })
 }
 
-/// A hook that runs.
+/// A running hook.
 pub(super) struct Running {
     child: Child,
-    /// The group of its processes, which has the number of the first of them. The number stays
-    /// theirs until that one is waited for.
+    /// The process group, whose number is the id of its first process. The number stays reserved
+    /// until that process is waited for.
     group: Pid,
     input: Option<ChildStdin>,
     output: Option<PipeReader>,
     fed: usize,
 }
 
-/// What ends a hook early.
+/// The reason for stopping a hook early.
 enum Stop {
     Timeout,
     Interrupt(Error),
 }
 
 impl Running {
-    /// Waits for its end, and hands on what it prints.
+    /// Waits until the hook ends, and passes its output to `heard`.
     pub(super) fn watch(mut self, call: &Call<'_>, heard: &mut dyn FnMut(&[u8])) -> Result<Ended> {
         let watched = self.wait(call, heard);
         if !matches!(watched, Ok(None)) {
-            // Whoever of the group is still there has had its time.
+            // The remaining processes of the group have had their time.
             self.signal(Signal::KILL);
         }
         let status = self.child.wait().on("wait for", "a hook");
@@ -110,14 +111,15 @@ impl Running {
         }
     }
 
-    /// Until it has ended, or was asked to and had its time; then this says why it was asked.
+    /// Waits until the hook ends, or until its grace period after a stop is over. Returns the
+    /// reason for the stop, if any.
     fn wait(&mut self, call: &Call<'_>, heard: &mut dyn FnMut(&[u8])) -> Result<Option<Stop>> {
         let begun = Instant::now();
         let mut stop: Option<(Stop, Instant)> = None;
         let mut ended: Option<Instant> = None;
         loop {
             self.transfer(call.input, heard)?;
-            // One that says nothing is seen to run, too.
+            // Shows progress for a hook without output too.
             call.progress.advance(0);
             if ended.is_none() && self.has_ended()? {
                 ended = Some(Instant::now());
@@ -137,7 +139,7 @@ impl Running {
                         Ok(()) => Stop::Timeout,
                     };
                     self.signal(Signal::TERM);
-                    // One that is stopped hears of it only when it goes on.
+                    // A suspended process receives the signal only when it continues.
                     self.signal(Signal::CONT);
                     stop = Some((why, Instant::now()));
                 }
@@ -146,25 +148,25 @@ impl Running {
         }
     }
 
-    /// Whether its first process has ended; it is not waited for yet.
+    /// Returns true if the first process has ended. Does not reap the process.
     fn has_ended(&self) -> Result<bool> {
         let how = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         match waitid(WaitId::Pid(self.group), how) {
             Ok(status) => Ok(status.is_some()),
             Err(Errno::INTR) => Ok(false),
-            // Whoever uses this library may have asked that nobody needs to be waited for.
+            // A user of this library may have configured the system to reap children automatically.
             Err(Errno::CHILD) => Ok(true),
             Err(error) => Err(Error::io("wait for", "a hook", error.into())),
         }
     }
 
-    /// To all of its processes that are still there.
+    /// Sends `signal` to all remaining processes of the group.
     fn signal(&self, signal: Signal) {
-        // Those that are gone need none.
+        // An error means that the processes have already ended.
         let _ = kill_process_group(self.group, signal);
     }
 
-    /// Waits a moment for something to read or room to write, and does that.
+    /// Waits briefly until output can be read or input can be written, and then transfers it.
     fn transfer(&mut self, bytes: &[u8], heard: &mut dyn FnMut(&[u8])) -> Result<()> {
         let mut ready = Vec::with_capacity(2);
         if let Some(output) = &self.output {
@@ -194,7 +196,7 @@ impl Running {
         }
     }
 
-    /// A hook that does not want its input is free not to read it.
+    /// Writes the next part of the input. A hook may ignore its input.
     fn feed(&mut self, bytes: &[u8]) {
         let Some(input) = &mut self.input else { return };
         match input.write(&bytes[self.fed..]) {

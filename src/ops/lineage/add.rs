@@ -1,4 +1,4 @@
-//! `art lineage add`: gives a path a name, a kind and what is worth knowing about it.
+//! `art lineage add`: names an artifact of a run and records its kind and summary.
 
 use std::path::PathBuf;
 
@@ -16,64 +16,64 @@ use crate::record::{LineageEntry, Origin};
 use crate::repo::{Repository, WorkTree};
 use crate::tree_path::TreePath;
 
-/// What to add, and to which run.
+/// The entry to add, and the run.
 #[derive(Debug, Clone)]
 pub struct AddOptions {
-    /// The directory that the path starts from, absolute.
+    /// The directory that the path starts from; absolute.
     pub cwd: PathBuf,
-    /// The project, if not the default.
+    /// The project; `None` for the default.
     pub project: Option<ProjectName>,
-    /// The run, if not the current one.
+    /// The run; `None` for the current run.
     pub run: Option<Name>,
-    /// What to call it; one that has that name is replaced.
+    /// The name. An existing entry with this name is replaced.
     pub name: Name,
-    /// What it is.
+    /// The kind.
     pub kind: Name,
-    /// The path in the work tree. It names an artifact of the run; for an input, one of the run, of
-    /// the origin, or a file on disk. Needed, except for an input from an origin.
+    /// The path in the work tree. An output must be an artifact of the run. An input may be in the
+    /// run, in its origin, or on disk. Required, except for an input with an origin.
     pub path: Option<PathBuf>,
-    /// Whether the run made it or used it.
+    /// Output or input.
     pub direction: Direction,
-    /// What is worth knowing about it, as `KEY=VALUE`.
+    /// The summary, as `KEY=VALUE`.
     pub summary: Vec<String>,
-    /// What was typed, for the log of operations.
+    /// The command line, for the operation log.
     pub command: String,
 }
 
-/// Whether a run made an artifact or used it.
+/// The direction of an artifact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Direction {
-    /// It made it.
+    /// The run produced the artifact.
     Output,
-    /// It used it.
+    /// The run used the artifact.
     Input,
-    /// It used it, and this is where it came from: `OWNER/PROJECT:VERSION`, with a path in it or
-    /// without; any revision will do.
+    /// The run used the artifact, and this is the origin: `OWNER/PROJECT:VERSION` or another
+    /// revision, optionally with a path in it.
     InputFrom(String),
 }
 
-/// What was added.
+/// The result of an addition.
 #[derive(Debug, Clone, Serialize)]
 pub struct AddOutcome {
-    /// The run.
+    /// The run's name.
     pub run: Name,
-    /// Its project.
+    /// The run's project.
     pub project: ProjectName,
-    /// The commit; absent if all was so already.
+    /// The new commit; `None` if nothing changed.
     pub commit: Option<Id>,
-    /// The entry as it is now.
+    /// The entry after the change.
     #[serde(serialize_with = "as_json")]
     pub artifact: LineageEntry,
-    /// Whether it replaced one of that name.
+    /// True if the entry replaced another one.
     pub replaced: bool,
-    /// The origin, if that is not in this repository: then the edge is kept by its name alone.
+    /// The origin, if this repository does not contain it. The edge then exists by name only.
     pub unknown_origin: Option<Origin>,
 }
 
 /// Adds an entry to the lineage of a run.
 ///
-/// An output must be among the run's artifacts. Fails with
-/// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) and the nearest path as the hint if it is not.
+/// An output must be one of the run's artifacts. Otherwise, this fails with
+/// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) and suggests the nearest path.
 pub fn add(repo: &Repository, options: &AddOptions, progress: &dyn Progress) -> Result<AddOutcome> {
     let reference = run_reference(repo, options.project.as_ref(), options.run.as_ref())?;
     let project = options.project.as_ref().unwrap_or(reference.project());
@@ -90,7 +90,7 @@ pub fn add(repo: &Repository, options: &AddOptions, progress: &dyn Progress) -> 
         (None, Some(origin)) => origin.path.as_bytes().into(),
         (None, None) => {
             return Err(Error::invalid("an artifact needs its path")
-                .with_hint("say where it is: --path PATH"));
+                .with_hint("give the path: --path PATH"));
         }
     };
     let mut replaced = false;
@@ -103,7 +103,7 @@ pub fn add(repo: &Repository, options: &AddOptions, progress: &dyn Progress) -> 
         entry.origin = input.origin.as_ref().map(|typed| typed.origin.clone());
         entry.origin_commit = input.found.as_ref().map(|found| found.commit);
         let before = run.record.try_find_lineage(&entry.name);
-        // Keys of a newer art stay where they were.
+        // Keeps the keys that a newer art wrote.
         entry.extra = before.map(|entry| entry.extra.clone()).unwrap_or_default();
         replaced = run.record.set_lineage(entry.clone()).is_some();
         Ok(format!("lineage {}", entry.name))
@@ -119,7 +119,7 @@ pub fn add(repo: &Repository, options: &AddOptions, progress: &dyn Progress) -> 
     })
 }
 
-/// Where an input comes from; nothing of an output, or of a path that just is there.
+/// The source of an input. Empty for an output, and for a path without an origin.
 struct Input {
     /// The path from the top of the work tree.
     place: Option<TreePath>,
@@ -147,7 +147,7 @@ impl Input {
         Ok(Input { place, found, origin: Some(origin) })
     }
 
-    /// The id of the input: in its origin, in the run, or on disk.
+    /// Returns the id of the input from its origin, the run, or the disk.
     fn id(
         &self,
         repo: &Repository,
@@ -177,7 +177,7 @@ impl Input {
     }
 }
 
-/// The id of what the run has at `path`; an error that names the nearest if it has nothing there.
+/// Returns the id of the run's artifact at `path`. The error suggests the nearest path.
 fn find_output(repo: &Repository, run: &LoadedRun, path: &TreePath) -> Result<Id> {
     let place = Resolved {
         commit: run.commit,
@@ -192,6 +192,6 @@ fn find_output(repo: &Repository, run: &LoadedRun, path: &TreePath) -> Result<Id
     let entry = place.entry_at(repo, path)?;
     entry.map(|entry| entry.id).ok_or_else(|| {
         Error::not_found(format!("the run '{}' has no artifacts", run.reference.name()))
-            .with_hint("put something in: art upload")
+            .with_hint("add artifacts: art upload")
     })
 }

@@ -1,5 +1,5 @@
-//! The edges between runs: from the bytes that one made and another used, and from the origins that
-//! inputs name.
+//! The edges between runs. An edge comes from content that one run produced and another used, or
+//! from the recorded origin of an input.
 
 use std::collections::{HashMap, HashSet};
 
@@ -43,35 +43,35 @@ impl Node {
         self.lineage.iter().filter(|entry| !entry.is_input)
     }
 
-    /// What it calls the output with these bytes.
+    /// The name of the output with the content `id`.
     pub(super) fn output_named(&self, id: Option<Id>) -> Option<&Name> {
         id.and_then(|id| self.outputs().find(|entry| entry.id == Some(id))).map(|entry| &entry.name)
     }
 }
 
-/// All runs, and who made and used what.
+/// All runs, and the content that they produced and used.
 #[derive(Debug, Default)]
 pub(super) struct Graph {
     nodes: Vec<Node>,
     by_uuid: HashMap<Uuid, usize>,
-    /// The runs that made these bytes.
+    /// The runs that produced each content.
     makers: HashMap<Id, Vec<usize>>,
-    /// The runs that used these bytes, from nobody knows where.
+    /// The runs that used each content without a recorded origin.
     users: HashMap<Id, Vec<usize>>,
-    /// The runs that used something of this run.
+    /// The runs that used an artifact of each run.
     takers: HashMap<Uuid, Vec<usize>>,
-    /// The run behind the commit that an origin named.
+    /// The run of each commit that an origin names.
     sources: HashMap<Id, Option<Node>>,
-    /// Why runs could not be read, so that their edges are missing.
+    /// The errors of unreadable runs, whose edges are missing.
     pub(super) unreadable: Vec<String>,
 }
 
 impl Graph {
-    /// Reads all runs of the repository; those that can't be read have no edges.
+    /// Reads all runs of the repository. Unreadable runs have no edges.
     pub(super) fn read(repo: &Repository, progress: &dyn Progress) -> Result<Self> {
         let listing = repo.history().list_refs("refs/runs/")?;
         let why = |name: &RefName, error: &Error| {
-            format!("the run '{}' can't be read: {}", name.name(), error.message())
+            format!("cannot read the run '{}': {}", name.name(), error.message())
         };
         let read = read_runs(repo, &listing.refs, progress, &|name, run| {
             Some(run.map(Node::of).map_err(|error| why(name, &error)))
@@ -107,7 +107,8 @@ impl Graph {
         Ok(graph)
     }
 
-    /// The runs that an input comes from: the one its origin names, else all that made its bytes.
+    /// Finds the runs that an input comes from: the run of its origin, or otherwise all runs that
+    /// produced its content.
     pub(super) fn makers_of(
         &self,
         repo: &Repository,
@@ -125,7 +126,7 @@ impl Graph {
         makers.map(|at| &self.nodes[*at]).filter(|node| node.uuid != user.uuid).cloned().collect()
     }
 
-    /// A run under the name that it has now, with the commit and the lineage that it had then.
+    /// Updates a run to its current name and project, but keeps its commit and lineage.
     pub(super) fn as_it_is(&self, mut node: Node) -> Node {
         if let Some(now) = self.by_uuid.get(&node.uuid).map(|at| &self.nodes[*at]) {
             node.name = now.name.clone();
@@ -134,7 +135,7 @@ impl Graph {
         node
     }
 
-    /// The inputs of other runs that come from a run, with those runs.
+    /// Finds the inputs of other runs that come from `maker`, with those runs.
     pub(super) fn users_of(&self, maker: &Node) -> Vec<(&Node, &LineageEntry)> {
         let made: HashSet<Id> = maker.outputs().filter_map(|entry| entry.id).collect();
         let takers = self.takers.get(&maker.uuid).into_iter().flatten();
@@ -164,8 +165,8 @@ fn add(list: &mut Vec<usize>, at: usize) {
     }
 }
 
-/// The run that a commit belongs to: the commit of a run, or of a version that was made from one.
-/// It has the name it had then; a commit does not say of which project.
+/// Finds the run of a commit, which belongs to a run or to a version. The result has the name in
+/// that commit, and the given project, because a commit does not record its project.
 pub(super) fn source_run(
     repo: &Repository,
     commit: Id,
@@ -181,7 +182,7 @@ pub(super) fn source_run(
         let made_from = match read_brief(repo, &id) {
             Ok(Some((version, _))) => vec![version.record.run.commit],
             Ok(None) => Vec::new(),
-            // What a damaged record can't tell, the parents may: the run is the last of them.
+            // If the record is damaged, follows the parents: the run is the last of them.
             Err(_) => repo.history().read_commit(&id)?.parents,
         };
         left.extend(made_from.into_iter().filter(|id| seen.insert(*id)));
@@ -189,9 +190,9 @@ pub(super) fn source_run(
     Ok(None)
 }
 
-/// The run behind the origin of an input.
+/// Finds the run of an input's origin.
 fn source_of(repo: &Repository, input: &LineageEntry) -> Option<Node> {
     let (commit, origin) = (input.origin_commit?, input.origin.as_ref()?);
-    // What can't be read has no edges.
+    // An unreadable run has no edges.
     source_run(repo, commit, &origin.project).ok().flatten()
 }

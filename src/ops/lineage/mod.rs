@@ -1,4 +1,4 @@
-//! `art lineage`: the named artifacts of runs, what they came from and what was made of them.
+//! `art lineage`: the named artifacts of runs, their origins and their uses.
 
 mod add;
 mod graph;
@@ -12,7 +12,7 @@ use crate::record::LineageEntry;
 pub use add::{AddOptions, AddOutcome, Direction, add};
 pub use show::{Consumer, InputNode, Lineage, OutputNode, Producer, show};
 
-/// An entry under the keys of its record.
+/// Serializes an entry with the keys of its record.
 fn as_json<S: Serializer>(entry: &LineageEntry, serializer: S) -> Result<S::Ok, S::Error> {
     entry.to_json().map_err(serde::ser::Error::custom)?.serialize(serializer)
 }

@@ -1,4 +1,5 @@
-//! Where an input comes from: read from what was typed, looked up, found on disk.
+//! The origin of an input: parses the typed text, and finds the origin in the repository or on
+//! disk.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -15,18 +16,18 @@ use crate::record::Origin;
 use crate::repo::Repository;
 use crate::tree_path::TreePath;
 
-/// An origin as it was typed: `OWNER/PROJECT:v1`, `v1`, `me/digits:v1:data/train.csv`.
+/// An origin as typed: `OWNER/PROJECT:v1`, `v1`, `me/digits:v1:data/train.csv`.
 #[derive(Debug)]
 pub(super) struct TypedOrigin {
-    /// What the record keeps of it.
+    /// The part that the record keeps.
     pub(super) origin: Origin,
-    /// The path in it; the root if none was given.
+    /// The path in the origin. Without a path, the root.
     pub(super) path: TreePath,
     revision: Revision,
 }
 
 impl TypedOrigin {
-    /// Reads one; a revision without a project is one of `project`.
+    /// Parses a typed origin. A revision without a project belongs to `project`.
     pub(super) fn parse(text: &str, project: &ProjectName) -> Result<Self> {
         let typed: Revision = text.parse()?;
         let rest = match typed.project() {
@@ -40,7 +41,8 @@ impl TypedOrigin {
         Ok(TypedOrigin { path: typed.path().clone(), origin, revision })
     }
 
-    /// What it names; nothing if that is not in this repository, which need not hold it.
+    /// Resolves the origin. Returns `None` if this repository does not contain it, which is
+    /// allowed.
     pub(super) fn find(&self, repo: &Repository) -> Result<Option<Resolved>> {
         match resolve(repo, &self.revision) {
             Ok(found) => Ok(Some(found)),
@@ -50,8 +52,8 @@ impl TypedOrigin {
     }
 }
 
-/// The id of what is at `path` on disk, as an upload would find it; nothing if it is not there or
-/// can't be read whole.
+/// Returns the id that an upload of `path` would produce. Returns `None` if the path does not exist
+/// or cannot be read completely.
 pub(super) fn id_on_disk(
     repo: &Repository,
     path: &Path,

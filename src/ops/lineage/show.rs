@@ -1,5 +1,5 @@
-//! `art lineage`: what a run was made from and what was made of it, as far as this repository
-//! knows.
+//! `art lineage`: shows the inputs of a run and the uses of its outputs, as far as this repository
+//! records them.
 
 use std::collections::HashSet;
 
@@ -17,94 +17,97 @@ use crate::progress::Progress;
 use crate::record::LineageEntry;
 use crate::repo::Repository;
 
-/// So many runs in a row are followed.
+/// The maximum depth of the graph.
 const DEEPEST: usize = 64;
 
-/// The lineage of a run, up- and downstream.
+/// The upstream and downstream lineage of a run.
 #[derive(Debug, Clone, Serialize)]
 pub struct Lineage {
-    /// The run.
+    /// The run's name.
     pub run: Name,
-    /// Its project.
+    /// The run's project.
     pub project: ProjectName,
-    /// The commit whose lineage this is.
+    /// The commit whose lineage is shown.
     pub commit: Id,
-    /// What it used.
+    /// The inputs of the run.
     pub inputs: Vec<InputNode>,
-    /// What it made.
+    /// The outputs of the run.
     pub outputs: Vec<OutputNode>,
-    /// Runs that used it, but none of its named outputs.
+    /// Runs that used an artifact of the run other than its named outputs.
     pub used_by: Vec<Consumer>,
-    /// Why runs could not be read, so that edges may be missing.
+    /// The errors of unreadable runs, whose edges may be missing.
     #[serde(skip)]
     pub unreadable: Vec<String>,
 }
 
-/// Something that a run used.
+/// An input of a run.
 #[derive(Debug, Clone, Serialize)]
 pub struct InputNode {
-    /// What its record says of it.
+    /// The lineage entry of the input.
     #[serde(flatten, serialize_with = "as_json")]
     pub entry: LineageEntry,
-    /// The runs it comes from: the one that its origin names, else all that made these bytes.
+    /// The runs that the input comes from: the run of its origin, or otherwise all runs that
+    /// produced its content.
     pub made_by: Vec<Producer>,
 }
 
-/// A run that something comes from.
+/// A run that an input comes from.
 #[derive(Debug, Clone, Serialize)]
 pub struct Producer {
-    /// The run.
+    /// The run's name.
     pub run: Name,
-    /// Its project.
+    /// The run's project.
     pub project: ProjectName,
-    /// The commit: the one that was used, or its newest.
+    /// The commit: the used one if recorded, otherwise the newest.
     pub commit: Id,
-    /// What it calls it, if it names it.
+    /// The name of the artifact in this run, if it has one.
     pub artifact: Option<Name>,
-    /// What it used in turn.
+    /// The inputs of this run.
     pub inputs: Vec<InputNode>,
-    /// Whether it is not followed here, because it stands elsewhere or too far away.
+    /// True if the inputs are not followed, because the run appears elsewhere or is too deep.
     pub cut: bool,
 }
 
-/// Something that a run made.
+/// An output of a run.
 #[derive(Debug, Clone, Serialize)]
 pub struct OutputNode {
-    /// What its record says of it.
+    /// The lineage entry of the output.
     #[serde(flatten, serialize_with = "as_json")]
     pub entry: LineageEntry,
-    /// The runs that used it.
+    /// The runs that used the output.
     pub used_by: Vec<Consumer>,
 }
 
-/// A run that used something.
+/// A run that used an artifact.
 #[derive(Debug, Clone, Serialize)]
 pub struct Consumer {
-    /// The run.
+    /// The run's name.
     pub run: Name,
-    /// Its project.
+    /// The run's project.
     pub project: ProjectName,
-    /// Its newest commit.
+    /// The newest commit.
     pub commit: Id,
-    /// What it calls it.
+    /// The name of the input in this run.
     pub input: Name,
-    /// What it made.
+    /// The outputs of this run.
     pub outputs: Vec<OutputNode>,
-    /// Runs that used it, but none of its named outputs.
+    /// Runs that used an artifact of this run other than its named outputs.
     pub used_by: Vec<Consumer>,
-    /// Whether it is not followed here, because it stands elsewhere or too far away.
+    /// True if the outputs are not followed, because the run appears elsewhere or is too deep.
     pub cut: bool,
 }
 
-/// Finds out the lineage of the run that `revision` names, or that a version there was made from.
+/// Builds the lineage of the run that `revision` names, or of the run that a version came from.
 ///
-/// Reads the records of all runs of the repository: edges are kept where something was used.
+/// Reads the records of all runs in the repository, because the using run records each edge.
 pub fn show(repo: &Repository, revision: &Revision, progress: &dyn Progress) -> Result<Lineage> {
     let found = resolve(repo, revision)?;
     let project = found.reference.as_ref().map_or(&found.project, |name| name.project());
     let Some(node) = source_run(repo, found.commit, project)? else {
-        return Err(Error::invalid(format!("'{revision}' is no run, and made from none"))
-            .with_hint("name a run: art lineage run/NAME"));
+        return Err(Error::invalid(format!(
+            "'{revision}' is not a run and does not come from one"
+        ))
+        .with_hint("name a run: art lineage run/NAME"));
     };
     let graph = Graph::read(repo, progress)?;
     let node = graph.as_it_is(node);
@@ -123,7 +126,7 @@ pub fn show(repo: &Repository, revision: &Revision, progress: &dyn Progress) -> 
     })
 }
 
-/// Follows edges; each run is followed once in a direction.
+/// Follows edges. Each run is followed once per direction.
 struct Tracer<'a> {
     repo: &'a Repository,
     graph: &'a Graph,
@@ -154,8 +157,8 @@ impl Tracer<'_> {
         }
     }
 
-    /// What a run made, each with the runs that used it; and the runs that used something else of
-    /// it.
+    /// Returns the outputs of a run, each with the runs that used it, and the runs that used
+    /// something else of the run.
     fn downstream(&mut self, node: &Node) -> (Vec<OutputNode>, Vec<Consumer>) {
         let graph = self.graph;
         let mut outputs: Vec<OutputNode> = node
@@ -188,7 +191,7 @@ impl Tracer<'_> {
         }
     }
 
-    /// What `look` finds behind a run, unless that was looked at or is too far away.
+    /// Applies `look` to a run, unless the run was already followed or is too deep.
     fn follow<T>(&mut self, node: &Node, look: impl FnOnce(&mut Self, &Node) -> T) -> Option<T> {
         if self.depth >= DEEPEST || !self.seen.insert(node.uuid) {
             return None;

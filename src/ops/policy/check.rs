@@ -1,4 +1,4 @@
-//! `art policy check`: whether a version may go to a stage, without putting it there.
+//! `art policy check`: checks whether a version may move to a stage, without moving it.
 
 use serde::Serialize;
 
@@ -10,44 +10,44 @@ use crate::ops::version::{Facts, Said, asked, find_version, is_there, project_po
 use crate::record::policy::{Displaced, RuleFailure, Verdict};
 use crate::repo::Repository;
 
-/// Which version shall go to which stage, and what would be said.
+/// The move to check.
 #[derive(Debug, Clone)]
 pub struct CheckOptions {
     /// The version: `v1`, `OWNER/PROJECT:v1`, `@STAGE` or `@latest`.
     pub version: Revision,
-    /// The stage.
+    /// The new stage.
     pub stage: Name,
-    /// The reason that would be given.
+    /// The reason, if any.
     pub reason: Option<String>,
-    /// The message that would be given; may be empty.
+    /// The message; may be empty.
     pub message: String,
 }
 
-/// What the rules say.
+/// The result of a check.
 #[derive(Debug, Clone, Serialize)]
 pub struct CheckOutcome {
-    /// The version.
+    /// The version's name.
     pub version: Name,
-    /// Its project.
+    /// The version's project.
     pub project: ProjectName,
-    /// The stage that it is in.
+    /// The current stage.
     pub from: Name,
-    /// The stage that it would go to.
+    /// The new stage.
     pub to: Name,
-    /// Whether it may.
+    /// True if the move is allowed.
     pub allowed: bool,
-    /// The rules that refuse it.
+    /// The rules that refuse the move.
     pub failed: Vec<RuleFailure>,
-    /// The versions that would make room for it.
+    /// The versions that the move would displace.
     pub displaced: Vec<Displaced>,
-    /// The commit of the project's record that the rules stand in; `None` if it has none.
+    /// The commit of the project's record with the rules. `None` if the project has no record.
     pub policy: Option<Id>,
 }
 
-/// Asks the rules whether a version may go to a stage, on behalf of who acts. Changes nothing.
+/// Checks the rules for a move by the current user. Changes nothing.
 ///
-/// Fails with [`Invalid`](crate::ErrorKind::Invalid) for a stage that the project has not; that it
-/// may not is no failure.
+/// Fails with [`Invalid`](crate::ErrorKind::Invalid) if the project does not have the stage. A
+/// refused move is not a failure.
 pub fn check(repo: &Repository, options: &CheckOptions) -> Result<CheckOutcome> {
     let version = find_version(repo, &options.version)?;
     let project = version.reference.project().clone();
@@ -58,7 +58,7 @@ pub fn check(repo: &Repository, options: &CheckOptions) -> Result<CheckOutcome> 
     let said = Said { reason, message, ..Said::default() };
     let who = repo.signature();
     let author = format!("{} <{}>", who.name, who.email);
-    // Where nothing would be done, no rule is asked.
+    // A move that would change nothing is always allowed.
     let verdict = if is_there(record, to, &said) {
         Verdict::default()
     } else {

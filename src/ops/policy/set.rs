@@ -1,4 +1,4 @@
-//! `art policy set`: changes the rules, as long as every version keeps a stage.
+//! `art policy set`: changes the rules of a project. Every version must keep a valid stage.
 
 use std::collections::BTreeMap;
 
@@ -13,76 +13,77 @@ use crate::ops::version::{RecordChange, change_records, read_index};
 use crate::record::policy::{Policy, Setting, parse_table};
 use crate::repo::Repository;
 
-/// What the rules shall be.
+/// The new rules of a project.
 #[derive(Debug, Clone)]
 pub struct SetOptions {
-    /// The project, if not the default.
+    /// The project; `None` for the default.
     pub project: Option<ProjectName>,
-    /// The rules.
+    /// The source of the rules.
     pub source: Source,
-    /// Why: the message of the commit; what is set if empty.
+    /// The message of the commit. If empty, the message lists the changed keys.
     pub message: String,
-    /// Only finds out what would change.
+    /// Reports what would change, without writing.
     pub dry_run: bool,
-    /// What was typed, for the log of operations.
+    /// The command line, for the operation log.
     pub command: String,
 }
 
-/// Where the rules come from.
+/// The source of the new rules.
 #[derive(Debug, Clone)]
 pub enum Source {
-    /// The whole of them, as TOML: what stands below `[policy]`.
+    /// A complete policy in TOML: the text below `[policy]`.
     Whole(String),
-    /// These changes of what is there.
+    /// Edits of the current policy.
     Settings(Vec<Setting>),
 }
 
-/// What became of the rules.
+/// The result of a policy change.
 #[derive(Debug, Clone, Serialize)]
 pub struct SetOutcome {
     /// The project.
     pub project: ProjectName,
-    /// Whether anything has changed, or would.
+    /// True if the policy changed, or would change.
     pub changed: bool,
-    /// What has changed, by key.
+    /// The changes, by key.
     pub changes: Vec<PolicyChange>,
-    /// The rules as they are since, or would be.
+    /// The new policy.
     pub policy: Policy,
-    /// Stages with more versions than they hold from now on: those stay until the next one comes.
+    /// Stages that hold more versions than their new capacity. These versions stay until another
+    /// version enters the stage.
     pub crowded: Vec<Crowded>,
-    /// The last commit of the project's record.
+    /// The newest commit of the project's record.
     pub commit: Option<Id>,
-    /// The operation, to be undone; `None` if nothing has changed.
+    /// The id of the operation, for undo. `None` if nothing changed.
     pub operation: Option<String>,
 }
 
-/// A key of the policy whose value has changed. Values are in TOML.
+/// A changed key of the policy. Values are in TOML.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PolicyChange {
     /// The key: `stages`, `stage.production.reason`.
     pub key: String,
-    /// The value before; `None` if there was none.
+    /// The old value, if any.
     pub before: Option<String>,
-    /// The value since; `None` if there is none.
+    /// The new value, if any.
     pub after: Option<String>,
 }
 
-/// A stage with more versions than it holds.
+/// A stage that holds more versions than its capacity.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Crowded {
     /// The stage.
     pub stage: Name,
-    /// How many it holds.
+    /// The capacity.
     pub capacity: u32,
-    /// How many versions are in it.
+    /// The number of versions in the stage.
     pub versions: u64,
 }
 
-/// Sets the rules of a project. That they are so already is fine.
+/// Sets the rules of a project. Setting equal rules changes nothing.
 ///
-/// Fails with [`Invalid`](crate::ErrorKind::Invalid) for rules that make no sense, with
-/// [`NotFound`](crate::ErrorKind::NotFound) for a project that is not there, and with
-/// [`Refused`](crate::ErrorKind::Refused) if a stage would vanish that versions are in.
+/// Fails with [`Invalid`](crate::ErrorKind::Invalid) for invalid rules, with
+/// [`NotFound`](crate::ErrorKind::NotFound) for an unknown project, and with
+/// [`Refused`](crate::ErrorKind::Refused) if the change would remove a stage that holds versions.
 pub fn set(repo: &Repository, options: &SetOptions) -> Result<SetOutcome> {
     let project = options.project.as_ref().unwrap_or(&repo.settings().project);
     if options.dry_run {
@@ -104,7 +105,7 @@ fn apply(
     let repo = change.repo();
     let before = find_project(repo, project)?;
     let plan = plan(repo, project, before.as_ref(), &options.source)?;
-    // A project without a record is not given one to say nothing.
+    // Without changes, a project without a record needs none.
     if plan.changes.is_empty() {
         return Ok((plan, before.map(|before| before.commit)));
     }
@@ -115,7 +116,7 @@ fn apply(
     Ok((plan, changed.commit))
 }
 
-/// The rules as they would be.
+/// The planned policy.
 struct Plan {
     table: Table,
     policy: Policy,
@@ -141,7 +142,7 @@ impl Plan {
         }
     }
 
-    /// The message of the commit: what was said, else what is set.
+    /// The commit message: the given text, or a list of the changed keys.
     fn subject(&self, message: &str) -> String {
         const SHOWN: usize = 3;
         if !message.trim().is_empty() {
@@ -154,7 +155,7 @@ impl Plan {
     }
 }
 
-/// Works out the rules, and what of the versions there are stands against them.
+/// Plans the new rules, and checks them against the existing versions.
 fn plan(
     repo: &Repository,
     project: &ProjectName,
@@ -167,7 +168,7 @@ fn plan(
     match source {
         Source::Whole(text) => table = parse_table(text)?,
         Source::Settings(settings) => {
-            // What can't be followed may be replaced, not changed in a part.
+            // A policy that cannot be followed can only be replaced as a whole.
             if let Err(error) = known {
                 return Err(error);
             }
@@ -177,7 +178,7 @@ fn plan(
         }
     }
     let policy = Policy::from_table(&table)?;
-    // What means the same is no change, however it is written.
+    // Compares the meaning of the rules, not their spelling.
     let meant = known.as_ref().map_or(old, Policy::to_table);
     let changes = differences(&meant, &policy.to_table());
     let mut plan = Plan { table, policy, changes, crowded: Vec::new() };
@@ -188,7 +189,7 @@ fn plan(
 }
 
 impl Plan {
-    /// Refuses to take out a stage that versions are in; finds the stages that hold too many.
+    /// Refuses to remove a stage that holds versions, and finds stages that exceed their capacity.
     fn look_at_versions(
         &mut self,
         repo: &Repository,
@@ -199,8 +200,9 @@ impl Plan {
         for version in read_index(repo, Some(project))? {
             inside.entry(version.summary.stage).or_default().push(version.summary.name);
         }
-        // A stage that was none before does not vanish: whoever came from another project may be
-        // in one. Rules that can't be followed tell nothing, so each stage counts then.
+        // Only stages of the old policy can be removed. A version from another project may be in a
+        // stage that this project never had. If the old policy cannot be followed, every stage
+        // counts.
         let vanishes = |stage: &Name| {
             !self.policy.has_stage(stage) && known.is_none_or(|known| known.has_stage(stage))
         };
@@ -233,11 +235,11 @@ fn homeless_versions(homeless: &[(&Name, &Vec<Name>)]) -> Error {
     };
     let stages: Vec<String> = homeless.iter().map(list).collect();
     let first = homeless[0].1[0].as_str();
-    Error::refused(format!("stages would vanish that versions are in: {}", stages.join(", ")))
-        .with_hint(format!("move them to another stage first: art stage {first} STAGE"))
+    Error::refused(format!("cannot remove stages that hold versions: {}", stages.join(", ")))
+        .with_hint(format!("move the versions to another stage first: art stage {first} STAGE"))
 }
 
-/// The keys whose values differ, in the order of their names.
+/// Lists the keys whose values differ, sorted.
 fn differences(before: &Table, after: &Table) -> Vec<PolicyChange> {
     let (mut old, mut new) = (BTreeMap::new(), BTreeMap::new());
     flatten("", before, &mut old);

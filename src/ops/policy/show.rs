@@ -1,4 +1,4 @@
-//! `art policy show`: the rules as they are now.
+//! `art policy show`: shows the current rules of a project.
 
 use serde::Serialize;
 
@@ -15,28 +15,28 @@ use crate::repo::Repository;
 pub struct PolicyShown {
     /// The project.
     pub project: ProjectName,
-    /// The commit that they stand in; `None` if the project has no record.
+    /// The commit that contains the rules. `None` if the project has no record.
     pub commit: Option<Id>,
-    /// Who made that: `NAME <EMAIL>`.
+    /// The author of that commit: `NAME <EMAIL>`.
     pub author: Option<String>,
-    /// When that was made.
+    /// When that commit was created.
     pub updated_at: Option<Timestamp>,
-    /// Whether nothing is ever refused.
+    /// True if the policy never refuses a move.
     pub free: bool,
-    /// The rules; `None` if they can't be followed.
+    /// The policy. `None` if it cannot be followed.
     pub policy: Option<Policy>,
-    /// The same as TOML, to be given to [`set`](super::set()); as it was written, if it can't be
-    /// followed.
+    /// The policy in TOML, as input for [`set`](super::set()). A policy that cannot be followed is
+    /// shown as it was written.
     pub toml: String,
-    /// Why the rules can't be followed.
+    /// The reason why the policy cannot be followed.
     #[serde(skip)]
     pub problem: Option<Error>,
 }
 
-/// Shows the rules of a project; of the repository's own if none is given.
+/// Returns the rules of a project. Defaults to the repository's project.
 ///
-/// Rules that can't be followed are shown too, with the reason in `problem`. Fails with
-/// [`NotFound`](crate::ErrorKind::NotFound) if there is no such project.
+/// A policy that cannot be followed is returned too, with the reason in `problem`. Fails with
+/// [`NotFound`](crate::ErrorKind::NotFound) if the project does not exist.
 pub fn show(repo: &Repository, project: Option<&ProjectName>) -> Result<PolicyShown> {
     let project = project.unwrap_or(&repo.settings().project).clone();
     let Some(loaded) = find_project(repo, &project)? else {

@@ -1,4 +1,4 @@
-//! `art project list`: every project with how much it holds.
+//! `art project list`: lists every project with its numbers of runs and versions.
 
 use std::collections::BTreeMap;
 
@@ -16,47 +16,47 @@ use crate::repo::Repository;
 /// The projects of a repository.
 #[derive(Debug)]
 pub struct ProjectList {
-    /// By name.
+    /// The projects, by name.
     pub projects: Vec<ProjectRow>,
-    /// Projects whose record can't be read; they have a row all the same.
+    /// The projects with an unreadable record. They have a row too.
     pub unreadable: Vec<UnreadableProject>,
 }
 
-/// A project whose record can't be read.
+/// A project whose record cannot be read.
 #[derive(Debug)]
 pub struct UnreadableProject {
     /// The project.
     pub name: ProjectName,
-    /// Why.
+    /// The error.
     pub error: Error,
 }
 
-/// One project of the list. What only a record says is absent where there is none.
+/// One project of the list. If the project has no record, the fields of the record are empty.
 #[derive(Debug, Clone, Serialize)]
 pub struct ProjectRow {
-    /// Whether it is the one that names without a project belong to.
+    /// True for the default project, which names without a project belong to.
     pub current: bool,
     /// `OWNER/PROJECT`.
     pub name: ProjectName,
-    /// What it is for.
+    /// The description.
     pub description: String,
-    /// Short words on it.
+    /// The tags.
     pub tags: Tags,
-    /// How many runs it has.
+    /// The number of runs.
     pub runs: u64,
-    /// How many versions it has.
+    /// The number of versions.
     pub versions: u64,
-    /// Whether it has rules for its stages.
+    /// True if the project has rules for its stages.
     pub policy: bool,
-    /// When its record was made.
+    /// When the record was created.
     pub created_at: Option<Timestamp>,
-    /// When its record was last changed.
+    /// When the record last changed.
     pub updated_at: Option<Timestamp>,
-    /// Who changed it last: `NAME <EMAIL>`.
+    /// The author of the last change: `NAME <EMAIL>`.
     pub author: Option<String>,
-    /// What stays the same when the name changes.
+    /// The id, which a rename does not change.
     pub uuid: Option<Uuid>,
-    /// The last commit of its record.
+    /// The newest commit of the record.
     pub commit: Option<Id>,
 }
 
@@ -104,7 +104,7 @@ pub fn list(repo: &Repository) -> Result<ProjectList> {
     Ok(ProjectList { projects, unreadable })
 }
 
-/// How many refs of `kind` each project has. A damaged one makes its project unreadable.
+/// Counts the refs of `kind` in each project. A damaged ref makes its project unreadable.
 fn count(
     repo: &Repository,
     kind: RefKind,

@@ -10,21 +10,21 @@ use crate::repo::Repository;
 use crate::suggest;
 use crate::tree_path::TreePath;
 
-/// A project's record as it is now.
+/// The current record of a project.
 #[derive(Debug, Clone)]
 pub(crate) struct LoadedProject {
     /// The record.
     pub(crate) record: ProjectRecord,
-    /// Its last commit.
+    /// The newest commit of the record.
     pub(crate) commit: Id,
-    /// Who made that: `NAME <EMAIL>`.
+    /// The author of that commit: `NAME <EMAIL>`.
     pub(crate) author: String,
-    /// When that was made.
+    /// When that commit was created.
     pub(crate) updated_at: Timestamp,
 }
 
 impl LoadedProject {
-    /// Reads the record at `commit`, the last one of `project`.
+    /// Reads the record of `project` at its newest commit `commit`.
     pub(crate) fn read(repo: &Repository, project: &ProjectName, commit: Id) -> Result<Self> {
         let damaged = |what: String| {
             Error::corrupt(format!("the record of the project {project} {what}"))
@@ -38,7 +38,7 @@ impl LoadedProject {
         })?;
         let record = ProjectRecord::decode(&history.read_blob(&entry.id)?)?;
         if record.name != *project {
-            return Err(damaged(format!("calls it {}", record.name)));
+            return Err(damaged(format!("has the name {}", record.name)));
         }
         Ok(LoadedProject {
             record,
@@ -49,7 +49,7 @@ impl LoadedProject {
     }
 }
 
-/// The record of `project`, if it has one.
+/// Reads the record of `project`, if it has one.
 pub(crate) fn try_load_project(
     repo: &Repository,
     project: &ProjectName,
@@ -61,12 +61,12 @@ pub(crate) fn try_load_project(
     if loaded.record.name != *project {
         let message =
             format!("the ref '{reference}' leads to the record of '{}'", loaded.record.name);
-        return Err(Error::corrupt(message).with_hint("see what is damaged: art fsck"));
+        return Err(Error::corrupt(message).with_hint("art fsck"));
     }
     Ok(Some(loaded))
 }
 
-/// The record of `project`, if it has one; fails if there is no such project.
+/// Reads the record of `project`, if it has one. Fails if the project does not exist.
 pub(crate) fn find_project(
     repo: &Repository,
     project: &ProjectName,
@@ -80,14 +80,16 @@ pub(crate) fn find_project(
     let error = Error::not_found(format!("there is no project {project}"));
     let names: Vec<String> = names(repo)?.iter().map(ToString::to_string).collect();
     Err(match suggest::closest(&project.to_string(), &names) {
-        Some(near) => error.with_hint(format!("did you mean {near}? see: art project list")),
+        Some(near) => {
+            error.with_hint(format!("did you mean {near}? To list all projects: art project list"))
+        }
         None => error.with_hint(format!(
-            "see: art project list; or make it: art -p {project} project update"
+            "list projects with art project list, or create it: art -p {project} project update"
         )),
     })
 }
 
-/// Every project there is, by name.
+/// Lists every project, by name.
 pub(super) fn names(repo: &Repository) -> Result<Vec<ProjectName>> {
     let mut names = vec![repo.own_project()?];
     for kind in [RefKind::Project, RefKind::Run, RefKind::Version, RefKind::Tag] {

@@ -1,6 +1,7 @@
-//! `art project`: lists projects, shows one, changes what its record says.
+//! `art project`: lists projects, shows a project, and changes its record.
 //!
-//! A project is there if it has a record, a run, a version or a tag, or if it is the repository's.
+//! A project exists if it has a record, a run, a version or a tag, or if it is the repository's
+//! default.
 
 mod list;
 mod load;

@@ -1,4 +1,4 @@
-//! `art project show`: what a project is, what it holds, its rules.
+//! `art project show`: shows a project, its contents and its rules.
 
 use std::collections::BTreeMap;
 
@@ -15,55 +15,55 @@ use crate::record::Tags;
 use crate::record::policy::{DISABLED, Policy};
 use crate::repo::Repository;
 
-/// All that is known of a project. What only a record says is absent where there is none.
+/// The details of a project. If the project has no record, the fields of the record are empty.
 #[derive(Debug, Serialize)]
 pub struct ProjectDetails {
     /// `OWNER/PROJECT`.
     pub name: ProjectName,
-    /// Whether it is the one that names without a project belong to.
+    /// True for the default project, which names without a project belong to.
     pub current: bool,
-    /// What stays the same when the name changes.
+    /// The id, which a rename does not change.
     pub uuid: Option<Uuid>,
-    /// What it is for.
+    /// The description.
     pub description: String,
-    /// Short words on it.
+    /// The tags.
     pub tags: Tags,
-    /// When its record was made.
+    /// When the record was created.
     pub created_at: Option<Timestamp>,
-    /// When its record was last changed.
+    /// When the record last changed.
     pub updated_at: Option<Timestamp>,
-    /// Who changed it last: `NAME <EMAIL>`.
+    /// The author of the last change: `NAME <EMAIL>`.
     pub author: Option<String>,
-    /// The last commit of its record.
+    /// The newest commit of the record.
     pub commit: Option<Id>,
-    /// How many runs it has.
+    /// The number of runs.
     pub runs: u64,
-    /// How many versions it has.
+    /// The number of versions.
     pub versions: u64,
-    /// How many versions each stage holds: those of the policy in order, `disabled`, and others
-    /// that versions are in.
+    /// The number of versions in each stage: the stages of the policy in order, `disabled`, and
+    /// other stages that hold versions.
     pub stages: Vec<StageCount>,
-    /// The rules for its stages; `None` if they can't be followed.
+    /// The rules for its stages. `None` if they cannot be followed.
     pub policy: Option<Policy>,
-    /// Why the rules can't be followed.
+    /// The reason why the rules cannot be followed.
     #[serde(skip)]
     pub policy_problem: Option<Error>,
 }
 
-/// A stage and how many versions are in it.
+/// The number of versions in a stage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StageCount {
     /// The stage.
     pub stage: Name,
-    /// How many versions are in it.
+    /// The number of versions in the stage.
     pub versions: u64,
-    /// How many it holds, if there is a bound.
+    /// The capacity, if limited.
     pub capacity: Option<u32>,
 }
 
-/// Shows a project; the repository's own if none is given.
+/// Collects the details of a project. Defaults to the repository's project.
 ///
-/// Fails with [`NotFound`](crate::ErrorKind::NotFound) if there is no such project.
+/// Fails with [`NotFound`](crate::ErrorKind::NotFound) if the project does not exist.
 pub fn show(repo: &Repository, project: Option<&ProjectName>) -> Result<ProjectDetails> {
     let name = project.unwrap_or(&repo.settings().project).clone();
     let loaded = find_project(repo, &name)?;

@@ -1,4 +1,4 @@
-//! `art project update`: changes what the record of a project says, and makes the record.
+//! `art project update`: creates or changes the record of a project.
 
 use serde::Serialize;
 use uuid::Uuid;
@@ -11,44 +11,44 @@ use crate::ops::version::{RecordChange, change_records};
 use crate::record::{ProjectRecord, Tags};
 use crate::repo::Repository;
 
-/// What to change in a project's record; `None` leaves as it is.
+/// The changes of a project's record. `None` keeps a field.
 #[derive(Debug, Clone, Default)]
 pub struct UpdateOptions {
-    /// The project, if not the default.
+    /// The project; `None` for the default.
     pub project: Option<ProjectName>,
-    /// What it is for; empty clears it.
+    /// The description. An empty text clears it.
     pub description: Option<String>,
-    /// Its tags, in place of all that it has; none clears them.
+    /// The tags that replace all existing tags. An empty list clears them.
     pub tags: Option<Tags>,
-    /// Tags that it gets.
+    /// Tags to add.
     pub add_tags: Tags,
-    /// Tags that it loses.
+    /// Tags to remove.
     pub remove_tags: Tags,
-    /// What was typed, for the log of operations.
+    /// The command line, for the operation log.
     pub command: String,
 }
 
-/// What became of a project's record.
+/// The result of an update.
 #[derive(Debug, Clone, Serialize)]
 pub struct UpdateOutcome {
     /// `OWNER/PROJECT`.
     pub project: ProjectName,
-    /// Whether there was no record before.
+    /// True if the record is new.
     pub created: bool,
-    /// Whether anything had to change.
+    /// True if the record changed.
     pub changed: bool,
-    /// What it is for.
+    /// The description.
     pub description: String,
-    /// Its tags.
+    /// The tags.
     pub tags: Tags,
-    /// The last commit of the record.
+    /// The newest commit of the record.
     pub commit: Option<Id>,
-    /// The operation, to be undone; `None` if nothing had to change.
+    /// The id of the operation, for undo. `None` if nothing changed.
     pub operation: Option<String>,
 }
 
-/// Changes the record of a project, or makes it where there is none. That all is so already is
-/// fine.
+/// Changes the record of a project, and creates it if necessary. Without differences, nothing
+/// changes.
 pub fn update(repo: &Repository, options: &UpdateOptions) -> Result<UpdateOutcome> {
     let project = options.project.as_ref().unwrap_or(&repo.settings().project);
     let changed = change_records(repo, &options.command, |change| {
@@ -67,7 +67,7 @@ pub fn update(repo: &Repository, options: &UpdateOptions) -> Result<UpdateOutcom
 }
 
 impl UpdateOptions {
-    /// Changes the record; says what was changed.
+    /// Changes the record. Returns the subject of the commit.
     fn apply(&self, record: &mut ProjectRecord) -> String {
         let before = record.clone();
         if let Some(description) = &self.description {
@@ -92,19 +92,19 @@ impl UpdateOptions {
     }
 }
 
-/// A project's record after a change.
+/// The record of a project after a change.
 #[derive(Debug)]
 pub(crate) struct ChangedProject {
-    /// As it is now.
+    /// The current record.
     pub(crate) record: ProjectRecord,
-    /// Its last commit.
+    /// The newest commit.
     pub(crate) commit: Option<Id>,
-    /// Whether there was none before.
+    /// True if the record is new.
     pub(crate) created: bool,
 }
 
-/// Changes the record of `project` under the lock that `change` holds; where there is none, one is
-/// made. `edit` returns the subject of the commit.
+/// Changes the record of `project` under the lock that `change` holds, and creates it if necessary.
+/// `edit` returns the subject of the commit.
 pub(crate) fn change_project(
     change: &mut RecordChange<'_>,
     project: &ProjectName,

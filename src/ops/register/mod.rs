@@ -1,4 +1,4 @@
-//! `art register`: pins the commit of a run, or artifacts of it, under the name of a version.
+//! `art register`: creates a version that pins the commit of a run, or artifacts of the run.
 
 mod options;
 mod path;
@@ -29,57 +29,58 @@ pub use options::{RegisterOptions, RegisterSource};
 use path::{Taken, approve_upload};
 use pin::{Pin, find_pin};
 
-/// What registering did.
+/// The effect of a registration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RegisterAction {
     /// The version is new.
     Created,
-    /// The version was there and was changed.
+    /// The version existed and changed.
     Updated,
-    /// The version was there and is as asked for.
+    /// The version existed and already matches.
     Unchanged,
 }
 
-/// What became of a version.
+/// The result of a registration.
 #[derive(Debug, Clone, Serialize)]
 pub struct RegisterOutcome {
-    /// The version.
+    /// The version's name.
     pub version: Name,
-    /// Its project.
+    /// The version's project.
     pub project: ProjectName,
-    /// What stays the same when its name changes.
+    /// The version's id, which a rename does not change.
     pub uuid: Uuid,
-    /// What was done.
+    /// The effect.
     pub action: RegisterAction,
-    /// Its newest commit.
+    /// The newest commit.
     pub commit: Id,
-    /// The stage it is in.
+    /// The current stage.
     pub stage: Name,
-    /// The run it is made from.
+    /// The run of the version.
     pub run: Name,
-    /// The commit of the run that it pins.
+    /// The pinned commit of the run.
     pub run_commit: Id,
-    /// Whether the run was made for it, from a path.
+    /// True if the run was created from a path for this version.
     pub new_run: bool,
-    /// The status of that run; nothing if the run is not known.
+    /// The status of the run, if known.
     pub run_status: Option<RunStatus>,
-    /// The artifacts it took; none means all that the run held.
+    /// The artifacts in the version. If empty, the version contains all artifacts of the run.
     pub artifacts: Vec<Name>,
-    /// What it holds.
+    /// The totals of the version.
     pub total: Total,
-    /// Versions that had to leave its stage for it, and where they went.
+    /// Versions that were displaced from the stage, and their new stages.
     pub displaced: Vec<DisplacedVersion>,
-    /// The operation, to be undone; `None` if nothing had to change.
+    /// The id of the operation, for undo. `None` if nothing changed.
     pub operation: Option<String>,
 }
 
-/// Makes a version, or changes one with `force`. The same again is fine.
+/// Creates a version, or changes one with `force`. Registering the same version again changes
+/// nothing.
 ///
-/// Fails with [`AlreadyExists`](ErrorKind::AlreadyExists) if there is another version of that name
-/// and `force` was not given, with [`NotFound`](ErrorKind::NotFound) for a run or artifacts that
-/// are not there, and with [`Policy`](ErrorKind::Policy) where the project's rules refuse. `input`
-/// is what the path `-` reads.
+/// Fails with [`AlreadyExists`](ErrorKind::AlreadyExists) if a different version has the name and
+/// `force` is not set, with [`NotFound`](ErrorKind::NotFound) for unknown runs or artifacts, and
+/// with [`Policy`](ErrorKind::Policy) if the project's rules refuse. The path `-` reads from
+/// `input`.
 pub fn register(
     repo: &Repository,
     options: &RegisterOptions,
@@ -104,7 +105,7 @@ pub fn register(
             .apply(change, existing.as_ref())
     })?;
     progress.end();
-    // The hooks are told when what was taken in needs no lock any more.
+    // The post hooks run after the store's lock for the import is released.
     let made = taken.and_then(Taken::into_made).filter(|_| changed.operation.is_some());
     if let (Some(upload), Some((run, uploaded))) = (upload, made) {
         upload.tell(run, uploaded, progress);
@@ -117,20 +118,20 @@ pub fn register(
     Ok(RegisterOutcome { run_status, total, operation, ..outcome })
 }
 
-/// A version that was registered, with what is looked up when the change is done.
+/// A registered version, with the facts for the lookups after the change.
 struct Made {
     outcome: RegisterOutcome,
     run: RunReference,
     tree: Option<Id>,
 }
 
-/// A version that is about to be registered.
+/// A version that is being registered.
 struct Registration<'a> {
     options: &'a RegisterOptions,
     reference: &'a RefName,
-    /// That of the version, if it is new.
+    /// The uuid for a new version.
     uuid: Uuid,
-    /// What was taken in from a path.
+    /// The content that was imported from a path.
     taken: Option<&'a Taken<'a>>,
 }
 
@@ -151,7 +152,7 @@ impl Registration<'_> {
         }
     }
 
-    /// Makes the version.
+    /// Creates the version.
     fn create(&self, change: &mut RecordChange<'_>, rules: &ProjectPolicy) -> Result<Made> {
         let pin = self.pin(change)?;
         let mut record = VersionRecord::new(
@@ -180,7 +181,7 @@ impl Registration<'_> {
         Ok(self.outcome(&draft, commit, RegisterAction::Created, displaced))
     }
 
-    /// Changes the version that is there: what was given, and nothing else.
+    /// Changes the given fields of an existing version.
     fn update(
         &self,
         change: &mut RecordChange<'_>,
@@ -198,7 +199,7 @@ impl Registration<'_> {
         Ok(self.outcome(&draft, commit.unwrap_or(version.commit), action, displaced))
     }
 
-    /// Finds that the version that is there is as asked for, or refuses.
+    /// Checks that the existing version matches the request. Otherwise, refuses.
     fn compare(&self, change: &mut RecordChange<'_>, version: &LoadedVersion) -> Result<Made> {
         let draft = self.wanted(change, version, true)?;
         let said = self.said();
@@ -206,15 +207,15 @@ impl Registration<'_> {
             self.options.stage.as_ref().is_none_or(|stage| is_there(&draft.record, stage, &said));
         if draft != version.draft || !is_staged {
             let (name, project) = (self.reference.name(), self.reference.project());
-            let message = format!("there is a version '{name}' in {project} already");
-            let hint = "change what is given and keep the rest and all history: --force";
+            let message = format!("the version '{name}' already exists in {project}");
+            let hint = "change the given fields and keep the rest with --force";
             return Err(Error::new(ErrorKind::AlreadyExists, message).with_hint(hint));
         }
         Ok(self.outcome(&draft, version.commit, RegisterAction::Unchanged, Vec::new()))
     }
 
-    /// The version that is there with all that was given, but the stage. `is_comparison`: the
-    /// current run counts as given, and what was taken in from a path is only looked at.
+    /// Returns the existing version with all given fields except the stage. If `is_comparison` is
+    /// true, the current run counts as given, and content from a path is only compared.
     fn wanted(
         &self,
         change: &mut RecordChange<'_>,
@@ -234,7 +235,7 @@ impl Registration<'_> {
             }
             _ => match self.pin(change) {
                 Ok(pin) => Self::repin(&mut draft, &pin),
-                // Nothing was named, and nothing is current: what is there is not in question.
+                // Without a given or a current run, the content of the version is not compared.
                 Err(error)
                     if is_comparison
                         && error.kind() == ErrorKind::NotFound
@@ -265,7 +266,7 @@ impl Registration<'_> {
         draft.artifacts = pin.artifacts;
     }
 
-    /// Puts what was said about the version into `draft`.
+    /// Sets the given fields in `draft`.
     fn describe(&self, change: &mut RecordChange<'_>, draft: &mut VersionDraft) -> Result<()> {
         let options = self.options;
         if let Some(description) = &options.description {
@@ -287,7 +288,7 @@ impl Registration<'_> {
         Ok(())
     }
 
-    /// Puts the version in the stage that was asked for.
+    /// Moves the version to the requested stage.
     fn enter(
         &self,
         change: &mut RecordChange<'_>,

@@ -1,64 +1,63 @@
-//! What to register, as what, and what to say about it.
+//! The options of a registration.
 
 use crate::history::Revision;
 use crate::name::{Name, ProjectName};
 use crate::ops::upload::UploadOptions;
 use crate::record::{Content, Tags, VersionKind};
 
-/// What to make a version of.
+/// The content of a new version.
 #[derive(Debug, Default)]
 pub enum RegisterSource {
-    /// The current run, as it is. For a version that is there and is to be changed: what it is made
-    /// of already.
+    /// The current run at its newest commit. When a version changes, its existing content.
     #[default]
     Current,
-    /// A run, as it is.
+    /// A run at its newest commit.
     Run(Name),
-    /// A commit of a run, or what another version is made of.
+    /// A commit of a run, or the content of another version.
     Revision(Revision),
-    /// What is uploaded first, to a new run of its own, in the same transaction.
+    /// Content that is uploaded to a new run in the same transaction.
     Path(Box<UploadOptions>),
 }
 
-/// A version to make, or to change. What is `None` is not changed.
+/// A version to create or to change. Fields that are `None` do not change.
 #[derive(Debug)]
 pub struct RegisterOptions {
-    /// The project, if not the repository's default.
+    /// The project; `None` for the default.
     pub project: Option<ProjectName>,
-    /// What to call it.
+    /// The name.
     pub name: Name,
-    /// What to make it of.
+    /// The content.
     pub source: RegisterSource,
-    /// The named artifacts of the run to take; none: all that it holds.
+    /// The named artifacts of the run to include. If empty, the version includes all of them.
     pub artifacts: Vec<Name>,
-    /// What it is for.
+    /// The description.
     pub description: Option<String>,
-    /// Its tags, in place of all that it has.
+    /// The tags that replace all existing tags.
     pub tags: Option<Tags>,
-    /// JSON or YAML on it.
+    /// The JSON or YAML content.
     pub content: Option<Content>,
-    /// The text that people read first: Markdown, at most 1 MiB.
+    /// The readme in Markdown, at most 1 MiB.
     pub readme: Option<String>,
-    /// What it is.
+    /// The kind.
     pub kind: Option<VersionKind>,
-    /// The stage to put it in after that, by the rules of the project.
+    /// The stage to enter after the registration, under the project's rules.
     pub stage: Option<Name>,
-    /// Why in that stage, in a word for programs, if anybody said.
+    /// The reason for the stage, as a word for programs, if given.
     pub reason: Option<String>,
-    /// The word that is recorded where nobody said.
+    /// The reason to record if none is given.
     pub unsaid: String,
-    /// Why in that stage, for people; may be empty.
+    /// The message for the stage, for people; may be empty.
     pub message: String,
-    /// Changes a version that is there already.
+    /// Changes an existing version.
     pub force: bool,
-    /// Also from a version that is disabled.
+    /// Allows content of a disabled version.
     pub allow_disabled: bool,
-    /// What was typed, for the log of operations.
+    /// The command line, for the operation log.
     pub command: String,
 }
 
 impl RegisterOptions {
-    /// Makes a version called `name` of the current run.
+    /// Creates options for a version `name` of the current run.
     pub fn new(name: Name) -> Self {
         RegisterOptions {
             project: None,

@@ -1,4 +1,4 @@
-//! A version made of a path: what is there goes into a new run, in the same transaction.
+//! Registers a path: uploads it to a new run in the same transaction.
 
 use std::cell::RefCell;
 use std::io::Read;
@@ -14,13 +14,13 @@ use crate::ops::version::{RecordChange, VersionDraft};
 use crate::progress::Progress;
 use crate::repo::Repository;
 
-/// What was taken in from a path: in the store, but in no run yet.
+/// Imported content that is in the store, but not in a run yet.
 pub(super) struct Taken<'a> {
     intake: Intake<'a>,
     made: RefCell<Option<(Name, Uploaded)>>,
 }
 
-/// Looks whether what `upload` says may be uploaded.
+/// Checks the options, and checks that the pre hooks allow the upload.
 pub(super) fn approve_upload<'a>(
     repo: &'a Repository,
     options: &RegisterOptions,
@@ -28,17 +28,17 @@ pub(super) fn approve_upload<'a>(
     progress: &dyn Progress,
 ) -> Result<Approved<'a>> {
     if !upload.always_new || upload.tag.is_some() {
-        return Err(Error::internal("a version of a path has a run of its own"));
+        return Err(Error::internal("a version of a path needs a new run without a tag"));
     }
     if !options.artifacts.is_empty() {
-        return Err(Error::invalid("what is uploaded now has no named artifacts yet")
-            .with_hint("leave --artifacts out, or register the run they are named in: --run RUN"));
+        return Err(Error::invalid("a new upload has no named artifacts")
+            .with_hint("omit --artifacts, or register the run with these artifacts: --run RUN"));
     }
     approve(repo, upload, progress)
 }
 
 impl<'a> Taken<'a> {
-    /// Takes in what `upload` says.
+    /// Imports the content of `upload`.
     pub(super) fn take(
         upload: &'a Approved<'a>,
         input: &mut dyn Read,
@@ -47,7 +47,7 @@ impl<'a> Taken<'a> {
         Ok(Taken { intake: upload.take_in(input, progress)?, made: RefCell::default() })
     }
 
-    /// Whether the version has just this.
+    /// Returns true if the version has exactly the imported content.
     pub(super) fn is_in(
         &self,
         writer: &mut ObjectWriter<'_>,
@@ -57,7 +57,7 @@ impl<'a> Taken<'a> {
         Ok(is_whole && draft.artifacts == Some(self.intake.tree(writer, None)?))
     }
 
-    /// Makes the run.
+    /// Creates the run.
     pub(super) fn commit(&self, change: &mut RecordChange<'_>) -> Result<Pin> {
         let made = self.intake.commit_run(change.writer())?;
         let commit = made.commit.ok_or_else(|| Error::internal("a new run without a commit"))?;
@@ -69,17 +69,17 @@ impl<'a> Taken<'a> {
         Ok(Pin::whole(&run.reference, &run.record, commit, Some(made.tree)))
     }
 
-    /// Begins anew with the run.
+    /// Forgets the created run, before the change is tried again.
     pub(super) fn forget(&self) {
         self.made.replace(None);
     }
 
-    /// Whether the run was made.
+    /// Returns true if the run was created.
     pub(super) fn was_committed(&self) -> bool {
         self.made.borrow().is_some()
     }
 
-    /// The run that was made.
+    /// Returns the created run.
     pub(super) fn into_made(self) -> Option<(Name, Uploaded)> {
         self.made.into_inner()
     }

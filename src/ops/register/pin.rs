@@ -1,4 +1,4 @@
-//! What a version is made from: a commit of a run, whole or its named artifacts alone.
+//! Selects the content of a version: a commit of a run, whole or limited to named artifacts.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::{ObjectWriter, edit};
@@ -13,22 +13,22 @@ use crate::suggest;
 
 use super::{RegisterOptions, RegisterSource};
 
-/// A commit of a run, to be pinned.
+/// The commit of a run to pin.
 #[derive(Debug, Clone)]
 pub(super) struct Pin {
     /// The run.
     pub(super) run: RunReference,
-    /// The tree of what is taken.
+    /// The tree of the pinned artifacts.
     pub(super) artifacts: Option<Id>,
-    /// The names of what is taken; none means all.
+    /// The names of the pinned artifacts. If empty, all artifacts are pinned.
     pub(super) names: Vec<Name>,
-    /// What the first commit of the version is made from.
+    /// The parents of the version's first commit.
     pub(super) parents: Vec<Id>,
-    /// What the version is, if it was made from another version.
+    /// The version's kind, if the source is another version.
     pub(super) kind: Option<VersionKind>,
 }
 
-/// Finds what `options` name, unless that is a path to be uploaded first.
+/// Finds the source that `options` name. A path must be uploaded first.
 pub(super) fn find_pin(
     repo: &Repository,
     options: &RegisterOptions,
@@ -47,16 +47,16 @@ pub(super) fn find_pin(
             if !revision.path().is_root() {
                 return Err(Error::invalid(format!("'{revision}' names a path, not a commit"))
                     .with_hint(
-                        "take a part of a run by its name: --artifacts NAME; see: art lineage",
+                        "select artifacts by name: --artifacts NAME (list them with art lineage)",
                     ));
             }
             pin_revision(repo, &resolve(repo, revision)?, options, writer)
         }
-        RegisterSource::Path(_) => Err(Error::internal("a path has to be uploaded first")),
+        RegisterSource::Path(_) => Err(Error::internal("a path must be uploaded first")),
     }
 }
 
-/// Pins what a revision leads to.
+/// Pins the target of a revision.
 fn pin_revision(
     repo: &Repository,
     found: &Resolved,
@@ -77,14 +77,12 @@ fn pin_revision(
             let version = LoadedVersion::read(repo, &name, found.commit)?;
             pin_version(repo, &version, options, writer)
         }
-        RecordKind::Project => {
-            Err(Error::invalid("a project is nothing that a version can be made from")
-                .with_hint("name a run: --run RUN"))
-        }
+        RecordKind::Project => Err(Error::invalid("a version cannot be created from a project")
+            .with_hint("name a run: --run RUN")),
     }
 }
 
-/// Pins the run as it is, or artifacts of it.
+/// Pins a run, or its named artifacts.
 fn pin_run(run: &LoadedRun, names: &[Name], writer: &mut ObjectWriter<'_>) -> Result<Pin> {
     let artifacts = take(&run.record, run.artifacts, names, writer)?;
     let names = names.to_vec();
@@ -92,7 +90,7 @@ fn pin_run(run: &LoadedRun, names: &[Name], writer: &mut ObjectWriter<'_>) -> Re
 }
 
 impl Pin {
-    /// Pins all that a run holds.
+    /// Pins all artifacts of a run.
     pub(super) fn whole(
         reference: &RefName,
         record: &RunRecord,
@@ -110,7 +108,7 @@ impl Pin {
     }
 }
 
-/// Pins other artifacts of the commit that `version` pins already.
+/// Pins other artifacts of the commit that `version` already pins.
 pub(super) fn repin_named(
     change: &mut RecordChange<'_>,
     version: &LoadedVersion,
@@ -120,14 +118,14 @@ pub(super) fn repin_named(
     pin_run(&run, names, change.writer())
 }
 
-/// The run that a version pins, as it was at that commit.
+/// Reads the run that a version pins, at the pinned commit.
 fn pinned_run(repo: &Repository, version: &LoadedVersion) -> Result<LoadedRun> {
     let pinned = &version.record().run;
     let reference = RefName::run(pinned.project.clone(), pinned.name.clone());
     LoadedRun::read(repo, &reference, pinned.commit)
 }
 
-/// Pins what another version pins, or artifacts of it.
+/// Pins the content of another version, or its named artifacts.
 fn pin_version(
     repo: &Repository,
     version: &LoadedVersion,
@@ -154,7 +152,8 @@ fn pin_version(
     })
 }
 
-/// The tree of the artifacts called `names` in the tree `root` of the run; the whole for none.
+/// Builds the tree of the artifacts `names` from the tree `root` of the run. Without names, returns
+/// `root`.
 fn take(
     run: &RunRecord,
     root: Option<Id>,
@@ -176,9 +175,8 @@ fn take(
         let found = root.map(|root| find_entry(writer, root, &path)).transpose()?.flatten();
         let Some((mode, id)) = found else {
             let message = format!("the artifact '{name}' has no files in run '{}'", run.name);
-            return Err(Error::invalid(message).with_hint(format!(
-                "upload what is at '{path}' to the run first, or leave '{name}' out"
-            )));
+            return Err(Error::invalid(message)
+                .with_hint(format!("upload '{path}' to the run first, or omit '{name}'")));
         };
         if path.is_root() {
             return Ok(Some(id));
@@ -199,9 +197,9 @@ fn no_such_artifacts(run: &RunRecord, unknown: &[&Name]) -> Error {
         .collect();
     let message = format!("run '{}' has no artifact named {}", run.name, listed.join(", "));
     let hint = if known.is_empty() {
-        format!("name some: art lineage add NAME --run {} --path P --kind K", run.name)
+        format!("name artifacts: art lineage add NAME --run {} --path P --kind K", run.name)
     } else {
-        format!("it has {}", known.join(", "))
+        format!("the run has {}", known.join(", "))
     };
     Error::not_found(message).with_hint(hint)
 }
@@ -209,7 +207,7 @@ fn no_such_artifacts(run: &RunRecord, unknown: &[&Name]) -> Error {
 fn nothing_given(error: Error) -> Error {
     match error.kind() {
         ErrorKind::NotFound => {
-            error.with_hint("say what to register: --run RUN, --rev REV or --path PATH")
+            error.with_hint("name the content: --run RUN, --rev REV or --path PATH")
         }
         _ => error,
     }

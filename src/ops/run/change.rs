@@ -1,7 +1,7 @@
-//! Writes the records of runs: a new one, or a change to one that is there.
+//! Writes the records of runs: creates a run, or changes an existing one.
 //!
-//! A writer reads, changes, and moves the ref only if nobody else has moved it; if someone has, it
-//! reads again and makes its change to what is there then.
+//! A writer reads the run, changes it, and moves the ref only if no other writer has moved it.
+//! Otherwise, the writer reads the run again and repeats its change.
 
 use super::load::{LoadedRun, load_run};
 use super::prepare::{Wanted, prepare_run};
@@ -14,19 +14,19 @@ use crate::record::{Record, RunRecord};
 use crate::repo::Repository;
 use crate::tree_path::TreePath;
 
-/// A run, and whether it was changed.
+/// A run after a change.
 #[derive(Debug)]
 pub(crate) struct ChangedRun {
-    /// As it is now.
+    /// The run after the change.
     pub(crate) run: LoadedRun,
-    /// The commit of the change, if there was anything to change.
+    /// The new commit, if anything changed.
     pub(crate) commit: Option<Id>,
 }
 
 /// Changes the record of the run at `reference`.
 ///
-/// `change` gets the run as it is and returns the subject of the commit; it is called again if
-/// another writer was first. `command` is what was typed, for the log of operations.
+/// `change` receives the current run and returns the subject of the commit. It is called again if
+/// another writer was faster. `command` is the command line, for the operation log.
 pub(crate) fn change_run(
     repo: &Repository,
     reference: &RefName,
@@ -57,9 +57,9 @@ pub(crate) fn change_run(
     }
 }
 
-/// Adds the commit that gives `run` the record it has in memory; `None` if it is that already.
+/// Adds a commit with the record of `run`. Returns `None` if the record did not change.
 ///
-/// Whatever else is in the run's tree stays.
+/// All other entries of the run's tree stay.
 pub(crate) fn commit_record(
     repo: &Repository,
     writer: &mut ObjectWriter<'_>,
@@ -74,9 +74,9 @@ pub(crate) fn commit_record(
     commit(repo, writer, tree, vec![run.commit], subject).map(Some)
 }
 
-/// Makes a new run without artifacts and makes it the current one.
+/// Creates a run without artifacts and makes it the current run.
 ///
-/// `change` completes its record and returns the subject of the commit.
+/// `change` completes the record and returns the subject of the commit.
 pub(crate) fn create_run(
     repo: &Repository,
     wanted: &Wanted<'_>,
@@ -87,7 +87,7 @@ pub(crate) fn create_run(
     loop {
         let mut run = prepare_run(repo, wanted)?;
         if !run.created {
-            return Err(Error::internal("a run was asked for that is new, and there is one"));
+            return Err(Error::internal("an existing run was prepared instead of a new one"));
         }
         let subject = change(&mut run.record);
         let mut writer = repo.history().writer()?;
@@ -98,7 +98,8 @@ pub(crate) fn create_run(
         transaction.update(run.reference.clone(), Expected::Absent, Some(commit), &subject);
         transaction.set_head(Some(run.reference.clone()));
         match transaction.commit(repo.settings().lock_timeout) {
-            // Another run got that name; a chosen one is chosen anew, a given one is refused.
+            // Another run got the name. A generated name is generated again; a given name is
+            // refused.
             Err(error) if error.kind() == ErrorKind::Moved => {}
             Err(error) => return Err(error),
             Ok(_) => return LoadedRun::read(repo, &run.reference, commit),
@@ -106,7 +107,7 @@ pub(crate) fn create_run(
     }
 }
 
-/// The tree `base` with these bytes as its record.
+/// Writes the tree `base` with `record` as the record.
 fn write_tree(writer: &mut ObjectWriter<'_>, base: Option<Id>, record: &[u8]) -> Result<Id> {
     let id = writer.blob(record)?;
     let put = Edit::Put { mode: EntryMode::File, id };

@@ -1,4 +1,4 @@
-//! Runs the command of a run and waits for its end.
+//! Runs the command of a run and waits until it exits.
 
 use std::ffi::OsString;
 use std::io;
@@ -14,28 +14,28 @@ use super::Watch;
 use crate::error::{Error, ErrorKind, Result};
 use crate::tree_path::escaped;
 
-/// What a shell says of a command that is not there.
+/// The exit code of a shell if a command does not exist.
 const NOT_FOUND: u8 = 127;
-/// What a shell says of a command that is there and can't be run.
+/// The exit code of a shell if a command exists but cannot run.
 const NOT_RUNNABLE: u8 = 126;
-/// What a shell says of a command that Ctrl-C ended.
+/// The exit code of a shell if Ctrl-C ended a command.
 const INTERRUPTED: u8 = 130;
-/// What a shell adds to the number of a signal.
+/// The number that a shell adds to the number of a signal.
 const SIGNALLED: i32 = 128;
 
-/// How a command ended.
+/// The way in which a command ended.
 #[derive(Debug)]
 pub(super) enum Ended {
-    /// By itself, with this code.
+    /// The command exited with this code.
     Exited(i32),
-    /// By this signal.
+    /// This signal ended the command.
     Killed(i32),
-    /// It never began; what a shell would exit with, and why.
+    /// The command could not start. Holds the exit code of a shell, and the error.
     NotStarted(u8, Error),
 }
 
 impl Ended {
-    /// What a shell would exit with.
+    /// The exit code that a shell would return.
     pub(super) fn shell_code(&self) -> u8 {
         match self {
             Ended::Exited(code) => *code as u8,
@@ -52,13 +52,13 @@ impl Ended {
     }
 }
 
-/// The name of a signal: numbers differ between systems.
+/// Returns the name of a signal. Signal numbers differ between systems.
 pub(crate) fn name_of_signal(signal: i32) -> String {
     signal_name(signal).map_or_else(|| format!("signal {signal}"), str::to_owned)
 }
 
-/// Runs `words` in `cwd` with `variables` besides the environment. The three standard streams are
-/// this process's own.
+/// Runs `words` in `cwd`, with `variables` added to the environment. The command inherits the
+/// standard streams.
 pub(super) fn execute(
     words: &[OsString],
     cwd: &Path,
@@ -88,11 +88,11 @@ pub(super) fn execute(
     }
 }
 
-/// Waits for the end. `watch` hears of it while the process id is still the child's.
+/// Waits until the command ends. Notifies `watch` while the child still owns its process id.
 fn wait(mut child: Child, watch: &mut dyn Watch) -> Result<Ended> {
     let id = WaitId::Pid(Pid::from_child(&child));
     let until = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-    // What it can't tell, the second wait does.
+    // If this wait fails, the second wait reports the error.
     while let Err(Errno::INTR) = waitid(id.clone(), until) {}
     watch.ended();
     let status = child.wait();
@@ -104,7 +104,8 @@ fn not_started(program: &OsString, error: io::Error) -> Ended {
     let is_absent = error.kind() == io::ErrorKind::NotFound;
     let code = if is_absent { NOT_FOUND } else { NOT_RUNNABLE };
     let failed = Error::not_found(format!("cannot run '{shown}'"));
-    let failed =
-        failed.with_hint("a command is looked for in PATH; one of this directory is ./CMD");
+    let failed = failed.with_hint(
+        "install it in a directory of PATH; to run a file in this directory, type ./CMD",
+    );
     Ended::NotStarted(code, failed.with_source(error))
 }

@@ -1,4 +1,4 @@
-//! Reads a run: its ref, its last commit, its record, its artifacts.
+//! Reads a run: its ref, newest commit, record and artifacts.
 
 use crate::error::{Error, Result};
 use crate::history::{Commit, EntryMode, Signature};
@@ -8,27 +8,27 @@ use crate::ops::version::wrong_name;
 use crate::record::{Record, RunRecord};
 use crate::repo::Repository;
 
-/// A run as it is now.
+/// A run at its newest commit.
 #[derive(Debug, Clone)]
 pub(crate) struct LoadedRun {
     /// Its ref.
     pub(crate) reference: RefName,
-    /// Its last commit.
+    /// The newest commit.
     pub(crate) commit: Id,
-    /// Its record.
+    /// The record.
     pub(crate) record: RunRecord,
     /// The blob of the record.
     pub(crate) record_id: Id,
-    /// The whole tree of the commit.
+    /// The complete tree of the commit.
     pub(crate) tree: Id,
-    /// Who made that commit, and when.
+    /// The author and the time of the commit.
     pub(crate) author: Signature,
-    /// The tree of its artifacts.
+    /// The tree of the artifacts.
     pub(crate) artifacts: Option<Id>,
 }
 
 impl LoadedRun {
-    /// Reads the run at `reference`, whose last commit is `commit`.
+    /// Reads the run at `reference`, whose newest commit is `commit`.
     pub(crate) fn read(repo: &Repository, reference: &RefName, commit: Id) -> Result<Self> {
         match Self::try_read(repo, commit, |_| reference.clone())? {
             Some(run) => Ok(run),
@@ -40,8 +40,8 @@ impl LoadedRun {
         }
     }
 
-    /// As [`LoadedRun::read`], for the commit that the ref is at: fails if its record is that of another
-    /// run.
+    /// Like [`LoadedRun::read`], for the commit at the tip of the ref. Fails if the record belongs
+    /// to another run.
     pub(crate) fn read_newest(repo: &Repository, reference: &RefName, commit: Id) -> Result<Self> {
         let run = Self::read(repo, reference, commit)?;
         if run.record.name != *reference.name() {
@@ -50,8 +50,8 @@ impl LoadedRun {
         Ok(run)
     }
 
-    /// Reads the run that `commit` is a state of, if it is one of a run; its ref follows from its
-    /// record.
+    /// Reads the run in `commit`. Returns `None` if the commit belongs to another kind of record.
+    /// `reference` computes the ref from the record.
     pub(crate) fn try_read(
         repo: &Repository,
         commit: Id,
@@ -76,7 +76,7 @@ impl LoadedRun {
     }
 }
 
-/// The run called `name`, or the current one, as it is now.
+/// Reads the run `name`, or the current run.
 pub(crate) fn find_run(
     repo: &Repository,
     project: Option<&ProjectName>,
@@ -85,7 +85,7 @@ pub(crate) fn find_run(
     load_run(repo, &run_reference(repo, project, name)?)
 }
 
-/// The ref of the run called `name`, or of the current one; it may not exist.
+/// Returns the ref of the run `name`, or of the current run. The ref may not exist.
 pub(crate) fn run_reference(
     repo: &Repository,
     project: Option<&ProjectName>,
@@ -98,19 +98,20 @@ pub(crate) fn run_reference(
     let current = repo.current_run()?.ok_or_else(|| {
         let project = project.unwrap_or(&repo.settings().project);
         Error::not_found(format!("there is no current run in {project}"))
-            .with_hint("make one: art run, or choose one: art runs switch RUN")
+            .with_hint("create a run: art run, or select one: art runs switch RUN")
     })?;
     match project.filter(|project| *project != current.project()) {
         None => Ok(current),
         Some(project) => {
             let (name, its) = (current.name(), current.project());
-            Err(Error::not_found(format!("the current run '{name}' is one of {its}"))
-                .with_hint(format!("name a run of {project}; see: art -p {project} runs")))
+            Err(Error::not_found(format!("the current run '{name}' belongs to {its}")).with_hint(
+                format!("name a run of {project}; list its runs: art -p {project} runs"),
+            ))
         }
     }
 }
 
-/// The run at `reference`, as it is now.
+/// Reads the current state of the run at `reference`.
 pub(crate) fn load_run(repo: &Repository, reference: &RefName) -> Result<LoadedRun> {
     match repo.history().try_find_ref(reference)? {
         Some(commit) => LoadedRun::read_newest(repo, reference, commit),
@@ -118,7 +119,7 @@ pub(crate) fn load_run(repo: &Repository, reference: &RefName) -> Result<LoadedR
     }
 }
 
-/// An error that names the run meant, as far as one can guess.
+/// Returns the error for an unknown run, with a suggestion if possible.
 fn no_such_run(repo: &Repository, reference: &RefName) -> Result<Error> {
     let project = reference.project();
     let runs = repo.history().refs(&RefName::prefix(reference.kind(), project))?;
@@ -126,11 +127,14 @@ fn no_such_run(repo: &Repository, reference: &RefName) -> Result<Error> {
     let wanted = reference.name().as_str();
     let error = Error::not_found(format!("there is no run '{wanted}' in {project}"));
     Ok(match crate::suggest::closest(wanted, names) {
-        Some(close) => error.with_hint(format!("did you mean '{close}'? see: art runs")),
+        Some(close) => {
+            error.with_hint(format!("did you mean '{close}'? To list all runs: art runs"))
+        }
         None if !repo.history().reflog(reference)?.is_empty() => error.with_hint(format!(
-            "it was there once; see: art reflog run/{wanted}; the last operation is taken back by: \
-             art undo"
+            "the run was deleted or renamed; show its history: art reflog run/{wanted}; \
+             to undo the last operation: art undo"
         )),
-        None => error.with_hint(format!("see: art runs; or make it: art run --name {wanted}")),
+        None => error
+            .with_hint(format!("list all runs: art runs; or create it: art run --name {wanted}")),
     })
 }

@@ -1,4 +1,4 @@
-//! Reads the records of many runs, on every core.
+//! Reads the records of many runs in parallel.
 
 use super::load::LoadedRun;
 use crate::error::Result;
@@ -7,10 +7,10 @@ use crate::name::RefName;
 use crate::progress::{Progress, Unit, check_interrupt};
 use crate::repo::Repository;
 
-/// Runs that are read between two looks at whether to stop.
+/// The number of runs to read between two checks for an interrupt.
 const BATCH: usize = 256;
 
-/// Reads each of `refs` and gives what `keep` makes of it, in their order.
+/// Reads each of `refs` and returns the results of `keep`, in the same order.
 pub(crate) fn read_runs<T: Send>(
     repo: &Repository,
     refs: &[(RefName, Id)],

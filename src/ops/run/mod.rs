@@ -1,7 +1,7 @@
-//! `art run`: makes a new run, alone or around a command.
+//! `art run`: creates a run, with or without a command.
 //!
-//! Around a command, each step is a commit of its own, so that what is known is kept whatever ends
-//! the next one: the run with its uploads, that the command began, how it ended, each output.
+//! With a command, each step is a separate commit, so that a failure of a later step loses nothing:
+//! the run with its first upload, the start of the command, its end, and each output.
 
 mod change;
 mod command;
@@ -37,61 +37,61 @@ pub(crate) use prepare::{
     PreparedRun, Wanted, Which, already_there, find_entry, prepare_run, wanted_run,
 };
 
-/// What to run, and what to keep of it.
+/// The command to run, and the files to upload.
 #[derive(Debug, Default)]
 pub struct RunOptions {
-    /// The directory to run in, absolute; relative paths start from it.
+    /// The directory to run in, absolute. Relative paths start from it.
     pub cwd: PathBuf,
-    /// The project, if not the repository's default.
+    /// The project; `None` for the default.
     pub project: Option<ProjectName>,
-    /// What to make the run of; with its words, the command is run.
+    /// The fields of the new run. If it has words, they are run as a command.
     pub new_run: NewRun,
-    /// What to upload before the command begins.
+    /// The upload before the command starts.
     pub upload: Option<UploadFirst>,
-    /// What to upload after the command has ended, however it ended; each in the work tree, and
-    /// stored under its path from the top.
+    /// The paths to upload after the command ends, even if it failed. They must be in the work
+    /// tree, and are stored under their paths from the top.
     pub outputs: Vec<PathBuf>,
-    /// What was typed, for the log of operations.
+    /// The command line, for the operation log.
     pub command: String,
 }
 
-/// What to upload before the command begins.
+/// The upload before the command starts.
 #[derive(Debug, Clone)]
 pub struct UploadFirst {
     /// A file or directory.
     pub from: PathBuf,
-    /// Its place in the run.
+    /// The destination in the run.
     pub to: Destination,
 }
 
-/// The run that was made, and how it went.
+/// The result of a run.
 #[derive(Debug, Serialize)]
 pub struct RunOutcome {
-    /// Its name.
+    /// The run's name.
     pub run: Name,
-    /// Its project.
+    /// The run's project.
     pub project: ProjectName,
-    /// What stays the same when its name changes.
+    /// The run's id, which a rename does not change.
     pub uuid: Uuid,
-    /// Its newest commit.
+    /// The newest commit.
     pub commit: Id,
-    /// How far it is.
+    /// The status.
     pub status: RunStatus,
-    /// When its command began.
+    /// When the command started.
     pub started_at: Option<Timestamp>,
-    /// When that ended.
+    /// When the command ended.
     pub finished_at: Option<Timestamp>,
-    /// What its command ended with; absent if a signal ended it.
+    /// The exit code of the command; absent if a signal ended it.
     pub exit_code: Option<i32>,
-    /// The signal that ended it.
+    /// The signal that ended the command.
     pub signal: Option<String>,
-    /// What a shell would exit with after the command: its code, 128 and the number of the signal,
-    /// 127 or 126 if it could not be started.
+    /// The exit code that a shell would return: the command's code, 128 plus the number of the
+    /// signal, or 127 or 126 if the command could not start.
     pub shell_code: u8,
-    /// What was uploaded, before and after.
+    /// The uploads before and after the command.
     pub uploads: Vec<UploadOutcome>,
-    /// What went wrong besides the command: an output that was not uploaded, a record that could
-    /// not be written.
+    /// Errors outside the command: an output that was not uploaded, or a record that could not be
+    /// written.
     #[serde(serialize_with = "as_objects")]
     pub failures: Vec<Error>,
 }
@@ -107,29 +107,29 @@ fn as_objects<S: Serializer>(errors: &[Error], serializer: S) -> Result<S::Ok, S
     }))
 }
 
-/// Who stands by while a command runs, to pass signals on to it.
+/// Observes a command, so that signals can be passed on to it.
 pub trait Watch {
-    /// The run is recorded and its command is about to begin.
+    /// Called after the run is recorded, before the command starts.
     fn begins(&mut self) -> Result<()> {
         Ok(())
     }
 
-    /// It began, as this process.
+    /// Called when the command has started, with its process id.
     fn started(&mut self, _process: u32) {}
 
-    /// It has ended, or was not started. The process id is not given to another process before this
-    /// returns. Called once after [`Watch::begins`].
+    /// Called when the command has ended or could not start, exactly once after [`Watch::begins`].
+    /// Until this returns, no other process can get the process id.
     fn ended(&mut self) {}
 }
 
-/// Nobody stands by.
+/// Ignores all events.
 impl Watch for () {}
 
-/// Makes a new run and makes it the current one. If it has a command: uploads what is to be
-/// uploaded first, runs the command in this process's environment with `ART_RUN`, `ART_DIR` and
-/// `ART_PROJECT` set, records how it ended, uploads the outputs.
+/// Creates a run and makes it the current run. If the run has a command, uploads the first files,
+/// and runs the command with `ART_RUN`, `ART_DIR` and `ART_PROJECT` added to the environment. Then
+/// records how the command ended, and uploads the outputs.
 ///
-/// Fails only as long as the command has not begun; what goes wrong later is in the outcome.
+/// Returns an error only if the command has not started. The outcome contains all later errors.
 pub fn run(
     repo: &Repository,
     options: &RunOptions,
@@ -138,12 +138,12 @@ pub fn run(
 ) -> Result<RunOutcome> {
     let is_command = !options.new_run.words.is_empty();
     if !is_command && (options.upload.is_some() || !options.outputs.is_empty()) {
-        return Err(Error::invalid("only a run around a command uploads by itself")
-            .with_hint("give the command: art run -- CMD; or: art upload"));
+        return Err(Error::invalid("only a run with a command can upload files")
+            .with_hint("give a command: art run -- CMD, or upload with art upload"));
     }
     let work_tree = repo.work_tree(&options.cwd);
     for output in &options.outputs {
-        let hint = "let the command write the output below the top of the work tree";
+        let hint = "let the command write its output inside the work tree";
         work_tree.place(output).map_err(|error| error.with_hint(hint))?;
     }
     let mut uploads = Vec::new();
@@ -166,7 +166,7 @@ pub fn run(
     Ok(outcome)
 }
 
-/// Makes the run: with what is uploaded first, and if it has a command, running.
+/// Creates the run with its first upload, and marks a run with a command as running.
 fn begin(
     repo: &Repository,
     options: &RunOptions,
@@ -206,7 +206,7 @@ fn begin(
     Ok(begun.run)
 }
 
-/// The subject of the commit with which a run begins.
+/// Returns the subject of a run's first commit.
 fn subject_of(new: &NewRun) -> String {
     const LONGEST: usize = 72;
     if new.words.is_empty() {
@@ -221,7 +221,7 @@ fn subject_of(new: &NewRun) -> String {
     line.chars().take(LONGEST - 1).chain(['…']).collect()
 }
 
-/// What tells the command which run it is.
+/// The environment variables that identify the run to its command.
 fn variables(
     repo: &Repository,
     options: &RunOptions,
@@ -277,7 +277,7 @@ impl RunOutcome {
         self.signal.clone_from(&record.signal);
     }
 
-    /// Writes down how the command ended.
+    /// Records how the command ended.
     fn record_end(
         &mut self,
         repo: &Repository,
@@ -295,13 +295,13 @@ impl RunOutcome {
                 self.take_over(&changed.run.record);
             }
             Err(error) => {
-                // At least the outcome says it.
+                // The outcome still reports the result.
                 let mut record = run.record.clone();
                 end(&mut record, ended, now);
                 self.take_over(&record);
                 let name = &self.run;
                 self.failures.push(
-                    error.context(format!("how the run '{name}' ended could not be recorded")),
+                    error.context(format!("the end of the run '{name}' could not be recorded")),
                 );
             }
         }
@@ -335,9 +335,9 @@ impl RunOutcome {
     }
 }
 
-/// Puts the end of its command into a record; returns the subject of the commit.
+/// Records the end of the command in the record. Returns the subject of the commit.
 ///
-/// Who has said of the run how it went while its command ran, keeps the last word.
+/// If a user set the status while the command ran, that status stays.
 fn end(record: &mut RunRecord, ended: &Ended, now: Timestamp) -> String {
     let said = (record.status != RunStatus::Running).then_some((record.status, record.finished_at));
     let subject = match ended {

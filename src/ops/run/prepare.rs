@@ -1,4 +1,4 @@
-//! The run that a writer writes to: the one that is there, or one that is made with the same write.
+//! Prepares the run for a write: an existing run, or a new run that the same write creates.
 
 use std::cell::OnceCell;
 use std::ffi::OsString;
@@ -17,49 +17,49 @@ use crate::record::{Record, RunRecord, SourceRecord, Tags, run_name};
 use crate::repo::Repository;
 use crate::tree_path::TreePath;
 
-/// What to make a run of.
+/// The fields of a new run.
 #[derive(Debug, Clone, Default)]
 pub struct NewRun {
-    /// Its name; chosen if not given.
+    /// The name. Without a name, one is generated.
     pub name: Option<Name>,
-    /// What it is for.
+    /// The description.
     pub description: String,
-    /// Short words on it.
+    /// The tags.
     pub tags: Tags,
-    /// Where its code comes from; looked for around the working directory if not given.
+    /// The origin of the code. By default, the Git repository around the working directory.
     pub source: Option<SourceRecord>,
-    /// The command that it is, if it is one: its words.
+    /// The words of the command, if the run has one.
     pub words: Vec<OsString>,
 }
 
-/// Which run is meant.
+/// The run to write to.
 #[derive(Debug)]
 pub(crate) struct Wanted<'a> {
-    /// The project, if not the default.
+    /// The project; `None` for the default.
     pub(crate) project: Option<&'a ProjectName>,
-    /// Which of its runs.
+    /// The selection among its runs.
     pub(crate) which: Which<'a>,
-    /// What to make a new one of.
+    /// The fields of a new run.
     pub(crate) new_run: &'a NewRun,
-    /// The directory that the work is done in; the source is looked for around it.
+    /// The working directory, around which the source is searched.
     pub(crate) cwd: &'a Path,
-    /// The source, once it was looked for.
+    /// The source, cached after the first search.
     pub(crate) source: OnceCell<Option<SourceRecord>>,
 }
 
-/// Which run of a project is meant.
+/// The selection of a run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Which<'a> {
-    /// One that is made now.
+    /// A new run.
     New,
-    /// The current one, or a new one where there is none.
+    /// The current run, or a new run if there is no current run.
     Current,
-    /// The one with this name.
+    /// The run with this name.
     Named(&'a Name),
 }
 
 impl Wanted<'_> {
-    /// Where the code of a new run comes from. To find out can take long, so it is done once.
+    /// Returns the origin of a new run's code. The search can be slow, so it runs once.
     fn source(&self) -> Option<SourceRecord> {
         let discover = || {
             let given = self.new_run.source.clone();
@@ -79,32 +79,32 @@ fn source_record(source: Source) -> SourceRecord {
     }
 }
 
-/// A run that is about to be written.
+/// A run that will be written.
 pub(crate) struct PreparedRun {
     pub(crate) reference: RefName,
-    /// Its last commit; nothing for a new run.
+    /// The newest commit; empty for a new run.
     pub(crate) parents: Vec<Id>,
-    /// The tree of its artifacts so far.
+    /// The tree of the existing artifacts.
     pub(crate) artifacts: Option<Id>,
-    /// Whether it is made by this write.
+    /// True if this write creates the run.
     pub(crate) created: bool,
     pub(crate) record: RunRecord,
     record_id: Option<Id>,
 }
 
-/// The ref of the run that is meant, which may not exist; none if one is to be made.
+/// Returns the ref of the selected run, which may not exist. Returns `None` for a new run.
 pub(crate) fn wanted_run(repo: &Repository, wanted: &Wanted<'_>) -> Result<Option<RefName>> {
     match wanted.which {
         Which::New => Ok(None),
         Which::Named(name) => run_reference(repo, wanted.project, Some(name)).map(Some),
-        // The current run of another project than the one that was named is not meant.
+        // If a project is named, a current run of another project does not count.
         Which::Current => Ok(repo
             .current_run()?
             .filter(|current| wanted.project.is_none_or(|project| project == current.project()))),
     }
 }
 
-/// Finds the run that is meant, or prepares a new one.
+/// Finds the selected run, or prepares a new one.
 pub(crate) fn prepare_run(repo: &Repository, wanted: &Wanted<'_>) -> Result<PreparedRun> {
     match wanted_run(repo, wanted)? {
         Some(reference) => Ok(load_run(repo, &reference)?.into()),
@@ -126,12 +126,12 @@ impl From<LoadedRun> for PreparedRun {
 }
 
 impl PreparedRun {
-    /// A run that is not there yet.
+    /// Prepares a run that does not exist yet.
     fn new(repo: &Repository, wanted: &Wanted<'_>) -> Result<Self> {
         let project = wanted.project.unwrap_or(&repo.settings().project);
         let new = wanted.new_run;
-        // Only a name that was asked for is refused: one that was chosen may be taken by another
-        // writer at any moment until the ref is written, and then another one is chosen.
+        // Only a given name is refused. Until the ref is written, another writer may take a
+        // generated name at any moment; then a new name is generated.
         let name = match &new.name {
             Some(name) => name.clone(),
             None => free_name(repo, project)?,
@@ -158,7 +158,7 @@ impl PreparedRun {
         })
     }
 
-    /// Adds the record to `writer`, its lineage in step with the tree `artifacts`.
+    /// Adds the record to `writer`, with lineage ids that match the tree `artifacts`.
     pub(crate) fn write_record(
         &mut self,
         writer: &mut ObjectWriter<'_>,
@@ -179,14 +179,16 @@ impl PreparedRun {
     }
 }
 
-/// The error for a new run whose name another one has.
+/// Returns the error for a new run whose name exists.
 pub(crate) fn already_there(reference: &RefName) -> Error {
     let (name, project) = (reference.name(), reference.project());
-    Error::new(ErrorKind::AlreadyExists, format!("there is a run '{name}' in {project} already"))
-        .with_hint(format!("choose another name, or go on with that one: art runs switch {name}"))
+    Error::new(ErrorKind::AlreadyExists, format!("the run '{name}' already exists in {project}"))
+        .with_hint(format!(
+            "choose another name, or switch to the existing run: art runs switch {name}"
+        ))
 }
 
-/// A name that no run of the project has.
+/// Generates a name that no run of the project has.
 fn free_name(repo: &Repository, project: &ProjectName) -> Result<Name> {
     let runs = repo.history().refs(&RefName::prefix(RefKind::Run, project))?;
     let taken: std::collections::HashSet<&str> =
@@ -194,7 +196,7 @@ fn free_name(repo: &Repository, project: &ProjectName) -> Result<Name> {
     Ok(run_name::generate(|name| taken.contains(name), repo.settings().seed))
 }
 
-/// The entry at `path`, in trees that may not be written yet.
+/// Finds the entry at `path` in trees that may not be written yet.
 pub(crate) fn find_entry(
     writer: &ObjectWriter<'_>,
     root: Id,

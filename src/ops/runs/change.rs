@@ -1,4 +1,5 @@
-//! `art runs switch`, `finish` and `update`: which run is current, how it went, what it is called.
+//! `art runs switch`, `finish` and `update`: changes the current run, the status and the fields of
+//! a run.
 
 use serde::Serialize;
 
@@ -15,13 +16,13 @@ use crate::repo::Repository;
 /// A run after a change.
 #[derive(Debug, Clone, Serialize)]
 pub struct RunState {
-    /// Its name.
+    /// The run's name.
     pub run: Name,
-    /// Its project.
+    /// The run's project.
     pub project: ProjectName,
-    /// How far it is.
+    /// The status.
     pub status: RunStatus,
-    /// The commit of the change; absent if all was so already.
+    /// The new commit; `None` if nothing changed.
     pub commit: Option<Id>,
 }
 
@@ -36,18 +37,18 @@ impl RunState {
     }
 }
 
-/// Which run is current.
+/// The result of switching to a run.
 #[derive(Debug, Clone, Serialize)]
 pub struct SwitchOutcome {
-    /// The current run.
+    /// The new current run.
     pub run: Name,
-    /// Its project.
+    /// The run's project.
     pub project: ProjectName,
-    /// The run that was current before.
+    /// The previous current run.
     pub previous: Option<RefName>,
 }
 
-/// Makes a run the current one. `command` is what was typed, for the log of operations.
+/// Makes a run the current run. `command` is the command line, for the operation log.
 pub fn switch(
     repo: &Repository,
     project: Option<&ProjectName>,
@@ -62,24 +63,24 @@ pub fn switch(
     Ok(SwitchOutcome { run: run.name().clone(), project: run.project().clone(), previous })
 }
 
-/// Which run is over, and how it went.
+/// The run to finish, and its final status.
 #[derive(Debug, Clone)]
 pub struct FinishOptions {
-    /// The project, if not the default.
+    /// The project; `None` for the default.
     pub project: Option<ProjectName>,
-    /// The run, if not the current one.
+    /// The run; `None` for the current run.
     pub run: Option<Name>,
-    /// How it went: one that [`is_final`](RunStatus::is_final).
+    /// The final status; see [`is_final`](RunStatus::is_final).
     pub status: RunStatus,
-    /// What was typed, for the log of operations.
+    /// The command line, for the operation log.
     pub command: String,
 }
 
-/// Says of a run that it is over.
+/// Marks a run as finished.
 pub fn finish(repo: &Repository, options: &FinishOptions) -> Result<RunState> {
     if !options.status.is_final() {
-        return Err(Error::invalid(format!("a run does not end as '{}'", options.status))
-            .with_hint("say succeeded, failed or stopped"));
+        return Err(Error::invalid(format!("'{}' is not a final status", options.status))
+            .with_hint("use succeeded, failed or stopped"));
     }
     let reference = run_reference(repo, options.project.as_ref(), options.run.as_ref())?;
     let done = change_run(repo, &reference, &options.command, &mut |run| {
@@ -89,29 +90,29 @@ pub fn finish(repo: &Repository, options: &FinishOptions) -> Result<RunState> {
     Ok(RunState::of(&done.run, done.commit))
 }
 
-/// What to change in a run's record; `None` leaves as it is.
+/// The changes of a run's record. `None` keeps a field.
 #[derive(Debug, Clone, Default)]
 pub struct UpdateOptions {
-    /// The project, if not the default.
+    /// The project; `None` for the default.
     pub project: Option<ProjectName>,
-    /// The run, if not the current one.
+    /// The run; `None` for the current run.
     pub run: Option<Name>,
-    /// What it is called.
+    /// The new name.
     pub name: Option<Name>,
-    /// What it is for; empty clears it.
+    /// The description. An empty text clears it.
     pub description: Option<String>,
-    /// Its tags, in place of all that it has; none clears them.
+    /// The tags that replace all existing tags. An empty list clears them.
     pub tags: Option<Tags>,
-    /// Tags that it gets.
+    /// Tags to add.
     pub add_tags: Tags,
-    /// Tags that it loses.
+    /// Tags to remove.
     pub remove_tags: Tags,
-    /// What was typed, for the log of operations.
+    /// The command line, for the operation log.
     pub command: String,
 }
 
 impl UpdateOptions {
-    /// Changes the record; says what was changed.
+    /// Changes the record. Returns the subject of the commit.
     fn apply(&self, run: &mut LoadedRun) -> String {
         let record = &mut run.record;
         let before = record.clone();
@@ -138,8 +139,8 @@ impl UpdateOptions {
     }
 }
 
-/// Changes what a run's record says of it. A new name moves its ref; its history and its current
-/// place move with it.
+/// Changes the record of a run. A new name moves the ref. Its history moves too, and a current run
+/// stays current.
 pub fn update(repo: &Repository, options: &UpdateOptions) -> Result<RunState> {
     let old = run_reference(repo, options.project.as_ref(), options.run.as_ref())?;
     if let Some(name) = options.name.as_ref().filter(|name| *name != old.name()) {

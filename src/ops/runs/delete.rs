@@ -1,5 +1,5 @@
-//! `art runs delete`: removes a run's ref. What was uploaded stays until it is cleaned up, so an
-//! undo brings the run back.
+//! `art runs delete`: deletes the ref of a run. Its content stays until garbage collection, so that
+//! an undo can restore the run.
 
 use serde::Serialize;
 
@@ -13,48 +13,48 @@ use crate::ops::version::{read_index, read_versions, version_refs};
 use crate::progress::NoProgress;
 use crate::repo::Repository;
 
-/// Which run to delete.
+/// The run to delete.
 #[derive(Debug, Clone)]
 pub struct DeleteOptions {
-    /// The project, if not the default.
+    /// The project; `None` for the default.
     pub project: Option<ProjectName>,
     /// The run.
     pub run: Name,
-    /// Also if versions were made from it. They keep what they have.
+    /// Deletes the run even if it has versions. The versions keep their content.
     pub force: bool,
 }
 
-/// What would be deleted.
+/// The deletion to confirm.
 #[derive(Debug, Clone, Serialize)]
 pub struct DeletePlan {
-    /// The run.
+    /// The run's name.
     pub run: Name,
-    /// Its project.
+    /// The run's project.
     pub project: ProjectName,
-    /// Its newest commit.
+    /// The newest commit.
     pub commit: Id,
-    /// Whether it is the current run; then no run is after that.
+    /// True if the run is the current run. After the deletion, there is no current run.
     pub current: bool,
-    /// The versions made from it.
+    /// The versions of the run.
     pub versions: Vec<Pin>,
-    /// The tags that point at one of its commits, and keep it.
+    /// The tags that point at commits of the run, and keep these commits.
     pub tag_refs: Vec<Pin>,
 }
 
-/// What was deleted.
+/// The result of a deletion.
 #[derive(Debug, Clone, Serialize)]
 pub struct DeleteOutcome {
-    /// What the plan was.
+    /// The plan that was carried out.
     #[serde(flatten)]
     pub plan: DeletePlan,
-    /// The operation, to be undone.
+    /// The id of the operation, for undo.
     pub operation: String,
 }
 
-/// Finds out what deleting a run means. Refused without `force` if versions were made from it.
+/// Plans the deletion of a run. Refuses a run with versions, unless `force` is set.
 pub fn plan_delete(repo: &Repository, options: &DeleteOptions) -> Result<DeletePlan> {
     let run = find_run(repo, options.project.as_ref(), Some(&options.run))?;
-    // What can't be read may be made from it: without force, that is not guessed.
+    // An unreadable version may belong to the run. Without force, reading it is an error.
     let all = if options.force {
         read_versions(repo, version_refs(repo, None)?, &NoProgress)?.versions
     } else {
@@ -65,8 +65,11 @@ pub fn plan_delete(repo: &Repository, options: &DeleteOptions) -> Result<DeleteP
     if !versions.is_empty() && !options.force {
         let names: Vec<String> = versions.iter().map(|version| version.name.to_string()).collect();
         let (run, versions) = (&options.run, names.join(", "));
-        return Err(Error::refused(format!("versions were made from the run '{run}': {versions}"))
-            .with_hint(format!("they keep their content; go on: art runs delete {run} --force")));
+        return Err(Error::refused(format!("the run '{run}' has versions: {versions}")).with_hint(
+            format!(
+                "delete the run and keep the content of its versions: art runs delete {run} --force"
+            ),
+        ));
     }
     Ok(DeletePlan {
         current: repo.history().head()?.as_ref() == Some(&run.reference),
@@ -78,9 +81,10 @@ pub fn plan_delete(repo: &Repository, options: &DeleteOptions) -> Result<DeleteP
     })
 }
 
-/// Deletes the run as it was planned. `command` is what was typed, for the log of operations.
+/// Deletes the run of the plan. `command` is the command line, for the operation log.
 ///
-/// Fails with [`ErrorKind::Moved`](crate::ErrorKind::Moved) if the run has changed since.
+/// Fails with [`ErrorKind::Moved`](crate::ErrorKind::Moved) if the run has changed since the plan
+/// was made.
 pub fn delete(repo: &Repository, plan: DeletePlan, command: &str) -> Result<DeleteOutcome> {
     let _lock = repo.lock_shared()?;
     let run = RefName::run(plan.project.clone(), plan.run.clone());

@@ -1,4 +1,4 @@
-//! `art runs`: the table.
+//! `art runs`: lists runs.
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
@@ -17,56 +17,57 @@ use crate::record::query::{Query, Sort};
 use crate::record::{RunFields, RunRecord, RunStatus, SourceRecord, Tags};
 use crate::repo::Repository;
 
-/// Which runs to list.
+/// The runs to list.
 #[derive(Debug, Default)]
 pub struct ListOptions {
-    /// The project, if not the repository's default.
+    /// The project; `None` for the default.
     pub project: Option<ProjectName>,
-    /// Only those it holds for; parsed with [`RUN_FIELDS`](crate::record::RUN_FIELDS).
+    /// Lists only runs that match this query, which is parsed with
+    /// [`RUN_FIELDS`](crate::record::RUN_FIELDS).
     pub query: Option<Query>,
-    /// In this order; the newest first if not given.
+    /// The order. By default, the newest run comes first.
     pub sort: Option<Sort>,
-    /// Without the first so many.
+    /// The number of runs to skip.
     pub offset: usize,
-    /// At most so many.
+    /// The maximum number of runs.
     pub limit: Option<usize>,
 }
 
-/// The runs asked for.
+/// The listed runs.
 #[derive(Debug)]
 pub struct RunList {
-    /// In order.
+    /// The runs, in order.
     pub runs: Vec<RunRow>,
-    /// The runs that can't be read, damaged or made by a newer art; and such versions: which runs they
-    /// were made from is not known.
+    /// Runs and versions that cannot be read, because they are damaged or from a newer art. The
+    /// runs of such versions are unknown.
     pub unreadable: Vec<UnreadableRun>,
 }
 
-/// A run, or a version, whose record can't be read.
+/// A run or version whose record cannot be read.
 #[derive(Debug)]
 pub struct UnreadableRun {
     /// The run or version.
     pub reference: RefName,
-    /// Why.
+    /// The error.
     pub error: Error,
 }
 
-/// One run of a list.
+/// One listed run.
 #[derive(Debug, Clone)]
 pub struct RunRow {
-    /// Its ref.
+    /// The run's ref.
     pub reference: RefName,
-    /// Whether it is the current one.
+    /// True if the run is the current run.
     pub current: bool,
-    /// Its newest commit.
+    /// The newest commit.
     pub commit: Id,
-    /// Who made that, as `NAME <EMAIL>`.
+    /// The author of that commit, as `NAME <EMAIL>`.
     pub author: String,
-    /// When that was made.
+    /// When that commit was created.
     pub updated_at: Timestamp,
-    /// The versions made from it; those of other projects as `OWNER/PROJECT:NAME`.
+    /// The versions of the run. Versions in other projects are written as `OWNER/PROJECT:NAME`.
     pub versions: Vec<String>,
-    /// Its record.
+    /// The record.
     pub record: RunRecord,
 }
 
@@ -142,7 +143,7 @@ pub fn list(repo: &Repository, options: &ListOptions, progress: &dyn Progress) -
     let project = options.project.as_ref().unwrap_or(&repo.settings().project);
     let listing = repo.history().list_refs(&RefName::prefix(RefKind::Run, project))?;
     let refs = listing.refs;
-    // A list shows what there is to choose from, also when ART_RUN names no run.
+    // A list must work even if ART_RUN names an unknown run.
     let current = match repo.current_run() {
         Err(error) if error.kind() == ErrorKind::NotFound => None,
         other => other?,
@@ -171,36 +172,36 @@ pub fn list(repo: &Repository, options: &ListOptions, progress: &dyn Progress) -
     Ok(list)
 }
 
-/// The newest first; of equal ones the first in the alphabet.
+/// The sort key: newest first, then by name.
 fn order(row: &RunRow) -> (Reverse<Timestamp>, Name) {
     (Reverse(row.record.created_at), row.reference.name().clone())
 }
 
-/// Of many runs enough that the `wanted` newest are among them, without reading all, if possible.
+/// Selects runs that include the `wanted` newest ones, without reading all runs if possible.
 ///
-/// A run comes into the repository when it is made or later. So once the log of operations was read
-/// back to some moment, no run that it did not name was made after that.
+/// A run enters the repository when it is created or later. If the operation log is read back to
+/// some time, no run that it has not named is newer than that time.
 fn newest(
     repo: &Repository,
     refs: Vec<(RefName, Id)>,
     wanted: usize,
     progress: &dyn Progress,
 ) -> Result<Vec<(RefName, Id)>> {
-    /// Runs that are read before one can think of giving up.
+    /// The minimum number of runs to read before giving up.
     const FEW: usize = 256;
-    /// Operations that are read in the time that one run is.
+    /// The number of operations that are read in the time of one run.
     const OPERATIONS: usize = 16;
-    // Beyond that, many threads are faster than this one.
+    // Reading more runs here is slower than reading all of them with many threads.
     let patience = (refs.len() / 8).max(FEW);
     if wanted >= patience {
         return Ok(refs);
     }
     let by_name: HashMap<&RefName, Id> = refs.iter().map(|(name, id)| (name, *id)).collect();
     let mut seen: HashSet<RefName> = HashSet::new();
-    // When the runs seen were made, the latest first.
+    // The creation times of the runs seen so far, latest first.
     let mut times: Vec<Reverse<Timestamp>> = Vec::new();
     let mut found = Vec::new();
-    // The newest operations may all be about versions.
+    // The newest operations may concern only versions.
     for operation in repo.history().operations()?.take(OPERATIONS * refs.len()) {
         let operation = operation?;
         let is_enough = wanted
@@ -228,7 +229,7 @@ fn newest(
     Ok(refs)
 }
 
-/// Reads runs and keeps those that the query holds for.
+/// Reads runs, and keeps those that match the query.
 fn read(
     repo: &Repository,
     refs: &[(RefName, Id)],

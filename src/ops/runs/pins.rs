@@ -1,4 +1,4 @@
-//! What else holds on to a run: versions made from it, tags that point at it.
+//! The versions and tags that keep commits of a run.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,28 +13,28 @@ use crate::ops::version::{IndexedVersion, UnreadableVersion, read_all_versions};
 use crate::progress::Progress;
 use crate::repo::Repository;
 
-/// A version or tag that holds on to a commit of a run.
+/// A version or tag that keeps a commit of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Pin {
-    /// Its name.
+    /// The name.
     pub name: Name,
-    /// Its project; a version may be copied to another one than the run's.
+    /// The project. A version may be in another project than its run.
     pub project: ProjectName,
-    /// The commit of the run.
+    /// The kept commit of the run.
     pub commit: Id,
 }
 
-/// The names of versions, by the run that they were made from.
+/// The names of versions, by the uuid of their run.
 pub(super) type VersionsByRun = HashMap<Uuid, Vec<String>>;
 
-/// The versions that were made from one run.
+/// Returns the versions of one run.
 pub(super) fn pinning_versions(versions: &[IndexedVersion], run: Uuid) -> Vec<Pin> {
     let its = versions.iter().filter(|version| version.summary.run.uuid == run);
     its.map(|version| pin(&version.reference, version.summary.run.commit)).collect()
 }
 
-/// The versions of every project by the runs that they were made from: the name, with the project
-/// in front where that is not `project`. A version that can't be read is left out.
+/// Maps each run to its versions in every project. Versions outside `project` are prefixed with
+/// their project. Unreadable versions are returned separately.
 pub(super) fn versions_by_run(
     repo: &Repository,
     project: &ProjectName,
@@ -54,7 +54,7 @@ pub(super) fn versions_by_run(
     Ok((by_run, index.unreadable))
 }
 
-/// The tags that point at a commit of the run.
+/// Returns the tags that point at a commit of the run.
 pub(super) fn pinning_tags(repo: &Repository, run: &LoadedRun) -> Result<Vec<Pin>> {
     let history = repo.history();
     let tags = history.refs(&format!("refs/{}/", RefKind::Tag.directory()))?;

@@ -1,4 +1,4 @@
-//! `art runs show`: all that is known of one run.
+//! `art runs show`: shows everything about one run.
 
 use std::collections::BTreeMap;
 
@@ -19,27 +19,27 @@ use crate::record::{Record, RunRecord};
 use crate::repo::Repository;
 use crate::tree_path::TreePath;
 
-/// One run.
+/// The details of a run.
 #[derive(Debug, Serialize)]
 pub struct RunDetails {
-    /// Its record.
+    /// The record.
     #[serde(flatten, serialize_with = "as_json")]
     pub record: RunRecord,
-    /// Its project.
+    /// The project.
     pub project: ProjectName,
-    /// Whether it is the current run.
+    /// True if the run is the current run.
     pub current: bool,
-    /// Its newest commit.
+    /// The newest commit.
     pub commit: Id,
-    /// Who made that, as `NAME <EMAIL>`.
+    /// The author of that commit, as `NAME <EMAIL>`.
     pub author: String,
-    /// When that was made.
+    /// When that commit was created.
     pub updated_at: Timestamp,
-    /// The versions made from it.
+    /// The versions of the run.
     pub versions: Vec<Pin>,
-    /// The tags that point at one of its commits.
+    /// The tags that point at commits of the run.
     pub tag_refs: Vec<Pin>,
-    /// What it holds.
+    /// The artifacts, summarized.
     pub artifacts: ArtifactsSummary,
 }
 
@@ -47,44 +47,44 @@ fn as_json<S: Serializer>(record: &RunRecord, serializer: S) -> Result<S::Ok, S:
     record.to_json().map_err(serde::ser::Error::custom)?.serialize(serializer)
 }
 
-/// What a run holds, in figures.
+/// The number and the size of a run's artifacts.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct ArtifactsSummary {
-    /// The tree; absent if nothing was uploaded.
+    /// The tree. `None` if nothing was uploaded.
     pub tree: Option<Id>,
-    /// Files and links.
+    /// The number of files and links.
     pub files: u64,
-    /// The bytes of the files.
+    /// The total size of the files, in bytes.
     pub bytes: u64,
-    /// Files whose content is not in this repository; their bytes are not counted.
+    /// The number of files whose content is missing locally. Their size is not counted.
     pub missing: u64,
-    /// What stands at the top, in the tree's order, at most [`ArtifactsSummary::MAX_ENTRIES`].
+    /// The top-level entries in tree order, at most [`ArtifactsSummary::MAX_ENTRIES`].
     pub entries: Vec<TopEntry>,
-    /// How many more stand there.
+    /// The number of omitted entries.
     pub more: u64,
 }
 
 impl ArtifactsSummary {
-    /// So many entries at most are named.
+    /// The maximum number of listed entries.
     pub const MAX_ENTRIES: usize = 100;
 }
 
-/// An entry at the top of a run's artifacts.
+/// A top-level entry of a run's artifacts.
 #[derive(Debug, Clone, Serialize)]
 pub struct TopEntry {
-    /// Its name.
+    /// The name.
     pub name: TreePath,
-    /// What it is.
+    /// The mode.
     pub mode: EntryMode,
-    /// The blob or tree.
+    /// The id of the blob or tree.
     pub id: Id,
-    /// Files and links in it; 1 for a file.
+    /// The number of files and links inside; 1 for a file.
     pub files: u64,
-    /// Their bytes.
+    /// The total size of the files, in bytes.
     pub bytes: u64,
 }
 
-/// Finds out all about a run, the current one if not named.
+/// Collects everything about a run. Defaults to the current run.
 pub fn show(
     repo: &Repository,
     project: Option<&ProjectName>,
@@ -112,7 +112,7 @@ pub fn show(
     })
 }
 
-/// Counts what is in a tree.
+/// Counts and measures the contents of a tree.
 fn summarize(repo: &Repository, tree: Id, progress: &dyn Progress) -> Result<ArtifactsSummary> {
     let mut summary = ArtifactsSummary { tree: Some(tree), ..ArtifactsSummary::default() };
     let mut places: BTreeMap<BString, usize> = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! Makes Git trees of a snapshot, from the deepest directory up.
+//! Builds Git trees from a snapshot, deepest directory first.
 
 use std::collections::HashSet;
 
@@ -11,14 +11,14 @@ use crate::history::{EntryMode, ObjectWriter, TreeEntry};
 use crate::id::Id;
 
 impl Snapshot {
-    /// Adds the trees to `writer`; returns the root's id. Entries without id and directories that
-    /// could not be read are left out: they are in `failed`. Each directory of the walk is dropped
-    /// once its tree is added.
+    /// Adds the trees to `writer` and returns the id of the root. Omits entries without an id and
+    /// unreadable directories; `failed` lists them. Drops each directory of the walk after its tree
+    /// is added.
     pub(crate) fn write_trees(&mut self, writer: &mut ObjectWriter<'_>) -> Result<Id> {
         let count = self.walk.directories.len();
         let mut trees: Vec<Option<Id>> = vec![None; count];
         let unread: HashSet<&BString> = self.failed.iter().map(|(path, _)| path).collect();
-        // A directory's number is greater than its parent's, so the children come first here.
+        // A directory has a greater number than its parent, so this order visits children first.
         for number in (0..count).rev() {
             let directory = std::mem::take(&mut self.walk.directories[number]);
             if number != 0 && unread.contains(&directory.path) {
@@ -39,14 +39,15 @@ impl Snapshot {
         trees[0].ok_or_else(|| Error::internal("the root directory was not walked"))
     }
 
-    /// The one entry of a snapshot made by [`Snapshot::of_entry`], or `None` if it can't be read.
+    /// Returns the single entry of a snapshot from [`Snapshot::of_entry`]. Returns `None` if it
+    /// could not be read.
     pub(crate) fn single(&self) -> Option<(EntryMode, Id)> {
         let (_, kind) = self.walk.directories.first()?.iter().next()?;
         Some((mode_of(kind), self.id(0, 0)?))
     }
 }
 
-/// The mode of an entry that is no directory.
+/// Returns the mode of an entry that is not a directory.
 pub(crate) fn mode_of(kind: Kind) -> EntryMode {
     match kind {
         Kind::File(stat) if stat.executable => EntryMode::Executable,

@@ -1,4 +1,4 @@
-//! Ids for a snapshot's files without storing them.
+//! Computes the ids of a snapshot's files without storing the files.
 
 use std::io::Read;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,15 +13,15 @@ use crate::progress::{Progress, Unit, check_interrupt};
 use crate::repo::Repository;
 use crate::tree_path::escaped;
 
-/// An item's id with the metadata it belongs to, or why it has none.
+/// The id of an item and the metadata of the read file, or the error.
 type Found = Result<(Id, Option<Stat>)>;
 
-/// The same with the item's number.
+/// A result with the number of its item.
 type Hashed = (usize, Found);
 
 impl Snapshot {
-    /// Finds the ids of all files by reading those that the cache does not know. Nothing is
-    /// written, so this works on a repository that can only be read.
+    /// Computes the ids of all files and reads only those that the cache does not know. Writes
+    /// nothing, so that it works in a read-only repository.
     pub(crate) fn hash(&mut self, repo: &Repository, progress: &dyn Progress) -> Result<()> {
         let mut from = 0;
         loop {
@@ -37,7 +37,7 @@ impl Snapshot {
     }
 }
 
-/// The items' ids, in their order.
+/// Computes the ids of the items, in the same order.
 fn hash_items(
     beneath: &Beneath,
     items: &[Item],

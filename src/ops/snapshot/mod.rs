@@ -1,6 +1,7 @@
-//! What is on disk now, as Git would name it: a walk, the stat cache, and ids for the rest.
+//! A snapshot of the files on disk, with their Git ids: a walk, ids from the stat cache, and newly
+//! computed ids.
 //!
-//! Uploading, `status` and a comparison with a directory all begin here.
+//! Uploads, `status` and comparisons with a directory start with a snapshot.
 
 mod build;
 mod hash;
@@ -26,40 +27,40 @@ use crate::threads::try_spawn;
 
 pub(crate) use need::Need;
 
-/// A directory that was walked, with the ids that are known of its files.
+/// A walked directory, with the known ids of its files.
 pub(crate) struct Snapshot {
     root: PathBuf,
     beneath: Beneath,
-    /// What the walk found.
+    /// The result of the walk.
     pub(crate) walk: Walk,
-    /// Where each directory's entries begin in `ids`.
+    /// The index in `ids` of the first entry of each directory.
     first: Vec<usize>,
     ids: Vec<Option<Id>>,
-    /// What could not be read, relative to the root.
+    /// Paths that could not be read, relative to the root, with the errors.
     pub(crate) failed: Vec<(BString, Error)>,
-    /// Files whose bytes were read, because the cache did not know them.
+    /// The number of files that were read, because the cache did not know them.
     pub(crate) read_files: u64,
-    /// Their bytes.
+    /// The total size of these files, in bytes.
     pub(crate) read_bytes: u64,
 }
 
-/// Entries that are read in one go.
+/// The number of entries that are processed as one batch.
 const WINDOW: usize = 1 << 16;
 
-/// Whether ignore files count.
+/// Selects whether ignore files apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ignores {
-    /// They do.
+    /// Ignore files apply.
     Respected,
-    /// Everything is taken.
+    /// Ignore files do not apply.
     Off,
 }
 
-/// Refuses a directory that no command could read back.
+/// Refuses a directory that exceeds the limits, because no command could read its tree back.
 fn check_size(limits: WalkLimits, count: usize, walk: &Walk) -> Result<()> {
     if count as u64 > limits.entries {
         let message = format!(
-            "{count} files and directories are more than a tree may have ({})",
+            "{count} files and directories exceed the limit of a tree ({})",
             limits.entries
         );
         let hint = format!("raise the limit: art config set limits.entries {}", count * 2);
@@ -69,8 +70,7 @@ fn check_size(limits: WalkLimits, count: usize, walk: &Walk) -> Result<()> {
     let depth = walk.directories.iter().map(|directory| levels(&directory.path)).max();
     let depth = depth.unwrap_or_default();
     if depth > usize::try_from(limits.depth).unwrap_or(usize::MAX) {
-        let message =
-            format!("a directory is {depth} levels deep; a tree may have {}", limits.depth);
+        let message = format!("a directory is {depth} levels deep; the limit is {}", limits.depth);
         let hint = format!("raise the limit: art config set limits.depth {}", depth * 2);
         return Err(Error::invalid(message).with_hint(hint));
     }
@@ -78,7 +78,7 @@ fn check_size(limits: WalkLimits, count: usize, walk: &Walk) -> Result<()> {
 }
 
 impl Snapshot {
-    /// Walks the directory `root` and asks the stat cache for what it knows.
+    /// Walks the directory `root` and looks up ids in the stat cache.
     pub(crate) fn take(
         repo: &Repository,
         root: &Path,
@@ -120,7 +120,7 @@ impl Snapshot {
         Ok(snapshot)
     }
 
-    /// The path of a directory's entries, absolute, with a slash at the end.
+    /// Returns the absolute path of a directory, with a slash at the end.
     fn stem(root: &Path, directory: &[u8]) -> Vec<u8> {
         let mut path = root.as_os_str().as_bytes().to_vec();
         if !path.ends_with(b"/") {
@@ -159,7 +159,7 @@ impl Snapshot {
                         }
                     }
                 };
-                // Without the thread, these files are read again.
+                // If no thread can be started, these files are read again.
                 workers.extend(try_spawn(scope, work));
             }
             let ended = |_| Error::internal("a snapshot thread ended early");
@@ -167,8 +167,8 @@ impl Snapshot {
         })
     }
 
-    /// The next entries from the slot `from` on whose bytes must be read, with their slots; at most
-    /// [`WINDOW`], so that what is held of them does not grow with the tree.
+    /// Returns the next entries, from the slot `from` on, whose content must be read, with their
+    /// slots. Returns at most [`WINDOW`] entries, to bound the memory use.
     fn unknown(&self, from: usize) -> (Vec<Item>, Vec<usize>) {
         let (mut items, mut slots) = (Vec::new(), Vec::new());
         let holder = self.first.partition_point(|first| *first <= from).saturating_sub(1);
@@ -193,14 +193,14 @@ impl Snapshot {
         (items, slots)
     }
 
-    /// Bytes of the files that must be read.
+    /// The total size of the files that must be read, in bytes.
     fn unknown_bytes(&self) -> u64 {
         let entries = self.walk.directories.iter().flat_map(Directory::iter);
         let unknown = entries.zip(&self.ids).filter(|(_, id)| id.is_none());
         unknown.map(|((_, kind), _)| if let Kind::File(stat) = kind { stat.size } else { 0 }).sum()
     }
 
-    /// Stores what is not known yet, and remembers it for the next time.
+    /// Stores the files without an id, and adds their ids to the stat cache.
     pub(crate) fn store(
         &mut self,
         repo: &Repository,
@@ -221,12 +221,14 @@ impl Snapshot {
             let ingested = content.ingest(session, &self.beneath, &items, threads, progress)?;
             stored.add(ingested.stored);
             let learned = self.learn(items, slots, ingested.items, session.began());
-            // The cache only saves time; a full disk here must not fail an upload that is stored.
+            // The cache only saves time. A full disk must not fail an upload that is already
+            // stored.
             let _ = content.stat_cache().add(session.directory(), learned);
         }
     }
 
-    /// An id that the cache knows but the store has lost must be stored again.
+    /// Forgets ids that the cache knows but the store has lost, so that these files are stored
+    /// again.
     fn forget_lost(&mut self, repo: &Repository) -> Result<()> {
         for slot in &mut self.ids {
             if let Some(id) = slot
@@ -238,7 +240,7 @@ impl Snapshot {
         Ok(())
     }
 
-    /// Takes ids over; what changed long enough ago becomes an entry for the cache.
+    /// Records the ids. Returns cache entries for files that last changed long enough ago.
     fn learn(
         &mut self,
         items: Vec<Item>,
@@ -265,24 +267,24 @@ impl Snapshot {
         learned
     }
 
-    /// Takes `name`, an entry of the directory `root`, alone.
+    /// Takes a snapshot of a single entry `name` of the directory `root`.
     pub(crate) fn of_entry(repo: &Repository, root: &Path, name: &[u8]) -> Result<Self> {
         let root = root.canonicalize().on("read directory", root)?;
         let walk = Walk::of_entry(&root, name)?;
         Self::of_walk(repo, root, walk)
     }
 
-    /// What is no file, directory or link.
+    /// The entries that are not a file, directory or link.
     pub(crate) fn skipped(&self) -> &[Skipped] {
         &self.walk.skipped
     }
 
-    /// The id of an entry, if it is known by now.
+    /// The id of an entry, if known.
     pub(crate) fn id(&self, directory: usize, entry: usize) -> Option<Id> {
         self.ids[self.first[directory] + entry]
     }
 
-    /// The files and links whose id is known, and their bytes.
+    /// The number of files and links with a known id, and their total size in bytes.
     pub(crate) fn count(&self) -> (u64, u64) {
         let (mut files, mut bytes) = (0, 0);
         let entries = self.walk.directories.iter().flat_map(Directory::iter);
@@ -295,7 +297,7 @@ impl Snapshot {
         (files, bytes)
     }
 
-    /// What could not be read, as a path that `shown` writes, and why.
+    /// The unreadable paths, formatted by `shown`, with the reasons.
     pub(crate) fn failures(
         &self,
         shown: impl Fn(&Path) -> String,

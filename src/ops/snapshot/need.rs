@@ -1,4 +1,4 @@
-//! What storing a snapshot would take.
+//! The content that a snapshot would add to the store.
 
 use std::collections::HashSet;
 
@@ -8,11 +8,11 @@ use crate::fs::walk::Kind;
 use crate::id::Id;
 use crate::repo::Repository;
 
-/// Contents that the store lacks, each counted once.
+/// Contents that the store lacks, without duplicates.
 #[derive(Debug, Default)]
 pub(crate) struct Need {
     seen: HashSet<Id>,
-    /// Their bytes.
+    /// Their total size, in bytes.
     pub(crate) bytes: u64,
 }
 
@@ -22,7 +22,7 @@ impl Need {
         self.seen.len() as u64
     }
 
-    /// Counts a content, unless it was counted already.
+    /// Counts a content once.
     pub(crate) fn add(&mut self, id: Id, bytes: u64) {
         if self.seen.insert(id) {
             self.bytes += bytes;
@@ -31,7 +31,7 @@ impl Need {
 }
 
 impl Snapshot {
-    /// Adds to `need` what the store lacks of the files and links whose id is known.
+    /// Adds the files and links with a known id that the store lacks.
     pub(crate) fn add_need(&self, repo: &Repository, need: &mut Need) -> Result<()> {
         for (number, directory) in self.walk.directories.iter().enumerate() {
             for (index, (_, kind)) in directory.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! What the sources of an upload make of a run's tree.
+//! Applies the sources of an upload to the tree of a run.
 
 use std::collections::HashMap;
 
@@ -10,11 +10,11 @@ use crate::id::Id;
 use crate::ops::run::find_entry;
 use crate::tree_path::TreePath;
 
-/// A source that was read, and its place in the run.
+/// A source that was read, with its path in the run.
 pub(super) type Taken = (TreePath, EntryMode, Id);
 
-/// Puts what was read at its places in the tree `base`; with `merge`, directories are added to. What
-/// could not be read stays as `base` has it.
+/// Puts the read sources into the tree `base`. With `merge`, existing directories keep their other
+/// entries. Unreadable sources keep their entries of `base`.
 pub(super) fn apply_edits(
     writer: &mut ObjectWriter<'_>,
     base: Option<Id>,
@@ -31,7 +31,7 @@ pub(super) fn apply_edits(
     if kept.is_empty() { Ok(tree) } else { edit::apply(writer, Some(tree), &kept) }
 }
 
-/// What the tree `base` has in the place of something that could not be read.
+/// Returns the entry of the tree `base` at the path of an unreadable source.
 pub(super) fn find_kept(
     writer: &ObjectWriter<'_>,
     base: Option<Id>,
@@ -63,8 +63,8 @@ fn apply_taken(
     edit::apply(writer, base, &edits)
 }
 
-/// All that is in `old` or `new`; where both have a file, that of `new`. Each pair of directories is
-/// merged once, however often it stands in the trees.
+/// Merges two directories. If both have a file, the file of `new` wins. Each pair of directories is
+/// merged once, even if it occurs several times.
 fn overlay(writer: &mut ObjectWriter<'_>, old: Id, new: Id) -> Result<Id> {
     let mut budget = WalkBudget::new(writer.limits());
     let mut merged: HashMap<(Id, Id), Id> = HashMap::new();
@@ -90,11 +90,11 @@ fn overlay(writer: &mut ObjectWriter<'_>, old: Id, new: Id) -> Result<Id> {
     merged.remove(&(old, new)).ok_or_else(|| Error::internal("a directory was not merged"))
 }
 
-/// Two directories that are merged.
+/// Two directories that are being merged.
 struct Overlay {
     pair: (Id, Id),
     entries: Vec<TreeEntry>,
-    /// The places in `entries` of directories that both have and that are not merged.
+    /// The indexes in `entries` of subdirectories that both have and that still need merging.
     left: Vec<(usize, (Id, Id))>,
 }
 

@@ -1,4 +1,4 @@
-//! The hooks `pre-upload` and `post-upload`: asked before an upload begins, told after it.
+//! The hooks `pre-upload` and `post-upload`, which run before and after an upload.
 
 use super::place::{Placement, plan_placements};
 use super::{Source, UploadOptions, UploadOutcome};
@@ -11,7 +11,7 @@ use crate::progress::Progress;
 use crate::repo::Repository;
 use crate::tree_path::text_of_bytes;
 
-/// An upload that may be: its sources are there, and the hook, if there is one, has not refused it.
+/// An upload whose sources exist and that the pre hook, if any, has not refused.
 pub(crate) struct Approved<'a> {
     pub(super) repo: &'a Repository,
     pub(super) options: &'a UploadOptions,
@@ -20,7 +20,7 @@ pub(crate) struct Approved<'a> {
     asked: bool,
 }
 
-/// Looks whether the sources are there and asks the hook. Nothing is written, no lock is held.
+/// Checks that the sources exist, and runs the pre hook. Writes nothing and holds no lock.
 pub(crate) fn approve<'a>(
     repo: &'a Repository,
     options: &'a UploadOptions,
@@ -33,8 +33,8 @@ pub(crate) fn approve<'a>(
 }
 
 impl Approved<'_> {
-    /// The run to upload to. What the hook was told must hold, whichever run has become the current
-    /// one since.
+    /// Returns the run to upload to. If a hook ran, this is the run that the hook saw, even if
+    /// another run has become current.
     pub(super) fn wanted(&self) -> Wanted<'_> {
         let wanted = self.options.wanted();
         match &self.event.run {
@@ -46,14 +46,14 @@ impl Approved<'_> {
         }
     }
 
-    /// Tells the hook what came of it. No lock may be held.
+    /// Runs the post hook. The caller must not hold a lock.
     pub(crate) fn tell(self, run: Name, uploaded: Uploaded, progress: &dyn Progress) {
         let event = UploadEvent { run: Some(run), done: Some(uploaded), ..self.event };
         run_post(self.repo, &event, progress);
     }
 }
 
-/// The upload, before it is done.
+/// Creates the event for the pre hook.
 fn event(repo: &Repository, options: &UploadOptions) -> Result<UploadEvent> {
     let run = wanted_run(repo, &options.wanted())?;
     let default = || options.project.as_ref().unwrap_or(&repo.settings().project);
@@ -82,7 +82,7 @@ fn sources(options: &UploadOptions) -> Vec<String> {
     options.sources.iter().map(text).collect()
 }
 
-/// What the hook is told of an upload that made `commit`.
+/// Describes a finished upload with the commit `commit` for the post hook.
 pub(super) fn uploaded(outcome: &UploadOutcome, commit: Id) -> Uploaded {
     Uploaded {
         new_run: outcome.new_run,

@@ -1,8 +1,8 @@
-//! `art upload`: files and directories become a commit on a run.
+//! `art upload`: adds files and directories to a run as a commit.
 //!
-//! The order of writes: content packs, then their index segment, then trees and the commit, then
-//! the refs. Whatever ends it early leaves the run as it was. The hook `pre-upload` comes before the
-//! first write, `post-upload` after the last.
+//! The order of writes is: content packs, their index segment, trees and the commit, the refs. If
+//! the upload ends early, the run does not change. The hook `pre-upload` runs before the first
+//! write, `post-upload` after the last.
 
 mod edits;
 mod hooks;
@@ -38,84 +38,86 @@ pub use plan::{Survey, UploadPlan, plan_upload};
 pub use tally::FileCounts;
 use tally::Tally;
 
-/// What to upload, and where.
+/// The paths to upload, and the destination.
 #[derive(Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a separate wish")]
 pub struct UploadOptions {
-    /// The directory that relative paths start from, absolute.
+    /// The directory that relative paths start from; absolute.
     pub cwd: PathBuf,
-    /// What to upload; nothing means `cwd` itself.
+    /// The sources. If empty, `cwd` itself.
     pub sources: Vec<Source>,
-    /// The place in the run, instead of the path from the top of the work tree.
+    /// The destination in the run. By default, the path from the top of the work tree.
     pub to: Option<Destination>,
-    /// The project, if not the repository's default.
+    /// The project; `None` for the default.
     pub project: Option<ProjectName>,
-    /// The run, if not the current one.
+    /// The run; `None` for the current run.
     pub run: Option<Name>,
-    /// What to make the run of, if there is no current one.
+    /// The fields of a new run, if there is no current run.
     pub new_run: NewRun,
-    /// Makes a new run, also if there is a current one.
+    /// Creates a new run even if there is a current run.
     pub always_new: bool,
-    /// A tag that will point at the commit.
+    /// A tag to point at the commit.
     pub tag: Option<Name>,
-    /// What it is, for the history.
+    /// The commit message.
     pub message: Option<String>,
-    /// Adds to directories that are there, instead of replacing them.
+    /// Merges into existing directories instead of replacing them.
     pub merge: bool,
-    /// Takes in what ignore files leave out.
+    /// Includes ignored files.
     pub no_ignore: bool,
-    /// Goes on without what cannot be read; the run keeps what it has in its place.
+    /// Skips unreadable paths. The run keeps its existing entries at these paths.
     pub keep_going: bool,
-    /// The command, for the log of operations.
+    /// The command line, for the operation log.
     pub command: String,
 }
 
-/// A place in a run.
+/// A destination in a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Destination {
-    /// The path; the root is the whole of the run.
+    /// The path. The root is the whole run.
     pub path: TreePath,
-    /// Whether it was written with a slash at the end: a file goes into it, under its own name.
+    /// True if the path ends with a slash: a file is then stored inside it, under the file's own
+    /// name.
     pub directory: bool,
 }
 
-/// What an upload did.
+/// The result of an upload.
 #[derive(Debug, Clone, Serialize)]
 pub struct UploadOutcome {
-    /// The run.
+    /// The run's name.
     pub run: Name,
-    /// Its project.
+    /// The run's project.
     pub project: ProjectName,
-    /// Whether the run was made for this.
+    /// True if the upload created the run.
     pub new_run: bool,
     /// The commit, or `None` if nothing changed.
     pub commit: Option<Id>,
     /// The tree of the run's artifacts.
     pub tree: Id,
-    /// The tag that points at the run's commit now.
+    /// The tag that points at the commit.
     pub tag: Option<Name>,
-    /// Files and links that were uploaded.
+    /// The number of uploaded files and links.
     pub files: u64,
-    /// Their bytes.
+    /// Their total size, in bytes.
     pub bytes: u64,
-    /// How the files of the run changed.
+    /// The numbers of changed files in the run.
     #[serde(flatten)]
     pub changed: FileCounts,
-    /// Files whose bytes were read: the stat cache did not know them.
+    /// The number of files that were read, because the stat cache did not know them.
     pub read_files: u64,
-    /// What was stored.
+    /// The amount of stored content.
     pub stored: Stored,
-    /// Entries that ignore files left out.
+    /// The number of ignored entries.
     pub ignored: u64,
-    /// What cannot be stored: path from the working directory, and what it is.
+    /// Entries that cannot be stored: the path from the working directory, and the kind of entry.
     pub skipped: Vec<(String, String)>,
-    /// What could not be read: path from the working directory, and why. Empty without `keep_going`.
+    /// Paths that could not be read: the path from the working directory, and the reason. Empty
+    /// without `keep_going`.
     pub failed: Vec<(String, String)>,
-    /// The paths in `failed` in whose place the run keeps an earlier upload.
+    /// The paths in `failed` for which the run keeps an earlier upload.
     pub kept: Vec<String>,
 }
 
-/// Takes sources into the store, one after the other, and remembers what became of them.
+/// Imports sources into the store, one after another, and records the results.
 pub(crate) struct Intake<'a> {
     repo: &'a Repository,
     session: Session,
@@ -130,17 +132,17 @@ pub(crate) struct Intake<'a> {
     _lock: FileLock,
 }
 
-/// A run with what was taken in, to be pointed at.
+/// The commit of a run with the imported content, before a ref points at it.
 pub(crate) struct RunCommit {
-    /// The run as it was, or as it will be.
+    /// The run before the commit, or the new run.
     pub(crate) run: PreparedRun,
     /// The tree of its artifacts.
     pub(crate) tree: Id,
-    /// The commit; `None` if the run holds all of it already.
+    /// The commit; `None` if the run already has all of the content.
     pub(crate) commit: Option<Id>,
 }
 
-/// Uploads. `input` is what the source `-` reads.
+/// Uploads files. The source `-` reads `input`.
 pub fn upload(
     repo: &Repository,
     options: &UploadOptions,
@@ -151,7 +153,7 @@ pub fn upload(
     let recorded =
         approved.take_in(input, progress).and_then(|taken| taken.record_on_top(progress));
     let outcome = recorded.map_err(|error| {
-        let kept = "no run changed; content that was stored is kept and not stored again";
+        let kept = "no run changed; stored content is kept and reused";
         error.or_interrupted(kept, "run the same command again")
     })?;
     if let Some(commit) = outcome.commit {
@@ -162,7 +164,7 @@ pub fn upload(
 }
 
 impl Approved<'_> {
-    /// Takes all sources into the store. No run has them yet.
+    /// Imports all sources into the store, without adding them to a run.
     pub(crate) fn take_in<'a>(
         &'a self,
         input: &mut dyn Read,
@@ -212,7 +214,7 @@ impl UploadOptions {
 }
 
 impl Intake<'_> {
-    /// Takes one source into the store and notes where it goes.
+    /// Imports one source into the store, and records its destination.
     fn take(
         &mut self,
         placement: &Placement,
@@ -245,7 +247,7 @@ impl Intake<'_> {
         Ok(())
     }
 
-    /// The tree of a run that had `base` before.
+    /// Builds the tree of a run whose previous tree is `base`.
     pub(crate) fn tree(&self, writer: &mut ObjectWriter<'_>, base: Option<Id>) -> Result<Id> {
         apply_edits(writer, base, (&self.taken, &self.tally.unread), self.options.merge)
     }
@@ -267,7 +269,7 @@ impl Intake<'_> {
         Ok(RunCommit { run, tree, commit })
     }
 
-    /// What the hooks are told of a commit of this.
+    /// Describes the upload with the commit `commit` for the hooks.
     pub(crate) fn uploaded(&self, made: &RunCommit, commit: Id) -> Uploaded {
         Uploaded {
             new_run: made.run.created,
@@ -278,8 +280,8 @@ impl Intake<'_> {
         }
     }
 
-    /// Records it. Another upload to the same run may come first: then the same on top of what it
-    /// left.
+    /// Records the upload. If another upload to the same run is faster, records this upload on top
+    /// of it.
     fn record_on_top(&self, progress: &dyn Progress) -> Result<UploadOutcome> {
         loop {
             match self.record() {
@@ -292,7 +294,7 @@ impl Intake<'_> {
         }
     }
 
-    /// Makes the commit and moves the refs.
+    /// Creates the commit and moves the refs.
     fn record(&self) -> Result<UploadOutcome> {
         let (repo, options) = (self.repo, self.options);
         let mut writer = repo.history().writer()?;
@@ -369,7 +371,7 @@ impl UploadOptions {
         if self.no_ignore { Ignores::Off } else { Ignores::Respected }
     }
 
-    /// Whether the upload goes on without a source that fails to be read with `error`.
+    /// Returns true if the upload may skip a source whose read failed with `error`.
     fn can_leave_out(&self, error: &Error) -> bool {
         self.keep_going && error.kind() == ErrorKind::Unauthorized
     }

@@ -1,4 +1,4 @@
-//! Where each source of an upload goes in the run.
+//! The destination of each source of an upload.
 
 use std::ffi::OsStr;
 use std::io::{Read, Write};
@@ -20,17 +20,17 @@ use crate::progress::{Progress, Unit, check_interrupt};
 use crate::repo::{Located, Repository, WorkTree};
 use crate::tree_path::TreePath;
 
-/// Something to upload.
+/// A source of an upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    /// A file or directory, as it was typed.
+    /// A file or directory, as typed.
     Path(PathBuf),
     /// Standard input.
     Input,
 }
 
 impl Source {
-    /// As it was typed, safe to show.
+    /// Formats the source as typed, safe to print.
     fn shown(&self) -> String {
         match self {
             Source::Path(path) => crate::tree_path::escaped(path.as_os_str().as_bytes()),
@@ -39,8 +39,8 @@ impl Source {
     }
 }
 
-/// The subject of the commit of an upload without a message: the places in the run, or with `--to`
-/// the sources as typed.
+/// The subject of a commit without a message: the paths in the run, or with `--to` the sources as
+/// typed.
 pub(super) fn subject(options: &UploadOptions, placements: &[Placement]) -> String {
     let names: Vec<String> = if options.to.is_some() && !options.sources.is_empty() {
         options.sources.iter().map(Source::shown).collect()
@@ -54,19 +54,20 @@ pub(super) fn subject(options: &UploadOptions, placements: &[Placement]) -> Stri
     format!("upload {}", names.join(", "))
 }
 
-/// A source and its place.
+/// A source and its destination.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Placement {
     /// The contents of a directory.
     Directory { root: PathBuf, to: TreePath },
-    /// A file or a link, held by its directory and name.
+    /// A file or a link, identified by its directory and name.
     File { parent: PathBuf, name: Vec<u8>, to: TreePath },
     /// Standard input.
     Input { to: TreePath },
 }
 
 impl Placement {
-    /// Fails if ignore files leave this very source out: who names it should know.
+    /// Fails if ignore files exclude the source itself. A user who names an ignored path should
+    /// know.
     pub(super) fn refuse_ignored(&self, repo: &Repository) -> Result<()> {
         let (path, excluded) = match self {
             Placement::Input { .. } => return Ok(()),
@@ -87,11 +88,12 @@ impl Placement {
         if !excluded {
             return Ok(());
         }
-        Err(Error::refused(format!("an ignore file leaves '{}' out", path.display()))
-            .with_hint("take it all the same with --no-ignore"))
+        Err(Error::refused(format!("an ignore file excludes '{}'", path.display()))
+            .with_hint("include it with --no-ignore"))
     }
 
-    /// What stands at its place afterwards, its trees added to `writer`; `None` if it can't be read.
+    /// Returns the entry for the destination, and adds its trees to `writer`. Returns `None` if the
+    /// source cannot be read.
     pub(super) fn entry(
         &self,
         snapshot: &mut Snapshot,
@@ -106,7 +108,7 @@ impl Placement {
         })
     }
 
-    /// A path that was found in this source, as a user in the working directory types it.
+    /// Formats a path in this source relative to the working directory.
     pub(super) fn shown(&self, work_tree: &WorkTree, path: &[u8]) -> String {
         let holder = match self {
             Placement::Directory { root, .. } => root,
@@ -120,7 +122,7 @@ impl Placement {
         work_tree.shown(&holder.join(OsStr::from_bytes(name)))
     }
 
-    /// The path on disk; none for standard input.
+    /// The path on disk; `None` for standard input.
     fn path(&self) -> Option<PathBuf> {
         match self {
             Placement::Directory { root, .. } => Some(root.clone()),
@@ -129,7 +131,7 @@ impl Placement {
         }
     }
 
-    /// Whether this is a directory that has `other` below it, on disk and in the run alike.
+    /// Returns true if this is a directory that contains `other`, both on disk and in the run.
     fn contains(&self, other: &Placement) -> bool {
         let (Placement::Directory { root, to }, Some(path)) = (self, other.path()) else {
             return self == other && self.path().is_some();
@@ -138,7 +140,7 @@ impl Placement {
         TreePath::from_path(below).is_ok_and(|below| to.join_path(&below) == *other.to())
     }
 
-    /// Whether whatever `other` reads, this reads too: no link leads from one to the other.
+    /// Returns true if this source reads everything that `other` reads, without a link in between.
     fn covers(&self, other: &Placement) -> bool {
         let (Placement::Directory { root, .. }, Some(path)) = (self, other.path()) else {
             return self == other && self.path().is_some();
@@ -153,8 +155,8 @@ impl Placement {
         self.contains(other) && below.is_some_and(|below| from.join(below) == to)
     }
 
-    /// Walks the source and looks its files up in the stat cache; nothing for standard input, which
-    /// is read elsewhere.
+    /// Walks the source, and looks up ids in the stat cache. Returns `None` for standard input,
+    /// which is read separately.
     pub(super) fn snapshot(
         &self,
         repo: &Repository,
@@ -181,7 +183,7 @@ impl Placement {
     }
 }
 
-/// Finds each source and its place in the run. No entry of the file system is in two placements.
+/// Finds each source and its destination. No file system entry is in two placements.
 pub(super) fn plan_placements(
     repo: &Repository,
     options: &UploadOptions,
@@ -209,21 +211,21 @@ fn place_input(options: &UploadOptions) -> Result<Placement> {
         Some(to) if !to.path.is_root() && !to.directory => {
             Ok(Placement::Input { to: to.path.clone() })
         }
-        _ => Err(Error::invalid("standard input needs a place for one file")
-            .with_hint("name the place: art upload - --to PATH/IN/RUN")),
+        _ => Err(Error::invalid("standard input needs the path of a file")
+            .with_hint("name the path: art upload - --to PATH/IN/RUN")),
     }
 }
 
 fn place_path(work_tree: &WorkTree, options: &UploadOptions, typed: &Path) -> Result<Placement> {
     let Located { path, place } = work_tree.locate(typed)?;
     let metadata = path.symlink_metadata().on("read", typed)?;
-    // A slash behind a link to a directory asks for the directory, as it does for every tool.
+    // As in other tools, a slash after a link to a directory selects the directory.
     let slash = typed.as_os_str().as_bytes().ends_with(b"/");
     let is_directory =
         metadata.is_dir() || (slash && metadata.is_symlink() && read::is_dir(&path)?);
     let own = || {
         place.clone().ok_or_else(|| {
-            let hint = "name its place in the run: art upload PATH --to SUBPATH";
+            let hint = "name its path in the run: art upload PATH --to SUBPATH";
             work_tree.outside(typed).with_hint(hint)
         })
     };
@@ -236,7 +238,8 @@ fn place_path(work_tree: &WorkTree, options: &UploadOptions, typed: &Path) -> Re
         None => own()?,
         Some(to) if to.directory || to.path.is_root() || options.sources.len() > 1 => {
             to.path.join(&name).map_err(|defect| {
-                Error::invalid(format!("'{}' can't be stored", typed.display())).with_source(defect)
+                Error::invalid(format!("'{}' cannot be stored", typed.display()))
+                    .with_source(defect)
             })?
         }
         Some(to) => to.path.clone(),
@@ -245,7 +248,7 @@ fn place_path(work_tree: &WorkTree, options: &UploadOptions, typed: &Path) -> Re
     Ok(Placement::File { parent, name, to })
 }
 
-/// Leaves out what another placement reads too, and puts at the same place.
+/// Drops sources that another source also reads into the same destination.
 fn drop_covered(placements: Vec<Placement>) -> Vec<Placement> {
     let is_covered = |(index, placement): (usize, &Placement)| {
         placements.iter().enumerate().any(|(other, directory)| {
@@ -259,14 +262,14 @@ fn drop_covered(placements: Vec<Placement>) -> Vec<Placement> {
     kept.map(|(placement, _)| placement).collect()
 }
 
-/// Two sources at one place would silently lose one of them.
+/// Fails if two sources have the same destination. Otherwise, one of them would be lost silently.
 fn refuse_overlaps(placements: &[Placement]) -> Result<()> {
     for (index, a) in placements.iter().enumerate() {
         for b in &placements[index + 1..] {
             let nested = b.to().starts_with(a.to()) || a.to().starts_with(b.to());
             if nested && !a.contains(b) && !b.contains(a) {
                 return Err(Error::invalid(format!(
-                    "two sources go to the same place, '{}' and '{}'",
+                    "two sources have overlapping destinations, '{}' and '{}'",
                     a.to(),
                     b.to()
                 ))
@@ -277,7 +280,7 @@ fn refuse_overlaps(placements: &[Placement]) -> Result<()> {
     Ok(())
 }
 
-/// Standard input as a file: its id begins with its length, which is known only at its end.
+/// Copies standard input to a file. An id begins with the length, which is known only at the end.
 pub(super) fn spool(
     session: &Session,
     input: &mut dyn Read,
@@ -328,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn sources_keep_their_path_from_the_top_or_go_where_told() {
+    fn sources_keep_their_path_from_the_top_unless_to_is_given() {
         let dir = tempfile::tempdir().unwrap();
         let work = dir.path().canonicalize().unwrap().join("work");
         crate::fs::atomic::create_dir_all(&work.join("data/in")).unwrap();
@@ -353,7 +356,7 @@ mod tests {
         assert!(places("", &[""], None).is_err());
         assert!(places("", &["data", "m.bin"], Some("/")).is_err());
         assert!(places("", &["absent"], None).is_err());
-        // An entry that two sources name is taken once.
+        // An entry that two sources name is uploaded once.
         assert_eq!(places("", &["data/in", "data", "data/d.bin"], None).unwrap(), ["data"]);
         assert_eq!(places("", &["m.bin", "./m.bin"], None).unwrap(), ["m.bin"]);
         assert!(places("", &["data", "data/in"], Some("x")).is_err());

@@ -1,4 +1,4 @@
-//! What an upload would do, found out without writing anything: for `--dry-run` and `art status`.
+//! Plans an upload without writing anything, for `--dry-run` and `art status`.
 
 use std::cell::OnceCell;
 use std::io::Read;
@@ -20,60 +20,61 @@ use crate::progress::{Progress, Unit};
 use crate::repo::{Repository, WorkTree};
 use crate::tree_path::TreePath;
 
-/// The most bytes that are taken from standard input without storing them: 64 MiB.
+/// The maximum number of bytes that are read from standard input without storing them: 64 MiB.
 const INPUT_LIMIT: u64 = 64 << 20;
 
-/// What differs from a tree, and what storing that would take.
+/// The differences from a tree, and the cost of storing them.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Survey {
-    /// The differences from what is there, by path; what moved unchanged is one rename.
+    /// The differences, by path. An unchanged file at a new path is one rename.
     pub changes: Vec<Change>,
-    /// How the files of the run differ.
+    /// The numbers of changed files in the run.
     #[serde(flatten)]
     pub changed: FileCounts,
-    /// Files and links that are uploaded.
+    /// The number of uploaded files and links.
     pub files: u64,
-    /// Their bytes.
+    /// Their total size, in bytes.
     pub bytes: u64,
-    /// Files that are read, because the stat cache does not know them.
+    /// The number of files to read, because the stat cache does not know them.
     pub read_files: u64,
-    /// Their bytes.
+    /// Their total size, in bytes.
     pub read_bytes: u64,
-    /// Contents that the store lacks, each counted once.
+    /// The number of contents that the store lacks, without duplicates.
     pub new_contents: u64,
-    /// Their bytes, before chunks are shared and compressed.
+    /// Their total size in bytes, before deduplication of chunks and compression.
     pub new_bytes: u64,
-    /// Entries that ignore files leave out.
+    /// The number of ignored entries.
     pub ignored: u64,
-    /// What cannot be stored: path from the working directory, and what it is.
+    /// Entries that cannot be stored: the path from the working directory, and the kind of entry.
     pub skipped: Vec<(String, String)>,
-    /// What could not be read: path from the working directory, and why. It is in no change.
+    /// Paths that could not be read: the path from the working directory, and the reason. No change
+    /// includes them.
     pub failed: Vec<(String, String)>,
 }
 
-/// What an upload would do.
+/// The planned upload.
 #[derive(Debug, Clone, Serialize)]
 pub struct UploadPlan {
-    /// The run; none if one would be made, because its name is chosen then.
+    /// The run. `None` for a new run, whose name is generated later.
     pub run: Option<Name>,
-    /// Its project.
+    /// The run's project.
     pub project: ProjectName,
-    /// What would change in it, and be stored.
+    /// The changes of the run, and the content to store.
     #[serde(flatten)]
     pub survey: Survey,
 }
 
-/// Finds out what [`upload`](super::upload()) would do, and fails where it would. Writes nothing, so
-/// the repository may be one that can only be read.
+/// Plans an [`upload`](super::upload()), and fails if the upload would fail. Writes nothing, so
+/// that it works in a read-only repository.
 ///
-/// Of standard input it takes 64 MiB at most.
+/// Reads at most 64 MiB of standard input.
 pub fn plan_upload(
     repo: &Repository,
     options: &UploadOptions,
     input: &mut dyn Read,
     progress: &dyn Progress,
 ) -> Result<UploadPlan> {
-    // Of a run that would be made, nobody asks where its code is from.
+    // The plan does not show the source of a new run, so the search is skipped.
     let wanted = Wanted { source: OnceCell::from(None), ..options.wanted() };
     let run = prepare_run(repo, &wanted)?;
     let (survey, tally) = survey_all(repo, options, run.artifacts, input, progress)?;
@@ -87,8 +88,8 @@ pub fn plan_upload(
     })
 }
 
-/// Compares what an upload would take in with the artifacts `base`. What cannot be read is in no
-/// change: a run keeps what it has in its place.
+/// Compares the sources of an upload with the artifacts `base`. No change includes an unreadable
+/// path, because the run keeps its existing entry.
 pub(crate) fn survey(
     repo: &Repository,
     options: &UploadOptions,
@@ -186,14 +187,14 @@ impl Surveyor<'_> {
     }
 }
 
-/// The id of standard input, whose length is known only at its end, and its bytes.
+/// Returns the id and the size of standard input, whose length is known only at the end.
 fn hash_input(input: &mut dyn Read, progress: &dyn Progress) -> Result<(Id, u64)> {
     progress.begin("reading", None, Unit::Bytes);
     let mut bytes = Vec::new();
     input.take(INPUT_LIMIT + 1).read_to_end(&mut bytes).on("read", "standard input")?;
     if bytes.len() as u64 > INPUT_LIMIT {
-        return Err(Error::invalid("standard input has more than 64 MiB, too much for a dry run")
-            .with_hint("put it in a file, or leave --dry-run out"));
+        return Err(Error::invalid("standard input exceeds 64 MiB, the limit of a dry run")
+            .with_hint("write it to a file, or omit --dry-run"));
     }
     progress.advance(bytes.len() as u64);
     Ok((Id::of_blob(&bytes), bytes.len() as u64))

@@ -1,7 +1,7 @@
-//! What the sources of an upload come to: counts, what is skipped, what cannot be read.
+//! The totals of an upload: counts, skipped entries and unreadable paths.
 //!
-//! A *file* in a count is a regular file or a symbolic link that is stored; the bytes of a link are
-//! those of its target's path. What is left out is in no count but its own.
+//! In a count, a *file* is a stored regular file or symbolic link. The size of a link is the length
+//! of its target's path. Skipped entries appear only in their own count.
 
 use serde::Serialize;
 
@@ -14,24 +14,24 @@ use crate::ops::snapshot::Snapshot;
 use crate::repo::WorkTree;
 use crate::tree_path::TreePath;
 
-/// The most paths that an error names.
+/// The maximum number of paths in an error.
 const NAMED: usize = 10;
 
-/// How many files differ from those that the run had.
+/// The numbers of files that changed in a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct FileCounts {
-    /// Files and links that the run did not have.
+    /// New files and links.
     pub added: u64,
-    /// Files and links with another content or mode.
+    /// Files and links with a different content or mode.
     pub modified: u64,
-    /// Files and links that the run has no longer.
+    /// Files and links that the run no longer has.
     pub deleted: u64,
-    /// Files with the same content at another path.
+    /// Files that moved to another path with the same content.
     pub renamed: u64,
 }
 
 impl FileCounts {
-    /// Counts `changes`; empty directories are no files.
+    /// Counts `changes`, without empty directories.
     pub(crate) fn of(changes: &[Change]) -> Self {
         let mut counts = FileCounts::default();
         for change in changes {
@@ -49,7 +49,7 @@ impl FileCounts {
         counts
     }
 
-    /// Counts what differs from the tree `base` to the tree `tree`, written or not.
+    /// Counts the changes from the tree `base` to the tree `tree`, which may be unwritten.
     pub(super) fn between(
         writer: &ObjectWriter<'_>,
         base: Option<Id>,
@@ -60,7 +60,7 @@ impl FileCounts {
                 let changes = diff_trees(writer, Some(base), Some(tree))?;
                 Ok(FileCounts::of(&find_renames(changes, None)?))
             }
-            // A first upload of millions of files needs no list of them.
+            // A first upload of millions of files needs no list of changes.
             None => Ok(FileCounts { added: count_files(writer, tree)?, ..FileCounts::default() }),
         }
     }
@@ -84,15 +84,15 @@ fn count_files(writer: &ObjectWriter<'_>, tree: Id) -> Result<u64> {
 /// A file or directory that cannot be read.
 #[derive(Debug, Clone)]
 pub(super) struct Unread {
-    /// Its place in the run.
+    /// The path in the run.
     pub(super) place: TreePath,
-    /// Its path from the working directory, for people.
+    /// The path from the working directory, for display.
     pub(super) path: String,
     why: String,
     kind: ErrorKind,
 }
 
-/// What all sources come to together.
+/// The totals of all sources.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tally {
     pub(super) files: u64,
@@ -105,7 +105,7 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Adds what `snapshot` has of `placement`; before its trees are written.
+    /// Adds `snapshot`, which belongs to `placement`. Must be called before its trees are written.
     pub(super) fn add(
         &mut self,
         work_tree: &WorkTree,
@@ -148,12 +148,12 @@ impl Tally {
         self.unread.push(Unread { place, path, why, kind: error.kind() });
     }
 
-    /// What cannot be read: path and why.
+    /// The unreadable paths, with the reasons.
     pub(super) fn failed(&self) -> Vec<(String, String)> {
         self.unread.iter().map(|unread| (unread.path.clone(), unread.why.clone())).collect()
     }
 
-    /// The error of an upload that does not go on without what cannot be read.
+    /// Fails if any path cannot be read.
     pub(super) fn refuse(&self) -> Result<()> {
         let count = self.unread.len();
         if count == 0 {
@@ -170,6 +170,6 @@ impl Tally {
         let kind = if is_denied { ErrorKind::Unauthorized } else { ErrorKind::Refused };
         Err(Error::new(kind, format!("cannot read {paths}; nothing was uploaded"))
             .with_source(lines.join("\n"))
-            .with_hint("make the paths readable, or leave them out: art upload --keep-going"))
+            .with_hint("make the paths readable, or skip them: art upload --keep-going"))
     }
 }

@@ -1,12 +1,13 @@
-//! Remembers what the records of versions say, so that ten thousand are listed in some milliseconds.
+//! Caches the summaries of version records, so that a list of ten thousand versions takes
+//! milliseconds.
 //!
-//! A row belongs to a commit, and a commit never changes: no row is ever outdated. The file can be
-//! thrown away at any time; a row that is torn, damaged or of another form is as if it were not there,
-//! and that nothing can be written here is no error.
+//! A row belongs to a commit, and commits never change, so no row is ever outdated. The file can be
+//! deleted at any time. Rows that are torn, damaged or in another format are ignored, and a failed
+//! write is not an error.
 //!
-//! `cache/versions` is [`MAGIC`] and rows: the length of the row's body in 4 bytes, a check over the
-//! rest in 8, the commit, the body (see `row.rs`). Rows are appended with one write; when most
-//! belong to commits where no version is any more, the file is written anew.
+//! `cache/versions` consists of [`MAGIC`] and rows. A row has the length of its body (4 bytes), a
+//! checksum of the rest (8 bytes), the commit, and the body (see `row.rs`). Each write appends its
+//! rows in one step. When most rows belong to commits without a version, the file is rewritten.
 
 use std::collections::{HashMap, HashSet};
 use std::io::Write;
@@ -21,32 +22,32 @@ use crate::id::Id;
 use crate::record::VersionSummary;
 use crate::repo::Repository;
 
-/// The form of the rows; another form gets another word.
+/// The format of the rows. Another format needs another value.
 const MAGIC: &[u8; 8] = b"ARTVERS1";
 
-/// The bytes of a row in front of its commit: its length and the check.
+/// The number of bytes before the commit of a row: its length and its checksum.
 const HEAD: usize = 4 + 8;
 
-/// A file that is longer than this is not read: 512 MiB.
+/// The maximum size of the file: 512 MiB. A larger file is ignored.
 const MAX_LEN: u64 = 512 << 20;
 
-/// So many rows of no use are put up with.
+/// The number of stale rows that are tolerated before a rewrite.
 const SLACK: usize = 1000;
 
-/// The rows of a repository, as they were when it was opened.
+/// The rows of a repository when the cache was opened.
 #[derive(Debug)]
 pub(super) struct VersionCache {
     path: PathBuf,
     bytes: Vec<u8>,
     rows: HashMap<Id, Range<usize>>,
-    /// How many rows there are, those of one commit each counted.
+    /// The number of rows, including several rows of one commit.
     count: usize,
-    /// Whether rows can be appended; else the file is missing or damaged.
+    /// True if rows can be appended. False if the file is missing or damaged.
     is_whole: bool,
 }
 
 impl VersionCache {
-    /// Reads the file; that there is none is fine.
+    /// Reads the file. A missing file is an empty cache.
     pub(super) fn open(repo: &Repository) -> Self {
         let path = repo.directory().join("cache/versions");
         let bytes = read::read_bounded(&path, MAX_LEN).unwrap_or_default();
@@ -62,7 +63,7 @@ impl VersionCache {
         VersionCache { path, bytes, rows, count, is_whole }
     }
 
-    /// What the record of the version at `commit` says, if that is known.
+    /// Returns the summary of the version at `commit`, if cached.
     pub(super) fn find(&self, commit: &Id) -> Option<VersionSummary> {
         let row = &self.bytes[self.rows.get(commit)?.clone()];
         let check = u64::from_le_bytes(row[4..HEAD].try_into().ok()?);
@@ -72,7 +73,7 @@ impl VersionCache {
         row::decode(&row[HEAD + Id::LEN..])
     }
 
-    /// Adds rows. `is_live` tells, if it is needed, at which commits there are versions now.
+    /// Adds rows. If necessary, calls `live` for the commits that currently have versions.
     pub(super) fn add(
         &self,
         repo: &Repository,
@@ -85,9 +86,10 @@ impl VersionCache {
             added.extend(row_of(commit, version).unwrap_or_default());
         }
         let is_mostly_dead = |live: usize| self.count + fresh.len() > SLACK + 2 * live;
-        // Only where it seems so from what was asked for, it is looked closer at.
+        // The number of requested versions is a cheap first test. `live` is called only if that
+        // test succeeds.
         let live = is_mostly_dead(asked).then(live).filter(|live| is_mostly_dead(live.len()));
-        // What can't be written now is read again the next time.
+        // If the write fails, the records are read again next time.
         let _ = match live {
             None if added.is_empty() => Ok(()),
             None if self.is_whole => atomic::append_throwaway(&self.path, &added),
@@ -96,7 +98,7 @@ impl VersionCache {
         };
     }
 
-    /// Writes the file anew: the rows to `keep`, and `added`.
+    /// Rewrites the file with the rows to `keep`, and `added`.
     fn rewrite(&self, repo: &Repository, keep: &dyn Fn(&Id) -> bool, added: &[u8]) -> Result<()> {
         if let Some(directory) = self.path.parent() {
             atomic::create_dir_all(directory)?;
@@ -114,12 +116,12 @@ impl VersionCache {
     }
 }
 
-/// The commit of the row that begins at `at`, and where it ends; `None` if there is no whole one.
+/// Returns the commit and the end of the row at `at`. Returns `None` if the row is incomplete.
 fn row_at(bytes: &[u8], at: usize) -> Option<(Id, usize)> {
     let head = bytes.get(at..at + HEAD + Id::LEN)?;
     let length = u32::from_le_bytes(head[..4].try_into().ok()?);
     let end = (at + HEAD + Id::LEN).checked_add(usize::try_from(length).ok()?)?;
-    // No row is empty, but zeros are what a power cut leaves.
+    // No row is empty, but a power cut can leave zeros.
     let is_row = length > 0 && end <= bytes.len();
     Id::from_slice(&head[HEAD..]).filter(|_| is_row).map(|commit| (commit, end))
 }
@@ -131,7 +133,7 @@ fn row_of(commit: &Id, version: &VersionSummary) -> Option<Vec<u8>> {
     Some([&length[..], &check_of(&rest).to_le_bytes(), &rest].concat())
 }
 
-/// FNV-1a over words, against bytes that rot.
+/// FNV-1a over words, to detect damaged bytes.
 fn check_of(bytes: &[u8]) -> u64 {
     let (words, rest) = bytes.as_chunks::<8>();
     let mut last = [0; 8];
@@ -202,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn no_damage_is_believed_and_what_is_added_after_it_is_found() {
+    fn damaged_rows_are_ignored_and_later_rows_are_found() {
         let place = Place::new();
         place.add(&["a", "b"]);
         let whole = read::read_bounded(&place.path(), MAX_LEN).unwrap();
@@ -220,11 +222,11 @@ mod tests {
         }
         place.write(&[&whole[..], &[0; 100]].concat());
         place.add(&["c"]);
-        assert_eq!(place.found(&["a", "b", "c"]), [true; 3], "zeros are as if not there");
+        assert_eq!(place.found(&["a", "b", "c"]), [true; 3], "zeros are ignored");
     }
 
     #[test]
-    fn a_row_under_another_commit_is_not_believed() {
+    fn a_row_of_another_commit_is_ignored() {
         let place = Place::new();
         place.add(&["a"]);
         let mut bytes = read::read_bounded(&place.path(), MAX_LEN).unwrap();
@@ -235,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_of_no_use_go_when_they_are_most() {
+    fn stale_rows_are_dropped_when_most_rows_are_stale() {
         let place = Place::new();
         let names: Vec<String> = (0..SLACK + 10).map(|number| format!("v{number}")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -247,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn where_nothing_can_be_written_nothing_fails() {
+    fn a_failed_write_is_not_an_error() {
         let place = Place::new();
         atomic::create_dir_all(&place.path()).unwrap();
         place.add(&["a"]);

@@ -1,8 +1,8 @@
-//! The one door through which records of versions and projects change.
+//! The only way to change the records of versions and projects.
 //!
-//! A writer holds the lock on all refs from reading the records to moving the refs, so what it read
-//! is what it changes, however many others want to: nobody has to read again, and nothing gets
-//! lost. It holds it for some milliseconds and waits for nothing under it.
+//! A writer holds the lock on all refs from reading the records to moving the refs. The records it
+//! read are therefore still current when it writes, without retries and without lost updates. It
+//! holds the lock for milliseconds, and waits for nothing while holding it.
 
 use super::find::check_version_name;
 use super::load::{LoadedVersion, VersionDraft};
@@ -19,16 +19,16 @@ use crate::record::{ProjectRecord, Record};
 use crate::repo::Repository;
 use crate::tree_path::TreePath;
 
-/// What came of a change.
+/// The result of a change.
 #[derive(Debug)]
 pub(crate) struct Changed<T> {
-    /// What the change returned.
+    /// The value that the change returned.
     pub(crate) value: T,
-    /// What was recorded; `None` if nothing had to change.
+    /// The recorded operation; `None` if nothing changed.
     pub(crate) operation: Option<Operation>,
 }
 
-/// Records that are being changed, while nobody else moves a ref.
+/// A change of records under the lock on all refs.
 pub(crate) struct RecordChange<'r> {
     repo: &'r Repository,
     writer: ObjectWriter<'r>,
@@ -39,31 +39,32 @@ pub(crate) struct RecordChange<'r> {
     stage_moves: Vec<StageMove>,
 }
 
-/// A version that goes to another stage with a change.
+/// A version that moves to another stage in a change.
 #[derive(Debug)]
 pub(super) struct StageMove {
-    /// As it is before.
+    /// The event before the change.
     pub(super) event: StageEvent,
-    /// The commit that records it.
+    /// The commit that records the move.
     pub(super) commit: Option<Id>,
 }
 
-/// Runs `body` under the lock on all refs and moves the refs as it says, all or none.
+/// Runs `body` under the lock on all refs, and moves the refs that it names, all or none.
 ///
-/// `command` is what was typed, for the log of operations. If `body` fails, nothing has changed. What
-/// puts versions in other stages goes through [`change_stages`](super::change_stages) instead.
+/// `command` is the command line, for the operation log. If `body` fails, nothing changes. A change
+/// that moves versions to other stages must use [`change_stages`](super::change_stages) instead.
 pub(crate) fn change_records<T>(
     repo: &Repository,
     command: &str,
     body: impl FnOnce(&mut RecordChange<'_>) -> Result<T>,
 ) -> Result<Changed<T>> {
     let done = change_if(repo, command, body, <[StageMove]>::is_empty)?;
-    let (changed, _) = done.ok_or_else(|| Error::internal("no hook was asked about a stage"))?;
+    let (changed, _) =
+        done.ok_or_else(|| Error::internal("a stage change did not run its hooks"))?;
     Ok(changed)
 }
 
-/// As [`change_records`], unless the versions that go to other stages are not those that
-/// `is_approved`. Then nothing has changed, and this is `None`.
+/// Like [`change_records`], but applies the change only if `is_approved` accepts its stage moves.
+/// Otherwise, nothing changes and the result is `None`.
 pub(super) fn change_if<T>(
     repo: &Repository,
     command: &str,
@@ -87,8 +88,7 @@ pub(super) fn change_if<T>(
     Ok(Some((Changed { value, operation: Some(operation) }, stage_moves)))
 }
 
-/// Runs `body` without writing or locking anything; returns the versions that would go to other
-/// stages.
+/// Runs `body` without writing or locking anything. Returns the stage moves that it would make.
 pub(super) fn rehearse<T>(
     repo: &Repository,
     command: &str,
@@ -118,39 +118,39 @@ impl<'r> RecordChange<'r> {
         self.repo
     }
 
-    /// When this happens.
+    /// The time of the change.
     pub(crate) fn now(&self) -> Timestamp {
         self.who.time
     }
 
-    /// Who does it: `NAME <EMAIL>`.
+    /// The author of the change: `NAME <EMAIL>`.
     pub(crate) fn author(&self) -> String {
         format!("{} <{}>", self.who.name, self.who.email)
     }
 
-    /// What was typed.
+    /// The command line.
     pub(super) fn command(&self) -> &str {
         &self.command
     }
 
-    /// A version goes to another stage: its hooks are asked and told. Its record is written with
-    /// this change.
+    /// Announces that a version moves to another stage, so that its hooks run. The same change must
+    /// write its record.
     pub(super) fn announce(&mut self, event: StageEvent) {
         self.stage_moves.push(StageMove { event, commit: None });
     }
 
-    /// Where objects are added.
+    /// The writer for new objects.
     pub(crate) fn writer(&mut self) -> &mut ObjectWriter<'r> {
         &mut self.writer
     }
 
-    /// The transaction, for what is no record.
+    /// The transaction, for changes of refs without records.
     pub(crate) fn transaction(&mut self) -> &mut Transaction<'r> {
         self.moves += 1;
         &mut self.transaction
     }
 
-    /// Points `name` at `commit`, or deletes it.
+    /// Points `name` at `commit`. Without a commit, deletes `name`.
     pub(crate) fn move_ref(
         &mut self,
         name: RefName,
@@ -162,9 +162,9 @@ impl<'r> RecordChange<'r> {
         self.transaction().update(name, expected, commit, subject);
     }
 
-    /// Adds the commit of a new version, made from `parents`, and its ref.
+    /// Adds the commit of a new version with `parents`, and creates its ref.
     ///
-    /// Fails with [`Invalid`](crate::ErrorKind::Invalid) for a name that means something else.
+    /// Fails with [`Invalid`](crate::ErrorKind::Invalid) for a reserved name.
     pub(crate) fn create_version(
         &mut self,
         name: RefName,
@@ -179,8 +179,8 @@ impl<'r> RecordChange<'r> {
         Ok(commit)
     }
 
-    /// Adds the commit that makes `draft` of `version`, and moves its ref; `None` if it is that
-    /// already.
+    /// Adds a commit that changes `version` to `draft`, and moves its ref. Returns `None` if the
+    /// version does not differ.
     pub(crate) fn update_version(
         &mut self,
         version: &LoadedVersion,
@@ -193,7 +193,7 @@ impl<'r> RecordChange<'r> {
         self.replace_version(version, draft, subject).map(Some)
     }
 
-    /// Adds the commit that makes `draft` of `version`, also if it is that already, and moves its
+    /// Adds a commit that changes `version` to `draft`, even if it does not differ, and moves its
     /// ref.
     pub(crate) fn replace_version(
         &mut self,
@@ -208,7 +208,7 @@ impl<'r> RecordChange<'r> {
         Ok(commit)
     }
 
-    /// Tells the hooks of a version its commit, before and after.
+    /// Records the commits before and after the change in the version's stage moves, for the hooks.
     fn note_commit(&mut self, draft: &VersionDraft, before: Option<Id>, after: Id) {
         let uuid = draft.record.uuid;
         let moves = self.stage_moves.iter_mut().filter(|moved| moved.event.uuid == uuid);
@@ -218,10 +218,10 @@ impl<'r> RecordChange<'r> {
         });
     }
 
-    /// Adds the commit that makes `draft` of `version`, which goes from its ref to the ref `to`,
-    /// where there is none yet; its history goes with it.
+    /// Adds a commit that changes `version` to `draft`, and moves it from its ref to the ref `to`,
+    /// together with its history.
     ///
-    /// Fails with [`AlreadyExists`](ErrorKind::AlreadyExists) if there is one.
+    /// Fails with [`AlreadyExists`](ErrorKind::AlreadyExists) if `to` exists.
     pub(crate) fn relocate_version(
         &mut self,
         version: &LoadedVersion,
@@ -239,18 +239,19 @@ impl<'r> RecordChange<'r> {
         Ok(commit)
     }
 
-    /// Fails with [`AlreadyExists`](ErrorKind::AlreadyExists) if the version `name` is there.
+    /// Fails with [`AlreadyExists`](ErrorKind::AlreadyExists) if the version `name` exists.
     pub(crate) fn require_absent(&self, name: &RefName) -> Result<()> {
         if self.repo.history().try_find_ref(name)?.is_none() {
             return Ok(());
         }
         let (version, project) = (name.name(), name.project());
-        let message = format!("there is a version '{version}' in {project} already");
-        Err(Error::new(ErrorKind::AlreadyExists, message)
-            .with_hint(format!("see it: art get {project}:{version}; or choose another name")))
+        let message = format!("the version '{version}' already exists in {project}");
+        Err(Error::new(ErrorKind::AlreadyExists, message).with_hint(format!(
+            "choose another name, or show the version: art get {project}:{version}"
+        )))
     }
 
-    /// Adds a commit of a version that no ref points at yet.
+    /// Adds a commit of a version without moving a ref.
     pub(crate) fn commit_version(
         &mut self,
         draft: &VersionDraft,
@@ -261,7 +262,7 @@ impl<'r> RecordChange<'r> {
         self.commit(tree, parents, subject)
     }
 
-    /// Writes the record of a project, whose last commit is `before`, and moves its ref.
+    /// Writes the record of a project, whose newest commit is `before`, and moves its ref.
     pub(crate) fn write_project(
         &mut self,
         record: &ProjectRecord,
@@ -270,7 +271,7 @@ impl<'r> RecordChange<'r> {
     ) -> Result<Id> {
         let blob = self.writer.blob(&record.encode()?)?;
         let put = Edit::Put { mode: EntryMode::File, id: blob };
-        // What a newer program has put beside the record stays.
+        // Files that a newer program wrote beside the record stay.
         let base = before.map(|commit| self.repo.history().read_commit(&commit)).transpose()?;
         let base = base.map(|commit| commit.tree);
         let file = TreePath::parse(ProjectRecord::FILE)?;
@@ -281,7 +282,7 @@ impl<'r> RecordChange<'r> {
         Ok(commit)
     }
 
-    /// Adds a commit by who acts, now.
+    /// Adds a commit by the current author, with the time of the change.
     pub(crate) fn commit(&mut self, tree: Id, parents: Vec<Id>, subject: &str) -> Result<Id> {
         let (author, committer) = (self.who.clone(), self.who.clone());
         let message = subject.to_owned();

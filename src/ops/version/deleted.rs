@@ -1,4 +1,4 @@
-//! Versions that are not in their project any more: deleted, renamed, or moved to another one.
+//! Versions that left their project: deleted, renamed or transferred.
 
 use std::ops::ControlFlow;
 
@@ -9,8 +9,8 @@ use crate::name::{ProjectName, RefKind, RefName};
 use crate::progress::{Progress, check_interrupt};
 use crate::repo::Repository;
 
-/// The newest commits of the versions whose refs were removed from `project`, or from any, the last removed
-/// first; the same version may have been removed more than once, and may be back.
+/// Lists the last commits of versions whose refs were removed from `project`, or from any project,
+/// latest removal first. A version may appear several times, and may exist again.
 pub(crate) fn removed_versions(
     repo: &Repository,
     project: Option<&ProjectName>,

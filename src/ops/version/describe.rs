@@ -1,27 +1,27 @@
-//! What people say about a version beside its record: its content and its readme.
+//! The content and the readme of a version, which are files beside its record.
 
 use super::load::VersionDraft;
 use crate::error::{Error, Result};
 use crate::history::ObjectWriter;
 use crate::record::Content;
 
-/// The longest text for people to read first, in bytes.
+/// The longest readme, in bytes.
 pub const README_MAX_LEN: usize = 1 << 20;
 
-/// What becomes of the content of a version.
+/// The change of a version's content.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum ContentChange {
-    /// It stays.
+    /// Keeps the content.
     #[default]
     Keep,
-    /// There is none after that.
+    /// Removes the content.
     Clear,
-    /// It is this.
+    /// Replaces the content.
     Set(Content),
 }
 
 impl ContentChange {
-    /// From what was given, if anything was: the bytes of JSON or YAML; no bytes clear it.
+    /// Parses the given bytes of JSON or YAML, if any. Empty bytes clear the content.
     pub fn parse(given: Option<&[u8]>) -> Result<Self> {
         match given {
             None => Ok(ContentChange::Keep),
@@ -41,7 +41,7 @@ pub(crate) fn check_readme(readme: &str) -> Result<()> {
 }
 
 impl VersionDraft {
-    /// Gives it this content.
+    /// Applies a change of the content.
     pub(crate) fn set_content(
         &mut self,
         writer: &mut ObjectWriter<'_>,
@@ -58,7 +58,7 @@ impl VersionDraft {
         Ok(())
     }
 
-    /// Gives it this readme; an empty one is none.
+    /// Sets the readme. An empty text removes it.
     pub(crate) fn set_readme(&mut self, writer: &mut ObjectWriter<'_>, readme: &str) -> Result<()> {
         self.readme = match readme {
             "" => None,
@@ -67,8 +67,8 @@ impl VersionDraft {
         Ok(())
     }
 
-    /// What differs in `other`, but the stages: `name`, `description`, `tags`, `kind`, `content`,
-    /// `readme`, `artifacts`.
+    /// Lists the fields that differ in `other`, except the stages: `name`, `description`, `tags`,
+    /// `kind`, `content`, `readme`, `artifacts`.
     pub(crate) fn differences(&self, other: &VersionDraft) -> Vec<&'static str> {
         let (a, b) = (&self.record, &other.record);
         let is_remade =

@@ -1,4 +1,4 @@
-//! The stage `disabled`: content of such a version is given out only on explicit request.
+//! The stage `disabled`. Reading the content of a disabled version needs an explicit option.
 
 use super::deleted::removed_versions;
 use super::index::read_index;
@@ -11,9 +11,9 @@ use crate::record::VersionRecord;
 use crate::record::policy::DISABLED;
 use crate::repo::Repository;
 
-/// Fails with [`Policy`](ErrorKind::Policy) if the version that `commit` is a state of is disabled
-/// now, also where an earlier state of it is meant, or if that very state is one in which it was.
-/// `reference` is how it was named, if it was.
+/// Fails with [`Policy`](ErrorKind::Policy) if the version of `commit` is disabled now, even if the
+/// commit is an earlier one, or if the version was disabled at this commit. `reference` is the ref
+/// in the revision, if any.
 pub(crate) fn refuse_disabled(
     repo: &Repository,
     reference: Option<&RefName>,
@@ -36,8 +36,8 @@ fn is_disabled(
     if record.stage.as_str() == DISABLED {
         return Ok(true);
     }
-    // Under its name is most often the version itself; else it has another name by now. What a
-    // remote says of it lifts no ban that is here.
+    // The ref usually still names the version; otherwise, the version was renamed. Only the local
+    // ref counts: the stage on a remote does not override a local `disabled`.
     let named = reference.filter(|name| name.kind() == RefKind::Version).map(RefName::untracked);
     let named = named.map(|name| try_load_version(repo, &name)).transpose()?.flatten();
     if let Some(now) = named.filter(|now| now.record().uuid == record.uuid) {
@@ -47,7 +47,7 @@ fn is_disabled(
     if let Some(now) = all.iter().find(|other| other.summary.uuid == record.uuid) {
         return Ok(now.summary.stage.as_str() == DISABLED);
     }
-    // It was deleted: that lifts no ban. The newest state of it is what counts.
+    // Deleting a version does not enable it. The newest commit of the deleted version counts.
     for (_, commit) in removed_versions(repo, None, &NoProgress)? {
         if let Some(last) = read_version_record(repo, commit)?
             && last.uuid == record.uuid

@@ -1,4 +1,5 @@
-//! The facts about a version that the policy and warnings need: its run's status, its files.
+//! The facts about a version that the policy and warnings need: the status of its run, and its
+//! files.
 
 use super::load::VersionDraft;
 use super::stage_move::occupants;
@@ -11,27 +12,27 @@ use crate::record::policy::{Occupant, Policy};
 use crate::record::{RunReference, RunStatus};
 use crate::repo::Repository;
 
-/// The files of a version that are counted at most for people.
+/// The maximum number of files that are counted for display.
 pub(crate) const COUNT_LIMIT: u64 = 100_000;
 
-/// What [`Policy::check`] needs beside the record of the version.
+/// The facts that [`Policy::check`] needs in addition to the version's record.
 #[derive(Debug, Default)]
 pub(crate) struct Facts {
-    /// The versions in the stages that the move may crowd.
+    /// The versions in the stages that the move may fill.
     pub(super) occupants: Vec<Occupant>,
-    /// The status of the run, if the policy asks for it.
+    /// The status of the run, if the policy has a rule about it.
     pub(super) run_status: Option<RunStatus>,
-    /// The number of files, counted as far as the policy asks.
+    /// The number of files, counted only as far as the policy needs.
     pub(super) files: u64,
 }
 
 impl Facts {
-    /// Whether the rules of `to` ask for more than the record of the version.
+    /// Returns true if the rules of `to` need more than the version's record.
     pub(super) fn are_needed(policy: &Policy, to: &Name) -> bool {
         policy.min_files(to).is_some() || policy.asks_for_run_status(to)
     }
 
-    /// Reads the facts that the rules of `to` ask for.
+    /// Reads the facts that the rules of `to` need.
     pub(crate) fn read(
         repo: &Repository,
         project: &ProjectName,
@@ -51,10 +52,10 @@ impl Facts {
     }
 }
 
-/// The status of a pinned run: the one at the pinned commit if that is final. Otherwise the run went
-/// on after it was pinned, and its present status counts.
+/// Returns the status of a pinned run. A final status at the pinned commit counts. Otherwise, the
+/// run continued after it was pinned, and its current status counts.
 ///
-/// `None` if the run's commit is not in this repository.
+/// Returns `None` if this repository does not have the run's commit.
 pub(crate) fn run_status(repo: &Repository, run: &RunReference) -> Result<Option<RunStatus>> {
     let reference = RefName::run(run.project.clone(), run.name.clone());
     let pinned = match LoadedRun::try_read(repo, run.commit, |_| reference.clone()) {

@@ -1,4 +1,4 @@
-//! Which version is meant: `v1`, `OWNER/PROJECT:v1`, `@STAGE`, `@latest`.
+//! Finds the version that a revision names: `v1`, `OWNER/PROJECT:v1`, `@STAGE`, `@latest`.
 
 use super::index::{IndexedVersion, read_index};
 use super::load::{LoadedVersion, load_version};
@@ -8,27 +8,28 @@ use crate::name::{Name, ProjectName, RefKind, RefName};
 use crate::repo::Repository;
 use crate::suggest;
 
-/// The version that `revision` names, as it is now.
+/// Reads the current state of the version that `revision` names.
 pub(crate) fn find_version(repo: &Repository, revision: &Revision) -> Result<LoadedVersion> {
     load_version(repo, &name_version(repo, revision)?)
 }
 
-/// The ref of the version that `revision` names; it may not exist, if it is named by its name.
+/// Returns the ref of the version that `revision` names. A ref from a plain name may not exist.
 ///
-/// Fails with [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) for what names no version, but a
-/// run, a commit, a path or an earlier state.
+/// Fails with [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) for a revision that does not name a
+/// version, but a run, a commit, a path or an earlier state.
 pub(crate) fn name_version(repo: &Repository, revision: &Revision) -> Result<RefName> {
     let found = find_moving(repo, revision)?.unwrap_or_else(|| revision.clone());
     let project = revision.project().unwrap_or(&repo.settings().project);
     found.as_version(project).ok_or_else(|| {
         Error::invalid(format!("'{revision}' does not name a version")).with_hint(
-            "name one as v1, OWNER/PROJECT:v1, @production or @latest; see: art versions",
+            "name a version as v1, OWNER/PROJECT:v1, @production or @latest; \
+             list versions: art versions",
         )
     })
 }
 
-/// The revision with a version's full name in the place of `@STAGE` or `@latest`; `None` if
-/// `revision` has neither.
+/// Replaces `@STAGE` or `@latest` in a revision with the full name of the version. Returns `None`
+/// if `revision` has neither.
 pub(crate) fn find_moving(repo: &Repository, revision: &Revision) -> Result<Option<Revision>> {
     let project = revision.project().unwrap_or(&repo.settings().project);
     let name = match revision.stage() {
@@ -39,26 +40,26 @@ pub(crate) fn find_moving(repo: &Repository, revision: &Revision) -> Result<Opti
     Ok(Some(revision.clone().with_base(&name)))
 }
 
-/// Fails with [`Invalid`](crate::ErrorKind::Invalid) for the name of a version that could not be
-/// named by it, because it means something else: `HEAD`, or the digits of a whole id.
+/// Fails with [`Invalid`](crate::ErrorKind::Invalid) for a reserved version name, which a revision
+/// could not refer to: `HEAD`, or the digits of a complete id.
 pub(crate) fn check_version_name(name: &RefName) -> Result<()> {
     let typed: Revision = name.name().as_str().parse()?;
     if typed.as_version(name.project()).as_ref() == Some(name) {
         return Ok(());
     }
-    let message =
-        format!("a version can't be called '{}', which names something else", name.name());
+    let message = format!("a version cannot have the name '{}', which is reserved", name.name());
     Err(Error::invalid(message).with_hint("choose another name, such as v1"))
 }
 
-/// The order of versions by age: by when they were made. Times are seconds, so a script makes several
-/// at once: then by name, with numbers in it as numbers, so that `v10` comes after `v9`.
+/// The sort key of versions by creation time. A script creates several versions in one second, so
+/// equal times are sorted by name. Digits in names compare as numbers: `v10` comes after `v9`.
 pub(crate) fn age(version: &IndexedVersion) -> impl Ord + use<> {
     let summary = &version.summary;
     (summary.created_at, numbered(summary.name.as_str()), summary.name.clone())
 }
 
-/// The parts of a name: texts, and numbers by their length without leading zeros and their digits.
+/// Splits a name into texts and numbers. A number is its length without leading zeros, and its
+/// digits.
 fn numbered(name: &str) -> Vec<(String, usize, String)> {
     let mut parts = Vec::new();
     let mut rest = name;
@@ -79,7 +80,7 @@ fn newest(repo: &Repository, project: &ProjectName) -> Result<RefName> {
     let newest = versions.into_iter().max_by_key(age);
     newest.map(|version| version.reference).ok_or_else(|| {
         Error::not_found(format!("there is no version in '{project}'"))
-            .with_hint("make one: art register VERSION")
+            .with_hint("create a version: art register VERSION")
     })
 }
 
@@ -97,11 +98,12 @@ fn newest_in_stage(repo: &Repository, project: &ProjectName, stage: &Name) -> Re
         Some(near) if !words.contains(&stage.as_str()) => {
             error.with_hint(format!("did you mean '@{near}'?"))
         }
-        _ => error.with_hint("see which is where: art versions"),
+        _ => error.with_hint("list the versions and their stages: art versions"),
     })
 }
 
-/// Whether a project is there: it has a record, a run, a version or a tag, or is the repository's own.
+/// Returns true if a project exists: it has a record, a run, a version or a tag, or is the
+/// repository's default.
 pub(crate) fn project_exists(repo: &Repository, project: &ProjectName) -> Result<bool> {
     if *project == repo.own_project()? {
         return Ok(true);
@@ -123,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_in_names_count_as_numbers() {
+    fn digits_in_names_compare_as_numbers() {
         let ordered = ["1.2", "1.10", "2", "rc", "rc1", "v1", "v1a", "v2", "v9", "v10", "v0011"];
         for pair in ordered.windows(2) {
             assert!(numbered(pair[0]) < numbered(pair[1]), "{pair:?}");

@@ -1,4 +1,4 @@
-//! Many versions in short: those that are there now, or at any commits.
+//! Reads the summaries of many versions, at their refs or at given commits.
 
 use std::collections::HashSet;
 
@@ -11,39 +11,39 @@ use crate::progress::{NoProgress, Progress, Unit, check_interrupt};
 use crate::record::{Record, VersionBrief, VersionRecord, VersionSummary};
 use crate::repo::Repository;
 
-/// Versions that are read between two looks at whether to stop, and by one thread at least.
+/// The number of versions between two checks for an interrupt, and the minimum number per thread.
 const BATCH: usize = 64;
 
-/// A version in short, where it is and at which commit.
+/// The summary of a version, with its ref and commit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct IndexedVersion {
     /// Its ref.
     pub reference: RefName,
     /// The commit.
     pub commit: Id,
-    /// What its record says.
+    /// The summary of its record.
     pub summary: VersionSummary,
 }
 
-/// A version whose record can't be read.
+/// A version whose record cannot be read.
 #[derive(Debug)]
 pub struct UnreadableVersion {
     /// The version.
     pub reference: RefName,
-    /// Why.
+    /// The error.
     pub error: Error,
 }
 
-/// Versions, and those that can't be told anything of: damaged, or made by a newer art.
+/// The readable versions, and the versions that are damaged or from a newer art.
 #[derive(Debug, Default)]
 pub(crate) struct VersionIndex {
-    /// By name.
+    /// The versions, by name.
     pub(crate) versions: Vec<IndexedVersion>,
     pub(crate) unreadable: Vec<UnreadableVersion>,
 }
 
-/// Reads the versions of `project`, or of every project, as they are now; by name. Fails if one
-/// can't be read: for questions whose answer would be a guess without it.
+/// Reads the current versions of `project`, or of every project, by name. Fails if one cannot be
+/// read. For callers that need every version.
 pub(crate) fn read_index(
     repo: &Repository,
     project: Option<&ProjectName>,
@@ -52,12 +52,12 @@ pub(crate) fn read_index(
     match index.unreadable.into_iter().next() {
         None => Ok(index.versions),
         Some(UnreadableVersion { reference, error }) => {
-            Err(error.context(format!("the version '{}' can't be read", reference.name())))
+            Err(error.context(format!("cannot read the version '{}'", reference.name())))
         }
     }
 }
 
-/// Where the versions of `project`, or of every project, are now; by name.
+/// Lists the refs and commits of the versions of `project`, or of every project, by name.
 pub(crate) fn version_refs(
     repo: &Repository,
     project: Option<&ProjectName>,
@@ -72,7 +72,8 @@ fn prefix(project: Option<&ProjectName>) -> String {
     }
 }
 
-/// Reads the versions of `project`, or of every project, as they are now; the damaged ones are apart.
+/// Reads the current versions of `project`, or of every project. Returns damaged versions
+/// separately.
 pub(crate) fn read_all_versions(
     repo: &Repository,
     project: Option<&ProjectName>,
@@ -87,7 +88,7 @@ pub(crate) fn read_all_versions(
     Ok(index)
 }
 
-/// Reads the versions at `refs`, which are as they are now, and remembers what had to be read.
+/// Reads the versions at `refs`, which must be current, and caches the summaries.
 pub(crate) fn read_versions(
     repo: &Repository,
     refs: Vec<(RefName, Id)>,
@@ -96,7 +97,7 @@ pub(crate) fn read_versions(
     read(repo, refs, true, progress)
 }
 
-/// Reads the versions at `refs`, whatever they are; what had to be read is not remembered.
+/// Reads the versions at `refs`, which may be past commits, without caching the summaries.
 pub(crate) fn read_past_versions(
     repo: &Repository,
     refs: Vec<(RefName, Id)>,
@@ -138,7 +139,7 @@ fn read(
     for ((reference, commit), known) in refs.into_iter().zip(&mut known) {
         let summary = match known.take() {
             Some(known) => Ok(known),
-            None => fresh.next().unwrap_or_else(|| Err(Error::internal("a version got lost"))),
+            None => fresh.next().unwrap_or_else(|| Err(Error::internal("a version was not read"))),
         };
         match summary {
             Ok(summary) if remember && summary.name != *reference.name() => {
@@ -155,16 +156,17 @@ fn read(
 /// The error for a ref that leads to the record of another run or version.
 pub(crate) fn wrong_name(reference: &RefName, name: &Name) -> Error {
     let message = format!("the ref '{reference}' leads to the record of '{name}'");
-    Error::corrupt(message).with_hint("see what is damaged: art fsck")
+    Error::corrupt(message).with_hint("art fsck")
 }
 
-/// The commits where versions of any project are now; none if that can't be told.
+/// Returns the current commits of the versions of all projects. Returns no commits if the refs
+/// cannot be read.
 fn live(repo: &Repository) -> HashSet<Id> {
     let refs = version_refs(repo, None).unwrap_or_default();
     refs.into_iter().map(|(_, commit)| commit).collect()
 }
 
-/// Reads the records at `commits`, on every core.
+/// Reads the records at `commits` in parallel.
 fn read_records(
     repo: &Repository,
     commits: &[Id],
@@ -190,7 +192,7 @@ fn read_records(
     Ok(all)
 }
 
-/// Reads what the record at `commit` says in short.
+/// Reads the summary of the record at `commit`.
 fn read_record(repo: &Repository, commit: &Id) -> Result<VersionSummary> {
     let Some((brief, commit)) = read_brief(repo, commit)? else {
         let message = format!("the commit {commit} has no {}", VersionRecord::FILE);
@@ -199,7 +201,7 @@ fn read_record(repo: &Repository, commit: &Id) -> Result<VersionSummary> {
     Ok(VersionSummary::new(brief.record, commit.committer.time))
 }
 
-/// Reads `commit` and the record in it, if it is one of a version.
+/// Reads `commit` and its record, if the commit belongs to a version.
 pub(crate) fn read_brief(repo: &Repository, commit: &Id) -> Result<Option<(VersionBrief, Commit)>> {
     let history = repo.history();
     let commit = history.read_commit(commit)?;

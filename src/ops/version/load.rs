@@ -1,4 +1,4 @@
-//! Reads a version: its ref, its last commit, its record and what lies beside it.
+//! Reads a version: its ref, newest commit, record, and the files beside the record.
 
 use super::index::wrong_name;
 use super::trace::find_moved;
@@ -13,26 +13,26 @@ use crate::repo::Repository;
 use crate::suggest;
 use crate::tree_path::TreePath;
 
-/// The text that people read first, beside the record.
+/// The readme, a file beside the record.
 const README: &str = "README.md";
 
-/// The directory of what was uploaded.
+/// The directory that contains the artifacts.
 const ARTIFACTS: &str = "artifacts";
 
-/// A state of a version: its record and what its tree has beside it.
+/// The contents of a version: its record, and the other entries of its tree.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct VersionDraft {
     pub(crate) record: VersionRecord,
     pub(crate) content: Option<(ContentFormat, Id)>,
     pub(crate) readme: Option<Id>,
-    /// The tree of what was uploaded; nothing if the run held nothing.
+    /// The tree of the artifacts. `None` if the run had none.
     pub(crate) artifacts: Option<Id>,
-    /// What a newer program has put into the tree.
+    /// Tree entries that a newer program wrote.
     pub(crate) others: Vec<TreeEntry>,
 }
 
 impl VersionDraft {
-    /// Adds its tree to `writer`.
+    /// Adds the tree of the version to `writer`.
     pub(super) fn write(&self, writer: &mut ObjectWriter<'_>) -> Result<Id> {
         let mut entries = self.others.clone();
         let mut file = |name: &str, id| {
@@ -52,23 +52,23 @@ impl VersionDraft {
     }
 }
 
-/// A version as it is at one commit.
+/// A version at one commit.
 #[derive(Debug, Clone)]
 pub(crate) struct LoadedVersion {
-    /// Its ref.
+    /// The version's ref.
     pub(crate) reference: RefName,
     /// The commit.
     pub(crate) commit: Id,
-    /// The commits that one was made from.
+    /// The parents of the commit.
     pub(crate) parents: Vec<Id>,
-    /// When it was made.
+    /// When the commit was created.
     pub(crate) updated_at: Timestamp,
-    /// What it holds.
+    /// The contents.
     pub(crate) draft: VersionDraft,
 }
 
 impl LoadedVersion {
-    /// Reads the version at `reference`, which is at `commit`.
+    /// Reads the version at `reference`, whose commit is `commit`.
     pub(crate) fn read(repo: &Repository, reference: &RefName, commit: Id) -> Result<Self> {
         Self::try_read(repo, reference, commit)?.ok_or_else(|| {
             let message =
@@ -77,7 +77,8 @@ impl LoadedVersion {
         })
     }
 
-    /// Reads the version that `commit` is a state of, if it is one of a version.
+    /// Reads the version in `commit`. Returns `None` if the commit belongs to another kind of
+    /// record.
     pub(crate) fn try_read(
         repo: &Repository,
         reference: &RefName,
@@ -112,18 +113,18 @@ impl LoadedVersion {
         }))
     }
 
-    /// Its record.
+    /// The record of the version.
     pub(crate) fn record(&self) -> &VersionRecord {
         &self.draft.record
     }
 
-    /// The content that was given for it.
+    /// Reads the content, if any.
     pub(crate) fn content(&self, repo: &Repository) -> Result<Option<Content>> {
         let Some((format, id)) = self.draft.content else { return Ok(None) };
         Content::stored(format, repo.history().read_blob(&id)?).map(Some)
     }
 
-    /// The text that people read first; bytes that are not UTF-8 are replaced.
+    /// Reads the readme, if any. Replaces bytes that are not UTF-8.
     pub(crate) fn readme(&self, repo: &Repository) -> Result<Option<String>> {
         let Some(id) = self.draft.readme else { return Ok(None) };
         let bytes = repo.history().read_blob(&id)?;
@@ -131,7 +132,8 @@ impl LoadedVersion {
     }
 }
 
-/// The record of the version that `commit` is a state of; `None` if it is one of something else.
+/// Reads the version record in `commit`. Returns `None` if the commit belongs to another kind of
+/// record.
 pub(crate) fn read_version_record(repo: &Repository, commit: Id) -> Result<Option<VersionRecord>> {
     let history = repo.history();
     let tree = history.read_commit(&commit)?.tree;
@@ -141,7 +143,7 @@ pub(crate) fn read_version_record(repo: &Repository, commit: Id) -> Result<Optio
     VersionRecord::decode(&history.read_blob(&entry.id)?).map(Some)
 }
 
-/// The version at `reference` as it is now, if there is one.
+/// Reads the current state of the version at `reference`, if it exists.
 pub(crate) fn try_load_version(
     repo: &Repository,
     reference: &RefName,
@@ -155,7 +157,7 @@ pub(crate) fn try_load_version(
     Ok(Some(version))
 }
 
-/// The version at `reference` as it is now.
+/// Reads the current state of the version at `reference`.
 pub(crate) fn load_version(repo: &Repository, reference: &RefName) -> Result<LoadedVersion> {
     match try_load_version(repo, reference)? {
         Some(version) => Ok(version),
@@ -163,17 +165,17 @@ pub(crate) fn load_version(repo: &Repository, reference: &RefName) -> Result<Loa
     }
 }
 
-/// An error that names the version meant, as far as one can guess.
+/// Returns the error for an unknown version, with a suggestion if possible.
 fn no_such_version(repo: &Repository, reference: &RefName) -> Result<Error> {
     let (project, wanted) = (reference.project(), reference.name().as_str());
     let versions = repo.history().refs(&RefName::prefix(reference.kind(), project))?;
     let error = Error::not_found(format!("there is no version '{wanted}' in {project}"));
     match find_moved(repo, reference)? {
         Some(now) if now.project() == project => {
-            return Ok(error.with_hint(format!("it is called '{}' now", now.name())));
+            return Ok(error.with_hint(format!("its new name is '{}'", now.name())));
         }
         Some(now) => {
-            let hint = format!("it is {}:{} now", now.project(), now.name());
+            let hint = format!("its new name is {}:{}", now.project(), now.name());
             return Ok(error.with_hint(hint));
         }
         None => {}
@@ -183,12 +185,15 @@ fn no_such_version(repo: &Repository, reference: &RefName) -> Result<Error> {
     }
     let names = versions.iter().map(|(name, _)| name.name().as_str());
     Ok(match suggest::closest(wanted, names) {
-        Some(near) => error.with_hint(format!("did you mean '{near}'? see: art versions")),
-        None if !repo.history().reflog(reference)?.is_empty() => {
-            error.with_hint(
-            "it was there once; see: art history --all; the last operation is taken back by: art undo",
-        )
+        Some(near) => {
+            error.with_hint(format!("did you mean '{near}'? To list all versions: art versions"))
         }
-        None => error.with_hint(format!("see: art versions; or make it: art register {wanted}")),
+        None if !repo.history().reflog(reference)?.is_empty() => error.with_hint(
+            "the version was deleted; show its history: art history --all; \
+             to undo the last operation: art undo",
+        ),
+        None => error.with_hint(format!(
+            "list all versions: art versions; or create it: art register {wanted}"
+        )),
     })
 }

@@ -1,5 +1,5 @@
-//! What every verb on versions stands on: reading them, finding the one that is meant, and the one
-//! door through which their records change.
+//! The common parts of all commands on versions: reading versions, finding a version by its
+//! revision, and changing records.
 
 mod cache;
 mod change;

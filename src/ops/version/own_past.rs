@@ -1,4 +1,4 @@
-//! The commits of one version's own past: after a merge, those of both sides.
+//! The history of a single version. After a merge, this includes the commits of both sides.
 
 use std::collections::HashMap;
 
@@ -11,24 +11,24 @@ use crate::id::Id;
 use crate::record::VersionRecord;
 use crate::repo::Repository;
 
-/// Tells which parents of a version's commits are commits of that version.
+/// Distinguishes parents that are commits of the same version from other parents.
 ///
-/// The first parent is its last commit, or what it was copied from. Of the others one is the run
-/// that it was made from, and a merge has the commit of the other side.
+/// The first parent is the previous commit, or the source of a copy. One of the other parents is
+/// the run of the version. A merge also has the commit of the other side.
 pub(crate) struct OwnPast<'r> {
     repo: &'r Repository,
     uuid: Uuid,
-    /// What is known: mostly of the one run that all commits of a version have as a parent.
+    /// Known answers, mainly for the run, which is a parent of every commit of a version.
     known: HashMap<Id, bool>,
 }
 
 impl<'r> OwnPast<'r> {
-    /// The past of the version that has this record. The run that it names need not be read.
+    /// Starts with the record of a version. The run's commit is known and need not be read.
     pub(crate) fn of(repo: &'r Repository, record: &VersionRecord) -> Self {
         OwnPast { repo, uuid: record.uuid, known: HashMap::from([(record.run.commit, false)]) }
     }
 
-    /// Those of the parents that are its own, but the first.
+    /// Returns the parents after the first that belong to the version.
     pub(crate) fn merged(&mut self, commit: &Commit) -> Result<Vec<Id>> {
         let mut own = Vec::new();
         for parent in commit.parents.iter().skip(1) {
@@ -39,7 +39,7 @@ impl<'r> OwnPast<'r> {
         Ok(own)
     }
 
-    /// Whether `id` is a commit of the version.
+    /// Returns true if `id` is a commit of the version.
     pub(crate) fn is_own(&mut self, id: &Id) -> Result<bool> {
         if let Some(known) = self.known.get(id) {
             return Ok(*known);

@@ -1,13 +1,14 @@
-//! Which versions there were at a time, and at which commits.
+//! The versions that existed at a given time, with their commits.
 //!
-//! The refs as they are now are led back through the log of operations, change by change, to the
-//! newest operation that is not later than the time. So what was undone, deleted, copied or renamed
-//! since is as it was. Where a clock was set back or forward, the log still has the order in which things
-//! happened, but not when: then the answer is the state after the newest operation that says it was not
-//! later, and comes with a warning.
+//! The current refs are taken back through the operation log, change by change, to the newest
+//! operation that is not later than the time. Undone, deleted, copied or renamed versions therefore
+//! appear as they were. If a clock was set back or forward, the log still has the order of the
+//! operations, but not their exact times. The result is then the state after the newest operation
+//! with an earlier or equal time, and comes with a warning.
 //!
-//! What came from elsewhere was there before it came here. Of a version that an operation brought
-//! with commits older than itself, or that moved without an operation, the commits tell where it was.
+//! Versions from a remote existed before they were fetched. If an operation brought a version with
+//! commits older than the operation, or if a version moved without an operation, the commits
+//! determine its state at the time.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -23,26 +24,26 @@ use crate::name::{ProjectName, RefKind, RefName};
 use crate::progress::{Progress, check_interrupt};
 use crate::repo::Repository;
 
-/// Versions as they were.
+/// The versions at a given time.
 #[derive(Debug)]
 pub(crate) struct PastVersions {
-    /// What was there.
+    /// The versions.
     pub(crate) index: VersionIndex,
-    /// Whether the log of operations tells of all that; else versions that were deleted may lack.
+    /// True if the operation log covers all of these versions. Otherwise, deleted versions may be
+    /// missing.
     pub(crate) is_complete: bool,
-    /// Whether the times in the log are in order around that time.
+    /// True if the times in the log are in order around the given time.
     pub(crate) is_in_order: bool,
 }
 
-/// Reads the versions of `project`, or of every project, as they were at `time`, its second
-/// included.
+/// Reads the versions of `project`, or of every project, at the end of the second `time`.
 pub(crate) fn read_versions_at(
     repo: &Repository,
     project: Option<&ProjectName>,
     time: Timestamp,
     progress: &dyn Progress,
 ) -> Result<PastVersions> {
-    // The refs are read before the log: what happens meanwhile is led back too.
+    // The refs are read before the log, so that concurrent operations are taken back too.
     let refs = version_refs(repo, project)?.into_iter().collect();
     let mut past = Past {
         repo,
@@ -73,17 +74,17 @@ pub(crate) fn read_versions_at(
     Ok(PastVersions { index, is_complete: past.is_complete, is_in_order: past.is_in_order })
 }
 
-/// What the full names of all versions begin with.
+/// The prefix of the full names of all versions.
 fn all_versions() -> String {
     format!("refs/{}/", RefKind::Version.directory())
 }
 
-/// A change that was led back.
+/// A change that was taken back.
 struct Undone {
     old: Option<Id>,
     new: Option<Id>,
     time: Timestamp,
-    /// Whether the commit was here before: it was under another name, or an undo brought it back.
+    /// True if the repository already had the commit: under another name, or from before an undo.
     is_known: bool,
 }
 
@@ -91,9 +92,9 @@ struct Past<'r> {
     repo: &'r Repository,
     project: Option<&'r ProjectName>,
     time: Timestamp,
-    /// Where the versions were.
+    /// The commits of the versions.
     refs: BTreeMap<RefName, Id>,
-    /// Of each ref that was led back, the oldest change.
+    /// The oldest change of each ref that was taken back.
     oldest: HashMap<RefName, Undone>,
     is_complete: bool,
     is_in_order: bool,
@@ -107,10 +108,10 @@ impl Past<'_> {
         };
     }
 
-    /// Leads the refs back through the log; returns how many operations that were.
+    /// Takes the refs back through the log. Returns the number of operations taken back.
     ///
-    /// If one that came before the operation that it stops at says that it happened later, a clock was
-    /// set back or forward: then nobody knows for sure.
+    /// If an operation before the stopping point has a later time, a clock was set back or forward,
+    /// and the result is uncertain.
     fn lead_back(&mut self, progress: &dyn Progress) -> Result<usize> {
         let mut count = 0;
         let mut newest = None;
@@ -144,11 +145,11 @@ impl Past<'_> {
         Ok(count)
     }
 
-    /// Looks into the commits of what was brought by an operation that did not make it.
+    /// Checks the commits of versions that an operation brought but did not create.
     fn ask_commits_of_foreign(&mut self) -> Result<()> {
         for (name, undone) in std::mem::take(&mut self.oldest) {
             let Some(new) = undone.new.filter(|_| !undone.is_known) else { continue };
-            // What can't be read is found out where it is needed.
+            // An unreadable commit is reported when the version is read.
             let made = self.repo.history().read_commit(&new).map(|commit| commit.committer.time);
             if made.is_ok_and(|made| made < undone.time) {
                 self.is_complete = false;
@@ -160,9 +161,9 @@ impl Past<'_> {
         Ok(())
     }
 
-    /// Looks into the commits of those of the `late` versions, which are at commits made after the
-    /// time, that no operation put there: with a clock that was set back, one may have. Returns
-    /// whether there were any.
+    /// Checks the `late` versions, whose commits are newer than the given time. If no later
+    /// operation put such a commit there (a clock was set back), determines the state from the
+    /// commits. Returns true if there were such versions.
     fn ask_commits_of_unlogged(
         &mut self,
         operations: usize,
@@ -192,14 +193,15 @@ impl Past<'_> {
         Ok(is_any)
     }
 
-    /// The newest commit of the version at `from` that is not later than the time; only as far as
-    /// the commit `until`. Of what two sides did before they were merged, the newest counts.
+    /// Returns the newest commit of the version at `from` that is not later than the given time.
+    /// Stops at the commit `until`. If two sides were merged, the newest commit of both sides
+    /// counts.
     fn walk_back(&self, from: Id, until: Option<Id>) -> Result<Option<Id>> {
         let history = self.repo.history();
         let Some((brief, commit)) = read_brief(self.repo, &from)? else { return Ok(None) };
         let mut own = OwnPast::of(self.repo, &brief.record);
         let mut seen = HashSet::from([from]);
-        // By time, and of one time those found first: children before parents.
+        // Ordered by time, and for equal times by discovery: children before parents.
         let mut queue = BTreeMap::from([((commit.committer.time, Reverse(0)), (from, commit))]);
         while let Some(((time, _), (id, commit))) = queue.pop_last() {
             if Some(id) == until {

@@ -1,7 +1,9 @@
-//! A version in short as bytes, for the cache: read a hundred times as fast as its record.
+//! Encodes the summary of a version as bytes for the cache. A row is read a hundred times faster
+//! than a record.
 //!
-//! Numbers are little-endian, a text is its length in 4 bytes and its UTF-8, a list is its length in
-//! 4 bytes and its texts. The form may change with any release: see `MAGIC` in `cache.rs`.
+//! Numbers are little-endian. A text is its length in 4 bytes, followed by its UTF-8. A list is its
+//! length in 4 bytes, followed by its texts. The format may change with any release: see `MAGIC` in
+//! `cache.rs`.
 
 use uuid::Uuid;
 
@@ -10,7 +12,7 @@ use crate::id::Id;
 use crate::name::Name;
 use crate::record::{Extra, RunReference, Tags, VersionKind, VersionSummary};
 
-/// The bytes of `version`; `None` for one that can't be told in this form.
+/// Encodes `version`. Returns `None` if the format cannot represent it.
 pub(super) fn encode(version: &VersionSummary) -> Option<Vec<u8>> {
     let run = &version.run;
     let extra =
@@ -54,7 +56,7 @@ fn put_list<'a>(
     texts.try_for_each(|text| put_text(bytes, text))
 }
 
-/// The version that `bytes` tell of; `None` for bytes that [`encode`] never made.
+/// Decodes a summary. Returns `None` for bytes that [`encode`] did not produce.
 pub(super) fn decode(bytes: &[u8]) -> Option<VersionSummary> {
     let mut row = Row(bytes);
     let uuid = Uuid::from_bytes(row.array()?);
@@ -91,7 +93,7 @@ pub(super) fn decode(bytes: &[u8]) -> Option<VersionSummary> {
     })
 }
 
-/// What is left of a row.
+/// The remaining bytes of a row.
 struct Row<'a>(&'a [u8]);
 
 impl<'a> Row<'a> {
@@ -134,7 +136,7 @@ pub(super) mod tests {
 
     use super::*;
 
-    /// A version called `name`.
+    /// Creates a version called `name`.
     pub(in crate::ops::version) fn version(name: &str) -> VersionSummary {
         let at = Timestamp::from_seconds(1_790_000_000);
         let mut extra = Extra::new();
@@ -162,7 +164,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn versions_come_back_and_half_of_one_does_not() {
+    fn rows_round_trip_and_truncated_rows_are_refused() {
         let version = version("v1");
         let bytes = encode(&version).unwrap();
         assert_eq!(decode(&bytes), Some(version));

@@ -1,8 +1,8 @@
-//! Asks the hooks before versions go to other stages, and tells them after it.
+//! Runs the hooks before and after versions move to other stages.
 //!
-//! A hook may take long and may call `art`, so it is asked while no lock is held: the change is
-//! rehearsed, the hook is asked about what would be done, and then it is done under the lock, if it
-//! is still the same.
+//! A hook may be slow and may run `art`, so it runs while no lock is held. The change is first
+//! rehearsed, and the hook runs for the planned moves. Then the change is made under the lock, if
+//! its moves are still the same.
 
 use super::change::{Changed, RecordChange, StageMove, change_if, rehearse};
 use crate::error::{Error, ErrorKind, Result};
@@ -10,15 +10,15 @@ use crate::ops::hook::{StageEvent, has_pre, run_post, run_pre};
 use crate::progress::Progress;
 use crate::repo::Repository;
 
-/// How often the hook is asked, where what it was asked about is another thing each time.
+/// The maximum number of rehearsals, if the planned moves differ each time.
 const ATTEMPTS: usize = 10;
 
-/// Versions that went to other stages, of which the hook `post-stage` has not heard yet.
+/// Versions that moved to other stages, before `post-stage` runs for them.
 #[must_use]
 pub(crate) struct StagedVersions(Vec<StageEvent>);
 
 impl StagedVersions {
-    /// Tells the hook. No lock may be held.
+    /// Runs the post hook. The caller must not hold a lock.
     pub(crate) fn tell(&self, repo: &Repository, progress: &dyn Progress) {
         for event in &self.0 {
             run_post(repo, event, progress);
@@ -26,10 +26,11 @@ impl StagedVersions {
     }
 }
 
-/// As [`change_records`](super::change_records), for what may put versions in other stages: asks the
-/// hook `pre-stage` about each of them before. The caller tells `post-stage`, once no lock is held.
+/// Like [`change_records`](super::change_records), for changes that may move versions to other
+/// stages. Runs the hook `pre-stage` for each move before the change. The caller must run
+/// `post-stage` when no lock is held.
 ///
-/// `body` may run several times and must do the same each time; only the last time counts.
+/// `body` may run several times and must do the same each time. Only the last run takes effect.
 pub(crate) fn change_stages<T>(
     repo: &Repository,
     command: &str,
@@ -55,6 +56,8 @@ pub(crate) fn change_stages<T>(
             return Ok((changed, StagedVersions(after.collect())));
         }
     }
-    let message = format!("something else changed each of the {ATTEMPTS} times the hook was asked");
-    Err(Error::new(ErrorKind::Moved, message).with_hint("art history VERSION says who; try again"))
+    let message =
+        format!("other changes interfered with each of {ATTEMPTS} attempts to run the hook");
+    Err(Error::new(ErrorKind::Moved, message)
+        .with_hint("try again; to see the changes, run art history VERSION"))
 }

@@ -1,4 +1,4 @@
-//! Puts a version in a stage: asks the policy, records the condition, makes room.
+//! Moves a version to a stage: checks the policy, records the condition, and displaces versions.
 
 use serde::Serialize;
 
@@ -15,20 +15,20 @@ use crate::record::policy::{Move, Occupant, Policy, Stay};
 use crate::record::{CREATED, StageReason, VersionRecord};
 use crate::repo::Repository;
 
-/// The reason of versions that make room.
+/// The reason that is recorded for displaced versions.
 const DISPLACED: &str = "Displaced";
 
-/// The rules of a project and where they stand.
+/// The rules of a project, and the commit that contains them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ProjectPolicy {
     /// The rules.
     pub(crate) policy: Policy,
-    /// The commit of the project's record; nothing if it has none.
+    /// The commit of the project's record. `None` if the project has no record.
     pub(crate) commit: Option<Id>,
 }
 
 impl ProjectPolicy {
-    /// What is recorded of a move that the rules allow.
+    /// The verdict to record for an allowed move.
     pub(crate) fn verdict(&self) -> String {
         match self.commit {
             Some(commit) if !self.policy.is_free() => {
@@ -39,7 +39,7 @@ impl ProjectPolicy {
     }
 }
 
-/// Reads the rules of `project` as they are now.
+/// Reads the current rules of `project`.
 pub(crate) fn project_policy(repo: &Repository, project: &ProjectName) -> Result<ProjectPolicy> {
     let Some(loaded) = try_load_project(repo, project)? else {
         return Ok(ProjectPolicy::default());
@@ -47,31 +47,31 @@ pub(crate) fn project_policy(repo: &Repository, project: &ProjectName) -> Result
     Ok(ProjectPolicy { policy: loaded.record.policy()?, commit: Some(loaded.commit) })
 }
 
-/// Why a version shall be put in a stage, as it was said.
+/// The given reason for a stage.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Said {
-    /// A word for programs, if one was given.
+    /// The reason, as a word for programs, if given.
     pub(crate) reason: Option<String>,
-    /// The word that is recorded where none was given.
+    /// The reason to record if none is given.
     pub(crate) unsaid: String,
-    /// A sentence for people; empty if none was given.
+    /// The message, for people; may be empty.
     pub(crate) message: String,
 }
 
-/// A version that had to leave a stage because another one came.
+/// A version that another version displaced from a stage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DisplacedVersion {
     /// The version.
     pub version: Name,
-    /// The stage that it left.
+    /// The old stage.
     pub from: Name,
-    /// The stage that it is in since.
+    /// The new stage.
     pub to: Name,
-    /// The commit that records it.
+    /// The commit that records the move.
     pub commit: Id,
 }
 
-/// Gives a new version its first condition: it is in the first stage of its project.
+/// Records the first condition of a new version: the first stage of its project.
 pub(crate) fn enter_first_stage(
     change: &RecordChange<'_>,
     rules: &ProjectPolicy,
@@ -87,17 +87,17 @@ pub(crate) fn enter_first_stage(
     record.enter(rules.policy.first_stage().clone(), why, change.now());
 }
 
-/// Whether `record` is in the stage `to` already and nothing new is said about it.
+/// Returns true if `record` is already in the stage `to`, and the given reason is not new.
 pub(crate) fn is_there(record: &VersionRecord, to: &Name, said: &Said) -> bool {
     let last = record.stage_conditions.last();
     let is_said = |reason: &String| last.is_some_and(|last| last.reason == *reason);
     record.stage == *to && said.reason.as_ref().is_none_or(is_said)
 }
 
-/// Puts the version `draft` of `project` in the stage `to`, if the rules allow it, and moves the
-/// versions that have to make room. The caller writes `draft`.
+/// Moves the version `draft` of `project` to the stage `to`, if the rules allow it, and moves the
+/// displaced versions. The caller must write `draft`.
 ///
-/// Fails with [`Policy`](crate::ErrorKind::Policy) and every rule that refuses.
+/// If rules refuse, fails with [`Policy`](crate::ErrorKind::Policy) and every refusing rule.
 pub(crate) fn enter_stage(
     change: &mut RecordChange<'_>,
     project: &ProjectName,
@@ -107,7 +107,7 @@ pub(crate) fn enter_stage(
 ) -> Result<Vec<DisplacedVersion>> {
     let (author, now) = (change.author(), change.now());
     if Facts::are_needed(&rules.policy, to) {
-        // The run may be made by this very change.
+        // The same change may create the run, so its objects must be written first.
         change.writer().write_out()?;
     }
     let facts = Facts::read(change.repo(), project, &rules.policy, draft, to)?;
@@ -141,7 +141,7 @@ pub(crate) fn enter_stage(
     Ok(moved)
 }
 
-/// Lets the hooks hear that the version `record` goes to the stage `to`.
+/// Announces to the hooks that the version `record` moves to the stage `to`.
 pub(crate) fn announce(
     change: &mut RecordChange<'_>,
     project: &ProjectName,
@@ -164,7 +164,7 @@ pub(crate) fn announce(
     change.announce(event);
 }
 
-/// The versions in the stages that may become too full by a move to `to`.
+/// Returns the versions in the stages that a move to `to` may fill.
 pub(super) fn occupants(
     repo: &Repository,
     project: &ProjectName,
@@ -180,7 +180,7 @@ pub(super) fn occupants(
     Ok(inside.map(|version| Occupant::from(&version.summary)).collect())
 }
 
-/// A question to the policy, with what it borrows.
+/// The input of a policy check, with borrowed parts.
 pub(crate) struct Asked<'a> {
     record: &'a VersionRecord,
     stays: Vec<Stay>,
@@ -191,7 +191,7 @@ pub(crate) struct Asked<'a> {
     now: crate::clock::Timestamp,
 }
 
-/// The question whether the version `record` may go to the stage `to`.
+/// Builds the input for a move of the version `record` to the stage `to`.
 pub(crate) fn asked<'a>(
     record: &'a VersionRecord,
     to: &'a Name,
@@ -204,7 +204,7 @@ pub(crate) fn asked<'a>(
 }
 
 impl Asked<'_> {
-    /// In the policy's form.
+    /// Converts to the type that the policy checks.
     pub(crate) fn as_move(&self) -> Move<'_> {
         Move {
             version: &self.record.name,

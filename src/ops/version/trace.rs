@@ -1,4 +1,4 @@
-//! Follows a version by its uuid: back to what it was copied from, and to where it is now.
+//! Follows a version by its uuid: back to the source of a copy, and forward to its current ref.
 
 use super::index::read_index;
 use super::load::{LoadedVersion, read_version_record};
@@ -6,10 +6,10 @@ use crate::error::Result;
 use crate::name::RefName;
 use crate::repo::Repository;
 
-/// The state of the version that `version` is a copy of, if it is one.
+/// Returns the state of the version that `version` was copied from, if it is a copy.
 ///
-/// First parents lead through a version's own past; the first commit of a copy has the other
-/// version's as its first parent.
+/// First parents lead through the version's own history. The first commit of a copy has a commit of
+/// the source as its first parent.
 pub(crate) fn find_origin(
     repo: &Repository,
     version: &LoadedVersion,
@@ -27,9 +27,9 @@ pub(crate) fn find_origin(
     Ok(None)
 }
 
-/// Where the version is now that was the last one at `reference`, where there is none any more.
+/// Returns the current ref of the version that was last at `reference`, which no longer exists.
 ///
-/// Nothing is known of a version that was deleted, or whose old commits are gone.
+/// Returns `None` if the version was deleted, or if its old commits were deleted.
 pub(crate) fn find_moved(repo: &Repository, reference: &RefName) -> Result<Option<RefName>> {
     let last = repo.history().reflog(reference)?.into_iter().find_map(|entry| entry.old);
     let Some(record) = last.and_then(|last| read_version_record(repo, last).ok().flatten()) else {

@@ -1,4 +1,4 @@
-//! What a policy says of a version that comes from another project and keeps its stage.
+//! Checks a version that arrives from another project and keeps its stage.
 
 use super::check::{Move, RuleFailure, Verdict};
 use super::{DISABLED, Policy};
@@ -6,11 +6,11 @@ use crate::error::Result;
 use crate::name::{Name, ProjectName};
 
 impl Policy {
-    /// Fails with [`Policy`](crate::ErrorKind::Policy) and every rule that refuses a version in the
-    /// stage `change.to`, in which it comes to `project`.
+    /// Fails with [`Policy`](crate::ErrorKind::Policy) and every rule that refuses the version in
+    /// the stage `change.to` of `project`.
     ///
-    /// It has to be a stage of the project, the version has to have what the stage asks for, and
-    /// there has to be room: an arrival displaces nobody. `moves` are not asked.
+    /// The project must have the stage, the version must meet the stage's rules, and the stage must
+    /// have room: an arrival displaces no version. `moves` does not apply.
     pub fn check_arrival(&self, change: &Move<'_>, project: &ProjectName) -> Result<()> {
         let (version, stage) = (change.version, change.to);
         let mut verdict = Verdict::default();
@@ -19,10 +19,12 @@ impl Policy {
             verdict.failed.push(RuleFailure {
                 rule: "stages".to_owned(),
                 message: format!(
-                    "there is no stage '{stage}', but {}, {DISABLED}",
+                    "there is no stage '{stage}'; the stages are {}, {DISABLED}",
                     known.join(", ")
                 ),
-                hint: Some(format!("put it in one of these first: art stage {version} STAGE")),
+                hint: Some(format!(
+                    "move the version to one of these stages first: art stage {version} STAGE"
+                )),
             });
         }
         if let Some(rules) = self.stage.get(stage) {

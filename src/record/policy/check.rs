@@ -1,4 +1,4 @@
-//! What a policy says of one move: every rule that refuses it, and who has to make room.
+//! Checks one move against a policy: the rules that refuse it, and the versions that it displaces.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,60 +12,60 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::name::Name;
 use crate::record::{RunStatus, StageCondition, Tags, VersionRecord, VersionSummary};
 
-/// A version that shall move to another stage, and all that a policy wants to know.
+/// A move of a version to a stage, with every fact that a policy checks.
 #[derive(Debug, Clone, Copy)]
 pub struct Move<'a> {
-    /// What it is called.
+    /// The version's name.
     pub version: &'a Name,
-    /// Its description; empty if it has none.
+    /// The version's description; may be empty.
     pub description: &'a str,
-    /// Its tags.
+    /// The version's tags.
     pub tags: &'a Tags,
-    /// The status of its run; nothing if the run is not known.
+    /// The status of the version's run, if the run is known.
     pub run_status: Option<RunStatus>,
-    /// Its files. Counting may stop at what [`Policy::min_files`] asks for.
+    /// The number of files. Counting may stop at [`Policy::min_files`].
     pub files: u64,
-    /// The stages it has been in, the oldest first; the last one is where it is.
+    /// The version's stages, oldest first. The last one is its current stage.
     pub stays: &'a [Stay],
-    /// The stage that it is in.
+    /// The current stage.
     pub from: &'a Name,
-    /// The stage that it shall be in.
+    /// The new stage.
     pub to: &'a Name,
-    /// The reason that was given; empty if none was.
+    /// The reason; may be empty.
     pub reason: &'a str,
-    /// The message that was given; empty if none was.
+    /// The message; may be empty.
     pub message: &'a str,
-    /// Who moves it, as `NAME <EMAIL>`.
+    /// The author of the move, as `NAME <EMAIL>`.
     pub author: &'a str,
-    /// The time.
+    /// The current time.
     pub now: Timestamp,
-    /// Who is in the stages that [`Policy::crowded_by`] names; others do not matter, the version
-    /// itself may be among them.
+    /// The versions in the stages that [`Policy::crowded_by`] returns. Other stages do not matter.
+    /// The moved version may be among them.
     pub occupants: &'a [Occupant],
 }
 
-/// A stage that a version came to.
+/// A stage that a version entered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stay {
     /// The stage.
     pub stage: Name,
-    /// When it came there.
+    /// When the version entered the stage.
     pub since: Timestamp,
 }
 
 /// A version in a stage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Occupant {
-    /// What it is called.
+    /// The version's name.
     pub version: Name,
-    /// The stage it is in.
+    /// The stage.
     pub stage: Name,
-    /// Since when.
+    /// When the version entered the stage.
     pub since: Timestamp,
 }
 
 impl Stay {
-    /// The stages that a version has been in, the oldest first.
+    /// Lists the stages that a version has been in, oldest first.
     pub fn all_of(version: &VersionRecord) -> Vec<Stay> {
         let entered = version.stage_conditions.iter().filter(|condition| condition.status);
         let stay = |condition: &StageCondition| Stay {
@@ -86,12 +86,12 @@ impl From<&VersionSummary> for Occupant {
     }
 }
 
-/// What a policy says of a move.
+/// The result of checking a move against a policy.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Verdict {
-    /// The rules that refuse it; none: it is allowed.
+    /// The rules that refuse the move. If there are none, the move is allowed.
     pub failed: Vec<RuleFailure>,
-    /// Who makes room for it if it is allowed, in the order in which they go.
+    /// The versions that an allowed move displaces, in the order in which they move.
     pub displaced: Vec<Displaced>,
 }
 
@@ -100,37 +100,37 @@ pub struct Verdict {
 pub struct RuleFailure {
     /// Its key in the policy: `moves`, `stage.production.reason`.
     pub rule: String,
-    /// Why.
+    /// The reason.
     pub message: String,
-    /// What can be done about it.
+    /// How to satisfy the rule.
     pub hint: Option<String>,
 }
 
-/// A version that makes room.
+/// A version that leaves a full stage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Displaced {
-    /// What it is called.
+    /// The version's name.
     pub version: Name,
-    /// The stage that it leaves.
+    /// The old stage.
     pub from: Name,
-    /// Where it goes.
+    /// The new stage.
     pub to: Name,
 }
 
 impl Verdict {
-    /// Whether no rule refuses.
+    /// Returns true if no rule refuses the move.
     pub fn is_allowed(&self) -> bool {
         self.failed.is_empty()
     }
 
-    /// Who makes room; fails with [`Policy`](ErrorKind::Policy) if a rule refuses, and names each
-    /// that does as a cause of its own.
+    /// Returns the displaced versions. If rules refuse the move, fails with
+    /// [`Policy`](ErrorKind::Policy) and names each rule as a separate cause.
     pub fn into_displaced(self, change: &Move<'_>) -> Result<Vec<Displaced>> {
         let Move { version, from, to, .. } = change;
         self.or_refuse(|| format!("the policy refuses to move '{version}' from {from} to {to}"))
     }
 
-    /// As [`Verdict::into_displaced`], where `message` says what is refused.
+    /// Like [`Verdict::into_displaced`], with `message` as the text of the error.
     pub(super) fn or_refuse(self, message: impl FnOnce() -> String) -> Result<Vec<Displaced>> {
         if self.failed.is_empty() {
             return Ok(self.displaced);
@@ -149,7 +149,7 @@ impl Verdict {
     }
 }
 
-/// One rule of those that refuse; the others are its causes.
+/// One refusing rule. The remaining rules are its causes.
 #[derive(Debug)]
 struct Refusal {
     text: String,
@@ -169,9 +169,9 @@ impl std::error::Error for Refusal {
 }
 
 impl Policy {
-    /// Whether `change` is allowed, by every rule. Changes nothing.
+    /// Checks `change` against every rule, without moving any version.
     ///
-    /// Fails with [`Invalid`](ErrorKind::Invalid) if its stage is not one of the project's.
+    /// Fails with [`Invalid`](ErrorKind::Invalid) if the project does not have the new stage.
     pub fn check(&self, change: &Move<'_>) -> Result<Verdict> {
         self.check_stage(change.to)?;
         let mut verdict = Verdict::default();
@@ -186,9 +186,9 @@ impl Policy {
         Ok(verdict)
     }
 
-    /// Whether the files of a version may still be others: where there are rules, until it has left
-    /// the first stage. Else what was looked at, or has waited in a stage, would not be what is
-    /// released.
+    /// Checks that the files of a version may still change. If the policy has rules, the files are
+    /// fixed as soon as the version leaves the first stage. Otherwise the released files could
+    /// differ from the files that were reviewed or that waited in a stage.
     ///
     /// Fails with [`Policy`](ErrorKind::Policy).
     pub fn check_files(&self, version: &Name, stays: &[Stay]) -> Result<()> {
@@ -199,7 +199,7 @@ impl Policy {
             return Ok(());
         }
         let message = format!(
-            "'{version}' has been in {}, so under the policy its files stay as they are",
+            "'{version}' has been in {}, so the policy does not allow its files to change",
             left.stage
         );
         Err(Error::new(ErrorKind::Policy, message).with_hint("register them as a new version"))
@@ -223,18 +223,19 @@ impl Policy {
         let (from, to) = (change.from, change.to);
         let open = match open.as_slice() {
             [] => format!("no version leaves {from}"),
-            open => format!("from {from} it goes to {}", open.join(", ")),
+            open => format!("from {from}, allowed stages are {}", open.join(", ")),
         };
         let message = format!("a move from {from} to {to} is not allowed; {open}");
         Some(RuleFailure { rule: "moves".to_owned(), message, hint: None })
     }
 
-    /// Who leaves the stage that `change` enters, and the stages behind it.
+    /// Returns the versions that leave the stage that `change` enters, and the stages after it.
     fn make_room(&self, change: &Move<'_>) -> Result<Vec<Displaced>, RuleFailure> {
         let mut displaced: BTreeMap<&Name, Displaced> = BTreeMap::new();
         let mut order: Vec<&Name> = Vec::new();
         let mut stage = change.to;
-        // Those who come to `stage`, the longest in their last one first; before them, the version.
+        // The versions that enter `stage`, ordered by time in their last stage, longest first. The
+        // moved version is counted separately, as `newcomer`, and comes before them.
         let mut coming: Vec<&Occupant> = Vec::new();
         let mut newcomer = usize::from(change.from != change.to);
         while newcomer + coming.len() > 0 {
@@ -273,7 +274,7 @@ fn full(stage: &Name, capacity: u32, there: &[&Occupant], change: &Move<'_>) -> 
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    let whom = if stage == change.to { "" } else { ", so nothing can be displaced to it" };
+    let whom = if stage == change.to { "" } else { ", so no version can be displaced to it" };
     RuleFailure {
         rule: format!("stage.{stage}.capacity"),
         message: format!("{stage} holds {capacity} and is full ({}{more}){whom}", names.join(", ")),
@@ -282,7 +283,7 @@ fn full(stage: &Name, capacity: u32, there: &[&Occupant], change: &Move<'_>) -> 
 }
 
 impl StageRules {
-    /// Adds what refuses `change`, in the order of the keys in the documentation.
+    /// Adds every rule that refuses `change`, in the order of the documented keys.
     pub(super) fn check(&self, change: &Move<'_>, failed: &mut Vec<RuleFailure>) {
         let (version, to) = (change.version, change.to);
         let mut fail = |rule: &str, message: String, hint: Option<String>| {
@@ -314,13 +315,17 @@ impl StageRules {
         }
         if !self.who.is_empty() && !self.who.iter().any(|who| fits_author(who, change.author)) {
             let (author, who) = (change.author, self.who.join(", "));
-            fail("who", format!("{author} is none of those who may: {who}"), None);
+            fail(
+                "who",
+                format!("{author} is not allowed to move versions here; allowed: {who}"),
+                None,
+            );
         }
     }
 }
 
 impl StageRules {
-    /// Checks the run and the files that the version was made from.
+    /// Checks the version's run and files.
     fn check_source(&self, change: &Move<'_>, fail: &mut dyn FnMut(&str, String, Option<String>)) {
         let is_allowed =
             |status: &RunStatus| self.run_status.is_empty() || self.run_status.contains(status);
@@ -331,7 +336,7 @@ impl StageRules {
                 let words: Vec<&str> = self.run_status.iter().map(|word| word.as_str()).collect();
                 let status = status.map_or("unknown", RunStatus::as_str);
                 let message =
-                    format!("the run's status is {status}, which has to be {}", words.join(" or "));
+                    format!("the run's status is {status}; it must be {}", words.join(" or "));
                 let hint = "register a version of a run with that status: art runs".to_owned();
                 fail("run_status", message, Some(hint));
             }
@@ -346,7 +351,7 @@ impl StageRules {
 }
 
 impl After {
-    /// Why the version's past is not enough, and what can be done.
+    /// Returns the reason and the hint if the version's history does not satisfy the rule.
     fn defect(&self, change: &Move<'_>) -> Option<(String, Option<String>)> {
         let stage = &self.stage;
         let Some(longest) = change.longest(stage) else {
@@ -367,16 +372,16 @@ impl After {
     }
 }
 
-/// The longest time in a stage without a break.
+/// The longest uninterrupted time in a stage.
 struct Longest {
     seconds: i64,
-    /// It is the stay that goes on.
+    /// True if the version is still in the stage.
     goes_on: bool,
 }
 
 impl Move<'_> {
-    /// The longest of the stays in `stage`; of equal ones the last. A clock that was set back makes
-    /// a stay of no length, never one that is too long.
+    /// Finds the longest stay in `stage`; among equal stays, the last one. A clock that was set
+    /// back produces a stay of length zero, never one that is too long.
     fn longest(&self, stage: &Name) -> Option<Longest> {
         let mut longest: Option<Longest> = None;
         let mut stays = self.stays.iter().peekable();
@@ -396,7 +401,7 @@ impl Move<'_> {
         longest
     }
 
-    /// The other versions in `stage`, the longest there first.
+    /// The other versions in `stage`, by time in the stage, longest first.
     pub(super) fn in_stage(&self, stage: &Name) -> Vec<&Occupant> {
         let others = self.occupants.iter().filter(|other| other.version != *self.version);
         let mut there: Vec<&Occupant> = others.filter(|other| other.stage == *stage).collect();

@@ -1,24 +1,24 @@
-//! What is wrong with a policy, for whoever types one and for whoever meets one.
+//! Defects of a policy, as errors for typed policies and for stored policies.
 
 use crate::error::{Error, ErrorKind};
 
-/// Why a table is no policy that this program can follow.
+/// The reason why this program cannot follow a policy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyDefect {
     /// A key that this program does not know.
     #[error("a policy has no key '{key}'")]
     Unknown {
-        /// The key with those above it, joined by dots; safe to print.
+        /// The full key, with its parent keys, joined by dots; safe to print.
         key: String,
-        /// What to type instead.
+        /// The key to use instead.
         hint: String,
     },
-    /// A value that its key can't have, or that does not go with the others.
+    /// A value that is invalid for its key or contradicts other values.
     #[error("{key}: {reason}")]
     Invalid {
-        /// The key with those above it, joined by dots; safe to print.
+        /// The full key, with its parent keys, joined by dots; safe to print.
         key: String,
-        /// Why.
+        /// The reason.
         reason: String,
     },
 }
@@ -28,23 +28,23 @@ impl PolicyDefect {
         PolicyDefect::Invalid { key: key.into(), reason: reason.into() }
     }
 
-    /// The error for a policy that stands in a record: an unknown key is a newer program's.
+    /// Converts to an error for a stored policy: an unknown key comes from a newer program.
     pub(in crate::record) fn in_record(self) -> Error {
         match &self {
             PolicyDefect::Unknown { key, .. } => Error::new(
                 ErrorKind::Unsupported,
                 format!("the policy has the key '{key}': it was made by a newer art"),
             )
-            .with_hint("install the newest art; without it the rule can't be followed"),
+            .with_hint("install the newest art to follow the rule"),
             PolicyDefect::Invalid { .. } => Error::corrupt("the policy can't be followed")
                 .with_source(self)
-                .with_hint("see: art policy show; write it anew: art policy set @FILE"),
+                .with_hint("show it with art policy show, or replace it with art policy set @FILE"),
         }
     }
 }
 
 impl From<PolicyDefect> for Error {
-    /// The error for whoever types the policy.
+    /// Converts to an error for a typed policy.
     fn from(defect: PolicyDefect) -> Self {
         let message = defect.to_string();
         match defect {

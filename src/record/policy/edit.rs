@@ -1,4 +1,4 @@
-//! Changes of a policy as typed: `production.capacity=1`.
+//! Edits of a policy, as typed: `production.capacity=1`.
 
 use std::str::FromStr;
 
@@ -9,16 +9,16 @@ use super::read::{KEYS, RULES};
 use super::{DEFAULT_STAGES, DISABLED};
 use crate::error::{Error, Result};
 
-/// One change: a key and the value that it gets.
+/// One edit: a key and its new value.
 ///
-/// The keys are those of the table, with or without `stage.` in front: `stages`, `moves`,
+/// The keys are the keys of the table, with an optional `stage.` prefix: `stages`, `moves`,
 /// `production.reason`, and `production` alone for all rules of a stage. Lists are typed with
-/// commas. An empty value takes the key out.
+/// commas. An empty value removes the key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setting {
-    /// `stages`, `moves`, `production`, `production.reason`.
+    /// The key: `stages`, `moves`, `production`, `production.reason`.
     pub key: String,
-    /// As typed; empty takes it out.
+    /// The value as typed. An empty value removes the key.
     pub value: String,
 }
 
@@ -36,7 +36,7 @@ impl FromStr for Setting {
     }
 }
 
-/// Where a key stands in the table.
+/// The position of a key in the table.
 enum Place<'k> {
     Top(&'k str),
     Stage(&'k str),
@@ -44,21 +44,21 @@ enum Place<'k> {
 }
 
 impl Setting {
-    /// Makes the change in the table of a policy. What comes out has to be read:
+    /// Applies the edit to the table of a policy. The caller must validate the result with
     /// [`Policy::from_table`](super::Policy::from_table).
     pub fn apply(&self, table: &mut Table) -> Result<(), PolicyDefect> {
         match self.place() {
             Place::Top(key) => set(table, key, self.parsed(key)?),
             Place::Stage(stage) if self.value.is_empty() => {
                 if !has_stage(table, stage) {
-                    return Err(self.defect("there is no such stage, and no such key"));
+                    return Err(self.defect("there is no such stage or key"));
                 }
                 set(stages(table)?, stage, None);
                 drop_if_empty(table, "stage");
             }
             Place::Stage(stage) => {
                 let rules = RULES.join(", ");
-                let reason = format!("name the rule, {stage}.RULE=VALUE; there are {rules}");
+                let reason = format!("name the rule, {stage}.RULE=VALUE; the rules are {rules}");
                 return Err(PolicyDefect::invalid(self.shown_key(), reason));
             }
             Place::Rule(stage, rule) => {
@@ -79,7 +79,7 @@ impl Setting {
         if KEYS.contains(&key) {
             return Place::Top(key);
         }
-        // Names of stages may hold dots, rules never do.
+        // Names of stages may contain dots, names of rules never do.
         match key.rsplit_once('.') {
             Some(("stage", stage)) if !RULES.contains(&stage) => Place::Stage(stage),
             Some((stage, rule)) if RULES.contains(&rule) => {
@@ -90,8 +90,8 @@ impl Setting {
         }
     }
 
-    /// The value in the form that the key asks for; a key that is not known keeps its text, to be
-    /// refused with all others.
+    /// Converts the value to the type of the key. The value of an unknown key stays text;
+    /// validation refuses it together with other unknown keys.
     fn parsed(&self, key: &str) -> Result<Option<Value>, PolicyDefect> {
         let text = self.value.as_str();
         if text.is_empty() {
@@ -130,7 +130,7 @@ fn stages(table: &mut Table) -> Result<&mut Table, PolicyDefect> {
     entry.as_table_mut().ok_or_else(|| no_table("stage"))
 }
 
-/// Whether a table, which may be wrong otherwise, names `stage`.
+/// Returns true if the table, which may be invalid elsewhere, names `stage`.
 fn has_stage(table: &Table, stage: &str) -> bool {
     let has_rules = table.get("stage").and_then(|stages| stages.get(stage)).is_some();
     let in_order = match table.get("stages").and_then(Value::as_array) {

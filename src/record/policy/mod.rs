@@ -14,29 +14,29 @@
 //! displaced = "staging"
 //! ```
 //!
-//! | key | what it asks for |
+//! | key | meaning |
 //! | --- | --- |
-//! | `stages` | the stages in the order of promotion; versions start in the first. `disabled` is always there, outside of the order |
-//! | `moves` | the moves that are allowed, `FROM -> TO`; `*` is every stage. Absent: all are. To the stage a version is in already is no move |
-//! | `reason`, `message` | whoever moves a version to the stage says why |
-//! | `description` | the version has one |
-//! | `tags` | the version has all of these |
-//! | `run_status` | the run of the version has one of these statuses |
-//! | `min_files` | the version has at least so many files |
-//! | `after` | the version is or was in each of these stages; with `for SPAN` so long without a break |
-//! | `who` | only those whom one of these patterns fits: `*` is any text, `?` one character, the case of letters does not count. It has to fit the whole of `NAME <EMAIL>`, or the whole of the address |
-//! | `capacity` | how many versions the stage holds |
-//! | `displaced` | where those go, in the same transaction, that have been in a full stage for the longest. Absent: a full stage takes no more |
+//! | `stages` | the stages in the order of promotion; versions start in the first. `disabled` always exists, outside the order |
+//! | `moves` | the allowed moves, `FROM -> TO`; `*` is every stage. If absent, all moves are allowed. A move to the current stage is not a move |
+//! | `reason`, `message` | a move to the stage needs a reason or a message |
+//! | `description` | the version needs a description |
+//! | `tags` | the version needs all of these tags |
+//! | `run_status` | the version's run needs one of these statuses |
+//! | `min_files` | the version needs at least this number of files |
+//! | `after` | the version is or was in each of these stages; with `for SPAN`, for that time without a break |
+//! | `who` | the author must match one of these patterns: `*` is any text, `?` one character, letter case is ignored. The pattern must match all of `NAME <EMAIL>` or all of the address |
+//! | `capacity` | the number of versions that the stage holds |
+//! | `displaced` | the stage that receives the versions that have been in a full stage for the longest, in the same transaction. If absent, a full stage accepts no version |
 //!
-//! The displaced may come into a stage that is full then, and displace others there. The rules
-//! other than `capacity` do not hold for them: the policy itself moves them.
+//! Displaced versions may fill another stage and displace versions from it in turn. Rules other
+//! than `capacity` do not apply to displaced versions: the policy itself moves them.
 //!
-//! Where there are rules, the files of a version stay as they are once it has left the first stage
-//! ([`Policy::check_files`]).
+//! If a policy has rules, the files of a version are fixed as soon as the version leaves the first
+//! stage ([`Policy::check_files`]).
 //!
-//! A rule that this program does not know may be one that would refuse. So a policy with an unknown
-//! key is not followed at all: [`Policy::from_table`] fails, and what would move a version with it.
-//! The record keeps the table as it was written ([`ProjectRecord::policy`]).
+//! An unknown rule might refuse a move. For this reason, a policy with an unknown key is not
+//! followed at all: [`Policy::from_table`] fails, and every operation that would move a version
+//! fails too. The record keeps the table as it was written ([`ProjectRecord::policy`]).
 //!
 //! [`ProjectRecord::policy`]: super::ProjectRecord::policy
 
@@ -64,15 +64,15 @@ pub use defect::PolicyDefect;
 pub use edit::Setting;
 pub use read::parse_table;
 
-/// The stage of versions that shall not be used any more. Every project has it.
+/// The stage of versions that must not be used any more. Every project has this stage.
 pub const DISABLED: &str = "disabled";
 
-/// The stages of a project that has said nothing, in order.
+/// The default stages of a project, in order.
 pub const DEFAULT_STAGES: [&str; 3] = ["testing", "staging", "production"];
 
 /// The rules of a project for the stages of its versions.
 ///
-/// Its JSON has the keys of the table, and all of them for each stage with rules.
+/// Serializes with the keys of the table. A stage with rules serializes all of its keys.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Policy {
     stages: Vec<Name>,
@@ -80,51 +80,51 @@ pub struct Policy {
     stage: BTreeMap<Name, StageRules>,
 }
 
-/// What a stage asks for.
+/// The rules of one stage.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct StageRules {
-    /// Whether a reason has to be given.
+    /// True if a move needs a reason.
     pub reason: bool,
-    /// Whether a message has to be given.
+    /// True if a move needs a message.
     pub message: bool,
-    /// Whether the version needs a description.
+    /// True if the version needs a description.
     pub description: bool,
     /// The tags that the version needs.
     pub tags: Tags,
-    /// The statuses that the run of the version may have; empty: any.
+    /// The allowed statuses of the version's run. If empty, every status is allowed.
     pub run_status: Vec<RunStatus>,
-    /// The fewest files that the version may have.
+    /// The minimum number of files.
     pub min_files: Option<NonZeroU32>,
-    /// The stages that the version has to know.
+    /// The stages that the version must have been in.
     pub after: Vec<After>,
-    /// Patterns for those who may; empty: everybody.
+    /// Patterns of the allowed authors. If empty, everybody is allowed.
     pub who: Vec<String>,
-    /// How many versions the stage holds.
+    /// The number of versions that the stage holds.
     pub capacity: Option<NonZeroU32>,
-    /// Where those go that are too many.
+    /// The stage that receives displaced versions.
     pub displaced: Option<Name>,
 }
 
-/// `FROM -> TO`; none is every stage.
+/// An allowed move, `FROM -> TO`. `None` means every stage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AllowedMove {
-    /// The stage that is left.
+    /// The old stage.
     pub from: Option<Name>,
-    /// The stage that is entered.
+    /// The new stage.
     pub to: Option<Name>,
 }
 
-/// `STAGE`, or `STAGE for SPAN`.
+/// An earlier stage, `STAGE` or `STAGE for SPAN`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct After {
     /// The stage that the version is or was in.
     pub stage: Name,
-    /// How long without a break.
+    /// The minimum time in the stage without a break.
     pub span: Option<Span>,
 }
 
 impl Default for Policy {
-    /// Testing, staging, production and disabled, without a rule.
+    /// The stages testing, staging, production and disabled, without rules.
     fn default() -> Self {
         let name = |text: &str| text.parse().expect("because the default names are valid");
         Policy {
@@ -136,52 +136,52 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// The stages in order, without `disabled`; at least one.
+    /// The stages in order, without `disabled`. There is at least one.
     pub fn stages(&self) -> &[Name] {
         &self.stages
     }
 
-    /// The stage that versions start in.
+    /// The first stage of every version.
     pub fn first_stage(&self) -> &Name {
         &self.stages[0]
     }
 
-    /// The moves that are allowed; none: all are.
+    /// The allowed moves. `None` means that all moves are allowed.
     pub fn moves(&self) -> Option<&[AllowedMove]> {
         self.moves.as_deref()
     }
 
-    /// The stages that have rules, and these.
+    /// The stages that have rules, with their rules.
     pub fn rules(&self) -> impl Iterator<Item = (&Name, &StageRules)> {
         self.stage.iter()
     }
 
-    /// How many versions `stage` holds, if there is a bound.
+    /// The number of versions that `stage` holds, if limited.
     pub fn capacity(&self, stage: &Name) -> Option<u32> {
         self.stage.get(stage)?.capacity.map(NonZeroU32::get)
     }
 
-    /// The fewest files of a version in `stage`, if there is a bound.
+    /// The minimum number of files of a version in `stage`, if any.
     pub fn min_files(&self, stage: &Name) -> Option<u32> {
         self.stage.get(stage)?.min_files.map(NonZeroU32::get)
     }
 
-    /// Whether `stage` asks for the status of a version's run.
+    /// Returns true if `stage` has a rule about the status of a version's run.
     pub fn asks_for_run_status(&self, stage: &Name) -> bool {
         self.stage.get(stage).is_some_and(|rules| !rules.run_status.is_empty())
     }
 
-    /// Whether nothing is ever refused.
+    /// Returns true if the policy never refuses a move.
     pub fn is_free(&self) -> bool {
         self.moves.is_none() && self.stage.is_empty()
     }
 
-    /// Whether `stage` is one of the project's.
+    /// Returns true if the project has `stage`.
     pub fn has_stage(&self, stage: &Name) -> bool {
         stage.as_str() == DISABLED || self.stages.contains(stage)
     }
 
-    /// Fails with [`Invalid`](crate::ErrorKind::Invalid) for a stage that the project has not.
+    /// Fails with [`Invalid`](crate::ErrorKind::Invalid) if the project does not have `stage`.
     pub fn check_stage(&self, stage: &Name) -> Result<()> {
         if self.has_stage(stage) {
             return Ok(());
@@ -196,7 +196,7 @@ impl Policy {
         })
     }
 
-    /// The stage to which a version is promoted from `current`.
+    /// Returns the stage that follows `current` in the order of promotion.
     ///
     /// Fails with [`Refused`](crate::ErrorKind::Refused) for the last stage, for `disabled`, and for
     /// a stage that the project no longer has.
@@ -213,8 +213,8 @@ impl Policy {
         })
     }
 
-    /// The stages in which a move to `to` may displace versions: whose occupants
-    /// [`Policy::check`] has to know. Most often there are none.
+    /// Lists the stages in which a move to `to` may displace versions. [`Policy::check`] needs the
+    /// occupants of these stages. The list is usually empty.
     pub fn crowded_by<'a>(&'a self, to: &'a Name) -> Vec<&'a Name> {
         let mut stages = Vec::new();
         let mut next = Some(to);

@@ -1,10 +1,10 @@
-//! Patterns for people: `*@example.org`, `Release Bot*`.
+//! Patterns that match authors: `*@example.org`, `Release Bot*`.
 
-/// Whether `pattern` fits all of `text`: `*` is any text, also none, `?` is one character; the case
-/// of letters does not count.
+/// Returns true if `pattern` matches all of `text`. `*` matches any text, including the empty text,
+/// and `?` matches one character. Letter case is ignored.
 ///
-/// Only the last star is tried again with more: whatever an earlier one could reach by taking more,
-/// the last one reaches too. So the time is the product of the lengths at worst.
+/// Only the last star is ever tried again with more: a longer match of an earlier star cannot reach
+/// anything that the last star cannot. The worst-case time is the product of the lengths.
 pub(super) fn fits(pattern: &str, text: &str) -> bool {
     let pattern: Vec<char> = pattern.to_lowercase().chars().collect();
     let text: Vec<char> = text.to_lowercase().chars().collect();
@@ -30,7 +30,7 @@ pub(super) fn fits(pattern: &str, text: &str) -> bool {
     pattern[at_pattern..].iter().all(|c| *c == '*')
 }
 
-/// Whether `pattern` fits the author `NAME <EMAIL>` or the address in it.
+/// Returns true if `pattern` matches the author `NAME <EMAIL>` or the address in it.
 pub(super) fn fits_author(pattern: &str, author: &str) -> bool {
     let address = author.rsplit_once('<').map(|(_, rest)| rest.strip_suffix('>').unwrap_or(rest));
     fits(pattern, author) || address.is_some_and(|address| fits(pattern, address))
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stars_and_question_marks_fit_the_whole_text() {
+    fn stars_and_question_marks_match_the_whole_text() {
         for (pattern, yes, no) in [
             ("*@example.org", "ada@example.org", "ada@example.org.evil.net"),
             ("a?c", "abc", "ac"),
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn an_author_is_known_by_name_and_address_or_by_address() {
+    fn a_pattern_matches_name_and_address_or_the_address_alone() {
         let author = "Release Bot 7 <bot@example.org>";
         for pattern in ["Release Bot*", "*@example.org", "bot@example.org", "*<bot@example.org>"] {
             assert!(fits_author(pattern, author), "{pattern}");
@@ -65,13 +65,13 @@ mod tests {
         for pattern in ["Release Bot", "example.org", "*@example.com"] {
             assert!(!fits_author(pattern, author), "{pattern}");
         }
-        // A name that pretends to be an address is no address.
+        // A name that looks like an address is not an address.
         assert!(!fits_author("*@example.org", "<ada@example.org> <eve@evil.net>"));
         assert!(!fits_author("ada@example.org", "ada@example.org <eve@evil.net>"));
     }
 
     #[test]
-    fn many_stars_take_no_great_time() {
+    fn many_stars_stay_fast() {
         assert!(!fits(&("*a".repeat(60) + "b"), &"a".repeat(10_000)));
     }
 }

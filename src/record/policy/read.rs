@@ -1,4 +1,4 @@
-//! A policy from its table, with every value checked against the others.
+//! Reads a policy from its table and checks every value against the others.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,7 +16,7 @@ use crate::suggest;
 
 type Read<T> = Result<T, PolicyDefect>;
 
-/// As many stages as a person can have an overview of; it bounds what a hostile record costs.
+/// The maximum number of stages. This bounds the cost of a hostile record.
 const MAX_STAGES: usize = 64;
 
 /// The keys of a policy.
@@ -36,9 +36,10 @@ pub(super) const RULES: [&str; 10] = [
     "displaced",
 ];
 
-/// The table in a text: what stands below `[policy]`. It may still be no policy.
+/// Parses the text below `[policy]` as a table, which may still be an invalid policy.
 ///
-/// Fails with [`Invalid`](crate::ErrorKind::Invalid) for what is not TOML or longer than a record.
+/// Fails with [`Invalid`](crate::ErrorKind::Invalid) if the text is not TOML or is longer than a
+/// record.
 pub fn parse_table(text: &str) -> crate::Result<Table> {
     if text.len() > MAX_LEN {
         let message = format!("the policy has {} bytes; it may have {MAX_LEN}", text.len());
@@ -50,10 +51,10 @@ pub fn parse_table(text: &str) -> crate::Result<Table> {
 }
 
 impl Policy {
-    /// Reads the table `[policy]`; an empty one is [`Policy::default`].
+    /// Reads the table `[policy]`. An empty table is [`Policy::default`].
     ///
-    /// Fails for an unknown key, a value that its key can't have, a stage that is not one of
-    /// `stages`, and for rules that contradict each other.
+    /// Fails for an unknown key, an invalid value, a stage that `stages` does not list, and rules
+    /// that contradict each other.
     pub fn from_table(table: &Table) -> Result<Policy, PolicyDefect> {
         let mut policy = Policy::default();
         for (key, value) in table {
@@ -66,7 +67,7 @@ impl Policy {
                 }
                 "stage" => policy.stage = read_rules(table_of(key, value)?)?,
                 other if value.as_table().is_some_and(is_rules) => {
-                    let hint = format!("the rules of a stage stand in [stage.{}]", shown(other));
+                    let hint = format!("put the rules of a stage into [stage.{}]", shown(other));
                     return Err(PolicyDefect::Unknown { key: shown(other), hint });
                 }
                 other => return Err(unknown(other, other, &KEYS)),
@@ -77,7 +78,7 @@ impl Policy {
         Ok(policy)
     }
 
-    /// Checks what no single value tells.
+    /// Checks the values against each other.
     fn check_whole(&self) -> Read<()> {
         for allowed in self.moves.iter().flatten() {
             for stage in [&allowed.from, &allowed.to].into_iter().flatten() {
@@ -90,18 +91,19 @@ impl Policy {
             for after in &rules.after {
                 self.check_known(&key("after"), &after.stage)?;
                 if after.stage == *stage {
-                    let reason = format!("no version could ever come to '{stage}'");
+                    let reason = format!("no version could ever enter '{stage}'");
                     return Err(PolicyDefect::invalid(key("after"), reason));
                 }
             }
             if rules.capacity.is_some() && (stage == self.first_stage() || is_disabled(stage)) {
-                let reason = format!("'{stage}' holds any number: versions come there unasked");
+                let reason =
+                    format!("'{stage}' cannot have a capacity: versions enter it without a check");
                 return Err(PolicyDefect::invalid(key("capacity"), reason));
             }
             if let Some(displaced) = &rules.displaced {
                 self.check_known(&key("displaced"), displaced)?;
                 if rules.capacity.is_none() {
-                    let reason = "without a capacity nothing is displaced";
+                    let reason = "it needs a capacity too";
                     return Err(PolicyDefect::invalid(key("displaced"), reason));
                 }
                 self.check_displacement(stage, displaced)?;
@@ -110,14 +112,14 @@ impl Policy {
         Ok(())
     }
 
-    /// Follows the displaced from stage to stage: they must come to rest.
+    /// Follows displaced versions from stage to stage. The chain must end.
     fn check_displacement(&self, stage: &Name, displaced: &Name) -> Read<()> {
         let mut next = displaced;
-        // As many steps as there are stages, or the way is a circle that does not touch `stage`,
-        // which is found when its own stages are checked.
+        // A longer walk is in a cycle that does not contain `stage`. The check of a stage in that
+        // cycle reports it.
         for _ in 0..=self.stage.len() {
             if next == stage {
-                let reason = "the displaced would come back to the stage that they leave";
+                let reason = "displaced versions would return to the stage that they leave";
                 return Err(PolicyDefect::invalid(format!("stage.{stage}.displaced"), reason));
             }
             match self.stage.get(next).and_then(|rules| rules.displaced.as_ref()) {
@@ -139,7 +141,7 @@ impl Policy {
     }
 }
 
-/// Whether a table looks like the rules of a stage.
+/// Returns true if the table looks like the rules of a stage.
 fn is_rules(table: &Table) -> bool {
     table.keys().any(|key| RULES.contains(&key.as_str()))
 }
@@ -154,19 +156,19 @@ fn read_stages(value: &Value) -> Read<Vec<Name>> {
     for text in texts(key, value)?.take(MAX_STAGES + 1) {
         let stage = parsed(key, text)?;
         if is_disabled(&stage) {
-            let reason = "'disabled' is always there, outside of the order; leave it out";
+            let reason = "'disabled' always exists, outside the order; leave it out";
             return Err(PolicyDefect::invalid(key, reason));
         }
         if stages.contains(&stage) {
-            return Err(PolicyDefect::invalid(key, format!("'{stage}' stands there twice")));
+            return Err(PolicyDefect::invalid(key, format!("'{stage}' is listed twice")));
         }
         stages.push(stage);
     }
     if stages.len() > MAX_STAGES {
-        return Err(PolicyDefect::invalid(key, format!("there are more than {MAX_STAGES}")));
+        return Err(PolicyDefect::invalid(key, format!("it has more than {MAX_STAGES} entries")));
     }
     if stages.is_empty() {
-        return Err(PolicyDefect::invalid(key, "there has to be one at least"));
+        return Err(PolicyDefect::invalid(key, "it needs at least one stage"));
     }
     Ok(stages)
 }
@@ -211,7 +213,7 @@ fn read_stage(stage: &str, table: &Table) -> Read<StageRules> {
                     texts(&key, value)?.map(|text| parsed(&key, text)).collect();
                 rules.after = after?;
                 if rules.after.len() > MAX_STAGES {
-                    let reason = format!("there are more than {MAX_STAGES}");
+                    let reason = format!("it has more than {MAX_STAGES} entries");
                     return Err(PolicyDefect::invalid(key, reason));
                 }
             }
@@ -219,7 +221,7 @@ fn read_stage(stage: &str, table: &Table) -> Read<StageRules> {
                 let who: Read<_> = texts(&key, value)?.map(|text| pattern(&key, text)).collect();
                 rules.who = who?;
                 if rules.who.is_empty() {
-                    let reason = "there has to be one at least; '*' is everybody";
+                    let reason = "it needs at least one pattern; '*' is everybody";
                     return Err(PolicyDefect::invalid(key, reason));
                 }
             }
@@ -236,7 +238,7 @@ fn table_of<'v>(key: &str, value: &'v Value) -> Read<&'v Table> {
 }
 
 fn text<'v>(key: &str, value: &'v Value) -> Read<&'v str> {
-    value.as_str().ok_or_else(|| PolicyDefect::invalid(key, "it is not a text"))
+    value.as_str().ok_or_else(|| PolicyDefect::invalid(key, "it is not text"))
 }
 
 fn texts<'v>(key: &str, value: &'v Value) -> Read<impl Iterator<Item = &'v str> + use<'v>> {
@@ -266,7 +268,7 @@ fn tag(key: &str, text: &str) -> Read<String> {
     }
 }
 
-/// The longest pattern for people, in bytes.
+/// The longest pattern for authors, in bytes.
 const LONGEST_PATTERN: usize = 256;
 
 fn pattern(key: &str, text: &str) -> Read<String> {
@@ -282,10 +284,10 @@ fn parsed<T: FromStr<Err = crate::Error>>(key: &str, text: &str) -> Read<T> {
     text.parse().map_err(|error: crate::Error| PolicyDefect::invalid(key, error.message()))
 }
 
-/// So many characters of a text stand in a message.
+/// The maximum number of characters of user text in a message.
 const LONGEST_SHOWN: usize = 160;
 
-/// A text of the user's in a message.
+/// Escapes and shortens user text for a message.
 fn shown(text: &str) -> String {
     text.chars().take(LONGEST_SHOWN).flat_map(char::escape_debug).collect()
 }

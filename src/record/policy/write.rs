@@ -1,11 +1,11 @@
-//! A policy as its table.
+//! Writes a policy as its table.
 
 use toml::{Table, Value};
 
 use super::{Policy, StageRules};
 
 impl Policy {
-    /// The table `[policy]`, complete: the stages also where they are the usual ones.
+    /// Returns the complete table `[policy]`, including the default stages.
     pub fn to_table(&self) -> Table {
         let mut table = Table::new();
         table.insert("stages".to_owned(), list(&self.stages));

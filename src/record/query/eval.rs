@@ -1,4 +1,4 @@
-//! Whether a query holds for a record.
+//! Evaluates a query against a record.
 
 use std::ops::RangeBounds;
 

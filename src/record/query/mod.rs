@@ -1,24 +1,24 @@
 //! Queries over records: `status: failed, created_at: >=2026-11-01`.
 //!
-//! | written | holds when |
+//! | syntax | true if |
 //! | --- | --- |
-//! | `field: value` | the field is the value; a set has it; a time lies in it (a day, a minute, a second) |
-//! | `field: a\|b` | one of them holds |
-//! | `field: ~value`, `field: ~a\|b` | none of them holds |
-//! | `field: nil`, `field: ~nil` | the field is empty, is not |
+//! | `field: value` | the field equals the value; a set contains the value; a time lies within the given day, minute or second |
+//! | `field: a\|b` | at least one alternative is true |
+//! | `field: ~value`, `field: ~a\|b` | no alternative is true |
+//! | `field: nil`, `field: ~nil` | the field is empty, is not empty |
 //! | `field: >x` `>=x` `<x` `<=x` | a time or a number is after, from, before, up to `x` |
-//! | `field: FROM..TO` | a time or a number lies between, both ends included; one may be left out |
-//! | `field: %x%` `%x` `x%` | a text contains, ends with, starts with `x`, in any case of letters |
-//! | `A, B` or `A AND B` | both hold |
-//! | `A OR B` | one holds; `AND` binds tighter, parentheses group |
+//! | `field: FROM..TO` | a time or a number lies between both ends, inclusive; one end may be omitted |
+//! | `field: %x%` `%x` `x%` | a text contains, ends with, starts with `x`, ignoring letter case |
+//! | `A, B` or `A AND B` | both are true |
+//! | `A OR B` | at least one is true; `AND` binds tighter, parentheses group |
 //!
-//! Keywords may be written in any case. A value may contain blanks; what has a meaning here
-//! (`, | ( ) " ~ % > < ..`, the words `and`, `or`, `nil`) stands for itself in double quotes, in
-//! which `\"` is a quote and `\\` a backslash. A date alone is the whole day, in UTC:
-//! `>2026-11-21` begins with the 22nd. An empty query holds always.
+//! Keywords may be written in any letter case. A value may contain blanks. In double quotes,
+//! special characters (`, | ( ) " ~ % > < ..`) and words (`and`, `or`, `nil`) are literal; `\"` is
+//! a quote and `\\` a backslash. A date alone is the whole day, in UTC: `>2026-11-21` begins with
+//! the 22nd. An empty query is always true.
 //!
-//! A query is parsed against the list of [`Field`]s of what is asked, so a wrong field or value is
-//! an error that points at its column, not an empty answer.
+//! A query is parsed against the list of [`Field`]s of its records. A wrong field or value is
+//! therefore an error that points at its column, not an empty result.
 
 mod eval;
 mod parse;
@@ -38,27 +38,27 @@ pub use sort::Sort;
 /// The longest query, in bytes.
 pub const MAX_LEN: usize = 16 << 10;
 
-/// A field that can be asked for.
+/// A field that a query can name.
 #[derive(Debug, Clone, Copy)]
 pub struct Field {
-    /// Its name in a query.
+    /// The name in a query.
     pub name: &'static str,
-    /// What its values are.
+    /// The kind of its values.
     pub kind: FieldKind,
-    /// What it says, in one line.
+    /// The description, in one line.
     pub doc: &'static str,
 }
 
-/// What the values of a field are.
+/// The kind of a field's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FieldKind {
     /// Any text.
     Text,
-    /// One of a few words.
+    /// One of a fixed set of words.
     Word(&'static [&'static str]),
-    /// Several texts, of which one has to match.
+    /// Several texts. A condition is true if one of them matches.
     Set,
-    /// A moment.
+    /// A time.
     Time,
     /// A number.
     Number,
@@ -87,9 +87,9 @@ impl<'a> From<&'a str> for Value<'a> {
     }
 }
 
-/// Something with fields: a record, or a record and what is known around it.
+/// A record with fields: a stored record, or a record with facts from elsewhere.
 pub trait Fields {
-    /// The value of `field`; `None` where it has none or there is no such field.
+    /// Returns the value of `field`. Returns `None` if the field has no value or does not exist.
     fn get(&self, field: &str) -> Option<Value<'_>>;
 }
 
@@ -101,13 +101,13 @@ pub struct Query {
 }
 
 impl Query {
-    /// Parses `text`, which may ask for `fields`.
+    /// Parses `text`, which may name any of `fields`.
     pub fn parse(text: &str, fields: &[Field]) -> Result<Self, QueryError> {
         parse::parse(text, fields).map(|root| Query { root, text: text.to_owned() })
     }
 
-    /// Fails with a [`QueryError`] at the first value of `field` that is not one of `known`, if
-    /// `field` is a text. Patterns and `nil` are no such values.
+    /// Fails with a [`QueryError`] at the first value of the text field `field` that is not in
+    /// `known`. Patterns and `nil` are not checked.
     pub fn check_words(&self, field: &str, known: &[&str]) -> Result<(), QueryError> {
         let mut waiting = vec![&self.root];
         while let Some(expression) = waiting.pop() {
@@ -133,13 +133,13 @@ impl Query {
         Ok(())
     }
 
-    /// Whether the query holds for `record`.
+    /// Returns true if `record` matches the query.
     pub fn matches(&self, record: &dyn Fields) -> bool {
         self.root.holds(record)
     }
 }
 
-/// Conditions and what joins them. An empty `All` holds always.
+/// Conditions and their connectives. An empty `All` is always true.
 #[derive(Debug, Clone)]
 enum Expression {
     All(Vec<Expression>),
@@ -153,33 +153,33 @@ struct Condition {
     field: &'static str,
     negated: bool,
     matchers: Vec<value::Matcher>,
-    /// Where each of them stands in the query: its first character and the one behind it.
+    /// The position of each matcher in the query: its first character and the character after it.
     places: Vec<(usize, usize)>,
 }
 
-/// Why a text is no query, and where.
+/// A syntax error in a query, with its position.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueryError {
     problem: String,
     hint: Option<String>,
     query: String,
-    /// The characters at fault, counted from 0; empty for "here something is missing".
+    /// The faulty characters, counted from 0. The range is empty if something is missing there.
     from: usize,
     to: usize,
 }
 
 impl QueryError {
-    /// The column of the first character at fault, counted from 1.
+    /// The column of the first faulty character, counted from 1.
     pub fn column(&self) -> usize {
         self.from + 1
     }
 
-    /// What to write instead.
+    /// The suggested correction.
     pub fn hint(&self) -> Option<&str> {
         self.hint.as_deref()
     }
 
-    /// The line with the fault in it and the line that points at it, for the eye.
+    /// The line that contains the fault, and the line that points at it.
     fn excerpt(&self) -> (String, String) {
         const AROUND: usize = 36;
         let line: Vec<char> =
@@ -216,7 +216,7 @@ impl From<QueryError> for Error {
     }
 }
 
-/// "did you mean" where a name is near, and all names of the fields.
+/// Suggests a similar field name, and lists all field names.
 fn hint_for_field(wanted: &str, fields: &[Field]) -> String {
     let names: Vec<&str> = fields.iter().map(|field| field.name).collect();
     let all = format!("the fields are {}", names.join(", "));

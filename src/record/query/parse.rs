@@ -1,4 +1,4 @@
-//! Text to [`Expression`], by recursive descent.
+//! Parses text to [`Expression`] by recursive descent.
 //!
 //! ```text
 //! query     = [ any ]
@@ -7,13 +7,13 @@
 //! one       = "(" any ")" | FIELD ":" [ "~" ] value { "|" value }
 //! ```
 //!
-//! A value runs to the next separator, so it may contain blanks; what it means depends on the kind
+//! A value extends to the next separator, so it may contain blanks. Its meaning depends on the kind
 //! of its field (`value.rs`).
 
 use super::value::{self, Letter};
 use super::{Condition, Expression, Field, MAX_LEN, QueryError, hint_for_field};
 
-/// How deep parentheses may stand in each other.
+/// The maximum nesting of parentheses.
 const MAX_DEPTH: usize = 64;
 
 pub(super) fn parse(text: &str, fields: &[Field]) -> Result<Expression, QueryError> {
@@ -36,7 +36,7 @@ pub(super) fn parse(text: &str, fields: &[Field]) -> Result<Expression, QueryErr
     })
 }
 
-/// A [`QueryError`] that does not know its query yet.
+/// A [`QueryError`] without the text of its query.
 pub(super) struct Fault {
     pub(super) problem: String,
     pub(super) hint: Option<String>,
@@ -76,7 +76,7 @@ impl Parser<'_> {
             None => Ok(root),
             Some(')') => Err(Fault::new("')' without '('", self.at, self.at + 1)),
             Some(_) => Err(Fault::new("expected ',', AND or OR", self.at, self.at + 1)
-                .hint("join conditions as in 'name: a, tags: b'")),
+                .hint("separate conditions as in 'name: a, tags: b'")),
         }
     }
 
@@ -105,7 +105,7 @@ impl Parser<'_> {
             return self.condition().map(Expression::Condition);
         }
         if self.depth == MAX_DEPTH {
-            return Err(Fault::new("parentheses stand too deep in each other", open, open + 1));
+            return Err(Fault::new("parentheses are nested too deeply", open, open + 1));
         }
         self.depth += 1;
         let inside = self.any()?;
@@ -129,8 +129,9 @@ impl Parser<'_> {
         self.at += name.chars().count();
         let to = self.at;
         if !self.eat(':') {
-            return Err(Fault::new(format!("expected ':' after '{name}'"), to, to)
-                .hint("write a condition as FIELD: VALUE; values with blanks and signs in \"…\""));
+            return Err(Fault::new(format!("expected ':' after '{name}'"), to, to).hint(
+                "write a condition as FIELD: VALUE; put values with special characters in \"…\"",
+            ));
         }
         let Some(field) = self.fields.iter().find(|field| field.name == name) else {
             return Err(Fault::new(format!("unknown field '{name}'"), from, to)
@@ -151,7 +152,7 @@ impl Parser<'_> {
         }
     }
 
-    /// Refuses `a: x | b: y`, which would ask whether `a` is `b: y`.
+    /// Refuses `a: x | b: y`, which would compare `a` with `b: y`.
     fn refuse_condition_as_value(&mut self) -> Result<()> {
         self.skip_blanks();
         let name = self.name_at(self.at);
@@ -159,13 +160,13 @@ impl Parser<'_> {
         let is_condition =
             self.text.get(to) == Some(&':') && self.fields.iter().any(|field| field.name == name);
         if is_condition {
-            return Err(Fault::new("a condition where a value should stand", self.at, to + 1)
-                .hint("write OR between conditions; | stands between the values of one"));
+            return Err(Fault::new("expected a value, found a condition", self.at, to + 1)
+                .hint("write OR between conditions, and | between values"));
         }
         Ok(())
     }
 
-    /// The letters of one value, blanks around it left out.
+    /// Reads the letters of one value, without the surrounding blanks.
     fn value(&mut self, field: &Field) -> Result<Vec<Letter>> {
         self.skip_blanks();
         let from = self.at;
@@ -175,7 +176,7 @@ impl Parser<'_> {
             match c {
                 ',' | '|' | ')' => break,
                 '(' => {
-                    return Err(Fault::new("'(' inside of a value", self.at, self.at + 1)
+                    return Err(Fault::new("'(' inside a value", self.at, self.at + 1)
                         .hint("put the value in double quotes"));
                 }
                 '"' => {
@@ -194,13 +195,14 @@ impl Parser<'_> {
             letters.pop();
         }
         if letters.is_empty() && !was_quoted {
-            return Err(Fault::new(format!("'{}' has no value here", field.name), from, from)
-                .hint("write nil for an empty field; put and, or and signs in double quotes"));
+            return Err(Fault::new(format!("'{}' has no value", field.name), from, from).hint(
+                "write nil for an empty field; put and, or and special characters in double quotes",
+            ));
         }
         Ok(letters)
     }
 
-    /// Reads `"…"`, from the opening quote to behind the closing one.
+    /// Reads `"…"` through the closing quote.
     fn quoted(&mut self, letters: &mut Vec<Letter>) -> Result<()> {
         let open = self.at;
         self.at += 1;
@@ -224,7 +226,7 @@ impl Parser<'_> {
         Err(Fault::new("this quote is not closed", open, open + 1))
     }
 
-    /// Refuses `a: x b: y`, which would read as the value `x b: y`.
+    /// Refuses `a: x b: y`, which would mean the value `x b: y`.
     fn refuse_missing_comma(&self, letters: &[Letter]) -> Result<()> {
         let after_blank = letters.last().is_some_and(|letter| letter.c.is_whitespace());
         if !after_blank {
@@ -235,7 +237,7 @@ impl Parser<'_> {
         let known = self.fields.iter().any(|field| field.name == name);
         if known && self.text.get(end) == Some(&':') {
             return Err(Fault::new(format!("expected ',' before '{name}:'"), self.at, end + 1)
-                .hint("join conditions with ',' or OR, or put the value in double quotes"));
+                .hint("separate conditions with ',' or OR, or put the value in double quotes"));
         }
         Ok(())
     }
@@ -250,7 +252,7 @@ impl Parser<'_> {
         }
     }
 
-    /// Skips blanks, and `sign` if it follows.
+    /// Skips blanks, and `sign` if it follows. Returns true if `sign` followed.
     fn eat(&mut self, sign: char) -> bool {
         self.skip_blanks();
         let found = self.peek() == Some(sign);
@@ -258,7 +260,7 @@ impl Parser<'_> {
         found
     }
 
-    /// Skips blanks, and the keyword `word` if it follows.
+    /// Skips blanks, and the keyword `word` if it follows. Returns true if `word` followed.
     fn eat_word(&mut self, word: &str) -> bool {
         self.skip_blanks();
         let found = self.keyword_here() == Some(word);
@@ -268,7 +270,7 @@ impl Parser<'_> {
         found
     }
 
-    /// The keyword that begins here, as a word of its own.
+    /// Returns the keyword that begins at the current position as a separate word.
     fn keyword_here(&self) -> Option<&'static str> {
         let boundary = |c: Option<&char>| {
             c.is_none_or(|c| c.is_whitespace() || matches!(c, '(' | ')' | ',' | '|' | ':' | '"'))
@@ -283,14 +285,14 @@ impl Parser<'_> {
         })
     }
 
-    /// The letters of a name from `at` on.
+    /// Returns the letters of a name, starting at `at`.
     fn name_at(&self, at: usize) -> String {
         let letters = self.text[at..].iter().take(64);
         letters.take_while(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | '-')).collect()
     }
 }
 
-/// One part alone, several joined.
+/// Returns a single part unchanged, and joins several parts with `join`.
 fn joined(mut parts: Vec<Expression>, join: fn(Vec<Expression>) -> Expression) -> Expression {
     match parts.pop() {
         Some(only) if parts.is_empty() => only,

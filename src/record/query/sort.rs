@@ -1,18 +1,18 @@
-//! `--sort -created_at,name`: an order over the fields that can be asked for.
+//! `--sort -created_at,name`: an order over the fields that a query can name.
 
 use std::cmp::Ordering;
 
 use super::{Field, Fields, Value, hint_for_field};
 use crate::error::{Error, Result};
 
-/// An order of records, by one field after the other.
+/// An order of records by one field after another.
 #[derive(Debug, Clone, Default)]
 pub struct Sort {
     keys: Vec<(&'static str, bool)>,
 }
 
 impl Sort {
-    /// Reads a list of fields; `-` in front turns the order of one around.
+    /// Reads a list of fields. A leading `-` reverses the order of a field.
     pub fn parse(text: &str, fields: &[Field]) -> Result<Self> {
         let mut keys = Vec::new();
         for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
@@ -30,7 +30,7 @@ impl Sort {
         Ok(Sort { keys })
     }
 
-    /// How `a` stands to `b`. What has no value comes last, in either direction.
+    /// Compares `a` with `b`. Records without a value come last, in either direction.
     pub fn compare(&self, a: &dyn Fields, b: &dyn Fields) -> Ordering {
         for (field, descending) in &self.keys {
             let ordering = match (a.get(field), b.get(field)) {

@@ -1,4 +1,4 @@
-//! Queries parsed, refused and answered.
+//! Tests that parse, refuse and answer queries.
 
 use std::collections::BTreeMap;
 
@@ -61,7 +61,7 @@ fn refusal(query: &str) -> String {
 }
 
 #[test]
-fn values_are_held_against_fields() {
+fn values_are_compared_with_fields() {
     check(
         &[
             "",
@@ -96,7 +96,7 @@ fn values_are_held_against_fields() {
 }
 
 #[test]
-fn nil_is_what_is_missing_or_empty() {
+fn nil_matches_missing_and_empty_values() {
     let empty = Row(BTreeMap::from([
         ("description", "".into()),
         ("tags", Value::Set(Vec::new())),
@@ -136,7 +136,7 @@ fn patterns_contain_begin_and_end_in_any_case() {
         ],
         &["name: %whale%", "name: shrimp%", "name: %shrimp", "name: sharp%p-1%1", "name: \"%\""],
     );
-    // What one piece took the next one can't have.
+    // A piece cannot match text that the previous piece matched.
     let row = Row(BTreeMap::from([("name", "aba".into())]));
     assert!(!holds("name: ab%ba", &row));
     assert!(holds("name: a%a", &row));
@@ -207,7 +207,7 @@ fn and_binds_tighter_than_or_and_parentheses_group() {
 }
 
 #[test]
-fn words_stand_for_themselves_in_quotes() {
+fn quoted_words_are_literal() {
     for text in
         ["a and b", "or", "nil", "~x", "%x%", ">1", "a|b", "a,b", "(", "\"", "\\", "name: x"]
     {
@@ -216,7 +216,7 @@ fn words_stand_for_themselves_in_quotes() {
         assert!(holds(&format!("name: \"{quoted}\""), &row), "{text}");
     }
     let sandy = Row(BTreeMap::from([("name", "sandy orca andes".into())]));
-    assert!(holds("name: sandy orca andes", &sandy), "a keyword inside a word is none");
+    assert!(holds("name: sandy orca andes", &sandy), "a keyword inside a word is not a keyword");
 }
 
 #[test]
@@ -256,7 +256,7 @@ fn errors_point_at_the_column() {
                 "expected ',' before 'tags:', at column 10",
                 "  name: 漢字 tags: b",
                 "             ^^^^^",
-                "  hint: join conditions with ',' or OR, or put the value in double quotes",
+                "  hint: separate conditions with ',' or OR, or put the value in double quotes",
             ],
         ),
     ] {
@@ -265,18 +265,18 @@ fn errors_point_at_the_column() {
 }
 
 #[test]
-fn what_is_no_query_is_refused_where_it_stops_making_sense() {
+fn invalid_queries_are_refused_at_the_faulty_column() {
     for (query, column, problem) in [
         ("failed", 7, "expected ':' after 'failed'"),
         ("status=failed", 7, "expected ':' after 'status'"),
         ("name: a,", 9, "expected a condition"),
         ("name: a OR", 11, "expected a condition"),
-        ("name:", 6, "'name' has no value here"),
-        ("name: a|", 9, "'name' has no value here"),
-        ("name: or", 7, "'name' has no value here"),
-        ("name: a|~b", 9, "'~' stands in front of the first value only"),
+        ("name:", 6, "'name' has no value"),
+        ("name: a|", 9, "'name' has no value"),
+        ("name: or", 7, "'name' has no value"),
+        ("name: a|~b", 9, "'~' is allowed only before the first value"),
         ("name: >a", 7, "'name' is text, which has no order"),
-        ("name: a(b", 8, "'(' inside of a value"),
+        ("name: a(b", 8, "'(' inside a value"),
         ("name: \"a", 7, "this quote is not closed"),
         (r#"name: "a\n""#, 9, "unknown escape"),
         ("(name: a", 1, "this '(' is not closed"),
@@ -284,9 +284,9 @@ fn what_is_no_query_is_refused_where_it_stops_making_sense() {
         ("(name: a) name: b", 11, "expected ',', AND or OR"),
         ("exit_code: many", 12, "'many' is not a number"),
         ("exit_code: nan", 12, "'nan' is not a number"),
-        ("exit_code: 3..1", 12, "the range ends before it begins"),
-        ("exit_code: ..", 12, "a range needs one end at least"),
-        ("created_at: >", 14, "'created_at' has no value here"),
+        ("exit_code: 3..1", 12, "the range ends before it starts"),
+        ("exit_code: ..", 12, "a range needs at least one end"),
+        ("created_at: >", 14, "'created_at' has no value"),
         ("dirty: yes", 8, "'dirty' is true or false, not 'yes'"),
         (": a", 1, "expected a condition"),
     ] {
@@ -298,7 +298,7 @@ fn what_is_no_query_is_refused_where_it_stops_making_sense() {
 #[test]
 fn hostile_sizes_are_bounded() {
     let deep = "(".repeat(5000) + "name: a";
-    assert!(refusal(&deep).contains("too deep"));
+    assert!(refusal(&deep).contains("too deeply"));
     let long = "name: ".to_owned() + &"a".repeat(MAX_LEN);
     assert!(refusal(&long).contains("longer than"));
     let far = format!("name: {}, stauts: x, name: {}", "a".repeat(200), "b".repeat(200));
@@ -311,7 +311,7 @@ fn hostile_sizes_are_bounded() {
 }
 
 #[test]
-fn sorting_goes_by_one_field_after_the_other_and_nothing_comes_last() {
+fn sorting_goes_field_by_field_and_missing_values_come_last() {
     let row = |name: &'static str, code: Option<f64>| {
         let mut row = BTreeMap::from([("name", Value::from(name))]);
         row.extend(code.map(|code| ("exit_code", Value::Number(code))));
@@ -333,7 +333,7 @@ fn sorting_goes_by_one_field_after_the_other_and_nothing_comes_last() {
     assert!(error.hint().unwrap().starts_with("did you mean 'name'?"));
 }
 
-/// A query as a tree, its text, and what it must say of [`row`].
+/// A query as a tree, its text, and its expected result for [`row`].
 #[derive(Debug, Clone)]
 enum Model {
     Leaf(&'static str, bool),
@@ -387,7 +387,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_parses_or_is_refused_inside_of_itself(text in "\\PC{0,60}|[a-z_:~|,()\"%<>.= ]{0,60}") {
+    fn any_text_parses_or_is_refused_inside_it(text in "\\PC{0,60}|[a-z_:~|,()\"%<>.= ]{0,60}") {
         match Query::parse(&text, FIELDS) {
             Ok(query) => { query.matches(&row()); }
             Err(error) => {
@@ -411,7 +411,7 @@ proptest! {
     }
 
     #[test]
-    fn a_quoted_value_is_itself(text in any::<String>()) {
+    fn a_quoted_value_is_literal(text in any::<String>()) {
         let quoted = text.replace('\\', "\\\\").replace('"', "\\\"");
         let row = Row(BTreeMap::from([("name", Value::Text(text.into()))]));
         let query = format!("name: \"{quoted}\"");

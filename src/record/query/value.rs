@@ -1,4 +1,4 @@
-//! One value of a query: what it means depends on the kind of its field.
+//! One value of a query. Its meaning depends on the kind of its field.
 
 use std::ops::Bound;
 
@@ -7,7 +7,7 @@ use super::{Field, FieldKind};
 use crate::clock::Timestamp;
 use crate::suggest;
 
-/// A character of a value; one in quotes stands for itself.
+/// A character of a value. A quoted character is literal.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Letter {
     pub(super) c: char,
@@ -21,7 +21,7 @@ impl Letter {
     }
 }
 
-/// What a field's value is held against.
+/// The value that a field is compared with.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Matcher {
     Nil,
@@ -32,7 +32,7 @@ pub(super) enum Matcher {
     Bool(bool),
 }
 
-/// From where to where.
+/// The lower and the upper bound.
 pub(super) type Interval<T> = (Bound<T>, Bound<T>);
 
 /// The pieces between the `%` of a pattern, in lower case.
@@ -40,8 +40,8 @@ pub(super) type Interval<T> = (Bound<T>, Bound<T>);
 pub(super) struct Pattern(Vec<String>);
 
 impl Pattern {
-    /// Whether the first piece begins `text`, the last ends it and the others lie between, in
-    /// order, all in any case of letters.
+    /// Returns true if `text` begins with the first piece, ends with the last, and contains the
+    /// others in between, in order. Ignores letter case.
     pub(super) fn matches(&self, text: &str) -> bool {
         let text = text.to_lowercase();
         let Some(((first, last), middle)) = self.0.split_first().and_then(|(first, rest)| {
@@ -58,7 +58,7 @@ impl Pattern {
     }
 }
 
-/// A comparison sign.
+/// A comparison operator.
 #[derive(Clone, Copy)]
 enum Sign {
     After,
@@ -67,7 +67,7 @@ enum Sign {
     UpTo,
 }
 
-/// What `letters`, which begin at `start` of the query, ask of `field`.
+/// Parses `letters`, which begin at `start` of the query, as a value for `field`.
 pub(super) fn matcher(letters: &[Letter], start: usize, field: &Field) -> Result<Matcher, Fault> {
     let value = Literal { letters, start };
     if value.is_word("nil") {
@@ -75,11 +75,13 @@ pub(super) fn matcher(letters: &[Letter], start: usize, field: &Field) -> Result
     }
     if let Some(first) = letters.first().filter(|letter| letter.is('~')) {
         return Err(Fault::new(
-            "'~' stands in front of the first value only",
+            "'~' is allowed only before the first value",
             first.at,
             first.at + 1,
         )
-        .hint("'~a|b' is neither a nor b; put the value in double quotes if '~' belongs to it"));
+        .hint(
+            "'~a|b' means neither a nor b; if '~' is part of the value, put it in double quotes",
+        ));
     }
     match field.kind {
         FieldKind::Time => value
@@ -101,7 +103,7 @@ pub(super) fn matcher(letters: &[Letter], start: usize, field: &Field) -> Result
     }
 }
 
-/// The problem and the hint for a value that is none of the words of its field.
+/// The problem and the hint for a value that is not a word of its field.
 pub(super) fn unknown_word(field: &str, text: &str, words: &[&str]) -> (String, String) {
     let all = format!("'{field}' is one of {}", words.join(", "));
     let hint = match suggest::closest(text, words) {
@@ -111,12 +113,12 @@ pub(super) fn unknown_word(field: &str, text: &str, words: &[&str]) -> (String, 
     (format!("'{field}' is never '{text}'"), hint)
 }
 
-/// The first and the last second that `text` covers.
+/// The first and the last second of the time span `text`.
 fn time_span(text: &str) -> Option<(Timestamp, Timestamp)> {
     Timestamp::parse_span(text).ok()
 }
 
-/// The letters of a value and where they begin.
+/// The letters of a value, and the position where they begin.
 struct Literal<'a> {
     letters: &'a [Letter],
     start: usize,
@@ -137,7 +139,7 @@ impl<'a> Literal<'a> {
         Fault::new(problem, from, to)
     }
 
-    /// The part from letter `from` to letter `to`, blanks around it left out.
+    /// The letters from `from` to `to`, without surrounding blanks.
     fn part(&self, from: usize, to: usize) -> Literal<'a> {
         let start = self.letters.get(from).map_or(self.start + from, |letter| letter.at);
         let blank = |letter: &Letter| !letter.quoted && letter.c.is_whitespace();
@@ -155,12 +157,12 @@ impl<'a> Literal<'a> {
         Literal { letters, start }
     }
 
-    /// A text, a word or a pattern.
+    /// Parses a text, a word or a pattern.
     fn texts(&self, field: &Field) -> Result<Matcher, Fault> {
         if self.sign().is_some() {
             return Err(self
                 .fault(format!("'{}' is text, which has no order", field.name))
-                .hint("put the value in double quotes if the sign belongs to it"));
+                .hint("if the sign is part of the value, put the value in double quotes"));
         }
         if self.letters.iter().any(|letter| letter.is('%')) {
             let pieces = self.letters.split(|letter| letter.is('%'));
@@ -179,7 +181,7 @@ impl<'a> Literal<'a> {
         }
     }
 
-    /// The comparison sign at the beginning and how long it is.
+    /// Returns the comparison operator at the beginning, and its length.
     fn sign(&self) -> Option<(Sign, usize)> {
         let first = self.letters.first()?;
         let or_equal = self.letters.get(1).is_some_and(|second| second.is('='));
@@ -192,8 +194,8 @@ impl<'a> Literal<'a> {
         }
     }
 
-    /// An ordered value as an interval. `read` gives the first and the last moment (or number)
-    /// that a text covers.
+    /// Parses an ordered value as an interval. `read` returns the first and the last moment (or
+    /// number) that a text covers.
     fn interval<T: PartialOrd + Copy>(
         &self,
         field: &Field,
@@ -205,7 +207,7 @@ impl<'a> Literal<'a> {
             read(&part.text()).ok_or_else(|| {
                 let text = part.text();
                 let problem = if text.is_empty() {
-                    format!("'{}' has no value here", field.name)
+                    format!("'{}' has no value", field.name)
                 } else {
                     format!("'{text}' is not a {what}")
                 };
@@ -229,13 +231,13 @@ impl<'a> Literal<'a> {
         };
         let (from, to) = (self.part(0, dots), self.part(dots + 2, end));
         match (from.letters.is_empty(), to.letters.is_empty()) {
-            (true, true) => Err(self.fault("a range needs one end at least")),
+            (true, true) => Err(self.fault("a range needs at least one end")),
             (true, false) => Ok((Bound::Unbounded, Bound::Included(read(&to)?.1))),
             (false, true) => Ok((Bound::Included(read(&from)?.0), Bound::Unbounded)),
             (false, false) => {
                 let (first, last) = (read(&from)?.0, read(&to)?.1);
                 if first > last {
-                    return Err(self.fault("the range ends before it begins"));
+                    return Err(self.fault("the range ends before it starts"));
                 }
                 Ok((Bound::Included(first), Bound::Included(last)))
             }

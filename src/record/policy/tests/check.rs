@@ -1,10 +1,10 @@
-//! What a policy says of moves.
+//! Tests of moves under a policy.
 
 use super::*;
 use crate::error::ErrorKind;
 
 #[test]
-fn only_moves_that_are_listed_are_allowed() {
+fn only_listed_moves_are_allowed() {
     let policy = policy("moves = ['testing -> staging', '* -> disabled', 'disabled -> *']");
     for (from, to) in [
         ("testing", "staging"),
@@ -15,8 +15,8 @@ fn only_moves_that_are_listed_are_allowed() {
         assert_eq!(Case::new(from, to).failed(&policy), [""; 0], "{from} {to}");
     }
     for (from, to, message) in [
-        ("testing", "production", "from testing it goes to staging, disabled"),
-        ("staging", "production", "from staging it goes to disabled"),
+        ("testing", "production", "from testing, allowed stages are staging, disabled"),
+        ("staging", "production", "from staging, allowed stages are disabled"),
     ] {
         let failed = Case::new(from, to).check(&policy).failed;
         assert_eq!(failed.len(), 1);
@@ -29,7 +29,7 @@ fn only_moves_that_are_listed_are_allowed() {
 }
 
 #[test]
-fn every_rule_that_refuses_is_named() {
+fn every_refusing_rule_is_reported() {
     let policy = policy(WHOLE);
     assert_eq!(Case::good().failed(&policy), [""; 0]);
     let bad = Case {
@@ -54,15 +54,15 @@ fn every_rule_that_refuses_is_named() {
     assert_eq!(error.kind(), ErrorKind::Policy);
     insta::assert_snapshot!(format!("{error}\n{}\n{}", error.causes().join("\n"), error.hint().unwrap()), @"
     the policy refuses to move 'v9' from testing to production
-    moves: a move from testing to production is not allowed; from testing it goes to staging, disabled
+    moves: a move from testing to production is not allowed; from testing, allowed stages are staging, disabled
     stage.production.reason: a reason is needed
     stage.production.message: a message is needed
     stage.production.description: the version has no description
     stage.production.tags: the version lacks the tags signed
-    stage.production.run_status: the run's status is failed, which has to be created or succeeded
+    stage.production.run_status: the run's status is failed; it must be created or succeeded
     stage.production.min_files: the version has 1 file; the stage needs 2
     stage.production.after: the version was never in staging
-    stage.production.who: Eve <eve@example.com> is none of those who may: *@example.org, Release Bot*
+    stage.production.who: Eve <eve@example.com> is not allowed to move versions here; allowed: *@example.org, Release Bot*
     add --reason REASON; add --message MESSAGE; art update v9 --description DESCRIPTION; art update v9 --add-tag 'signed'; register a version of a run with that status: art runs; upload the files and register again; art stage v9 staging
     ");
 }
@@ -78,7 +78,7 @@ fn the_time_in_a_stage_counts_without_breaks() {
     let (message, hint) = failed(&[stay("staging", 77)], "staging").unwrap();
     assert_eq!(message, "the version was in staging for 23h, not for 1d");
     assert_eq!(hint, Some(format!("wait until {}", at(101))));
-    // An earlier stay counts, two short ones do not make a long one.
+    // An earlier stay counts. Two short stays do not add up to a long one.
     let earlier = [stay("staging", 10), stay("testing", 40), stay("staging", 99)];
     assert_eq!(failed(&earlier, "staging"), None);
     let broken = [stay("staging", 10), stay("testing", 30), stay("staging", 80)];
@@ -88,10 +88,10 @@ fn the_time_in_a_stage_counts_without_breaks() {
     );
     let ended = [stay("staging", 10), stay("testing", 30)];
     assert_eq!(failed(&ended, "testing").unwrap().1, None, "waiting does not help");
-    // The same stage confirmed again is no break.
+    // Confirming the same stage again is not a break.
     let again = [stay("staging", 70), stay("staging", 90)];
     assert_eq!(failed(&again, "staging"), None);
-    // A clock that was set back makes no time.
+    // A clock that was set back adds no time.
     let back = [stay("staging", 500)];
     assert_eq!(
         failed(&back, "staging").unwrap().0,
@@ -102,7 +102,7 @@ fn the_time_in_a_stage_counts_without_breaks() {
 }
 
 #[test]
-fn only_those_may_whom_a_pattern_fits() {
+fn only_authors_that_match_a_pattern_may_move_versions() {
     let policy = policy("[stage.production]\nwho = ['*@example.org', 'Release Bot*']");
     for (author, may) in [
         ("Ada <ada@example.org>", true),
@@ -118,7 +118,7 @@ fn only_those_may_whom_a_pattern_fits() {
 }
 
 #[test]
-fn a_run_of_another_or_an_unknown_status_is_refused() {
+fn a_run_with_another_or_an_unknown_status_is_refused() {
     let policy = policy("[stage.production]\nrun_status = ['succeeded', 'stopped']");
     for (run_status, may) in [
         (Some(RunStatus::Succeeded), true),
@@ -144,27 +144,27 @@ fn a_version_with_too_few_files_is_refused() {
 }
 
 #[test]
-fn who_has_been_in_a_full_stage_for_the_longest_goes() {
+fn the_version_longest_in_a_full_stage_is_displaced() {
     let policy = policy("[stage.production]\ncapacity = 2\ndisplaced = 'testing'");
     let two = [("v1", "production", 5), ("v2", "production", 3), ("v3", "staging", 1)];
     assert_eq!(Case::with(&two).displaced(&policy), ["v2 production testing"]);
     assert_eq!(Case::with(&two[..1]).displaced(&policy), [""; 0]);
     let ties = [("b", "production", 5), ("a", "production", 5)];
     assert_eq!(Case::with(&ties).displaced(&policy), ["a production testing"]);
-    // More than it holds, since the rule is newer than they are: all of them make room.
+    // Old versions may exceed a new capacity. All surplus versions are displaced.
     let many = [("a", "production", 1), ("b", "production", 2), ("c", "production", 3)];
     assert_eq!(
         Case::with(&many).displaced(&policy),
         ["a production testing", "b production testing"]
     );
-    // The version itself takes no place twice, and does not displace by staying.
+    // The moved version is counted once, and staying displaces no version.
     let itself = [("v9", "production", 1), ("v1", "production", 2)];
     let stays = Case { from: name("production"), ..Case::with(&itself) };
     assert_eq!(stays.displaced(&policy), [""; 0]);
 }
 
 #[test]
-fn a_full_stage_refuses_where_nothing_says_who_goes() {
+fn a_full_stage_without_displaced_refuses() {
     let policy = policy("[stage.production]\ncapacity = 1");
     let verdict = Case::with(&[("v1", "production", 5)]).check(&policy);
     assert_eq!(verdict.displaced, []);
@@ -174,7 +174,7 @@ fn a_full_stage_refuses_where_nothing_says_who_goes() {
 }
 
 #[test]
-fn the_displaced_displace_in_turn() {
+fn displaced_versions_displace_others_in_turn() {
     let chain = policy(
         "[stage.production]\ncapacity = 1\ndisplaced = 'staging'\n\
          [stage.staging]\ncapacity = 2\ndisplaced = 'testing'",
@@ -185,9 +185,9 @@ fn the_displaced_displace_in_turn() {
     assert_eq!(
         Case::with(&full).displaced(&chain),
         ["p production staging", "s2 staging testing"],
-        "the place that the version leaves is free, those who just came stay"
+        "the version frees its own place, and recent versions stay"
     );
-    // Many who come at once to a small stage go on in the same transaction.
+    // Many versions that enter a small stage together move on in the same transaction.
     let crowd = [("a", "production", 1), ("b", "production", 2), ("c", "production", 3)];
     assert_eq!(
         Case::with(&crowd).displaced(&chain),
@@ -201,12 +201,12 @@ fn the_displaced_displace_in_turn() {
     assert_eq!(verdict.failed[0].rule, "stage.staging.capacity");
     assert_eq!(
         verdict.failed[0].message,
-        "staging holds 1 and is full (s), so nothing can be displaced to it"
+        "staging holds 1 and is full (s), so no version can be displaced to it"
     );
 }
 
 #[test]
-fn the_order_tells_what_is_next() {
+fn promotion_follows_the_order_of_stages() {
     let policy = policy("stages = ['dev', 'qa', 'live']");
     assert_eq!(policy.next_stage(&name("dev")).unwrap().as_str(), "qa");
     assert_eq!(policy.next_stage(&name("qa")).unwrap().as_str(), "live");
@@ -227,7 +227,7 @@ fn the_order_tells_what_is_next() {
 }
 
 #[test]
-fn a_record_tells_where_a_version_has_been() {
+fn stays_come_from_the_conditions_of_a_record() {
     use crate::record::{Extra, RunReference, StageReason, VersionRecord};
     let run = RunReference {
         uuid: uuid::Uuid::nil(),
@@ -248,7 +248,7 @@ fn a_record_tells_where_a_version_has_been() {
 }
 
 #[test]
-fn with_rules_the_files_of_a_version_are_fixed_once_it_has_left_the_first_stage() {
+fn with_rules_files_are_fixed_after_the_first_stage() {
     let (new, known) =
         ([stay("testing", 0)], [stay("testing", 0), stay("staging", 1), stay("testing", 2)]);
     let rules = policy(WHOLE);
@@ -257,7 +257,7 @@ fn with_rules_the_files_of_a_version_are_fixed_once_it_has_left_the_first_stage(
     assert_eq!(error.kind(), ErrorKind::Policy);
     assert_eq!(
         error.message(),
-        "'v1' has been in staging, so under the policy its files stay as they are"
+        "'v1' has been in staging, so the policy does not allow its files to change"
     );
     assert!(Policy::default().check_files(&name("v1"), &known).is_ok());
 }

@@ -1,4 +1,4 @@
-//! Policies changed setting by setting.
+//! Tests of policies changed setting by setting.
 
 use super::*;
 
@@ -13,7 +13,7 @@ fn edited(text: &str, settings: &[&str]) -> Result<String, String> {
 }
 
 #[test]
-fn settings_are_typed_one_by_one() {
+fn each_setting_is_typed_separately() {
     let table = edited(
         "",
         &[
@@ -48,7 +48,7 @@ fn settings_are_typed_one_by_one() {
 }
 
 #[test]
-fn an_empty_value_takes_a_setting_out() {
+fn an_empty_value_removes_a_setting() {
     let text = "[stage.production]\ncapacity = 1\nreason = true\n";
     assert_eq!(
         edited(text, &["production.capacity="]).unwrap(),
@@ -57,27 +57,27 @@ fn an_empty_value_takes_a_setting_out() {
     assert_eq!(edited(text, &["production="]).unwrap(), "");
     assert_eq!(edited(text, &["stage.production="]).unwrap(), "");
     assert_eq!(edited(text, &["production.capacity=", "production.reason="]).unwrap(), "");
-    assert_eq!(edited(text, &["staging="]).unwrap(), text, "nothing to take out");
+    assert_eq!(edited(text, &["staging="]).unwrap(), text, "nothing to remove");
     assert_eq!(edited("stages = ['v1.0']\n", &["v1.0="]).unwrap(), "stages = [\"v1.0\"]\n");
     assert_eq!(edited("stages = ['x']\nmoves = []\n", &["moves=", "stages="]).unwrap(), "");
 }
 
 #[test]
-fn settings_that_are_none_are_refused() {
+fn invalid_settings_are_refused() {
     for (setting, message) in [
         ("production.capacity", "'production.capacity' is not KEY=VALUE"),
         ("=1", "'=1' is not KEY=VALUE"),
         ("production.capacity=many", "production.capacity: it is not a whole number from 1"),
         ("production.reason=yes", "production.reason: it is neither true nor false"),
         ("production.capcity=1", "a policy has no key 'stage.production.capcity'"),
-        ("production.capcity=", "production.capcity: there is no such stage, and no such key"),
+        ("production.capcity=", "production.capcity: there is no such stage or key"),
         (
             "prodution.capacity=1",
             "stage.prodution: there is no stage 'prodution'; did you mean 'production'?",
         ),
         (
             "production=1",
-            "production: name the rule, production.RULE=VALUE; there are reason, message, description, tags, run_status, min_files, after, who, capacity, displaced",
+            "production: name the rule, production.RULE=VALUE; the rules are reason, message, description, tags, run_status, min_files, after, who, capacity, displaced",
         ),
         ("stage=1", "stage: name the stage and the rule: STAGE.RULE=VALUE"),
         ("moves=,", ""),

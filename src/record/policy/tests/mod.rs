@@ -1,4 +1,4 @@
-//! Policies read, written, refused, and asked.
+//! Tests that read, write, refuse and apply policies.
 
 mod check;
 mod edit;
@@ -47,7 +47,7 @@ fn at(hours: i64) -> Timestamp {
     Timestamp::from_seconds(1_790_000_000 + hours * 3600)
 }
 
-/// A version and what is done with it; each test changes what it is about.
+/// A version and its move. Each test changes the fields that it is about.
 struct Case {
     version: Name,
     description: &'static str,
@@ -64,7 +64,7 @@ struct Case {
 }
 
 impl Case {
-    /// A version that has all that [`WHOLE`] asks for, at hour 100.
+    /// A version that meets every rule of [`WHOLE`], at hour 100.
     fn good() -> Self {
         Case {
             version: name("v9"),
@@ -117,12 +117,12 @@ impl Case {
         policy.check(&self.change()).unwrap()
     }
 
-    /// The rules that refuse, in order.
+    /// Returns the refusing rules, in order.
     fn failed(&self, policy: &Policy) -> Vec<String> {
         self.check(policy).failed.into_iter().map(|failure| failure.rule).collect()
     }
 
-    /// `VERSION FROM TO` of each that makes room.
+    /// Returns `VERSION FROM TO` for each displaced version.
     fn displaced(&self, policy: &Policy) -> Vec<String> {
         let verdict = self.check(policy);
         assert_eq!(verdict.failed, []);

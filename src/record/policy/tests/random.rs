@@ -1,4 +1,4 @@
-//! Any table, any policy, any move.
+//! Property tests with random tables, policies and moves.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::super::read::{KEYS, RULES};
 use super::*;
 
-/// Tables with the keys of a policy and any values, also wrong ones.
+/// Tables with the keys of a policy and arbitrary values, including wrong ones.
 fn tables() -> impl Strategy<Value = Table> {
     let text = prop_oneof![
         any::<String>(),
@@ -41,7 +41,7 @@ fn tables() -> impl Strategy<Value = Table> {
     })
 }
 
-/// Policies that are right.
+/// Valid policies.
 fn policies() -> impl Strategy<Value = Policy> {
     let stages = vec("[a-z]{1,3}", 1..5);
     let rules = vec((0..6usize, 0..6usize, 0..4u32, any::<[bool; 3]>()), 0..5);
@@ -67,7 +67,7 @@ fn policies() -> impl Strategy<Value = Policy> {
             table.insert("reason".into(), reason.into());
             table.insert("message".into(), message.into());
             table.insert("description".into(), description.into());
-            // Only backwards in the order, so that nothing turns in circles.
+            // Only earlier stages in the order, so that there are no cycles.
             if capacity > 0 && stage % unique.len() > 0 {
                 table.insert("capacity".into(), i64::from(capacity).into());
                 if other % unique.len() < stage % unique.len() {
@@ -91,19 +91,19 @@ proptest! {
     }
 
     #[test]
-    fn what_is_written_is_read_back(policy in policies()) {
+    fn written_policies_are_read_back(policy in policies()) {
         prop_assert_eq!(Policy::from_table(&policy.to_table()).unwrap(), policy);
     }
 
     #[test]
-    fn any_setting_is_made_or_refused(key in "\\PC{0,12}", value: String, table in tables()) {
+    fn any_setting_is_applied_or_refused(key in "\\PC{0,12}", value: String, table in tables()) {
         let mut table = table;
         let _ = Setting { key, value }.apply(&mut table);
         let _ = Policy::from_table(&table);
     }
 
-    /// Whoever is displaced, at the end no stage on the way holds too many, nobody is lost, and
-    /// nobody goes who was there for a shorter time than one who stays.
+    /// After any displacement, no stage on the way holds too many versions and no version is lost.
+    /// No displaced version was in its stage for a shorter time than one that stays.
     #[test]
     fn an_allowed_move_leaves_no_stage_too_full(
         policy in policies(),

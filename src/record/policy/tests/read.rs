@@ -1,4 +1,4 @@
-//! Policies read, written and refused.
+//! Tests that read, write and refuse policies.
 
 use super::*;
 use crate::error::ErrorKind;
@@ -32,7 +32,7 @@ fn the_text_of_a_policy_is_frozen() {
 }
 
 #[test]
-fn no_policy_is_the_usual_stages_and_no_rule() {
+fn the_default_policy_has_the_usual_stages_and_no_rules() {
     assert_eq!(policy(""), Policy::default());
     let free = Policy::default();
     assert!(free.is_free() && !policy(WHOLE).is_free());
@@ -44,15 +44,15 @@ fn no_policy_is_the_usual_stages_and_no_rule() {
     assert!(free.crowded_by(&name("production")).is_empty());
 }
 
-/// Policies that are none, and what is wrong with each.
+/// Invalid policies, each with its error.
 const NONSENSE: &[(&str, &str)] = &[
-    ("stages = []", "stages: there has to be one at least"),
+    ("stages = []", "stages: it needs at least one stage"),
     ("stages = 'a'", "stages: it is not a list of texts, [\"a\", \"b\"]"),
     ("stages = ['a', 1]", "stages: it is not a list of texts, [\"a\", \"b\"]"),
-    ("stages = ['a', 'a']", "stages: 'a' stands there twice"),
+    ("stages = ['a', 'a']", "stages: 'a' is listed twice"),
     (
         "stages = ['a', 'disabled']",
-        "stages: 'disabled' is always there, outside of the order; leave it out",
+        "stages: 'disabled' always exists, outside the order; leave it out",
     ),
     (
         "stages = ['../x']",
@@ -96,15 +96,15 @@ const NONSENSE: &[(&str, &str)] = &[
     ),
     (
         "[stage.testing]\ncapacity = 2",
-        "stage.testing.capacity: 'testing' holds any number: versions come there unasked",
+        "stage.testing.capacity: 'testing' cannot have a capacity: versions enter it without a check",
     ),
     (
         "[stage.disabled]\ncapacity = 2",
-        "stage.disabled.capacity: 'disabled' holds any number: versions come there unasked",
+        "stage.disabled.capacity: 'disabled' cannot have a capacity: versions enter it without a check",
     ),
     (
         "[stage.production]\ndisplaced = 'staging'",
-        "stage.production.displaced: without a capacity nothing is displaced",
+        "stage.production.displaced: it needs a capacity too",
     ),
     (
         "[stage.production]\ncapacity = 1\ndisplaced = 'x'",
@@ -112,7 +112,7 @@ const NONSENSE: &[(&str, &str)] = &[
     ),
     (
         "[stage.production]\ncapacity = 1\ndisplaced = 'production'",
-        "stage.production.displaced: the displaced would come back to the stage that they leave",
+        "stage.production.displaced: displaced versions would return to the stage that they leave",
     ),
     ("[stage.production]\ntags = ['a,b']", "stage.production.tags: 'a,b' is not a tag"),
     ("[stage.production]\ntags = [' ']", "stage.production.tags: ' ' is not a tag"),
@@ -130,11 +130,11 @@ const NONSENSE: &[(&str, &str)] = &[
     ),
     (
         "[stage.production]\nafter = ['production']",
-        "stage.production.after: no version could ever come to 'production'",
+        "stage.production.after: no version could ever enter 'production'",
     ),
     (
         "[stage.production]\nwho = []",
-        "stage.production.who: there has to be one at least; '*' is everybody",
+        "stage.production.who: it needs at least one pattern; '*' is everybody",
     ),
     (
         "[stage.production]\nwho = ['']",
@@ -143,17 +143,17 @@ const NONSENSE: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn what_makes_no_sense_is_refused_with_its_key() {
+fn invalid_policies_are_refused_with_their_key() {
     for (text, message) in NONSENSE {
         assert_eq!(defect(text), *message, "{text}");
     }
 }
 
 #[test]
-fn displaced_versions_come_to_rest() {
+fn displacement_must_not_form_a_cycle() {
     let circle = "[stage.production]\ncapacity = 1\ndisplaced = 'staging'\n\
                   [stage.staging]\ncapacity = 1\ndisplaced = 'production'";
-    assert!(defect(circle).contains("would come back"));
+    assert!(defect(circle).contains("would return"));
     let longer = "stages = ['t', 'a', 'b', 'c', 'd']\n\
                   [stage.a]\ncapacity = 1\ndisplaced = 'b'\n[stage.b]\ncapacity = 1\ndisplaced = 'c'\n\
                   [stage.c]\ncapacity = 1\ndisplaced = 'b'\n[stage.d]\ncapacity = 1\ndisplaced = 'a'";
@@ -165,7 +165,7 @@ fn displaced_versions_come_to_rest() {
 }
 
 #[test]
-fn an_unknown_key_is_a_typing_error_or_a_newer_art() {
+fn an_unknown_key_is_a_typo_or_comes_from_a_newer_art() {
     for (text, message, hint) in [
         (
             "moovs = []",
@@ -175,7 +175,7 @@ fn an_unknown_key_is_a_typing_error_or_a_newer_art() {
         (
             "[production]\nreason = true",
             "a policy has no key 'production'",
-            "the rules of a stage stand in [stage.production]",
+            "put the rules of a stage into [stage.production]",
         ),
         (
             "[stage.production]\nreasons = true",
@@ -215,14 +215,17 @@ fn a_text_that_is_not_toml_is_refused_with_its_line() {
 }
 
 #[test]
-fn hostile_sizes_cost_nothing() {
+fn hostile_sizes_are_refused_cheaply() {
     let many: Vec<String> = (0..20_000).map(|number| format!("'s{number}'")).collect();
-    assert_eq!(defect(&format!("stages = [{}]", many.join(","))), "stages: there are more than 64");
+    assert_eq!(
+        defect(&format!("stages = [{}]", many.join(","))),
+        "stages: it has more than 64 entries"
+    );
     let rules: Vec<String> = (0..20_000).map(|number| format!("[stage.s{number}]")).collect();
     assert_eq!(defect(&rules.join("\n")), "stage.s0: there is no stage 's0'");
     let after = vec!["'staging'"; 65].join(",");
     let text = format!("[stage.production]\nafter = [{after}]");
-    assert_eq!(defect(&text), "stage.production.after: there are more than 64");
+    assert_eq!(defect(&text), "stage.production.after: it has more than 64 entries");
     let moves = vec!["'* -> *'"; 80_000].join(",");
     assert_eq!(policy(&format!("moves = [{moves}]")).moves().unwrap().len(), 80_000);
 }
