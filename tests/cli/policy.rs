@@ -332,7 +332,7 @@ fn policy_check_names_every_rule_that_refuses_and_changes_nothing() {
         art update v1 --add-tag 'reviewed'
       stage.production.after: the version was never in staging
         art stage v1 staging
-      stage.production.who: tester <tester@sandbox> is not allowed to move versions here; allowed: *@example.com
+      stage.production.who: tester <tester@sandbox> is not allowed to move versions to this stage; allowed: *@example.com
     ");
     assert_snapshot!(sandbox.art("policy check v1 production --json"), @r#"
     exit 15
@@ -366,7 +366,7 @@ fn policy_check_names_every_rule_that_refuses_and_changes_nothing() {
         },
         {
           "rule": "stage.production.who",
-          "message": "tester <tester@sandbox> is not allowed to move versions here; allowed: *@example.com",
+          "message": "tester <tester@sandbox> is not allowed to move versions to this stage; allowed: *@example.com",
           "hint": null
         }
       ],
@@ -461,7 +461,7 @@ fn policy_decides_what_stage_does() {
     exit 15
     -- stdout
     o/p:v1 may not go from staging to production
-      stage.production.who: tester <eve@example.org> is not allowed to move versions here; allowed: *@example.com
+      stage.production.who: tester <eve@example.org> is not allowed to move versions to this stage; allowed: *@example.com
     ");
     let record = sandbox.git("--git-dir .artifacts show refs/versions/o/p/v1:version.toml");
     let conditions: Vec<&str> = record

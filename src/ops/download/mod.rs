@@ -22,7 +22,7 @@ use crate::repo::Repository;
 use crate::tree_path::TreePath;
 use plan::Plan;
 
-/// What to download, and where to write it.
+/// The source and the destination of a download.
 #[derive(Debug, Clone)]
 pub struct DownloadOptions {
     /// The source: a file, or a directory, whose contents are written.

@@ -317,7 +317,7 @@ impl StageRules {
             let (author, who) = (change.author, self.who.join(", "));
             fail(
                 "who",
-                format!("{author} is not allowed to move versions here; allowed: {who}"),
+                format!("{author} is not allowed to move versions to this stage; allowed: {who}"),
                 None,
             );
         }

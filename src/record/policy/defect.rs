@@ -36,7 +36,7 @@ impl PolicyDefect {
                 format!("the policy has the key '{key}': it was made by a newer art"),
             )
             .with_hint("install the newest art to follow the rule"),
-            PolicyDefect::Invalid { .. } => Error::corrupt("the policy can't be followed")
+            PolicyDefect::Invalid { .. } => Error::corrupt("the policy cannot be followed")
                 .with_source(self)
                 .with_hint("show it with art policy show, or replace it with art policy set @FILE"),
         }

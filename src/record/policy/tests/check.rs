@@ -62,7 +62,7 @@ fn every_refusing_rule_is_reported() {
     stage.production.run_status: the run's status is failed; it must be created or succeeded
     stage.production.min_files: the version has 1 file; the stage needs 2
     stage.production.after: the version was never in staging
-    stage.production.who: Eve <eve@example.com> is not allowed to move versions here; allowed: *@example.org, Release Bot*
+    stage.production.who: Eve <eve@example.com> is not allowed to move versions to this stage; allowed: *@example.org, Release Bot*
     add --reason REASON; add --message MESSAGE; art update v9 --description DESCRIPTION; art update v9 --add-tag 'signed'; register a version of a run with that status: art runs; upload the files and register again; art stage v9 staging
     ");
 }
