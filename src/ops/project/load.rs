@@ -60,7 +60,7 @@ pub(crate) fn try_load_project(
     let loaded = LoadedProject::read(repo, project, commit)?;
     if loaded.record.name != *project {
         let message =
-            format!("the ref '{reference}' leads to the record of '{}'", loaded.record.name);
+            format!("the ref '{reference}' points to the record of '{}'", loaded.record.name);
         return Err(Error::corrupt(message).with_hint("art fsck"));
     }
     Ok(Some(loaded))

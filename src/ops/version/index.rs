@@ -153,9 +153,9 @@ fn read(
     Ok(index)
 }
 
-/// The error for a ref that leads to the record of another run or version.
+/// The error for a ref that points to the record of another run or version.
 pub(crate) fn wrong_name(reference: &RefName, name: &Name) -> Error {
-    let message = format!("the ref '{reference}' leads to the record of '{name}'");
+    let message = format!("the ref '{reference}' points to the record of '{name}'");
     Error::corrupt(message).with_hint("art fsck")
 }
 
