@@ -158,7 +158,7 @@ fn ls_without_a_current_run_says_how_to_make_one() {
     -- stderr
     error: there is no current run
 
-    hint: create a run: art run, or select one: art runs switch RUN
+    hint: make one: art run, or choose one: art runs switch RUN
     ");
 }
 

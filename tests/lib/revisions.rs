@@ -203,7 +203,7 @@ fn unknown_names_say_what_was_meant() {
     for (text, hint) in [
         ("run/sharp-shimp-1", "did you mean 'sharp-shrimp-1'?"),
         ("sharp-shimp-1", "did you mean 'run/sharp-shrimp-1'?"),
-        ("HEAD", "create a run: art run, or select one: art runs switch RUN"),
+        ("HEAD", "make one: art run, or choose one: art runs switch RUN"),
         ("run/sharp-shrimp-1@{7}", "see what it was: art reflog refs/runs/o/p/sharp-shrimp-1"),
     ] {
         let error = resolve(&place, text).unwrap_err();
