@@ -101,7 +101,7 @@ fn a_remote_that_was_made_anew_deletes_nothing_here() {
     let check = json(&sandbox, "-C b fsck --remote origin");
     assert_eq!((&check["sound"], &check["made_anew"]), (&true.into(), &2.into()), "{check}");
     let pulled = sandbox.art("-C b pull").ok();
-    assert!(pulled.stderr.contains("emptied or brought back"), "{pulled}");
+    assert!(pulled.stderr.contains("emptied or restored"), "{pulled}");
     assert!(pulled.stderr.contains("art push --all origin"), "{pulled}");
     let mut after = names(&sandbox, "b");
     after.retain(|name| name != "other");

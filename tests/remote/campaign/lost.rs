@@ -24,8 +24,8 @@ const KINDS: [(&str, &[&str]); 6] = [
     ("art.toml", &["art.toml"]),
     ("checkpoint", &["checkpoint"]),
     ("index", &["index segment", "index/"]),
-    ("log", &["log/", "entry", "entries", "has not: "]),
-    ("meta", &["Git pack", "has not: "]),
+    ("log", &["log/", "entry", "entries", "lacks: "]),
+    ("meta", &["Git pack", "lacks: "]),
     ("packs", &["pack"]),
 ];
 

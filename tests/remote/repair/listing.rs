@@ -35,7 +35,7 @@ fn a_bucket_that_does_not_say_what_is_not_there_is_refused_with_the_reason() {
     let error = error.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unauthorized, "{error:?}");
     assert!(error.hint().unwrap().contains("s3:ListBucket"), "{error:?}");
-    assert!(error.to_string().contains("does not say what is not there"), "{error}");
+    assert!(error.to_string().contains("does not report missing objects"), "{error}");
 }
 
 #[test]

@@ -46,7 +46,7 @@ impl Affected {
         if lost.is_empty() {
             return Ok(affected);
         }
-        progress.begin("looking for what is affected", None, Unit::Items);
+        progress.begin("finding affected files", None, Unit::Items);
         let history = &found.scratch.history;
         let mut trees = Trees { history, lost, known: HashMap::new() };
         let mut seen = HashSet::new();
