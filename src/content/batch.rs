@@ -10,14 +10,14 @@ use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::pack::{MemberEntry, MemberKind, append_member, member_span};
 
-/// Compresses frames: at the store's level what compresses well, cheaply what hardly does.
+/// Compresses each frame: at the store's level if it compresses well, otherwise at a cheap level.
 pub(super) struct Compressor {
     good: zstd::bulk::Compressor<'static>,
     cheap: zstd::bulk::Compressor<'static>,
     scratch: Vec<u8>,
 }
 
-/// Bytes that are tried to see how well a frame compresses.
+/// Size of each sample that tests how well a frame compresses.
 const SAMPLE: usize = 8 << 10;
 
 impl Compressor {
@@ -25,16 +25,17 @@ impl Compressor {
         let failed = |source| Error::internal("zstd refused its settings").with_source(source);
         let mut good = zstd::bulk::Compressor::new(level).map_err(failed)?;
         good.set_parameter(CParameter::ChecksumFlag(true)).map_err(failed)?;
-        // Hardly a search for matches, but entropy coding: numbers such as weights have no matches,
-        // only some bytes more frequent than others. What matches there are is the tar headers'.
+        // Level -5 hardly searches for matches, but does entropy coding. Numbers such as weights
+        // have no matches, only some bytes that are more frequent than others. The only matches are
+        // in the tar headers.
         let mut cheap = zstd::bulk::Compressor::new(-5).map_err(failed)?;
         let literals = CParameter::LiteralCompressionMode(ParamSwitch::Enable);
         cheap.set_parameter(literals).map_err(failed)?;
-        // No checksum there: such frames hold blobs and chunks, which are checked by their ids.
+        // No checksum: these frames hold blobs and chunks, which are checked by their ids.
         Ok(Compressor { good, cheap, scratch: Vec::new() })
     }
 
-    /// Writes `bytes` as one zstd frame with its size to `frame`.
+    /// Writes `bytes` to `frame` as one zstd frame that records its size.
     pub(super) fn compress(&mut self, bytes: &[u8], frame: &mut Vec<u8>) -> Result<()> {
         let failed = |source| Error::internal("zstd failed to compress").with_source(source);
         let cheaply = self.is_noise(bytes).map_err(failed)?;
@@ -45,7 +46,7 @@ impl Compressor {
         Ok(())
     }
 
-    /// Whether samples hardly compress.
+    /// Returns true if samples of `bytes` hardly compress.
     fn is_noise(&mut self, bytes: &[u8]) -> std::io::Result<bool> {
         if bytes.len() < 8 * SAMPLE {
             return Ok(false);
@@ -89,7 +90,8 @@ impl<'a> Batch<'a> {
         let size = u32::try_from(content.len())
             .map_err(|_| Error::internal("a member has more than 4 GiB"))?;
         let limit = self.params.frame_size as usize;
-        // A large member has a frame to itself: what stands before it is closed first.
+        // A large member gets its own frame: first close the frame that holds the members before
+        // it.
         if !self.members.is_empty() && self.tar.len() + member_span(content.len()) > 2 * limit {
             self.close()?;
         }
@@ -101,7 +103,7 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    /// Compresses what was gathered and sends it to the pack writer.
+    /// Compresses the gathered members and sends the frame to the pack writer.
     pub(super) fn close(&mut self) -> Result<()> {
         if self.members.is_empty() {
             return Ok(());
@@ -114,7 +116,7 @@ impl<'a> Batch<'a> {
             members: std::mem::take(&mut self.members),
         };
         self.tar.clear();
-        // The reason is the writer's to tell.
+        // The pack writer reports the cause.
         self.frames.send(frame).map_err(|_| Error::internal("the pack writer ended early"))
     }
 }

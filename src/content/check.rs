@@ -1,5 +1,5 @@
-//! Checks the whole store: segments, packs, manifests. What is damaged is named, and left aside so
-//! that the rest can be asked for.
+//! Checks the whole store: segments, packs, manifests. Damaged parts are reported and ignored, so
+//! that the rest stays readable.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ use crate::progress::{Progress, Unit};
 /// A part of a content store.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ContentPart {
-    /// An index segment, by its file's name.
+    /// An index segment, by its file name.
     Segment(String),
     /// A pack.
     Pack(Id),
@@ -27,69 +27,69 @@ pub enum ContentPart {
     Content(Id),
 }
 
-/// Something wrong with a content store.
+/// A defect in a content store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContentDefect {
-    /// Where.
+    /// The damaged part.
     pub part: ContentPart,
-    /// What.
+    /// A description of the defect.
     pub problem: String,
-    /// How many contents (blobs, chunks, manifests) can't be read for it, as far as known.
+    /// Number of contents (blobs, chunks, manifests) known to be unreadable because of this defect.
     pub lost: u64,
 }
 
-/// How much was looked at.
+/// Totals of the checked parts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct ContentTotals {
     /// Index segments.
     pub segments: u64,
-    /// Entries in them.
+    /// Entries in the segments.
     pub entries: u64,
-    /// Packs that are in the index.
+    /// Packs in the index.
     pub packs: u64,
-    /// Their bytes.
+    /// Total size of those packs in bytes.
     pub pack_bytes: u64,
-    /// Packs that are not in the index.
+    /// Packs that are missing from the index.
     pub orphans: u64,
-    /// Their bytes.
+    /// Total size of the orphans in bytes.
     pub orphan_bytes: u64,
 }
 
-/// A content store under check.
+/// The state of a check of a content store.
 ///
-/// First the segments are read ([`ContentStore::check`]), then [`ContentCheck::check_packs`] and
-/// [`ContentCheck::check_manifests`] find what can't be read; [`ContentCheck::has`] tells of any
-/// content whether it can be.
+/// [`ContentStore::check`] reads the segments. Then [`ContentCheck::check_packs`] and
+/// [`ContentCheck::check_manifests`] find unreadable content, and [`ContentCheck::has`] reports
+/// whether a given content is readable.
 #[derive(Debug)]
 pub struct ContentCheck {
     pub(super) store: ContentStore,
     pub(super) segments: Arc<SegmentSet>,
-    /// The packs that are there, and their bytes.
+    /// The packs that exist, with their sizes in bytes.
     pub(super) present: HashMap<Id, u64>,
-    /// Entries that the sound segments have for each pack.
+    /// The number of entries for each pack in the undamaged segments.
     pub(super) entries: BTreeMap<Id, u64>,
     lost_frames: HashSet<(Id, u64)>,
     pub(super) lost: HashSet<Id>,
     pub(super) damaged_segments: Vec<PathBuf>,
-    /// Packs that are to be written anew.
+    /// Packs to rewrite.
     pub(super) damaged_packs: Vec<Id>,
-    /// Lists of chunks that say what is not so; their packs count as damaged.
+    /// Manifests with false statements; their packs count as damaged.
     pub(super) wrong_manifests: HashSet<Id>,
-    /// Packs whose file has another name: the name it has and the one it should have.
+    /// Packs stored under a wrong file name: the current name and the correct name.
     pub(super) misnamed: Vec<(Id, Id)>,
-    /// Whether the segments say what the packs do not.
+    /// True if the segments contradict the packs.
     pub(super) is_contradicted: bool,
     pub(super) defects: Vec<ContentDefect>,
 }
 
 impl ContentStore {
-    /// Begins a check: reads the segments, every byte of them.
+    /// Begins a check: reads every byte of the segments.
     pub fn check(&self) -> Result<ContentCheck> {
         let defects = self.check_segments()?;
         let damaged_segments: Vec<PathBuf> = defects.iter().map(|(path, _)| path.clone()).collect();
         let store = self.without(damaged_segments.clone());
         let segments = store.refresh()?;
-        // After the segments, because a pack is there before a segment names it.
+        // List the packs after the segments, because a pack exists before a segment names it.
         let present: HashMap<Id, u64> = self.packs()?.into_iter().collect();
         let mut entries = BTreeMap::new();
         for (_, location) in segments.entries() {
@@ -117,7 +117,7 @@ impl ContentStore {
         Ok(check)
     }
 
-    /// The segments that are not whole, and why.
+    /// Finds the damaged segments and the reasons.
     fn check_segments(&self) -> Result<Vec<(PathBuf, Error)>> {
         let mut defects = Vec::new();
         for path in segment_files(&self.index_dir())? {
@@ -134,7 +134,7 @@ impl ContentStore {
             });
             match checked {
                 Ok(()) => {}
-                // Merged into another one meanwhile.
+                // Another process merged this segment meanwhile.
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 Err(error) => defects.push((path, error)),
             }
@@ -156,7 +156,7 @@ impl ContentCheck {
         }
     }
 
-    /// How much there is.
+    /// Counts the segments and packs of the store.
     pub fn totals(&self) -> ContentTotals {
         let mut totals = ContentTotals {
             segments: self.segments.all().len() as u64,
@@ -175,24 +175,24 @@ impl ContentCheck {
         totals
     }
 
-    /// What is wrong, as far as it was looked for.
+    /// Returns the defects found so far.
     pub fn defects(&self) -> &[ContentDefect] {
         &self.defects
     }
 
-    /// Whether the content with `id` is there and nothing is known against it.
+    /// Returns true if the content with `id` exists and has no known defect.
     pub fn has(&self, id: &Id) -> bool {
         let place = self.segments.locate(id, false).ok().flatten();
         !self.lost.contains(id) && place.is_some_and(|place| self.is_readable(&place))
     }
 
-    /// Whether the index knows of `id`, readable or not.
+    /// Returns true if the index has `id`, readable or not.
     pub fn is_indexed(&self, id: &Id) -> bool {
         self.segments.locations(id).next().is_some()
     }
 
-    /// Whether there are packs that no segment speaks of. One that is spoken of and has no entry
-    /// was looked at: it holds nothing that is of use.
+    /// Returns true if some packs are named by no segment. A pack that a segment names without
+    /// entries was already checked and holds nothing useful.
     pub fn has_unseen_packs(&self) -> bool {
         let seen = self.segments.packs();
         self.present.keys().any(|pack| !seen.contains(pack))
@@ -205,8 +205,8 @@ impl ContentCheck {
             && !self.lost_frames.contains(&(place.pack, place.frame.offset))
     }
 
-    /// Checks the packs with so many threads: that each agrees with the index, and with `full` all
-    /// their bytes, also of packs that the index does not know.
+    /// Checks the packs with `threads` threads: each pack must agree with the index. With `full`,
+    /// also checks every byte of every pack, including packs that are missing from the index.
     pub fn check_packs(
         &mut self,
         full: bool,
@@ -263,7 +263,7 @@ impl ContentCheck {
     }
 }
 
-/// What `work` makes of each of `items`, in their order, by so many threads.
+/// Applies `work` to each of `items` with up to `threads` threads. Returns the results in order.
 pub(super) fn in_parallel<I: Sync, O: Send>(
     items: &[I],
     threads: usize,
@@ -275,7 +275,7 @@ pub(super) fn in_parallel<I: Sync, O: Send>(
         loop {
             let at = next.fetch_add(1, Ordering::Relaxed);
             let Some(item) = items.get(at) else { return Ok(done) };
-            // Whoever fails leaves nothing to do for the others.
+            // A failure leaves no work for the other threads.
             let made = work(item).inspect_err(|_| next.store(items.len(), Ordering::Relaxed))?;
             done.push((at, made));
         }

@@ -17,8 +17,8 @@ use crate::id::Id;
 use crate::pack::{MemberEntry, PackIndex};
 use crate::progress::Progress;
 
-/// Writes one pack that holds all frames of the packs that are added. The same packs in the same
-/// order give the same bytes.
+/// Writes one pack that holds all frames of the added packs. The same packs in the same order
+/// always produce the same bytes.
 pub struct PackCompactor<'a> {
     copier: FrameCopier<'a>,
     /// The input pack of each frame.
@@ -26,15 +26,14 @@ pub struct PackCompactor<'a> {
 }
 
 impl<'a> PackCompactor<'a> {
-    /// An empty one, whose file belongs to `session`.
+    /// Creates an empty compactor, whose file belongs to `session`.
     pub fn new(session: &'a Session) -> Self {
         PackCompactor { copier: FrameCopier::new(session, u64::MAX), from: Vec::new() }
     }
 
     /// Copies all frames of the pack `id`, whose bytes are in `path`.
     ///
-    /// Fails with [`Corrupt`](crate::ErrorKind::Corrupt), and has copied nothing, if a byte of it is
-    /// wrong.
+    /// If any byte is wrong, fails with [`Corrupt`](crate::ErrorKind::Corrupt) and copies nothing.
     pub fn add(&mut self, id: &Id, path: &Path, progress: &dyn Progress) -> Result<()> {
         let file = read::open(path).on("open", path)?;
         let index = verify_pack(&mut BufReader::new(&file), id, progress)?;
@@ -47,7 +46,7 @@ impl<'a> PackCompactor<'a> {
         Ok(())
     }
 
-    /// Writes the end of the pack; `None` if no frame was added.
+    /// Writes the end of the pack. Returns `None` if no frame was added.
     pub fn finish(mut self) -> Result<Option<CompactedPack>> {
         let full = self.copier.finish()?;
         Ok(full.map(|full| CompactedPack { full, from: self.from }))
@@ -67,23 +66,23 @@ pub struct CompactedPack {
 }
 
 impl CompactedPack {
-    /// The SHA-256 of its bytes, its name.
+    /// The pack's name: the SHA-256 of its bytes.
     pub fn id(&self) -> Id {
         self.full.id
     }
 
-    /// Its bytes.
+    /// The pack's size in bytes.
     pub fn size(&self) -> u64 {
         self.full.bytes
     }
 
-    /// The file, for as long as this value lives.
+    /// The path of the file, which exists as long as this value lives.
     pub fn path(&self) -> &Path {
         self.full.file.path()
     }
 
-    /// The index segment over it. `is_named` tells for a member of an input pack whether an index
-    /// names it: a manifest counts only if all its chunks are stored too.
+    /// Creates the index segment of the pack. `is_named` returns true if an index names a member of
+    /// an input pack: a manifest counts only if all its chunks are stored too.
     pub fn segment(
         &self,
         session: &Session,

@@ -1,4 +1,4 @@
-//! Copies frames from pack to pack as they are stored, after a check of every member.
+//! Copies stored frames from pack to pack after checking every member.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::id::Id;
 use crate::pack::FrameEntry;
 
-/// Writes copied frames into packs of about a size.
+/// Writes copied frames into packs of about the given size.
 pub(super) struct FrameCopier<'a> {
     session: &'a Session,
     pack_size: u64,
@@ -26,8 +26,7 @@ impl<'a> FrameCopier<'a> {
         FrameCopier { session, pack_size, open: None, checker: FrameChecker::default() }
     }
 
-    /// Copies a frame of `pack`, whose file is `file`. Gives the pack that it went into if that is
-    /// full now.
+    /// Copies a frame of `pack`, whose file is `file`. If the output pack is now full, returns it.
     pub(super) fn copy(
         &mut self,
         file: &File,
@@ -57,7 +56,7 @@ impl<'a> FrameCopier<'a> {
         Ok(None)
     }
 
-    /// The pack that is not full yet.
+    /// Closes and returns the last pack, which is not full.
     pub(super) fn finish(&mut self) -> Result<Option<FullPack>> {
         self.open.take().map(OpenPack::close).transpose()
     }

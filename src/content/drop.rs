@@ -1,5 +1,5 @@
-//! Lets go of content that is elsewhere or not wanted any more, without a moment in which the index
-//! names what is not there.
+//! Removes content that is stored elsewhere or no longer wanted. At every moment, the index names
+//! only existing content.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,30 +19,31 @@ use crate::id::Id;
 use crate::pack::{FrameEntry, Keep, Location, MemberKind, PackIndex, merge};
 use crate::progress::{Progress, Unit, check_interrupt};
 
-/// What was let go, or would be.
+/// The amount of removed content, or in a dry run the amount to remove.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Dropped {
-    /// Packs that are gone, those that were written anew among them.
+    /// Removed packs, including the packs that were rewritten.
     pub packs: u64,
-    /// Entries that the index does not have any more.
+    /// Entries removed from the index.
     pub contents: u64,
-    /// By so many bytes all packs are smaller. A rehearsal does not count the indexes of new packs.
+    /// The reduction in the total size of all packs. A dry run does not count the indexes of new
+    /// packs.
     pub bytes_freed: u64,
-    /// Bytes of frames that were copied into new packs.
+    /// Bytes of frames copied into new packs.
     pub bytes_rewritten: u64,
 }
 
 impl ContentStore {
-    /// Lets go of all content but the files for which `is_kept` says yes; with `dry_run` only says
-    /// what would go. A file in chunks keeps its chunks.
+    /// Removes all content except the files for which `is_kept` returns true. With `dry_run`, only
+    /// reports what it would remove. A chunked file keeps its chunks.
     ///
-    /// Packs with nothing to keep are removed. One with something is written anew without the frames
-    /// that hold nothing to keep if that frees at least half of it, else it stays. Packs that the
-    /// index does not name are left alone. After a crash anywhere all that is kept can be read, and
-    /// what the index names is there.
+    /// Packs with nothing to keep are removed. A pack with something to keep is rewritten without
+    /// the frames that hold nothing to keep, if that frees at least half of the pack. Otherwise it
+    /// stays. Packs that the index does not name are left alone. After a crash at any point, all
+    /// kept content is readable, and everything that the index names exists.
     ///
-    /// The caller holds the lock that keeps all writers out. Content that is to be copied and is
-    /// damaged is an error of kind [`Corrupt`](crate::ErrorKind::Corrupt), before anything is gone.
+    /// The caller must hold the lock that excludes all writers. If damaged content must be copied,
+    /// this fails with [`Corrupt`](crate::ErrorKind::Corrupt) before it removes anything.
     pub fn drop_content(
         &self,
         session: &Session,
@@ -72,8 +73,8 @@ impl ContentStore {
         cut.finish(session)
     }
 
-    /// Replaces the whole index by `fresh`, so that at every moment it has all of the chunks of all
-    /// manifests that are in it: the old one becomes a single file, which goes at once.
+    /// Replaces the whole index with `fresh`. At every moment, the index has all chunks of all its
+    /// manifests: the old index first becomes a single file, which a single step removes.
     fn replace_index(
         &self,
         session: &Session,
@@ -108,7 +109,7 @@ impl ContentStore {
     }
 }
 
-/// What is kept.
+/// The content to keep.
 struct Kept {
     places: Places,
     /// The manifests, sorted.
@@ -116,7 +117,7 @@ struct Kept {
 }
 
 impl Kept {
-    /// Finds the places of what is kept: one of each content.
+    /// Finds the locations of the kept content: one for each id.
     fn find(
         store: &ContentStore,
         segments: &SegmentSet,
@@ -165,31 +166,31 @@ impl Kept {
     }
 }
 
-/// The cut between what stays and what goes.
+/// Separates the content to keep from the content to remove.
 struct Cut<'a> {
     store: &'a ContentStore,
     segments: &'a Arc<SegmentSet>,
     manifests: Vec<Id>,
     copier: FrameCopier<'a>,
-    /// What the index will name.
+    /// The entries of the new index.
     contents: SegmentSpill<'a>,
     entries: u64,
     /// New packs.
     made: Vec<Id>,
-    /// Packs that are to go.
+    /// Packs to remove.
     gone: Vec<Id>,
     dry_run: bool,
     dropped: Dropped,
 }
 
 impl Cut<'_> {
-    /// Decides about one pack; `places` are what is kept of it.
+    /// Decides what to do with one pack; `places` are the locations of its kept content.
     fn take(&mut self, pack: &Id, places: &[Place], progress: &dyn Progress) -> Result<()> {
         check_interrupt(progress)?;
         let path = self.store.pack_path(pack);
         let size = match self.store.open_pack(pack) {
             Ok(file) => file.metadata().on("read", &path)?.len(),
-            // One that is missing goes with what is said of it.
+            // A missing pack is removed together with its index entries.
             Err(error) if error.kind() == ErrorKind::Corrupt && places.is_empty() => 0,
             Err(error) => return Err(error),
         };
@@ -200,7 +201,7 @@ impl Cut<'_> {
         }
         let index = match self.store.pack_index(pack) {
             Ok(index) => index,
-            // What the index of the store knows of it may be good all the same.
+            // If the pack's own index is damaged, the store's index of the pack may still be good.
             Err(error) if error.kind() == ErrorKind::Corrupt => {
                 indexed_members(self.segments, pack)
             }
@@ -247,7 +248,7 @@ impl Cut<'_> {
         self.add_contents(id, index)
     }
 
-    /// The index will name the blobs and chunks of a pack, and of its manifests those that are kept.
+    /// Adds the blobs, chunks and kept manifests of a pack to the new index.
     fn add_contents(&mut self, pack: Id, mut index: PackIndex) -> Result<()> {
         index.members.retain(|member| {
             member.kind != MemberKind::Manifest || self.manifests.binary_search(&member.id).is_ok()
@@ -256,8 +257,8 @@ impl Cut<'_> {
         if self.dry_run { Ok(()) } else { self.contents.add(pack, &index) }
     }
 
-    /// Puts it into effect: new packs are durable, then the index names what stays, then the old
-    /// packs go.
+    /// Applies the cut. First the new packs become durable, then the index names only the kept
+    /// content, then the old packs are removed.
     fn finish(mut self, session: &Session) -> Result<Dropped> {
         if let Some(full) = self.copier.finish()? {
             self.add_new(full)?;
@@ -279,7 +280,7 @@ impl Cut<'_> {
     }
 }
 
-/// The index of some frames of a pack, given by their numbers in order.
+/// Returns the index of some frames of a pack, given by their sorted numbers.
 fn of_frames(index: &PackIndex, numbers: &[u32]) -> PackIndex {
     let members = index.members.iter().copied();
     let members = members.filter(|member| numbers.binary_search(&member.frame).is_ok());

@@ -1,4 +1,4 @@
-//! The index as a list of numbered entries, for those who keep something about each.
+//! The index as a list of numbered entries, for callers that keep data about each entry.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ pub struct Entries {
 }
 
 impl ContentStore {
-    /// The entries of the index as it is now.
+    /// Returns the current entries of the index.
     pub fn entries(&self) -> Result<Entries> {
         let set = self.refresh()?;
         let mut len = 0;
@@ -32,23 +32,23 @@ impl ContentStore {
 }
 
 impl Entries {
-    /// How many there are.
+    /// The number of entries.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether there are none.
+    /// Returns true if there are no entries.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// The number of the first entry of `id`.
+    /// Finds the number of the first entry of `id`.
     pub fn find(&self, id: &Id) -> Option<usize> {
         let segments = self.set.all().iter().zip(&self.first);
         segments.into_iter().find_map(|(segment, first)| Some(first + segment.view().find(id)?))
     }
 
-    /// The id and the place of the entry `number`; `None` if its place is damaged.
+    /// Returns the id and the location of the entry `number`, or `None` if its location is damaged.
     pub fn get(&self, number: usize) -> Option<(Id, Location)> {
         let at = self.first.partition_point(|first| *first <= number).checked_sub(1)?;
         let view = self.set.all()[at].view();

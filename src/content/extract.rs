@@ -1,5 +1,5 @@
-//! Gives many files back at once: every frame is decompressed once, on all cores, and every file's
-//! bytes are checked against its id before it counts as written.
+//! Extracts many files together. Every frame is decompressed once, on all cores, and the bytes of
+//! every file are checked against its id before the file counts as written.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
@@ -16,40 +16,41 @@ use crate::pack::{Chunk, FrameEntry, Location, MemberKind};
 use crate::progress::{Progress, check_interrupt};
 use crate::threads::{spawn, together};
 
-/// Where the files go.
+/// The destination of the files.
 pub trait Target: Sync {
-    /// What takes the bytes of one file.
+    /// The writer for the bytes of one file.
     type Output: Write;
-    /// A new, empty output for the content with number `number`.
+    /// Creates an empty output for the content with number `number`.
     fn create(&self, number: usize) -> Result<Self::Output>;
-    /// The file is complete and its bytes are right; or it failed and must not be seen.
+    /// Completes an output. On success, the file is complete and its bytes are right. On failure,
+    /// the file must not become visible.
     fn finish(&self, number: usize, outcome: Result<Self::Output>) -> Result<()>;
 }
 
 /// A file up to this size is written by one worker.
 const SMALL: u64 = 4 << 20;
-/// A manifest up to this size is kept between planning and writing.
+/// A manifest up to this size stays in memory between planning and writing.
 const KEPT_MANIFEST: u32 = 1 << 20;
 
-/// The contents to give back, planned.
+/// A plan of the contents to extract.
 #[derive(Debug)]
 pub struct Extract<'a> {
     store: &'a ContentStore,
     ids: &'a [Id],
     small: Vec<Job>,
-    /// The chunks of the small files that have some.
+    /// The chunks of the small files that are chunked.
     chunked: HashMap<u32, Vec<Chunk>>,
     large: Vec<LargeJob>,
     missing: Vec<(usize, Error)>,
-    /// Bytes that will be written.
+    /// Total number of bytes to write.
     pub bytes: u64,
 }
 
-/// A file that one worker writes. There may be millions, so it holds no more than its place: the
-/// jobs of one frame stand together, in the order of the packs.
+/// A file that one worker writes. Because there may be millions of jobs, a job holds only a
+/// location. The jobs of one frame are adjacent, in the order of the packs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Job {
-    /// The number of the pack, in the order in which they were met.
+    /// The number of the pack, in the order of first occurrence.
     pack: u32,
     frame: u64,
     offset: u32,
@@ -65,7 +66,7 @@ struct LargeJob {
 }
 
 impl ContentStore {
-    /// Looks up where the contents `ids` lie. Their numbers are their positions.
+    /// Plans the extraction of the contents `ids`. A content's number is its position in `ids`.
     pub fn plan_extract<'a>(&'a self, ids: &'a [Id]) -> Result<Extract<'a>> {
         self.refresh()?;
         let mut extract = Extract {
@@ -149,8 +150,9 @@ impl Extract<'_> {
         Ok(())
     }
 
-    /// Writes all of it to `target` with `threads` workers. What can't be read is reported to the
-    /// target, and the rest goes on; only the target's own error, or an interrupt, ends it.
+    /// Writes all planned files to `target` with `threads` workers. Unreadable content is reported
+    /// to the target and does not stop the others. Only an error of the target or an interrupt
+    /// does.
     pub fn write<T: Target>(
         self,
         target: &T,
@@ -192,7 +194,7 @@ impl Extract<'_> {
     }
 }
 
-/// Splits jobs so that those of one frame stay together.
+/// Splits the jobs into ranges, one for each frame.
 fn group(jobs: &[Job]) -> Vec<std::ops::Range<usize>> {
     let frame = |job: &Job| (job.pack, job.frame);
     let mut groups = Vec::new();
@@ -213,7 +215,7 @@ struct Small<'a> {
 }
 
 impl Small<'_> {
-    /// Writes the file after its bytes were checked; returns their number with it.
+    /// Checks the file's bytes and writes the file. Returns the output and the number of bytes.
     fn write<T: Target>(&self, reader: &mut Reader<'_>, target: &T) -> Result<(T::Output, u64)> {
         if !self.chunks.is_empty() {
             let mut bytes = Vec::new();
@@ -238,7 +240,7 @@ impl Small<'_> {
     }
 }
 
-/// Consecutive chunks of a file that lie in one frame.
+/// Consecutive chunks of a file in one frame.
 struct Run {
     number: u64,
     pack: Id,
@@ -249,8 +251,8 @@ struct Run {
 /// A run's decompressed frame and the parts of it, in order.
 type Decoded = (u64, Result<(Arc<Vec<u8>>, Vec<(u32, u32)>)>);
 
-/// Writes one large file: a thread lists its runs, workers decompress them, and this thread hashes
-/// and writes them in their order.
+/// Writes one large file: one thread lists the runs, workers decompress them, and this thread
+/// hashes and writes them in order.
 fn write_large<T: Target>(
     store: &ContentStore,
     job: &LargeJob,
@@ -262,7 +264,7 @@ fn write_large<T: Target>(
     let depth = threads + 2;
     let (send_run, runs) = bounded::<Run>(depth);
     let (send_bytes, decoded) = bounded::<Decoded>(depth);
-    // One permit for each run between listing and writing: no more are held at once.
+    // Each run needs a permit between listing and writing, which bounds the memory in use.
     let (release, permits) = bounded::<()>(2 * depth);
     for _ in 0..2 * depth {
         let _ = release.send(());
@@ -283,7 +285,7 @@ fn write_large<T: Target>(
         }
         drop((runs, send_bytes));
         let written = write_in_order(job, &decoded, &release, &mut file, progress);
-        // Unblocks the others where the writing failed.
+        // Unblock the other threads if writing failed.
         drop((decoded, release));
         let listed = planner.join().map_err(|_| Error::internal("a listing thread ended early"))?;
         written.and(listed)
@@ -374,8 +376,8 @@ fn write_in_order(
 }
 
 impl Reader<'_> {
-    /// Where the bytes of a chunk lie. They are as many as the manifest says, so that memory taken
-    /// for the one is enough for the other.
+    /// Finds the location of a chunk. The location must have the size that the manifest states, so
+    /// that memory reserved by the manifest's sizes is enough.
     fn locate(&self, chunk: &Chunk) -> Result<Location> {
         let id = &chunk.id;
         let location = self.store().locate_known(id)?.ok_or_else(|| missing(id))?;

@@ -1,5 +1,5 @@
-//! What is elsewhere: copies of index segments of another place, and look-ups in those of which there
-//! is no copy.
+//! Content stored elsewhere: local copies of another store's index segments, and look-ups in
+//! segments without a local copy.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -17,26 +17,26 @@ use crate::pack::{
     FormatError, Keep, Location, Lookup, MemberKind, MergeError, SegmentView, merge,
 };
 
-/// Tables are put together when there are more than this many.
+/// Tables are merged if there are more than this many.
 const MANY: usize = 8;
 
-/// What ranged reads may bring at once, in bytes.
+/// The most bytes that one batch of ranged reads may fetch.
 const AT_ONCE: u64 = 64 << 20;
 
-/// A table on disk: a segment of the other place, or the union of some.
+/// A table on disk: a segment of the other store, or several segments merged.
 struct Table {
     segment: Segment,
-    /// The segments that it has, sorted.
+    /// The ids of the segments that the table contains, sorted.
     covers: Vec<Id>,
 }
 
-/// Copies of index segments of another place, in a directory that can be thrown away.
+/// Local copies of the index segments of another store, in a directory that is safe to delete.
 ///
-/// A segment is named by the SHA-256 of all its bytes, `ID.idx`. Many small ones are kept as one,
-/// whose ids stand in `NAME.of` beside the union `NAME.idx`.
+/// A segment's name is the SHA-256 of all its bytes: `ID.idx`. Many small segments are merged into
+/// one table `NAME.idx`. The file `NAME.of` lists the ids of the merged segments.
 pub struct ForeignIndex {
     directory: PathBuf,
-    /// The largest first.
+    /// Sorted from largest to smallest.
     tables: Vec<Table>,
 }
 
@@ -51,8 +51,8 @@ impl fmt::Debug for ForeignIndex {
 }
 
 impl ForeignIndex {
-    /// Opens the copies that are in `directory`, which need not be there: of the `segments` of the
-    /// other place only. A copy that can't be read counts as none.
+    /// Opens the copies in `directory`, which need not exist. Only copies of the other store's
+    /// `segments` are used. An unreadable copy counts as missing.
     pub fn open(directory: &Path, segments: &[Id]) -> Result<Self> {
         let mut listed = segments.to_vec();
         listed.sort_unstable();
@@ -71,14 +71,15 @@ impl ForeignIndex {
                 continue;
             };
             let covers: Vec<Id> = bytes.chunks_exact(Id::LEN).filter_map(Id::from_slice).collect();
-            // A union with what the other place has no more can't be used in part.
+            // A merged table is unusable if it contains a segment that the other store no longer
+            // has.
             let is_listed = |id: &Id| listed.binary_search(id).is_ok();
             if covers.is_sorted() && covers.iter().all(is_listed) {
                 index.map(&name, covers);
             }
         }
         index.tables.sort_by_key(|table| std::cmp::Reverse(table.covers.len()));
-        // Of what is there twice, for a merge was killed, once is enough.
+        // A killed merge leaves duplicate tables. Keep only tables that add segments.
         let mut had: HashSet<Id> = HashSet::new();
         index.tables.retain(|table| {
             let before = had.len();
@@ -94,7 +95,7 @@ impl ForeignIndex {
         Ok(index)
     }
 
-    /// The files that may be its own: names and extensions.
+    /// Lists the files that may belong to the index: names and extensions.
     fn files(&self) -> Result<Vec<(Id, String)>> {
         let entries = match std::fs::read_dir(&self.directory).on("read directory", &self.directory)
         {
@@ -127,12 +128,12 @@ impl ForeignIndex {
         self.tables.sort_by_key(|table| std::cmp::Reverse(table.segment.view().len()));
     }
 
-    /// Whether there is a copy of the segment `id`.
+    /// Returns true if the index has a copy of the segment `id`.
     pub fn has_segment(&self, id: &Id) -> bool {
         self.tables.iter().any(|table| table.covers.binary_search(id).is_ok())
     }
 
-    /// Where `id` is elsewhere: as bytes where possible, else, for a file, as a manifest.
+    /// Finds `id` in the other store: as bytes if possible, otherwise, for a file, as a manifest.
     pub fn locate(&self, id: &Id, need: Need) -> Result<Option<Location>> {
         let mut manifest = None;
         for table in &self.tables {
@@ -147,7 +148,7 @@ impl ForeignIndex {
         Ok(manifest.filter(|_| need == Need::File))
     }
 
-    /// All places of `id` elsewhere. What a damaged copy says is passed over.
+    /// Finds all locations of `id` in the other store. Skips damaged entries.
     pub fn locations(&self, id: &Id) -> Vec<Location> {
         let tables = self.tables.iter();
         tables
@@ -155,7 +156,7 @@ impl ForeignIndex {
             .collect()
     }
 
-    /// Shows every entry of the copies, each once. What a damaged copy says is passed over.
+    /// Calls `each` once for every distinct entry of the copies. Skips damaged entries.
     pub fn visit(&self, each: &mut dyn FnMut(&Id, &Location)) {
         for (number, table) in self.tables.iter().enumerate() {
             let view = table.segment.view();
@@ -171,19 +172,19 @@ impl ForeignIndex {
         }
     }
 
-    /// Whether what is needed of `id` is elsewhere.
+    /// Returns true if the other store has the needed form of `id`.
     pub fn contains(&self, id: &Id, need: Need) -> Result<bool> {
         Ok(self.locate(id, need)?.is_some())
     }
 
-    /// Entries in the copies, and their bytes.
+    /// The number of entries in the copies, and their size in bytes.
     pub fn size(&self) -> (u64, u64) {
         let sizes = self.tables.iter().map(|table| table.segment.size());
         sizes.fold((0, 0), |(entries, bytes), (more, size)| (entries + more, bytes + size))
     }
 
-    /// Takes copies of segments in, each with its id, after every byte was checked. Several at once
-    /// become one file.
+    /// Adds copies of segments, each with its id, after checking every byte. Several segments are
+    /// merged into one file.
     pub fn add_segments<B: AsRef<[u8]>>(&mut self, segments: &[(Id, B)]) -> Result<()> {
         let mut fresh: Vec<(Id, &[u8])> = Vec::new();
         let mut taken = HashSet::new();
@@ -210,20 +211,20 @@ impl ForeignIndex {
         self.put_together()
     }
 
-    /// As [`ForeignIndex::add_segments`] for one that is in a file.
+    /// Adds one segment from a file, as [`ForeignIndex::add_segments`] does.
     pub fn add_file(&mut self, id: &Id, file: &Path) -> Result<()> {
         let bytes = map(file)?;
         self.add_segments(&[(*id, &bytes[..])])
     }
 
-    /// Writes and uses the union of segments; `covers` are their ids.
+    /// Writes the merger of several segments and uses it; `covers` are their ids.
     fn add_union(&mut self, segments: &[&[u8]], mut covers: Vec<Id>) -> Result<()> {
         covers.sort_unstable();
         covers.dedup();
         let views: Result<Vec<_>, _> =
             segments.iter().map(|bytes| SegmentView::open(bytes)).collect();
         let views = views.map_err(|defect| damaged_copy(&self.directory, defect))?;
-        // A name for what has this content; no segment of a place has it.
+        // Derive the name from the ids. No segment of a store has this name.
         let mut digest = Digest::default();
         for id in &covers {
             digest.update(id.as_bytes());
@@ -237,8 +238,8 @@ impl ForeignIndex {
         Ok(())
     }
 
-    /// Notes that the segment `union` says what `parts` say, of all of which there are copies: it need
-    /// not be fetched.
+    /// Records that the segment `union` has the same entries as `parts`, so that it need not be
+    /// fetched. The index must have copies of all `parts`.
     pub fn stand_for(&mut self, union: &Id, parts: &[Id]) -> Result<()> {
         let has_part =
             |table: &Table| parts.iter().any(|part| table.covers.binary_search(part).is_ok());
@@ -257,7 +258,7 @@ impl ForeignIndex {
         added.and_then(|()| self.remove_unused())
     }
 
-    /// Makes one of the small tables where there are many.
+    /// Merges the small tables if there are too many tables.
     fn put_together(&mut self) -> Result<()> {
         if self.tables.len() <= MANY {
             return Ok(());
@@ -304,7 +305,7 @@ fn write(
     file.on("write", path)?.persist(path)
 }
 
-/// The segment `id`, once it was checked that `bytes` are its.
+/// Opens the segment `id` after checking that `bytes` match the id.
 pub(super) fn checked<'b>(id: &Id, bytes: &'b [u8]) -> Result<SegmentView<'b>> {
     if Digest::of(bytes) != *id {
         return Err(damaged_segment(id, "its bytes are not those it is named after"));
@@ -323,17 +324,16 @@ fn damaged_copy(path: &Path, defect: FormatError) -> Error {
         .with_hint("remove it; it can be fetched again")
 }
 
-/// Gives the bytes of ranges of one file, in their order.
+/// Reads ranges of one file and returns their bytes in order.
 pub type ReadRanges<'a, B> = dyn Fn(&[Range<u64>]) -> Result<Vec<B>> + 'a;
 
-/// Looks ids up in a segment of `size` bytes of which there is no copy. `read` gives the bytes of
-/// ranges, which are in order and apart from each other; it is called up to four times, or a few more
-/// for a segment that is very large or odd, and with many ids for each part of them that fits
-/// into memory.
+/// Looks ids up in a remote segment of `size` bytes that has no local copy. `read` returns the
+/// bytes of ranges, which are sorted and disjoint. It is called up to four times, or a few more
+/// times if the segment is very large or unusual. If the ids are too many for memory, `read` is
+/// called that often for each part of the ids.
 ///
-/// Of each id that is found it gives the first place, which is of bytes if there are some. What is
-/// read is checked for what it takes to read on, no more: who reads the content finds out whether it
-/// is right.
+/// For each found id, returns the first location, preferring bytes to a manifest. The checks cover
+/// only what the look-up itself needs. Reading the content later verifies the content.
 pub fn find_remotely<B: AsRef<[u8]>>(
     size: u64,
     ids: &[Id],

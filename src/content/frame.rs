@@ -1,4 +1,4 @@
-//! Decompresses single frames, within bounds that hold before memory is taken.
+//! Decompresses single frames after checking that their sizes are within bounds.
 
 use super::Params;
 use crate::pack::FrameEntry;
@@ -10,8 +10,8 @@ pub(super) struct FrameDecoder {
 }
 
 impl FrameDecoder {
-    /// Decompresses the frame whose stored bytes are `compressed` into `bytes`, which then has
-    /// exactly the frame's size. Else says in a few words what is wrong.
+    /// Decompresses the frame with the stored bytes `compressed` into `bytes`, which then has
+    /// exactly the frame's size. On failure, returns a short description of the problem.
     pub(super) fn decode(
         &mut self,
         compressed: &[u8],
@@ -21,7 +21,8 @@ impl FrameDecoder {
         if !is_in_bounds(frame) {
             return Err("a frame's size is out of bounds".to_owned());
         }
-        // The index may lie about the size; the frame's own header must agree before memory is taken.
+        // The index may state a wrong size. The frame's header must agree before memory is
+        // reserved.
         let claimed = zstd::zstd_safe::get_frame_content_size(compressed);
         if !matches!(claimed, Ok(Some(size)) if size == frame.size) {
             return Err(format!("no frame of {} bytes at {}", frame.size, frame.offset));
@@ -43,7 +44,7 @@ impl FrameDecoder {
     }
 }
 
-/// Whether a frame's numbers are such that it may be held in memory.
+/// Returns true if the frame is small enough to be held in memory.
 pub(super) fn is_in_bounds(frame: &FrameEntry) -> bool {
     frame.size <= Params::MAX_FRAME && u64::from(frame.stored) <= Params::MAX_FRAME
 }

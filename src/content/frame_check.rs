@@ -1,4 +1,4 @@
-//! Checks one frame: what its members are, and that their bytes are right.
+//! Checks one frame: its list of members, and the bytes of each member.
 
 use super::frame::FrameDecoder;
 use crate::id::Id;
@@ -6,22 +6,22 @@ use crate::pack::{
     FrameEntry, MemberEntry, MemberKind, parse_frame, parse_manifest, parse_members,
 };
 
-/// What is wrong with a frame.
+/// A defect of a frame.
 #[derive(Debug)]
 pub(super) struct FrameDefect {
     pub(super) problem: String,
-    /// The members that can't be read for it; `None` for all.
+    /// The members that are unreadable because of the defect; `None` means all.
     pub(super) wrong: Option<Vec<Id>>,
 }
 
 impl FrameDefect {
-    /// A defect for which nothing in the frame can be read.
+    /// Creates a defect that makes the whole frame unreadable.
     pub(super) fn of_all(problem: String) -> Self {
         FrameDefect { problem, wrong: None }
     }
 }
 
-/// Decompresses frames and compares their members with what an index says.
+/// Decompresses frames and compares their members with an index.
 #[derive(Default)]
 pub(super) struct FrameChecker {
     /// The frame as stored.
@@ -32,8 +32,8 @@ pub(super) struct FrameChecker {
 }
 
 impl FrameChecker {
-    /// Checks the frame in `compressed`, which must have the members `own` with the right bytes;
-    /// if these are `all`, no others and in that order.
+    /// Checks that the frame in `compressed` has the members `own` with the right bytes. With `all`,
+    /// these must be its only members, in this order.
     pub(super) fn check(
         &mut self,
         frame: &FrameEntry,
@@ -58,8 +58,8 @@ impl FrameChecker {
         Err(FrameDefect { problem: problems.swap_remove(0), wrong: Some(wrong) })
     }
 
-    /// The members of the frame in `compressed`, after a check: it is one zstd frame and nothing
-    /// more, its members fill it, and each has the bytes of its id.
+    /// Checks the frame in `compressed` and returns its members. It must be exactly one zstd frame,
+    /// its members must fill it, and each member's bytes must match its id.
     pub(super) fn members(
         &mut self,
         compressed: &[u8],
@@ -67,7 +67,7 @@ impl FrameChecker {
     ) -> Result<Vec<MemberEntry>, String> {
         self.bytes.clear();
         self.decoder.decode(compressed, frame, &mut self.bytes)?;
-        // Behind the end of the frame another one might hide.
+        // A second frame could follow the first.
         if zstd::zstd_safe::find_frame_compressed_size(compressed) != Ok(compressed.len()) {
             return Err("there is more than one frame".to_owned());
         }
@@ -76,7 +76,7 @@ impl FrameChecker {
         Ok(members)
     }
 
-    /// Compares the archive's own headers with what the index says.
+    /// Compares the archive's own headers with the index.
     fn compare(&self, own: &[&MemberEntry]) -> Result<(), String> {
         let found = parse_members(&self.bytes).map_err(|defect| defect.to_string())?;
         if found.len() != own.len() {
@@ -92,13 +92,14 @@ impl FrameChecker {
         Ok(())
     }
 
-    /// The bytes of one member of the frame that was checked last, as far as they are there.
+    /// Returns the bytes of one member of the last checked frame, or `None` if they are out of
+    /// bounds.
     pub(super) fn content(&self, member: &MemberEntry) -> Option<&[u8]> {
         let start = member.offset as usize;
         self.bytes.get(start..start.checked_add(member.size as usize)?)
     }
 
-    /// Checks the bytes of one member against its id, as far as they alone can show it.
+    /// Checks the bytes of one member against its id. A manifest is only checked for its format.
     pub(super) fn is_right(&self, member: &MemberEntry) -> Result<(), String> {
         let content = self.content(member).ok_or("a member's place is out of bounds")?;
         match member.kind {

@@ -1,9 +1,9 @@
-//! Takes files into the store: read, hashed, cut, looked up, compressed and written, on all cores,
-//! in bounded memory.
+//! Imports files into the store: reads, hashes, cuts, looks up, compresses and writes them, on all
+//! cores and in bounded memory.
 //!
-//! Small files are sorted so that alike stand together and are worked on in batches of about a
-//! frame; a batch is one worker's from reading to compressing. A large file is read by one worker,
-//! which hands pieces of it to all (see `large`). One more thread writes packs (see `packer`).
+//! Small files are sorted so that similar files are adjacent, and processed in batches of about a
+//! frame. One worker processes a batch from reading to compressing. One worker reads a large file
+//! and hands its pieces to all workers (see `large`). One more thread writes packs (see `packer`).
 
 use std::fs::File;
 use std::io::Read;
@@ -27,26 +27,26 @@ use crate::progress::{Progress, check_interrupt};
 use crate::threads::try_spawn;
 use crate::tree_path::escaped;
 
-/// Something to take in.
+/// A file or link to import.
 #[derive(Debug, Clone)]
 pub struct Item {
-    /// Where it is, below the root of the upload.
+    /// The path relative to the root of the upload.
     pub path: BString,
-    /// What it is.
+    /// The kind of the item.
     pub kind: ItemKind,
 }
 
-/// What an item is.
+/// The kind of an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ItemKind {
     /// A regular file that had this metadata when it was found.
     File(Stat),
-    /// A symbolic link; its target is what is stored.
+    /// A symbolic link; the store keeps its target.
     Symlink,
 }
 
 impl Item {
-    /// Its bytes, as the metadata said; a guess for a link.
+    /// The size in bytes according to the metadata, or a guess for a link.
     pub fn size(&self) -> u64 {
         match self.kind {
             ItemKind::File(stat) => stat.size,
@@ -55,21 +55,21 @@ impl Item {
     }
 }
 
-/// What was stored anew.
+/// Statistics of newly stored content.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Stored {
     /// Bytes read.
     pub read: u64,
-    /// Bytes of blobs and chunks that were not there before.
+    /// Bytes of blobs and chunks that the store did not have before.
     pub new: u64,
     /// Packs written.
     pub packs: u64,
-    /// Bytes of those packs: by so much the store grew.
+    /// Total size of those packs in bytes: the growth of the store.
     pub stored: u64,
 }
 
 impl Stored {
-    /// Adds what another ingest stored.
+    /// Adds the statistics of another import.
     pub fn add(&mut self, other: Stored) {
         self.read += other.read;
         self.new += other.new;
@@ -78,25 +78,25 @@ impl Stored {
     }
 }
 
-/// The outcome of taking items in.
+/// The outcome of an import.
 #[derive(Debug)]
 pub struct Ingested {
-    /// For each item, in their order: its id, and for a file the metadata that its bytes belong to;
-    /// or why it could not be read.
+    /// For each item, in order: its id and, for a file, the metadata that its bytes belong to; or
+    /// the reason why it could not be read.
     pub items: Vec<Result<(Id, Option<Stat>)>>,
-    /// What was stored.
+    /// Statistics of the stored content.
     pub stored: Stored,
 }
 
-/// A file up to this size is read as a whole by one worker.
+/// One worker reads a file up to this size as a whole.
 pub(super) const SMALL: u64 = 4 << 20;
 
-/// How often a file that changes while it is read is tried again.
+/// The number of attempts to read a file that changes during the read.
 const TRIES: usize = 3;
 
 type Found = Result<(Id, Option<Stat>)>;
 
-/// What the workers of one ingest share.
+/// The state that the workers of one import share.
 pub(super) struct Shared<'a> {
     pub(super) store: &'a ContentStore,
     pub(super) root: &'a Beneath,
@@ -120,8 +120,8 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Notes an item's outcome. Only what is wrong with the item itself is its own; a failure of
-    /// the store fails all.
+    /// Records an item's outcome. Only a defect of the item itself stays with the item; a failure
+    /// of the store fails the whole import.
     pub(super) fn settle(
         &mut self,
         index: u32,
@@ -138,11 +138,11 @@ impl Tally {
 }
 
 impl ContentStore {
-    /// Takes `items` below `root` in, with `threads` workers. When it returns, what it found is
+    /// Imports `items` below `root` with `threads` workers. On return, the imported content is
     /// durable and in the index.
     ///
-    /// An item that can't be read is an error of its own; the others are taken in all the same. A
-    /// failure to write fails the whole.
+    /// An unreadable item has its own error, and the other items are still imported. A failure to
+    /// write fails the whole import.
     pub fn ingest(
         &self,
         session: &Session,
@@ -186,7 +186,7 @@ impl ContentStore {
                 .chain(own)
                 .collect();
             let manifests = shared.write_manifests(&packer.frames());
-            // A full disk stops the packer first; what the workers then say is only a consequence.
+            // A full disk stops the packer first; the workers' errors are only a consequence.
             let written = packer.finish()?;
             manifests?;
             Ok::<_, Error>((tallies, written))
@@ -210,8 +210,8 @@ impl ContentStore {
     }
 }
 
-/// Sorts small items so that alike stand together, in batches of about a frame; returns the large
-/// ones apart, the largest first.
+/// Sorts small items so that similar ones are adjacent, in batches of about a frame. Returns the
+/// large items separately, the largest first.
 fn plan(items: &[Item], params: Params) -> (Vec<Vec<u32>>, Vec<u32>) {
     let (mut small, mut large): (Vec<u32>, Vec<u32>) =
         (0..items.len() as u32).partition(|index| items[*index as usize].size() <= SMALL);
@@ -234,12 +234,12 @@ fn plan(items: &[Item], params: Params) -> (Vec<Vec<u32>>, Vec<u32>) {
     (batches, large)
 }
 
-/// Files of one extension are alike, then those near each other in the tree.
+/// Returns a sort key: files with the same extension first, then files near each other in the tree.
 fn likeness(path: &BString) -> (Vec<u8>, Vec<u8>) {
     let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
     let extension = match name.iter().rposition(|byte| *byte == b'.') {
         Some(dot) if dot > 0 => name[dot + 1..].to_ascii_lowercase(),
-        // Files without extension are alike when they have the same name: LICENSE, Makefile.
+        // Files without an extension are similar if they have the same name: LICENSE, Makefile.
         _ => name.to_vec(),
     };
     (extension, path.to_vec())
@@ -272,7 +272,7 @@ impl Shared<'_> {
                     let found = self.take_small(*index, &mut buffer, batch, tally);
                     tally.settle(*index, found)?;
                 }
-                // Files after this batch are of another kind only sometimes; the frame may go on.
+                // The next batch is usually of the same kind, so the frame stays open.
             } else if self.large.all_read() {
                 batch.close()?;
                 return Ok(());
@@ -312,7 +312,7 @@ impl Shared<'_> {
         Ok((id, stat))
     }
 
-    /// Reads a whole file whose metadata is the same before and after.
+    /// Reads a whole file and checks that its metadata did not change meanwhile.
     fn read_small(&self, index: u32, buffer: &mut Vec<u8>) -> Result<Stat> {
         let item = &self.items[index as usize];
         for _ in 0..TRIES {
@@ -333,7 +333,7 @@ impl Shared<'_> {
         Err(changed(&self.shown(index)))
     }
 
-    /// Stores bytes that are held as a whole, unless they are stored already.
+    /// Stores bytes that are in memory as a whole, unless the store has them already.
     fn store_bytes(
         &self,
         id: Id,
@@ -360,7 +360,7 @@ impl Shared<'_> {
         Ok(())
     }
 
-    /// Stores one chunk, unless it is stored already.
+    /// Stores one chunk, unless the store has it already.
     pub(super) fn store_chunk(
         &self,
         bytes: &[u8],
@@ -393,11 +393,11 @@ impl Shared<'_> {
     }
 }
 
-/// Why an item has no id.
+/// The reason why an item has no id.
 pub(super) enum ItemError {
-    /// The item can't be read; others can.
+    /// The item is unreadable; other items may be readable.
     Item(Error),
-    /// The store can't be read or written.
+    /// The store is unreadable or not writable.
     Store(Error),
 }
 
@@ -407,7 +407,7 @@ impl From<Error> for ItemError {
     }
 }
 
-/// The chunks of `bytes`, which end where the bytes do.
+/// Cuts `bytes` into chunks. The last chunk ends at the end of the bytes.
 pub(super) fn cut(bytes: &[u8], params: Params) -> impl Iterator<Item = &[u8]> {
     let (min, avg, max) = (params.chunk_min, params.chunk_avg, params.chunk_max);
     let chunker = (bytes.len() > min as usize)
@@ -422,7 +422,7 @@ pub(super) fn changed(path: &str) -> Error {
         .with_hint("upload again when nothing writes to it, or leave it out with --keep-going")
 }
 
-/// The metadata of an open file that must be a regular one.
+/// Returns the metadata of an open file, which must be a regular file.
 pub(super) fn regular(file: &File, shown: &str) -> Result<Stat> {
     let metadata = file.metadata().on("read", shown)?;
     if !metadata.is_file() {

@@ -1,4 +1,5 @@
-//! Checks that chunks, joined as their lists say, are the files they are meant to be.
+//! Checks that the chunks of each manifest, concatenated, are the file that the manifest's id
+//! names.
 
 use std::io;
 use std::sync::{Mutex, PoisonError};
@@ -9,10 +10,11 @@ use crate::error::{ErrorKind, Result};
 use crate::id::Id;
 use crate::progress::{Progress, Unit};
 
-/// So many files are planned at once: what is known of their chunks is held.
+/// The number of files that are planned together. It bounds the memory for their chunks.
 const AT_ONCE: usize = 4096;
 
-/// Reads the files `ids` and hashes them; gives those whose bytes are others, and why.
+/// Reads and hashes the files `ids`. Returns the files whose bytes do not match their id, with the
+/// reasons.
 pub(super) fn check(
     store: &ContentStore,
     ids: &[Id],
@@ -31,7 +33,7 @@ pub(super) fn check(
     Ok(wrong)
 }
 
-/// Files that nobody keeps.
+/// A target that discards the files and keeps the errors.
 struct Nowhere<'a> {
     ids: &'a [Id],
     wrong: Mutex<Vec<(Id, String)>>,

@@ -1,5 +1,5 @@
-//! Large files: one worker reads, hashes and finds the cuts; all workers hash, look up and
-//! compress the pieces.
+//! Imports large files: one worker reads and hashes the file and finds the cuts; all workers hash,
+//! look up and compress the pieces.
 
 use std::collections::VecDeque;
 use std::io::Read;
@@ -17,7 +17,7 @@ use crate::id::{Id, ObjectHasher};
 use crate::pack::{Chunk, write_line};
 use crate::progress::check_interrupt;
 
-/// Bytes that are read at once.
+/// The number of bytes per read.
 const READ: usize = 4 << 20;
 
 /// Part of a large file, cut into whole chunks.
@@ -28,7 +28,7 @@ pub(super) struct Piece {
     file: Arc<LargeFile>,
 }
 
-/// A large file on its way in: what its workers leave for each other.
+/// The state of a large file during its import, shared by its workers.
 struct LargeFile {
     state: Mutex<LargeState>,
 }
@@ -38,11 +38,11 @@ struct LargeState {
     /// The chunks of each piece, by the piece's number.
     pieces: Vec<Option<Vec<Chunk>>>,
     done: usize,
-    /// Set when the whole file was read: its id and how many pieces there are.
+    /// Set after the whole file was read: its id and the number of pieces.
     read: Option<(Id, usize)>,
 }
 
-/// The large files that wait, and the pieces that are under way.
+/// The large files that wait to be read, and the pieces that wait for a worker.
 pub(super) struct LargeQueue {
     waiting: Mutex<VecDeque<u32>>,
     reading: AtomicUsize,
@@ -52,7 +52,7 @@ pub(super) struct LargeQueue {
 
 impl LargeQueue {
     pub(super) fn new(large: Vec<u32>, sender: Sender<Piece>, pieces: Receiver<Piece>) -> Self {
-        // What waits counts as being read, so that no worker leaves before it was.
+        // A waiting file counts as being read, so that no worker leaves too early.
         let reading = AtomicUsize::new(large.len());
         LargeQueue { waiting: Mutex::new(large.into()), reading, sender, pieces }
     }
@@ -65,12 +65,12 @@ impl LargeQueue {
         self.pieces.try_recv().ok()
     }
 
-    /// A piece, if one comes soon.
+    /// Returns a piece if one arrives within a short wait.
     pub(super) fn wait_piece(&self) -> Option<Piece> {
         self.pieces.recv_timeout(Duration::from_millis(2)).ok()
     }
 
-    /// Whether no more pieces will come.
+    /// Returns true if no more pieces will come.
     pub(super) fn all_read(&self) -> bool {
         self.reading.load(Ordering::SeqCst) == 0 && self.pieces.is_empty()
     }
@@ -143,8 +143,8 @@ impl Shared<'_> {
         Ok((id, before))
     }
 
-    /// The lengths of the chunks at the start of `bytes` that end for sure, and their sum: a cut is
-    /// sure when a longest chunk would have fit, or when the file ends.
+    /// Returns the lengths of the certain chunks at the start of `bytes`, and their sum. A cut is
+    /// certain if a chunk of maximal length would have fit, or if the file ends.
     fn whole_chunks(&self, bytes: &[u8], at_end: bool) -> (Vec<usize>, usize) {
         let params = self.store.params();
         let mut chunks = Vec::new();
@@ -159,7 +159,7 @@ impl Shared<'_> {
         (chunks, sum)
     }
 
-    /// Gives a piece to whoever is free, or works on it here if all are busy.
+    /// Gives a piece to a free worker, or processes it on this thread if all are busy.
     fn hand_over(&self, piece: Piece, batch: &mut Batch<'_>, tally: &mut Tally) -> Result<()> {
         match self.large.sender.try_send(piece) {
             Ok(()) => Ok(()),
@@ -193,7 +193,7 @@ impl Shared<'_> {
         self.conclude(&mut state)
     }
 
-    /// Writes the manifest when the file was read and all its pieces are stored.
+    /// Writes the manifest once the file is read and all its pieces are stored.
     fn conclude(&self, state: &mut LargeState) -> Result<()> {
         let Some((id, count)) = state.read else { return Ok(()) };
         if state.done < count {
@@ -202,7 +202,7 @@ impl Shared<'_> {
         state.read = None;
         let pieces = std::mem::take(&mut state.pieces);
         let chunks: Vec<Chunk> = pieces.into_iter().flatten().flatten().collect();
-        // A file with one chunk is that chunk: it has the same id.
+        // A file with one chunk has the same id as that chunk and needs no manifest.
         if chunks.len() < 2 || self.store.locate_known(&id)?.is_some() || !self.in_flight.take(&id)
         {
             return Ok(());

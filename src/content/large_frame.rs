@@ -1,16 +1,16 @@
-//! Frames that no memory holds. Such a frame holds one manifest, that of a very large file, and is
-//! read as a stream.
+//! Frames that are too large for memory. Such a frame holds only the manifest of a very large file
+//! and is read as a stream.
 
 use std::io::{BufRead, Read};
 
 use crate::id::Id;
 use crate::pack::{BLOCK, Chunk, FormatError, MemberEntry, MemberKind, parse_header, parse_line};
 
-/// The longest line of a manifest: an id, a space, ten digits.
+/// The longest line of a manifest: an id, a space, a number of up to ten digits and a line feed.
 const MAX_LINE: usize = Id::HEX_LEN + 12;
 
-/// Calls `each` with every line of a manifest, without its line feed, in memory that does not grow
-/// with the text. `wrong` makes an error of what is wrong with the text itself.
+/// Calls `each` with every line of a manifest, without its line feed, in bounded memory. `wrong`
+/// converts the description of a format defect into an error.
 pub(super) fn lines<E>(
     text: &mut dyn Read,
     wrong: impl Fn(String) -> E,
@@ -36,13 +36,14 @@ pub(super) fn lines<E>(
     if rest.is_empty() { Ok(()) } else { Err(wrong(FormatError::Truncated.to_string())) }
 }
 
-/// Reads the frame of `size` bytes that `input` begins with, to its end and no further, and checks
-/// that it holds one manifest of the right form and nothing else. Gives that member.
+/// Reads the frame of `size` bytes at the start of `input`, and nothing beyond it. Checks that the
+/// frame holds exactly one valid manifest and returns that member.
 pub(super) fn check(input: &mut dyn BufRead, size: u64) -> Result<MemberEntry, String> {
     visit(input, size, &mut |_, _| {})
 }
 
-/// As [`check`], and calls `each` with the id of the manifest and each chunk of it.
+/// Checks a frame as [`check`] does, and calls `each` with the id of the manifest and each of its
+/// chunks.
 pub(super) fn visit(
     input: &mut dyn BufRead,
     size: u64,

@@ -1,4 +1,4 @@
-//! Checks the lists of chunks that longer files are stored as.
+//! Checks the manifests: the chunk lists of chunked files.
 
 use super::check::{ContentCheck, ContentDefect, ContentPart, in_parallel};
 use super::verify::reason;
@@ -8,19 +8,19 @@ use crate::id::Id;
 use crate::pack::{Location, MemberKind};
 use crate::progress::{Progress, Unit, check_interrupt};
 
-/// Why the list of a file's chunks does not lead to the file.
+/// The reason why a manifest does not lead to its file.
 enum ManifestProblem {
-    /// A chunk lies where nothing can be read, and that is told of.
+    /// A chunk is unreadable, and another defect already reports it.
     ToldElsewhere,
-    /// The index does not know a chunk.
+    /// The index does not have a chunk.
     ChunkMissing(String),
-    /// The list itself is wrong.
+    /// The manifest itself is wrong.
     Wrong(String),
 }
 
 impl ContentCheck {
-    /// Checks the lists of chunks with so many threads: that each chunk is there with the size that
-    /// the list says; with `full` also that they make the file.
+    /// Checks the manifests with `threads` threads: every chunk must exist with the size that the
+    /// manifest states. With `full`, also checks that the chunks are the file.
     pub fn check_manifests(
         &mut self,
         full: bool,
@@ -30,7 +30,7 @@ impl ContentCheck {
         let manifests = self.manifests();
         let total = manifests.len() as u64;
         progress.begin("checking manifests", Some(total), Unit::Items);
-        // Those of one frame together, so that it is decompressed once.
+        // Group the manifests of each frame, so that a frame is decompressed once.
         let frame = |(_, place): &(Id, Location)| (place.pack, place.frame.offset);
         let groups: Vec<_> = manifests.chunk_by(|a, b| frame(a) == frame(b)).collect();
         let problems = in_parallel(&groups, threads, |group| {
@@ -58,7 +58,7 @@ impl ContentCheck {
         Ok(())
     }
 
-    /// A file that can't be read, for a reason that lies in its list of chunks.
+    /// Records that a file is unreadable because of its manifest.
     fn lose(&mut self, id: Id, problem: ManifestProblem) {
         if !self.lost.insert(id) {
             return;
@@ -78,7 +78,7 @@ impl ContentCheck {
         }
     }
 
-    /// The manifests that can be read and are needed, in the order of the packs.
+    /// Returns the manifests that are readable and not lost, in the order of the packs.
     fn manifests(&self) -> Vec<(Id, Location)> {
         let is_manifest = |place: &Location| place.kind == MemberKind::Manifest;
         let mut manifests: Vec<(Id, Location)> = self
@@ -95,7 +95,7 @@ impl ContentCheck {
         manifests
     }
 
-    /// What is wrong with a manifest.
+    /// Finds the defect of a manifest, if it has one.
     fn problem_of_manifest(
         &self,
         reader: &mut Reader<'_>,

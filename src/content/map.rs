@@ -1,4 +1,4 @@
-//! Files mapped into memory, for the sorted tables that are searched in place.
+//! Files mapped into memory, for sorted tables that are searched in place.
 
 #![expect(unsafe_code, reason = "a memory map can't be made without it; see `map`")]
 
@@ -8,17 +8,17 @@ use std::path::Path;
 use crate::error::{IoResultExt, Result};
 use crate::fs::read;
 
-/// The bytes of a file that never changes once it has its name.
+/// The mapped bytes of a file that never changes after it gets its name.
 #[derive(Debug)]
 pub(crate) struct Mapped(memmap2::Mmap);
 
 /// Maps the file at `path`.
 pub(crate) fn map(path: &Path) -> Result<Mapped> {
     let file = read::open(path).on("open", path)?;
-    // SAFETY: the bytes must not change or be cut while mapped. Index segments and stat tables are
-    // written under a temporary name and renamed into place when complete; nothing writes to them
-    // afterwards, and removing one leaves the mapping whole. A user who edits one in place breaks
-    // the repository's contract; all reads are bounds-checked against the mapped length.
+    // SAFETY: the bytes must not change or be truncated while mapped. Index segments and stat
+    // tables are written under a temporary name and renamed when complete. Nothing writes to them
+    // afterwards, and deleting a file keeps its mapping intact. A user who edits a file in place
+    // breaks the repository's contract; all reads are bounds-checked against the mapped length.
     let mapped = unsafe { memmap2::Mmap::map(&file) }.on("map", path)?;
     Ok(Mapped(mapped))
 }

@@ -1,7 +1,7 @@
-//! The content store: what people upload, as chunks in packs, and the index over them.
+//! The content store: the uploaded files as chunks in packs, and the index of the packs.
 //!
-//! The directories `packs/`, `index/`, `cache/` and `tmp/` of a repository are its own; nothing
-//! else writes there. Packs and segments are never changed once they have their name.
+//! The store owns the directories `packs/`, `index/`, `cache/` and `tmp/` of a repository; no other
+//! module writes to them. Packs and segments never change after they get their names.
 
 mod batch;
 mod buffers;
@@ -64,23 +64,23 @@ pub use session::Session;
 pub use spill::join_segments;
 pub use stat_cache::{CacheEntry, StatCache};
 
-/// What decides how content is cut, compressed and grouped; fixed when a repository is made.
+/// Parameters for cutting, compressing and grouping content; fixed when a repository is created.
 ///
-/// None of it changes a file's id. The defaults were chosen by measurement; see the book's
-/// decision page on chunk parameters.
+/// The parameters do not affect a file's id. The defaults were chosen by measurement; see the
+/// book's decision page on chunk parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Params {
     /// The shortest chunk, in bytes; a file of at most this size is one blob.
     pub chunk_min: u32,
-    /// The length that chunks have on average, in bytes.
+    /// The average length of a chunk, in bytes.
     pub chunk_avg: u32,
     /// The longest chunk, in bytes.
     pub chunk_max: u32,
-    /// A frame is closed when its members have this many bytes.
+    /// The size in bytes at which a frame is closed.
     pub frame_size: u32,
-    /// A pack is closed when it has this many bytes.
+    /// The size in bytes at which a pack is closed.
     pub pack_size: u64,
-    /// The zstd level for what compresses well.
+    /// The zstd level for content that compresses well.
     pub level: i32,
 }
 
@@ -98,11 +98,11 @@ impl Default for Params {
 }
 
 impl Params {
-    /// The most bytes that a frame with blobs and chunks can have; what claims more is refused
-    /// before memory is taken.
+    /// The maximum size in bytes of a frame with blobs and chunks. A frame that states a larger
+    /// size is refused before memory is reserved.
     pub const MAX_FRAME: u64 = 64 << 20;
 
-    /// Checks that the chunker accepts the sizes.
+    /// Checks that the parameters are within the bounds of the chunker and of the formats.
     pub fn validate(&self) -> Result<()> {
         use fastcdc::v2020 as cdc;
         let fits = |value: u32, low: usize, high: usize| (low..=high).contains(&(value as usize));
@@ -130,12 +130,12 @@ pub struct ContentStore {
     root: PathBuf,
     params: Params,
     segments: RwLock<Arc<SegmentSet>>,
-    /// Segments that are passed over, because they are damaged.
+    /// Damaged segments, which are ignored.
     ignored: Vec<PathBuf>,
 }
 
 impl ContentStore {
-    /// Makes the directories of a new store in the repository directory `root`.
+    /// Creates the directories of a new store in the repository directory `root`.
     pub fn init(root: &Path) -> Result<()> {
         for name in ["packs", "index", "cache", "tmp"] {
             atomic::create_dir_all(&root.join(name))?;
@@ -149,14 +149,14 @@ impl ContentStore {
         atomic::sync_dir(root)
     }
 
-    /// Opens the store in the repository directory `root`. Segments are read when first needed.
+    /// Opens the store in the repository directory `root`. The segments are read when first needed.
     pub fn open(root: &Path, params: Params) -> Result<Self> {
         params.validate()?;
         let segments = RwLock::new(Arc::new(SegmentSet::unread()));
         Ok(ContentStore { root: root.to_owned(), params, segments, ignored: Vec::new() })
     }
 
-    /// How content is cut, compressed and grouped here.
+    /// The parameters for cutting, compressing and grouping content.
     pub fn params(&self) -> Params {
         self.params
     }
@@ -169,22 +169,22 @@ impl ContentStore {
         self.root.join("index")
     }
 
-    /// The stat cache of this repository.
+    /// Opens the stat cache of this repository.
     pub fn stat_cache(&self) -> StatCache {
         StatCache::open(&self.root.join("cache"))
     }
 
-    /// Where files are written before they have their name.
+    /// The directory for files that have no final name yet.
     pub fn tmp_dir(&self) -> PathBuf {
         self.root.join("tmp")
     }
 
-    /// The file of a pack.
+    /// The path of a pack.
     pub fn pack_path(&self, pack: &Id) -> PathBuf {
         self.packs_dir().join(format!("{pack}.tar.zst"))
     }
 
-    /// The packs that are there, by name, sorted, with their bytes.
+    /// Lists the packs, sorted by id, with their sizes in bytes.
     pub fn packs(&self) -> Result<Vec<(Id, u64)>> {
         let directory = self.packs_dir();
         let mut packs = Vec::new();
@@ -203,7 +203,7 @@ impl ContentStore {
         Ok(packs)
     }
 
-    /// The same store without the segments `ignored`, which can't be used.
+    /// Returns a view of the same store without the segments `ignored`, which are unusable.
     fn without(&self, ignored: Vec<PathBuf>) -> Self {
         let segments = RwLock::new(Arc::new(SegmentSet::unread()));
         ContentStore { root: self.root.clone(), params: self.params, segments, ignored }
@@ -217,7 +217,7 @@ impl ContentStore {
         self.refresh()
     }
 
-    /// Reads the segments anew: another process may have added or merged some.
+    /// Rereads the segments: another process may have added or merged some.
     pub(crate) fn refresh(&self) -> Result<Arc<SegmentSet>> {
         let previous = Arc::clone(&self.segments.read().unwrap_or_else(PoisonError::into_inner));
         let fresh = Arc::new(SegmentSet::read(&self.index_dir(), &previous, &self.ignored)?);
@@ -225,7 +225,7 @@ impl ContentStore {
         Ok(fresh)
     }
 
-    /// Where the content with `id` lies: as bytes where possible, else as a manifest.
+    /// Finds the location of the content with `id`: as bytes if possible, otherwise as a manifest.
     pub fn locate(&self, id: &Id) -> Result<Option<Location>> {
         if let Some(found) = self.segments()?.locate(id, false)? {
             return Ok(Some(found));
@@ -233,28 +233,29 @@ impl ContentStore {
         self.refresh()?.locate(id, false)
     }
 
-    /// As [`ContentStore::locate`], but the caller knows that the segments are fresh.
+    /// Finds a location as [`ContentStore::locate`] does, for callers that know the segments are
+    /// fresh.
     pub(crate) fn locate_known(&self, id: &Id) -> Result<Option<Location>> {
         self.segments()?.locate(id, false)
     }
 
-    /// Whether the index, as this process last read it, has the content with `id`.
+    /// Returns true if the index, as this process last read it, has the content with `id`.
     pub fn is_indexed(&self, id: &Id) -> Result<bool> {
         Ok(self.segments()?.locate(id, false)?.is_some())
     }
 
-    /// Whether bytes with this id are stored as a blob or chunk of their own.
+    /// Returns true if the store has bytes with this id as a separate blob or chunk.
     pub(crate) fn has_bytes(&self, id: &Id) -> Result<bool> {
         let found = self.segments()?.locate(id, true)?;
         Ok(found.is_some_and(|location| location.kind != MemberKind::Manifest))
     }
 
-    /// Whether the content with `id` is in the index.
+    /// Returns true if the index has the content with `id`.
     pub fn contains(&self, id: &Id) -> Result<bool> {
         Ok(self.locate(id)?.is_some())
     }
 
-    /// Entries in the index, and its bytes.
+    /// The number of entries in the index, and its size in bytes.
     pub fn index_size(&self) -> Result<(u64, u64)> {
         Ok(self.segments()?.size())
     }

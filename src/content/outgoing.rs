@@ -1,5 +1,5 @@
-//! Puts together what is sent: packs of the store as they are, new packs of copied frames, and the
-//! segment over them.
+//! Assembles the files to send: whole packs of the store, new packs of copied frames, and a segment
+//! that indexes them.
 
 use super::copy::FrameCopier;
 use super::packer::FullPack;
@@ -14,7 +14,7 @@ use crate::id::Id;
 use crate::pack::{MemberKind, PackIndex};
 use crate::progress::{Progress, check_interrupt};
 
-/// What is sent, while it is put together.
+/// The files to send, while they are assembled.
 pub(super) struct Outgoing<'a> {
     store: &'a ContentStore,
     segments: &'a SegmentSet,
@@ -39,7 +39,7 @@ impl<'a> Outgoing<'a> {
         Outgoing { store, segments, relied, whole, new, copier, contents }
     }
 
-    /// Takes on what is needed of one pack: `places` are all in it, sorted.
+    /// Adds the needed content of one pack; `places` are the locations of that content, sorted.
     pub(super) fn take(
         &mut self,
         pack: &Id,
@@ -49,7 +49,7 @@ impl<'a> Outgoing<'a> {
         let file = self.store.open_pack(pack)?;
         let (index, is_whole) = match self.store.pack_index(pack) {
             Ok(index) => (index, true),
-            // What the index of the store knows of it may be good all the same.
+            // If the pack's own index is damaged, the store's index of the pack may still be good.
             Err(error) if error.kind() == ErrorKind::Corrupt => {
                 (indexed_members(self.segments, pack), false)
             }
@@ -96,11 +96,11 @@ impl<'a> Outgoing<'a> {
     }
 }
 
-/// The segment of packs of another place, while it is made in bounded memory.
+/// A segment of another store's packs, built in bounded memory.
 pub struct NewSegment<'a>(SegmentSpill<'a>);
 
 impl<'a> NewSegment<'a> {
-    /// An empty one, whose file is one of `session`.
+    /// Creates an empty segment, whose file belongs to `session`.
     pub fn new(session: &'a Session) -> Self {
         NewSegment(SegmentSpill::new(session))
     }
@@ -110,7 +110,7 @@ impl<'a> NewSegment<'a> {
         self.0.add(pack, index)
     }
 
-    /// Writes it; `None` if nothing is in it.
+    /// Writes the segment. Returns `None` if the segment is empty.
     pub fn finish(self) -> Result<Option<OutgoingSegment>> {
         let made = self.0.finish()?;
         Ok(made.map(|made| OutgoingSegment::new(made.digest, made.size, made.file)))

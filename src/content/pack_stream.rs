@@ -1,4 +1,4 @@
-//! Checks a pack as it comes, from its first byte to its last, in bounded memory.
+//! Checks a pack as a stream, from its first byte to its last, in bounded memory.
 
 use std::io::{self, BufRead, Read};
 
@@ -12,14 +12,14 @@ use crate::progress::{Progress, check_interrupt};
 
 /// The longest header of a zstd frame.
 const FRAME_HEADER: usize = 18;
-/// What is read at once.
+/// The minimum number of bytes per read.
 const WINDOW: usize = 1 << 20;
 
-/// Reads the pack `id` to its end and checks all that it can be checked for: its name, its frames,
-/// its members and their ids, and that its own index says just that. Gives the index. Whether the
-/// chunks of a manifest make its file is known only by joining them.
+/// Reads the pack `id` to its end and returns its index. Checks the pack's name, its frames, its
+/// members and their ids, and that the pack's own index matches them. It does not check that the
+/// chunks of a manifest make up its file.
 ///
-/// Takes memory for one frame and the index. What is wrong with the pack is an error of kind
+/// Holds one frame and the index in memory. A defect of the pack is an error of kind
 /// [`Corrupt`](crate::ErrorKind::Corrupt); an error of `input` keeps its own kind.
 pub fn verify_pack(input: &mut dyn Read, id: &Id, progress: &dyn Progress) -> Result<PackIndex> {
     let mut stream = PackStream {
@@ -45,14 +45,14 @@ pub fn verify_pack(input: &mut dyn Read, id: &Id, progress: &dyn Progress) -> Re
 
 const OTHER_NAME: &str = "its bytes are not those it is named after";
 
-/// The bytes of a pack, hashed as they are used.
+/// The bytes of a pack, hashed as they are consumed.
 struct PackStream<'a> {
     input: &'a mut dyn Read,
-    /// What was read and not used yet, from `start` on.
+    /// Bytes that were read; those from `start` on are not consumed yet.
     window: Vec<u8>,
     start: usize,
     is_at_end: bool,
-    /// Why the input could not be read on.
+    /// The error that ended the input early.
     failed: Option<io::Error>,
     digest: Digest,
     consumed: u64,
@@ -60,7 +60,7 @@ struct PackStream<'a> {
 }
 
 impl PackStream<'_> {
-    /// The next bytes: at least `count`, or all that are left.
+    /// Returns the next bytes without consuming them: at least `count`, or all remaining bytes.
     fn peek(&mut self, count: usize) -> &[u8] {
         if self.window.len() - self.start < count && !self.is_at_end {
             self.window.drain(..self.start);
@@ -90,7 +90,7 @@ impl PackStream<'_> {
         }
         self.consume(end_frame().len());
         let own = index.to_skippable_frame();
-        // One byte more would be seen.
+        // Ask for one byte more, so that trailing bytes are detected.
         if self.peek(own.len() + 1) != own {
             return Err("its own index is not of what it holds".to_owned());
         }

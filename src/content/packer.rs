@@ -1,7 +1,7 @@
-//! Writes frames into packs, and makes the packs durable beside the writing.
+//! Writes frames into packs, and makes full packs durable in parallel.
 //!
-//! Frames come from many threads over a bounded channel to one writer. A full pack is handed to a
-//! sealer, which syncs it and gives it its name while the next one fills.
+//! Many threads send frames over a bounded channel to one writer. The writer hands each full pack
+//! to a sealer, which syncs the pack and names it while the next pack fills.
 
 use std::collections::HashSet;
 use std::io::{Read, Write};
@@ -20,21 +20,22 @@ use crate::threads::spawn;
 /// A compressed frame on its way into a pack.
 #[derive(Debug)]
 pub(super) struct Frame {
-    /// Its bytes.
+    /// The stored (compressed) bytes.
     pub(super) bytes: Vec<u8>,
-    /// Its bytes decompressed.
+    /// The number of bytes when decompressed.
     pub(super) size: u64,
-    /// Its members; the frame's number is filled in by the writer.
+    /// The members. The writer fills in the frame number.
     pub(super) members: Vec<MemberEntry>,
 }
 
-/// Bytes of a large frame that are held at once.
+/// The block size for copying a large frame.
 const BLOCK: usize = 1 << 20;
 
-/// Packs that are durable before the index names them: so much is lost to a kill at most.
+/// The number of durable packs that the index need not name yet. A killed writer loses at most
+/// these.
 pub(super) const PACKS_PER_SEGMENT: usize = 16;
 
-/// Ids that this writer has taken on and that the index may not know yet.
+/// Ids that this writer is storing and that the index may not have yet.
 #[derive(Debug)]
 pub(super) struct InFlight {
     shards: Vec<Mutex<HashSet<Id>>>,
@@ -50,12 +51,12 @@ impl InFlight {
         self.shards[shard].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes `id` on; false if it was taken already.
+    /// Claims `id`. Returns false if it is already claimed.
     pub(super) fn take(&self, id: &Id) -> bool {
         self.shard(id).insert(*id)
     }
 
-    /// Gives back ids that the index knows now.
+    /// Releases ids that the index has now.
     fn release<'a>(&self, ids: impl Iterator<Item = &'a Id>) {
         for id in ids {
             self.shard(id).remove(id);
@@ -63,12 +64,12 @@ impl InFlight {
     }
 }
 
-/// What was written.
+/// The amount of written data.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Written {
-    /// Packs.
+    /// The number of packs.
     pub(super) packs: u64,
-    /// Their bytes.
+    /// The total size of the packs in bytes.
     pub(super) bytes: u64,
 }
 
@@ -95,7 +96,8 @@ impl<'scope> Packer<'scope> {
         Ok(Packer { frames, writer, sealer })
     }
 
-    /// Where frames go. A send fails only if the writer failed; [`Packer::finish`] says why.
+    /// The channel for frames. If a send fails, the writer has failed, and [`Packer::finish`]
+    /// returns the reason.
     pub(super) fn frames(&self) -> Sender<Frame> {
         self.frames.clone()
     }
@@ -106,14 +108,14 @@ impl<'scope> Packer<'scope> {
         let ended = || Error::internal("the pack writer ended early");
         let writer = self.writer.join().map_err(|_| ended())?;
         let sealer = self.sealer.join().map_err(|_| ended())?;
-        // If the sealer failed, the writer failed only for that.
+        // If the sealer failed, the writer's error is only a consequence.
         let written = sealer?;
         writer?;
         Ok(written)
     }
 }
 
-/// A pack that has all its bytes and waits to be made durable.
+/// A complete pack that is not durable yet.
 pub(super) struct FullPack {
     pub(super) file: TempFile,
     pub(super) id: Id,
@@ -125,7 +127,7 @@ pub(super) struct FullPack {
 pub(super) struct OpenPack {
     pub(super) file: TempFile,
     digest: Digest,
-    /// Bytes so far.
+    /// The number of bytes written so far.
     pub(super) bytes: u64,
     index: PackIndex,
 }
@@ -147,13 +149,13 @@ impl OpenPack {
         Ok(())
     }
 
-    /// Adds a frame; returns its buffer.
+    /// Adds a frame and returns its buffer.
     pub(super) fn add(&mut self, frame: Frame) -> Result<Vec<u8>> {
         self.add_bytes(&frame.bytes, frame.size, frame.members.into_iter())?;
         Ok(frame.bytes)
     }
 
-    /// Adds a frame: its bytes as stored, its bytes decompressed, its members.
+    /// Adds a frame, given by its stored bytes, its decompressed size and its members.
     pub(super) fn add_bytes(
         &mut self,
         bytes: &[u8],
@@ -168,7 +170,7 @@ impl OpenPack {
         self.put(bytes)
     }
 
-    /// Adds a frame that no memory holds: its `stored` bytes are read from `input`.
+    /// Adds a frame that is too large for memory by copying its `stored` bytes from `input`.
     pub(super) fn add_large(
         &mut self,
         input: &mut dyn Read,
@@ -236,7 +238,7 @@ struct Sealer<'a> {
     in_flight: &'a InFlight,
     builder: SegmentBuilder,
     packs: usize,
-    /// Manifests wait for the end: until then the chunks they name may not be durable.
+    /// Manifests are indexed last: until then, the chunks that they name may not be durable.
     manifests: Vec<(Id, PackIndex)>,
     taken: Vec<Id>,
     written: Written,

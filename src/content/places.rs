@@ -1,19 +1,19 @@
-//! Where needed contents lie, and the frames that hold them.
+//! The locations of needed contents, and the frames that hold them.
 
 use super::segments::SegmentSet;
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::pack::{FrameEntry, Location, PackIndex};
 
-/// Where a needed content lies. There may be millions, so it holds no more than it takes to find it
-/// again and to see that it is the right one.
+/// The location of a needed content. Because there may be millions, a place holds only enough data
+/// to find the content again and to recognize it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place {
-    /// The number of the pack, in the order of their ids.
+    /// The number of the pack, in the order of the pack ids.
     pub(super) pack: u32,
     frame: u64,
     offset: u32,
-    /// The beginning of the id.
+    /// The first 8 bytes of the id.
     id: u64,
 }
 
@@ -24,27 +24,27 @@ impl Place {
     }
 }
 
-/// The places of needed contents.
+/// The locations of needed contents.
 pub(super) struct Places {
     /// All packs of the index, sorted.
     packs: Vec<Id>,
     all: Vec<Place>,
-    /// How many there were after the last sorting.
+    /// The number of places after the last sorting.
     settled: usize,
 }
 
-/// So many more are held before those that were added twice go.
+/// The number of additional places to hold before duplicates are removed.
 const UNSETTLED: usize = 1 << 20;
 
 impl Places {
-    /// None yet, of the packs that the segments speak of.
+    /// Creates an empty collection for the packs that the segments name.
     pub(super) fn new(segments: &SegmentSet) -> Self {
         let mut packs: Vec<Id> = segments.packs().into_iter().collect();
         packs.sort_unstable();
         Places { packs, all: Vec::new(), settled: 0 }
     }
 
-    /// Adds where `id` lies; gives the number of the pack.
+    /// Adds the location of `id`; returns the number of the pack.
     pub(super) fn add(&mut self, id: &Id, place: &Location) -> Result<u32> {
         let pack = self.packs.binary_search(&place.pack);
         let pack = pack.map_err(|_| Error::internal("a place without a pack"))? as u32;
@@ -52,21 +52,21 @@ impl Places {
         Ok(pack)
     }
 
-    /// Lets go of what was added twice.
+    /// Sorts the places and removes duplicates.
     pub(super) fn settle(&mut self) {
         self.all.sort_unstable();
         self.all.dedup();
         self.settled = self.all.len();
     }
 
-    /// The same when it is worth it.
+    /// Removes duplicates if many places were added since the last time.
     pub(super) fn settle_often(&mut self) {
         if self.all.len() >= 2 * self.settled + UNSETTLED {
             self.settle();
         }
     }
 
-    /// How many packs there are.
+    /// The number of packs.
     pub(super) fn packs(&self) -> usize {
         self.packs.len()
     }
@@ -75,7 +75,8 @@ impl Places {
         self.all.is_empty()
     }
 
-    /// All packs, each with the places in it; those must have been settled.
+    /// Iterates over all packs, each with its places. The places must be sorted (see
+    /// [`Places::settle`]).
     pub(super) fn by_pack(&self) -> impl Iterator<Item = (&Id, &[Place])> {
         let mut rest = &self.all[..];
         self.packs.iter().enumerate().map(move |(number, pack)| {
@@ -87,8 +88,8 @@ impl Places {
     }
 }
 
-/// The numbers of the frames of a pack in which the places lie, in order. That the needed contents are
-/// in them is what the pack itself says.
+/// Returns the sorted numbers of the frames of a pack in which the places lie. Fails if the pack's
+/// own index does not list a needed content.
 pub(super) fn needed_frames(index: &PackIndex, pack: &Id, places: &[Place]) -> Result<Vec<u32>> {
     let Some(first) = places.first() else { return Ok(Vec::new()) };
     let mut members: Vec<(Place, u32)> = Vec::with_capacity(index.members.len());
@@ -111,7 +112,7 @@ pub(super) fn needed_frames(index: &PackIndex, pack: &Id, places: &[Place]) -> R
     Ok(needed)
 }
 
-/// The stored bytes of frames.
+/// Sums the stored bytes of frames.
 pub(super) fn stored<'a>(frames: impl Iterator<Item = &'a FrameEntry>) -> u64 {
     frames.map(|frame| u64::from(frame.stored)).sum()
 }

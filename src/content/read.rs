@@ -15,27 +15,28 @@ use crate::id::Id;
 use crate::pack::{Chunk, FormatError, FrameEntry, Location, MemberKind, parse_line};
 use crate::progress::{NoProgress, Progress, check_interrupt};
 
-/// Frames that a reader keeps decompressed.
+/// The number of decompressed frames that a reader keeps.
 const CACHED_FRAMES: usize = 6;
-/// Packs that a reader keeps open.
+/// The number of packs that a reader keeps open.
 const OPEN_PACKS: usize = 16;
 
 /// The pack and offset of a frame, and its decompressed bytes.
 type CachedFrame = ((Id, u64), Arc<Vec<u8>>);
 
-/// Reads from one store; keeps the last packs open and the last frames decompressed. One a thread.
+/// Reads from one store, with a cache of open packs and decompressed frames. Each thread needs its
+/// own reader.
 pub struct Reader<'a> {
     store: &'a ContentStore,
     packs: VecDeque<(Id, Arc<File>)>,
     frames: VecDeque<CachedFrame>,
     decoder: FrameDecoder,
-    /// The most frames that are kept, and the most bytes.
+    /// The maximum number of cached frames, and their maximum total size in bytes.
     cache: (usize, u64),
     compressed: Vec<u8>,
 }
 
 impl ContentStore {
-    /// A reader of this store.
+    /// Creates a reader of this store.
     pub fn reader(&self) -> Reader<'_> {
         Reader {
             store: self,
@@ -47,7 +48,7 @@ impl ContentStore {
         }
     }
 
-    /// Opens the file of a pack that is to be there.
+    /// Opens the file of a pack. Fails if the pack does not exist.
     pub(super) fn open_pack(&self, pack: &Id) -> Result<File> {
         let path = self.pack_path(pack);
         crate::fs::read::open(&path).map_err(|source| {
@@ -62,7 +63,7 @@ impl ContentStore {
     }
 }
 
-/// The content is not there.
+/// The error for content that the store does not have.
 pub(crate) fn missing(id: &Id) -> Error {
     Error::corrupt(format!("the content {id} is missing from the store"))
         .with_hint("art fsck --repair looks for it in the packs")
@@ -77,15 +78,15 @@ impl<'a> Reader<'a> {
         self.store
     }
 
-    /// The same, keeping up to `frames` frames of up to `bytes` bytes in all decompressed: for
-    /// reading in another order than that of the packs.
+    /// Sets the cache to at most `frames` decompressed frames with at most `bytes` bytes in total,
+    /// for reading in another order than that of the packs.
     #[must_use]
     pub fn with_cache(mut self, frames: usize, bytes: u64) -> Self {
         self.cache = (frames.max(1), bytes);
         self
     }
 
-    /// The same, for which the pack with this id is `file`.
+    /// Makes the reader use `file` as the pack with this id.
     pub(super) fn with_pack(mut self, id: Id, file: File) -> Self {
         self.packs.push_front((id, Arc::new(file)));
         self
@@ -102,7 +103,7 @@ impl<'a> Reader<'a> {
         Ok(file)
     }
 
-    /// The decompressed bytes of a frame.
+    /// Returns the decompressed bytes of a frame.
     pub(crate) fn frame(&mut self, pack: &Id, frame: &FrameEntry) -> Result<Arc<Vec<u8>>> {
         let key = (*pack, frame.offset);
         if let Some(at) = self.frames.iter().position(|(cached, _)| *cached == key) {
@@ -143,7 +144,7 @@ impl<'a> Reader<'a> {
         Ok(bytes)
     }
 
-    /// Calls `use_bytes` with the bytes at `location`, which are not checked against an id yet.
+    /// Calls `use_bytes` with the bytes at `location`, which are not checked against an id.
     pub(crate) fn with_bytes<T>(
         &mut self,
         location: &Location,
@@ -156,8 +157,7 @@ impl<'a> Reader<'a> {
         Ok(use_bytes(bytes))
     }
 
-    /// The chunks of the file whose manifest lies at `location`, one after the other, in memory
-    /// that does not grow with the file.
+    /// Calls `each` with every chunk of the manifest at `location`, in order and in bounded memory.
     pub(crate) fn chunks(
         &mut self,
         location: &Location,
@@ -178,7 +178,8 @@ impl<'a> Reader<'a> {
         lines(&mut text, |problem| damaged(&location.pack, problem), line)
     }
 
-    /// The bytes at `location`, decompressed as they are read: for manifests that no memory holds.
+    /// Decompresses the bytes at `location` as a stream, for manifests that are too large for
+    /// memory.
     fn stream(&mut self, location: &Location) -> Result<impl Read> {
         let stored = u64::from(location.frame.stored);
         let span = Span::new(self.pack(&location.pack)?, location.frame.offset, stored);
@@ -189,7 +190,7 @@ impl<'a> Reader<'a> {
         Ok(decoder.take(u64::from(location.size)))
     }
 
-    /// Bytes of the file with `id`, without reading it.
+    /// Returns the size in bytes of the file with `id`, without reading the file.
     pub fn size(&mut self, id: &Id) -> Result<u64> {
         let location = self.store.locate(id)?.ok_or_else(|| missing(id))?;
         if location.kind != MemberKind::Manifest {
@@ -206,7 +207,7 @@ impl<'a> Reader<'a> {
         Ok(sum)
     }
 
-    /// The bytes with `id`, checked; refused if there are more than `limit`.
+    /// Reads and checks the content with `id`. Fails if it has more than `limit` bytes.
     pub fn read(&mut self, id: &Id, limit: u64) -> Result<Vec<u8>> {
         let size = self.size(id)?;
         if size > limit {
@@ -221,8 +222,8 @@ impl<'a> Reader<'a> {
         Ok(bytes)
     }
 
-    /// Writes the bytes with `id` to `out`. Each chunk is checked before it leaves; that the chunks
-    /// are the right ones in the right order is known at the end. Returns the number of bytes.
+    /// Writes the content with `id` to `out` and returns the number of bytes. Each chunk is checked
+    /// before it is written. An error in the list of chunks is detected only at the end.
     pub fn copy(&mut self, id: &Id, out: &mut dyn Write, progress: &dyn Progress) -> Result<u64> {
         check_interrupt(progress)?;
         let location = self.store.locate(id)?.ok_or_else(|| missing(id))?;
@@ -269,7 +270,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A part of a file, from the offset on so many bytes.
+/// A part of a file: the file, the offset and the number of bytes.
 pub(super) struct Span<F>(F, u64, u64);
 
 impl<F: Deref<Target = File>> Span<F> {
@@ -288,7 +289,7 @@ impl<F: Deref<Target = File>> Read for Span<F> {
     }
 }
 
-/// Hashes what it passes on.
+/// Hashes the bytes that it passes on.
 struct Tee<'a> {
     hasher: &'a mut crate::id::ObjectHasher,
     out: &'a mut dyn Write,

@@ -1,4 +1,4 @@
-//! Makes the index anew from the packs.
+//! Rebuilds the index from the packs.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -19,26 +19,26 @@ use crate::pack::{
 };
 use crate::progress::{Progress, Unit, check_interrupt};
 
-/// An index that takes more bytes than this is not read into memory.
+/// An index larger than this many bytes is not read into memory.
 const MAX_INDEX: usize = 1 << 30;
 
 /// The bytes that begin every zstd frame.
 pub(super) const FRAME_MAGIC: [u8; 4] = 0xFD2F_B528_u32.to_le_bytes();
 
-/// What is read at once while a frame is looked for.
+/// The number of bytes per read during the search for a frame.
 const WINDOW: usize = 2 << 20;
 
-/// What a rebuild found.
+/// The outcome of a rebuild.
 #[derive(Debug, Default, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Rebuilt {
-    /// Packs that are in the index now.
+    /// The number of packs in the index.
     pub packs: u64,
-    /// Entries in it.
+    /// The number of entries in the index.
     pub entries: u64,
 }
 
 impl ContentStore {
-    /// A pack's own index, from its end.
+    /// Reads a pack's own index from the pack's end.
     pub(crate) fn pack_index(&self, pack: &Id) -> Result<PackIndex> {
         let path = self.pack_path(pack);
         let file = read::open(&path).on("open", &path)?;
@@ -55,7 +55,8 @@ impl ContentStore {
         })
     }
 
-    /// The index of a pack whose own index is lost: of the frames that can be found and read.
+    /// Rebuilds the index of a pack whose own index is lost, from all frames that can be found and
+    /// read.
     pub(super) fn scan_pack(&self, pack: &Id, progress: &dyn Progress) -> Result<PackIndex> {
         let path = self.pack_path(pack);
         let file = read::open(&path).on("open", &path)?;
@@ -79,8 +80,9 @@ impl ContentStore {
         Ok(index)
     }
 
-    /// Takes finished packs that no segment names into the index: a writer was killed between
-    /// the two. Manifests are left out, for the chunks they name may never have been written.
+    /// Adds complete packs that no segment names to the index. They remain if a writer is killed
+    /// before it writes the segment. Manifests are omitted, because their chunks may never have
+    /// been written.
     pub(super) fn adopt_orphans(&self, session: &Session) -> Result<()> {
         let known = self.refresh()?.packs();
         let mut builder = SegmentBuilder::default();
@@ -88,7 +90,7 @@ impl ContentStore {
             if known.contains(&pack) {
                 continue;
             }
-            // A pack that can't be read is fsck's to report; it is in nobody's way here.
+            // Ignore unreadable packs: fsck reports them, and they do no harm to other operations.
             if let Ok(mut index) = self.pack_index(&pack) {
                 index.members.retain(|member| member.kind != MemberKind::Manifest);
                 builder.add_pack(pack, &index);
@@ -97,9 +99,9 @@ impl ContentStore {
         self.add_segment(session, builder)
     }
 
-    /// Replaces the whole index by one made from the packs' own indexes, without the packs
-    /// `left_out`. A manifest counts only if all of its chunks are there. Of the old segments,
-    /// `damaged` are moved to the directory `aside`.
+    /// Replaces the whole index with one built from the packs' own indexes, without the packs
+    /// `left_out`. A manifest counts only if all its chunks exist. The `damaged` old segments are
+    /// moved to the directory for damaged files.
     pub(super) fn rebuild_index(
         &self,
         session: &Session,
@@ -125,7 +127,8 @@ impl ContentStore {
         }
         let whole = self.whole_manifests(manifests, &present);
         let entries = (bytes.len() + whole.len()) as u64;
-        // The new segments stand before the old ones go: a reader always finds everything.
+        // Write the new segments before removing the old ones, so that readers always find
+        // everything.
         let fresh = [self.write_fresh(session, bytes)?, self.write_fresh(session, whole)?];
         for path in old.iter().filter(|path| !fresh.iter().flatten().any(|new| new == *path)) {
             if damaged.contains(path) {
@@ -139,7 +142,7 @@ impl ContentStore {
         Ok(Rebuilt { packs: packs.len() as u64, entries })
     }
 
-    /// Keeps the manifests whose chunks are all present, with the sizes that they say.
+    /// Keeps the manifests whose chunks all exist with the sizes that the manifest states.
     fn whole_manifests(
         &self,
         packs: Vec<(Id, PackIndex)>,
@@ -168,8 +171,8 @@ impl ContentStore {
     }
 }
 
-/// Reads the own index of a pack of `size` bytes that is elsewhere. `read` gives the bytes of a range
-/// of it and is called once or twice. What is wrong with the index is an error of kind
+/// Reads the own index of a remote pack of `size` bytes. `read` returns the bytes of a range and is
+/// called once or twice. A defect of the index is an error of kind
 /// [`Corrupt`](crate::ErrorKind::Corrupt).
 pub fn read_pack_index_at<B: AsRef<[u8]>>(
     read: &dyn Fn(Range<u64>) -> Result<B>,
@@ -180,10 +183,10 @@ pub fn read_pack_index_at<B: AsRef<[u8]>>(
     index_at_end(read, size, TAIL)?.map_err(damaged)
 }
 
-/// What is read of the end of a pack that is elsewhere: most indexes are in it.
+/// The number of bytes first read from the end of a remote pack. Most indexes fit.
 const TAIL: u64 = 128 << 10;
 
-/// The index at the end of a pack of `size` bytes, of which the last `tail` are read at first.
+/// Reads the index at the end of a pack of `size` bytes, starting with the last `tail` bytes.
 fn index_at_end<B: AsRef<[u8]>>(
     read: &dyn Fn(Range<u64>) -> Result<B>,
     size: u64,
@@ -216,12 +219,12 @@ fn index_at_end<B: AsRef<[u8]>>(
     Ok(PackIndex::parse(bytes.as_ref(), size))
 }
 
-/// Whether a member is a list of chunks.
+/// Returns true if the member is a manifest.
 fn is_manifest(member: &MemberEntry) -> bool {
     member.kind == MemberKind::Manifest
 }
 
-/// Looks for frames in a file.
+/// Searches a file for frames.
 struct Scan {
     file: File,
     length: u64,
@@ -230,7 +233,7 @@ struct Scan {
 }
 
 impl Scan {
-    /// The frame at `offset` and its members, if a whole one of ours begins there.
+    /// Reads the frame at `offset` and its members, if a complete frame of a pack begins there.
     fn frame(&mut self, offset: u64) -> Option<(FrameEntry, Vec<MemberEntry>)> {
         let mut limit = WINDOW;
         let stored = loop {
@@ -257,7 +260,8 @@ impl Scan {
         Some((frame, members.collect()))
     }
 
-    /// Where the next frame may begin, at `offset` or behind; the file's length if nowhere.
+    /// Finds the next possible start of a frame at or after `offset`. Returns the file's length if
+    /// there is none.
     fn next_frame(&self, mut offset: u64) -> std::io::Result<u64> {
         loop {
             let window = read_at_most(&self.file, offset, WINDOW)?;
@@ -267,13 +271,13 @@ impl Scan {
             if window.len() < WINDOW {
                 return Ok(self.length);
             }
-            // The beginning may lie across two windows.
+            // The start of a frame may cross the border of two windows.
             offset += (WINDOW - FRAME_MAGIC.len() + 1) as u64;
         }
     }
 }
 
-/// Reads up to `limit` bytes at `offset`; fewer at the end.
+/// Reads up to `limit` bytes at `offset`, and fewer at the end of the file.
 fn read_at_most(file: &File, offset: u64, limit: usize) -> std::io::Result<Vec<u8>> {
     struct At<'a>(&'a File, u64);
     impl Read for At<'_> {

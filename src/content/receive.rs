@@ -1,8 +1,8 @@
-//! Takes in content from elsewhere: frames one by one, or whole packs.
+//! Imports content from another store: single frames or whole packs.
 //!
-//! Every member is checked against its id before it counts as taken in, and frames are stored as
-//! they came. Packs are made durable as they fill up, then the index names them: after a kill the next
-//! writer finds what is whole, and only the rest has to come again.
+//! Every member is checked against its id before it counts as imported, and frames are stored
+//! unchanged. Full packs become durable, then the index names them. After a kill, the next writer
+//! finds the complete packs, and only the rest must be transferred again.
 
 use std::io::{BufReader, Read, Seek};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,36 +18,37 @@ use crate::pack::{
 };
 use crate::progress::{Progress, check_interrupt};
 
-/// What was taken in.
+/// The outcome of an import.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Received {
-    /// Packs that were written.
+    /// The number of written packs.
     pub packs: u64,
-    /// Their bytes.
+    /// The total size of the packs in bytes.
     pub bytes: u64,
-    /// Blobs, chunks and manifests that are in the index now.
+    /// The number of blobs, chunks and manifests added to the index.
     pub contents: u64,
-    /// Manifests that were wanted and are not in the index, because not all their chunks are; sorted.
+    /// Wanted manifests that are not in the index because some of their chunks are missing; sorted.
     pub incomplete: Vec<Id>,
 }
 
-/// Takes in content from elsewhere, from any of its threads: checking is done on theirs, writing by
-/// one at a time.
+/// Imports content from another store. Many threads may use a receiver: each checks its own frames,
+/// and one at a time writes.
 ///
-/// [`Receiver::finish`] belongs behind a failure too: what came until then is kept.
+/// Call [`Receiver::finish`] after a failure too: it keeps the content received so far.
 pub struct Receiver<'s> {
     store: &'s ContentStore,
     session: &'s Session,
     checkers: Mutex<Vec<FrameChecker>>,
     state: Mutex<State>,
-    /// Held while a pack is made durable. Taken only with `state` held, which is let go at once.
+    /// Held while a pack becomes durable. Acquired only while `state` is held, which is then
+    /// released.
     sealing: Mutex<()>,
 }
 
 #[derive(Default)]
 struct State {
     open: Option<OpenPack>,
-    /// The manifests that came. Where the pack is still open, its id is [`Id::NULL`].
+    /// The received manifests. In a pack that is still open, the pack id is [`Id::NULL`].
     manifests: Vec<(Id, Location)>,
     /// Blobs and chunks of durable packs that the index does not name yet.
     builder: SegmentBuilder,
@@ -60,7 +61,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl ContentStore {
-    /// Begins to take in content from elsewhere.
+    /// Begins an import from another store.
     pub fn receive<'s>(&'s self, session: &'s Session) -> Receiver<'s> {
         Receiver {
             store: self,
@@ -76,16 +77,16 @@ fn damaged(problem: impl std::fmt::Display) -> Error {
     Error::corrupt(format!("a frame from elsewhere is damaged: {problem}"))
 }
 
-/// Checks a frame, as it is stored, that has `size` bytes decompressed, at most
-/// [`Params::MAX_FRAME`]: it is whole, and every member has the bytes of its id.
+/// Checks a stored frame that has `size` bytes when decompressed, at most [`Params::MAX_FRAME`].
+/// The frame must be complete, and the bytes of every member must match its id.
 pub fn check_frame(compressed: &[u8], size: u64) -> Result<()> {
     let stored = u32::try_from(compressed.len()).map_err(|_| damaged("it is too long"))?;
     let frame = FrameEntry { offset: 0, stored, size };
     FrameChecker::default().members(compressed, &frame).map_err(damaged).map(drop)
 }
 
-/// As [`check_frame`] for a frame of any size, whose `frame.stored` bytes are read from `input`; calls
-/// `each` with the id of each manifest in it and each of its chunks.
+/// Checks a frame of any size and calls `each` with the id of each manifest in it and each of its
+/// chunks. The `frame.stored` bytes of the frame are read from `input`.
 pub fn visit_manifests(
     input: &mut dyn Read,
     frame: &FrameEntry,
@@ -111,9 +112,10 @@ pub fn visit_manifests(
 }
 
 impl Receiver<'_> {
-    /// Takes in a frame, as it is stored, that has `size` bytes decompressed, at most
-    /// [`Params::MAX_FRAME`](super::Params::MAX_FRAME). Gives what it holds. One that is not whole and right is refused as
-    /// [`Corrupt`](crate::ErrorKind::Corrupt), and nothing of it stays.
+    /// Imports a stored frame that has `size` bytes when decompressed, at most
+    /// [`Params::MAX_FRAME`](super::Params::MAX_FRAME). Returns the ids and kinds of its members.
+    /// An incomplete or wrong frame is refused as [`Corrupt`](crate::ErrorKind::Corrupt), and
+    /// nothing of it is stored.
     pub fn add_frame(&self, compressed: &[u8], size: u64) -> Result<Vec<(Id, MemberKind)>> {
         let stored = u32::try_from(compressed.len()).map_err(|_| damaged("it is too long"))?;
         let frame = FrameEntry { offset: 0, stored, size };
@@ -128,8 +130,8 @@ impl Receiver<'_> {
         Ok(held)
     }
 
-    /// As [`Receiver::add_frame`] for a frame that no memory holds: its `stored` bytes are read from
-    /// `input`. Such a frame holds one manifest, whose id is given back.
+    /// Imports a frame that is too large for memory, reading its `stored` bytes from `input`. Such
+    /// a frame holds one manifest, whose id is returned.
     pub fn add_large_frame(&self, input: &mut dyn Read, stored: u64, size: u64) -> Result<Id> {
         let stored = u32::try_from(stored).map_err(|_| damaged("it is too long"))?;
         let mut spool = self.session.temp_file()?;
@@ -153,7 +155,7 @@ impl Receiver<'_> {
         Ok(member.id)
     }
 
-    /// Takes in the whole pack `id`, after every byte of it was checked.
+    /// Imports the whole pack `id` after checking every byte.
     pub fn add_pack(&self, file: TempFile, id: &Id, progress: &dyn Progress) -> Result<()> {
         let mut bytes = file.file();
         bytes.rewind().on("read", file.path())?;
@@ -165,7 +167,8 @@ impl Receiver<'_> {
         self.is_durable(*id, index, size)
     }
 
-    /// The chunks of the manifests that came and are wanted, in the order of the packs.
+    /// Calls `each` with the chunks of the received and wanted manifests, in the order of the
+    /// packs.
     pub fn chunks(
         &self,
         is_wanted: &dyn Fn(&Id) -> bool,
@@ -178,7 +181,7 @@ impl Receiver<'_> {
             manifests.sort_unstable_by_key(in_packs);
             manifests.dedup();
             let open = state.open.as_ref().map(|open| open.file.file().try_clone());
-            // What was sealed when the list was made is in its place when this is had.
+            // Waiting for this lock ensures that every pack sealed so far has its final name.
             drop(lock(&self.sealing));
             (manifests, open.transpose().on("read", "a pack")?)
         };
@@ -192,8 +195,8 @@ impl Receiver<'_> {
         Ok(())
     }
 
-    /// Makes what came durable and lets the index name it: first the packs, then their blobs and
-    /// chunks, then the manifests that are wanted and whose chunks are all in the index.
+    /// Makes the received content durable and adds it to the index: first the packs, then their
+    /// blobs and chunks, then the wanted manifests whose chunks are all in the index.
     pub fn finish(
         self,
         is_wanted: &dyn Fn(&Id) -> bool,
@@ -213,7 +216,8 @@ impl Receiver<'_> {
         Ok(Received { incomplete, ..std::mem::take(&mut state.received) })
     }
 
-    /// Of the manifests those whose chunks are all in the index, and the ids of the others.
+    /// Splits the manifests into those whose chunks are all in the index, and the ids of the
+    /// others.
     fn whole_manifests(
         &self,
         mut manifests: Vec<(Id, Location)>,
@@ -257,7 +261,7 @@ impl Receiver<'_> {
         Ok((builder, incomplete))
     }
 
-    /// Appends a frame with these members to the open pack, which is sealed when it is full.
+    /// Appends a frame with these members to the open pack, and seals the pack if it is full.
     fn append(
         &self,
         members: &[MemberEntry],
@@ -271,7 +275,7 @@ impl Receiver<'_> {
         };
         let frame = FrameEntry { offset: open.bytes, stored, size };
         if let Err(error) = add(&mut open) {
-            // A pack that could not be written to its end is no good any more.
+            // After a failed write, the open pack is unusable. Forget its manifests.
             state.manifests.retain(|(_, place)| !place.pack.is_null());
             return Err(error);
         }
@@ -285,7 +289,7 @@ impl Receiver<'_> {
         Ok(())
     }
 
-    /// Makes a full pack durable, beside those who go on with the next one.
+    /// Makes a full pack durable while other threads fill the next one.
     fn seal(&self, state: MutexGuard<'_, State>, full: Option<FullPack>) -> Result<()> {
         let Some(full) = full else { return Ok(()) };
         let sealing = lock(&self.sealing);
@@ -295,7 +299,7 @@ impl Receiver<'_> {
         self.is_durable(full.id, full.index, full.bytes)
     }
 
-    /// A pack is durable: now the index may name its blobs and chunks.
+    /// Adds the blobs and chunks of a durable pack to the index.
     fn is_durable(&self, id: Id, mut index: PackIndex, bytes: u64) -> Result<()> {
         let mut state = lock(&self.state);
         state.received.packs += 1;
@@ -318,7 +322,7 @@ impl Receiver<'_> {
     }
 }
 
-/// Closes the open pack; its manifests are in a pack with a name now.
+/// Closes the open pack and gives its manifests the pack's id.
 fn close(state: &mut State) -> Result<Option<FullPack>> {
     let Some(open) = state.open.take() else { return Ok(None) };
     let full = open.close()?;
@@ -331,7 +335,7 @@ fn in_packs((id, place): &(Id, Location)) -> (Id, u64, u32, Id) {
     (place.pack, place.frame.offset, place.offset, *id)
 }
 
-/// The manifests of a pack and where they lie.
+/// Lists the manifests of a pack with their locations.
 fn manifests(index: &PackIndex, pack: Id) -> impl Iterator<Item = (Id, Location)> {
     let place = move |member: &MemberEntry| {
         let frame = index.frames.get(member.frame as usize)?;
@@ -340,7 +344,7 @@ fn manifests(index: &PackIndex, pack: Id) -> impl Iterator<Item = (Id, Location)
     index.members.iter().filter_map(place)
 }
 
-/// The manifests among the members of a frame and where they lie.
+/// Lists the manifests among the members of a frame with their locations.
 fn manifests_of(
     members: &[MemberEntry],
     pack: Id,

@@ -1,6 +1,6 @@
-//! Mends a store: packs get their names back, damaged ones are written anew without what is lost,
-//! the index is made from the packs. Nothing is deleted that could not be read: it is moved to the
-//! directory `damaged/`.
+//! Repairs a store: renames packs to their correct names, rewrites damaged packs without the lost
+//! content, and rebuilds the index from the packs. Unreadable files are not deleted but moved to
+//! the directory `damaged/`.
 
 use std::path::{Path, PathBuf};
 
@@ -15,32 +15,32 @@ use crate::progress::{Progress, Unit};
 
 pub use super::salvage::Salvaged;
 
-/// What a repair has done.
+/// The outcome of a repair.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ContentRepair {
-    /// Packs that have their name again.
+    /// Packs that were renamed to their correct names.
     pub renamed: Vec<Id>,
-    /// Damaged packs that were written anew.
+    /// Damaged packs that were rewritten.
     pub salvaged: Vec<Salvaged>,
-    /// The index that was made anew, if it was.
+    /// The rebuilt index, if it was rebuilt.
     pub rebuilt: Option<Rebuilt>,
 }
 
 impl ContentStore {
-    /// The directory that damaged files are moved to.
+    /// The directory for damaged files.
     pub(super) fn aside_dir(&self) -> PathBuf {
         self.root.join("damaged")
     }
 
-    /// Moves a damaged file out of the way.
+    /// Moves a damaged file to the directory for damaged files.
     pub(super) fn set_aside(&self, path: &Path) -> Result<()> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         atomic::set_aside(path, &self.aside_dir(), &name).map(drop)
     }
 
-    /// Mends what `check` has found, and makes the index anew if that is asked for or needed.
+    /// Repairs the defects that `check` found, and rebuilds the index if requested or necessary.
     ///
-    /// The caller holds the lock that keeps all writers out.
+    /// The caller must hold the lock that excludes all writers.
     pub fn repair(
         &self,
         session: &Session,
@@ -68,7 +68,7 @@ impl ContentStore {
         for pack in &damaged {
             done.salvaged.push(self.salvage(session, pack, check, progress)?);
         }
-        // A pack that came out as it went in was only in doubt.
+        // A pack that is unchanged after salvage was only suspected of damage.
         damaged.retain(|pack| !done.salvaged.iter().any(|salvaged| salvaged.new == Some(*pack)));
         let segments = &check.damaged_segments;
         done.rebuilt = Some(self.rebuild_index(session, &damaged, segments, progress)?);
@@ -78,8 +78,8 @@ impl ContentStore {
         Ok(done)
     }
 
-    /// Renames packs whose bytes are those of another name. Packs that the index does not know are
-    /// about to be taken into it, so what is not as it was written among them counts as damaged.
+    /// Renames packs whose bytes match another name. Packs that are not in the index are about to
+    /// be indexed, so those that are not as they were written count as damaged.
     fn give_names(
         &self,
         check: &ContentCheck,

@@ -1,7 +1,7 @@
-//! Writes what is right in a damaged pack into a new one.
+//! Writes the intact content of a damaged pack to a new pack.
 //!
-//! Whole frames are copied as they are stored. From a frame that can be decompressed but does not
-//! hold what it should, the members with the right bytes are packed anew.
+//! Intact frames are copied as they are stored. If a frame can be decompressed but has wrong
+//! members, the members with the right bytes are packed again.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -19,21 +19,21 @@ use crate::id::Id;
 use crate::pack::{FrameEntry, MemberEntry, PackIndex, append_member};
 use crate::progress::{Progress, check_interrupt};
 
-/// What became of a damaged pack.
+/// The outcome of salvaging a damaged pack.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Salvaged {
     /// The damaged pack.
     pub pack: Id,
-    /// The pack that has what was right in it; `None` if nothing was.
+    /// The pack with the intact content; `None` if there was none.
     pub new: Option<Id>,
-    /// Contents that were taken over.
+    /// The number of salvaged contents.
     pub kept: u64,
-    /// Contents that it should have had and whose bytes are gone, as far as known.
+    /// The number of contents known to be lost.
     pub lost: u64,
 }
 
 impl ContentStore {
-    /// Makes a new, durable pack of what is right in `pack`, which stays as it is.
+    /// Creates a new durable pack with the intact content of `pack`, which stays unchanged.
     pub(super) fn salvage(
         &self,
         session: &Session,
@@ -69,7 +69,7 @@ impl ContentStore {
     }
 }
 
-/// What was found in a pack, and the frames that only the segments know of.
+/// Merges the frames found in a pack with the frames that only the segments name.
 fn both(mut found: PackIndex, indexed: &PackIndex) -> PackIndex {
     let seen: HashSet<u64> = found.frames.iter().map(|frame| frame.offset).collect();
     for (number, frame) in indexed.frames.iter().enumerate() {
@@ -90,7 +90,7 @@ struct Salvage<'a> {
     out: OpenPack,
     checker: FrameChecker,
     reader: Reader<'a>,
-    /// Lists of chunks that are not taken over.
+    /// Manifests that must not be copied.
     wrong: &'a HashSet<Id>,
     compressor: Compressor,
     done: Salvaged,
@@ -113,14 +113,14 @@ impl Salvage<'_> {
         Ok(())
     }
 
-    /// Takes over what is right in one frame; gives the number of its members.
+    /// Copies the intact content of one frame. Returns the number of copied members.
     fn frame(&mut self, frame: &FrameEntry, own: &[MemberEntry]) -> Result<u64> {
         let end = frame.offset.checked_add(u64::from(frame.stored));
         if end.is_none_or(|end| end > self.length) {
             return Ok(0);
         }
         self.checker.compressed.resize(frame.stored as usize, 0);
-        // A disk that can't give the bytes any more has lost them.
+        // Bytes that the disk cannot read count as lost.
         if self.file.read_exact_at(&mut self.checker.compressed, frame.offset).is_err() {
             return Ok(0);
         }

@@ -1,4 +1,4 @@
-//! The index segments of a store: found, mapped, searched, added, merged.
+//! The index segments of a store: listing, mapping, searching, adding and merging them.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use crate::pack::{
     FormatError, Keep, Layout, Location, MemberKind, MergeError, SegmentBuilder, SegmentView, merge,
 };
 
-/// Segments are merged when there are more than this many.
+/// Segments are merged if there are more than this many.
 const MANY: usize = 8;
 
 /// One mapped segment.
@@ -44,7 +44,7 @@ impl Segment {
         &self.bytes
     }
 
-    /// Entries and bytes.
+    /// The number of entries, and the size in bytes.
     pub(super) fn size(&self) -> (u64, u64) {
         (self.view().len() as u64, self.bytes.len() as u64)
     }
@@ -56,7 +56,7 @@ pub(crate) fn damaged(path: &Path, defect: FormatError) -> Error {
         .with_hint("art fsck --repair")
 }
 
-/// All segments of a store at one moment, the largest first.
+/// All segments of a store at one moment, sorted from largest to smallest.
 #[derive(Debug, Default)]
 pub(crate) struct SegmentSet {
     segments: Vec<Arc<Segment>>,
@@ -64,7 +64,7 @@ pub(crate) struct SegmentSet {
 }
 
 impl SegmentSet {
-    /// A set that was not looked for yet.
+    /// Creates a set that was not read yet.
     pub(crate) fn unread() -> Self {
         SegmentSet::default()
     }
@@ -73,7 +73,7 @@ impl SegmentSet {
         self.read
     }
 
-    /// Maps what is in `directory` but not in `ignored`, sharing what `previous` has mapped already.
+    /// Maps the segments in `directory` except `ignored`. Reuses the mappings of `previous`.
     pub(crate) fn read(
         directory: &Path,
         previous: &SegmentSet,
@@ -109,7 +109,7 @@ impl SegmentSet {
         &self.segments
     }
 
-    /// Finds `id`: bytes before a manifest; only bytes where `bytes_only`.
+    /// Finds `id`, preferring bytes to a manifest. With `bytes_only`, ignores manifests.
     pub(crate) fn locate(&self, id: &Id, bytes_only: bool) -> Result<Option<Location>> {
         let mut manifest = None;
         for segment in &self.segments {
@@ -124,13 +124,13 @@ impl SegmentSet {
         Ok(if bytes_only { None } else { manifest })
     }
 
-    /// All places of `id`. What a damaged entry says is passed over.
+    /// Finds all locations of `id`. Skips damaged entries.
     pub(crate) fn locations(&self, id: &Id) -> impl Iterator<Item = Location> {
         let places = |segment: &Arc<Segment>| segment.view().locations(id).flatten().collect();
         self.segments.iter().flat_map(move |segment| -> Vec<Location> { places(segment) })
     }
 
-    /// Every entry: an id and its place. What a damaged entry says is passed over.
+    /// Iterates over every entry: an id and its location. Skips damaged entries.
     pub(crate) fn entries(&self) -> impl Iterator<Item = (Id, Location)> {
         self.segments.iter().flat_map(|segment| {
             let view = segment.view();
@@ -138,7 +138,7 @@ impl SegmentSet {
         })
     }
 
-    /// All packs that the segments speak of.
+    /// Collects all packs that the segments name.
     pub(crate) fn packs(&self) -> HashSet<Id> {
         self.segments
             .iter()
@@ -146,14 +146,14 @@ impl SegmentSet {
             .collect()
     }
 
-    /// Entries and bytes.
+    /// The number of entries, and the size in bytes.
     pub(crate) fn size(&self) -> (u64, u64) {
         let sizes = self.segments.iter().map(|segment| segment.size());
         sizes.fold((0, 0), |(entries, bytes), (more, size)| (entries + more, bytes + size))
     }
 }
 
-/// The files in `directory` that are named as segments.
+/// Lists the files in `directory` that are named as segments.
 pub(crate) fn segment_files(directory: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(directory).on("read directory", directory)? {
@@ -169,14 +169,14 @@ pub(crate) fn segment_files(directory: &Path) -> Result<Vec<PathBuf>> {
 }
 
 impl ContentStore {
-    /// Writes a segment durably and uses it. The packs it speaks of must be durable already.
+    /// Writes a segment durably and uses it. The packs that it names must be durable already.
     pub(crate) fn add_segment(&self, session: &Session, builder: SegmentBuilder) -> Result<()> {
         self.write_fresh(session, builder)?;
         self.refresh()?;
         Ok(())
     }
 
-    /// Writes a segment durably; returns its file, or `None` for nothing.
+    /// Writes a segment durably and returns its file, or `None` if the segment is empty.
     pub(super) fn write_fresh(
         &self,
         session: &Session,
@@ -189,7 +189,7 @@ impl ContentStore {
         self.write_segment(session, write).map(Some)
     }
 
-    /// Writes a segment durably; returns its file.
+    /// Writes a segment durably and returns its file.
     pub(super) fn write_segment(
         &self,
         session: &Session,
@@ -201,7 +201,7 @@ impl ContentStore {
         Ok(path)
     }
 
-    /// Merges the small segments where there are many. What is merged stays until the union is
+    /// Merges the small segments if there are too many. The inputs stay until the merged segment is
     /// durable, so a reader always finds everything.
     pub(crate) fn merge_segments(&self, session: &Session) -> Result<()> {
         let set = self.refresh()?;

@@ -1,7 +1,7 @@
-//! What of this store must go to another place, and in which packs.
+//! Plans the content to send to another store, and the packs to send it in.
 //!
-//! A pack of which at least half is needed goes as it is; of the others the needed frames are copied
-//! as they are stored. Nothing is compressed anew.
+//! A pack is sent unchanged if at least half of it is needed. From other packs, the needed frames
+//! are copied as they are stored. Nothing is compressed again.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,28 +17,28 @@ use crate::id::Id;
 use crate::pack::{Location, MemberKind};
 use crate::progress::{Progress, Unit, check_interrupt};
 
-/// What a place must have of an id.
+/// The form in which a store needs an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
-    /// The file: its bytes, or a manifest and all chunks of it.
+    /// The file: either its bytes, or a manifest and all its chunks.
     File,
-    /// The bytes themselves, as a blob or a chunk. A part of a longer file must be there so.
+    /// The bytes themselves, as a blob or a chunk. A part of a chunked file needs this form.
     Bytes,
 }
 
-/// A pack that is to be sent.
+/// A pack to send.
 #[derive(Debug)]
 pub struct OutgoingPack {
-    /// The SHA-256 of its bytes, its name. Who sends a pack of the store (one that is not new) hashes
-    /// its bytes on the way: a damaged one must not arrive.
+    /// The pack's name: the SHA-256 of its bytes. The sender of a pack of the store (one that is
+    /// not new) must hash the bytes during the transfer: a damaged pack must not arrive.
     pub id: Id,
-    /// Its bytes.
+    /// The pack's size in bytes.
     pub size: u64,
-    /// Where they are.
+    /// The path of the pack's file.
     pub path: PathBuf,
-    /// Whether it was made to be sent, and goes with the plan.
+    /// True for a temporary pack created for sending, which is deleted with the plan.
     pub is_new: bool,
-    /// Keeps a new one.
+    /// Keeps the file of a new pack alive.
     _file: Option<TempFile>,
 }
 
@@ -53,13 +53,13 @@ impl OutgoingPack {
     }
 }
 
-/// The index segment of the packs that are to be sent.
+/// The index segment of the packs to send.
 #[derive(Debug)]
 pub struct OutgoingSegment {
-    /// The SHA-256 of all its bytes: its name elsewhere. In a store of its own a segment is named by
+    /// The SHA-256 of all bytes: the segment's name on a remote. A local store names a segment by
     /// the checksum at its end.
     pub id: Id,
-    /// Its bytes.
+    /// The segment's size in bytes.
     pub size: u64,
     file: TempFile,
 }
@@ -69,39 +69,40 @@ impl OutgoingSegment {
         OutgoingSegment { id, size, file }
     }
 
-    /// Where its bytes are, for as long as this value lives.
+    /// The path of the file, which exists as long as this value lives.
     pub fn path(&self) -> &Path {
         self.file.path()
     }
 }
 
-/// What is to be sent. New packs and the segment are temporary files that go with it.
+/// The packs and the segment to send. New packs and the segment are temporary files that the plan
+/// owns.
 #[derive(Debug, Default)]
 pub struct SendPlan {
-    /// The packs, in an order that depends on nothing but what is in them and in the store.
+    /// The packs, in an order that depends only on their contents and on the store.
     pub packs: Vec<OutgoingPack>,
-    /// What of the packs can be relied on: every blob and chunk, and of the manifests those that
-    /// were asked for, for all their chunks are sent or there. `None` if no pack is sent.
+    /// The reliable contents of the packs: every blob and chunk, and the requested manifests, whose
+    /// chunks are all sent or on the destination. `None` if no pack is sent.
     pub segment: Option<OutgoingSegment>,
-    /// Files that were asked for and are in neither place, or not as a whole; sorted.
+    /// Requested files that neither store has completely; sorted.
     pub missing: Vec<Id>,
-    /// Bytes of the packs and the segment.
+    /// The total size of the packs and the segment in bytes.
     pub bytes: u64,
 }
 
-/// Whether a place has what is needed of an id.
+/// Returns true if the destination has an id in the needed form.
 pub type IsThere<'a> = dyn FnMut(&Id, Need) -> Result<bool> + 'a;
 
-/// So many ids of chunks are held at once before they are looked for.
+/// The number of chunk ids to collect before looking them up.
 const BATCH: usize = 1 << 20;
 
 impl ContentStore {
-    /// What of this store must go to a place so that it has the `files`. What is there already is
-    /// asked of `is_there`, with the ids of a kind in their order; an id that is there counts with all
-    /// that it needs.
+    /// Plans what to send so that the destination has `files`. `is_there` reports what the
+    /// destination already has. It is called with the ids of each kind in sorted order. An id on
+    /// the destination counts as complete, with everything that it needs.
     ///
-    /// Every frame that is copied into a new pack is checked first. An error of kind
-    /// [`Corrupt`](crate::ErrorKind::Corrupt) says that content here can't be sent as it is.
+    /// Checks every frame that is copied into a new pack. An error of kind
+    /// [`Corrupt`](crate::ErrorKind::Corrupt) means that local content is too damaged to send.
     pub fn plan_send(
         &self,
         session: &Session,
@@ -135,7 +136,7 @@ impl ContentStore {
     }
 }
 
-/// A needed manifest and where it lies; they are read in the order of the packs.
+/// A needed manifest and its location. Manifests are read in the order of the packs.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Manifest {
     pack: u32,
@@ -144,7 +145,7 @@ struct Manifest {
     id: Id,
 }
 
-/// The search for what is needed.
+/// The search for the needed content.
 struct Search<'a> {
     store: &'a ContentStore,
     segments: Arc<SegmentSet>,
@@ -162,7 +163,7 @@ impl<'a> Search<'a> {
         Ok(Search { store, segments, progress, places, manifests, missing })
     }
 
-    /// Finds the files that are not there.
+    /// Finds the files that the destination does not have.
     fn files(&mut self, files: &[Id], is_there: &mut IsThere<'_>) -> Result<()> {
         let mut files = files.to_vec();
         files.sort_unstable();
@@ -191,7 +192,7 @@ impl<'a> Search<'a> {
         Ok(())
     }
 
-    /// Finds the chunks of those files that are not there.
+    /// Finds the chunks of those files that the destination does not have.
     fn chunks(&mut self, is_there: &mut IsThere<'_>) -> Result<()> {
         if self.manifests.is_empty() {
             return Ok(());
@@ -243,7 +244,7 @@ impl<'a> Search<'a> {
         Ok(())
     }
 
-    /// Passes over the files that have a chunk which is in neither place.
+    /// Marks files as missing if neither store has all their chunks.
     fn lose_files_with(&mut self, mut absent: Vec<Id>) -> Result<()> {
         absent.sort_unstable();
         let mut reader = self.store.reader();

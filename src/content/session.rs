@@ -1,5 +1,5 @@
-//! A writer's own directory in `tmp/`, so that what a killed writer left can be told from what a
-//! living one is busy with.
+//! A writer's own directory in `tmp/`. It separates the remains of killed writers from the files of
+//! running writers.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,15 +14,15 @@ use crate::fs::temporary;
 use crate::fs::usage::{Usage, usage};
 
 const LOCK: &str = "lock";
-/// Says to backups that the directory can be thrown away.
+/// Tells backup programs that the directory can be deleted.
 const TAG: &str = "CACHEDIR.TAG";
 const PREFIX: &str = "writer-";
-/// Held while a writer's directory is made or swept, so that one is never taken for the other.
+/// Held while a writer's directory is created or swept, so that no sweep removes a new directory.
 const GUARD: &str = "guard";
-/// The guard is held for moments; who waits longer than this waits for a machine in trouble.
+/// The guard is only held for moments. A longer wait means that the machine is in trouble.
 const GUARD_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// A directory for temporary files, removed at the end; locked for as long as its writer lives.
+/// A directory for temporary files, locked while its writer lives and removed at the end.
 #[derive(Debug)]
 pub struct Session {
     directory: PathBuf,
@@ -31,7 +31,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// Makes and locks a directory. The caller holds the guard, so no sweep comes between.
+    /// Creates and locks a directory. The caller holds the guard, so no sweep can interfere.
     fn begin(tmp: &Path) -> Result<Self> {
         let directory = tmp.join(format!("{PREFIX}{}", atomic::unique_name()));
         atomic::create_dir_all(&directory)?;
@@ -42,17 +42,17 @@ impl Session {
         Ok(Session { directory, began, _lock: lock })
     }
 
-    /// When this writer began, by the clock of the file system, in nanoseconds since 1970.
+    /// The time when this writer began, by the file system's clock, in nanoseconds since 1970.
     pub fn began(&self) -> i64 {
         self.began
     }
 
-    /// A new temporary file of this writer.
+    /// Creates a temporary file of this writer.
     pub fn temp_file(&self) -> Result<TempFile> {
         TempFile::new_in(&self.directory)
     }
 
-    /// Where this writer's temporary files are.
+    /// The directory of this writer's temporary files.
     pub fn directory(&self) -> &Path {
         &self.directory
     }
@@ -60,14 +60,14 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        // What can't be removed now, the next writer sweeps.
+        // The next writer sweeps files that can't be removed now.
         let _ = atomic::remove_tree(&self.directory);
     }
 }
 
 impl ContentStore {
-    /// Begins to write: sweeps what killed writers left, and takes their finished packs into the
-    /// index, so that an interrupted upload does not begin anew.
+    /// Begins to write: sweeps the remains of killed writers, and adds their complete packs to the
+    /// index, so that an interrupted upload can resume.
     pub fn begin(&self) -> Result<Session> {
         let (session, was_killed) = self.begin_session()?;
         if was_killed {
@@ -76,13 +76,13 @@ impl ContentStore {
         Ok(session)
     }
 
-    /// Begins to mend: as [`ContentStore::begin`], but nothing is taken into the index, which may be
-    /// what is to be mended.
+    /// Begins a repair: sweeps as [`ContentStore::begin`] does, but adds nothing to the index,
+    /// which may itself need repair.
     pub fn begin_repair(&self) -> Result<Session> {
         self.begin_session().map(|(session, _)| session)
     }
 
-    /// A session, and whether writers before it were killed.
+    /// Creates a session. Also returns true if an earlier writer was killed.
     fn begin_session(&self) -> Result<(Session, bool)> {
         let tmp = self.tmp_dir();
         let _guard = FileLock::acquire(&tmp.join(GUARD), Mode::Exclusive, GUARD_TIMEOUT)?;
@@ -94,7 +94,7 @@ impl ContentStore {
 }
 
 impl ContentStore {
-    /// What killed writers left in `tmp/`: the next writer or a clean-up removes it.
+    /// Measures the remains of killed writers in `tmp/`, which the next writer or clean-up removes.
     pub fn stale_files(&self) -> Result<Usage> {
         let tmp = self.tmp_dir();
         let mut sum = Usage::default();
@@ -106,7 +106,7 @@ impl ContentStore {
             let name = path.file_name().unwrap_or_default();
             let lock = path.join(LOCK);
             let is_session = name.as_encoded_bytes().starts_with(PREFIX.as_bytes());
-            // Where this user may not lock, what is in use can't be told.
+            // If this user may not lock the file, a running writer cannot be recognized.
             let is_in_use = is_session
                 && read::is_there(&lock)?
                 && matches!(FileLock::try_acquire(&lock, Mode::Exclusive), Ok(None));
@@ -118,7 +118,7 @@ impl ContentStore {
     }
 }
 
-/// Removes the directories and files of writers that are gone; whether there were any.
+/// Removes the directories of dead writers. Returns true if there were any.
 fn sweep(tmp: &Path, own: &Path) -> Result<bool> {
     let mut found = false;
     for entry in std::fs::read_dir(tmp).on("read directory", tmp)? {
@@ -128,7 +128,7 @@ fn sweep(tmp: &Path, own: &Path) -> Result<bool> {
             continue;
         }
         if is_left(&path)? {
-            // A writer that is just ending may be removing it too.
+            // A writer that is just ending may also be removing the directory.
             let _ = atomic::remove_tree(&path);
             found = true;
         }
@@ -136,8 +136,9 @@ fn sweep(tmp: &Path, own: &Path) -> Result<bool> {
     Ok(found)
 }
 
-/// Whether the writer of the directory at `path` is gone. Without its lock file it was killed before it
-/// had written anything, or it is ending: then the directory may vanish at any moment.
+/// Returns true if the writer of the directory at `path` is dead. A directory without a lock file
+/// belongs to a writer that was killed before it wrote anything, or that is ending. In the latter
+/// case, the directory may vanish at any moment.
 fn is_left(path: &Path) -> Result<bool> {
     match FileLock::try_acquire_existing(&path.join(LOCK), Mode::Exclusive) {
         Ok(held) => Ok(held.is_some()),
@@ -151,17 +152,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_writer_that_ends_during_a_sweep_does_not_fail_it() {
+    fn a_sweep_tolerates_a_writer_that_ends_meanwhile() {
         let tmp = tempfile::tempdir().unwrap();
         let session = Session::begin(tmp.path()).unwrap();
-        assert!(!is_left(session.directory()).unwrap(), "it lives");
-        // The writer removes its lock first, then the directory: a sweep may come at both moments.
+        assert!(!is_left(session.directory()).unwrap(), "the writer is alive");
+        // The writer removes its lock first, then the directory: a sweep may run after either step.
         atomic::remove_file(&session.directory().join(LOCK)).unwrap();
         assert!(is_left(session.directory()).unwrap());
         let directory = session.directory().to_owned();
         drop(session);
         assert!(is_left(&directory).unwrap());
         sweep(tmp.path(), &directory).unwrap();
-        assert!(!read::is_there(&directory).unwrap(), "no sweep creates it again");
+        assert!(!read::is_there(&directory).unwrap(), "the sweep does not recreate the directory");
     }
 }

@@ -1,4 +1,4 @@
-//! Makes one segment of many packs in bounded memory.
+//! Builds one segment from many packs in bounded memory.
 
 use std::io::Write;
 
@@ -12,10 +12,10 @@ use crate::fs::atomic::TempFile;
 use crate::id::{Digest, Id};
 use crate::pack::{Keep, MergeError, PackIndex, SegmentBuilder, SegmentJoin, SegmentView, merge};
 
-/// So many entries are held before they are written to a part of their own.
+/// The number of entries to hold in memory before writing them to a separate part.
 const HELD: usize = 1 << 20;
 
-/// A segment while its packs are added.
+/// A segment under construction.
 pub(super) struct SegmentSpill<'a> {
     session: &'a Session,
     builder: SegmentBuilder,
@@ -23,15 +23,15 @@ pub(super) struct SegmentSpill<'a> {
     held: usize,
 }
 
-/// A written segment that has no name yet.
+/// A written segment without a name.
 pub(super) struct Written {
-    /// The checksum at its end, its name in a store.
+    /// The checksum at the segment's end: its name in a local store.
     pub(super) checksum: Id,
-    /// The SHA-256 of all its bytes.
+    /// The SHA-256 of all bytes: its name on a remote.
     pub(super) digest: Id,
-    /// Its bytes.
+    /// The segment's size in bytes.
     pub(super) size: u64,
-    /// The file.
+    /// The temporary file.
     pub(super) file: TempFile,
 }
 
@@ -56,7 +56,7 @@ impl<'a> SegmentSpill<'a> {
         Ok(())
     }
 
-    /// Writes the segment; `None` if no pack was added.
+    /// Writes the segment. Returns `None` if no pack was added.
     pub(super) fn finish(mut self) -> Result<Option<Written>> {
         if self.parts.is_empty() {
             if self.builder.is_empty() {
@@ -97,13 +97,13 @@ pub(super) fn write(
     Ok(Written { checksum, digest: out.digest.finish(), size: out.size, file })
 }
 
-/// Puts segments of another place together as one that keeps all they say; each with its id, which
-/// is the SHA-256 of its bytes.
+/// Merges segments of another store into one that keeps all their entries. Each segment comes with
+/// its id, the SHA-256 of its bytes.
 ///
-/// Entries of packs that `is_dead` names are left out: nobody may rely on those packs.
+/// Entries of packs for which `is_dead` returns true are omitted: nobody may rely on those packs.
 ///
-/// All are in memory, a few times. Fails with [`Corrupt`](crate::ErrorKind::Corrupt) if one has other
-/// bytes than its id says, or is no segment.
+/// Holds all segments in memory, several times. Fails with [`Corrupt`](crate::ErrorKind::Corrupt)
+/// if the bytes of a segment do not match its id or are not a segment.
 pub fn join_segments<B: AsRef<[u8]>>(
     session: &Session,
     segments: &[(Id, B)],
@@ -118,7 +118,7 @@ pub fn join_segments<B: AsRef<[u8]>>(
     Ok(OutgoingSegment::new(written.digest, written.size, written.file))
 }
 
-/// Counts and hashes what it passes on.
+/// Counts and hashes the bytes that it passes on.
 struct Hashed<W> {
     out: W,
     digest: Digest,
@@ -145,7 +145,7 @@ mod tests {
     use crate::pack::{FrameEntry, MemberEntry, MemberKind};
 
     #[test]
-    fn a_segment_in_parts_holds_the_same_as_one_in_a_piece() {
+    fn a_segment_built_from_parts_has_the_same_entries() {
         let directory = tempfile::tempdir().unwrap();
         ContentStore::init(directory.path()).unwrap();
         let store = ContentStore::open(directory.path(), Params::default()).unwrap();

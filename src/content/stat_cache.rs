@@ -1,13 +1,13 @@
-//! Remembers which bytes a file had when its metadata was what it still is.
+//! Remembers the id of each uploaded file together with the file's metadata.
 //!
-//! The second upload of an unchanged tree is then a walk and nothing else. The cache can be thrown
-//! away at any time; a damaged table or record is as if it were not there.
+//! The second upload of an unchanged tree then needs only a walk. The cache can be deleted at any
+//! time; a damaged table or record counts as missing.
 //!
-//! A record is made only for a file whose last change lies clearly before its upload began (Git's
-//! rule for racy timestamps): a later change then always shows in the metadata.
+//! A file is recorded only if its last change is clearly older than the start of its upload (Git's
+//! rule for racy timestamps). A later change then always changes the metadata.
 //!
-//! A table is a file of fixed records, sorted by key and mapped; see [`RECORD_LEN`]. A new one is
-//! added by each upload that learned something; many are merged into one.
+//! A table is a mapped file of fixed-size records, sorted by key; see [`RECORD_LEN`]. Each upload
+//! with new entries adds a table; many tables are merged into one.
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
@@ -24,12 +24,12 @@ const MAGIC: &[u8; 16] = b"ARTSTAT1\0\0\0\0\0\0\0\0";
 /// Key 16, inode 8, device 8, size 8, mtime 8, ctime 8, id 32, check 8.
 const RECORD_LEN: usize = 96;
 const KEY_LEN: usize = 16;
-/// Tables are merged when there are more than this many.
+/// Tables are merged if there are more than this many.
 const MANY: usize = 6;
-/// A merged cache that is larger than this begins anew.
+/// A merged cache with more records than this starts empty again.
 const MAX_RECORDS: usize = 20_000_000;
 
-/// A file whose id is known.
+/// A file with a known id.
 #[derive(Debug, Clone, Copy)]
 pub struct CacheEntry {
     key: [u8; KEY_LEN],
@@ -38,8 +38,9 @@ pub struct CacheEntry {
 }
 
 impl CacheEntry {
-    /// An entry for the file at the absolute `path`, or `None` if its last change is too near to
-    /// `began` (nanoseconds since 1970, before its bytes were read) to tell it from a later one.
+    /// Creates an entry for the file at the absolute `path`. `began` is a time in nanoseconds since
+    /// 1970, before the file was read. Returns `None` if the last change is too close to `began` to
+    /// distinguish it from a later change.
     pub fn new(path: &[u8], stat: Stat, id: Id, began: i64) -> Option<Self> {
         let coarse = stat.ctime % 1_000_000_000 == 0;
         let slack = if coarse { 2_000_000_000 } else { 50_000_000 };
@@ -67,7 +68,7 @@ fn key_of(path: &[u8]) -> [u8; KEY_LEN] {
     digest.as_bytes()[..KEY_LEN].try_into().expect("because a digest has 32 bytes")
 }
 
-/// FNV-1a over a record's words, against bytes that rot.
+/// FNV-1a over the words of a record, to detect damage.
 fn check_of(record: &[u8; RECORD_LEN]) -> u64 {
     record[..88].chunks_exact(8).fold(0xcbf2_9ce4_8422_2325, |hash, word| {
         let word = u64::from_le_bytes(word.try_into().expect("because chunks have 8 bytes"));
@@ -117,12 +118,12 @@ impl Table {
 #[derive(Debug)]
 pub struct StatCache {
     directory: PathBuf,
-    /// The newest first.
+    /// Sorted from newest to oldest.
     tables: Vec<Table>,
 }
 
 impl StatCache {
-    /// Maps the tables in `directory`; that there are none is fine.
+    /// Maps the tables in `directory`, which may be missing or empty.
     pub fn open(directory: &Path) -> Self {
         let mut paths: Vec<PathBuf> = std::fs::read_dir(directory)
             .map(|entries| entries.filter_map(|entry| Some(entry.ok()?.path())).collect())
@@ -133,12 +134,12 @@ impl StatCache {
         StatCache { directory: directory.to_owned(), tables }
     }
 
-    /// Whether nothing is remembered.
+    /// Returns true if the cache has no tables.
     pub fn is_empty(&self) -> bool {
         self.tables.is_empty()
     }
 
-    /// The id of the file at the absolute `path`, if its metadata is what it was.
+    /// Finds the id of the file at the absolute `path`, if its metadata is unchanged.
     pub fn find(&self, path: &[u8], stat: &Stat) -> Option<Id> {
         let key = key_of(path);
         let record = self.tables.iter().find_map(|table| table.find(&key))?;
@@ -147,7 +148,7 @@ impl StatCache {
         (expected == *record).then_some(id)
     }
 
-    /// Adds entries as a new table. No power cut can do harm: a torn table is ignored.
+    /// Adds entries as a new table. A power cut does no harm: a torn table is ignored.
     pub fn add(&self, tmp: &Path, mut entries: Vec<CacheEntry>) -> Result<()> {
         if entries.is_empty() {
             return Ok(());
@@ -174,7 +175,8 @@ impl StatCache {
         merged.iter().try_for_each(|table| atomic::remove_file(&table.path))
     }
 
-    /// How many of the newest tables to merge: up to the first that dwarfs what came after it.
+    /// The number of newest tables to merge: up to the first that is much larger than all newer
+    /// ones.
     fn small_ones(&self, fresh: usize) -> usize {
         let mut sum = fresh;
         for (index, table) in self.tables.iter().enumerate() {
@@ -188,7 +190,7 @@ impl StatCache {
 
     fn write(&self, tmp: &Path, records: impl Iterator<Item = [u8; RECORD_LEN]>) -> Result<()> {
         use std::io::Write;
-        // The name's first part counts up, so that the newest is the last by name.
+        // The name begins with an increasing number, so that the newest table is the last by name.
         let newest = self.tables.first().and_then(|table| {
             let name = table.path.file_name()?.to_str()?;
             name.split('-').next()?.parse::<u64>().ok()
@@ -206,15 +208,16 @@ impl StatCache {
     }
 }
 
-/// The records of several tables in the order of keys; of equal keys the newest.
+/// Iterates over the records of several tables in key order. For equal keys, yields only the
+/// newest.
 ///
-/// Tables are read, not mapped: what was mapped and touched would be held until the end.
+/// Tables are read, not mapped: mapped pages would stay in memory until the end.
 struct Union<'a> {
     fresh: &'a [[u8; RECORD_LEN]],
     older: Vec<Source>,
 }
 
-/// A table that is read from its beginning.
+/// A table that is read sequentially.
 struct Source {
     reader: BufReader<File>,
     next: Option<[u8; RECORD_LEN]>,
@@ -229,7 +232,7 @@ impl Source {
         Ok(source)
     }
 
-    /// What can't be read is forgotten.
+    /// Reads the next record. An unreadable record ends the table.
     fn advance(&mut self) {
         let mut record = [0; RECORD_LEN];
         self.next = self.reader.read_exact(&mut record).is_ok().then_some(record);
@@ -247,7 +250,8 @@ impl Iterator for Union<'_> {
     type Item = [u8; RECORD_LEN];
 
     fn next(&mut self) -> Option<Self::Item> {
-        // Sources are ordered from the newest, and min_by_key gives the first of equals.
+        // Sources are ordered from newest to oldest, and min_by_key returns the first of equal
+        // keys.
         let older = self.older.iter().filter_map(|source| source.next.as_ref());
         let best = *self.fresh.first().into_iter().chain(older).min_by_key(|it| &it[..KEY_LEN])?;
         let is_best = |record: &[u8; RECORD_LEN]| record[..KEY_LEN] == best[..KEY_LEN];
@@ -288,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_changed_just_before_the_upload_is_not_remembered() {
+    fn a_file_changed_just_before_the_upload_is_not_cached() {
         let mut late = stat(0);
         late.ctime = 990_000_001;
         assert!(CacheEntry::new(b"/x", late, Id::NULL, 1_000_000_000).is_none());
@@ -317,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rotten_record_is_as_if_not_there() {
+    fn a_damaged_record_counts_as_missing() {
         let dir = tempfile::tempdir().unwrap();
         StatCache::open(dir.path()).add(dir.path(), vec![entry(1)]).unwrap();
         let path = StatCache::open(dir.path()).tables[0].path.clone();

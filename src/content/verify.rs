@@ -1,4 +1,4 @@
-//! Checks one pack: its own index, what the index of the store says of it, and in full every byte.
+//! Checks one pack: its own index, its entries in the store's index, and optionally every byte.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs::File;
@@ -15,38 +15,38 @@ use crate::id::{Digest, Id};
 use crate::pack::{FrameEntry, Location, MemberEntry, MemberKind, PackIndex};
 use crate::progress::{Progress, check_interrupt};
 
-/// Bytes that are hashed at once where no frame is read.
+/// The block size for hashing bytes outside of frames.
 const BLOCK: usize = 1 << 20;
 
-/// A pack to be checked.
+/// A pack to check.
 #[derive(Clone, Copy)]
 pub(super) struct PackCheck<'a> {
     pub(super) store: &'a ContentStore,
-    /// The sound segments.
+    /// The undamaged segments.
     pub(super) segments: &'a SegmentSet,
     pub(super) pack: Id,
-    /// Bytes of its file.
+    /// The size of the pack's file in bytes.
     pub(super) length: u64,
-    /// Entries that the segments have for it.
+    /// The number of entries that the segments have for the pack.
     pub(super) entries: u64,
 }
 
-/// What a check of one pack found.
+/// The outcome of checking one pack.
 #[derive(Default)]
 pub(super) struct PackReport {
-    /// What is wrong, and how many contents can't be read for it.
+    /// Each problem, with the number of contents that it makes unreadable.
     pub(super) problems: Vec<(String, u64)>,
-    /// The offsets of the frames that can't be read.
+    /// The offsets of the unreadable frames.
     pub(super) lost_frames: BTreeSet<u64>,
-    /// Contents of which the segments say what is not so.
+    /// Contents with a wrong location in the segments.
     pub(super) misplaced: Vec<Id>,
-    /// Contents whose bytes are others.
+    /// Contents whose bytes do not match their id.
     pub(super) wrong: Vec<Id>,
-    /// Whether the pack itself is not as it was written.
+    /// True if the pack differs from how it was written.
     pub(super) is_damaged: bool,
-    /// Whether the segments and the pack contradict each other.
+    /// True if the segments and the pack contradict each other.
     pub(super) is_contradicted: bool,
-    /// The SHA-256 of its bytes, where that is not its name.
+    /// The SHA-256 of the pack's bytes, if it differs from the pack's name.
     pub(super) true_name: Option<Id>,
 }
 
@@ -58,8 +58,8 @@ impl PackReport {
 }
 
 impl PackCheck<'_> {
-    /// Checks the pack's own index against its length and against the segments; with `full` also
-    /// its name, its frames, its members and their ids.
+    /// Checks the pack's own index against the pack's length and against the segments. With `full`,
+    /// also checks the pack's name, its frames, its members and their ids.
     pub(super) fn run(&self, full: bool, progress: &dyn Progress) -> Result<PackReport> {
         let mut report = PackReport::default();
         let (index, has_all) = match self.store.pack_index(&self.pack) {
@@ -80,7 +80,7 @@ impl PackCheck<'_> {
         Ok(report)
     }
 
-    /// Compares what the segments say with what the pack says.
+    /// Compares the segments with the pack's own index.
     fn compare(&self, index: &PackIndex, report: &mut PackReport) {
         let mut members: Vec<&MemberEntry> = index.members.iter().collect();
         members.sort_unstable_by_key(|member| member.id);
@@ -112,14 +112,14 @@ impl PackCheck<'_> {
                 format!("the index says where {misplaced} contents lie in it, and they do not");
             report.problems.push((problem, misplaced));
         }
-        // A pack that no segment speaks of is an orphan; one that is known in part is not.
+        // A pack that no segment names is an orphan, which is not a defect.
         if unknown > 0 && self.entries > 0 {
             report.problems.push((format!("{unknown} of its contents are not in the index"), 0));
         }
         report.is_contradicted = misplaced > 0 || (unknown > 0 && self.entries > 0);
     }
 
-    /// Finds the frames that can't be read because of what an index says of them.
+    /// Finds the frames that are unreadable according to the index's own numbers.
     fn find_lost_frames(&self, index: &PackIndex, report: &mut PackReport) {
         let frame_of = |member: &MemberEntry| index.frames.get(member.frame as usize);
         let (mut cut, mut oversized) = (0, 0);
@@ -143,8 +143,8 @@ impl PackCheck<'_> {
         }
     }
 
-    /// Reads the pack once from its start to its end. The index comes with whether it has all
-    /// members of each frame.
+    /// Reads the pack once from start to end. `has_all` is true if the index lists all members of
+    /// each frame.
     fn read_all(
         &self,
         (index, has_all): (&PackIndex, bool),
@@ -214,7 +214,7 @@ impl PackCheck<'_> {
     }
 }
 
-/// Checks a frame that no memory holds: such hold one manifest each.
+/// Checks a frame that is too large for memory. Every member must be a manifest.
 pub(super) fn check_large(
     reader: &mut Reader<'_>,
     pack: &Id,
@@ -232,13 +232,13 @@ pub(super) fn check_large(
     Ok(())
 }
 
-/// Whether the segments' `location` is that of the pack's `member`.
+/// Returns true if the segments' `location` matches the pack's `member`.
 fn is_at(index: &PackIndex, member: &MemberEntry, location: &Location) -> bool {
     (member.kind, member.offset, member.size) == (location.kind, location.offset, location.size)
         && index.frames.get(member.frame as usize) == Some(&location.frame)
 }
 
-/// What the segments know of a pack, in the form of its own index.
+/// Collects the segments' entries for a pack, in the format of the pack's own index.
 pub(super) fn indexed_members(segments: &SegmentSet, pack: &Id) -> PackIndex {
     let mut frames: BTreeMap<u64, (FrameEntry, Vec<MemberEntry>)> = BTreeMap::new();
     for (id, location) in segments.entries().filter(|(_, location)| location.pack == *pack) {
@@ -258,7 +258,7 @@ pub(super) fn indexed_members(segments: &SegmentSet, pack: &Id) -> PackIndex {
     index
 }
 
-/// The root of an error in a few words.
+/// Returns the root cause of an error in a few words.
 pub(super) fn reason(error: &Error) -> String {
     let cause = error.causes().pop().unwrap_or_else(|| error.message().to_owned());
     match error.kind() {
@@ -267,23 +267,23 @@ pub(super) fn reason(error: &Error) -> String {
     }
 }
 
-/// The SHA-256 of the bytes of the file at `path`; `None` if they can't be read.
+/// Computes the SHA-256 of the file at `path`. Returns `None` if the file is unreadable.
 pub(super) fn name_of(path: &Path, progress: &dyn Progress) -> Result<Option<Id>> {
     let Ok(file) = read::open(path) else { return Ok(None) };
     let bytes = Bytes { file, digest: Digest::default(), hashed: 0 };
     Ok(bytes.hash_rest(progress)?.ok())
 }
 
-/// A pack's bytes on their way to the digest that must be its name.
+/// The bytes of a pack and their running digest.
 struct Bytes {
     file: File,
     digest: Digest,
-    /// So many from the start are in the digest.
+    /// The number of bytes hashed so far.
     hashed: u64,
 }
 
 impl Bytes {
-    /// Reads a frame; hashes it where it follows on what is hashed.
+    /// Reads a frame, and hashes it if it directly follows the hashed bytes.
     fn read(
         &mut self,
         frame: &FrameEntry,
@@ -301,7 +301,7 @@ impl Bytes {
         Ok(())
     }
 
-    /// Hashes what is left; gives the digest of all.
+    /// Hashes the remaining bytes and returns the digest of the whole file.
     fn hash_rest(mut self, progress: &dyn Progress) -> Result<std::io::Result<Id>> {
         let mut block = vec![0; BLOCK];
         loop {

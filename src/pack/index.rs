@@ -1,4 +1,4 @@
-//! A pack's own index, in the skippable frame at its end.
+//! A pack's own index, stored in the skippable frame at the pack's end.
 //!
 //! All numbers are little-endian:
 //!
@@ -21,32 +21,32 @@ const SKIPPABLE_MAGIC: u32 = 0x184D_2A5A;
 const FRAME_LEN: usize = 20;
 const MEMBER_LEN: usize = 48;
 
-/// Bytes in the footer.
+/// The size of the footer in bytes.
 pub const FOOTER_LEN: usize = 16;
 
 /// One zstd frame of a pack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FrameEntry {
-    /// Where it begins in the pack.
+    /// The offset of the frame in the pack.
     pub offset: u64,
-    /// Its bytes in the pack.
+    /// The size of the frame in the pack, in bytes.
     pub stored: u32,
-    /// Its bytes decompressed.
+    /// The size of the frame when decompressed, in bytes.
     pub size: u64,
 }
 
 /// One member of a pack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MemberEntry {
-    /// The id in its name.
+    /// The id in the member's name.
     pub id: Id,
-    /// What it holds.
+    /// The kind of the member.
     pub kind: MemberKind,
-    /// The number of its frame.
+    /// The number of the member's frame.
     pub frame: u32,
-    /// Where its content begins in the decompressed frame.
+    /// The offset of the content in the decompressed frame.
     pub offset: u32,
-    /// Bytes of content.
+    /// The size of the content in bytes.
     pub size: u32,
 }
 
@@ -60,7 +60,7 @@ pub struct PackIndex {
 }
 
 impl PackIndex {
-    /// The skippable frame that ends a pack: header, index, checksum, footer.
+    /// Creates the skippable frame that ends a pack: header, index, checksum, footer.
     pub fn to_skippable_frame(&self) -> Vec<u8> {
         let index_len = MAGIC.len()
             + 8
@@ -91,7 +91,8 @@ impl PackIndex {
         bytes
     }
 
-    /// Reads the index from its bytes (`"ARTPIDX1"` to checksum); `pack_len` bounds the frames.
+    /// Parses the index from its bytes (`"ARTPIDX1"` to checksum). Frames must end within
+    /// `pack_len`.
     pub fn parse(bytes: &[u8], pack_len: u64) -> Result<Self, FormatError> {
         let body_len = bytes.len().checked_sub(Id::LEN).ok_or(FormatError::Truncated)?;
         let (body, checksum) = bytes.split_at(body_len);
@@ -138,8 +139,8 @@ impl PackIndex {
     }
 }
 
-/// Where the index lies in a pack of `pack_len` bytes, from the footer (the last [`FOOTER_LEN`]
-/// bytes): offset and length.
+/// Reads the offset and the length of the index from the footer (the last [`FOOTER_LEN`] bytes) of
+/// a pack of `pack_len` bytes.
 pub fn read_footer(footer: &[u8], pack_len: u64) -> Result<(u64, usize), FormatError> {
     let mut fields = Fields(footer);
     let index_len = fields.u64()?;
@@ -153,12 +154,12 @@ pub fn read_footer(footer: &[u8], pack_len: u64) -> Result<(u64, usize), FormatE
     Ok((offset, index_len))
 }
 
-/// The zstd frame that ends the tar archive: two blocks of zeros, as one run-length block.
+/// Creates the zstd frame that ends the tar archive: two zero blocks, as one run-length block.
 pub fn end_frame() -> [u8; 11] {
     let [m0, m1, m2, m3] = 0xFD2F_B528_u32.to_le_bytes();
-    // A single segment whose size field has two bytes, which count from 256.
+    // A single segment with a two-byte size field, which counts from 256.
     let [s0, s1] = (1024u16 - 256).to_le_bytes();
-    // The last block, of type RLE: 1024 times the byte that follows.
+    // The last block, of type RLE: 1024 copies of the byte that follows.
     let [b0, b1, b2, _] = (1u32 | 1 << 1 | 1024 << 3).to_le_bytes();
     [m0, m1, m2, m3, 0x60, s0, s1, b0, b1, b2, 0]
 }
@@ -181,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn an_index_round_trips_through_the_footer() {
+    fn an_index_is_read_back_through_the_footer() {
         let frame = sample().to_skippable_frame();
         let pack_len = 200 + frame.len() as u64;
         let footer = &frame[frame.len() - FOOTER_LEN..];
@@ -196,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn lies_about_sizes_are_refused() {
+    fn wrong_sizes_are_refused() {
         let mut index = sample();
         index.frames[0].stored = 100_000;
         let frame = index.to_skippable_frame();

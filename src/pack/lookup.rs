@@ -1,8 +1,8 @@
-//! A look-up in an index segment that is elsewhere: which bytes of it must be read, step by step.
+//! A look-up in a remote index segment: determines step by step which bytes to read.
 //!
-//! The header and the fan-out come first, then parts of the column of ids, then the places, then the
-//! frames. Ids are digests, so where one lies in its part of the fan-out is nearly known; should
-//! they not be spread evenly, the whole part is read.
+//! The header and the fan-out come first, then parts of the id column, then the places, then the
+//! frames. Ids are digests, so the position of an id within its part of the fan-out is nearly
+//! known. If the ids are not spread evenly, the whole part is read.
 
 use std::ops::Range;
 
@@ -10,30 +10,30 @@ use super::segment::{Layout, Place, read_frame};
 use super::{FormatError, Location};
 use crate::id::Id;
 
-/// What is read first, in bytes: header, fan-out, and in most segments all packs.
+/// The number of bytes read first: header, fan-out, and in most segments all packs.
 const FIRST: u64 = 64 << 10;
-/// Packs that take no more bytes than this are read together with the ids.
+/// A pack column up to this many bytes is read together with the ids.
 const PACKS: u64 = 1 << 20;
-/// So many entries of one part of the fan-out are read as a whole.
+/// A part of the fan-out with up to this many entries is read as a whole.
 const FEW: u32 = 2048;
-/// No more entries are read at once, for one id.
+/// The maximum number of entries to read for one id.
 const MANY: usize = 1 << 21;
 
 /// A look-up of some ids in one segment.
 ///
-/// [`Lookup::ranges`] says what must be read, [`Lookup::add`] takes it; both are done until there is
-/// nothing to be read: four times, or a few more where the segment is very large or odd. No number
-/// in the bytes is trusted.
+/// [`Lookup::ranges`] returns the ranges to read, and [`Lookup::add`] accepts their bytes. Repeat
+/// both until no ranges are left: four times, or a few more times for a very large or unusual
+/// segment. No number in the bytes is trusted.
 #[derive(Debug, Clone)]
 pub struct Lookup {
     size: u64,
     ids: Vec<Id>,
-    /// What was read: where it begins and the bytes, in order, without overlaps.
+    /// The bytes read so far, each with its offset: sorted and without overlaps.
     known: Vec<(u64, Vec<u8>)>,
     found: Vec<(Id, Location)>,
 }
 
-/// What is known of where an id is.
+/// The state of the search for one id.
 enum Seek {
     Unread(Range<u64>),
     At(u32),
@@ -41,7 +41,7 @@ enum Seek {
 }
 
 impl Lookup {
-    /// A look-up of `ids` in a segment of `size` bytes.
+    /// Creates a look-up of `ids` in a segment of `size` bytes.
     pub fn new(size: u64, ids: &[Id]) -> Self {
         let mut ids = ids.to_vec();
         ids.sort_unstable();
@@ -49,25 +49,26 @@ impl Lookup {
         Lookup { size, ids, known: Vec::new(), found: Vec::new() }
     }
 
-    /// The same look-up for a part of its ids, which are in their order; what was read is shared.
+    /// Returns the same look-up for a range of its sorted ids, with a copy of the bytes read so
+    /// far.
     #[must_use]
     pub fn part(&self, ids: Range<usize>) -> Self {
         let ids = self.ids.get(ids).unwrap_or_default().to_vec();
         Lookup { size: self.size, ids, known: self.known.clone(), found: Vec::new() }
     }
 
-    /// How many ids are looked up.
+    /// The number of ids to look up.
     pub fn ids(&self) -> usize {
         self.ids.len()
     }
 
-    /// What was found: of each id the first place, which is of bytes if there are some.
+    /// Returns the first location of each found id, preferring bytes to a manifest.
     pub fn into_found(self) -> Vec<(Id, Location)> {
         self.found
     }
 
-    /// The ranges of the segment that must be read next, in order and apart from each other; none
-    /// if the look-up is done.
+    /// Returns the ranges of the segment to read next, sorted and disjoint. An empty result means
+    /// that the look-up is complete.
     pub fn ranges(&mut self) -> Result<Vec<Range<u64>>, FormatError> {
         if self.ids.is_empty() {
             return Ok(Vec::new());
@@ -99,7 +100,7 @@ impl Lookup {
         Ok(self.without_known(unread))
     }
 
-    /// Takes the bytes of the ranges that [`Lookup::ranges`] gave last.
+    /// Adds the bytes of the ranges that the last call of [`Lookup::ranges`] returned.
     pub fn add<B: AsRef<[u8]>>(
         &mut self,
         ranges: &[Range<u64>],
@@ -113,7 +114,7 @@ impl Lookup {
             self.known.push((range.start, bytes.as_ref().to_vec()));
         }
         self.known.sort_unstable_by_key(|(start, _)| *start);
-        // What lies together is one piece, so that a range is found in one.
+        // Merge adjacent pieces, so that each range is within one piece.
         self.known.dedup_by(|next, piece| {
             let is_next = piece.0 + piece.1.len() as u64 == next.0;
             if is_next {
@@ -132,7 +133,7 @@ impl Lookup {
         bytes.get(from..to)
     }
 
-    /// Where an id is in the column of ids, or what of that must be read.
+    /// Finds the position of an id in the id column, or the range to read for it.
     fn seek(&self, id: &Id, layout: &Layout, fanout: &[u32; 256]) -> Result<Seek, FormatError> {
         let first = usize::from(id.as_bytes()[0]);
         let whole = if first == 0 { 0 } else { fanout[first - 1] }..fanout[first];
@@ -145,7 +146,7 @@ impl Lookup {
             let ids: &[[u8; Id::LEN]] = ids.as_chunks().0;
             let at = ids.partition_point(|other| other < id.as_bytes());
             let entry = part.start + at as u32;
-            // An id before the part, or behind it, would not be seen.
+            // The part does not show ids that are before or after it.
             let is_known =
                 (at > 0 || part.start == whole.start) && (at < ids.len() || part.end == whole.end);
             if is_known {
@@ -156,7 +157,7 @@ impl Lookup {
         Ok(Seek::Absent)
     }
 
-    /// The place of an entry, or what must be read for it.
+    /// Finds the location of an entry, or the range to read for it.
     fn location(
         &self,
         entry: u32,
@@ -174,7 +175,7 @@ impl Lookup {
         place.within(pack, frame).map(Ok)
     }
 
-    /// What of the ranges was not read yet, in order, joined where they touch.
+    /// Returns the unread parts of the ranges, sorted, with adjacent ranges merged.
     fn without_known(&self, mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
         ranges.sort_unstable_by_key(|range| (range.start, range.end));
         let mut unread: Vec<Range<u64>> = Vec::new();
@@ -194,7 +195,7 @@ impl Lookup {
     }
 }
 
-/// Adds a range behind the others, to the last one where they touch.
+/// Appends a range, and merges it with the last range if they are adjacent.
 fn push(ranges: &mut Vec<Range<u64>>, range: Range<u64>) {
     match ranges.last_mut() {
         _ if range.is_empty() => {}
@@ -203,7 +204,7 @@ fn push(ranges: &mut Vec<Range<u64>>, range: Range<u64>) {
     }
 }
 
-/// The entries among which an id is nearly for sure, if ids are spread evenly over `part`.
+/// Returns the entries that almost certainly include an id, if ids are spread evenly over `part`.
 fn near(id: &Id, part: &Range<u32>) -> Range<u32> {
     let count = part.end - part.start;
     if count <= FEW {
@@ -211,7 +212,7 @@ fn near(id: &Id, part: &Range<u32>) -> Range<u32> {
     }
     let fraction = id.as_bytes()[1..].first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes));
     let middle = part.start + ((u64::from(count) * u64::from(fraction)) >> 32) as u32;
-    // Eight times the standard deviation of where it may be.
+    // Eight times the standard deviation of the id's position.
     let spread = 4 * count.isqrt() + 16;
     middle.saturating_sub(spread).max(part.start)..middle.saturating_add(spread).min(part.end)
 }

@@ -1,14 +1,14 @@
-//! The list of a file's chunks: text, one line `CHUNK-ID SIZE` a chunk.
+//! A manifest: the list of a file's chunks as text, with one line `CHUNK-ID SIZE` per chunk.
 
 use super::FormatError;
 use crate::id::Id;
 
-/// A part of a file.
+/// A part of a chunked file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Chunk {
     /// The blob id of the chunk's bytes.
     pub id: Id,
-    /// Its bytes.
+    /// The size of the chunk in bytes.
     pub size: u32,
 }
 
@@ -17,7 +17,7 @@ pub fn write_line(text: &mut Vec<u8>, chunk: &Chunk) {
     text.extend_from_slice(format!("{} {}\n", chunk.id, chunk.size).as_bytes());
 }
 
-/// Reads one line, without its line feed; `number` counts from 1.
+/// Parses one line, without its line feed; `number` counts from 1.
 pub fn parse_line(line: &[u8], number: usize) -> Result<Chunk, FormatError> {
     let defect = || FormatError::ManifestLine(number);
     let (id, rest) = line.split_at_checked(Id::HEX_LEN).ok_or_else(defect)?;
@@ -30,7 +30,7 @@ pub fn parse_line(line: &[u8], number: usize) -> Result<Chunk, FormatError> {
     Ok(Chunk { id, size: u32::try_from(size).map_err(|_| defect())? })
 }
 
-/// Reads a whole manifest.
+/// Parses a whole manifest.
 pub fn parse_manifest(text: &[u8]) -> Result<Vec<Chunk>, FormatError> {
     let Some(lines) = text.strip_suffix(b"\n") else {
         return Err(FormatError::Truncated);
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_manifest_round_trips_and_a_bad_line_is_named() {
+    fn a_manifest_is_read_back_and_a_bad_line_is_reported() {
         let chunks: Vec<Chunk> =
             (0..5u8).map(|n| Chunk { id: Id::of_blob(&[n]), size: u32::from(n) + 1 }).collect();
         let mut text = Vec::new();

@@ -5,23 +5,23 @@ use std::io::Read;
 use super::{FormatError, MemberEntry};
 use crate::id::Id;
 
-/// Bytes in a tar block.
+/// The size of a tar block in bytes.
 pub const BLOCK: usize = 512;
 
-/// What a member of a pack holds.
+/// The kind of a pack's member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MemberKind {
     /// A whole file.
     Blob = 0,
-    /// A part of a longer file.
+    /// A part of a chunked file.
     Chunk = 1,
     /// The list of a file's chunks.
     Manifest = 2,
 }
 
 impl MemberKind {
-    /// The directory its members are in.
+    /// The directory of this kind's members in the archive.
     pub fn directory(self) -> &'static str {
         match self {
             MemberKind::Blob => "blobs",
@@ -30,7 +30,7 @@ impl MemberKind {
         }
     }
 
-    /// From its number in an index.
+    /// Converts the number in an index to a kind.
     pub fn from_number(number: u32) -> Result<Self, FormatError> {
         match number {
             0 => Ok(MemberKind::Blob),
@@ -52,14 +52,14 @@ impl MemberKind {
     }
 }
 
-/// Bytes that a member with `size` bytes of content takes in the archive.
+/// The number of archive bytes that a member with `size` bytes of content takes.
 pub fn member_span(size: usize) -> usize {
     BLOCK + size.next_multiple_of(BLOCK)
 }
 
-/// Appends a member to the archive in `tar`; returns where its content begins.
+/// Appends a member to the archive in `tar` and returns the offset of its content.
 ///
-/// Headers are the same for every writer (ustar, mode 0644, time 0), so equal members give equal
+/// Every writer uses the same headers (ustar, mode 0644, time 0), so equal members give equal
 /// bytes.
 pub fn append_member(tar: &mut Vec<u8>, kind: MemberKind, id: &Id, content: &[u8]) -> usize {
     let mut header = tar::Header::new_ustar();
@@ -79,9 +79,9 @@ pub fn append_member(tar: &mut Vec<u8>, kind: MemberKind, id: &Id, content: &[u8
     start
 }
 
-/// The members of one frame's decompressed bytes: kind, id, and where the content lies.
+/// Parses the members of a frame's decompressed bytes: kind, id, and the range of the content.
 ///
-/// The end-of-archive blocks give none.
+/// The blocks that end an archive contain no members.
 pub fn parse_members(
     frame: &[u8],
 ) -> Result<Vec<(MemberKind, Id, std::ops::Range<usize>)>, FormatError> {
@@ -108,7 +108,7 @@ pub fn parse_members(
     Ok(members)
 }
 
-/// What the header of a member says: kind, id, and bytes of content.
+/// Parses the header of a member: kind, id, and size of the content in bytes.
 pub fn parse_header(block: &[u8; BLOCK]) -> Result<(MemberKind, Id, u64), FormatError> {
     let header = tar::Header::from_byte_slice(block);
     let mut summed = header.clone();
@@ -126,8 +126,8 @@ pub fn parse_header(block: &[u8; BLOCK]) -> Result<(MemberKind, Id, u64), Format
     Ok((kind, id, size))
 }
 
-/// The members of a frame that holds them and nothing else, one behind the other: what a writer of
-/// packs makes, and what keeps the archive readable to its end when frames are put together anew.
+/// Parses the members of a frame that holds only adjacent members. Writers of packs create such
+/// frames, and frames from several packs can then be combined into a readable archive.
 pub fn parse_frame(frame: &[u8]) -> Result<Vec<MemberEntry>, FormatError> {
     let mut members = Vec::new();
     let mut rest = frame;
@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_frame_holds_members_and_nothing_else() {
+    fn a_frame_holds_only_members() {
         let mut tar = Vec::new();
         for content in [&b"abc"[..], b"", &[7; 513]] {
             append_member(&mut tar, MemberKind::Blob, &Id::of_blob(content), content);
@@ -165,7 +165,7 @@ mod tests {
         for end in [0, 100, 512, tar.len() - 1, tar.len() - 512] {
             assert!(parse_frame(&tar[..end]).is_err(), "{end}");
         }
-        // What ends an archive would hide the members behind it.
+        // The blocks that end an archive would hide the members after them.
         let hidden = [&tar[..], &[0; 1024], &tar].concat();
         assert!(parse_frame(&hidden).is_err() && parse_members(&hidden).is_ok());
         tar[3] ^= 1;
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn members_round_trip_and_fill_whole_blocks() {
+    fn members_are_read_back_and_fill_whole_blocks() {
         let mut tar = Vec::new();
         let mut expected = Vec::new();
         for content in [&b""[..], b"x", &[7; 512], &[1; 1000]] {
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn foreign_members_are_refused() {
+    fn members_with_other_names_are_refused() {
         let mut tar = Vec::new();
         append_member(&mut tar, MemberKind::Blob, &Id::NULL, b"abc");
         tar[..5].copy_from_slice(b"../..");

@@ -1,16 +1,16 @@
-//! A content pack and its index, as bytes: formats without I/O.
+//! The formats of a content pack and its index, without I/O.
 //!
 //! A pack is a valid `.tar.zst`:
 //!
 //! ```text
 //! frame … frame      independent zstd frames, each holding whole tar members
 //! end frame          a zstd frame with the two zero blocks that end a tar archive
-//! skippable frame    the pack's own index and a fixed footer; zstd and tar pass over it
+//! skippable frame    the pack's own index and a fixed footer; zstd and tar skip it
 //! ```
 //!
 //! Members are `blobs/ID`, `chunks/ID` and `manifests/ID`. A blob and a chunk hold the bytes whose
-//! blob id is ID. A manifest holds one line `CHUNK-ID SIZE` a chunk; joined, the chunks are the file
-//! whose blob id is ID. A pack is named by the SHA-256 of all its bytes.
+//! blob id is ID. A manifest holds one line `CHUNK-ID SIZE` per chunk. The chunks, concatenated,
+//! are the file whose blob id is ID. A pack's name is the SHA-256 of all its bytes.
 
 mod index;
 mod lookup;
@@ -30,14 +30,14 @@ pub use segment::{Layout, Location, SegmentBuilder, SegmentView};
 pub use segment_join::SegmentJoin;
 pub use segment_merge::{Keep, MergeError, merge};
 
-/// Why bytes are not what they claim to be.
+/// The reason why bytes do not have the expected format.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FormatError {
-    /// There are fewer bytes than the format needs.
+    /// The bytes end too early.
     #[error("it ends early")]
     Truncated,
-    /// The bytes at a fixed place are not the format's.
+    /// The magic bytes or the structure of the format are missing.
     #[error("it is not {0}")]
     NotA(&'static str),
     /// A number contradicts another or is out of bounds.
@@ -46,7 +46,7 @@ pub enum FormatError {
     /// A checksum does not match.
     #[error("its checksum does not match")]
     Checksum,
-    /// A tar member is none of ours.
+    /// A tar member does not belong in a content pack.
     #[error("the member '{0}' is not one of a content pack")]
     Member(String),
     /// A manifest's line is not `CHUNK-ID SIZE`.

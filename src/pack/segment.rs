@@ -1,4 +1,4 @@
-//! An index segment: an immutable sorted table from ids to places in packs.
+//! An index segment: an immutable sorted table from ids to locations in packs.
 //!
 //! All numbers are little-endian:
 //!
@@ -25,29 +25,30 @@ const FANOUT_LEN: usize = 256 * 4;
 const FRAME_LEN: usize = 24;
 const PLACE_LEN: usize = 16;
 
-/// Where an object lies.
+/// The location of an object in a pack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Location {
-    /// What it is stored as.
+    /// The form in which the object is stored.
     pub kind: MemberKind,
     /// The pack.
     pub pack: Id,
     /// The frame within the pack.
     pub frame: FrameEntry,
-    /// Where the content begins in the decompressed frame.
+    /// The offset of the content in the decompressed frame.
     pub offset: u32,
-    /// Bytes of content.
+    /// The size of the content in bytes.
     pub size: u32,
 }
 
-/// A segment's bytes, checked as far as it takes to read them safely.
+/// The bytes of a segment, with enough checks to read them safely.
 #[derive(Debug, Clone, Copy)]
 pub struct SegmentView<'a> {
     bytes: &'a [u8],
     layout: Layout,
 }
 
-/// Where the columns of a segment begin; kept beside mapped bytes to view them again for free.
+/// The sizes of a segment's columns. Stored beside mapped bytes, a layout makes repeated views
+/// free.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layout {
     packs: usize,
@@ -56,10 +57,10 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Bytes of the header and the fan-out, which a segment begins with.
+    /// The size in bytes of the header and the fan-out, which begin a segment.
     pub(super) const HEAD: usize = HEADER_LEN + FANOUT_LEN;
 
-    /// Reads the header and the fan-out of a segment of `size` bytes, and checks that the columns fit.
+    /// Reads the header and the fan-out of a segment of `size` bytes. Checks that the columns fit.
     pub(super) fn read(head: &[u8], size: u64) -> Result<(Self, [u32; 256]), FormatError> {
         let mut fields = Fields(head);
         if fields.bytes(8)? != MAGIC {
@@ -81,7 +82,7 @@ impl Layout {
         Ok((layout, fanout))
     }
 
-    /// Where the row of a pack is.
+    /// The byte range of a pack's row.
     pub(super) fn pack_row(&self, number: u32) -> Result<Range<u64>, FormatError> {
         if number as usize >= self.packs {
             return Err(FormatError::OutOfBounds("an entry's pack"));
@@ -89,7 +90,7 @@ impl Layout {
         Ok(row(Self::packs_at(), number as usize, Id::LEN))
     }
 
-    /// Where the row of a frame is.
+    /// The byte range of a frame's row.
     pub(super) fn frame_row(&self, number: u32) -> Result<Range<u64>, FormatError> {
         if number as usize >= self.frames {
             return Err(FormatError::OutOfBounds("an entry's frame"));
@@ -97,18 +98,18 @@ impl Layout {
         Ok(row(self.frames_at(), number as usize, FRAME_LEN))
     }
 
-    /// Where the ids of these entries are.
+    /// The byte range of the ids of these entries.
     pub(super) fn id_rows(&self, entries: &Range<u32>) -> Range<u64> {
         let start = row(self.ids_at(), entries.start as usize, Id::LEN).start;
         start..row(self.ids_at(), entries.end as usize, Id::LEN).start
     }
 
-    /// Where the place of an entry is.
+    /// The byte range of an entry's place.
     pub(super) fn place_row(&self, entry: u32) -> Range<u64> {
         row(self.places_at(), entry as usize, PLACE_LEN)
     }
 
-    /// Where the packs are.
+    /// The byte range of the pack column.
     pub(super) fn pack_rows(&self) -> Range<u64> {
         Self::packs_at() as u64..self.frames_at() as u64
     }
@@ -134,21 +135,21 @@ impl Layout {
     }
 }
 
-/// Where the row `number` of a column is that begins at `column`.
+/// The byte range of the row `number` in the column that begins at `column`.
 fn row(column: usize, number: usize, length: usize) -> Range<u64> {
     let start = column as u64 + number as u64 * length as u64;
     start..start + length as u64
 }
 
 impl<'a> SegmentView<'a> {
-    /// Reads the header and checks that the columns fit the bytes. Takes no memory and constant
-    /// time; [`SegmentView::verify`] reads it all.
+    /// Reads the header and checks that the columns fit the bytes, in constant time and without
+    /// allocation. [`SegmentView::verify`] checks the rest.
     pub fn open(bytes: &'a [u8]) -> Result<Self, FormatError> {
         let (layout, _) = Layout::read(bytes, bytes.len() as u64)?;
         Ok(SegmentView { bytes, layout })
     }
 
-    /// Views bytes that [`SegmentView::open`] accepted before.
+    /// Creates a view of bytes that [`SegmentView::open`] accepted before.
     pub fn trusted(bytes: &'a [u8], layout: Layout) -> Self {
         SegmentView { bytes, layout }
     }
@@ -158,17 +159,17 @@ impl<'a> SegmentView<'a> {
         self.layout
     }
 
-    /// Entries in the table.
+    /// The number of entries.
     pub fn len(&self) -> usize {
         self.layout.entries
     }
 
-    /// Whether the table has no entries.
+    /// Returns true if the table has no entries.
     pub fn is_empty(&self) -> bool {
         self.layout.entries == 0
     }
 
-    /// The packs it speaks of.
+    /// Iterates over the packs that the segment names.
     pub fn packs(&self) -> impl Iterator<Item = Id> + 'a {
         let column = &self.bytes[Layout::packs_at()..self.layout.frames_at()];
         column.chunks_exact(Id::LEN).filter_map(Id::from_slice)
@@ -188,12 +189,12 @@ impl<'a> SegmentView<'a> {
         &self.bytes[at..at + Id::LEN]
     }
 
-    /// The id at `index`.
+    /// The id of the entry at `index`.
     pub fn id(&self, index: usize) -> Id {
         Id::from_slice(self.id_bytes(index)).unwrap_or(Id::NULL)
     }
 
-    /// The index of the first entry of `id`.
+    /// Finds the index of the first entry of `id`.
     pub fn find(&self, id: &Id) -> Option<usize> {
         let first = usize::from(id.as_bytes()[0]);
         let (mut low, mut high) =
@@ -209,7 +210,7 @@ impl<'a> SegmentView<'a> {
         (low < self.len() && self.id_bytes(low) == &id.as_bytes()[..]).then_some(low)
     }
 
-    /// All places of `id`.
+    /// Finds all locations of `id`.
     pub fn locations(&self, id: &Id) -> impl Iterator<Item = Result<Location, FormatError>> {
         let id = *id;
         let first = self.find(&id).unwrap_or(self.len());
@@ -218,7 +219,7 @@ impl<'a> SegmentView<'a> {
             .map(|at| self.location(at))
     }
 
-    /// The place of the entry at `index`.
+    /// The location of the entry at `index`.
     pub fn location(&self, index: usize) -> Result<Location, FormatError> {
         let (place, frame_at) = self.place(index)?;
         let (pack, frame) = read_frame(&self.bytes[frame_at..frame_at + FRAME_LEN])?;
@@ -230,7 +231,7 @@ impl<'a> SegmentView<'a> {
         place.within(pack.ok_or(FormatError::Truncated)?, frame)
     }
 
-    /// The frames, each with the number of its pack.
+    /// Iterates over the frames, each with the number of its pack.
     pub(super) fn frames(&self) -> impl Iterator<Item = Result<(u32, FrameEntry), FormatError>> {
         (0..self.layout.frames).map(|index| {
             let at = self.layout.frames_at() + index * FRAME_LEN;
@@ -251,7 +252,7 @@ impl<'a> SegmentView<'a> {
         Ok((place, self.layout.frames_at() + place.frame as usize * FRAME_LEN))
     }
 
-    /// Reads everything: checksum, order, and that each entry lies within its frame.
+    /// Checks everything: the checksum, the order, and that each entry lies within its frame.
     pub fn verify(&self) -> Result<(), FormatError> {
         let (body, checksum) = self.bytes.split_at(self.layout.end());
         if Digest::of(body).as_bytes() != checksum {
@@ -267,7 +268,7 @@ impl<'a> SegmentView<'a> {
     }
 }
 
-/// A row of the last column.
+/// A row of the place column.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
     pub(super) frame: u32,
@@ -287,7 +288,7 @@ impl Place {
         })
     }
 
-    /// The place in its frame, in which it must lie.
+    /// Converts the place to a location. The place must lie within its frame.
     pub(super) fn within(self, pack: Id, frame: FrameEntry) -> Result<Location, FormatError> {
         let Place { kind, offset, size, .. } = self;
         if u64::from(offset) + u64::from(size) > frame.size {
@@ -297,7 +298,7 @@ impl Place {
     }
 }
 
-/// Reads the row of a frame: the number of its pack, and the frame.
+/// Parses the row of a frame: the number of its pack, and the frame.
 pub(super) fn read_frame(row: &[u8]) -> Result<(u32, FrameEntry), FormatError> {
     let mut fields = Fields(row);
     let pack = fields.u32()?;
@@ -305,7 +306,7 @@ pub(super) fn read_frame(row: &[u8]) -> Result<(u32, FrameEntry), FormatError> {
     Ok((pack, FrameEntry { offset, stored, size }))
 }
 
-/// Collects the indexes of packs, or whole segments, into one new segment.
+/// Collects the indexes of packs into one new segment.
 #[derive(Debug, Default)]
 pub struct SegmentBuilder {
     pub(super) packs: Vec<Id>,
@@ -327,17 +328,17 @@ impl SegmentBuilder {
         }));
     }
 
-    /// Whether nothing was added.
+    /// Returns true if nothing was added.
     pub fn is_empty(&self) -> bool {
         self.packs.is_empty()
     }
 
-    /// Entries added.
+    /// The number of added entries.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Writes the segment; returns the SHA-256 of its bytes before the checksum.
+    /// Writes the segment. Returns the SHA-256 of all bytes before the checksum.
     pub fn write_to(mut self, out: &mut dyn Write) -> io::Result<Id> {
         self.entries
             .sort_unstable_by_key(|(id, place)| (*id, place.kind, place.frame, place.offset));
@@ -353,7 +354,7 @@ impl SegmentBuilder {
     }
 }
 
-/// Writes the columns of a segment in their order.
+/// Writes the columns of a segment in order.
 pub(super) struct Columns<'w> {
     out: &'w mut dyn Write,
     digest: Digest,
@@ -441,7 +442,7 @@ mod tests {
     }
 
     #[test]
-    fn every_entry_is_found_and_others_are_not() {
+    fn only_entries_of_the_segment_are_found() {
         let bytes = segment(1, 0..1000);
         let view = SegmentView::open(&bytes).unwrap();
         view.verify().unwrap();
@@ -455,7 +456,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn any_bytes_are_read_without_panic(
+        fn damaged_bytes_do_not_cause_a_panic(
             flips in proptest::collection::vec((0usize..4000, proptest::num::u8::ANY), 0..8),
             cut in 0usize..4000,
         ) {

@@ -1,4 +1,4 @@
-//! One segment of several, put together in memory so that the same segments give the same bytes.
+//! Merges segments in memory. The same segments always produce the same bytes.
 
 use std::collections::HashMap;
 
@@ -6,17 +6,17 @@ use super::segment::Place;
 use super::{FormatError, Location, SegmentBuilder, SegmentView};
 use crate::id::Id;
 
-/// Puts segments together in memory: some hundred bytes an entry.
+/// A merge of segments in memory. Needs some hundred bytes per entry.
 #[derive(Debug, Default)]
 pub struct SegmentJoin {
     builder: SegmentBuilder,
     packs: HashMap<Id, u32>,
-    /// By pack and what is said of it.
+    /// The number of each frame, by pack number, offset, stored size and size.
     frames: HashMap<(u32, u64, u32, u64), u32>,
 }
 
 impl SegmentJoin {
-    /// Adds the entries of a segment whose packs are not dead; no entry is added twice.
+    /// Adds the entries of a segment, except those of dead packs.
     pub fn add(
         &mut self,
         segment: &SegmentView<'_>,
@@ -51,7 +51,8 @@ impl SegmentJoin {
         Place { frame, offset, size, kind }
     }
 
-    /// The segment of all that was added. The same segments in the same order give the same bytes.
+    /// Returns the merged segment without duplicate entries. The same segments in the same order
+    /// produce the same bytes.
     pub fn finish(mut self) -> SegmentBuilder {
         let key = |(id, place): &(Id, Place)| (*id, place.kind, place.frame, place.offset);
         self.builder.entries.sort_unstable_by_key(key);
@@ -65,7 +66,7 @@ mod tests {
     use super::super::{FrameEntry, MemberEntry, MemberKind, PackIndex};
     use super::*;
 
-    /// A segment of one pack with a chunk for each number.
+    /// Creates a segment of one pack with a chunk for each number.
     fn segment(pack: u8, numbers: std::ops::Range<u32>) -> Vec<u8> {
         let member = |n: u32| MemberEntry {
             id: Id::of_blob(&n.to_le_bytes()),
@@ -98,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn every_place_is_kept_and_none_twice() {
+    fn every_location_is_kept_exactly_once() {
         let (a, b) = (segment(1, 0..600), segment(2, 500..900));
         let once = join(&[&a, &b]);
         let view = SegmentView::open(&once).unwrap();
@@ -111,12 +112,12 @@ mod tests {
         assert_eq!(both, [Id::of_blob(&[1]), Id::of_blob(&[2])]);
         let again = join(&[&once, &a, &b]);
         let view = SegmentView::open(&again).unwrap();
-        assert_eq!((view.len(), view.packs().count()), (1000, 2), "what it has adds nothing");
+        assert_eq!((view.len(), view.packs().count()), (1000, 2), "known entries add nothing");
         assert_eq!(join(&[&a, &b]), once, "the same segments give the same bytes");
     }
 
     #[test]
-    fn entries_of_dead_packs_are_left_out() {
+    fn entries_of_dead_packs_are_omitted() {
         let (a, b) = (segment(1, 0..600), segment(2, 500..900));
         let alive = join_without(&[&a, &b], &|pack| *pack == Id::of_blob(&[1]));
         let view = SegmentView::open(&alive).unwrap();
