@@ -22,7 +22,7 @@ const SAMPLE: usize = 8 << 10;
 
 impl Compressor {
     pub(super) fn new(level: i32) -> Result<Self> {
-        let failed = |source| Error::internal("zstd refused its settings").with_source(source);
+        let failed = |source| Error::internal("zstd rejected its settings").with_source(source);
         let mut good = zstd::bulk::Compressor::new(level).map_err(failed)?;
         good.set_parameter(CParameter::ChecksumFlag(true)).map_err(failed)?;
         // Level -5 hardly searches for matches, but does entropy coding. Numbers such as weights

@@ -128,7 +128,7 @@ impl ContentStore {
                 if path.file_stem().and_then(|stem| stem.to_str())
                     != name.map(|n| n.to_hex()).as_deref()
                 {
-                    return Err(Error::corrupt("its bytes are not those it is named after"));
+                    return Err(Error::corrupt("its bytes do not match its name"));
                 }
                 Ok(())
             });

@@ -382,12 +382,12 @@ impl Reader<'_> {
         let id = &chunk.id;
         let location = self.store().locate_known(id)?.ok_or_else(|| missing(id))?;
         if location.kind == MemberKind::Manifest {
-            return Err(Error::corrupt(format!("the chunk {id} is itself in chunks")));
+            return Err(Error::corrupt(format!("the chunk {id} is itself chunked")));
         }
         if location.size != chunk.size {
             let (is, said) = (location.size, chunk.size);
             return Err(Error::corrupt(format!(
-                "the chunk {id} has {is} bytes, where a manifest says {said}"
+                "the chunk {id} has {is} bytes, but a manifest states {said}"
             ))
             .with_hint("art fsck --full"));
         }

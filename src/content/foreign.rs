@@ -308,7 +308,7 @@ fn write(
 /// Opens the segment `id` after checking that `bytes` match the id.
 pub(super) fn checked<'b>(id: &Id, bytes: &'b [u8]) -> Result<SegmentView<'b>> {
     if Digest::of(bytes) != *id {
-        return Err(damaged_segment(id, "its bytes are not those it is named after"));
+        return Err(damaged_segment(id, "its bytes do not match its name"));
     }
     let verified = SegmentView::open(bytes).and_then(|view| view.verify().map(|()| view));
     verified.map_err(|defect| damaged_segment(id, &defect.to_string()))
@@ -321,7 +321,7 @@ pub(super) fn damaged_segment(id: &Id, why: &str) -> Error {
 fn damaged_copy(path: &Path, defect: FormatError) -> Error {
     Error::corrupt(format!("the copy '{}' of an index segment is damaged", path.display()))
         .with_source(defect)
-        .with_hint("remove it; it can be fetched again")
+        .with_hint("remove the copy; it will be fetched again")
 }
 
 /// Reads ranges of one file and returns their bytes in order.
@@ -339,8 +339,7 @@ pub fn find_remotely<B: AsRef<[u8]>>(
     ids: &[Id],
     read: &ReadRanges<'_, B>,
 ) -> Result<Vec<(Id, Location)>> {
-    let damaged =
-        |defect| Error::corrupt("an index segment elsewhere is damaged").with_source(defect);
+    let damaged = |defect| Error::corrupt("a remote index segment is damaged").with_source(defect);
     let mut found = Vec::new();
     let mut parts = vec![Lookup::new(size, ids)];
     while let Some(mut lookup) = parts.pop() {

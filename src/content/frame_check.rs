@@ -69,7 +69,7 @@ impl FrameChecker {
         self.decoder.decode(compressed, frame, &mut self.bytes)?;
         // A second frame could follow the first.
         if zstd::zstd_safe::find_frame_compressed_size(compressed) != Ok(compressed.len()) {
-            return Err("there is more than one frame".to_owned());
+            return Err("more than one frame".to_owned());
         }
         let members = parse_frame(&self.bytes).map_err(|defect| defect.to_string())?;
         members.iter().try_for_each(|member| self.is_right(member))?;
@@ -80,13 +80,16 @@ impl FrameChecker {
     fn compare(&self, own: &[&MemberEntry]) -> Result<(), String> {
         let found = parse_members(&self.bytes).map_err(|defect| defect.to_string())?;
         if found.len() != own.len() {
-            return Err(format!("{} members where the index has {}", found.len(), own.len()));
+            return Err(format!("{} members, but the index has {}", found.len(), own.len()));
         }
         for ((kind, id, range), member) in found.into_iter().zip(own) {
             if (kind, id, range.start) != (member.kind, member.id, member.offset as usize)
                 || range.len() != member.size as usize
             {
-                return Err(format!("the member {} is not where the index says", member.id));
+                return Err(format!(
+                    "the member {} is not at its location in the index",
+                    member.id
+                ));
             }
         }
         Ok(())
@@ -101,14 +104,14 @@ impl FrameChecker {
 
     /// Checks the bytes of one member against its id. A manifest is only checked for its format.
     pub(super) fn is_right(&self, member: &MemberEntry) -> Result<(), String> {
-        let content = self.content(member).ok_or("a member's place is out of bounds")?;
+        let content = self.content(member).ok_or("a member's location is out of bounds")?;
         match member.kind {
             MemberKind::Manifest => parse_manifest(content)
                 .map(drop)
                 .map_err(|defect| format!("the manifest {}: {defect}", member.id)),
             MemberKind::Blob | MemberKind::Chunk if Id::of_blob(content) == member.id => Ok(()),
             MemberKind::Blob | MemberKind::Chunk => {
-                Err(format!("the bytes of {} are others", member.id))
+                Err(format!("content {} does not match its id", member.id))
             }
         }
     }

@@ -204,7 +204,7 @@ impl ContentStore {
         }
         ingested.stored.packs = written.packs;
         ingested.stored.stored = written.bytes;
-        let missed = || Err(Error::internal("a file was passed over"));
+        let missed = || Err(Error::internal("a file was skipped"));
         ingested.items = found.into_iter().map(|found| found.unwrap_or_else(missed)).collect();
         Ok(ingested)
     }
@@ -419,7 +419,7 @@ pub(super) fn cut(bytes: &[u8], params: Params) -> impl Iterator<Item = &[u8]> {
 
 pub(super) fn changed(path: &str) -> Error {
     Error::new(ErrorKind::Unavailable, format!("'{path}' changed while it was being read"))
-        .with_hint("upload again when nothing writes to it, or leave it out with --keep-going")
+        .with_hint("upload again when no program writes to the file, or skip it with --keep-going")
 }
 
 /// Returns the metadata of an open file, which must be a regular file.

@@ -24,7 +24,7 @@ pub(super) fn check(
     let mut wrong = Vec::new();
     for ids in ids.chunks(AT_ONCE) {
         let plan = store.plan_extract(ids)?;
-        progress.begin("joining chunks", Some(plan.bytes), Unit::Bytes);
+        progress.begin("assembling files", Some(plan.bytes), Unit::Bytes);
         let nowhere = Nowhere { ids, wrong: Mutex::default() };
         plan.write(&nowhere, threads, progress)?;
         wrong.extend(nowhere.wrong.into_inner().unwrap_or_else(PoisonError::into_inner));
@@ -51,7 +51,7 @@ impl Target for Nowhere<'_> {
         if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::Unavailable) {
             return Err(error);
         }
-        let problem = format!("its chunks, joined, are not the file: {}", reason(&error));
+        let problem = format!("its chunks do not make up the file: {}", reason(&error));
         self.wrong.lock().unwrap_or_else(PoisonError::into_inner).push((self.ids[number], problem));
         Ok(())
     }

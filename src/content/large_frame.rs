@@ -74,7 +74,7 @@ pub(super) fn visit(
     let is_whole = number > 0 && text.limit() == 0;
     let behind = std::io::copy(&mut decoder, &mut std::io::sink()).map_err(failed)?;
     if !is_whole || behind != padding {
-        return Err("a frame's size is not what it says".to_owned());
+        return Err("a frame does not have its stated size".to_owned());
     }
     Ok(MemberEntry { id, kind, frame: 0, offset: BLOCK as u32, size: length })
 }

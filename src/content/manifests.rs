@@ -112,7 +112,8 @@ impl ContentCheck {
                 }
                 Some(place) if place.size != chunk.size => {
                     let (id, is, said) = (chunk.id, place.size, chunk.size);
-                    let text = format!("its chunk {id} has {is} bytes, where it says {said}");
+                    let text =
+                        format!("its chunk {id} has {is} bytes, but the manifest states {said}");
                     problem = Some(ManifestProblem::Wrong(text));
                 }
                 Some(place) if !self.is_readable(&place) => {

@@ -143,7 +143,7 @@ impl ContentStore {
         for name in ["cache", "tmp"] {
             let tag = root.join(name).join("CACHEDIR.TAG");
             let text = "Signature: 8a477f597d28d172789f06886806bc55\n\
-                        # This directory can be thrown away; art makes it again.\n";
+                        # It is safe to delete this directory; art creates it again.\n";
             atomic::write(&tag, &root.join("tmp"), text.as_bytes())?;
         }
         atomic::sync_dir(root)

@@ -43,7 +43,7 @@ pub fn verify_pack(input: &mut dyn Read, id: &Id, progress: &dyn Progress) -> Re
         .map_err(|problem| Error::corrupt(format!("the pack {id} is damaged: {problem}")))
 }
 
-const OTHER_NAME: &str = "its bytes are not those it is named after";
+const OTHER_NAME: &str = "its bytes do not match its name";
 
 /// The bytes of a pack, hashed as they are consumed.
 struct PackStream<'a> {
@@ -92,7 +92,7 @@ impl PackStream<'_> {
         let own = index.to_skippable_frame();
         // Ask for one byte more, so that trailing bytes are detected.
         if self.peek(own.len() + 1) != own {
-            return Err("its own index is not of what it holds".to_owned());
+            return Err("its own index does not match its contents".to_owned());
         }
         self.consume(own.len());
         Ok(index)
@@ -102,7 +102,7 @@ impl PackStream<'_> {
         &mut self,
         checker: &mut FrameChecker,
     ) -> Result<(FrameEntry, Vec<MemberEntry>), String> {
-        let none = || "no frame begins here".to_owned();
+        let none = || "no frame begins at this offset".to_owned();
         let offset = self.consumed;
         let header = self.peek(FRAME_HEADER);
         if !header.starts_with(&FRAME_MAGIC) {

@@ -118,6 +118,5 @@ pub(super) fn stored<'a>(frames: impl Iterator<Item = &'a FrameEntry>) -> u64 {
 }
 
 fn contradicted(pack: &Id) -> Error {
-    Error::corrupt(format!("the index says of the pack {pack} what the pack does not"))
-        .with_hint("art fsck --repair")
+    Error::corrupt(format!("the index contradicts the pack {pack}")).with_hint("art fsck --repair")
 }

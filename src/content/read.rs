@@ -66,7 +66,7 @@ impl ContentStore {
 /// The error for content that the store does not have.
 pub(crate) fn missing(id: &Id) -> Error {
     Error::corrupt(format!("the content {id} is missing from the store"))
-        .with_hint("art fsck --repair looks for it in the packs")
+        .with_hint("look for it in the packs: art fsck --repair")
 }
 
 pub(super) fn damaged(pack: &Id, what: impl std::fmt::Display) -> Error {
@@ -216,7 +216,7 @@ impl<'a> Reader<'a> {
         let mut bytes = Vec::with_capacity(size as usize);
         self.copy(id, &mut bytes, &NoProgress)?;
         if Id::of_blob(&bytes) != *id {
-            return Err(Error::corrupt(format!("the content {id} has other bytes"))
+            return Err(Error::corrupt(format!("the content {id} does not match its id"))
                 .with_hint("art fsck --full"));
         }
         Ok(bytes)
@@ -247,7 +247,7 @@ impl<'a> Reader<'a> {
             Ok(())
         })?;
         if whole.finish() != *id {
-            return Err(Error::corrupt(format!("the manifest of {id} lists other chunks"))
+            return Err(Error::corrupt(format!("the manifest of {id} lists the wrong chunks"))
                 .with_hint("art fsck --full"));
         }
         Ok(total)
@@ -255,7 +255,9 @@ impl<'a> Reader<'a> {
 
     fn copy_part(&mut self, id: &Id, location: &Location, out: &mut dyn Write) -> Result<u64> {
         if location.kind == MemberKind::Manifest {
-            return Err(Error::corrupt(format!("the manifest of {id} is where bytes should be")));
+            return Err(Error::corrupt(format!(
+                "the bytes of {id} are missing, only a manifest exists"
+            )));
         }
         let pack = location.pack;
         let frame = self.frame(&pack, &location.frame)?;
@@ -263,7 +265,7 @@ impl<'a> Reader<'a> {
         let bytes = frame.get(start..start + location.size as usize);
         let bytes = bytes.ok_or_else(|| damaged(&pack, FormatError::Truncated))?;
         if Id::of_blob(bytes) != *id {
-            return Err(damaged(&pack, format!("the bytes of {id} are others")));
+            return Err(damaged(&pack, format!("content {id} does not match its id")));
         }
         out.write_all(bytes).on("write", "the output")?;
         Ok(bytes.len() as u64)

@@ -179,7 +179,7 @@ pub fn read_pack_index_at<B: AsRef<[u8]>>(
     size: u64,
 ) -> Result<PackIndex> {
     let damaged =
-        |defect| Error::corrupt("the index of a pack elsewhere is damaged").with_source(defect);
+        |defect| Error::corrupt("the index of a remote pack is damaged").with_source(defect);
     index_at_end(read, size, TAIL)?.map_err(damaged)
 }
 

@@ -74,7 +74,7 @@ impl ContentStore {
 }
 
 fn damaged(problem: impl std::fmt::Display) -> Error {
-    Error::corrupt(format!("a frame from elsewhere is damaged: {problem}"))
+    Error::corrupt(format!("a received frame is damaged: {problem}"))
 }
 
 /// Checks a stored frame that has `size` bytes when decompressed, at most [`Params::MAX_FRAME`].
@@ -146,7 +146,7 @@ impl Receiver<'_> {
         let mut reader = BufReader::new(rewind()?);
         let member = large_frame::check(&mut reader, size).map_err(damaged)?;
         if reader.read(&mut [0]).on("read", spool.path())? != 0 {
-            return Err(damaged("there is more than one frame"));
+            return Err(damaged("more than one frame"));
         }
         let mut file = rewind()?;
         self.append(&[member], (stored, size), |open| {

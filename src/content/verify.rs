@@ -108,8 +108,7 @@ impl PackCheck<'_> {
         }
         let misplaced = report.misplaced.len() as u64;
         if misplaced > 0 {
-            let problem =
-                format!("the index says where {misplaced} contents lie in it, and they do not");
+            let problem = format!("the index has a wrong location for {misplaced} of its contents");
             report.problems.push((problem, misplaced));
         }
         // A pack that no segment names is an orphan, which is not a defect.
@@ -165,7 +164,7 @@ impl PackCheck<'_> {
             Ok(name) if name == self.pack => {}
             Ok(name) => {
                 report.true_name = Some(name);
-                report.damaged("its bytes are not those it is named after".to_owned(), 0);
+                report.damaged("its bytes do not match its name".to_owned(), 0);
             }
             Err(error) => report.damaged(format!("it can't be read: {error}"), 0),
         }

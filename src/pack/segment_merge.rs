@@ -1,4 +1,4 @@
-//! One segment of several, written without being held.
+//! Merges several segments without holding the result in memory.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -8,17 +8,17 @@ use super::segment::{Columns, Place};
 use super::{FormatError, Location, MemberKind, SegmentView};
 use crate::id::Id;
 
-/// What the union of segments says of an id that several places have.
+/// The number of locations to keep for an id that several segments have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keep {
-    /// One place of each kind, which is enough where all packs stay.
+    /// One location of each kind, which is enough if no pack is ever removed.
     OnePlace,
-    /// All of them: packs can go, and then the others count.
+    /// All locations: if a pack is removed, another location is needed.
     AllPlaces,
 }
 
-/// Writes the union of sorted segments without holding it: the ids are merged twice, once for each
-/// column. The same place is kept once.
+/// Merges sorted segments without holding the result: the ids are merged twice, once for each
+/// column. Duplicate locations are written once.
 pub fn merge(
     segments: &[SegmentView<'_>],
     keep: Keep,
@@ -36,7 +36,7 @@ pub fn merge(
             frames.push((first_pack + pack, frame));
         }
     }
-    // Surfaces a damaged entry before a byte is written.
+    // Detect damaged entries before writing any byte.
     Merge::new(segments, keep)?.try_for_each(|entry| entry.map(drop))?;
     let good = || Merge::new(segments, keep).into_iter().flatten().filter_map(Result::ok);
     let mut columns = Columns::begin(out, &packs, &frames, good().map(|(id, _, _)| id))?;
@@ -50,13 +50,13 @@ pub fn merge(
     Ok(columns.finish()?)
 }
 
-/// Why segments could not be merged.
+/// The reason why segments could not be merged.
 #[derive(Debug, thiserror::Error)]
 pub enum MergeError {
-    /// One of them is damaged.
+    /// One of the segments is damaged.
     #[error("a segment is damaged: {0}")]
     Format(#[from] FormatError),
-    /// The union could not be written.
+    /// The merged segment could not be written.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
@@ -65,10 +65,10 @@ pub enum MergeError {
 struct Merge<'a, 'b> {
     segments: &'a [SegmentView<'b>],
     keep: Keep,
-    /// The next entry of each segment: its id, its kind, the segment, its number there.
+    /// The next entry of each segment: the id, the kind, the segment and the entry's number in it.
     next: BinaryHeap<Reverse<(Id, MemberKind, usize, usize)>>,
     last: Option<(Id, MemberKind)>,
-    /// The places of the last one so far.
+    /// The locations of the last id and kind so far.
     said: Vec<Location>,
 }
 
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_merge_holds_the_union_once() {
+    fn a_merge_keeps_one_location_of_each_id() {
         let (a, b) = (segment(1, 0..600), segment(2, 500..900));
         let union = merged(&[&a, &b], Keep::OnePlace);
         assert_eq!(SegmentView::open(&union).unwrap().len(), 900);
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_merge_of_all_places_has_each_once() {
+    fn a_merge_of_all_locations_keeps_each_once() {
         let (a, b) = (segment(1, 0..600), segment(2, 500..900));
         let union = merged(&[&a, &b], Keep::AllPlaces);
         assert_eq!(SegmentView::open(&union).unwrap().len(), 1000);

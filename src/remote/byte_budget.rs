@@ -1,4 +1,4 @@
-//! A bound on the bytes that all uploads of a store hold in memory.
+//! A limit on the bytes that all uploads of a store hold in memory.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
@@ -6,10 +6,10 @@ use std::time::Duration;
 use super::runtime::{self, Interrupt};
 use crate::error::Result;
 
-/// How often a wait checks for an interrupt.
+/// The interval at which a waiting thread checks for an interrupt.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Bytes that are lent.
+/// The budget and its free bytes.
 #[derive(Debug)]
 pub(super) struct ByteBudget {
     most: u64,
@@ -17,21 +17,21 @@ pub(super) struct ByteBudget {
     freed: Condvar,
 }
 
-/// Bytes that were lent; they are given back when this is dropped.
+/// Bytes taken from a budget, which are returned when this value is dropped.
 pub(super) struct Held<'a> {
     budget: &'a ByteBudget,
     bytes: u64,
 }
 
 impl ByteBudget {
-    /// A budget of `most` bytes.
+    /// Creates a budget of `most` bytes.
     pub(super) fn new(most: u64) -> Self {
         ByteBudget { most, free: Mutex::new(most), freed: Condvar::new() }
     }
 
-    /// Waits until `bytes` are free, or the whole budget if that is less.
+    /// Waits until `bytes` are free, or the whole budget if `bytes` exceeds it.
     ///
-    /// Whoever holds some must not ask for more: two could wait for each other.
+    /// A thread that holds bytes must not ask for more: two such threads could wait for each other.
     pub(super) fn take(&self, bytes: u64, interrupt: Option<&Interrupt>) -> Result<Held<'_>> {
         let bytes = bytes.min(self.most);
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_more_is_held_than_the_budget_and_what_is_larger_has_all_of_it() {
+    fn a_budget_is_never_exceeded_and_a_larger_request_takes_all_of_it() {
         let budget = ByteBudget::new(10);
         let (now, most) = (AtomicU64::new(0), AtomicU64::new(0));
         std::thread::scope(|scope| {

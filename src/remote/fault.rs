@@ -1,4 +1,4 @@
-//! A store that fails as it is told: for tests of what stands on top.
+//! A store that fails on demand, for tests of the code above it.
 
 use std::io::Read;
 use std::ops::Range;
@@ -11,26 +11,27 @@ use super::object_store::{Abilities, Failure, Listed, ObjectStore, Receipt};
 use super::traffic::Traffic;
 use crate::error::{Error, ErrorKind};
 
-/// What happens to a request.
+/// The fault that happens to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// It does not reach the store; another attempt may.
+    /// The request does not reach the store; another attempt may.
     Fails,
-    /// It is refused, and would be again.
+    /// The store refuses the request, and would refuse it again.
     Refused,
-    /// It does not reach the store, and that is known only after a while.
+    /// The request does not reach the store, and the failure is reported only after a while.
     Hangs,
-    /// It is done, but its answer is lost.
+    /// The store carries out the request, but its answer is lost.
     AnswerLost,
-    /// Only half of it arrives: of an upload nothing becomes visible, of a download the start.
+    /// Only half of the data arrives: a cut upload has no visible effect, a cut download yields the
+    /// start.
     Cut,
-    /// Something else than the store says that all is well, and passes nothing on. For writes.
+    /// Something other than the store reports success and discards the request. Only for writes.
     Swallowed,
-    /// One bit of what is read is another one.
+    /// One bit of the read data is flipped.
     Flipped,
 }
 
-/// The kinds of request, to aim at.
+/// The kinds of requests, for scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Request {
     /// [`ObjectStore::read`]
@@ -47,10 +48,10 @@ pub enum Request {
     Delete,
 }
 
-/// Decides what happens to the request with this number (from 0) about this key.
+/// Decides what happens to the request with this number (from 0) for this key.
 pub type Script = dyn Fn(u64, Request, &str) -> Option<Fault> + Send + Sync;
 
-/// A store whose requests fail by a script.
+/// A store whose requests fail according to a script.
 pub struct FaultStore {
     inner: Arc<dyn ObjectStore>,
     script: Box<Script>,
@@ -58,7 +59,7 @@ pub struct FaultStore {
 }
 
 impl FaultStore {
-    /// `inner`, with faults by `script`.
+    /// Wraps `inner` and adds the faults of `script`.
     pub fn new(
         inner: Arc<dyn ObjectStore>,
         script: impl Fn(u64, Request, &str) -> Option<Fault> + Send + Sync + 'static,
@@ -66,7 +67,7 @@ impl FaultStore {
         FaultStore { inner, script: Box::new(script), asked: AtomicU64::new(0) }
     }
 
-    /// How many requests were made so far.
+    /// The number of requests so far.
     pub fn asked(&self) -> u64 {
         self.asked.load(Ordering::SeqCst)
     }
@@ -108,7 +109,7 @@ impl FaultStore {
     }
 }
 
-/// The answer as it is.
+/// Returns the answer unchanged.
 fn keep<T>(_: Fault, answer: T) -> T {
     answer
 }

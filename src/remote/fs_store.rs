@@ -1,9 +1,9 @@
-//! A store that is a directory, on this machine or mounted here.
+//! A store in a directory, local or mounted.
 //!
-//! Not through OpenDAL: what it creates exclusively is seen torn by readers, or is not exclusive
-//! (measured: decision 0020 in the book). Here every object is a complete temporary file,
-//! synced, that gets its name in one step: by a rename where it may replace another, by a hard
-//! link where it must not.
+//! It does not use OpenDAL, whose exclusive creation either lets readers see partial objects or is
+//! not exclusive (measured: decision 0020 in the book). Instead, every object is a complete, synced
+//! temporary file that gets its name in one step: by a rename if it may replace another object,
+//! otherwise by a hard link.
 
 use std::fs::FileType;
 use std::io::{self, Read, Write};
@@ -25,7 +25,7 @@ use crate::fs::read;
 use crate::fs::stat::Stat;
 use crate::fs::temporary;
 
-/// Where files wait for their names.
+/// The directory of files that do not have their final names yet.
 const TMP: &str = "tmp";
 
 /// A directory as a store.
@@ -37,7 +37,7 @@ pub struct FsStore {
 }
 
 impl FsStore {
-    /// The store in `root`, which need not be there yet.
+    /// Opens the store in `root`, which need not exist yet.
     pub fn new(root: PathBuf) -> Self {
         guard(&root);
         FsStore { root, traffic: Traffic::default(), swept: Once::new() }
@@ -53,12 +53,12 @@ impl FsStore {
         atomic::create_dir_all_durably(&tmp).map_err(failure)?;
         let file = TempFile::new_in(&tmp).map_err(failure)?;
         let now = Stat::of_file(file.file()).on("read", file.path()).map_err(failure)?.ctime;
-        // What cannot be removed now stays for the next writer.
+        // The next writer sweeps files that can't be removed now.
         self.swept.call_once(|| drop(temporary::sweep(&tmp, now)));
         Ok(file)
     }
 
-    /// The path of `key`, its directory made.
+    /// Returns the path of `key` after creating its directory.
     fn target(&self, key: &str) -> Result<PathBuf, Failure> {
         let path = self.path(key)?;
         if let Some(parent) = path.parent() {
@@ -68,8 +68,8 @@ impl FsStore {
     }
 }
 
-/// What an error of the file system means for a request. Nothing here is worth an own retry but
-/// an interrupted call: a full disk stays full.
+/// Converts an error of the file system to a failure. Only an interrupted call is worth a retry: a
+/// full disk stays full.
 fn failure(error: Error) -> Failure {
     match error.kind() {
         ErrorKind::NotFound => Failure::Absent,
@@ -79,7 +79,7 @@ fn failure(error: Error) -> Failure {
     }
 }
 
-/// The failure of a request for an object in whose place a directory or a device is.
+/// The failure of a request for an object if its path is a directory or a device.
 fn is_no_file(key: &str) -> Failure {
     Failure::Permanent(Error::corrupt(format!("'{key}' is damaged: it is not a file")))
 }
@@ -96,7 +96,7 @@ impl ObjectStore for FsStore {
     fn read(&self, key: &str, range: Option<Range<u64>>, limit: u64) -> Result<Bytes, Failure> {
         let path = self.path(key)?;
         self.traffic.request(0);
-        // A pipe would let whoever opens it wait.
+        // Opening a pipe would block.
         if std::fs::metadata(&path).is_ok_and(|found| !found.is_file()) {
             return Err(is_no_file(key));
         }
@@ -137,7 +137,7 @@ impl ObjectStore for FsStore {
         let copied = copy(source, &mut file);
         let copied = copied.on("write", &target).map_err(failure)?;
         if copied != size {
-            let message = format!("only {copied} of {size} bytes came for '{key}'");
+            let message = format!("got only {copied} of {size} bytes for '{key}'");
             return Err(Failure::Permanent(Error::corrupt(message)));
         }
         file.persist(&target).map_err(failure)?;
@@ -175,7 +175,7 @@ impl ObjectStore for FsStore {
     }
 }
 
-/// How much is read and written at once.
+/// The number of bytes per read and write.
 const BUFFER: usize = 256 << 10;
 
 fn copy(mut source: impl io::BufRead, file: &mut TempFile) -> io::Result<u64> {
@@ -192,7 +192,7 @@ fn copy(mut source: impl io::BufRead, file: &mut TempFile) -> io::Result<u64> {
     }
 }
 
-/// Adds the files below `directory` to `found`. One that is not there has none.
+/// Adds the files below `directory` to `found`. A missing directory has no files.
 fn walk(
     directory: &Path,
     prefix: &str,
@@ -205,13 +205,13 @@ fn walk(
     };
     for entry in entries {
         let entry = entry.on("list", directory).map_err(failure)?;
-        // A name that is no text is none of ours.
+        // Skip names that are not UTF-8: no object has such a name.
         let Ok(name) = entry.file_name().into_string() else { continue };
         let kind: FileType = entry.file_type().on("list", directory).map_err(failure)?;
         if kind.is_dir() {
             walk(&entry.path(), &format!("{prefix}{name}/"), limit, found)?;
         } else {
-            // What is no file is listed too: it holds a key that no object can have.
+            // Directory entries that are not files are listed too: they occupy a key.
             let is_file = |found: &std::fs::Metadata| found.is_file();
             let size = std::fs::metadata(entry.path()).ok().filter(is_file);
             let size = size.map(|found| found.len());

@@ -1,4 +1,4 @@
-//! Where on a remote each thing is, and `art.toml`, which says that it is one.
+//! The keys of the files on a remote, and `art.toml`, which marks a store as a remote.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -7,14 +7,14 @@ use super::limits;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::Id;
 
-/// The number of the format of all files on a remote that this program reads and writes.
+/// The format number of all files on a remote that this program reads and writes.
 pub const FORMAT: u32 = 1;
 
-/// The largest number that an entry of the log can have: one push a minute for seven years. No reader
-/// counts up to a number that only a file's name says.
+/// The largest number of a log entry: enough for one push a minute for seven years. Readers never
+/// count up to a number that only a file name states.
 pub const MAX_NUMBER: u64 = 4_000_000;
 
-/// The key of the file that makes a store a remote.
+/// The key of the file that marks a store as a remote.
 pub const ART_TOML: &str = "art.toml";
 /// The directory of the log.
 pub const LOG: &str = "log/";
@@ -23,17 +23,17 @@ pub const CHECKPOINT: &str = "checkpoint/";
 /// The key of the file that names a recent checkpoint.
 pub const LATEST: &str = "checkpoint/latest.toml";
 
-/// The key of a content pack.
+/// Returns the key of a content pack.
 pub fn pack_key(id: Id) -> String {
     fan_out("packs", id, "tar.zst")
 }
 
-/// The key of a Git pack of commits, trees and records.
+/// Returns the key of a Git pack of commits, trees and records.
 pub fn meta_key(id: Id) -> String {
     fan_out("meta", id, "pack")
 }
 
-/// The key of an index segment.
+/// Returns the key of an index segment.
 pub fn segment_key(id: Id) -> String {
     fan_out("index", id, "idx")
 }
@@ -43,27 +43,27 @@ fn fan_out(directory: &str, id: Id, extension: &str) -> String {
     format!("{directory}/{}/{hex}.{extension}", &hex[..2])
 }
 
-/// How writers take turns on a remote.
+/// The way in which writers take turns on a remote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Protocol {
-    /// One entry at each number: the store creates exclusively.
+    /// One entry for each number: the store can create objects exclusively.
     Linear,
-    /// Several entries may stand at one number, and are folded in the order of their write ids.
+    /// Several entries may have one number; they are applied in the order of their write ids.
     Siblings,
 }
 
-/// The name of an entry in the log. Entries are folded in the order of their names.
+/// The name of an entry in the log. Entries are applied in the order of their names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EntryName {
-    /// Its number, from 1.
+    /// The entry's number, from 1.
     pub number: u64,
-    /// Its write id, where entries at one number can be siblings.
+    /// The entry's write id, in a log with siblings.
     pub write: Option<Uuid>,
 }
 
 impl EntryName {
-    /// Its key.
+    /// The key of the entry.
     pub fn key(&self) -> String {
         match &self.write {
             None => format!("{LOG}{:020}.toml", self.number),
@@ -71,20 +71,19 @@ impl EntryName {
         }
     }
 
-    /// Whether a log can have come so far.
+    /// Returns true if a log can have an entry with this number.
     pub fn is_plausible(&self) -> bool {
         self.number <= MAX_NUMBER
     }
 
-    /// The error for a file in the log whose number no log has reached.
+    /// The error for a file in the log with an implausible number.
     pub(super) fn implausible(&self) -> Error {
-        let why = "its number is larger than a log can have: no push wrote it";
-        damaged(&self.key(), why.to_owned()).with_hint(
-            "remove this file from the store, then check the others: art fsck --remote NAME",
-        )
+        let why = "its number is too large for a log: no push wrote it";
+        damaged(&self.key(), why.to_owned())
+            .with_hint("remove this file from the store, then run art fsck --remote NAME")
     }
 
-    /// The entry whose key this is, if it is one's.
+    /// Parses the key of an entry. Returns `None` for other keys.
     pub fn of_key(key: &str) -> Option<Self> {
         let stem = key.strip_prefix(LOG)?.strip_suffix(".toml")?;
         let (number, write) = match stem.split_once('.') {
@@ -92,46 +91,46 @@ impl EntryName {
             Some((number, write)) => (number, Some(write.parse().ok()?)),
         };
         let name = EntryName { number: number.parse().ok().filter(|number| *number > 0)?, write };
-        // Each entry has one name: no other spelling of a number or a write id.
+        // Each entry has one name: other spellings of a number or a write id are invalid.
         (name.key() == key).then_some(name)
     }
 }
 
-/// What `art.toml` says.
+/// The contents of `art.toml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ArtToml {
     /// [`FORMAT`]
     pub format: u32,
-    /// How objects are named: `sha256`.
+    /// The hash that names objects: `sha256`.
     pub objects: String,
-    /// How writers take turns, until an entry of the log says otherwise.
+    /// The way in which writers take turns, until a log entry changes it.
     pub log: Protocol,
-    /// Keys that this program does not know.
+    /// Unknown keys.
     #[serde(flatten)]
     pub extra: toml::Table,
 }
 
 impl ArtToml {
-    /// The longest one, in bytes.
+    /// The maximum size in bytes.
     pub const MAX_LEN: u64 = limits::ART_TOML;
 
-    /// What a new remote gets.
+    /// The contents for a new remote.
     pub fn new(log: Protocol) -> Self {
         ArtToml { format: FORMAT, objects: "sha256".to_owned(), log, extra: toml::Table::new() }
     }
 
-    /// The bytes of the file.
+    /// Encodes the contents of the file.
     pub fn encode(&self) -> Result<Vec<u8>> {
         toml::to_string(self)
             .map(String::into_bytes)
             .map_err(|error| Error::internal(format!("cannot write {ART_TOML}")).with_source(error))
     }
 
-    /// Reads the bytes of the file.
+    /// Decodes the contents of the file.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
         let read: Self = decode_toml(ART_TOML, bytes)?;
         if read.objects != "sha256" {
-            let message = "the remote names its objects in a way that this art does not know";
+            let message = "this version of art does not support the remote's object names";
             return Err(Error::new(ErrorKind::Unsupported, message)
                 .with_hint("install the newest art and try again"));
         }
@@ -139,7 +138,7 @@ impl ArtToml {
     }
 }
 
-/// Reads a file of a remote: that of a newer program is told apart from a damaged one.
+/// Decodes a TOML file of a remote. A newer format has a different error than a damaged file.
 pub(super) fn decode_toml<T: serde::de::DeserializeOwned>(key: &str, bytes: &[u8]) -> Result<T> {
     #[derive(Deserialize)]
     struct Head {
@@ -153,7 +152,7 @@ pub(super) fn decode_toml<T: serde::de::DeserializeOwned>(key: &str, bytes: &[u8
             toml::from_str(text).map_err(|error| damaged(key, short(&error)))
         }
         format if format > i64::from(FORMAT) => Err(newer(key, format)),
-        format => Err(damaged(key, format!("it says format {format}, which never was"))),
+        format => Err(damaged(key, format!("it has the invalid format {format}"))),
     }
 }
 
@@ -162,7 +161,7 @@ fn newer(key: &str, format: i64) -> Error {
     Error::new(ErrorKind::Unsupported, message).with_hint("install the newest art and try again")
 }
 
-/// The error for a file of a remote that is not what it should be.
+/// The error for a damaged file of a remote.
 pub(super) fn damaged(key: &str, why: String) -> Error {
     Error::corrupt(format!("'{key}' on the remote is damaged"))
         .with_source(Error::corrupt(why))
@@ -180,7 +179,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn keys_are_those_of_the_format() {
+    fn keys_follow_the_format() {
         let id = Id::EMPTY_TREE;
         assert_eq!(pack_key(id), format!("packs/6e/{id}.tar.zst"));
         assert_eq!(meta_key(id), format!("meta/6e/{id}.pack"));
@@ -195,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_remote_is_told_apart_from_a_damaged_one() {
+    fn a_newer_remote_is_not_reported_as_damaged() {
         let new = ArtToml::new(Protocol::Linear);
         let bytes = new.encode().unwrap();
         assert_eq!(bytes, b"format = 1\nobjects = \"sha256\"\nlog = \"linear\"\n");
@@ -210,13 +209,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn names_of_entries_round_trip(number in 1u64.., write in any::<Option<u128>>()) {
+        fn names_of_entries_are_read_back(number in 1u64.., write in any::<Option<u128>>()) {
             let name = EntryName { number, write: write.map(Uuid::from_u128) };
             prop_assert_eq!(EntryName::of_key(&name.key()), Some(name));
         }
 
         #[test]
-        fn names_sort_as_entries_are_folded(
+        fn names_sort_in_the_order_of_entries(
             a in (1u64..9, any::<Option<u128>>()),
             b in (1u64..9, any::<Option<u128>>()),
         ) {
@@ -231,7 +230,7 @@ mod tests {
         }
 
         #[test]
-        fn other_names_are_none(text in "log/[0-9a-f.]{1,30}.toml") {
+        fn other_names_are_not_parsed(text in "log/[0-9a-f.]{1,30}.toml") {
             if let Some(name) = EntryName::of_key(&text) {
                 prop_assert_eq!(name.key(), text);
             }

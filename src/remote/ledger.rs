@@ -1,18 +1,18 @@
-//! The traffic of all stores that one program talked to.
+//! The traffic of all stores that one program used.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::store::Store;
 use super::traffic::TrafficCount;
 
-/// Remembers stores, to tell in the end what was asked of all of them. Clones share what they know.
+/// Collects stores to report the sum of their traffic. Clones share the collection.
 #[derive(Debug, Clone, Default)]
 pub struct Ledger {
     stores: Arc<Mutex<Vec<Store>>>,
 }
 
 impl Ledger {
-    /// Counts what is asked of `store` too.
+    /// Adds the traffic of `store` to the sum.
     pub fn add(&self, store: &Store) {
         let mut stores = self.stores.lock().unwrap_or_else(PoisonError::into_inner);
         if !stores.iter().any(|known| known.shares_counts_with(store)) {
@@ -20,7 +20,7 @@ impl Ledger {
         }
     }
 
-    /// What was asked of all stores so far; `None` if nothing was.
+    /// Returns the traffic of all stores so far, or `None` if there was none.
     pub fn total(&self) -> Option<TrafficCount> {
         let stores = self.stores.lock().unwrap_or_else(PoisonError::into_inner);
         let total = stores.iter().fold(TrafficCount::default(), |sum, store| {
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn traffic_is_added_up_and_each_store_counts_once() {
+    fn the_total_counts_each_store_once() {
         let memory = || {
             let objects = Arc::new(MemoryStore::new(Honesty::Honest));
             Store::on(objects, "memory://test", StoreOptions::default())

@@ -1,4 +1,4 @@
-//! A store in this process's memory: for tests and for trying things out.
+//! A store in this process's memory, for tests and experiments.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::Read;
@@ -13,21 +13,21 @@ use super::object_store::{
 use super::traffic::Traffic;
 use crate::error::Error;
 
-/// How a [`MemoryStore`] treats writers that create one object.
+/// The behaviour of a [`MemoryStore`] when several writers create one object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Honesty {
-    /// One wins, the others are told.
+    /// One writer wins, and the others get an error.
     #[default]
     Honest,
-    /// Who comes after another is told; of those that come at once, several win.
+    /// A later writer gets an error; of simultaneous writers, several win.
     Races,
-    /// Everyone wins and replaces what is there.
+    /// Every writer wins and replaces the existing object.
     Ignores,
-    /// It says that it can't.
+    /// The store reports that it can't create exclusively.
     Declines,
 }
 
-/// Objects in memory, shared by all that know it under one name.
+/// Objects in memory, shared by all stores with the same name.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     objects: Mutex<BTreeMap<String, Bytes>>,
@@ -38,12 +38,12 @@ pub struct MemoryStore {
 static NAMED: LazyLock<Mutex<HashMap<String, Arc<MemoryStore>>>> = LazyLock::new(Mutex::default);
 
 impl MemoryStore {
-    /// An empty store of its own.
+    /// Creates an empty, unnamed store.
     pub fn new(honesty: Honesty) -> Self {
         MemoryStore { honesty, ..MemoryStore::default() }
     }
 
-    /// The store that everyone in this process means by `name`.
+    /// Returns the store that this process calls `name`.
     pub fn named(name: &str) -> Arc<Self> {
         let mut named = NAMED.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(named.entry(name.to_owned()).or_default())
@@ -115,9 +115,9 @@ impl ObjectStore for MemoryStore {
     fn stream(&self, key: &str, size: u64, source: &mut dyn Read) -> Result<Receipt, Failure> {
         let mut body = Vec::new();
         let read = source.take(size).read_to_end(&mut body);
-        read.map_err(|error| Failure::Permanent(Error::io("read what goes to", key, error)))?;
+        read.map_err(|error| Failure::Permanent(Error::io("read the source of", key, error)))?;
         if (body.len() as u64) < size {
-            let message = format!("only {} of {size} bytes came for '{key}'", body.len());
+            let message = format!("got only {} of {size} bytes for '{key}'", body.len());
             return Err(Failure::Permanent(Error::corrupt(message)));
         }
         self.write(key, body.into())

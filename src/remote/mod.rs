@@ -1,18 +1,19 @@
-//! Remotes: stores of any kind, the log on them, and what many writers may do at once. The only
-//! door to OpenDAL and to async; outward everything is synchronous.
+//! Remotes: stores of any kind, the log on them, and the rules for concurrent writers. Only this
+//! module uses OpenDAL and async; its interface is synchronous.
 //!
 //! ```text
 //! art.toml                              format, object format, which log
 //! packs/ab/abcd….tar.zst                content packs, the same bytes as local ones
 //! meta/ab/abcd….pack                    Git packs of commits, trees and records
 //! index/ab/abcd….idx                    index segments
-//! log/00000000000000000012.toml         one immutable entry a push
-//! log/00000000000000000012.UUID.toml    the same where a store can't create exclusively
-//! checkpoint/…                          the whole state at some entry
+//! log/00000000000000000012.toml         one immutable entry per push
+//! log/00000000000000000012.UUID.toml    the same on a store that can't create exclusively
+//! checkpoint/…                          the remote state at some entry
 //! ```
 //!
-//! * [`uri`] says where a remote is; [`Store`] asks for its objects, again where that helps.
-//! * [`Log`] is what a remote is: entries that nobody changes, and what they come to.
+//! * [`uri`] parses the location of a remote; [`Store`] requests its objects, and retries if
+//!   useful.
+//! * [`Log`] is the content of a remote: immutable entries, and the resulting state.
 //! * An [`ObjectStore`] is one kind of store: a directory, memory, a service of OpenDAL.
 
 mod byte_budget;

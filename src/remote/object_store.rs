@@ -1,7 +1,7 @@
-//! The seam between what is asked of a store and the stores there are.
+//! The interface between the store client and the kinds of stores.
 //!
-//! An [`ObjectStore`] answers one request, once: no retries, no limits, no memory of what was
-//! before. [`Store`](super::Store) puts those on top, the same for all.
+//! An [`ObjectStore`] answers one request once: no retries, no limits, no memory of earlier
+//! requests. [`Store`](super::Store) adds those, in the same way for all kinds.
 
 use std::fmt;
 use std::io::Read;
@@ -13,33 +13,33 @@ use bytes::Bytes;
 use super::traffic::Traffic;
 use crate::error::{Error, ErrorKind};
 
-/// Why a request did not do what it was for.
+/// The reason why a request failed.
 #[derive(Debug)]
 pub enum Failure {
-    /// Nothing is stored under the key.
+    /// There is no object with this key.
     Absent,
-    /// Something is stored under the key already. After a repeated request it may be what the
-    /// request before it stored.
+    /// There is already an object with this key. After a repeated request, it may be the object of
+    /// the first attempt.
     Taken,
-    /// The same request may work the next time. A write may have happened nevertheless.
+    /// The same request may work the next time. A write may have happened anyway.
     Temporary(Error),
     /// The same request will fail again.
     Permanent(Error),
 }
 
 impl Failure {
-    /// The error to show, for a request that was about `key`.
+    /// Converts the failure of a request for `key` to the error to show.
     pub fn into_error(self, key: &str) -> Error {
         match self {
-            Failure::Absent => Error::not_found(format!("'{key}' is not there")),
+            Failure::Absent => Error::not_found(format!("'{key}' does not exist")),
             Failure::Taken => {
-                Error::new(ErrorKind::AlreadyExists, format!("'{key}' is there already"))
+                Error::new(ErrorKind::AlreadyExists, format!("'{key}' already exists"))
             }
             Failure::Temporary(error) | Failure::Permanent(error) => error,
         }
     }
 
-    /// The same, as one that another attempt may not meet.
+    /// Marks the failure as one that another attempt may not have.
     pub(super) fn again(self) -> Self {
         match self {
             Failure::Permanent(error) => Failure::Temporary(error),
@@ -48,103 +48,104 @@ impl Failure {
     }
 }
 
-/// What the answer to a write proves.
+/// The proof that the answer to a write gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Receipt {
-    /// The store has the bytes: the answer names them, or this process has stored them itself.
+    /// The store has the bytes: the answer identifies them, or this process stored them itself.
     Proven,
-    /// Any server could have given this answer. Whoever relies on the object asks for it first.
+    /// Any server could have given this answer. Check that the object exists before relying on it.
     Unproven,
 }
 
-/// What a store can do, as far as it says so itself.
+/// The stated abilities of a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Abilities {
-    /// Objects can be stored and deleted.
+    /// The store can write and delete objects.
     pub write: bool,
-    /// It claims that of several writers that create one object only one is let.
+    /// The store claims exclusive creation: if several writers create one object, only one
+    /// succeeds.
     pub create: bool,
-    /// It can list its objects.
+    /// The store can list its objects.
     pub list: bool,
 }
 
 impl Abilities {
-    /// A store that can be read, written and listed, and claims to create exclusively.
+    /// The abilities of a store that can do everything.
     pub const ALL: Abilities = Abilities { write: true, create: true, list: true };
 }
 
 /// An object in a listing.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Listed {
-    /// Its whole key.
+    /// The whole key of the object.
     pub key: String,
-    /// Its size in bytes, where the listing says it.
+    /// The size in bytes, if the listing has it.
     pub size: Option<u64>,
 }
 
-/// Where objects are: bytes under keys such as `packs/ab/abcd….tar.zst`.
+/// A container of objects: bytes under keys such as `packs/ab/abcd….tar.zst`.
 ///
-/// A key is relative, with `/` between its parts. An object appears whole or not at all; that an
-/// object which exists is replaced happens only where [`ObjectStore::write`] is told to.
+/// A key is relative, with `/` between its parts. An object becomes visible only as a whole. Only
+/// [`ObjectStore::write`] replaces an existing object.
 pub trait ObjectStore: Send + Sync {
-    /// What it says it can do.
+    /// The stated abilities of the store.
     fn abilities(&self) -> Abilities;
 
-    /// What was asked of it and moved so far.
+    /// The counters of requests and transferred bytes.
     fn traffic(&self) -> &Traffic;
 
-    /// The bytes of an object, or those of `range`; fails if that is more than `limit` bytes or
-    /// less than the range.
+    /// Reads an object, or `range` of it. Fails if there are more than `limit` bytes, or fewer than
+    /// the range.
     fn read(&self, key: &str, range: Option<Range<u64>>, limit: u64) -> Result<Bytes, Failure>;
 
-    /// Stores an object, replacing what is there, in one request as far as the store has one.
+    /// Stores an object and replaces an existing one, in one request if the store allows that.
     fn write(&self, key: &str, body: Bytes) -> Result<Receipt, Failure>;
 
     /// Stores an object unless the key is taken, in a single request.
     fn create(&self, key: &str, body: Bytes) -> Result<Receipt, Failure>;
 
-    /// Stores an object of `size` bytes as they come, in bounded memory.
+    /// Stores an object of `size` bytes from a stream, in bounded memory.
     fn stream(&self, key: &str, size: u64, source: &mut dyn Read) -> Result<Receipt, Failure>;
 
-    /// The size of an object in bytes.
+    /// Returns the size of an object in bytes.
     fn size(&self, key: &str) -> Result<u64, Failure>;
 
-    /// The objects whose keys begin with the directory `prefix` (with its final `/`) and sort
-    /// behind `after`, by key; fails if there are more than `limit`.
+    /// Lists the objects whose keys begin with the directory `prefix` (with its final `/`) and sort
+    /// after `after`, sorted by key. Fails if there are more than `limit`.
     fn list(&self, prefix: &str, after: Option<&str>, limit: usize)
     -> Result<Vec<Listed>, Failure>;
 
-    /// Removes objects; that one is gone already is fine.
+    /// Removes objects. An absent object is not an error.
     fn delete(&self, keys: &[String]) -> Result<(), Failure>;
 
-    /// Whether one listing shows all objects below a prefix, however many directories these are in.
+    /// Returns true if one listing shows all objects below a prefix, including subdirectories.
     fn lists_flat(&self) -> bool {
         true
     }
 
-    /// Whether the store itself keeps to the limit on bytes a second.
+    /// Returns true if the store itself applies the limit on bytes per second.
     fn paces(&self) -> bool {
         false
     }
 
-    /// Until when the store wants to be left alone, if it said so and that is later than now.
+    /// Returns the time until which the store asked to send no requests, if that is in the future.
     fn hold(&self) -> Option<Instant> {
         None
     }
 
-    /// Lets `requests` more be under way at the same time, until [`ObjectStore::narrow`] takes them back.
+    /// Permits `requests` more concurrent requests, until [`ObjectStore::narrow`] revokes them.
     fn widen(&self, requests: usize) {
         let _ = requests;
     }
 
-    /// Takes back what [`ObjectStore::widen`] allowed.
+    /// Revokes the permits of [`ObjectStore::widen`].
     fn narrow(&self, requests: usize) {
         let _ = requests;
     }
 }
 
-/// Why `key` can't be one, if so: what a store would read as another place.
+/// Checks that `key` is valid. A store could interpret an invalid key as another path.
 pub(super) fn check_key(key: &str) -> Result<(), Failure> {
     let bad = |part: &str| part.is_empty() || matches!(part, "." | "..");
     if key.is_empty() || key.split('/').any(bad) || key.contains(['\0', '\\', '\n']) {
@@ -154,15 +155,15 @@ pub(super) fn check_key(key: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The failure of a read that would take more than its limit.
+/// The failure of a read that would exceed its limit.
 pub(super) fn too_long(key: &str, limit: u64) -> Failure {
     let message = format!("'{key}' is longer than the {limit} bytes it may have");
     Failure::Permanent(Error::corrupt(message))
 }
 
-/// The failure of a read that got less than its range.
+/// The failure of a read that got fewer bytes than its range.
 pub(super) fn too_short(key: &str, range: &Range<u64>, got: u64) -> Failure {
-    let message = format!("'{key}' ends early: {got} bytes came of {}..{}", range.start, range.end);
+    let message = format!("'{key}' ends early: got {got} bytes of {}..{}", range.start, range.end);
     Failure::Permanent(Error::corrupt(message))
 }
 
@@ -175,8 +176,8 @@ pub(super) fn too_many(prefix: &str, limit: usize) -> Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failure::Absent => f.write_str("nothing is there"),
-            Failure::Taken => f.write_str("something is there already"),
+            Failure::Absent => f.write_str("the object does not exist"),
+            Failure::Taken => f.write_str("the object already exists"),
             Failure::Temporary(error) | Failure::Permanent(error) => error.fmt(f),
         }
     }

@@ -1,4 +1,5 @@
-//! The body of a request on its way out: in small pieces, at the allowed rate, and watched.
+//! The body of an outgoing request: sent in small pieces, at the allowed rate, with progress
+//! counters.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,35 +15,35 @@ use tokio::time::Sleep;
 
 use super::throttle::Pace;
 
-/// The most bytes that are handed over at once.
+/// The maximum size of a piece in bytes.
 const PIECE: usize = 64 << 10;
 
-/// How far a body has gone out.
+/// The progress of an outgoing body.
 #[derive(Debug, Default)]
 pub(super) struct Sent {
     bytes: AtomicU64,
     expected: AtomicU64,
-    /// Pauses for the limit on bytes a second that were begun and not reported yet.
+    /// The pauses for the rate limit that were begun and not reported yet.
     pauses: Mutex<Duration>,
 }
 
 impl Sent {
-    /// So many bytes go out.
+    /// Sets the total number of bytes to send.
     pub(super) fn expect(&self, bytes: u64) {
         self.expected.store(bytes, Ordering::Relaxed);
     }
 
-    /// The bytes that were handed over.
+    /// The number of bytes sent so far.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// Whether all bytes were handed over.
+    /// Returns true if all bytes were sent.
     pub(super) fn is_done(&self) -> bool {
         self.bytes() >= self.expected.load(Ordering::Relaxed)
     }
 
-    /// The pauses that were begun since the last call, as long as they are to last.
+    /// Returns the total length of the pauses that began since the last call.
     pub(super) fn take_pauses(&self) -> Duration {
         std::mem::take(&mut *self.pauses.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -53,10 +54,10 @@ enum Source {
     Channel(mpsc::Receiver<Bytes>),
 }
 
-/// A body.
+/// The body of a request.
 pub(super) struct OutgoingBody {
     source: Source,
-    /// Bytes that were not handed over.
+    /// The number of bytes left to send.
     left: u64,
     piece: Bytes,
     /// A pause before the next piece.
@@ -85,7 +86,7 @@ impl OutgoingBody {
         OutgoingBody { source, left, piece: Bytes::new(), pause: None, pace, sent }
     }
 
-    /// Whether there is a piece to hand over; one that is new waits for its turn.
+    /// Loads the next piece if necessary. Returns false if the source has ended.
     fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<bool> {
         if self.piece.is_empty() {
             let next = match &mut self.source {
@@ -112,7 +113,7 @@ impl Body for OutgoingBody {
             return Poll::Ready(None);
         }
         if !ready!(this.poll_piece(context)) {
-            // The source ended early: the server must not take this for the whole object.
+            // The source ended early: the server must not take the body for the whole object.
             return Poll::Ready(Some(Err(std::io::ErrorKind::UnexpectedEof.into())));
         }
         let length = this.piece.len().min(PIECE);

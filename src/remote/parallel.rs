@@ -1,4 +1,4 @@
-//! Many requests at once, from outside of async.
+//! Runs many blocking requests in parallel.
 
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::error::{Error, Result};
 
-/// Does `work` for each of `items` on up to `jobs` threads; the results in their order. The first
-/// failure ends the rest and is returned.
+/// Applies `work` to each of `items` on up to `jobs` threads. Returns the results in order. The
+/// first failure stops the remaining work and is returned.
 pub(super) fn at_once<T: Sync, R: Send>(
     jobs: usize,
     items: &[T],

@@ -1,9 +1,9 @@
-//! What a store's word is worth: whether, of several writers who create one object, exactly one is
-//! told that it did.
+//! Tests whether a store creates objects exclusively: if several writers create one object, exactly
+//! one must succeed.
 //!
-//! A service's documentation does not say it: servers exist that accept the condition and ignore
-//! it, and others that keep it in sequence but let racers win together. So it is tried out: one
-//! object is created twice, then writers race for some others.
+//! Documentation is not enough. Some servers accept the condition and ignore it. Others respect it
+//! for sequential requests, but let several racing writers win. Therefore the probe creates one
+//! object twice, and then lets writers race for several others.
 
 use std::fmt;
 use std::thread::ScopedJoinHandle;
@@ -20,30 +20,30 @@ use super::store::Store;
 use crate::error::{Error, ErrorKind, Result};
 use crate::threads::spawn;
 
-/// How many writers race for one object.
+/// The number of writers that race for one object.
 const WRITERS: usize = 8;
-/// How many objects they race for.
+/// The number of objects that they race for.
 const RACES: usize = 8;
-/// How often the list is read before an object counts as missing in it.
+/// The number of listings before an object counts as missing in the list.
 const LISTS: u32 = 4;
-/// The wait before the second list; it grows.
+/// The wait before the second listing; it grows.
 const LIST_WAIT: Duration = Duration::from_millis(250);
-/// The most objects below `probe/`: those of probes that could not clean up.
+/// The maximum number of objects below `probe/`: the remains of probes that could not clean up.
 const MAX_LISTED: usize = 100_000;
 
-/// What a store was found to guarantee.
+/// The guarantee of a store, found by a probe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Guarantee {
-    /// Of several writers who create one object exactly one wins.
+    /// If several writers create one object, exactly one wins.
     Exclusive,
-    /// Who comes second is told, but racers won together.
+    /// A later writer gets an error, but racing writers can win together.
     Races,
-    /// It accepts the condition and ignores it.
+    /// The store accepts the condition and ignores it.
     Ignored,
-    /// It can't create an object only if it is absent.
+    /// The store can't create objects conditionally.
     None,
-    /// Nothing can be written.
+    /// The store is read-only.
     ReadOnly,
 }
 
@@ -56,7 +56,7 @@ impl Guarantee {
         Guarantee::ReadOnly,
     ];
 
-    /// The word for it in settings and JSON.
+    /// The name in settings and JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Guarantee::Exclusive => "exclusive",
@@ -67,12 +67,12 @@ impl Guarantee {
         }
     }
 
-    /// The one with this word.
+    /// Finds the guarantee with this name.
     pub fn of(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|guarantee| guarantee.as_str() == word)
     }
 
-    /// How writers take turns on such a store.
+    /// The protocol by which writers take turns on such a store.
     pub fn protocol(self) -> Protocol {
         match self {
             Guarantee::Exclusive => Protocol::Linear,
@@ -80,17 +80,15 @@ impl Guarantee {
         }
     }
 
-    /// What it means for who pushes, in a sentence.
+    /// The consequence for pushes, as a phrase.
     pub fn meaning(self) -> &'static str {
         match self {
-            Guarantee::Exclusive => {
-                "one writer at a time wins; two who move one ref never both succeed"
-            }
+            Guarantee::Exclusive => "concurrent pushes are safe",
             Guarantee::Races | Guarantee::Ignored | Guarantee::None => {
-                "nothing is lost; two who move one ref at the same time both succeed, and the \
-                 conflict is kept, named and settled with art resolve"
+                "if two concurrent pushes move one ref, both succeed and nothing is lost; the conflict is \
+                 recorded, and art resolve settles it"
             }
-            Guarantee::ReadOnly => "it can be fetched from, not pushed to",
+            Guarantee::ReadOnly => "fetch works, push does not",
         }
     }
 }
@@ -98,18 +96,18 @@ impl Guarantee {
 impl fmt::Display for Guarantee {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Guarantee::Exclusive => "exclusive create works",
-            Guarantee::Races => "exclusive create fails when writers race",
-            Guarantee::Ignored => "exclusive create is accepted and ignored",
-            Guarantee::None => "no exclusive create",
-            Guarantee::ReadOnly => "read only",
+            Guarantee::Exclusive => "conditional writes work",
+            Guarantee::Races => "conditional writes fail when writers race",
+            Guarantee::Ignored => "conditional writes are accepted, but the condition is ignored",
+            Guarantee::None => "no conditional writes",
+            Guarantee::ReadOnly => "read-only",
         })
     }
 }
 
-/// Finds out what `store` guarantees, with objects below `probe/` that are removed again.
+/// Determines the guarantee of `store` with objects below `probe/`, which are removed afterwards.
 ///
-/// Fails where the store can't be reached or refuses to be read.
+/// Fails if the store is unreachable or refuses reads.
 pub fn probe(store: &Store) -> Result<Guarantee> {
     let abilities = store.abilities();
     if !abilities.write {
@@ -118,12 +116,12 @@ pub fn probe(store: &Store) -> Result<Guarantee> {
     let prefix = format!("probe/{}", Uuid::new_v4());
     let found = probe_below(store, &prefix, abilities.create);
     let keys: Vec<String> = (0..=RACES).map(|index| format!("{prefix}-{index}")).collect();
-    // What can't be removed is small and in nobody's way.
+    // Objects that can't be removed are small and do no harm.
     let _ = store.delete(&keys);
     found
 }
 
-/// Whether an object that is written to `store` can be read back.
+/// Returns true if an object written to `store` can be read back.
 pub fn keeps_objects(store: &Store) -> bool {
     let key = format!("probe/{}", Uuid::new_v4());
     let written = store.write(&key, Bytes::from_static(b"kept"));
@@ -141,7 +139,7 @@ fn probe_below(store: &Store, prefix: &str, creates: bool) -> Result<Guarantee> 
         };
     }
     if store.read(&key, 64)? != b"first"[..] {
-        let message = format!("what was written to {} did not come back", store.name());
+        let message = format!("{} returned other bytes than were written to it", store.name());
         return Err(Error::corrupt(message));
     }
     check_list(store, &key)?;
@@ -152,12 +150,12 @@ fn probe_below(store: &Store, prefix: &str, creates: bool) -> Result<Guarantee> 
         Ok(super::store::Creation::Made(_)) => return Ok(Guarantee::Ignored),
         Ok(super::store::Creation::Taken) => {}
         Ok(super::store::Creation::Unknown(error)) => return Err(error),
-        // It says that it does not know the condition.
+        // The store reports that it does not support the condition.
         Err(error) if error.kind() == ErrorKind::Unauthorized => return Err(error),
         Err(_) => return Ok(Guarantee::None),
     }
     if store.read(&key, 64)? != b"first"[..] {
-        // It says no and does it all the same.
+        // The store reports an existing object, but replaces it anyway.
         return Ok(Guarantee::Ignored);
     }
     for race in 1..=RACES {
@@ -168,15 +166,15 @@ fn probe_below(store: &Store, prefix: &str, creates: bool) -> Result<Guarantee> 
     Ok(Guarantee::Exclusive)
 }
 
-/// Checks that the object `key` of five bytes is in the list of its directory: a store whose lists
+/// Checks that the list of the directory has the object `key` of five bytes. A store whose lists
 /// stay empty would hide what others pushed.
 fn check_list(store: &Store, key: &str) -> Result<()> {
     let mut size = None;
-    // A list may be a moment behind.
+    // A list may lag behind writes.
     for attempt in 0..LISTS {
         runtime::sleep(store.interrupt(), LIST_WAIT * attempt)?;
         let listed = match store.list("probe/", None, MAX_LISTED) {
-            // A user who may not list is told so where lists are needed.
+            // A user without permission to list gets an error later, if a list is needed.
             Err(error) if error.kind() == ErrorKind::Unauthorized => return Ok(()),
             other => other?,
         };
@@ -197,16 +195,16 @@ fn check_list(store: &Store, key: &str) -> Result<()> {
     ))
 }
 
-/// Whether of several writers who create `key` at once one wins, and its bytes are there.
+/// Returns true if one of several concurrent writers of `key` wins, and its bytes are stored.
 fn one_wins(store: &Store, key: &str) -> Result<bool> {
-    // Closed when all writers are started; a message would call one of them off.
+    // Closed when all writers are started. A message would cancel one of them.
     let (gate, start) = crossbeam_channel::bounded::<()>(WRITERS);
     let run = |writer: usize| {
         let body = Bytes::from(format!("writer {writer}"));
         let is_off = start.recv().is_ok();
         if is_off { Err(Failure::Taken) } else { store.raw().create(key, body) }
     };
-    // A race of one at a time is none.
+    // Allow enough concurrent requests for a race.
     store.raw().widen(WRITERS);
     let answers: Result<Vec<Result<Receipt, Failure>>> = std::thread::scope(|scope| {
         let mut racers = Vec::new();
@@ -236,10 +234,10 @@ fn one_wins(store: &Store, key: &str) -> Result<bool> {
                 Err(Failure::Permanent(error) | Failure::Temporary(error)) => Some(error),
                 _ => None,
             });
-            // All were told that another one won, and none did.
+            // All writers were refused because another one won, but none did.
             refused.map_or(Ok(false), Err)
         }
-        // A winner whose answer was lost.
+        // The answer to the winner was lost.
         ([], Some(_)) => Ok(true),
         ([winner], Some(there)) => Ok(there == format!("writer {winner}")),
         _ => Ok(false),
@@ -263,16 +261,16 @@ mod tests {
     }
 
     #[test]
-    fn the_words_are_those_of_json() {
+    fn names_and_json_agree() {
         for guarantee in Guarantee::ALL {
             assert_eq!(serde_json::to_value(guarantee).unwrap(), guarantee.as_str());
             assert_eq!(Guarantee::of(guarantee.as_str()), Some(guarantee));
         }
-        assert_eq!(Guarantee::of("exclusive create works"), None);
+        assert_eq!(Guarantee::of("conditional writes work"), None);
     }
 
     #[test]
-    fn every_kind_of_store_is_told_apart() {
+    fn every_guarantee_is_recognized() {
         for (honesty, guarantee) in [
             (Honesty::Honest, Guarantee::Exclusive),
             (Honesty::Races, Guarantee::Races),
@@ -349,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn a_store_that_refuses_writers_can_be_read_and_one_out_of_reach_is_no_answer() {
+    fn a_store_that_refuses_writes_is_read_only_and_an_unreachable_one_is_an_error() {
         let memory = || Arc::new(MemoryStore::new(Honesty::Honest));
         let refuses = FaultStore::new(memory(), |_, request, _| {
             (request == Request::Write).then_some(Fault::Refused)
@@ -361,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn lost_answers_do_not_make_a_store_a_liar() {
+    fn lost_answers_do_not_weaken_the_guarantee() {
         let loses = FaultStore::new(Arc::new(MemoryStore::new(Honesty::Honest)), |n, _, _| {
             (n % 5 == 3).then_some(Fault::AnswerLost)
         });

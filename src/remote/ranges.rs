@@ -1,21 +1,21 @@
-//! Which requests read many ranges of one object.
+//! Plans the requests to read many ranges of one object.
 
 use std::ops::Range;
 
 use bytes::Bytes;
 
-/// The most bytes of one request that joins ranges.
+/// The maximum size of a request that merges ranges, in bytes.
 const LARGEST: u64 = 16 << 20;
 
-/// The requests, and where in them each range lies.
+/// The requests, and the request of each range.
 pub(super) struct Plan {
-    /// What is asked for, by start.
+    /// The ranges to request, sorted by start.
     pub(super) requests: Vec<Range<u64>>,
-    /// For each range the request that has it.
+    /// For each range, the index of the request that contains it.
     request_of: Vec<usize>,
 }
 
-/// Joins ranges with at most `gap` bytes between them, up to a size.
+/// Merges ranges with at most `gap` bytes between them, up to a maximum size.
 pub(super) fn merge(ranges: &[Range<u64>], gap: u64) -> Plan {
     let mut order: Vec<usize> = (0..ranges.len()).collect();
     order.sort_by_key(|index| (ranges[*index].start, ranges[*index].end));
@@ -38,7 +38,7 @@ pub(super) fn merge(ranges: &[Range<u64>], gap: u64) -> Plan {
 }
 
 impl Plan {
-    /// The bytes of each range out of the answers, without a copy.
+    /// Extracts the bytes of each range from the answers, without copying.
     pub(super) fn pieces(&self, ranges: &[Range<u64>], bodies: &[Bytes]) -> Vec<Bytes> {
         let pieces = ranges.iter().zip(&self.request_of).map(|(range, request)| {
             let start = self.requests[*request].start;
@@ -55,7 +55,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn what_lies_close_together_is_one_request() {
+    fn adjacent_ranges_become_one_request() {
         let plan = merge(&[100..110, 0..10, 15..20, 5..8], 5);
         assert_eq!(plan.requests, [0..20, 100..110]);
         assert_eq!(plan.request_of, [1, 0, 0, 0]);

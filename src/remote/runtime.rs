@@ -1,4 +1,4 @@
-//! Where async ends: one runtime for the process, and waiting for it from outside.
+//! The boundary between async and blocking code: one runtime for the process, and blocking waits.
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -9,22 +9,22 @@ use tokio::task::JoinHandle;
 use crate::error::{Error, ErrorKind, Result};
 use crate::threads::refused;
 
-/// Asks whether the work should stop.
+/// Returns true if the work should stop.
 pub type Interrupt = Arc<dyn Fn() -> bool + Send + Sync>;
 
-/// How often a wait looks whether it should end.
+/// The interval at which a wait checks for an interrupt.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// One runtime for all stores: the connections that they share live in it.
+/// One runtime for all stores, because their shared connections live in it.
 static RUNTIME: LazyLock<std::io::Result<Runtime>> = LazyLock::new(|| {
     can_start_threads(WORKERS + 1)?;
     Builder::new_multi_thread().worker_threads(WORKERS).thread_name("remote").enable_all().build()
 });
 
-/// The threads that talk to remotes.
+/// The number of runtime threads.
 const WORKERS: usize = 2;
 
-/// Fails if the system does not start so many threads: the runtime would panic.
+/// Fails if the system can't start `count` threads: the runtime would panic.
 fn can_start_threads(count: usize) -> std::io::Result<()> {
     let (stop, stopped) = crossbeam_channel::bounded::<()>(0);
     let wait = || {
@@ -45,14 +45,14 @@ fn runtime() -> Result<&'static Runtime> {
     })
 }
 
-/// Begins `work`, which goes on by itself.
+/// Starts `work` in the background.
 pub(super) fn spawn<T: Send + 'static>(
     work: impl Future<Output = T> + Send + 'static,
 ) -> Result<JoinHandle<T>> {
     Ok(runtime()?.spawn(work))
 }
 
-/// Waits for `work`, unless it is told to stop.
+/// Waits for `work`, unless interrupted.
 pub(super) fn wait<T>(interrupt: Option<&Interrupt>, work: impl Future<Output = T>) -> Result<T> {
     runtime()?.block_on(async {
         let mut work = std::pin::pin!(work);
@@ -73,7 +73,7 @@ pub(super) fn check(interrupt: Option<&Interrupt>) -> Result<()> {
     }
 }
 
-/// Sleeps for `time` in short steps, unless it is told to stop.
+/// Sleeps for `time` in short steps, unless interrupted.
 pub(super) fn sleep(interrupt: Option<&Interrupt>, time: Duration) -> Result<()> {
     let mut left = time;
     loop {

@@ -1,43 +1,44 @@
-//! The stores that a URI can name, and what each takes.
+//! The stores that a URI can name, and the options of each.
 
 use std::collections::BTreeSet;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::suggest;
 
-/// A scheme as people write it, and the service it means.
+/// A URI scheme and its service.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Scheme {
     /// The word before `://`.
     pub(super) name: &'static str,
-    /// OpenDAL's word for the service.
+    /// OpenDAL's name of the service.
     pub(super) service: &'static str,
-    /// The shape of what follows.
+    /// The format of the rest of the URI.
     pub(super) shape: Shape,
 }
 
-/// What follows the scheme.
+/// The format of a URI after the scheme.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shape {
     /// An absolute path.
     Path,
-    /// A name in this process.
+    /// A name within this process.
     Memory,
-    /// `BUCKET/PREFIX`, the bucket under this option.
+    /// `BUCKET/PREFIX`; the value is the bucket's option.
     Bucket(&'static str),
-    /// `HOST:PORT/BUCKET/PREFIX`: the protocol of the endpoint and the bucket's option.
+    /// `HOST:PORT/BUCKET/PREFIX`; the values are the endpoint's protocol and the bucket's option.
     HostBucket(&'static str, &'static str),
-    /// `ACCOUNT.blob.HOST/CONTAINER/PREFIX` or `HOST:PORT/ACCOUNT/CONTAINER/PREFIX`.
+    /// `ACCOUNT.blob.HOST/CONTAINER/PREFIX` or `HOST:PORT/ACCOUNT/CONTAINER/PREFIX`; the value is
+    /// the endpoint's protocol.
     AzureHost(&'static str),
-    /// `HOST:PORT/v1/ACCOUNT/CONTAINER/PREFIX`: the protocol of the storage URL.
+    /// `HOST:PORT/v1/ACCOUNT/CONTAINER/PREFIX`; the value is the storage URL's protocol.
     SwiftHost(&'static str),
-    /// `HOST:PORT/PREFIX`: the protocol of the endpoint.
+    /// `HOST:PORT/PREFIX`; the value is the endpoint's protocol.
     Host(&'static str),
-    /// `CONTAINER@HOST/PREFIX`, as Azure's own tools write it.
+    /// `CONTAINER@HOST/PREFIX`, as in Azure's own tools.
     Abfs,
-    /// `USER@HOST:PORT/PREFIX`, the endpoint without a protocol.
+    /// `USER@HOST:PORT/PREFIX`; the endpoint has no protocol.
     Ssh,
-    /// Given to OpenDAL as it is.
+    /// Passed to OpenDAL unchanged.
     Plain,
 }
 
@@ -45,7 +46,7 @@ const fn scheme(name: &'static str, service: &'static str, shape: Shape) -> Sche
     Scheme { name, service, shape }
 }
 
-/// All schemes with a shape of their own.
+/// All supported schemes.
 pub(super) const SCHEMES: &[Scheme] = &[
     scheme("fs", "fs", Shape::Path),
     scheme("file", "fs", Shape::Path),
@@ -96,38 +97,36 @@ pub(super) const SCHEMES: &[Scheme] = &[
     scheme("yandex-disk", "yandex-disk", Shape::Plain),
 ];
 
-/// The scheme called `name`, in lower case; fails with the one that was probably meant.
+/// Finds the scheme with this lower-case name. Otherwise, fails and suggests the closest one.
 pub(super) fn find_scheme(name: &str) -> Result<Scheme> {
     if let Some(scheme) = SCHEMES.iter().find(|scheme| scheme.name == name) {
         return Ok(*scheme);
     }
     if matches!(name, "ftp" | "ftps" | "ftpes") {
-        let message = "FTP is not supported: its servers differ in what an answer means, and objects \
+        let message = "FTP is not supported: answers of FTP servers are ambiguous, and objects \
                        get lost unnoticed";
         return Err(Error::new(ErrorKind::Unsupported, message).with_hint(
             "use sftp://USER@HOST/PATH, or serve the directory: rclone serve webdav DIR",
         ));
     }
     let names = SCHEMES.iter().map(|scheme| scheme.name);
-    // Text that is not like a scheme could be a secret.
+    // Text that does not resemble a scheme could be a secret, so do not repeat it.
     Err(match suggest::closest(name, names) {
-        Some(near) => {
-            Error::invalid(format!("there is no kind of store '{}'", name.escape_debug()))
-                .with_hint(format!("did you mean {near}://…?"))
-        }
-        None => Error::invalid("the URI begins with no kind of store that art knows")
+        Some(near) => Error::invalid(format!("unknown kind of store '{}'", name.escape_debug()))
+            .with_hint(format!("did you mean {near}://…?")),
+        None => Error::invalid("the URI does not begin with a known kind of store")
             .with_hint("write, for example, s3://BUCKET/PREFIX, gs://BUCKET or /srv/store"),
     })
 }
 
-/// The failure for a service that this program was built without.
+/// The error for a service that is not part of this build.
 pub(super) fn not_built(service: &str) -> Error {
     let message = format!("this art was built without the store '{service}'");
     Error::new(ErrorKind::Unsupported, message)
         .with_hint(format!("cargo install artifacts --features store-{service}"))
 }
 
-/// Whether the option `key` holds what nobody else may know.
+/// Returns true if the value of option `key` is a secret.
 pub(super) fn is_secret(key: &str) -> bool {
     const NAMES: &[&str] = &[
         "account_key",
@@ -155,7 +154,7 @@ pub(super) fn is_secret(key: &str) -> bool {
         || key.starts_with("x_amz_")
 }
 
-/// The options of a service that can stand in a URI, where they are known.
+/// The known options of a service that a URI may contain. `None` if they are not known.
 pub(super) fn known_options(service: &str) -> Option<&'static [&'static str]> {
     Some(match service {
         "fs" | "memory" => &[],
@@ -220,9 +219,8 @@ pub(super) fn known_options(service: &str) -> Option<&'static [&'static str]> {
     })
 }
 
-/// The environment variables from which options of `service` come that may not stand in a URI, each
-/// with its option. What OpenDAL itself looks for in the environment, in files and on the machine
-/// (Amazon, Google, Alibaba, Tencent) is not among them.
+/// The environment variables for options of `service` that a URI must not contain, each with its
+/// option. Variables that OpenDAL itself reads (Amazon, Google, Alibaba, Tencent) are not included.
 pub(super) fn variables(service: &str) -> &'static [(&'static str, &'static str)] {
     match service {
         "azblob" | "azdls" => &[
@@ -294,13 +292,12 @@ pub(super) fn variables(service: &str) -> &'static [(&'static str, &'static str)
     }
 }
 
-/// The schemes that a URI can begin with.
+/// Lists the schemes that a URI can begin with.
 pub fn schemes() -> impl Iterator<Item = &'static str> {
     SCHEMES.iter().map(|scheme| scheme.name)
 }
 
-/// The variables that are named for any service, each once, sorted: all that a program
-/// has to look for in its environment.
+/// Lists all environment variables of all services, sorted and without duplicates.
 pub fn secret_variables() -> BTreeSet<&'static str> {
     SCHEMES.iter().flat_map(|scheme| variables(scheme.service)).map(|(name, _)| *name).collect()
 }
@@ -310,7 +307,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_variable_with_a_secret_is_named_once() {
+    fn variables_with_secrets_are_listed() {
         let all = secret_variables();
         for name in ["AZURE_STORAGE_KEY", "ART_WEBDAV_PASSWORD", "OS_AUTH_TOKEN", "HF_TOKEN"] {
             assert!(all.contains(name), "{name}");
@@ -319,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_from_the_environment_is_kept_out_of_uris_and_what_a_uri_says_is_no_secret() {
+    fn options_from_the_environment_are_secret_and_uri_options_are_not() {
         for scheme in SCHEMES {
             for key in known_options(scheme.service).unwrap_or_default() {
                 assert!(!is_secret(key), "{} {key}", scheme.name);
@@ -333,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn a_store_that_was_left_out_of_a_build_names_its_feature() {
+    fn the_error_for_an_excluded_store_names_its_feature() {
         let error = not_built("dropbox");
         assert_eq!(error.kind(), ErrorKind::Unsupported);
         assert_eq!(error.hint(), Some("cargo install artifacts --features store-dropbox"));

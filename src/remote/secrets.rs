@@ -1,16 +1,16 @@
-//! Secrets in text that should be a URI: found before anything else is done with the text.
+//! Secrets in text that should be a URI: detected before any other use of the text.
 //!
-//! A person pastes a URI with a password in a form that is no URI: without `//`, with `%40` for `@`,
-//! after another word. Such text is refused or shown as `…`; nothing of it is repeated.
+//! Users paste URIs with passwords in malformed ways: without `//`, with `%40` for `@`, after
+//! another word. Such text is refused or shown as `…`; no part of it is repeated.
 
 use percent_encoding::percent_decode_str;
 
 use super::scheme::{SCHEMES, is_secret};
 
-/// How often text is decoded: an encoded URI can be a part of another one.
+/// The maximum number of decodings: an encoded URI can be part of another URI.
 const DECODINGS: usize = 4;
 
-/// The kind of secret that `text`, which should be a URI or a path, holds.
+/// Finds the kind of secret in `text`, which should be a URI or a path.
 pub(super) fn find_secret(text: &str) -> Option<&'static str> {
     let decoded = decode_fully(text);
     if has_secret_option(&decoded) {
@@ -19,20 +19,20 @@ pub(super) fn find_secret(text: &str) -> Option<&'static str> {
     has_login(text, &decoded).then_some("a password")
 }
 
-/// Whether an option of this name holds a secret. Separators and case make no difference.
+/// Returns true if an option with this name is a secret. Separators and case make no difference.
 pub(super) fn is_secret_option(key: &str) -> bool {
     let key = decode_fully(key).to_ascii_lowercase();
     let plain = key.replace(|c: char| !c.is_ascii_alphanumeric(), "_");
     is_secret(&plain) || is_secret(plain.trim_matches('_'))
 }
 
-/// Whether `key` is a word that an error may repeat.
+/// Returns true if `key` is a word that an error may repeat.
 pub(super) fn is_option_name(key: &str) -> bool {
     let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-');
     !key.is_empty() && key.len() <= 40 && key.chars().all(is_word)
 }
 
-/// `text` as it can be shown: words that hold a secret are cut.
+/// Replaces the words of `text` that contain a secret.
 pub fn mask_secrets(text: &str) -> String {
     let is_border = |c: char| c.is_whitespace() || matches!(c, '\'' | '"' | '`' | '(' | ')' | ',');
     let mut shown = String::with_capacity(text.len());
@@ -48,7 +48,7 @@ pub fn mask_secrets(text: &str) -> String {
     shown
 }
 
-/// Whether `word` is rather the path of a file, such as `data/a:b@c`, than a URI.
+/// Returns true if `word` is more likely a file path, such as `data/a:b@c`, than a URI.
 fn is_relative_path(word: &str) -> bool {
     let decoded = decode_fully(word).to_ascii_lowercase();
     let begins_like_uri = SCHEMES.iter().any(|known| decoded.starts_with(known.name));
@@ -56,7 +56,7 @@ fn is_relative_path(word: &str) -> bool {
     start.contains('/') && !begins_like_uri
 }
 
-/// The scheme of a word that holds a secret, and nothing else of it.
+/// Masks a word with a secret: keeps only a known scheme.
 fn masked(word: &str) -> String {
     let scheme = word.split(':').next().unwrap_or_default();
     let is_known = SCHEMES.iter().any(|known| known.name == scheme);
@@ -83,7 +83,7 @@ fn has_secret_option(decoded: &str) -> bool {
         .any(|(key, value)| !value.is_empty() && is_secret_option(key.trim()))
 }
 
-/// Whether there is a user with a password in front of a host.
+/// Returns true if the text has a user name and a password before a host.
 fn has_login(text: &str, decoded: &str) -> bool {
     // A path is not a URI, whatever its names are.
     if ["/", "./", "../", "file:///", "fs:///"].iter().any(|start| text.starts_with(start)) {
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_is_found_in_every_form() {
+    fn a_secret_is_found_in_every_notation() {
         for text in [
             "u:hunter2@host:/x",
             "s3+http:u:hunter2@h",
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_holds_no_secret_is_shown_as_it_is() {
+    fn text_without_a_secret_is_not_masked() {
         for text in [
             "sftp://ada@host:2222/home/me@work",
             "/srv/a:b@c",

@@ -1,8 +1,8 @@
 //! A store behind OpenDAL.
 //!
-//! OpenDAL's own retries are used for the parts of a long upload only. A request as a whole is
-//! tried again by [`Store`](super::Store), which knows when that is safe. [`Transport`] watches every
-//! request: a fixed deadline such as OpenDAL's 10 s would end every large part on a slow connection.
+//! OpenDAL's own retries are used only for the parts of a long upload. [`Store`](super::Store)
+//! retries whole requests, because it knows when that is safe. [`Transport`] watches every request:
+//! a fixed deadline such as OpenDAL's 10 s would end every large part on a slow connection.
 
 use std::io::Read;
 use std::ops::Range;
@@ -37,45 +37,45 @@ use super::webdav::WebDav;
 use super::{temporary, tls};
 use crate::error::{Error, ErrorKind, Result};
 
-/// The size of a part of a long upload, in bytes; more where there would be too many parts.
+/// The size of a part of a long upload, in bytes; larger if there would be too many parts.
 const PART: u64 = 5 << 20;
-/// The most parts of an upload. Amazon allows 10,000.
+/// The maximum number of parts of an upload. Amazon allows 10,000.
 const MAX_PARTS: u64 = 8_000;
-/// How many parts of one upload are under way at the same time.
+/// The number of parts of one upload that are sent concurrently.
 const PARTS_AT_ONCE: usize = 2;
-/// How many parts of one upload are in memory: those under way, the one before them, and the one
-/// that is read.
+/// The number of parts of one upload in memory: those being sent, the one before them, and the one
+/// being read.
 const PARTS_HELD: u64 = PARTS_AT_ONCE as u64 + 2;
-/// The most bytes that uploads of one store hold in memory. A request that needs more than that by
-/// itself has all of it.
+/// The maximum number of bytes that uploads of one store hold in memory. A larger request takes the
+/// whole budget.
 const HELD: u64 = 96 << 20;
-/// The size of a piece of a body that is sent while it is read.
+/// The size of a piece of a body that is read while it is sent.
 const CHUNK: usize = 256 << 10;
-/// How many such pieces wait to be sent.
+/// The number of such pieces that wait to be sent.
 const CHUNKS_AHEAD: usize = 4;
-/// How long an interrupted write has to remove its temporary object.
+/// The time limit for an interrupted write to remove its temporary object.
 const CLEANUP: Duration = Duration::from_secs(5);
-/// The most temporary objects that are looked at.
+/// The maximum number of temporary objects to list.
 const MAX_SWEPT: usize = 10_000;
 
-/// What a [`ServiceStore`] is told about how to work.
+/// The settings of a [`ServiceStore`].
 #[derive(Clone, Default)]
 pub(super) struct ServiceOptions {
     pub(super) interrupt: Option<Interrupt>,
     pub(super) pace: Arc<Pace>,
-    /// How many requests are under way at the same time, at most.
+    /// The maximum number of concurrent requests.
     pub(super) jobs: usize,
-    /// How often a part of a long upload is sent again.
+    /// The maximum number of retries for a part of a long upload.
     pub(super) retries: u32,
-    /// Options that are secrets, by OpenDAL's names.
+    /// Secret options, by OpenDAL's names.
     pub(super) secrets: Vec<(String, String)>,
-    /// The wait before a part of a long upload is sent again.
+    /// The wait before the first retry of a part of a long upload.
     pub(super) first_wait: Duration,
     /// The longest wait.
     pub(super) longest_wait: Duration,
-    /// In this time a request must be answered.
+    /// The time limit for the answer to a request.
     pub(super) answer_timeout: Duration,
-    /// Files of certificates that are trusted beside the system's.
+    /// Files of certificates to trust in addition to the system's.
     pub(super) ca_files: Vec<PathBuf>,
 }
 
@@ -83,25 +83,26 @@ pub(super) struct ServiceOptions {
 pub(super) struct ServiceStore {
     /// For single requests.
     base: Operator,
-    /// For long uploads: each part is tried again by itself.
+    /// For long uploads: each part is retried separately.
     parts: Operator,
     service: String,
     abilities: Abilities,
-    /// Whether objects are written under another name first, because readers would see them grow.
+    /// True if objects are first written under a temporary name, because readers would see them
+    /// grow.
     renames: bool,
-    /// What OpenDAL's service for WebDAV does in too many requests.
+    /// Operations for which OpenDAL's WebDAV service sends too many requests.
     webdav: Option<WebDav>,
-    /// Whether abandoned temporary objects were removed.
+    /// True after abandoned temporary objects were removed.
     is_swept: AtomicBool,
     hidden: Hidden,
     options: ServiceOptions,
-    /// What all requests of HTTP share.
+    /// The state that all HTTP requests share.
     wire: Wire,
     budget: ByteBudget,
 }
 
 impl ServiceStore {
-    /// Connects to `service`; asks nothing of it yet.
+    /// Prepares a connection to `service` without sending a request.
     pub(super) fn new(
         service: &str,
         uri: Option<&str>,
@@ -162,7 +163,7 @@ impl ServiceStore {
         })
     }
 
-    /// Waits for a request about `key`.
+    /// Waits for a request for `key`.
     fn run<T>(
         &self,
         action: &str,
@@ -177,7 +178,7 @@ impl ServiceStore {
         }
     }
 
-    /// Stores an object through `write`, under its final name at once or by a rename.
+    /// Stores an object through `write`, directly under its final name or by a rename.
     fn place(
         &self,
         key: &str,
@@ -216,21 +217,20 @@ impl ServiceStore {
         let receipt = write(temporary)?;
         let mut renamed = self.run("rename", key, self.base.rename(temporary, key));
         if matches!(renamed, Err(Failure::Taken | Failure::Permanent(_))) {
-            // A server that does not replace: the old object goes first.
+            // The server does not replace on rename: remove the old object first.
             self.run("replace", key, self.base.delete(key))?;
             renamed = self.run("rename", key, self.base.rename(temporary, key));
         }
         renamed.map(|()| receipt)
     }
 
-    /// Removes a temporary object of this process, also after an interrupt. Nothing refers to it.
+    /// Removes a temporary object of this process, even after an interrupt. Nothing refers to it.
     fn discard(&self, temporary: &str) {
         let removed = tokio_timeout(CLEANUP, self.base.delete(temporary));
         let _ = wait(None, removed);
     }
 
-    /// Removes the temporary objects that no process writes any more. That some can't be removed
-    /// harms nobody.
+    /// Removes temporary objects that no process writes any longer. Failures do no harm.
     fn sweep(&self) {
         let options = ListOptions::default();
         let list = async {
@@ -248,7 +248,7 @@ impl ServiceStore {
             Ok(found)
         };
         let Ok(found) = self.run("list", temporary::DIRECTORY, list) else { return };
-        // By the clock of the server, as far as it is known.
+        // Use the server's clock, estimated from the newest object.
         let now = found.iter().filter_map(|(_, modified)| *modified).max();
         let is_abandoned = |(key, modified): &(String, Option<opendal::raw::Timestamp>)| {
             let age = now.zip(*modified).map(|(now, then)| age(now, then));
@@ -261,7 +261,7 @@ impl ServiceStore {
         }
     }
 
-    /// The bytes of an object of unknown size, as long as they are not more than `limit`.
+    /// Reads an object of unknown size with at most `limit` bytes.
     fn read_all(&self, key: &str, limit: u64) -> Result<Bytes, Failure> {
         let mut body = Vec::new();
         let read = async {
@@ -301,7 +301,7 @@ impl ServiceStore {
             left -= chunk.len() as u64;
             match wait(interrupt, sender.send(chunk)) {
                 Ok(Ok(())) => {}
-                // The request has ended; its answer says why.
+                // The request has ended; its answer contains the reason.
                 Ok(Err(_)) => break,
                 Err(error) => {
                     request.abort();
@@ -320,7 +320,7 @@ impl ServiceStore {
         Ok(Receipt::Unproven)
     }
 
-    /// Sends a long object in parts; a few are under way at once, the rest waits in `source`.
+    /// Sends a long object in parts. A few are sent concurrently, and the rest waits in `source`.
     async fn upload(
         &self,
         key: &str,
@@ -351,12 +351,12 @@ impl ServiceStore {
     }
 }
 
-/// The size of a part of an object of `size` bytes.
+/// The size of a part for an object of `size` bytes.
 fn part_size(size: u64) -> u64 {
     PART.max(size.div_ceil(MAX_PARTS))
 }
 
-/// An object that is to be written is never absent: its bucket is.
+/// Converts the failure of a write: if something is absent, it is the bucket and not the object.
 fn absent_is_no_bucket(failure: Failure) -> Failure {
     if matches!(failure, Failure::Absent) { service_error::missing_bucket() } else { failure }
 }
@@ -370,14 +370,15 @@ fn age(now: opendal::raw::Timestamp, then: opendal::raw::Timestamp) -> Duration 
     Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
 }
 
-/// The error of the request that ends an upload in parts. If its first answer was lost, the upload is
-/// no more when it is made again, and what the server says then says nothing: all is sent again.
+/// Converts the error of the request that completes an upload in parts. If its first answer was
+/// lost, the retry fails because the upload no longer exists, and the answer proves nothing.
+/// Everything is sent again.
 fn of_end(error: opendal::Error) -> opendal::Error {
-    let message = "the parts that were sent can't be put together";
+    let message = "cannot combine the parts of the upload";
     opendal::Error::new(opendal::ErrorKind::Unexpected, message).set_temporary().set_source(error)
 }
 
-/// The error of OpenDAL inside of one of a stream.
+/// Extracts OpenDAL's error from the error of a stream.
 fn of_stream(error: std::io::Error) -> opendal::Error {
     let text = error.to_string();
     match error.into_inner().map(<dyn std::error::Error + Send + Sync>::downcast::<opendal::Error>)
@@ -389,7 +390,7 @@ fn of_stream(error: std::io::Error) -> opendal::Error {
 
 pub(super) fn read_part(key: &str, length: u64, source: &mut dyn Read) -> Result<Bytes> {
     let mut body = vec![0; length as usize];
-    source.read_exact(&mut body).map_err(|error| Error::io("read what goes to", key, error))?;
+    source.read_exact(&mut body).map_err(|error| Error::io("read the source of", key, error))?;
     Ok(body.into())
 }
 
@@ -464,7 +465,7 @@ impl ObjectStore for ServiceStore {
 
     fn size(&self, key: &str) -> Result<u64, Failure> {
         check_key(key)?;
-        self.run("look at", key, self.base.stat(key)).map(|found| found.content_length())
+        self.run("get the size of", key, self.base.stat(key)).map(|found| found.content_length())
     }
 
     fn list(
@@ -536,14 +537,14 @@ impl ObjectStore for ServiceStore {
     }
 }
 
-/// The same service, with requests that are sent by `transport`.
+/// Returns the same service with `transport` for its requests.
 fn send_with(operator: Operator, transport: HttpTransporter) -> Operator {
     let (_, executor) = operator.base_context().clone().into_parts();
     operator.with_context(OperationContext::from_parts(transport, executor))
 }
 
-/// An answer proves that the object is stored if it has the MD5 of the bytes as the entity tag, as S3
-/// has for what came in one request.
+/// An answer proves that the object is stored if its entity tag is the MD5 of the bytes. S3 sends
+/// this tag for objects stored in one request.
 fn receipt(etag: Option<&str>, body: &Bytes) -> Receipt {
     let etag = etag.unwrap_or_default().trim_matches('"');
     if etag.len() != 32 {

@@ -1,17 +1,17 @@
-//! What OpenDAL's errors mean, in words that are safe to show.
+//! Translates OpenDAL's errors to messages that are safe to show.
 
 use super::object_store::Failure;
 use super::transport::NOT_THIS_STORE;
 use crate::error::{Error, ErrorKind};
 
-/// The longest text that is taken over from a server.
+/// The maximum length of text from a server.
 const MAX_TEXT: usize = 300;
 
-/// What is never shown: the secrets that were given, whatever a server makes of them.
+/// The given secrets, which are never shown, even if a server repeats them.
 #[derive(Clone, Default)]
 pub(super) struct Hidden(pub(super) Vec<String>);
 
-/// What failed while `action` was done to `key`.
+/// Converts the error of doing `action` to `key`.
 pub(super) fn failure(action: &str, key: &str, error: &opendal::Error, hidden: &Hidden) -> Failure {
     use opendal::ErrorKind as Kind;
     if let Some(certificate) = certificate_error(error) {
@@ -62,17 +62,17 @@ pub(super) fn failure(action: &str, key: &str, error: &opendal::Error, hidden: &
     if retry { Failure::Temporary(shown) } else { Failure::Permanent(shown) }
 }
 
-/// Whether a proxy or a login page answered in the place of the store.
+/// Returns true if a proxy or a login page answered instead of the store.
 fn is_another_server(error: &opendal::Error) -> bool {
     error.message().starts_with(NOT_THIS_STORE)
 }
 
-/// Whether an answer was cut, or had more than it said.
+/// Returns true if the answer did not have its stated length.
 fn has_other_length(error: &opendal::Error) -> bool {
     ["got too little data", "got too much data"].iter().any(|text| error.message().contains(text))
 }
 
-/// Whether no machine has the name of the server: a minute more does not change that.
+/// Returns true if the server's host name does not exist. A retry does not help.
 fn has_no_name(error: &opendal::Error) -> bool {
     root_cause(error).is_some_and(|cause| {
         ["Name or service not known", "nodename nor servname"]
@@ -81,7 +81,7 @@ fn has_no_name(error: &opendal::Error) -> bool {
     })
 }
 
-/// The next step for a status that no other attempt changes.
+/// The next step for a status that a retry does not change.
 fn hint_of_status(message: &str) -> Option<&'static str> {
     if message.contains("405 Method") {
         return Some("check the host and the path of the URI: art remote set-uri NAME URI");
@@ -113,14 +113,14 @@ fn is_missing_bucket(error: &opendal::Error) -> bool {
     CODES.iter().any(|code| error.message().contains(code))
 }
 
-/// The error for a certificate that was refused: another attempt meets the same one.
+/// The error for a refused certificate: a retry would fail in the same way.
 fn certificate_error(error: &opendal::Error) -> Option<Error> {
     let cause = root_cause(error).filter(|cause| cause.contains("certificate"))?;
     let has = |word: &str| cause.contains(word);
     let (what, hint) = if has("UnknownIssuer") || has("CaUsedAsEndEntity") || has("self-signed") {
         (
-            "nobody that this machine trusts vouches for the certificate of the server",
-            "give the certificate of its authority or its own: art config set transfer.ca-file FILE",
+            "the certificate of the server is not signed by an authority that this machine trusts",
+            "trust its authority's certificate or its own: art config set transfer.ca-file FILE",
         )
     } else if has("not valid for name") || has("NotValidForName") {
         ("the certificate of the server is for another host", "check the host of the URI")
@@ -139,7 +139,7 @@ fn certificate_error(error: &opendal::Error) -> Option<Error> {
     Some(Error::new(ErrorKind::Unavailable, what).with_source(cause).with_hint(hint))
 }
 
-/// Whether a server said that it does not know a header or a method.
+/// Returns true if the server does not support a header or a method.
 fn is_not_implemented(error: &opendal::Error) -> bool {
     let message = error.message();
     ["NotImplemented", "not implemented", "MethodNotAllowed", "501"]
@@ -147,12 +147,12 @@ fn is_not_implemented(error: &opendal::Error) -> bool {
         .any(|word| message.contains(word))
 }
 
-/// Whether no request was made because there is nothing to sign it with.
+/// Returns true if no request was sent because there are no credentials to sign it.
 fn has_no_credentials(error: &opendal::Error) -> bool {
     root_cause(error).is_some_and(|cause| cause.contains("load signing credential"))
 }
 
-/// Why, in one line: what the server said, else the root cause.
+/// Returns the reason in one line: the server's message if there is one, otherwise the root cause.
 pub(super) fn reason(error: &opendal::Error, hidden: &Hidden) -> String {
     let message = error.message();
     let mut text = match (quoted(message, "code: \""), quoted(message, "message: \"")) {
@@ -177,14 +177,15 @@ fn root_cause(error: &opendal::Error) -> Option<String> {
     Some(cause.to_string())
 }
 
-/// What stands behind `start` up to the next quotation mark.
+/// Returns the text between `start` and the next quotation mark.
 fn quoted<'a>(text: &'a str, start: &str) -> Option<&'a str> {
     let from = text.find(start)? + start.len();
     let length = text[from..].find('"')?;
     Some(&text[from..from + length])
 }
 
-/// `text` on one line, cut, without secrets and without the queries of URLs, which can hold some.
+/// Shortens `text` to one line without secrets and without the queries of URLs, which can contain
+/// secrets.
 pub(super) fn clean(text: &str, hidden: &Hidden) -> String {
     let mut text = text.to_owned();
     for secret in hidden.0.iter().filter(|secret| secret.len() > 3) {
@@ -216,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_server_says_is_found_in_its_answer() {
+    fn the_message_of_a_server_is_shown() {
         let message = r#"S3Error { code: "SignatureDoesNotMatch", message: "no", resource: "r" }"#;
         let error = opendal::Error::new(opendal::ErrorKind::PermissionDenied, message);
         assert_eq!(reason(&error, &Hidden::default()), "no (SignatureDoesNotMatch)");
@@ -227,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_bucket_has_one_code_and_says_create_it() {
+    fn a_missing_bucket_has_one_error_code_and_a_hint_to_create_it() {
         for message in [
             r#"S3Error { code: "NoSuchBucket", message: "no bucket" }"#,
             r#"AzblobError { code: "ContainerNotFound", message: "no container" }"#,
@@ -260,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn missing_credentials_are_told_with_what_to_set() {
+    fn missing_credentials_are_reported_with_a_hint() {
         let cause = std::io::Error::other("failed to load signing credential");
         let error = opendal::Error::new(opendal::ErrorKind::Unexpected, "signing http request");
         let error = error.set_source(cause).set_temporary();

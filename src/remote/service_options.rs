@@ -1,4 +1,4 @@
-//! The options that a service of OpenDAL is opened with.
+//! The options for opening a service of OpenDAL.
 
 use super::service_error::{self, Hidden};
 use super::swift_login::{self, SwiftLogin, is_of_login};
@@ -7,7 +7,8 @@ use crate::error::{Error, Result};
 /// Options with their values.
 type Pairs = Vec<(String, String)>;
 
-/// The options of the store, from the URI and the environment, and the login that some of them are.
+/// Collects the options of the store from the URI and the environment, and the login that some of
+/// them describe.
 pub(super) fn all_options(
     service: &str,
     given: &[(String, String)],
@@ -19,7 +20,7 @@ pub(super) fn all_options(
     let others = secrets.iter().filter(|(key, _)| !has(key) && !is_of_login(key));
     all.extend(others.cloned());
     if service == "webdav" {
-        // Directories are created here, if at all.
+        // This program creates directories itself, if at all.
         all.retain(|(key, _)| key != "disable_create_dir");
         all.push(disabled("true"));
     }
@@ -37,16 +38,16 @@ pub(super) fn all_options(
     Ok((all, login))
 }
 
-/// The option of WebDAV that says whether directories are created.
+/// The WebDAV option that controls whether directories are created.
 pub(super) fn disabled(value: &str) -> (String, String) {
     ("disable_create_dir".to_owned(), value.to_owned())
 }
 
 pub(super) fn cannot_be_used(service: &str, error: &opendal::Error, hidden: &Hidden) -> Error {
     let cause = service_error::reason(error, hidden);
-    let message = format!("this store of the kind '{service}' can't be used");
+    let message = format!("cannot use the store of the kind '{service}'");
     if service == "s3" && cause.contains("region") {
-        return Error::invalid(format!("{message}: its region is not known"))
+        return Error::invalid(format!("{message}: its region is unknown"))
             .with_hint("add ?region=REGION to its URI, or set AWS_REGION");
     }
     Error::invalid(format!("{message}: {cause}"))

@@ -7,7 +7,7 @@ use super::ssh::SshConnection;
 /// The result of requests to an SFTP server.
 pub(super) type Answer<T> = Result<T, SftpError>;
 
-/// Creates the directory `path` and those above it.
+/// Creates the directory `path` and its missing ancestors.
 pub(super) async fn make_directories(link: &SshConnection, path: &str) -> Answer<()> {
     let mut missing = Vec::new();
     let mut fs = link.sftp().fs();
@@ -22,7 +22,7 @@ pub(super) async fn make_directories(link: &SshConnection, path: &str) -> Answer
     }
     for directory in missing.into_iter().rev() {
         if let Err(error) = fs.create_dir(directory).await {
-            // Another writer was first.
+            // Another writer created the directory first.
             if fs.metadata(directory).await.is_err() {
                 return Err(error);
             }
@@ -36,7 +36,7 @@ pub(super) async fn rename(link: &SshConnection, from: &str, to: &str) -> Answer
     link.sftp().fs().rename(from, to).await
 }
 
-/// Removes a file; that it is gone already is fine.
+/// Removes a file. An absent file is not an error.
 pub(super) async fn remove(link: &SshConnection, path: &str) -> Answer<()> {
     match link.sftp().fs().remove_file(path).await {
         Err(error) if !is_absent(&error) => Err(error),
@@ -44,7 +44,7 @@ pub(super) async fn remove(link: &SshConnection, path: &str) -> Answer<()> {
     }
 }
 
-/// Whether an error says that nothing is at a path.
+/// Returns true if the error means that the path does not exist.
 pub(super) fn is_absent(error: &SftpError) -> bool {
     use openssh_sftp_client::error::SftpErrorKind::NoSuchFile;
     matches!(error, SftpError::SftpError(NoSuchFile, _))

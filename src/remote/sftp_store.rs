@@ -1,7 +1,7 @@
 //! Objects as files on an SFTP server.
 //!
 //! An object is written under a temporary name, made durable, and renamed. All requests share one
-//! connection; pieces of large objects are under way in parallel.
+//! connection; pieces of large objects are transferred in parallel.
 
 use std::collections::HashSet;
 use std::io::Read;
@@ -28,17 +28,17 @@ use super::traffic::Traffic;
 use super::watch::{Lap, Watch};
 use crate::error::{Error, ErrorKind, Result};
 
-/// The bytes of one request for data.
+/// The number of bytes in one data request.
 const PIECE: u64 = 64 << 10;
-/// The bytes of a long object that are read from their source and sent together.
+/// The number of bytes of a long object that are read from the source and sent together.
 const PART: u64 = PIECE * PIECES_AT_ONCE as u64;
-/// How often a wait checks whether the connection has stalled.
+/// The interval at which a wait checks for a stalled connection.
 const TICK: Duration = Duration::from_millis(100);
-/// How many pieces are under way in parallel.
+/// The number of pieces to transfer in parallel.
 const PIECES_AT_ONCE: usize = 32;
-/// How many directories and files are asked for in parallel.
+/// The number of directories and files to request in parallel.
 const NAMES_AT_ONCE: usize = 8;
-/// How long an interrupted write has to remove its temporary object.
+/// The time limit for an interrupted write to remove its temporary object.
 const CLEANUP: Duration = Duration::from_secs(5);
 
 /// A directory on an SFTP server as a store.
@@ -47,19 +47,19 @@ pub(super) struct SftpStore {
     /// The directory on the server, without a final `/`.
     root: String,
     link: tokio::sync::Mutex<Option<Arc<SshConnection>>>,
-    /// The directories below the root that exist.
+    /// The directories below the root that are known to exist.
     directories: Mutex<HashSet<String>>,
-    /// Whether abandoned temporary objects were removed.
+    /// True after abandoned temporary objects were removed.
     is_swept: AtomicBool,
     options: ServiceOptions,
     traffic: Traffic,
-    /// The bytes that moved over the connection, for all requests: they share it, and one waits for
-    /// another.
+    /// The number of bytes transferred over the connection for all requests. The requests share the
+    /// connection, and one waits for another.
     moved: AtomicU64,
 }
 
 impl SftpStore {
-    /// A store with `given` options, by the names of the URI. Does not connect yet.
+    /// Creates a store with the options `given`, named as in the URI. Does not connect yet.
     pub(super) fn new(given: &[(String, String)], options: ServiceOptions) -> Result<Self> {
         let find = |name: &str| given.iter().find(|(key, _)| key == name).map(|(_, text)| text);
         let endpoint = find("endpoint").map_or("", String::as_str);
@@ -91,7 +91,7 @@ impl SftpStore {
         format!("{}/{key}", self.root)
     }
 
-    /// The connection; made if there is none.
+    /// Returns the connection, and connects first if necessary.
     fn link(&self) -> Result<Arc<SshConnection>, Failure> {
         let connected = wait(self.options.interrupt.as_ref(), async {
             let mut link = self.link.lock().await;
@@ -104,7 +104,7 @@ impl SftpStore {
         connected.map_err(Failure::Permanent)?
     }
 
-    /// Waits for a request about `key`, as long as bytes move over the connection.
+    /// Waits for a request for `key`, as long as bytes move over the connection.
     fn request<T>(
         &self,
         link: &Arc<SshConnection>,
@@ -126,7 +126,7 @@ impl SftpStore {
         Err(failure)
     }
 
-    /// The result of `work`, or `None` if the connection has stalled.
+    /// Returns the result of `work`, or `None` if the connection has stalled.
     async fn watched<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         let mut work = std::pin::pin!(work);
         let (mut watch, mut lap) = (Watch::new(self.options.answer_timeout), Lap::start());
@@ -143,7 +143,7 @@ impl SftpStore {
         }
     }
 
-    /// Ends a connection that is of no use any more; the next request makes another one.
+    /// Closes a broken connection. The next request opens a new one.
     fn forget(&self, lost: &Arc<SshConnection>) {
         let old = wait(None, async {
             let mut link = self.link.lock().await;
@@ -152,7 +152,7 @@ impl SftpStore {
         drop(old);
     }
 
-    /// Creates the directory of `key` and those above it.
+    /// Creates the directory of `key` and its missing ancestors.
     fn make_room(&self, link: &Arc<SshConnection>, key: &str) -> Result<(), Failure> {
         let directory = key.rsplit_once('/').map_or("", |(directory, _)| directory);
         if self.known().contains(directory) {
@@ -184,9 +184,9 @@ impl SftpStore {
             self.discard(&link, &temporary);
         }
         if matches!(placed, Err(Failure::Absent)) {
-            // Someone removed a directory.
+            // Another process removed a directory.
             self.known().clear();
-            let message = format!("cannot write '{key}': its directory is gone");
+            let message = format!("cannot write '{key}': its directory no longer exists");
             return Err(Failure::Temporary(Error::new(ErrorKind::Unavailable, message)));
         }
         if placed.is_ok() && !self.is_swept.swap(true, Ordering::Relaxed) {
@@ -221,12 +221,12 @@ impl SftpStore {
         if link.sftp().support_posix_rename() || !matches!(renamed, Err(Failure::Temporary(_))) {
             return renamed;
         }
-        // A server that does not replace: the old object goes first.
+        // The server does not replace on rename: remove the old object first.
         self.request(link, ("replace", key), remove(link, &to))?;
         self.request(link, ("rename", key), rename(link, &from, &to))
     }
 
-    /// Removes a temporary object of this process, also after an interrupt.
+    /// Removes a temporary object of this process, even after an interrupt.
     fn discard(&self, link: &Arc<SshConnection>, temporary: &str) {
         let path = self.path(temporary);
         let gone = wait(None, async {
@@ -235,7 +235,7 @@ impl SftpStore {
         if matches!(gone, Ok(true)) {
             return;
         }
-        // The connection is lost, and the next one can do it.
+        // The connection is lost. Try again over a new one.
         self.forget(link);
         if self.options.interrupt.as_ref().is_none_or(|asks| !asks())
             && let Ok(link) = self.link()
@@ -244,8 +244,7 @@ impl SftpStore {
         }
     }
 
-    /// Removes the temporary objects that no process writes any more. That some can't be removed
-    /// harms nobody.
+    /// Removes temporary objects that no process writes any longer. Failures do no harm.
     fn sweep(&self, link: &Arc<SshConnection>) {
         self.traffic.request(0);
         let directory = self.path(temporary::DIRECTORY);
@@ -255,7 +254,7 @@ impl SftpStore {
         };
         let now = entries.iter().filter_map(|entry| entry.modified).max();
         for entry in entries.iter().filter(|entry| entry.is_file) {
-            // By the clock of the server, as far as it is known.
+            // Use the server's clock, estimated from the newest object.
             let age = now.zip(entry.modified).and_then(|(now, then)| now.duration_since(then).ok());
             if temporary::is_abandoned(&entry.name, age) {
                 let key = format!("{}{}", temporary::DIRECTORY, entry.name);
@@ -300,7 +299,7 @@ impl SftpStore {
                 }
             }
         }
-        // More directories than objects are no store of ours.
+        // A store of this program never has more directories than objects.
         if !directories.is_empty() {
             found.resize(limit + 1, Listed { key: String::new(), size: None });
         }
@@ -311,7 +310,7 @@ impl SftpStore {
         self.moved.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// An answer without data counts as a piece: the connection has not stalled.
+    /// Counts an answer without data as a piece: the connection has not stalled.
     fn note_answer(&self) {
         self.note_moved(PIECE);
     }
@@ -357,7 +356,7 @@ impl SftpStore {
         Ok(body)
     }
 
-    /// The bytes of a piece, and whether they are all of it.
+    /// Reads a piece. Also returns true if all its bytes were read.
     async fn read_piece(&self, file: &File, offset: u64, length: u64) -> Answer<(BytesMut, bool)> {
         let mut body = BytesMut::new();
         while (body.len() as u64) < length {
@@ -374,11 +373,11 @@ impl SftpStore {
         Ok((body, true))
     }
 
-    /// The bytes of a whole file, as far as `limit`.
+    /// Reads a whole file, up to `limit` bytes.
     async fn read_to_end(&self, file: &mut File, limit: u64) -> Answer<BytesMut> {
         let size = file.metadata().await?.len().unwrap_or(0).min(limit);
         let mut body = self.read_range(file, 0..size).await?;
-        // It may have grown, or its size is not known.
+        // The file may have grown, or its size is unknown.
         while (body.len() as u64) < limit {
             let left = PIECE.min(limit - body.len() as u64);
             let (more, _) = self.read_piece(file, body.len() as u64, left).await?;
@@ -410,7 +409,8 @@ impl SftpStore {
 
 impl Drop for SftpStore {
     fn drop(&mut self) {
-        // Here, and not on a thread of the runtime: the process is waited for.
+        // Close the connection on this thread and not on the runtime's: closing waits for the
+        // process.
         drop(self.link.get_mut().take());
     }
 }
@@ -437,7 +437,7 @@ impl ObjectStore for SftpStore {
             let mut file = link.sftp().open(&path).await?;
             let body = match &range {
                 Some(range) => self.read_range(&file, range.clone()).await,
-                // One byte more shows that it is too long.
+                // One byte more shows that the object is too long.
                 None => self.read_to_end(&mut file, limit.saturating_add(1)).await,
             };
             file.close().await?;
@@ -486,12 +486,12 @@ impl ObjectStore for SftpStore {
         let link = self.link()?;
         let path = self.path(key);
         let found = async { link.sftp().fs().metadata(&path).await };
-        let found = self.request(&link, ("look at", key), found)?;
+        let found = self.request(&link, ("get the size of", key), found)?;
         match (found.file_type(), found.len()) {
             (Some(kind), _) if !kind.is_file() => Err(Failure::Absent),
             (_, Some(size)) => Ok(size),
             (_, None) => {
-                let message = format!("the server does not say the size of '{key}'");
+                let message = format!("the server does not report the size of '{key}'");
                 Err(Failure::Permanent(Error::new(ErrorKind::Unsupported, message)))
             }
         }
@@ -550,14 +550,14 @@ struct Entry {
     modified: Option<SystemTime>,
 }
 
-/// The same file, with an offset of its own.
+/// Returns the same file with a separate offset.
 fn at(file: &File, offset: u64) -> Answer<File> {
     let mut file = file.clone();
     Pin::new(&mut file).start_seek(std::io::SeekFrom::Start(offset))?;
     Ok(file)
 }
 
-/// The offset and the length of each piece of `range`.
+/// Splits `range` into pieces: the offset and the length of each.
 fn pieces(range: Range<u64>) -> impl Iterator<Item = (u64, u64)> {
     let end = range.end;
     range.step_by(PIECE as usize).map(move |start| (start, PIECE.min(end - start)))

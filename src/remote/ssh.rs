@@ -1,7 +1,7 @@
-//! The SFTP connection: one `ssh` process as a child of this one.
+//! The SFTP connection: one `ssh` process as a child of this process.
 //!
-//! The child is connected by pipes and by nothing else: no control socket, no master in the
-//! background. When this process ends, however it ends, the pipes close and `ssh` ends too.
+//! The child is connected only by pipes: no control socket, no master in the background. However
+//! this process ends, the pipes close and `ssh` ends too.
 
 use std::io::ErrorKind as IoKind;
 use std::os::fd::OwnedFd;
@@ -18,12 +18,12 @@ use super::object_store::Failure;
 use super::service_error::{Hidden, clean};
 use crate::error::{Error, ErrorKind, Result};
 
-/// How long `ssh` has to end by itself once its input is closed.
+/// The time that `ssh` has to end by itself after its input is closed.
 const END: Duration = Duration::from_secs(1);
-/// The most bytes of the messages of `ssh` that are kept.
+/// The maximum number of bytes to keep of the messages of `ssh`.
 const MAX_MESSAGES: usize = 4096;
 
-/// Where to connect, and as whom.
+/// The host and the user to connect as.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SshTarget {
     pub(super) host: String,
@@ -34,19 +34,19 @@ pub(super) struct SshTarget {
     pub(super) host_keys: HostKeys,
 }
 
-/// Which host keys are accepted.
+/// The host keys to accept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum HostKeys {
-    /// Only those in `known_hosts`.
+    /// Only keys in `known_hosts`.
     Known,
-    /// Also those of hosts that are not in `known_hosts`; they are added to it.
+    /// Also keys of hosts that are not in `known_hosts`, which are added to it.
     New,
-    /// All.
+    /// All keys.
     Any,
 }
 
 impl HostKeys {
-    /// The value of the option `known_hosts_strategy`.
+    /// Parses the value of the option `known_hosts_strategy`.
     pub(super) fn parse(text: &str) -> Result<Self> {
         match text.to_ascii_lowercase().as_str() {
             "strict" => Ok(HostKeys::Known),
@@ -67,12 +67,12 @@ impl HostKeys {
 }
 
 impl SshTarget {
-    /// The words of the command line, without the program.
+    /// The arguments of the `ssh` command.
     fn arguments(&self, answer_timeout: Duration) -> Vec<String> {
         let mut words: Vec<String> = ["-T", "-a", "-x"].map(str::to_owned).to_vec();
         let mut option = |text: &str| words.extend(["-o".to_owned(), text.to_owned()]);
-        // Whatever the user's settings say: nothing is asked, nothing is started in the background,
-        // nothing is forwarded. A master that the user started is used.
+        // Override the user's settings: no prompts, no background processes, no forwarding. A
+        // master that the user started is used.
         for text in [
             "BatchMode=yes",
             "ControlMaster=no",
@@ -80,7 +80,7 @@ impl SshTarget {
             "ClearAllForwardings=yes",
             "PermitLocalCommand=no",
             "RemoteCommand=none",
-            // If the network is gone, ssh notices within a minute.
+            // If the network fails, ssh detects it within a minute.
             "ServerAliveInterval=15",
             "ServerAliveCountMax=3",
             self.host_keys.option(),
@@ -101,7 +101,7 @@ impl SshTarget {
         words
     }
 
-    /// The command that a person types to try the connection.
+    /// The command with which the user can test the connection.
     fn command(&self) -> String {
         let port = self.port.map(|port| format!("-P {port} ")).unwrap_or_default();
         let key = self.key.as_ref().map(|key| format!("-i {key} ")).unwrap_or_default();
@@ -110,9 +110,9 @@ impl SshTarget {
     }
 }
 
-/// A connection to an SFTP server. Ends with its process when it is dropped.
+/// A connection to an SFTP server. Dropping it ends the `ssh` process.
 pub(super) struct SshConnection {
-    /// `None` only while it is dropped.
+    /// `None` only during drop.
     sftp: Option<Sftp>,
     child: Mutex<Child>,
     messages: Messages,
@@ -123,7 +123,7 @@ pub(super) struct SshConnection {
 struct Messages(Arc<Mutex<Vec<u8>>>);
 
 impl Messages {
-    /// Collects the messages that come through `pipe` until it ends.
+    /// Collects the messages from `pipe` until it ends.
     async fn collect(self, pipe: pipe::Receiver) {
         let mut buffer = [0; 512];
         while pipe.readable().await.is_ok() {
@@ -158,7 +158,8 @@ impl SshConnection {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            // An interrupt from the terminal is for this process: it still has to clean up.
+            // A separate process group, so that an interrupt from the terminal reaches only this
+            // process, which still has to clean up.
             .process_group(0);
         let mut child = command.spawn().map_err(|error| Failure::Permanent(no_ssh(error)))?;
         let pipes = match pipes(&mut child) {
@@ -178,7 +179,7 @@ impl SshConnection {
                 Ok(SshConnection { sftp: Some(sftp), child: Mutex::new(child), messages })
             }
             Ok(Err(error)) => {
-                // The reason comes over another pipe.
+                // The reason arrives over another pipe.
                 let _ = tokio::time::timeout(END, collected).await;
                 end(&mut child, Duration::ZERO);
                 Err(refused(target, &messages.text(), &error.to_string()))
@@ -190,12 +191,12 @@ impl SshConnection {
         }
     }
 
-    /// The client, for requests.
+    /// The client for requests.
     pub(super) fn sftp(&self) -> &Sftp {
         self.sftp.as_ref().expect("because only drop takes it")
     }
 
-    /// The failure of a request about `key`, and whether the connection is lost with it.
+    /// Converts the error of a request for `key`. Also returns true if the connection is lost.
     pub(super) fn failure(&self, action: &str, key: &str, error: &SftpError) -> (Failure, bool) {
         let SftpError::SftpError(kind, message) = error else {
             let messages = self.messages.text();
@@ -225,7 +226,7 @@ impl SshConnection {
 
 impl Drop for SshConnection {
     fn drop(&mut self) {
-        // Closes the input of the process.
+        // Closing the client closes the input of the process.
         drop(self.sftp.take());
         end(self.child.get_mut().unwrap_or_else(PoisonError::into_inner), END);
     }
@@ -245,7 +246,7 @@ fn pipes(child: &mut Child) -> std::io::Result<Pipes> {
     ))
 }
 
-/// Waits until `child` has ended; after `time` it is ended.
+/// Waits until `child` has ended, and ends it after `time`.
 fn end(child: &mut Child, time: Duration) {
     let wait = |child: &mut Child, time: Duration| {
         let start = Instant::now();
@@ -260,7 +261,7 @@ fn end(child: &mut Child, time: Duration) {
     if wait(child, time) {
         return;
     }
-    // A request to end lets ssh end a program that it connects through, too.
+    // SIGTERM lets ssh end its proxy command, too.
     if let Ok(pid) = i32::try_from(child.id())
         && let Some(pid) = rustix::process::Pid::from_raw(pid)
     {
@@ -287,7 +288,7 @@ fn lost(action: &str, key: &str, reason: &str) -> Failure {
     Failure::Temporary(error.with_hint("run the same command again to resume"))
 }
 
-/// Why the connection to `target` was not made, from the messages of `ssh`.
+/// Derives the reason why the connection to `target` failed from the messages of `ssh`.
 fn refused(target: &SshTarget, messages: &str, otherwise: &str) -> Failure {
     let is = |text: &str| messages.contains(text);
     let all = clean(messages, &Hidden::default());
@@ -297,24 +298,24 @@ fn refused(target: &SshTarget, messages: &str, otherwise: &str) -> Failure {
     };
     let host = &target.host;
     if is("Permission denied") || is("Too many authentication failures") || is("no such identity") {
-        let what = format!("the SSH server {host} does not accept this user or key");
-        let hint = format!("try the login by itself: {}", target.command());
+        let what = format!("the SSH server {host} rejected this user or key");
+        let hint = format!("test the login: {}", target.command());
         return Failure::Permanent(build(ErrorKind::Unauthorized, &what).with_hint(hint));
     }
     if is("Host key verification failed") || is("HOST IDENTIFICATION HAS CHANGED") {
-        let what = format!("the host key of {host} is not known, or is not the known one");
-        let hint = format!("compare it with the server's and confirm it: {}", target.command());
+        let what = format!("the host key of {host} is unknown or has changed");
+        let hint = format!("compare it with the server's key and confirm it: {}", target.command());
         return Failure::Permanent(build(ErrorKind::Unauthorized, &what).with_hint(hint));
     }
     if is("subsystem request failed") {
-        let what = format!("the SSH server {host} offers no SFTP");
+        let what = format!("the SSH server {host} does not offer SFTP");
         let error = build(ErrorKind::Unsupported, &what);
-        return Failure::Permanent(error.with_hint("enable the subsystem sftp of the server"));
+        return Failure::Permanent(error.with_hint("enable the sftp subsystem on the server"));
     }
     let what = format!("cannot connect to the SSH server {host}");
-    let hint = format!("try the connection by itself: {}", target.command());
+    let hint = format!("test the connection: {}", target.command());
     let error = build(ErrorKind::Unavailable, &what).with_hint(hint);
-    // A name that does not exist is looked up once.
+    // A host name that does not exist is not worth a retry.
     if is("Name or service not known") {
         return Failure::Permanent(error);
     }
@@ -336,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn the_host_is_never_read_as_an_option_and_nothing_is_left_in_the_background() {
+    fn the_host_is_never_an_option_and_no_process_stays_in_the_background() {
         let words = target().arguments(Duration::from_secs(30));
         assert_eq!(words[words.len() - 4..], ["-s", "--", "host", "sftp"]);
         for text in ["ControlMaster=no", "ControlPersist=no", "BatchMode=yes"] {
@@ -348,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn the_messages_of_ssh_say_whether_another_attempt_can_help() {
+    fn the_messages_of_ssh_show_whether_a_retry_can_help() {
         for (text, kind, again) in [
             ("ada@host: Permission denied (publickey).", ErrorKind::Unauthorized, false),
             ("Host key verification failed.", ErrorKind::Unauthorized, false),

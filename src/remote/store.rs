@@ -1,11 +1,11 @@
-//! A store with what every store needs: repeated requests, limits, counts, proof of writes.
+//! A client for any kind of store: retries, limits, counters, proof of writes.
 //!
-//! * Every request is tried again where that can help: for a while, with growing waits of random
-//!   length, so that writers who met once do not meet again. A server that says when to come back is
-//!   obeyed.
-//! * The number of requests at the same time is bounded, and so are the bytes a second.
-//! * Ranges of one object that lie close together are read as one.
-//! * Objects whose answers prove nothing are asked for before anything relies on them.
+//! * A request is retried if that can help: for a limited time, with growing waits of random
+//!   length, so that colliding writers do not collide again. If a server states when to come back,
+//!   the client waits until then.
+//! * The number of concurrent requests and the bytes per second are limited.
+//! * Nearby ranges of one object are read in one request.
+//! * If the answer to a write proves nothing, the object is checked before anything relies on it.
 
 mod proof;
 
@@ -30,41 +30,41 @@ use super::traffic::{Traffic, TrafficCount};
 use super::uri::{RemoteUri, Target};
 use crate::error::{Error, ErrorKind, Result};
 
-/// How often what seems damaged is read.
+/// The number of attempts to read something that seems damaged.
 const READINGS: u32 = 3;
-/// The most bytes that go out at once where bytes a second are limited.
+/// The maximum number of bytes to send at a time if the rate is limited.
 const PIECE: usize = 256 << 10;
 
-/// Puts something between a store and what is asked of it.
+/// Wraps an object store in another one.
 pub type Wrap = Arc<dyn Fn(Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore> + Send + Sync>;
 
-/// How a store is talked to.
+/// The settings of a [`Store`].
 #[derive(Clone)]
 pub struct StoreOptions {
-    /// How many requests are under way at the same time, at most.
+    /// The maximum number of concurrent requests.
     pub jobs: usize,
-    /// How often a request that failed is made again, at most.
+    /// The maximum number of retries of a failed request.
     pub retries: u32,
-    /// The wait before the second attempt; it doubles with each.
+    /// The wait before the second attempt; it doubles with each attempt.
     pub first_wait: Duration,
     /// The longest wait between two attempts.
     pub longest_wait: Duration,
-    /// How long a request that fails is tried again, in all. Time in which bytes moved does not count.
+    /// The total time for retries of a failing request. Time in which bytes moved does not count.
     pub patience: Duration,
-    /// In this time a request must be answered, and over this time a transfer must not be slower
-    /// than 256 bytes a second.
+    /// The time limit for the answer to a request. A transfer slower than 256 bytes per second over
+    /// this time also fails.
     pub answer_timeout: Duration,
-    /// The most bytes a second in each direction.
+    /// The maximum rate in each direction, in bytes per second.
     pub bandwidth: Option<u64>,
-    /// Ranges with at most so many bytes between them are read as one.
+    /// Ranges with at most this many bytes between them are read in one request.
     pub gap: u64,
-    /// Asks whether to stop.
+    /// Returns true if the work should stop.
     pub interrupt: Option<Interrupt>,
-    /// Options of the service that are secrets, from the environment.
+    /// Secret options of the service, from the environment.
     pub secrets: Vec<(String, String)>,
-    /// Files of certificates that are trusted beside the system's, in PEM.
+    /// Files of certificates to trust in addition to the system's, in PEM.
     pub ca_files: Vec<PathBuf>,
-    /// Stands between the store and what is asked of it: for tests.
+    /// Wraps the object store, for tests.
     pub wrap: Option<Wrap>,
 }
 
@@ -100,21 +100,21 @@ impl fmt::Debug for StoreOptions {
     }
 }
 
-/// What became of an object that was to be created.
+/// The outcome of creating an object.
 #[derive(Debug)]
 #[must_use]
 pub enum Creation {
-    /// It is there, and was made by this call. Any server could have said so if the receipt is no
-    /// proof: read it and compare.
+    /// The object exists and was created by this call. If the receipt is not a proof, any server
+    /// could have answered: read the object and compare.
     Made(Receipt),
-    /// Something is there. It may have been made by this call, whose first answer was lost: read
-    /// it and compare.
+    /// An object exists. This call may have created it if the first answer was lost: read the
+    /// object and compare.
     Taken,
-    /// Nobody knows: the last answer did not come. Read it and compare.
+    /// The outcome is unknown, because the last answer did not arrive. Read the object and compare.
     Unknown(Error),
 }
 
-/// A remote's objects. Cheap to clone; all clones share limits and counts.
+/// The client for a remote's objects. Cheap to clone; all clones share limits and counters.
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,
@@ -125,14 +125,14 @@ struct Inner {
     name: String,
     options: StoreOptions,
     pace: Arc<Pace>,
-    /// Objects that were stored without proof, and their sizes.
+    /// Objects that were stored without proof, with their sizes.
     unproven: Mutex<BTreeMap<String, u64>>,
     free: Mutex<usize>,
     freed: Condvar,
 }
 
 impl Store {
-    /// The store at `uri`. Nothing is asked of it yet.
+    /// Opens the store at `uri` without sending a request.
     pub fn open(uri: &RemoteUri, options: StoreOptions) -> Result<Self> {
         let pace = Arc::new(Pace::new(options.bandwidth));
         let objects: Arc<dyn ObjectStore> = match uri.target() {
@@ -160,7 +160,7 @@ impl Store {
         Ok(Self::build(objects, uri.to_string(), options, pace))
     }
 
-    /// A store of any other making, called `name` in messages.
+    /// Creates a client for any object store, which messages call `name`.
     pub fn on(objects: Arc<dyn ObjectStore>, name: &str, options: StoreOptions) -> Self {
         let pace = Arc::new(Pace::new(options.bandwidth));
         Self::build(objects, name.to_owned(), options, pace)
@@ -178,27 +178,27 @@ impl Store {
         Store { inner: Arc::new(inner) }
     }
 
-    /// Where it is, as it may be shown.
+    /// The store's location in a form that is safe to show.
     pub fn name(&self) -> &str {
         &self.inner.name
     }
 
-    /// What the store says it can do.
+    /// The stated abilities of the store.
     pub fn abilities(&self) -> Abilities {
         self.inner.objects.abilities()
     }
 
-    /// How many requests can be under way at once.
+    /// The maximum number of concurrent requests.
     pub fn jobs(&self) -> usize {
         self.inner.options.jobs.max(1)
     }
 
-    /// What was asked of it and moved so far.
+    /// The counters of requests and transferred bytes.
     pub fn traffic(&self) -> TrafficCount {
         self.counts().count()
     }
 
-    /// Whether requests to `other` are counted with those to this one.
+    /// Returns true if this store and `other` share their counters.
     pub(super) fn shares_counts_with(&self, other: &Store) -> bool {
         Arc::ptr_eq(&self.inner.objects, &other.inner.objects)
     }
@@ -207,29 +207,29 @@ impl Store {
         self.inner.objects.traffic()
     }
 
-    /// Requests that are made once, whatever comes of them: for finding out how a store behaves.
+    /// Gives access to requests without retries, for probing how a store behaves.
     pub(super) fn raw(&self) -> &dyn ObjectStore {
         self.inner.objects.as_ref()
     }
 
-    /// The bytes of an object of at most `limit` bytes.
+    /// Reads an object of at most `limit` bytes.
     pub fn read(&self, key: &str, limit: u64) -> Result<Bytes> {
         self.found(key, self.read_whole(key, limit))
     }
 
-    /// As [`Store::read`], or `None` if there is no such object.
+    /// Reads an object as [`Store::read`] does. Returns `None` if it does not exist.
     pub fn try_read(&self, key: &str, limit: u64) -> Result<Option<Bytes>> {
         self.maybe(key, self.read_whole(key, limit))
     }
 
     fn read_whole(&self, key: &str, limit: u64) -> Result<Bytes, Failure> {
         let read = self.repeat(|objects| objects.read(key, None, limit))?;
-        // The length is known only now; what comes next waits for it.
+        // The length is known only now, so later transfers wait for it.
         self.pause(|pace| &pace.receiving, read.len() as u64).map_err(Failure::Permanent)?;
         Ok(read)
     }
 
-    /// Waits until `bytes` may move, where the store does not do that itself.
+    /// Waits until `bytes` may move, unless the store does so itself.
     fn pause(&self, direction: impl Fn(&Pace) -> &Throttle, bytes: u64) -> Result<()> {
         if self.inner.objects.paces() {
             return Ok(());
@@ -237,12 +237,12 @@ impl Store {
         runtime::sleep(self.interrupt(), direction(&self.inner.pace).take(bytes))
     }
 
-    /// Reads something up to three times, as long as it is damaged: what was damaged on its way is
-    /// not damaged the next time. `read` gets it from the store and checks it.
+    /// Reads something up to three times while it is damaged: damage in transit does not repeat.
+    /// `read` gets the data from the store and checks it.
     pub fn read_sound<T>(&self, mut read: impl FnMut() -> Result<T>) -> Result<T> {
         for _ in 1..READINGS {
             match read() {
-                // A newer format may be a damaged number.
+                // A newer format may be a damaged format number.
                 Err(error)
                     if matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Unsupported) =>
                 {
@@ -255,13 +255,13 @@ impl Store {
         read()
     }
 
-    /// The bytes of `range`, in one request.
+    /// Reads the bytes of `range` in one request.
     pub fn read_range(&self, key: &str, range: Range<u64>) -> Result<Bytes> {
         let length = range.end.saturating_sub(range.start);
         self.pause(|pace| &pace.receiving, length)?;
         let read = self.repeat(|objects| {
             let body = objects.read(key, Some(range.clone()), length)?;
-            // Who asks for a range counts on all of it.
+            // Callers rely on getting the whole range.
             if body.len() as u64 == length {
                 Ok(body)
             } else {
@@ -273,14 +273,14 @@ impl Store {
             && let Ok(Some(size)) = self.try_size(key)
             && size < range.end
         {
-            // It was answered each time, with less than was asked for.
+            // The store answered each time, but with fewer bytes than requested.
             return self.found(key, Err(too_short(key, &range, size.saturating_sub(range.start))));
         }
         self.found(key, read)
     }
 
-    /// The bytes of each of `ranges`, in their order. What lies close together is one request; the
-    /// requests are made at the same time.
+    /// Reads the bytes of each of `ranges` and returns them in order. Nearby ranges share a
+    /// request, and the requests run in parallel.
     pub fn read_ranges(&self, key: &str, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
         let plan = merge(ranges, self.inner.options.gap);
         let read = |wanted: &Range<u64>| self.read_range(key, wanted.clone());
@@ -288,8 +288,8 @@ impl Store {
         Ok(plan.pieces(ranges, &bodies))
     }
 
-    /// Does `work` for each of `items` on as many threads as the store has jobs; the results in
-    /// their order. The first failure ends the rest.
+    /// Applies `work` to each of `items` on as many threads as the store has jobs. Returns the
+    /// results in order. The first failure stops the rest.
     pub fn at_once<T: Sync, R: Send>(
         &self,
         items: &[T],
@@ -298,7 +298,8 @@ impl Store {
         super::parallel::at_once(self.jobs(), items, work)
     }
 
-    /// Stores an object, replacing what is there. [`Store::prove_writes`] makes sure of it.
+    /// Stores an object and replaces an existing one. Call [`Store::prove_writes`] before relying
+    /// on it.
     pub fn write(&self, key: &str, body: impl Into<Bytes>) -> Result<()> {
         let body: Bytes = body.into();
         self.pause(|pace| &pace.sending, body.len() as u64)?;
@@ -308,8 +309,8 @@ impl Store {
         Ok(())
     }
 
-    /// Stores an object of `size` bytes in bounded memory, replacing what is there. Each attempt
-    /// reads what `open` gives from its start.
+    /// Stores an object of `size` bytes in bounded memory and replaces an existing one. Each
+    /// attempt reads a new stream from `open`.
     pub fn write_from<'a>(
         &self,
         key: &str,
@@ -326,7 +327,7 @@ impl Store {
         Ok(())
     }
 
-    /// Stores a file, as [`Store::write_from`].
+    /// Stores a file as [`Store::write_from`] does.
     pub fn write_file(&self, key: &str, path: &Path) -> Result<()> {
         let open = || {
             let file = crate::fs::read::open(path);
@@ -337,8 +338,8 @@ impl Store {
         self.write_from(key, size, &open)
     }
 
-    /// Stores an object unless the key is taken. Of several writers at most one is told
-    /// [`Creation::Made`], if the store keeps its word.
+    /// Stores an object unless the key is taken. If the store creates exclusively, at most one of
+    /// several writers gets [`Creation::Made`].
     pub fn create(&self, key: &str, body: &Bytes) -> Result<Creation> {
         self.pause(|pace| &pace.sending, body.len() as u64)?;
         match self.repeat(|objects| objects.create(key, body.clone())) {
@@ -349,19 +350,19 @@ impl Store {
         }
     }
 
-    /// The size of an object in bytes, or `None` if there is none.
+    /// Returns the size of an object in bytes, or `None` if it does not exist.
     pub fn try_size(&self, key: &str) -> Result<Option<u64>> {
         self.maybe(key, self.repeat(|objects| objects.size(key)))
     }
 
-    /// The objects below the directory `prefix` (with its final `/`) that sort behind `after`, by
-    /// key; fails if there are more than `limit`.
+    /// Lists the objects below the directory `prefix` (with its final `/`) that sort after `after`,
+    /// sorted by key. Fails if there are more than `limit`.
     pub fn list(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Listed>> {
         self.found(prefix, self.repeat(|objects| objects.list(prefix, after, limit)))
     }
 
-    /// As [`Store::list`] of all objects below `prefix`; `None` where the store can't list, or does
-    /// not let this user.
+    /// Lists all objects below `prefix` as [`Store::list`] does. Returns `None` if the store can't
+    /// list or this user may not list.
     pub fn list_if_allowed(&self, prefix: &str, limit: usize) -> Result<Option<Vec<Listed>>> {
         if !self.abilities().list {
             return Ok(None);
@@ -372,7 +373,7 @@ impl Store {
         }
     }
 
-    /// Removes objects; that one is gone already is fine.
+    /// Removes objects. An absent object is not an error.
     pub fn delete(&self, keys: &[String]) -> Result<()> {
         self.forget_written(keys);
         let shown = keys.first().map_or("", String::as_str);
@@ -385,7 +386,7 @@ impl Store {
 
     fn named(&self, error: Error) -> Error {
         let name = &self.inner.name;
-        error.context(format!("the remote at {name} did not do what was asked"))
+        error.context(format!("a request to the remote at {name} failed"))
     }
 
     fn found<T>(&self, key: &str, result: Result<T, Failure>) -> Result<T> {
@@ -404,7 +405,7 @@ impl Store {
         }
     }
 
-    /// Makes a request until it is answered for good, as often as the options allow.
+    /// Repeats a request until the answer is final, as often as the options allow.
     fn repeat<T>(
         &self,
         mut request: impl FnMut(&dyn ObjectStore) -> Result<T, Failure>,
@@ -423,7 +424,7 @@ impl Store {
                 Err(Failure::Temporary(error)) => error,
                 other => return other,
             };
-            // A long attempt is one in which bytes moved.
+            // A long attempt is one in which bytes moved, so only a part of its time counts.
             lost += time.min(options.answer_timeout);
             let hold = self.inner.objects.hold();
             let hold = hold.map(|until| until.saturating_duration_since(Instant::now()));
@@ -456,11 +457,11 @@ impl fmt::Debug for Store {
     }
 }
 
-/// The last error of a request that is not made again, with how often and how long it was tried.
+/// Adds the number and the duration of the attempts to the last error of a request.
 fn given_up(error: Error, attempts: u32, time: Duration, hold: Option<Duration>) -> Error {
     let error = match hold {
         Some(hold) if !hold.is_zero() => error.with_hint(format!(
-            "the server wants no requests for the next {}: run the command again then, or allow for \
+            "the server asks for no requests for the next {}: run the command again then, or allow for \
              it: art config set transfer.patience 10m",
             in_seconds(hold)
         )),
@@ -480,7 +481,7 @@ fn in_seconds(time: Duration) -> String {
     }
 }
 
-/// What is read of it keeps to the limit on bytes a second, unless the store sees to that.
+/// Reads from a source at the limited rate, unless the store limits the rate itself.
 struct Paced<'s, S> {
     source: S,
     store: &'s Store,
@@ -519,7 +520,7 @@ impl Drop for Slot<'_> {
     }
 }
 
-/// A random part of `wait`, at least a quarter.
+/// Returns a random part of `wait`, at least a quarter.
 pub(super) fn jitter(wait: Duration) -> Duration {
     let random = uuid::Uuid::new_v4().as_u128() as u32;
     wait.mul_f64(0.25 + 0.75 * f64::from(random) / f64::from(u32::MAX))

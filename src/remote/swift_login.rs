@@ -1,5 +1,5 @@
-//! Logging in to OpenStack Swift: Keystone version 3 and the older version 1 give a token and the
-//! storage URL. A token that has expired is replaced.
+//! Login to OpenStack Swift: Keystone version 3 and the older version 1 return a token and the
+//! storage URL. An expired token is replaced.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,12 +12,12 @@ use serde_json::{Value, json};
 
 use crate::error::Error;
 
-/// The storage URL that requests are built with before the real one is known.
+/// The storage URL of requests before the real one is known.
 pub(super) const PLACEHOLDER: &str = "http://swift.invalid/v1";
-/// The largest answer to a login. A catalog of services has some tens of KB.
+/// The maximum size of the answer to a login in bytes. A catalog of services has some tens of KB.
 const MAX_ANSWER: u64 = 4 << 20;
 
-/// The variables of a login, with the option that each sets.
+/// The environment variables of a login, with the option that each sets.
 pub(super) const VARIABLES: &[(&str, &str)] = &[
     ("OS_AUTH_TOKEN", "token"),
     ("OS_STORAGE_URL", "endpoint"),
@@ -41,18 +41,18 @@ pub(super) const VARIABLES: &[(&str, &str)] = &[
     ("ST_KEY", "st_key"),
 ];
 
-/// Whether `option` is of a login, and not one of the store.
+/// Returns true if `option` belongs to a login and not to the store.
 pub(super) fn is_of_login(option: &str) -> bool {
     option.starts_with("os_") || option.starts_with("st_")
 }
 
-/// How to log in.
+/// The parameters of a login.
 #[derive(Clone)]
 pub(super) struct SwiftLogin {
     options: BTreeMap<String, String>,
 }
 
-/// What a login gives.
+/// The result of a login.
 #[derive(Clone)]
 struct Session {
     token: String,
@@ -60,7 +60,7 @@ struct Session {
 }
 
 impl SwiftLogin {
-    /// The login that `options` describe; `None` if they describe none.
+    /// Creates the login that `options` describe. Returns `None` if they describe none.
     pub(super) fn new(options: &[(String, String)]) -> Option<Self> {
         let options: BTreeMap<String, String> =
             options.iter().filter(|(name, _)| is_of_login(name)).cloned().collect();
@@ -117,13 +117,13 @@ impl SwiftLogin {
             None => find_endpoint(&answer, self.get("os_region_name")),
         };
         let url = url.ok_or_else(|| {
-            let message = "Keystone knows no object store for this project and region";
+            let message = "Keystone has no object store for this project and region";
             StoreError::new(StoreKind::ConfigInvalid, message)
         })?;
         Ok(Session { token, storage_url: url })
     }
 
-    /// The question to Keystone: who asks, and for which project.
+    /// The login request for Keystone: the user and the project.
     fn question(&self) -> Value {
         let domain = |kind: &str| {
             if let Some(id) = self.get(&format!("os_{kind}_domain_id")) {
@@ -163,7 +163,7 @@ impl SwiftLogin {
     }
 }
 
-/// The public address of the object store in the catalog of `answer`.
+/// Finds the public address of the object store in the catalog of `answer`.
 fn find_endpoint(answer: &Value, region: Option<&str>) -> Option<String> {
     let catalog = answer["token"]["catalog"].as_array()?;
     let stores = catalog.iter().filter(|service| service["type"] == "object-store");
@@ -219,7 +219,7 @@ impl SwiftTransport {
         SwiftTransport { inner, login, session: Arc::default() }
     }
 
-    /// The session; a new one if there is none, or if it still has the token `expired`.
+    /// Returns the session. Logs in if there is no session, or if its token is `expired`.
     async fn session(&self, expired: Option<&str>) -> opendal::Result<Session> {
         let mut session = self.session.lock().await;
         match &*session {
@@ -245,7 +245,7 @@ impl HttpTransport for SwiftTransport {
     }
 }
 
-/// The same request, to the storage URL of `session` and with its token.
+/// Redirects a request to the storage URL of `session` and adds its token.
 fn with_session(request: &Request<Buffer>, session: &Session) -> opendal::Result<Request<Buffer>> {
     let invalid = || StoreError::new(StoreKind::ConfigInvalid, "the storage URL is invalid");
     let address = request.uri().to_string();
@@ -260,7 +260,7 @@ fn with_session(request: &Request<Buffer>, session: &Session) -> opendal::Result
     Ok(sent)
 }
 
-/// The error of a store of Swift that has no way to log in.
+/// The error for a Swift store without any login.
 pub(super) fn no_login() -> Error {
     Error::new(crate::ErrorKind::Unauthorized, "there is no login to Swift in the environment").with_hint(
         "set OS_AUTH_URL and the other OS_ variables (the openrc file of your project), or ST_AUTH, \
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_and_an_application_credential_are_asked_with() {
+    fn passwords_and_application_credentials_are_sent() {
         let password = login(&[
             ("os_auth_url", "https://keys:5000/v3"),
             ("os_username", "ada"),
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn the_public_endpoint_of_the_region_is_taken() {
+    fn the_public_endpoint_of_the_region_is_used() {
         let answer = json!({ "token": { "catalog": [
             { "type": "compute", "endpoints": [{ "interface": "public", "url": "https://no" }] },
             { "type": "object-store", "endpoints": [

@@ -1,12 +1,13 @@
-//! Temporary names on stores that show an object while it is written, and when one is abandoned.
+//! Temporary names, for stores that show an object while it is written, and the rules for abandoned
+//! objects.
 //!
 //! ```text
 //! tmp/BOOT-NAMESPACE-PID-UUID
 //! ```
 //!
-//! A writer stores an object under such a name and renames it when it is complete. The name says
-//! which process writes, so that another process on the same machine knows when that process has
-//! ended. Leftovers of other machines are recognised by their age.
+//! A writer stores an object under such a name and renames it when it is complete. The name
+//! identifies the writing process, so that another process on the same machine knows when that
+//! process has ended. The remains of other machines are recognised by their age.
 
 use std::path::Path;
 use std::time::Duration;
@@ -15,19 +16,19 @@ use crate::fs::read::{SMALL, read_text};
 
 /// The directory of temporary objects.
 pub(super) const DIRECTORY: &str = "tmp/";
-/// A temporary object that nobody changed for so long has no writer: a request that sends something
-/// is given up after a much shorter time.
+/// A temporary object that is unchanged for this long has no writer: sending requests time out much
+/// earlier.
 const ABANDONED_AFTER: Duration = Duration::from_hours(24);
 
-/// A new temporary name.
+/// Creates a new temporary name.
 pub(super) fn name() -> String {
     let uuid = uuid::Uuid::new_v4().simple();
     let (space, pid) = (process_space().unwrap_or_default(), std::process::id());
     format!("{DIRECTORY}{space}-{pid}-{uuid}")
 }
 
-/// Whether nobody writes the temporary object `name` any more. `age` is the time since its last
-/// change, where the store says it.
+/// Returns true if no process writes the temporary object `name` any longer. `age` is the time
+/// since its last change, if the store reports it.
 pub(super) fn is_abandoned(name: &str, age: Option<Duration>) -> bool {
     if age.is_some_and(|age| age > ABANDONED_AFTER) {
         return true;
@@ -45,8 +46,8 @@ fn has_ended(pid: rustix::process::Pid) -> bool {
     rustix::process::test_kill_process(pid) == Err(rustix::io::Errno::SRCH)
 }
 
-/// Names the processes among which an id means one process: this start of this machine, and the
-/// namespace. `None` where the system does not say.
+/// Names the scope in which a process id is unique: this boot of this machine, and the namespace.
+/// Returns `None` if the system does not reveal it.
 fn process_space() -> Option<String> {
     let boot = read_text(Path::new("/proc/sys/kernel/random/boot_id"), SMALL).ok()?;
     let boot: String = boot.chars().filter(char::is_ascii_hexdigit).take(12).collect();
@@ -61,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_living_writer_keeps_its_object_and_a_dead_one_loses_it() {
+    fn an_object_is_abandoned_once_its_writer_has_ended() {
         assert!(!is_abandoned(&name(), Some(Duration::from_mins(1))));
         let mut child = std::process::Command::new("true").spawn().unwrap();
         let mine = format!("-{}-", std::process::id());
@@ -71,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_writer_elsewhere_is_given_a_day() {
+    fn an_object_of_another_machine_is_abandoned_after_a_day() {
         for name in ["tmp/other-1-2-3", "tmp/0123", "tmp/-7-x", "tmp/"] {
             assert!(!is_abandoned(name, None), "{name}");
             assert!(!is_abandoned(name, Some(Duration::from_hours(23))), "{name}");

@@ -1,19 +1,19 @@
-//! A limit on bytes a second, shared by all threads that talk to a store.
+//! A limit on bytes per second, shared by all threads that use a store.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Limits in both directions.
+/// The limits in both directions.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
-    /// For bytes that go to the store.
+    /// For bytes sent to the store.
     pub(super) sending: Throttle,
-    /// For bytes that come from the store.
+    /// For bytes received from the store.
     pub(super) receiving: Throttle,
 }
 
 impl Pace {
-    /// At most `rate` bytes a second in each direction.
+    /// Limits each direction to `rate` bytes per second.
     pub(super) fn new(rate: Option<u64>) -> Self {
         Pace { sending: Throttle::new(rate), receiving: Throttle::new(rate) }
     }
@@ -22,9 +22,9 @@ impl Pace {
 /// Spreads bytes over time.
 #[derive(Debug, Default)]
 pub(super) struct Throttle {
-    /// Bytes a second; 0 is no limit.
+    /// The rate in bytes per second; 0 means no limit.
     rate: u64,
-    /// When all bytes so far have had their time.
+    /// The time at which all bytes so far have had their share of time.
     free_at: Mutex<Option<Instant>>,
 }
 
@@ -33,7 +33,7 @@ impl Throttle {
         Throttle { rate: rate.unwrap_or(0), free_at: Mutex::new(None) }
     }
 
-    /// Counts `bytes` more; gives the time that must pass before they may move.
+    /// Counts `bytes` more. Returns the time to wait before they may move.
     pub(super) fn take(&self, bytes: u64) -> Duration {
         if self.rate == 0 || bytes == 0 {
             return Duration::ZERO;
@@ -43,7 +43,7 @@ impl Throttle {
         let start = free_at.filter(|at| *at > now).unwrap_or(now);
         let time = Duration::from_secs_f64(bytes as f64 / self.rate as f64);
         *free_at = Some(start + time);
-        // The bytes themselves take their time after the wait, so the first ones need not wait.
+        // The transfer itself takes place after the wait, so the first bytes need not wait.
         start - now
     }
 }

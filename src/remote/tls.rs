@@ -1,5 +1,5 @@
-//! HTTP with certificates of the user's own: those of `transfer.ca-file` are trusted beside the
-//! system's, as authorities and as the certificates of servers themselves.
+//! HTTP with additional certificates: those of `transfer.ca-file` are trusted in addition to the
+//! system's, both as authorities and as certificates of servers.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,10 +15,10 @@ use super::transport::shared_client;
 use crate::error::{Error, Result};
 use crate::fs::read::read_bounded;
 
-/// The largest file of certificates, in bytes. The one of a system has about 250 KB.
+/// The maximum size of a certificate file in bytes. A system's file has about 250 KB.
 const MAX_FILE: u64 = 16 << 20;
 
-/// An HTTP client that also trusts the certificates in `files`.
+/// Creates an HTTP client that also trusts the certificates in `files`.
 pub(super) fn client(files: &[PathBuf]) -> Result<reqwest::Client> {
     if files.is_empty() {
         return Ok(shared_client());
@@ -29,7 +29,7 @@ pub(super) fn client(files: &[PathBuf]) -> Result<reqwest::Client> {
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let failed = |error: rustls::Error| {
-        Error::invalid("the certificates of this system can't be used").with_source(error)
+        Error::invalid("cannot use the certificates of this system").with_source(error)
     };
     let roots = trusted.iter().cloned();
     let system =
@@ -43,7 +43,7 @@ pub(super) fn client(files: &[PathBuf]) -> Result<reqwest::Client> {
         .with_custom_certificate_verifier(verifier)
         .with_no_client_auth();
     let client = reqwest::Client::builder().tls_backend_preconfigured(config).build();
-    client.map_err(|error| Error::invalid("the HTTP client can't be built").with_source(error))
+    client.map_err(|error| Error::invalid("cannot create the HTTP client").with_source(error))
 }
 
 fn read_certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
@@ -55,7 +55,7 @@ fn read_certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
         found.map_err(|error| failed(Error::io("read the certificates in", file, error)))?;
     let shown = file.display();
     if !found.is_file() || found.len() > MAX_FILE {
-        return Err(failed(Error::invalid(format!("'{shown}' is no file of certificates"))));
+        return Err(failed(Error::invalid(format!("'{shown}' is not a file of certificates"))));
     }
     let pem = read_bounded(file, MAX_FILE)
         .map_err(|error| failed(Error::io("read the certificates in", file, error)))?;
@@ -63,11 +63,11 @@ fn read_certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
         CertificateDer::pem_slice_iter(&pem).collect();
     match certificates {
         Ok(certificates) if !certificates.is_empty() => Ok(certificates),
-        _ => Err(failed(Error::invalid(format!("'{shown}' has no certificate in PEM")))),
+        _ => Err(failed(Error::invalid(format!("'{shown}' contains no PEM certificate")))),
     }
 }
 
-/// Trusts what the system trusts, and the user's certificates.
+/// Trusts the system's certificates and the user's.
 #[derive(Debug)]
 struct Verifier {
     system: rustls_platform_verifier::Verifier,
@@ -93,7 +93,7 @@ impl ServerCertVerifier for Verifier {
         let is_trusted = self.trusted.iter().any(|trusted| trusted.as_ref() == end_entity.as_ref());
         match verified {
             Err(rustls::Error::InvalidCertificate(error)) if is_trusted && !is_final(&error) => {
-                // The server's own certificate, as the user gave it. The name still has to fit.
+                // The user trusts this server certificate. The name must still match.
                 verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
                 Ok(ServerCertVerified::assertion())
             }
@@ -124,7 +124,7 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-/// Whether a certificate is wrong whoever vouches for it.
+/// Returns true if a certificate is invalid even if the user trusts it.
 fn is_final(error: &CertificateError) -> bool {
     use CertificateError as E;
     matches!(

@@ -1,8 +1,8 @@
-//! How many requests were made and how many bytes moved.
+//! Counters of requests and transferred bytes.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Counts what goes to a store and comes from it, from any thread.
+/// Counts the requests and bytes of a store, from any thread.
 #[derive(Debug, Default)]
 pub struct Traffic {
     requests: AtomicU64,
@@ -11,38 +11,38 @@ pub struct Traffic {
     retries: AtomicU64,
 }
 
-/// [`Traffic`] at one moment.
+/// The values of [`Traffic`] at one moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct TrafficCount {
-    /// Requests: those of HTTP where the store speaks it, else operations. With those that failed
-    /// and those that asked for credentials.
+    /// HTTP requests, or operations if the store does not use HTTP. Includes failed requests and
+    /// requests for credentials.
     pub requests: u64,
     /// Bytes in the bodies of requests.
     pub sent: u64,
     /// Bytes in the bodies of answers.
     pub received: u64,
-    /// Operations that were tried again.
+    /// Retried operations.
     pub retries: u64,
 }
 
 impl Traffic {
-    /// A request with a body of `bytes` is made.
+    /// Counts a request with a body of `bytes`.
     pub fn request(&self, bytes: u64) {
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.sent.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// `bytes` of an answer came.
+    /// Counts `bytes` of an answer.
     pub fn answer(&self, bytes: u64) {
         self.received.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// An operation is tried again.
+    /// Counts a retried operation.
     pub fn retry(&self) {
         self.retries.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The counts so far.
+    /// Returns the current values.
     pub fn count(&self) -> TrafficCount {
         TrafficCount {
             requests: self.requests.load(Ordering::Relaxed),
@@ -54,7 +54,7 @@ impl Traffic {
 }
 
 impl TrafficCount {
-    /// Both together.
+    /// Returns the sum.
     #[must_use]
     pub fn plus(self, more: TrafficCount) -> TrafficCount {
         TrafficCount {
@@ -65,7 +65,7 @@ impl TrafficCount {
         }
     }
 
-    /// What was added since `before`.
+    /// Returns the difference to the earlier value `before`.
     #[must_use]
     pub fn since(self, before: TrafficCount) -> TrafficCount {
         TrafficCount {

@@ -1,9 +1,8 @@
 //! HTTP for OpenDAL's services.
 //!
-//! Every request goes through here, those too that only log in. Here they are counted, here no more
-//! of them than allowed are under way at the same time, here both directions keep to the limit on
-//! bytes a second, and here a connection that has stalled ends. Bodies can be read from a file while
-//! they are sent.
+//! Every request passes through this module, including logins. The module counts requests, limits
+//! concurrent requests, enforces the byte rate in both directions, and ends stalled connections. It
+//! can read a body from a file while sending.
 
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -21,38 +20,39 @@ use super::traffic::Traffic;
 use super::watch::{Lap, Watch, answer_time};
 use crate::clock::{Clock, SystemClock};
 
-/// How often a wait checks its deadline.
+/// The interval at which a wait checks its deadline.
 const TICK: Duration = Duration::from_millis(100);
-/// The longest answer to a request that does not read an object: a listing of a very large directory.
+/// The maximum size of an answer that is not an object, in bytes: a listing of a very large
+/// directory.
 const LONGEST_ANSWER: u64 = 256 << 20;
-/// What a message of this kind begins with; [`super::service_error`] knows it by that.
+/// The start of the message of this error, by which [`super::service_error`] recognizes it.
 pub(super) const NOT_THIS_STORE: &str = "a proxy or login page answered";
 
-/// The client of all stores without certificates of their own. They share its connections.
+/// The client of all stores without additional certificates, which share its connections.
 pub(super) fn shared_client() -> reqwest::Client {
     static CLIENT: LazyLock<reqwest::Client> = LazyLock::new(reqwest::Client::new);
     CLIENT.clone()
 }
 
-/// What all requests to one store share.
+/// The state that all requests to one store share.
 #[derive(Clone)]
 pub(super) struct Wire {
     pub(super) client: reqwest::Client,
     pub(super) traffic: Arc<Traffic>,
     pub(super) pace: Arc<Pace>,
-    /// One for each request that may be under way.
+    /// One permit for each request that may be active.
     pub(super) permits: Arc<Semaphore>,
-    /// In this time a request must be answered, and over this time the slowest rate is measured.
+    /// The time limit for an answer, and the time over which the minimum rate is measured.
     pub(super) answer_timeout: Duration,
     pub(super) hold: Arc<Hold>,
 }
 
-/// Until when the server wants no requests (`Retry-After`).
+/// The time until which the server asked to send no requests (`Retry-After`).
 #[derive(Debug, Default)]
 pub(super) struct Hold(Mutex<Option<Instant>>);
 
 impl Hold {
-    /// When the next request may be made, if that is later than now.
+    /// The time of the next permitted request, if it is in the future.
     pub(super) fn until(&self) -> Option<Instant> {
         let until = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         until.filter(|until| *until > Instant::now())
@@ -65,7 +65,7 @@ impl Hold {
     }
 }
 
-/// A body that is read while it is sent: the size, and where the bytes come from.
+/// A body that is read while it is sent: its size and the source of its bytes.
 pub(super) struct BodySource {
     size: u64,
     chunks: Mutex<Option<mpsc::Receiver<Bytes>>>,
@@ -80,7 +80,7 @@ impl BodySource {
 /// Sends requests.
 pub(super) struct Transport {
     pub(super) wire: Wire,
-    /// Takes the place of the body of the one `PUT` that is made with this transport.
+    /// Replaces the body of the one `PUT` request of this transport.
     pub(super) source: Option<BodySource>,
 }
 
@@ -123,7 +123,7 @@ fn failed(message: impl Into<String>, is_temporary: bool) -> Error {
     Error::new(ErrorKind::Unexpected, message).with_temporary(is_temporary)
 }
 
-/// Whether another attempt may get further.
+/// Converts an error. It is temporary if a retry may succeed.
 fn of_reqwest(message: &'static str, error: reqwest::Error) -> Error {
     let is_temporary = error.is_request() || error.is_body() || error.is_decode();
     failed(message, is_temporary).set_source(error.without_url())
@@ -134,12 +134,12 @@ fn content_length(headers: &HeaderMap) -> Option<u64> {
 }
 
 impl Transport {
-    /// The body of a request with `method`, if it comes from elsewhere.
+    /// The separate source of the body of a request with `method`, if there is one.
     fn source_for(&self, method: &Method) -> Option<&BodySource> {
         self.source.as_ref().filter(|_| *method == Method::PUT)
     }
 
-    /// The request as it is sent.
+    /// Converts the request to the one that is sent.
     fn outgoing(&self, request: Request<Buffer>, sent: &Arc<Sent>) -> Result<reqwest::Request> {
         let (mut parts, body) = request.into_parts();
         let source = self.source_for(&parts.method);
@@ -167,7 +167,7 @@ impl Transport {
         Ok(outgoing)
     }
 
-    /// Fails where the status means one thing on every service, or another server answered.
+    /// Fails if the status has the same meaning on every service, or if another server answered.
     fn check(&self, response: &reqwest::Response, asks: &Asks) -> Result<()> {
         let (status, headers) = (response.status(), response.headers());
         if let Some(time) = retry_after(headers).filter(|_| !status.is_success()) {
@@ -179,7 +179,7 @@ impl Transport {
         clear_answer(status, asks).map_or(Ok(()), Err)
     }
 
-    /// The bytes of an answer as they come, at most `limit`. The request is over when all of them came.
+    /// Streams at most `limit` bytes of an answer. The stream holds the permit until it ends.
     fn incoming(
         &self,
         response: reqwest::Response,
@@ -203,8 +203,8 @@ impl Transport {
     }
 }
 
-/// Sends a request and waits for the head of the answer, as long as bytes move and then as long as
-/// a server may need.
+/// Sends a request and waits for the head of the answer: while bytes move, and then for the time
+/// that the server may need.
 async fn exchange(
     wire: &Wire,
     request: reqwest::Request,
@@ -235,7 +235,7 @@ async fn exchange(
     }
 }
 
-/// An answer on its way here.
+/// An incoming answer.
 struct Incoming<S> {
     stream: S,
     wire: Wire,
@@ -281,21 +281,21 @@ impl<S: futures::Stream<Item = reqwest::Result<Bytes>> + Unpin> Incoming<S> {
 }
 
 fn stalled() -> Error {
-    failed("the connection has stalled: the server sends next to nothing", true)
+    failed("the connection has stalled: the server sends almost no data", true)
 }
 
-/// What a request is, as far as that makes a difference to what its answer means.
+/// The properties of a request that affect the meaning of its answer.
 struct Asks {
     is_get: bool,
     is_head: bool,
-    /// The bytes of the range that is asked for.
+    /// The number of bytes in the requested range.
     range: Option<u64>,
-    /// It changes nothing.
+    /// True if the request changes nothing.
     reads: bool,
-    /// It is to be done on a condition only.
+    /// True if the request has a condition.
     has_condition: bool,
     method: Method,
-    /// The bytes that it carries.
+    /// The size of the request's body in bytes.
     bytes: u64,
 }
 
@@ -321,8 +321,9 @@ fn range_length(headers: &HeaderMap) -> Option<u64> {
     last.parse::<u64>().ok()?.checked_sub(first.parse().ok()?)?.checked_add(1)
 }
 
-/// Whether not the store answered but a page for people, as a captive portal or a proxy shows: no
-/// object, stat or list is one. Some `WebDAV` servers say "Created" (201) in HTML.
+/// Returns true if the answer is a web page, as from a captive portal or a proxy, and not from the
+/// store. A store never returns a page as an object, status or list. However, some `WebDAV` servers
+/// report "Created" (201) in HTML.
 fn is_another_server(status: StatusCode, headers: &HeaderMap, asks: &Asks) -> bool {
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let content_type = content_type.unwrap_or_default().trim_start().to_ascii_lowercase();
@@ -333,7 +334,7 @@ fn is_another_server(status: StatusCode, headers: &HeaderMap, asks: &Asks) -> bo
     is_login || (is_page && is_answer)
 }
 
-/// The time that a server wants to be left alone: seconds, or a date by its own clock.
+/// The time for which the server asks to send no requests: seconds, or a date by its own clock.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name| headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
     let value = text(RETRY_AFTER)?.trim();
@@ -346,18 +347,18 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(Duration::from_secs(date(value)?.saturating_sub(now).try_into().unwrap_or(0)))
 }
 
-/// The error for a status that means one thing on every service, but that OpenDAL's services know
-/// from the text that comes with it, or not at all.
+/// The error for a status that has the same meaning on every service, but that OpenDAL's services
+/// recognize only from its text or not at all.
 fn clear_answer(status: StatusCode, asks: &Asks) -> Option<Error> {
     let kind = match status {
         StatusCode::UNAUTHORIZED => ErrorKind::PermissionDenied,
         StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS => {
             ErrorKind::RateLimited
         }
-        // There was no condition, or nothing to be in conflict with: it says nothing of the object.
+        // Without a condition or a conflict, these statuses reveal nothing about the object.
         StatusCode::PRECONDITION_FAILED if !asks.has_condition => ErrorKind::RateLimited,
         StatusCode::CONFLICT if asks.reads => ErrorKind::RateLimited,
-        // To MKCOL it means that the directory exists.
+        // For MKCOL, this status means that the directory exists.
         StatusCode::METHOD_NOT_ALLOWED if asks.method.as_str() != "MKCOL" => {
             let message = format!("the server does not allow {} ({status})", asks.method);
             return Some(Error::new(ErrorKind::Unsupported, message));
@@ -382,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_says_in_seconds_or_by_date_when_to_come_back() {
+    fn retry_after_is_seconds_or_a_date() {
         let after = |pairs: &[(http::HeaderName, &str)]| retry_after(&headers(pairs));
         assert_eq!(after(&[(RETRY_AFTER, "7")]), Some(Duration::from_secs(7)));
         let (now, then) = ("Wed, 21 Oct 2015 07:28:00 GMT", "Wed, 21 Oct 2015 07:28:09 GMT");
@@ -393,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_for_people_is_told_from_an_answer_of_a_store() {
+    fn a_web_page_is_not_taken_for_the_answer_of_a_store() {
         let asks = |method: &str| Asks::of(&Request::builder().method(method).body(()).unwrap(), 0);
         let is_page = |method: &str, status: u16, kind: &str| {
             let status = StatusCode::from_u16(status).unwrap();
@@ -404,13 +405,13 @@ mod tests {
             assert!(!is_page(method, 404, "text/html"), "{method}");
             assert!(!is_page(method, 200, "application/octet-stream"), "{method}");
         }
-        assert!(!is_page("PUT", 201, "text/html"), "Apache says so");
+        assert!(!is_page("PUT", 201, "text/html"), "Apache answers so");
         assert!(is_page("GET", 206, "text/html"));
         assert!(is_page("GET", 511, "text/plain"));
     }
 
     #[test]
-    fn a_range_says_how_much_may_come() {
+    fn a_range_limits_the_answer() {
         let length = |range: &str| range_length(&headers(&[(RANGE, range)]));
         assert_eq!(length("bytes=10-19"), Some(10));
         assert_eq!(length("bytes=0-18446744073709551615"), None);

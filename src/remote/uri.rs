@@ -1,14 +1,14 @@
-//! Where a remote is: `s3://BUCKET/PREFIX?region=…`, `gs://…`, `/srv/store`.
+//! The location of a remote: `s3://BUCKET/PREFIX?region=…`, `gs://…`, `/srv/store`.
 //!
 //! ```text
 //! SCHEME://PLACE[/PREFIX][?OPTION=VALUE&…]     options are those of the service in OpenDAL
 //! PATH                                         a directory
 //! ```
 //!
-//! Places, prefixes and options are percent-encoded. A URI is written down where others read it
-//! (a repository's settings, a terminal), so it never holds a secret: one with a password or an
-//! access key is refused, and what is refused is not repeated. Errors name schemes and options, never
-//! other parts of the text: a mistyped URI can hold a secret anywhere.
+//! Places, prefixes and options are percent-encoded. A URI is stored and shown where others can
+//! read it (a repository's settings, a terminal), so it never contains a secret. A URI with a
+//! password or an access key is refused and not repeated. Errors name schemes and options, but no
+//! other parts of the text: a mistyped URI can contain a secret anywhere.
 
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
@@ -20,29 +20,29 @@ use super::secrets::{find_secret, is_option_name, is_secret_option};
 use crate::error::{Error, Result};
 use crate::suggest;
 
-/// Where a remote is. Its text form can be shown to everyone.
+/// The location of a remote. Its text is safe to show to everyone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteUri {
     text: String,
     target: Target,
 }
 
-/// What a URI means.
+/// The meaning of a URI.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Target {
     /// A directory.
     Directory(PathBuf),
     /// A store in this process.
     Memory(String),
-    /// A service of OpenDAL with its options, or with the URI as OpenDAL reads it.
+    /// A service of OpenDAL with its options, or with the URI in OpenDAL's format.
     Service { service: String, uri: Option<String>, options: Vec<(String, String)> },
 }
 
-/// The longest URI.
+/// The maximum length of a URI.
 const MAX_LEN: usize = 4096;
 
 impl RemoteUri {
-    /// Reads what a person typed; a relative path is below `cwd`.
+    /// Parses a URI or path as typed by a user. A relative path is relative to `cwd`.
     pub fn parse(text: &str, cwd: &Path) -> Result<Self> {
         if text.is_empty() || text.len() > MAX_LEN || text.chars().any(char::is_control) {
             return Err(invalid("it is empty, too long or has control characters"));
@@ -55,7 +55,7 @@ impl RemoteUri {
         };
         let scheme = find_scheme(&scheme.to_ascii_lowercase())?;
         if text.contains('#') {
-            return Err(invalid("'#' in it has no meaning; write %23 for the character"));
+            return Err(invalid("'#' has no meaning; write %23 for the character"));
         }
         let (place, options) = match rest.split_once('?') {
             Some((place, query)) => (place, parse_options(query)?),
@@ -73,9 +73,10 @@ impl RemoteUri {
     fn of_path(text: &str, cwd: &Path) -> Result<Self> {
         if text.split_once(":/").is_some_and(|(word, _)| !word.contains('/')) {
             let hint = "write SCHEME:// for a store, ./PATH for a directory";
-            return Err(invalid("one '/' is missing behind ':'").with_hint(hint));
+            return Err(invalid("a '/' is missing after ':'").with_hint(hint));
         }
-        // As others write a path on another machine; here it would silently be a directory.
+        // This is the scp syntax for a path on another machine. Do not silently use it as a
+        // directory.
         if text.split_once(':').is_some_and(|(host, _)| !host.contains('/')) {
             let hint = "write sftp://USER@HOST/PATH for a machine, ./PATH for a directory";
             return Err(invalid("it looks like HOST:PATH").with_hint(hint));
@@ -88,7 +89,7 @@ impl RemoteUri {
         &self.target
     }
 
-    /// The directory it names, if it is one.
+    /// The directory that the URI names, if it names one.
     pub fn directory(&self) -> Option<&Path> {
         match &self.target {
             Target::Directory(path) => Some(path),
@@ -96,13 +97,13 @@ impl RemoteUri {
         }
     }
 
-    /// The environment variables that hold what may not stand in the URI, each with the option that
-    /// it sets: what goes into [`StoreOptions::secrets`](super::StoreOptions::secrets).
+    /// The environment variables for options that the URI must not contain, each with its option.
+    /// Their values belong in [`StoreOptions::secrets`](super::StoreOptions::secrets).
     pub fn variables(&self) -> &'static [(&'static str, &'static str)] {
         variables(self.service())
     }
 
-    /// OpenDAL's word for the kind of store, such as `s3`.
+    /// OpenDAL's name for the kind of store, such as `s3`.
     pub fn service(&self) -> &str {
         match &self.target {
             Target::Directory(_) => "fs",
@@ -122,7 +123,7 @@ fn invalid(why: &str) -> Error {
     Error::invalid(format!("this is not the URI of a remote: {why}"))
 }
 
-/// The options of a service: those that the URI gives, and those that its place means.
+/// The options of a service: those given in the URI, and those implied by its place.
 struct Options {
     given: Vec<(String, String)>,
     of_place: Vec<(String, String)>,
@@ -133,8 +134,8 @@ impl Options {
         self.given.iter().any(|(name, _)| name == key)
     }
 
-    /// Sets an option that the place of the URI means. That the URI gives it too is an error: one
-    /// of the two would be ignored.
+    /// Sets an option that the place of the URI implies. Fails if the URI gives the option too,
+    /// because one of the two would be ignored.
     fn set(&mut self, key: &str, value: &str) -> Result<()> {
         if value.is_empty() {
             return Ok(());
@@ -163,7 +164,11 @@ fn target(scheme: Scheme, place: &str, options: &[(String, String)]) -> Result<T
     let (host, path) = (decode(host)?, decode(path)?);
     let needs_host = |what: &str| {
         let hint = format!("{}://{what}", scheme.name);
-        if host.is_empty() { Err(invalid("it does not say where").with_hint(hint)) } else { Ok(()) }
+        if host.is_empty() {
+            Err(invalid("the host or bucket is missing").with_hint(hint))
+        } else {
+            Ok(())
+        }
     };
     let mut all = Options { given: options.to_vec(), of_place: Vec::new() };
     match scheme.shape {
@@ -190,7 +195,7 @@ fn target(scheme: Scheme, place: &str, options: &[(String, String)]) -> Result<T
             needs_host("HOST:PORT/BUCKET/PREFIX")?;
             let (bucket, root) = path.split_once('/').unwrap_or((&path, ""));
             if bucket.is_empty() {
-                return Err(invalid("it does not say which bucket")
+                return Err(invalid("the bucket is missing")
                     .with_hint(format!("{}://HOST:PORT/BUCKET/PREFIX", scheme.name)));
             }
             all.set("endpoint", &format!("{protocol}://{host}"))?;
@@ -228,7 +233,7 @@ fn target(scheme: Scheme, place: &str, options: &[(String, String)]) -> Result<T
     Ok(Target::Service { service, uri: None, options: all.into_pairs() })
 }
 
-/// `USER@HOST:PORT`: a host or a user that begins with `-` would be read as an option of `ssh`.
+/// Parses `USER@HOST:PORT`. A host or a user that begins with `-` would be an option of `ssh`.
 fn ssh(host: &str, user: &str, all: &mut Options) -> Result<()> {
     let is_option = |text: &str| text.trim_start_matches('[').starts_with('-');
     let given = all.given.iter().filter(|(name, _)| matches!(name.as_str(), "user" | "key"));
@@ -245,7 +250,8 @@ fn ssh(host: &str, user: &str, all: &mut Options) -> Result<()> {
     all.set("user", user)
 }
 
-/// Azure: the account is the first name of the host, or the first part of the path.
+/// Parses an Azure address: the account is the first name of the host, or the first part of the
+/// path.
 fn azure_host(protocol: &str, host: &str, path: &str, all: &mut Options) -> Result<()> {
     let is_account_host = host.contains(".blob.");
     let parts: Vec<&str> = path.splitn(if is_account_host { 2 } else { 3 }, '/').collect();
@@ -259,7 +265,7 @@ fn azure_host(protocol: &str, host: &str, path: &str, all: &mut Options) -> Resu
     if host.is_empty() || account.is_empty() || container.is_empty() {
         let hint = "azblob+https://HOST:PORT/ACCOUNT/CONTAINER/PREFIX, or \
                     azblob+https://ACCOUNT.blob.HOST/CONTAINER/PREFIX";
-        return Err(invalid("it does not say which account and container").with_hint(hint));
+        return Err(invalid("the account or the container is missing").with_hint(hint));
     }
     let endpoint = format!("{protocol}://{host}");
     let path_style = format!("{endpoint}/{account}");
@@ -269,8 +275,8 @@ fn azure_host(protocol: &str, host: &str, path: &str, all: &mut Options) -> Resu
     all.set("root", &prefix(&root.concat())?)
 }
 
-/// Swift: a storage URL, the container, and a prefix. The account is part of the storage URL, except
-/// on Ceph, which can leave it out.
+/// Parses a Swift address: a storage URL, the container, and a prefix. The account is part of the
+/// storage URL. Only Ceph can omit it.
 fn swift_host(protocol: &str, host: &str, path: &str, all: &mut Options) -> Result<()> {
     let parts: Vec<&str> = path.split('/').collect();
     let version = parts.iter().position(|part| matches!(*part, "v1" | "v1.0"));
@@ -281,14 +287,14 @@ fn swift_host(protocol: &str, host: &str, path: &str, all: &mut Options) -> Resu
     let (Some(start), Some(container)) = (start.filter(|_| !host.is_empty()), container) else {
         let hint = "swift+https://HOST:PORT/v1/ACCOUNT/CONTAINER/PREFIX, or swift://CONTAINER/PREFIX \
                     with OS_AUTH_URL set";
-        return Err(invalid("it is no storage URL of Swift with a container").with_hint(hint));
+        return Err(invalid("it is not a storage URL of Swift with a container").with_hint(hint));
     };
     all.set("endpoint", &format!("{protocol}://{host}/{}", prefix(&parts[..start].join("/"))?))?;
     all.set("container", container)?;
     all.set("root", &prefix(&parts[start + 1..].join("/"))?)
 }
 
-/// What a server at an own address needs that the big provider's would not.
+/// Sets options that a server with its own address needs and the large provider does not.
 fn host_defaults(scheme: Scheme, host: &str, all: &mut Options) -> Result<()> {
     match scheme.service {
         "s3" => all.set_default("region", "us-east-1"),
@@ -297,7 +303,7 @@ fn host_defaults(scheme: Scheme, host: &str, all: &mut Options) -> Result<()> {
     }
 }
 
-/// The user in front of `@`; with a password it is refused.
+/// Splits off the user before `@`. Refuses a password.
 fn split_user(scheme: Scheme, place: &str) -> Result<(Option<String>, &str)> {
     let end = place.find('/').unwrap_or(place.len());
     let Some(at) = place[..end].rfind('@') else { return Ok((None, place)) };
@@ -312,8 +318,8 @@ fn split_user(scheme: Scheme, place: &str) -> Result<(Option<String>, &str)> {
 }
 
 fn secret(what: &str) -> Error {
-    Error::invalid(format!("the URI of a remote holds {what}: others would read it"))
-        .with_hint("leave it out and put it into the environment: art help remote")
+    Error::invalid(format!("the URI of a remote contains {what}: others could read it"))
+        .with_hint("remove it from the URI and set it in the environment: art help remote")
 }
 
 fn parse_options(query: &str) -> Result<Vec<(String, String)>> {
@@ -328,11 +334,11 @@ fn parse_options(query: &str) -> Result<Vec<(String, String)>> {
         }
         if !is_option_name(&key) {
             return Err(
-                invalid("the name of an option is no word").with_hint("write ?OPTION=VALUE")
+                invalid("the name of an option is not a word").with_hint("write ?OPTION=VALUE")
             );
         }
         if options.iter().any(|(name, _)| *name == key) {
-            return Err(invalid(&format!("it gives '{key}' twice")));
+            return Err(invalid(&format!("the option '{key}' is given twice")));
         }
         options.push((key, decode(value)?));
     }
@@ -341,14 +347,14 @@ fn parse_options(query: &str) -> Result<Vec<(String, String)>> {
 
 fn decode(text: &str) -> Result<String> {
     let decoded = percent_decode_str(text).decode_utf8();
-    let decoded = decoded.map_err(|_| invalid("it is not UTF-8 once it is decoded"))?;
+    let decoded = decoded.map_err(|_| invalid("it does not decode to UTF-8"))?;
     if decoded.chars().any(char::is_control) {
         return Err(invalid("it has control characters"));
     }
     Ok(decoded.into_owned())
 }
 
-/// A prefix in a store without `.`, `..` and empty parts.
+/// Normalizes a prefix: removes empty parts and refuses `.` and `..`.
 fn prefix(path: &str) -> Result<String> {
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
     if parts.iter().any(|part| matches!(*part, "." | "..")) {
@@ -362,7 +368,7 @@ fn path_text(path: &Path) -> Result<String> {
     Ok(text.to_owned())
 }
 
-/// An absolute path without `.` and `..`, as far as that can be said without looking.
+/// Normalizes an absolute path without access to the file system: removes `.` and `..`.
 fn normalize(path: &Path) -> Result<PathBuf> {
     let mut normal = PathBuf::new();
     for component in path.components() {
@@ -378,7 +384,7 @@ fn normalize(path: &Path) -> Result<PathBuf> {
     Ok(normal)
 }
 
-/// The URI in its usual form; what could be a secret was refused before.
+/// Formats the URI in its usual form. Possible secrets were refused before.
 fn shown(scheme: Scheme, place: &str, options: &[(String, String)]) -> String {
     let mut text = format!("{}://{}", scheme.name, place.trim_end_matches('/'));
     for (index, (key, value)) in options.iter().enumerate() {
@@ -389,7 +395,7 @@ fn shown(scheme: Scheme, place: &str, options: &[(String, String)]) -> String {
     text
 }
 
-/// What is encoded in the value of an option.
+/// The characters to encode in the value of an option.
 const ENCODED: &percent_encoding::AsciiSet = &percent_encoding::NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'_')
@@ -397,7 +403,7 @@ const ENCODED: &percent_encoding::AsciiSet = &percent_encoding::NON_ALPHANUMERIC
     .remove(b':')
     .remove(b'/');
 
-/// Fails for an option that the service does not have: OpenDAL would pass over it in silence.
+/// Fails for an option that the service does not have, because OpenDAL would silently ignore it.
 fn check_options(service: &str, options: &[(String, String)]) -> Result<()> {
     let Some(known) = known_options(service) else { return Ok(()) };
     for (key, _) in options {
@@ -405,7 +411,7 @@ fn check_options(service: &str, options: &[(String, String)]) -> Result<()> {
             let error = invalid(&format!("'{service}' has no option '{key}'"));
             return Err(match suggest::closest(key, known) {
                 Some(near) => error.with_hint(format!("did you mean '{near}'?")),
-                None if known.is_empty() => error.with_hint("leave it out"),
+                None if known.is_empty() => error.with_hint("remove the option"),
                 None => error.with_hint(format!("write one of its options: {}", known.join(", "))),
             });
         }

@@ -1,17 +1,16 @@
-//! Finds out that a transfer has stalled: that fewer bytes move than any honest connection moves.
+//! Detects stalled transfers: those slower than any working connection.
 
 use std::time::{Duration, Instant};
 
-/// The slowest rate that is waited for, in bytes a second, on average over the time that a request
-/// may take without an answer. A connection of 20 KiB a second that 8 requests share is ten times
-/// as fast.
+/// The minimum rate in bytes per second, averaged over the time that a request may take without an
+/// answer. A connection of 20 KiB per second shared by 8 requests is ten times as fast.
 pub(super) const SLOWEST: u64 = 256;
-/// How much may be on its way to the server after the last byte was handed over: what buffers hold.
+/// The maximum number of bytes in buffers after the last byte was handed over.
 const BUFFERED: u64 = 1 << 20;
-/// The slowest rate, in bytes a second, at which buffers are thought to drain.
+/// The minimum rate in bytes per second at which buffers are assumed to drain.
 const DRAIN: u64 = 16 << 10;
 
-/// The time after the last of `bytes` was handed over in which the server must answer.
+/// The time limit for the answer after the last of `bytes` was handed over.
 pub(super) fn answer_time(answer_timeout: Duration, bytes: u64) -> Duration {
     answer_timeout + Duration::from_secs(bytes.min(BUFFERED) / DRAIN)
 }
@@ -25,15 +24,16 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// Fails a transfer that is slower than [`SLOWEST`] for as long as `window`.
+    /// Creates a watch that reports a transfer slower than [`SLOWEST`] over the time `window`.
     pub(super) fn new(window: Duration) -> Self {
         Watch { window, waited: Duration::ZERO, moved: 0 }
     }
 
-    /// Notes that `bytes` came after a wait of `time` for them; gives whether the transfer has stalled.
+    /// Records that `bytes` arrived after a wait of `time`. Returns true if the transfer has
+    /// stalled.
     ///
-    /// Only time that was spent waiting for the other side counts: not that of a limit on bytes a
-    /// second, and not that of whoever uses the bytes.
+    /// Count only time spent waiting for the other side. Time for the rate limit, or for the
+    /// consumer of the bytes, does not count.
     pub(super) fn note(&mut self, time: Duration, bytes: u64) -> bool {
         self.waited += time;
         self.moved = self.moved.saturating_add(bytes);
@@ -47,7 +47,7 @@ impl Watch {
     }
 }
 
-/// Measures waits.
+/// Measures the time between calls.
 #[derive(Debug)]
 pub(super) struct Lap(Instant);
 
@@ -56,7 +56,7 @@ impl Lap {
         Lap(Instant::now())
     }
 
-    /// The time since the last call, or since the start.
+    /// Returns the time since the last call, or since the start.
     pub(super) fn next(&mut self) -> Duration {
         let now = Instant::now();
         let time = now - self.0;
@@ -69,7 +69,7 @@ impl Lap {
 mod tests {
     use super::*;
 
-    /// Whether `bytes` every second stall within five minutes.
+    /// Returns true if `bytes` in each interval `every` count as a stall within five minutes.
     fn stalls(bytes: u64, every: Duration) -> bool {
         let mut watch = Watch::new(Duration::from_secs(30));
         let times = 300 / every.as_secs();
@@ -77,18 +77,18 @@ mod tests {
     }
 
     #[test]
-    fn a_byte_every_two_seconds_is_a_stall_and_a_slow_link_is_none() {
+    fn a_byte_every_two_seconds_is_a_stall_but_a_slow_link_is_not() {
         assert!(stalls(1, Duration::from_secs(2)));
         assert!(stalls(0, Duration::from_secs(1)));
         assert!(!stalls(20 << 10, Duration::from_secs(1)));
-        // Eight requests share that link.
+        // Eight requests share the link.
         assert!(!stalls(2 << 10, Duration::from_secs(1)));
         // A burst every 20 seconds.
         assert!(!stalls(64 << 10, Duration::from_secs(20)));
     }
 
     #[test]
-    fn a_slow_link_has_time_to_deliver_what_was_handed_over() {
+    fn a_slow_link_has_time_to_deliver_buffered_bytes() {
         let time = |bytes| answer_time(Duration::from_secs(30), bytes).as_secs();
         assert_eq!((time(0), time(1 << 20), time(1 << 40)), (30, 94, 94));
     }

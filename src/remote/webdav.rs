@@ -1,7 +1,7 @@
 //! Directories and renames on WebDAV.
 //!
-//! OpenDAL asks for each directory before each object. Here each directory is created once for a
-//! connection, and an object is renamed in one request.
+//! OpenDAL requests every directory before every object. This module creates each directory only
+//! once per connection, and renames an object in one request.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
@@ -11,7 +11,7 @@ use opendal::raw::{format_authorization_by_basic, format_authorization_by_bearer
 use opendal::{Buffer, Error, ErrorKind, HttpTransporter, Result};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// What is encoded in the path of a URL.
+/// The characters to encode in the path of a URL.
 const ENCODED: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
@@ -19,17 +19,18 @@ const ENCODED: &AsciiSet =
 pub(super) struct WebDav {
     transport: HttpTransporter,
     endpoint: String,
-    /// With a `/` at both ends.
+    /// The path of the root, with a `/` at both ends.
     root: String,
     authorization: Option<String>,
-    /// Whether directories are created.
+    /// True if directories may be created.
     creates: bool,
-    /// The directories that exist.
+    /// The directories that are known to exist.
     known: Mutex<HashSet<String>>,
 }
 
 impl WebDav {
-    /// For the store that OpenDAL opens with `options`. `creates`: directories are created.
+    /// Creates the helper of a store that OpenDAL opens with `options`. With `creates`, it creates
+    /// directories.
     pub(super) fn new(
         transport: HttpTransporter,
         options: &[(String, String)],
@@ -78,18 +79,19 @@ impl WebDav {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Forgets which directories exist: someone may have removed one.
+    /// Forgets the known directories: someone may have removed one.
     pub(super) fn forget(&self) {
         self.known().clear();
     }
 
-    /// Creates the directory of `key` and those above it, unless they are known to exist.
+    /// Creates the directory of `key` and its ancestors, unless they are known to exist.
     pub(super) async fn make_room(&self, key: &str) -> Result<()> {
         if !self.creates {
             return Ok(());
         }
         let path = format!("{}{key}", self.root);
-        // From the deepest one up to the first that exists, and down again.
+        // Try upwards from the deepest directory to the first that exists, and then create
+        // downwards.
         let mut missing = Vec::new();
         for (end, _) in path.rmatch_indices('/') {
             let directory = &path[..=end];
@@ -102,21 +104,23 @@ impl WebDav {
             missing.push(directory);
         }
         for directory in missing.into_iter().rev() {
-            // If it can't be created, the server refuses the object too, and says why.
+            // If the directory can't be created, the server also refuses the object and states the
+            // reason.
             self.create(directory).await?;
             self.known().insert(directory.to_owned());
         }
         Ok(())
     }
 
-    /// Creates `directory`; whether it exists now.
+    /// Creates `directory`. Returns true if it exists now.
     async fn create(&self, directory: &str) -> Result<bool> {
         let status = self.send("MKCOL", directory, &[]).await?;
         let exists = match status {
-            // The directory above is missing.
+            // The parent directory is missing.
             StatusCode::CONFLICT | StatusCode::NOT_FOUND => false,
-            // It exists already, or under a slightly different address, or may not be asked about:
-            // then the server refuses the object too, and says why.
+            // The directory exists, or exists under a slightly different address, or access is
+            // forbidden. In the last case, the server also refuses the object and states the
+            // reason.
             StatusCode::METHOD_NOT_ALLOWED | StatusCode::FORBIDDEN => true,
             status if status.is_success() || status.is_redirection() => true,
             status => return Err(answered("MKCOL", status)),
@@ -136,7 +140,7 @@ impl WebDav {
         match status {
             StatusCode::CREATED | StatusCode::NO_CONTENT | StatusCode::OK => Ok(()),
             StatusCode::NOT_FOUND => {
-                Err(Error::new(ErrorKind::NotFound, "the temporary object is gone"))
+                Err(Error::new(ErrorKind::NotFound, "the temporary object no longer exists"))
             }
             status => Err(answered("MOVE", status)),
         }

@@ -130,9 +130,9 @@ fn what_can_not_be_cloned_leaves_nothing() {
     assert_snapshot!(output, @"
     exit 2
     -- stderr
-    error: the URI of a remote holds a password: others would read it
+    error: the URI of a remote contains a password: others could read it
 
-    hint: leave it out and put it into the environment: art help remote
+    hint: remove it from the URI and set it in the environment: art help remote
     ");
     assert_snapshot!(sandbox.art("clone store b --origin ../x"), @"
     exit 2

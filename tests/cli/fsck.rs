@@ -112,7 +112,7 @@ fn a_flipped_byte_is_found_and_the_file_is_stored_again() {
     -- stdout
     pack: [ID 1]: frame 0 at byte 0: restored data doesn't match checksum
       4 contents can't be read for it
-    pack: [ID 1]: its bytes are not those it is named after
+    pack: [ID 1]: its bytes do not match its name
 
     1 commit has files that can't be given back:
       [ID 2]  run/jolly-mallard-1: data/a.txt

@@ -74,7 +74,7 @@ fn remote_add_tries_the_store_out_and_says_what_it_guarantees() {
     exit 0
     -- stdout
     added the remote origin: [ROOT]/share
-      exclusive create works: one writer at a time wins; two who move one ref never both succeed
+      conditional writes work: concurrent pushes are safe
       nothing was pushed to it yet
     ");
     let config = sandbox.read(".artifacts/config.toml");
@@ -93,7 +93,7 @@ fn remote_add_tries_the_store_out_and_says_what_it_guarantees() {
     -- stdout
     remote origin (default)
       uri        [ROOT]/share
-      guarantee  exclusive create works: one writer at a time wins; two who move one ref never both succeed
+      guarantee  conditional writes work: concurrent pushes are safe
       nothing was pushed yet
     ");
     assert_snapshot!(sandbox.art("remote add origin ../other"), @"
@@ -171,7 +171,7 @@ fn what_a_remote_needs_to_be_is_said() {
     assert_snapshot!(sandbox.art("remote add lab s4://bucket"), @"
     exit 2
     -- stderr
-    error: there is no kind of store 's4'
+    error: unknown kind of store 's4'
 
     hint: did you mean s3://…?
     ");
@@ -259,7 +259,7 @@ fn what_a_web_server_serves_can_be_looked_at_and_not_changed() {
     let added = sandbox.command("remote add web --json").arg(format!("http://{address}/")).run();
     assert_eq!(added.ok().json()["guarantee"], "read_only");
     let shown = sandbox.art("remote show").ok().stdout;
-    assert!(shown.contains("read only: it can be fetched from, not pushed to"), "{shown}");
+    assert!(shown.contains("read-only: fetch works, push does not"), "{shown}");
     assert!(shown.contains("1 one\n"), "{shown}");
     assert_eq!(sandbox.art("log --remote web --json").ok().json_lines().len(), 1);
 }
@@ -298,15 +298,15 @@ fn secrets_are_refused_and_never_shown() {
       good  exclusive  [ROOT]/share
     -- stderr
     error: the URI of the remote 'lab' can't be used
-    caused by: the URI of a remote holds a password: others would read it
+    caused by: the URI of a remote contains a password: others could read it
 
-    hint: leave it out and put it into the environment: art help remote
+    hint: remove it from the URI and set it in the environment: art help remote
     ");
     assert_snapshot!(sandbox.art("remote set-uri lab ../share"), @"
     exit 0
     -- stdout
     the remote lab is at [ROOT]/share
-      exclusive create works: one writer at a time wins; two who move one ref never both succeed
+      conditional writes work: concurrent pushes are safe
       nothing was pushed to it yet
     ");
 }
@@ -335,7 +335,7 @@ fn remote_show_and_the_log_tell_what_was_pushed() {
     -- stdout
     remote origin (default)
       uri        [ROOT]/share
-      guarantee  exclusive create works: one writer at a time wins; two who move one ref never both succeed
+      guarantee  conditional writes work: concurrent pushes are safe
       log        2 entries, one entry after the other
       packs      1, 5.0 MiB
       meta       1, 1000 B

@@ -172,7 +172,7 @@ fn ssh_without_a_key_or_with_another_user_is_unauthorized() {
         let output = art(root, "w", &["remote", "add", "origin", &uri]);
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(12), "{stderr}");
-        assert!(stderr.contains("does not accept this user or key"), "{stderr}");
+        assert!(stderr.contains("rejected this user or key"), "{stderr}");
         assert!(stderr.contains("hint: "), "{stderr}");
     }
 }

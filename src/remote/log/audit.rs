@@ -1,7 +1,7 @@
-//! Reads a whole log anew, to find out whether it is as it was written.
+//! Reads a whole log to check that it is intact.
 //!
-//! Every entry is read, from the first on. Where one is missing or damaged, what was known of the log
-//! behind it (a checkpoint, or what a reader remembers) is gone on from.
+//! Every entry is read, from the first one on. If an entry is missing or damaged, the audit
+//! continues from a later known state of the log (a checkpoint, or the saved state of a reader).
 
 mod names;
 
@@ -23,75 +23,76 @@ use crate::id::{Digest, Id};
 use crate::name::RefName;
 use names::is_another_log;
 
-/// So many entries are read at once, and numbers asked for where a store can't list them.
+/// The number of entries to read in parallel, and of numbers to probe if the store can't list keys.
 const AT_ONCE: usize = 64;
 
-/// A file of the log, or of its checkpoints, that is not as it was written.
+/// A damaged file of the log or of its checkpoints.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogDefect {
-    /// Its key.
+    /// The file's key.
     pub key: String,
-    /// What is wrong with it.
+    /// A description of the defect.
     pub problem: String,
 }
 
 /// A commit that a log names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Named {
-    /// The ref that stood at it.
+    /// The ref that pointed to the commit.
     pub name: RefName,
-    /// The number of the newest entry that moved the ref there; of the oldest that moved it away, if
-    /// there is none.
+    /// The number of the newest entry that moved the ref to the commit. If there is none, the
+    /// number of the oldest entry that moved the ref away.
     pub entry: u64,
 }
 
-/// How a file came to be on a remote.
+/// The origin of a file on a remote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Added {
     /// The number of the entry that added it.
     pub entry: u64,
-    /// Who wrote that: `NAME <ADDRESS>`.
+    /// The author of the entry: `NAME <ADDRESS>`.
     pub who: Arc<str>,
 }
 
-/// What a log was found to be.
+/// The findings of an audit.
 #[derive(Debug)]
 pub struct Audit {
-    /// What all entries come to. Where one can't be read, it is as good as what is known from elsewhere.
+    /// The remote state after all entries. If an entry is unreadable, the state is reconstructed
+    /// from other sources as far as possible.
     pub fold: Fold,
-    /// Entries that were read and are whole.
+    /// The number of entries that are intact.
     pub entries: u64,
-    /// What is wrong.
+    /// The defects.
     pub defects: Vec<LogDefect>,
-    /// Whether `checkpoint/latest.toml` or the checkpoint that it names is among the defects.
+    /// True if `checkpoint/latest.toml` or the checkpoint that it names has a defect.
     pub is_checkpoint_wrong: bool,
-    /// The number of an entry that is another one than this reader had seen.
+    /// The number of an entry that differs from the entry that this reader had seen.
     pub replaced: Option<u64>,
-    /// How many entries this reader had seen of a log that is no more: the remote was emptied since,
+    /// The number of entries that this reader had seen of an earlier log: the remote was emptied
     /// and filled again.
     pub made_anew: Option<u64>,
-    /// Whether the store said which files are there. Else what is left over is not known.
+    /// True if the store could list the files. Otherwise leftovers are unknown.
     pub is_listed: bool,
-    /// Files in the log that no reader takes for entries, and their bytes: what an interrupted push
-    /// has left, or what is not ours.
+    /// Files in the log that readers ignore, and their sizes: the remains of an interrupted push,
+    /// or foreign files.
     pub leftovers: Vec<(String, u64)>,
     /// The commits that entries moved refs to or from.
     pub named: BTreeMap<Id, Named>,
-    /// The newest entry that added each file, and who wrote it.
+    /// The newest entry that added each file, with its author.
     pub added: BTreeMap<Id, Added>,
-    /// The entries that are missing or damaged.
+    /// The missing or damaged entries.
     pub(super) unreadable: BTreeSet<EntryName>,
-    /// What is known of the log at some entries.
+    /// Known states of the log at some entries.
     pub(super) known: Vec<Fold>,
-    /// Entries that this reader remembers.
+    /// The entries that this reader remembers.
     pub(super) remembered: BTreeMap<EntryName, Arc<Entry>>,
 }
 
-/// Reads the whole log on `store`, whose `art.toml` says `made`. `saved` is what this reader
-/// remembers of it, which is compared with what is there and no more.
+/// Reads the whole log on `store`, whose `art.toml` contains `made`. `saved` is this reader's saved
+/// state of the log. It is only compared with the log.
 ///
-/// What is damaged is no error of this call. Fails with
-/// [`Unsupported`](crate::ErrorKind::Unsupported) if there is an entry that a newer program wrote.
+/// A defect is not an error of this call. Fails with [`Unsupported`](crate::ErrorKind::Unsupported)
+/// if a newer program wrote an entry.
 pub fn audit(store: &Store, made: &ArtToml, saved: Option<&State>) -> Result<Audit> {
     let mut audit = Audit::new(made.log);
     let checkpoint = match read_checkpoint(store)? {
@@ -130,21 +131,22 @@ pub fn audit(store: &Store, made: &ArtToml, saved: Option<&State>) -> Result<Aud
     }
     let audit = reading.end(&names);
     if !audit.is_listed && audit.fold.protocol == Protocol::Siblings {
-        // Which entries there are is known from a list alone.
+        // Without a list, the names of sibling entries are unknown. Return the error of listing.
         store.list(LOG, None, MAX_ENTRIES)?;
     }
     Ok(audit)
 }
 
-/// Every checkpoint is of a fold: that before the window, where there is one.
+/// Returns the state that a checkpoint of `state` stores: the state before the window, if it has
+/// one.
 fn base(state: &State) -> &Fold {
     state.window.as_ref().map_or(&state.now, |window| &window.base)
 }
 
-/// The newest checkpoint, if there is one; or what is wrong with it.
+/// Reads the newest checkpoint, if there is one, or finds its defect.
 fn read_checkpoint(store: &Store) -> Result<Result<Option<State>, LogDefect>> {
     match read_named_checkpoint(store)? {
-        // Another writer may have replaced and removed it between the two requests.
+        // Another writer may have replaced and removed the checkpoint between the two requests.
         Err(_) => read_named_checkpoint(store),
         read => Ok(read),
     }
@@ -164,7 +166,7 @@ fn read_named_checkpoint(store: &Store) -> Result<Result<Option<State>, LogDefec
     let wrong = |problem: &str| LogDefect { key: key.clone(), problem: problem.to_owned() };
     let read = store.read_sound(|| match store.try_read(&key, checkpoint::MAX_LEN)? {
         Some(bytes) if Digest::of(&bytes) != latest.id => {
-            Err(Error::corrupt("its bytes are not those it is named after"))
+            Err(Error::corrupt("its bytes do not match its name"))
         }
         other => Ok(other),
     });
@@ -175,19 +177,19 @@ fn read_named_checkpoint(store: &Store) -> Result<Result<Option<State>, LogDefec
     };
     match checkpoint::decode(&key, &bytes) {
         Ok(state) if base(&state).number() != latest.number => {
-            Ok(Err(wrong("it is not of the entry that its name says")))
+            Ok(Err(wrong("its entry number differs from its name")))
         }
         Ok(state) => Ok(Ok(Some(state))),
         Err(error) => defect(key, error).map(Err),
     }
 }
 
-/// The defect of a file that can't be read; gives the error back if it is the store's.
+/// Describes the defect of an unreadable file. Returns the error if the store itself failed.
 fn unreadable(store: &Store, key: &str, error: Error) -> Result<LogDefect> {
     Ok(LogDefect { key: key.to_owned(), problem: store.defect_of(key, error)? })
 }
 
-/// Reads an entry. One that can't be read is as an empty one, which is damaged.
+/// Reads an entry. An unreadable entry is returned as empty bytes, which count as damaged.
 fn read_or_damaged(store: &Store, name: &EntryName) -> Result<Option<Bytes>> {
     try_read_body(store, name).or_else(|error| {
         store.defect_of(&name.key(), error)?;
@@ -195,7 +197,7 @@ fn read_or_damaged(store: &Store, name: &EntryName) -> Result<Option<Bytes>> {
     })
 }
 
-/// The defect that an error says; an error that is none of damage stays one.
+/// Converts an error that reports damage to a defect. Other errors stay errors.
 fn defect(key: String, error: Error) -> Result<LogDefect> {
     if error.kind() != ErrorKind::Corrupt {
         return Err(error);
@@ -223,7 +225,7 @@ impl Audit {
         }
     }
 
-    /// Whether some entry is missing or damaged.
+    /// Returns true if some entry is missing or damaged.
     pub fn has_lost_entries(&self) -> bool {
         !self.unreadable.is_empty()
     }
@@ -253,7 +255,7 @@ impl Audit {
         self.defects.push(defect);
     }
 
-    /// Takes on what a reader remembers, if it can be of this log.
+    /// Adds a reader's saved state to the known states if it can belong to this log.
     fn remember(&mut self, store: &Store, saved: &State) -> Result<()> {
         let (Some(last), Some(write)) = (saved.fold().last, saved.fold().last_write) else {
             return Ok(());
@@ -277,15 +279,16 @@ impl Audit {
     }
 }
 
-/// A log while its entries are read, in their order.
+/// A log whose entries are being read in order.
 struct Reading {
     audit: Audit,
     checkpoint: Option<State>,
-    /// Whether it is what the entries up to it come to; `None` before these were read.
+    /// True if the checkpoint equals the state of the entries up to it; `None` before these are
+    /// read.
     is_same: Option<bool>,
-    /// The write ids of the entries that are there.
+    /// The write ids of the existing entries.
     writes: BTreeSet<Uuid>,
-    /// The write ids that entries which may have siblings have seen, and one of these.
+    /// The write ids that sibling entries have seen, each with one of these siblings.
     seen: BTreeMap<Uuid, EntryName>,
 }
 
@@ -298,7 +301,7 @@ impl Reading {
         match Entry::decode_named(&name, &body) {
             Ok(entry) => self.take(name, &entry, body.len() as u64),
             Err(error) if error.kind() != ErrorKind::Corrupt => return Err(error),
-            // Readers pass over a part of an entry: it is still being written, or never was to its end.
+            // Readers ignore an incomplete entry: its writer is still writing, or was killed.
             Err(_) if name.write.is_some() && !is_whole(&body) => {
                 self.audit.leftovers.push((name.key(), body.len() as u64));
             }
@@ -324,7 +327,7 @@ impl Reading {
         if name.write.is_some() {
             self.seen.extend(entry.seen.iter().map(|write| (*write, name)));
         }
-        // What is gone on from may have it already.
+        // The known state that the audit continued from may already include this entry.
         if audit.fold.last >= Some(name) {
             return;
         }
@@ -334,7 +337,7 @@ impl Reading {
         }
     }
 
-    /// Compares the checkpoint with what the entries up to it come to.
+    /// Compares the checkpoint with the state of the entries up to it.
     fn compare(&mut self, name: EntryName) {
         if let Some(state) = self.checkpoint.as_ref().filter(|state| base(state).last == Some(name))
         {
@@ -348,7 +351,7 @@ impl Reading {
         self.audit.wrong_checkpoint(LogDefect { key, problem: problem.to_owned() });
     }
 
-    /// An entry is missing or damaged: goes on from what is known behind it, or without it.
+    /// Records a missing or damaged entry, and continues from a later known state if there is one.
     fn lose(&mut self, name: EntryName, problem: String) {
         let audit = &mut self.audit;
         audit.defects.push(LogDefect { key: name.key(), problem });
@@ -360,7 +363,7 @@ impl Reading {
         if let Some(known) = known.min_by_key(|known| known.last) {
             audit.fold = known.clone();
         } else {
-            // The next one is not to be taken for the follower of the one before.
+            // The next entry must not count as the successor of the entry before the gap.
             audit.fold.last_write = None;
         }
     }
@@ -371,22 +374,25 @@ impl Reading {
         else {
             return self.audit;
         };
-        // Where entries can come late, a checkpoint that lacks some is passed over by readers.
+        // In a log with siblings, entries can arrive late. Readers ignore a checkpoint that lacks
+        // entries.
         let is_current = state.window.as_ref().is_none_or(|window| {
             let names: BTreeSet<EntryName> = names.iter().copied().collect();
             window.names_to(window.base.last, &names) == window.names
         });
         match self.is_same {
-            Some(false) if is_current => self.wrong("it is not what the entries up to it come to"),
+            Some(false) if is_current => {
+                self.wrong("it differs from the state of the entries up to it")
+            }
             None if base(state).last.is_some() => {
-                self.wrong("it is of entries that are not in the log");
+                self.wrong("its entries are not in the log");
             }
             _ => {}
         }
         self.audit
     }
 
-    /// An entry that another one has seen was there: it is missing, or only a part of it is left.
+    /// Reports entries that another entry has seen, but that are now missing or incomplete.
     fn lose_what_was_seen(&mut self) {
         let lost: Vec<(Uuid, EntryName)> = self
             .seen
@@ -405,7 +411,7 @@ impl Reading {
                 let problem = "it ends early or was changed".to_owned();
                 self.audit.defects.push(LogDefect { key, problem });
             } else if self.audit.unreadable.is_empty() {
-                let problem = format!("it has seen the entry {write}, which is not there");
+                let problem = format!("it has seen the entry {write}, which is missing");
                 self.audit.defects.push(LogDefect { key: by.key(), problem });
             }
         }

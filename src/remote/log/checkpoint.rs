@@ -1,9 +1,9 @@
-//! A checkpoint: the whole state at some entry, as TOML under zstd, so that a reader never replays
-//! all of the log.
+//! A checkpoint: the whole remote state at some entry, as compressed TOML, so that readers need not
+//! replay the whole log.
 //!
-//! A checkpoint is named by its number and the SHA-256 of its bytes, and never changed.
-//! `checkpoint/latest.toml` names a recent one. It is a hint and nothing more: writers may
-//! overwrite it in any order, and a reader who finds an old one, or none, only replays more.
+//! A checkpoint's name consists of its number and the SHA-256 of its bytes, and it never changes.
+//! `checkpoint/latest.toml` names a recent one. That file is only a hint: writers may overwrite it
+//! in any order. A reader who finds an old checkpoint or none only replays more.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,10 +21,10 @@ use crate::error::{Error, Result};
 use crate::id::{Digest, Id};
 use crate::name::RefName;
 
-/// The longest checkpoint as it is stored, in bytes.
+/// The maximum size of a compressed checkpoint in bytes.
 pub(super) const MAX_LEN: u64 = limits::CHECKPOINT;
 
-/// So many entries can be lost of a log that goes on.
+/// The maximum number of lost entries in a log that is still in use.
 const LOST: u64 = 10_000;
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -36,10 +36,10 @@ struct Checkpoint {
     last: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     last_write: Option<Uuid>,
-    /// What its file is long at least, if that is much.
+    /// A lower bound of the file size of the last entry, if that is large.
     #[serde(default, skip_serializing_if = "is_zero")]
     last_len: u64,
-    /// The digest of the keys of all entries in it.
+    /// The digest of the keys of all included entries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     names: Option<Id>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -58,10 +58,10 @@ struct Checkpoint {
     segments: Vec<Stored>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     retired: Vec<Retired>,
-    /// Files that were added again, and by which entry.
+    /// Files that were added again, with the entries that added them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     again: Vec<Again>,
-    /// Of a log with siblings: the newest entries, as their files.
+    /// For a log with siblings: the newest entries, as the contents of their files.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     newest: Vec<String>,
 }
@@ -75,15 +75,15 @@ pub(super) struct Latest {
 }
 
 impl Latest {
-    /// The longest one, in bytes.
+    /// The maximum size in bytes.
     pub(super) const MAX_LEN: u64 = limits::HINT;
 
-    /// The key of the checkpoint it names.
+    /// The key of the named checkpoint.
     pub(super) fn key(&self) -> String {
         format!("{CHECKPOINT}{:020}-{}.toml.zst", self.number, self.id)
     }
 
-    /// The checkpoint whose key this is, if it is one's.
+    /// Parses the key of a checkpoint. Returns `None` for other keys.
     pub(super) fn of_key(key: &str) -> Option<Self> {
         let stem = key.strip_prefix(CHECKPOINT)?.strip_suffix(".toml.zst")?;
         let (number, id) = stem.split_once('-')?;
@@ -98,14 +98,14 @@ fn is_zero(length: &u64) -> bool {
     *length == 0
 }
 
-/// The state as bytes.
+/// Encodes the state as the bytes of a checkpoint.
 pub(super) fn encode(state: &State) -> Result<Vec<u8>> {
     let window = state.window.as_ref();
     let fold = window.map_or(&state.now, |window| &window.base);
     let mut newest = Vec::new();
     for (name, entry) in window.iter().flat_map(|window| &window.entries) {
         if name.write.is_none() {
-            // Its name does not say which one it is; it is read again.
+            // The name does not identify the entry; readers read it again.
             continue;
         }
         let text = String::from_utf8(entry.encode()?);
@@ -140,12 +140,12 @@ pub(super) fn encode(state: &State) -> Result<Vec<u8>> {
         .map_err(|error| Error::internal("cannot compress a checkpoint").with_source(error))
 }
 
-/// Reads the bytes of the file `key`.
+/// Decodes the bytes of the checkpoint `key`.
 pub(super) fn decode(key: &str, bytes: &[u8]) -> Result<State> {
     let wrong = |why: &str| damaged(key, why.to_owned());
     let size = zstd::bulk::Decompressor::upper_bound(bytes)
         .filter(|size| *size <= limits::CHECKPOINT_TEXT)
-        .ok_or_else(|| wrong("it does not say how long it is, or is too long"))?;
+        .ok_or_else(|| wrong("its size is unknown or too large"))?;
     let text = zstd::bulk::decompress(bytes, size);
     let text = text.map_err(|_| wrong("it can't be decompressed"))?;
     let taken = std::str::from_utf8(&text).ok().and_then(|text| plain_array::take(text, "refs"));
@@ -156,16 +156,17 @@ pub(super) fn decode(key: &str, bytes: &[u8]) -> Result<State> {
     let own_refs = std::mem::take(&mut read.refs);
     let mut refs: Vec<&str> = own_refs.iter().map(String::as_str).collect();
     refs.extend(taken.into_iter().flat_map(|(refs, _)| refs));
-    let entry_name =
-        |name: &String| EntryName::of_key(name).ok_or_else(|| wrong("it names what is no entry"));
+    let entry_name = |name: &String| {
+        EntryName::of_key(name).ok_or_else(|| wrong("it contains an invalid entry name"))
+    };
     let last = read.last.as_ref().map(entry_name).transpose()?;
     if last.is_some() != read.last_write.is_some() || last.is_some() != (read.entries > 0) {
-        return Err(wrong("its last entry is not one"));
+        return Err(wrong("its last entry is inconsistent"));
     }
-    // Each number has an entry at least, as far as none was lost.
+    // Each number has at least one entry, apart from lost entries.
     let number = last.map_or(0, |last| last.number);
     if last.is_some_and(|last| !last.is_plausible()) || number > read.entries.saturating_add(LOST) {
-        return Err(wrong("it is of more entries than a log can have"));
+        return Err(wrong("its last number is too large for its count of entries"));
     }
     let torn = read.torn.iter().map(entry_name).collect::<Result<_>>()?;
     let (names, newest) = (read.names, read.newest.clone());
@@ -230,7 +231,7 @@ fn fold(read: Checkpoint, refs: &[&str], last: Option<EntryName>) -> Result<Fold
     })
 }
 
-/// What `checkpoint/latest.toml` says of the checkpoint with these bytes.
+/// Creates the contents of `checkpoint/latest.toml` for the checkpoint with these bytes.
 pub(super) fn latest_of(state: &State, bytes: &[u8]) -> Latest {
     let fold = state.window.as_ref().map_or(&state.now, |window| &window.base);
     Latest { format: FORMAT, number: fold.number(), id: Digest::of(bytes) }

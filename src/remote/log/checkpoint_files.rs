@@ -1,9 +1,9 @@
-//! The checkpoints on a remote: which one a reader begins with, when a writer adds one, and when old
-//! ones are removed.
+//! The checkpoints on a remote: which one a reader starts from, when a writer adds one, and when
+//! old ones are removed.
 //!
-//! A checkpoint saves time and nothing else. Nothing ever relies on one: a reader that finds the named
-//! one gone looks for the newest that is left, and without any it reads the whole log. So a writer
-//! removes all but the newest few without an entry in the log.
+//! A checkpoint only saves time, and nothing relies on one. If the named checkpoint is missing, a
+//! reader uses the newest remaining one, or otherwise reads the whole log. Therefore writers remove
+//! all but the newest few without an entry in the log.
 
 use bytes::Bytes;
 
@@ -14,22 +14,23 @@ use super::{EVERY, Log};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::Digest;
 
-/// A checkpoint of at most so many bytes is short: one is written at every turn. A longer one costs
-/// more than to read some entries: it is written at every second turn, third turn, and so on.
+/// A checkpoint up to this many bytes is short and is written at every turn. A longer one costs
+/// more than reading some entries, and is written at every second turn, third turn, and so on.
 const SHORT: u64 = 256 << 10;
-/// One is written at every so many turns at least, however long it is.
+/// A checkpoint is written at least every so many turns, however long it is.
 const MOST_TURNS: u64 = 8;
-/// An entry of more bytes than this is followed by a checkpoint: nobody has to read the entry who
-/// does not know the log yet.
+/// An entry with more bytes than this is followed by a checkpoint, so that new readers of the log
+/// need not read the entry.
 pub(super) const LONG_ENTRY: u64 = 1 << 20;
-/// So many of the newest checkpoints stay: a reader that has just read the name of one still finds it.
+/// The number of newest checkpoints to keep: a reader that has just read a checkpoint's name still
+/// finds the checkpoint.
 const KEPT: usize = 3;
-/// More checkpoints than this are not looked at.
+/// The maximum number of checkpoints to list.
 const MOST_LISTED: usize = 100_000;
 
 impl Log {
-    /// A state to start from: that of the newest checkpoint, or empty. Two requests, one if there is no
-    /// checkpoint yet. [`Log::refresh`] goes on from there.
+    /// Loads a state to start from: the newest checkpoint, or an empty state. Needs two requests,
+    /// or one if there is no checkpoint yet. [`Log::refresh`] continues from this state.
     pub fn load(&self) -> Result<State> {
         match self.store.read_sound(|| self.newest_checkpoint()) {
             Ok(Some(state)) => Ok(state),
@@ -45,7 +46,7 @@ impl Log {
             Err(error) if is_unusable(&error) => {}
             read => return read.map(Some),
         }
-        // Other writers removed it, or the hint is that of a slow writer.
+        // Another writer removed the checkpoint, or the hint comes from a slow writer.
         let mut left = self.checkpoints()?;
         left.retain(|other| *other != latest);
         for latest in left.iter().rev().take(KEPT) {
@@ -62,14 +63,14 @@ impl Log {
         let bytes = self.store.read_sound(|| {
             let bytes = self.store.read(&key, checkpoint::MAX_LEN)?;
             if Digest::of(&bytes) != latest.id {
-                return Err(damaged(&key, "it is not what its name says".to_owned()));
+                return Err(damaged(&key, "its bytes do not match its name".to_owned()));
             }
             Ok(bytes)
         })?;
         checkpoint::decode(&key, &bytes)
     }
 
-    /// All checkpoints, the oldest first; none if the store can't list them.
+    /// Lists all checkpoints, the oldest first. Returns an empty list if the store can't list them.
     fn checkpoints(&self) -> Result<Vec<Latest>> {
         let listed = self.store.list_if_allowed(CHECKPOINT, MOST_LISTED)?.unwrap_or_default();
         let mut found: Vec<Latest> =
@@ -78,8 +79,8 @@ impl Log {
         Ok(found)
     }
 
-    /// Writes a checkpoint of `state` for other readers, unless it would be long and it is not its
-    /// turn. Then removes old ones.
+    /// Writes a checkpoint of `state` for other readers, and then removes old ones. A long
+    /// checkpoint is written only if it is its turn.
     pub fn write_checkpoint(&self, state: &State) -> Result<()> {
         let bytes = Bytes::from(checkpoint::encode(state)?);
         let turns = (bytes.len() as u64).div_ceil(SHORT).clamp(1, MOST_TURNS);
@@ -87,7 +88,7 @@ impl Log {
         if is_turn { self.put_checkpoint(state, bytes) } else { Ok(()) }
     }
 
-    /// Writes a checkpoint of `state`, however long it is. Then removes old ones.
+    /// Writes a checkpoint of `state`, however long it is, and then removes old ones.
     pub fn renew_checkpoint(&self, state: &State) -> Result<()> {
         self.put_checkpoint(state, Bytes::from(checkpoint::encode(state)?))
     }
@@ -99,13 +100,14 @@ impl Log {
         self.store.write_hint(LATEST, hint)?;
         match self.remove_old_checkpoints(&latest) {
             Err(error) if error.kind() == ErrorKind::Interrupted => Err(error),
-            // A store that can't list or delete keeps them: they take space and do no other harm.
+            // A store that can't list or delete keeps them, which costs only space.
             _ => Ok(()),
         }
     }
 
-    /// Removes all but the newest checkpoints. Corrects the hint if `own`, to which it was just set,
-    /// is not the newest: this writer was slow, and another one may have removed it already.
+    /// Removes all but the newest checkpoints. If `own`, which the hint now names, is not the
+    /// newest, corrects the hint: this writer was slow, and another writer may have removed `own`
+    /// already.
     fn remove_old_checkpoints(&self, own: &Latest) -> Result<()> {
         let mut all = self.checkpoints()?;
         let newest = all.last().filter(|newest| newest.number > own.number).cloned();
@@ -113,20 +115,21 @@ impl Log {
             self.store.write_hint(LATEST, encode_hint(newest)?)?;
         }
         all.truncate(all.len().saturating_sub(KEPT));
-        // With siblings several can have the number of `own`; the hint may still name that one.
+        // With siblings, several checkpoints can have the number of `own`. Keep `own` if the hint
+        // may name it.
         let is_kept = |old: &&Latest| newest.is_none() && *old == own;
         let keys: Vec<String> = all.iter().filter(|old| !is_kept(old)).map(Latest::key).collect();
         if keys.is_empty() { Ok(()) } else { self.store.delete(&keys) }
     }
 }
 
-/// The bytes of `checkpoint/latest.toml` that name a checkpoint.
+/// Encodes a `checkpoint/latest.toml` that names a checkpoint.
 fn encode_hint(latest: &Latest) -> Result<String> {
     toml::to_string(latest)
         .map_err(|error| Error::internal("cannot write a checkpoint").with_source(error))
 }
 
-/// Whether an error is about one checkpoint, not about the store.
+/// Returns true if an error concerns one checkpoint and not the store.
 fn is_unusable(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::NotFound)
 }

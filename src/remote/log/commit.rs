@@ -1,4 +1,4 @@
-//! Adding an entry to the log, beside others who do.
+//! Adds entries to the log, concurrently with other writers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,43 +20,44 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::id::Id;
 use crate::name::RefName;
 
-/// How often another writer may be first before this one gives up.
+/// The number of lost races before this writer gives up.
 const LOSSES: u32 = 10_000;
 
-/// Why nobody can say whether an entry was written whose writer was told that it was.
-const NOT_STORED: &str = "the answer said that it was stored, and it is not there: a proxy or a login page may have answered";
+/// The cause of the doubt if the store reported a write that then cannot be found.
+const NOT_STORED: &str = "the store reported success, but the entry is missing: a proxy or \
+                          a login page may have answered";
 
-/// What a push is to do.
+/// The changes that a push proposes.
 #[derive(Debug, Clone)]
 pub struct Proposal {
-    /// Who pushes, as `NAME <ADDRESS>`.
+    /// The author, as `NAME <ADDRESS>`.
     pub who: String,
-    /// When.
+    /// The time of the push.
     pub when: Timestamp,
-    /// Why, in a few words.
+    /// The reason, in a few words.
     pub message: String,
-    /// The refs it moves, all or none.
+    /// The refs to move (all or nothing).
     pub refs: Vec<RefMove>,
-    /// The sides of conflicts that it ends.
+    /// The conflict sides that the push settles.
     pub settled: Vec<Settled>,
-    /// The content packs it adds; they are on the remote already.
+    /// The content packs to add; they are on the remote already.
     pub packs: Vec<Stored>,
-    /// The Git packs.
+    /// The Git packs to add.
     pub meta: Vec<Stored>,
-    /// The index segments.
+    /// The index segments to add.
     pub segments: Vec<Stored>,
-    /// The files that nobody may rely on any more.
+    /// The files to retire: nobody may rely on them any longer.
     pub retired: Vec<Id>,
-    /// The files that were there before and that what is pushed needs.
+    /// The existing files that the pushed content needs.
     pub relies_on: Vec<Id>,
-    /// Whether what it adds is what it retires, put together.
+    /// True if each added file is a compaction of the retired files.
     pub joined: bool,
     /// Changes how writers take turns from the next entry on.
     pub log: Option<Protocol>,
 }
 
 impl Proposal {
-    /// A push that does nothing yet.
+    /// Creates a push without changes.
     pub fn new(who: &str, when: Timestamp, message: &str) -> Self {
         Proposal {
             who: who.to_owned(),
@@ -97,62 +98,64 @@ impl Proposal {
     }
 }
 
-/// What became of a proposal.
+/// The outcome of a proposal.
 #[derive(Debug)]
 #[must_use]
 pub enum Commit {
-    /// It is in the log.
+    /// The proposal is in the log.
     Done(Committed),
-    /// It is not: these refs are no longer where it moves them from. The state has what is there.
+    /// The proposal is not in the log: these refs are no longer at the commits that it moves them
+    /// from. The state contains their current commits.
     Moved(Vec<RefName>),
-    /// It is not: these files, which it relies on, were retired. Send their contents again.
+    /// The proposal is not in the log: these files, which it relies on, were retired. Send their
+    /// contents again.
     Retired(Vec<Id>),
 }
 
 /// A push that is in the log.
 #[derive(Debug)]
 pub struct Committed {
-    /// Its entry.
+    /// The entry of the push.
     pub entry: Arc<Entry>,
-    /// What others pushed meanwhile.
+    /// The entries that others pushed meanwhile.
     pub others: Vec<Arc<Entry>>,
-    /// Those of its refs that another writer moved at the same time, so that both commits are kept
-    /// and one has to be chosen. Always empty where entries stand one at each number.
+    /// The refs of the push that another writer moved at the same time. Both commits are kept, and
+    /// the user has to choose one. Always empty in a log without siblings.
     pub conflicts: Vec<RefName>,
-    /// Now is a good time for [`Log::write_checkpoint`].
+    /// True if the caller should now call [`Log::write_checkpoint`].
     pub wants_checkpoint: bool,
-    /// Its entry is long: with [`Log::renew_checkpoint`] nobody who comes later has to read it.
+    /// True if the entry is long. After [`Log::renew_checkpoint`], later readers need not read it.
     pub is_long: bool,
 }
 
 impl Committed {
-    /// All entries that are new to who pushed: its own and those of others.
+    /// All entries that are new to this writer: its own and those of others.
     pub fn all(&self) -> Vec<Arc<Entry>> {
         let others = self.others.iter().filter(|other| other.write != self.entry.write);
         others.chain([&self.entry]).cloned().collect()
     }
 }
 
-/// What became of an entry at one number.
+/// The outcome of an attempt to add an entry with one number.
 enum Attempt {
     Ours,
-    /// Another writer's is there.
+    /// Another writer's entry has the number.
     Lost,
 }
 
 impl Log {
-    /// Adds an entry that does what `proposal` says, and brings `state` up to it.
+    /// Adds an entry with the changes of `proposal`, and brings `state` up to date.
     ///
-    /// `state` need not be the newest: if others pushed meanwhile, but none of the same refs, the
-    /// entry goes behind theirs. An error of the kind [`ErrorKind::Unavailable`] leaves open whether
-    /// the entry is there; a refresh tells.
+    /// `state` need not be the newest state: if others pushed meanwhile, but moved none of the same
+    /// refs, the entry follows theirs. After an error of the kind [`ErrorKind::Unavailable`], the
+    /// entry may or may not exist; a refresh shows which.
     pub fn commit(&self, state: &mut State, proposal: &Proposal) -> Result<Commit> {
         let write = Uuid::new_v4();
         let mut others = Vec::new();
-        // An entry names nothing that is not stored.
+        // An entry may name only stored files.
         let known = state.now.packs.len() + state.now.meta.len() + state.now.segments.len();
         self.store.prove_writes(known as u64)?;
-        // As it was when the proposal was made.
+        // Captured when the proposal is made, before others push.
         let again = state.now.added_again(&proposal.retired);
         for losses in 1..=LOSSES {
             let moved = state.now.moved(&proposal.refs);
@@ -173,8 +176,8 @@ impl Log {
                 state.append(name, &entry);
                 return Ok(Commit::Done(done(state, Arc::new(entry), others)));
             }
-            // The more often others were first, the longer the wait, so that they get done; and
-            // then at once with what is there by then.
+            // The wait grows with every lost race, so that the other writers can finish. Then retry
+            // from the refreshed state.
             let wait = Duration::from_millis(5 * u64::from(losses)).min(Duration::from_millis(200));
             runtime::sleep(self.store.interrupt(), jitter(wait))?;
             others.extend(self.refresh(state)?.entries);
@@ -183,8 +186,9 @@ impl Log {
         Err(Error::new(ErrorKind::Unavailable, message).with_hint("try again later"))
     }
 
-    /// Makes the log one with siblings from its next entry on, for a store that turned out not to
-    /// keep its word. Everyone learns it from that entry; harmless where it is so already.
+    /// Changes the log to one with siblings from its next entry on, for a store whose exclusive
+    /// creation turned out to be broken. Everyone learns of the change from that entry. Does
+    /// nothing if the log already has siblings.
     pub fn downgrade(&self, state: &mut State, who: &str, when: Timestamp) -> Result<()> {
         self.refresh(state)?;
         if state.now.protocol == Protocol::Siblings {
@@ -194,20 +198,21 @@ impl Log {
         proposal.log = Some(Protocol::Siblings);
         if self.store.abilities().create {
             match self.commit(state, &proposal) {
-                // It can't create exclusively at all, whatever it says of itself.
+                // The store can't create exclusively at all, despite its stated abilities.
                 Err(error) if error.kind() == ErrorKind::Unsupported => {}
                 other => return other.map(drop),
             }
         }
-        // Of two who do this at once one replaces the other's entry, which says the same.
+        // If two writers do this concurrently, one replaces the other's entry, which has the same
+        // effect.
         let entry = proposal.entry(next_number(state)?, Uuid::new_v4(), state.heads(), &[]);
         let name = EntryName { number: entry.number, write: None };
         self.store.write_proven(&name.key(), entry.encode()?)?;
         self.refresh(state).map(drop)
     }
 
-    /// Writes the entry unless its number is taken. Whenever that is in doubt, what is there is
-    /// read and compared: a lost answer is not a failure.
+    /// Writes the entry unless its number is taken. In case of doubt, reads the existing entry and
+    /// compares it: a lost answer is not a failure.
     fn take_number(&self, name: &EntryName, entry: &Entry, body: &Bytes) -> Result<Attempt> {
         let key = name.key();
         let mut doubt = None;
@@ -215,7 +220,7 @@ impl Log {
             match self.store.create(&key, body)? {
                 Creation::Made(Receipt::Proven) => return Ok(Attempt::Ours),
                 Creation::Made(Receipt::Unproven) => {
-                    // A proxy may have said so; the entry itself tells.
+                    // A proxy may have reported the success. Read the entry to be sure.
                     doubt = Some(Error::new(ErrorKind::Unavailable, NOT_STORED));
                 }
                 Creation::Taken => doubt = None,
@@ -227,17 +232,16 @@ impl Log {
                 return Ok(if is_ours { Attempt::Ours } else { Attempt::Lost });
             }
         }
-        let message = format!("nobody can say whether '{key}' was written");
+        let message = format!("cannot tell whether '{key}' was written");
         let error = Error::new(ErrorKind::Unavailable, message);
-        let error = error
-            .with_hint("push again; if it fails again, see what is there: art fsck --remote NAME");
+        let error = error.with_hint("push again; if it fails again, run art fsck --remote NAME");
         Err(match doubt {
             Some(cause) => error.with_source(cause),
             None => error,
         })
     }
 
-    /// Writes the entry under a name of its own, then looks who else did.
+    /// Writes the entry under its own name, then looks for entries of other writers.
     fn add_sibling(
         &self,
         state: &mut State,

@@ -1,4 +1,4 @@
-//! An entry of the log: what one push did, as a TOML file that is never changed.
+//! A log entry: the changes of one push, as a TOML file that never changes.
 //!
 //! ```toml
 //! format = 1
@@ -37,36 +37,36 @@ use crate::error::{Error, Result};
 use crate::id::{Digest, Id};
 use crate::name::RefName;
 
-/// The longest entry, in bytes.
+/// The maximum size of an entry in bytes.
 pub(super) const MAX_LEN: u64 = limits::ENTRY;
-/// The bytes at the start of an entry in which its number and its write id are.
+/// The number of bytes at the start of an entry that contain its number and its write id.
 pub(super) const HEAD_LEN: u64 = 4 << 10;
-/// The fewest bytes of a ref that moves: its name, one commit and a few marks.
+/// The minimum number of bytes of a moved ref: its name, one commit and some punctuation.
 const LEAST_MOVE: usize = Id::HEX_LEN + 8;
-/// The most values in an entry: a bound on the memory that a hostile one takes.
+/// The maximum number of values in an entry, which bounds the memory for a hostile one.
 const MAX_VALUES: usize = 400_000;
 
-/// A ref that moves.
+/// A moved ref.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefMove {
-    /// Which one.
+    /// The ref.
     pub name: RefName,
-    /// Its commit before; `None` if it was not there.
+    /// The commit before the move; `None` if the ref did not exist.
     pub old: Option<Id>,
-    /// Its commit after; `None` if it is deleted.
+    /// The commit after the move; `None` if the ref is deleted.
     pub new: Option<Id>,
 }
 
 /// A file on the remote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Stored {
-    /// What it is named by.
+    /// The id that names the file.
     pub id: Id,
-    /// Its size in bytes.
+    /// The size in bytes.
     pub size: u64,
 }
 
-/// A side of a conflict that is settled.
+/// A settled side of a conflict.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settled {
     /// The ref.
@@ -75,7 +75,7 @@ pub struct Settled {
     pub commit: Option<Id>,
 }
 
-/// A file that was added although it was there, or had been.
+/// A file that an entry added although the file was already on the remote, or had been before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Again {
     /// The file.
@@ -84,66 +84,66 @@ pub struct Again {
     pub write: Uuid,
 }
 
-/// What one push did.
+/// The changes of one push.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
     /// [`FORMAT`]
     pub format: u32,
-    /// Its place in the log, from 1.
+    /// The position in the log, from 1.
     pub number: u64,
-    /// What tells it from every other entry, also from another one at its number.
+    /// An id that distinguishes the entry from all others, including those with the same number.
     pub write: Uuid,
-    /// Who pushed, as `NAME <ADDRESS>`.
+    /// The author, as `NAME <ADDRESS>`.
     pub who: String,
-    /// When, by the clock of who pushed.
+    /// The time of the push, by the author's clock.
     pub when: Timestamp,
-    /// Why, in a few words.
+    /// The reason, in a few words.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
-    /// The write ids of the newest entries that its writer had read.
+    /// The write ids of the newest entries that the writer had read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub seen: Vec<Uuid>,
     /// Changes how writers take turns from the next number on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log: Option<Protocol>,
-    /// The refs it moves: all of them or, if the entry is not there, none.
+    /// The moved refs (all or nothing).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refs: Vec<RefMove>,
-    /// The sides of conflicts that it ends.
+    /// The conflict sides that the entry settles.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub settled: Vec<Settled>,
-    /// The content packs it adds.
+    /// The added content packs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub packs: Vec<Stored>,
-    /// The Git packs it adds.
+    /// The added Git packs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub meta: Vec<Stored>,
-    /// The index segments it adds.
+    /// The added index segments.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub segments: Vec<Stored>,
-    /// The files that nobody may rely on any more.
+    /// The retired files: nobody may rely on them any longer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub retired: Vec<Id>,
-    /// Those of them that another entry had added again, and the newest one that did, as far as its
-    /// writer knew: what was added again without its knowledge is not retired.
+    /// The retired files that another entry had added again, each with the newest such entry that
+    /// the writer knew. A file added again without the writer's knowledge is not retired.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub again: Vec<Again>,
-    /// Whether what it adds is what it retires, put together: of each kind of file at most one, with
-    /// what the retired ones of that kind had and nothing else.
+    /// True if each added file is a compaction of the retired files of its kind: it has exactly
+    /// their contents. At most one file of each kind is added.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub joined: bool,
-    /// Keys that this program does not know.
+    /// Unknown keys.
     #[serde(flatten)]
     pub extra: toml::Table,
 }
 
-/// How the last line begins.
+/// The start of the last line.
 const CHECKSUM: &str = "# sha256 ";
-/// Its length: the digits and the line feed too.
+/// The length of the last line, with the digits and the line feed.
 const CHECKSUM_LEN: usize = CHECKSUM.len() + Id::HEX_LEN + 1;
 
 impl Entry {
-    /// The bytes of its file.
+    /// Encodes the bytes of the entry's file.
     pub fn encode(&self) -> Result<Vec<u8>> {
         let mut text = toml::to_string(self)
             .map_err(|error| Error::internal("cannot write a log entry").with_source(error))?;
@@ -151,20 +151,20 @@ impl Entry {
         text.push_str(&format!("{CHECKSUM}{digest}\n"));
         let values = self.refs.len() + self.packs.len() + self.meta.len() + self.segments.len();
         if text.len() as u64 > MAX_LEN || values > MAX_VALUES / 2 {
-            let message = format!("the push moves {} refs: too many at once", self.refs.len());
+            let message = format!("the push moves {} refs: too many for one push", self.refs.len());
             return Err(Error::invalid(message).with_hint("push some refs first: art push REF…"));
         }
         self.check_lengths()?;
         Ok(text.into_bytes())
     }
 
-    /// So many bytes its file has at least; 0 if that is not more than [`HEAD_LEN`].
+    /// A lower bound of the file size; 0 if it is not more than [`HEAD_LEN`].
     pub(super) fn least_len(&self) -> u64 {
         let length = (self.refs.len() * LEAST_MOVE) as u64;
         if length > HEAD_LEN { length } else { 0 }
     }
 
-    /// The number and the write id of the entry that begins with these bytes.
+    /// Decodes the number and the write id of the entry that begins with these bytes.
     pub(super) fn decode_head(head: &[u8]) -> Option<(u64, Uuid)> {
         let text = String::from_utf8_lossy(head);
         let mut lines = text.lines().map_while(|line| line.split_once(" = "));
@@ -180,18 +180,21 @@ impl Entry {
         number.zip(write)
     }
 
-    /// Reads the bytes of the file `key`.
+    /// Decodes the bytes of the file `key`.
     pub fn decode(key: &str, bytes: &[u8]) -> Result<Self> {
         let body = if is_whole(bytes) {
             &bytes[..bytes.len() - CHECKSUM_LEN]
         } else {
-            // What a newer program wrote may end otherwise, and says so.
+            // A newer program's entry may end differently. Its format number reveals that.
             decode_toml::<toml::Table>(key, bytes)?;
             return Err(damaged(key, "it ends early or was changed".to_owned()));
         };
         let values = body.iter().filter(|byte| matches!(byte, b',' | b'=' | b'[')).count();
         if values > MAX_VALUES || bytes.len() as u64 > MAX_LEN {
-            return Err(damaged(key, format!("it has {values} values; {MAX_VALUES} is the most")));
+            return Err(damaged(
+                key,
+                format!("it has {values} values; the maximum is {MAX_VALUES}"),
+            ));
         }
         let text = std::str::from_utf8(body).ok();
         let entry: Entry = match text.and_then(|text| plain_array::take(text, "refs")) {
@@ -201,17 +204,17 @@ impl Entry {
                 let refs = refs.map_err(|error| damaged(key, error.to_string()))?;
                 let entry: Entry = decode_toml(key, rest.as_bytes())?;
                 if !entry.refs.is_empty() {
-                    return Err(damaged(key, "it has its refs twice".to_owned()));
+                    return Err(damaged(key, "it has two lists of refs".to_owned()));
                 }
                 Entry { refs, ..entry }
             }
         };
         if entry.format != FORMAT || entry.number == 0 || entry.number > MAX_NUMBER {
-            return Err(damaged(key, format!("it says it is entry {}", entry.number)));
+            return Err(damaged(key, format!("it claims to be entry {}", entry.number)));
         }
         let moved = entry.refs.iter().map(|moved| &moved.name);
         let mut names = moved.chain(entry.settled.iter().map(|settled| &settled.name));
-        // What a repository has seen of its remotes is its own affair.
+        // Remote-tracking refs are local to a repository.
         if let Some(name) = names.find(|name| name.remote().is_some()) {
             return Err(damaged(key, format!("it names the ref '{name}'")));
         }
@@ -219,7 +222,7 @@ impl Entry {
         Ok(entry)
     }
 
-    /// Checks the lengths of the files that it adds: readers take memory and disk for them.
+    /// Checks the sizes of the added files, because readers reserve memory and disk space for them.
     fn check_lengths(&self) -> Result<()> {
         let kinds = [
             (StoredKind::Pack, &self.packs),
@@ -232,20 +235,20 @@ impl Entry {
         Ok(())
     }
 
-    /// As [`Entry::decode`], for the entry that must have this name.
+    /// Decodes the entry that must have this name; see [`Entry::decode`].
     pub fn decode_named(name: &EntryName, bytes: &[u8]) -> Result<Self> {
         let key = name.key();
         let entry = Self::decode(&key, bytes)?;
         if entry.number != name.number || name.write.is_some_and(|write| write != entry.write) {
-            let why = format!("it says it is entry {} of {}", entry.number, entry.write);
+            let why = format!("it claims to be entry {} of {}", entry.number, entry.write);
             return Err(damaged(&key, why));
         }
         Ok(entry)
     }
 }
 
-/// The bytes of the entry called `name`, if it is there; read again if they are not whole, for they may
-/// have been damaged on their way.
+/// Reads the bytes of the entry `name`, if it exists. Reads an incomplete entry again, because the
+/// bytes may have been damaged in transit.
 pub(super) fn try_read_body(store: &Store, name: &EntryName) -> Result<Option<Bytes>> {
     let mut last = None;
     let read = store.read_sound(|| {
@@ -257,21 +260,21 @@ pub(super) fn try_read_body(store: &Store, name: &EntryName) -> Result<Option<By
         }
     });
     match read {
-        // What is wrong with it is for whoever decodes it.
+        // The caller finds the defect when it decodes the bytes.
         Err(error) if last.is_none() => Err(error),
         _ => Ok(last),
     }
 }
 
-/// Whether these are all the bytes of an entry: where a store has no atomic write, a file without
-/// its last line is still being written, or never will be, and counts as not there.
+/// Returns true if the bytes are a complete entry. On a store without atomic writes, a file without
+/// its last line is still being written, or its writer was killed. It counts as missing.
 pub(super) fn is_whole(bytes: &[u8]) -> bool {
     let Some((body, line)) = bytes.split_last_chunk::<CHECKSUM_LEN>() else { return false };
     let digits = line.strip_prefix(CHECKSUM.as_bytes()).and_then(|rest| rest.strip_suffix(b"\n"));
     digits.and_then(Id::from_hex).is_some_and(|digest| digest == Digest::of(body))
 }
 
-/// A commit as one word, `-` for none.
+/// A commit as one word; `-` means none.
 pub(super) struct Word(pub(super) Option<Id>);
 
 impl fmt::Display for Word {
@@ -291,19 +294,19 @@ impl FromStr for Word {
     }
 }
 
-/// The words of a line, exactly `N`.
+/// Splits a line into exactly `N` words.
 pub(super) fn words<const N: usize>(line: &str) -> Result<[&str; N]> {
     let all: Vec<&str> = line.splitn(N, ' ').collect();
     all.try_into().map_err(|_| {
         let shown: String = line.chars().take(80).collect();
-        Error::corrupt(format!("'{}' has not {N} words", shown.escape_debug()))
+        Error::corrupt(format!("'{}' does not have {N} words", shown.escape_debug()))
     })
 }
 
-/// The number that `text` is, in the one way we write it.
+/// Parses a decimal number in its canonical spelling.
 pub(super) fn number(text: &str) -> Result<u64> {
     let number = text.parse::<u64>().ok().filter(|number| number.to_string() == text);
-    number.ok_or_else(|| Error::corrupt(format!("'{}' is no number", text.escape_debug())))
+    number.ok_or_else(|| Error::corrupt(format!("'{}' is not a number", text.escape_debug())))
 }
 
 impl fmt::Display for RefMove {

@@ -1,8 +1,9 @@
-//! What the log says once all its entries are read: the refs, the files, the conflicts.
+//! The remote state: the refs, the files and the conflicts after all entries of the log.
 //!
-//! Folding is a function of the entries in the order of their names, so everyone who has read the
-//! same entries has the same result. It loses nothing: a move whose old commit is not the ref's
-//! (two siblings moved it apart) leaves the ref as it is and keeps the other commit as a conflict.
+//! The state is a function of the entries in the order of their names, so everyone who has read the
+//! same entries has the same state. Nothing is lost: if a move's old commit is not the ref's commit
+//! (two siblings moved the ref apart), the ref stays as it is and the other commit becomes a
+//! conflict.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -17,20 +18,20 @@ use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::name::RefName;
 
-/// A commit that a ref was moved to by a writer who had not seen another's move.
+/// A commit that a ref was moved to by a writer who had not seen another writer's move.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conflict {
     /// The ref.
     pub name: RefName,
-    /// Where the move that lost led; `None` if it was a deletion.
+    /// The target of the move that lost; `None` if the move was a deletion.
     pub commit: Option<Id>,
-    /// The number of its entry.
+    /// The number of the move's entry.
     pub number: u64,
-    /// The write id of its entry.
+    /// The write id of the move's entry.
     pub write: Uuid,
 }
 
-/// What a file of a remote is.
+/// The kind of a remote's file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum StoredKind {
     /// A content pack.
@@ -41,12 +42,12 @@ pub enum StoredKind {
     Segment,
 }
 
-/// A file that nobody may rely on any more.
+/// A file that nobody may rely on any longer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Retired {
-    /// What it is.
+    /// The kind of the file.
     pub kind: StoredKind,
-    /// What it is named by.
+    /// The id that names the file.
     pub id: Id,
     /// Its size in bytes.
     pub size: u64,
@@ -57,20 +58,20 @@ pub struct Retired {
 /// The whole state of a remote at some entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fold {
-    /// The newest entry that was folded.
+    /// The newest applied entry.
     pub last: Option<EntryName>,
-    /// Its write id.
+    /// The write id of the newest entry.
     pub last_write: Option<Uuid>,
-    /// Its bytes at least, if it has so many that it is not read only to see whether it is there;
-    /// otherwise 0.
+    /// A lower bound of the newest entry's size, if the entry is too large to be read only to check
+    /// that it exists; otherwise 0.
     pub last_len: u64,
-    /// How many entries were folded.
+    /// The number of applied entries.
     pub entries: u64,
-    /// How writers take turns.
+    /// The way in which writers take turns.
     pub protocol: Protocol,
     /// The refs and their commits.
     pub refs: BTreeMap<RefName, Id>,
-    /// The commits that lost, by ref; none of the lists is empty.
+    /// The commits of moves that lost, by ref; no list is empty.
     pub conflicts: BTreeMap<RefName, Vec<Conflict>>,
     /// The content packs and their sizes in bytes.
     pub packs: BTreeMap<Id, u64>,
@@ -78,17 +79,17 @@ pub struct Fold {
     pub meta: BTreeMap<Id, u64>,
     /// The index segments.
     pub segments: BTreeMap<Id, u64>,
-    /// The files that are deleted after a while.
+    /// The retired files, which are deleted after a while.
     pub retired: BTreeMap<Id, Retired>,
-    /// The files that were added again, and the write id of the last entry that did.
+    /// The files that were added again, with the write id of the last entry that added them.
     pub again: BTreeMap<Id, Uuid>,
-    /// The numbers at which a writer had seen another entry than the one that is there: the store
-    /// let two of them win.
+    /// The numbers where a later writer had seen a different entry than the existing one: the store
+    /// let two writers win.
     pub doubled: BTreeSet<u64>,
 }
 
 impl Fold {
-    /// The state of a remote on which nothing was pushed.
+    /// The state of a remote without pushes.
     pub fn empty(protocol: Protocol) -> Self {
         Fold {
             last: None,
@@ -107,7 +108,7 @@ impl Fold {
         }
     }
 
-    /// The number of the newest entry, 0 for none.
+    /// The number of the newest entry, or 0 if there is none.
     pub fn number(&self) -> u64 {
         self.last.map_or(0, |last| last.number)
     }
@@ -115,7 +116,7 @@ impl Fold {
     /// Adds the next entry.
     pub fn apply(&mut self, name: EntryName, entry: &Entry) {
         self.check_chain(name, entry);
-        // First what goes: a file that the entry adds too is there afterwards.
+        // Retire first: a file that the entry both retires and adds must exist afterwards.
         for id in &entry.retired {
             self.retire(*id, entry);
         }
@@ -145,7 +146,7 @@ impl Fold {
         self.entries += 1;
     }
 
-    /// Where entries stand one at each number, each has seen the one before it.
+    /// In a log without siblings, each entry has seen the one before it.
     fn check_chain(&mut self, name: EntryName, entry: &Entry) {
         let linear = name.write.is_none() && self.last.is_none_or(|last| last.write.is_none());
         if let Some(write) = self.last_write.filter(|_| linear)
@@ -155,8 +156,7 @@ impl Fold {
         }
     }
 
-    /// Retires a file, unless another writer has added it again meanwhile: who adds a file relies
-    /// on it.
+    /// Retires a file, unless another writer has added it again meanwhile and relies on it.
     fn retire(&mut self, id: Id, entry: &Entry) {
         let known = entry.again.iter().find(|again| again.id == id).map(|again| again.write);
         if self.again.get(&id).copied() != known {
@@ -175,7 +175,7 @@ impl Fold {
         }
     }
 
-    /// What is known of the files `ids` being added again.
+    /// Returns the files of `ids` that were added again, with the entries that added them.
     pub(super) fn added_again(&self, ids: &[Id]) -> Vec<Again> {
         let again = |id: &Id| Some(Again { id: *id, write: *self.again.get(id)? });
         ids.iter().filter_map(again).collect()
@@ -191,12 +191,12 @@ impl Fold {
             self.settle(&moved.name, moved.new);
             return;
         }
-        // The other side of a conflict goes on: its newest commit stands for it.
+        // The other side of a conflict advances: its newest commit represents the side.
         if moved.old.is_some() {
             self.settle(&moved.name, moved.old);
         }
         if now == moved.new {
-            // Both sides came to the same.
+            // Both sides reached the same commit.
             return;
         }
         let sides = self.conflicts.entry(moved.name.clone()).or_default();
@@ -219,7 +219,7 @@ impl Fold {
         }
     }
 
-    /// The refs of `moves` that are not where the moves start.
+    /// Returns the refs of `moves` that are not at the start of their moves.
     pub fn moved(&self, moves: &[RefMove]) -> Vec<RefName> {
         let differs = |m: &&RefMove| {
             let now = self.refs.get(&m.name).copied();
@@ -228,7 +228,7 @@ impl Fold {
         moves.iter().filter(differs).map(|m| m.name.clone()).collect()
     }
 
-    /// The files of `wanted` that nobody may rely on.
+    /// Returns the files of `wanted` that nobody may rely on.
     pub fn missing(&self, wanted: &[Id]) -> Vec<Id> {
         let files = [&self.packs, &self.meta, &self.segments];
         let absent = |id: &&Id| !files.iter().any(|files| files.contains_key(id));
@@ -247,7 +247,7 @@ impl FromStr for Conflict {
 
     fn from_str(line: &str) -> Result<Self> {
         let [commit, at, write, name] = words(line)?;
-        let no_uuid = |_| Error::corrupt(format!("'{}' is no write id", write.escape_debug()));
+        let no_uuid = |_| Error::corrupt(format!("'{}' is not a write id", write.escape_debug()));
         Ok(Conflict {
             name: name.parse()?,
             commit: commit.parse::<Word>()?.0,
@@ -279,7 +279,7 @@ impl FromStr for Retired {
             "segment" => StoredKind::Segment,
             _ => {
                 let shown = kind.escape_debug();
-                return Err(Error::corrupt(format!("'{shown}' is no kind of file")));
+                return Err(Error::corrupt(format!("'{shown}' is not a kind of file")));
             }
         };
         Ok(Retired { kind, id: id.parse()?, size: number(size)?, number: number(at)? })

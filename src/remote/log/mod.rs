@@ -1,8 +1,9 @@
-//! The log of a remote: its entries, what they come to, and how many writers add to it.
+//! The log of a remote: its entries, the resulting state, and how several writers add entries.
 //!
-//! * [`entry`](Entry): what one push did, as a file that is never changed.
-//! * [`Fold`]: what all entries come to. [`State`]: a fold that more entries are added to.
-//! * [`Log::refresh`] reads what is new: one request if nothing is.
+//! * [`entry`](Entry): the changes of one push, as a file that never changes.
+//! * [`Fold`]: the remote state after some entries. [`State`]: a remote state that accepts more
+//!   entries.
+//! * [`Log::refresh`] reads new entries: one request if there are none.
 //! * [`Log::commit`] adds an entry: one request if nobody else does at the same time. That one
 //!   write moves all refs of a push, or none.
 
@@ -38,13 +39,14 @@ pub use state::State;
 
 use read::MAX_ENTRIES;
 
-/// What to do about a log of which a part is gone.
-const MEND: &str = "see what is missing: art fsck --remote NAME; where the remote was in use before, \
-                    this mends it: art push --repair";
+/// The hint for a log with missing files.
+const MEND: &str = "run art fsck --remote NAME to find the missing files; in a repository that used \
+                    the remote before, \
+                    run art push --repair to restore them";
 
-/// How often something is tried for while nobody can say what became of it.
+/// The number of attempts while the outcome of an operation is in doubt.
 const DOUBTS: u32 = 3;
-/// At every so many entries the writer of one writes a checkpoint.
+/// The interval between checkpoints: the writer of every so many entries writes one.
 pub(crate) const EVERY: u64 = 8;
 /// The log of one remote.
 #[derive(Debug, Clone)]
@@ -54,7 +56,7 @@ pub struct Log {
 }
 
 impl Log {
-    /// The log on `store`, or `None` if there is no remote yet. One request.
+    /// Opens the log on `store`. Returns `None` if there is no remote yet. One request.
     pub fn try_open(store: Store) -> Result<Option<Self>> {
         let made = store.read_sound(|| {
             let bytes = store.try_read(ART_TOML, ArtToml::MAX_LEN)?;
@@ -63,39 +65,40 @@ impl Log {
         Ok(made.map(|made| Log { store, made }))
     }
 
-    /// As [`Log::try_open`], but fails with [`ErrorKind::Corrupt`] if there is a log and only what
-    /// says so is gone: then it is no store on which nothing was pushed yet. Two requests if there is
-    /// no remote.
+    /// Opens the log as [`Log::try_open`] does, but fails with [`ErrorKind::Corrupt`] if there is a
+    /// log without `art.toml`: such a store is damaged, and not empty. Two requests if there is no
+    /// remote.
     pub fn try_find(store: &Store) -> Result<Option<Self>> {
         if let Some(log) = Self::try_open(store.clone())? {
             return Ok(Some(log));
         }
         let listed = store.list_if_allowed(LOG, MAX_ENTRIES)?.unwrap_or_default();
         if listed.iter().any(|listed| EntryName::of_key(&listed.key).is_some()) {
-            // Another writer may have made it just now.
+            // Another writer may just have created the remote.
             if let Some(log) = Self::try_open(store.clone())? {
                 return Ok(Some(log));
             }
-            let why = "there are entries of a log, and nothing says how to read them";
+            let why = "it is missing, but the remote has log entries";
             return Err(damaged(ART_TOML, why.to_owned()).with_hint(MEND));
         }
         Ok(None)
     }
 
-    /// The log on `store`; fails if there is no remote.
+    /// Opens the log on `store`. Fails if there is no remote.
     pub fn open(store: Store) -> Result<Self> {
         let name = store.name().to_owned();
         Self::try_open(store)?.ok_or_else(|| {
             Error::not_found(format!("there is no remote at {name}"))
-                .with_hint("a first push makes one: art push")
+                .with_hint("create it with a first push: art push")
         })
     }
 
-    /// The log on `store` that said `made` when `state` was read from it, if it still is the one that
-    /// `state` is of: its newest entry is there. Else it has to be opened and loaded. One request.
+    /// Reopens the log from which `state` was read, if the newest entry of `state` still exists.
+    /// `made` is the `art.toml` at that time. If it returns `None`, open and load the log again.
+    /// One request.
     ///
-    /// A store that was emptied, made anew or brought back from a copy would otherwise look as if
-    /// nothing was new.
+    /// Without this check, a store that was emptied, recreated or restored from a copy would seem
+    /// to have no news.
     pub fn try_reopen(store: Store, made: ArtToml, state: &State) -> Result<Option<Self>> {
         let Some(last) = state.fold().last else {
             return Ok(Self::try_open(store)?.filter(|log| log.made == made));
@@ -107,7 +110,8 @@ impl Log {
         Ok(is_same.then_some(Log { store, made }))
     }
 
-    /// Opens the log on `store`, or makes `store` a remote whose writers take turns by `protocol`.
+    /// Opens the log on `store`, or creates a remote on `store` whose writers take turns by
+    /// `protocol`.
     pub fn open_or_make(store: &Store, protocol: Protocol) -> Result<Self> {
         match Self::try_open(store.clone())? {
             Some(log) => Ok(log),
@@ -115,17 +119,18 @@ impl Log {
         }
     }
 
-    /// Makes `store` a remote whose writers take turns by `protocol`, unless another writer just did.
+    /// Creates a remote on `store` whose writers take turns by `protocol`, unless another writer
+    /// just did.
     pub fn make(store: &Store, protocol: Protocol) -> Result<Self> {
         if !store.abilities().write {
             return Err(Error::new(
                 ErrorKind::Unsupported,
-                format!("{} can only be read, and there is no remote", store.name()),
+                format!("there is no remote at {}, and the store is read-only", store.name()),
             ));
         }
         let bytes = Bytes::from(ArtToml::new(protocol).encode()?);
         for _ in 0..DOUBTS {
-            // Whoever comes second finds the file of the first.
+            // The second of two writers finds the file of the first.
             let created = match protocol {
                 Protocol::Linear => store.create(ART_TOML, &bytes)?,
                 Protocol::Siblings => {
@@ -139,29 +144,29 @@ impl Log {
                 (None, Creation::Made(_) | Creation::Taken) => {}
             }
         }
-        let message = format!("nobody can say whether there is a remote at {}", store.name());
+        let message = format!("cannot tell whether there is a remote at {}", store.name());
         Err(Error::new(ErrorKind::Unavailable, message).with_hint("try again later"))
     }
 
-    /// The store that it is on.
+    /// The store of the log.
     pub fn store(&self) -> &Store {
         &self.store
     }
 
-    /// What `art.toml` says.
+    /// The contents of `art.toml`.
     pub fn made(&self) -> &ArtToml {
         &self.made
     }
 }
 
 impl State {
-    /// The state as bytes, to go on from later. They are this reader's own: a copy that is lost or
-    /// damaged costs time and nothing else.
+    /// Encodes the state, so that this reader can continue from it later. A lost or damaged copy
+    /// only costs time.
     pub fn encode(&self) -> Result<Vec<u8>> {
         checkpoint::encode(self)
     }
 
-    /// Reads what [`State::encode`] wrote.
+    /// Decodes the bytes that [`State::encode`] wrote.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
         checkpoint::decode("the saved state of a remote", bytes)
     }

@@ -1,4 +1,4 @@
-//! Entries that were folded long ago, read again to be shown.
+//! Rereads entries that were applied long ago, to display them.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,12 +11,12 @@ use super::state::State;
 use crate::error::{ErrorKind, Result};
 use crate::id::Id;
 
-/// So many entries are held at once.
+/// The number of entries to hold at a time.
 const AT_ONCE: usize = 64;
 
 impl Log {
-    /// The names of the entries that `state` is made of, in their order. No request, or one where
-    /// entries can be siblings.
+    /// Returns the sorted names of the entries in `state`. No request, or one in a log with
+    /// siblings.
     pub fn names(&self, state: &State) -> Result<Vec<EntryName>> {
         let fold = state.fold();
         if fold.protocol == Protocol::Linear {
@@ -31,8 +31,8 @@ impl Log {
         Ok(names)
     }
 
-    /// The commits that the entries which `state` is made of moved refs to or from. All of them are
-    /// read.
+    /// Returns the commits that the entries in `state` moved refs to or from. Reads all of these
+    /// entries.
     pub fn named(&self, state: &State) -> Result<BTreeSet<Id>> {
         let mut commits = BTreeSet::new();
         for names in self.names(state)?.chunks(AT_ONCE) {
@@ -44,8 +44,8 @@ impl Log {
         Ok(commits)
     }
 
-    /// The key of the entry that is missing behind those which `state` is made of, if later ones are
-    /// there. No request, or one where entries stand one at each number.
+    /// Returns the key of the missing entry after the entries in `state`, if later entries exist.
+    /// No request, or one in a log without siblings.
     pub fn find_gap(&self, state: &State) -> Result<Option<String>> {
         let fold = state.fold();
         if fold.protocol != Protocol::Linear {
@@ -69,8 +69,8 @@ impl Log {
         Ok(has_gap.then(|| EntryName { number: next, write: None }.key()))
     }
 
-    /// The entries with these names, in their order; at the same time, a request for each that
-    /// `state` does not hold. One that is gone, or of which only a part is there, is left out.
+    /// Reads the entries with these names and returns them in order. Needs one request for each
+    /// entry that `state` does not hold, in parallel. Missing and incomplete entries are omitted.
     pub fn entries(
         &self,
         state: &State,

@@ -1,15 +1,16 @@
-//! Reads the refs of a long entry or checkpoint without the general TOML parser, which takes some twenty
-//! times the time and memory for them.
+//! Parses the refs of a long entry or checkpoint without the general TOML parser, which takes some
+//! twenty times the time and memory for them.
 
-/// So many bytes are read by the general parser in no time.
+/// The general parser is fast enough for texts with fewer bytes than this.
 const SHORT: usize = 64 << 10;
 
-/// Takes the array `key` out of a long TOML text: gives its strings, and the text without it.
+/// Extracts the array `key` from a long TOML text. Returns its strings, and the text without it.
 ///
-/// Knows one form, the one that is written here: a line of its own in the top table, of strings without
-/// escapes. `None` for any other, and for a short text: the general parser reads those.
+/// Accepts only the format that this program writes: a separate line in the top table, with strings
+/// without escapes. Returns `None` for any other format and for short texts, which the general
+/// parser reads.
 pub(super) fn take<'t>(text: &'t str, key: &str) -> Option<(Vec<&'t str>, String)> {
-    // In a string of several lines, a line that looks like the array would be none.
+    // In a multi-line string, a line that looks like the array is only text.
     if text.len() < SHORT || text.contains("\"\"\"") || text.contains("'''") {
         return None;
     }
@@ -48,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn an_array_is_taken_as_it_was_written_and_the_rest_stays() {
+    fn an_array_is_extracted_and_the_rest_is_kept() {
         let text = toml::to_string(&file()).unwrap();
         let (refs, rest) = take(&text, "refs").unwrap();
         assert_eq!(refs, file().refs);
@@ -57,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn any_other_form_is_left_to_the_general_parser() {
+    fn other_formats_are_left_to_the_general_parser() {
         let text = toml::to_string(&file()).unwrap();
         let others = [
             text.replacen("0 refs", "\\u0030 refs", 1),

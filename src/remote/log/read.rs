@@ -1,4 +1,4 @@
-//! Reading what is new in the log.
+//! Reads new entries of the log.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,45 +13,46 @@ use super::entry::{Entry, HEAD_LEN, is_whole, try_read_body};
 use super::state::{KEPT, State, Window};
 use crate::error::{Error, ErrorKind, Result};
 
-/// The most entries that are listed.
+/// The maximum number of entries to list.
 pub(super) const MAX_ENTRIES: usize = 1_000_000;
-/// The most entries that are asked for at once beyond those that are known to be there.
+/// The maximum number of parallel requests for entries that may not exist.
 const AHEAD: u64 = 32;
 
-/// What to do where the store does not tell what is absent from what is forbidden.
-pub(crate) const MAY_NOT_LIST: &str = "check the credentials: they must be allowed to list too (on S3: s3:ListBucket), or what is not \
-     there is as good as forbidden";
+/// The hint for a store that reports a missing object as forbidden.
+pub(crate) const MAY_NOT_LIST: &str = "check the credentials: they must also permit listing \
+     (on S3: s3:ListBucket), because the store reports \
+     missing objects as forbidden";
 
-/// What a refresh brought.
+/// The outcome of a refresh.
 #[derive(Debug, Default)]
 pub struct News {
-    /// The entries that were added, in the order of their names.
+    /// The new entries, in the order of their names.
     pub entries: Vec<Arc<Entry>>,
-    /// The state was built again from the start, because what it was built from is not what is
-    /// there: an entry came later than expected, or one was replaced. All entries are in `entries`.
+    /// True if the state was rebuilt from the first entry on, because its entries differ from those
+    /// of the log: an entry arrived late, or was replaced. `entries` then contains all entries.
     pub started_over: bool,
-    /// The numbers at which an entry was replaced by another after this reader had seen it.
+    /// The numbers of entries that were replaced after this reader had seen them.
     pub replaced: Vec<u64>,
 }
 
 impl Log {
-    /// Reads the entries that are not in `state` yet. One request if there is none.
+    /// Reads the entries that are not in `state` yet. One request if there are none.
     ///
-    /// On a failure `state` is a state of the log nevertheless, if an older one.
+    /// After a failure, `state` is still a valid state of the log, but may be an older one.
     pub fn refresh(&self, state: &mut State) -> Result<News> {
         let mut news = News::default();
         if state.now.protocol == Protocol::Linear {
             self.follow(state, &mut news)?;
         }
-        // An entry may have said that from here on there are siblings.
+        // An entry may have changed the log to one with siblings.
         if state.now.protocol == Protocol::Siblings {
             self.gather(state, &mut news)?;
         }
         Ok(news)
     }
 
-    /// Reads on from the newest entry, one number after the other, with more and more requests at
-    /// the same time.
+    /// Reads entries from the newest one on, number by number, with more and more parallel
+    /// requests.
     fn follow(&self, state: &mut State, news: &mut News) -> Result<()> {
         let mut ahead = 1;
         loop {
@@ -77,8 +78,8 @@ impl Log {
         }
     }
 
-    /// Whether the newest entry of `state` is not the one that is there: `next`, whose writer had
-    /// seen another one, makes that worth a look.
+    /// Returns true if the newest entry of `state` was replaced. Checks the store only if the
+    /// writer of `next` had seen a different entry.
     fn was_replaced(&self, state: &State, next: &Entry) -> Result<bool> {
         let (Some(last), Some(write)) = (state.now.last, state.now.last_write) else {
             return Ok(false);
@@ -91,7 +92,7 @@ impl Log {
         Ok(there.is_none_or(|there| there.write != write))
     }
 
-    /// Builds the state from the first entry on.
+    /// Rebuilds the state from the first entry on.
     fn start_over(&self, state: &mut State, news: &mut News) -> Result<()> {
         if state.window.is_none() {
             news.replaced.push(state.now.number());
@@ -110,14 +111,15 @@ impl Log {
         Ok(())
     }
 
-    /// Lists the log, or the newest part of it, and reads what is not in the state.
+    /// Lists the log, or the newest part of it, and reads the entries that are not in the state.
     fn gather(&self, state: &mut State, news: &mut News) -> Result<()> {
         state.open_window();
         let behind = state.window.as_mut().and_then(Window::list_behind);
         if let Some(behind) = behind {
             let names = self.list_names(Some(&behind))?;
             let missing = state.missing(&names);
-            // Of very many, the oldest are to be let go of, for which it takes the whole list.
+            // For very many missing entries, the window must drop the oldest, which needs the whole
+            // list.
             if missing.len() <= KEPT {
                 let added = self.read_named(&missing, state)?;
                 news.entries.extend(added.iter().map(|(_, entry)| Arc::clone(entry)));
@@ -139,7 +141,7 @@ impl Log {
         }
     }
 
-    /// Reads those of `names`, which are all there are, that are not in the state.
+    /// Reads the entries that are not in the state. `names` are all entries of the log.
     fn gather_all(
         &self,
         names: &BTreeSet<EntryName>,
@@ -167,13 +169,13 @@ impl Log {
             state.shrink(names, still_missing);
         }
         if missing.is_empty() {
-            // Entries of this reader's own come another way.
+            // This reader's own entries are inserted elsewhere and may fill the window.
             state.shrink(names, None);
         }
         Ok(())
     }
 
-    /// Reads entries; those of which only a part is there are noted in `state`.
+    /// Reads entries. Records incomplete ones in `state`.
     fn read_named(
         &self,
         names: &[EntryName],
@@ -186,7 +188,7 @@ impl Log {
             let body = body.unwrap_or_default();
             let torn = state.window.as_mut().map(|window| &mut window.torn);
             match torn {
-                // A log entry that a newer program wrote is none that can be passed over.
+                // An entry of a newer program must not be skipped.
                 Some(torn) if !is_whole(&body) && !is_newer(name, &body) => {
                     torn.insert(*name);
                 }
@@ -197,24 +199,24 @@ impl Log {
     }
 }
 
-/// Some stores say that a file is forbidden, and not that it is not there, to who may not list them.
+/// Explains that some stores report a missing file as forbidden if the user may not list files.
 fn may_not_list(error: Error) -> Error {
     if error.kind() != ErrorKind::Unauthorized {
         return error;
     }
     error
-        .context("whether there is a newer entry in the log of the remote can't be found out")
+        .context("cannot tell whether the log of the remote has a newer entry")
         .with_hint(MAY_NOT_LIST)
 }
 
-/// The write id of the entry `name`, which has at least `length` bytes: a long one is not read for
-/// that. `None` if it is not there. One request, rarely two.
+/// Reads the write id of the entry `name`, which has at least `length` bytes. Reads only the head
+/// of a long entry. Returns `None` if the entry does not exist. One request, rarely two.
 pub(super) fn try_read_write(store: &Store, name: &EntryName, length: u64) -> Result<Option<Uuid>> {
     let key = name.key();
     if length > HEAD_LEN {
         let head = match store.read_range(&key, 0..HEAD_LEN) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            // Another entry may be there now, a short one.
+            // Another, shorter entry may have replaced it.
             Err(error) if error.kind() == ErrorKind::Corrupt => None,
             head => Some(head?),
         };
@@ -231,7 +233,7 @@ fn is_newer(name: &EntryName, body: &[u8]) -> bool {
     Entry::decode_named(name, body).is_err_and(|error| error.kind() == ErrorKind::Unsupported)
 }
 
-/// The number of the next entry.
+/// Returns the number of the next entry.
 pub(super) fn next_number(state: &State) -> Result<u64> {
     let next = state.now.number().checked_add(1).filter(|next| *next <= MAX_NUMBER);
     next.ok_or_else(|| Error::corrupt("the log has no number left"))

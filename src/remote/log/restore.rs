@@ -1,9 +1,8 @@
-//! Writes entries of a log again that are missing or damaged, from what is known of the log behind
-//! them.
+//! Rewrites missing or damaged entries of a log, from later known states of the log.
 //!
-//! What an entry did follows from what is known before it and after it: the refs from the moves that
-//! begin where it left them, the files from those that are there and that no other entry added.
-//! Only where folding all of it gives exactly what is known is anything written.
+//! The changes of a lost entry follow from the states before and after it: its ref moves from the
+//! moves that start where it left the refs, its files from the existing files that no other entry
+//! added. Nothing is written unless all entries together produce exactly the known state.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,21 +18,21 @@ use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::name::RefName;
 
-/// Who restores entries, and when.
+/// The author and the time of a restoration.
 #[derive(Debug, Clone)]
 pub struct Restorer {
-    /// As `NAME <ADDRESS>`.
+    /// The author, as `NAME <ADDRESS>`.
     pub who: String,
-    /// By the clock of who restores.
+    /// The time, by the author's clock.
     pub when: Timestamp,
 }
 
-/// The entries of a log by their numbers.
+/// The entries of a log by number.
 type Entries = BTreeMap<u64, Entry>;
 
 impl Audit {
-    /// Writes the entries again that were found missing or damaged, as far as it is known what they
-    /// did; gives their keys. An entry that can be read is never replaced.
+    /// Rewrites the missing or damaged entries whose changes are known, and returns their keys.
+    /// Never replaces a readable entry.
     pub fn restore(
         &self,
         store: &Store,
@@ -71,7 +70,7 @@ fn linear(number: u64) -> EntryName {
     EntryName { number, write: None }
 }
 
-/// Writes an entry, unless one that can be read is there; gives its key.
+/// Writes an entry, unless a readable one exists. Returns the key of the written entry.
 fn write(store: &Store, name: &EntryName, entry: &Entry) -> Result<Option<String>> {
     let key = name.key();
     let there = try_read_body(store, name);
@@ -84,7 +83,7 @@ fn write(store: &Store, name: &EntryName, entry: &Entry) -> Result<Option<String
     Ok(Some(key))
 }
 
-/// The entries up to the last one of `known` that are not `lost`.
+/// Reads the entries up to the last one of `known` that are not `lost`.
 fn others(store: &Store, known: &Fold, lost: &BTreeSet<u64>) -> Result<Entries> {
     let numbers: Vec<u64> = (1..=known.number()).filter(|number| !lost.contains(number)).collect();
     let read = |number: &u64| -> Result<(u64, Entry)> {
@@ -97,7 +96,7 @@ fn others(store: &Store, known: &Fold, lost: &BTreeSet<u64>) -> Result<Entries> 
     Ok(store.at_once(&numbers, &read)?.into_iter().collect())
 }
 
-/// Adds the lost entries; `None` if it is not known what they did.
+/// Adds the lost entries. Returns `None` if their changes are unknown.
 fn infer<'e>(
     entries: &'e mut Entries,
     lost: &BTreeSet<u64>,
@@ -116,14 +115,14 @@ fn infer<'e>(
     (fold(entries, made) == *known).then_some(entries)
 }
 
-/// The write id of a lost entry: its follower has seen it.
+/// Finds the write id of a lost entry: its successor has seen it.
 fn write_of(number: u64, entries: &Entries, known: &Fold) -> Option<Uuid> {
     if number == known.number() {
         return known.last_write;
     }
     match entries.get(&(number + 1)) {
         Some(next) => <[Uuid; 1]>::try_from(next.seen.clone()).ok().map(|[write]| write),
-        // That one is lost too: nobody has seen this one.
+        // The successor is lost too, so no entry names the id.
         None => Some(Uuid::new_v4()),
     }
 }
@@ -136,7 +135,7 @@ fn empty(number: u64, write: Uuid, entries: &Entries, restorer: &Restorer) -> En
         write,
         who: restorer.who.clone(),
         when: restorer.when,
-        message: "repair: this entry was lost; what it did is known from those behind it"
+        message: "repair: this entry was lost; its changes were derived from later entries"
             .to_owned(),
         seen: before.map(|entry| entry.write).into_iter().collect(),
         log: None,
@@ -160,14 +159,15 @@ fn fold(entries: &Entries, made: &ArtToml) -> Fold {
     fold
 }
 
-/// The moves that lost entries must have made, so that each move begins where the one before ended.
+/// Derives the moves that lost entries must have made, so that each move starts where the previous
+/// one ended.
 fn lost_moves(
     entries: &Entries,
     lost: &BTreeSet<u64>,
     known: &Fold,
 ) -> BTreeMap<u64, Vec<RefMove>> {
     let mut moves: BTreeMap<u64, Vec<RefMove>> = BTreeMap::new();
-    // Where each ref stands, and since which entry.
+    // The commit of each ref, and the entry that moved it there.
     let mut stands: BTreeMap<&RefName, (Option<Id>, u64)> = BTreeMap::new();
     let mut expect = |name: &RefName, now: (Option<Id>, u64), wanted: Option<Id>, by: u64| {
         let (old, since) = now;
@@ -194,7 +194,7 @@ fn lost_moves(
     moves
 }
 
-/// Adds the files to the lost entries that they must have added or retired.
+/// Adds to the lost entries the files that they must have added or retired.
 fn add_files(
     entries: &mut Entries,
     lost: &BTreeSet<u64>,
@@ -218,7 +218,7 @@ fn add_files(
         if let Some(entry) = entries.get_mut(&retired.number).filter(|_| is_lost) {
             entry.retired.push(retired.id);
         } else {
-            // It was added before it was retired.
+            // The file was added before it was retired.
             let stored = Stored { id: retired.id, size: retired.size };
             files_of(entries.get_mut(oldest)?, retired.kind).push(stored);
         }
@@ -241,7 +241,7 @@ fn files_of(entry: &mut Entry, kind: StoredKind) -> &mut Vec<Stored> {
     }
 }
 
-/// Adds the files to the lost entries that these added although they had been there.
+/// Adds to the lost entries the files that they added again.
 fn add_again(entries: &mut Entries, known: &Fold, found: &Fold) -> Option<()> {
     for (id, write) in known.again.iter().filter(|(id, write)| found.again.get(id) != Some(write)) {
         let sizes = [

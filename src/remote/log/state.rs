@@ -1,10 +1,10 @@
-//! What one reader knows of a remote's log, and how it takes in more of it.
+//! A reader's state of a remote's log, and how it accepts new entries.
 //!
-//! Where entries stand one at each number, the state is the fold of all of them and the next one
-//! is added on top. Where siblings can stand at one number, one may appear late, before others that
-//! were folded already: so the newest entries are kept, with the fold of those before them as the
-//! base, and folded again when that happens. One that is later than that makes the state start
-//! over.
+//! In a log without siblings, the state is the result of all entries, and the next entry is applied
+//! on top. In a log with siblings, an entry may arrive late, before others that were already
+//! applied. Therefore the state keeps the newest entries and, as the base, the result of the
+//! entries before them. A late entry causes the newest entries to be applied again. An entry that
+//! belongs before the base causes a rebuild from the first entry on.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,10 +16,10 @@ use super::entry::Entry;
 use super::fold::Fold;
 use crate::id::{Digest, Id};
 
-/// How many entries are kept behind the base at least, and at most twice as many.
+/// The minimum number of entries to keep after the base; at most twice as many are kept.
 pub(super) const KEPT: usize = 256;
 
-/// Which entries a fold has: their count and the digest of their keys.
+/// The identity of a state's entries: their count and the digest of their keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Names {
     pub(super) count: u64,
@@ -27,7 +27,7 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// Those of `names`, in their order.
+    /// The identity of the entries `names`, which must be sorted.
     pub(super) fn of<'a>(names: impl IntoIterator<Item = &'a EntryName>) -> Self {
         let mut digest = Digest::default();
         let mut count = 0;
@@ -39,7 +39,7 @@ impl Names {
         Names { count, digest: digest.finish() }
     }
 
-    /// Those of the first `count` entries of a log without siblings.
+    /// The identity of the first `count` entries of a log without siblings.
     pub(super) fn linear(count: u64) -> Self {
         let mut digest = Digest::default();
         for number in 1..=count {
@@ -53,25 +53,25 @@ impl Names {
 /// The newest entries of a log with siblings.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Window {
-    /// The fold of all entries before.
+    /// The state after all entries before the window.
     pub(super) base: Fold,
-    /// Which ones these are.
+    /// The identity of the entries in the base.
     pub(super) names: Names,
-    /// Those behind the base.
+    /// The entries after the base.
     pub(super) entries: BTreeMap<EntryName, Arc<Entry>>,
-    /// Entries of which only a part is there: they don't count until they are whole.
+    /// Incomplete entries, which do not count until they are complete.
     pub(super) torn: BTreeSet<EntryName>,
-    /// How the log was listed last.
+    /// The kind of the latest listings.
     pub(super) listed: Listings,
 }
 
-/// How often in a row only the newest entries were listed. It is no part of what is known: states
-/// that differ in it are equal.
+/// The number of consecutive listings of only the newest entries. It is not part of a state: states
+/// that differ only in it are equal.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Listings(u32);
 
 impl Listings {
-    /// Nothing was listed yet.
+    /// The log was not listed yet.
     pub(super) const NONE: Listings = Listings(WHOLE_EVERY);
 }
 
@@ -81,10 +81,10 @@ impl PartialEq for Listings {
     }
 }
 
-/// The whole log is listed the first time and then every so many times.
+/// The whole log is listed the first time, and then every so many times.
 const WHOLE_EVERY: u32 = 16;
 
-/// What is known of a remote's log.
+/// A reader's state of a remote's log.
 #[derive(Debug, Clone, PartialEq)]
 pub struct State {
     pub(super) now: Fold,
@@ -92,19 +92,19 @@ pub struct State {
 }
 
 impl State {
-    /// Before the first entry.
+    /// Creates the state before the first entry.
     pub fn empty(protocol: Protocol) -> Self {
         let mut state = State { now: Fold::empty(protocol), window: None };
         state.open_window();
         state
     }
 
-    /// The refs, the files and the conflicts.
+    /// The remote state: refs, files and conflicts.
     pub fn fold(&self) -> &Fold {
         &self.now
     }
 
-    /// Keeps the newest entries from now on, if siblings are possible.
+    /// Keeps the newest entries from now on, if the log can have siblings.
     pub(super) fn open_window(&mut self) {
         if self.now.protocol == Protocol::Siblings && self.window.is_none() {
             self.window = Some(Window {
@@ -117,13 +117,13 @@ impl State {
         }
     }
 
-    /// Adds the entry that follows in a log without siblings.
+    /// Adds the next entry of a log without siblings.
     pub(super) fn append(&mut self, name: EntryName, entry: &Entry) {
         self.now.apply(name, entry);
         self.open_window();
     }
 
-    /// Adds entries of a log with siblings, wherever they belong.
+    /// Adds entries of a log with siblings at their positions in the order.
     pub(super) fn insert(&mut self, added: Vec<(EntryName, Arc<Entry>)>) {
         let Some(window) = &mut self.window else { return };
         let is_next = added.iter().all(|(name, _)| Some(*name) > self.now.last);
@@ -145,7 +145,7 @@ impl State {
         }
     }
 
-    /// Those of `names` whose entries it has not.
+    /// Returns the names whose entries are not in the state.
     pub(super) fn missing(&self, names: &BTreeSet<EntryName>) -> Vec<EntryName> {
         let Some(window) = &self.window else { return Vec::new() };
         let is_known = |name: &&EntryName| {
@@ -155,8 +155,8 @@ impl State {
         names.iter().filter(|name| !is_known(name)).copied().collect()
     }
 
-    /// Lets go of the oldest entries of the window, where there are many. `names` are all that are
-    /// in the log; those from `keep_from` on stay.
+    /// Moves the oldest entries of a full window to the base. `names` are all entries of the log.
+    /// Entries from `keep_from` on stay in the window.
     pub(super) fn shrink(&mut self, names: &BTreeSet<EntryName>, keep_from: Option<EntryName>) {
         let Some(window) = &mut self.window else { return };
         if window.entries.len() < 2 * KEPT {
@@ -173,7 +173,7 @@ impl State {
         window.names = window.names_to(window.base.last, names);
     }
 
-    /// Whether no sibling of `entry` comes before it, as far as is known.
+    /// Returns true if no known sibling of `entry` comes before it.
     pub(super) fn is_first(&self, entry: &Entry) -> bool {
         let write = Some(entry.write);
         let from = EntryName { number: entry.number, write: None };
@@ -181,7 +181,8 @@ impl State {
         self.window.as_ref().is_none_or(|window| window.entries.range(from..own).next().is_none())
     }
 
-    /// The write ids of the entries that no other one has seen: what the next entry names.
+    /// The write ids of the entries that no other entry has seen. The next entry names them as
+    /// seen.
     pub(super) fn heads(&self) -> Vec<Uuid> {
         let Some(window) = self.window.as_ref().filter(|window| !window.entries.is_empty()) else {
             return self.now.last_write.into_iter().collect();
@@ -194,11 +195,11 @@ impl State {
 }
 
 impl Window {
-    /// Behind which key the log is to be listed now; `None` is from its start.
+    /// Returns the key after which to list the log now; `None` means from the start.
     ///
-    /// An entry can come late, below those that are folded for good: only the whole list shows it.
-    /// Between two of those it is enough to look from the newest ones on, which is one request
-    /// however long the log is.
+    /// An entry can arrive late, before the base; only the whole list shows it. Between two whole
+    /// lists, it is enough to list the newest entries, which takes one request however long the log
+    /// is.
     pub(super) fn list_behind(&mut self) -> Option<String> {
         let base = self.base.last?;
         let is_late = self.entries.first_key_value().is_some_and(|(name, _)| *name <= base);
@@ -207,11 +208,11 @@ impl Window {
             return None;
         }
         self.listed.0 += 1;
-        // Before all that stand at its number.
+        // This key sorts before all entries with its number.
         Some(format!("{LOG}{:020}", base.number))
     }
 
-    /// Which of `names` are not behind `last` and whole.
+    /// The identity of the complete entries of `names` up to `last`.
     pub(super) fn names_to(&self, last: Option<EntryName>, names: &BTreeSet<EntryName>) -> Names {
         let covered = names.iter().filter(|name| Some(**name) <= last);
         Names::of(covered.filter(|name| !self.torn.contains(name)))

@@ -1,4 +1,4 @@
-//! The log's formats, its fold, and writers who add to it.
+//! Tests of the log's formats, of the remote state, and of concurrent writers.
 
 mod checkpoints;
 mod files;
@@ -34,7 +34,7 @@ fn run(name: &str) -> RefName {
     format!("refs/runs/o/p/{name}").parse().unwrap()
 }
 
-/// A push that moves one run's ref; `-` is no commit.
+/// Creates a push that moves one run's ref; `-` means no commit.
 fn push(name: &str, old: &str, new: &str) -> Proposal {
     let commit = |text: &str| (text != "-").then(|| id(text));
     let mut proposal =
@@ -68,7 +68,7 @@ fn siblings() -> (Log, State) {
 }
 
 #[test]
-fn an_entry_is_written_as_the_format_says() {
+fn an_entry_is_written_in_the_documented_format() {
     let mut entry = entry_of(12, 7, &push("r", "-", "a"));
     entry.packs.push(Stored { id: Id::EMPTY_TREE, size: 5 });
     entry.seen.push(Uuid::nil());
@@ -116,7 +116,7 @@ fn with_checksum(body: &str) -> Vec<u8> {
 }
 
 #[test]
-fn keys_of_a_newer_program_survive_and_its_format_is_refused() {
+fn unknown_keys_are_kept_and_a_newer_format_is_refused() {
     let entry = entry_of(1, 1, &push("r", "-", "a"));
     let text = String::from_utf8(entry.encode().unwrap()).unwrap();
     let body =
@@ -133,7 +133,7 @@ fn keys_of_a_newer_program_survive_and_its_format_is_refused() {
 }
 
 #[test]
-fn a_part_of_an_entry_is_none() {
+fn an_incomplete_entry_is_refused() {
     let bytes = entry_of(1, 1, &push("r", "-", "a")).encode().unwrap();
     for length in 0..bytes.len() {
         let error = Entry::decode("log/x", &bytes[..length]).unwrap_err();
@@ -153,7 +153,7 @@ fn an_entry_that_names_a_tracking_ref_is_refused() {
 }
 
 #[test]
-fn an_entry_of_too_many_values_is_refused_before_it_takes_memory() {
+fn an_entry_with_too_many_values_is_refused_before_it_takes_memory() {
     let body = format!("format = 1\nx = [{}]\n", "1,".repeat(500_000));
     let error = Entry::decode("log/x", &with_checksum(&body)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt);
@@ -175,14 +175,14 @@ fn a_push_and_a_fetch_are_one_request_each() {
 }
 
 #[test]
-fn a_writer_who_comes_second_goes_behind_unless_the_same_ref_moved() {
+fn the_second_writer_adds_a_later_entry_unless_the_same_ref_moved() {
     let (log, mut one) = linear();
     let mut two = one.clone();
     done(log.commit(&mut one, &push("r", "-", "a")));
     let committed = done(log.commit(&mut two, &push("s", "-", "b")));
     assert_eq!((committed.entry.number, committed.others.len()), (2, 1));
     assert_eq!((at(&two, "r"), at(&two, "s")), (Some(id("a")), Some(id("b"))));
-    // One has not seen the second entry, and moves what it moved.
+    // The first writer has not seen the second entry, and moves the same ref.
     match log.commit(&mut one, &push("s", "-", "c")).unwrap() {
         Commit::Moved(refs) => assert_eq!(refs, [run("s")]),
         other => panic!("{other:?}"),
@@ -192,7 +192,7 @@ fn a_writer_who_comes_second_goes_behind_unless_the_same_ref_moved() {
 }
 
 #[test]
-fn a_push_that_relies_on_a_retired_pack_is_told() {
+fn a_push_that_relies_on_a_retired_pack_is_refused() {
     let (log, mut one) = linear();
     let mut first = push("r", "-", "a");
     first.packs.push(Stored { id: id("pack"), size: 9 });
@@ -209,7 +209,7 @@ fn a_push_that_relies_on_a_retired_pack_is_told() {
         Commit::Retired(packs) => assert_eq!(packs, [id("pack")]),
         other => panic!("{other:?}"),
     }
-    // Sent again, it is there again.
+    // If the pack is sent again, it exists again.
     second.relies_on.clear();
     second.packs.push(Stored { id: id("pack"), size: 9 });
     done(log.commit(&mut two, &second));
@@ -253,7 +253,7 @@ fn no_fault_at_any_request_loses_or_doubles_a_push() {
 }
 
 #[test]
-fn an_answer_that_never_comes_is_looked_up() {
+fn after_a_lost_answer_the_entry_is_looked_up() {
     let memory = Arc::new(MemoryStore::new(Honesty::Honest));
     let good = Store::on(Arc::clone(&memory) as _, "memory://test", options());
     Log::open_or_make(&good, Protocol::Linear).unwrap();
@@ -273,7 +273,8 @@ fn siblings_keep_both_commits_and_name_the_conflict() {
     let mut two = one.clone();
     let first = done(log.commit(&mut one, &push("r", "x", "a")));
     let second = done(log.commit(&mut two, &push("r", "x", "b")));
-    // The second listed after the first had written: it sees it at once. The first, on its next.
+    // The second writer lists the log after the first has written, and sees the conflict
+    // immediately. The first writer sees it on its next refresh.
     assert_eq!(second.conflicts, [run("r")]);
     log.refresh(&mut one).unwrap();
     assert_eq!(one.fold(), two.fold());
@@ -282,7 +283,7 @@ fn siblings_keep_both_commits_and_name_the_conflict() {
     assert_eq!(at(&one, "r"), Some(id(winner)));
     let sides = &one.fold().conflicts[&run("r")];
     assert_eq!(sides.iter().map(|side| side.commit).collect::<Vec<_>>(), [Some(id(loser))]);
-    // Both go on; each side's newest commit stands for it. Then one is chosen.
+    // Both sides advance, and each is represented by its newest commit. Then the user chooses one.
     done(log.commit(&mut one, &push("r", winner, "w2")));
     let mut resolve = push("r", "w2", "merged");
     resolve.settled.push(Settled { name: run("r"), commit: Some(id(loser)) });
@@ -292,7 +293,7 @@ fn siblings_keep_both_commits_and_name_the_conflict() {
 }
 
 #[test]
-fn a_sibling_that_was_written_in_part_does_not_count_until_it_is_whole() {
+fn an_incomplete_sibling_does_not_count_until_it_is_complete() {
     let (log, mut state) = siblings();
     done(log.commit(&mut state, &push("r", "-", "a")));
     let entry = entry_of(2, 9, &push("r", "a", "b"));
@@ -309,7 +310,7 @@ fn a_sibling_that_was_written_in_part_does_not_count_until_it_is_whole() {
 }
 
 #[test]
-fn a_log_can_be_told_to_have_siblings_from_an_entry_on() {
+fn an_entry_can_change_the_log_to_one_with_siblings() {
     let (log, mut one) = linear();
     let mut two = one.clone();
     done(log.commit(&mut one, &push("r", "-", "a")));
@@ -317,7 +318,7 @@ fn a_log_can_be_told_to_have_siblings_from_an_entry_on() {
         log.downgrade(&mut one, "Ada <ada@example.com>", Timestamp::from_seconds(0)).unwrap();
     }
     done(log.commit(&mut one, &push("r", "a", "c")));
-    // Two has seen none of it, and learns by losing.
+    // Writer two has not seen the change, and learns of it when its push loses.
     let committed = done(log.commit(&mut two, &push("s", "-", "d")));
     assert_eq!(committed.others.len(), 3);
     assert_eq!((at(&two, "r"), at(&two, "s")), (Some(id("c")), Some(id("d"))));
@@ -328,10 +329,11 @@ fn a_log_can_be_told_to_have_siblings_from_an_entry_on() {
 }
 
 #[test]
-fn an_entry_that_was_replaced_is_noticed_by_who_saw_it_and_by_who_did_not() {
+fn a_replaced_entry_is_detected_by_old_and_new_readers() {
     let (log, mut one) = linear();
     done(log.commit(&mut one, &push("r", "-", "a")));
-    // A lying store lets another writer win at the same number, who then goes on.
+    // A dishonest store lets another writer win the same number. That writer then adds a second
+    // entry.
     let other = entry_of(1, 1, &push("s", "-", "b"));
     let mut next = entry_of(2, 2, &push("s", "b", "c"));
     next.seen.push(other.write);
@@ -343,7 +345,7 @@ fn an_entry_that_was_replaced_is_noticed_by_who_saw_it_and_by_who_did_not() {
     assert!(news.started_over);
     assert_eq!(news.replaced, [1]);
     assert_eq!((at(&one, "r"), at(&one, "s")), (None, Some(id("c"))));
-    // And one whose writer saw what is gone: the break is noted.
+    // The writer of this entry saw a deleted entry: the gap in the chain is recorded.
     let mut broken = entry_of(3, 3, &push("t", "-", "d"));
     broken.seen.push(Uuid::from_u128(99));
     let key = EntryName { number: 3, write: None }.key();
@@ -354,7 +356,7 @@ fn an_entry_that_was_replaced_is_noticed_by_who_saw_it_and_by_who_did_not() {
 }
 
 #[test]
-fn a_reader_from_a_checkpoint_knows_what_a_reader_from_the_start_does() {
+fn a_reader_from_a_checkpoint_has_the_same_state_as_one_from_the_start() {
     for (log, mut state) in [linear(), siblings()] {
         let mut last = "-".to_owned();
         let mut checkpoints = 0;
@@ -376,7 +378,7 @@ fn a_reader_from_a_checkpoint_knows_what_a_reader_from_the_start_does() {
         let requests = log.store().traffic().since(before).requests;
         assert_eq!((quick.fold(), slow.fold()), (state.fold(), state.fold()));
         assert!(requests < 30, "{requests}");
-        // A reader's own copy knows everything: nothing is read again.
+        // A reader's saved state is complete: nothing is read again.
         let mut saved = State::decode(&state.encode().unwrap()).unwrap();
         assert_eq!(saved.fold(), state.fold());
         let before = log.store().traffic();
@@ -402,7 +404,7 @@ fn damage_of_checkpoints_costs_time_only(log: &Log, state: &State) {
 }
 
 #[test]
-fn a_sibling_that_comes_very_late_is_folded_where_it_belongs() {
+fn a_very_late_sibling_is_applied_in_order() {
     let (log, mut state) = siblings();
     let mut last = "-".to_owned();
     for number in 1..=600 {
@@ -413,7 +415,7 @@ fn a_sibling_that_comes_very_late_is_folded_where_it_belongs() {
     let late = entry_of(2, 0, &push("r", "1", "late"));
     let key = EntryName { number: 2, write: Some(late.write) }.key();
     log.store().write(&key, late.encode().unwrap()).unwrap();
-    // Who begins anew looks at the whole log at once, who goes on does so now and then.
+    // A new reader lists the whole log immediately; an existing reader does so occasionally.
     let mut saved = State::decode(&state.encode().unwrap()).unwrap();
     let news = log.refresh(&mut saved).unwrap();
     assert!(news.started_over && news.replaced.is_empty());
@@ -423,14 +425,15 @@ fn a_sibling_that_comes_very_late_is_folded_where_it_belongs() {
     let mut fresh = State::empty(Protocol::Siblings);
     log.refresh(&mut fresh).unwrap();
     assert_eq!(state.fold(), fresh.fold());
-    // It came first in the order, so the ref is its; the other side is kept.
+    // The late entry is first in the order, so it determines the ref. The other side becomes a
+    // conflict.
     assert_eq!(at(&state, "r"), Some(id("late")));
     let sides = &state.fold().conflicts[&run("r")];
     assert_eq!(sides.iter().map(|side| side.commit).collect::<Vec<_>>(), [Some(id("600"))]);
 }
 
 #[test]
-fn a_remote_of_a_newer_program_is_not_touched() {
+fn a_remote_of_a_newer_program_is_not_changed() {
     let store = memory(Honesty::Honest);
     store.write("art.toml", Bytes::from_static(b"format = 9\n")).unwrap();
     let error = Log::open_or_make(&store, Protocol::Linear).unwrap_err();
@@ -438,7 +441,7 @@ fn a_remote_of_a_newer_program_is_not_touched() {
     assert_eq!(Log::open(memory(Honesty::Honest)).unwrap_err().kind(), ErrorKind::NotFound);
 }
 
-/// Number, write id, run, old and new commit.
+/// Number, write id, run name, old and new commit.
 type Move = (u64, u128, String, Option<u8>, Option<u8>);
 
 fn moves() -> impl Strategy<Value = Vec<Move>> {
@@ -448,7 +451,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
 
 proptest! {
     #[test]
-    fn entries_round_trip(
+    fn entries_are_read_back(
         number in 1..=crate::remote::layout::MAX_NUMBER,
         write in any::<u128>(),
         who in "\\PC{0,30}",
@@ -468,13 +471,13 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_an_entry_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+    fn arbitrary_bytes_are_an_entry_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         let _ = Entry::decode("log/x", &bytes);
         let _ = State::decode(&bytes);
     }
 
     #[test]
-    fn any_text_is_an_entry_or_an_error(
+    fn arbitrary_text_is_an_entry_or_an_error(
         body in "(format = 1\n)?([a-z]{1,8} = ([0-9\"\\[\\]]{1,6}|\"[-a-f0-9 /]{0,20}\")\n){0,6}",
     ) {
         let _ = Entry::decode("log/x", &with_checksum(&body));
@@ -483,7 +486,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_order_entries_come_in_the_state_is_the_same(moved in moves(), seed in any::<u64>()) {
+    fn the_state_does_not_depend_on_the_order_of_arrival(moved in moves(), seed in any::<u64>()) {
         let entries: Vec<_> = moved.iter().map(|m| {
             let mut entry = entry_of(m.0, m.1, &push("r", "-", "a"));
             entry.refs = vec![ref_move(m)];
@@ -509,7 +512,8 @@ proptest! {
             state.insert(chunk.to_vec());
         }
         prop_assert_eq!(state.fold(), &want);
-        // Nothing is lost: every commit is a ref's, a side of a conflict, or was moved on from.
+        // Nothing is lost: every commit is a ref's commit, a side of a conflict, or the start of a
+        // later move.
         for (_, entry) in &sorted {
             let RefMove { name, new, .. } = &entry.refs[0];
             let now = want.refs.get(name).copied();
@@ -520,7 +524,7 @@ proptest! {
             });
             prop_assert!(kept || passed, "{:?} of {} is lost", new, name);
         }
-        // And a copy of the state is the state.
+        // A saved copy of the state equals the state.
         let copy = State::decode(&state.encode().unwrap()).unwrap();
         prop_assert_eq!(copy.fold(), state.fold());
     }
@@ -532,7 +536,7 @@ fn ref_move((_, _, name, old, new): &Move) -> RefMove {
 }
 
 #[test]
-fn a_log_that_was_copied_to_a_store_without_exclusive_create_can_be_downgraded_there() {
+fn a_log_copied_to_a_store_without_exclusive_create_can_be_downgraded() {
     let (log, mut state) = linear();
     let _ = done(log.commit(&mut state, &push("r", "-", "a")));
     let copy = memory(Honesty::Declines);

@@ -1,16 +1,16 @@
-//! Is one object unreadable, or the whole store?
+//! Distinguishes an unreadable object from an unreachable store.
 
 use super::super::layout::{ART_TOML, EntryName, LATEST};
 use super::Store;
 use crate::error::{Error, ErrorKind, Result};
 
-/// The most bytes of another object that are read to see whether the store answers.
+/// The maximum number of bytes to read of another object to test the store.
 const ASKED: u64 = 64 << 20;
 
 impl Store {
-    /// What is wrong with the object `key`, whose request failed with `error`: it is missing or
-    /// damaged, or the store fails to give it while it gives another object. Gives the error back if
-    /// it is not the object's: nothing is known of an object of a store that does not answer.
+    /// Describes the defect of the object `key`, whose request failed with `error`: the object is
+    /// missing or damaged, or the store fails to return it but returns another object. If the store
+    /// does not answer, the object's state is unknown, and the error is returned.
     pub fn defect_of(&self, key: &str, error: Error) -> Result<String> {
         use ErrorKind::{Corrupt, Internal, Interrupted, Locked, NotFound, Unsupported};
         match error.kind() {
@@ -21,8 +21,8 @@ impl Store {
         }
     }
 
-    /// As [`Store::defect_of`], for a failure while the object was read and used: unless it is damage, the
-    /// object is at fault only if the request `has_failed`.
+    /// Describes a defect as [`Store::defect_of`] does, for a failure while the object was read and
+    /// used. Unless it is damage, the object is at fault only if the request `has_failed`.
     pub fn defect_of_read(&self, key: &str, error: Error, has_failed: bool) -> Result<String> {
         match error.kind() {
             ErrorKind::Corrupt | ErrorKind::NotFound => self.defect_of(key, error),
@@ -31,7 +31,7 @@ impl Store {
         }
     }
 
-    /// Whether the store gives an object other than `key`.
+    /// Returns true if the store returns an object other than `key`.
     fn answers_beside(&self, key: &str) -> bool {
         let first = EntryName { number: 1, write: None }.key();
         let others = [ART_TOML, LATEST, first.as_str()];
@@ -40,7 +40,7 @@ impl Store {
     }
 }
 
-/// The last part of a message says what is wrong.
+/// Shortens an error to the last part of its message, which describes the problem.
 fn in_short(error: &Error) -> String {
     let cause = error.causes().pop().unwrap_or_else(|| error.message().to_owned());
     match cause.split_once(" is damaged: ") {

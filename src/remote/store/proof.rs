@@ -1,5 +1,5 @@
-//! Proof that what was sent is stored. A proxy or a login page may say that all is well and pass
-//! nothing on.
+//! Proof that written objects are stored. A proxy or a login page may report success without
+//! passing the data on.
 
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
@@ -10,15 +10,15 @@ use super::super::object_store::{Failure, Receipt};
 use super::Store;
 use crate::error::{Error, ErrorKind, Result};
 
-/// For so few objects no listing is worth it.
+/// Up to this many objects are checked without a listing.
 const FEW: usize = 4;
-/// What one request of a listing shows.
+/// The number of objects in one request of a listing.
 const PAGE: u64 = 1000;
-/// The most objects that are listed to find those that were sent.
+/// The maximum number of objects to list in search of the written ones.
 const MOST: usize = 1_000_000;
 
 impl Store {
-    /// Notes what the answer to a write proves.
+    /// Records what the answer to a write proves.
     pub(super) fn note_written(&self, key: &str, size: u64, receipt: Receipt) {
         let mut unproven = self.inner.unproven.lock().unwrap_or_else(PoisonError::into_inner);
         match receipt {
@@ -27,14 +27,14 @@ impl Store {
         }
     }
 
-    /// As [`Store::write`], for what no reader relies on and others may replace.
+    /// Writes an object, as [`Store::write`] does, that no reader relies on and others may replace.
     pub fn write_hint(&self, key: &str, body: impl Into<Bytes>) -> Result<()> {
         self.write(key, body)?;
         self.forget_written(&[key.to_owned()]);
         Ok(())
     }
 
-    /// Notes that nobody relies on these objects any more.
+    /// Records that nobody relies on these objects any longer.
     pub(super) fn forget_written(&self, keys: &[String]) {
         let mut unproven = self.inner.unproven.lock().unwrap_or_else(PoisonError::into_inner);
         for key in keys {
@@ -42,11 +42,11 @@ impl Store {
         }
     }
 
-    /// Makes sure that all objects that were written so far are stored with their sizes: those
-    /// whose answers did not prove it are asked for, one by one or by a listing where that is
-    /// cheaper. `known` is how many other objects there are about.
+    /// Checks that all objects written so far are stored with their sizes. Objects without proof
+    /// are checked one by one, or by a listing if that is cheaper. `known` is the approximate
+    /// number of other objects.
     ///
-    /// Fails with [`Unavailable`](ErrorKind::Unavailable) if one is not stored.
+    /// Fails with [`Unavailable`](ErrorKind::Unavailable) if an object is not stored.
     pub fn prove_writes(&self, known: u64) -> Result<()> {
         let unproven = {
             let mut all = self.inner.unproven.lock().unwrap_or_else(PoisonError::into_inner);
@@ -56,7 +56,7 @@ impl Store {
         if let Ok(None) = &checked {
             return Ok(());
         }
-        // They are no better known than before.
+        // These objects are still unproven.
         let mut all = self.inner.unproven.lock().unwrap_or_else(PoisonError::into_inner);
         all.extend(unproven);
         drop(all);
@@ -66,7 +66,8 @@ impl Store {
         }
     }
 
-    /// An object that is not stored with its size, and the size that it has.
+    /// Finds an object that is not stored with its size. Also returns the expected and the actual
+    /// size.
     fn find_unstored(
         &self,
         objects: &BTreeMap<String, u64>,
@@ -81,7 +82,7 @@ impl Store {
             left.retain(|(key, size)| listed.get(*key) != Some(size));
         }
         let sizes = self.at_once(&left, &|(key, size)| {
-            // An answer from before the write may still be about.
+            // A cache may still have an answer from before the write.
             self.read_sound(|| match self.try_size(key)? {
                 Some(there) if there == *size => Ok(None),
                 there => Err(not_stored(key, *size, there).with_kind(ErrorKind::Corrupt)),
@@ -97,7 +98,8 @@ impl Store {
         Ok(wrong)
     }
 
-    /// The sizes of what is in the directories of `objects`. What can't be listed is not in it.
+    /// Lists the sizes of the objects in the directories of `objects`. Omits directories that can't
+    /// be listed.
     fn sizes_by_listing(&self, objects: &[(&String, u64)]) -> Result<BTreeMap<String, u64>> {
         let mut directories: Vec<&str> = objects
             .iter()
@@ -110,7 +112,8 @@ impl Store {
         Ok(all.filter_map(|listed| Some((listed.key, listed.size?))).collect())
     }
 
-    /// As [`Store::write`], and reads the object back if the answer does not prove that it is stored.
+    /// Writes an object as [`Store::write`] does. If the answer does not prove that the object is
+    /// stored, reads it back.
     pub fn write_proven(&self, key: &str, body: impl Into<Bytes>) -> Result<()> {
         let body: Bytes = body.into();
         self.write(key, body.clone())?;
@@ -120,7 +123,7 @@ impl Store {
         if is_proven { Ok(()) } else { self.read_back(key, &body) }
     }
 
-    /// Reads an object that was just written back, and fails unless it has these bytes.
+    /// Reads back an object that was just written. Fails unless it has these bytes.
     fn read_back(&self, key: &str, body: &[u8]) -> Result<()> {
         let there = self.repeat(|objects| objects.read(key, None, body.len() as u64));
         let problem = match there {
@@ -145,7 +148,7 @@ fn not_stored(key: &str, size: u64, there: Option<u64>) -> Error {
         Some(there) if there == size => "the store has other bytes".to_owned(),
         Some(there) => format!("the store has {there} bytes of {size}"),
     };
-    let message = format!("'{key}' was not stored, although the answer said so: {found}");
+    let message = format!("'{key}' was not stored, although the store reported success: {found}");
     Error::new(ErrorKind::Unavailable, message).with_hint(
         "a proxy or a login page may have answered: open a web page, in case this network wants a \
          login, then run the command again",

@@ -1,4 +1,4 @@
-//! What is tried again, what is not, and what comes of it.
+//! Tests of retries, permanent failures and their outcomes.
 
 use super::super::fault::{Fault, FaultStore, Request};
 use super::super::memory::Honesty;
@@ -18,7 +18,7 @@ fn faulty(
 }
 
 #[test]
-fn what_fails_for_a_while_is_tried_again() {
+fn a_temporary_failure_is_retried() {
     let (store, objects) = faulty(|number, _, _| (number < 3).then_some(Fault::Fails));
     store.write("a/b", Bytes::from_static(b"x")).unwrap();
     assert_eq!((objects.asked(), store.traffic().retries), (4, 3));
@@ -26,7 +26,7 @@ fn what_fails_for_a_while_is_tried_again() {
 }
 
 #[test]
-fn attempts_end_and_say_how_many_they_were() {
+fn the_last_failure_reports_the_number_of_attempts() {
     let (store, objects) = faulty(|_, _, _| Some(Fault::Hangs));
     let error = store.read("a", 10).unwrap_err();
     assert_eq!((error.kind(), objects.asked()), (ErrorKind::Unavailable, 5));
@@ -39,7 +39,7 @@ fn attempts_end_and_say_how_many_they_were() {
 }
 
 #[test]
-fn attempts_end_when_patience_does() {
+fn attempts_end_after_the_patience_time() {
     let memory = Arc::new(MemoryStore::new(Honesty::Honest));
     let objects = Arc::new(FaultStore::new(memory, |_, _, _| Some(Fault::Fails)));
     let patience = Duration::from_millis(60);
@@ -52,7 +52,7 @@ fn attempts_end_when_patience_does() {
 }
 
 #[test]
-fn what_was_swallowed_on_its_way_is_found_before_anything_relies_on_it() {
+fn a_swallowed_write_is_detected_before_anything_relies_on_it() {
     let (store, _) = faulty(|_, request, key| {
         (request == Request::Write && key.ends_with('b')).then_some(Fault::Swallowed)
     });
@@ -62,7 +62,7 @@ fn what_was_swallowed_on_its_way_is_found_before_anything_relies_on_it() {
         for number in 0..keys {
             store.write(&format!("packs/{number}b"), Bytes::from_static(b"b")).unwrap();
         }
-        // Asked again it still is not stored.
+        // After a second check, the object is still not stored.
         for _ in 0..2 {
             let error = store.prove_writes(0).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Unavailable);
@@ -70,7 +70,7 @@ fn what_was_swallowed_on_its_way_is_found_before_anything_relies_on_it() {
             assert!(causes.contains("'packs/0b' was not stored"), "{error:?}");
         }
     }
-    // What was removed is relied on by nobody.
+    // Nobody relies on removed objects.
     store.delete(&(0..20).map(|number| format!("packs/{number}b")).collect::<Vec<_>>()).unwrap();
     store.prove_writes(0).unwrap();
     let error = store.write_proven("log/b", Bytes::from_static(b"b")).unwrap_err();
@@ -92,7 +92,7 @@ fn many_writes_are_proven_by_one_listing() {
 }
 
 #[test]
-fn what_is_damaged_twice_is_read_a_third_time() {
+fn damaged_data_is_read_up_to_three_times() {
     for (times, is_sound) in [(2, true), (3, false)] {
         let (store, objects) = faulty(move |number, request, _| {
             (request == Request::Read && number <= times).then_some(Fault::Flipped)
@@ -107,14 +107,14 @@ fn what_is_damaged_twice_is_read_a_third_time() {
 }
 
 #[test]
-fn a_refusal_is_final_at_once() {
+fn a_refusal_is_not_retried() {
     let (store, objects) = faulty(|_, _, _| Some(Fault::Refused));
     let error = store.write("a", Bytes::new()).unwrap_err();
     assert_eq!((error.kind(), objects.asked()), (ErrorKind::Unauthorized, 1));
 }
 
 #[test]
-fn a_lost_answer_makes_a_creation_look_taken() {
+fn after_a_lost_answer_a_creation_is_reported_as_taken() {
     let (store, _) = faulty(|number, _, _| (number == 0).then_some(Fault::AnswerLost));
     let body = Bytes::from_static(b"mine");
     assert!(matches!(store.create("a", &body).unwrap(), Creation::Taken));
@@ -125,7 +125,7 @@ fn a_lost_answer_makes_a_creation_look_taken() {
 }
 
 #[test]
-fn a_limit_on_length_holds_before_memory_is_taken() {
+fn a_size_limit_is_checked_before_memory_is_reserved() {
     let (store, _) = faulty(|_, _, _| None);
     store.write("a", Bytes::from(vec![0; 100])).unwrap();
     assert_eq!(store.read("a", 99).unwrap_err().kind(), ErrorKind::Corrupt);
@@ -151,7 +151,7 @@ fn an_interrupt_ends_the_waits() {
 }
 
 #[test]
-fn requests_are_never_more_at_once_than_there_are_jobs() {
+fn concurrent_requests_never_exceed_the_number_of_jobs() {
     use std::sync::atomic::{AtomicUsize, Ordering};
     static NOW: AtomicUsize = AtomicUsize::new(0);
     static MOST: AtomicUsize = AtomicUsize::new(0);

@@ -1,4 +1,4 @@
-//! What URIs mean, and what they never say.
+//! Tests of the meaning of URIs, and of secrets in them.
 
 use super::super::secrets::mask_secrets;
 use super::*;
@@ -43,7 +43,7 @@ fn paths_are_directories_below_the_working_directory() {
 }
 
 #[test]
-fn aliases_mean_the_service_and_its_options() {
+fn schemes_set_the_service_and_its_options() {
     assert_eq!(
         options("s3://bucket/a/b?region=eu-central-1"),
         pairs(&[
@@ -96,16 +96,16 @@ fn aliases_mean_the_service_and_its_options() {
 }
 
 #[test]
-fn a_scheme_nobody_knows_names_the_one_that_was_meant() {
+fn an_unknown_scheme_suggests_the_closest_one() {
     let error = parse("s33://bucket").unwrap_err();
-    assert_eq!(error.message(), "there is no kind of store 's33'");
+    assert_eq!(error.message(), "unknown kind of store 's33'");
     assert_eq!(error.hint(), Some("did you mean s3://…?"));
     let error = parse("s3://bucket?regoin=x").unwrap_err();
     assert_eq!(error.hint(), Some("did you mean 'region'?"));
 }
 
 #[test]
-fn what_is_no_place_is_refused() {
+fn an_invalid_location_is_refused() {
     for bad in [
         "",
         "s3://",
@@ -129,7 +129,7 @@ fn what_is_no_place_is_refused() {
 }
 
 #[test]
-fn ftp_is_refused_with_what_to_use() {
+fn ftp_is_refused_with_an_alternative() {
     for text in ["ftp://host/x", "ftps://host/x"] {
         let error = parse(text).unwrap_err();
         assert_eq!(error.kind(), crate::ErrorKind::Unsupported);
@@ -138,7 +138,7 @@ fn ftp_is_refused_with_what_to_use() {
 }
 
 #[test]
-fn a_host_that_ssh_would_read_as_an_option_is_refused() {
+fn a_host_that_ssh_would_take_for_an_option_is_refused() {
     for bad in [
         "sftp://-oProxyCommand=x/y",
         "sftp://%2doProxyCommand=x/y",
@@ -157,7 +157,7 @@ fn a_host_that_ssh_would_read_as_an_option_is_refused() {
 }
 
 #[test]
-fn an_option_that_would_be_ignored_is_named() {
+fn an_option_that_would_be_ignored_is_refused_by_name() {
     for (text, name) in [
         ("s3+http://host/bucket?endpoint=http%3A%2F%2Fother", "endpoint"),
         ("sftp://ada@host/x?user=bob", "user"),
@@ -174,7 +174,7 @@ fn an_option_that_would_be_ignored_is_named() {
 }
 
 #[test]
-fn azure_and_swift_addresses_with_an_account_are_understood() {
+fn azure_and_swift_addresses_with_an_account_are_parsed() {
     assert_eq!(
         options("azblob+http://127.0.0.1:10000/acc/box/p/q"),
         pairs(&[
@@ -218,7 +218,7 @@ fn azure_and_swift_addresses_with_an_account_are_understood() {
 }
 
 #[test]
-fn a_path_on_another_machine_is_told_from_a_directory() {
+fn a_path_on_another_machine_is_not_taken_for_a_directory() {
     let error = parse("ada@host:srv/art").unwrap_err();
     let hint = "write sftp://USER@HOST/PATH for a machine, ./PATH for a directory";
     assert_eq!(error.hint(), Some(hint));
@@ -252,7 +252,7 @@ fn secrets_are_refused_and_not_repeated() {
     }
 }
 
-/// Everything that is shown or stored of what a person typed as a URI.
+/// Everything that is shown or stored after parsing a URI typed by a user.
 fn shown(text: &str) -> String {
     match parse(text) {
         Ok(uri) => format!("{uri} {uri:?}"),
@@ -274,7 +274,7 @@ proptest! {
     ) {
         let secret = format!("hunter2{salt}");
         let text = format!("{scheme}{mark}{user}{colon}{secret}{at}{place}{query}");
-        // What begins with '/' is a path, whatever follows.
+        // Text that begins with '/' is a path, whatever follows.
         prop_assume!(!text.starts_with('/'));
         prop_assert!(!shown(&text).contains("hunter2"), "{} {}", text, shown(&text));
         let message = format!("there is no remote '{text}'");
@@ -297,14 +297,14 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_a_uri_or_an_error_and_what_is_shown_means_the_same(text in "\\PC{0,60}") {
+    fn the_shown_form_of_any_uri_means_the_same(text in "\\PC{0,60}") {
         if let Ok(uri) = parse(&text) {
             prop_assert_eq!(parse(&uri.to_string()).unwrap().target, uri.target);
         }
     }
 
     #[test]
-    fn what_is_shown_of_a_service_means_the_same(
+    fn the_shown_form_of_a_service_means_the_same(
         scheme in prop::sample::select(vec!["s3", "gs", "s3+http", "webdav", "sftp", "abfs"]),
         place in "[a-z%.:@/0-9]{1,30}",
         value in "\\PC{0,20}",

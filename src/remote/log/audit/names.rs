@@ -1,4 +1,4 @@
-//! Which entries a log should have.
+//! Determines the entries that a log should have.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::id::Id;
 
 impl Audit {
-    /// The names of all entries that should be there, in their order.
+    /// Returns the sorted names of all entries that should exist.
     pub(super) fn names(&mut self, store: &Store) -> Result<Vec<EntryName>> {
         let known = self.known.iter().map(Fold::number).max().unwrap_or(0);
         let mut names = BTreeSet::new();
@@ -20,7 +20,7 @@ impl Audit {
             for listed in all {
                 match EntryName::of_key(&listed.key) {
                     Some(name) if !name.is_plausible() => {
-                        let problem = "its number is larger than a log can have: no push wrote it; \
+                        let problem = "its number is too large for a log: no push wrote it; \
                                        remove it from the store";
                         self.defects
                             .push(LogDefect { key: listed.key, problem: problem.to_owned() });
@@ -35,13 +35,13 @@ impl Audit {
         }
         names.extend(self.remembered.keys());
         self.add_next(store, &mut names)?;
-        // A number that none of them has is one that is missing.
+        // A number without an entry is a missing entry.
         let last = names.last().map_or(0, |name| name.number).max(known);
         let there: BTreeSet<u64> = names.iter().map(|name| name.number).collect();
         let (missing, more) = missing(&there, last);
         if let Some((number, count)) = more {
             let key = EntryName { number, write: None }.key();
-            let problem = format!("it is missing, and so are more entries: {count} in all");
+            let problem = format!("it is missing, with more entries: {count} in all");
             self.defects.push(LogDefect { key, problem });
         }
         names.extend(missing.into_iter().map(|number| EntryName { number, write: None }));
@@ -49,11 +49,12 @@ impl Audit {
     }
 }
 
-/// The most missing entries that are looked for one by one.
+/// The maximum number of missing entries to report individually.
 const MOST_MISSING: u64 = 1000;
 
-/// The numbers up to `last` that are not `there`: the first of them, and of the others the first one
-/// and how many they are. Takes no longer than `there` is long, however large a number is.
+/// Returns the numbers up to `last` that are not in `there`: the first ones individually, and of
+/// the rest the first number and the count. The run time depends only on the size of `there`,
+/// however large a number is.
 fn missing(there: &BTreeSet<u64>, last: u64) -> (Vec<u64>, Option<(u64, u64)>) {
     let (mut named, mut more) = (Vec::new(), None);
     let mut next = 1;
@@ -72,8 +73,8 @@ fn missing(there: &BTreeSet<u64>, last: u64) -> (Vec<u64>, Option<(u64, u64)>) {
 }
 
 impl Audit {
-    /// Adds the name at which a reader looks for the next entry, if something else than an entry is
-    /// there: readers and writers stop at it, whatever a list says.
+    /// If the key of the next entry exists, adds its name. Readers and writers stop at this key,
+    /// even if a list does not show it.
     fn add_next(&self, store: &Store, names: &mut BTreeSet<EntryName>) -> Result<()> {
         let last = names.last().map_or(0, |name| name.number);
         let Some(number) = last.checked_add(1) else { return Ok(()) };
@@ -88,8 +89,8 @@ impl Audit {
     }
 }
 
-/// Whether the log on `store` begins with an entry that is none of those which `known` is made of: its
-/// files are not among theirs.
+/// Returns true if the first entry of the log on `store` is not part of `known`: its files are not
+/// in `known`.
 pub(super) fn is_another_log(store: &Store, known: &Fold) -> Result<bool> {
     let first = match store.list_if_allowed(LOG, MAX_ENTRIES)? {
         Some(all) => all.iter().filter_map(|listed| EntryName::of_key(&listed.key)).min(),
@@ -106,8 +107,8 @@ pub(super) fn is_another_log(store: &Store, known: &Fold) -> Result<bool> {
     Ok(absent.iter().any(|id| !known.retired.contains_key(id)))
 }
 
-/// The names of the entries of a log without siblings on a store that can't list them; it goes to
-/// `known` at least.
+/// Finds the names of the entries of a log without siblings on a store that can't list them. Looks
+/// at least as far as `known`.
 fn numbered(store: &Store, known: u64) -> Result<BTreeSet<EntryName>> {
     let mut names = BTreeSet::new();
     let (mut first, mut empty) = (1, 0);
@@ -132,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_missing_is_named_and_nobody_counts_up_to_a_large_number() {
+    fn missing_numbers_are_found_without_counting_to_a_large_number() {
         let there = BTreeSet::from([1, 2, 5]);
         assert_eq!(missing(&there, 6), (vec![3, 4, 6], None));
         assert_eq!(missing(&BTreeSet::new(), 0), (vec![], None));

@@ -1,10 +1,11 @@
-//! Checkpoints on a remote: how many stay, and readers and writers that meet while old ones go.
+//! Tests of checkpoints: how many are kept, and what readers and writers do while old ones are
+//! removed.
 
 use std::path::Path;
 
 use super::*;
 
-/// The keys of the checkpoints, the oldest first.
+/// Lists the keys of the checkpoints, the oldest first.
 fn checkpoints(log: &Log) -> Vec<String> {
     let listed = log.store().list("checkpoint/", None, 1000).unwrap();
     let keys = listed.into_iter().map(|object| object.key);
@@ -17,7 +18,7 @@ fn numbers(log: &Log) -> Vec<u64> {
     checkpoints(log).iter().filter_map(number).collect()
 }
 
-/// Adds entries that move one ref on, with checkpoints as a push writes them.
+/// Adds entries that move one ref forward, and writes checkpoints as a push does.
 fn add_entries(log: &Log, state: &mut State, numbers: std::ops::RangeInclusive<u64>) {
     for number in numbers {
         let old = if number == 1 { "-".to_owned() } else { (number - 1).to_string() };
@@ -49,7 +50,7 @@ fn only_the_newest_checkpoints_stay() {
 }
 
 #[test]
-fn a_reader_whose_checkpoint_was_removed_takes_the_newest_that_is_left() {
+fn a_reader_whose_checkpoint_was_removed_uses_the_newest_remaining_one() {
     let (log, mut state) = linear();
     add_entries(&log, &mut state, 1..=80);
     let hint = log.store().read("checkpoint/latest.toml", 1 << 16).unwrap();
@@ -59,7 +60,7 @@ fn a_reader_whose_checkpoint_was_removed_takes_the_newest_that_is_left() {
     // A slow writer's hint names the checkpoint that others removed.
     log.store().write("checkpoint/latest.toml", hint).unwrap();
     let requests = requests_of_a_reader(&log, &state);
-    assert!(requests <= 8, "{requests} requests: it began with the first entry");
+    assert!(requests <= 8, "{requests} requests: the reader began with the first entry");
 }
 
 #[test]
@@ -77,7 +78,7 @@ fn a_slow_writer_leaves_the_hint_at_the_newest_checkpoint() {
 }
 
 #[test]
-fn a_store_that_can_not_delete_keeps_old_checkpoints_and_nothing_fails() {
+fn a_store_that_cannot_delete_keeps_old_checkpoints() {
     let objects = Arc::new(MemoryStore::new(Honesty::Honest));
     let refuse =
         |_, request: Request, _: &str| (request == Request::Delete).then_some(Fault::Refused);
@@ -93,7 +94,7 @@ fn a_store_that_can_not_delete_keeps_old_checkpoints_and_nothing_fails() {
     assert!(requests_of_a_reader(&log, &state) <= 4);
 }
 
-/// A proposal that makes so many refs.
+/// Creates a proposal that creates `count` refs.
 fn many_refs(count: u32) -> Proposal {
     let mut proposal = push("r", "-", "a");
     // Digests don't compress.
@@ -123,22 +124,23 @@ fn a_long_checkpoint_is_written_less_often() {
 }
 
 #[test]
-fn a_long_entry_is_read_once_by_nobody_but_who_follows() {
+fn a_long_entry_is_read_only_by_readers_without_its_checkpoint() {
     let (log, mut state) = linear();
     let committed = done(log.commit(&mut state, &many_refs(20_000)));
     assert!(committed.is_long && !committed.wants_checkpoint);
     log.renew_checkpoint(&state).unwrap();
     let length = log.store().try_size(&state.fold().last.unwrap().key()).unwrap().unwrap();
     assert!(length > 1 << 20, "{length}");
-    // Its writer, and who has the state, asks whether it is there still, and does not read it.
+    // The writer, and a reader with the state, check that the entry still exists, without reading
+    // it.
     let saved = State::decode(&state.encode().unwrap()).unwrap();
     let before = log.store().traffic();
     assert!(Log::try_reopen(log.store().clone(), log.made().clone(), &saved).unwrap().is_some());
     let moved = log.store().traffic().since(before);
     assert!(moved.requests == 1 && moved.received < 8 << 10, "{moved:?}");
-    // A new reader has it from the checkpoint.
+    // A new reader gets the entry's changes from the checkpoint.
     assert!(requests_of_a_reader(&log, &state) <= 3);
-    // Another entry in its place is noticed, a short one too.
+    // A replaced entry is detected, even if the new one is short.
     let key = saved.fold().last.unwrap().key();
     for count in [0, 20_000] {
         let other = entry_of(1, 9, &many_refs(count));

@@ -1,15 +1,15 @@
-//! Files that come and go, and logs that are long.
+//! Tests of added and retired files, and of long logs.
 
 use super::*;
 
 #[test]
-fn a_file_that_is_longer_than_any_of_its_kind_is_in_no_entry() {
+fn an_entry_with_an_oversized_file_is_refused() {
     let mut pushed = push("r", "-", "a");
     pushed.segments.push(Stored { id: id("segment"), size: (4 << 30) + 1 });
     let (log, mut state) = linear();
     let refused = log.commit(&mut state, &pushed).unwrap_err();
     assert!(refused.to_string().contains("an index segment of 4294967297 bytes"), "{refused}");
-    // A foreign writer may not have refused it.
+    // A foreign writer may not check the size.
     let mut entry = entry_of(1, 7, &pushed);
     entry.segments.push(Stored { id: id("segment"), size: 5 });
     let text = String::from_utf8(entry.encode().unwrap()).unwrap();
@@ -20,7 +20,7 @@ fn a_file_that_is_longer_than_any_of_its_kind_is_in_no_entry() {
     assert!(error.causes().join(" ").contains("an index segment of 4294967297 bytes"), "{error:?}");
 }
 
-/// A push of one file, and one that takes it away.
+/// Creates a push of one file, or a push that retires it.
 fn pack(retires: bool) -> Proposal {
     let mut proposal = push("r", "-", "-");
     proposal.refs.clear();
@@ -33,8 +33,8 @@ fn pack(retires: bool) -> Proposal {
 }
 
 #[test]
-fn a_file_that_one_adds_while_another_retires_it_is_there() {
-    // Whichever of the two comes first in the order: their write ids decide.
+fn a_file_added_again_while_another_writer_retires_it_is_kept() {
+    // The write ids decide which entry is first. Try several.
     for _ in 0..8 {
         let (log, mut one) = siblings();
         done(log.commit(&mut one, &pack(false)));
@@ -49,12 +49,12 @@ fn a_file_that_one_adds_while_another_retires_it_is_there() {
             );
         }
         assert_eq!(State::decode(&one.encode().unwrap()).unwrap(), one);
-        // Who knows of both can retire it.
+        // A writer who knows both entries can retire the file.
         done(log.commit(&mut two, &pack(true)));
         log.refresh(&mut one).unwrap();
         assert!(one.fold().packs.is_empty() && one.fold().again.is_empty());
     }
-    // An entry that adds what it retires has it.
+    // An entry that both adds and retires a file keeps the file.
     let (log, mut one) = siblings();
     let mut both = pack(false);
     both.retired.push(id("pack"));
@@ -83,7 +83,7 @@ fn the_newest_entries_of_a_long_log_are_found_without_listing_all_of_it() {
 }
 
 #[test]
-fn a_number_that_no_log_reaches_is_named_and_never_counted_up_to() {
+fn an_implausible_number_is_reported_and_never_counted_up_to() {
     use super::super::audit;
     for (log, mut state) in [linear(), siblings()] {
         done(log.commit(&mut state, &push("r", "-", "a")));
@@ -103,7 +103,7 @@ fn a_number_that_no_log_reaches_is_named_and_never_counted_up_to() {
         assert_eq!(error.kind(), ErrorKind::Corrupt);
         assert!(error.message().contains(&key), "{error:?}");
         assert!(log.store().traffic().requests - before < 20);
-        // A checkpoint that says so is none.
+        // A checkpoint with such a number is refused.
         let mut far = state.clone();
         let number = i64::MAX as u64;
         far.now.last = Some(EntryName { number, write: None });
