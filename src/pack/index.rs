@@ -3,7 +3,7 @@
 //! All numbers are little-endian:
 //!
 //! ```text
-//! skippable frame header   magic 0x184D2A5A, length of what follows (u32, u32)
+//! skippable frame header   magic 0x184D2A5A, length of the rest (u32, u32)
 //! "ARTPIDX1"               8 bytes
 //! frames, members          u32, u32
 //! frame    × frames        offset u64, stored u32, size u64

@@ -7,17 +7,17 @@
 //! who = "Ada <ada@example.com>"
 //! when = "2026-11-21T08:30:00Z"
 //! message = "push"
-//! seen = ["c2a1…"]                    # the write ids of the newest entries its writer knew
-//! refs = ["OLD NEW refs/runs/o/p/r"]  # commits, or `-` for none
-//! settled = ["COMMIT refs/…"]         # sides of conflicts that this entry ends
-//! packs = ["ID SIZE"]                 # what it adds: content packs, Git packs, index segments
+//! seen = ["c2a1…"]                    # the write ids of the newest entries that the writer knew
+//! refs = ["OLD NEW refs/runs/o/p/r"]  # moved refs: commits, or `-` for none
+//! settled = ["COMMIT refs/…"]         # conflict sides that this entry settles
+//! packs = ["ID SIZE"]                 # added files: content packs, Git packs, index segments
 //! meta = ["ID SIZE"]
 //! segments = ["ID SIZE"]
-//! retired = ["ID"]                    # files that are deleted after a while
-//! again = ["ID WRITE"]                # those of them that were added again, and by which entry
-//! joined = true                       # what it adds is what it retires, put together
-//! log = "siblings"                    # from here on several entries may stand at one number
-//! # sha256 64 digits                  # of all bytes before: a part of an entry is not an entry
+//! retired = ["ID"]                    # files to delete after a while
+//! again = ["ID WRITE"]                # retired files that an earlier entry had added again
+//! joined = true                       # each added file is a compaction of the retired files
+//! log = "siblings"                    # several later entries may have the same number
+//! # sha256 64 digits                  # of all preceding bytes: detects an incomplete entry
 //! ```
 
 use std::fmt;
