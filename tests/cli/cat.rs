@@ -59,7 +59,7 @@ fn cat_of_a_directory_points_to_ls() {
     -- stderr
     error: invalid value 'data/notes.txt' for '<REV:PATH>': 'data/notes.txt' is not a revision: expected run/NAME, tag/NAME or OWNER/PROJECT:REVISION at column 1
 
-    hint: a path stands behind a revision: HEAD:data/notes.txt
+    hint: write a path after a revision: HEAD:data/notes.txt
     ");
     assert_snapshot!(sandbox.art("cat HEAD:data/note.txt"), @"
     exit 1
@@ -89,7 +89,7 @@ fn cat_on_a_terminal_escapes_text_and_refuses_what_is_binary() {
     assert_snapshot!(sandbox.terminal("art cat --color never HEAD:bytes"), @"
     exit 1
     -- stdout
-    error: 'bytes' is binary, which a terminal can't show
+    error: 'bytes' is binary and can't be shown on a terminal
 
     hint: write it to a file: art cat HEAD:bytes > FILE
     ");

@@ -76,7 +76,7 @@ fn a_full_clone_needs_the_remote_no_more() {
     exit 0
     -- stdout
     cloned 1 run and 1 version into [ROOT]/desk/b/.artifacts
-    got 945 B of content
+    downloaded 945 B of content
     the project is ada/digits
     ");
     sandbox.shell("mv store elsewhere").ok();

@@ -32,7 +32,7 @@ fn a_setting_is_set_read_and_taken_out_again() {
     assert_snapshot!(sandbox.art("config unset user.name"), @"
     exit 0
     -- stdout
-    user.name taken out of [ROOT]/desk/.artifacts/config.toml
+    user.name removed from [ROOT]/desk/.artifacts/config.toml
     ");
     assert_snapshot!(sandbox.art("config unset user.name"), @"
     exit 0
@@ -56,7 +56,7 @@ fn the_users_settings_work_outside_of_a_repository() {
     -- stderr
     error: no repository in '[ROOT]/desk' or above
 
-    hint: change the user's file: art config set user.email VALUE --user
+    hint: change the user file instead: art config set user.email VALUE --user
     ");
     sandbox.art("config set --user user.email ada@example.org").ok();
     assert_eq!(sandbox.art("config get user.email").ok().stdout, "ada@example.org\n");
@@ -74,7 +74,7 @@ fn what_is_set_but_does_not_count_is_said() {
     -- stdout
     lock.timeout = 5s in [ROOT]/desk/.artifacts/config.toml
     -- stderr
-    what counts here is 7s, from environment: ART_LOCK_TIMEOUT
+    the value in effect is 7s, from environment: ART_LOCK_TIMEOUT
     ");
     assert_snapshot!(sandbox.art("config set lock.timeout 5s"), @"
     exit 0
@@ -164,7 +164,7 @@ fn mistakes_are_refused_with_the_way_out() {
     KEY          VALUE
     ui.progress  7
     -- stderr
-    warning: the value of ui.progress from repository: [ROOT]/desk/.artifacts/config.toml does not count: it is not true or false
+    warning: ignored the value of ui.progress from repository: [ROOT]/desk/.artifacts/config.toml: it is not true or false
     warning: there is no setting 'ui.colour', from repository: [ROOT]/desk/.artifacts/config.toml; did you mean 'ui.color'?
     ");
 }

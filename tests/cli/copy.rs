@@ -51,7 +51,7 @@ fn the_same_copy_again_is_fine_and_another_is_refused() {
     assert_snapshot!(sandbox.art(line), @"
     exit 0
     -- stdout
-    ada/digits:v2 is a copy of v1 already, in staging
+    ada/digits:v2 is already a copy of v1, in staging
     ");
     assert_snapshot!(sandbox.art("copy v1 --name v2"), @"
     exit 1

@@ -21,22 +21,22 @@ fn delete_shows_asks_and_can_be_undone() {
     assert_snapshot!(sandbox.art("delete v1 v2 v1 --dry-run"), @"
     exit 0
     -- stdout
-    would delete ada/digits:v1 in testing, of run train; it was [ID 1]
-    would delete ada/digits:v2 in testing, of run train; it was [ID 2]
+    would delete ada/digits:v1 in testing, of run train (was [ID 1])
+    would delete ada/digits:v2 in testing, of run train (was [ID 2])
     ");
     assert_snapshot!(sandbox.art("delete v1 v2"), @"
     exit 1
     -- stderr
-    error: this needs a yes: delete ada/digits:v1 in testing, ada/digits:v2 in testing?
+    error: pass --yes to delete ada/digits:v1 in testing, ada/digits:v2 in testing
 
-    hint: add --yes to go on, or --dry-run to see what would be done
+    hint: use --dry-run to see what would be done
     ");
     let before = sandbox.git("--git-dir .artifacts for-each-ref refs/versions");
     assert_snapshot!(sandbox.art("delete v1 v2 --yes"), @"
     exit 0
     -- stdout
-    deleted ada/digits:v1 in testing, of run train; it was [ID 1]
-    deleted ada/digits:v2 in testing, of run train; it was [ID 2]
+    deleted ada/digits:v1 in testing, of run train (was [ID 1])
+    deleted ada/digits:v2 in testing, of run train (was [ID 2])
     ");
     assert_eq!(sandbox.git("--git-dir .artifacts for-each-ref refs/versions"), "");
     assert_snapshot!(sandbox.art("delete v1 --yes"), @"
@@ -50,9 +50,9 @@ fn delete_shows_asks_and_can_be_undone() {
     assert_snapshot!(sandbox.art("undo --yes"), @"
     exit 0
     -- stdout
-    took back [OPERATION]: delete v1 v2 --yes (2026-11-21T12:00:00Z)
-        v1 is back
-        v2 is back
+    undid [OPERATION]: delete v1 v2 --yes (2026-11-21T12:00:00Z)
+        v1: restored
+        v2: restored
     ");
     assert_eq!(sandbox.git("--git-dir .artifacts for-each-ref refs/versions"), before);
 }

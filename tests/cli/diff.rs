@@ -155,7 +155,7 @@ fn the_list_has_a_word_for_each_change_and_the_fields_of_records() {
     modified  changed
     modified  code.rs
     renamed   moved -> dir/moved
-    renamed   alike -> dir/similar (95 % alike)
+    renamed   alike -> dir/similar (95% similar)
     added     empty
     deleted   gone/file
     added     new

@@ -95,7 +95,7 @@ fn paths_longer_than_a_system_call_takes_go_there_and_back() {
     assert!(longest.is_some_and(|length| length > 60_000), "{longest:?}");
     sandbox.art("fsck --full").ok();
     sandbox.art("download HEAD --to out").ok();
-    assert!(sandbox.art("download HEAD --to out").ok().stdout.contains("right already"));
+    assert!(sandbox.art("download HEAD --to out").ok().stdout.contains("already correct"));
     sandbox.art("export HEAD -o deep.tar").ok();
     // GNU tar reads such paths, and can't unpack them.
     let names = sandbox.shell("tar -tf deep.tar").ok().stdout;

@@ -98,7 +98,7 @@ fn an_empty_repository_takes_little_and_missing_content_is_told() {
     std::fs::create_dir(sandbox.path(".artifacts/index")).unwrap();
     let output = sandbox.art("du").ok();
     assert!(
-        output.stderr.contains("1 content is neither here nor on a remote; see: art fsck"),
+        output.stderr.contains("1 content is missing, and on no remote; see: art fsck"),
         "{output}"
     );
 }

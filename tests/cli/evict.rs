@@ -32,9 +32,9 @@ fn an_eviction_says_what_it_relies_on_and_what_it_frees() {
     assert_snapshot!(sandbox.art("-C a evict"), @"
     exit 1
     -- stderr
-    error: this needs a yes: remove the content that the remote holds?
+    error: pass --yes to remove local content that the remote also holds
 
-    hint: add --yes to go on, or --dry-run to see what would be done
+    hint: use --dry-run to see what would be done
     ");
     // Which frame of a pack is read back is left to chance.
     let tried = json(&sandbox, "-C a evict --dry-run");
@@ -45,15 +45,15 @@ fn an_eviction_says_what_it_relies_on_and_what_it_frees() {
     assert_snapshot!(sandbox.art("-C a evict --full --yes"), @"
     exit 0
     -- stdout
-    origin holds 2 packs; 1.0 KiB of that were read back and are right
-    freed 1.0 KiB; content comes back when it is needed
-    what origin does not hold stays; to send it: art push origin
+    origin holds 2 packs; 1.0 KiB of them read back and verified
+    freed 1.0 KiB; content is downloaded again when it is needed
+    content that origin does not hold is kept; to send it: art push origin
     ");
     assert_snapshot!(sandbox.art("-C a evict --yes"), @"
     exit 0
     -- stdout
     nothing to free
-    what origin does not hold stays; to send it: art push origin
+    content that origin does not hold is kept; to send it: art push origin
     ");
     sandbox.art("-C a cat HEAD:unsent.txt").ok();
     // What is not here is not there when the remote is away.
@@ -97,9 +97,9 @@ fn nothing_leaves_without_a_remote_that_has_it() {
     assert_snapshot!(sandbox.art("-C a evict --yes"), @"
     exit 0
     -- stdout
-    2 packs are missing or damaged on origin and not relied on; see art fsck --remote origin
+    2 packs are missing or damaged on origin, so the local content is kept; see: art fsck --remote origin
     nothing to free
-    what origin does not hold stays; to send it: art push origin
+    content that origin does not hold is kept; to send it: art push origin
     -- stderr
     warning: the remote's pack [ID 1] failed verification: 'packs/b9/[ID 1].tar.zst' is missing or does not have 753 bytes
     warning: the remote's pack [ID 2] failed verification: 'packs/ec/[ID 2].tar.zst' is missing or does not have 275 bytes

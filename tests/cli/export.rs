@@ -234,16 +234,16 @@ fn export_goes_nowhere_it_can_not_be_read() {
     assert_snapshot!(sandbox.terminal("art export --color never"), @"
     exit 1
     -- stdout
-    error: nothing is exported to standard output: a terminal shows no archive
+    error: cannot export to standard output: a terminal can't show an archive
 
     hint: write it to a file: -o FILE
     ");
     assert_snapshot!(sandbox.art("export -o model.7z"), @"
     exit 2
     -- stderr
-    error: the ending of 'model.7z' is that of no archive
+    error: 'model.7z' does not end like the name of an archive
 
-    hint: say which form it has with --format: tar.zst, tar, tar.gz, zip
+    hint: choose a format with --format: tar.zst, tar, tar.gz, zip
     ");
     assert_snapshot!(sandbox.art("export --format rar"), @"
     exit 2

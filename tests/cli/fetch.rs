@@ -29,7 +29,7 @@ fn a_fetch_moves_only_what_stands_for_the_remote() {
     2 refs moved on origin
       version ada/digits:v1  [ID 1]..[ID 2]
       tag ada/digits:best  new [ID 2]
-    to join them with what is here: art pull origin
+    to merge them: art pull origin
     ");
     assert_snapshot!(sandbox.art("-C b fetch"), @"
     exit 0

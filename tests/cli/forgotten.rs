@@ -19,13 +19,13 @@ fn the_removal_of_the_only_remote_with_some_content_counts_it_and_needs_a_yes() 
     assert_snapshot!(sandbox.art("-C a remote remove origin --dry-run"), @"
     exit 0
     -- stdout
-    would forget the remote origin at [ROOT]/desk/store
-    would forget 2 tracking refs
-    2 contents are on that remote alone; commands that need them will name the remote
+    would remove the remote origin at [ROOT]/desk/store
+    would remove 2 tracking refs
+    2 contents are only on this remote; commands that need them will name the remote
     ");
     assert_eq!(json(&sandbox, "-C a remote remove origin --dry-run")["only_there"], 2);
     let refused = sandbox.art("-C a remote remove origin").fails_with(1);
-    assert!(refused.stderr.contains("2 contents that are not here"), "{refused}");
+    assert!(refused.stderr.contains("holds 2 contents"), "{refused}");
     assert_eq!(json(&sandbox, "-C a remote list").as_array().unwrap().len(), 1);
     sandbox.art("-C a remote remove origin --yes").ok();
     assert_snapshot!(sandbox.art("-C a cat v1:notes.txt"), @"
@@ -79,7 +79,7 @@ fn a_remote_that_moves_away_from_the_only_copy_of_some_content_needs_a_yes() {
     let sandbox = evicted();
     sandbox.shell("mkdir elsewhere").ok();
     let refused = sandbox.art("-C a remote set-uri origin ../elsewhere").fails_with(1);
-    assert!(refused.stderr.contains("2 contents that are not here"), "{refused}");
+    assert!(refused.stderr.contains("holds 2 contents"), "{refused}");
     let plan = json(&sandbox, "-C a remote set-uri origin ../elsewhere --dry-run");
     assert_eq!(plan["only_there"], 2, "{plan}");
     assert!(json(&sandbox, "-C a remote list")[0]["uri"].as_str().unwrap().ends_with("/store"));

@@ -51,13 +51,13 @@ fn a_sound_repository_is_said_to_be() {
     exit 0
     -- stdout
     checked 1 ref, 2 commits, 3 files, 2 packs ([SIZE])
-    everything is there and as it was
+    no damage found
     ");
     assert_snapshot!(shown(&sandbox.art("fsck --full")), @"
     exit 0
     -- stdout
     checked every byte of 1 ref, 2 commits, 3 files, 2 packs ([SIZE])
-    everything is there and as it was
+    no damage found
     ");
     let json = sandbox.art("fsck --full --json").ok().json();
     assert_eq!(json["sound"], true);
@@ -76,13 +76,13 @@ fn a_lost_index_is_made_anew() {
     exit 20
     -- stdout
     index: 3 needed contents are not in it, and 2 packs
-      3 contents can't be read for it
+      3 contents can't be read because of this
 
-    2 commits have files that can't be given back:
+    2 commits have files that can't be restored:
       [ID 1]  run/jolly-mallard-1: data/a.txt
       [ID 1]  run/jolly-mallard-1: data/deep/b.txt
 
-    left over: 2 packs that the index does not know ([SIZE])
+    left over: 2 packs that the index does not list ([SIZE])
     checked 1 ref, 2 commits, 3 files, 0 packs ([SIZE])
     the repository is damaged: 1 defect
     -- stderr
@@ -92,9 +92,9 @@ fn a_lost_index_is_made_anew() {
     assert_snapshot!(shown(&sandbox.art("fsck --repair")), @"
     exit 0
     -- stdout
-    mended: the index was made anew: 7 entries of 2 packs
+    repaired: index rebuilt: 7 entries of 2 packs
     checked 1 ref, 2 commits, 3 files, 2 packs ([SIZE])
-    everything is there and as it was
+    no damage found
     ");
     sandbox.art("fsck --full").ok();
 }
@@ -111,10 +111,10 @@ fn a_flipped_byte_is_found_and_the_file_is_stored_again() {
     exit 20
     -- stdout
     pack: [ID 1]: frame 0 at byte 0: restored data doesn't match checksum
-      4 contents can't be read for it
+      4 contents can't be read because of this
     pack: [ID 1]: its bytes do not match its name
 
-    1 commit has files that can't be given back:
+    1 commit has files that can't be restored:
       [ID 2]  run/jolly-mallard-1: data/a.txt
 
     checked every byte of 1 ref, 2 commits, 3 files, 2 packs ([SIZE])
@@ -126,16 +126,16 @@ fn a_flipped_byte_is_found_and_the_file_is_stored_again() {
     assert_snapshot!(shown(&sandbox.art("fsck --full --repair")), @"
     exit 3
     -- stdout
-    mended: the pack [ID 1] was written anew: 1 content kept, 4 are lost
-    mended: the index was made anew: 2 entries of 2 packs
+    repaired: pack [ID 1] rewritten: 1 content kept, 4 lost
+    repaired: index rebuilt: 2 entries of 2 packs
     index: 1 needed content is not in it, and 1 pack
-      1 content can't be read for it
+      1 content can't be read because of this
 
-    1 commit has files that can't be given back:
+    1 commit has files that can't be restored:
       [ID 2]  run/jolly-mallard-1: data/a.txt
 
-    left over: 1 pack that the index does not know ([SIZE])
-    left over: 1 file that a repair has set aside in .artifacts/damaged ([SIZE])
+    left over: 1 pack that the index does not list ([SIZE])
+    left over: 1 file that a repair moved to .artifacts/damaged ([SIZE])
     checked every byte of 1 ref, 2 commits, 3 files, 1 pack ([SIZE])
     the repository is damaged: 1 defect
     -- stderr
@@ -145,10 +145,10 @@ fn a_flipped_byte_is_found_and_the_file_is_stored_again() {
     assert_snapshot!(shown(&sandbox.art("fsck --full")), @"
     exit 0
     -- stdout
-    left over: 1 pack that the index does not know ([SIZE])
-    left over: 1 file that a repair has set aside in .artifacts/damaged ([SIZE])
+    left over: 1 pack that the index does not list ([SIZE])
+    left over: 1 file that a repair moved to .artifacts/damaged ([SIZE])
     checked every byte of 1 ref, 2 commits, 3 files, 2 packs ([SIZE])
-    everything is there and as it was
+    no damage found
     ");
 }
 
@@ -217,12 +217,12 @@ fn a_repository_that_cannot_be_opened_is_damaged_and_not_absent() {
     assert_snapshot!(shown(&sandbox.art("fsck --repair")), @"
     exit 0
     -- stdout
-    mended: HEAD is there again, as in a new repository
-    mended: config is there again, as in a new repository
-    mended: HEAD can be read again; it names the current run as the log has it
-    left over: 1 file that a repair has set aside in .artifacts/damaged ([SIZE])
+    repaired: HEAD recreated as in a new repository
+    repaired: config recreated as in a new repository
+    repaired: HEAD restored to the current run of its log
+    left over: 1 file that a repair moved to .artifacts/damaged ([SIZE])
     checked 1 ref, 2 commits, 3 files, 2 packs ([SIZE])
-    everything is there and as it was
+    no damage found
     ");
     sandbox.art("log").ok();
     sandbox.art("upload -m third").ok();

@@ -45,9 +45,9 @@ fn everything_about_a_version_is_shown() {
       stage       staging since 2026-11-21T12:00:00Z
                   Passed: all is well
                   by tester <tester@sandbox>, no policy
-                  2 stages in all: art history v1
+                  2 stages in total: art history v1
       run         train at RUN-COMMIT
-      took        weights
+      includes    weights
       files       1 file, 5 B
       tagged as   best
       created     2026-11-21T12:00:00Z, tester <tester@sandbox>

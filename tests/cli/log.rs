@@ -157,11 +157,11 @@ fn stat_names_the_files_and_tells_what_there_is_in_all() {
     -- stdout
     [ID 1] (HEAD -> run/jolly-mallard-1) third
         tester, 2026-11-21T03:00:00Z: 1 file deleted
-        in all 2 files, 2.0 KiB
+        total: 2 files, 2.0 KiB
         D       -1 B  data/c
     [ID 2] (tag/best) subject
         tester, 2026-11-21T02:00:00Z: 3 files changed (1 added, 1 modified, 1 renamed), 3 B
-        in all 3 files, 2.0 KiB
+        total: 3 files, 2.0 KiB
         M        2 B  data/b
         A        1 B  data/c
         R    2.0 KiB  data/a -> data/d
@@ -214,7 +214,7 @@ fn a_repository_without_commits_says_how_to_make_one() {
     assert_snapshot!(sandbox.art("log"), @"
     exit 0
     -- stderr
-    no commits yet; make the first: art upload PATH
+    no commits yet; create the first one: art upload PATH
     ");
     assert_eq!(sandbox.art("log --all --json").ok().stdout, "");
     assert_snapshot!(sandbox.art("log nowhere"), @"

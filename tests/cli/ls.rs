@@ -198,7 +198,7 @@ fn ls_of_what_is_not_there_suggests_what_is() {
     -- stderr
     error: invalid value 'data/train.csv' for '[REV[:PATH]]': 'data/train.csv' is not a revision: expected run/NAME, tag/NAME or OWNER/PROJECT:REVISION at column 1
 
-    hint: a path stands behind a revision: HEAD:data/train.csv
+    hint: write a path after a revision: HEAD:data/train.csv
     ");
     assert_snapshot!(sandbox.art("ls run/nonesuch"), @"
     exit 1

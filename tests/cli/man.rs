@@ -33,7 +33,7 @@ fn man_of_an_unknown_verb_suggests_one() {
     assert_snapshot!(Sandbox::new().art("man completion"), @"
     exit 1
     -- stderr
-    error: art has no verb 'completion'
+    error: art has no command 'completion'
 
     hint: did you mean 'completions'?
     ");

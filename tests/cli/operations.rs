@@ -20,12 +20,9 @@ fn operations_are_listed_with_their_ids_newest_first() {
     sandbox.art(&format!("undo {id}")).ok();
     let output = sandbox.art("operations").ok();
     let mut lines = output.stdout.lines().filter(|line| !line.starts_with(' '));
-    assert!(
-        lines.next().unwrap().ends_with(&format!("undo  (takes back {})", &id[..8])),
-        "{output}"
-    );
+    assert!(lines.next().unwrap().ends_with(&format!("undo  (reverts {})", &id[..8])), "{output}");
     let undo = sandbox.art("operations --json --limit 1").ok().json_lines()[0]["id"].clone();
-    let mark = format!("tag best  (taken back by {})", &undo.as_str().unwrap()[..8]);
+    let mark = format!("tag best  (reverted by {})", &undo.as_str().unwrap()[..8]);
     let line = lines.next().unwrap();
     assert!(line.starts_with(&id[..8]) && line.ends_with(&mark), "{output}");
     assert!(line.contains("2026-11-21T12:00:00Z  tester  "), "{output}");

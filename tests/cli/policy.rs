@@ -97,28 +97,28 @@ fn policy_set_takes_rules_one_by_one() {
     assert_snapshot!(sandbox.art("policy set production.reason=true"), @"
     exit 0
     -- stdout
-    the policy of o/p is so already
+    the policy of o/p is unchanged
     ");
     assert_snapshot!(sandbox.art("policy set production.capacity=2 production.reason= --dry-run"), @"
     exit 0
     -- stdout
     the policy of o/p would change
       stage.production.capacity = 2, was 1
-      stage.production.reason taken out, was true
+      stage.production.reason removed, was true
     ");
     assert_snapshot!(sandbox.art("policy set production.capacity=2 production.reason= moves= -m 'two may be live'"), @r#"
     exit 0
     -- stdout
     the policy of o/p, [ID 1]
-      moves taken out, was ["testing -> staging", "* -> disabled"]
+      moves removed, was ["testing -> staging", "* -> disabled"]
       stage.production.capacity = 2, was 1
-      stage.production.reason taken out, was true
+      stage.production.reason removed, was true
     "#);
     assert_snapshot!(sandbox.art("policy set production="), @"
     exit 0
     -- stdout
     the policy of o/p, [ID 1]
-      stage.production.capacity taken out, was 2
+      stage.production.capacity removed, was 2
     ");
     let log = sandbox.git("--git-dir .artifacts log --format=%s refs/projects/o/p");
     assert_snapshot!(log, @"
@@ -149,33 +149,33 @@ fn policy_set_takes_all_rules_from_a_file_or_from_its_input() {
     assert_snapshot!(again, @"
     exit 0
     -- stdout
-    the policy of o/p is so already
+    the policy of o/p is unchanged
     ");
     assert_snapshot!(sandbox.command("policy set -").stdin("").run(), @r#"
     exit 0
     -- stdout
     the policy of o/p, [ID 1]
-      moves taken out, was ["testing -> staging", "staging -> production", "* -> disabled"]
-      stage.production.after taken out, was ["staging for 1d"]
-      stage.production.capacity taken out, was 1
-      stage.production.displaced taken out, was "staging"
-      stage.production.reason taken out, was true
-      stage.production.tags taken out, was ["reviewed"]
-      stage.production.who taken out, was ["*@example.com"]
+      moves removed, was ["testing -> staging", "staging -> production", "* -> disabled"]
+      stage.production.after removed, was ["staging for 1d"]
+      stage.production.capacity removed, was 1
+      stage.production.displaced removed, was "staging"
+      stage.production.reason removed, was true
+      stage.production.tags removed, was ["reviewed"]
+      stage.production.who removed, was ["*@example.com"]
     "#);
     assert_snapshot!(sandbox.art("policy set @gone.toml"), @"
     exit 1
     -- stderr
-    error: cannot take the policy
+    error: cannot read the policy
     caused by: cannot read 'gone.toml'
     caused by: No such file or directory (os error 2)
     ");
     assert_snapshot!(sandbox.art("policy set @policy.toml production.reason=true"), @"
     exit 2
     -- stderr
-    error: a file is all rules there are; nothing can stand beside it
+    error: a file replaces all rules, so it must be the only argument
 
-    hint: set the others after it, or write them into the file
+    hint: set the other rules with a second command, or add them to the file
     ");
     assert_snapshot!(sandbox.command("policy set -").stdin("moves = [").run(), @"
     exit 2
@@ -281,15 +281,15 @@ fn policy_set_tells_of_stages_that_hold_too_many() {
           stage.staging.capacity = 1
           stage.staging.displaced = "testing"
         -- stderr
-        warning: 2 versions are in staging, which holds 1: the rule holds from the next one on
+        warning: 2 versions are in staging, which holds 1: the rule applies from the next move on
         "#
     );
     assert_snapshot!(sandbox.art("policy check v3 staging"), @"
     exit 0
     -- stdout
-    o/p:v3 may go from testing to staging
-    v1 would make room: staging -> testing
-    v2 would make room: staging -> testing
+    o/p:v3 may move from testing to staging
+    v1 would be displaced: staging -> testing
+    v2 would be displaced: staging -> testing
     ");
     sandbox.art("stage v3 staging").ok();
     assert_snapshot!(sandbox.art("project show"), @r#"
@@ -377,7 +377,7 @@ fn policy_check_names_every_rule_that_refuses_and_changes_nothing() {
     assert_snapshot!(sandbox.art("policy check v1 staging"), @"
     exit 0
     -- stdout
-    o/p:v1 may go from testing to staging
+    o/p:v1 may move from testing to staging
     ");
     assert_snapshot!(sandbox.art("policy check v1 testing"), @"
     exit 0
@@ -441,14 +441,14 @@ fn policy_decides_what_stage_does() {
     assert_snapshot!(tomorrow("policy check v2 production --reason Release"), @"
     exit 0
     -- stdout
-    o/p:v2 may go from staging to production
-    v1 would make room: production -> staging
+    o/p:v2 may move from staging to production
+    v1 would be displaced: production -> staging
     ");
     assert_snapshot!(tomorrow("stage v2 production --reason Release"), @"
     exit 0
     -- stdout
     o/p:v2: staging -> production
-    v1 made room: production -> staging
+    v1 was displaced: production -> staging
     ");
     assert_snapshot!(tomorrow("policy check v2 production"), @"
     exit 0

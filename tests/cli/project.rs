@@ -82,7 +82,7 @@ fn project_update_changes_what_is_given() {
     assert_snapshot!(sandbox.art("project update --description 'Reads digits' --tags a,b"), @"
     exit 0
     -- stdout
-    made the project o/p, [ID 1]
+    created the project o/p, [ID 1]
     ");
     assert_snapshot!(sandbox.art("project update --add-tag c --remove-tag a,z"), @"
     exit 0
@@ -108,7 +108,7 @@ fn project_update_changes_what_is_given() {
     assert_snapshot!(sandbox.art("project update"), @"
     exit 0
     -- stdout
-    project o/p is so already
+    project o/p is unchanged
     ");
     assert_snapshot!(sandbox.art("project update --description '' --tags ''"), @"
     exit 0
@@ -149,12 +149,12 @@ fn project_update_makes_a_project_that_is_not_there() {
     assert_snapshot!(sandbox.art("-p o/q project update"), @"
     exit 0
     -- stdout
-    made the project o/q, [ID 1]
+    created the project o/q, [ID 1]
     ");
     assert_snapshot!(sandbox.art("project update a/b --description other"), @"
     exit 0
     -- stdout
-    made the project a/b, [ID 1]
+    created the project a/b, [ID 1]
     ");
     assert_snapshot!(sandbox.art("project list"), @"
     exit 0

@@ -67,7 +67,7 @@ fn a_version_that_is_named_comes_with_its_content_and_is_there_offline() {
     assert_snapshot!(sandbox.art("-C b pull v1"), @"
     exit 0
     -- stdout
-    got 945 B of content
+    downloaded 945 B of content
     ");
     assert_snapshot!(sandbox.art("-C b pull v1"), @"
     exit 0
@@ -99,7 +99,7 @@ fn the_files_of_one_version_are_written_with_path() {
     assert_snapshot!(sandbox.art("-C b pull origin v1 --path out"), @"
     exit 0
     -- stdout
-    got 945 B of content
+    downloaded 945 B of content
     wrote 2 files
     ");
     assert_eq!(sandbox.read("b/out/notes.txt"), "first");
@@ -146,7 +146,7 @@ fn a_disabled_version_comes_only_on_purpose() {
     assert_snapshot!(sandbox.art("-C b pull v1 --allow-disabled --path out"), @"
     exit 0
     -- stdout
-    got 945 B of content
+    downloaded 945 B of content
     wrote 2 files
     ");
 }
@@ -244,8 +244,8 @@ fn one_file_that_both_changed_is_a_conflict() {
     assert_snapshot!(sandbox.art("-C b pull"), @"
     exit 13
     -- stderr
-    warning: run ada/digits:base was changed on both sides: artifacts/notes.txt: 'file [ID 1]' here, 'file [ID 2]' there
-    hint: keep what is here: art resolve run/base --ours; take what is there: --theirs
+    warning: run ada/digits:base was changed on both sides: artifacts/notes.txt: 'file [ID 1]' locally, 'file [ID 2]' on the remote
+    hint: keep the local side: art resolve run/base --ours; take the remote side: --theirs
     ");
     assert_eq!(sandbox.art("-C b cat run/base:notes.txt").ok().stdout, "b");
 }
@@ -266,8 +266,8 @@ fn what_was_deleted_there_goes_here_unless_it_was_changed_here() {
     pulled 1 ref from origin
       tag ada/digits:best  deleted
     -- stderr
-    warning: version ada/digits:v1 was changed here and deleted there
-    hint: keep what is here: art resolve v1 --ours; take what is there: --theirs
+    warning: version ada/digits:v1 was changed locally and deleted on the remote
+    hint: keep the local side: art resolve v1 --ours; take the remote side: --theirs
     ");
     sandbox.art("-C b get v1").ok();
 }

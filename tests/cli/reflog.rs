@@ -25,11 +25,11 @@ fn reflog_shows_every_command_and_what_it_moved() {
     2026-11-21T12:00:00Z  tag best --delete --yes
         tag/best  deleted, was [ID 1]
     2026-11-21T10:00:00Z  tag best
-        tag/best  made at [ID 1]
+        tag/best  created at [ID 1]
     2026-11-21T09:00:00Z  upload -m two
         run/jolly-mallard-1  [ID 2] -> [ID 1]
     2026-11-21T08:00:00Z  upload -m one
-        run/jolly-mallard-1  made at [ID 2]
+        run/jolly-mallard-1  created at [ID 2]
         current run  none -> run/jolly-mallard-1
     ");
     assert_snapshot!(sandbox.art("reflog -n 1"), @"
@@ -50,7 +50,7 @@ fn reflog_marks_what_was_undone() {
     2026-11-21T12:00:00Z  undo
         tag/best  deleted, was [ID 1]
     2026-11-21T10:00:00Z  tag best  (undone)
-        tag/best  made at [ID 1]
+        tag/best  created at [ID 1]
     ");
 }
 

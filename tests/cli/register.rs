@@ -78,7 +78,7 @@ fn register_takes_named_artifacts_alone() {
     registered ada/digits:v1, in testing
     from run train at [ID 1]
     1 file, 4 B
-    took report
+    includes report
     ");
     assert_eq!(sandbox.art("ls v1 -r").ok().stdout, "eval/report.txt\n");
     assert_snapshot!(sandbox.art("register v2 --artifacts modle,report,logs"), @"
@@ -235,7 +235,7 @@ fn content_is_checked_and_bounded() {
     assert_snapshot!(sandbox.art("register v1 --content @missing"), @"
     exit 1
     -- stderr
-    error: cannot take the content
+    error: cannot read the content
     caused by: cannot read 'missing'
     caused by: No such file or directory (os error 2)
     ");

@@ -75,7 +75,7 @@ fn remote_add_tries_the_store_out_and_says_what_it_guarantees() {
     -- stdout
     added the remote origin: [ROOT]/share
       conditional writes work: concurrent pushes are safe
-      nothing was pushed to it yet
+      nothing has been pushed to it yet
     ");
     let config = sandbox.read(".artifacts/config.toml");
     let share = sandbox.root().join("share");
@@ -94,7 +94,7 @@ fn remote_add_tries_the_store_out_and_says_what_it_guarantees() {
     remote origin (default)
       uri        [ROOT]/share
       guarantee  conditional writes work: concurrent pushes are safe
-      nothing was pushed yet
+      nothing has been pushed yet
     ");
     assert_snapshot!(sandbox.art("remote add origin ../other"), @"
     exit 1
@@ -307,7 +307,7 @@ fn secrets_are_refused_and_never_shown() {
     -- stdout
     the remote lab is at [ROOT]/share
       conditional writes work: concurrent pushes are safe
-      nothing was pushed to it yet
+      nothing has been pushed to it yet
     ");
 }
 
@@ -336,7 +336,7 @@ fn remote_show_and_the_log_tell_what_was_pushed() {
     remote origin (default)
       uri        [ROOT]/share
       guarantee  conditional writes work: concurrent pushes are safe
-      log        2 entries, one entry after the other
+      log        2 entries, sequential entries
       packs      1, 5.0 MiB
       meta       1, 1000 B
       segments   1, 1.0 KiB
@@ -402,7 +402,7 @@ fn what_is_remembered_saves_requests_and_goes_with_the_place() {
     assert!(sandbox.path(cache).join("state").is_file());
     sandbox.art("remote set-uri origin ../elsewhere").ok();
     assert!(!sandbox.path(cache).exists());
-    assert!(sandbox.art("remote show").ok().stdout.contains("nothing was pushed yet"));
+    assert!(sandbox.art("remote show").ok().stdout.contains("nothing has been pushed yet"));
     sandbox.art("remote set-uri origin ../share").ok();
     assert_eq!(sandbox.art("remote show --json").ok().json()["entries"], 8);
     sandbox.art("fsck --full").ok();
@@ -459,21 +459,21 @@ fn remote_remove_forgets_the_tracking_refs_and_asks_nothing_of_the_store() {
     assert_snapshot!(sandbox.art("remote remove lab"), @"
     exit 1
     -- stderr
-    error: this needs a yes: forget the remote lab?
+    error: pass --yes to remove the remote lab
 
-    hint: add --yes to go on, or --dry-run to see what would be done
+    hint: use --dry-run to see what would be done
     ");
     assert_snapshot!(sandbox.art("remote remove lab --dry-run"), @"
     exit 0
     -- stdout
-    would forget the remote lab at [ROOT]/share
-    would forget 1 tracking ref
+    would remove the remote lab at [ROOT]/share
+    would remove 1 tracking ref
     ");
     assert_snapshot!(sandbox.art("remote remove lab --yes"), @"
     exit 0
     -- stdout
-    forgot the remote lab at [ROOT]/share
-    forgot 1 tracking ref
+    removed the remote lab at [ROOT]/share
+    removed 1 tracking ref
     ");
     assert_snapshot!(sandbox.git("--git-dir .artifacts for-each-ref --format=%(refname) refs/remotes"), @"refs/remotes/other/runs/o/p/x");
     assert_snapshot!(sandbox.art("remote remove lab --yes"), @"

@@ -64,7 +64,7 @@ fn a_version_that_was_deleted_and_registered_again_is_pushed_and_pulled() {
     -- stdout
     pulled 2 refs from origin
       run ada/digits:base  [ID 1]..[ID 2]
-      version ada/digits:v1  [ID 3]..[ID 4] (made anew there)
+      version ada/digits:v1  [ID 3]..[ID 4] (recreated on the remote)
     ");
     assert_eq!(sandbox.art("-C b cat v1:notes.txt").ok().stdout, "anew");
     assert_eq!(json(&sandbox, "-C b get v1")["description"], "anew");
@@ -231,8 +231,8 @@ fn a_conflict_beside_a_new_name_is_named_and_settled_under_it() {
     assert_snapshot!(sandbox.art("-C b pull"), @"
     exit 13
     -- stderr
-    warning: version ada/digits:v2 (was v1) was changed on both sides: description: 'by b' here, 'by a' there
-    hint: keep what is here: art resolve v2 --ours; take what is there: --theirs
+    warning: version ada/digits:v2 (was v1) was changed on both sides: description: 'by b' locally, 'by a' on the remote
+    hint: keep the local side: art resolve v2 --ours; take the remote side: --theirs
     ");
     assert_eq!(versions(&sandbox, "b"), ["v2"]);
     sandbox.art("-C b push").fails_with(13);
@@ -253,8 +253,8 @@ fn two_new_names_are_a_conflict_that_is_named() {
             assert_snapshot!(pulled, @"
             exit 13
             -- stderr
-            warning: version ada/digits:of-b (was v1) was changed on both sides: name: 'of-b' here, 'of-a' there
-            hint: keep what is here: art resolve of-b --ours; take what is there: --theirs
+            warning: version ada/digits:of-b (was v1) was changed on both sides: name: 'of-b' locally, 'of-a' on the remote
+            hint: keep the local side: art resolve of-b --ours; take the remote side: --theirs
             ");
         }
         assert_eq!(versions(&sandbox, "b"), ["of-b"], "nothing has moved");
@@ -279,8 +279,8 @@ fn a_new_name_here_and_a_deletion_there_are_a_conflict() {
             assert_snapshot!(pulled, @"
             exit 13
             -- stderr
-            warning: version ada/digits:v2 (was v1) was renamed here and deleted there
-            hint: keep what is here: art resolve v2 --ours; take what is there: --theirs
+            warning: version ada/digits:v2 (was v1) was renamed locally and deleted on the remote
+            hint: keep the local side: art resolve v2 --ours; take the remote side: --theirs
             ");
         }
         sandbox.art(&format!("-C b resolve v2 {choice}")).ok();
@@ -299,8 +299,8 @@ fn a_deletion_here_and_a_new_name_there_are_a_conflict() {
             assert_snapshot!(pulled, @"
             exit 13
             -- stderr
-            warning: version ada/digits:v2 (was v1) was deleted here and renamed there
-            hint: keep what is here: art resolve v2 --ours; take what is there: --theirs
+            warning: version ada/digits:v2 (was v1) was deleted locally and renamed on the remote
+            hint: keep the local side: art resolve v2 --ours; take the remote side: --theirs
             ");
         }
         assert!(versions(&sandbox, "b").is_empty());
@@ -374,7 +374,11 @@ fn project_records_are_merged_and_their_conflicts_named() {
     let set = |text: &str| format!("project update --description '{text}'");
     apart(&sandbox, &[&set("by b")], &[&set("by a")]);
     let pulled = sandbox.art("-C b pull").fails_with(13);
-    assert!(pulled.stderr.contains("description: 'by b' here, 'by a' there"), "{}", pulled.stderr);
+    assert!(
+        pulled.stderr.contains("description: 'by b' locally, 'by a' on the remote"),
+        "{}",
+        pulled.stderr
+    );
     sandbox.art("-C b resolve refs/projects/ada/digits --theirs").ok();
     converge(&sandbox);
 }
@@ -409,8 +413,8 @@ fn a_transfer_and_another_stage_are_a_conflict_that_is_named() {
     assert_snapshot!(sandbox.art("-C b pull"), @"
     exit 13
     -- stderr
-    warning: version ada/other:v1 (was v1) was changed on both sides: stage: 'testing' here, 'production' there
-    hint: keep what is here: art resolve ada/other:v1 --ours; take what is there: --theirs
+    warning: version ada/other:v1 (was v1) was changed on both sides: stage: 'testing' locally, 'production' on the remote
+    hint: keep the local side: art resolve ada/other:v1 --ours; take the remote side: --theirs
     ");
     sandbox.art("-C b resolve ada/other:v1 --stage production").ok();
     converge(&sandbox);

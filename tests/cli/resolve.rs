@@ -43,8 +43,8 @@ fn stages_that_were_set_on_both_sides_are_a_conflict_that_resolve_settles() {
     assert_snapshot!(pulled, @"
     exit 13
     -- stderr
-    warning: version ada/digits:v1 was changed on both sides: stage: 'disabled' here, 'production' there
-    hint: keep what is here: art resolve v1 --ours; take what is there: --theirs
+    warning: version ada/digits:v1 was changed on both sides: stage: 'disabled' locally, 'production' on the remote
+    hint: keep the local side: art resolve v1 --ours; take the remote side: --theirs
     ");
     assert_eq!(stage(&sandbox, "b", "v1"), "disabled", "it stays as it is");
     sandbox.art("-C b resolve v1 --theirs").ok();
@@ -71,7 +71,7 @@ fn a_stage_can_be_chosen_that_one_side_has() {
     exit 0
     -- stdout
     resolved version ada/digits:v1  [ID 1]..[ID 2]
-    tell the others: art push origin
+    to share the resolution: art push origin
     ");
     assert_eq!(stage(&sandbox, "b", "v1"), "production");
     assert!(sandbox.art("-C b log v1").ok().stdout.contains("agreed by phone"));
@@ -109,14 +109,14 @@ fn a_version_that_was_deleted_here_and_changed_there_stays_or_goes() {
             exit 0
             -- stdout
             resolved version ada/digits:v1  deleted
-            tell the others: art push origin
+            to share the resolution: art push origin
             ");
         } else {
             assert_snapshot!(resolved, @"
             exit 0
             -- stdout
             resolved version ada/digits:v1  new [ID 1]
-            tell the others: art push origin
+            to share the resolution: art push origin
             ");
         }
         share(&sandbox);

@@ -110,7 +110,7 @@ fn a_command_finds_its_run_whatever_becomes_current_meanwhile() {
     exit 0
     -- stdout
     one [ROOT]/desk/.artifacts ada/lab
-    warning: ART_RUN is set, so here 'one' stays the current run
+    warning: ART_RUN is set, so 'one' stays the current run
     two of ada/lab is the current run
     sub/f
     1

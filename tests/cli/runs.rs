@@ -69,7 +69,7 @@ fn lists_are_asked_sorted_and_cut() {
     assert_snapshot!(sandbox.art("runs -q 'name: z'"), @"
     exit 0
     -- stderr
-    no such runs
+    no matching runs
     ");
 }
 
@@ -109,7 +109,7 @@ fn no_runs_and_no_repository_are_told_apart() {
     assert_snapshot!(sandbox.art("runs"), @"
     exit 0
     -- stderr
-    no runs yet; make one: art run
+    no runs yet; create one: art run
     ");
     assert_eq!(sandbox.art("runs --json").ok().json(), json!([]));
     assert_snapshot!(sandbox.art("runs show"), @"
@@ -242,16 +242,16 @@ fn delete_asks_shows_and_can_be_undone() {
     assert_snapshot!(sandbox.art("runs delete c"), @"
     exit 1
     -- stderr
-    error: this needs a yes: delete the run c of ada/lab?
+    error: pass --yes to delete the run c of ada/lab
 
-    hint: add --yes to go on, or --dry-run to see what would be done
+    hint: use --dry-run to see what would be done
     ");
     sandbox.art("tag best run/c").ok();
     assert_snapshot!(sandbox.art("runs delete c --dry-run"), @"
     exit 0
     -- stdout
     would delete the run c of ada/lab
-    it is the current run; choose another: art runs switch RUN
+    this is the current run; to choose another: art runs switch RUN
     tags that keep its commits: best
     ");
     assert_eq!(names(&sandbox.art("runs --json").ok()).len(), 3);

@@ -34,7 +34,7 @@ fn stage_moves_a_version_and_keeps_why() {
     assert_snapshot!(sandbox.art(line), @"
     exit 0
     -- stdout
-    ada/digits:v1 is in staging already
+    ada/digits:v1 is already in staging
     ");
     assert_eq!(conditions(&sandbox, "v1").len(), 2, "the same again is nothing");
     sandbox.command("stage v1 staging --reason Again").at("2026-11-22T12:00:00Z").run().ok();
@@ -248,7 +248,10 @@ fn what_is_done_and_can_not_be_told_is_no_reason_to_try_again() {
     let sandbox = sandbox();
     let output = sandbox.shell("art promote v1 >/dev/full");
     assert_eq!(output.code, 3, "{output}");
-    assert!(output.stderr.contains("it is done, but can't be told"), "{output}");
+    assert!(
+        output.stderr.contains("the command succeeded, but its result can't be printed"),
+        "{output}"
+    );
     assert_eq!(conditions(&sandbox, "v1").len(), 2);
     // After the ref has moved, a failure says that it has.
     let mut told = 0;

@@ -21,12 +21,12 @@ fn tag_names_the_current_run_s_commit_unless_told() {
     assert_snapshot!(sandbox.art("tag best"), @"
     exit 0
     -- stdout
-    tag best: made at [ID 1]
+    tag best: created at [ID 1]
     ");
     assert_snapshot!(sandbox.art("tag first HEAD~1"), @"
     exit 0
     -- stdout
-    tag first: made at [ID 1]
+    tag first: created at [ID 1]
     ");
     assert_eq!(sandbox.art("cat tag/best:file").ok().stdout, "two");
     assert_eq!(sandbox.art("cat first:file").ok().stdout, "one");
@@ -75,7 +75,7 @@ fn tag_is_moved_only_with_force() {
     assert_snapshot!(sandbox.art("tag best HEAD~1"), @"
     exit 0
     -- stdout
-    tag best: [ID 1] already
+    tag best: unchanged at [ID 1]
     ");
     assert_snapshot!(sandbox.art("tag best --force --dry-run"), @"
     exit 0
@@ -95,9 +95,9 @@ fn tag_is_deleted_after_a_yes() {
     assert_snapshot!(sandbox.art("tag best --delete"), @"
     exit 1
     -- stderr
-    error: this needs a yes: delete the tag best?
+    error: pass --yes to delete the tag best
 
-    hint: add --yes to go on, or --dry-run to see what would be done
+    hint: use --dry-run to see what would be done
     ");
     assert_snapshot!(sandbox.art("tag best --delete --dry-run"), @"
     exit 0

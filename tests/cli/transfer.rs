@@ -26,12 +26,12 @@ fn a_transfer_keeps_the_history() {
     assert_snapshot!(sandbox.art("transfer v1 --to-project bob/release"), @"
     exit 0
     -- stdout
-    ada/digits:v1 is bob/release:v1 now, in staging
+    transferred ada/digits:v1 to bob/release:v1, in staging
     ");
     assert_snapshot!(sandbox.art("transfer bob/release:v1 --to-project bob/release"), @"
     exit 0
     -- stdout
-    bob/release:v1 is there already, in staging
+    bob/release:v1 is already in bob/release, in staging
     ");
     assert_snapshot!(sandbox.art("transfer v1 --to-project bob/release"), @"
     exit 1

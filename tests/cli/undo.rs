@@ -20,7 +20,7 @@ fn undo_takes_the_last_command_back() {
     assert_snapshot!(sandbox.art("undo --yes"), @"
     exit 0
     -- stdout
-    took back [OPERATION]: upload -m three (2026-11-21T12:00:00Z)
+    undid [OPERATION]: upload -m three (2026-11-21T12:00:00Z)
         run/jolly-mallard-1  [ID 1] -> [ID 2]
     ");
     assert_eq!(sandbox.art("cat HEAD:file").ok().stdout, "two");
@@ -39,7 +39,7 @@ fn undo_again_and_again_goes_back_to_the_beginning() {
     assert_snapshot!(sandbox.art("undo --yes"), @"
     exit 0
     -- stdout
-    took back [OPERATION]: upload -m one (2026-11-21T12:00:00Z)
+    undid [OPERATION]: upload -m one (2026-11-21T12:00:00Z)
         run/jolly-mallard-1  deleted, was [ID 1]
         current run  run/jolly-mallard-1 -> none
     ");
@@ -73,7 +73,7 @@ fn undo_dry_run_tells_and_does_nothing() {
     assert_snapshot!(sandbox.art("undo --dry-run"), @"
     exit 0
     -- stdout
-    would take back [OPERATION]: upload -m three (2026-11-21T12:00:00Z)
+    would undo [OPERATION]: upload -m three (2026-11-21T12:00:00Z)
         run/jolly-mallard-1  [ID 1] -> [ID 2]
     ");
     assert_eq!(sandbox.art("cat HEAD:file").ok().stdout, "three");
@@ -117,7 +117,7 @@ fn a_release_is_taken_back_in_words_of_versions_and_stays_recorded() {
     assert_snapshot!(sandbox.art("undo --dry-run"), @"
     exit 0
     -- stdout
-    would take back [OPERATION]: stage v2 production --reason Release (2026-11-21T12:00:00Z)
+    would undo [OPERATION]: stage v2 production --reason Release (2026-11-21T12:00:00Z)
         v1: staging -> production
         v2: production -> testing
     ");
@@ -135,21 +135,21 @@ fn a_release_is_taken_back_in_words_of_versions_and_stays_recorded() {
     assert_snapshot!(sandbox.art("undo --yes"), @"
     exit 0
     -- stdout
-    took back [OPERATION]: stage v1 production (2026-11-21T12:00:00Z)
+    undid [OPERATION]: stage v1 production (2026-11-21T12:00:00Z)
         v1: production -> testing
     ");
     assert_snapshot!(sandbox.art("undo --yes"), @"
     exit 0
     -- stdout
-    took back [OPERATION]: register v2 (2026-11-21T12:00:00Z)
-        v2 is removed
+    undid [OPERATION]: register v2 (2026-11-21T12:00:00Z)
+        v2: removed
     ");
     sandbox.art("undo --yes").ok();
     assert_snapshot!(sandbox.art("undo --yes"), @"
     exit 0
     -- stdout
-    took back [OPERATION]: policy set @policy.toml (2026-11-21T12:00:00Z)
-        project ada/digits: no record any more
+    undid [OPERATION]: policy set @policy.toml (2026-11-21T12:00:00Z)
+        project ada/digits: record removed
     ");
     sandbox.art("fsck --full").ok();
 }
@@ -161,8 +161,8 @@ fn a_rename_and_what_was_changed_with_it_are_taken_back() {
     assert_snapshot!(sandbox.art("undo --yes"), @"
     exit 0
     -- stdout
-    took back [OPERATION]: update v1 --name one --description d --add-tag t (2026-11-21T12:00:00Z)
-        one is back as v1; description, tags as before
+    undid [OPERATION]: update v1 --name one --description d --add-tag t (2026-11-21T12:00:00Z)
+        one renamed back to v1; description, tags reverted
     ");
     let record = record(&sandbox, "v1");
     assert_eq!((&record["name"], record.get("tags")), (&"v1".into(), None));
@@ -198,8 +198,8 @@ fn a_run_and_a_version_that_were_made_together_go_together() {
     assert_snapshot!(sandbox.art("undo --yes"), @"
     exit 0
     -- stdout
-    took back [OPERATION]: register v1 --path model (2026-11-21T12:00:00Z)
-        v1 is removed
+    undid [OPERATION]: register v1 --path model (2026-11-21T12:00:00Z)
+        v1: removed
         run/jolly-mallard-1  deleted, was [ID 1]
     ");
     assert_eq!(sandbox.git("--git-dir .artifacts for-each-ref"), "");

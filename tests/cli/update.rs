@@ -38,7 +38,7 @@ fn update_changes_what_is_given_and_keeps_the_rest() {
     assert_snapshot!(sandbox.art(line), @"
     exit 0
     -- stdout
-    ada/digits:v1 is so already
+    ada/digits:v1 is unchanged
     ");
     let record = record(&sandbox, "v1");
     assert_eq!(record["description"], "new");
@@ -66,9 +66,9 @@ fn nothing_to_change_is_a_mistake_in_the_command_line() {
     assert_snapshot!(sandbox.art("update v1"), @"
     exit 2
     -- stderr
-    error: nothing to change was given
+    error: no change was given
 
-    hint: give --name, --description, --tags, --add-tag, --remove-tag, --content, --readme or --kind
+    hint: use --name, --description, --tags, --add-tag, --remove-tag, --content, --readme or --kind
     ");
 }
 
@@ -81,13 +81,13 @@ fn a_new_name_takes_all_history_along() {
     assert_snapshot!(sandbox.art(line), @"
     exit 0
     -- stdout
-    ada/digits:v1 is ada/digits:1.0.0 now
+    renamed ada/digits:v1 to ada/digits:1.0.0
     ada/digits:1.0.0: changed tags
     ");
     assert_snapshot!(sandbox.art(line), @"
     exit 0
     -- stdout
-    ada/digits:1.0.0 is so already
+    ada/digits:1.0.0 is unchanged
     ");
     let after = record(&sandbox, "1.0.0");
     assert_eq!(after["name"], "1.0.0");

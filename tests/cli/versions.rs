@@ -102,7 +102,7 @@ fn a_time_shows_what_was_so_then() {
     assert_snapshot!(sandbox.art("versions --stage production --at 2026-11-05"), @"
     exit 0
     -- stderr
-    there were no such versions
+    no matching versions at that time
     ");
 }
 
@@ -114,7 +114,7 @@ fn no_versions_and_other_projects_are_told() {
     assert_snapshot!(sandbox.art("versions"), @"
     exit 0
     -- stderr
-    no versions yet; make one: art register VERSION
+    no versions yet; create one: art register VERSION
     ");
     sandbox.write("a", "a");
     sandbox.art("register v1 --path a").ok();
@@ -159,7 +159,7 @@ fn a_clock_that_was_set_back_is_told_and_moves_no_stage_out_of_order() {
     let stages = sandbox.art("history --all --csv --columns to").ok().stdout;
     assert_eq!(stages, "to\ntesting\nproduction\ntesting\n");
     let output = sandbox.art("versions --limit 0").ok();
-    assert!(output.stderr.contains("no such versions"), "{output}");
+    assert!(output.stderr.contains("no matching versions"), "{output}");
 }
 
 #[test]

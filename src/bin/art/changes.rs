@@ -1,4 +1,4 @@
-//! Commits and what they changed, for people: what `log` and `show` have in common.
+//! Shows commits and their changes to people; shared by `log` and `show`.
 
 use artifacts::error::Result;
 use artifacts::history::diff::Change;
@@ -9,7 +9,7 @@ use artifacts::repo::Repository;
 use crate::ui::format::{count, grouped, size};
 use crate::ui::{Page, Style, moves};
 
-/// `(HEAD -> run/sharp-shrimp-1, tag/best)` with a blank in front; nothing where there is no ref.
+/// `(HEAD -> run/sharp-shrimp-1, tag/best)` with a leading space; empty if there are no refs.
 pub(crate) fn refs(
     page: &Page<'_>,
     repo: &Repository,
@@ -28,7 +28,7 @@ pub(crate) fn refs(
     if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) }
 }
 
-/// What changed in a few words: `3 files added, 1.2 MiB`.
+/// A short summary of changes: `3 files added, 1.2 MiB`.
 pub(crate) fn summary(changes: &ChangeCount, record_changed: bool) -> String {
     let kinds = [
         ("added", changes.added),
@@ -58,7 +58,7 @@ pub(crate) fn summary(changes: &ChangeCount, record_changed: bool) -> String {
     format!("{text}, {}{}", size(changes.bytes), unknown(changes.unknown))
 }
 
-/// What there is in all: `1,200 files, 340 MiB`.
+/// The total size: `1,200 files, 340 MiB`.
 pub(crate) fn total(total: &Total) -> String {
     let more = if total.complete { "" } else { "more than " };
     let files = count(total.files, "file", "files");
@@ -72,7 +72,7 @@ fn unknown(files: u64) -> String {
     }
 }
 
-/// One line a file: `M     1.2 MiB  models/w.bin`, the size as it is now.
+/// Prints one line for a file: `M 1.2 MiB models/w.bin`. The size is the new size.
 pub(crate) fn file(page: &mut Page<'_>, indent: &str, file: &FileChange) -> Result<()> {
     let (letter, style) = match &file.change {
         Change::Added { .. } => ('A', Style::Added),

@@ -13,18 +13,18 @@ use crate::env::Env;
 use crate::paths;
 use crate::report::Exit;
 
-/// The table of verbs, by the groups of the help. A line makes the verb's place in the parser, its
-/// help and its dispatch; the rest of it stands in `commands/FILE.rs`.
+/// Defines the verbs in the groups of the help. A line adds a verb to the parser, the help and the
+/// dispatch. The rest of the verb is in `commands/FILE.rs`.
 macro_rules! verbs {
     ($($group:literal { $($variant:ident $file:ident)* })*) => {
-        /// What to do.
+        /// A verb with its options.
         #[derive(Debug, clap::Subcommand)]
         pub(crate) enum Verb {
             $($($variant(commands::$file::Args),)*)*
         }
 
         impl Verb {
-            /// Does it.
+            /// Executes the verb.
             pub(crate) fn exec(&self, context: &Context<'_>) -> Result<Exit> {
                 match self {
                     $($(Verb::$variant(args) => commands::$file::exec(context, args),)*)*
@@ -86,13 +86,15 @@ verbs! {
         Resolve resolve
         Evict evict
     }
-    "This tool" {
+    "Tools" {
         Completions completions
         Man man
     }
 }
 
-/// Versions artifacts the way git versions source: models, datasets and build outputs, offline, in
+/// Track versions of models, datasets and build outputs
+///
+/// `art` is to artifacts what git is to source code. It works offline, in a local repository with
 /// open formats.
 #[derive(Debug, Parser)]
 #[command(name = "art", version, subcommand_required = true, arg_required_else_help = true)]
@@ -106,48 +108,48 @@ pub(crate) struct Cli {
     pub(crate) verb: Verb,
 }
 
-/// The heading of the options that stand before or after any verb.
-pub(crate) const GLOBAL_HEADING: &str = "Options of every verb";
+/// The heading of the options that can be given before or after any verb.
+pub(crate) const GLOBAL_HEADING: &str = "Global options";
 
-/// The options that stand before or after any verb.
+/// The options that can be given before or after any verb.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = GLOBAL_HEADING)]
 pub(crate) struct Globals {
-    /// Work as if started in DIR
+    /// Run as if started in DIR
     #[arg(short = 'C', value_name = "DIR", global = true, value_parser = paths::parser())]
     pub(crate) directory: Option<PathBuf>,
 
-    /// The project; else that of `ART_PROJECT`, else the repository's
+    /// The project [default: `ART_PROJECT`, otherwise the repository's project]
     #[arg(short, long, value_name = "OWNER/PROJECT", global = true)]
     pub(crate) project: Option<ProjectName>,
 
-    /// Print JSON: one value, or one a line for streams; errors too, on stderr
+    /// Print one JSON value, or JSON lines for streams; print errors as JSON on stderr
     #[arg(long, global = true)]
     pub(crate) json: bool,
 
-    /// Print only the data asked for, and errors; where lists take -q for a query, use --quiet
+    /// Print only data and errors; in lists, -q means --query, so use --quiet
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
 
-    /// Print more about what is done (-vv: even more)
+    /// Print more details; -vv prints even more
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,
 
-    /// When to use colour; auto is on a terminal, unless `NO_COLOR` is set
+    /// When to use colour; auto means on a terminal, unless `NO_COLOR` is set [default: auto]
     #[arg(long, value_name = "WHEN", global = true)]
     pub(crate) color: Option<ColorWhen>,
 
-    /// Show no progress, even on a terminal
+    /// Do not show progress
     #[arg(long, global = true)]
     pub(crate) no_progress: bool,
 
-    /// Wait so long for another process's lock, then fail (11)
+    /// Fail if another process holds a lock for longer than this
     #[arg(long, value_name = "SECONDS", global = true)]
     pub(crate) lock_timeout: Option<String>,
 }
 
 impl Globals {
-    /// The settings that stand on the command line.
+    /// The settings given on the command line.
     pub(crate) fn settings(&self) -> BTreeMap<String, String> {
         let project = self.project.as_ref().map(ToString::to_string);
         let flags = [
@@ -159,7 +161,7 @@ impl Globals {
         flags.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
     }
 
-    /// What is known before the settings are.
+    /// The options that apply before the settings are read.
     pub(crate) fn early(&self) -> EarlyOptions {
         EarlyOptions { json: self.json, color: self.color.unwrap_or_default() }
     }
@@ -175,7 +177,7 @@ pub(crate) enum ColorWhen {
 }
 
 impl ColorWhen {
-    /// The word for it.
+    /// The word on the command line.
     fn as_str(self) -> &'static str {
         match self {
             ColorWhen::Auto => "auto",
@@ -184,14 +186,14 @@ impl ColorWhen {
         }
     }
 
-    /// The one with this word; auto for any other.
+    /// The value for `word`; auto for any other word.
     pub(crate) fn of(word: &str) -> Self {
         let all = [ColorWhen::Always, ColorWhen::Never];
         all.into_iter().find(|when| when.as_str() == word).unwrap_or_default()
     }
 }
 
-/// The whole command line as clap sees it.
+/// The complete parser.
 pub(crate) fn command() -> Command {
     let command = Cli::command();
     let globals: Vec<Arg> =
@@ -204,9 +206,9 @@ pub(crate) fn command() -> Command {
     command.before_help(verbs)
 }
 
-/// Gives a verb and its subverbs the options of every verb, out of sight of the short help.
+/// Adds the global options to a verb and its subverbs, hidden in the short help.
 ///
-/// clap would do so by itself, but then no verb could use `-q`: lists take it for their query, and
+/// clap could do this itself, but then no verb could use `-q`. Lists use `-q` for the query, and
 /// there `--quiet` has no short form.
 fn with_globals(mut command: Command, globals: &[Arg]) -> Command {
     let has_query = command.get_arguments().any(|arg| arg.get_id() == "query");
@@ -242,17 +244,17 @@ pub(crate) fn parse(env: &Env) -> Result<Cli, clap::Error> {
     Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }
 
-/// What must be known of a command line that can't be parsed: how to say so.
+/// The options that control how a wrong command line is reported.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct EarlyOptions {
-    /// `--json` stands in it.
+    /// `--json` is given.
     pub(crate) json: bool,
-    /// `--color`, where it stands in it.
+    /// The value of `--color`.
     pub(crate) color: ColorWhen,
 }
 
 impl EarlyOptions {
-    /// Looks for the options before a `--`.
+    /// Scans the arguments before `--` for these options.
     pub(crate) fn scan(args: &[OsString]) -> Self {
         let mut early = EarlyOptions::default();
         let words = args.iter().skip(1).map(|arg| arg.to_str().unwrap_or_default());
@@ -282,7 +284,7 @@ mod tests {
 
     use super::*;
 
-    /// A line as a shell would cut it, with single quotes only.
+    /// Splits a line like a shell, with single quotes only.
     fn words(line: &str) -> Vec<String> {
         let mut words = vec![String::new()];
         let mut quoted = false;
@@ -309,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn options_of_every_verb_stand_before_and_after_it() {
+    fn global_options_work_before_and_after_the_verb() {
         for line in ["art -q --json man", "art man --json -q", "art -q man --json"] {
             let matches = command().try_get_matches_from(words(line)).unwrap();
             let cli = Cli::from_arg_matches(&matches).unwrap();
@@ -318,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_take_q_for_their_query_and_leave_quiet_its_long_form() {
+    fn lists_use_q_for_the_query_and_quiet_keeps_its_long_form() {
         let globals: Vec<Arg> = Cli::command().get_arguments().cloned().collect();
         let below = Command::new("show");
         let runs = crate::ui::ListArgs::augment_args(Command::new("runs")).subcommand(below);
@@ -349,7 +351,55 @@ mod tests {
     }
 
     #[test]
-    fn the_examples_of_the_help_can_be_typed() {
+    fn every_summary_is_an_imperative_that_fits_on_a_line() {
+        let mut verbs = Vec::new();
+        all(&command(), &mut verbs);
+        for verb in verbs {
+            let name = verb.get_name();
+            let summary = verb.get_about().map(ToString::to_string).unwrap_or_default();
+            let length = summary.chars().count();
+            assert!(length <= 60, "{name}: {length} characters: {summary}");
+            let first = summary.split([' ', ',']).next().unwrap();
+            let is_verb = first.starts_with(char::is_uppercase) && !first.ends_with('s');
+            assert!(is_verb, "{name}: start with an imperative: {summary}");
+            assert!(!summary.ends_with('.'), "{name}: no final period: {summary}");
+            let tail = verb.get_after_long_help().map(ToString::to_string).unwrap_or_default();
+            for line in tail.lines() {
+                assert!(line.chars().count() <= 80, "{name}: longer than 80 columns: {line}");
+            }
+        }
+    }
+
+    /// Fails if a paragraph of `text` starts with a word that hides its subject.
+    fn check_first_words(place: &str, text: &str) {
+        for paragraph in text.split("\n\n") {
+            for start in ["What ", "Whether ", "So many ", "Of ", "Who "] {
+                assert!(!paragraph.trim_start().starts_with(start), "{place}: {paragraph}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_help_text_starts_with_a_word_that_hides_its_subject() {
+        let root = command();
+        let mut verbs = vec![root.clone()];
+        all(&root, &mut verbs);
+        for verb in verbs {
+            let name = verb.get_name();
+            for text in [verb.get_about(), verb.get_long_about()].into_iter().flatten() {
+                check_first_words(name, &text.to_string());
+            }
+            for arg in verb.get_arguments() {
+                let place = format!("{name} {}", arg.get_id());
+                for text in [arg.get_help(), arg.get_long_help()].into_iter().flatten() {
+                    check_first_words(&place, &text.to_string());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_examples_in_the_help_parse() {
         let mut verbs = Vec::new();
         all(&command(), &mut verbs);
         for verb in verbs {
@@ -363,7 +413,7 @@ mod tests {
         }
     }
 
-    /// The words that give `value` to the argument `arg` of the verb that `verb` names.
+    /// The words that pass `value` to the argument `arg` of `verb`.
     fn given(verb: &[String], command: &Command, arg: &Arg, value: &str) -> Vec<String> {
         let mut words = verb.to_vec();
         match (arg.get_long(), arg.get_short(), arg.get_index()) {
@@ -380,7 +430,7 @@ mod tests {
     }
 
     fn check_empty_values(verb: &[String], command: &Command) {
-        // Texts that may be empty, which clears the field, and a program with its arguments.
+        // Texts that can be empty, which clears the field; and a program with its arguments.
         const TEXTS: [&str; 4] = ["cmd", "content", "readme", "settings"];
         for arg in command.get_arguments().filter(|arg| arg.get_action().takes_values()) {
             let names: Vec<&str> =
@@ -407,14 +457,14 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_path_is_an_error_of_every_argument_of_every_verb() {
+    fn an_empty_path_is_an_error_in_every_argument() {
         let mut command = command();
         command.build();
         check_empty_values(&["art".to_owned()], &command);
     }
 
     #[test]
-    fn json_and_color_are_known_even_if_the_line_is_wrong() {
+    fn json_and_color_are_found_in_a_wrong_command_line() {
         let scan = |line: &str| {
             EarlyOptions::scan(&words(line).into_iter().map(OsString::from).collect::<Vec<_>>())
         };

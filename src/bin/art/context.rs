@@ -1,4 +1,4 @@
-//! What every verb is handed: where it is, who asks, how to answer.
+//! The context of every verb: location, settings, output.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -22,9 +22,9 @@ use crate::env::{self, Env};
 use crate::signals::Signals;
 use crate::ui::{Looks, TerminalProgress, Ui};
 
-/// One call of `art`.
+/// One invocation of `art`.
 pub(crate) struct Context<'a> {
-    /// Prints, asks.
+    /// Prints and asks.
     pub(crate) ui: Ui,
     /// The options of every verb.
     pub(crate) globals: &'a Globals,
@@ -41,13 +41,13 @@ pub(crate) struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    /// Goes to the directory of `-C` and reads what holds for every verb.
+    /// Changes to the directory of `-C`, and reads the settings.
     pub(crate) fn new(env: Env, globals: &'a Globals, signals: &'a Signals) -> Result<Self> {
         let cwd = env::enter(globals.directory.as_deref())?;
         let clock = env.clock()?;
         let repository = find_repository(&env, &cwd);
         let sources = sources(&env, globals, repository.as_deref().ok());
-        // A broken file stops only what needs it, never the verb that would mend it.
+        // A broken settings file fails only the verbs that need it, not the verb that repairs it.
         let is_known = !repository.is_err_and(|error| error.kind() != ErrorKind::NotARepository);
         let config = if is_known { Config::load(sources.clone()).ok() } else { None };
         let ui = Ui::new(Looks::of(&env, globals, config.as_ref(), clock.now()));
@@ -56,49 +56,49 @@ impl<'a> Context<'a> {
         Ok(Context { ui, globals, env, signals, cwd, clock, sources, config, progress, ledger })
     }
 
-    /// The working directory, absolute; `-C` has been followed.
+    /// The absolute working directory, after `-C`.
     pub(crate) fn cwd(&self) -> &Path {
         &self.cwd
     }
 
-    /// Shows how far an operation is, and tells it when to stop.
+    /// Shows progress, and interrupts the operation after a signal.
     pub(crate) fn progress(&self) -> &dyn Progress {
         &self.progress
     }
 
-    /// The directory of the repository: that of `ART_DIR`, else the nearest one upwards.
+    /// The directory of the repository: from `ART_DIR`, otherwise the nearest one upwards.
     pub(crate) fn repository_directory(&self) -> Result<PathBuf> {
         find_repository(&self.env, &self.cwd)
     }
 
-    /// What was asked of remotes so far; `None` if nothing was.
+    /// The remote traffic so far; `None` if no remote was contacted.
     pub(crate) fn traffic(&self) -> Option<TrafficCount> {
         self.ledger.total()
     }
 
-    /// Where settings come from.
+    /// The sources of the settings.
     pub(crate) fn sources(&self) -> &Sources {
         &self.sources
     }
 
-    /// The settings; those of the repository too where there is one.
+    /// The settings, including the settings of the repository if there is one.
     pub(crate) fn config(&self) -> Result<Cow<'_, Config>> {
         match &self.config {
             Some(config) => Ok(Cow::Borrowed(config)),
             None => match self.repository_directory() {
-                // A repository that cannot be read has settings that cannot be read.
+                // The settings of an unreadable repository are unreadable too.
                 Err(error) if error.kind() != ErrorKind::NotARepository => Err(error),
                 _ => Config::load(self.sources.clone()).map(Cow::Owned),
             },
         }
     }
 
-    /// Opens the repository; it works with one thread a core.
+    /// Opens the repository with one thread per core.
     pub(crate) fn repo(&self) -> Result<Repository> {
         self.repo_with_threads(None)
     }
 
-    /// Opens the repository to work with so many threads; `None` is one a core.
+    /// Opens the repository with this number of threads; `None` means one per core.
     pub(crate) fn repo_with_threads(&self, threads: Option<usize>) -> Result<Repository> {
         let directory = self.repository_directory()?;
         let mut settings = self.settings()?;
@@ -106,17 +106,17 @@ impl<'a> Context<'a> {
         Repository::open(&directory, settings)
     }
 
-    /// The settings without those of a repository around the working directory.
+    /// The settings without the settings of a surrounding repository.
     pub(crate) fn config_of_user(&self) -> Result<Config> {
         Config::load(Sources { repository_file: None, ..self.sources.clone() })
     }
 
-    /// What a repository is opened with.
+    /// The settings for opening a repository.
     pub(crate) fn settings(&self) -> Result<Settings> {
         self.settings_from(&*self.config()?)
     }
 
-    /// What a repository is opened with whose settings are `config`.
+    /// The settings for opening a repository that is configured with `config`.
     pub(crate) fn settings_from(&self, config: &Config) -> Result<Settings> {
         let defaults = Settings::default();
         let content = config.content()?;
@@ -156,8 +156,7 @@ impl<'a> Context<'a> {
         })
     }
 
-    /// Whether and how local hooks run. One that calls `art` has said in the environment how deep
-    /// it is.
+    /// The settings of local hooks. A hook that calls `art` passes its depth in the environment.
     fn hooks(&self, config: &Config) -> Result<HookSettings> {
         let set = config.hooks()?;
         let depth = self.env.var("ART_HOOK_DEPTH")?.and_then(|depth| depth.parse().ok());
@@ -169,7 +168,7 @@ impl<'a> Context<'a> {
         })
     }
 
-    /// The run whose command this process belongs to: that of `ART_RUN`, if it is one of `project`.
+    /// The run whose command this process belongs to: `ART_RUN`, if it is a run of `project`.
     fn run_of_environment(&self, project: &ProjectName) -> Result<Option<Name>> {
         let Some(run) = self.env.var("ART_RUN")? else { return Ok(None) };
         let run = run.parse().map_err(|error: Error| error.context("ART_RUN can't be read"))?;
@@ -178,7 +177,7 @@ impl<'a> Context<'a> {
         Ok(is_of_project.then_some(run))
     }
 
-    /// Who acts: the account and the machine, where settings name nobody.
+    /// The identity of the user: from the settings, otherwise the account and the machine.
     fn identity(&self, config: &Config) -> Result<Identity> {
         let (user, host) = (self.env.user(), self.env.host());
         let named = config.identity()?;
@@ -202,7 +201,7 @@ fn find_repository(env: &Env, cwd: &Path) -> Result<PathBuf> {
     }
     let message = format!("ART_DIR is '{}', which is not a repository", given.display());
     Err(Error::new(ErrorKind::NotARepository, message)
-        .with_hint("unset ART_DIR, or set it to a directory .artifacts"))
+        .with_hint("unset ART_DIR, or set it to an .artifacts directory"))
 }
 
 fn sources(env: &Env, globals: &Globals, repository: Option<&Path>) -> Sources {
@@ -214,7 +213,7 @@ fn sources(env: &Env, globals: &Globals, repository: Option<&Path>) -> Sources {
     }
 }
 
-/// The time in which a remote must answer: half of the patience, so that there is a second attempt.
+/// The response timeout of remotes: half of the patience, so that a second attempt fits.
 fn answer_timeout(patience: Duration) -> Duration {
     if patience.is_zero() { TransferSettings::default().answer_timeout } else { patience / 2 }
 }

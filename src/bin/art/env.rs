@@ -1,5 +1,5 @@
-//! What comes from around the process: arguments, environment, home, directory, terminal, time.
-//! The only reader of them.
+//! The environment of the process: arguments, variables, home, directory, terminals, time. Only
+//! this module reads them.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -13,7 +13,7 @@ use artifacts::error::{Error, IoResultExt, Result};
 use artifacts::fs::read;
 use artifacts::remote::{mask_secrets, secret_variables};
 
-/// The process's surroundings, read once at the start.
+/// The environment of the process, read once at the start.
 #[derive(Debug, Clone)]
 pub(crate) struct Env {
     args: Vec<OsString>,
@@ -21,27 +21,27 @@ pub(crate) struct Env {
     terminals: Terminals,
 }
 
-/// Which of the three streams are terminals, and how wide.
+/// The terminals among the standard streams, and the terminal width.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Terminals {
-    /// Standard input is one.
+    /// Standard input is a terminal.
     pub(crate) stdin: bool,
-    /// Standard output is one.
+    /// Standard output is a terminal.
     pub(crate) stdout: bool,
-    /// Standard error is one.
+    /// Standard error is a terminal.
     pub(crate) stderr: bool,
-    /// Columns of the terminal, if one of the outputs is one.
+    /// The width of the terminal, if an output is a terminal.
     pub(crate) columns: Option<u16>,
 }
 
-/// The narrowest terminal that texts are laid out for.
+/// The minimum width for the layout of texts.
 const NARROW: usize = 40;
-/// The width of help where there is no terminal.
+/// The width of help without a terminal.
 const HELP_WIDTH: usize = 100;
 
 impl Env {
-    /// Reads it all.
-    #[expect(clippy::disallowed_methods, reason = "this module is the door")]
+    /// Reads the environment.
+    #[expect(clippy::disallowed_methods, reason = "only this module reads the environment")]
     pub(crate) fn capture() -> Self {
         Env {
             args: std::env::args_os().collect(),
@@ -55,11 +55,10 @@ impl Env {
         &self.args
     }
 
-    /// The command as it was typed, without the program and without secrets, for the log of
-    /// operations.
+    /// The typed command without the program name and without secrets, for the operation log.
     pub(crate) fn command_line(&self) -> String {
         let shown = |arg: &OsString| {
-            // Running text is no URI.
+            // An argument with spaces is text, not a URI.
             let is_text = arg.as_encoded_bytes().contains(&b' ');
             let masked = arg.to_str().filter(|_| !is_text).map(mask_secrets);
             quoted(masked.as_deref().map_or(arg.as_os_str(), OsStr::new))
@@ -67,8 +66,8 @@ impl Env {
         self.args.iter().skip(1).map(shown).collect::<Vec<_>>().join(" ")
     }
 
-    /// Arms a rehearsed crash where `ART_FAULT` asks for one: `abort:N` or `full:N`, at the N-th
-    /// step that makes something durable. Only builds for tests know it.
+    /// Arms the fault of `ART_FAULT`: `abort:N` or `full:N` fails at the N-th durable step. Only
+    /// test builds support it.
     #[cfg(debug_assertions)]
     pub(crate) fn arm_fault(&self) {
         use artifacts::fs::fault::{Action, arm};
@@ -83,12 +82,12 @@ impl Env {
         self.terminals
     }
 
-    /// A variable; unset and empty are the same.
+    /// The value of a variable; empty counts as unset.
     pub(crate) fn var_os(&self, name: &str) -> Option<&OsStr> {
         self.vars.get(OsStr::new(name)).map(OsString::as_os_str).filter(|value| !value.is_empty())
     }
 
-    /// A variable that must be text.
+    /// The value of a variable that must be UTF-8.
     pub(crate) fn var(&self, name: &str) -> Result<Option<&str>> {
         match self.var_os(name).map(OsStr::to_str) {
             None => Ok(None),
@@ -107,25 +106,25 @@ impl Env {
             .collect()
     }
 
-    /// The variables that hold what opens the store of a remote.
+    /// The variables with credentials for remote stores.
     pub(crate) fn remote_vars(&self) -> BTreeMap<String, String> {
         let value = |name| self.var(name).ok().flatten();
         let found = secret_variables().into_iter().filter_map(|name| Some((name, value(name)?)));
         found.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
 
-    /// The files of certificates that are trusted beside the system's: that of the settings, and
-    /// those of the variables that other programs use.
+    /// The certificate files to trust in addition to the system: from the settings, and from the
+    /// variables of other programs.
     pub(crate) fn ca_files(&self, setting: Option<String>) -> Vec<PathBuf> {
         let variables = ["AWS_CA_BUNDLE", "SSL_CERT_FILE"];
         let named = variables.into_iter().filter_map(|name| self.var_os(name)).map(PathBuf::from);
         setting.map(PathBuf::from).into_iter().chain(named).collect()
     }
 
-    /// The user's own settings file: `$XDG_CONFIG_HOME/art/config.toml`, else
-    /// `~/.config/art/config.toml`; `None` without a home.
+    /// The user file: `$XDG_CONFIG_HOME/art/config.toml`, otherwise `~/.config/art/config.toml`;
+    /// `None` without a home directory.
     pub(crate) fn user_config_file(&self) -> Option<PathBuf> {
-        // As the XDG specification says, a relative path there is ignored.
+        // The XDG specification says to ignore a relative path.
         let xdg = self.var_os("XDG_CONFIG_HOME").map(PathBuf::from).filter(|dir| dir.is_absolute());
         if let Some(base) = xdg.filter(|base| is_own_directory(base).unwrap_or(true)) {
             return Some(base.join("art").join("config.toml"));
@@ -140,7 +139,7 @@ impl Env {
         is_own_directory(home).unwrap_or(false).then_some(home)
     }
 
-    /// Columns for help and other running text.
+    /// The width for help and other text.
     pub(crate) fn text_width(&self) -> usize {
         match self.terminals.columns {
             Some(columns) => usize::from(columns).clamp(NARROW, HELP_WIDTH),
@@ -148,7 +147,7 @@ impl Env {
         }
     }
 
-    /// The clock: the system's, unless `ART_NOW` fixes it.
+    /// The system clock, or the fixed time of `ART_NOW`.
     pub(crate) fn clock(&self) -> Result<Arc<dyn Clock>> {
         match self.var("ART_NOW")? {
             None => Ok(Arc::new(SystemClock)),
@@ -160,8 +159,8 @@ impl Env {
         }
     }
 
-    /// A fixed seed for what is otherwise chosen at random (`ART_SEED`); only where the time is
-    /// fixed too, so that it can't make two real runs alike.
+    /// A fixed random seed (`ART_SEED`). It applies only with a fixed time, so that two real runs
+    /// never share a seed.
     pub(crate) fn seed(&self) -> Result<Option<u64>> {
         if self.var("ART_NOW")?.is_none() {
             return Ok(None);
@@ -175,7 +174,7 @@ impl Env {
         }
     }
 
-    /// The user's name as the system knows it.
+    /// The user name on this system.
     pub(crate) fn user(&self) -> String {
         ["USER", "LOGNAME"]
             .into_iter()
@@ -185,7 +184,7 @@ impl Env {
             .unwrap_or_else(|| format!("uid-{}", rustix::process::getuid().as_raw()))
     }
 
-    /// The name of this machine; `ART_HOST` where the time is fixed.
+    /// The host name; with a fixed time, `ART_HOST` if set.
     pub(crate) fn host(&self) -> String {
         if let (Some(_), Ok(Some(host))) = (self.var_os("ART_NOW"), self.var("ART_HOST")) {
             return host.to_owned();
@@ -196,8 +195,8 @@ impl Env {
     }
 }
 
-/// Goes to `directory`, if given, and says where the process is.
-#[expect(clippy::disallowed_methods, reason = "this module is the door")]
+/// Changes to `directory`, if given, and returns the working directory.
+#[expect(clippy::disallowed_methods, reason = "only this module reads the environment")]
 pub(crate) fn enter(directory: Option<&Path>) -> Result<PathBuf> {
     if let Some(directory) = directory {
         std::env::set_current_dir(directory).on("enter directory", directory)?;
@@ -205,7 +204,7 @@ pub(crate) fn enter(directory: Option<&Path>) -> Result<PathBuf> {
     std::env::current_dir().on("find", "the working directory")
 }
 
-/// Whether a directory of this user is at `path`; `None` if nothing is there.
+/// Returns true if `path` is a directory of this user; `None` if `path` does not exist.
 fn is_own_directory(path: &Path) -> Option<bool> {
     let user = rustix::process::geteuid().as_raw();
     match read::try_metadata(path) {
@@ -215,7 +214,7 @@ fn is_own_directory(path: &Path) -> Option<bool> {
     }
 }
 
-/// The first field of the line of this user in `/etc/passwd`.
+/// The user name in `/etc/passwd` for this user id.
 fn user_of_passwd() -> Option<String> {
     let uid = rustix::process::getuid().as_raw().to_string();
     let text = read::read_text(Path::new("/etc/passwd"), read::LARGE).ok()?;
@@ -247,7 +246,7 @@ impl Terminals {
     }
 }
 
-/// A word as a shell takes it.
+/// A word quoted for a shell.
 pub(crate) fn quoted(word: &OsStr) -> String {
     let text = artifacts::tree_path::escaped(word.as_encoded_bytes());
     let plain = !text.is_empty() && !text.contains([' ', '\'', '"', '$', '*']);
@@ -264,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_a_store_asks_for_is_taken_from_the_environment() {
+    fn only_store_credentials_are_read_from_the_environment() {
         let env = env(&[("HF_TOKEN", "t"), ("OBS_ACCESS_KEY_ID", ""), ("AWS_SECRET", "s")]);
         let found = env.remote_vars();
         assert_eq!(found, BTreeMap::from([("HF_TOKEN".to_owned(), "t".to_owned())]));
@@ -284,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_home_that_is_no_directory_of_this_user_is_no_home() {
+    fn a_home_that_is_not_a_directory_of_this_user_is_ignored() {
         let file = |vars: &[(&str, &str)]| env(vars).user_config_file();
         assert_eq!(file(&[("HOME", "/dev/null")]), None);
         assert_eq!(file(&[("HOME", "/nonexistent")]), None);
@@ -294,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn a_seed_counts_only_where_the_time_is_fixed() {
+    fn a_seed_applies_only_with_a_fixed_time() {
         assert_eq!(env(&[("ART_SEED", "7")]).seed().unwrap(), None);
         let both = [("ART_SEED", "7"), ("ART_NOW", "2026-11-21")];
         assert_eq!(env(&both).seed().unwrap(), Some(7));

@@ -1,6 +1,6 @@
-//! Verbs of other tools, and the command of `art` that does the same.
+//! Maps verbs of other tools to commands of `art`.
 
-/// The verbs that people know from git, DVC and model registries, with the command to type instead.
+/// The verbs of git, DVC and model registries, with the command to type instead.
 const VERBS: &[(&str, &str)] = &[
     ("add", "art upload PATH"),
     ("apply", "art download REV --force"),

@@ -35,12 +35,12 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return report::parse_error(&error, early, &env).into(),
     };
-    // A panic has told what there is to tell by itself.
+    // The panic hook has already printed a report.
     let exit = std::panic::catch_unwind(|| run(env, &cli)).unwrap_or(Exit::Bug);
     exit.into()
 }
 
-/// Carries out one verb; what fails is told.
+/// Runs one verb and reports its failure.
 fn run(env: Env, cli: &Cli) -> Exit {
     let early = Ui::new(Looks::early(&env, cli.globals.early()));
     let signals = match Signals::install() {
@@ -52,7 +52,7 @@ fn run(env: Env, cli: &Cli) -> Exit {
         Err(error) => return report::failure(&error, &early),
     };
     let done = cli.verb.exec(&context);
-    // An operation that failed has not said so; its line must not stand above the error.
+    // A failed operation has not ended its progress; its line must not stay above the error.
     context.progress().end();
     let exit = match done {
         Ok(Exit::Ok) if context.ui.is_untold() => Exit::Partly,

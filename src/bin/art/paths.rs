@@ -1,5 +1,5 @@
-//! Reads the paths of the command line. An empty one is an error, never "everything": it usually is a
-//! variable that a script has not set.
+//! Parses the paths of the command line. An empty path is an error, never "everything": it is
+//! usually a shell variable that was not set.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
@@ -12,22 +12,22 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 
 use crate::context::Context;
 
-/// A path of this system.
+/// Parses a path of this system.
 pub(crate) fn parser() -> impl TypedValueParser<Value = PathBuf> {
     words().map(PathBuf::from)
 }
 
-/// A path, or other words that must not be empty.
+/// Parses a path or another text that must not be empty.
 pub(crate) fn words() -> impl TypedValueParser<Value = OsString> {
     OsStringValueParser::new().try_map(not_empty)
 }
 
-/// A file or directory to upload; `-` is standard input.
+/// Parses a file or directory to upload; `-` is standard input.
 pub(crate) fn source() -> impl TypedValueParser<Value = Source> {
     words().map(|text| if text == "-" { Source::Input } else { Source::Path(text.into()) })
 }
 
-/// A place in a run; `/` is the root, a slash at the end means "into".
+/// Parses a destination in a run; `/` is the root, a trailing slash means "into".
 pub(crate) fn destination() -> impl TypedValueParser<Value = Destination> {
     words().try_map(|text| {
         let bytes = text.as_bytes();
@@ -36,12 +36,13 @@ pub(crate) fn destination() -> impl TypedValueParser<Value = Destination> {
     })
 }
 
-/// A path in a revision: relative, with `/` between the names.
+/// Parses a path in a revision: relative, with `/` as separator.
 pub(crate) fn in_revision() -> impl TypedValueParser<Value = TreePath> {
     words().try_map(|text| parse_in_revision(text.as_bytes()))
 }
 
-/// The paths behind `--` from the top of the work tree, for a revision that has no path of its own.
+/// The paths after `--`, relative to the top of the work tree. The revision must not have a path
+/// too.
 pub(crate) fn places(
     context: &Context<'_>,
     repo: &Repository,
@@ -49,7 +50,7 @@ pub(crate) fn places(
     typed: &[PathBuf],
 ) -> Result<Vec<TreePath>> {
     if !behind.is_root() && !typed.is_empty() {
-        return Err(Error::invalid("a path stands both behind the revision and behind '--'")
+        return Err(Error::invalid("paths are given both after the revision and after '--'")
             .with_hint("give the paths one way: REV:PATH, or REV -- PATH"));
     }
     let work_tree = repo.work_tree(context.cwd());

@@ -1,4 +1,4 @@
-//! What the verbs that talk to a remote share: how moves of refs, conflicts and traffic are shown.
+//! Shared output of the verbs that contact a remote: moved refs, conflicts and content.
 
 use artifacts::name::{RefKind, RefName};
 use artifacts::ops::sync::{Brought, OpenConflict};
@@ -8,10 +8,10 @@ use crate::context::Context;
 use crate::ui::Page;
 use crate::ui::format::size;
 
-/// So many moves of refs are shown one by one.
+/// The maximum number of moved refs shown one by one.
 const SHOWN: usize = 20;
 
-/// A ref in a few words: `version ada/digits:v1`.
+/// A ref with its kind: `version ada/digits:v1`.
 pub(crate) fn shown(name: &RefName) -> String {
     match name.kind() {
         RefKind::Project => format!("project {}", name.project()),
@@ -19,8 +19,8 @@ pub(crate) fn shown(name: &RefName) -> String {
     }
 }
 
-/// A ref as it is typed to the verbs that take refs: `v1`, `run/base`, with its project where that
-/// is not the one that is worked in.
+/// A ref as a user types it: `v1`, `run/base`. The project is included if it is not the current
+/// one.
 pub(crate) fn typed(repo: &Repository, name: &RefName) -> String {
     let word = match name.kind() {
         RefKind::Project => return name.to_string(),
@@ -31,7 +31,7 @@ pub(crate) fn typed(repo: &Repository, name: &RefName) -> String {
     if *project == repo.settings().project { word } else { format!("{project}:{word}") }
 }
 
-/// A move of a ref, as one line.
+/// One line for a moved ref.
 pub(crate) fn movement(name: &RefName, old: Option<Id>, new: Option<Id>) -> String {
     let what = match (old, new) {
         (None, Some(new)) => format!("new {}", new.short()),
@@ -41,7 +41,7 @@ pub(crate) fn movement(name: &RefName, old: Option<Id>, new: Option<Id>) -> Stri
     format!("{}  {what}", shown(name))
 }
 
-/// Moves of refs, a line each; of many the first ones.
+/// Prints one line for each moved ref, up to a limit.
 pub(crate) fn list_moves(
     page: &mut Page<'_>,
     movements: impl IntoIterator<Item = String>,
@@ -60,29 +60,29 @@ pub(crate) fn list_moves(
     Ok(())
 }
 
-/// How much content came, if any did.
+/// Prints the amount of downloaded content, if any.
 pub(crate) fn tell_content(page: &mut Page<'_>, content: &Brought) -> Result<()> {
     if content.contents == 0 {
         return Ok(());
     }
-    writeln!(page, "got {} of content", size(content.bytes))
+    writeln!(page, "downloaded {} of content", size(content.bytes))
 }
 
-/// Warns of what waits on a remote for someone to settle it.
+/// Warns of unresolved conflicts on a remote.
 pub(crate) fn warn_of_conflicts(context: &Context<'_>, remote: &Name, conflicts: &[OpenConflict]) {
     for conflict in conflicts.iter().take(SHOWN) {
         let name = shown(&conflict.name);
-        context.ui.warn(&format!("{name} was moved apart by two writers on {remote}"));
+        context.ui.warn(&format!("{name} has conflicting changes by two writers on {remote}"));
     }
     if conflicts.len() > SHOWN {
         context.ui.warn(&format!("and {} more", conflicts.len() - SHOWN));
     }
     if !conflicts.is_empty() {
-        context.ui.hint(&format!("join what can be joined: art pull {remote}"));
+        context.ui.hint(&format!("merge the changes: art pull {remote}"));
     }
 }
 
-/// The remote and the refs of `words`: the first word is the remote, if one is called so.
+/// Splits `words` into remote and refs: the first word is the remote if a remote has this name.
 pub(crate) fn split(repo: &Repository, words: &[String]) -> Result<(Option<Name>, Vec<String>)> {
     let known = repo.remote_names()?;
     let first = words.first().and_then(|word| word.parse::<Name>().ok());
@@ -92,8 +92,7 @@ pub(crate) fn split(repo: &Repository, words: &[String]) -> Result<(Option<Name>
     }
 }
 
-/// The error with a better hint, if the first of `words` is no ref and may have been meant for a
-/// remote.
+/// Adds a hint to the error if the first of `words` is close to the name of a remote.
 pub(crate) fn or_remote(error: Error, repo: &Repository, words: &[String]) -> Error {
     let Some(word) = words.first().filter(|_| error.kind() == ErrorKind::NotFound) else {
         return error;

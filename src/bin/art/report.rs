@@ -1,4 +1,4 @@
-//! Errors and exit codes: the one table that scripts branch on.
+//! Errors and exit codes. Scripts depend on the table of codes.
 
 use std::io;
 use std::process::ExitCode;
@@ -14,7 +14,7 @@ use crate::foreign;
 use crate::signals;
 use crate::ui::{self, Looks, Style, Ui};
 
-/// How `art` ends. The codes are a promise: never changed, never reused.
+/// The exit codes of `art`. Codes are never changed or reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
     /// Done.
@@ -23,7 +23,7 @@ pub(crate) enum Exit {
     No,
     /// The command line is wrong.
     Usage,
-    /// Some of it was done; what was not is named.
+    /// Partly done; the failed parts were reported.
     Partly,
     /// There is no repository.
     NotARepository,
@@ -31,7 +31,7 @@ pub(crate) enum Exit {
     Locked,
     /// Permission was denied.
     Unauthorized,
-    /// Something moved meanwhile, or two sides conflict.
+    /// Another command moved a ref, or two sides conflict.
     Moved,
     /// A full disk, an unreachable store.
     Unavailable,
@@ -48,7 +48,7 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
-    /// What a verb that asks a remote may end with.
+    /// The exit codes of a verb that contacts a remote.
     pub(crate) const OF_REMOTES: &[Exit] = &[
         Exit::No,
         Exit::NotARepository,
@@ -59,7 +59,7 @@ impl Exit {
         Exit::Interrupted,
     ];
 
-    /// What a verb that moves refs may end with: a hook, a policy or a remote can have a say in it.
+    /// The exit codes of a verb that moves refs: a hook, a policy or a remote can refuse.
     pub(crate) const OF_MOVES: &[Exit] = &[
         Exit::No,
         Exit::NotARepository,
@@ -92,7 +92,7 @@ impl Exit {
         }
     }
 
-    /// What it says, in the words of the help.
+    /// The meaning, as printed in the help.
     fn meaning(self) -> &'static str {
         match self {
             Exit::Ok => "done",
@@ -102,8 +102,8 @@ impl Exit {
             Exit::NotARepository => "not a repository",
             Exit::Locked => "locked by another process",
             Exit::Unauthorized => "permission denied",
-            Exit::Moved => "moved meanwhile, or conflicting",
-            Exit::Unavailable => "unavailable (a full disk, a remote out of reach): try later",
+            Exit::Moved => "moved by another command, or conflicting",
+            Exit::Unavailable => "unavailable (full disk, unreachable remote): try later",
             Exit::Policy => "refused by a policy, a stage or a hook",
             Exit::Corrupt => "stored data is damaged",
             Exit::Bug => "a defect in art: please report it",
@@ -139,8 +139,8 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// The end of a verb's `--help`: examples, then the exit codes that the verb uses. 0 and 2 are
-/// every verb's and need not be given.
+/// The end of the `--help` of a verb: examples, then exit codes. 0 and 2 apply to every verb and
+/// need not be given.
 pub(crate) fn help_tail(examples: &[&str], exits: &[Exit]) -> String {
     let mut text = String::new();
     if !examples.is_empty() {
@@ -167,7 +167,7 @@ pub(crate) fn help_tail(examples: &[&str], exits: &[Exit]) -> String {
     text
 }
 
-/// Prints an error for a person or, under `--json`, for a program; returns how to end.
+/// Prints an error as text, or as JSON with `--json`. Returns the exit code.
 pub(crate) fn failure(error: &Error, ui: &Ui) -> Exit {
     if is_closed_pipe(error) {
         signals::die_of_closed_pipe();
@@ -179,7 +179,7 @@ pub(crate) fn failure(error: &Error, ui: &Ui) -> Exit {
     exit
 }
 
-/// Warns about something that a list leaves out, or shows as damaged.
+/// Warns of an item that a list omits or marks as damaged.
 pub(crate) fn damaged(error: &Error, ui: &Ui) -> Exit {
     let mut text = error.message().to_owned();
     for cause in error.causes() {
@@ -198,7 +198,7 @@ fn print(
     hint: Option<&str>,
     exit: Exit,
 ) {
-    // A mistyped command puts a secret where a name should be; the name is repeated.
+    // A mistyped command can put a secret where a name belongs, and errors repeat names.
     let message = &mask_secrets(message);
     let causes: Vec<String> = causes.iter().map(|cause| mask_secrets(cause)).collect();
     let hint = hint.map(mask_secrets);
@@ -223,7 +223,7 @@ fn print(
     }
 }
 
-/// Whether the reader of our output has gone away, which is no error of ours.
+/// Returns true if the reader closed our output, which is not an error of `art`.
 pub(crate) fn is_closed_pipe(error: &Error) -> bool {
     let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(cause) = next {
@@ -235,7 +235,7 @@ pub(crate) fn is_closed_pipe(error: &Error) -> bool {
     false
 }
 
-/// Answers what is no verb to run: help, the version, or a wrong command line.
+/// Handles help, the version, and a wrong command line.
 pub(crate) fn parse_error(error: &clap::Error, early: EarlyOptions, env: &Env) -> Exit {
     let ui = Ui::new(Looks::early(env, early));
     match error.kind() {
@@ -270,7 +270,7 @@ fn ended(printed: artifacts::Result<()>, ui: &Ui) -> Exit {
     }
 }
 
-/// clap's text in two: what is wrong, on one line, and how the verb is used.
+/// Splits the text of clap: the problem on one line, and the usage.
 fn split_usage(error: &clap::Error) -> (String, Option<String>) {
     let text = error.render().to_string();
     let message: Vec<&str> =
@@ -281,7 +281,7 @@ fn split_usage(error: &clap::Error) -> (String, Option<String>) {
     (message, usage.map(str::to_owned))
 }
 
-/// "Did you mean", from what clap knows about verbs, options and values.
+/// Suggests verbs, options and values ("did you mean") from the data of clap.
 fn suggestion(error: &clap::Error, env: &Env) -> Option<String> {
     if let Some(ContextValue::String(wanted)) = error.get(ContextKind::InvalidSubcommand) {
         return suggested_verb(error, wanted);
@@ -308,8 +308,8 @@ fn suggestion(error: &clap::Error, env: &Env) -> Option<String> {
     )
 }
 
-/// What to type instead of the unknown verb `wanted`: the verb that looks like it, or the command
-/// that does what a verb of another tool does.
+/// The replacement for the unknown verb `wanted`: a similar verb, or the command of `art` that does
+/// the work of another tool's verb.
 fn suggested_verb(error: &clap::Error, wanted: &str) -> Option<String> {
     let usage = split_usage(error).1?;
     let parent = usage.split(['[', '<']).next().unwrap_or("art ");
@@ -321,16 +321,16 @@ fn suggested_verb(error: &clap::Error, wanted: &str) -> Option<String> {
     let Some(ContextValue::Strings(verbs)) = error.get(ContextKind::SuggestedSubcommand) else {
         return None;
     };
-    // clap takes words for alike that share little more than their first letters.
+    // clap considers words similar that share little more than their first letters.
     let near = suggest::closest(wanted, verbs)?;
     Some(format!("did you mean '{parent}{near}'?"))
 }
 
-/// Whether `one` looks like the word that is wrong, for a suggestion of clap's.
+/// Returns true if `one` is close to the wrong word; filters the suggestions of clap.
 fn is_near(error: &clap::Error, one: &str) -> bool {
     let wrong = [ContextKind::InvalidArg, ContextKind::InvalidValue];
     let bare = |text: &str| text.trim_start_matches('-').to_owned();
-    // The last is the most precise: the value, where both are known.
+    // The last is the most precise: the value, if both are known.
     let mut wrong = wrong.into_iter().filter_map(|kind| match error.get(kind)? {
         ContextValue::String(text) => Some(bare(text.split([' ', '=']).next().unwrap_or(text))),
         _ => None,
@@ -338,7 +338,7 @@ fn is_near(error: &clap::Error, one: &str) -> bool {
     wrong.next_back().is_none_or(|wrong| suggest::closest(&wrong, [bare(one)]).is_some())
 }
 
-/// The line with `--` in it, if a command was given to `art run` without.
+/// The command line with `--` inserted, if a command was passed to `art run` without it.
 fn run_without_dashes(error: &clap::Error, env: &Env) -> Option<String> {
     if error.kind() != ClapKind::UnknownArgument {
         return None;
@@ -355,7 +355,7 @@ fn run_without_dashes(error: &clap::Error, env: &Env) -> Option<String> {
     Some(format!("art {} -- {}", before.join(" "), command.join(" ")))
 }
 
-/// Lets a panic say what a person can do about it; the exit code is [`Exit::Bug`].
+/// Prints an actionable message on a panic; the exit code is [`Exit::Bug`].
 pub(crate) fn report_panics() {
     std::panic::set_hook(Box::new(|info| {
         let text = info.payload_as_str().unwrap_or("no message");
@@ -374,7 +374,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_of_exit_codes_is_the_promised_one() {
+    fn the_exit_codes_never_change() {
         let kinds = [
             (ErrorKind::NotFound, 1),
             (ErrorKind::AlreadyExists, 1),

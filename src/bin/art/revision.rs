@@ -8,32 +8,32 @@ use artifacts::repo::Repository;
 use artifacts::{Name, tree_path};
 use clap::builder::{OsStringValueParser, TypedValueParser};
 
-/// Reads a revision as it is typed; its path may be any bytes.
+/// Parses a typed revision; its path can be any bytes.
 pub(crate) fn parser() -> impl TypedValueParser<Value = Revision> {
     OsStringValueParser::new().try_map(|text| parse(text.as_bytes()))
 }
 
 fn parse(text: &[u8]) -> Result<Revision> {
     Revision::parse(text).map_err(|error| {
-        // What can be no revision, but a path: it was most likely meant as one.
+        // A text that is no valid revision but contains a slash was most likely meant as a path.
         if text.contains(&b'/') && !text.contains(&b':') {
             let path = tree_path::escaped(text);
-            return error.with_hint(format!("a path stands behind a revision: HEAD:{path}"));
+            return error.with_hint(format!("write a path after a revision: HEAD:{path}"));
         }
         error
     })
 }
 
-/// The current run, for what is named by nothing else.
+/// The current run, the default revision.
 pub(crate) fn head() -> Result<Revision> {
     "HEAD".parse()
 }
 
-/// A revision, or the same as words.
+/// A revision, or an option that names one.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[group(multiple = false)]
 pub(crate) struct RevisionArgs {
-    /// A run, a version, a tag, a commit, and a path in it [default: HEAD]
+    /// A run, version, tag or commit, and a path in it [default: HEAD]
     #[arg(value_name = "REV[:PATH]", value_parser = parser())]
     revision: Option<Revision>,
 
@@ -41,7 +41,7 @@ pub(crate) struct RevisionArgs {
     #[arg(long, value_name = "NAME")]
     run: Option<Name>,
 
-    /// What this tag names
+    /// The commit of this tag
     #[arg(long, value_name = "NAME")]
     tag: Option<Name>,
 
@@ -49,13 +49,13 @@ pub(crate) struct RevisionArgs {
     #[arg(long, value_name = "NAME")]
     version: Option<Name>,
 
-    /// The newest version that is in this stage now
+    /// The newest version in this stage
     #[arg(long, value_name = "NAME")]
     stage: Option<Name>,
 }
 
 impl RevisionArgs {
-    /// The revision that is meant.
+    /// The selected revision.
     pub(crate) fn revision(&self, repo: &Repository) -> Result<Revision> {
         let text = if let Some(revision) = &self.revision {
             return Ok(revision.clone());
@@ -70,7 +70,7 @@ impl RevisionArgs {
         } else {
             return head();
         };
-        text.parse().map_err(|error: Error| error.context("cannot name what is meant"))
+        text.parse().map_err(|error: Error| error.context("the revision is not valid"))
     }
 }
 
@@ -79,9 +79,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_without_a_revision_is_told_where_it_belongs() {
+    fn a_path_without_a_revision_gets_a_hint() {
         let error = parse(b"data/train.csv").unwrap_err();
-        assert_eq!(error.hint(), Some("a path stands behind a revision: HEAD:data/train.csv"));
+        assert_eq!(error.hint(), Some("write a path after a revision: HEAD:data/train.csv"));
         assert_eq!(parse(b"run/a:x/y").unwrap().path().as_bytes(), b"x/y");
         let error = parse(b"v1~x").unwrap_err();
         assert!(!error.hint().unwrap().contains("HEAD:"), "{error:?}");

@@ -1,5 +1,5 @@
-//! Ctrl-C and termination: the first asks the operation to stop, the second ends at once. While a
-//! command runs, signals are its own and are passed on.
+//! Ctrl-C and termination: the first signal asks the operation to stop, the second ends the process
+//! immediately. While a command runs, signals are passed on to it.
 
 use std::os::raw::c_int;
 use std::path::Path;
@@ -22,18 +22,18 @@ use signal_hook::{SigId, flag, low_level};
 
 use crate::report::Exit;
 
-/// What asks this process to stop.
+/// The signals that ask this process to stop.
 const STOPS: [c_int; 2] = [SIGINT, SIGTERM];
 
-/// What is passed on to a command.
+/// The signals that are passed on to a command.
 const PASSED_ON: [c_int; 7] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH];
 
 /// The handlers of this process.
 pub(crate) struct Signals {
     interrupted: Arc<AtomicBool>,
     waits: Arc<AtomicBool>,
-    /// What this process was told to ignore, as `nohup` does, as bits by number. Its commands are
-    /// to ignore it too.
+    /// The signals that this process inherited as ignored, for example from `nohup`, as a bit set.
+    /// Its commands must ignore them too.
     ignored: u64,
     handlers: Mutex<Vec<SigId>>,
 }
@@ -51,18 +51,19 @@ impl Signals {
         Ok(signals)
     }
 
-    /// Whether one of them has come.
+    /// Returns true if SIGINT or SIGTERM has arrived.
     pub(crate) fn is_interrupted(&self) -> bool {
         self.interrupted.load(Ordering::SeqCst)
     }
 
-    /// Asks whether one of them has come, from any thread.
+    /// A check for SIGINT or SIGTERM that works in any thread.
     pub(crate) fn interrupt(&self) -> Interrupt {
         let interrupted = Arc::clone(&self.interrupted);
         Arc::new(move || interrupted.load(Ordering::SeqCst))
     }
 
-    /// Does `wait`, which waits for a person and has nothing half done: the first signal ends it.
+    /// Runs `wait`, which waits for a person and leaves nothing half done. The first signal ends
+    /// the process.
     pub(crate) fn ending_at_once<T>(&self, wait: impl FnOnce() -> T) -> T {
         self.waits.store(true, Ordering::SeqCst);
         let done = wait();
@@ -70,7 +71,7 @@ impl Signals {
         done
     }
 
-    /// Passes signals on to a command, from the moment it begins to its end.
+    /// Passes signals on to a command, from its start to its end.
     pub(crate) fn relay(&self) -> Relay<'_> {
         Relay { signals: self, incoming: None, passing: None }
     }
@@ -83,7 +84,7 @@ impl Signals {
         let mut handlers = self.handlers.lock().unwrap_or_else(PoisonError::into_inner);
         for signal in STOPS.into_iter().filter(|signal| !self.is_ignored(*signal)) {
             handlers.push(conditional_end(signal, &self.waits).on("handle", "signals")?);
-            // In this order: the first signal finds the flag unset and only sets it.
+            // Order matters: the first signal finds the flag unset and only sets it.
             handlers.push(conditional_end(signal, &self.interrupted).on("handle", "signals")?);
             let sets = flag::register(signal, Arc::clone(&self.interrupted));
             handlers.push(sets.on("handle", "signals")?);
@@ -104,18 +105,18 @@ fn conditional_end(signal: c_int, condition: &Arc<AtomicBool>) -> std::io::Resul
     flag::register_conditional_shutdown(signal, status, Arc::clone(condition))
 }
 
-/// The signals that are ignored, as the kernel tells it; none where it does not.
+/// The ignored signals, as reported by the kernel; none if the kernel does not report them.
 fn ignored_signals() -> u64 {
     let status = read::read_text(Path::new("/proc/self/status"), read::SMALL).unwrap_or_default();
     let bits = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     bits.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok()).unwrap_or(0)
 }
 
-/// Passes signals on to the command that runs.
+/// Passes signals on to the running command.
 ///
-/// What the kernel sends (a key pressed in the terminal, its end, its new size) goes to the command
-/// too, as it is in the same group of processes; only what another process sends to this one is
-/// passed on. The end of the command ends the run, nothing else.
+/// Signals from the kernel (a key pressed in the terminal, hangup, window size) reach the command
+/// directly, because it is in the same process group. Only signals from other processes are passed
+/// on. Only the end of the command ends the run.
 pub(crate) struct Relay<'s> {
     signals: &'s Signals,
     incoming: Option<SignalsInfo<WithOrigin>>,
@@ -145,7 +146,7 @@ impl Watch for Relay<'_> {
                 pass_on(&origin, command);
             }
         };
-        // Where the system starts no more threads, the command runs without the signals of others.
+        // If no thread can be started, the command runs without signals from other processes.
         let thread = std::thread::Builder::new().spawn(relay);
         self.passing = thread.ok().map(|thread| (handle, thread));
     }
@@ -153,12 +154,13 @@ impl Watch for Relay<'_> {
     fn ended(&mut self) {
         if let Some((handle, thread)) = self.passing.take() {
             handle.close();
-            // It passes on and does nothing that could fail.
+            // The thread only passes signals on and cannot fail.
             let _ = thread.join();
         }
-        // What came while the command ran was for the command.
+        // Signals that arrived while the command ran were meant for the command.
         self.signals.interrupted.store(false, Ordering::SeqCst);
-        // Without its handlers, the outputs are still uploaded; only it can't be asked to stop.
+        // Without handlers, the outputs are still uploaded, but the upload can no longer be
+        // interrupted.
         let _ = self.signals.arm();
         if !self.signals.is_ignored(SIGQUIT) {
             let always = Arc::new(AtomicBool::new(true));
@@ -174,13 +176,14 @@ fn pass_on(origin: &Origin, command: Pid) {
         return;
     }
     if let Some(signal) = Signal::from_named_raw(origin.signal) {
-        // A command that has ended meanwhile needs it no longer.
+        // A command that has just ended does not need the signal.
         let _ = kill_process(command, signal);
     }
 }
 
-/// Ends as any Unix tool whose reader has gone away: by SIGPIPE, without a word.
+/// Ends like any Unix tool whose reader closed the pipe: by SIGPIPE, without a message.
 pub(crate) fn die_of_closed_pipe() {
-    // It only returns if the signal can't be raised; then the exit code says the same.
+    // The call returns only if the signal cannot be raised; the exit code then has the same
+    // meaning.
     let _ = low_level::emulate_default_handler(SIGPIPE);
 }

@@ -1,5 +1,4 @@
-//! What `art stage`, `promote` and `register` share: the reason that stands for none, and how a
-//! move is shown.
+//! Shared by `art stage`, `promote` and `register`: the default reason and the output of a move.
 
 use artifacts::ops::changes::Total;
 use artifacts::ops::stage::{DisplacedVersion, StageOptions, StageOutcome, StageTarget};
@@ -12,16 +11,16 @@ use crate::context::Context;
 use crate::ui::Page;
 use crate::version::{VersionArg, WhyArgs};
 
-/// The reason that is recorded where none was given.
+/// The reason that is recorded if none is given.
 pub(crate) const UNSAID: &str = "CliStageUpdate";
 
-/// Why a version shall move, and from where.
+/// The options of a move to a stage.
 #[derive(Debug, clap::Args)]
 pub(crate) struct MoveArgs {
     #[command(flatten)]
     why: WhyArgs,
 
-    /// Only if it is in STAGE now; else fail (13)
+    /// Move the version only if it is in STAGE now
     #[arg(long, value_name = "STAGE")]
     expect: Option<Name>,
 }
@@ -46,7 +45,7 @@ impl MoveArgs {
     }
 }
 
-/// Warns of a version that was moved, unless it was moved out of use.
+/// Warns of a moved version, unless it was disabled.
 pub(crate) fn warn_of_move(context: &Context<'_>, outcome: &StageOutcome) {
     if outcome.changed && outcome.stage.as_str() != DISABLED {
         let names = (&outcome.version, &outcome.run);
@@ -54,18 +53,18 @@ pub(crate) fn warn_of_move(context: &Context<'_>, outcome: &StageOutcome) {
     }
 }
 
-/// Shows where a version has gone.
+/// Shows the move of a version.
 pub(crate) fn view(page: &mut Page<'_>, outcome: &StageOutcome) -> Result<()> {
     let StageOutcome { version, project, from, stage, .. } = outcome;
     if !outcome.changed {
-        writeln!(page, "{project}:{version} is in {stage} already")?;
+        writeln!(page, "{project}:{version} is already in {stage}")?;
         return Ok(());
     }
     writeln!(page, "{project}:{version}: {from} -> {stage}")?;
     view_displaced(page, &outcome.displaced)
 }
 
-/// Warns of a version that is empty, or whose run is not known to have succeeded.
+/// Warns of a version without files, or with a run that did not succeed.
 pub(crate) fn warn(
     context: &Context<'_>,
     (version, run): (&Name, &Name),
@@ -82,10 +81,10 @@ pub(crate) fn warn(
     context.ui.warn(&format!("{version} holds {total}; the status of its run {run} is {status}"));
 }
 
-/// Shows which versions had to make room.
+/// Shows the displaced versions.
 pub(crate) fn view_displaced(page: &mut Page<'_>, displaced: &[DisplacedVersion]) -> Result<()> {
     for DisplacedVersion { version, from, to, .. } in displaced {
-        writeln!(page, "{version} made room: {from} -> {to}")?;
+        writeln!(page, "{version} was displaced: {from} -> {to}")?;
     }
     Ok(())
 }

@@ -1,10 +1,10 @@
-//! What a command asked of remotes, for `-v`.
+//! The remote traffic of a command, for `-v`.
 
 use artifacts::remote::TrafficCount;
 
 use crate::ui::format::{count, grouped, size};
 
-/// The last line of a command that talked to a remote; only `-v` shows it.
+/// The traffic summary, the last line of a command that contacted a remote with `-v`.
 pub(crate) fn text(traffic: TrafficCount) -> String {
     let TrafficCount { requests, sent, received, retries } = traffic;
     let requests = count(requests, "request", "requests");
@@ -21,7 +21,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn traffic_is_one_line_and_retries_are_named_where_there_were_some() {
+    fn traffic_is_one_line_and_retries_are_named_if_there_were_any() {
         let mut traffic = TrafficCount { requests: 3, sent: 1229, received: 4096, retries: 0 };
         assert_eq!(text(traffic), "remote: 3 requests, 1.2 KiB sent, 4.0 KiB received");
         traffic.retries = 1;

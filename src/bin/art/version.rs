@@ -1,4 +1,4 @@
-//! What the verbs on versions take from the command line: which version, what is said about it.
+//! The arguments that the verbs on versions share.
 
 use std::ffi::OsString;
 use std::io::Read;
@@ -14,10 +14,10 @@ use artifacts::{Name, tree_path};
 use crate::context::Context;
 use crate::revision;
 
-/// The longest text that is read from a file, in bytes; what may be longer is uploaded.
+/// The maximum length of a text from a file, in bytes; longer texts are uploaded as files.
 const MAX_LEN: u64 = 1 << 20;
 
-/// Which version.
+/// The version argument.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct VersionArg {
     /// The version: a name, `OWNER/PROJECT:NAME`, `@STAGE` or `@latest`
@@ -25,38 +25,38 @@ pub(crate) struct VersionArg {
     pub(crate) version: Revision,
 }
 
-/// What is said about a version.
+/// The descriptive fields of a version.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct AboutArgs {
-    /// What it is for
+    /// The description of the version
     #[arg(long, value_name = "TEXT")]
     pub(crate) description: Option<String>,
 
-    /// Its tags: a,b
+    /// The tags of the version: a,b
     #[arg(long, value_name = "LIST")]
     tags: Option<String>,
 
-    /// JSON or YAML on it, kept as given: the text, @FILE or @- (standard input)
+    /// Structured metadata in JSON or YAML: the text itself, @FILE, or @- (standard input)
     #[arg(long, value_name = "JSON|@FILE")]
     content: Option<OsString>,
 
-    /// The text to read first, Markdown: @FILE, @- or the text itself
+    /// The readme in Markdown: the text itself, @FILE, or @- (standard input)
     #[arg(long, value_name = "@FILE")]
     readme: Option<OsString>,
 }
 
 impl AboutArgs {
-    /// The tags, if any were given; none of them means none.
+    /// The given tags; an empty list clears the field.
     pub(crate) fn tags(&self) -> Result<Option<Tags>> {
         self.tags.as_deref().map(Tags::parse).transpose()
     }
 
-    /// The bytes of the content, if any was given, to be parsed; an empty one clears it.
+    /// The bytes of the given content, not yet parsed; an empty content clears the field.
     pub(crate) fn content(&self, context: &Context<'_>) -> Result<Option<Vec<u8>>> {
         self.content.as_ref().map(|given| text_or_file(context, given, "content")).transpose()
     }
 
-    /// The readme, if any was given; an empty one clears it.
+    /// The given readme; an empty readme clears the field.
     pub(crate) fn readme(&self, context: &Context<'_>) -> Result<Option<String>> {
         let Some(given) = &self.readme else { return Ok(None) };
         let bytes = text_or_file(context, given, "readme")?;
@@ -68,20 +68,20 @@ impl AboutArgs {
     }
 }
 
-/// Why a version is put in a stage.
+/// The reason for a move to a stage.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct WhyArgs {
-    /// Why, in a word for programs
+    /// The reason for the move, as one word for programs
     #[arg(long, value_name = "WORD")]
     reason: Option<String>,
 
-    /// Why, in a sentence for people
+    /// The reason for the move, as a sentence for people
     #[arg(long, value_name = "TEXT")]
     message: Option<String>,
 }
 
 impl WhyArgs {
-    /// The reason; an empty one is none.
+    /// The given reason; an empty reason counts as not given.
     pub(crate) fn reason(&self) -> Result<Option<String>> {
         let reason = self.reason.clone().filter(|reason| !reason.trim().is_empty());
         reason.map(|text| checked(text, "reason")).transpose()
@@ -96,13 +96,13 @@ impl WhyArgs {
 fn checked(text: String, what: &str) -> Result<String> {
     const LONGEST: usize = 16 << 10;
     if text.len() > LONGEST {
-        let message = format!("the {what} has {} bytes; it may have {LONGEST}", text.len());
+        let message = format!("the {what} has {} bytes; the maximum is {LONGEST}", text.len());
         return Err(Error::invalid(message).with_hint("put long texts into the readme: art update"));
     }
     Ok(text)
 }
 
-/// What the project's names are separated by in `--artifacts a,b`.
+/// Parses a list of names separated by commas, as in `--artifacts a,b`.
 pub(crate) fn names(list: &str) -> Result<Vec<Name>> {
     let mut names: Vec<Name> = Vec::new();
     for name in list.split(',').map(str::trim).filter(|name| !name.is_empty()) {
@@ -114,18 +114,18 @@ pub(crate) fn names(list: &str) -> Result<Vec<Name>> {
     Ok(names)
 }
 
-/// The text itself, or what is in the file behind `@`; `@-` is standard input.
+/// Reads the text itself, or the file after `@`; `@-` is standard input.
 pub(crate) fn text_or_file(context: &Context<'_>, given: &OsString, what: &str) -> Result<Vec<u8>> {
     let Some(file) = given.as_bytes().strip_prefix(b"@") else {
         return Ok(given.as_bytes().to_vec());
     };
     if file.is_empty() {
-        return Err(Error::invalid("there is no file name behind '@'")
+        return Err(Error::invalid("there is no file name after '@'")
             .with_hint(format!("name the file with the {what}: @FILE")));
     }
     let shown = tree_path::escaped(file);
     let failed = |error: std::io::Error| {
-        Error::io("read", Path::new(&shown), error).context(format!("cannot take the {what}"))
+        Error::io("read", Path::new(&shown), error).context(format!("cannot read the {what}"))
     };
     let mut bytes = Vec::new();
     if file == b"-" {

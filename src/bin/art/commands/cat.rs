@@ -12,14 +12,14 @@ use crate::report::{Exit, help_tail};
 use crate::revision;
 use crate::ui::PlainText;
 
-/// The most bytes that `--json` holds in memory.
+/// The maximum file size for `--json`, which holds the file in memory.
 const MAX_JSON: u64 = 64 << 20;
 
 /// Print one file of a revision
 ///
-/// Each part of the file is checked before it is printed. For a symbolic link, the target is
-/// printed. On a terminal, control characters are escaped, and binary content is refused. The
-/// content of a disabled version is refused (15) without --allow-disabled.
+/// Each part of the file is verified before it is printed. For a symbolic link, prints the target.
+/// On a terminal, control characters are escaped and binary content is refused. The content of a
+/// disabled version is refused without `--allow-disabled`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art cat HEAD:config.json", "art cat run/baseline:model.bin > model.bin", "art cat v1:data/train.csv | head"],
@@ -34,11 +34,11 @@ const MAX_JSON: u64 = 64 << 20;
     ],
 ))]
 pub(crate) struct Args {
-    /// The commit, and the path of the file in it
+    /// The revision, and the path of the file in it
     #[arg(value_name = "REV:PATH", value_parser = revision::parser())]
     revision: Revision,
 
-    /// Also give out the content of a disabled version
+    /// Also print the content of a disabled version
     #[arg(long)]
     allow_disabled: bool,
 }
@@ -50,15 +50,15 @@ impl Args {
     }
 }
 
-/// The file and what is in it.
+/// A file with its content.
 #[derive(Serialize)]
 struct FileWithContent<'a> {
     #[serde(flatten)]
     file: &'a CatFile,
-    /// What is in it, if it is text.
+    /// The content, if it is text.
     #[serde(skip_serializing_if = "Option::is_none")]
     content: Option<&'a str>,
-    /// What is in it in hexadecimal, if it is not UTF-8.
+    /// The content in hexadecimal, if it is not UTF-8.
     #[serde(skip_serializing_if = "Option::is_none")]
     content_bytes: Option<String>,
 }
@@ -85,14 +85,14 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
 }
 
 fn is_binary(args: &Args, file: &CatFile) -> Error {
-    Error::refused(format!("'{}' is binary, which a terminal can't show", file.path))
+    Error::refused(format!("'{}' is binary and can't be shown on a terminal", file.path))
         .with_hint(format!("write it to a file: art cat {} > FILE", args.revision))
 }
 
 fn as_json(context: &Context<'_>, repo: &Repository, file: &CatFile) -> Result<Exit> {
     if file.size > MAX_JSON {
         let message = format!("'{}' has {} bytes, too many for JSON", file.path, file.size);
-        return Err(Error::refused(message).with_hint("leave --json out"));
+        return Err(Error::refused(message).with_hint("omit --json"));
     }
     let mut bytes = Vec::new();
     cat(repo, file, &mut bytes, context.progress())?;

@@ -1,4 +1,4 @@
-//! `art clone`: a new repository with all that a remote has.
+//! `art clone`: creates a repository from a remote.
 
 use std::path::PathBuf;
 
@@ -14,11 +14,11 @@ use crate::report::{Exit, help_tail};
 use crate::ui::Page;
 use crate::ui::format::count;
 
-/// Makes a repository with all that a remote has
+/// Create a repository from a remote
 ///
-/// The history comes at once, content when it is needed: `art download`, `art cat` and `art export`
-/// get just what they read. `--full` gets all of it, for work without a network. The remote is called
-/// `origin` in the new repository.
+/// Downloads the history immediately, and content when it is needed: `art download`, `art cat` and
+/// `art export` download only the content that they read. `--full` downloads all content, for work
+/// without a network. In the new repository, the remote is named `origin`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art clone s3://bucket/team", "art clone /srv/store work", "art clone /srv/store . --full"],
@@ -32,19 +32,19 @@ use crate::ui::format::count;
     ],
 ))]
 pub(crate) struct Args {
-    /// Where the remote is
+    /// The URI of the remote
     #[arg(value_name = "URI", value_parser = NonEmptyStringValueParser::new())]
     uri: String,
 
-    /// Where the repository shall stand; else a directory named after the end of URI
+    /// The directory of the new repository [default: the last part of URI]
     #[arg(value_name = "DIR", value_parser = paths::parser())]
     place: Option<PathBuf>,
 
-    /// Also get all content
+    /// Also download all content
     #[arg(long)]
     full: bool,
 
-    /// What the remote is called
+    /// The name of the remote
     #[arg(long, value_name = "NAME", default_value = "origin")]
     origin: Name,
 }
@@ -56,7 +56,7 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         None => context.cwd().join(last_part(&uri)?),
     };
     let project = project(context)?;
-    // A repository around the new one has its own settings.
+    // Settings of a surrounding repository do not apply to the new one.
     let config = context.config_of_user()?;
     let options = CloneOptions {
         uri,
@@ -74,7 +74,7 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     Ok(if outcome.conflicts.is_empty() { Exit::Ok } else { Exit::Moved })
 }
 
-/// The project that was asked for; what the settings of a repository around this one say is not.
+/// The requested project. Settings of a surrounding repository do not count.
 fn project(context: &Context<'_>) -> Result<Option<ProjectName>> {
     match &context.globals.project {
         Some(project) => Ok(Some(project.clone())),
@@ -82,7 +82,7 @@ fn project(context: &Context<'_>) -> Result<Option<ProjectName>> {
     }
 }
 
-/// The last part of the place of a remote, as a name for a directory.
+/// The last part of the URI, as the name of a directory.
 fn last_part(uri: &RemoteUri) -> Result<String> {
     let text = uri.to_string();
     let place = text.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/');

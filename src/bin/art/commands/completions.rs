@@ -1,4 +1,4 @@
-//! `art completions`: lets a shell complete verbs and options.
+//! `art completions`: prints completion scripts for shells.
 
 use artifacts::Result;
 use clap_complete::Shell;
@@ -8,9 +8,10 @@ use crate::cli;
 use crate::context::Context;
 use crate::report::{Exit, help_tail};
 
-/// Prints a script that completes verbs and options in a shell
+/// Print a completion script for a shell
 ///
-/// Load it from the shell's start file, or put it where the shell looks for completions.
+/// The script completes commands and options. Load it from the start file of the shell, or save it
+/// where the shell looks for completions.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &[

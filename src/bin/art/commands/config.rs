@@ -1,4 +1,4 @@
-//! `art config`: settings, read and changed.
+//! `art config`: reads and changes settings.
 
 use artifacts::Result;
 use artifacts::config::{Config, ConfigFile, Entry, Origin, Sources, find_key};
@@ -9,15 +9,15 @@ use crate::context::Context;
 use crate::report::{Exit, help_tail};
 use crate::ui::{Column, ListArgs, Show, list};
 
-/// Reads and changes settings
+/// Read and change settings
 ///
-/// What a higher layer says counts: built in, the user's file, the repository's file, `ART_*`
-/// variables, options. `set` and `unset` change the repository's file, or with `--user` the user's
-/// own, which also works outside of a repository. The rest of the file, comments too, stays as it
-/// is.
+/// Later layers override earlier ones: built-in defaults, the user file, the repository file,
+/// `ART_*` variables, command-line options. `set` and `unset` change the repository file, or with
+/// `--user` the user file, which also works outside a repository. Comments and other settings in
+/// the file stay unchanged.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// What to do.
+    /// The action.
     #[command(subcommand)]
     action: Action,
 }
@@ -30,7 +30,7 @@ enum Action {
     List(ListingArgs),
 }
 
-/// Prints the value of a setting
+/// Print the value of a setting
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art config get user.name", "art config get lock.timeout --origin"],
@@ -41,7 +41,7 @@ struct GetArgs {
     #[arg(value_name = "KEY")]
     key: String,
 
-    /// Print where the value comes from too
+    /// Also print the source of the value
     #[arg(long)]
     origin: bool,
 
@@ -49,7 +49,7 @@ struct GetArgs {
     layer: LayerArgs,
 }
 
-/// Sets a setting in a file
+/// Change a setting in a configuration file
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art config set --user user.name 'Ada Lovelace'", "art config set lock.timeout 1m"],
@@ -60,7 +60,7 @@ struct SetArgs {
     #[arg(value_name = "KEY")]
     key: String,
 
-    /// Its value
+    /// The value of the setting
     #[arg(value_name = "VALUE", allow_hyphen_values = true)]
     value: String,
 
@@ -68,7 +68,7 @@ struct SetArgs {
     layer: LayerArgs,
 }
 
-/// Takes a setting out of a file
+/// Remove a setting from a configuration file
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art config unset user.name", "art config unset --user lock.timeout"],
@@ -83,14 +83,14 @@ struct UnsetArgs {
     layer: LayerArgs,
 }
 
-/// Lists all settings that have a value
+/// List all settings that have a value
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art config list", "art config list --origin", "art config list --user"],
     &[],
 ))]
 struct ListingArgs {
-    /// Show where each value comes from too
+    /// Also show the source of each value
     #[arg(long)]
     origin: bool,
 
@@ -101,14 +101,14 @@ struct ListingArgs {
     list: ListArgs,
 }
 
-/// One file instead of all layers.
+/// Selects one file instead of all layers.
 #[derive(Debug, Clone, Copy, clap::Args)]
 struct LayerArgs {
-    /// The user's own file
+    /// Use only the user file
     #[arg(long, conflicts_with = "repository")]
     user: bool,
 
-    /// The repository's file
+    /// Use only the repository file
     #[arg(long)]
     repository: bool,
 }
@@ -174,12 +174,12 @@ fn unset(context: &Context<'_>, args: &UnsetArgs) -> Result<()> {
     let shown = file.path().display().to_string();
     let changed = Changed { key: args.key.clone(), value: None, file: shown, changed: was_there };
     context.ui.summary(&changed, |page| {
-        let state = if was_there { "taken out of" } else { "not in" };
+        let state = if was_there { "removed from" } else { "not set in" };
         writeln!(page, "{} {state} {}", changed.key, changed.file)
     })
 }
 
-/// A value that a higher layer hides would seem to be lost.
+/// Notes that a later layer overrides the new value, which would otherwise seem lost.
 fn tell_what_overrides(context: &Context<'_>, key: &str, file: &ConfigFile) {
     let Ok(config) = Config::load(context.sources().clone()) else { return };
     let Ok(Some(setting)) = config.get(key) else { return };
@@ -188,7 +188,8 @@ fn tell_what_overrides(context: &Context<'_>, key: &str, file: &ConfigFile) {
         Origin::BuiltIn | Origin::Environment(_) | Origin::Flag => false,
     };
     if !is_ours {
-        context.ui.note(&format!("what counts here is {}, from {}", setting.value, setting.origin));
+        let (value, origin) = (&setting.value, &setting.origin);
+        context.ui.note(&format!("the value in effect is {value}, from {origin}"));
     }
 }
 
@@ -199,7 +200,7 @@ fn list(context: &Context<'_>, args: &ListingArgs) -> Result<()> {
     for entry in &entries {
         if let Some(problem) = &entry.problem {
             let (key, origin) = (entry.key, &entry.origin);
-            context.ui.warn(&format!("the value of {key} from {origin} does not count: {problem}"));
+            context.ui.warn(&format!("ignored the value of {key} from {origin}: {problem}"));
         }
     }
     for unknown in config.unknown() {
@@ -224,9 +225,9 @@ const ALL_COLUMNS: [Column; 3] = [
 ];
 
 impl LayerArgs {
-    /// The settings to look at: of one file, or all.
+    /// The settings of one file, or of all layers.
     fn config(self, context: &Context<'_>) -> Result<Config> {
-        // A repository that cannot be read has settings that cannot be read.
+        // The settings of an unreadable repository are unreadable too.
         if !self.user
             && let Err(error) = context.repository_directory()
             && error.kind() != ErrorKind::NotARepository
@@ -244,24 +245,25 @@ impl LayerArgs {
         })
     }
 
-    /// Whether a value from `origin` is asked for.
+    /// Returns true if values from `origin` are selected.
     fn has(self, origin: &Origin) -> bool {
         !(self.user || self.repository) || *origin != Origin::BuiltIn
     }
 
-    /// The file to change; `action` is what was typed, for a hint.
+    /// The file to change; `action` is the typed command, for a hint.
     fn file(self, context: &Context<'_>, action: &str) -> Result<ConfigFile> {
         if self.user {
             let file = context.sources().user_file.clone();
             return file.map(ConfigFile::user).ok_or_else(|| {
-                Error::invalid("there is no home directory, so there is no user's file")
+                Error::invalid("there is no home directory, so there is no user file")
                     .with_hint("set HOME or XDG_CONFIG_HOME")
             });
         }
         match context.repository_directory() {
             Ok(directory) => Ok(ConfigFile::repository(&directory)),
             Err(error) if error.kind() == ErrorKind::NotARepository => {
-                Err(error.with_hint(format!("change the user's file: art config {action} --user")))
+                let hint = format!("change the user file instead: art config {action} --user");
+                Err(error.with_hint(hint))
             }
             Err(error) => Err(error),
         }

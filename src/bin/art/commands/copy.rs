@@ -1,4 +1,4 @@
-//! `art copy`: another version of the same.
+//! `art copy`: creates a version from an existing one.
 
 use artifacts::ops::copy::{ContentChange, CopyOptions, CopyOutcome, copy};
 use artifacts::record::VersionKind;
@@ -9,12 +9,12 @@ use crate::report::{Exit, help_tail};
 use crate::ui::{Page, moves};
 use crate::version::{AboutArgs, VersionArg};
 
-/// Makes a version of what another one is made of
+/// Create a version from an existing one
 ///
-/// The copy has the run, the artifacts, the kind, the description, the tags, the content and the
-/// readme of the version, where nothing else is given. It has a past of its own: it starts in the
-/// first stage of its project, and its first condition tells where it came from. It takes no space.
-/// The same copy again changes nothing and is fine.
+/// The copy gets the run, artifacts, kind, description, tags, content and readme of VERSION, unless
+/// other values are given. It has its own history: it starts in the first stage of its project, and
+/// its first history entry names VERSION. A copy needs no additional space for content. Making the
+/// same copy again changes nothing.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &[
@@ -36,18 +36,18 @@ pub(crate) struct Args {
     #[command(flatten)]
     version: VersionArg,
 
-    /// Into this project, instead of the version's own
+    /// The project of the copy [default: the version's project]
     #[arg(long, value_name = "OWNER/PROJECT")]
     to_project: Option<ProjectName>,
 
-    /// What to call the copy, instead of VERSION-copy
+    /// The name of the copy [default: VERSION-copy]
     #[arg(long, value_name = "NAME")]
     name: Option<Name>,
 
     #[command(flatten)]
     about: AboutArgs,
 
-    /// What it is: artifact or model
+    /// The kind of the copy: artifact or model
     #[arg(long, value_name = "KIND")]
     kind: Option<VersionKind>,
 
@@ -79,7 +79,7 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
 fn view(page: &mut Page<'_>, outcome: &CopyOutcome, source: &str) -> Result<()> {
     let CopyOutcome { version, project, stage, .. } = outcome;
     if outcome.operation.is_none() {
-        writeln!(page, "{project}:{version} is a copy of {source} already, in {stage}")?;
+        writeln!(page, "{project}:{version} is already a copy of {source}, in {stage}")?;
         return Ok(());
     }
     writeln!(page, "copied {source} to {project}:{version}, in {stage}")?;

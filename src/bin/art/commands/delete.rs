@@ -1,4 +1,4 @@
-//! `art delete`: removes versions.
+//! `art delete`: deletes versions.
 
 use artifacts::Result;
 use artifacts::history::Revision;
@@ -9,12 +9,12 @@ use crate::report::{Exit, help_tail};
 use crate::revision;
 use crate::ui::{ConfirmArgs, Page};
 
-/// Deletes versions, all that are named or none
+/// Delete versions (all or nothing)
 ///
-/// Their runs and what those hold stay, and so do the versions' own commits until the repository is
-/// cleaned up: `art undo` brings them back with all their history. A version in the last stage of
-/// its project, which is production by default, is in use and not deleted without `--force`; to keep
-/// people from using one, put it in the stage disabled instead.
+/// Runs and their content stay, and `art undo` restores deleted versions with all their history. A
+/// version in the last stage of its project (production by default) is considered in use, and is
+/// not deleted without `--force`. To stop people from using a version, move it to the stage
+/// `disabled` instead.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art delete v1", "art delete v1 v2 --yes", "art delete v1 --dry-run"],
@@ -33,7 +33,7 @@ pub(crate) struct Args {
     #[arg(value_name = "VERSION", required = true, value_parser = revision::parser())]
     versions: Vec<Revision>,
 
-    /// Also if it is in the last stage of its project
+    /// Delete even versions in the last stage of their project
     #[arg(short, long)]
     force: bool,
 
@@ -53,7 +53,7 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     context.confirm(args.confirm, &format!("delete {}?", names.join(", ")))?;
     let outcome = delete(&repo, plan, &context.env.command_line())?;
     context.ui.summary(&outcome, |page| view(page, "deleted", &outcome.plan))?;
-    context.ui.detail("to take it back: art undo");
+    context.ui.detail("to restore: art undo");
     Ok(Exit::Ok)
 }
 
@@ -64,7 +64,7 @@ fn in_stage(version: &DoomedVersion) -> String {
 fn view(page: &mut Page<'_>, verb: &str, plan: &DeletePlan) -> Result<()> {
     for version in &plan.versions {
         let (text, run) = (in_stage(version), &version.run);
-        writeln!(page, "{verb} {text}, of run {run}; it was {}", version.commit.short())?;
+        writeln!(page, "{verb} {text}, of run {run} (was {})", version.commit.short())?;
     }
     Ok(())
 }

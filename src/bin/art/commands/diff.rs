@@ -1,4 +1,4 @@
-//! `art diff`: what differs between two revisions, or a revision and a directory.
+//! `art diff`: the differences between two revisions, or a revision and a directory.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -14,16 +14,16 @@ use crate::report::{Exit, help_tail};
 use crate::ui::changes;
 use crate::ui::patch;
 
-/// Show the differences between two revisions, or a revision and a directory
+/// Show differences between revisions or directories
 ///
-/// Lists added, deleted, modified and renamed files, and the fields of the records that differ.
-/// Without A and B, compares the current run with the work tree. Renames are detected by equal or
-/// similar content. Ignore files apply to a directory.
+/// Lists added, deleted, modified and renamed files, and the record fields that differ. Without A
+/// and B, compares the current run with the work tree. Renames are detected by equal or similar
+/// content. Ignore files apply to a directory.
 ///
 /// PATH is relative to the working directory, and changes are printed with their paths from the top
-/// of the work tree. A path after a revision, or a directory, limits both sides: then PATH starts
-/// there. Two single files are compared under any names. --content of a disabled version is refused
-/// (15) without --allow-disabled.
+/// of the work tree. If A or B is a directory or has a path after the revision, that path limits
+/// both sides, and PATH is relative to it. Two single files are compared even if their names
+/// differ. `--content` refuses to show a disabled version without `--allow-disabled`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &[
@@ -44,7 +44,7 @@ use crate::ui::patch;
         Exit::Interrupted,
     ],
 ))]
-#[expect(clippy::struct_excessive_bools, reason = "each is an option that is typed")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a command-line option")]
 pub(crate) struct Args {
     /// The old side: a revision, or a directory as ./DIR
     #[arg(value_name = "A", default_value = "HEAD", value_parser = paths::words())]
@@ -58,11 +58,11 @@ pub(crate) struct Args {
     #[arg(value_name = "PATH", last = true, value_parser = paths::parser())]
     paths: Vec<PathBuf>,
 
-    /// Show added and deleted bytes
+    /// Show the added and deleted bytes of each file
     #[arg(long, group = "form")]
     stat: bool,
 
-    /// Show letters and paths as `git diff --name-status` does
+    /// Show a letter and a path for each change, as `git diff --name-status` does
     #[arg(long, group = "form")]
     name_status: bool,
 
@@ -70,11 +70,11 @@ pub(crate) struct Args {
     #[arg(long, group = "form")]
     content: bool,
 
-    /// Exit with 1 if there are differences
+    /// Report differences in the exit code
     #[arg(long)]
     exit_code: bool,
 
-    /// With --content, also give out the content of a disabled version
+    /// With --content, also show the content of a disabled version
     #[arg(long)]
     allow_disabled: bool,
 }
@@ -121,7 +121,7 @@ fn show(context: &Context<'_>, args: &Args, comparison: &mut Comparison<'_>) -> 
     })
 }
 
-/// A directory begins as only a path can: with a dot or a slash.
+/// A directory starts with a dot or a slash, which no revision does.
 fn endpoint(text: &OsStr) -> Result<Endpoint> {
     match text.as_bytes() {
         [b'.' | b'/', ..] => Ok(Endpoint::Directory(text.into())),

@@ -1,4 +1,4 @@
-//! `art download`: the files of a revision, written to a directory.
+//! `art download`: writes the files of a revision to a directory.
 
 use std::path::PathBuf;
 
@@ -14,12 +14,12 @@ use crate::revision::RevisionArgs;
 use crate::ui::Page;
 use crate::ui::format::{count, size};
 
-/// Writes the files of a run or version to a directory
+/// Write the files of a run or version to a directory
 ///
-/// Without `--to`, the files go to the top of the work tree, wherever the command is started; `--to .`
-/// is the working directory. Files that are right already are left alone; files that differ are not overwritten without
-/// `--force`. A file appears under its name when its bytes are complete and checked. `REV:PATH`
-/// writes what is in that directory, or that one file.
+/// Without `--to`, writes to the top of the work tree, wherever the command is started. `--to .`
+/// writes to the working directory. Files that are already correct are left alone. Files that
+/// differ are not overwritten without `--force`. A file appears under its name only when its bytes
+/// are complete and verified. `REV:PATH` writes the contents of that directory, or that one file.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &[
@@ -42,7 +42,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     what: RevisionArgs,
 
-    /// Write only what is at or below P, a path in the revision; may be repeated
+    /// Write only files at or below P, a path in the revision; can be repeated
     #[arg(long = "path", value_name = "P", value_parser = paths::in_revision())]
     paths: Vec<TreePath>,
 
@@ -54,15 +54,15 @@ pub(crate) struct Args {
     #[arg(long)]
     force: bool,
 
-    /// Also make links that point out of the destination
+    /// Also create symbolic links that point outside the destination
     #[arg(long)]
     unsafe_links: bool,
 
-    /// Also give out the content of a disabled version
+    /// Also write the content of a disabled version
     #[arg(long)]
     allow_disabled: bool,
 
-    /// Only tell what would be written
+    /// Show the files to write without writing them
     #[arg(long)]
     dry_run: bool,
 }
@@ -105,7 +105,7 @@ fn view(page: &mut Page<'_>, outcome: &DownloadOutcome, dry_run: bool) -> Result
     let verb = if dry_run { "would write" } else { "wrote" };
     writeln!(page, "{verb} {written}, {bytes}")?;
     if outcome.unchanged > 0 {
-        writeln!(page, "left alone {}: right already", count(outcome.unchanged, "file", "files"))?;
+        writeln!(page, "skipped {}: already correct", count(outcome.unchanged, "file", "files"))?;
     }
     if !outcome.replaced.is_empty() {
         let replaced = count(outcome.replaced.len() as u64, "file", "files");

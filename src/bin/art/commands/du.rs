@@ -1,4 +1,4 @@
-//! `art du`: what takes the space.
+//! `art du`: disk usage.
 
 use artifacts::Result;
 use artifacts::ops::du::{DuOutcome, du};
@@ -10,11 +10,11 @@ use crate::ui::format::{count, grouped, size};
 use crate::ui::table::{Cell, Table};
 use crate::ui::{Page, Style};
 
-/// Shows what takes the space
+/// Show the disk usage of the repository
 ///
-/// The parts of the repository, what was uploaded and what is stored of it, and the runs, those
-/// first that have the most to themselves: a run's own bytes are those that no other run needs, in
-/// any of its commits.
+/// Shows the size of each part of the repository, the amount of uploaded and stored data, and the
+/// size of each run. The OWN column counts the bytes that no other run needs, in any of its
+/// commits. Runs are sorted by this column, largest first.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art du", "art du --json"],
@@ -28,12 +28,12 @@ pub(crate) fn exec(context: &Context<'_>, _args: &Args) -> Result<Exit> {
     context.ui.show(&outcome, |page| view(page, &repo, &outcome))?;
     if outcome.content.missing > 0 {
         let contents = count(outcome.content.missing, "content is", "contents are");
-        context.ui.warn(&format!("{contents} neither here nor on a remote; see: art fsck"));
+        context.ui.warn(&format!("{contents} missing, and on no remote; see: art fsck"));
     }
     Ok(Exit::Ok)
 }
 
-/// Runs that are shown; `--json` has all.
+/// The maximum number of runs shown; `--json` has all.
 const SHOWN: usize = 20;
 
 fn view(page: &mut Page<'_>, repo: &Repository, outcome: &DuOutcome) -> Result<()> {
@@ -59,24 +59,24 @@ fn show_content(page: &mut Page<'_>, outcome: &DuOutcome) -> Result<()> {
     writeln!(page, "\n{} uploaded in {commits}", size(content.uploaded))?;
     if content.elsewhere > 0 {
         let contents = count(content.elsewhere, "content is", "contents are");
-        writeln!(page, "not counted: {contents} not here but on a remote")?;
+        writeln!(page, "not counted: {contents} only on a remote")?;
     }
     let times = ratio(content.uploaded, content.distinct);
-    writeln!(page, "{} of it differ{times}", size(content.distinct))?;
+    writeln!(page, "{} unique{times}", size(content.distinct))?;
     let times = ratio(content.distinct, content.stored);
-    writeln!(page, "{} are stored{times}", size(content.stored))?;
+    writeln!(page, "{} stored{times}", size(content.stored))?;
     if content.unused > 0 {
-        writeln!(page, "{} of these are in no run, version or tag now", size(content.unused))?;
+        writeln!(page, "{} of this is in no run, version or tag", size(content.unused))?;
     }
     Ok(())
 }
 
-/// How much smaller it has become.
+/// The ratio of `before` to `after`, if the size shrank.
 fn ratio(before: u64, after: u64) -> String {
     if after == 0 || before < after {
         return String::new();
     }
-    format!(", {:.1} times less", before as f64 / after as f64)
+    format!(" ({:.1}× smaller)", before as f64 / after as f64)
 }
 
 fn show_runs(page: &mut Page<'_>, repo: &Repository, outcome: &DuOutcome) -> Result<()> {

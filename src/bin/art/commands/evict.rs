@@ -1,4 +1,4 @@
-//! `art evict`: content that a remote holds leaves this repository.
+//! `art evict`: removes local content that a remote holds.
 
 use artifacts::history::Revision;
 use artifacts::ops::evict::{EvictOptions, EvictOutcome, evict};
@@ -10,26 +10,27 @@ use crate::revision;
 use crate::ui::format::{count, size};
 use crate::ui::{ConfirmArgs, Page};
 
-/// Frees the space of content that a remote is proven to hold
+/// Remove local content after verifying it on a remote
 ///
-/// History stays, and content comes back when it is needed. Nothing leaves before the remote was
-/// asked: every pack is there with its size, and a part of it, or with `--full` every byte, was read
-/// back and is right. What was not pushed stays.
+/// The history stays, and content is downloaded again when it is needed. Before anything is
+/// removed, the remote is checked: every pack must exist with its size, and a part of each pack
+/// (with `--full` every byte) is read back and verified. Content that was not pushed is never
+/// removed.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art evict --dry-run", "art evict --keep @production --keep HEAD --yes", "art evict --full --yes"],
     Exit::OF_REMOTES,
 ))]
 pub(crate) struct Args {
-    /// The remote; else the only one, or `origin`
+    /// The remote [default: the only remote, otherwise origin]
     #[arg(value_name = "REMOTE")]
     remote: Option<Name>,
 
-    /// Leave the content of this revision here; may be given more than once
+    /// Keep the content of this revision; can be repeated
     #[arg(long, value_name = "REV", value_parser = revision::parser())]
     keep: Vec<Revision>,
 
-    /// Read back every byte before
+    /// Read back every byte before removing content
     #[arg(long)]
     full: bool,
 
@@ -46,7 +47,7 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         dry_run: args.confirm.dry_run,
     };
     if !args.confirm.dry_run {
-        context.confirm(args.confirm, "remove the content that the remote holds?")?;
+        context.confirm(args.confirm, "remove local content that the remote also holds?")?;
     }
     let outcome = evict(&repo, &options, context.progress())?;
     context.ui.summary(&outcome, |page| view(page, &outcome, args.confirm.dry_run))?;
@@ -58,22 +59,28 @@ fn view(page: &mut Page<'_>, outcome: &EvictOutcome, dry_run: bool) -> Result<()
     if proof.packs > 0 {
         let packs = count(proof.packs, "pack", "packs");
         let bytes = size(proof.bytes);
-        writeln!(page, "{remote} holds {packs}; {bytes} of that were read back and are right")?;
+        writeln!(page, "{remote} holds {packs}; {bytes} of them read back and verified")?;
     }
     if proof.failed > 0 {
         let packs = count(proof.failed, "pack is", "packs are");
-        let mend = format!("see art fsck --remote {remote}");
-        writeln!(page, "{packs} missing or damaged on {remote} and not relied on; {mend}")?;
+        writeln!(
+            page,
+            "{packs} missing or damaged on {remote}, so the local content is kept; \
+             see: art fsck --remote {remote}"
+        )?;
     }
     if outcome.contents == 0 {
         writeln!(page, "nothing to free")?;
     } else {
         let verb = if dry_run { "would free" } else { "freed" };
         let bytes = size(outcome.bytes);
-        writeln!(page, "{verb} {bytes}; content comes back when it is needed")?;
+        writeln!(page, "{verb} {bytes}; content is downloaded again when it is needed")?;
     }
     if outcome.unsent > 0 {
-        writeln!(page, "what {remote} does not hold stays; to send it: art push {remote}")?;
+        writeln!(
+            page,
+            "content that {remote} does not hold is kept; to send it: art push {remote}"
+        )?;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `art export`: a revision as an archive.
+//! `art export`: writes a revision as an archive.
 
 use std::path::{Path, PathBuf};
 
@@ -17,9 +17,9 @@ use crate::ui::format::{count, size};
 /// Write a revision as a reproducible archive
 ///
 /// The same revision gives the same bytes on every machine: files in order, owner 0, modes 644 and
-/// 755, the time of the commit. Names are relative to PATH. Without FILE, the archive is written to
-/// standard output. FILE appears when the archive is complete and every byte is checked. A disabled
-/// version is refused (15) without --allow-disabled.
+/// 755, the time of the commit. Names in the archive are relative to PATH. Without FILE, writes the
+/// archive to standard output. FILE appears only when the archive is complete and every byte is
+/// verified. A disabled version is refused without `--allow-disabled`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &[
@@ -38,7 +38,7 @@ use crate::ui::format::{count, size};
     ],
 ))]
 pub(crate) struct Args {
-    /// The commit, and a directory or file in it
+    /// The revision, and a directory or file in it
     #[arg(value_name = "REV[:PATH]", value_parser = revision::parser(), default_value = "HEAD")]
     revision: Revision,
 
@@ -46,7 +46,7 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "FILE", value_parser = paths::parser())]
     output: Option<PathBuf>,
 
-    /// The format of the archive [default: from the name of FILE, otherwise tar.zst]
+    /// The archive format [default: from the name of FILE, otherwise tar.zst]
     #[arg(long, value_name = "FORMAT", value_parser = format_parser())]
     format: Option<ArchiveFormat>,
 
@@ -54,7 +54,7 @@ pub(crate) struct Args {
     #[arg(long, requires = "output")]
     force: bool,
 
-    /// Also give out the content of a disabled version
+    /// Also export a disabled version
     #[arg(long)]
     allow_disabled: bool,
 }
@@ -62,7 +62,7 @@ pub(crate) struct Args {
 fn format_parser() -> impl TypedValueParser<Value = ArchiveFormat> {
     PossibleValuesParser::new(ArchiveFormat::ALL.map(ArchiveFormat::as_str)).try_map(|word| {
         let mut all = ArchiveFormat::ALL.into_iter();
-        all.find(|format| format.as_str() == word).ok_or("no such form")
+        all.find(|format| format.as_str() == word).ok_or("unknown format")
     })
 }
 
@@ -83,8 +83,9 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     }
     let looks = context.ui.looks();
     if looks.terminal || looks.json {
-        let why = if looks.json { "an archive is no JSON" } else { "a terminal shows no archive" };
-        return Err(Error::refused(format!("nothing is exported to standard output: {why}"))
+        let why =
+            if looks.json { "an archive is not JSON" } else { "a terminal can't show an archive" };
+        return Err(Error::refused(format!("cannot export to standard output: {why}"))
             .with_hint("write it to a file: -o FILE"));
     }
     context
@@ -93,13 +94,13 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     Ok(Exit::Ok)
 }
 
-/// The form of the file, by its ending.
+/// The archive format for the extension of the file.
 fn guess(output: Option<&PathBuf>) -> Result<ArchiveFormat> {
     let Some(path) = output else { return Ok(ArchiveFormat::TarZst) };
     ArchiveFormat::of_file(path).ok_or_else(|| {
         let forms = ArchiveFormat::ALL.map(ArchiveFormat::as_str).join(", ");
-        Error::invalid(format!("the ending of '{}' is that of no archive", path.display()))
-            .with_hint(format!("say which form it has with --format: {forms}"))
+        Error::invalid(format!("'{}' does not end like the name of an archive", path.display()))
+            .with_hint(format!("choose a format with --format: {forms}"))
     })
 }
 

@@ -1,4 +1,4 @@
-//! `art fetch`: takes in what a remote says.
+//! `art fetch`: downloads history and refs from a remote.
 
 use artifacts::ops::fetch::{FetchOptions, FetchOutcome, fetch};
 use artifacts::{Name, Result};
@@ -9,11 +9,12 @@ use crate::report::{Exit, help_tail};
 use crate::ui::Page;
 use crate::ui::format::count;
 
-/// Takes in what a remote says: its history and where its refs are
+/// Download history and refs from a remote
 ///
-/// Nothing of what is here changes; `art pull` joins it. Content does not come: `art download` and
-/// others get what they need, `art pull VERSION` gets all of a version. With conflicts that wait
-/// for someone on the remote, this ends with 13.
+/// Changes no local ref; `art pull` merges the fetched changes. Content is not downloaded: `art
+/// download` and other commands download the content that they need, and `art pull VERSION`
+/// downloads all content of a version. Reports the conflicts on the remote that are not yet
+/// resolved.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art fetch", "art fetch origin -v"],
@@ -29,7 +30,7 @@ use crate::ui::format::count;
     ],
 ))]
 pub(crate) struct Args {
-    /// The remote; else the only one, or `origin`
+    /// The remote [default: the only remote, otherwise origin]
     #[arg(value_name = "REMOTE")]
     remote: Option<Name>,
 }
@@ -52,5 +53,5 @@ fn view(page: &mut Page<'_>, outcome: &FetchOutcome) -> Result<()> {
     writeln!(page, "{refs} moved on {}", outcome.remote)?;
     let lines = moved.iter().map(|one| remotes::movement(&one.name, one.old, one.new));
     remotes::list_moves(page, lines)?;
-    writeln!(page, "to join them with what is here: art pull {}", outcome.remote)
+    writeln!(page, "to merge them: art pull {}", outcome.remote)
 }

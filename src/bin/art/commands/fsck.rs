@@ -1,4 +1,4 @@
-//! `art fsck`: is everything there, and is it what it was?
+//! `art fsck`: verifies the integrity of the repository.
 
 pub(super) mod remote;
 
@@ -12,21 +12,21 @@ use crate::report::{Exit, help_tail};
 use crate::ui::format::{count, size};
 use crate::ui::{Page, Style, moves, sanitize};
 
-/// Checks that everything is there and what it was
+/// Verify the integrity of the repository or a remote
 ///
-/// Reads all refs, logs, commits, trees and records, checks the index against the packs, and that
-/// each content that is named is there. `--full` reads and hashes every byte as well. What is
-/// damaged is named, with the runs and files that suffer from it; what a stopped writer has left
-/// over is counted, and does no harm.
+/// Reads all refs, logs, commits, trees and records, compares the index with the packs, and checks
+/// that every referenced content exists. `--full` also reads and hashes every byte. Reports damage
+/// together with the affected runs and files. Files left over from interrupted commands are
+/// counted; they are harmless.
 ///
-/// `--repair` makes a lost or damaged index anew from the packs, takes what is right in a damaged
-/// pack over into a new one, brings refs back from their logs, and makes what a
-/// repository can't be opened without (`HEAD`, `config`, a directory) as in a new one. What is damaged is never
-/// deleted, but moved to `.artifacts/damaged`.
+/// `--repair` rebuilds a lost or damaged index from the packs, copies the intact content of a
+/// damaged pack into a new pack, restores refs from their logs, and recreates what the repository
+/// needs to open (`HEAD`, `config`, a directory). Damaged data is never deleted; it is moved to
+/// `.artifacts/damaged`.
 ///
-/// `--remote` checks a remote and changes nothing there: its log from the first entry on, that every
-/// file is there with its size, index and history whole, and that all content that is named is in the
-/// index. Packs are read as far as `--sample` or `--full` say. `art push --repair` mends a remote.
+/// `--remote` checks a remote without changing it: every log entry, the presence and size of every
+/// file, the index and history, and that the index lists every referenced content. `--sample` and
+/// `--full` also read packs. To repair a remote, use `art push --repair`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &[
@@ -52,7 +52,7 @@ pub(crate) struct Args {
     #[arg(long)]
     full: bool,
 
-    /// Mend what can be mended, and check again
+    /// Repair what can be repaired, and check again
     #[arg(long)]
     repair: bool,
 
@@ -60,7 +60,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME", conflicts_with = "repair")]
     remote: Option<Name>,
 
-    /// Read every byte of so many of a remote's packs, chosen at random
+    /// Read every byte of N% of the packs of the remote, chosen at random
     #[arg(long, value_name = "N%", value_parser = remote::parse_percent, requires = "remote",
         conflicts_with = "full")]
     sample: Option<f64>,
@@ -87,7 +87,7 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     for advice in &outcome.advice {
         context.ui.hint(advice);
     }
-    // Nothing is damaged where a removed remote alone has what is missing.
+    // Content that is only on a removed remote is unavailable, not damaged.
     Ok(match outcome.defect_count {
         0 => Exit::Unavailable,
         _ if outcome.repairs.is_empty() => Exit::Corrupt,
@@ -95,12 +95,12 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     })
 }
 
-/// Defects that are shown; `--json` has more.
+/// The maximum number of defects shown; `--json` has more.
 const SHOWN: usize = 20;
 
 fn view(page: &mut Page<'_>, repo: Option<&Repository>, outcome: &FsckOutcome) -> Result<()> {
     for repair in &outcome.repairs {
-        writeln!(page, "mended: {}", describe(repair))?;
+        writeln!(page, "repaired: {}", describe(repair))?;
     }
     for defect in outcome.defects.iter().take(SHOWN) {
         show_defect(page, defect)?;
@@ -112,7 +112,7 @@ fn view(page: &mut Page<'_>, repo: Option<&Repository>, outcome: &FsckOutcome) -
     show_affected(page, repo, outcome)?;
     if outcome.elsewhere > 0 {
         let contents = count(outcome.elsewhere, "content is", "contents are");
-        writeln!(page, "{contents} not here but on a remote: art pull --full brings all")?;
+        writeln!(page, "{contents} only on a remote; to download everything: art pull --full")?;
     }
     for one in &outcome.forgotten {
         let contents = count(one.contents, "content is", "contents are");
@@ -132,7 +132,7 @@ fn show_defect(page: &mut Page<'_>, defect: &Defect) -> Result<()> {
     }
     if defect.lost > 0 {
         let lost = count(defect.lost, "content", "contents");
-        writeln!(page, "  {lost} can't be read for it")?;
+        writeln!(page, "  {lost} can't be read because of this")?;
     }
     Ok(())
 }
@@ -146,7 +146,7 @@ fn show_affected(
         return Ok(());
     }
     let commits = count(outcome.affected_commits, "commit has", "commits have");
-    writeln!(page, "\n{commits} files that can't be given back:")?;
+    writeln!(page, "\n{commits} files that can't be restored:")?;
     for affected in outcome.affected.iter().take(SHOWN) {
         let commit = page.paint(affected.commit.short(), Style::Id);
         let name =
@@ -166,15 +166,15 @@ fn show_leftovers(page: &mut Page<'_>, outcome: &FsckOutcome) -> Result<()> {
     let mut lines = Vec::new();
     if left.packs > 0 {
         let packs = count(left.packs, "pack", "packs");
-        lines.push(format!("{packs} that the index does not know ({})", size(left.pack_bytes)));
+        lines.push(format!("{packs} that the index does not list ({})", size(left.pack_bytes)));
     }
     if left.objects > 0 {
-        let objects = count(left.objects, "Git object", "Git objects");
-        lines.push(format!("{objects} that nothing leads to"));
+        let objects = count(left.objects, "unreachable Git object", "unreachable Git objects");
+        lines.push(objects);
     }
     for (usage, what) in [
-        (left.temporary, "of writers that were stopped"),
-        (left.set_aside, "that a repair has set aside in .artifacts/damaged"),
+        (left.temporary, "of interrupted commands"),
+        (left.set_aside, "that a repair moved to .artifacts/damaged"),
     ] {
         if usage.files > 0 {
             let files = count(usage.files, "file", "files");
@@ -204,10 +204,10 @@ fn show_verdict(page: &mut Page<'_>, outcome: &FsckOutcome) -> Result<()> {
         writeln!(page, "checked {what}{refs}, {commits}, {files}, {packs} ({bytes})")?;
     }
     if outcome.sound {
-        return writeln!(page, "everything is there and as it was");
+        return writeln!(page, "no damage found");
     }
     if outcome.defect_count == 0 {
-        return writeln!(page, "nothing is damaged, but some content is on a removed remote alone");
+        return writeln!(page, "nothing is damaged, but some content is only on a removed remote");
     }
     let defects = count(outcome.defect_count, "defect", "defects");
     writeln!(page, "the repository is damaged: {defects}")
@@ -216,35 +216,35 @@ fn show_verdict(page: &mut Page<'_>, outcome: &FsckOutcome) -> Result<()> {
 fn describe(repair: &Repair) -> String {
     match repair {
         Repair::MadeAgain { path } => {
-            format!("{} is there again, as in a new repository", path.display())
+            format!("{} recreated as in a new repository", path.display())
         }
         Repair::RestoredRef { name, id: Some(id) } => {
-            format!("{name} is at {} again, as its log says", id.short())
+            format!("{name} restored to {} from its log", id.short())
         }
         Repair::RestoredRef { name, id: None } if name != "HEAD" => {
-            format!("{name} is removed: no log has it")
+            format!("{name} removed: no log contains it")
         }
         Repair::RestoredRef { name, id: None } => {
-            format!("{name} can be read again; it names the current run as the log has it")
+            format!("{name} restored to the current run of its log")
         }
         Repair::CleanedLog { log } => {
-            format!("the lines of {} that could not be read are out of it", log.display())
+            format!("unreadable lines of {} removed", log.display())
         }
         Repair::ObjectSetAside { id } => {
-            format!("the damaged object {} is out of the way; it can be stored again", id.short())
+            format!("damaged object {} set aside; it can be stored again", id.short())
         }
-        Repair::RenamedPack { pack } => format!("the pack {} has its name again", pack.short()),
+        Repair::RenamedPack { pack } => format!("name of the pack {} restored", pack.short()),
         Repair::SalvagedPack(pack) => {
             let kept = count(pack.kept, "content", "contents");
             let lost = match pack.lost {
                 0 => "nothing is lost".to_owned(),
-                lost => format!("{lost} are lost"),
+                lost => format!("{lost} lost"),
             };
-            format!("the pack {} was written anew: {kept} kept, {lost}", pack.pack.short())
+            format!("pack {} rewritten: {kept} kept, {lost}", pack.pack.short())
         }
         Repair::RebuiltIndex { packs, entries } => {
             let entries = count(*entries, "entry", "entries");
-            format!("the index was made anew: {entries} of {}", count(*packs, "pack", "packs"))
+            format!("index rebuilt: {entries} of {}", count(*packs, "pack", "packs"))
         }
     }
 }

@@ -12,14 +12,14 @@ use crate::revision;
 use crate::ui::format::count;
 use crate::ui::{Page, Style, sanitize};
 
-/// So many files are counted for people.
+/// The maximum number of files that are counted, except for JSON.
 const COUNTED: u64 = 100_000;
 
-/// Shows everything about a version
+/// Show everything about a version
 ///
-/// What it is for, the stage it is in and why, the run it was made from and whether that is still
-/// there, the named artifacts it took and what they came from, what it holds, the tags at it, its
-/// content and its readme. With `--json`, also every stage it had.
+/// Shows the description, the stage and its reason, the run (and if it still exists), the named
+/// artifacts and their origins, the number and size of the files, the tags, the content and the
+/// readme. With `--json`, also shows every earlier stage.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art get", "art get @production", "art get ada/digits:v1 --json"],
@@ -59,7 +59,7 @@ fn view(page: &mut Page<'_>, version: &VersionDetails) -> Result<()> {
     stage(page, version)?;
     run(page, version)?;
     let names: Vec<&str> = record.artifacts.iter().map(Name::as_str).collect();
-    field(page, "took", &names.join(", "))?;
+    field(page, "includes", &names.join(", "))?;
     field(page, "files", &changes::total(&version.total))?;
     let tags: Vec<&str> = version.tag_refs.iter().map(Name::as_str).collect();
     field(page, "tagged as", &tags.join(", "))?;
@@ -75,7 +75,7 @@ fn view(page: &mut Page<'_>, version: &VersionDetails) -> Result<()> {
     text(page, "readme", version.readme.as_deref())
 }
 
-/// A line with a word in front that says what it is; nothing for an empty text.
+/// Prints a labelled line; nothing for an empty text.
 fn field(page: &mut Page<'_>, label: &str, text: &str) -> Result<()> {
     if text.is_empty() {
         return Ok(());
@@ -97,7 +97,7 @@ fn stage(page: &mut Page<'_>, version: &VersionDetails) -> Result<()> {
         0 | 1 => Ok(()),
         all => {
             let all = count(all, "stage", "stages");
-            field(page, "", &format!("{all} in all: art history {}", record.name))
+            field(page, "", &format!("{all} in total: art history {}", record.name))
         }
     }
 }
@@ -127,7 +127,7 @@ fn heading(page: &mut Page<'_>, label: &str) -> Result<()> {
     writeln!(page, "\n{heading}")
 }
 
-/// A text of many lines under a heading.
+/// Prints a text of many lines under a heading.
 fn text(page: &mut Page<'_>, label: &str, text: Option<&str>) -> Result<()> {
     let Some(text) = text else { return Ok(()) };
     heading(page, label)?;

@@ -9,12 +9,13 @@ use crate::report::{self, Exit, help_tail};
 use crate::revision;
 use crate::ui::list::{self as table, Column, ListArgs, Show};
 
-/// Shows every stage that a version had, newest first: from, to, who, when and why
+/// Show every stage that a version had, newest first
 ///
-/// Nothing rewrites it: neither `--force` nor a new name, a move to another project or an undo. A
-/// version that was deleted is found by its name. `--all` shows the stages of all versions of the
-/// project, also of those that are not in it any more. Queries and `--sort` know the fields time,
-/// version, project, uuid, from, to, author, reason, message, verdict, commit and deleted.
+/// Shows from, to, who, when and why. Nothing rewrites this history: neither `--force` nor a
+/// rename, a transfer or an undo. A deleted version is found by its name. `--all` shows the stages
+/// of all versions of the project, including deleted and transferred versions. Fields for queries
+/// and `--sort`: time, version, project, uuid, from, to, author, reason, message, verdict, commit
+/// and deleted.
 #[derive(Debug, clap::Args)]
 #[command(visible_alias = "stages", after_long_help = help_tail(
     &[
@@ -29,7 +30,7 @@ pub(crate) struct Args {
     #[arg(value_name = "VERSION", value_parser = revision::parser(), default_value = "@latest")]
     version: Revision,
 
-    /// Show the stages of all versions of the project, deleted ones too
+    /// Show the stages of all versions of the project, including deleted ones
     #[arg(long, conflicts_with = "version")]
     all: bool,
 
@@ -52,7 +53,7 @@ const COLUMNS: &[Column] = &[
     Column::hidden("deleted", Show::Flag),
 ];
 
-/// As [`COLUMNS`], with the ones that tell versions of the past from those of now.
+/// Like [`COLUMNS`], but also shows the version and if it was deleted.
 const ALL_COLUMNS: &[Column] = &[
     Column::new("time", Show::Time),
     Column::new("version", Show::Name),
@@ -75,7 +76,7 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         (HistoryOptions::One(args.version.clone()), COLUMNS)
     };
     let found = history(&context.repo()?, &options, context.progress())?;
-    table::show(context, &args.list, columns, &found.entries, "no such stages")?;
+    table::show(context, &args.list, columns, &found.entries, "no matching stages")?;
     let mut exit = Exit::Ok;
     for unreadable in found.unreadable {
         let name = unreadable.reference.name();

@@ -1,4 +1,4 @@
-//! `art init`: makes a repository.
+//! `art init`: creates a repository.
 
 use std::path::{Path, PathBuf};
 
@@ -11,18 +11,19 @@ use crate::context::Context;
 use crate::paths;
 use crate::report::{Exit, help_tail};
 
-/// Makes a repository: a directory `.artifacts` beside the work
+/// Create a repository in a directory
 ///
-/// To do it again is harmless. Inside a Git work tree the repository adds itself to
-/// `.git/info/exclude`, so that git leaves it alone. Without `--project`, the project is named
-/// after the account and the directory.
+/// The repository is the directory `.artifacts` in DIR. Running the command again is harmless.
+/// Inside a Git work tree, the command adds `.artifacts` to `.git/info/exclude`, so that git
+/// ignores the repository. Without `--project`, the project is named after the user account and the
+/// directory.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art init", "art init data --project alice/digits"],
     &[Exit::No, Exit::Unauthorized, Exit::Unavailable],
 ))]
 pub(crate) struct Args {
-    /// Where; made if missing
+    /// The directory, which is created if missing
     #[arg(value_name = "DIR", default_value = ".", value_parser = paths::parser())]
     place: PathBuf,
 }
@@ -38,15 +39,15 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     context.ui.summary(&outcome, |page| {
         let shown = outcome.directory.display();
         if outcome.created {
-            writeln!(page, "made the repository {shown} for {project}")
+            writeln!(page, "created the repository {shown} for {project}")
         } else {
-            writeln!(page, "the repository {shown} is there already")
+            writeln!(page, "the repository {shown} already exists")
         }
     })?;
     Ok(Exit::Ok)
 }
 
-/// `USER/DIRECTORY`, as far as they can be names.
+/// The configured project, otherwise `USER/DIRECTORY` with invalid characters replaced.
 fn default_project(context: &Context<'_>, directory: &Path) -> Result<ProjectName> {
     let settings = context.settings()?;
     if let Some(project) = context.config()?.project()? {
@@ -60,7 +61,8 @@ fn default_project(context: &Context<'_>, directory: &Path) -> Result<ProjectNam
     })
 }
 
-/// `text` with what no name may hold replaced, or `fallback` if nothing is left.
+/// `text` with the characters replaced that a name cannot contain, or `fallback` if nothing is
+/// left.
 fn as_name(text: &str, fallback: &str) -> Result<Name> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let clean: String = text.chars().map(|c| if allowed(c) { c } else { '-' }).take(100).collect();

@@ -1,4 +1,4 @@
-//! `art lineage`: draws where artifacts came from and where they went; names them.
+//! `art lineage`: draws the upstream and downstream graph; names artifacts.
 
 mod tree;
 
@@ -14,10 +14,11 @@ use crate::report::{Exit, help_tail};
 use crate::revision;
 use crate::ui::Style;
 
-/// Draws what a run was made from and what was made of it
+/// Show the lineage of a run, or name its artifacts
 ///
-/// Runs are joined by the bytes that one made and another used, and by the versions and runs that
-/// inputs name as their origin. Every run of the repository is looked at.
+/// Draws a graph of the inputs and outputs of a run, upstream and downstream. Two runs are
+/// connected if one used bytes that the other produced, or if an input names a version or run as
+/// its origin. All runs of the repository are searched.
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true, after_long_help = help_tail(
     &["art lineage", "art lineage run/baseline", "art lineage HEAD~3 --json"],
@@ -27,7 +28,7 @@ pub(crate) struct Args {
     #[command(subcommand)]
     action: Option<Action>,
 
-    /// The run, or a version of it
+    /// The run, or a version created from it
     #[arg(value_name = "REV", value_parser = revision::parser(), default_value = "HEAD")]
     revision: Revision,
 }
@@ -37,14 +38,15 @@ enum Action {
     Add(AddArgs),
 }
 
-/// Names an artifact of a run: what it made, or what it used
+/// Name an input or output artifact of a run
 ///
-/// An output must be in the run. An input can be in the run, in its origin, or a file here; where it
-/// is found, the id of its bytes is kept too. A name that is taken is taken over.
+/// An output must be in the run. An input can be in the run, in its origin, or a local file. If the
+/// file is found, the id of its bytes is recorded too. An existing entry with the same name is
+/// replaced.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &[
-        "art lineage add weights --path model/weights.bin --kind model --summary accuracy=0.97",
+        "art lineage add weights --path w.bin --kind model --summary accuracy=0.97",
         "art lineage add train --path data/train.csv --kind csv --input",
         "art lineage add base --kind model --input me/digits:v1:model.bin",
     ],
@@ -59,27 +61,29 @@ enum Action {
     ],
 ))]
 struct AddArgs {
-    /// What to call it
+    /// The name of the artifact
     #[arg(value_name = "NAME")]
     name: Name,
 
-    /// The file or directory in the work tree, kept with its path from the top
+    /// The file or directory in the work tree, stored with its path from the top
     #[arg(long, value_name = "PATH", required_unless_present = "input", value_parser = paths::parser())]
     path: Option<PathBuf>,
 
-    /// What it is: model, dataframe, csv, image, metric, or a word of yours
+    /// The kind of the artifact: model, dataframe, csv, image, metric, or your own word
     #[arg(long, value_name = "KIND")]
     kind: Name,
 
-    /// The run used it; with `OWNER/PROJECT:VERSION[:PATH]`, or any revision, it came from there
+    /// Record an input instead of an output; ORIGIN is its source
+    ///
+    /// ORIGIN is `OWNER/PROJECT:VERSION[:PATH]` or any revision.
     #[arg(long, value_name = "ORIGIN", num_args = 0..=1, default_missing_value = "")]
     input: Option<String>,
 
-    /// What is worth knowing about it; may be repeated
+    /// A fact about the artifact; can be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     summary: Vec<String>,
 
-    /// The run, instead of the current one
+    /// The run [default: the current run]
     #[arg(long, value_name = "RUN")]
     run: Option<Name>,
 }
@@ -114,11 +118,11 @@ fn exec_add(context: &Context<'_>, args: &AddArgs) -> Result<Exit> {
     };
     let outcome = add(&context.repo()?, &options, context.progress())?;
     if let Some(origin) = &outcome.unknown_origin {
-        context.ui.warn(&format!("{origin} is not in this repository; its name is kept"));
+        context.ui.warn(&format!("{origin} is not in this repository; only its name is recorded"));
     }
     context.ui.summary(&outcome, |page| {
         let done = match (&outcome.commit, outcome.replaced) {
-            (None, _) => "was so already",
+            (None, _) => "unchanged",
             (Some(_), true) => "replaced",
             (Some(_), false) => "added",
         };

@@ -18,21 +18,22 @@ use crate::revision;
 use crate::ui::graph::{Graph, Rows};
 use crate::ui::{Page, Style, sanitize};
 
-/// The most refs that stand beside a commit, unless -v asks for all.
+/// The maximum number of refs shown beside a commit without -v.
 const MAX_REFS: usize = 6;
 
-/// Shows the history, newest first
+/// Show the commit history, newest first
 ///
-/// Starts from the current run, or from REV. A commit has two lines: its id, the refs that point at
-/// it and its message; then who made it, when, and the files it changed against its first parent,
-/// with the bytes of those it added or modified. With `--graph`, no commit stands above one that was
-/// made from it.
+/// Starts from the current run, or from REV. Each commit has two lines. The first line shows its
+/// id, the refs that point to it, and its message. The second line shows the author, the time, the
+/// number of files that changed compared with the first parent, and the bytes of the added and
+/// modified files. With `--graph`, a commit never appears above its descendants.
 ///
-/// With PATH, shows only the commits that changed one of these paths, and follows renames. PATH is
-/// relative to the working directory; in `REV:PATH` it starts at the root of the revision.
+/// With PATH, shows only the commits that changed one of the paths, and follows renames. PATH is
+/// relative to the working directory. The path in `REV:PATH` is relative to the root of the
+/// revision.
 ///
-/// With `--remote` it is the log of a remote: each entry is a push, with the refs that it moved and
-/// what it added. A move that met another's is marked (conflict).
+/// With `--remote`, shows the log of a remote. Each entry is a push, with the refs that moved and
+/// what was added. A move that conflicts with another push is marked (conflict).
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &[
@@ -54,15 +55,15 @@ const MAX_REFS: usize = 6;
     ],
 ))]
 pub(crate) struct Args {
-    /// Where to start, and a path to look at [default: HEAD]
+    /// The first commit to show, and a path that limits the log [default: HEAD]
     #[arg(value_name = "REV[:PATH]", value_parser = revision::parser())]
     revision: Option<Revision>,
 
-    /// Show only commits that changed what is at or below these paths
+    /// Show only commits that changed files at or below these paths
     #[arg(value_name = "PATH", last = true, value_parser = paths::parser())]
     paths: Vec<PathBuf>,
 
-    /// Show at most N
+    /// Show at most N commits
     #[arg(short = 'n', long = "limit", value_name = "N")]
     limit: Option<usize>,
 
@@ -70,7 +71,7 @@ pub(crate) struct Args {
     #[arg(long)]
     all: bool,
 
-    /// Draw how the commits follow from each other
+    /// Draw the history as a graph
     #[arg(long)]
     graph: bool,
 
@@ -78,7 +79,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME", conflicts_with_all = ["revision", "paths", "all", "graph", "stat"])]
     remote: Option<Name>,
 
-    /// Name each changed file, and tell what the commit has in all
+    /// List each changed file, and show the total size of the commit
     #[arg(long)]
     stat: bool,
 }
@@ -90,8 +91,8 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     let looks = context.ui.looks();
     let behind = args.revision.as_ref().map(|rev| rev.path().clone()).unwrap_or_default();
     if args.graph && !(behind.is_root() && args.paths.is_empty()) {
-        return Err(Error::invalid("--graph draws whole histories, not that of a path")
-            .with_hint("leave --graph or the path out"));
+        return Err(Error::invalid("--graph cannot be combined with a path")
+            .with_hint("omit --graph or the path"));
     }
     let repo = context.repo()?;
     let is_short = !looks.json && looks.verbose == 0;
@@ -109,14 +110,14 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     context.ui.print(|page| {
         let mut show = |entry: &LogEntry| {
             page.item(entry, |page| view(page, &repo, entry, graph.as_mut()))?;
-            // A person reads the newest while the rest is found.
+            // Flush so that the newest commits appear while the rest is searched.
             if looks.terminal { page.flush() } else { Ok(()) }
         };
         outcome = Some(log(&repo, &options, &mut show, context.progress())?);
         Ok(())
     })?;
     if outcome.as_ref().is_some_and(|outcome| outcome.is_empty) {
-        context.ui.note("no commits yet; make the first: art upload PATH");
+        context.ui.note("no commits yet; create the first one: art upload PATH");
     }
     let damage = outcome.and_then(|outcome| outcome.damage);
     Ok(damage.map_or(Exit::Ok, |error| report::damaged(&error, &context.ui)))
@@ -145,13 +146,13 @@ fn view(
     }
     let changed = match &entry.changes {
         Some(changes) => changes::summary(changes, entry.record_changed),
-        None => "what it changed can't be read".to_owned(),
+        None => "its changes can't be read".to_owned(),
     };
     let line = format!("{who}, {}: {changed}", page.time(entry.time));
     writeln!(page, "{}    {}", front(|rows| &rows.second), page.paint(line, Style::Dim))?;
     let indent = format!("{}    ", front(|rows| &rows.rest));
     if let Some(total) = &entry.total {
-        writeln!(page, "{indent}in all {}", changes::total(total))?;
+        writeln!(page, "{indent}total: {}", changes::total(total))?;
     }
     if is_long {
         let body = sanitize::text(&entry.message);

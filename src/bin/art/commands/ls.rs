@@ -1,4 +1,4 @@
-//! `art ls`: what is in a revision.
+//! `art ls`: the files of a revision.
 
 use std::path::PathBuf;
 
@@ -14,33 +14,36 @@ use crate::ui::{Page, Style, format};
 
 /// List the files of a revision
 ///
-/// With PATH, lists only these files and the content of these directories. PATH is relative to the
-/// working directory, and the names are printed from the top of the work tree. Names of directories end with `/`. On a terminal whatever is no plain character is escaped, and
-/// sizes and ids are short; in a pipe names are the bytes they are, sizes are in bytes and ids are
-/// whole. Names may hold line feeds: `-z` ends each with NUL instead.
+/// With PATH, lists only the given files and the contents of the given directories. PATH is
+/// relative to the working directory. Names are printed from the top of the work tree. Names of
+/// directories end with `/`.
+///
+/// On a terminal, unusual characters in names are escaped, and sizes and ids are shortened. In a
+/// pipe, names are raw bytes, sizes are in bytes, and ids are complete. Names can contain line
+/// breaks; `-z` ends each name with NUL instead.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art ls", "art ls -- model", "art ls -r -l run/baseline", "art ls HEAD~1:data", "art ls -r -z | xargs -0 -n 1 echo"],
     &[Exit::No, Exit::NotARepository, Exit::Unauthorized, Exit::Corrupt, Exit::Interrupted],
 ))]
 pub(crate) struct Args {
-    /// The commit, and a directory or file in it
+    /// The revision, and a directory or file in it
     #[arg(value_name = "REV[:PATH]", value_parser = revision::parser(), default_value = "HEAD")]
     revision: Revision,
 
-    /// Only these files and the content of these directories
+    /// List only these files and the contents of these directories
     #[arg(value_name = "PATH", last = true, value_parser = paths::parser())]
     paths: Vec<PathBuf>,
 
-    /// Also list what is in directories; of directories only the empty ones are named then
+    /// List directories recursively; only empty directories are listed themselves
     #[arg(short, long)]
     recursive: bool,
 
-    /// Show mode, size and id too
+    /// Also show mode, size and id
     #[arg(short, long)]
     long: bool,
 
-    /// End each line with NUL, and escape nothing
+    /// End each line with NUL and escape nothing
     #[arg(short = 'z', long = "null")]
     null: bool,
 }
@@ -70,7 +73,7 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     if outcome.elsewhere > 0 {
         let files = format::count(outcome.elsewhere, "file", "files");
         let why = format!("{files} of unknown size: the content is on a remote");
-        context.ui.hint(&format!("{why}; to get it: art pull VERSION"));
+        context.ui.hint(&format!("{why}; to download it: art pull VERSION"));
     }
     match outcome.unknown {
         0 => Ok(Exit::Ok),

@@ -1,4 +1,4 @@
-//! `art man`: the manual, from the same words as the help.
+//! `art man`: the manual pages, generated from the help texts.
 
 use std::path::{Path, PathBuf};
 
@@ -16,30 +16,30 @@ use crate::paths;
 use crate::report::{Exit, help_tail};
 use crate::ui::markdown;
 
-/// Prints the manual page of art or of one verb, or writes all pages
+/// Print or write manual pages
 ///
-/// Without VERB, the page of art itself. `--to` writes one page a verb into a directory, for
-/// example where `man` looks for them.
+/// Without VERB, prints the page of `art` itself. `--to` writes one page for each command to a
+/// directory, for example the directory where `man` looks for pages.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art man | man -l -", "art man completions", "art man --to ~/.local/share/man/man1"],
     &[Exit::Unauthorized],
 ))]
 pub(crate) struct Args {
-    /// The verb, and the verb below it if there is one
+    /// The command, and its subcommand if there is one
     #[arg(value_name = "VERB", conflicts_with_all = ["to", "markdown"])]
     verb: Vec<String>,
 
-    /// Write the pages of all verbs into DIR, which is made if missing
+    /// Write the pages of all commands to DIR, which is created if missing
     #[arg(long, value_name = "DIR", conflicts_with = "markdown", value_parser = paths::parser())]
     to: Option<PathBuf>,
 
-    /// Print the reference of all verbs as Markdown
+    /// Print the reference of all commands as Markdown
     #[arg(long)]
     markdown: bool,
 }
 
-/// What `--to` wrote.
+/// The pages that `--to` wrote.
 #[derive(Debug, Serialize)]
 struct Written {
     directory: PathBuf,
@@ -66,14 +66,14 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     Ok(Exit::Ok)
 }
 
-/// Without the verb `help`, which has no page of its own.
+/// Hides the verb `help`, which has no page of its own.
 fn without_help(command: Command) -> Command {
     command.mut_subcommands(|verb| {
         if verb.get_name() == "help" { verb.hide(true) } else { without_help(verb) }
     })
 }
 
-/// The verb named by `path`; no name is `art` itself.
+/// Finds the verb named by `path`; an empty path names `art` itself.
 fn find<'c>(command: &'c Command, path: &[String]) -> Result<&'c Command> {
     path.iter().try_fold(command, |command, name| {
         command.find_subcommand(name).ok_or_else(|| {
@@ -83,7 +83,7 @@ fn find<'c>(command: &'c Command, path: &[String]) -> Result<&'c Command> {
                 Some(near) => format!("did you mean '{near}'?"),
                 None => format!("{parent} --help"),
             };
-            Error::not_found(format!("{parent} has no verb '{}'", name.escape_debug()))
+            Error::not_found(format!("{parent} has no command '{}'", name.escape_debug()))
                 .with_hint(hint)
         })
     })

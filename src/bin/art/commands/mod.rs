@@ -1,32 +1,34 @@
-//! The verbs, one file each: what can be typed, what is done, how it is shown.
+//! The verbs, one file each: arguments, execution and output.
 //!
-//! A verb `art ls` is made of:
+//! To add a verb `art ls`:
 //!
-//! 1. `commands/ls.rs`, with a line `pub(crate) mod ls;` below and a line `Ls ls` in the table of
+//! 1. Add `commands/ls.rs`, a line `pub(crate) mod ls;` below, and a line `Ls ls` in the table of
 //!    `cli.rs`, in its group.
-//! 2. `pub(crate) struct Args` with `#[derive(Debug, clap::Args)]`. Its doc comment is the help: the
-//!    first sentence stands in lists (a verb in the third person, no final period), the rest in
-//!    `--help`. Fields are documented the same way. Above it
-//!    `#[command(after_long_help = help_tail(EXAMPLES, EXITS))]`: examples as they are typed (a test
-//!    parses them) and the exit codes that the verb uses besides 0 and 2.
-//! 3. `pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit>`, 40 lines at most:
-//!    options from args, `ops::ls::ls(&repo, &options, context.progress())`, then the outcome shown
-//!    by `context.ui`:
-//!    * `ui.show(&outcome, |page| view(page, &outcome))` for data: JSON from `Serialize` under
-//!      `--json`, else the human view; `writeln!(page, …)?` prints.
-//!    * `ui.summary(…)` is the same for "what was done": muted by `--quiet`.
-//!    * `ui.print(|page| …)` with `page.item(&row, |page| …)?` for streams: one JSON value a line.
-//!    * `ui::list::show(context, &args.list, COLUMNS, &rows)` for tables; `#[command(flatten)] list:
-//!      ListArgs` gives --query, --sort, --limit, --offset, --columns and --csv.
-//!    * `ui.note(…)`, `ui.detail(…)` (-v) and `ui.warn(…)` go to stderr; nothing else prints.
-//! 4. What deletes or overwrites has `#[command(flatten)] confirm: ConfirmArgs` and calls
-//!    `context.confirm(args.confirm, "question")?` before it acts; `--dry-run` shows the plan.
-//! 5. Names, messages and other text of the repository go through `ui::sanitize` or `TreePath`'s
-//!    `Display`, sizes and times through `ui::format`.
-//! 6. What talks to a remote has `traffic` in its outcome, for `--json`; `main` tells it for `-v`,
-//!    whatever came of the verb.
-//! 7. Tests: `tests/cli/ls.rs` (a line in `tests/cli/main.rs`), the page `book/src/reference/cli.md`
-//!    is generated: `ART_REGENERATE=1 cargo test --test cli reference`.
+//! 2. Add `pub(crate) struct Args` with `#[derive(Debug, clap::Args)]`. Its doc comment is the
+//!    help. The first sentence also appears in lists: an imperative verb, at most 60 characters,
+//!    no final period. The rest appears in `--help`. Fields are documented the same way. Above
+//!    the struct, add `#[command(after_long_help = help_tail(EXAMPLES, EXITS))]`: examples as
+//!    they are typed (a test parses them) and the exit codes that the verb uses besides 0 and 2.
+//! 3. Add `pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit>`, at most 40
+//!    lines. It builds options from args, calls `ops::ls::ls(&repo, &options,
+//!    context.progress())`, and shows the outcome with `context.ui`:
+//!    * `ui.show(&outcome, |page| view(page, &outcome))` prints data: JSON from `Serialize` with
+//!      `--json`, otherwise the view for people. `writeln!(page, …)?` prints.
+//!    * `ui.summary(…)` prints the result of an action in the same way; `--quiet` mutes it.
+//!    * `ui.print(|page| …)` with `page.item(&row, |page| …)?` prints streams: one JSON value per
+//!      line.
+//!    * `ui::list::show(context, &args.list, COLUMNS, &rows)` prints tables. `#[command(flatten)]
+//!      list: ListArgs` adds --query, --sort, --limit, --offset, --columns and --csv.
+//!    * `ui.note(…)`, `ui.detail(…)` (-v) and `ui.warn(…)` write to stderr; nothing else prints.
+//! 4. A verb that deletes or overwrites has `#[command(flatten)] confirm: ConfirmArgs`, and calls
+//!    `context.confirm(args.confirm, "question?")?` before it acts. `--dry-run` shows the plan.
+//! 5. Names, messages and other text from the repository pass through `ui::sanitize` or the
+//!    `Display` of `TreePath`; sizes and times pass through `ui::format`.
+//! 6. The outcome of a verb that contacts a remote has `traffic`, for `--json`. `main` prints the
+//!    traffic with `-v`, even if the verb fails.
+//! 7. Add tests in `tests/cli/ls.rs` (and a line in `tests/cli/main.rs`). The page
+//!    `book/src/reference/cli.md` is generated: `ART_REGENERATE=1 cargo test --test cli
+//!    reference`.
 
 pub(crate) mod cat;
 pub(crate) mod clone;

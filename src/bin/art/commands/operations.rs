@@ -8,25 +8,26 @@ use crate::context::Context;
 use crate::report::{self, Exit, help_tail};
 use crate::ui::{Page, Style, moves, sanitize};
 
-/// List the operations: each command that moved something, newest first
+/// List the operations that changed the repository
 ///
-/// An operation has an id, a time, a person, the command, and all that moved. A command that changed
-/// nothing is not an operation. `art undo ID` takes an operation back, which is an operation too.
+/// An operation is a command that moved refs. It has an id, a time, an author, the command line and
+/// the moved refs. A command that changed nothing is not an operation. `art undo ID` reverts an
+/// operation; the undo is itself an operation. The newest operation is listed first.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art operations", "art operations --limit 3", "art operations --json"],
     &[Exit::No, Exit::Partly, Exit::NotARepository, Exit::Unauthorized, Exit::Corrupt],
 ))]
 pub(crate) struct Args {
-    /// Only this operation: its id, or the first characters of it
+    /// Show only the operation with this id or id prefix
     #[arg(value_name = "OPERATION")]
     operation: Option<String>,
 
-    /// Show at most N
+    /// Show at most N operations
     #[arg(short = 'n', long, value_name = "N")]
     limit: Option<usize>,
 
-    /// Skip the newest N
+    /// Skip the newest N operations
     #[arg(long, value_name = "N", default_value_t = 0)]
     offset: usize,
 }
@@ -62,10 +63,10 @@ fn view(page: &mut Page<'_>, repo: &Repository, listed: &ListedOperation) -> Res
     let who = sanitize::subject(who);
     let mut marks = String::new();
     if let Some(undone) = &operation.undoes {
-        marks.push_str(&format!("  (takes back {})", moves::short_id(undone)));
+        marks.push_str(&format!("  (reverts {})", moves::short_id(undone)));
     }
     if let Some(by) = &listed.undone_by {
-        marks.push_str(&format!("  (taken back by {})", moves::short_id(by)));
+        marks.push_str(&format!("  (reverted by {})", moves::short_id(by)));
     }
     writeln!(page, "{id}  {}  {who}  {command}{marks}", page.time(operation.time))?;
     moves::show(page, repo, operation)

@@ -1,4 +1,4 @@
-//! `art policy`: the rules for stages, shown, set and asked.
+//! `art policy`: shows, sets and checks the stage rules.
 
 mod check;
 mod set;
@@ -10,13 +10,13 @@ use crate::context::Context;
 use crate::report::{self, Exit, help_tail};
 use crate::ui::{Page, sanitize};
 
-/// Show, set or check the project's rules for the stages of its versions
+/// Show, set or check the project's stage rules
 ///
 /// The rules define the stages and their order, the allowed moves between stages, and the
-/// requirements of a stage: a reason, a message, a description, tags, the status of the run, a number of
-/// files, a time in an earlier stage, who may move versions there, how many versions the stage holds, and the
-/// stage that receives displaced versions. The rules are part of the project's record, so their
-/// history is kept: who, when, what.
+/// requirements of each stage: a reason, a message, a description, tags, the status of the run, a
+/// number of files, a time in an earlier stage, who can move versions there, how many versions the
+/// stage holds, and the stage that receives displaced versions. The rules are part of the project
+/// record, so their history is kept: who, when, what.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &[
@@ -38,10 +38,10 @@ enum Action {
     Check(Box<check::Args>),
 }
 
-/// Show the rules as TOML, in the format that `art policy set` reads
+/// Show the rules as TOML
 ///
-/// A project without a policy has the stages testing, staging, production and disabled, and no
-/// rules.
+/// The output has the format that `art policy set` reads. A project without a policy has the stages
+/// testing, staging, production and disabled, and no rules.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art policy show", "art policy show --json", "art -p ada/digits policy show"],
@@ -49,7 +49,7 @@ enum Action {
 ))]
 struct ShowArgs {}
 
-/// What showing may end with.
+/// The exit codes of showing.
 const EXITS: &[Exit] = &[Exit::No, Exit::NotARepository, Exit::Unauthorized, Exit::Corrupt];
 
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
@@ -69,7 +69,7 @@ fn exec_show(context: &Context<'_>) -> Result<Exit> {
     })
 }
 
-/// The TOML, with what is known of it as comments.
+/// Prints the TOML, with its origin as a comment.
 fn view(page: &mut Page<'_>, shown: &PolicyShown) -> Result<()> {
     let project = &shown.project;
     match (&shown.commit, &shown.author, shown.updated_at) {
@@ -79,7 +79,7 @@ fn view(page: &mut Page<'_>, shown: &PolicyShown) -> Result<()> {
         }
         _ => writeln!(page, "# {project} has no rules: everything is allowed")?,
     }
-    // A pipe gets what can be read again, a terminal nothing that it would follow.
+    // A pipe gets TOML that can be read again; a terminal gets no control characters.
     if page.looks().terminal {
         return write!(page, "{}", sanitize::text(&shown.toml));
     }

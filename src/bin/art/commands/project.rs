@@ -1,4 +1,4 @@
-//! `art project`: what projects there are, what one is, what its record says.
+//! `art project`: shows, lists and updates projects.
 
 mod show;
 mod update;
@@ -10,10 +10,11 @@ use crate::context::Context;
 use crate::report::{self, Exit, help_tail};
 use crate::ui::list::{self as table, Column, DamagedRow, ListArgs, Show};
 
-/// Shows the project, lists all, or changes what its record says
+/// Show, list or update projects
 ///
-/// A project is there as soon as it has a run, a version, a tag or a record, or is the repository's
-/// own. Its record has a description, tags and the rules for stages: `art policy`.
+/// Without a subcommand, shows the current project. A project exists if it has a run, a version, a
+/// tag or a record, or if it is the repository's own project. The record holds a description, tags
+/// and the stage rules; see `art policy`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &[
@@ -35,11 +36,11 @@ enum Action {
     Update(update::Args),
 }
 
-/// Lists the projects of the repository
+/// List the projects of the repository
 ///
-/// A star marks the one that names without a project belong to. Queries and `--sort` know the
-/// fields current, name, description, tags, runs, versions, policy, `created_at`, `updated_at`,
-/// author, uuid and commit.
+/// A star marks the current project, to which names without a project belong. Fields for queries
+/// and `--sort`: current, name, description, tags, runs, versions, policy, `created_at`,
+/// `updated_at`, author, uuid and commit.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art project list", "art project list --csv --columns name,versions"],
@@ -88,7 +89,7 @@ fn exec_list(context: &Context<'_>, args: &ListArgs) -> Result<Exit> {
         })
         .collect();
     let rows = (found.projects.as_slice(), damaged.as_slice());
-    table::show_with_damaged(context, args, COLUMNS, rows, "no such projects")?;
+    table::show_with_damaged(context, args, COLUMNS, rows, "no matching projects")?;
     let mut exit = Exit::Ok;
     for unreadable in found.unreadable {
         let name = &unreadable.name;

@@ -1,4 +1,4 @@
-//! `art promote`: a version goes to the next stage.
+//! `art promote`: moves a version to the next stage.
 
 use artifacts::Result;
 use artifacts::ops::promote::promote;
@@ -9,17 +9,18 @@ use crate::report::{Exit, help_tail};
 use crate::stages::{self, MoveArgs};
 use crate::version::VersionArg;
 
-/// Move a version to the next stage of the project's order, if the policy allows the move
+/// Move a version to the next stage
 ///
-/// Running the command twice promotes twice. In a script that may run again, use `--expect`, or name
-/// the stage with `art stage`.
+/// The next stage is the one that follows in the project's order. The policy must allow the move.
+/// Running the command twice promotes twice. In a script that can run again, use `--expect`, or
+/// name the stage with `art stage`.
 ///
-/// Warns if the version has no files, or if its run failed, was stopped or still runs.
+/// Warns if the version has no files, or if its run failed, was stopped or is still running.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &[
         "art promote v1 --reason DriftTests",
-        "art promote @staging --expect staging --message 'approved in the meeting of Monday'",
+        "art promote @staging --expect staging --message 'approved on Monday'",
     ],
     Exit::OF_MOVES,
 ))]

@@ -1,4 +1,4 @@
-//! `art pull`: what a remote says is joined with what is here.
+//! `art pull`: fetches from a remote and merges.
 
 use std::path::PathBuf;
 
@@ -13,31 +13,31 @@ use crate::report::{Exit, help_tail};
 use crate::ui::format::count;
 use crate::ui::{Page, sanitize};
 
-/// Takes in what a remote says and joins it with what is here
+/// Fetch from a remote and merge
 ///
-/// Refs that only the remote has moved follow it. What both sides changed is merged: records field
-/// by field, tags as sets, files path by path. What truly conflicts, such as two stages, stays as it
-/// is here and is named (13); `art resolve` settles it. The content of the refs that are named comes
-/// too, with `--full` that of their whole history.
+/// Refs that moved only on the remote are updated. Changes on both sides are merged: records field
+/// by field, tags as sets, files path by path. A real conflict, such as two different stages, keeps
+/// the local value and is reported; use `art resolve` to resolve it. Also downloads the content of
+/// the given refs, and with `--full` the content of the whole history.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art pull", "art pull v1", "art pull origin v1 --path model", "art pull --full"],
     Exit::OF_MOVES,
 ))]
 pub(crate) struct Args {
-    /// The remote, else the only one or `origin`; and the refs: `VERSION`, `run/NAME`, `tag/NAME`
+    /// A remote, then refs (`VERSION`, `run/NAME`, `tag/NAME`) [default: the only remote or origin]
     #[arg(value_name = "REMOTE|REF")]
     words: Vec<String>,
 
-    /// Also get all content of the whole history
+    /// Also download all content of the whole history
     #[arg(long)]
     full: bool,
 
-    /// Write the files of the one ref that is named to this directory
+    /// Write the files of the given ref to DIR; needs exactly one ref
     #[arg(long, value_name = "DIR", value_parser = paths::parser())]
     path: Option<PathBuf>,
 
-    /// Also give out the content of a disabled version
+    /// Also download the content of a disabled version
     #[arg(long)]
     allow_disabled: bool,
 }
@@ -73,7 +73,7 @@ fn view(page: &mut Page<'_>, outcome: &PullOutcome) -> Result<()> {
         let line = |one: &PulledRef| {
             let how = match one.how {
                 Joined::Merged => " (merged)",
-                Joined::Replaced => " (made anew there)",
+                Joined::Replaced => " (recreated on the remote)",
                 Joined::Created | Joined::FastForward | Joined::Deleted => "",
             };
             format!("{}{how}", remotes::movement(&one.name, one.old, one.new))
@@ -97,10 +97,14 @@ fn warn(context: &Context<'_>, repo: &Repository, remote: &Name, conflict: &Pull
         name.push_str(&format!(" (was {})", remotes::typed(repo, was)));
     }
     let what = match (conflict.ours, conflict.theirs) {
-        (None, _) if conflict.was.is_some() => "was deleted here and renamed there".to_owned(),
-        (_, None) if conflict.was.is_some() => "was renamed here and deleted there".to_owned(),
-        (None, _) => "was deleted here and changed there".to_owned(),
-        (_, None) => "was changed here and deleted there".to_owned(),
+        (None, _) if conflict.was.is_some() => {
+            "was deleted locally and renamed on the remote".to_owned()
+        }
+        (_, None) if conflict.was.is_some() => {
+            "was renamed locally and deleted on the remote".to_owned()
+        }
+        (None, _) => "was deleted locally and changed on the remote".to_owned(),
+        (_, None) => "was changed locally and deleted on the remote".to_owned(),
         _ => {
             let fields: Vec<String> = conflict.fields.iter().map(field).collect();
             format!("was changed on both sides: {}", fields.join("; "))
@@ -112,16 +116,16 @@ fn warn(context: &Context<'_>, repo: &Repository, remote: &Name, conflict: &Pull
         word.push_str(&format!(" --remote {remote}"));
     }
     context.ui.hint(&format!(
-        "keep what is here: art resolve {word} --ours; take what is there: --theirs"
+        "keep the local side: art resolve {word} --ours; take the remote side: --theirs"
     ));
 }
 
-/// A thing that both sides changed: `stage: 'production' here, 'disabled' there`.
+/// A field that both sides changed: `stage: 'production' locally, 'disabled' on the remote`.
 fn field(field: &FieldConflict) -> String {
     let side = |value: &Option<String>| match value {
         Some(value) => format!("'{}'", sanitize::text(value)),
         None => "nothing".to_owned(),
     };
     let (ours, theirs) = (side(&field.ours), side(&field.theirs));
-    format!("{}: {ours} here, {theirs} there", sanitize::text(&field.what))
+    format!("{}: {ours} locally, {theirs} on the remote", sanitize::text(&field.what))
 }

@@ -1,4 +1,4 @@
-//! `art push`: what is here goes to a remote.
+//! `art push`: sends local changes to a remote.
 
 mod repair;
 
@@ -11,48 +11,53 @@ use crate::report::{Exit, help_tail};
 use crate::ui::Page;
 use crate::ui::format::{count, size};
 
-/// Sends what is here to a remote, in one atomic commit
+/// Send local changes to a remote in one atomic step
 ///
-/// All refs of the project go, those that were deleted here too, unless some are named. Either all
-/// of them move on the remote, or none. Only what the remote lacks is sent; what an interrupted push
-/// had sent is not sent again. Where the remote has gone on with a ref, nothing is pushed (13), and
-/// `art pull` joins the two.
+/// By default, pushes all refs of the project, including deletions. Either all of these refs move
+/// on the remote, or none. Only missing data is sent, and data from an interrupted push is not sent
+/// again. If a ref on the remote has new commits, nothing is pushed; run `art pull` first to merge
+/// them.
 ///
-/// `--repair` pushes no refs: it mends what is damaged on the remote, as far as it is here. What is here
-/// with the very bytes is sent again; else its contents go there in new files, and one entry of the log
-/// retires the old ones. Nothing that can be read there is replaced. What can't be mended is named.
+/// `--repair` pushes no refs. It repairs damage on the remote from local data. A file with
+/// identical local bytes is sent again. Otherwise its contents are sent in new files, and a log
+/// entry retires the damaged files. Readable files on the remote are never replaced. Damage that
+/// cannot be repaired is reported.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art push", "art push origin v1 run/sharp-shrimp-1", "art push --all", "art push v1 --force", "art push --repair origin --full"],
     &[Exit::OF_MOVES, &[Exit::Partly]].concat(),
 ))]
 pub(crate) struct Args {
-    /// The remote, else the only one or `origin`; and the refs: `NAME`, `run/NAME`, `tag/NAME`
+    /// A remote, then refs (`NAME`, `run/NAME`, `tag/NAME`) [default: the only remote or origin;
+    /// all refs]
     #[arg(value_name = "REMOTE|REF")]
     words: Vec<String>,
 
-    /// The refs of all projects
+    /// Push the refs of all projects
     #[arg(long, conflicts_with = "words")]
     all: bool,
 
-    /// Also where it is not a fast-forward; the remote's log keeps what is overtaken
+    /// Also move refs that are not a fast-forward; the remote log keeps the overwritten commits
     #[arg(long)]
     force: bool,
 
-    /// Create the remote again if nothing is left of it: its directory, its log, and everything that is
-    /// pushed. Otherwise such a remote is unavailable (14), because its disk may not be mounted
+    /// Create the remote again if it is missing or empty
+    ///
+    /// Creates the directory and the log again, and sends all data of the pushed refs. Without this
+    /// option, a missing or empty remote is treated as unavailable, because its disk may not be
+    /// mounted.
     #[arg(long)]
     recreate: bool,
 
-    /// Only tell what would be pushed
+    /// Show what would be pushed without pushing it
     #[arg(long)]
     dry_run: bool,
 
-    /// Mend what is damaged on the remote from what is here
+    /// Repair damage on the remote from local data
     #[arg(long, conflicts_with_all = ["all", "force", "recreate", "dry_run"])]
     repair: bool,
 
-    /// With --repair: read every byte of the remote, to find all that is damaged
+    /// With --repair, read every byte of the remote to find all damage
     #[arg(long, requires = "repair")]
     full: bool,
 }

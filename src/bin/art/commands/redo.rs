@@ -1,4 +1,4 @@
-//! `art redo`: takes an undo back.
+//! `art redo`: reverts an undo.
 
 use artifacts::error::Result;
 use artifacts::ops::redo::{RedoOutcome, UndoOptions, redo};
@@ -7,11 +7,11 @@ use super::undo::{self, RevertArgs, Reverted};
 use crate::context::Context;
 use crate::report::{Exit, help_tail};
 
-/// Take an undo back: the undone operation is in force again
+/// Apply an undone operation again
 ///
-/// Without OPERATION, takes back the newest undo that is in force; running it twice takes two undos
-/// back. A redo is a new operation, and `art undo` takes it back. It asks and refuses as `art undo`
-/// does.
+/// Without OPERATION, reverts the newest undo that is in force. Running the command twice reverts
+/// two undos. A redo is a new operation, which `art undo` can revert. The same confirmation and
+/// checks apply as for `art undo`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(&["art redo --dry-run", "art redo --yes"], undo::EXITS))]
 pub(crate) struct Args {

@@ -1,4 +1,4 @@
-//! `art reflog`: what moved, when, and by which command.
+//! `art reflog`: the moves of refs, with time and command.
 
 use artifacts::error::Result;
 use artifacts::history::{Operation, ReflogEntry, Revision};
@@ -10,11 +10,11 @@ use crate::report::{self, Exit, help_tail};
 use crate::revision;
 use crate::ui::{Page, Style, moves, sanitize};
 
-/// Shows what moved, newest first
+/// Show how refs moved, newest first
 ///
-/// Without REF: every command that moved something, with all that it moved. With REF, a run, a
-/// version, a tag or HEAD: where it was, move by move; the N-th line is what `REF@{N}` names. A ref
-/// that was deleted keeps its log.
+/// Without REF, shows every command that moved a ref, with all moved refs. With REF (a run, a
+/// version, a tag or HEAD), shows each move of that ref. Line N is what `REF@{N}` names. The log of
+/// a deleted ref is kept.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art reflog", "art reflog run/baseline", "art reflog HEAD -n 3"],
@@ -25,7 +25,7 @@ pub(crate) struct Args {
     #[arg(value_name = "REF", value_parser = revision::parser())]
     reference: Option<Revision>,
 
-    /// Show at most N
+    /// Show at most N entries
     #[arg(short = 'n', long = "limit", value_name = "N")]
     limit: Option<usize>,
 }

@@ -1,4 +1,4 @@
-//! `art register`: a version of a run, or of a path.
+//! `art register`: creates a version of a run or of a path.
 
 use artifacts::history::Revision;
 use artifacts::ops::register::{
@@ -17,18 +17,18 @@ use crate::{changes, revision, stages};
 
 /// Create a version that pins the state of a run
 ///
-/// A version pins a commit of a run, or only its named artifacts. Later uploads to the run change
-/// nothing in the version. A version starts in the first stage of its project. `--path` uploads
-/// first, to a new run. Running the command again changes nothing. If the version exists and
-/// differs, `--force` changes the given fields and keeps the rest, the stage and all history.
+/// A version pins a commit of a run, or only its named artifacts. Later uploads to the run do not
+/// change the version. A version starts in the first stage of its project. `--path` first uploads
+/// to a new run. Running the command again changes nothing. If the version exists and differs,
+/// `--force` changes the given fields and keeps the other fields, the stage and all history.
 ///
-/// Warns if the version has no files, or if its run failed, was stopped or still runs.
+/// Warns if the version has no files, or if its run failed, was stopped or is still running.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &[
         "art register v1",
-        "art register v2 --run sharp-shrimp-1 --artifacts model,tokenizer --kind model",
-        "art register v3 --path model --description 'from the cluster' --tags cuda,fp16",
+        "art register v2 --run baseline --artifacts model,tokenizer --kind model",
+        "art register v3 --path model --description 'cluster build' --tags cuda,fp16",
         "art register v3 --force --content '{\"accuracy\": 0.91}' --readme @CARD.md",
     ],
     Exit::OF_MOVES,
@@ -41,7 +41,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     source: SourceArgs,
 
-    /// Only these named artifacts of the run: a,b; see `art lineage`
+    /// Include only these named artifacts of the run: a,b; see `art lineage`
     #[arg(long, value_name = "LIST", conflicts_with = "paths")]
     artifacts: Option<String>,
 
@@ -68,19 +68,21 @@ pub(crate) struct Args {
     allow_disabled: bool,
 }
 
-/// What the version is made of.
+/// The source of the version.
 #[derive(Debug, clap::Args)]
 #[group(multiple = false)]
 struct SourceArgs {
-    /// This run, instead of the current one
+    /// The run [default: the current run]
     #[arg(long, value_name = "RUN")]
     run: Option<Name>,
 
-    /// This commit of a run, or what another version is made of
+    /// A commit of a run, or another version whose content to use
     #[arg(long, value_name = "REV", value_parser = revision::parser())]
     rev: Option<Revision>,
 
-    /// These files or directories, uploaded now; stored under their paths from the top of the work tree
+    /// Files or directories to upload first; can be repeated
+    ///
+    /// They are stored under their paths from the top of the work tree.
     #[arg(long = "path", value_name = "PATH", value_parser = paths::source())]
     paths: Vec<Source>,
 }
@@ -149,7 +151,7 @@ fn view(page: &mut Page<'_>, outcome: &RegisterOutcome) -> Result<()> {
     writeln!(page, "{}", changes::total(&outcome.total))?;
     if !outcome.artifacts.is_empty() {
         let names: Vec<&str> = outcome.artifacts.iter().map(Name::as_str).collect();
-        writeln!(page, "took {}", names.join(", "))?;
+        writeln!(page, "includes {}", names.join(", "))?;
     }
     stages::view_displaced(page, &outcome.displaced)
 }

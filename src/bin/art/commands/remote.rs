@@ -1,4 +1,4 @@
-//! `art remote`: where the repository is shared.
+//! `art remote`: manages the remotes of the repository.
 
 mod add;
 mod remove;
@@ -11,20 +11,22 @@ use crate::context::Context;
 use crate::report::{self, Exit, help_tail};
 use crate::ui::list::{self as table, Column, ListArgs, Show};
 
-/// Lists the remotes, adds one, shows what it has, removes it
+/// List and manage remotes
 ///
-/// A remote is a store that several repositories share: a bucket, a server, a directory. Its URI
-/// says where it is: `s3://BUCKET/PREFIX`, `gs://…`, `az://…`, `s3+http://HOST:PORT/BUCKET`,
-/// `webdav://…`, `sftp://…`, or a path. The remotes stand in `.artifacts/config.toml`. The only one, or
-/// the one called origin, is meant where none is named.
+/// A remote is a store that several repositories share: a bucket, a server or a directory. A URI
+/// gives its location: `s3://BUCKET/PREFIX`, `gs://…`, `az://…`, `s3+http://HOST:PORT/BUCKET`,
+/// `webdav://…`, `sftp://…`, or a path. The remotes are listed in `.artifacts/config.toml`. The
+/// default remote is the only remote, or otherwise `origin`.
 ///
-/// Secrets never stand in a URI. For Amazon, Google, Alibaba and Tencent they come from where their
-/// own tools look, for SFTP from ssh, and else from the environment: `AZURE_STORAGE_ACCOUNT`,
-/// `AZURE_STORAGE_KEY`, `AZURE_STORAGE_SAS_TOKEN`, `OBS_ACCESS_KEY_ID`, `OBS_SECRET_ACCESS_KEY`,
+/// A URI never contains secrets. Credentials for Amazon, Google, Alibaba and Tencent come from the
+/// places that their own tools use, and credentials for SFTP come from ssh. Other credentials come
+/// from environment variables: `AZURE_STORAGE_ACCOUNT`, `AZURE_STORAGE_KEY`,
+/// `AZURE_STORAGE_SAS_TOKEN`, `OBS_ACCESS_KEY_ID`, `OBS_SECRET_ACCESS_KEY`,
 /// `B2_APPLICATION_KEY_ID`, `B2_APPLICATION_KEY`, `ART_WEBDAV_USERNAME`, `ART_WEBDAV_PASSWORD`,
-/// `ART_WEBDAV_TOKEN`, for Swift `OS_AUTH_URL` and the other `OS_` variables or `ST_AUTH`, `ST_USER` and
-/// `ST_KEY`, `ART_WEBHDFS_DELEGATION`, `ART_HTTP_USERNAME`, `ART_HTTP_PASSWORD`, `ART_HTTP_TOKEN`, `HF_TOKEN`;
-/// for stores of `--features all-services`, `ART_`, the store and its option: `ART_DROPBOX_ACCESS_TOKEN`.
+/// `ART_WEBDAV_TOKEN`, `ART_WEBHDFS_DELEGATION`, `ART_HTTP_USERNAME`, `ART_HTTP_PASSWORD`,
+/// `ART_HTTP_TOKEN`, `HF_TOKEN`, and for Swift `OS_AUTH_URL` and the other `OS_` variables, or
+/// `ST_AUTH`, `ST_USER` and `ST_KEY`. For stores of `--features all-services`, a variable is named
+/// `ART_`, the store and the option, such as `ART_DROPBOX_ACCESS_TOKEN`.
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true, after_long_help = help_tail(
     &[
@@ -53,11 +55,10 @@ enum Action {
     SetUri(add::SetUriArgs),
 }
 
-/// Lists the remotes; asks nothing of them
+/// List the remotes without contacting them
 ///
-/// A star marks the one that is meant where none is named. Queries and `--sort` know the fields
-/// default, name, uri, guarantee, service, and as of the last time the remote was asked entries, refs
-/// and conflicts.
+/// A star marks the default remote. Fields for queries and `--sort`: default, name, uri, guarantee,
+/// service, and, as of the last contact with the remote, entries, refs and conflicts.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art remote list", "art remote list --columns name,uri,entries"],
@@ -97,7 +98,7 @@ fn exec_list(context: &Context<'_>, args: &ListArgs) -> Result<Exit> {
     let empty = if found.remotes.is_empty() {
         "no remotes; add one: art remote add origin URI"
     } else {
-        "no such remotes"
+        "no matching remotes"
     };
     table::show(context, args, COLUMNS, &found.remotes, empty)?;
     let mut exit = Exit::Ok;
@@ -115,7 +116,7 @@ mod tests {
     fn the_help_names_every_variable_that_holds_a_secret() {
         let command = <Args as clap::Args>::augment_args(clap::Command::new("remote"));
         let help = command.get_long_about().unwrap().to_string();
-        // Of the stores that a usual build has none of, the rule is told.
+        // For stores that a normal build does not include, the help gives only the rule.
         let others = ["ALIYUN", "AZFILE", "DROPBOX", "GDRIVE", "GITHUB", "KOOFR", "LAKEFS"];
         let more = ["ONEDRIVE", "PCLOUD", "SEAFILE", "TOS", "UPYUN", "YANDEX"];
         for name in artifacts::remote::secret_variables() {

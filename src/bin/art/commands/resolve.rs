@@ -1,4 +1,4 @@
-//! `art resolve`: settles what both sides of a ref changed.
+//! `art resolve`: resolves a conflict between two sides of a ref.
 
 use artifacts::ops::merge::Choice;
 use artifacts::ops::resolve::{ResolveOptions, ResolveOutcome, resolve, still_open};
@@ -9,10 +9,10 @@ use crate::remotes;
 use crate::report::{Exit, help_tail};
 use crate::ui::Page;
 
-/// Settles a conflict that a pull has named; both histories stay
+/// Resolve a conflict and keep both histories
 ///
-/// What only one side changed is taken from it in any case; the choice decides what both changed.
-/// It works on what was fetched, without the network, and `art push` tells the others.
+/// A change on only one side is always kept. The choice decides the fields that both sides changed.
+/// The command uses fetched data and needs no network. `art push` shares the resolution.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art resolve v1 --stage production", "art resolve v1 --theirs", "art resolve tag/best --ours"],
@@ -24,23 +24,23 @@ pub(crate) struct Args {
     #[arg(value_name = "REF")]
     reference: String,
 
-    /// Take what is here
+    /// Keep the local value
     #[arg(long, group = "choice")]
     ours: bool,
 
-    /// Take what is on the remote
+    /// Take the value of the remote
     #[arg(long, group = "choice")]
     theirs: bool,
 
-    /// Put the version in STAGE, which one of the two sides has
+    /// Move the version to STAGE, the stage of one of the two sides
     #[arg(long, value_name = "STAGE", group = "choice")]
     stage: Option<Name>,
 
-    /// The remote; else the only one, or `origin`
+    /// The remote [default: the only remote, otherwise origin]
     #[arg(long, value_name = "REMOTE")]
     remote: Option<Name>,
 
-    /// Why, for the history
+    /// The message of the commit
     #[arg(short, long, value_name = "TEXT")]
     message: Option<String>,
 }
@@ -69,5 +69,5 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
 fn view(page: &mut Page<'_>, outcome: &ResolveOutcome) -> Result<()> {
     let movement = remotes::movement(&outcome.name, outcome.old, outcome.new);
     writeln!(page, "resolved {movement}")?;
-    writeln!(page, "tell the others: art push {}", outcome.remote)
+    writeln!(page, "to share the resolution: art push {}", outcome.remote)
 }

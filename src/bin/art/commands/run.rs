@@ -1,4 +1,4 @@
-//! `art run`: makes a new run, alone or around a command.
+//! `art run`: creates a run, alone or around a command.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -15,21 +15,19 @@ use crate::report::{self, Exit, help_tail};
 use crate::ui::changes;
 use crate::ui::format::{count, duration, size};
 
-/// Makes a new run, alone or around a command
+/// Create a run, or run a command as a run
 ///
-/// Without CMD, the run is made, becomes the current one, and its name is printed.
+/// Without CMD, creates a run, makes it the current run, and prints its name.
 ///
-/// With CMD, it is run as a run. Its input, output and signals are its own. Its run is recorded
-/// before it begins, with the source commit around it; when it has ended, so are its exit code or
-/// signal and the times; then each `-o` is uploaded, also if it failed. `art` exits with the
-/// command's exit code: 128 and the signal's number if a signal ended it, 127 if it was not found,
-/// 126 if it could not be run. The command finds `ART_RUN`, `ART_DIR` and `ART_PROJECT` set, so
-/// that `art upload` in it goes to its run.
+/// With CMD, creates a run and runs CMD as that run. CMD keeps its input, output and signals. The
+/// run is recorded before CMD starts, with the commit of the surrounding source repository. When
+/// CMD ends, its exit code or signal and the times are recorded. Then each `-o` is uploaded, even
+/// if CMD failed. `art` exits with the exit code of CMD. `ART_RUN`, `ART_DIR` and `ART_PROJECT` are
+/// set for CMD, so that `art upload` in CMD adds to its run.
 ///
-/// Signals that a process sends to `art` are passed on to the command; Ctrl-C reaches both and ends
-/// only the command. If `art` itself is killed, the record stays at `running`: see `art runs
-/// finish`. With `--json`, the outcome is the last line of standard output, after what the command
-/// has printed.
+/// Signals that another process sends to `art` are passed on to CMD. Ctrl-C reaches both, and ends
+/// only CMD. If `art` itself is killed, the status of the run stays `running`; use `art runs
+/// finish`. With `--json`, the result is the last line of standard output, after the output of CMD.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &[
@@ -50,19 +48,19 @@ use crate::ui::format::{count, duration, size};
     ],
 ))]
 pub(crate) struct Args {
-    /// What to call the run [default: two words and a number]
+    /// The name of the run [default: two words and a number]
     #[arg(long, value_name = "NAME")]
     name: Option<Name>,
 
-    /// What it is for
+    /// The description of the run
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
 
-    /// Words to find it by, with commas between them
+    /// The tags of the run, separated by commas
     #[arg(long, value_name = "TAG,…", value_parser = Tags::parse)]
     tags: Option<Tags>,
 
-    /// Upload before the command begins: the working directory, to `uploads`
+    /// Upload the working directory to `uploads` before CMD starts
     #[arg(short, long, requires = "cmd")]
     upload: bool,
 
@@ -70,11 +68,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PATH", requires = "cmd", value_parser = paths::parser())]
     upload_from: Option<PathBuf>,
 
-    /// Upload to SUBPATH in the run instead of `uploads`, `/` is the root; implies -u
+    /// Upload to SUBPATH in the run instead of `uploads` (`/` is the root); implies -u
     #[arg(long, value_name = "SUBPATH", requires = "cmd", value_parser = paths::destination())]
     upload_to: Option<Destination>,
 
-    /// Upload OUT after the command has ended, also if it failed; may be repeated
+    /// Upload OUT after CMD ends, even if CMD failed; can be repeated
     #[arg(short, long, value_name = "OUT", requires = "cmd", value_parser = paths::parser())]
     output: Vec<PathBuf>,
 
@@ -125,7 +123,8 @@ impl Args {
     }
 }
 
-/// Says on stderr how it went; the code is the command's, or that of what else went wrong.
+/// Reports the result on stderr. Returns the exit code of the command, or of the first other
+/// failure.
 fn tell(context: &Context<'_>, outcome: &RunOutcome) -> Exit {
     let mut exit = Exit::Child(outcome.shell_code);
     for failure in &outcome.failures {

@@ -14,13 +14,13 @@ use crate::context::Context;
 use crate::report::{self, Exit, help_tail};
 use crate::ui::list::{self as table, Column, DamagedRow, ListArgs, Show};
 
-/// Lists the runs of the project, and manages them
+/// List and manage the runs of a project
 ///
-/// The newest come first; a star marks the current one. Queries and `--sort` know the fields
-/// name, uuid, description, tags, status, author, `created_at`, `updated_at`, `started_at`,
+/// The newest runs come first. A star marks the current run. Fields for queries and `--sort`: name,
+/// uuid, description, tags, status, author, `created_at`, `updated_at`, `started_at`,
 /// `finished_at`, command, `exit_code`, signal, user, host, `source.commit`, `source.branch`,
-/// `source.remote`, `source.dirty`, of the run's artifacts lineage (their names) and kind, and
-/// versions (those made from it).
+/// `source.remote`, `source.dirty`, lineage (the names of the run's artifacts), kind (their kinds),
+/// and versions (the versions created from the run).
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true, after_long_help = help_tail(
     &[
@@ -48,10 +48,10 @@ enum Action {
     Delete(delete::Args),
 }
 
-/// The run that a verb below `art runs` is about.
+/// The run argument of the verbs below `art runs`.
 #[derive(Debug, clap::Args)]
 struct RunArg {
-    /// The run [default: the current one]
+    /// The run [default: the current run]
     #[arg(value_name = "RUN")]
     run: Option<Name>,
 }
@@ -84,7 +84,7 @@ const COLUMNS: &[Column] = &[
     Column::hidden("versions", Show::Set),
 ];
 
-/// What a table shows where runs have been promoted, if no columns were asked for.
+/// The default columns if some runs have versions.
 const PROMOTED: [&str; 7] =
     ["current", "name", "status", "created_at", "versions", "tags", "description"];
 
@@ -117,7 +117,7 @@ fn exec_list(context: &Context<'_>, args: &ListArgs) -> Result<Exit> {
     };
     let shown = ListArgs { columns, csv: args.csv, ..ListArgs::default() };
     let is_all = args.query.is_none() && args.offset == 0;
-    let empty = if is_all { "no runs yet; make one: art run" } else { "no such runs" };
+    let empty = if is_all { "no runs yet; create one: art run" } else { "no matching runs" };
     let damaged: Vec<DamagedRow> = found
         .unreadable
         .iter()
@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_field_that_can_be_asked_for_can_be_shown_and_is_named_in_the_help() {
+    fn every_query_field_has_a_column_and_is_named_in_the_help() {
         let command = <Args as clap::Args>::augment_args(clap::Command::new("runs"));
         let help = command.get_long_about().unwrap().to_string().replace('`', "");
         for field in RUN_FIELDS {

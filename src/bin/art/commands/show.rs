@@ -1,4 +1,4 @@
-//! `art show`: one commit with its record and what it changed; or a file or directory of it.
+//! `art show`: one commit with its record and changes, or one of its files or directories.
 
 use std::time::Duration;
 
@@ -17,15 +17,15 @@ use crate::revision;
 use crate::ui::format::{duration, grouped};
 use crate::ui::{Page, Style, sanitize};
 
-/// So many changed files are named to people, unless they ask for another number.
+/// The number of changed files that are listed by default.
 const SHOWN: usize = 20;
-/// So many files are counted for people.
+/// The maximum number of files that are counted, except for JSON.
 const COUNTED: usize = 100_000;
 
-/// Show a run, a version, a project or a commit, with its record and its changes
+/// Show a run, version, project or commit with its changes
 ///
-/// The changes are relative to the first parent. With a path after the revision, the content of that
-/// file or the listing of that directory is printed, as `art cat` and `art ls` print it.
+/// Shows the record and the changes relative to the first parent. If REV has a path, prints the
+/// file as `art cat` does, or lists the directory as `art ls` does.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art show", "art show run/baseline", "art show HEAD~1 --limit 100", "art show HEAD:config.json"],
@@ -40,15 +40,15 @@ const COUNTED: usize = 100_000;
     ],
 ))]
 pub(crate) struct Args {
-    /// The commit, and a path in it
+    /// The revision, and a path in it
     #[arg(value_name = "REV[:PATH]", value_parser = revision::parser(), default_value = "HEAD")]
     revision: Revision,
 
-    /// Name at most N changed files [default: 20; with --json all]
+    /// List at most N changed files [default: 20; all with --json]
     #[arg(short = 'n', long, value_name = "N")]
     limit: Option<usize>,
 
-    /// With a path, also give out the content of a disabled version
+    /// With a path, also print the content of a disabled version
     #[arg(long)]
     allow_disabled: bool,
 }
@@ -80,7 +80,7 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     Ok(Exit::Ok)
 }
 
-/// A line with a word in front that says what it is; nothing for an empty text.
+/// Prints a labelled line; nothing for an empty text.
 fn field(page: &mut Page<'_>, name: &str, text: &str) -> Result<()> {
     let mut lines = text.lines().filter(|line| !line.is_empty());
     let Some(first) = lines.next() else { return Ok(()) };
@@ -178,7 +178,7 @@ fn view_version(page: &mut Page<'_>, version: &VersionRecord) -> Result<()> {
     let run = &version.run;
     field(page, "run", &format!("{} at {}", run.name, run.commit.short()))?;
     let names: Vec<&str> = version.artifacts.iter().map(artifacts::Name::as_str).collect();
-    field(page, "took", &names.join(", "))?;
+    field(page, "includes", &names.join(", "))?;
     field(page, "created", &format!("{}, {}", page.time(version.created_at), version.author))?;
     field(page, "uuid", &version.uuid.to_string())?;
     view_extra(page, &version.extra)
@@ -212,7 +212,7 @@ fn view_source(page: &mut Page<'_>, source: Option<&SourceRecord>) -> Result<()>
     field(page, name, source.remote.as_deref().unwrap_or_default())
 }
 
-/// Keys that have no line of their own.
+/// Prints the keys that have no line of their own.
 fn view_extra(page: &mut Page<'_>, table: &toml::Table) -> Result<()> {
     for (key, value) in table {
         let text = toml_text(value).unwrap_or_else(|| value.to_string());
@@ -262,7 +262,7 @@ fn view_changes(page: &mut Page<'_>, outcome: &ShowOutcome) -> Result<()> {
     Ok(())
 }
 
-/// A command as it would be typed.
+/// A command quoted for a shell.
 fn shell_words(words: &[String]) -> String {
     let quoted = |word: &String| {
         let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);

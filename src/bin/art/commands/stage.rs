@@ -1,4 +1,4 @@
-//! `art stage`: a version goes to another stage.
+//! `art stage`: moves a version to a stage.
 
 use artifacts::ops::stage::{StageTarget, stage};
 use artifacts::{Name, Result};
@@ -8,13 +8,14 @@ use crate::report::{Exit, help_tail};
 use crate::stages::{self, MoveArgs};
 use crate::version::VersionArg;
 
-/// Move a version to a stage, if the project's policy allows the move
+/// Move a version to a stage
 ///
-/// The stages are testing, staging, production and disabled, or the project's own. `art history`
-/// shows every move: who, when, why, and the verdict of the policy. The same stage again with the
-/// same reason changes nothing.
+/// The default stages are testing, staging, production and disabled; a project can define its own.
+/// The project's policy must allow the move. `art history` shows every move: who, when, why, and
+/// the verdict of the policy. Moving a version to its current stage with the same reason changes
+/// nothing.
 ///
-/// Warns if the version has no files, or if its run failed, was stopped or still runs.
+/// Warns if the version has no files, or if its run failed, was stopped or is still running.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &[

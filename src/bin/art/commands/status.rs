@@ -1,4 +1,4 @@
-//! `art status`: what changed since the last upload.
+//! `art status`: the changes since the last upload.
 
 use std::path::PathBuf;
 
@@ -12,12 +12,12 @@ use crate::report::{Exit, help_tail};
 use crate::revision;
 use crate::ui::{Page, Style, changes};
 
-/// Compares a directory with the current run
+/// Compare a directory with the current run
 ///
-/// Shows what `art upload PATH` would change in the run, and what it would store. PATH is relative to
-/// the working directory; the changes are printed with their paths from the top of the work tree. A
-/// PATH that does not exist any more is shown as deleted. Ignore files count. Without a current run,
-/// everything is added. With or without changes, the exit code is 0.
+/// Shows what `art upload PATH` would change in the run, and how much it would store. PATH is
+/// relative to the working directory. The changes are printed with their paths from the top of the
+/// work tree. A PATH that no longer exists is shown as deleted. Ignore files apply. Without a
+/// current run, everything is shown as added.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art status", "art status model --rev v1", "art status model --rev run/base:models/old"],
@@ -36,7 +36,7 @@ pub(crate) struct Args {
     #[arg(value_name = "PATH", value_parser = paths::parser())]
     path: Option<PathBuf>,
 
-    /// Compare with this instead of the current run; a path behind it says where
+    /// Compare with REV instead of the current run; PATH limits the comparison to a part of REV
     #[arg(long, value_name = "REV[:PATH]", value_parser = revision::parser())]
     rev: Option<Revision>,
 }

@@ -14,9 +14,8 @@ use crate::ui::{Column, ConfirmArgs, ListArgs, Page, Show, list as ui_list};
 
 /// List, create, move or delete tags
 ///
-/// A tag names a commit of a run or version. Unlike a version it may be moved, with `--force`, and
-/// deleted, with `--delete`; both can be taken back: `art undo`. Without NAME the tags of the
-/// project are listed.
+/// A tag is a movable name for a commit of a run or version. `--force` moves an existing tag, and
+/// `--delete` deletes a tag; `art undo` reverts both. Without NAME, lists the tags of the project.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &[
@@ -81,7 +80,7 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         command: context.env.command_line(),
     };
     if args.delete && !args.confirm.dry_run {
-        // What would be done is found out first: nobody is asked about a tag that is not there.
+        // Plan first: a tag that does not exist fails before the question.
         options.dry_run = true;
         tag(&repo, &options)?;
         context.confirm(args.confirm, &format!("delete the tag {name}?"))?;
@@ -92,7 +91,7 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     Ok(Exit::Ok)
 }
 
-/// Lists the tags. In the order of names, only those that are shown are read.
+/// Lists the tags. In name order, only the tags on the page are read.
 fn exec_list(context: &Context<'_>, repo: &Repository, args: &ListArgs) -> Result<Exit> {
     let mut options = TagListOptions::default();
     let mut args = args.clone();
@@ -125,9 +124,9 @@ fn view(page: &mut Page<'_>, outcome: &TagOutcome, dry_run: bool) -> Result<()> 
     let short = |id: artifacts::Id| id.short();
     match (outcome.previous.map(short), outcome.commit.map(short)) {
         (Some(old), None) => writeln!(page, "tag {name}: {would}deleted, was {old}"),
-        (Some(old), Some(new)) if old == new => writeln!(page, "tag {name}: {new} already"),
+        (Some(old), Some(new)) if old == new => writeln!(page, "tag {name}: unchanged at {new}"),
         (Some(old), Some(new)) => writeln!(page, "tag {name}: {would}moved from {old} to {new}"),
-        (None, Some(new)) => writeln!(page, "tag {name}: {would}made at {new}"),
+        (None, Some(new)) => writeln!(page, "tag {name}: {would}created at {new}"),
         (None, None) => Ok(()),
     }
 }

@@ -1,4 +1,4 @@
-//! `art transfer`: a version moves to another project.
+//! `art transfer`: moves a version to another project.
 
 use artifacts::ops::transfer::{TransferOptions, TransferOutcome, transfer};
 use artifacts::{ProjectName, Result};
@@ -8,12 +8,12 @@ use crate::report::{Exit, help_tail};
 use crate::ui::Page;
 use crate::version::VersionArg;
 
-/// Moves a version to another project, with all its history
+/// Move a version to another project
 ///
-/// The version keeps its name, its uuid, its stage and every condition; one more records the move
-/// and what the policy of the other project said. That policy has to have the stage, the version
-/// needs what the stage asks for (who, description, tags, earlier stages), and there has to be room
-/// in it: nothing is displaced. That the version is there already is fine.
+/// The version keeps its name, uuid, stage and history. A new history entry records the move and
+/// the verdict of the target project's policy. That policy must define the stage, the version must
+/// meet the requirements of the stage (who, description, tags, earlier stages), and the stage must
+/// have room; no version is displaced. If the version is already in the project, nothing changes.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &[
@@ -34,7 +34,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     version: VersionArg,
 
-    /// The project it shall belong to
+    /// The target project
     #[arg(long, value_name = "OWNER/PROJECT")]
     to_project: ProjectName,
 }
@@ -53,9 +53,9 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
 fn view(page: &mut Page<'_>, outcome: &TransferOutcome) -> Result<()> {
     let TransferOutcome { version, project, from_project, stage, .. } = outcome;
     if outcome.operation.is_none() {
-        writeln!(page, "{project}:{version} is there already, in {stage}")?;
+        writeln!(page, "{project}:{version} is already in {project}, in {stage}")?;
         return Ok(());
     }
-    writeln!(page, "{from_project}:{version} is {project}:{version} now, in {stage}")?;
+    writeln!(page, "transferred {from_project}:{version} to {project}:{version}, in {stage}")?;
     Ok(())
 }

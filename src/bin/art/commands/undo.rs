@@ -1,4 +1,4 @@
-//! `art undo`: takes an operation back.
+//! `art undo`: reverts an operation.
 
 use artifacts::error::{Error, Result};
 use artifacts::history::Operation;
@@ -22,19 +22,20 @@ pub(super) const EXITS: &[Exit] = &[
     Exit::Corrupt,
 ];
 
-/// Take an operation back, as a new operation
+/// Revert an operation with a new operation
 ///
-/// Without OPERATION, takes back the newest operation that is in force and no undo; undoing again goes
-/// further back. `art undo` names the operation first. On a terminal it asks; a script gives the id or
-/// `--yes`. A command that changed nothing is not an operation: right after such a command, `art undo`
-/// says so, and a script must give the id. `art operations` lists the ids, `art redo` takes an undo
-/// back.
+/// Without OPERATION, reverts the newest operation that is neither undone nor an undo itself.
+/// Running the command again goes one operation further back. `art undo` names the operation first.
+/// On a terminal, it asks for confirmation. A script passes the id or `--yes`. Right after a
+/// command that changed nothing, `art undo` says so, and a script must pass the id. `art
+/// operations` lists the ids, and `art redo` reverts an undo.
 ///
-/// All that the operation changed goes back together. If another operation has changed one of its
-/// runs, versions, tags or projects since, nothing is done (13). A run or a tag is where it was before;
-/// its last state stays reachable as `run/NAME@{1}`. A version or a project is changed back in a new
-/// commit: it keeps its history, each stage stays in `art history`, and one with the reason `Undo`
-/// follows. No policy is asked, but the hooks of stages run. No content is removed.
+/// All changes of the operation are reverted together. If a later operation changed one of its
+/// runs, versions, tags or projects, the command refuses and changes nothing. A run or tag moves
+/// back to its earlier commit; its last state stays reachable as `run/NAME@{1}`. A version or
+/// project is changed back by a new commit, so its history is kept. `art history` still shows each
+/// stage, followed by a stage with the reason `Undo`. The policy is not checked, but stage hooks
+/// run. No content is removed.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art undo --dry-run", "art undo --yes", "art undo 1b9d6bcd"],
@@ -45,10 +46,10 @@ pub(crate) struct Args {
     revert: RevertArgs,
 }
 
-/// What to take back, and whether to ask.
+/// The operation to revert, and the confirmation.
 #[derive(Debug, clap::Args)]
 pub(super) struct RevertArgs {
-    /// The id of the operation, or the first characters of it [default: the newest]
+    /// The id of the operation, or a prefix of the id [default: the newest operation]
     #[arg(value_name = "OPERATION")]
     operation: Option<String>,
 
@@ -56,13 +57,13 @@ pub(super) struct RevertArgs {
     confirm: ConfirmArgs,
 }
 
-/// An operation that is taken back or done again.
+/// An operation that is undone or redone.
 pub(super) struct Reverted<'a> {
     /// The operation.
     pub(super) operation: &'a Operation,
-    /// The id of what is reverted: of the operation, or of the undo.
+    /// The id of the reverted operation; for a redo, the id of the undo.
     pub(super) id: &'a str,
-    /// What becomes of versions and projects.
+    /// The effects on versions and projects.
     pub(super) records: &'a [UndoneRecord],
 }
 
@@ -76,7 +77,7 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     }
     let outcome = if args.revert.dry_run() { plan } else { run(&options(wanted.id))? };
     context.ui.summary(&outcome, |page| {
-        let verb = if args.revert.dry_run() { "would take back" } else { "took back" };
+        let verb = if args.revert.dry_run() { "would undo" } else { "undid" };
         let (operation, records) = (&outcome.undone, outcome.records.as_slice());
         let done = Reverted { operation, id: &operation.id, records };
         view(page, &repo, verb, (&done, &operation.reversed()))
@@ -84,7 +85,7 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     Ok(Exit::Ok)
 }
 
-/// To revert the operation `id`, now that it is known.
+/// The options that revert the operation `id`.
 pub(super) fn options(id: &str) -> UndoOptions {
     UndoOptions { operation: Some(id.to_owned()), dry_run: false }
 }
@@ -94,12 +95,12 @@ impl RevertArgs {
         self.confirm.dry_run
     }
 
-    /// To find out what would be done.
+    /// The options that only plan.
     pub(super) fn plan(&self) -> UndoOptions {
         UndoOptions { operation: self.operation.clone(), dry_run: true }
     }
 
-    /// Goes on if the operation is named by its id or confirmed.
+    /// Succeeds if the operation is named by its id or confirmed.
     pub(super) fn confirm(
         &self,
         context: &Context<'_>,
@@ -140,7 +141,7 @@ impl RevertArgs {
     }
 }
 
-/// What was done, or would be: the operation, versions and projects, runs and tags.
+/// Prints a finished or planned undo: the operation, versions and projects, runs and tags.
 pub(super) fn view(
     page: &mut Page<'_>,
     repo: &Repository,
@@ -156,14 +157,14 @@ pub(super) fn view(
     moves::show(page, repo, &refs)
 }
 
-/// What becomes of a version or of the record of a project.
+/// The effect on a version or on the record of a project.
 fn line(repo: &Repository, record: &UndoneRecord) -> String {
     let name = moves::short(repo, &record.reference);
     let is_project = record.reference.kind() == RefKind::Project;
     match record.effect {
-        UndoEffect::Removed if is_project => return format!("{name}: no record any more"),
-        UndoEffect::Removed => return format!("{name} is removed"),
-        UndoEffect::Restored => return format!("{name} is back"),
+        UndoEffect::Removed if is_project => return format!("{name}: record removed"),
+        UndoEffect::Removed => return format!("{name}: removed"),
+        UndoEffect::Restored => return format!("{name}: restored"),
         UndoEffect::Reverted => {}
     }
     let mut parts = Vec::new();
@@ -173,13 +174,13 @@ fn line(repo: &Repository, record: &UndoneRecord) -> String {
         parts.push(format!("{from} -> {to}"));
     }
     if !record.fields.is_empty() {
-        parts.push(format!("{} as before", record.fields.join(", ")));
+        parts.push(format!("{} reverted", record.fields.join(", ")));
     }
     match (&record.previous_ref, parts.is_empty()) {
-        (None, true) => format!("{name} as before"),
+        (None, true) => format!("{name}: reverted"),
         (None, false) => format!("{name}: {}", parts.join("; ")),
         (Some(from), _) => {
-            let mut line = format!("{} is back as {name}", moves::short(repo, from));
+            let mut line = format!("{} renamed back to {name}", moves::short(repo, from));
             for part in parts {
                 line.push_str(&format!("; {part}"));
             }

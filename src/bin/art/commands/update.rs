@@ -1,4 +1,4 @@
-//! `art update`: what is said about a version.
+//! `art update`: changes the fields of a version.
 
 use artifacts::Name;
 use artifacts::error::{Error, Result};
@@ -10,11 +10,12 @@ use crate::report::{Exit, help_tail};
 use crate::ui::Page;
 use crate::version::{AboutArgs, VersionArg};
 
-/// Changes what is said about a version: its name, description, tags, content, readme, kind
+/// Change the fields of a version
 ///
-/// What is given replaces what is there, an empty value clears it, and the rest stays. A version
-/// keeps its uuid and all its history under a new name. What it is made of never changes; that takes
-/// `art register --force`. Changing to what is so already changes nothing and is fine.
+/// The fields are name, description, tags, content, readme and kind. A given value replaces the
+/// current one, an empty value clears it, and other fields stay unchanged. A renamed version keeps
+/// its uuid and its history. To change the pinned content, use `art register --force`. If all
+/// fields already have the given values, nothing changes.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &[
@@ -37,22 +38,22 @@ pub(crate) struct Args {
     #[command(flatten)]
     version: VersionArg,
 
-    /// What to call it
+    /// The new name of the version
     #[arg(long, value_name = "NAME")]
     name: Option<Name>,
 
     #[command(flatten)]
     about: AboutArgs,
 
-    /// More tags; may be repeated
+    /// Tags to add; can be repeated
     #[arg(long, value_name = "LIST", value_parser = Tags::parse)]
     add_tag: Vec<Tags>,
 
-    /// Tags it shall no longer have; may be repeated
+    /// Tags to remove; can be repeated
     #[arg(long, value_name = "LIST", value_parser = Tags::parse)]
     remove_tag: Vec<Tags>,
 
-    /// What it is: artifact or model
+    /// The kind of the version: artifact or model
     #[arg(long, value_name = "KIND")]
     kind: Option<VersionKind>,
 }
@@ -71,8 +72,8 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         ..UpdateOptions::new(args.version.version.clone())
     };
     if options.is_empty() {
-        return Err(Error::invalid("nothing to change was given").with_hint(
-            "give --name, --description, --tags, --add-tag, --remove-tag, --content, --readme or \
+        return Err(Error::invalid("no change was given").with_hint(
+            "use --name, --description, --tags, --add-tag, --remove-tag, --content, --readme or \
              --kind",
         ));
     }
@@ -84,13 +85,13 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
 fn view(page: &mut Page<'_>, outcome: &UpdateOutcome) -> Result<()> {
     let UpdateOutcome { version, project, changed, .. } = outcome;
     if let Some(before) = &outcome.previous_name {
-        writeln!(page, "{project}:{before} is {project}:{version} now")?;
+        writeln!(page, "renamed {project}:{before} to {project}:{version}")?;
     }
     let changed: Vec<&str> = changed.iter().copied().filter(|what| *what != "name").collect();
     if !changed.is_empty() {
         writeln!(page, "{project}:{version}: changed {}", changed.join(", "))?;
     } else if outcome.previous_name.is_none() {
-        writeln!(page, "{project}:{version} is so already")?;
+        writeln!(page, "{project}:{version} is unchanged")?;
     }
     Ok(())
 }

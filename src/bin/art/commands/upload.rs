@@ -1,4 +1,4 @@
-//! `art upload`: files and directories become a commit on a run.
+//! `art upload`: adds files and directories as a commit on a run.
 
 use artifacts::ops::run::NewRun;
 use artifacts::ops::upload::{
@@ -12,15 +12,16 @@ use crate::report::{Exit, help_tail};
 use crate::ui::format::{count, grouped, size};
 use crate::ui::{Page, changes};
 
-/// Uploads files and directories as a commit on a run
+/// Upload files and directories as a commit on a run
 ///
-/// Adds a commit to the current run, or to a new run if there is none. PATH is relative to the working
-/// directory and is stored under its path from the top of the work tree, the directory that contains
-/// `.artifacts`. A directory replaces the content at its place and changes nothing beside it. A PATH
-/// outside the work tree needs `--to`.
+/// Adds a commit to the current run, or to a new run if there is none. PATH is relative to the
+/// working directory and is stored under its path from the top of the work tree, the directory that
+/// contains `.artifacts`. A directory replaces the content at its destination and changes nothing
+/// beside it. A PATH outside the work tree needs `--to`.
 ///
-/// Ignore files (named `.artifactsignore`, with the rules of `.gitignore`) exclude files. If nothing
-/// changed, there is no commit. The hook `pre-upload` runs before the upload, `post-upload` after it.
+/// Files named `.artifactsignore` exclude files, with the rules of `.gitignore`. If nothing
+/// changed, no commit is created. The hook `pre-upload` runs before the upload, `post-upload` after
+/// it.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &[
@@ -41,11 +42,11 @@ use crate::ui::{Page, changes};
     ],
 ))]
 pub(crate) struct Args {
-    /// Files and directories; `-` is standard input, with --to [default: .]
+    /// Files and directories to upload; `-` with --to is standard input [default: .]
     #[arg(value_name = "PATH", value_parser = paths::source())]
     paths: Vec<Source>,
 
-    /// The run, instead of the current one
+    /// The run to add to [default: the current run]
     #[arg(long, value_name = "RUN")]
     run: Option<Name>,
 
@@ -53,27 +54,27 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SUBPATH", value_parser = paths::destination())]
     to: Option<Destination>,
 
-    /// Let this tag point at the result
+    /// Create or move this tag to the new commit
     #[arg(long, value_name = "TAG")]
     tag: Option<Name>,
 
-    /// What it is, for the history
+    /// The commit message
     #[arg(short, long, value_name = "MSG")]
     message: Option<String>,
 
-    /// Add to directories that are there, instead of replacing them
+    /// Add to existing directories instead of replacing them
     #[arg(long)]
     merge: bool,
 
-    /// Take in what ignore files leave out
+    /// Upload files that ignore files exclude
     #[arg(long)]
     no_ignore: bool,
 
-    /// Keep in the run what cannot be read now, upload the rest, and exit with 3
+    /// Continue if files cannot be read; keep their earlier upload in the run
     #[arg(long)]
     keep_going: bool,
 
-    /// Only tell what would be stored
+    /// Show the planned upload without storing anything
     #[arg(long)]
     dry_run: bool,
 }
@@ -112,7 +113,7 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     Ok(if outcome.failed.is_empty() { Exit::Ok } else { Exit::Partly })
 }
 
-/// Tells what would be done.
+/// Shows the plan of an upload.
 fn plan(context: &Context<'_>, repo: &Repository, options: &UploadOptions) -> Result<Exit> {
     let plan = plan_upload(repo, options, &mut std::io::stdin().lock(), context.progress())?;
     changes::warn_of_omissions(&context.ui, &plan.survey);
@@ -148,12 +149,12 @@ fn view(page: &mut Page<'_>, outcome: &UploadOutcome) -> Result<()> {
         writeln!(page, "ignored {}", count(outcome.ignored, "entry", "entries"))?;
     }
     if let Some(tag) = &outcome.tag {
-        writeln!(page, "tag {tag} points at it")?;
+        writeln!(page, "tag {tag} points to the result")?;
     }
     Ok(())
 }
 
-/// `2 added, 1 deleted`; the kinds that there are.
+/// `2 added, 1 deleted`, without the kinds that are zero.
 fn changed(counts: &FileCounts) -> String {
     let kinds = [
         (counts.added, "added"),

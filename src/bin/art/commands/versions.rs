@@ -1,4 +1,4 @@
-//! `art versions`: the table of versions, as they are or as they were.
+//! `art versions`: the table of versions, current or past.
 
 use artifacts::clock::Timestamp;
 use artifacts::ops::versions::{VersionList, VersionsOptions, versions};
@@ -10,14 +10,14 @@ use crate::context::Context;
 use crate::report::{self, Exit, help_tail};
 use crate::ui::list::{self as table, Column, DamagedRow, ListArgs, Show};
 
-/// List the versions of the project, now or at a given time
+/// List the versions of the project, now or at a past time
 ///
-/// The newest come first. Queries and `--sort` know the fields name, uuid, description, tags, kind,
-/// stage, `staged_at` (since when it has been in it), run (its name), artifacts, author,
-/// `created_at` and `updated_at`.
+/// The newest versions come first. Fields for queries and `--sort`: name, uuid, description, tags,
+/// kind, stage, `staged_at` (when the version entered its stage), run (its name), artifacts,
+/// author, `created_at` and `updated_at`.
 ///
-/// `--at` answers from the log of operations, so what was deleted, renamed, copied, moved or undone
-/// since is shown as it was then. Of versions that came from elsewhere, their own history tells.
+/// `--at` uses the operation log. Versions that were later deleted, renamed, copied, moved or
+/// undone are shown as they were at that time. Fetched versions use their recorded history.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &[
@@ -33,7 +33,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "STAGE")]
     stage: Option<Name>,
 
-    /// Show what was so at TIME: a date (its end), '2026-11-01 10:00' or 2026-11-01T10:00:00Z
+    /// Show the versions as they were at TIME
+    ///
+    /// TIME is a date (the end of that day), '2026-11-01 10:00' or 2026-11-01T10:00:00Z.
     #[arg(long, value_name = "TIME", value_parser = last_moment)]
     at: Option<Timestamp>,
 
@@ -90,9 +92,9 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     let is_all =
         list.query.is_none() && list.offset == 0 && list.limit != Some(0) && args.stage.is_none();
     let empty = match args.at {
-        Some(_) => "there were no such versions",
-        None if is_all => "no versions yet; make one: art register VERSION",
-        None => "no such versions",
+        Some(_) => "no matching versions at that time",
+        None if is_all => "no versions yet; create one: art register VERSION",
+        None => "no matching versions",
     };
     let damaged: Vec<DamagedRow> = found
         .unreadable
@@ -103,7 +105,7 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     Ok(tell(context, found))
 }
 
-/// The columns asked for; with those of all projects, the project is one.
+/// The requested columns; with all projects, the project is one of the default columns.
 fn columns(context: &Context<'_>, args: &Args) -> Vec<String> {
     let names = ["project", "name", "stage", "staged_at", "created_at", "kind", "run", "tags"];
     let is_free = args.list.columns.is_empty() && !context.ui.looks().json;
@@ -114,18 +116,18 @@ fn columns(context: &Context<'_>, args: &Args) -> Vec<String> {
     }
 }
 
-/// Says what the list lacks.
+/// Warns about gaps in the list. Returns the exit code.
 fn tell(context: &Context<'_>, found: VersionList) -> Exit {
     if !found.is_complete {
         context.ui.warn(
-            "the log of operations does not tell all about that time; \
-             what was deleted before may lack",
+            "the operation log is incomplete for that time; \
+             versions that were deleted before may be missing",
         );
     }
     if !found.is_in_order {
         context.ui.warn(
-            "a clock was set back or forward around that time: what was so just then is not sure; \
-             the order of things: art reflog",
+            "a clock was set back or forward around that time, so the result is uncertain; \
+             for the order of operations: art reflog",
         );
     }
     let mut exit = Exit::Ok;
@@ -142,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_field_that_can_be_asked_for_can_be_shown_and_is_named_in_the_help() {
+    fn every_query_field_has_a_column_and_is_named_in_the_help() {
         let command = <Args as clap::Args>::augment_args(clap::Command::new("versions"));
         let help = command.get_long_about().unwrap().to_string().replace('`', "");
         for field in VERSION_FIELDS {

@@ -1,4 +1,4 @@
-//! Differences between two trees, for people: one line each.
+//! Shows the differences between two trees to people, one per line.
 
 use artifacts::history::EntryMode;
 use artifacts::history::diff::{Change, Side};
@@ -12,13 +12,13 @@ use unicode_width::UnicodeWidthStr;
 use super::format::{count, grouped, size};
 use super::{Page, Style, Ui, sanitize};
 
-/// What happened to a path, in words and in Git's letter.
+/// The kind of a change, with a word and the letter of git.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Added,
     Deleted,
     Modified,
-    /// The same bytes; it may be executed now, or no longer.
+    /// Equal bytes; only the executable bit changed.
     Mode,
     /// A file became a link, or a link a file.
     Type,
@@ -26,7 +26,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// What `change` is.
+    /// The kind of `change`.
     pub(crate) fn of(change: &Change) -> Self {
         let is_link = |side: &Side| side.mode == EntryMode::Symlink;
         match change {
@@ -70,7 +70,7 @@ impl Kind {
     }
 }
 
-/// One line for each change: the word, the path, and what else is worth a word.
+/// Prints one line for each change: word, path and remarks.
 pub(crate) fn list(page: &mut Page<'_>, changes: &[Change]) -> Result<()> {
     for change in changes {
         let kind = Kind::of(change);
@@ -83,7 +83,7 @@ pub(crate) fn list(page: &mut Page<'_>, changes: &[Change]) -> Result<()> {
     Ok(())
 }
 
-/// The path, or both, safe to show.
+/// The path, or both paths of a rename, safe to show.
 pub(crate) fn paths(change: &Change) -> String {
     let shown = |path: &TreePath| path.to_string();
     match change {
@@ -97,7 +97,7 @@ fn remark(change: &Change, kind: Kind) -> String {
     if let Change::Renamed { similarity, .. } = change
         && *similarity < 100
     {
-        remarks.push(format!("{similarity} % alike"));
+        remarks.push(format!("{similarity}% similar"));
     }
     if let (Some(old), Some(new)) = (change.before(), change.after())
         && old.mode != new.mode
@@ -118,7 +118,7 @@ fn remark(change: &Change, kind: Kind) -> String {
     if remarks.is_empty() { String::new() } else { format!(" ({})", remarks.join(", ")) }
 }
 
-/// How many of each kind: `2 added, 1 renamed`.
+/// The number of changes of each kind: `2 added, 1 renamed`.
 pub(crate) fn counts(changes: &[Change]) -> String {
     const ORDER: [Kind; 6] =
         [Kind::Added, Kind::Modified, Kind::Deleted, Kind::Renamed, Kind::Mode, Kind::Type];
@@ -134,7 +134,7 @@ pub(crate) fn counts(changes: &[Change]) -> String {
     words.collect::<Vec<_>>().join(", ")
 }
 
-/// What an upload would find, read and store.
+/// Prints the number of files that an upload would find, read and store.
 pub(crate) fn what_is_stored(page: &mut Page<'_>, survey: &Survey) -> Result<()> {
     let (files, bytes) = (count(survey.files, "file", "files"), size(survey.bytes));
     let ignored = match survey.ignored {
@@ -150,39 +150,39 @@ pub(crate) fn what_is_stored(page: &mut Page<'_>, survey: &Survey) -> Result<()>
     Ok(())
 }
 
-/// Names on stderr what no upload can take.
+/// Warns about entries that cannot be uploaded.
 pub(crate) fn warn_of_omissions(ui: &Ui, survey: &Survey) {
     warn_of_skipped(ui, &survey.skipped);
     warn_of(ui, &survey.failed, |path, why| format!("cannot read {path}: {why}"));
 }
 
-/// Names on stderr what cannot be stored: path and what it is.
+/// Warns about entries that cannot be stored: path and type.
 pub(crate) fn warn_of_skipped(ui: &Ui, skipped: &[(String, String)]) {
     warn_of(ui, skipped, |path, what| format!("skipped {path}: {what}"));
 }
 
-/// The most paths that are named on stderr, unless -v asks for all.
+/// The maximum number of paths in warnings without -v.
 const MOST_NAMED: usize = 20;
 
-/// Prints a warning for each path, and how many more there are.
+/// Prints a warning for each path, and the number of omitted paths.
 pub(crate) fn warn_of(ui: &Ui, paths: &[(String, String)], text: impl Fn(&str, &str) -> String) {
     let most = if ui.looks().verbose > 0 { usize::MAX } else { MOST_NAMED };
     for (path, why) in paths.iter().take(most) {
         ui.warn(&text(path, why));
     }
     if let Some(more) = paths.len().checked_sub(most).filter(|more| *more > 0) {
-        ui.warn(&format!("and {} more; -v names all", grouped(more as u64)));
+        ui.warn(&format!("and {} more; -v shows all", grouped(more as u64)));
     }
 }
 
-/// The longest value of a field that is shown whole, in characters.
+/// The maximum length of a shown field value, in characters.
 const LONGEST_VALUE: usize = 120;
 
-/// One line for each field of a record that differs; one for each stage of a version.
+/// Prints one line for each record field that differs, and one for each stage of a version.
 pub(crate) fn fields(page: &mut Page<'_>, fields: &[FieldChange]) -> Result<()> {
     for change in fields {
         if let Some(part) = change.field.strip_prefix("stage_conditions.") {
-            // The stage stands for all that is recorded of it.
+            // Show only the stage, not the other data that is recorded with it.
             let number = part.strip_suffix(".type").and_then(|number| number.parse::<u64>().ok());
             if let Some(number) = number {
                 line(page, &format!("stage {} of all", number.saturating_add(1)), change)?;
@@ -211,7 +211,7 @@ fn line(page: &mut Page<'_>, label: &str, change: &FieldChange) -> Result<()> {
     writeln!(page, "{name}: {} -> {}", value(&change.old), value(&change.new))
 }
 
-/// A change and its bytes under `--json`.
+/// A change and its sizes, for `--json`.
 #[derive(Serialize)]
 struct WithSizes<'a> {
     #[serde(flatten)]
@@ -260,7 +260,7 @@ fn bars(page: &mut Page<'_>, changes: &[Change], sizes: &[FileSizes]) -> Result<
     let names: Vec<String> = changes.iter().map(paths).collect();
     let width = names.iter().map(|name| name.width()).max().unwrap_or_default().min(60);
     let most = sizes.iter().map(|sizes| sizes.added + sizes.deleted).max().unwrap_or_default();
-    // A change is never without a bar, however small beside the others.
+    // Every change has a bar, however small it is compared with the others.
     let bar = |bytes: u64| match bytes {
         0 => 0,
         _ if most <= BAR => bytes,

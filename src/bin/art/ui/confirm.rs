@@ -1,33 +1,35 @@
-//! Asking before something is deleted or overwritten.
+//! Asks for confirmation before data is deleted or overwritten.
 
 use artifacts::error::{Error, Result};
 
 use super::{read_answer, sanitize, to_stderr};
 use crate::context::Context;
 
-/// The options of verbs that delete or overwrite.
+/// The options of verbs that delete or overwrite data.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct ConfirmArgs {
-    /// Show what would be done and do nothing
+    /// Show the planned changes without making them
     #[arg(long)]
     pub(crate) dry_run: bool,
 
-    /// Do it without asking; needed in a script
+    /// Do not ask for confirmation; needed in scripts
     #[arg(long)]
     pub(crate) yes: bool,
 }
 
 impl Context<'_> {
-    /// Goes on if the person says yes, or `--yes` has said so.
+    /// Succeeds if the user confirms or `--yes` is given. `question` starts with a verb and ends
+    /// with `?`.
     ///
-    /// Fails with `Refused` on any other answer, and where there is nobody to ask.
+    /// Fails with `Refused` on any other answer, and if nobody can be asked.
     pub(crate) fn confirm(&self, args: ConfirmArgs, question: &str) -> Result<()> {
         if args.yes {
             return Ok(());
         }
         if !self.ui.looks().interactive {
-            return Err(Error::refused(format!("this needs a yes: {question}"))
-                .with_hint("add --yes to go on, or --dry-run to see what would be done"));
+            let action = question.trim_end_matches('?');
+            return Err(Error::refused(format!("pass --yes to {action}"))
+                .with_hint("use --dry-run to see what would be done"));
         }
         to_stderr(&format!("{} [y/N] ", sanitize::text(question)));
         let answer = self.signals.ending_at_once(read_answer)?;

@@ -1,4 +1,4 @@
-//! Comma-separated values as RFC 4180 has them, with a newline at the end of each line.
+//! Comma-separated values by RFC 4180, with a newline at the end of each line.
 
 /// One line of `fields`.
 pub(crate) fn line<S: AsRef<str>>(fields: impl IntoIterator<Item = S>) -> String {
@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_has_a_separator_is_quoted() {
+    fn fields_with_separators_are_quoted() {
         assert_eq!(line(["a", "b,c", "d\"e", "f\ng", ""]), "a,\"b,c\",\"d\"\"e\",\"f\ng\",\n");
     }
 }

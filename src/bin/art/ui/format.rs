@@ -10,7 +10,7 @@ pub(crate) fn size(bytes: u64) -> String {
     }
     let mut value = bytes as f64 / 1024.0;
     let mut unit = 0;
-    // What would be rounded up to 1024 belongs to the next unit.
+    // Values that round to 1024 use the next unit.
     while value >= 1023.5 && unit + 1 < UNITS.len() {
         value /= 1024.0;
         unit += 1;
@@ -37,7 +37,7 @@ pub(crate) fn grouped(number: u64) -> String {
     text
 }
 
-/// How times are shown to people (`log.date`).
+/// The display of times for people (`log.date`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum DateStyle {
     /// `2026-11-21T08:30:00Z`
@@ -50,7 +50,7 @@ pub(crate) enum DateStyle {
 }
 
 impl DateStyle {
-    /// The style with this word; ISO for any other.
+    /// The style for `word`; ISO for any other word.
     pub(crate) fn of(word: &str) -> Self {
         match word {
             "relative" => DateStyle::Relative,
@@ -60,12 +60,12 @@ impl DateStyle {
     }
 }
 
-/// Shows times in one style, seen from one moment.
+/// A style for times, with the current time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Dates {
     /// The style.
     pub(crate) style: DateStyle,
-    /// The moment.
+    /// The current time, for relative times.
     pub(crate) now: Timestamp,
 }
 
@@ -76,7 +76,7 @@ impl Default for Dates {
 }
 
 impl Dates {
-    /// A moment.
+    /// Formats a time.
     pub(crate) fn show(self, time: Timestamp) -> String {
         match self.style {
             DateStyle::Iso => time.to_string(),
@@ -86,7 +86,7 @@ impl Dates {
     }
 }
 
-/// How long ago `time` was: `just now`, `5 minutes ago`, `in 2 days`.
+/// The distance from `now` to `time`: `just now`, `5 minutes ago`, `in 2 days`.
 fn relative(time: Timestamp, now: Timestamp) -> String {
     const STEPS: [(u64, &str, &str); 6] = [
         (365 * 86_400, "year", "years"),
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_have_three_figures_at_most_and_never_1024_of_a_unit() {
+    fn sizes_have_at_most_three_digits_and_never_1024_of_a_unit() {
         let cases = [
             (0, "0 B"),
             (1023, "1023 B"),

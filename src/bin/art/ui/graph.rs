@@ -1,19 +1,19 @@
-//! A history drawn beside its log: a column a line of commits, as `git log --graph` draws it.
+//! Draws history beside its log, one column per line of commits, like `git log --graph`.
 
 use std::collections::HashSet;
 
 use artifacts::Id;
 
-/// Draws commits in the order of a log.
+/// Draws commits in log order.
 #[derive(Debug, Default)]
 pub(crate) struct Graph {
-    /// What each column leads down to.
+    /// The next commit of each column.
     columns: Vec<Id>,
-    /// What was drawn: a line never leads back up to it.
+    /// The commits already drawn; no line leads back up to them.
     drawn: HashSet<Id>,
 }
 
-/// What stands in front of the lines of one commit.
+/// The prefixes of the lines of one commit.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Rows {
     /// The line with the commit.
@@ -22,7 +22,7 @@ pub(crate) struct Rows {
     pub(crate) second: String,
     /// Every further line.
     pub(crate) rest: String,
-    /// Lines of their own, before the next commit.
+    /// Extra lines before the next commit.
     pub(crate) joins: Vec<String>,
 }
 
@@ -55,8 +55,7 @@ impl Graph {
         Rows { commit: first, second, rest, joins: rows }
     }
 
-    /// Lets columns that lead to the same commit run together and closes gaps. Returns the lines
-    /// that this takes.
+    /// Merges columns that lead to the same commit, and closes gaps. Returns the required lines.
     fn join(&mut self, below: &[Option<Id>]) -> Vec<String> {
         self.columns.clear();
         let mut lines: Vec<(usize, usize)> = Vec::new();
@@ -82,7 +81,7 @@ impl Graph {
     }
 }
 
-/// Signs at their places in a line.
+/// A line with signs at the given positions.
 fn row(signs: impl Iterator<Item = (usize, char)>) -> String {
     let mut line: Vec<char> = Vec::new();
     for (place, sign) in signs {
@@ -135,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ends_lets_the_columns_beside_it_move_up() {
+    fn columns_move_left_when_a_column_ends() {
         insta::assert_snapshot!(
             draw(&[("c", "b"), ("z", "y"), ("n", "m"), ("b", ""), ("y", ""), ("m", "")]),
             @"
@@ -156,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_passes_one_that_leads_elsewhere() {
+    fn a_line_crosses_a_line_to_another_commit() {
         insta::assert_snapshot!(
             draw(&[("c", "a"), ("z", "y"), ("d", "a"), ("a", ""), ("y", "")]),
             @"
@@ -196,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_parent_that_stood_above_gets_no_line() {
+    fn a_parent_that_was_already_drawn_gets_no_line() {
         assert_eq!(draw(&[("a", ""), ("b", "a")]), "* a\n\n* b\n\n");
     }
 }

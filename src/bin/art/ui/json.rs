@@ -1,4 +1,5 @@
-//! JSON on a terminal: what would move the cursor or reorder text is written `\uXXXX`.
+//! JSON that is safe on a terminal: characters that move the cursor or reorder text are written as
+//! `\uXXXX`.
 
 use std::io;
 
@@ -22,15 +23,15 @@ fn write<T: Serialize + ?Sized>(value: &T, formatter: impl Formatter) -> Result<
     let mut bytes = Vec::new();
     value
         .serialize(&mut Serializer::with_formatter(&mut bytes, Safe(formatter)))
-        .map_err(|error| Error::internal("an outcome has no JSON form").with_source(error))?;
+        .map_err(|error| Error::internal("cannot convert an outcome to JSON").with_source(error))?;
     bytes.push(b'\n');
     Ok(bytes)
 }
 
-/// Any formatter, with careful strings.
+/// A formatter that also escapes unsafe characters in strings.
 struct Safe<F>(F);
 
-/// Hands a method on to the formatter inside.
+/// Forwards a method to the inner formatter.
 macro_rules! hand_on {
     ($($method:ident($($argument:ident: $type:ty),*);)*) => {
         $(fn $method<W: ?Sized + io::Write>(&mut self, writer: &mut W $(, $argument: $type)*) -> io::Result<()> {
@@ -76,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn strings_can_not_reach_the_terminal_and_mean_the_same() {
+    fn unsafe_characters_are_escaped_and_parse_back() {
         let text = "a\u{1b}[31m\u{7f}\u{9b}\u{202e}é\n\"";
         let bytes = line(&[text]).unwrap();
         assert_eq!(
@@ -88,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn one_value_is_indented_and_a_stream_has_one_a_line() {
+    fn a_single_value_is_indented_and_a_stream_item_is_one_line() {
         let value = serde_json::json!({ "a": [1, 2], "b": {} });
         assert_eq!(
             String::from_utf8(pretty(&value).unwrap()).unwrap(),

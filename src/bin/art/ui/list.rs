@@ -1,4 +1,4 @@
-//! Lists: the options every list has, and the same rows as a table, as CSV and as JSON.
+//! Lists: the shared options, and the same rows as a table, CSV or JSON.
 
 use std::borrow::Cow;
 
@@ -19,19 +19,19 @@ use crate::context::Context;
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "List options")]
 pub(crate) struct ListArgs {
-    /// Show only what QUERY holds for, such as 'status: failed, name: %digits%'
+    /// Show only rows that match QUERY, such as 'status: failed, name: %digits%'
     #[arg(short, long, value_name = "QUERY")]
     pub(crate) query: Option<String>,
 
-    /// Sort by FIELD, or by -FIELD for the largest first; several with commas
+    /// Sort by FIELD, or by -FIELD in descending order; separate several fields with commas
     #[arg(long, value_name = "FIELD", allow_hyphen_values = true)]
     pub(crate) sort: Option<String>,
 
-    /// Show at most N
+    /// Show at most N rows
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<usize>,
 
-    /// Skip the first N
+    /// Skip the first N rows
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) offset: usize,
 
@@ -39,15 +39,15 @@ pub(crate) struct ListArgs {
     #[arg(long, value_name = "FIELD,…", value_delimiter = ',')]
     pub(crate) columns: Vec<String>,
 
-    /// Print comma-separated values with a line of headings
+    /// Print comma-separated values (CSV) with a header line
     #[arg(long, conflicts_with = "json")]
     pub(crate) csv: bool,
 }
 
-/// How a field is shown to a person.
+/// The display of a field for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Show {
-    /// As it is.
+    /// Unchanged text.
     Text,
     /// A name, in colour.
     Name,
@@ -55,7 +55,7 @@ pub(crate) enum Show {
     Id,
     /// A number.
     Count,
-    /// A moment.
+    /// A time.
     Time,
     /// Several texts.
     Set,
@@ -70,7 +70,7 @@ pub(crate) enum Show {
 }
 
 impl Show {
-    /// What it is to a query.
+    /// The type of the field in queries.
     fn kind(self) -> FieldKind {
         match self {
             Show::Text | Show::Name | Show::Id | Show::Words => FieldKind::Text,
@@ -83,7 +83,7 @@ impl Show {
     }
 }
 
-/// A field of a list's rows.
+/// A field of the rows of a list.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Column {
     /// The field's key; `a.b` is the field `b` of the object `a`.
@@ -93,12 +93,12 @@ pub(crate) struct Column {
 }
 
 impl Column {
-    /// A column that a table shows.
+    /// A column that is shown by default.
     pub(crate) const fn new(name: &'static str, show: Show) -> Self {
         Column { name, show, is_hidden: false }
     }
 
-    /// A column shown only if asked for.
+    /// A column that is shown only on request.
     pub(crate) const fn hidden(name: &'static str, show: Show) -> Self {
         Column { name, show, is_hidden: true }
     }
@@ -120,7 +120,7 @@ impl Column {
         self.name.split('.').fold(row, |value, key| value.get(key).unwrap_or(&Value::Null))
     }
 
-    /// The value as text for other programs.
+    /// The value as text for CSV and tables.
     fn plain(&self, row: &Value) -> String {
         joined(self.value(row), if self.show == Show::Words { " " } else { "," })
     }
@@ -154,9 +154,9 @@ impl Column {
     }
 }
 
-/// Shows `rows` as the options say: filtered, sorted, cut, and in the form asked for.
+/// Shows `rows` according to the options: filtered, sorted, cut, and in the requested format.
 ///
-/// `empty` is said where there is nothing to show ("no runs").
+/// `empty` is printed if there are no rows ("no runs").
 pub(crate) fn show<T: Serialize>(
     context: &Context<'_>,
     args: &ListArgs,
@@ -172,7 +172,7 @@ pub(crate) fn show<T: Serialize>(
 pub(crate) struct DamagedRow {
     pub(crate) name: String,
     pub(crate) project: String,
-    /// Why it cannot be read.
+    /// The reason why the record cannot be read.
     pub(crate) error: String,
 }
 
@@ -188,7 +188,7 @@ impl DamagedRow {
     }
 }
 
-/// As [`show`]; the rows of damaged records come last, whatever the query and the limit are.
+/// Like [`show`]; the rows of damaged records come last, regardless of query and limit.
 pub(crate) fn show_with_damaged<T: Serialize>(
     context: &Context<'_>,
     args: &ListArgs,
@@ -215,14 +215,14 @@ pub(crate) fn show_with_damaged<T: Serialize>(
 
 fn to_value<T: Serialize>(row: &T) -> Result<Value> {
     serde_json::to_value(row)
-        .map_err(|error| Error::internal("a row has no JSON form").with_source(error))
+        .map_err(|error| Error::internal("cannot convert a row to JSON").with_source(error))
 }
 
-/// Rows beyond those that are shown, before the rows are cut.
+/// The number of extra rows that are held before the rows are cut.
 const SPARE: usize = 1024;
 
 impl ListArgs {
-    /// The rows to show, and which of their fields.
+    /// Returns the rows to show and the columns to show.
     fn arrange(
         &self,
         columns: &[Column],
@@ -234,8 +234,8 @@ impl ListArgs {
         Ok((rows, self.choose(columns)?))
     }
 
-    /// What `--query` holds for, in the order of `--sort`, as far as it is shown. With a limit, no
-    /// more rows are held than that needs.
+    /// Returns the rows that match `--query`, sorted by `--sort`. With a limit, holds no more rows
+    /// than necessary.
     fn filter_and_sort(
         &self,
         columns: &[Column],
@@ -248,7 +248,7 @@ impl ListArgs {
         let query = self.query.as_ref().map(|query| Query::parse(query, &fields)).transpose()?;
         let sort = self.sort.as_ref().map(|sort| Sort::parse(sort, &fields)).transpose()?;
         let wanted = self.limit.map(|limit| limit.saturating_add(self.offset));
-        // Stable: of equal rows, those that came first stay first.
+        // The sort is stable: equal rows keep their order.
         let cut = |kept: &mut Vec<Value>| {
             if let Some(sort) = &sort {
                 kept.sort_by(|a, b| {
@@ -275,7 +275,7 @@ impl ListArgs {
         Ok(kept)
     }
 
-    /// The columns to show: those asked for, else all that are not hidden.
+    /// Returns the requested columns, otherwise all columns that are not hidden.
     fn choose(&self, columns: &[Column]) -> Result<Vec<Column>> {
         if self.columns.is_empty() {
             return Ok(columns.iter().filter(|column| !column.is_hidden).copied().collect());
@@ -296,7 +296,7 @@ fn find(columns: &[Column], name: &str) -> Result<Column> {
     })
 }
 
-/// A row as the query language sees it.
+/// A row for the query language.
 struct Row<'r> {
     value: &'r Value,
     columns: &'r [Column],
@@ -322,12 +322,12 @@ impl Fields for Row<'_> {
     }
 }
 
-/// A value as text without quotes; lists with commas.
+/// A value as text without quotes; list items are separated by commas.
 fn plain(value: &Value) -> String {
     joined(value, ",")
 }
 
-/// A value as text without quotes; lists with `between` between their values.
+/// A value as text without quotes; list items are separated by `between`.
 fn joined(value: &Value, between: &str) -> String {
     match value {
         Value::Null => String::new(),
@@ -337,13 +337,13 @@ fn joined(value: &Value, between: &str) -> String {
     }
 }
 
-/// The rows with these fields only.
+/// The rows, reduced to the given fields.
 fn pick(rows: &[Value], columns: &[Column]) -> Vec<Value> {
     let field = |column: &Column, row| (column.name.to_owned(), Column::value(column, row).clone());
     rows.iter()
         .map(|row| {
             let fields = columns.iter().map(|column| field(column, row));
-            // What is damaged is never shown as merely empty.
+            // Keep the error: a damaged record must not look empty.
             let error = row.get("error").map(|error| ("error".to_owned(), error.clone()));
             fields.chain(error).collect::<Map<_, _>>().into()
         })
@@ -359,7 +359,8 @@ fn print_csv(page: &mut Page<'_>, columns: &[Column], rows: &[Value]) -> Result<
     Ok(())
 }
 
-/// Writes "damaged" into the first field behind the name, which the row of a damaged record lacks.
+/// Writes "damaged" into the first field after the name; the row of a damaged record has no other
+/// fields.
 fn mark_damaged(cells: &mut [Cell], columns: &[Column]) {
     let is_free = |column: &Column| !matches!(column.name, "name" | "project" | "current");
     if let Some(at) = columns.iter().position(is_free) {
@@ -422,7 +423,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_are_sorted_by_value_and_those_without_stand_last() {
+    fn rows_are_sorted_by_value_and_rows_without_a_value_come_last() {
         let sorted =
             |sort: &str| names(&ListArgs { sort: Some(sort.into()), ..Default::default() });
         assert_eq!(sorted("name"), ["a", "b", "c\u{1b}[31m"]);
@@ -433,7 +434,7 @@ mod tests {
     }
 
     #[test]
-    fn a_query_asks_for_the_fields_of_the_list() {
+    fn a_query_uses_the_fields_of_the_list() {
         let found =
             |query: &str| names(&ListArgs { query: Some(query.into()), ..Default::default() });
         assert_eq!(found("size: >=2048, size: <50000"), ["b"]);
@@ -452,7 +453,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_of_many_rows_is_that_of_all_of_them() {
+    fn a_window_of_many_rows_equals_the_window_of_all_sorted_rows() {
         let many = |count: i64| {
             (0..count)
                 .map(|at| Ok(json!({ "name": format!("{at:05}"), "size": (at * 7919) % 100 })))
@@ -468,7 +469,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_field_is_refused_with_the_nearest() {
+    fn an_unknown_field_is_refused_with_a_suggestion() {
         let args = ListArgs { columns: vec!["nmae".into()], ..Default::default() };
         let error = args.arrange(COLUMNS, given()).unwrap_err();
         assert!(error.hint().unwrap().starts_with("did you mean 'name'?"), "{error:?}");
@@ -486,7 +487,7 @@ mod tests {
     }
 
     #[test]
-    fn csv_has_the_values_as_they_are() {
+    fn csv_has_the_exact_values() {
         let args = ListArgs { columns: vec!["tags".into(), "size".into()], ..Default::default() };
         let (rows, columns) = args.arrange(COLUMNS, given()).unwrap();
         let csv = printed(|page| print_csv(page, &columns, &rows));
@@ -494,7 +495,7 @@ mod tests {
     }
 
     #[test]
-    fn json_with_columns_has_these_only() {
+    fn json_with_columns_has_only_these_fields() {
         let args = ListArgs { columns: vec!["source.commit".into()], ..Default::default() };
         let (rows, columns) = args.arrange(COLUMNS, given()).unwrap();
         assert_eq!(pick(&rows, &columns)[0], json!({ "source.commit": "0123456789abcdef" }));

@@ -1,8 +1,8 @@
-//! The terminal: the only place that prints.
+//! The terminal: the only module that prints.
 //!
-//! Data goes to stdout, everything else to stderr. A reader of stdout that goes away is an error
-//! with a broken pipe as its cause; `main` ends quietly on it. Failures to write to stderr are
-//! nobody's to hear of.
+//! Data goes to stdout, everything else to stderr. If the reader of stdout closes the pipe, the
+//! call fails with a broken pipe as its cause, and `main` ends quietly. Failed writes to stderr are
+//! ignored.
 
 pub(crate) mod changes;
 mod confirm;
@@ -39,15 +39,15 @@ use crate::cli::{ColorWhen, EarlyOptions, Globals};
 use crate::env::Env;
 use crate::report;
 
-/// How to print, decided once.
+/// The output settings, decided once.
 #[derive(Debug, Clone, Copy, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a separate fact about the streams")]
+#[expect(clippy::struct_excessive_bools, reason = "each is an independent property of the streams")]
 pub(crate) struct Looks {
     /// JSON instead of text.
     pub(crate) json: bool,
     /// Data and errors only.
     pub(crate) quiet: bool,
-    /// How much more to tell.
+    /// The number of `-v` options.
     pub(crate) verbose: u8,
     /// Colour on stdout.
     pub(crate) stdout_color: bool,
@@ -57,7 +57,7 @@ pub(crate) struct Looks {
     pub(crate) terminal: bool,
     /// Columns of the terminal on stdout.
     pub(crate) columns: Option<usize>,
-    /// A person can be asked.
+    /// Questions can be asked.
     pub(crate) interactive: bool,
     /// Progress is drawn on stderr.
     pub(crate) progress: bool,
@@ -66,7 +66,7 @@ pub(crate) struct Looks {
 }
 
 impl Looks {
-    /// From the options, the terminals and, where they can be read, the settings.
+    /// Combines the options, the terminals and, if readable, the settings.
     pub(crate) fn of(
         env: &Env,
         globals: &Globals,
@@ -89,7 +89,7 @@ impl Looks {
         }
     }
 
-    /// As far as it is known when the command line can't be parsed.
+    /// The output settings for a command line that cannot be parsed.
     pub(crate) fn early(env: &Env, early: EarlyOptions) -> Self {
         let terminals = env.terminals();
         let color = |terminal: bool| match early.color {
@@ -121,36 +121,36 @@ pub(crate) struct Ui {
 }
 
 impl Ui {
-    /// Prints as `looks` says.
+    /// Prints according to `looks`.
     pub(crate) fn new(looks: Looks) -> Self {
         Ui { looks, is_untold: AtomicBool::new(false) }
     }
 
-    /// Whether something was done of which standard output could not be told.
+    /// Returns true if a finished action could not be reported on standard output.
     pub(crate) fn is_untold(&self) -> bool {
         self.is_untold.load(Ordering::Relaxed)
     }
 
-    /// How it prints.
+    /// The output settings.
     pub(crate) fn looks(&self) -> &Looks {
         &self.looks
     }
 
-    /// Standard output, for streams and for views of several parts.
+    /// Writes to standard output, for streams and for views with several parts.
     ///
-    /// What `write` has written is handed on at its end, also if it fails.
+    /// The written output is flushed at the end, even if `write` fails.
     pub(crate) fn print(&self, write: impl FnOnce(&mut Page<'_>) -> Result<()>) -> Result<()> {
         let mut page = Page::new(Box::new(io::stdout().lock()), self.looks);
         let written = write(&mut page);
         written.and(page.flush())
     }
 
-    /// Bytes on standard output, as they are.
+    /// Writes bytes to standard output unchanged.
     pub(crate) fn raw(&self, bytes: &[u8]) -> Result<()> {
         self.print(|page| page.raw(bytes))
     }
 
-    /// Data: `value` as JSON under `--json`, else what `human` writes.
+    /// Prints data: `value` as JSON with `--json`, otherwise the output of `human`.
     pub(crate) fn show<T: Serialize + ?Sized>(
         &self,
         value: &T,
@@ -161,7 +161,7 @@ impl Ui {
         )
     }
 
-    /// What was done: as [`Ui::show`], but muted by `--quiet`.
+    /// Prints the result of an action, like [`Ui::show`], but muted by `--quiet`.
     pub(crate) fn summary<T: Serialize + ?Sized>(
         &self,
         value: &T,
@@ -172,10 +172,10 @@ impl Ui {
         }
         match self.show(value, human) {
             Err(error) if !report::is_closed_pipe(&error) => {
-                // It is done: a script that is told to try again would do it twice.
+                // The action is done: a script that retries after a failure would repeat it.
                 let causes = error.causes().join(": ");
                 self.warn(&format!(
-                    "it is done, but can't be told: {error}: {causes}; see: art reflog"
+                    "the command succeeded, but its result can't be printed: {error}: {causes}; see: art reflog"
                 ));
                 self.is_untold.store(true, Ordering::Relaxed);
                 Ok(())
@@ -184,21 +184,21 @@ impl Ui {
         }
     }
 
-    /// Something worth knowing that is not data.
+    /// Prints information that is not data.
     pub(crate) fn note(&self, text: &str) {
         if !self.looks.quiet {
             to_stderr(&format!("{}\n", sanitize::text(text)));
         }
     }
 
-    /// Something that only `-v` tells.
+    /// Prints information that only `-v` shows.
     pub(crate) fn detail(&self, text: &str) {
         if self.looks.verbose > 0 && !self.looks.quiet {
             to_stderr(&format!("{}\n", sanitize::text(text)));
         }
     }
 
-    /// Something that may be wrong, but does not stop the work.
+    /// Prints a problem that does not stop the work.
     pub(crate) fn warn(&self, text: &str) {
         if self.looks.json {
             json_to_stderr(&serde_json::json!({ "warning": { "message": text } }));
@@ -207,7 +207,7 @@ impl Ui {
         }
     }
 
-    /// What another program prints, with its name in front.
+    /// Prints a line of another program, prefixed with its name.
     pub(crate) fn line(&self, source: &str, line: &str) {
         if self.looks.quiet {
             return;
@@ -219,34 +219,34 @@ impl Ui {
         }
     }
 
-    /// What to do next, on stderr; under `--json` it stands in the data.
+    /// Prints the next step on stderr. With `--json`, the data already contains it.
     pub(crate) fn hint(&self, text: &str) {
         if !self.looks.json {
             self.error_line(Style::Hint, "hint:", text);
         }
     }
 
-    /// A line on stderr with a word in front that says what it is.
+    /// Prints a labelled line on stderr.
     pub(crate) fn error_line(&self, style: Style, label: &str, text: &str) {
         let label = text::paint(label, style, self.looks.stderr_color);
         to_stderr(&format!("{label} {}\n", sanitize::text(text)));
     }
 }
 
-/// One JSON value in one line on stderr.
+/// Prints one JSON value on one line of stderr.
 pub(crate) fn json_to_stderr(value: &serde_json::Value) {
     if let Ok(line) = json::line(value) {
         to_stderr(&String::from_utf8_lossy(&line));
     }
 }
 
-/// Text on stderr, as it is.
+/// Writes text to stderr unchanged.
 pub(crate) fn to_stderr(text: &str) {
-    // There is nobody left to tell that stderr can't be written.
+    // A failed write to stderr cannot be reported anywhere.
     let _ = io::stderr().write_all(text.as_bytes());
 }
 
-/// A line from standard input, for a question.
+/// Reads a line from standard input, the answer to a question.
 fn read_answer() -> Result<String> {
     let mut answer = String::new();
     io::stdin().read_line(&mut answer).on("read", "standard input")?;

@@ -1,4 +1,4 @@
-//! What an operation moved, a line each.
+//! Shows the refs that an operation moved, one per line.
 
 use artifacts::error::Result;
 use artifacts::history::Operation;
@@ -8,7 +8,8 @@ use artifacts::repo::Repository;
 use super::format::grouped;
 use super::text::{Page, Style};
 
-/// A ref as it is typed: `run/NAME`, with `OWNER/PROJECT:` in front unless that is the default.
+/// A ref as a user types it: `run/NAME`, prefixed with `OWNER/PROJECT:` unless that is the default
+/// project.
 pub(crate) fn short(repo: &Repository, name: &RefName) -> String {
     let project = name.project();
     let reference = match name.kind() {
@@ -19,10 +20,10 @@ pub(crate) fn short(repo: &Repository, name: &RefName) -> String {
     if *project == repo.settings().project { reference } else { format!("{project}:{reference}") }
 }
 
-/// The most lines of an operation, unless -v asks for all.
+/// The maximum number of lines for an operation without -v.
 const MOST: usize = 20;
 
-/// A line for each of `items`, and how many more there are.
+/// Prints one line for each of `items`, and the number of omitted items.
 pub(crate) fn up_to<T>(
     page: &mut Page<'_>,
     items: &[T],
@@ -36,18 +37,18 @@ pub(crate) fn up_to<T>(
     }
 }
 
-/// The beginning of an operation's id, as people type it.
+/// The short form of an operation id, as users type it.
 pub(crate) fn short_id(id: &str) -> &str {
     id.get(..Operation::SHORT_ID).unwrap_or(id)
 }
 
-/// The refs that `operation` moved, and the current run if it changed.
+/// Prints the refs that `operation` moved, and the current run if it changed.
 pub(crate) fn show(page: &mut Page<'_>, repo: &Repository, operation: &Operation) -> Result<()> {
     up_to(page, &operation.changes, |page, change| {
         let name = page.paint(short(repo, &change.name), Style::Name);
         let id = |page: &Page<'_>, id: artifacts::Id| page.paint(id.short(), Style::Id);
         match (change.old, change.new) {
-            (None, Some(new)) => writeln!(page, "    {name}  made at {}", id(page, new))?,
+            (None, Some(new)) => writeln!(page, "    {name}  created at {}", id(page, new))?,
             (Some(old), None) => writeln!(page, "    {name}  deleted, was {}", id(page, old))?,
             (Some(old), Some(new)) => {
                 writeln!(page, "    {name}  {} -> {}", id(page, old), id(page, new))?;

@@ -1,4 +1,4 @@
-//! Differences in Git's own forms: the letters of `--name-status`, and patches.
+//! Shows differences in formats of git: the letters of `--name-status`, and patches.
 
 use artifacts::Result;
 use artifacts::history::EntryMode;
@@ -9,11 +9,11 @@ use serde::Serialize;
 use super::changes::Kind;
 use super::{Page, Style, Ui, sanitize};
 
-/// One line for each change, as `git diff --name-status` prints it.
+/// Prints one line for each change, like `git diff --name-status`.
 pub(crate) fn name_status(page: &mut Page<'_>, changes: &[Change]) -> Result<()> {
     for change in changes {
         let letter = Kind::of(change).letter();
-        // Git has no empty directories; the slash tells one from a file.
+        // Git does not store empty directories; a slash marks them.
         let mode = change.after().or(change.before()).map(|side| side.mode);
         let slash = if mode == Some(EntryMode::Directory) { &b"/"[..] } else { b"" };
         let path = quote(&[change.path().as_bytes(), slash].concat());
@@ -30,7 +30,7 @@ pub(crate) fn name_status(page: &mut Page<'_>, changes: &[Change]) -> Result<()>
     Ok(())
 }
 
-/// A change and its patch under `--json`.
+/// A change and its patch, for `--json`.
 #[derive(Serialize)]
 struct WithPatch<'a> {
     #[serde(flatten)]
@@ -38,7 +38,7 @@ struct WithPatch<'a> {
     patch: String,
 }
 
-/// The patch of every change, one after the other: only one is in memory at a time.
+/// Prints the patch of every change. Only one patch is in memory at a time.
 pub(crate) fn show(ui: &Ui, comparison: &mut Comparison<'_>) -> Result<()> {
     let changes = comparison.outcome().changes.clone();
     let mut too_large = Vec::new();
@@ -60,12 +60,12 @@ pub(crate) fn show(ui: &Ui, comparison: &mut Comparison<'_>) -> Result<()> {
         Ok(())
     })?;
     for path in too_large {
-        ui.note(&format!("{path}: too large to be compared by lines"));
+        ui.note(&format!("{path}: too large for a line-by-line comparison"));
     }
     Ok(())
 }
 
-/// A line of a patch for a terminal: in colour, and without what would move the cursor.
+/// Prints a line of a patch on a terminal: in colour, and without control characters.
 fn show_line(page: &mut Page<'_>, line: &str) -> Result<()> {
     let safe = sanitize::text(line);
     let style = match line.as_bytes() {

@@ -1,18 +1,18 @@
-//! The content of files on a terminal: text as text, nothing that moves the cursor, nothing binary.
+//! File content on a terminal: text is shown safely, binary content is refused.
 
 use std::io::{self, Write};
 
 use super::sanitize;
 
-/// Content with a NUL among its first bytes is binary; git decides the same way.
+/// Content with a NUL among its first bytes is binary, as in git.
 const LOOKED_AT: usize = 8000;
 
-/// Writes text to `out`, with everything escaped that does more on a terminal than stand there.
-/// Fails on what is binary, before anything was written.
+/// Writes text to `out`, with control characters escaped. Fails on binary content before anything
+/// is written.
 pub(crate) struct PlainText<W> {
     out: W,
-    /// What is not written yet: the beginning until it is long enough to judge, later a character
-    /// that is not whole.
+    /// The bytes that are not written yet: first the beginning until it is long enough to judge,
+    /// then an incomplete character.
     pending: Vec<u8>,
     is_judged: bool,
     is_binary: bool,
@@ -23,12 +23,12 @@ impl<W: Write> PlainText<W> {
         PlainText { out, pending: Vec::new(), is_judged: false, is_binary: false }
     }
 
-    /// Whether it failed because the content is binary.
+    /// Returns true if the write failed because the content is binary.
     pub(crate) fn is_binary(&self) -> bool {
         self.is_binary
     }
 
-    /// Writes what is left.
+    /// Writes the remaining bytes.
     pub(crate) fn finish(&mut self) -> io::Result<()> {
         self.judge()?;
         let rest = std::mem::take(&mut self.pending);
@@ -45,7 +45,7 @@ impl<W: Write> PlainText<W> {
         Ok(())
     }
 
-    /// Writes whole characters.
+    /// Writes complete characters.
     fn write_lines(&mut self, bytes: &[u8]) -> io::Result<()> {
         for line in bytes.split_inclusive(|byte| *byte == b'\n') {
             let body = line.strip_suffix(b"\n").unwrap_or(line);
@@ -82,8 +82,8 @@ impl<W: Write> Write for PlainText<W> {
     }
 }
 
-/// How many bytes at the end may go on in what comes next: the beginning of a character, or a
-/// carriage return that may belong to a line's end.
+/// The number of bytes at the end that the next write can continue: an incomplete character, or a
+/// carriage return of a line break.
 fn unfinished(bytes: &[u8]) -> usize {
     if bytes.ends_with(b"\r") {
         return 1;
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn text_stays_and_what_moves_the_cursor_is_escaped() {
+    fn text_is_kept_and_control_characters_are_escaped() {
         let text = written(&["a\tb\r\nc\x1b[2Jé\rd\n\u{202e}\n".as_bytes(), b"\xff\n\x07"]);
         assert_eq!(text, "a\tb\r\nc\\u{1b}[2Jé\\rd\n\\u{202e}\n\\xff\n\\u{7}");
     }
@@ -131,14 +131,14 @@ mod tests {
     }
 
     #[test]
-    fn a_nul_far_behind_is_escaped() {
+    fn a_nul_after_the_beginning_is_escaped() {
         let long = vec![b'a'; LOOKED_AT];
         assert!(written(&[&long, b"\0"]).ends_with("a\\u{0}"));
     }
 
     proptest! {
         #[test]
-        fn where_the_parts_are_cut_makes_no_difference(
+        fn the_split_into_writes_makes_no_difference(
             text in "[aé漢😀\r\n\t\u{1b}]{0,40}",
             wild in prop::collection::vec(1..=255u8, 0..8),
             cut in 0..200usize,

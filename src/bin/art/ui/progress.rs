@@ -1,4 +1,4 @@
-//! Progress on a terminal: bytes, rate, time left; nothing in the first half second.
+//! Progress on a terminal: bytes, rate, time left. Nothing is shown in the first half second.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,9 +10,9 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::{Looks, Ui};
 use crate::signals::Signals;
 
-/// What is quicker than this is not worth a line.
+/// Operations faster than this show no progress.
 const PATIENCE: Duration = Duration::from_millis(500);
-/// How often a phase that says nothing is redrawn.
+/// The redraw interval of a phase that reports no progress.
 const TICK: Duration = Duration::from_millis(200);
 
 /// Draws the progress of an operation on stderr.
@@ -30,7 +30,7 @@ struct State {
 }
 
 impl<'a> TerminalProgress<'a> {
-    /// Draws and tells as `looks` says; the operation is asked to stop when a signal comes.
+    /// Draws and prints according to `looks`; a signal interrupts the operation.
     pub(crate) fn new(signals: &'a Signals, looks: Looks) -> Self {
         let state = State { started: None, bar: ProgressBar::hidden() };
         TerminalProgress {
@@ -43,11 +43,11 @@ impl<'a> TerminalProgress<'a> {
     }
 
     fn with_state(&self, change: impl FnOnce(&mut State)) {
-        // A thread that panicked while drawing leaves a line half drawn, nothing worse.
+        // If a thread panicked while drawing, the only damage is a half-drawn line.
         change(&mut self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
     }
 
-    /// Shows the bar once the operation has taken long enough.
+    /// Shows the bar when the operation has taken long enough.
     fn show_if_slow(&self, state: &State) {
         let slow = state.started.is_some_and(|started| started.elapsed() >= PATIENCE);
         if slow && !self.visible.swap(true, Ordering::Relaxed) {
@@ -57,7 +57,7 @@ impl<'a> TerminalProgress<'a> {
     }
 }
 
-/// The layout of a bar; what is not known is left out.
+/// The layout of a bar; unknown values are omitted.
 fn layout(total: Option<u64>, unit: Unit) -> &'static str {
     match (unit, total) {
         (Unit::Bytes, Some(_)) => {

@@ -1,4 +1,4 @@
-//! Aligned columns, cut to the terminal's width on a terminal only.
+//! Aligned columns, cut to the terminal width on a terminal only.
 
 use artifacts::error::Result;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
@@ -14,17 +14,17 @@ pub(crate) struct Cell {
 }
 
 impl Cell {
-    /// Text at the left of its column.
+    /// Left-aligned text.
     pub(crate) fn text(text: impl Into<String>) -> Self {
         Cell { text: text.into(), ..Cell::default() }
     }
 
-    /// A figure, at the right of its column and never cut.
+    /// A right-aligned number, which is never cut.
     pub(crate) fn figure(text: impl Into<String>) -> Self {
         Cell { text: text.into(), right: true, ..Cell::default() }
     }
 
-    /// The same in colour.
+    /// The same cell in colour.
     #[must_use]
     pub(crate) fn styled(mut self, style: Style) -> Self {
         self.style = Some(style);
@@ -38,9 +38,9 @@ pub(crate) struct Table {
     rows: Vec<Vec<Cell>>,
 }
 
-/// What stands between two columns.
+/// The space between two columns.
 const GAP: &str = "  ";
-/// No column is cut below this.
+/// The minimum width of a cut column.
 const NARROWEST: usize = 8;
 
 impl Table {
@@ -50,10 +50,10 @@ impl Table {
         Table { rows: vec![headings.collect()] }
     }
 
-    /// Adds a row; it has as many cells as there are headings.
+    /// Adds a row with as many cells as there are headings.
     pub(crate) fn row(&mut self, cells: Vec<Cell>) {
         if cells.iter().any(|cell| cell.right) {
-            // A heading stands over its figures.
+            // Align a heading with its numbers.
             for (heading, cell) in self.rows[0].iter_mut().zip(&cells) {
                 heading.right |= cell.right;
             }
@@ -61,7 +61,7 @@ impl Table {
         self.rows.push(cells);
     }
 
-    /// Prints it.
+    /// Prints the table.
     pub(crate) fn print(&self, page: &mut Page<'_>) -> Result<()> {
         let widths = self.widths(page.looks().columns);
         for row in &self.rows {
@@ -85,7 +85,7 @@ impl Table {
         Ok(())
     }
 
-    /// The width of each column; the widest columns of text give way to a narrow terminal.
+    /// The width of each column; on a narrow terminal, the widest text columns are cut.
     fn widths(&self, terminal: Option<usize>) -> Vec<usize> {
         let columns = self.rows[0].len();
         let widest = |at: usize| self.rows.iter().filter_map(move |row| row.get(at));
@@ -107,7 +107,7 @@ impl Table {
     }
 }
 
-/// At most `width` columns of `text`, with `…` at the end where something was cut.
+/// At most `width` columns of `text`; `…` marks a cut.
 fn cut(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_are_aligned_by_width_and_figures_stand_right() {
+    fn columns_are_aligned_and_numbers_are_right_aligned() {
         insta::assert_snapshot!(print(&sample(), Looks::default()), @r"
         NAME                  SIZE  NOTE
         漢字                   1 B  wide
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_terminal_cuts_the_widest_text_and_no_figure() {
+    fn a_terminal_cuts_the_widest_text_and_no_number() {
         let looks = Looks { columns: Some(40), ..Looks::default() };
         let text = print(&sample(), looks);
         assert!(text.lines().all(|line| line.width() <= 40), "{text}");

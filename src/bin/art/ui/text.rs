@@ -1,4 +1,4 @@
-//! Text on standard output, with colour where it is wanted.
+//! Text on standard output, with optional colour.
 
 use std::fmt;
 use std::io::{BufWriter, Write};
@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::{Looks, json, sanitize};
 
-/// What a piece of text is. The words and signs around it say the same without colour.
+/// The meaning of a piece of text. The text itself must be clear without colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Style {
     /// A title, a column's head.
@@ -18,11 +18,11 @@ pub(crate) enum Style {
     Id,
     /// A name: of a run, a version, a tag.
     Name,
-    /// Came into being.
+    /// An added item.
     Added,
-    /// Is gone.
+    /// A deleted item.
     Deleted,
-    /// Is different.
+    /// A modified item.
     Modified,
     /// Less important.
     Dim,
@@ -35,7 +35,7 @@ pub(crate) enum Style {
 }
 
 impl Style {
-    /// The parameters of the terminal's "select graphic rendition".
+    /// The parameters of the "select graphic rendition" escape sequence.
     fn codes(self) -> &'static str {
         match self {
             Style::Heading => "1",
@@ -50,59 +50,60 @@ impl Style {
     }
 }
 
-/// `text` in its style, if `color` is on. The text must be safe to print.
+/// Applies the style to `text` if `color` is true. The text must be safe to print.
 pub(crate) fn paint(text: &str, style: Style, color: bool) -> String {
     if color { format!("\x1b[{}m{text}\x1b[0m", style.codes()) } else { text.to_owned() }
 }
 
-/// Standard output, buffered; flushed when dropped, but only [`Page::flush`] tells of a failure.
+/// Buffered standard output. Dropping flushes it, but only [`Page::flush`] reports a failure.
 pub(crate) struct Page<'a> {
     out: BufWriter<Box<dyn Write + 'a>>,
     looks: Looks,
 }
 
 impl<'a> Page<'a> {
-    /// Writes to `out` as `looks` says.
+    /// Writes to `out` according to `looks`.
     pub(crate) fn new(out: Box<dyn Write + 'a>, looks: Looks) -> Self {
         Page { out: BufWriter::with_capacity(64 * 1024, out), looks }
     }
 
-    /// How it prints.
+    /// The output settings.
     pub(crate) fn looks(&self) -> &Looks {
         &self.looks
     }
 
-    /// What `write!` and `writeln!` call.
+    /// Called by `write!` and `writeln!`.
     pub(crate) fn write_fmt(&mut self, arguments: fmt::Arguments<'_>) -> Result<()> {
         self.out.write_fmt(arguments).on("write", "standard output")
     }
 
-    /// Bytes as they are.
+    /// Writes bytes unchanged.
     pub(crate) fn raw(&mut self, bytes: &[u8]) -> Result<()> {
         self.out.write_all(bytes).on("write", "standard output")
     }
 
-    /// A moment, as `log.date` wants it.
+    /// Formats a time according to `log.date`.
     pub(crate) fn time(&self, time: Timestamp) -> String {
         self.looks.dates.show(time)
     }
 
-    /// For what writes bytes by itself, such as the content of a file.
+    /// The writer, for code that writes bytes itself, such as file content.
     pub(crate) fn writer(&mut self) -> &mut dyn Write {
         &mut self.out
     }
 
-    /// `text` in its style. The text must be safe to print.
+    /// Applies the style to `text`. The text must be safe to print.
     pub(crate) fn paint(&self, text: impl fmt::Display, style: Style) -> String {
         paint(&text.to_string(), style, self.looks.stdout_color)
     }
 
-    /// The bytes of a name: escaped on a terminal, as they are in a pipe.
+    /// Writes a name: escaped on a terminal, unchanged in a pipe.
     pub(crate) fn name(&mut self, name: &[u8]) -> Result<()> {
         if self.looks.terminal { self.raw(sanitize::name(name).as_bytes()) } else { self.raw(name) }
     }
 
-    /// One of a stream: `value` as a line of JSON under `--json`, else what `human` writes.
+    /// Prints one item of a stream: `value` as a JSON line with `--json`, otherwise the output of
+    /// `human`.
     pub(crate) fn item<T: Serialize + ?Sized>(
         &mut self,
         value: &T,
@@ -114,7 +115,7 @@ impl<'a> Page<'a> {
         human(self)
     }
 
-    /// Hands on what is buffered; the end of every view.
+    /// Flushes the buffer; called at the end of every view.
     pub(crate) fn flush(&mut self) -> Result<()> {
         self.out.flush().on("write", "standard output")
     }

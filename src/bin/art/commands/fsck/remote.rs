@@ -1,4 +1,4 @@
-//! `art fsck --remote`: is everything on a remote, and is it what it was?
+//! `art fsck --remote`: verifies the integrity of a remote.
 
 use artifacts::ops::fsck::remote::{
     Depth, LostFile, OvertakenHistory, RemoteDefect, RemoteFsckOptions, RemoteFsckOutcome,
@@ -12,10 +12,10 @@ use crate::report::Exit;
 use crate::ui::format::{count, size};
 use crate::ui::{Page, Style, sanitize};
 
-/// Defects, refs and files that are shown; `--json` has more.
+/// The maximum number of defects, refs and files shown; `--json` has more.
 const SHOWN: usize = 20;
 
-/// `N%` or `N`, above 0 and at most 100.
+/// Parses `N%` or `N`, greater than 0 and at most 100.
 pub(super) fn parse_percent(text: &str) -> Result<f64> {
     let number = text.strip_suffix('%').unwrap_or(text);
     let percent = number.parse().ok().filter(|percent| *percent > 0.0 && *percent <= 100.0);
@@ -37,7 +37,7 @@ pub(super) fn exec(context: &Context<'_>, remote: &Name, depth: Depth) -> Result
     Ok(if outcome.sound { Exit::Ok } else { Exit::Corrupt })
 }
 
-/// What was found, and how sure that is.
+/// Prints the findings and the depth of the check.
 pub(in super::super) fn view(page: &mut Page<'_>, outcome: &RemoteFsckOutcome) -> Result<()> {
     for defect in outcome.defects.iter().take(SHOWN) {
         show_defect(page, defect)?;
@@ -47,8 +47,8 @@ pub(in super::super) fn view(page: &mut Page<'_>, outcome: &RemoteFsckOutcome) -
         writeln!(page, "and {}", count(hidden, "other defect", "other defects"))?;
     }
     if !outcome.affected.is_empty() {
-        let refs = count(outcome.affected_count, "ref leads", "refs lead");
-        writeln!(page, "\n{refs} to what is missing or damaged:")?;
+        let refs = count(outcome.affected_count, "ref depends", "refs depend");
+        writeln!(page, "\n{refs} on missing or damaged data:")?;
         for name in outcome.affected.iter().take(SHOWN) {
             writeln!(page, "  {}", remotes::shown(name))?;
         }
@@ -63,15 +63,15 @@ pub(in super::super) fn view(page: &mut Page<'_>, outcome: &RemoteFsckOutcome) -
         let entries = count(entries, "entry", "entries");
         writeln!(
             page,
-            "this is another log than was last read here, which had {entries}: the remote was \
+            "this log is not the one that was last read, which had {entries}: the remote was \
              emptied and filled again"
         )?;
     }
     for number in outcome.doubled.iter().take(SHOWN) {
         writeln!(
             page,
-            "entry {number} of the log took the place of another: what that one pushed is missing \
-             unless it was pushed again"
+            "entry {number} of the log replaced another entry, whose push is missing unless it \
+             was repeated"
         )?;
     }
     show_leftovers(page, outcome)?;
@@ -86,8 +86,8 @@ fn show_defect(page: &mut Page<'_>, defect: &RemoteDefect) -> Result<()> {
         None => writeln!(page, "{label} {problem}")?,
     }
     if defect.contents > 0 {
-        let contents = count(defect.contents, "content is", "contents are");
-        writeln!(page, "  {contents} to be in it")?;
+        let contents = count(defect.contents, "content", "contents");
+        writeln!(page, "  should hold {contents}")?;
     }
     if let (Some(who), Some(entry)) = (&defect.who, defect.entry) {
         writeln!(page, "  pushed by {} (entry {entry} of the log)", sanitize::subject(who))?;
@@ -99,7 +99,7 @@ fn show_files(page: &mut Page<'_>, files: &[LostFile]) -> Result<()> {
     if files.is_empty() {
         return Ok(());
     }
-    writeln!(page, "files that can't be given back:")?;
+    writeln!(page, "files that can't be restored:")?;
     for file in files.iter().take(SHOWN) {
         let (name, commit) = (remotes::shown(&file.name), file.commit.short());
         writeln!(page, "  {} ({name}, commit {commit})", file.path)?;
@@ -110,13 +110,13 @@ fn show_files(page: &mut Page<'_>, files: &[LostFile]) -> Result<()> {
     writeln!(page)
 }
 
-/// What is lost of the history that no ref leads to any more.
+/// Prints the lost parts of history that no ref reaches anymore.
 fn show_overtaken(page: &mut Page<'_>, overtaken: &OvertakenHistory) -> Result<()> {
     if overtaken.lost_count == 0 {
         return Ok(());
     }
     let commits = count(overtaken.lost_count, "commit", "commits");
-    writeln!(page, "of the history that was overtaken, {commits} can't be given back:")?;
+    writeln!(page, "{commits} of the overwritten history can't be restored:")?;
     for lost in overtaken.lost.iter().take(SHOWN) {
         let (name, commit) = (remotes::shown(&lost.name), lost.commit.short());
         let what = if lost.history { "commits or records" } else { "content" };
@@ -131,12 +131,12 @@ fn show_overtaken(page: &mut Page<'_>, overtaken: &OvertakenHistory) -> Result<(
 fn show_leftovers(page: &mut Page<'_>, outcome: &RemoteFsckOutcome) -> Result<()> {
     let left = &outcome.leftovers;
     if !outcome.listed {
-        writeln!(page, "the store gives no list: what is left over in it is not known")?;
+        writeln!(page, "the store can't list its files, so leftover files are unknown")?;
     }
     if left.files > 0 {
         let files = count(left.files, "file", "files");
         let bytes = size(left.bytes);
-        writeln!(page, "left over: {files} that no entry of the log names ({bytes})")?;
+        writeln!(page, "left over: {files} that no log entry names ({bytes})")?;
     }
     if left.retired > 0 {
         let files = count(left.retired, "retired file", "retired files");
@@ -159,7 +159,7 @@ fn show_verdict(page: &mut Page<'_>, outcome: &RemoteFsckOutcome) -> Result<()> 
     )?;
     let read = match (checked.packs_read, checked.packs) {
         (0, _) => {
-            "the packs are there with their sizes; none was read (--sample N%, --full)".into()
+            "all packs exist with the right size; none was read (see --sample, --full)".into()
         }
         (read, all) if read == all => "every byte of all packs was read".to_owned(),
         (read, all) => {
@@ -169,7 +169,7 @@ fn show_verdict(page: &mut Page<'_>, outcome: &RemoteFsckOutcome) -> Result<()> 
     };
     if outcome.sound {
         writeln!(page, "{read}")?;
-        return writeln!(page, "everything is there, and what was read is as it was");
+        return writeln!(page, "no damage found");
     }
     let defects = count(outcome.defect_count, "defect", "defects");
     writeln!(page, "the remote {} is damaged: {defects}", outcome.remote)

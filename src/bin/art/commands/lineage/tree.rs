@@ -1,4 +1,4 @@
-//! Lineage as a tree of lines.
+//! Draws lineage as a tree of lines.
 
 use artifacts::ops::lineage::{Consumer, InputNode, Lineage, OutputNode, Producer};
 use artifacts::record::LineageEntry;
@@ -6,13 +6,13 @@ use artifacts::{Name, ProjectName, Result};
 
 use crate::ui::{Page, Style, sanitize};
 
-/// A line and what hangs below it.
+/// A line and the branches below it.
 struct Branch {
     line: String,
     below: Vec<Branch>,
 }
 
-/// Draws what a run was made from, then what it made.
+/// Draws the inputs of a run, then its outputs.
 pub(super) fn draw(page: &mut Page<'_>, lineage: &Lineage) -> Result<()> {
     let home = &lineage.project;
     let name = page.paint(&lineage.run, Style::Name);
@@ -58,7 +58,7 @@ pub(super) fn entry(page: &Page<'_>, entry: &LineageEntry) -> String {
     line
 }
 
-/// A run, with its project if that is another one.
+/// A run; with its project, if it is not `home`.
 fn run(page: &Page<'_>, home: &ProjectName, project: &ProjectName, name: &Name) -> String {
     let name = page.paint(name, Style::Name);
     if project == home { format!("run {name}") } else { format!("run {name} of {project}") }

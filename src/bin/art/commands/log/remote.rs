@@ -10,7 +10,7 @@ use crate::report::Exit;
 use crate::ui::format::{count, size};
 use crate::ui::{Page, Style, sanitize};
 
-/// The most refs of one push that are named, unless -v asks for all.
+/// The maximum number of refs shown for one push without -v.
 const MAX_REFS: usize = 10;
 
 pub(super) fn exec(context: &Context<'_>, name: &Name, limit: Option<usize>) -> Result<Exit> {
@@ -31,7 +31,7 @@ pub(super) fn exec(context: &Context<'_>, name: &Name, limit: Option<usize>) -> 
     Ok(Exit::Ok)
 }
 
-/// A push with all that it moved.
+/// Prints a push with its moved refs.
 fn view(page: &mut Page<'_>, entry: &RemoteEntry) -> Result<()> {
     push(page, entry)?;
     let most = if page.looks().verbose > 0 { usize::MAX } else { MAX_REFS };
@@ -39,15 +39,15 @@ fn view(page: &mut Page<'_>, entry: &RemoteEntry) -> Result<()> {
         reference(page, moved)?;
     }
     if let Some(more) = entry.refs.len().checked_sub(most).filter(|more| *more > 0) {
-        writeln!(page, "    and {} (-v names them)", count(more as u64, "ref more", "refs more"))?;
+        writeln!(page, "    and {}; -v shows all", count(more as u64, "more ref", "more refs"))?;
     }
     for name in &entry.settled {
-        writeln!(page, "    {name}  conflict settled")?;
+        writeln!(page, "    {name}  conflict resolved")?;
     }
     Ok(())
 }
 
-/// A push in two lines: its number and message; who, when, how much.
+/// Prints a push in two lines: number and message; who, when, how much.
 pub(crate) fn push(page: &mut Page<'_>, entry: &RemoteEntry) -> Result<()> {
     let number = page.paint(entry.number, Style::Id);
     writeln!(page, "{number} {}", sanitize::subject(&entry.message))?;
@@ -64,7 +64,7 @@ pub(crate) fn push(page: &mut Page<'_>, entry: &RemoteEntry) -> Result<()> {
         did.push(format!("{} retired", count(entry.retired, "file", "files")));
     }
     if entry.log == Some(Protocol::Siblings) {
-        did.push("from here on entries can stand side by side".to_owned());
+        did.push("concurrent entries allowed from this entry on".to_owned());
     }
     let (who, when) = (sanitize::subject(&entry.who), page.time(entry.when));
     let line = format!("{who}, {when}: {}", did.join(", "));

@@ -8,10 +8,10 @@ use crate::report::{Exit, help_tail};
 use crate::ui::{Page, sanitize};
 use crate::version::{VersionArg, WhyArgs};
 
-/// Check whether the rules allow a version to move to a stage
+/// Check if a version may move to a stage
 ///
-/// Names every rule that refuses the move (15), and the versions that would be displaced. Checks
-/// your permissions at this moment. Hooks do not run, and nothing changes.
+/// Names every rule that refuses the move, and the versions that would be displaced. Checks your
+/// permissions at this moment. Hooks do not run, and nothing changes.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &[
@@ -54,9 +54,9 @@ fn view(page: &mut Page<'_>, outcome: &CheckOutcome) -> Result<()> {
     let CheckOutcome { version, project, from, to, .. } = outcome;
     let may = if outcome.allowed { "may" } else { "may not" };
     if from == to {
-        writeln!(page, "{project}:{version} {may} be in {to} again")?;
+        writeln!(page, "{project}:{version} {may} move to {to} again")?;
     } else {
-        writeln!(page, "{project}:{version} {may} go from {from} to {to}")?;
+        writeln!(page, "{project}:{version} {may} move from {from} to {to}")?;
     }
     for failure in &outcome.failed {
         writeln!(page, "  {}: {}", failure.rule, sanitize::text(&failure.message))?;
@@ -67,7 +67,7 @@ fn view(page: &mut Page<'_>, outcome: &CheckOutcome) -> Result<()> {
     if outcome.allowed {
         for leaver in &outcome.displaced {
             let (version, from, to) = (&leaver.version, &leaver.from, &leaver.to);
-            writeln!(page, "{version} would make room: {from} -> {to}")?;
+            writeln!(page, "{version} would be displaced: {from} -> {to}")?;
         }
     }
     Ok(())

@@ -22,14 +22,15 @@ use crate::version::text_or_file;
 /// commas. An empty value removes a rule; `production=` removes all rules of a stage. @FILE or -
 /// (standard input) is TOML as `art policy show` prints it, and replaces all rules.
 ///
-/// A stage that holds versions can't be removed. The same rules again change nothing.
+/// A stage that holds versions cannot be removed. Setting the same rules again changes nothing.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &[
         "art policy set production.reason=true production.tags=reviewed,signed",
-        "art policy set 'production.after=staging for 24h' 'production.who=*@example.org'",
+        "art policy set 'production.after=staging for 24h'",
+        "art policy set 'production.who=*@example.org'",
         "art policy set production.capacity=1 production.displaced=staging",
-        "art policy set 'moves=testing -> staging, staging -> production, * -> disabled'",
+        "art policy set 'moves=testing -> staging, staging -> production'",
         "art policy set stages=dev,qa,live --dry-run",
         "art policy set @policy.toml",
     ],
@@ -43,11 +44,11 @@ use crate::version::text_or_file;
     ],
 ))]
 pub(super) struct Args {
-    /// Rules to set, or the file with all rules
+    /// The rules to set, or a file with all rules
     #[arg(value_name = "KEY=VALUE|@FILE|-", required = true)]
     settings: Vec<OsString>,
 
-    /// The message of the commit
+    /// The commit message
     #[arg(short, long, value_name = "MSG")]
     message: Option<String>,
 
@@ -69,8 +70,8 @@ pub(super) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     for crowded in &outcome.crowded {
         let (stage, capacity, versions) = (&crowded.stage, crowded.capacity, crowded.versions);
         context.ui.warn(&format!(
-            "{versions} versions are in {stage}, which holds {capacity}: the rule holds from the \
-             next one on"
+            "{versions} versions are in {stage}, which holds {capacity}: the rule applies from the \
+             next move on"
         ));
     }
     Ok(Exit::Ok)
@@ -88,8 +89,8 @@ fn source(context: &Context<'_>, settings: &[OsString]) -> Result<Source> {
             .map_err(|error| Error::invalid("the policy is not UTF-8").with_source(error));
     }
     if settings.iter().any(is_file) {
-        return Err(Error::invalid("a file is all rules there are; nothing can stand beside it")
-            .with_hint("set the others after it, or write them into the file"));
+        return Err(Error::invalid("a file replaces all rules, so it must be the only argument")
+            .with_hint("set the other rules with a second command, or add them to the file"));
     }
     let parse = |text: &OsString| match text.to_str() {
         Some(text) => text.parse(),
@@ -101,7 +102,7 @@ fn source(context: &Context<'_>, settings: &[OsString]) -> Result<Source> {
 fn view(page: &mut Page<'_>, outcome: &SetOutcome, dry_run: bool) -> Result<()> {
     let project = &outcome.project;
     if !outcome.changed {
-        return writeln!(page, "the policy of {project} is so already");
+        return writeln!(page, "the policy of {project} is unchanged");
     }
     match outcome.commit.filter(|_| !dry_run) {
         Some(commit) => writeln!(page, "the policy of {project}, {}", commit.short())?,
@@ -115,7 +116,7 @@ fn view(page: &mut Page<'_>, outcome: &SetOutcome, dry_run: bool) -> Result<()> 
             (Some(before), Some(after)) => writeln!(page, "  {key} = {after}, was {before}")?,
             (None, Some(after)) => writeln!(page, "  {key} = {after}")?,
             (before, None) => {
-                writeln!(page, "  {key} taken out, was {}", before.unwrap_or_default())?;
+                writeln!(page, "  {key} removed, was {}", before.unwrap_or_default())?;
             }
         }
     }

@@ -8,19 +8,21 @@ use crate::report::{self, Exit, help_tail};
 use crate::ui::format::{count, grouped};
 use crate::ui::{Page, Style, sanitize};
 
-/// Shows what a project is, how many versions each stage holds, and its rules
+/// Show a project, its stages and its rules
+///
+/// Also shows how many versions each stage holds.
 #[derive(Debug, Default, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art project show", "art project show ada/digits --json"],
     EXITS,
 ))]
 pub(super) struct Args {
-    /// The project, instead of that of `-p`
+    /// The project [default: the current project]
     #[arg(value_name = "OWNER/PROJECT")]
     name: Option<ProjectName>,
 }
 
-/// What showing may end with.
+/// The exit codes of showing.
 pub(super) const EXITS: &[Exit] =
     &[Exit::No, Exit::NotARepository, Exit::Unauthorized, Exit::Corrupt];
 
@@ -69,7 +71,7 @@ fn view(page: &mut Page<'_>, details: &ProjectDetails) -> Result<()> {
     Ok(())
 }
 
-/// A line of the record; nothing where there is nothing to say.
+/// Prints a labelled line; nothing for an empty text.
 fn field(page: &mut Page<'_>, label: &str, text: &str) -> Result<()> {
     if text.is_empty() {
         return Ok(());

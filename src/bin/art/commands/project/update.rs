@@ -8,10 +8,10 @@ use crate::context::Context;
 use crate::report::{Exit, help_tail};
 use crate::ui::Page;
 
-/// Changes the description and the tags of a project, and makes its record where it has none
+/// Change the description and tags of a project
 ///
-/// An empty description or list of tags clears it. With nothing to change, the project is made if
-/// it is not there.
+/// Creates the record of the project if there is none. An empty description or tag list clears the
+/// field. Without options, only creates the project if it does not exist.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &[
@@ -29,23 +29,23 @@ use crate::ui::Page;
     ],
 ))]
 pub(super) struct Args {
-    /// The project, instead of that of `-p`
+    /// The project [default: the current project]
     #[arg(value_name = "OWNER/PROJECT")]
     name: Option<ProjectName>,
 
-    /// What it is for
+    /// The new description of the project
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
 
-    /// Its tags, instead of those it has
+    /// The new tags, which replace the current ones
     #[arg(long, value_name = "TAG,…", value_parser = Tags::parse)]
     tags: Option<Tags>,
 
-    /// More tags; may be repeated
+    /// Tags to add; can be repeated
     #[arg(long, value_name = "TAG,…", value_parser = Tags::parse)]
     add_tag: Vec<Tags>,
 
-    /// Tags it shall no longer have; may be repeated
+    /// Tags to remove; can be repeated
     #[arg(long, value_name = "TAG,…", value_parser = Tags::parse)]
     remove_tag: Vec<Tags>,
 }
@@ -71,8 +71,10 @@ fn union(lists: &[Tags]) -> Tags {
 fn view(page: &mut Page<'_>, outcome: &UpdateOutcome) -> Result<()> {
     let project = &outcome.project;
     match outcome.commit.filter(|_| outcome.changed).map(|commit| commit.short()) {
-        None => writeln!(page, "project {project} is so already"),
-        Some(commit) if outcome.created => writeln!(page, "made the project {project}, {commit}"),
+        None => writeln!(page, "project {project} is unchanged"),
+        Some(commit) if outcome.created => {
+            writeln!(page, "created the project {project}, {commit}")
+        }
         Some(commit) => writeln!(page, "changed the project {project}, {commit}"),
     }
 }

@@ -1,4 +1,4 @@
-//! `art push --repair`: what is damaged on a remote is mended from what is here.
+//! `art push --repair`: repairs a remote from local data.
 
 use artifacts::ops::push::{RemoteRepair, RepairOptions, RepairOutcome, repair};
 use artifacts::{Error, Name, Result};
@@ -18,9 +18,8 @@ pub(super) fn exec(
     let repo = context.repo()?;
     if let Some(word) = refs.first() {
         let message = format!("there is no remote '{}'", word.escape_debug());
-        return Err(Error::not_found(message).with_hint(
-            "a repair is of a whole remote and takes no refs: art push --repair REMOTE",
-        ));
+        return Err(Error::not_found(message)
+            .with_hint("repair the whole remote, without refs: art push --repair REMOTE"));
     }
     let outcome = repair(&repo, &RepairOptions { remote, full }, context.progress())?;
     if outcome.check.sound {
@@ -29,15 +28,15 @@ pub(super) fn exec(
     }
     context.ui.show(&outcome, |page| view(page, &outcome))?;
     let name = &outcome.remote;
-    context
-        .ui
-        .hint(&format!("who pushed it may have what is missing: there, art push --repair {name}"));
+    context.ui.hint(&format!(
+        "run this in a repository that pushed the missing data: art push --repair {name}"
+    ));
     Ok(if outcome.repairs.is_empty() { Exit::Corrupt } else { Exit::Partly })
 }
 
 fn view(page: &mut Page<'_>, outcome: &RepairOutcome) -> Result<()> {
     for repair in &outcome.repairs {
-        writeln!(page, "mended: {}", describe(repair))?;
+        writeln!(page, "repaired: {}", describe(repair))?;
     }
     if outcome.bytes > 0 {
         writeln!(page, "{} sent to {}", size(outcome.bytes), outcome.remote)?;
@@ -47,13 +46,13 @@ fn view(page: &mut Page<'_>, outcome: &RepairOutcome) -> Result<()> {
 
 fn describe(repair: &RemoteRepair) -> String {
     match repair {
-        RemoteRepair::MadeAgain { key } => format!("{key} was made again"),
+        RemoteRepair::MadeAgain { key } => format!("{key} recreated"),
         RemoteRepair::RestoredEntry { key } => {
-            format!("{key} was written again, as those behind it tell what it did")
+            format!("{key} rebuilt from later entries")
         }
-        RemoteRepair::SentAgain { key } => format!("{key} was sent again"),
+        RemoteRepair::SentAgain { key } => format!("{key} sent again"),
         RemoteRepair::Retired { key } => {
-            format!("{key} is retired: what it had is elsewhere")
+            format!("{key} retired: its contents are in other files")
         }
     }
 }

@@ -12,11 +12,11 @@ use crate::ui::{ConfirmArgs, Page, Style};
 
 use super::remove::{question, show_only_there};
 
-/// Adds a remote: tries its store out, and writes it down
+/// Add a remote after probing its store
 ///
-/// What the store guarantees to several writers is found out by trying: one object is created twice,
-/// then writers race for some others; they are removed again. A store that can't be reached (14) or
-/// does not let this user in (12) is not written down.
+/// The probe finds out what the store guarantees to concurrent writers: it creates one object
+/// twice, lets writers race for other objects, and removes all of them. A store that is unreachable
+/// or denies access is not added.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &[
@@ -27,20 +27,21 @@ use super::remove::{question, show_only_there};
     Exit::OF_REMOTES,
 ))]
 pub(super) struct AddArgs {
-    /// What to call it
+    /// The name of the remote
     #[arg(value_name = "NAME")]
     name: Name,
 
-    /// Where it is; a relative path is made absolute
+    /// The URI of the remote; a relative path is made absolute
     #[arg(value_name = "URI", value_parser = NonEmptyStringValueParser::new())]
     uri: String,
 }
 
-/// Says that a remote is elsewhere now, and tries the store there out
+/// Change the URI of a remote
 ///
-/// The tracking refs stay until the next fetch; what else is remembered of the remote is thrown away.
-/// With the same URI again, only the store is tried out again. If some content is on the remote alone and
-/// not at the new URI, the command asks first; in a script, pass `--yes`.
+/// Probes the store at the new URI. The tracking refs stay until the next fetch; other cached state
+/// of the remote is dropped. With an unchanged URI, only probes the store again. If some content is
+/// only on the remote and not at the new URI, the command asks for confirmation; in a script, pass
+/// `--yes`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art remote set-uri origin gs://team-bucket/digits"],
@@ -51,7 +52,7 @@ pub(super) struct SetUriArgs {
     #[arg(value_name = "NAME")]
     name: Name,
 
-    /// Where it is; a relative path is made absolute
+    /// The URI of the remote; a relative path is made absolute
     #[arg(value_name = "URI", value_parser = NonEmptyStringValueParser::new())]
     uri: String,
 
@@ -110,8 +111,8 @@ fn tell(
         first(page)?;
         writeln!(page, "  {}: {}", outcome.guarantee, outcome.meaning)?;
         match outcome.log {
-            Some(_) => writeln!(page, "  others have pushed to it"),
-            None => writeln!(page, "  nothing was pushed to it yet"),
+            Some(_) => writeln!(page, "  it already contains pushes"),
+            None => writeln!(page, "  nothing has been pushed to it yet"),
         }
     })?;
     Ok(Exit::Ok)

@@ -8,11 +8,11 @@ use crate::report::{Exit, help_tail};
 use crate::ui::format::count;
 use crate::ui::{ConfirmArgs, Page};
 
-/// Forgets a remote and its tracking refs
+/// Remove a remote and its tracking refs
 ///
-/// Nothing on the remote changes; nothing is asked of it. Add it again and fetch, and all is as it
-/// was. If some content is on that remote alone, the question names how much, and later errors about
-/// that content name the remote and its URI.
+/// The remote is neither changed nor contacted. To restore it, add the remote again and fetch. If
+/// some content is only on this remote, the confirmation prompt shows how much, and later errors
+/// about that content name the remote and its URI.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art remote remove lab", "art remote remove lab --yes"],
@@ -38,33 +38,33 @@ pub(super) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     let repo = context.repo()?;
     let plan = plan_remove(&repo, &args.name, context.progress())?;
     if args.confirm.dry_run {
-        context.ui.show(&plan, |page| view(page, "would forget", &plan))?;
+        context.ui.show(&plan, |page| view(page, "would remove", &plan))?;
         return Ok(Exit::Ok);
     }
-    context.confirm(args.confirm, &question("forget", &plan.name, plan.only_there))?;
+    context.confirm(args.confirm, &question("remove", &plan.name, plan.only_there))?;
     let outcome = remove(&repo, plan, &context.env.command_line())?;
-    context.ui.summary(&outcome, |page| view(page, "forgot", &outcome.plan))?;
+    context.ui.summary(&outcome, |page| view(page, "removed", &outcome.plan))?;
     Ok(Exit::Ok)
 }
 
-/// Asks whether to forget or move a remote, and names what only that remote has.
+/// The question before a remote is removed or moved, with the amount of content that only it holds.
 pub(super) fn question(verb: &str, name: &Name, only_there: u64) -> String {
     match only_there {
         0 => format!("{verb} the remote {name}?"),
         some => {
-            let contents = count(some, "content that is", "contents that are");
-            format!("{verb} the remote {name}, the only place with {contents} not here?")
+            let contents = count(some, "content", "contents");
+            format!("{verb} the remote {name}, the only place that holds {contents}?")
         }
     }
 }
 
-/// Names what is on a remote alone.
+/// Prints the amount of content that is only on the remote.
 pub(super) fn show_only_there(page: &mut Page<'_>, only_there: u64) -> Result<()> {
     if only_there == 0 {
         return Ok(());
     }
     let contents = count(only_there, "content is", "contents are");
-    writeln!(page, "{contents} on that remote alone; commands that need them will name the remote")
+    writeln!(page, "{contents} only on this remote; commands that need them will name the remote")
 }
 
 fn view(page: &mut Page<'_>, verb: &str, plan: &RemovePlan) -> Result<()> {

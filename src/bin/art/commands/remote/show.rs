@@ -10,14 +10,16 @@ use crate::report::{Exit, help_tail};
 use crate::ui::format::{count, grouped, size};
 use crate::ui::{Page, Style};
 
-/// Asks a remote what it has: guarantee, size, versions, conflicts, the last pushes
+/// Show the state and contents of a remote
+///
+/// Contacts the remote. Shows its guarantee, size, versions, conflicts and latest pushes.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art remote show", "art remote show lab --json"],
     Exit::OF_REMOTES,
 ))]
 pub(super) struct Args {
-    /// The remote [default: the only one, or origin]
+    /// The remote [default: the only remote, otherwise origin]
     #[arg(value_name = "NAME")]
     name: Option<Name>,
 }
@@ -36,18 +38,18 @@ fn view(page: &mut Page<'_>, details: &RemoteDetails) -> Result<()> {
         (Some(guarantee), Some(meaning)) => {
             field(page, "guarantee", &format!("{guarantee}: {meaning}"))?;
         }
-        _ => field(page, "guarantee", "not known: the first push tries it out")?,
+        _ => field(page, "guarantee", "unknown: the first push probes the store")?,
     }
     let Some(log) = details.log else {
-        return writeln!(page, "  nothing was pushed yet");
+        return writeln!(page, "  nothing has been pushed yet");
     };
     let log = match log {
-        Protocol::Linear => "one entry after the other",
-        Protocol::Siblings => "entries can stand side by side",
+        Protocol::Linear => "sequential entries",
+        Protocol::Siblings => "concurrent entries allowed",
     };
     field(page, "log", &format!("{}, {log}", count(details.entries, "entry", "entries")))?;
     if details.entries == 0 {
-        return writeln!(page, "  nothing was pushed yet");
+        return writeln!(page, "  nothing has been pushed yet");
     }
     amount(page, "packs", details.packs)?;
     amount(page, "meta", details.meta)?;

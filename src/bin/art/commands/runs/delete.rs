@@ -7,11 +7,11 @@ use crate::context::Context;
 use crate::report::{Exit, help_tail};
 use crate::ui::{ConfirmArgs, Page};
 
-/// Deletes a run
+/// Delete a run
 ///
-/// What it holds stays in the repository until that is cleaned up: `art undo` brings the run back. A
-/// run that versions were made from is not deleted without `--force`; the versions keep what they
-/// have. If it was the current run, there is none after that.
+/// The content of the run stays in the repository, and `art undo` restores the run. A run from
+/// which versions were created is not deleted without `--force`; these versions keep their content.
+/// After the current run is deleted, there is no current run.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art runs delete sharp-shrimp-1", "art runs delete sharp-shrimp-1 --yes"],
@@ -30,7 +30,7 @@ pub(super) struct Args {
     #[arg(value_name = "RUN")]
     run: Name,
 
-    /// Also if versions were made from it
+    /// Delete the run even if versions were created from it
     #[arg(long)]
     force: bool,
 
@@ -58,7 +58,7 @@ pub(super) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     let outcome = delete(&repo, plan, &context.env.command_line())?;
     context.ui.summary(&outcome, |page| {
         let plan = &outcome.plan;
-        writeln!(page, "deleted the run {}; it was {}", plan.run, plan.commit.short())?;
+        writeln!(page, "deleted the run {} (was {})", plan.run, plan.commit.short())?;
         consequences(page, plan)
     })?;
     Ok(Exit::Ok)
@@ -66,7 +66,7 @@ pub(super) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
 
 fn consequences(page: &mut Page<'_>, plan: &DeletePlan) -> Result<()> {
     if plan.current {
-        writeln!(page, "it is the current run; choose another: art runs switch RUN")?;
+        writeln!(page, "this is the current run; to choose another: art runs switch RUN")?;
     }
     for (what, pins) in [("versions", &plan.versions), ("tags", &plan.tag_refs)] {
         if !pins.is_empty() {
@@ -76,7 +76,7 @@ fn consequences(page: &mut Page<'_>, plan: &DeletePlan) -> Result<()> {
     Ok(())
 }
 
-/// The names of what holds on to a run, with commas.
+/// The names of `pins`, separated by commas.
 pub(super) fn names(pins: &[Pin]) -> String {
     pins.iter().map(|pin| pin.name.to_string()).collect::<Vec<_>>().join(", ")
 }

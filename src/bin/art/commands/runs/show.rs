@@ -13,10 +13,10 @@ use crate::report::{Exit, help_tail};
 use crate::ui::format::{count, duration, size};
 use crate::ui::{Page, Style, sanitize};
 
-/// Shows all that is known of a run
+/// Show the details of a run
 ///
-/// Its record, the versions made from it and the tags that point at it, what it holds, and its named
-/// artifacts.
+/// Shows the record of the run, the versions created from it, the tags that point to it, its files,
+/// and its named artifacts.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art runs show", "art runs show sharp-shrimp-1 --json"],
@@ -64,7 +64,7 @@ fn view(page: &mut Page<'_>, run: &RunDetails) -> Result<()> {
     lineage(page, &record.lineage)
 }
 
-/// A line of the record; nothing where there is nothing to say.
+/// Prints a labelled line; nothing for an empty text.
 fn field(page: &mut Page<'_>, label: &str, text: &str) -> Result<()> {
     if text.is_empty() {
         return Ok(());
@@ -113,7 +113,7 @@ fn artifacts(page: &mut Page<'_>, run: &RunDetails) -> Result<()> {
     }
     let missing = match summary.missing {
         0 => String::new(),
-        missing => format!(", and {missing} whose content is not here"),
+        missing => format!(", and {missing} without local content"),
     };
     let files = count(summary.files, "file", "files");
     writeln!(page, "artifacts: {files}, {}{missing}", size(summary.bytes))?;

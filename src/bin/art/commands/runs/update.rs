@@ -8,10 +8,10 @@ use super::RunArg;
 use crate::context::Context;
 use crate::report::{Exit, help_tail};
 
-/// Makes a run the current one
+/// Make a run the current run
 ///
-/// Uploads go to it from then on. Where `ART_RUN` is set, as it is for the command of a run, the run
-/// it names stays the current one.
+/// Later uploads go to the current run. If `ART_RUN` is set, as it is for the command of a run, the
+/// run that `ART_RUN` names stays the current run.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art runs switch sharp-shrimp-1"],
@@ -23,7 +23,7 @@ pub(super) struct SwitchArgs {
     run: Name,
 }
 
-/// Says of a run that it is over, and how it went
+/// Mark a run as finished
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art runs finish", "art runs finish sharp-shrimp-1 --status failed"],
@@ -40,7 +40,7 @@ pub(super) struct FinishArgs {
     #[command(flatten)]
     run: RunArg,
 
-    /// How it went
+    /// The final status of the run
     #[arg(
         long,
         value_name = "STATUS",
@@ -50,15 +50,15 @@ pub(super) struct FinishArgs {
     status: String,
 }
 
-/// Changes the name, the description or the tags of a run
+/// Change the name, description or tags of a run
 ///
-/// An empty description or list of tags clears it. A run keeps its history, its tags' places and
-/// its versions under a new name.
+/// An empty description or tag list clears the field. A renamed run keeps its history, its versions
+/// and the tags that point to it.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &[
         "art runs update --description 'as published'",
-        "art runs update sharp-shrimp-1 --name baseline --add-tag paper --remove-tag draft",
+        "art runs update sharp-shrimp-1 --name baseline --add-tag paper",
         "art runs update baseline --tags ''",
     ],
     &[
@@ -78,27 +78,27 @@ pub(super) struct Args {
     changes: Changes,
 }
 
-/// What is changed; one at least.
+/// The changes; at least one is required.
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = true)]
 struct Changes {
-    /// What to call it
+    /// The new name of the run
     #[arg(long, value_name = "NAME")]
     name: Option<Name>,
 
-    /// What it is for
+    /// The new description of the run
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
 
-    /// Its tags, instead of those it has
+    /// The new tags, which replace the current ones
     #[arg(long, value_name = "TAG,…", value_parser = Tags::parse)]
     tags: Option<Tags>,
 
-    /// More tags; may be repeated
+    /// Tags to add; can be repeated
     #[arg(long, value_name = "TAG,…", value_parser = Tags::parse)]
     add_tag: Vec<Tags>,
 
-    /// Tags it shall no longer have; may be repeated
+    /// Tags to remove; can be repeated
     #[arg(long, value_name = "TAG,…", value_parser = Tags::parse)]
     remove_tag: Vec<Tags>,
 }
@@ -110,7 +110,7 @@ pub(super) fn exec_switch(context: &Context<'_>, args: &SwitchArgs) -> Result<Ex
     if let Some(stays) = &repo.settings().run
         && *stays != outcome.run
     {
-        context.ui.warn(&format!("ART_RUN is set, so here '{stays}' stays the current run"));
+        context.ui.warn(&format!("ART_RUN is set, so '{stays}' stays the current run"));
     }
     context.ui.summary(&outcome, |page| {
         writeln!(page, "{} of {} is the current run", outcome.run, outcome.project)
@@ -143,7 +143,7 @@ pub(super) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     tell(context, &update(&context.repo()?, &options)?)
 }
 
-/// Shows what a run is after a change.
+/// Shows the state of a run after a change.
 fn tell(context: &Context<'_>, state: &RunState) -> Result<Exit> {
     context.ui.summary(state, |page| {
         let (run, status) = (&state.run, state.status);
