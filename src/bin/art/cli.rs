@@ -143,7 +143,7 @@ pub(crate) struct Globals {
     #[arg(long, global = true)]
     pub(crate) no_progress: bool,
 
-    /// Fail if another process holds a lock for longer than this
+    /// Wait at most SECONDS for the lock of another process [default: `lock.timeout`]
     #[arg(long, value_name = "SECONDS", global = true)]
     pub(crate) lock_timeout: Option<String>,
 }

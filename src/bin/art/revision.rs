@@ -45,7 +45,7 @@ pub(crate) struct RevisionArgs {
     #[arg(long, value_name = "NAME")]
     tag: Option<Name>,
 
-    /// This version
+    /// The version with this name
     #[arg(long, value_name = "NAME")]
     version: Option<Name>,
 

@@ -18,7 +18,7 @@ use crate::ui::format::count;
 ///
 /// Downloads the history immediately, and content when it is needed: `art download`, `art cat` and
 /// `art export` download only the content that they read. `--full` downloads all content, for work
-/// without a network. In the new repository, the remote is named `origin`.
+/// without a network. The new repository names the remote `origin`, unless `--origin` is given.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art clone s3://bucket/team", "art clone /srv/store work", "art clone /srv/store . --full"],

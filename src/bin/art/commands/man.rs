@@ -10,7 +10,7 @@ use clap_mangen::Man;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::cli;
+use crate::cli::{self, GLOBAL_HEADING};
 use crate::context::Context;
 use crate::paths;
 use crate::report::{Exit, help_tail};
@@ -89,9 +89,20 @@ fn find<'c>(command: &'c Command, path: &[String]) -> Result<&'c Command> {
     })
 }
 
+/// The page of `command`. Only the page of `art` itself lists the global options, so that every
+/// synopsis stays short.
 fn render(command: &Command) -> Result<String> {
+    let mut shown = command.clone();
+    if command.get_display_name().is_some_and(|name| name != "art") {
+        shown = shown.mut_args(|arg| {
+            if arg.get_help_heading() == Some(GLOBAL_HEADING) { arg.hide(true) } else { arg }
+        });
+        let tail = command.get_after_long_help().map(ToString::to_string).unwrap_or_default();
+        let tail = format!("{tail}\n\nGlobal options: see art(1)");
+        shown = shown.after_long_help(tail.trim_start().to_owned());
+    }
     let mut page = Vec::new();
-    Man::new(command.clone()).render(&mut page).on("render", "the manual page")?;
+    Man::new(shown).render(&mut page).on("render", "the manual page")?;
     Ok(String::from_utf8_lossy(&page).into_owned())
 }
 

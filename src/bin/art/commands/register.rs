@@ -76,7 +76,7 @@ struct SourceArgs {
     #[arg(long, value_name = "RUN")]
     run: Option<Name>,
 
-    /// A commit of a run, or another version whose content to use
+    /// A commit of a run, or a version whose content to pin
     #[arg(long, value_name = "REV", value_parser = revision::parser())]
     rev: Option<Revision>,
 

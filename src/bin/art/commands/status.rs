@@ -36,7 +36,7 @@ pub(crate) struct Args {
     #[arg(value_name = "PATH", value_parser = paths::parser())]
     path: Option<PathBuf>,
 
-    /// Compare with REV instead of the current run; PATH limits the comparison to a part of REV
+    /// Compare with REV instead of the current run; PATH is the directory in REV
     #[arg(long, value_name = "REV[:PATH]", value_parser = revision::parser())]
     rev: Option<Revision>,
 }
