@@ -1,4 +1,4 @@
-//! Time, given from outside so that tests can fix it; and lengths of time as people write them.
+//! Times and durations. The time comes from a [`Clock`], so that tests can fix it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,27 +8,27 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::Error;
 
-/// A moment, to the second, in UTC; written as `2026-11-21T12:00:00Z`.
+/// A moment in UTC, with a precision of one second. Written as `2026-11-21T12:00:00Z`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// From seconds since 1970-01-01T00:00:00Z; moments outside of the years 0 to 9999 become the
-    /// nearest one inside. (The last one is 9999-12-30T22:00:00Z, so that it has a date in every
-    /// time zone.)
+    /// A moment from the seconds since 1970-01-01T00:00:00Z. Moments outside the years 0 to 9999
+    /// are moved to the nearest valid moment. The last valid moment is 9999-12-30T22:00:00Z, so
+    /// that it has a date in every time zone.
     pub fn from_seconds(seconds: i64) -> Self {
         Timestamp(seconds.clamp(-62_167_219_200, jiff::Timestamp::MAX.as_second()))
     }
 
-    /// Seconds since 1970-01-01T00:00:00Z.
+    /// Returns the seconds since 1970-01-01T00:00:00Z.
     pub fn seconds(self) -> i64 {
         self.0
     }
 
-    /// Year, month, day, hour, minute, second in UTC, for archive formats that want them apart.
+    /// Year, month, day, hour, minute and second in UTC, for archive formats with separate fields.
     pub fn civil(self) -> (i16, u8, u8, u8, u8, u8) {
         let time = self.to_jiff().to_zoned(jiff::tz::TimeZone::UTC);
-        let part = |value: i8| u8::try_from(value).expect("because parts of a date are positive");
+        let part = |value: i8| u8::try_from(value).expect("because parts of a date are not negative");
         (
             time.year(),
             part(time.month()),
@@ -39,8 +39,8 @@ impl Timestamp {
         )
     }
 
-    /// The first and the last second that `text` covers: a date alone is a day, a time without
-    /// seconds is a minute.
+    /// Returns the first and the last second that `text` covers. A date alone covers a day. A time
+    /// without seconds covers a minute.
     pub fn parse_span(text: &str) -> Result<(Self, Self), Error> {
         let first: Timestamp = text.parse()?;
         let length = match text.trim().split_once(['T', 't', ' ']) {
@@ -54,7 +54,7 @@ impl Timestamp {
     }
 
     fn to_jiff(self) -> jiff::Timestamp {
-        jiff::Timestamp::from_second(self.0).expect("because construction keeps to years 0 to 9999")
+        jiff::Timestamp::from_second(self.0).expect("because construction clamps to the years 0 to 9999")
     }
 }
 
@@ -67,7 +67,8 @@ impl fmt::Display for Timestamp {
 impl FromStr for Timestamp {
     type Err = Error;
 
-    /// Reads RFC 3339, `YYYY-MM-DD HH:MM[:SS]` and `YYYY-MM-DD`; without an offset, UTC.
+    /// Parses RFC 3339, `YYYY-MM-DD HH:MM[:SS]` and `YYYY-MM-DD`. Without an offset, the time is
+    /// UTC.
     fn from_str(text: &str) -> Result<Self, Error> {
         let text = text.trim();
         if let Ok(time) = text.parse::<jiff::Timestamp>() {
@@ -85,23 +86,23 @@ impl FromStr for Timestamp {
     }
 }
 
-/// A length of time, to the millisecond; written as `90s`, `24h`, `7d`, in the largest unit that is
-/// exact.
+/// A duration with a precision of one millisecond. Written as `90s`, `24h` or `7d`, in the largest
+/// unit that divides it exactly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span(Duration);
 
-/// Units of time and their milliseconds.
+/// The units of time, with their length in milliseconds.
 const UNITS: [(&str, u64); 5] =
     [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
 
 impl Span {
-    /// As long as `duration`; parts of a millisecond are cut off.
+    /// A span from `duration`, rounded down to a millisecond.
     pub fn new(duration: Duration) -> Self {
         let ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         Span(Duration::from_millis(ms))
     }
 
-    /// How long it is.
+    /// Returns the length of the span.
     pub fn duration(self) -> Duration {
         self.0
     }
@@ -122,11 +123,11 @@ impl fmt::Display for Span {
 impl FromStr for Span {
     type Err = Error;
 
-    /// Reads `10s`, `500ms`, `7d`, `1h30m`, and a number of seconds.
+    /// Parses `10s`, `500ms`, `7d`, `1h30m` and a number of seconds.
     fn from_str(text: &str) -> Result<Self, Error> {
         let text = text.trim();
         span_in_ms(text).map(|ms| Span(Duration::from_millis(ms))).ok_or_else(|| {
-            Error::invalid(format!("'{}' is not a length of time", text.escape_debug()))
+            Error::invalid(format!("'{}' is not a time span", text.escape_debug()))
                 .with_hint("write 90s, 30m, 24h, 7d or 1h30m")
         })
     }
@@ -165,13 +166,13 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
-/// Where the time comes from.
+/// A source of the current time.
 pub trait Clock: Send + Sync {
-    /// The time now.
+    /// Returns the current time.
     fn now(&self) -> Timestamp;
 }
 
-/// The system's clock.
+/// The system clock.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
@@ -181,7 +182,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that stands still.
+/// A clock that always returns the same time.
 #[derive(Debug, Clone, Copy)]
 pub struct FixedClock(pub Timestamp);
 
@@ -196,7 +197,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_read_in_the_forms_people_type() {
+    fn times_parse_in_common_formats() {
         for text in
             ["2026-11-01", "2026-11-01 00:00", "2026-11-01T00:00:00Z", "2026-11-01T02:00+02:00"]
         {
@@ -209,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_covers_as_much_as_it_says() {
+    fn a_time_covers_its_last_given_unit() {
         for (text, last) in [
             ("2026-11-01", "2026-11-01T23:59:59Z"),
             ("2026-11-01 10:00", "2026-11-01T10:00:59Z"),
@@ -221,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn spans_are_read_in_the_forms_people_type() {
+    fn spans_parse_in_common_formats() {
         for (text, ms) in [
             ("10", 10_000),
             ("10s", 10_000),
@@ -244,13 +245,13 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn spans_are_read_back(ms in 0..u64::from(u32::MAX)) {
+        fn spans_round_trip(ms in 0..u64::from(u32::MAX)) {
             let span = Span::new(Duration::from_millis(ms));
             proptest::prop_assert_eq!(span.to_string().parse::<Span>().unwrap(), span);
         }
 
         #[test]
-        fn any_text_is_a_span_or_none(text: String) {
+        fn parsing_a_span_never_panics(text: String) {
             let _ = text.parse::<Span>();
         }
     }

@@ -1,7 +1,7 @@
-//! The one error type: what failed, why, and what to do next.
+//! The error type of this library: what failed, why, and what to do next.
 //!
-//! A caller branches on [`ErrorKind`], which says what can be done about it; a person reads the
-//! message, the chain of causes and the hint. Messages are lower case, without a final period.
+//! A caller branches on [`ErrorKind`]. A person reads the message, the chain of causes and the
+//! hint. Messages are lower case and have no final period.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -10,38 +10,39 @@ use std::path::Path;
 /// The result of every fallible call in this library.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What can be done about a failure.
+/// The category of an error, which decides what a caller can do about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// What was asked for is not there.
+    /// The requested object does not exist.
     NotFound,
-    /// What was to be made is there already.
+    /// The object to create already exists.
     AlreadyExists,
-    /// The input can't be what it claims to be: a name, a value, an option.
+    /// The input is not valid: a name, a value, an option.
     Invalid,
-    /// There is no repository here.
+    /// The directory contains no repository.
     NotARepository,
-    /// Another process holds the lock; try again later.
+    /// Another process holds the lock. Trying again later can help.
     Locked,
-    /// Something moved between reading and writing, or two sides conflict.
+    /// A ref moved between reading and writing, or two sides conflict.
     Moved,
     /// Permission was denied.
     Unauthorized,
-    /// An outside condition stands in the way (a full disk, an unreachable store); try again later.
+    /// An external condition prevents the operation, such as a full disk or an unreachable store.
+    /// Trying again later can help.
     Unavailable,
-    /// Refused because it would lose something or leave it half done.
+    /// Refused because data would be lost or the operation left half done.
     Refused,
-    /// Refused by a rule of the project, a stage or a hook.
+    /// Refused by a rule of the project, by a stage or by a hook.
     Policy,
     /// Stored data is damaged.
     Corrupt,
-    /// Made by a newer version, or not possible on this system.
+    /// Written by a newer version, or not possible on this system.
     Unsupported,
-    /// The user asked to stop.
+    /// The user interrupted the operation.
     Interrupted,
-    /// A defect in this program.
+    /// A bug in this program.
     Internal,
 }
 
@@ -58,12 +59,12 @@ struct Inner {
 }
 
 impl Error {
-    /// An error of `kind` that says `message`.
+    /// An error of `kind` with this message.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Error { inner: Box::new(Inner { kind, message: message.into(), hint: None, source: None }) }
     }
 
-    /// What was asked for is not there.
+    /// The requested object does not exist.
     pub fn not_found(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::NotFound, message)
     }
@@ -73,7 +74,7 @@ impl Error {
         Self::new(ErrorKind::Invalid, message)
     }
 
-    /// Refused because it would lose something.
+    /// Refused because data would be lost.
     pub fn refused(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Refused, message)
     }
@@ -83,15 +84,15 @@ impl Error {
         Self::new(ErrorKind::Corrupt, message)
     }
 
-    /// A defect in this program.
+    /// A bug in this program.
     pub fn internal(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Internal, message)
     }
 
     /// An I/O error on `path` while trying to `action` ("read", "create", …).
     ///
-    /// The kind follows from the operating system's error. One of ours that came through a reader
-    /// keeps its kind and its hint.
+    /// The kind follows from the operating system's error. If the source is an [`Error`] that
+    /// passed through a reader, its kind and hint are kept.
     pub fn io(action: &str, path: impl AsRef<Path>, source: std::io::Error) -> Self {
         let message = format!("cannot {action} '{}'", path.as_ref().display());
         match source.downcast::<Error>() {
@@ -104,8 +105,8 @@ impl Error {
         }
     }
 
-    /// An error of `kind` that `source` caused, unless an I/O error among the causes tells the kind: a
-    /// full disk or a missing permission is no damage.
+    /// An error with the cause `source`. If an I/O error among the causes implies a kind, that kind
+    /// replaces `kind`: a full disk or a missing permission is not damage.
     pub fn caused(
         kind: ErrorKind,
         message: impl Into<String>,
@@ -126,22 +127,22 @@ impl Error {
         if is_full { error.with_hint(MAKE_ROOM) } else { error }
     }
 
-    /// The same error with the next command to type, or another way out.
+    /// Adds a hint: the next command to type, or another solution.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.inner.hint = Some(hint.into());
         self
     }
 
-    /// The same error with its cause.
+    /// Sets the cause.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.inner.source = Some(source.into());
         self
     }
 
-    /// The same failure seen from one level up: `message` on top, this error as the cause.
-    /// The kind and the hint stay.
+    /// Wraps this error in an outer error with the message `message`, the same kind and the same
+    /// hint.
     #[must_use]
     pub fn context(mut self, message: impl Into<String>) -> Self {
         let kind = self.inner.kind;
@@ -151,7 +152,8 @@ impl Error {
         outer.with_source(self)
     }
 
-    /// The same error, or where the user asked to stop: `interrupted`, what was kept, and how to go on.
+    /// If the user interrupted the operation, replaces the error with `interrupted; KEPT`, which
+    /// names the state that was kept, and the hint `next`. Other errors are returned unchanged.
     #[must_use]
     pub fn or_interrupted(self, kept: &str, next: impl Into<String>) -> Self {
         let is_told = self.message().starts_with("interrupted;");
@@ -161,29 +163,29 @@ impl Error {
         Self::new(ErrorKind::Interrupted, format!("interrupted; {kept}")).with_hint(next)
     }
 
-    /// The same error under another kind.
+    /// Replaces the kind.
     #[must_use]
     pub fn with_kind(mut self, kind: ErrorKind) -> Self {
         self.inner.kind = kind;
         self
     }
 
-    /// What can be done about it.
+    /// Returns the category.
     pub fn kind(&self) -> ErrorKind {
         self.inner.kind
     }
 
-    /// What failed, without its causes.
+    /// Returns the message, without the causes.
     pub fn message(&self) -> &str {
         &self.inner.message
     }
 
-    /// The next command to type, if there is one.
+    /// Returns the hint, if the error has one.
     pub fn hint(&self) -> Option<&str> {
         self.inner.hint.as_deref()
     }
 
-    /// The messages of the causes, from the nearest to the root.
+    /// Returns the messages of the causes, from the nearest to the root.
     pub fn causes(&self) -> Vec<String> {
         let mut causes = Vec::new();
         let mut next = StdError::source(self);
@@ -195,14 +197,15 @@ impl Error {
     }
 }
 
-const MAKE_ROOM: &str = "make room there, then run the same command again: nothing is lost";
+const MAKE_ROOM: &str = "free some disk space, then run the command again: nothing is lost";
 
 fn is_full_disk(error: &std::io::Error) -> bool {
     use std::io::ErrorKind::{QuotaExceeded, StorageFull};
     matches!(error.kind(), StorageFull | QuotaExceeded)
 }
 
-/// The kind of an I/O error that says nothing about the data: the surroundings are in the way.
+/// Returns the kind of an I/O error that an external condition caused, and that implies nothing
+/// about the data.
 fn kind_of_outside(error: &std::io::Error) -> Option<ErrorKind> {
     use std::io::ErrorKind as Io;
     let is_outside = is_full_disk(error)
@@ -221,11 +224,11 @@ fn kind_of_outside(error: &std::io::Error) -> Option<ErrorKind> {
     is_outside.then(|| kind_of_io(error))
 }
 
-/// The numbers of the errors for too many open files, of this process and of the system.
+/// The error numbers for too many open files, in this process and in the system.
 const TOO_MANY_FILES: [i32; 2] =
     [rustix::io::Errno::MFILE.raw_os_error(), rustix::io::Errno::NFILE.raw_os_error()];
 
-/// Which of our kinds an operating system's error belongs to.
+/// Maps an operating system error to an [`ErrorKind`].
 fn kind_of_io(error: &std::io::Error) -> ErrorKind {
     use std::io::ErrorKind as Io;
     match error.kind() {
@@ -265,11 +268,11 @@ impl StdError for Error {
     }
 }
 
-/// Puts a sentence on top of an error.
+/// Adds context and hints to errors.
 pub trait ResultExt<T> {
-    /// `message` on top, the error as its cause.
+    /// Wraps an error in an outer error with this message.
     fn context(self, message: impl FnOnce() -> String) -> Result<T>;
-    /// A hint where the error has none yet.
+    /// Adds a hint if the error has none yet.
     fn hint(self, hint: impl FnOnce() -> String) -> Result<T>;
 }
 
@@ -283,9 +286,9 @@ impl<T> ResultExt<T> for Result<T> {
     }
 }
 
-/// Names the action and the path of an I/O error.
+/// Adds the action and the path to an I/O error.
 pub trait IoResultExt<T> {
-    /// Turns it into an [`Error`] that says `cannot ACTION 'PATH'`.
+    /// Converts the error to an [`Error`] with the message `cannot ACTION 'PATH'`.
     fn on(self, action: &str, path: impl AsRef<Path>) -> Result<T>;
 }
 
@@ -306,7 +309,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn context_keeps_kind_and_hint_and_the_chain() {
+    fn context_keeps_kind_hint_and_causes() {
         let error = Error::corrupt("bad frame").with_hint("art fsck --full").context("reading v1");
         assert_eq!(error.kind(), ErrorKind::Corrupt);
         assert_eq!(error.to_string(), "reading v1");
@@ -315,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn io_errors_name_action_and_path() {
+    fn io_errors_name_the_action_and_the_path() {
         let denied = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
         let error = Error::io("read", "/x", denied);
         assert_eq!(error.kind(), ErrorKind::Unauthorized);
@@ -323,14 +326,14 @@ mod tests {
     }
 
     #[test]
-    fn the_surroundings_are_found_among_the_causes_and_are_no_damage() {
+    fn an_external_condition_among_the_causes_is_not_damage() {
         let wrapped = |source: std::io::Error| {
             let inner = Error::internal("writing").with_source(source);
             Error::caused(ErrorKind::Corrupt, "cannot write", inner)
         };
         let full = wrapped(std::io::ErrorKind::StorageFull.into());
         assert_eq!(full.kind(), ErrorKind::Unavailable);
-        assert!(full.hint().unwrap().contains("make room"), "{full:?}");
+        assert!(full.hint().unwrap().contains("free some disk space"), "{full:?}");
         let denied = wrapped(std::io::ErrorKind::PermissionDenied.into());
         assert_eq!(denied.kind(), ErrorKind::Unauthorized);
         let files = wrapped(std::io::Error::from_raw_os_error(TOO_MANY_FILES[0]));
@@ -342,9 +345,9 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_says_what_to_do() {
+    fn a_full_disk_error_has_a_hint() {
         let error = Error::io("write", "/x", std::io::ErrorKind::StorageFull.into());
-        assert!(error.hint().unwrap().contains("make room"), "{error:?}");
+        assert!(error.hint().unwrap().contains("free some disk space"), "{error:?}");
         assert_eq!(Error::io("write", "/x", std::io::ErrorKind::BrokenPipe.into()).hint(), None);
     }
 }

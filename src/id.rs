@@ -1,7 +1,7 @@
-//! Object ids: the SHA-256 of Git's header and an object's bytes.
+//! Object ids: the SHA-256 of Git's header followed by the bytes of an object.
 //!
-//! A file's id is exactly `git hash-object` of its bytes in a SHA-256 repository, whatever way the
-//! bytes are stored. The digest of a pack's bytes ([`Digest`]) is a plain SHA-256 without header.
+//! The id of a file is exactly the `git hash-object` of its bytes in a SHA-256 repository, however
+//! the bytes are stored. The digest of a pack ([`Digest`]) is a plain SHA-256 without a header.
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,13 +16,13 @@ use crate::error::Error;
 pub struct Id([u8; Id::LEN]);
 
 impl Id {
-    /// Bytes in an id.
+    /// The number of bytes in an id.
     pub const LEN: usize = 32;
-    /// Digits in a written id.
+    /// The number of hexadecimal digits in a written id.
     pub const HEX_LEN: usize = 64;
-    /// The id that stands for "nothing" in reflogs and ref updates.
+    /// The id that means "nothing" in reflogs and ref updates.
     pub const NULL: Id = Id([0; Id::LEN]);
-    /// The tree without entries: an empty directory.
+    /// The id of the tree without entries: an empty directory.
     pub const EMPTY_TREE: Id = Id([
         0x6e, 0xf1, 0x9b, 0x41, 0x22, 0x5c, 0x53, 0x69, 0xf1, 0xc1, 0x04, 0xd4, 0x5d, 0x8d, 0x85,
         0xef, 0xa9, 0xb0, 0x57, 0xb5, 0x3b, 0x14, 0xb4, 0xb9, 0xb9, 0x39, 0xdd, 0x74, 0xde, 0xcc,
@@ -34,7 +34,7 @@ impl Id {
         Id(bytes)
     }
 
-    /// An id from a slice; `None` unless it is exactly [`Id::LEN`] long.
+    /// An id from a slice, or `None` unless the slice is exactly [`Id::LEN`] bytes long.
     pub fn from_slice(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Id)
     }
@@ -44,17 +44,17 @@ impl Id {
         &self.0
     }
 
-    /// Whether this is [`Id::NULL`].
+    /// Returns true if this is [`Id::NULL`].
     pub fn is_null(&self) -> bool {
         *self == Id::NULL
     }
 
-    /// All 64 digits.
+    /// Returns all 64 digits.
     pub fn to_hex(&self) -> String {
         self.to_string()
     }
 
-    /// The first 12 digits, for people.
+    /// Returns the first 12 digits, for display.
     pub fn short(&self) -> String {
         let mut hex = self.to_string();
         hex.truncate(12);
@@ -97,12 +97,12 @@ impl FromStr for Id {
 }
 
 impl Id {
-    /// An id from its 64 lower-case digits.
+    /// Parses an id from its 64 lower-case digits.
     pub fn from_hex(hex: &[u8]) -> Option<Self> {
         let hex: &[u8; Id::HEX_LEN] = hex.try_into().ok()?;
         let mut bytes = [0u8; Id::LEN];
         let mut all = 0;
-        // Without a branch a digit: a listing of 100,000 refs reads six million of them.
+        // No branch for each digit: a listing of 100,000 refs reads six million digits.
         for (byte, pair) in bytes.iter_mut().zip(hex.chunks_exact(2)) {
             let (high, low) = (DIGITS[usize::from(pair[0])], DIGITS[usize::from(pair[1])]);
             all |= high | low;
@@ -146,12 +146,12 @@ pub enum ObjectKind {
     Tree,
     /// A commit.
     Commit,
-    /// An annotated tag; never made here, read from foreign hands.
+    /// An annotated tag. This program never writes tags, but reads tags that others wrote.
     Tag,
 }
 
 impl ObjectKind {
-    /// The word in an object's header.
+    /// Returns the word in the object's header.
     pub fn as_str(self) -> &'static str {
         match self {
             ObjectKind::Blob => "blob",
@@ -162,7 +162,7 @@ impl ObjectKind {
     }
 }
 
-/// Computes an object's id from its bytes as they come.
+/// Computes the id of an object from its bytes, block by block.
 #[derive(Clone)]
 pub struct ObjectHasher {
     state: sha2::Sha256,
@@ -181,30 +181,30 @@ impl ObjectHasher {
         Self::new(ObjectKind::Blob, size)
     }
 
-    /// The next bytes of the body.
+    /// Adds the next bytes of the body.
     pub fn update(&mut self, bytes: &[u8]) {
         self.state.update(bytes);
     }
 
-    /// The id; right only if exactly the promised number of bytes was given.
+    /// Returns the id. The id is correct only if exactly `size` bytes were added.
     pub fn finish(self) -> Id {
         Id(self.state.finalize().into())
     }
 }
 
-/// A plain SHA-256 of some bytes as they come: what names a pack.
+/// Computes a plain SHA-256 of bytes, block by block. Packs are named by this digest.
 #[derive(Clone, Default)]
 pub struct Digest {
     state: sha2::Sha256,
 }
 
 impl Digest {
-    /// The next bytes.
+    /// Adds the next bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         self.state.update(bytes);
     }
 
-    /// The digest, as an [`Id`] for its shape and its hexadecimal form.
+    /// Returns the digest as an [`Id`], which has the same length and hexadecimal format.
     pub fn finish(self) -> Id {
         Id(self.state.finalize().into())
     }
@@ -222,12 +222,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_empty_tree_is_the_hash_of_no_entries() {
+    fn the_empty_tree_id_is_the_hash_of_an_empty_tree() {
         assert_eq!(ObjectHasher::new(ObjectKind::Tree, 0).finish(), Id::EMPTY_TREE);
     }
 
     #[test]
-    fn blob_ids_are_those_of_git_hash_object() {
+    fn blob_ids_equal_git_hash_object() {
         // `git init --object-format=sha256 && printf '' | git hash-object --stdin`
         assert_eq!(
             Id::of_blob(b"").to_hex(),
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn hex_round_trips_and_refuses_what_is_not_hex() {
+    fn hex_round_trips_and_other_text_is_refused() {
         let id = Id::of_blob(b"x");
         assert_eq!(id.to_hex().parse::<Id>().unwrap(), id);
         assert!("xyz".parse::<Id>().is_err());

@@ -1,27 +1,27 @@
 //! `art` is to artifacts what git is to source: models, datasets and build outputs, versioned in a
 //! local repository, offline, in open formats.
 //!
-//! # The house
+//! # Layers
 //!
-//! Each floor imports lower floors only; siblings do not import each other (`tests/lib/tidy.rs`
-//! holds this).
+//! Each layer imports only lower layers. Modules of one layer do not import each other.
+//! `tests/lib/tidy.rs` checks this.
 //!
-//! | floor | module | what it is for |
+//! | layer | module | purpose |
 //! | --- | --- | --- |
 //! | 0 words | [`error`] [`id`] [`name`] [`tree_path`] [`progress`] [`clock`] [`suggest`] [`threads`] | pure, no I/O |
 //! | 1 formats | [`record`] | project, run and version records as TOML; queries over them |
 //! | 1 formats | [`pack`] | a content pack and its index, as bytes |
-//! | 1 ground | [`mod@fs`] | the only door to file writes: atomic files, locks, walks, faults |
-//! | 1 ground | [`config`] | settings in layers, each value knows where it came from |
+//! | 1 ground | [`mod@fs`] | all file writes: atomic files, locks, walks, injected faults |
+//! | 1 ground | [`config`] | settings in layers; each value records its source |
 //! | 2 stores | [`content`] | chunks, packs, index segments, the stat cache |
-//! | 2 stores | [`history`] | the Git repository: objects, refs, reflog, revisions; the only door to gix |
-//! | 2 stores | [`remote`] | stores elsewhere, the log on them, many writers; the only door to OpenDAL and async |
+//! | 2 stores | [`history`] | the Git repository: objects, refs, reflog, revisions; the only module that uses gix |
+//! | 2 stores | [`remote`] | remote stores, their log, concurrent writers; the only module that uses OpenDAL and async |
 //! | 3 | [`repo`] | [`Repository`]: init, open, discover |
-//! | 4 | [`ops`] | one file a verb; `ops::sync` is what those share that talk to a remote, [`ops::merge`] joins two sides |
-//! | 5 | `bin/art` | the terminal; the library can't see it |
+//! | 4 | [`ops`] | one file for each command; `ops::sync` has the shared code of commands that use a remote, [`ops::merge`] merges two sides |
+//! | 5 | `bin/art` | the command line; the library does not depend on it |
 //!
-//! The library is mute, homeless and synchronous: it prints nothing, reads no environment, knows no
-//! home directory.
+//! The library is synchronous. It prints nothing, reads no environment variables and does not look
+//! for a home directory.
 //!
 //! # An upload, a download, the history
 //!
@@ -38,12 +38,12 @@
 //! # let temporary = tempfile::tempdir()?;
 //! # let work = temporary.path().canonicalize()?;
 //! # std::fs::write(work.join("weights.bin"), b"0.1 0.2 0.3")?;
-//! // A repository beside the work; `config.toml` is where its settings stand.
+//! // Create a repository in the directory of the work. Its settings are in `config.toml`.
 //! let config = initial(&Config::load(Sources::default())?, Some(&"ada/digits".parse()?))?;
 //! let made = init(&InitOptions { directory: work.clone(), config })?;
 //! let repo = Repository::open(&made.directory, Settings::default())?;
 //!
-//! // An upload is a commit on a run; the first one makes the run.
+//! // An upload adds a commit to a run. The first upload creates the run.
 //! let options = UploadOptions {
 //!     cwd: work.clone(),
 //!     sources: vec![Source::Path("weights.bin".into())],
@@ -53,14 +53,14 @@
 //! let first = upload(&repo, &options, &mut std::io::empty(), &NoProgress)?;
 //! assert_eq!(first.files, 1);
 //!
-//! // Its history, newest first.
+//! // List the history of the run, newest commit first.
 //! let head = resolve(&repo, &"HEAD".parse::<Revision>()?)?;
 //! for entry in repo.history().log(&[head.commit]) {
 //!     let (id, commit) = entry?;
 //!     assert_eq!((Some(id), commit.subject()), (first.commit, "first weights"));
 //! }
 //!
-//! // And back, into another directory, every byte checked.
+//! // Download into another directory. Every byte is verified.
 //! let to = work.join("copy");
 //! let options = DownloadOptions {
 //!     source: head,
@@ -99,7 +99,7 @@
 //! # let made = init(&InitOptions { directory: work.join("ada"), config: config.clone() })?;
 //! # let settings = Settings { project: "ada/digits".parse()?, ..Settings::default() };
 //! # let repo = Repository::open(&made.directory, settings.clone())?;
-//! // A directory, a bucket, a server: the URI says where.
+//! // Add a remote. The URI names a directory, a bucket or a server.
 //! let origin =
 //!     AddOptions { name: "origin".parse()?, uri: "store".to_owned(), cwd: work.clone() };
 //! add(&repo, &origin, &NoProgress)?;
@@ -115,7 +115,7 @@
 //! let pushed = push(&repo, &PushOptions::default(), &NoProgress)?;
 //! assert_eq!((pushed.entry, pushed.refs.len()), (Some(1), 1));
 //!
-//! // Someone else has the history at once, and content when it is needed.
+//! // A clone downloads the history immediately, and content when it is needed.
 //! let options = CloneOptions {
 //!     uri: RemoteUri::parse("store", &work)?,
 //!     name: "origin".parse()?,
@@ -128,7 +128,7 @@
 //! let cloned = clone(&options, settings.clone(), &NoProgress)?;
 //! assert_eq!((cloned.runs, cloned.content.contents), (1, 0));
 //!
-//! // What is new there comes with a pull; conflicts would be in its outcome.
+//! // A pull downloads new commits and merges. Conflicts are part of its outcome.
 //! std::fs::write(work.join("ada/weights.bin"), b"0.2 0.2 0.3")?;
 //! upload_weights()?;
 //! push(&repo, &PushOptions::default(), &NoProgress)?;

@@ -1,7 +1,8 @@
-//! The names people give: owners, projects, runs, versions, tags, and the refs that hold them.
+//! The names that people choose for owners, projects, runs, versions and tags, and the names of
+//! refs.
 //!
-//! A name is 1 to 128 of `[-a-zA-Z0-9_.]` and a valid component of a Git ref. It never starts with
-//! `-` (it would read as an option) and never is `HEAD`.
+//! A name has 1 to 128 characters of `[-a-zA-Z0-9_.]` and is a valid component of a Git ref. A name
+//! never starts with `-`, because it would look like an option, and is never `HEAD`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,7 +16,7 @@ use crate::error::Error;
 pub struct Name(Box<str>);
 
 impl Name {
-    /// The longest name, in characters.
+    /// The maximum length of a name, in characters.
     pub const MAX_LEN: usize = 128;
 
     /// The name as text.
@@ -23,7 +24,7 @@ impl Name {
         &self.0
     }
 
-    /// Why `text` is no name, or `None` if it is one.
+    /// Returns the reason why `text` is not a valid name, or `None` if it is valid.
     fn defect(text: &str) -> Option<&'static str> {
         let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         if text.is_empty() {
@@ -72,9 +73,9 @@ impl FromStr for Name {
 /// `OWNER/PROJECT`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProjectName {
-    /// Who it belongs to.
+    /// The owner.
     pub owner: Name,
-    /// What it is called.
+    /// The name of the project.
     pub project: Name,
 }
 
@@ -96,7 +97,7 @@ impl fmt::Display for ProjectName {
     }
 }
 
-/// What a ref is about.
+/// The kind of object that a ref names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RefKind {
@@ -111,7 +112,7 @@ pub enum RefKind {
 }
 
 impl RefKind {
-    /// The directory under `refs/`.
+    /// Returns the directory under `refs/`.
     pub fn directory(self) -> &'static str {
         match self {
             RefKind::Project => "projects",
@@ -121,7 +122,7 @@ impl RefKind {
         }
     }
 
-    /// The word for one.
+    /// Returns the word for this kind.
     pub fn as_str(self) -> &'static str {
         match self {
             RefKind::Project => "project",
@@ -132,11 +133,11 @@ impl RefKind {
     }
 }
 
-/// The full name of one of our refs.
+/// The full name of a ref that `art` manages.
 ///
-/// Only refs of the shapes in [`RefKind`] can be held, and tracking refs: `refs/remotes/REMOTE/` in
-/// the place of `refs/`, which say where a remote had that ref at the last fetch. What else stands
-/// under `refs/` is not ours.
+/// A `RefName` holds a ref of one of the kinds in [`RefKind`], or a tracking ref. A tracking ref
+/// has `refs/remotes/REMOTE/` in place of `refs/`, and records where the remote's ref was at the
+/// last fetch. Other names under `refs/` do not belong to `art`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RefName {
     remote: Option<Name>,
@@ -146,7 +147,7 @@ pub struct RefName {
 }
 
 impl RefName {
-    /// The ref of a project's own record.
+    /// The ref of the record of a project.
     pub fn project_record(project: ProjectName) -> Self {
         RefName { remote: None, kind: RefKind::Project, project, name: None }
     }
@@ -166,44 +167,44 @@ impl RefName {
         RefName { remote: None, kind: RefKind::Tag, project, name: Some(name) }
     }
 
-    /// What it is about.
+    /// Returns the kind of object that the ref names.
     pub fn kind(&self) -> RefKind {
         self.kind
     }
 
-    /// The project it belongs to.
+    /// Returns the project that the ref belongs to.
     pub fn project(&self) -> &ProjectName {
         &self.project
     }
 
-    /// The last part; a project's own record has the project's name.
+    /// Returns the last component. The ref of a project's record returns the project's name.
     pub fn name(&self) -> &Name {
         self.name.as_ref().unwrap_or(&self.project.project)
     }
 
-    /// The prefix of all refs of `kind` in `project`, with the final slash.
+    /// Returns the prefix of all refs of `kind` in `project`, with the final slash.
     pub fn prefix(kind: RefKind, project: &ProjectName) -> String {
         format!("refs/{}/{project}/", kind.directory())
     }
 
-    /// The tracking ref that says where `remote` had this ref at the last fetch.
+    /// Returns the tracking ref that records where this ref of `remote` was at the last fetch.
     #[must_use]
     pub fn tracking(&self, remote: &Name) -> RefName {
         RefName { remote: Some(remote.clone()), ..self.clone() }
     }
 
-    /// The remote whose ref this tracks; `None` for a ref of this repository.
+    /// Returns the remote of a tracking ref, or `None` for a ref of this repository.
     pub fn remote(&self) -> Option<&Name> {
         self.remote.as_ref()
     }
 
-    /// The ref as it is called on the remote that it tracks; itself if it tracks none.
+    /// Returns the name that a tracking ref has on its remote. Returns any other ref unchanged.
     #[must_use]
     pub fn untracked(&self) -> RefName {
         RefName { remote: None, ..self.clone() }
     }
 
-    /// The prefix of the tracking refs of `remote`, with the final slash.
+    /// Returns the prefix of the tracking refs of `remote`, with the final slash.
     pub fn tracking_prefix(remote: &Name) -> String {
         format!("{TRACKING}{remote}/")
     }
@@ -331,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tracking_ref_is_the_same_ref_seen_at_a_remote() {
+    fn a_tracking_ref_converts_to_and_from_its_ref() {
         let origin: Name = "origin".parse().unwrap();
         for rest in ["projects/o/p", "runs/o/p/r-1", "versions/o/p/v1", "tags/o/p/t"] {
             let name: RefName = format!("refs/{rest}").parse().unwrap();

@@ -1,36 +1,36 @@
-//! How long work tells of itself, and how it is asked to stop.
+//! Progress reports and interruption of long operations.
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// What a phase counts.
+/// The unit that a phase counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
     /// Bytes.
     Bytes,
-    /// Files, objects, refs: things.
+    /// Files, objects, refs or other items.
     Items,
 }
 
 /// Receives the progress of an operation, from any of its threads.
 pub trait Progress: Send + Sync {
-    /// A phase begins; `total` where it is known. The phase before it is over.
+    /// Begins a phase and ends the previous one. `total` is given if it is known.
     fn begin(&self, phase: &str, total: Option<u64>, unit: Unit);
-    /// `amount` more is done in the current phase.
+    /// Adds `amount` to the current phase.
     fn advance(&self, amount: u64);
-    /// All phases are over.
+    /// Ends the last phase.
     fn end(&self);
-    /// Another program that the operation runs, called `source`, prints `line`. It may hold any
-    /// characters but line feeds.
+    /// Passes on a `line` that the program `source` printed, which the operation runs. The line can
+    /// contain any characters except line feeds.
     fn line(&self, _source: &str, _line: &str) {}
-    /// Something may be wrong, but does not stop the operation.
+    /// Reports a possible problem that does not stop the operation.
     fn warn(&self, _message: &str) {}
-    /// Whether the operation should stop where it is and leave the old state.
+    /// Returns true if the operation should stop and leave the old state in place.
     fn is_interrupted(&self) -> bool {
         false
     }
 }
 
-/// Tells nobody, never stops.
+/// Reports nothing and never interrupts.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoProgress;
 

@@ -1,10 +1,10 @@
-//! "Did you mean": the known name that looks most like the one given.
+//! "Did you mean": finds the known name that is most similar to a given name.
 
-/// The candidate that looks most like `wanted`, or `None` if none is near.
+/// Returns the candidate that is most similar to `wanted`, or `None` if no candidate is close.
 ///
-/// Near means: a third of the letters may differ (two letters of a short word), where a swap of
-/// neighbours counts once and case does not count; or `wanted`, of three letters at least, begins
-/// the candidate.
+/// A candidate is close if at most a third of the letters differ (two letters in a short word). A
+/// swap of adjacent letters counts once, and case is ignored. A candidate is also close if it
+/// begins with `wanted` and `wanted` has at least three letters.
 pub fn closest<S: AsRef<str>>(
     wanted: &str,
     candidates: impl IntoIterator<Item = S>,
@@ -23,7 +23,7 @@ pub fn closest<S: AsRef<str>>(
         let better = match &best {
             None => true,
             Some((least, name)) => {
-                (distance, candidate) < (*least, name.as_str()) // equal: the first in the alphabet
+                (distance, candidate) < (*least, name.as_str()) // tie: first in alphabetical order
             }
         };
         if better {
@@ -33,9 +33,9 @@ pub fn closest<S: AsRef<str>>(
     best.map(|(_, name)| name)
 }
 
-/// How far `candidate` is from `wanted`, if not farther than `allowed`.
+/// Returns the edit distance between `candidate` and `wanted`, or `None` if it exceeds `allowed`.
 fn distance(wanted: &str, length: usize, candidate: &str, allowed: usize) -> Option<usize> {
-    // Byte lengths bound the work before anything is folded or counted: a letter is 1 to 4 bytes.
+    // Check byte lengths before folding case or counting: a letter has 1 to 4 bytes.
     if candidate.len() > 4 * (length + 256) {
         return None;
     }
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn typing_errors_are_seen_through() {
+    fn a_misspelled_name_finds_the_right_candidate() {
         let names = ["status", "started_at", "tags", "name"];
         assert_eq!(closest("stauts", names).as_deref(), Some("status"));
         assert_eq!(closest("Tag", names).as_deref(), Some("tags"));
@@ -65,18 +65,18 @@ mod tests {
     }
 
     #[test]
-    fn equal_distances_go_to_the_first_in_the_alphabet() {
+    fn the_first_in_alphabetical_order_wins_a_tie() {
         assert_eq!(closest("run-1", ["run-3", "run-2"]).as_deref(), Some("run-2"));
     }
 
     #[test]
-    fn one_letter_suggests_only_what_shares_it() {
+    fn one_letter_suggests_only_candidates_with_that_letter() {
         assert_eq!(closest("v", ["w", "ab"]), None);
         assert_eq!(closest("v", ["V"]).as_deref(), Some("V"));
     }
 
     #[test]
-    fn hostile_lengths_cost_nothing() {
+    fn very_long_names_are_rejected_quickly() {
         let long = "x".repeat(1 << 20);
         assert_eq!(closest(&long, ["x"]), None);
         assert_eq!(closest("xxx", [long.as_str()]), None);

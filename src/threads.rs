@@ -1,11 +1,11 @@
-//! Threads that may be refused: a system that starts no more threads gets the work done in fewer, or
-//! an error to try again later. Never a panic, and nobody waits for a thread that is not there.
+//! Threads on systems that refuse to start more of them. The work then runs in fewer threads or
+//! fails with `Unavailable`. It never panics, and no thread waits for a thread that did not start.
 
 use std::thread::{Builder, Scope, ScopedJoinHandle};
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// Starts a helper in `scope`; `None` if the system refuses. The caller can do without.
+/// Starts an optional helper thread in `scope`. Returns `None` if the system refuses.
 pub fn try_spawn<'scope, T: Send + 'scope>(
     scope: &'scope Scope<'scope, '_>,
     work: impl FnOnce() -> T + Send + 'scope,
@@ -13,7 +13,7 @@ pub fn try_spawn<'scope, T: Send + 'scope>(
     Builder::new().spawn_scoped(scope, work).ok()
 }
 
-/// Starts a thread in `scope` that the caller needs. Fails with `Unavailable` if the system refuses.
+/// Starts a required thread in `scope`. Fails with `Unavailable` if the system refuses.
 pub fn spawn<'scope, T: Send + 'scope>(
     scope: &'scope Scope<'scope, '_>,
     work: impl FnOnce() -> T + Send + 'scope,
@@ -21,14 +21,15 @@ pub fn spawn<'scope, T: Send + 'scope>(
     Builder::new().spawn_scoped(scope, work).map_err(refused)
 }
 
-/// The error of a system that starts no more threads.
+/// The error for a system that refuses to start a thread.
 pub fn refused(error: std::io::Error) -> Error {
-    Error::new(ErrorKind::Unavailable, "the system starts no more threads")
+    Error::new(ErrorKind::Unavailable, "the system cannot start another thread")
         .with_source(error)
-        .with_hint("end other programs or raise the limit of processes (ulimit -u), then try again")
+        .with_hint("close other programs or raise the process limit (ulimit -u), then try again")
 }
 
-/// Does `work` in up to `threads` threads, of which this is one: the work takes its share from a queue.
+/// Runs `work` in up to `threads` threads, including the current one. Each call of `work` takes its
+/// share from a queue.
 pub fn together<T: Send>(threads: usize, work: &(dyn Fn() -> Result<T> + Sync)) -> Vec<Result<T>> {
     std::thread::scope(|scope| {
         let helpers: Vec<_> = (1..threads).map_while(|_| try_spawn(scope, work)).collect();
@@ -38,8 +39,8 @@ pub fn together<T: Send>(threads: usize, work: &(dyn Fn() -> Result<T> + Sync)) 
     })
 }
 
-/// Does `work` for each of `parts`, in threads as far as the system starts them, otherwise in this one.
-/// The results are in the order of the parts.
+/// Runs `work` for each of `parts`, in parallel if the system starts threads, otherwise in this
+/// thread. Results are in the order of `parts`.
 pub fn in_parts<P: Copy + Send, T: Send>(
     parts: &[P],
     work: &(dyn Fn(P) -> Result<T> + Sync),
@@ -68,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_keep_their_order_and_every_part_is_done_once() {
+    fn results_keep_their_order_and_every_part_runs_once() {
         let parts: Vec<usize> = (0..50).collect();
         let done: Result<Vec<usize>> = in_parts(&parts, &|part| Ok(part * 2)).into_iter().collect();
         assert_eq!(done.unwrap(), parts.iter().map(|part| part * 2).collect::<Vec<_>>());

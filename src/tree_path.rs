@@ -1,8 +1,9 @@
-//! A path inside a tree: bytes, `/` between components, never a way out.
+//! A path inside a tree: bytes, with `/` between components, that never leaves the tree.
 //!
-//! Anything a Unix file name can hold is allowed except what would escape or collide with a
-//! repository: empty components, `.`, `..`, `.git` and `.artifacts`, also as other systems spell them. A `TreePath` that exists is
-//! safe to join to a directory.
+//! A component can hold any bytes that a Unix file name can hold, except names that would leave the
+//! tree or collide with a repository. These are empty components, `.`, `..`, `.git` and
+//! `.artifacts`, also in the spellings of other systems. A valid `TreePath` is safe to append to a
+//! directory.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -14,32 +15,32 @@ use serde::{Serialize, Serializer};
 
 use crate::error::Error;
 
-/// A validated path inside a tree; the empty path is the root.
+/// A validated path inside a tree. The empty path is the root.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct TreePath(BString);
 
-/// Why a file name can't be an entry of a tree.
+/// The reason why a file name cannot be an entry of a tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NameDefect {
-    /// It has no bytes.
+    /// The name is empty.
     #[error("an empty name")]
     Empty,
-    /// It is `.` or `..`.
+    /// The name is `.` or `..`.
     #[error("'.' or '..' would leave the directory")]
     Dots,
-    /// It contains `/`.
+    /// The name contains `/`.
     #[error("a name contains '/'")]
     Slash,
-    /// It contains NUL.
+    /// The name contains a NUL byte.
     #[error("a name contains a NUL byte")]
     Nul,
-    /// It is `.git` or `.artifacts`, or what some system takes for them.
+    /// The name is `.git` or `.artifacts`, or some system treats it as one of these.
     #[error("a system may read this name as '.git' or '.artifacts', which are never stored")]
     Repository,
 }
 
-/// Checks one file name for use in a tree.
+/// Checks that a file name is allowed in a tree.
 pub fn check_name(name: &[u8]) -> Result<(), NameDefect> {
     match name {
         b"" => Err(NameDefect::Empty),
@@ -51,13 +52,16 @@ pub fn check_name(name: &[u8]) -> Result<(), NameDefect> {
     }
 }
 
-/// Whether `name` is that of a repository, on this system or on another: no tree may hold it.
+/// Returns true if `name` is the name of a repository, on this system or on another. No tree can
+/// contain it.
 ///
-/// As git's `core.protectHFS` and `core.protectNTFS`: file systems that fold case open `.git` as
-/// `.GIT`; HFS+ ignores some characters; NTFS ignores dots and spaces at the end and all from a colon
-/// on, and has short names such as `GIT~1`. On Windows, a backslash separates names.
+/// Follows git's `core.protectHFS` and `core.protectNTFS`. Case-insensitive file systems open
+/// `.git` as `.GIT`. HFS+ ignores some characters. NTFS ignores trailing dots and spaces and
+/// everything after a colon, and has short names such as `GIT~1`. On Windows, a backslash separates
+/// names.
 pub fn is_repository_name(name: &[u8]) -> bool {
-    // Nearly all names end here: what can be read as a repository's begins in one of these ways.
+    // Fast path for nearly all names: every spelling of a repository name begins with one of these
+    // bytes.
     let has_separator = name.contains(&b'\\');
     if !has_separator
         && !matches!(name.first(), Some(b'.' | b'g' | b'G' | b'a' | b'A' | 0xe2 | 0xef))
@@ -67,7 +71,7 @@ pub fn is_repository_name(name: &[u8]) -> bool {
     name.split(|byte| *byte == b'\\').any(is_read_as_repository)
 }
 
-/// Whether `name` is exactly that of a repository, as this program and git write it.
+/// Returns true if `name` is exactly the repository name that this program or git writes.
 pub fn is_plain_repository_name(name: &[u8]) -> bool {
     matches!(name, b".git" | b".artifacts")
 }
@@ -82,7 +86,7 @@ fn is_read_as_repository(name: &[u8]) -> bool {
         || NAMES.iter().chain(&SHORT_NAMES).any(|short| on_ntfs.eq_ignore_ascii_case(short))
 }
 
-/// The characters that HFS+ leaves out when it compares names.
+/// Returns true for characters that HFS+ ignores when it compares names.
 fn is_ignored_by_hfs(c: char) -> bool {
     matches!(
         c,
@@ -99,7 +103,7 @@ impl TreePath {
         TreePath::default()
     }
 
-    /// Parses a path as stored or typed. A leading `/` or `./` and a trailing `/` mean nothing.
+    /// Parses a stored or typed path. A leading `/` or `./` and a trailing `/` are ignored.
     pub fn parse(path: impl AsRef<[u8]>) -> Result<Self, Error> {
         let path = path.as_ref();
         let mut clean = BString::default();
@@ -119,12 +123,12 @@ impl TreePath {
         Ok(TreePath(clean))
     }
 
-    /// Parses a relative path of this system.
+    /// Converts a relative path of this system.
     pub fn from_path(path: &Path) -> Result<Self, Error> {
         TreePath::parse(path.as_os_str().as_bytes())
     }
 
-    /// Whether this is the root.
+    /// Returns true if this is the root.
     pub fn is_root(&self) -> bool {
         self.0.is_empty()
     }
@@ -139,12 +143,12 @@ impl TreePath {
         self.0.as_bstr()
     }
 
-    /// The components from the root down.
+    /// Returns the components from the root down.
     pub fn components(&self) -> impl Iterator<Item = &BStr> {
         self.0.split_str("/").filter(|component| !component.is_empty()).map(ByteSlice::as_bstr)
     }
 
-    /// The path one level below.
+    /// Appends a component, and returns the new path.
     pub fn join(&self, name: &[u8]) -> Result<Self, NameDefect> {
         check_name(name)?;
         let mut path = self.0.clone();
@@ -155,7 +159,7 @@ impl TreePath {
         Ok(TreePath(path))
     }
 
-    /// Adds a component: `self` becomes the path one level below.
+    /// Appends a component in place.
     pub(crate) fn push(&mut self, name: &[u8]) -> Result<(), NameDefect> {
         check_name(name)?;
         if !self.0.is_empty() {
@@ -165,13 +169,13 @@ impl TreePath {
         Ok(())
     }
 
-    /// Removes the last component. The root stays the root.
+    /// Removes the last component. The root stays unchanged.
     pub(crate) fn pop(&mut self) {
         let length = self.0.rfind_byte(b'/').unwrap_or_default();
         self.0.truncate(length);
     }
 
-    /// `other` below this path.
+    /// Appends `other` to this path.
     #[must_use]
     pub fn join_path(&self, other: &TreePath) -> Self {
         if self.is_root() {
@@ -186,7 +190,7 @@ impl TreePath {
         TreePath(path)
     }
 
-    /// The path one level above and the last component; `None` for the root.
+    /// Returns the parent path and the last component, or `None` for the root.
     pub fn split_last(&self) -> Option<(TreePath, &BStr)> {
         if self.is_root() {
             return None;
@@ -197,21 +201,21 @@ impl TreePath {
         })
     }
 
-    /// Whether this path is `ancestor` or lies below it.
+    /// Returns true if this path is `ancestor` or is below it.
     pub fn starts_with(&self, ancestor: &TreePath) -> bool {
         ancestor.is_root()
             || self.0 == ancestor.0
             || (self.0.starts_with(&ancestor.0) && self.0.get(ancestor.0.len()) == Some(&b'/'))
     }
 
-    /// The path as this system's, to be joined to a directory.
+    /// Converts the path to a path of this system, to append to a directory.
     pub fn to_path(&self) -> PathBuf {
         PathBuf::from(OsStr::from_bytes(&self.0))
     }
 }
 
-/// Bytes for a message: valid UTF-8 as it is, but control characters, other bytes and the backslash
-/// itself escaped, so that two names never look the same.
+/// Escapes bytes for a message. Valid UTF-8 stays, but control characters, other bytes and the
+/// backslash are escaped, so that two names never look the same.
 pub fn escaped(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
@@ -229,7 +233,8 @@ pub fn escaped(bytes: &[u8]) -> String {
     text
 }
 
-/// Bytes as text for data such as JSON and TOML: valid UTF-8 as it is, other bytes written `\xNN`.
+/// Converts bytes to text for data such as JSON and TOML. Valid UTF-8 stays; other bytes are
+/// written as `\xNN`.
 pub fn text_of_bytes(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
@@ -241,24 +246,24 @@ pub fn text_of_bytes(bytes: &[u8]) -> String {
     text
 }
 
-/// Bytes that are not UTF-8 in hexadecimal, beside a text that can't say them exactly.
+/// Returns the bytes in hexadecimal if they are not UTF-8, and text alone would lose information.
 pub fn hex_unless_text(bytes: &[u8]) -> Option<String> {
     std::str::from_utf8(bytes).is_err().then(|| hex(bytes))
 }
 
-/// Bytes in hexadecimal.
+/// Converts bytes to hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
     let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16);
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).flatten().collect()
 }
 
-/// Characters that reorder or hide the text around them on a terminal.
+/// Returns true for characters that reorder or hide the text around them on a terminal.
 fn is_bidi_control(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 impl fmt::Display for TreePath {
-    /// Escaped for a terminal; use [`TreePath::as_bytes`] for the bytes.
+    /// Writes the path escaped for a terminal. For the exact bytes, use [`TreePath::as_bytes`].
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&escaped(&self.0))
     }
@@ -271,7 +276,7 @@ impl fmt::Debug for TreePath {
 }
 
 impl Serialize for TreePath {
-    /// As text, with bytes that are not UTF-8 written `\xNN`.
+    /// Serializes as text. Bytes that are not UTF-8 are written as `\xNN`.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&text_of_bytes(&self.0))
     }
@@ -284,7 +289,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ways_out_are_refused() {
+    fn paths_that_leave_the_tree_are_refused() {
         for bad in ["..", "a/../b", ".git", "a/.git/config", ".artifacts", "a\0b"] {
             assert!(TreePath::parse(bad).is_err(), "{bad:?}");
         }
@@ -293,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_another_system_reads_as_a_repository_are_refused() {
+    fn repository_names_of_other_systems_are_refused() {
         for bad in [
             ".GIT",
             ".Git",
@@ -346,19 +351,19 @@ mod tests {
     }
 
     #[test]
-    fn data_has_text_as_it_is_and_other_bytes_twice() {
+    fn text_stays_and_other_bytes_are_also_given_in_hex() {
         assert_eq!(text_of_bytes(b"a\n\x1b\xff\xc3\xa9"), "a\n\u{1b}\\xff\u{e9}");
         assert_eq!(hex_unless_text(b"a\n"), None);
         assert_eq!(hex_unless_text(b"a\xff").as_deref(), Some("61ff"));
     }
 
     #[test]
-    fn odd_bytes_are_escaped_for_people() {
+    fn control_characters_and_invalid_bytes_are_escaped() {
         assert_eq!(escaped(b"a\x1b[31m\xff\xc3\xa9"), "a\\u{1b}[31m\\xff\u{e9}");
         assert_eq!(escaped(b"\\xff"), "\\\\xff");
     }
 
-    /// What [`escaped`] was made from.
+    /// Reverses [`escaped`].
     fn unescaped(text: &str) -> Option<Vec<u8>> {
         let mut bytes = Vec::new();
         let mut left = text;
@@ -391,7 +396,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn what_is_escaped_says_exactly_which_bytes_it_was(
+        fn escaping_is_reversible(
             parts in proptest::collection::vec(
                 proptest::prop_oneof![
                     proptest::collection::vec(proptest::prelude::any::<u8>(), 0..6),

@@ -1,4 +1,4 @@
-//! Files that appear whole: written under a temporary name, synced, renamed, the directory synced.
+//! Atomic files: written under a temporary name, synced and renamed, then the directory is synced.
 
 //!
 //! Below a [guarded](super::guarded) directory, no function here follows a link.
@@ -16,22 +16,21 @@ use super::{fault, read, remove, temporary};
 use crate::error::{ErrorKind, IoResultExt, Result};
 use crate::threads;
 
-/// A file under a temporary name or under none, gone unless it is persisted.
+/// A temporary file, with or without a name, that is removed unless it is persisted.
 #[derive(Debug)]
 pub struct TempFile {
     file: Option<File>,
-    /// Empty while it has no name.
+    /// The path of the file. Empty while the file has no name.
     path: PathBuf,
 }
 
 impl TempFile {
-    /// A new, empty file in `directory` that no other process uses, readable by the owner's group
-    /// as far as the umask allows.
+    /// Creates an empty file in `directory` with a unique name. The umask decides who can read it.
     pub fn new_in(directory: &Path) -> Result<Self> {
         Self::with_mode_in(directory, 0o666)
     }
 
-    /// As [`TempFile::new_in`], with the permission bits `mode` less the umask.
+    /// Like [`TempFile::new_in`], with the permission bits `mode` minus the umask.
     pub fn with_mode_in(directory: &Path, mode: u32) -> Result<Self> {
         Self::named(directory, "", mode)
     }
@@ -51,8 +50,9 @@ impl TempFile {
         }
     }
 
-    /// A new, empty file in the directory of `target`, which has no name until it is persisted: a
-    /// process that is killed leaves nothing. Where the system has no such files, it is hidden there.
+    /// Creates an empty file in the directory of `target`. The file has no name until it is
+    /// persisted, so a killed process leaves nothing. If the system does not support files without
+    /// names, the file gets a hidden name in that directory.
     pub fn beside(target: &Path) -> Result<Self> {
         let directory = directory_of(target);
         let nameless = if is_guarded(target) { None } else { nameless::create(directory) };
@@ -62,7 +62,7 @@ impl TempFile {
         }
     }
 
-    /// Where it is now; empty while it has no name.
+    /// Returns the current path. Empty while the file has no name.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -72,8 +72,8 @@ impl TempFile {
         self.file.as_ref().expect("because only persist and drop take the file")
     }
 
-    /// Makes the content durable, gives it its final name in one step and makes that durable too.
-    /// What stood at `target` is replaced.
+    /// Syncs the content, renames the file to `target` in one step, and syncs the directory. An
+    /// existing file at `target` is replaced.
     pub fn persist(self, target: &Path) -> Result<()> {
         let shown = if self.path.as_os_str().is_empty() { target } else { &self.path };
         self.file().sync_all().on("sync", shown)?;
@@ -83,8 +83,9 @@ impl TempFile {
         sync_parent(target)
     }
 
-    /// As [`TempFile::persist`], but only if nothing stands at `target`: returns whether it is
-    /// there now. Of several writers, in any process or on any machine, one is told yes.
+    /// Like [`TempFile::persist`], but never replaces an existing file. Returns true if the file
+    /// was created at `target`. If several writers compete, in any process or on any machine,
+    /// exactly one gets true.
     pub fn persist_new(self, target: &Path) -> Result<bool> {
         self.file().sync_all().on("sync", &self.path)?;
         fault::reached("file synced")?;
@@ -102,7 +103,7 @@ impl TempFile {
         Ok(true)
     }
 
-    /// The second way to a name that is not taken, for a file system without hard links.
+    /// Creates the target without replacing a file, on file systems without hard links.
     #[cfg(target_os = "linux")]
     fn rename_new(mut self, target: &Path) -> Result<bool> {
         use rustix::fs::{RenameFlags, renameat_with};
@@ -126,18 +127,18 @@ impl TempFile {
         Err(io::Error::from(io::ErrorKind::Unsupported)).on("link", target)
     }
 
-    /// Gives it its final name in one step without waiting for the disk.
+    /// Renames the file to `target` in one step, without syncing it to disk.
     pub fn rename_to(mut self, target: &Path) -> Result<()> {
         if self.path.as_os_str().is_empty() {
             if nameless::link(self.file(), target).is_ok() {
                 return Ok(());
             }
-            // Something is there: another name first, which then takes its place in one step.
+            // The target exists. Link under another name first, then rename over the target in one step.
             let path = directory_of(target).join(format!("{HIDDEN}{}", unique_name()));
             nameless::link(self.file(), &path).on("create", &path)?;
             self.path = path;
         }
-        // The open file keeps sweeps away from its old name.
+        // While the file is open, its lock keeps sweeps from removing the old name.
         let renamed = rename(&self.path, target);
         self.file = None;
         if renamed.is_ok() {
@@ -147,7 +148,7 @@ impl TempFile {
     }
 }
 
-/// Whether a link failed because this file system has none.
+/// Returns true if a link failed because the file system has no hard links.
 fn has_no_links(error: Errno) -> bool {
     [Errno::PERM, Errno::OPNOTSUPP, Errno::NOSYS, Errno::INVAL].contains(&error)
 }
@@ -165,20 +166,20 @@ impl Write for TempFile {
 impl Drop for TempFile {
     fn drop(&mut self) {
         if !self.path.as_os_str().is_empty() {
-            // Nothing refers to it; if it can't be removed now, the next sweep of tmp/ does it.
+            // Nothing refers to the file. If it cannot be removed now, the next sweep removes it.
             let _ = remove_file(&self.path);
         }
     }
 }
 
-/// How the names begin of files that wait beside their target.
+/// The prefix of temporary files next to their target.
 const HIDDEN: &str = ".art-";
 
 fn directory_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Files without a name, where the system and the file system have them.
+/// Files without a name, if the system and the file system support them.
 #[cfg(target_os = "linux")]
 mod nameless {
     use std::fs::File;
@@ -188,16 +189,16 @@ mod nameless {
 
     use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat, openat};
 
-    /// A file in `directory`; `None` if it can't be made so.
+    /// Creates a file without a name in `directory`, or returns `None` if that is not possible.
     pub(super) fn create(directory: &Path) -> Option<File> {
         let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
         let file =
             openat(CWD, directory, flags, Mode::from_raw_mode(0o666)).ok().map(File::from)?;
-        // A process without /proc could never give it a name.
+        // Without /proc, the process could never link the file to a name.
         std::fs::symlink_metadata(place(&file)).is_ok().then_some(file)
     }
 
-    /// Gives `file` the name `path`, which must be free.
+    /// Links `file` at `path`, which must not exist.
     pub(super) fn link(file: &File, path: &Path) -> io::Result<()> {
         Ok(linkat(CWD, place(file), CWD, path, AtFlags::SYMLINK_FOLLOW)?)
     }
@@ -222,40 +223,41 @@ mod nameless {
     }
 }
 
-/// A name no other live process or thread chooses.
+/// Returns a name that no other running process or thread generates.
 pub fn unique_name() -> String {
     static COUNTER: AtomicU64 = AtomicU64::new(0);
     let count = COUNTER.fetch_add(1, Ordering::Relaxed);
     format!("{}-{count}-{}", std::process::id(), uuid::Uuid::new_v4().simple())
 }
 
-/// Writes `bytes` to `target` through `tmp` (on the same file system): old content or new, durable.
+/// Writes `bytes` to `target` through the directory `tmp` on the same file system. After a crash,
+/// the file has either the old or the new content.
 pub fn write(target: &Path, tmp: &Path, bytes: &[u8]) -> Result<()> {
     let mut file = TempFile::new_in(tmp)?;
     file.write_all(bytes).on("write", target)?;
     file.persist(target)
 }
 
-/// Appends `bytes` to `path` with one write and makes them durable.
+/// Appends `bytes` to `path` with one write, and syncs the file.
 pub fn append(path: &Path, bytes: &[u8]) -> Result<()> {
     let file = append_to(path, OFlags::CREATE, bytes)?;
     file.sync_data().on("sync", path)?;
     fault::reached("line appended")
 }
 
-/// Appends `bytes` to `path` with one write; [`sync_file_system`] makes it durable.
+/// Appends `bytes` to `path` with one write. [`sync_file_system`] makes the bytes durable.
 pub fn append_unsynced(path: &Path, bytes: &[u8]) -> Result<()> {
     append_to(path, OFlags::CREATE, bytes)?;
     fault::reached("line appended")
 }
 
-/// Appends `bytes` to `path` with one write. For what can be thrown away: nothing waits for it, and
-/// no crash of it is rehearsed.
+/// Appends `bytes` to `path` with one write. Only for data that can be lost: the file is not
+/// synced, and crash tests skip this step.
 pub fn append_throwaway(path: &Path, bytes: &[u8]) -> Result<()> {
     append_to(path, OFlags::empty(), bytes).map(drop)
 }
 
-/// As [`append_throwaway`], but makes the file where it is missing.
+/// Like [`append_throwaway`], but creates a missing file.
 pub fn note_throwaway(path: &Path, bytes: &[u8]) -> Result<()> {
     append_to(path, OFlags::CREATE, bytes).map(drop)
 }
@@ -267,8 +269,8 @@ fn append_to(path: &Path, flags: OFlags, bytes: &[u8]) -> Result<File> {
     Ok(file)
 }
 
-/// Writes `bytes` over what the file at `path` holds, in place; makes the file where it is missing. For
-/// a note that can be thrown away: nothing waits for the disk, and no crash of it is rehearsed.
+/// Replaces the content of the file at `path` in place, and creates a missing file. Only for data
+/// that can be lost: the file is not synced, and crash tests skip this step.
 pub fn overwrite_throwaway(path: &Path, bytes: &[u8]) -> Result<()> {
     let target = Target::resolve("open", path)?;
     let mut file = target.open("open", OFlags::CREATE | OFlags::WRONLY, 0o666)?;
@@ -276,7 +278,8 @@ pub fn overwrite_throwaway(path: &Path, bytes: &[u8]) -> Result<()> {
     file.set_len(bytes.len() as u64).on("shorten", path)
 }
 
-/// Cuts `path` off after `length` bytes, durably: what was behind was never valid.
+/// Truncates `path` to `length` bytes, and syncs the file. The bytes after `length` were never
+/// valid.
 pub fn truncate(path: &Path, length: u64) -> Result<()> {
     let file = Target::resolve("open", path)?.open("open", OFlags::WRONLY, 0)?;
     file.set_len(length).on("shorten", path)?;
@@ -284,8 +287,8 @@ pub fn truncate(path: &Path, length: u64) -> Result<()> {
     fault::reached("file shortened")
 }
 
-/// Makes everything on the file system of `directory` durable: one call where thousands of files
-/// were written. Returns whether this system can do that; if not, nothing was done.
+/// Syncs the whole file system of `directory`: one call instead of thousands for thousands of
+/// files. Returns false, without effect, if this system does not support it.
 pub fn sync_file_system(directory: &Path) -> Result<bool> {
     #[cfg(target_os = "linux")]
     {
@@ -301,13 +304,13 @@ pub fn sync_file_system(directory: &Path) -> Result<bool> {
     }
 }
 
-/// Makes the names in `directory` durable.
+/// Syncs the names in `directory`.
 pub fn sync_dir(directory: &Path) -> Result<()> {
     sync_dir_handle(&open_directory(directory).on("open", directory)?, directory)?;
     fault::reached("directory synced")
 }
 
-/// A handle of a directory; what is none is not waited for.
+/// Opens a handle of a directory. Fails without waiting if `path` is not a directory.
 fn open_directory(path: &Path) -> io::Result<File> {
     let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
     Ok(openat(CWD, path, flags, Mode::empty())?.into())
@@ -315,20 +318,19 @@ fn open_directory(path: &Path) -> io::Result<File> {
 
 fn sync_dir_handle(handle: &File, directory: &Path) -> Result<()> {
     match handle.sync_all() {
-        // Some network file systems can't sync a directory; there the rename itself is the promise.
+        // Some network file systems cannot sync a directory. Their rename is durable by itself.
         Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
         other => other.on("sync", directory),
     }
 }
 
-/// Makes the content of several files durable. They wait for the disk at the same time, which lets
-/// the file system do it in one go.
+/// Syncs several files in parallel, so that the file system can combine the work.
 pub fn sync_files(files: &[TempFile]) -> Result<()> {
     at_once(files, &|file| file.file().sync_all().on("sync", &file.path))?;
     files.iter().try_for_each(|_| fault::reached("file synced"))
 }
 
-/// Makes the names in several directories durable, as [`sync_files`] does with files.
+/// Syncs several directories in parallel, like [`sync_files`].
 pub fn sync_dirs<P: AsRef<Path> + Sync>(directories: &[P]) -> Result<()> {
     at_once(directories, &|directory| {
         let directory = directory.as_ref();
@@ -337,7 +339,7 @@ pub fn sync_dirs<P: AsRef<Path> + Sync>(directories: &[P]) -> Result<()> {
     directories.iter().try_for_each(|_| fault::reached("directory synced"))
 }
 
-/// How many threads wait for the disk at most.
+/// The maximum number of threads that wait for the disk.
 const WAITERS: usize = 16;
 
 fn at_once<T: Sync>(items: &[T], work: &(dyn Fn(&T) -> Result<()> + Sync)) -> Result<()> {
@@ -346,7 +348,7 @@ fn at_once<T: Sync>(items: &[T], work: &(dyn Fn(&T) -> Result<()> + Sync)) -> Re
     threads::in_parts(&shares, &|share: &[T]| share.iter().try_for_each(work)).into_iter().collect()
 }
 
-/// Makes the name of `path` durable.
+/// Syncs the directory that contains `path`.
 pub fn sync_parent(path: &Path) -> Result<()> {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => sync_dir(parent),
@@ -354,7 +356,7 @@ pub fn sync_parent(path: &Path) -> Result<()> {
     }
 }
 
-/// Renames `from` to `to`, replacing a file there.
+/// Renames `from` to `to`, and replaces an existing file.
 pub fn rename(from: &Path, to: &Path) -> Result<()> {
     let from = Target::resolve("read", from)?;
     let to = Target::resolve("create", to)?;
@@ -362,8 +364,8 @@ pub fn rename(from: &Path, to: &Path) -> Result<()> {
         .map_err(|error| to.failed("create", error))
 }
 
-/// Moves the file `path` into `directory` (made if missing) under `name`, or `name.1` and so on where
-/// that is taken; durable on return. Gives its new path.
+/// Moves the file `path` into `directory`, which is created if it is missing, and syncs both. The
+/// new name is `name`, or `name.1` and so on if the name is taken. Returns the new path.
 pub fn set_aside(path: &Path, directory: &Path, name: &str) -> Result<PathBuf> {
     create_dir_all_durably(directory)?;
     let candidates = std::iter::once(name.to_owned());
@@ -381,8 +383,8 @@ pub fn set_aside(path: &Path, directory: &Path, name: &str) -> Result<PathBuf> {
     Ok(target)
 }
 
-/// Makes a directory and what is missing above it.
-#[expect(clippy::disallowed_methods, reason = "this module is the door")]
+/// Creates a directory and its missing parents.
+#[expect(clippy::disallowed_methods, reason = "only this module creates directories")]
 pub fn create_dir_all(path: &Path) -> Result<()> {
     if !is_guarded(path) {
         return std::fs::create_dir_all(path).on("create directory", path);
@@ -397,7 +399,7 @@ pub fn create_dir_all(path: &Path) -> Result<()> {
     Target::resolve("create directory", path)?.make_directory()
 }
 
-/// Makes a directory and what is missing above it, and makes their names durable.
+/// Creates a directory and its missing parents, and syncs their names.
 pub fn create_dir_all_durably(path: &Path) -> Result<()> {
     let mut missing = Vec::new();
     for level in path.ancestors() {
@@ -410,27 +412,28 @@ pub fn create_dir_all_durably(path: &Path) -> Result<()> {
         return Ok(());
     }
     create_dir_all(path)?;
-    // From the top down, so that nothing durable hangs from what is not.
+    // Top down, so that a durable directory never has a parent that is not durable.
     missing.iter().rev().try_for_each(|made| sync_parent(made))
 }
 
-/// Makes a symbolic link at `path`, which must be free.
+/// Creates a symbolic link at `path`, which must not exist.
 pub(super) fn make_link(target: &str, path: &Path) -> Result<std::result::Result<(), Errno>> {
     let place = Target::resolve("create", path)?;
     Ok(rustix::fs::symlinkat(target, place.directory(), place.name()))
 }
 
-/// Removes an empty directory; that it is gone already is fine.
+/// Removes an empty directory. A missing directory is not an error.
 pub fn remove_empty_dir(path: &Path) -> Result<()> {
     remove_with(path, |target| unlinkat(target.directory(), target.name(), AtFlags::REMOVEDIR))
 }
 
-/// Removes a file, or a link itself; that it is gone already is fine.
+/// Removes a file or a link. A missing file is not an error.
 pub fn remove_file(path: &Path) -> Result<()> {
     remove_with(path, |target| unlinkat(target.directory(), target.name(), AtFlags::empty()))
 }
 
-/// Removes a directory and all below; that it is gone already is fine. Links are removed themselves.
+/// Removes a directory and its contents, without following links. A missing directory is not an
+/// error.
 pub fn remove_tree(path: &Path) -> Result<()> {
     remove_with(path, |target| remove::remove_tree(target.directory(), target.name()))
 }

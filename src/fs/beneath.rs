@@ -1,4 +1,4 @@
-//! Opens files below a directory without following any link on the way, however long the path.
+//! Opens files below a directory without following links on the way. Paths can be of any length.
 
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -13,49 +13,51 @@ use rustix::io::Errno;
 use super::stat::Stat;
 use crate::error::{IoResultExt, Result};
 
-/// A directory that is held open; paths are resolved below it and never leave it.
+/// An open directory. Paths are resolved below it and never leave it.
 #[derive(Debug)]
 pub struct Beneath {
     root: OwnedFd,
 }
 
-/// How a directory is opened that is only passed through.
+/// The flags for opening a directory only to resolve names below it.
 const PASS: OFlags = OFlags::DIRECTORY.union(OFlags::PATH).union(OFlags::CLOEXEC);
 
-/// The longest path that one system call takes.
+/// Paths of at least this length are resolved component by component, because a system call would
+/// reject them.
 const LONG: usize = 4000;
 
 impl Beneath {
-    /// Holds the directory at `root` open.
+    /// Opens the directory at `root`.
     pub fn open(root: &Path) -> Result<Self> {
         let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
         let root = openat(CWD, root, flags, Mode::empty()).on("open directory", root)?;
         Ok(Beneath { root })
     }
 
-    /// As [`Beneath::open`], with a handle that only names below it are resolved from: it needs no
-    /// permission to list the directory.
+    /// Like [`Beneath::open`], but the handle can only resolve names, and needs no permission to
+    /// list the directory.
     pub(super) fn open_to_pass(root: &Path) -> std::io::Result<Self> {
         Ok(Beneath { root: openat(CWD, root, PASS, Mode::empty())? })
     }
 
-    /// A handle of the directory at `path` that only names below it are resolved from.
+    /// Opens the directory at `path` with a handle that can only resolve names.
     pub(super) fn pass(&self, path: &[u8]) -> std::result::Result<OwnedFd, Errno> {
         self.resolve(path, PASS | OFlags::NOFOLLOW)
     }
 
-    /// The handle of the directory itself.
+    /// Returns the handle of the directory.
     pub(super) fn into_handle(self) -> OwnedFd {
         self.root
     }
 
-    /// Opens the regular file at `path` for reading. What is no file by now does not block.
+    /// Opens the regular file at `path` for reading. If another kind of file has replaced it,
+    /// opening does not block.
     pub fn open_file(&self, path: &[u8]) -> std::io::Result<File> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
         Ok(File::from(self.resolve(path, flags)?))
     }
 
-    /// The target of the symbolic link at `path`.
+    /// Reads the target of the symbolic link at `path`.
     pub fn read_link(&self, path: &[u8]) -> std::io::Result<Vec<u8>> {
         let (parent, name) = split(path);
         let target = if parent.is_empty() {
@@ -67,7 +69,8 @@ impl Beneath {
         Ok(target.into_bytes())
     }
 
-    /// The metadata of what is at `path`, itself if it is a link; `None` if nothing is.
+    /// Returns the metadata of the entry at `path`, without following a link. `None` if there is no
+    /// entry.
     pub fn stat(&self, path: &[u8]) -> std::io::Result<Option<(FileType, Stat)>> {
         let found =
             self.in_parent(path, |parent, name| statat(parent, name, AtFlags::SYMLINK_NOFOLLOW));
@@ -81,7 +84,7 @@ impl Beneath {
         }
     }
 
-    /// A new file at `path`, which must not exist; `mode` less the umask.
+    /// Creates a file at `path`, which must not exist, with `mode` minus the umask.
     pub fn create_file(&self, path: &[u8], mode: u32) -> std::io::Result<File> {
         let flags =
             OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -89,19 +92,19 @@ impl Beneath {
         Ok(File::from(self.in_parent(path, |parent, name| openat(parent, name, flags, mode))?))
     }
 
-    /// A new directory at `path`, whose parent exists.
+    /// Creates a directory at `path`. The parent must exist.
     pub fn make_dir(&self, path: &[u8]) -> std::io::Result<()> {
         let mode = Mode::from_raw_mode(0o777);
         Ok(self.in_parent(path, |parent, name| mkdirat(parent, name, mode))?)
     }
 
-    /// A new symbolic link at `path`.
+    /// Creates a symbolic link at `path`.
     pub fn make_link(&self, target: &[u8], path: &[u8]) -> std::io::Result<()> {
         Ok(self.in_parent(path, |parent, name| symlinkat(target, parent, name))?)
     }
 
-    /// Moves what is at `from` to `to`. What stands there is replaced if `replace`, else it is an
-    /// error.
+    /// Renames `from` to `to`. If `to` exists, it is replaced if `replace` is set; otherwise the
+    /// call fails.
     pub fn rename(&self, from: &[u8], to: &[u8], replace: bool) -> std::io::Result<()> {
         let renamed = self.in_parent(from, |from_parent, from_name| {
             self.in_parent(to, |to_parent, to_name| {
@@ -110,7 +113,7 @@ impl Beneath {
                 }
                 let flags = RenameFlags::NOREPLACE;
                 match renameat_with(from_parent, from_name, to_parent, to_name, flags) {
-                    // File systems that can't promise it: the look before has to do.
+                    // The file system does not support NOREPLACE: check first instead.
                     Err(Errno::INVAL | Errno::NOSYS) => {
                         match statat(to_parent, to_name, AtFlags::SYMLINK_NOFOLLOW) {
                             Err(Errno::NOENT) => {
@@ -127,7 +130,7 @@ impl Beneath {
         Ok(renamed?)
     }
 
-    /// Calls `act` with the directory that holds `path`, and the last name.
+    /// Calls `act` with the parent directory of `path` and the last component.
     fn in_parent<T>(
         &self,
         path: &[u8],
@@ -145,7 +148,7 @@ impl Beneath {
         if path.len() < LONG {
             let how = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
             match openat2(&self.root, path, flags, Mode::empty(), how) {
-                // Older kernels, and sandboxes that hide the call.
+                // Old kernels lack the call, and some sandboxes block it.
                 Err(Errno::NOSYS | Errno::PERM) => {}
                 other => return other,
             }
@@ -170,7 +173,7 @@ impl Beneath {
     }
 }
 
-/// What stands before and after the last slash.
+/// Splits a path at the last slash.
 fn split(path: &[u8]) -> (&[u8], &[u8]) {
     match path.iter().rposition(|byte| *byte == b'/') {
         Some(slash) => (&path[..slash], &path[slash + 1..]),

@@ -1,26 +1,26 @@
-//! Places where a crash is rehearsed.
+//! Fault injection for crash tests.
 //!
-//! Every step after which the disk holds something new calls [`reached`]. A test arms the n-th such
-//! step to fail or to end the process; unarmed, a step costs one atomic load.
+//! Every step that changes the disk calls [`reached`]. A test arms the n-th step, which then fails
+//! or ends the process. If no step is armed, a call costs one atomic load.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// What an armed step does.
+/// The effect of an armed step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
-    /// Fails as a full disk does.
+    /// Fails like a full disk.
     DiskFull,
-    /// Ends the process at once, as `kill -9` does.
+    /// Ends the process immediately, like `kill -9`.
     Abort,
 }
 
 static REMAINING: AtomicU64 = AtomicU64::new(0);
 static ARMED: Mutex<Option<Action>> = Mutex::new(None);
 
-/// Lets the `nth` step from now (1 is the next) do `action`. The setting is the process's.
+/// Arms the `nth` step from now (1 is the next step). The setting applies to the whole process.
 pub fn arm(nth: u64, action: Action) {
     if let Ok(mut armed) = ARMED.lock() {
         *armed = Some(action);
@@ -28,12 +28,12 @@ pub fn arm(nth: u64, action: Action) {
     }
 }
 
-/// Takes the arming back. Returns whether the armed step was never reached.
+/// Disarms the step. Returns true if the armed step was never reached.
 pub fn disarm() -> bool {
     REMAINING.swap(0, Ordering::SeqCst) > 0
 }
 
-/// A durability step was reached: `step` names it.
+/// Reports that the step named `step` was reached. Fails if the step is armed.
 pub fn reached(step: &str) -> Result<()> {
     if REMAINING.load(Ordering::Relaxed) == 0 {
         return Ok(());
@@ -48,7 +48,7 @@ pub fn reached(step: &str) -> Result<()> {
     match action {
         Some(Action::Abort) => std::process::abort(),
         Some(Action::DiskFull) => {
-            Err(Error::new(ErrorKind::Unavailable, format!("rehearsed full disk at '{step}'")))
+            Err(Error::new(ErrorKind::Unavailable, format!("injected full disk at '{step}'")))
         }
         None => Ok(()),
     }

@@ -1,8 +1,8 @@
-//! Directories whose content may be another user's work: a repository, a directory that is a remote.
+//! Directories whose contents another user may have written: repositories and directory remotes.
 //!
-//! Nothing below a guarded directory is written, created or removed through a symbolic link: a link
-//! would lead the write to a file of the reader. The guarded directory itself may be a link, and links
-//! may lead to it: the user named that path.
+//! Nothing below a guarded directory is written, created or removed through a symbolic link,
+//! because such a link could redirect the write to one of this user's files. The guarded directory
+//! itself may be a link, and its path may contain links, because the user named that path.
 
 use std::collections::HashSet;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -20,7 +20,7 @@ use crate::tree_path::escaped;
 
 static GUARDED: RwLock<Option<HashSet<PathBuf>>> = RwLock::new(None);
 
-/// Guards `directory` until the process ends, under this path and under its real one.
+/// Guards `directory` until the process ends, under the given path and the resolved path.
 pub fn guard(directory: &Path) {
     let is_known = |guarded: &HashSet<PathBuf>| guarded.contains(directory);
     let known =
@@ -35,29 +35,30 @@ pub fn guard(directory: &Path) {
     guarded.extend(real);
 }
 
-/// The outermost guarded directory above `path`.
+/// Returns the outermost guarded directory above `path`.
 fn guard_of(path: &Path) -> Option<&Path> {
     let guarded = GUARDED.read().unwrap_or_else(PoisonError::into_inner);
     let guarded = guarded.as_ref()?;
     path.ancestors().skip(1).filter(|above| guarded.contains(*above)).last()
 }
 
-/// Whether a guarded directory is above `path`.
+/// Returns true if `path` is below a guarded directory.
 pub(super) fn is_guarded(path: &Path) -> bool {
     guard_of(path).is_some()
 }
 
-/// A path whose directory is held open, so that no link can come between a check and a write.
+/// A path whose parent directory is held open, so that no link can be inserted between a check and
+/// a write.
 pub(super) struct Target<'p> {
-    /// None outside every guarded directory: the whole path is resolved as usual.
+    /// `None` outside every guarded directory. The whole path is then resolved as usual.
     parent: Option<OwnedFd>,
     name: &'p Path,
     path: &'p Path,
 }
 
 impl<'p> Target<'p> {
-    /// Opens the directory of `path`. Fails with `Unauthorized` if a link below a guarded directory
-    /// is on the way.
+    /// Opens the parent directory of `path`. Fails with `Unauthorized` if the path contains a link
+    /// below a guarded directory.
     pub(super) fn resolve(action: &str, path: &'p Path) -> Result<Self> {
         let plain = Target { parent: None, name: path, path };
         let Some(guard) = guard_of(path) else { return Ok(plain) };
@@ -80,17 +81,17 @@ impl<'p> Target<'p> {
         Ok(Target { parent: Some(parent), name: Path::new(name), path })
     }
 
-    /// The directory that [`Target::name`] is relative to.
+    /// Returns the directory that [`Target::name`] is relative to.
     pub(super) fn directory(&self) -> BorrowedFd<'_> {
         self.parent.as_ref().map_or(CWD, |parent| parent.as_fd())
     }
 
-    /// The last name below a guarded directory, otherwise the whole path.
+    /// Returns the last component below a guarded directory, otherwise the whole path.
     pub(super) fn name(&self) -> &'p Path {
         self.name
     }
 
-    /// Opens the regular file itself, never what a link leads to below a guarded directory.
+    /// Opens the regular file. Below a guarded directory, a link is not followed.
     pub(super) fn open(&self, action: &str, flags: OFlags, mode: u32) -> Result<std::fs::File> {
         let follow = if self.parent.is_some() { OFlags::NOFOLLOW } else { OFlags::empty() };
         let flags = flags | follow | OFlags::CLOEXEC | OFlags::NONBLOCK;
@@ -103,7 +104,7 @@ impl<'p> Target<'p> {
         }
     }
 
-    /// Creates the directory; an existing directory is fine.
+    /// Creates the directory. An existing directory is not an error.
     pub(super) fn make_directory(&self) -> Result<()> {
         let failed = match mkdirat(self.directory(), self.name, Mode::from_raw_mode(0o777)) {
             Ok(()) => return Ok(()),
@@ -117,13 +118,13 @@ impl<'p> Target<'p> {
         }
     }
 
-    /// The error of a system call on this path.
+    /// Returns the error of a system call on this path.
     pub(super) fn failed(&self, action: &str, error: Errno) -> Error {
         explain(action, self.path, error)
     }
 }
 
-/// The error for `path`, which names the link if one is in the way.
+/// Returns the error for `path`, which names the link that was in the way, if any.
 fn explain(action: &str, path: &Path, error: Errno) -> Error {
     let is_refusal = matches!(error, Errno::LOOP | Errno::NOTDIR | Errno::MLINK);
     let guard = if is_refusal { guard_of(path) } else { None };
@@ -133,7 +134,7 @@ fn explain(action: &str, path: &Path, error: Errno) -> Error {
     }
 }
 
-/// The first link below `guard` on the way to `path`.
+/// Returns the first link between `guard` and `path`.
 fn first_link(guard: &Path, path: &Path) -> Option<PathBuf> {
     let mut ways: Vec<&Path> = path.ancestors().take_while(|way| *way != guard).collect();
     ways.reverse();

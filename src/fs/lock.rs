@@ -1,4 +1,4 @@
-//! Advisory locks on files, released by the kernel when the process ends, however it ends.
+//! Advisory file locks. The kernel releases them when the process ends, even if it is killed.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -10,16 +10,16 @@ use rustix::fs::{FlockOperation, OFlags, flock};
 use super::guarded::Target;
 use crate::error::{Error, ErrorKind, IoResultExt, Result};
 
-/// How a lock is held.
+/// The mode of a lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// Together with other shared holders.
+    /// Other processes can hold shared locks at the same time.
     Shared,
-    /// Alone.
+    /// No other process can hold the lock.
     Exclusive,
 }
 
-/// A held lock; dropping it releases it.
+/// A held lock. Dropping it releases the lock.
 #[derive(Debug)]
 pub struct FileLock {
     file: File,
@@ -28,8 +28,8 @@ pub struct FileLock {
 }
 
 impl FileLock {
-    /// Takes the lock on the file at `path` (made if missing), waiting up to `timeout`. A link is no
-    /// lock file.
+    /// Locks the file at `path`, which is created if it is missing. Waits up to `timeout`. A
+    /// symbolic link is refused.
     pub fn acquire(path: &Path, mode: Mode, timeout: Duration) -> Result<Self> {
         Self::acquire_with(path, OFlags::CREATE, mode, timeout)
     }
@@ -54,17 +54,18 @@ impl FileLock {
                     ErrorKind::Locked,
                     format!("another process holds '{}'", path.display()),
                 )
-                .with_hint("wait for it to finish, or give --lock-timeout SECONDS"));
+                .with_hint("wait for the other process, or pass --lock-timeout SECONDS"));
             }
             std::thread::sleep(pause.min(timeout.saturating_sub(start.elapsed())));
             pause = (pause * 2).min(Duration::from_millis(8));
         }
     }
 
-    /// Notes in the file that work is under way, until the lock is dropped. Returns whether the
-    /// note was there already: the holder before was killed in the middle of its work.
+    /// Marks the file as in use until the lock is dropped. Returns true if the mark already
+    /// existed: the previous holder was killed in the middle of its work.
     ///
-    /// Only for an exclusive lock. The note survives the process, not a loss of power.
+    /// Only for an exclusive lock. The mark survives the end of the process, but not a loss of
+    /// power.
     pub fn begin_work(&mut self) -> Result<bool> {
         let was_working = self.file.metadata().on("read", &self.path)?.len() > 0;
         if !was_working {
@@ -74,17 +75,17 @@ impl FileLock {
         Ok(was_working)
     }
 
-    /// Where the lock file is.
+    /// Returns the path of the lock file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Takes the lock if it is free now.
+    /// Acquires the lock if it is free. Otherwise, returns `None`.
     pub fn try_acquire(path: &Path, mode: Mode) -> Result<Option<Self>> {
         held_as_none(Self::acquire(path, mode, Duration::ZERO))
     }
 
-    /// As [`FileLock::try_acquire`], but fails with `NotFound` if there is no lock file.
+    /// Like [`FileLock::try_acquire`], but fails with `NotFound` if the lock file does not exist.
     pub fn try_acquire_existing(path: &Path, mode: Mode) -> Result<Option<Self>> {
         held_as_none(Self::acquire_with(path, OFlags::empty(), mode, Duration::ZERO))
     }
@@ -101,7 +102,7 @@ fn held_as_none(acquired: Result<FileLock>) -> Result<Option<FileLock>> {
 impl Drop for FileLock {
     fn drop(&mut self) {
         if self.is_working {
-            // If it can't be taken back, the next holder looks for leftovers and finds none.
+            // If the mark stays, the next holder searches for leftovers and finds none.
             let _ = self.file.set_len(0);
         }
     }
@@ -112,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn work_that_a_killed_holder_left_is_seen_by_the_next_one_only() {
+    fn the_next_holder_sees_the_mark_of_a_killed_holder_once() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("lock");
         let acquire = || FileLock::acquire(&path, Mode::Exclusive, Duration::ZERO);

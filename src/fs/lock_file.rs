@@ -1,9 +1,9 @@
-//! Lock files as git makes them: while `X.lock` stands beside `X`, no git changes `X`.
+//! Lock files like those of git: while `X.lock` exists, git does not change `X`.
 //!
-//! Ours are symbolic links that lead nowhere. A link is made in one step together with what it
-//! says, so whoever holds the [`FileLock`](super::lock::FileLock) under which all of ours are made
-//! can tell one that a killed process left behind (it may be taken over) from one that a git holds
-//! (it must be waited for).
+//! The lock files of `art` are dangling symbolic links. A link and its target are created in one
+//! step. A holder of the [`FileLock`](super::lock::FileLock) that guards their creation can
+//! therefore distinguish a link of a killed process, which can be taken over, from the lock file of
+//! a running git, which must be waited for.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -14,10 +14,10 @@ use rustix::io::Errno;
 use super::{atomic, read};
 use crate::error::{Error, ErrorKind, IoResultExt, Result};
 
-/// What our links say.
+/// The target of the links that `art` creates.
 const MARK: &str = "held-by-art";
 
-/// A held lock file; dropping it removes the file.
+/// A held lock file. Dropping it removes the file.
 #[derive(Debug)]
 pub struct LockFile {
     path: PathBuf,
@@ -25,9 +25,9 @@ pub struct LockFile {
 }
 
 impl LockFile {
-    /// Locks `target`, whose directory must exist, waiting for a foreign holder until `deadline`.
+    /// Locks `target`, whose directory must exist. Waits for a lock of git until `deadline`.
     ///
-    /// The caller holds the one lock under which all lock files of ours are made.
+    /// The caller holds the lock that guards the creation of lock files.
     pub fn acquire(target: &Path, deadline: Instant) -> Result<Self> {
         let path = path_of(target);
         let mut pause = Duration::from_micros(500);
@@ -39,7 +39,7 @@ impl LockFile {
                         return Ok(LockFile { path, is_made: true });
                     }
                 }
-                // A file system without links: a foreign lock is respected, none of ours is made.
+                // A file system without links: respect git's lock, but create none.
                 Err(Errno::PERM | Errno::NOSYS | Errno::OPNOTSUPP) => {
                     if !read::is_there(&path)? {
                         return Ok(LockFile { path, is_made: false });
@@ -60,18 +60,18 @@ impl LockFile {
 impl Drop for LockFile {
     fn drop(&mut self) {
         if self.is_made {
-            // What can't be removed now is recognised as ours and taken over by the next writer.
+            // If the file cannot be removed, the next writer recognizes it and takes it over.
             let _ = atomic::remove_file(&self.path);
         }
     }
 }
 
-/// Whether the file at `path` is a lock file of ours.
+/// Returns true if the file at `path` is a lock file of `art`.
 pub fn is_ours(path: &Path) -> bool {
     std::fs::read_link(path).is_ok_and(|target| target == Path::new(MARK))
 }
 
-/// The lock file of `target`.
+/// Returns the path of the lock file of `target`.
 pub fn path_of(target: &Path) -> PathBuf {
     let mut path = OsString::from(target);
     path.push(".lock");
@@ -80,7 +80,7 @@ pub fn path_of(target: &Path) -> PathBuf {
 
 fn held(path: &Path) -> Error {
     Error::new(ErrorKind::Locked, format!("a git process holds '{}'", path.display())).with_hint(
-        format!("wait for it; if no git runs, remove what it left: rm '{}'", path.display()),
+        format!("wait for git; if no git process is running, remove the lock: rm '{}'", path.display()),
     )
 }
 
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lock_left_by_a_killed_process_is_taken_over() {
+    fn the_lock_of_a_killed_process_is_taken_over() {
         let directory = tempfile::tempdir().unwrap();
         let target = directory.path().join("r");
         std::mem::forget(LockFile::acquire(&target, Instant::now()).unwrap());
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_foreign_lock_is_waited_for_and_then_named() {
+    fn a_lock_of_git_is_waited_for_and_then_named() {
         let directory = tempfile::tempdir().unwrap();
         let target = directory.path().join("r");
         std::fs::File::create_new(path_of(&target)).unwrap();

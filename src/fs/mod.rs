@@ -1,11 +1,11 @@
-//! This machine's file system: the only door to file writes.
+//! The local file system. All file writes of this program go through this module.
 //!
-//! What is written here reaches its final name whole and durable, or not at all. Reading is free
-//! for everyone, through [`read`], which neither waits for a pipe nor takes an unreadable entry for an
-//! absent one. Below a [guarded] directory no write follows a link.
+//! A file reaches its final name complete and durable, or not at all. Any module can read files,
+//! through [`read`]. It never waits for a pipe, and never treats an unreadable entry as a missing
+//! one. Below a [guarded] directory, no write follows a link.
 
-/// How the directories begin in which files wait for their final name, in someone's own directory.
-/// What a killed writer left of them is nobody's data.
+/// The prefix of staging directories in a user's directory, which hold files until they get their
+/// final name. Leftovers of a killed writer can be deleted.
 pub const STAGING_PREFIX: &str = ".art-download-";
 
 pub mod atomic;

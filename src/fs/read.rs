@@ -1,5 +1,5 @@
-//! Reading files that another user, another program or a damaged disk may have changed: never a wait
-//! for a pipe or a device, never more bytes than expected.
+//! Reads files that another user, another program or a damaged disk may have changed. Reading never
+//! waits for a pipe or a device, and never returns more bytes than expected.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -9,18 +9,18 @@ use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
 
 use crate::error::{Error, IoResultExt, Result};
 
-/// The most bytes of a small file: settings, one ref, an ignore file.
+/// The maximum size of a small file: settings, a ref, an ignore file.
 pub const SMALL: u64 = 1 << 20;
-/// The most bytes of a file that holds one line for each of many objects.
+/// The maximum size of a file that has one line for each of many objects.
 pub const LARGE: u64 = 1 << 30;
 
-/// Opens the regular file at `path` for reading. A named pipe, a socket, a device or a directory is an
-/// error, and nothing waits for it.
+/// Opens the regular file at `path` for reading. A named pipe, a socket, a device or a directory is
+/// an error. Opening never blocks.
 pub fn open(path: &Path) -> io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     match openat(CWD, path, flags, Mode::empty()) {
         Ok(file) => check_regular(File::from(file)),
-        // What the system answers for a socket, and for a device without a driver.
+        // The error for a socket, and for a device without a driver.
         Err(error @ (rustix::io::Errno::NXIO | rustix::io::Errno::NODEV)) => {
             let kind = rustix::fs::stat(path).map(|found| FileType::from_raw_mode(found.st_mode));
             Err(kind.ok().and_then(refusal).unwrap_or_else(|| error.into()))
@@ -29,14 +29,14 @@ pub fn open(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Opens a file that the user names, which may be a pipe such as a shell's `<(command)`. The caller
-/// bounds what is read.
-#[expect(clippy::disallowed_methods, reason = "this module is the door")]
+/// Opens a file that the user named, which may be a pipe such as a shell's `<(command)`. The caller
+/// limits how much is read.
+#[expect(clippy::disallowed_methods, reason = "only this module opens files")]
 pub fn open_given(path: &Path) -> io::Result<File> {
     File::open(path)
 }
 
-/// The open `file`, unless it is something other than a regular file.
+/// Returns `file` if it is a regular file. Otherwise, fails.
 pub fn check_regular(file: File) -> io::Result<File> {
     let kind = FileType::from_raw_mode(fstat(&file)?.st_mode);
     match refusal(kind) {
@@ -45,7 +45,7 @@ pub fn check_regular(file: File) -> io::Result<File> {
     }
 }
 
-/// The error for a file of this kind, if it is not a regular file.
+/// Returns the error for a file of this kind, or `None` for a regular file.
 pub(super) fn refusal(kind: FileType) -> Option<io::Error> {
     match kind {
         FileType::RegularFile => None,
@@ -57,7 +57,7 @@ pub(super) fn refusal(kind: FileType) -> Option<io::Error> {
     }
 }
 
-/// A kind of file, for a message.
+/// Returns the name of a kind of file, for a message.
 pub(crate) fn describe(kind: FileType) -> &'static str {
     match kind {
         FileType::RegularFile => "a file",
@@ -70,18 +70,18 @@ pub(crate) fn describe(kind: FileType) -> &'static str {
     }
 }
 
-/// The bytes of the regular file at `path`, at most `limit`.
+/// Reads the regular file at `path`. Fails if it has more than `limit` bytes.
 pub fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     read_to_limit(open(path)?, limit)
 }
 
-/// The text of the regular file at `path`, at most `limit` bytes.
+/// Reads the text of the regular file at `path`. Fails if it has more than `limit` bytes.
 pub fn read_text(path: &Path, limit: u64) -> io::Result<String> {
     let not_text = |_| io::Error::new(io::ErrorKind::InvalidData, "the file is not UTF-8");
     String::from_utf8(read_bounded(path, limit)?).map_err(not_text)
 }
 
-/// The bytes of `file`, at most `limit`.
+/// Reads `file`. Fails if it has more than `limit` bytes.
 pub fn read_to_limit(file: File, limit: u64) -> io::Result<Vec<u8>> {
     let size = file.metadata()?.len();
     let mut bytes = Vec::new();
@@ -96,20 +96,21 @@ pub fn read_to_limit(file: File, limit: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Whether an error says that nothing is at a path: no entry, or a file where the path needs a
-/// directory. Every other error leaves the question open.
+/// Returns true if the error means that `path` has no entry: either the entry is missing, or a
+/// parent is a file. Any other error does not tell whether the entry exists.
 pub fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
-/// The metadata of what `path` leads to; `None` only if nothing is there.
+/// Returns the metadata of `path`, following links. `None` only if the target does not exist.
 pub fn try_metadata(path: &Path) -> Result<Option<std::fs::Metadata>> {
-    absent_as_none(std::fs::metadata(path)).on("look at", path)
+    absent_as_none(std::fs::metadata(path)).on("access", path)
 }
 
-/// The metadata of the entry `path` itself, also of a link; `None` only if there is no entry.
+/// Returns the metadata of the entry `path`, without following a link. `None` only if there is no
+/// entry.
 pub fn try_entry(path: &Path) -> Result<Option<std::fs::Metadata>> {
-    absent_as_none(std::fs::symlink_metadata(path)).on("look at", path)
+    absent_as_none(std::fs::symlink_metadata(path)).on("access", path)
 }
 
 fn absent_as_none<T>(found: io::Result<T>) -> io::Result<Option<T>> {
@@ -120,19 +121,17 @@ fn absent_as_none<T>(found: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
-/// Whether a regular file is at `path`, or a link to a regular file. An entry that cannot be looked at
-/// is an error.
+/// Returns true if `path` is a regular file or a link to one. An inaccessible entry is an error.
 pub fn is_file(path: &Path) -> Result<bool> {
     Ok(try_metadata(path)?.is_some_and(|found| found.is_file()))
 }
 
-/// Whether a directory is at `path`, or a link to a directory. An entry that cannot be looked at is an
-/// error.
+/// Returns true if `path` is a directory or a link to one. An inaccessible entry is an error.
 pub fn is_dir(path: &Path) -> Result<bool> {
     Ok(try_metadata(path)?.is_some_and(|found| found.is_dir()))
 }
 
-/// Whether an entry is at `path`, also a link that leads nowhere.
+/// Returns true if `path` has an entry, including a dangling link.
 pub fn is_there(path: &Path) -> Result<bool> {
     Ok(try_entry(path)?.is_some())
 }
@@ -144,7 +143,7 @@ mod tests {
     use crate::fs::atomic;
 
     #[test]
-    fn pipes_sockets_and_devices_are_named_and_nothing_waits_for_them() {
+    fn pipes_sockets_and_devices_are_named_without_blocking() {
         let directory = tempfile::tempdir().unwrap();
         let pipe = directory.path().join("pipe");
         rustix::fs::mknodat(CWD, &pipe, FileType::Fifo, Mode::from_raw_mode(0o644), 0).unwrap();
@@ -163,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_longer_than_the_limit_is_refused_with_both_sizes() {
+    fn a_file_over_the_limit_is_refused_with_both_sizes() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("f");
         atomic::write(&path, directory.path(), b"12345").unwrap();
@@ -173,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn only_an_entry_that_is_not_there_is_absent() {
+    fn only_a_missing_entry_is_absent() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("f");
         atomic::write(&file, directory.path(), b"").unwrap();

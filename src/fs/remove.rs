@@ -1,4 +1,4 @@
-//! Removal of a directory and everything below it, at any depth, without following a link.
+//! Removes a directory and its contents, at any depth, without following links.
 
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -6,10 +6,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, openat, renameat, statat, unlinkat};
 use rustix::io::{Errno, Result};
 
-/// Removes the entry `name` of `directory`, and all below it if it is a directory.
+/// Removes the entry `name` of `directory`, including the contents of a directory.
 ///
-/// Directories are moved up to the top before they are emptied, so a tree of any depth needs two
-/// handles and no long path.
+/// Nested directories are moved up to the top before they are emptied. A tree of any depth
+/// therefore needs only two handles and no long path.
 pub(super) fn remove_tree<P: rustix::path::Arg + Copy>(
     directory: BorrowedFd<'_>,
     name: P,
@@ -17,7 +17,7 @@ pub(super) fn remove_tree<P: rustix::path::Arg + Copy>(
     match unlinkat(directory, name, AtFlags::REMOVEDIR) {
         Err(Errno::NOTDIR) => return unlinkat(directory, name, AtFlags::empty()),
         Err(Errno::NOTEMPTY | Errno::EXIST) => {}
-        // A system may refuse before it looks whether the directory is empty.
+        // Some systems refuse before they check whether the directory is empty.
         other => return other,
     }
     let top = open_directory(directory, name)?;
@@ -43,8 +43,8 @@ fn open_directory<P: rustix::path::Arg>(directory: BorrowedFd<'_>, name: P) -> R
     openat(directory, name, flags, Mode::empty())
 }
 
-/// Removes what is in `directory`. Directories with content move to `top`; without `top`, their names
-/// are returned.
+/// Removes the contents of `directory`. Directories that are not empty move to `top`. Without
+/// `top`, their names are returned.
 fn empty(
     directory: BorrowedFd<'_>,
     top: Option<BorrowedFd<'_>>,
@@ -84,7 +84,7 @@ fn empty(
     Ok(left)
 }
 
-/// Moves a directory to `top` under a name that is free there.
+/// Moves a directory to `top` under an unused name.
 fn move_up(
     directory: BorrowedFd<'_>,
     name: &CString,
@@ -93,7 +93,7 @@ fn move_up(
 ) -> Result<()> {
     loop {
         *count += 1;
-        // A name that is taken by a directory with content is refused by the system.
+        // The system refuses a name that a directory with contents has.
         match renameat(directory, name, top, format!("{}-{count}", std::process::id())) {
             Err(Errno::NOTEMPTY | Errno::EXIST | Errno::NOTDIR) => {}
             Err(Errno::NOENT) => return Ok(()),
@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tree_deeper_than_any_path_is_removed_and_links_are_not_followed() {
+    fn a_very_deep_tree_is_removed_and_links_are_not_followed() {
         let directory = tempfile::tempdir().unwrap();
         let outside = directory.path().join("outside");
         crate::fs::atomic::write(&outside, directory.path(), b"kept").unwrap();

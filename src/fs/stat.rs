@@ -1,26 +1,26 @@
-//! What the system says of a file, as far as it tells whether its bytes changed.
+//! File metadata that shows whether a file's bytes changed.
 
 /// The metadata that changes when a file's bytes do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stat {
-    /// Bytes.
+    /// The size in bytes.
     pub size: u64,
     /// The last change of the bytes, in nanoseconds since 1970.
     pub mtime: i64,
-    /// The last change of bytes or metadata, in nanoseconds since 1970; can't be set by a user.
+    /// The last change of bytes or metadata, in nanoseconds since 1970. A user cannot set it.
     pub ctime: i64,
-    /// The number of the inode.
+    /// The inode number.
     pub inode: u64,
-    /// The device the inode is on.
+    /// The device that contains the inode.
     pub device: u64,
-    /// Whether the owner may execute it.
+    /// True if the owner has execute permission.
     pub executable: bool,
-    /// Whether other names share the inode.
+    /// True if the inode has more than one name.
     pub linked: bool,
 }
 
 impl Stat {
-    /// From the system's own structure.
+    /// Converts the system's structure.
     #[expect(clippy::useless_conversion, reason = "the widths differ between systems")]
     pub(crate) fn from_rustix(stat: &rustix::fs::Stat) -> Self {
         let nanos = |seconds: i64, nanos: i64| seconds.saturating_mul(1_000_000_000) + nanos;
@@ -35,12 +35,12 @@ impl Stat {
         }
     }
 
-    /// The metadata of an open file.
+    /// Reads the metadata of an open file.
     pub fn of_file(file: &impl std::os::fd::AsFd) -> std::io::Result<Self> {
         Ok(Self::from_rustix(&rustix::fs::fstat(file)?))
     }
 
-    /// Whether bytes read between two looks at the metadata are those of one state of the file.
+    /// Returns true if the file did not change between the two readings of its metadata.
     pub fn same_content(&self, other: &Stat) -> bool {
         self.size == other.size
             && self.mtime == other.mtime

@@ -1,5 +1,5 @@
-//! Temporary files whose writers are gone. A living writer holds a lock on each of its own; the kernel
-//! releases the lock when the writer ends, however it ends.
+//! Removes temporary files whose writers ended. A running writer holds a lock on each of its files.
+//! The kernel releases the lock when the writer ends, even if it is killed.
 
 use std::io::ErrorKind;
 use std::os::fd::AsFd;
@@ -12,23 +12,23 @@ use super::guarded::Target;
 use super::{atomic, read};
 use crate::error::{IoResultExt, Result};
 
-/// The age, in nanoseconds, at which a temporary file without a lock is nobody's: where the file system
-/// has no locks, and for directories.
+/// The age, in nanoseconds, from which a temporary entry without a lock can be removed. Applies to
+/// directories, and to files on file systems without locks.
 const OLD: i64 = 24 * 3600 * 1_000_000_000;
 
-/// Marks the new temporary `file` as in use. False if a sweep took it for a leftover: then its name is
-/// gone, and the caller needs another.
+/// Locks the new temporary `file`. Returns false if a sweep already removed the file as a leftover.
+/// The caller then needs another file.
 pub(super) fn hold(file: &impl AsFd) -> bool {
     match flock(file, FlockOperation::NonBlockingLockShared) {
         Err(Errno::WOULDBLOCK) => false,
-        // Without locks, the age tells.
+        // Without locks, sweeps go by the age of the file.
         Err(_) => true,
         Ok(()) => fstat(file).is_ok_and(|stat| stat.st_nlink > 0),
     }
 }
 
-/// Removes the temporary files and directories in `directory` that no living writer holds. `now` is the
-/// time by the clock of the file system, in nanoseconds since 1970.
+/// Removes the temporary files and directories in `directory` that no running writer holds. `now`
+/// is the time by the clock of the file system, in nanoseconds since 1970.
 pub fn sweep(directory: &Path, now: i64) -> Result<()> {
     for entry in std::fs::read_dir(directory).on("read directory", directory)? {
         let entry = entry.on("read directory", directory)?;
@@ -39,7 +39,7 @@ pub fn sweep(directory: &Path, now: i64) -> Result<()> {
         match entry.file_type() {
             Ok(kind) if kind.is_file() => sweep_file(&path, now),
             Ok(kind) if kind.is_dir() && is_old(&path, now) => {
-                // What cannot be removed now stays for the next sweep.
+                // If removal fails, the next sweep tries again.
                 let _ = atomic::remove_tree(&path);
             }
             _ => {}
@@ -48,7 +48,8 @@ pub fn sweep(directory: &Path, now: i64) -> Result<()> {
     Ok(())
 }
 
-/// Whether [`atomic::unique_name`] gave this name: a process, a count and a random number.
+/// Returns true if the name has the format of [`atomic::unique_name`]: a process id, a count and a
+/// random number.
 fn is_temporary(name: &[u8]) -> bool {
     let is_number = |part: &[u8]| !part.is_empty() && part.iter().all(u8::is_ascii_digit);
     let parts: Vec<&[u8]> = name.split(|byte| *byte == b'-').collect();
@@ -63,7 +64,8 @@ fn is_temporary(name: &[u8]) -> bool {
     }
 }
 
-/// Removes the file if its writer is gone. Another sweep may be faster; a file of another user stays.
+/// Removes the file if its writer ended. Ignores errors: another sweep may be faster, and another
+/// user's file stays.
 fn sweep_file(path: &Path, now: i64) {
     let open = |target: Target<'_>| target.open("open", OFlags::RDONLY | OFlags::NOFOLLOW, 0);
     let Ok(file) = Target::resolve("open", path).and_then(open) else { return };
@@ -93,7 +95,7 @@ mod tests {
     use crate::fs::stat::Stat;
 
     #[test]
-    fn a_sweep_removes_what_dead_writers_left_and_nothing_else() {
+    fn a_sweep_removes_only_the_files_of_ended_writers() {
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str| directory.path().join(name);
         let left = at(&unique_name());
@@ -106,7 +108,7 @@ mod tests {
         let now = Stat::of_file(living.file()).unwrap().ctime;
         sweep(directory.path(), now).unwrap();
         assert!(!read::is_there(&left).unwrap());
-        assert!(read::is_there(living.path()).unwrap(), "its writer lives");
+        assert!(read::is_there(living.path()).unwrap(), "its writer is running");
         assert!(read::is_there(&other).unwrap() && read::is_there(&young).unwrap());
         sweep(directory.path(), now + 2 * OLD).unwrap();
         assert!(!read::is_there(&young).unwrap() && read::is_there(living.path()).unwrap());
@@ -116,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_file_that_a_sweep_has_taken_is_not_used() {
+    fn a_new_file_that_a_sweep_removed_is_not_used() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("f");
         write(&path, directory.path(), b"").unwrap();

@@ -1,4 +1,4 @@
-//! How many files a directory holds, and their bytes.
+//! Counts the files in a directory and their bytes.
 
 use std::io;
 use std::path::Path;
@@ -7,25 +7,25 @@ use serde::Serialize;
 
 use crate::error::{IoResultExt, Result};
 
-/// Files and their bytes.
+/// A number of files and their size.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Usage {
-    /// Files, links and whatever is no directory.
+    /// The number of files, links and other entries that are not directories.
     pub files: u64,
-    /// Their bytes.
+    /// The size in bytes.
     pub bytes: u64,
 }
 
 impl Usage {
-    /// Adds what another place holds.
+    /// Adds another usage.
     pub fn add(&mut self, other: Usage) {
         self.files += other.files;
         self.bytes += other.bytes;
     }
 }
 
-/// What the file or directory at `path` holds, at any depth; nothing if there is none. Links are not
-/// followed. What vanishes meanwhile is not counted.
+/// Counts the files at `path`, at any depth, without following links. A missing path counts as
+/// empty. Entries that disappear during the walk are not counted.
 pub fn usage(path: &Path) -> Result<Usage> {
     let mut sum = Usage::default();
     let mut left = vec![path.to_owned()];
@@ -57,7 +57,7 @@ mod tests {
     use crate::fs::atomic;
 
     #[test]
-    fn all_files_below_are_counted_and_nothing_is_nothing() {
+    fn all_files_are_counted_and_a_missing_path_is_empty() {
         let dir = tempfile::tempdir().unwrap();
         atomic::create_dir_all(&dir.path().join("a/b")).unwrap();
         atomic::write(&dir.path().join("a/b/c"), dir.path(), b"123").unwrap();

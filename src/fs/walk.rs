@@ -1,7 +1,7 @@
-//! Walks a directory tree in parallel: names and metadata, nothing read, no link followed.
+//! Walks a directory tree in parallel. Reads names and metadata, no contents, and follows no links.
 //!
-//! The result is compact (about 60 bytes a file besides its name), because a walk of a million
-//! files must fit beside everything else.
+//! The result is compact: about 60 bytes for each file plus its name. A walk of a million files
+//! must fit in memory beside everything else.
 
 use std::ffi::CStr;
 use std::os::fd::OwnedFd;
@@ -19,16 +19,17 @@ use crate::progress::{Progress, check_interrupt};
 use crate::threads::together;
 use crate::tree_path::{is_plain_repository_name, is_repository_name};
 
-/// Decides what a walk leaves out; see `history::ignore`.
+/// Decides which entries a walk excludes. See `history::ignore`.
 pub trait Filter: Sync {
-    /// The rules in force inside one directory.
+    /// The rules that apply inside one directory.
     type State: Send + Sync;
 
-    /// The name of the file that holds a directory's own rules.
+    /// Returns the name of the file that contains a directory's own rules.
     fn rules_file(&self) -> &[u8];
 
-    /// The rules inside the directory at `path` (relative to the walk's root; empty is the root,
-    /// whose `parent` is `None`). `rules` has the bytes of the directory's rules file.
+    /// Returns the rules that apply inside the directory at `path`, relative to the root of the
+    /// walk. For the root, `path` is empty and `parent` is `None`. `rules` contains the directory's
+    /// rules file.
     fn enter(
         &self,
         parent: Option<&Self::State>,
@@ -36,11 +37,11 @@ pub trait Filter: Sync {
         rules: Option<&[u8]>,
     ) -> Result<Self::State>;
 
-    /// Whether the entry at `path` (relative to the walk's root) is left out.
+    /// Returns true if the entry at `path` (relative to the root of the walk) is excluded.
     fn is_excluded(&self, state: &Self::State, path: &[u8], is_dir: bool) -> bool;
 }
 
-/// Leaves nothing out.
+/// A filter that excludes nothing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Everything;
 
@@ -60,7 +61,7 @@ impl Filter for Everything {
     }
 }
 
-/// What an entry of a directory is.
+/// The kind of a directory entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A regular file.
@@ -78,7 +79,7 @@ struct Entry {
     kind: Kind,
 }
 
-/// A directory that was read.
+/// A directory after reading.
 #[derive(Debug, Default)]
 pub struct Directory {
     /// The path relative to the walk's root; empty for the root.
@@ -93,12 +94,12 @@ impl Directory {
         self.entries.len()
     }
 
-    /// Whether the directory has no entry that counts.
+    /// Returns true if the directory has no entries after filtering.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// The name and kind of the entry at `index`.
+    /// Returns the name and kind of the entry at `index`.
     pub fn entry(&self, index: usize) -> (&[u8], Kind) {
         let start = match index {
             0 => 0,
@@ -108,12 +109,12 @@ impl Directory {
         (&self.names[start..entry.name_end as usize], entry.kind)
     }
 
-    /// All entries, in the order the system gave them.
+    /// Returns all entries in the order of the system.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], Kind)> {
         (0..self.len()).map(|index| self.entry(index))
     }
 
-    /// The path of an entry, relative to the walk's root.
+    /// Returns the path of an entry, relative to the root of the walk.
     pub fn path_of(&self, name: &[u8]) -> BString {
         joined(&self.path, name)
     }
@@ -124,36 +125,36 @@ impl Directory {
     }
 }
 
-/// Something that is not stored, and why.
+/// An entry that is not stored, and the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Skipped {
     /// The path relative to the walk's root.
     pub path: BString,
-    /// "a socket", "a device", "a named pipe", …
+    /// The kind of the entry: "a socket", "a device", "a named pipe", …
     pub what: &'static str,
 }
 
-/// What a walk found.
+/// The result of a walk.
 #[derive(Debug, Default)]
 pub struct Walk {
-    /// All directories; the root is first. Parents come before children.
+    /// All directories. The root is first, and parents come before children.
     pub directories: Vec<Directory>,
-    /// Regular files found.
+    /// The number of regular files.
     pub files: u64,
-    /// Their bytes, as the metadata says.
+    /// The size of these files in bytes, from their metadata.
     pub bytes: u64,
-    /// Entries left out by the filter; an excluded directory counts once.
+    /// The number of entries that the filter excluded. An excluded directory counts once.
     pub ignored: u64,
-    /// Entries that are neither file, directory nor link, by path.
+    /// Entries that are neither files, directories nor links, sorted by path.
     pub skipped: Vec<Skipped>,
-    /// What could not be read, by path.
+    /// Entries that could not be read, sorted by path.
     pub errors: Vec<(BString, Error)>,
 }
 
 /// Walks the directory at `root` with `threads` threads.
 ///
-/// An unreadable directory is an entry in [`Walk::errors`]; an unreadable root is an error.
-/// `.git` and `.artifacts` are never entered and not counted.
+/// An unreadable directory is recorded in [`Walk::errors`]. An unreadable root is an error. `.git`
+/// and `.artifacts` are neither entered nor counted.
 pub fn walk<F: Filter>(
     root: &Path,
     filter: &F,
@@ -179,8 +180,8 @@ pub fn walk<F: Filter>(
 }
 
 impl Walk {
-    /// As if the directory at `root` had only the entry `name`; what is no file or link there is an
-    /// error.
+    /// A walk as if the directory at `root` contained only the entry `name`. Fails if the entry is
+    /// neither a file nor a link.
     pub fn of_entry(root: &Path, name: &[u8]) -> Result<Self> {
         use std::os::unix::ffi::OsStrExt;
         let path = root.join(std::ffi::OsStr::from_bytes(name));
@@ -197,7 +198,7 @@ impl Walk {
             other => {
                 let shown = crate::tree_path::escaped(name);
                 let message = format!("'{shown}' is {}", read::describe(other));
-                return Err(Error::invalid(message).with_hint("name files and directories only"));
+                return Err(Error::invalid(message).with_hint("pass only files and directories"));
             }
         }
         walk.directories.push(directory);
@@ -224,7 +225,7 @@ fn assemble(parts: Vec<Result<Part>>, count: usize) -> Result<Walk> {
     Ok(walk)
 }
 
-/// `directory/name`, or just `name` in the root.
+/// Returns `directory/name`, or just `name` in the root.
 pub(crate) fn joined(directory: &[u8], name: &[u8]) -> BString {
     let mut path = Vec::with_capacity(directory.len() + 1 + name.len());
     path.extend_from_slice(directory);
@@ -239,8 +240,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Where a directory's handle comes from: opened below its parent, so that no link on the way is
-/// followed and no path is ever too long.
+/// The source of a directory's handle. Each directory is opened below its parent, so that no link
+/// is followed and no path is too long.
 enum Source {
     Open(OwnedFd),
     Below(Arc<OwnedFd>, std::ffi::CString),
@@ -279,7 +280,7 @@ struct Part {
 }
 
 impl<F: Filter> Shared<'_, F> {
-    /// Takes directories off the queue until all are read.
+    /// Processes directories from the queue until all are read.
     fn work(&self) -> Result<Part> {
         let mut part = Part::default();
         let mut result = Ok(());
@@ -318,7 +319,7 @@ impl<F: Filter> Shared<'_, F> {
         }
     }
 
-    /// Reads one directory into `part`; returns its subdirectories as tasks.
+    /// Reads one directory into `part`, and returns its subdirectories as tasks.
     fn read(&self, task: Task<F::State>, part: &mut Part) -> Result<Vec<Task<F::State>>> {
         let is_root = task.index == 0;
         let (directory, children) = match self.list(&task, part) {
@@ -368,18 +369,18 @@ impl<F: Filter> Shared<'_, F> {
     }
 }
 
-/// The names that no walk shows: the directory itself and its parent, repositories, and what is on
-/// its way into the directory.
+/// Returns true for names that no walk includes: `.`, `..`, repositories and staging directories.
 fn is_never_stored(name: &[u8]) -> bool {
     matches!(name, b"." | b"..")
         || is_plain_repository_name(name)
         || name.starts_with(STAGING_PREFIX.as_bytes())
 }
 
-/// The most bytes of a rules file.
+/// The maximum size of a rules file in bytes.
 const RULES_LIMIT: u64 = 64 << 20;
 
-/// The rules file `name` of the directory at `path`; `None` if there is none.
+/// Reads the rules file `name` of the directory at `path`. Returns `None` if it is missing or
+/// empty.
 pub fn read_rules_in(path: &Path, name: &[u8]) -> Result<Option<Vec<u8>>> {
     let flags = OFlags::DIRECTORY | OFlags::PATH | OFlags::CLOEXEC;
     let fd = openat(CWD, path, flags, Mode::empty()).on("read directory", path)?;
@@ -392,7 +393,7 @@ fn read_rules(fd: &OwnedFd, name: &[u8]) -> Result<Vec<u8>> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let file = match openat(fd, name, flags, Mode::empty()) {
         Ok(file) => std::fs::File::from(file),
-        // Git does not follow a link to an ignore file in a work tree either; it counts as none.
+        // Like git, ignore a rules file that is a link in a work tree.
         Err(rustix::io::Errno::LOOP | rustix::io::Errno::NOENT) => return Ok(Vec::new()),
         Err(error) => return Err(error).on("read", shown()),
     };
@@ -402,7 +403,7 @@ fn read_rules(fd: &OwnedFd, name: &[u8]) -> Result<Vec<u8>> {
     }
 }
 
-/// A directory that is being sorted into what is stored and what is not.
+/// A directory whose entries are being classified.
 struct Listing<'a, 'b, F: Filter> {
     shared: &'a Shared<'b, F>,
     fd: Arc<OwnedFd>,
@@ -430,7 +431,7 @@ impl<F: Filter> Listing<'_, '_, F> {
                 continue;
             };
             if is_repository_name(name.to_bytes()) {
-                let what = "a name that another system takes for '.git' or '.artifacts'";
+                let what = "a name that another system reads as '.git' or '.artifacts'";
                 part.skipped.push(Skipped { path: full.clone(), what });
                 continue;
             }
@@ -468,8 +469,8 @@ impl<F: Filter> Listing<'_, '_, F> {
         (directory, children)
     }
 
-    /// The type of an entry, and its metadata unless it is a directory. An entry that vanished
-    /// since it was listed is as if it had never been there.
+    /// Returns the type of an entry, and its metadata unless it is a directory. Returns `None` for
+    /// an entry that disappeared since it was listed.
     fn stat(
         &self,
         name: &CStr,

@@ -103,7 +103,7 @@ fn names_that_another_system_reads_as_a_repository_are_left_out_and_named() {
     sandbox.art("init").ok();
     let output = sandbox.art("upload data");
     assert_eq!(output.code, 0, "{output}");
-    for name in [".GIT", "git~1", "takes for '.git'"] {
+    for name in [".GIT", "git~1", "reads as '.git'"] {
         assert!(output.stderr.contains(name), "{name}: {output}");
     }
     let listed = sandbox.art("ls HEAD -r").ok().stdout;

@@ -122,7 +122,7 @@ const NONSENSE: &[(&str, &str)] = &[
     ),
     (
         "[stage.production]\nafter = ['staging for ever']",
-        "stage.production.after: 'ever' is not a length of time",
+        "stage.production.after: 'ever' is not a time span",
     ),
     (
         "[stage.production]\nafter = ['stagin']",
