@@ -28,7 +28,8 @@ impl Timestamp {
     /// Year, month, day, hour, minute and second in UTC, for archive formats with separate fields.
     pub fn civil(self) -> (i16, u8, u8, u8, u8, u8) {
         let time = self.to_jiff().to_zoned(jiff::tz::TimeZone::UTC);
-        let part = |value: i8| u8::try_from(value).expect("because parts of a date are not negative");
+        let part =
+            |value: i8| u8::try_from(value).expect("because parts of a date are not negative");
         (
             time.year(),
             part(time.month()),
@@ -54,7 +55,8 @@ impl Timestamp {
     }
 
     fn to_jiff(self) -> jiff::Timestamp {
-        jiff::Timestamp::from_second(self.0).expect("because construction clamps to the years 0 to 9999")
+        jiff::Timestamp::from_second(self.0)
+            .expect("because construction clamps to the years 0 to 9999")
     }
 }
 

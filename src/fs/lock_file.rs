@@ -80,7 +80,10 @@ pub fn path_of(target: &Path) -> PathBuf {
 
 fn held(path: &Path) -> Error {
     Error::new(ErrorKind::Locked, format!("a git process holds '{}'", path.display())).with_hint(
-        format!("wait for git; if no git process is running, remove the lock: rm '{}'", path.display()),
+        format!(
+            "wait for git; if no git process is running, remove the lock: rm '{}'",
+            path.display()
+        ),
     )
 }
 
