@@ -1,5 +1,5 @@
-//! Changes one key, or the table of one remote, in the text of a file of settings; all else stays as
-//! it stands.
+//! Changes one key, or the table of one remote, in the text of a settings file. All other text
+//! stays unchanged.
 
 use std::ops::Range;
 
@@ -9,7 +9,8 @@ use super::keys::Key;
 use super::value::Value;
 use crate::error::{Error, Result};
 
-/// The text with `key` set to `value`: in its place where it has one, else at the end of its table.
+/// Returns the text with `key` set to `value`. An existing key keeps its place; a new key goes to
+/// the end of its table.
 pub(super) fn set(text: &str, key: &Key, value: &Value) -> Result<String> {
     let (section, name) = key.parts();
     let mut document: DocumentMut = text.parse().map_err(unreadable)?;
@@ -28,11 +29,11 @@ pub(super) fn set(text: &str, key: &Key, value: &Value) -> Result<String> {
     Ok(document.to_string())
 }
 
-/// Sets a key in its place, with the comment behind it, where it has one, else at the end.
+/// Sets a key. An existing key keeps its place and its trailing comment; a new key goes to the end.
 fn put(table: &mut dyn TableLike, name: &str, mut new: toml_edit::Value) -> Result<()> {
     match table.get_mut(name) {
         Some(Item::Value(old)) => {
-            // The decor is the blanks and the comment around the value.
+            // The decor is the whitespace and the comment around the value.
             *new.decor_mut() = old.decor().clone();
             *old = new;
         }
@@ -42,15 +43,15 @@ fn put(table: &mut dyn TableLike, name: &str, mut new: toml_edit::Value) -> Resu
     Ok(())
 }
 
-/// Whether `[SECTION.NAME]` is in the text, of whatever kind.
+/// Returns true if the text contains `[SECTION.NAME]` as any kind of item.
 pub(super) fn has_table(text: &str, section: &str, name: &str) -> Result<bool> {
     let document = Document::parse(text).map_err(unreadable)?;
     let tables = document.get(section).and_then(Item::as_table_like);
     Ok(tables.is_some_and(|tables| tables.contains_key(name)))
 }
 
-/// The text with these keys in the table `[SECTION.NAME]`, which is made at the end if it is not
-/// there. A key without a value is taken out.
+/// Returns the text with these keys in the table `[SECTION.NAME]`. A missing table is added at the
+/// end. A key without a value is removed.
 pub(super) fn set_table(
     text: &str,
     section: &str,
@@ -59,7 +60,7 @@ pub(super) fn set_table(
 ) -> Result<String> {
     let mut document: DocumentMut = text.parse().map_err(unreadable)?;
     let mut tables = Table::new();
-    // The table of tables has no line of its own.
+    // The outer table gets no header line.
     tables.set_implicit(true);
     let table = document
         .entry(section)
@@ -79,7 +80,8 @@ pub(super) fn set_table(
     Ok(document.to_string())
 }
 
-/// The text without the table `[SECTION.NAME]`; `None` if it isn't in it. Comments above it stay.
+/// Returns the text without the table `[SECTION.NAME]`, or `None` if there is no such table.
+/// Comments above the table stay.
 pub(super) fn remove_table(text: &str, section: &str, name: &str) -> Result<Option<String>> {
     let document = Document::parse(text).map_err(unreadable)?;
     let Some(tables) = document.get(section).and_then(Item::as_table_like) else { return Ok(None) };
@@ -89,7 +91,7 @@ pub(super) fn remove_table(text: &str, section: &str, name: &str) -> Result<Opti
         tables.remove(name);
     }
     let without = without.to_string();
-    // As where a key is taken out, the editor's result says what must come out.
+    // As in `unset`, use the cut text only if it has the same settings as the editor's result.
     let cut =
         lines_of_table(text, item).map(|lines| text[..lines.start].to_owned() + &text[lines.end..]);
     Ok(Some(match cut {
@@ -98,7 +100,8 @@ pub(super) fn remove_table(text: &str, section: &str, name: &str) -> Result<Opti
     }))
 }
 
-/// From the beginning of the line with the header of a table to the end of that of its last value.
+/// Returns the range from the start of a table's header line to the end of the line of its last
+/// value.
 fn lines_of_table(text: &str, item: &Item) -> Option<Range<usize>> {
     let table = item.as_table()?;
     let header = table.span()?;
@@ -109,8 +112,8 @@ fn lines_of_table(text: &str, item: &Item) -> Option<Range<usize>> {
     Some(start..end)
 }
 
-/// The text without `key`; `None` if it isn't in it. Comments above it stay, as in Git's own files. A
-/// table without any other key and comment goes with the key.
+/// Returns the text without `key`, or `None` if the key is not set. Comments above the key stay, as
+/// in Git's files. A table without other keys and comments is removed with the key.
 pub(super) fn unset(text: &str, key: &Key) -> Result<Option<String>> {
     let (section, name) = key.parts();
     let document = Document::parse(text).map_err(unreadable)?;
@@ -130,8 +133,8 @@ pub(super) fn unset(text: &str, key: &Key) -> Result<Option<String>> {
         table.remove(name);
     }
     let without = without.to_string();
-    // Cutting the lines out keeps the comments above them, but is right only where the key has
-    // lines of its own; the editor's result says what must come out.
+    // Cutting out the lines keeps the comments above them, but is correct only if the key has lines
+    // of its own. The editor's result decides.
     let cut = lines_of(text, table, name)
         .map(|lines| text[..lines.start].to_owned() + &text[lines.end..]);
     Ok(Some(match cut {
@@ -140,7 +143,7 @@ pub(super) fn unset(text: &str, key: &Key) -> Result<Option<String>> {
     }))
 }
 
-/// From the beginning of the line with the key to the end of the line where its value ends.
+/// Returns the range from the start of the key's line to the end of the line where its value ends.
 fn lines_of(text: &str, table: &dyn TableLike, name: &str) -> Option<Range<usize>> {
     let (key, item) = table.get_key_value(name)?;
     let start = text[..key.span()?.start].rfind('\n').map_or(0, |newline| newline + 1);
@@ -149,7 +152,7 @@ fn lines_of(text: &str, table: &dyn TableLike, name: &str) -> Option<Range<usize
     Some(start..end)
 }
 
-/// Whether two texts say the same; an empty table says nothing.
+/// Returns true if two texts have the same settings. Empty tables are ignored.
 fn same_settings(a: &str, b: &str) -> bool {
     let parsed = |text: &str| {
         let mut table: toml::Table = text.parse().ok()?;
@@ -160,7 +163,7 @@ fn same_settings(a: &str, b: &str) -> bool {
 }
 
 fn unreadable(error: toml_edit::TomlError) -> Error {
-    Error::invalid("it is not TOML").with_source(error)
+    Error::invalid("the file is not valid TOML").with_source(error)
 }
 
 #[cfg(test)]
@@ -212,7 +215,7 @@ key = [
     }
 
     #[test]
-    fn unsetting_a_key_takes_its_line_and_leaves_the_comments() {
+    fn unsetting_a_key_removes_its_line_and_keeps_the_comments() {
         let line = "name = \"Ada\" # not Augusta\n";
         assert_eq!(without(FILE, "user.name").unwrap(), FILE.replace(line, ""));
         assert_eq!(without(FILE, "log.date"), None);
@@ -227,7 +230,7 @@ key = [
     }
 
     #[test]
-    fn what_is_no_table_is_not_overwritten() {
+    fn an_item_that_is_not_a_table_is_not_overwritten() {
         let key = find_key("lock.timeout").unwrap();
         let value = key.kind.parse("4").unwrap();
         for text in ["lock = 4\n", "[[lock]]\ntimeout = 3\n", "[lock.timeout]\nx = 1\n"] {
@@ -249,7 +252,7 @@ uri = \"/srv/b\"
 ";
 
     #[test]
-    fn a_table_of_a_remote_is_set_and_its_other_keys_and_comments_stay() {
+    fn setting_the_table_of_a_remote_keeps_its_other_keys_and_comments() {
         let keys = [("uri", Some("/srv/c")), ("guarantee", Some("races"))];
         let set = set_table(REMOTES, "remotes", "origin", &keys).unwrap();
         assert_eq!(
@@ -273,7 +276,7 @@ uri = \"/srv/b\"
     }
 
     #[test]
-    fn a_table_of_a_remote_goes_and_the_comments_above_it_stay() {
+    fn removing_the_table_of_a_remote_keeps_the_comments_above_it() {
         let remove = |text: &str, name: &str| remove_table(text, "remotes", name).unwrap();
         let table = "[remotes.\"a.b\"]\nuri = \"/srv/b\"\n";
         assert_eq!(remove(REMOTES, "a.b").unwrap(), REMOTES.replace(table, ""));
@@ -312,14 +315,14 @@ uri = \"/srv/b\"
 
     proptest! {
         #[test]
-        fn a_change_is_read_back_and_every_other_line_stays(file in files(), span in 0..99u32) {
+        fn a_change_reads_back_and_keeps_every_other_line(file in files(), span in 0..99u32) {
             let changed = set_to(&file, "lock.timeout", &span.to_string());
             let table: toml::Table = changed.parse().unwrap();
             let written = find_key("lock.timeout").unwrap().kind.read(&table["lock"]["timeout"]);
             let expected = std::time::Duration::from_secs(span.into());
             prop_assert_eq!(written, Ok(Value::Duration(expected)));
             for text in [Some(changed), without(&file, "lock.timeout")].into_iter().flatten() {
-                // The header of a table goes with its last key.
+                // The header of a table is removed with its last key.
                 let kept = |line: &&str| !line.starts_with("timeout = ") && !line.starts_with("[lock]");
                 let lines: Vec<_> = text.lines().filter(kept).collect();
                 for line in file.lines().filter(kept) {

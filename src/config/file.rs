@@ -1,4 +1,4 @@
-//! A file of settings: read, and changed without touching what else stands in it.
+//! Reads and changes a settings file, without touching its other content.
 
 use std::io::{Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -16,31 +16,31 @@ use crate::fs::lock::{FileLock, Mode};
 use crate::fs::read;
 use crate::name::ProjectName;
 
-/// The longest file that is read, in bytes.
+/// The maximum size of a settings file in bytes.
 const MAX_LEN: u64 = 1 << 20;
 
-/// The number of the layout that this program reads and writes; a larger one is refused.
+/// The format version that this program reads and writes. A newer version is refused.
 const FORMAT: i64 = 1;
 
-/// The key of that number, at the top of the file; a file without it has the first layout.
+/// The top-level key of the format version. A file without this key has version 1.
 pub(super) const FORMAT_KEY: &str = "format";
 
-/// How long to wait for another process that changes the same file.
+/// The maximum wait for another process that changes the same file.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Whose file it is.
+/// The owner of a settings file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
-    /// The user's, for all repositories.
+    /// The user, for all repositories.
     User,
-    /// One repository's.
+    /// One repository.
     Repository,
 }
 
-/// A file of settings that can be changed.
+/// A settings file that can be changed.
 ///
-/// A change keeps the other keys, the comments, the order and the permissions. It becomes visible
-/// whole and durable; two processes that change one file take turns.
+/// A change keeps the other keys, the comments, the order and the permissions. Each change is
+/// atomic and durable. Concurrent changes of one file wait for each other.
 #[derive(Debug, Clone)]
 pub struct ConfigFile {
     path: PathBuf,
@@ -49,7 +49,7 @@ pub struct ConfigFile {
 }
 
 impl ConfigFile {
-    /// The user's file at `path`; it need not exist.
+    /// The user's file at `path`, which does not need to exist.
     pub fn user(path: impl Into<PathBuf>) -> Self {
         ConfigFile { path: path.into(), tmp: None, scope: Scope::User }
     }
@@ -64,12 +64,12 @@ impl ConfigFile {
         }
     }
 
-    /// Where it is.
+    /// Returns the path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Sets the setting called `name` to `text`, checked, and returns the value.
+    /// Validates `text`, sets the setting `name` to it, and returns the value.
     pub fn set(&self, name: &str, text: &str) -> Result<Value> {
         let key = self.changeable(name)?;
         let value = key.kind.parse(text).map_err(|problem| {
@@ -82,7 +82,7 @@ impl ConfigFile {
         Ok(value)
     }
 
-    /// Takes the setting called `name` out of the file. Returns whether it was there.
+    /// Removes the setting `name` from the file. Returns true if it was set.
     pub fn unset(&self, name: &str) -> Result<bool> {
         let key = self.changeable(name)?;
         if read(&self.path)?.is_none() {
@@ -91,20 +91,23 @@ impl ConfigFile {
         self.change(|text| edit::unset(text, key))
     }
 
-    /// The key, if this file may change it.
+    /// Returns the key, or an error if this file cannot change it.
     fn changeable(&self, name: &str) -> Result<&'static Key> {
         let key = find_key(name)?;
         if key.fixed && self.scope == Scope::Repository {
             return Err(Error::refused(format!(
-                "{name} was settled when this repository was made: cut in another way, new uploads \
-                 would share nothing with what is stored"
+                "{name} is fixed since this repository was created: with another value, new uploads \
+                 would share nothing with stored content"
             ))
-            .with_hint("set it in the user's file; it counts for repositories made from then on"));
+            .with_hint(format!(
+                "to change it for new repositories: art config set --user {name} VALUE"
+            )));
         }
         Ok(key)
     }
 
-    /// The file that the path leads to, or the path itself if nothing is there.
+    /// Returns the target of the path if it is a link, otherwise the path itself. Fails for a
+    /// dangling link.
     fn real_path(&self) -> Result<PathBuf> {
         if read::try_metadata(&self.path)?.is_some() {
             return std::fs::canonicalize(&self.path).on("find", &self.path);
@@ -121,12 +124,13 @@ impl ConfigFile {
         .with_hint(format!("create the target of the link, or remove the link: rm '{shown}'")))
     }
 
-    /// Reads the file under a lock and writes the text that `edit` makes of it, if it makes one.
+    /// Reads the file under a lock, passes the text to `edit`, and writes the new text, if there is
+    /// one. Returns true if the file was written.
     pub(super) fn change(&self, edit: impl FnOnce(&str) -> Result<Option<String>>) -> Result<bool> {
-        // A link, as people keep who have their settings elsewhere, stays one.
+        // Keep the link: some users link to settings that they keep elsewhere.
         let path = match self.scope {
             Scope::User => self.real_path()?,
-            // In a repository, a link may be another user's.
+            // In a repository, another user may have created the link.
             Scope::Repository => self.path.clone(),
         };
         let parent = path.parent().unwrap_or(Path::new("."));
@@ -148,10 +152,10 @@ impl ConfigFile {
     }
 }
 
-/// Locks the file at `path`, which is made if missing.
+/// Locks the file at `path`, which is created if it is missing.
 ///
-/// A change puts another file in its place, so the lock may turn out to be on a file that is gone;
-/// then the new one is locked.
+/// A change replaces the file, so the lock may be on a file that no longer exists. In that case,
+/// the new file is locked.
 fn lock(path: &Path) -> Result<FileLock> {
     let identity = || -> Option<(u64, u64)> {
         std::fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
@@ -165,8 +169,8 @@ fn lock(path: &Path) -> Result<FileLock> {
     }
 }
 
-/// Whether a directory stands in the place of the file at `path`, or the file is empty or holds zero bytes,
-/// as a crash of the machine may leave it. A missing file is not lost.
+/// Returns true if `path` is a directory, or a file that is empty or begins with a zero byte, as
+/// after a system crash. A missing file does not count as lost.
 pub fn is_lost(path: &Path) -> bool {
     let Ok(found) = std::fs::metadata(path) else { return false };
     if !found.is_file() {
@@ -177,7 +181,7 @@ pub fn is_lost(path: &Path) -> bool {
     read.is_ok_and(|length| length == 0 || first == [0])
 }
 
-/// The content of a file of settings; `None` if there is none.
+/// Reads a settings file. Returns `None` if it does not exist.
 pub(super) fn read(path: &Path) -> Result<Option<toml::Table>> {
     let Some(text) = read_text(path)? else { return Ok(None) };
     let table = parse(path, &text)?;
@@ -207,13 +211,13 @@ fn parse(path: &Path, text: &str) -> Result<toml::Table> {
 }
 
 fn not_toml(path: &Path, error: &impl std::fmt::Display) -> Error {
-    // The first lines say where; a hostile line must not fill the screen.
+    // The first lines contain the position. A malicious line must not fill the screen.
     let problem: String = error.to_string().chars().take(300).collect();
     let lines = problem.trim_end().split('\n');
     let shown: Vec<String> = lines.map(|line| crate::tree_path::escaped(line.as_bytes())).collect();
-    Error::invalid(format!("'{}' is not TOML", path.display()))
+    Error::invalid(format!("'{}' is not valid TOML", path.display()))
         .with_source(shown.join("\n"))
-        .with_hint("edit the file, or move it away")
+        .with_hint("fix the file, or move it elsewhere")
 }
 
 fn check_format(path: &Path, table: &toml::Table) -> Result<()> {
@@ -224,22 +228,21 @@ fn check_format(path: &Path, table: &toml::Table) -> Result<()> {
             ErrorKind::Unsupported,
             format!("'{}' has format {format}: it was made by a newer art", path.display()),
         )
-        .with_hint("install the newest art and try again")),
-        Some(other) => Err(Error::invalid(format!(
-            "'{}' says format {other}, which never was",
-            path.display()
-        ))),
+        .with_hint("install the newest art, then try again")),
+        Some(other) => {
+            Err(Error::invalid(format!("'{}' has the unknown format {other}", path.display())))
+        }
     }
 }
 
-/// The text of a new repository's file: its project, and what is settled for good.
+/// Returns the text of a new repository's file: its project and the settings that are fixed.
 pub fn initial(config: &Config, project: Option<&ProjectName>) -> Result<String> {
     let content = config.content()?;
     let mut text = "# The settings of this repository; `art config list --origin` shows all that \
                     apply.\nformat = 1\n"
         .to_owned();
     if let Some(project) = project {
-        // A name has no character that TOML would want escaped.
+        // No character of a name needs escaping in TOML.
         text.push_str(&format!("\n[core]\nproject = \"{project}\"\n"));
     }
     let [min, avg, max] = [content.chunk_min, content.chunk_avg, content.chunk_max]

@@ -4,29 +4,29 @@ use super::value::Kind;
 use crate::error::{Error, Result};
 use crate::suggest;
 
-/// A setting: what it is called, what it may be, what it does.
+/// A setting: its name, its values and its effect.
 ///
-/// The table ([`keys()`]) is the reference: help, completions and the book's page are made from
-/// it. `doc` is one or more sentences; the first alone says what the setting is.
+/// The table ([`keys()`]) is the reference. Help, completions and the book's page are generated
+/// from it. `doc` has one or more sentences; the first one alone describes the setting.
 #[derive(Debug, Clone, Copy)]
 pub struct Key {
     /// The name, `TABLE.NAME`.
     pub name: &'static str,
-    /// What its values are.
+    /// The kind of its values.
     pub kind: Kind,
-    /// The built-in value as it would be typed, if there is one.
+    /// The built-in value as typed, if the setting has one.
     pub default: Option<&'static str>,
-    /// What it does.
+    /// The description.
     pub doc: &'static str,
-    /// Whether it is settled when a repository is made. What other layers say of it then counts
-    /// for new repositories only.
+    /// True if the value is fixed when a repository is created. Other layers then apply only to new
+    /// repositories.
     pub fixed: bool,
-    /// Whether the repository's own file has no say, as it may be another one's.
+    /// True if the repository's own file is ignored, because another user may have written it.
     pub personal: bool,
 }
 
 impl Key {
-    /// The environment variables that set it, the one that counts more first.
+    /// Returns the environment variables for this setting. Earlier variables override later ones.
     pub fn variables(&self) -> Vec<String> {
         let general = format!("ART_{}", self.name.replace(['.', '-'], "_").to_ascii_uppercase());
         match self.name {
@@ -35,28 +35,28 @@ impl Key {
         }
     }
 
-    /// The table and the name in it, as they stand in a file.
+    /// Returns the table and the name in the table, as in a file.
     pub(super) fn parts(&self) -> (&'static str, &'static str) {
         self.name.split_once('.').expect("because every key of the table has one dot")
     }
 }
 
-/// All settings, by name.
+/// Returns all settings, sorted by name.
 pub fn keys() -> &'static [Key] {
     &KEYS
 }
 
-/// The setting called `name`; fails with the one that was probably meant.
+/// Finds the setting called `name`. If there is none, the error suggests a similar name.
 pub fn find_key(name: &str) -> Result<&'static Key> {
     KEYS.iter().find(|key| key.name == name).ok_or_else(|| {
         let shown: String = name.chars().take(60).collect();
         let error = Error::invalid(format!("there is no setting '{}'", shown.escape_debug()));
         if name == "remotes" || name.starts_with("remotes.") {
-            return error.with_hint("remotes have a verb of their own: art remote");
+            return error.with_hint("to configure remotes: art remote");
         }
         match suggest::closest(name, KEYS.iter().map(|key| key.name)) {
-            Some(near) => error.with_hint(format!("did you mean '{near}'? art config list")),
-            None => error.with_hint("art config list"),
+            Some(near) => error.with_hint(format!("did you mean '{near}'? see: art config list")),
+            None => error.with_hint("see all settings: art config list"),
         }
     })
 }
@@ -86,160 +86,159 @@ static KEYS: [Key; 25] = [
         "content.chunk_avg",
         Kind::Size(4 * KIB, 4 * MIB),
         "128 KiB",
-        "The size of chunk that is aimed at. Smaller chunks find more that two files share; larger \
-         ones make a smaller index and go faster.",
+        "The target chunk size. Smaller chunks share more data between files. Larger chunks have \
+         a smaller index and are faster.",
     ),
     fixed(
         "content.chunk_max",
         Kind::Size(4 * KIB, 16 * MIB),
         "512 KiB",
-        "The largest chunk, where the contents offer no place to cut.",
+        "The maximum chunk size. Contents without a natural cut point are cut at this size.",
     ),
     fixed(
         "content.chunk_min",
         Kind::Size(KIB, MIB),
         "32 KiB",
-        "The smallest chunk. A file up to this size is stored in one piece.",
+        "The minimum chunk size. A file up to this size is stored in one piece.",
     ),
     key(
         "content.compression",
         Kind::Integer(1, 19),
         "3",
-        "The level of zstd compression. 1 is fast, 19 is small and slow; what does not compress is \
-         stored cheaply at any level. What is stored already stays as it is.",
+        "The level of zstd compression. 1 is fast; 19 is small and slow. Incompressible data is \
+         stored quickly at any level. Stored content is not compressed again.",
     ),
     key(
         "content.frame_size",
         Kind::Size(64 * KIB, 16 * MIB),
         "1 MiB",
-        "How much of small files is compressed together. A larger frame is smaller in total; a \
-         smaller one is read faster when one file of it is wanted.",
+        "The amount of data from small files that is compressed together. Larger frames need less \
+         space in total. Smaller frames make single files faster to read.",
     ),
     key(
         "content.pack_size",
         Kind::Size(MIB, 4 * GIB),
         "64 MiB",
-        "The size of pack that is aimed at. A pack is the unit that is written, sent and, once \
-         nothing needs it, removed.",
+        "The target pack size. A pack is the unit that is written, sent and, when it is no longer \
+         needed, removed.",
     ),
     unset(
         "core.project",
         Kind::Project,
-        "The project, where none is given with --project. `art init` writes it to the repository's \
-         file; ART_PROJECT sets it too.",
+        "The project if --project is not given. `art init` writes it to the repository's file. \
+         ART_PROJECT also sets it.",
     ),
     key(
         "download.threads",
         Kind::Integer(0, 1024),
         "0",
-        "How many threads a download uses. 0 is one for each core.",
+        "The number of threads for a download. 0 means one thread per core.",
     ),
-    key(
-        "hooks.enabled",
-        Kind::Boolean,
-        "true",
-        "Whether the programs in `.artifacts/hooks/` are run.",
-    ),
+    key("hooks.enabled", Kind::Boolean, "true", "Run the programs in `.artifacts/hooks/`."),
     key(
         "hooks.timeout",
         Kind::Duration(86_400),
         "1m",
-        "How long a hook may take before it is stopped and counts as failed. 0 is for ever.",
+        "The maximum time for a hook. After that, the hook is stopped and counts as failed. 0 \
+         means no limit.",
     ),
     personal(
         "hooks.trust",
         Kind::Choice(&["owner", "any"]),
         "owner",
-        "Whose hooks run: `owner` is this user and root, `any` is anyone. A hook of someone else is \
-         an error, so that to work in another one's repository is not to run that one's programs.",
+        "The users whose hooks run: `owner` means this user and root, `any` means every user. A \
+         hook of another user is an error, so that working in someone's repository never runs \
+         that user's programs.",
     ),
     key(
         "limits.depth",
         Kind::Integer(16, 1_000_000),
         "10000",
-        "The most directories inside one another in a tree. A deeper tree is refused as damaged \
-         (20), and not uploaded. A path may have 8 bytes for each level, and at least 4096.",
+        "The maximum depth of directories in a tree. A deeper tree is refused as damaged (20), \
+         and not uploaded. A path can have 8 bytes for each level, and at least 4096 bytes.",
     ),
     key(
         "limits.entries",
         Kind::Integer(1000, 1_000_000_000_000),
         "10000000",
-        "The most files and directories in one tree, with every directory that stands at several \
-         paths counted at each. A larger tree is refused as damaged (20), and not uploaded: a tree \
-         of a few objects can name more files than any memory holds.",
+        "The maximum number of files and directories in one tree. A directory that appears at \
+         several paths counts at each path. A larger tree is refused as damaged (20), and not \
+         uploaded, because a tree of a few objects can name more files than fit in memory.",
     ),
     key(
         "lock.timeout",
         Kind::Duration(86_400),
         "10s",
-        "How long to wait for another process that holds a lock of the repository. 0 is not at all.",
+        "The maximum wait for another process that holds a lock of the repository. 0 means no \
+         wait.",
     ),
     key(
         "log.date",
         Kind::Choice(&["iso", "relative", "unix"]),
         "iso",
-        "How times are shown: `iso` as 2026-11-21T08:30:00Z, `relative` as 3 days ago, `unix` as \
-         seconds since 1970. JSON always has `iso`.",
+        "The format of times: `iso` such as 2026-11-21T08:30:00Z, `relative` such as 3 days ago, \
+         `unix` for seconds since 1970. JSON always uses `iso`.",
     ),
     key(
         "transfer.bandwidth",
         Kind::Size(0, 1 << 40),
         "0 B",
-        "The most bytes a second that go to a remote, and the most that come from it. 0 is no limit.",
+        "The maximum transfer rate in bytes per second, separately for each direction. 0 means no \
+         limit.",
     ),
     unset(
         "transfer.ca-file",
         Kind::Text,
-        "A file with certificates in PEM that remotes over HTTPS may have beside those that the \
-         system trusts: certificates of authorities, or a server's own. The variables AWS_CA_BUNDLE \
-         and SSL_CERT_FILE add files.",
+        "A PEM file with certificates to trust for remotes over HTTPS, in addition to the \
+         system's certificates. The file can contain certificates of authorities, or a server's \
+         own. The variables AWS_CA_BUNDLE and SSL_CERT_FILE add more files.",
     ),
     key(
         "transfer.jobs",
         Kind::Integer(1, 256),
         "8",
-        "How many requests to a remote are under way at the same time, at most. Only the test that \
-         `art remote add` makes of a new store has 8 more.",
+        "The maximum number of concurrent requests to a remote. Only the test of a new store in \
+         `art remote add` uses 8 more.",
     ),
     key(
         "transfer.patience",
         Kind::Duration(86_400),
         "1m",
-        "How long a request to a remote that fails is tried again, in all. A server has half of that \
-         time for its answer, and a transfer that moves less than 256 bytes a second for as long has \
-         failed. The time in which bytes move does not count. 0 is one attempt of 30 s.",
+        "The total time for retrying a failed request to a remote. A server must answer within \
+         half of this time. A transfer that moves less than 256 bytes per second for that long \
+         has failed. Time in which bytes move does not count. 0 means one attempt of 30 s.",
     ),
     key(
         "transfer.retries",
         Kind::Integer(0, 100),
         "12",
-        "How often a request to a remote that failed is made again, at most. The waits between the \
-         attempts double from 0.2 s to 10 s and have a random length; if the server says how long to \
-         wait (`Retry-After`), it is obeyed.",
+        "The maximum number of retries of a failed request to a remote. The waits between \
+         attempts double from 0.2 s to 10 s, with random variation. If the server sends \
+         `Retry-After`, that wait is used.",
     ),
     key(
         "ui.color",
         Kind::Choice(&["auto", "always", "never"]),
         "auto",
-        "When to use colour; `auto` is on a terminal, unless NO_COLOR is set.",
+        "When to use colour. `auto` uses colour on a terminal, unless NO_COLOR is set.",
     ),
-    key("ui.progress", Kind::Boolean, "true", "Whether progress is shown on a terminal."),
+    key("ui.progress", Kind::Boolean, "true", "Show progress on a terminal."),
     key(
         "upload.threads",
         Kind::Integer(0, 1024),
         "0",
-        "How many threads an upload uses to hash and compress. 0 is one for each core.",
+        "The number of threads that hash and compress an upload. 0 means one thread per core.",
     ),
     unset(
         "user.email",
         Kind::Text,
-        "The address that commits name as the author's. Without it, the account's name at the \
-         machine's.",
+        "The mail address of the author in commits. Otherwise, the account name and the host name \
+         are used.",
     ),
     unset(
         "user.name",
         Kind::Text,
-        "The name that commits name as the author's. Without it, the account's name.",
+        "The name of the author in commits. Otherwise, the account name is used.",
     ),
 ];
 
@@ -248,7 +247,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_is_sorted_and_its_defaults_are_values() {
+    fn the_table_is_sorted_and_its_defaults_are_valid() {
         assert!(KEYS.is_sorted_by(|a, b| a.name < b.name));
         for key in keys() {
             let (table, name) = key.parts();
@@ -256,22 +255,22 @@ mod tests {
             assert!(key.doc.ends_with('.') && !key.doc.contains("  "), "{}", key.name);
             if let Some(default) = key.default {
                 let value = key.kind.parse(default).unwrap();
-                assert_eq!(value.to_string(), default, "{} is not in its usual form", key.name);
+                assert_eq!(value.to_string(), default, "{} is not in its usual format", key.name);
             }
         }
     }
 
     #[test]
-    fn variables_follow_the_name_and_a_project_has_a_short_one() {
+    fn variables_follow_the_name_and_the_project_has_a_short_variable() {
         assert_eq!(find_key("lock.timeout").unwrap().variables(), ["ART_LOCK_TIMEOUT"]);
         let project = find_key("core.project").unwrap();
         assert_eq!(project.variables(), ["ART_PROJECT", "ART_CORE_PROJECT"]);
     }
 
     #[test]
-    fn an_unknown_setting_names_the_one_that_was_meant() {
+    fn an_unknown_setting_suggests_a_similar_one() {
         let error = find_key("lock.timout").unwrap_err();
         assert_eq!(error.message(), "there is no setting 'lock.timout'");
-        assert_eq!(error.hint(), Some("did you mean 'lock.timeout'? art config list"));
+        assert_eq!(error.hint(), Some("did you mean 'lock.timeout'? see: art config list"));
     }
 }

@@ -1,4 +1,4 @@
-//! The layers of settings, and what counts where several speak.
+//! The layers of settings. Later layers override earlier ones.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,36 +13,37 @@ use super::value::Value;
 use crate::error::{Error, Result};
 use crate::suggest;
 
-/// Where settings come from.
+/// The sources of settings.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
-    /// The user's file; it need not exist.
+    /// The user's file, which does not need to exist.
     pub user_file: Option<PathBuf>,
-    /// The repository's file, where there is a repository; it need not exist.
+    /// The repository's file, if there is a repository. The file does not need to exist.
     pub repository_file: Option<PathBuf>,
-    /// The `ART_*` variables of the environment; those that are no setting mean nothing here.
+    /// The environment variables whose names begin with `ART_`. Variables that are not settings are
+    /// ignored.
     pub environment: BTreeMap<String, String>,
-    /// What options of the command line say, by key.
+    /// The values of command-line options, by key.
     pub flags: BTreeMap<String, String>,
 }
 
-/// The layer a value came from.
+/// The layer that a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    /// This program.
+    /// A built-in value.
     BuiltIn,
     /// The user's file.
     User(PathBuf),
     /// The repository's file.
     Repository(PathBuf),
-    /// This variable of the environment.
+    /// This environment variable.
     Environment(String),
-    /// An option of the command line.
+    /// A command-line option.
     Flag,
 }
 
 impl Origin {
-    /// The word for the layer.
+    /// Returns the name of the layer.
     pub fn layer(&self) -> &'static str {
         match self {
             Origin::BuiltIn => "built in",
@@ -75,11 +76,11 @@ impl Serialize for Origin {
 /// A setting that has a value.
 #[derive(Debug, Clone)]
 pub struct Setting {
-    /// Which one.
+    /// The setting.
     pub key: &'static Key,
     /// Its value.
     pub value: Value,
-    /// Where that came from.
+    /// The source of the value.
     pub origin: Origin,
 }
 
@@ -88,28 +89,28 @@ pub struct Setting {
 pub struct Entry {
     /// The name of the setting.
     pub key: &'static str,
-    /// The value that counts; as it was written, if it is none.
+    /// The effective value. An invalid value is shown as written.
     pub value: String,
-    /// Where it came from.
+    /// The source of the value.
     pub origin: Origin,
-    /// Why it is no value of this setting, if it isn't.
+    /// The reason why the value is invalid, if it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
 }
 
-/// A key in a file that is no setting.
+/// A key in a file that is not a setting.
 #[derive(Debug, Clone, Serialize)]
 pub struct Unknown {
     /// The key, with dots between tables.
     pub key: String,
     /// The file.
     pub origin: Origin,
-    /// The setting that was probably meant.
+    /// The setting with a similar name, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub did_you_mean: Option<&'static str>,
 }
 
-/// A value as it was found.
+/// A value before parsing.
 #[derive(Debug, Clone)]
 enum Raw {
     Text(String),
@@ -124,7 +125,7 @@ impl Raw {
         }
     }
 
-    /// As it was written, for messages.
+    /// Returns the value as written, for messages.
     fn shown(&self) -> String {
         let text = match self {
             Raw::Text(text) | Raw::Toml(toml::Value::String(text)) => text.clone(),
@@ -135,7 +136,7 @@ impl Raw {
     }
 }
 
-/// All settings of one call, in layers.
+/// All settings of one command, in layers.
 #[derive(Debug, Clone, Default)]
 pub struct Config {
     user: Option<(PathBuf, toml::Table)>,
@@ -145,10 +146,10 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads the files and keeps what the other sources say.
+    /// Reads the files and keeps the other sources.
     ///
-    /// Fails where a file is there but can't be read or is not TOML; what it says is checked when
-    /// it is asked for.
+    /// Fails if an existing file cannot be read or is not valid TOML. Values are checked when they
+    /// are requested.
     pub fn load(sources: Sources) -> Result<Self> {
         let read = |path: Option<PathBuf>| -> Result<Option<(PathBuf, toml::Table)>> {
             let Some(path) = path else { return Ok(None) };
@@ -160,16 +161,16 @@ impl Config {
         }
         Ok(Config {
             user: read(sources.user_file)?,
-            // Opening the repository names what stands in its place.
+            // Opening the repository reports a lost settings file.
             repository: read(sources.repository_file.filter(|path| !file::is_lost(path)))?,
             environment: sources.environment,
             flags: sources.flags,
         })
     }
 
-    /// The setting called `name`, if it has a value.
+    /// Returns the setting called `name`, if it has a value.
     ///
-    /// Fails if there is no such setting, or if the value that counts is not valid.
+    /// Fails if there is no such setting, or if the effective value is invalid.
     pub fn get(&self, name: &str) -> Result<Option<Setting>> {
         let key = find_key(name)?;
         let Some((raw, origin)) = self.layers(key).next_back() else { return Ok(None) };
@@ -179,7 +180,7 @@ impl Config {
         }
     }
 
-    /// The value of a setting that has a built-in one.
+    /// Returns the value of a setting that has a built-in value.
     pub(super) fn find(&self, name: &str) -> Result<Value> {
         match self.get(name)? {
             Some(setting) => Ok(setting.value),
@@ -187,7 +188,8 @@ impl Config {
         }
     }
 
-    /// Every setting that has a value, by name; mistakes are listed, not failed on.
+    /// Returns every setting that has a value, by name. Invalid values are listed with their
+    /// problem.
     pub fn list(&self) -> Vec<Entry> {
         let entry = |key: &'static Key| {
             let (raw, origin) = self.layers(key).next_back()?;
@@ -200,7 +202,8 @@ impl Config {
         keys().iter().filter_map(entry).collect()
     }
 
-    /// The keys in the files that are no settings: a mistake, or something of a newer program.
+    /// Returns the keys in the files that are not settings: misspellings, or settings of a newer
+    /// program.
     pub fn unknown(&self) -> Vec<Unknown> {
         let mut unknown = Vec::new();
         let files = [
@@ -212,10 +215,10 @@ impl Config {
             for key in flat_keys(table) {
                 let is_section =
                     |name: &str| name.strip_prefix(&*key).is_some_and(|rest| rest.starts_with('.'));
-                // An empty table says nothing.
+                // An empty table is not a mistake.
                 let is_known = key == file::FORMAT_KEY
                     || keys().iter().any(|k| k.name == key || is_section(k.name));
-                // Only a repository's own file may say where its remotes are.
+                // Only a repository's own file can define remotes.
                 let is_repository = matches!(origin(path.clone()), Origin::Repository(_));
                 if is_known || (is_repository && is_remote_key(&key)) {
                     continue;
@@ -229,7 +232,7 @@ impl Config {
         unknown
     }
 
-    /// What the layers say of `key`, the one that counts last.
+    /// Returns the values of `key` in all layers. The last one is effective.
     fn layers(&self, key: &'static Key) -> std::vec::IntoIter<(Raw, Origin)> {
         let in_file = |file: &Option<(PathBuf, toml::Table)>, origin: fn(PathBuf) -> Origin| {
             let (path, table) = file.as_ref()?;
@@ -277,7 +280,7 @@ fn escaped_path(path: &Path) -> String {
     crate::tree_path::escaped(path.as_os_str().as_bytes())
 }
 
-/// The keys of the values in `table`, with dots between tables.
+/// Returns the keys of the values in `table`, with dots between tables.
 fn flat_keys(table: &toml::Table) -> Vec<String> {
     let mut found = Vec::new();
     for (key, value) in table {

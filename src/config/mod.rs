@@ -1,24 +1,24 @@
-//! Settings in layers; each value knows where it came from.
+//! Settings in layers. Each value records its source.
 //!
-//! A setting has a key ([`keys()`] lists them all), a kind and, mostly, a built-in value. What a
-//! higher layer says counts:
+//! A setting has a key ([`keys()`] lists all keys), a kind and, in most cases, a built-in value.
+//! Later layers override earlier ones:
 //!
-//! 1. built in;
-//! 2. the user's file;
-//! 3. the repository's file, `.artifacts/config.toml`;
-//! 4. the environment: `ART_` and the key, `ART_LOCK_TIMEOUT` for `lock.timeout`;
-//! 5. options of the command line.
+//! 1. built in
+//! 2. the user's file
+//! 3. the repository's file, `.artifacts/config.toml`
+//! 4. the environment: `ART_` and the key, such as `ART_LOCK_TIMEOUT` for `lock.timeout`
+//! 5. command-line options
 //!
 //! The files are TOML: `lock.timeout` is `timeout` in the table `[lock]`. Sizes are bytes or texts
-//! such as `"64 KiB"`, durations are seconds or texts such as `"10s"`. A key in a file that is not
-//! known is no error, so that an older program can work beside a newer one; [`Config::unknown`]
-//! lists them.
+//! such as `"64 KiB"`. Durations are seconds or texts such as `"10s"`. An unknown key in a file is
+//! not an error, so that an older program can work beside a newer one. [`Config::unknown`] lists
+//! unknown keys.
 //!
-//! A value is checked when it is asked for: a mistake in one setting stops only what needs it, and
-//! never the command that would mend it.
+//! A value is checked when it is requested. An invalid setting stops only commands that need it,
+//! and never the command that would fix it.
 //!
-//! This module knows no home and no environment: the caller says where the files are and hands the
-//! variables over ([`Sources`]).
+//! This module reads no home directory and no environment. The caller provides the paths and the
+//! variables ([`Sources`]).
 
 mod edit;
 mod file;

@@ -1,29 +1,29 @@
-//! The tables `[remotes.NAME]` of a repository's file: where each remote is, and what was found out
-//! of it.
+//! The tables `[remotes.NAME]` of a repository's settings file: the URI and the guarantee of each
+//! remote.
 //!
-//! They are no settings: there are no layers, and only the repository's own file counts.
+//! Remotes are not settings: they have no layers, and only the repository's own file defines them.
 
 use super::edit;
 use super::file::{ConfigFile, read};
 use crate::error::{Error, ErrorKind, Result};
 
-/// The table that the remotes stand in.
+/// The table that contains the remotes.
 const SECTION: &str = "remotes";
 const URI: &str = "uri";
 const GUARANTEE: &str = "guarantee";
 
-/// What a file says of one remote, as it stands there.
+/// The table of one remote, as written in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteTable {
-    /// The name; it need not be a valid one.
+    /// The name, which may be invalid.
     pub name: String,
-    /// Where it is, if that is a text.
+    /// The URI, if the file has one as text.
     pub uri: Option<String>,
-    /// What its store was found to guarantee, if that is a text.
+    /// The guarantee that the store was found to give, if the file has one as text.
     pub guarantee: Option<String>,
 }
 
-/// Whether the key of a file, with dots between tables, is one of a remote's.
+/// Returns true if `key`, with dots between tables, is a key of a remote.
 pub(super) fn is_remote_key(key: &str) -> bool {
     let inner = key.strip_prefix(SECTION).and_then(|rest| rest.strip_prefix('.'));
     let name = inner.and_then(|rest| rest.rsplit_once('.'));
@@ -31,15 +31,15 @@ pub(super) fn is_remote_key(key: &str) -> bool {
 }
 
 impl ConfigFile {
-    /// The remotes of the file, by name.
+    /// Returns the remotes of the file, sorted by name.
     pub fn remotes(&self) -> Result<Vec<RemoteTable>> {
         let Some(mut table) = read(self.path())? else { return Ok(Vec::new()) };
         let tables = match table.remove(SECTION) {
             None => return Ok(Vec::new()),
             Some(toml::Value::Table(tables)) => tables,
             Some(_) => {
-                let message = format!("'{SECTION}' in '{}' is no table", self.path().display());
-                return Err(Error::invalid(message).with_hint("edit the file"));
+                let message = format!("'{SECTION}' in '{}' is not a table", self.path().display());
+                return Err(Error::invalid(message).with_hint("fix the file, then try again"));
             }
         };
         let text = |table: &toml::Value, key: &str| {
@@ -57,12 +57,12 @@ impl ConfigFile {
         Ok(remotes)
     }
 
-    /// Adds a remote; fails if there is one of that name.
+    /// Adds a remote. Fails if a remote of that name exists.
     pub fn add_remote(&self, name: &str, uri: &str, guarantee: Option<&str>) -> Result<()> {
         self.put_remote(name, uri, guarantee, false)
     }
 
-    /// Changes what is said of a remote; fails if there is none of that name.
+    /// Changes the URI and guarantee of a remote. Fails if no remote has that name.
     pub fn set_remote(&self, name: &str, uri: &str, guarantee: Option<&str>) -> Result<()> {
         self.put_remote(name, uri, guarantee, true)
     }
@@ -75,10 +75,10 @@ impl ConfigFile {
         is_there: bool,
     ) -> Result<()> {
         let keys = [(URI, Some(uri)), (GUARANTEE, guarantee)];
-        // Asked under the lock: of two who add one name, one is refused.
+        // Check under the lock, so that only one of two concurrent additions succeeds.
         let put = |text: &str| match (edit::has_table(text, SECTION, name)?, is_there) {
             (true, false) => {
-                let message = format!("there is a remote '{name}' already");
+                let message = format!("the remote '{name}' already exists");
                 Err(Error::new(ErrorKind::AlreadyExists, message))
             }
             (false, true) => Err(Error::not_found(format!("there is no remote '{name}'"))),
@@ -87,7 +87,7 @@ impl ConfigFile {
         self.change(put).map(drop)
     }
 
-    /// Takes a remote out. Returns whether it was there.
+    /// Removes a remote. Returns true if it existed.
     pub fn remove_remote(&self, name: &str) -> Result<bool> {
         if read(self.path())?.is_none() {
             return Ok(false);
@@ -102,7 +102,7 @@ mod tests {
     use crate::fs::atomic;
 
     #[test]
-    fn keys_of_remotes_are_told_from_mistakes() {
+    fn keys_of_remotes_are_not_unknown_keys() {
         for known in ["remotes.origin.uri", "remotes.a.b.guarantee"] {
             assert!(is_remote_key(known), "{known}");
         }
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn remotes_are_added_changed_listed_and_taken_out() {
+    fn remotes_are_added_changed_listed_and_removed() {
         let directory = tempfile::tempdir().unwrap();
         let file = ConfigFile::repository(directory.path());
         assert_eq!(file.remotes().unwrap(), []);
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_that_says_nonsense_is_shown_and_not_failed_on() {
+    fn an_invalid_table_is_listed_without_an_error() {
         let directory = tempfile::tempdir().unwrap();
         let file = ConfigFile::repository(directory.path());
         let text = "remotes.a = 3\nremotes.'../b'.uri = 7\n";

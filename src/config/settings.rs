@@ -1,4 +1,4 @@
-//! Settings as types, for those who use them.
+//! Typed access to settings.
 
 use std::time::Duration;
 
@@ -7,35 +7,35 @@ use super::value::Value;
 use crate::error::{Error, Result};
 use crate::name::ProjectName;
 
-/// How contents are cut and packed.
+/// The settings for chunking and packing contents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ContentSettings {
-    /// The smallest chunk, in bytes; a file up to this size is one blob.
+    /// The minimum chunk size in bytes. A file up to this size is one blob.
     pub chunk_min: u32,
-    /// The chunk that is aimed at, in bytes.
+    /// The target chunk size in bytes.
     pub chunk_avg: u32,
-    /// The largest chunk, in bytes.
+    /// The maximum chunk size in bytes.
     pub chunk_max: u32,
-    /// The level of zstd.
+    /// The zstd compression level.
     pub compression: i32,
-    /// How many bytes of small members share a frame.
+    /// The number of bytes of small files that share a frame.
     pub frame_size: u32,
-    /// The pack that is aimed at, in bytes.
+    /// The target pack size in bytes.
     pub pack_size: u64,
 }
 
-/// Whether local hooks run, and how.
+/// The settings for local hooks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hooks {
     /// `hooks.enabled`
     pub enabled: bool,
-    /// `hooks.timeout`; zero is for ever.
+    /// `hooks.timeout`. Zero means no limit.
     pub timeout: Duration,
-    /// `hooks.trust`: whether those of other users run too.
+    /// `hooks.trust`: true if hooks of other users also run.
     pub of_anyone: bool,
 }
 
-/// Who commits, as far as settings say.
+/// The author from the settings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Identity {
     /// `user.name`
@@ -45,22 +45,22 @@ pub struct Identity {
 }
 
 impl Config {
-    /// The project of `core.project`.
+    /// Returns the project of `core.project`.
     pub fn project(&self) -> Result<Option<ProjectName>> {
         self.text("core.project")?.map(|name| name.parse()).transpose()
     }
 
-    /// The author that settings name.
+    /// Returns the author of `user.name` and `user.email`.
     pub fn identity(&self) -> Result<Identity> {
         Ok(Identity { name: self.text("user.name")?, email: self.text("user.email")? })
     }
 
-    /// How long to wait for a lock.
+    /// Returns the maximum wait for a lock.
     pub fn lock_timeout(&self) -> Result<Duration> {
         self.duration("lock.timeout")
     }
 
-    /// Whether local hooks run, and how.
+    /// Returns the settings for local hooks.
     pub fn hooks(&self) -> Result<Hooks> {
         Ok(Hooks {
             enabled: self.boolean("hooks.enabled")?,
@@ -69,43 +69,43 @@ impl Config {
         })
     }
 
-    /// How many threads an upload uses; `None` for one a core.
+    /// Returns the number of upload threads, or `None` for one per core.
     pub fn upload_threads(&self) -> Result<Option<usize>> {
         self.threads("upload.threads")
     }
 
-    /// How many threads a download uses; `None` for one a core.
+    /// Returns the number of download threads, or `None` for one per core.
     pub fn download_threads(&self) -> Result<Option<usize>> {
         self.threads("download.threads")
     }
 
-    /// How many requests to a remote are under way at once.
+    /// Returns the maximum number of concurrent requests to a remote.
     pub fn transfer_jobs(&self) -> Result<usize> {
         Ok(usize::try_from(self.integer("transfer.jobs")?).unwrap_or(1))
     }
 
-    /// The most bytes a second to and from a remote; `None` for no limit.
+    /// Returns the maximum transfer rate in bytes per second, or `None` for no limit.
     pub fn transfer_bandwidth(&self) -> Result<Option<u64>> {
         Ok(Some(self.size("transfer.bandwidth")?).filter(|limit| *limit > 0))
     }
 
-    /// The most files and directories in one tree, and the most levels.
+    /// Returns the maximum number of entries in one tree, and the maximum depth.
     pub fn tree_limits(&self) -> Result<(u64, u32)> {
         let (entries, depth) = (self.integer("limits.entries")?, self.integer("limits.depth")?);
         Ok((u64::try_from(entries).unwrap_or(0), u32::try_from(depth).unwrap_or(u32::MAX)))
     }
 
-    /// How long a request that fails is tried again, in all.
+    /// Returns the total time for retrying a failed request.
     pub fn transfer_patience(&self) -> Result<Duration> {
         self.duration("transfer.patience")
     }
 
-    /// How often a request that failed is made again, at most.
+    /// Returns the maximum number of retries of a failed request.
     pub fn transfer_retries(&self) -> Result<u32> {
         Ok(u32::try_from(self.integer("transfer.retries")?).unwrap_or(0))
     }
 
-    /// How contents are cut and packed.
+    /// Returns the settings for chunking and packing contents.
     pub fn content(&self) -> Result<ContentSettings> {
         let settings = ContentSettings {
             chunk_min: self.size("content.chunk_min")? as u32,
@@ -119,10 +119,10 @@ impl Config {
             return Ok(settings);
         }
         Err(Error::invalid("content.chunk_min, chunk_avg and chunk_max are not in ascending order")
-            .with_hint("art config list --origin"))
+            .with_hint("see the values: art config list --origin"))
     }
 
-    /// A setting whose value is text, if it has one.
+    /// Returns a text setting, if it has a value.
     pub fn text(&self, name: &str) -> Result<Option<String>> {
         match self.get(name)?.map(|setting| setting.value) {
             None => Ok(None),
@@ -131,7 +131,7 @@ impl Config {
         }
     }
 
-    /// A setting that is true or false.
+    /// Returns a boolean setting.
     pub fn boolean(&self, name: &str) -> Result<bool> {
         match self.find(name)? {
             Value::Boolean(is) => Ok(is),
@@ -139,7 +139,7 @@ impl Config {
         }
     }
 
-    /// A setting that is a whole number.
+    /// Returns an integer setting.
     pub fn integer(&self, name: &str) -> Result<i64> {
         match self.find(name)? {
             Value::Integer(number) => Ok(number),
@@ -147,7 +147,7 @@ impl Config {
         }
     }
 
-    /// A setting that is a size, in bytes.
+    /// Returns a size setting, in bytes.
     pub fn size(&self, name: &str) -> Result<u64> {
         match self.find(name)? {
             Value::Size(bytes) => Ok(bytes),
@@ -155,7 +155,7 @@ impl Config {
         }
     }
 
-    /// A setting that is a time span.
+    /// Returns a duration setting.
     pub fn duration(&self, name: &str) -> Result<Duration> {
         match self.find(name)? {
             Value::Duration(span) => Ok(span),
@@ -170,5 +170,7 @@ impl Config {
 }
 
 fn mistyped(name: &str, value: &Value) -> Error {
-    Error::internal(format!("the setting '{name}' was asked for as another kind than {value:?}"))
+    Error::internal(format!(
+        "the setting '{name}' was requested as a different kind than {value:?}"
+    ))
 }

@@ -1,4 +1,4 @@
-//! What the layers and the files of settings do together.
+//! Tests of the layers and settings files together.
 
 use crate::fs::read::{self, SMALL as MAX};
 use std::collections::BTreeMap;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::*;
 use crate::error::ErrorKind;
 
-/// Two files and what is said around them.
+/// A directory with two settings files.
 struct Place {
     directory: tempfile::TempDir,
 }
@@ -47,7 +47,7 @@ fn get(config: &Config, name: &str) -> (String, &'static str) {
 }
 
 #[test]
-fn the_highest_layer_that_speaks_counts() {
+fn later_layers_override_earlier_ones() {
     let place = Place::new();
     let mut sources = Sources::default();
     let seen = |sources: &Sources| get(&Config::load(sources.clone()).unwrap(), "lock.timeout");
@@ -64,7 +64,7 @@ fn the_highest_layer_that_speaks_counts() {
 }
 
 #[test]
-fn an_empty_variable_says_nothing_and_the_short_name_of_the_project_counts_first() {
+fn an_empty_variable_is_ignored_and_art_project_overrides_art_core_project() {
     let config = |vars: &[(&str, &str)]| {
         Config::load(Sources { environment: map(vars), ..Sources::default() }).unwrap()
     };
@@ -77,7 +77,7 @@ fn an_empty_variable_says_nothing_and_the_short_name_of_the_project_counts_first
 }
 
 #[test]
-fn files_need_not_exist() {
+fn files_do_not_need_to_exist() {
     let place = Place::new();
     let missing = place.directory.path().join("none.toml");
     let config = Config::load(Sources {
@@ -91,7 +91,7 @@ fn files_need_not_exist() {
 }
 
 #[test]
-fn a_wrong_value_stops_only_what_needs_it_and_says_where_it_is() {
+fn an_invalid_value_fails_only_when_it_is_used_and_names_its_file() {
     let place = Place::new();
     let config = place.load("[lock]\ntimeout = \"soon\"\n[ui]\nprogress = 1\n", "");
     let error = config.lock_timeout().unwrap_err();
@@ -110,7 +110,7 @@ fn a_wrong_value_stops_only_what_needs_it_and_says_where_it_is() {
 }
 
 #[test]
-fn remotes_are_no_mistake_in_the_file_of_a_repository_and_one_in_any_other() {
+fn remotes_are_known_keys_only_in_the_file_of_a_repository() {
     let place = Place::new();
     let remotes = "[remotes.\"a.b\"]\nuri = \"/x\"\nguarantee = \"none\"\n";
     let misspelt = "[remotes.c]\nurl = \"/x\"\n";
@@ -120,7 +120,7 @@ fn remotes_are_no_mistake_in_the_file_of_a_repository_and_one_in_any_other() {
 }
 
 #[test]
-fn keys_that_are_no_settings_are_listed_with_what_was_meant() {
+fn unknown_keys_are_listed_with_suggestions() {
     let place = Place::new();
     let config = place.load("[lock]\ntimout = 3\n", "format = 1\n[remote.origin]\nuri = \"x\"\n");
     let unknown: Vec<_> =
@@ -134,7 +134,7 @@ fn keys_that_are_no_settings_are_listed_with_what_was_meant() {
 }
 
 #[test]
-fn how_contents_are_cut_is_settled_by_the_repository() {
+fn the_repository_fixes_the_chunk_sizes() {
     let place = Place::new();
     let user = "[content]\nchunk_min = \"16 KiB\"\ncompression = 9\n";
     let mut sources = place.sources(user, "[content]\nchunk_min = \"8 KiB\"\n");
@@ -152,7 +152,7 @@ fn how_contents_are_cut_is_settled_by_the_repository() {
 }
 
 #[test]
-fn a_new_repository_writes_down_what_is_settled() {
+fn a_new_repository_records_the_fixed_settings() {
     let place = Place::new();
     let sources = Sources {
         user_file: Some(place.file("user.toml", "[content]\nchunk_min = \"16 KiB\"\n")),
@@ -172,14 +172,14 @@ fn a_new_repository_writes_down_what_is_settled() {
 }
 
 #[test]
-fn what_is_settled_is_not_changed_afterwards() {
+fn fixed_settings_cannot_be_changed() {
     let place = Place::new();
     let before = "[content]\nchunk_min = \"8 KiB\"\n";
     place.file("config.toml", before);
     let file = ConfigFile::repository(place.directory.path());
     let error = file.set("content.chunk_min", "16 KiB").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Refused);
-    assert!(error.message().contains("was settled when"), "{error}");
+    assert!(error.message().contains("is fixed since"), "{error}");
     assert!(file.unset("content.chunk_min").is_err());
     assert_eq!(read::read_text(file.path(), MAX).unwrap(), before);
     let user = ConfigFile::user(place.directory.path().join("new/user.toml"));
@@ -189,7 +189,7 @@ fn what_is_settled_is_not_changed_afterwards() {
 }
 
 #[test]
-fn a_change_of_a_file_keeps_its_permissions_its_link_and_leaves_nothing_else() {
+fn a_change_keeps_permissions_and_links_and_leaves_no_other_files() {
     use std::os::unix::fs::{PermissionsExt, symlink};
     let place = Place::new();
     let real = place.file("real.toml", "# mine\n[user]\nname = \"A\"\n");
@@ -212,7 +212,7 @@ fn a_change_of_a_file_keeps_its_permissions_its_link_and_leaves_nothing_else() {
 }
 
 #[test]
-fn wrong_values_and_unknown_keys_are_refused_before_anything_is_written() {
+fn invalid_values_and_unknown_keys_are_refused_before_writing() {
     let place = Place::new();
     let file = ConfigFile::user(place.directory.path().join("config.toml"));
     for (name, value, problem) in [
@@ -233,7 +233,7 @@ fn wrong_values_and_unknown_keys_are_refused_before_anything_is_written() {
 }
 
 #[test]
-fn changes_at_the_same_time_are_all_kept() {
+fn concurrent_changes_are_all_kept() {
     let place = Place::new();
     let file = ConfigFile::user(place.directory.path().join("config.toml"));
     let names = ["user.name", "user.email", "core.project", "log.date", "ui.color", "lock.timeout"];
@@ -258,7 +258,7 @@ fn changes_at_the_same_time_are_all_kept() {
 }
 
 #[test]
-fn a_file_that_can_not_be_read_is_named() {
+fn an_unreadable_file_is_named_in_the_error() {
     let place = Place::new();
     let load = |text: &str| {
         let user_file = Some(place.file("user.toml", text));
@@ -275,11 +275,11 @@ fn a_file_that_can_not_be_read_is_named() {
     assert!(!format!("{error:?}").contains('\u{7}') && format!("{error:?}").len() < 3000);
     let file = ConfigFile::user(place.directory.path().join("user.toml"));
     assert_eq!(file.set("ui.color", "never").unwrap_err().kind(), ErrorKind::Invalid);
-    assert_eq!(read::read_text(file.path(), MAX).unwrap(), bell, "left as it was");
+    assert_eq!(read::read_text(file.path(), MAX).unwrap(), bell, "the file is unchanged");
 }
 
 #[test]
-fn a_flag_for_what_is_no_setting_is_refused() {
+fn a_flag_for_an_unknown_setting_is_refused() {
     let sources = Sources { flags: map(&[("lock.timout", "1")]), ..Sources::default() };
     assert!(Config::load(sources).is_err());
 }

@@ -1,4 +1,4 @@
-//! The values of settings: kinds, how they are written and read.
+//! The kinds of setting values, and how they are parsed and written.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,22 +9,22 @@ use crate::clock::Span;
 use crate::name::ProjectName;
 use crate::suggest;
 
-/// What the values of a setting are.
+/// The kind of a setting's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// One line of text, not empty.
+    /// A non-empty line of text.
     Text,
     /// `OWNER/PROJECT`.
     Project,
     /// `true` or `false`.
     Boolean,
-    /// A whole number, from the first to the second.
+    /// A whole number from the first to the second bound.
     Integer(i64, i64),
-    /// Bytes, from the first to the second: `4096`, `"64 KiB"`.
+    /// A size in bytes, from the first to the second bound: `4096`, `"64 KiB"`.
     Size(u64, u64),
-    /// A time span up to so many seconds: `10`, `"10s"`, `"5m"`, `"1h30m"`.
+    /// A time span up to this number of seconds: `10`, `"10s"`, `"5m"`, `"1h30m"`.
     Duration(u64),
-    /// One of a few words.
+    /// One of a list of words.
     Choice(&'static [&'static str]),
 }
 
@@ -37,14 +37,14 @@ pub enum Value {
     Boolean(bool),
     /// A whole number.
     Integer(i64),
-    /// Bytes.
+    /// A size in bytes.
     Size(u64),
     /// A time span.
     Duration(Duration),
 }
 
 impl Kind {
-    /// Reads a value as typed, or says in a few words why it is none.
+    /// Parses a typed value. The error is a short reason why the value is invalid.
     pub fn parse(self, text: &str) -> Result<Value, String> {
         let text = text.trim();
         match self {
@@ -96,7 +96,7 @@ impl Kind {
         }
     }
 
-    /// Reads a value of a file.
+    /// Converts a value from a file.
     pub(super) fn read(self, value: &toml::Value) -> Result<Value, String> {
         match (self, value) {
             (Kind::Boolean, toml::Value::Boolean(is)) => Ok(Value::Boolean(*is)),
@@ -109,7 +109,7 @@ impl Kind {
         }
     }
 
-    /// What a value is, with its article, for messages and the reference.
+    /// Returns the kind with its article, for messages and the reference.
     pub fn article(self) -> &'static str {
         match self {
             Kind::Text => "a text",
@@ -124,7 +124,7 @@ impl Kind {
 }
 
 impl fmt::Display for Kind {
-    /// For the reference: what may be written.
+    /// Writes the allowed values, for the reference.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Kind::Text => f.write_str("text"),
@@ -143,7 +143,7 @@ impl fmt::Display for Kind {
 const SIZES: [(&str, u64); 5] =
     [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 
-/// Bytes from `4096`, `64 KiB`, `64KiB`, `64k` (as Git has it, 1024).
+/// Parses a size such as `4096`, `64 KiB`, `64KiB` or `64k` (1024, as in Git).
 fn parse_size(text: &str) -> Result<u64, String> {
     let (digits, unit) = split_number(text);
     let factor = match unit.to_ascii_lowercase().as_str() {
@@ -153,7 +153,7 @@ fn parse_size(text: &str) -> Result<u64, String> {
         "g" | "gib" => 1 << 30,
         "t" | "tib" => 1 << 40,
         "kb" | "mb" | "gb" | "tb" => {
-            return Err("its unit may mean two things; write KiB, MiB, GiB".to_owned());
+            return Err("its unit is ambiguous; write KiB, MiB or GiB".to_owned());
         }
         _ => return Err("it is not a size such as 4096 or 64 KiB".to_owned()),
     };
@@ -161,13 +161,13 @@ fn parse_size(text: &str) -> Result<u64, String> {
     number.ok_or_else(|| "it is not a size such as 4096 or 64 KiB".to_owned())
 }
 
-/// A span as [`Span`] reads it.
+/// Parses a time span like [`Span`].
 fn parse_duration(text: &str) -> Result<Duration, String> {
     let span = text.parse::<Span>().map(Span::duration);
     span.map_err(|_| "it is not a time span such as 10s, 5m or 500ms".to_owned())
 }
 
-/// The digits at the beginning, and what follows without the blanks between.
+/// Splits a text into its leading digits and the rest, without the whitespace between them.
 fn split_number(text: &str) -> (&str, &str) {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (digits, rest) = text.split_at(digits);
@@ -175,7 +175,7 @@ fn split_number(text: &str) -> (&str, &str) {
 }
 
 impl fmt::Display for Value {
-    /// As it would be typed: in the largest unit that is exact.
+    /// Writes the value as typed, in the largest unit that divides it exactly.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Value::Text(text) => f.write_str(text),
@@ -193,7 +193,7 @@ impl fmt::Display for Value {
 }
 
 impl Serialize for Value {
-    /// Texts and time spans as text, the others as JSON has them; sizes in bytes.
+    /// Serializes texts and time spans as text, sizes in bytes, and other values as JSON values.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Value::Text(text) => serializer.serialize_str(text),
@@ -213,7 +213,7 @@ mod tests {
     const SPAN: Kind = Kind::Duration(86_400);
 
     #[test]
-    fn sizes_are_read_in_the_forms_people_type() {
+    fn sizes_parse_in_common_formats() {
         for text in ["65536", "64 KiB", "64KiB", "64k", " 64 K ", "65536 B", "64kib"] {
             assert_eq!(SIZE.parse(text), Ok(Value::Size(65536)), "{text}");
         }
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn spans_are_read_in_the_forms_people_type() {
+    fn spans_parse_in_common_formats() {
         for (text, ms) in [
             ("10", 10_000),
             ("10s", 10_000),
@@ -247,7 +247,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn what_is_shown_is_read_back(bytes: u64, ms in 0..86_400_000u64) {
+        fn displayed_values_parse_to_the_same_value(bytes: u64, ms in 0..86_400_000u64) {
             let size = Value::Size(bytes);
             proptest::prop_assert_eq!(SIZE.parse(&size.to_string()), Ok(size));
             let span = Value::Duration(Duration::from_millis(ms));
@@ -255,7 +255,7 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_read_or_refused(text: String) {
+        fn parsing_never_panics(text: String) {
             for kind in [SIZE, SPAN, Kind::Text, Kind::Project, Kind::Integer(0, 9)] {
                 let _ = kind.parse(&text);
             }

@@ -1,4 +1,4 @@
-//! The lines of a growing file from the last to the first, without reading the rest.
+//! Reads the lines of a growing file from the last to the first, without reading the rest.
 
 use std::fs::File;
 use std::io;
@@ -10,13 +10,13 @@ use bstr::ByteSlice;
 use crate::error::{Error, IoResultExt, Result};
 use crate::fs::read;
 
-/// What is read first; each time more is asked for, it doubles, up to [`LARGEST_BLOCK`].
+/// The size of the first block to read. It doubles for each further block, up to [`LARGEST_BLOCK`].
 const BLOCK: u64 = 4096;
 
-/// The most that is read at once, unless a line is longer.
+/// The maximum size of a block, unless a line is longer.
 const LARGEST_BLOCK: u64 = 128 << 10;
 
-/// The longest line that is taken into memory.
+/// The maximum length of a line that is kept in memory.
 const MAX_LINE: u64 = 256 << 20;
 
 /// Reads a file from its end.
@@ -24,41 +24,41 @@ const MAX_LINE: u64 = 256 << 20;
 pub(super) struct Backwards {
     file: Option<File>,
     path: PathBuf,
-    /// Where `pending` begins in the file.
+    /// The offset of `pending` in the file.
     position: u64,
-    /// How much to read next.
+    /// The size of the next block.
     block: u64,
-    /// What is read but not yet given out.
+    /// Bytes that were read but not returned yet.
     pending: Vec<u8>,
-    /// The longest line that is taken into memory.
+    /// The maximum length of a line that is kept in memory.
     longest: u64,
 }
 
-/// One line.
+/// A line of the file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Line {
-    /// Its bytes without the line feed.
+    /// The bytes without the line feed.
     pub(super) bytes: Vec<u8>,
-    /// Where it begins in the file.
+    /// The offset of the line in the file.
     pub(super) start: u64,
-    /// Whether a line feed ends it; without, it is torn or still being written.
+    /// True if the line ends with a line feed. Otherwise, the line is torn or still being written.
     pub(super) is_whole: bool,
 }
 
 impl Line {
-    /// Whether the file is this line alone, and holds zero bytes.
+    /// Returns true if this line is the whole file and contains zero bytes.
     pub(super) fn is_all_of_file_and_zero(&self) -> bool {
         self.start == 0 && self.bytes.contains(&0)
     }
 }
 
 impl Backwards {
-    /// Opens the file at `path`; a missing one has no lines.
+    /// Opens the file at `path`. A missing file has no lines.
     pub(super) fn open(path: &Path) -> Result<Self> {
         Self::open_bounded(path, MAX_LINE)
     }
 
-    /// As [`Backwards::open`]; a line longer than `longest` bytes is an error.
+    /// Like [`Backwards::open`], but a line longer than `longest` bytes is an error.
     pub(super) fn open_bounded(path: &Path, longest: u64) -> Result<Self> {
         let (file, position) = match read::open(path) {
             Ok(file) => {
@@ -72,7 +72,7 @@ impl Backwards {
         Ok(Backwards { file, path, position, block: BLOCK, pending, longest })
     }
 
-    /// The line before the one given last.
+    /// Returns the line before the last returned one.
     pub(super) fn next_line(&mut self) -> Result<Option<Line>> {
         let mut searched = 0;
         loop {
@@ -98,14 +98,17 @@ impl Backwards {
         Line { bytes, start: self.position + start as u64, is_whole }
     }
 
-    /// Puts the block before `pending` in front of it.
+    /// Reads the block before `pending` and prepends it.
     fn read_before(&mut self) -> Result<()> {
         let Some(file) = &self.file else { return Ok(()) };
         let pending = self.pending.len() as u64;
         if pending > self.longest {
-            let message =
-                format!("'{}' has a line that is too long to be true", self.path.display());
-            return Err(Error::corrupt(message).with_hint("look at what is damaged: art fsck"));
+            let message = format!(
+                "'{}' has a line that is longer than {} bytes",
+                self.path.display(),
+                self.longest
+            );
+            return Err(Error::corrupt(message).with_hint("check the repository: art fsck"));
         }
         let length = self.block.max(pending).min(self.position);
         self.block = (2 * self.block).min(LARGEST_BLOCK);
@@ -118,7 +121,7 @@ impl Backwards {
     }
 }
 
-/// Whether nothing is there, or a directory of names nested below.
+/// Returns true if the path is missing or is a directory. A directory can hold nested names.
 pub(super) fn is_absent(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -147,7 +150,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_lines_are_those_of_a_split_in_reverse(
+        fn the_lines_equal_a_reversed_split(
             text in prop::collection::vec(("[a-b]{0,3}", 0..9000usize), 0..8),
             ends_whole: bool,
         ) {

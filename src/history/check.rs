@@ -1,7 +1,7 @@
-//! Checking the files that objects are kept in, whether or not anything refers to them.
+//! Checks the files that contain objects, including unreferenced objects.
 //!
-//! Reading an object checks its bytes against its id, so this is about what reading can't say: which
-//! file is damaged, and that one is.
+//! Reading an object verifies its bytes against its id. This module instead names the damaged file,
+//! and checks files that are not read.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -18,17 +18,17 @@ use crate::fs::read;
 use crate::id::Id;
 use crate::progress::{Progress, Unit, check_interrupt};
 
-/// A file of the Git repository that is not as it was written.
+/// A damaged file of the Git repository.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct DamagedFile {
-    /// The file, below the repository's directory.
+    /// The path of the file, below the repository's directory.
     pub path: PathBuf,
-    /// What is wrong with it.
+    /// A description of the damage.
     pub problem: String,
 }
 
 impl DamagedFile {
-    /// The object whose loose file this is.
+    /// Returns the id of the object if this is a loose object file.
     pub fn object(&self) -> Option<Id> {
         let mut parts = self.path.components().rev().map(|part| part.as_os_str().to_str());
         let (rest, first) = (parts.next()??, parts.next()??);
@@ -36,17 +36,18 @@ impl DamagedFile {
     }
 }
 
-/// What keeps objects.
+/// The files that contain objects.
 struct ObjectFiles {
     indexes: Vec<PathBuf>,
     loose: Vec<(Id, PathBuf)>,
 }
 
 impl History {
-    /// Checks that every pack and its index belong together and have the right shape; with `full`
-    /// every byte of every pack, index and loose object. Gives what is damaged, ordered by path.
+    /// Checks that each pack matches its index and that both are well-formed. With `full`, also
+    /// verifies every byte of every pack, index and loose object. Returns the damaged files, sorted
+    /// by path.
     ///
-    /// A pack without an index is not damage: a writer that was stopped leaves one.
+    /// A pack without an index is not damage: an interrupted writer can leave one.
     pub fn check_object_files(
         &self,
         full: bool,
@@ -75,12 +76,12 @@ impl History {
         Ok(damaged)
     }
 
-    /// The ids of all objects that are here, sorted, as far as they can be listed.
+    /// Returns the sorted ids of all objects in this repository, as far as they can be listed.
     pub fn object_ids(&self) -> Result<Vec<Id>> {
         let files = self.object_files()?;
         let mut ids: Vec<Id> = files.loose.into_iter().map(|(id, _)| id).collect();
         for path in files.indexes {
-            // A damaged one is told of by `check_object_files`.
+            // `check_object_files` reports damaged indexes.
             if let Ok(index) = index::File::at(&path, gix::hash::Kind::Sha256) {
                 ids.extend(index.iter().filter_map(|entry| Id::from_slice(entry.oid.as_bytes())));
             }
@@ -90,7 +91,8 @@ impl History {
         Ok(ids)
     }
 
-    /// Packs that have no index, below the repository's directory: nothing in them can be read.
+    /// Returns the packs without an index, below the repository's directory. Their objects cannot
+    /// be read.
     pub fn packs_without_index(&self) -> Result<Vec<PathBuf>> {
         let packs = list(&self.objects_dir().join("pack"))?.into_iter();
         let mut alone = Vec::new();
@@ -105,9 +107,9 @@ impl History {
         Ok(alone.into_iter().map(below).collect())
     }
 
-    /// Moves a damaged file of an object out of the way, so that the object can be written again.
-    /// `path` is that of a [`DamagedFile`]. Returns false if it holds more than one object: then
-    /// the others still need it.
+    /// Moves the damaged file of an object away, so that the object can be written again. `path` is
+    /// the path of a [`DamagedFile`]. Returns false if the file contains several objects, because
+    /// the other objects still need it.
     pub fn set_aside_object(&self, path: &Path) -> Result<bool> {
         let is_loose = path.parent().and_then(Path::file_name).is_some_and(|name| name != "pack");
         if is_loose {
@@ -117,7 +119,8 @@ impl History {
         Ok(is_loose)
     }
 
-    /// The loose file of the object `id`, if it has one, below the repository's directory.
+    /// Returns the loose file of the object `id`, below the repository's directory, if there is
+    /// one.
     pub fn loose_file(&self, id: &Id) -> Option<PathBuf> {
         let hex = id.to_hex();
         let path = Path::new("objects").join(&hex[..2]).join(&hex[2..]);
@@ -135,7 +138,7 @@ impl History {
             } else if name.len() == 2 && read::is_dir(&directory)? {
                 for path in list(&directory)? {
                     let rest = path.file_name().and_then(|rest| rest.to_str()).unwrap_or_default();
-                    // Anything else is not an object, for us and for git.
+                    // Like git, ignore all other files.
                     if let Some(id) = Id::from_hex(format!("{name}{rest}").as_bytes()) {
                         files.loose.push((id, path));
                     }
@@ -153,7 +156,7 @@ fn list(directory: &Path) -> Result<Vec<PathBuf>> {
         .collect()
 }
 
-/// Checks the index at `path` and the pack beside it.
+/// Checks the index at `path` and its pack.
 fn check_pack(path: &Path, full: bool, note: &mut dyn FnMut(&Path, String)) {
     const FORMAT: gix::hash::Kind = gix::hash::Kind::Sha256;
     let never = AtomicBool::new(false);
@@ -169,21 +172,21 @@ fn check_pack(path: &Path, full: bool, note: &mut dyn FnMut(&Path, String)) {
     if let (Ok(index), Ok(pack)) = (&index, &pack)
         && index.pack_checksum() != pack.checksum()
     {
-        note(path, "it is the index of another pack".to_owned());
+        note(path, "the index belongs to another pack".to_owned());
     }
     if !full {
         return;
     }
     if index.is_ok_and(|index| index.verify_checksum(&mut Discard, &never).is_err()) {
-        note(path, "its bytes are not those that were written".to_owned());
+        note(path, "its checksum does not match".to_owned());
     }
     if pack.is_ok_and(|pack| pack.verify_checksum(&mut Discard, &never).is_err()) {
-        note(&pack_path, "its bytes are not those that were written".to_owned());
+        note(&pack_path, "its checksum does not match".to_owned());
     }
 }
 
 fn check_loose(objects: &Objects, id: &Id, path: &Path, note: &mut dyn FnMut(&Path, String)) {
-    // One that is gone since it was listed is fine.
+    // A file that was deleted since the listing is not an error.
     if let Err(error) = try_read_from(objects, id) {
         note(path, error.causes().pop().unwrap_or_else(|| error.to_string()));
     }
@@ -195,7 +198,7 @@ mod tests {
     use crate::history::tests::temporary_history;
     use crate::progress::NoProgress;
 
-    /// A history with one pack of some objects and one loose object.
+    /// Returns a history with one pack and one loose object.
     fn filled() -> (tempfile::TempDir, History) {
         let (directory, history) = temporary_history();
         for count in [50, 1] {
@@ -223,7 +226,7 @@ mod tests {
         for path in [index, &index.with_extension("pack"), loose] {
             let whole = read::read_bounded(path, read::SMALL).unwrap();
             let mut changed = whole.clone();
-            // Behind the header and before the checksum.
+            // Between the header and the checksum.
             let middle = whole.len() / 2;
             changed[middle] ^= 1;
             atomic::write(path, &history.tmp_dir(), &changed).unwrap();
@@ -234,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pack_that_is_gone_or_cut_is_noticed_at_once() {
+    fn a_missing_or_truncated_pack_is_found_without_a_full_check() {
         let (directory, history) = filled();
         let index = history.object_files().unwrap().indexes.remove(0);
         let pack = index.with_extension("pack");

@@ -1,4 +1,4 @@
-//! Whether all that commits lead to is here: looked at before a ref names them.
+//! Checks that all objects reachable from commits exist, before a ref points to them.
 
 use std::collections::HashSet;
 
@@ -9,14 +9,14 @@ use crate::id::{Id, ObjectKind};
 use crate::progress::{Progress, Unit};
 
 impl History {
-    /// The Git objects that are missing below `tips`, each once: commits and tags first, then trees
-    /// and record files. None where all is there. Contents of artifacts are no Git objects.
+    /// Returns the Git objects that are missing below `tips`, each once: commits and tags first,
+    /// then trees and record files. The contents of artifacts are not Git objects.
     ///
-    /// What is reachable from `known` is taken to be there, so after a small fetch little is looked
-    /// at; commits of `known` that are not in this repository are passed over.
+    /// Everything reachable from `known` is assumed to exist, so that the check after a small fetch
+    /// is fast. Commits of `known` that are not in this repository are ignored.
     ///
-    /// Fails with [`Corrupt`](crate::ErrorKind::Corrupt) if an object is damaged, or is not what it
-    /// should be.
+    /// Fails with [`Corrupt`](crate::ErrorKind::Corrupt) if an object is damaged or has an
+    /// unexpected kind.
     pub fn check_closure(
         &self,
         tips: &[Id],
@@ -30,7 +30,7 @@ impl History {
     }
 }
 
-/// Notes what a walk does not find.
+/// Records the objects that a walk does not find.
 struct Closure<'a> {
     history: &'a History,
     missing: Vec<Id>,

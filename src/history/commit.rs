@@ -1,4 +1,4 @@
-//! Commits: who changed what, when and why, from and to Git's bytes.
+//! Commits: who changed the tree, when and why. Converts to and from Git's bytes.
 
 use std::io::Write as _;
 
@@ -9,14 +9,15 @@ use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::id::{Id, ObjectKind};
 
-/// Who did something, and when.
+/// The author of an action, and its time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signature {
-    /// The name; what Git can't keep in one (`<`, `>`, line feed, NUL) is dropped when written.
+    /// The name. Characters that Git cannot store in a name (`<`, `>`, line feed, NUL) are dropped
+    /// when it is written.
     pub name: String,
     /// The mail address, under the same rule.
     pub email: String,
-    /// When, in UTC.
+    /// The time, in UTC.
     pub time: Timestamp,
 }
 
@@ -25,27 +26,27 @@ pub struct Signature {
 pub struct Commit {
     /// The tree it records.
     pub tree: Id,
-    /// What it was made from; a record's last commit first.
+    /// The parent commits. The previous commit of the same record comes first.
     pub parents: Vec<Id>,
-    /// Who made the change.
+    /// The author of the change.
     pub author: Signature,
-    /// Who recorded it.
+    /// The person who recorded the change.
     pub committer: Signature,
-    /// A subject line, and after an empty line a body; without line feeds at the end. Text that is
-    /// not UTF-8 is read with replacement characters.
+    /// A subject line, optionally followed by an empty line and a body, without trailing line
+    /// feeds. Invalid UTF-8 is read with replacement characters.
     pub message: String,
 }
 
 impl Signature {
-    /// `NAME <EMAIL> SECONDS +0000`, as it stands in commits and reflogs. A missing name is
-    /// `unknown`, and a time before 1970 is 1970, because Git has neither.
+    /// Formats the signature as `NAME <EMAIL> SECONDS +0000`, as in commits and reflogs. An empty
+    /// name becomes `unknown`, and a time before 1970 becomes 1970, because Git supports neither.
     pub fn to_line(&self) -> String {
         let name = clean(&self.name);
         let name = if name.is_empty() { "unknown" } else { &name };
         format!("{name} <{}> {} +0000", clean(&self.email), self.time.seconds().max(0))
     }
 
-    /// Reads what [`Signature::to_line`] writes, and what Git has written in its place.
+    /// Parses a signature that [`Signature::to_line`] or Git wrote.
     pub(crate) fn from_line(line: &[u8]) -> Option<Self> {
         let parsed = gix::actor::SignatureRef::from_bytes(line).ok()?.trim();
         Some(Signature {
@@ -56,22 +57,22 @@ impl Signature {
     }
 }
 
-/// `text` without what would end a name or an address early.
+/// Removes characters that would end a name or an address early.
 fn clean(text: &str) -> String {
     text.chars().filter(|c| !matches!(c, '<' | '>' | '\n' | '\0')).collect::<String>().trim().into()
 }
 
 impl Commit {
-    /// The first line of the message.
+    /// Returns the first line of the message.
     pub fn subject(&self) -> &str {
         self.message.lines().next().unwrap_or_default()
     }
 
-    /// The commit as Git's bytes, without the object header.
+    /// Encodes the commit as Git's bytes, without the object header.
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(512);
         let mut line = |arguments: std::fmt::Arguments<'_>| {
-            bytes.write_fmt(arguments).expect("because memory takes every write");
+            bytes.write_fmt(arguments).expect("because writing to memory never fails");
         };
         line(format_args!("tree {}\n", self.tree));
         for parent in &self.parents {
@@ -100,7 +101,7 @@ impl Commit {
 }
 
 impl History {
-    /// The commit `id`.
+    /// Reads the commit `id`.
     pub fn read_commit(&self, id: &Id) -> Result<Commit> {
         Commit::decode(id, &self.read(id, ObjectKind::Commit)?)
     }

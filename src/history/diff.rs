@@ -1,4 +1,4 @@
-//! What differs between two trees.
+//! Compares two trees.
 
 use std::cmp::Ordering;
 use std::vec::IntoIter;
@@ -13,59 +13,59 @@ use crate::tree_path::TreePath;
 
 pub use super::renames::{Similarity, find_renames};
 
-/// A file, link or empty directory on one side.
+/// A file, link or empty directory in one of two trees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
 pub struct Side {
-    /// What it is.
+    /// The mode.
     pub mode: EntryMode,
-    /// Its blob or tree.
+    /// The id of the blob or tree.
     pub id: Id,
 }
 
-/// One difference.
+/// A difference between two trees.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[serde(tag = "change", rename_all = "snake_case")]
 pub enum Change {
-    /// Only the second tree has it.
+    /// The path exists only in the second tree.
     Added {
-        /// Where.
+        /// The path.
         path: TreePath,
-        /// What is there.
+        /// The new entry.
         new: Side,
     },
-    /// Only the first tree has it.
+    /// The path exists only in the first tree.
     Deleted {
-        /// Where.
+        /// The path.
         path: TreePath,
-        /// What was there.
+        /// The old entry.
         old: Side,
     },
-    /// Both have it, with another content or mode.
+    /// The path exists in both trees, with different content or mode.
     Modified {
-        /// Where.
+        /// The path.
         path: TreePath,
-        /// What was there.
+        /// The old entry.
         old: Side,
-        /// What is there.
+        /// The new entry.
         new: Side,
     },
-    /// The first tree has it at one path, the second at another.
+    /// The file moved from one path to another.
     Renamed {
-        /// Where it was.
+        /// The old path.
         from: TreePath,
-        /// Where it is.
+        /// The new path.
         to: TreePath,
-        /// What was there.
+        /// The old entry.
         old: Side,
-        /// What is there.
+        /// The new entry.
         new: Side,
-        /// How alike the contents are, in percent; 100 is the same bytes.
+        /// The similarity of the contents in percent. 100 means identical bytes.
         similarity: u8,
     },
 }
 
 impl Change {
-    /// Where it is, or was if it is nowhere now.
+    /// Returns the new path, or the old path of a deleted entry.
     pub fn path(&self) -> &TreePath {
         match self {
             Change::Added { path, .. }
@@ -75,7 +75,7 @@ impl Change {
         }
     }
 
-    /// What was there before.
+    /// Returns the old entry.
     pub fn before(&self) -> Option<Side> {
         match self {
             Change::Added { .. } => None,
@@ -85,7 +85,7 @@ impl Change {
         }
     }
 
-    /// What is there now.
+    /// Returns the new entry.
     pub fn after(&self) -> Option<Side> {
         match self {
             Change::Deleted { .. } => None,
@@ -96,11 +96,11 @@ impl Change {
     }
 }
 
-/// Where trees are read from.
+/// A source of trees.
 pub trait Trees {
-    /// The entries of the tree `id`, in Git's order.
+    /// Returns the entries of the tree `id`, in Git's order.
     fn tree_entries(&self, id: &Id) -> Result<Vec<TreeEntry>>;
-    /// How far a walk through one tree may go.
+    /// Returns the limits of a walk through one tree.
     fn limits(&self) -> WalkLimits;
 }
 
@@ -125,24 +125,26 @@ impl Trees for ObjectWriter<'_> {
 }
 
 impl History {
-    /// The differences between two trees of this history; see [`diff_trees`].
+    /// Compares two trees of this history. See [`diff_trees`].
     pub fn diff(&self, a: Option<Id>, b: Option<Id>) -> Result<Vec<Change>> {
         diff_trees(self, a, b)
     }
 
-    /// As [`History::diff`], but only the first `limit` differences; no more of the trees is read.
+    /// Like [`History::diff`], but returns only the first `limit` differences, and reads no
+    /// further.
     pub fn diff_up_to(&self, a: Option<Id>, b: Option<Id>, limit: usize) -> Result<Vec<Change>> {
         diff_trees_up_to(self, a, b, limit)
     }
 }
 
-/// The differences from the tree `a` to the tree `b` (`None` is an empty one), ordered by path.
+/// Returns the differences from the tree `a` to the tree `b`, sorted by path. `None` means an empty
+/// tree.
 ///
-/// Directories that are equal are not read. Only files, links and empty directories are named;
-/// a file in the place of a directory is one deleted and one added. Renames are not looked for:
-/// see [`find_renames`].
+/// Equal directories are not read. The result contains only files, links and empty directories. If
+/// a directory replaces a file, the file is deleted and the entries of the directory are added. This
+/// function does not detect renames; see [`find_renames`].
 ///
-/// Fails with [`Corrupt`](crate::ErrorKind::Corrupt) where the walk goes beyond the limits of `trees`.
+/// Fails with [`Corrupt`](crate::ErrorKind::Corrupt) if the walk exceeds the limits of `trees`.
 pub fn diff_trees(trees: &dyn Trees, a: Option<Id>, b: Option<Id>) -> Result<Vec<Change>> {
     diff_trees_up_to(trees, a, b, usize::MAX)
 }
@@ -191,7 +193,7 @@ fn diff_trees_up_to(
 
 type Entries = IntoIter<TreeEntry>;
 
-/// One directory on both sides, as far as it is not compared yet.
+/// The entries of one directory in both trees that are not compared yet.
 struct Level {
     path: TreePath,
     a: Entries,
@@ -212,7 +214,7 @@ impl Level {
         Ok(Level { path, a: entries(a)?, b: entries(b)? })
     }
 
-    /// The next name in Git's order and what each side has there.
+    /// Returns the next pair of entries with the same name, in Git's order.
     fn next_pair(&mut self) -> Option<(Option<TreeEntry>, Option<TreeEntry>)> {
         let order = match (self.a.as_slice().first(), self.b.as_slice().first()) {
             (None, None) => return None,
@@ -272,7 +274,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn differences_are_named_by_path_in_order() {
+    fn differences_are_sorted_by_path() {
         let (_directory, history) = temporary_history();
         let a = tree(&history, &[("a", "1"), ("b/c", "2"), ("b/d", "3"), ("same/x", "4")]);
         let b = tree(&history, &[("a/x", "1"), ("b/c", "9"), ("b.c", "5"), ("same/x", "4")]);
@@ -286,7 +288,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_bound_gives_the_first_differences() {
+    fn a_limit_returns_the_first_differences() {
         let (_directory, history) = temporary_history();
         let b = tree(&history, &[("a", "1"), ("b/c", "2"), ("b/d", "3"), ("e", "4")]);
         let first = |limit| shown(&history.diff_up_to(None, Some(b), limit).unwrap());
@@ -296,7 +298,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_directory_that_becomes_empty_is_named_itself() {
+    fn a_directory_that_becomes_empty_is_a_difference() {
         let (_directory, history) = temporary_history();
         let a = tree(&history, &[("d/x", "1")]);
         let mut writer = history.writer().unwrap();

@@ -1,5 +1,5 @@
-//! Changing a tree: many edits at once give a new tree, and only directories on the way to an edit
-//! are read and written.
+//! Applies many edits to a tree in one pass. Only directories on the way to an edit are read and
+//! written.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -12,34 +12,35 @@ use crate::error::Result;
 use crate::id::Id;
 use crate::tree_path::TreePath;
 
-/// What becomes of one path.
+/// An edit of one path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Edit {
-    /// It becomes this file, link or directory, whatever stood there. A directory comes with all
-    /// that its tree has.
+    /// Replaces the entry with this file, link or directory. A directory includes the contents of
+    /// its tree.
     Put {
-        /// What it is.
+        /// The mode.
         mode: EntryMode,
-        /// The blob or tree; a blob need not be here.
+        /// The blob or tree. A blob does not need to exist in this repository.
         id: Id,
     },
-    /// It is gone, with all below. That it was not there is fine.
+    /// Removes the entry and everything below it. A missing entry is not an error.
     Remove,
 }
 
-/// The tree that `edits` make of the tree `root` (`None` is an empty one).
+/// Returns the tree that results from applying `edits` to the tree `root`. `None` means an empty
+/// tree.
 ///
-/// An edit of a directory comes before the edits below it, otherwise their order means nothing; of
-/// two edits of one path the later counts. Directories on the way to a `Put` are made, in place of a
-/// file where one is in the way. A directory that loses its last entry by a `Remove` is gone too,
-/// unless it was put by one of `edits`; an empty directory that was there before stays.
+/// An edit of a directory applies before edits below it. Otherwise, the order does not matter,
+/// except that the later of two edits of one path wins. A `Put` creates its missing parent
+/// directories, and replaces a file that is in the way. A directory that loses its last entry by a
+/// `Remove` is removed, unless one of `edits` put it. Directories that were empty before stay.
 pub fn apply(
     writer: &mut ObjectWriter<'_>,
     root: Option<Id>,
     edits: &[(TreePath, Edit)],
 ) -> Result<Id> {
     let mut order: Vec<&(TreePath, Edit)> = edits.iter().collect();
-    // Stable, so that the later of two edits of one path stays the later.
+    // The sort is stable, so that the later of two edits of one path stays last.
     order.sort_by(|(a, _), (b, _)| by_component(a, b));
     let mut open = OpenDirectories::new(writer, root)?;
     for (path, edit) in order {
@@ -51,8 +52,8 @@ pub fn apply(
     open.finish()
 }
 
-/// An order in which all that is below a directory stands together, right after it: a slash comes
-/// before any byte of a name.
+/// Orders paths so that everything below a directory follows it directly: a slash sorts before any
+/// other byte.
 fn by_component(a: &TreePath, b: &TreePath) -> Ordering {
     let (a, b) = (a.as_bytes(), b.as_bytes());
     let rank = |byte: u8| if byte == b'/' { 0 } else { byte };
@@ -62,28 +63,28 @@ fn by_component(a: &TreePath, b: &TreePath) -> Ordering {
     }
 }
 
-/// The directories from the root down to where the last edit was.
+/// The open directories, from the root to the parent of the last edit.
 struct OpenDirectories<'w, 'h> {
     writer: &'w mut ObjectWriter<'h>,
     root: Directory,
     below: Vec<(BString, Directory)>,
 }
 
-/// A directory while it is changed.
+/// A directory that is being changed.
 #[derive(Default)]
 struct Directory {
-    /// The tree it was read from; `None` for a new one.
+    /// The tree it was read from, or `None` for a new directory.
     id: Option<Id>,
     entries: Vec<TreeEntry>,
     changes: BTreeMap<BString, Change>,
-    /// Whether it stays when it becomes empty.
+    /// True if the directory stays when it becomes empty.
     stays: bool,
 }
 
 #[derive(Clone, Copy)]
 struct Change {
     entry: Option<(EntryMode, Id)>,
-    /// Whether an edit put it there by its own path.
+    /// True if an edit put the entry by its own path.
     is_put: bool,
 }
 
@@ -105,7 +106,7 @@ impl<'w, 'h> OpenDirectories<'w, 'h> {
                     let is_put = last.changes.get(component.as_bytes()).is_some_and(|c| c.is_put);
                     Directory::read(self.writer, id, is_put)?
                 }
-                // Nothing is made on the way to what is to be gone.
+                // Do not create parents of a path to remove.
                 _ if *edit == Edit::Remove => return Ok(()),
                 _ => Directory::default(),
             };
@@ -123,7 +124,7 @@ impl<'w, 'h> OpenDirectories<'w, 'h> {
         self.root = match *edit {
             Edit::Put { mode: EntryMode::Directory, id } => Directory::read(self.writer, id, true)?,
             Edit::Put { .. } => {
-                return Err(crate::Error::invalid("a file can't take the place of the root"));
+                return Err(crate::Error::invalid("a file cannot replace the root directory"));
             }
             Edit::Remove => Directory { stays: true, ..Directory::default() },
         };
@@ -134,7 +135,7 @@ impl<'w, 'h> OpenDirectories<'w, 'h> {
         self.below.last_mut().map_or(&mut self.root, |(_, directory)| directory)
     }
 
-    /// Writes the directories deeper than `depth` and puts them into those above.
+    /// Writes the directories deeper than `depth`, and updates their parents.
     fn close_to(&mut self, depth: usize) -> Result<()> {
         while self.below.len() > depth
             && let Some((name, directory)) = self.below.pop()
@@ -152,11 +153,11 @@ impl<'w, 'h> OpenDirectories<'w, 'h> {
     fn finish(mut self) -> Result<Id> {
         self.close_to(0)?;
         let id = self.root.write(self.writer)?;
-        Ok(id.expect("because the root stays also when it is empty"))
+        Ok(id.expect("because the root stays even if it is empty"))
     }
 }
 
-/// How many of the open directories are on the way to `path`.
+/// Returns the number of open directories that are ancestors of `path`.
 fn common_depth(open: &[(BString, Directory)], path: &TreePath) -> usize {
     open.iter()
         .zip(path.components())
@@ -171,7 +172,7 @@ impl Directory {
         Ok(Directory { id: Some(id), entries, changes: BTreeMap::new(), stays })
     }
 
-    /// The entry `name` as it is now.
+    /// Returns the current entry `name`.
     fn find(&self, name: &[u8]) -> Option<(EntryMode, Id)> {
         match self.changes.get(name.as_bstr()) {
             Some(change) => change.entry,
@@ -179,8 +180,8 @@ impl Directory {
         }
     }
 
-    /// The entry `name` as it was. Files and directories stand in different places, so both are
-    /// looked up.
+    /// Returns the original entry `name`. Files and directories sort differently, so both positions
+    /// are searched.
     fn find_before(&self, name: &[u8]) -> Option<&TreeEntry> {
         [EntryMode::File, EntryMode::Directory].into_iter().find_map(|mode| {
             let order = |entry: &TreeEntry| git_order((&entry.name, entry.mode), (name, mode));
@@ -189,7 +190,7 @@ impl Directory {
         })
     }
 
-    /// Writes it if anything changed; `None` if there is nothing left of it.
+    /// Writes the directory if it changed. Returns `None` if nothing is left of it.
     fn write(self, writer: &mut ObjectWriter<'_>) -> Result<Option<Id>> {
         let Directory { id, mut entries, changes, stays } = self;
         if let Some(id) = id
@@ -247,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn directories_are_made_and_vanish_with_their_last_entry() {
+    fn directories_are_created_and_removed_with_their_last_entry() {
         let (_directory, history) = temporary_history();
         let one = edited(&history, None, &[put("a/b/c", "1"), put("a.b", "2"), put("a/d", "3")]);
         assert_eq!(listing(&history, &one), ["a.b", "a/", "a/b/", "a/b/c", "a/d"]);
@@ -258,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_gives_way_to_a_directory_and_the_other_way_round() {
+    fn a_file_and_a_directory_replace_each_other() {
         let (_directory, history) = temporary_history();
         let file = edited(&history, None, &[put("a", "1"), put("a-b", "2")]);
         let directory = edited(&history, Some(file), &[put("a/x", "3")]);
@@ -267,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_is_put_whole_and_changed_below_in_one_go() {
+    fn a_directory_is_put_and_edited_below_in_one_pass() {
         let (_directory, history) = temporary_history();
         let inner = edited(&history, None, &[put("x", "1"), put("y", "2")]);
         let whole = (path("d"), Edit::Put { mode: EntryMode::Directory, id: inner });
@@ -289,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn the_later_of_two_edits_of_one_path_counts() {
+    fn the_later_of_two_edits_of_one_path_wins() {
         let (_directory, history) = temporary_history();
         let id =
             edited(&history, None, &[put("a", "1"), remove("a"), put("b", "2"), put("b", "3")]);
@@ -297,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tree_deeper_than_any_stack_is_edited_and_visited() {
+    fn a_very_deep_tree_is_edited_and_visited() {
         let (_directory, history) = temporary_history();
         let deep = "d/".repeat(5_000) + "file";
         let id = edited(&history, None, &[put(&deep, "1")]);

@@ -1,7 +1,7 @@
-//! Globs as Git's `wildmatch` understands them, malformed ones included.
+//! Globs with the semantics of Git's `wildmatch`, including malformed globs.
 //!
-//! A pattern is compiled once and matched without allocation. gix has a matcher too, but reads some
-//! brackets (`[[:/[\]]`) otherwise than git does.
+//! A pattern is compiled once and matched without allocation. The matcher of gix differs from git
+//! for some brackets (`[[:/[\]]`).
 
 use std::ops::RangeInclusive;
 
@@ -15,11 +15,11 @@ pub(super) struct Glob {
 enum Token {
     Byte(u8),
     OneOf(ByteSet),
-    /// `*`: any bytes but `/`.
+    /// `*`: any bytes except `/`.
     Star,
-    /// `**`, and `*` where a slash means nothing: any bytes.
+    /// `**`, or `*` in a pattern that is not a path: any bytes.
     Anything,
-    /// `**/`: any number of directories, also none.
+    /// `**/`: zero or more directories.
     Directories,
 }
 
@@ -55,8 +55,8 @@ impl ByteSet {
 }
 
 impl Glob {
-    /// Compiles `pattern`. With `is_path`, a slash is matched by itself and by `**` alone. `None`
-    /// for a malformed pattern, which matches nothing.
+    /// Compiles `pattern`. With `is_path`, only a literal slash and `**` match a slash. Returns
+    /// `None` for a malformed pattern, which matches nothing.
     pub(super) fn new(pattern: &[u8], is_path: bool) -> Option<Self> {
         let mut compiler = Compiler { pattern, at: 0, is_path };
         let mut tokens = Vec::new();
@@ -72,10 +72,10 @@ impl Glob {
         Some(Glob { tokens })
     }
 
-    /// Whether all of `text` matches.
+    /// Returns true if the glob matches all of `text`.
     ///
-    /// Only the last star of each width is ever tried again with more: whatever an earlier one could
-    /// reach by taking more, the last one reaches too.
+    /// Only the last star of each width is retried with more bytes: every position that an earlier
+    /// star could reach by matching more, the last star reaches too.
     pub(super) fn matches(&self, text: &[u8]) -> bool {
         let (mut token, mut at) = (0, 0);
         let mut narrow: Option<(usize, usize)> = None;
@@ -154,7 +154,7 @@ impl Compiler<'_> {
         if self.is_path { set.without(b'/') } else { set }
     }
 
-    /// What stars mean; the first one is read. Two are special only as a whole component.
+    /// Parses stars after the first one. Two stars are special only as a whole component.
     fn star(&mut self) -> Token {
         let first = self.at - 1;
         let more = self.rest().iter().take_while(|byte| **byte == b'*').count();
@@ -174,13 +174,13 @@ impl Compiler<'_> {
         }
     }
 
-    /// The set of a bracket expression whose `[` is read; `None` if it has no end or names an
-    /// unknown class.
+    /// Parses a bracket expression after its `[`. Returns `None` if it has no end or an unknown
+    /// class.
     fn bracket(&mut self) -> Option<ByteSet> {
         let is_negated = matches!(self.peek(), Some(b'!' | b'^'));
         self.at += usize::from(is_negated);
         let mut set = ByteSet::default();
-        // What a `-` would start a range from.
+        // The possible start of a range with `-`.
         let mut previous = None;
         loop {
             let byte = self.next()?;
@@ -211,14 +211,15 @@ impl Compiler<'_> {
         }
     }
 
-    /// The next byte as it is.
+    /// Adds the next byte literally.
     fn member(&mut self, set: &mut ByteSet) -> Option<u8> {
         let byte = self.next()?;
         set.insert(byte);
         Some(byte)
     }
 
-    /// The end of a class `[:name:]` whose `[` is read, or just that `[` where no `:]` follows.
+    /// Parses the rest of a class `[:name:]` after its `[`. If no `:]` follows, the `[` is a
+    /// literal.
     fn class(&mut self, set: &mut ByteSet) -> Option<ClassOrByte> {
         let inside = &self.rest()[1..];
         let end = inside.iter().position(|byte| *byte == b']')?;
@@ -256,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn one_star_keeps_to_its_component_and_two_do_not() {
+    fn one_star_matches_within_a_component_and_two_match_across() {
         assert!(path_matches("*.c", "a.c") && !path_matches("*.c", "a/b.c"));
         assert!(path_matches("**/x", "x") && path_matches("**/x", "a/b/x"));
         assert!(!path_matches("**/x", "a/bx"));
@@ -266,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn brackets_are_read_to_the_end() {
+    fn brackets_are_parsed_like_git() {
         for (pattern, yes, no) in [
             ("[]-]", "]", "a"),
             ("[!a-c]", "d", "b"),
@@ -286,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn many_stars_take_no_great_time() {
+    fn many_stars_match_quickly() {
         let pattern = "*a".repeat(60) + "/b";
         assert!(!path_matches(&pattern, &"a".repeat(10_000)));
     }

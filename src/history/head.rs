@@ -1,10 +1,10 @@
-//! Reading which run is the current one: `HEAD` for the repository's own project, `heads/OWNER/PROJECT`
-//! for any other, so that a command for another project changes nothing that a command without it
-//! sees.
+//! Reads which run is current. `HEAD` names the current run of the repository's own project, and
+//! `heads/OWNER/PROJECT` the current run of any other project. A command for another project
+//! therefore never changes the current run of the own project.
 //!
-//! A transaction that changes a current run writes the new one to `HEAD.next` before its refs move and
-//! renames that to its place after. Both count as one step: once the refs have moved, `HEAD.next` is
-//! in force.
+//! A transaction that changes a current run writes the new head to `HEAD.next` before its refs
+//! move, and renames that file afterwards. Both steps count as one: once the refs have moved,
+//! `HEAD.next` is in effect.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -16,28 +16,28 @@ use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::name::{ProjectName, RefKind, RefName};
 
-/// Where `HEAD` points while there is no current run: a branch that is never made.
+/// The target of `HEAD` while there is no current run: a branch that never exists.
 pub(super) const NO_RUN: &str = "refs/heads/main";
 
-/// Where a transaction keeps the new `HEAD` until its refs have moved.
+/// The file with the new `HEAD` of a transaction until its refs have moved.
 pub(super) const NEXT_HEAD: &str = "HEAD.next";
 
-/// Whose current run: a file in the repository, with a log of its own.
+/// The file that names the current run of a project, with its own log.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct HeadName(Option<ProjectName>);
 
 impl HeadName {
-    /// `HEAD`, or that of another project than the repository's own.
+    /// The head of `project`. `None` means `HEAD`, for the repository's own project.
     pub(super) fn new(project: Option<ProjectName>) -> Self {
         HeadName(project)
     }
 
-    /// The project, if it is not the repository's own.
+    /// Returns the project, if it is not the repository's own.
     pub(super) fn project(&self) -> Option<&ProjectName> {
         self.0.as_ref()
     }
 
-    /// The file, and the name of its log.
+    /// Returns the path of the file, which is also the name of its log.
     pub(super) fn file(&self) -> String {
         match &self.0 {
             None => "HEAD".to_owned(),
@@ -46,27 +46,27 @@ impl HeadName {
     }
 }
 
-/// What a `HEAD` names: a run, or nothing of ours.
+/// The target of a head: a run, or something that `art` does not manage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct HeadTarget {
-    /// The run, whether it exists or not.
+    /// The run, whether or not it exists.
     pub(super) run: Option<RefName>,
 }
 
 impl HeadTarget {
-    /// Reads the file `name`, which is `HEAD` or [`NEXT_HEAD`]; `None` if it is missing.
+    /// Reads the file `name`, which is `HEAD` or [`NEXT_HEAD`]. Returns `None` if it is missing.
     pub(super) fn read(git_dir: &Path, name: &str) -> Result<Option<Self>> {
         let run = match read_loose(git_dir, name)? {
             None => return Ok(None),
             Some(Target::Symbolic(target)) => target.parse().ok(),
-            // Another tool put it on a commit.
+            // Another tool detached it at a commit.
             Some(Target::Id(_)) => None,
         };
         let is_run = |name: &RefName| name.kind() == RefKind::Run && name.remote().is_none();
         Ok(Some(HeadTarget { run: run.filter(is_run) }))
     }
 
-    /// The content of the file.
+    /// Returns the content of the file.
     pub(super) fn to_line(&self) -> String {
         match &self.run {
             Some(run) => format!("ref: {run}\n"),
@@ -76,14 +76,14 @@ impl HeadTarget {
 }
 
 impl History {
-    /// The run that is the current one of the project that is looked at; `None` if there is none.
+    /// Returns the current run of the viewed project, or `None` if there is no current run.
     ///
-    /// Fails with [`Corrupt`](crate::ErrorKind::Corrupt) if the log of `HEAD` names another one.
+    /// Fails with [`Corrupt`](crate::ErrorKind::Corrupt) if the log of `HEAD` contradicts `HEAD`.
     pub fn head(&self) -> Result<Option<RefName>> {
         self.head_of(&self.viewed_head())
     }
 
-    /// The run that `name` has as the current one.
+    /// Returns the current run that `name` records.
     pub(super) fn head_of(&self, name: &HeadName) -> Result<Option<RefName>> {
         let run = self.head_target(name)?.run;
         if name.project().is_none() {
@@ -93,20 +93,20 @@ impl History {
         Ok(self.try_find_ref(&run)?.map(|_| run))
     }
 
-    /// Where the current run of `project` is kept.
+    /// Returns the head that records the current run of `project`.
     pub fn head_name(&self, project: &ProjectName) -> HeadName {
         let own = self.projects.as_ref().map(|projects| &projects.own);
         HeadName::new(own.filter(|own| *own != project).map(|_| project.clone()))
     }
 
-    /// The heads that may name a run among `changes`, and `HEAD`.
+    /// Returns the heads that may name a run among `changes`, and `HEAD`.
     pub(super) fn heads_of(&self, changes: &[RefChange]) -> BTreeSet<HeadName> {
         let runs = changes.iter().filter(|change| change.name.kind() == RefKind::Run);
         let heads = runs.map(|change| self.head_name(change.name.project()));
         heads.chain([HeadName::default()]).collect()
     }
 
-    /// Where the current run of the project that is looked at is kept.
+    /// Returns the head that records the current run of the viewed project.
     pub(super) fn viewed_head(&self) -> HeadName {
         match &self.projects {
             Some(projects) => self.head_name(&projects.viewed),
@@ -114,7 +114,7 @@ impl History {
         }
     }
 
-    /// What `name` names now.
+    /// Returns the effective target of `name`.
     pub(super) fn head_target(&self, name: &HeadName) -> Result<HeadTarget> {
         let written = self.written_head(name)?;
         match self.next_head() {
@@ -123,7 +123,7 @@ impl History {
         }
     }
 
-    /// What the file says. Only `HEAD` is always there.
+    /// Returns the target in the file. Only `HEAD` must exist.
     pub(super) fn written_head(&self, name: &HeadName) -> Result<HeadTarget> {
         let file = name.file();
         match HeadTarget::read(self.git_dir(), &file)? {
@@ -132,23 +132,23 @@ impl History {
             None => {
                 let path = self.git_dir().join(file);
                 Err(Error::corrupt(format!("'{}' is missing", path.display()))
-                    .with_hint("look at what is damaged: art fsck"))
+                    .with_hint("check the repository: art fsck"))
             }
         }
     }
 
-    /// What a transaction that isn't over will put into its head; `None` if there is no such.
+    /// Returns the new head of an unfinished transaction, if there is one.
     pub(super) fn next_head(&self) -> Option<HeadTarget> {
         HeadTarget::read(self.git_dir(), NEXT_HEAD).unwrap_or(None)
     }
 
-    /// Whether no transaction that changes a head is under way.
+    /// Returns true if no transaction that changes a head is in progress.
     pub(super) fn has_no_next_head(&self) -> bool {
         matches!(HeadTarget::read(self.git_dir(), NEXT_HEAD), Ok(None))
     }
 
-    /// The head that `next` belongs to, if the refs of the transaction that wrote it have moved and
-    /// only the head has not.
+    /// Returns the head that `next` belongs to, if the refs of its transaction have moved but the
+    /// head has not.
     pub(super) fn due_head(&self, next: &HeadTarget) -> Result<Option<HeadName>> {
         let Some(operation) = self.last_written_operation()? else { return Ok(None) };
         let Some(head) = &operation.head else { return Ok(None) };
@@ -159,7 +159,7 @@ impl History {
         Ok(is_due.then_some(name))
     }
 
-    /// The commit that `name` leads to, through any ref; `None` while that doesn't exist.
+    /// Returns the commit that `name` leads to, through any ref. `None` if that ref does not exist.
     pub(super) fn head_value(&self, name: &HeadName) -> Result<Option<Id>> {
         match self.head_target(name)?.run {
             Some(run) => self.try_find_id(&run.to_string()),

@@ -1,7 +1,7 @@
-//! `.artifactsignore` files: exactly `.gitignore` in syntax and meaning, under another name.
+//! `.artifactsignore` files, with exactly the syntax and semantics of `.gitignore`.
 //!
-//! Lines are read and paths are matched as Git's `dir.c` does it, quirks included.
-//! `git check-ignore` is the oracle in the tests.
+//! Lines are parsed and paths are matched like Git's `dir.c`, including its quirks. The tests
+//! compare with `git check-ignore`.
 
 use std::fs::File;
 use std::io::ErrorKind;
@@ -18,45 +18,45 @@ use crate::error::{IoResultExt, Result};
 use crate::fs::read;
 use crate::fs::walk::Filter;
 
-/// The name of the files that say what is not uploaded.
+/// The name of ignore files.
 pub const FILE_NAME: &str = ".artifactsignore";
 
-/// A larger file of rules is not one; Git draws such a line too.
+/// The maximum size of an ignore file, as in Git.
 const FILE_SIZE_LIMIT: u64 = 64 << 20;
 
-/// What a walk leaves out by the rules in its directory, in those below, and in those above up to
-/// the top of the work.
+/// The rules of a walk: the ignore files in each directory, and in the directories above it up to
+/// the top of the work tree.
 #[derive(Debug)]
 pub struct IgnoreRules {
-    /// The walk's root below the top, with a slash at the end; empty if it is the top.
+    /// The root of the walk relative to the top, with a trailing slash. Empty if it is the top.
     prefix: BString,
     above: IgnoreState,
     root_is_excluded: bool,
 }
 
-/// The rules in force inside one directory. Cheap to clone.
+/// The rules that apply inside one directory. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct IgnoreState {
     innermost: Option<Arc<RuleFile>>,
 }
 
-/// The rules of one file, and those of the files above it, which count less.
+/// The rules of one file, and the rules of the files above it, which have lower priority.
 #[derive(Debug)]
 struct RuleFile {
     above: Option<Arc<RuleFile>>,
-    /// Where names in its directory begin in a path from the top.
+    /// The offset of names in this directory within a path from the top.
     start: usize,
     rules: Vec<Rule>,
 }
 
 impl IgnoreRules {
-    /// Rules for a walk of `top`, where nothing above counts.
+    /// Rules for a walk of `top`. No rules above `top` apply.
     pub fn new(top: &Path) -> Result<Self> {
         Self::below(top, top)
     }
 
-    /// Rules for a walk of `root`, with what the directories from `top` down to it say. A `root`
-    /// that is not below `top` stands alone.
+    /// Rules for a walk of `root`, including the ignore files in the directories from `top` down to
+    /// it. If `root` is not below `top`, no rules above it apply.
     pub fn below(top: &Path, root: &Path) -> Result<Self> {
         let mut rules = IgnoreRules {
             prefix: BString::default(),
@@ -76,7 +76,7 @@ impl IgnoreRules {
         Ok(rules)
     }
 
-    /// Whether the rules above the walk's root leave the root itself out.
+    /// Returns true if the rules above the root of the walk exclude the root itself.
     pub fn root_is_excluded(&self) -> bool {
         self.root_is_excluded
     }
@@ -105,7 +105,7 @@ impl Filter for IgnoreRules {
 }
 
 impl IgnoreState {
-    /// The rules inside a directory of these rules; names in it begin at `start`.
+    /// Returns the rules inside a subdirectory. Names in it begin at the offset `start`.
     fn enter(&self, start: usize, file: Option<&[u8]>) -> IgnoreState {
         let rules = file.map(parse).unwrap_or_default();
         if rules.is_empty() {
@@ -115,7 +115,8 @@ impl IgnoreState {
         IgnoreState { innermost: Some(Arc::new(RuleFile { above, start, rules })) }
     }
 
-    /// Whether the last rule that matches, innermost file first, leaves `prefix` + `path` out.
+    /// Returns true if the last matching rule excludes `prefix` + `path`. The innermost file has
+    /// priority.
     fn excludes(&self, prefix: &[u8], path: &[u8], is_dir: bool) -> bool {
         let mut next = self.innermost.as_deref();
         if next.is_none() {
@@ -138,23 +139,24 @@ impl IgnoreState {
     }
 }
 
-/// One line of a file of rules.
+/// A line of an ignore file.
 #[derive(Debug, PartialEq, Eq)]
 struct Rule {
     is_negative: bool,
     only_directories: bool,
-    /// It has no slash but one at its end, so it is about the last component alone.
+    /// True if the rule has no slash except a trailing one, and therefore matches the last
+    /// component only.
     is_base_name: bool,
-    /// What comes before the first special character.
+    /// The part before the first special character.
     literal: BString,
     rest: Rest,
 }
 
-/// The end of a pattern, from the first special character on.
+/// The rest of a pattern, from the first special character on.
 #[derive(Debug, PartialEq, Eq)]
 enum Rest {
     Nothing,
-    /// `*` and then only literal bytes, in a pattern for the last component.
+    /// `*` followed by literal bytes only, in a pattern for the last component.
     EndsWith(BString),
     Glob(Glob),
     /// A malformed glob.
@@ -172,10 +174,10 @@ impl Rule {
             None => (false, pattern),
         };
         let is_base_name = !pattern.contains(&b'/');
-        // A slash in front only says where the rule starts, which any slash inside says too.
+        // A leading slash anchors the rule, as any other slash inside does.
         let pattern = pattern.strip_prefix(b"/").unwrap_or(pattern);
-        // The literal beginning is taken off before the glob is read, as Git does; it shows in
-        // `a/b**`, where what is left begins with `**`, which then means any number of directories.
+        // Like Git, split off the literal prefix before parsing the glob. This matters for `a/b**`:
+        // the rest begins with `**`, which then matches any number of directories.
         let (literal, glob) = pattern.split_at(literal_length(pattern));
         let rest = match glob {
             [] => Rest::Nothing,
@@ -187,8 +189,8 @@ impl Rule {
         Rule { is_negative, only_directories, is_base_name, literal: literal.into(), rest }
     }
 
-    /// Whether it matches `path` (from its file's directory on), whose last component is
-    /// `base_name`.
+    /// Returns true if the rule matches `path`, which is relative to the directory of its file.
+    /// `base_name` is the last component of `path`.
     fn matches(&self, path: &[u8], base_name: &[u8], is_dir: bool) -> bool {
         if self.only_directories && !is_dir {
             return false;
@@ -208,7 +210,7 @@ fn is_literal(pattern: &[u8]) -> bool {
     literal_length(pattern) == pattern.len()
 }
 
-/// How many bytes of `pattern` come before the first character that is special in a glob.
+/// Returns the length of `pattern` before the first special glob character.
 fn literal_length(pattern: &[u8]) -> usize {
     pattern.find_byteset(br"*?[\").unwrap_or(pattern.len())
 }
@@ -219,7 +221,7 @@ fn parse(bytes: &[u8]) -> Vec<Rule> {
         .split_str("\n")
         .filter(|line| !line.is_empty() && line.first() != Some(&b'#'))
         .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
-        // To Git a line is a C string.
+        // Git treats a line as a C string.
         .map(|line| &line[..line.find_byte(0).unwrap_or(line.len())])
         .map(without_trailing_spaces)
         .filter(|line| !line.is_empty())
@@ -227,14 +229,14 @@ fn parse(bytes: &[u8]) -> Vec<Rule> {
         .collect()
 }
 
-/// `line` without spaces at its end, except one that a backslash keeps.
+/// Removes trailing spaces from `line`, except after a backslash.
 fn without_trailing_spaces(line: &[u8]) -> &[u8] {
     let mut end = 0;
     let mut at = 0;
     while at < line.len() {
         match line[at] {
             b' ' => at += 1,
-            // A backslash at the very end keeps all before it as it is.
+            // A trailing backslash keeps the whole line.
             b'\\' if at + 1 == line.len() => return line,
             b'\\' => {
                 at += 2;
@@ -249,7 +251,7 @@ fn without_trailing_spaces(line: &[u8]) -> &[u8] {
     &line[..end]
 }
 
-/// The bytes of a file of rules; a link is not followed and counts as none, as in Git.
+/// Reads an ignore file. Like Git, treats a link as a missing file.
 fn read_file(path: &Path) -> Result<Option<Vec<u8>>> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = match open(path, flags, Mode::empty()) {
@@ -280,14 +282,14 @@ mod tests {
     }
 
     #[test]
-    fn the_last_rule_that_matches_decides() {
+    fn the_last_matching_rule_decides() {
         assert!(excluded("*.log\n!keep.log\n", "x.log", false));
         assert!(!excluded("*.log\n!keep.log\n", "keep.log", false));
         assert!(excluded("!keep.log\n*.log\n", "a/keep.log", false));
     }
 
     #[test]
-    fn a_slash_ties_a_rule_to_its_directory_and_one_at_the_end_to_directories() {
+    fn a_slash_anchors_a_rule_and_a_trailing_slash_matches_directories() {
         assert!(excluded("/build", "build", false));
         assert!(!excluded("/build", "a/build", false));
         assert!(excluded("build/", "a/build", true));
@@ -296,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn comments_spaces_and_line_ends_are_read_as_git_reads_them() {
+    fn comments_spaces_and_line_ends_are_parsed_like_git() {
         assert!(excluded("\u{feff}a\r\n", "a", false));
         assert!(excluded("a  \n", "a", false));
         assert!(excluded("a\\ \n", "a ", false));
@@ -305,14 +307,14 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_without_rules_shares_those_above() {
+    fn a_directory_without_rules_shares_the_rules_above() {
         let (rules, state) = rules("*.tmp\n");
         let below = rules.enter(Some(&state), b"a", None).unwrap();
         assert!(Arc::ptr_eq(&below.innermost.unwrap(), &state.innermost.unwrap()));
     }
 
     #[test]
-    fn rules_above_the_walk_count_from_their_own_directory() {
+    fn rules_above_the_walk_apply_from_their_own_directory() {
         let top = tempfile::tempdir().unwrap();
         let root = top.path().join("a/b");
         atomic::create_dir_all(&root).unwrap();

@@ -1,9 +1,10 @@
-//! Taking in a Git pack that someone else wrote.
+//! Imports a Git pack that someone else wrote.
 //!
-//! Nothing in it is trusted. It is written to `tmp/` as it comes, its digest is compared, and then it
-//! is read from there: every entry must be a whole object of a size that can be read back, and its
-//! id is computed from its bytes. What an object says is checked when it is read. Only then do the
-//! pack and an index of our own making get their names, durably, the pack first.
+//! Nothing in the pack is trusted. It is written to `tmp/` as it arrives, and its digest is
+//! compared. Then it is read back from disk: every entry must be a whole object of a size that can
+//! be read, and its id is computed from its bytes. The contents of an object are checked when the
+//! object is read. Only then do the pack and a newly computed index get their names, durably, the
+//! pack first.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek as _, SeekFrom, Take, Write as _};
@@ -18,32 +19,32 @@ use crate::fs::atomic::{self, TempFile};
 use crate::id::{Digest, Id, ObjectHasher, ObjectKind};
 use crate::progress::{Progress, check_interrupt};
 
-/// Magic, version, count of objects.
+/// Magic, version, number of objects.
 const HEADER_LEN: u64 = 12;
 
-/// More objects than any history has; what is held of each is some fifty bytes.
+/// More objects than any real history has. Each one needs about fifty bytes of memory.
 const MAX_OBJECTS: u32 = 50_000_000;
 
 const BLOCK: usize = 1 << 16;
 
-/// What was taken in.
+/// The result of an import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TakenIn {
-    /// How many objects the pack has; some may have been here before.
+    /// The number of objects in the pack. Some may have existed before.
     pub objects: u64,
 }
 
 impl History {
-    /// Takes in the Git pack that `source` gives: `size` bytes with the SHA-256 `expected`. Its
-    /// objects are durable and can be read through this history on return. To take one in again does
-    /// no harm.
+    /// Imports the Git pack from `source`, which has `size` bytes and the SHA-256 `expected`. On
+    /// return, its objects are durable and readable through this history. Importing a pack twice is
+    /// harmless.
     ///
-    /// `progress` is told of the bytes as they come, within the phase that the caller began. The
+    /// `progress` advances by the bytes received, within the phase that the caller began. The
     /// caller holds the repository's lock.
     ///
-    /// Fails with [`Corrupt`](ErrorKind::Corrupt) if the bytes are not those or are no sound pack,
-    /// with [`Unsupported`](ErrorKind::Unsupported) if it is of a kind that this program does not
-    /// write. Then nothing of it stays.
+    /// Fails with [`Corrupt`](ErrorKind::Corrupt) if the bytes do not match or are not a valid
+    /// pack, and with [`Unsupported`](ErrorKind::Unsupported) for features that this program does
+    /// not write. On failure, nothing is kept.
     pub fn take_in_pack(
         &self,
         source: &mut dyn Read,
@@ -58,7 +59,7 @@ impl History {
         let mut entries = read_entries(&pack, body, expected, progress)?;
         entries.sort_unstable_by_key(|entry| entry.id);
         if entries.windows(2).any(|pair| pair[0].id == pair[1].id) {
-            return Err(bad_pack(&expected, "it has an object twice"));
+            return Err(bad_pack(&expected, "it contains an object twice"));
         }
         let objects = entries.len() as u64;
         if objects > 0 {
@@ -69,14 +70,14 @@ impl History {
     }
 }
 
-/// The length of a pack of `size` bytes without its checksum.
+/// Returns the length of a pack of `size` bytes without its checksum.
 pub(super) fn body_length(size: u64, id: &Id) -> Result<u64> {
     let body = size.checked_sub(Id::LEN as u64).filter(|body| *body >= HEADER_LEN);
     body.ok_or_else(|| bad_pack(id, "it is too short"))
 }
 
-/// Writes the pack that `source` gives to `file`: `body` bytes and a checksum, all together with the
-/// SHA-256 `expected`. Gives the checksum.
+/// Writes the pack from `source` to `file`: `body` bytes and a checksum. Together, they must have
+/// the SHA-256 `expected`. Returns the checksum.
 pub(super) fn receive(
     file: &TempFile,
     source: &mut dyn Read,
@@ -94,7 +95,7 @@ pub(super) fn receive(
     digest.update(&trailer);
     receiver.expect_end()?;
     if digest.finish() != expected {
-        return Err(bad("its bytes are not those that were sent"));
+        return Err(bad("its bytes do not match its id"));
     }
     if trailer != checksum.as_bytes() {
         return Err(bad("its checksum is wrong"));
@@ -102,7 +103,7 @@ pub(super) fn receive(
     Ok(checksum)
 }
 
-/// What is in a received pack, in the order in which it is there; every object was read.
+/// Returns the entries of a received pack, in the order of the pack. Every object is read.
 pub(super) fn read_entries(
     pack: &TempFile,
     body: u64,
@@ -123,7 +124,7 @@ fn newer(id: &Id, what: &str) -> Error {
     Error::new(ErrorKind::Unsupported, message).with_hint("update art")
 }
 
-/// Writes to a file what a source gives.
+/// Writes the bytes of a source to a file.
 struct Receiver<'a> {
     source: &'a mut dyn Read,
     file: &'a File,
@@ -132,7 +133,7 @@ struct Receiver<'a> {
 }
 
 impl Receiver<'_> {
-    /// Receives `length` bytes, and shows them.
+    /// Receives `length` bytes, and passes them to `show`.
     fn receive(&mut self, length: u64, show: &mut dyn FnMut(&[u8])) -> Result<()> {
         let mut left = length;
         let mut block = vec![0; BLOCK];
@@ -155,7 +156,7 @@ impl Receiver<'_> {
     fn expect_end(&mut self) -> Result<()> {
         match self.read(&mut [0])? {
             0 => Ok(()),
-            _ => Err(bad_pack(&self.expected, "it is longer than it should be")),
+            _ => Err(bad_pack(&self.expected, "it is longer than expected")),
         }
     }
 
@@ -164,7 +165,7 @@ impl Receiver<'_> {
             match self.source.read(block) {
                 Ok(length) => return Ok(length),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // An error of ours that came through the standard interface knows more.
+                // An [`Error`] inside the I/O error is more precise.
                 Err(error) => {
                     return Err(error.downcast::<Error>().unwrap_or_else(|error| {
                         Error::io("read", format!("history pack {}", self.expected), error)
@@ -175,10 +176,10 @@ impl Receiver<'_> {
     }
 }
 
-/// Reads a pack's entries one after the other.
+/// Reads the entries of a pack one by one.
 struct PackEntries<'a> {
     reader: BufReader<Take<&'a File>>,
-    /// Where the reader is in the file.
+    /// The offset of the reader in the file.
     position: u64,
     count: u32,
     id: Id,
@@ -187,7 +188,7 @@ struct PackEntries<'a> {
 }
 
 impl<'a> PackEntries<'a> {
-    /// Begins with the header; `length` is that of the pack without its checksum.
+    /// Reads the header. `length` is the length of the pack without its checksum.
     fn open(file: &'a File, length: u64, id: Id) -> Result<Self> {
         let mut reader = BufReader::with_capacity(BLOCK, file.take(length));
         let mut header = [0; HEADER_LEN as usize];
@@ -196,14 +197,14 @@ impl<'a> PackEntries<'a> {
             u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
         };
         if &header[..4] != b"PACK" {
-            return Err(bad_pack(&id, "it does not begin like one"));
+            return Err(bad_pack(&id, "it has no pack header"));
         }
         if word(4) != 2 {
             return Err(newer(&id, &format!("the format {}", word(4))));
         }
         let count = word(8);
         if count > MAX_OBJECTS {
-            return Err(bad_pack(&id, &format!("it says that it has {count} objects")));
+            return Err(bad_pack(&id, &format!("its header claims {count} objects")));
         }
         let output = vec![0; BLOCK];
 
@@ -217,7 +218,7 @@ impl<'a> PackEntries<'a> {
         })
     }
 
-    /// All entries. What is held grows with what is there, not with what the header says.
+    /// Reads all entries. Memory grows with the entries read, not with the count in the header.
     fn read_all(mut self, progress: &dyn Progress) -> Result<Vec<IndexEntry>> {
         let mut entries = Vec::new();
         for _ in 0..self.count {
@@ -227,7 +228,7 @@ impl<'a> PackEntries<'a> {
         if self.fill()?.is_empty() {
             return Ok(entries);
         }
-        Err(self.bad("it has more objects than it says"))
+        Err(self.bad("it has more objects than its header claims"))
     }
 
     fn bad(&self, what: &str) -> Error {
@@ -235,7 +236,7 @@ impl<'a> PackEntries<'a> {
         bad_pack(&self.id, &message)
     }
 
-    /// What comes next; empty at the end.
+    /// Returns the next bytes, or none at the end.
     fn fill(&mut self) -> Result<&[u8]> {
         self.reader.fill_buf().on("read", format!("history pack {}", self.id))
     }
@@ -248,7 +249,8 @@ impl<'a> PackEntries<'a> {
         Ok(IndexEntry { id, offset, crc32: crc.sum() })
     }
 
-    /// The kind and size in the first bytes of an entry: three bits and four, then seven a byte.
+    /// Reads the header of an entry: kind and size, with 3 and 4 bits in the first byte, then 7
+    /// bits per byte.
     fn entry_header(&mut self, crc: &mut Crc) -> Result<(ObjectKind, u64)> {
         let first = self.byte(crc)?;
         let kind = match (first >> 4) & 7 {
@@ -257,22 +259,22 @@ impl<'a> PackEntries<'a> {
             3 => ObjectKind::Blob,
             4 => ObjectKind::Tag,
             6 | 7 => return Err(newer(&self.id, "objects that are deltas")),
-            kind => return Err(self.bad(&format!("an object is of the unknown kind {kind}"))),
+            kind => return Err(self.bad(&format!("an object has the unknown kind {kind}"))),
         };
         let mut size = u64::from(first & 15);
         let mut shift = 4;
         let mut byte = first;
         while byte & 0x80 != 0 {
             byte = self.byte(crc)?;
-            // Seven bits more than any object's size has.
+            // Seven bits more than any valid object size has.
             if shift > 32 {
-                return Err(self.bad("an object says that it is endless"));
+                return Err(self.bad("an object claims an impossible size"));
             }
             size |= u64::from(byte & 0x7f) << shift;
             shift += 7;
         }
         if size > SIZE_LIMIT as u64 {
-            return Err(self.bad(&format!("an object of {size} bytes is too large to be read")));
+            return Err(self.bad(&format!("an object of {size} bytes is too large")));
         }
         Ok((kind, size))
     }
@@ -287,7 +289,7 @@ impl<'a> PackEntries<'a> {
         Ok(byte)
     }
 
-    /// Goes through the deflated bytes of an object of `size`, and gives its id.
+    /// Inflates an object of `size` bytes, and returns its id.
     fn inflate(&mut self, kind: ObjectKind, size: u64, crc: &mut Crc) -> Result<Id> {
         let mut hasher = ObjectHasher::new(kind, size);
         self.inflater.reset(true);
@@ -302,7 +304,7 @@ impl<'a> PackEntries<'a> {
             self.position += taken as u64;
             hasher.update(&self.output[..given]);
             if self.inflater.total_out() > size {
-                return Err(self.bad("an object is longer than it says"));
+                return Err(self.bad("an object is longer than its header claims"));
             }
             match status {
                 Ok(Status::StreamEnd) => break,
@@ -311,7 +313,7 @@ impl<'a> PackEntries<'a> {
             }
         }
         if self.inflater.total_out() != size {
-            return Err(self.bad("an object is shorter than it says"));
+            return Err(self.bad("an object is shorter than its header claims"));
         }
         Ok(hasher.finish())
     }

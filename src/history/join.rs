@@ -1,4 +1,4 @@
-//! Putting several Git packs together as one: what many small pushes sent becomes one file.
+//! Combines several Git packs into one, so that many small pushes take up one file.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -15,12 +15,13 @@ use crate::id::Id;
 use crate::progress::Progress;
 
 impl History {
-    /// Writes to `directory` one Git pack with the objects of all `packs`, each once, as they are
-    /// deflated there. `packs` are SHA-256 and length of each; `open` gives its bytes. The same packs
-    /// in the same order give the same bytes.
+    /// Writes a Git pack with the objects of all `packs` to `directory`. Each object appears once,
+    /// in its existing deflated form. `packs` has the SHA-256 and length of each pack, and `open`
+    /// returns its bytes. The same packs in the same order produce the same bytes.
     ///
-    /// Nothing in them is trusted: each is read as [`History::take_in_pack`] reads it, and fails as
-    /// it does there. One at a time is on disk; what is held of an object is its id.
+    /// Nothing in the packs is trusted: each is read like in [`History::take_in_pack`], and fails
+    /// with the same errors. Only one input pack is on disk at a time, and only the ids of objects
+    /// are in memory.
     pub fn join_packs<'s>(
         &self,
         packs: &[(Id, u64)],
@@ -30,7 +31,7 @@ impl History {
     ) -> Result<OutgoingPack> {
         let file = TempFile::new_in(directory)?;
         let mut out = BufWriter::with_capacity(1 << 18, file.file());
-        // How many there are is known in the end.
+        // The number of objects is known only at the end.
         out.write_all(&pack_header(0)).on("write", file.path())?;
         let mut written: HashSet<Id> = HashSet::new();
         for (id, size) in packs {

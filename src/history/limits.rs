@@ -1,8 +1,8 @@
-//! Bounds of walks through trees.
+//! Limits for walks through trees.
 //!
-//! Ten tree objects can name 10^10 files, because a tree may hold another tree many times. So a walk
-//! that follows every path counts its entries. A walk that also keeps them in memory first computes
-//! the full number, which takes one look at each distinct tree.
+//! Ten tree objects can name 10^10 files, because a tree can contain another tree many times. A
+//! walk that follows every path therefore counts its entries. A walk that also keeps entries in
+//! memory first computes the full number, which reads each distinct tree once.
 
 use std::collections::HashMap;
 
@@ -11,12 +11,12 @@ use super::{History, TreeEntry};
 use crate::error::{Error, Result};
 use crate::id::Id;
 
-/// How far a walk through one tree may go.
+/// The limits of a walk through one tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WalkLimits {
-    /// The most files, links and directories in one tree: `limits.entries`.
+    /// The maximum number of files, links and directories in one tree: `limits.entries`.
     pub entries: u64,
-    /// The most directories inside one another: `limits.depth`.
+    /// The maximum depth of directories: `limits.depth`.
     pub depth: u32,
 }
 
@@ -26,12 +26,14 @@ impl Default for WalkLimits {
     }
 }
 
-/// Bytes of paths for each entry that a tree may have: the memory of a walk that keeps its paths.
+/// The bytes of paths for each allowed entry. This limits the memory of a walk that keeps its
+/// paths.
 const PATH_BYTES_PER_ENTRY: u64 = 256;
-/// Bytes of one path for each level that a tree may have, and the least bound of a path.
+/// The bytes of one path for each allowed level. The limit of a path is at least
+/// `SHORTEST_PATH_BOUND`.
 const PATH_BYTES_PER_LEVEL: usize = 8;
 const SHORTEST_PATH_BOUND: usize = 4096;
-/// A walk that keeps more entries, or more bytes of paths, computes the size of the whole tree.
+/// A walk that keeps more entries, or more bytes of paths, measures the whole tree first.
 const KEPT_ENTRIES: u64 = 100_000;
 const KEPT_BYTES: u64 = 32 << 20;
 
@@ -40,7 +42,7 @@ impl WalkLimits {
         self.entries.saturating_mul(PATH_BYTES_PER_ENTRY)
     }
 
-    /// Fails if a directory at `depth`, with a path of `path` bytes, is deeper than a walk may go.
+    /// Fails if a directory at `depth` with a path of `path` bytes exceeds the limits.
     fn check_depth(self, depth: usize, path: usize) -> Result<()> {
         let most = usize::try_from(self.depth).unwrap_or(usize::MAX);
         let longest = most.saturating_mul(PATH_BYTES_PER_LEVEL).max(SHORTEST_PATH_BOUND);
@@ -54,7 +56,7 @@ impl WalkLimits {
         };
         let next = u64::from(self.depth).saturating_mul(10);
         Err(Error::corrupt(message).with_hint(format!(
-            "if the tree is right, raise the limit: art config set limits.depth {next}"
+            "if the tree is intended, raise the limit: art config set limits.depth {next}"
         )))
     }
 
@@ -65,17 +67,17 @@ impl WalkLimits {
         let message = if entries > self.entries {
             format!("the tree has more than {} files and directories", self.entries)
         } else {
-            format!("the paths of the tree have more than {} bytes in all", self.path_bytes())
+            format!("the paths of the tree have more than {} bytes in total", self.path_bytes())
         };
         let next = self.entries.saturating_mul(10);
         Err(Error::corrupt(message).with_hint(format!(
-            "if the tree is right, raise the limit: art config set limits.entries {next}"
+            "if the tree is intended, raise the limit: art config set limits.entries {next}"
         )))
     }
 }
 
-/// Counts the entries of one walk, and fails with [`Corrupt`](crate::ErrorKind::Corrupt) where it
-/// goes too far.
+/// Counts the entries of one walk, and fails with [`Corrupt`](crate::ErrorKind::Corrupt) if the
+/// walk exceeds the limits.
 #[derive(Debug, Clone)]
 pub struct WalkBudget {
     limits: WalkLimits,
@@ -86,21 +88,21 @@ pub struct WalkBudget {
 }
 
 impl WalkBudget {
-    /// The budget of a walk that has not begun.
+    /// The budget of a new walk.
     pub fn new(limits: WalkLimits) -> Self {
         WalkBudget { limits, entries: 0, kept: 0, kept_bytes: 0, is_measured: false }
     }
 
-    /// Counts a directory `depth` levels below the root, with a path of `path` bytes and this number
-    /// of entries.
+    /// Counts a directory `depth` levels below the root, with a path of `path` bytes and `entries`
+    /// entries.
     pub fn enter(&mut self, depth: usize, path: usize, entries: usize) -> Result<()> {
         self.limits.check_depth(depth, path)?;
         self.entries = self.entries.saturating_add(entries as u64);
         self.limits.check_entries(self.entries, 0)
     }
 
-    /// Counts an entry that the walk keeps in memory with its path of `path` bytes. Where many are
-    /// kept, the trees `roots` that the walk goes through are measured before more are.
+    /// Counts an entry that the walk keeps in memory, with a path of `path` bytes. If the walk
+    /// keeps many entries, the trees `roots` are measured once.
     pub fn keep(&mut self, trees: &dyn Trees, roots: &[Option<Id>], path: usize) -> Result<()> {
         self.kept += 1;
         self.kept_bytes += path as u64;
@@ -113,24 +115,24 @@ impl WalkBudget {
     }
 }
 
-/// The small trees that a walk read last. In a tree that names the same trees at many paths, each is
-/// read and decompressed once, not at each path.
+/// A cache of the small trees that a walk read last. If a tree appears at many paths, it is read
+/// and decompressed once.
 pub(crate) struct RecentTrees<'t> {
     trees: &'t dyn Trees,
     known: HashMap<Id, Vec<TreeEntry>>,
 }
 
-/// The most trees that are kept, and the most entries of one.
+/// The maximum number of cached trees, and the maximum number of entries in a cached tree.
 const RECENT_TREES: usize = 256;
 const RECENT_ENTRIES: usize = 64;
 
 impl<'t> RecentTrees<'t> {
-    /// A reader of `trees` that has read nothing.
+    /// An empty cache for `trees`.
     pub(crate) fn new(trees: &'t dyn Trees) -> Self {
         RecentTrees { trees, known: HashMap::new() }
     }
 
-    /// The entries of the tree `id`, in Git's order.
+    /// Returns the entries of the tree `id`, in Git's order.
     pub(crate) fn read(&mut self, id: &Id) -> Result<Vec<TreeEntry>> {
         if let Some(entries) = self.known.get(id) {
             return Ok(entries.clone());
@@ -146,34 +148,34 @@ impl<'t> RecentTrees<'t> {
     }
 }
 
-/// The sizes of trees with all that is below them; each distinct tree is read once.
+/// Measures trees with everything below them. Each distinct tree is read once.
 #[derive(Debug, Default)]
 pub struct Expansion {
     known: HashMap<Id, Size>,
 }
 
-/// The size of a tree, as if each path were written down.
+/// The size of a tree, with every path counted.
 #[derive(Debug, Clone, Copy, Default)]
 struct Size {
     entries: u64,
-    /// Bytes of the paths, relative to the tree.
+    /// The bytes of all paths, relative to the tree.
     path_bytes: u64,
     depth: usize,
-    /// Bytes of the longest path.
+    /// The bytes of the longest path.
     longest: usize,
 }
 
-/// A tree whose directories are not all measured.
+/// A tree whose directories are not all measured yet.
 struct Open {
     id: Id,
     size: Size,
-    /// The length of the name and the tree of each directory that is left.
+    /// The length of the name and the tree of each remaining directory.
     left: Vec<(usize, Id)>,
 }
 
 impl Expansion {
-    /// Fails with [`Corrupt`](crate::ErrorKind::Corrupt) if a walk through all of `root` would go
-    /// beyond the limits of `trees`. A tree that can't be read counts as empty: the walk itself
+    /// Fails with [`Corrupt`](crate::ErrorKind::Corrupt) if a walk through all of `root` would
+    /// exceed the limits of `trees`. An unreadable tree counts as empty, because the walk itself
     /// reports it.
     pub fn check(&mut self, trees: &dyn Trees, root: &Id) -> Result<()> {
         let limits = trees.limits();
@@ -188,7 +190,7 @@ impl Expansion {
         }
         let mut stack = vec![Open::read(trees, *root)];
         loop {
-            // The way down is bounded too, or the measuring itself would take too much.
+            // Limit the depth here too. Otherwise, measuring itself could need too much memory.
             limits.check_depth(stack.len() - 1, 0)?;
             let Some(open) = stack.last_mut() else { return Ok(Size::default()) };
             let Some((name, below)) = open.left.last().copied() else {
@@ -227,7 +229,7 @@ impl Open {
 }
 
 impl Size {
-    /// Adds what is in a directory with a name of `name` bytes.
+    /// Adds the contents of a directory with a name of `name` bytes.
     fn add(&mut self, name: usize, below: Size) {
         let prefixes = below.entries.saturating_mul(name as u64 + 1);
         self.entries = self.entries.saturating_add(below.entries);
@@ -238,18 +240,18 @@ impl Size {
 }
 
 impl History {
-    /// How far a walk through one tree may go.
+    /// Returns the limits of a walk through one tree.
     pub fn limits(&self) -> WalkLimits {
         self.limits
     }
 
-    /// The same history with other bounds of walks.
+    /// Replaces the limits of walks.
     #[must_use]
     pub fn with_limits(self, limits: WalkLimits) -> Self {
         History { limits, ..self }
     }
 
-    /// The budget of a walk that has not begun.
+    /// Returns the budget of a new walk.
     pub fn budget(&self) -> WalkBudget {
         WalkBudget::new(self.limits)
     }

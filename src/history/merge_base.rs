@@ -1,9 +1,9 @@
-//! How two commits are related: whether one comes from the other, and what both come from.
+//! Relations between two commits: ancestors and common ancestors.
 //!
-//! Both sides are walked from the newest commit on until nothing is left that only one of them
-//! reaches, or a common commit is below it. Every way from a commit to a best common ancestor leads
-//! through commits of one side alone, so none is missed, whatever the clocks say; clocks decide how
-//! soon it is over.
+//! Both sides are walked from the newest commit on. The walk ends when every remaining commit is
+//! reachable from both sides, or is below a common commit. Every path from a commit to a best
+//! common ancestor consists of commits of one side, so none is missed, even if clocks were wrong.
+//! Clocks only affect how early the walk ends.
 
 use std::cmp::Reverse;
 
@@ -15,9 +15,9 @@ use crate::id::Id;
 const BOTH: u8 = ONE | OTHER;
 
 impl History {
-    /// Whether `ancestor` is `descendant` or reachable from it.
+    /// Returns true if `ancestor` is `descendant` or is reachable from it.
     ///
-    /// Of two lines of history, what is below the commits where they parted is not read.
+    /// The walk does not read below the commits where the two lines of history diverged.
     pub fn is_ancestor(&self, ancestor: &Id, descendant: &Id) -> Result<bool> {
         let mut painting = Painting::new(self);
         painting.paint(*ancestor, ONE)?;
@@ -32,13 +32,14 @@ impl History {
         }
     }
 
-    /// The best common ancestors of two commits: those that no other common ancestor comes from,
-    /// newest first. Most often it is one; none if the two have nothing in common.
+    /// Returns the best common ancestors of two commits, newest first: the common ancestors that
+    /// are not ancestors of another common ancestor. Usually there is one. The result is empty if
+    /// the histories are unrelated.
     pub fn merge_bases(&self, a: &Id, b: &Id) -> Result<Vec<Id>> {
         self.merge_bases_with_all(a, std::slice::from_ref(b))
     }
 
-    /// As [`History::merge_bases`] of `a` and a merge of all `others`, which need not be there.
+    /// Like [`History::merge_bases`] of `a` and a hypothetical merge of all `others`.
     pub fn merge_bases_with_all(&self, a: &Id, others: &[Id]) -> Result<Vec<Id>> {
         let mut painting = Painting::new(self);
         painting.paint(*a, ONE)?;
@@ -49,7 +50,7 @@ impl History {
         while step(&mut painting, &mut |id| common.push(id))? {}
         common.retain(|id| painting.nodes.get(id).is_some_and(|node| !node.is_settled()));
         common.sort_by_key(|id| (Reverse(painting.time(id)), *id));
-        // The walk may end before it sees that one comes from another.
+        // The walk can end before it discovers that one is an ancestor of another.
         let mut best = Vec::new();
         for (at, id) in common.iter().enumerate() {
             let others = common.iter().enumerate().filter(|(other, _)| *other != at);
@@ -62,9 +63,9 @@ impl History {
         Ok(best)
     }
 
-    /// How many commits `a` reaches and `b` does not, and the other way round.
+    /// Returns the number of commits that only `a` reaches, and the number that only `b` reaches.
     ///
-    /// Where clocks were far apart, commits that both reach may be counted.
+    /// If clocks differed a lot, commits that both reach may be counted.
     pub fn ahead_behind(&self, a: &Id, b: &Id) -> Result<(u64, u64)> {
         let mut painting = Painting::new(self);
         painting.paint(*a, ONE)?;
@@ -84,8 +85,8 @@ impl History {
     }
 }
 
-/// Takes the colours of one commit to its parents; `common` is told of one that both sides reach.
-/// Returns false if nothing is left that only one of them reaches.
+/// Passes the colours of one commit on to its parents, and calls `common` for a commit that both
+/// sides reach. Returns false if no remaining commit is reachable from only one side.
 fn step(painting: &mut Painting<'_>, common: &mut dyn FnMut(Id)) -> Result<bool> {
     let is_open = painting.is_open();
     let Some((id, colours)) = painting.next() else { return Ok(false) };

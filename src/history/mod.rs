@@ -1,8 +1,8 @@
-//! The Git repository of records: commits, trees, record files, refs. The only door to gix.
+//! The Git repository of records: commits, trees, record files, refs. Only this module uses gix.
 //!
-//! `.artifacts` is a real bare SHA-256 Git repository. gix reads it; what is written goes through
-//! [`fs::atomic`](crate::fs::atomic), because gix doesn't wait for the disk. Objects become visible
-//! whole and durable, and always before the ref that names them.
+//! `.artifacts` is a real bare SHA-256 Git repository. gix reads it. Writes go through
+//! [`fs::atomic`](crate::fs::atomic), because gix does not sync files to disk. Objects become
+//! visible complete and durable, and always before the ref that names them.
 
 mod backwards;
 mod check;
@@ -79,8 +79,7 @@ pub use undo::{Undoable, Undoing};
 pub use walk::{Log, TopologicalLog};
 pub use write::{ObjectWriter, WrittenObjects};
 
-/// The history of one repository. Many threads may use it at once; what other processes write is
-/// seen.
+/// The history of one repository. Threads can share it, and it sees the writes of other processes.
 pub struct History {
     git_dir: PathBuf,
     repo: RwLock<Arc<gix::ThreadSafeRepository>>,
@@ -89,16 +88,16 @@ pub struct History {
     projects: Option<Projects>,
 }
 
-/// The projects of a repository that has several.
+/// The projects of a repository with several projects.
 #[derive(Debug, Clone)]
 struct Projects {
-    /// The one that `HEAD` is for.
+    /// The project that `HEAD` belongs to.
     own: ProjectName,
-    /// The one that commands look at.
+    /// The project that commands use.
     viewed: ProjectName,
 }
 
-/// The directories of a repository, each below the one before it where it has a parent here.
+/// The directories of a repository. Subdirectories come before their parents.
 const DIRECTORIES: [&str; 9] = [
     "objects/info",
     "objects/pack",
@@ -111,12 +110,13 @@ const DIRECTORIES: [&str; 9] = [
     "hooks",
 ];
 
-/// What Git's template brings that has no meaning here.
+/// Parts of Git's template that have no use in this repository.
 const TEMPLATE_LEFTOVERS: [&str; 2] = ["description", "info"];
 
-/// Settings of every repository. Git must not tidy away what the repository holds only in part, and
-/// writes a reflog for every ref. Git does not hold the content of artifacts: it must not read content to
-/// find renames, and must let a clone leave content out.
+/// The Git settings of every repository. Git must not remove objects, because the repository holds
+/// some of them only partly, and it must write a reflog for every ref. Git does not have the
+/// content of artifacts: it must not read content to detect renames, and must allow clones without
+/// content.
 const GIT_CONFIG: [(&str, &str); 5] = [
     ("core.logallrefupdates", "always"),
     ("gc.auto", "0"),
@@ -126,14 +126,14 @@ const GIT_CONFIG: [(&str, &str); 5] = [
 ];
 
 impl History {
-    /// Makes an empty history in `git_dir`, an existing and empty directory. Durable on return.
+    /// Creates an empty history in `git_dir`, an existing empty directory. Durable on return.
     pub fn init(git_dir: &Path) -> Result<()> {
         let options = gix::create::Options {
             object_hash: Some(gix::hash::Kind::Sha256),
             ..gix::create::Options::default()
         };
         gix::create::into(git_dir, gix::create::Kind::Bare, options)
-            .map_err(|error| git_error(format!("cannot make '{}'", git_dir.display()), error))?;
+            .map_err(|error| git_error(format!("cannot create '{}'", git_dir.display()), error))?;
         for directory in DIRECTORIES {
             atomic::create_dir_all(&git_dir.join(directory))?;
         }
@@ -152,18 +152,18 @@ impl History {
         atomic::sync_parent(git_dir)
     }
 
-    /// Opens the history in `git_dir`. Nothing outside of that directory is read: no settings of
-    /// the user, the system or the environment.
+    /// Opens the history in `git_dir`. Reads nothing outside that directory: no settings of the
+    /// user, the system or the environment.
     pub fn open(git_dir: &Path) -> Result<History> {
         let repo = open_repository(git_dir)?;
         let format = repo.to_thread_local().object_hash();
         if format != gix::hash::Kind::Sha256 {
             let message = format!(
-                "'{}' is a Git repository with {format} ids, where sha256 is needed",
+                "'{}' is a Git repository with {format} ids, but sha256 is required",
                 git_dir.display()
             );
             return Err(Error::new(ErrorKind::Unsupported, message)
-                .with_hint("make a repository of its own: art init"));
+                .with_hint("create a repository: art init"));
         }
         Ok(History {
             git_dir: git_dir.to_owned(),
@@ -174,7 +174,7 @@ impl History {
         })
     }
 
-    /// Adds the settings that a repository of an older `art` lacks to the file `config`.
+    /// Adds missing settings to the file `config` of a repository that an older `art` created.
     fn complete_config(&self) -> Result<()> {
         let mut config = read_config(&self.git_dir)?;
         let lacking: Vec<_> =
@@ -188,25 +188,25 @@ impl History {
         atomic::write(&self.git_dir.join("config"), &self.tmp_dir(), &config.to_bstring())
     }
 
-    /// Looks at the project `viewed` of a repository whose own project is `own`: each project has a
-    /// current run of its own.
+    /// Views the project `viewed` of a repository whose own project is `own`. Each project has its
+    /// own current run.
     #[must_use]
     pub fn with_projects(mut self, own: ProjectName, viewed: ProjectName) -> History {
         self.projects = Some(Projects { own, viewed });
         self
     }
 
-    /// The directory it is in.
+    /// Returns the repository's directory.
     pub fn git_dir(&self) -> &Path {
         &self.git_dir
     }
 
-    /// Where files are written before they get their name; on the same file system.
+    /// Returns the directory for temporary files, on the same file system.
     pub(crate) fn tmp_dir(&self) -> PathBuf {
         self.git_dir.join("tmp")
     }
 
-    /// gix's view of the repository for use by one thread; made in microseconds.
+    /// Returns gix's handle of the repository for one thread. Creating it takes microseconds.
     pub(crate) fn gix(&self) -> gix::Repository {
         self.current().to_thread_local()
     }
@@ -215,7 +215,7 @@ impl History {
         Arc::clone(&self.repo.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Forgets what gix knows about the files of the repository and looks again.
+    /// Discards cached information of gix, and opens the repository again.
     fn reopen(&self) -> Result<()> {
         let fresh = Arc::new(open_repository(&self.git_dir)?);
         *self.repo.write().unwrap_or_else(PoisonError::into_inner) = fresh;
@@ -230,7 +230,7 @@ impl std::fmt::Debug for History {
     }
 }
 
-/// The files that gix reads whole when it opens a repository, with the most bytes that each may have.
+/// The files that gix reads completely when it opens a repository, with the maximum size of each.
 const READ_BY_GIX: [(&str, u64); 7] = [
     ("HEAD", read::SMALL),
     ("config", read::SMALL),
@@ -241,7 +241,7 @@ const READ_BY_GIX: [(&str, u64); 7] = [
     ("objects/info/alternates", read::SMALL),
 ];
 
-/// The file with many refs.
+/// The file with packed refs.
 const PACKED_REFS: &str = "packed-refs";
 
 fn open_repository(git_dir: &Path) -> Result<gix::ThreadSafeRepository> {
@@ -264,8 +264,8 @@ fn open_repository(git_dir: &Path) -> Result<gix::ThreadSafeRepository> {
     })
 }
 
-/// Options that keep gix to the repository itself and to the bytes that are there (no objects
-/// replaced by others under `refs/replace/`), and bound what one object can take of memory.
+/// Options that limit gix to the repository itself, ignore replacement objects under
+/// `refs/replace/`, and limit the memory for one object.
 fn open_options() -> gix::open::Options {
     let limit = format!("gitoxide.objects.allocLimit={}", object::SIZE_LIMIT);
     gix::open::Options::isolated()
@@ -293,17 +293,17 @@ fn read_config(git_dir: &Path) -> Result<gix::config::File> {
         .map_err(|error| git_error(format!("cannot read '{}'", path.display()), error))
 }
 
-/// A failure inside of gix that has no better kind.
+/// Converts an error of gix. The kind is `Corrupt` unless a cause implies another kind.
 pub(crate) fn git_error(message: impl Into<String>, error: gix::Error) -> Error {
     Error::caused(ErrorKind::Corrupt, message, error)
 }
 
-/// An id in gix's form.
+/// Converts an id to gix's type.
 pub(crate) fn to_object_id(id: &Id) -> gix::ObjectId {
     gix::ObjectId::Sha256(*id.as_bytes())
 }
 
-/// An id from gix's form; an error for one that is not SHA-256.
+/// Converts an id from gix's type. Fails if the id is not SHA-256.
 pub(crate) fn from_oid(oid: &gix::oid) -> Result<Id> {
     Id::from_slice(oid.as_bytes())
         .ok_or_else(|| Error::corrupt(format!("'{oid}' is not a SHA-256 object id")))
@@ -313,7 +313,7 @@ pub(crate) fn from_oid(oid: &gix::oid) -> Result<Id> {
 pub(crate) mod tests {
     use super::*;
 
-    /// A new history in a directory that is removed with the first part of the pair.
+    /// Returns a new history, and the temporary directory that contains it.
     pub(crate) fn temporary_history() -> (tempfile::TempDir, History) {
         let directory = tempfile::tempdir().unwrap();
         History::init(directory.path()).unwrap();
@@ -322,7 +322,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_new_history_is_a_bare_sha256_repository_that_git_leaves_alone() {
+    fn a_new_history_is_a_bare_sha256_repository_without_git_maintenance() {
         let (directory, history) = temporary_history();
         assert_eq!(history.git_dir(), directory.path());
         let config = read::read_text(&directory.path().join("config"), read::SMALL).unwrap();
@@ -334,7 +334,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_directory_that_holds_no_repository_is_refused() {
+    fn a_directory_without_a_repository_is_refused() {
         let directory = tempfile::tempdir().unwrap();
         let error = History::open(directory.path()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotARepository);
@@ -355,7 +355,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_history_can_be_shared_by_threads() {
+    fn threads_can_share_a_history() {
         fn shared<T: Send + Sync>(_: &T) {}
         let (_directory, history) = temporary_history();
         shared(&history);

@@ -1,4 +1,4 @@
-//! Which commits are new to someone who has others.
+//! Finds the commits that are new to someone who has other commits.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
@@ -10,17 +10,18 @@ use crate::error::Result;
 use crate::id::{Id, ObjectKind};
 use crate::progress::{Progress, check_interrupt};
 
-/// With more known commits than this, those near the new ones are tried first: to read them all
-/// takes longer than to look at a few too many.
+/// With more known commits than this, commits near the new ones are tried first. Reading all known
+/// commits would take longer than sending a few commits too many.
 const MANY: usize = 1000;
 
-/// How many commits are looked at so.
+/// The maximum number of commits in that search.
 const NEAR: usize = 64;
 
-/// Colours what is reachable from `starts` and from `have`: what is not settled is new.
+/// Colours commits that are reachable from `starts` and from `have`. Commits that are not settled
+/// are new.
 ///
-/// Some that `have` reaches may count as new where clocks were far apart, and, of very many in
-/// `have`, some next to new ones.
+/// Some commits that `have` reaches may count as new: if clocks differed a lot, or near the new
+/// commits if `have` is very large.
 pub(super) fn paint_new<'h>(
     history: &'h History,
     starts: &[Id],
@@ -50,7 +51,7 @@ pub(super) fn paint_new<'h>(
     Ok(painting)
 }
 
-/// Settles the commit that `id` leads to, if it is here.
+/// Settles the commit that `id` leads to, if it exists in this repository.
 fn settle(history: &History, painting: &mut Painting<'_>, id: &Id) -> Result<()> {
     match history.try_read(id)? {
         Some((ObjectKind::Commit, bytes)) => painting.paint_read(*id, &bytes, SETTLED),
@@ -63,8 +64,8 @@ fn settle(history: &History, painting: &mut Painting<'_>, id: &Id) -> Result<()>
     }
 }
 
-/// The commits of `have` that all ways from `starts` come to after a few others; `None` if one comes
-/// to none.
+/// Returns commits of `have` that stop all paths from `starts` within a few steps, or `None` if
+/// some path does not reach one.
 fn find_near(history: &History, starts: &[Id], have: &HashSet<Id>) -> Result<Option<Vec<Id>>> {
     let mut waiting = starts.to_vec();
     let mut seen = HashSet::new();
@@ -83,7 +84,8 @@ fn find_near(history: &History, starts: &[Id], have: &HashSet<Id>) -> Result<Opt
     Ok(Some(near))
 }
 
-/// The new commits, no child before its parents, else the oldest first; and those that are missing.
+/// Returns the new commits with parents before their children, otherwise oldest first, and the
+/// missing commits.
 pub(super) fn in_order(painting: &Painting<'_>) -> (Vec<Id>, Vec<Id>) {
     let mut new: HashMap<Id, (&Links, usize)> = HashMap::new();
     let mut missing = Vec::new();

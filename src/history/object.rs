@@ -1,4 +1,4 @@
-//! Reading objects: every byte is checked against the id it was asked for by.
+//! Reads objects. Every byte is verified against the requested id.
 
 use std::path::Path;
 use std::sync::{Arc, PoisonError};
@@ -11,21 +11,21 @@ use crate::error::{Error, ErrorKind, IoResultExt, Result};
 use crate::fs::read;
 use crate::id::{Id, ObjectHasher, ObjectKind};
 
-/// The largest object that is read: 64 MiB. Trees and records are far smaller; contents are not
-/// kept here.
+/// The maximum size of an object: 64 MiB. Trees and records are far smaller, and contents are not
+/// stored here.
 pub(super) const SIZE_LIMIT: usize = 64 << 20;
 
-/// gix's door to the objects, for one thread.
+/// The object database of gix, for one thread.
 pub(super) type Objects = gix::odb::HandleArc;
 
 impl History {
-    /// Whether the Git repository holds the object `id` and it can be read. Contents of artifacts are
-    /// not in it.
+    /// Returns true if the Git repository contains the object `id` and can read it. Contents of
+    /// artifacts are stored elsewhere.
     pub fn contains(&self, id: &Id) -> bool {
         self.try_kind(id).is_ok_and(|kind| kind.is_some())
     }
 
-    /// The kind of the object `id`, if it is here.
+    /// Returns the kind of the object `id`, if it exists.
     pub fn try_kind(&self, id: &Id) -> Result<Option<ObjectKind>> {
         let find = || {
             self.with_objects(|objects| {
@@ -37,17 +37,17 @@ impl History {
         Ok(header.map(|header| kind_from(header.kind())))
     }
 
-    /// The bytes of the blob `id`: a record file.
+    /// Reads the blob `id`, which is a record file.
     ///
-    /// Fails with `NotFound` where it is absent, `Corrupt` where it is damaged, of another kind or
-    /// larger than 64 MiB.
+    /// Fails with `NotFound` if it is absent, and with `Corrupt` if it is damaged, of another kind
+    /// or larger than 64 MiB.
     pub fn read_blob(&self, id: &Id) -> Result<Vec<u8>> {
         self.read(id, ObjectKind::Blob)
     }
 
-    /// Reads the object `id`, of any kind, and compares its bytes with its id.
+    /// Reads the object `id` of any kind, and verifies its bytes.
     ///
-    /// Fails with `NotFound` where it is absent and with `Corrupt` where it is damaged.
+    /// Fails with `NotFound` if it is absent, and with `Corrupt` if it is damaged.
     pub fn check_object(&self, id: &Id) -> Result<()> {
         match self.try_read(id)? {
             Some(_) => Ok(()),
@@ -55,21 +55,22 @@ impl History {
         }
     }
 
-    /// The bytes of the object `id`, which must be a `kind`.
+    /// Reads the object `id`, which must have the kind `kind`.
     pub(super) fn read(&self, id: &Id, kind: ObjectKind) -> Result<Vec<u8>> {
         expect_kind(id, kind, self.try_read(id)?)
     }
 
-    /// The object `id`, if it is here.
+    /// Reads the object `id`, if it exists.
     ///
-    /// What gix knows about packs can be outdated by another process in ways that it reports as an
-    /// error, so an error counts only if it comes again after a fresh look.
+    /// Another process can outdate gix's knowledge of packs, which gix may report as an error. An
+    /// error therefore counts only if it occurs again after reopening.
     pub(super) fn try_read(&self, id: &Id) -> Result<Option<(ObjectKind, Vec<u8>)>> {
         let read = || self.with_objects(|objects| try_read_from(objects, id));
         read().or_else(|_| self.reopen().and_then(|()| read()))
     }
 
-    /// Lends a handle to `work`. Handles are kept, because each has buffers worth keeping.
+    /// Lends an object database handle to `work`. Handles are reused, because their buffers are
+    /// expensive.
     fn with_objects<T>(&self, work: impl FnOnce(&Objects) -> T) -> T {
         let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = idle().pop();
@@ -82,7 +83,7 @@ impl History {
     }
 }
 
-/// The object `id`, if it is there, its bytes checked against the id.
+/// Reads the object `id` if it exists, and verifies its bytes.
 pub(super) fn try_read_from(objects: &Objects, id: &Id) -> Result<Option<(ObjectKind, Vec<u8>)>> {
     check_loose(objects, id)?;
     let mut bytes = Vec::new();
@@ -95,13 +96,13 @@ pub(super) fn try_read_from(objects: &Objects, id: &Id) -> Result<Option<(Object
     hasher.update(&bytes);
     if hasher.finish() != *id {
         return Err(with_fsck_hint(Error::corrupt(format!(
-            "object {id} is damaged: its bytes have another id"
+            "object {id} is damaged: its bytes do not match its id"
         ))));
     }
     Ok(Some((kind, bytes)))
 }
 
-/// The bytes of what was read as `id` if it is a `kind`.
+/// Returns the bytes of an object that was read as `id`, if it has the kind `kind`.
 pub(super) fn expect_kind(
     id: &Id,
     kind: ObjectKind,
@@ -110,7 +111,7 @@ pub(super) fn expect_kind(
     match found {
         Some((found, bytes)) if found == kind => Ok(bytes),
         Some((found, _)) => Err(Error::corrupt(format!(
-            "object {id} is a {}, where a {} is needed",
+            "object {id} is a {}, but a {} is expected",
             found.as_str(),
             kind.as_str()
         ))),
@@ -121,7 +122,7 @@ pub(super) fn expect_kind(
     }
 }
 
-/// Fails if the loose file of `id` is something other than a file: gix would wait for a pipe.
+/// Fails if the loose file of `id` is not a regular file. gix would block on a pipe.
 fn check_loose(objects: &Objects, id: &Id) -> Result<()> {
     let hex = id.to_hex();
     let mut path = objects.store_ref().path().join(&hex[..2]);
@@ -129,7 +130,7 @@ fn check_loose(objects: &Objects, id: &Id) -> Result<()> {
     check_no_pipe(&path)
 }
 
-/// Fails if an entry is at `path` that gix would wait for.
+/// Fails if the entry at `path` would block gix.
 pub(super) fn check_no_pipe(path: &Path) -> Result<()> {
     let Some(found) = read::try_metadata(path)? else { return Ok(()) };
     if found.is_file() || found.is_dir() {
@@ -144,7 +145,7 @@ fn damaged(id: &Id, error: gix::Error) -> Error {
 }
 
 fn with_fsck_hint(error: Error) -> Error {
-    error.with_hint("see what else is damaged: art fsck --full")
+    error.with_hint("find all damage: art fsck --full")
 }
 
 fn kind_from(kind: gix::objs::Kind) -> ObjectKind {
@@ -181,11 +182,11 @@ mod tests {
         writer.flush().unwrap();
         assert_eq!(history.try_kind(&id).unwrap(), Some(ObjectKind::Blob));
         let error = history.read_commit(&id).unwrap_err();
-        assert!(error.message().contains("is a blob, where a commit is needed"), "{error:?}");
+        assert!(error.message().contains("is a blob, but a commit is expected"), "{error:?}");
     }
 
     #[test]
-    fn bytes_under_a_wrong_id_are_corrupt() {
+    fn bytes_that_do_not_match_their_id_are_corrupt() {
         let (directory, history) = temporary_history();
         let mut writer = history.writer().unwrap();
         let right = writer.blob(b"right").unwrap().to_hex();

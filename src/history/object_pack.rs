@@ -1,7 +1,8 @@
-//! Git's pack format, for writing: objects one after the other, each deflated, and their index.
+//! Writes Git's pack format: deflated objects one after the other, and their index.
 //!
-//! The formats are Git's `gitformat-pack`: pack version 2, index version 2, with SHA-256 ids.
-//! Objects are never deltas of each other: trees are mostly ids, which have nothing in common.
+//! The formats are described in Git's `gitformat-pack`: pack version 2 and index version 2, with
+//! SHA-256 ids. Objects are never stored as deltas, because trees consist mostly of ids, which have
+//! nothing in common.
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write};
@@ -13,18 +14,17 @@ use gix::odb::pack::data;
 use super::write::NewObject;
 use crate::id::{Digest, Id, ObjectKind};
 
-/// Pack offsets from here on stand in the index's second table.
+/// Offsets from this value on are stored in the index's second table.
 const LARGE_OFFSET: u64 = 1 << 31;
 
-/// What the index says about one object.
+/// The index entry of one object.
 pub(super) struct IndexEntry {
     pub(super) id: Id,
     pub(super) offset: u64,
     pub(super) crc32: u32,
 }
 
-/// Writes `objects` as a pack; gives the pack's checksum, which is its name, and what its index has
-/// to say.
+/// Writes `objects` as a pack. Returns the checksum, which names the pack, and the index entries.
 pub(super) fn write_pack(
     objects: &[NewObject],
     out: &mut dyn Write,
@@ -49,7 +49,7 @@ pub(super) fn write_pack(
     Ok((checksum, index))
 }
 
-/// The first bytes of a pack of so many objects.
+/// Returns the header of a pack of `count` objects.
 pub(super) fn pack_header(count: u32) -> [u8; 12] {
     data::header::encode(data::Version::V2, count)
 }
@@ -60,8 +60,8 @@ fn crc32(bytes: &[u8]) -> u32 {
     crc.sum()
 }
 
-/// Ends a pack that was written with [`pack_header`] of 0 and entries: says how many they are, and
-/// adds the checksum. Gives the SHA-256 of the whole file, and its length.
+/// Completes a pack that was started with [`pack_header`] of 0: writes the number of objects and
+/// appends the checksum. Returns the SHA-256 and the length of the whole file.
 pub(super) fn finish_pack(mut file: &File, count: u64) -> io::Result<(Id, u64)> {
     let count = u32::try_from(count).map_err(io::Error::other)?;
     file.write_all_at(&pack_header(count), 0)?;
@@ -83,7 +83,7 @@ pub(super) fn finish_pack(mut file: &File, count: u64) -> io::Result<(Id, u64)> 
     Ok((hasher.finish(), size + Id::LEN as u64))
 }
 
-/// The index of the pack with the checksum `pack`.
+/// Encodes the index of the pack with the checksum `pack`.
 pub(super) fn encode_index(mut entries: Vec<IndexEntry>, pack: &Id) -> Vec<u8> {
     entries.sort_unstable_by_key(|entry| entry.id);
     let mut bytes = Vec::with_capacity(8 + 1024 + entries.len() * (Id::LEN + 8) + 2 * Id::LEN);
@@ -118,8 +118,8 @@ pub(super) fn encode_index(mut entries: Vec<IndexEntry>, pack: &Id) -> Vec<u8> {
     bytes
 }
 
-/// Deflates objects one after the other, with one set of buffers: most objects are far smaller than
-/// the buffers. Fast rather than small, because most of it is ids.
+/// Deflates objects one by one with shared buffers, because most objects are far smaller than the
+/// buffers. Uses fast compression, because most of the data is ids, which do not compress.
 pub(super) struct Deflater {
     state: Compress,
 }
@@ -129,7 +129,7 @@ impl Deflater {
         Deflater { state: Compress::new(Compression::fast(), true) }
     }
 
-    /// Appends `bytes` to `out` as a stream of their own.
+    /// Appends `bytes` to `out` as a separate stream.
     pub(super) fn deflate(&mut self, out: &mut Vec<u8>, bytes: &[u8]) -> io::Result<()> {
         self.state.reset();
         loop {
@@ -143,7 +143,7 @@ impl Deflater {
     }
 }
 
-/// Makes entries of a pack, with one set of buffers.
+/// Encodes entries of a pack with shared buffers.
 pub(super) struct EntryEncoder {
     packed: Vec<u8>,
     deflater: Deflater,
@@ -154,7 +154,7 @@ impl EntryEncoder {
         EntryEncoder { packed: Vec::new(), deflater: Deflater::new() }
     }
 
-    /// The entry of an object with these bytes.
+    /// Encodes an object with these bytes as a pack entry.
     pub(super) fn encode(&mut self, kind: ObjectKind, bytes: &[u8]) -> io::Result<&[u8]> {
         self.packed.clear();
         entry_header(kind).write_to(bytes.len() as u64, &mut self.packed)?;

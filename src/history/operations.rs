@@ -1,9 +1,9 @@
-//! The operation log: which command moved which refs together, so that it can be taken back.
+//! The operation log: which command moved which refs together, so that the command can be undone.
 //!
-//! `logs/operations.jsonl` has one JSON object a line. A line is written before the refs move. The
-//! refs of an operation move all or none, so whether it happened is seen from any of them; only the
-//! newest line can be in doubt, because the next operation settles it: it writes a line
-//! `{"format":1,"abandons":ID}` first if the refs never moved.
+//! `logs/operations.jsonl` has one JSON object per line. A line is written before the refs move.
+//! The refs of an operation move all together, so any of them shows whether the operation happened.
+//! Only the newest line can be in doubt, because the next operation settles it: if the refs never
+//! moved, it first writes a line `{"format":1,"abandons":ID}`.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -22,81 +22,82 @@ use crate::fs::{atomic, read};
 use crate::id::Id;
 use crate::name::{ProjectName, RefName};
 
-/// The format that is written and understood.
+/// The format version that is written and understood.
 pub(super) const FORMAT: u32 = 1;
 
-/// Refs that one command moved together.
+/// A command that moved refs together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Operation {
-    /// A name that no other operation has.
+    /// The unique id.
     pub id: String,
-    /// When it happened.
+    /// The time of the operation.
     pub time: Timestamp,
-    /// Who did it: `NAME <EMAIL>`.
+    /// The author: `NAME <EMAIL>`.
     pub who: String,
-    /// What was done: the command.
+    /// The command.
     pub command: String,
-    /// The refs it moved.
+    /// The refs that the operation moved.
     pub changes: Vec<RefChange>,
-    /// How it changed which run is the current one.
+    /// The change of the current run, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub head: Option<HeadChange>,
-    /// The id of the operation that it takes back.
+    /// The id of the operation that this one undoes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undoes: Option<String>,
 }
 
-/// One ref in an operation.
+/// The move of one ref in an operation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefChange {
     /// The ref.
     #[serde(rename = "ref")]
     pub name: RefName,
-    /// Where it pointed before; `None` if it was made.
+    /// The old target, or `None` if the ref was created.
     pub old: Option<Id>,
-    /// Where it points since; `None` if it was deleted.
+    /// The new target, or `None` if the ref was deleted.
     pub new: Option<Id>,
 }
 
-/// A change of what `HEAD` names.
+/// A change of the current run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeadChange {
-    /// The project whose current run it is, if that is not the repository's own.
+    /// The project of the current run, if it is not the repository's own project.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub project: Option<ProjectName>,
-    /// The run that was current, if one was.
+    /// The previous current run, if there was one.
     pub old: Option<RefName>,
-    /// The run that is current since.
+    /// The new current run, if there is one.
     pub new: Option<RefName>,
 }
 
 impl HeadChange {
-    /// The head that it changes.
+    /// Returns the head that the change applies to.
     pub(super) fn name(&self) -> HeadName {
         HeadName::new(self.project.clone())
     }
 }
 
-/// An operation that is written down but has not happened: it is under way, or it was killed.
+/// An operation in the log that has not happened: it is in progress, or its process was killed.
 #[derive(Debug)]
 pub(super) struct PendingOperation {
     pub(super) operation: Operation,
-    /// The heads whose logs may have a line about it, and where they lead to.
+    /// The heads whose logs may have a line about the operation, and their targets.
     heads: Vec<(String, Option<Id>)>,
 }
 
 impl PendingOperation {
-    /// The heads whose logs may have a line about it.
+    /// Returns the heads whose logs may have a line about the operation.
     pub(super) fn heads(&self) -> impl Iterator<Item = String> {
         self.heads.iter().map(|(head, _)| head.clone())
     }
 
-    /// Whether it is to move the ref `name`.
+    /// Returns true if the operation is to move the ref `name`.
     pub(super) fn moves(&self, name: &str) -> bool {
         self.operation.changes.iter().any(|change| change.name.to_string() == name)
     }
 
-    /// Whether this is what wrote `entry`, the newest in the log of the ref `name` (or `HEAD`).
+    /// Returns true if this operation wrote `entry`, the newest line in the log of the ref `name`
+    /// (or `HEAD`).
     pub(super) fn wrote(&self, name: &str, entry: &ReflogEntry) -> bool {
         let operation = &self.operation;
         if let Some((_, head)) = self.heads.iter().find(|(head, _)| head == name) {
@@ -109,15 +110,15 @@ impl PendingOperation {
 }
 
 impl Operation {
-    /// The characters of an id that are shown to people.
+    /// The number of characters of an id that are displayed.
     pub const SHORT_ID: usize = 8;
 
-    /// The beginning of the id, as people type it.
+    /// Returns the beginning of the id, as displayed.
     pub fn short_id(&self) -> &str {
         self.id.get(..Self::SHORT_ID).unwrap_or(&self.id)
     }
 
-    /// The changes that take it back.
+    /// Returns the operation with all changes reversed.
     #[must_use]
     pub fn reversed(&self) -> Operation {
         let mut reversed = self.clone();
@@ -130,7 +131,7 @@ impl Operation {
         reversed
     }
 
-    /// Whether `entry` is the line about `change` in the log of its ref.
+    /// Returns true if `entry` is the line about `change` in the log of its ref.
     fn has(&self, change: &RefChange, entry: &ReflogEntry) -> bool {
         (entry.old, entry.new, entry.time) == (change.old, change.new, self.time)
             && entry.who == self.who
@@ -150,12 +151,12 @@ struct Abandonment {
     abandons: String,
 }
 
-/// What one line says.
+/// A parsed line.
 #[derive(Debug, PartialEq, Eq)]
 enum Line {
     Operation(Box<Operation>),
     Abandons(String),
-    /// Torn or damaged.
+    /// A torn or damaged line.
     Garbage,
 }
 
@@ -185,15 +186,15 @@ pub(super) fn path(git_dir: &Path) -> PathBuf {
     git_dir.join("logs/operations.jsonl")
 }
 
-/// An error if the log has lines that can't be read. Gives whether its last line is torn, which a
-/// writer that was killed may leave.
+/// Checks that all lines of the log are readable. Returns true if the last line is torn, as a
+/// killed writer can leave it.
 pub(super) fn check(git_dir: &Path) -> Result<bool> {
     let path = path(git_dir);
     let mut lines = Backwards::open(&path)?;
     let mut bad = 0;
     let mut is_torn = false;
     while let Some(line) = lines.next_line()? {
-        // A killed writer leaves the start of a line, never a file of zeros.
+        // A killed writer leaves the start of a line, but never a file of zeros.
         let is_zero = !line.is_whole && line.is_all_of_file_and_zero();
         bad += usize::from(is_zero);
         is_torn |= !line.is_whole && !is_zero;
@@ -202,17 +203,18 @@ pub(super) fn check(git_dir: &Path) -> Result<bool> {
     if bad > 0 { Err(unreadable_lines(&path, bad)) } else { Ok(is_torn) }
 }
 
-/// Whether this is a line of the log, without its line feed; one of a newer art is.
+/// Returns true if this is a line of the log, without its line feed. Lines of a newer art count as
+/// valid.
 pub(super) fn is_line(line: &[u8]) -> bool {
     !matches!(Line::parse(line), Ok(Line::Garbage))
 }
 
-/// Fails for a line of a newer art; a damaged one is fine.
+/// Fails for a line of a newer art. A damaged line is not an error.
 pub(super) fn check_line(line: &[u8]) -> Result<()> {
     Line::parse(line).map(|_| ())
 }
 
-/// Writes down an operation that is about to happen. Returns the log's sizes before and after.
+/// Appends an operation that is about to happen. Returns the sizes of the log before and after.
 pub(super) fn record(git_dir: &Path, operation: &Operation) -> Result<Range<u64>> {
     let size = || std::fs::metadata(path(git_dir)).map_or(0, |metadata| metadata.len());
     let before = size();
@@ -220,31 +222,31 @@ pub(super) fn record(git_dir: &Path, operation: &Operation) -> Result<Range<u64>
     Ok(before..size())
 }
 
-/// Writes down that the operation `id` never happened.
+/// Records that the operation `id` never happened.
 pub(super) fn abandon(git_dir: &Path, id: &str) -> Result<()> {
     append_json(git_dir, &Abandonment { format: FORMAT, abandons: id.to_owned() })
 }
 
-/// Where the id of the newest operation that has happened is noted.
+/// The file with the id of the newest operation that happened.
 fn note_path(git_dir: &Path) -> PathBuf {
     git_dir.join("cache/last-operation")
 }
 
-/// Notes that the operation `id` has happened, so that a ref that is set back afterwards isn't taken
-/// for one that never moved. The note is not synced: without it, the refs tell.
+/// Records that the operation `id` has happened, so that a ref that is set back afterwards does not
+/// look as if it never moved. The note is not synced. Without it, the refs decide.
 pub(super) fn note(git_dir: &Path, id: &str) {
-    // Nothing depends on the note; the next operation writes it again.
+    // Nothing depends on the note, and the next operation rewrites it.
     let _ = atomic::overwrite_throwaway(&note_path(git_dir), format!("{id}\n").as_bytes());
 }
 
-/// The id that [`note`] wrote last; `None` if it can't be read.
+/// Returns the id that [`note`] wrote last, or `None` if it cannot be read.
 pub(super) fn noted(git_dir: &Path) -> Option<String> {
     let text = read::read_text(&note_path(git_dir), 64).ok()?;
     let id = text.strip_suffix('\n')?;
     uuid::Uuid::parse_str(id).is_ok().then(|| id.to_owned())
 }
 
-/// Removes the note of [`note`].
+/// Removes the file that [`note`] writes.
 pub(super) fn forget_note(git_dir: &Path) -> Result<()> {
     atomic::remove_file(&note_path(git_dir))
 }
@@ -256,7 +258,7 @@ fn append_json(git_dir: &Path, value: &impl Serialize) -> Result<()> {
     append(&path(git_dir), &line, Sync::Now)
 }
 
-/// The operations that happened, newest first; see [`History::operations`].
+/// The operations that happened, newest first. See [`History::operations`].
 #[derive(Debug)]
 pub struct Operations<'h> {
     history: &'h History,
@@ -266,10 +268,11 @@ pub struct Operations<'h> {
 }
 
 impl Operations<'_> {
-    /// The next older operation that happened or may have, and whether it is the newest written.
+    /// Returns the next older operation that happened or may have happened, and whether it is the
+    /// newest in the log.
     fn next_written(&mut self) -> Result<Option<(Operation, bool)>> {
         while let Some(line) = self.lines.next_line()? {
-            // A line without its end was never waited for, so nothing happened after it.
+            // A torn line was never synced, so its operation did not happen.
             if !line.is_whole {
                 continue;
             }
@@ -308,18 +311,18 @@ impl Iterator for Operations<'_> {
 }
 
 impl History {
-    /// The operations that happened, newest first. The log is read as far as it is asked for.
+    /// Returns the operations that happened, newest first. Reads the log on demand.
     pub fn operations(&self) -> Result<Operations<'_>> {
         let lines = Backwards::open(&path(self.git_dir()))?;
         Ok(Operations { history: self, lines, settled: HashSet::new(), is_newest: true })
     }
 
-    /// The newest operation that happened.
+    /// Returns the newest operation that happened.
     pub fn last_effective_operation(&self) -> Result<Option<Operation>> {
         self.operations()?.next_effective()
     }
 
-    /// The newest operation that was written down, if it has not happened.
+    /// Returns the newest operation in the log if it has not happened.
     pub(super) fn pending_operation(&self) -> Result<Option<PendingOperation>> {
         match self.operations()?.next_written()? {
             Some((operation, true)) if self.is_pending(&operation)? => {
@@ -333,12 +336,12 @@ impl History {
         }
     }
 
-    /// The newest operation that was written down and not given up, whether it happened or not.
+    /// Returns the newest operation in the log that was not abandoned, whether or not it happened.
     pub(super) fn last_written_operation(&self) -> Result<Option<Operation>> {
         Ok(self.operations()?.next_written()?.map(|(operation, _)| operation))
     }
 
-    /// Whether `operation`, the newest that was written down, has not happened.
+    /// Returns true if `operation`, the newest in the log, has not happened.
     pub(super) fn is_pending(&self, operation: &Operation) -> Result<bool> {
         if noted(self.git_dir()).is_some_and(|noted| noted == operation.id) {
             return Ok(false);
@@ -348,7 +351,7 @@ impl History {
             let mut head = operation.head.iter();
             return Ok(next.is_some_and(|next| head.any(|head| head.new == next.run)));
         }
-        // The new HEAD is written down before the operation, and is there until the refs have moved.
+        // `HEAD.next` is written before the operation, and exists until the refs have moved.
         if operation.head.is_some() && self.has_no_next_head() {
             return Ok(false);
         }
@@ -360,12 +363,12 @@ impl History {
         Ok(true)
     }
 
-    /// Whether a ref shows that the operation moved it: it is where the operation put it, or its log
-    /// goes on from there.
+    /// Returns true if a ref shows that the operation moved it: the ref has the new value, or its
+    /// log continues from there.
     ///
-    /// A damaged ref counts as moved: it must not stand in the way of what is done about it. So does a
-    /// ref that is neither where the operation found it nor where the newest line of its log says: no
-    /// operation left it there.
+    /// A damaged ref counts as moved, so that it does not block its own repair. A ref that has
+    /// neither the old value of the operation nor the value of its newest log line also counts as
+    /// moved, because no operation left it there.
     fn has_happened(&self, operation: &Operation, change: &RefChange) -> Result<bool> {
         let name = change.name.to_string();
         let Ok(now) = self.try_find_id(&name) else { return Ok(true) };
@@ -410,7 +413,7 @@ mod tests {
     }
 
     #[test]
-    fn the_line_of_an_operation_keeps_its_form() {
+    fn the_line_of_an_operation_keeps_its_format() {
         let line =
             serde_json::to_string(&WrittenOperation { format: FORMAT, operation: &operation() });
         let line = line.unwrap();
@@ -423,7 +426,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_of_a_newer_art_is_refused_and_a_damaged_one_passed_over() {
+    fn a_line_of_a_newer_art_is_refused_and_a_damaged_line_is_ignored() {
         let error = Line::parse(br#"{"format":2,"anything":[]}"#).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported);
         for garbage in ["", "{", "null", "[1]", r#"{"format":1}"#, r#"{"format":1,"id":3}"#] {

@@ -1,4 +1,4 @@
-//! What a push sends of the history: one Git pack of all objects that the other side does not have.
+//! The history that a push sends: one Git pack with all objects that the remote does not have.
 
 use std::io::{BufWriter, Write};
 use std::path::Path;
@@ -11,42 +11,43 @@ use crate::fs::atomic::TempFile;
 use crate::id::{Id, ObjectKind};
 use crate::progress::{Progress, Unit};
 
-/// What is reachable from some commits and not from others.
+/// The objects that are reachable from some commits and not from others.
 #[derive(Debug)]
 pub struct Outgoing {
-    /// The pack; `None` if there are no objects, or if none was to be written.
+    /// The pack, or `None` if there are no objects or no pack was requested.
     pub pack: Option<OutgoingPack>,
-    /// How many Git objects there are: commits, tags, trees and record files.
+    /// The number of Git objects: commits, tags, trees and record files.
     pub objects: u64,
-    /// How many of them are commits.
+    /// The number of commits among them.
     pub commits: u64,
-    /// What the objects have in bytes before they are deflated.
+    /// The size of the objects in bytes before they are deflated.
     pub bytes: u64,
-    /// The contents that the new trees name and the old ones do not, as far as the two were
-    /// compared: each once, sorted. They are not in the pack.
+    /// The contents that the new trees name and the old trees do not, as far as the two were
+    /// compared. Sorted, without duplicates. They are not in the pack.
     pub content: Vec<Id>,
 }
 
-/// A Git pack in a file that is gone when this is dropped.
+/// A Git pack in a temporary file that is removed when this is dropped.
 #[derive(Debug)]
 pub struct OutgoingPack {
-    /// The pack, not synced: it is throw-away.
+    /// The pack. It is not synced, because it is temporary.
     pub file: TempFile,
-    /// The SHA-256 of all bytes of the file. (Git's own name for the pack is that of all bytes but
-    /// the last 32, which it stands in.)
+    /// The SHA-256 of all bytes of the file. Git's own name for the pack excludes the last 32
+    /// bytes, which contain that name.
     pub id: Id,
-    /// Its length in bytes.
+    /// The length in bytes.
     pub size: u64,
 }
 
 impl History {
     /// Writes the Git objects that are reachable from `tips` and not from `have` to a pack in
-    /// `directory`; commits of `have` that are not in this repository are passed over. Tips and
+    /// `directory`. Commits of `have` that are not in this repository are ignored. `tips` and
     /// `have` are commits or annotated tags.
     ///
-    /// The same repository, tips and `have` give the same bytes. Objects are streamed; what is held
-    /// is ids. A few objects that `have` reaches may be in it: those at another path in an older
-    /// tree, and commits where clocks were far apart or where `have` is more than a thousand.
+    /// The same repository, tips and `have` produce the same bytes. Objects are streamed; only ids
+    /// are in memory. The pack may contain a few objects that `have` reaches: objects at another
+    /// path in an older tree, and commits if clocks differed a lot or if `have` has more than a
+    /// thousand entries.
     ///
     /// Fails with [`Corrupt`](crate::ErrorKind::Corrupt) if an object is missing or damaged.
     pub fn write_pack_of(
@@ -58,7 +59,7 @@ impl History {
     ) -> Result<Outgoing> {
         let file = TempFile::new_in(directory)?;
         let mut out = BufWriter::with_capacity(1 << 18, file.file());
-        // How many there are is known in the end.
+        // The number of objects is known only at the end.
         out.write_all(&pack_header(0)).on("write", file.path())?;
         let pack = Pack { out: &mut out, path: file.path(), encoder: EntryEncoder::new() };
         let mut outgoing = self.collect(tips, have, Some(pack), progress)?;
@@ -71,7 +72,7 @@ impl History {
         Ok(outgoing)
     }
 
-    /// Finds out what [`History::write_pack_of`] would write, and writes nothing.
+    /// Returns the result of [`History::write_pack_of`] without writing a pack.
     pub fn survey_pack_of(
         &self,
         tips: &[Id],
@@ -114,7 +115,7 @@ struct Pack<'a> {
     encoder: EntryEncoder,
 }
 
-/// Counts what a walk shows and writes it to a pack, if there is one.
+/// Counts the objects of a walk, and writes them to a pack if there is one.
 struct Collector<'a> {
     history: &'a History,
     pack: Option<Pack<'a>>,
@@ -122,11 +123,11 @@ struct Collector<'a> {
     old: Vec<Id>,
 }
 
-/// Adds an id to some of which many may come again.
+/// Adds an id to a list that may contain many duplicates.
 fn push(ids: &mut Vec<Id>, id: Id) {
     if ids.len() == ids.capacity() {
         sort(ids);
-        // Room for as many again, so that sorting is rare also where few are the same.
+        // Double the room, so that sorting is rare even with few duplicates.
         ids.reserve(ids.len() + 1);
     }
     ids.push(id);

@@ -1,5 +1,5 @@
-//! The outline of a history: the files and directories without which nothing in it can be read, and
-//! how they are made again.
+//! The outline of a history: the files and directories that are required to read anything. Checks
+//! and recreates them.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::fs::atomic;
 use crate::fs::read;
 
-/// What the file `config` must say: how objects are named, and that git leaves them alone.
+/// The required settings in the file `config`: the object format, and no maintenance by git.
 const NEEDED: [(&str, &str); 5] = [
     ("core.repositoryformatversion", "1"),
     ("core.bare", "true"),
@@ -18,12 +18,12 @@ const NEEDED: [(&str, &str); 5] = [
     ("maintenance.auto", "false"),
 ];
 
-/// The directories without which git takes it for no repository.
+/// The directories that git requires in a repository.
 const NEEDED_DIRECTORIES: [&str; 2] = ["objects", "refs"];
 
 impl History {
-    /// What is damaged of the outline of the history in `git_dir`: each an error that names it.
-    /// What is wrong inside of the files that are there, but `config`, is not looked at.
+    /// Returns the damage to the outline of the history in `git_dir`. Each error names the damaged
+    /// part. Except for `config`, the contents of existing files are not checked.
     pub fn check_outline(git_dir: &Path) -> Vec<Error> {
         let mut damage = Vec::new();
         let head = git_dir.join("HEAD");
@@ -41,11 +41,11 @@ impl History {
         damage
     }
 
-    /// Makes again what [`History::check_outline`] finds damaged, and gives the paths below
-    /// `git_dir`. What is in the way is moved to `damaged/`. `HEAD` is left empty, which is the
-    /// damage that [`History::restore_refs`] mends; what lay in a lost directory is not brought back.
+    /// Recreates the parts that [`History::check_outline`] finds damaged, and returns their paths
+    /// below `git_dir`. Entries in the way are moved to `damaged/`. `HEAD` is created empty, which
+    /// [`History::restore_refs`] repairs. The contents of a lost directory are not restored.
     ///
-    /// The caller keeps every other writer out.
+    /// The caller locks out all other writers.
     pub fn restore_outline(git_dir: &Path) -> Result<Vec<PathBuf>> {
         let mut made = Vec::new();
         for name in NEEDED_DIRECTORIES {
@@ -81,12 +81,12 @@ fn is_oversized(path: &Path) -> bool {
     found.is_some_and(|file| file.is_file() && file.len() > read::LARGE)
 }
 
-/// Whether a file can be looked at there; `missing` tells why not.
+/// Returns true if the path is an accessible file. Otherwise, `missing` gives the reason.
 fn is_file(path: &Path) -> bool {
     read::is_file(path).unwrap_or(false)
 }
 
-/// Whether a directory can be looked at there; `missing` tells why not.
+/// Returns true if the path is an accessible directory. Otherwise, `missing` gives the reason.
 fn is_dir(path: &Path) -> bool {
     read::is_dir(path).unwrap_or(false)
 }
@@ -112,17 +112,17 @@ fn config_damage(git_dir: &Path) -> Option<Error> {
     let is_so = |key: &str, value: &str| {
         config.string(key).is_some_and(|is| is.eq_ignore_ascii_case(value.as_bytes()))
     };
-    // A repository of another format is whole, and not for us.
+    // A SHA-1 repository is not damaged, but unsupported.
     if is_so("extensions.objectformat", "sha1") {
         return None;
     }
     let (key, value) = NEEDED.into_iter().find(|(key, value)| !is_so(key, value))?;
-    let message = format!("'{}' does not say {key} = {value}", path.display());
+    let message = format!("'{}' does not have {key} = {value}", path.display());
     Some(Error::corrupt(message))
 }
 
-/// Lets `config` say what it must, beside what else it says; where it can't be read or used, it is
-/// written as for a new repository.
+/// Adds the required settings to `config` and keeps its other settings. An unreadable or unusable
+/// file is replaced by that of a new repository.
 fn restore_config(git_dir: &Path) -> Result<()> {
     let tmp = git_dir.join("tmp");
     let kept = read_config(git_dir).ok().and_then(|mut config| {
@@ -144,12 +144,12 @@ fn restore_config(git_dir: &Path) -> Result<()> {
     let written = History::init(&scratch)
         .and_then(|()| atomic::rename(&scratch.join("config"), &path))
         .and_then(|()| atomic::sync_dir(git_dir));
-    // What is left of it is swept with the rest of tmp/; the first error is the one that counts.
+    // A sweep of tmp/ removes leftovers. Report the first error.
     let _ = atomic::remove_tree(&scratch);
     written
 }
 
-/// Keeps what stands where something is about to be made.
+/// Moves an existing entry to `damaged/`, to make room for a new one.
 fn move_away(git_dir: &Path, name: &str) -> Result<()> {
     let path = git_dir.join(name);
     if !read::is_there(&path)? {

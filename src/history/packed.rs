@@ -1,4 +1,4 @@
-//! The format of `packed-refs`: many refs in one sorted file, as git has it.
+//! The format of git's `packed-refs`: many refs in one sorted file.
 //!
 //! ```text
 //! # pack-refs with: peeled fully-peeled sorted
@@ -17,20 +17,20 @@ use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::tree_path::escaped;
 
-/// A value to be written: the id, and for an annotated tag the object it leads to.
+/// A value to write: the id, and for an annotated tag the object it leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct PackedValue {
     pub(super) id: Id,
     pub(super) peeled: Option<Id>,
 }
 
-/// What becomes of refs, by full name: `None` takes one out.
+/// Changes of refs, by full name. `None` removes a ref.
 pub(super) type Edits = BTreeMap<Vec<u8>, Option<PackedValue>>;
 
-/// What the first line promises of the rest.
+/// The properties of the file that its first line declares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Header {
-    /// Bytes of the line.
+    /// The length of the line in bytes.
     pub(super) length: u64,
     pub(super) is_sorted: bool,
     is_peeled: bool,
@@ -38,7 +38,7 @@ pub(super) struct Header {
 }
 
 impl Header {
-    /// The header of a file that is written from nothing.
+    /// The header of a new file.
     pub(super) const OURS: Header =
         Header { length: 0, is_sorted: true, is_peeled: true, is_fully_peeled: true };
 
@@ -59,7 +59,7 @@ impl Header {
         }
     }
 
-    /// The line for a sorted file of which the other promises hold as before.
+    /// Formats the header of a sorted file that keeps the other properties.
     fn to_line(self) -> String {
         let peeled = if self.is_peeled { " peeled" } else { "" };
         let fully = if self.is_fully_peeled { " fully-peeled" } else { "" };
@@ -67,9 +67,9 @@ impl Header {
     }
 }
 
-/// A file with `edits` made in the one that has `header` and `body`.
+/// Applies `edits` to the file with `header` and `body`.
 ///
-/// What is not edited is copied as it is, so refs of other tools and what annotated tags lead to
+/// Other lines are copied unchanged, so that refs of other tools and the targets of annotated tags
 /// stay.
 pub(super) fn edit(header: Header, body: &[u8], path: &Path, edits: &Edits) -> Result<Vec<u8>> {
     let mut out = Vec::with_capacity(body.len() + edits.len() * 128 + 64);
@@ -96,8 +96,8 @@ pub(super) fn edit(header: Header, body: &[u8], path: &Path, edits: &Edits) -> R
     Ok(out)
 }
 
-/// Every ref that can still be read in a damaged file. The name in a line without its end may be
-/// the beginning of another.
+/// Returns every ref that is readable in a damaged file. A last line without a line feed is
+/// ignored, because its name may be cut off.
 pub(super) fn salvage(bytes: &[u8]) -> Edits {
     let mut found = Edits::new();
     let mut last = None;
@@ -129,13 +129,13 @@ fn push_record(out: &mut Vec<u8>, name: &[u8], value: Option<PackedValue>) {
     }
 }
 
-/// One ref as it stands in the file, with the line of what it leads to.
+/// A ref in the file, including the line with its peeled value.
 pub(super) struct Record<'a> {
     pub(super) name: &'a [u8],
     pub(super) raw: &'a [u8],
 }
 
-/// The records in the body of a file.
+/// Returns the records in the body of a file.
 pub(super) fn records<'a>(
     body: &'a [u8],
     path: &'a Path,
@@ -165,7 +165,7 @@ pub(super) fn records<'a>(
     })
 }
 
-/// The first line without its end, and what is behind it; `None` at the end.
+/// Splits off the first line without its line feed. Returns `None` at the end.
 fn split_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     if bytes.is_empty() {
         return None;
@@ -179,7 +179,7 @@ pub(super) fn parse_line(line: &[u8]) -> Option<(Id, &[u8])> {
     Some((id_from_hex(id)?, name))
 }
 
-/// An id as git reads it: of either case.
+/// Parses an id in either case, as git does.
 pub(super) fn id_from_hex(hex: &[u8]) -> Option<Id> {
     let lower = if hex.iter().any(u8::is_ascii_uppercase) {
         Cow::Owned(hex.to_ascii_lowercase())
@@ -191,6 +191,6 @@ pub(super) fn id_from_hex(hex: &[u8]) -> Option<Id> {
 
 pub(super) fn bad_line(path: &Path, line: &[u8]) -> Error {
     let shown = escaped(&line[..line.len().min(80)]);
-    Error::corrupt(format!("'{}' has a line that is no ref: '{shown}'", path.display()))
-        .with_hint("look at what is damaged: art fsck")
+    Error::corrupt(format!("'{}' has a line that is not a ref: '{shown}'", path.display()))
+        .with_hint("check the repository: art fsck")
 }

@@ -1,7 +1,7 @@
-//! Reading `packed-refs`: a look-up is a binary search that reads some kilobytes, whatever the file's
-//! size.
+//! Reads `packed-refs`. A lookup is a binary search that reads a few kilobytes, whatever the size
+//! of the file.
 //!
-//! The file is replaced as a whole, never changed in place, so an open one stays what it was.
+//! The file is replaced as a whole and never changed in place, so an open file stays consistent.
 
 use std::fs::File;
 use std::io;
@@ -16,21 +16,21 @@ use crate::fs::read;
 use crate::id::Id;
 use crate::tree_path::escaped;
 
-/// What is read at once while searching.
+/// The number of bytes that a search reads at a time.
 const BLOCK: u64 = 4096;
 
-/// No ref that any tool makes has a line as long as this.
+/// The maximum length of a line. No tool creates refs with such long names.
 const MAX_LINE: u64 = 1 << 16;
 
-/// The largest file that is taken into memory; room for some ten million refs.
+/// The maximum size of a file that is read completely. It has room for about ten million refs.
 const MAX_FILE: u64 = 2 << 30;
 
-/// One ref in the file.
+/// A ref in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct PackedRef {
     /// The full name.
     name: Vec<u8>,
-    /// What it names.
+    /// The target.
     id: Id,
 }
 
@@ -47,12 +47,12 @@ pub(super) struct PackedRefs {
 #[derive(Debug)]
 enum Source {
     File(File),
-    /// The sorted form of a file that isn't sorted.
+    /// The sorted content of a file that is not sorted.
     Memory(Vec<u8>),
 }
 
 impl PackedRefs {
-    /// Opens the file in `git_dir`; no refs are packed where there is none.
+    /// Opens the file in `git_dir`. A missing file contains no refs.
     pub(super) fn open(git_dir: &Path) -> Result<Self> {
         let path = git_dir.join("packed-refs");
         let file = match read::open(&path) {
@@ -62,15 +62,15 @@ impl PackedRefs {
             }
             Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
                 let message = format!("'{}' is a directory", path.display());
-                return Err(Error::corrupt(message).with_hint("see what is damaged: art fsck"));
+                return Err(Error::corrupt(message).with_hint("check the repository: art fsck"));
             }
             Err(error) => return Err(error).on("open", &path),
         };
         let metadata = file.metadata().on("read", &path)?;
-        // No tool writes one without its first line.
+        // Every tool writes at least the header line.
         if metadata.len() == 0 {
             let message = format!("'{}' is empty", path.display());
-            return Err(Error::corrupt(message).with_hint("look at what is damaged: art fsck"));
+            return Err(Error::corrupt(message).with_hint("check the repository: art fsck"));
         }
         let identity = Some((metadata.dev(), metadata.ino()));
         Self::new(path, Source::File(file), metadata.len(), identity)
@@ -92,13 +92,13 @@ impl PackedRefs {
         Ok(packed)
     }
 
-    /// Whether the file that is in `packed-refs` now is the one that is open here.
+    /// Returns true if `packed-refs` is still the file that is open.
     pub(super) fn is_current(&self) -> bool {
         let now = read::try_metadata(&self.path).ok().flatten().map(|now| (now.dev(), now.ino()));
         now == self.identity
     }
 
-    /// Replaces the source by its sorted form, in memory.
+    /// Replaces the source by its sorted content, in memory.
     fn sort(&mut self) -> Result<()> {
         let all = self.read_all()?;
         let mut records = records(&all[self.header.length as usize..], &self.path)
@@ -114,7 +114,7 @@ impl PackedRefs {
         Ok(())
     }
 
-    /// Up to `length` bytes from `offset`; fewer only at the end of the file.
+    /// Reads up to `length` bytes from `offset`, or fewer at the end of the file.
     fn read(&self, offset: u64, length: u64) -> Result<Vec<u8>> {
         let length = length.min(self.length.saturating_sub(offset)) as usize;
         match &self.bytes {
@@ -132,8 +132,8 @@ impl PackedRefs {
 
     fn read_all(&self) -> Result<Vec<u8>> {
         if self.length > MAX_FILE {
-            let message = format!("'{}' is too large to be true", self.path.display());
-            return Err(Error::corrupt(message).with_hint("look at what is damaged: art fsck"));
+            let message = format!("'{}' is larger than {MAX_FILE} bytes", self.path.display());
+            return Err(Error::corrupt(message).with_hint("check the repository: art fsck"));
         }
         let all = self.read(0, self.length)?;
         if all.last().is_some_and(|last| *last != b'\n') {
@@ -143,24 +143,24 @@ impl PackedRefs {
         Ok(all)
     }
 
-    /// The value of the ref `name`.
+    /// Returns the value of the ref `name`.
     pub(super) fn find(&self, name: &[u8]) -> Result<Option<Id>> {
         let start = self.lower_bound(name)?;
         let record = self.record_from(start)?;
         Ok(record.filter(|(_, _, found)| found.name == name).map(|(_, _, found)| found.id))
     }
 
-    /// The offset of the first record whose name is not below `name`.
+    /// Returns the offset of the first record whose name is not less than `name`.
     ///
-    /// Fails if the records around it are not in order. A search that a damaged name leads astray ends
-    /// beside that name, so such a name is found here.
+    /// Fails if the records around it are not in order. A search that a damaged name misleads ends
+    /// next to that name, so this check finds it.
     fn lower_bound(&self, name: &[u8]) -> Result<u64> {
         let found = self.search(name)?;
         self.check_order_at(found)?;
         Ok(found)
     }
 
-    /// Fails if the records within a block before and behind `offset` are not in order.
+    /// Fails if the records within one block before and after `offset` are not in order.
     fn check_order_at(&self, offset: u64) -> Result<()> {
         let start = offset.saturating_sub(BLOCK);
         let header = self.header.length;
@@ -174,8 +174,8 @@ impl PackedRefs {
         Ok(())
     }
 
-    /// The ref in `line`, which must come after the one called `last`; `None` for a line of another
-    /// kind.
+    /// Parses the ref in `line`, which must come after the ref `last`. Returns `None` for other
+    /// kinds of lines.
     fn next_name<'l>(&self, line: &'l [u8], last: &[u8]) -> Result<Option<(Id, &'l [u8])>> {
         if line.starts_with(b"^") || line.starts_with(b"#") {
             return Ok(None);
@@ -184,19 +184,20 @@ impl PackedRefs {
             Some((_, name)) if name <= last => {
                 let (path, name) = (self.path.display(), escaped(name));
                 Err(Error::corrupt(format!("'{path}' is not in order at '{name}'"))
-                    .with_hint("see what is damaged: art fsck"))
+                    .with_hint("check the repository: art fsck"))
             }
             Some(found) => Ok(Some(found)),
             None => Err(bad_line(&self.path, line)),
         }
     }
 
-    /// The offset of the first record whose name is not below `name`, if all are in order.
+    /// Returns the offset of the first record whose name is not less than `name`, assuming that all
+    /// records are in order.
     fn search(&self, name: &[u8]) -> Result<u64> {
         let (mut low, mut high) = (self.header.length, self.length);
         while low < high {
             let middle = low + (high - low) / 2;
-            // The first record that begins at or behind the middle, or behind `low` at worst.
+            // The first record that begins at or after the middle, otherwise at `low`.
             let probe = self.record_from(if middle == low { low } else { self.line_from(middle)? });
             match probe? {
                 Some((start, end, found)) if start < high && found.name.as_slice() < name => {
@@ -209,7 +210,7 @@ impl PackedRefs {
         Ok(low)
     }
 
-    /// The offset of the first line that begins at or behind `offset`.
+    /// Returns the offset of the first line that begins at or after `offset`.
     fn line_from(&self, offset: u64) -> Result<u64> {
         let mut at = offset.saturating_sub(1);
         loop {
@@ -224,8 +225,9 @@ impl PackedRefs {
         }
     }
 
-    /// The record at the line that begins at `offset`, or the next if that line belongs to the
-    /// record before; with the offsets of its first byte and behind its last.
+    /// Returns the record at the line that begins at `offset`, with the offsets of its first byte
+    /// and after its last byte. If that line belongs to the previous record, returns the next
+    /// record.
     fn record_from(&self, mut offset: u64) -> Result<Option<(u64, u64, PackedRef)>> {
         let mut length = 512;
         while offset < self.length {
@@ -249,7 +251,7 @@ impl PackedRefs {
         Ok(None)
     }
 
-    /// All refs whose names begin with `prefix`, in the order of their names.
+    /// Visits all refs whose names begin with `prefix`, in order of their names.
     pub(super) fn with_prefix(
         &self,
         prefix: &[u8],
@@ -270,7 +272,7 @@ impl PackedRefs {
                 if name.starts_with(prefix) {
                     found(name, id)?;
                 } else if name > prefix {
-                    // A damaged name must not end the list.
+                    // A damaged name must not end the list early.
                     return self.check_order_at(start);
                 }
                 last.clear();
@@ -281,7 +283,7 @@ impl PackedRefs {
         Ok(())
     }
 
-    /// The bytes of the file with `edits` made: `None` takes a ref out.
+    /// Returns the bytes of the file after applying `edits`. `None` removes a ref.
     pub(super) fn edited(&self, edits: &Edits) -> Result<Vec<u8>> {
         let all = self.read_all()?;
         packed::edit(self.header, &all[self.header.length as usize..], &self.path, edits)
@@ -320,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_from_nothing_has_the_header_and_the_order_of_git() {
+    fn a_new_file_has_the_header_and_order_of_git() {
         let edits = BTreeMap::from([
             (b"refs/b".to_vec(), Some(value(5))),
             (b"refs/a".to_vec(), Some(value(1))),
@@ -336,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_promises_nothing_is_sorted_and_no_promise_is_made_up() {
+    fn a_file_without_declared_properties_is_sorted_and_gains_no_others() {
         let text = format!("{} refs/b\n^{}\n{} refs/a\n", Id::NULL, Id::NULL, Id::of_blob(b""));
         let unsorted = packed(text.as_bytes()).unwrap();
         assert_eq!(unsorted.find(b"refs/b").unwrap(), Some(Id::NULL));
@@ -351,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_or_doubled_line_is_never_copied_on() {
+    fn a_torn_or_duplicate_line_is_never_copied() {
         let line = format!("# pack-refs with: sorted \n{} refs/a\n", Id::NULL);
         for damaged in [&line[..line.len() - 1], &format!("{line}{} refs/a\n", Id::NULL)] {
             let error = packed(damaged.as_bytes()).unwrap().edited(&BTreeMap::new()).unwrap_err();
@@ -362,7 +364,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_written_is_found(
+        fn written_refs_are_found(
             first in prop::collection::btree_map("[a-c]{1,3}(/[a-c]{0,300})?", any::<u8>(), 0..40),
             second in prop::collection::btree_map("[a-c]{1,3}", any::<Option<u8>>(), 0..20),
         ) {
@@ -392,7 +394,7 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..600), sorted: bool) {
+        fn no_input_panics(bytes in prop::collection::vec(any::<u8>(), 0..600), sorted: bool) {
             let mut file = if sorted { b"# pack-refs with: sorted \n".to_vec() } else { Vec::new() };
             file.extend_from_slice(&bytes);
             if let Ok(packed) = packed(&file) {

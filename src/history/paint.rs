@@ -1,8 +1,8 @@
-//! Walks that colour commits: which are reachable from these, from those, from both.
+//! Walks that colour commits by reachability: from one side, from the other, or from both.
 //!
-//! Colours run from a commit to its parents, also to those that were visited before, so a clock that
-//! was wrong never makes a colour wrong. Newer commits go first, so that a walk that may stop early
-//! does.
+//! Colours flow from a commit to its parents, also to parents that were visited before. A wrong
+//! clock therefore never makes a colour wrong. Newer commits go first, so that a walk can stop
+//! early.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -20,20 +20,21 @@ pub(super) const ONE: u8 = 1;
 /// Reachable from the second side.
 pub(super) const OTHER: u8 = 2;
 
-/// Nothing new is to be learned from this one on. The walk is over when no other is left.
+/// This commit and its ancestors cannot change the result. The walk ends when all queued commits
+/// are settled.
 pub(super) const SETTLED: u8 = 4;
 
-/// What walks need of a commit.
+/// The parts of a commit that walks use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Links {
     pub(super) tree: Id,
     pub(super) parents: Vec<Id>,
-    /// When it was made, in seconds; anything at all where a clock was wrong.
+    /// The committer's time in seconds. Arbitrary if a clock was wrong.
     pub(super) time: i64,
 }
 
 impl Links {
-    /// Reads the headers of the commit `id`.
+    /// Parses the headers of the commit `id`.
     pub(super) fn parse(id: &Id, bytes: &[u8]) -> Result<Self> {
         Self::try_parse(bytes).ok_or_else(|| {
             Error::corrupt(format!("commit {id} is damaged: its headers can't be read"))
@@ -59,10 +60,10 @@ impl Links {
     }
 }
 
-/// A commit that a walk has come to.
+/// A commit that a walk has reached.
 #[derive(Debug)]
 pub(super) struct Node {
-    /// `None` if it is not in the repository.
+    /// `None` if the commit is not in the repository.
     pub(super) links: Option<Links>,
     pub(super) colours: u8,
     is_queued: bool,
@@ -78,13 +79,13 @@ impl Node {
     }
 }
 
-/// The commits of a walk and their colours; each is read once.
+/// The commits of a walk and their colours. Each commit is read once.
 pub(super) struct Painting<'h> {
     history: &'h History,
     pub(super) nodes: HashMap<Id, Node>,
-    /// Those whose colours have not reached their parents.
+    /// The commits whose colours have not reached their parents.
     queue: BinaryHeap<(i64, Reverse<Id>)>,
-    /// How many in the queue are not settled.
+    /// The number of queued commits that are not settled.
     open: usize,
 }
 
@@ -93,7 +94,7 @@ impl<'h> Painting<'h> {
         Painting { history, nodes: HashMap::new(), queue: BinaryHeap::new(), open: 0 }
     }
 
-    /// Gives the commit `id` these colours beside those it has.
+    /// Adds colours to the commit `id`.
     pub(super) fn paint(&mut self, id: Id, colours: u8) -> Result<()> {
         if !self.nodes.contains_key(&id) {
             let links = self.history.try_links(&id)?;
@@ -103,7 +104,7 @@ impl<'h> Painting<'h> {
         Ok(())
     }
 
-    /// As [`Painting::paint`], for a commit that has been read already.
+    /// Like [`Painting::paint`], for a commit that was already read.
     pub(super) fn paint_read(&mut self, id: Id, bytes: &[u8], colours: u8) -> Result<()> {
         if !self.nodes.contains_key(&id) {
             let links = Links::parse(&id, bytes)?;
@@ -132,7 +133,7 @@ impl<'h> Painting<'h> {
         self.open += usize::from(!node.is_settled());
     }
 
-    /// The newest commit whose colours have not reached its parents, with its colours.
+    /// Returns the newest commit whose colours have not reached its parents, with its colours.
     pub(super) fn next(&mut self) -> Option<(Id, u8)> {
         let (_, Reverse(id)) = self.queue.pop()?;
         let node = self.nodes.get_mut(&id)?;
@@ -141,24 +142,24 @@ impl<'h> Painting<'h> {
         Some((id, node.colours))
     }
 
-    /// Gives the parents of `id` these colours.
+    /// Adds colours to the parents of `id`.
     pub(super) fn paint_parents(&mut self, id: &Id, colours: u8) -> Result<()> {
         let links = self.nodes.get(id).and_then(|node| node.links.as_ref());
         let parents = links.map(|links| links.parents.clone()).unwrap_or_default();
         parents.into_iter().try_for_each(|parent| self.paint(parent, colours))
     }
 
-    /// Whether some in the queue are not settled.
+    /// Returns true if some queued commits are not settled.
     pub(super) fn is_open(&self) -> bool {
         self.open > 0
     }
 
-    /// The time of the next commit.
+    /// Returns the time of the next commit.
     pub(super) fn next_time(&self) -> Option<i64> {
         self.queue.peek().map(|(time, _)| *time)
     }
 
-    /// The time of a commit that was come to.
+    /// Returns the time of a commit that the walk has reached.
     pub(super) fn time(&self, id: &Id) -> Option<i64> {
         self.nodes.get(id).map(Node::time)
     }
@@ -173,7 +174,7 @@ impl<'h> Painting<'h> {
 }
 
 impl History {
-    /// What walks need of the commit `id`, if it is here.
+    /// Reads the links of the commit `id`, if it exists.
     pub(super) fn try_links(&self, id: &Id) -> Result<Option<Links>> {
         match self.try_read(id)? {
             None => Ok(None),
@@ -187,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_headers_of_a_commit_are_read() {
+    fn the_headers_of_a_commit_are_parsed() {
         let id = Id::of_blob(b"x");
         let text = format!(
             "tree {id}\nparent {id}\nparent {id}\nauthor A > <a> 5 +0100\ncommitter B <b> 77 \

@@ -1,7 +1,7 @@
-//! What was so before: the log of operations, read backwards for the changes of some refs alone.
+//! The history of refs: reads the operation log backwards for the changes of some refs.
 //!
-//! A log of two hundred thousand operations is read in some tenths of a second: of a line, no more
-//! is looked at than when it was and which refs it moved.
+//! Reading a log of two hundred thousand operations takes a few tenths of a second, because only
+//! the time and the refs of each line are parsed.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -17,18 +17,18 @@ use crate::error::Result;
 use crate::id::Id;
 use crate::name::RefName;
 
-/// An operation, as far as it is about the refs that were asked for.
+/// An operation, reduced to the requested refs.
 #[derive(Debug)]
 pub struct PastOperation {
-    /// When it happened.
+    /// The time of the operation.
     pub time: Timestamp,
-    /// Whether it takes another one back.
+    /// True if the operation undoes another one.
     pub is_undo: bool,
-    /// The refs it moved, of those asked for.
+    /// The moves of the requested refs.
     pub changes: Vec<RefChange>,
 }
 
-/// A line of the log, as far as it is looked at.
+/// The parsed parts of a line.
 #[derive(Deserialize)]
 struct Line<'a> {
     format: u32,
@@ -55,7 +55,7 @@ struct Change<'a> {
 }
 
 impl Change<'_> {
-    /// `None` for what is no change of a ref of ours.
+    /// Converts the change. Returns `None` if it is not a valid change of a ref that `art` manages.
     fn read(&self) -> Option<RefChange> {
         let name: RefName = self.name.parse().ok()?;
         let id = |hex: &Option<Cow<'_, str>>| match hex {
@@ -67,11 +67,11 @@ impl Change<'_> {
 }
 
 impl History {
-    /// Calls `visit` with every operation, newest first, until it breaks; their changes are those of
-    /// refs whose full names begin with `prefix`. Returns whether the beginning of the log was
-    /// reached.
+    /// Calls `visit` for every operation, newest first, until `visit` breaks. The changes are
+    /// limited to refs whose full names begin with `prefix`. Returns true if the start of the log
+    /// was reached.
     ///
-    /// The newest may be under way: then its refs still are where it found them.
+    /// The newest operation may be in progress. Its refs then still have their old values.
     pub fn visit_past(
         &self,
         prefix: &str,
@@ -85,7 +85,7 @@ impl History {
             }
             let read = serde_json::from_slice::<Line<'_>>(&line.bytes);
             let Some(read) = read.ok().filter(|read| read.format <= operations::FORMAT) else {
-                // Damaged, or of a newer art: which of them, is found out at leisure.
+                // The line is damaged or from a newer art. Only now parse it fully to find out.
                 operations::check_line(&line.bytes)?;
                 continue;
             };

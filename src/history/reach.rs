@@ -1,10 +1,10 @@
-//! What is reachable from some commits and not from others: the way of a push and of the check
-//! after a fetch.
+//! Walks the objects that are reachable from some commits and not from others. Used by push, and by
+//! the check after a fetch.
 //!
-//! The walk is thin. A directory that is the same in a commit and in one of its parents at the same
-//! path is not looked into, so a change in a tree of a million files costs the directories above it.
-//! What stands at another path in a parent may therefore be shown again; so may be commits that both
-//! sides reach where clocks were far apart. Nothing is ever left out.
+//! The walk skips a directory that is the same at the same path in a commit and one of its parents.
+//! A change in a tree of a million files therefore costs only its parent directories. Objects that
+//! a parent has at another path may be shown again. Commits that both sides reach may also be shown
+//! again if clocks differed a lot. Nothing is ever left out.
 
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
@@ -19,33 +19,34 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Id, ObjectKind};
 use crate::progress::{Progress, check_interrupt};
 
-/// The entry of a record's root tree below which everything but the directories is content.
+/// The entry of a record's root tree that contains artifacts. The files below it are content, which
+/// is not in the Git repository.
 const ARTIFACTS: &[u8] = b"artifacts";
 
-/// How many tags may lead from one to the next.
+/// The maximum length of a chain of tags.
 const MAX_TAGS: usize = 5;
 
-/// Sees what a walk comes to.
+/// Receives the objects of a walk.
 pub(super) trait Visitor {
-    /// A Git object other than a blob, with its bytes; each once.
+    /// Called once for each Git object other than a blob, with its bytes.
     fn object(&mut self, kind: ObjectKind, id: &Id, bytes: &[u8]) -> Result<()>;
-    /// A blob of the Git repository; each once.
+    /// Called once for each blob of the Git repository.
     fn blob(&mut self, id: &Id) -> Result<()>;
-    /// A file or link below `artifacts`; some more than once.
+    /// Called for each file or link below `artifacts`, possibly several times.
     fn content(&mut self, id: Id);
-    /// One that a commit that is not new has where a new one has another or none.
+    /// Called for content of an old commit that a new commit replaces or removes.
     fn old_content(&mut self, id: Id);
-    /// A Git object that is not here; an error ends the walk.
+    /// Called for a missing Git object. An error ends the walk.
     fn missing(&mut self, kind: ObjectKind, id: &Id) -> Result<()>;
 }
 
-/// The error for an object without which the history is not whole.
+/// The error for a missing object that the history needs.
 pub(super) fn missing_object(kind: ObjectKind, id: &Id) -> Error {
-    Error::corrupt(format!("the {} {id} is missing in this repository", kind.as_str()))
-        .with_hint("see what else is missing: art fsck")
+    Error::corrupt(format!("the {} {id} is missing from this repository", kind.as_str()))
+        .with_hint("find all missing objects: art fsck")
 }
 
-/// A directory that is to be looked into, and the directories at its path in the parents.
+/// A directory to visit, and the directories at its path in the parents.
 struct Directory {
     tree: Id,
     bases: Vec<BaseTree>,
@@ -55,11 +56,11 @@ struct Directory {
 #[derive(Debug, Clone, Copy)]
 struct BaseTree {
     tree: Id,
-    /// It is of a commit that is not new: what is in it was never shown.
+    /// True if the tree belongs to an old commit, whose contents were not shown.
     is_old: bool,
 }
 
-/// Where in a record's tree something stands.
+/// The position of an entry in a record's tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
     Root,
@@ -68,7 +69,7 @@ enum Place {
 }
 
 impl Place {
-    /// The place of the directory `entry` in a directory of this place.
+    /// Returns the place of the directory `entry` within a directory of this place.
     fn below(self, entry: &EntryRef<'_>) -> Place {
         match self {
             Place::Root if entry.name.as_bytes() == ARTIFACTS => Place::Content,
@@ -77,8 +78,8 @@ impl Place {
         }
     }
 
-    /// The mark of a tree or blob that was seen in such a place: what is below it counts as the
-    /// same only there.
+    /// Returns the mark for a tree or blob that was seen at such a place. Entries below it are
+    /// skipped only at places with the same mark.
     fn mark(self) -> u8 {
         match self {
             Place::Root => 1,
@@ -88,12 +89,12 @@ impl Place {
     }
 }
 
-/// One walk.
+/// A walk.
 pub(super) struct Reach<'a> {
     history: &'a History,
     visitor: &'a mut dyn Visitor,
     progress: &'a dyn Progress,
-    /// The trees and blobs that were shown, with the marks of where.
+    /// The trees and blobs that were shown, with the marks of their places.
     seen: HashMap<Id, u8>,
 }
 
@@ -106,8 +107,9 @@ impl<'a> Reach<'a> {
         Reach { history, visitor, progress, seen: HashMap::new() }
     }
 
-    /// Shows what is reachable from `tips` and not from `have`: commits from the oldest on, parents
-    /// before their children, then annotated tags, then trees and blobs in the order of the commits.
+    /// Shows the objects that are reachable from `tips` and not from `have`: commits from the
+    /// oldest on, with parents before children, then annotated tags, then trees and blobs in the
+    /// order of the commits.
     pub(super) fn walk(&mut self, tips: &[Id], have: &[Id]) -> Result<()> {
         let known: HashSet<Id> = have.iter().copied().collect();
         let tips: Vec<&Id> = tips.iter().filter(|tip| !known.contains(tip)).collect();
@@ -152,7 +154,7 @@ impl<'a> Reach<'a> {
         Ok(())
     }
 
-    /// The commit that `id` leads to, if it is here; the tags on the way go to `tagged`.
+    /// Returns the commit that `id` leads to, if it exists. Passes the tags on the way to `tagged`.
     fn peel(&mut self, id: &Id, tagged: &mut dyn FnMut(Id)) -> Result<Option<Id>> {
         let mut id = *id;
         for _ in 0..=MAX_TAGS {
@@ -172,7 +174,7 @@ impl<'a> Reach<'a> {
                 }
             }
         }
-        Err(Error::corrupt(format!("the tags that lead to {id} are too many")))
+        Err(Error::corrupt(format!("the chain of tags to {id} is too long")))
     }
 
     fn walk_tree(&mut self, root: Directory) -> Result<()> {
@@ -194,7 +196,7 @@ impl<'a> Reach<'a> {
             self.seen.insert(directory.tree, marks | directory.place.mark());
             let first = waiting.len();
             self.look_into(&directory, &bytes, &mut waiting)?;
-            // The first directory is the next.
+            // Visit the first directory next.
             waiting[first..].reverse();
         }
         Ok(())
@@ -205,7 +207,7 @@ impl<'a> Reach<'a> {
             Ok(bytes) => Ok(Some(bytes)),
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 self.visitor.missing(ObjectKind::Tree, id)?;
-                // Once is enough.
+                // Report it only once.
                 self.seen.insert(*id, u8::MAX);
                 Ok(None)
             }
@@ -213,14 +215,14 @@ impl<'a> Reach<'a> {
         }
     }
 
-    /// Shows the files of a directory that none of its bases has, and lets such directories wait.
+    /// Shows the files of a directory that none of its bases has, and queues such directories.
     fn look_into(
         &mut self,
         directory: &Directory,
         bytes: &[u8],
         waiting: &mut Vec<Directory>,
     ) -> Result<()> {
-        // A base that is not here, or damaged, excludes nothing.
+        // A missing or damaged base excludes nothing.
         let read = |base: &BaseTree| {
             Some((self.history.read(&base.tree, ObjectKind::Tree).ok()?, base.is_old))
         };
@@ -275,7 +277,7 @@ impl<'a> Reach<'a> {
     }
 }
 
-/// The same directory in a parent, gone through beside.
+/// The same directory in a parent, read in parallel.
 struct Base<'a> {
     rest: Entries<'a>,
     next: Option<EntryRef<'a>>,
@@ -293,7 +295,8 @@ impl<'a> Base<'a> {
         std::mem::replace(&mut self.next, self.rest.next().and_then(Result::ok))
     }
 
-    /// What it has under the name of `entry`; what it has before goes to `old`, if it is.
+    /// Returns the id that the base has under the name of `entry`. Earlier entries go to `old` if
+    /// the base is old.
     fn advance_to(
         &mut self,
         entry: &EntryRef<'_>,
@@ -310,7 +313,7 @@ impl<'a> Base<'a> {
         }
     }
 
-    /// What it has behind the last entry goes to `old`, if it is.
+    /// Passes the remaining entries to `old` if the base is old.
     fn finish(mut self, old: &mut dyn FnMut(&EntryRef<'_>)) {
         while let Some(next) = self.advance().filter(|_| self.is_old) {
             old(&next);

@@ -1,4 +1,4 @@
-//! What is damaged among refs and logs, and what their logs can bring back.
+//! Finds damaged refs and logs, and restores refs from their logs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -19,45 +19,45 @@ use crate::fs::read;
 use crate::id::{Id, ObjectKind};
 use crate::name::{RefName, TRACKING};
 
-/// Where damaged files are kept, below the repository's directory.
+/// The directory for damaged files, below the repository's directory.
 pub(super) const DAMAGED: &str = "damaged";
 
-/// The largest log that a repair takes into memory.
+/// The maximum size of a log that a repair reads into memory.
 const MAX_LOG: u64 = read::LARGE;
 
-/// The name in `damaged/` of a file that was at `path` below the repository's directory.
+/// Returns the name in `damaged/` for a file that was at `path` below the repository's directory.
 fn name_aside(path: &Path) -> String {
     path.to_string_lossy().replace('/', "-")
 }
 
-/// A ref that was brought back.
+/// A restored ref.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct RestoredRef {
-    /// Its full name, or `HEAD`.
+    /// The full name, or `HEAD`.
     pub name: String,
-    /// The commit it points at again; `None` for `HEAD`, which names a run, and for a ref that was
-    /// removed: a tracking ref that the next fetch brings again, or a ref that was deleted before.
+    /// The restored target. `None` for `HEAD`, which names a run, and for a ref that was removed: a
+    /// tracking ref, which the next fetch creates again, or a ref that was deleted before.
     pub id: Option<Id>,
 }
 
-/// All refs and logs, read around what is damaged.
+/// All refs and logs, as far as they are readable.
 #[derive(Debug, Default)]
 pub struct RefSurvey {
-    /// Every ref by its full name, also those of other tools, and the object it points at.
+    /// Every ref by its full name, including refs of other tools, and its target.
     pub refs: BTreeMap<String, Id>,
     /// Every log by the name of its ref, and the objects that it names.
     pub logs: BTreeMap<String, Vec<Id>>,
-    /// What is damaged: each an error that names the file or the ref.
+    /// The damage. Each error names the file or the ref.
     pub damage: Vec<Error>,
-    /// Logs whose last line is torn, as a writer that was killed leaves it. That is no damage.
+    /// Logs whose last line is torn, as a killed writer leaves it. This is not damage.
     pub torn: Vec<PathBuf>,
-    /// The refs whose files are damaged.
+    /// The refs with damaged files.
     pub(super) damaged: Vec<String>,
 }
 
 impl History {
-    /// Reads all refs, `HEAD`, the reflogs and the operation log. What refs lead to is not looked
-    /// up.
+    /// Reads all refs, `HEAD`, the reflogs and the operation log. Does not check that targets
+    /// exist.
     pub fn survey_refs(&self) -> Result<RefSurvey> {
         let mut survey = RefSurvey::default();
         survey.damage.extend(self.written_head(&HeadName::default()).err());
@@ -70,8 +70,8 @@ impl History {
     /// Reads the values of all refs.
     pub(super) fn survey_values(&self, survey: &mut RefSurvey) -> Result<()> {
         survey.damaged = self.survey_loose(survey)?;
-        // After the loose ones: a ref that is being packed is in the second before it leaves the
-        // first.
+        // Read packed refs after loose refs: packing writes a ref to `packed-refs` before it
+        // removes the loose file.
         self.survey_packed(survey);
         for name in &survey.damaged {
             survey.refs.remove(name);
@@ -79,7 +79,7 @@ impl History {
         Ok(())
     }
 
-    /// Reads the loose refs; gives the names of those that are damaged.
+    /// Reads the loose refs, and returns the names of damaged ones.
     fn survey_loose(&self, survey: &mut RefSurvey) -> Result<Vec<String>> {
         let mut damaged = Vec::new();
         let mut directories = vec!["refs".to_owned()];
@@ -142,8 +142,8 @@ impl History {
         Ok(())
     }
 
-    /// Everything that is damaged among refs, `HEAD`, reflogs and the operation log: each an error
-    /// that names the file. Where a ref leads is looked up, what it leads to is not read.
+    /// Returns all damage in refs, `HEAD`, reflogs and the operation log. Each error names the
+    /// file. Checks that the targets of refs exist, but does not read what they lead to.
     pub fn check_refs(&self) -> Result<Vec<Error>> {
         let mut survey = self.survey_refs()?;
         let targets: BTreeSet<Id> = survey.refs.values().copied().collect();
@@ -160,17 +160,16 @@ impl History {
         Ok(survey.damage)
     }
 
-    /// Whether `id` leads to a commit that is here.
+    /// Fails unless `id` leads to an existing commit.
     fn check_target(&self, id: &Id) -> Result<()> {
         match self.peel(id).and_then(|id| self.try_kind(&id))? {
             Some(ObjectKind::Commit) => Ok(()),
-            _ => Err(Error::corrupt(format!("{id} is no commit"))),
+            _ => Err(Error::corrupt(format!("{id} is not a commit"))),
         }
     }
 
-    /// Brings back, from their logs, refs whose files are damaged, and `HEAD`. What can be read is
-    /// not changed. Returns what was brought back; [`History::check_refs`] tells what is still
-    /// damaged.
+    /// Restores damaged refs and `HEAD` from their logs. Readable refs are not changed. Returns the
+    /// restored refs. [`History::check_refs`] reports the remaining damage.
     pub fn restore_refs(&self, timeout: Duration) -> Result<Vec<RestoredRef>> {
         let mut lock = RefsLock::acquire(self, timeout)?;
         let mut restored = Vec::new();
@@ -184,8 +183,8 @@ impl History {
         Ok(restored)
     }
 
-    /// Takes the lines that can't be read out of the logs; their old files are kept aside. Gives the
-    /// logs that were changed, below the repository's directory.
+    /// Removes unreadable lines from the logs, and keeps the old files in `damaged/`. Returns the
+    /// changed logs, below the repository's directory.
     pub fn clean_logs(&self, timeout: Duration) -> Result<Vec<PathBuf>> {
         let _lock = RefsLock::acquire(self, timeout)?;
         let mut cleaned = Vec::new();
@@ -250,8 +249,8 @@ impl History {
         self.drop_damaged_tracking(lock, restored)
     }
 
-    /// Moves damaged files of tracking refs away: they have no log, and the next fetch makes the
-    /// refs again.
+    /// Moves damaged files of tracking refs away. Tracking refs have no log, and the next fetch
+    /// creates them again.
     fn drop_damaged_tracking(
         &self,
         lock: &mut RefsLock<'_>,
@@ -273,8 +272,8 @@ impl History {
         Ok(())
     }
 
-    /// Makes a damaged `packed-refs` anew: of the lines that can be read, and of the logs of refs
-    /// that are nowhere else.
+    /// Recreates a damaged `packed-refs` from its readable lines, and from the logs of refs that
+    /// exist nowhere else.
     fn restore_packed(
         &self,
         lock: &mut RefsLock<'_>,
@@ -309,14 +308,14 @@ impl History {
         atomic::write(&path, &self.tmp_dir(), &bytes)
     }
 
-    /// Keeps the bytes of a damaged file that is about to be replaced.
+    /// Copies the bytes of a damaged file to `damaged/` before it is replaced.
     fn keep_aside(&self, name: &str, bytes: &[u8]) -> Result<()> {
         let copy = self.tmp_dir().join(atomic::unique_name());
         atomic::write(&copy, &self.tmp_dir(), bytes)?;
         atomic::set_aside(&copy, &self.git_dir().join(DAMAGED), name).map(drop)
     }
 
-    /// Keeps what stands in the place of the reflog of `name`, which is about to be replaced.
+    /// Moves the reflog of `name` to `damaged/` before it is replaced.
     pub(super) fn keep_log_aside(&self, path: &Path, name: &str) -> Result<()> {
         if std::fs::symlink_metadata(path).is_err() {
             return Ok(());
@@ -325,8 +324,8 @@ impl History {
         atomic::set_aside(path, &aside, &format!("logs-{}", name.replace('/', "-"))).map(drop)
     }
 
-    /// Removes refs that have no reflog: tracking refs, which the next fetch brings again, and refs that
-    /// no operation has made. Gives the names.
+    /// Removes refs without a reflog: tracking refs, which the next fetch creates again, and refs
+    /// that no operation created. Returns the removed refs.
     pub fn drop_unlogged(&self, names: &[String], timeout: Duration) -> Result<Vec<RestoredRef>> {
         let mut lock = RefsLock::acquire(self, timeout)?;
         let mut dropped = Vec::new();
@@ -341,7 +340,7 @@ impl History {
         Ok(dropped)
     }
 
-    /// Where the log of the ref `name` says it is, if that is a commit that is here.
+    /// Returns the target that the log of the ref `name` records, if it is an existing commit.
     fn last_logged(&self, name: &str) -> Result<Option<Id>> {
         let Some(id) = self.last_logged_move(name)?.and_then(|last| last.new) else {
             return Ok(None);
@@ -349,14 +348,14 @@ impl History {
         Ok((self.try_kind(&id)? == Some(ObjectKind::Commit)).then_some(id))
     }
 
-    /// The run that the newest operation that switched to one made the current one.
+    /// Returns the current run according to the newest operation that changed it.
     fn last_named_head(&self) -> Option<RefName> {
         let heads = self.operations().ok()?.filter_map(Result::ok).filter_map(|done| done.head);
         let mut heads = heads.filter(|head| head.project.is_none());
         heads.next().and_then(|HeadChange { new, .. }| new)
     }
 
-    /// The names that have a reflog.
+    /// Returns the names that have a reflog.
     pub(super) fn logs(&self) -> Result<Vec<String>> {
         let mut names = Vec::new();
         let mut directories = vec![String::new()];

@@ -1,9 +1,9 @@
-//! Compares all refs with their reflogs and with the operation log, and restores what two of the three
-//! agree on.
+//! Compares all refs with their reflogs and with the operation log, and restores the value that two
+//! of the three agree on.
 //!
-//! Git moves refs without the operation log, and a reflog always has the newest move. So a ref is
-//! damaged if its reflog contradicts it, and a reflog is damaged if it lacks the newest operation that
-//! moved its ref.
+//! Git moves refs without the operation log, but the reflog always has the newest move. A ref is
+//! therefore damaged if its reflog contradicts it. A reflog is damaged if it lacks the newest
+//! operation that moved its ref.
 
 use std::collections::BTreeMap;
 
@@ -18,25 +18,28 @@ use crate::fs::{atomic, read};
 use crate::id::{Id, ObjectKind};
 use crate::name::RefName;
 
-/// What the operation log says of refs and of `HEAD`.
+/// The state of refs and of `HEAD` according to the operation log.
 #[derive(Debug, Default)]
 struct Recorded {
     moves: BTreeMap<String, LastMove>,
-    /// The run that the newest operation that changed `HEAD` made current.
-    #[expect(clippy::option_option, reason = "no operation, and an operation that left no run")]
+    /// The run that the newest change of `HEAD` made current.
+    #[expect(
+        clippy::option_option,
+        reason = "the outer level means no operation, the inner level no current run"
+    )]
     head: Option<Option<RefName>>,
 }
 
-/// How a ref and its logs disagree.
+/// A disagreement between a ref and its logs.
 #[derive(Debug)]
 enum Conflict {
-    /// The ref is not where its logs say: here.
+    /// The ref does not have this value, which its logs record.
     Ref(Option<Id>),
     /// The reflog lacks the newest operation that moved the ref.
     Log,
 }
 
-/// One disagreement.
+/// A disagreement, with its ref.
 #[derive(Debug)]
 struct Finding {
     name: String,
@@ -45,7 +48,7 @@ struct Finding {
 }
 
 impl History {
-    /// Adds to `survey` what refs, reflogs and the operation log contradict each other in.
+    /// Adds contradictions between refs, reflogs and the operation log to `survey`.
     pub(super) fn survey_conflicts(&self, survey: &mut RefSurvey) -> Result<()> {
         let recorded = self.recorded();
         let known = |name: &str| survey.damaged.iter().any(|damaged| damaged == name);
@@ -73,7 +76,7 @@ impl History {
         Ok(())
     }
 
-    /// Reads the whole operation log; what can't be read is passed over.
+    /// Reads the whole operation log, up to the first unreadable line.
     fn recorded(&self) -> Recorded {
         let mut recorded = Recorded::default();
         let Ok(operations) = self.operations() else { return recorded };
@@ -102,7 +105,7 @@ impl History {
             let found = refs.get(&name).copied();
             let recorded = recorded.moves.get(&name).copied();
             if let Some((conflict, error)) = self.conflict(&name, found, recorded)? {
-                // A writer may have moved it since it was read.
+                // A writer may have moved the ref since it was read.
                 let now = self.try_find_id(&name).unwrap_or(found);
                 if now == found && !self.is_under_way(&name) {
                     findings.push(Finding { name, conflict, error });
@@ -130,7 +133,7 @@ impl History {
             _ => false,
         };
         Ok(match (logged, recorded) {
-            // Git removes the log of a ref that it deletes.
+            // Git deletes the log of a ref together with the ref.
             (None, Some(_)) if found.is_none() => None,
             (None, Some(recorded)) if recorded.new == found => {
                 Some((Conflict::Log, lost_moves(name)))
@@ -153,7 +156,7 @@ impl History {
         })
     }
 
-    /// The error for a log of `HEAD` that does not end where `HEAD` leads to.
+    /// Returns the error if the log of `HEAD` does not end at the target of `HEAD`.
     fn lost_head_moves(&self) -> Result<Option<Error>> {
         let value = self.head_value(&HeadName::default())?;
         let logged = self.last_logged_move("HEAD")?.and_then(|last| last.new);
@@ -163,16 +166,16 @@ impl History {
         {
             return Ok(None);
         }
-        let message = "the log of HEAD does not end where HEAD leads to";
-        Ok(Some(Error::corrupt(message).with_hint("see what is damaged: art fsck")))
+        let message = "the log of HEAD does not end at the target of HEAD";
+        Ok(Some(Error::corrupt(message).with_hint("check the repository: art fsck")))
     }
 
-    /// Whether an operation that may change `HEAD` is under way.
+    /// Returns true if an operation that may change `HEAD` is in progress.
     fn is_head_changing(&self) -> bool {
         !self.has_no_next_head() || self.pending_operation().unwrap_or(None).is_some()
     }
 
-    /// Ends the log of `HEAD` where `HEAD` leads to.
+    /// Appends the target of `HEAD` to the log of `HEAD`.
     fn complete_head_log(&self, lock: &mut RefsLock<'_>) -> Result<()> {
         let Some(operation) = self.last_effective_operation()? else { return Ok(()) };
         let path = reflog::path(self.git_dir(), "HEAD");
@@ -193,7 +196,7 @@ impl History {
         atomic::write(&path, &self.tmp_dir(), text.as_bytes())
     }
 
-    /// What is wrong with `HEAD`, which names `run`.
+    /// Returns the error if `HEAD`, which names `run`, is wrong.
     fn head_conflict(&self, run: Option<&RefName>, recorded: &Recorded) -> Result<Option<Error>> {
         if self.is_head_changing() {
             return Ok(None);
@@ -205,7 +208,7 @@ impl History {
         let is_named =
             self.head_target(&HeadName::default()).is_ok_and(|head| head.run.as_ref() == run);
         if is_other && is_named && self.last_logged_move("HEAD")?.is_none() {
-            let message = "HEAD names another run than the operation log says";
+            let message = "HEAD names a different run than the operation log";
             return Ok(Some(Error::corrupt(message)));
         }
         let Some(run) = run.filter(|_| is_named) else { return Ok(None) };
@@ -219,7 +222,7 @@ impl History {
         Ok((!was_there).then(|| Error::corrupt(message)))
     }
 
-    /// The error for an operation log without the operation that happened last.
+    /// Returns the error if the operation log lacks the last operation that happened.
     fn lost_operations(&self) -> Option<Error> {
         let noted = operations::noted(self.git_dir())?;
         let mut operations = self.operations().ok()?;
@@ -230,14 +233,14 @@ impl History {
         Some(Error::corrupt(message))
     }
 
-    /// Fails if the reflog of `name`, or of `HEAD`, has lines that can't be read, or lacks the newest move
-    /// that the operation log has.
+    /// Fails if the reflog of `name`, or of `HEAD`, has unreadable lines or lacks the newest move
+    /// in the operation log.
     pub fn verify_log(&self, name: &str) -> Result<()> {
         let path = reflog::path(self.git_dir(), name);
         let bad = reflog::survey(&path)?.bad;
         if bad > 0 {
             return Err(
-                reflog::unreadable_lines(&path, bad).with_hint("see what is damaged: art fsck")
+                reflog::unreadable_lines(&path, bad).with_hint("check the repository: art fsck")
             );
         }
         if name == "HEAD" {
@@ -247,21 +250,21 @@ impl History {
         if self.is_logged(name, recorded)? || self.is_under_way(name) {
             return Ok(());
         }
-        Err(lost_moves(name).with_hint("see what is damaged: art fsck"))
+        Err(lost_moves(name).with_hint("check the repository: art fsck"))
     }
 
-    /// Fails if the operation log has lines that can't be read, or lacks the newest operation.
+    /// Fails if the operation log has unreadable lines or lacks the newest operation.
     pub fn verify_operations(&self) -> Result<()> {
         operations::check(self.git_dir())?;
         let Some(error) = self.lost_operations() else { return Ok(()) };
-        // The note is written after the operation; a reader may have come between.
+        // The note is written after the operation, so the first check may have run between the two writes.
         match self.lost_operations() {
-            Some(_) => Err(error.with_hint("see what is damaged: art fsck")),
+            Some(_) => Err(error.with_hint("check the repository: art fsck")),
             None => Ok(()),
         }
     }
 
-    /// Moves refs to where their logs say they are, and completes reflogs from the operation log.
+    /// Restores refs to the values in their logs, and completes reflogs from the operation log.
     pub(super) fn restore_conflicts(
         &self,
         lock: &mut RefsLock<'_>,
@@ -305,7 +308,7 @@ impl History {
         Ok(())
     }
 
-    /// Writes the moves into the reflog of `name` that only the operation log has.
+    /// Adds the moves that only the operation log has to the reflog of `name`.
     fn complete_log(&self, lock: &mut RefsLock<'_>, name: &str) -> Result<()> {
         let path = reflog::path(self.git_dir(), name);
         let known = if read::is_file(&path)? { reflog::lines(&path)? } else { Vec::new() };
@@ -333,7 +336,7 @@ impl History {
     }
 }
 
-/// What the reflog of `name` says about `operation`, if that moved it.
+/// Returns the reflog line of `name` for `operation`, if the operation moved that ref.
 fn entry_of(operation: &Operation, name: &str) -> Option<ReflogEntry> {
     let change = operation.changes.iter().find(|change| change.name.to_string() == name)?;
     Some(ReflogEntry {

@@ -1,9 +1,9 @@
-//! The right to move refs: one writer of ours at a time, and no git meanwhile.
+//! The lock for moving refs: it excludes other writers of `art`, and git.
 //!
-//! `refs.lock` is locked through the kernel, so it is free when its holder dies. Under it stand lock
-//! files as git makes them, one for each file that will change. Whoever gets the lock first puts in
-//! order what a killed holder left: lock files, lines about moves that never happened, a `HEAD` that
-//! has not followed its refs.
+//! `refs.lock` is locked through the kernel, so the lock is released when its holder dies. The
+//! holder also creates git's lock files, one for each file that will change. The next holder cleans
+//! up after a killed one: lock files, log lines of moves that never happened, and a `HEAD` that was
+//! not updated after its refs moved.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -19,20 +19,20 @@ use crate::fs::lock_file::{self, LockFile};
 use crate::fs::{atomic, fault};
 use crate::name::RefName;
 
-/// The lock on all refs, held.
+/// The held lock on all refs.
 #[derive(Debug)]
 pub(super) struct RefsLock<'h> {
     pub(super) history: &'h History,
     deadline: Instant,
-    /// Released before the lock that all of them are made under.
+    /// The lock files. They are released before `_lock`, which guards their creation.
     files: BTreeMap<String, LockFile>,
     _lock: FileLock,
 }
 
 impl<'h> RefsLock<'h> {
-    /// Waits up to `timeout` for the lock, and brings the refs into a settled state.
+    /// Acquires the lock, waiting up to `timeout`, and settles unfinished operations.
     pub(super) fn acquire(history: &'h History, timeout: Duration) -> Result<Self> {
-        // Time can't be added for ever.
+        // Limit the timeout, because adding a very long one overflows.
         let deadline = Instant::now() + timeout.min(Duration::from_secs(u64::from(u32::MAX)));
         let path = history.git_dir().join("refs.lock");
         let mut lock = FileLock::acquire(&path, Mode::Exclusive, timeout)?;
@@ -46,7 +46,8 @@ impl<'h> RefsLock<'h> {
         Ok(refs)
     }
 
-    /// Locks the file `name` (a ref's full name, `HEAD` or `packed-refs`) against git, once.
+    /// Locks the file `name` (a ref's full name, `HEAD` or `packed-refs`) against git, if it is not
+    /// locked yet.
     pub(super) fn lock_file(&mut self, name: &str) -> Result<()> {
         if !self.files.contains_key(name) {
             let file = self.new_lock_file(name, self.deadline)?;
@@ -55,7 +56,7 @@ impl<'h> RefsLock<'h> {
         Ok(())
     }
 
-    /// As [`RefsLock::lock_file`], but gives up at once where a git holds it.
+    /// Like [`RefsLock::lock_file`], but returns false immediately if git holds the lock.
     pub(super) fn try_lock_file(&mut self, name: &str) -> Result<bool> {
         if self.files.contains_key(name) {
             return Ok(true);
@@ -77,7 +78,7 @@ impl<'h> RefsLock<'h> {
         loop {
             atomic::create_dir_all_durably(directory)?;
             match LockFile::acquire(&target, deadline) {
-                // A git that packs refs removes directories that are empty.
+                // While git packs refs, it removes empty directories.
                 Err(error) if error.kind() == ErrorKind::NotFound && attempts < 10 => attempts += 1,
                 other => return other,
             }
@@ -107,7 +108,7 @@ impl<'h> RefsLock<'h> {
         Ok(())
     }
 
-    /// Finishes or gives up what the holder before wrote down and did not finish.
+    /// Completes or abandons the unfinished operation of a previous holder.
     fn settle(&mut self) -> Result<()> {
         let history = self.history;
         if let Some(pending) = history.pending_operation()? {
@@ -118,11 +119,11 @@ impl<'h> RefsLock<'h> {
         {
             return self.move_head(&name);
         }
-        // Last, because it is what shows that a change of HEAD alone has not happened.
+        // Last, because this file shows that a change of HEAD alone has not happened.
         atomic::remove_file(&history.git_dir().join(NEXT_HEAD))
     }
 
-    /// Takes back the reflog lines of an operation that never happened.
+    /// Removes the reflog lines of an operation that never happened.
     fn forget_moves(&mut self, pending: &PendingOperation) -> Result<()> {
         let mut names: Vec<String> =
             pending.operation.changes.iter().map(|change| change.name.to_string()).collect();
@@ -139,7 +140,7 @@ impl<'h> RefsLock<'h> {
         Ok(())
     }
 
-    /// Lets `HEAD` name `run`, or no run.
+    /// Points `HEAD` to `run`, or to no run.
     pub(super) fn write_head(&mut self, run: Option<RefName>) -> Result<()> {
         self.lock_file("HEAD")?;
         let history = self.history;
@@ -147,7 +148,7 @@ impl<'h> RefsLock<'h> {
         atomic::write(&history.git_dir().join("HEAD"), &history.tmp_dir(), line.as_bytes())
     }
 
-    /// Puts `HEAD.next` in the place of the head `name`.
+    /// Renames `HEAD.next` to the head `name`.
     pub(super) fn move_head(&mut self, name: &HeadName) -> Result<()> {
         let file = name.file();
         self.lock_file(&file)?;
@@ -162,9 +163,9 @@ impl<'h> RefsLock<'h> {
         atomic::sync_dir(git_dir)
     }
 
-    /// The error for a ref that isn't where it should be.
+    /// The error for a ref that has an unexpected value.
     pub(super) fn moved(message: String) -> Error {
         Error::new(ErrorKind::Moved, message)
-            .with_hint("see what changed it: art reflog; then do it again")
+            .with_hint("see what changed: art reflog; then run the command again")
     }
 }

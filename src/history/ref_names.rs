@@ -1,4 +1,4 @@
-//! Which refs point at a commit: what a log shows beside it.
+//! Finds the refs that point to a commit, for display in a log.
 
 use std::ops::Range;
 
@@ -7,10 +7,10 @@ use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::name::{RefName, TRACKING};
 
-/// Where our refs stand, below `refs/` or below `refs/remotes/REMOTE/`.
+/// The directories of refs that `art` manages, below `refs/` or `refs/remotes/REMOTE/`.
 const KINDS: [&str; 4] = ["projects/", "runs/", "versions/", "tags/"];
 
-/// Whether the ref `name` stands where ours do.
+/// Returns true if the ref `name` is in one of these directories.
 fn is_ours(name: &str) -> bool {
     let rest = match name.strip_prefix(TRACKING) {
         Some(rest) => rest.split_once('/').map(|(_, rest)| rest),
@@ -19,10 +19,10 @@ fn is_ours(name: &str) -> bool {
     rest.is_some_and(|rest| KINDS.iter().any(|kind| rest.starts_with(kind)))
 }
 
-/// The refs of a repository by what they point at, as they were at one moment.
+/// The refs of a repository at one moment, indexed by target.
 ///
-/// Names are kept as text and parsed when they are asked for: of a hundred thousand refs, a log
-/// shows some tens.
+/// Names are stored as text and parsed on demand, because a log shows only a few dozen of a hundred
+/// thousand refs.
 #[derive(Debug, Default)]
 pub struct RefNames {
     text: String,
@@ -31,8 +31,8 @@ pub struct RefNames {
 }
 
 impl RefNames {
-    /// The refs that point at `commit`, sorted by name, `limit` of them at most; and how many more
-    /// there are.
+    /// Returns the refs that point to `commit`, sorted by name, at most `limit`, and the number of
+    /// further refs.
     pub fn of(&self, commit: &Id, limit: usize) -> (Vec<RefName>, usize) {
         let start = self.entries.partition_point(|(id, _)| id < commit);
         let found = self.entries[start..].iter().take_while(|(id, _)| id == commit);
@@ -48,29 +48,29 @@ impl RefNames {
         (names, more)
     }
 
-    /// What the refs point at, each once.
+    /// Returns the distinct targets of the refs.
     pub fn targets(&self) -> Vec<Id> {
         let mut ids: Vec<Id> = self.entries.iter().map(|(id, _)| *id).collect();
         ids.dedup();
         ids
     }
 
-    /// How many refs there are.
+    /// Returns the number of refs.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether there are none.
+    /// Returns true if there are no refs.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 }
 
 impl History {
-    /// Every ref of ours whose full name begins with `prefix`, to be asked for by commit; tracking
-    /// refs only if `prefix` begins with `refs/remotes/`.
+    /// Returns every ref that `art` manages whose full name begins with `prefix`, indexed by
+    /// target. Tracking refs are included only if `prefix` begins with `refs/remotes/`.
     ///
-    /// Fails if one is missing or damaged.
+    /// Fails if a ref is missing or damaged.
     pub fn ref_names(&self, prefix: &str) -> Result<RefNames> {
         let (names, damaged) = self.list_ref_names(prefix)?;
         match damaged.into_iter().next() {
@@ -79,11 +79,11 @@ impl History {
         }
     }
 
-    /// As [`History::ref_names`], with the errors of the damaged refs.
+    /// Like [`History::ref_names`], but also returns the errors of damaged refs.
     pub fn list_ref_names(&self, prefix: &str) -> Result<(RefNames, Vec<Error>)> {
         let mut names = RefNames::default();
         let damaged = self.visit_refs(prefix, &mut |name, id| {
-            // Other tools have refs of their own.
+            // Ignore the refs of other tools.
             if !is_ours(name) {
                 return;
             }
@@ -91,7 +91,7 @@ impl History {
             names.text.push_str(name);
             names.entries.push((id, start..names.text.len()));
         })?;
-        // The names come in order, so a stable order by place is one by name.
+        // The names are visited in order, so sorting by position sorts by name.
         names.entries.sort_unstable_by_key(|(id, range)| (*id, range.start));
         Ok((names, damaged.into_iter().map(|(_, error)| error).collect()))
     }
@@ -105,7 +105,7 @@ mod tests {
     use crate::history::{Commit, Expected, Signature};
 
     #[test]
-    fn refs_are_found_by_what_they_point_at() {
+    fn refs_are_found_by_their_target() {
         let (_directory, history) = temporary_history();
         let ada = Signature {
             name: "Ada".into(),

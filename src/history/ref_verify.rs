@@ -1,9 +1,9 @@
-//! Compares refs with their reflogs while reading, so that a lost, exchanged or outdated ref is an
-//! error and never an answer.
+//! Compares refs with their reflogs when they are read, so that a lost, swapped or outdated ref is
+//! an error instead of a wrong answer.
 //!
 //! A reflog line is written before its ref moves. A ref and the newest line of its reflog therefore
-//! differ only while an operation is under way, or if one of the two is damaged. Then the operation
-//! log decides. Tracking refs have no reflogs.
+//! differ only while an operation is in progress, or if one of the two is damaged. In that case,
+//! the operation log decides. Tracking refs have no reflogs.
 
 use std::ops::ControlFlow;
 
@@ -16,45 +16,45 @@ use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::name::{RefName, TRACKING};
 
-/// A listing of at most this many refs compares the value of each with its reflog. Beyond, only
-/// missing refs are found; `fsck` compares all.
+/// The maximum number of refs in a listing that are all compared with their reflogs. In larger
+/// listings, only missing refs are found. `fsck` compares all refs.
 const MAX_COMPARED: usize = 2000;
 
-/// A ref that is missing, or whose value is wrong.
+/// A ref that is missing or has a wrong value.
 #[derive(Debug)]
 pub struct DamagedRef {
     /// The ref.
     pub name: RefName,
-    /// What is wrong.
+    /// The damage.
     pub error: Error,
 }
 
 /// The refs below a prefix.
 #[derive(Debug, Default)]
 pub struct RefListing {
-    /// The refs that are sound, by name.
+    /// The valid refs, sorted by name.
     pub refs: Vec<(RefName, Id)>,
-    /// The others.
+    /// The damaged refs.
     pub damaged: Vec<DamagedRef>,
 }
 
 /// The newest recorded move of a ref.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct LastMove {
-    /// The value that the move gave the ref; `None` for a deletion.
+    /// The new value, or `None` for a deletion.
     pub(super) new: Option<Id>,
     pub(super) time: Timestamp,
 }
 
-/// Whether the moves of the ref `name` are recorded in a reflog.
+/// Returns true if moves of the ref `name` are recorded in a reflog.
 pub(super) fn is_recorded(name: &str) -> bool {
     !name.starts_with(TRACKING) && name.parse::<RefName>().is_ok()
 }
 
 impl History {
-    /// The value of the ref `name`.
+    /// Returns the value of the ref `name`.
     ///
-    /// Fails if its reflog contradicts the value, and no operation is under way.
+    /// Fails if the reflog contradicts the value and no operation is in progress.
     pub(super) fn verified(&self, name: &str) -> Result<Option<Id>> {
         let mut seen = None;
         for _ in 0..MAX_RETRIES {
@@ -72,33 +72,33 @@ impl History {
         self.try_find_id(name)
     }
 
-    /// Whether an operation that moves the ref `name` is written down and has not happened.
+    /// Returns true if an operation in progress moves the ref `name`.
     pub(super) fn is_under_way(&self, name: &str) -> bool {
         let pending = self.pending_operation().unwrap_or(None);
         pending.is_some_and(|pending| pending.moves(name))
     }
 
-    /// The newest move in the reflog of `name`; `None` if there is no reflog, or if its newest line
-    /// cannot be read.
+    /// Returns the newest move in the reflog of `name`. `None` if there is no reflog or its newest
+    /// line is unreadable.
     pub(super) fn last_logged_move(&self, name: &str) -> Result<Option<LastMove>> {
         let entry = Entries::open(&reflog::path(self.git_dir(), name))?.newest()?;
         Ok(entry.map(|entry| LastMove { new: entry.new, time: entry.time }))
     }
 
-    /// Decides between a ref and its reflog, which differ.
+    /// Decides between a ref and its reflog when they differ.
     fn decide(&self, name: &str, found: Option<Id>, logged: LastMove) -> Result<Option<Id>> {
         let recorded = self.last_recorded_move(name).unwrap_or(None);
         let Some(recorded) = recorded.filter(|recorded| recorded.new == found) else {
             return Err(wrong_value(name, found, logged.new));
         };
-        // The ref is right if the reflog has lost the line of that operation.
+        // The ref is correct if the reflog has lost the line of that operation.
         if self.is_logged(name, recorded)? {
             return Err(wrong_value(name, found, logged.new));
         }
         Ok(found)
     }
 
-    /// The newest move of the ref `name` in the operation log.
+    /// Returns the newest move of the ref `name` in the operation log.
     pub(super) fn last_recorded_move(&self, name: &str) -> Result<Option<LastMove>> {
         let mut last = None;
         self.visit_past(name, &mut |operation| {
@@ -113,7 +113,7 @@ impl History {
         Ok(last)
     }
 
-    /// Whether the reflog of `name` has a line about this move.
+    /// Returns true if the reflog of `name` has a line about this move.
     pub(super) fn is_logged(&self, name: &str, recorded: LastMove) -> Result<bool> {
         let mut entries = Entries::open(&reflog::path(self.git_dir(), name))?;
         while let Some((_, entry)) = entries.next_entry()? {
@@ -124,7 +124,8 @@ impl History {
         Ok(false)
     }
 
-    /// The damaged ones among the refs below `prefix`, of which `found` were found; sorted by name.
+    /// Returns the damaged refs below `prefix`, sorted by name. `found` are the refs that a listing
+    /// found.
     pub(super) fn listing_damage(
         &self,
         prefix: &str,
@@ -157,14 +158,14 @@ impl History {
         Ok(damaged)
     }
 
-    /// Fails if `HEAD` names another run than its log says.
+    /// Fails if `HEAD` and its log name different runs.
     pub(super) fn verify_head(&self, run: Option<&RefName>) -> Result<()> {
         let value = self.head_value(&HeadName::default())?;
         let Some(logged) = self.last_logged_move("HEAD")? else { return Ok(()) };
         if logged.new == value || !self.has_no_next_head() || self.head_is_under_way() {
             return Ok(());
         }
-        // A writer may have moved both meanwhile.
+        // A writer may have moved both in the meantime.
         if self.head_target(&HeadName::default())?.run.as_ref() != run
             || self.head_value(&HeadName::default())? != value
         {
@@ -175,13 +176,13 @@ impl History {
         }
         let heads = self.operations()?.filter_map(Result::ok).filter_map(|done| done.head);
         let mut heads = heads.filter(|head| head.project.is_none());
-        // Git changes HEAD without the operation log.
+        // Git changes HEAD without writing to the operation log.
         if heads.next().is_none_or(|head| head.new.as_ref() == run) {
             return Ok(());
         }
         let named = run.map_or("no run".to_owned(), |run| format!("'{run}'"));
-        let message = format!("HEAD names {named}, and its log says that another run is current");
-        Err(Error::corrupt(message).with_hint("see what is damaged: art fsck"))
+        let message = format!("HEAD names {named}, but its log names a different run");
+        Err(Error::corrupt(message).with_hint("check the repository: art fsck"))
     }
 
     fn head_is_under_way(&self) -> bool {
@@ -193,15 +194,15 @@ impl History {
 pub(super) fn wrong_value(name: &str, found: Option<Id>, logged: Option<Id>) -> Error {
     let message = match (found, logged) {
         (None, Some(logged)) => {
-            format!("the ref '{name}' is gone; its log says that it is at {logged}")
+            format!("the ref '{name}' is missing, but its log has the value {logged}")
         }
         (Some(found), Some(logged)) => {
-            format!("the ref '{name}' is at {found}; its log says that it is at {logged}")
+            format!("the ref '{name}' is at {found}, but its log has the value {logged}")
         }
         (Some(found), None) => {
-            format!("the ref '{name}' is at {found}; its log says that it was deleted")
+            format!("the ref '{name}' is at {found}, but its log records that it was deleted")
         }
         (None, None) => format!("the ref '{name}' is damaged"),
     };
-    Error::corrupt(message).with_hint("see what is damaged: art fsck")
+    Error::corrupt(message).with_hint("check the repository: art fsck")
 }

@@ -1,8 +1,8 @@
-//! Writing refs under the [`RefsLock`]: one ref through its loose file, several through one new
-//! `packed-refs`.
+//! Writes refs under the [`RefsLock`]: a single ref through its loose file, several refs through a
+//! new `packed-refs`.
 //!
-//! In every case one rename or removal is what moves the refs; all writes before it change nothing
-//! that a reader sees, and no write after it is needed.
+//! In every case, a single rename or removal moves the refs. Earlier writes change nothing that a
+//! reader sees, and later writes are optional.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -20,10 +20,11 @@ use crate::fs::read;
 use crate::id::Id;
 use crate::name::TRACKING;
 
-/// With more loose refs than this, all are packed: a listing opens every loose file.
+/// The number of loose refs above which all refs are packed, because a listing opens every loose
+/// file.
 const MAX_LOOSE: usize = 500;
 
-/// One ref to move; it is locked and at `old`.
+/// The move of a ref that is locked and has the value `old`.
 #[derive(Debug, Clone)]
 pub(super) struct Move {
     /// The full name.
@@ -33,7 +34,7 @@ pub(super) struct Move {
 }
 
 impl RefsLock<'_> {
-    /// Moves all refs or none. `old` and `new` differ in each.
+    /// Moves all refs or none. In each move, `old` and `new` differ.
     pub(super) fn move_refs(&mut self, moves: &[Move]) -> Result<()> {
         match moves {
             [] => Ok(()),
@@ -47,15 +48,15 @@ impl RefsLock<'_> {
         let history = self.history;
         let target = history.git_dir().join(name);
         if read::is_dir(&target)? && atomic::remove_empty_dir(&target).is_err() {
-            // The names that another tool nested there.
+            // Another tool created refs below this name.
             let aside = history.git_dir().join(DAMAGED);
             atomic::set_aside(&target, &aside, &name.replace('/', "-"))?;
         }
         atomic::write(&target, &history.tmp_dir(), format!("{id}\n").as_bytes())
     }
 
-    /// Deletes one ref: out of `packed-refs` first, where its loose file hides it, so that no older
-    /// value comes back into view.
+    /// Deletes one ref. It is first removed from `packed-refs`, while the loose file still hides
+    /// the packed value, so that no older value becomes visible.
     pub(super) fn delete_one(&mut self, name: &str) -> Result<()> {
         self.lock_file("packed-refs")?;
         let packed = PackedRefs::open(self.history.git_dir())?;
@@ -81,8 +82,8 @@ impl RefsLock<'_> {
         self.move_packed(&loose, &edits)
     }
 
-    /// Makes `edits` in `packed-refs`, which is locked, by one rename. `loose` are the moves of those
-    /// refs that have a loose file.
+    /// Applies `edits` to `packed-refs`, which is locked, in one rename. `loose` has the moves of
+    /// refs with a loose file.
     pub(super) fn move_packed(&mut self, loose: &[&Move], edits: &Edits) -> Result<()> {
         let git_dir = self.history.git_dir();
         let packed = PackedRefs::open(git_dir)?;
@@ -93,12 +94,12 @@ impl RefsLock<'_> {
                 current.insert(name.clone().into_bytes(), value);
             }
         }
-        // The values as they are, into packed-refs alone.
+        // First write the current values to packed-refs, so that it alone has all values.
         if !current.is_empty() {
             self.replace_packed(&packed, &current)?;
         }
         self.remove_loose(loose.iter().map(|moved| moved.name.as_str()))?;
-        // The values as they shall be.
+        // Then write the new values.
         self.replace_packed(&PackedRefs::open(git_dir)?, edits)
     }
 
@@ -109,7 +110,8 @@ impl RefsLock<'_> {
         file.persist(&target)
     }
 
-    /// Removes loose files, durably: one that came back after a crash would hide what is packed.
+    /// Removes loose files durably, because a file that reappears after a crash would hide the
+    /// packed value.
     fn remove_loose<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Result<()> {
         let mut directories: BTreeSet<PathBuf> = BTreeSet::new();
         for name in names {
@@ -124,14 +126,14 @@ impl RefsLock<'_> {
         directories.iter().try_for_each(|directory| atomic::sync_dir(directory))
     }
 
-    /// What `packed-refs` says of a ref to `id`, which must be in the object database.
+    /// Returns the entry in `packed-refs` for a ref to `id`, which must be in the object database.
     fn packed_value(&self, id: Id) -> Result<PackedValue> {
         let peeled = self.history.peel(&id)?;
         Ok(PackedValue { id, peeled: (peeled != id).then_some(peeled) })
     }
 
-    /// Packs all loose refs if the directory of the ref `name` has too many of them, or if `count`
-    /// says to look at all directories together.
+    /// Packs all loose refs if the directory of the ref `name` has too many, or, with `count_all`,
+    /// if all directories together have too many.
     pub(super) fn pack_if_many(&mut self, name: Option<&str>, count_all: bool) -> Result<()> {
         let git_dir = self.history.git_dir();
         let directory = name.and_then(|name| name.rfind('/').map(|slash| &name[..=slash]));
@@ -156,7 +158,7 @@ impl RefsLock<'_> {
         }
         let mut edits = BTreeMap::new();
         for name in &names {
-            // A damaged one stays where fsck finds it.
+            // Leave a damaged ref in place for fsck.
             if let Ok(Some(Target::Id(id))) = read_loose(git_dir, name)
                 && let Ok(value) = self.packed_value(id)
             {
@@ -167,7 +169,7 @@ impl RefsLock<'_> {
         self.remove_packed(&names, &edits)
     }
 
-    /// Removes the loose files of refs that are packed now, unless a git has moved them since.
+    /// Removes the loose files of packed refs, unless git has moved them since.
     fn remove_packed(&mut self, names: &[String], packed: &Edits) -> Result<()> {
         let mut unneeded = Vec::new();
         for name in names {

@@ -1,13 +1,14 @@
-//! Reflogs: where each ref pointed and who moved it, in git's files and format.
+//! Reflogs: the targets of each ref and who moved it, in git's files and format.
 //!
 //! ```text
 //! OLD-ID NEW-ID NAME <EMAIL> SECONDS +0000<TAB>MESSAGE
 //! ```
 //!
-//! The log of a deleted ref stays: its last line names what the ref was, and a ref of that name
-//! that is made later goes on in the same file. (`git rev-parse REF@{N}` reads that, with a warning
-//! where it passes the deletion.) Names of ours never nest, so such a log is never in the way of
-//! another; a git that makes a ref below the name of a deleted one is told so by itself. A line that is torn or not in the format is passed over, as git does.
+//! The log of a deleted ref stays. Its last line has the last value, and a new ref of that name
+//! continues the same file. `git rev-parse REF@{N}` can read such a log, with a warning when it
+//! passes the deletion. Names that `art` manages never nest, so the log of a deleted ref never
+//! blocks another log. If git creates a ref below the name of a deleted one, git itself reports the
+//! conflict. Like git, this module ignores torn lines and lines in another format.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -25,26 +26,27 @@ use crate::fs::read;
 use crate::id::Id;
 use crate::name::RefName;
 
-/// The longest line of a reflog that is taken into memory: a line holds two ids, a name and a message.
+/// The maximum length of a reflog line in memory. A line contains two ids, a name and a message.
 const MAX_LINE: u64 = 16 << 20;
 
-/// One move of a ref.
+/// The move of a ref.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ReflogEntry {
-    /// Where it pointed before; `None` if it was made by this.
+    /// The old target, or `None` if the ref was created.
     pub old: Option<Id>,
-    /// Where it pointed then; `None` if it was deleted by this.
+    /// The new target, or `None` if the ref was deleted.
     pub new: Option<Id>,
-    /// Who moved it: `NAME <EMAIL>`.
+    /// The author of the move: `NAME <EMAIL>`.
     pub who: String,
-    /// When.
+    /// The time of the move.
     pub time: Timestamp,
-    /// What moved it, in one line.
+    /// The reason for the move, in one line.
     pub message: String,
 }
 
 impl ReflogEntry {
-    /// An entry as it will be read back: what can't stand in a line is dropped or made a space.
+    /// An entry in the form that reads back unchanged: unsupported characters are dropped or
+    /// replaced by spaces.
     pub(super) fn new(
         (old, new): (Option<Id>, Option<Id>),
         who: &Signature,
@@ -52,12 +54,12 @@ impl ReflogEntry {
     ) -> Self {
         let message = message.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
         let message = message.replace('\0', "");
-        // Git has no time before 1970.
+        // Git does not support times before 1970.
         let time = Timestamp::from_seconds(who.time.seconds().max(0));
         ReflogEntry { old, new, who: identity(who), time, message }
     }
 
-    /// Parses a line without its line feed; `None` if it isn't one.
+    /// Parses a line without its line feed. Returns `None` if it is invalid.
     fn parse(line: &[u8]) -> Option<Self> {
         let (old, rest) = line.split_at_checked(Id::HEX_LEN)?;
         let (new, rest) = rest.strip_prefix(b" ")?.split_at_checked(Id::HEX_LEN)?;
@@ -79,7 +81,7 @@ impl ReflogEntry {
         })
     }
 
-    /// The line with its line feed.
+    /// Formats the line, including the line feed.
     pub(super) fn to_line(&self) -> String {
         let tab = if self.message.is_empty() { "" } else { "\t" };
         format!(
@@ -93,14 +95,14 @@ impl ReflogEntry {
     }
 }
 
-/// `NAME <EMAIL>` as it stands in logs.
+/// Formats `NAME <EMAIL>` as in logs.
 pub(super) fn identity(who: &Signature) -> String {
     let mut line = who.to_line();
     line.truncate(line.rfind('>').map_or(line.len(), |end| end + 1));
     line
 }
 
-/// Where the log of the ref `name` is.
+/// Returns the path of the log of the ref `name`.
 pub(super) fn path(git_dir: &Path, name: &str) -> PathBuf {
     git_dir.join("logs").join(name)
 }
@@ -115,7 +117,7 @@ impl Entries {
         Ok(Entries { lines: Backwards::open_bounded(path, MAX_LINE)? })
     }
 
-    /// The entry in the newest whole line; `None` if there is no line, or if that line can't be read.
+    /// Returns the entry in the newest complete line. `None` if there is no line or it is invalid.
     pub(super) fn newest(&mut self) -> Result<Option<ReflogEntry>> {
         while let Some(line) = self.lines.next_line()? {
             if line.is_whole {
@@ -125,7 +127,7 @@ impl Entries {
         Ok(None)
     }
 
-    /// The next older entry and where its line begins.
+    /// Returns the next older entry and the offset of its line.
     pub(super) fn next_entry(&mut self) -> Result<Option<(u64, ReflogEntry)>> {
         while let Some(line) = self.lines.next_line()? {
             if let Some(entry) = ReflogEntry::parse(&line.bytes).filter(|_| line.is_whole) {
@@ -136,17 +138,17 @@ impl Entries {
     }
 }
 
-/// Whether an append waits for the disk.
+/// When an append is synced to disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sync {
-    /// Durable when it returns.
+    /// Before the append returns.
     Now,
-    /// The caller syncs the file system once, after many.
+    /// Later. The caller syncs the file system once, after many appends.
     Later,
 }
 
-/// Appends whole lines to the log at `path`, which is made if missing. What a crash tore off at the
-/// end is cut off first: nothing followed from a line that was never whole.
+/// Appends complete lines to the log at `path`, which is created if it is missing. First removes a
+/// torn last line, because nothing depends on an incomplete line.
 pub(super) fn append(path: &Path, lines: &str, sync: Sync) -> Result<()> {
     let exists = read::is_file(path)?;
     let directory = path.parent().unwrap_or(path);
@@ -166,15 +168,15 @@ pub(super) fn append(path: &Path, lines: &str, sync: Sync) -> Result<()> {
     if exists { Ok(()) } else { atomic::sync_dir(directory) }
 }
 
-/// What the log of a ref says as a whole.
+/// The contents of the log of a ref.
 #[derive(Debug, Default)]
 pub(super) struct LogSurvey {
-    /// Every id it names.
+    /// All ids in the log.
     pub(super) ids: BTreeSet<Id>,
-    /// Lines that are not in the format.
+    /// The number of invalid lines.
     pub(super) bad: usize,
-    /// Whether the last line has no end. A writer that was killed leaves one, and the next one cuts
-    /// it off: it is no damage.
+    /// True if the last line is incomplete. A killed writer leaves such a line, and the next writer
+    /// removes it. This is not damage.
     pub(super) is_torn: bool,
 }
 
@@ -184,7 +186,7 @@ pub(super) fn survey(path: &Path) -> Result<LogSurvey> {
     let mut lines = Backwards::open_bounded(path, MAX_LINE)?;
     while let Some(line) = lines.next_line()? {
         match ReflogEntry::parse(&line.bytes) {
-            // A killed writer leaves the start of a line, never a file of zeros.
+            // A killed writer leaves the start of a line, but never a file of zeros.
             _ if !line.is_whole && line.is_all_of_file_and_zero() => survey.bad += 1,
             _ if !line.is_whole => survey.is_torn = true,
             Some(entry) => {
@@ -196,7 +198,7 @@ pub(super) fn survey(path: &Path) -> Result<LogSurvey> {
     Ok(survey)
 }
 
-/// The entries of the log at `path` that can be read, newest first.
+/// Returns the readable entries of the log at `path`, newest first.
 pub(super) fn lines(path: &Path) -> Result<Vec<ReflogEntry>> {
     let mut entries = Entries::open(path)?;
     let mut found = Vec::new();
@@ -206,12 +208,12 @@ pub(super) fn lines(path: &Path) -> Result<Vec<ReflogEntry>> {
     Ok(found)
 }
 
-/// Whether this is a line of a log, without its line feed.
+/// Returns true if this is a valid line of a log, without its line feed.
 pub(super) fn is_line(line: &[u8]) -> bool {
     ReflogEntry::parse(line).is_some()
 }
 
-/// The error for a log that is read around its damage.
+/// The error for a log with unreadable lines.
 pub(super) fn unreadable_lines(path: &Path, count: usize) -> Error {
     let lines = if count == 1 { "a line" } else { "lines" };
     Error::corrupt(format!("'{}' has {lines} that can't be read ({count})", path.display()))
@@ -223,20 +225,21 @@ pub(super) fn record(git_dir: &Path, name: &str, entry: &ReflogEntry, sync: Sync
 }
 
 impl History {
-    /// The moves of a ref, newest first; none if it never existed. A deleted ref keeps its log.
+    /// Returns the moves of a ref, newest first. Empty if the ref never existed. A deleted ref
+    /// keeps its log.
     pub fn reflog(&self, name: &RefName) -> Result<Vec<ReflogEntry>> {
         self.reflog_of(&name.to_string())
     }
 
-    /// The moves of the current run of the project that is looked at, newest first: the run's own, and
-    /// the switches from run to run.
+    /// Returns the moves of the viewed project's current run, newest first, including switches
+    /// between runs.
     pub fn head_reflog(&self) -> Result<Vec<ReflogEntry>> {
         self.reflog_of(&self.viewed_head().file())
     }
 
     pub(super) fn reflog_of(&self, name: &str) -> Result<Vec<ReflogEntry>> {
         let mut found = lines(&path(self.git_dir(), name))?;
-        // A line is written before its ref moves; if the ref never did, the line says nothing.
+        // A line is written before its ref moves. Ignore the line if the ref never moved.
         if let Some(newest) = found.first()
             && self.pending_operation()?.is_some_and(|pending| pending.wrote(name, newest))
         {
@@ -257,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_exactly_what_git_writes() {
+    fn a_line_has_exactly_the_format_of_git() {
         let id = Id::of_blob(b"x");
         let entry = ReflogEntry::new((None, Some(id)), &signature("Ada L."), "upload: two\nlines ");
         let expected = format!(
@@ -270,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_line_is_passed_over_and_never_continued() {
+    fn a_torn_line_is_ignored_and_never_continued() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("deep/log");
         let entry = |n| ReflogEntry::new((None, Some(Id::of_blob(&[n]))), &signature("a"), "m");

@@ -1,5 +1,5 @@
-//! Reading refs: loose files over `packed-refs`, as git reads them. Takes no lock and writes nothing,
-//! so it works where nothing can be written.
+//! Reads refs: loose files override `packed-refs`, as in git. Takes no lock and writes nothing, so
+//! it works in a read-only repository.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -20,29 +20,29 @@ use crate::name::{RefKind, RefName, TRACKING};
 use crate::suggest;
 use crate::tree_path::escaped;
 
-/// How many symbolic refs are followed from one to the next; git follows as many.
+/// The maximum length of a chain of symbolic refs, as in git.
 const MAX_LINKS: usize = 5;
 
-/// How often a listing starts again because refs were moved together meanwhile.
+/// The number of times that a listing restarts because several refs moved together in the meantime.
 pub(super) const MAX_RETRIES: usize = 20;
 
-/// The slashes in the longest of our names.
+/// The number of slashes in the longest name that `art` manages.
 const MAX_DEPTH: usize = 4;
 
-/// The slashes in the longest name of a tracking ref.
+/// The number of slashes in the longest name of a tracking ref.
 const MAX_TRACKING_DEPTH: usize = MAX_DEPTH + 2;
 
-/// What a loose ref file says.
+/// The content of a loose ref file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Target {
-    /// An object.
+    /// An object id.
     Id(Id),
-    /// Another ref.
+    /// The name of another ref.
     Symbolic(String),
 }
 
 impl Target {
-    /// Parses the content of a ref file; `None` if git couldn't read it either.
+    /// Parses the content of a ref file. Returns `None` if git could not read it either.
     fn parse(content: &[u8]) -> Option<Self> {
         if let Some(target) = content.strip_prefix(b"ref:") {
             let target = target.trim().to_str().ok()?;
@@ -54,14 +54,15 @@ impl Target {
     }
 }
 
-/// Whether a name can be joined to the repository's directory: it is `HEAD` or stays in `refs/`.
+/// Returns true if a name can be safely appended to the repository's directory: it is `HEAD` or
+/// stays below `refs/`.
 fn is_safe_name(name: &str) -> bool {
     let is_component =
         |part: &str| !part.is_empty() && !part.starts_with('.') && !part.contains(['\0', '\n']);
     name == "HEAD" || (name.starts_with("refs/") && name.split('/').all(is_component))
 }
 
-/// Reads the file of the ref `name`; `None` if there is none.
+/// Reads the file of the ref `name`. Returns `None` if it does not exist.
 pub(super) fn read_loose(git_dir: &Path, name: &str) -> Result<Option<Target>> {
     let path = git_dir.join(name);
     let mut content = Vec::new();
@@ -81,16 +82,16 @@ fn damaged(path: &Path, content: &[u8]) -> Error {
     let what = if content.is_empty() {
         "it is empty".to_owned()
     } else {
-        format!("it has '{}'", escaped(&content[..content.len().min(80)]))
+        format!("it contains '{}'", escaped(&content[..content.len().min(80)]))
     };
     Error::corrupt(format!("'{}' is not a ref: {what}", path.display()))
-        .with_hint("look at what is damaged: art fsck")
+        .with_hint("check the repository: art fsck")
 }
 
 impl History {
-    /// The commit a ref points at; `None` if there is no such ref.
+    /// Returns the commit that a ref points to, or `None` if there is no such ref.
     ///
-    /// Fails with [`Corrupt`](ErrorKind::Corrupt) if the reflog says that the ref is elsewhere.
+    /// Fails with [`Corrupt`](ErrorKind::Corrupt) if the reflog contradicts the ref.
     pub fn try_find_ref(&self, name: &RefName) -> Result<Option<Id>> {
         let full_name = name.to_string();
         if is_recorded(&full_name) {
@@ -99,8 +100,8 @@ impl History {
         self.try_find_id(&full_name)
     }
 
-    /// The commit a ref points at; [`NotFound`](crate::ErrorKind::NotFound) with a near name as the
-    /// hint if there is no such ref.
+    /// Returns the commit that a ref points to. If there is no such ref, fails with
+    /// [`NotFound`](crate::ErrorKind::NotFound) and suggests a similar name.
     pub fn find_ref(&self, name: &RefName) -> Result<Id> {
         match self.try_find_ref(name)? {
             Some(id) => Ok(id),
@@ -111,8 +112,9 @@ impl History {
     fn no_such_ref(&self, name: &RefName) -> Error {
         let kind = name.kind().as_str();
         if let Some(remote) = name.remote() {
-            let message = format!("there is no ref '{name}': no fetch from '{remote}' has seen it");
-            return Error::not_found(message).with_hint(format!("look again: art fetch {remote}"));
+            let message =
+                format!("there is no ref '{name}': the last fetch from '{remote}' did not find it");
+            return Error::not_found(message).with_hint(format!("fetch again: art fetch {remote}"));
         }
         let error = Error::not_found(match name.kind() {
             RefKind::Project => format!("there is no project '{}'", name.project()),
@@ -126,14 +128,13 @@ impl History {
         }
     }
 
-    /// All refs of ours whose full names begin with `prefix`, sorted by name.
+    /// Returns all refs that `art` manages whose full names begin with `prefix`, sorted by name.
     ///
-    /// Refs that one transaction moved together are seen together. Refs of other shapes, which
-    /// other tools may keep beside ours, are left out. So are tracking refs, unless `prefix` begins
-    /// with `refs/remotes/`.
+    /// The listing sees all moves of a transaction or none. Refs of other tools are ignored, and so
+    /// are tracking refs, unless `prefix` begins with `refs/remotes/`.
     ///
-    /// Fails with [`Corrupt`](ErrorKind::Corrupt) if a ref is missing or damaged;
-    /// [`History::list_refs`] gives the others.
+    /// Fails with [`Corrupt`](ErrorKind::Corrupt) if a ref is missing or damaged.
+    /// [`History::list_refs`] returns the valid refs in that case.
     pub fn refs(&self, prefix: &str) -> Result<Vec<(RefName, Id)>> {
         let RefListing { refs, damaged } = self.list_refs(prefix)?;
         match damaged.into_iter().next() {
@@ -142,7 +143,7 @@ impl History {
         }
     }
 
-    /// As [`History::refs`], with the damaged refs apart.
+    /// Like [`History::refs`], but returns damaged refs separately.
     pub fn list_refs(&self, prefix: &str) -> Result<RefListing> {
         let mut listing = RefListing::default();
         let damaged = self.visit_refs(prefix, &mut |name, id| {
@@ -162,8 +163,9 @@ impl History {
         Ok(listing)
     }
 
-    /// Calls `visit` with what [`History::refs`] lists, names as text; those from `packed-refs` may
-    /// be none of ours. Gives the damaged refs, of which some may have been visited.
+    /// Calls `visit` with the refs of [`History::refs`], with names as text. Names from
+    /// `packed-refs` may be refs of other tools. Returns the damaged refs, some of which may have
+    /// been visited.
     pub(super) fn visit_refs(
         &self,
         prefix: &str,
@@ -174,8 +176,9 @@ impl History {
             let packed = PackedRefs::open(self.git_dir())?;
             let mut damaged = BTreeMap::new();
             let loose = self.sound_loose_refs(prefix, &mut damaged)?;
-            // A transaction of several refs commits by replacing packed-refs: if that is the same
-            // file before and after the loose refs were read, no such transaction is half seen.
+            // A transaction of several refs commits by replacing packed-refs. If that file is the
+            // same before and after reading the loose refs, the listing sees all moves of a
+            // transaction or none.
             if packed.is_current() || retries >= MAX_RETRIES {
                 let mut names = Vec::new();
                 merge(&packed, loose, prefix, &mut |name, id| {
@@ -193,7 +196,7 @@ impl History {
         }
     }
 
-    /// The loose refs of ours whose names begin with `prefix`; the damaged ones go to `damaged`.
+    /// Returns the loose refs whose names begin with `prefix`. Damaged refs go to `damaged`.
     fn sound_loose_refs(
         &self,
         prefix: &str,
@@ -203,7 +206,7 @@ impl History {
         self.visit_loose(prefix, &mut |name| {
             match self.read_loose_id(&name) {
                 Ok(Some(id)) => _ = found.insert(name, id),
-                // Gone between listing and reading: it is packed now or deleted.
+                // Deleted or packed between listing and reading.
                 Ok(None) => {}
                 Err(error) if error.kind() == ErrorKind::Corrupt => {
                     damaged.insert(name, error);
@@ -215,7 +218,7 @@ impl History {
         Ok(found)
     }
 
-    /// The object that any ref leads to, by its full name.
+    /// Returns the object that a ref leads to, by its full name.
     pub(super) fn try_find_id(&self, name: &str) -> Result<Option<Id>> {
         let mut name = name.to_owned();
         for _ in 0..=MAX_LINKS {
@@ -226,10 +229,10 @@ impl History {
             }
         }
         Err(Error::corrupt(format!("the ref '{name}' leads to itself"))
-            .with_hint("look at what is damaged: art fsck"))
+            .with_hint("check the repository: art fsck"))
     }
 
-    /// What an object leads to: the object of an annotated tag, for others themselves.
+    /// Returns the object that an annotated tag leads to. Returns any other object unchanged.
     pub fn peel(&self, id: &Id) -> Result<Id> {
         let mut id = *id;
         for _ in 0..=MAX_LINKS {
@@ -240,23 +243,24 @@ impl History {
                     return Err(Error::not_found(format!(
                         "the object {id} is not in this repository"
                     ))
-                    .with_hint("look at what is missing: art fsck"));
+                    .with_hint("find all missing objects: art fsck"));
                 }
             }
         }
-        Err(Error::corrupt(format!("the tags that lead to {id} are too many")))
+        Err(Error::corrupt(format!("the chain of tags to {id} is too long")))
     }
 
     pub(super) fn tagged(&self, tag: &Id) -> Result<Id> {
         let bytes = self.read(tag, ObjectKind::Tag)?;
         let line = bytes.lines().next().and_then(|line| line.strip_prefix(b"object "));
         line.and_then(Id::from_hex)
-            .ok_or_else(|| Error::corrupt(format!("tag {tag} is damaged: it names no object")))
+            .ok_or_else(|| Error::corrupt(format!("tag {tag} is damaged: it has no object id")))
     }
 
-    /// What the ref `name` says itself: its loose file, else its line in `packed-refs`.
+    /// Returns the direct target of the ref `name`: its loose file, otherwise its line in
+    /// `packed-refs`.
     ///
-    /// In that order: a ref that is being packed is in the second before it leaves the first.
+    /// The order matters: packing writes a ref to `packed-refs` before it removes the loose file.
     fn read_target(&self, name: &str) -> Result<Option<Target>> {
         if !is_safe_name(name) {
             return Ok(None);
@@ -267,11 +271,11 @@ impl History {
         Ok(PackedRefs::open(self.git_dir())?.find(name.as_bytes())?.map(Target::Id))
     }
 
-    /// The loose refs of ours whose names begin with `prefix`.
+    /// Returns the loose refs that `art` manages whose names begin with `prefix`.
     pub(super) fn loose_refs(&self, prefix: &str) -> Result<BTreeMap<String, Id>> {
         let mut found = BTreeMap::new();
         self.visit_loose(prefix, &mut |name| {
-            // Gone between listing and reading: it is packed now or deleted.
+            // Deleted or packed between listing and reading.
             if let Some(id) = self.read_loose_id(&name)? {
                 found.insert(name, id);
             }
@@ -288,8 +292,8 @@ impl History {
         }
     }
 
-    /// Calls `visit` with the name of every loose ref of ours that begins with `prefix`; of tracking
-    /// refs only if `prefix` begins with `refs/remotes/`.
+    /// Calls `visit` with the name of every loose ref that `art` manages and that begins with
+    /// `prefix`. Tracking refs are included only if `prefix` begins with `refs/remotes/`.
     pub(super) fn visit_loose(
         &self,
         prefix: &str,
@@ -298,8 +302,8 @@ impl History {
         Self::visit_names(self.git_dir(), prefix, visit)
     }
 
-    /// Calls `visit` with the name of every file below `base` that has the name of a ref of ours, as
-    /// [`History::visit_loose`] does for loose refs.
+    /// Calls `visit` with the path of every file below `base` that is named like a ref that `art`
+    /// manages, as [`History::visit_loose`] does for loose refs.
     pub(super) fn visit_names(
         base: &Path,
         prefix: &str,
@@ -334,7 +338,7 @@ impl History {
     }
 }
 
-/// The names in a directory that are UTF-8, and whether each is a directory.
+/// Returns the UTF-8 names in a directory, and whether each one is a directory.
 pub(super) fn list(directory: &Path) -> Result<Vec<(String, bool)>> {
     let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,
@@ -351,7 +355,7 @@ pub(super) fn list(directory: &Path) -> Result<Vec<(String, bool)>> {
     Ok(names)
 }
 
-/// Visits the packed refs with the loose ones over them.
+/// Visits the packed refs, overridden by the loose ones.
 fn merge(
     packed: &PackedRefs,
     loose: BTreeMap<String, Id>,

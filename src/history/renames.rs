@@ -1,4 +1,4 @@
-//! What only moved: a deleted and an added file that are the same, or alike.
+//! Detects renames: pairs of a deleted and an added file with the same or similar content.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -7,17 +7,18 @@ use super::diff::{Change, Side};
 use crate::error::Result;
 use crate::tree_path::TreePath;
 
-/// From so much likeness on, in percent, a file counts as renamed; Git's default.
+/// The minimum similarity of a rename in percent, as in Git.
 const SIMILAR_ENOUGH: u8 = 50;
-/// Contents are compared for at most so many pairs of a deleted and an added file.
+/// The maximum number of pairs whose contents are compared.
 const PAIR_LIMIT: usize = 10_000;
 
-/// How alike two contents are, in percent; `None` where it is not worth knowing.
+/// Returns the similarity of two contents in percent, or `None` if it should not be computed.
 pub type Similarity<'a> = dyn FnMut(&Side, &Side) -> Result<Option<u8>> + 'a;
 
-/// Finds what moved: a deleted and an added file with the same content become one rename; of several
-/// candidates, one that keeps its file name, else the first by path. With `similarity`, what is left
-/// is compared by content, the most alike first. Links and empty directories don't move.
+/// Replaces a deleted and an added file with the same content by one rename. If there are several
+/// candidates, prefers one with the same file name, then the first by path. With `similarity`,
+/// compares the remaining files by content and pairs the most similar ones first. Links and empty
+/// directories are never renamed.
 pub fn find_renames(
     changes: Vec<Change>,
     similarity: Option<&mut Similarity<'_>>,
@@ -46,7 +47,7 @@ fn is_file(side: Side) -> bool {
     matches!(side.mode, EntryMode::File | EntryMode::Executable)
 }
 
-/// Which target came from which source, both by index.
+/// The source of each target, both by index.
 struct Moves {
     from: Vec<Option<(usize, u8)>>,
     taken: Vec<bool>,
@@ -65,7 +66,7 @@ impl Moves {
         self.match_by(sources, targets, |_, side| side.id);
     }
 
-    /// Pairs what is still free and has the same key, in order.
+    /// Pairs the remaining files with the same key, in order.
     fn match_by<K: Eq + std::hash::Hash>(
         &mut self,
         sources: &[(TreePath, Side)],
@@ -147,7 +148,7 @@ mod tests {
     use crate::id::Id;
 
     #[test]
-    fn what_moved_is_one_rename_that_keeps_its_file_name_if_it_can() {
+    fn a_moved_file_is_one_rename_and_prefers_the_same_file_name() {
         let (_directory, history) = temporary_history();
         let a = tree(&history, &[("a/x", "1"), ("a/y", "1"), ("z", "2")]);
         let b = tree(&history, &[("b/y", "1"), ("b/z", "1"), ("w", "3")]);
@@ -156,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn files_that_are_alike_are_renamed_the_most_alike_first() {
+    fn similar_files_are_renamed_most_similar_first() {
         let (_directory, history) = temporary_history();
         let a = tree(&history, &[("one", "1"), ("two", "2")]);
         let b = tree(&history, &[("uno", "11"), ("due", "22"), ("tre", "333")]);
@@ -176,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_great_many_equal_files_that_moved_take_no_great_time() {
+    fn many_equal_moved_files_are_matched_quickly() {
         let id = Id::of_blob(b"");
         let side = Side { mode: EntryMode::File, id };
         let path = |top: &str, n: u32| TreePath::parse(format!("{top}/{n}")).unwrap();

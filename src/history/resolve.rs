@@ -11,23 +11,23 @@ use crate::name::{Name, ProjectName, RefKind, RefName};
 use crate::suggest;
 use crate::tree_path::TreePath;
 
-/// The fewest digits that name a commit.
+/// The minimum number of digits that name a commit.
 const MIN_DIGITS: usize = 4;
 
-/// What a revision leads to.
+/// The result of resolving a revision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resolved {
     /// The commit.
     pub commit: Id,
-    /// The ref it was named by, also where steps led away from its tip; none for an id.
+    /// The ref that the revision names, even if steps lead away from its tip. `None` for an id.
     pub reference: Option<RefName>,
-    /// The project it was looked for in.
+    /// The project of the revision.
     pub project: ProjectName,
-    /// The path behind it; the root if there is none.
+    /// The path in the revision, or the root.
     pub path: TreePath,
 }
 
-/// Where a base leads: to a ref, or to a commit of no name.
+/// The start of a revision: a ref or a commit.
 enum Start {
     Ref(RefName),
     /// `HEAD`, with its own log.
@@ -36,11 +36,10 @@ enum Start {
 }
 
 impl History {
-    /// Finds the commit that `revision` names, in the project that it names or in
-    /// `default_project`.
+    /// Finds the commit that `revision` names, in its own project or in `default_project`.
     ///
-    /// Fails with [`NotFound`](crate::ErrorKind::NotFound) and a near name as the hint, or with
-    /// [`Invalid`](crate::ErrorKind::Invalid) where several commits could be meant.
+    /// Fails with [`NotFound`](crate::ErrorKind::NotFound) and a suggestion, or with
+    /// [`Invalid`](crate::ErrorKind::Invalid) if the revision is ambiguous.
     pub fn resolve(&self, revision: &Revision, default_project: &ProjectName) -> Result<Resolved> {
         let project = revision.project.as_ref().unwrap_or(default_project);
         let start = self.find_start(revision, project)?;
@@ -48,9 +47,10 @@ impl History {
         let (mut commit, reference) = match (start, moves_ago) {
             (Start::Commit(id), 0) => (id, None),
             (Start::Commit(_), _) => {
-                let message =
-                    format!("'{revision}' asks for the moves of a commit, which never moves");
-                return Err(Error::invalid(message).with_hint("name a run, a version or a tag"));
+                let message = format!(
+                    "'{revision}' asks for an earlier value of a commit id, but only refs have a log"
+                );
+                return Err(Error::invalid(message).with_hint("pass a run, a version or a tag"));
             }
             (Start::Ref(name), 0) => (self.find_ref(&name)?, Some(name)),
             (Start::Ref(name), count) => {
@@ -75,10 +75,10 @@ impl History {
         Ok(Resolved { commit, reference, project: project.clone(), path: revision.path.clone() })
     }
 
-    /// The ref whose log `revision` asks for; `None` for `HEAD`, which has a log of its own.
+    /// Returns the ref whose log `revision` requests, or `None` for `HEAD`, which has its own log.
     ///
-    /// The ref need not be there: a deleted one keeps its log. Fails with
-    /// [`Invalid`](crate::ErrorKind::Invalid) for what has no log.
+    /// The ref does not need to exist, because a deleted ref keeps its log. Fails with
+    /// [`Invalid`](crate::ErrorKind::Invalid) if the revision has no log.
     pub fn find_logged(
         &self,
         revision: &Revision,
@@ -94,8 +94,8 @@ impl History {
             Ok(Start::Ref(name)) => Ok(Some(name)),
             Ok(Start::Head(_)) => Ok(None),
             Ok(Start::Commit(id)) => {
-                let message = format!("{} is a commit, which never moves", id.short());
-                Err(Error::invalid(message).with_hint("name a run, a version or a tag"))
+                let message = format!("{} is a commit id, and only refs have a log", id.short());
+                Err(Error::invalid(message).with_hint("pass a run, a version or a tag"))
             }
             Err(error) => match self.find_deleted(revision, project)? {
                 Some(name) => Ok(Some(name)),
@@ -104,7 +104,7 @@ impl History {
         }
     }
 
-    /// The ref of a plain name that is gone and has left a log.
+    /// Returns the deleted ref with this plain name, if it left a log.
     fn find_deleted(&self, revision: &Revision, project: &ProjectName) -> Result<Option<RefName>> {
         let Base::Named(name) = &revision.base else { return Ok(None) };
         for make in [RefName::version, RefName::run, RefName::tag] {
@@ -130,36 +130,36 @@ impl History {
             Base::Head => Start::Head(self.find_head(revision)?),
             Base::Latest | Base::Stage(_) => {
                 let message =
-                    format!("'{revision}' is told by records, which a history does not read");
+                    format!("'{revision}' depends on records, which this function does not read");
                 return Err(Error::new(ErrorKind::Unsupported, message)
-                    .with_hint("name the version, or find it with ops::resolve"));
+                    .with_hint("pass the name of the version, or use ops::resolve"));
             }
         })
     }
 
-    /// Where the current run is kept of the project that the revision names, or of the one that is
-    /// looked at.
+    /// Returns the head of the revision's project, or of the viewed project.
     fn meant_head(&self, revision: &Revision) -> HeadName {
         revision.project.as_ref().map_or_else(|| self.viewed_head(), |name| self.head_name(name))
     }
 
-    /// The current run of the project that the revision names, or of the one that is looked at.
+    /// Returns the current run of the revision's project, or of the viewed project.
     fn find_head(&self, revision: &Revision) -> Result<Option<RefName>> {
         let run = self.head_target(&self.meant_head(revision))?.run;
         match (&run, &revision.project) {
             (Some(run), Some(project)) if run.project() != project => {
                 Err(Error::not_found(format!(
-                    "the current run is '{}' of '{}', and none of '{project}'",
+                    "the current run is '{}' of '{}', not a run of '{project}'",
                     run.name(),
                     run.project()
                 ))
-                .with_hint(format!("see what runs there are: art runs --project {project}")))
+                .with_hint(format!("list the runs: art runs --project {project}")))
             }
             _ => Ok(run),
         }
     }
 
-    /// A version, else a run or a tag, else the first digits of an id.
+    /// Resolves a plain name: a version, otherwise a run or a tag, otherwise the first digits of an
+    /// id.
     fn find_named(&self, name: &Name, revision: &Revision, project: &ProjectName) -> Result<Start> {
         let [version, run, tag] = [RefName::version, RefName::run, RefName::tag]
             .map(|make| make(project.clone(), name.clone()));
@@ -189,16 +189,16 @@ impl History {
             [first, second, ..] => {
                 let message =
                     format!("{} commits have an id that begins with {name}", commits.len());
-                let hint = format!("give more digits: {} or {} …", first.short(), second.short());
+                let hint = format!("use more digits: {} or {} …", first.short(), second.short());
                 Err(Error::invalid(message).with_hint(hint))
             }
         }
     }
 
-    /// The commits whose ids begin with `digits`, sorted.
+    /// Returns the commits whose ids begin with `digits`, sorted.
     fn commits_with(&self, digits: &str) -> Result<Vec<Id>> {
         let failed = |error| git_error("cannot look up an id", error);
-        // From a whole id, because gix takes a short text for the start of a SHA-1.
+        // Build the prefix from a full id, because gix treats a short text as the start of a SHA-1.
         let Some(lowest) = Id::from_hex(format!("{digits:0<64}").as_bytes()) else {
             return Ok(Vec::new());
         };
@@ -278,14 +278,14 @@ impl History {
     }
 }
 
-/// Where the ref with this log was `count` moves ago.
+/// Returns the value of the ref with this log `count` moves ago.
 fn moves_ago_in(log: &[ReflogEntry], name: &str, count: u32) -> Result<Id> {
     let what = match log.get(count as usize - 1) {
         Some(ReflogEntry { old: Some(id), .. }) => return Ok(*id),
         Some(_) => format!("'{name}' did not exist {count} moves ago"),
         None => format!("the log of '{name}' does not go back {count} moves"),
     };
-    Err(Error::not_found(what).with_hint(format!("see what it was: art reflog {name}")))
+    Err(Error::not_found(what).with_hint(format!("see its moves: art reflog {name}")))
 }
 
 fn no_current_run() -> Error {

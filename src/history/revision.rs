@@ -1,4 +1,5 @@
-//! How a commit is named on the command line, as text; `resolve.rs` finds what it names.
+//! Parses the revision syntax of the command line. `resolve.rs` finds the commit that a revision
+//! names.
 //!
 //! ```text
 //! [OWNER/PROJECT:] BASE [@{N}] [~N | ^N]… [:PATH]
@@ -8,8 +9,8 @@
 //!        a full name: refs/runs/OWNER/PROJECT/RUN, refs/remotes/REMOTE/runs/OWNER/PROJECT/RUN
 //! ```
 //!
-//! `~`, `^` and `@{N}` mean what they mean in git. An owner can't be called `run`, `tag` or `refs`
-//! here; such a project is named with `--project`.
+//! `~`, `^` and `@{N}` have the same meaning as in git. In this syntax, an owner cannot be called
+//! `run`, `tag` or `refs`. Such a project is given with `--project`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -21,22 +22,22 @@ use crate::id::Id;
 use crate::name::{Name, ProjectName, RefKind, RefName};
 use crate::tree_path::{TreePath, escaped};
 
-/// The name of a commit and of a path in it.
+/// A revision: the name of a commit, and optionally a path in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revision {
     pub(super) project: Option<ProjectName>,
     pub(super) base: Base,
-    /// How many moves of the ref ago.
+    /// The N of `@{N}`: the number of moves to go back.
     pub(super) moves_ago: Option<u32>,
     pub(super) steps: Vec<Step>,
     pub(super) path: TreePath,
     text: String,
 }
 
-/// What a revision starts from.
+/// The start of a revision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Base {
-    /// `HEAD`: the current run, with the switches in its log.
+    /// `HEAD`: the current run, including switches in its log.
     Head,
     /// Nothing before `@{N}`: the current run, with its own log.
     Current,
@@ -66,22 +67,22 @@ pub(super) enum Step {
 }
 
 impl Revision {
-    /// Parses a revision; only its path may be other than UTF-8.
+    /// Parses a revision. Only its path can contain invalid UTF-8.
     pub fn parse(text: &[u8]) -> Result<Self> {
         Parser { text, at: 0 }.revision()
     }
 
-    /// The project it names, if it names one.
+    /// Returns the project, if the revision names one.
     pub fn project(&self) -> Option<&ProjectName> {
         self.project.as_ref()
     }
 
-    /// The path behind it; the root if there is none.
+    /// Returns the path, or the root if there is none.
     pub fn path(&self) -> &TreePath {
         &self.path
     }
 
-    /// The stage, if it names the newest version in one.
+    /// Returns the stage, if the revision names the newest version in a stage.
     pub fn stage(&self) -> Option<&Name> {
         match &self.base {
             Base::Stage(stage) => Some(stage),
@@ -89,13 +90,13 @@ impl Revision {
         }
     }
 
-    /// Whether it names the newest version.
+    /// Returns true if the revision names the newest version.
     pub fn is_latest(&self) -> bool {
         self.base == Base::Latest
     }
 
-    /// The ref of the version that it names by its name, in the project that it names or in
-    /// `project`; nothing if it names something else, an earlier state or a path.
+    /// Returns the ref of the version that the revision names, in its own project or in `project`.
+    /// Returns `None` if the revision is not a plain version name.
     pub fn as_version(&self, project: &ProjectName) -> Option<RefName> {
         if self.moves_ago.is_some() || !self.steps.is_empty() || !self.path.is_root() {
             return None;
@@ -110,21 +111,21 @@ impl Revision {
         }
     }
 
-    /// The same revision as a whole.
+    /// Removes the path.
     #[must_use]
     pub fn without_path(mut self) -> Self {
         self.path = TreePath::root();
         self
     }
 
-    /// The same revision with the ref `name` in the place of what it starts from.
+    /// Replaces the base with the ref `name`.
     #[must_use]
     pub fn with_base(mut self, name: &RefName) -> Self {
         self.base = Base::Ref(name.clone());
         self
     }
 
-    /// The same revision where `run` is the current run, whatever `HEAD` says.
+    /// Replaces the current run with `run`, regardless of `HEAD`.
     #[must_use]
     pub fn with_current(mut self, run: &RefName) -> Self {
         let is_its = self.project.as_ref().is_none_or(|project| project == run.project());
@@ -136,7 +137,7 @@ impl Revision {
 }
 
 impl From<RefName> for Revision {
-    /// The commit that a ref points at.
+    /// A revision that names the commit of a ref.
     fn from(name: RefName) -> Self {
         let text = name.to_string();
         Revision {
@@ -159,13 +160,13 @@ impl FromStr for Revision {
 }
 
 impl fmt::Display for Revision {
-    /// As it was typed, escaped for a terminal.
+    /// Writes the revision as typed, escaped for a terminal.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
 }
 
-/// Reads a revision from left to right; `at` is where it stands.
+/// Parses a revision from left to right. `at` is the current position.
 struct Parser<'a> {
     text: &'a [u8],
     at: usize,
@@ -195,7 +196,7 @@ impl Parser<'_> {
         &self.text[self.at..]
     }
 
-    /// The error that `what` is wrong where the parser stands.
+    /// The error that reports `what` at the current position.
     fn error(&self, what: &str) -> Error {
         let column = self.text[..self.at].chars().count() + 1;
         let message =
@@ -204,7 +205,7 @@ impl Parser<'_> {
             .with_hint("write v1, run/NAME, tag/NAME, HEAD~2, OWNER/PROJECT:v1 or v1:PATH")
     }
 
-    /// `OWNER/PROJECT:`, if the text begins so.
+    /// Parses `OWNER/PROJECT:`, if the text begins with it.
     fn project(&mut self) -> Option<ProjectName> {
         let colon = self.text.find_byte(b':')?;
         let front = self.text[..colon].to_str().ok()?;
@@ -218,7 +219,7 @@ impl Parser<'_> {
 
     fn base(&mut self) -> Result<Base> {
         if let [b'@', rest @ ..] = self.rest() {
-            // `@` alone is HEAD, as in git; a stage follows it otherwise.
+            // As in git, `@` alone is HEAD. Otherwise, it begins a stage.
             match rest.first() {
                 Some(b'{') => return Ok(Base::Current),
                 None | Some(b'~' | b'^' | b':') => {
@@ -270,7 +271,7 @@ impl Parser<'_> {
         Ok(Base::Named(self.name(word)?))
     }
 
-    /// The letters up to what can't be in a name or a ref.
+    /// Returns the text up to a character that cannot be in a name or a ref.
     fn word(&self) -> &str {
         let rest = self.rest();
         let end = rest.find_byteset(b"~^:@{}").unwrap_or(rest.len());
@@ -281,7 +282,7 @@ impl Parser<'_> {
         text.parse().map_err(|error: Error| self.error("not a name").with_source(error))
     }
 
-    /// `@{N}`
+    /// Parses `@{N}`.
     fn moves_ago(&mut self) -> Result<Option<u32>> {
         if !self.rest().starts_with(b"@{") {
             return Ok(None);
@@ -297,7 +298,7 @@ impl Parser<'_> {
         Ok(Some(count))
     }
 
-    /// `~`, `~N`, `^`, `^N`, `^{}` or `^{commit}`
+    /// Parses `~`, `~N`, `^`, `^N`, `^{}` or `^{commit}`.
     fn step(&mut self) -> Result<Option<Step>> {
         let is_ancestor = match self.rest() {
             [b'~', ..] => true,
@@ -344,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn every_base_is_told_apart() {
+    fn every_kind_of_base_is_parsed() {
         let cases = [
             ("v1", Base::Named(name("v1"))),
             ("deadbeef", Base::Named(name("deadbeef"))),
@@ -372,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn the_parts_around_the_base_are_read() {
+    fn the_parts_around_the_base_are_parsed() {
         let revision = parse("alice/digits:run/r1@{2}~3^^2^{}:a/b:c");
         assert_eq!(revision.project(), Some(&"alice/digits".parse().unwrap()));
         assert_eq!(revision.base, Base::Run(name("r1")));

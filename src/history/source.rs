@@ -1,30 +1,31 @@
-//! The Git repository around the work: which commit of the source a run came from.
+//! Finds the source commit of a run in the Git repository around the work.
 //!
-//! That repository is someone else's and may be large, foreign or broken, so nothing in it is
-//! executed (no filters, no hooks, no work inside of submodules) and nothing about it fails the run.
+//! That repository belongs to someone else and may be large, malicious or broken. Nothing in it is
+//! executed (no filters, no hooks, no work inside submodules), and no problem with it fails the
+//! run.
 
 use std::path::{Path, PathBuf};
 
 use bstr::{BStr, ByteSlice};
 
-/// What is known of the source around a directory. What can't be known is `None`.
+/// The known facts about the source around a directory. Unknown facts are `None`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
 pub struct Source {
-    /// The commit that is checked out, in its repository's own object format.
+    /// The checked-out commit, in the repository's own object format.
     pub commit: Option<String>,
-    /// The branch, without `refs/heads/`; `None` with a detached head.
+    /// The branch, without `refs/heads/`. `None` if the head is detached.
     pub branch: Option<String>,
-    /// Where the branch is fetched from, else the only or default remote; never with a password or
-    /// token in it.
+    /// The URL that the branch is fetched from, otherwise that of the only or default remote. Never
+    /// contains a password or token.
     pub remote: Option<String>,
-    /// Whether tracked files differ from the commit. Untracked files don't count.
+    /// True if tracked files differ from the commit. Untracked files are ignored.
     pub dirty: Option<bool>,
-    /// Why something is not known, for a person.
+    /// The reason why a fact is unknown, for display.
     pub problem: Option<String>,
 }
 
-/// The source around `directory`, or `None` where there is no Git work tree. Reads no settings but
-/// the repository's own.
+/// Returns the source around `directory`, or `None` if there is no Git work tree. Reads only the
+/// repository's own settings.
 pub fn discover(directory: &Path) -> Option<Source> {
     match open_around(directory) {
         Ok(repo) => read(repo),
@@ -35,7 +36,7 @@ pub fn discover(directory: &Path) -> Option<Source> {
     }
 }
 
-/// Opens the repository around `directory` with no settings but its own.
+/// Opens the repository around `directory`, with only its own settings.
 fn open_around(directory: &Path) -> Result<gix::Repository, gix::Error> {
     let options = gix::discover::upwards::Options {
         dot_git_only: true,
@@ -49,7 +50,7 @@ fn open_around(directory: &Path) -> Result<gix::Repository, gix::Error> {
         .map(|repo| repo.to_thread_local())
 }
 
-/// Where the Git repository around a directory keeps the names that it leaves alone.
+/// The Git work tree around a directory, and its exclude file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkTree {
     /// The top of the work tree.
@@ -58,7 +59,7 @@ pub struct WorkTree {
     pub exclude: PathBuf,
 }
 
-/// The work tree around `directory`, if there is one that can be read.
+/// Returns the work tree around `directory`, if it is readable.
 pub fn work_tree(directory: &Path) -> Option<WorkTree> {
     let repo = open_around(directory).ok()?;
     let top = repo.workdir()?.to_owned();
@@ -89,7 +90,7 @@ fn read(mut repo: gix::Repository) -> Option<Source> {
     Some(source)
 }
 
-/// Drops the settings that name programs to run on a file's content.
+/// Removes the settings that run programs on the content of files.
 fn forget_filters(repo: &mut gix::Repository) {
     let mut config = repo.config_snapshot_mut();
     let ids: Vec<_> = config
@@ -124,7 +125,7 @@ fn remote(repo: &gix::Repository, branch: Option<&str>) -> Option<String> {
     let of_branch = branch
         .and_then(|branch| config.string_by("branch", Some(branch.into()), "remote"))
         .and_then(|remote| match url_of(remote.as_bstr()) {
-            // A branch may name a URL itself; `.` is this repository.
+            // A branch can name a URL directly. `.` is this repository.
             None => Some(remote).filter(|remote| remote.contains_str("/")),
             url => url,
         });
@@ -135,8 +136,8 @@ fn remote(repo: &gix::Repository, branch: Option<&str>) -> Option<String> {
     Some(without_credentials(&url.to_str_lossy()))
 }
 
-/// `url` without what lets someone in: of `scheme://user:password@host/path?query` the user and the
-/// password (the user is kept for ssh, where it is no secret) and the query.
+/// Removes credentials from `url`. For `scheme://user:password@host/path?query`, removes the user,
+/// the password and the query. For ssh, the user is not secret and is kept.
 fn without_credentials(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
@@ -158,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_remote_is_kept_without_its_credentials() {
+    fn credentials_are_removed_from_a_remote() {
         for (url, kept) in [
             ("https://host/a/b.git", "https://host/a/b.git"),
             ("https://token@host/a", "https://host/a"),
@@ -174,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn where_there_is_no_repository_there_is_no_source() {
+    fn without_a_repository_there_is_no_source() {
         let directory = tempfile::tempdir().unwrap();
         assert_eq!(discover(directory.path()), None);
     }

@@ -1,10 +1,10 @@
-//! Moving tracking refs: what a remote had at the last fetch.
+//! Moves tracking refs, which record the refs of a remote at the last fetch.
 //!
-//! A fetch is nothing to undo, and a remote can have a hundred thousand refs, so these moves are
-//! written nowhere else: no line in the operation log, no reflog. They are checked against what is
-//! there and moved together like all others, by one rename of `packed-refs`. A crash leaves all of
-//! them as they were or all as they shall be, and an older operation that is still to be settled has
-//! been, because that is the first thing done under the lock.
+//! A fetch is not undone, and a remote can have a hundred thousand refs. These moves are therefore
+//! not recorded in the operation log or in reflogs. Like other moves, they are checked against the
+//! current values and take effect together, by one rename of `packed-refs`. After a crash, either
+//! all of them have the old values or all have the new ones. An older unfinished operation is
+//! settled before, when the lock is acquired.
 
 use std::collections::BTreeMap;
 
@@ -20,8 +20,8 @@ use crate::id::{Id, ObjectKind};
 use crate::name::TRACKING;
 
 impl Transaction<'_> {
-    /// Moves the tracking refs of this transaction that are not where they shall be, and gives the
-    /// moves. Reads `packed-refs` once, however many there are.
+    /// Moves the tracking refs that do not have their new values yet, and returns the moves. Reads
+    /// `packed-refs` once.
     pub(super) fn move_tracking(&self, lock: &mut RefsLock<'_>) -> Result<Vec<RefChange>> {
         lock.lock_file("packed-refs")?;
         let loose = self.history.loose_refs(TRACKING)?;
@@ -51,7 +51,7 @@ impl Transaction<'_> {
         Ok(changes)
     }
 
-    /// What `packed-refs` says of each update's ref.
+    /// Returns the value in `packed-refs` of each update's ref.
     fn packed_now(&self) -> Result<Vec<Option<Id>>> {
         let names = self.updates.iter().map(|update| update.name.to_string().into_bytes());
         let places: BTreeMap<Vec<u8>, usize> = names.zip(0..).collect();
@@ -70,7 +70,7 @@ impl Transaction<'_> {
 }
 
 impl History {
-    /// What `packed-refs` is to say of a ref to `id`, which must lead to a commit that is here.
+    /// Returns the entry in `packed-refs` for a ref to `id`, which must lead to an existing commit.
     fn value_of_commit(&self, id: Id) -> Result<PackedValue> {
         let mut peeled = None;
         let mut kind = self.try_kind(&id)?;
@@ -82,11 +82,12 @@ impl History {
         match kind {
             Some(ObjectKind::Commit) => Ok(PackedValue { id, peeled }),
             Some(kind) => {
-                let message = format!("{id} is a {}, and a ref names a commit", kind.as_str());
-                Err(Error::corrupt(message).with_hint("look at what is damaged: art fsck"))
+                let message =
+                    format!("{id} is a {}, but a ref must point to a commit", kind.as_str());
+                Err(Error::corrupt(message).with_hint("check the repository: art fsck"))
             }
             None => Err(Error::not_found(format!("there is no commit {id}"))
-                .with_hint("look at what is missing: art fsck")),
+                .with_hint("find all missing objects: art fsck")),
         }
     }
 }

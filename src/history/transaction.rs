@@ -1,15 +1,17 @@
-//! Moving refs: all of a transaction or none, with reflogs and an operation to undo, also if the
-//! process is killed or the disk is full at any moment.
+//! Moves refs in transactions: all refs or none, with reflogs and an operation that can be undone,
+//! even if the process is killed or the disk is full at any moment.
 //!
 //! The order of writes, under the lock on all refs, after every old value was checked:
 //!
-//! 1. `HEAD.next`, if the current run changes;
-//! 2. the line in the operation log; 3. the line in each ref's log;
-//! 4. the refs: one rename moves them all (see `ref_write.rs`), and this is the commit;
-//! 5. `HEAD.next` becomes `HEAD`; 6. loose refs are packed when there are many.
+//! 1. `HEAD.next`, if the current run changes
+//! 2. the line in the operation log
+//! 3. the line in each ref's log
+//! 4. the refs: one rename moves all of them (see `ref_write.rs`); this is the commit point
+//! 5. `HEAD.next` becomes `HEAD`
+//! 6. loose refs are packed if there are many
 //!
-//! A reader needs none of what comes after 4. What a crash left of 1 to 3 is passed over by readers
-//! and taken back by the next transaction.
+//! Readers need nothing after step 4. After a crash during steps 1 to 3, readers ignore the
+//! remains, and the next transaction removes them.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -26,24 +28,24 @@ use crate::fs::atomic;
 use crate::id::{Id, ObjectKind};
 use crate::name::{RefKind, RefName};
 
-/// From so many refs on, their logs are synced by one call for the whole file system.
+/// The number of refs from which their logs are synced by one call for the whole file system.
 const MANY: usize = 32;
 
-/// Each time the operation log passes a multiple of this, loose refs are counted everywhere.
+/// Each time the size of the operation log passes a multiple of this, all loose refs are counted.
 const COUNT_EVERY: u64 = 1 << 17;
 
-/// What a ref must be for its update to be made.
+/// The required old value of a ref.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expected {
-    /// There is no such ref.
+    /// The ref must not exist.
     Absent,
-    /// It points at this.
+    /// The ref must point to this object.
     Id(Id),
-    /// Whatever it is.
+    /// Any value, or none.
     Any,
 }
 
-/// Refs to be moved together. Nothing happens before [`Transaction::commit`].
+/// Refs to move together. Nothing happens before [`Transaction::commit`].
 #[derive(Debug)]
 pub struct Transaction<'h> {
     pub(super) history: &'h History,
@@ -65,30 +67,31 @@ pub(super) struct Update {
     message: String,
 }
 
-/// What a transaction will do, after everything was checked and locked.
+/// The writes of a transaction, after all checks and locks.
 struct Plan {
     operation: Operation,
     moves: Vec<Move>,
-    /// For each log to be written: the ref's full name or `HEAD`, and the line.
+    /// For each log to write: the ref's full name or `HEAD`, and the line.
     log_entries: Vec<(String, ReflogEntry)>,
     head: Option<HeadTarget>,
 }
 
-/// The right to move refs, held from reading them to moving them: nobody else moves any meanwhile,
-/// so what was read is what is changed. Given up when it is dropped.
+/// The lock on refs, held from reading them to moving them. No other process moves refs in between.
+/// Dropping it releases the lock.
 #[derive(Debug)]
 pub struct RefsGuard<'h>(RefsLock<'h>);
 
 impl History {
-    /// Waits up to `timeout` for other writers of refs, then keeps them out.
+    /// Waits up to `timeout` for other writers of refs, then locks them out.
     ///
-    /// For a short time only, and never while something else is waited for. A transaction begun
-    /// under it ends with [`Transaction::commit_holding`]; any other would wait for this one.
+    /// Hold the lock only briefly, and never while waiting for anything else. A transaction under
+    /// this lock ends with [`Transaction::commit_holding`]. Any other transaction would wait for
+    /// this lock.
     pub fn lock_refs(&self, timeout: Duration) -> Result<RefsGuard<'_>> {
         RefsLock::acquire(self, timeout).map(RefsGuard)
     }
 
-    /// Begins to move refs on behalf of `who`, who typed `command`.
+    /// Starts a transaction for `who`, who typed `command`.
     pub fn transaction(&self, who: &Signature, command: &str) -> Transaction<'_> {
         Transaction {
             history: self,
@@ -105,8 +108,8 @@ impl History {
 }
 
 impl Transaction<'_> {
-    /// Points the ref `name` at the commit `new`, or deletes it, if it is as `expected`. `message`
-    /// goes into its reflog.
+    /// Points the ref `name` to the commit `new`, or deletes it, if its old value is `expected`.
+    /// `message` is written to its reflog.
     pub fn update(
         &mut self,
         name: RefName,
@@ -118,7 +121,8 @@ impl Transaction<'_> {
         self
     }
 
-    /// Makes `run` the current run of its project; `None`: the project that is looked at has none.
+    /// Makes `run` the current run of its project. `None` clears the current run of the viewed
+    /// project.
     pub fn set_head(&mut self, run: Option<RefName>) -> &mut Self {
         if let Some(run) = &run {
             self.head_name = self.history.head_name(run.project());
@@ -127,7 +131,7 @@ impl Transaction<'_> {
         self
     }
 
-    /// Takes `change` back, if it is what changed the head last.
+    /// Reverts `change`, if it was the last change of the head.
     pub fn restore_head(&mut self, change: &HeadChange) -> &mut Self {
         self.head_name = change.name();
         self.expected_head = Some(HeadTarget { run: change.new.clone() });
@@ -135,37 +139,37 @@ impl Transaction<'_> {
         self
     }
 
-    /// Only if `run` is the current run of the project that is looked at.
+    /// Requires `run` to be the current run of the viewed project.
     pub fn expect_head(&mut self, run: Option<RefName>) -> &mut Self {
         self.expected_head = Some(HeadTarget { run });
         self
     }
 
-    /// This takes the operation `id` back.
+    /// Marks this transaction as the undo of the operation `id`.
     pub fn undoes(&mut self, id: &str) -> &mut Self {
         self.undoes = Some(id.to_owned());
         self
     }
 
-    /// This moves tracking refs, and nothing else: it is no operation that can be undone, and they
-    /// have no logs.
+    /// Marks this transaction as moving only tracking refs, which have no logs. It is not an
+    /// operation that can be undone.
     pub fn unrecorded(&mut self) -> &mut Self {
         self.is_unrecorded = true;
         self
     }
 
-    /// Moves the refs, waiting up to `timeout` for other writers. Returns what was recorded; its
-    /// `changes` are empty, and nothing is recorded, if everything was so already.
+    /// Moves the refs, waiting up to `timeout` for other writers. Returns the recorded operation.
+    /// If nothing changes, nothing is recorded and `changes` is empty.
     ///
-    /// Fails with [`Moved`](crate::ErrorKind::Moved) if a ref is not as expected, with
-    /// [`Locked`](crate::ErrorKind::Locked) if another writer takes too long; then nothing moved.
+    /// Fails with [`Moved`](crate::ErrorKind::Moved) if a ref does not have the expected value, and
+    /// with [`Locked`](crate::ErrorKind::Locked) if another writer takes too long. In both cases,
+    /// nothing moved.
     pub fn commit(&mut self, timeout: Duration) -> Result<Operation> {
         let lock = RefsLock::acquire(self.history, timeout)?;
         self.commit_under(lock)
     }
 
-    /// Moves the refs under a lock that has been held since they were read; else as
-    /// [`Transaction::commit`].
+    /// Like [`Transaction::commit`], under a lock that has been held since the refs were read.
     pub fn commit_holding(&mut self, guard: RefsGuard<'_>) -> Result<Operation> {
         self.commit_under(guard.0)
     }
@@ -195,7 +199,7 @@ impl Transaction<'_> {
         }
         lock.move_refs(&plan.moves).map_err(|error| self.say_if_moved(&plan, error))?;
         operations::note(git_dir, &plan.operation.id);
-        // The refs have moved. What fails from here on is made up for by the next transaction.
+        // The refs have moved. The next transaction completes any step that fails from here on.
         if plan.head.is_some() {
             let _ = lock.move_head(&self.head_name);
         }
@@ -208,8 +212,8 @@ impl Transaction<'_> {
         Ok(plan.operation)
     }
 
-    /// Where the refs have moved and only what comes after it failed, says so: who reads "try again"
-    /// would do it twice.
+    /// If the refs have moved and only a later step failed, changes the error to say so. Otherwise,
+    /// a hint to try again would make the user repeat the change.
     fn say_if_moved(&self, plan: &Plan, error: Error) -> Error {
         let has_moved = |change: &RefChange| {
             self.history.try_find_ref(&change.name).is_ok_and(|now| now == change.new)
@@ -218,13 +222,15 @@ impl Transaction<'_> {
             return error;
         }
         let message = format!(
-            "the change is made (operation {}), but the disk has not confirmed it",
+            "the change is made (operation {}), but the disk did not confirm it",
             plan.operation.id
         );
-        error.context(message).with_hint("don't repeat it; see that all is well: art fsck")
+        error
+            .context(message)
+            .with_hint("do not repeat the command; check the repository: art fsck")
     }
 
-    /// Checks what needs no look at the disk.
+    /// Checks the parts that need no disk access.
     fn check(&self) -> Result<()> {
         let mut names = BTreeSet::new();
         for update in &self.updates {
@@ -241,21 +247,22 @@ impl Transaction<'_> {
             }
         }
         if self.is_unrecorded && (self.head.is_some() || self.expected_head.is_some()) {
-            return Err(Error::internal(
-                "a transaction of tracking refs has nothing to do with HEAD",
-            ));
+            return Err(Error::internal("a transaction of tracking refs cannot change HEAD"));
         }
         match &self.head {
             Some(HeadTarget { run: Some(name) })
                 if name.kind() != RefKind::Run || name.remote().is_some() =>
             {
-                Err(Error::internal(format!("'{name}' is no run, so it can't be the current one")))
+                Err(Error::internal(format!(
+                    "'{name}' is not a run, so it cannot be the current run"
+                )))
             }
             _ => Ok(()),
         }
     }
 
-    /// Locks what will change, compares it with what is expected and works out what to write.
+    /// Locks the files to change, compares their values with the expected ones, and plans the
+    /// writes.
     fn plan(&self, lock: &mut RefsLock<'_>) -> Result<Plan> {
         let mut changes = Vec::new();
         let mut moves = Vec::new();
@@ -301,8 +308,8 @@ impl Transaction<'_> {
         }
     }
 
-    /// What `HEAD` names now and shall name, if that differs; and its log's line, which is also
-    /// written when the current run moves.
+    /// Returns the old and new target of `HEAD`, if they differ. Also adds the line for its log,
+    /// which is also written when the current run moves.
     fn plan_head(
         &self,
         lock: &mut RefsLock<'_>,
@@ -311,7 +318,7 @@ impl Transaction<'_> {
     ) -> Result<Option<(HeadTarget, HeadTarget)>> {
         let old = self.history.head_target(&self.head_name)?;
         if self.expected_head.as_ref().is_some_and(|expected| *expected != old) {
-            return Err(RefsLock::moved("another run has become the current one".to_owned()));
+            return Err(RefsLock::moved("the current run has changed in the meantime".to_owned()));
         }
         let new = self.head.clone().unwrap_or_else(|| old.clone());
         let is_switch = new != old;
@@ -339,7 +346,8 @@ impl Transaction<'_> {
         Ok(is_switch.then_some((old, new)))
     }
 
-    /// The lines for the logs of other heads whose run moves: an undo may move runs of any project.
+    /// Adds lines to the logs of other heads whose run moves, because an undo can move runs of any
+    /// project.
     fn log_other_heads(
         &self,
         lock: &mut RefsLock<'_>,
@@ -358,16 +366,17 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// A ref must lead to a commit that is there.
+    /// Fails unless `id` is an existing commit or tag.
     fn check_target(&self, id: Id) -> Result<()> {
         match self.history.try_kind(&id)? {
             Some(ObjectKind::Commit | ObjectKind::Tag) => Ok(()),
             Some(kind) => {
-                let message = format!("{id} is a {}, and a ref names a commit", kind.as_str());
+                let message =
+                    format!("{id} is a {}, but a ref must point to a commit", kind.as_str());
                 Err(Error::internal(message))
             }
             None => Err(Error::not_found(format!("there is no commit {id}"))
-                .with_hint("look at what is missing: art fsck")),
+                .with_hint("find all missing objects: art fsck")),
         }
     }
 
@@ -391,8 +400,8 @@ impl Update {
         let message = match (self.expected, old) {
             (Expected::Any, _) | (Expected::Absent, None) => return Ok(()),
             (Expected::Id(id), Some(old)) if id == old => return Ok(()),
-            (Expected::Absent, Some(_)) => format!("'{name}' has been made meanwhile"),
-            (Expected::Id(_), None) => format!("'{name}' has been deleted meanwhile"),
+            (Expected::Absent, Some(_)) => format!("'{name}' was created in the meantime"),
+            (Expected::Id(_), None) => format!("'{name}' was deleted in the meantime"),
             (Expected::Id(id), Some(old)) => {
                 format!("'{name}' has moved: it is at {}, not at {}", old.short(), id.short())
             }

@@ -1,4 +1,4 @@
-//! Ways through trees. Nothing here recurses, so the depth of a tree costs no stack.
+//! Walks through trees. Nothing recurses, so the depth of a tree costs no stack.
 
 use std::collections::HashSet;
 
@@ -10,27 +10,28 @@ use crate::error::Result;
 use crate::id::{Id, ObjectKind};
 use crate::tree_path::TreePath;
 
-/// What a visitor wants to see next.
+/// A visitor's decision about the next step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Visit {
-    /// What is in this directory, if it is one, then what comes after.
+    /// Visit the contents of this directory next, then the following entries.
     Enter,
-    /// Nothing in this directory.
+    /// Skip the contents of this directory.
     Skip,
-    /// Nothing more at all.
+    /// End the walk.
     Stop,
 }
 
 impl History {
-    /// The entries of the tree `id`, in Git's order.
+    /// Returns the entries of the tree `id`, in Git's order.
     ///
-    /// Fails with `Corrupt`, naming the tree and the entry, on anything that Git would not write or
-    /// that would lead out of a directory.
+    /// Fails with `Corrupt`, naming the tree and the entry, for anything that Git would not write
+    /// or that would lead out of a directory.
     pub fn read_tree(&self, id: &Id) -> Result<Vec<TreeEntry>> {
         decode(id, &self.read(id, ObjectKind::Tree)?)
     }
 
-    /// The entry at `path` in the tree `root`. For the root itself, a directory without a name.
+    /// Returns the entry at `path` in the tree `root`. For the root itself, returns a directory
+    /// with an empty name.
     pub fn entry_at(&self, root: &Id, path: &TreePath) -> Result<Option<TreeEntry>> {
         let mut found =
             TreeEntry { name: BString::default(), mode: EntryMode::Directory, id: *root };
@@ -54,11 +55,10 @@ impl History {
         Ok(Some(found))
     }
 
-    /// Shows every entry below the tree `root` to `visitor`: a directory before what is in it, each
-    /// directory's entries in Git's order. Holds one directory a level in memory.
+    /// Shows every entry below the tree `root` to `visitor`: a directory before its contents, and
+    /// the entries of each directory in Git's order. Keeps one directory per level in memory.
     ///
-    /// Fails with [`Corrupt`](crate::ErrorKind::Corrupt) where the walk goes beyond
-    /// [`History::limits`].
+    /// Fails with [`Corrupt`](crate::ErrorKind::Corrupt) if the walk exceeds [`History::limits`].
     pub fn visit_tree(
         &self,
         root: &Id,
@@ -90,8 +90,8 @@ impl History {
         Ok(())
     }
 
-    /// Shows every entry below the tree `root` to `visitor`, without its path: the entries of a tree
-    /// that stands at many paths are shown once. The cost is that of the distinct trees.
+    /// Shows every entry below the tree `root` to `visitor`, without its path. The entries of a
+    /// tree that appears at several paths are shown once, so each distinct tree is read once.
     pub fn visit_distinct(
         &self,
         root: &Id,
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn hostile_trees_are_corrupt_by_name() {
+    fn malformed_trees_are_corrupt_and_named() {
         let (_directory, history) = temporary_history();
         let file = "100644";
         let cases: Vec<(Vec<u8>, &str)> = vec![
@@ -140,8 +140,8 @@ mod tests {
             (raw(&[(file, b"a/b")]), "'a/b'"),
             (raw(&[(file, b"/etc")]), "'/etc'"),
             (raw(&[(file, b"")]), "empty name"),
-            (raw(&[(file, b"a"), (file, b"a")]), "'a' is there twice"),
-            (raw(&[(file, b"a"), (file, b"a.b"), ("40000", b"a")]), "'a' is there twice"),
+            (raw(&[(file, b"a"), (file, b"a")]), "'a' appears twice"),
+            (raw(&[(file, b"a"), (file, b"a.b"), ("40000", b"a")]), "'a' appears twice"),
             (raw(&[(file, b"b"), (file, b"a")]), "'a' is not in order"),
             (raw(&[("40000", b"a"), (file, b"a.b")]), "'a.b' is not in order"),
             (raw(&[("160000", b"module")]), "unknown mode '160000'"),
@@ -150,7 +150,7 @@ mod tests {
             (raw(&[(file, b"\x1b[31m..")])[..20].to_vec(), "middle of an entry"),
             (b"100644 no end".to_vec(), "middle of an entry"),
             (b"100644".to_vec(), "middle of an entry"),
-            ([b"100644 a\0", &[0; 32][..]].concat(), "names no object"),
+            ([b"100644 a\0", &[0; 32][..]].concat(), "has a null object id"),
         ];
         for (bytes, what) in cases {
             let mut writer = history.writer().unwrap();
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_no_tree_may_hold_are_not_written() {
+    fn invalid_names_are_not_written() {
         let (_directory, history) = temporary_history();
         let mut writer = history.writer().unwrap();
         let entry = |name: &str, mode| TreeEntry { name: name.into(), mode, id: Id::of_blob(b"") };
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_visitor_decides_what_it_sees() {
+    fn a_visitor_controls_the_walk() {
         let (_directory, history) = temporary_history();
         let mut writer = history.writer().unwrap();
         let put = |path: &str| {

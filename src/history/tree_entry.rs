@@ -1,7 +1,7 @@
-//! Trees from and to Git's bytes.
+//! Converts trees to and from Git's bytes.
 //!
-//! What a tree object may say is checked before anyone sees it: known modes in Git's spelling, names
-//! that lead nowhere else, Git's order, nothing twice.
+//! Every tree object is checked before it is used: known modes in Git's spelling, names that stay
+//! in the directory, Git's order, no duplicates.
 
 use std::cmp::Ordering;
 
@@ -11,22 +11,22 @@ use crate::error::{Error, Result};
 use crate::id::{Id, ObjectKind};
 use crate::tree_path::{check_name, escaped};
 
-/// What an entry of a tree is: the four modes of Git that are used here.
+/// The mode of a tree entry: one of four modes of Git.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EntryMode {
     /// A file, mode 100644.
     File,
-    /// A file that may be executed, mode 100755.
+    /// An executable file, mode 100755.
     Executable,
-    /// A symbolic link, mode 120000; the blob is its target.
+    /// A symbolic link, mode 120000. The blob is its target.
     Symlink,
     /// A directory, mode 040000.
     Directory,
 }
 
 impl EntryMode {
-    /// The mode in six octal digits, as `git ls-tree` prints it.
+    /// Returns the mode in six octal digits, as `git ls-tree` prints it.
     pub fn octal(self) -> &'static str {
         match self {
             EntryMode::File => "100644",
@@ -36,7 +36,7 @@ impl EntryMode {
         }
     }
 
-    /// The mode as it stands in a tree object: without a leading zero.
+    /// Returns the mode as in a tree object: without a leading zero.
     fn in_tree(self) -> &'static str {
         match self {
             EntryMode::Directory => "40000",
@@ -44,19 +44,19 @@ impl EntryMode {
         }
     }
 
-    /// The mode a tree object writes so; `None` for any other spelling.
+    /// Parses a mode in a tree object. Returns `None` for any other spelling.
     fn from_tree(digits: &[u8]) -> Option<Self> {
         [EntryMode::File, EntryMode::Directory, EntryMode::Executable, EntryMode::Symlink]
             .into_iter()
             .find(|mode| mode.in_tree().as_bytes() == digits)
     }
 
-    /// Whether this is a directory.
+    /// Returns true if this is a directory.
     pub fn is_directory(self) -> bool {
         self == EntryMode::Directory
     }
 
-    /// The kind of object an entry of this mode names.
+    /// Returns the kind of object that an entry of this mode names.
     pub fn object_kind(self) -> ObjectKind {
         if self.is_directory() { ObjectKind::Tree } else { ObjectKind::Blob }
     }
@@ -65,15 +65,15 @@ impl EntryMode {
 /// One entry of a tree.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TreeEntry {
-    /// The file's name: one component, any bytes that [`check_name`] allows.
+    /// The file name: one component, with any bytes that [`check_name`] allows.
     pub name: BString,
-    /// What it is.
+    /// The mode.
     pub mode: EntryMode,
     /// The blob or tree.
     pub id: Id,
 }
 
-/// The order of entries in a tree: by bytes, a directory's name as if it ended with `/`.
+/// Compares entries in the order of a tree: by bytes, with `/` appended to the name of a directory.
 pub(super) fn git_order(a: (&[u8], EntryMode), b: (&[u8], EntryMode)) -> Ordering {
     let common = a.0.len().min(b.0.len());
     a.0[..common].cmp(&b.0[..common]).then_with(|| {
@@ -99,7 +99,7 @@ impl EntryRef<'_> {
     }
 }
 
-/// Why a tree can't be used.
+/// The reason why a tree is invalid.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum TreeDefect {
     #[error("it ends in the middle of an entry")]
@@ -110,19 +110,19 @@ pub(super) enum TreeDefect {
     Name { name: String, defect: crate::tree_path::NameDefect },
     #[error("entry '{0}' is not in order")]
     Order(String),
-    #[error("entry '{0}' is there twice")]
+    #[error("entry '{0}' appears twice")]
     Duplicate(String),
-    #[error("entry '{0}' names no object")]
+    #[error("entry '{0}' has a null object id")]
     NullId(String),
 }
 
-/// The entries in the bytes of a tree, checked one by one; the first defect ends it.
+/// Parses and checks the entries of a tree one by one. The first defect ends the iteration.
 pub(super) struct Entries<'a> {
     rest: &'a [u8],
     last: Option<(&'a [u8], EntryMode)>,
-    /// Names of earlier entries that the current name begins with, shortest first. Between a file
-    /// `a` and a directory `a` Git's order allows `a-` and `a.b`, but every name there begins with
-    /// `a`, so a name that occurs twice is still here when it occurs again.
+    /// The names of earlier entries that the current name begins with, shortest first. Between a
+    /// file `a` and a directory `a`, Git's order allows `a-` and `a.b`. Every name between them
+    /// begins with `a`, so a duplicate name is still in this list when it occurs again.
     prefixes: Vec<&'a [u8]>,
 }
 
@@ -181,7 +181,7 @@ impl<'a> Iterator for Entries<'a> {
     }
 }
 
-/// The entries of the tree `id` from its bytes.
+/// Parses the entries of the tree `id` from its bytes.
 pub(super) fn decode(id: &Id, bytes: &[u8]) -> Result<Vec<TreeEntry>> {
     Entries::new(bytes)
         .map(|entry| entry.map(EntryRef::to_entry).map_err(|defect| corrupt(id, &defect)))
@@ -192,7 +192,7 @@ pub(super) fn corrupt(id: &Id, defect: &TreeDefect) -> Error {
     Error::corrupt(format!("tree {id} can't be used: {defect}"))
 }
 
-/// Sorts entries as Git does and gives the tree's bytes. Fails on what no tree may hold.
+/// Sorts entries in Git's order and encodes the tree. Fails for entries that no tree can contain.
 pub(super) fn encode(mut entries: Vec<TreeEntry>) -> Result<Vec<u8>> {
     entries.sort_unstable_by(|a, b| git_order((&a.name, a.mode), (&b.name, b.mode)));
     let size = entries.iter().map(|entry| entry.name.len() + 8 + Id::LEN).sum();
@@ -206,7 +206,7 @@ pub(super) fn encode(mut entries: Vec<TreeEntry>) -> Result<Vec<u8>> {
     }
     match Entries::new(&bytes).find_map(Result::err) {
         Some(defect) => {
-            Err(Error::invalid(format!("these files can't stand in one directory: {defect}")))
+            Err(Error::invalid(format!("these files cannot be in one directory: {defect}")))
         }
         None => Ok(bytes),
     }
@@ -221,7 +221,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_entries_or_a_defect(bytes in any::<Vec<u8>>()) {
+        fn parsing_any_bytes_never_panics(bytes in any::<Vec<u8>>()) {
             let _ = decode(&Id::NULL, &bytes);
         }
 

@@ -1,4 +1,4 @@
-//! Which operation can be taken back, and whether its refs are still where it left them.
+//! Finds the operation to undo, and checks that its refs still have the values that it left.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -12,35 +12,36 @@ use crate::fs::atomic;
 use crate::id::Id;
 use crate::name::RefName;
 
-/// The newest operation that was not taken back.
+/// The newest operation that was not undone.
 #[derive(Debug, Clone)]
 pub struct Undoable {
     /// The operation.
     pub operation: Operation,
-    /// For each of its changes: where the ref is if nothing moved it since, but operations that
-    /// were taken back. An undo may leave a ref at a new commit that stands for an old one.
+    /// For each change: the value of the ref if nothing moved it since, apart from undone
+    /// operations. An undo can leave a ref at a new commit that stands for an old one.
     expected: Vec<Option<Id>>,
 }
 
-/// An operation that came after another one.
+/// An operation that is newer than another one.
 struct Newer {
     operation: Operation,
-    /// An undo that is in force took it back.
+    /// True if an effective undo reverted it.
     is_undone: bool,
 }
 
-/// What the operations after one have done to a ref.
+/// The effect of newer operations on a ref.
 struct Since {
-    /// Where the oldest of them found it.
+    /// The value before the oldest of them.
     found: Option<Id>,
-    /// Where the newest of them left it.
+    /// The value after the newest of them.
     left: Option<Id>,
-    /// Each of them found it where the one before had left it, and all of them cancel out.
+    /// True if the operations form an unbroken chain and cancel out.
     is_whole: bool,
 }
 
-/// What `newer`, newest first, have done to each ref. Undone operations and what took them back cancel
-/// out: together they leave a ref as they found it, or at a new commit that stands for that state.
+/// Computes the effect of `newer`, newest first, on each ref. Undone operations and their undos
+/// cancel out: together, they leave a ref at its old value, or at a new commit that stands for that
+/// state.
 fn since(newer: &[Newer]) -> HashMap<RefName, Since> {
     let ids: HashSet<&str> = newer.iter().map(|newer| &*newer.operation.id).collect();
     let mut since: HashMap<RefName, Since> = HashMap::new();
@@ -71,9 +72,9 @@ impl Undoable {
         Undoable { operation, expected }
     }
 
-    /// Where the refs of the operation are now, in the order of its changes.
+    /// Returns the current values of the operation's refs, in the order of its changes.
     ///
-    /// Fails with [`Moved`](ErrorKind::Moved), and the names, if something else moved them since.
+    /// Fails with [`Moved`](ErrorKind::Moved), naming the refs, if something else moved them since.
     pub fn check(&self, history: &History) -> Result<Vec<Option<Id>>> {
         let mut states = Vec::new();
         let mut moved = Vec::new();
@@ -98,23 +99,23 @@ impl Undoable {
     }
 }
 
-/// Which operation to take back.
+/// The choice of the operation to undo.
 #[derive(Debug, Clone, Copy)]
 pub enum Undoing<'a> {
-    /// The newest that is neither an undo nor taken back.
+    /// The newest operation that is neither an undo nor undone.
     Newest,
-    /// The newest undo that is not taken back.
+    /// The newest undo that is not undone.
     NewestUndo,
-    /// The one with this id, or the only one whose id begins so.
+    /// The operation with this id, or with a unique id that begins with it.
     Id(&'a str),
 }
 
 impl History {
-    /// Finds the operation to take back; `None` if there is none to choose.
+    /// Finds the operation to undo. Returns `None` if there is none.
     ///
     /// Fails with [`NotFound`](ErrorKind::NotFound) if no operation has the id, with
-    /// [`Invalid`](ErrorKind::Invalid) if several have, and with [`Refused`](ErrorKind::Refused) if
-    /// it was taken back already.
+    /// [`Invalid`](ErrorKind::Invalid) if several match, and with [`Refused`](ErrorKind::Refused)
+    /// if the operation was already undone.
     pub fn find_undoable(&self, wanted: Undoing<'_>) -> Result<Option<Undoable>> {
         let wanted_id = match wanted {
             Undoing::Id(id) => Some(self.find_operation(id)?.id),
@@ -135,7 +136,7 @@ impl History {
             match undone_by {
                 None if is_wanted => return Ok(Some(Undoable::new(operation, &newer))),
                 Some(by) if is_wanted => return Err(undone_already(&operation, &by)),
-                // Only an undo that is in force takes anything back.
+                // Only an effective undo reverts anything.
                 None => {
                     undone.extend(operation.undoes.clone().map(|id| (id, operation.id.clone())));
                 }
@@ -146,13 +147,14 @@ impl History {
         Ok(None)
     }
 
-    /// Whether `operation` takes back one that is no undo itself: what takes an undo back is a redo.
+    /// Returns true if `operation` undoes an operation that is not itself an undo. Undoing an undo
+    /// is a redo.
     fn is_undo(&self, operation: &Operation) -> Result<bool> {
         let Some(id) = &operation.undoes else { return Ok(false) };
         Ok(self.find_operation(id)?.undoes.is_none())
     }
 
-    /// The operation with this id, or the only one whose id begins so.
+    /// Finds the operation with this id, or with a unique id that begins with it.
     pub fn find_operation(&self, id: &str) -> Result<Operation> {
         let mut found: Option<Operation> = None;
         for operation in self.operations()? {
@@ -165,7 +167,7 @@ impl History {
             }
             if found.is_some() {
                 return Err(Error::invalid(format!("several operations begin with '{id}'"))
-                    .with_hint("give more of the id; see: art operations"));
+                    .with_hint("use more of the id; see: art operations"));
             }
             found = Some(operation);
         }
@@ -175,10 +177,10 @@ impl History {
         })
     }
 
-    /// Takes the newest operation that can be taken back, as a new operation that it returns: every
-    /// ref is where it was. Records need more than that; see [`ops::undo`](crate::ops::undo).
+    /// Undoes the newest operation that can be undone, and returns the undo as a new operation.
+    /// Every ref gets its old value. For records, use [`ops::undo`](crate::ops::undo) instead.
     ///
-    /// Fails with [`ErrorKind::NotFound`] if there is nothing to undo and with
+    /// Fails with [`ErrorKind::NotFound`] if there is nothing to undo, and with
     /// [`ErrorKind::Moved`] if one of the refs has moved since.
     pub fn undo(&self, who: &Signature, timeout: Duration) -> Result<Operation> {
         let Some(undoable) = self.find_undoable(Undoing::Newest)? else {
@@ -200,9 +202,9 @@ impl History {
         transaction.commit(timeout).context(|| format!("cannot undo '{}'", operation.command))
     }
 
-    /// Notes that `command` changed nothing, for an undo right after it.
+    /// Records that `command` changed nothing, for an undo directly after it.
     ///
-    /// The note only makes an undo more careful: a full disk does not fail the command.
+    /// The note only makes an undo more careful. A full disk therefore does not fail the command.
     pub(crate) fn note_unchanged(&self, command: &str) {
         let note = Unchanged { format: FORMAT, command: command.to_owned(), size: self.log_size() };
         if let Ok(line) = serde_json::to_string(&note) {
@@ -212,7 +214,7 @@ impl History {
         }
     }
 
-    /// The last command that changed nothing, if no operation came after it.
+    /// Returns the last command that changed nothing, if no operation followed it.
     pub fn unchanged_since(&self) -> Option<String> {
         let path = self.git_dir().join(UNCHANGED);
         let metadata = path.symlink_metadata().ok()?;
@@ -224,22 +226,23 @@ impl History {
         (note.format == FORMAT && note.size == self.log_size()).then_some(note.command)
     }
 
-    /// The bytes of the operation log: it grows with every operation.
+    /// Returns the size of the operation log, which grows with every operation.
     fn log_size(&self) -> u64 {
         std::fs::metadata(operations::path(self.git_dir())).map_or(0, |metadata| metadata.len())
     }
 }
 
-/// The fewest characters of an id that name an operation.
+/// The minimum number of characters of an id that name an operation.
 const MIN_ID: usize = 4;
 
-/// The note of the last command that changed nothing. It is not a log of moves, as its ending says.
+/// The note about the last command that changed nothing. Its extension marks it as not being the
+/// log of a ref.
 const UNCHANGED: &str = "logs/unchanged.jsonl";
 
-/// The most bytes of the note: a command line is shorter.
+/// The maximum size of the note in bytes. A command line is shorter.
 const MAX_NOTE: u64 = 4 << 20;
 
-/// A command that changed nothing, and the bytes of the operation log at that time.
+/// A command that changed nothing, and the size of the operation log at that time.
 #[derive(Serialize, Deserialize)]
 struct Unchanged {
     format: u32,
@@ -249,6 +252,6 @@ struct Unchanged {
 
 fn undone_already(operation: &Operation, by: &str) -> Error {
     let (id, by) = (operation.short_id(), by.get(..Operation::SHORT_ID).unwrap_or(by));
-    Error::refused(format!("operation {id} was taken back already, by operation {by}"))
+    Error::refused(format!("operation {id} was already undone by operation {by}"))
         .with_hint("to do it again: art redo; see: art operations")
 }

@@ -1,4 +1,4 @@
-//! From commits to their parents, newest first, as far as it is asked for.
+//! Walks from commits to their parents, newest first, on demand.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
@@ -9,11 +9,11 @@ use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::progress::{Progress, check_interrupt};
 
-/// Commits reachable from some, newest first, each once.
+/// The commits that are reachable from some starts, newest first, each once.
 ///
-/// The order is that of `git log`: of all commits whose children were given out, the one with the
-/// latest committer's time; of equal ones, the one that was found first. A commit that can't be read
-/// is given out as an error once, and the walk goes on beside it.
+/// The order is that of `git log`: among all commits whose children were returned, the one with the
+/// latest committer time comes next. For equal times, the commit that was found first comes next.
+/// An unreadable commit is returned as an error once, and the walk continues with the others.
 pub struct Log<'h> {
     history: &'h History,
     queue: BinaryHeap<Queued>,
@@ -21,7 +21,7 @@ pub struct Log<'h> {
     failed: VecDeque<Error>,
 }
 
-/// A commit that was read but not given out.
+/// A commit that was read but not returned yet.
 struct Queued {
     order: (Timestamp, Reverse<usize>),
     id: Id,
@@ -79,23 +79,25 @@ impl Iterator for Log<'_> {
     }
 }
 
-/// Commits reachable from some, no parent before all of its children, whatever the clocks say.
+/// The commits that are reachable from some starts. No parent comes before all of its children,
+/// whatever the clocks say.
 ///
-/// The order is that of `git log --graph`: a line of history is followed to where another joins it,
-/// before that other is shown. What can't be read comes first, as errors.
+/// The order is that of `git log --graph`: one line of history is shown down to the commit where
+/// another line meets it, before that other line is shown. Unreadable commits come first, as
+/// errors.
 pub struct TopologicalLog<'h> {
     history: &'h History,
     nodes: HashMap<Id, Node>,
-    /// Those whose children were all given out, the next one last.
+    /// The commits whose children were all returned. The next one is last.
     ready: Vec<Id>,
     failed: VecDeque<Error>,
 }
 
-/// A commit's place among the others.
+/// The links of a commit to others.
 #[derive(Default)]
 struct Node {
     parents: Vec<Id>,
-    /// Children that were not given out.
+    /// The number of children that were not returned yet.
     children: usize,
 }
 
@@ -119,8 +121,8 @@ impl Iterator for TopologicalLog<'_> {
 }
 
 impl History {
-    /// The commits reachable from `starts`, children before their parents. All of them are read
-    /// before the first is given out.
+    /// Returns the commits that are reachable from `starts`, children before their parents. All
+    /// commits are read before the first one is returned.
     pub fn topological_log(
         &self,
         starts: &[Id],
@@ -142,7 +144,7 @@ impl History {
                 }
             }
         }
-        // What can't be read is in no list, so it never becomes ready by its children alone.
+        // Remove unreadable commits, so that their children never make them ready.
         let known: HashSet<&Id> = by_time.iter().collect();
         nodes.retain(|id, _| known.contains(id));
         by_time.retain(|id| nodes[id].children == 0);
@@ -150,7 +152,7 @@ impl History {
         Ok(TopologicalLog { history: self, nodes, ready: by_time, failed })
     }
 
-    /// The commits reachable from `starts`, newest first. Only what is asked for is read.
+    /// Returns the commits that are reachable from `starts`, newest first. Reads them on demand.
     pub fn log(&self, starts: &[Id]) -> Log<'_> {
         let mut log = Log {
             history: self,
@@ -164,7 +166,8 @@ impl History {
         log
     }
 
-    /// The ids of the commits reachable from `start`, itself the first.
+    /// Returns the ids of the commits that are reachable from `start`, beginning with `start`
+    /// itself.
     pub fn ancestors(&self, start: &Id) -> impl Iterator<Item = Result<Id>> {
         self.log(&[*start]).map(|found| found.map(|(id, _)| id))
     }

@@ -1,8 +1,9 @@
-//! Writing objects, durably and only those that are new.
+//! Writes new objects durably.
 //!
-//! A few objects become loose files; more become one pack with its index, so that an upload of
-//! thousands of directories costs four waits for the disk and not thousands. Either way each file is
-//! written under `tmp/`, synced and renamed, a pack before the index that makes it visible.
+//! A few objects become loose files. More objects become one pack with its index, so that an upload
+//! of thousands of directories waits for the disk four times instead of thousands of times. Each
+//! file is written under `tmp/`, synced and renamed, and a pack comes before the index that makes
+//! it visible.
 
 use std::collections::{BTreeSet, HashMap};
 use std::io::{BufWriter, Write as _};
@@ -20,13 +21,13 @@ use crate::fs::fault;
 use crate::fs::read;
 use crate::id::{Id, ObjectHasher, ObjectKind};
 
-/// Up to so many new objects become loose files.
+/// The maximum number of new objects that become loose files.
 const LOOSE_LIMIT: usize = 32;
-/// When so many bytes of new objects are held, they go into a pack early.
+/// The size of pending objects in bytes at which they are written to a pack early.
 const SPILL_BYTES: usize = 16 << 20;
-/// What holding an object costs besides its bytes, roughly.
+/// The approximate memory for a pending object besides its bytes.
 const OBJECT_OVERHEAD: usize = 128;
-/// No one writes an object after it has its name.
+/// Object files are read-only, because they never change.
 const OBJECT_FILE_MODE: u32 = 0o444;
 
 /// An object that is not in the repository yet.
@@ -36,22 +37,22 @@ pub(super) struct NewObject {
     pub(super) bytes: Vec<u8>,
 }
 
-/// What was written.
+/// The result of writing objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
 pub struct WrittenObjects {
-    /// How many objects were new.
+    /// The number of new objects.
     pub count: u64,
-    /// The bytes they take on disk.
+    /// The bytes on disk.
     pub bytes: u64,
-    /// Whether they stand in a pack.
+    /// True if the objects are in a pack.
     pub packed: bool,
 }
 
-/// Collects new objects and writes them together. Dropped without [`ObjectWriter::flush`], it leaves
-/// at most a pack that nothing refers to.
+/// Collects new objects and writes them together. If it is dropped without [`ObjectWriter::flush`],
+/// at most an unreferenced pack remains.
 ///
-/// Make it after taking the repository's lock: it takes what it sees on disk then as given, and only
-/// the lock keeps that from being tidied away.
+/// Create it after taking the repository's lock. It relies on the objects that exist at that time,
+/// and only the lock protects them from garbage collection.
 pub struct ObjectWriter<'h> {
     history: &'h History,
     existing: Objects,
@@ -59,12 +60,12 @@ pub struct ObjectWriter<'h> {
     positions: HashMap<Id, usize>,
     pending_bytes: usize,
     written: WrittenObjects,
-    /// Nothing is ever written.
+    /// True if nothing is ever written.
     is_trial: bool,
 }
 
 impl History {
-    /// A writer of new objects.
+    /// Returns a writer of new objects.
     pub fn writer(&self) -> Result<ObjectWriter<'_>> {
         Ok(ObjectWriter {
             history: self,
@@ -77,14 +78,14 @@ impl History {
         })
     }
 
-    /// A writer that keeps new objects in memory, to find out what their ids would be and to read
-    /// them back. It writes nothing and can't be flushed.
+    /// Returns a writer that keeps new objects in memory, to compute their ids and to read them
+    /// back. It writes nothing and cannot be flushed.
     pub fn trial_writer(&self) -> Result<ObjectWriter<'_>> {
         Ok(ObjectWriter { is_trial: true, ..self.writer()? })
     }
 
-    /// The objects as the disk has them now. What other handles know of packs that are gone since
-    /// must not keep an object from being written.
+    /// Opens the objects that are on disk now. Outdated knowledge of other handles about removed
+    /// packs must not prevent an object from being written.
     pub(super) fn open_objects(&self) -> Result<Objects> {
         let directory = self.objects_dir();
         let options = init::Options {
@@ -104,7 +105,7 @@ impl History {
 }
 
 impl ObjectWriter<'_> {
-    /// How far a walk through one tree may go.
+    /// Returns the limits of a walk through one tree.
     pub fn limits(&self) -> WalkLimits {
         self.history.limits()
     }
@@ -114,8 +115,8 @@ impl ObjectWriter<'_> {
         self.add(ObjectKind::Blob, bytes.to_vec())
     }
 
-    /// Adds a tree of `entries`, in any order. Fails with `Invalid` on a name no tree may hold and on
-    /// a name given twice. What the entries name need not be here.
+    /// Adds a tree of `entries`, in any order. Fails with `Invalid` for an invalid or duplicate
+    /// name. The objects that the entries name do not need to exist.
     pub fn tree(&mut self, entries: Vec<TreeEntry>) -> Result<Id> {
         self.add(ObjectKind::Tree, tree_entry::encode(entries)?)
     }
@@ -125,7 +126,7 @@ impl ObjectWriter<'_> {
         self.add(ObjectKind::Commit, commit.encode())
     }
 
-    /// The entries of the tree `id`, also if it was only added here.
+    /// Returns the entries of the tree `id`, even if it is not written yet.
     pub fn read_tree(&self, id: &Id) -> Result<Vec<TreeEntry>> {
         match self.positions.get(id).map(|at| &self.pending[*at]) {
             Some(object) if object.kind == ObjectKind::Tree => {
@@ -141,7 +142,7 @@ impl ObjectWriter<'_> {
         }
     }
 
-    /// Adds an object of any kind from its bytes as they are.
+    /// Adds an object of any kind from its bytes.
     pub(super) fn add(&mut self, kind: ObjectKind, bytes: Vec<u8>) -> Result<Id> {
         let mut hasher = ObjectHasher::new(kind, bytes.len() as u64);
         hasher.update(&bytes);
@@ -153,7 +154,7 @@ impl ObjectWriter<'_> {
         }
         if bytes.len() > SIZE_LIMIT {
             return Err(Error::invalid(format!(
-                "a {} of {} bytes is larger than what can be read back",
+                "a {} of {} bytes is too large",
                 kind.as_str(),
                 bytes.len()
             )));
@@ -168,20 +169,21 @@ impl ObjectWriter<'_> {
         Ok(id)
     }
 
-    /// Writes what was added so far, so that everyone can read it; more can be added.
+    /// Writes the pending objects, so that everyone can read them. More objects can be added
+    /// afterwards.
     pub fn write_out(&mut self) -> Result<()> {
         if self.is_trial {
-            return Err(Error::internal("a trial is not to be written"));
+            return Err(Error::internal("a trial writer cannot write objects"));
         }
         self.write_pending(self.pending.len() > LOOSE_LIMIT)?;
         self.existing = self.history.open_objects()?;
         Ok(())
     }
 
-    /// Writes what was added and is not written yet. On return it is durable and everyone sees it.
+    /// Writes the pending objects. On return, all objects are durable and visible.
     pub fn flush(mut self) -> Result<WrittenObjects> {
         if self.is_trial {
-            return Err(Error::internal("a trial is not to be written"));
+            return Err(Error::internal("a trial writer cannot write objects"));
         }
         let packed = self.written.packed || self.pending.len() > LOOSE_LIMIT;
         self.write_pending(packed)?;
@@ -217,7 +219,7 @@ impl std::fmt::Debug for ObjectWriter<'_> {
 }
 
 impl History {
-    /// Writes each object to a file of its own; gives the bytes written.
+    /// Writes each object to a loose file, and returns the bytes written.
     fn store_loose(&self, objects: &[NewObject]) -> Result<u64> {
         let tmp = self.tmp_dir();
         let mut deflater = Deflater::new();
@@ -252,7 +254,7 @@ impl History {
         Ok(bytes)
     }
 
-    /// Writes the objects as one pack; gives the bytes written.
+    /// Writes the objects as one pack, and returns the bytes written.
     fn store_pack(&self, objects: &[NewObject]) -> Result<u64> {
         let pack = self.new_pack()?;
         let mut out = BufWriter::with_capacity(1 << 18, pack.file());
@@ -262,13 +264,13 @@ impl History {
         self.place_pack(pack, entries, &checksum)
     }
 
-    /// A file to write a pack to.
+    /// Creates a file for a pack.
     pub(super) fn new_pack(&self) -> Result<TempFile> {
         TempFile::with_mode_in(&self.tmp_dir(), OBJECT_FILE_MODE)
     }
 
-    /// Gives the pack with this checksum its name and its index; gives the bytes of both. The pack is
-    /// there for good before its index is, because an index without its pack would promise objects
+    /// Gives the pack with this checksum its name and its index, and returns the size of both. The
+    /// pack is durable before its index, because an index without its pack would promise objects
     /// that no one has.
     pub(super) fn place_pack(
         &self,

@@ -1,4 +1,4 @@
-//! Makes a repository, whole or not at all.
+//! Creates a repository atomically.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,18 +13,18 @@ use crate::fs::read;
 use crate::history::History;
 
 impl Repository {
-    /// Makes a repository in `directory` (which is made if missing), with `config` as the text of
-    /// its settings. One that is there already is left as it is; then this is false.
+    /// Creates a repository in `directory`, which is created if it is missing, with `config` as the
+    /// text of its settings. Returns false, without changes, if a repository already exists.
     pub fn init(directory: &Path, config: &str) -> Result<bool> {
         make(directory, config, None)
     }
 
-    /// As [`Repository::init`], for a clone of the remote at `uri` that is not finished yet.
+    /// Like [`Repository::init`], for an unfinished clone of the remote at `uri`.
     pub(crate) fn init_unfinished(directory: &Path, config: &str, uri: &str) -> Result<bool> {
         make(directory, config, Some(uri))
     }
 
-    /// Removes the repositories in `directory` that killed processes were building.
+    /// Removes the unfinished repositories of killed processes in `directory`.
     pub(crate) fn sweep_builds(directory: &Path) -> Result<()> {
         sweep(directory)
     }
@@ -39,20 +39,20 @@ fn make(directory: &Path, config: &str, clone_of: Option<&str>) -> Result<bool> 
         History::open(&target).map_err(|error| outline::explain(&target, error))?;
         return Ok(false);
     }
-    // What a killed process left is nobody's; that it can't be removed is no reason to fail.
+    // Remove leftovers of killed processes. Failing to do so is not an error.
     let _ = sweep(directory);
     let (building, _lock) = claim(directory)?;
     let new = building.join(NEW);
     let made = build(&new, config, clone_of).and_then(|()| put_in_place(&new, &target));
-    // Whatever is left of it is nobody's; an error before is the one that counts.
+    // Remove the leftovers. An error of the build is more important than one of the removal.
     let _ = atomic::remove_tree(&building);
     made
 }
 
-/// Creates and locks a directory to build a repository in.
+/// Creates and locks a directory in which to build a repository.
 ///
-/// Until the lock is held, another process may take the directory for an abandoned one and remove it.
-/// Then the next one is tried.
+/// Until the lock is held, another process may treat the directory as abandoned and remove it. Then
+/// this function tries again.
 fn claim(directory: &Path) -> Result<(PathBuf, FileLock)> {
     let mut tries = 0;
     loop {
@@ -71,20 +71,20 @@ fn claim(directory: &Path) -> Result<(PathBuf, FileLock)> {
     }
 }
 
-/// So often a directory to build in may vanish before `init` fails.
+/// The number of times that the build directory may disappear before `init` fails.
 const MAX_CLAIMS: u32 = 100;
-/// How the directories begin in which repositories are built.
+/// The prefix of directories in which repositories are built.
 const BUILDING: &str = ".artifacts-";
-/// The repository in such a directory.
+/// The repository in a build directory.
 const NEW: &str = "new";
-/// The file in it that is locked by whoever builds there.
+/// The lock file in a build directory. The building process holds the lock.
 const LOCK: &str = "lock";
 
 fn build(directory: &Path, settings: &str, clone_of: Option<&str>) -> Result<()> {
     atomic::create_dir_all(directory)?;
     History::init(directory)?;
     ContentStore::init(directory)?;
-    // An empty file is a damaged one.
+    // An empty settings file would count as damaged.
     let settings = if settings.is_empty() { "format = 1\n" } else { settings };
     let tmp = directory.join("tmp");
     atomic::write(&directory.join("config.toml"), &tmp, settings.as_bytes())?;
@@ -93,7 +93,7 @@ fn build(directory: &Path, settings: &str, clone_of: Option<&str>) -> Result<()>
     atomic::write(&path, &tmp, text.as_bytes())
 }
 
-/// Removes the repositories in `directory` that killed processes were building.
+/// Removes the unfinished repositories of killed processes in `directory`.
 fn sweep(directory: &Path) -> Result<()> {
     for entry in std::fs::read_dir(directory).on("list", directory)? {
         let entry = entry.on("list", directory)?;
@@ -103,7 +103,7 @@ fn sweep(directory: &Path) -> Result<()> {
             continue;
         }
         if !read::is_file(&lock)? {
-            // Its process was killed before it took the lock, or takes the lock now.
+            // The process was killed before it took the lock, or is about to take it.
             let _ = atomic::remove_empty_dir(&entry.path());
         } else if let Some(_lock) = FileLock::try_acquire(&lock, Mode::Exclusive)? {
             atomic::remove_tree(&entry.path())?;
@@ -112,8 +112,7 @@ fn sweep(directory: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Whether this is the name of a directory in which a repository is built: `PID-COUNT-UUID` behind the
-/// prefix.
+/// Returns true if this is the name of a build directory: the prefix followed by `PID-COUNT-UUID`.
 fn is_building_name(name: &str) -> bool {
     let Some(rest) = name.strip_prefix(BUILDING) else { return false };
     let parts: Vec<&str> = rest.split('-').collect();
@@ -126,7 +125,7 @@ fn is_building_name(name: &str) -> bool {
     }
 }
 
-/// Gives the finished repository its name; false if another process was first.
+/// Renames the finished repository to its final name. Returns false if another process was faster.
 fn put_in_place(building: &Path, target: &Path) -> Result<bool> {
     if let Err(error) = atomic::rename(building, target) {
         let theirs = read::is_file(&target.join("HEAD"))?;
@@ -136,10 +135,10 @@ fn put_in_place(building: &Path, target: &Path) -> Result<bool> {
         }
         if error.kind() == ErrorKind::AlreadyExists {
             return Err(Error::refused(format!(
-                "'{}' is there and is not a repository",
+                "'{}' already exists and is not a repository",
                 target.display()
             ))
-            .with_hint("move it away, then: art init"));
+            .with_hint("move it elsewhere, then run: art init"));
         }
         return Err(error);
     }

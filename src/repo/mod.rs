@@ -1,7 +1,7 @@
-//! [`Repository`]: made, opened, found.
+//! Creates, finds and opens a [`Repository`].
 //!
-//! A repository is a directory `.artifacts` beside the work. It is two stores in one place: the
-//! [`History`] of records and the [`ContentStore`] of what was uploaded.
+//! A repository is a directory `.artifacts` next to the work. It contains two stores: the
+//! [`History`] of records and the [`ContentStore`] of uploaded content.
 
 mod init;
 mod outline;
@@ -28,13 +28,13 @@ pub use settings::{HookSettings, HookTrust, Identity, Settings, TransferSettings
 pub(crate) use work_tree::Located;
 pub use work_tree::WorkTree;
 
-/// The name of the directory that a repository is.
+/// The name of a repository's directory.
 pub const DIRECTORY: &str = ".artifacts";
 
 /// A repository of artifacts.
 ///
-/// Reading takes no lock. Writers hold [`Repository::lock_shared`] for as long as they need what
-/// they found to stay.
+/// Readers take no lock. Writers hold [`Repository::lock_shared`] while they rely on objects that
+/// they found.
 #[derive(Debug)]
 pub struct Repository {
     directory: PathBuf,
@@ -44,9 +44,9 @@ pub struct Repository {
 }
 
 impl Repository {
-    /// Opens the repository at `directory` (the `.artifacts` itself).
+    /// Opens the repository at `directory`, which is the `.artifacts` directory itself.
     ///
-    /// Fails with [`ErrorKind::Refused`] if it is a clone that did not finish.
+    /// Fails with [`ErrorKind::Refused`] if the repository is an unfinished clone.
     pub fn open(directory: &Path, settings: Settings) -> Result<Self> {
         Self::check_finished(directory)?;
         Self::open_any(directory, settings)
@@ -63,7 +63,7 @@ impl Repository {
             return Err(outline::explain(directory, error));
         }
         let history = history.with_limits(settings.limits);
-        // Settings that cannot be read must not hide the repository from what repairs them.
+        // The repository must open even if its settings are unreadable, so that they can be repaired.
         let history = match own_project(directory, &settings) {
             Ok(own) => history.with_projects(own, settings.project.clone()),
             Err(_) => history,
@@ -72,9 +72,9 @@ impl Repository {
         Ok(Repository { directory: directory.to_owned(), history, content, settings })
     }
 
-    /// Finds the repository that `start` belongs to: in it, or in the nearest directory above. A
-    /// damaged one is found too. A directory that cannot be read may hold one, so the search ends there
-    /// with an error.
+    /// Finds the repository that `start` belongs to: in `start` or in the nearest directory above
+    /// it. A damaged repository is found too. If a directory cannot be read, the search fails,
+    /// because that directory may contain a repository.
     pub fn find(start: &Path) -> Result<PathBuf> {
         let mut directory = Some(start);
         while let Some(current) = directory {
@@ -93,39 +93,39 @@ impl Repository {
         Self::open(&Self::find(start)?, settings)
     }
 
-    /// The directory of the repository itself.
+    /// Returns the repository's own directory.
     pub fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// The directory that the repository stands in: the top of the work.
+    /// Returns the directory that contains the repository: the top of the work tree.
     pub fn top(&self) -> &Path {
         self.directory.parent().unwrap_or(&self.directory)
     }
 
-    /// Records: commits, trees, refs.
+    /// Returns the store of records: commits, trees, refs.
     pub fn history(&self) -> &History {
         &self.history
     }
 
-    /// What was uploaded.
+    /// Returns the store of uploaded content.
     pub fn content(&self) -> &ContentStore {
         &self.content
     }
 
-    /// Who acts, when, and how.
+    /// Returns the settings of this process.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// The project that the repository was made for: that of its own settings, whatever is asked
-    /// for now; else that of the settings it was opened with.
+    /// Returns the project that the repository was created for. It comes from the repository's own
+    /// settings file, otherwise from the settings that the repository was opened with.
     pub fn own_project(&self) -> Result<ProjectName> {
         own_project(&self.directory, &self.settings)
     }
 
-    /// The current run of the settings' project: that of the settings, otherwise the one that `HEAD`
-    /// names, or for another project than the repository's own, a file of its own.
+    /// Returns the current run of the settings' project. The settings can name it; otherwise,
+    /// `HEAD` does, or for a project other than the repository's own, a separate file.
     ///
     /// Fails with [`NotFound`](ErrorKind::NotFound) if the settings name a run that does not exist.
     pub fn current_run(&self) -> Result<Option<RefName>> {
@@ -139,13 +139,15 @@ impl Repository {
         let run = RefName::run(self.settings.project.clone(), name.clone());
         if self.history.try_find_ref(&run)?.is_none() {
             let project = run.project();
-            return Err(Error::not_found(format!("ART_RUN names no run: '{name}' of {project}"))
-                .with_hint("unset ART_RUN, or set it to a run: art runs"));
+            return Err(Error::not_found(format!(
+                "ART_RUN names a run that does not exist: '{name}' in {project}"
+            ))
+            .with_hint("unset ART_RUN, or set it to one of: art runs"));
         }
         Ok(run)
     }
 
-    /// The acting person, now.
+    /// Returns the identity and the current time, for a commit.
     pub fn signature(&self) -> Signature {
         Signature {
             name: self.settings.identity.name.clone(),
@@ -154,23 +156,23 @@ impl Repository {
         }
     }
 
-    /// Keeps the clean-up out while something is written. Many may hold it.
+    /// Locks out garbage collection while the caller writes. Several processes can hold this lock.
     pub fn lock_shared(&self) -> Result<FileLock> {
         self.lock(Mode::Shared)
     }
 
-    /// Keeps every writer out.
+    /// Locks out every other writer.
     pub fn lock_exclusive(&self) -> Result<FileLock> {
         self.lock(Mode::Exclusive)
     }
 
     fn lock(&self, mode: Mode) -> Result<FileLock> {
-        // Of a repository that is gone, nothing is made again: it would look like a damaged one.
+        // Create nothing in a deleted repository: the result would look like a damaged one.
         if !read::is_file(&self.directory.join("HEAD"))? {
-            let message = format!("the repository '{}' is gone", self.directory.display());
+            let message = format!("the repository '{}' no longer exists", self.directory.display());
             return Err(Error::new(ErrorKind::NotARepository, message));
         }
-        // What can be thrown away may have been.
+        // Another process may have removed the temporary directory.
         let lock = atomic::create_dir_all(&self.content.tmp_dir()).and_then(|()| {
             let path = self.directory.join("lock");
             FileLock::acquire(&path, mode, self.settings.lock_timeout)
@@ -184,25 +186,25 @@ impl Repository {
     fn can_only_be_read(&self, error: Error) -> Error {
         let shown = self.directory.display();
         let hint = error.hint().map_or_else(
-            || format!("check the owner and the mount: ls -ld '{shown}'; art log can read it"),
+            || format!("check the owner and the mount: ls -ld '{shown}' (read-only commands still work)"),
             str::to_owned,
         );
         error.context(format!("the repository '{shown}' cannot be written")).with_hint(hint)
     }
 
-    /// Fails with [`Unauthorized`](ErrorKind::Unauthorized) if nothing can be written: for what first
-    /// asks a remote, and writes then.
+    /// Fails with [`Unauthorized`](ErrorKind::Unauthorized) if the repository is not writable. For
+    /// commands that contact a remote before they write.
     pub fn require_writable(&self) -> Result<()> {
         self.lock_shared().map(drop)
     }
 }
 
-/// The error where the search for a repository cannot look into a directory.
+/// The error if the search for a repository cannot read a directory.
 fn unknown(directory: &Path, error: Error) -> Error {
     let shown = directory.display();
     error
         .context(format!("cannot tell whether '{shown}' has a repository"))
-        .with_hint("ask its owner for access, or name a repository: ART_DIR=DIR art status")
+        .with_hint("ask the owner for access, or name a repository: ART_DIR=DIR art status")
 }
 
 fn own_project(directory: &Path, settings: &Settings) -> Result<ProjectName> {
@@ -213,5 +215,5 @@ fn own_project(directory: &Path, settings: &Settings) -> Result<ProjectName> {
 
 fn not_a_repository(at: &Path) -> Error {
     let message = format!("no repository in '{}' or above", at.display());
-    Error::new(ErrorKind::NotARepository, message).with_hint("make one here: art init")
+    Error::new(ErrorKind::NotARepository, message).with_hint("create one: art init")
 }

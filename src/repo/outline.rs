@@ -1,4 +1,4 @@
-//! A repository that can't be opened: how it is known, told of and made to open again.
+//! Detects, reports and repairs a repository that cannot be opened.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,21 +14,22 @@ use crate::fs::read;
 use crate::history::History;
 use crate::name::ProjectName;
 
-/// The directories of the content store that nothing can be read without.
+/// The directories of the content store that are required for reading.
 const CONTENT: [&str; 2] = ["packs", "index"];
 
 impl Repository {
-    /// Whether `directory` is a repository, or what is left of one whose `HEAD` is gone.
+    /// Returns true if `directory` is a repository, or the remains of one without `HEAD`.
     ///
-    /// A directory that cannot be looked into is an error: its content decides.
+    /// Fails if `directory` cannot be read.
     pub fn is_at(directory: &Path) -> Result<bool> {
         Ok(read::is_file(&directory.join("HEAD"))? || has_ours(directory)?)
     }
 
-    /// What keeps the repository at `directory` from being used at all: each an error that names it.
+    /// Returns the damage that prevents the repository at `directory` from being opened. Each error
+    /// names the damaged file or directory.
     ///
-    /// Fails with [`ErrorKind::NotARepository`] if there is none, not even a damaged one, and with
-    /// [`ErrorKind::Unsupported`] if there is one of another kind.
+    /// Fails with [`ErrorKind::NotARepository`] if there is no repository, not even a damaged one,
+    /// and with [`ErrorKind::Unsupported`] if it is of another kind.
     pub fn check_outline(directory: &Path) -> Result<Vec<Error>> {
         guard(directory);
         if !has_ours(directory)? {
@@ -49,8 +50,9 @@ impl Repository {
         Ok(damage)
     }
 
-    /// Makes again what [`Repository::check_outline`] finds damaged, and gives the paths below
-    /// `directory`. It can be opened then; what is lost beyond that is for a check to tell.
+    /// Recreates the parts that [`Repository::check_outline`] finds damaged, and returns their
+    /// paths below `directory`. Afterwards, the repository can be opened, and a check can report
+    /// other losses.
     pub fn restore_outline(directory: &Path, timeout: Duration) -> Result<Vec<PathBuf>> {
         if Self::check_outline(directory)?.is_empty() {
             return Ok(Vec::new());
@@ -75,8 +77,8 @@ impl Repository {
 /// The file of a repository's own settings.
 const SETTINGS: &str = "config.toml";
 
-/// The error for a repository without its settings: its project and its remotes are named there, and
-/// no other project may take their place.
+/// Returns the error for a repository whose settings file is lost. The file names the project and
+/// the remotes, and no other project may take their place.
 pub(super) fn missing_settings(directory: &Path) -> Result<Option<Error>> {
     let path = directory.join(SETTINGS);
     match std::fs::metadata(&path) {
@@ -94,7 +96,7 @@ pub(super) fn missing_settings(directory: &Path) -> Result<Option<Error>> {
     }
 }
 
-/// Writes the settings of a new repository for the project that the history was last about.
+/// Writes the settings of a new repository, for the project of the newest operation.
 fn restore_settings(directory: &Path) -> Result<()> {
     let path = directory.join(SETTINGS);
     if std::fs::symlink_metadata(&path).is_ok() {
@@ -105,7 +107,7 @@ fn restore_settings(directory: &Path) -> Result<()> {
     atomic::write(&path, &directory.join("tmp"), text.as_bytes())
 }
 
-/// The project of the newest operation; else of any ref.
+/// Returns the project of the newest operation, otherwise of any ref.
 fn last_project(history: &History) -> Option<ProjectName> {
     let operations = history.operations().ok().into_iter().flatten().filter_map(Result::ok);
     let mut changes = operations.flat_map(|operation| operation.changes);
@@ -114,14 +116,14 @@ fn last_project(history: &History) -> Option<ProjectName> {
     name.or_else(any).map(|name| name.project().clone())
 }
 
-/// Whether something in `directory` is ours and no other tool's.
+/// Returns true if `directory` contains something that only `art` creates.
 fn has_ours(directory: &Path) -> Result<bool> {
     Ok(read::is_dir(&directory.join("packs"))?
         || read::is_file(&directory.join("config.toml"))?
         || read::is_file(&directory.join("logs/operations.jsonl"))?)
 }
 
-/// The error for a repository that can't be opened, with what is damaged where that is known.
+/// Returns the error for a repository that cannot be opened, with the damage if it is known.
 pub(super) fn explain(directory: &Path, error: Error) -> Error {
     let damage = Repository::check_outline(directory).unwrap_or_default();
     match damage.into_iter().next() {
@@ -130,7 +132,7 @@ pub(super) fn explain(directory: &Path, error: Error) -> Error {
             let message = format!("the repository '{}' is damaged", directory.display());
             Error::new(ErrorKind::Corrupt, message)
                 .with_source(first)
-                .with_hint("see all that is damaged: art fsck; mend it: art fsck --repair")
+                .with_hint("see all damage: art fsck; repair it: art fsck --repair")
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The remotes of a repository: the tables `[remotes.NAME]` of its `config.toml`.
 //!
-//! Only the repository's own file names remotes, so that nothing around it decides where its data
-//! go.
+//! Only the repository's own file defines remotes, so that no other settings decide where its data
+//! is sent.
 
 use serde::Serialize;
 
@@ -12,22 +12,22 @@ use crate::name::Name;
 use crate::remote::{Guarantee, RemoteUri};
 use crate::suggest;
 
-/// The name of the remote that is meant where several are there and none is named.
+/// The default remote if there are several.
 const ORIGIN: &str = "origin";
 
-/// Where a remote is, as far as the repository knows.
+/// The settings of a remote.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RemoteConfig {
-    /// What it is called here.
+    /// The name in this repository.
     pub name: Name,
     /// Its URI, absolute and without secrets.
     pub uri: String,
-    /// What its store was found to guarantee; `None` if that was not tried out.
+    /// The guarantee that the store was found to give, or `None` if it was not tested.
     pub guarantee: Option<Guarantee>,
 }
 
 impl RemoteConfig {
-    /// What its URI means.
+    /// Parses the URI.
     pub fn parse_uri(&self, repo: &Repository) -> Result<RemoteUri> {
         RemoteUri::parse(&self.uri, repo.top())
             .context(|| format!("the URI of the remote '{}' can't be used", self.name))
@@ -40,13 +40,13 @@ impl Repository {
         ConfigFile::repository(&self.directory)
     }
 
-    /// The names of all remotes, sorted.
+    /// Returns the names of all remotes, sorted.
     pub fn remote_names(&self) -> Result<Vec<Name>> {
         let tables = self.config_file().remotes()?;
         Ok(tables.into_iter().filter_map(|table| table.name.parse().ok()).collect())
     }
 
-    /// The remote called `name`; fails with the one that was probably meant.
+    /// Finds the remote called `name`. If there is none, the error suggests a similar name.
     pub fn find_remote(&self, name: &Name) -> Result<RemoteConfig> {
         let tables = self.config_file().remotes()?;
         if let Some(table) = tables.iter().find(|table| table.name == name.as_str()) {
@@ -60,7 +60,7 @@ impl Repository {
         })
     }
 
-    /// The remote that is meant where none is named: the only one, or `origin`.
+    /// Returns the default remote: the only one, or `origin`.
     pub fn default_remote(&self) -> Result<RemoteConfig> {
         let names = self.remote_names()?;
         let origin = names.iter().find(|name| name.as_str() == ORIGIN);
@@ -70,14 +70,14 @@ impl Repository {
                 .with_hint(format!("art remote add {ORIGIN} URI"))),
             (None, several) => {
                 let several: Vec<&str> = several.iter().map(Name::as_str).collect();
-                let message = format!("which remote? there are {}", several.join(", "));
-                let hint = format!("name one, or call the usual one '{ORIGIN}'");
+                let message = format!("there are several remotes: {}", several.join(", "));
+                let hint = format!("name a remote; without a name, art uses the remote '{ORIGIN}'");
                 Err(Error::invalid(message).with_hint(hint))
             }
         }
     }
 
-    /// The remote called `name`, or the one that is meant without a name.
+    /// Returns the remote called `name`, or the default remote if there is no name.
     pub fn choose_remote(&self, name: Option<&Name>) -> Result<RemoteConfig> {
         match name {
             Some(name) => self.find_remote(name),
@@ -85,7 +85,7 @@ impl Repository {
         }
     }
 
-    /// Writes a remote down; fails with [`ErrorKind::AlreadyExists`] if there is one of its name.
+    /// Adds a remote to the settings. Fails with [`ErrorKind::AlreadyExists`] if the name is taken.
     pub fn add_remote(&self, remote: &RemoteConfig) -> Result<()> {
         let guarantee = remote.guarantee.map(Guarantee::as_str);
         let name = remote.name.as_str();
@@ -95,30 +95,31 @@ impl Repository {
         self.config_file().add_remote(name, &remote.uri, guarantee)
     }
 
-    /// Writes down another URI or guarantee of a remote that is there.
+    /// Changes the URI or guarantee of an existing remote in the settings.
     pub fn set_remote(&self, remote: &RemoteConfig) -> Result<()> {
         let guarantee = remote.guarantee.map(Guarantee::as_str);
         self.config_file().set_remote(remote.name.as_str(), &remote.uri, guarantee)
     }
 
-    /// Forgets a remote. Returns whether it was there. What was fetched from it is not touched.
+    /// Removes a remote from the settings. Returns true if it existed. Data fetched from the remote
+    /// stays.
     pub fn remove_remote(&self, name: &Name) -> Result<bool> {
         self.config_file().remove_remote(name.as_str())
     }
 }
 
-/// The error for a name that is taken.
+/// The error for a remote whose name is taken.
 pub(crate) fn remote_exists(name: &Name) -> Error {
-    Error::new(ErrorKind::AlreadyExists, format!("there is a remote '{name}' already"))
-        .with_hint(format!("to change where it is: art remote set-uri {name} URI"))
+    Error::new(ErrorKind::AlreadyExists, format!("the remote '{name}' already exists"))
+        .with_hint(format!("to change its URI: art remote set-uri {name} URI"))
 }
 
 fn read(name: &Name, table: &RemoteTable) -> Result<RemoteConfig> {
     let Some(uri) = table.uri.clone() else {
-        let message = format!("the settings do not say where the remote '{name}' is");
+        let message = format!("the remote '{name}' has no URI in the settings");
         return Err(Error::invalid(message).with_hint(format!("art remote set-uri {name} URI")));
     };
-    // A word of a newer program promises nothing to this one.
+    // Ignore a guarantee that only a newer program knows.
     let guarantee = table.guarantee.as_deref().and_then(Guarantee::of);
     Ok(RemoteConfig { name: name.clone(), uri, guarantee })
 }
@@ -141,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn the_only_remote_or_origin_is_meant_where_none_is_named() {
+    fn the_only_remote_or_origin_is_the_default() {
         let (_directory, repo) = repository();
         let none = repo.default_remote().unwrap_err();
         assert_eq!(none.hint(), Some("art remote add origin URI"));
@@ -150,14 +151,14 @@ mod tests {
         assert_eq!(repo.default_remote().unwrap(), a);
         repo.add_remote(&remote("b", None)).unwrap();
         let several = repo.default_remote().unwrap_err();
-        assert_eq!(several.message(), "which remote? there are a, b");
+        assert_eq!(several.message(), "there are several remotes: a, b");
         repo.add_remote(&remote("origin", None)).unwrap();
         assert_eq!(repo.choose_remote(None).unwrap(), remote("origin", None));
         assert_eq!(repo.choose_remote(Some(&a.name)).unwrap(), a);
     }
 
     #[test]
-    fn remotes_are_changed_and_forgotten_by_name() {
+    fn remotes_are_changed_and_removed_by_name() {
         let (_directory, repo) = repository();
         let mut here = remote("lab", Some(Guarantee::Exclusive));
         repo.add_remote(&here).unwrap();
@@ -180,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_file_says_wrong_stops_only_what_needs_it() {
+    fn an_invalid_remote_fails_only_when_it_is_used() {
         let (_directory, repo) = repository();
         let text = "[remotes.a]\nurl = \"/x\"\n[remotes.b]\nuri = \"/b\"\nguarantee = \"new\"\n";
         let file = repo.directory().join("config.toml");

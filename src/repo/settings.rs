@@ -1,4 +1,4 @@
-//! Who acts on a repository, when, and with what means.
+//! The settings that a repository is opened with: identity, clock, hooks, transfers.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,13 +15,13 @@ use crate::remote::{Interrupt, Ledger, StoreOptions, Wrap};
 /// A person or a machine that writes records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// As it stands in commits.
+    /// The name, as in commits.
     pub name: String,
-    /// The mail address, real or made of user and host.
+    /// The mail address, real or composed of user and host.
     pub email: String,
-    /// The account.
+    /// The user account.
     pub user: String,
-    /// The machine.
+    /// The host name.
     pub host: String,
 }
 
@@ -36,30 +36,30 @@ impl Default for Identity {
     }
 }
 
-/// Whether local hooks run, and how.
+/// The settings for local hooks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HookSettings {
-    /// Whether they run.
+    /// True if hooks run.
     pub enabled: bool,
-    /// How long one may take; zero is for ever.
+    /// The maximum time of one hook. Zero means no limit.
     pub timeout: Duration,
-    /// Whose hooks run.
+    /// The users whose hooks run.
     pub trust: HookTrust,
-    /// How many hooks this process is called by, one inside of the other.
+    /// The number of nested hooks that called this process.
     pub depth: u32,
 }
 
-/// Whose hooks run.
+/// The users whose hooks run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HookTrust {
-    /// Those of this process's user and of root.
+    /// The user of this process, and root.
     Owner,
-    /// Those of anyone.
+    /// Any user.
     Any,
 }
 
 impl Default for HookSettings {
-    /// They don't run: a program that uses this library says when others may.
+    /// Hooks are off: a program that uses this library decides whether other programs may run.
     fn default() -> Self {
         HookSettings {
             enabled: false,
@@ -70,31 +70,31 @@ impl Default for HookSettings {
     }
 }
 
-/// How remotes are talked to.
+/// The settings for transfers to and from remotes.
 #[derive(Clone)]
 pub struct TransferSettings {
-    /// How many requests are under way at the same time, at most.
+    /// The maximum number of concurrent requests.
     pub jobs: usize,
-    /// The most bytes a second in each direction.
+    /// The maximum number of bytes per second in each direction.
     pub bandwidth: Option<u64>,
-    /// The variables of the environment that hold what opens a store: those of
+    /// The environment variables with credentials for stores: those of
     /// [`secret_variables`](crate::remote::secret_variables) that are set.
     pub variables: BTreeMap<String, String>,
-    /// Asks whether to stop.
+    /// Returns true if the transfer should stop.
     pub interrupt: Option<Interrupt>,
-    /// Told of every store that is talked to.
+    /// Records every store that is used.
     pub ledger: Ledger,
-    /// The wait before a request that failed is made again; it doubles with each time.
+    /// The wait before the first retry. It doubles with each retry.
     pub first_wait: Duration,
-    /// How often a request that failed is made again, at most.
+    /// The maximum number of retries of a failed request.
     pub retries: u32,
-    /// How long a request that fails is tried again, in all.
+    /// The total time for retrying a failed request.
     pub patience: Duration,
-    /// In this time a request must be answered.
+    /// The maximum time until a request is answered.
     pub answer_timeout: Duration,
-    /// Files of certificates that are trusted beside the system's, in PEM.
+    /// PEM files with certificates to trust in addition to the system's.
     pub ca_files: Vec<PathBuf>,
-    /// Stands between each store and what is asked of it: for tests.
+    /// Wraps each store, for tests.
     pub wrap: Option<Wrap>,
 }
 
@@ -117,7 +117,7 @@ impl Default for TransferSettings {
 }
 
 impl fmt::Debug for TransferSettings {
-    /// The names of the variables; their values are secrets.
+    /// Shows the names of the variables only, because their values are secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TransferSettings")
             .field("jobs", &self.jobs)
@@ -129,31 +129,31 @@ impl fmt::Debug for TransferSettings {
     }
 }
 
-/// What a repository is opened with.
+/// The settings that a repository is opened with.
 #[derive(Clone)]
 pub struct Settings {
-    /// Who acts.
+    /// The acting person or machine.
     pub identity: Identity,
-    /// Where the time comes from.
+    /// The source of the current time.
     pub clock: Arc<dyn Clock>,
-    /// The project that names without one belong to.
+    /// The project of names that are given without a project.
     pub project: ProjectName,
-    /// The run of that project that is the current one, whatever `HEAD` says: for what a run's own
-    /// command does, while others may make their run the current one.
+    /// The current run of that project. Overrides `HEAD`, so that the command of a run keeps its
+    /// run while other processes switch runs.
     pub run: Option<Name>,
-    /// Threads that work at once.
+    /// The number of worker threads.
     pub threads: usize,
-    /// How long to wait for another process.
+    /// The maximum wait for another process.
     pub lock_timeout: Duration,
-    /// How content is cut and compressed.
+    /// The parameters for chunking and compressing content.
     pub params: Params,
-    /// How far a walk through one tree may go.
+    /// The limits of a walk through one tree.
     pub limits: WalkLimits,
-    /// Chooses the names of runs.
+    /// The seed for generated run names.
     pub seed: u64,
-    /// Whether local hooks run, and how.
+    /// The settings for local hooks.
     pub hooks: HookSettings,
-    /// How remotes are talked to.
+    /// The settings for transfers to and from remotes.
     pub transfer: TransferSettings,
 }
 

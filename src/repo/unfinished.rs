@@ -1,8 +1,8 @@
-//! A clone that did not finish: a repository that lacks what its remote has, and must not answer as if
-//! that were all.
+//! Unfinished clones. Such a repository lacks parts of its remote, and must not be used as if it
+//! were complete.
 //!
-//! The note `unfinished-clone` in it names the remote. It is there before the repository has its name,
-//! and goes when all else is done.
+//! The file `unfinished-clone` in the repository contains the URI of the remote. It is created
+//! before the repository gets its final name, and removed when the clone is complete.
 
 use std::path::{Path, PathBuf};
 
@@ -14,13 +14,13 @@ use crate::fs::read;
 
 /// The file with the URI of the remote.
 const NOTE: &str = "unfinished-clone";
-/// Whoever clones into the repository holds the lock on this file.
+/// The lock file that a clone into the repository holds.
 const LOCK: &str = "unfinished-clone.lock";
-/// A URI is not longer.
+/// The maximum length of a URI.
 const MAX_LEN: u64 = 64 << 10;
 
 impl Repository {
-    /// The URI of the remote of which the repository at `directory` is a clone that did not finish.
+    /// Returns the URI of the remote if the repository at `directory` is an unfinished clone.
     pub(crate) fn unfinished_clone(directory: &Path) -> Result<Option<String>> {
         use std::io::ErrorKind;
         let path = directory.join(NOTE);
@@ -34,26 +34,26 @@ impl Repository {
         }
     }
 
-    /// Opens the repository at `directory`, even if it is a clone that did not finish.
+    /// Opens the repository at `directory`, even if it is an unfinished clone.
     pub(crate) fn open_unfinished(directory: &Path, settings: Settings) -> Result<Self> {
         Self::open_any(directory, settings)
     }
 
-    /// Keeps every other clone out of the repository at `directory`.
+    /// Locks out every other clone into the repository at `directory`.
     pub(crate) fn lock_unfinished(directory: &Path) -> Result<FileLock> {
         let lock =
             FileLock::acquire(&directory.join(LOCK), Mode::Exclusive, std::time::Duration::ZERO);
         lock.map_err(|error| error.context("another clone into this directory is running"))
     }
 
-    /// Removes the note: the clone is complete.
+    /// Marks the clone as complete.
     pub(crate) fn finish_clone(&self) -> Result<()> {
         atomic::remove_file(&self.directory.join(LOCK))?;
         atomic::remove_file(&self.directory.join(NOTE))?;
         atomic::sync_dir(&self.directory)
     }
 
-    /// Fails if the repository at `directory` is a clone that did not finish.
+    /// Fails if the repository at `directory` is an unfinished clone.
     pub(super) fn check_finished(directory: &Path) -> Result<()> {
         let Some(uri) = Self::unfinished_clone(directory)? else { return Ok(()) };
         let place = directory.parent().unwrap_or(directory).display();
@@ -62,7 +62,8 @@ impl Repository {
     }
 }
 
-/// The note for a clone of the remote at `uri`: its path in `directory`, and its text.
+/// Returns the path in `directory` and the text of the file that marks an unfinished clone of
+/// `uri`.
 pub(super) fn note(directory: &Path, uri: &str) -> (PathBuf, String) {
     (directory.join(NOTE), format!("{uri}\n"))
 }

@@ -1,7 +1,7 @@
-//! The work tree: where a path that a user types lies, and where it is stored.
+//! The work tree: converts typed paths to paths in a tree.
 //!
-//! Paths work as in git. A typed path starts at the working directory and is stored under its path
-//! from the top of the work tree, wherever the command was started.
+//! Paths work as in git. A typed path is relative to the working directory and is stored under its
+//! path from the top of the work tree, wherever the command was started.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -13,24 +13,24 @@ use crate::tree_path::{TreePath, escaped};
 
 /// The directory that contains `.artifacts`, and the working directory in it.
 ///
-/// When the working directory is outside, it is the top itself.
+/// If the working directory is outside, it is the top itself.
 #[derive(Debug, Clone)]
 pub struct WorkTree {
     top: PathBuf,
     cwd: PathBuf,
 }
 
-/// A typed path, found.
+/// A typed path after resolution.
 #[derive(Debug, Clone)]
 pub(crate) struct Located {
     /// The path for reading: absolute, without `.` and `..`.
     pub(crate) path: PathBuf,
-    /// The path from the top of the work tree; `None` if the path is outside.
+    /// The path from the top of the work tree, or `None` if the path is outside.
     pub(crate) place: Option<TreePath>,
 }
 
 impl Repository {
-    /// The work tree for a command that was started in `cwd` (absolute).
+    /// Returns the work tree for a command that was started in `cwd`, an absolute path.
     pub fn work_tree(&self, cwd: &Path) -> WorkTree {
         let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let cwd = real(cwd);
@@ -42,17 +42,17 @@ impl Repository {
 }
 
 impl WorkTree {
-    /// The top of the work tree.
+    /// Returns the top of the work tree.
     pub fn top(&self) -> &Path {
         &self.top
     }
 
-    /// Where the working directory is in the work tree.
+    /// Returns the working directory as a path from the top of the work tree.
     pub fn cwd_place(&self) -> Result<TreePath> {
         self.place(Path::new("."))
     }
 
-    /// The path of `typed` from the top of the work tree. The file need not exist.
+    /// Converts `typed` to a path from the top of the work tree. The file does not need to exist.
     ///
     /// Fails with [`Invalid`](crate::ErrorKind::Invalid) if the path is empty or outside the work
     /// tree.
@@ -60,17 +60,17 @@ impl WorkTree {
         self.locate(typed)?.place.ok_or_else(|| self.outside(typed))
     }
 
-    /// Finds `typed`, in the work tree or outside.
+    /// Resolves `typed`, inside or outside the work tree.
     pub(crate) fn locate(&self, typed: &Path) -> Result<Located> {
         if typed.as_os_str().is_empty() {
-            return Err(Error::invalid("a path is empty")
-                .with_hint("name a file or directory; the working directory is '.'"));
+            return Err(Error::invalid("empty path")
+                .with_hint("pass a file or directory, or '.' for the working directory"));
         }
         let path = normalized(&self.cwd, typed);
         if let Ok(place) = path.strip_prefix(&self.top) {
             return Ok(Located { place: Some(TreePath::from_path(place)?), path });
         }
-        // A shell keeps the links of its working directory in $PWD.
+        // A shell's $PWD can contain links.
         if let Some(real) = resolved(&path)
             && let Ok(place) = real.strip_prefix(&self.top)
         {
@@ -79,21 +79,22 @@ impl WorkTree {
         Ok(Located { path, place: None })
     }
 
-    /// The error for a path that must be in the work tree.
+    /// The error for a path that must be inside the work tree.
     pub(crate) fn outside(&self, typed: &Path) -> Error {
         let typed = escaped(typed.as_os_str().as_bytes());
         let top = escaped(self.top.as_os_str().as_bytes());
         Error::invalid(format!("'{typed}' is outside the work tree '{top}'"))
     }
 
-    /// The absolute path `path` as a user in the working directory types it, safe to show.
+    /// Formats the absolute path `path` relative to the working directory, escaped for display.
     pub(crate) fn shown(&self, path: &Path) -> String {
         let relative = relative(&self.cwd, path).filter(|_| path.starts_with(&self.top));
         escaped(relative.as_deref().unwrap_or(path).as_os_str().as_bytes())
     }
 }
 
-/// The way from the directory `from` to `to`, both absolute and without `.` and `..`.
+/// Returns the relative path from the directory `from` to `to`. Both are absolute and without `.`
+/// and `..`.
 fn relative(from: &Path, to: &Path) -> Option<PathBuf> {
     let mut up = PathBuf::new();
     let common = from.ancestors().find(|ancestor| {
@@ -107,7 +108,7 @@ fn relative(from: &Path, to: &Path) -> Option<PathBuf> {
     Some(if path.as_os_str().is_empty() { PathBuf::from(".") } else { path })
 }
 
-/// `typed` from `cwd` on, without `.` and `..`, by the names alone.
+/// Joins `cwd` and `typed` and removes `.` and `..`, without reading the file system.
 fn normalized(cwd: &Path, typed: &Path) -> PathBuf {
     let mut path = PathBuf::new();
     for component in cwd.join(typed).components() {
@@ -122,8 +123,8 @@ fn normalized(cwd: &Path, typed: &Path) -> PathBuf {
     path
 }
 
-/// `path` with the links above its last name resolved, and with the last one if it is a directory.
-/// Names that do not exist stay as they are.
+/// Resolves the links of `path` except a last component that is not a directory. Components that do
+/// not exist stay unchanged.
 fn resolved(path: &Path) -> Option<PathBuf> {
     if crate::fs::read::is_dir(path).unwrap_or(false) {
         return path.canonicalize().ok();
@@ -149,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_starts_at_the_working_directory_and_is_stored_from_the_top() {
+    fn a_path_is_relative_to_the_working_directory_and_stored_from_the_top() {
         let tree = work_tree("/no/desk", "/no/desk/model");
         let place = |typed: &str| tree.place(Path::new(typed)).map(|place| place.to_string());
         assert_eq!(place("b.bin").unwrap(), "model/b.bin");

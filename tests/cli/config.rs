@@ -134,14 +134,14 @@ fn mistakes_are_refused_with_the_way_out() {
     -- stderr
     error: there is no setting 'user.nam'
 
-    hint: did you mean 'user.name'? art config list
+    hint: did you mean 'user.name'? see: art config list
     ");
     assert_snapshot!(sandbox.art("config get lock.timout"), @"
     exit 2
     -- stderr
     error: there is no setting 'lock.timout'
 
-    hint: did you mean 'lock.timeout'? art config list
+    hint: did you mean 'lock.timeout'? see: art config list
     ");
     assert_snapshot!(sandbox.art("config set ui.color purple"), @"
     exit 2
@@ -153,9 +153,9 @@ fn mistakes_are_refused_with_the_way_out() {
     assert_snapshot!(sandbox.art("config set content.chunk_min 1KiB"), @"
     exit 1
     -- stderr
-    error: content.chunk_min was settled when this repository was made: cut in another way, new uploads would share nothing with what is stored
+    error: content.chunk_min is fixed since this repository was created: with another value, new uploads would share nothing with stored content
 
-    hint: set it in the user's file; it counts for repositories made from then on
+    hint: to change it for new repositories: art config set --user content.chunk_min VALUE
     ");
     sandbox.write(".artifacts/config.toml", "[ui]\ncolour = 'never'\nprogress = 7\n");
     assert_snapshot!(sandbox.art("config list --repository"), @"
@@ -174,5 +174,5 @@ fn a_file_that_can_not_be_read_is_named() {
     let sandbox = repository();
     sandbox.write(".artifacts/config.toml", "[ui\n");
     let output = sandbox.art("config get ui.color").fails_with(2);
-    assert!(output.stderr.contains("config.toml' is not TOML"), "{output}");
+    assert!(output.stderr.contains("config.toml' is not valid TOML"), "{output}");
 }

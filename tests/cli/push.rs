@@ -175,7 +175,7 @@ fn what_can_not_be_pushed_is_said() {
     -- stderr
     error: no repository in '[ROOT]/desk' or above
 
-    hint: make one here: art init
+    hint: create one: art init
     ");
     sandbox.art("init").ok();
     assert_snapshot!(sandbox.art("push"), @"

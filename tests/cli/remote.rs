@@ -99,9 +99,9 @@ fn remote_add_tries_the_store_out_and_says_what_it_guarantees() {
     assert_snapshot!(sandbox.art("remote add origin ../other"), @"
     exit 1
     -- stderr
-    error: there is a remote 'origin' already
+    error: the remote 'origin' already exists
 
-    hint: to change where it is: art remote set-uri origin URI
+    hint: to change its URI: art remote set-uri origin URI
     ");
     assert_snapshot!(sandbox.art("remote show orign"), @"
     exit 1

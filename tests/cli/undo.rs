@@ -255,7 +255,7 @@ fn a_script_names_the_operation_or_says_yes() {
     sandbox.art(&format!("undo {}", &id[..8])).ok();
     assert_eq!(sandbox.art("cat HEAD:file").ok().stdout, "two");
     let again = sandbox.art(&format!("undo {id}")).fails_with(1);
-    assert!(again.stderr.contains("was taken back already"), "{again}");
+    assert!(again.stderr.contains("was already undone"), "{again}");
     sandbox.art("undo 00000000").fails_with(1);
 }
 

@@ -208,7 +208,7 @@ fn any_cut_and_any_changed_bit_is_noticed_and_leaves_nothing() {
     }
     let longer = [&bytes[..], b"x"].concat();
     let error = other.history.take_in_pack(&mut &longer[..], id, size, &NoProgress).unwrap_err();
-    assert!(error.message().contains("longer than it should be"), "{error:?}");
+    assert!(error.message().contains("longer than expected"), "{error:?}");
     assert_untouched(other.path());
     take_in(&other.history, &bytes).unwrap();
 }
@@ -240,19 +240,19 @@ fn hostile_packs_are_refused_by_what_is_wrong() {
     let cases: Vec<(Vec<u8>, &str)> = vec![
         (Vec::new(), "it is too short"),
         (sealed(b"PACK".to_vec()), "it is too short"),
-        (sealed(b"KCAP\0\0\0\x02\0\0\0\0".to_vec()), "does not begin like one"),
+        (sealed(b"KCAP\0\0\0\x02\0\0\0\0".to_vec()), "has no pack header"),
         (pack(3, 1, std::slice::from_ref(&good)), "the format 3"),
         (pack(2, u32::MAX, std::slice::from_ref(&good)), "4294967295 objects"),
         (pack(2, 2, std::slice::from_ref(&good)), "ends within an object"),
-        (pack(2, 1, &[good.clone(), good.clone()]), "more objects than it says"),
-        (pack(2, 0, std::slice::from_ref(&good)), "more objects than it says"),
+        (pack(2, 1, &[good.clone(), good.clone()]), "more objects than its header claims"),
+        (pack(2, 0, std::slice::from_ref(&good)), "more objects than its header claims"),
         (pack(2, 2, &[good.clone(), good.clone()]), "an object twice"),
-        (pack(2, 1, &[bomb(10)]), "longer than it says"),
-        (pack(2, 1, &[bomb((1 << 20) - 1)]), "longer than it says"),
-        (pack(2, 1, &[bomb((1 << 20) + 1)]), "shorter than it says"),
-        (pack(2, 1, &[bomb((64 << 20) + 1)]), "too large to be read"),
-        (pack(2, 1, &[bomb(usize::MAX >> 8)]), "says that it is endless"),
-        (pack(2, 1, &[vec![0xbf; 40]]), "says that it is endless"),
+        (pack(2, 1, &[bomb(10)]), "longer than its header claims"),
+        (pack(2, 1, &[bomb((1 << 20) - 1)]), "longer than its header claims"),
+        (pack(2, 1, &[bomb((1 << 20) + 1)]), "shorter than its header claims"),
+        (pack(2, 1, &[bomb((64 << 20) + 1)]), "bytes is too large"),
+        (pack(2, 1, &[bomb(usize::MAX >> 8)]), "claims an impossible size"),
+        (pack(2, 1, &[vec![0xbf; 40]]), "claims an impossible size"),
         (pack(2, 1, &[entry(3, 9, b"no zlib at all")]), "can't be inflated"),
         (pack(2, 1, &[entry(3, 1, &deflated(b"x")[..8])]), "can't be inflated"),
         (pack(2, 1, &[entry(0, 1, &deflated(b"x"))]), "unknown kind 0"),

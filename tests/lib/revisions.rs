@@ -204,7 +204,7 @@ fn unknown_names_say_what_was_meant() {
         ("run/sharp-shimp-1", "did you mean 'sharp-shrimp-1'?"),
         ("sharp-shimp-1", "did you mean 'run/sharp-shrimp-1'?"),
         ("HEAD", "make one: art run, or choose one: art runs switch RUN"),
-        ("run/sharp-shrimp-1@{7}", "see what it was: art reflog refs/runs/o/p/sharp-shrimp-1"),
+        ("run/sharp-shrimp-1@{7}", "see its moves: art reflog refs/runs/o/p/sharp-shrimp-1"),
     ] {
         let error = resolve(&place, text).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotFound, "{error:?}");

@@ -167,7 +167,7 @@ fn a_revision_names_a_tracking_ref_by_its_full_name() {
     let error = resolve("refs/remotes/origin/runs/o/p/b").unwrap_err();
     assert_eq!(
         (error.kind(), error.hint()),
-        (ErrorKind::NotFound, Some("look again: art fetch origin"))
+        (ErrorKind::NotFound, Some("fetch again: art fetch origin"))
     );
     // Its name alone is that of a run here, and there is none.
     assert_eq!(resolve("run/a").unwrap_err().kind(), ErrorKind::NotFound);

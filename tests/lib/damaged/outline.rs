@@ -62,10 +62,10 @@ fn a_lost_config_is_named_and_written_again() {
         std::fs::remove_file(directory.join("config")).unwrap();
     });
     for (text, says) in [
-        ("", "does not say core.repositoryformatversion = 1"),
+        ("", "does not have core.repositoryformatversion = 1"),
         ("\0\0\0\0", "config'"),
         ("[[[", "cannot read"),
-        ("[core]\n\trepositoryformatversion = 1\n", "does not say core.bare = true"),
+        ("[core]\n\trepositoryformatversion = 1\n", "does not have core.bare = true"),
     ] {
         is_named_and_mended(says, &|directory| write(directory, "config", text));
     }
@@ -78,7 +78,7 @@ fn what_else_a_config_says_is_kept_and_a_damaged_one_too() {
     let config = std::fs::read_to_string(directory.join("config")).unwrap();
     let config = config.replace("auto = 0", "auto = 6700") + "[user]\n\tname = Ada\n";
     write(&directory, "config", &config);
-    assert!(shown(&check(&directory, false)).contains("does not say gc.auto = 0"));
+    assert!(shown(&check(&directory, false)).contains("does not have gc.auto = 0"));
     assert!(check(&directory, true).sound);
     let mended = std::fs::read_to_string(directory.join("config")).unwrap();
     assert!(mended.contains("auto = 0") && mended.contains("name = Ada"), "{mended}");
