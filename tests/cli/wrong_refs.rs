@@ -79,7 +79,7 @@ fn a_missing_ref_is_never_merely_left_out() {
         for line in ["get v2", "ls v2", "ls @latest", "register v2 --run r1", "push"] {
             assert_ne!(sandbox.art(line).code, 0, "{line}");
         }
-        is_found_and_repaired(&sandbox, &["refs/versions/o/p/v2' is gone"]);
+        is_found_and_repaired(&sandbox, &["refs/versions/o/p/v2' is missing"]);
     }
 }
 
