@@ -4,7 +4,7 @@
 //! # Layers
 //!
 //! Each layer imports only lower layers. Modules of one layer do not import each other.
-//! `tests/lib/tidy.rs` checks this.
+//! `tests/lib/tidy/floors.rs` checks this.
 //!
 //! | layer | module | purpose |
 //! | --- | --- | --- |

@@ -238,8 +238,8 @@ fn check_format(path: &Path, table: &toml::Table) -> Result<()> {
 /// Returns the text of a new repository's file: its project and the settings that are fixed.
 pub fn initial(config: &Config, project: Option<&ProjectName>) -> Result<String> {
     let content = config.content()?;
-    let mut text = "# The settings of this repository; `art config list --origin` shows all that \
-                    apply.\nformat = 1\n"
+    let mut text = "# The settings of this repository. All effective settings: \
+                    `art config list --origin`.\nformat = 1\n"
         .to_owned();
     if let Some(project) = project {
         // No character of a name needs escaping in TOML.
@@ -248,8 +248,8 @@ pub fn initial(config: &Config, project: Option<&ProjectName>) -> Result<String>
     let [min, avg, max] = [content.chunk_min, content.chunk_avg, content.chunk_max]
         .map(|size| Value::Size(size.into()));
     text.push_str(&format!(
-        "\n# How contents are cut, settled for good: cut in another way, new uploads would share\n\
-         # nothing with what is stored.\n[content]\nchunk_min = \"{min}\"\nchunk_avg = \"{avg}\"\n\
+        "\n# The chunk sizes are fixed: with other values, new uploads would share nothing with\n\
+         # stored content.\n[content]\nchunk_min = \"{min}\"\nchunk_avg = \"{avg}\"\n\
          chunk_max = \"{max}\"\n"
     ));
     Ok(text)
