@@ -96,8 +96,8 @@ impl ConfigFile {
         let key = find_key(name)?;
         if key.fixed && self.scope == Scope::Repository {
             return Err(Error::refused(format!(
-                "{name} is fixed since this repository was created: with another value, new uploads \
-                 would share nothing with stored content"
+                "{name} is fixed since this repository was created: with another value, new \
+                 uploads would share nothing with stored content"
             ))
             .with_hint(format!(
                 "to change it for new repositories: art config set --user {name} VALUE"

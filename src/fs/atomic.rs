@@ -133,7 +133,7 @@ impl TempFile {
             if nameless::link(self.file(), target).is_ok() {
                 return Ok(());
             }
-            // The target exists. Link under another name first, then rename over the target in one step.
+            // The target exists: link under another name, then rename over the target.
             let path = directory_of(target).join(format!("{HIDDEN}{}", unique_name()));
             nameless::link(self.file(), &path).on("create", &path)?;
             self.path = path;

@@ -141,7 +141,7 @@ impl History {
 /// tree.
 ///
 /// Equal directories are not read. The result contains only files, links and empty directories. If
-/// a directory replaces a file, the file is deleted and the entries of the directory are added. This
+/// a directory replaces a file, the file is deleted and the directory's entries are added. This
 /// function does not detect renames; see [`find_renames`].
 ///
 /// Fails with [`Corrupt`](crate::ErrorKind::Corrupt) if the walk exceeds the limits of `trees`.

@@ -257,7 +257,7 @@ impl History {
     pub fn verify_operations(&self) -> Result<()> {
         operations::check(self.git_dir())?;
         let Some(error) = self.lost_operations() else { return Ok(()) };
-        // The note is written after the operation, so the first check may have run between the two writes.
+        // The note is written after the operation. The first check may have run between the two.
         match self.lost_operations() {
             Some(_) => Err(error.with_hint("check the repository: art fsck")),
             None => Ok(()),

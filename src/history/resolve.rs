@@ -48,7 +48,7 @@ impl History {
             (Start::Commit(id), 0) => (id, None),
             (Start::Commit(_), _) => {
                 let message = format!(
-                    "'{revision}' asks for an earlier value of a commit id, but only refs have a log"
+                    "'{revision}' asks for an earlier value of a commit id; only refs have a log"
                 );
                 return Err(Error::invalid(message).with_hint("pass a run, a version or a tag"));
             }

@@ -63,7 +63,7 @@ impl Repository {
             return Err(outline::explain(directory, error));
         }
         let history = history.with_limits(settings.limits);
-        // The repository must open even if its settings are unreadable, so that they can be repaired.
+        // Unreadable settings must not prevent opening, so that they can be repaired.
         let history = match own_project(directory, &settings) {
             Ok(own) => history.with_projects(own, settings.project.clone()),
             Err(_) => history,
@@ -186,7 +186,7 @@ impl Repository {
     fn can_only_be_read(&self, error: Error) -> Error {
         let shown = self.directory.display();
         let hint = error.hint().map_or_else(
-            || format!("check the owner and the mount: ls -ld '{shown}' (read-only commands still work)"),
+            || format!("check the owner and the mount: ls -ld '{shown}' (reading still works)"),
             str::to_owned,
         );
         error.context(format!("the repository '{shown}' cannot be written")).with_hint(hint)

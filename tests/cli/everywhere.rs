@@ -227,7 +227,7 @@ fn a_repository_that_can_only_be_read_is_shared_as_far_as_that_goes() {
         let error = sandbox.command(&format!("-C b {line} --json")).unprivileged().run();
         let error = error.fails_with(12).json_error();
         let hint = error["hint"].as_str().unwrap();
-        assert!(hint.ends_with("(read-only commands still work)"), "{line}: {error}");
+        assert!(hint.ends_with("(reading still works)"), "{line}: {error}");
         let told = error.to_string();
         assert!(told.contains("b/.artifacts' cannot be written"), "{line}: {error}");
     }
