@@ -14,13 +14,13 @@ use std::io::empty;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use artifacts::catalog::revision::resolve;
 use artifacts::content::{CacheEntry, Params, StatCache};
 use artifacts::fs::stat::Stat;
 use artifacts::fs::walk::{Everything, walk};
 use artifacts::history::{Commit, EntryMode, Expected, History, Signature, TreeEntry};
 use artifacts::name::RefName;
 use artifacts::ops::download::{DownloadOptions, download};
-use artifacts::ops::revision::resolve;
 use artifacts::ops::upload::{UploadOptions, upload};
 use artifacts::pack::{
     FrameEntry, MemberEntry, MemberKind, PackIndex, SegmentBuilder, SegmentView,

@@ -17,8 +17,10 @@
 //! | 2 stores | [`history`] | the Git repository: objects, refs, reflog, revisions; the only module that uses gix |
 //! | 2 stores | [`remote`] | remote stores, their log, concurrent writers; the only module that uses OpenDAL and async |
 //! | 3 | [`repo`] | [`Repository`]: init, open, discover |
-//! | 4 | [`ops`] | one file for each command; `ops::sync` has the shared code of commands that use a remote, [`ops::merge`] merges two sides |
-//! | 5 | `bin/art` | the command line; the library does not depend on it |
+//! | 4 | [`sync`] | a connection to a remote, its content, tracking, import, send, compact; [`sync::merge`] merges two sides |
+//! | 5 | [`catalog`] | runs, versions and projects as objects: load, find, change; hooks, snapshots, revisions |
+//! | 6 | [`ops`] | verbs only, one file per verb |
+//! | 7 | `bin/art` | the terminal; the library cannot import it |
 //!
 //! The library is synchronous. It prints nothing, reads no environment variables and does not look
 //! for a home directory.
@@ -30,7 +32,7 @@
 //! use artifacts::history::Revision;
 //! use artifacts::ops::download::{DownloadOptions, download};
 //! use artifacts::ops::init::{InitOptions, init};
-//! use artifacts::ops::revision::resolve;
+//! use artifacts::catalog::revision::resolve;
 //! use artifacts::ops::upload::{Source, UploadOptions, upload};
 //! use artifacts::{NoProgress, Repository, Settings};
 //!
@@ -139,6 +141,7 @@
 //! # }
 //! ```
 
+pub mod catalog;
 pub mod clock;
 pub mod config;
 pub mod content;
@@ -154,6 +157,7 @@ pub mod record;
 pub mod remote;
 pub mod repo;
 pub mod suggest;
+pub mod sync;
 pub mod threads;
 pub mod tree_path;
 

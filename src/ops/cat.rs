@@ -4,13 +4,13 @@ use std::io::Write;
 
 use serde::Serialize;
 
-use super::revision::resolve;
-use super::sync::need;
+use crate::catalog::revision::resolve;
 use crate::error::{Error, Result};
 use crate::history::{EntryMode, Revision};
 use crate::id::Id;
 use crate::progress::{Progress, Unit};
 use crate::repo::Repository;
+use crate::sync::need;
 use crate::tree_path::{self, TreePath};
 
 /// The file to print.

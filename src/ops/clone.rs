@@ -6,7 +6,6 @@ use serde::Serialize;
 
 use super::init::{InitOptions, init_unfinished};
 use super::pull::{PullOptions, pull};
-use super::sync::{Brought, OpenConflict, check_directory};
 use crate::config::ConfigFile;
 use crate::error::{Error, ErrorKind, IoResultExt, Result};
 use crate::fs::lock::FileLock;
@@ -17,6 +16,7 @@ use crate::progress::Progress;
 use crate::remote::layout::ART_TOML;
 use crate::remote::{RemoteUri, TrafficCount};
 use crate::repo::{DIRECTORY, RemoteConfig, Repository, Settings};
+use crate::sync::{Brought, OpenConflict, check_directory};
 
 /// The options of a clone.
 #[derive(Debug, Clone)]

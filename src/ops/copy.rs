@@ -3,8 +3,8 @@
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::project::find_project;
-use super::version::{
+use crate::catalog::project::find_project;
+use crate::catalog::version::{
     LoadedVersion, RecordChange, VersionDraft, change_records, check_readme, enter_first_stage,
     find_origin, find_version, project_policy, refuse_disabled, try_load_version,
 };
@@ -15,7 +15,7 @@ use crate::name::{Name, ProjectName, RefName};
 use crate::record::{Tags, VersionKind};
 use crate::repo::Repository;
 
-pub use super::version::ContentChange;
+pub use crate::catalog::version::ContentChange;
 
 /// The suffix of a copy's default name.
 const SUFFIX: &str = "-copy";

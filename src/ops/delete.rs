@@ -3,7 +3,7 @@
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::version::{
+use crate::catalog::version::{
     LoadedVersion, change_records, find_version, project_policy, try_load_version,
 };
 use crate::error::{Error, ErrorKind, Result};

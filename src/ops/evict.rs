@@ -8,8 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::revision::resolve;
-use super::sync::{Connection, Proof, RemoteContent, content_of_tree, take_in};
+use crate::catalog::revision::resolve;
 use crate::content::Need;
 use crate::error::Result;
 use crate::history::Revision;
@@ -19,6 +18,7 @@ use crate::pack::MemberKind;
 use crate::progress::{Progress, Unit};
 use crate::remote::TrafficCount;
 use crate::repo::Repository;
+use crate::sync::{Connection, Proof, RemoteContent, content_of_tree, take_in};
 
 /// The options of an eviction.
 #[derive(Debug, Clone, Default)]

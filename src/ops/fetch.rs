@@ -2,12 +2,12 @@
 
 use serde::Serialize;
 
-use super::sync::{Connection, TakenIn, take_in};
 use crate::error::Result;
 use crate::name::Name;
 use crate::progress::{Progress, Unit};
 use crate::remote::TrafficCount;
 use crate::repo::Repository;
+use crate::sync::{Connection, TakenIn, take_in};
 
 /// The options of a fetch.
 #[derive(Debug, Clone, Default)]

@@ -2,10 +2,9 @@
 
 use serde::{Serialize, Serializer};
 
-use super::changes::{Total, total};
-use super::run::{LoadedRun, read_runs};
-use super::sync::Sizes;
-use super::version::{LoadedVersion, find_version};
+use crate::catalog::changes::{Total, total};
+use crate::catalog::run::{LoadedRun, read_runs};
+use crate::catalog::version::{LoadedVersion, find_version};
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::history::Revision;
@@ -14,6 +13,7 @@ use crate::name::{Name, ProjectName, RefKind, RefName};
 use crate::progress::Progress;
 use crate::record::{Content, LineageEntry, Record, RunRecord, VersionRecord};
 use crate::repo::Repository;
+use crate::sync::Sizes;
 
 /// The version, and a bound on the count of its files.
 #[derive(Debug, Clone)]

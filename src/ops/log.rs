@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use super::changes::{ChangeCount, FileChange, Total, compare, total};
-use super::revision::{RecordKind, State, resolve};
-use super::sync::Sizes;
+use crate::catalog::Author;
+use crate::catalog::changes::{ChangeCount, FileChange, Total, compare, total};
+use crate::catalog::revision::{RecordKind, State, resolve};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::diff::{Change, find_renames};
@@ -13,6 +13,7 @@ use crate::id::Id;
 use crate::name::RefName;
 use crate::progress::{Progress, check_interrupt};
 use crate::repo::Repository;
+use crate::sync::Sizes;
 use crate::tree_path::TreePath;
 
 /// The maximum number of counted changes per commit, unless all changes are requested. A commit
@@ -52,15 +53,6 @@ impl Default for LogOptions {
             max_refs: usize::MAX,
         }
     }
-}
-
-/// The author of a commit.
-#[derive(Debug, Clone, Serialize)]
-pub struct Author {
-    /// The name.
-    pub name: String,
-    /// The mail address.
-    pub email: String,
 }
 
 /// One commit of a log.

@@ -2,13 +2,13 @@
 
 use serde::Serialize;
 
-use super::revision::resolve;
-use super::sync::Sizes;
+use crate::catalog::revision::resolve;
 use crate::error::Result;
 use crate::history::{EntryMode, Revision, TreeEntry, Visit};
 use crate::id::Id;
 use crate::progress::{Progress, check_interrupt};
 use crate::repo::Repository;
+use crate::sync::Sizes;
 use crate::tree_path::{self, TreePath};
 
 /// The entries to list, and their details.

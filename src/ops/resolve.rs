@@ -6,16 +6,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::merge::{Choice, FieldConflict, MergeOptions, Merged, Tied, join_tie, merge_ref};
-use super::sync::{
-    Both, Past, Sides, Standing, Tie, cache_directory, find_name, find_ties, saved, standings,
-};
-use super::version::{RecordChange, change_records, read_version_record};
+use crate::catalog::version::{RecordChange, change_records, read_version_record};
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::Commit;
 use crate::id::Id;
 use crate::name::{Name, RefKind, RefName};
 use crate::repo::Repository;
+use crate::sync::merge::{Choice, FieldConflict, MergeOptions, Merged, Tied, join_tie, merge_ref};
+use crate::sync::{
+    Both, Past, Sides, Standing, Tie, cache_directory, find_name, find_ties, saved, standings,
+};
 
 /// The options: the conflict and its resolution.
 #[derive(Debug, Clone)]

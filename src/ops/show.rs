@@ -2,10 +2,10 @@
 
 use serde::{Serialize, Serializer};
 
-use super::changes::{ChangeCount, FileChange, Total, compare, total};
-use super::log::{Author, find_head, refs_at};
-use super::revision::{RecordKind, Resolved, State, resolve};
-use super::sync::Sizes;
+use super::log::{find_head, refs_at};
+use crate::catalog::Author;
+use crate::catalog::changes::{ChangeCount, FileChange, Total, compare, total};
+use crate::catalog::revision::{RecordKind, Resolved, State, resolve};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::history::{Commit, Revision};
@@ -14,6 +14,7 @@ use crate::name::{ProjectName, RefName};
 use crate::progress::Progress;
 use crate::record::{ProjectRecord, Record, RunRecord, VersionRecord};
 use crate::repo::Repository;
+use crate::sync::Sizes;
 
 /// The commit to show, and the amount of detail.
 #[derive(Debug, Clone)]

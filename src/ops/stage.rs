@@ -3,9 +3,8 @@
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::changes::{Total, total};
-use super::sync::Sizes;
-use super::version::{
+use crate::catalog::changes::{Total, total};
+use crate::catalog::version::{
     COUNT_LIMIT, LoadedVersion, ProjectPolicy, RecordChange, Said, change_stages, enter_stage,
     find_version, is_there, project_policy, run_status,
 };
@@ -17,8 +16,9 @@ use crate::name::{Name, ProjectName};
 use crate::progress::Progress;
 use crate::record::RunStatus;
 use crate::repo::Repository;
+use crate::sync::Sizes;
 
-pub use super::version::DisplacedVersion;
+pub use crate::catalog::version::DisplacedVersion;
 
 /// The version, the new stage and the reason.
 #[derive(Debug, Clone)]

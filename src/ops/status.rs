@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::revision::resolve;
-use super::run::find_run;
 use super::upload::{Destination, FileCounts, Source, Survey, UploadOptions, survey};
+use crate::catalog::revision::resolve;
+use crate::catalog::run::find_run;
 use crate::error::Result;
 use crate::history::Revision;
 use crate::history::diff::{Change, diff_trees};

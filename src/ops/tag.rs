@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::revision::{RecordKind, resolve};
+use crate::catalog::revision::{RecordKind, resolve};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::{DamagedRef, Expected, Revision};

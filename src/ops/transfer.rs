@@ -3,8 +3,8 @@
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::project::find_project;
-use super::version::{
+use crate::catalog::project::find_project;
+use crate::catalog::version::{
     Facts, LoadedVersion, RecordChange, Said, asked, change_records, find_version, project_policy,
 };
 use crate::error::Result;

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::version::{
+use crate::catalog::version::{
     LoadedVersion, RecordChange, VersionDraft, change_records, check_readme, find_moved,
     load_version, name_version, try_load_version,
 };
@@ -14,7 +14,7 @@ use crate::name::{Name, ProjectName, RefName};
 use crate::record::{Tags, VersionKind};
 use crate::repo::Repository;
 
-pub use super::version::ContentChange;
+pub use crate::catalog::version::ContentChange;
 
 /// The changes of a version. `None` keeps a field.
 #[derive(Debug, Clone)]

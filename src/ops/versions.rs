@@ -6,8 +6,10 @@ use std::collections::{BTreeSet, HashSet};
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
-use super::project::find_project;
-use super::version::{VersionIndex, age, project_policy, read_all_versions, read_versions_at};
+use crate::catalog::project::find_project;
+use crate::catalog::version::{
+    VersionIndex, age, project_policy, read_all_versions, read_versions_at,
+};
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::id::Id;
@@ -18,7 +20,7 @@ use crate::record::query::{Query, Sort};
 use crate::record::{Tags, VersionKind};
 use crate::repo::Repository;
 
-pub use super::version::{IndexedVersion, UnreadableVersion};
+pub use crate::catalog::version::{IndexedVersion, UnreadableVersion};
 
 /// The versions to list.
 #[derive(Debug, Default)]

@@ -6,8 +6,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use artifacts::catalog::hook::{StageEvent, run_post, run_pre};
 use artifacts::config::{Config, Sources, initial};
-use artifacts::ops::hook::{StageEvent, run_post, run_pre};
 use artifacts::ops::init::{InitOptions, init};
 use artifacts::ops::upload::{Source, UploadOptions, UploadOutcome, upload};
 use artifacts::progress::{Progress, Unit};

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
+use artifacts::catalog::revision::resolve;
 use artifacts::clock::{FixedClock, Timestamp};
 use artifacts::history::{Expected, Revision};
 use artifacts::id::Id;
@@ -12,9 +13,7 @@ use artifacts::name::RefName;
 use artifacts::ops::fsck::{FsckOptions, fsck};
 use artifacts::ops::history::{HistoryOptions, StageEntry, history};
 use artifacts::ops::log::{LogOptions, log};
-use artifacts::ops::merge::{Choice, FieldConflict, MergeOptions, Merged, merge_ref};
 use artifacts::ops::register::{RegisterOptions, RegisterSource, register};
-use artifacts::ops::revision::resolve;
 use artifacts::ops::show::{ShowOptions, show};
 use artifacts::ops::stage::{StageOptions, StageTarget, stage};
 use artifacts::ops::undo::{UndoOptions, undo};
@@ -22,6 +21,7 @@ use artifacts::ops::update::{ContentChange, UpdateOptions, update};
 use artifacts::ops::upload::{Source, UploadOptions, upload};
 use artifacts::ops::versions::{VersionsOptions, versions};
 use artifacts::record::Tags;
+use artifacts::sync::merge::{Choice, FieldConflict, MergeOptions, Merged, merge_ref};
 use artifacts::{NoProgress, Repository, Settings};
 
 /// A repository that acts at the time it is told.

@@ -1,9 +1,9 @@
 //! Shows commits and their changes to people; shared by `log` and `show`.
 
+use artifacts::catalog::changes::{ChangeCount, FileChange, Total};
 use artifacts::error::Result;
 use artifacts::history::diff::Change;
 use artifacts::name::RefName;
-use artifacts::ops::changes::{ChangeCount, FileChange, Total};
 use artifacts::repo::Repository;
 
 use crate::ui::format::{count, grouped, size};

@@ -1,7 +1,7 @@
 //! Shared output of the verbs that contact a remote: moved refs, conflicts and content.
 
 use artifacts::name::{RefKind, RefName};
-use artifacts::ops::sync::{Brought, OpenConflict};
+use artifacts::sync::{Brought, OpenConflict};
 use artifacts::{Error, ErrorKind, Id, Name, Repository, Result, suggest};
 
 use crate::context::Context;

@@ -1,6 +1,6 @@
 //! Shared by `art stage`, `promote` and `register`: the default reason and the output of a move.
 
-use artifacts::ops::changes::Total;
+use artifacts::catalog::changes::Total;
 use artifacts::ops::stage::{DisplacedVersion, StageOptions, StageOutcome, StageTarget};
 use artifacts::record::RunStatus;
 use artifacts::record::policy::DISABLED;

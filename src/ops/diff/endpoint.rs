@@ -8,13 +8,13 @@ use serde::Serialize;
 
 use super::DiffOptions;
 use super::fields::{self, Fields};
+use crate::catalog::revision::{RecordKind, Resolved, resolve};
+use crate::catalog::snapshot::{Ignores, Snapshot};
+use crate::catalog::version::LoadedVersion;
 use crate::error::{Error, IoResultExt, Result};
 use crate::history::{ObjectWriter, Revision, TreeEntry};
 use crate::id::Id;
 use crate::name::RefName;
-use crate::ops::revision::{RecordKind, Resolved, resolve};
-use crate::ops::snapshot::{Ignores, Snapshot};
-use crate::ops::version::LoadedVersion;
 use crate::progress::Progress;
 use crate::repo::{Repository, WorkTree};
 use crate::tree_path::{TreePath, escaped};

@@ -13,13 +13,13 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::revision::Resolved;
-use super::sync::need;
+use crate::catalog::revision::Resolved;
 use crate::error::Result;
 use crate::history::diff::{Change, Side, diff_trees, find_renames};
 use crate::id::Id;
 use crate::progress::Progress;
 use crate::repo::Repository;
+use crate::sync::need;
 use crate::tree_path::TreePath;
 
 use contents::Contents;

@@ -11,14 +11,14 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::revision::Resolved;
-use super::sync::need;
+use crate::catalog::revision::Resolved;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::atomic;
 use crate::fs::beneath::Beneath;
 use crate::fs::read;
 use crate::progress::{Progress, Unit};
 use crate::repo::Repository;
+use crate::sync::need;
 use crate::tree_path::TreePath;
 use plan::Plan;
 

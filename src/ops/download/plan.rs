@@ -12,9 +12,9 @@ use crate::fs::beneath::Beneath;
 use crate::fs::stat::Stat;
 use crate::history::{EntryMode, RecentTrees, TreeEntry};
 use crate::id::{Id, ObjectHasher};
-use crate::ops::sync::need;
 use crate::progress::{Progress, check_interrupt};
 use crate::repo::Repository;
+use crate::sync::need;
 use crate::tree_path::TreePath;
 
 /// A file to write.

@@ -11,10 +11,10 @@ use serde::Serialize;
 use crate::error::Result;
 use crate::fs::usage::{Usage, usage};
 use crate::name::{Name, ProjectName, RefKind};
-use crate::ops::sync::content_on_remotes;
 use crate::pack::MemberKind;
 use crate::progress::{Progress, Unit};
 use crate::repo::Repository;
+use crate::sync::content_on_remotes;
 use graph::Graph;
 use share::Shares;
 

@@ -15,14 +15,14 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::revision::{Resolved, resolve};
-use super::sync::need;
+use crate::catalog::revision::{Resolved, resolve};
 use crate::content::Reader;
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::{EntryMode, Expansion, Revision, TreeEntry, Visit};
 use crate::id::Id;
 use crate::progress::{Progress, Unit, check_interrupt};
 use crate::repo::Repository;
+use crate::sync::need;
 use crate::tree_path::TreePath;
 use archive::Archive;
 pub use archive::ArchiveFormat;

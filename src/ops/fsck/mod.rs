@@ -20,9 +20,9 @@ use crate::error::{ErrorKind, Result};
 use crate::fs::lock::FileLock;
 use crate::history::{DamagedFile, RefSurvey};
 use crate::id::Id;
-use crate::ops::sync::{added_again, forgotten_remotes, once_there};
 use crate::progress::Progress;
 use crate::repo::{Repository, Settings};
+use crate::sync::{added_again, forgotten_remotes, once_there};
 
 pub use affected::Affected;
 pub use defect::{Defect, Part};

@@ -7,8 +7,8 @@ use std::collections::HashSet;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::project::find_project;
-use super::version::{
+use crate::catalog::project::find_project;
+use crate::catalog::version::{
     UnreadableVersion, load_version, name_version, read_brief, read_version_record,
     removed_versions, version_refs,
 };

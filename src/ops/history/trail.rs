@@ -3,10 +3,10 @@
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
+use crate::catalog::version::{OwnPast, read_brief, read_version_record};
 use crate::clock::Timestamp;
 use crate::history::Commit;
 use crate::id::Id;
-use crate::ops::version::{OwnPast, read_brief, read_version_record};
 use crate::record::VersionRecord;
 use crate::repo::Repository;
 

@@ -6,11 +6,11 @@ use serde::Serialize;
 
 use super::as_json;
 use super::origin::{TypedOrigin, id_on_disk};
+use crate::catalog::revision::{RecordKind, Resolved};
+use crate::catalog::run::{LoadedRun, change_run, run_reference};
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::name::{Name, ProjectName};
-use crate::ops::revision::{RecordKind, Resolved};
-use crate::ops::run::{LoadedRun, change_run, run_reference};
 use crate::progress::Progress;
 use crate::record::{LineageEntry, Origin};
 use crate::repo::{Repository, WorkTree};

@@ -5,11 +5,11 @@ use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
+use crate::catalog::run::{LoadedRun, read_runs};
+use crate::catalog::version::read_brief;
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::name::{Name, ProjectName, RefName};
-use crate::ops::run::{LoadedRun, read_runs};
-use crate::ops::version::read_brief;
 use crate::progress::Progress;
 use crate::record::{LineageEntry, RunRecord};
 use crate::repo::Repository;

@@ -4,13 +4,13 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use crate::catalog::revision::{Resolved, resolve};
+use crate::catalog::snapshot::{Ignores, Snapshot};
 use crate::error::{ErrorKind, Result};
 use crate::fs::read;
 use crate::history::Revision;
 use crate::id::Id;
 use crate::name::ProjectName;
-use crate::ops::revision::{Resolved, resolve};
-use crate::ops::snapshot::{Ignores, Snapshot};
 use crate::progress::Progress;
 use crate::record::Origin;
 use crate::repo::Repository;

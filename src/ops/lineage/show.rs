@@ -8,11 +8,11 @@ use uuid::Uuid;
 
 use super::as_json;
 use super::graph::{Graph, Node, source_run};
+use crate::catalog::revision::resolve;
 use crate::error::{Error, Result};
 use crate::history::Revision;
 use crate::id::Id;
 use crate::name::{Name, ProjectName};
-use crate::ops::revision::resolve;
 use crate::progress::Progress;
 use crate::record::LineageEntry;
 use crate::repo::Repository;

@@ -2,11 +2,11 @@
 
 use serde::Serialize;
 
+use crate::catalog::version::{Facts, Said, asked, find_version, is_there, project_policy};
 use crate::error::Result;
 use crate::history::Revision;
 use crate::id::Id;
 use crate::name::{Name, ProjectName};
-use crate::ops::version::{Facts, Said, asked, find_version, is_there, project_policy};
 use crate::record::policy::{Displaced, RuleFailure, Verdict};
 use crate::repo::Repository;
 

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use toml::{Table, Value};
 
+use crate::catalog::project::{LoadedProject, find_project};
+use crate::catalog::version::{RecordChange, change_records, read_index};
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::name::{Name, ProjectName};
-use crate::ops::project::{LoadedProject, change_project, find_project};
-use crate::ops::version::{RecordChange, change_records, read_index};
+use crate::ops::project::change_project;
 use crate::record::policy::{Policy, Setting, parse_table};
 use crate::repo::Repository;
 

@@ -2,11 +2,11 @@
 
 use serde::Serialize;
 
+use crate::catalog::project::find_project;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::name::ProjectName;
-use crate::ops::project::find_project;
 use crate::record::policy::Policy;
 use crate::repo::Repository;
 

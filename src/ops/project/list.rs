@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::load::{LoadedProject, names, try_load_project};
+use crate::catalog::project::{LoadedProject, names, try_load_project};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::id::Id;

@@ -4,12 +4,10 @@
 //! default.
 
 mod list;
-mod load;
 mod show;
 mod update;
 
 pub use list::{ProjectList, ProjectRow, UnreadableProject, list};
-pub(crate) use load::{LoadedProject, find_project, try_load_project};
 pub use show::{ProjectDetails, StageCount, show};
 pub(crate) use update::change_project;
 pub use update::{UpdateOptions, UpdateOutcome, update};

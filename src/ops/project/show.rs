@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::load::find_project;
+use crate::catalog::project::find_project;
+use crate::catalog::version::read_index;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::name::{Name, ProjectName, RefKind, RefName};
-use crate::ops::version::read_index;
 use crate::record::Tags;
 use crate::record::policy::{DISABLED, Policy};
 use crate::repo::Repository;

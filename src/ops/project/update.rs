@@ -3,11 +3,11 @@
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::load::{LoadedProject, try_load_project};
+use crate::catalog::project::{LoadedProject, try_load_project};
+use crate::catalog::version::{RecordChange, change_records};
 use crate::error::Result;
 use crate::id::Id;
 use crate::name::ProjectName;
-use crate::ops::version::{RecordChange, change_records};
 use crate::record::{ProjectRecord, Tags};
 use crate::repo::Repository;
 

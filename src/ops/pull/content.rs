@@ -3,15 +3,15 @@
 use std::path::PathBuf;
 
 use super::PullOptions;
+use crate::catalog::revision::resolve;
+use crate::catalog::version::refuse_disabled;
 use crate::error::{ErrorKind, Result};
 use crate::history::Revision;
 use crate::name::RefName;
 use crate::ops::download::{DownloadOptions, download};
-use crate::ops::revision::resolve;
-use crate::ops::sync::{Brought, Connection, RemoteContent, content_of_history, content_of_tree};
-use crate::ops::version::refuse_disabled;
 use crate::progress::Progress;
 use crate::repo::Repository;
+use crate::sync::{Brought, Connection, RemoteContent, content_of_history, content_of_tree};
 
 /// Downloads the content of the named refs, or with `full` the content of the whole history of all
 /// refs.

@@ -3,18 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Joined, PullConflict, PullOptions, PullOutcome, PulledRef};
+use crate::catalog::version::{RecordChange, change_records};
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::name::RefName;
-use crate::ops::merge::{Choice, FieldConflict, MergeOptions, Merged, Tied, join_tie, merge_ref};
-use crate::ops::sync::{
-    Both, Brought, Connection, Past, Sides, Standing, TakenIn, Tie, find_name, find_ties,
-    renamed_there, standings, tracked,
-};
-use crate::ops::version::{RecordChange, change_records};
 use crate::progress::{Progress, Unit};
 use crate::remote::TrafficCount;
 use crate::repo::Repository;
+use crate::sync::merge::{Choice, FieldConflict, MergeOptions, Merged, Tied, join_tie, merge_ref};
+use crate::sync::{
+    Both, Brought, Connection, Past, Sides, Standing, TakenIn, Tie, find_name, find_ties,
+    renamed_there, standings, tracked,
+};
 
 /// The refs to merge: the named ones, or all refs that the remote has or had.
 pub(super) fn asked_for(

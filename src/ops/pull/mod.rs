@@ -11,14 +11,14 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::merge::FieldConflict;
-use super::sync::{Brought, Connection, TakenIn, take_in};
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::name::{Name, RefName};
 use crate::progress::{Progress, Unit};
 use crate::remote::TrafficCount;
 use crate::repo::Repository;
+use crate::sync::merge::FieldConflict;
+use crate::sync::{Brought, Connection, TakenIn, take_in};
 
 /// The options of a pull.
 #[derive(Debug, Clone, Default)]

@@ -3,10 +3,10 @@
 use serde::Serialize;
 
 use super::{PushOptions, PushedRef, Selection, pushed};
+use crate::catalog::hook::HookEvent;
 use crate::name::{Name, ProjectName};
-use crate::ops::hook::HookEvent;
-use crate::ops::sync::Connection;
 use crate::repo::Repository;
+use crate::sync::Connection;
 
 /// Refs are pushed to a remote.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -12,11 +12,7 @@ mod select;
 
 use serde::Serialize;
 
-use super::hook::{run_post, run_pre};
-use super::sync::{
-    Connection, OpenConflict, Past, Sent, estimate, leaves_many_large, names_remote,
-    open_conflicts, put_together, remember_sent, send, track_pushed,
-};
+use crate::catalog::hook::{run_post, run_pre};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::Id;
 use crate::name::{Name, RefName};
@@ -24,6 +20,10 @@ use crate::progress::{Progress, Unit};
 use crate::remote::TrafficCount;
 use crate::remote::log::{Commit, Committed, Proposal, RefMove};
 use crate::repo::Repository;
+use crate::sync::{
+    Connection, OpenConflict, Past, Sent, estimate, leaves_many_large, names_remote,
+    open_conflicts, put_together, remember_sent, send, track_pushed,
+};
 pub use event::PushEvent;
 use parts::Part;
 pub use repair::{RemoteRepair, RepairOptions, RepairOutcome, repair};

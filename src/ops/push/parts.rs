@@ -81,11 +81,11 @@ mod tests {
     use super::super::{Push, PushOptions, select};
     use super::*;
     use crate::fs::atomic;
-    use crate::ops::sync::Connection;
     use crate::ops::upload::{Source, UploadOptions, upload};
     use crate::progress::NoProgress;
     use crate::remote::Guarantee;
     use crate::repo::{RemoteConfig, Repository, Settings};
+    use crate::sync::Connection;
 
     fn moves(count: usize) -> Vec<RefMove> {
         let name = |number| format!("refs/tags/o/p/t{number}").parse().unwrap();

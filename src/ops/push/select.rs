@@ -8,12 +8,12 @@ use crate::history::History;
 use crate::id::Id;
 use crate::name::{RefKind, RefName};
 use crate::ops::fsck::names::check_record;
-use crate::ops::sync::{
+use crate::remote::log::{RefMove, Settled};
+use crate::repo::Repository;
+use crate::sync::{
     Connection, Past, Removed, Sides, Standing, deleted_by_log, find_name, find_renamed,
     removed_here, standings, tracked,
 };
-use crate::remote::log::{RefMove, Settled};
-use crate::repo::Repository;
 
 /// The planned changes of a push.
 #[derive(Debug, Default, Clone, PartialEq)]

@@ -9,9 +9,8 @@ use std::io::Read;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::changes::{Total, total};
-use super::sync::Sizes;
-use super::version::{
+use crate::catalog::changes::{Total, total};
+use crate::catalog::version::{
     COUNT_LIMIT, DisplacedVersion, LoadedVersion, ProjectPolicy, RecordChange, Said, VersionDraft,
     change_stages, check_readme, enter_first_stage, enter_stage, is_there, project_policy,
     run_status, try_load_version,
@@ -23,8 +22,9 @@ use crate::progress::Progress;
 use crate::record::policy::Stay;
 use crate::record::{RunReference, RunStatus, VersionRecord};
 use crate::repo::Repository;
+use crate::sync::Sizes;
 
-pub use super::version::README_MAX_LEN;
+pub use crate::catalog::version::README_MAX_LEN;
 pub use options::{RegisterOptions, RegisterSource};
 use path::{Taken, approve_upload};
 use pin::{Pin, find_pin};

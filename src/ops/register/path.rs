@@ -5,12 +5,12 @@ use std::io::Read;
 
 use super::RegisterOptions;
 use super::pin::Pin;
+use crate::catalog::hook::Uploaded;
+use crate::catalog::version::{RecordChange, VersionDraft};
 use crate::error::{Error, Result};
 use crate::history::ObjectWriter;
 use crate::name::Name;
-use crate::ops::hook::Uploaded;
 use crate::ops::upload::{Approved, Intake, UploadOptions, approve};
-use crate::ops::version::{RecordChange, VersionDraft};
 use crate::progress::Progress;
 use crate::repo::Repository;
 

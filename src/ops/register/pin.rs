@@ -1,12 +1,12 @@
 //! Selects the content of a version: a commit of a run, whole or limited to named artifacts.
 
+use crate::catalog::revision::{RecordKind, Resolved, resolve};
+use crate::catalog::run::{LoadedRun, find_entry, find_run};
+use crate::catalog::version::{LoadedVersion, RecordChange, refuse_disabled};
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::{ObjectWriter, edit};
 use crate::id::Id;
 use crate::name::{Name, RefName};
-use crate::ops::revision::{RecordKind, Resolved, resolve};
-use crate::ops::run::{LoadedRun, find_entry, find_run};
-use crate::ops::version::{LoadedVersion, RecordChange, refuse_disabled};
 use crate::record::{Extra, RunRecord, RunReference, VersionKind};
 use crate::repo::Repository;
 use crate::suggest;

@@ -9,15 +9,15 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fs::read;
 use crate::id::Id;
 use crate::name::Name;
-use crate::ops::sync::{
-    forget, forget_once_there, is_no_directory, is_not_writable, load_saved, note_forgotten,
-    only_on, open_store,
-};
 use crate::progress::{Progress, Unit};
 use crate::remote::layout::LOG;
 use crate::remote::log::MAY_NOT_LIST;
 use crate::remote::{Guarantee, Log, Protocol, RemoteUri, Store, TrafficCount, probe};
 use crate::repo::{DIRECTORY, RemoteConfig, Repository, remote_exists};
+use crate::sync::{
+    forget, forget_once_there, is_no_directory, is_not_writable, load_saved, note_forgotten,
+    only_on, open_store,
+};
 
 /// The options to add a remote.
 #[derive(Debug, Clone)]

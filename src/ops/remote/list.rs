@@ -4,10 +4,10 @@ use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::name::Name;
-use crate::ops::sync::saved;
 use crate::remote::Guarantee;
 use crate::remote::log::State;
 use crate::repo::{RemoteConfig, Repository};
+use crate::sync::saved;
 
 /// The remotes of a repository.
 #[derive(Debug)]

@@ -10,12 +10,12 @@ use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::id::Id;
 use crate::name::{Name, RefName};
-use crate::ops::sync::Connection;
 use crate::progress::{Progress, Unit, check_interrupt};
 use crate::remote::layout::EntryName;
 use crate::remote::log::{Entry, Fold, Stored};
 use crate::remote::{Protocol, TrafficCount};
 use crate::repo::Repository;
+use crate::sync::Connection;
 
 /// The number of entries that are read in parallel.
 const AT_ONCE: usize = 64;

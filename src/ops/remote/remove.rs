@@ -6,10 +6,10 @@ use serde::Serialize;
 use crate::error::{ErrorKind, Result};
 use crate::history::Expected;
 use crate::name::{Name, RefName};
-use crate::ops::sync::{forget, forget_once_there, note_forgotten, only_on};
 use crate::progress::Progress;
 use crate::remote::RemoteUri;
 use crate::repo::Repository;
+use crate::sync::{forget, forget_once_there, note_forgotten, only_on};
 
 /// The consequences of removing a remote.
 #[derive(Debug, Clone, Serialize)]

@@ -9,11 +9,11 @@ use super::log::{Amount, RemoteEntry, newest};
 use crate::error::Result;
 use crate::id::Id;
 use crate::name::{Name, ProjectName, RefKind, RefName};
-use crate::ops::sync::Connection;
 use crate::progress::{Progress, Unit};
 use crate::remote::log::Fold;
 use crate::remote::{Guarantee, Protocol, TrafficCount};
 use crate::repo::Repository;
+use crate::sync::Connection;
 
 /// The number of recent pushes to show.
 const PUSHES: usize = 5;

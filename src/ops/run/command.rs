@@ -8,7 +8,6 @@ use std::process::{Child, Command, ExitStatus};
 
 use rustix::io::Errno;
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
-use signal_hook::low_level::signal_name;
 
 use super::Watch;
 use crate::error::{Error, ErrorKind, Result};
@@ -50,11 +49,6 @@ impl Ended {
             (None, signal) => Ended::Killed(signal.unwrap_or_default()),
         }
     }
-}
-
-/// Returns the name of a signal. Signal numbers differ between systems.
-pub(crate) fn name_of_signal(signal: i32) -> String {
-    signal_name(signal).map_or_else(|| format!("signal {signal}"), str::to_owned)
 }
 
 /// Runs `words` in `cwd`, with `variables` added to the environment. The command inherits the

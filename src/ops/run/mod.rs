@@ -3,11 +3,7 @@
 //! With a command, each step is a separate commit, so that a failure of a later step loses nothing:
 //! the run with its first upload, the start of the command, its end, and each output.
 
-mod change;
 mod command;
-mod load;
-mod many;
-mod prepare;
 
 use std::cell::OnceCell;
 use std::ffi::OsString;
@@ -19,6 +15,10 @@ use uuid::Uuid;
 
 use self::command::{Ended, execute};
 use super::upload::{self, Destination, Source, UploadOptions, UploadOutcome};
+use crate::catalog::name_of_signal;
+use crate::catalog::run::{
+    LoadedRun, NewRun, Wanted, Which, change_run, create_run, run_reference,
+};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::id::Id;
@@ -27,15 +27,6 @@ use crate::progress::Progress;
 use crate::record::{RunRecord, RunStatus};
 use crate::repo::Repository;
 use crate::tree_path::text_of_bytes;
-
-pub(crate) use change::{change_run, commit_record, create_run};
-pub(crate) use command::name_of_signal;
-pub(crate) use load::{LoadedRun, find_run, load_run, run_reference};
-pub(crate) use many::read_runs;
-pub use prepare::NewRun;
-pub(crate) use prepare::{
-    PreparedRun, Wanted, Which, already_there, find_entry, prepare_run, wanted_run,
-};
 
 /// The command to run, and the files to upload.
 #[derive(Debug, Default)]

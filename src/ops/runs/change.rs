@@ -3,13 +3,13 @@
 
 use serde::Serialize;
 
+use crate::catalog::run::{
+    LoadedRun, already_there, change_run, commit_record, find_run, load_run, run_reference,
+};
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::Expected;
 use crate::id::Id;
 use crate::name::{Name, ProjectName, RefName};
-use crate::ops::run::{
-    LoadedRun, already_there, change_run, commit_record, find_run, load_run, run_reference,
-};
 use crate::record::{RunStatus, Tags};
 use crate::repo::Repository;
 

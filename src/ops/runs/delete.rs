@@ -4,12 +4,12 @@
 use serde::Serialize;
 
 use super::pins::{Pin, pinning_tags, pinning_versions};
+use crate::catalog::run::find_run;
+use crate::catalog::version::{read_index, read_versions, version_refs};
 use crate::error::{Error, Result};
 use crate::history::Expected;
 use crate::id::Id;
 use crate::name::{Name, ProjectName, RefName};
-use crate::ops::run::find_run;
-use crate::ops::version::{read_index, read_versions, version_refs};
 use crate::progress::NoProgress;
 use crate::repo::Repository;
 

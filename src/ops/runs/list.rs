@@ -7,11 +7,11 @@ use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
 use super::pins::versions_by_run;
+use crate::catalog::run::{LoadedRun, read_runs};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::Id;
 use crate::name::{Name, ProjectName, RefKind, RefName};
-use crate::ops::run::{LoadedRun, read_runs};
 use crate::progress::{Progress, check_interrupt};
 use crate::record::query::{Query, Sort};
 use crate::record::{RunFields, RunRecord, RunStatus, SourceRecord, Tags};

@@ -5,11 +5,11 @@ use std::collections::{HashMap, HashSet};
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::catalog::run::LoadedRun;
+use crate::catalog::version::{IndexedVersion, UnreadableVersion, read_all_versions};
 use crate::error::Result;
 use crate::id::Id;
 use crate::name::{Name, ProjectName, RefKind, RefName};
-use crate::ops::run::LoadedRun;
-use crate::ops::version::{IndexedVersion, UnreadableVersion, read_all_versions};
 use crate::progress::Progress;
 use crate::repo::Repository;
 

@@ -6,17 +6,17 @@ use bstr::BString;
 use serde::{Serialize, Serializer};
 
 use super::pins::{Pin, pinning_tags, pinning_versions};
+use crate::catalog::run::find_run;
+use crate::catalog::version::{read_versions, version_refs};
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::history::{EntryMode, Visit};
 use crate::id::Id;
 use crate::name::{Name, ProjectName};
-use crate::ops::run::find_run;
-use crate::ops::sync::Sizes;
-use crate::ops::version::{read_versions, version_refs};
 use crate::progress::{Progress, Unit, check_interrupt};
 use crate::record::{Record, RunRecord};
 use crate::repo::Repository;
+use crate::sync::Sizes;
 use crate::tree_path::TreePath;
 
 /// The details of a run.

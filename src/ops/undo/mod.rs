@@ -10,7 +10,7 @@ mod record;
 
 use serde::Serialize;
 
-use super::version::{RecordChange, change_stages};
+use crate::catalog::version::{RecordChange, change_stages};
 use crate::error::{Error, Result};
 use crate::history::{Operation, Undoing};
 use crate::name::{Name, RefName};

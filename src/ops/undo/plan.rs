@@ -2,11 +2,11 @@
 
 use super::record::{ProjectRevert, VersionRevert};
 use super::{RecordChange, UndoEffect, UndoneRecord, shown};
+use crate::catalog::version::LoadedVersion;
 use crate::error::{Error, Result};
 use crate::history::{Expected, Operation, Undoing};
 use crate::id::Id;
 use crate::name::{RefKind, RefName};
-use crate::ops::version::LoadedVersion;
 use crate::repo::Repository;
 
 /// The planned changes.

@@ -1,11 +1,11 @@
 //! Restores the earlier contents of a record, in a new commit on top of the current one.
 
 use super::{RecordChange, UndoEffect, UndoneRecord};
+use crate::catalog::project::LoadedProject;
+use crate::catalog::version::{LoadedVersion, VersionDraft, announce};
 use crate::error::Result;
 use crate::id::Id;
 use crate::name::RefName;
-use crate::ops::project::LoadedProject;
-use crate::ops::version::{LoadedVersion, VersionDraft, announce};
 use crate::record::{ProjectRecord, StageReason};
 use crate::repo::Repository;
 

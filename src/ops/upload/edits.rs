@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use super::tally::Unread;
+use crate::catalog::run::find_entry;
 use crate::error::{Error, Result};
 use crate::history::edit::{self, Edit};
 use crate::history::{EntryMode, ObjectWriter, TreeEntry, WalkBudget};
 use crate::id::Id;
-use crate::ops::run::find_entry;
 use crate::tree_path::TreePath;
 
 /// A source that was read, with its path in the run.

@@ -2,11 +2,11 @@
 
 use super::place::{Placement, plan_placements};
 use super::{Source, UploadOptions, UploadOutcome};
+use crate::catalog::hook::{UploadEvent, Uploaded, run_post, run_pre};
+use crate::catalog::run::{Wanted, Which, wanted_run};
 use crate::error::Result;
 use crate::id::Id;
 use crate::name::Name;
-use crate::ops::hook::{UploadEvent, Uploaded, run_post, run_pre};
-use crate::ops::run::{Wanted, Which, wanted_run};
 use crate::progress::Progress;
 use crate::repo::Repository;
 use crate::tree_path::text_of_bytes;

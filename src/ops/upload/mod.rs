@@ -16,9 +16,9 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::hook::Uploaded;
-use super::run::{NewRun, PreparedRun, Wanted, Which, prepare_run};
-use super::snapshot::{Ignores, Snapshot};
+use crate::catalog::hook::Uploaded;
+use crate::catalog::run::{NewRun, PreparedRun, Wanted, Which, prepare_run};
+use crate::catalog::snapshot::{Ignores, Snapshot};
 use crate::content::{Session, Stored};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::lock::FileLock;

@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::UploadOptions;
+use crate::catalog::snapshot::Snapshot;
 use crate::content::Session;
 use crate::error::{Error, IoResultExt, Result};
 use crate::fs::atomic::TempFile;
@@ -15,7 +16,6 @@ use crate::fs::walk::read_rules_in;
 use crate::history::ignore::IgnoreRules;
 use crate::history::{EntryMode, ObjectWriter};
 use crate::id::Id;
-use crate::ops::snapshot::Snapshot;
 use crate::progress::{Progress, Unit, check_interrupt};
 use crate::repo::{Located, Repository, WorkTree};
 use crate::tree_path::TreePath;

@@ -6,11 +6,11 @@
 use serde::Serialize;
 
 use super::place::Placement;
+use crate::catalog::snapshot::Snapshot;
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::ObjectWriter;
 use crate::history::diff::{Change, diff_trees, find_renames};
 use crate::id::Id;
-use crate::ops::snapshot::Snapshot;
 use crate::repo::WorkTree;
 use crate::tree_path::TreePath;
 

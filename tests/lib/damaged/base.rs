@@ -5,9 +5,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use artifacts::catalog::run::NewRun;
 use artifacts::clock::FixedClock;
 use artifacts::content::Params;
-use artifacts::ops::run::NewRun;
 use artifacts::ops::upload::{UploadOptions, upload};
 use artifacts::repo::{Identity, Repository, Settings};
 use artifacts::{Name, NoProgress};

@@ -113,8 +113,8 @@ pub(crate) fn read_all(repo: &Repository, name: &str) -> usize {
 
 /// Downloads every run. What is written is right, also if the download as a whole fails.
 fn download_all(repo: &Repository, name: &str) -> usize {
+    use artifacts::catalog::revision::resolve;
     use artifacts::ops::download::{DownloadOptions, download};
-    use artifacts::ops::revision::resolve;
     let ids: std::collections::HashSet<Id> = expected().into_values().map(|(_, id)| id).collect();
     let mut whole = 0;
     for run in ["alpha", "beta", "gamma"] {

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
+use artifacts::catalog::revision::resolve;
 use artifacts::fs::read;
 use artifacts::ops::download::{DownloadOptions, DownloadOutcome, download};
-use artifacts::ops::revision::resolve;
 use artifacts::{Error, Result, TreePath};
 
 use crate::context::Context;

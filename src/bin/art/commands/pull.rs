@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use artifacts::ops::merge::FieldConflict;
 use artifacts::ops::pull::{Joined, PullConflict, PullOptions, PullOutcome, PulledRef, pull};
+use artifacts::sync::merge::FieldConflict;
 use artifacts::{Name, Repository, Result};
 
 use crate::context::Context;

@@ -1,7 +1,7 @@
 //! `art resolve`: resolves a conflict between two sides of a ref.
 
-use artifacts::ops::merge::Choice;
 use artifacts::ops::resolve::{ResolveOptions, ResolveOutcome, resolve, still_open};
+use artifacts::sync::merge::Choice;
 use artifacts::{Name, Result};
 
 use crate::context::Context;

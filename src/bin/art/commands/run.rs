@@ -4,7 +4,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use artifacts::ops::run::{NewRun, RunOptions, RunOutcome, UploadFirst, run};
+use artifacts::catalog::run::NewRun;
+use artifacts::ops::run::{RunOptions, RunOutcome, UploadFirst, run};
 use artifacts::ops::upload::{Destination, UploadOutcome};
 use artifacts::record::{RunStatus, Tags};
 use artifacts::{Name, Result, TreePath};

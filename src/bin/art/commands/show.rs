@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use artifacts::catalog::revision::{RecordKind, resolve};
 use artifacts::error::Result;
 use artifacts::history::Revision;
-use artifacts::ops::revision::{RecordKind, resolve};
 use artifacts::ops::show::{ShowOptions, ShowOutcome, ShownRecord, show};
 use artifacts::record::{LineageEntry, ProjectRecord, RunRecord, SourceRecord, VersionRecord};
 use artifacts::repo::Repository;

@@ -1,6 +1,6 @@
 //! `art upload`: adds files and directories as a commit on a run.
 
-use artifacts::ops::run::NewRun;
+use artifacts::catalog::run::NewRun;
 use artifacts::ops::upload::{
     Destination, FileCounts, Source, UploadOptions, UploadOutcome, plan_upload, upload,
 };

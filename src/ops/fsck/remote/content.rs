@@ -8,10 +8,10 @@ use super::index::{Places, RemoteIndex};
 use crate::content::{Need, visit_manifests};
 use crate::error::{Error, Result};
 use crate::id::Id;
-use crate::ops::sync::ObjectReader;
 use crate::pack::{Chunk, FrameEntry, MemberKind};
 use crate::progress::{NoProgress, Unit, check_interrupt};
 use crate::remote::layout::pack_key;
+use crate::sync::ObjectReader;
 
 /// Needed content that is lost.
 #[derive(Debug, Default)]

@@ -12,10 +12,10 @@ use crate::fs::read;
 use crate::history::History;
 use crate::id::Id;
 use crate::name::RefName;
-use crate::ops::sync::ObjectReader;
 use crate::progress::{NoProgress, Progress, Unit, check_interrupt};
 use crate::remote::layout::meta_key;
 use crate::remote::log::Fold;
+use crate::sync::ObjectReader;
 
 /// Commits that reach missing objects, with those objects.
 type Broken = BTreeMap<Id, BTreeSet<Id>>;

@@ -11,11 +11,11 @@ use crate::content::{ForeignIndex, Need, Session, map_file};
 use crate::error::{Error, IoResultExt, Result};
 use crate::fs::atomic::TempFile;
 use crate::id::{Digest, Id};
-use crate::ops::sync::ObjectReader;
 use crate::pack::{Location, MemberKind, SegmentView};
 use crate::progress::{Unit, check_interrupt};
 use crate::remote::layout::segment_key;
 use crate::remote::log::Fold;
+use crate::sync::ObjectReader;
 
 /// The most bytes of segments in memory at a time. A larger segment is read to a temporary file.
 const HELD: u64 = 64 << 20;

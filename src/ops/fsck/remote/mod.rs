@@ -19,11 +19,11 @@ mod report;
 use crate::content::Session;
 use crate::error::Result;
 use crate::name::Name;
-use crate::ops::sync::{check_place, is_away, load_saved, open_store};
 use crate::progress::{Progress, Unit};
 use crate::remote::Store;
 use crate::remote::log::{Audit, Fold, audit};
 use crate::repo::{RemoteConfig, Repository};
+use crate::sync::{check_place, is_away, load_saved, open_store};
 
 pub use affected::LostFile;
 pub use defect::{RemoteDefect, RemotePart};

@@ -8,10 +8,10 @@ use super::{Depth, View, content};
 use crate::content::{Need, verify_pack};
 use crate::error::Result;
 use crate::id::Id;
-use crate::ops::sync::ObjectReader;
 use crate::pack::{FrameEntry, MemberKind, PackIndex};
 use crate::progress::{NoProgress, Unit, check_interrupt};
 use crate::remote::layout::pack_key;
+use crate::sync::ObjectReader;
 
 /// The findings about the packs that were read.
 #[derive(Debug, Default)]

@@ -7,8 +7,8 @@ use crate::error::Result;
 use crate::fs::read;
 use crate::id::{Digest, Id};
 use crate::ops::fsck::remote::FileKind;
-use crate::ops::sync::{Item, cache_directory};
 use crate::progress::Unit;
+use crate::sync::{Item, cache_directory};
 
 impl Mending<'_> {
     /// Sends local files whose bytes match the ids of damaged files, under the same names.

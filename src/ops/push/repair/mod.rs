@@ -22,12 +22,12 @@ use crate::history::OutgoingPack;
 use crate::id::Id;
 use crate::name::Name;
 use crate::ops::fsck::remote::{Depth, FileKind, Found, RemoteFsckOutcome};
-use crate::ops::sync::{Connection, Item, send_file, who};
 use crate::progress::{Progress, Unit};
 use crate::remote::TrafficCount;
 use crate::remote::layout::{ART_TOML, LATEST};
 use crate::remote::log::{Commit, Proposal, Restorer, Stored};
 use crate::repo::Repository;
+use crate::sync::{Connection, Item, send_file, who};
 
 /// The options of a repair.
 #[derive(Debug, Clone, Default)]

@@ -7,8 +7,8 @@ use crate::content::Need;
 use crate::error::Result;
 use crate::id::Id;
 use crate::ops::fsck::remote::FileKind;
-use crate::ops::sync::{RemoteContent, cache_directory};
 use crate::pack::FrameEntry;
+use crate::sync::{RemoteContent, cache_directory};
 
 impl Mending<'_> {
     /// Downloads those of the contents `wanted` that are missing locally and readable in damaged

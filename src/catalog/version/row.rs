@@ -137,7 +137,7 @@ pub(super) mod tests {
     use super::*;
 
     /// Creates a version called `name`.
-    pub(in crate::ops::version) fn version(name: &str) -> VersionSummary {
+    pub(in crate::catalog::version) fn version(name: &str) -> VersionSummary {
         let at = Timestamp::from_seconds(1_790_000_000);
         let mut extra = Extra::new();
         extra.insert("later".to_owned(), toml::Value::Integer(1));

@@ -1,10 +1,10 @@
 //! Reads a run: its ref, newest commit, record and artifacts.
 
+use crate::catalog::version::wrong_name;
 use crate::error::{Error, Result};
 use crate::history::{Commit, EntryMode, Signature};
 use crate::id::Id;
 use crate::name::{Name, ProjectName, RefName};
-use crate::ops::version::wrong_name;
 use crate::record::{Record, RunRecord};
 use crate::repo::Repository;
 

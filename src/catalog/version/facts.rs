@@ -3,11 +3,11 @@
 
 use super::load::VersionDraft;
 use super::stage_move::occupants;
+use crate::catalog::run::LoadedRun;
 use crate::error::{ErrorKind, Result};
 use crate::history::Visit;
 use crate::id::Id;
 use crate::name::{Name, ProjectName, RefName};
-use crate::ops::run::LoadedRun;
 use crate::record::policy::{Occupant, Policy};
 use crate::record::{RunReference, RunStatus};
 use crate::repo::Repository;

@@ -5,8 +5,8 @@
 //! its moves are still the same.
 
 use super::change::{Changed, RecordChange, StageMove, change_if, rehearse};
+use crate::catalog::hook::{StageEvent, has_pre, run_post, run_pre};
 use crate::error::{Error, ErrorKind, Result};
-use crate::ops::hook::{StageEvent, has_pre, run_post, run_pre};
 use crate::progress::Progress;
 use crate::repo::Repository;
 

@@ -2,13 +2,13 @@
 
 use serde::Serialize;
 
-use super::sync::Sizes;
 use crate::error::Result;
 use crate::history::diff::{Change, Side, find_renames};
 use crate::history::{EntryMode, Visit};
 use crate::id::Id;
 use crate::progress::{Progress, check_interrupt};
 use crate::repo::Repository;
+use crate::sync::Sizes;
 use crate::tree_path::hex_unless_text;
 
 /// The numbers of changed files, and the bytes that a commit added.

@@ -1,10 +1,10 @@
 //! Reads the record of a project.
 
+use crate::catalog::version::project_exists;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::name::{ProjectName, RefKind, RefName};
-use crate::ops::version::project_exists;
 use crate::record::{ProjectRecord, Record};
 use crate::repo::Repository;
 use crate::suggest;
@@ -90,7 +90,7 @@ pub(crate) fn find_project(
 }
 
 /// Lists every project, by name.
-pub(super) fn names(repo: &Repository) -> Result<Vec<ProjectName>> {
+pub(crate) fn names(repo: &Repository) -> Result<Vec<ProjectName>> {
     let mut names = vec![repo.own_project()?];
     for kind in [RefKind::Project, RefKind::Run, RefKind::Version, RefKind::Tag] {
         let listing = repo.history().list_refs(&format!("refs/{}/", kind.directory()))?;

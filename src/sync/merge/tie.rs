@@ -6,8 +6,8 @@ use crate::error::Result;
 use crate::history::ObjectWriter;
 use crate::id::Id;
 use crate::name::RefName;
-use crate::ops::sync::{Past, Tie};
 use crate::repo::Repository;
+use crate::sync::{Past, Tie};
 
 /// The result of the merge.
 #[derive(Debug, Clone, PartialEq, Eq)]

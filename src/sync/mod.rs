@@ -8,6 +8,7 @@ mod content;
 mod deleted;
 mod estimate;
 mod forgotten;
+pub mod merge;
 mod names;
 mod need;
 mod object_reader;

@@ -2,12 +2,12 @@
 
 use super::index::wrong_name;
 use super::trace::find_moved;
+use crate::catalog::project::find_project;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::history::{EntryMode, ObjectWriter, TreeEntry};
 use crate::id::Id;
 use crate::name::RefName;
-use crate::ops::project::find_project;
 use crate::record::{Content, ContentFormat, Record, VersionRecord};
 use crate::repo::Repository;
 use crate::suggest;

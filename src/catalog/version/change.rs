@@ -6,6 +6,7 @@
 
 use super::find::check_version_name;
 use super::load::{LoadedVersion, VersionDraft};
+use crate::catalog::hook::StageEvent;
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::edit::{self, Edit};
@@ -14,7 +15,6 @@ use crate::history::{
 };
 use crate::id::Id;
 use crate::name::RefName;
-use crate::ops::hook::StageEvent;
 use crate::record::{ProjectRecord, Record};
 use crate::repo::Repository;
 use crate::tree_path::TreePath;

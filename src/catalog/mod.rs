@@ -1,0 +1,17 @@
+//! Runs, versions and projects as objects: load, find and change their records under one lock.
+//!
+//! Start here for a new field of a record, a new way to name a revision, or a new hook. The verbs in
+//! [`ops`](crate::ops) use these objects; nothing here knows a verb.
+
+mod author;
+pub mod changes;
+pub mod hook;
+pub(crate) mod project;
+pub mod revision;
+pub mod run;
+mod signal;
+pub(crate) mod snapshot;
+pub mod version;
+
+pub use author::Author;
+pub(crate) use signal::name_of_signal;
