@@ -18,7 +18,7 @@ use crate::pack::MemberKind;
 use crate::progress::{Progress, Unit};
 use crate::remote::TrafficCount;
 use crate::repo::Repository;
-use crate::sync::{Connection, Proof, RemoteContent, content_of_tree, take_in};
+use crate::sync::{Connection, Proof, RemoteContent, UnreadableSegment, content_of_tree, take_in};
 
 /// The options of an eviction.
 #[derive(Debug, Clone, Default)]
@@ -74,7 +74,11 @@ pub fn evict(
     let fold = connection.state.fold();
     let store = connection.log.store();
     let there = RemoteContent::new(repo, store, fold, &connection.directory())?;
-    there.complete_readable_index(progress)?;
+    for UnreadableSegment { key, problem } in there.complete_readable_index(progress)? {
+        progress.warn(&format!(
+            "'{key}' on the remote is unusable: {problem}; content that only this file names is kept"
+        ));
+    }
     let mut by_pack: BTreeMap<Id, Vec<Id>> = BTreeMap::new();
     let (mut kept, mut unsent) = (0, 0);
     let entries = repo.content().entries()?;

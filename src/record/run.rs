@@ -101,7 +101,8 @@ pub struct RunRecord {
     /// When the run finished.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Timestamp>,
-    /// The command and its arguments. Bytes that are not UTF-8 are written as `\xNN`.
+    /// The command and its arguments. Passwords in URIs are masked, and bytes that are not UTF-8 are
+    /// written as `\xNN`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,
     /// The exit code; absent if a signal ended the command.

@@ -61,7 +61,7 @@ pub use object_store::{Abilities, Failure, Listed, ObjectStore, Receipt};
 pub use probe::Guarantee;
 pub use runtime::Interrupt;
 pub use scheme::{schemes, secret_variables};
-pub use secrets::mask_secrets;
+pub use secrets::{mask_passwords, mask_secrets};
 pub use store::{Creation, Store, StoreOptions, Wrap};
 pub use traffic::{Traffic, TrafficCount};
 pub use uri::RemoteUri;

@@ -105,20 +105,45 @@ impl fmt::Display for Guarantee {
     }
 }
 
+/// The result of a probe.
+#[derive(Debug)]
+pub struct Findings {
+    /// The guarantee of the store.
+    pub guarantee: Guarantee,
+    /// The error of the first write, if the store refused it.
+    pub refusal: Option<Error>,
+}
+
 /// Determines the guarantee of `store` with objects below `probe/`, which are removed afterwards.
 ///
 /// Fails if the store is unreachable or refuses reads.
 pub fn probe(store: &Store) -> Result<Guarantee> {
+    try_out(store).map(|findings| findings.guarantee)
+}
+
+/// Like [`probe`], but also returns why the store cannot be written to.
+pub fn try_out(store: &Store) -> Result<Findings> {
     let abilities = store.abilities();
     if !abilities.write {
-        return Ok(Guarantee::ReadOnly);
+        return Ok(Findings { guarantee: Guarantee::ReadOnly, refusal: None });
     }
     let prefix = format!("probe/{}", Uuid::new_v4());
+    let key = format!("{prefix}-0");
+    if let Err(error) = store.write(&key, Bytes::from_static(b"first")) {
+        // The object may exist although the store reported a failure.
+        let _ = store.delete(&[key]);
+        return match error.kind() {
+            ErrorKind::Unauthorized | ErrorKind::Unsupported => {
+                Ok(Findings { guarantee: Guarantee::ReadOnly, refusal: Some(error) })
+            }
+            _ => Err(error),
+        };
+    }
     let found = probe_below(store, &prefix, abilities.create);
     let keys: Vec<String> = (0..=RACES).map(|index| format!("{prefix}-{index}")).collect();
     // Objects that can't be removed are small and do no harm.
     let _ = store.delete(&keys);
-    found
+    found.map(|guarantee| Findings { guarantee, refusal: None })
 }
 
 /// Returns true if an object written to `store` can be read back.
@@ -130,14 +155,9 @@ pub fn keeps_objects(store: &Store) -> bool {
     is_kept
 }
 
+/// Tries out a store to which the first object was written.
 fn probe_below(store: &Store, prefix: &str, creates: bool) -> Result<Guarantee> {
     let key = format!("{prefix}-0");
-    if let Err(error) = store.write(&key, Bytes::from_static(b"first")) {
-        return match error.kind() {
-            ErrorKind::Unauthorized | ErrorKind::Unsupported => Ok(Guarantee::ReadOnly),
-            _ => Err(error),
-        };
-    }
     if store.read(&key, 64)? != b"first"[..] {
         let message = format!("{} returned other bytes than were written to it", store.name());
         return Err(Error::corrupt(message));

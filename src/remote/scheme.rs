@@ -154,6 +154,12 @@ pub(super) fn is_secret(key: &str) -> bool {
         || key.starts_with("x_amz_")
 }
 
+/// Returns true if `service` keeps objects in buckets without directories. There, the answer "not found" to
+/// a list request means that the bucket does not exist.
+pub(super) fn has_buckets(service: &str) -> bool {
+    matches!(service, "s3" | "gcs" | "azblob" | "oss" | "cos" | "obs" | "b2" | "swift" | "tos")
+}
+
 /// The known options of a service that a URI may contain. `None` if they are not known.
 pub(super) fn known_options(service: &str) -> Option<&'static [&'static str]> {
     Some(match service {

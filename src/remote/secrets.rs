@@ -48,6 +48,55 @@ pub fn mask_secrets(text: &str) -> String {
     shown
 }
 
+/// Returns `text`, such as an argument of a command, with each password in a URI replaced: `u:…@host`.
+pub fn mask_passwords(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for word in text.split_inclusive(char::is_whitespace) {
+        let mut scheme = None;
+        for part in word.split_inclusive("://") {
+            shown.push_str(&mask_password(part, scheme));
+            scheme = Some(part);
+        }
+    }
+    shown
+}
+
+/// Returns `part` with its password replaced. `scheme` is the text before `part` that ends with `://`.
+fn mask_password(part: &str, scheme: Option<&str>) -> String {
+    let word = part.trim_end();
+    let end = &part[word.len()..];
+    let is_path = match scheme {
+        Some(scheme) => {
+            word.starts_with('/') && (scheme.ends_with("file://") || scheme.ends_with("fs://"))
+        }
+        None => is_relative_path(word),
+    };
+    let has_secret = |word: &str| {
+        let start = if scheme.is_some() { "x://" } else { "" };
+        find_secret(&format!("{start}{word}")).is_some()
+    };
+    if is_path || is_digest(word) || !has_secret(word) {
+        return part.to_owned();
+    }
+    if let Some((before, host)) = word.rsplit_once('@')
+        && let Some((user, _)) = before.split_once(':')
+        && !has_secret(&format!("{user}@{host}"))
+    {
+        return format!("{user}:…@{host}{end}");
+    }
+    let masked = if scheme.is_some() { "…".to_owned() } else { masked(word) };
+    format!("{masked}{end}")
+}
+
+/// Returns true if `word` is the name of an image or a package with its checksum: `NAME:TAG@sha256:…`.
+fn is_digest(word: &str) -> bool {
+    let digest = word.rsplit_once('@').and_then(|(_, digest)| digest.split_once(':'));
+    digest.is_some_and(|(algorithm, sum)| {
+        let is_sum = sum.len() >= 32 && sum.chars().all(|c| c.is_ascii_hexdigit());
+        is_sum && algorithm.chars().all(|c| c.is_ascii_alphanumeric())
+    })
+}
+
 /// Returns true if `word` is more likely a file path, such as `data/a:b@c`, than a URI.
 fn is_relative_path(word: &str) -> bool {
     let decoded = decode_fully(word).to_ascii_lowercase();
@@ -127,6 +176,30 @@ mod tests {
         ] {
             assert!(find_secret(text).is_some(), "{text}");
             assert!(!mask_secrets(&format!("no '{text}' here")).contains("hunter2"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_password_in_an_argument_is_masked_and_the_rest_stays() {
+        for (text, shown) in [
+            ("u:hunter2@host:/x", "u:…@host:/x"),
+            ("--from=ftp://u:hunter2@host/x?y=1", "--from=ftp://u:…@host/x?y=1"),
+            ("curl  'http://u:hun,ter2@h/x' -o y", "curl  'http://u:…@h/x' -o y"),
+            ("a://u:hunter2@h,b://v:hunter2@h", "a://u:…@h,b://v:…@h"),
+            ("s3://bucket?secret_access_key=hunter2", "s3://…"),
+            ("train.py", "train.py"),
+            ("git+https://host:8080/me@1.0", "git+https://host:8080/me@1.0"),
+            ("git@host:team/x", "git@host:team/x"),
+            ("data/a:b@c", "data/a:b@c"),
+        ] {
+            assert_eq!(mask_passwords(text), shown);
+        }
+        let image = format!("registry/image:tag@sha256:{}", "0".repeat(64));
+        assert_eq!(mask_passwords(&image), image);
+        let image = format!("image:tag@sha256:{}", "0".repeat(64));
+        assert_eq!(mask_passwords(&image), image);
+        for text in ["u%3Ahunter2%40host", "webdav://u%3Ahunter2@host/x"] {
+            assert!(!mask_passwords(text).contains("hunter2"), "{text}");
         }
     }
 

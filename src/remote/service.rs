@@ -26,7 +26,7 @@ use super::object_store::{
     Abilities, Failure, Listed, ObjectStore, Receipt, check_key, too_long, too_many, too_short,
 };
 use super::runtime::{Interrupt, spawn, wait};
-use super::scheme::not_built;
+use super::scheme::{has_buckets, not_built};
 use super::service_error::{self, Hidden};
 use super::service_options::{all_options, cannot_be_used, disabled};
 use super::swift_login::SwiftTransport;
@@ -495,6 +495,9 @@ impl ObjectStore for ServiceStore {
             Ok(())
         };
         match self.run("list", prefix, list) {
+            Err(Failure::Absent) if has_buckets(&self.service) => {
+                return Err(service_error::missing_bucket());
+            }
             Ok(()) | Err(Failure::Absent) => {}
             Err(failure) => return Err(failure),
         }

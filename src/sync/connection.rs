@@ -436,7 +436,7 @@ fn find_guarantee(
     if let Some(known) = remote.guarantee.filter(|known| *known != Guarantee::ReadOnly) {
         return Ok(known);
     }
-    let found = probe::probe(store)?;
+    let probe::Findings { guarantee: found, refusal } = probe::try_out(store)?;
     if remote.guarantee != Some(found) {
         remote.guarantee = Some(found);
         repo.set_remote(remote)?;
@@ -448,12 +448,30 @@ fn find_guarantee(
         return Err(is_not_writable(directory));
     }
     let message = format!("cannot push to the remote '{}': it is read-only", remote.name);
+    if let Some(error) = refusal.filter(|error| error.kind() == ErrorKind::Unsupported) {
+        return Err(does_not_allow_writing(&error).context(message));
+    }
     Err(if store.abilities().write {
         Error::new(ErrorKind::Unauthorized, message)
             .with_hint("check the credentials in the environment: art help remote")
     } else {
         Error::new(ErrorKind::Unsupported, message)
     })
+}
+
+/// The error for a store that refuses writes from every user; `refusal` is its answer.
+pub(crate) fn does_not_allow_writing(refusal: &Error) -> Error {
+    Error::new(ErrorKind::Unsupported, "the server does not allow writing at this URI")
+        .with_source(root_cause(refusal))
+        .with_hint(
+            "check the host and the path of the URI, and that the server accepts uploads there: art \
+             help remote",
+        )
+}
+
+/// Returns the last cause of `error`.
+pub(crate) fn root_cause(error: &Error) -> String {
+    error.causes().pop().unwrap_or_else(|| error.to_string())
 }
 
 fn store_of(repo: &Repository, remote: &RemoteConfig) -> Result<Store> {

@@ -66,6 +66,15 @@ pub(crate) struct RemoteContent<'a> {
     index: Mutex<ForeignIndex>,
 }
 
+/// An index segment of a remote that can't be read, while the store gives other objects.
+#[derive(Debug)]
+pub(crate) struct UnreadableSegment {
+    /// Its key.
+    pub(crate) key: String,
+    /// What is wrong with it.
+    pub(crate) problem: String,
+}
+
 /// Part of a pack that is fetched by one worker.
 enum Job {
     /// The whole pack, with its size in bytes.
@@ -170,26 +179,27 @@ impl<'a> RemoteContent<'a> {
         self.fetch_segments(&self.missing_segments(), progress)
     }
 
-    /// Like [`RemoteContent::complete_index`], but warns about unreadable segments if the store
-    /// serves others. Contents that only those segments name count as missing.
-    pub(crate) fn complete_readable_index(&self, progress: &dyn Progress) -> Result<()> {
+    /// Like [`RemoteContent::complete_index`], but returns the unreadable segments if the store serves
+    /// other objects. Contents that only those segments name count as missing.
+    pub(crate) fn complete_readable_index(
+        &self,
+        progress: &dyn Progress,
+    ) -> Result<Vec<UnreadableSegment>> {
         use ErrorKind::{Corrupt, NotFound, Unauthorized, Unavailable};
+        let mut unreadable = Vec::new();
         match self.complete_index(progress) {
             Err(error)
                 if matches!(error.kind(), Corrupt | NotFound | Unauthorized | Unavailable) => {}
-            other => return other,
+            other => return other.map(|()| unreadable),
         }
         for one in self.missing_segments() {
             let key = segment_key(one.0);
             if let Err(error) = self.fetch_files(&[one], progress) {
                 let problem = self.store.defect_of(&key, error)?;
-                progress.warn(&format!(
-                    "'{key}' on the remote is unusable: {problem}; content that only \
-                     this file names is kept"
-                ));
+                unreadable.push(UnreadableSegment { key, problem });
             }
         }
-        Ok(())
+        Ok(unreadable)
     }
 
     /// Fetches the smallest of the segments without a local copy.

@@ -30,9 +30,11 @@ use crate::remote::{RemoteUri, Store, StoreOptions};
 use crate::repo::{Repository, TransferSettings};
 
 pub(crate) use cache::{cache_directory, forget, load as load_saved, saved};
-pub(crate) use connection::{Connection, is_away, names_remote};
+pub(crate) use connection::{
+    Connection, does_not_allow_writing, is_away, names_remote, root_cause,
+};
 pub use content::Brought;
-pub(crate) use content::RemoteContent;
+pub(crate) use content::{RemoteContent, UnreadableSegment};
 pub(crate) use deleted::deleted_by_log;
 pub(crate) use estimate::estimate;
 pub(crate) use forgotten::{
@@ -43,7 +45,7 @@ pub(crate) use need::{content_of_history, content_of_tree, need};
 pub(crate) use object_reader::ObjectReader;
 pub(crate) use once_there::{forget_once_there, once_there};
 pub(crate) use past::Past;
-pub(crate) use place::{check_directory, check_place, is_no_directory, is_not_writable};
+pub(crate) use place::{check_directory, check_place, is_no_directory, is_not_writable, was_used};
 pub use proof::Proof;
 pub(crate) use removed::{Removed, find_renamed, removed_here};
 pub(crate) use send::{Item, Sent, remember_sent, send, send_file, track_pushed};

@@ -67,7 +67,7 @@ pub(crate) fn check_place(repo: &Repository, remote: &RemoteConfig) -> Result<()
 }
 
 /// Returns true if `remote` was used at its current URI.
-pub(super) fn was_used(repo: &Repository, remote: &RemoteConfig) -> bool {
+pub(crate) fn was_used(repo: &Repository, remote: &RemoteConfig) -> bool {
     let used = read::read_bounded(&file(repo, &remote.name), read::SMALL);
     used.is_ok_and(|uri| uri == remote.uri.as_bytes())
 }

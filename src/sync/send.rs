@@ -9,7 +9,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::connection::Connection;
-use super::content::RemoteContent;
+use super::content::{RemoteContent, UnreadableSegment};
 use super::once_there::{note_once, overtaken};
 use super::take_in::{have, save_have};
 use crate::content::{Need, SendPlan, Session};
@@ -18,6 +18,7 @@ use crate::fs::atomic;
 use crate::fs::read;
 use crate::history::{Expected, Outgoing};
 use crate::id::{Digest, Id};
+use crate::name::Name;
 use crate::progress::{Progress, Unit, check_interrupt};
 use crate::remote::Store;
 use crate::remote::layout::{meta_key, pack_key, segment_key};
@@ -130,8 +131,16 @@ fn plan_content(
 ) -> Result<ContentPlan> {
     let fold = connection.state.fold();
     let there = RemoteContent::new(repo, connection.log.store(), fold, &connection.directory())?;
+    let mut unreadable = Vec::new();
     if !wanted.is_empty() {
-        there.complete_index(progress)?;
+        unreadable = there.complete_readable_index(progress)?;
+    }
+    let name = &connection.remote.name;
+    for UnreadableSegment { key, problem } in &unreadable {
+        progress.warn(&format!(
+            "'{key}' on the remote '{name}' is unusable: {problem}; content that only this file names is \
+             sent again; to repair the remote: art push --repair {name}"
+        ));
     }
     let mut relies_on = BTreeSet::new();
     let mut plan = || {
@@ -151,19 +160,36 @@ fn plan_content(
     if !planned.missing.is_empty() {
         // Content that both sides lack may be on another remote. It is fetched into this repository
         // first.
-        super::need(repo, &planned.missing, progress)?;
+        let needed = super::need(repo, &planned.missing, progress);
+        needed.map_err(|error| match unreadable.first() {
+            Some(segment) => is_needed(segment, name).with_source(error),
+            None => error,
+        })?;
         planned = plan()?;
     }
     let plan = planned;
+    if let (Some(segment), false) = (unreadable.first(), plan.missing.is_empty()) {
+        return Err(is_needed(segment, name));
+    }
     if let Some(first) = plan.missing.first() {
         let message = format!(
             "{} contents to push are neither in this repository nor on '{}', the first is {first}",
             plan.missing.len(),
-            &connection.remote.name
+            name
         );
         return Err(Error::corrupt(message).with_hint("see what is damaged: art fsck"));
     }
     Ok(ContentPlan { plan, relies_on: relies_on.into_iter().collect(), missing })
+}
+
+/// The error for an unreadable segment, if a push needs content that is missing locally and that only
+/// this segment may name.
+fn is_needed(segment: &UnreadableSegment, remote: &Name) -> Error {
+    let UnreadableSegment { key, problem } = segment;
+    let message = format!("'{key}' on the remote '{remote}' is unusable: {problem}");
+    Error::corrupt(message).with_hint(format!(
+        "repair the remote from a repository that has its content: art push --repair {remote}"
+    ))
 }
 
 /// The files of a push in the order of sending. The segment is last because it names the packs.

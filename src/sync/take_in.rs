@@ -385,7 +385,11 @@ fn note_once_there(
 }
 
 fn names_what_is_missing(connection: &Connection<'_>, broken: &BTreeSet<RefName>) -> Error {
-    let names: Vec<String> = broken.iter().take(5).map(ToString::to_string).collect();
+    const NAMED: usize = 5;
+    let mut names: Vec<String> = broken.iter().take(NAMED).map(ToString::to_string).collect();
+    if broken.len() > NAMED {
+        names.push(format!("and {} more", broken.len() - NAMED));
+    }
     let refs = match broken.len() {
         1 => "1 ref points".to_owned(),
         many => format!("{many} refs point"),

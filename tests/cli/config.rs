@@ -170,6 +170,41 @@ fn mistakes_are_refused_with_the_way_out() {
 }
 
 #[test]
+fn a_value_with_a_password_in_a_uri_is_refused_and_never_shown() {
+    let sandbox = repository();
+    for value in ["u:hunter2@host:/x", "https://u:hunter2@host/ca.pem", "Ada <a://u:hunter2@h>"] {
+        for key in ["transfer.ca-file", "user.name", "remotes.x.uri", "lock.timeout"] {
+            let set = sandbox.command("config set").arg(key).arg(value).run().fails_with(2);
+            assert!(!format!("{set}").contains("hunter2"), "{set}");
+        }
+    }
+    let refused = sandbox.art("config set transfer.ca-file u:hunter2@host:/x");
+    assert_snapshot!(refused, @"
+    exit 2
+    -- stderr
+    error: the value of transfer.ca-file holds a password: others would read it
+
+    hint: leave it out; art help remote names the variables that open a store
+    ");
+    let file = sandbox.read(".artifacts/config.toml");
+    assert!(!file.contains("hunter2"), "{file}");
+    // A person who edits the file is not kept from it.
+    let file = format!("{file}\n[transfer]\nca-file = \"https://u:hunter2@host/x\"\n");
+    sandbox.write(".artifacts/config.toml", file);
+    for line in [
+        "config get transfer.ca-file",
+        "config get transfer.ca-file --json",
+        "config list --origin",
+        "config list --json",
+    ] {
+        let shown = sandbox.art(line).ok();
+        assert!(!format!("{shown}").contains("hunter2"), "{line}: {shown}");
+    }
+    sandbox.art("config set --user transfer.ca-file /etc/a:b@c.pem").ok();
+    sandbox.art("config set user.email ada@example.org").ok();
+}
+
+#[test]
 fn a_file_that_can_not_be_read_is_named() {
     let sandbox = repository();
     sandbox.write(".artifacts/config.toml", "[ui\n");

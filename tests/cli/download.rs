@@ -62,6 +62,68 @@ fn damaged_content_is_not_written_and_the_rest_is() {
     sandbox.shell("test -z \"$(find out -name '.art-*')\"").ok();
 }
 
+#[test]
+fn a_hint_after_a_download_fits_what_failed_and_a_long_list_ends_with_a_count() {
+    let sandbox = Sandbox::new();
+    sandbox.art("init").ok();
+    for number in 0..12 {
+        sandbox.write(format!("t/{number:02}"), noise(number, 60_000));
+    }
+    sandbox.art("upload t --to /").ok();
+    // Damaged content: the repository is checked.
+    let flip = "for p in $(find .artifacts/packs -type f); do
+        printf x | dd of=$p bs=1 seek=$(($(stat -c %s $p) / 2)) conv=notrunc status=none; done";
+    sandbox.shell("cp -a .artifacts ../kept").ok();
+    sandbox.shell(flip).ok();
+    let damaged = sandbox.art("download --to out").fails_with(20);
+    assert!(damaged.stderr.contains("hint: run `art fsck --full`"), "{damaged}");
+    sandbox.shell("rm -rf .artifacts out && mv ../kept .artifacts").ok();
+    // A full disk: nothing is damaged.
+    let full = sandbox.command("download --to full").env("ART_FAULT", "full:3").run();
+    assert_ne!(full.code, 0, "{full}");
+    assert!(!full.stderr.contains("fsck"), "{full}");
+    // Files in the way, more of them than are named.
+    sandbox.shell("mkdir way && cd way && touch 00 01 02 03 04 05 06 07 08 09 10 11").ok();
+    let blocked = sandbox.art("download --to way").fails_with(1);
+    assert!(blocked.stderr.contains("and 2 more\n"), "{blocked}");
+    assert!(blocked.stderr.contains("--force"), "{blocked}");
+    // A directory that may not be written to.
+    if rustix::process::geteuid().is_root() {
+        sandbox.shell("chmod -R a+rX .. && chmod 755 ../home").ok();
+    }
+    sandbox.shell("mkdir closed && chmod 555 closed").ok();
+    let denied = sandbox.command("download --to closed").unprivileged().run();
+    assert_eq!(denied.code, 12, "{denied}");
+    assert!(denied.stderr.contains("hint: ") && !denied.stderr.contains("fsck"), "{denied}");
+}
+
+#[test]
+fn links_are_files_in_every_count() {
+    let sandbox = Sandbox::new();
+    sandbox.art("init").ok();
+    sandbox.write("t/data", "12345");
+    sandbox.shell("ln -s data t/link && ln -s nowhere t/dangling").ok();
+    let uploaded = sandbox.art("upload t --to / --json").ok().json();
+    // The bytes of a link are its target's path.
+    let (files, bytes) = (serde_json::json!(3), serde_json::json!(5 + 4 + 7));
+    assert_eq!((&uploaded["files"], &uploaded["bytes"]), (&files, &bytes), "{uploaded}");
+    let exported = sandbox.art("export -o x.tar --json").ok().json();
+    assert_eq!((&exported["files"], &exported["bytes"]), (&files, &bytes), "{exported}");
+    assert_eq!(exported["links"], 2);
+    let run = &sandbox.art("runs show --json").ok().json()["artifacts"];
+    assert_eq!((&run["files"], &run["bytes"]), (&files, &bytes), "{run}");
+    let used = &sandbox.art("du --json").ok().json()["runs"][0];
+    assert_eq!((&used["files"], &used["bytes"]), (&files, &bytes), "{used}");
+    let planned = sandbox.art("download --to out --dry-run --json").ok().json();
+    let written = sandbox.art("download --to out --json").ok().json();
+    for outcome in [planned, written] {
+        let found = (&outcome["written"], &outcome["bytes"]);
+        assert_eq!(found, (&files, &bytes), "{outcome}");
+    }
+    assert_eq!(sandbox.art("download --to out --json").ok().json()["unchanged"], files);
+    assert!(sandbox.art("export -o y.tar").ok().stdout.contains("y.tar: 3 files, 16 B"));
+}
+
 /// Makes directories in each other, `levels` deep, with long names; a file in every fiftieth and in
 /// the last, and a link beside that.
 fn make_deep(root: &std::path::Path, levels: usize) {

@@ -410,3 +410,32 @@ fn a_file_that_only_an_older_commit_has_is_named_too() {
     let named = found["files"].as_array().unwrap().iter().filter(weights).count();
     assert_eq!(named, 2, "that of now and that of before: {found:#}");
 }
+
+#[test]
+fn long_lists_of_what_is_lost_end_with_how_many_more_there_are() {
+    let sandbox = Sandbox::in_memory();
+    sandbox.art("init a --project ada/digits").ok();
+    for number in 0..230 {
+        sandbox.write(format!("a/data/{number:03}"), format!("file {number}"));
+    }
+    sandbox.art("-C a run --name base").ok();
+    sandbox.art("-C a upload data").ok();
+    for number in 0..25 {
+        sandbox.art(&format!("-C a register v{number}")).ok();
+    }
+    sandbox.art("-C a remote add origin ../store").ok();
+    sandbox.art("-C a push").ok();
+    for pack in files(&sandbox, "packs") {
+        std::fs::remove_file(pack).unwrap();
+    }
+    let found = check(&sandbox, "", 20);
+    assert_eq!(
+        (&found["affected_count"], found["files"].as_array().unwrap().len()),
+        (&26.into(), 200)
+    );
+    let all = found["file_count"].as_u64().unwrap();
+    let shown = sandbox.art("-C a fsck --remote origin").fails_with(20).stdout;
+    assert!(shown.contains("\n  and 6 more (see --json)\n"), "{shown}");
+    assert_eq!(all, 26 * 230, "each file once a ref");
+    assert!(shown.contains("\n  and 5,960 more (see --json)\n"), "{shown}");
+}

@@ -248,6 +248,26 @@ fn a_server_that_lets_nobody_in_is_told_of_without_what_was_tried() {
 }
 
 #[test]
+fn a_server_that_takes_no_uploads_is_told_of_in_words() {
+    let sandbox = repository();
+    let address = serve(|method, _| match method {
+        "PUT" => ("405 Method Not Allowed", Vec::new()),
+        "MKCOL" => ("201 Created", Vec::new()),
+        _ => ("404 Not Found", Vec::new()),
+    });
+    let uri = format!("webdav+http://{address}/x");
+    let output = sandbox.command("remote add lab").arg(uri).run().fails_with(1);
+    let stderr = output.stderr.replace(&address, "HOST");
+    assert_snapshot!(stderr, @"
+    error: the server does not allow writing at this URI
+    caused by: the server does not allow PUT (405 Method Not Allowed)
+
+    hint: check the host and the path of the URI, and that the server accepts uploads there: art help remote
+    ");
+    assert_eq!(sandbox.art("remote --json").ok().json(), serde_json::json!([]));
+}
+
+#[test]
 fn what_a_web_server_serves_can_be_looked_at_and_not_changed() {
     let sandbox = repository();
     push(&log(&sandbox, Protocol::Linear), &proposal("one", &["refs/runs/o/p/x - a"]));

@@ -298,3 +298,23 @@ fn a_command_without_dashes_is_shown_as_it_has_to_be_typed() {
     );
     assert!(sandbox.art("runs").ok().stdout.is_empty());
 }
+
+#[test]
+fn a_password_in_a_uri_is_in_no_record_of_a_command_and_the_command_gets_it() {
+    let sandbox = lab();
+    let script = "printf %s \"$1\" >got; : ftp://u:hunter2@host/x";
+    let call = sandbox.command("run --name a -o got -- sh -c").arg(script).arg("sh");
+    call.arg("u:hunter2@host:/x").run().ok();
+    assert_eq!(sandbox.read("got"), "u:hunter2@host:/x");
+    let record = record(&sandbox, "a");
+    let script = "printf %s \"$1\" >got; : ftp://u:…@host/x";
+    assert_eq!(record["command"], serde_json::json!(["sh", "-c", script, "sh", "u:…@host:/x"]));
+    for line in ["runs show a", "log --json", "operations", "reflog", "show run/a"] {
+        let shown = sandbox.art(line);
+        assert!(!format!("{shown}").contains("hunter2"), "{line}: {shown}");
+    }
+    let git = sandbox.git("--git-dir .artifacts log --format=%B --all");
+    assert!(!git.contains("hunter2"), "{git}");
+    let logs = sandbox.shell("grep -r hunter2 .artifacts --exclude-dir=packs");
+    assert_eq!(logs.stdout, "");
+}

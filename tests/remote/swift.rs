@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use artifacts::ErrorKind;
-use artifacts::remote::{RemoteUri, Store, StoreOptions};
+use artifacts::remote::{Log, RemoteUri, Store, StoreOptions, probe};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
@@ -84,8 +84,7 @@ async fn answer(
     match (parts.method.clone(), parts.uri.path()) {
         (Method::POST, "/identity/v3/auth/tokens") => {
             let asked: serde_json::Value = serde_json::from_slice(&body).unwrap();
-            let user = &asked["auth"]["identity"]["password"]["user"];
-            if user["name"] != "ada" || user["password"] != "hunter2hunter2" {
+            if !is_let_in(&asked["auth"]) {
                 return status(StatusCode::UNAUTHORIZED);
             }
             state.logins += 1;
@@ -112,6 +111,8 @@ async fn answer(
         _ if header("x-auth-token") != Some(format!("token-{}", state.token).as_str()) => {
             status(StatusCode::UNAUTHORIZED)
         }
+        (_, path) if !path.starts_with("/v1/AUTH_x/box") => status(StatusCode::NOT_FOUND),
+        (Method::GET, "/v1/AUTH_x/box" | "/v1/AUTH_x/box/") => Ok(Response::new(Full::from("[]"))),
         (Method::PUT, path) => {
             state.objects.insert(path.to_owned(), body);
             status(StatusCode::CREATED)
@@ -123,6 +124,33 @@ async fn answer(
     }
 }
 
+/// Whether Keystone knows who asks: by password, or by an application credential, which names no project.
+fn is_let_in(auth: &serde_json::Value) -> bool {
+    let identity = &auth["identity"];
+    if identity["methods"] == serde_json::json!(["application_credential"]) {
+        let credential = &identity["application_credential"];
+        let is_named = credential["id"] == "cred-1"
+            || (credential["name"] == "laptop"
+                && credential["user"]["name"] == "ada"
+                && credential["user"]["domain"]["name"] == "Default");
+        return is_named && credential["secret"] == "hunter2hunter2" && auth["scope"].is_null();
+    }
+    let user = &identity["password"]["user"];
+    user["name"] == "ada" && user["password"] == "hunter2hunter2"
+}
+
+const CREDENTIAL_BY_ID: &[(&str, &str)] = &[
+    ("OS_AUTH_URL", "http://127.0.0.1:PORT/identity/v3"),
+    ("OS_APPLICATION_CREDENTIAL_ID", "cred-1"),
+    ("OS_APPLICATION_CREDENTIAL_SECRET", "hunter2hunter2"),
+];
+const CREDENTIAL_BY_NAME: &[(&str, &str)] = &[
+    ("OS_AUTH_URL", "http://127.0.0.1:PORT/identity/"),
+    ("OS_USERNAME", "ada"),
+    ("OS_PROJECT_NAME", "digits"),
+    ("OS_APPLICATION_CREDENTIAL_NAME", "laptop"),
+    ("OS_APPLICATION_CREDENTIAL_SECRET", "hunter2hunter2"),
+];
 const KEYSTONE: &[(&str, &str)] = &[
     ("OS_AUTH_URL", "http://127.0.0.1:PORT/identity"),
     ("OS_USERNAME", "ada"),
@@ -138,7 +166,7 @@ const VERSION_1: &[(&str, &str)] = &[
 
 #[test]
 fn swift_is_logged_in_to_once_and_again_when_the_token_has_expired() {
-    for variables in [KEYSTONE, VERSION_1] {
+    for variables in [KEYSTONE, VERSION_1, CREDENTIAL_BY_ID, CREDENTIAL_BY_NAME] {
         let server = Swift::start();
         let store = server.open("swift://box/prefix", variables).unwrap();
         store.write("a/b", &b"first"[..]).unwrap();
@@ -173,4 +201,31 @@ fn a_refused_login_and_none_are_unauthorized_and_show_no_password() {
     let error = server.open("swift://box/prefix", &[]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unauthorized);
     assert!(error.hint().unwrap().contains("OS_AUTH_URL"), "{error:?}");
+}
+
+#[test]
+fn a_refused_application_credential_is_unauthorized_and_shows_no_secret() {
+    let server = Swift::start();
+    let mut wrong = CREDENTIAL_BY_ID.to_vec();
+    wrong[1].1 = "cred-2";
+    let store = server.open("swift://box/prefix", &wrong).unwrap();
+    let error = store.read("a", 10).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unauthorized, "{error:?}");
+    assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+}
+
+#[test]
+fn a_missing_container_is_noticed_by_who_only_reads() {
+    let server = Swift::start();
+    let store = server.open("swift://other/prefix", KEYSTONE).unwrap();
+    for error in [
+        Log::try_find(&store).unwrap_err(),
+        probe::probe(&store).unwrap_err(),
+        store.list("log/", None, 10).unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
+        assert!(error.hint().is_some_and(|hint| hint.starts_with("create it")), "{error:?}");
+    }
+    let store = server.open("swift://box/prefix", KEYSTONE).unwrap();
+    assert!(Log::try_find(&store).unwrap().is_none());
 }

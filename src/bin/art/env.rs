@@ -11,7 +11,7 @@ use std::sync::Arc;
 use artifacts::clock::{Clock, FixedClock, SystemClock, Timestamp};
 use artifacts::error::{Error, IoResultExt, Result};
 use artifacts::fs::read;
-use artifacts::remote::{mask_secrets, secret_variables};
+use artifacts::remote::{mask_passwords, mask_secrets, secret_variables};
 
 /// The environment of the process, read once at the start.
 #[derive(Debug, Clone)]
@@ -58,9 +58,9 @@ impl Env {
     /// The typed command without the program name and without secrets, for the operation log.
     pub(crate) fn command_line(&self) -> String {
         let shown = |arg: &OsString| {
-            // An argument with spaces is text, not a URI.
+            // An argument with spaces is text, not a URI. A shell script can contain a URI.
             let is_text = arg.as_encoded_bytes().contains(&b' ');
-            let masked = arg.to_str().filter(|_| !is_text).map(mask_secrets);
+            let masked = arg.to_str().map(if is_text { mask_passwords } else { mask_secrets });
             quoted(masked.as_deref().map_or(arg.as_os_str(), OsStr::new))
         };
         self.args.iter().skip(1).map(shown).collect::<Vec<_>>().join(" ")

@@ -10,5 +10,5 @@ pub(crate) use load::{LoadedRun, find_run, load_run, run_reference};
 pub(crate) use many::read_runs;
 pub use prepare::NewRun;
 pub(crate) use prepare::{
-    PreparedRun, Wanted, Which, already_there, find_entry, prepare_run, wanted_run,
+    PreparedRun, Wanted, Which, already_there, find_entry, prepare_run, shown_words, wanted_run,
 };

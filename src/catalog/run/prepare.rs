@@ -14,8 +14,14 @@ use crate::history::{EntryMode, ObjectWriter};
 use crate::id::Id;
 use crate::name::{Name, ProjectName, RefKind, RefName};
 use crate::record::{Record, RunRecord, SourceRecord, Tags, run_name};
+use crate::remote::mask_passwords;
 use crate::repo::Repository;
-use crate::tree_path::TreePath;
+use crate::tree_path::{TreePath, text_of_bytes};
+
+/// Returns the words of a command as they are recorded and shared, with the passwords in URIs masked.
+pub(crate) fn shown_words(words: &[OsString]) -> Vec<String> {
+    words.iter().map(|word| mask_passwords(&text_of_bytes(word.as_bytes()))).collect()
+}
 
 /// The fields of a new run.
 #[derive(Debug, Clone, Default)]
@@ -147,7 +153,7 @@ impl PreparedRun {
         record.user = Some(settings.identity.user.clone());
         record.host = Some(settings.identity.host.clone());
         record.source = wanted.source();
-        record.set_command(new.words.iter().map(|word| word.as_bytes()));
+        record.set_command(shown_words(&new.words).iter());
         Ok(PreparedRun {
             reference,
             parents: Vec::new(),

@@ -47,7 +47,7 @@ pub struct DownloadOptions {
 pub struct DownloadOutcome {
     /// Files and links written.
     pub written: u64,
-    /// The total size of the files, in bytes.
+    /// The total size of the files and links, in bytes. The size of a link is that of its target's path.
     pub bytes: u64,
     /// Files and links that were already correct.
     pub unchanged: u64,
@@ -82,7 +82,8 @@ pub fn download(
         need(repo, &plan.ids, progress)?;
     }
     let extract = repo.content().plan_extract(&plan.ids)?;
-    outcome.bytes = extract.bytes;
+    let targets = plan.links.iter().map(|link| link.target.len() as u64);
+    outcome.bytes = extract.bytes + targets.sum::<u64>();
     let Some(destination) = destination.filter(|_| !options.dry_run) else {
         progress.end();
         return Ok(outcome);

@@ -57,7 +57,7 @@ pub struct RunUsage {
     pub project: ProjectName,
     /// The number of its commits.
     pub commits: u64,
-    /// The number of files in its newest commit.
+    /// The number of files and links in its newest commit.
     pub files: u64,
     /// The bytes of these files.
     pub bytes: u64,

@@ -69,13 +69,13 @@ pub struct ExportOutcome {
 /// The contents of an archive, counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct ExportContent {
-    /// The number of files.
+    /// The number of files and links.
     pub files: u64,
-    /// The number of links.
+    /// The number of links among them.
     pub links: u64,
     /// The number of directories.
     pub directories: u64,
-    /// The total size of the files, in bytes.
+    /// The total size of the files and links, in bytes. The size of a link is that of its target's path.
     pub bytes: u64,
 }
 
@@ -199,12 +199,9 @@ fn survey(
             }
             other => other?,
         };
-        if entry.mode == EntryMode::Symlink {
-            content.links += 1;
-        } else {
-            content.files += 1;
-            content.bytes += size;
-        }
+        content.files += 1;
+        content.bytes += size;
+        content.links += u64::from(entry.mode == EntryMode::Symlink);
         Ok(())
     })?;
     if missing_count == 0 {

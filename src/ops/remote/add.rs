@@ -15,8 +15,8 @@ use crate::remote::log::MAY_NOT_LIST;
 use crate::remote::{Guarantee, Log, Protocol, RemoteUri, Store, TrafficCount, probe};
 use crate::repo::{DIRECTORY, RemoteConfig, Repository, remote_exists};
 use crate::sync::{
-    forget, forget_once_there, is_no_directory, is_not_writable, load_saved, note_forgotten,
-    only_on, open_store,
+    does_not_allow_writing, forget, forget_once_there, is_no_directory, is_not_writable,
+    load_saved, note_forgotten, only_on, open_store, root_cause,
 };
 
 /// The options to add a remote.
@@ -173,10 +173,14 @@ fn try_out(
     progress.begin("probing the store", None, Unit::Items);
     let store = open_store(&uri, &repo.settings().transfer)?;
     let log = Log::try_open(store.clone()).map_err(|error| or_may_not_list(error, &store))?;
-    let guarantee = probe::probe(&store)?;
+    let probe::Findings { guarantee, refusal } = probe::try_out(&store)?;
+    // It holds nothing, and nothing can be pushed to it.
     if let (Guarantee::ReadOnly, None, Some(directory)) = (guarantee, &log, uri.directory()) {
-        // The directory is empty, and nothing can be pushed to it.
         return Err(is_not_writable(directory));
+    }
+    let refusal = refusal.filter(|error| error.kind() == ErrorKind::Unsupported);
+    if let (Some(error), None) = (&refusal, &log) {
+        return Err(does_not_allow_writing(error));
     }
     check_listing(&store, log.as_ref(), guarantee)?;
     progress.end();
@@ -185,7 +189,10 @@ fn try_out(
         uri: uri.to_string(),
         old_uri: None,
         guarantee,
-        meaning: guarantee.meaning().to_owned(),
+        meaning: match refusal {
+            Some(error) => format!("{}; {}", guarantee.meaning(), root_cause(&error)),
+            None => guarantee.meaning().to_owned(),
+        },
         log: log.map(|log| log.made().log),
         traffic: store.traffic(),
     })

@@ -17,7 +17,7 @@ use self::command::{Ended, execute};
 use super::upload::{self, Destination, Source, UploadOptions, UploadOutcome};
 use crate::catalog::name_of_signal;
 use crate::catalog::run::{
-    LoadedRun, NewRun, Wanted, Which, change_run, create_run, run_reference,
+    LoadedRun, NewRun, Wanted, Which, change_run, create_run, run_reference, shown_words,
 };
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
@@ -26,7 +26,6 @@ use crate::name::{Name, ProjectName};
 use crate::progress::Progress;
 use crate::record::{RunRecord, RunStatus};
 use crate::repo::Repository;
-use crate::tree_path::text_of_bytes;
 
 /// The command to run, and the files to upload.
 #[derive(Debug, Default)]
@@ -203,8 +202,7 @@ fn subject_of(new: &NewRun) -> String {
     if new.words.is_empty() {
         return "new run".to_owned();
     }
-    let words: Vec<String> =
-        new.words.iter().map(|word| text_of_bytes(word.as_encoded_bytes())).collect();
+    let words = shown_words(&new.words);
     let line = format!("run {}", words.join(" ")).replace(char::is_control, " ");
     if line.chars().count() <= LONGEST {
         return line;

@@ -54,7 +54,7 @@ pub struct ArtifactsSummary {
     pub tree: Option<Id>,
     /// The number of files and links.
     pub files: u64,
-    /// The total size of the files, in bytes.
+    /// The total size of the files and links, in bytes. The size of a link is that of its target's path.
     pub bytes: u64,
     /// The number of files whose content is missing locally. Their size is not counted.
     pub missing: u64,
@@ -138,7 +138,6 @@ fn summarize(repo: &Repository, tree: Id, progress: &dyn Progress) -> Result<Art
             return Ok(Visit::Enter);
         }
         let bytes = match sizes.find(&entry.id)? {
-            _ if entry.mode == EntryMode::Symlink => 0,
             Some(bytes) => bytes,
             None => {
                 summary.missing += 1;

@@ -72,6 +72,30 @@ fn content_stays_here_that_depends_on_an_object_that_can_not_be_read() {
 }
 
 #[test]
+fn a_push_goes_on_without_an_index_segment_that_can_not_be_read() {
+    let world = World::new(Kind::S3(Manners::Honest));
+    for blow in FAILURES {
+        let context = format!("{blow:?}");
+        world.restore();
+        world.sandbox.shell("rm -rf a/.artifacts/cache").ok();
+        let key = largest(&world, "index/");
+        world.server().make_unreadable(&key, blow);
+        world.sandbox.write("a/more.txt", "more");
+        world.sandbox.art("-C a upload more.txt").ok();
+        let warnings = world.push_and_warn("a");
+        assert!(
+            warnings.iter().any(|text| text.contains(&key) && text.contains("--repair origin")),
+            "{context}: {warnings:?}"
+        );
+        let repaired = world.repair("a").unwrap_or_else(|e| panic!("{context}: {e:?}"));
+        assert!(repaired.check.sound, "{context}: {:?}", repaired.check.defects);
+        world.server().make_readable();
+        let after = world.check("c", Depth::Full).unwrap();
+        assert!(after.sound, "{context}: {:?}", after.defects);
+    }
+}
+
+#[test]
 fn a_server_that_gives_nothing_is_unavailable_and_no_object_is_blamed() {
     let world = World::new(Kind::S3(Manners::Honest));
     for blow in [Blow::Status(500), Blow::Status(403)] {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use artifacts::config::{Config, Sources, initial};
@@ -11,9 +12,10 @@ use artifacts::ops::clone::{CloneOptions, clone};
 use artifacts::ops::fsck::remote::{Depth, RemoteFsckOptions, RemoteFsckOutcome, fsck_remote};
 use artifacts::ops::push::{PushOptions, RepairOptions, RepairOutcome, push, repair};
 use artifacts::ops::remote::{RemoteEntry, RemoteLogOptions, log, show};
+use artifacts::progress::Unit;
 use artifacts::remote::{Guarantee, Log, RemoteUri, Store};
 use artifacts::repo::{RemoteConfig, TransferSettings};
-use artifacts::{NoProgress, Repository, Result};
+use artifacts::{NoProgress, Progress, Repository, Result};
 use bytes::Bytes;
 
 use crate::campaign::settings;
@@ -21,6 +23,19 @@ use crate::common::{Sandbox, noise};
 use crate::server::{Manners, Server};
 use crate::stores;
 use crate::webdav::WebDav;
+
+/// Keeps what it is warned of.
+#[derive(Default)]
+struct Warnings(Mutex<Vec<String>>);
+
+impl Progress for Warnings {
+    fn begin(&self, _: &str, _: Option<u64>, _: Unit) {}
+    fn advance(&self, _: u64) {}
+    fn end(&self) {}
+    fn warn(&self, message: &str) {
+        self.0.lock().unwrap().push(message.to_owned());
+    }
+}
 
 /// What a store is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -211,6 +226,13 @@ impl World {
     pub(crate) fn push(&self, machine: &str, force: bool) {
         let options = PushOptions { force, ..PushOptions::default() };
         push(&self.open(machine), &options, &NoProgress).unwrap();
+    }
+
+    /// Pushes; gives what it warned of.
+    pub(crate) fn push_and_warn(&self, machine: &str) -> Vec<String> {
+        let warnings = Warnings::default();
+        push(&self.open(machine), &PushOptions::default(), &warnings).unwrap();
+        warnings.0.into_inner().unwrap()
     }
 
     pub(crate) fn check(&self, machine: &str, depth: Depth) -> Result<RemoteFsckOutcome> {

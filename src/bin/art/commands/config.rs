@@ -3,6 +3,7 @@
 use artifacts::Result;
 use artifacts::config::{Config, ConfigFile, Entry, Origin, Sources, find_key};
 use artifacts::error::{Error, ErrorKind};
+use artifacts::remote::mask_secrets;
 use serde::Serialize;
 
 use crate::context::Context;
@@ -141,7 +142,7 @@ fn get(context: &Context<'_>, args: &GetArgs) -> Result<()> {
     })?;
     let entry = Entry {
         key: setting.key.name,
-        value: setting.value.to_string(),
+        value: mask_secrets(&setting.value.to_string()),
         origin: setting.origin,
         problem: None,
     };
@@ -155,6 +156,11 @@ fn get(context: &Context<'_>, args: &GetArgs) -> Result<()> {
 
 fn set(context: &Context<'_>, args: &SetArgs) -> Result<()> {
     find_key(&args.key)?;
+    if mask_secrets(&args.value) != args.value {
+        let message = format!("the value of {} holds a password: others would read it", args.key);
+        return Err(Error::invalid(message)
+            .with_hint("leave it out; art help remote names the variables that open a store"));
+    }
     let file = args.layer.file(context, &format!("set {} VALUE", args.key))?;
     let value = file.set(&args.key, &args.value)?.to_string();
     let shown = file.path().display().to_string();
@@ -188,7 +194,7 @@ fn tell_what_overrides(context: &Context<'_>, key: &str, file: &ConfigFile) {
         Origin::BuiltIn | Origin::Environment(_) | Origin::Flag => false,
     };
     if !is_ours {
-        let (value, origin) = (&setting.value, &setting.origin);
+        let (value, origin) = (mask_secrets(&setting.value.to_string()), &setting.origin);
         context.ui.note(&format!("the value in effect is {value}, from {origin}"));
     }
 }
@@ -197,7 +203,9 @@ fn list(context: &Context<'_>, args: &ListingArgs) -> Result<()> {
     let config = args.layer.config(context)?;
     let mut entries = config.list();
     entries.retain(|entry| args.layer.has(&entry.origin));
-    for entry in &entries {
+    for entry in &mut entries {
+        // A person who edits the file can write a value that `set` refuses.
+        entry.value = mask_secrets(&entry.value);
         if let Some(problem) = &entry.problem {
             let (key, origin) = (entry.key, &entry.origin);
             context.ui.warn(&format!("ignored the value of {key} from {origin}: {problem}"));

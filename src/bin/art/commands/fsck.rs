@@ -9,7 +9,7 @@ use artifacts::{Name, Result};
 
 use crate::context::Context;
 use crate::report::{Exit, help_tail};
-use crate::ui::format::{count, size};
+use crate::ui::format::{count, grouped, size};
 use crate::ui::{Page, Style, moves, sanitize};
 
 /// Verify the integrity of the repository or a remote
@@ -156,7 +156,8 @@ fn show_affected(
         writeln!(page, "  {commit}  {name}: {path}")?;
     }
     if outcome.affected.len() > SHOWN {
-        writeln!(page, "  and {} more (see --json)", outcome.affected.len() - SHOWN)?;
+        let more = grouped((outcome.affected.len() - SHOWN) as u64);
+        writeln!(page, "  and {more} more (see --json)")?;
     }
     writeln!(page)
 }

@@ -14,6 +14,9 @@ use crate::tree_path::TreePath;
 
 /// The most files that are listed.
 const NAMED: usize = 200;
+/// The most paths that are visited to count the files: a long history can have the same files in each
+/// commit.
+const VISITED: usize = 1_000_000;
 
 /// A file that the remote has lost.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -36,6 +39,9 @@ pub(super) struct Affected {
     pub(super) refs: BTreeSet<RefName>,
     /// The first lost files.
     pub(super) files: Vec<LostFile>,
+    /// The number of files that were counted.
+    pub(super) file_count: u64,
+    visited: usize,
 }
 
 impl Affected {
@@ -86,8 +92,14 @@ impl Affected {
                 continue;
             }
             self.refs.insert(name.clone());
-            for (path, content) in trees.lost_files(&tree)? {
-                if self.files.len() < NAMED && paths.insert((path.clone(), content)) {
+            let lost = trees.lost_files(&tree, VISITED.saturating_sub(self.visited))?;
+            self.visited += lost.len();
+            for (path, content) in lost {
+                if !paths.insert((path.clone(), content)) {
+                    continue;
+                }
+                self.file_count += 1;
+                if self.files.len() < NAMED {
                     let name = name.clone();
                     self.files.push(LostFile { name, commit: id, path, id: content });
                 }
@@ -135,11 +147,11 @@ impl Trees<'_> {
         Ok(self.known.get(root) == Some(&true))
     }
 
-    /// The first paths of lost files below `root`.
-    fn lost_files(&self, root: &Id) -> Result<Vec<(TreePath, Id)>> {
+    /// The first `most` paths of lost files below `root`.
+    fn lost_files(&self, root: &Id, most: usize) -> Result<Vec<(TreePath, Id)>> {
         let mut found = Vec::new();
         self.history.visit_tree(root, &mut |path, entry| {
-            if found.len() >= NAMED {
+            if found.len() >= most {
                 return Ok(Visit::Stop);
             }
             if !entry.mode.is_directory() {

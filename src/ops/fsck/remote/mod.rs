@@ -21,9 +21,10 @@ use crate::error::Result;
 use crate::name::Name;
 use crate::progress::{Progress, Unit};
 use crate::remote::Store;
+use crate::remote::layout::ART_TOML;
 use crate::remote::log::{Audit, Fold, audit};
 use crate::repo::{RemoteConfig, Repository};
-use crate::sync::{check_place, is_away, load_saved, open_store};
+use crate::sync::{check_place, is_away, load_saved, open_store, was_used};
 
 pub use affected::LostFile;
 pub use defect::{RemoteDefect, RemotePart};
@@ -75,6 +76,21 @@ pub fn fsck_remote(
     report::outcome(&found, progress)
 }
 
+/// Fails if `remote` was in use and has no files left. This is for a repository without a cache: the cache
+/// would know the remote's log.
+fn check_is_not_away(
+    repo: &Repository,
+    remote: &RemoteConfig,
+    store: &Store,
+    is_known: bool,
+) -> Result<()> {
+    let is_away_now = !is_known
+        && was_used(repo, remote)
+        && store.try_size(ART_TOML)?.is_none()
+        && outline::nothing_is_left(store, None)?;
+    if is_away_now { Err(is_away(&remote.name, &remote.uri, None)) } else { Ok(()) }
+}
+
 /// The subject of a check: a store and its remote state.
 #[derive(Clone, Copy)]
 pub(crate) struct View<'a> {
@@ -112,11 +128,12 @@ impl Found {
         check_place(repo, &remote)?;
         let store = open_store(&remote.parse_uri(repo)?, &repo.settings().transfer)?;
         let saved = load_saved(repo, &remote);
+        check_is_not_away(repo, &remote, &store, saved.is_some())?;
         let session = repo.content().begin_repair()?;
         progress.begin("reading the log", None, Unit::Items);
         let outline = Outline::read(&store, &remote, saved.as_ref())?;
         if let Some((_, state)) = saved.as_ref().filter(|_| outline.wrong.is_some())
-            && outline::nothing_is_left(&store, state.fold())?
+            && outline::nothing_is_left(&store, Some(state.fold()))?
         {
             return Err(is_away(&remote.name, &remote.uri, Some(state)));
         }

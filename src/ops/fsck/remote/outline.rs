@@ -45,8 +45,8 @@ impl Outline {
     }
 }
 
-/// Returns true if the remote has no files left, although its log had the state `known`.
-pub(super) fn nothing_is_left(store: &Store, known: &Fold) -> Result<bool> {
+/// Returns true if the remote has no files left. `known` is the last known state of its log, if any.
+pub(super) fn nothing_is_left(store: &Store, known: Option<&Fold>) -> Result<bool> {
     for directory in [LOG, "meta/", "packs/", "index/"] {
         match store.list_if_allowed(directory, usize::MAX)? {
             Some(files) if files.is_empty() => {}
@@ -58,13 +58,14 @@ pub(super) fn nothing_is_left(store: &Store, known: &Fold) -> Result<bool> {
     Ok(true)
 }
 
-fn all_are_gone(store: &Store, known: &Fold) -> Result<bool> {
+fn all_are_gone(store: &Store, known: Option<&Fold>) -> Result<bool> {
     let first = EntryName { number: 1, write: None };
     let files = FileKind::ALL.into_iter().filter_map(|kind| {
-        let (id, _) = kind.of(known).first_key_value()?;
+        let (id, _) = kind.of(known?).first_key_value()?;
         Some(kind.key(*id))
     });
-    for key in [first, known.last.unwrap_or(first)].iter().map(EntryName::key).chain(files) {
+    let last = known.and_then(|known| known.last).unwrap_or(first);
+    for key in [first, last].iter().map(EntryName::key).chain(files) {
         if store.try_size(&key)?.is_some() {
             return Ok(false);
         }

@@ -96,6 +96,9 @@ pub struct RemoteFsckOutcome {
     pub affected_count: u64,
     /// The first files that cannot be restored.
     pub files: Vec<LostFile>,
+    /// The number of lost files. Each path with a content counts once per ref. At most a million paths are
+    /// visited to count them.
+    pub file_count: u64,
     /// The state of the replaced history. Its losses are not defects.
     pub overtaken: OvertakenHistory,
     /// The numbers of log entries that the store let others replace. Their pushes are lost, unless
@@ -135,6 +138,7 @@ pub(super) fn outcome(found: &Found, progress: &dyn Progress) -> Result<RemoteFs
         defect_count: defects.count,
         affected_count: affected.refs.len() as u64,
         affected: affected.refs.into_iter().take(NAMED).collect(),
+        file_count: affected.file_count,
         files: affected.files,
         overtaken: found.overtaken.outcome(&found.scratch)?,
         doubled,

@@ -9,7 +9,7 @@ use artifacts::{Error, Name, Result};
 use crate::context::Context;
 use crate::remotes;
 use crate::report::Exit;
-use crate::ui::format::{count, size};
+use crate::ui::format::{count, grouped, size};
 use crate::ui::{Page, Style, sanitize};
 
 /// The maximum number of defects, refs and files shown; `--json` has more.
@@ -52,12 +52,10 @@ pub(in super::super) fn view(page: &mut Page<'_>, outcome: &RemoteFsckOutcome) -
         for name in outcome.affected.iter().take(SHOWN) {
             writeln!(page, "  {}", remotes::shown(name))?;
         }
-        if outcome.affected.len() > SHOWN {
-            writeln!(page, "  and {} more (see --json)", outcome.affected.len() - SHOWN)?;
-        }
+        show_more(page, outcome.affected_count, outcome.affected.len())?;
         writeln!(page)?;
     }
-    show_files(page, &outcome.files)?;
+    show_files(page, &outcome.files, outcome.file_count)?;
     show_overtaken(page, &outcome.overtaken)?;
     if let Some(entries) = outcome.made_anew {
         let entries = count(entries, "entry", "entries");
@@ -74,6 +72,7 @@ pub(in super::super) fn view(page: &mut Page<'_>, outcome: &RemoteFsckOutcome) -
              was repeated"
         )?;
     }
+    show_more(page, outcome.doubled.len() as u64, outcome.doubled.len())?;
     show_leftovers(page, outcome)?;
     show_verdict(page, outcome)
 }
@@ -95,7 +94,16 @@ fn show_defect(page: &mut Page<'_>, defect: &RemoteDefect) -> Result<()> {
     Ok(())
 }
 
-fn show_files(page: &mut Page<'_>, files: &[LostFile]) -> Result<()> {
+/// Prints how many items of a list of `all` items are not shown. `named` is the number of items that the
+/// outcome has.
+fn show_more(page: &mut Page<'_>, all: u64, named: usize) -> Result<()> {
+    match all.saturating_sub(named.min(SHOWN) as u64) {
+        0 => Ok(()),
+        more => writeln!(page, "  and {} more (see --json)", grouped(more)),
+    }
+}
+
+fn show_files(page: &mut Page<'_>, files: &[LostFile], all: u64) -> Result<()> {
     if files.is_empty() {
         return Ok(());
     }
@@ -104,9 +112,7 @@ fn show_files(page: &mut Page<'_>, files: &[LostFile]) -> Result<()> {
         let (name, commit) = (remotes::shown(&file.name), file.commit.short());
         writeln!(page, "  {} ({name}, commit {commit})", file.path)?;
     }
-    if files.len() > SHOWN {
-        writeln!(page, "  and more (see --json)")?;
-    }
+    show_more(page, all, files.len())?;
     writeln!(page)
 }
 
@@ -122,9 +128,7 @@ fn show_overtaken(page: &mut Page<'_>, overtaken: &OvertakenHistory) -> Result<(
         let what = if lost.history { "commits or records" } else { "content" };
         writeln!(page, "  {name} at {commit} (entry {} of the log): {what}", lost.entry)?;
     }
-    if overtaken.lost_count > overtaken.lost.len().min(SHOWN) as u64 {
-        writeln!(page, "  and more (see --json)")?;
-    }
+    show_more(page, overtaken.lost_count, overtaken.lost.len())?;
     writeln!(page)
 }
 
