@@ -3,13 +3,15 @@
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::{
     AtFlags, CWD, FileType, Mode, OFlags, RenameFlags, ResolveFlags, mkdirat, openat, openat2,
-    readlinkat, renameat, renameat_with, statat, symlinkat,
+    readlinkat, renameat, renameat_with, statat, symlinkat, unlinkat,
 };
 use rustix::io::Errno;
 
+use super::deep_path::{DeepPath, PASS};
 use super::stat::Stat;
 use crate::error::{IoResultExt, Result};
 
@@ -17,32 +19,30 @@ use crate::error::{IoResultExt, Result};
 #[derive(Debug)]
 pub struct Beneath {
     root: OwnedFd,
+    deep: Mutex<DeepPath>,
 }
 
-/// The flags for opening a directory only to resolve names below it.
-const PASS: OFlags = OFlags::DIRECTORY.union(OFlags::PATH).union(OFlags::CLOEXEC);
-
-/// Paths of at least this length are resolved component by component, because a system call would
-/// reject them.
-const LONG: usize = 4000;
+/// A shorter path is resolved by one call. Handles on the way to a longer path are kept.
+const LONG: usize = 1000;
 
 impl Beneath {
     /// Opens the directory at `root`.
     pub fn open(root: &Path) -> Result<Self> {
         let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
         let root = openat(CWD, root, flags, Mode::empty()).on("open directory", root)?;
-        Ok(Beneath { root })
+        Ok(Beneath { root, deep: Mutex::default() })
     }
 
     /// Like [`Beneath::open`], but the handle can only resolve names, and needs no permission to
     /// list the directory.
     pub(super) fn open_to_pass(root: &Path) -> std::io::Result<Self> {
-        Ok(Beneath { root: openat(CWD, root, PASS, Mode::empty())? })
+        let flags = PASS.difference(OFlags::NOFOLLOW);
+        Ok(Beneath { root: openat(CWD, root, flags, Mode::empty())?, deep: Mutex::default() })
     }
 
     /// Opens the directory at `path` with a handle that can only resolve names.
     pub(super) fn pass(&self, path: &[u8]) -> std::result::Result<OwnedFd, Errno> {
-        self.resolve(path, PASS | OFlags::NOFOLLOW)
+        self.resolve(path, PASS)
     }
 
     /// Returns the handle of the directory.
@@ -59,13 +59,7 @@ impl Beneath {
 
     /// Reads the target of the symbolic link at `path`.
     pub fn read_link(&self, path: &[u8]) -> std::io::Result<Vec<u8>> {
-        let (parent, name) = split(path);
-        let target = if parent.is_empty() {
-            readlinkat(&self.root, name, Vec::new())?
-        } else {
-            let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            readlinkat(self.resolve(parent, flags)?, name, Vec::new())?
-        };
+        let target = self.in_parent(path, |parent, name| readlinkat(parent, name, Vec::new()))?;
         Ok(target.into_bytes())
     }
 
@@ -101,6 +95,14 @@ impl Beneath {
     /// Creates a symbolic link at `path`.
     pub fn make_link(&self, target: &[u8], path: &[u8]) -> std::io::Result<()> {
         Ok(self.in_parent(path, |parent, name| symlinkat(target, parent, name))?)
+    }
+
+    /// Removes the file or link at `path`. An absent file is fine.
+    pub fn remove_file(&self, path: &[u8]) -> std::io::Result<()> {
+        match self.in_parent(path, |parent, name| unlinkat(parent, name, AtFlags::empty())) {
+            Err(Errno::NOENT) => Ok(()),
+            other => Ok(other?),
+        }
     }
 
     /// Renames `from` to `to`. If `to` exists, it is replaced if `replace` is set; otherwise the
@@ -140,8 +142,10 @@ impl Beneath {
         if parent.is_empty() {
             return act(self.root.as_fd(), name);
         }
-        let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        act(self.resolve(parent, flags)?.as_fd(), name)
+        if path.len() >= LONG {
+            return act(self.deep_directory(parent)?.as_fd(), name);
+        }
+        act(self.resolve(parent, PASS)?.as_fd(), name)
     }
 
     fn resolve(&self, path: &[u8], flags: OFlags) -> std::result::Result<OwnedFd, Errno> {
@@ -153,23 +157,16 @@ impl Beneath {
                 other => return other,
             }
         }
-        self.resolve_by_component(path, flags)
+        let (parent, name) = split(path);
+        if parent.is_empty() {
+            return openat(&self.root, name, flags, Mode::empty());
+        }
+        openat(self.deep_directory(parent)?, name, flags, Mode::empty())
     }
 
-    fn resolve_by_component(
-        &self,
-        path: &[u8],
-        flags: OFlags,
-    ) -> std::result::Result<OwnedFd, Errno> {
-        let through = PASS | OFlags::NOFOLLOW;
-        let (parents, name) = split(path);
-        let mut directory: Option<OwnedFd> = None;
-        for component in parents.split(|byte| *byte == b'/').filter(|part| !part.is_empty()) {
-            let from = directory.as_ref().map_or(self.root.as_fd(), OwnedFd::as_fd);
-            directory = Some(openat(from, component, through, Mode::empty())?);
-        }
-        let from = directory.as_ref().map_or(self.root.as_fd(), OwnedFd::as_fd);
-        openat(from, name, flags, Mode::empty())
+    fn deep_directory(&self, path: &[u8]) -> std::result::Result<Arc<OwnedFd>, Errno> {
+        let mut deep = self.deep.lock().unwrap_or_else(PoisonError::into_inner);
+        deep.open(self.root.as_fd(), path)
     }
 }
 

@@ -10,6 +10,7 @@ pub const STAGING_PREFIX: &str = ".art-download-";
 
 pub mod atomic;
 pub mod beneath;
+mod deep_path;
 pub mod fault;
 pub mod guarded;
 pub mod lock;

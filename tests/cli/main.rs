@@ -25,6 +25,7 @@ mod crash;
 mod criss_cross;
 mod current_run;
 mod damaged;
+mod deep;
 mod delete;
 mod diff;
 mod disabled;

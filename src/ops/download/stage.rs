@@ -111,9 +111,8 @@ impl Target for Stage<'_> {
     fn finish(&self, number: usize, outcome: Result<File>) -> Result<()> {
         let Err(error) = outcome else { return Ok(()) };
         let (_, staged) = self.file(number);
-        let staged =
-            self.path.join(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(&staged));
-        atomic::remove_file(&staged)?;
+        let path = self.plan.files[number].path.to_path();
+        self.inside.remove_file(&staged).on("remove", path)?;
         if matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Interrupted) {
             // A full disk fails all later files too.
             return Err(error);

@@ -1,0 +1,208 @@
+//! Open handles of directories on the way to a deep path, so that the next path near it does not start
+//! at the root again.
+//!
+//! The handles get sparser with their distance from the end of the path: all of the last 16 levels, then
+//! every 16th, every 256th, and so on. A step down opens one directory. A walk back up reopens each
+//! level a few times, whatever the depth. A few dozen handles serve any depth.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+
+use rustix::fs::{Mode, OFlags, ResolveFlags, openat, openat2};
+use rustix::io::{Errno, Result};
+use rustix::process::{Resource, getrlimit};
+
+/// The distance between kept handles grows by this factor.
+const FACTOR: usize = 16;
+
+/// Handles are kept only if the process may open this many files.
+const ENOUGH_FILES: u64 = 256;
+
+/// The bytes of a path that one call resolves; the longest name fits in addition.
+const LONGEST: usize = 3000;
+
+/// The flags of a directory that only names below it are resolved from.
+pub(super) const PASS: OFlags =
+    OFlags::DIRECTORY.union(OFlags::PATH).union(OFlags::CLOEXEC).union(OFlags::NOFOLLOW);
+
+/// The handles on the way to the last path, outermost first.
+#[derive(Debug, Default)]
+pub(super) struct DeepPath {
+    path: Vec<u8>,
+    handles: Vec<Handle>,
+    #[cfg(test)]
+    opened: usize,
+}
+
+#[derive(Debug)]
+struct Handle {
+    /// The bytes of the path up to this directory.
+    length: usize,
+    depth: usize,
+    directory: Arc<OwnedFd>,
+}
+
+impl DeepPath {
+    /// Opens the directory at `path` below `root`, level by level, without following a link. `path` is
+    /// not empty.
+    pub(super) fn open(&mut self, root: BorrowedFd<'_>, path: &[u8]) -> Result<Arc<OwnedFd>> {
+        match self.descend(root, path) {
+            Err(Errno::MFILE | Errno::NFILE) => {
+                self.handles.clear();
+                self.descend(root, path)
+            }
+            other => other,
+        }
+    }
+
+    fn descend(&mut self, root: BorrowedFd<'_>, path: &[u8]) -> Result<Arc<OwnedFd>> {
+        self.keep_common(path);
+        let (mut length, mut depth) =
+            self.handles.last().map_or((0, 0), |last| (last.length, last.depth));
+        let mut last = self.handles.last().map(|last| Arc::clone(&last.directory));
+        let start = length;
+        let levels = depth + names(&path[start..]).count();
+        self.handles.retain(|handle| is_kept(handle.depth, levels));
+        for (end, _) in names(&path[start..]) {
+            depth += 1;
+            let end = start + end;
+            let is_kept = depth == levels || is_kept(depth, levels);
+            if !is_kept && end - length < LONGEST {
+                continue;
+            }
+            let from = last.as_ref().map_or(root, |directory| directory.as_fd());
+            let opened = Arc::new(open_below(from, &path[length..end])?);
+            length = end;
+            #[cfg(test)]
+            {
+                self.opened += 1;
+            }
+            if depth == levels || (is_kept && may_keep_handles()) {
+                let directory = Arc::clone(&opened);
+                self.handles.push(Handle { length, depth, directory });
+            }
+            last = Some(opened);
+        }
+        last.ok_or(Errno::NOENT)
+    }
+
+    /// Drops the handles that are not on the way to `path`.
+    fn keep_common(&mut self, path: &[u8]) {
+        let mut start = 0;
+        let mut common = 0;
+        for handle in &self.handles {
+            let end = handle.length;
+            let is_same = path.get(start..end) == self.path.get(start..end);
+            if !is_same || path.get(end).is_some_and(|byte| *byte != b'/') {
+                break;
+            }
+            start = end;
+            common += 1;
+        }
+        self.handles.truncate(common);
+        self.path.clear();
+        self.path.extend_from_slice(path);
+    }
+}
+
+/// Opens the directory at the short `path`, in one call where the system can refuse links on the way.
+fn open_below(directory: BorrowedFd<'_>, path: &[u8]) -> Result<OwnedFd> {
+    let path = path.strip_prefix(b"/").unwrap_or(path);
+    if path.contains(&b'/') {
+        let how = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+        match openat2(directory, path, PASS, Mode::empty(), how) {
+            // Older kernels, and sandboxes that hide the call.
+            Err(Errno::NOSYS | Errno::PERM) => {}
+            other => return other,
+        }
+    }
+    let mut last: Option<OwnedFd> = None;
+    for (_, name) in names(path) {
+        let from = last.as_ref().map_or(directory, OwnedFd::as_fd);
+        last = Some(openat(from, name, PASS, Mode::empty())?);
+    }
+    last.ok_or(Errno::NOENT)
+}
+
+/// The names in `path`, each with the place where the name ends.
+fn names(path: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+    let mut next = 0;
+    path.split(|byte| *byte == b'/').filter_map(move |name| {
+        let end = next + name.len();
+        next = end + 1;
+        (!name.is_empty()).then_some((end, name))
+    })
+}
+
+/// Whether the handle at `depth` is kept for a path of `levels` directories.
+fn is_kept(depth: usize, levels: usize) -> bool {
+    let mut unit = FACTOR;
+    while depth.is_multiple_of(unit) && unit <= levels {
+        unit *= FACTOR;
+    }
+    depth / unit == levels / unit
+}
+
+fn may_keep_handles() -> bool {
+    getrlimit(Resource::Nofile).current.is_none_or(|files| files >= ENOUGH_FILES)
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::fs::{CWD, mkdirat};
+
+    use super::*;
+
+    #[test]
+    fn a_walk_down_and_back_up_opens_a_few_directories_a_level_and_keeps_few_open() {
+        const LEVELS: usize = 3000;
+        let temporary = tempfile::tempdir().unwrap();
+        let root = openat(CWD, temporary.path(), PASS, Mode::empty()).unwrap();
+        let mut deep = DeepPath::default();
+        let mut path = Vec::new();
+        let mut most = 0;
+        for level in 0..LEVELS {
+            match level {
+                0 => mkdirat(&root, "d", Mode::from_raw_mode(0o700)).unwrap(),
+                _ => {
+                    let at = deep.open(root.as_fd(), &path).unwrap();
+                    mkdirat(at, "d", Mode::from_raw_mode(0o700)).unwrap();
+                    path.push(b'/');
+                }
+            }
+            path.push(b'd');
+            most = most.max(deep.handles.len());
+        }
+        assert_eq!(deep.opened, LEVELS - 1, "a step down opens one directory");
+        for level in (1..=LEVELS).rev() {
+            deep.open(root.as_fd(), &path[..level * 2 - 1]).unwrap();
+            most = most.max(deep.handles.len());
+        }
+        assert!(deep.opened < 6 * LEVELS, "{}", deep.opened);
+        assert!(most < 64, "{most}");
+        assert_eq!(deep.open(root.as_fd(), b"d/x").unwrap_err(), Errno::NOENT);
+        crate::fs::atomic::remove_tree(&temporary.path().join("d")).unwrap();
+    }
+
+    #[test]
+    fn paths_in_any_order_lead_to_the_right_directory_and_no_link_is_followed() {
+        let temporary = tempfile::tempdir().unwrap();
+        let root = openat(CWD, temporary.path(), PASS, Mode::empty()).unwrap();
+        let path = vec!["d"; 300].join("/");
+        crate::fs::atomic::create_dir_all(&temporary.path().join(&path)).unwrap();
+        crate::fs::atomic::create_dir_all(&temporary.path().join("dd/d")).unwrap();
+        std::os::unix::fs::symlink("d", temporary.path().join("l")).unwrap();
+        let inode = |directory: Arc<OwnedFd>| rustix::fs::fstat(directory).unwrap().st_ino;
+        let mut deep = DeepPath::default();
+        for levels in [300, 1, 299, 17, 16, 256, 300, 33, 2] {
+            let path = &path[..levels * 2 - 1];
+            let expected = rustix::fs::stat(temporary.path().join(path)).unwrap().st_ino;
+            assert_eq!(inode(deep.open(root.as_fd(), path.as_bytes()).unwrap()), expected);
+        }
+        let expected = rustix::fs::stat(temporary.path().join("dd/d")).unwrap().st_ino;
+        assert_eq!(inode(deep.open(root.as_fd(), b"dd/d").unwrap()), expected);
+        for path in ["l", "l/d", "d/none"] {
+            assert!(deep.open(root.as_fd(), path.as_bytes()).is_err(), "{path}");
+        }
+    }
+}
