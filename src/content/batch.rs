@@ -1,11 +1,10 @@
 //! Gathers members into frames and compresses them, one worker's share at a time.
 
-use crossbeam_channel::Sender;
 use zstd::zstd_safe::{CParameter, ParamSwitch};
 
 use super::Params;
 use super::buffers::Buffers;
-use super::packer::Frame;
+use super::packer::{Frame, Frames};
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::pack::{MemberEntry, MemberKind, append_member, member_span};
@@ -66,19 +65,19 @@ impl Compressor {
 }
 
 /// A frame that is being gathered.
-pub(super) struct Batch<'a> {
+pub(super) struct Batch<'a, 'p> {
     params: Params,
-    frames: &'a Sender<Frame>,
+    frames: &'a Frames<'p>,
     buffers: &'a Buffers,
     compressor: Compressor,
     tar: Vec<u8>,
     members: Vec<MemberEntry>,
 }
 
-impl<'a> Batch<'a> {
+impl<'a, 'p> Batch<'a, 'p> {
     pub(super) fn new(
         params: Params,
-        frames: &'a Sender<Frame>,
+        frames: &'a Frames<'p>,
         buffers: &'a Buffers,
     ) -> Result<Self> {
         let compressor = Compressor::new(params.level)?;
@@ -116,7 +115,6 @@ impl<'a> Batch<'a> {
             members: std::mem::take(&mut self.members),
         };
         self.tar.clear();
-        // The pack writer reports the cause.
-        self.frames.send(frame).map_err(|_| Error::internal("the pack writer ended early"))
+        self.frames.send(frame)
     }
 }

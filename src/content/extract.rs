@@ -14,7 +14,7 @@ use crate::error::{Error, ErrorKind, IoResultExt, Result};
 use crate::id::{Id, ObjectHasher};
 use crate::pack::{Chunk, FrameEntry, Location, MemberKind};
 use crate::progress::{Progress, check_interrupt};
-use crate::threads::{spawn, together};
+use crate::threads::{together, try_spawn};
 
 /// The destination of the files.
 pub trait Target: Sync {
@@ -251,8 +251,8 @@ struct Run {
 /// A run's decompressed frame and the parts of it, in order.
 type Decoded = (u64, Result<(Arc<Vec<u8>>, Vec<(u32, u32)>)>);
 
-/// Writes one large file: one thread lists the runs, workers decompress them, and this thread
-/// hashes and writes them in order.
+/// Writes one large file: a thread lists its runs, workers decompress them, and this thread hashes
+/// and writes them in their order. If the system starts no more threads, this thread does it all.
 fn write_large<T: Target>(
     store: &ContentStore,
     job: &LargeJob,
@@ -270,27 +270,72 @@ fn write_large<T: Target>(
         let _ = release.send(());
     }
     let permits = Mutex::new(permits);
-    std::thread::scope(|scope| -> Result<()> {
-        let planner = spawn(scope, || list_runs(store, job, send_run, &permits))?;
-        for number in 0..threads.max(1) {
+    let mut output = LargeOutput::new(job, &mut file, progress);
+    let is_done = std::thread::scope(|scope| -> Result<bool> {
+        let planner = try_spawn(scope, || list_runs(store, job, send_run, &permits));
+        let decoders = (0..threads.max(1)).map_while(|_| {
             let (runs, send_bytes) = (runs.clone(), send_bytes.clone());
-            let started = spawn(scope, move || decode_runs(store, &runs, &send_bytes));
-            if let Err(error) = started {
-                // One decoder is enough.
-                if number == 0 {
-                    return Err(error);
-                }
-                break;
-            }
-        }
+            try_spawn(scope, move || decode_runs(store, &runs, &send_bytes))
+        });
+        // One decoder is enough.
+        let has_decoders = planner.is_some() && decoders.count() > 0;
         drop((runs, send_bytes));
-        let written = write_in_order(job, &decoded, &release, &mut file, progress);
-        // Unblock the other threads if writing failed.
+        let Some(planner) = planner.filter(|_| has_decoders) else { return Ok(false) };
+        let written = write_in_order(&decoded, &release, &mut output);
+        // Unblocks the others where the writing failed.
         drop((decoded, release));
         let listed = planner.join().map_err(|_| Error::internal("a listing thread ended early"))?;
-        written.and(listed)
+        written.and(listed).map(|()| true)
     })?;
+    if !is_done {
+        write_alone(store, job, &mut output)?;
+    }
+    output.finish()?;
     Ok(file)
+}
+
+/// Writes one large file chunk by chunk.
+fn write_alone(store: &ContentStore, job: &LargeJob, output: &mut LargeOutput<'_>) -> Result<()> {
+    let (mut manifest, finder, mut frames) = (store.reader(), store.reader(), store.reader());
+    manifest.chunks(&job.manifest, |chunk| {
+        let location = finder.locate(&chunk)?;
+        let frame = frames.frame(&location.pack, &location.frame)?;
+        output.write(&frame, (location.offset, location.size))
+    })
+}
+
+/// A large file that is written part by part; its id is checked at the end.
+struct LargeOutput<'a> {
+    id: Id,
+    hasher: ObjectHasher,
+    file: &'a mut dyn Write,
+    progress: &'a dyn Progress,
+}
+
+impl<'a> LargeOutput<'a> {
+    fn new(job: &LargeJob, file: &'a mut dyn Write, progress: &'a dyn Progress) -> Self {
+        LargeOutput { id: job.id, hasher: ObjectHasher::blob(job.size), file, progress }
+    }
+
+    /// Writes the `size` bytes at `offset` of a decompressed frame.
+    fn write(&mut self, frame: &[u8], (offset, size): (u32, u32)) -> Result<()> {
+        check_interrupt(self.progress)?;
+        let start = offset as usize;
+        let bytes = frame.get(start..start + size as usize).ok_or_else(|| self.damaged())?;
+        self.hasher.update(bytes);
+        self.file.write_all(bytes).on("write", self.id.short())?;
+        self.progress.advance(bytes.len() as u64);
+        Ok(())
+    }
+
+    fn damaged(&self) -> Error {
+        Error::corrupt(format!("the content {} is damaged", self.id)).with_hint("art fsck --full")
+    }
+
+    fn finish(self) -> Result<()> {
+        let damaged = self.damaged();
+        if self.hasher.finish() == self.id { Ok(()) } else { Err(damaged) }
+    }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the decoders end when the sender is dropped")]
@@ -342,35 +387,21 @@ fn decode_runs(store: &ContentStore, runs: &Receiver<Run>, decoded: &Sender<Deco
 }
 
 fn write_in_order(
-    job: &LargeJob,
     decoded: &Receiver<Decoded>,
     release: &Sender<()>,
-    file: &mut dyn Write,
-    progress: &dyn Progress,
+    output: &mut LargeOutput<'_>,
 ) -> Result<()> {
-    let wrong = || {
-        Error::corrupt(format!("the content {} is damaged", job.id)).with_hint("art fsck --full")
-    };
-    let mut hasher = ObjectHasher::blob(job.size);
     let mut early = BTreeMap::new();
     let mut next = 0;
     for (number, frame) in decoded {
         early.insert(number, frame?);
         while let Some((frame, parts)) = early.remove(&next) {
-            check_interrupt(progress)?;
-            for (offset, size) in parts {
-                let start = offset as usize;
-                let bytes = frame.get(start..start + size as usize).ok_or_else(wrong)?;
-                hasher.update(bytes);
-                file.write_all(bytes).on("write", job.id.short())?;
-                progress.advance(bytes.len() as u64);
+            for part in parts {
+                output.write(&frame, part)?;
             }
             next += 1;
             let _ = release.try_send(());
         }
-    }
-    if hasher.finish() != job.id {
-        return Err(wrong());
     }
     Ok(())
 }

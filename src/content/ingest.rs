@@ -11,12 +11,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use bstr::BString;
-use crossbeam_channel::{Sender, bounded};
+use crossbeam_channel::bounded;
 
 use super::batch::Batch;
 use super::buffers::Buffers;
 use super::large::{LargeQueue, Piece};
-use super::packer::{Frame, InFlight, Packer};
+use super::packer::{Frames, InFlight, Packer};
 use super::{ContentStore, Params, Session};
 use crate::error::{Error, ErrorKind, IoResultExt, Result};
 use crate::fs::beneath::Beneath;
@@ -170,7 +170,7 @@ impl ContentStore {
             failed: AtomicBool::new(false),
         };
         let (tallies, written) = std::thread::scope(|scope| {
-            let packer = Packer::start(scope, self, session, &in_flight, &buffers)?;
+            let packer = Packer::start(scope, self, session, &in_flight, &buffers);
             let workers: Vec<_> = (0..threads.max(1))
                 .map_while(|_| {
                     let frames = packer.frames();
@@ -246,7 +246,7 @@ fn likeness(path: &BString) -> (Vec<u8>, Vec<u8>) {
 }
 
 impl Shared<'_> {
-    fn work(&self, frames: &Sender<Frame>) -> Result<Tally> {
+    fn work(&self, frames: &Frames<'_>) -> Result<Tally> {
         let mut tally = Tally::default();
         let mut batch = Batch::new(self.store.params(), frames, self.buffers)?;
         let result = self.work_until_done(&mut batch, &mut tally);
@@ -256,7 +256,7 @@ impl Shared<'_> {
         result.map(|()| tally)
     }
 
-    fn work_until_done(&self, batch: &mut Batch<'_>, tally: &mut Tally) -> Result<()> {
+    fn work_until_done(&self, batch: &mut Batch<'_, '_>, tally: &mut Tally) -> Result<()> {
         let mut buffer = Vec::new();
         loop {
             check_interrupt(self.progress)?;
@@ -295,7 +295,7 @@ impl Shared<'_> {
         &self,
         index: u32,
         buffer: &mut Vec<u8>,
-        batch: &mut Batch<'_>,
+        batch: &mut Batch<'_, '_>,
         tally: &mut Tally,
     ) -> std::result::Result<(Id, Option<Stat>), ItemError> {
         let item = &self.items[index as usize];
@@ -338,7 +338,7 @@ impl Shared<'_> {
         &self,
         id: Id,
         bytes: &[u8],
-        batch: &mut Batch<'_>,
+        batch: &mut Batch<'_, '_>,
         tally: &mut Tally,
     ) -> Result<()> {
         if self.store.locate_known(&id)?.is_some() || !self.in_flight.take(&id) {
@@ -364,7 +364,7 @@ impl Shared<'_> {
     pub(super) fn store_chunk(
         &self,
         bytes: &[u8],
-        batch: &mut Batch<'_>,
+        batch: &mut Batch<'_, '_>,
         tally: &mut Tally,
     ) -> Result<Chunk> {
         let id = Id::of_blob(bytes);
@@ -380,7 +380,7 @@ impl Shared<'_> {
     }
 
     /// Writes the manifests after all chunks, in an order that does not depend on timing.
-    fn write_manifests(&self, frames: &Sender<Frame>) -> Result<()> {
+    fn write_manifests(&self, frames: &Frames<'_>) -> Result<()> {
         let mut manifests =
             std::mem::take(&mut *self.manifests.lock().unwrap_or_else(PoisonError::into_inner));
         manifests.sort_unstable();

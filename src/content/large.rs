@@ -81,7 +81,7 @@ impl Shared<'_> {
     pub(super) fn read_large(
         &self,
         index: u32,
-        batch: &mut Batch<'_>,
+        batch: &mut Batch<'_, '_>,
         tally: &mut Tally,
     ) -> Result<()> {
         let found = self.read_pieces(index, batch, tally);
@@ -92,7 +92,7 @@ impl Shared<'_> {
     fn read_pieces(
         &self,
         index: u32,
-        batch: &mut Batch<'_>,
+        batch: &mut Batch<'_, '_>,
         tally: &mut Tally,
     ) -> std::result::Result<(Id, Stat), ItemError> {
         let shown = self.shown(index);
@@ -160,7 +160,7 @@ impl Shared<'_> {
     }
 
     /// Gives a piece to a free worker, or processes it on this thread if all are busy.
-    fn hand_over(&self, piece: Piece, batch: &mut Batch<'_>, tally: &mut Tally) -> Result<()> {
+    fn hand_over(&self, piece: Piece, batch: &mut Batch<'_, '_>, tally: &mut Tally) -> Result<()> {
         match self.large.sender.try_send(piece) {
             Ok(()) => Ok(()),
             Err(TrySendError::Full(piece)) => self.take_piece(piece, batch, tally),
@@ -174,7 +174,7 @@ impl Shared<'_> {
     pub(super) fn take_piece(
         &self,
         piece: Piece,
-        batch: &mut Batch<'_>,
+        batch: &mut Batch<'_, '_>,
         tally: &mut Tally,
     ) -> Result<()> {
         let mut chunks = Vec::with_capacity(piece.chunks.len());

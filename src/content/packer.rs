@@ -1,11 +1,12 @@
 //! Writes frames into packs, and makes full packs durable in parallel.
 //!
-//! Many threads send frames over a bounded channel to one writer. The writer hands each full pack
-//! to a sealer, which syncs the pack and names it while the next pack fills.
+//! Frames come from many threads over a bounded channel to one writer. A full pack is handed to a
+//! sealer, which syncs it and gives it its name while the next one fills. If the system starts no more
+//! threads, the thread that makes the frames does both.
 
 use std::collections::HashSet;
 use std::io::{Read, Write};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
@@ -15,7 +16,7 @@ use crate::error::{Error, IoResultExt, Result};
 use crate::fs::atomic::TempFile;
 use crate::id::{Digest, Id};
 use crate::pack::{FrameEntry, MemberEntry, MemberKind, PackIndex, SegmentBuilder, end_frame};
-use crate::threads::spawn;
+use crate::threads::try_spawn;
 
 /// A compressed frame on its way into a pack.
 #[derive(Debug)]
@@ -73,11 +74,34 @@ pub(super) struct Written {
     pub(super) bytes: u64,
 }
 
-/// The running writer and sealer of one session.
-pub(super) struct Packer<'scope> {
-    frames: Sender<Frame>,
-    writer: std::thread::ScopedJoinHandle<'scope, Result<()>>,
-    sealer: std::thread::ScopedJoinHandle<'scope, Result<Written>>,
+/// The writer and sealer of one session: two threads, or neither.
+pub(super) enum Packer<'scope> {
+    Threads {
+        frames: Sender<Frame>,
+        writer: std::thread::ScopedJoinHandle<'scope, Result<()>>,
+        sealer: std::thread::ScopedJoinHandle<'scope, Result<Written>>,
+    },
+    Inline(Arc<InlinePacker<'scope>>),
+}
+
+/// Where frames go.
+pub(super) enum Frames<'scope> {
+    Channel(Sender<Frame>),
+    Inline(Arc<InlinePacker<'scope>>),
+}
+
+impl Frames<'_> {
+    /// Hands on a frame. This fails only if the writer failed; [`Packer::finish`] says why.
+    pub(super) fn send(&self, frame: Frame) -> Result<()> {
+        match self {
+            Frames::Channel(frames) => frames.send(frame).map_err(|_| ended()),
+            Frames::Inline(packer) => packer.add(frame),
+        }
+    }
+}
+
+fn ended() -> Error {
+    Error::internal("the pack writer ended early")
 }
 
 impl<'scope> Packer<'scope> {
@@ -88,34 +112,75 @@ impl<'scope> Packer<'scope> {
         session: &'env Session,
         in_flight: &'env InFlight,
         buffers: &'env Buffers,
-    ) -> Result<Self> {
+    ) -> Self {
         let (frames, incoming) = bounded::<Frame>(8);
         let (full, sealing) = bounded::<FullPack>(2);
-        let writer = spawn(scope, move || write_packs(store, session, buffers, &incoming, &full))?;
-        let sealer = spawn(scope, move || Sealer::new(store, session, in_flight).run(&sealing))?;
-        Ok(Packer { frames, writer, sealer })
+        let writer = PackWriter { store, session, buffers, open: None };
+        let sealer = Sealer::new(store, session, in_flight);
+        let writing = try_spawn(scope, move || writer.run(&incoming, &full));
+        let sealing = try_spawn(scope, move || sealer.run(&sealing));
+        if let (Some(writer), Some(sealer)) = (writing, sealing) {
+            return Packer::Threads { frames, writer, sealer };
+        }
+        // A thread that did start ends: its channel is closed here.
+        let writer = PackWriter { store, session, buffers, open: None };
+        let sealer = Sealer::new(store, session, in_flight);
+        Packer::Inline(Arc::new(InlinePacker(Mutex::new(Ok((writer, sealer))))))
     }
 
-    /// The channel for frames. If a send fails, the writer has failed, and [`Packer::finish`]
-    /// returns the reason.
-    pub(super) fn frames(&self) -> Sender<Frame> {
-        self.frames.clone()
+    /// Where frames go.
+    pub(super) fn frames(&self) -> Frames<'scope> {
+        match self {
+            Packer::Threads { frames, .. } => Frames::Channel(frames.clone()),
+            Packer::Inline(packer) => Frames::Inline(Arc::clone(packer)),
+        }
     }
 
     /// Waits until all frames are in durable packs and in the index.
     pub(super) fn finish(self) -> Result<Written> {
-        drop(self.frames);
-        let ended = || Error::internal("the pack writer ended early");
-        let writer = self.writer.join().map_err(|_| ended())?;
-        let sealer = self.sealer.join().map_err(|_| ended())?;
-        // If the sealer failed, the writer's error is only a consequence.
+        let (writer, sealer) = match self {
+            Packer::Threads { frames, writer, sealer } => {
+                drop(frames);
+                (writer, sealer)
+            }
+            Packer::Inline(packer) => return packer.finish(),
+        };
+        let writer = writer.join().map_err(|_| ended())?;
+        let sealer = sealer.join().map_err(|_| ended())?;
+        // If the sealer failed, the writer failed only for that.
         let written = sealer?;
         writer?;
         Ok(written)
     }
 }
 
-/// A complete pack that is not durable yet.
+/// A writer and a sealer without threads, or the error that ended them: after it no frame is taken, as
+/// what was lost with it may be needed by what would follow.
+pub(super) struct InlinePacker<'a>(Mutex<Result<(PackWriter<'a>, Sealer<'a>)>>);
+
+impl InlinePacker<'_> {
+    fn add(&self, frame: Frame) -> Result<()> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Ok((writer, sealer)) = &mut *state else { return Err(ended()) };
+        let added =
+            writer.add(frame).and_then(|full| full.map_or(Ok(()), |full| sealer.seal(full)));
+        added.map_err(|error| {
+            *state = Err(error);
+            ended()
+        })
+    }
+
+    fn finish(&self) -> Result<Written> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (writer, mut sealer) = std::mem::replace(&mut *state, Err(ended()))?;
+        if let Some(last) = writer.finish()? {
+            sealer.seal(last)?;
+        }
+        sealer.finish()
+    }
+}
+
+/// A pack that has all its bytes and waits to be made durable.
 pub(super) struct FullPack {
     pub(super) file: TempFile,
     pub(super) id: Id,
@@ -204,31 +269,46 @@ impl OpenPack {
     }
 }
 
-fn write_packs(
-    store: &ContentStore,
-    session: &Session,
-    buffers: &Buffers,
-    incoming: &Receiver<Frame>,
-    full: &Sender<FullPack>,
-) -> Result<()> {
-    let stopped = || Error::internal("the pack sealer ended early");
-    let mut open: Option<OpenPack> = None;
-    for frame in incoming {
-        let mut pack = match open.take() {
-            Some(pack) => pack,
-            None => OpenPack::new(session)?,
-        };
-        buffers.put(pack.add(frame)?);
-        if pack.bytes >= store.params().pack_size {
-            full.send(pack.close()?).map_err(|_| stopped())?;
-        } else {
-            open = Some(pack);
+/// Puts frames into packs.
+struct PackWriter<'a> {
+    store: &'a ContentStore,
+    session: &'a Session,
+    buffers: &'a Buffers,
+    open: Option<OpenPack>,
+}
+
+impl PackWriter<'_> {
+    fn run(mut self, incoming: &Receiver<Frame>, full: &Sender<FullPack>) -> Result<()> {
+        let stopped = || Error::internal("the pack sealer ended early");
+        for frame in incoming {
+            if let Some(pack) = self.add(frame)? {
+                full.send(pack).map_err(|_| stopped())?;
+            }
+        }
+        match self.finish()? {
+            Some(pack) => full.send(pack).map_err(|_| stopped()),
+            None => Ok(()),
         }
     }
-    if let Some(pack) = open {
-        full.send(pack.close()?).map_err(|_| stopped())?;
+
+    /// Adds a frame; gives the pack if that is full now.
+    fn add(&mut self, frame: Frame) -> Result<Option<FullPack>> {
+        let mut pack = match self.open.take() {
+            Some(pack) => pack,
+            None => OpenPack::new(self.session)?,
+        };
+        self.buffers.put(pack.add(frame)?);
+        if pack.bytes >= self.store.params().pack_size {
+            return pack.close().map(Some);
+        }
+        self.open = Some(pack);
+        Ok(None)
     }
-    Ok(())
+
+    /// The last pack.
+    fn finish(self) -> Result<Option<FullPack>> {
+        self.open.map(OpenPack::close).transpose()
+    }
 }
 
 /// Makes packs durable, then the segments that name them.
@@ -260,14 +340,23 @@ impl<'a> Sealer<'a> {
 
     fn run(mut self, sealing: &Receiver<FullPack>) -> Result<Written> {
         for pack in sealing {
-            pack.file.persist(&self.store.pack_path(&pack.id))?;
-            self.written.packs += 1;
-            self.written.bytes += pack.bytes;
-            self.index(pack.id, pack.index);
-            if self.packs >= PACKS_PER_SEGMENT {
-                self.flush()?;
-            }
+            self.seal(pack)?;
         }
+        self.finish()
+    }
+
+    fn seal(&mut self, pack: FullPack) -> Result<()> {
+        pack.file.persist(&self.store.pack_path(&pack.id))?;
+        self.written.packs += 1;
+        self.written.bytes += pack.bytes;
+        self.index(pack.id, pack.index);
+        if self.packs >= PACKS_PER_SEGMENT {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Written> {
         for (pack, manifests) in std::mem::take(&mut self.manifests) {
             self.builder.add_pack(pack, &manifests);
         }

@@ -217,36 +217,40 @@ fn check_list(store: &Store, key: &str) -> Result<()> {
 
 /// Returns true if one of several concurrent writers of `key` wins, and its bytes are stored.
 fn one_wins(store: &Store, key: &str) -> Result<bool> {
-    // Closed when all writers are started. A message would cancel one of them.
-    let (gate, start) = crossbeam_channel::bounded::<()>(WRITERS);
+    // Closed when all writers are started.
+    let (gate, start) = crossbeam_channel::bounded::<()>(0);
     let run = |writer: usize| {
         let body = Bytes::from(format!("writer {writer}"));
-        let is_off = start.recv().is_ok();
-        if is_off { Err(Failure::Taken) } else { store.raw().create(key, body) }
+        let _ = start.recv();
+        store.raw().create(key, body)
     };
     // Allow enough concurrent requests for a race.
     store.raw().widen(WRITERS);
     let answers: Result<Vec<Result<Receipt, Failure>>> = std::thread::scope(|scope| {
         let mut racers = Vec::new();
-        for writer in 0..WRITERS {
+        let mut refusal = None;
+        for writer in 1..WRITERS {
             match spawn(scope, move || run(writer)) {
                 Ok(racer) => racers.push(racer),
                 Err(error) => {
-                    for _ in &racers {
-                        let _ = gate.send(());
-                    }
-                    return Err(error);
+                    refusal = Some(error);
+                    break;
                 }
             }
+        }
+        // One that writes alone does not race. With fewer racers than wanted, the race goes on.
+        if let Some(error) = refusal.filter(|_| racers.is_empty()) {
+            return Err(error);
         }
         drop(gate);
         let ended = || Failure::Permanent(Error::internal("a thread of the probe ended early"));
         let answer = |racer: ScopedJoinHandle<'_, _>| racer.join().unwrap_or_else(|_| Err(ended()));
-        Ok(racers.into_iter().map(answer).collect())
+        Ok(std::iter::once(run(0)).chain(racers.into_iter().map(answer)).collect())
     });
     store.raw().narrow(WRITERS);
     let answers = answers?;
-    let winners: Vec<usize> = (0..WRITERS).filter(|writer| answers[*writer].is_ok()).collect();
+    let winners: Vec<usize> =
+        (0..answers.len()).filter(|writer| answers[*writer].is_ok()).collect();
     let there = store.try_read(key, 64)?;
     match (&winners[..], there) {
         ([], None) => {

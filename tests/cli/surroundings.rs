@@ -57,10 +57,16 @@ fn a_system_that_starts_no_thread_is_told_of_or_done_without() {
         assert!([0, 1].contains(&output.code), "{line}: {output}");
     }
     sandbox.write("data/more", "new");
+    sandbox.write("data/new.bin", noise(6, 6_000_000));
+    // Neither needs a second thread, whatever the size of a file.
+    for line in ["upload data", "download HEAD --to out"] {
+        let output = run(line);
+        assert_eq!(output.code, 0, "{line}: {output}");
+    }
+    sandbox.shell("cmp data/new.bin out/data/new.bin && cmp data/more out/data/more").ok();
+    sandbox.art("fsck --full").ok();
     for line in [
         "fsck --full",
-        "upload data",
-        "download HEAD --to out",
         "remote add origin ../store",
         "push origin",
         "remote add web webdav+http://127.0.0.1:1/x",
