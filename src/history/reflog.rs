@@ -26,8 +26,11 @@ use crate::fs::read;
 use crate::id::Id;
 use crate::name::RefName;
 
-/// The maximum length of a reflog line in memory. A line contains two ids, a name and a message.
-const MAX_LINE: u64 = 16 << 20;
+/// The longest line of a reflog that is taken into memory: a line holds two ids, a name and a subject.
+const MAX_LINE: u64 = 1 << 20;
+
+/// The longest subject, in bytes.
+const MAX_SUBJECT: usize = 200;
 
 /// The move of a ref.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -40,21 +43,23 @@ pub struct ReflogEntry {
     pub who: String,
     /// The time of the move.
     pub time: Timestamp,
-    /// The reason for the move, in one line.
+    /// What moved it: the first line of a message, cut after 200 bytes.
     pub message: String,
 }
 
 impl ReflogEntry {
-    /// An entry in the form that reads back unchanged: unsupported characters are dropped or
-    /// replaced by spaces.
+    /// An entry as it will be read back: only the first line of the message, where what can't stand in
+    /// a log is dropped or made a space. The commit has the whole message.
     pub(super) fn new(
         (old, new): (Option<Id>, Option<Id>),
         who: &Signature,
         message: &str,
     ) -> Self {
-        let message = message.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
-        let message = message.replace('\0', "");
-        // Git does not support times before 1970.
+        let subject = message.trim_ascii().lines().next().unwrap_or_default();
+        let mut message = subject.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
+        message.retain(|character| character != '\0');
+        message.truncate(message.floor_char_boundary(MAX_SUBJECT));
+        // Git has no time before 1970.
         let time = Timestamp::from_seconds(who.time.seconds().max(0));
         ReflogEntry { old, new, who: identity(who), time, message }
     }
@@ -262,9 +267,10 @@ mod tests {
     #[test]
     fn a_line_has_exactly_the_format_of_git() {
         let id = Id::of_blob(b"x");
-        let entry = ReflogEntry::new((None, Some(id)), &signature("Ada L."), "upload: two\nlines ");
+        let entry =
+            ReflogEntry::new((None, Some(id)), &signature("Ada L."), "upload: two  words \n\nmore");
         let expected = format!(
-            "{} {id} Ada L. <ada@example.org> 1700000000 +0000\tupload: two lines\n",
+            "{} {id} Ada L. <ada@example.org> 1700000000 +0000\tupload: two words\n",
             Id::NULL
         );
         assert_eq!(entry.to_line(), expected);
@@ -273,7 +279,21 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_line_is_ignored_and_never_continued() {
+    fn a_message_of_any_length_becomes_a_short_subject() {
+        for (message, expected) in [
+            ("ä".repeat(3 << 20), "ä".repeat(100)),
+            (format!("x{}", "ä".repeat(200)), format!("x{}", "ä".repeat(99))),
+            ("\n\nfirst\nsecond".to_owned(), "first".to_owned()),
+            ("a".repeat(200), "a".repeat(200)),
+        ] {
+            let entry = ReflogEntry::new((None, None), &signature("a"), &message);
+            assert_eq!(entry.message, expected);
+            assert!(entry.to_line().len() < 600);
+        }
+    }
+
+    #[test]
+    fn a_torn_line_is_passed_over_and_never_continued() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("deep/log");
         let entry = |n| ReflogEntry::new((None, Some(Id::of_blob(&[n]))), &signature("a"), "m");
