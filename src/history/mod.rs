@@ -12,6 +12,7 @@ pub mod diff;
 pub mod edit;
 mod glob;
 mod head;
+mod head_check;
 pub mod ignore;
 mod incoming;
 mod join;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::History;
 use super::head::HeadName;
 use super::operations;
 use super::packed::{self, Edits, PackedValue};
@@ -12,12 +13,11 @@ use super::ref_lock::RefsLock;
 use super::ref_verify::is_recorded;
 use super::reflog;
 use super::refs::{list, read_loose};
-use super::{HeadChange, History};
 use crate::error::{Error, ErrorKind, IoResultExt, Result};
 use crate::fs::atomic;
 use crate::fs::read;
 use crate::id::{Id, ObjectKind};
-use crate::name::{RefName, TRACKING};
+use crate::name::TRACKING;
 
 /// The directory for damaged files, below the repository's directory.
 pub(super) const DAMAGED: &str = "damaged";
@@ -35,8 +35,9 @@ fn name_aside(path: &Path) -> String {
 pub struct RestoredRef {
     /// The full name, or `HEAD`.
     pub name: String,
-    /// The restored target. `None` for `HEAD`, which names a run, and for a ref that was removed: a
-    /// tracking ref, which the next fetch creates again, or a ref that was deleted before.
+    /// The commit it points at again; `None` for `HEAD` and a file below `heads/`, which name a run, and
+    /// for a ref that was removed: a tracking ref that the next fetch brings again, or a ref that was
+    /// deleted before.
     pub id: Option<Id>,
 }
 
@@ -61,6 +62,7 @@ impl History {
     pub fn survey_refs(&self) -> Result<RefSurvey> {
         let mut survey = RefSurvey::default();
         survey.damage.extend(self.written_head(&HeadName::default()).err());
+        survey.damage.extend(self.damaged_heads()?.into_iter().map(|(_, error)| error));
         self.survey_values(&mut survey)?;
         self.survey_logs(&mut survey)?;
         self.survey_conflicts(&mut survey)?;
@@ -174,12 +176,13 @@ impl History {
         let mut lock = RefsLock::acquire(self, timeout)?;
         let mut restored = Vec::new();
         if self.written_head(&HeadName::default()).is_err() {
-            lock.write_head(self.last_named_head())?;
+            lock.write_head(&HeadName::default(), self.last_named_head(None))?;
             restored.push(RestoredRef { name: "HEAD".to_owned(), id: None });
         }
         self.restore_loose(&mut lock, &mut restored)?;
         self.restore_packed(&mut lock, &mut restored)?;
         self.restore_conflicts(&mut lock, &mut restored)?;
+        self.restore_heads(&mut lock, &mut restored)?;
         Ok(restored)
     }
 
@@ -348,14 +351,7 @@ impl History {
         Ok((self.try_kind(&id)? == Some(ObjectKind::Commit)).then_some(id))
     }
 
-    /// Returns the current run according to the newest operation that changed it.
-    fn last_named_head(&self) -> Option<RefName> {
-        let heads = self.operations().ok()?.filter_map(Result::ok).filter_map(|done| done.head);
-        let mut heads = heads.filter(|head| head.project.is_none());
-        heads.next().and_then(|HeadChange { new, .. }| new)
-    }
-
-    /// Returns the names that have a reflog.
+    /// The names that have a reflog.
     pub(super) fn logs(&self) -> Result<Vec<String>> {
         let mut names = Vec::new();
         let mut directories = vec![String::new()];

@@ -296,7 +296,7 @@ impl History {
         if let Ok(head) = self.head_target(&HeadName::default())
             && self.head_conflict(head.run.as_ref(), &recorded)?.is_some()
         {
-            lock.write_head(recorded.head.clone().flatten())?;
+            lock.write_head(&HeadName::default(), recorded.head.clone().flatten())?;
             restored.push(RestoredRef { name: "HEAD".to_owned(), id: None });
         }
         if self.lost_head_moves()?.is_some() {

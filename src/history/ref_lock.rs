@@ -140,12 +140,13 @@ impl<'h> RefsLock<'h> {
         Ok(())
     }
 
-    /// Points `HEAD` to `run`, or to no run.
-    pub(super) fn write_head(&mut self, run: Option<RefName>) -> Result<()> {
-        self.lock_file("HEAD")?;
+    /// Lets the head `name` name `run`, or no run.
+    pub(super) fn write_head(&mut self, name: &HeadName, run: Option<RefName>) -> Result<()> {
+        let file = name.file();
+        self.lock_file(&file)?;
         let history = self.history;
         let line = HeadTarget { run }.to_line();
-        atomic::write(&history.git_dir().join("HEAD"), &history.tmp_dir(), line.as_bytes())
+        atomic::write(&history.git_dir().join(file), &history.tmp_dir(), line.as_bytes())
     }
 
     /// Renames `HEAD.next` to the head `name`.

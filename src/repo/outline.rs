@@ -50,9 +50,17 @@ impl Repository {
         Ok(damage)
     }
 
-    /// Recreates the parts that [`Repository::check_outline`] finds damaged, and returns their
-    /// paths below `directory`. Afterwards, the repository can be opened, and a check can report
-    /// other losses.
+    /// Fails with [`ErrorKind::Corrupt`] if the settings of the repository at `directory` are lost. A
+    /// change of the settings would write a file that names no project.
+    pub fn check_settings(directory: &Path) -> Result<()> {
+        match missing_settings(directory)? {
+            None => Ok(()),
+            Some(error) => Err(error.with_hint("restore the settings: art fsck --repair")),
+        }
+    }
+
+    /// Makes again what [`Repository::check_outline`] finds damaged, and gives the paths below
+    /// `directory`. It can be opened then; what is lost beyond that is for a check to tell.
     pub fn restore_outline(directory: &Path, timeout: Duration) -> Result<Vec<PathBuf>> {
         if Self::check_outline(directory)?.is_empty() {
             return Ok(Vec::new());

@@ -211,6 +211,59 @@ fn lost_settings_are_no_other_project() {
 }
 
 #[test]
+fn a_setting_is_not_written_where_the_settings_are_lost() {
+    let sandbox = repository();
+    for damage in ["rm .artifacts/config.toml", ": >.artifacts/config.toml"] {
+        sandbox.shell(damage).ok();
+        for line in ["config set log.date unix", "config unset log.date"] {
+            let output = sandbox.art(line).fails_with(20);
+            assert!(output.stderr.contains("art fsck --repair"), "{damage}: {output}");
+        }
+        is_found_and_repaired(&sandbox, &["config.toml"]);
+        sandbox.art("config set log.date unix").ok();
+        assert_eq!(sandbox.art("config get core.project").ok().stdout, "o/p\n");
+    }
+}
+
+#[test]
+fn a_file_below_heads_that_names_no_run_of_its_project_is_found_and_repaired() {
+    let sandbox = repository();
+    sandbox.art("-p x/y run --name other").ok();
+    sandbox.art("-p x/y upload data.txt").ok();
+    let head = ".artifacts/heads/x/y";
+    let right = sandbox.read(head);
+    assert_eq!(right, "ref: refs/runs/x/y/other\n");
+    sandbox.art("fsck").ok();
+    for wrong in [
+        "ref: refs/runs/x/y/never\n",
+        "ref: refs/runs/o/p/r1\n",
+        "ref: refs/versions/o/p/v1\n",
+        &sandbox.read(".artifacts/refs/runs/x/y/other"),
+        "ref: ",
+        "",
+    ] {
+        sandbox.write(head, wrong);
+        is_found_and_repaired(&sandbox, &["heads/x/y"]);
+        assert_eq!(sandbox.read(head), right, "{wrong:?}");
+    }
+    for damage in [
+        "rm D/x/y; mkdir D/x/y",
+        "rm -r D; echo >D",
+        "rm D/x/y; mkfifo D/x/y",
+        "echo 'ref: refs/runs/o/p/r1' >D/stray",
+        "echo 'ref: refs/runs/o/p/r1' >D/x/-",
+    ] {
+        sandbox.shell(&damage.replace('D', ".artifacts/heads")).ok();
+        is_found_and_repaired(&sandbox, &["heads"]);
+    }
+    // A run that is deleted is no current run, and no damage.
+    sandbox.write(head, &right);
+    sandbox.art("-p x/y runs delete other --yes").ok();
+    sandbox.write(head, &right);
+    sandbox.art("fsck").ok();
+}
+
+#[test]
 fn lost_logs_are_found_and_completed_from_the_operations() {
     let sandbox = repository();
     let log = ".artifacts/logs/refs/versions/o/p/v1";

@@ -1,9 +1,9 @@
 //! `art config`: reads and changes settings.
 
-use artifacts::Result;
 use artifacts::config::{Config, ConfigFile, Entry, Origin, Sources, find_key};
 use artifacts::error::{Error, ErrorKind};
 use artifacts::remote::mask_secrets;
+use artifacts::{Repository, Result};
 use serde::Serialize;
 
 use crate::context::Context;
@@ -268,7 +268,10 @@ impl LayerArgs {
             });
         }
         match context.repository_directory() {
-            Ok(directory) => Ok(ConfigFile::repository(&directory)),
+            Ok(directory) => {
+                Repository::check_settings(&directory)?;
+                Ok(ConfigFile::repository(&directory))
+            }
             Err(error) if error.kind() == ErrorKind::NotARepository => {
                 let hint = format!("change the user file instead: art config {action} --user");
                 Err(error.with_hint(hint))

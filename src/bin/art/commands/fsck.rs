@@ -222,6 +222,9 @@ fn describe(repair: &Repair) -> String {
         Repair::RestoredRef { name, id: Some(id) } => {
             format!("{name} restored to {} from its log", id.short())
         }
+        Repair::RestoredRef { name, id: None } if name.starts_with("heads") => {
+            format!("{name} is moved aside; the current run is the one in the operation log")
+        }
         Repair::RestoredRef { name, id: None } if name != "HEAD" => {
             format!("{name} removed: no log contains it")
         }
