@@ -2,6 +2,7 @@
 //! again.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use artifacts::fs::fault::{self, Action};
 use artifacts::ops::fsck::{FsckOptions, FsckOutcome, fsck};
@@ -102,4 +103,37 @@ fn a_check_beside_writers_finds_nothing_wrong() {
     assert!(checks > 1);
     let outcome = fsck(&open(&directory), &FsckOptions::default(), &NoProgress).unwrap();
     assert_eq!(outcome.checked.commits, 4 + 24);
+}
+
+#[test]
+fn uploads_beside_sweeps_of_temporary_files_never_fail() {
+    let top = tempfile::tempdir().unwrap();
+    let directory = small(top.path());
+    let is_over = AtomicBool::new(false);
+    let mut sweeps = 0;
+    std::thread::scope(|scope| {
+        let writers = ["one", "two", "three"].map(|run| {
+            let directory = &directory;
+            scope.spawn(move || write_states(directory, run))
+        });
+        let sweepers = [(); 2].map(|()| {
+            scope.spawn(|| {
+                let mut count = 0;
+                while !is_over.load(Ordering::SeqCst) {
+                    // A writer begins with a sweep.
+                    drop(open(&directory).content().begin().unwrap());
+                    count += 1;
+                }
+                count
+            })
+        });
+        let written = writers.map(|writer| writer.join());
+        is_over.store(true, Ordering::SeqCst);
+        sweeps += sweepers.map(|sweeper| sweeper.join().unwrap()).iter().sum::<u32>();
+        assert!(written.iter().all(std::result::Result::is_ok));
+    });
+    assert!(sweeps > 0);
+    let outcome = fsck(&open(&directory), &FsckOptions::default(), &NoProgress).unwrap();
+    assert!(outcome.sound, "{:?}", outcome.defects);
+    assert_eq!(outcome.checked.commits, 4 + 36);
 }
