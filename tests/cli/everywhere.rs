@@ -155,15 +155,15 @@ fn the_first_signal_asks_and_the_second_ends() {
     let sandbox = Sandbox::new();
     sandbox.art("init").ok();
     sandbox.write("w.bin", "weights");
-    sandbox.art("upload w.bin").ok();
-    // It waits for someone to write the README, which nobody does.
-    sandbox.shell("mkfifo pipe").ok();
-    let register = sandbox.command("register v1 --readme @pipe").into_command();
-    let mut child = { register }.stdout(Stdio::null()).spawn().unwrap();
+    // The hook ignores the request to stop, and is waited for a moment.
+    let hook = "#!/bin/sh\ntrap '' TERM\necho >started\nsleep 5\n";
+    sandbox.write(".artifacts/hooks/pre-upload", hook);
+    sandbox.shell("chmod +x .artifacts/hooks/pre-upload").ok();
+    let upload = sandbox.command("upload w.bin").into_command();
+    let mut child = { upload }.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let pid = Pid::from_child(&child);
-    let start = Instant::now();
-    while handled_signals(child.id()) & (1 << (Signal::TERM.as_raw() - 1)) == 0 {
-        assert!(start.elapsed() < Duration::from_secs(10), "it never handles SIGTERM");
+    while !sandbox.path("started").exists() {
+        assert_eq!(child.try_wait().unwrap(), None, "it waits for the hook");
         std::thread::sleep(Duration::from_millis(1));
     }
     kill_process(pid, Signal::TERM).unwrap();
@@ -171,6 +171,46 @@ fn the_first_signal_asks_and_the_second_ends() {
     assert_eq!(child.try_wait().unwrap(), None, "the first signal must not end it");
     kill_process(pid, Signal::TERM).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130));
+}
+
+#[test]
+fn one_signal_ends_a_command_that_waits_for_a_pipe() {
+    let sandbox = Sandbox::new();
+    sandbox.art("init").ok();
+    sandbox.write("w.bin", "weights");
+    sandbox.art("upload w.bin").ok();
+    sandbox.shell("mkfifo unread").ok();
+    let before = sandbox.shell("find .artifacts/tmp; cat .artifacts/HEAD").ok().stdout;
+    for line in [
+        "register v1 --readme @unread",
+        "register v1 --content @-",
+        "register v1 - --to piped",
+        "upload - --to piped",
+    ] {
+        for signal in [Signal::TERM, Signal::INT] {
+            let (input, writer) = std::io::pipe().unwrap();
+            let mut command = sandbox.command(line).into_command();
+            let command = command.stdin(input).stdout(Stdio::null()).stderr(Stdio::piped());
+            let child = command.spawn().unwrap();
+            let start = Instant::now();
+            while handled_signals(child.id()) & (1 << (signal.as_raw() - 1)) == 0 {
+                assert!(start.elapsed() < Duration::from_secs(10), "it never handles {signal:?}");
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            // Wherever it is by now, one signal is enough.
+            kill_process(Pid::from_child(&child), signal).unwrap();
+            let output = child.wait_with_output().unwrap();
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(130), "{line}: {stderr}");
+            assert!(stderr.contains("interrupted"), "{line}: {stderr}");
+            drop(writer);
+        }
+    }
+    assert_eq!(sandbox.shell("find .artifacts/tmp; cat .artifacts/HEAD").ok().stdout, before);
+    // A pipe that has a writer is read to its end.
+    sandbox.shell("echo text >unread & art register v2 --readme @unread; wait").ok();
+    sandbox.shell("printf piped | art upload - --to piped").ok();
+    assert_eq!(sandbox.art("cat HEAD:piped").ok().stdout, "piped");
 }
 
 #[test]

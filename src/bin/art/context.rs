@@ -8,7 +8,7 @@ use std::time::Duration;
 use artifacts::clock::Clock;
 use artifacts::config::{Config, Sources};
 use artifacts::content::Params;
-use artifacts::error::{Error, ErrorKind};
+use artifacts::error::{Error, ErrorKind, IoResultExt};
 use artifacts::history::WalkLimits;
 use artifacts::progress::Progress;
 use artifacts::remote::{Ledger, TrafficCount};
@@ -19,6 +19,7 @@ use artifacts::{Name, ProjectName, Result};
 
 use crate::cli::Globals;
 use crate::env::{self, Env};
+use crate::input::Input;
 use crate::signals::Signals;
 use crate::ui::{Looks, TerminalProgress, Ui};
 
@@ -61,7 +62,12 @@ impl<'a> Context<'a> {
         &self.cwd
     }
 
-    /// Shows progress, and interrupts the operation after a signal.
+    /// Standard input; a signal ends the wait for its bytes.
+    pub(crate) fn stdin(&self) -> Result<Input<'a>> {
+        Input::standard(self.signals).on("read", "standard input")
+    }
+
+    /// Shows how far an operation is, and tells it when to stop.
     pub(crate) fn progress(&self) -> &dyn Progress {
         &self.progress
     }

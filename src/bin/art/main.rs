@@ -6,6 +6,7 @@ mod commands;
 mod context;
 mod env;
 mod foreign;
+mod input;
 mod paths;
 mod remotes;
 mod report;

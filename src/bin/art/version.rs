@@ -5,13 +5,13 @@ use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use artifacts::error::{Error, Result};
-use artifacts::fs::read;
+use artifacts::error::{Error, ErrorKind, Result};
 use artifacts::history::Revision;
 use artifacts::record::Tags;
 use artifacts::{Name, tree_path};
 
 use crate::context::Context;
+use crate::input::Input;
 use crate::revision;
 
 /// The maximum length of a text from a file, in bytes; longer texts are uploaded as files.
@@ -125,16 +125,20 @@ pub(crate) fn text_or_file(context: &Context<'_>, given: &OsString, what: &str) 
     }
     let shown = tree_path::escaped(file);
     let failed = |error: std::io::Error| {
-        Error::io("read", Path::new(&shown), error).context(format!("cannot read the {what}"))
+        let error = Error::io("read", Path::new(&shown), error);
+        match error.kind() {
+            ErrorKind::Interrupted => Error::new(ErrorKind::Interrupted, "interrupted"),
+            _ => error.context(format!("cannot take the {what}")),
+        }
     };
     let mut bytes = Vec::new();
-    if file == b"-" {
-        std::io::stdin().lock().take(MAX_LEN + 1).read_to_end(&mut bytes).map_err(failed)?;
+    let input = if file == b"-" {
+        Input::standard(context.signals)
     } else {
-        let path = context.cwd().join(std::ffi::OsStr::from_bytes(file));
-        let file = read::open_given(&path).map_err(failed)?;
-        file.take(MAX_LEN + 1).read_to_end(&mut bytes).map_err(failed)?;
-    }
+        Input::open(&context.cwd().join(std::ffi::OsStr::from_bytes(file)), context.signals)
+    };
+    let mut limited = input.map_err(failed)?.take(MAX_LEN + 1);
+    limited.read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > MAX_LEN {
         let message = format!("the {what} in '{shown}' has more than {MAX_LEN} bytes");
         return Err(Error::invalid(message)

@@ -108,7 +108,7 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         command: context.env.command_line(),
         ..RegisterOptions::new(args.version.clone())
     };
-    let outcome = register(&repo, &options, &mut std::io::stdin().lock(), context.progress())?;
+    let outcome = register(&repo, &options, &mut context.stdin()?, context.progress())?;
     context.ui.summary(&outcome, |page| view(page, &outcome))?;
     let names = (&outcome.version, &outcome.run);
     stages::warn(context, names, outcome.run_status, &outcome.total);

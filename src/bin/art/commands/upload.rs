@@ -100,7 +100,7 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     if args.dry_run {
         return plan(context, &repo, &options);
     }
-    let outcome = upload(&repo, &options, &mut std::io::stdin().lock(), context.progress())?;
+    let outcome = upload(&repo, &options, &mut context.stdin()?, context.progress())?;
     changes::warn_of_skipped(&context.ui, &outcome.skipped);
     changes::warn_of(&context.ui, &outcome.failed, |path, why| {
         let is_kept = outcome.kept.iter().any(|kept| kept == path);
@@ -115,7 +115,7 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
 
 /// Shows the plan of an upload.
 fn plan(context: &Context<'_>, repo: &Repository, options: &UploadOptions) -> Result<Exit> {
-    let plan = plan_upload(repo, options, &mut std::io::stdin().lock(), context.progress())?;
+    let plan = plan_upload(repo, options, &mut context.stdin()?, context.progress())?;
     changes::warn_of_omissions(&context.ui, &plan.survey);
     context.ui.show(&plan, |page| {
         let run = plan.run.as_ref().map_or("a new run", |run| run.as_str());
