@@ -184,7 +184,6 @@ fn one_signal_ends_a_command_that_waits_for_a_pipe() {
     for line in [
         "register v1 --readme @unread",
         "register v1 --content @-",
-        "register v1 - --to piped",
         "upload - --to piped",
     ] {
         for signal in [Signal::TERM, Signal::INT] {

@@ -253,6 +253,7 @@ fn a_file_below_heads_that_names_no_run_of_its_project_is_found_and_repaired() {
         "echo 'ref: refs/runs/o/p/r1' >D/stray",
         "echo 'ref: refs/runs/o/p/r1' >D/x/-",
     ] {
+        sandbox.write(head, &right);
         sandbox.shell(&damage.replace('D', ".artifacts/heads")).ok();
         is_found_and_repaired(&sandbox, &["heads"]);
     }
