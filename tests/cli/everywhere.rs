@@ -181,11 +181,8 @@ fn one_signal_ends_a_command_that_waits_for_a_pipe() {
     sandbox.art("upload w.bin").ok();
     sandbox.shell("mkfifo unread").ok();
     let before = sandbox.shell("find .artifacts/tmp; cat .artifacts/HEAD").ok().stdout;
-    for line in [
-        "register v1 --readme @unread",
-        "register v1 --content @-",
-        "upload - --to piped",
-    ] {
+    for line in ["register v1 --readme @unread", "register v1 --content @-", "upload - --to piped"]
+    {
         for signal in [Signal::TERM, Signal::INT] {
             let (input, writer) = std::io::pipe().unwrap();
             let mut command = sandbox.command(line).into_command();
