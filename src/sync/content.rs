@@ -14,6 +14,7 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use super::object_reader::ObjectReader;
+use super::proof::UnreadableSegment;
 use super::unions::Unions;
 use crate::content::{
     ForeignIndex, Need, OutgoingSegment, Params, Receiver, Session, find_remotely, join_segments,
@@ -64,15 +65,6 @@ pub(crate) struct RemoteContent<'a> {
     fold: &'a Fold,
     unions: Unions,
     index: Mutex<ForeignIndex>,
-}
-
-/// An index segment of a remote that can't be read, while the store gives other objects.
-#[derive(Debug)]
-pub(crate) struct UnreadableSegment {
-    /// Its key.
-    pub(crate) key: String,
-    /// What is wrong with it.
-    pub(crate) problem: String,
 }
 
 /// Part of a pack that is fetched by one worker.

@@ -34,7 +34,7 @@ pub(crate) use connection::{
     Connection, does_not_allow_writing, is_away, names_remote, root_cause,
 };
 pub use content::Brought;
-pub(crate) use content::{RemoteContent, UnreadableSegment};
+pub(crate) use content::RemoteContent;
 pub(crate) use deleted::deleted_by_log;
 pub(crate) use estimate::estimate;
 pub(crate) use forgotten::{
@@ -47,6 +47,7 @@ pub(crate) use once_there::{forget_once_there, once_there};
 pub(crate) use past::Past;
 pub(crate) use place::{check_directory, check_place, is_no_directory, is_not_writable, was_used};
 pub use proof::Proof;
+pub(crate) use proof::UnreadableSegment;
 pub(crate) use removed::{Removed, find_renamed, removed_here};
 pub(crate) use send::{Item, Sent, remember_sent, send, send_file, track_pushed};
 pub(crate) use sizes::Sizes;

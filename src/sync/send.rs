@@ -9,8 +9,9 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::connection::Connection;
-use super::content::{RemoteContent, UnreadableSegment};
+use super::content::RemoteContent;
 use super::once_there::{note_once, overtaken};
+use super::proof::UnreadableSegment;
 use super::take_in::{have, save_have};
 use crate::content::{Need, SendPlan, Session};
 use crate::error::{Error, IoResultExt, Result};
