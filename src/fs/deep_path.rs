@@ -134,7 +134,7 @@ fn names(path: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     })
 }
 
-/// Whether the handle at `depth` is kept for a path of `levels` directories.
+/// Returns true if the handle at `depth` is kept for a path of `levels` directories.
 fn is_kept(depth: usize, levels: usize) -> bool {
     let mut unit = FACTOR;
     while depth.is_multiple_of(unit) && unit <= levels {

@@ -43,7 +43,7 @@ pub struct ReflogEntry {
     pub who: String,
     /// The time of the move.
     pub time: Timestamp,
-    /// What moved it: the first line of a message, cut after 200 bytes.
+    /// The reason of the move: the first line of a message, cut after 200 bytes.
     pub message: String,
 }
 

@@ -19,8 +19,8 @@ pub struct LsOptions {
     /// Lists only these files and the contents of these directories, from the root of the revision.
     /// If empty, lists the target of the revision.
     pub paths: Vec<TreePath>,
-    /// Lists the contents of subdirectories too. Of the directories, only empty ones are then
-    /// listed.
+    /// Lists the contents of subdirectories too. Only empty directories are then listed
+    /// themselves.
     pub recursive: bool,
     /// Looks up the sizes.
     pub sizes: bool,

@@ -238,7 +238,7 @@ fn one_wins(store: &Store, key: &str) -> Result<bool> {
                 }
             }
         }
-        // One that writes alone does not race. With fewer racers than wanted, the race goes on.
+        // A single writer cannot race. With fewer racers than wanted, the race continues.
         if let Some(error) = refusal.filter(|_| racers.is_empty()) {
             return Err(error);
         }

@@ -1,4 +1,4 @@
-//! What the README and the book say to type does what they say.
+//! The commands in the README and the book work and print the output that the pages show.
 //!
 //! The `console` blocks of a page are one session of bash in a fresh sandbox: lines that begin with
 //! `$ ` are typed, must succeed, and must print what stands below them, where anything does.

@@ -15,7 +15,7 @@ fn is_unfinished(sandbox: &Sandbox) -> bool {
     sandbox.path("c/.artifacts/unfinished-clone").exists()
 }
 
-/// What a clone has when it is done.
+/// Checks that the clone has all runs, versions and content.
 fn is_whole(sandbox: &Sandbox, context: &str) {
     let runs = json(sandbox, "-C c runs");
     assert_eq!(runs.as_array().unwrap().len(), 2, "{context}: {runs}");

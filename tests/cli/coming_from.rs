@@ -49,7 +49,7 @@ fn typed(command: &str) -> String {
     command.split(' ').map(fill).collect::<Vec<_>>().join(" ")
 }
 
-/// What has to be there before, and the command with the names that fit.
+/// Prepares the repository for `command` and returns the command with existing names.
 fn prepared(sandbox: &Sandbox, command: &str) -> String {
     let mut line = typed(command);
     let verb = line.split(' ').nth(1).unwrap_or_default().to_owned();

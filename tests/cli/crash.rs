@@ -1,5 +1,5 @@
-//! Whatever ends a writer — a crash at any step, a full disk, `kill -9` — the repository is as it
-//! was or as it shall be, and the same command again finishes the work.
+//! A crash at any step, a full disk or `kill -9` leaves the repository in the old state or in the
+//! new one. The same command, run again, finishes the work.
 
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -62,7 +62,7 @@ fn at_every_step(action: &str, before: impl Fn(&Sandbox), command: &str) {
     assert!(step > 10, "only {step} steps: the faults are not reached");
 }
 
-/// What a finished writer has no business to leave.
+/// The temporary files that a finished writer must not leave.
 fn left_in_tmp(tmp: &Path) -> Vec<String> {
     let names = std::fs::read_dir(tmp).unwrap().map(|entry| entry.unwrap().file_name());
     let names = names.map(|name| name.into_string().unwrap());
@@ -175,7 +175,7 @@ fn a_download_stopped_at_any_moment_leaves_no_half_written_file() {
         std::thread::sleep(Duration::from_millis(2 + round * round * 4));
         child.kill().unwrap();
         child.wait().unwrap();
-        // What is there under a final name is right; what is not there is missing, not wrong.
+        // A file under its final name has the right bytes; other files are missing.
         let script = "cd out 2>/dev/null || exit 0; find . -type f -not -path './.art-*' -print0 | \
                       while IFS= read -r -d '' f; do cmp \"$f\" \"../data/$f\" || exit 1; done";
         let compared = sandbox.program("bash").arg("-c").arg(script).run();

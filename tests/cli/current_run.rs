@@ -13,7 +13,7 @@ fn sandbox() -> Sandbox {
     sandbox
 }
 
-/// What a command without `-p` sees.
+/// The output of several commands without `-p`.
 fn seen(sandbox: &Sandbox) -> Vec<String> {
     ["log --json", "runs --json", "status", "ls -r", "show --json", "reflog HEAD --json", "tag"]
         .map(|line| {

@@ -4,7 +4,7 @@
 use crate::common::{Output, Sandbox};
 use crate::fixtures::{damaged, small, small_with};
 
-/// What a user may type next.
+/// The commands that a user may type next.
 const LINES: [&str; 8] = [
     "fsck --full",
     "log --all",

@@ -1,5 +1,5 @@
-//! A remote that is not what it was: emptied, made anew, brought back from a copy, or another one; and a
-//! repository whose cache was thrown away.
+//! A remote that was emptied, recreated, restored from a copy or replaced by another one; and a
+//! repository whose cache was deleted.
 
 use insta::assert_snapshot;
 use serde_json::Value;
@@ -57,7 +57,7 @@ fn an_emptied_remote_is_told_from_a_damaged_one() {
         assert!(output.stderr.contains("nothing is left of the remote 'origin'"), "{output}");
     }
     assert!(!sandbox.path("store/art.toml").exists(), "nothing was made there");
-    // What a push would do is not what it does.
+    // A dry run writes nothing.
     let planned = json(&sandbox, "-C b push --recreate --dry-run");
     assert_eq!(planned["refs"].as_array().unwrap().len(), 2, "{planned}");
     assert!(!sandbox.path("store/art.toml").exists(), "nothing was made there");
@@ -123,7 +123,7 @@ fn a_remote_that_was_brought_back_from_a_copy_deletes_nothing_here() {
     sandbox.art("-C a push").ok();
     sandbox.art("-C b pull --full").ok();
     sandbox.shell("rm -r store && mv copy store").ok();
-    // What is remembered of the log says that its end is missing.
+    // The cached log shows that the end of the log is missing.
     sandbox.art("-C b fsck --remote origin").fails_with(20);
     let before = names(&sandbox, "b");
     sandbox.art("-C b pull").ok();
@@ -184,7 +184,7 @@ fn a_repository_is_as_sound_without_its_cache() {
     sandbox.art("-C a evict --yes").ok();
     sandbox.shell("rm -r a/.artifacts/cache").ok();
     assert_eq!(json(&sandbox, "-C a fsck")["sound"], true);
-    // What is known of a remote goes with it.
+    // Removing a remote also removes its cached data.
     sandbox.art("-C b remote remove origin --yes").ok();
     assert!(!sandbox.path("b/.artifacts/remotes/origin").exists());
 }

@@ -1,4 +1,4 @@
-//! What holds for every verb: help, the version, errors, exit codes, closed pipes.
+//! Rules for every verb: help, the version, errors, exit codes, closed pipes.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;

@@ -56,7 +56,7 @@ fn an_eviction_says_what_it_relies_on_and_what_it_frees() {
     content that origin does not hold is kept; to send it: art push origin
     ");
     sandbox.art("-C a cat HEAD:unsent.txt").ok();
-    // What is not here is not there when the remote is away.
+    // Evicted content cannot be read while the remote is unreachable.
     sandbox.shell("mv store elsewhere").ok();
     sandbox.art("-C a log").ok();
     sandbox.art("-C a cat v1:notes.txt").fails_with(14);

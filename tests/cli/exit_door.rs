@@ -15,7 +15,7 @@ fn repository() -> Sandbox {
     for name in [&b"plain"[..], b"-dash", b"line\nfeed", b"back\\slash", b"\xff\xfe", b" blank "] {
         sandbox.write(sandbox.path("data").join(std::ffi::OsStr::from_bytes(name)), name);
     }
-    // What git would act on, were it asked to write the files.
+    // Files that git would convert if it wrote them.
     sandbox.write("data/.gitattributes", "* text eol=crlf export-ignore\n");
     sandbox.write("data/deep/er/unix.txt", "one\ntwo\n");
     sandbox.write("data/none", "");

@@ -1,4 +1,4 @@
-//! `art fetch`: what a remote says, without a change of what is here.
+//! `art fetch` downloads history and refs without changing local refs.
 
 use insta::assert_snapshot;
 use serde_json::Value;
@@ -44,7 +44,7 @@ fn a_fetch_moves_only_what_stands_for_the_remote() {
     refs/remotes/origin/tags/ada/digits/best
     refs/remotes/origin/versions/ada/digits/v1
     ");
-    // What the remote has is looked at by its full name.
+    // The version of the remote is selected by its full name.
     let there = "refs/remotes/origin/versions/ada/digits/v1";
     assert_snapshot!(sandbox.art(&format!("-C b diff v1 {there}")), @"
     exit 0

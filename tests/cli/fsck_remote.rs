@@ -1,4 +1,4 @@
-//! `art fsck --remote` finds what is wrong with a remote, and `art push --repair` mends it.
+//! `art fsck --remote` finds damage of a remote, and `art push --repair` repairs it.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -91,9 +91,9 @@ fn assert_sound(sandbox: &Sandbox) {
     assert_eq!(sandbox.art("-C fresh get v1 --json").ok().json()["stage"], "production");
 }
 
-/// Damages the remote with `damage`, which gives the key of what it has damaged. That is found and
-/// named with `problem`, mended from `a`, and all is well again.
-fn is_found_and_mended(
+/// Damages the remote with `damage`, which returns the damaged key. The check finds that key with
+/// `problem`, a push from `a` repairs it, and a second check finds nothing.
+fn check_found_and_repaired(
     (part, problem): (&str, &str),
     options: &str,
     damage: impl FnOnce(&Sandbox) -> String,
@@ -111,7 +111,7 @@ fn is_found_and_mended(
     assert!(repaired.stdout.contains("repaired: "), "{repaired}");
     assert_sound(&sandbox);
     let again = sandbox.art(&format!("-C a push --repair {options} --json")).ok().json();
-    assert_eq!(again["repairs"], serde_json::json!([]), "there is nothing left to mend");
+    assert_eq!(again["repairs"], serde_json::json!([]), "there is nothing left to repair");
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn the_options_of_a_check_and_a_repair_are_held_apart() {
 
 #[test]
 fn a_lost_pack_is_sent_again() {
-    is_found_and_mended(("pack", "it is missing"), "", |sandbox| {
+    check_found_and_repaired(("pack", "it is missing"), "", |sandbox| {
         let pack = files(sandbox, "packs").remove(0);
         std::fs::remove_file(&pack).unwrap();
         key(sandbox, &pack)
@@ -168,7 +168,7 @@ fn a_lost_pack_is_sent_again() {
 
 #[test]
 fn a_truncated_pack_is_sent_again() {
-    is_found_and_mended(("pack", "but the log records"), "", |sandbox| {
+    check_found_and_repaired(("pack", "but the log records"), "", |sandbox| {
         let pack = files(sandbox, "packs").remove(0);
         std::fs::File::options().write(true).open(&pack).unwrap().set_len(1000).unwrap();
         key(sandbox, &pack)
@@ -177,7 +177,7 @@ fn a_truncated_pack_is_sent_again() {
 
 #[test]
 fn a_flipped_byte_in_a_pack_is_found_where_every_byte_is_read() {
-    is_found_and_mended(("pack", "frame 0 at byte 0"), "--full", |sandbox| {
+    check_found_and_repaired(("pack", "frame 0 at byte 0"), "--full", |sandbox| {
         let pack = files(sandbox, "packs").remove(0);
         flip(&pack, 5000);
         key(sandbox, &pack)
@@ -186,7 +186,7 @@ fn a_flipped_byte_in_a_pack_is_found_where_every_byte_is_read() {
 
 #[test]
 fn a_lost_index_segment_is_made_anew() {
-    is_found_and_mended(("segment", "it is missing"), "", |sandbox| {
+    check_found_and_repaired(("segment", "it is missing"), "", |sandbox| {
         let segment = files(sandbox, "index").remove(0);
         std::fs::remove_file(&segment).unwrap();
         let cached = sandbox.path("a/.artifacts/cache/remotes/origin/index");
@@ -197,7 +197,7 @@ fn a_lost_index_segment_is_made_anew() {
 
 #[test]
 fn a_damaged_index_segment_is_sent_again_where_there_is_a_copy() {
-    is_found_and_mended(("segment", "its bytes do not match"), "", |sandbox| {
+    check_found_and_repaired(("segment", "its bytes do not match"), "", |sandbox| {
         let segment = files(sandbox, "index").remove(0);
         flip(&segment, 2000);
         key(sandbox, &segment)
@@ -206,7 +206,7 @@ fn a_damaged_index_segment_is_sent_again_where_there_is_a_copy() {
 
 #[test]
 fn a_lost_history_pack_is_made_anew() {
-    is_found_and_mended(("meta", "it is missing"), "", |sandbox| {
+    check_found_and_repaired(("meta", "it is missing"), "", |sandbox| {
         let meta = files(sandbox, "meta").remove(0);
         std::fs::remove_file(&meta).unwrap();
         key(sandbox, &meta)
@@ -215,7 +215,7 @@ fn a_lost_history_pack_is_made_anew() {
 
 #[test]
 fn a_damaged_history_pack_is_made_anew() {
-    is_found_and_mended(("meta", "its bytes are not those"), "", |sandbox| {
+    check_found_and_repaired(("meta", "its bytes are not those"), "", |sandbox| {
         let meta = files(sandbox, "meta").remove(0);
         flip(&meta, 200);
         key(sandbox, &meta)
@@ -224,7 +224,7 @@ fn a_damaged_history_pack_is_made_anew() {
 
 #[test]
 fn all_history_packs_and_all_packs_and_all_segments_can_be_lost_at_once() {
-    is_found_and_mended(("meta", "it is missing"), "", |sandbox| {
+    check_found_and_repaired(("meta", "it is missing"), "", |sandbox| {
         let meta = files(sandbox, "meta").remove(0);
         for directory in ["packs", "meta", "index"] {
             for file in files(sandbox, directory) {
@@ -237,7 +237,7 @@ fn all_history_packs_and_all_packs_and_all_segments_can_be_lost_at_once() {
 
 #[test]
 fn a_changed_entry_of_the_log_is_written_again() {
-    is_found_and_mended(("log", "it ends early or was changed"), "", |sandbox| {
+    check_found_and_repaired(("log", "it ends early or was changed"), "", |sandbox| {
         let entry = entry(sandbox, 2);
         let text = std::fs::read_to_string(&entry).unwrap();
         std::fs::write(&entry, text.replace("Tester", "Mallory").replace("art push", "other"))
@@ -249,7 +249,7 @@ fn a_changed_entry_of_the_log_is_written_again() {
 
 #[test]
 fn a_lost_entry_in_the_middle_of_the_log_is_written_again() {
-    is_found_and_mended(("log", "it is missing"), "", |sandbox| {
+    check_found_and_repaired(("log", "it is missing"), "", |sandbox| {
         let entry = entry(sandbox, 2);
         std::fs::remove_file(&entry).unwrap();
         key(sandbox, &entry)
@@ -258,7 +258,7 @@ fn a_lost_entry_in_the_middle_of_the_log_is_written_again() {
 
 #[test]
 fn lost_entries_at_both_ends_of_the_log_are_written_again() {
-    is_found_and_mended(("log", "it is missing"), "", |sandbox| {
+    check_found_and_repaired(("log", "it is missing"), "", |sandbox| {
         let (first, last) = (entry(sandbox, 1), entry(sandbox, 3));
         std::fs::remove_file(first).unwrap();
         std::fs::remove_file(&last).unwrap();
@@ -268,7 +268,7 @@ fn lost_entries_at_both_ends_of_the_log_are_written_again() {
 
 #[test]
 fn what_names_a_checkpoint_and_says_nothing_is_made_anew() {
-    is_found_and_mended(("checkpoint", ""), "", |sandbox| {
+    check_found_and_repaired(("checkpoint", ""), "", |sandbox| {
         sandbox.write("store/checkpoint/latest.toml", "\0garbage");
         "checkpoint/latest.toml".to_owned()
     });
@@ -276,7 +276,7 @@ fn what_names_a_checkpoint_and_says_nothing_is_made_anew() {
 
 #[test]
 fn a_remote_that_does_not_say_it_is_one_is_made_one_again() {
-    is_found_and_mended(("outline", "it is missing"), "", |sandbox| {
+    check_found_and_repaired(("outline", "it is missing"), "", |sandbox| {
         std::fs::remove_file(sandbox.path("store/art.toml")).unwrap();
         "art.toml".to_owned()
     });
@@ -340,7 +340,7 @@ fn what_is_nowhere_is_named_and_stays_for_who_has_it() {
     std::fs::remove_file(&packs[0]).unwrap();
     std::fs::remove_file(files(&sandbox, "meta").remove(0)).unwrap();
     let output = sandbox.art("-C b push --repair");
-    assert_eq!(output.code, 3, "the history was mended, the content was not: {output}");
+    assert_eq!(output.code, 3, "the history was repaired, the content was not: {output}");
     assert!(output.stdout.contains(&key(&sandbox, &packs[0])), "{output}");
     let again = sandbox.art("-C b push --repair");
     assert_eq!(again.code, 20, "{again}");
@@ -353,14 +353,14 @@ fn who_comes_anew_is_told_that_an_entry_of_the_log_is_missing() {
     let sandbox = sandbox();
     for number in [2, 1] {
         std::fs::remove_file(entry(&sandbox, number)).unwrap();
-        // Else it would look as if nothing was pushed after the entry before.
+        // Otherwise the previous entry would look like the last one.
         let output = sandbox.art("clone store late").fails_with(20);
         let key = format!("log/{number:020}.toml");
         assert!(output.stderr.contains(&key), "{output}");
         assert!(output.stderr.contains("art fsck --remote origin"), "{output}");
         assert!(!sandbox.path("late").exists());
     }
-    // Who knows the log is not in its way, and is told what it can't show.
+    // A repository with the cached log still works, and reports the entries that it cannot show.
     sandbox.art("-C a fetch").ok();
     let shown = sandbox.art("-C a log --remote origin").ok();
     assert_eq!(shown.stderr.matches("is missing").count(), 2, "{shown}");

@@ -70,7 +70,7 @@ fn everything_about_a_version_is_shown() {
     assert_eq!(sandbox.art("get @staging").ok().stdout, output.stdout);
 }
 
-/// What differs from run to run, and what stands for it.
+/// The ids that differ between test runs, each with its replacement.
 fn ids(sandbox: &Sandbox) -> Vec<(String, String)> {
     let version = sandbox.art("get v1 --json").ok().json();
     let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();

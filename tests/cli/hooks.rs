@@ -59,14 +59,14 @@ fn a_hook_refuses_with_15_and_nothing_has_changed() {
     "#);
     let after = sandbox.shell("find .artifacts | sort; cat .artifacts/HEAD").ok().stdout;
     assert_eq!(after.replace(".artifacts/lock\n", ""), before.replace(".artifacts/lock\n", ""));
-    // What only looks is not asked about, and hooks can be turned off.
+    // Commands that only read run no hooks, and hooks can be turned off.
     sandbox.art("upload data --dry-run").ok();
     sandbox.command("upload data").env("ART_HOOKS_ENABLED", "false").run().ok();
 }
 
 #[test]
 fn a_hook_is_heard_and_one_that_fails_afterwards_is_a_warning() {
-    let sandbox = desk("post-upload", "echo \"told of $ART_RUN\"\nexit 4");
+    let sandbox = desk("post-upload", "echo \"note on $ART_RUN\"\nexit 4");
     assert_snapshot!(sandbox.art("upload data --quiet"), @"
     exit 0
     -- stderr
@@ -77,7 +77,7 @@ fn a_hook_is_heard_and_one_that_fails_afterwards_is_a_warning() {
     let run = json.json()["run"].as_str().unwrap().to_owned();
     let said: Vec<serde_json::Value> =
         json.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let line = format!("told of {run}");
+    let line = format!("note on {run}");
     assert_eq!(said[0]["output"], serde_json::json!({"source": "post-upload", "line": line}));
     assert!(said[1]["warning"]["message"].is_string(), "{json}");
 }
@@ -235,7 +235,7 @@ fn hooks_hear_of_every_version_that_moves_and_of_its_commits() {
 
 #[test]
 fn a_hook_is_asked_again_when_the_version_has_moved_meanwhile() {
-    // What it was asked about is not so any more the first time, because it changes that itself.
+    // The first run of the hook moves the version itself, so that its answer is stale.
     let sandbox = staged(
         "pre-stage",
         "export ART_HOOKS_ENABLED=false\n\
@@ -318,7 +318,7 @@ fn a_version_that_has_to_make_room_is_asked_about_too() {
         "v1 to production, \nv2 to production, Better\nv1 to staging, Displaced\n"
     );
     assert_eq!(sandbox.read("told"), "v1 in production\nv2 in production\nv1 in staging\n");
-    // Who may not make room keeps the comer out, and neither moves.
+    // If the hook refuses to displace a version, the new version is refused too, and neither moves.
     put(&sandbox, "pre-stage", "test \"$ART_REASON\" != Displaced");
     sandbox.art("register v3").ok();
     let before = sandbox.git("--git-dir .artifacts for-each-ref");

@@ -80,7 +80,7 @@ fn sandbox(shape: Shape) -> Sandbox {
 }
 
 fn bounded(sandbox: &Sandbox, line: &str) -> Output {
-    // What a verb prints or counts as it walks takes time, not memory.
+    // A verb that prints or counts while it walks takes time, not memory.
     let is_stream =
         line.starts_with("ls") || line.starts_with("runs show") || line.contains("--json");
     let limit = if is_stream { "ART_LIMITS_ENTRIES=100000 " } else { "" };

@@ -60,8 +60,8 @@ fn add_names_what_a_run_made() {
     let again = sandbox.art(&format!("{add} --json")).ok().json();
     assert_eq!((&again["replaced"], &again["artifact"]["summary"]), (&json!(true), &json!(null)));
     let again = sandbox.art(&format!("{add} --json")).ok().json();
-    assert_eq!(again["commit"], json!(null), "all was so already");
-    // What is uploaded there later is what the name means.
+    assert_eq!(again["commit"], json!(null), "nothing changed");
+    // After a later upload, the name means the new content.
     sandbox.write("model/w.bin", "better weights");
     sandbox.art("upload model").ok();
     assert_eq!(entry(&sandbox, "", "weights")["id"], id_of(&sandbox, "model/w.bin"));

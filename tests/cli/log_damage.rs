@@ -1,11 +1,11 @@
-//! What stands in the way of whoever reads or writes the log of a remote is named by a check of it.
+//! A check of a remote names every entry that no client can read or write.
 
 use serde_json::Value;
 
 use crate::common::Sandbox;
 use crate::push::shared;
 
-/// What can be in the place of an entry; `E` is its path.
+/// Objects in place of an entry, and the commands that create them. `E` is the path of the entry.
 const INSTEAD: [(&str, &str); 10] = [
     ("a link to nothing", "rm -f E; ln -s nothing E"),
     ("a link to a file", "rm -f E; echo x > ../other; ln -s $PWD/../other E"),

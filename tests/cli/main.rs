@@ -4,7 +4,7 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::disallowed_methods,
-    reason = "a test that can't go on fails, and it may write where it likes"
+    reason = "a test that can't continue fails, and it may write anywhere"
 )]
 
 #[path = "../common/mod.rs"]

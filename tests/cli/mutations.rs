@@ -96,7 +96,8 @@ fn damage(directory: &Path, files: &[PathBuf], file: &Path, way: &str, numbers: 
     }
 }
 
-/// Whether nobody could tell: the settings are for people to edit, and texts in logs have no checksum.
+/// Returns true if the damage cannot be detected: users edit the settings, and texts in logs have
+/// no checksum.
 fn is_beyond_proof(file: &Path, way: &str) -> bool {
     let is_settings = file.starts_with("config") || file.starts_with("config.toml");
     is_settings && matches!(way, "flip" | "cut" | "exchange")

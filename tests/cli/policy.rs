@@ -520,7 +520,7 @@ fn policy_that_a_newer_art_made_is_shown_and_not_followed() {
 
     hint: install the newest art to follow the rule
     ");
-    // What is not about the rules goes on, and keeps them and what else is there.
+    // Other changes still work, and keep the rules and all unknown keys.
     sandbox.art("project update --description digits").ok();
     assert!(sandbox.art("policy").stdout.contains("quorum = 2"));
     let tree = sandbox.git("--git-dir .artifacts ls-tree --name-only refs/projects/o/p");

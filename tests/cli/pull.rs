@@ -1,11 +1,11 @@
-//! `art pull`: what a remote says is joined with what is here.
+//! `art pull` fetches from a remote and merges.
 
 use insta::assert_snapshot;
 
 use crate::common::Sandbox;
 use crate::push::{json, shared, stage};
 
-/// What `a` has pushed; `b` pulls it.
+/// Pushes from `a` and pulls in `b`.
 fn pull(sandbox: &Sandbox) {
     sandbox.art("-C a push").ok();
     sandbox.art("-C b pull").ok();

@@ -26,7 +26,7 @@ pub(crate) fn shared() -> Sandbox {
     sandbox
 }
 
-/// What `line` prints with `--json`.
+/// The JSON output of `line`.
 pub(crate) fn json(sandbox: &Sandbox, line: &str) -> Value {
     sandbox.art(&format!("{line} --json")).ok().json()
 }
@@ -90,7 +90,7 @@ fn deletions_and_tags_travel() {
     let pull = json(&sandbox, "-C a pull");
     assert_eq!(pull["refs"].as_array().unwrap().len(), 2, "{pull}");
     assert_eq!(sandbox.art("-C a get v1").code, 1);
-    // What was deleted on both sides can come back.
+    // An undo restores a version that both sides deleted.
     sandbox.art("-C a undo --yes").ok();
     sandbox.art("-C a push").ok();
     sandbox.art("-C b pull").ok();

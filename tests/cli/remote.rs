@@ -29,7 +29,7 @@ fn id(text: &str) -> Option<Id> {
     (text != "-").then(|| Id::of_blob(text.as_bytes()))
 }
 
-/// What Ada pushes: moves of refs, as `refs/NAME OLD NEW`.
+/// A push by Ada with moves of refs, as `refs/NAME OLD NEW`.
 pub(crate) fn proposal(message: &str, moves: &[&str]) -> Proposal {
     let now = Timestamp::from_seconds(1_795_262_400);
     let mut proposal = Proposal::new("Ada <ada@example.org>", now, message);
@@ -524,7 +524,7 @@ fn a_directory_of_a_repository_that_can_not_be_written_is_shown_all_the_same() {
     assert_eq!(sandbox.art("log --remote origin --json").ok().json_lines().len(), 1);
 }
 
-/// Whether a probe left anything behind in the directory.
+/// The files that a probe left in the directory.
 fn leftovers(directory: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(directory.join("probe"));
     entries.into_iter().flatten().map(|entry| format!("{entry:?}")).collect()

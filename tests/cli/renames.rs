@@ -1,11 +1,11 @@
-//! One thing under two names: it was renamed or deleted, or made anew, on one machine or on two.
+//! Versions and runs that were renamed, deleted or recreated, on one machine or on two.
 
 use insta::assert_snapshot;
 
 use crate::common::Sandbox;
 use crate::push::{json, shared, stage};
 
-/// What `a` does, it pushes; `b` does its own without knowing of it.
+/// Runs `theirs` in `a` and pushes, and runs `ours` in `b`, which has not fetched.
 fn apart(sandbox: &Sandbox, ours: &[&str], theirs: &[&str]) {
     for line in theirs {
         sandbox.art(&format!("-C a {line}")).ok();
@@ -47,13 +47,13 @@ fn converge(sandbox: &Sandbox) {
 fn a_version_that_was_deleted_and_registered_again_is_pushed_and_pulled() {
     let sandbox = shared();
     sandbox.art("-C a delete v1 --yes").ok();
-    sandbox.write("a/notes.txt", "anew");
+    sandbox.write("a/notes.txt", "late");
     sandbox.art("-C a upload notes.txt --run base").ok();
-    sandbox.art("-C a register v1 --description anew").ok();
+    sandbox.art("-C a register v1 --description late").ok();
     sandbox.art("-C a update v1 --tags fast").ok();
     let pushed = json(&sandbox, "-C a push");
     assert_eq!(pushed["refs"][1]["forced"], false, "{pushed}");
-    // A push of something else is not in the way, whether it has heard of it or not.
+    // A push of another ref works before and after a fetch.
     sandbox.art("-C b tag mine run/base").ok();
     sandbox.art("-C b push").ok();
     sandbox.art("-C b fetch").ok();
@@ -66,8 +66,8 @@ fn a_version_that_was_deleted_and_registered_again_is_pushed_and_pulled() {
       run ada/digits:base  [ID 1]..[ID 2]
       version ada/digits:v1  [ID 3]..[ID 4] (recreated on the remote)
     ");
-    assert_eq!(sandbox.art("-C b cat v1:notes.txt").ok().stdout, "anew");
-    assert_eq!(json(&sandbox, "-C b get v1")["description"], "anew");
+    assert_eq!(sandbox.art("-C b cat v1:notes.txt").ok().stdout, "late");
+    assert_eq!(json(&sandbox, "-C b get v1")["description"], "late");
     sandbox.art("-C a pull").ok();
     converge(&sandbox);
 }
@@ -81,11 +81,11 @@ fn a_run_that_was_deleted_and_made_again_is_pushed_and_pulled() {
     sandbox.art("-C a runs delete other --yes").ok();
     sandbox.art("-C a push").ok();
     sandbox.art("-C b fetch").ok();
-    sandbox.art("-C a run --name other --description anew").ok();
+    sandbox.art("-C a run --name other --description late").ok();
     sandbox.art("-C a push").ok();
-    // b has heard of the deletion and of what came after it, one after the other.
+    // b fetches the deletion first, and the new run later.
     sandbox.art("-C b pull").ok();
-    assert_eq!(json(&sandbox, "-C b runs show other")["description"], "anew");
+    assert_eq!(json(&sandbox, "-C b runs show other")["description"], "late");
     sandbox.art("-C b runs delete other --yes").ok();
     sandbox.art("-C b run --name other --description 'by b'").ok();
     converge(&sandbox);
@@ -94,9 +94,9 @@ fn a_run_that_was_deleted_and_made_again_is_pushed_and_pulled() {
 
 #[test]
 fn what_was_made_anew_there_and_changed_here_is_a_conflict_that_is_named() {
-    for (choice, description) in [("--ours", "by b"), ("--theirs", "anew")] {
+    for (choice, description) in [("--ours", "by b"), ("--theirs", "late")] {
         let sandbox = shared();
-        let theirs = ["delete v1 --yes", "register v1 --run base --description anew"];
+        let theirs = ["delete v1 --yes", "register v1 --run base --description late"];
         apart(&sandbox, &["update v1 --description 'by b'"], &theirs);
         sandbox.art("-C b push").fails_with(13);
         let pulled = sandbox.art("-C b pull").fails_with(13);
@@ -110,9 +110,9 @@ fn what_was_made_anew_there_and_changed_here_is_a_conflict_that_is_named() {
 
 #[test]
 fn what_was_made_anew_here_and_changed_there_is_a_conflict_that_is_named() {
-    for (choice, description) in [("--ours", "anew"), ("--theirs", "by a")] {
+    for (choice, description) in [("--ours", "late"), ("--theirs", "by a")] {
         let sandbox = shared();
-        let ours = ["delete v1 --yes", "register v1 --run base --description anew"];
+        let ours = ["delete v1 --yes", "register v1 --run base --description late"];
         apart(&sandbox, &ours, &["update v1 --description 'by a'"]);
         sandbox.art("-C b push").fails_with(13);
         sandbox.art("-C b pull").fails_with(13);

@@ -1,4 +1,4 @@
-//! `art run`, alone and around a command. What signals do stands in `run_signals.rs`.
+//! `art run`, alone and around a command. For signals, see `run_signals.rs`.
 
 use std::os::unix::ffi::OsStrExt;
 

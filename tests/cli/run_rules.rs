@@ -41,7 +41,7 @@ fn a_failed_or_empty_run_is_registered_and_promoted_with_a_warning() {
     assert!(registered.stderr.contains("failed"), "{registered}");
     let json = registered.json();
     assert_eq!((&json["run_status"], &json["total"]["files"]), (&"failed".into(), &1.into()));
-    // A run that goes on after its version was made is judged by how it ended.
+    // If a run continues after its version was made, its final state counts.
     sandbox.art("run --name late").ok();
     sandbox.art("upload out").ok();
     assert_eq!(sandbox.art("register early").ok().stderr, "");

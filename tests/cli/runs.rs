@@ -81,7 +81,7 @@ fn the_newest_are_found_without_reading_all() {
     for at in 1..=20 {
         sandbox.command(&format!("run --name r{at}")).at(&day(at)).run().ok();
     }
-    // What has come last is not what was made last: a change, an undo, a run with a clock that is slow.
+    // The order of creation differs from the order of changes: an update, an undo, a slow clock.
     sandbox.command("runs update r3 --description late").at(&day(21)).run().ok();
     sandbox.command("run --name slow").at(&day(5)).run().ok();
     sandbox.command("runs delete r20 --yes").at(&day(22)).run().ok();

@@ -1,4 +1,4 @@
-//! What each verb prints with `--json`: the page of the book is made from what they print.
+//! The JSON output of each verb has a schema. The page of the book is generated from the outputs.
 //!
 //! A scenario runs every verb, some several times; of all that one verb printed comes one schema.
 //! `ART_REGENERATE=1 cargo test --test cli schemas` writes the page.
@@ -175,7 +175,7 @@ fn schemas_page_is_up_to_date() {
     let differs = there.lines().zip(page.lines()).position(|(there, page)| there != page);
     assert!(
         there == page,
-        "from line {differs:?} on it differs; make it anew: ART_REGENERATE=1 cargo test --test cli schemas"
+        "from line {differs:?} on it differs; regenerate it: ART_REGENERATE=1 cargo test --test cli schemas"
     );
 }
 
@@ -183,10 +183,10 @@ fn page(schemas: &BTreeMap<&str, Schema>) -> String {
     let mut page = "\
 # JSON schemas
 
-What each verb prints with `--json`, made from what the verbs print in the tests. A key with `?` may
-be missing. `id` is 64 hexadecimal digits, `time` is RFC 3339 in UTC, `uuid` has its usual form, `ref` is
-the full name of a ref; what is in `{ … }` behind `map` has keys of its own choice. Keys may be added, so
-pass over those you do not know. Errors: see [JSON output](json.md).
+The output of each verb with `--json`, generated from the output of the verbs in the tests. A key with `?`
+may be missing. `id` is 64 hexadecimal digits, `time` is RFC 3339 in UTC, `uuid` has its usual form, `ref`
+is the full name of a ref. The keys of a `map { … }` are not fixed. Later releases may add keys, so ignore
+unknown keys. Errors: see [JSON output](json.md).
 "
     .to_owned();
     for (verb, schema) in schemas {

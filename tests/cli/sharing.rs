@@ -1,4 +1,4 @@
-//! Odd ways to share: refs that others went on with, deletions, several remotes.
+//! Rare cases of sharing: refs that others changed again, deletions, several remotes.
 
 use serde_json::Value;
 
@@ -31,7 +31,7 @@ fn a_run_that_another_machine_went_on_with_is_in_nobodys_way() {
     sandbox.write("a/notes.txt", "second");
     sandbox.art("-C a upload notes.txt -m second").ok();
     sandbox.art("-C a push").ok();
-    // b has not heard of it, and pushes something else: with and without force base is left alone.
+    // b has not fetched the deletion. Its push of another ref leaves base alone, even with force.
     sandbox.art("-C b tag mine v1").ok();
     assert_eq!(refs(&sandbox.art("-C b push --json").ok()), ["mine"]);
     sandbox.art("-C b tag other v1").ok();
@@ -111,7 +111,7 @@ fn a_git_pack_that_the_remote_lost_is_damage_and_the_other_refs_are_taken_in() {
     assert!(error["message"].as_str().unwrap().contains("refs/runs/ada/digits/base"), "{error}");
     sandbox.art("clone store c").fails_with(20);
     sandbox.art("-C b fsck --full").ok();
-    // What does not need it has come.
+    // Refs that do not need the missing file were fetched.
     let tracked = sandbox.git("--git-dir b/.artifacts for-each-ref refs/remotes");
     assert!(tracked.contains("refs/remotes/origin/tags/ada/digits/good"), "{tracked}");
 }
@@ -171,7 +171,7 @@ fn sizes_of_what_is_not_here_are_told_as_far_as_they_are_known() {
     assert!(list.stdout.contains("100644 ? "), "{}", list.stdout);
     let list = sandbox.art("-C b ls run/base:other.txt -l --json").ok().stdout;
     assert!(!list.contains("\"size\""), "{list}");
-    // What is nowhere is damage still.
+    // Without the remote, missing content is still damage.
     sandbox.art("-C b remote remove origin --yes").ok();
     sandbox.art("-C b ls run/base -l").fails_with(20);
 }

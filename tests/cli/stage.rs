@@ -1,4 +1,4 @@
-//! `art stage`, also by many at once.
+//! `art stage`, also by many processes in parallel.
 
 use std::process::Stdio;
 

@@ -24,7 +24,7 @@ fn undo_takes_the_last_command_back() {
         run/jolly-mallard-1  [ID 1] -> [ID 2]
     ");
     assert_eq!(sandbox.art("cat HEAD:file").ok().stdout, "two");
-    // What it was before is not lost.
+    // The previous content is not lost.
     assert_eq!(sandbox.art("cat 'HEAD@{1}:file'").ok().stdout, "three");
     sandbox.art("tag kept 'run/jolly-mallard-1@{1}'").ok();
     assert_eq!(sandbox.art("cat kept:file").ok().stdout, "three");

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// What stands before every path in an archive, so that no `.artifacts` lies in the source tree.
+/// The directory of every path in an archive, so that the source tree contains no `.artifacts`.
 pub(crate) const PREFIX: &str = "repository";
 
 /// The file in an overlay that lists what it takes away, a path a line.
@@ -74,7 +74,7 @@ fn lay(archive: &Path, directory: &Path) {
             continue;
         }
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        // What is there may be read-only, as Git's objects are.
+        // An existing file may be read-only, like Git's objects.
         let _ = std::fs::remove_file(&path);
         std::fs::write(&path, bytes).unwrap();
     }

@@ -34,9 +34,9 @@ fn reachable(program: &Path, directory: &Path) -> PathBuf {
     reachable
 }
 
-/// Sees to it that programs that tests start heed the keys that end them, also where the tests run in
-/// the background of a script: shells ignore these signals for it, and what is ignored stays ignored
-/// in all that is started. What is handled is not.
+/// Makes sure that the signals `SIGHUP`, `SIGINT` and `SIGQUIT` end the started programs. A shell
+/// ignores some of them for jobs in the background. Child processes inherit ignored signals, but
+/// not handled ones.
 fn heed_signals() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -286,8 +286,8 @@ pub(crate) fn noise(seed: u8, length: usize) -> Vec<u8> {
     std::iter::repeat_with(next).take(length).collect()
 }
 
-/// Whether `tool` is missing here. Tests that need it as a judge then have none, and say so; the
-/// check that everything must pass installs it.
+/// Returns true, and prints a note, if `tool` is not installed. Tests that compare with it are then
+/// skipped. The CI job installs all tools.
 #[allow(clippy::print_stderr, reason = "what was not tested must be seen")]
 pub(crate) fn lacks(tool: &str) -> bool {
     let missing = Command::new(tool).arg("--version").output().is_err();

@@ -1,11 +1,11 @@
-//! What a program printed and how it ended, in a form that is the same in every run.
+//! The output and the exit code of a program, identical in every test run.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 
-/// What a program printed and how it ended.
+/// The output and the exit code of a program.
 ///
 /// As text it is a snapshot: `exit CODE`, then both streams if they are not empty, with the
 /// sandbox's path as `[ROOT]`, UUIDs as `[UUID]` and object ids, long or short, as `[ID n]`,
@@ -24,7 +24,7 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    /// Of a program that ran under `root`.
+    /// The output of a program that ran under `root`.
     pub(crate) fn new(output: &std::process::Output, root: &Path) -> Self {
         let signal = output.status.signal().map(|signal| 128 + signal);
         Output {

@@ -1,4 +1,4 @@
-//! What a release has written, every later one reads.
+//! Each release reads repositories that earlier releases wrote.
 
 use artifacts::NoProgress;
 use artifacts::ops::fsck::{FsckOptions, fsck};

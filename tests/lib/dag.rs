@@ -18,7 +18,7 @@ pub(crate) struct Plan {
     pub(crate) parents: Vec<usize>,
     /// When it was made, by its maker's clock.
     pub(crate) time: i64,
-    /// What changes in its tree: which path, to which content; none takes it out.
+    /// The changes of its tree: a path and its new content, or `None` to remove the path.
     pub(crate) edits: Vec<(usize, Option<u8>)>,
 }
 

@@ -69,7 +69,7 @@ fn stops_everywhere() {
     }
 }
 
-/// What a writer uploads, one state after the other, to a run of its own.
+/// Uploads one state after the other to a run of its own.
 fn write_states(directory: &Path, run: &str) {
     let work = tempfile::tempdir().unwrap();
     for round in 0..12 {

@@ -55,7 +55,7 @@ fn write_files(history: &History, root: Option<Id>, files: &Files) -> Id {
     id
 }
 
-/// What `git write-tree` says of the same files in a SHA-256 work tree.
+/// The id that `git write-tree` prints for the same files in a SHA-256 work tree.
 fn tree_by_git(files: &Files) -> String {
     let work = tempfile::tempdir().unwrap();
     git::run(work.path(), &["init", "-q", "--object-format=sha256"]);

@@ -152,7 +152,7 @@ fn wait_for(path: &Path) -> String {
     }
 }
 
-/// Whether a process is there and runs.
+/// Returns true if the process exists and runs.
 fn is_alive(id: &str) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
     let state = stat.rsplit(") ").next().and_then(|rest| rest.chars().next());

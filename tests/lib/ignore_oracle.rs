@@ -53,7 +53,7 @@ fn everything(root: &Path) -> Vec<Vec<u8>> {
     all
 }
 
-/// What `git check-ignore` leaves in of `paths`.
+/// The `paths` that `git check-ignore` does not ignore.
 fn left_in_by_git(root: &Path, paths: &[Vec<u8>]) -> BTreeSet<Vec<u8>> {
     let mut input = Vec::new();
     for path in paths {

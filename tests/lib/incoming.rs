@@ -1,4 +1,4 @@
-//! Taking in the packs of others: what is sound is there at once, what is not leaves nothing.
+//! Import of foreign packs: a sound pack is visible immediately, a damaged one leaves nothing.
 
 use std::collections::BTreeSet;
 use std::io::Write as _;

@@ -1,10 +1,10 @@
-//! The library from outside, and the house it stands in.
+//! Tests of the public library, and of the rules for the source tree.
 
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
     clippy::disallowed_methods,
-    reason = "a test that can't go on fails, and it may write where it likes"
+    reason = "a test that can't continue fails, and it may write anywhere"
 )]
 
 #[path = "../common/fixtures.rs"]

@@ -105,7 +105,7 @@ proptest! {
         let history = History::open(dag.path()).unwrap();
         prop_assert_eq!(check(&history, &[]), [lost]);
         prop_assert_eq!(check(&history, &[Id::of_blob(b"elsewhere")]), [lost]);
-        // What is reachable from a known commit is not looked for, as long as that is there.
+        // Commits that are reachable from a present known commit are not searched.
         if !there.contains(&lost) {
             prop_assert_eq!(check(&history, &[known]), [lost]);
         }

@@ -1,5 +1,5 @@
-//! What two people did to one version or run, merged: every part is there, and history, `--at`, log
-//! and undo tell all of it.
+//! Merges of two users' changes to one version or run: no change is lost, and history, `--at`, log
+//! and undo show all changes.
 
 use std::path::Path;
 use std::process::Command;
@@ -322,7 +322,7 @@ fn an_undo_of_a_merge_keeps_all_stages_of_both_sides() {
     assert_eq!(undone.records[0].fields, ["readme"]);
     let stages: Vec<_> = ours.stages().iter().map(|entry| entry.to.to_string()).collect();
     assert_eq!(stages, ["testing", "production", "testing"]);
-    // What theirs did stays a past of it: to merge it again is nothing.
+    // Their commits are ancestors now: a second merge changes nothing.
     let again = ours.merge(40, VERSION, theirs.commit(VERSION), &Choice::None);
     assert_eq!(again, Merged::Same);
 }

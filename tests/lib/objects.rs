@@ -197,7 +197,7 @@ fn dies_at_a_step() {
     let history = open(Path::new("."));
     fault::arm(step.parse().unwrap(), Action::Abort);
     write(&history, 1, count.parse().unwrap()).unwrap();
-    assert!(fault::disarm(), "the step was reached and the process goes on");
+    assert!(fault::disarm(), "the step was reached and the process continues");
 }
 
 #[test]
@@ -252,7 +252,7 @@ fn no_changed_byte_on_disk_is_ever_read_as_content() {
         write(&history, 1, count).unwrap();
         for file in files_in(&directory.path().join("objects")) {
             let whole = std::fs::read(&file).unwrap();
-            // What we write is read-only.
+            // Written objects are read-only.
             std::fs::remove_file(&file).unwrap();
             let mut harmless = 0;
             for at in (0..whole.len()).step_by(step) {

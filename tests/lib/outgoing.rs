@@ -247,7 +247,7 @@ fn of_very_many_known_commits_none_is_needed_that_is_far_away() {
     have.push(dag.commits[0]);
     check(&dag, &tips, &have, true);
     check(&dag, &[fresh], &have, true);
-    // What it is made from is behind the known tip of its run, and goes with it.
+    // Its source commit is behind the known tip of its run, and is sent with it.
     have.push(dag.commits[2]);
     check(&dag, &[version], &have, false);
     assert_eq!(pack_of(&dag, &[version], &have).0.commits, 2);

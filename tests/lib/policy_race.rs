@@ -1,5 +1,5 @@
-//! Many who stage, and change the rules, at once: none waits in vain, nothing is lost, and a stage
-//! never holds more than it may.
+//! Many processes stage and change the rules in parallel: none waits forever, no change is lost, and
+//! no stage exceeds its capacity.
 
 use std::path::{Path, PathBuf};
 

@@ -64,7 +64,7 @@ impl Place {
         transaction.commit(TIMEOUT).unwrap();
     }
 
-    /// What our own reading gives: full names and ids.
+    /// The full names and ids that the library reads.
     pub(crate) fn refs(&self) -> Vec<(String, Id)> {
         let refs = self.history.refs("").unwrap();
         refs.into_iter().map(|(name, id)| (name.to_string(), id)).collect()

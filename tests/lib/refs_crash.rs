@@ -1,5 +1,5 @@
-//! A transaction that is stopped at any step leaves all refs as they were or all as they shall be,
-//! for us and for git, and the next transaction puts the rest in order.
+//! A transaction that stops at any step leaves all refs in the old state or all in the new one, for
+//! the library and for git. The next transaction cleans up.
 
 use std::path::Path;
 use std::process::Command;
@@ -11,7 +11,7 @@ use artifacts::{Id, Result};
 
 use super::refs::{Place, TIMEOUT, ada, commits_of, git, run};
 
-/// What is done, from the state that [`prepared`] makes, by name.
+/// The operations, by name. Each starts from the state that [`prepared`] makes.
 const SCENARIOS: [&str; 9] = [
     "create and switch",
     "update the current run",
@@ -106,7 +106,7 @@ fn copy(place: &Place) -> Place {
     Place::open(directory)
 }
 
-/// What must hold wherever `scenario` was stopped; `place` is what is left.
+/// Checks the repository `place` after `scenario` stopped at `step`.
 fn check(place: &Place, scenario: &str, step: u64, before: &State, after: &State) {
     const NAMES: [&str; 5] = ["packed", "both", "gone", "loose", "new"];
     let now = state(place);
@@ -119,13 +119,13 @@ fn check(place: &Place, scenario: &str, step: u64, before: &State, after: &State
     check_logs(place, &NAMES);
     let found = state(place);
     assert_eq!(found.operations, now.operations + 1);
-    // HEAD goes on naming a run that is deleted, and that run is back now.
+    // HEAD still names the deleted run, which exists again now.
     assert!(now.head.is_none() || found.head == now.head, "'{scenario}' at step {step}");
     assert_eq!(place.git_refs(), found.refs);
     let head = git(place.path(), &["symbolic-ref", "HEAD"]);
     let expected = found.head.map_or("refs/heads/main".to_owned(), |run| run.to_string());
     assert_eq!(head.trim(), expected);
-    // Git warns of a gap, and of a log that goes on after a deletion, which is what ours do.
+    // Git warns of a gap, and of a log that continues after a deletion, as ours do.
     for name in now.refs.iter().map(|(name, _)| name) {
         git(place.path(), &["rev-parse", &format!("{name}@{{1}}")]);
     }
@@ -182,7 +182,7 @@ fn dies_at_a_step() {
     let place = Place { history, commits, directory: tempfile::tempdir().unwrap() };
     fault::arm(step.parse().unwrap(), Action::Abort);
     perform(&place, scenario).unwrap();
-    assert!(fault::disarm(), "the step was reached and the process goes on");
+    assert!(fault::disarm(), "the step was reached and the process continues");
 }
 
 #[test]

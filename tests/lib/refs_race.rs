@@ -1,5 +1,5 @@
-//! Many at once on the same refs: threads, processes, and a git among them. Nothing is lost, nothing
-//! is half seen, and a process that is killed holds nobody up.
+//! Threads, processes and a git change the same refs in parallel. No change is lost, none is seen in
+//! part, and a killed process blocks nobody.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -12,7 +12,7 @@ fn resolve(place: &Place, text: &str) -> Result<Id, Error> {
     Ok(place.history.resolve(&revision, &"o/p".parse().unwrap())?.commit)
 }
 
-/// What git makes of it.
+/// The commit that git resolves it to.
 fn rev_parse(place: &Place, text: &str) -> Option<Id> {
     // Behind `@{N}` git would take braces for the end of a date.
     let commit = format!("{text}{}", if text.contains('{') { "" } else { "^{commit}" });

@@ -1,4 +1,4 @@
-//! Many new runs at once, of which each wants the name that the others want.
+//! Many new runs in parallel that want the same name.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use artifacts::ops::init::{InitOptions, init};
 use artifacts::ops::run::{RunOptions, run};
 use artifacts::{NoProgress, Repository, Settings};
 
-/// How many make runs at once, and how many each makes.
+/// The number of parallel writers, and of runs that each makes.
 const WRITERS: usize = 16;
 const RUNS_EACH: usize = 16;
 

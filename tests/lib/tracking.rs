@@ -1,5 +1,5 @@
-//! Tracking refs: what a fetch moves. They are beside the refs of the repository, never among them,
-//! and no log tells of them.
+//! Remote-tracking refs, which a fetch moves. They are separate from the refs of the repository and
+//! appear in no log.
 
 use std::time::Instant;
 
@@ -59,7 +59,7 @@ fn tracking_refs_are_moved_without_a_record_and_seen_by_git() {
     assert_eq!(place.history.ref_names("refs/remotes/").unwrap().len(), 2);
     assert_eq!(place.history.check_refs().unwrap().len(), 0);
     assert_eq!(place.history.restore_refs(TIMEOUT).unwrap(), []);
-    // What is taken back is the last thing that was done here.
+    // Undo reverts the last local operation.
     place.history.undo(&ada(6), TIMEOUT).unwrap();
     assert_eq!(place.refs(), []);
     assert_eq!(tracked(&place).len(), 2);

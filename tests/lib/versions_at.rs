@@ -1,4 +1,4 @@
-//! What `versions --at` says of a moment is what `versions` said then.
+//! `versions --at` prints for a time the list that `versions` printed then.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -151,7 +151,7 @@ impl Place {
     }
 
     fn undo(&self, second: i64) {
-        // What made the run is never taken back: that is no version.
+        // The operation that made the run is never undone, because it made no version.
         if self
             .at(0)
             .history()
@@ -290,7 +290,7 @@ fn without_the_log_the_commits_tell_and_that_is_said() {
     assert_eq!(seen(35), ["staging", "testing"]);
     assert_eq!(seen(45), ["production", "testing"]);
     assert!(!place.list(Some(25)).is_complete);
-    // What is done from then on is told by the log again.
+    // The log records later operations again.
     place.relocate(50, "v2", None);
     assert_eq!(seen(45), ["production", "testing"]);
     assert_eq!(seen(50), ["production"]);

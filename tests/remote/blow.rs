@@ -1,4 +1,4 @@
-//! What happens to single requests of an S3 server, on their way in or on their way out.
+//! Faults of single requests to an S3 server, before or after the server handles them.
 
 use std::pin::Pin;
 use std::sync::Mutex;
@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use hyper::{Method, Request, Response, StatusCode};
 use s3s::stream::{ByteStream, DynByteStream};
 
-/// What happens to a request.
+/// A fault of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Blow {
     /// It is answered with this status, and not done.
@@ -54,7 +54,7 @@ impl Blow {
         Blow::DoneAndHangs,
     ];
 
-    /// Whether it costs all the time that an answer is waited for.
+    /// Returns true if the client waits until its timeout.
     pub(crate) fn is_slow(self) -> bool {
         matches!(self, Blow::Hangs | Blow::DoneAndHangs)
     }
@@ -85,7 +85,7 @@ impl Strikes {
         self.0.lock().unwrap().1
     }
 
-    /// What happens to the request that is there now.
+    /// The fault of the current request.
     pub(crate) fn next(&self) -> Option<Blow> {
         let mut now = self.0.lock().unwrap();
         let number = now.1;
@@ -96,7 +96,7 @@ impl Strikes {
     }
 }
 
-/// What Amazon answers with a status.
+/// The answer of Amazon with a status.
 pub(crate) fn refusal(status: u16, method: &Method) -> Response<s3s::Body> {
     let code = match status {
         409 => "ConditionalRequestConflict",
@@ -155,7 +155,7 @@ impl Stream for Cut {
             return Poll::Ready(Some(Ok(first)));
         }
         if !self.waited {
-            // What is there goes out first.
+            // The available bytes are sent first.
             self.waited = true;
             context.waker().wake_by_ref();
             return Poll::Pending;

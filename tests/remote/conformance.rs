@@ -1,4 +1,4 @@
-//! What every store must do, asked of each.
+//! Conformance tests that run on every store.
 
 use std::io::Read;
 
@@ -94,7 +94,7 @@ fn long_objects_are_streamed(store: &Store, name: &str) {
     let mut wanted = vec![0; size as usize];
     Stream(0).read_exact(&mut wanted).unwrap();
     assert!(store.read("packs/cd/long", size).unwrap() == wanted, "{name}");
-    // What ends early is no object, and none becomes visible.
+    // A body that ends early creates no visible object.
     let short = store.write_from("packs/cd/short", size, &|| Ok(Box::new(Stream(0).take(9 << 20))));
     assert!(short.is_err(), "{name}");
     assert_eq!(store.try_size("packs/cd/short").unwrap(), None, "{name}");

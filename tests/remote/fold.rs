@@ -14,7 +14,7 @@ pub(crate) struct Entry {
     pub(crate) refs: Vec<(String, String, String)>,
 }
 
-/// What all entries come to.
+/// The remote state after all entries.
 #[derive(Default)]
 pub(crate) struct Folded {
     pub(crate) refs: BTreeMap<String, String>,
@@ -50,8 +50,8 @@ pub(crate) fn entries(store: &Store) -> Vec<Entry> {
     entries
 }
 
-/// Folds as the format says: a move from where the ref is moves it; another one is kept beside it,
-/// in the place of the commit that it goes on from.
+/// Folds as the format defines: a move from the current value of the ref moves it. Another move is
+/// kept as a conflict side and replaces the side that it starts from.
 pub(crate) fn fold(entries: &[Entry]) -> Folded {
     let mut folded = Folded::default();
     for (old, new, name) in entries.iter().flat_map(|entry| &entry.refs) {

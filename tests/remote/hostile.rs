@@ -218,7 +218,7 @@ fn files_of_every_kind_that_are_something_else() {
         for (what, bytes) in garbage(&original) {
             stage.restore();
             std::fs::write(&path, bytes).unwrap();
-            // What a ref lacks, or a run, is named too.
+            // The error may also name the ref or the run that lacks the object.
             let names = [if name.is_empty() { stem } else { name }, "refs/runs/ada/digits/base"];
             stage.attack(&format!("{what} as {directory}"), &names);
         }

@@ -6,7 +6,7 @@
     clippy::panic,
     clippy::disallowed_methods,
     clippy::print_stdout,
-    reason = "a test that can't go on fails, and it may write where it likes"
+    reason = "a test that can't continue fails, and it may write anywhere"
 )]
 
 mod blow;

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Blanks stand between the URIs; each test works below a directory of its own. Secrets come from
-//! the variables that `art` reads. What each server guarantees is printed.
+//! the variables that `art` reads. The test prints the guarantees of each server.
 
 use std::path::Path;
 use std::time::{Duration, Instant};

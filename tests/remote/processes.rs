@@ -1,5 +1,5 @@
-//! Eight processes push what they upload to one remote at once. Nothing is lost, and all that is
-//! left is sound: their repositories, and a clone.
+//! Eight processes push their uploads to one remote in parallel. No upload is lost, and their
+//! repositories and a clone are sound.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

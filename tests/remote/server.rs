@@ -19,7 +19,7 @@ use super::blow::{
     Blow, Strike, Strikes, busy, changed, half, page, read_half, refusal, trickling,
 };
 
-/// What is wrong with a server.
+/// The defects of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Manners {
     /// Nothing: uploads take turns.
@@ -45,7 +45,7 @@ pub(crate) struct Server {
     directory: tempfile::TempDir,
 }
 
-/// Who may use it.
+/// The access key and the secret of the only user.
 pub(crate) const KEY: (&str, &str) = ("AKEXAMPLE", "verysecretvalue");
 
 struct State {
@@ -57,7 +57,7 @@ struct State {
     /// Everything is allowed.
     relaxed: AtomicBool,
     strikes: Strikes,
-    /// What stands between the server and its clients.
+    /// A layer between the server and its clients.
     between: std::sync::Mutex<Option<Box<Between>>>,
     /// How many requests are answered now, and how many there were at the same time at most.
     now: AtomicU64,
@@ -67,7 +67,7 @@ struct State {
 }
 
 impl State {
-    /// What happens to a request for an object that can't be read.
+    /// The fault of a request for an unreadable object.
     fn blow_to(&self, request: &Request<Incoming>) -> Option<Blow> {
         let mut unreadable = self.unreadable.lock().unwrap();
         let (_, blow) =
@@ -119,7 +119,7 @@ impl Server {
         Server { port, is_signed, state, runtime: Some(runtime), directory }
     }
 
-    /// Whether all is allowed from now on that its manners forbid.
+    /// Allows or forbids, from now on, the requests that its manners forbid.
     pub(crate) fn relax(&self, relaxed: bool) {
         self.state.relaxed.store(relaxed, Ordering::SeqCst);
     }
@@ -134,7 +134,7 @@ impl Server {
         *self.state.unreadable.lock().unwrap() = Some((key.to_owned(), blow));
     }
 
-    /// Whether there is still an object that can't be read; from now on all can.
+    /// Makes all objects readable. Returns true if one was unreadable.
     pub(crate) fn make_readable(&self) -> bool {
         self.state.unreadable.lock().unwrap().take().is_some()
     }

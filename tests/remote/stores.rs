@@ -14,7 +14,7 @@ use super::webdav::WebDav;
 pub(crate) struct Place {
     pub(crate) name: String,
     pub(crate) store: Store,
-    /// What has to live as long.
+    /// Resources that must live as long as the store.
     _kept: Option<Box<dyn Send>>,
 }
 

@@ -124,7 +124,8 @@ async fn answer(
     }
 }
 
-/// Whether Keystone knows who asks: by password, or by an application credential, which names no project.
+/// Returns true if the request has valid credentials: a password, or an application credential,
+/// which names no project.
 fn is_let_in(auth: &serde_json::Value) -> bool {
     let identity = &auth["identity"];
     if identity["methods"] == serde_json::json!(["application_credential"]) {

@@ -12,7 +12,7 @@ use super::stores::{directory, open, options, plain};
 use super::webdav::WebDav;
 use crate::common::{Sandbox, noise};
 
-/// What a limit of 1 MiB a second does to 1.5 MiB in each direction.
+/// Checks that 1.5 MiB in each direction respect a limit of 1 MiB a second.
 fn is_throttled(name: &str, open: &dyn Fn(StoreOptions) -> Store, options: StoreOptions) {
     let store = open(StoreOptions { bandwidth: Some(1 << 20), ..options });
     let body = Bytes::from(noise(1, 512 << 10));

@@ -34,7 +34,7 @@ impl WebDav {
         WebDav { port, refuses_moves, runtime: Some(runtime) }
     }
 
-    /// Whether every rename is refused from now on.
+    /// Refuses, or allows again, every rename from now on.
     pub(crate) fn refuse_moves(&self, refuses: bool) {
         self.refuses_moves.store(refuses, Ordering::SeqCst);
     }

@@ -1,6 +1,6 @@
-//! Thirty-two writers push fifty commits each to one remote at once. Everything is there
-//! afterwards: in one line where the store can, else with every conflict kept and named. Judged by
-//! a reader of its own.
+//! Thirty-two writers push fifty commits each to one remote in parallel. No commit is lost: if the
+//! store can order writers, the log is one line. Otherwise every conflict is kept and named. An
+//! independent reader verifies this.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,7 +27,7 @@ fn move_to(state: &State, name: &str, commit: &str) -> RefMove {
     RefMove { name, old, new: Some(Id::of_blob(commit.as_bytes())) }
 }
 
-/// One writer's pushes. Returns how many of them were told of a conflict.
+/// Pushes as one writer. Returns the number of pushes that reported a conflict.
 fn write(log: &Log, writer: usize, commits: usize) -> usize {
     let mut state = log.load().unwrap();
     let mut told = 0;
@@ -75,7 +75,7 @@ pub(crate) fn race(place: &Place, writers: usize, commits: usize) {
         is_one_line(name, &entries, &folded);
         assert_eq!(told, 0, "{name}");
     } else if folded.conflicts.contains_key(SHARED) {
-        assert!(told > 0, "{name}: nobody was told of a conflict that is there");
+        assert!(told > 0, "{name}: no push reported the existing conflict");
     }
     the_library_reads_the_same(name, &log, &folded);
 }

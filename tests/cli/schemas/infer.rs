@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-/// What a place in JSON may hold.
+/// The types of values at one place in JSON.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Schema {
     words: Vec<&'static str>,
@@ -134,7 +134,7 @@ impl fmt::Display for Schema {
     }
 }
 
-/// What kind of text it is.
+/// The kind of the text.
 fn word(text: &str) -> &'static str {
     let is_hex = |text: &str| text.bytes().all(|b| b.is_ascii_hexdigit());
     let dashes: Vec<usize> = text.match_indices('-').map(|(at, _)| at).collect();

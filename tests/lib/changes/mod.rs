@@ -1,4 +1,4 @@
-//! What is done to versions and projects, and taken back.
+//! Changes of versions and projects, and their undo.
 
 mod random;
 
@@ -22,7 +22,7 @@ use artifacts::record::{ProjectRecord, Record, StageCondition, VersionRecord};
 use artifacts::{ErrorKind, Id, NoProgress, Repository, Result, Settings};
 use tempfile::TempDir;
 
-/// A clock that goes on by a minute each time it is asked.
+/// A clock that advances by a minute on each call.
 struct Ticking(AtomicI64);
 
 impl Clock for Ticking {
@@ -94,7 +94,7 @@ impl Desk {
         self.repo.history().refs("refs/").unwrap().into_iter().collect()
     }
 
-    /// Every ref and what is there.
+    /// The state of every ref.
     fn states(&self) -> BTreeMap<RefName, State> {
         let refs = self.refs().into_iter();
         refs.map(|(name, commit)| (name.clone(), self.state(&name, commit))).collect()

@@ -124,7 +124,7 @@ fn rule(desk: &Desk, dice: &mut Dice, project: ProjectName) -> Result<Option<Str
 /// The last commit and the conditions of versions, by their uuids.
 type Histories = BTreeMap<Uuid, (Id, Vec<StageCondition>)>;
 
-/// What was recorded of the versions that are there.
+/// The recorded histories of the existing versions.
 fn histories(desk: &Desk) -> Histories {
     let refs = desk.refs();
     let versions = refs.iter().filter(|(name, _)| name.kind() == RefKind::Version);

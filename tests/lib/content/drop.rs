@@ -1,4 +1,4 @@
-//! What is let go leaves, what is kept stays readable, also when it is stopped anywhere.
+//! Dropped content is removed and kept content stays readable, even after a crash at any step.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -15,7 +15,7 @@ use super::{PARAMS, Place, noise};
 struct Filled {
     place: Place,
     kept: BTreeMap<Id, Vec<u8>>,
-    /// What may go.
+    /// The contents that may be dropped.
     others: BTreeMap<Id, Vec<u8>>,
 }
 
@@ -86,7 +86,7 @@ fn what_is_not_kept_leaves_and_what_is_kept_stays() {
     assert_eq!(again, Dropped::default());
     let segments = craft::segments(place.path());
     assert_eq!(segments.len(), 1);
-    // What left can come again.
+    // Dropped content can be stored again.
     let contents: Vec<Vec<u8>> = others.values().cloned().collect();
     let ids = place.put(&contents);
     place.assert_sound();

@@ -1,4 +1,4 @@
-//! What is elsewhere is found: in copies of its segments, and by reading parts of them.
+//! Content of other stores is found in copies of their segments, or by reading parts of segments.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -49,7 +49,7 @@ fn build(packs: u32, ids: impl Fn(u32) -> Vec<Id>) -> Vec<u8> {
     bytes
 }
 
-/// What a look-up asked for.
+/// The reads of a look-up.
 #[derive(Default)]
 struct Asked {
     rounds: Cell<usize>,
@@ -69,7 +69,7 @@ fn find(bytes: &[u8], ids: &[Id], asked: &Asked) -> Result<Vec<(Id, Location)>> 
     find_remotely(bytes.len() as u64, ids, &read)
 }
 
-/// What the whole segment says: of each id the first place.
+/// The first location of each id, read from the whole segment.
 fn expected(bytes: &[u8], ids: &[Id]) -> Vec<(Id, Location)> {
     let view = SegmentView::open(bytes).unwrap();
     let ids: BTreeSet<Id> = ids.iter().copied().collect();
@@ -204,7 +204,7 @@ fn copies_of_segments_are_found_again_and_only_those_that_count() {
     let ids: Vec<Id> = segments.iter().map(|(id, _)| *id).collect();
     let mut index = ForeignIndex::open(&directory, &ids).unwrap();
     assert!(!index.has_segment(&ids[0]) && !index.contains(&id(0, 0), Need::File).unwrap());
-    // One by one, then many at once.
+    // One by one, then many in one call.
     for segment in &segments[..12] {
         index.add_segments(std::slice::from_ref(segment)).unwrap();
     }

@@ -1,4 +1,4 @@
-//! Content on its way between stores: what is sent, what is taken in, what leaves.
+//! Transfer of content between stores: sent, received and dropped content.
 
 mod drop;
 mod foreign;
@@ -76,7 +76,7 @@ impl Place {
         done.items.into_iter().map(|item| item.unwrap().0).collect()
     }
 
-    /// Whether it has what is needed of an id.
+    /// Returns true if the store has the needed part of `id`.
     pub(crate) fn has(&self, id: &Id, need: Need) -> bool {
         let place = self.store.locate(id).unwrap();
         place.is_some_and(|place| need == Need::File || place.kind != MemberKind::Manifest)
@@ -112,7 +112,7 @@ impl Place {
         }
     }
 
-    /// What must go to `other`.
+    /// Plans the content to send to `other`.
     pub(crate) fn plan_to(&self, other: &Place, session: &Session, files: &[Id]) -> SendPlan {
         let is_there: &mut IsThere<'_> = &mut |id, need| Ok(other.has(id, need));
         self.store.plan_send(session, files, is_there, &NoProgress).unwrap()

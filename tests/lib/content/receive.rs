@@ -1,5 +1,4 @@
-//! What comes from elsewhere is checked before it counts, stored as it came, and named by the index
-//! only as far as it is whole.
+//! Received packs are verified first, stored byte for byte, and indexed only if they are whole.
 
 use std::collections::BTreeMap;
 use std::io::Cursor;
@@ -171,7 +170,7 @@ fn a_frame_that_is_not_what_it_says_is_refused() {
     refused(&good, None, &[0x50, 0x2A, 0x4D, 0x18, 0, 0, 0, 0]);
     refused(&good, None, &zstd::bulk::compress(&[], 3).unwrap());
     refused(&good[..good.len() - 512], None, &[]);
-    // What ends an archive would hide what comes behind.
+    // The end mark of an archive would hide the bytes after it.
     refused(&[&good[..], &[0; 1024]].concat(), None, &[]);
     refused(&[&good[..], &[0; 1024], &good].concat(), None, &[]);
     refused(&[], None, &[]);

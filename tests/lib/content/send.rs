@@ -1,5 +1,5 @@
-//! What is sent: all that is needed, nothing that is there, packs as they are where most of them is
-//! needed.
+//! A send plan has all needed content and no content that the destination has. A pack is sent
+//! unchanged if most of it is needed.
 
 use artifacts::content::{IsThere, Need};
 use artifacts::pack::{MemberKind, SegmentView};

@@ -11,7 +11,7 @@ use super::{expected, read_all};
 use crate::fixtures::small;
 use artifacts::repo::Repository;
 
-/// What happens to a file.
+/// A kind of damage to a file.
 #[derive(Debug, Clone)]
 enum Accident {
     Flip(prop::sample::Index, u8),
@@ -104,14 +104,14 @@ proptest! {
             prop_assert_eq!(before, all);
             prop_assert_eq!(refs(&open(&directory)), sound_refs.clone());
         }
-        let mended = check(&directory, true);
+        let repaired = check(&directory, true);
         let repo = open(&directory);
         prop_assert!(read_all(&repo, "any") >= before);
-        if mended.sound {
+        if repaired.sound {
             prop_assert_eq!(read_all(&repo, "any"), all);
             prop_assert_eq!(refs(&repo), sound_refs);
         } else {
-            prop_assert!(mended.defect_count <= found.defect_count.max(1) + 3);
+            prop_assert!(repaired.defect_count <= found.defect_count.max(1) + 3);
         }
     }
 }

@@ -63,7 +63,7 @@ pub(crate) fn write_state(directory: &Path, state: u32) {
         std::fs::write(path, bytes).unwrap();
     };
     if state == 4 {
-        // So many directories that their trees become a pack.
+        // Enough directories that their trees become a pack.
         for n in 0..34 {
             write(&format!("parts/{n:02}/part.txt"), format!("part {n}\n").as_bytes());
         }

@@ -11,12 +11,12 @@ use super::craft::{
     Pack, change, commit, entry, files, loose, object, packs, segments, tree, write_segment,
 };
 
-/// What a repair reaches.
+/// The result of a repair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum After {
     /// Everything is there again.
     Whole,
-    /// What is lost can be stored again, by an upload of it.
+    /// A new upload can store the lost content again.
     StoredAgain,
     /// It stays as it is.
     Damaged,
@@ -252,7 +252,7 @@ fn tip(repository: &Path, run: &str) -> (History, Id, Id) {
     (history, commit, tree)
 }
 
-/// What stands under `name` in the tree of the last commit of alpha.
+/// The id of the entry `name` in the tree of the last commit of alpha.
 fn part(repository: &Path, name: &str) -> Id {
     let (history, _, tree) = tip(repository, "alpha");
     let entries = history.read_tree(&tree).unwrap();

@@ -1,4 +1,4 @@
-//! Makes the fixtures. What has been released is never made again: move it to another name instead.
+//! Makes the fixtures. A released fixture is never changed: add one with another name instead.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,7 +11,7 @@ use super::cases::CASES;
 use super::listing;
 use crate::fixtures::{PREFIX, REMOVED, root, small};
 
-/// What the process that made it has left, and what can be thrown away.
+/// Returns true for leftovers of the writing process and for caches.
 fn is_left_out(path: &str) -> bool {
     ["lock", "refs.lock", "tmp/guard"].contains(&path) || path.starts_with("cache/")
 }
@@ -87,7 +87,7 @@ fn the_small_repository() {
 }
 
 #[test]
-#[ignore = "writes fixtures/damaged; what is there already is left as it is"]
+#[ignore = "writes fixtures/damaged; leaves existing fixtures unchanged"]
 fn the_damaged_repositories() {
     for case in CASES {
         let target = root().join(format!("damaged/{}.tar.gz", case.name));

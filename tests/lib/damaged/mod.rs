@@ -1,5 +1,5 @@
-//! Every damaged repository in `fixtures/damaged` is found and named, what is not damaged can be
-//! read, and what can be mended is mended.
+//! A check finds and names every damage in `fixtures/damaged`, undamaged content can be read, and
+//! a repair fixes all damage that can be repaired.
 
 mod any;
 pub(crate) mod base;
@@ -75,8 +75,8 @@ fn expected() -> BTreeMap<(Id, String), (EntryMode, Id)> {
     files
 }
 
-/// How many of the expected files can be read. What can't be read is a clear error; nothing else
-/// than the right bytes is ever given out.
+/// The number of expected files that can be read. Other files fail with a clear error, and no read
+/// returns wrong bytes.
 pub(crate) fn read_all(repo: &Repository, name: &str) -> usize {
     let files = expected();
     let read = |commit: &Id, path: &str| -> Result<(Id, Vec<u8>)> {
@@ -111,7 +111,7 @@ pub(crate) fn read_all(repo: &Repository, name: &str) -> usize {
     count
 }
 
-/// Downloads every run. What is written is right, also if the download as a whole fails.
+/// Downloads every run. Written files have the right bytes, even if the download fails.
 fn download_all(repo: &Repository, name: &str) -> usize {
     use artifacts::catalog::revision::resolve;
     use artifacts::ops::download::{DownloadOptions, download};
@@ -188,7 +188,7 @@ fn assert_names(outcome: &FsckOutcome, words: &[&str], case: &Case) {
     }
 }
 
-fn case_is_found_and_mended(case: &Case) {
+fn case_is_found_and_repaired(case: &Case) {
     let name = case.name;
     let top = tempfile::tempdir().unwrap();
     let directory = small_with(name, top.path());
@@ -203,11 +203,11 @@ fn case_is_found_and_mended(case: &Case) {
     }
     download_all(&repo, name);
 
-    let mended = check(&repo, true, true);
+    let repaired = check(&repo, true, true);
     let is_whole = matches!(case.after, After::Whole | After::Sound);
-    assert_eq!(mended.sound, is_whole, "{name}: {}", shown(&mended));
+    assert_eq!(repaired.sound, is_whole, "{name}: {}", shown(&repaired));
     let is_left = matches!(case.after, After::Sound | After::Damaged);
-    assert_eq!(mended.repairs.is_empty(), is_left, "{name}: {:?}", mended.repairs);
+    assert_eq!(repaired.repairs.is_empty(), is_left, "{name}: {:?}", repaired.repairs);
     let repo = open(&directory);
     let after = read_all(&repo, name);
     assert!(after >= before, "{name}: {after} of {before}");
@@ -217,7 +217,7 @@ fn case_is_found_and_mended(case: &Case) {
         assert!(check(&repo, true, true).repairs.is_empty(), "{name}");
     }
     if case.after == After::StoredAgain {
-        assert!(after < all && !mended.affected.is_empty(), "{name}");
+        assert!(after < all && !repaired.affected.is_empty(), "{name}");
         store_again(&repo);
         let outcome = check(&open(&directory), true, false);
         assert!(outcome.sound, "{name}: {}", shown(&outcome));
@@ -256,10 +256,10 @@ const PREFIXES: [&str; 12] = [
     "operations-log-",
 ];
 
-fn cases_are_found_and_mended(prefix: &str) {
+fn cases_are_found_and_repaired(prefix: &str) {
     assert!(PREFIXES.contains(&prefix));
     let cases = CASES.iter().filter(|case| case.name.starts_with(prefix));
-    assert!(cases.map(case_is_found_and_mended).count() > 0);
+    assert!(cases.map(case_is_found_and_repaired).count() > 0);
 }
 
 #[test]
@@ -271,61 +271,61 @@ fn no_case_is_passed_over() {
 }
 
 #[test]
-fn damaged_packs_are_named_and_mended() {
-    cases_are_found_and_mended("pack-");
+fn damaged_packs_are_named_and_repaired() {
+    cases_are_found_and_repaired("pack-");
 }
 
 #[test]
-fn wrong_manifests_are_named_and_mended() {
-    cases_are_found_and_mended("manifest-");
+fn wrong_manifests_are_named_and_repaired() {
+    cases_are_found_and_repaired("manifest-");
 }
 
 #[test]
-fn damaged_segments_are_named_and_mended() {
-    cases_are_found_and_mended("segment-");
+fn damaged_segments_are_named_and_repaired() {
+    cases_are_found_and_repaired("segment-");
 }
 
 #[test]
-fn damaged_objects_are_named_and_mended() {
-    cases_are_found_and_mended("object-");
+fn damaged_objects_are_named_and_repaired() {
+    cases_are_found_and_repaired("object-");
 }
 
 #[test]
 fn hostile_trees_are_named_and_never_written() {
-    cases_are_found_and_mended("tree-");
+    cases_are_found_and_repaired("tree-");
 }
 
 #[test]
 fn damaged_records_are_named() {
-    cases_are_found_and_mended("record-");
+    cases_are_found_and_repaired("record-");
 }
 
 #[test]
 fn commits_that_are_no_records_are_named() {
-    cases_are_found_and_mended("commit-");
+    cases_are_found_and_repaired("commit-");
 }
 
 #[test]
-fn damaged_refs_are_named_and_mended() {
-    cases_are_found_and_mended("ref-");
+fn damaged_refs_are_named_and_repaired() {
+    cases_are_found_and_repaired("ref-");
 }
 
 #[test]
-fn damaged_packed_refs_are_named_and_mended() {
-    cases_are_found_and_mended("packed-refs-");
+fn damaged_packed_refs_are_named_and_repaired() {
+    cases_are_found_and_repaired("packed-refs-");
 }
 
 #[test]
-fn a_damaged_head_is_named_and_mended() {
-    cases_are_found_and_mended("head-");
+fn a_damaged_head_is_named_and_repaired() {
+    cases_are_found_and_repaired("head-");
 }
 
 #[test]
-fn damaged_reflogs_are_named_and_mended() {
-    cases_are_found_and_mended("reflog-");
+fn damaged_reflogs_are_named_and_repaired() {
+    cases_are_found_and_repaired("reflog-");
 }
 
 #[test]
-fn damaged_logs_of_operations_are_named_and_mended() {
-    cases_are_found_and_mended("operations-log-");
+fn damaged_logs_of_operations_are_named_and_repaired() {
+    cases_are_found_and_repaired("operations-log-");
 }

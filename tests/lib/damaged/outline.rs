@@ -1,5 +1,5 @@
 //! A repository without `HEAD`, `config` or a directory that it needs can't be opened: that is named,
-//! and mended.
+//! and repaired.
 
 use std::path::Path;
 
@@ -16,8 +16,8 @@ pub(super) fn check(directory: &Path, repair: bool) -> FsckOutcome {
     fsck_at(directory, settings(), &FsckOptions { full: true, repair }, &NoProgress).unwrap()
 }
 
-/// Damages, checks, mends; `lost` is what a check says. Everything is there again afterwards.
-fn is_named_and_mended(lost: &str, damage: &dyn Fn(&Path)) {
+/// Damages, checks with the finding `lost`, and repairs. The repair restores everything.
+fn check_named_and_repaired(lost: &str, damage: &dyn Fn(&Path)) {
     let top = tempfile::tempdir().unwrap();
     let directory = small(top.path());
     let refs = open(&directory).history().refs("").unwrap();
@@ -28,9 +28,9 @@ fn is_named_and_mended(lost: &str, damage: &dyn Fn(&Path)) {
     assert!(!found.sound && shown(&found).contains(lost), "{lost}: {}", shown(&found));
     assert_eq!(found.defects[0].part, Part::Repository, "{lost}");
     assert!(found.advice[0].ends_with("art fsck --repair"), "{lost}");
-    let mended = check(&directory, true);
-    assert!(mended.sound, "{lost}: {}", shown(&mended));
-    assert!(matches!(mended.repairs[0], Repair::MadeAgain { .. }), "{lost}");
+    let repaired = check(&directory, true);
+    assert!(repaired.sound, "{lost}: {}", shown(&repaired));
+    assert!(matches!(repaired.repairs[0], Repair::MadeAgain { .. }), "{lost}");
     let repo = open(&directory);
     assert_eq!(repo.history().refs("").unwrap(), refs, "{lost}");
     assert_eq!(repo.history().head().unwrap(), head, "{lost}");
@@ -49,8 +49,8 @@ fn write(directory: &Path, name: &str, text: &str) {
 #[test]
 fn a_lost_head_is_named_and_names_the_current_run_again() {
     let lose = |directory: &Path| std::fs::remove_file(directory.join("HEAD")).unwrap();
-    is_named_and_mended("HEAD' is missing", &lose);
-    is_named_and_mended("HEAD' is not a file", &|directory| {
+    check_named_and_repaired("HEAD' is missing", &lose);
+    check_named_and_repaired("HEAD' is not a file", &|directory| {
         lose(directory);
         std::fs::create_dir(directory.join("HEAD")).unwrap();
     });
@@ -58,7 +58,7 @@ fn a_lost_head_is_named_and_names_the_current_run_again() {
 
 #[test]
 fn a_lost_config_is_named_and_written_again() {
-    is_named_and_mended("config' is missing", &|directory| {
+    check_named_and_repaired("config' is missing", &|directory| {
         std::fs::remove_file(directory.join("config")).unwrap();
     });
     for (text, says) in [
@@ -67,7 +67,7 @@ fn a_lost_config_is_named_and_written_again() {
         ("[[[", "cannot read"),
         ("[core]\n\trepositoryformatversion = 1\n", "does not have core.bare = true"),
     ] {
-        is_named_and_mended(says, &|directory| write(directory, "config", text));
+        check_named_and_repaired(says, &|directory| write(directory, "config", text));
     }
 }
 
@@ -80,18 +80,18 @@ fn what_else_a_config_says_is_kept_and_a_damaged_one_too() {
     write(&directory, "config", &config);
     assert!(shown(&check(&directory, false)).contains("does not have gc.auto = 0"));
     assert!(check(&directory, true).sound);
-    let mended = std::fs::read_to_string(directory.join("config")).unwrap();
-    assert!(mended.contains("auto = 0") && mended.contains("name = Ada"), "{mended}");
+    let repaired = std::fs::read_to_string(directory.join("config")).unwrap();
+    assert!(repaired.contains("auto = 0") && repaired.contains("name = Ada"), "{repaired}");
     let kept = std::fs::read_to_string(directory.join("damaged/config")).unwrap();
     assert_eq!(kept, config);
 }
 
 #[test]
 fn lost_directories_are_made_again_and_what_was_in_them_is_named() {
-    is_named_and_mended("refs' is missing", &|directory| {
+    check_named_and_repaired("refs' is missing", &|directory| {
         std::fs::remove_dir_all(directory.join("refs")).unwrap();
     });
-    is_named_and_mended("index' is missing", &|directory| {
+    check_named_and_repaired("index' is missing", &|directory| {
         std::fs::remove_dir_all(directory.join("index")).unwrap();
     });
     for name in ["objects", "packs"] {
@@ -99,15 +99,15 @@ fn lost_directories_are_made_again_and_what_was_in_them_is_named() {
         let directory = small(top.path());
         std::fs::remove_dir_all(directory.join(name)).unwrap();
         assert!(shown(&check(&directory, false)).contains(&format!("{name}' is missing")));
-        let mended = check(&directory, true);
-        assert!(directory.join(name).is_dir() && !mended.sound, "{name}");
-        assert!(mended.defects.iter().all(|defect| defect.part != Part::Repository), "{name}");
+        let repaired = check(&directory, true);
+        assert!(directory.join(name).is_dir() && !repaired.sound, "{name}");
+        assert!(repaired.defects.iter().all(|defect| defect.part != Part::Repository), "{name}");
     }
 }
 
 #[test]
 fn everything_at_once_is_mended_too() {
-    is_named_and_mended("refs' is missing", &|directory| {
+    check_named_and_repaired("refs' is missing", &|directory| {
         std::fs::remove_file(directory.join("HEAD")).unwrap();
         std::fs::remove_file(directory.join("config")).unwrap();
         for name in ["refs", "index", "tmp"] {
@@ -118,7 +118,7 @@ fn everything_at_once_is_mended_too() {
 
 #[test]
 fn a_repair_that_stops_half_way_is_finished_by_the_next() {
-    is_named_and_mended("config' is missing", &|directory| {
+    check_named_and_repaired("config' is missing", &|directory| {
         write(directory, "HEAD", "");
         std::fs::remove_file(directory.join("config")).unwrap();
     });

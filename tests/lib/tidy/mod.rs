@@ -2,8 +2,10 @@
 //! whole.
 
 mod floors;
+mod prose;
 mod source;
 mod verbs;
+mod words;
 
 use source::files;
 
@@ -25,7 +27,7 @@ fn every_file_says_what_it_is_for() {
     }
 }
 
-/// What only some files may say: the words, where they may stand, and why nowhere else.
+/// Words that only some files may contain: the words, the files and the reason.
 const DOORS: &[(&[&str], &[&str], &str)] = &[
     (&["gix::", "gix_"], &["src/history/"], "the only door to gix"),
     (

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 pub(crate) struct SourceFile {
     /// Its path, with `/`.
     pub(crate) name: String,
-    /// What it says.
+    /// Its contents.
     pub(crate) text: String,
 }
 

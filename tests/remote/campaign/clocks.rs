@@ -9,7 +9,7 @@ const TOMORROW: &str = "2026-11-22T12:00:00Z";
 
 struct Machines<'w> {
     world: &'w World,
-    /// What the clock of `b` says; that of `a` stands still.
+    /// The time on the clock of `b`. The clock of `a` is constant.
     time: &'static str,
 }
 
@@ -32,7 +32,7 @@ fn work(log: Log, time: &'static str) {
     let context = format!("{log:?}, {time}");
     let world = World::diverged(log);
     let all = Machines { world: &world, time };
-    // A merge, by the one whose clock is wrong; then each goes on from the other.
+    // A merge by the machine with the wrong clock; then each continues from the other.
     all.b("pull").ok();
     all.b("push").ok();
     all.a("pull").ok();
@@ -53,7 +53,7 @@ fn work(log: Log, time: &'static str) {
     all.a("push").ok();
     all.b("pull").ok();
     all.b("show v2").ok();
-    // What both changed is a conflict on both clocks, and settled once.
+    // Changes on both sides are a conflict with either clock, and are settled once.
     all.a("update v1 --description 'of a, at last'").ok();
     all.b("update v1 --description 'of b, at last'").ok();
     all.a("push").ok();

@@ -46,7 +46,7 @@ fn again(world: &World, command: &str, context: &str) {
         }
     }
     let output = world.sandbox.art(command);
-    // What was settled before the end came is no conflict any more.
+    // If the conflict was settled before the crash, there is none to resolve.
     let is_settled = command.contains("resolve") && output.code == 1;
     assert!(output.code == 0 || is_settled, "{context}: again: {output}");
 }

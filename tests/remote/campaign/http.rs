@@ -1,8 +1,8 @@
-//! Every HTTP request of every verb goes wrong in every way, against a server that keeps its word
-//! and against those that don't.
+//! Every HTTP request of every verb fails in every way, on a server that keeps its guarantees and
+//! on servers that do not.
 //!
-//! What is told as done is done; what is not told so is done by the same verb again; and neither way
-//! an entry of the log is there twice.
+//! A verb that reports success has done its work. After a failure, the same verb finishes the work
+//! when it runs again. In both cases each log entry exists once.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -26,9 +26,9 @@ const SOME: usize = 4;
 struct Case<'w> {
     verb: Verb,
     world: &'w World,
-    /// What tells the case from others.
+    /// The name of the case.
     name: String,
-    /// How many entries the log has when nothing went wrong.
+    /// The number of log entries if nothing fails.
     entries: usize,
 }
 
@@ -51,7 +51,7 @@ impl<'w> Case<'w> {
         for (blow, times) in all() {
             for from in 0.. {
                 let strike = || self.strike(Strike { blow, from, times });
-                // What is wrong is told by then, and the rest is to be told too.
+                // A panic has printed its message. The other strikes must run too.
                 let is_struck = catch_unwind(AssertUnwindSafe(strike));
                 failed += u64::from(is_struck.is_err());
                 if !is_struck.unwrap_or(from < requests) {
@@ -79,7 +79,7 @@ impl<'w> Case<'w> {
         requests
     }
 
-    /// Whether there were so many requests that something was struck.
+    /// Runs the case with `strike`. Returns false if there were too few requests to strike one.
     fn strike(&self, strike: Strike) -> bool {
         let context = format!("{}: {strike:?}", self.name);
         self.world.restore();

@@ -1,5 +1,6 @@
-//! A remote that loses an object, each in turn: every verb works or names what is missing, nothing
-//! here is lost, a check of the remote names it, and a machine that has it mends it.
+//! A remote that loses each of its objects in turn: every verb works or names the missing object, no
+//! local data is lost, a check of the remote names the object, and a machine that has it repairs the
+//! remote.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +10,7 @@ use super::oracle;
 use super::world::{Log, World, thorough};
 use crate::common::Output;
 
-/// What is done with a remote that lost something. `b` has what was pushed first.
+/// The commands that run on a damaged remote. `b` has the first push only.
 const VERBS: [&str; 6] = [
     "-C b fetch",
     "-C b pull --full",
@@ -19,7 +20,7 @@ const VERBS: [&str; 6] = [
     "-C a evict --full --yes",
 ];
 
-/// What the files below each directory of a remote are, as messages name them.
+/// The names that messages use for the files below each directory of a remote.
 const KINDS: [(&str, &[&str]); 6] = [
     ("art.toml", &["art.toml"]),
     ("checkpoint", &["checkpoint"]),
@@ -80,7 +81,7 @@ fn lose(world: &World, key: &str, verbs: &[&str]) {
             assert!(lost.iter().all(|name| is_fair(&name)), "{context}: {lost:?} of {machine}");
         }
         world.machines_are_sound(&context);
-        mend(world, key, kind, &context);
+        repair(world, key, kind, &context);
         world.sandbox.shell("rm -rf c").ok();
         if !verb.contains("push") {
             world.sandbox.art(verb).ok();
@@ -96,8 +97,8 @@ fn is_named(output: &Output, names: &[&str], context: &str) {
     assert!(text.contains("hint: "), "{context}: {output}");
 }
 
-/// A check names what is missing, and `a`, which has all of it, mends it.
-fn mend(world: &World, key: &str, kind: &str, context: &str) {
+/// Checks that a check names the missing object, and that `a`, which has everything, repairs it.
+fn repair(world: &World, key: &str, kind: &str, context: &str) {
     let checked = world.sandbox.art("-C a fsck --remote origin");
     let is_there = world.store().join(key).exists();
     if checked.code != 0 {
@@ -149,7 +150,7 @@ fn a_remote_with_sibling_entries_that_loses_an_object() {
     lose_each(Log::Siblings);
 }
 
-/// What the remote had and has not any more, without having deleted it, stays here.
+/// Data that the remote lost without a deletion stays present locally.
 #[test]
 fn a_remote_that_is_brought_back_from_an_older_copy_deletes_nothing_here() {
     for log in [Log::Linear, Log::Siblings] {

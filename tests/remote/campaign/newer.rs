@@ -6,7 +6,7 @@ use std::path::Path;
 use super::world::{Log, World};
 use crate::common::Output;
 
-/// What talks to a remote, from a machine that knows it.
+/// The commands that connect to a remote that the machine knows.
 const VERBS: [&str; 8] = [
     "-C a push",
     "-C a push --repair",
@@ -18,7 +18,7 @@ const VERBS: [&str; 8] = [
     "clone store c",
 ];
 
-/// What is not there before a remote is talked to for the first time.
+/// The commands that connect to a remote for the first time.
 const FIRST: [&str; 3] = ["clone store c", "clone store c --full", "-C new push"];
 
 fn is_refused(world: &World, verbs: &[&str], context: &str) {

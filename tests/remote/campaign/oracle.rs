@@ -1,5 +1,5 @@
-//! What a remote in a directory holds, found out with git, tar and zstd and none of the library's
-//! code: all that its refs lead to has to be there.
+//! Verifies a remote in a directory with git, tar and zstd and without the library: everything that
+//! its refs reach must be present.
 
 use std::collections::BTreeSet;
 use std::io::Read as _;
@@ -16,7 +16,7 @@ pub(crate) fn entries_of(directory: &Path) -> Vec<Entry> {
     entries(&Store::open(&uri, StoreOptions::default()).unwrap())
 }
 
-/// What they come to.
+/// The remote state after all entries.
 pub(crate) fn folded(directory: &Path) -> Folded {
     fold(&entries_of(directory))
 }
@@ -36,7 +36,7 @@ pub(crate) fn check(directory: &Path, scratch: &Path, context: &str) -> Folded {
     folded
 }
 
-/// What the commits lead to and the Git packs do not have.
+/// The objects that the commits reach and the Git packs lack.
 fn not_in_git(
     directory: &Path,
     scratch: &Path,

@@ -46,7 +46,7 @@ fn struck(fault: Fault, when: When, number: u64) -> (TransferSettings, Arc<Atomi
     (transfer, asked)
 }
 
-/// Whether an operation may end so.
+/// Returns true if `error` is a valid result of `fault`.
 fn is_fair(fault: Fault, error: &Error) -> bool {
     match fault {
         Fault::Refused => error.kind() == ErrorKind::Unauthorized,

@@ -1,4 +1,4 @@
-//! What is done on a machine, and what has to be so when it is done.
+//! Operations on a machine, each with the condition that holds after it.
 
 use artifacts::config::{Config, Sources, initial};
 use artifacts::ops::clone::{CloneOptions, clone};

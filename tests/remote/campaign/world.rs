@@ -45,9 +45,9 @@ impl From<Manners> for Spot {
 /// The machines `a` and `b` and the store between them.
 pub(crate) struct World {
     pub(crate) sandbox: Sandbox,
-    /// What the store is on, if it is not the directory `store`.
+    /// The server of the store; `None` if the store is the directory `store`.
     server: Option<Server>,
-    /// What was found sound: the digests of directories.
+    /// The digests of the directories that were verified.
     sound: RefCell<BTreeSet<Id>>,
 }
 
@@ -75,7 +75,7 @@ impl World {
         world.sandbox.art("-C a upload data -m first").ok();
         world.sandbox.art("-C a register v1").ok();
         world.sandbox.art(&format!("-C a remote add origin '{}'", world.uri())).ok();
-        // What a probe finds of a store that lets racers win together is up to the race.
+        // If the store lets several racers win, the result of the probe depends on the race.
         let guarantee = match spot {
             Spot::Directory(Log::Linear) | Spot::S3(Manners::Honest) => "exclusive",
             Spot::Directory(Log::Siblings) => "none",
@@ -95,7 +95,7 @@ impl World {
         }
     }
 
-    /// What the store is on, if it speaks HTTP.
+    /// The server of a store that is accessed over HTTP.
     pub(crate) fn server(&self) -> &Server {
         self.server.as_ref().unwrap()
     }
@@ -192,12 +192,12 @@ impl World {
         }
     }
 
-    /// Whether a machine is a clone that did not finish.
+    /// Returns true if the machine is an unfinished clone.
     pub(crate) fn is_unfinished(&self, machine: &str) -> bool {
         self.sandbox.path(machine).join(".artifacts/unfinished-clone").exists()
     }
 
-    /// Whether what is in a directory was not looked at before.
+    /// Returns true if this state of the directory was not verified before.
     fn is_new(&self, directory: &Path) -> bool {
         let mut digest = Digest::default();
         add_directory(directory, &mut digest);
@@ -215,7 +215,7 @@ impl World {
         assert_eq!(here, there, "{context}: {machine} and the remote");
     }
 
-    /// What is remembered of the remote stands where the remote does.
+    /// Checks that the remote-tracking refs equal the refs of the remote.
     pub(crate) fn tracks(&self, machine: &str, context: &str) {
         let repo = self.open(machine, TransferSettings::default());
         let refs = repo.history().refs("refs/remotes/origin/").unwrap();
@@ -274,12 +274,12 @@ pub(crate) fn settings(transfer: TransferSettings) -> Settings {
     Settings { project: "ada/digits".parse().unwrap(), transfer, ..Settings::default() }
 }
 
-/// Whether there is a repository in a directory.
+/// Returns true if the directory contains a repository.
 pub(crate) fn is_there(directory: &Path) -> bool {
     directory.join(".artifacts/HEAD").exists()
 }
 
-/// Whether all is to be tried (`ART_TEST_CAMPAIGN=all`), which takes many minutes, and not a part.
+/// Returns true if all cases run (`ART_TEST_CAMPAIGN=all`), which takes many minutes.
 pub(crate) fn thorough() -> bool {
     std::env::var("ART_TEST_CAMPAIGN").is_ok_and(|what| what == "all")
 }

@@ -64,12 +64,12 @@ fn served(world: &World) -> (WebDav, String) {
 }
 
 #[test]
-fn a_remote_that_can_only_be_read_is_checked_and_not_mended() {
+fn a_remote_that_can_only_be_read_is_checked_and_not_repaired() {
     let world = World::new(Kind::Directory);
     let (server, uri) = served(&world);
     let check = world.check("c", Depth::Full).unwrap();
     assert!(check.sound && !check.listed, "{uri}: {:?}", check.defects);
-    assert_eq!(world.repair("c").unwrap().repairs, [], "there is nothing to mend");
+    assert_eq!(world.repair("c").unwrap().repairs, [], "there is nothing to repair");
     world.shows_its_log();
     let store = crate::stores::open(&server.uri("copy"), crate::stores::plain());
     for key in world.all().into_keys().filter(|key| key.starts_with("meta/")) {

@@ -1,4 +1,4 @@
-//! What is lost for good of what was overtaken, and what can still be read of what is damaged.
+//! Permanent losses of overtaken commits, and data that can be salvaged from damaged files.
 
 use artifacts::ops::fsck::remote::Depth;
 
@@ -40,11 +40,11 @@ fn overtaken_history_that_is_nowhere_is_told_and_comes_back_from_who_has_it() {
         assert_eq!((lost.len(), lost[0].entry, lost[0].history), (1, 4, true), "{lost:?}");
         assert_eq!(lost[0].commit.to_hex(), world.overtaken);
         assert_eq!(lost[0].name.to_string(), "refs/runs/ada/digits/base");
-        // What refs lead to is whole, so the remote is sound again; what is lost is still said.
-        let mended = world.repair("late").unwrap();
-        assert_eq!((mended.repairs.len(), mended.check.sound), (1, true), "{mended:?}");
-        assert_eq!(mended.check.overtaken.lost_count, 1);
-        assert!(mended.check.advice[0].contains("push --repair"), "{:?}", mended.check.advice);
+        // Everything that refs reach is whole, so the remote is sound. The loss is still reported.
+        let repaired = world.repair("late").unwrap();
+        assert_eq!((repaired.repairs.len(), repaired.check.sound), (1, true), "{repaired:?}");
+        assert_eq!(repaired.check.overtaken.lost_count, 1);
+        assert!(repaired.check.advice[0].contains("push --repair"), "{:?}", repaired.check.advice);
         assert_eq!(world.repair("late").unwrap().entry, None, "nothing can be done from here");
         let back = world.repair("a").unwrap();
         assert_eq!(back.check.overtaken.lost, [], "{back:?}");
@@ -59,9 +59,9 @@ fn overtaken_history_is_carried_over_when_its_pack_is_replaced() {
         lose(&world, number, "meta/");
     }
     // It has all objects, and none of the files.
-    let mended = world.repair("c").unwrap();
-    assert!(mended.check.sound, "{:?}", mended.check.defects);
-    assert_eq!(mended.check.overtaken.lost, []);
+    let repaired = world.repair("c").unwrap();
+    assert!(repaired.check.sound, "{:?}", repaired.check.defects);
+    assert_eq!(repaired.check.overtaken.lost, []);
     world.is_whole("carried over");
 }
 
@@ -73,8 +73,12 @@ fn overtaken_content_that_is_lost_is_told_and_comes_back_from_who_has_it() {
     assert_eq!((told.sound, told.affected.len()), (false, 0), "{:?}", told.defects);
     let lost = &told.overtaken.lost;
     assert_eq!((lost.len(), lost[0].entry, lost[0].history), (1, 4, false), "{lost:?}");
-    let mended = world.repair("c").unwrap();
-    assert_eq!((mended.check.sound, mended.check.overtaken.lost_count), (true, 1), "{mended:?}");
+    let repaired = world.repair("c").unwrap();
+    assert_eq!(
+        (repaired.check.sound, repaired.check.overtaken.lost_count),
+        (true, 1),
+        "{repaired:?}"
+    );
     world.repair("a").unwrap();
     world.is_whole("content");
 }
@@ -94,11 +98,11 @@ fn what_can_still_be_read_of_a_damaged_pack_need_not_be_here() {
         let mut damaged = bytes.to_vec();
         damaged[at] ^= 1;
         world.as_owner(|store| store.write(key, damaged)).unwrap();
-        let mended = world.repair("c").unwrap();
-        whole += u32::from(mended.check.sound);
-        if !mended.check.sound {
+        let repaired = world.repair("c").unwrap();
+        whole += u32::from(repaired.check.sound);
+        if !repaired.check.sound {
             let lost: Vec<String> =
-                mended.check.files.iter().map(|file| file.path.to_string()).collect();
+                repaired.check.files.iter().map(|file| file.path.to_string()).collect();
             assert_eq!(lost, ["model/bias.bin"], "byte {at}");
         }
     }

@@ -1,5 +1,5 @@
-//! What happens to the files of a remote on every kind of store, whether `fsck --remote` names it, and
-//! whether `push --repair` mends it.
+//! Damages the files of a remote on every kind of store. `fsck --remote` names each damage, and
+//! `push --repair` repairs it.
 
 mod listing;
 mod losses;
@@ -14,7 +14,7 @@ use crate::campaign::thorough;
 use crate::server::Manners;
 use world::{Kind, Objects, World};
 
-/// What is done to a file.
+/// A kind of damage to a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Blow {
     Lost,
@@ -24,7 +24,7 @@ enum Blow {
     Long,
 }
 
-/// What is damaged: the largest file whose key begins so, or the one at this place in their order.
+/// The damaged file: the largest file whose key has this prefix, or the file with this index.
 #[derive(Debug, Clone, Copy)]
 struct Damage {
     part: RemotePart,
@@ -100,14 +100,14 @@ impl Damage {
         key
     }
 
-    /// Whether only who reads every byte can know.
+    /// Returns true if only a check that reads every byte can find the damage.
     fn is_hidden(&self) -> bool {
         self.part == RemotePart::Pack && self.blow == Blow::Flipped
     }
 }
 
-/// Damages the remote, finds that, mends what can be mended from who has only history, and then the
-/// rest from who has everything.
+/// Damages the remote and checks it. Repairs as much as possible from a repository with history
+/// only, and the rest from a repository with everything.
 fn try_out(world: &World, damage: &Damage) {
     let context = format!("{}: {damage:?}", world.uri);
     world.restore();
@@ -117,11 +117,15 @@ fn try_out(world: &World, damage: &Damage) {
     let struck = world.all();
     world.repair("c").unwrap_or_else(|error| panic!("{context}: {error:?}"));
     is_no_worse(&struck, &world.all(), &key, &context);
-    let mended = world.repair("a").unwrap_or_else(|error| panic!("{context}: {error:?}"));
-    assert!(mended.check.sound, "{context}: {:?}", mended.check.defects);
+    let repaired = world.repair("a").unwrap_or_else(|error| panic!("{context}: {error:?}"));
+    assert!(repaired.check.sound, "{context}: {:?}", repaired.check.defects);
     is_no_worse(&struck, &world.all(), &key, &context);
     world.is_whole(&context);
-    assert_eq!(world.repair("a").unwrap().repairs, [], "{context}: there is nothing left to mend");
+    assert_eq!(
+        world.repair("a").unwrap().repairs,
+        [],
+        "{context}: there is nothing left to repair"
+    );
 }
 
 /// A check names the damaged file, and what suffers from it.
@@ -133,7 +137,7 @@ fn is_found(world: &World, damage: &Damage, key: &str, context: &str) {
         let is_named = found.defects.iter().any(|defect| {
             defect.part == damage.part
                 && defect.key.as_ref().is_some_and(|named| {
-                    // What names the checkpoint is as good as the checkpoint.
+                    // The file that names the checkpoint counts as the checkpoint.
                     named == key || damage.part == RemotePart::Checkpoint && key.contains(named)
                 })
         });
@@ -163,7 +167,7 @@ fn is_no_worse(before: &Objects, after: &Objects, key: &str, context: &str) {
     }
 }
 
-/// What is not ours is counted where the store gives a list, and is no damage.
+/// Checks that foreign files are counted if the store has a list, and are no damage.
 fn strangers_do_no_harm(world: &World, kind: Kind) {
     let strangers = ["packs/ab/stranger", "log/readme.txt"];
     world.as_owner(|store| {
@@ -193,36 +197,36 @@ fn on(kind: Kind) {
 }
 
 #[test]
-fn a_damaged_directory_is_mended() {
+fn a_damaged_directory_is_repaired() {
     on(Kind::Directory);
 }
 
 #[test]
-fn a_damaged_remote_in_memory_is_mended() {
+fn a_damaged_remote_in_memory_is_repaired() {
     on(Kind::Memory);
 }
 
 #[test]
-fn a_damaged_bucket_is_mended() {
+fn a_damaged_bucket_is_repaired() {
     on(Kind::S3(Manners::Honest));
 }
 
 #[test]
-fn a_damaged_bucket_whose_writers_can_win_together_is_mended() {
+fn a_damaged_bucket_whose_writers_can_win_together_is_repaired() {
     on(Kind::S3(Manners::HalfHonest));
 }
 
 #[test]
-fn a_damaged_bucket_that_ignores_conditions_is_mended() {
+fn a_damaged_bucket_that_ignores_conditions_is_repaired() {
     on(Kind::S3(Manners::Ignores));
 }
 
 #[test]
-fn a_damaged_bucket_that_may_not_be_listed_is_mended() {
+fn a_damaged_bucket_that_may_not_be_listed_is_repaired() {
     on(Kind::S3(Manners::NoList { hides: false }));
 }
 
 #[test]
-fn a_damaged_directory_behind_webdav_is_mended() {
+fn a_damaged_directory_behind_webdav_is_repaired() {
     on(Kind::WebDav);
 }

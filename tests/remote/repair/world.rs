@@ -1,4 +1,4 @@
-//! A remote on any kind of store with a history worth mending, and the machines that know it.
+//! A remote on any kind of store with a history to damage, and the machines that know it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -24,7 +24,7 @@ use crate::server::{Manners, Server};
 use crate::stores;
 use crate::webdav::WebDav;
 
-/// Keeps what it is warned of.
+/// Keeps all warnings.
 #[derive(Default)]
 struct Warnings(Mutex<Vec<String>>);
 
@@ -37,7 +37,7 @@ impl Progress for Warnings {
     }
 }
 
-/// What a store is.
+/// A kind of store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Directory,
@@ -57,7 +57,7 @@ impl Kind {
     }
 }
 
-/// What keeps a store alive.
+/// The owner of the resources of a store.
 enum Kept {
     Nothing,
     S3(Server),
@@ -260,7 +260,7 @@ impl World {
         clone(&options, settings, &NoProgress).map(drop)
     }
 
-    /// `art remote show` and `art log --remote` tell of all five pushes.
+    /// Checks that `art remote show` and `art log --remote` show all five pushes.
     pub(crate) fn shows_its_log(&self) {
         let repo = self.open("c");
         let shown = show(&repo, None, &NoProgress).unwrap();
