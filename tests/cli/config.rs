@@ -37,7 +37,7 @@ fn a_setting_is_set_read_and_taken_out_again() {
     assert_snapshot!(sandbox.art("config unset user.name"), @"
     exit 0
     -- stdout
-    user.name not in [ROOT]/desk/.artifacts/config.toml
+    user.name not set in [ROOT]/desk/.artifacts/config.toml
     ");
     assert_snapshot!(sandbox.art("config get user.name"), @"
     exit 1

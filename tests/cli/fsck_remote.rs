@@ -215,7 +215,7 @@ fn a_lost_history_pack_is_made_anew() {
 
 #[test]
 fn a_damaged_history_pack_is_made_anew() {
-    check_found_and_repaired(("meta", "its bytes are not those"), "", |sandbox| {
+    check_found_and_repaired(("meta", "its bytes do not match its id"), "", |sandbox| {
         let meta = files(sandbox, "meta").remove(0);
         flip(&meta, 200);
         key(sandbox, &meta)

@@ -88,7 +88,10 @@ pub fn download(
         progress.end();
         return Ok(outcome);
     };
-    let stage = stage::Stage::open(&destination, &options.to, &plan)?;
+    let stage = stage::Stage::open(&destination, &options.to, &plan).map_err(|error| {
+        let is_denied = error.kind() == ErrorKind::Unauthorized;
+        if is_denied { error.with_hint(MAKE_WRITABLE) } else { error }
+    })?;
     progress.begin("writing", Some(extract.bytes), Unit::Bytes);
     extract.write(&stage, repo.settings().threads, progress)?;
     let failed = stage.publish();
@@ -99,6 +102,10 @@ pub fn download(
     let written = outcome.written - failed.len() as u64;
     Err(could_not_restore(&failed, written))
 }
+
+/// The hint if the destination is not writable.
+const MAKE_WRITABLE: &str =
+    "make the directory writable, or write elsewhere with --to DIR; then run the command again";
 
 fn could_not_restore(failed: &[(TreePath, Error)], written: u64) -> Error {
     const SHOWN: usize = 10;
@@ -116,9 +123,7 @@ fn could_not_restore(failed: &[(TreePath, Error)], written: u64) -> Error {
     let message = format!("{} {files} could not be written; {written} were written", failed.len());
     Error::new(kind, message).with_source(lines.join("\n")).with_hint(match kind {
         ErrorKind::Corrupt | ErrorKind::NotFound => "run `art fsck --full` to see what is damaged",
-        ErrorKind::Unauthorized => {
-            "make the directory writable, or write elsewhere with --to DIR; then run the command again"
-        }
+        ErrorKind::Unauthorized => MAKE_WRITABLE,
         ErrorKind::Unavailable => {
             "free space, or write elsewhere with --to DIR; then run the command again to write the rest"
         }
