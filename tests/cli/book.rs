@@ -83,12 +83,12 @@ fn all_pages(directory: &Path, found: &mut Vec<PathBuf>) {
 }
 
 #[test]
-fn the_readme_does_what_it_says() {
+fn the_commands_of_the_readme_work() {
     follow(&top().join("README.md"));
 }
 
 #[test]
-fn every_page_of_the_book_does_what_it_says() {
+fn the_commands_of_every_page_of_the_book_work() {
     let mut pages = Vec::new();
     all_pages(&top().join("book/src"), &mut pages);
     pages.retain(|page| std::fs::read_to_string(page).unwrap().contains("```console"));
@@ -125,7 +125,7 @@ fn mentioned(page: &Path) -> Vec<String> {
 }
 
 #[test]
-fn every_command_that_is_mentioned_can_be_typed() {
+fn every_mentioned_command_parses() {
     let mut pages = vec![top().join("README.md")];
     all_pages(&top().join("book/src"), &mut pages);
     let sandbox = Sandbox::new();

@@ -83,7 +83,7 @@ fn cat_json_has_text_as_text_and_other_bytes_in_hexadecimal() {
 }
 
 #[test]
-fn cat_on_a_terminal_escapes_text_and_refuses_what_is_binary() {
+fn cat_on_a_terminal_escapes_text_and_refuses_binary_files() {
     let sandbox = sandbox();
     assert_eq!(sandbox.terminal("art cat HEAD:colours").stdout, "a\\u{1b}[31mred\r\r\n\ttab\r\n");
     assert_snapshot!(sandbox.terminal("art cat --color never HEAD:bytes"), @"
@@ -96,7 +96,7 @@ fn cat_on_a_terminal_escapes_text_and_refuses_what_is_binary() {
 }
 
 #[test]
-fn cat_ends_quietly_when_its_reader_goes_away() {
+fn cat_ends_quietly_when_the_pipe_closes() {
     let sandbox = Sandbox::new();
     sandbox.art("init").ok();
     sandbox.write("big", noise(1, 3_000_000));

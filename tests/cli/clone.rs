@@ -5,7 +5,7 @@ use insta::assert_snapshot;
 use crate::push::{json, sandbox, shared};
 
 #[test]
-fn what_is_pushed_is_cloned_with_its_history_and_read_back_when_it_is_needed() {
+fn a_clone_has_all_history_and_fetches_content_when_it_is_needed() {
     let sandbox = sandbox();
     sandbox.art("-C a push").ok();
     let clone = json(&sandbox, "clone store b");
@@ -26,7 +26,7 @@ fn what_is_pushed_is_cloned_with_its_history_and_read_back_when_it_is_needed() {
 }
 
 #[test]
-fn a_clone_says_what_came_and_is_a_repository_like_any_other() {
+fn a_clone_reports_the_fetched_refs_and_works_like_any_repository() {
     let sandbox = sandbox();
     sandbox.art("-C a push").ok();
     sandbox.shell("mkdir in").ok();
@@ -98,7 +98,7 @@ fn a_full_clone_needs_the_remote_no_more() {
 }
 
 #[test]
-fn what_can_not_be_cloned_leaves_nothing() {
+fn a_failed_clone_leaves_nothing() {
     let sandbox = sandbox();
     sandbox.write("empty/x", "");
     assert_snapshot!(sandbox.art("clone empty b"), @"
@@ -161,7 +161,7 @@ fn the_project_is_the_only_one_of_the_remote_unless_one_is_named() {
 }
 
 #[test]
-fn a_repository_in_the_place_of_a_store_is_told_from_it() {
+fn a_repository_is_not_mistaken_for_a_remote() {
     let sandbox = shared();
     for named in ["a", "a/.artifacts"] {
         let error = sandbox.art(&format!("clone {named} new --json")).fails_with(2).json_error();

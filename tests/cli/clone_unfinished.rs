@@ -69,7 +69,7 @@ fn unfinished() -> Sandbox {
 }
 
 #[test]
-fn a_clone_of_another_remote_does_not_go_on_where_one_ended() {
+fn a_clone_of_another_remote_does_not_resume_an_unfinished_clone() {
     let sandbox = unfinished();
     sandbox.shell("cp -a store other").ok();
     let refused = sandbox.art("clone other c").fails_with(1);
@@ -94,7 +94,7 @@ fn a_clone_that_can_not_reach_its_remote_stays_unfinished() {
 }
 
 #[test]
-fn the_settings_of_a_repository_around_it_are_not_those_of_a_clone() {
+fn a_clone_ignores_the_settings_of_an_enclosing_repository() {
     let sandbox = remote();
     for (key, value) in [("content.chunk-avg", "2 MiB"), ("core.project", "ada/around")] {
         sandbox.art(&format!("-C a config set {key} '{value}'"));

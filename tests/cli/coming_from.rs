@@ -85,7 +85,7 @@ fn prepared(sandbox: &Sandbox, command: &str) -> String {
 }
 
 #[test]
-fn every_command_of_the_tables_for_polyaxon_and_dstack_does_what_it_says() {
+fn every_command_of_the_tables_for_polyaxon_and_dstack_works() {
     let (pattern, mut tried) = (sandbox(), 0);
     for page in ["polyaxon", "dstack"] {
         for command in commands(page) {

@@ -11,7 +11,7 @@ fn repository() -> Sandbox {
 }
 
 #[test]
-fn a_setting_is_set_read_and_taken_out_again() {
+fn a_setting_is_set_read_and_unset() {
     let sandbox = repository();
     assert_snapshot!(sandbox.art("config set user.name 'Ada Lovelace'"), @"
     exit 0
@@ -66,7 +66,7 @@ fn the_users_settings_work_outside_of_a_repository() {
 }
 
 #[test]
-fn what_is_set_but_does_not_count_is_said() {
+fn an_overridden_setting_is_reported() {
     let sandbox = repository();
     let set = sandbox.command("config set lock.timeout 5s").env("ART_LOCK_TIMEOUT", "7s").run();
     assert_snapshot!(set, @"

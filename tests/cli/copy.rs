@@ -19,7 +19,7 @@ fn record(sandbox: &Sandbox, name: &str) -> serde_json::Value {
 }
 
 #[test]
-fn a_copy_starts_anew_and_says_where_it_came_from() {
+fn a_copy_starts_in_the_first_stage_and_records_its_source() {
     let sandbox = sandbox();
     assert_snapshot!(sandbox.art("copy v1"), @"
     exit 0
@@ -76,7 +76,7 @@ fn the_same_copy_again_is_fine_and_another_is_refused() {
 }
 
 #[test]
-fn a_copy_goes_to_a_project_that_is_there() {
+fn a_copy_needs_an_existing_project() {
     let sandbox = sandbox();
     assert_snapshot!(sandbox.art("copy v1 --to-project ada/digit"), @"
     exit 1
@@ -96,7 +96,7 @@ fn a_copy_goes_to_a_project_that_is_there() {
 }
 
 #[test]
-fn a_disabled_version_is_copied_by_those_who_know() {
+fn a_disabled_version_is_copied_with_consent_only() {
     let sandbox = sandbox();
     sandbox.art("stage v1 disabled --reason Recall").ok();
     let refused = sandbox.art("copy v1").fails_with(15);

@@ -85,7 +85,7 @@ fn a_field_that_both_settled_differently_is_a_conflict_again() {
 }
 
 #[test]
-fn a_field_that_both_settled_alike_is_none() {
+fn a_field_that_both_settled_alike_is_no_conflict() {
     for (choices, text) in [(["--ours", "--theirs"], "by a"), (["--theirs", "--ours"], "by b")] {
         let sandbox = shared();
         settle_apart(&sandbox, "v1", TEXTS, choices);
@@ -142,7 +142,7 @@ fn a_file_that_one_kept_and_the_other_dropped_is_a_conflict_again() {
 }
 
 #[test]
-fn what_one_went_on_with_after_both_joined_it_alike_is_no_conflict() {
+fn a_later_change_on_one_side_of_equal_merges_is_no_conflict() {
     let sandbox = shared();
     // Nothing is in conflict: each takes what the other did, in a merge of its own.
     let lines: [&[&str]; 2] = [&["update v1 --description 'by a'"], &["update v1 --tags fast"]];

@@ -24,7 +24,7 @@ fn seen(sandbox: &Sandbox) -> Vec<String> {
 }
 
 #[test]
-fn a_command_for_another_project_changes_nothing_that_a_command_without_it_sees() {
+fn a_command_for_another_project_changes_no_output_of_other_commands() {
     let sandbox = sandbox();
     let head = sandbox.git("--git-dir .artifacts symbolic-ref HEAD");
     let before = seen(&sandbox);
@@ -94,7 +94,7 @@ fn a_command_for_a_project_answers_for_its_own_current_run() {
 }
 
 #[test]
-fn a_new_run_of_another_project_crashed_at_any_step_is_there_or_not() {
+fn a_crash_in_a_new_run_of_another_project_leaves_the_run_or_nothing() {
     for step in 1.. {
         let sandbox = sandbox();
         let fault = format!("abort:{step}");

@@ -53,7 +53,7 @@ fn the_same_lines_succeed_on_the_sound_repository() {
 }
 
 #[test]
-fn a_repository_whose_throw_away_parts_are_gone_works() {
+fn a_repository_works_without_its_disposable_parts() {
     let sandbox = Sandbox::new();
     small(&sandbox.work());
     for directory in ["cache", "tmp"] {

@@ -44,7 +44,7 @@ fn check(top: &Path) {
 }
 
 #[test]
-fn a_tree_deeper_than_any_path_goes_in_and_comes_out() {
+fn a_tree_deeper_than_any_path_is_uploaded_and_downloaded() {
     let sandbox = Sandbox::new();
     sandbox.art("init").ok();
     make(&sandbox.path("deep"));

@@ -16,7 +16,7 @@ fn sandbox() -> Sandbox {
 }
 
 #[test]
-fn delete_shows_asks_and_can_be_undone() {
+fn delete_shows_its_plan_asks_and_can_be_undone() {
     let sandbox = sandbox();
     assert_snapshot!(sandbox.art("delete v1 v2 v1 --dry-run"), @"
     exit 0

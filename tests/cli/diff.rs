@@ -64,7 +64,7 @@ fn oracle(sandbox: &Sandbox) {
 }
 
 #[test]
-fn letters_and_renames_are_those_of_git() {
+fn letters_and_renames_equal_those_of_git() {
     let sandbox = two_commits();
     oracle(&sandbox);
     let git = sandbox.git("-C oracle diff -M --name-status HEAD~1 HEAD");
@@ -88,7 +88,7 @@ fn git_sees_the_same_in_the_repository_itself() {
 }
 
 #[test]
-fn patches_are_those_of_git() {
+fn patches_equal_those_of_git() {
     let sandbox = two_commits();
     oracle(&sandbox);
     for (a, b) in [("HEAD~1", "HEAD"), ("HEAD", "HEAD~1")] {
@@ -114,7 +114,7 @@ fn git_and_patch_apply_a_patch() {
 }
 
 #[test]
-fn a_directory_is_compared_as_an_upload_of_it_would_be() {
+fn a_directory_is_compared_like_an_upload_of_it() {
     let sandbox = two_commits();
     let by_commit = sandbox.art("diff HEAD~1 HEAD --content").ok().stdout;
     assert_eq!(sandbox.art("diff HEAD~1 ./two --content").ok().stdout, by_commit);
@@ -231,7 +231,7 @@ fn json_lists_the_changes() {
 }
 
 #[test]
-fn what_can_not_be_compared_is_an_error() {
+fn incomparable_arguments_are_an_error() {
     let sandbox = two_commits();
     sandbox.art("diff HEAD~1 HEAD --exit-code").fails_with(1);
     assert_eq!(sandbox.art("diff nosuch HEAD").code, 1);

@@ -157,7 +157,7 @@ fn a_version_that_was_renamed_moved_or_deleted_stays_disabled() {
 }
 
 #[test]
-fn every_verb_is_known_to_give_out_content_or_not() {
+fn every_verb_is_classified_by_whether_it_gives_out_content() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bin/art/commands");
     let files = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
     let verbs = files.filter(|path| path.is_file());

@@ -28,7 +28,7 @@ fn a_revision_a_path_or_a_part_can_be_had() {
 }
 
 #[test]
-fn what_is_not_there_is_named_with_the_nearest_name() {
+fn an_absent_path_is_reported_with_the_nearest_name() {
     let sandbox = sandbox();
     let output = sandbox.art("download HEAD:modle --to x").fails_with(1);
     assert!(output.stderr.contains("model"), "{output}");
@@ -63,7 +63,7 @@ fn damaged_content_is_not_written_and_the_rest_is() {
 }
 
 #[test]
-fn a_hint_after_a_download_fits_what_failed_and_a_long_list_ends_with_a_count() {
+fn a_hint_after_a_download_fits_the_failure_and_a_long_list_ends_with_a_count() {
     let sandbox = Sandbox::new();
     sandbox.art("init").ok();
     for number in 0..12 {
@@ -142,7 +142,7 @@ fn make_deep(root: &std::path::Path, levels: usize) {
 }
 
 #[test]
-fn paths_longer_than_a_system_call_takes_go_there_and_back() {
+fn paths_longer_than_a_system_call_takes_are_uploaded_and_downloaded() {
     let sandbox = Sandbox::new();
     sandbox.art("init --project o/p").ok();
     make_deep(&sandbox.path("tree"), 300);

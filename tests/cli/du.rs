@@ -47,7 +47,7 @@ fn the_parts_make_the_whole() {
 }
 
 #[test]
-fn what_is_uploaded_differs_and_is_stored_is_measured() {
+fn du_measures_uploaded_unique_and_stored_bytes() {
     let json = repository().art("du --json").ok().json();
     let content = &json["content"];
     let (shared, first) = (text(1, 9000).len(), text(2, 2000).len());
@@ -60,7 +60,7 @@ fn what_is_uploaded_differs_and_is_stored_is_measured() {
 }
 
 #[test]
-fn a_runs_own_bytes_are_those_that_no_other_needs() {
+fn the_own_bytes_of_a_run_are_those_that_no_other_run_needs() {
     let sandbox = repository();
     let json = sandbox.art("du --json").ok().json();
     let (alpha, beta) = (run(&json, "alpha"), run(&json, "beta"));
@@ -85,7 +85,7 @@ fn people_get_tables() {
 }
 
 #[test]
-fn an_empty_repository_takes_little_and_missing_content_is_told() {
+fn du_of_an_empty_repository_is_small_and_missing_content_is_reported() {
     let sandbox = Sandbox::new();
     sandbox.art("du").fails_with(10);
     sandbox.art("init").ok();

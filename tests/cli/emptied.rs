@@ -32,7 +32,7 @@ fn is_whole(sandbox: &Sandbox, place: &str) {
 }
 
 #[test]
-fn an_emptied_remote_is_told_from_a_damaged_one() {
+fn an_emptied_remote_is_distinguished_from_a_damaged_one() {
     let sandbox = both();
     sandbox.shell("rm -r store/*").ok();
     assert_snapshot!(sandbox.art("-C b fsck --remote origin"), @"
@@ -67,7 +67,7 @@ fn an_emptied_remote_is_told_from_a_damaged_one() {
 }
 
 #[test]
-fn a_push_that_is_told_to_fills_an_emptied_remote_again_and_says_what_it_was() {
+fn a_push_with_recreate_fills_an_emptied_remote_again_and_reports_it() {
     let sandbox = both();
     sandbox.shell("rm -r store/*").ok();
     assert_snapshot!(sandbox.art("-C b push --all --recreate"), @"
@@ -85,7 +85,7 @@ fn a_push_that_is_told_to_fills_an_emptied_remote_again_and_says_what_it_was() {
 }
 
 #[test]
-fn a_remote_that_was_made_anew_deletes_nothing_here() {
+fn a_recreated_remote_deletes_nothing_locally() {
     let sandbox = both();
     sandbox.write("b/notes.txt", "second");
     sandbox.art("-C b upload notes.txt").ok();
@@ -114,7 +114,7 @@ fn a_remote_that_was_made_anew_deletes_nothing_here() {
 }
 
 #[test]
-fn a_remote_that_was_brought_back_from_a_copy_deletes_nothing_here() {
+fn a_remote_restored_from_a_copy_deletes_nothing_locally() {
     let sandbox = both();
     sandbox.shell("cp -a store copy").ok();
     sandbox.write("a/notes.txt", "second");
@@ -133,7 +133,7 @@ fn a_remote_that_was_brought_back_from_a_copy_deletes_nothing_here() {
 }
 
 #[test]
-fn a_remote_that_is_another_one_now_deletes_nothing_here() {
+fn a_replaced_remote_deletes_nothing_locally() {
     let sandbox = both();
     sandbox.art("init c --project ada/digits").ok();
     sandbox.art("-C c run --name other").ok();
@@ -148,7 +148,7 @@ fn a_remote_that_is_another_one_now_deletes_nothing_here() {
 }
 
 #[test]
-fn what_someone_deleted_is_deleted_also_where_the_cache_was_thrown_away() {
+fn a_deletion_on_the_remote_is_fetched_without_the_cache_too() {
     let sandbox = both();
     sandbox.art("-C a delete v1 --yes").ok();
     sandbox.art("-C a push").ok();
@@ -190,7 +190,7 @@ fn a_repository_is_as_sound_without_its_cache() {
 }
 
 #[test]
-fn the_cache_can_be_thrown_away_before_what_was_overtaken_is_fetched() {
+fn overtaken_commits_are_fetched_after_the_cache_was_deleted() {
     let sandbox = shared();
     overtake(&sandbox);
     sandbox.shell("rm -r b/.artifacts/cache").ok();
@@ -199,7 +199,7 @@ fn the_cache_can_be_thrown_away_before_what_was_overtaken_is_fetched() {
 }
 
 #[test]
-fn a_remote_that_was_made_anew_has_not_what_was_overtaken_on_the_old_one() {
+fn a_recreated_remote_lacks_the_overtaken_commits_of_the_old_one() {
     let sandbox = shared();
     overtake(&sandbox);
     sandbox.art("-C b fetch").ok();
@@ -226,7 +226,7 @@ fn the_sides_of_a_conflict_are_on_the_remote_also_when_it_is_settled() {
 }
 
 #[test]
-fn a_lost_history_pack_is_told_once_and_the_others_are_not_fetched_again() {
+fn a_lost_history_pack_is_reported_once_and_the_others_are_not_fetched_again() {
     let sandbox = shared();
     sandbox.write("a/notes.txt", "second");
     sandbox.art("-C a upload notes.txt").ok();
@@ -260,7 +260,7 @@ fn brought_back() -> Sandbox {
 }
 
 #[test]
-fn a_push_sends_what_a_restored_remote_lacks_whatever_asked_the_remote_before() {
+fn a_push_sends_missing_data_to_a_restored_remote_after_any_earlier_command() {
     let asks = [
         "remote show origin",
         "log --remote origin",
@@ -282,7 +282,7 @@ fn a_push_sends_what_a_restored_remote_lacks_whatever_asked_the_remote_before() 
 }
 
 #[test]
-fn a_push_sends_what_a_restored_remote_lacks_also_after_a_push_that_was_refused() {
+fn a_push_sends_missing_data_to_a_restored_remote_after_a_refused_push() {
     let sandbox = brought_back();
     // Both sides change the version, so that the first push is refused.
     sandbox.art("-C b update v1 --description b").ok();
@@ -294,7 +294,7 @@ fn a_push_sends_what_a_restored_remote_lacks_also_after_a_push_that_was_refused(
 }
 
 #[test]
-fn a_push_to_a_restored_remote_that_others_went_on_with_sends_what_it_lacks() {
+fn a_push_sends_missing_data_to_a_restored_remote_with_new_pushes() {
     let sandbox = brought_back();
     // The number of the lost entry is taken by another one.
     sandbox.art("-C b run --name three").ok();
@@ -305,7 +305,7 @@ fn a_push_to_a_restored_remote_that_others_went_on_with_sends_what_it_lacks() {
 }
 
 #[test]
-fn a_push_sends_nothing_again_that_someone_deleted_whatever_asked_the_remote_before() {
+fn a_push_never_sends_deleted_refs_again_after_any_earlier_command() {
     for ask in ["remote show origin", "log --remote origin", "push run/base", "status"] {
         let sandbox = both();
         sandbox.art("-C a delete v1 --yes").ok();
@@ -318,7 +318,7 @@ fn a_push_sends_nothing_again_that_someone_deleted_whatever_asked_the_remote_bef
 }
 
 #[test]
-fn what_a_restored_remote_has_replaces_nothing_here_whatever_asked_the_remote_before() {
+fn a_restored_remote_replaces_nothing_locally_after_any_earlier_command() {
     let sandbox = shared();
     sandbox.shell("cp -a store ../old").ok();
     sandbox.art("-C a delete v1 --yes").ok();
@@ -331,7 +331,7 @@ fn what_a_restored_remote_has_replaces_nothing_here_whatever_asked_the_remote_be
 }
 
 #[test]
-fn a_directory_that_is_not_there_is_unavailable_to_every_command_and_is_not_created() {
+fn an_absent_directory_is_unavailable_to_every_command_and_is_not_created() {
     for mounted in [false, true] {
         for has_cache in [true, false] {
             let sandbox = shared();

@@ -42,7 +42,7 @@ fn an_unknown_option_suggests_the_nearest() {
 }
 
 #[test]
-fn a_usage_error_is_json_where_json_was_asked_for() {
+fn a_usage_error_is_json_with_the_json_option() {
     let output = Sandbox::new().art("man --json --nonsense").fails_with(2);
     assert_eq!(output.stdout, "");
     assert_snapshot!(serde_json::to_string_pretty(&output.json_error()).unwrap(), @r#"
@@ -79,7 +79,7 @@ fn a_bad_project_name_says_why() {
 }
 
 #[test]
-fn a_directory_that_is_not_there_is_refused() {
+fn an_absent_directory_is_refused() {
     assert_snapshot!(Sandbox::new().art("-C nowhere man"), @"
     exit 1
     -- stderr
@@ -89,7 +89,7 @@ fn a_directory_that_is_not_there_is_refused() {
 }
 
 #[test]
-fn an_error_is_json_where_json_was_asked_for() {
+fn an_error_is_json_with_the_json_option() {
     let output = Sandbox::new().art("-C nowhere man --json").fails_with(1);
     assert_snapshot!(serde_json::to_string_pretty(&output.json_error()).unwrap(), @r#"
     {
@@ -127,7 +127,7 @@ fn names_in_errors_can_not_reach_the_terminal() {
 }
 
 #[test]
-fn a_reader_that_goes_away_ends_it_quietly() {
+fn a_closed_pipe_ends_a_command_quietly() {
     let sandbox = Sandbox::new();
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
@@ -151,7 +151,7 @@ fn handled_signals(pid: u32) -> u64 {
 }
 
 #[test]
-fn the_first_signal_asks_and_the_second_ends() {
+fn the_first_signal_interrupts_and_the_second_kills() {
     let sandbox = Sandbox::new();
     sandbox.art("init").ok();
     sandbox.write("w.bin", "weights");
@@ -225,7 +225,7 @@ fn starting_takes_no_noticeable_time() {
 }
 
 #[test]
-fn a_repository_that_can_only_be_read_is_shared_as_far_as_that_goes() {
+fn a_read_only_repository_answers_commands_that_only_read() {
     let sandbox = shared();
     sandbox.art("-C a update v1 --description new").ok();
     sandbox.art("-C a push").ok();
@@ -292,7 +292,7 @@ fn a_verb_of_another_tool_names_the_command_of_art() {
 }
 
 #[test]
-fn did_you_mean_suggests_only_what_is_near() {
+fn did_you_mean_suggests_only_similar_words() {
     let sandbox = Sandbox::new();
     let hint = |line: &str| {
         let error = sandbox.command(line).arg("--json").run().json_error();

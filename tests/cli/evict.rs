@@ -5,7 +5,7 @@ use insta::assert_snapshot;
 use crate::push::{json, sandbox, shared};
 
 #[test]
-fn what_the_remote_holds_can_leave_and_comes_back() {
+fn evicted_content_is_fetched_again_from_the_remote() {
     let sandbox = shared();
     sandbox.write("a/unsent.bin", [7; 5000]);
     sandbox.art("-C a upload unsent.bin").ok();
@@ -27,7 +27,7 @@ fn what_the_remote_holds_can_leave_and_comes_back() {
 }
 
 #[test]
-fn an_eviction_says_what_it_relies_on_and_what_it_frees() {
+fn an_eviction_reports_its_checks_and_the_freed_bytes() {
     let sandbox = shared();
     assert_snapshot!(sandbox.art("-C a evict"), @"
     exit 1
@@ -65,7 +65,7 @@ fn an_eviction_says_what_it_relies_on_and_what_it_frees() {
 }
 
 #[test]
-fn nothing_leaves_without_a_remote_that_has_it() {
+fn nothing_is_evicted_without_a_remote_that_holds_it() {
     let sandbox = sandbox();
     assert_snapshot!(sandbox.art("-C a evict --yes"), @"
     exit 1

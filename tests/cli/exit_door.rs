@@ -72,7 +72,7 @@ fn a_listing_has_every_entry() {
 }
 
 #[test]
-fn what_is_damaged_is_named_and_the_rest_is_restored() {
+fn damaged_files_are_named_and_the_others_are_restored() {
     if lacks("zstd") {
         return;
     }
@@ -109,7 +109,7 @@ fn what_is_damaged_is_named_and_the_rest_is_restored() {
 }
 
 #[test]
-fn nothing_is_written_over() {
+fn existing_files_are_not_overwritten() {
     if lacks("zstd") {
         return;
     }
@@ -160,7 +160,7 @@ fn refs(sandbox: &Sandbox, repository: &str, prefix: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_copy_of_a_remote_is_made_a_repository_without_art() {
+fn other_tools_make_a_repository_from_a_copy_of_a_remote() {
     if lacks("zstd") {
         return;
     }
@@ -211,7 +211,7 @@ fn a_copy_of_a_remote_with_a_conflict_has_both_sides_of_it() {
 }
 
 #[test]
-fn what_is_damaged_or_missing_in_a_copy_of_a_remote_is_named() {
+fn damaged_and_missing_files_in_a_copy_of_a_remote_are_named() {
     if lacks("zstd") {
         return;
     }

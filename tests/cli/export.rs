@@ -46,7 +46,7 @@ fn listing(sandbox: &Sandbox, directory: &str) -> Vec<u8> {
 }
 
 #[test]
-fn export_unpacked_by_other_tools_is_what_download_writes() {
+fn other_tools_unpack_an_export_to_the_same_files_as_download() {
     if lacks("zstd") {
         return;
     }
@@ -148,7 +148,7 @@ fn export_of_a_directory_or_a_file_has_names_from_there() {
 }
 
 #[test]
-fn export_tells_what_it_wrote() {
+fn export_reports_the_written_files() {
     let sandbox = Sandbox::new();
     sandbox.art("init").ok();
     sandbox.write("a", "aaa");
@@ -199,7 +199,7 @@ fn export_replaces_a_file_only_with_force() {
 }
 
 #[test]
-fn export_that_is_killed_leaves_the_old_file_or_the_new_and_nothing_else() {
+fn export_that_is_killed_leaves_only_the_old_file_or_the_new_one() {
     for old in [None, Some("old")] {
         let sandbox = sandbox();
         sandbox.shell("mkdir out").ok();
@@ -229,7 +229,7 @@ fn export_that_is_killed_leaves_the_old_file_or_the_new_and_nothing_else() {
 }
 
 #[test]
-fn export_goes_nowhere_it_can_not_be_read() {
+fn export_refuses_unreadable_destinations() {
     let sandbox = sandbox();
     assert_snapshot!(sandbox.terminal("art export --color never"), @"
     exit 1
@@ -322,7 +322,7 @@ fn export_of_nothing_is_an_empty_archive() {
 }
 
 #[test]
-fn export_ends_quietly_when_its_reader_goes_away() {
+fn export_ends_quietly_when_the_pipe_closes() {
     let sandbox = sandbox();
     for format in ["tar.zst", "tar", "tar.gz", "zip"] {
         let (reader, writer) = std::io::pipe().unwrap();

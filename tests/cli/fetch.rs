@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::push::{json, requests, shared};
 
 #[test]
-fn nothing_new_is_a_few_requests() {
+fn a_fetch_of_nothing_new_takes_few_requests() {
     let sandbox = shared();
     let push = json(&sandbox, "-C a push");
     assert_eq!(push["entry"], Value::Null);
@@ -16,7 +16,7 @@ fn nothing_new_is_a_few_requests() {
 }
 
 #[test]
-fn a_fetch_moves_only_what_stands_for_the_remote() {
+fn a_fetch_moves_only_the_refs_of_the_remote() {
     let sandbox = shared();
     sandbox.art("-C a update v1 --description other").ok();
     sandbox.art("-C a tag best v1").ok();
@@ -60,7 +60,7 @@ fn a_fetch_moves_only_what_stands_for_the_remote() {
 }
 
 #[test]
-fn what_can_not_be_fetched_is_said() {
+fn a_fetch_reports_its_failures() {
     let sandbox = shared();
     assert_snapshot!(sandbox.art("-C b fetch orign"), @"
     exit 1

@@ -14,7 +14,7 @@ fn evicted() -> Sandbox {
 }
 
 #[test]
-fn the_removal_of_the_only_remote_with_some_content_counts_it_and_needs_a_yes() {
+fn the_removal_of_the_only_remote_with_some_content_counts_it_and_asks() {
     let sandbox = evicted();
     assert_snapshot!(sandbox.art("-C a remote remove origin --dry-run"), @"
     exit 0
@@ -60,7 +60,7 @@ fn the_removal_of_the_only_remote_with_some_content_counts_it_and_needs_a_yes() 
 }
 
 #[test]
-fn what_another_remote_has_too_is_not_counted() {
+fn content_that_another_remote_also_holds_is_not_counted() {
     let sandbox = sandbox();
     sandbox.art("-C a remote add backup ../backup").ok();
     sandbox.art("-C a push origin").ok();
@@ -75,7 +75,7 @@ fn what_another_remote_has_too_is_not_counted() {
 }
 
 #[test]
-fn a_remote_that_moves_away_from_the_only_copy_of_some_content_needs_a_yes() {
+fn a_new_location_without_the_only_copy_of_some_content_asks() {
     let sandbox = evicted();
     sandbox.shell("mkdir elsewhere").ok();
     let refused = sandbox.art("-C a remote set-uri origin ../elsewhere").fails_with(1);

@@ -45,7 +45,7 @@ fn shown(output: &Output) -> String {
 }
 
 #[test]
-fn a_sound_repository_is_said_to_be() {
+fn a_sound_repository_is_reported_as_sound() {
     let sandbox = repository();
     assert_snapshot!(shown(&sandbox.art("fsck")), @"
     exit 0
@@ -67,7 +67,7 @@ fn a_sound_repository_is_said_to_be() {
 }
 
 #[test]
-fn a_lost_index_is_made_anew() {
+fn a_lost_index_is_rebuilt() {
     let sandbox = repository();
     for file in files(&sandbox, "index", ".idx") {
         std::fs::remove_file(file).unwrap();
@@ -170,7 +170,7 @@ fn damage_is_json_with_the_same_exit_code() {
 }
 
 #[test]
-fn the_lost_index_of_a_git_pack_is_made_anew_by_git_as_told() {
+fn the_lost_index_of_a_git_pack_is_rebuilt_with_the_hint() {
     let sandbox = Sandbox::new();
     sandbox.art("init").ok();
     for n in 0..40 {

@@ -115,7 +115,7 @@ fn check_found_and_repaired(
 }
 
 #[test]
-fn a_sound_remote_is_told_so_and_how_sure_that_is() {
+fn a_sound_remote_is_reported_with_the_depth_of_the_check() {
     let sandbox = sandbox();
     assert_snapshot!(sandbox.art("-C a fsck --remote origin"), @"
     exit 0
@@ -139,7 +139,7 @@ fn a_sound_remote_is_told_so_and_how_sure_that_is() {
 }
 
 #[test]
-fn the_options_of_a_check_and_a_repair_are_held_apart() {
+fn the_options_of_a_check_and_a_repair_exclude_each_other() {
     let sandbox = sandbox();
     for line in [
         "fsck --sample 5%",
@@ -185,7 +185,7 @@ fn a_flipped_byte_in_a_pack_is_found_where_every_byte_is_read() {
 }
 
 #[test]
-fn a_lost_index_segment_is_made_anew() {
+fn a_lost_index_segment_is_rebuilt() {
     check_found_and_repaired(("segment", "it is missing"), "", |sandbox| {
         let segment = files(sandbox, "index").remove(0);
         std::fs::remove_file(&segment).unwrap();
@@ -196,7 +196,7 @@ fn a_lost_index_segment_is_made_anew() {
 }
 
 #[test]
-fn a_damaged_index_segment_is_sent_again_where_there_is_a_copy() {
+fn a_damaged_index_segment_is_sent_again_from_a_local_copy() {
     check_found_and_repaired(("segment", "its bytes do not match"), "", |sandbox| {
         let segment = files(sandbox, "index").remove(0);
         flip(&segment, 2000);
@@ -205,7 +205,7 @@ fn a_damaged_index_segment_is_sent_again_where_there_is_a_copy() {
 }
 
 #[test]
-fn a_lost_history_pack_is_made_anew() {
+fn a_lost_history_pack_is_rebuilt() {
     check_found_and_repaired(("meta", "it is missing"), "", |sandbox| {
         let meta = files(sandbox, "meta").remove(0);
         std::fs::remove_file(&meta).unwrap();
@@ -214,7 +214,7 @@ fn a_lost_history_pack_is_made_anew() {
 }
 
 #[test]
-fn a_damaged_history_pack_is_made_anew() {
+fn a_damaged_history_pack_is_rebuilt() {
     check_found_and_repaired(("meta", "its bytes do not match its id"), "", |sandbox| {
         let meta = files(sandbox, "meta").remove(0);
         flip(&meta, 200);
@@ -267,7 +267,7 @@ fn lost_entries_at_both_ends_of_the_log_are_written_again() {
 }
 
 #[test]
-fn what_names_a_checkpoint_and_says_nothing_is_made_anew() {
+fn a_damaged_pointer_to_the_checkpoint_is_rewritten() {
     check_found_and_repaired(("checkpoint", ""), "", |sandbox| {
         sandbox.write("store/checkpoint/latest.toml", "\0garbage");
         "checkpoint/latest.toml".to_owned()
@@ -275,7 +275,7 @@ fn what_names_a_checkpoint_and_says_nothing_is_made_anew() {
 }
 
 #[test]
-fn a_remote_that_does_not_say_it_is_one_is_made_one_again() {
+fn a_lost_marker_of_a_remote_is_rewritten() {
     check_found_and_repaired(("outline", "it is missing"), "", |sandbox| {
         std::fs::remove_file(sandbox.path("store/art.toml")).unwrap();
         "art.toml".to_owned()
@@ -294,7 +294,7 @@ fn files_that_no_entry_names_are_left_over_and_no_defect() {
 }
 
 #[test]
-fn a_remote_of_a_newer_art_is_told_from_a_damaged_one() {
+fn a_remote_of_a_newer_art_is_distinguished_from_a_damaged_one() {
     for (file, place) in [("art.toml", "store/art.toml"), ("entry", "")] {
         let sandbox = sandbox();
         let path = if place.is_empty() { entry(&sandbox, 2) } else { sandbox.path(place) };
@@ -309,7 +309,7 @@ fn a_remote_of_a_newer_art_is_told_from_a_damaged_one() {
 }
 
 #[test]
-fn a_pack_that_is_nowhere_as_a_file_is_replaced_by_what_is_here_of_it() {
+fn a_lost_pack_is_replaced_from_the_local_content() {
     let sandbox = sandbox();
     sandbox.art("clone store b").ok();
     // Frame by frame, so that `b` has all contents in packs of its own.
@@ -333,7 +333,7 @@ fn a_pack_that_is_nowhere_as_a_file_is_replaced_by_what_is_here_of_it() {
 }
 
 #[test]
-fn what_is_nowhere_is_named_and_stays_for_who_has_it() {
+fn missing_content_is_named_until_another_repository_repairs_it() {
     let sandbox = sandbox();
     sandbox.art("clone store b").ok();
     let packs = files(&sandbox, "packs");
@@ -349,7 +349,7 @@ fn what_is_nowhere_is_named_and_stays_for_who_has_it() {
 }
 
 #[test]
-fn who_comes_anew_is_told_that_an_entry_of_the_log_is_missing() {
+fn a_new_clone_reports_a_missing_entry_of_the_log() {
     let sandbox = sandbox();
     for number in [2, 1] {
         std::fs::remove_file(entry(&sandbox, number)).unwrap();
@@ -369,7 +369,7 @@ fn who_comes_anew_is_told_that_an_entry_of_the_log_is_missing() {
 }
 
 #[test]
-fn what_suffers_is_named_with_its_runs_versions_and_files() {
+fn affected_runs_versions_and_files_are_named() {
     let sandbox = sandbox();
     let pack = files(&sandbox, "packs").remove(0);
     std::fs::remove_file(&pack).unwrap();
@@ -412,7 +412,7 @@ fn a_file_that_only_an_older_commit_has_is_named_too() {
 }
 
 #[test]
-fn long_lists_of_what_is_lost_end_with_how_many_more_there_are() {
+fn long_lists_of_losses_end_with_a_count() {
     let sandbox = Sandbox::in_memory();
     sandbox.art("init a --project ada/digits").ok();
     for number in 0..230 {

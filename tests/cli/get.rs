@@ -83,7 +83,7 @@ fn ids(sandbox: &Sandbox) -> Vec<(String, String)> {
 }
 
 #[test]
-fn json_has_all_of_it() {
+fn the_json_has_all_fields() {
     let sandbox = sandbox();
     let version = sandbox.art("get v1 --json").ok().json();
     let keys: Vec<&String> = version.as_object().unwrap().keys().collect();
@@ -106,7 +106,7 @@ fn json_has_all_of_it() {
 }
 
 #[test]
-fn a_run_that_was_renamed_or_deleted_is_told() {
+fn a_renamed_or_deleted_run_is_reported() {
     let sandbox = sandbox();
     sandbox.art("runs update train --name fit").ok();
     let version = sandbox.art("get v1 --json").ok().json();
@@ -120,7 +120,7 @@ fn a_run_that_was_renamed_or_deleted_is_told() {
 }
 
 #[test]
-fn what_is_no_version_is_refused_with_the_nearest() {
+fn an_unknown_version_is_refused_with_the_nearest_name() {
     let sandbox = sandbox();
     let output = sandbox.art("get v11").fails_with(1);
     assert!(output.stderr.contains("did you mean 'v1'?"), "{output}");

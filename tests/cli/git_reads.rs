@@ -59,7 +59,7 @@ fn git_bundles_and_clones_the_records() {
 }
 
 #[test]
-fn git_finds_nothing_wrong_but_the_content() {
+fn git_finds_nothing_wrong_except_the_missing_content() {
     let sandbox = repository();
     let script = "\
         git --git-dir .artifacts fsck --connectivity-only --no-dangling \

@@ -27,7 +27,7 @@ fn put_program(sandbox: &Sandbox, hook: &str, program: &str) {
 }
 
 #[test]
-fn a_hook_refuses_with_15_and_nothing_has_changed() {
+fn a_hook_refuses_with_15_and_changes_nothing() {
     let sandbox = desk("pre-upload", "echo 'no upload on Fridays'\nprintf 'red \\033[31m'\nexit 1");
     let before = sandbox.shell("find .artifacts | sort; cat .artifacts/HEAD").ok().stdout;
     assert_snapshot!(sandbox.art("upload data"), @r"
@@ -65,7 +65,7 @@ fn a_hook_refuses_with_15_and_nothing_has_changed() {
 }
 
 #[test]
-fn a_hook_is_heard_and_one_that_fails_afterwards_is_a_warning() {
+fn the_output_of_a_hook_is_shown_and_a_failure_afterwards_is_a_warning() {
     let sandbox = desk("post-upload", "echo \"note on $ART_RUN\"\nexit 4");
     assert_snapshot!(sandbox.art("upload data --quiet"), @"
     exit 0
@@ -104,7 +104,7 @@ fn a_hook_may_call_art_on_the_same_repository() {
 }
 
 #[test]
-fn a_hook_that_uploads_comes_to_an_end() {
+fn a_hook_that_uploads_does_not_recurse_forever() {
     let sandbox = desk("post-upload", "date +%N > \"made-$ART_HOOK_DEPTH\"\nart upload made-*");
     let output = sandbox.art("upload data").ok();
     assert!(output.stderr.contains("hooks run each other 5 levels deep"), "{output}");
@@ -112,7 +112,7 @@ fn a_hook_that_uploads_comes_to_an_end() {
 }
 
 #[test]
-fn a_run_is_not_begun_without_its_upload_and_lives_without_its_outputs() {
+fn a_refused_upload_prevents_a_run_and_a_refused_output_does_not() {
     let sandbox = desk("pre-upload", "exit 1");
     let refused = sandbox.art("run --upload-from data -- touch begun").fails_with(15);
     assert!(!sandbox.path("begun").exists(), "{refused}");
@@ -155,7 +155,7 @@ fn an_interrupt_ends_the_hook_and_art() {
 }
 
 #[test]
-fn a_repository_can_not_say_that_its_hooks_are_to_be_trusted() {
+fn a_repository_cannot_mark_its_own_hooks_as_trusted() {
     let sandbox = desk("pre-upload", "exit 1");
     sandbox.art("config set hooks.trust any").ok();
     assert_eq!(sandbox.art("config get hooks.trust").ok().stdout, "owner\n");
@@ -172,7 +172,7 @@ fn staged(hook: &str, script: &str) -> Sandbox {
 }
 
 #[test]
-fn a_stage_is_refused_with_15_and_nothing_has_changed() {
+fn a_stage_is_refused_with_15_and_nothing_changes() {
     let sandbox = staged(
         "pre-stage",
         "test \"$ART_STAGE_TO\" != production || test -n \"$ART_MESSAGE\" || {\n\
@@ -197,7 +197,7 @@ fn a_stage_is_refused_with_15_and_nothing_has_changed() {
 }
 
 #[test]
-fn hooks_hear_of_every_version_that_moves_and_of_its_commits() {
+fn hooks_receive_every_moved_version_and_its_commits() {
     let sandbox = staged("pre-stage", "cat >> pre.jsonl");
     put(&sandbox, "post-stage", "cat >> post.jsonl");
     sandbox.art("register v2 --stage staging --reason Fresh").ok();
@@ -234,7 +234,7 @@ fn hooks_hear_of_every_version_that_moves_and_of_its_commits() {
 }
 
 #[test]
-fn a_hook_is_asked_again_when_the_version_has_moved_meanwhile() {
+fn a_hook_runs_again_when_the_version_moved_meanwhile() {
     // The first run of the hook moves the version itself, so that its answer is stale.
     let sandbox = staged(
         "pre-stage",
@@ -280,7 +280,7 @@ fn a_version_of_a_path_is_an_upload_and_may_be_a_stage() {
 }
 
 #[test]
-fn the_hooks_of_the_guide_do_what_it_says() {
+fn the_hooks_of_the_guide_work() {
     if lacks("python3") {
         return;
     }
@@ -305,7 +305,7 @@ fn the_hooks_of_the_guide_do_what_it_says() {
 }
 
 #[test]
-fn a_version_that_has_to_make_room_is_asked_about_too() {
+fn hooks_run_for_a_displaced_version_too() {
     let sandbox =
         staged("pre-stage", "echo \"$ART_VERSION to $ART_STAGE_TO, $ART_REASON\" >> asked");
     put(&sandbox, "post-stage", "echo \"$ART_VERSION in $ART_STAGE_TO\" >> told");

@@ -17,7 +17,7 @@ fn a_repository_is_made_once_and_is_one_for_git() {
 }
 
 #[test]
-fn inside_of_a_git_work_tree_git_leaves_it_alone() {
+fn git_ignores_a_repository_in_its_work_tree() {
     let sandbox = Sandbox::new();
     sandbox.git("init -q .");
     sandbox.tool("mkdir", "-p 'sub dir'");
@@ -30,7 +30,7 @@ fn inside_of_a_git_work_tree_git_leaves_it_alone() {
 }
 
 #[test]
-fn what_is_in_the_way_is_not_touched() {
+fn init_leaves_existing_files_unchanged() {
     let sandbox = Sandbox::new();
     sandbox.write(".artifacts/mine", "precious");
     let refused = sandbox.art("init").fails_with(1);
@@ -40,7 +40,7 @@ fn what_is_in_the_way_is_not_touched() {
 }
 
 #[test]
-fn many_at_once_make_one_repository() {
+fn parallel_inits_make_one_repository() {
     let sandbox = Sandbox::new();
     let created: usize = std::thread::scope(|scope| {
         let threads: Vec<_> =

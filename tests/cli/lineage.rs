@@ -44,7 +44,7 @@ fn chain() -> Sandbox {
 }
 
 #[test]
-fn add_names_what_a_run_made() {
+fn add_names_the_outputs_of_a_run() {
     let sandbox = lab();
     sandbox.write("model/w.bin", "weights");
     sandbox.art("upload model").ok();
@@ -185,7 +185,7 @@ fn runs_that_used_each_other_are_drawn_once() {
 }
 
 #[test]
-fn a_run_without_lineage_and_a_name_without_a_run_are_told() {
+fn a_run_without_lineage_and_an_unknown_name_are_reported() {
     let sandbox = lab();
     sandbox.art("lineage").fails_with(1);
     sandbox.art("run --name a").ok();
@@ -199,7 +199,7 @@ fn a_run_without_lineage_and_a_name_without_a_run_are_told() {
 }
 
 #[test]
-fn what_a_version_was_made_from_is_its_lineage() {
+fn the_sources_of_a_version_are_its_lineage() {
     let sandbox = chain();
     // A version as its commits will be: a record of its own, made from the run's commit.
     let script = "set -e; export GIT_DIR=.artifacts

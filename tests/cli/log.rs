@@ -29,7 +29,7 @@ fn sandbox() -> Sandbox {
 }
 
 #[test]
-fn log_tells_who_when_what_and_how_much() {
+fn log_shows_author_time_message_and_sizes() {
     assert_snapshot!(sandbox().art("log run/jolly-mallard-1"), @"
     exit 0
     -- stdout
@@ -59,7 +59,7 @@ fn log_starts_from_all_refs_and_stops_after_n() {
 }
 
 #[test]
-fn log_agrees_with_git_on_the_order_and_on_what_changed() {
+fn log_agrees_with_git_on_the_order_and_the_changes() {
     let sandbox = sandbox();
     let git = sandbox.git("--git-dir .artifacts log --all --format=%H");
     let entries = sandbox.art("log --json --all").ok().json_lines();
@@ -151,7 +151,7 @@ fn log_as_json_has_one_commit_a_line() {
 }
 
 #[test]
-fn stat_names_the_files_and_tells_what_there_is_in_all() {
+fn stat_names_the_files_and_shows_the_totals() {
     assert_snapshot!(sandbox().art("log run/jolly-mallard-1 --stat -n 2"), @"
     exit 0
     -- stdout
@@ -180,7 +180,7 @@ fn verbose_has_whole_ids_and_messages() {
 }
 
 #[test]
-fn a_graph_shows_where_a_version_came_from() {
+fn a_graph_shows_the_sources_of_a_version() {
     let sandbox = sandbox();
     let git = |line: &str| sandbox.git(&format!("--git-dir .artifacts {line}")).trim().to_owned();
     let tree = git("rev-parse refs/runs/o/p/jolly-mallard-1^{tree}");
@@ -208,7 +208,7 @@ fn a_graph_shows_where_a_version_came_from() {
 }
 
 #[test]
-fn a_repository_without_commits_says_how_to_make_one() {
+fn a_repository_without_commits_gets_a_hint() {
     let sandbox = Sandbox::new();
     sandbox.art("init").ok();
     assert_snapshot!(sandbox.art("log"), @"
@@ -227,7 +227,7 @@ fn a_repository_without_commits_says_how_to_make_one() {
 }
 
 #[test]
-fn log_goes_on_beside_what_can_not_be_read_and_says_so() {
+fn log_continues_past_unreadable_commits_and_reports_them() {
     let sandbox = sandbox();
     let id =
         sandbox.art("log run/jolly-mallard-1~1 -n 1 --json").ok().json_lines()[0]["commit"].clone();
@@ -242,7 +242,7 @@ fn log_goes_on_beside_what_can_not_be_read_and_says_so() {
 }
 
 #[test]
-fn log_ends_when_nobody_reads_on() {
+fn log_ends_when_the_pipe_closes() {
     let sandbox = Sandbox::new();
     sandbox.art("init --project o/p").ok();
     sandbox.write("x", "x");

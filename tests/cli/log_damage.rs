@@ -56,7 +56,7 @@ fn is_named(sandbox: &Sandbox, line: &str, number: u32, context: &str) -> bool {
 }
 
 #[test]
-fn whatever_is_in_the_place_of_an_entry_is_named_where_a_command_points_to_the_check() {
+fn the_check_names_every_object_in_place_of_an_entry() {
     let mut named = 0;
     // The newest entry, and the place of the next one.
     for number in [3, 4] {

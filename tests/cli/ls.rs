@@ -150,7 +150,7 @@ fn ls_of_a_new_run_is_empty() {
 }
 
 #[test]
-fn ls_without_a_current_run_says_how_to_make_one() {
+fn ls_without_a_current_run_prints_a_hint() {
     let sandbox = Sandbox::new();
     sandbox.art("init").ok();
     assert_snapshot!(sandbox.art("ls"), @"
@@ -163,7 +163,7 @@ fn ls_without_a_current_run_says_how_to_make_one() {
 }
 
 #[test]
-fn ls_of_what_is_not_there_suggests_what_is() {
+fn ls_of_an_absent_path_suggests_the_nearest() {
     let sandbox = sandbox();
     assert_snapshot!(sandbox.art("ls HEAD:modle"), @"
     exit 1
@@ -210,7 +210,7 @@ fn ls_of_what_is_not_there_suggests_what_is() {
 }
 
 #[test]
-fn ls_long_lists_all_even_if_content_is_lost_and_says_so() {
+fn ls_long_lists_all_files_and_reports_lost_content() {
     let sandbox = sandbox();
     sandbox.shell("rm .artifacts/packs/*.tar.zst .artifacts/index/*").ok();
     let output = sandbox.art("ls -r -l").fails_with(20);

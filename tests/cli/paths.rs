@@ -268,7 +268,7 @@ fn an_empty_path_is_an_error_and_never_everything() {
 }
 
 #[test]
-fn an_upload_that_goes_on_keeps_what_it_cannot_read() {
+fn an_upload_that_continues_keeps_unreadable_files() {
     let sandbox = uploaded();
     sandbox.write("data/locked/x", "x");
     sandbox.write("data/never", "secret");

@@ -30,7 +30,7 @@ displaced = "staging"
 "#;
 
 #[test]
-fn policy_shows_the_usual_stages_where_nothing_was_set() {
+fn policy_shows_the_default_stages_if_nothing_is_set() {
     let sandbox = sandbox();
     assert_snapshot!(sandbox.art("policy"), @r#"
     exit 0
@@ -206,7 +206,7 @@ fn policy_set_takes_all_rules_from_a_file_or_from_its_input() {
 }
 
 #[test]
-fn policy_set_refuses_what_makes_no_sense_and_changes_nothing() {
+fn policy_set_refuses_invalid_rules_and_changes_nothing() {
     let sandbox = sandbox();
     sandbox.art("policy set production.reason=true").ok();
     let before = sandbox.git("--git-dir .artifacts for-each-ref");
@@ -267,7 +267,7 @@ fn policy_set_does_not_take_a_stage_from_under_a_version() {
 }
 
 #[test]
-fn policy_set_tells_of_stages_that_hold_too_many() {
+fn policy_set_reports_stages_over_their_capacity() {
     let sandbox = sandbox();
     for version in ["v1", "v2"] {
         sandbox.art(&format!("stage {version} staging")).ok();
@@ -402,7 +402,7 @@ fn policy_check_names_every_rule_that_refuses_and_changes_nothing() {
 }
 
 #[test]
-fn policy_decides_what_stage_does() {
+fn policy_decides_the_moves_of_stage() {
     let sandbox = sandbox();
     sandbox.write("policy.toml", RULES);
     sandbox.art("policy set @policy.toml").ok();

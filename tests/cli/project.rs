@@ -16,7 +16,7 @@ fn sandbox() -> Sandbox {
 }
 
 #[test]
-fn project_shows_what_there_is_without_a_record() {
+fn project_without_a_record_shows_its_runs_and_versions() {
     let sandbox = Sandbox::new();
     sandbox.art("init --project o/p").ok();
     assert_snapshot!(sandbox.art("project"), @"
@@ -77,7 +77,7 @@ fn project_shows_its_record_its_stages_and_its_rules() {
 }
 
 #[test]
-fn project_update_changes_what_is_given() {
+fn project_update_changes_the_given_fields() {
     let sandbox = sandbox();
     assert_snapshot!(sandbox.art("project update --description 'Reads digits' --tags a,b"), @"
     exit 0
@@ -137,7 +137,7 @@ fn project_update_changes_what_is_given() {
 }
 
 #[test]
-fn project_update_makes_a_project_that_is_not_there() {
+fn project_update_creates_an_absent_project() {
     let sandbox = sandbox();
     assert_snapshot!(sandbox.art("project show o/q"), @"
     exit 1
@@ -179,7 +179,7 @@ fn project_update_makes_a_project_that_is_not_there() {
 }
 
 #[test]
-fn project_list_goes_on_past_a_damaged_record() {
+fn project_list_continues_past_a_damaged_record() {
     let sandbox = sandbox();
     sandbox.art("project update --description mine").ok();
     sandbox.git("--git-dir .artifacts update-ref refs/projects/o/p HEAD");

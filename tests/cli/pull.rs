@@ -29,7 +29,7 @@ fn fields_that_do_not_touch_are_merged() {
 }
 
 #[test]
-fn a_pull_says_what_came() {
+fn a_pull_reports_the_changes() {
     let sandbox = shared();
     assert_snapshot!(sandbox.art("-C b pull"), @"
     exit 0
@@ -62,7 +62,7 @@ fn a_pull_says_what_came() {
 }
 
 #[test]
-fn a_version_that_is_named_comes_with_its_content_and_is_there_offline() {
+fn a_named_version_is_pulled_with_its_content_and_readable_offline() {
     let sandbox = shared();
     assert_snapshot!(sandbox.art("-C b pull v1"), @"
     exit 0
@@ -80,7 +80,7 @@ fn a_version_that_is_named_comes_with_its_content_and_is_there_offline() {
 }
 
 #[test]
-fn with_full_all_of_the_history_is_there_offline() {
+fn a_full_pull_makes_all_content_readable_offline() {
     let sandbox = shared();
     sandbox.write("a/notes.txt", "second");
     sandbox.art("-C a upload notes.txt").ok();
@@ -152,7 +152,7 @@ fn a_disabled_version_comes_only_on_purpose() {
 }
 
 #[test]
-fn what_can_not_be_pulled_is_said() {
+fn a_pull_reports_its_failures() {
     let sandbox = shared();
     assert_snapshot!(sandbox.art("-C b pull v2"), @"
     exit 1
@@ -251,7 +251,7 @@ fn one_file_that_both_changed_is_a_conflict() {
 }
 
 #[test]
-fn what_was_deleted_there_goes_here_unless_it_was_changed_here() {
+fn a_remote_deletion_deletes_locally_unless_the_ref_changed() {
     let sandbox = shared();
     sandbox.art("-C a tag best v1").ok();
     pull(&sandbox);

@@ -65,7 +65,7 @@ pub(crate) fn push_apart(sandbox: &Sandbox, places: [&str; 2], store: &str) {
 }
 
 #[test]
-fn a_second_push_sends_only_what_is_new_and_a_pull_brings_it() {
+fn a_second_push_sends_only_new_data_and_a_pull_fetches_it() {
     let sandbox = shared();
     sandbox.write("a/notes.txt", "second");
     sandbox.art("-C a upload notes.txt").ok();
@@ -98,7 +98,7 @@ fn deletions_and_tags_travel() {
 }
 
 #[test]
-fn force_overtakes_and_the_log_keeps_what_was_there() {
+fn force_overtakes_and_the_log_keeps_the_old_commits() {
     let sandbox = shared();
     sandbox.art("-C a update v1 --description theirs").ok();
     sandbox.art("-C a push").ok();
@@ -112,7 +112,7 @@ fn force_overtakes_and_the_log_keeps_what_was_there() {
 }
 
 #[test]
-fn a_push_says_what_goes_and_a_dry_run_what_would() {
+fn a_push_reports_its_changes_and_a_dry_run_its_plan() {
     let sandbox = sandbox();
     sandbox.art("-C a tag best v1").ok();
     let plan = json(&sandbox, "-C a push --dry-run");
@@ -168,7 +168,7 @@ fn a_push_says_what_goes_and_a_dry_run_what_would() {
 }
 
 #[test]
-fn what_can_not_be_pushed_is_said() {
+fn a_push_reports_its_failures() {
     let sandbox = Sandbox::new();
     assert_snapshot!(sandbox.art("push"), @"
     exit 10
@@ -215,7 +215,7 @@ fn what_can_not_be_pushed_is_said() {
 }
 
 #[test]
-fn the_hooks_of_a_push_are_told_and_the_first_can_refuse() {
+fn the_hooks_of_a_push_receive_its_refs_and_the_first_can_refuse() {
     let sandbox = sandbox();
     let hook = |name: &str, script: &str| {
         let path = format!("a/.artifacts/hooks/{name}");
@@ -250,7 +250,7 @@ fn the_hooks_of_a_push_are_told_and_the_first_can_refuse() {
 }
 
 #[test]
-fn all_projects_go_with_all_and_else_only_ours() {
+fn a_push_sends_all_projects_only_with_all() {
     let sandbox = sandbox();
     sandbox.art("-C a run --name other -p ada/other").ok();
     assert_eq!(json(&sandbox, "-C a push")["refs"].as_array().unwrap().len(), 2);
@@ -259,7 +259,7 @@ fn all_projects_go_with_all_and_else_only_ours() {
 }
 
 #[test]
-fn a_repository_with_a_part_of_its_content_can_push_all_of_it_elsewhere() {
+fn a_partial_repository_can_push_all_content_to_another_remote() {
     let sandbox = shared();
     sandbox.art("-C b remote add backup ../backup").ok();
     sandbox.art("-C b push backup --dry-run").ok();

@@ -17,7 +17,7 @@ fn file(sandbox: &Sandbox) -> String {
 }
 
 #[test]
-fn redo_takes_undos_back_one_by_one() {
+fn redo_reverts_undos_one_by_one() {
     let sandbox = sandbox();
     let none = sandbox.art("redo --yes").fails_with(1);
     assert!(none.stderr.contains("there is nothing to redo"), "{none}");
@@ -56,7 +56,7 @@ fn redo_takes_undos_back_one_by_one() {
 }
 
 #[test]
-fn a_release_that_was_taken_back_is_made_again_and_stays_recorded() {
+fn an_undone_release_is_redone_and_stays_recorded() {
     let sandbox = sandbox();
     sandbox.art("register v1").ok();
     sandbox.art("stage v1 production").ok();

@@ -16,7 +16,7 @@ fn sandbox() -> Sandbox {
 }
 
 #[test]
-fn reflog_shows_every_command_and_what_it_moved() {
+fn reflog_shows_every_command_and_its_moves() {
     let sandbox = sandbox();
     sandbox.art("tag best --delete --yes").ok();
     assert_snapshot!(sandbox.art("reflog"), @"
@@ -41,7 +41,7 @@ fn reflog_shows_every_command_and_what_it_moved() {
 }
 
 #[test]
-fn reflog_marks_what_was_undone() {
+fn reflog_marks_undone_operations() {
     let sandbox = sandbox();
     sandbox.art("undo --yes").ok();
     assert_snapshot!(sandbox.art("reflog -n 2"), @"
@@ -55,7 +55,7 @@ fn reflog_marks_what_was_undone() {
 }
 
 #[test]
-fn reflog_of_a_ref_shows_where_it_was_as_git_does() {
+fn reflog_of_a_ref_shows_its_values_as_git_does() {
     let sandbox = sandbox();
     let log = sandbox.art("reflog HEAD").ok();
     assert_snapshot!(log, @"
@@ -77,7 +77,7 @@ fn reflog_of_a_ref_shows_where_it_was_as_git_does() {
 }
 
 #[test]
-fn reflog_of_a_deleted_ref_is_still_there() {
+fn reflog_of_a_deleted_ref_is_kept() {
     let sandbox = sandbox();
     sandbox.art("tag best --delete --yes").ok();
     assert_snapshot!(sandbox.art("reflog best"), @"
@@ -105,7 +105,7 @@ fn reflog_json_is_one_object_a_line() {
 }
 
 #[test]
-fn reflog_of_what_never_was_is_refused() {
+fn reflog_of_an_unknown_ref_is_refused() {
     let sandbox = sandbox();
     assert_snapshot!(sandbox.art("reflog run/nonesuch"), @"
     exit 1

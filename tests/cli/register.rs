@@ -91,7 +91,7 @@ fn register_takes_named_artifacts_alone() {
 }
 
 #[test]
-fn registering_the_same_again_changes_nothing_and_something_else_is_refused() {
+fn registering_again_changes_nothing_and_a_different_version_is_refused() {
     let sandbox = sandbox();
     let line =
         "register v1 --tags a --content '{\"accuracy\": 0.91}' --readme '# v1' --stage staging";
@@ -122,7 +122,7 @@ fn registering_the_same_again_changes_nothing_and_something_else_is_refused() {
 }
 
 #[test]
-fn force_changes_what_is_given_and_keeps_the_rest() {
+fn force_changes_the_given_fields_and_keeps_the_others() {
     let sandbox = sandbox();
     sandbox.art("register v1 --tags a --description d --content 'a: 1' --readme r").ok();
     sandbox.art("stage v1 staging --reason CI").ok();
@@ -243,7 +243,7 @@ fn content_is_checked_and_bounded() {
 }
 
 #[test]
-fn hostile_names_and_what_is_not_there_are_clear_errors() {
+fn hostile_and_unknown_names_are_clear_errors() {
     let sandbox = sandbox();
     let long = "x".repeat(129);
     for name in ["../x", "a.lock", &long, "é", "'a\nb'", "''", ".x", "a..b", "a/b"] {
@@ -304,7 +304,7 @@ fn a_promoted_run_is_not_deleted_by_accident() {
 }
 
 #[test]
-fn a_disabled_version_is_taken_only_with_consent() {
+fn a_disabled_version_is_used_only_with_consent() {
     let sandbox = sandbox();
     sandbox.art("register v1").ok();
     sandbox.art("stage v1 disabled --reason Recall").ok();

@@ -63,7 +63,7 @@ pub(crate) fn push_apart(sandbox: &Sandbox, name: &str) {
 }
 
 #[test]
-fn remote_add_tries_the_store_out_and_says_what_it_guarantees() {
+fn remote_add_probes_the_store_and_reports_its_guarantees() {
     let sandbox = repository();
     assert_snapshot!(sandbox.art("remote"), @"
     exit 0
@@ -131,7 +131,7 @@ fn remote_add_tries_the_store_out_and_says_what_it_guarantees() {
 }
 
 #[test]
-fn what_a_remote_needs_to_be_is_said() {
+fn invalid_remotes_are_refused_with_the_reason() {
     let sandbox = repository();
     assert_snapshot!(sandbox.art("remote show"), @"
     exit 1
@@ -234,7 +234,7 @@ fn serve(answer: impl Fn(&str, &str) -> (&'static str, Vec<u8>) + Send + 'static
 }
 
 #[test]
-fn a_server_that_lets_nobody_in_is_told_of_without_what_was_tried() {
+fn refused_credentials_are_reported_without_the_secrets() {
     let sandbox = repository();
     for status in ["401 Unauthorized", "403 Forbidden"] {
         let address = serve(move |_, _| (status, Vec::new()));
@@ -248,7 +248,7 @@ fn a_server_that_lets_nobody_in_is_told_of_without_what_was_tried() {
 }
 
 #[test]
-fn a_server_that_takes_no_uploads_is_told_of_in_words() {
+fn a_server_that_refuses_uploads_is_a_clear_error() {
     let sandbox = repository();
     let address = serve(|method, _| match method {
         "PUT" => ("405 Method Not Allowed", Vec::new()),
@@ -268,7 +268,7 @@ fn a_server_that_takes_no_uploads_is_told_of_in_words() {
 }
 
 #[test]
-fn what_a_web_server_serves_can_be_looked_at_and_not_changed() {
+fn a_remote_on_a_web_server_is_read_only() {
     let sandbox = repository();
     push(&log(&sandbox, Protocol::Linear), &proposal("one", &["refs/runs/o/p/x - a"]));
     let share = sandbox.root().join("share");
@@ -332,7 +332,7 @@ fn secrets_are_refused_and_never_shown() {
 }
 
 #[test]
-fn remote_show_and_the_log_tell_what_was_pushed() {
+fn remote_show_and_the_log_show_all_pushes() {
     let sandbox = repository();
     sandbox.art("remote add origin ../share").ok();
     let log = log(&sandbox, Protocol::Linear);
@@ -404,7 +404,7 @@ fn remote_show_and_the_log_tell_what_was_pushed() {
 }
 
 #[test]
-fn what_is_remembered_saves_requests_and_goes_with_the_place() {
+fn the_cache_saves_requests_and_is_removed_with_the_remote() {
     let sandbox = repository();
     sandbox.art("remote add origin ../share").ok();
     let log = log(&sandbox, Protocol::Linear);
@@ -447,7 +447,7 @@ fn conflicts_are_named_where_entries_stand_side_by_side() {
 }
 
 #[test]
-fn a_store_that_breaks_its_word_is_told_of_and_written_down() {
+fn a_store_that_breaks_its_guarantee_is_reported_and_recorded() {
     let sandbox = repository();
     sandbox.art("remote add origin ../share").ok();
     let log = log(&sandbox, Protocol::Linear);

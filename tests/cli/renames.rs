@@ -93,7 +93,7 @@ fn a_run_that_was_deleted_and_made_again_is_pushed_and_pulled() {
 }
 
 #[test]
-fn what_was_made_anew_there_and_changed_here_is_a_conflict_that_is_named() {
+fn a_version_recreated_remotely_and_changed_locally_is_a_conflict() {
     for (choice, description) in [("--ours", "by b"), ("--theirs", "late")] {
         let sandbox = shared();
         let theirs = ["delete v1 --yes", "register v1 --run base --description late"];
@@ -109,7 +109,7 @@ fn what_was_made_anew_there_and_changed_here_is_a_conflict_that_is_named() {
 }
 
 #[test]
-fn what_was_made_anew_here_and_changed_there_is_a_conflict_that_is_named() {
+fn a_version_recreated_locally_and_changed_remotely_is_a_conflict() {
     for (choice, description) in [("--ours", "late"), ("--theirs", "by a")] {
         let sandbox = shared();
         let ours = ["delete v1 --yes", "register v1 --run base --description late"];
@@ -124,7 +124,7 @@ fn what_was_made_anew_here_and_changed_there_is_a_conflict_that_is_named() {
 }
 
 #[test]
-fn two_who_made_it_anew_are_told() {
+fn a_version_recreated_on_both_sides_is_reported() {
     let sandbox = shared();
     let anew = |by: &str| format!("register v1 --run base --description 'by {by}'");
     apart(&sandbox, &["delete v1 --yes", &anew("b")], &["delete v1 --yes", &anew("a")]);
@@ -149,7 +149,7 @@ fn a_tag_that_was_deleted_and_made_again_is_pushed_and_pulled() {
 }
 
 #[test]
-fn a_deletion_is_one_still_after_something_else_was_made_and_taken_back() {
+fn a_deletion_counts_after_another_version_was_made_and_undone() {
     let sandbox = shared();
     sandbox.art("-C b delete v1 --yes").ok();
     sandbox.art("-C b register v1 --run base").ok();
@@ -162,7 +162,7 @@ fn a_deletion_is_one_still_after_something_else_was_made_and_taken_back() {
 }
 
 #[test]
-fn a_new_name_here_and_a_stage_there_are_merged() {
+fn a_local_rename_and_a_remote_stage_are_merged() {
     let sandbox = shared();
     apart(&sandbox, &["update v1 --name v2"], &["stage v1 production"]);
     sandbox.art("-C b push").fails_with(13);
@@ -196,7 +196,7 @@ fn a_new_name_here_and_a_stage_there_are_merged() {
 }
 
 #[test]
-fn a_new_name_there_and_a_stage_here_are_merged() {
+fn a_remote_rename_and_a_local_stage_are_merged() {
     let sandbox = shared();
     apart(&sandbox, &["stage v1 production"], &["update v1 --name v2"]);
     sandbox.art("-C b push").fails_with(13);
@@ -224,7 +224,7 @@ fn a_new_name_there_and_a_stage_here_are_merged() {
 }
 
 #[test]
-fn a_conflict_beside_a_new_name_is_named_and_settled_under_it() {
+fn a_conflict_of_a_renamed_version_is_settled_under_the_new_name() {
     let sandbox = shared();
     let ours = ["update v1 --name v2", "update v2 --description 'by b'"];
     apart(&sandbox, &ours, &["update v1 --description 'by a'"]);
@@ -269,7 +269,7 @@ fn two_new_names_are_a_conflict_that_is_named() {
 }
 
 #[test]
-fn a_new_name_here_and_a_deletion_there_are_a_conflict() {
+fn a_local_rename_and_a_remote_deletion_are_a_conflict() {
     for (choice, left) in [("--ours", vec!["v2"]), ("--theirs", vec![])] {
         let sandbox = shared();
         apart(&sandbox, &["update v1 --name v2"], &["delete v1 --yes"]);
@@ -290,7 +290,7 @@ fn a_new_name_here_and_a_deletion_there_are_a_conflict() {
 }
 
 #[test]
-fn a_deletion_here_and_a_new_name_there_are_a_conflict() {
+fn a_local_deletion_and_a_remote_rename_are_a_conflict() {
     for (choice, left) in [("--ours", vec![]), ("--theirs", vec!["v2"])] {
         let sandbox = shared();
         apart(&sandbox, &["delete v1 --yes"], &["update v1 --name v2"]);
@@ -311,7 +311,7 @@ fn a_deletion_here_and_a_new_name_there_are_a_conflict() {
 }
 
 #[test]
-fn a_version_that_went_to_another_project_takes_along_what_the_other_side_did() {
+fn a_transferred_version_keeps_the_changes_of_the_other_side() {
     for here in [true, false] {
         let sandbox = shared();
         sandbox.art("-C a -p ada/other project update --description x").ok();
@@ -344,7 +344,7 @@ fn a_transfer_is_pushed_with_both_of_its_refs() {
 }
 
 #[test]
-fn a_run_with_a_new_name_there_stays_the_current_one_here() {
+fn a_run_renamed_on_the_remote_stays_the_current_run() {
     let sandbox = shared();
     sandbox.art("-C b runs switch base").ok();
     sandbox.write("b/more.txt", "more");
@@ -384,7 +384,7 @@ fn project_records_are_merged_and_their_conflicts_named() {
 }
 
 #[test]
-fn a_deletion_there_that_nobody_heard_of_is_not_taken_back_by_a_push() {
+fn a_push_does_not_revert_an_unfetched_deletion() {
     let sandbox = shared();
     sandbox.art("-C a tag best v1").ok();
     sandbox.art("-C a push").ok();

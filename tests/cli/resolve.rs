@@ -80,7 +80,7 @@ fn a_stage_can_be_chosen_that_one_side_has() {
 }
 
 #[test]
-fn a_tag_that_went_two_ways_goes_where_it_is_told() {
+fn a_tag_that_moved_on_both_sides_takes_the_chosen_side() {
     for (choice, message) in [("--ours", "b"), ("--theirs", "a")] {
         let sandbox = shared();
         for place in ["a", "b"] {
@@ -99,7 +99,7 @@ fn a_tag_that_went_two_ways_goes_where_it_is_told() {
 }
 
 #[test]
-fn a_version_that_was_deleted_here_and_changed_there_stays_or_goes() {
+fn a_version_deleted_locally_and_changed_remotely_is_resolved() {
     for (choice, code) in [("--ours", 1), ("--theirs", 0)] {
         let sandbox = shared();
         apart(&sandbox, ["update v1 --description changed", "delete v1 --yes"]);
@@ -127,7 +127,7 @@ fn a_version_that_was_deleted_here_and_changed_there_stays_or_goes() {
 }
 
 #[test]
-fn a_version_that_was_changed_here_and_deleted_there_stays_or_goes() {
+fn a_version_changed_locally_and_deleted_remotely_is_resolved() {
     for (choice, code) in [("--ours", 0), ("--theirs", 1)] {
         let sandbox = shared();
         apart(&sandbox, ["delete v1 --yes", "update v1 --description changed"]);
@@ -140,7 +140,7 @@ fn a_version_that_was_changed_here_and_deleted_there_stays_or_goes() {
 }
 
 #[test]
-fn what_can_not_be_resolved_is_said() {
+fn resolve_reports_its_failures() {
     let sandbox = shared();
     assert_snapshot!(sandbox.art("-C b resolve v1 --ours"), @"
     exit 1
@@ -184,7 +184,7 @@ fn what_can_not_be_resolved_is_said() {
 }
 
 #[test]
-fn who_lost_a_race_on_a_store_without_a_guarantee_settles_it() {
+fn the_loser_of_a_race_on_a_store_without_guarantee_settles_the_conflict() {
     let sandbox = shared();
     push_apart(&sandbox, ["a", "b"], "store");
     // The commit of one of the two is the side of a conflict: the ref moved away from it.

@@ -57,7 +57,7 @@ fn a_name_that_is_taken_is_refused() {
 }
 
 #[test]
-fn a_run_records_its_command_and_how_it_ended() {
+fn a_run_records_its_command_and_its_result() {
     let sandbox = lab();
     let output = sandbox.art("run --name fine -- sh -c 'echo out; echo err >&2'").ok();
     assert_eq!(output.stdout, "out\n");
@@ -98,7 +98,7 @@ fn words_of_a_command_are_passed_on_as_they_are() {
 }
 
 #[test]
-fn a_command_finds_its_run_whatever_becomes_current_meanwhile() {
+fn a_command_finds_its_run_after_the_current_run_changed() {
     let sandbox = lab();
     sandbox.write("sub/x", "");
     let script = "echo $ART_RUN $ART_DIR $ART_PROJECT; art run --name two > /dev/null; \
@@ -122,7 +122,7 @@ fn a_command_finds_its_run_whatever_becomes_current_meanwhile() {
 }
 
 #[test]
-fn what_a_command_needs_is_uploaded_before_it_begins() {
+fn the_inputs_of_a_command_are_uploaded_before_it_starts() {
     let sandbox = lab();
     sandbox.write("data/train.csv", "1,2");
     sandbox.art("run --name a -u -- sh -c 'art ls -r HEAD; rm -r data'").ok();
@@ -155,7 +155,7 @@ fn outputs_are_uploaded_however_the_command_ended() {
 }
 
 #[test]
-fn an_output_that_is_not_there_fails_a_run_that_else_succeeded() {
+fn a_missing_output_fails_a_run_that_succeeded() {
     let sandbox = lab();
     assert_snapshot!(sandbox.art("run --name a -o nothing -o x -- touch x"), @"
     exit 1
@@ -177,7 +177,7 @@ fn an_output_that_is_not_there_fails_a_run_that_else_succeeded() {
 }
 
 #[test]
-fn an_output_elsewhere_is_refused_before_hours_are_spent() {
+fn an_output_outside_of_the_work_tree_is_refused_before_the_command_starts() {
     let sandbox = lab();
     assert_snapshot!(sandbox.art("run -o ../x -- touch ran"), @"
     exit 2
@@ -246,7 +246,7 @@ fn a_run_that_an_upload_makes_has_its_source_too() {
 }
 
 #[test]
-fn who_says_how_it_went_has_the_last_word() {
+fn a_result_set_by_the_command_counts() {
     let sandbox = lab();
     sandbox.art("run --name a -- art runs finish --status failed").ok();
     let run = record(&sandbox, "a");
@@ -254,7 +254,7 @@ fn who_says_how_it_went_has_the_last_word() {
 }
 
 #[test]
-fn a_repository_that_is_gone_does_not_hide_how_the_command_ended() {
+fn a_deleted_repository_does_not_hide_the_result_of_the_command() {
     let sandbox = lab();
     let output = sandbox.art("run --name a -o x -- sh -c 'rm -rf .artifacts; touch x; exit 5'");
     assert_eq!(output.code, 5, "{output}");

@@ -160,7 +160,7 @@ fn ctrl_c_that_ends_the_command_does_not_keep_its_outputs_from_being_uploaded() 
 }
 
 #[test]
-fn what_is_ignored_stays_ignored_for_the_command() {
+fn ignored_signals_stay_ignored_for_the_command() {
     let sandbox = lab();
     let script =
         "trap '' HUP INT; art run --name a -- sh -c 'kill -HUP $$; kill -INT $$; echo alive'";

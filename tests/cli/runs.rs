@@ -102,7 +102,7 @@ fn the_newest_are_found_without_reading_all() {
 }
 
 #[test]
-fn no_runs_and_no_repository_are_told_apart() {
+fn no_runs_and_no_repository_are_distinguished() {
     let sandbox = Sandbox::new();
     sandbox.art("runs").fails_with(10);
     sandbox.art("init --project ada/lab").ok();
@@ -197,7 +197,7 @@ fn finish_says_how_a_run_went() {
 }
 
 #[test]
-fn update_changes_what_is_said_and_an_empty_value_clears() {
+fn update_changes_the_given_fields_and_an_empty_value_clears() {
     let sandbox = three();
     sandbox.art("runs update a --add-tag z,w --add-tag v --remove-tag x").ok();
     let run = sandbox.art("runs show a --json").ok().json();
@@ -304,7 +304,7 @@ fn a_run_that_versions_were_made_from_is_not_deleted_without_force() {
 }
 
 #[test]
-fn runs_made_and_changed_at_once_are_all_kept() {
+fn runs_that_are_made_and_changed_in_parallel_are_all_kept() {
     let sandbox = Sandbox::new();
     sandbox.art("init --project ada/lab").ok();
     let at_once = |lines: Vec<String>| {

@@ -60,7 +60,7 @@ fn a_clone_without_content_is_pushed_to_another_remote() {
 }
 
 #[test]
-fn what_a_remote_deleted_or_overtook_is_no_damage_of_a_clone_without_content() {
+fn deleted_and_overtaken_content_is_no_damage_of_a_partial_clone() {
     let sandbox = shared();
     for file in ["deleted", "overtaken"] {
         sandbox.art(&format!("-C a run --name {file}")).ok();
@@ -85,7 +85,7 @@ fn what_a_remote_deleted_or_overtook_is_no_damage_of_a_clone_without_content() {
 }
 
 #[test]
-fn what_a_push_sent_before_it_ended_early_is_not_sent_again() {
+fn data_of_an_interrupted_push_is_not_sent_again() {
     let sandbox = shared();
     sandbox.write("a/more.bin", crate::common::noise(7, 400_000));
     sandbox.art("-C a upload more.bin").ok();
@@ -117,7 +117,7 @@ fn a_git_pack_that_the_remote_lost_is_damage_and_the_other_refs_are_taken_in() {
 }
 
 #[test]
-fn what_another_place_does_not_have_was_not_deleted_there() {
+fn a_ref_that_a_remote_never_had_is_not_deleted_there() {
     let sandbox = shared();
     sandbox.art("-C a register v2 --run base").ok();
     sandbox.art("-C a push").ok();
@@ -151,7 +151,7 @@ fn a_dry_run_of_a_push_to_a_second_remote_fetches_nothing() {
 }
 
 #[test]
-fn sizes_of_what_is_not_here_are_told_as_far_as_they_are_known() {
+fn known_sizes_of_missing_content_are_shown() {
     let sandbox = shared();
     sandbox.write("a/other.txt", "another one");
     sandbox.art("-C a upload other.txt --run base").ok();
@@ -177,7 +177,7 @@ fn sizes_of_what_is_not_here_are_told_as_far_as_they_are_known() {
 }
 
 #[test]
-fn a_ref_that_is_only_here_is_not_pulled_but_pushed() {
+fn a_local_ref_is_not_pulled_but_pushed() {
     let sandbox = shared();
     sandbox.art("-C b register v2 --run base").ok();
     for word in ["v2", "version/v2", "ada/digits:v2"] {
@@ -188,7 +188,7 @@ fn a_ref_that_is_only_here_is_not_pulled_but_pushed() {
 }
 
 #[test]
-fn what_goes_on_in_one_repository_at_once_is_in_nobodys_way() {
+fn parallel_commands_in_one_repository_all_succeed() {
     const ROUNDS: usize = 5;
     let sandbox = shared();
     sandbox.art("-C b run --name mine").ok();

@@ -157,7 +157,7 @@ fn a_path_shows_the_file_or_the_directory() {
 }
 
 #[test]
-fn what_is_not_there_is_refused_with_the_nearest_name() {
+fn an_absent_name_is_refused_with_the_nearest_name() {
     let sandbox = sandbox();
     assert_snapshot!(sandbox.art("show jolly-malard-1"), @"
     exit 1

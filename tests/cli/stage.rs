@@ -154,7 +154,7 @@ fn stage_prints_json() {
 }
 
 #[test]
-fn two_hundred_processes_stage_at_once_and_no_change_is_lost() {
+fn two_hundred_processes_stage_in_parallel_and_no_change_is_lost() {
     let sandbox = sandbox();
     let children: Vec<_> = (0..200)
         .map(|n| {
@@ -205,7 +205,7 @@ fn one_of_many_wins_an_expected_stage() {
 }
 
 #[test]
-fn a_stage_change_crashed_at_any_step_is_there_or_not() {
+fn a_crash_in_a_stage_change_leaves_the_old_stage_or_the_new() {
     for step in 1.. {
         let sandbox = sandbox();
         let fault = format!("abort:{step}");
@@ -224,7 +224,7 @@ fn a_stage_change_crashed_at_any_step_is_there_or_not() {
 }
 
 #[test]
-fn a_locked_repository_is_told_after_the_timeout() {
+fn a_locked_repository_is_reported_after_the_timeout() {
     let sandbox = sandbox();
     let lock =
         std::fs::File::options().write(true).open(sandbox.path(".artifacts/refs.lock")).unwrap();
@@ -244,7 +244,7 @@ fn a_stage_that_never_was_is_not_expected() {
 }
 
 #[test]
-fn what_is_done_and_can_not_be_told_is_no_reason_to_try_again() {
+fn a_stage_change_that_cannot_be_printed_is_not_repeated() {
     let sandbox = sandbox();
     let output = sandbox.shell("art promote v1 >/dev/full");
     assert_eq!(output.code, 3, "{output}");

@@ -26,7 +26,7 @@ fn state(sandbox: &Sandbox) -> String {
 }
 
 #[test]
-fn a_clean_directory_is_said_to_be_so() {
+fn a_clean_directory_is_reported_as_clean() {
     let sandbox = uploaded();
     sandbox.write("x.log", "left out");
     assert_snapshot!(sandbox.art("status").ok(), @"
@@ -111,7 +111,7 @@ fn a_path_is_compared_where_an_upload_would_place_it() {
 }
 
 #[test]
-fn what_is_compared_with_must_exist() {
+fn the_compared_revision_must_exist() {
     let sandbox = uploaded();
     assert_eq!(sandbox.art("status --rev run/nosuch").code, 1);
     assert_eq!(sandbox.art("status nosuch").code, 1);
@@ -119,7 +119,7 @@ fn what_is_compared_with_must_exist() {
 }
 
 #[test]
-fn a_dry_run_tells_what_the_upload_then_does_and_writes_nothing() {
+fn a_dry_run_shows_the_changes_of_the_upload_and_writes_nothing() {
     let sandbox = uploaded();
     sandbox.write("a.txt", "changed\n");
     sandbox.write("data/new", vec![7; 100_000]);

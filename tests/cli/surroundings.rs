@@ -32,7 +32,7 @@ fn a_download_to_a_link_that_leads_nowhere_names_the_link() {
 /// Runs verbs as a user who may start no thread beside the first: each ends, with its result or with
 /// the error to try again later.
 #[test]
-fn a_system_that_starts_no_thread_is_told_of_or_done_without() {
+fn without_new_threads_a_command_works_or_fails_clearly() {
     if lacks("prlimit") {
         return;
     }
@@ -80,7 +80,7 @@ fn a_system_that_starts_no_thread_is_told_of_or_done_without() {
 }
 
 #[test]
-fn temporary_files_of_killed_writers_are_swept_here_and_on_a_directory_remote() {
+fn temporary_files_of_killed_writers_are_swept_locally_and_on_a_directory_remote() {
     let sandbox = Sandbox::new();
     sandbox.write("data/x", "1");
     sandbox.art("init").ok();

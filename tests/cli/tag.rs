@@ -126,7 +126,7 @@ fn tag_is_deleted_after_a_yes() {
 }
 
 #[test]
-fn tag_names_nothing_but_a_commit_that_is_there() {
+fn tag_names_only_existing_commits() {
     let sandbox = sandbox();
     assert_snapshot!(sandbox.art("tag best nonesuch"), @"
     exit 1

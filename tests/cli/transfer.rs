@@ -59,7 +59,7 @@ fn a_transfer_keeps_the_history() {
 }
 
 #[test]
-fn what_is_in_the_way_is_named() {
+fn transfer_names_the_existing_version() {
     let sandbox = sandbox();
     assert_snapshot!(sandbox.art("transfer v1 --to-project bob/relaese"), @"
     exit 1

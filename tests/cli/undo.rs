@@ -54,7 +54,7 @@ fn undo_again_and_again_goes_back_to_the_beginning() {
 }
 
 #[test]
-fn undo_goes_on_from_what_was_done_after_it() {
+fn undo_continues_with_later_operations() {
     let sandbox = sandbox();
     sandbox.art("undo --yes").ok();
     sandbox.write("file", "four");
@@ -155,7 +155,7 @@ fn a_release_is_taken_back_in_words_of_versions_and_stays_recorded() {
 }
 
 #[test]
-fn a_rename_and_what_was_changed_with_it_are_taken_back() {
+fn a_rename_and_the_changes_with_it_are_undone() {
     let sandbox = versions();
     sandbox.art("update v1 --name one --description d --add-tag t").ok();
     assert_snapshot!(sandbox.art("undo --yes"), @"
@@ -260,7 +260,7 @@ fn a_script_names_the_operation_or_says_yes() {
 }
 
 #[test]
-fn an_undo_right_after_a_command_that_changed_nothing_takes_nothing_else_back() {
+fn an_undo_after_a_command_without_changes_reverts_nothing_older() {
     let sandbox = versions();
     for unchanged in
         ["upload model", "stage v1 production", "runs update jolly-mallard-1 --description ''"]
@@ -292,7 +292,7 @@ fn operation(sandbox: &Sandbox, command: &str) -> String {
 }
 
 #[test]
-fn an_older_operation_is_taken_back_if_nothing_came_after_it() {
+fn an_older_operation_is_undone_if_its_refs_did_not_move_later() {
     let sandbox = versions();
     sandbox.art("tag best v1").ok();
     sandbox.art("tag other v2").ok();

@@ -27,7 +27,7 @@ fn tree(sandbox: &Sandbox, name: &str) -> String {
 }
 
 #[test]
-fn update_changes_what_is_given_and_keeps_the_rest() {
+fn update_changes_the_given_fields_and_keeps_the_others() {
     let sandbox = sandbox();
     let line = "update v1 --description new --add-tag c,d --remove-tag a --kind model --readme s";
     assert_snapshot!(sandbox.art(line), @"

@@ -42,7 +42,7 @@ fn odd_tree() -> Sandbox {
 }
 
 #[test]
-fn what_comes_back_is_what_went_in() {
+fn a_download_returns_the_uploaded_files() {
     let sandbox = odd_tree();
     sandbox.tool("mkdir", "-p t/empty-dir/below");
     sandbox.art("upload t").ok();
@@ -65,7 +65,7 @@ fn the_tree_has_the_id_that_git_gives_it() {
 }
 
 #[test]
-fn git_finds_nothing_amiss_but_the_blobs_that_lie_elsewhere() {
+fn git_finds_nothing_wrong_except_the_absent_blobs() {
     let sandbox = odd_tree();
     sandbox.art("upload t --tag best").ok();
     sandbox.write("t/more", "more");
@@ -111,7 +111,7 @@ fn an_unchanged_tree_makes_no_commit_and_a_small_change_stores_little() {
 }
 
 #[test]
-fn a_directory_replaces_what_stood_there_and_merge_adds() {
+fn a_directory_replaces_the_old_one_and_merge_adds() {
     let sandbox = Sandbox::new();
     sandbox.art("init").ok();
     sandbox.write("a/one", "1");
@@ -170,7 +170,7 @@ fn a_file_that_lies_about_its_size_is_refused_by_name() {
 }
 
 #[test]
-fn what_differs_in_the_destination_is_kept_unless_forced() {
+fn different_files_in_the_destination_are_kept_without_force() {
     let sandbox = Sandbox::new();
     sandbox.art("init").ok();
     sandbox.write("t/a", "new");
@@ -205,7 +205,7 @@ fn no_link_in_the_destination_or_the_tree_leads_out() {
 }
 
 #[test]
-fn uploads_at_once_to_one_run_are_all_kept() {
+fn parallel_uploads_to_one_run_are_all_kept() {
     let sandbox = Sandbox::new();
     sandbox.art("init").ok();
     sandbox.write("start", "x");

@@ -78,7 +78,7 @@ fn lists_are_asked_sorted_and_cut() {
 }
 
 #[test]
-fn a_time_shows_what_was_so_then() {
+fn a_time_shows_the_versions_of_that_time() {
     let sandbox = three();
     let at = |time: &str| {
         let rows = sandbox.art(&format!("versions --json --at '{time}' --sort name")).ok().json();
@@ -107,7 +107,7 @@ fn a_time_shows_what_was_so_then() {
 }
 
 #[test]
-fn no_versions_and_other_projects_are_told() {
+fn no_versions_and_other_projects_are_reported() {
     let sandbox = Sandbox::new();
     sandbox.art("versions").fails_with(10);
     sandbox.art("init --project ada/lab").ok();
@@ -143,7 +143,7 @@ fn a_version_that_can_t_be_read_is_named_beside_the_others() {
 }
 
 #[test]
-fn a_clock_that_was_set_back_is_told_and_moves_no_stage_out_of_order() {
+fn a_clock_that_was_set_back_is_reported_and_keeps_the_order_of_stages() {
     let sandbox = Sandbox::new();
     sandbox.art("init --project ada/lab").ok();
     sandbox.write("f", "x");

@@ -165,7 +165,7 @@ fn git_reads_commits_and_logs_them() {
 }
 
 #[test]
-fn a_topological_log_has_git_s_order_whatever_the_clocks_say() {
+fn a_topological_log_has_git_s_order_with_any_clocks() {
     let (directory, history) = history();
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut random = |bound: usize| {
@@ -310,7 +310,7 @@ impl VisitCount for History {
 }
 
 #[test]
-fn what_git_repacked_with_deltas_is_read_while_the_history_is_open() {
+fn packs_that_git_wrote_with_deltas_are_read_while_the_history_is_open() {
     let (directory, history) = history();
     let mut root = None;
     for n in 0..60 {

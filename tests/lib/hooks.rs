@@ -169,7 +169,7 @@ fn is_gone(id: &str) {
 }
 
 #[test]
-fn hooks_hear_of_an_upload_before_and_after_it() {
+fn hooks_run_before_and_after_an_upload() {
     let desk = Desk::new();
     for when in ["pre", "post"] {
         let script = format!("#!/bin/sh\npwd\ncat > {when}.json\nenv | grep ^ART_ > {when}.env\n");
@@ -233,7 +233,7 @@ fn hooks_hear_of_an_upload_before_and_after_it() {
 }
 
 #[test]
-fn a_hook_that_fails_refuses_and_says_why() {
+fn a_hook_that_fails_refuses_with_its_reason() {
     let desk = Desk::new();
     let path = desk.hook("pre-upload", "#!/bin/sh\necho one\necho no approval >&2\nexit 7\n");
     let told = Told::default();
@@ -251,7 +251,7 @@ fn a_hook_that_fails_refuses_and_says_why() {
 }
 
 #[test]
-fn a_library_that_was_not_told_so_runs_no_hook() {
+fn the_library_runs_no_hooks_by_default() {
     let desk = Desk::new();
     desk.hook("pre-upload", "#!/bin/sh\nexit 1\n");
     let repo = desk.repo_with(HookSettings::default());
@@ -278,7 +278,7 @@ fn a_hook_after_an_upload_can_only_warn() {
 }
 
 #[test]
-fn a_hook_that_takes_too_long_is_stopped_with_all_that_it_began() {
+fn a_hook_that_takes_too_long_is_stopped_with_its_child_processes() {
     let mut desk = Desk::new();
     desk.timeout = Duration::from_millis(400);
     // The inner one has no ear for the first signal, and holds the output open.
@@ -298,7 +298,7 @@ fn a_hook_that_takes_too_long_is_stopped_with_all_that_it_began() {
 }
 
 #[test]
-fn what_a_hook_leaves_running_holds_nobody_up() {
+fn processes_that_a_hook_leaves_running_block_nobody() {
     let desk = Desk::new();
     desk.hook("pre-upload", "#!/bin/sh\nsetsid sleep 300 &\necho $! > left\necho done\n");
     let begun = Instant::now();
@@ -323,7 +323,7 @@ fn an_interrupt_stops_the_hook_and_the_operation() {
 }
 
 #[test]
-fn a_hook_need_not_read_what_it_is_told() {
+fn a_hook_need_not_read_its_input() {
     let desk = Desk::new();
     let repo = desk.repo();
     // More than any pipe holds.
@@ -338,7 +338,7 @@ fn a_hook_need_not_read_what_it_is_told() {
 }
 
 #[test]
-fn any_amount_of_any_output_is_taken() {
+fn any_amount_of_any_output_is_read() {
     let desk = Desk::new();
     desk.hook(
         "pre-upload",
@@ -354,7 +354,7 @@ fn any_amount_of_any_output_is_taken() {
 }
 
 #[test]
-fn a_hook_that_is_there_and_can_not_run_refuses_with_the_way_out() {
+fn a_hook_that_cannot_run_refuses_with_a_hint() {
     let desk = Desk::new();
     let told = Told::default();
     let path = desk.hook("pre-upload", "#!/bin/sh\n");
@@ -399,7 +399,7 @@ fn a_hook_that_is_being_written_is_waited_for_and_then_named() {
 }
 
 #[test]
-fn hooks_that_call_each_other_come_to_an_end() {
+fn hooks_that_call_each_other_do_not_recurse_forever() {
     let desk = Desk::new();
     desk.hook("pre-upload", "#!/bin/sh\n");
     let deep = HookSettings { enabled: true, depth: 5, ..HookSettings::default() };
@@ -411,7 +411,7 @@ fn hooks_that_call_each_other_come_to_an_end() {
 }
 
 #[test]
-fn hooks_hear_of_a_stage_and_long_messages_fit_into_the_environment() {
+fn hooks_run_for_a_stage_and_long_messages_fit_into_the_environment() {
     let desk = Desk::new();
     let script = "#!/bin/sh\ncat > stage.json\nenv | grep ^ART_ > stage.env\nprintf %s \"$ART_MESSAGE\" | wc -c\n";
     desk.hook("pre-stage", script);

@@ -228,7 +228,7 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn generated_rules_leave_in_what_git_leaves_in(
+    fn generated_rules_keep_the_same_paths_as_git(
         files in vec(path(1..5), 1..30),
         top in text(),
         inner in vec((path(1..3), text()), 0..3),
@@ -240,7 +240,7 @@ proptest! {
 }
 
 #[test]
-fn rules_people_write_leave_in_what_git_leaves_in() {
+fn usual_rules_keep_the_same_paths_as_git() {
     let files: Vec<Vec<u8>> = [
         "target/debug/x",
         "src/target",

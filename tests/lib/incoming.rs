@@ -75,7 +75,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(8))]
 
     #[test]
-    fn what_was_sent_is_all_there(
+    fn every_sent_object_is_present(
         plans in plans(12, true),
         first in vec(any::<Index>(), 1..3),
         second in vec(any::<Index>(), 1..3),
@@ -138,7 +138,7 @@ fn small() -> (Dag, Vec<u8>) {
 }
 
 #[test]
-fn the_index_is_the_one_that_git_would_write() {
+fn the_index_equals_the_one_of_git() {
     let (dag, bytes) = small();
     let other = Dag::empty();
     // The handle has looked for it before.
@@ -163,7 +163,7 @@ fn the_index_is_the_one_that_git_would_write() {
 }
 
 #[test]
-fn packs_of_git_are_taken_in_unless_they_have_deltas() {
+fn packs_of_git_are_imported_unless_they_have_deltas() {
     let (dag, _) = small();
     let long: Vec<u8> = (0..2000u32).flat_map(u32::to_be_bytes).collect();
     let mut writer = dag.history.writer().unwrap();
@@ -233,7 +233,7 @@ fn changed_bits_under_a_right_checksum_never_do_more_than_fail() {
 }
 
 #[test]
-fn hostile_packs_are_refused_by_what_is_wrong() {
+fn hostile_packs_are_refused_with_the_reason() {
     let zeros = deflated(&vec![0; 1 << 20]);
     let bomb = |size| entry(3, size, &zeros);
     let good = blob(b"x");
@@ -295,7 +295,7 @@ impl std::io::Read for Trickle<'_> {
 }
 
 #[test]
-fn bytes_may_come_one_by_one_and_what_stopped_them_is_told() {
+fn bytes_may_arrive_one_by_one_and_a_read_error_is_reported() {
     let (_, bytes) = small();
     let other = Dag::empty();
     let (id, size) = (Digest::of(&bytes), bytes.len() as u64);
@@ -355,7 +355,7 @@ fn join(history: &History, directory: &Path, packs: &[&[u8]]) -> Result<Vec<u8>>
 }
 
 #[test]
-fn packs_that_were_put_together_have_each_object_once_and_damage_is_refused() {
+fn compacted_packs_have_each_object_once_and_damage_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     History::init(directory.path()).unwrap();
     let history = History::open(directory.path()).unwrap();

@@ -36,7 +36,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
-    fn commits_are_related_as_git_says_whatever_the_clocks_say(
+    fn commits_are_related_as_in_git_with_any_clocks(
         mut plans in plans(24, true),
         pairs in vec((any::<Index>(), any::<Index>()), 2),
     ) {
@@ -114,7 +114,7 @@ proptest! {
 }
 
 #[test]
-fn a_tip_that_is_missing_is_told_once() {
+fn a_missing_tip_is_reported_once() {
     let dag = Dag::empty();
     let nowhere = Id::of_blob(b"nowhere");
     let missing = dag.history.check_closure(&[nowhere, nowhere], &[], &NoProgress).unwrap();

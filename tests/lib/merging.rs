@@ -198,7 +198,7 @@ fn whats(merged: &Merged) -> Vec<&str> {
 }
 
 #[test]
-fn what_is_the_same_or_only_older_needs_no_merge() {
+fn equal_and_older_sides_need_no_merge() {
     let ours = Place::new();
     let before = ours.commit(VERSION);
     assert_eq!(ours.merge(5, VERSION, before, &Choice::None), Merged::Same);
@@ -210,7 +210,7 @@ fn what_is_the_same_or_only_older_needs_no_merge() {
 }
 
 #[test]
-fn a_merged_version_has_what_both_did_and_its_history_tells_of_it() {
+fn a_merged_version_and_its_history_have_the_changes_of_both_sides() {
     let ours = Place::new();
     let theirs = ours.twin();
     ours.stage(10, "staging");
@@ -242,7 +242,7 @@ fn a_merged_version_has_what_both_did_and_its_history_tells_of_it() {
 }
 
 #[test]
-fn stages_of_both_sides_are_told_in_order_of_time_with_their_commits() {
+fn stages_of_both_sides_are_listed_by_time_with_their_commits() {
     let ours = Place::new();
     let theirs = ours.twin();
     ours.stage(10, "staging");
@@ -266,7 +266,7 @@ fn stages_of_both_sides_are_told_in_order_of_time_with_their_commits() {
 }
 
 #[test]
-fn commits_of_one_second_are_told_apart_across_a_merge() {
+fn commits_of_one_second_are_distinguished_across_a_merge() {
     let ours = Place::new();
     let theirs = ours.twin();
     ours.stage(10, "staging");
@@ -287,7 +287,7 @@ fn commits_of_one_second_are_told_apart_across_a_merge() {
 }
 
 #[test]
-fn versions_at_a_time_know_both_sides_of_a_merge_that_was_made_elsewhere() {
+fn versions_at_a_time_include_both_sides_of_a_fetched_merge() {
     let here = Place::new();
     let (ours, theirs) = (here.twin(), here.twin());
     ours.stage(10, "staging");
@@ -328,7 +328,7 @@ fn an_undo_of_a_merge_keeps_all_stages_of_both_sides() {
 }
 
 #[test]
-fn runs_merge_path_by_path_and_the_log_of_a_path_has_who_changed_it() {
+fn runs_merge_path_by_path_and_the_log_of_a_path_names_its_authors() {
     let ours = Place::new();
     let theirs = ours.twin();
     let run = ours.run();
@@ -357,7 +357,7 @@ fn runs_merge_path_by_path_and_the_log_of_a_path_has_who_changed_it() {
 }
 
 #[test]
-fn an_undo_of_a_merge_of_runs_goes_back_to_ours_and_all_is_sound() {
+fn an_undo_of_a_merge_of_runs_restores_our_side() {
     let ours = Place::new();
     let theirs = ours.twin();
     let run = ours.run();
@@ -385,7 +385,7 @@ fn an_undo_of_a_merge_of_runs_goes_back_to_ours_and_all_is_sound() {
 }
 
 #[test]
-fn a_version_that_both_made_anew_is_made_of_one_of_them() {
+fn a_version_recreated_on_both_sides_takes_one_of_them() {
     let ours = Place::new();
     let theirs = ours.twin();
     for (place, name) in [(&ours, "a"), (&theirs, "b")] {
@@ -404,7 +404,7 @@ fn a_version_that_both_made_anew_is_made_of_one_of_them() {
 }
 
 #[test]
-fn two_versions_of_one_name_are_told_apart() {
+fn two_versions_of_one_name_are_distinguished() {
     let base = Place::new();
     let (ours, theirs) = (base.twin(), base.twin());
     for (place, second) in [(&ours, 10), (&theirs, 12)] {
@@ -432,7 +432,7 @@ fn two_versions_of_one_name_are_told_apart() {
 }
 
 #[test]
-fn content_in_json_and_in_yaml_is_one_thing() {
+fn content_in_json_and_content_in_yaml_are_the_same_field() {
     let ours = Place::new();
     let theirs = ours.twin();
     let set = |place: &Place, second, text: &str| {
@@ -453,7 +453,7 @@ fn content_in_json_and_in_yaml_is_one_thing() {
 }
 
 #[test]
-fn a_tag_is_on_one_commit_or_the_other() {
+fn a_merged_tag_names_one_of_the_commits() {
     let ours = Place::new();
     let run = ours.run();
     let before = ours.commit(&run);
@@ -471,7 +471,7 @@ fn a_tag_is_on_one_commit_or_the_other() {
 }
 
 #[test]
-fn merges_of_merges_end() {
+fn repeated_merges_of_merges_terminate() {
     let ours = Place::new();
     let theirs = ours.twin();
     ours.stage(10, "staging");

@@ -59,7 +59,7 @@ fn files_in(directory: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn what_another_process_writes_is_found_by_those_who_looked_before() {
+fn objects_of_another_process_are_found_after_an_earlier_look_up() {
     let (directory, reader) = empty();
     let writer = open(directory.path());
     assert!(!reader.contains(&Id::of_blob(&contents(1, 1)[0])));
@@ -75,7 +75,7 @@ fn what_another_process_writes_is_found_by_those_who_looked_before() {
 }
 
 #[test]
-fn what_exists_is_not_written_again() {
+fn existing_objects_are_not_written_again() {
     let (directory, history) = empty();
     write(&history, 1, MANY).unwrap();
     write(&history, 2, 5).unwrap();
@@ -90,7 +90,7 @@ fn what_exists_is_not_written_again() {
 }
 
 #[test]
-fn what_was_tidied_away_meanwhile_is_written_again() {
+fn objects_that_were_removed_meanwhile_are_written_again() {
     let (directory, history) = empty();
     write(&history, 1, MANY).unwrap();
     assert_readable(&history, 1, MANY);
@@ -105,7 +105,7 @@ fn what_was_tidied_away_meanwhile_is_written_again() {
 }
 
 #[test]
-fn more_than_fits_in_memory_spills_into_packs_that_are_read_back_at_once() {
+fn objects_beyond_the_memory_limit_spill_into_packs_that_are_readable() {
     let (directory, history) = empty();
     let mut writer = history.writer().unwrap();
     let blob = |n: u32| n.to_le_bytes().repeat(1 << 18);
@@ -130,7 +130,7 @@ fn an_object_too_large_to_be_read_back_is_refused() {
 }
 
 #[test]
-fn many_writers_and_readers_at_once_lose_nothing() {
+fn parallel_writers_and_readers_lose_nothing() {
     let (directory, shared) = empty();
     std::thread::scope(|scope| {
         for thread in 0..6 {

@@ -92,7 +92,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
 
     #[test]
-    fn what_git_says_is_new_is_in_the_pack(
+    fn the_pack_has_all_objects_that_are_new_to_git(
         plans in plans(16, false),
         tips in vec(any::<Index>(), 1..4),
         have in vec(any::<Index>(), 0..3),
@@ -151,7 +151,7 @@ fn a_change_in_a_tree_sends_the_directories_above_it_and_names_one_content() {
 }
 
 #[test]
-fn content_that_came_and_went_among_new_commits_is_named_and_what_was_there_is_not() {
+fn content_of_intermediate_commits_is_named_and_known_content_is_not() {
     let mut dag = Dag::empty();
     line(
         &mut dag,
@@ -186,7 +186,7 @@ fn nothing_new_is_no_pack_and_unknown_commits_are_passed_over() {
 }
 
 #[test]
-fn annotated_tags_go_with_what_they_lead_to() {
+fn annotated_tags_are_sent_with_their_targets() {
     let mut dag = Dag::empty();
     line(&mut dag, &[&[("artifacts/a", "1")], &[("artifacts/a", "2")]]);
     let tag = |name: &str, target: &str| -> Id {
@@ -231,7 +231,7 @@ fn an_object_that_is_missing_is_named() {
 }
 
 #[test]
-fn of_very_many_known_commits_none_is_needed_that_is_far_away() {
+fn distant_known_commits_are_not_read() {
     let mut dag = Dag::empty();
     line(&mut dag, &[&[("artifacts/a", "1")], &[("artifacts/a", "2")], &[("artifacts/b", "3")]]);
     let mut writer = dag.history.writer().unwrap();

@@ -131,7 +131,7 @@ fn git_sees_the_refs_that_a_transaction_moved() {
 }
 
 #[test]
-fn what_git_does_to_refs_is_seen() {
+fn changes_that_git_makes_to_refs_are_seen() {
     let place = Place::new();
     let id = |n: usize| place.commits[n].to_hex();
     for name in ["a", "b", "c"] {
@@ -155,7 +155,7 @@ fn what_git_does_to_refs_is_seen() {
 }
 
 #[test]
-fn annotated_tags_of_git_keep_what_they_lead_to_when_they_are_packed() {
+fn packed_annotated_tags_of_git_keep_their_targets() {
     let place = Place::new();
     git(place.path(), &["tag", "-a", "-m", "t", "o/p/t1", &place.commits[3].to_hex()]);
     git(place.path(), &["tag", "-a", "-m", "t", "o/p/t2", &place.commits[4].to_hex()]);
@@ -179,7 +179,7 @@ fn annotated_tags_of_git_keep_what_they_lead_to_when_they_are_packed() {
 }
 
 #[test]
-fn git_reads_our_reflogs_and_goes_on_in_them() {
+fn git_reads_and_continues_our_reflogs() {
     let place = Place::new();
     let name = run("r").to_string();
     for n in [0, 1, 2] {

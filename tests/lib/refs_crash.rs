@@ -221,7 +221,7 @@ fn fails_at_every_step() {
 }
 
 #[test]
-fn a_second_failure_while_the_first_is_put_in_order_changes_nothing_of_that() {
+fn a_second_failure_during_recovery_changes_no_result() {
     let directory = tempfile::tempdir().unwrap();
     let output = child("refs_crash::fails_twice", directory.path()).status().unwrap();
     assert!(output.success(), "run: cargo test --test lib fails_twice -- --ignored");

@@ -90,7 +90,7 @@ proptest! {
 }
 
 #[test]
-fn a_repository_that_nobody_may_write_can_be_read() {
+fn a_read_only_repository_can_be_read() {
     let place = filled();
     let chmod = |mode: &str| {
         let status = Command::new("chmod").args(["-R", mode]).arg(place.path()).status().unwrap();
@@ -153,7 +153,7 @@ fn refs_without_damage_are_not_touched() {
 }
 
 #[test]
-fn damaged_refs_come_back_from_their_logs() {
+fn damaged_refs_are_restored_from_their_logs() {
     let place = filled();
     let (before, head) = (place.refs(), place.history.head().unwrap());
     for (file, bytes, names) in [
@@ -174,7 +174,7 @@ fn damaged_refs_come_back_from_their_logs() {
 }
 
 #[test]
-fn refs_that_no_one_deleted_come_back_and_others_do_not() {
+fn lost_refs_are_restored_and_deleted_refs_are_not() {
     let place = filled();
     place.set(&[("gone", Some(2))]);
     place.set(&[("gone", None)]);
@@ -190,7 +190,7 @@ fn refs_that_no_one_deleted_come_back_and_others_do_not() {
 }
 
 #[test]
-fn refs_of_the_newest_operation_that_no_one_deleted_come_back() {
+fn lost_refs_of_the_newest_operation_are_restored() {
     let made = Place::new();
     let mut transaction = made.history.transaction(&ada(0), "run");
     transaction.update(run("a"), Expected::Absent, Some(made.commits[0]), "run");

@@ -169,7 +169,7 @@ fn line_of_commits(place: &Place, count: usize) -> Vec<Id> {
 }
 
 #[test]
-fn a_writer_that_is_killed_holds_nobody_up_and_leaves_nothing_half_done() {
+fn a_killed_writer_blocks_nobody_and_leaves_nothing_half_done() {
     let place = Place::new();
     place.set(&[("a", Some(0)), ("b", Some(0))]);
     for round in 0..25 {

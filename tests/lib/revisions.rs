@@ -49,7 +49,7 @@ fn tangled(place: &Place, count: usize, mut seed: u64) -> Vec<Id> {
 }
 
 #[test]
-fn steps_lead_where_they_lead_in_git() {
+fn steps_lead_to_the_same_commits_as_in_git() {
     let place = Place::new();
     let commits = tangled(&place, 60, 7);
     let mut transaction = place.history.transaction(&ada(0), "x");
@@ -197,7 +197,7 @@ fn names_go_before_digits_and_versions_before_runs() {
 }
 
 #[test]
-fn unknown_names_say_what_was_meant() {
+fn unknown_names_get_a_suggestion() {
     let place = Place::new();
     place.set(&[("sharp-shrimp-1", Some(0))]);
     for (text, hint) in [
@@ -245,7 +245,7 @@ fn the_log_has_the_order_of_git_log() {
 }
 
 #[test]
-fn ancestry_is_that_of_git() {
+fn ancestry_equals_that_of_git() {
     let place = Place::new();
     let commits = tangled(&place, 40, 1);
     let mut yes = 0;
@@ -260,7 +260,7 @@ fn ancestry_is_that_of_git() {
 }
 
 #[test]
-fn a_missing_parent_is_told_once_and_the_rest_is_shown() {
+fn a_missing_parent_is_reported_once_and_the_other_commits_are_shown() {
     let place = Place::new();
     let lost = place.commits[4].to_hex();
     std::fs::remove_file(place.path().join("objects").join(&lost[..2]).join(&lost[2..])).unwrap();

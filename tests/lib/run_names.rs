@@ -18,7 +18,7 @@ fn open(directory: &Path) -> Repository {
 }
 
 #[test]
-fn a_chosen_name_that_another_writer_took_meanwhile_is_chosen_anew() {
+fn a_name_that_another_writer_took_meanwhile_is_chosen_again() {
     let work = tempfile::tempdir().unwrap();
     let config = Config::load(Sources::default()).unwrap();
     let config = initial(&config, Some(&"o/p".parse().unwrap())).unwrap();

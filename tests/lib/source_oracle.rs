@@ -24,7 +24,7 @@ fn found(directory: &Path) -> Source {
 }
 
 #[test]
-fn commit_branch_and_remote_are_those_of_git_in_both_object_formats() {
+fn commit_branch_and_remote_equal_those_of_git_in_both_object_formats() {
     for format in ["sha1", "sha256"] {
         let root = repository(format);
         let url = "https://user:secret@example.org/team/code.git";
@@ -64,7 +64,7 @@ fn tracked_changes_are_dirty_and_untracked_files_are_not() {
 }
 
 #[test]
-fn a_detached_head_and_an_unborn_branch_are_told_apart() {
+fn a_detached_head_and_an_unborn_branch_are_distinguished() {
     let root = repository("sha1");
     let head = git::run(root.path(), &["rev-parse", "HEAD"]);
     git::run(root.path(), &["checkout", "-q", "--detach"]);

@@ -68,7 +68,7 @@ fn tracking_refs_are_moved_without_a_record_and_seen_by_git() {
 }
 
 #[test]
-fn what_git_left_loose_is_moved_and_packed_with_the_rest() {
+fn loose_refs_of_git_are_moved_and_packed_with_the_others() {
     let place = Place::new();
     let loose = tracking("a").to_string();
     track(&place, &[("a", Some(0)), ("b", Some(0))]).unwrap();

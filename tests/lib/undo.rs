@@ -15,7 +15,7 @@ fn at(place: &Place, name: &str) -> Option<usize> {
 }
 
 #[test]
-fn operations_are_taken_back_from_the_newest_to_the_oldest() {
+fn operations_are_undone_from_the_newest_to_the_oldest() {
     let place = Place::new();
     place.set(&[("a", Some(0))]);
     place.set(&[("a", Some(1)), ("b", Some(1))]);
@@ -39,7 +39,7 @@ fn operations_are_taken_back_from_the_newest_to_the_oldest() {
 }
 
 #[test]
-fn what_is_done_after_an_undo_is_undone_first() {
+fn operations_after_an_undo_are_undone_first() {
     let place = Place::new();
     place.set(&[("a", Some(0))]);
     place.set(&[("a", Some(1))]);
@@ -52,7 +52,7 @@ fn what_is_done_after_an_undo_is_undone_first() {
 }
 
 #[test]
-fn an_operation_whose_ref_moved_since_is_not_taken_back() {
+fn an_operation_whose_ref_moved_later_is_not_undone() {
     let place = Place::new();
     place.set(&[("a", Some(0)), ("b", Some(0))]);
     place.set(&[("a", Some(1)), ("b", Some(1))]);
@@ -68,7 +68,7 @@ fn an_operation_whose_ref_moved_since_is_not_taken_back() {
 }
 
 #[test]
-fn the_current_run_comes_back_with_its_run() {
+fn the_current_run_is_restored_with_its_run() {
     let place = Place::new();
     let history = &place.history;
     place.set(&[("a", Some(0))]);
@@ -97,7 +97,7 @@ fn a_switch_by_git_keeps_an_undo_from_switching() {
 }
 
 #[test]
-fn what_changes_nothing_is_not_recorded() {
+fn an_operation_without_changes_is_not_recorded() {
     let place = Place::new();
     place.set(&[("a", Some(0))]);
     place.set(&[("a", Some(0)), ("never", None)]);

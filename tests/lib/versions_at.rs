@@ -220,7 +220,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
-    fn a_moment_of_the_past_is_as_it_was(
+    fn versions_at_a_past_time_equal_the_versions_of_that_time(
         steps in prop::collection::vec((step(), prop_oneof![Just(0i64), 1..50i64, -40..0i64]), 1..14),
     ) {
         let place = Place::new();
@@ -252,7 +252,7 @@ proptest! {
 }
 
 #[test]
-fn what_was_deleted_and_brought_back_was_not_there_in_between() {
+fn a_restored_version_is_absent_for_the_time_between() {
     let place = Place::new();
     place.register(10, "v1");
     place.stage(15, "v1", "staging");
@@ -274,7 +274,7 @@ fn what_was_deleted_and_brought_back_was_not_there_in_between() {
 }
 
 #[test]
-fn without_the_log_the_commits_tell_and_that_is_said() {
+fn without_the_log_the_commits_answer_with_a_warning() {
     let place = Place::new();
     place.register(10, "v1");
     place.stage(20, "v1", "staging");
@@ -299,7 +299,7 @@ fn without_the_log_the_commits_tell_and_that_is_said() {
 }
 
 #[test]
-fn what_came_from_elsewhere_was_there_before_it_came() {
+fn fetched_versions_use_their_recorded_history() {
     let place = Place::new();
     place.register(10, "v1");
     place.stage(20, "v1", "staging");
@@ -330,7 +330,7 @@ fn what_came_from_elsewhere_was_there_before_it_came() {
 }
 
 #[test]
-fn the_history_of_all_has_versions_that_are_gone_and_each_once() {
+fn the_history_of_all_lists_deleted_versions_and_each_version_once() {
     let place = Place::new();
     place.register(10, "v1");
     place.stage(20, "v1", "staging");

@@ -222,7 +222,7 @@ fn a_long_object_is_whole_whichever_answer_is_lost() {
 }
 
 #[test]
-fn what_a_server_answers_says_whether_another_attempt_can_help() {
+fn the_answer_of_a_server_decides_about_another_attempt() {
     for (status, kind, again) in [
         (401, ErrorKind::Unauthorized, false),
         (403, ErrorKind::Unauthorized, false),
@@ -302,7 +302,7 @@ fn leftovers_of_a_dead_writer_are_removed_by_the_next_one() {
 }
 
 #[test]
-fn what_passes_costs_a_writer_nothing_but_time() {
+fn temporary_failures_cost_a_writer_only_time() {
     for status in [409, 429, 500, 503] {
         let place = s3(Manners::Answers(status, 3));
         let log = Log::open_or_make(&place.store, Protocol::Linear).unwrap();

@@ -336,7 +336,7 @@ fn checkpoints_that_lie_are_passed_over_or_named() {
 }
 
 #[test]
-fn packs_and_segments_that_are_named_right_and_are_none() {
+fn files_with_the_names_of_packs_and_segments_and_other_contents() {
     let stage = Stage::new();
     for kind in ["packs", "meta", "index"] {
         stage.restore();

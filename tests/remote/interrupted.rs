@@ -55,7 +55,7 @@ fn interrupt(
 }
 
 #[test]
-fn an_interrupted_push_says_what_was_kept_and_is_finished_by_the_next_one() {
+fn an_interrupted_push_reports_the_kept_state_and_the_next_push_finishes_it() {
     let (sandbox, server) = world();
     for (from, signal) in [(0, Signal::INT), (4, Signal::TERM), (6, Signal::INT)] {
         let Some(text) = interrupt(&sandbox, &server, "-C a push", from, signal) else { continue };
@@ -68,7 +68,7 @@ fn an_interrupted_push_says_what_was_kept_and_is_finished_by_the_next_one() {
 }
 
 #[test]
-fn an_interrupted_clone_says_what_was_kept_and_is_resumed() {
+fn an_interrupted_clone_reports_the_kept_state_and_is_resumed() {
     let (sandbox, server) = world();
     sandbox.art("-C a push").ok();
     let line = format!("clone '{}' b --full", server.uri("x"));

@@ -77,7 +77,7 @@ fn bytes_that_were_damaged_on_their_way_are_read_again() {
 }
 
 #[test]
-fn what_is_damaged_each_time_is_called_so() {
+fn bytes_that_are_damaged_on_each_read_are_reported_as_damage() {
     let world = World::shared(Manners::Honest);
     world.keep();
     let asked = Arc::new(AtomicU64::new(0));
@@ -93,7 +93,7 @@ fn what_is_damaged_each_time_is_called_so() {
 }
 
 #[test]
-fn a_server_that_says_when_to_come_back_is_obeyed() {
+fn a_retry_after_header_is_obeyed() {
     let world = World::shared(Manners::Honest);
     world.keep();
     let asked = Arc::new(Mutex::new(Vec::new()));

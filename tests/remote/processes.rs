@@ -105,7 +105,7 @@ fn eight_processes_push_to_s3_at_once() {
 }
 
 #[test]
-fn eight_processes_push_at_once_to_s3_that_does_not_keep_its_word() {
+fn eight_processes_push_in_parallel_to_s3_that_breaks_its_guarantees() {
     let server = Server::start(Manners::HalfHonest);
     race(&uri(&server));
 }

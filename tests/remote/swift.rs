@@ -216,7 +216,7 @@ fn a_refused_application_credential_is_unauthorized_and_shows_no_secret() {
 }
 
 #[test]
-fn a_missing_container_is_noticed_by_who_only_reads() {
+fn a_reader_reports_a_missing_container() {
     let server = Swift::start();
     let store = server.open("swift://other/prefix", KEYSTONE).unwrap();
     for error in [

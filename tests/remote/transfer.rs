@@ -65,7 +65,7 @@ fn a_limit_on_bytes_a_second_is_no_stall() {
 }
 
 #[test]
-fn requests_of_long_uploads_are_never_more_at_once_than_there_are_jobs() {
+fn parallel_requests_of_long_uploads_never_exceed_the_jobs() {
     let server = Server::start(Manners::HalfHonest);
     let store = open(&server.uri("a"), StoreOptions { jobs: 2, ..options() });
     let body = noise(1, 24 << 20);

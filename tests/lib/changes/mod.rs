@@ -140,7 +140,7 @@ fn to(stage: &str) -> StageTarget {
 }
 
 #[test]
-fn a_deletion_that_was_planned_before_a_change_is_not_made() {
+fn a_deletion_planned_before_a_change_is_refused() {
     let desk = Desk::new();
     desk.register("v1").unwrap();
     desk.register("v2").unwrap();
@@ -160,7 +160,7 @@ fn a_deletion_that_was_planned_before_a_change_is_not_made() {
 }
 
 #[test]
-fn a_stage_that_was_confirmed_for_another_reason_is_taken_back_too() {
+fn a_stage_confirmed_for_another_reason_is_undone_too() {
     let desk = Desk::new();
     desk.register("v1").unwrap();
     desk.stage("v1", to("staging"), Some("A")).unwrap();
@@ -174,7 +174,7 @@ fn a_stage_that_was_confirmed_for_another_reason_is_taken_back_too() {
 }
 
 #[test]
-fn a_name_that_was_left_is_free_for_another_version() {
+fn an_old_name_is_free_for_another_version() {
     let desk = Desk::new();
     desk.register("v1").unwrap();
     let rename = |from: &str, to: &str| {

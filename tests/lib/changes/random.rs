@@ -161,7 +161,7 @@ fn is_expected(error: &Error) -> bool {
 }
 
 #[test]
-fn all_that_was_done_can_be_undone_and_nothing_recorded_is_lost() {
+fn all_changes_can_be_undone_and_no_record_is_lost() {
     let mut done = [0; KINDS];
     for seed in 0..4 {
         let desk = Desk::new();

@@ -60,7 +60,7 @@ fn bytes_of(store: &ContentStore) -> u64 {
 }
 
 #[test]
-fn what_is_not_kept_leaves_and_what_is_kept_stays() {
+fn content_is_dropped_unless_it_is_kept() {
     let filled = filled();
     let Filled { place, kept, others } = &filled;
     let before = (place.store.packs().unwrap(), place.indexed(), bytes_of(&place.store));
@@ -122,7 +122,7 @@ fn a_pack_that_no_index_names_is_left_alone() {
 }
 
 #[test]
-fn damage_in_what_is_to_be_copied_stops_it_before_anything_is_gone() {
+fn damage_in_copied_content_stops_the_drop_before_any_removal() {
     let filled = filled();
     let place = &filled.place;
     let before = (place.store.packs().unwrap(), place.indexed());

@@ -154,7 +154,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn a_segment_is_searched_as_if_it_were_here(
+    fn a_remote_segment_is_searched_like_a_local_one(
         shape in (0u32..5, 1u32..200),
         seed in any::<u32>(),
         numbers in vec(0u32..1200, 0..40),
@@ -240,7 +240,7 @@ fn copies_of_segments_are_found_again_and_only_those_that_count() {
 }
 
 #[test]
-fn a_part_of_a_file_is_elsewhere_only_as_bytes() {
+fn a_part_of_a_file_is_found_only_as_bytes() {
     let top = tempfile::tempdir().unwrap();
     let mut builder = SegmentBuilder::default();
     let frames = vec![FrameEntry { offset: 0, stored: 9, size: 4096 }];

@@ -32,7 +32,7 @@ fn frames(place: &Place) -> Vec<(Vec<u8>, u64)> {
 }
 
 #[test]
-fn frames_come_in_from_many_threads_and_are_all_there() {
+fn frames_from_many_threads_are_all_stored() {
     let (there, files) = filled(1);
     let here = Place::new();
     let session = here.store.begin().unwrap();
@@ -67,7 +67,7 @@ fn frames_come_in_from_many_threads_and_are_all_there() {
 }
 
 #[test]
-fn a_manifest_is_indexed_only_when_it_is_wanted_and_its_chunks_are_there() {
+fn a_manifest_is_indexed_only_if_it_is_wanted_and_its_chunks_are_present() {
     let (there, files) = filled(2);
     let (wanted, unwanted) = (files[200].0, files[201].0);
     let kind_of = |bytes: &[u8], size: u64| {
@@ -115,7 +115,7 @@ fn a_manifest_is_indexed_only_when_it_is_wanted_and_its_chunks_are_there() {
 }
 
 #[test]
-fn a_whole_pack_comes_in_under_its_name_or_not_at_all() {
+fn a_whole_pack_is_stored_under_its_name_or_refused() {
     let (there, files) = filled(3);
     let here = Place::new();
     let session = here.store.begin().unwrap();
@@ -146,7 +146,7 @@ fn a_whole_pack_comes_in_under_its_name_or_not_at_all() {
 }
 
 #[test]
-fn a_frame_that_is_not_what_it_says_is_refused() {
+fn a_frame_that_differs_from_its_id_is_refused() {
     let here = Place::new();
     let session = here.store.begin().unwrap();
     let receiver = here.store.receive(&session);
@@ -179,7 +179,7 @@ fn a_frame_that_is_not_what_it_says_is_refused() {
 }
 
 #[test]
-fn a_manifest_that_no_memory_holds_comes_in() {
+fn a_manifest_larger_than_memory_is_received() {
     let (chunk, manifest, file) = vast();
     let part = Id::of_blob(&chunk);
     let here = Place::new();
@@ -240,7 +240,7 @@ fn every_changed_byte_of_a_pack_is_noticed() {
 }
 
 #[test]
-fn what_a_killed_receiver_had_made_durable_is_not_lost() {
+fn durable_data_of_a_killed_receiver_is_not_lost() {
     let (there, files) = filled(7);
     let here = Place::new();
     let session = here.store.begin().unwrap();
@@ -271,7 +271,7 @@ fn what_a_killed_receiver_had_made_durable_is_not_lost() {
 }
 
 #[test]
-fn the_index_of_a_pack_elsewhere_is_read_from_its_end() {
+fn the_index_of_a_remote_pack_is_read_from_its_end() {
     let (place, _) = filled(8);
     let many: Vec<Vec<u8>> = (0..4000u32).map(|n| n.to_le_bytes().to_vec()).collect();
     place.put(&many);

@@ -37,7 +37,7 @@ fn all_that_is_needed_arrives_and_then_nothing_is_sent() {
 }
 
 #[test]
-fn of_a_pack_mostly_unneeded_the_frames_are_copied_as_they_are() {
+fn frames_of_a_mostly_unneeded_pack_are_copied_unchanged() {
     let (here, there) = (Place::new(), Place::new());
     let contents = contents(2);
     let files = here.put(&contents);
@@ -71,7 +71,7 @@ fn of_a_pack_mostly_unneeded_the_frames_are_copied_as_they_are() {
 }
 
 #[test]
-fn chunks_that_are_there_are_not_sent_again() {
+fn present_chunks_are_not_sent_again() {
     let (here, there) = (Place::new(), Place::new());
     let mut content = noise(3, 1_500_000);
     let first = here.put(&[content.clone()]);
@@ -111,7 +111,7 @@ fn a_manifest_is_relied_on_only_if_it_was_asked_for() {
 }
 
 #[test]
-fn a_part_of_a_file_must_be_there_as_bytes() {
+fn a_part_of_a_file_must_be_present_as_bytes() {
     let (here, there) = (Place::new(), Place::new());
     let content = noise(7, 60_000);
     let files = here.put(std::slice::from_ref(&content));
@@ -124,7 +124,7 @@ fn a_part_of_a_file_must_be_there_as_bytes() {
 }
 
 #[test]
-fn what_is_in_neither_place_is_named() {
+fn content_in_neither_store_is_named() {
     let (here, there) = (Place::new(), Place::new());
     let files = here.put(&[noise(8, 30_000), noise(9, 30_000), noise(10, 40)]);
     let absent = Id::of_blob(b"absent");
@@ -185,7 +185,7 @@ fn a_damaged_frame_is_not_copied_and_a_lying_index_is_noticed() {
 }
 
 #[test]
-fn a_manifest_that_no_memory_holds_is_sent() {
+fn a_manifest_larger_than_memory_is_sent() {
     let (here, there) = (Place::new(), Place::new());
     let (chunk, manifest, file) = vast();
     let part = Id::of_blob(&chunk);

@@ -72,7 +72,7 @@ fn a_lost_config_is_named_and_written_again() {
 }
 
 #[test]
-fn what_else_a_config_says_is_kept_and_a_damaged_one_too() {
+fn other_settings_of_a_config_are_kept_and_a_damaged_config_too() {
     let top = tempfile::tempdir().unwrap();
     let directory = small(top.path());
     let config = std::fs::read_to_string(directory.join("config")).unwrap();
@@ -87,7 +87,7 @@ fn what_else_a_config_says_is_kept_and_a_damaged_one_too() {
 }
 
 #[test]
-fn lost_directories_are_made_again_and_what_was_in_them_is_named() {
+fn lost_directories_are_recreated_and_their_lost_files_are_named() {
     check_named_and_repaired("refs' is missing", &|directory| {
         std::fs::remove_dir_all(directory.join("refs")).unwrap();
     });

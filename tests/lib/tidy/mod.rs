@@ -21,7 +21,7 @@ fn no_file_is_longer_than_a_reader_can_hold() {
 }
 
 #[test]
-fn every_file_says_what_it_is_for() {
+fn every_file_states_its_purpose() {
     for file in files(&["src", "tests", "benches"], "rs") {
         assert!(file.text.starts_with("//! "), "{}: the first line is no `//!`", file.name);
     }
@@ -68,7 +68,7 @@ const DOORS: &[(&[&str], &[&str], &str)] = &[
 ];
 
 #[test]
-fn what_is_outside_has_one_door() {
+fn each_external_resource_has_one_door() {
     for file in files(&["src"], "rs") {
         let code = file.code();
         for (words, places, why) in DOORS {

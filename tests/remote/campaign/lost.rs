@@ -152,7 +152,7 @@ fn a_remote_with_sibling_entries_that_loses_an_object() {
 
 /// Data that the remote lost without a deletion stays present locally.
 #[test]
-fn a_remote_that_is_brought_back_from_an_older_copy_deletes_nothing_here() {
+fn a_remote_restored_from_an_older_copy_deletes_nothing_locally() {
     for log in [Log::Linear, Log::Siblings] {
         let world = World::shared(log);
         world.sandbox.shell("cp -a store older").ok();

@@ -90,7 +90,7 @@ fn an_entry_of_a_newer_art_is_where_a_remote_is_refused() {
 }
 
 #[test]
-fn what_says_that_it_is_a_remote_is_refused_where_a_newer_art_wrote_it() {
+fn a_remote_marker_of_a_newer_art_is_refused() {
     for (from, to) in [("format = 1", "format = 2"), ("\"sha256\"", "\"blake3\"")] {
         let world = with_a_new_machine(Log::Linear);
         replace(&world.store().join("art.toml"), from, to);
@@ -104,7 +104,7 @@ fn what_says_that_it_is_a_remote_is_refused_where_a_newer_art_wrote_it() {
 
 /// Keys that are not known are for those who know them: a format is raised where that won't do.
 #[test]
-fn keys_that_are_not_known_are_passed_over() {
+fn unknown_keys_are_ignored() {
     for log in [Log::Linear, Log::Siblings] {
         let world = with_a_new_machine(log);
         replace(&world.store().join("art.toml"), "format = 1", "format = 1\ncolour = \"blue\"");

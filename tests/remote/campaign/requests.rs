@@ -122,7 +122,7 @@ fn a_first_push_to_a_store_without_exclusive_create() {
 }
 
 #[test]
-fn a_push_that_fails_can_be_made_again() {
+fn a_failed_push_can_be_repeated() {
     run(PUSH, World::shared(Log::Linear));
 }
 
@@ -132,12 +132,12 @@ fn a_push_to_a_store_without_exclusive_create() {
 }
 
 #[test]
-fn a_fetch_that_fails_can_be_made_again() {
+fn a_failed_fetch_can_be_repeated() {
     run(FETCH, World::diverged(Log::Linear));
 }
 
 #[test]
-fn a_pull_that_fails_can_be_made_again() {
+fn a_failed_pull_can_be_repeated() {
     run(PULL, World::diverged(Log::Siblings));
 }
 
@@ -147,7 +147,7 @@ fn a_pull_of_all_content() {
 }
 
 #[test]
-fn a_clone_that_fails_leaves_nothing_and_can_be_made_again() {
+fn a_failed_clone_leaves_nothing_and_can_be_repeated() {
     run(CLONE, World::diverged(Log::Linear));
 }
 
@@ -157,6 +157,6 @@ fn a_clone_of_all_content() {
 }
 
 #[test]
-fn an_eviction_that_fails_loses_nothing() {
+fn a_failed_eviction_loses_nothing() {
     run(EVICT, World::diverged(Log::Linear));
 }

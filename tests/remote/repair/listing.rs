@@ -27,7 +27,7 @@ fn a_bucket_that_may_not_be_listed_is_used_without_lists() {
 }
 
 #[test]
-fn a_bucket_that_does_not_say_what_is_not_there_is_refused_with_the_reason() {
+fn a_bucket_that_hides_absent_keys_is_refused_with_the_reason() {
     let server = Server::open_to_all(Manners::NoList { hides: true });
     let world = World::new(Kind::Directory);
     let error =
@@ -39,7 +39,7 @@ fn a_bucket_that_does_not_say_what_is_not_there_is_refused_with_the_reason() {
 }
 
 #[test]
-fn who_may_not_list_any_more_is_told_that_this_is_it() {
+fn a_lost_permission_to_list_is_named_as_the_reason() {
     let world = World::new(Kind::S3(Manners::NoList { hides: true }));
     let error = fetch(&world.open("c"), &FetchOptions::default(), &NoProgress).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unauthorized, "{error:?}");
@@ -83,7 +83,7 @@ fn a_remote_that_can_only_be_read_is_checked_and_not_repaired() {
 }
 
 #[test]
-fn a_log_that_has_to_be_listed_is_not_added_where_it_can_not_be() {
+fn a_log_that_needs_lists_is_not_added_without_them() {
     let world = World::new(Kind::WebDav);
     let options = add_options(&world.http(), &world.sandbox);
     let error = add(&world.open("c"), &options, &NoProgress).unwrap_err();

@@ -28,7 +28,7 @@ fn lose(world: &World, number: u64, directory: &str) {
 }
 
 #[test]
-fn overtaken_history_that_is_nowhere_is_told_and_comes_back_from_who_has_it() {
+fn lost_overtaken_history_is_reported_and_restored_from_another_repository() {
     for kind in [Kind::Directory, Kind::S3(Manners::Ignores)] {
         let world = World::new(kind);
         lose(&world, 4, "meta/");
@@ -66,7 +66,7 @@ fn overtaken_history_is_carried_over_when_its_pack_is_replaced() {
 }
 
 #[test]
-fn overtaken_content_that_is_lost_is_told_and_comes_back_from_who_has_it() {
+fn lost_overtaken_content_is_reported_and_restored_from_another_repository() {
     let world = World::new(Kind::Directory);
     lose(&world, 4, "packs/");
     let told = world.check("c", Depth::Structure).unwrap();
@@ -84,7 +84,7 @@ fn overtaken_content_that_is_lost_is_told_and_comes_back_from_who_has_it() {
 }
 
 #[test]
-fn what_can_still_be_read_of_a_damaged_pack_need_not_be_here() {
+fn readable_content_of_a_damaged_pack_is_salvaged() {
     let world = World::new(Kind::Directory);
     // Only the one file whose frame is damaged.
     world.sandbox.art("-C c cat v1:model/weights.bin").ok();

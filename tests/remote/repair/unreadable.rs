@@ -19,7 +19,7 @@ fn largest(world: &World, prefix: &str) -> String {
 }
 
 #[test]
-fn an_object_that_can_not_be_read_is_named_with_who_needs_it_and_written_again() {
+fn an_unreadable_object_is_named_with_its_users_and_written_again() {
     let world = World::new(Kind::S3(Manners::Honest));
     for blow in FAILURES {
         for prefix in ["packs/", "meta/", "index/", "log/00000000000000000002", "checkpoint/0"] {
@@ -47,7 +47,7 @@ fn an_object_that_can_not_be_read_is_named_with_who_needs_it_and_written_again()
 }
 
 #[test]
-fn content_stays_here_that_depends_on_an_object_that_can_not_be_read() {
+fn content_that_depends_on_an_unreadable_object_is_not_evicted() {
     let world = World::new(Kind::S3(Manners::Honest));
     for blow in FAILURES {
         for prefix in ["packs/", "index/"] {
@@ -72,7 +72,7 @@ fn content_stays_here_that_depends_on_an_object_that_can_not_be_read() {
 }
 
 #[test]
-fn a_push_goes_on_without_an_index_segment_that_can_not_be_read() {
+fn a_push_continues_without_an_unreadable_index_segment() {
     let world = World::new(Kind::S3(Manners::Honest));
     for blow in FAILURES {
         let context = format!("{blow:?}");
@@ -96,7 +96,7 @@ fn a_push_goes_on_without_an_index_segment_that_can_not_be_read() {
 }
 
 #[test]
-fn a_server_that_gives_nothing_is_unavailable_and_no_object_is_blamed() {
+fn a_server_that_serves_nothing_is_unavailable_and_no_object_is_blamed() {
     let world = World::new(Kind::S3(Manners::Honest));
     for blow in [Blow::Status(500), Blow::Status(403)] {
         // Every key ends so.
