@@ -1,7 +1,7 @@
 //! The commands in the README and the book work and print the output that the pages show.
 //!
-//! The `console` blocks of a page are one session of bash in a fresh sandbox: lines that begin with
-//! `$ ` are typed, must succeed, and must print what stands below them, where anything does.
+//! The `console` blocks of a page are one session of bash in a fresh sandbox. Lines that begin with
+//! `$ ` are commands. Each must succeed and print the lines below it, if there are any.
 
 use std::ffi::OsStr;
 use std::fmt::Write;

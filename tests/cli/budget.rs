@@ -1,4 +1,4 @@
-//! How many requests, and how many bytes, what is done most often may take.
+//! The most frequent commands stay within a number of requests and bytes.
 
 use std::fmt::Write as _;
 

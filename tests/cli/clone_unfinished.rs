@@ -1,4 +1,4 @@
-//! A clone that was killed: the same clone again finishes it, and until then nothing else answers.
+//! The same command finishes a killed clone. Until then, every other command refuses to run.
 
 use crate::common::Sandbox;
 use crate::push::{json, sandbox};

@@ -1,4 +1,4 @@
-//! The tables for people who come from another tool: each command in them is run.
+//! Runs each command in the tables for users of other tools.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! Two people settle one conflict by themselves, each in another way, and meet again.
+//! Two users settle one conflict independently, in different ways, and merge again.
 
 use crate::common::Sandbox;
 use crate::push::{json, shared, stage};

@@ -1,5 +1,5 @@
-//! `-p` and `ART_PROJECT` change nothing that a command without them sees: each project has a current
-//! run of its own.
+//! Each project has its own current run, so `-p` and `ART_PROJECT` do not affect later commands
+//! without them.
 
 use crate::common::{Output, Sandbox};
 

@@ -1,5 +1,5 @@
-//! No verb panics on a damaged repository, takes memory for what isn't there, or writes what it
-//! should not.
+//! No verb panics on a damaged repository, allocates memory for absent data, or writes anything that
+//! it should not.
 
 use crate::common::{Output, Sandbox};
 use crate::fixtures::{damaged, small, small_with};

@@ -1,4 +1,4 @@
-//! `art diff`, with git as the judge of letters, renames and patches.
+//! `art diff`, compared with git for letters, renames and patches.
 
 use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt;

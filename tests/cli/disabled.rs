@@ -1,4 +1,4 @@
-//! `disabled`: no verb gives out the content of such a version without `--allow-disabled`.
+//! `disabled`: no verb outputs the content of such a version without `--allow-disabled`.
 
 use std::collections::BTreeSet;
 use std::path::Path;

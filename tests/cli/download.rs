@@ -1,4 +1,4 @@
-//! `art download`: which revision and which paths; what comes back is in `upload.rs`.
+//! `art download`: selection of the revision and the paths. `upload.rs` tests the downloaded files.
 
 use crate::common::{Sandbox, noise};
 

@@ -1,4 +1,4 @@
-//! `art evict`: content leaves that a remote is proven to hold.
+//! `art evict` removes local content after verifying it on a remote.
 
 use insta::assert_snapshot;
 

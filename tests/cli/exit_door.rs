@@ -1,5 +1,5 @@
-//! The exit door: what was uploaded is listed, verified and restored by git, tar, zstd and sha256sum
-//! alone, with the script that the book gives.
+//! The exit door: the script in the book lists, verifies and restores uploads with git, tar, zstd and
+//! sha256sum alone.
 
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;

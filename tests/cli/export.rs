@@ -1,4 +1,4 @@
-//! `art export`, with tar, zstd, gzip and unzip as the judges.
+//! `art export`, verified with tar, zstd, gzip and unzip.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;

@@ -1,4 +1,4 @@
-//! Remotes that alone have some content, when they are removed or moved.
+//! Removing or moving a remote that holds the only copy of some content.
 
 use insta::assert_snapshot;
 

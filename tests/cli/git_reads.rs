@@ -1,4 +1,4 @@
-//! Git reads the history of a repository, whatever was uploaded: the content of artifacts is not in Git.
+//! Git reads the history of every repository. The content of artifacts is not in Git.
 
 use crate::common::Sandbox;
 

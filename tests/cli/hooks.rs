@@ -1,4 +1,4 @@
-//! Local hooks as they are met on the command line.
+//! Local hooks on the command line.
 
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};

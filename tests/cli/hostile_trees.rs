@@ -1,5 +1,5 @@
-//! Trees of a few objects that name more files, levels or bytes of paths than any memory holds: no
-//! verb expands them.
+//! Trees of a few objects that name more files, levels or bytes of paths than fit in memory. No verb
+//! expands them.
 
 use artifacts::Id;
 use artifacts::history::{Commit, EntryMode, History, ObjectWriter, TreeEntry};

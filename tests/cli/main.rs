@@ -1,4 +1,4 @@
-//! The binary as a user types it, a file a verb.
+//! Tests of the `art` binary, one file for each verb.
 
 #![allow(
     clippy::unwrap_used,

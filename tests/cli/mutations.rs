@@ -1,5 +1,6 @@
-//! A campaign: each file of refs, logs and settings is damaged in each way. No command panics or gives less
-//! or other data with exit code 0; what a command fails on, `fsck` names; the repair exits by its result.
+//! A campaign that damages each file of refs, logs and settings in each way. No command panics, or
+//! returns wrong or missing data with exit code 0. If a command fails, `fsck` names the damage. The
+//! exit code of the repair is its result.
 //! `ART_TEST_CAMPAIGN=all` damages every file in every way.
 
 use std::fs;

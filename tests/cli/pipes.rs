@@ -1,4 +1,4 @@
-//! A named pipe, a socket or a device in the place of a file is named, and no command waits for it.
+//! Each command names a named pipe, a socket or a device in place of a file, and does not wait for it.
 
 use std::path::{Path, PathBuf};
 

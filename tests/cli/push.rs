@@ -1,4 +1,4 @@
-//! `art push`; and what all tests of repositories that share a remote begin with.
+//! `art push`, and the set-up of all tests with repositories that share a remote.
 
 use insta::assert_snapshot;
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! The page of the book that lists every verb is what the help says.
+//! The page of the book about all verbs equals the help texts.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! `art resolve`: a conflict is settled, and both histories stay.
+//! `art resolve` settles a conflict and keeps both histories.
 
 use insta::assert_snapshot;
 

@@ -1,4 +1,4 @@
-//! `art run -- CMD` and signals: they are the command's, and it gets each once.
+//! `art run -- CMD` passes each signal to the command, once.
 
 use std::io::Write;
 use std::process::{Child, Command, ExitStatus, Stdio};

@@ -1,6 +1,6 @@
 //! The JSON output of each verb has a schema. The page of the book is generated from the outputs.
 //!
-//! A scenario runs every verb, some several times; of all that one verb printed comes one schema.
+//! A scenario runs every verb, some several times. All outputs of a verb result in one schema.
 //! `ART_REGENERATE=1 cargo test --test cli schemas` writes the page.
 
 mod infer;

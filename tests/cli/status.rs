@@ -1,4 +1,4 @@
-//! `art status` and `art upload --dry-run`: what would change, found out without a write.
+//! `art status` and `art upload --dry-run` show pending changes and write nothing.
 
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;

@@ -1,5 +1,5 @@
-//! The surroundings of a command: a home that cannot be used, few threads, leftovers of writers that
-//! were killed, names that another system reads in its own way.
+//! Unusual environments of a command: an unusable home, few threads, leftovers of killed writers, and
+//! names with another meaning on other systems.
 
 use std::os::unix::fs::symlink;
 

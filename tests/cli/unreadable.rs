@@ -1,5 +1,4 @@
-//! Only an entry that is not there is absent: one that cannot be looked at is an error, because it may
-//! be what decides.
+//! An unreadable entry is an error and never counts as absent, because its contents may matter.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

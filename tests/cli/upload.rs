@@ -1,4 +1,4 @@
-//! `art upload` and `art download` as typed: what they say, and that what comes back is what went in.
+//! The output of `art upload` and `art download`. A download returns the uploaded files.
 
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;

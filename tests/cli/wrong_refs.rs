@@ -1,5 +1,5 @@
-//! Refs, logs and records that are damaged and look sound: each is found, named and repaired, and no
-//! command gives another answer with exit code 0.
+//! Damage of refs, logs and records that looks sound. `fsck` finds, names and repairs it, and no
+//! command returns a wrong answer with exit code 0.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! Repositories from `fixtures/`: whole ones, and whole ones with one defect laid over.
+//! Repositories from `fixtures/`: sound ones, and sound ones with an overlay that has one defect.
 
 #![allow(dead_code, reason = "each test binary uses a part")]
 
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// The directory of every path in an archive, so that the source tree contains no `.artifacts`.
 pub(crate) const PREFIX: &str = "repository";
 
-/// The file in an overlay that lists what it takes away, a path a line.
+/// The file in an overlay that lists the removed paths, one on each line.
 pub(crate) const REMOVED: &str = "REMOVED";
 
 /// The directory of fixtures.
@@ -46,21 +46,21 @@ pub(crate) fn files(archive: &Path) -> BTreeMap<String, Vec<u8>> {
     files
 }
 
-/// Puts the repository of format 1 into `top`, as its `.artifacts`.
+/// Unpacks the repository of format 1 to `.artifacts` in `top`.
 pub(crate) fn small(top: &Path) -> PathBuf {
     let directory = top.join(".artifacts");
     lay(&root().join("repos/v1/small.tar.gz"), &directory);
     directory
 }
 
-/// Puts the damaged repository `name` into `top`, as its `.artifacts`.
+/// Unpacks the damaged repository `name` to `.artifacts` in `top`.
 pub(crate) fn small_with(name: &str, top: &Path) -> PathBuf {
     let directory = small(top);
     lay(&root().join(format!("damaged/{name}.tar.gz")), &directory);
     directory
 }
 
-/// Lays an archive over a directory.
+/// Unpacks an archive over a directory.
 fn lay(archive: &Path, directory: &Path) {
     let mut files = files(archive);
     let removed = files.remove(REMOVED).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! A place of its own for each test: home, environment, clock and directory, and `art` in it.
+//! A sandbox for each test, with its own home, environment, clock and directory, that runs `art`.
 
 #![allow(dead_code, reason = "each test binary uses a part")]
 
@@ -21,10 +21,10 @@ use tempfile::TempDir;
 
 pub(crate) use output::Output;
 
-/// The time that stands still in a sandbox.
+/// The constant time in a sandbox.
 pub(crate) const NOW: &str = "2026-11-21T12:00:00Z";
 
-/// The program in `directory`, for users who can't reach where it was built.
+/// A copy of the program in `directory`, for users without access to the build directory.
 fn reachable(program: &Path, directory: &Path) -> PathBuf {
     let reachable = directory.join(program.file_name().unwrap());
     if !reachable.exists() {
@@ -47,18 +47,18 @@ fn heed_signals() {
     });
 }
 
-/// A temporary directory with a home and a work directory; everything runs in the latter.
+/// A temporary directory with a home directory and a work directory. Programs run in the latter.
 pub(crate) struct Sandbox {
     root: TempDir,
 }
 
 impl Sandbox {
-    /// An empty one.
+    /// Creates an empty sandbox.
     pub(crate) fn new() -> Self {
         Self::in_directory(&std::env::temp_dir())
     }
 
-    /// An empty one in memory, where there is such a place: for tests that sync thousands of files.
+    /// Creates an empty sandbox in memory if possible, for tests that sync thousands of files.
     pub(crate) fn in_memory() -> Self {
         let memory = Path::new("/dev/shm");
         if memory.is_dir() { Self::in_directory(memory) } else { Self::new() }
@@ -74,12 +74,12 @@ impl Sandbox {
         sandbox
     }
 
-    /// The directory that holds all others, without symbolic links in its path.
+    /// The temporary directory, without symbolic links in its path.
     pub(crate) fn root(&self) -> PathBuf {
         self.root.path().canonicalize().unwrap()
     }
 
-    /// The directory everything runs in.
+    /// The work directory.
     pub(crate) fn work(&self) -> PathBuf {
         self.root().join("desk")
     }
@@ -94,7 +94,7 @@ impl Sandbox {
         self.work().join(path)
     }
 
-    /// Writes a file in the work directory and makes the directories above it.
+    /// Writes a file in the work directory and creates its parent directories.
     pub(crate) fn write(&self, path: impl AsRef<Path>, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -107,7 +107,7 @@ impl Sandbox {
         String::from_utf8_lossy(&std::fs::read(self.path(path)).unwrap()).into_owned()
     }
 
-    /// Runs `art` with the words of `line`, cut as a shell does.
+    /// Runs `art` with the words of `line`, which is split as in a shell.
     pub(crate) fn art(&self, line: &str) -> Output {
         self.command(line).run()
     }
@@ -117,12 +117,12 @@ impl Sandbox {
         self.program(env!("CARGO_BIN_EXE_art")).words(line)
     }
 
-    /// Runs `git`, which must succeed, and returns what it prints.
+    /// Runs `git`, which must succeed, and returns its output.
     pub(crate) fn git(&self, line: &str) -> String {
         self.tool("git", line)
     }
 
-    /// Runs any program, which must succeed, and returns what it prints.
+    /// Runs any program, which must succeed, and returns its output.
     pub(crate) fn tool(&self, program: &str, line: &str) -> String {
         self.program(program).words(line).run().ok().stdout
     }
@@ -132,8 +132,8 @@ impl Sandbox {
         self.program("sh").arg("-c").arg(script).run()
     }
 
-    /// Runs a script of the POSIX shell with a terminal as its input and outputs, which all come back
-    /// as standard output.
+    /// Runs a script of the POSIX shell with a terminal as its input and outputs. Both outputs are
+    /// returned as standard output.
     pub(crate) fn terminal(&self, script: &str) -> Output {
         let call = self.program("script").words("--quiet --return --echo never --command");
         call.arg(script).arg("/dev/null").run()
@@ -178,42 +178,42 @@ pub(crate) struct Call<'s> {
 }
 
 impl Call<'_> {
-    /// One more argument, as it is.
+    /// Adds one argument unchanged.
     pub(crate) fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
         self.command.arg(arg);
         self
     }
 
-    /// More arguments, cut as a shell does.
+    /// Adds arguments, split as in a shell.
     pub(crate) fn words(mut self, line: &str) -> Self {
         self.command.args(words::split(line));
         self
     }
 
-    /// With a variable.
+    /// Sets a variable.
     pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(name, value);
         self
     }
 
-    /// At another time.
+    /// Sets the time.
     pub(crate) fn at(self, time: &str) -> Self {
         self.env("ART_NOW", time)
     }
 
-    /// In another directory below the work directory.
+    /// Sets the working directory, relative to the work directory.
     pub(crate) fn current_dir(mut self, directory: impl AsRef<Path>) -> Self {
         self.command.current_dir(self.sandbox.path(directory));
         self
     }
 
-    /// With this on standard input.
+    /// Sets the standard input.
     pub(crate) fn stdin(mut self, input: impl AsRef<[u8]>) -> Self {
         self.input = input.as_ref().to_vec();
         self
     }
 
-    /// As a user who may not write what is read-only: root may.
+    /// Runs as an unprivileged user, because root may write read-only files.
     pub(crate) fn unprivileged(mut self) -> Self {
         if rustix::process::geteuid().is_root() {
             let program = reachable(Path::new(self.command.get_program()), &self.sandbox.root());
@@ -227,19 +227,19 @@ impl Call<'_> {
         self
     }
 
-    /// The command itself, for what is done with it besides running it to its end.
+    /// Returns the command itself, for other uses than running it to its end.
     pub(crate) fn into_command(self) -> Command {
         self.command
     }
 
-    /// Runs it to its end; one that does not come to an end fails the test.
+    /// Runs the program to its end. The test fails if it does not end.
     #[track_caller]
     pub(crate) fn run(mut self) -> Output {
         self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = self.command.spawn().unwrap();
         let mut stdin = child.stdin.take().unwrap();
         let input = std::mem::take(&mut self.input);
-        // A program that does not read its input closes it; that is no failure of the test.
+        // A program may close its input without reading it.
         std::thread::spawn(move || drop(stdin.write_all(&input)));
         let stdout = reader(child.stdout.take().unwrap());
         let stderr = reader(child.stderr.take().unwrap());
@@ -263,7 +263,7 @@ impl Call<'_> {
     }
 }
 
-/// How long a program may run.
+/// The longest time that a program may run.
 const PATIENCE: Duration = Duration::from_mins(2);
 
 fn reader(mut stream: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {

@@ -14,9 +14,9 @@ use std::path::Path;
 pub(crate) struct Output {
     /// The exit code; 128 and the signal's number if a signal ended it.
     pub(crate) code: i32,
-    /// Standard output, as it came.
+    /// Standard output as text.
     pub(crate) stdout: String,
-    /// Standard error, as it came.
+    /// Standard error as text.
     pub(crate) stderr: String,
     /// Standard output in bytes.
     pub(crate) stdout_bytes: Vec<u8>,
@@ -36,13 +36,13 @@ impl Output {
         }
     }
 
-    /// The same, if it ended with 0; else the test fails with all that was printed.
+    /// Returns the output if the exit code is 0. Otherwise, the test fails with the whole output.
     #[track_caller]
     pub(crate) fn ok(self) -> Self {
         self.fails_with(0)
     }
 
-    /// The same, if it ended with `code`; else the test fails with all that was printed.
+    /// Returns the output if the exit code is `code`. Otherwise, the test fails with the whole output.
     #[track_caller]
     pub(crate) fn fails_with(self, code: i32) -> Self {
         assert_eq!(self.code, code, "{self}");
@@ -89,7 +89,7 @@ impl fmt::Display for Output {
     }
 }
 
-/// Replaces what is chosen at random or follows from it.
+/// Replaces random values, and values derived from them.
 #[derive(Default)]
 struct Redaction {
     seen: BTreeMap<String, usize>,
@@ -115,7 +115,7 @@ impl Redaction {
         redacted
     }
 
-    /// A word as it is, or the sign for what it is.
+    /// The word, or the placeholder for its kind of value.
     fn word(&mut self, before: &str, word: &str) -> String {
         let is_hex = |text: &str| text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
         let parts: Vec<usize> = word.split('-').map(str::len).collect();

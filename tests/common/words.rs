@@ -1,4 +1,4 @@
-//! Cuts a line into words as a shell does: blanks, single and double quotes.
+//! Splits a line into words as a shell does, with blanks, single and double quotes.
 
 /// The words of `line`.
 pub(crate) fn split(line: &str) -> Vec<String> {

@@ -1,5 +1,5 @@
-//! The book and its neighbours hold together: every page is in the summary, every link leads
-//! somewhere, every script can be run.
+//! The book is consistent: every page is in the summary, every link has a target, and every script
+//! is executable.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;

@@ -1,4 +1,4 @@
-//! Histories of any shape, with the records and contents that a real one has, for tests against git.
+//! Random histories of any shape, with real records and contents, for tests against git.
 
 use std::collections::{BTreeMap, BTreeSet};
 

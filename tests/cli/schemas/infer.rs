@@ -1,4 +1,4 @@
-//! The schema of JSON values, found from examples.
+//! Infers the schema of JSON values from examples.
 
 use std::fmt;
 

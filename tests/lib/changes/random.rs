@@ -1,4 +1,4 @@
-//! Whatever was done, undoing all of it ends where it began, and nothing that was recorded is lost.
+//! Undoing all of any operations restores the first state, and no record is lost.
 
 use std::collections::BTreeMap;
 

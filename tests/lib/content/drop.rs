@@ -37,7 +37,7 @@ fn filled() -> Filled {
     let long = noise(1, 300_000);
     let mut changed = long.clone();
     changed.splice(150_000..150_100, *b"a change in the middle");
-    // All is kept; none; a little of it; most of it.
+    // Cases: keep all, none, a little or most of the content.
     put(small(1, 40), &|_| true);
     put([small(2, 40), vec![noise(2, 100_000)]].concat(), &|_| false);
     put(small(3, 400), &|number| number % 100 == 7);
@@ -81,7 +81,7 @@ fn content_is_dropped_unless_it_is_kept() {
     assert!(gone > 400, "{gone} of {}", others.len());
     // Files in chunks that are not kept are not named, wherever their chunks are.
     assert!(others.iter().all(|(id, content)| content.len() < 8192 || !place.has(id, Need::File)));
-    // A second time there is nothing to do.
+    // A second drop changes nothing.
     let again = filled.drop(&place.store, false).unwrap();
     assert_eq!(again, Dropped::default());
     let segments = craft::segments(place.path());
@@ -196,7 +196,7 @@ fn stops_everywhere() {
         readable(&place);
         let indexed = place.indexed();
         assert!(indexed.is_subset(&before) && indexed.is_superset(&expected), "step {step}");
-        // As the next one does it, who finds a writer that was killed.
+        // The next writer cleans up after the killed one in the same way.
         std::fs::create_dir_all(place.path().join("tmp/writer-gone")).unwrap();
         let store = ContentStore::open(place.path(), PARAMS).unwrap();
         filled.drop(&store, false).unwrap();

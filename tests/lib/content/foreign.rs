@@ -14,7 +14,7 @@ use artifacts::{ErrorKind, Id, Result};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-/// A segment of so many packs with so many chunks each; every tenth is a manifest too.
+/// A segment of `packs` packs with `members` chunks each. Every tenth id is a manifest too.
 fn segment(seed: u32, packs: u32, members: u32) -> Vec<u8> {
     build(packs, |pack| (0..members).map(|n| id(seed, pack * members + n)).collect())
 }
@@ -110,7 +110,7 @@ fn many_ids_are_found_in_the_same_number_of_reads() {
 
 #[test]
 fn ids_that_are_not_spread_evenly_are_found() {
-    // All begin alike, and one stands twice, as a chunk and as a manifest.
+    // All have the same prefix, and one occurs twice, as a chunk and as a manifest.
     let skewed = |number: u32| {
         let mut bytes = [7; Id::LEN];
         bytes[28..].copy_from_slice(&(number * 3).to_be_bytes());
@@ -222,14 +222,14 @@ fn copies_of_segments_are_found_again_and_only_those_that_count() {
         assert!(index.size().0 == 40 * 66);
     }
     assert!(files(&directory, "idx") <= 9, "{} files", files(&directory, "idx"));
-    // The other place gave up a segment: what was kept together with it does not count any more.
+    // The other store removed a segment, so the copies that were stored with it are ignored.
     let fewer = ForeignIndex::open(&directory, &ids[1..]).unwrap();
     assert!(!fewer.has_segment(&ids[0]) && !fewer.contains(&id(0, 0), Need::File).unwrap());
     let mut fewer = fewer;
     fewer.add_segments(&segments[1..]).unwrap();
     assert!(fewer.contains(&id(7, 7), Need::File).unwrap());
     assert!(!fewer.contains(&id(0, 0), Need::File).unwrap());
-    // A copy that was cut off counts as none.
+    // A truncated copy is ignored.
     for entry in std::fs::read_dir(&directory).unwrap() {
         let path = entry.unwrap().path();
         let bytes = std::fs::read(&path).unwrap();

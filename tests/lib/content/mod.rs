@@ -58,7 +58,7 @@ impl Place {
         self.directory.path()
     }
 
-    /// Takes contents in; gives their ids.
+    /// Stores contents and returns their ids.
     pub(crate) fn put(&self, contents: &[Vec<u8>]) -> Vec<Id> {
         let work = tempfile::tempdir().unwrap();
         let items: Vec<Item> = (0..contents.len())
@@ -86,7 +86,7 @@ impl Place {
         self.store.reader().read(id, u64::MAX)
     }
 
-    /// A full check finds nothing wrong.
+    /// Checks that a full check finds nothing.
     #[track_caller]
     pub(crate) fn assert_sound(&self) {
         let store = ContentStore::open(self.path(), PARAMS).unwrap();
@@ -96,7 +96,7 @@ impl Place {
         assert_eq!(check.defects(), []);
     }
 
-    /// The packs and the segment of a plan arrive.
+    /// Receives the packs and the segment of a plan.
     pub(crate) fn take(&self, plan: &SendPlan) {
         for pack in &plan.packs {
             let bytes = std::fs::read(&pack.path).unwrap();
@@ -118,7 +118,7 @@ impl Place {
         self.store.plan_send(session, files, is_there, &NoProgress).unwrap()
     }
 
-    /// Everything that the index has: ids and kinds.
+    /// All ids in the index with their kinds.
     pub(crate) fn indexed(&self) -> BTreeSet<(Id, MemberKind)> {
         let entries = self.store.entries().unwrap();
         (0..entries.len())
@@ -127,7 +127,7 @@ impl Place {
             .collect()
     }
 
-    /// Puts a pack of these frames there, each with its members, and a segment for it.
+    /// Adds a pack of these frames, each with its members, and a segment for it.
     pub(crate) fn put_pack(&self, frames: &[Vec<(MemberKind, Id, &[u8])>]) -> Id {
         let (mut bytes, mut index) = (Vec::new(), PackIndex::default());
         for members in frames {
@@ -166,8 +166,8 @@ pub(crate) fn frame_of(members: &[(MemberKind, Id, &[u8])]) -> (Vec<u8>, Vec<Mem
     (tar, own)
 }
 
-/// A file of so many equal chunks that no memory is to hold its manifest: the chunk, the manifest and
-/// the file's id.
+/// A file of equal chunks whose manifest is larger than the memory limit. Returns the chunk, the
+/// manifest and the id of the file.
 pub(crate) fn vast() -> (Vec<u8>, Vec<u8>, Id) {
     let chunk = vec![b'v'; 16];
     let mut line = Vec::new();

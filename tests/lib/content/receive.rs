@@ -22,7 +22,7 @@ fn filled(seed: u64) -> (Place, Vec<(Id, Vec<u8>)>) {
     (place, ids.into_iter().zip(contents).collect())
 }
 
-/// The frames of all packs of a place: stored bytes and size.
+/// The frames of all packs of a store: stored bytes and size.
 fn frames(place: &Place) -> Vec<(Vec<u8>, u64)> {
     let packs = craft::packs(place.path());
     let packs = packs.iter().map(|path| craft::Pack::read(path));
@@ -78,7 +78,7 @@ fn a_manifest_is_indexed_only_if_it_is_wanted_and_its_chunks_are_present() {
         frames(&there).into_iter().partition(|(b, s)| kind_of(b, *s) == MemberKind::Manifest);
     let here = Place::new();
     let session = here.store.begin().unwrap();
-    // First the manifests alone: they say which chunks have to come.
+    // First the manifests alone, which name the required chunks.
     let receiver = here.store.receive(&session);
     for (bytes, size) in &manifests {
         receiver.add_frame(bytes, *size).unwrap();
@@ -98,7 +98,7 @@ fn a_manifest_is_indexed_only_if_it_is_wanted_and_its_chunks_are_present() {
     for (bytes, size) in others.iter().chain(&manifests) {
         receiver.add_frame(bytes, *size).unwrap();
     }
-    // All packs but the last are durable by now; the lists are read wherever they are.
+    // All packs except the last are durable now. The lists are read from any of them.
     let mut count = 0;
     receiver
         .chunks(&|_| true, &mut |_, _| {
@@ -226,7 +226,7 @@ fn every_changed_byte_of_a_pack_is_noticed() {
         let name = Digest::of(&changed);
         let found = verify_pack(&mut &changed[..], &id, &NoProgress).unwrap_err();
         assert_eq!(found.kind(), ErrorKind::Corrupt, "byte {at}");
-        // Under the name of its bytes it is wrong too, unless nobody reads that byte.
+        // Under the name of the changed bytes it is wrong too, unless no reader needs that byte.
         if let Ok(same) = verify_pack(&mut &changed[..], &name, &NoProgress) {
             assert_eq!(same.members.len(), index.members.len(), "byte {at}");
         }
@@ -248,7 +248,7 @@ fn durable_data_of_a_killed_receiver_is_not_lost() {
     for (bytes, size) in frames(&there) {
         receiver.add_frame(&bytes, size).unwrap();
     }
-    // As a kill does: nobody tidies up, and the lock is gone.
+    // As after a kill: no clean-up, and the lock is released.
     let left = session.directory().to_owned();
     let sealed = here.store.packs().unwrap().len();
     assert!(sealed > 0);

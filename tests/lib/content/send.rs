@@ -91,7 +91,7 @@ fn a_manifest_is_relied_on_only_if_it_was_asked_for() {
     let (here, there) = (Place::new(), Place::new());
     let files = here.put(&[noise(4, 60_000), noise(5, 20_000), noise(6, 50)]);
     let session = here.store.begin().unwrap();
-    // One pack, of which more than half is needed: all of it goes.
+    // More than half of one pack is needed, so the whole pack is sent.
     let plan = here.plan_to(&there, &session, &files[..1]);
     assert_eq!(plan.packs.len(), 1);
     assert!(!plan.packs[0].is_new);
@@ -102,7 +102,7 @@ fn a_manifest_is_relied_on_only_if_it_was_asked_for() {
     assert!(segment.find(&files[2]).is_some());
     there.take(&plan);
     there.assert_sound();
-    // Later it is asked for: its chunks are there, its manifest is what goes.
+    // A later request needs only its manifest, because its chunks are present.
     let plan = here.plan_to(&there, &session, &files[1..]);
     assert!(plan.bytes < 5_000, "{} bytes", plan.bytes);
     there.take(&plan);
@@ -116,7 +116,7 @@ fn a_part_of_a_file_must_be_present_as_bytes() {
     let content = noise(7, 60_000);
     let files = here.put(std::slice::from_ref(&content));
     let session = here.store.begin().unwrap();
-    // Elsewhere each chunk is only known as a file that is itself in chunks.
+    // In the other store, each chunk is only known as a file that is itself in chunks.
     let is_there: &mut IsThere<'_> = &mut |id, need| Ok(need == Need::File && *id != files[0]);
     let plan = here.store.plan_send(&session, &files, is_there, &NoProgress).unwrap();
     there.take(&plan);
@@ -133,7 +133,7 @@ fn content_in_neither_store_is_named() {
     let plan = here.plan_to(&there, &session, &asked);
     assert_eq!(plan.missing, [absent]);
     assert_eq!(plan.packs.len(), 1);
-    // A file one of whose chunks is gone is missing as a whole, and no segment names it.
+    // A file without one of its chunks is missing as a whole, and no segment names it.
     let lost = Id::of_blob(&craft_chunk(&here, &files[0]));
     craft::write_segment(here.path(), |index| index.members.retain(|member| member.id != lost));
     let plan = here.plan_to(&there, &session, &files);

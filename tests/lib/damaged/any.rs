@@ -1,5 +1,5 @@
-//! Whatever happens to any one file of a repository: it is found, or nothing is lost by it; and a
-//! repair never makes it worse.
+//! Any damage to one file of a repository is found or loses nothing, and a repair never makes it
+//! worse.
 
 use std::path::{Path, PathBuf};
 
@@ -58,7 +58,7 @@ fn happen(path: &Path, accident: &Accident) {
     std::fs::write(path, bytes).unwrap();
 }
 
-/// The files that hold what people said and uploaded.
+/// The files with records and uploads of users.
 fn files(directory: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut left: Vec<PathBuf> =

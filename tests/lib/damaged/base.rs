@@ -1,4 +1,4 @@
-//! The small repository that fixtures are made of: what is uploaded, and how it is opened.
+//! The small repository on which the fixtures are based: its uploads, and its settings.
 
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
@@ -12,11 +12,11 @@ use artifacts::ops::upload::{UploadOptions, upload};
 use artifacts::repo::{Identity, Repository, Settings};
 use artifacts::{Name, NoProgress};
 
-/// The states that are uploaded, each to a run, some with a tag.
+/// The uploaded states, each with its run, some with a tag.
 pub(crate) const UPLOADS: [(&str, u32, Option<&str>); 4] =
     [("alpha", 1, None), ("alpha", 2, Some("best")), ("beta", 3, None), ("gamma", 4, None)];
 
-/// As the repository is opened: small chunks and frames, so that few bytes have many of them.
+/// The settings of the repository: small chunks and frames, so that few bytes have many of them.
 pub(crate) fn settings() -> Settings {
     let params = Params {
         chunk_min: 1 << 10,
@@ -91,7 +91,7 @@ pub(crate) fn write_state(directory: &Path, state: u32) {
     write("weights.bin", &weights);
 }
 
-/// Uploads a state to a run, which is made if it is not there.
+/// Uploads a state to a run, which is created if it is absent.
 pub(crate) fn upload_state(
     repo: &Repository,
     work: &Path,

@@ -1,4 +1,4 @@
-//! One defect each: how it is made, and what `fsck` must say and can do about it.
+//! The damaged repositories, each with one defect, its findings in `fsck`, and the result of a repair.
 
 use std::path::Path;
 
@@ -14,11 +14,11 @@ use super::craft::{
 /// The result of a repair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum After {
-    /// Everything is there again.
+    /// Everything is restored.
     Whole,
     /// A new upload can store the lost content again.
     StoredAgain,
-    /// It stays as it is.
+    /// The defect remains.
     Damaged,
     /// There was no damage.
     Sound,
@@ -28,7 +28,7 @@ pub(crate) enum After {
 pub(crate) struct Case {
     pub(crate) name: &'static str,
     pub(crate) damage: fn(&Path),
-    /// Words of the defects that the quick check must name; none if it can't see them.
+    /// Words of the defects that the quick check must name. Empty if it cannot find them.
     pub(crate) quick: &'static [&'static str],
     /// Words of the defects that `--full` must name.
     pub(crate) full: &'static [&'static str],
@@ -170,7 +170,7 @@ fn member_lies(repository: &Path) {
     pack.put(repository, &path);
 }
 
-/// Changes the first manifest there is.
+/// Changes the first manifest.
 fn change_manifest(repository: &Path, change: impl FnOnce(Vec<u8>) -> Vec<u8>) {
     let (mut pack, at, path) = Pack::with(repository, MemberKind::Manifest);
     let member = pack.index.members[at];
@@ -279,7 +279,7 @@ fn object_pack(repository: &Path) {
     change(&path, |bytes| bytes.truncate(bytes.len() / 2));
 }
 
-/// Puts a commit on alpha whose artifacts are a tree with `entries`.
+/// Adds a commit to alpha whose artifacts are a tree with `entries`.
 fn bad_tree(repository: &Path, entries: &[(&str, &str)]) {
     let (empty, file) = (tree(repository, &[]), Id::of_blob(b"the same in all\n"));
     let id = |mode: &str| if mode == "40000" { empty } else { file };
@@ -309,7 +309,7 @@ fn tree_unsorted(repository: &Path) {
     bad_tree(repository, &[("100644", "b"), ("100644", "a")]);
 }
 
-/// Puts a commit on alpha with this record.
+/// Adds a commit to alpha with this record.
 fn bad_record(repository: &Path, record: &str) {
     let record = object(repository, ObjectKind::Blob, record.as_bytes());
     let artifacts = part(repository, "artifacts");
@@ -334,7 +334,7 @@ fn no_record(repository: &Path) {
     commit(repository, "alpha", &root);
 }
 
-/// Lets a ref stand in a loose file of its own.
+/// Moves a ref to its own loose file.
 fn make_loose(repository: &Path, run: &str) -> std::path::PathBuf {
     let (_, commit, _) = tip(repository, run);
     let path = repository.join("refs/runs/alice/digits").join(run);

@@ -1,4 +1,4 @@
-//! Makes what no writer of ours makes: packs, segments and Git objects that lie.
+//! Makes inconsistent packs, segments and Git objects, which `art` never writes.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use artifacts::pack::{
     end_frame, read_footer,
 };
 
-/// The files in a directory of the repository that end so, the smallest first.
+/// The files in a directory of the repository with this extension, the smallest first.
 pub(crate) fn files(repository: &Path, directory: &str, end: &str) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(repository.join(directory)).unwrap();
     let paths = entries.map(|entry| entry.unwrap().path());
@@ -110,7 +110,7 @@ impl Pack {
     }
 
     /// Writes the pack under the name of its bytes in place of the file `old`, and one segment for
-    /// all packs in place of those that are there.
+    /// all packs in place of the existing segments.
     pub(crate) fn put(mut self, repository: &Path, old: &Path) {
         let mut bytes = Vec::new();
         for (frame, stored) in self.index.frames.iter_mut().zip(&self.frames) {
@@ -127,7 +127,7 @@ impl Pack {
     }
 }
 
-/// Writes one segment for all packs in place of those that are there, after `change`.
+/// Replaces all segments by one for all packs, after `change`.
 pub(crate) fn write_segment(repository: &Path, mut change: impl FnMut(&mut PackIndex)) {
     let mut builder = SegmentBuilder::default();
     for path in packs(repository) {
@@ -144,7 +144,7 @@ pub(crate) fn write_segment(repository: &Path, mut change: impl FnMut(&mut PackI
     std::fs::write(repository.join("index").join(format!("{name}.idx")), bytes).unwrap();
 }
 
-/// Writes a loose object, whatever its bytes.
+/// Writes a loose object with any bytes.
 pub(crate) fn object(repository: &Path, kind: ObjectKind, body: &[u8]) -> Id {
     let mut hasher = ObjectHasher::new(kind, body.len() as u64);
     hasher.update(body);
@@ -165,7 +165,7 @@ pub(crate) fn loose(repository: &Path, id: &Id) -> PathBuf {
     repository.join("objects").join(&hex[..2]).join(&hex[2..])
 }
 
-/// An entry of a tree, as it stands in one.
+/// The bytes of an entry of a tree.
 pub(crate) fn entry(mode: &str, name: &str, id: &Id) -> Vec<u8> {
     [mode.as_bytes(), b" ", name.as_bytes(), b"\0", id.as_bytes()].concat()
 }
@@ -175,7 +175,7 @@ pub(crate) fn tree(repository: &Path, entries: &[Vec<u8>]) -> Id {
     object(repository, ObjectKind::Tree, &entries.concat())
 }
 
-/// Puts a commit with the tree `root` on top of the run, and lets its ref point at it.
+/// Adds a commit with the tree `root` to the run, and moves the ref to it.
 pub(crate) fn commit(repository: &Path, run: &str, root: &Id) -> Id {
     let history = artifacts::history::History::open(repository).unwrap();
     let name = format!("refs/runs/alice/digits/{run}");

@@ -38,7 +38,7 @@ fn all(directory: &Path) -> BTreeMap<String, Vec<u8>> {
     found
 }
 
-/// Writes an archive; the paths of the repository stand below [`PREFIX`].
+/// Writes an archive. The paths of the repository are below [`PREFIX`].
 fn archive(target: &Path, files: &BTreeMap<String, Vec<u8>>, removed: &[String]) {
     let encoder = flate2::GzBuilder::new().mtime(0).write(Vec::new(), flate2::Compression::best());
     let mut builder = tar::Builder::new(encoder);

@@ -21,7 +21,7 @@ use crate::fixtures::{damaged, root, small_with};
 use base::{UPLOADS, open, upload_state};
 use cases::{After, CASES, Case};
 
-/// The most bytes that a file of the small repository has.
+/// The size limit of the files in the small repository, in bytes.
 const LARGEST: u64 = 1 << 20;
 
 /// Everything in the repository: refs, commits, and each file with mode, id, size and path.
@@ -51,7 +51,7 @@ pub(crate) fn listing(repo: &Repository) -> String {
     text
 }
 
-/// The files of the sound repository: commit and path, and what they are.
+/// The files of the sound repository by commit and path.
 fn expected() -> BTreeMap<(Id, String), (EntryMode, Id)> {
     let text = std::fs::read_to_string(root().join("repos/v1/small.expected")).unwrap();
     let mut commit = Id::NULL;
@@ -81,7 +81,7 @@ pub(crate) fn read_all(repo: &Repository, name: &str) -> usize {
     let files = expected();
     let read = |commit: &Id, path: &str| -> Result<(Id, Vec<u8>)> {
         let tree = repo.history().read_commit(commit)?.tree;
-        // A path that is not UTF-8 stands escaped in the listing.
+        // A path that is not UTF-8 is escaped in the listing.
         let path = path.replace("\\xe9", "\u{fffd}");
         let mut found = None;
         repo.history().visit_tree(&tree, &mut |at, entry| {
@@ -168,7 +168,7 @@ fn check(repo: &Repository, full: bool, repair: bool) -> FsckOutcome {
     fsck(repo, &FsckOptions { full, repair }, &NoProgress).unwrap()
 }
 
-/// The defects as text, one a line.
+/// The defects as text, one on each line.
 fn shown(outcome: &FsckOutcome) -> String {
     let line = |defect: &artifacts::ops::fsck::Defect| {
         let name = defect.name.as_deref().unwrap_or_default();
@@ -198,7 +198,7 @@ fn case_is_found_and_repaired(case: &Case) {
     assert_names(&found, case.full, case);
     let (all, before) = (expected().len(), read_all(&repo, name));
     if case.after != After::Damaged {
-        // A ref that was exchanged is affected, though all content can be read by its commits.
+        // An exchanged ref is affected, although its commits can read all content.
         assert!(before == all || !found.affected.is_empty(), "{name}: {before} of {all}");
     }
     download_all(&repo, name);
@@ -240,7 +240,7 @@ fn every_damaged_repository_has_a_case() {
     assert_eq!(damaged(), names);
 }
 
-/// How the names of the cases begin; each has a test, so that they run side by side.
+/// The prefixes of the names of the cases. Each has a test, so that they run in parallel.
 const PREFIXES: [&str; 12] = [
     "pack-",
     "manifest-",

@@ -1,5 +1,5 @@
-//! A repository without `HEAD`, `config` or a directory that it needs can't be opened: that is named,
-//! and repaired.
+//! A repository without `HEAD`, `config` or a required directory cannot be opened. `fsck` names and
+//! repairs this.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use super::base::{open, settings};
 use super::{expected, read_all, shown};
 use crate::fixtures::small;
 
-/// Checks every byte, however damaged it is.
+/// Checks every byte of a repository with any damage.
 pub(super) fn check(directory: &Path, repair: bool) -> FsckOutcome {
     fsck_at(directory, settings(), &FsckOptions { full: true, repair }, &NoProgress).unwrap()
 }
