@@ -115,7 +115,7 @@ impl Redaction {
         redacted
     }
 
-    /// The word, or the placeholder for its kind of value.
+    /// The word, or the sign for its kind of value.
     fn word(&mut self, before: &str, word: &str) -> String {
         let is_hex = |text: &str| text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
         let parts: Vec<usize> = word.split('-').map(str::len).collect();
