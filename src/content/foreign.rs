@@ -58,15 +58,15 @@ impl ForeignIndex {
         listed.sort_unstable();
         listed.dedup();
         let mut index = ForeignIndex { directory: directory.to_owned(), tables: Vec::new() };
-        let (mut unions, mut copies) = (Vec::new(), Vec::new());
+        let (mut compacted, mut copies) = (Vec::new(), Vec::new());
         for (name, extension) in index.files()? {
             match extension.as_str() {
-                "of" => unions.push(name),
+                "of" => compacted.push(name),
                 _ if listed.binary_search(&name).is_ok() => copies.push(name),
                 _ => {}
             }
         }
-        for name in unions {
+        for name in compacted {
             let Ok(bytes) = read::read_bounded(&index.path(&name, "of"), read::LARGE) else {
                 continue;
             };
@@ -204,7 +204,7 @@ impl ForeignIndex {
             }
             _ => {
                 let bytes: Vec<&[u8]> = fresh.iter().map(|(_, bytes)| *bytes).collect();
-                self.add_union(&bytes, fresh.iter().map(|(id, _)| *id).collect())?;
+                self.add_compacted(&bytes, fresh.iter().map(|(id, _)| *id).collect())?;
             }
         }
         self.sort();
@@ -218,7 +218,7 @@ impl ForeignIndex {
     }
 
     /// Writes the merger of several segments and uses it; `covers` are their ids.
-    fn add_union(&mut self, segments: &[&[u8]], mut covers: Vec<Id>) -> Result<()> {
+    fn add_compacted(&mut self, segments: &[&[u8]], mut covers: Vec<Id>) -> Result<()> {
         covers.sort_unstable();
         covers.dedup();
         let views: Result<Vec<_>, _> =
@@ -238,9 +238,9 @@ impl ForeignIndex {
         Ok(())
     }
 
-    /// Records that the segment `union` has the same entries as `parts`, so that it need not be
+    /// Records that the segment `compacted` has the same entries as `parts`, so that it need not be
     /// fetched. The index must have copies of all `parts`.
-    pub fn stand_for(&mut self, union: &Id, parts: &[Id]) -> Result<()> {
+    pub fn stand_for(&mut self, compacted: &Id, parts: &[Id]) -> Result<()> {
         let has_part =
             |table: &Table| parts.iter().any(|part| table.covers.binary_search(part).is_ok());
         let tables = std::mem::take(&mut self.tables).into_iter();
@@ -249,8 +249,8 @@ impl ForeignIndex {
         let bytes: Vec<&[u8]> = with_parts.iter().map(|table| table.segment.bytes()).collect();
         let covered = with_parts.iter().flat_map(|table| table.covers.iter().copied());
         let mut covers: Vec<Id> = covered.filter(|id| !parts.contains(id)).collect();
-        covers.push(*union);
-        let added = self.add_union(&bytes, covers);
+        covers.push(*compacted);
+        let added = self.add_compacted(&bytes, covers);
         if added.is_err() {
             self.tables.extend(with_parts);
         }
@@ -275,7 +275,7 @@ impl ForeignIndex {
         let small = self.tables.split_off(self.tables.len() - chosen);
         let bytes: Vec<&[u8]> = small.iter().map(|table| table.segment.bytes()).collect();
         let covers = small.iter().flat_map(|table| table.covers.iter().copied()).collect();
-        self.add_union(&bytes, covers)?;
+        self.add_compacted(&bytes, covers)?;
         self.sort();
         self.remove_unused()
     }

@@ -29,7 +29,7 @@ const BLOCK: usize = 1 << 16;
 
 /// The result of an import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TakenIn {
+pub struct ImportedPack {
     /// The number of objects in the pack. Some may have existed before.
     pub objects: u64,
 }
@@ -45,13 +45,13 @@ impl History {
     /// Fails with [`Corrupt`](ErrorKind::Corrupt) if the bytes do not match or are not a valid
     /// pack, and with [`Unsupported`](ErrorKind::Unsupported) for features that this program does
     /// not write. On failure, nothing is kept.
-    pub fn take_in_pack(
+    pub fn import_pack(
         &self,
         source: &mut dyn Read,
         expected: Id,
         size: u64,
         progress: &dyn Progress,
-    ) -> Result<TakenIn> {
+    ) -> Result<ImportedPack> {
         let body = body_length(size, &expected)?;
         atomic::create_dir_all(&self.tmp_dir())?;
         let pack = self.new_pack()?;
@@ -66,7 +66,7 @@ impl History {
             self.place_pack(pack, entries, &checksum)?;
             self.reopen()?;
         }
-        Ok(TakenIn { objects })
+        Ok(ImportedPack { objects })
     }
 }
 
@@ -295,20 +295,20 @@ impl<'a> PackEntries<'a> {
         self.inflater.reset(true);
         loop {
             let input = self.reader.fill_buf().on("read", format!("history pack {}", self.id))?;
-            let (taken, given) = (self.inflater.total_in(), self.inflater.total_out());
+            let (imported, given) = (self.inflater.total_in(), self.inflater.total_out());
             let status = self.inflater.decompress(input, &mut self.output, FlushDecompress::None);
-            let taken = (self.inflater.total_in() - taken) as usize;
+            let imported = (self.inflater.total_in() - imported) as usize;
             let given = (self.inflater.total_out() - given) as usize;
-            crc.update(&input[..taken]);
-            self.reader.consume(taken);
-            self.position += taken as u64;
+            crc.update(&input[..imported]);
+            self.reader.consume(imported);
+            self.position += imported as u64;
             hasher.update(&self.output[..given]);
             if self.inflater.total_out() > size {
                 return Err(self.bad("an object is longer than its header claims"));
             }
             match status {
                 Ok(Status::StreamEnd) => break,
-                Ok(_) if taken + given > 0 => {}
+                Ok(_) if imported + given > 0 => {}
                 _ => return Err(self.bad("an object can't be inflated")),
             }
         }

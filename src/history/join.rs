@@ -19,7 +19,7 @@ impl History {
     /// in its existing deflated form. `packs` has the SHA-256 and length of each pack, and `open`
     /// returns its bytes. The same packs in the same order produce the same bytes.
     ///
-    /// Nothing in the packs is trusted: each is read like in [`History::take_in_pack`], and fails
+    /// Nothing in the packs is trusted: each is read like in [`History::import_pack`], and fails
     /// with the same errors. Only one input pack is on disk at a time, and only the ids of objects
     /// are in memory.
     pub fn join_packs<'s>(

@@ -61,7 +61,7 @@ use crate::name::ProjectName;
 pub use check::DamagedFile;
 pub use commit::{Commit, Signature};
 pub use head::HeadName;
-pub use incoming::TakenIn;
+pub use incoming::ImportedPack;
 pub(crate) use limits::RecentTrees;
 pub use limits::{Expansion, WalkBudget, WalkLimits};
 pub use operations::{HeadChange, Operation, Operations, RefChange};

@@ -10,7 +10,7 @@ use crate::history::{EntryMode, Revision};
 use crate::id::Id;
 use crate::progress::{Progress, Unit};
 use crate::repo::Repository;
-use crate::sync::need;
+use crate::sync::fetch_missing;
 use crate::tree_path::{self, TreePath};
 
 /// The file to print.
@@ -49,8 +49,8 @@ pub fn find(repo: &Repository, options: &CatOptions, progress: &dyn Progress) ->
     let resolved = resolve(repo, &options.revision)?;
     resolved.check_content(repo, options.allow_disabled)?;
     let entry = resolved.entry(repo)?.filter(|entry| !entry.mode.is_directory());
-    let Some(entry) = entry else { return Err(is_directory(&options.revision)) };
-    need(repo, &[entry.id], progress)?;
+    let Some(entry) = entry else { return Err(directory_error(&options.revision)) };
+    fetch_missing(repo, &[entry.id], progress)?;
     Ok(CatFile {
         path_bytes: tree_path::hex_unless_text(resolved.path.as_bytes()),
         path: resolved.path,
@@ -61,7 +61,7 @@ pub fn find(repo: &Repository, options: &CatOptions, progress: &dyn Progress) ->
     })
 }
 
-fn is_directory(revision: &Revision) -> Error {
+fn directory_error(revision: &Revision) -> Error {
     let path = revision.path();
     let message = if path.is_root() {
         format!("'{revision}' does not name a file")

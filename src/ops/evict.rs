@@ -18,7 +18,7 @@ use crate::pack::MemberKind;
 use crate::progress::{Progress, Unit};
 use crate::remote::TrafficCount;
 use crate::repo::Repository;
-use crate::sync::{Connection, Proof, RemoteContent, UnreadableSegment, content_of_tree, take_in};
+use crate::sync::{Connection, Proof, RemoteContent, UnreadableSegment, content_of_tree, import};
 
 /// The options of an eviction.
 #[derive(Debug, Clone, Default)]
@@ -68,12 +68,12 @@ pub fn evict(
     connection.refresh(progress)?;
     {
         let _lock = repo.lock_shared()?;
-        take_in(repo, &mut connection, progress)?;
+        import(repo, &mut connection, progress)?;
     }
     let keep = kept(repo, &options.keep)?;
-    let fold = connection.state.fold();
+    let remote_state = connection.state.remote_state();
     let store = connection.log.store();
-    let there = RemoteContent::new(repo, store, fold, &connection.directory())?;
+    let there = RemoteContent::new(repo, store, remote_state, &connection.directory())?;
     for UnreadableSegment { key, problem } in there.complete_readable_index(progress)? {
         progress.warn(&format!(
             "'{key}' on the remote is unusable: {problem}; content that only this file names is kept"
@@ -84,7 +84,7 @@ pub fn evict(
     let entries = repo.content().entries()?;
     for number in 0..entries.len() {
         let Some((id, here)) = entries.get(number) else { continue };
-        match there.is_there(&id, need_of(here.kind)).first() {
+        match there.find_locations(&id, need_of(here.kind)).first() {
             _ if keep.contains(&id) => kept += 1,
             Some(place) => by_pack.entry(place.pack).or_default().push(id),
             None => unsent += 1,
@@ -94,7 +94,7 @@ pub fn evict(
     unsent += by_pack.iter().filter(|(pack, _)| !held.contains(*pack)).count() as u64;
     let is_held = |id: &Id| {
         let Ok(Some(here)) = repo.content().locate_known(id) else { return false };
-        let places = there.is_there(id, need_of(here.kind));
+        let places = there.find_locations(id, need_of(here.kind));
         places.iter().any(|place| held.contains(&place.pack))
     };
     let is_kept = |id: &Id| keep.contains(id) || !is_held(id);

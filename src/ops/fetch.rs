@@ -7,7 +7,7 @@ use crate::name::Name;
 use crate::progress::{Progress, Unit};
 use crate::remote::TrafficCount;
 use crate::repo::Repository;
-use crate::sync::{Connection, TakenIn, take_in};
+use crate::sync::{Connection, Imported, import};
 
 /// The options of a fetch.
 #[derive(Debug, Clone, Default)]
@@ -25,7 +25,7 @@ pub struct FetchOutcome {
     pub entries: u64,
     /// The changes of the remote's refs.
     #[serde(flatten)]
-    pub taken: TakenIn,
+    pub imported: Imported,
     /// The requests and bytes of this operation.
     pub traffic: TrafficCount,
 }
@@ -43,12 +43,12 @@ pub fn fetch(
     let mut connection = Connection::open(repo, options.remote.as_ref())?;
     let _lock = repo.lock_shared()?;
     let news = connection.refresh(progress)?;
-    let taken = take_in(repo, &mut connection, progress)?;
+    let imported = import(repo, &mut connection, progress)?;
     progress.end();
     Ok(FetchOutcome {
         remote: connection.remote.name.clone(),
         entries: news.entries.len() as u64,
-        taken,
+        imported,
         traffic: connection.traffic(),
     })
 }

@@ -12,9 +12,12 @@ use crate::history::Commit;
 use crate::id::Id;
 use crate::name::{Name, RefKind, RefName};
 use crate::repo::Repository;
-use crate::sync::merge::{Choice, FieldConflict, MergeOptions, Merged, Tied, join_tie, merge_ref};
+use crate::sync::merge::{
+    Choice, FieldConflict, MergeOptions, Merged, PairMerge, merge_ref, merge_renamed_pair,
+};
 use crate::sync::{
-    Both, Past, Sides, Standing, Tie, cache_directory, find_name, find_ties, saved, standings,
+    RefMemory, RefRelation, RefSides, RenamedPair, Sides, cache_directory, find_name,
+    find_renamed_pairs, ref_relations, saved,
 };
 
 /// The options: the conflict and its resolution.
@@ -55,10 +58,10 @@ pub struct ResolveOutcome {
 pub fn resolve(repo: &Repository, options: &ResolveOptions) -> Result<ResolveOutcome> {
     let remote = repo.choose_remote(options.remote.as_ref())?.name;
     let side = Side::find(repo, &remote, options)?;
-    let past = side.past.clone();
+    let memory = side.memory.clone();
     let changed = change_records(repo, &options.command, |change| side.settle(change))?;
-    let Settled { name, old, new, conflicts, past: now } = changed.value;
-    if now != past {
+    let Settled { name, old, new, conflicts, memory: now } = changed.value;
+    if now != memory {
         now.save(&cache_directory(repo, &remote), &repo.content().tmp_dir())?;
     }
     Ok(ResolveOutcome { remote, name, old, new, conflicts })
@@ -70,7 +73,7 @@ struct Settled {
     old: Option<Id>,
     new: Option<Id>,
     conflicts: Vec<FieldConflict>,
-    past: Past,
+    memory: RefMemory,
 }
 
 /// The other side of a ref, as fetched.
@@ -83,7 +86,7 @@ struct Side<'a> {
     /// The commits by other writers, on a store that cannot prevent concurrent moves; `None` is a
     /// deletion.
     others: Vec<Option<Id>>,
-    past: Past,
+    memory: RefMemory,
 }
 
 impl<'a> Side<'a> {
@@ -91,50 +94,50 @@ impl<'a> Side<'a> {
         let prefix = format!("refs/remotes/{remote}/");
         let tracked = repo.history().refs(&prefix)?.into_iter();
         let there: BTreeMap<_, _> = tracked.map(|(name, id)| (name.untracked(), id)).collect();
-        let past = Past::load(&cache_directory(repo, remote));
+        let memory = RefMemory::load(&cache_directory(repo, remote));
         let state = saved(repo, remote)?;
-        let conflicts = state.as_ref().map(|state| &state.fold().conflicts);
-        let names = there.keys().chain(past.deleted_there()).cloned();
+        let conflicts = state.as_ref().map(|state| &state.remote_state().conflicts);
+        let names = there.keys().chain(memory.deleted_there()).cloned();
         let names = names.chain(conflicts.into_iter().flatten().map(|(name, _)| name.clone()));
         let mut all: BTreeSet<RefName> = names.collect();
-        for tie in ties(repo, &there, &past)? {
-            all.extend(tie.names().cloned());
+        for pair in renamed_pairs(repo, &there, &memory)? {
+            all.extend(pair.names().cloned());
         }
         let place = format!(" on '{remote}'");
         let name = find_name(&options.reference, &repo.settings().project, &all, &place)?;
         let sides = conflicts.and_then(|conflicts| conflicts.get(&name));
         let others = sides.into_iter().flatten().map(|side| side.commit).collect();
-        Ok(Side { repo, options, name, there, others, past })
+        Ok(Side { repo, options, name, there, others, memory })
     }
 
     fn settle(&self, change: &mut RecordChange<'_>) -> Result<Settled> {
-        let ties = ties(self.repo, &self.there, &self.past)?;
-        if let Some(tie) = ties.iter().find(|tie| tie.is_about(&self.name)) {
-            return self.settle_tie(change, tie);
+        let pairs = renamed_pairs(self.repo, &self.there, &self.memory)?;
+        if let Some(pair) = pairs.iter().find(|pair| pair.is_about(&self.name)) {
+            return self.settle_pair(change, pair);
         }
         let here = self.repo.history().try_find_ref(&self.name)?;
         let there = self.there.get(&self.name).copied();
-        let sides: [Sides; 1] = [(self.name.clone(), here, there)];
-        let (compared, _) = standings(self.repo, &self.past, &sides)?;
-        let stands = compared.first().map_or(Standing::Same, |(_, stands)| *stands);
-        let (name, past) = (self.name.clone(), self.past.clone());
-        let mut settled = Settled { name, old: here, new: here, conflicts: Vec::new(), past };
+        let sides: [RefSides; 1] = [(self.name.clone(), here, there)];
+        let (compared, _) = ref_relations(self.repo, &self.memory, &sides)?;
+        let relation = compared.first().map_or(RefRelation::Same, |(_, relation)| *relation);
+        let (name, memory) = (self.name.clone(), self.memory.clone());
+        let mut settled = Settled { name, old: here, new: here, conflicts: Vec::new(), memory };
         let mut is_open = !self.others.is_empty();
-        match (stands, here, there) {
-            (Standing::Diverged, Some(ours), Some(theirs)) => {
+        match (relation, here, there) {
+            (RefRelation::Diverged, Some(ours), Some(theirs)) => {
                 is_open = true;
-                settled.new = self.join(change, ours, theirs, &mut settled.conflicts)?;
+                settled.new = self.merge(change, ours, theirs, &mut settled.conflicts)?;
                 if self.name.kind() == RefKind::Tag && settled.new == here {
                     // Records the remote's commit as known and superseded, so that a push moves the
                     // tag from that commit.
-                    settled.past.note_agreed(&self.name, there);
+                    settled.memory.note_agreed(&self.name, there);
                 }
             }
-            (Standing::DeletedHereChangedThere, _, Some(theirs)) => {
+            (RefRelation::DeletedHereChangedThere, _, Some(theirs)) => {
                 is_open = true;
                 self.keep_or_delete(None, Some(theirs), &mut settled);
             }
-            (Standing::DeletedThereChangedHere, Some(ours), _) => {
+            (RefRelation::DeletedThereChangedHere, Some(ours), _) => {
                 is_open = true;
                 self.keep_or_delete(Some(ours), None, &mut settled);
             }
@@ -158,22 +161,22 @@ impl<'a> Side<'a> {
     }
 
     /// Resolves a conflict about a ref that has different names on the two sides.
-    fn settle_tie(&self, change: &mut RecordChange<'_>, tie: &Tie) -> Result<Settled> {
+    fn settle_pair(&self, change: &mut RecordChange<'_>, pair: &RenamedPair) -> Result<Settled> {
         if let (Choice::Stage(stage), Some((_, ours)), Some((_, theirs))) =
-            (&self.options.choice, &tie.ours, &tie.theirs)
+            (&self.options.choice, &pair.ours, &pair.theirs)
         {
             self.check_stage(stage, *ours, *theirs)?;
         }
         let (choice, who, message) = (&self.options.choice, self.repo.signature(), self.subject());
         let options = MergeOptions { choice, who: &who, message: &message };
-        let mut past = self.past.clone();
-        let tied = join_tie(self.repo, change.writer(), tie, &options, &mut past)?;
-        let here = tie.ours.as_ref().map(|(_, commit)| *commit);
-        let name = tie.name().clone();
-        let mut settled = Settled { name, old: here, new: here, conflicts: Vec::new(), past };
+        let mut memory = self.memory.clone();
+        let tied = merge_renamed_pair(self.repo, change.writer(), pair, &options, &mut memory)?;
+        let here = pair.ours.as_ref().map(|(_, commit)| *commit);
+        let name = pair.name().clone();
+        let mut settled = Settled { name, old: here, new: here, conflicts: Vec::new(), memory };
         match tied {
-            Tied::Conflict(fields) => settled.conflicts = fields,
-            Tied::Moves(moves) => {
+            PairMerge::Conflict(fields) => settled.conflicts = fields,
+            PairMerge::Moves(moves) => {
                 for (name, old, new) in moves {
                     change.move_ref(name.clone(), old, new, &message);
                     (settled.name, settled.old, settled.new) = (name, old, new);
@@ -194,7 +197,7 @@ impl<'a> Side<'a> {
     }
 
     /// Merges two commits. Adds undecided conflicts to `open`.
-    fn join(
+    fn merge(
         &self,
         change: &mut RecordChange<'_>,
         ours: Id,
@@ -245,15 +248,15 @@ impl<'a> Side<'a> {
                 settled.new = ours;
                 match (ours, theirs) {
                     // The ref is pushed as one that the remote lacks.
-                    (Some(_), None) => settled.past.note_there(&self.name),
+                    (Some(_), None) => settled.memory.note_there(&self.name),
                     // The push deletes the ref as it is on the remote now.
-                    (None, Some(theirs)) => settled.past.note_given_up(&self.name, theirs),
+                    (None, Some(theirs)) => settled.memory.note_given_up(&self.name, theirs),
                     _ => {}
                 }
             }
             Choice::Theirs => {
                 settled.new = theirs;
-                settled.past.note_agreed(&self.name, theirs);
+                settled.memory.note_agreed(&self.name, theirs);
             }
             Choice::None | Choice::Stage(_) => {
                 settled.conflicts.push(FieldConflict::deletion(None, ours, theirs));
@@ -273,7 +276,7 @@ impl<'a> Side<'a> {
             (Some(ours), Some(theirs)) => {
                 // The local commit may be a merge of earlier sides that is not written yet.
                 change.writer().write_out()?;
-                settled.new = self.join(change, ours, theirs, &mut settled.conflicts)?;
+                settled.new = self.merge(change, ours, theirs, &mut settled.conflicts)?;
             }
             (None, None) => {}
             _ => match self.options.choice {
@@ -300,17 +303,21 @@ impl<'a> Side<'a> {
 }
 
 /// The fetched refs that have different names on the two sides.
-fn ties(repo: &Repository, there: &BTreeMap<RefName, Id>, past: &Past) -> Result<Vec<Tie>> {
+fn renamed_pairs(
+    repo: &Repository,
+    there: &BTreeMap<RefName, Id>,
+    memory: &RefMemory,
+) -> Result<Vec<RenamedPair>> {
     let here: BTreeMap<RefName, Id> = repo.history().refs("refs/")?.into_iter().collect();
-    let names: BTreeSet<&RefName> = there.keys().chain(past.deleted_there()).collect();
-    let sides = names
-        .into_iter()
-        .map(|name| -> Sides { (name.clone(), here.get(name).copied(), there.get(name).copied()) });
-    let is_on_one = |(_, here, there): &Sides| here.is_none() || there.is_none();
-    let sides: Vec<Sides> = sides.filter(is_on_one).collect();
-    let (compared, removed) = standings(repo, past, &sides)?;
-    let both = Both { here: &here, there, past, removed: &removed };
-    find_ties(repo, &both, &compared)
+    let names: BTreeSet<&RefName> = there.keys().chain(memory.deleted_there()).collect();
+    let sides = names.into_iter().map(|name| -> RefSides {
+        (name.clone(), here.get(name).copied(), there.get(name).copied())
+    });
+    let is_on_one = |(_, here, there): &RefSides| here.is_none() || there.is_none();
+    let sides: Vec<RefSides> = sides.filter(is_on_one).collect();
+    let (compared, removed) = ref_relations(repo, memory, &sides)?;
+    let sides = Sides { here: &here, there, memory, removed: &removed };
+    find_renamed_pairs(repo, &sides, &compared)
 }
 
 /// Returns the error for conflicts that the choice did not decide.

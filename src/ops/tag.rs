@@ -71,7 +71,7 @@ pub fn tag(repo: &Repository, options: &TagOptions) -> Result<TagOutcome> {
         && previous != commit
         && !options.force
     {
-        return Err(is_there(&options.name, &previous, &commit));
+        return Err(tag_exists_error(&options.name, &previous, &commit));
     }
     if !options.dry_run && previous != commit {
         let message = match (previous, commit) {
@@ -148,7 +148,7 @@ fn find_target(repo: &Repository, revision: &Revision) -> Result<Id> {
     Ok(resolved.commit)
 }
 
-fn is_there(name: &Name, previous: &Id, commit: &Id) -> Error {
+fn tag_exists_error(name: &Name, previous: &Id, commit: &Id) -> Error {
     let message = format!("the tag '{name}' already exists, at {}", previous.short());
     let hint = format!("move it: art tag {name} {} --force", commit.short());
     Error::new(ErrorKind::AlreadyExists, message).with_hint(hint)

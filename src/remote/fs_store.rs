@@ -80,7 +80,7 @@ fn failure(error: Error) -> Failure {
 }
 
 /// The failure of a request for an object if its path is a directory or a device.
-fn is_no_file(key: &str) -> Failure {
+fn not_a_file_failure(key: &str) -> Failure {
     Failure::Permanent(Error::corrupt(format!("'{key}' is damaged: it is not a file")))
 }
 
@@ -98,7 +98,7 @@ impl ObjectStore for FsStore {
         self.traffic.request(0);
         // Opening a pipe would block.
         if std::fs::metadata(&path).is_ok_and(|found| !found.is_file()) {
-            return Err(is_no_file(key));
+            return Err(not_a_file_failure(key));
         }
         let file = read::open(&path).on("open", &path).map_err(failure)?;
         let length = file.metadata().on("read", &path).map_err(failure)?.len();
@@ -148,7 +148,7 @@ impl ObjectStore for FsStore {
         let path = self.path(key)?;
         self.traffic.request(0);
         let metadata = std::fs::metadata(&path).on("read", &path).map_err(failure)?;
-        if metadata.is_file() { Ok(metadata.len()) } else { Err(is_no_file(key)) }
+        if metadata.is_file() { Ok(metadata.len()) } else { Err(not_a_file_failure(key)) }
     }
 
     fn list(

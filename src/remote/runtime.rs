@@ -17,7 +17,7 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// One runtime for all stores, because their shared connections live in it.
 static RUNTIME: LazyLock<std::io::Result<Runtime>> = LazyLock::new(|| {
-    can_start_threads(WORKERS + 1)?;
+    check_threads_can_start(WORKERS + 1)?;
     Builder::new_multi_thread().worker_threads(WORKERS).thread_name("remote").enable_all().build()
 });
 
@@ -25,7 +25,7 @@ static RUNTIME: LazyLock<std::io::Result<Runtime>> = LazyLock::new(|| {
 const WORKERS: usize = 2;
 
 /// Fails if the system can't start `count` threads: the runtime would panic.
-fn can_start_threads(count: usize) -> std::io::Result<()> {
+fn check_threads_can_start(count: usize) -> std::io::Result<()> {
     let (stop, stopped) = crossbeam_channel::bounded::<()>(0);
     let wait = || {
         let stopped = stopped.clone();

@@ -178,12 +178,12 @@ impl Repository {
             FileLock::acquire(&path, mode, self.settings.lock_timeout)
         });
         lock.map_err(|error| match error.kind() {
-            ErrorKind::Unauthorized => self.can_only_be_read(error),
+            ErrorKind::Unauthorized => self.read_only_error(error),
             _ => error,
         })
     }
 
-    fn can_only_be_read(&self, error: Error) -> Error {
+    fn read_only_error(&self, error: Error) -> Error {
         let shown = self.directory.display();
         let hint = error.hint().map_or_else(
             || format!("check the owner and the mount: ls -ld '{shown}' (reading still works)"),

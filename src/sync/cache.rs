@@ -4,7 +4,7 @@
 //! ```text
 //! uri         the URI of the remote at the time of caching
 //! art.toml    the remote's `art.toml`
-//! state       the remote state from the log (State::encode)
+//! state       the remote state from the log (LogState::encode)
 //! broken-off  exists if the tracking refs belong to a different log than the state
 //! ```
 
@@ -16,7 +16,7 @@ use crate::fs::read;
 use crate::name::Name;
 use crate::remote::Log;
 use crate::remote::layout::ArtToml;
-use crate::remote::log::State;
+use crate::remote::log::LogState;
 use crate::repo::{RemoteConfig, Repository};
 
 const URI: &str = "uri";
@@ -33,21 +33,21 @@ pub(crate) fn cache_directory(repo: &Repository, name: &Name) -> PathBuf {
 ///
 /// Returns `None` if the remote was never read at its current URI. Fails if no such remote is
 /// configured.
-pub(crate) fn saved(repo: &Repository, name: &Name) -> Result<Option<State>> {
+pub(crate) fn saved(repo: &Repository, name: &Name) -> Result<Option<LogState>> {
     let remote = repo.find_remote(name)?;
     Ok(load(repo, &remote).map(|(_, state)| state))
 }
 
 /// The cached `art.toml` and state of the remote. Ignores a damaged cache and a cache of a
 /// different URI.
-pub(crate) fn load(repo: &Repository, remote: &RemoteConfig) -> Option<(ArtToml, State)> {
+pub(crate) fn load(repo: &Repository, remote: &RemoteConfig) -> Option<(ArtToml, LogState)> {
     let directory = cache_directory(repo, &remote.name);
     if !is_of(&directory, remote) {
         return None;
     }
     let read = |name: &str| read::read_bounded(&directory.join(name), read::LARGE).ok();
     let made = ArtToml::decode(&read(ART_TOML)?).ok()?;
-    let state = State::decode(&read(STATE)?).ok()?;
+    let state = LogState::decode(&read(STATE)?).ok()?;
     Some((made, state))
 }
 
@@ -56,7 +56,7 @@ pub(super) fn save(
     repo: &Repository,
     remote: &RemoteConfig,
     log: &Log,
-    state: &State,
+    state: &LogState,
     is_broken_off: bool,
 ) -> Result<()> {
     let directory = cache_directory(repo, &remote.name);

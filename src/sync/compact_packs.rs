@@ -8,10 +8,10 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 
+use super::compact::worth_it;
 use super::connection::Connection;
 use super::content::RemoteContent;
 use super::object_reader::ObjectReader;
-use super::together::worth_it;
 use crate::content::{CompactedPack, OutgoingSegment, PackCompactor, Session};
 use crate::error::{ErrorKind, IoResultExt, Result};
 use crate::fs::atomic::TempFile;
@@ -51,13 +51,13 @@ pub(super) fn compact_packs(
     session: &Session,
     progress: &dyn Progress,
 ) -> Result<Option<NewPack>> {
-    let (store, fold) = (connection.log.store(), connection.state.fold());
+    let (store, remote_state) = (connection.log.store(), connection.state.remote_state());
     let most = MOST_CONTENT.min(repo.content().params().pack_size);
-    let chosen = worth_it(&fold.packs, most);
+    let chosen = worth_it(&remote_state.packs, most);
     if chosen.len() < MANY_PACKS {
         return Ok(None);
     }
-    let there = RemoteContent::new(repo, store, fold, &connection.directory())?;
+    let there = RemoteContent::new(repo, store, remote_state, &connection.directory())?;
     if there.missing_index() > MOST_INDEX {
         return Ok(None);
     }

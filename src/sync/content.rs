@@ -13,9 +13,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use serde::Serialize;
 
+use super::compactions::Compactions;
 use super::object_reader::ObjectReader;
 use super::proof::UnreadableSegment;
-use super::unions::Unions;
 use crate::content::{
     ForeignIndex, Need, OutgoingSegment, Params, Receiver, Session, find_remotely, join_segments,
 };
@@ -25,7 +25,7 @@ use crate::pack::{FrameEntry, Location, MemberKind};
 use crate::progress::{Progress, Unit, check_interrupt};
 use crate::remote::Store;
 use crate::remote::layout::{ART_TOML, pack_key, segment_key};
-use crate::remote::log::Fold;
+use crate::remote::log::RemoteState;
 use crate::repo::Repository;
 
 /// For at most this many ids, whole segments are not fetched.
@@ -47,7 +47,7 @@ const HELD: u64 = 32 << 20;
 const BATCH: usize = 1 << 20;
 
 /// Ids of files and their sizes in bytes.
-type Files = Vec<(Id, u64)>;
+type SizedFiles = Vec<(Id, u64)>;
 
 /// The amount of downloaded content.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -62,8 +62,8 @@ pub struct Brought {
 pub(crate) struct RemoteContent<'a> {
     repo: &'a Repository,
     store: &'a Store,
-    fold: &'a Fold,
-    unions: Unions,
+    state: &'a RemoteState,
+    compactions: Compactions,
     index: Mutex<ForeignIndex>,
 }
 
@@ -76,30 +76,30 @@ enum Job {
 }
 
 impl<'a> RemoteContent<'a> {
-    /// Creates a view of the content on `store`, whose remote state is `fold`. The cached files of
+    /// Creates a view of the content on `store`, whose remote state is `state`. The cached files of
     /// the remote are in `directory`.
     pub(crate) fn new(
         repo: &'a Repository,
         store: &'a Store,
-        fold: &'a Fold,
+        state: &'a RemoteState,
         directory: &Path,
     ) -> Result<Self> {
-        let unions = Unions::load(directory, fold);
+        let compactions = Compactions::load(directory, state);
         // A compacted segment covers all entries of its inputs.
-        let segments: Vec<Id> = fold.segments.keys().copied().chain(unions.parts()).collect();
+        let segments: Vec<Id> = state.segments.keys().copied().chain(compactions.parts()).collect();
         let index = ForeignIndex::open(&directory.join("index"), &segments)?;
-        let content = RemoteContent { repo, store, fold, unions, index: Mutex::new(index) };
+        let content = RemoteContent { repo, store, state, compactions, index: Mutex::new(index) };
         // If nothing can be written locally, the compacted segment is fetched, or searched on the
         // remote.
-        let _ = content.take_unions();
+        let _ = content.note_compacted_segments();
         Ok(content)
     }
 
     /// Marks compacted segments as present if all their inputs are present.
-    fn take_unions(&self) -> Result<()> {
+    fn note_compacted_segments(&self) -> Result<()> {
         let mut index = self.index();
-        for (union, parts) in self.unions.whole(&|id| index.has_segment(id)) {
-            index.stand_for(&union, &parts)?;
+        for (compacted, parts) in self.compactions.whole(&|id| index.has_segment(id)) {
+            index.stand_for(&compacted, &parts)?;
         }
         Ok(())
     }
@@ -109,10 +109,10 @@ impl<'a> RemoteContent<'a> {
     }
 
     /// Returns all locations of `id` that satisfy `need`, in packs that are not retired.
-    pub(crate) fn is_there(&self, id: &Id, need: Need) -> Vec<Location> {
+    pub(crate) fn find_locations(&self, id: &Id, need: Need) -> Vec<Location> {
         let places = self.index().locations(id);
         let is_enough = |place: &Location| {
-            self.fold.packs.contains_key(&place.pack)
+            self.state.packs.contains_key(&place.pack)
                 && (need == Need::File || place.kind != MemberKind::Manifest)
         };
         places.into_iter().filter(is_enough).collect()
@@ -124,7 +124,7 @@ impl<'a> RemoteContent<'a> {
 
     /// The size of a pack in bytes according to the log; 0 if the log has no such pack.
     pub(super) fn size_of(&self, pack: &Id) -> u64 {
-        self.fold.packs.get(pack).copied().unwrap_or(0)
+        self.state.packs.get(pack).copied().unwrap_or(0)
     }
 
     /// Stores the segment `id` from `file` in the local index of the remote.
@@ -155,14 +155,14 @@ impl<'a> RemoteContent<'a> {
             let bytes = read_segment(self.store, id, *size);
             Ok((*id, bytes.map_err(|error| lost(self.store, error, "index segment", id))?))
         };
-        let is_dead = |pack: &Id| self.fold.retired.contains_key(pack) || is_replaced(pack);
+        let is_dead = |pack: &Id| self.state.retired.contains_key(pack) || is_replaced(pack);
         join_segments(session, &self.store.at_once(segments, &read)?, &is_dead)
     }
 
     /// The segments without a local copy, with their sizes.
-    fn missing_segments(&self) -> Files {
+    fn missing_segments(&self) -> SizedFiles {
         let index = self.index();
-        let segments = self.fold.segments.iter();
+        let segments = self.state.segments.iter();
         segments.filter(|(id, _)| !index.has_segment(id)).map(|(id, size)| (*id, *size)).collect()
     }
 
@@ -203,11 +203,12 @@ impl<'a> RemoteContent<'a> {
     /// Fetches segments. For a compacted segment, fetches its missing inputs instead if they are
     /// smaller.
     fn fetch_segments(&self, wanted: &[(Id, u64)], progress: &dyn Progress) -> Result<()> {
-        let parts = self.unions.cheapest(wanted, &|id| self.index().has_segment(id));
+        let parts = self.compactions.cheapest(wanted, &|id| self.index().has_segment(id));
         if parts == wanted {
             return self.fetch_files(wanted, progress);
         }
-        let fetched = self.fetch_files(&parts, progress).and_then(|()| self.take_unions());
+        let fetched =
+            self.fetch_files(&parts, progress).and_then(|()| self.note_compacted_segments());
         // A replaced input may be deleted; the compacted segment still exists.
         fetched.or_else(
             |error| if error.kind() == ErrorKind::Corrupt { Ok(()) } else { Err(error) },
@@ -274,7 +275,7 @@ impl<'a> RemoteContent<'a> {
         }
         let mut places = Vec::with_capacity(ids.len());
         for id in ids {
-            places.extend(self.is_there(id, need).into_iter().next());
+            places.extend(self.find_locations(id, need).into_iter().next());
         }
         Ok(sorted(places))
     }
@@ -290,7 +291,7 @@ impl<'a> RemoteContent<'a> {
         let mut places = Vec::new();
         let mut left = Vec::new();
         for id in ids {
-            match self.is_there(id, need).first() {
+            match self.find_locations(id, need).first() {
                 Some(place) => places.push(*place),
                 None => left.push(*id),
             }
@@ -309,7 +310,7 @@ impl<'a> RemoteContent<'a> {
             };
             let found = self.store.read_sound(|| find_remotely(*size, &left, &read))?;
             for (id, place) in found {
-                let is_usable = self.fold.packs.contains_key(&place.pack);
+                let is_usable = self.state.packs.contains_key(&place.pack);
                 if is_usable && (need == Need::File || place.kind != MemberKind::Manifest) {
                     left.retain(|one| *one != id);
                     places.push(place);
@@ -321,7 +322,9 @@ impl<'a> RemoteContent<'a> {
         if !left.is_empty() && !doubtful.is_empty() {
             doubtful.dedup();
             self.fetch_segments(&doubtful, progress)?;
-            places.extend(left.iter().filter_map(|id| self.is_there(id, need).into_iter().next()));
+            places.extend(
+                left.iter().filter_map(|id| self.find_locations(id, need).into_iter().next()),
+            );
         }
         Ok(sorted(places))
     }
@@ -391,7 +394,7 @@ pub(super) fn absent(repo: &Repository, ids: &[Id]) -> Result<Vec<Id>> {
 }
 
 /// Splits files into the smallest ones, with at most `most` bytes in total, and the rest.
-fn smallest(mut files: Files, most: u64) -> (Files, Files) {
+fn smallest(mut files: SizedFiles, most: u64) -> (SizedFiles, SizedFiles) {
     files.sort_unstable_by_key(|(id, size)| (*size, *id));
     let mut sum = 0u64;
     let is_within = |(_, size): &&(Id, u64)| {
@@ -490,7 +493,7 @@ impl Transfer<'_, '_> {
         for own in places.chunk_by(|a, b| a.pack == b.pack) {
             let pack = own[0].pack;
             let wanted: u64 = own.iter().map(|place| u64::from(place.frame.stored)).sum();
-            match self.there.fold.packs.get(&pack) {
+            match self.there.state.packs.get(&pack) {
                 Some(size) if wanted * 100 >= size * NEARLY_ALL => {
                     jobs.push(Job::Whole(pack, *size));
                 }

@@ -22,8 +22,8 @@ pub(crate) fn estimate(
 ) -> Result<Sent> {
     let outgoing =
         repo.history().survey_pack_of(tips, &known_there(repo, connection)?, progress)?;
-    let (store, fold) = (connection.log.store(), connection.state.fold());
-    let there = RemoteContent::new(repo, store, fold, &connection.directory())?;
+    let (store, remote_state) = (connection.log.store(), connection.state.remote_state());
+    let there = RemoteContent::new(repo, store, remote_state, &connection.directory())?;
     let mut sent = Sent { objects: outgoing.objects, ..Sent::default() };
     let mut frames = HashSet::new();
     let mut add = |place: &Location| {
@@ -33,7 +33,7 @@ pub(crate) fn estimate(
     };
     let mut reader = repo.content().reader();
     for id in &outgoing.content {
-        if !there.is_there(id, Need::File).is_empty() {
+        if !there.find_locations(id, Need::File).is_empty() {
             continue;
         }
         let Some(place) = repo.content().locate(id)? else {
@@ -49,7 +49,7 @@ pub(crate) fn estimate(
             })?;
         }
         for chunk in chunks {
-            if there.is_there(&chunk, Need::Bytes).is_empty()
+            if there.find_locations(&chunk, Need::Bytes).is_empty()
                 && let Some(place) = repo.content().locate(&chunk)?
             {
                 add(&place);

@@ -5,8 +5,8 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use super::need::{absent, content_of_all};
-use super::once_there::once_there_on;
+use super::fetch_missing::{absent, content_of_all};
+use super::former_tips::former_tips_on;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{self, atomic};
 use crate::id::Id;
@@ -121,7 +121,7 @@ pub(super) fn only_on_forgotten(
 fn commits_of(repo: &Repository, name: &Name) -> Result<Vec<Id>> {
     let tracked = repo.history().refs(&RefName::tracking_prefix(name))?;
     let mut commits: Vec<Id> = tracked.into_iter().map(|(_, id)| id).collect();
-    commits.extend(once_there_on(repo, name));
+    commits.extend(former_tips_on(repo, name));
     commits.sort_unstable();
     commits.dedup();
     Ok(commits)

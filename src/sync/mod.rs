@@ -2,61 +2,63 @@
 //! remote.
 
 mod cache;
+mod compact;
 mod compact_packs;
+mod compactions;
 mod connection;
 mod content;
 mod deleted;
 mod estimate;
+mod fetch_missing;
 mod forgotten;
+mod former_tips;
+mod import;
 pub mod merge;
 mod names;
-mod need;
 mod object_reader;
-mod once_there;
-mod past;
-mod place;
 mod proof;
+mod ref_memory;
+mod ref_relation;
+mod remote_directory;
 mod removed;
+mod renamed_pairs;
 mod send;
 mod sizes;
-mod standing;
-mod take_in;
-mod ties;
-mod together;
-mod unions;
 
 use crate::error::Result;
 use crate::remote::{RemoteUri, Store, StoreOptions};
 use crate::repo::{Repository, TransferSettings};
 
 pub(crate) use cache::{cache_directory, forget, load as load_saved, saved};
+pub(crate) use compact::{compact, leaves_many_large};
 pub(crate) use connection::{
-    Connection, does_not_allow_writing, is_away, names_remote, root_cause,
+    Connection, does_not_allow_writing, names_remote, root_cause, unreachable_error,
 };
 pub use content::Brought;
 pub(crate) use content::RemoteContent;
 pub(crate) use deleted::deleted_by_log;
 pub(crate) use estimate::estimate;
+pub(crate) use fetch_missing::{content_of_history, content_of_tree, fetch_missing};
 pub(crate) use forgotten::{
     added_again, content_on_remotes, forgotten_remotes, note_forgotten, only_on,
 };
+pub(crate) use former_tips::{forget_former_tips, former_tips};
+pub use import::{Imported, OpenConflict, TrackedMove};
+pub(crate) use import::{import, open_conflicts, tracked};
 pub(crate) use names::find_name;
-pub(crate) use need::{content_of_history, content_of_tree, need};
 pub(crate) use object_reader::ObjectReader;
-pub(crate) use once_there::{forget_once_there, once_there};
-pub(crate) use past::Past;
-pub(crate) use place::{check_directory, check_place, is_no_directory, is_not_writable, was_used};
 pub use proof::Proof;
 pub(crate) use proof::UnreadableSegment;
+pub(crate) use ref_memory::RefMemory;
+pub use ref_relation::RefRelation;
+pub(crate) use ref_relation::{RefSides, ref_relations};
+pub(crate) use remote_directory::{
+    check_directory, check_remote_directory, not_a_directory_error, not_writable_error, was_used,
+};
 pub(crate) use removed::{Removed, find_renamed, removed_here};
+pub(crate) use renamed_pairs::{RenamedPair, Sides, find_renamed_pairs, renamed_there};
 pub(crate) use send::{Item, Sent, remember_sent, send, send_file, track_pushed};
 pub(crate) use sizes::Sizes;
-pub use standing::Standing;
-pub(crate) use standing::{Sides, standings};
-pub use take_in::{OpenConflict, TakenIn, TrackedMove};
-pub(crate) use take_in::{open_conflicts, take_in, tracked};
-pub(crate) use ties::{Both, Tie, find_ties, renamed_there};
-pub(crate) use together::{leaves_many_large, put_together};
 
 /// Opens the store at `uri` with the secrets from the environment. Sends no request yet.
 pub(crate) fn open_store(uri: &RemoteUri, transfer: &TransferSettings) -> Result<Store> {
@@ -82,7 +84,7 @@ pub(crate) fn open_store(uri: &RemoteUri, transfer: &TransferSettings) -> Result
 }
 
 /// The identity of the user, as log entries record it: `NAME <ADDRESS>`.
-pub(crate) fn who(repo: &Repository) -> String {
+pub(crate) fn author_line(repo: &Repository) -> String {
     let identity = &repo.settings().identity;
     format!("{} <{}>", identity.name, identity.email)
 }

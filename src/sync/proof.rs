@@ -98,7 +98,8 @@ impl RemoteContent<'_> {
             return Ok(size);
         }
         let number = uuid::Uuid::new_v4().as_u128() as usize % ids.len().max(1);
-        let places = ids.get(number).map(|id| self.is_there(id, Need::File)).unwrap_or_default();
+        let places =
+            ids.get(number).map(|id| self.find_locations(id, Need::File)).unwrap_or_default();
         match places.iter().find(|place| place.pack == *pack) {
             Some(place) => self.prove_frame(&key, &place.frame),
             None => Ok(0),

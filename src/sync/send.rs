@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 
 use super::connection::Connection;
 use super::content::RemoteContent;
-use super::once_there::{note_once, overtaken};
+use super::former_tips::{add_former_tips, overtaken};
+use super::import::{have, save_have};
 use super::proof::UnreadableSegment;
-use super::take_in::{have, save_have};
 use crate::content::{Need, SendPlan, Session};
 use crate::error::{Error, IoResultExt, Result};
 use crate::fs::atomic;
@@ -81,10 +81,12 @@ pub(crate) fn send(
         bytes: 0,
         missing: plan.missing,
     };
-    let fold = connection.state.fold();
+    let remote_state = connection.state.remote_state();
     let items: Vec<Item> = items(&plan.plan, &outgoing)
         .into_iter()
-        .filter(|item| !fold.packs.contains_key(&item.id) && !fold.meta.contains_key(&item.id))
+        .filter(|item| {
+            !remote_state.packs.contains_key(&item.id) && !remote_state.meta.contains_key(&item.id)
+        })
         .collect();
     if dry_run {
         let bytes = items.iter().map(|item| item.size).sum();
@@ -93,8 +95,12 @@ pub(crate) fn send(
     let bytes = upload(connection, &items, progress)?;
     if let Some(segment) = &plan.plan.segment {
         // A local copy avoids a later download. It counts once the log names the segment.
-        let there =
-            RemoteContent::new(repo, connection.log.store(), fold, &connection.directory())?;
+        let there = RemoteContent::new(
+            repo,
+            connection.log.store(),
+            remote_state,
+            &connection.directory(),
+        )?;
         there.keep_segment(&segment.id, segment.path())?;
     }
     Ok(Sent { bytes, ..sent })
@@ -102,9 +108,9 @@ pub(crate) fn send(
 
 /// The commits that both the remote and this repository have.
 pub(super) fn known_there(repo: &Repository, connection: &Connection<'_>) -> Result<Vec<Id>> {
-    let fold = connection.state.fold();
-    let sides = fold.conflicts.values().flatten().filter_map(|side| side.commit);
-    let all: BTreeSet<Id> = fold.refs.values().copied().chain(sides).collect();
+    let remote_state = connection.state.remote_state();
+    let sides = remote_state.conflicts.values().flatten().filter_map(|side| side.commit);
+    let all: BTreeSet<Id> = remote_state.refs.values().copied().chain(sides).collect();
     let mut there = Vec::new();
     for id in all {
         if repo.history().try_kind(&id)?.is_some() {
@@ -130,8 +136,9 @@ fn plan_content(
     dry_run: bool,
     progress: &dyn Progress,
 ) -> Result<ContentPlan> {
-    let fold = connection.state.fold();
-    let there = RemoteContent::new(repo, connection.log.store(), fold, &connection.directory())?;
+    let remote_state = connection.state.remote_state();
+    let there =
+        RemoteContent::new(repo, connection.log.store(), remote_state, &connection.directory())?;
     let mut unreadable = Vec::new();
     if !wanted.is_empty() {
         unreadable = there.complete_readable_index(progress)?;
@@ -146,7 +153,7 @@ fn plan_content(
     let mut relies_on = BTreeSet::new();
     let mut plan = || {
         let mut is_there = |id: &Id, need: Need| -> Result<bool> {
-            let found = there.is_there(id, need).into_iter().next();
+            let found = there.find_locations(id, need).into_iter().next();
             relies_on.extend(found.iter().map(|place| place.pack));
             Ok(found.is_some())
         };
@@ -161,7 +168,7 @@ fn plan_content(
     if !planned.missing.is_empty() {
         // Content that both sides lack may be on another remote. It is fetched into this repository
         // first.
-        let needed = super::need(repo, &planned.missing, progress);
+        let needed = super::fetch_missing(repo, &planned.missing, progress);
         needed.map_err(|error| match unreadable.first() {
             Some(segment) => is_needed(segment, name).with_source(error),
             None => error,
@@ -315,12 +322,12 @@ pub(crate) fn track_pushed(
 ) -> Result<()> {
     let history = repo.history();
     let all = moves.iter().map(|moved| (&moved.name, moved.old, moved.new));
-    note_once(repo, &connection.remote.name, overtaken(history, all)?)?;
+    add_former_tips(repo, &connection.remote.name, overtaken(history, all)?)?;
     let mut transaction = history.transaction(&repo.signature(), "push");
     transaction.unrecorded();
     for moved in moves {
         // A move by another writer is left to a fetch, because its objects may be missing locally.
-        let now = connection.state.fold().refs.get(&moved.name).copied();
+        let now = connection.state.remote_state().refs.get(&moved.name).copied();
         if now == moved.new {
             transaction.update(
                 moved.name.tracking(&connection.remote.name),

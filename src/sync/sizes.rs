@@ -47,7 +47,7 @@ impl<'r> Sizes<'r> {
             let names = repo.remote_names().unwrap_or_default();
             let index = |name| {
                 let state = saved(repo, name).ok()??;
-                let segments: Vec<Id> = state.fold().segments.keys().copied().collect();
+                let segments: Vec<Id> = state.remote_state().segments.keys().copied().collect();
                 ForeignIndex::open(&cache_directory(repo, name).join("index"), &segments).ok()
             };
             names.iter().filter_map(index).collect()

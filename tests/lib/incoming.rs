@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::Path;
 
 use artifacts::fs::fault::{self, Action};
-use artifacts::history::{History, TakenIn};
+use artifacts::history::{History, ImportedPack};
 use artifacts::id::Digest;
 use artifacts::{Error, ErrorKind, Id, NoProgress, Result};
 use flate2::Compression;
@@ -18,9 +18,9 @@ use super::dag::{Dag, plans};
 use super::git;
 use super::refs_crash::child;
 
-fn take_in(history: &History, mut bytes: &[u8]) -> Result<TakenIn> {
+fn import(history: &History, mut bytes: &[u8]) -> Result<ImportedPack> {
     let (id, size) = (Digest::of(bytes), bytes.len() as u64);
-    history.take_in_pack(&mut bytes, id, size, &NoProgress)
+    history.import_pack(&mut bytes, id, size, &NoProgress)
 }
 
 /// Nothing of a pack is in the repository, under any name.
@@ -87,7 +87,7 @@ proptest! {
         for tips in [first, second] {
             let bytes = pack_of(&dag, &tips, &known);
             if !bytes.is_empty() {
-                let taken = take_in(&other.history, &bytes).unwrap();
+                let taken = import(&other.history, &bytes).unwrap();
                 let written = dag.history.survey_pack_of(&tips, &known, &NoProgress).unwrap();
                 prop_assert_eq!(taken.objects, written.objects);
             }
@@ -119,7 +119,7 @@ proptest! {
             })
             .chain([junk])
             .collect();
-        if take_in(&other.history, &pack(2, count, &entries)).is_err() {
+        if import(&other.history, &pack(2, count, &entries)).is_err() {
             assert_untouched(other.path());
         }
     }
@@ -143,7 +143,7 @@ fn the_index_equals_the_one_of_git() {
     let other = Dag::empty();
     // The handle has looked for it before.
     assert!(!other.history.contains(&dag.commits[0]));
-    take_in(&other.history, &bytes).unwrap();
+    import(&other.history, &bytes).unwrap();
     assert!(other.history.contains(&dag.commits[0]));
     let name = git::run(other.path(), &["hash-object", "-t", "blob", "--stdin"]);
     assert_eq!(name.len(), 64);
@@ -155,8 +155,8 @@ fn the_index_equals_the_one_of_git() {
     assert_eq!(ours, std::fs::read(other.path().join("x.idx")).unwrap());
     assert_eq!(std::fs::read(directory.join(format!("pack-{checksum}.pack"))).unwrap(), bytes);
     // Once more, and by another handle.
-    take_in(&other.history, &bytes).unwrap();
-    take_in(&History::open(other.path()).unwrap(), &bytes).unwrap();
+    import(&other.history, &bytes).unwrap();
+    import(&History::open(other.path()).unwrap(), &bytes).unwrap();
     assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 2);
     assert_eq!(std::fs::read_dir(other.path().join("tmp")).unwrap().count(), 0);
     assert_eq!(other.objects_of(&dag.commits), dag.objects_of(&dag.commits));
@@ -175,11 +175,11 @@ fn packs_of_git_are_imported_unless_they_have_deltas() {
         git::run_with(dag.path(), &["pack-objects", "-q", "--stdout", window], names.as_bytes())
     };
     let other = Dag::empty();
-    let error = take_in(&other.history, &packed("--window=10")).unwrap_err();
+    let error = import(&other.history, &packed("--window=10")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported, "{error:?}");
     assert!(error.message().contains("made by a newer art"));
     assert_untouched(other.path());
-    assert_eq!(take_in(&other.history, &packed("--window=0")).unwrap(), TakenIn { objects: 3 });
+    assert_eq!(import(&other.history, &packed("--window=0")).unwrap(), ImportedPack { objects: 3 });
     assert_eq!(other.history.read_blob(&second).unwrap().len(), long.len() + 1);
 }
 
@@ -191,26 +191,26 @@ fn any_cut_and_any_changed_bit_is_noticed_and_leaves_nothing() {
     for length in 0..bytes.len() {
         // As an answer that was cut, and as an object that was always so.
         let mut cut = &bytes[..length];
-        let error = other.history.take_in_pack(&mut cut, id, size, &NoProgress).unwrap_err();
+        let error = other.history.import_pack(&mut cut, id, size, &NoProgress).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Corrupt, "{length}");
         assert!(error.message().contains(&id.to_hex()));
-        assert!(take_in(&other.history, &bytes[..length]).is_err(), "{length}");
+        assert!(import(&other.history, &bytes[..length]).is_err(), "{length}");
         // Without its checksum it is whole, and gets one.
         let sealed = sealed(bytes[..length].to_vec());
-        assert!(sealed == bytes || take_in(&other.history, &sealed).is_err(), "{length}");
+        assert!(sealed == bytes || import(&other.history, &sealed).is_err(), "{length}");
     }
     for at in 0..bytes.len() {
         let mut changed = bytes.clone();
         changed[at] ^= 1 << (at % 8);
         let mut source = &changed[..];
-        assert!(other.history.take_in_pack(&mut source, id, size, &NoProgress).is_err(), "{at}");
-        assert!(take_in(&other.history, &changed).is_err(), "{at}");
+        assert!(other.history.import_pack(&mut source, id, size, &NoProgress).is_err(), "{at}");
+        assert!(import(&other.history, &changed).is_err(), "{at}");
     }
     let longer = [&bytes[..], b"x"].concat();
-    let error = other.history.take_in_pack(&mut &longer[..], id, size, &NoProgress).unwrap_err();
+    let error = other.history.import_pack(&mut &longer[..], id, size, &NoProgress).unwrap_err();
     assert!(error.message().contains("longer than expected"), "{error:?}");
     assert_untouched(other.path());
-    take_in(&other.history, &bytes).unwrap();
+    import(&other.history, &bytes).unwrap();
 }
 
 #[test]
@@ -222,7 +222,7 @@ fn changed_bits_under_a_right_checksum_never_do_more_than_fail() {
         for bit in 0..8 {
             let mut changed = body.to_vec();
             changed[at] ^= 1 << bit;
-            if let Err(error) = take_in(&other.history, &sealed(changed)) {
+            if let Err(error) = import(&other.history, &sealed(changed)) {
                 let kind = error.kind();
                 let is_fine = matches!(kind, ErrorKind::Corrupt | ErrorKind::Unsupported);
                 assert!(is_fine, "{error:?}");
@@ -262,15 +262,15 @@ fn hostile_packs_are_refused_with_the_reason() {
     ];
     let other = Dag::empty();
     for (bytes, what) in cases {
-        let error = take_in(&other.history, &bytes).unwrap_err();
+        let error = import(&other.history, &bytes).unwrap_err();
         assert!(error.message().contains(what), "{error:?} says {what}");
         assert!(error.message().contains(&Digest::of(&bytes).to_hex()));
         assert_untouched(other.path());
     }
     let empty = pack(2, 0, &[]);
-    assert_eq!(take_in(&other.history, &empty).unwrap(), TakenIn { objects: 0 });
+    assert_eq!(import(&other.history, &empty).unwrap(), ImportedPack { objects: 0 });
     assert_untouched(other.path());
-    assert_eq!(take_in(&other.history, &pack(2, 1, &[bomb(1 << 20)])).unwrap().objects, 1);
+    assert_eq!(import(&other.history, &pack(2, 1, &[bomb(1 << 20)])).unwrap().objects, 1);
 }
 
 /// Gives a byte at a time, then fails.
@@ -301,11 +301,11 @@ fn bytes_may_arrive_one_by_one_and_a_read_error_is_reported() {
     let (id, size) = (Digest::of(&bytes), bytes.len() as u64);
     let error = Error::new(ErrorKind::Unavailable, "the line went dead").with_hint("try again");
     let mut source = Trickle { bytes: &bytes[..100], error: Some(error) };
-    let error = other.history.take_in_pack(&mut source, id, size, &NoProgress).unwrap_err();
+    let error = other.history.import_pack(&mut source, id, size, &NoProgress).unwrap_err();
     assert_eq!((error.kind(), error.message()), (ErrorKind::Unavailable, "the line went dead"));
     assert_untouched(other.path());
     let mut source = Trickle { bytes: &bytes, error: None };
-    other.history.take_in_pack(&mut source, id, size, &NoProgress).unwrap();
+    other.history.import_pack(&mut source, id, size, &NoProgress).unwrap();
 }
 
 #[test]
@@ -324,14 +324,14 @@ fn fails_at_every_step() {
         step += 1;
         let other = Dag::empty();
         fault::arm(step, Action::DiskFull);
-        let result = take_in(&other.history, &bytes);
+        let result = import(&other.history, &bytes);
         let is_over = fault::disarm();
         let fresh = History::open(other.path()).unwrap();
         let there = dag.commits.iter().filter(|id| fresh.contains(id)).count();
         assert!(there == 0 || there == dag.commits.len(), "step {step}");
         assert!(result.is_err() || there > 0, "step {step}");
         assert_eq!(fresh.check_object_files(true, &NoProgress).unwrap(), [], "step {step}");
-        take_in(&other.history, &bytes).unwrap();
+        import(&other.history, &bytes).unwrap();
         assert_eq!(other.objects_of(&dag.commits), dag.objects_of(&dag.commits));
         if is_over {
             break;
@@ -366,7 +366,7 @@ fn compacted_packs_have_each_object_once_and_damage_is_refused() {
     let expected = [blob(b"one"), blob(b"two"), blob(&[7; 10_000]), blob(b"")];
     assert_eq!(joined, pack(2, 4, &expected), "as they were deflated, in their order");
     assert_eq!(join(&history, &tmp, &[&joined, &first]).unwrap(), joined);
-    assert_eq!(take_in(&history, &joined).unwrap().objects, 4);
+    assert_eq!(import(&history, &joined).unwrap().objects, 4);
     let wrong = pack(2, 1, &[entry(3, 4, &deflated(b"one"))]);
     for bad in [&wrong[..], &sealed(b"PACK".to_vec()), &first[..40]] {
         let error = join(&history, &tmp, &[&second, bad]).unwrap_err();

@@ -311,9 +311,9 @@ fn temporary_failures_cost_a_writer_only_time() {
             let push = Proposal::new("Ada <a@example.com>", Timestamp::from_seconds(0), "push");
             assert!(matches!(log.commit(&mut state, &push).unwrap(), Commit::Done(_)), "{status}");
         }
-        assert_eq!(state.fold().entries, 6, "{status}");
+        assert_eq!(state.remote_state().entries, 6, "{status}");
         let mut reader = log.load().unwrap();
         log.refresh(&mut reader).unwrap();
-        assert_eq!(reader.fold(), state.fold(), "{status}");
+        assert_eq!(reader.remote_state(), state.remote_state(), "{status}");
     }
 }

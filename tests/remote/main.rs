@@ -15,13 +15,13 @@ mod certificates;
 #[path = "../common/mod.rs"]
 mod common;
 mod conformance;
-mod fold;
 mod hostile;
 mod interrupted;
 mod middlebox;
 mod named;
 mod processes;
 mod repair;
+mod replay;
 mod server;
 mod sftp;
 mod ssh_processes;

@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use artifacts::Id;
 use artifacts::clock::Timestamp;
 use artifacts::name::RefName;
-use artifacts::remote::log::{Commit, Log, Proposal, RefMove, State};
+use artifacts::remote::log::{Commit, Log, LogState, Proposal, RefMove};
 use artifacts::remote::probe::probe;
 use artifacts::remote::{Honesty, Protocol};
 
 use super::campaign::thorough;
-use super::fold::{Entry, Folded, entries, fold};
+use super::replay::{Entry, Replayed, entries, replay};
 use super::server::Manners;
 use super::stores::{Place, fs, memory, s3, sftp, webdav};
 
@@ -21,9 +21,9 @@ const SHARED: &str = "refs/runs/o/p/shared";
 /// Every so many commits a writer moves the ref that all share, too.
 const SHARE: usize = 5;
 
-fn move_to(state: &State, name: &str, commit: &str) -> RefMove {
+fn move_to(state: &LogState, name: &str, commit: &str) -> RefMove {
     let name: RefName = name.parse().unwrap();
-    let old = state.fold().refs.get(&name).copied();
+    let old = state.remote_state().refs.get(&name).copied();
     RefMove { name, old, new: Some(Id::of_blob(commit.as_bytes())) }
 }
 
@@ -69,26 +69,32 @@ pub(crate) fn race(place: &Place, writers: usize, commits: usize) {
     });
     let entries = entries(&place.store);
     assert_eq!(entries.len(), writers * commits, "{name}");
-    let folded = fold(&entries);
-    nothing_is_lost(name, writers, commits, &entries, &folded);
+    let replayed = replay(&entries);
+    nothing_is_lost(name, writers, commits, &entries, &replayed);
     if guarantee.protocol() == Protocol::Linear {
-        is_one_line(name, &entries, &folded);
+        is_one_line(name, &entries, &replayed);
         assert_eq!(told, 0, "{name}");
-    } else if folded.conflicts.contains_key(SHARED) {
+    } else if replayed.conflicts.contains_key(SHARED) {
         assert!(told > 0, "{name}: no push reported the existing conflict");
     }
-    the_library_reads_the_same(name, &log, &folded);
+    the_library_reads_the_same(name, &log, &replayed);
 }
 
 /// Every commit is in the past of a ref or of a side of a conflict.
-fn nothing_is_lost(name: &str, writers: usize, commits: usize, entries: &[Entry], folded: &Folded) {
+fn nothing_is_lost(
+    name: &str,
+    writers: usize,
+    commits: usize,
+    entries: &[Entry],
+    replayed: &Replayed,
+) {
     let mut before: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (old, new, _) in entries.iter().flat_map(|entry| &entry.refs) {
         before.entry(new).or_default().push(old);
     }
     let mut reached: BTreeSet<&str> = BTreeSet::new();
-    let mut next: Vec<&str> = folded.refs.values().map(String::as_str).collect();
-    next.extend(folded.conflicts.values().flatten().map(String::as_str));
+    let mut next: Vec<&str> = replayed.refs.values().map(String::as_str).collect();
+    next.extend(replayed.conflicts.values().flatten().map(String::as_str));
     while let Some(commit) = next.pop() {
         if reached.insert(commit) {
             next.extend(before.get(commit).into_iter().flatten());
@@ -107,31 +113,31 @@ fn nothing_is_lost(name: &str, writers: usize, commits: usize, entries: &[Entry]
 }
 
 /// One entry at each number, each of which has seen the one before, and no conflict.
-fn is_one_line(name: &str, entries: &[Entry], folded: &Folded) {
+fn is_one_line(name: &str, entries: &[Entry], replayed: &Replayed) {
     for (index, entry) in entries.iter().enumerate() {
         assert_eq!(entry.number, index as u64 + 1, "{name}");
         let before = index.checked_sub(1).map(|before| entries[before].write.clone());
         assert_eq!(entry.seen, before.into_iter().collect::<Vec<_>>(), "{name}");
     }
-    assert!(folded.conflicts.is_empty(), "{name}: {:?}", folded.conflicts);
+    assert!(replayed.conflicts.is_empty(), "{name}: {:?}", replayed.conflicts);
 }
 
-fn the_library_reads_the_same(name: &str, log: &Log, folded: &Folded) {
-    let mut from_start = State::empty(log.made().log);
+fn the_library_reads_the_same(name: &str, log: &Log, replayed: &Replayed) {
+    let mut from_start = LogState::empty(log.made().log);
     log.refresh(&mut from_start).unwrap();
     let mut from_checkpoint = log.load().unwrap();
     log.refresh(&mut from_checkpoint).unwrap();
-    assert_eq!(from_start.fold(), from_checkpoint.fold(), "{name}");
-    let fold = from_start.fold();
+    assert_eq!(from_start.remote_state(), from_checkpoint.remote_state(), "{name}");
+    let replay = from_start.remote_state();
     let refs: BTreeMap<String, String> =
-        fold.refs.iter().map(|(name, id)| (name.to_string(), id.to_hex())).collect();
-    assert_eq!(refs, folded.refs, "{name}");
-    let sides = fold.conflicts.iter().map(|(name, sides)| {
+        replay.refs.iter().map(|(name, id)| (name.to_string(), id.to_hex())).collect();
+    assert_eq!(refs, replayed.refs, "{name}");
+    let sides = replay.conflicts.iter().map(|(name, sides)| {
         let commits = sides.iter().map(|side| side.commit.map_or("-".to_owned(), |id| id.to_hex()));
         (name.to_string(), commits.collect::<BTreeSet<_>>())
     });
-    assert_eq!(sides.collect::<BTreeMap<_, _>>(), folded.conflicts, "{name}");
-    assert!(fold.doubled.is_empty(), "{name}");
+    assert_eq!(sides.collect::<BTreeMap<_, _>>(), replayed.conflicts, "{name}");
+    assert!(replay.doubled.is_empty(), "{name}");
     let before = log.store().traffic();
     assert!(log.refresh(&mut from_start).unwrap().entries.is_empty());
     let requests = log.store().traffic().since(before).requests;

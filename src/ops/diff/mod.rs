@@ -19,7 +19,7 @@ use crate::history::diff::{Change, Side, diff_trees, find_renames};
 use crate::id::Id;
 use crate::progress::Progress;
 use crate::repo::Repository;
-use crate::sync::need;
+use crate::sync::fetch_missing;
 use crate::tree_path::TreePath;
 
 use contents::Contents;
@@ -146,7 +146,7 @@ impl Comparison<'_> {
         let files = sides.flatten().filter(|side| !side.mode.is_directory());
         let ids: Vec<Id> =
             files.map(|side| side.id).filter(|id| !self.contents.is_in_directory(id)).collect();
-        need(self.contents.repo(), &ids, progress)
+        fetch_missing(self.contents.repo(), &ids, progress)
     }
 
     /// Refuses the content of a disabled version. Checks each revision once.

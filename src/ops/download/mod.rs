@@ -18,7 +18,7 @@ use crate::fs::beneath::Beneath;
 use crate::fs::read;
 use crate::progress::{Progress, Unit};
 use crate::repo::Repository;
-use crate::sync::need;
+use crate::sync::fetch_missing;
 use crate::tree_path::TreePath;
 use plan::Plan;
 
@@ -79,7 +79,7 @@ pub fn download(
         bytes: 0,
     };
     if !options.dry_run {
-        need(repo, &plan.ids, progress)?;
+        fetch_missing(repo, &plan.ids, progress)?;
     }
     let extract = repo.content().plan_extract(&plan.ids)?;
     let targets = plan.links.iter().map(|link| link.target.len() as u64);

@@ -14,7 +14,7 @@ use crate::history::{EntryMode, RecentTrees, TreeEntry};
 use crate::id::{Id, ObjectHasher};
 use crate::progress::{Progress, check_interrupt};
 use crate::repo::Repository;
-use crate::sync::need;
+use crate::sync::fetch_missing;
 use crate::tree_path::TreePath;
 
 /// A file to write.
@@ -258,7 +258,7 @@ impl Planner<'_> {
     fn read_links(&mut self) -> Result<()> {
         let links = std::mem::take(&mut self.links);
         let ids: Vec<Id> = links.iter().map(|(_, _, id)| *id).collect();
-        need(self.repo, &ids, self.progress)?;
+        fetch_missing(self.repo, &ids, self.progress)?;
         let mut reader = self.repo.content().reader();
         for (root, path, id) in links {
             let target = reader.read(&id, MAX_LINK)?;

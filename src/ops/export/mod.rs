@@ -22,7 +22,7 @@ use crate::history::{EntryMode, Expansion, Revision, TreeEntry, Visit};
 use crate::id::Id;
 use crate::progress::{Progress, Unit, check_interrupt};
 use crate::repo::Repository;
-use crate::sync::need;
+use crate::sync::fetch_missing;
 use crate::tree_path::TreePath;
 use archive::Archive;
 pub use archive::ArchiveFormat;
@@ -167,7 +167,7 @@ fn bring(repo: &Repository, top: Option<&TreeEntry>, progress: &dyn Progress) ->
         }
         top => ids.extend(top.map(|file| file.id)),
     }
-    need(repo, &ids, progress)
+    fetch_missing(repo, &ids, progress)
 }
 
 /// Counts the entries to export, and verifies that all content is present, before anything is

@@ -6,9 +6,9 @@
 
 mod affected;
 mod defect;
-mod mend;
 pub(crate) mod names;
 pub mod remote;
+mod repair;
 mod report;
 mod walk;
 
@@ -22,11 +22,11 @@ use crate::history::{DamagedFile, RefSurvey};
 use crate::id::Id;
 use crate::progress::Progress;
 use crate::repo::{Repository, Settings};
-use crate::sync::{added_again, forgotten_remotes, once_there};
+use crate::sync::{added_again, forgotten_remotes, former_tips};
 
 pub use affected::Affected;
 pub use defect::{Defect, Part};
-pub use mend::Repair;
+pub use repair::Repair;
 pub use report::{Checked, FsckOutcome, Leftovers, OnForgottenRemote};
 
 use defect::Defects;
@@ -51,14 +51,14 @@ pub fn fsck(
 ) -> Result<FsckOutcome> {
     if !options.repair {
         let _lock = lock_if_possible(repo)?;
-        let found = Found::look(repo, options.full, progress)?;
+        let found = Check::run(repo, options.full, progress)?;
         return report::outcome(repo, *options, &found, Vec::new());
     }
     let _lock = repo.lock_exclusive()?;
-    let mut found = Found::look(repo, options.full, progress)?;
-    let repairs = mend::mend(repo, &found, progress)?;
+    let mut found = Check::run(repo, options.full, progress)?;
+    let repairs = repair::repair(repo, &found, progress)?;
     if !repairs.is_empty() || !found.survey.damage.is_empty() {
-        found = Found::look(repo, options.full, progress)?;
+        found = Check::run(repo, options.full, progress)?;
     }
     report::outcome(repo, *options, &found, repairs)
 }
@@ -96,7 +96,7 @@ fn lock_if_possible(repo: &Repository) -> Result<Option<FileLock>> {
 }
 
 /// The findings of a check.
-struct Found {
+struct Check {
     survey: RefSurvey,
     content: ContentCheck,
     objects: Vec<DamagedFile>,
@@ -118,8 +118,8 @@ struct Found {
     forgotten: Vec<OnForgottenRemote>,
 }
 
-impl Found {
-    fn look(repo: &Repository, full: bool, progress: &dyn Progress) -> Result<Self> {
+impl Check {
+    fn run(repo: &Repository, full: bool, progress: &dyn Progress) -> Result<Self> {
         let threads = repo.settings().threads;
         let history = repo.history();
         let survey = history.survey_refs()?;
@@ -128,8 +128,8 @@ impl Found {
         content.check_manifests(full, threads, progress)?;
         let objects = history.check_object_files(full, progress)?;
         let remotes = forgotten_remotes(repo);
-        let once_there: Vec<Id> = once_there(repo).into_iter().chain(added_again(repo)).collect();
-        let mut walk = Walk::new(history, &content, &once_there, progress);
+        let former_tips: Vec<Id> = former_tips(repo).into_iter().chain(added_again(repo)).collect();
+        let mut walk = Walk::new(history, &content, &former_tips, progress);
         walk.forgotten =
             remotes.iter().map(|one| (one.content(repo, progress), HashSet::new())).collect();
         walk.all(&survey)?;
@@ -161,7 +161,7 @@ impl Found {
         defects.append(walk.defects);
         let damaged_objects = walk.damaged_objects;
         progress.end();
-        Ok(Found {
+        Ok(Check {
             survey,
             content,
             objects,

@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::affected::Affected;
 use super::defect::{Defect, Defects, Part};
-use super::mend::Repair;
-use super::{Found, FsckOptions};
+use super::repair::Repair;
+use super::{Check, FsckOptions};
 use crate::content::ContentTotals;
 use crate::error::{Error, Result};
 use crate::fs::usage::{Usage, usage};
@@ -94,7 +94,7 @@ pub struct FsckOutcome {
 pub(super) fn outcome(
     repo: &Repository,
     options: FsckOptions,
-    found: &Found,
+    found: &Check,
     repairs: Vec<Repair>,
 ) -> Result<FsckOutcome> {
     let content = found.checked.content;
@@ -130,7 +130,7 @@ pub(super) fn outcome(
 pub(super) fn unopened(options: FsckOptions, damage: &[Error]) -> FsckOutcome {
     let mut defects = Defects::default();
     defects.of_outline(damage);
-    let mend = "repair the damage and check the rest: art fsck --repair";
+    let hint = "repair the damage and check the rest: art fsck --repair";
     FsckOutcome {
         sound: false,
         full: options.full,
@@ -143,20 +143,20 @@ pub(super) fn unopened(options: FsckOptions, damage: &[Error]) -> FsckOutcome {
         forgotten: Vec::new(),
         leftovers: Leftovers::default(),
         repairs: Vec::new(),
-        advice: if options.repair { Vec::new() } else { vec![mend.to_owned()] },
+        advice: if options.repair { Vec::new() } else { vec![hint.to_owned()] },
     }
 }
 
-fn advice(options: FsckOptions, found: &Found, bare_packs: &[PathBuf]) -> Vec<String> {
+fn advice(options: FsckOptions, found: &Check, bare_packs: &[PathBuf]) -> Vec<String> {
     let mut advice = Vec::new();
     let defects = &found.defects;
     let has = |part| defects.has(part);
-    let is_mendable =
+    let is_repairable =
         [Part::Refs, Part::Index, Part::Segment, Part::Pack, Part::Content, Part::ObjectFile]
             .into_iter()
             .any(has)
             || !found.damaged_objects.is_empty();
-    if is_mendable && !options.repair {
+    if is_repairable && !options.repair {
         let full = if options.full { " --full" } else { "" };
         advice.push(format!("repair the damage as far as possible: art fsck{full} --repair"));
     }

@@ -72,11 +72,11 @@ pub(super) struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    /// Creates a walk. Remotes also have the content of the commits `once_there`.
+    /// Creates a walk. Remotes also have the content of the commits `former_tips`.
     pub(super) fn new(
         history: &'a History,
         content: &'a ContentCheck,
-        once_there: &[Id],
+        former_tips: &[Id],
         progress: &'a dyn Progress,
     ) -> Self {
         Walk {
@@ -91,7 +91,7 @@ impl<'a> Walk<'a> {
             expansion: Expansion::default(),
             has_losses: false,
             unknown_contents: HashSet::new(),
-            promised: promised(history, once_there, progress),
+            promised: promised(history, former_tips, progress),
             elsewhere: HashSet::new(),
             forgotten: Vec::new(),
             damaged_objects: Vec::new(),
@@ -369,10 +369,10 @@ fn path_below(path: &TreePath, name: &[u8]) -> TreePath {
 /// The contents that refs of remotes reach. A push sends the content before the refs move, so the
 /// remote has it, and it is fetched when needed. The remote also has the content of its former
 /// tips.
-fn promised(history: &History, once_there: &[Id], progress: &dyn Progress) -> Vec<Id> {
+fn promised(history: &History, former_tips: &[Id], progress: &dyn Progress) -> Vec<Id> {
     let tracked = history.refs("refs/remotes/").unwrap_or_default();
     let mut tips: Vec<Id> = tracked.into_iter().map(|(_, id)| id).collect();
-    tips.extend(once_there.iter().filter(|id| matches!(history.try_kind(id), Ok(Some(_)))));
+    tips.extend(former_tips.iter().filter(|id| matches!(history.try_kind(id), Ok(Some(_)))));
     // If the history itself is damaged, no content is promised.
     history.survey_pack_of(&tips, &[], progress).map(|found| found.content).unwrap_or_default()
 }

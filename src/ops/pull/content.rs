@@ -38,8 +38,9 @@ pub(super) fn bring(
         content_of_tree(repo, &tips)?
     };
     let _lock = repo.lock_shared()?;
-    let fold = connection.state.fold();
-    let there = RemoteContent::new(repo, connection.log.store(), fold, &connection.directory())?;
+    let remote_state = connection.state.remote_state();
+    let there =
+        RemoteContent::new(repo, connection.log.store(), remote_state, &connection.directory())?;
     there.bring(&wanted, progress)
 }
 

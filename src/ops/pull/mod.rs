@@ -5,7 +5,7 @@
 //! parents. A ref with a real conflict is left unchanged and reported.
 
 mod content;
-mod join;
+mod merge;
 
 use std::path::PathBuf;
 
@@ -18,7 +18,7 @@ use crate::progress::{Progress, Unit};
 use crate::remote::TrafficCount;
 use crate::repo::Repository;
 use crate::sync::merge::FieldConflict;
-use crate::sync::{Brought, Connection, TakenIn, take_in};
+use crate::sync::{Brought, Connection, Imported, import};
 
 /// The options of a pull.
 #[derive(Debug, Clone, Default)]
@@ -41,7 +41,7 @@ pub struct PullOptions {
 /// The kind of change that a pull made to a ref.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Joined {
+pub enum PullChange {
     /// The ref did not exist locally.
     Created,
     /// The ref was fast-forwarded to the remote's commit.
@@ -65,7 +65,7 @@ pub struct PulledRef {
     /// The new commit; `None` if the ref was deleted.
     pub new: Option<Id>,
     /// The kind of the change.
-    pub how: Joined,
+    pub how: PullChange,
 }
 
 /// A ref that both sides changed in conflicting ways. The local ref is unchanged.
@@ -90,7 +90,7 @@ pub struct PullOutcome {
     /// The remote.
     pub remote: Name,
     /// The fetched changes of the remote.
-    pub fetched: TakenIn,
+    pub fetched: Imported,
     /// The local refs that changed.
     pub refs: Vec<PulledRef>,
     /// The number of refs that are ahead of the remote; a push sends them.
@@ -131,10 +131,10 @@ pub fn pull(
     connection.refresh(progress)?;
     let fetched = {
         let _lock = repo.lock_shared()?;
-        take_in(repo, &mut connection, progress)?
+        import(repo, &mut connection, progress)?
     };
-    let names = join::asked_for(repo, &connection, &options.refs)?;
-    let mut outcome = join::join(repo, &connection, &names, options, progress)?;
+    let names = merge::asked_for(repo, &connection, &options.refs)?;
+    let mut outcome = merge::merge_refs(repo, &connection, &names, options, progress)?;
     outcome.fetched = fetched;
     outcome.content = content::bring(repo, &connection, &names, options, progress)?;
     if let (Some(to), Some(name)) = (&options.path, names.first()) {

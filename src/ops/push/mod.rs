@@ -21,8 +21,8 @@ use crate::remote::TrafficCount;
 use crate::remote::log::{Commit, Committed, Proposal, RefMove};
 use crate::repo::Repository;
 use crate::sync::{
-    Connection, OpenConflict, Past, Sent, estimate, leaves_many_large, names_remote,
-    open_conflicts, put_together, remember_sent, send, track_pushed,
+    Connection, OpenConflict, RefMemory, Sent, compact, estimate, leaves_many_large, names_remote,
+    open_conflicts, remember_sent, send, track_pushed,
 };
 pub use event::PushEvent;
 use parts::Part;
@@ -233,9 +233,9 @@ impl Push<'_> {
         if part.is_last
             && (committed.wants_checkpoint
                 || is_long
-                || leaves_many_large(connection.state.fold(), &sent.segments))
+                || leaves_many_large(connection.state.remote_state(), &sent.segments))
         {
-            put_together(repo, connection, is_long, self.progress);
+            compact(repo, connection, is_long, self.progress);
         }
         Ok(Some(self.end(outcome, connection)))
     }
@@ -320,16 +320,19 @@ fn conflicts_of(connection: &Connection<'_>, selection: &Selection) -> Vec<OpenC
 
 /// Records the current common commits of both sides.
 fn agree(repo: &Repository, connection: &Connection<'_>, selection: &Selection) -> Result<()> {
-    let mut past = Past::load(&connection.directory());
-    let before = past.clone();
+    let mut memory = RefMemory::load(&connection.directory());
+    let before = memory.clone();
     for moved in &selection.moves {
-        past.note_agreed(&moved.name, connection.state.fold().refs.get(&moved.name).copied());
+        memory.note_agreed(
+            &moved.name,
+            connection.state.remote_state().refs.get(&moved.name).copied(),
+        );
     }
     for (name, commit) in &selection.same {
-        past.note_agreed(name, Some(*commit));
+        memory.note_agreed(name, Some(*commit));
     }
-    if past != before {
-        past.save(&connection.directory(), &repo.content().tmp_dir())?;
+    if memory != before {
+        memory.save(&connection.directory(), &repo.content().tmp_dir())?;
     }
     Ok(())
 }

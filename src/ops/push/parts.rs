@@ -136,8 +136,8 @@ mod tests {
         let outcome = done.unwrap();
         assert_eq!((outcome.entry, outcome.refs.len()), (Some(3), 5));
         let state = connection.log.load().unwrap();
-        assert_eq!(state.fold().number(), 3, "a new reader reads no entry");
-        let there = state.fold().refs.iter();
+        assert_eq!(state.remote_state().number(), 3, "a new reader reads no entry");
+        let there = state.remote_state().refs.iter();
         assert!(there.eq(wanted.iter().map(|moved| (&moved.name, moved.new.as_ref().unwrap()))));
         let again = select(&repo, &connection, &options).unwrap();
         assert_eq!((again.moves.len(), again.same.len()), (0, 5));

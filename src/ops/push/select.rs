@@ -11,8 +11,8 @@ use crate::ops::fsck::names::check_record;
 use crate::remote::log::{RefMove, Settled};
 use crate::repo::Repository;
 use crate::sync::{
-    Connection, Past, Removed, Sides, Standing, deleted_by_log, find_name, find_renamed,
-    removed_here, standings, tracked,
+    Connection, RefMemory, RefRelation, RefSides, Removed, deleted_by_log, find_name, find_renamed,
+    ref_relations, removed_here, tracked,
 };
 
 /// The planned changes of a push.
@@ -25,7 +25,7 @@ pub(super) struct Selection {
     /// The conflict sides that the push settles.
     pub(super) settled: Vec<Settled>,
     /// Refs that cannot be moved forward, with their relation to the remote.
-    pub(super) refused: Vec<(RefName, Standing)>,
+    pub(super) refused: Vec<(RefName, RefRelation)>,
     /// Refs that are behind the remote, so that there is nothing to push.
     pub(super) behind: Vec<RefName>,
     /// Refs that have the same commit on both sides.
@@ -40,32 +40,34 @@ pub(super) fn select(
 ) -> Result<Selection> {
     let are_named = !options.refs.is_empty();
     let mut selection = Selection::default();
-    for ((name, ours, theirs), stands) in compare(repo, connection, options)? {
+    for ((name, ours, theirs), relation) in compare(repo, connection, options)? {
         let forced = options.force
-            && match stands {
-                Standing::Diverged
-                | Standing::DeletedHereChangedThere
-                | Standing::DeletedThereChangedHere => true,
+            && match relation {
+                RefRelation::Diverged
+                | RefRelation::DeletedHereChangedThere
+                | RefRelation::DeletedThereChangedHere => true,
                 // Only a user who names the ref wants to set it back.
-                Standing::Behind | Standing::Replaced | Standing::DeletedThere => are_named,
+                RefRelation::Behind | RefRelation::Replaced | RefRelation::DeletedThere => {
+                    are_named
+                }
                 _ => false,
             };
-        match stands {
-            Standing::Ahead | Standing::OnlyHere | Standing::DeletedHere => {
+        match relation {
+            RefRelation::Ahead | RefRelation::OnlyHere | RefRelation::DeletedHere => {
                 selection.moves.push(RefMove { name, old: theirs, new: ours });
             }
             _ if forced => {
                 selection.forced.insert(name.clone());
                 selection.moves.push(RefMove { name, old: theirs, new: ours });
             }
-            Standing::Behind | Standing::Replaced | Standing::DeletedThere => {
+            RefRelation::Behind | RefRelation::Replaced | RefRelation::DeletedThere => {
                 selection.behind.push(name);
             }
-            Standing::Same => selection.same.extend(ours.map(|commit| (name, commit))),
-            Standing::OnlyThere => {}
-            Standing::Diverged
-            | Standing::DeletedHereChangedThere
-            | Standing::DeletedThereChangedHere => selection.refused.push((name, stands)),
+            RefRelation::Same => selection.same.extend(ours.map(|commit| (name, commit))),
+            RefRelation::OnlyThere => {}
+            RefRelation::Diverged
+            | RefRelation::DeletedHereChangedThere
+            | RefRelation::DeletedThereChangedHere => selection.refused.push((name, relation)),
         }
     }
     for moved in &selection.moves {
@@ -87,21 +89,21 @@ fn is_here(history: &History, commit: Option<Id>) -> Result<bool> {
 
 /// The recorded facts about the refs, plus the deletions by log entries since the last fetch. A ref
 /// that is merely missing on the remote was not necessarily deleted.
-fn past_until_now(
+fn memory_until_now(
     history: &History,
     connection: &Connection<'_>,
     seen: &BTreeMap<RefName, Id>,
-) -> Result<Past> {
-    let mut past = Past::load(&connection.directory());
-    let there = &connection.state.fold().refs;
+) -> Result<RefMemory> {
+    let mut memory = RefMemory::load(&connection.directory());
+    let there = &connection.state.remote_state().refs;
     let gone = seen.iter().filter(|(name, _)| !there.contains_key(*name));
     let gone: BTreeMap<RefName, Id> = gone.map(|(name, id)| (name.clone(), *id)).collect();
     for name in deleted_by_log(history, connection, &gone)? {
         if let Some(commit) = gone.get(&name) {
-            past.note_deleted_there(&name, *commit);
+            memory.note_deleted_there(&name, *commit);
         }
     }
-    Ok(past)
+    Ok(memory)
 }
 
 /// The new names of locally renamed refs, unless they are among `compared`. A ref that was
@@ -109,7 +111,7 @@ fn past_until_now(
 fn went_elsewhere(
     history: &History,
     here: &BTreeMap<RefName, Id>,
-    compared: &[(RefName, Standing)],
+    compared: &[(RefName, RefRelation)],
     removed: &BTreeMap<RefName, Removed>,
 ) -> Result<BTreeSet<RefName>> {
     let names: BTreeSet<&RefName> = compared.iter().map(|(name, _)| name).collect();
@@ -127,10 +129,11 @@ fn taken_away(
     history: &History,
     here: &BTreeMap<RefName, Id>,
     there: &BTreeMap<RefName, Id>,
-    past: &Past,
+    memory: &RefMemory,
 ) -> Result<BTreeSet<RefName>> {
-    let gone =
-        past.deleted_there().filter(|name| !here.contains_key(*name) && !there.contains_key(*name));
+    let gone = memory
+        .deleted_there()
+        .filter(|name| !here.contains_key(*name) && !there.contains_key(*name));
     let gone: BTreeSet<(RefName, bool)> = gone.map(|name| (name.clone(), false)).collect();
     let mut taken = BTreeSet::new();
     for removed in removed_here(history, gone)?.values() {
@@ -145,46 +148,46 @@ fn compare(
     repo: &Repository,
     connection: &Connection<'_>,
     options: &PushOptions,
-) -> Result<Vec<(Sides, Standing)>> {
+) -> Result<Vec<(RefSides, RefRelation)>> {
     let history = repo.history();
-    let there = &connection.state.fold().refs;
+    let there = &connection.state.remote_state().refs;
     let here: BTreeMap<RefName, Id> = history.refs("refs/")?.into_iter().collect();
     let seen = tracked(repo, connection)?;
-    let past = past_until_now(history, connection, &seen)?;
-    let sides = |names: BTreeSet<RefName>| -> Vec<Sides> {
+    let memory = memory_until_now(history, connection, &seen)?;
+    let sides = |names: BTreeSet<RefName>| -> Vec<RefSides> {
         let side =
             |name: RefName| (name.clone(), here.get(&name).copied(), there.get(&name).copied());
         names.into_iter().map(side).collect()
     };
     let mut sides_of_all = sides(asked_for(repo, options, &here, there)?);
-    let (mut compared, removed) = standings(repo, &past, &sides_of_all)?;
+    let (mut compared, removed) = ref_relations(repo, &memory, &sides_of_all)?;
     if options.refs.is_empty() {
         let elsewhere = sides(went_elsewhere(history, &here, &compared, &removed)?);
-        compared.extend(standings(repo, &past, &elsewhere)?.0);
+        compared.extend(ref_relations(repo, &memory, &elsewhere)?.0);
         sides_of_all.extend(elsewhere);
     }
-    let taken = taken_away(history, &here, there, &past)?;
+    let taken = taken_away(history, &here, there, &memory)?;
     let mut all = Vec::new();
-    for ((name, ours, theirs), (_, stands)) in sides_of_all.into_iter().zip(compared) {
+    for ((name, ours, theirs), (_, relation)) in sides_of_all.into_iter().zip(compared) {
         let seen = seen.get(&name).copied();
-        let stands = match stands {
-            Standing::Diverged if was_there(history, &name, (ours, theirs), seen)? => {
-                Standing::Behind
+        let relation = match relation {
+            RefRelation::Diverged if was_there(history, &name, (ours, theirs), seen)? => {
+                RefRelation::Behind
             }
             // The ref was on the remote when it was deleted locally. The remote has moved it since,
             // to a commit that was never fetched.
-            Standing::OnlyThere
+            RefRelation::OnlyThere
                 if connection.goes_on()
                     && seen.is_some()
                     && removed.contains_key(&name)
                     && !is_here(history, theirs)? =>
             {
-                Standing::DeletedHereChangedThere
+                RefRelation::DeletedHereChangedThere
             }
-            Standing::OnlyHere if taken.contains(&name) => Standing::DeletedThereChangedHere,
-            stands => stands,
+            RefRelation::OnlyHere if taken.contains(&name) => RefRelation::DeletedThereChangedHere,
+            relation => relation,
         };
-        all.push(((name, ours, theirs), stands));
+        all.push(((name, ours, theirs), relation));
     }
     Ok(all)
 }
@@ -238,7 +241,7 @@ fn settled(
     moves: &[RefMove],
 ) -> Result<Vec<Settled>> {
     let history = repo.history();
-    let conflicts = &connection.state.fold().conflicts;
+    let conflicts = &connection.state.remote_state().conflicts;
     let mut settled = Vec::new();
     for moved in moves {
         let Some(new) = moved.new else { continue };
@@ -262,9 +265,9 @@ impl Selection {
     /// moves.
     pub(super) fn check(&self, remote: &str) -> Result<()> {
         let Some((first, _)) = self.refused.first() else { return Ok(()) };
-        let why = |standing: &Standing| match standing {
-            Standing::DeletedHereChangedThere => "deleted locally, changed on the remote",
-            Standing::DeletedThereChangedHere => {
+        let why = |relation: &RefRelation| match relation {
+            RefRelation::DeletedHereChangedThere => "deleted locally, changed on the remote",
+            RefRelation::DeletedThereChangedHere => {
                 "deleted or renamed on the remote, changed locally"
             }
             _ => "the remote has commits that are missing locally",
@@ -273,7 +276,7 @@ impl Selection {
             .refused
             .iter()
             .take(10)
-            .map(|(name, standing)| format!("{name}: {}", why(standing)))
+            .map(|(name, relation)| format!("{name}: {}", why(relation)))
             .chain(
                 (self.refused.len() > 10).then(|| format!("and {} more", self.refused.len() - 10)),
             )

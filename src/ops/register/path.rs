@@ -44,7 +44,7 @@ impl<'a> Taken<'a> {
         input: &mut dyn Read,
         progress: &'a dyn Progress,
     ) -> Result<Self> {
-        Ok(Taken { intake: upload.take_in(input, progress)?, made: RefCell::default() })
+        Ok(Taken { intake: upload.ingest(input, progress)?, made: RefCell::default() })
     }
 
     /// Returns true if the version has exactly the imported content.

@@ -15,8 +15,8 @@ use crate::remote::log::MAY_NOT_LIST;
 use crate::remote::{Guarantee, Log, Protocol, RemoteUri, Store, TrafficCount, probe};
 use crate::repo::{DIRECTORY, RemoteConfig, Repository, remote_exists};
 use crate::sync::{
-    does_not_allow_writing, forget, forget_once_there, is_no_directory, is_not_writable,
-    load_saved, note_forgotten, only_on, open_store, root_cause,
+    does_not_allow_writing, forget, forget_former_tips, load_saved, not_a_directory_error,
+    not_writable_error, note_forgotten, only_on, open_store, root_cause,
 };
 
 /// The options to add a remote.
@@ -75,7 +75,7 @@ pub fn add(
     let outcome = try_out(repo, &options.name, &options.uri, &options.cwd, progress)?;
     // Files about an earlier remote of this name do not apply to the new one.
     forget(repo, &options.name)?;
-    forget_once_there(repo, &options.name)?;
+    forget_former_tips(repo, &options.name)?;
     repo.add_remote(&outcome.config())?;
     Ok(outcome)
 }
@@ -122,8 +122,8 @@ fn is_same_store(repo: &Repository, remote: &RemoteConfig, uri: &RemoteUri) -> R
     let Some(log) = Log::try_open(store)? else { return Ok(false) };
     let mut there = log.load()?;
     log.refresh(&mut there)?;
-    let packs: Vec<Id> = state.fold().packs.keys().copied().collect();
-    Ok(there.fold().missing(&packs).is_empty())
+    let packs: Vec<Id> = state.remote_state().packs.keys().copied().collect();
+    Ok(there.remote_state().missing(&packs).is_empty())
 }
 
 /// Changes the URI of a remote. Probes the store first.
@@ -176,7 +176,7 @@ fn try_out(
     let probe::Findings { guarantee, refusal } = probe::try_out(&store)?;
     // It holds nothing, and nothing can be pushed to it.
     if let (Guarantee::ReadOnly, None, Some(directory)) = (guarantee, &log, uri.directory()) {
-        return Err(is_not_writable(directory));
+        return Err(not_writable_error(directory));
     }
     let refusal = refusal.filter(|error| error.kind() == ErrorKind::Unsupported);
     if let (Some(error), None) = (&refusal, &log) {
@@ -236,7 +236,7 @@ fn check_directory(repo: &Repository, directory: &Path) -> Result<()> {
     let shown = directory.display();
     let is_file = |path: &Path| path.metadata().is_ok_and(|found| !found.is_dir());
     if directory.ancestors().any(is_file) {
-        return Err(is_no_directory(directory));
+        return Err(not_a_directory_error(directory));
     }
     if directory.starts_with(repo.directory()) {
         return Err(Error::invalid(format!("'{shown}' is inside this repository"))

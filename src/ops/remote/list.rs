@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::error::{Error, Result};
 use crate::name::Name;
 use crate::remote::Guarantee;
-use crate::remote::log::State;
+use crate::remote::log::LogState;
 use crate::repo::{RemoteConfig, Repository};
 use crate::sync::saved;
 
@@ -69,15 +69,15 @@ fn row(repo: &Repository, remote: RemoteConfig) -> Result<RemoteRow> {
     // A URI that contains a secret is not shown.
     let uri = remote.parse_uri(repo)?;
     let state = saved(repo, &remote.name)?;
-    let fold = state.as_ref().map(State::fold);
+    let remote_state = state.as_ref().map(LogState::remote_state);
     Ok(RemoteRow {
         default: false,
         name: remote.name,
         uri: uri.to_string(),
         guarantee: remote.guarantee,
         service: uri.service().to_owned(),
-        entries: fold.map(|fold| fold.entries),
-        refs: fold.map(|fold| fold.refs.len() as u64),
-        conflicts: fold.map(|fold| fold.conflicts.len() as u64),
+        entries: remote_state.map(|remote_state| remote_state.entries),
+        refs: remote_state.map(|remote_state| remote_state.refs.len() as u64),
+        conflicts: remote_state.map(|remote_state| remote_state.conflicts.len() as u64),
     })
 }

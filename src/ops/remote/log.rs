@@ -12,7 +12,7 @@ use crate::id::Id;
 use crate::name::{Name, RefName};
 use crate::progress::{Progress, Unit, check_interrupt};
 use crate::remote::layout::EntryName;
-use crate::remote::log::{Entry, Fold, Stored};
+use crate::remote::log::{Entry, RemoteState, Stored};
 use crate::remote::{Protocol, TrafficCount};
 use crate::repo::Repository;
 use crate::sync::Connection;
@@ -108,9 +108,9 @@ impl Amount {
 
 impl RemoteEntry {
     /// Creates the row of `entry`, given the current remote state.
-    pub(super) fn new(entry: &Entry, fold: &Fold) -> Self {
+    pub(super) fn new(entry: &Entry, remote_state: &RemoteState) -> Self {
         let is_side = |name: &RefName| {
-            let sides = fold.conflicts.get(name).into_iter().flatten();
+            let sides = remote_state.conflicts.get(name).into_iter().flatten();
             sides.into_iter().any(|side| side.write == entry.write)
         };
         let refs = entry.refs.iter().map(|moved| RefChange {
@@ -161,7 +161,7 @@ pub fn log(
         let entries = connection.log.entries(&connection.state, some)?;
         tell_missing(&name, some, &entries, progress);
         for (_, entry) in entries {
-            show(&RemoteEntry::new(&entry, connection.state.fold()))?;
+            show(&RemoteEntry::new(&entry, connection.state.remote_state()))?;
         }
     }
     let is_empty = names.is_empty();

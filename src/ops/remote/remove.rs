@@ -9,7 +9,7 @@ use crate::name::{Name, RefName};
 use crate::progress::Progress;
 use crate::remote::RemoteUri;
 use crate::repo::Repository;
-use crate::sync::{forget, forget_once_there, note_forgotten, only_on};
+use crate::sync::{forget, forget_former_tips, note_forgotten, only_on};
 
 /// The consequences of removing a remote.
 #[derive(Debug, Clone, Serialize)]
@@ -63,7 +63,7 @@ pub fn remove(repo: &Repository, mut plan: RemovePlan, command: &str) -> Result<
         transaction.commit(repo.settings().lock_timeout)?;
     }
     forget(repo, &plan.name)?;
-    forget_once_there(repo, &plan.name)?;
+    forget_former_tips(repo, &plan.name)?;
     repo.remove_remote(&plan.name)?;
     Ok(RemoveOutcome { plan })
 }

@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::id::Id;
 use crate::name::{Name, ProjectName, RefKind, RefName};
 use crate::progress::{Progress, Unit};
-use crate::remote::log::Fold;
+use crate::remote::log::RemoteState;
 use crate::remote::{Guarantee, Protocol, TrafficCount};
 use crate::repo::Repository;
 use crate::sync::Connection;
@@ -124,10 +124,10 @@ pub fn show(
         // faster.
         let _ = connection.save();
         guarantee = connection.remote.guarantee;
-        details.take(connection.state.fold());
+        details.take(connection.state.remote_state());
         let names = newest(&connection, Some(PUSHES))?;
         for (_, entry) in connection.log.entries(&connection.state, &names)? {
-            details.pushes.push(RemoteEntry::new(&entry, connection.state.fold()));
+            details.pushes.push(RemoteEntry::new(&entry, connection.state.remote_state()));
         }
         details.traffic = connection.traffic();
     }
@@ -138,23 +138,23 @@ pub fn show(
 }
 
 impl RemoteDetails {
-    fn take(&mut self, fold: &Fold) {
-        self.log = Some(fold.protocol);
-        self.entries = fold.entries;
-        self.projects = count(fold.refs.keys());
-        self.packs = Amount::of(fold.packs.values());
-        self.meta = Amount::of(fold.meta.values());
-        self.segments = Amount::of(fold.segments.values());
-        self.retired = Amount::of(fold.retired.values().map(|retired| &retired.size));
+    fn take(&mut self, remote_state: &RemoteState) {
+        self.log = Some(remote_state.protocol);
+        self.entries = remote_state.entries;
+        self.projects = count(remote_state.refs.keys());
+        self.packs = Amount::of(remote_state.packs.values());
+        self.meta = Amount::of(remote_state.meta.values());
+        self.segments = Amount::of(remote_state.segments.values());
+        self.retired = Amount::of(remote_state.retired.values().map(|retired| &retired.size));
         let row = |(name, sides): (&RefName, &Vec<crate::remote::log::Conflict>)| ConflictRow {
             name: name.clone(),
-            commit: fold.refs.get(name).copied(),
+            commit: remote_state.refs.get(name).copied(),
             sides: sides
                 .iter()
                 .map(|side| Side { commit: side.commit, number: side.number, write: side.write })
                 .collect(),
         };
-        self.conflicts = fold.conflicts.iter().map(row).collect();
+        self.conflicts = remote_state.conflicts.iter().map(row).collect();
     }
 }
 

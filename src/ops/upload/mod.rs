@@ -150,8 +150,7 @@ pub fn upload(
     progress: &dyn Progress,
 ) -> Result<UploadOutcome> {
     let approved = approve(repo, options, progress)?;
-    let recorded =
-        approved.take_in(input, progress).and_then(|taken| taken.record_on_top(progress));
+    let recorded = approved.ingest(input, progress).and_then(|taken| taken.record_on_top(progress));
     let outcome = recorded.map_err(|error| {
         let kept = "no run changed; stored content is kept and reused";
         error.or_interrupted(kept, "run the same command again")
@@ -165,7 +164,7 @@ pub fn upload(
 
 impl Approved<'_> {
     /// Imports all sources into the store, without adding them to a run.
-    pub(crate) fn take_in<'a>(
+    pub(crate) fn ingest<'a>(
         &'a self,
         input: &mut dyn Read,
         progress: &'a dyn Progress,

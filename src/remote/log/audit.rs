@@ -15,9 +15,9 @@ use super::super::layout::{ArtToml, CHECKPOINT, EntryName, LATEST, LOG, Protocol
 use super::super::store::Store;
 use super::checkpoint::{self, Latest};
 use super::entry::{Entry, is_whole, try_read_body};
-use super::fold::Fold;
+use super::log_state::LogState;
 use super::read::MAX_ENTRIES;
-use super::state::State;
+use super::remote_state::RemoteState;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Digest, Id};
 use crate::name::RefName;
@@ -59,7 +59,7 @@ pub struct Added {
 pub struct Audit {
     /// The remote state after all entries. If an entry is unreadable, the state is reconstructed
     /// from other sources as far as possible.
-    pub fold: Fold,
+    pub remote_state: RemoteState,
     /// The number of entries that are intact.
     pub entries: u64,
     /// The defects.
@@ -83,7 +83,7 @@ pub struct Audit {
     /// The missing or damaged entries.
     pub(super) unreadable: BTreeSet<EntryName>,
     /// Known states of the log at some entries.
-    pub(super) known: Vec<Fold>,
+    pub(super) known: Vec<RemoteState>,
     /// The entries that this reader remembers.
     pub(super) remembered: BTreeMap<EntryName, Arc<Entry>>,
 }
@@ -93,7 +93,7 @@ pub struct Audit {
 ///
 /// A defect is not an error of this call. Fails with [`Unsupported`](crate::ErrorKind::Unsupported)
 /// if a newer program wrote an entry.
-pub fn audit(store: &Store, made: &ArtToml, saved: Option<&State>) -> Result<Audit> {
+pub fn audit(store: &Store, made: &ArtToml, saved: Option<&LogState>) -> Result<Audit> {
     let mut audit = Audit::new(made.log);
     let checkpoint = match read_checkpoint(store)? {
         Ok(checkpoint) => checkpoint,
@@ -130,7 +130,7 @@ pub fn audit(store: &Store, made: &ArtToml, saved: Option<&State>) -> Result<Aud
         }
     }
     let audit = reading.end(&names);
-    if !audit.is_listed && audit.fold.protocol == Protocol::Siblings {
+    if !audit.is_listed && audit.remote_state.protocol == Protocol::Siblings {
         // Without a list, the names of sibling entries are unknown. Return the error of listing.
         store.list(LOG, None, MAX_ENTRIES)?;
     }
@@ -139,12 +139,12 @@ pub fn audit(store: &Store, made: &ArtToml, saved: Option<&State>) -> Result<Aud
 
 /// Returns the state that a checkpoint of `state` stores: the state before the window, if it has
 /// one.
-fn base(state: &State) -> &Fold {
+fn base(state: &LogState) -> &RemoteState {
     state.window.as_ref().map_or(&state.now, |window| &window.base)
 }
 
 /// Reads the newest checkpoint, if there is one, or finds its defect.
-fn read_checkpoint(store: &Store) -> Result<Result<Option<State>, LogDefect>> {
+fn read_checkpoint(store: &Store) -> Result<Result<Option<LogState>, LogDefect>> {
     match read_named_checkpoint(store)? {
         // Another writer may have replaced and removed the checkpoint between the two requests.
         Err(_) => read_named_checkpoint(store),
@@ -152,7 +152,7 @@ fn read_checkpoint(store: &Store) -> Result<Result<Option<State>, LogDefect>> {
     }
 }
 
-fn read_named_checkpoint(store: &Store) -> Result<Result<Option<State>, LogDefect>> {
+fn read_named_checkpoint(store: &Store) -> Result<Result<Option<LogState>, LogDefect>> {
     let bytes = match store.try_read(LATEST, Latest::MAX_LEN) {
         Ok(Some(bytes)) => bytes,
         Ok(None) => return Ok(Ok(None)),
@@ -209,7 +209,7 @@ fn defect(key: String, error: Error) -> Result<LogDefect> {
 impl Audit {
     fn new(protocol: Protocol) -> Self {
         Audit {
-            fold: Fold::empty(protocol),
+            remote_state: RemoteState::empty(protocol),
             entries: 0,
             defects: Vec::new(),
             is_checkpoint_wrong: false,
@@ -256,13 +256,15 @@ impl Audit {
     }
 
     /// Adds a reader's saved state to the known states if it can belong to this log.
-    fn remember(&mut self, store: &Store, saved: &State) -> Result<()> {
-        let (Some(last), Some(write)) = (saved.fold().last, saved.fold().last_write) else {
+    fn remember(&mut self, store: &Store, saved: &LogState) -> Result<()> {
+        let (Some(last), Some(write)) =
+            (saved.remote_state().last, saved.remote_state().last_write)
+        else {
             return Ok(());
         };
         let there = read_or_damaged(store, &last)?;
-        if there.is_none() && is_another_log(store, saved.fold())? {
-            self.made_anew = Some(saved.fold().entries);
+        if there.is_none() && is_another_log(store, saved.remote_state())? {
+            self.made_anew = Some(saved.remote_state().entries);
             return Ok(());
         }
         let there = there.and_then(|bytes| Entry::decode_named(&last, &bytes).ok());
@@ -270,7 +272,7 @@ impl Audit {
             self.replaced = Some(last.number);
             return Ok(());
         }
-        self.known.push(saved.fold().clone());
+        self.known.push(saved.remote_state().clone());
         if let Some(window) = &saved.window {
             self.known.push(window.base.clone());
             self.remembered.clone_from(&window.entries);
@@ -282,7 +284,7 @@ impl Audit {
 /// A log whose entries are being read in order.
 struct Reading {
     audit: Audit,
-    checkpoint: Option<State>,
+    checkpoint: Option<LogState>,
     /// True if the checkpoint equals the state of the entries up to it; `None` before these are
     /// read.
     is_same: Option<bool>,
@@ -316,7 +318,7 @@ impl Reading {
     fn take(&mut self, name: EntryName, entry: &Entry, bytes: u64) {
         let audit = &mut self.audit;
         let is_whole = audit.unreadable.is_empty();
-        if name.write.is_some() && audit.fold.protocol == Protocol::Linear && is_whole {
+        if name.write.is_some() && audit.remote_state.protocol == Protocol::Linear && is_whole {
             audit.leftovers.push((name.key(), bytes));
             return;
         }
@@ -328,10 +330,10 @@ impl Reading {
             self.seen.extend(entry.seen.iter().map(|write| (*write, name)));
         }
         // The known state that the audit continued from may already include this entry.
-        if audit.fold.last >= Some(name) {
+        if audit.remote_state.last >= Some(name) {
             return;
         }
-        audit.fold.apply(name, entry);
+        audit.remote_state.apply(name, entry);
         if is_whole {
             self.compare(name);
         }
@@ -341,7 +343,7 @@ impl Reading {
     fn compare(&mut self, name: EntryName) {
         if let Some(state) = self.checkpoint.as_ref().filter(|state| base(state).last == Some(name))
         {
-            self.is_same = Some(*base(state) == self.audit.fold);
+            self.is_same = Some(*base(state) == self.audit.remote_state);
         }
     }
 
@@ -356,15 +358,15 @@ impl Reading {
         let audit = &mut self.audit;
         audit.defects.push(LogDefect { key: name.key(), problem });
         audit.unreadable.insert(name);
-        if audit.fold.last >= Some(name) {
+        if audit.remote_state.last >= Some(name) {
             return;
         }
         let known = audit.known.iter().filter(|known| known.last >= Some(name));
         if let Some(known) = known.min_by_key(|known| known.last) {
-            audit.fold = known.clone();
+            audit.remote_state = known.clone();
         } else {
             // The next entry must not count as the successor of the entry before the gap.
-            audit.fold.last_write = None;
+            audit.remote_state.last_write = None;
         }
     }
 

@@ -14,9 +14,9 @@ use uuid::Uuid;
 use super::super::layout::{CHECKPOINT, EntryName, FORMAT, Protocol, damaged, decode_toml};
 use super::super::limits;
 use super::entry::{Again, Entry, Stored, words};
-use super::fold::{Conflict, Fold, Retired, StoredKind};
+use super::log_state::{Listings, LogState, Names, Window};
 use super::plain_array;
-use super::state::{Listings, Names, State, Window};
+use super::remote_state::{Conflict, RemoteState, Retired, StoredKind};
 use crate::error::{Error, Result};
 use crate::id::{Digest, Id};
 use crate::name::RefName;
@@ -99,9 +99,9 @@ fn is_zero(length: &u64) -> bool {
 }
 
 /// Encodes the state as the bytes of a checkpoint.
-pub(super) fn encode(state: &State) -> Result<Vec<u8>> {
+pub(super) fn encode(state: &LogState) -> Result<Vec<u8>> {
     let window = state.window.as_ref();
-    let fold = window.map_or(&state.now, |window| &window.base);
+    let remote_state = window.map_or(&state.now, |window| &window.base);
     let mut newest = Vec::new();
     for (name, entry) in window.iter().flat_map(|window| &window.entries) {
         if name.write.is_none() {
@@ -117,21 +117,25 @@ pub(super) fn encode(state: &State) -> Result<Vec<u8>> {
     let torn = window.iter().flat_map(|window| &window.torn);
     let checkpoint = Checkpoint {
         format: FORMAT,
-        log: fold.protocol,
-        entries: fold.entries,
-        last: fold.last.map(|last| last.key()),
-        last_write: fold.last_write,
-        last_len: fold.last_len,
+        log: remote_state.protocol,
+        entries: remote_state.entries,
+        last: remote_state.last.map(|last| last.key()),
+        last_write: remote_state.last_write,
+        last_len: remote_state.last_len,
         names: window.map(|window| window.names.digest),
         torn: torn.map(EntryName::key).collect(),
-        doubled: fold.doubled.clone(),
-        refs: fold.refs.iter().map(|(name, id)| format!("{id} {name}")).collect(),
-        conflicts: fold.conflicts.values().flatten().cloned().collect(),
-        packs: files(&fold.packs),
-        meta: files(&fold.meta),
-        segments: files(&fold.segments),
-        retired: fold.retired.values().copied().collect(),
-        again: fold.again.iter().map(|(id, write)| Again { id: *id, write: *write }).collect(),
+        doubled: remote_state.doubled.clone(),
+        refs: remote_state.refs.iter().map(|(name, id)| format!("{id} {name}")).collect(),
+        conflicts: remote_state.conflicts.values().flatten().cloned().collect(),
+        packs: files(&remote_state.packs),
+        meta: files(&remote_state.meta),
+        segments: files(&remote_state.segments),
+        retired: remote_state.retired.values().copied().collect(),
+        again: remote_state
+            .again
+            .iter()
+            .map(|(id, write)| Again { id: *id, write: *write })
+            .collect(),
         newest,
     };
     let text = toml::to_string(&checkpoint)
@@ -141,7 +145,7 @@ pub(super) fn encode(state: &State) -> Result<Vec<u8>> {
 }
 
 /// Decodes the bytes of the checkpoint `key`.
-pub(super) fn decode(key: &str, bytes: &[u8]) -> Result<State> {
+pub(super) fn decode(key: &str, bytes: &[u8]) -> Result<LogState> {
     let wrong = |why: &str| damaged(key, why.to_owned());
     let size = zstd::bulk::Decompressor::upper_bound(bytes)
         .filter(|size| *size <= limits::CHECKPOINT_TEXT)
@@ -170,14 +174,14 @@ pub(super) fn decode(key: &str, bytes: &[u8]) -> Result<State> {
     }
     let torn = read.torn.iter().map(entry_name).collect::<Result<_>>()?;
     let (names, newest) = (read.names, read.newest.clone());
-    let base = fold(read, &refs, last).map_err(|error| damaged(key, error.to_string()))?;
+    let base = remote_state(read, &refs, last).map_err(|error| damaged(key, error.to_string()))?;
     let Some(digest) = names else {
-        let mut state = State { now: base, window: None };
+        let mut state = LogState { now: base, window: None };
         state.open_window();
         return Ok(state);
     };
     let names = Names { count: base.entries, digest };
-    let mut state = State { now: base.clone(), window: None };
+    let mut state = LogState { now: base.clone(), window: None };
     state.window =
         Some(Window { base, names, entries: BTreeMap::new(), torn, listed: Listings::NONE });
     let mut entries = Vec::new();
@@ -191,7 +195,7 @@ pub(super) fn decode(key: &str, bytes: &[u8]) -> Result<State> {
     Ok(state)
 }
 
-fn fold(read: Checkpoint, refs: &[&str], last: Option<EntryName>) -> Result<Fold> {
+fn remote_state(read: Checkpoint, refs: &[&str], last: Option<EntryName>) -> Result<RemoteState> {
     let parse = |line: &&str| -> Result<(RefName, Id)> {
         let [id, name] = words(line)?;
         Ok((name.parse::<RefName>()?, id.parse()?))
@@ -214,7 +218,7 @@ fn fold(read: Checkpoint, refs: &[&str], last: Option<EntryName>) -> Result<Fold
         files.iter().try_for_each(|file| limits::check(kind, file.size))?;
     }
     let files = |files: Vec<Stored>| files.iter().map(|file| (file.id, file.size)).collect();
-    Ok(Fold {
+    Ok(RemoteState {
         last,
         last_write: read.last_write,
         last_len: read.last_len,
@@ -232,7 +236,7 @@ fn fold(read: Checkpoint, refs: &[&str], last: Option<EntryName>) -> Result<Fold
 }
 
 /// Creates the contents of `checkpoint/latest.toml` for the checkpoint with these bytes.
-pub(super) fn latest_of(state: &State, bytes: &[u8]) -> Latest {
-    let fold = state.window.as_ref().map_or(&state.now, |window| &window.base);
-    Latest { format: FORMAT, number: fold.number(), id: Digest::of(bytes) }
+pub(super) fn latest_of(state: &LogState, bytes: &[u8]) -> Latest {
+    let remote_state = state.window.as_ref().map_or(&state.now, |window| &window.base);
+    Latest { format: FORMAT, number: remote_state.number(), id: Digest::of(bytes) }
 }

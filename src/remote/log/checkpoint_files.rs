@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::super::layout::{CHECKPOINT, LATEST, damaged, decode_toml};
 use super::checkpoint::{self, Latest};
-use super::state::State;
+use super::log_state::LogState;
 use super::{EVERY, Log};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::Digest;
@@ -31,15 +31,15 @@ const MOST_LISTED: usize = 100_000;
 impl Log {
     /// Loads a state to start from: the newest checkpoint, or an empty state. Needs two requests,
     /// or one if there is no checkpoint yet. [`Log::refresh`] continues from this state.
-    pub fn load(&self) -> Result<State> {
+    pub fn load(&self) -> Result<LogState> {
         match self.store.read_sound(|| self.newest_checkpoint()) {
             Ok(Some(state)) => Ok(state),
             Err(error) if !is_unusable(&error) => Err(error),
-            Ok(None) | Err(_) => Ok(State::empty(self.made.log)),
+            Ok(None) | Err(_) => Ok(LogState::empty(self.made.log)),
         }
     }
 
-    fn newest_checkpoint(&self) -> Result<Option<State>> {
+    fn newest_checkpoint(&self) -> Result<Option<LogState>> {
         let Some(bytes) = self.store.try_read(LATEST, Latest::MAX_LEN)? else { return Ok(None) };
         let latest: Latest = decode_toml(LATEST, &bytes)?;
         match self.read_checkpoint(&latest) {
@@ -58,7 +58,7 @@ impl Log {
         Ok(None)
     }
 
-    fn read_checkpoint(&self, latest: &Latest) -> Result<State> {
+    fn read_checkpoint(&self, latest: &Latest) -> Result<LogState> {
         let key = latest.key();
         let bytes = self.store.read_sound(|| {
             let bytes = self.store.read(&key, checkpoint::MAX_LEN)?;
@@ -81,19 +81,19 @@ impl Log {
 
     /// Writes a checkpoint of `state` for other readers, and then removes old ones. A long
     /// checkpoint is written only if it is its turn.
-    pub fn write_checkpoint(&self, state: &State) -> Result<()> {
+    pub fn write_checkpoint(&self, state: &LogState) -> Result<()> {
         let bytes = Bytes::from(checkpoint::encode(state)?);
         let turns = (bytes.len() as u64).div_ceil(SHORT).clamp(1, MOST_TURNS);
-        let is_turn = (state.fold().number() / EVERY).is_multiple_of(turns);
+        let is_turn = (state.remote_state().number() / EVERY).is_multiple_of(turns);
         if is_turn { self.put_checkpoint(state, bytes) } else { Ok(()) }
     }
 
     /// Writes a checkpoint of `state`, however long it is, and then removes old ones.
-    pub fn renew_checkpoint(&self, state: &State) -> Result<()> {
+    pub fn renew_checkpoint(&self, state: &LogState) -> Result<()> {
         self.put_checkpoint(state, Bytes::from(checkpoint::encode(state)?))
     }
 
-    fn put_checkpoint(&self, state: &State, bytes: Bytes) -> Result<()> {
+    fn put_checkpoint(&self, state: &LogState, bytes: Bytes) -> Result<()> {
         let latest = checkpoint::latest_of(state, &bytes);
         let hint = encode_hint(&latest)?;
         self.store.write_hint(&latest.key(), bytes)?;

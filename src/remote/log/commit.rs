@@ -12,8 +12,8 @@ use super::super::runtime;
 use super::super::store::{Creation, jitter};
 use super::checkpoint_files::LONG_ENTRY;
 use super::entry::{Again, Entry, RefMove, Settled, Stored, try_read_body};
+use super::log_state::LogState;
 use super::read::next_number;
-use super::state::State;
 use super::{DOUBTS, EVERY, Log};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
@@ -149,7 +149,7 @@ impl Log {
     /// `state` need not be the newest state: if others pushed meanwhile, but moved none of the same
     /// refs, the entry follows theirs. After an error of the kind [`ErrorKind::Unavailable`], the
     /// entry may or may not exist; a refresh shows which.
-    pub fn commit(&self, state: &mut State, proposal: &Proposal) -> Result<Commit> {
+    pub fn commit(&self, state: &mut LogState, proposal: &Proposal) -> Result<Commit> {
         let write = Uuid::new_v4();
         let mut others = Vec::new();
         // An entry may name only stored files.
@@ -189,7 +189,7 @@ impl Log {
     /// Changes the log to one with siblings from its next entry on, for a store whose exclusive
     /// creation turned out to be broken. Everyone learns of the change from that entry. Does
     /// nothing if the log already has siblings.
-    pub fn downgrade(&self, state: &mut State, who: &str, when: Timestamp) -> Result<()> {
+    pub fn downgrade(&self, state: &mut LogState, who: &str, when: Timestamp) -> Result<()> {
         self.refresh(state)?;
         if state.now.protocol == Protocol::Siblings {
             return Ok(());
@@ -244,7 +244,7 @@ impl Log {
     /// Writes the entry under its own name, then looks for entries of other writers.
     fn add_sibling(
         &self,
-        state: &mut State,
+        state: &mut LogState,
         entry: Entry,
         mut others: Vec<Arc<Entry>>,
     ) -> Result<Commit> {
@@ -258,7 +258,7 @@ impl Log {
     }
 }
 
-fn done(state: &State, entry: Arc<Entry>, others: Vec<Arc<Entry>>) -> Committed {
+fn done(state: &LogState, entry: Arc<Entry>, others: Vec<Arc<Entry>>) -> Committed {
     let names = entry.refs.iter().map(|moved| &moved.name);
     let conflicts = names.filter(|name| state.now.conflicts.contains_key(name)).cloned().collect();
     let wants_checkpoint = entry.number.is_multiple_of(EVERY) && state.is_first(&entry);

@@ -1,8 +1,8 @@
 //! The log of a remote: its entries, the resulting state, and how several writers add entries.
 //!
 //! * [`entry`](Entry): the changes of one push, as a file that never changes.
-//! * [`Fold`]: the remote state after some entries. [`State`]: a remote state that accepts more
-//!   entries.
+//! * [`RemoteState`]: the remote state after some entries. [`LogState`]: a remote state that accepts
+//!   more entries.
 //! * [`Log::refresh`] reads new entries: one request if there are none.
 //! * [`Log::commit`] adds an entry: one request if nobody else does at the same time. That one
 //!   write moves all refs of a push, or none.
@@ -12,12 +12,12 @@ mod checkpoint;
 mod checkpoint_files;
 mod commit;
 mod entry;
-mod fold;
-mod past;
+mod log_state;
 mod plain_array;
 mod read;
+mod remote_state;
+mod reread;
 mod restore;
-mod state;
 #[cfg(test)]
 mod tests;
 
@@ -31,18 +31,17 @@ use crate::error::{Error, ErrorKind, Result};
 pub use audit::{Added, Audit, LogDefect, Named, audit};
 pub use commit::{Commit, Committed, Proposal};
 pub use entry::{Again, Entry, RefMove, Settled, Stored};
-pub use fold::{Conflict, Fold, Retired, StoredKind};
+pub use log_state::LogState;
 pub(crate) use read::MAY_NOT_LIST;
 pub use read::News;
+pub use remote_state::{Conflict, RemoteState, Retired, StoredKind};
 pub use restore::Restorer;
-pub use state::State;
 
 use read::MAX_ENTRIES;
 
 /// The hint for a log with missing files.
-const MEND: &str = "run art fsck --remote NAME to find the missing files; in a repository that used \
-                    the remote before, \
-                    run art push --repair to restore them";
+const REPAIR_HINT: &str = "run art fsck --remote NAME to find the missing files; in a repository \
+                           that used the remote before, run art push --repair to restore them";
 
 /// The number of attempts while the outcome of an operation is in doubt.
 const DOUBTS: u32 = 3;
@@ -79,7 +78,7 @@ impl Log {
                 return Ok(Some(log));
             }
             let why = "it is missing, but the remote has log entries";
-            return Err(damaged(ART_TOML, why.to_owned()).with_hint(MEND));
+            return Err(damaged(ART_TOML, why.to_owned()).with_hint(REPAIR_HINT));
         }
         Ok(None)
     }
@@ -99,14 +98,15 @@ impl Log {
     ///
     /// Without this check, a store that was emptied, recreated or restored from a copy would seem
     /// to have no news.
-    pub fn try_reopen(store: Store, made: ArtToml, state: &State) -> Result<Option<Self>> {
-        let Some(last) = state.fold().last else {
+    pub fn try_reopen(store: Store, made: ArtToml, state: &LogState) -> Result<Option<Self>> {
+        let Some(last) = state.remote_state().last else {
             return Ok(Self::try_open(store)?.filter(|log| log.made == made));
         };
-        let Some(there) = read::try_read_write(&store, &last, state.fold().last_len)? else {
+        let Some(there) = read::try_read_write(&store, &last, state.remote_state().last_len)?
+        else {
             return Ok(None);
         };
-        let is_same = Some(there) == state.fold().last_write;
+        let is_same = Some(there) == state.remote_state().last_write;
         Ok(is_same.then_some(Log { store, made }))
     }
 
@@ -159,14 +159,14 @@ impl Log {
     }
 }
 
-impl State {
+impl LogState {
     /// Encodes the state, so that this reader can continue from it later. A lost or damaged copy
     /// only costs time.
     pub fn encode(&self) -> Result<Vec<u8>> {
         checkpoint::encode(self)
     }
 
-    /// Decodes the bytes that [`State::encode`] wrote.
+    /// Decodes the bytes that [`LogState::encode`] wrote.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
         checkpoint::decode("the saved state of a remote", bytes)
     }

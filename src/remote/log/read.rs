@@ -10,7 +10,7 @@ use super::super::layout::{EntryName, LOG, MAX_NUMBER, Protocol};
 use super::super::store::Store;
 use super::Log;
 use super::entry::{Entry, HEAD_LEN, is_whole, try_read_body};
-use super::state::{KEPT, State, Window};
+use super::log_state::{KEPT, LogState, Window};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The maximum number of entries to list.
@@ -39,7 +39,7 @@ impl Log {
     /// Reads the entries that are not in `state` yet. One request if there are none.
     ///
     /// After a failure, `state` is still a valid state of the log, but may be an older one.
-    pub fn refresh(&self, state: &mut State) -> Result<News> {
+    pub fn refresh(&self, state: &mut LogState) -> Result<News> {
         let mut news = News::default();
         if state.now.protocol == Protocol::Linear {
             self.follow(state, &mut news)?;
@@ -53,7 +53,7 @@ impl Log {
 
     /// Reads entries from the newest one on, number by number, with more and more parallel
     /// requests.
-    fn follow(&self, state: &mut State, news: &mut News) -> Result<()> {
+    fn follow(&self, state: &mut LogState, news: &mut News) -> Result<()> {
         let mut ahead = 1;
         loop {
             let first = next_number(state)?;
@@ -80,7 +80,7 @@ impl Log {
 
     /// Returns true if the newest entry of `state` was replaced. Checks the store only if the
     /// writer of `next` had seen a different entry.
-    fn was_replaced(&self, state: &State, next: &Entry) -> Result<bool> {
+    fn was_replaced(&self, state: &LogState, next: &Entry) -> Result<bool> {
         let (Some(last), Some(write)) = (state.now.last, state.now.last_write) else {
             return Ok(false);
         };
@@ -93,11 +93,11 @@ impl Log {
     }
 
     /// Rebuilds the state from the first entry on.
-    fn start_over(&self, state: &mut State, news: &mut News) -> Result<()> {
+    fn start_over(&self, state: &mut LogState, news: &mut News) -> Result<()> {
         if state.window.is_none() {
             news.replaced.push(state.now.number());
         }
-        let mut fresh = State::empty(self.made.log);
+        let mut fresh = LogState::empty(self.made.log);
         let mut all = News { started_over: true, ..News::default() };
         if fresh.now.protocol == Protocol::Linear {
             self.follow(&mut fresh, &mut all)?;
@@ -112,7 +112,7 @@ impl Log {
     }
 
     /// Lists the log, or the newest part of it, and reads the entries that are not in the state.
-    fn gather(&self, state: &mut State, news: &mut News) -> Result<()> {
+    fn gather(&self, state: &mut LogState, news: &mut News) -> Result<()> {
         state.open_window();
         let behind = state.window.as_mut().and_then(Window::list_behind);
         if let Some(behind) = behind {
@@ -145,7 +145,7 @@ impl Log {
     fn gather_all(
         &self,
         names: &BTreeSet<EntryName>,
-        state: &mut State,
+        state: &mut LogState,
         news: &mut News,
     ) -> Result<()> {
         let Some(window) = &state.window else { return Ok(()) };
@@ -179,7 +179,7 @@ impl Log {
     fn read_named(
         &self,
         names: &[EntryName],
-        state: &mut State,
+        state: &mut LogState,
     ) -> Result<Vec<(EntryName, Arc<Entry>)>> {
         let read = |name: &EntryName| try_read_body(&self.store, name);
         let bodies: Vec<Option<Bytes>> = self.store.at_once(names, &read)?;
@@ -234,7 +234,7 @@ fn is_newer(name: &EntryName, body: &[u8]) -> bool {
 }
 
 /// Returns the number of the next entry.
-pub(super) fn next_number(state: &State) -> Result<u64> {
+pub(super) fn next_number(state: &LogState) -> Result<u64> {
     let next = state.now.number().checked_add(1).filter(|next| *next <= MAX_NUMBER);
     next.ok_or_else(|| Error::corrupt("the log has no number left"))
 }

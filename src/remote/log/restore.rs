@@ -12,7 +12,7 @@ use super::super::layout::{ArtToml, EntryName, FORMAT};
 use super::super::store::Store;
 use super::audit::Audit;
 use super::entry::{Entry, RefMove, Stored, try_read_body};
-use super::fold::{Fold, StoredKind};
+use super::remote_state::{RemoteState, StoredKind};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::id::Id;
@@ -84,7 +84,7 @@ fn write(store: &Store, name: &EntryName, entry: &Entry) -> Result<Option<String
 }
 
 /// Reads the entries up to the last one of `known` that are not `lost`.
-fn others(store: &Store, known: &Fold, lost: &BTreeSet<u64>) -> Result<Entries> {
+fn others(store: &Store, known: &RemoteState, lost: &BTreeSet<u64>) -> Result<Entries> {
     let numbers: Vec<u64> = (1..=known.number()).filter(|number| !lost.contains(number)).collect();
     let read = |number: &u64| -> Result<(u64, Entry)> {
         let name = linear(*number);
@@ -101,7 +101,7 @@ fn infer<'e>(
     entries: &'e mut Entries,
     lost: &BTreeSet<u64>,
     made: &ArtToml,
-    known: &Fold,
+    known: &RemoteState,
     restorer: &Restorer,
 ) -> Option<&'e Entries> {
     for number in lost {
@@ -112,11 +112,11 @@ fn infer<'e>(
         entries.get_mut(&number)?.refs = moves;
     }
     add_files(entries, lost, made, known)?;
-    (fold(entries, made) == *known).then_some(entries)
+    (remote_state(entries, made) == *known).then_some(entries)
 }
 
 /// Finds the write id of a lost entry: its successor has seen it.
-fn write_of(number: u64, entries: &Entries, known: &Fold) -> Option<Uuid> {
+fn write_of(number: u64, entries: &Entries, known: &RemoteState) -> Option<Uuid> {
     if number == known.number() {
         return known.last_write;
     }
@@ -151,12 +151,12 @@ fn empty(number: u64, write: Uuid, entries: &Entries, restorer: &Restorer) -> En
     }
 }
 
-fn fold(entries: &Entries, made: &ArtToml) -> Fold {
-    let mut fold = Fold::empty(made.log);
+fn remote_state(entries: &Entries, made: &ArtToml) -> RemoteState {
+    let mut remote_state = RemoteState::empty(made.log);
     for (number, entry) in entries {
-        fold.apply(linear(*number), entry);
+        remote_state.apply(linear(*number), entry);
     }
-    fold
+    remote_state
 }
 
 /// Derives the moves that lost entries must have made, so that each move starts where the previous
@@ -164,7 +164,7 @@ fn fold(entries: &Entries, made: &ArtToml) -> Fold {
 fn lost_moves(
     entries: &Entries,
     lost: &BTreeSet<u64>,
-    known: &Fold,
+    known: &RemoteState,
 ) -> BTreeMap<u64, Vec<RefMove>> {
     let mut moves: BTreeMap<u64, Vec<RefMove>> = BTreeMap::new();
     // The commit of each ref, and the entry that moved it there.
@@ -199,10 +199,10 @@ fn add_files(
     entries: &mut Entries,
     lost: &BTreeSet<u64>,
     made: &ArtToml,
-    known: &Fold,
+    known: &RemoteState,
 ) -> Option<()> {
     let (oldest, newest) = (lost.first()?, lost.last()?);
-    let found = fold(entries, made);
+    let found = remote_state(entries, made);
     let missing = |known: &BTreeMap<Id, u64>, found: &BTreeMap<Id, u64>| -> Vec<Stored> {
         let missing = known.iter().filter(|(id, _)| !found.contains_key(id));
         missing.map(|(id, size)| Stored { id: *id, size: *size }).collect()
@@ -225,8 +225,10 @@ fn add_files(
     }
     add_again(entries, known, &found)?;
     for number in lost {
-        let before =
-            fold(&entries.range(..number).map(|(at, one)| (*at, one.clone())).collect(), made);
+        let before = remote_state(
+            &entries.range(..number).map(|(at, one)| (*at, one.clone())).collect(),
+            made,
+        );
         let entry = entries.get_mut(number)?;
         entry.again = before.added_again(&entry.retired);
     }
@@ -242,7 +244,7 @@ fn files_of(entry: &mut Entry, kind: StoredKind) -> &mut Vec<Stored> {
 }
 
 /// Adds to the lost entries the files that they added again.
-fn add_again(entries: &mut Entries, known: &Fold, found: &Fold) -> Option<()> {
+fn add_again(entries: &mut Entries, known: &RemoteState, found: &RemoteState) -> Option<()> {
     for (id, write) in known.again.iter().filter(|(id, write)| found.again.get(id) != Some(write)) {
         let sizes = [
             (StoredKind::Pack, &known.packs),

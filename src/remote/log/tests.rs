@@ -51,17 +51,17 @@ fn done(commit: Result<Commit>) -> Committed {
     }
 }
 
-fn at(state: &State, name: &str) -> Option<Id> {
-    state.fold().refs.get(&run(name)).copied()
+fn at(state: &LogState, name: &str) -> Option<Id> {
+    state.remote_state().refs.get(&run(name)).copied()
 }
 
-fn linear() -> (Log, State) {
+fn linear() -> (Log, LogState) {
     let log = Log::open_or_make(&memory(Honesty::Honest), Protocol::Linear).unwrap();
     let state = log.load().unwrap();
     (log, state)
 }
 
-fn siblings() -> (Log, State) {
+fn siblings() -> (Log, LogState) {
     let log = Log::open_or_make(&memory(Honesty::Declines), Protocol::Siblings).unwrap();
     let state = log.load().unwrap();
     (log, state)
@@ -202,7 +202,7 @@ fn a_push_that_relies_on_a_retired_pack_is_refused() {
     gc.refs.clear();
     gc.retired.push(id("pack"));
     done(log.commit(&mut one, &gc));
-    assert_eq!(one.fold().retired[&id("pack")].size, 9);
+    assert_eq!(one.remote_state().retired[&id("pack")].size, 9);
     let mut second = push("s", "-", "b");
     second.relies_on.push(id("pack"));
     match log.commit(&mut two, &second).unwrap() {
@@ -213,7 +213,9 @@ fn a_push_that_relies_on_a_retired_pack_is_refused() {
     second.relies_on.clear();
     second.packs.push(Stored { id: id("pack"), size: 9 });
     done(log.commit(&mut two, &second));
-    assert!(two.fold().packs.contains_key(&id("pack")) && two.fold().retired.is_empty());
+    assert!(
+        two.remote_state().packs.contains_key(&id("pack")) && two.remote_state().retired.is_empty()
+    );
 }
 
 #[test]
@@ -242,7 +244,10 @@ fn no_fault_at_any_request_loses_or_doubles_a_push() {
                 let moves: Vec<_> = news.entries.iter().map(|entry| entry.refs[0].new).collect();
                 let all = [Some(id("a")), Some(id("b")), Some(id("c"))];
                 assert!(all.starts_with(&moves), "{fault:?} at {nth}: {moves:?}");
-                assert!(state.fold().conflicts.is_empty() && state.fold().doubled.is_empty());
+                assert!(
+                    state.remote_state().conflicts.is_empty()
+                        && state.remote_state().doubled.is_empty()
+                );
                 if !matches!(fault, Fault::Refused | Fault::Cut) {
                     worked.unwrap();
                     assert_eq!(moves.len(), 3, "{fault:?} at {nth}");
@@ -277,11 +282,11 @@ fn siblings_keep_both_commits_and_name_the_conflict() {
     // immediately. The first writer sees it on its next refresh.
     assert_eq!(second.conflicts, [run("r")]);
     log.refresh(&mut one).unwrap();
-    assert_eq!(one.fold(), two.fold());
+    assert_eq!(one.remote_state(), two.remote_state());
     let winner = if first.entry.write < second.entry.write { "a" } else { "b" };
     let loser = if winner == "a" { "b" } else { "a" };
     assert_eq!(at(&one, "r"), Some(id(winner)));
-    let sides = &one.fold().conflicts[&run("r")];
+    let sides = &one.remote_state().conflicts[&run("r")];
     assert_eq!(sides.iter().map(|side| side.commit).collect::<Vec<_>>(), [Some(id(loser))]);
     // Both sides advance, and each is represented by its newest commit. Then the user chooses one.
     done(log.commit(&mut one, &push("r", winner, "w2")));
@@ -289,7 +294,7 @@ fn siblings_keep_both_commits_and_name_the_conflict() {
     resolve.settled.push(Settled { name: run("r"), commit: Some(id(loser)) });
     done(log.commit(&mut one, &resolve));
     assert_eq!(at(&one, "r"), Some(id("merged")));
-    assert!(one.fold().conflicts.is_empty());
+    assert!(one.remote_state().conflicts.is_empty());
 }
 
 #[test]
@@ -323,7 +328,7 @@ fn an_entry_can_change_the_log_to_one_with_siblings() {
     assert_eq!(committed.others.len(), 3);
     assert_eq!((at(&two, "r"), at(&two, "s")), (Some(id("c")), Some(id("d"))));
     log.refresh(&mut one).unwrap();
-    assert_eq!(one.fold(), two.fold());
+    assert_eq!(one.remote_state(), two.remote_state());
     let keys = log.store().list("log/", None, 10).unwrap();
     assert_eq!(keys.iter().filter(|entry| entry.key.len() > 30).count(), 2);
 }
@@ -352,7 +357,7 @@ fn a_replaced_entry_is_detected_by_old_and_new_readers() {
     log.store().write(&key, broken.encode().unwrap()).unwrap();
     let mut reader = log.load().unwrap();
     log.refresh(&mut reader).unwrap();
-    assert_eq!(reader.fold().doubled.iter().copied().collect::<Vec<_>>(), [2]);
+    assert_eq!(reader.remote_state().doubled.iter().copied().collect::<Vec<_>>(), [2]);
 }
 
 #[test]
@@ -370,17 +375,20 @@ fn a_reader_from_a_checkpoint_has_the_same_state_as_one_from_the_start() {
             last = next;
         }
         assert_eq!(checkpoints, 700 / EVERY);
-        let mut slow = State::empty(log.made().log);
+        let mut slow = LogState::empty(log.made().log);
         log.refresh(&mut slow).unwrap();
         let before = log.store().traffic();
         let mut quick = log.load().unwrap();
         log.refresh(&mut quick).unwrap();
         let requests = log.store().traffic().since(before).requests;
-        assert_eq!((quick.fold(), slow.fold()), (state.fold(), state.fold()));
+        assert_eq!(
+            (quick.remote_state(), slow.remote_state()),
+            (state.remote_state(), state.remote_state())
+        );
         assert!(requests < 30, "{requests}");
         // A reader's saved state is complete: nothing is read again.
-        let mut saved = State::decode(&state.encode().unwrap()).unwrap();
-        assert_eq!(saved.fold(), state.fold());
+        let mut saved = LogState::decode(&state.encode().unwrap()).unwrap();
+        assert_eq!(saved.remote_state(), state.remote_state());
         let before = log.store().traffic();
         assert!(log.refresh(&mut saved).unwrap().entries.is_empty());
         assert_eq!(log.store().traffic().since(before).requests, 1);
@@ -388,7 +396,7 @@ fn a_reader_from_a_checkpoint_has_the_same_state_as_one_from_the_start() {
     }
 }
 
-fn damage_of_checkpoints_costs_time_only(log: &Log, state: &State) {
+fn damage_of_checkpoints_costs_time_only(log: &Log, state: &LogState) {
     let listed = log.store().list("checkpoint/", None, 1000).unwrap();
     assert!(listed.len() >= 2);
     for object in &listed {
@@ -396,11 +404,11 @@ fn damage_of_checkpoints_costs_time_only(log: &Log, state: &State) {
     }
     let mut reader = log.load().unwrap();
     log.refresh(&mut reader).unwrap();
-    assert_eq!(reader.fold(), state.fold());
+    assert_eq!(reader.remote_state(), state.remote_state());
     log.store().delete(&listed.into_iter().map(|object| object.key).collect::<Vec<_>>()).unwrap();
     let mut reader = log.load().unwrap();
     log.refresh(&mut reader).unwrap();
-    assert_eq!(reader.fold(), state.fold());
+    assert_eq!(reader.remote_state(), state.remote_state());
 }
 
 #[test]
@@ -416,19 +424,19 @@ fn a_very_late_sibling_is_applied_in_order() {
     let key = EntryName { number: 2, write: Some(late.write) }.key();
     log.store().write(&key, late.encode().unwrap()).unwrap();
     // A new reader lists the whole log immediately; an existing reader does so occasionally.
-    let mut saved = State::decode(&state.encode().unwrap()).unwrap();
+    let mut saved = LogState::decode(&state.encode().unwrap()).unwrap();
     let news = log.refresh(&mut saved).unwrap();
     assert!(news.started_over && news.replaced.is_empty());
     let noticed = (0..=16).position(|_| log.refresh(&mut state).unwrap().started_over);
     assert!(noticed.is_some());
     assert_eq!(state, saved);
-    let mut fresh = State::empty(Protocol::Siblings);
+    let mut fresh = LogState::empty(Protocol::Siblings);
     log.refresh(&mut fresh).unwrap();
-    assert_eq!(state.fold(), fresh.fold());
+    assert_eq!(state.remote_state(), fresh.remote_state());
     // The late entry is first in the order, so it determines the ref. The other side becomes a
     // conflict.
     assert_eq!(at(&state, "r"), Some(id("late")));
-    let sides = &state.fold().conflicts[&run("r")];
+    let sides = &state.remote_state().conflicts[&run("r")];
     assert_eq!(sides.iter().map(|side| side.commit).collect::<Vec<_>>(), [Some(id("600"))]);
 }
 
@@ -473,7 +481,7 @@ proptest! {
     #[test]
     fn arbitrary_bytes_are_an_entry_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         let _ = Entry::decode("log/x", &bytes);
-        let _ = State::decode(&bytes);
+        let _ = LogState::decode(&bytes);
     }
 
     #[test]
@@ -482,7 +490,7 @@ proptest! {
     ) {
         let _ = Entry::decode("log/x", &with_checksum(&body));
         let compressed = zstd::bulk::compress(body.as_bytes(), 1).unwrap();
-        let _ = State::decode(&compressed);
+        let _ = LogState::decode(&compressed);
     }
 
     #[test]
@@ -495,7 +503,7 @@ proptest! {
         let mut sorted = entries.clone();
         sorted.sort_by_key(|(name, _)| *name);
         sorted.dedup_by_key(|(name, _)| *name);
-        let mut want = Fold::empty(Protocol::Siblings);
+        let mut want = RemoteState::empty(Protocol::Siblings);
         for (name, entry) in &sorted {
             want.apply(*name, entry);
         }
@@ -507,11 +515,11 @@ proptest! {
             random ^= random << 17;
             shuffled.swap(index, (random % (index as u64 + 1)) as usize);
         }
-        let mut state = State::empty(Protocol::Siblings);
+        let mut state = LogState::empty(Protocol::Siblings);
         for chunk in shuffled.chunks(3) {
             state.insert(chunk.to_vec());
         }
-        prop_assert_eq!(state.fold(), &want);
+        prop_assert_eq!(state.remote_state(), &want);
         // Nothing is lost: every commit is a ref's commit, a side of a conflict, or the start of a
         // later move.
         for (_, entry) in &sorted {
@@ -525,8 +533,8 @@ proptest! {
             prop_assert!(kept || passed, "{:?} of {} is lost", new, name);
         }
         // A saved copy of the state equals the state.
-        let copy = State::decode(&state.encode().unwrap()).unwrap();
-        prop_assert_eq!(copy.fold(), state.fold());
+        let copy = LogState::decode(&state.encode().unwrap()).unwrap();
+        prop_assert_eq!(copy.remote_state(), state.remote_state());
     }
 }
 
@@ -547,10 +555,10 @@ fn a_log_copied_to_a_store_without_exclusive_create_can_be_downgraded() {
     let mut state = log.load().unwrap();
     assert!(log.commit(&mut state, &push("s", "-", "a")).is_err());
     log.downgrade(&mut state, "Ada <ada@example.com>", Timestamp::from_seconds(0)).unwrap();
-    assert_eq!(state.fold().protocol, Protocol::Siblings);
+    assert_eq!(state.remote_state().protocol, Protocol::Siblings);
     let _ = done(log.commit(&mut state, &push("s", "-", "a")));
     let mut other = log.load().unwrap();
     log.refresh(&mut other).unwrap();
-    assert_eq!(other.fold(), state.fold());
+    assert_eq!(other.remote_state(), state.remote_state());
     assert_eq!((at(&other, "r"), at(&other, "s")), (Some(id("a")), Some(id("a"))));
 }

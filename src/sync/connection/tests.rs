@@ -66,14 +66,17 @@ fn a_refresh_without_news_of_a_cached_remote_sends_two_requests() {
         assert_eq!(none.kind(), ErrorKind::NotFound);
         let mut first = Connection::open_or_make(&repo, None, false).unwrap();
         assert_eq!(first.log.made().log, guarantee.protocol());
-        assert_eq!(saved(&repo, &lab()).unwrap().map(|state| state.fold().entries), None);
+        assert_eq!(saved(&repo, &lab()).unwrap().map(|state| state.remote_state().entries), None);
         push(&mut first, "a");
         first.save().unwrap();
         let mut second = Connection::open(&repo, Some(&lab())).unwrap();
         assert!(second.refresh(&NoProgress).unwrap().entries.is_empty());
         assert_eq!(second.traffic().requests, 2, "{guarantee:?}");
-        assert_eq!(second.state.fold(), first.state.fold());
-        assert_eq!(saved(&repo, &lab()).unwrap().unwrap().fold(), first.state.fold());
+        assert_eq!(second.state.remote_state(), first.state.remote_state());
+        assert_eq!(
+            saved(&repo, &lab()).unwrap().unwrap().remote_state(),
+            first.state.remote_state()
+        );
     }
 }
 
@@ -100,7 +103,7 @@ fn a_cache_of_another_uri_or_a_damaged_cache_is_ignored() {
     let whole = read::read_bounded(&state, read::LARGE).unwrap();
     put(&state, &whole[..whole.len() / 2]);
     assert!(saved(&repo, &lab()).unwrap().is_none());
-    assert_eq!(Connection::open(&repo, None).unwrap().state.fold().entries, 0);
+    assert_eq!(Connection::open(&repo, None).unwrap().state.remote_state().entries, 0);
     put(&state, &whole);
     let mut remote = connection.remote.clone();
     let elsewhere = directory.path().join("elsewhere");
@@ -109,7 +112,7 @@ fn a_cache_of_another_uri_or_a_damaged_cache_is_ignored() {
     repo.set_remote(&remote).unwrap();
     assert!(saved(&repo, &lab()).unwrap().is_none());
     let mut elsewhere = Connection::open_or_make(&repo, None, false).unwrap();
-    assert_eq!(elsewhere.state.fold().entries, 0);
+    assert_eq!(elsewhere.state.remote_state().entries, 0);
     elsewhere.save().unwrap();
     assert!(
         !read::is_there(&elsewhere.directory().join("have")).unwrap(),
@@ -128,11 +131,11 @@ fn an_emptied_or_restored_store_is_read_again_from_the_start() {
         push(&mut connection, "a");
         push(&mut connection, "b");
         connection.save().unwrap();
-        let last = connection.state.fold().last.unwrap();
+        let last = connection.state.remote_state().last.unwrap();
         atomic::remove_file(&store.join(last.key())).unwrap();
         let mut back = Connection::open(&repo, None).unwrap();
         back.refresh(&NoProgress).unwrap();
-        assert_eq!(back.state.fold().refs.len(), 1, "{guarantee:?}");
+        assert_eq!(back.state.remote_state().refs.len(), 1, "{guarantee:?}");
         back.save().unwrap();
         atomic::remove_tree(&store).unwrap();
         let gone = Connection::open(&repo, None).err().unwrap();
@@ -144,7 +147,7 @@ fn an_emptied_or_restored_store_is_read_again_from_the_start() {
         }
         let mut made = Connection::open_or_make(&repo, None, true).unwrap();
         made.refresh(&NoProgress).unwrap();
-        assert_eq!(made.state.fold().entries, 0, "{guarantee:?}");
+        assert_eq!(made.state.remote_state().entries, 0, "{guarantee:?}");
     }
 }
 
@@ -170,7 +173,7 @@ fn a_store_that_let_two_pushes_win_is_downgraded_once_with_a_warning() {
     let_two_win(&mut connection, &directory.path().join("store"));
     let warnings = Warnings::default();
     connection.refresh(&warnings).unwrap();
-    assert_eq!(connection.state.fold().protocol, Protocol::Siblings);
+    assert_eq!(connection.state.remote_state().protocol, Protocol::Siblings);
     assert_eq!(repo.default_remote().unwrap().guarantee, Some(Guarantee::Races));
     let told = || warnings.0.lock().unwrap().clone();
     assert_eq!(told().len(), 1, "{:?}", told());
@@ -191,8 +194,8 @@ fn a_reader_without_write_access_is_warned_and_continues() {
     let mut reader = Connection::open(&repo, None).unwrap();
     let warnings = Warnings::default();
     reader.refresh(&warnings).unwrap();
-    assert_eq!(reader.state.fold().protocol, Protocol::Linear);
-    assert_eq!(reader.state.fold().entries, 3);
+    assert_eq!(reader.state.remote_state().protocol, Protocol::Linear);
+    assert_eq!(reader.state.remote_state().entries, 3);
     assert_eq!(warnings.0.lock().unwrap().len(), 1);
     assert_eq!(repo.default_remote().unwrap().guarantee, read_only);
 }
@@ -207,11 +210,11 @@ fn a_push_downgrades_a_log_that_relies_on_more_than_its_store_guarantees() {
     let warnings = Warnings::default();
     let mut reader = Connection::open(&repo, None).unwrap();
     reader.refresh(&warnings).unwrap();
-    assert_eq!(reader.state.fold().protocol, Protocol::Linear);
+    assert_eq!(reader.state.remote_state().protocol, Protocol::Linear);
     let mut writer = Connection::open_or_make(&repo, None, false).unwrap();
     writer.refresh(&warnings).unwrap();
-    assert_eq!(writer.state.fold().protocol, Protocol::Siblings);
+    assert_eq!(writer.state.remote_state().protocol, Protocol::Siblings);
     assert_eq!(warnings.0.lock().unwrap().len(), 1);
     reader.refresh(&warnings).unwrap();
-    assert_eq!(reader.state.fold().protocol, Protocol::Siblings);
+    assert_eq!(reader.state.remote_state().protocol, Protocol::Siblings);
 }

@@ -90,22 +90,22 @@ impl<'a, 'w> BaseFinder<'a, 'w> {
             let is_it = |state: &State| self.kind == RefKind::Project || state.uuid == self.uuid;
             states.extend(state.filter(is_it).map(|state| (*id, state)));
         }
-        let found = self.join(depth, states)?.map(Rc::new);
+        let found = self.merge(depth, states)?.map(Rc::new);
         self.known.insert(bases.to_vec(), found.clone());
         Ok(found)
     }
 
     /// Merges states one after the other.
-    fn join(&mut self, depth: usize, states: Vec<(Id, State)>) -> Result<Option<Base>> {
+    fn merge(&mut self, depth: usize, states: Vec<(Id, State)>) -> Result<Option<Base>> {
         let mut states = states.into_iter();
         let Some((first, state)) = states.next() else { return Ok(None) };
-        let mut joined = vec![first];
+        let mut included = vec![first];
         let mut all = Base { state, doubts: Doubts::default() };
         for (id, state) in states {
             let below = if depth == 0 {
                 None
             } else {
-                let bases = self.repo.history().merge_bases_with_all(&id, &joined)?;
+                let bases = self.repo.history().merge_bases_with_all(&id, &included)?;
                 self.find_down_to(depth - 1, &bases)?
             };
             let mut doubts = below.as_ref().map(|base| base.doubts.clone()).unwrap_or_default();
@@ -119,8 +119,8 @@ impl<'a, 'w> BaseFinder<'a, 'w> {
             if !is_apart {
                 all.state = merged;
             }
-            all.doubts.join(Doubts { all: is_apart, parts: judge.open });
-            joined.push(id);
+            all.doubts.add(Doubts { all: is_apart, parts: judge.open });
+            included.push(id);
         }
         Ok(Some(all))
     }

@@ -102,7 +102,7 @@ impl Doubts {
         self.parts.iter().any(|part| is_in(part, what) || is_in(what, part))
     }
 
-    pub(super) fn join(&mut self, other: Doubts) {
+    pub(super) fn add(&mut self, other: Doubts) {
         self.all |= other.all;
         self.parts.extend(other.parts);
     }

@@ -23,10 +23,10 @@ mod base;
 mod conflict;
 mod project;
 mod record;
+mod renamed_pair;
 mod run;
 mod sequence;
 mod table;
-mod tie;
 mod tree;
 mod version;
 
@@ -50,7 +50,7 @@ use base::{BaseFinder, Bases, find_bases};
 pub use conflict::{Choice, FieldConflict};
 use conflict::{Judge, Side};
 use record::{RecordMerge, read_uuid};
-pub(crate) use tie::{Tied, join_tie};
+pub(crate) use renamed_pair::{PairMerge, merge_renamed_pair};
 use tree::{Node, merge_nodes};
 
 /// The result of merging two states of a ref.

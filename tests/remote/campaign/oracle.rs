@@ -8,7 +8,7 @@ use std::process::Command;
 
 use artifacts::remote::{RemoteUri, Store, StoreOptions};
 
-use crate::fold::{Entry, Folded, entries, fold};
+use crate::replay::{Entry, Replayed, entries, replay};
 
 /// The entries of the log of the remote in `directory`; nothing was pushed there if it is not there.
 pub(crate) fn entries_of(directory: &Path) -> Vec<Entry> {
@@ -17,23 +17,23 @@ pub(crate) fn entries_of(directory: &Path) -> Vec<Entry> {
 }
 
 /// The remote state after all entries.
-pub(crate) fn folded(directory: &Path) -> Folded {
-    fold(&entries_of(directory))
+pub(crate) fn replayed(directory: &Path) -> Replayed {
+    replay(&entries_of(directory))
 }
 
 /// All that the refs of the remote in `directory` lead to is there.
-pub(crate) fn check(directory: &Path, scratch: &Path, context: &str) -> Folded {
-    let folded = folded(directory);
-    let sides = folded.conflicts.values().flatten().filter(|side| *side != "-");
-    let tips: BTreeSet<&String> = folded.refs.values().chain(sides).collect();
+pub(crate) fn check(directory: &Path, scratch: &Path, context: &str) -> Replayed {
+    let replayed = replayed(directory);
+    let sides = replayed.conflicts.values().flatten().filter(|side| *side != "-");
+    let tips: BTreeSet<&String> = replayed.refs.values().chain(sides).collect();
     if tips.is_empty() {
-        return folded;
+        return replayed;
     }
     let contents = content(directory);
     for id in not_in_git(directory, scratch, &tips, context) {
         assert!(contents.contains(&id), "{context}: {id} is needed and not on the remote");
     }
-    folded
+    replayed
 }
 
 /// The objects that the commits reach and the Git packs lack.

@@ -210,7 +210,7 @@ impl World {
         let refs = repo.history().refs("refs/").unwrap();
         let here: Vec<(String, String)> =
             refs.into_iter().map(|(name, id)| (name.to_string(), id.to_hex())).collect();
-        let there = oracle::folded(&self.store());
+        let there = oracle::replayed(&self.store());
         let there: Vec<(String, String)> = there.refs.into_iter().collect();
         assert_eq!(here, there, "{context}: {machine} and the remote");
     }
@@ -223,7 +223,8 @@ impl World {
             .into_iter()
             .map(|(name, id)| (name.untracked().to_string(), id.to_hex()))
             .collect();
-        let there: Vec<(String, String)> = oracle::folded(&self.store()).refs.into_iter().collect();
+        let there: Vec<(String, String)> =
+            oracle::replayed(&self.store()).refs.into_iter().collect();
         assert_eq!(here, there, "{context}: what {machine} knows of the remote");
     }
 

@@ -79,12 +79,12 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         let mut text = PlainText::new(page.writer());
         let written = cat(&repo, &file, &mut text, context.progress());
         let written = written.and_then(|()| text.finish().on("write", "standard output"));
-        if text.is_binary() { Err(is_binary(args, &file)) } else { written }
+        if text.is_binary() { Err(binary_error(args, &file)) } else { written }
     })?;
     Ok(Exit::Ok)
 }
 
-fn is_binary(args: &Args, file: &CatFile) -> Error {
+fn binary_error(args: &Args, file: &CatFile) -> Error {
     Error::refused(format!("'{}' is binary and can't be shown on a terminal", file.path))
         .with_hint(format!("write it to a file: art cat {} > FILE", args.revision))
 }

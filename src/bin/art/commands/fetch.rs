@@ -40,12 +40,12 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     let options = FetchOptions { remote: args.remote.clone() };
     let outcome = fetch(&repo, &options, context.progress())?;
     context.ui.summary(&outcome, |page| view(page, &outcome))?;
-    remotes::warn_of_conflicts(context, &outcome.remote, &outcome.taken.conflicts);
-    Ok(if outcome.taken.conflicts.is_empty() { Exit::Ok } else { Exit::Moved })
+    remotes::warn_of_conflicts(context, &outcome.remote, &outcome.imported.conflicts);
+    Ok(if outcome.imported.conflicts.is_empty() { Exit::Ok } else { Exit::Moved })
 }
 
 fn view(page: &mut Page<'_>, outcome: &FetchOutcome) -> Result<()> {
-    let moved = &outcome.taken.moved;
+    let moved = &outcome.imported.moved;
     if moved.is_empty() {
         return writeln!(page, "nothing new on {}", outcome.remote);
     }

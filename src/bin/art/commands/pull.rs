@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use artifacts::ops::pull::{Joined, PullConflict, PullOptions, PullOutcome, PulledRef, pull};
+use artifacts::ops::pull::{PullChange, PullConflict, PullOptions, PullOutcome, PulledRef, pull};
 use artifacts::sync::merge::FieldConflict;
 use artifacts::{Name, Repository, Result};
 
@@ -72,9 +72,9 @@ fn view(page: &mut Page<'_>, outcome: &PullOutcome) -> Result<()> {
         writeln!(page, "pulled {refs} from {remote}")?;
         let line = |one: &PulledRef| {
             let how = match one.how {
-                Joined::Merged => " (merged)",
-                Joined::Replaced => " (recreated on the remote)",
-                Joined::Created | Joined::FastForward | Joined::Deleted => "",
+                PullChange::Merged => " (merged)",
+                PullChange::Replaced => " (recreated on the remote)",
+                PullChange::Created | PullChange::FastForward | PullChange::Deleted => "",
             };
             format!("{}{how}", remotes::movement(&one.name, one.old, one.new))
         };

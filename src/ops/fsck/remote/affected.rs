@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde::Serialize;
 
-use super::Found;
+use super::RemoteCheck;
 use crate::error::Result;
 use crate::history::{History, Visit};
 use crate::id::Id;
@@ -45,7 +45,7 @@ pub(super) struct Affected {
 }
 
 impl Affected {
-    pub(super) fn find(found: &Found, progress: &dyn Progress) -> Result<Self> {
+    pub(super) fn find(found: &RemoteCheck, progress: &dyn Progress) -> Result<Self> {
         let mut affected = Affected::default();
         affected.refs.extend(found.scratch.broken_refs.iter().cloned());
         let lost = &found.lost.files;
@@ -57,7 +57,9 @@ impl Affected {
         let mut trees = Trees { history, lost, known: HashMap::new() };
         let mut seen = HashSet::new();
         let sound = |commit: &Id| found.scratch.sound.binary_search(commit).is_ok();
-        for (name, commit) in found.audit.fold.refs.iter().filter(|(_, commit)| sound(commit)) {
+        for (name, commit) in
+            found.audit.remote_state.refs.iter().filter(|(_, commit)| sound(commit))
+        {
             let tip = history.peel(commit)?;
             if let Some(tree) = artifacts(history, &tip)?
                 && trees.has_lost(&tree)?

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::View;
-use super::files::{FileKind, Files};
+use super::files::{FileFindings, FileKind};
 use super::index::{Places, RemoteIndex};
 use crate::content::{Need, visit_manifests};
 use crate::error::{Error, Result};
@@ -40,7 +40,7 @@ impl Lost {
     /// Looks up all of the contents `needed`.
     pub(super) fn find(
         view: View<'_>,
-        files: &mut Files,
+        files: &mut FileFindings,
         index: &RemoteIndex,
         needed: Vec<Id>,
     ) -> Result<Self> {
@@ -49,7 +49,7 @@ impl Lost {
         let has_losses = [FileKind::Pack, FileKind::Segment]
             .into_iter()
             .any(|kind| !files.wrong(kind).is_empty());
-        let places = index.places(view.fold, files);
+        let places = index.places(view.remote_state, files);
         let mut manifests = Vec::new();
         for id in needed {
             match places.locate(&id, Need::File) {
@@ -63,7 +63,7 @@ impl Lost {
         }
         view.progress.advance(lost.needed);
         for (pack, problem) in lost.find_chunks(view, places, manifests)? {
-            files.is_wrong(FileKind::Pack, pack, problem);
+            files.record_problem(FileKind::Pack, pack, problem);
         }
         Ok(lost)
     }

@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use super::Found;
+use super::RemoteCheck;
 use super::content::Lost;
-use super::files::{FileKind, Files};
+use super::files::{FileFindings, FileKind};
 use super::history::Scratch;
 use super::index::RemoteIndex;
 use super::packs::PacksRead;
@@ -95,7 +95,7 @@ impl Defects {
     }
 
     /// Collects the defects of all findings.
-    pub(super) fn of(found: &Found) -> Self {
+    pub(super) fn of(found: &RemoteCheck) -> Self {
         let mut defects = Defects::default();
         if let Some(problem) = &found.outline.wrong {
             defects.of_key(RemotePart::Outline, ART_TOML, problem.clone());
@@ -119,7 +119,7 @@ impl Defects {
         }
     }
 
-    fn of_files(&mut self, files: &Files, index: &RemoteIndex, audit: &Audit) {
+    fn of_files(&mut self, files: &FileFindings, index: &RemoteIndex, audit: &Audit) {
         for kind in FileKind::ALL {
             let part = match kind {
                 FileKind::Pack => RemotePart::Pack,

@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::id::Id;
 use crate::progress::{Unit, check_interrupt};
 use crate::remote::layout::{meta_key, pack_key, segment_key};
-use crate::remote::log::Fold;
+use crate::remote::log::RemoteState;
 use crate::remote::{Listed, Store};
 
 /// The most files of one kind.
@@ -41,18 +41,18 @@ impl FileKind {
     }
 
     /// The files that the log names, with their sizes.
-    pub(crate) fn of(self, fold: &Fold) -> &BTreeMap<Id, u64> {
+    pub(crate) fn of(self, remote_state: &RemoteState) -> &BTreeMap<Id, u64> {
         match self {
-            FileKind::Pack => &fold.packs,
-            FileKind::Meta => &fold.meta,
-            FileKind::Segment => &fold.segments,
+            FileKind::Pack => &remote_state.packs,
+            FileKind::Meta => &remote_state.meta,
+            FileKind::Segment => &remote_state.segments,
         }
     }
 }
 
 /// The findings about the files of a remote.
 #[derive(Debug, Default)]
-pub(crate) struct Files {
+pub(crate) struct FileFindings {
     /// The problems of damaged files, by kind.
     wrong: [BTreeMap<Id, String>; 3],
     /// Files that no entry names, with their sizes in bytes.
@@ -61,10 +61,10 @@ pub(crate) struct Files {
     pub(crate) retired: (u64, u64),
 }
 
-impl Files {
+impl FileFindings {
     /// Looks up all files that the log names.
     pub(super) fn list(view: View<'_>) -> Result<Self> {
-        let mut files = Files::default();
+        let mut files = FileFindings::default();
         for kind in FileKind::ALL {
             files.list_kind(view, kind)?;
         }
@@ -77,24 +77,24 @@ impl Files {
     }
 
     /// Records a problem of a file.
-    pub(crate) fn is_wrong(&mut self, kind: FileKind, id: Id, problem: String) {
+    pub(crate) fn record_problem(&mut self, kind: FileKind, id: Id, problem: String) {
         self.wrong[kind as usize].entry(id).or_insert(problem);
     }
 
     /// Removes the problem of a repaired file.
-    pub(crate) fn is_right_again(&mut self, kind: FileKind, id: &Id) {
+    pub(crate) fn clear_problem(&mut self, kind: FileKind, id: &Id) {
         self.wrong[kind as usize].remove(id);
     }
 
     /// The files of a kind without known problems, with their sizes.
-    pub(crate) fn right(&self, kind: FileKind, fold: &Fold) -> Vec<(Id, u64)> {
-        let all = kind.of(fold).iter().filter(|(id, _)| !self.wrong(kind).contains_key(id));
+    pub(crate) fn right(&self, kind: FileKind, remote_state: &RemoteState) -> Vec<(Id, u64)> {
+        let all = kind.of(remote_state).iter().filter(|(id, _)| !self.wrong(kind).contains_key(id));
         all.map(|(id, size)| (*id, *size)).collect()
     }
 
     fn list_kind(&mut self, view: View<'_>, kind: FileKind) -> Result<()> {
         let expected: Vec<(Id, u64)> =
-            kind.of(view.fold).iter().map(|(id, size)| (*id, *size)).collect();
+            kind.of(view.remote_state).iter().map(|(id, size)| (*id, *size)).collect();
         view.progress.begin("looking for files", Some(expected.len() as u64), Unit::Items);
         let mut listing = Listing::of(view.store, kind.directory())?;
         let ask = |(id, _): &(Id, u64)| match listing.size_of(view, &kind.key(*id)) {
@@ -107,20 +107,20 @@ impl Files {
             let there = match there {
                 Ok(there) => there,
                 Err(problem) => {
-                    self.is_wrong(kind, id, problem);
+                    self.record_problem(kind, id, problem);
                     continue;
                 }
             };
             match there {
-                None => self.is_wrong(kind, id, "it is missing".to_owned()),
+                None => self.record_problem(kind, id, "it is missing".to_owned()),
                 Some(there) if there != size => {
                     let problem = format!("it has {there} bytes, but the log records {size}");
-                    self.is_wrong(kind, id, problem);
+                    self.record_problem(kind, id, problem);
                 }
                 Some(_) => {}
             }
         }
-        for id in view.fold.retired.keys() {
+        for id in view.remote_state.retired.keys() {
             if let Some(listed) = listing.take(&kind.key(*id)) {
                 self.retired.0 += 1;
                 self.retired.1 += listed.size.unwrap_or(0);

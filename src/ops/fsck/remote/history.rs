@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::View;
-use super::files::{FileKind, Files};
+use super::files::{FileFindings, FileKind};
 use crate::content::Session;
 use crate::error::{ErrorKind, IoResultExt, Result};
 use crate::fs::atomic;
@@ -14,7 +14,7 @@ use crate::id::Id;
 use crate::name::RefName;
 use crate::progress::{NoProgress, Progress, Unit, check_interrupt};
 use crate::remote::layout::meta_key;
-use crate::remote::log::Fold;
+use crate::remote::log::RemoteState;
 use crate::sync::ObjectReader;
 
 /// Commits that reach missing objects, with those objects.
@@ -35,34 +35,38 @@ pub(crate) struct Scratch {
 
 impl Scratch {
     /// Reads all Git packs. Records problems in `files` and skips damaged packs.
-    pub(super) fn read(view: View<'_>, files: &mut Files, session: &Session) -> Result<Self> {
+    pub(super) fn read(
+        view: View<'_>,
+        files: &mut FileFindings,
+        session: &Session,
+    ) -> Result<Self> {
         let directory = session.directory().join("history");
         atomic::create_dir_all(&directory)?;
         History::init(&directory)?;
         let history = History::open(&directory)?;
-        let right = files.right(FileKind::Meta, view.fold);
+        let right = files.right(FileKind::Meta, view.remote_state);
         let total = right.iter().map(|(_, size)| size).sum();
         view.progress.begin("reading history", Some(total), Unit::Bytes);
-        let taken = view.store.at_once(&right, &|(id, size)| {
+        let imported = view.store.at_once(&right, &|(id, size)| {
             check_interrupt(view.progress)?;
             let key = meta_key(*id);
             let mut has_failed = false;
-            let taken = view.store.read_sound(|| {
+            let imported = view.store.read_sound(|| {
                 let mut source = ObjectReader::new(view.store, key.clone(), 0..*size, &NoProgress);
-                let taken = history.take_in_pack(&mut source, *id, *size, view.progress);
+                let imported = history.import_pack(&mut source, *id, *size, view.progress);
                 has_failed = source.has_failed();
-                taken
+                imported
             });
-            Ok(match taken {
-                Ok(taken) => Ok(taken),
+            Ok(match imported {
+                Ok(imported) => Ok(imported),
                 Err(error) => Err(view.store.defect_of_read(&key, error, has_failed)?),
             })
         })?;
         let mut objects = 0;
-        for ((id, _), taken) in right.iter().zip(taken) {
-            match taken {
-                Ok(taken) => objects += taken.objects,
-                Err(problem) => files.is_wrong(FileKind::Meta, *id, problem),
+        for ((id, _), imported) in right.iter().zip(imported) {
+            match imported {
+                Ok(imported) => objects += imported.objects,
+                Err(problem) => files.record_problem(FileKind::Meta, *id, problem),
             }
         }
         let (sound, broken, broken_refs) = Default::default();
@@ -70,7 +74,7 @@ impl Scratch {
     }
 
     /// Imports a Git pack from a file.
-    pub(crate) fn take_in(
+    pub(crate) fn import_pack(
         &self,
         path: &Path,
         id: Id,
@@ -78,13 +82,14 @@ impl Scratch {
         progress: &dyn Progress,
     ) -> Result<()> {
         let mut file = read::open(path).on("open", path)?;
-        self.history.take_in_pack(&mut file, id, size, progress).map(drop)
+        self.history.import_pack(&mut file, id, size, progress).map(drop)
     }
 
     /// Finds the refs and sides of conflicts that reach missing objects.
     pub(super) fn find_broken(&mut self, view: View<'_>) -> Result<()> {
-        (self.sound, self.broken) = self.split(&tips(view.fold), &[], view.progress)?;
-        let refs = view.fold.refs.iter().filter(|(_, commit)| self.broken.contains_key(commit));
+        (self.sound, self.broken) = self.split(&tips(view.remote_state), &[], view.progress)?;
+        let refs =
+            view.remote_state.refs.iter().filter(|(_, commit)| self.broken.contains_key(commit));
         self.broken_refs = refs.map(|(name, _)| name.clone()).collect();
         Ok(())
     }
@@ -138,8 +143,8 @@ impl Scratch {
 }
 
 /// The commits of the refs of a remote and of the other sides of its conflicts.
-pub(crate) fn tips(fold: &Fold) -> Vec<Id> {
-    let sides = fold.conflicts.values().flatten().filter_map(|side| side.commit);
-    let all: BTreeSet<Id> = fold.refs.values().copied().chain(sides).collect();
+pub(crate) fn tips(remote_state: &RemoteState) -> Vec<Id> {
+    let sides = remote_state.conflicts.values().flatten().filter_map(|side| side.commit);
+    let all: BTreeSet<Id> = remote_state.refs.values().copied().chain(sides).collect();
     all.into_iter().collect()
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use bytes::Bytes;
 
 use super::View;
-use super::files::{FileKind, Files};
+use super::files::{FileFindings, FileKind};
 use crate::content::{ForeignIndex, Need, Session, map_file};
 use crate::error::{Error, IoResultExt, Result};
 use crate::fs::atomic::TempFile;
@@ -14,7 +14,7 @@ use crate::id::{Digest, Id};
 use crate::pack::{Location, MemberKind, SegmentView};
 use crate::progress::{Unit, check_interrupt};
 use crate::remote::layout::segment_key;
-use crate::remote::log::Fold;
+use crate::remote::log::RemoteState;
 use crate::sync::ObjectReader;
 
 /// The most bytes of segments in memory at a time. A larger segment is read to a temporary file.
@@ -31,16 +31,20 @@ pub(crate) struct RemoteIndex {
 
 impl RemoteIndex {
     /// Reads all segments. Records problems in `files` and skips damaged segments.
-    pub(super) fn read(view: View<'_>, files: &mut Files, session: &Session) -> Result<Self> {
+    pub(super) fn read(
+        view: View<'_>,
+        files: &mut FileFindings,
+        session: &Session,
+    ) -> Result<Self> {
         let mut index = ForeignIndex::open(&session.directory().join("index"), &[])?;
-        let right = files.right(FileKind::Segment, view.fold);
+        let right = files.right(FileKind::Segment, view.remote_state);
         let total = right.iter().map(|(_, size)| size).sum();
         view.progress.begin("reading the index", Some(total), Unit::Bytes);
         let (large, right): (Vec<_>, Vec<_>) = right.iter().partition(|(_, size)| *size > HELD);
         for (id, size) in large {
             match read_large_segment(view, session, id, size)? {
                 Ok(file) => index.add_file(&id, file.path())?,
-                Err(problem) => files.is_wrong(FileKind::Segment, id, problem),
+                Err(problem) => files.record_problem(FileKind::Segment, id, problem),
             }
         }
         for batch in batches(&right) {
@@ -49,7 +53,7 @@ impl RemoteIndex {
             for ((id, _), read) in batch.iter().zip(read) {
                 match read {
                     Ok(bytes) => sound.push((*id, bytes)),
-                    Err(problem) => files.is_wrong(FileKind::Segment, *id, problem),
+                    Err(problem) => files.record_problem(FileKind::Segment, *id, problem),
                 }
             }
             index.add_segments(&sound)?;
@@ -62,9 +66,13 @@ impl RemoteIndex {
         Ok(RemoteIndex { index, listed, entries })
     }
 
-    /// The locations of contents in packs of `fold` without known problems.
-    pub(crate) fn places<'a>(&'a self, fold: &'a Fold, files: &'a Files) -> Places<'a> {
-        Places { index: self, fold, files }
+    /// The locations of contents in packs of `remote_state` without known problems.
+    pub(crate) fn places<'a>(
+        &'a self,
+        remote_state: &'a RemoteState,
+        files: &'a FileFindings,
+    ) -> Places<'a> {
+        Places { index: self, remote_state, files }
     }
 
     /// Adds the segment in `file`.
@@ -92,8 +100,8 @@ impl RemoteIndex {
 #[derive(Clone, Copy)]
 pub(crate) struct Places<'a> {
     pub(super) index: &'a RemoteIndex,
-    fold: &'a Fold,
-    files: &'a Files,
+    remote_state: &'a RemoteState,
+    files: &'a FileFindings,
 }
 
 impl Places<'_> {
@@ -101,7 +109,7 @@ impl Places<'_> {
     pub(crate) fn locate(&self, id: &Id, need: Need) -> Option<Location> {
         let wrong = self.files.wrong(FileKind::Pack);
         let is_good = |place: &Location| {
-            self.fold.packs.contains_key(&place.pack) && !wrong.contains_key(&place.pack)
+            self.remote_state.packs.contains_key(&place.pack) && !wrong.contains_key(&place.pack)
         };
         let places = self.index.locations(id).into_iter().filter(is_good);
         let is_manifest = |place: &Location| place.kind == MemberKind::Manifest;
@@ -143,7 +151,7 @@ fn read_segment(view: View<'_>, id: Id, size: u64) -> Result<Result<Bytes, Strin
         (Err(error), None) => return view.store.defect_of(&segment_key(id), error).map(Err),
     };
     view.progress.advance(size);
-    let sound = check(view.fold, id, &bytes);
+    let sound = check(view.remote_state, id, &bytes);
     Ok(sound.map(|()| bytes))
 }
 
@@ -160,27 +168,27 @@ fn read_large_segment(
     if let Err(error) = std::io::copy(&mut source, &mut file).on("write", file.path()) {
         return source.defect(error).map(Err);
     }
-    let sound = check(view.fold, id, &map_file(file.path())?);
+    let sound = check(view.remote_state, id, &map_file(file.path())?);
     Ok(sound.map(|()| file))
 }
 
 /// Checks the bytes of a segment: they must match the id, have a valid format, and name frames
 /// within their packs.
-fn check(fold: &Fold, id: Id, bytes: &[u8]) -> Result<(), String> {
+fn check(remote_state: &RemoteState, id: Id, bytes: &[u8]) -> Result<(), String> {
     if Digest::of(bytes) != id {
         return Err("its bytes do not match its name".to_owned());
     }
     let view = SegmentView::open(bytes).map_err(|defect| defect.to_string())?;
     view.verify().map_err(|defect| defect.to_string())?;
     for pack in view.packs() {
-        if !fold.packs.contains_key(&pack) && !fold.retired.contains_key(&pack) {
+        if !remote_state.packs.contains_key(&pack) && !remote_state.retired.contains_key(&pack) {
             return Err(format!("it names the pack {pack}, but the log does not"));
         }
     }
     for at in 0..view.len() {
         let place = view.location(at).map_err(|defect| defect.to_string())?;
         let end = place.frame.offset.saturating_add(u64::from(place.frame.stored));
-        if fold.packs.get(&place.pack).is_some_and(|size| end > *size) {
+        if remote_state.packs.get(&place.pack).is_some_and(|size| end > *size) {
             let (id, pack) = (view.id(at), place.pack);
             return Err(format!("it locates {id} behind the end of the pack {pack}"));
         }

@@ -22,9 +22,9 @@ use crate::name::Name;
 use crate::progress::{Progress, Unit};
 use crate::remote::Store;
 use crate::remote::layout::ART_TOML;
-use crate::remote::log::{Audit, Fold, audit};
+use crate::remote::log::{Audit, RemoteState, audit};
 use crate::repo::{RemoteConfig, Repository};
-use crate::sync::{check_place, is_away, load_saved, open_store, was_used};
+use crate::sync::{check_remote_directory, load_saved, open_store, unreachable_error, was_used};
 
 pub use affected::LostFile;
 pub use defect::{RemoteDefect, RemotePart};
@@ -35,8 +35,8 @@ use affected::Affected;
 use content::Lost;
 pub(crate) use content::visit_chunks;
 use defect::Defects;
+use files::FileFindings;
 pub(crate) use files::FileKind;
-use files::Files;
 use history::Scratch;
 use index::{Places, RemoteIndex};
 use outline::Outline;
@@ -72,7 +72,8 @@ pub fn fsck_remote(
     options: &RemoteFsckOptions,
     progress: &dyn Progress,
 ) -> Result<RemoteFsckOutcome> {
-    let found = Found::look(repo, repo.find_remote(&options.remote)?, options.depth, progress)?;
+    let found =
+        RemoteCheck::run(repo, repo.find_remote(&options.remote)?, options.depth, progress)?;
     report::outcome(&found, progress)
 }
 
@@ -88,25 +89,25 @@ fn check_is_not_away(
         && was_used(repo, remote)
         && store.try_size(ART_TOML)?.is_none()
         && outline::nothing_is_left(store, None)?;
-    if is_away_now { Err(is_away(&remote.name, &remote.uri, None)) } else { Ok(()) }
+    if is_away_now { Err(unreachable_error(&remote.name, &remote.uri, None)) } else { Ok(()) }
 }
 
 /// The subject of a check: a store and its remote state.
 #[derive(Clone, Copy)]
 pub(crate) struct View<'a> {
     pub(crate) store: &'a Store,
-    pub(crate) fold: &'a Fold,
+    pub(crate) remote_state: &'a RemoteState,
     pub(crate) progress: &'a dyn Progress,
 }
 
 /// The findings of a check.
-pub(crate) struct Found {
+pub(crate) struct RemoteCheck {
     pub(crate) remote: RemoteConfig,
     pub(crate) depth: Depth,
     pub(crate) store: Store,
     pub(crate) outline: Outline,
     pub(crate) audit: Audit,
-    pub(crate) files: Files,
+    pub(crate) files: FileFindings,
     pub(crate) index: RemoteIndex,
     pub(crate) scratch: Scratch,
     pub(crate) overtaken: Overtaken,
@@ -116,16 +117,16 @@ pub(crate) struct Found {
     _session: Session,
 }
 
-impl Found {
+impl RemoteCheck {
     /// Checks `remote`.
-    pub(crate) fn look(
+    pub(crate) fn run(
         repo: &Repository,
         remote: RemoteConfig,
         depth: Depth,
         progress: &dyn Progress,
     ) -> Result<Self> {
         repo.require_writable()?;
-        check_place(repo, &remote)?;
+        check_remote_directory(repo, &remote)?;
         let store = open_store(&remote.parse_uri(repo)?, &repo.settings().transfer)?;
         let saved = load_saved(repo, &remote);
         check_is_not_away(repo, &remote, &store, saved.is_some())?;
@@ -133,17 +134,17 @@ impl Found {
         progress.begin("reading the log", None, Unit::Items);
         let outline = Outline::read(&store, &remote, saved.as_ref())?;
         if let Some((_, state)) = saved.as_ref().filter(|_| outline.wrong.is_some())
-            && outline::nothing_is_left(&store, Some(state.fold()))?
+            && outline::nothing_is_left(&store, Some(state.remote_state()))?
         {
-            return Err(is_away(&remote.name, &remote.uri, Some(state)));
+            return Err(unreachable_error(&remote.name, &remote.uri, Some(state)));
         }
         let audit = audit(&store, &outline.made, saved.as_ref().map(|(_, state)| state))?;
-        let view = View { store: &store, fold: &audit.fold, progress };
-        let mut files = Files::list(view)?;
+        let view = View { store: &store, remote_state: &audit.remote_state, progress };
+        let mut files = FileFindings::list(view)?;
         let index = RemoteIndex::read(view, &mut files, &session)?;
         let read = packs::read(view, &mut files, &index, depth)?;
         let scratch = Scratch::read(view, &mut files, &session)?;
-        let mut found = Found {
+        let mut found = RemoteCheck {
             remote,
             depth,
             store,
@@ -157,14 +158,14 @@ impl Found {
             read,
             _session: session,
         };
-        found.look_at_history(progress)?;
+        found.check_history(progress)?;
         progress.end();
         Ok(found)
     }
 
     /// Finds missing objects and content of the history, and of the former tips.
-    pub(crate) fn look_at_history(&mut self, progress: &dyn Progress) -> Result<()> {
-        let view = View { store: &self.store, fold: &self.audit.fold, progress };
+    pub(crate) fn check_history(&mut self, progress: &dyn Progress) -> Result<()> {
+        let view = View { store: &self.store, remote_state: &self.audit.remote_state, progress };
         self.scratch.find_broken(view)?;
         self.lost = Lost::find(view, &mut self.files, &self.index, self.scratch.content(view)?)?;
         self.overtaken = Overtaken::find(view, &self.audit, &self.scratch)?;
@@ -175,12 +176,12 @@ impl Found {
 
     /// The subject of the check.
     pub(crate) fn view<'a>(&'a self, progress: &'a dyn Progress) -> View<'a> {
-        View { store: &self.store, fold: &self.audit.fold, progress }
+        View { store: &self.store, remote_state: &self.audit.remote_state, progress }
     }
 
     /// The locations of contents in packs without known problems.
     pub(crate) fn places(&self) -> Places<'_> {
-        self.index.places(&self.audit.fold, &self.files)
+        self.index.places(&self.audit.remote_state, &self.files)
     }
 
     /// Returns true if there are no problems.

@@ -3,7 +3,7 @@
 use super::files::FileKind;
 use crate::error::{Error, Result};
 use crate::remote::layout::{ART_TOML, ArtToml, EntryName, LOG};
-use crate::remote::log::{Fold, State};
+use crate::remote::log::{LogState, RemoteState};
 use crate::remote::{Protocol, Store};
 use crate::repo::RemoteConfig;
 
@@ -21,7 +21,7 @@ impl Outline {
     pub(super) fn read(
         store: &Store,
         remote: &RemoteConfig,
-        saved: Option<&(ArtToml, State)>,
+        saved: Option<&(ArtToml, LogState)>,
     ) -> Result<Self> {
         let read = store.read_sound(|| {
             let bytes = store.try_read(ART_TOML, ArtToml::MAX_LEN)?;
@@ -46,7 +46,7 @@ impl Outline {
 }
 
 /// Returns true if the remote has no files left. `known` is the last known state of its log, if any.
-pub(super) fn nothing_is_left(store: &Store, known: Option<&Fold>) -> Result<bool> {
+pub(super) fn nothing_is_left(store: &Store, known: Option<&RemoteState>) -> Result<bool> {
     for directory in [LOG, "meta/", "packs/", "index/"] {
         match store.list_if_allowed(directory, usize::MAX)? {
             Some(files) if files.is_empty() => {}
@@ -58,7 +58,7 @@ pub(super) fn nothing_is_left(store: &Store, known: Option<&Fold>) -> Result<boo
     Ok(true)
 }
 
-fn all_are_gone(store: &Store, known: Option<&Fold>) -> Result<bool> {
+fn all_are_gone(store: &Store, known: Option<&RemoteState>) -> Result<bool> {
     let first = EntryName { number: 1, write: None };
     let files = FileKind::ALL.into_iter().filter_map(|kind| {
         let (id, _) = kind.of(known?).first_key_value()?;

@@ -60,7 +60,7 @@ pub(crate) struct Overtaken {
 impl Overtaken {
     /// Finds the commits that the log names and no ref reaches any more.
     pub(super) fn find(view: View<'_>, audit: &Audit, scratch: &Scratch) -> Result<Self> {
-        let tips = tips(view.fold);
+        let tips = tips(view.remote_state);
         let history = &scratch.history;
         let mut named = audit.named.clone();
         named.retain(|commit, _| tips.binary_search(commit).is_err());

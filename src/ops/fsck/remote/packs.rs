@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::files::{FileKind, Files};
+use super::files::{FileFindings, FileKind};
 use super::index::{Places, RemoteIndex};
 use super::{Depth, View, content};
 use crate::content::{Need, verify_pack};
@@ -34,18 +34,18 @@ struct PackRead {
 /// Reads the packs that `depth` selects. Records problems in `files`.
 pub(super) fn read(
     view: View<'_>,
-    files: &mut Files,
+    files: &mut FileFindings,
     index: &RemoteIndex,
     depth: Depth,
 ) -> Result<PacksRead> {
-    let chosen = choose(files.right(FileKind::Pack, view.fold), depth);
+    let chosen = choose(files.right(FileKind::Pack, view.remote_state), depth);
     let mut all = PacksRead {
         packs: chosen.len() as u64,
         bytes: chosen.iter().map(|(_, size)| size).sum(),
         ..PacksRead::default()
     };
     view.progress.begin("reading packs", Some(all.bytes), Unit::Bytes);
-    let places = index.places(view.fold, files);
+    let places = index.places(view.remote_state, files);
     let read = view.store.at_once(&chosen, &|(pack, size)| read_pack(view, places, pack, *size))?;
     for ((pack, _), read) in chosen.into_iter().zip(read) {
         all.missing_chunks += read.missing_chunks;
@@ -53,7 +53,7 @@ pub(super) fn read(
             all.contradicted.insert(pack, read.contradicted);
         }
         if let Some(problem) = read.wrong {
-            files.is_wrong(FileKind::Pack, pack, problem);
+            files.record_problem(FileKind::Pack, pack, problem);
         }
     }
     Ok(all)

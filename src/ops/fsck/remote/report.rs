@@ -6,7 +6,7 @@ use super::affected::LostFile;
 use super::defect::{Defects, RemoteDefect};
 use super::files::FileKind;
 use super::overtaken::OvertakenHistory;
-use super::{Depth, Found};
+use super::{Depth, RemoteCheck};
 use crate::error::Result;
 use crate::name::{Name, RefName};
 use crate::progress::Progress;
@@ -40,18 +40,18 @@ pub struct RemoteChecked {
 }
 
 impl RemoteChecked {
-    fn of(found: &Found) -> Self {
-        let fold = &found.audit.fold;
+    fn of(found: &RemoteCheck) -> Self {
+        let remote_state = &found.audit.remote_state;
         RemoteChecked {
             entries: found.audit.entries,
-            refs: fold.refs.len() as u64,
-            meta: fold.meta.len() as u64,
+            refs: remote_state.refs.len() as u64,
+            meta: remote_state.meta.len() as u64,
             objects: found.scratch.objects,
-            segments: fold.segments.len() as u64,
+            segments: remote_state.segments.len() as u64,
             index_entries: found.index.entries,
             contents: found.lost.needed,
-            packs: fold.packs.len() as u64,
-            pack_bytes: fold.packs.values().sum(),
+            packs: remote_state.packs.len() as u64,
+            pack_bytes: remote_state.packs.values().sum(),
             packs_read: found.read.packs,
             pack_bytes_read: found.read.bytes,
         }
@@ -120,10 +120,10 @@ pub struct RemoteFsckOutcome {
 /// The most names that are listed.
 const NAMED: usize = 200;
 
-pub(super) fn outcome(found: &Found, progress: &dyn Progress) -> Result<RemoteFsckOutcome> {
+pub(super) fn outcome(found: &RemoteCheck, progress: &dyn Progress) -> Result<RemoteFsckOutcome> {
     let affected = found.affected(progress)?;
     let defects = Defects::of(found);
-    let mut doubled: Vec<u64> = found.audit.fold.doubled.iter().copied().collect();
+    let mut doubled: Vec<u64> = found.audit.remote_state.doubled.iter().copied().collect();
     doubled.extend(found.audit.replaced.filter(|number| !doubled.contains(number)));
     Ok(RemoteFsckOutcome {
         remote: found.remote.name.clone(),
@@ -150,7 +150,7 @@ pub(super) fn outcome(found: &Found, progress: &dyn Progress) -> Result<RemoteFs
     })
 }
 
-fn leftovers(found: &Found) -> RemoteLeftovers {
+fn leftovers(found: &RemoteCheck) -> RemoteLeftovers {
     let left = || found.files.leftovers.iter().chain(&found.audit.leftovers);
     RemoteLeftovers {
         files: left().count() as u64,
@@ -161,7 +161,7 @@ fn leftovers(found: &Found) -> RemoteLeftovers {
     }
 }
 
-fn advice(found: &Found) -> Vec<String> {
+fn advice(found: &RemoteCheck) -> Vec<String> {
     let name = &found.remote.name;
     if found.is_sound() {
         let lost = found.overtaken.has_losses();

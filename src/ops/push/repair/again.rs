@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Mending, RemoteRepair};
+use super::{RemoteRepair, RepairRun};
 use crate::error::Result;
 use crate::fs::read;
 use crate::id::{Digest, Id};
@@ -10,12 +10,12 @@ use crate::ops::fsck::remote::FileKind;
 use crate::progress::Unit;
 use crate::sync::{Item, cache_directory};
 
-impl Mending<'_> {
+impl RepairRun<'_> {
     /// Sends local files whose bytes match the ids of damaged files, under the same names.
     pub(super) fn send_again(&mut self) -> Result<()> {
         self.progress.begin("sending again", None, Unit::Bytes);
         for kind in FileKind::ALL {
-            let all = kind.of(&self.found.audit.fold);
+            let all = kind.of(&self.found.audit.remote_state);
             let wrong: Vec<(Id, u64)> = self
                 .found
                 .files
@@ -27,13 +27,13 @@ impl Mending<'_> {
                 let Some(path) = self.copy_of(kind, &id, size) else { continue };
                 let key = kind.key(id);
                 if self.send(&Item { key: key.clone(), id, size, path: path.clone() })? {
-                    self.found.files.is_right_again(kind, &id);
-                    self.mended.repairs.push(RemoteRepair::SentAgain { key });
+                    self.found.files.clear_problem(kind, &id);
+                    self.repaired.repairs.push(RemoteRepair::SentAgain { key });
                     self.take_note(kind, id, size, &path)?;
                 }
             }
         }
-        self.found.look_at_history(self.progress)
+        self.found.check_history(self.progress)
     }
 
     /// Counts the contents of a resent file as present.
@@ -41,7 +41,7 @@ impl Mending<'_> {
         match kind {
             FileKind::Pack => Ok(()),
             FileKind::Segment => self.found.index.add(id, path),
-            FileKind::Meta => self.found.scratch.take_in(path, id, size, self.progress),
+            FileKind::Meta => self.found.scratch.import_pack(path, id, size, self.progress),
         }
     }
 

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Mending;
+use super::RepairRun;
 use crate::content::Need;
 use crate::error::Result;
 use crate::id::Id;
 use crate::ops::fsck::remote::FileKind;
 use crate::pack::MemberKind;
 
-impl Mending<'_> {
+impl RepairRun<'_> {
     /// Plans to send the local content of damaged packs, and to retire the packs whose content is
     /// then complete. Retires damaged segments if no content is lost.
     pub(super) fn replace_content(&mut self, is_index_whole: bool) -> Result<()> {

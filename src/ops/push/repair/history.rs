@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::Mending;
+use super::RepairRun;
 use crate::error::{ErrorKind, Result};
 use crate::id::Id;
 use crate::ops::fsck::remote::FileKind;
 
-impl Mending<'_> {
+impl RepairRun<'_> {
     /// Plans to send all local Git objects that the remote lacks and that its refs or its former
     /// tips reach. Retires the damaged packs if the history of all refs is then complete.
     pub(super) fn replace_history(&mut self) -> Result<()> {
@@ -26,8 +26,8 @@ impl Mending<'_> {
             let outgoing = history.write_pack_of(&tips, &have, directory, self.progress)?;
             if let Some(pack) = &outgoing.pack {
                 let scratch = &self.found.scratch;
-                scratch.take_in(pack.file.path(), pack.id, pack.size, self.progress)?;
-                self.found.look_at_history(self.progress)?;
+                scratch.import_pack(pack.file.path(), pack.id, pack.size, self.progress)?;
+                self.found.check_history(self.progress)?;
             }
             self.new.meta = outgoing.pack;
         }

@@ -1,6 +1,6 @@
 //! Recreates missing or damaged index segments from the packs' own indexes.
 
-use super::Mending;
+use super::RepairRun;
 use crate::content::{Need, NewSegment, OutgoingSegment, read_pack_index_at};
 use crate::error::Result;
 use crate::id::Id;
@@ -9,7 +9,7 @@ use crate::pack::{MemberKind, PackIndex};
 use crate::progress::{Unit, check_interrupt};
 use crate::remote::layout::pack_key;
 
-impl Mending<'_> {
+impl RepairRun<'_> {
     /// Creates segments for all members of packs that no intact segment covers. Returns true if the
     /// index was complete already.
     pub(super) fn make_segments(&mut self) -> Result<bool> {
@@ -39,7 +39,7 @@ impl Mending<'_> {
     /// Reads the packs' own indexes. Returns the members that no intact segment locates in their
     /// packs.
     fn unknown_members(&mut self) -> Result<Vec<(Id, PackIndex)>> {
-        let packs = self.found.files.right(FileKind::Pack, &self.found.audit.fold);
+        let packs = self.found.files.right(FileKind::Pack, &self.found.audit.remote_state);
         self.progress.begin("reading packs' indexes", Some(packs.len() as u64), Unit::Items);
         let indexes = self.found.store.at_once(&packs, &|(pack, size)| {
             check_interrupt(self.progress)?;
@@ -56,7 +56,7 @@ impl Mending<'_> {
         for ((pack, _), index) in packs.into_iter().zip(indexes) {
             match index {
                 Ok(index) => unknown.push((pack, index)),
-                Err(problem) => self.found.files.is_wrong(FileKind::Pack, pack, problem),
+                Err(problem) => self.found.files.record_problem(FileKind::Pack, pack, problem),
             }
         }
         Ok(unknown)

@@ -21,13 +21,13 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::history::OutgoingPack;
 use crate::id::Id;
 use crate::name::Name;
-use crate::ops::fsck::remote::{Depth, FileKind, Found, RemoteFsckOutcome};
+use crate::ops::fsck::remote::{Depth, FileKind, RemoteCheck, RemoteFsckOutcome};
 use crate::progress::{Progress, Unit};
 use crate::remote::TrafficCount;
 use crate::remote::layout::{ART_TOML, LATEST};
 use crate::remote::log::{Commit, Proposal, Restorer, Stored};
 use crate::repo::Repository;
-use crate::sync::{Connection, Item, send_file, who};
+use crate::sync::{Connection, Item, author_line, send_file};
 
 /// The options of a repair.
 #[derive(Debug, Clone, Default)]
@@ -92,30 +92,30 @@ pub fn repair(
     let before = repo.settings().transfer.ledger.total().unwrap_or_default();
     let depth = if options.full { Depth::Full } else { Depth::Structure };
     let remote = repo.choose_remote(options.remote.as_ref())?;
-    let look = || Found::look(repo, remote.clone(), depth, progress);
+    let check = || RemoteCheck::run(repo, remote.clone(), depth, progress);
     let _lock = repo.lock_shared()?;
-    let mut found = look()?;
-    let mut mended = Mended::default();
+    let mut found = check()?;
+    let mut repaired = Repaired::default();
     if !found.is_sound() || found.overtaken.has_losses() {
         if !found.store.abilities().write {
             return Err(only_read(&remote.name));
         }
-        mend_log(repo, &found, &mut mended)?;
-        if !mended.repairs.is_empty() {
-            found = look()?;
+        repair_log(repo, &found, &mut repaired)?;
+        if !repaired.repairs.is_empty() {
+            found = check()?;
         }
         let session = repo.content().begin()?;
-        let mut mending = Mending { repo, found, session, mended, new: New::default(), progress };
-        mending.mend()?;
-        mended = mending.mended;
-        found = look()?;
+        let mut run = RepairRun { repo, found, session, repaired, new: New::default(), progress };
+        run.repair_all()?;
+        repaired = run.repaired;
+        found = check()?;
     }
     let traffic = repo.settings().transfer.ledger.total().unwrap_or_default();
     Ok(RepairOutcome {
         remote: remote.name.clone(),
-        repairs: mended.repairs,
-        entry: mended.entry,
-        bytes: mended.bytes,
+        repairs: repaired.repairs,
+        entry: repaired.entry,
+        bytes: repaired.bytes,
         check: found.outcome(progress)?,
         traffic: traffic.since(before),
     })
@@ -131,21 +131,21 @@ fn only_read(name: &Name) -> Error {
 
 /// The result so far.
 #[derive(Default)]
-struct Mended {
+struct Repaired {
     repairs: Vec<RemoteRepair>,
     entry: Option<u64>,
     bytes: u64,
 }
 
 /// Writes `art.toml` and log entries again, as far as possible.
-fn mend_log(repo: &Repository, found: &Found, mended: &mut Mended) -> Result<()> {
+fn repair_log(repo: &Repository, found: &RemoteCheck, repaired: &mut Repaired) -> Result<()> {
     if found.outline.wrong.is_some() {
         found.store.write_proven(ART_TOML, found.outline.made.encode()?)?;
-        mended.repairs.push(RemoteRepair::MadeAgain { key: ART_TOML.to_owned() });
+        repaired.repairs.push(RemoteRepair::MadeAgain { key: ART_TOML.to_owned() });
     }
-    let restorer = Restorer { who: who(repo), when: repo.settings().clock.now() };
+    let restorer = Restorer { who: author_line(repo), when: repo.settings().clock.now() };
     let keys = found.audit.restore(&found.store, &found.outline.made, &restorer)?;
-    mended.repairs.extend(keys.into_iter().map(|key| RemoteRepair::RestoredEntry { key }));
+    repaired.repairs.extend(keys.into_iter().map(|key| RemoteRepair::RestoredEntry { key }));
     Ok(())
 }
 
@@ -160,17 +160,17 @@ struct New {
 }
 
 /// A repair in progress.
-struct Mending<'a> {
+struct RepairRun<'a> {
     repo: &'a Repository,
-    found: Found,
+    found: RemoteCheck,
     session: Session,
-    mended: Mended,
+    repaired: Repaired,
     new: New,
     progress: &'a dyn Progress,
 }
 
-impl Mending<'_> {
-    fn mend(&mut self) -> Result<()> {
+impl RepairRun<'_> {
+    fn repair_all(&mut self) -> Result<()> {
         self.send_again()?;
         // If the log is incomplete, a new entry might remove files that the unknown entries need.
         if self.found.audit.has_lost_entries() {
@@ -186,7 +186,7 @@ impl Mending<'_> {
     fn send(&mut self, item: &Item) -> Result<bool> {
         match send_file(&self.found.store, item, self.progress) {
             Ok(()) => {
-                self.mended.bytes += item.size;
+                self.repaired.bytes += item.size;
                 Ok(true)
             }
             Err(error) if error.kind() == ErrorKind::Corrupt => Ok(false),
@@ -203,7 +203,7 @@ impl Mending<'_> {
     /// Sends the new files, then commits the entry that names them.
     fn commit(&mut self) -> Result<()> {
         let new = std::mem::take(&mut self.new);
-        let right = |kind| self.found.files.right(kind, &self.found.audit.fold);
+        let right = |kind| self.found.files.right(kind, &self.found.audit.remote_state);
         let there: BTreeSet<Id> = right(FileKind::Pack).into_iter().map(|(id, _)| id).collect();
         let mut items = new.items();
         items.retain(|item| !there.contains(&item.id));
@@ -228,7 +228,7 @@ impl Mending<'_> {
         if !items.is_empty() || !new.retired.is_empty() {
             let proposal = new.proposal(self.repo);
             match connection.log.commit(&mut connection.state, &proposal)? {
-                Commit::Done(committed) => self.mended.entry = Some(committed.entry.number),
+                Commit::Done(committed) => self.repaired.entry = Some(committed.entry.number),
                 Commit::Moved(_) | Commit::Retired(_) => {
                     let message = "another writer changed the remote at the same time";
                     return Err(Error::new(ErrorKind::Unavailable, message)
@@ -237,10 +237,10 @@ impl Mending<'_> {
             }
         }
         let retired = new.retired.iter().map(|(kind, id)| kind.key(*id));
-        self.mended.repairs.extend(retired.map(|key| RemoteRepair::Retired { key }));
+        self.repaired.repairs.extend(retired.map(|key| RemoteRepair::Retired { key }));
         if needs_checkpoint {
             connection.log.renew_checkpoint(&connection.state)?;
-            self.mended.repairs.push(RemoteRepair::MadeAgain { key: LATEST.to_owned() });
+            self.repaired.repairs.push(RemoteRepair::MadeAgain { key: LATEST.to_owned() });
         }
         connection.save()
     }
@@ -266,7 +266,7 @@ impl New {
 
     fn proposal(&self, repo: &Repository) -> Proposal {
         let stored = |id: Id, size: u64| Stored { id, size };
-        let mut proposal = Proposal::new(&who(repo), repo.settings().clock.now(), "repair");
+        let mut proposal = Proposal::new(&author_line(repo), repo.settings().clock.now(), "repair");
         proposal.packs = self.plan.packs.iter().map(|one| stored(one.id, one.size)).collect();
         proposal.meta = self.meta.iter().map(|one| stored(one.id, one.size)).collect();
         let segments = self.plan.segment.iter().chain(&self.segments);

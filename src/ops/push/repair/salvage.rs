@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Mending;
+use super::RepairRun;
 use crate::content::Need;
 use crate::error::Result;
 use crate::id::Id;
@@ -10,7 +10,7 @@ use crate::ops::fsck::remote::FileKind;
 use crate::pack::FrameEntry;
 use crate::sync::{RemoteContent, cache_directory};
 
-impl Mending<'_> {
+impl RepairRun<'_> {
     /// Downloads those of the contents `wanted` that are missing locally and readable in damaged
     /// packs. A pack with one bad byte usually loses only one frame.
     pub(super) fn salvage(&self, wanted: &BTreeMap<Id, Need>) -> Result<()> {
@@ -39,7 +39,7 @@ impl Mending<'_> {
         frames.dedup();
         let (found, repo) = (&self.found, self.repo);
         let directory = cache_directory(repo, &found.remote.name);
-        let there = RemoteContent::new(repo, &found.store, &found.audit.fold, &directory)?;
+        let there = RemoteContent::new(repo, &found.store, &found.audit.remote_state, &directory)?;
         there.salvage(&frames, &absent, self.progress).map(drop)
     }
 

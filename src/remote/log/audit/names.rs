@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::super::super::layout::{EntryName, LOG, Protocol};
 use super::super::super::store::Store;
 use super::super::entry::Entry;
-use super::super::fold::Fold;
 use super::super::read::MAX_ENTRIES;
+use super::super::remote_state::RemoteState;
 use super::{AT_ONCE, Audit, LogDefect, read_or_damaged};
 use crate::error::Result;
 use crate::id::Id;
@@ -14,7 +14,7 @@ use crate::id::Id;
 impl Audit {
     /// Returns the sorted names of all entries that should exist.
     pub(super) fn names(&mut self, store: &Store) -> Result<Vec<EntryName>> {
-        let known = self.known.iter().map(Fold::number).max().unwrap_or(0);
+        let known = self.known.iter().map(RemoteState::number).max().unwrap_or(0);
         let mut names = BTreeSet::new();
         if let Some(all) = store.list_if_allowed(LOG, MAX_ENTRIES)? {
             for listed in all {
@@ -79,7 +79,7 @@ impl Audit {
         let last = names.last().map_or(0, |name| name.number);
         let Some(number) = last.checked_add(1) else { return Ok(()) };
         let next = EntryName { number, write: None };
-        if self.fold.protocol == Protocol::Linear
+        if self.remote_state.protocol == Protocol::Linear
             && !matches!(store.try_size(&next.key()), Ok(None))
             && read_or_damaged(store, &next)?.is_some()
         {
@@ -91,7 +91,7 @@ impl Audit {
 
 /// Returns true if the first entry of the log on `store` is not part of `known`: its files are not
 /// in `known`.
-pub(super) fn is_another_log(store: &Store, known: &Fold) -> Result<bool> {
+pub(super) fn is_another_log(store: &Store, known: &RemoteState) -> Result<bool> {
     let first = match store.list_if_allowed(LOG, MAX_ENTRIES)? {
         Some(all) => all.iter().filter_map(|listed| EntryName::of_key(&listed.key)).min(),
         None => Some(EntryName { number: 1, write: None }),

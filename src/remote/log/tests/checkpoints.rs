@@ -19,7 +19,7 @@ fn numbers(log: &Log) -> Vec<u64> {
 }
 
 /// Adds entries that move one ref forward, and writes checkpoints as a push does.
-fn add_entries(log: &Log, state: &mut State, numbers: std::ops::RangeInclusive<u64>) {
+fn add_entries(log: &Log, state: &mut LogState, numbers: std::ops::RangeInclusive<u64>) {
     for number in numbers {
         let old = if number == 1 { "-".to_owned() } else { (number - 1).to_string() };
         let committed = done(log.commit(state, &push("r", &old, &number.to_string())));
@@ -29,11 +29,11 @@ fn add_entries(log: &Log, state: &mut State, numbers: std::ops::RangeInclusive<u
     }
 }
 
-fn requests_of_a_reader(log: &Log, state: &State) -> u64 {
+fn requests_of_a_reader(log: &Log, state: &LogState) -> u64 {
     let before = log.store().traffic();
     let mut reader = log.load().unwrap();
     log.refresh(&mut reader).unwrap();
-    assert_eq!(reader.fold(), state.fold());
+    assert_eq!(reader.remote_state(), state.remote_state());
     log.store().traffic().since(before).requests
 }
 
@@ -129,11 +129,11 @@ fn a_long_entry_is_read_only_by_readers_without_its_checkpoint() {
     let committed = done(log.commit(&mut state, &many_refs(20_000)));
     assert!(committed.is_long && !committed.wants_checkpoint);
     log.renew_checkpoint(&state).unwrap();
-    let length = log.store().try_size(&state.fold().last.unwrap().key()).unwrap().unwrap();
+    let length = log.store().try_size(&state.remote_state().last.unwrap().key()).unwrap().unwrap();
     assert!(length > 1 << 20, "{length}");
     // The writer, and a reader with the state, check that the entry still exists, without reading
     // it.
-    let saved = State::decode(&state.encode().unwrap()).unwrap();
+    let saved = LogState::decode(&state.encode().unwrap()).unwrap();
     let before = log.store().traffic();
     assert!(Log::try_reopen(log.store().clone(), log.made().clone(), &saved).unwrap().is_some());
     let moved = log.store().traffic().since(before);
@@ -141,7 +141,7 @@ fn a_long_entry_is_read_only_by_readers_without_its_checkpoint() {
     // A new reader gets the entry's changes from the checkpoint.
     assert!(requests_of_a_reader(&log, &state) <= 3);
     // A replaced entry is detected, even if the new one is short.
-    let key = saved.fold().last.unwrap().key();
+    let key = saved.remote_state().last.unwrap().key();
     for count in [0, 20_000] {
         let other = entry_of(1, 9, &many_refs(count));
         log.store().write(&key, other.encode().unwrap()).unwrap();

@@ -40,26 +40,27 @@ fn a_file_added_again_while_another_writer_retires_it_is_kept() {
         done(log.commit(&mut one, &pack(false)));
         let mut two = one.clone();
         done(log.commit(&mut one, &pack(true)));
-        assert_eq!(one.fold().retired[&id("pack")].kind, StoredKind::Pack);
+        assert_eq!(one.remote_state().retired[&id("pack")].kind, StoredKind::Pack);
         done(log.commit(&mut two, &pack(false)));
         for state in [&mut one, &mut two] {
             log.refresh(state).unwrap();
             assert!(
-                state.fold().packs.contains_key(&id("pack")) && state.fold().retired.is_empty()
+                state.remote_state().packs.contains_key(&id("pack"))
+                    && state.remote_state().retired.is_empty()
             );
         }
-        assert_eq!(State::decode(&one.encode().unwrap()).unwrap(), one);
+        assert_eq!(LogState::decode(&one.encode().unwrap()).unwrap(), one);
         // A writer who knows both entries can retire the file.
         done(log.commit(&mut two, &pack(true)));
         log.refresh(&mut one).unwrap();
-        assert!(one.fold().packs.is_empty() && one.fold().again.is_empty());
+        assert!(one.remote_state().packs.is_empty() && one.remote_state().again.is_empty());
     }
     // An entry that both adds and retires a file keeps the file.
     let (log, mut one) = siblings();
     let mut both = pack(false);
     both.retired.push(id("pack"));
     done(log.commit(&mut one, &both));
-    assert!(one.fold().packs.contains_key(&id("pack")));
+    assert!(one.remote_state().packs.contains_key(&id("pack")));
 }
 
 #[test]
@@ -71,7 +72,7 @@ fn the_newest_entries_of_a_long_log_are_found_without_listing_all_of_it() {
         done(log.commit(&mut state, &push("r", &last, &next)));
         last = next;
     }
-    let mut reader = State::decode(&state.encode().unwrap()).unwrap();
+    let mut reader = LogState::decode(&state.encode().unwrap()).unwrap();
     log.refresh(&mut reader).unwrap();
     let mut asked = Vec::new();
     for _ in 0..20 {
@@ -87,7 +88,7 @@ fn an_implausible_number_is_reported_and_never_counted_up_to() {
     use super::super::audit;
     for (log, mut state) in [linear(), siblings()] {
         done(log.commit(&mut state, &push("r", "-", "a")));
-        let is_linear = state.fold().protocol == Protocol::Linear;
+        let is_linear = state.remote_state().protocol == Protocol::Linear;
         let number = u64::MAX - 1;
         let write = (!is_linear).then(Uuid::new_v4);
         let key = EntryName { number, write }.key();
@@ -95,7 +96,7 @@ fn an_implausible_number_is_reported_and_never_counted_up_to() {
         let before = log.store().traffic().requests;
         let found = audit(log.store(), log.made(), None).unwrap();
         assert!(found.defects.iter().any(|defect| defect.key == key), "{:?}", found.defects);
-        assert_eq!(found.fold.number(), 1);
+        assert_eq!(found.remote_state.number(), 1);
         let mut fresh = log.load().unwrap();
         let refreshed =
             log.refresh(&mut fresh).map(drop).and_then(|()| log.find_gap(&fresh).map(drop));
@@ -109,7 +110,7 @@ fn an_implausible_number_is_reported_and_never_counted_up_to() {
         far.now.last = Some(EntryName { number, write: None });
         far.now.entries = number;
         far.window = None;
-        let error = State::decode(&far.encode().unwrap()).unwrap_err();
+        let error = LogState::decode(&far.encode().unwrap()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Corrupt, "{error:?}");
     }
 }

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::past::Past;
+use super::ref_memory::RefMemory;
 use super::removed::{Removed, removed_here};
-use super::ties::uuid_of;
+use super::renamed_pairs::uuid_of;
 use crate::error::Result;
 use crate::history::History;
 use crate::id::Id;
@@ -17,7 +17,7 @@ use crate::repo::Repository;
 /// The relation between the two sides of a ref.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Standing {
+pub enum RefRelation {
     /// Both sides have the same commit, or both lack the ref.
     Same,
     /// The remote's commit is a descendant of the local one.
@@ -44,38 +44,38 @@ pub enum Standing {
 }
 
 /// The two sides of a ref: its name, its local commit, and its commit on the remote.
-pub(crate) type Sides = (RefName, Option<Id>, Option<Id>);
+pub(crate) type RefSides = (RefName, Option<Id>, Option<Id>);
 
 /// A ref and the relation between its two sides.
-pub(crate) type Stands = (RefName, Standing);
+pub(crate) type RelatedRef = (RefName, RefRelation);
 
 /// Compares both sides of refs. Also returns the last local removal of each ref that does not exist
 /// locally, or that was recreated.
-pub(crate) fn standings(
+pub(crate) fn ref_relations(
     repo: &Repository,
-    past: &Past,
-    sides: &[Sides],
-) -> Result<(Vec<Stands>, BTreeMap<RefName, Removed>)> {
+    memory: &RefMemory,
+    sides: &[RefSides],
+) -> Result<(Vec<RelatedRef>, BTreeMap<RefName, Removed>)> {
     let history = repo.history();
     let absent = sides.iter().filter(|(_, here, _)| here.is_none());
     let mut removed = removed_here(history, absent.map(|(name, ..)| (name.clone(), false)))?;
     let mut compared = Vec::new();
     let mut others = Vec::new();
     for (at, (name, here, there)) in sides.iter().enumerate() {
-        let stands = standing(history, name, (*here, *there), past, &removed)?;
-        if let (Standing::Diverged, Some(here), Some(there)) = (stands, here, there)
+        let relation = ref_relation(history, name, (*here, *there), memory, &removed)?;
+        if let (RefRelation::Diverged, Some(here), Some(there)) = (relation, here, there)
             && is_another(repo, name.kind(), here, there)?
         {
             others.push(at);
         }
-        compared.push((name.clone(), stands));
+        compared.push((name.clone(), relation));
     }
     // A ref that was recreated under its old name supersedes the deleted one.
     let names = others.iter().map(|at| (sides[*at].0.clone(), true));
     removed.extend(removed_here(history, names)?);
     for at in others {
         let (name, here, there) = &sides[at];
-        compared[at].1 = standing(history, name, (*here, *there), past, &removed)?;
+        compared[at].1 = ref_relation(history, name, (*here, *there), memory, &removed)?;
     }
     Ok((compared, removed))
 }
@@ -90,14 +90,14 @@ pub(crate) fn is_another(repo: &Repository, kind: RefKind, one: &Id, other: &Id)
 /// Compares the two sides of `name`. If a commit of the remote is missing from this repository, the
 /// sides count as diverged until the commit is fetched. `removed` is the result of
 /// [`removed_here`].
-fn standing(
+fn ref_relation(
     history: &History,
     name: &RefName,
     (here, there): (Option<Id>, Option<Id>),
-    past: &Past,
+    memory: &RefMemory,
     removed: &BTreeMap<RefName, Removed>,
-) -> Result<Standing> {
-    let agreed = past.agreed(name);
+) -> Result<RefRelation> {
+    let agreed = memory.agreed(name);
     let is_before = |before: &Id, after: &Id| -> Result<bool> {
         if before == after {
             return Ok(true);
@@ -109,38 +109,38 @@ fn standing(
     };
     let removed = removed.get(name).map(|removed| &removed.commit);
     Ok(match (here, there) {
-        (None, None) => Standing::Same,
-        (Some(here), Some(there)) if here == there => Standing::Same,
+        (None, None) => RefRelation::Same,
+        (Some(here), Some(there)) if here == there => RefRelation::Same,
         (Some(here), Some(there)) => match agreed {
-            Some(agreed) if agreed == here => Standing::Behind,
-            Some(agreed) if agreed == there => Standing::Ahead,
-            _ if name.kind() == RefKind::Tag => Standing::Diverged,
-            _ if is_before(&here, &there)? => Standing::Behind,
-            _ if is_before(&there, &here)? => Standing::Ahead,
+            Some(agreed) if agreed == here => RefRelation::Behind,
+            Some(agreed) if agreed == there => RefRelation::Ahead,
+            _ if name.kind() == RefKind::Tag => RefRelation::Diverged,
+            _ if is_before(&here, &there)? => RefRelation::Behind,
+            _ if is_before(&there, &here)? => RefRelation::Ahead,
             _ => {
                 let mut is_replaced = false;
-                for then in past.replaced(name) {
+                for then in memory.replaced(name) {
                     is_replaced = is_replaced || is_before(&here, then)?;
                 }
                 match removed {
-                    _ if is_replaced => Standing::Replaced,
-                    Some(removed) if is_before(&there, removed)? => Standing::Ahead,
-                    _ => Standing::Diverged,
+                    _ if is_replaced => RefRelation::Replaced,
+                    Some(removed) if is_before(&there, removed)? => RefRelation::Ahead,
+                    _ => RefRelation::Diverged,
                 }
             }
         },
-        (Some(here), None) => match past.was_deleted_there(name) {
-            Some(deleted) if is_before(&here, &deleted)? => Standing::DeletedThere,
-            Some(deleted) if is_before(&deleted, &here)? => Standing::DeletedThereChangedHere,
-            _ => Standing::OnlyHere,
+        (Some(here), None) => match memory.was_deleted_there(name) {
+            Some(deleted) if is_before(&here, &deleted)? => RefRelation::DeletedThere,
+            Some(deleted) if is_before(&deleted, &here)? => RefRelation::DeletedThereChangedHere,
+            _ => RefRelation::OnlyHere,
         },
         (None, Some(there)) => match removed {
             // The ref was restored after both sides had deleted it, or a new ref has its name.
-            _ if past.agreed_on_none(name) => Standing::OnlyThere,
-            _ if past.is_given_up(name, &there) => Standing::DeletedHere,
-            Some(removed) if is_before(&there, removed)? => Standing::DeletedHere,
-            Some(removed) if is_before(removed, &there)? => Standing::DeletedHereChangedThere,
-            _ => Standing::OnlyThere,
+            _ if memory.agreed_on_none(name) => RefRelation::OnlyThere,
+            _ if memory.is_given_up(name, &there) => RefRelation::DeletedHere,
+            Some(removed) if is_before(&there, removed)? => RefRelation::DeletedHere,
+            Some(removed) if is_before(removed, &there)? => RefRelation::DeletedHereChangedThere,
+            _ => RefRelation::OnlyThere,
         },
     })
 }

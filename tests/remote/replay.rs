@@ -16,7 +16,7 @@ pub(crate) struct Entry {
 
 /// The remote state after all entries.
 #[derive(Default)]
-pub(crate) struct Folded {
+pub(crate) struct Replayed {
     pub(crate) refs: BTreeMap<String, String>,
     pub(crate) conflicts: BTreeMap<String, BTreeSet<String>>,
 }
@@ -52,13 +52,13 @@ pub(crate) fn entries(store: &Store) -> Vec<Entry> {
 
 /// Folds as the format defines: a move from the current value of the ref moves it. Another move is
 /// kept as a conflict side and replaces the side that it starts from.
-pub(crate) fn fold(entries: &[Entry]) -> Folded {
-    let mut folded = Folded::default();
+pub(crate) fn replay(entries: &[Entry]) -> Replayed {
+    let mut replayed = Replayed::default();
     for (old, new, name) in entries.iter().flat_map(|entry| &entry.refs) {
-        let now = folded.refs.get(name).cloned().unwrap_or_else(|| "-".to_owned());
-        let sides = folded.conflicts.entry(name.clone()).or_default();
+        let now = replayed.refs.get(name).cloned().unwrap_or_else(|| "-".to_owned());
+        let sides = replayed.conflicts.entry(name.clone()).or_default();
         if now == *old {
-            folded.refs.insert(name.clone(), new.clone());
+            replayed.refs.insert(name.clone(), new.clone());
             sides.remove(new);
         } else {
             sides.remove(old);
@@ -67,7 +67,7 @@ pub(crate) fn fold(entries: &[Entry]) -> Folded {
             }
         }
     }
-    folded.refs.retain(|_, commit| commit != "-");
-    folded.conflicts.retain(|_, sides| !sides.is_empty());
-    folded
+    replayed.refs.retain(|_, commit| commit != "-");
+    replayed.conflicts.retain(|_, sides| !sides.is_empty());
+    replayed
 }

@@ -57,7 +57,7 @@ pub struct Retired {
 
 /// The whole state of a remote at some entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fold {
+pub struct RemoteState {
     /// The newest applied entry.
     pub last: Option<EntryName>,
     /// The write id of the newest entry.
@@ -88,10 +88,10 @@ pub struct Fold {
     pub doubled: BTreeSet<u64>,
 }
 
-impl Fold {
+impl RemoteState {
     /// The state of a remote without pushes.
     pub fn empty(protocol: Protocol) -> Self {
-        Fold {
+        RemoteState {
             last: None,
             last_write: None,
             last_len: 0,

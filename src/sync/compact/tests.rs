@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::super::{content_of_history, need, take_in};
+use super::super::{content_of_history, fetch_missing, import};
 use super::*;
 use crate::fs::atomic;
 use crate::ops::clone::{CloneOptions, CloneOutcome, clone};
@@ -95,8 +95,8 @@ fn fetched(repo: &Repository) -> TrafficCount {
 fn files(repo: &Repository) -> (usize, usize) {
     let mut connection = Connection::open(repo, None).unwrap();
     connection.refresh(&NoProgress).unwrap();
-    let fold = connection.state.fold();
-    (fold.meta.len(), fold.segments.len())
+    let remote_state = connection.state.remote_state();
+    (remote_state.meta.len(), remote_state.segments.len())
 }
 
 /// Counts the requests to clone the remote, to read one file in the new clone, to fetch one push,
@@ -124,7 +124,7 @@ fn a_reader_makes_few_requests_however_many_pushes_there_were() {
             push_one(&repo, number);
             if is_measured {
                 let (there, cloned) = clone_of(root.path(), &format!("b{number}"), false);
-                need(&there, &[content_of(&repo, number / 2 + 1)], &NoProgress).unwrap();
+                fetch_missing(&there, &[content_of(&repo, number / 2 + 1)], &NoProgress).unwrap();
                 let file = there.settings().transfer.ledger.total().unwrap();
                 let made = Requests {
                     clone: cloned.traffic.requests,
@@ -143,9 +143,9 @@ fn a_reader_makes_few_requests_however_many_pushes_there_were() {
             }
         }
         let (full, cloned) = clone_of(root.path(), "full", true);
-        has_all_of(&repo, &full, pushes);
+        check_has_all_of(&repo, &full, pushes);
         assert!(cloned.traffic.requests <= 60 + more, "{:?}", cloned.traffic);
-        has_all_of(&repo, &follower.unwrap(), 0);
+        check_has_all_of(&repo, &follower.unwrap(), 0);
     }
 }
 
@@ -158,7 +158,7 @@ fn a_full_clone_after_two_thousand_pushes_makes_fewer_than_150_requests() {
         push_one(&repo, number);
     }
     let (full, cloned) = clone_of(root.path(), "full", true);
-    has_all_of(&repo, &full, 2000);
+    check_has_all_of(&repo, &full, 2000);
     let checkpoints = std::fs::read_dir(root.path().join("store/checkpoint")).unwrap().count();
     assert!(cloned.traffic.requests < 150 && checkpoints <= 4, "{:?}", cloned.traffic);
 }
@@ -172,19 +172,21 @@ fn content_packs_are_compacted_and_no_content_is_lost() {
         (1..=pushes).for_each(|number| drop(push_one(&repo, number)));
         let mut connection = Connection::open(&repo, None).unwrap();
         connection.refresh(&NoProgress).unwrap();
-        let fold = connection.state.fold();
-        assert!(fold.packs.len() < MANY_PACKS, "{}", fold.packs.len());
-        assert!(fold.retired.values().filter(|one| one.kind == StoredKind::Pack).count() >= 8);
+        let remote_state = connection.state.remote_state();
+        assert!(remote_state.packs.len() < MANY_PACKS, "{}", remote_state.packs.len());
+        assert!(
+            remote_state.retired.values().filter(|one| one.kind == StoredKind::Pack).count() >= 8
+        );
         // The compacted packs hold all content: the inputs are not needed.
-        let retired = fold.retired.values().filter(|one| one.kind == StoredKind::Pack);
+        let retired = remote_state.retired.values().filter(|one| one.kind == StoredKind::Pack);
         let keys: Vec<String> = retired.map(|one| pack_key(one.id)).collect();
         connection.log.store().delete(&keys).unwrap();
         let (full, cloned) = clone_of(root.path(), "full", true);
-        has_all_of(&repo, &full, pushes);
+        check_has_all_of(&repo, &full, pushes);
         assert!(cloned.traffic.requests < 40, "{:?}", cloned.traffic);
         // A lazy clone also finds each file, and nothing is pushed twice.
         let (lazy, _) = clone_of(root.path(), "lazy", false);
-        need(&lazy, &[content_of(&repo, 1)], &NoProgress).unwrap();
+        fetch_missing(&lazy, &[content_of(&repo, 1)], &NoProgress).unwrap();
         assert!(lazy.content().contains(&content_of(&repo, 1)).unwrap());
         assert_eq!(push(&lazy, &PushOptions::default(), &NoProgress).unwrap().entry, None);
     }
@@ -198,20 +200,20 @@ fn a_damaged_pack_is_kept_and_the_others_are_compacted() {
     let (other, _) = clone_of(root.path(), "b", false);
     let mut connection = Connection::open(&other, None).unwrap();
     connection.refresh(&NoProgress).unwrap();
-    let (damaged, size) = connection.state.fold().packs.iter().next().unwrap();
+    let (damaged, size) = connection.state.remote_state().packs.iter().next().unwrap();
     let (damaged, bytes) = (*damaged, vec![7; usize::try_from(*size).unwrap()]);
     connection.log.store().write(&pack_key(damaged), bytes).unwrap();
     // A client without a copy of the damaged pack compacts the rest once there is enough.
     (0..EVERY as usize).for_each(|number| drop(push_one(&other, number)));
     connection.refresh(&NoProgress).unwrap();
-    let packs = &connection.state.fold().packs;
+    let packs = &connection.state.remote_state().packs;
     assert!(packs.contains_key(&damaged) && packs.len() == 2, "{packs:?}");
     // A client with a copy puts its content into a sound pack.
     (0..EVERY as usize).for_each(|number| drop(push_one(&repo, 100 + number)));
     connection.refresh(&NoProgress).unwrap();
-    assert!(!connection.state.fold().packs.contains_key(&damaged));
+    assert!(!connection.state.remote_state().packs.contains_key(&damaged));
     let (full, _) = clone_of(root.path(), "full", true);
-    has_all_of(&repo, &full, EVERY as usize - 1);
+    check_has_all_of(&repo, &full, EVERY as usize - 1);
 }
 
 #[test]
@@ -242,20 +244,20 @@ fn file_sizes_grow_by_factors_and_little_is_rewritten() {
 
 #[test]
 fn large_segments_are_compacted_before_there_are_many() {
-    let mut fold = Fold::empty(Protocol::Linear);
-    let push = |fold: &mut Fold, number: u8, size: u64| {
+    let mut remote_state = RemoteState::empty(Protocol::Linear);
+    let push = |remote_state: &mut RemoteState, number: u8, size: u64| {
         let segment = Stored { id: Id::of_blob(&[number]), size };
-        fold.segments.insert(segment.id, segment.size);
-        leaves_many_large(fold, &[segment])
+        remote_state.segments.insert(segment.id, segment.size);
+        leaves_many_large(remote_state, &[segment])
     };
-    assert!(!push(&mut fold, 1, 900 << 10));
-    assert!(!push(&mut fold, 2, 800 << 10));
-    assert!(!push(&mut fold, 3, 5000), "it is not this one that makes it worth it");
-    assert!(push(&mut fold, 4, 700 << 10));
+    assert!(!push(&mut remote_state, 1, 900 << 10));
+    assert!(!push(&mut remote_state, 2, 800 << 10));
+    assert!(!push(&mut remote_state, 3, 5000), "it is not this one that makes it worth it");
+    assert!(push(&mut remote_state, 4, 700 << 10));
 }
 
 /// Checks that `there` has all refs of `repo` and this number of their contents.
-fn has_all_of(repo: &Repository, there: &Repository, contents: usize) {
+fn check_has_all_of(repo: &Repository, there: &Repository, contents: usize) {
     for (name, tip) in repo.history().refs("refs/").unwrap() {
         let tracking = name.tracking(&"lab".parse().unwrap());
         assert_eq!(there.history().try_find_ref(&tracking).unwrap(), Some(tip));
@@ -276,27 +278,27 @@ fn a_client_with_some_inputs_of_a_large_compacted_file_fetches_the_others() {
     let (all, _) = clone_of(root.path(), "all", false);
     let mut connection = Connection::open_or_make(&repo, None, false).unwrap();
     connection.refresh(&NoProgress).unwrap();
-    put_together(&repo, &mut connection, false, &NoProgress);
+    compact(&repo, &mut connection, false, &NoProgress);
     assert_eq!(files(&repo), (1, 1));
-    let union: u64 = connection.state.fold().meta.values().sum();
+    let compacted: u64 = connection.state.remote_state().meta.values().sum();
     push_one(&repo, MANY + 1);
-    for (reader, most, requests) in [(&all, union / 8, 7), (&some, union / 2, 9)] {
+    for (reader, most, requests) in [(&all, compacted / 8, 7), (&some, compacted / 2, 9)] {
         // The record of compacted files outlives the command that reads it from the log.
         let mut connection = Connection::open(reader, None).unwrap();
         connection.refresh(&NoProgress).unwrap();
         connection.save().unwrap();
         let traffic = fetched(reader);
-        assert!(traffic.received < most, "{traffic:?} {union}");
+        assert!(traffic.received < most, "{traffic:?} {compacted}");
         assert!(traffic.requests <= requests, "{traffic:?}");
-        has_all_of(&repo, reader, 0);
+        check_has_all_of(&repo, reader, 0);
         let before = reader.settings().transfer.ledger.total().unwrap();
-        need(reader, &[content_of(&repo, 1)], &NoProgress).unwrap();
+        fetch_missing(reader, &[content_of(&repo, 1)], &NoProgress).unwrap();
         let after = reader.settings().transfer.ledger.total().unwrap();
         assert_eq!(after.requests - before.requests, 1, "the index is complete");
     }
     let (fresh, cloned) = clone_of(root.path(), "fresh", true);
-    assert!(cloned.traffic.received > union);
-    has_all_of(&repo, &fresh, MANY + 2);
+    assert!(cloned.traffic.received > compacted);
+    check_has_all_of(&repo, &fresh, MANY + 2);
 }
 
 #[test]
@@ -309,10 +311,10 @@ fn a_deleted_input_does_no_harm_if_the_compacted_file_exists() {
     push_much(MANY);
     let mut connection = Connection::open_or_make(&repo, None, false).unwrap();
     connection.refresh(&NoProgress).unwrap();
-    put_together(&repo, &mut connection, false, &NoProgress);
+    compact(&repo, &mut connection, false, &NoProgress);
     let retired: Vec<String> = connection
         .state
-        .fold()
+        .remote_state()
         .retired
         .values()
         .map(|one| match one.kind {
@@ -322,8 +324,8 @@ fn a_deleted_input_does_no_harm_if_the_compacted_file_exists() {
         .collect();
     connection.log.store().delete(&retired).unwrap();
     fetched(&some);
-    has_all_of(&repo, &some, 0);
-    need(&some, &[content_of(&repo, 1)], &NoProgress).unwrap();
+    check_has_all_of(&repo, &some, 0);
+    fetch_missing(&some, &[content_of(&repo, 1)], &NoProgress).unwrap();
     assert!(some.content().contains(&content_of(&repo, 1)).unwrap());
 }
 
@@ -347,7 +349,7 @@ fn put_together_with(repo: &Repository, fault: Fault, at: u64) -> bool {
         StoreOptions { retries: 0, first_wait: Duration::ZERO, ..StoreOptions::default() };
     let store = FaultStore::new(Arc::new(objects), script);
     connection.log = Log::open(Store::on(Arc::new(store), "the store", options)).unwrap();
-    put_together(repo, &mut connection, false, &NoProgress);
+    compact(repo, &mut connection, false, &NoProgress);
     happened.load(Ordering::SeqCst)
 }
 
@@ -364,7 +366,7 @@ fn no_failure_of_compaction_does_harm() {
             (0..pushes).for_each(|number| drop(push_one(&repo, number)));
             let mut steps = 0;
             while put_together_with(&repo, fault, steps) {
-                is_sound(root.path(), &repo, steps);
+                check_sound(root.path(), &repo, steps);
                 steps += 1;
                 // Each round needs files to compact.
                 while files(&repo).0 < MANY {
@@ -372,7 +374,7 @@ fn no_failure_of_compaction_does_harm() {
                     push_one(&repo, pushes);
                 }
             }
-            is_sound(root.path(), &repo, steps);
+            check_sound(root.path(), &repo, steps);
             assert_eq!(files(&repo), (1, 1), "what failed is done by the next one");
             assert!(steps >= READS + 5, "{steps}");
         }
@@ -380,7 +382,7 @@ fn no_failure_of_compaction_does_harm() {
 }
 
 /// Checks that a clone has all pushed data, and that the repository can push and fetch.
-fn is_sound(root: &Path, repo: &Repository, at: u64) {
+fn check_sound(root: &Path, repo: &Repository, at: u64) {
     let name = format!("clone-{at}");
     let (there, _) = clone_of(root, &name, true);
     for (name, tip) in repo.history().refs("refs/").unwrap() {
@@ -394,7 +396,7 @@ fn is_sound(root: &Path, repo: &Repository, at: u64) {
 
 #[test]
 fn one_of_two_concurrent_compactions_wins_if_the_store_has_exclusive_create() {
-    for (guarantee, unions) in [(Guarantee::Exclusive, 1), (Guarantee::None, 1)] {
+    for (guarantee, compactions) in [(Guarantee::Exclusive, 1), (Guarantee::None, 1)] {
         let root = directory();
         let repo = repository(root.path(), "a", guarantee);
         for number in 0..MANY {
@@ -405,11 +407,11 @@ fn one_of_two_concurrent_compactions_wins_if_the_store_has_exclusive_create() {
         let mut second = Connection::open(&other, None).unwrap();
         first.refresh(&NoProgress).unwrap();
         second.refresh(&NoProgress).unwrap();
-        take_in(&other, &mut second, &NoProgress).unwrap();
-        put_together(&repo, &mut first, false, &NoProgress);
-        put_together(&other, &mut second, false, &NoProgress);
+        import(&other, &mut second, &NoProgress).unwrap();
+        compact(&repo, &mut first, false, &NoProgress);
+        compact(&other, &mut second, false, &NoProgress);
         // The same inputs give the same compacted file for every client.
-        assert_eq!(files(&repo), (unions, unions), "{guarantee:?}");
-        is_sound(root.path(), &repo, 0);
+        assert_eq!(files(&repo), (compactions, compactions), "{guarantee:?}");
+        check_sound(root.path(), &repo, 0);
     }
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::super::layout::{EntryName, LOG, Protocol};
 use super::Log;
 use super::entry::{Entry, is_whole, try_read_body};
+use super::log_state::LogState;
 use super::read::MAX_ENTRIES;
-use super::state::State;
 use crate::error::{ErrorKind, Result};
 use crate::id::Id;
 
@@ -17,23 +17,23 @@ const AT_ONCE: usize = 64;
 impl Log {
     /// Returns the sorted names of the entries in `state`. No request, or one in a log with
     /// siblings.
-    pub fn names(&self, state: &State) -> Result<Vec<EntryName>> {
-        let fold = state.fold();
-        if fold.protocol == Protocol::Linear {
+    pub fn names(&self, state: &LogState) -> Result<Vec<EntryName>> {
+        let remote_state = state.remote_state();
+        if remote_state.protocol == Protocol::Linear {
             let linear = |number| EntryName { number, write: None };
-            return Ok((1..=fold.number()).map(linear).collect());
+            return Ok((1..=remote_state.number()).map(linear).collect());
         }
         let listed = self.store.list(LOG, None, MAX_ENTRIES)?;
         let mut names: Vec<EntryName> =
             listed.iter().filter_map(|listed| EntryName::of_key(&listed.key)).collect();
-        names.retain(|name| Some(*name) <= fold.last);
+        names.retain(|name| Some(*name) <= remote_state.last);
         names.sort_unstable();
         Ok(names)
     }
 
     /// Returns the commits that the entries in `state` moved refs to or from. Reads all of these
     /// entries.
-    pub fn named(&self, state: &State) -> Result<BTreeSet<Id>> {
+    pub fn named(&self, state: &LogState) -> Result<BTreeSet<Id>> {
         let mut commits = BTreeSet::new();
         for names in self.names(state)?.chunks(AT_ONCE) {
             for (_, entry) in self.entries(state, names)? {
@@ -46,12 +46,12 @@ impl Log {
 
     /// Returns the key of the missing entry after the entries in `state`, if later entries exist.
     /// No request, or one in a log without siblings.
-    pub fn find_gap(&self, state: &State) -> Result<Option<String>> {
-        let fold = state.fold();
-        if fold.protocol != Protocol::Linear {
+    pub fn find_gap(&self, state: &LogState) -> Result<Option<String>> {
+        let remote_state = state.remote_state();
+        if remote_state.protocol != Protocol::Linear {
             return Ok(None);
         }
-        let behind = fold.last.map(|last| last.key());
+        let behind = remote_state.last.map(|last| last.key());
         let listed = match self.store.list(LOG, behind.as_deref(), MAX_ENTRIES) {
             Err(error) if error.kind() == ErrorKind::Unauthorized => return Ok(None),
             Err(error) if error.kind() == ErrorKind::Unsupported => return Ok(None),
@@ -64,7 +64,7 @@ impl Log {
         }
         let numbers: BTreeSet<u64> =
             names.iter().filter(|name| name.write.is_none()).map(|name| name.number).collect();
-        let next = fold.number().saturating_add(1);
+        let next = remote_state.number().saturating_add(1);
         let has_gap = !numbers.contains(&next) && numbers.last().is_some_and(|last| *last > next);
         Ok(has_gap.then(|| EntryName { number: next, write: None }.key()))
     }
@@ -73,7 +73,7 @@ impl Log {
     /// entry that `state` does not hold, in parallel. Missing and incomplete entries are omitted.
     pub fn entries(
         &self,
-        state: &State,
+        state: &LogState,
         names: &[EntryName],
     ) -> Result<Vec<(EntryName, Arc<Entry>)>> {
         let held = |name: &EntryName| Some(state.window.as_ref()?.entries.get(name)?.clone());

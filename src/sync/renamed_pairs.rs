@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use super::past::Past;
+use super::ref_memory::RefMemory;
+use super::ref_relation::RefRelation;
 use super::removed::{Removed, find_renamed};
-use super::standing::Standing;
 use crate::error::Result;
 use crate::id::Id;
 use crate::name::{RefKind, RefName};
@@ -17,7 +17,7 @@ use crate::tree_path::TreePath;
 
 /// A ref that has different names on the two sides.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Tie {
+pub(crate) struct RenamedPair {
     /// The former name on both sides.
     pub(crate) was: RefName,
     /// The local ref; `None` if it was deleted locally.
@@ -26,7 +26,7 @@ pub(crate) struct Tie {
     pub(crate) theirs: Option<(RefName, Id)>,
 }
 
-impl Tie {
+impl RenamedPair {
     /// The name to show to the user: the local name if the ref exists locally.
     pub(crate) fn name(&self) -> &RefName {
         self.ours.as_ref().or(self.theirs.as_ref()).map_or(&self.was, |(name, _)| name)
@@ -46,45 +46,45 @@ impl Tie {
 
 /// The refs of a repository and of a remote.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Both<'a> {
+pub(crate) struct Sides<'a> {
     pub(crate) here: &'a BTreeMap<RefName, Id>,
     pub(crate) there: &'a BTreeMap<RefName, Id>,
-    pub(crate) past: &'a Past,
+    pub(crate) memory: &'a RefMemory,
     /// The result of [`removed_here`](super::removed_here) for the refs that do not exist locally.
     pub(crate) removed: &'a BTreeMap<RefName, Removed>,
 }
 
 /// Finds the refs among `compared` that have different names on the two sides.
-pub(crate) fn find_ties(
+pub(crate) fn find_renamed_pairs(
     repo: &Repository,
-    both: &Both<'_>,
-    compared: &[(RefName, Standing)],
-) -> Result<Vec<Tie>> {
-    let mut finder = Finder { repo, both, only_there: None };
-    let mut ties = Vec::new();
-    for (name, stands) in compared {
+    sides: &Sides<'_>,
+    compared: &[(RefName, RefRelation)],
+) -> Result<Vec<RenamedPair>> {
+    let mut finder = Finder { repo, sides, only_there: None };
+    let mut pairs = Vec::new();
+    for (name, relation) in compared {
         if !matches!(name.kind(), RefKind::Run | RefKind::Version) {
             continue;
         }
-        let tie = match stands {
-            Standing::DeletedHereChangedThere => finder.renamed_here(name)?,
-            Standing::DeletedThereChangedHere => finder.renamed_there(name)?,
-            Standing::Same if !both.here.contains_key(name) => finder.gone_from_both(name)?,
+        let pair = match relation {
+            RefRelation::DeletedHereChangedThere => finder.renamed_here(name)?,
+            RefRelation::DeletedThereChangedHere => finder.renamed_there(name)?,
+            RefRelation::Same if !sides.here.contains_key(name) => finder.gone_from_both(name)?,
             _ => None,
         };
-        ties.extend(tie);
+        pairs.extend(pair);
     }
-    Ok(ties)
+    Ok(pairs)
 }
 
 /// Finds the remote's name of the run or version of `commit`, if no local ref has that name.
 pub(crate) fn renamed_there(
     repo: &Repository,
-    both: &Both<'_>,
+    sides: &Sides<'_>,
     kind: RefKind,
     commit: &Id,
 ) -> Result<Option<RefName>> {
-    let mut finder = Finder { repo, both, only_there: None };
+    let mut finder = Finder { repo, sides, only_there: None };
     Ok(finder.find_there(kind, commit)?.map(|(name, _)| name))
 }
 
@@ -110,51 +110,51 @@ pub(crate) fn uuid_of(repo: &Repository, kind: RefKind, commit: &Id) -> Result<O
 
 struct Finder<'a> {
     repo: &'a Repository,
-    both: &'a Both<'a>,
+    sides: &'a Sides<'a>,
     /// The refs that only the remote has, by UUID. Read at the first use.
     only_there: Option<BTreeMap<Uuid, (RefName, Id)>>,
 }
 
 impl Finder<'_> {
     /// Handles `was`, which was renamed locally and changed on the remote.
-    fn renamed_here(&mut self, was: &RefName) -> Result<Option<Tie>> {
-        let theirs = self.both.there.get(was).map(|commit| (was.clone(), *commit));
+    fn renamed_here(&mut self, was: &RefName) -> Result<Option<RenamedPair>> {
+        let theirs = self.sides.there.get(was).map(|commit| (was.clone(), *commit));
         let ours = self.renamed_to(was)?;
-        Ok(ours.map(|ours| Tie { was: was.clone(), ours: Some(ours), theirs }))
+        Ok(ours.map(|ours| RenamedPair { was: was.clone(), ours: Some(ours), theirs }))
     }
 
     /// Handles `was`, which was renamed on the remote and changed locally.
-    fn renamed_there(&mut self, was: &RefName) -> Result<Option<Tie>> {
-        let Some(ours) = self.both.here.get(was).copied() else { return Ok(None) };
+    fn renamed_there(&mut self, was: &RefName) -> Result<Option<RenamedPair>> {
+        let Some(ours) = self.sides.here.get(was).copied() else { return Ok(None) };
         let theirs = self.find_there(was.kind(), &ours)?;
         let ours = Some((was.clone(), ours));
-        Ok(theirs.map(|theirs| Tie { was: was.clone(), ours, theirs: Some(theirs) }))
+        Ok(theirs.map(|theirs| RenamedPair { was: was.clone(), ours, theirs: Some(theirs) }))
     }
 
     /// Handles `was`, which neither side has any more. If at least one side renamed it, it is a
     /// pair.
-    fn gone_from_both(&mut self, was: &RefName) -> Result<Option<Tie>> {
-        let Some(removed) = self.both.removed.get(was) else { return Ok(None) };
-        if self.both.past.was_deleted_there(was).is_none() {
+    fn gone_from_both(&mut self, was: &RefName) -> Result<Option<RenamedPair>> {
+        let Some(removed) = self.sides.removed.get(was) else { return Ok(None) };
+        if self.sides.memory.was_deleted_there(was).is_none() {
             return Ok(None);
         }
-        if find_renamed(self.repo.history(), self.both.here, removed)?
-            .is_some_and(|to| self.both.there.contains_key(&to))
+        if find_renamed(self.repo.history(), self.sides.here, removed)?
+            .is_some_and(|to| self.sides.there.contains_key(&to))
         {
             return Ok(None);
         }
         let ours = self.renamed_to(was)?;
         let theirs = self.find_there(was.kind(), &removed.commit)?;
-        let is_tie = ours.is_some() || theirs.is_some();
-        Ok(is_tie.then(|| Tie { was: was.clone(), ours, theirs }))
+        let is_pair = ours.is_some() || theirs.is_some();
+        Ok(is_pair.then(|| RenamedPair { was: was.clone(), ours, theirs }))
     }
 
     /// The new local name of `was`, if the remote has no ref of that name.
     fn renamed_to(&self, was: &RefName) -> Result<Option<(RefName, Id)>> {
-        let Some(removed) = self.both.removed.get(was) else { return Ok(None) };
-        let to = find_renamed(self.repo.history(), self.both.here, removed)?;
-        let to = to.filter(|to| !self.both.there.contains_key(to));
-        Ok(to.and_then(|to| Some((to.clone(), *self.both.here.get(&to)?))))
+        let Some(removed) = self.sides.removed.get(was) else { return Ok(None) };
+        let to = find_renamed(self.repo.history(), self.sides.here, removed)?;
+        let to = to.filter(|to| !self.sides.there.contains_key(to));
+        Ok(to.and_then(|to| Some((to.clone(), *self.sides.here.get(&to)?))))
     }
 
     /// Finds the remote's ref for the run or version of `commit`, if its name does not exist
@@ -163,9 +163,9 @@ impl Finder<'_> {
         let Some(uuid) = uuid_of(self.repo, kind, commit)? else { return Ok(None) };
         if self.only_there.is_none() {
             let mut only_there = BTreeMap::new();
-            for (name, commit) in self.both.there {
-                if !self.both.here.contains_key(name)
-                    && !self.both.past.is_given_up(name, commit)
+            for (name, commit) in self.sides.there {
+                if !self.sides.here.contains_key(name)
+                    && !self.sides.memory.is_given_up(name, commit)
                     && let Some(uuid) = uuid_of(self.repo, name.kind(), commit)?
                 {
                     only_there.insert(uuid, (name.clone(), *commit));

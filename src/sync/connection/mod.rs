@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::place::{check_place, is_not_writable, note_used, was_used};
-use super::unions::Unions;
-use super::{cache, open_store, who};
+use super::compactions::Compactions;
+use super::remote_directory::{check_remote_directory, not_writable_error, note_used, was_used};
+use super::{author_line, cache, open_store};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::{Name, RefName};
 use crate::progress::Progress;
-use crate::remote::log::{Entry, News, State};
+use crate::remote::log::{Entry, LogState, News};
 use crate::remote::{
     Guarantee, Log, Protocol, RemoteUri, Store, StoreOptions, TrafficCount, probe,
 };
@@ -31,7 +31,7 @@ pub(crate) struct Connection<'r> {
     /// The log of the remote.
     pub(crate) log: Log,
     /// The remote state, as far as the log was read. [`Connection::refresh`] reads further.
-    pub(crate) state: State,
+    pub(crate) state: LogState,
     /// True if the connection is for a push.
     pushes: bool,
     /// The part of the state that the cache already holds.
@@ -61,8 +61,8 @@ struct Mark {
 }
 
 impl Mark {
-    fn of(state: &State) -> Self {
-        Mark { entries: state.fold().entries, last: state.fold().last_write }
+    fn of(state: &LogState) -> Self {
+        Mark { entries: state.remote_state().entries, last: state.remote_state().last_write }
     }
 }
 
@@ -101,7 +101,7 @@ impl<'r> Connection<'r> {
         repo: &'r Repository,
         remote: RemoteConfig,
     ) -> Result<(Option<Self>, TrafficCount)> {
-        check_place(repo, &remote)?;
+        check_remote_directory(repo, &remote)?;
         let store = store_of(repo, &remote)?;
         let connection = Self::connect(repo, remote, &store, |_| Log::try_find(&store))?;
         Ok((connection, store.traffic()))
@@ -119,7 +119,7 @@ impl<'r> Connection<'r> {
     ) -> Result<Self> {
         let mut remote = repo.choose_remote(name)?;
         if !recreate {
-            check_place(repo, &remote)?;
+            check_remote_directory(repo, &remote)?;
         }
         let store = store_of(repo, &remote)?;
         let find = |was_known| {
@@ -152,7 +152,7 @@ impl<'r> Connection<'r> {
         recreate: bool,
     ) -> Result<Self> {
         let remote = repo.choose_remote(name)?;
-        let is_missing = recreate && check_place(repo, &remote).is_err();
+        let is_missing = recreate && check_remote_directory(repo, &remote).is_err();
         if !is_missing && let (Some(connection), _) = Self::try_open(repo, remote.clone())? {
             return Ok(connection);
         }
@@ -187,7 +187,7 @@ impl<'r> Connection<'r> {
                 let memory = Memory { goes_on, ..Memory::default() };
                 return Ok(connection(remote, log, state, remembered, memory));
             }
-            left = Some(state.fold().number());
+            left = Some(state.remote_state().number());
         }
         let Some(log) = open(left.is_some())? else { return Ok(None) };
         let state = log.load()?;
@@ -213,7 +213,7 @@ impl<'r> Connection<'r> {
     /// before a push to a store that was found not to create exclusively. Entries that arrive
     /// during this change are in the state, but not in the returned news.
     pub(crate) fn refresh(&mut self, progress: &dyn Progress) -> Result<News> {
-        let known = self.state.fold().doubled.clone();
+        let known = self.state.remote_state().doubled.clone();
         let news = self.log.refresh(&mut self.state);
         let news = news.map_err(|error| names_remote(error, &self.remote.name))?;
         let moves = news.entries.iter().flat_map(|entry| &entry.refs);
@@ -224,7 +224,7 @@ impl<'r> Connection<'r> {
             self.check_end()?;
         }
         self.note(&news.entries)?;
-        let doubled = &self.state.fold().doubled;
+        let doubled = &self.state.remote_state().doubled;
         let mut lies: BTreeSet<u64> = doubled.difference(&known).copied().collect();
         lies.extend(&news.replaced);
         if !doubled.is_empty() || !lies.is_empty() {
@@ -243,13 +243,13 @@ impl<'r> Connection<'r> {
     /// Records what later commands need to know about entries that are in the state now.
     pub(crate) fn note(&self, entries: &[Arc<Entry>]) -> Result<()> {
         let tmp = self.repo.content().tmp_dir();
-        Unions::note(&self.directory(), &tmp, entries, self.state.fold())
+        Compactions::note(&self.directory(), &tmp, entries, self.state.remote_state())
     }
 
     /// Fails if later entries exist than those that were read: an entry between them is missing,
     /// and the read part of the log is incomplete.
     fn check_end(&self) -> Result<()> {
-        if self.pushes && self.state.fold().entries == 0 {
+        if self.pushes && self.state.remote_state().entries == 0 {
             // A first push skips this request. If the entry's number is taken, the commit detects
             // it.
             return Ok(());
@@ -265,7 +265,7 @@ impl<'r> Connection<'r> {
 
     /// Warns if the log is shorter than the cached one.
     fn tell_if_made_anew(&self, progress: &dyn Progress) {
-        let now = self.state.fold().number();
+        let now = self.state.remote_state().number();
         if let Some(left) = self.memory.left.filter(|left| *left > now) {
             let name = &self.remote.name;
             let then = if self.pushes {
@@ -285,7 +285,7 @@ impl<'r> Connection<'r> {
     }
 
     fn is_linear(&self) -> bool {
-        self.state.fold().protocol == Protocol::Linear
+        self.state.remote_state().protocol == Protocol::Linear
     }
 
     /// Returns true if the store was found not to create exclusively.
@@ -327,7 +327,7 @@ impl<'r> Connection<'r> {
             return Ok(false);
         }
         let now = self.repo.settings().clock.now();
-        match self.log.downgrade(&mut self.state, &who(self.repo), now) {
+        match self.log.downgrade(&mut self.state, &author_line(self.repo), now) {
             Err(error) if error.kind() == ErrorKind::Unauthorized => Ok(false),
             other => other.map(|()| true),
         }
@@ -344,7 +344,7 @@ impl<'r> Connection<'r> {
         }
         let is_broken_off = !self.goes_on() && self.has_other_tracking_refs()?;
         cache::save(self.repo, &self.remote, &self.log, &self.state, is_broken_off)?;
-        if self.state.fold().entries > 0 {
+        if self.state.remote_state().entries > 0 {
             note_used(self.repo, &self.remote)?;
         }
         self.remembered = mark;
@@ -360,7 +360,7 @@ impl<'r> Connection<'r> {
     /// creates no such difference.
     fn has_other_tracking_refs(&self) -> Result<bool> {
         let prefix = RefName::tracking_prefix(&self.remote.name);
-        let there = &self.state.fold().refs;
+        let there = &self.state.remote_state().refs;
         let tracking = self.repo.history().refs(&prefix)?;
         Ok(tracking.into_iter().any(|(name, id)| there.get(&name.untracked()) != Some(&id)))
     }
@@ -397,25 +397,28 @@ fn entries(count: u64) -> String {
 fn check_is_new(repo: &Repository, remote: &RemoteConfig) -> Result<()> {
     let known = cache::load(repo, remote);
     match known {
-        Some((_, state)) if state.fold().entries > 0 => {
-            Err(is_away(&remote.name, &remote.uri, Some(&state)))
+        Some((_, state)) if state.remote_state().entries > 0 => {
+            Err(unreachable_error(&remote.name, &remote.uri, Some(&state)))
         }
-        _ if was_used(repo, remote) => Err(is_away(&remote.name, &remote.uri, None)),
+        _ if was_used(repo, remote) => Err(unreachable_error(&remote.name, &remote.uri, None)),
         _ => Ok(()),
     }
 }
 
 /// The number of the last log entry of `remote` as of the last access.
 fn known_number(repo: &Repository, remote: &RemoteConfig) -> Option<u64> {
-    cache::load(repo, remote).map(|(_, state)| state.fold().number())
+    cache::load(repo, remote).map(|(_, state)| state.remote_state().number())
 }
 
 /// Returns the error for a remote that disappeared, with the last known `state` of its log. The
 /// remote is more likely unreachable than emptied.
-pub(crate) fn is_away(name: &Name, uri: &str, state: Option<&State>) -> Error {
+pub(crate) fn unreachable_error(name: &Name, uri: &str, state: Option<&LogState>) -> Error {
     let then = match state {
         Some(state) => {
-            format!("although its log had {} when it was last read", entries(state.fold().entries))
+            format!(
+                "although its log had {} when it was last read",
+                entries(state.remote_state().entries)
+            )
         }
         None => "although it was in use before".to_owned(),
     };
@@ -445,7 +448,7 @@ fn find_guarantee(
         return Ok(found);
     }
     if let Some(directory) = remote.parse_uri(repo)?.directory() {
-        return Err(is_not_writable(directory));
+        return Err(not_writable_error(directory));
     }
     let message = format!("cannot push to the remote '{}': it is read-only", remote.name);
     if let Some(error) = refusal.filter(|error| error.kind() == ErrorKind::Unsupported) {

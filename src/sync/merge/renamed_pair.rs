@@ -7,40 +7,40 @@ use crate::history::ObjectWriter;
 use crate::id::Id;
 use crate::name::RefName;
 use crate::repo::Repository;
-use crate::sync::{Past, Tie};
+use crate::sync::{RefMemory, RenamedPair};
 
 /// The result of the merge.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Tied {
+pub(crate) enum PairMerge {
     /// The local refs to move (name, old commit, new commit); empty if nothing changes.
     Moves(Vec<(RefName, Option<Id>, Option<Id>)>),
     /// Conflicts that need a choice.
     Conflict(Vec<FieldConflict>),
 }
 
-/// Merges the two sides of `tie`. If only one side renamed the ref, the new name is used.
-/// Everything else is merged as with equal names. Records in `past` how a push treats the other
+/// Merges the two sides of `pair`. If only one side renamed the ref, the new name is used.
+/// Everything else is merged as with equal names. Records in `memory` how a push treats the other
 /// name.
-pub(crate) fn join_tie(
+pub(crate) fn merge_renamed_pair(
     repo: &Repository,
     writer: &mut ObjectWriter<'_>,
-    tie: &Tie,
+    pair: &RenamedPair,
     options: &MergeOptions<'_>,
-    past: &mut Past,
-) -> Result<Tied> {
-    let moves = match (&tie.ours, &tie.theirs) {
+    memory: &mut RefMemory,
+) -> Result<PairMerge> {
+    let moves = match (&pair.ours, &pair.theirs) {
         (Some(ours), Some(theirs)) => {
-            let commit = match merge(repo, writer, tie, (ours, theirs), options)? {
+            let commit = match merge(repo, writer, pair, (ours, theirs), options)? {
                 Ok(commit) => commit,
-                Err(fields) => return Ok(Tied::Conflict(fields)),
+                Err(fields) => return Ok(PairMerge::Conflict(fields)),
             };
-            let is_ours = if is_renamed_twice(tie) {
+            let is_ours = if is_renamed_twice(pair) {
                 *options.choice == Choice::Ours
             } else {
-                ours.0 != tie.was
+                ours.0 != pair.was
             };
             if is_ours {
-                past.note_given_up(&theirs.0, theirs.1);
+                memory.note_given_up(&theirs.0, theirs.1);
                 vec![(ours.0.clone(), Some(ours.1), Some(commit))]
             } else {
                 let gone = (ours.0.clone(), Some(ours.1), None);
@@ -52,7 +52,7 @@ pub(crate) fn join_tie(
             match (options.choice, ours, theirs) {
                 (Choice::None | Choice::Stage(_), _, _) => {
                     let field = FieldConflict::deletion(None, commit(ours), commit(theirs));
-                    return Ok(Tied::Conflict(vec![field]));
+                    return Ok(PairMerge::Conflict(vec![field]));
                 }
                 (Choice::Theirs, Some((name, commit)), _) => {
                     vec![(name.clone(), Some(*commit), None)]
@@ -61,28 +61,28 @@ pub(crate) fn join_tie(
                     vec![(name.clone(), None, Some(*commit))]
                 }
                 (Choice::Ours, None, Some((name, commit))) => {
-                    past.note_given_up(name, *commit);
+                    memory.note_given_up(name, *commit);
                     Vec::new()
                 }
                 (Choice::Ours | Choice::Theirs, _, _) => Vec::new(),
             }
         }
     };
-    if tie.theirs.as_ref().is_none_or(|(name, _)| *name != tie.was) {
-        past.note_agreed(&tie.was, None);
+    if pair.theirs.as_ref().is_none_or(|(name, _)| *name != pair.was) {
+        memory.note_agreed(&pair.was, None);
     }
-    Ok(Tied::Moves(moves.into_iter().filter(|(_, old, new)| old != new).collect()))
+    Ok(PairMerge::Moves(moves.into_iter().filter(|(_, old, new)| old != new).collect()))
 }
 
-fn is_renamed_twice(tie: &Tie) -> bool {
-    [&tie.ours, &tie.theirs].into_iter().flatten().all(|(name, _)| *name != tie.was)
+fn is_renamed_twice(pair: &RenamedPair) -> bool {
+    [&pair.ours, &pair.theirs].into_iter().flatten().all(|(name, _)| *name != pair.was)
 }
 
 /// Merges both states to one commit, or returns the undecided conflicts.
 fn merge(
     repo: &Repository,
     writer: &mut ObjectWriter<'_>,
-    tie: &Tie,
+    pair: &RenamedPair,
     (ours, theirs): (&(RefName, Id), &(RefName, Id)),
     options: &MergeOptions<'_>,
 ) -> Result<std::result::Result<Id, Vec<FieldConflict>>> {
@@ -94,11 +94,11 @@ fn merge(
     };
     let is_chosen = matches!(options.choice, Choice::Ours | Choice::Theirs);
     let is_named = fields.iter().any(|field| field.what == "name");
-    if is_renamed_twice(tie) && !is_chosen && !is_named {
+    if is_renamed_twice(pair) && !is_chosen && !is_named {
         let text = |name: &RefName| Some(name.project().to_string());
         fields.push(FieldConflict {
             what: "project".to_owned(),
-            base: text(&tie.was),
+            base: text(&pair.was),
             ours: text(&ours.0),
             theirs: text(&theirs.0),
         });

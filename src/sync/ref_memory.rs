@@ -16,7 +16,7 @@ use crate::name::{RefKind, RefName};
 /// The file is disposable. Without it, a deletion on the remote is not applied locally, and a tag
 /// that moved on one side is a conflict. Nothing else changes.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(crate) struct Past {
+pub(crate) struct RefMemory {
     notes: Notes,
     /// The notes as they were read. Differences to `notes` are new.
     read: Notes,
@@ -43,12 +43,12 @@ const LOCK: &str = "past.lock";
 /// How long to wait for other processes that change the file.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-impl Past {
+impl RefMemory {
     /// Reads the file from the cache directory of a remote; empty if the file does not exist.
     pub(crate) fn load(directory: &Path) -> Self {
         let text = read::read_text(&directory.join(FILE), read::LARGE).unwrap_or_default();
         let notes = Notes::parse(&text);
-        Past { read: notes.clone(), notes }
+        RefMemory { read: notes.clone(), notes }
     }
 
     /// Saves the notes made since `load` in `directory`. `tmp` must be on the same file system.
@@ -56,7 +56,7 @@ impl Past {
     pub(crate) fn save(&self, directory: &Path, tmp: &Path) -> Result<()> {
         let _lock = FileLock::acquire(&directory.join(LOCK), Mode::Exclusive, PATIENCE)?;
         let Notes { mut deleted_there, mut replaced, mut agreed, mut given_up } =
-            Past::load(directory).notes;
+            RefMemory::load(directory).notes;
         let (now, before) = (&self.notes, &self.read);
         carry(&mut deleted_there, &now.deleted_there, &before.deleted_there);
         carry(&mut replaced, &now.replaced, &before.replaced);
@@ -200,18 +200,18 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let name = |text: &str| -> RefName { format!("refs/versions/o/p/{text}").parse().unwrap() };
         let commit = Id::of_blob(b"x");
-        let save = |past: &Past| past.save(place.path(), place.path()).unwrap();
-        let mut first = Past::load(place.path());
+        let save = |memory: &RefMemory| memory.save(place.path(), place.path()).unwrap();
+        let mut first = RefMemory::load(place.path());
         first.note_deleted_there(&name("old"), commit);
         save(&first);
-        let (mut one, mut other) = (Past::load(place.path()), Past::load(place.path()));
+        let (mut one, mut other) = (RefMemory::load(place.path()), RefMemory::load(place.path()));
         one.note_deleted_there(&name("a"), commit);
         one.note_agreed(&name("old"), None);
         other.note_given_up(&name("b"), commit);
         other.note_replaced(&name("c"), commit);
         save(&one);
         save(&other);
-        let both = Past::load(place.path());
+        let both = RefMemory::load(place.path());
         assert_eq!(both.deleted_there().collect::<Vec<_>>(), [&name("a")]);
         assert!(both.agreed_on_none(&name("old")));
         assert!(both.is_given_up(&name("b"), &commit));

@@ -20,21 +20,21 @@ pub(crate) fn check_directory(uri: &RemoteUri) -> Result<()> {
     let Some(directory) = uri.directory() else { return Ok(()) };
     match std::fs::metadata(directory) {
         Ok(found) if found.is_dir() => Ok(()),
-        Ok(_) => Err(is_no_directory(directory)),
+        Ok(_) => Err(not_a_directory_error(directory)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let message = format!("there is no directory '{}'", directory.display());
             Err(Error::new(ErrorKind::Unavailable, message)
                 .with_hint("check the path and mount its disk"))
         }
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
-            Err(is_no_directory(directory))
+            Err(not_a_directory_error(directory))
         }
         Err(error) => Err(error).on("read", directory),
     }
 }
 
 /// The error for a path to a file where a directory is needed.
-pub(crate) fn is_no_directory(directory: &Path) -> Error {
+pub(crate) fn not_a_directory_error(directory: &Path) -> Error {
     let is_file = |path: &&Path| path.metadata().is_ok_and(|found| !found.is_dir());
     let file = directory.ancestors().find(is_file).unwrap_or(directory);
     let message = format!("'{}' is a file; a remote is a directory", file.display());
@@ -42,7 +42,7 @@ pub(crate) fn is_no_directory(directory: &Path) -> Error {
 }
 
 /// The error for a directory that this user may not write to.
-pub(crate) fn is_not_writable(directory: &Path) -> Error {
+pub(crate) fn not_writable_error(directory: &Path) -> Error {
     let shown = directory.display();
     let message = format!("no permission to write to the directory '{shown}'");
     Error::new(ErrorKind::Unauthorized, message)
@@ -50,7 +50,7 @@ pub(crate) fn is_not_writable(directory: &Path) -> Error {
 }
 
 /// Like [`check_directory`], but the error names the remote and the command that creates it again.
-pub(crate) fn check_place(repo: &Repository, remote: &RemoteConfig) -> Result<()> {
+pub(crate) fn check_remote_directory(repo: &Repository, remote: &RemoteConfig) -> Result<()> {
     let checked = check_directory(&remote.parse_uri(repo)?);
     checked.map_err(|error| {
         let is_missing = error.kind() == ErrorKind::Unavailable;

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::super::layout::{EntryName, LOG, Protocol};
 use super::entry::Entry;
-use super::fold::Fold;
+use super::remote_state::RemoteState;
 use crate::id::{Digest, Id};
 
 /// The minimum number of entries to keep after the base; at most twice as many are kept.
@@ -54,7 +54,7 @@ impl Names {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Window {
     /// The state after all entries before the window.
-    pub(super) base: Fold,
+    pub(super) base: RemoteState,
     /// The identity of the entries in the base.
     pub(super) names: Names,
     /// The entries after the base.
@@ -86,21 +86,21 @@ const WHOLE_EVERY: u32 = 16;
 
 /// A reader's state of a remote's log.
 #[derive(Debug, Clone, PartialEq)]
-pub struct State {
-    pub(super) now: Fold,
+pub struct LogState {
+    pub(super) now: RemoteState,
     pub(super) window: Option<Window>,
 }
 
-impl State {
+impl LogState {
     /// Creates the state before the first entry.
     pub fn empty(protocol: Protocol) -> Self {
-        let mut state = State { now: Fold::empty(protocol), window: None };
+        let mut state = LogState { now: RemoteState::empty(protocol), window: None };
         state.open_window();
         state
     }
 
     /// The remote state: refs, files and conflicts.
-    pub fn fold(&self) -> &Fold {
+    pub fn remote_state(&self) -> &RemoteState {
         &self.now
     }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::Found;
+use super::Check;
 use crate::content::Salvaged;
 use crate::error::Result;
 use crate::history::DamagedFile;
@@ -56,9 +56,9 @@ pub enum Repair {
 }
 
 /// Repairs the damage. The caller holds the lock that excludes all writers.
-pub(super) fn mend(
+pub(super) fn repair(
     repo: &Repository,
-    found: &Found,
+    found: &Check,
     progress: &dyn Progress,
 ) -> Result<Vec<Repair>> {
     let mut repairs = Vec::new();
@@ -91,7 +91,7 @@ pub(super) fn mend(
 }
 
 /// Moves damaged object files away, because they prevent the objects from being written again.
-fn set_objects_aside(repo: &Repository, found: &Found, repairs: &mut Vec<Repair>) -> Result<()> {
+fn set_objects_aside(repo: &Repository, found: &Check, repairs: &mut Vec<Repair>) -> Result<()> {
     let history = repo.history();
     let mut ids: Vec<Id> = found.damaged_objects.clone();
     ids.extend(found.objects.iter().filter_map(DamagedFile::object));

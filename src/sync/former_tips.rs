@@ -25,13 +25,13 @@ fn directory(repo: &Repository, name: &Name) -> PathBuf {
 }
 
 /// The former tips of all remotes.
-pub(crate) fn once_there(repo: &Repository) -> Vec<Id> {
+pub(crate) fn former_tips(repo: &Repository) -> Vec<Id> {
     let names = repo.remote_names().unwrap_or_default();
     names.iter().flat_map(|name| read(repo, name)).collect()
 }
 
 /// The former tips of the remote called `name`.
-pub(super) fn once_there_on(repo: &Repository, name: &Name) -> BTreeSet<Id> {
+pub(super) fn former_tips_on(repo: &Repository, name: &Name) -> BTreeSet<Id> {
     read(repo, name)
 }
 
@@ -41,7 +41,7 @@ fn read(repo: &Repository, name: &Name) -> BTreeSet<Id> {
 }
 
 /// Returns true if former tips of the remote called `name` are recorded.
-pub(super) fn has_once_there(repo: &Repository, name: &Name) -> bool {
+pub(super) fn has_former_tips(repo: &Repository, name: &Name) -> bool {
     read::is_file(&directory(repo, name).join(FILE)).unwrap_or(true)
 }
 
@@ -63,7 +63,7 @@ pub(super) fn overtaken<'m>(
 }
 
 /// Records commits of the remote called `name` that no ref of the remote reaches.
-pub(super) fn note_once(
+pub(super) fn add_former_tips(
     repo: &Repository,
     name: &Name,
     commits: impl IntoIterator<Item = Id>,
@@ -80,7 +80,11 @@ pub(super) fn note_once(
 }
 
 /// Removes all recorded tips of the remote called `name` except the commits `kept`.
-pub(super) fn retain_once_there(repo: &Repository, name: &Name, kept: &BTreeSet<Id>) -> Result<()> {
+pub(super) fn retain_former_tips(
+    repo: &Repository,
+    name: &Name,
+    kept: &BTreeSet<Id>,
+) -> Result<()> {
     let known = read(repo, name);
     if known.is_subset(kept) {
         return Ok(());
@@ -96,7 +100,7 @@ fn lines(ids: &BTreeSet<Id>) -> String {
 }
 
 /// Deletes the former tips of the remote called `name`, which was removed.
-pub(crate) fn forget_once_there(repo: &Repository, name: &Name) -> Result<()> {
+pub(crate) fn forget_former_tips(repo: &Repository, name: &Name) -> Result<()> {
     atomic::remove_tree(&directory(repo, name))
 }
 

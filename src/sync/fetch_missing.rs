@@ -4,7 +4,7 @@ use super::connection::Connection;
 use super::content::RemoteContent;
 pub(super) use super::content::absent;
 use super::forgotten::only_on_forgotten;
-use super::place::check_place;
+use super::remote_directory::check_remote_directory;
 use super::{cache_directory, open_store, saved};
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::Visit;
@@ -18,7 +18,7 @@ use crate::repo::Repository;
 /// Content that no remote has is not an error here: the operation that reads the content reports
 /// it. If a remote cannot be read and content is still missing, this function returns the remote's
 /// error.
-pub(crate) fn need(repo: &Repository, ids: &[Id], progress: &dyn Progress) -> Result<()> {
+pub(crate) fn fetch_missing(repo: &Repository, ids: &[Id], progress: &dyn Progress) -> Result<()> {
     let mut missing = absent(repo, ids)?;
     if missing.is_empty() {
         return Ok(());
@@ -70,7 +70,7 @@ fn bring(
     let state = if is_asked { None } else { saved(repo, name)? };
     let (store, state) = if let Some(state) = state {
         let remote = repo.find_remote(name)?;
-        check_place(repo, &remote)?;
+        check_remote_directory(repo, &remote)?;
         (open_store(&remote.parse_uri(repo)?, &repo.settings().transfer)?, state)
     } else {
         let mut connection = Connection::open(repo, Some(name))?;
@@ -78,7 +78,8 @@ fn bring(
         connection.save()?;
         (connection.log.store().clone(), connection.state)
     };
-    let there = RemoteContent::new(repo, &store, state.fold(), &cache_directory(repo, name))?;
+    let there =
+        RemoteContent::new(repo, &store, state.remote_state(), &cache_directory(repo, name))?;
     let brought = there.bring(missing, progress);
     brought.map(drop)
 }

@@ -9,14 +9,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::compactions::Compactions;
 use super::connection::Connection;
 use super::content::RemoteContent;
 use super::deleted::deleted_by_log;
+use super::former_tips::{add_former_tips, has_former_tips, overtaken, retain_former_tips};
 use super::object_reader::ObjectReader;
-use super::once_there::{has_once_there, note_once, overtaken, retain_once_there};
-use super::past::Past;
-use super::standing::is_another;
-use super::unions::Unions;
+use super::ref_memory::RefMemory;
+use super::ref_relation::is_another;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::atomic;
 use crate::fs::read;
@@ -53,7 +53,7 @@ pub struct OpenConflict {
 
 /// The result of a fetch.
 #[derive(Debug, Default, Clone, Serialize)]
-pub struct TakenIn {
+pub struct Imported {
     /// The changed refs.
     pub moved: Vec<TrackedMove>,
     /// The unresolved conflicts.
@@ -79,9 +79,10 @@ pub(crate) fn save_have(
     connection: &Connection<'_>,
     have: &BTreeSet<Id>,
 ) -> Result<()> {
-    let fold = connection.state.fold();
-    let parts: BTreeSet<Id> = Unions::load(&connection.directory(), fold).parts().collect();
-    let is_of_use = |id: &&Id| fold.meta.contains_key(id) || parts.contains(id);
+    let remote_state = connection.state.remote_state();
+    let parts: BTreeSet<Id> =
+        Compactions::load(&connection.directory(), remote_state).parts().collect();
+    let is_of_use = |id: &&Id| remote_state.meta.contains_key(id) || parts.contains(id);
     let lines = have.iter().filter(is_of_use).map(|id| format!("{id}\n"));
     let text: String = lines.collect();
     let tmp = repo.content().tmp_dir();
@@ -92,37 +93,37 @@ pub(crate) fn save_have(
 ///
 /// Fails with [`Corrupt`](crate::ErrorKind::Corrupt) if refs of the remote point to missing
 /// objects. All other refs have moved in this case.
-pub(crate) fn take_in(
+pub(crate) fn import(
     repo: &Repository,
     connection: &mut Connection<'_>,
     progress: &dyn Progress,
-) -> Result<TakenIn> {
-    import(repo, connection, progress).map_err(|error| {
+) -> Result<Imported> {
+    import_history(repo, connection, progress).map_err(|error| {
         let kept = "no ref moved; downloaded history is kept";
         error.or_interrupted(kept, "run the command again to get the rest")
     })
 }
 
-fn import(
+fn import_history(
     repo: &Repository,
     connection: &mut Connection<'_>,
     progress: &dyn Progress,
-) -> Result<TakenIn> {
+) -> Result<Imported> {
     // The files about the remote need their directory from this point on.
     connection.save()?;
-    let mut taken = TakenIn { conflicts: open_conflicts(connection), ..TakenIn::default() };
+    let mut imported = Imported { conflicts: open_conflicts(connection), ..Imported::default() };
     let tracked = tracked(repo, connection)?;
-    let moved = compare(&tracked, &connection.state.fold().refs);
+    let moved = compare(&tracked, &connection.state.remote_state().refs);
     let tips = tips(connection, &moved);
     if !tips.is_empty() {
-        taken.objects = fetch_objects(repo, connection, &tips, progress)?;
+        imported.objects = fetch_objects(repo, connection, &tips, progress)?;
         fetch_small_segments(repo, connection, progress)?;
     }
     let broken = broken(repo, &moved, &tips, progress)?;
-    taken.moved = moved.into_iter().filter(|moved| !broken.contains(&moved.name)).collect();
-    track(repo, connection, &taken.moved)?;
+    imported.moved = moved.into_iter().filter(|moved| !broken.contains(&moved.name)).collect();
+    track(repo, connection, &imported.moved)?;
     connection.save()?;
-    if broken.is_empty() { Ok(taken) } else { Err(names_what_is_missing(connection, &broken)) }
+    if broken.is_empty() { Ok(imported) } else { Err(names_what_is_missing(connection, &broken)) }
 }
 
 /// The refs of the remote as of the last fetch.
@@ -150,7 +151,7 @@ fn compare(tracked: &BTreeMap<RefName, Id>, there: &BTreeMap<RefName, Id>) -> Ve
 /// The commits that must exist before the refs move: the new commits and the other sides of
 /// conflicts.
 fn tips(connection: &Connection<'_>, moved: &[TrackedMove]) -> Vec<Id> {
-    let sides = connection.state.fold().conflicts.values().flatten();
+    let sides = connection.state.remote_state().conflicts.values().flatten();
     let mut tips: Vec<Id> = moved.iter().filter_map(|moved| moved.new).collect();
     tips.extend(sides.filter_map(|side| side.commit));
     tips.sort_unstable();
@@ -160,13 +161,13 @@ fn tips(connection: &Connection<'_>, moved: &[TrackedMove]) -> Vec<Id> {
 
 /// The unresolved conflicts on the remote.
 pub(crate) fn open_conflicts(connection: &Connection<'_>) -> Vec<OpenConflict> {
-    let fold = connection.state.fold();
+    let remote_state = connection.state.remote_state();
     let conflict = |(name, sides): (&RefName, &Vec<_>)| OpenConflict {
         name: name.clone(),
-        commit: fold.refs.get(name).copied(),
+        commit: remote_state.refs.get(name).copied(),
         others: sides.iter().map(|side: &crate::remote::log::Conflict| side.commit).collect(),
     };
-    fold.conflicts.iter().map(conflict).collect()
+    remote_state.conflicts.iter().map(conflict).collect()
 }
 
 /// The commits whose history is complete locally: all local refs and tracking refs.
@@ -196,7 +197,7 @@ fn fetch_objects(
     let mut have = have(connection);
     let before = have.clone();
     let mut objects = fetch_lacking(repo, connection, &mut have, progress)?;
-    let is_lost_there = connection.state.fold().meta.keys().any(|id| !have.contains(id));
+    let is_lost_there = connection.state.remote_state().meta.keys().any(|id| !have.contains(id));
     // Imported packs may have been lost locally since. If the remote itself lost a pack, that pack
     // explains the missing objects.
     if !is_lost_there && !before.is_empty() && !is_complete()? {
@@ -215,22 +216,22 @@ fn fetch_lacking(
     have: &mut BTreeSet<Id>,
     progress: &dyn Progress,
 ) -> Result<u64> {
-    let fold = connection.state.fold();
-    let unions = Unions::load(&connection.directory(), fold);
+    let remote_state = connection.state.remote_state();
+    let compactions = Compactions::load(&connection.directory(), remote_state);
     let (mut objects, mut asked) = (0, BTreeSet::new());
     // A replaced input may be deleted. In this case the second round fetches the compacted pack.
     for by_parts in [true, false] {
-        let whole = unions.whole(&|id| have.contains(id));
-        have.extend(whole.into_iter().map(|(union, _)| union));
-        let lacking = fold.meta.iter().filter(|(id, _)| !have.contains(id));
+        let whole = compactions.whole(&|id| have.contains(id));
+        have.extend(whole.into_iter().map(|(compacted, _)| compacted));
+        let lacking = remote_state.meta.iter().filter(|(id, _)| !have.contains(id));
         let mut wanted: Vec<(Id, u64)> = lacking.map(|(id, size)| (*id, *size)).collect();
         if by_parts {
-            wanted = unions.cheapest(&wanted, &|id| have.contains(id));
+            wanted = compactions.cheapest(&wanted, &|id| have.contains(id));
         }
         wanted.retain(|(id, _)| asked.insert(*id));
-        let (count, taken) = fetch_packs(repo, connection, &wanted, progress)?;
+        let (count, imported) = fetch_packs(repo, connection, &wanted, progress)?;
         objects += count;
-        have.extend(taken);
+        have.extend(imported);
     }
     Ok(objects)
 }
@@ -242,8 +243,8 @@ fn fetch_small_segments(
     connection: &Connection<'_>,
     progress: &dyn Progress,
 ) -> Result<()> {
-    let (store, fold) = (connection.log.store(), connection.state.fold());
-    let there = RemoteContent::new(repo, store, fold, &connection.directory())?;
+    let (store, remote_state) = (connection.log.store(), connection.state.remote_state());
+    let there = RemoteContent::new(repo, store, remote_state, &connection.directory())?;
     match there.complete_small(progress) {
         // A command that needs an unreadable segment reports it.
         Err(error)
@@ -274,27 +275,30 @@ fn fetch_packs(
     let store = connection.log.store();
     let fetch = |(id, size): &(Id, u64)| -> Result<Option<(Id, u64)>> {
         let mut has_failed = false;
-        let taken = store.read_sound(|| {
+        let imported = store.read_sound(|| {
             let mut source = ObjectReader::new(store, meta_key(*id), 0..*size, &NoProgress);
-            let taken = repo.history().take_in_pack(&mut source, *id, *size, progress);
+            let imported = repo.history().import_pack(&mut source, *id, *size, progress);
             has_failed = source.has_failed();
-            taken
+            imported
         });
-        match taken {
-            Ok(taken) => Ok(Some((*id, taken.objects))),
+        match imported {
+            Ok(imported) => Ok(Some((*id, imported.objects))),
             Err(error) => {
                 let text = error.to_string();
                 store.defect_of_read(&meta_key(*id), error, has_failed)?;
-                if connection.state.fold().meta.contains_key(id) {
+                if connection.state.remote_state().meta.contains_key(id) {
                     progress.warn(&format!("the Git pack {id} of the remote is unusable: {text}"));
                 }
                 Ok(None)
             }
         }
     };
-    let taken = store.at_once(wanted, &fetch)?;
-    let taken: Vec<(Id, u64)> = taken.into_iter().flatten().collect();
-    Ok((taken.iter().map(|(_, count)| count).sum(), taken.iter().map(|(id, _)| *id).collect()))
+    let imported = store.at_once(wanted, &fetch)?;
+    let imported: Vec<(Id, u64)> = imported.into_iter().flatten().collect();
+    Ok((
+        imported.iter().map(|(_, count)| count).sum(),
+        imported.iter().map(|(id, _)| *id).collect(),
+    ))
 }
 
 /// The refs that point to missing objects.
@@ -326,9 +330,9 @@ fn broken(
 
 /// Moves the tracking refs of the remote.
 fn track(repo: &Repository, connection: &Connection<'_>, moved: &[TrackedMove]) -> Result<()> {
-    let mut past = Past::load(&connection.directory());
-    let before = past.clone();
-    note_once_there(repo, connection, moved)?;
+    let mut memory = RefMemory::load(&connection.directory());
+    let before = memory.clone();
+    note_former_tips(repo, connection, moved)?;
     let gone = moved.iter().filter(|one| one.new.is_none());
     let gone: BTreeMap<RefName, Id> =
         gone.filter_map(|one| Some((one.name.clone(), one.old?))).collect();
@@ -338,25 +342,25 @@ fn track(repo: &Repository, connection: &Connection<'_>, moved: &[TrackedMove]) 
     for one in moved {
         match (one.old, one.new) {
             (Some(old), None) if deleted.contains(&one.name) => {
-                past.note_deleted_there(&one.name, old);
+                memory.note_deleted_there(&one.name, old);
             }
             (old, Some(new)) => {
-                let old = old.or(past.was_deleted_there(&one.name));
-                past.note_there(&one.name);
+                let old = old.or(memory.was_deleted_there(&one.name));
+                memory.note_there(&one.name);
                 if let Some(old) = old.filter(|_| connection.goes_on())
                     && is_another(repo, one.name.kind(), &old, &new)?
                 {
-                    past.note_replaced(&one.name, old);
+                    memory.note_replaced(&one.name, old);
                 }
             }
-            (_, None) => past.note_there(&one.name),
+            (_, None) => memory.note_there(&one.name),
         }
         let tracking = one.name.tracking(&connection.remote.name);
         transaction.update(tracking, Expected::Any, one.new, "fetch");
     }
     // Record a deletion before its ref is removed. After a crash in between, it is recorded again.
-    if past != before {
-        past.save(&connection.directory(), &repo.content().tmp_dir())?;
+    if memory != before {
+        memory.save(&connection.directory(), &repo.content().tmp_dir())?;
     }
     if !moved.is_empty() {
         transaction.commit(repo.settings().lock_timeout)?;
@@ -365,23 +369,23 @@ fn track(repo: &Repository, connection: &Connection<'_>, moved: &[TrackedMove]) 
 }
 
 /// Records commits of the remote that none of its refs will reach after this fetch.
-fn note_once_there(
+fn note_former_tips(
     repo: &Repository,
     connection: &Connection<'_>,
     moved: &[TrackedMove],
 ) -> Result<()> {
     let remote = &connection.remote.name;
-    let sides = connection.state.fold().conflicts.values().flatten();
+    let sides = connection.state.remote_state().conflicts.values().flatten();
     let mut commits: BTreeSet<Id> = sides.filter_map(|side| side.commit).collect();
     commits
         .extend(overtaken(repo.history(), moved.iter().map(|one| (&one.name, one.old, one.new)))?);
-    if !connection.goes_on() && (!commits.is_empty() || has_once_there(repo, remote)) {
+    if !connection.goes_on() && (!commits.is_empty() || has_former_tips(repo, remote)) {
         // The remote may be a different one now. Keep only commits that its log names.
         let named = connection.log.named(&connection.state)?;
         commits.retain(|id| named.contains(id));
-        retain_once_there(repo, remote, &named)?;
+        retain_former_tips(repo, remote, &named)?;
     }
-    note_once(repo, remote, commits)
+    add_former_tips(repo, remote, commits)
 }
 
 fn names_what_is_missing(connection: &Connection<'_>, broken: &BTreeSet<RefName>) -> Error {

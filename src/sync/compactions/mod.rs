@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::fs::atomic;
 use crate::fs::read;
 use crate::id::Id;
-use crate::remote::log::{Entry, Fold, Stored, StoredKind};
+use crate::remote::log::{Entry, RemoteState, Stored, StoredKind};
 
 /// The file in the cache directory of a remote. Each line is one compacted file: `ID PART:SIZE
 /// PART:SIZE…`.
@@ -24,14 +24,14 @@ const REQUEST: u64 = 64 << 10;
 
 /// The compacted files of a remote, with their inputs.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(crate) struct Unions(BTreeMap<Id, Vec<Stored>>);
+pub(crate) struct Compactions(BTreeMap<Id, Vec<Stored>>);
 
-impl Unions {
-    /// Loads the compacted files of `fold` that were recorded in `directory`.
-    pub(crate) fn load(directory: &Path, fold: &Fold) -> Self {
-        let mut unions = Self::noted(directory);
-        unions.forget_gone(fold);
-        unions
+impl Compactions {
+    /// Loads the compacted files of `remote_state` that were recorded in `directory`.
+    pub(crate) fn load(directory: &Path, remote_state: &RemoteState) -> Self {
+        let mut compactions = Self::noted(directory);
+        compactions.forget_gone(remote_state);
+        compactions
     }
 
     fn noted(directory: &Path) -> Self {
@@ -40,32 +40,33 @@ impl Unions {
             let (id, size) = word.split_once(':')?;
             Some(Stored { id: Id::from_hex(id.as_bytes())?, size: size.parse().ok()? })
         };
-        let union = |line: &str| {
+        let compacted = |line: &str| {
             let mut words = line.split(' ');
             let id = Id::from_hex(words.next()?.as_bytes())?;
             Some((id, words.map(part).collect::<Option<Vec<Stored>>>()?))
         };
-        Unions(text.lines().filter_map(union).collect())
+        Compactions(text.lines().filter_map(compacted).collect())
     }
 
-    /// Records the compacted files that `entries`, which are part of `fold`, created. Removes files
-    /// that the remote no longer has. Records nothing if nothing about the remote is cached yet.
+    /// Records the compacted files that `entries`, which are part of `remote_state`, created. Removes
+    /// files that the remote no longer has. Records nothing if nothing about the remote is cached
+    /// yet.
     pub(super) fn note(
         directory: &Path,
         tmp: &Path,
         entries: &[Arc<Entry>],
-        fold: &Fold,
+        remote_state: &RemoteState,
     ) -> Result<()> {
         if !read::is_dir(directory)? || !entries.iter().any(|entry| entry.joined) {
             return Ok(());
         }
-        let mut unions = Self::noted(directory);
+        let mut compactions = Self::noted(directory);
         for entry in entries.iter().filter(|entry| entry.joined) {
-            unions.add(entry, fold);
+            compactions.add(entry, remote_state);
         }
-        unions.forget_gone(fold);
+        compactions.forget_gone(remote_state);
         let mut text = String::new();
-        for (id, parts) in &unions.0 {
+        for (id, parts) in &compactions.0 {
             text.push_str(&id.to_hex());
             for part in parts {
                 text.push_str(&format!(" {}:{}", part.id, part.size));
@@ -75,8 +76,8 @@ impl Unions {
         atomic::write(&directory.join(FILE), tmp, text.as_bytes())
     }
 
-    fn add(&mut self, entry: &Entry, fold: &Fold) {
-        let parts: Option<Vec<_>> = entry.retired.iter().map(|id| find(fold, id)).collect();
+    fn add(&mut self, entry: &Entry, remote_state: &RemoteState) {
+        let parts: Option<Vec<_>> = entry.retired.iter().map(|id| find(remote_state, id)).collect();
         // A compacted file with an unknown input is treated like any other file.
         let Some(parts) = parts else { return };
         let kinds = [(StoredKind::Meta, &entry.meta), (StoredKind::Segment, &entry.segments)];
@@ -84,18 +85,19 @@ impl Unions {
             let own = parts.iter().filter(|(own, _)| *own == kind).map(|(_, part)| *part);
             let own: Vec<Stored> = own.collect();
             // The segment for a compacted pack follows the compacted segment.
-            if let [union, ..] = &added[..]
+            if let [compacted, ..] = &added[..]
                 && !own.is_empty()
             {
-                self.0.insert(union.id, own);
+                self.0.insert(compacted.id, own);
             }
         }
     }
 
     /// Keeps the compacted files that the remote has, and compacted files among their inputs.
-    fn forget_gone(&mut self, fold: &Fold) {
+    fn forget_gone(&mut self, remote_state: &RemoteState) {
         let mut kept = BTreeMap::new();
-        let has = |id: &&Id| fold.meta.contains_key(id) || fold.segments.contains_key(id);
+        let has =
+            |id: &&Id| remote_state.meta.contains_key(id) || remote_state.segments.contains_key(id);
         let mut next: Vec<Id> = self.0.keys().filter(has).copied().collect();
         for _ in 0..DEPTH {
             let mut deeper = Vec::new();
@@ -121,11 +123,11 @@ impl Unions {
         let (mut whole, mut found) = (Vec::new(), BTreeSet::new());
         loop {
             let before = whole.len();
-            for (union, parts) in &self.0 {
+            for (compacted, parts) in &self.0 {
                 let is_had = |part: &Stored| has(&part.id) || found.contains(&part.id);
-                if !has(union) && !found.contains(union) && parts.iter().all(is_had) {
-                    whole.push((*union, parts.iter().map(|part| part.id).collect()));
-                    found.insert(*union);
+                if !has(compacted) && !found.contains(compacted) && parts.iter().all(is_had) {
+                    whole.push((*compacted, parts.iter().map(|part| part.id).collect()));
+                    found.insert(*compacted);
                 }
             }
             if whole.len() == before {
@@ -183,10 +185,10 @@ impl Unions {
 }
 
 /// Finds a file that is or was on the remote; returns its kind and size.
-fn find(fold: &Fold, id: &Id) -> Option<(StoredKind, Stored)> {
-    let retired = fold.retired.get(id).map(|one| (one.kind, one.size));
-    let meta = || fold.meta.get(id).map(|size| (StoredKind::Meta, *size));
-    let segment = || fold.segments.get(id).map(|size| (StoredKind::Segment, *size));
+fn find(remote_state: &RemoteState, id: &Id) -> Option<(StoredKind, Stored)> {
+    let retired = remote_state.retired.get(id).map(|one| (one.kind, one.size));
+    let meta = || remote_state.meta.get(id).map(|size| (StoredKind::Meta, *size));
+    let segment = || remote_state.segments.get(id).map(|size| (StoredKind::Segment, *size));
     let (kind, size) = retired.or_else(meta).or_else(segment)?;
     Some((kind, Stored { id: *id, size }))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Joined, PullConflict, PullOptions, PullOutcome, PulledRef};
+use super::{PullChange, PullConflict, PullOptions, PullOutcome, PulledRef};
 use crate::catalog::version::{RecordChange, change_records};
 use crate::error::{Error, Result};
 use crate::id::Id;
@@ -10,10 +10,12 @@ use crate::name::RefName;
 use crate::progress::{Progress, Unit};
 use crate::remote::TrafficCount;
 use crate::repo::Repository;
-use crate::sync::merge::{Choice, FieldConflict, MergeOptions, Merged, Tied, join_tie, merge_ref};
+use crate::sync::merge::{
+    Choice, FieldConflict, MergeOptions, Merged, PairMerge, merge_ref, merge_renamed_pair,
+};
 use crate::sync::{
-    Both, Brought, Connection, Past, Sides, Standing, TakenIn, Tie, find_name, find_ties,
-    renamed_there, standings, tracked,
+    Brought, Connection, Imported, RefMemory, RefRelation, RefSides, RenamedPair, Sides, find_name,
+    find_renamed_pairs, ref_relations, renamed_there, tracked,
 };
 
 /// The refs to merge: the named ones, or all refs that the remote has or had.
@@ -22,9 +24,9 @@ pub(super) fn asked_for(
     connection: &Connection<'_>,
     words: &[String],
 ) -> Result<Vec<RefName>> {
-    let fold = connection.state.fold();
-    let there = fold.refs.keys().chain(fold.conflicts.keys()).cloned();
-    let gone = Past::load(&connection.directory());
+    let remote_state = connection.state.remote_state();
+    let there = remote_state.refs.keys().chain(remote_state.conflicts.keys()).cloned();
+    let gone = RefMemory::load(&connection.directory());
     let all: BTreeSet<RefName> = there.chain(gone.deleted_there().cloned()).collect();
     if words.is_empty() {
         return Ok(all.into_iter().collect());
@@ -57,7 +59,7 @@ fn find_there(
 }
 
 /// Merges the remote's `names` into the local refs.
-pub(super) fn join(
+pub(super) fn merge_refs(
     repo: &Repository,
     connection: &Connection<'_>,
     names: &[RefName],
@@ -66,26 +68,26 @@ pub(super) fn join(
 ) -> Result<PullOutcome> {
     progress.begin("joining", Some(names.len() as u64), Unit::Items);
     let changed = change_records(repo, &options.command, |change| {
-        let past = Past::load(&connection.directory());
-        let mut join = Join {
+        let memory = RefMemory::load(&connection.directory());
+        let mut merge = PullMerge {
             repo,
             connection,
             is_named: !options.refs.is_empty(),
-            past: past.clone(),
+            memory: memory.clone(),
             refs: Vec::new(),
             conflicts: Vec::new(),
             ahead: 0,
         };
-        join.all(change, names, progress)?;
-        Ok((join.refs, join.conflicts, join.ahead, past, join.past))
+        merge.all(change, names, progress)?;
+        Ok((merge.refs, merge.conflicts, merge.ahead, memory, merge.memory))
     })?;
-    let (refs, conflicts, ahead, past, now) = changed.value;
-    if now != past {
+    let (refs, conflicts, ahead, memory, now) = changed.value;
+    if now != memory {
         now.save(&connection.directory(), &repo.content().tmp_dir())?;
     }
     Ok(PullOutcome {
         remote: connection.remote.name.clone(),
-        fetched: TakenIn::default(),
+        fetched: Imported::default(),
         refs,
         ahead,
         conflicts,
@@ -98,7 +100,7 @@ pub(super) fn join(
 /// Finds the new name of the current run, if this pull renamed it.
 fn find_current(
     repo: &Repository,
-    both: &Both<'_>,
+    sides: &Sides<'_>,
     moved: &[PulledRef],
 ) -> Result<Option<RefName>> {
     let Some(current) = repo.history().head()? else { return Ok(None) };
@@ -106,22 +108,22 @@ fn find_current(
     let Some(old) = moved.iter().find(|one| is_gone(one)).and_then(|one| one.old) else {
         return Ok(None);
     };
-    let to = renamed_there(repo, both, current.kind(), &old)?;
+    let to = renamed_there(repo, sides, current.kind(), &old)?;
     Ok(to.filter(|to| moved.iter().any(|one| one.name == *to && one.new.is_some())))
 }
 
 /// A merge of refs in progress, with all of them locked.
-struct Join<'a> {
+struct PullMerge<'a> {
     repo: &'a Repository,
     connection: &'a Connection<'a>,
     is_named: bool,
-    past: Past,
+    memory: RefMemory,
     refs: Vec<PulledRef>,
     conflicts: Vec<PullConflict>,
     ahead: u64,
 }
 
-impl Join<'_> {
+impl PullMerge<'_> {
     fn all(
         &mut self,
         change: &mut RecordChange<'_>,
@@ -134,27 +136,27 @@ impl Join<'_> {
         let here: BTreeMap<RefName, Id> = repo.history().refs("refs/")?.into_iter().collect();
         let wanted: BTreeSet<&RefName> = names.iter().collect();
         // The earlier names of a ref identify it.
-        let past = self.past.clone();
-        let all: BTreeSet<&RefName> = names.iter().chain(past.deleted_there()).collect();
-        let sides = |name: &RefName| -> Sides {
+        let memory = self.memory.clone();
+        let all: BTreeSet<&RefName> = names.iter().chain(memory.deleted_there()).collect();
+        let ref_sides = |name: &RefName| -> RefSides {
             (name.clone(), here.get(name).copied(), there.get(name).copied())
         };
-        let sides: Vec<Sides> = all.into_iter().map(sides).collect();
-        let (compared, removed) = standings(repo, &past, &sides)?;
-        let both = Both { here: &here, there: &there, past: &past, removed: &removed };
-        let mut ties = find_ties(repo, &both, &compared)?;
-        ties.retain(|tie| tie.names().any(|name| wanted.contains(name)));
-        for tie in &ties {
-            self.tie(change, tie)?;
+        let ref_sides: Vec<RefSides> = all.into_iter().map(ref_sides).collect();
+        let (compared, removed) = ref_relations(repo, &memory, &ref_sides)?;
+        let sides = Sides { here: &here, there: &there, memory: &memory, removed: &removed };
+        let mut pairs = find_renamed_pairs(repo, &sides, &compared)?;
+        pairs.retain(|pair| pair.names().any(|name| wanted.contains(name)));
+        for pair in &pairs {
+            self.merge_pair(change, pair)?;
         }
-        let joined: BTreeSet<&RefName> = ties.iter().flat_map(Tie::names).collect();
-        for ((name, here, there), (_, stands)) in sides.iter().zip(&compared) {
-            if wanted.contains(name) && !joined.contains(name) {
-                self.one(change, name, *stands, (*here, *there))?;
+        let merged: BTreeSet<&RefName> = pairs.iter().flat_map(RenamedPair::names).collect();
+        for ((name, here, there), (_, relation)) in ref_sides.iter().zip(&compared) {
+            if wanted.contains(name) && !merged.contains(name) {
+                self.one(change, name, *relation, (*here, *there))?;
                 progress.advance(1);
             }
         }
-        if let Some(run) = find_current(repo, &both, &self.refs)? {
+        if let Some(run) = find_current(repo, &sides, &self.refs)? {
             change.transaction().set_head(Some(run));
         }
         Ok(())
@@ -164,43 +166,47 @@ impl Join<'_> {
         &mut self,
         change: &mut RecordChange<'_>,
         name: &RefName,
-        stands: Standing,
+        relation: RefRelation,
         (here, there): (Option<Id>, Option<Id>),
     ) -> Result<()> {
         let mut now = here;
         let mut how = None;
-        match stands {
-            Standing::Same => self.past.note_agreed(name, here),
-            Standing::OnlyThere => (now, how) = (there, Some(Joined::Created)),
-            Standing::DeletedHere if self.is_named => (now, how) = (there, Some(Joined::Created)),
-            Standing::Behind => (now, how) = (there, Some(Joined::FastForward)),
-            Standing::Replaced => (now, how) = (there, Some(Joined::Replaced)),
-            Standing::DeletedThere => (now, how) = (None, Some(Joined::Deleted)),
-            Standing::Ahead | Standing::OnlyHere | Standing::DeletedHere => self.ahead += 1,
-            Standing::Diverged => {
+        match relation {
+            RefRelation::Same => self.memory.note_agreed(name, here),
+            RefRelation::OnlyThere => (now, how) = (there, Some(PullChange::Created)),
+            RefRelation::DeletedHere if self.is_named => {
+                (now, how) = (there, Some(PullChange::Created))
+            }
+            RefRelation::Behind => (now, how) = (there, Some(PullChange::FastForward)),
+            RefRelation::Replaced => (now, how) = (there, Some(PullChange::Replaced)),
+            RefRelation::DeletedThere => (now, how) = (None, Some(PullChange::Deleted)),
+            RefRelation::Ahead | RefRelation::OnlyHere | RefRelation::DeletedHere => {
+                self.ahead += 1
+            }
+            RefRelation::Diverged => {
                 if let (Some(ours), Some(theirs)) = (here, there) {
                     (now, how) = self.merge(change, name, ours, theirs)?;
-                    self.ahead += u64::from(how == Some(Joined::Merged));
+                    self.ahead += u64::from(how == Some(PullChange::Merged));
                 }
             }
-            Standing::DeletedHereChangedThere | Standing::DeletedThereChangedHere => {
+            RefRelation::DeletedHereChangedThere | RefRelation::DeletedThereChangedHere => {
                 let fields = vec![FieldConflict::deletion(None, here, there)];
                 self.conflict(name, here, there, fields);
             }
         }
-        if how.is_some_and(|how| how != Joined::Merged) {
-            self.past.note_agreed(name, now);
+        if how.is_some_and(|how| how != PullChange::Merged) {
+            self.memory.note_agreed(name, now);
         }
         let merged = self.other_sides(change, name, now)?;
         if merged.is_some() {
-            (now, how) = (merged, Some(Joined::Merged));
+            (now, how) = (merged, Some(PullChange::Merged));
         }
         if let Some(how) = how {
             let subject = match how {
-                Joined::Created | Joined::FastForward => "pull",
-                Joined::Merged => "pull: merge",
-                Joined::Replaced => "pull: recreated on the remote",
-                Joined::Deleted => "pull: deleted on the remote",
+                PullChange::Created | PullChange::FastForward => "pull",
+                PullChange::Merged => "pull: merge",
+                PullChange::Replaced => "pull: recreated on the remote",
+                PullChange::Deleted => "pull: deleted on the remote",
             };
             change.move_ref(name.clone(), here, now, subject);
             self.refs.push(PulledRef { name: name.clone(), old: here, new: now, how });
@@ -209,26 +215,26 @@ impl Join<'_> {
     }
 
     /// Merges a ref that has different names on the two sides.
-    fn tie(&mut self, change: &mut RecordChange<'_>, tie: &Tie) -> Result<()> {
+    fn merge_pair(&mut self, change: &mut RecordChange<'_>, pair: &RenamedPair) -> Result<()> {
         let who = self.repo.signature();
         let remote = &self.connection.remote.name;
-        let message = format!("Merge {} of '{remote}'", tie.was.kind().as_str());
+        let message = format!("Merge {} of '{remote}'", pair.was.kind().as_str());
         let options = MergeOptions { choice: &Choice::None, who: &who, message: &message };
-        match join_tie(self.repo, change.writer(), tie, &options, &mut self.past)? {
-            Tied::Moves(moves) => {
+        match merge_renamed_pair(self.repo, change.writer(), pair, &options, &mut self.memory)? {
+            PairMerge::Moves(moves) => {
                 for (name, old, new) in moves {
-                    let how = if new.is_none() { Joined::Deleted } else { Joined::Merged };
-                    self.ahead += u64::from(how == Joined::Merged);
+                    let how = if new.is_none() { PullChange::Deleted } else { PullChange::Merged };
+                    self.ahead += u64::from(how == PullChange::Merged);
                     change.move_ref(name.clone(), old, new, "pull: renamed");
                     self.refs.push(PulledRef { name, old, new, how });
                 }
             }
-            Tied::Conflict(fields) => {
+            PairMerge::Conflict(fields) => {
                 let commit = |side: &Option<(RefName, Id)>| side.as_ref().map(|(_, id)| *id);
-                let (ours, theirs) = (commit(&tie.ours), commit(&tie.theirs));
-                self.conflict(tie.name(), ours, theirs, fields);
+                let (ours, theirs) = (commit(&pair.ours), commit(&pair.theirs));
+                self.conflict(pair.name(), ours, theirs, fields);
                 if let Some(conflict) = self.conflicts.last_mut() {
-                    conflict.was = Some(tie.was.clone()).filter(|was| was != tie.name());
+                    conflict.was = Some(pair.was.clone()).filter(|was| was != pair.name());
                 }
             }
         }
@@ -241,7 +247,7 @@ impl Join<'_> {
         name: &RefName,
         ours: Id,
         theirs: Id,
-    ) -> Result<(Option<Id>, Option<Joined>)> {
+    ) -> Result<(Option<Id>, Option<PullChange>)> {
         let who = self.repo.signature();
         let remote = &self.connection.remote.name;
         let message = format!("Merge {} of '{remote}'", name.kind().as_str());
@@ -249,8 +255,8 @@ impl Join<'_> {
         let merged = merge_ref(self.repo, change.writer(), name, (ours, theirs), &options)?;
         Ok(match merged {
             Merged::Same => (Some(ours), None),
-            Merged::FastForward(commit) => (Some(commit), Some(Joined::FastForward)),
-            Merged::Merge(commit) => (Some(commit), Some(Joined::Merged)),
+            Merged::FastForward(commit) => (Some(commit), Some(PullChange::FastForward)),
+            Merged::Merge(commit) => (Some(commit), Some(PullChange::Merged)),
             Merged::Conflict(fields) => {
                 self.conflict(name, Some(ours), Some(theirs), fields);
                 (Some(ours), None)
@@ -268,7 +274,7 @@ impl Join<'_> {
     ) -> Result<Option<Id>> {
         let connection = self.connection;
         let mut merged = None;
-        for side in connection.state.fold().conflicts.get(name).into_iter().flatten() {
+        for side in connection.state.remote_state().conflicts.get(name).into_iter().flatten() {
             match (merged.or(now), side.commit) {
                 (Some(ours), Some(theirs)) => {
                     // The local commit may be a merge of earlier sides that is not written yet.

@@ -9,11 +9,11 @@ use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::PathBuf;
 
+use super::author_line;
 use super::compact_packs::{MANY_PACKS, NewPack, compact_packs};
 use super::connection::Connection;
 use super::content::RemoteContent;
 use super::object_reader::ObjectReader;
-use super::who;
 use crate::content::Session;
 use crate::error::{Error, IoResultExt, Result};
 use crate::fs::atomic::TempFile;
@@ -21,7 +21,7 @@ use crate::fs::read;
 use crate::id::Id;
 use crate::progress::{NoProgress, Progress, Unit, check_interrupt};
 use crate::remote::layout::{meta_key, segment_key};
-use crate::remote::log::{Commit, Fold, Proposal, Stored};
+use crate::remote::log::{Commit, Proposal, RemoteState, Stored};
 use crate::repo::Repository;
 
 /// The number of files that makes compaction worthwhile.
@@ -43,10 +43,10 @@ const MANY_LARGE: usize = 3;
 
 /// Returns true if a push of the segments `sent` leaves so many large ones that a compaction is
 /// due. Each large segment costs several requests per lookup of a file.
-pub(crate) fn leaves_many_large(fold: &Fold, sent: &[Stored]) -> bool {
+pub(crate) fn leaves_many_large(remote_state: &RemoteState, sent: &[Stored]) -> bool {
     let is_large = |size: u64| size > LARGE_SEGMENT;
     sent.iter().any(|segment| is_large(segment.size))
-        && worth_it(&fold.segments, MOST).iter().filter(|(_, size)| is_large(*size)).count()
+        && worth_it(&remote_state.segments, MOST).iter().filter(|(_, size)| is_large(*size)).count()
             >= MANY_LARGE
 }
 
@@ -54,13 +54,13 @@ pub(crate) fn leaves_many_large(fold: &Fold, sent: &[Stored]) -> bool {
 /// due, or if the entry of the push `is_long`.
 ///
 /// Nothing depends on compaction. A failure is reported as a warning, and a later push compacts.
-pub(crate) fn put_together(
+pub(crate) fn compact(
     repo: &Repository,
     connection: &mut Connection<'_>,
     is_long: bool,
     progress: &dyn Progress,
 ) {
-    let done = join_files(repo, connection, progress).and_then(|()| {
+    let done = compact_files(repo, connection, progress).and_then(|()| {
         if is_long {
             connection.log.renew_checkpoint(&connection.state)?;
         } else {
@@ -76,14 +76,15 @@ pub(crate) fn put_together(
     }
 }
 
-fn join_files(
+fn compact_files(
     repo: &Repository,
     connection: &mut Connection<'_>,
     progress: &dyn Progress,
 ) -> Result<()> {
-    let fold = connection.state.fold();
-    let (meta, segments) = (many(worth_it(&fold.meta, MOST)), many(worth_it(&fold.segments, MOST)));
-    if meta.is_empty() && segments.is_empty() && fold.packs.len() < MANY_PACKS {
+    let remote_state = connection.state.remote_state();
+    let (meta, segments) =
+        (many(worth_it(&remote_state.meta, MOST)), many(worth_it(&remote_state.segments, MOST)));
+    if meta.is_empty() && segments.is_empty() && remote_state.packs.len() < MANY_PACKS {
         return Ok(());
     }
     progress.begin("compacting small files", None, Unit::Items);
@@ -93,7 +94,7 @@ fn join_files(
         return Ok(());
     }
     let now = repo.settings().clock.now();
-    let mut proposal = Proposal::new(&who(repo), now, "compact small files");
+    let mut proposal = Proposal::new(&author_line(repo), now, "compact small files");
     if !meta.is_empty() {
         proposal.meta.push(join_meta(repo, connection, &meta, &session, progress)?);
     }
@@ -179,7 +180,7 @@ fn join_meta(
 
 fn content<'c>(repo: &'c Repository, connection: &'c Connection<'_>) -> Result<RemoteContent<'c>> {
     let store = connection.log.store();
-    RemoteContent::new(repo, store, connection.state.fold(), &connection.directory())
+    RemoteContent::new(repo, store, connection.state.remote_state(), &connection.directory())
 }
 
 #[cfg(test)]
