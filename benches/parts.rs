@@ -201,7 +201,7 @@ impl Place {
     fn upload(&self, repo: &Repository) {
         let options = UploadOptions {
             cwd: self.directory.path().to_owned(),
-            sources: vec![artifacts::ops::upload::Source::Path("data".into())],
+            sources: vec![artifacts::ops::upload::UploadSource::Path("data".into())],
             command: "bench".to_owned(),
             ..UploadOptions::default()
         };

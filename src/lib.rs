@@ -33,7 +33,7 @@
 //! use artifacts::ops::download::{DownloadOptions, download};
 //! use artifacts::ops::init::{InitOptions, init};
 //! use artifacts::catalog::revision::resolve;
-//! use artifacts::ops::upload::{Source, UploadOptions, upload};
+//! use artifacts::ops::upload::{UploadSource, UploadOptions, upload};
 //! use artifacts::{NoProgress, Repository, Settings};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -48,7 +48,7 @@
 //! // An upload adds a commit to a run. The first upload creates the run.
 //! let options = UploadOptions {
 //!     cwd: work.clone(),
-//!     sources: vec![Source::Path("weights.bin".into())],
+//!     sources: vec![UploadSource::Path("weights.bin".into())],
 //!     message: Some("first weights".to_owned()),
 //!     ..UploadOptions::default()
 //! };
@@ -88,7 +88,7 @@
 //! use artifacts::ops::pull::{PullOptions, pull};
 //! use artifacts::ops::push::{PushOptions, push};
 //! use artifacts::ops::remote::{AddOptions, add};
-//! use artifacts::ops::upload::{Source, UploadOptions, upload};
+//! use artifacts::ops::upload::{UploadSource, UploadOptions, upload};
 //! use artifacts::remote::RemoteUri;
 //! use artifacts::{NoProgress, Repository, Settings};
 //!
@@ -108,7 +108,7 @@
 //! let upload_weights = || {
 //!     let options = UploadOptions {
 //!         cwd: work.join("ada"),
-//!         sources: vec![Source::Path("weights.bin".into())],
+//!         sources: vec![UploadSource::Path("weights.bin".into())],
 //!         ..UploadOptions::default()
 //!     };
 //!     upload(&repo, &options, &mut std::io::empty(), &NoProgress)

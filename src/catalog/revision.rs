@@ -86,7 +86,7 @@ pub fn resolve(repo: &Repository, revision: &Revision) -> Result<Resolved> {
         .map_err(|error| with_path_hint(repo, revision, error))
         .map_err(|error| with_new_name(repo, revision, error))?;
     let commit = history.read_commit(&found.commit)?;
-    let state = State::read(repo, &found.commit, &commit.tree)?;
+    let state = RecordContents::read(repo, &found.commit, &commit.tree)?;
     Ok(Resolved {
         commit: found.commit,
         time: commit.committer.time,
@@ -101,7 +101,7 @@ pub fn resolve(repo: &Repository, revision: &Revision) -> Result<Resolved> {
 
 /// The contents of a commit's tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct State {
+pub(crate) struct RecordContents {
     /// The kind of record.
     pub(crate) kind: RecordKind,
     /// The id of the record's blob.
@@ -110,7 +110,7 @@ pub(crate) struct State {
     pub(crate) artifacts: Option<Id>,
 }
 
-impl State {
+impl RecordContents {
     /// Reads the tree of `commit`.
     pub(crate) fn read(repo: &Repository, commit: &Id, tree: &Id) -> Result<Self> {
         let mut record = None;
@@ -126,7 +126,7 @@ impl State {
             let message = format!("the commit {commit} has no record of a run or version");
             return Err(Error::corrupt(message).with_hint("art fsck"));
         };
-        Ok(State { kind, record, artifacts })
+        Ok(RecordContents { kind, record, artifacts })
     }
 }
 

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::copy::FrameCopier;
+use super::needed_places::{NeededPlace, NeededPlaces, needed_frames, stored};
 use super::packer::FullPack;
-use super::places::{Place, Places, needed_frames, stored};
 use super::segments::SegmentSet;
 use super::spill::SegmentSpill;
 use super::verify::indexed_members;
@@ -111,7 +111,7 @@ impl ContentStore {
 
 /// The content to keep.
 struct Kept {
-    places: Places,
+    places: NeededPlaces,
     /// The manifests, sorted.
     manifests: Vec<Id>,
 }
@@ -124,7 +124,7 @@ impl Kept {
         is_kept: &dyn Fn(&Id) -> bool,
         progress: &dyn Progress,
     ) -> Result<Self> {
-        let mut places = Places::new(segments);
+        let mut places = NeededPlaces::new(segments);
         let mut lists: Vec<(Id, Location)> = Vec::new();
         let total = segments.size().0;
         progress.begin("choosing contents", Some(total), Unit::Items);
@@ -185,7 +185,7 @@ struct Cut<'a> {
 
 impl Cut<'_> {
     /// Decides what to do with one pack; `places` are the locations of its kept content.
-    fn take(&mut self, pack: &Id, places: &[Place], progress: &dyn Progress) -> Result<()> {
+    fn take(&mut self, pack: &Id, places: &[NeededPlace], progress: &dyn Progress) -> Result<()> {
         check_interrupt(progress)?;
         let path = self.store.pack_path(pack);
         let size = match self.store.open_pack(pack) {

@@ -10,7 +10,7 @@ use crate::pack::Location;
 
 /// The entries of all segments at one moment, numbered from 0.
 #[derive(Debug)]
-pub struct Entries {
+pub struct IndexEntries {
     set: Arc<SegmentSet>,
     /// The number of each segment's first entry.
     first: Vec<usize>,
@@ -19,7 +19,7 @@ pub struct Entries {
 
 impl ContentStore {
     /// Returns the current entries of the index.
-    pub fn entries(&self) -> Result<Entries> {
+    pub fn entries(&self) -> Result<IndexEntries> {
         let set = self.refresh()?;
         let mut len = 0;
         let mut first = Vec::new();
@@ -27,11 +27,11 @@ impl ContentStore {
             first.push(len);
             len += segment.view().len();
         }
-        Ok(Entries { set, first, len })
+        Ok(IndexEntries { set, first, len })
     }
 }
 
-impl Entries {
+impl IndexEntries {
     /// The number of entries.
     pub fn len(&self) -> usize {
         self.len

@@ -47,7 +47,7 @@ impl FrameChecker {
         let mut wrong = Vec::new();
         let mut problems = Vec::from_iter(compared.err());
         for member in own {
-            if let Err(problem) = self.is_right(member) {
+            if let Err(problem) = self.check_member(member) {
                 wrong.push(member.id);
                 problems.push(problem);
             }
@@ -72,7 +72,7 @@ impl FrameChecker {
             return Err("more than one frame".to_owned());
         }
         let members = parse_frame(&self.bytes).map_err(|defect| defect.to_string())?;
-        members.iter().try_for_each(|member| self.is_right(member))?;
+        members.iter().try_for_each(|member| self.check_member(member))?;
         Ok(members)
     }
 
@@ -103,7 +103,7 @@ impl FrameChecker {
     }
 
     /// Checks the bytes of one member against its id. A manifest is only checked for its format.
-    pub(super) fn is_right(&self, member: &MemberEntry) -> Result<(), String> {
+    pub(super) fn check_member(&self, member: &MemberEntry) -> Result<(), String> {
         let content = self.content(member).ok_or("a member's location is out of bounds")?;
         match member.kind {
             MemberKind::Manifest => parse_manifest(content)

@@ -94,7 +94,7 @@ pub(super) const SMALL: u64 = 4 << 20;
 /// The number of attempts to read a file that changes during the read.
 const TRIES: usize = 3;
 
-type Found = Result<(Id, Option<Stat>)>;
+type HashResult = Result<(Id, Option<Stat>)>;
 
 /// The state that the workers of one import share.
 pub(super) struct Shared<'a> {
@@ -114,7 +114,7 @@ pub(super) struct Shared<'a> {
 /// One worker's results and counters.
 #[derive(Default)]
 pub(super) struct Tally {
-    pub(super) found: Vec<(u32, Found)>,
+    pub(super) found: Vec<(u32, HashResult)>,
     pub(super) read: u64,
     pub(super) new: u64,
 }
@@ -192,7 +192,7 @@ impl ContentStore {
             Ok::<_, Error>((tallies, written))
         })?;
         let mut ingested = Ingested { items: Vec::new(), stored: Stored::default() };
-        let mut found: Vec<Option<Found>> = Vec::new();
+        let mut found: Vec<Option<HashResult>> = Vec::new();
         found.resize_with(items.len(), || None);
         for tally in tallies {
             let tally = tally?;

@@ -2,7 +2,7 @@
 
 use super::check::{ContentCheck, ContentDefect, ContentPart, in_parallel};
 use super::verify::reason;
-use super::{Reader, join};
+use super::{Reader, assemble};
 use crate::error::Result;
 use crate::id::Id;
 use crate::pack::{Location, MemberKind};
@@ -51,7 +51,7 @@ impl ContentCheck {
         if full {
             let whole = manifests.iter().map(|(id, _)| *id).filter(|id| !self.lost.contains(id));
             let whole: Vec<Id> = whole.collect();
-            for (id, problem) in join::check(&self.store, &whole, threads, progress)? {
+            for (id, problem) in assemble::check(&self.store, &whole, threads, progress)? {
                 self.lose(id, ManifestProblem::Wrong(problem));
             }
         }

@@ -3,6 +3,7 @@
 //! The store owns the directories `packs/`, `index/`, `cache/` and `tmp/` of a repository; no other
 //! module writes to them. Packs and segments never change after they get their names.
 
+mod assemble;
 mod batch;
 mod buffers;
 mod check;
@@ -15,15 +16,14 @@ mod foreign;
 mod frame;
 mod frame_check;
 mod ingest;
-mod join;
 mod large;
 mod large_frame;
 mod manifests;
 mod map;
+mod needed_places;
 mod outgoing;
 mod pack_stream;
 mod packer;
-mod places;
 mod read;
 mod rebuild;
 mod receive;
@@ -47,7 +47,7 @@ use crate::pack::{Location, MemberKind};
 pub use check::{ContentCheck, ContentDefect, ContentPart, ContentTotals};
 pub use compact::{CompactedPack, PackCompactor};
 pub use drop::Dropped;
-pub use entries::Entries;
+pub use entries::IndexEntries;
 pub use extract::{Extract, Target};
 pub use foreign::{ForeignIndex, ReadRanges, find_remotely};
 pub use ingest::{Ingested, Item, ItemKind, Stored};
@@ -61,7 +61,7 @@ pub use repair::{ContentRepair, Salvaged};
 use segments::SegmentSet;
 pub use send::{IsThere, Need, OutgoingPack, OutgoingSegment, SendPlan};
 pub use session::Session;
-pub use spill::join_segments;
+pub use spill::merge_segments;
 pub use stat_cache::{CacheEntry, StatCache};
 
 /// Parameters for cutting, compressing and grouping content; fixed when a repository is created.

@@ -2,8 +2,8 @@
 //! that indexes them.
 
 use super::copy::FrameCopier;
+use super::needed_places::{NeededPlace, needed_frames, stored};
 use super::packer::FullPack;
-use super::places::{Place, needed_frames, stored};
 use super::segments::SegmentSet;
 use super::send::{OutgoingPack, OutgoingSegment};
 use super::spill::SegmentSpill;
@@ -43,7 +43,7 @@ impl<'a> Outgoing<'a> {
     pub(super) fn take(
         &mut self,
         pack: &Id,
-        places: &[Place],
+        places: &[NeededPlace],
         progress: &dyn Progress,
     ) -> Result<()> {
         let file = self.store.open_pack(pack)?;

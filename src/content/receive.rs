@@ -39,14 +39,14 @@ pub struct Receiver<'s> {
     store: &'s ContentStore,
     session: &'s Session,
     checkers: Mutex<Vec<FrameChecker>>,
-    state: Mutex<State>,
+    state: Mutex<ReceiveState>,
     /// Held while a pack becomes durable. Acquired only while `state` is held, which is then
     /// released.
     sealing: Mutex<()>,
 }
 
 #[derive(Default)]
-struct State {
+struct ReceiveState {
     open: Option<OpenPack>,
     /// The received manifests. In a pack that is still open, the pack id is [`Id::NULL`].
     manifests: Vec<(Id, Location)>,
@@ -164,7 +164,7 @@ impl Receiver<'_> {
         file.persist(&self.store.pack_path(id))?;
         let manifests: Vec<_> = manifests(&index, *id).collect();
         lock(&self.state).manifests.extend(manifests);
-        self.is_durable(*id, index, size)
+        self.index_durable_pack(*id, index, size)
     }
 
     /// Calls `each` with the chunks of the received and wanted manifests, in the order of the
@@ -290,17 +290,17 @@ impl Receiver<'_> {
     }
 
     /// Makes a full pack durable while other threads fill the next one.
-    fn seal(&self, state: MutexGuard<'_, State>, full: Option<FullPack>) -> Result<()> {
+    fn seal(&self, state: MutexGuard<'_, ReceiveState>, full: Option<FullPack>) -> Result<()> {
         let Some(full) = full else { return Ok(()) };
         let sealing = lock(&self.sealing);
         drop(state);
         full.file.persist(&self.store.pack_path(&full.id))?;
         drop(sealing);
-        self.is_durable(full.id, full.index, full.bytes)
+        self.index_durable_pack(full.id, full.index, full.bytes)
     }
 
     /// Adds the blobs and chunks of a durable pack to the index.
-    fn is_durable(&self, id: Id, mut index: PackIndex, bytes: u64) -> Result<()> {
+    fn index_durable_pack(&self, id: Id, mut index: PackIndex, bytes: u64) -> Result<()> {
         let mut state = lock(&self.state);
         state.received.packs += 1;
         state.received.bytes += bytes;
@@ -316,14 +316,14 @@ impl Receiver<'_> {
         Ok(())
     }
 
-    fn write_index(&self, state: &mut State) -> Result<()> {
+    fn write_index(&self, state: &mut ReceiveState) -> Result<()> {
         state.unindexed = 0;
         self.store.add_segment(self.session, std::mem::take(&mut state.builder))
     }
 }
 
 /// Closes the open pack and gives its manifests the pack's id.
-fn close(state: &mut State) -> Result<Option<FullPack>> {
+fn close(state: &mut ReceiveState) -> Result<Option<FullPack>> {
     let Some(open) = state.open.take() else { return Ok(None) };
     let full = open.close()?;
     let places = state.manifests.iter_mut().map(|(_, place)| place);

@@ -139,7 +139,7 @@ impl Salvage<'_> {
         }
         let mut tar = Vec::new();
         let mut members = Vec::new();
-        let is_right = |member: &&MemberEntry| self.checker.is_right(member).is_ok();
+        let is_right = |member: &&MemberEntry| self.checker.check_member(member).is_ok();
         for member in own.iter().filter(|member| is_wanted(member) && is_right(member)) {
             let content = self.checker.content(member).unwrap_or_default();
             let offset = append_member(&mut tar, member.kind, &member.id, content) as u32;

@@ -6,8 +6,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::needed_places::NeededPlaces;
 use super::outgoing::Outgoing;
-use super::places::Places;
 use super::read::missing;
 use super::segments::SegmentSet;
 use super::{ContentStore, Session};
@@ -150,7 +150,7 @@ struct Search<'a> {
     store: &'a ContentStore,
     segments: Arc<SegmentSet>,
     progress: &'a dyn Progress,
-    places: Places,
+    places: NeededPlaces,
     manifests: Vec<Manifest>,
     missing: Vec<Id>,
 }
@@ -158,7 +158,7 @@ struct Search<'a> {
 impl<'a> Search<'a> {
     fn new(store: &'a ContentStore, progress: &'a dyn Progress) -> Result<Self> {
         let segments = store.refresh()?;
-        let places = Places::new(&segments);
+        let places = NeededPlaces::new(&segments);
         let (manifests, missing) = Default::default();
         Ok(Search { store, segments, progress, places, manifests, missing })
     }

@@ -10,7 +10,7 @@ use super::send::OutgoingSegment;
 use crate::error::{Error, IoResultExt, Result};
 use crate::fs::atomic::TempFile;
 use crate::id::{Digest, Id};
-use crate::pack::{Keep, MergeError, PackIndex, SegmentBuilder, SegmentJoin, SegmentView, merge};
+use crate::pack::{Keep, MemoryMerge, MergeError, PackIndex, SegmentBuilder, SegmentView, merge};
 
 /// The number of entries to hold in memory before writing them to a separate part.
 const HELD: usize = 1 << 20;
@@ -104,12 +104,12 @@ pub(super) fn write(
 ///
 /// Holds all segments in memory, several times. Fails with [`Corrupt`](crate::ErrorKind::Corrupt)
 /// if the bytes of a segment do not match its id or are not a segment.
-pub fn join_segments<B: AsRef<[u8]>>(
+pub fn merge_segments<B: AsRef<[u8]>>(
     session: &Session,
     segments: &[(Id, B)],
     is_dead: &dyn Fn(&Id) -> bool,
 ) -> Result<OutgoingSegment> {
-    let mut join = SegmentJoin::default();
+    let mut join = MemoryMerge::default();
     for (id, bytes) in segments {
         let added = checked(id, bytes.as_ref())?;
         join.add(&added, is_dead).map_err(|defect| damaged_segment(id, &defect.to_string()))?;

@@ -214,20 +214,21 @@ impl StatCache {
 /// Tables are read, not mapped: mapped pages would stay in memory until the end.
 struct Union<'a> {
     fresh: &'a [[u8; RECORD_LEN]],
-    older: Vec<Source>,
+    older: Vec<SortedTable>,
 }
 
 /// A table that is read sequentially.
-struct Source {
+struct SortedTable {
     reader: BufReader<File>,
     next: Option<[u8; RECORD_LEN]>,
 }
 
-impl Source {
+impl SortedTable {
     fn open(path: &Path) -> Result<Self> {
         let mut file = read::open(path).on("open", path)?;
         file.seek(SeekFrom::Start(MAGIC.len() as u64)).on("read", path)?;
-        let mut source = Source { reader: BufReader::with_capacity(1 << 17, file), next: None };
+        let mut source =
+            SortedTable { reader: BufReader::with_capacity(1 << 17, file), next: None };
         source.advance();
         Ok(source)
     }
@@ -241,7 +242,8 @@ impl Source {
 
 impl<'a> Union<'a> {
     fn new(fresh: &'a [[u8; RECORD_LEN]], tables: &[Table]) -> Result<Self> {
-        let older = tables.iter().map(|table| Source::open(&table.path)).collect::<Result<_>>()?;
+        let older =
+            tables.iter().map(|table| SortedTable::open(&table.path)).collect::<Result<_>>()?;
         Ok(Union { fresh, older })
     }
 }

@@ -172,8 +172,12 @@ pub fn walk<F: Filter>(
         failed: AtomicBool::new(false),
         files: AtomicU64::new(0),
     };
-    let first =
-        Task { source: Source::Open(root_fd), path: BString::default(), index: 0, state: None };
+    let first = Task {
+        source: DirectoryHandle::Open(root_fd),
+        path: BString::default(),
+        index: 0,
+        state: None,
+    };
     lock(&shared.queue).tasks.push(first);
     let parts = together(threads, &|| shared.work());
     assemble(parts, shared.next_index.into_inner() as usize)
@@ -242,13 +246,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// The source of a directory's handle. Each directory is opened below its parent, so that no link
 /// is followed and no path is too long.
-enum Source {
+enum DirectoryHandle {
     Open(OwnedFd),
     Below(Arc<OwnedFd>, std::ffi::CString),
 }
 
 struct Task<S> {
-    source: Source,
+    source: DirectoryHandle,
     path: BString,
     index: u32,
     state: Option<Arc<S>>,
@@ -344,8 +348,8 @@ impl<F: Filter> Shared<'_, F> {
     ) -> Result<(Directory, Vec<Task<F::State>>)> {
         let shown = || Path::new(".").join(crate::tree_path::escaped(&task.path));
         let fd = match &task.source {
-            Source::Open(fd) => fd.try_clone().on("read directory", shown())?,
-            Source::Below(parent, name) => {
+            DirectoryHandle::Open(fd) => fd.try_clone().on("read directory", shown())?,
+            DirectoryHandle::Below(parent, name) => {
                 let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
                 openat(parent.as_ref(), name.as_c_str(), flags, Mode::empty())
                     .on("read directory", shown())?
@@ -445,7 +449,7 @@ impl<F: Filter> Listing<'_, '_, F> {
                     let index = self.shared.next_index.fetch_add(1, Ordering::Relaxed);
                     directory.push(name.to_bytes(), Kind::Directory(index));
                     children.push(Task {
-                        source: Source::Below(Arc::clone(&self.fd), name),
+                        source: DirectoryHandle::Below(Arc::clone(&self.fd), name),
                         path: full.clone(),
                         index,
                         state: Some(Arc::clone(&self.state)),

@@ -183,7 +183,7 @@ fn diff_trees_up_to(
         }
         let next = Level::read(&mut recent, path.clone(), below_a, below_b)?;
         budget.enter(levels.len(), path.as_bytes().len(), next.a.len().max(next.b.len()))?;
-        let empty = |entries: &Entries, entry| side(entry).filter(|_| entries.len() == 0);
+        let empty = |entries: &EntryIter, entry| side(entry).filter(|_| entries.len() == 0);
         let (old, new) = (empty(&next.a, old.as_ref()), empty(&next.b, new.as_ref()));
         changes.extend(leaf_change(path, old, new));
         levels.push(next);
@@ -191,13 +191,13 @@ fn diff_trees_up_to(
     Ok(changes)
 }
 
-type Entries = IntoIter<TreeEntry>;
+type EntryIter = IntoIter<TreeEntry>;
 
 /// The entries of one directory in both trees that are not compared yet.
 struct Level {
     path: TreePath,
-    a: Entries,
-    b: Entries,
+    a: EntryIter,
+    b: EntryIter,
 }
 
 impl Level {
@@ -207,7 +207,7 @@ impl Level {
         a: Option<Id>,
         b: Option<Id>,
     ) -> Result<Self> {
-        let mut entries = |id: Option<Id>| -> Result<Entries> {
+        let mut entries = |id: Option<Id>| -> Result<EntryIter> {
             let entries = id.map(|id| trees.read(&id)).transpose()?;
             Ok(entries.unwrap_or_default().into_iter())
         };

@@ -15,7 +15,7 @@ use super::History;
 use super::backwards::Backwards;
 use super::head::HeadName;
 use super::ref_verify::LastMove;
-use super::reflog::{Entries, ReflogEntry, Sync, append, path as log_path, unreadable_lines};
+use super::reflog::{LogEntries, ReflogEntry, Sync, append, path as log_path, unreadable_lines};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{atomic, read};
@@ -379,7 +379,7 @@ impl History {
         if now != change.old && !is_explained(self.last_logged_move(&name)?) {
             return Ok(true);
         }
-        let mut entries = Entries::open(&log_path(self.git_dir(), &name))?;
+        let mut entries = LogEntries::open(&log_path(self.git_dir(), &name))?;
         let mut newer: Option<ReflogEntry> = None;
         while let Some((_, entry)) = entries.next_entry()? {
             if newer.is_some_and(|newer| newer.old == change.new) && operation.has(change, &entry) {

@@ -38,14 +38,14 @@ struct PackedRef {
 #[derive(Debug)]
 pub(super) struct PackedRefs {
     path: PathBuf,
-    bytes: Source,
+    bytes: PackedBytes,
     header: Header,
     length: u64,
     identity: Option<(u64, u64)>,
 }
 
 #[derive(Debug)]
-enum Source {
+enum PackedBytes {
     File(File),
     /// The sorted content of a file that is not sorted.
     Memory(Vec<u8>),
@@ -58,7 +58,7 @@ impl PackedRefs {
         let file = match read::open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Self::new(path, Source::Memory(Vec::new()), 0, None);
+                return Self::new(path, PackedBytes::Memory(Vec::new()), 0, None);
             }
             Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
                 let message = format!("'{}' is a directory", path.display());
@@ -73,12 +73,12 @@ impl PackedRefs {
             return Err(Error::corrupt(message).with_hint("check the repository: art fsck"));
         }
         let identity = Some((metadata.dev(), metadata.ino()));
-        Self::new(path, Source::File(file), metadata.len(), identity)
+        Self::new(path, PackedBytes::File(file), metadata.len(), identity)
     }
 
     fn new(
         path: PathBuf,
-        bytes: Source,
+        bytes: PackedBytes,
         length: u64,
         identity: Option<(u64, u64)>,
     ) -> Result<Self> {
@@ -110,7 +110,7 @@ impl PackedRefs {
             sorted.extend_from_slice(record.raw);
         }
         self.length = sorted.len() as u64;
-        self.bytes = Source::Memory(sorted);
+        self.bytes = PackedBytes::Memory(sorted);
         Ok(())
     }
 
@@ -118,11 +118,11 @@ impl PackedRefs {
     fn read(&self, offset: u64, length: u64) -> Result<Vec<u8>> {
         let length = length.min(self.length.saturating_sub(offset)) as usize;
         match &self.bytes {
-            Source::Memory(bytes) => {
+            PackedBytes::Memory(bytes) => {
                 let start = offset.min(bytes.len() as u64) as usize;
                 Ok(bytes[start..start + length].to_vec())
             }
-            Source::File(file) => {
+            PackedBytes::File(file) => {
                 let mut block = vec![0; length];
                 file.read_exact_at(&mut block, offset).on("read", &self.path)?;
                 Ok(block)
@@ -299,7 +299,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn packed(bytes: &[u8]) -> Result<PackedRefs> {
-        let source = Source::Memory(bytes.to_vec());
+        let source = PackedBytes::Memory(bytes.to_vec());
         PackedRefs::new("packed-refs".into(), source, bytes.len() as u64, None)
     }
 

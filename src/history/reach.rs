@@ -14,7 +14,7 @@ use bstr::ByteSlice;
 use super::History;
 use super::new_commits::{in_order, paint_new};
 use super::object::expect_kind;
-use super::tree_entry::{Entries, EntryRef, corrupt, git_order};
+use super::tree_entry::{EntryRef, TreeEntries, corrupt, git_order};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Id, ObjectKind};
 use crate::progress::{Progress, check_interrupt};
@@ -50,7 +50,7 @@ pub(super) fn missing_object(kind: ObjectKind, id: &Id) -> Error {
 struct Directory {
     tree: Id,
     bases: Vec<BaseTree>,
-    place: Place,
+    place: EntryPlace,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -62,19 +62,19 @@ struct BaseTree {
 
 /// The position of an entry in a record's tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum EntryPlace {
     Root,
     Record,
     Content,
 }
 
-impl Place {
+impl EntryPlace {
     /// Returns the place of the directory `entry` within a directory of this place.
-    fn below(self, entry: &EntryRef<'_>) -> Place {
+    fn below(self, entry: &EntryRef<'_>) -> EntryPlace {
         match self {
-            Place::Root if entry.name.as_bytes() == ARTIFACTS => Place::Content,
-            Place::Root | Place::Record => Place::Record,
-            Place::Content => Place::Content,
+            EntryPlace::Root if entry.name.as_bytes() == ARTIFACTS => EntryPlace::Content,
+            EntryPlace::Root | EntryPlace::Record => EntryPlace::Record,
+            EntryPlace::Content => EntryPlace::Content,
         }
     }
 
@@ -82,9 +82,9 @@ impl Place {
     /// skipped only at places with the same mark.
     fn mark(self) -> u8 {
         match self {
-            Place::Root => 1,
-            Place::Record => 2,
-            Place::Content => 4,
+            EntryPlace::Root => 1,
+            EntryPlace::Record => 2,
+            EntryPlace::Content => 4,
         }
     }
 }
@@ -139,7 +139,7 @@ impl<'a> Reach<'a> {
                 Some(BaseTree { tree: node.links.as_ref()?.tree, is_old: node.is_settled() })
             };
             let bases = links.parents.iter().filter_map(base).collect();
-            self.walk_tree(Directory { tree: links.tree, bases, place: Place::Root })?;
+            self.walk_tree(Directory { tree: links.tree, bases, place: EntryPlace::Root })?;
         }
         Ok(())
     }
@@ -229,14 +229,14 @@ impl<'a> Reach<'a> {
         let read: Vec<(Vec<u8>, bool)> = directory.bases.iter().filter_map(read).collect();
         let mut bases: Vec<Base<'_>> =
             read.iter().map(|(bytes, is_old)| Base::new(bytes, *is_old)).collect();
-        let is_content = directory.place == Place::Content;
+        let is_content = directory.place == EntryPlace::Content;
         let mut old = |entry: &EntryRef<'_>| {
             if is_content && !entry.mode.is_directory() {
                 self.visitor.old_content(entry.id);
             }
         };
         let mut files = Vec::new();
-        for entry in Entries::new(bytes) {
+        for entry in TreeEntries::new(bytes) {
             let entry = entry.map_err(|defect| corrupt(&directory.tree, &defect))?;
             let mut below = Vec::new();
             for base in &mut bases {
@@ -262,8 +262,8 @@ impl<'a> Reach<'a> {
         files.into_iter().try_for_each(|id| self.show_file(directory.place, id))
     }
 
-    fn show_file(&mut self, place: Place, id: Id) -> Result<()> {
-        if place == Place::Content {
+    fn show_file(&mut self, place: EntryPlace, id: Id) -> Result<()> {
+        if place == EntryPlace::Content {
             self.visitor.content(id);
             return Ok(());
         }
@@ -279,14 +279,14 @@ impl<'a> Reach<'a> {
 
 /// The same directory in a parent, read in parallel.
 struct Base<'a> {
-    rest: Entries<'a>,
+    rest: TreeEntries<'a>,
     next: Option<EntryRef<'a>>,
     is_old: bool,
 }
 
 impl<'a> Base<'a> {
     fn new(bytes: &'a [u8], is_old: bool) -> Self {
-        let mut base = Base { rest: Entries::new(bytes), next: None, is_old };
+        let mut base = Base { rest: TreeEntries::new(bytes), next: None, is_old };
         base.advance();
         base
     }

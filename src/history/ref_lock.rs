@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::History;
 use super::head::{HeadName, HeadTarget, NEXT_HEAD};
 use super::operations::{self, PendingOperation};
-use super::reflog::{self, Entries};
+use super::reflog::{self, LogEntries};
 use super::refs::list;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::lock::{FileLock, Mode};
@@ -131,7 +131,7 @@ impl<'h> RefsLock<'h> {
         for name in names {
             self.lock_file(&name)?;
             let path = reflog::path(self.history.git_dir(), &name);
-            if let Some((start, newest)) = Entries::open(&path)?.next_entry()?
+            if let Some((start, newest)) = LogEntries::open(&path)?.next_entry()?
                 && pending.wrote(&name, &newest)
             {
                 atomic::truncate(&path, start)?;

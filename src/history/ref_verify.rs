@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 
 use super::History;
 use super::head::HeadName;
-use super::reflog::{self, Entries};
+use super::reflog::{self, LogEntries};
 use super::refs::MAX_RETRIES;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
@@ -81,7 +81,7 @@ impl History {
     /// Returns the newest move in the reflog of `name`. `None` if there is no reflog or its newest
     /// line is unreadable.
     pub(super) fn last_logged_move(&self, name: &str) -> Result<Option<LastMove>> {
-        let entry = Entries::open(&reflog::path(self.git_dir(), name))?.newest()?;
+        let entry = LogEntries::open(&reflog::path(self.git_dir(), name))?.newest()?;
         Ok(entry.map(|entry| LastMove { new: entry.new, time: entry.time }))
     }
 
@@ -101,7 +101,7 @@ impl History {
     /// Returns the newest move of the ref `name` in the operation log.
     pub(super) fn last_recorded_move(&self, name: &str) -> Result<Option<LastMove>> {
         let mut last = None;
-        self.visit_past(name, &mut |operation| {
+        self.visit_operations(name, &mut |operation| {
             for change in &operation.changes {
                 if change.name.to_string() == name {
                     last = Some(LastMove { new: change.new, time: operation.time });
@@ -115,7 +115,7 @@ impl History {
 
     /// Returns true if the reflog of `name` has a line about this move.
     pub(super) fn is_logged(&self, name: &str, recorded: LastMove) -> Result<bool> {
-        let mut entries = Entries::open(&reflog::path(self.git_dir(), name))?;
+        let mut entries = LogEntries::open(&reflog::path(self.git_dir(), name))?;
         while let Some((_, entry)) = entries.next_entry()? {
             if (entry.new, entry.time) == (recorded.new, recorded.time) {
                 return Ok(true);

@@ -113,13 +113,13 @@ pub(super) fn path(git_dir: &Path, name: &str) -> PathBuf {
 }
 
 /// The entries of one log, newest first.
-pub(super) struct Entries {
+pub(super) struct LogEntries {
     lines: Backwards,
 }
 
-impl Entries {
+impl LogEntries {
     pub(super) fn open(path: &Path) -> Result<Self> {
-        Ok(Entries { lines: Backwards::open_bounded(path, MAX_LINE)? })
+        Ok(LogEntries { lines: Backwards::open_bounded(path, MAX_LINE)? })
     }
 
     /// Returns the entry in the newest complete line. `None` if there is no line or it is invalid.
@@ -205,7 +205,7 @@ pub(super) fn survey(path: &Path) -> Result<LogSurvey> {
 
 /// Returns the readable entries of the log at `path`, newest first.
 pub(super) fn lines(path: &Path) -> Result<Vec<ReflogEntry>> {
-    let mut entries = Entries::open(path)?;
+    let mut entries = LogEntries::open(path)?;
     let mut found = Vec::new();
     while let Some((_, entry)) = entries.next_entry()? {
         found.push(entry);
@@ -301,7 +301,7 @@ mod tests {
         atomic::append(&path, b"0000 torn").unwrap();
         append(&path, &entry(2).to_line(), Sync::Now).unwrap();
         atomic::append(&path, &entry(3).to_line().as_bytes()[..150]).unwrap();
-        let mut entries = Entries::open(&path).unwrap();
+        let mut entries = LogEntries::open(&path).unwrap();
         assert_eq!(entries.next_entry().unwrap().unwrap().1, entry(2));
         assert_eq!(entries.next_entry().unwrap().unwrap().1, entry(1));
         assert!(entries.next_entry().unwrap().is_none());

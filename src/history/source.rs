@@ -10,7 +10,7 @@ use bstr::{BStr, ByteSlice};
 
 /// The known facts about the source around a directory. Unknown facts are `None`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
-pub struct Source {
+pub struct GitSource {
     /// The checked-out commit, in the repository's own object format.
     pub commit: Option<String>,
     /// The branch, without `refs/heads/`. `None` if the head is detached.
@@ -26,13 +26,14 @@ pub struct Source {
 
 /// Returns the source around `directory`, or `None` if there is no Git work tree. Reads only the
 /// repository's own settings.
-pub fn discover(directory: &Path) -> Option<Source> {
+pub fn discover(directory: &Path) -> Option<GitSource> {
     match open_around(directory) {
         Ok(repo) => read(repo),
         Err(error) if error.is_not_found() => None,
-        Err(error) => {
-            Some(Source { problem: Some(error.probable_cause().to_string()), ..Source::default() })
-        }
+        Err(error) => Some(GitSource {
+            problem: Some(error.probable_cause().to_string()),
+            ..GitSource::default()
+        }),
     }
 }
 
@@ -66,9 +67,9 @@ pub fn work_tree(directory: &Path) -> Option<WorkTree> {
     Some(WorkTree { top, exclude: repo.common_dir().join("info/exclude") })
 }
 
-fn read(mut repo: gix::Repository) -> Option<Source> {
+fn read(mut repo: gix::Repository) -> Option<GitSource> {
     repo.workdir()?;
-    let mut source = Source::default();
+    let mut source = GitSource::default();
     let mut problems = Vec::new();
     let mut known = |problem: gix::Error| problems.push(problem.probable_cause().to_string());
     match repo.head() {

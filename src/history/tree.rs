@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use bstr::BString;
 
-use super::tree_entry::{Entries, EntryMode, TreeEntry, corrupt, decode};
+use super::tree_entry::{EntryMode, TreeEntries, TreeEntry, corrupt, decode};
 use super::{History, RecentTrees};
 use crate::error::Result;
 use crate::id::{Id, ObjectKind};
@@ -41,7 +41,7 @@ impl History {
             }
             let bytes = self.read(&found.id, ObjectKind::Tree)?;
             let mut next = None;
-            for entry in Entries::new(&bytes) {
+            for entry in TreeEntries::new(&bytes) {
                 let entry = entry.map_err(|defect| corrupt(&found.id, &defect))?;
                 if entry.name == component {
                     next = Some(entry.to_entry());

@@ -117,7 +117,7 @@ pub(super) enum TreeDefect {
 }
 
 /// Parses and checks the entries of a tree one by one. The first defect ends the iteration.
-pub(super) struct Entries<'a> {
+pub(super) struct TreeEntries<'a> {
     rest: &'a [u8],
     last: Option<(&'a [u8], EntryMode)>,
     /// The names of earlier entries that the current name begins with, shortest first. Between a
@@ -126,9 +126,9 @@ pub(super) struct Entries<'a> {
     prefixes: Vec<&'a [u8]>,
 }
 
-impl<'a> Entries<'a> {
+impl<'a> TreeEntries<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Entries { rest: bytes, last: None, prefixes: Vec::new() }
+        TreeEntries { rest: bytes, last: None, prefixes: Vec::new() }
     }
 
     fn parse(&mut self) -> Result<EntryRef<'a>, TreeDefect> {
@@ -166,7 +166,7 @@ impl<'a> Entries<'a> {
     }
 }
 
-impl<'a> Iterator for Entries<'a> {
+impl<'a> Iterator for TreeEntries<'a> {
     type Item = Result<EntryRef<'a>, TreeDefect>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -183,7 +183,7 @@ impl<'a> Iterator for Entries<'a> {
 
 /// Parses the entries of the tree `id` from its bytes.
 pub(super) fn decode(id: &Id, bytes: &[u8]) -> Result<Vec<TreeEntry>> {
-    Entries::new(bytes)
+    TreeEntries::new(bytes)
         .map(|entry| entry.map(EntryRef::to_entry).map_err(|defect| corrupt(id, &defect)))
         .collect()
 }
@@ -204,7 +204,7 @@ pub(super) fn encode(mut entries: Vec<TreeEntry>) -> Result<Vec<u8>> {
         bytes.push(0);
         bytes.extend_from_slice(entry.id.as_bytes());
     }
-    match Entries::new(&bytes).find_map(Result::err) {
+    match TreeEntries::new(&bytes).find_map(Result::err) {
         Some(defect) => {
             Err(Error::invalid(format!("these files cannot be in one directory: {defect}")))
         }

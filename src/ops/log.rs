@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::catalog::Author;
 use crate::catalog::changes::{ChangeCount, FileChange, Total, compare, total};
-use crate::catalog::revision::{RecordKind, State, resolve};
+use crate::catalog::revision::{RecordContents, RecordKind, resolve};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::diff::{Change, find_renames};
@@ -205,7 +205,7 @@ struct Describer<'a> {
     names: RefNames,
     sizes: Sizes<'a>,
     /// The first parent of the last commit, cached because it is usually the next commit.
-    last_parent: Option<(Id, State)>,
+    last_parent: Option<(Id, RecordContents)>,
     failed: Option<Error>,
     progress: &'a dyn Progress,
 }
@@ -226,10 +226,10 @@ impl Describer<'_> {
         }
     }
 
-    fn state(&self, id: &Id, commit: &Commit) -> Result<State> {
+    fn state(&self, id: &Id, commit: &Commit) -> Result<RecordContents> {
         match self.last_parent {
             Some((parent, state)) if parent == *id => Ok(state),
-            _ => State::read(self.repo, id, &commit.tree),
+            _ => RecordContents::read(self.repo, id, &commit.tree),
         }
     }
 
@@ -281,10 +281,10 @@ impl Describer<'_> {
     }
 
     /// Reads the state of the first parent.
-    fn parent(&mut self, commit: &Commit) -> Result<Option<State>> {
+    fn parent(&mut self, commit: &Commit) -> Result<Option<RecordContents>> {
         let Some(id) = commit.parents.first() else { return Ok(None) };
         let tree = self.repo.history().read_commit(id)?.tree;
-        let state = State::read(self.repo, id, &tree)?;
+        let state = RecordContents::read(self.repo, id, &tree)?;
         self.last_parent = Some((*id, state));
         Ok(Some(state))
     }
@@ -343,7 +343,8 @@ impl Describer<'_> {
         let at = |tree: &Id| -> Result<_> {
             Ok(history.entry_at(tree, &path)?.map(|entry| (entry.mode, entry.id)))
         };
-        let kind = |id: &Id, tree: &Id| State::read(self.repo, id, tree).map(|state| state.kind);
+        let kind =
+            |id: &Id, tree: &Id| RecordContents::read(self.repo, id, tree).map(|state| state.kind);
         let differs = |id: &Id| -> Result<bool> {
             let now = at(&commit.tree)?;
             let Some((first, others)) = commit.parents.split_first() else {

@@ -10,7 +10,7 @@
 //! # use artifacts::ops::init::{InitOptions, init};
 //! use artifacts::ops::register::{RegisterOptions, RegisterSource};
 //! use artifacts::ops::update::UpdateOptions;
-//! # use artifacts::ops::upload::{Source, UploadOptions};
+//! # use artifacts::ops::upload::{UploadSource, UploadOptions};
 //! use artifacts::record::{Content, Tags};
 //! use artifacts::{ErrorKind, NoProgress, Repository, Settings};
 //!
@@ -28,7 +28,7 @@
 //! // Register a path. Other sources are the current run, a named run, or a revision.
 //! # let upload = UploadOptions {
 //! #     cwd: work.clone(),
-//! #     sources: vec![Source::Path("weights.bin".into())],
+//! #     sources: vec![UploadSource::Path("weights.bin".into())],
 //! #     always_new: true,
 //! #     project: Some("ada/digits".parse()?),
 //! #     ..UploadOptions::default()

@@ -5,7 +5,7 @@ use serde::{Serialize, Serializer};
 use super::log::{find_head, refs_at};
 use crate::catalog::Author;
 use crate::catalog::changes::{ChangeCount, FileChange, Total, compare, total};
-use crate::catalog::revision::{RecordKind, Resolved, State, resolve};
+use crate::catalog::revision::{RecordContents, RecordKind, Resolved, resolve};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::history::{Commit, Revision};
@@ -87,7 +87,7 @@ pub fn show(
     let history = repo.history();
     let commit = history.read_commit(&found.commit)?;
     let parent = match commit.parents.first() {
-        Some(id) => Some(State::read(repo, id, &history.read_commit(id)?.tree)?),
+        Some(id) => Some(RecordContents::read(repo, id, &history.read_commit(id)?.tree)?),
         None => None,
     };
     let mut known = Sizes::new(repo);
@@ -137,7 +137,11 @@ fn read_record(repo: &Repository, found: &Resolved) -> Result<ShownRecord> {
 
 /// Lists the keys that differ between the record and the parent's record, if both have the same
 /// kind.
-fn changed_keys(repo: &Repository, found: &Resolved, parent: Option<State>) -> Result<Vec<String>> {
+fn changed_keys(
+    repo: &Repository,
+    found: &Resolved,
+    parent: Option<RecordContents>,
+) -> Result<Vec<String>> {
     let Some(parent) = parent.filter(|parent| parent.kind == found.kind) else {
         return Ok(Vec::new());
     };

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::upload::{Destination, FileCounts, Source, Survey, UploadOptions, survey};
+use super::upload::{Destination, FileCounts, Survey, UploadOptions, UploadSource, survey};
 use crate::catalog::revision::resolve;
 use crate::catalog::run::find_run;
 use crate::error::Result;
@@ -53,7 +53,7 @@ pub fn status(
     let base = Base::find(repo, options)?;
     let upload = UploadOptions {
         cwd: options.cwd.clone(),
-        sources: options.path.iter().cloned().map(Source::Path).collect(),
+        sources: options.path.iter().cloned().map(UploadSource::Path).collect(),
         to: base.place.clone().map(|path| Destination { path, directory: false }),
         ..UploadOptions::default()
     };

@@ -74,8 +74,8 @@ pub fn versions(
     let (index, is_complete, is_in_order) = match options.at {
         None => (read_all_versions(repo, project, progress)?, true, true),
         Some(time) => {
-            let past = read_versions_at(repo, project, time, progress)?;
-            (past.index, past.is_complete, past.is_in_order)
+            let at_time = read_versions_at(repo, project, time, progress)?;
+            (at_time.index, at_time.is_complete, at_time.is_in_order)
         }
     };
     let VersionIndex { mut versions, unreadable } = index;
@@ -128,7 +128,7 @@ fn check_stages(
 impl Serialize for IndexedVersion {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
-        struct Row<'a> {
+        struct VersionFields<'a> {
             name: &'a Name,
             project: &'a ProjectName,
             uuid: Uuid,
@@ -148,7 +148,7 @@ impl Serialize for IndexedVersion {
             commit: Id,
         }
         let version = &self.summary;
-        let row = Row {
+        let row = VersionFields {
             name: self.reference.name(),
             project: self.reference.project(),
             uuid: version.uuid,

@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::segment::{Layout, Place, read_frame};
+use super::segment::{Layout, PlaceRow, read_frame};
 use super::{FormatError, Location};
 use crate::id::Id;
 
@@ -165,7 +165,7 @@ impl Lookup {
     ) -> Result<Result<Location, Range<u64>>, FormatError> {
         let row = layout.place_row(entry);
         let Some(place) = self.bytes(&row) else { return Ok(Err(row)) };
-        let place = Place::read(place)?;
+        let place = PlaceRow::read(place)?;
         let row = layout.frame_row(place.frame)?;
         let Some(frame) = self.bytes(&row) else { return Ok(Err(row)) };
         let (pack, frame) = read_frame(frame)?;

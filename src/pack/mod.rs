@@ -16,8 +16,8 @@ mod index;
 mod lookup;
 mod manifest;
 mod member;
+mod memory_merge;
 mod segment;
-mod segment_join;
 mod segment_merge;
 
 pub use index::{FOOTER_LEN, FrameEntry, MemberEntry, PackIndex, end_frame, read_footer};
@@ -26,8 +26,8 @@ pub use manifest::{Chunk, parse_line, parse_manifest, write_line};
 pub use member::{
     BLOCK, MemberKind, append_member, member_span, parse_frame, parse_header, parse_members,
 };
+pub use memory_merge::MemoryMerge;
 pub use segment::{Layout, Location, SegmentBuilder, SegmentView};
-pub use segment_join::SegmentJoin;
 pub use segment_merge::{Keep, MergeError, merge};
 
 /// The reason why bytes do not have the expected format.

@@ -243,9 +243,10 @@ impl<'a> SegmentView<'a> {
         })
     }
 
-    pub(super) fn place(&self, index: usize) -> Result<(Place, usize), FormatError> {
+    pub(super) fn place(&self, index: usize) -> Result<(PlaceRow, usize), FormatError> {
         let at = self.layout.places_at() + index * PLACE_LEN;
-        let place = Place::read(self.bytes.get(at..at + PLACE_LEN).ok_or(FormatError::Truncated)?)?;
+        let place =
+            PlaceRow::read(self.bytes.get(at..at + PLACE_LEN).ok_or(FormatError::Truncated)?)?;
         if place.frame as usize >= self.layout.frames {
             return Err(FormatError::OutOfBounds("an entry's frame"));
         }
@@ -270,17 +271,17 @@ impl<'a> SegmentView<'a> {
 
 /// A row of the place column.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Place {
+pub(super) struct PlaceRow {
     pub(super) frame: u32,
     pub(super) offset: u32,
     pub(super) size: u32,
     pub(super) kind: MemberKind,
 }
 
-impl Place {
+impl PlaceRow {
     pub(super) fn read(row: &[u8]) -> Result<Self, FormatError> {
         let mut fields = Fields(row);
-        Ok(Place {
+        Ok(PlaceRow {
             frame: fields.u32()?,
             offset: fields.u32()?,
             size: fields.u32()?,
@@ -290,7 +291,7 @@ impl Place {
 
     /// Converts the place to a location. The place must lie within its frame.
     pub(super) fn within(self, pack: Id, frame: FrameEntry) -> Result<Location, FormatError> {
-        let Place { kind, offset, size, .. } = self;
+        let PlaceRow { kind, offset, size, .. } = self;
         if u64::from(offset) + u64::from(size) > frame.size {
             return Err(FormatError::OutOfBounds("an entry's place"));
         }
@@ -311,7 +312,7 @@ pub(super) fn read_frame(row: &[u8]) -> Result<(u32, FrameEntry), FormatError> {
 pub struct SegmentBuilder {
     pub(super) packs: Vec<Id>,
     pub(super) frames: Vec<(u32, FrameEntry)>,
-    pub(super) entries: Vec<(Id, Place)>,
+    pub(super) entries: Vec<(Id, PlaceRow)>,
 }
 
 impl SegmentBuilder {
@@ -324,7 +325,7 @@ impl SegmentBuilder {
         self.entries.extend(index.members.iter().map(|member| {
             let frame = first_frame + member.frame;
             let (offset, size, kind) = (member.offset, member.size, member.kind);
-            (member.id, Place { frame, offset, size, kind })
+            (member.id, PlaceRow { frame, offset, size, kind })
         }));
     }
 
@@ -400,7 +401,7 @@ impl<'w> Columns<'w> {
         self.out.write_all(bytes)
     }
 
-    pub(super) fn place(&mut self, place: Place) -> io::Result<()> {
+    pub(super) fn place(&mut self, place: PlaceRow) -> io::Result<()> {
         let mut bytes = [0; PLACE_LEN];
         let numbers = [place.frame, place.offset, place.size, place.kind as u32];
         for (slot, number) in bytes.chunks_exact_mut(4).zip(numbers) {

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::io::{self, Write};
 
-use super::segment::{Columns, Place};
+use super::segment::{Columns, PlaceRow};
 use super::{FormatError, Location, MemberKind, SegmentView};
 use crate::id::Id;
 
@@ -45,7 +45,7 @@ pub fn merge(
     }
     for (_, segment, place) in good() {
         let frame = first_frames[segment] + place.frame;
-        columns.place(Place { frame, ..place })?;
+        columns.place(PlaceRow { frame, ..place })?;
     }
     Ok(columns.finish()?)
 }
@@ -89,7 +89,7 @@ impl<'a, 'b> Merge<'a, 'b> {
         Ok(())
     }
 
-    fn pop(&mut self) -> Result<Option<(Id, usize, Place)>, FormatError> {
+    fn pop(&mut self) -> Result<Option<(Id, usize, PlaceRow)>, FormatError> {
         while let Some(Reverse((id, kind, number, at))) = self.next.pop() {
             self.push(number, at + 1)?;
             let is_first = self.last.replace((id, kind)) != Some((id, kind));
@@ -117,7 +117,7 @@ impl<'a, 'b> Merge<'a, 'b> {
 }
 
 impl Iterator for Merge<'_, '_> {
-    type Item = Result<(Id, usize, Place), FormatError>;
+    type Item = Result<(Id, usize, PlaceRow), FormatError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         self.pop().transpose()

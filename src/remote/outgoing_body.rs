@@ -49,14 +49,14 @@ impl Sent {
     }
 }
 
-enum Source {
+enum BodyBytes {
     Buffer(Buffer),
     Channel(mpsc::Receiver<Bytes>),
 }
 
 /// The body of a request.
 pub(super) struct OutgoingBody {
-    source: Source,
+    source: BodyBytes,
     /// The number of bytes left to send.
     left: u64,
     piece: Bytes,
@@ -69,7 +69,7 @@ pub(super) struct OutgoingBody {
 impl OutgoingBody {
     pub(super) fn of_buffer(buffer: Buffer, pace: &Arc<Pace>, sent: &Arc<Sent>) -> Self {
         let left = buffer.len() as u64;
-        Self::new(Source::Buffer(buffer), left, pace, sent)
+        Self::new(BodyBytes::Buffer(buffer), left, pace, sent)
     }
 
     pub(super) fn of_channel(
@@ -78,10 +78,10 @@ impl OutgoingBody {
         pace: &Arc<Pace>,
         sent: &Arc<Sent>,
     ) -> Self {
-        Self::new(Source::Channel(chunks), size, pace, sent)
+        Self::new(BodyBytes::Channel(chunks), size, pace, sent)
     }
 
-    fn new(source: Source, left: u64, pace: &Arc<Pace>, sent: &Arc<Sent>) -> Self {
+    fn new(source: BodyBytes, left: u64, pace: &Arc<Pace>, sent: &Arc<Sent>) -> Self {
         let (pace, sent) = (Arc::clone(pace), Arc::clone(sent));
         OutgoingBody { source, left, piece: Bytes::new(), pause: None, pace, sent }
     }
@@ -90,8 +90,8 @@ impl OutgoingBody {
     fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<bool> {
         if self.piece.is_empty() {
             let next = match &mut self.source {
-                Source::Buffer(buffer) => buffer.next(),
-                Source::Channel(chunks) => ready!(chunks.poll_recv(context)),
+                BodyBytes::Buffer(buffer) => buffer.next(),
+                BodyBytes::Channel(chunks) => ready!(chunks.poll_recv(context)),
             };
             let Some(next) = next else { return Poll::Ready(false) };
             self.piece = next;

@@ -17,7 +17,7 @@ use super::compactions::Compactions;
 use super::object_reader::ObjectReader;
 use super::proof::UnreadableSegment;
 use crate::content::{
-    ForeignIndex, Need, OutgoingSegment, Params, Receiver, Session, find_remotely, join_segments,
+    ForeignIndex, Need, OutgoingSegment, Params, Receiver, Session, find_remotely, merge_segments,
 };
 use crate::error::{Error, ErrorKind, IoResultExt, Result};
 use crate::id::{Digest, Id};
@@ -145,7 +145,7 @@ impl<'a> RemoteContent<'a> {
     /// Compacts segments of the remote into one file that belongs to `session`. Omits entries of
     /// retired packs and of packs for which `is_replaced` returns true: a push that adds such a
     /// pack again also adds a segment for it.
-    pub(super) fn join_segments(
+    pub(super) fn merge_segments(
         &self,
         segments: &[(Id, u64)],
         is_replaced: &dyn Fn(&Id) -> bool,
@@ -156,7 +156,7 @@ impl<'a> RemoteContent<'a> {
             Ok((*id, bytes.map_err(|error| lost(self.store, error, "index segment", id))?))
         };
         let is_dead = |pack: &Id| self.state.retired.contains_key(pack) || is_replaced(pack);
-        join_segments(session, &self.store.at_once(segments, &read)?, &is_dead)
+        merge_segments(session, &self.store.at_once(segments, &read)?, &is_dead)
     }
 
     /// The segments without a local copy, with their sizes.

@@ -38,7 +38,7 @@ pub(crate) fn removed_here(
     if asked.is_empty() {
         return Ok(removed);
     }
-    history.visit_past("refs/", &mut |operation| {
+    history.visit_operations("refs/", &mut |operation| {
         for change in &operation.changes {
             let Some(life) = asked.get_mut(&change.name) else { continue };
             match life.before(change, operation.is_undo) {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use artifacts::catalog::hook::{StageEvent, run_post, run_pre};
 use artifacts::config::{Config, Sources, initial};
 use artifacts::ops::init::{InitOptions, init};
-use artifacts::ops::upload::{Source, UploadOptions, UploadOutcome, upload};
+use artifacts::ops::upload::{UploadOptions, UploadOutcome, UploadSource, upload};
 use artifacts::progress::{Progress, Unit};
 use artifacts::repo::HookSettings;
 use artifacts::{Error, ErrorKind, Repository, Result, Settings};
@@ -106,7 +106,7 @@ impl Desk {
     fn options(&self) -> UploadOptions {
         UploadOptions {
             cwd: self.top(),
-            sources: vec![Source::Path("data".into())],
+            sources: vec![UploadSource::Path("data".into())],
             message: Some("three numbers".to_owned()),
             command: "upload data".to_owned(),
             ..UploadOptions::default()

@@ -348,7 +348,7 @@ fn join(history: &History, directory: &Path, packs: &[&[u8]]) -> Result<Vec<u8>>
         let at = named.iter().position(|(one, _)| one == id).unwrap();
         Ok(Box::new(packs[at]))
     };
-    let joined = history.join_packs(&named, &open, directory, &NoProgress)?;
+    let joined = history.merge_packs(&named, &open, directory, &NoProgress)?;
     let bytes = std::fs::read(joined.file.path()).unwrap();
     assert_eq!((joined.id, joined.size), (Digest::of(&bytes), bytes.len() as u64));
     Ok(bytes)

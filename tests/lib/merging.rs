@@ -18,7 +18,7 @@ use artifacts::ops::show::{ShowOptions, show};
 use artifacts::ops::stage::{StageOptions, StageTarget, stage};
 use artifacts::ops::undo::{UndoOptions, undo};
 use artifacts::ops::update::{ContentChange, UpdateOptions, update};
-use artifacts::ops::upload::{Source, UploadOptions, upload};
+use artifacts::ops::upload::{UploadOptions, UploadSource, upload};
 use artifacts::ops::versions::{VersionsOptions, versions};
 use artifacts::record::Tags;
 use artifacts::sync::merge::{Choice, FieldConflict, MergeOptions, Merged, merge_ref};
@@ -72,7 +72,7 @@ impl Place {
         std::fs::write(self.path().join(name), text).unwrap();
         let options = UploadOptions {
             cwd: self.path().to_owned(),
-            sources: vec![Source::Path(name.into())],
+            sources: vec![UploadSource::Path(name.into())],
             message: Some(format!("upload {name}")),
             command: format!("upload {name}"),
             ..UploadOptions::default()

@@ -7,7 +7,7 @@ use artifacts::config::{Config, Sources, initial};
 use artifacts::history::Revision;
 use artifacts::name::RefName;
 use artifacts::ops::init::{InitOptions, init};
-use artifacts::ops::policy::{SetOptions, Source, set};
+use artifacts::ops::policy::{PolicySource, SetOptions, set};
 use artifacts::ops::project::{UpdateOptions, show, update};
 use artifacts::ops::register::{RegisterOptions, register};
 use artifacts::ops::stage::{StageOptions, StageTarget, stage};
@@ -35,7 +35,7 @@ fn made(work: &Path) -> PathBuf {
     std::fs::write(work.join("w.bin"), "weights").unwrap();
     let options = UploadOptions {
         cwd: work.to_owned(),
-        sources: vec![upload::Source::Path("w.bin".into())],
+        sources: vec![upload::UploadSource::Path("w.bin".into())],
         ..UploadOptions::default()
     };
     upload(&repo, &options, &mut std::io::empty(), &NoProgress).unwrap();
@@ -50,7 +50,7 @@ fn set_rules(repo: &Repository, rules: &[&str]) {
     let settings = rules.iter().map(|rule| rule.parse().unwrap()).collect();
     let options = SetOptions {
         project: None,
-        source: Source::Settings(settings),
+        source: PolicySource::Settings(settings),
         message: String::new(),
         dry_run: false,
         command: "policy set".to_owned(),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use artifacts::history::source::{Source, discover};
+use artifacts::history::source::{GitSource, discover};
 
 use crate::git;
 
@@ -17,7 +17,7 @@ fn repository(format: &str) -> tempfile::TempDir {
     root
 }
 
-fn found(directory: &Path) -> Source {
+fn found(directory: &Path) -> GitSource {
     let source = discover(directory).expect("there is a repository");
     assert_eq!(source.problem, None);
     source

@@ -14,7 +14,7 @@ use artifacts::ops::stage::{StageOptions, StageTarget, stage};
 use artifacts::ops::transfer::{TransferOptions, transfer};
 use artifacts::ops::undo::{UndoOptions, undo};
 use artifacts::ops::update::{UpdateOptions, update};
-use artifacts::ops::upload::{Source, UploadOptions, upload};
+use artifacts::ops::upload::{UploadOptions, UploadSource, upload};
 use artifacts::ops::versions::{VersionList, VersionsOptions, versions};
 use artifacts::{NoProgress, Repository, Settings};
 use proptest::prelude::*;
@@ -35,7 +35,7 @@ impl Place {
         std::fs::write(place.directory.path().join("a"), b"a").unwrap();
         let options = UploadOptions {
             cwd: place.directory.path().to_owned(),
-            sources: vec![Source::Path("a".into())],
+            sources: vec![UploadSource::Path("a".into())],
             ..UploadOptions::default()
         };
         upload(&place.at(0), &options, &mut std::io::empty(), &NoProgress).unwrap();

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use artifacts::error::{Error, Result};
-use artifacts::ops::upload::{Destination, Source};
+use artifacts::ops::upload::{Destination, UploadSource};
 use artifacts::{Repository, TreePath};
 use clap::builder::{OsStringValueParser, TypedValueParser};
 
@@ -23,8 +23,9 @@ pub(crate) fn words() -> impl TypedValueParser<Value = OsString> {
 }
 
 /// Parses a file or directory to upload; `-` is standard input.
-pub(crate) fn source() -> impl TypedValueParser<Value = Source> {
-    words().map(|text| if text == "-" { Source::Input } else { Source::Path(text.into()) })
+pub(crate) fn source() -> impl TypedValueParser<Value = UploadSource> {
+    words()
+        .map(|text| if text == "-" { UploadSource::Input } else { UploadSource::Path(text.into()) })
 }
 
 /// Parses a destination in a run; `/` is the root, a trailing slash means "into".

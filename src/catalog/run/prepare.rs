@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::load::{LoadedRun, load_run, run_reference};
 use crate::error::{Error, ErrorKind, Result};
-use crate::history::source::{self, Source};
+use crate::history::source::{self, GitSource};
 use crate::history::{EntryMode, ObjectWriter};
 use crate::id::Id;
 use crate::name::{Name, ProjectName, RefKind, RefName};
@@ -75,7 +75,7 @@ impl Wanted<'_> {
     }
 }
 
-fn source_record(source: Source) -> SourceRecord {
+fn source_record(source: GitSource) -> SourceRecord {
     SourceRecord {
         commit: source.commit,
         branch: source.branch,

@@ -14,10 +14,10 @@ use crate::repo::Repository;
 use crate::tree_path::escaped;
 
 /// The id of an item and the metadata of the read file, or the error.
-type Found = Result<(Id, Option<Stat>)>;
+type HashResult = Result<(Id, Option<Stat>)>;
 
 /// A result with the number of its item.
-type Hashed = (usize, Found);
+type Hashed = (usize, HashResult);
 
 impl Snapshot {
     /// Computes the ids of all files and reads only those that the cache does not know. Writes
@@ -43,7 +43,7 @@ fn hash_items(
     items: &[Item],
     threads: usize,
     progress: &dyn Progress,
-) -> Result<Vec<Found>> {
+) -> Result<Vec<HashResult>> {
     let next = AtomicUsize::new(0);
     let work = || -> Result<Vec<Hashed>> {
         let mut hashed = Vec::new();

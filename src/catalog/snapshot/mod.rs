@@ -5,7 +5,7 @@
 
 mod build;
 mod hash;
-mod need;
+mod new_content;
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -25,7 +25,7 @@ use crate::progress::{Progress, Unit};
 use crate::repo::Repository;
 use crate::threads::try_spawn;
 
-pub(crate) use need::Need;
+pub(crate) use new_content::NewContent;
 
 /// A walked directory, with the known ids of its files.
 pub(crate) struct Snapshot {

@@ -22,7 +22,7 @@ pub(crate) fn removed_versions(
         Some(project) => RefName::prefix(RefKind::Version, project),
         None => format!("refs/{}/", RefKind::Version.directory()),
     };
-    repo.history().visit_past(&prefix, &mut |operation| {
+    repo.history().visit_operations(&prefix, &mut |operation| {
         if count % 4096 == 0 {
             check_interrupt(progress)?;
         }

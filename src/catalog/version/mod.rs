@@ -10,12 +10,12 @@ mod facts;
 mod find;
 mod index;
 mod load;
-mod own_past;
-mod past;
 mod row;
 mod stage_hooks;
 mod stage_move;
 mod trace;
+mod version_history;
+mod versions_at;
 
 pub(crate) use change::{RecordChange, change_records};
 pub(crate) use deleted::removed_versions;
@@ -32,11 +32,11 @@ pub(crate) use index::{
 pub(crate) use load::{
     LoadedVersion, VersionDraft, load_version, read_version_record, try_load_version,
 };
-pub(crate) use own_past::OwnPast;
-pub(crate) use past::read_versions_at;
 pub(crate) use stage_hooks::change_stages;
 pub use stage_move::DisplacedVersion;
 pub(crate) use stage_move::{
     ProjectPolicy, Said, announce, asked, enter_first_stage, enter_stage, is_there, project_policy,
 };
 pub(crate) use trace::{find_moved, find_origin};
+pub(crate) use version_history::VersionHistory;
+pub(crate) use versions_at::read_versions_at;

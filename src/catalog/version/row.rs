@@ -58,7 +58,7 @@ fn put_list<'a>(
 
 /// Decodes a summary. Returns `None` for bytes that [`encode`] did not produce.
 pub(super) fn decode(bytes: &[u8]) -> Option<VersionSummary> {
-    let mut row = Row(bytes);
+    let mut row = RowBytes(bytes);
     let uuid = Uuid::from_bytes(row.array()?);
     let run_uuid = Uuid::from_bytes(row.array()?);
     let run_commit = Id::from_bytes(row.array()?);
@@ -94,9 +94,9 @@ pub(super) fn decode(bytes: &[u8]) -> Option<VersionSummary> {
 }
 
 /// The remaining bytes of a row.
-struct Row<'a>(&'a [u8]);
+struct RowBytes<'a>(&'a [u8]);
 
-impl<'a> Row<'a> {
+impl<'a> RowBytes<'a> {
     fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (first, rest) = self.0.split_first_chunk()?;
         self.0 = rest;

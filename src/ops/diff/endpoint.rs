@@ -40,7 +40,7 @@ pub struct EndpointName {
 }
 
 /// One resolved side.
-pub(super) struct Found {
+pub(super) struct ResolvedEndpoint {
     pub(super) name: EndpointName,
     pub(super) tree: Option<Id>,
     /// The record, if the side is a revision without a path.
@@ -68,7 +68,7 @@ pub(super) fn find_both(
     options: &DiffOptions,
     writer: &mut ObjectWriter<'_>,
     progress: &dyn Progress,
-) -> Result<(Found, Found)> {
+) -> Result<(ResolvedEndpoint, ResolvedEndpoint)> {
     let named = |endpoint: &Endpoint| match endpoint {
         Endpoint::Revision(revision) => named(repo, revision).map(Some),
         _ => Ok(None),
@@ -135,14 +135,18 @@ impl Named {
 
     /// Puts a single file under `file_name`, so that two files are compared whatever their names
     /// are.
-    fn found(self, file_name: Option<&BString>, writer: &mut ObjectWriter<'_>) -> Result<Found> {
+    fn found(
+        self,
+        file_name: Option<&BString>,
+        writer: &mut ObjectWriter<'_>,
+    ) -> Result<ResolvedEndpoint> {
         let tree = match (self.entry, file_name) {
             (Some(entry), Some(name)) if !entry.mode.is_directory() => {
                 Some(writer.tree(vec![TreeEntry { name: name.clone(), ..entry }])?)
             }
             (entry, _) => entry.map(|entry| entry.id),
         };
-        Ok(Found {
+        Ok(ResolvedEndpoint {
             name: self.name,
             tree,
             record: self.record,
@@ -162,7 +166,7 @@ fn in_work_tree(
     file_name: Option<&BString>,
     writer: &mut ObjectWriter<'_>,
     progress: &dyn Progress,
-) -> Result<Found> {
+) -> Result<ResolvedEndpoint> {
     let root = work_tree.top().join(path.to_path());
     let shown = if path.is_root() { ".".to_owned() } else { path.to_string() };
     let (Some(name), Some(parent)) = (file_name, root.parent()) else {
@@ -183,7 +187,7 @@ fn directory_at(
     work_tree: &WorkTree,
     writer: &mut ObjectWriter<'_>,
     progress: &dyn Progress,
-) -> Result<Found> {
+) -> Result<ResolvedEndpoint> {
     if !root.metadata().on("read", root)?.is_dir() {
         return Err(Error::invalid(format!("'{name}' is not a directory"))
             .with_hint("name a directory, or a file of a revision: art diff REV:PATH"));
@@ -199,9 +203,9 @@ fn found_at(
     work_tree: &WorkTree,
     tree: Option<Id>,
     snapshot: &Snapshot,
-) -> Result<Found> {
+) -> Result<ResolvedEndpoint> {
     let unread = snapshot.failed.iter().map(|(path, _)| TreePath::parse(path));
-    Ok(Found {
+    Ok(ResolvedEndpoint {
         name: EndpointName { name, commit: None },
         tree,
         record: None,

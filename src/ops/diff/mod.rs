@@ -24,7 +24,7 @@ use crate::tree_path::TreePath;
 
 use contents::Contents;
 pub use endpoint::{Endpoint, EndpointName};
-use endpoint::{Found, find_both};
+use endpoint::{ResolvedEndpoint, find_both};
 pub use fields::FieldChange;
 use likeness::Likeness;
 pub use patch::{Shown, quote};
@@ -128,7 +128,7 @@ impl DiffOptions {
     }
 }
 
-fn fields_of(from: &Found, to: &Found) -> Vec<FieldChange> {
+fn fields_of(from: &ResolvedEndpoint, to: &ResolvedEndpoint) -> Vec<FieldChange> {
     match (&from.record, &to.record) {
         (Some(from), Some(to)) => fields::changes(from, to),
         _ => Vec::new(),

@@ -151,7 +151,7 @@ impl Planner<'_> {
     fn tree(&mut self, root: Id, exists: bool) -> Result<()> {
         let history = self.repo.history();
         let mut budget = history.budget();
-        let top = Below { tree: root, path: TreePath::root(), place: Place::of(exists) };
+        let top = Below { tree: root, path: TreePath::root(), place: DirectoryPlace::of(exists) };
         let mut trees = RecentTrees::new(history);
         let mut levels = vec![top.open(&mut trees)?];
         while let Some(level) = levels.last_mut() {
@@ -166,9 +166,9 @@ impl Planner<'_> {
             }
             budget.keep(history, &[Some(root)], path.as_bytes().len())?;
             let below = match level.place {
-                Place::Exists => self.at(path, &entry, true)?,
-                Place::Missing => self.at(path, &entry, false)?,
-                Place::In(root) => self.missing(root, path, &entry),
+                DirectoryPlace::Exists => self.at(path, &entry, true)?,
+                DirectoryPlace::Missing => self.at(path, &entry, false)?,
+                DirectoryPlace::In(root) => self.missing(root, path, &entry),
             };
             if let Some(below) = below {
                 let next = below.open(&mut trees)?;
@@ -198,7 +198,7 @@ impl Planner<'_> {
         };
         match (entry.mode, there) {
             (EntryMode::Directory, Some((FileType::Directory, _))) => {
-                Ok(Some(Below { tree: entry.id, path, place: Place::Exists }))
+                Ok(Some(Below { tree: entry.id, path, place: DirectoryPlace::Exists }))
             }
             (EntryMode::Directory, Some((file_type, _))) => {
                 let why = if file_type == FileType::Symlink {
@@ -240,7 +240,7 @@ impl Planner<'_> {
         match entry.mode {
             EntryMode::Directory => {
                 self.plan.directories.push((root, path.clone()));
-                return Some(Below { tree: entry.id, path, place: Place::In(root) });
+                return Some(Below { tree: entry.id, path, place: DirectoryPlace::In(root) });
             }
             EntryMode::Symlink => {
                 self.links.push((root, path, entry.id));
@@ -342,12 +342,12 @@ impl Planner<'_> {
 struct Below {
     tree: Id,
     path: TreePath,
-    place: Place,
+    place: DirectoryPlace,
 }
 
 /// The destination of the contents of a directory.
 #[derive(Debug, Clone, Copy)]
-enum Place {
+enum DirectoryPlace {
     /// The directory exists in the destination.
     Exists,
     /// The directory does not exist. Each of its entries is a separate staged root.
@@ -356,9 +356,9 @@ enum Place {
     In(u32),
 }
 
-impl Place {
+impl DirectoryPlace {
     fn of(exists: bool) -> Self {
-        if exists { Place::Exists } else { Place::Missing }
+        if exists { DirectoryPlace::Exists } else { DirectoryPlace::Missing }
     }
 }
 
@@ -372,7 +372,7 @@ impl Below {
 /// A directory whose contents are being planned.
 struct Level {
     path: TreePath,
-    place: Place,
+    place: DirectoryPlace,
     entries: IntoIter<TreeEntry>,
 }
 

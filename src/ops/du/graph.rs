@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use crate::content::{Entries, Reader};
+use crate::content::{IndexEntries, Reader};
 use crate::error::Result;
 use crate::history::EntryMode;
 use crate::id::Id;
@@ -43,7 +43,7 @@ pub(super) struct Sum {
 pub(super) struct Graph<'a> {
     repo: &'a Repository,
     progress: &'a dyn Progress,
-    pub(super) entries: Entries,
+    pub(super) entries: IndexEntries,
     commit_numbers: HashMap<Id, u32>,
     pub(super) commits: Vec<CommitNode>,
     tree_numbers: HashMap<Id, u32>,

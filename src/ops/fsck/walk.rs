@@ -33,7 +33,7 @@ pub(super) struct Visited {
 }
 
 /// The location where a tree was found.
-struct Place<'w> {
+struct TreePlace<'w> {
     commit: &'w Id,
     label: &'w str,
 }
@@ -180,7 +180,7 @@ impl<'a> Walk<'a> {
 
     /// Checks the tree of a commit; returns the tree of its artifacts.
     fn commit(&mut self, label: &str, id: &Id, commit: &Commit) -> Result<Option<Id>> {
-        let place = Place { commit: id, label };
+        let place = TreePlace { commit: id, label };
         let Some(entries) = self.read_tree(&commit.tree, &place, &TreePath::root())? else {
             return Ok(None);
         };
@@ -221,7 +221,7 @@ impl<'a> Walk<'a> {
     fn read_tree(
         &mut self,
         id: &Id,
-        place: &Place<'_>,
+        place: &TreePlace<'_>,
         path: &TreePath,
     ) -> Result<Option<Vec<TreeEntry>>> {
         let is_new = self.reached.insert(*id);
@@ -245,7 +245,7 @@ impl<'a> Walk<'a> {
         &mut self,
         root: Id,
         path: TreePath,
-        place: &Place<'_>,
+        place: &TreePlace<'_>,
         is_content: bool,
     ) -> Result<()> {
         // Entries of one directory share its path, because a hostile tree can have many pending
@@ -312,7 +312,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Reads a file that is a Git object: a record, or a file beside one.
-    fn file(&mut self, entry: &TreeEntry, path: &TreePath, place: &Place<'_>) -> Result<()> {
+    fn file(&mut self, entry: &TreeEntry, path: &TreePath, place: &TreePlace<'_>) -> Result<()> {
         if !self.reached.insert(entry.id) {
             return Ok(());
         }

@@ -160,17 +160,17 @@ fn find_all(repo: &Repository, project: &ProjectName, progress: &dyn Progress) -
 /// The number of versions that a thread reads between two checks for interruption.
 const BATCH: usize = 16;
 
-type Entries = Result<Vec<StageEntry>, UnreadableVersion>;
+type StageEntries = Result<Vec<StageEntry>, UnreadableVersion>;
 
 /// Reads the stages of versions in parallel; the oldest stage of each version first.
-fn read_all(repo: &Repository, tips: &[Tip], progress: &dyn Progress) -> Result<Vec<Entries>> {
+fn read_all(repo: &Repository, tips: &[Tip], progress: &dyn Progress) -> Result<Vec<StageEntries>> {
     progress.begin("reading versions", Some(tips.len() as u64), Unit::Items);
     let share = tips.len().div_ceil(repo.settings().threads.max(1)).max(BATCH);
     let read = |tip: &Tip| {
         let error = |error| UnreadableVersion { reference: tip.reference.clone(), error };
         read_one(repo, tip).map_err(error)
     };
-    let work = |tips: &[Tip]| -> Result<Vec<Entries>> {
+    let work = |tips: &[Tip]| -> Result<Vec<StageEntries>> {
         let mut entries = Vec::new();
         for batch in tips.chunks(BATCH) {
             check_interrupt(progress)?;

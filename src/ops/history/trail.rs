@@ -3,7 +3,7 @@
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
-use crate::catalog::version::{OwnPast, read_brief, read_version_record};
+use crate::catalog::version::{VersionHistory, read_brief, read_version_record};
 use crate::clock::Timestamp;
 use crate::history::Commit;
 use crate::id::Id;
@@ -31,7 +31,7 @@ fn find_by_time(repo: &Repository, tip: Id, record: &VersionRecord) -> Option<Ve
     let first = times().min()?;
     let mut missing: HashSet<Timestamp> = times().collect();
     let mut found: HashMap<Timestamp, Id> = HashMap::new();
-    let mut own = OwnPast::of(repo, record);
+    let mut own = VersionHistory::of(repo, record);
     let mut seen = HashSet::from([tip]);
     let mut left = vec![tip];
     while let Some(id) = left.pop() {
@@ -60,13 +60,13 @@ fn find_by_counts(repo: &Repository, tip: Id, record: &VersionRecord) -> Option<
     let mut left = found.len();
     let mut newer: Option<Id> = None;
     let mut next = Some(tip);
-    let mut past = OwnPast::of(repo, record);
+    let mut history = VersionHistory::of(repo, record);
     while let Some(id) = next.take() {
         // If earlier commits are missing, it is unknown which conditions this commit added.
         let Ok(read) = read_brief(repo, &id) else { return Some(found) };
         let own = read.filter(|(brief, _)| brief.record.uuid == record.uuid);
         let Some((brief, commit)) = own else { break };
-        if !past.merged(&commit).is_ok_and(|merged| merged.is_empty()) {
+        if !history.merged(&commit).is_ok_and(|merged| merged.is_empty()) {
             return None;
         }
         let count = brief.conditions.min(left);
@@ -81,12 +81,12 @@ fn find_by_counts(repo: &Repository, tip: Id, record: &VersionRecord) -> Option<
 /// Finds the commits by their records: each commit added the conditions that none of its parents
 /// has. If several commits added the same condition, the oldest one counts.
 fn find_by_records(repo: &Repository, tip: Id, record: &VersionRecord) -> Vec<Option<Id>> {
-    let mut own = OwnPast::of(repo, record);
-    let mut states: HashMap<Id, Option<State>> = HashMap::new();
+    let mut own = VersionHistory::of(repo, record);
+    let mut states: HashMap<Id, Option<StagePoint>> = HashMap::new();
     let mut left = vec![tip];
     while let Some(id) = left.pop() {
         if let Entry::Vacant(entry) = states.entry(id) {
-            let state = State::read(repo, &mut own, id);
+            let state = StagePoint::read(repo, &mut own, id);
             left.extend(state.iter().flat_map(|state| &state.parents));
             entry.insert(state);
         }
@@ -112,15 +112,15 @@ fn find_by_records(repo: &Repository, tip: Id, record: &VersionRecord) -> Vec<Op
 type Condition = (String, usize);
 
 /// The contents of a commit that matter for the history of stages.
-struct State {
+struct StagePoint {
     time: Timestamp,
     conditions: HashSet<Condition>,
     /// The parents that belong to the same version.
     parents: Vec<Id>,
 }
 
-impl State {
-    fn read(repo: &Repository, own: &mut OwnPast<'_>, id: Id) -> Option<Self> {
+impl StagePoint {
+    fn read(repo: &Repository, own: &mut VersionHistory<'_>, id: Id) -> Option<Self> {
         let commit: Commit = repo.history().read_commit(&id).ok()?;
         let record = read_version_record(repo, id).ok()??;
         let mut parents = own.merged(&commit).ok()?;
@@ -129,7 +129,7 @@ impl State {
             parents.extend(own.is_own(first).unwrap_or(true).then_some(*first));
         }
         let conditions = numbered(&record).into_iter().collect();
-        Some(State { time: commit.committer.time, conditions, parents })
+        Some(StagePoint { time: commit.committer.time, conditions, parents })
     }
 }
 

@@ -5,5 +5,5 @@ mod set;
 mod show;
 
 pub use check::{CheckOptions, CheckOutcome, check};
-pub use set::{Crowded, PolicyChange, SetOptions, SetOutcome, Source, set};
+pub use set::{Crowded, PolicyChange, PolicySource, SetOptions, SetOutcome, set};
 pub use show::{PolicyShown, show};

@@ -20,7 +20,7 @@ pub struct SetOptions {
     /// The project; `None` for the default.
     pub project: Option<ProjectName>,
     /// The source of the rules.
-    pub source: Source,
+    pub source: PolicySource,
     /// The message of the commit. If empty, the message lists the changed keys.
     pub message: String,
     /// Reports what would change, without writing.
@@ -31,7 +31,7 @@ pub struct SetOptions {
 
 /// The source of the new rules.
 #[derive(Debug, Clone)]
-pub enum Source {
+pub enum PolicySource {
     /// A complete policy in TOML: the text below `[policy]`.
     Whole(String),
     /// Edits of the current policy.
@@ -161,14 +161,14 @@ fn plan(
     repo: &Repository,
     project: &ProjectName,
     before: Option<&LoadedProject>,
-    source: &Source,
+    source: &PolicySource,
 ) -> Result<Plan> {
     let known = before.map_or_else(|| Ok(Policy::default()), |before| before.record.policy());
     let old = before.map(|before| before.record.policy.clone()).unwrap_or_default();
     let mut table = old.clone();
     match source {
-        Source::Whole(text) => table = parse_table(text)?,
-        Source::Settings(settings) => {
+        PolicySource::Whole(text) => table = parse_table(text)?,
+        PolicySource::Settings(settings) => {
             // A policy that cannot be followed can only be replaced as a whole.
             if let Err(error) = known {
                 return Err(error);

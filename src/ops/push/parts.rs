@@ -81,7 +81,7 @@ mod tests {
     use super::super::{Push, PushOptions, select};
     use super::*;
     use crate::fs::atomic;
-    use crate::ops::upload::{Source, UploadOptions, upload};
+    use crate::ops::upload::{UploadOptions, UploadSource, upload};
     use crate::progress::NoProgress;
     use crate::remote::Guarantee;
     use crate::repo::{RemoteConfig, Repository, Settings};
@@ -117,7 +117,7 @@ mod tests {
         repo.add_remote(&RemoteConfig { name: "lab".parse().unwrap(), uri, guarantee }).unwrap();
         for number in 0..5 {
             atomic::write(&work.join("file"), &work, format!("{number}").as_bytes()).unwrap();
-            let sources = vec![Source::Path("file".into())];
+            let sources = vec![UploadSource::Path("file".into())];
             let (cwd, always_new) = (work.clone(), true);
             let options = UploadOptions { cwd, sources, always_new, ..UploadOptions::default() };
             upload(&repo, &options, &mut std::io::empty(), &NoProgress).unwrap();

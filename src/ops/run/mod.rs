@@ -14,7 +14,7 @@ use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
 use self::command::{Ended, execute};
-use super::upload::{self, Destination, Source, UploadOptions, UploadOutcome};
+use super::upload::{self, Destination, UploadOptions, UploadOutcome, UploadSource};
 use crate::catalog::name_of_signal;
 use crate::catalog::run::{
     LoadedRun, NewRun, Wanted, Which, change_run, create_run, run_reference, shown_words,
@@ -181,7 +181,7 @@ fn begin(
         });
     };
     let done = upload_path(repo, options, progress, |upload| {
-        upload.sources = vec![Source::Path(first.from.clone())];
+        upload.sources = vec![UploadSource::Path(first.from.clone())];
         upload.to = Some(first.to.clone());
         upload.new_run = options.new_run.clone();
         upload.always_new = true;
@@ -304,7 +304,7 @@ impl RunOutcome {
         progress: &dyn Progress,
     ) {
         let done = upload_path(repo, options, progress, |upload| {
-            upload.sources = vec![Source::Path(output.to_owned())];
+            upload.sources = vec![UploadSource::Path(output.to_owned())];
             upload.project = Some(self.project.clone());
             upload.run = Some(self.run.clone());
         });

@@ -85,7 +85,7 @@ impl RunRow {
 impl Serialize for RunRow {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
-        struct Row<'a> {
+        struct RunRowFields<'a> {
             name: &'a Name,
             current: bool,
             project: &'a ProjectName,
@@ -110,7 +110,7 @@ impl Serialize for RunRow {
             versions: &'a [String],
         }
         let record = &self.record;
-        let row = Row {
+        let row = RunRowFields {
             name: self.reference.name(),
             current: self.current,
             project: self.reference.project(),

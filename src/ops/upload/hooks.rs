@@ -1,7 +1,7 @@
 //! The hooks `pre-upload` and `post-upload`, which run before and after an upload.
 
 use super::place::{Placement, plan_placements};
-use super::{Source, UploadOptions, UploadOutcome};
+use super::{UploadOptions, UploadOutcome, UploadSource};
 use crate::catalog::hook::{UploadEvent, Uploaded, run_post, run_pre};
 use crate::catalog::run::{Wanted, Which, wanted_run};
 use crate::error::Result;
@@ -75,9 +75,9 @@ fn sources(options: &UploadOptions) -> Vec<String> {
     if options.sources.is_empty() {
         return vec![".".to_owned()];
     }
-    let text = |source: &Source| match source {
-        Source::Path(path) => text_of_bytes(path.as_os_str().as_encoded_bytes()),
-        Source::Input => "-".to_owned(),
+    let text = |source: &UploadSource| match source {
+        UploadSource::Path(path) => text_of_bytes(path.as_os_str().as_encoded_bytes()),
+        UploadSource::Input => "-".to_owned(),
     };
     options.sources.iter().map(text).collect()
 }

@@ -32,7 +32,7 @@ use crate::tree_path::TreePath;
 use edits::{Taken, apply_edits, find_kept};
 pub(crate) use hooks::{Approved, approve};
 use place::Placement;
-pub use place::Source;
+pub use place::UploadSource;
 pub(crate) use plan::survey;
 pub use plan::{Survey, UploadPlan, plan_upload};
 pub use tally::FileCounts;
@@ -45,7 +45,7 @@ pub struct UploadOptions {
     /// The directory that relative paths start from; absolute.
     pub cwd: PathBuf,
     /// The sources. If empty, `cwd` itself.
-    pub sources: Vec<Source>,
+    pub sources: Vec<UploadSource>,
     /// The destination in the run. By default, the path from the top of the work tree.
     pub to: Option<Destination>,
     /// The project; `None` for the default.

@@ -22,19 +22,19 @@ use crate::tree_path::TreePath;
 
 /// A source of an upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
+pub enum UploadSource {
     /// A file or directory, as typed.
     Path(PathBuf),
     /// Standard input.
     Input,
 }
 
-impl Source {
+impl UploadSource {
     /// Formats the source as typed, safe to print.
     fn shown(&self) -> String {
         match self {
-            Source::Path(path) => crate::tree_path::escaped(path.as_os_str().as_bytes()),
-            Source::Input => "-".to_owned(),
+            UploadSource::Path(path) => crate::tree_path::escaped(path.as_os_str().as_bytes()),
+            UploadSource::Input => "-".to_owned(),
         }
     }
 }
@@ -43,7 +43,7 @@ impl Source {
 /// typed.
 pub(super) fn subject(options: &UploadOptions, placements: &[Placement]) -> String {
     let names: Vec<String> = if options.to.is_some() && !options.sources.is_empty() {
-        options.sources.iter().map(Source::shown).collect()
+        options.sources.iter().map(UploadSource::shown).collect()
     } else {
         let place = |placement: &Placement| match placement.to() {
             root if root.is_root() => ".".to_owned(),
@@ -189,13 +189,13 @@ pub(super) fn plan_placements(
     options: &UploadOptions,
 ) -> Result<Vec<Placement>> {
     let work_tree = repo.work_tree(&options.cwd);
-    let here = [Source::Path(PathBuf::from("."))];
+    let here = [UploadSource::Path(PathBuf::from("."))];
     let sources = if options.sources.is_empty() { &here[..] } else { &options.sources };
     let mut placements = Vec::new();
     for source in sources {
         placements.push(match source {
-            Source::Input => place_input(options)?,
-            Source::Path(path) => place_path(&work_tree, options, path)?,
+            UploadSource::Input => place_input(options)?,
+            UploadSource::Path(path) => place_path(&work_tree, options, path)?,
         });
     }
     if !options.no_ignore {
@@ -314,7 +314,7 @@ mod tests {
     fn options(cwd: &Path, sources: &[&str], to: Option<&str>) -> UploadOptions {
         UploadOptions {
             cwd: cwd.to_owned(),
-            sources: sources.iter().map(|path| Source::Path(path.into())).collect(),
+            sources: sources.iter().map(|path| UploadSource::Path(path.into())).collect(),
             to: to.map(|to| Destination {
                 path: TreePath::parse(to).unwrap(),
                 directory: to.ends_with('/'),

@@ -10,7 +10,7 @@ use super::edits::{Taken, apply_edits};
 use super::place::{Placement, plan_placements};
 use super::tally::{FileCounts, Tally};
 use crate::catalog::run::{Wanted, prepare_run};
-use crate::catalog::snapshot::Need;
+use crate::catalog::snapshot::NewContent;
 use crate::error::{Error, IoResultExt, Result};
 use crate::history::diff::{Change, diff_trees, find_renames};
 use crate::history::{EntryMode, ObjectWriter};
@@ -114,7 +114,7 @@ fn survey_all(
         work_tree,
         tally: Tally::default(),
         taken: Vec::new(),
-        need: Need::default(),
+        new_content: NewContent::default(),
     };
     let mut writer = repo.history().trial_writer()?;
     for placement in &plan_placements(repo, options)? {
@@ -123,7 +123,7 @@ fn survey_all(
             _ => surveyor.look_at(placement, &mut writer)?,
         }
     }
-    let Surveyor { tally, taken, need, .. } = surveyor;
+    let Surveyor { tally, taken, new_content, .. } = surveyor;
     let tree = apply_edits(&mut writer, base, (&taken, &tally.unread), options.merge)?;
     let changes = find_renames(diff_trees(&writer, base, Some(tree))?, None)?;
     progress.end();
@@ -134,8 +134,8 @@ fn survey_all(
         bytes: tally.bytes,
         read_files: tally.read_files,
         read_bytes: tally.read_bytes,
-        new_contents: need.count(),
-        new_bytes: need.bytes,
+        new_contents: new_content.count(),
+        new_bytes: new_content.bytes,
         ignored: tally.ignored,
         skipped: tally.skipped.clone(),
         failed: tally.failed(),
@@ -150,7 +150,7 @@ struct Surveyor<'a> {
     work_tree: WorkTree,
     tally: Tally,
     taken: Vec<Taken>,
-    need: Need,
+    new_content: NewContent,
 }
 
 impl Surveyor<'_> {
@@ -165,7 +165,7 @@ impl Surveyor<'_> {
             Ok(Some(snapshot)) => snapshot,
         };
         snapshot.hash(self.repo, self.progress)?;
-        snapshot.add_need(self.repo, &mut self.need)?;
+        snapshot.add_new_content(self.repo, &mut self.new_content)?;
         self.tally.add(&self.work_tree, placement, &snapshot)?;
         let entry = placement.entry(&mut snapshot, writer)?;
         self.taken.extend(entry.map(|(mode, id)| (placement.to().clone(), mode, id)));
@@ -181,7 +181,7 @@ impl Surveyor<'_> {
         tally.read_files += 1;
         tally.read_bytes += bytes;
         if !self.repo.content().is_indexed(&id)? {
-            self.need.add(id, bytes);
+            self.new_content.add(id, bytes);
         }
         Ok(())
     }

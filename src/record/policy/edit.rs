@@ -37,7 +37,7 @@ impl FromStr for Setting {
 }
 
 /// The position of a key in the table.
-enum Place<'k> {
+enum KeyPlace<'k> {
     Top(&'k str),
     Stage(&'k str),
     Rule(&'k str, &'k str),
@@ -48,20 +48,20 @@ impl Setting {
     /// [`Policy::from_table`](super::Policy::from_table).
     pub fn apply(&self, table: &mut Table) -> Result<(), PolicyDefect> {
         match self.place() {
-            Place::Top(key) => set(table, key, self.parsed(key)?),
-            Place::Stage(stage) if self.value.is_empty() => {
+            KeyPlace::Top(key) => set(table, key, self.parsed(key)?),
+            KeyPlace::Stage(stage) if self.value.is_empty() => {
                 if !has_stage(table, stage) {
                     return Err(self.defect("there is no such stage or key"));
                 }
                 set(stages(table)?, stage, None);
                 drop_if_empty(table, "stage");
             }
-            Place::Stage(stage) => {
+            KeyPlace::Stage(stage) => {
                 let rules = RULES.join(", ");
                 let reason = format!("name the rule, {stage}.RULE=VALUE; the rules are {rules}");
                 return Err(PolicyDefect::invalid(self.shown_key(), reason));
             }
-            Place::Rule(stage, rule) => {
+            KeyPlace::Rule(stage, rule) => {
                 let value = self.parsed(rule)?;
                 let stages = stages(table)?;
                 let entry = stages.entry(stage).or_insert_with(|| Value::Table(Table::new()));
@@ -74,19 +74,19 @@ impl Setting {
         Ok(())
     }
 
-    fn place(&self) -> Place<'_> {
+    fn place(&self) -> KeyPlace<'_> {
         let key = self.key.as_str();
         if KEYS.contains(&key) {
-            return Place::Top(key);
+            return KeyPlace::Top(key);
         }
         // Names of stages may contain dots, names of rules never do.
         match key.rsplit_once('.') {
-            Some(("stage", stage)) if !RULES.contains(&stage) => Place::Stage(stage),
+            Some(("stage", stage)) if !RULES.contains(&stage) => KeyPlace::Stage(stage),
             Some((stage, rule)) if RULES.contains(&rule) => {
-                Place::Rule(stage.strip_prefix("stage.").unwrap_or(stage), rule)
+                KeyPlace::Rule(stage.strip_prefix("stage.").unwrap_or(stage), rule)
             }
-            Some((stage, rule)) if !self.value.is_empty() => Place::Rule(stage, rule),
-            _ => Place::Stage(key),
+            Some((stage, rule)) if !self.value.is_empty() => KeyPlace::Rule(stage, rule),
+            _ => KeyPlace::Stage(key),
         }
     }
 

@@ -28,7 +28,7 @@ pub struct Restorer {
 }
 
 /// The entries of a log by number.
-type Entries = BTreeMap<u64, Entry>;
+type EntriesByNumber = BTreeMap<u64, Entry>;
 
 impl Audit {
     /// Rewrites the missing or damaged entries whose changes are known, and returns their keys.
@@ -84,7 +84,7 @@ fn write(store: &Store, name: &EntryName, entry: &Entry) -> Result<Option<String
 }
 
 /// Reads the entries up to the last one of `known` that are not `lost`.
-fn others(store: &Store, known: &RemoteState, lost: &BTreeSet<u64>) -> Result<Entries> {
+fn others(store: &Store, known: &RemoteState, lost: &BTreeSet<u64>) -> Result<EntriesByNumber> {
     let numbers: Vec<u64> = (1..=known.number()).filter(|number| !lost.contains(number)).collect();
     let read = |number: &u64| -> Result<(u64, Entry)> {
         let name = linear(*number);
@@ -98,12 +98,12 @@ fn others(store: &Store, known: &RemoteState, lost: &BTreeSet<u64>) -> Result<En
 
 /// Adds the lost entries. Returns `None` if their changes are unknown.
 fn infer<'e>(
-    entries: &'e mut Entries,
+    entries: &'e mut EntriesByNumber,
     lost: &BTreeSet<u64>,
     made: &ArtToml,
     known: &RemoteState,
     restorer: &Restorer,
-) -> Option<&'e Entries> {
+) -> Option<&'e EntriesByNumber> {
     for number in lost {
         let entry = empty(*number, write_of(*number, entries, known)?, entries, restorer);
         entries.insert(*number, entry);
@@ -116,7 +116,7 @@ fn infer<'e>(
 }
 
 /// Finds the write id of a lost entry: its successor has seen it.
-fn write_of(number: u64, entries: &Entries, known: &RemoteState) -> Option<Uuid> {
+fn write_of(number: u64, entries: &EntriesByNumber, known: &RemoteState) -> Option<Uuid> {
     if number == known.number() {
         return known.last_write;
     }
@@ -127,7 +127,7 @@ fn write_of(number: u64, entries: &Entries, known: &RemoteState) -> Option<Uuid>
     }
 }
 
-fn empty(number: u64, write: Uuid, entries: &Entries, restorer: &Restorer) -> Entry {
+fn empty(number: u64, write: Uuid, entries: &EntriesByNumber, restorer: &Restorer) -> Entry {
     let before = number.checked_sub(1).and_then(|before| entries.get(&before));
     Entry {
         format: FORMAT,
@@ -151,7 +151,7 @@ fn empty(number: u64, write: Uuid, entries: &Entries, restorer: &Restorer) -> En
     }
 }
 
-fn remote_state(entries: &Entries, made: &ArtToml) -> RemoteState {
+fn remote_state(entries: &EntriesByNumber, made: &ArtToml) -> RemoteState {
     let mut remote_state = RemoteState::empty(made.log);
     for (number, entry) in entries {
         remote_state.apply(linear(*number), entry);
@@ -162,7 +162,7 @@ fn remote_state(entries: &Entries, made: &ArtToml) -> RemoteState {
 /// Derives the moves that lost entries must have made, so that each move starts where the previous
 /// one ended.
 fn lost_moves(
-    entries: &Entries,
+    entries: &EntriesByNumber,
     lost: &BTreeSet<u64>,
     known: &RemoteState,
 ) -> BTreeMap<u64, Vec<RefMove>> {
@@ -196,7 +196,7 @@ fn lost_moves(
 
 /// Adds to the lost entries the files that they must have added or retired.
 fn add_files(
-    entries: &mut Entries,
+    entries: &mut EntriesByNumber,
     lost: &BTreeSet<u64>,
     made: &ArtToml,
     known: &RemoteState,
@@ -244,7 +244,11 @@ fn files_of(entry: &mut Entry, kind: StoredKind) -> &mut Vec<Stored> {
 }
 
 /// Adds to the lost entries the files that they added again.
-fn add_again(entries: &mut Entries, known: &RemoteState, found: &RemoteState) -> Option<()> {
+fn add_again(
+    entries: &mut EntriesByNumber,
+    known: &RemoteState,
+    found: &RemoteState,
+) -> Option<()> {
     for (id, write) in known.again.iter().filter(|(id, write)| found.again.get(id) != Some(write)) {
         let sizes = [
             (StoredKind::Pack, &known.packs),

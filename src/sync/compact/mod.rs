@@ -102,7 +102,7 @@ fn compact_files(
     if !segments.is_empty() {
         let is_replaced = |pack: &Id| new_pack.iter().any(|new| new.replaces.contains(pack));
         let segment =
-            content(repo, connection)?.join_segments(&segments, &is_replaced, &session)?;
+            content(repo, connection)?.merge_segments(&segments, &is_replaced, &session)?;
         connection.log.store().write_file(&segment_key(segment.id), segment.path())?;
         proposal.segments.push(Stored { id: segment.id, size: segment.size });
         joined = Some(segment);
@@ -173,7 +173,7 @@ fn join_meta(
         Ok(Box::new(read::open(path).on("open", path)?))
     };
     let history = repo.history();
-    let joined = history.join_packs(packs, &open, session.directory(), &NoProgress)?;
+    let joined = history.merge_packs(packs, &open, session.directory(), &NoProgress)?;
     store.write_file(&meta_key(joined.id), joined.file.path())?;
     Ok(Stored { id: joined.id, size: joined.size })
 }

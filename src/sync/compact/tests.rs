@@ -13,7 +13,7 @@ use crate::fs::atomic;
 use crate::ops::clone::{CloneOptions, CloneOutcome, clone};
 use crate::ops::fetch::{FetchOptions, fetch};
 use crate::ops::push::{PushOptions, PushOutcome, push};
-use crate::ops::upload::{Source, UploadOptions, upload};
+use crate::ops::upload::{UploadOptions, UploadSource, upload};
 use crate::remote::fault::{Fault, FaultStore, Request};
 use crate::remote::layout::{ART_TOML, pack_key};
 use crate::remote::log::{EVERY, StoredKind};
@@ -55,7 +55,7 @@ fn push_saying(repo: &Repository, number: usize, message: Option<String>) -> Pus
     let content = format!("{number} {}", repo.directory().display());
     let file = format!("file-{number}");
     atomic::write(&cwd.join(&file), &cwd, content.as_bytes()).unwrap();
-    let sources = vec![Source::Path(file.into())];
+    let sources = vec![UploadSource::Path(file.into())];
     let options = UploadOptions { cwd, sources, message, ..UploadOptions::default() };
     upload(repo, &options, &mut io::empty(), &NoProgress).unwrap();
     push(repo, &PushOptions::default(), &NoProgress).unwrap()

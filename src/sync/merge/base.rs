@@ -6,7 +6,7 @@ use std::rc::Rc;
 use uuid::Uuid;
 
 use super::conflict::{Choice, Doubts, Judge};
-use super::{State, States, merge_states, record_file};
+use super::{RecordState, States, merge_states, record_file};
 use crate::error::Result;
 use crate::history::{History, ObjectWriter, Signature};
 use crate::id::Id;
@@ -42,7 +42,7 @@ pub(super) fn find_bases(history: &History, ours: Id, theirs: Id) -> Result<Base
 
 /// The state with which both sides are compared.
 pub(super) struct Base {
-    pub(super) state: State,
+    pub(super) state: RecordState,
     /// The parts of the state that are unknown.
     pub(super) doubts: Doubts,
 }
@@ -86,8 +86,9 @@ impl<'a, 'w> BaseFinder<'a, 'w> {
         }
         let mut states = Vec::new();
         for id in bases {
-            let state = State::try_read(self.repo, record_file(self.kind), *id)?;
-            let is_it = |state: &State| self.kind == RefKind::Project || state.uuid == self.uuid;
+            let state = RecordState::try_read(self.repo, record_file(self.kind), *id)?;
+            let is_it =
+                |state: &RecordState| self.kind == RefKind::Project || state.uuid == self.uuid;
             states.extend(state.filter(is_it).map(|state| (*id, state)));
         }
         let found = self.merge(depth, states)?.map(Rc::new);
@@ -96,7 +97,7 @@ impl<'a, 'w> BaseFinder<'a, 'w> {
     }
 
     /// Merges states one after the other.
-    fn merge(&mut self, depth: usize, states: Vec<(Id, State)>) -> Result<Option<Base>> {
+    fn merge(&mut self, depth: usize, states: Vec<(Id, RecordState)>) -> Result<Option<Base>> {
         let mut states = states.into_iter();
         let Some((first, state)) = states.next() else { return Ok(None) };
         let mut included = vec![first];

@@ -107,7 +107,8 @@ pub fn merge_ref(
         return Ok(merge_tag(&mut judge, (ours, theirs)));
     }
     let file = record_file(name.kind());
-    let (our, their) = (State::read(repo, file, ours)?, State::read(repo, file, theirs)?);
+    let (our, their) =
+        (RecordState::read(repo, file, ours)?, RecordState::read(repo, file, theirs)?);
     let (tree, parents) = if our.is_another(&their, name.kind()) {
         let another = || conflict::another(name.kind(), our.uuid, their.uuid);
         let side = judge.settle(name.kind().as_str(), another);
@@ -160,7 +161,7 @@ fn record_file(kind: RefKind) -> &'static str {
 }
 
 /// The contents of a commit of a record.
-struct State {
+struct RecordState {
     tree: Id,
     entries: BTreeMap<BString, Node>,
     /// The bytes of the record.
@@ -168,7 +169,7 @@ struct State {
     uuid: Uuid,
 }
 
-impl State {
+impl RecordState {
     fn read(repo: &Repository, file: &str, commit: Id) -> Result<Self> {
         Self::try_read(repo, file, commit)?.ok_or_else(|| {
             Error::corrupt(format!("the commit {commit} has no {file}")).with_hint("art fsck")
@@ -188,12 +189,12 @@ impl State {
         };
         let record = history.read_blob(&node.id)?;
         let uuid = read_uuid(file, &record)?;
-        Ok(Some(State { tree, entries, record, uuid }))
+        Ok(Some(RecordState { tree, entries, record, uuid }))
     }
 
     /// Returns true if the two are different records with the same name. Projects are identified by
     /// their name.
-    fn is_another(&self, other: &State, kind: RefKind) -> bool {
+    fn is_another(&self, other: &RecordState, kind: RefKind) -> bool {
         kind != RefKind::Project && self.uuid != other.uuid
     }
 
@@ -204,9 +205,9 @@ impl State {
 
 /// The base and the two states to merge.
 struct States<'a> {
-    base: Option<&'a State>,
-    ours: &'a State,
-    theirs: &'a State,
+    base: Option<&'a RecordState>,
+    ours: &'a RecordState,
+    theirs: &'a RecordState,
 }
 
 impl States<'_> {
@@ -227,7 +228,7 @@ fn merge_states(
     kind: RefKind,
     states: &States<'_>,
     who: &Signature,
-) -> Result<State> {
+) -> Result<RecordState> {
     let mut entries = Vec::new();
     let file = record_file(kind);
     let records = states.records();
@@ -262,7 +263,7 @@ fn merge_states(
         .iter()
         .map(|TreeEntry { name, mode, id }| (name.clone(), Node { mode: *mode, id: *id }));
     let (record, uuid, beside) = (bytes, states.ours.uuid, beside.collect());
-    Ok(State { tree: writer.tree(entries)?, entries: beside, record, uuid })
+    Ok(RecordState { tree: writer.tree(entries)?, entries: beside, record, uuid })
 }
 
 fn entry(name: &[u8], Node { mode, id }: Node) -> TreeEntry {
@@ -272,7 +273,7 @@ fn entry(name: &[u8], Node { mode, id }: Node) -> TreeEntry {
 /// Merges the content of a version, which is one file with one of two names.
 fn merge_content(judge: &mut Judge<'_>, states: &States<'_>) -> Vec<TreeEntry> {
     let content =
-        |state: &State| ContentFormat::ALL.map(|format| state.node(format.file().as_bytes()));
+        |state: &RecordState| ContentFormat::ALL.map(|format| state.node(format.file().as_bytes()));
     let base = states.base.map(content).unwrap_or_default();
     let (ours, theirs) = (content(states.ours), content(states.theirs));
     let text = |nodes: [Option<Node>; 2]| nodes.into_iter().flatten().next().map(Node::text);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use toml::{Table, Value};
 
 use super::conflict::{Judge, Side};
-use super::sequence::{Row, union};
+use super::sequence::{ListItem, union};
 use super::table::{self, Three, merge_sets, merge_unit, same, take_unit};
 
 /// The keys of the run's progress. They are taken from the same side.
@@ -55,8 +55,8 @@ fn merge_progress(judge: &mut Judge<'_>, three: &Three<'_>, merged: &mut Table) 
 /// Merges the entries of both sides by name.
 fn merge_lineage(judge: &mut Judge<'_>, three: &Three<'_>) -> Vec<Value> {
     let [base, ours, theirs] = [three.base, three.ours, three.theirs].map(entries);
-    let rows = |entries: &[(&str, &Table)]| -> Vec<Row<String>> {
-        let row = |(name, _): &(&str, &Table)| Row {
+    let rows = |entries: &[(&str, &Table)]| -> Vec<ListItem<String>> {
+        let row = |(name, _): &(&str, &Table)| ListItem {
             identity: (*name).to_owned(),
             rank: 0,
             value: (*name).to_owned(),

@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 
 /// One element of a list.
 #[derive(Debug, Clone)]
-pub(super) struct Row<T> {
+pub(super) struct ListItem<T> {
     /// Rows with equal identity are the same row.
     pub(super) identity: String,
     /// The order of two rows that neither list orders: the lower rank comes first.
@@ -14,7 +14,7 @@ pub(super) struct Row<T> {
 
 /// Returns the rows of both lists, each list in its order and common rows once. The result does not
 /// depend on the order of the arguments.
-pub(super) fn union<T>(ours: Vec<Row<T>>, theirs: Vec<Row<T>>) -> Vec<T> {
+pub(super) fn union<T>(ours: Vec<ListItem<T>>, theirs: Vec<ListItem<T>>) -> Vec<T> {
     let (mut a, mut b) = (Waiting::new(ours), Waiting::new(theirs));
     let mut merged = Vec::new();
     loop {
@@ -25,7 +25,7 @@ pub(super) fn union<T>(ours: Vec<Row<T>>, theirs: Vec<Row<T>>) -> Vec<T> {
             (Some(first), Some(second)) => {
                 // A row that comes later in the other list waits until its position there.
                 let waits = (b.has(&first.identity), a.has(&second.identity));
-                let order = |row: &Row<T>| (row.rank, row.identity.clone());
+                let order = |row: &ListItem<T>| (row.rank, row.identity.clone());
                 match waits {
                     (true, false) => false,
                     (false, true) => true,
@@ -43,7 +43,7 @@ pub(super) fn union<T>(ours: Vec<Row<T>>, theirs: Vec<Row<T>>) -> Vec<T> {
 
 /// The rows of one list that are not in the result yet.
 struct Waiting<T> {
-    rows: VecDeque<Row<T>>,
+    rows: VecDeque<ListItem<T>>,
     /// The count of each row.
     counts: HashMap<String, usize>,
     /// The count of each row that the result already has from the other list.
@@ -51,7 +51,7 @@ struct Waiting<T> {
 }
 
 impl<T> Waiting<T> {
-    fn new(rows: Vec<Row<T>>) -> Self {
+    fn new(rows: Vec<ListItem<T>>) -> Self {
         let mut counts = HashMap::new();
         for row in &rows {
             *counts.entry(row.identity.clone()).or_insert(0) += 1;
@@ -59,7 +59,7 @@ impl<T> Waiting<T> {
         Waiting { rows: rows.into(), counts, dropped: HashMap::new() }
     }
 
-    fn head(&self) -> Option<&Row<T>> {
+    fn head(&self) -> Option<&ListItem<T>> {
         self.rows.front()
     }
 
@@ -67,7 +67,7 @@ impl<T> Waiting<T> {
         self.counts.get(identity).is_some_and(|count| *count > 0)
     }
 
-    fn take(&mut self) -> Option<Row<T>> {
+    fn take(&mut self) -> Option<ListItem<T>> {
         let row = self.rows.pop_front()?;
         self.count_down(&row.identity);
         self.skip_dropped();
@@ -106,8 +106,8 @@ mod tests {
 
     use super::*;
 
-    fn rows(list: &[u8]) -> Vec<Row<u8>> {
-        let row = |value: &u8| Row { identity: value.to_string(), rank: 0, value: *value };
+    fn rows(list: &[u8]) -> Vec<ListItem<u8>> {
+        let row = |value: &u8| ListItem { identity: value.to_string(), rank: 0, value: *value };
         list.iter().map(row).collect()
     }
 

@@ -3,7 +3,7 @@
 use toml::{Table, Value};
 
 use super::conflict::{Choice, FieldConflict, Judge, Side};
-use super::sequence::{Row, union};
+use super::sequence::{ListItem, union};
 use super::table::{self, Three, merge_sets, same, take_unit, unit_conflict};
 use super::tree::Node;
 use crate::clock::Timestamp;
@@ -88,8 +88,8 @@ fn pin_conflict(three: &Three<'_>, [base, ours, theirs]: [Option<Node>; 3]) -> F
 /// moved the version, the chosen stage.
 fn merge_stage(judge: &mut Judge<'_>, three: &Three<'_>, merged: &mut Table) -> Option<Name> {
     let (ours, theirs) = (conditions(three.ours), conditions(three.theirs));
-    let has_more = |a: &[Row<Value>], b: &[Row<Value>]| {
-        let count = |rows: &[Row<Value>], it: &Row<Value>| {
+    let has_more = |a: &[ListItem<Value>], b: &[ListItem<Value>]| {
+        let count = |rows: &[ListItem<Value>], it: &ListItem<Value>| {
             rows.iter().filter(|row| row.identity == it.identity).count()
         };
         a.iter().any(|row| count(a, row) > count(b, row))
@@ -113,14 +113,14 @@ fn merge_stage(judge: &mut Judge<'_>, three: &Three<'_>, merged: &mut Table) -> 
 
 /// The conditions of a record in order of time. No condition sorts before its predecessor, even if
 /// a clock was set back.
-fn conditions(table: &Table) -> Vec<Row<Value>> {
+fn conditions(table: &Table) -> Vec<ListItem<Value>> {
     let conditions = table.get(CONDITIONS).and_then(Value::as_array).into_iter().flatten();
     let mut latest = i64::MIN;
     let row = |value: &Value| {
         let time = value.get("last_update_time").and_then(Value::as_str);
         let time: Option<Timestamp> = time.and_then(|time| time.parse().ok());
         latest = latest.max(time.map_or(latest, Timestamp::seconds));
-        Row { identity: value.to_string(), rank: latest, value: value.clone() }
+        ListItem { identity: value.to_string(), rank: latest, value: value.clone() }
     };
     conditions.map(row).collect()
 }

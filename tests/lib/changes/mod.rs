@@ -17,7 +17,7 @@ use artifacts::ops::register::{RegisterOptions, register};
 use artifacts::ops::stage::{StageOptions, StageTarget, stage};
 use artifacts::ops::undo::{UndoOptions, UndoOutcome, undo};
 use artifacts::ops::update::{UpdateOptions, update};
-use artifacts::ops::upload::{Source, UploadOptions, upload};
+use artifacts::ops::upload::{UploadOptions, UploadSource, upload};
 use artifacts::record::{ProjectRecord, Record, StageCondition, VersionRecord};
 use artifacts::{ErrorKind, Id, NoProgress, Repository, Result, Settings};
 use tempfile::TempDir;
@@ -59,7 +59,7 @@ impl Desk {
         std::fs::write(work.join("model"), "0.1").unwrap();
         let options = UploadOptions {
             cwd: work,
-            sources: vec![Source::Path("model".into())],
+            sources: vec![UploadSource::Path("model".into())],
             ..UploadOptions::default()
         };
         upload(&repo, &options, &mut std::io::empty(), &NoProgress).unwrap();

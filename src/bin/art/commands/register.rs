@@ -4,7 +4,7 @@ use artifacts::history::Revision;
 use artifacts::ops::register::{
     RegisterAction, RegisterOptions, RegisterOutcome, RegisterSource, register,
 };
-use artifacts::ops::upload::{Source, UploadOptions};
+use artifacts::ops::upload::{UploadOptions, UploadSource};
 use artifacts::record::{Content, VersionKind};
 use artifacts::{Name, Result};
 
@@ -84,7 +84,7 @@ struct SourceArgs {
     ///
     /// They are stored under their paths from the top of the work tree.
     #[arg(long = "path", value_name = "PATH", value_parser = paths::source())]
-    paths: Vec<Source>,
+    paths: Vec<UploadSource>,
 }
 
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {

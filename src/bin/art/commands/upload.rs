@@ -2,7 +2,7 @@
 
 use artifacts::catalog::run::NewRun;
 use artifacts::ops::upload::{
-    Destination, FileCounts, Source, UploadOptions, UploadOutcome, plan_upload, upload,
+    Destination, FileCounts, UploadOptions, UploadOutcome, UploadSource, plan_upload, upload,
 };
 use artifacts::{Name, Repository, Result};
 
@@ -44,7 +44,7 @@ use crate::ui::{Page, changes};
 pub(crate) struct Args {
     /// Files and directories to upload; `-` with --to is standard input [default: .]
     #[arg(value_name = "PATH", value_parser = paths::source())]
-    paths: Vec<Source>,
+    paths: Vec<UploadSource>,
 
     /// The run to add to [default: the current run]
     #[arg(long, value_name = "RUN")]

@@ -252,7 +252,7 @@ impl ListArgs {
         let cut = |kept: &mut Vec<Value>| {
             if let Some(sort) = &sort {
                 kept.sort_by(|a, b| {
-                    sort.compare(&Row { value: a, columns }, &Row { value: b, columns })
+                    sort.compare(&ListedRow { value: a, columns }, &ListedRow { value: b, columns })
                 });
             }
             kept.truncate(wanted.unwrap_or(usize::MAX));
@@ -262,7 +262,7 @@ impl ListArgs {
         let mut kept = Vec::new();
         for row in rows {
             let row = row?;
-            let is_wanted = |query: &Query| query.matches(&Row { value: &row, columns });
+            let is_wanted = |query: &Query| query.matches(&ListedRow { value: &row, columns });
             if !query.as_ref().is_none_or(is_wanted) {
                 continue;
             }
@@ -297,12 +297,12 @@ fn find(columns: &[Column], name: &str) -> Result<Column> {
 }
 
 /// A row for the query language.
-struct Row<'r> {
+struct ListedRow<'r> {
     value: &'r Value,
     columns: &'r [Column],
 }
 
-impl Fields for Row<'_> {
+impl Fields for ListedRow<'_> {
     fn get(&self, field: &str) -> Option<query::Value<'_>> {
         let column = self.columns.iter().find(|column| column.name == field)?;
         let value = column.value(self.value);

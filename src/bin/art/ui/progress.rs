@@ -21,10 +21,10 @@ pub(crate) struct TerminalProgress<'a> {
     ui: Ui,
     draws: bool,
     visible: AtomicBool,
-    state: Mutex<State>,
+    state: Mutex<BarState>,
 }
 
-struct State {
+struct BarState {
     started: Option<Instant>,
     bar: ProgressBar,
 }
@@ -32,7 +32,7 @@ struct State {
 impl<'a> TerminalProgress<'a> {
     /// Draws and prints according to `looks`; a signal interrupts the operation.
     pub(crate) fn new(signals: &'a Signals, looks: Looks) -> Self {
-        let state = State { started: None, bar: ProgressBar::hidden() };
+        let state = BarState { started: None, bar: ProgressBar::hidden() };
         TerminalProgress {
             signals,
             ui: Ui::new(looks),
@@ -42,13 +42,13 @@ impl<'a> TerminalProgress<'a> {
         }
     }
 
-    fn with_state(&self, change: impl FnOnce(&mut State)) {
+    fn with_state(&self, change: impl FnOnce(&mut BarState)) {
         // If a thread panicked while drawing, the only damage is a half-drawn line.
         change(&mut self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
     }
 
     /// Shows the bar when the operation has taken long enough.
-    fn show_if_slow(&self, state: &State) {
+    fn show_if_slow(&self, state: &BarState) {
         let slow = state.started.is_some_and(|started| started.elapsed() >= PATIENCE);
         if slow && !self.visible.swap(true, Ordering::Relaxed) {
             state.bar.set_draw_target(ProgressDrawTarget::stderr());

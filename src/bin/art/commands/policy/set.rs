@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use artifacts::Result;
 use artifacts::error::Error;
-use artifacts::ops::policy::{SetOptions, SetOutcome, Source, set};
+use artifacts::ops::policy::{PolicySource, SetOptions, SetOutcome, set};
 use artifacts::tree_path::escaped;
 
 use crate::context::Context;
@@ -77,7 +77,7 @@ pub(super) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     Ok(Exit::Ok)
 }
 
-fn source(context: &Context<'_>, settings: &[OsString]) -> Result<Source> {
+fn source(context: &Context<'_>, settings: &[OsString]) -> Result<PolicySource> {
     let is_file = |text: &OsString| text == "-" || text.as_bytes().starts_with(b"@");
     if let [one] = settings
         && is_file(one)
@@ -85,7 +85,7 @@ fn source(context: &Context<'_>, settings: &[OsString]) -> Result<Source> {
         let one = if one == "-" { OsString::from("@-") } else { one.clone() };
         let text = String::from_utf8(text_or_file(context, &one, "policy")?);
         return text
-            .map(Source::Whole)
+            .map(PolicySource::Whole)
             .map_err(|error| Error::invalid("the policy is not UTF-8").with_source(error));
     }
     if settings.iter().any(is_file) {
@@ -96,7 +96,7 @@ fn source(context: &Context<'_>, settings: &[OsString]) -> Result<Source> {
         Some(text) => text.parse(),
         None => Err(Error::invalid(format!("'{}' is not UTF-8", escaped(text.as_bytes())))),
     };
-    settings.iter().map(parse).collect::<Result<_>>().map(Source::Settings)
+    settings.iter().map(parse).collect::<Result<_>>().map(PolicySource::Settings)
 }
 
 fn view(page: &mut Page<'_>, outcome: &SetOutcome, dry_run: bool) -> Result<()> {

@@ -22,7 +22,7 @@ impl History {
     /// Nothing in the packs is trusted: each is read like in [`History::import_pack`], and fails
     /// with the same errors. Only one input pack is on disk at a time, and only the ids of objects
     /// are in memory.
-    pub fn join_packs<'s>(
+    pub fn merge_packs<'s>(
         &self,
         packs: &[(Id, u64)],
         open: &dyn Fn(&Id) -> Result<Box<dyn Read + 's>>,

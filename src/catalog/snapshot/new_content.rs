@@ -10,13 +10,13 @@ use crate::repo::Repository;
 
 /// Contents that the store lacks, without duplicates.
 #[derive(Debug, Default)]
-pub(crate) struct Need {
+pub(crate) struct NewContent {
     seen: HashSet<Id>,
     /// Their total size, in bytes.
     pub(crate) bytes: u64,
 }
 
-impl Need {
+impl NewContent {
     /// The number of contents.
     pub(crate) fn count(&self) -> u64 {
         self.seen.len() as u64
@@ -32,14 +32,18 @@ impl Need {
 
 impl Snapshot {
     /// Adds the files and links with a known id that the store lacks.
-    pub(crate) fn add_need(&self, repo: &Repository, need: &mut Need) -> Result<()> {
+    pub(crate) fn add_new_content(
+        &self,
+        repo: &Repository,
+        new_content: &mut NewContent,
+    ) -> Result<()> {
         for (number, directory) in self.walk.directories.iter().enumerate() {
             for (index, (_, kind)) in directory.iter().enumerate() {
                 let (Kind::File(stat) | Kind::Symlink(stat)) = kind else { continue };
                 if let Some(id) = self.id(number, index)
                     && !repo.content().is_indexed(&id)?
                 {
-                    need.add(id, stat.size);
+                    new_content.add(id, stat.size);
                 }
             }
         }

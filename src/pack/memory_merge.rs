@@ -2,20 +2,20 @@
 
 use std::collections::HashMap;
 
-use super::segment::Place;
+use super::segment::PlaceRow;
 use super::{FormatError, Location, SegmentBuilder, SegmentView};
 use crate::id::Id;
 
 /// A merge of segments in memory. Needs some hundred bytes per entry.
 #[derive(Debug, Default)]
-pub struct SegmentJoin {
+pub struct MemoryMerge {
     builder: SegmentBuilder,
     packs: HashMap<Id, u32>,
     /// The number of each frame, by pack number, offset, stored size and size.
     frames: HashMap<(u32, u64, u32, u64), u32>,
 }
 
-impl SegmentJoin {
+impl MemoryMerge {
     /// Adds the entries of a segment, except those of dead packs.
     pub fn add(
         &mut self,
@@ -34,7 +34,7 @@ impl SegmentJoin {
         Ok(())
     }
 
-    fn place(&mut self, location: &Location) -> Place {
+    fn place(&mut self, location: &Location) -> PlaceRow {
         let packs = &mut self.builder.packs;
         let pack = *self.packs.entry(location.pack).or_insert_with(|| {
             packs.push(location.pack);
@@ -48,13 +48,13 @@ impl SegmentJoin {
             frames.len() as u32 - 1
         });
         let Location { offset, size, kind, .. } = *location;
-        Place { frame, offset, size, kind }
+        PlaceRow { frame, offset, size, kind }
     }
 
     /// Returns the merged segment without duplicate entries. The same segments in the same order
     /// produce the same bytes.
     pub fn finish(mut self) -> SegmentBuilder {
-        let key = |(id, place): &(Id, Place)| (*id, place.kind, place.frame, place.offset);
+        let key = |(id, place): &(Id, PlaceRow)| (*id, place.kind, place.frame, place.offset);
         self.builder.entries.sort_unstable_by_key(key);
         self.builder.entries.dedup_by_key(|entry| key(entry));
         self.builder
@@ -84,24 +84,24 @@ mod tests {
         bytes
     }
 
-    fn join(segments: &[&[u8]]) -> Vec<u8> {
-        join_without(segments, &|_| false)
+    fn merge(segments: &[&[u8]]) -> Vec<u8> {
+        merge_without(segments, &|_| false)
     }
 
-    fn join_without(segments: &[&[u8]], is_dead: &dyn Fn(&Id) -> bool) -> Vec<u8> {
-        let mut join = SegmentJoin::default();
+    fn merge_without(segments: &[&[u8]], is_dead: &dyn Fn(&Id) -> bool) -> Vec<u8> {
+        let mut merge = MemoryMerge::default();
         for bytes in segments {
-            join.add(&SegmentView::open(bytes).unwrap(), is_dead).unwrap();
+            merge.add(&SegmentView::open(bytes).unwrap(), is_dead).unwrap();
         }
         let mut bytes = Vec::new();
-        join.finish().write_to(&mut bytes).unwrap();
+        merge.finish().write_to(&mut bytes).unwrap();
         bytes
     }
 
     #[test]
     fn every_location_is_kept_exactly_once() {
         let (a, b) = (segment(1, 0..600), segment(2, 500..900));
-        let once = join(&[&a, &b]);
+        let once = merge(&[&a, &b]);
         let view = SegmentView::open(&once).unwrap();
         view.verify().unwrap();
         assert_eq!((view.len(), view.packs().count()), (1000, 2));
@@ -110,20 +110,20 @@ mod tests {
             .map(|place| place.unwrap().pack)
             .collect();
         assert_eq!(both, [Id::of_blob(&[1]), Id::of_blob(&[2])]);
-        let again = join(&[&once, &a, &b]);
+        let again = merge(&[&once, &a, &b]);
         let view = SegmentView::open(&again).unwrap();
         assert_eq!((view.len(), view.packs().count()), (1000, 2), "known entries add nothing");
-        assert_eq!(join(&[&a, &b]), once, "the same segments give the same bytes");
+        assert_eq!(merge(&[&a, &b]), once, "the same segments give the same bytes");
     }
 
     #[test]
     fn entries_of_dead_packs_are_omitted() {
         let (a, b) = (segment(1, 0..600), segment(2, 500..900));
-        let alive = join_without(&[&a, &b], &|pack| *pack == Id::of_blob(&[1]));
+        let alive = merge_without(&[&a, &b], &|pack| *pack == Id::of_blob(&[1]));
         let view = SegmentView::open(&alive).unwrap();
         view.verify().unwrap();
         assert_eq!((view.len(), view.packs().count()), (400, 1));
-        let none = join_without(&[&a, &b], &|_| true);
+        let none = merge_without(&[&a, &b], &|_| true);
         let view = SegmentView::open(&none).unwrap();
         view.verify().unwrap();
         assert!(view.is_empty());

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use super::index::{VersionIndex, read_brief, read_past_versions, version_refs};
-use super::own_past::OwnPast;
+use super::version_history::VersionHistory;
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::history::RefChange;
@@ -26,7 +26,7 @@ use crate::repo::Repository;
 
 /// The versions at a given time.
 #[derive(Debug)]
-pub(crate) struct PastVersions {
+pub(crate) struct VersionsAtTime {
     /// The versions.
     pub(crate) index: VersionIndex,
     /// True if the operation log covers all of these versions. Otherwise, deleted versions may be
@@ -42,10 +42,10 @@ pub(crate) fn read_versions_at(
     project: Option<&ProjectName>,
     time: Timestamp,
     progress: &dyn Progress,
-) -> Result<PastVersions> {
+) -> Result<VersionsAtTime> {
     // The refs are read before the log, so that concurrent operations are taken back too.
     let refs = version_refs(repo, project)?.into_iter().collect();
-    let mut past = Past {
+    let mut refs_at_time = RefsAtTime {
         repo,
         project,
         time,
@@ -54,24 +54,29 @@ pub(crate) fn read_versions_at(
         is_complete: true,
         is_in_order: true,
     };
-    let operations = past.lead_back(progress)?;
-    past.ask_commits_of_foreign()?;
-    let index = read_past_versions(repo, past.refs.clone().into_iter().collect(), progress)?;
+    let operations = refs_at_time.lead_back(progress)?;
+    refs_at_time.ask_commits_of_foreign()?;
+    let index =
+        read_past_versions(repo, refs_at_time.refs.clone().into_iter().collect(), progress)?;
     let late: HashMap<RefName, Id> = index
         .versions
         .iter()
         .filter(|version| version.summary.updated_at > time)
         .map(|version| (version.reference.clone(), version.commit))
         .collect();
-    if late.is_empty() || !past.ask_commits_of_unlogged(operations, late)? {
-        return Ok(PastVersions {
+    if late.is_empty() || !refs_at_time.ask_commits_of_unlogged(operations, late)? {
+        return Ok(VersionsAtTime {
             index,
-            is_complete: past.is_complete,
-            is_in_order: past.is_in_order,
+            is_complete: refs_at_time.is_complete,
+            is_in_order: refs_at_time.is_in_order,
         });
     }
-    let index = read_past_versions(repo, past.refs.into_iter().collect(), progress)?;
-    Ok(PastVersions { index, is_complete: past.is_complete, is_in_order: past.is_in_order })
+    let index = read_past_versions(repo, refs_at_time.refs.into_iter().collect(), progress)?;
+    Ok(VersionsAtTime {
+        index,
+        is_complete: refs_at_time.is_complete,
+        is_in_order: refs_at_time.is_in_order,
+    })
 }
 
 /// The prefix of the full names of all versions.
@@ -88,7 +93,7 @@ struct Undone {
     is_known: bool,
 }
 
-struct Past<'r> {
+struct RefsAtTime<'r> {
     repo: &'r Repository,
     project: Option<&'r ProjectName>,
     time: Timestamp,
@@ -100,7 +105,7 @@ struct Past<'r> {
     is_in_order: bool,
 }
 
-impl Past<'_> {
+impl RefsAtTime<'_> {
     fn set(&mut self, name: RefName, commit: Option<Id>) {
         match commit {
             Some(commit) => self.refs.insert(name, commit),
@@ -115,7 +120,7 @@ impl Past<'_> {
     fn lead_back(&mut self, progress: &dyn Progress) -> Result<usize> {
         let mut count = 0;
         let mut newest = None;
-        self.repo.history().visit_past(&all_versions(), &mut |operation| {
+        self.repo.history().visit_operations(&all_versions(), &mut |operation| {
             if newest.is_some() || operation.time <= self.time {
                 let newest = *newest.get_or_insert(operation.time);
                 self.is_in_order &= operation.time <= newest;
@@ -171,7 +176,7 @@ impl Past<'_> {
     ) -> Result<bool> {
         let mut unlogged = HashMap::new();
         let mut count = 0;
-        self.repo.history().visit_past(&all_versions(), &mut |operation| {
+        self.repo.history().visit_operations(&all_versions(), &mut |operation| {
             count += 1;
             for change in operation.changes.iter().filter(|_| count > operations) {
                 if let Some(commit) = late.remove(&change.name)
@@ -199,7 +204,7 @@ impl Past<'_> {
     fn walk_back(&self, from: Id, until: Option<Id>) -> Result<Option<Id>> {
         let history = self.repo.history();
         let Some((brief, commit)) = read_brief(self.repo, &from)? else { return Ok(None) };
-        let mut own = OwnPast::of(self.repo, &brief.record);
+        let mut own = VersionHistory::of(self.repo, &brief.record);
         let mut seen = HashSet::from([from]);
         // Ordered by time, and for equal times by discovery: children before parents.
         let mut queue = BTreeMap::from([((commit.committer.time, Reverse(0)), (from, commit))]);

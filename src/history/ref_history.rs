@@ -72,7 +72,7 @@ impl History {
     /// was reached.
     ///
     /// The newest operation may be in progress. Its refs then still have their old values.
-    pub fn visit_past(
+    pub fn visit_operations(
         &self,
         prefix: &str,
         visit: &mut dyn FnMut(PastOperation) -> Result<ControlFlow<()>>,

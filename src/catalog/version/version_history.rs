@@ -15,17 +15,21 @@ use crate::repo::Repository;
 ///
 /// The first parent is the previous commit, or the source of a copy. One of the other parents is
 /// the run of the version. A merge also has the commit of the other side.
-pub(crate) struct OwnPast<'r> {
+pub(crate) struct VersionHistory<'r> {
     repo: &'r Repository,
     uuid: Uuid,
     /// Known answers, mainly for the run, which is a parent of every commit of a version.
     known: HashMap<Id, bool>,
 }
 
-impl<'r> OwnPast<'r> {
+impl<'r> VersionHistory<'r> {
     /// Starts with the record of a version. The run's commit is known and need not be read.
     pub(crate) fn of(repo: &'r Repository, record: &VersionRecord) -> Self {
-        OwnPast { repo, uuid: record.uuid, known: HashMap::from([(record.run.commit, false)]) }
+        VersionHistory {
+            repo,
+            uuid: record.uuid,
+            known: HashMap::from([(record.run.commit, false)]),
+        }
     }
 
     /// Returns the parents after the first that belong to the version.

@@ -8,7 +8,7 @@ use crate::pack::{FrameEntry, Location, PackIndex};
 /// The location of a needed content. Because there may be millions, a place holds only enough data
 /// to find the content again and to recognize it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
+pub(super) struct NeededPlace {
     /// The number of the pack, in the order of the pack ids.
     pub(super) pack: u32,
     frame: u64,
@@ -17,18 +17,18 @@ pub(super) struct Place {
     id: u64,
 }
 
-impl Place {
+impl NeededPlace {
     fn new(pack: u32, frame: u64, offset: u32, id: &Id) -> Self {
         let first = id.as_bytes().first_chunk().expect("because an id has more than 8 bytes");
-        Place { pack, frame, offset, id: u64::from_be_bytes(*first) }
+        NeededPlace { pack, frame, offset, id: u64::from_be_bytes(*first) }
     }
 }
 
 /// The locations of needed contents.
-pub(super) struct Places {
+pub(super) struct NeededPlaces {
     /// All packs of the index, sorted.
     packs: Vec<Id>,
-    all: Vec<Place>,
+    all: Vec<NeededPlace>,
     /// The number of places after the last sorting.
     settled: usize,
 }
@@ -36,19 +36,19 @@ pub(super) struct Places {
 /// The number of additional places to hold before duplicates are removed.
 const UNSETTLED: usize = 1 << 20;
 
-impl Places {
+impl NeededPlaces {
     /// Creates an empty collection for the packs that the segments name.
     pub(super) fn new(segments: &SegmentSet) -> Self {
         let mut packs: Vec<Id> = segments.packs().into_iter().collect();
         packs.sort_unstable();
-        Places { packs, all: Vec::new(), settled: 0 }
+        NeededPlaces { packs, all: Vec::new(), settled: 0 }
     }
 
     /// Adds the location of `id`; returns the number of the pack.
     pub(super) fn add(&mut self, id: &Id, place: &Location) -> Result<u32> {
         let pack = self.packs.binary_search(&place.pack);
         let pack = pack.map_err(|_| Error::internal("a place without a pack"))? as u32;
-        self.all.push(Place::new(pack, place.frame.offset, place.offset, id));
+        self.all.push(NeededPlace::new(pack, place.frame.offset, place.offset, id));
         Ok(pack)
     }
 
@@ -76,8 +76,8 @@ impl Places {
     }
 
     /// Iterates over all packs, each with its places. The places must be sorted (see
-    /// [`Places::settle`]).
-    pub(super) fn by_pack(&self) -> impl Iterator<Item = (&Id, &[Place])> {
+    /// [`NeededPlaces::settle`]).
+    pub(super) fn by_pack(&self) -> impl Iterator<Item = (&Id, &[NeededPlace])> {
         let mut rest = &self.all[..];
         self.packs.iter().enumerate().map(move |(number, pack)| {
             let own = rest.partition_point(|place| place.pack <= number as u32);
@@ -90,12 +90,16 @@ impl Places {
 
 /// Returns the sorted numbers of the frames of a pack in which the places lie. Fails if the pack's
 /// own index does not list a needed content.
-pub(super) fn needed_frames(index: &PackIndex, pack: &Id, places: &[Place]) -> Result<Vec<u32>> {
+pub(super) fn needed_frames(
+    index: &PackIndex,
+    pack: &Id,
+    places: &[NeededPlace],
+) -> Result<Vec<u32>> {
     let Some(first) = places.first() else { return Ok(Vec::new()) };
-    let mut members: Vec<(Place, u32)> = Vec::with_capacity(index.members.len());
+    let mut members: Vec<(NeededPlace, u32)> = Vec::with_capacity(index.members.len());
     members.extend(index.members.iter().filter_map(|member| {
         let frame = index.frames.get(member.frame as usize)?.offset;
-        Some((Place::new(first.pack, frame, member.offset, &member.id), member.frame))
+        Some((NeededPlace::new(first.pack, frame, member.offset, &member.id), member.frame))
     }));
     members.sort_unstable();
     let mut needed = Vec::new();
