@@ -87,6 +87,16 @@ fn each_external_resource_has_one_door() {
 }
 
 #[test]
+fn a_folder_of_modules_has_a_mod_rs() {
+    let files = files(&["src", "tests", "benches"], "rs");
+    for file in &files {
+        let folder = format!("{}/", file.name.strip_suffix(".rs").unwrap());
+        let has_folder = files.iter().any(|other| other.name.starts_with(&folder));
+        assert!(!has_folder, "{}: its place is {folder}mod.rs", file.name);
+    }
+}
+
+#[test]
 fn unsafe_code_gives_its_reason() {
     for file in files(&["src"], "rs") {
         let code = file.code();

@@ -34,7 +34,9 @@ fn every_verb_is_whole() {
     let test_list = read("tests/cli/main.rs");
     for verb in verbs() {
         let here = |path: String| root().join(path).exists();
-        assert!(here(format!("src/bin/art/commands/{verb}.rs")), "{verb} has no command");
+        let has_command = here(format!("src/bin/art/commands/{verb}.rs"))
+            || here(format!("src/bin/art/commands/{verb}/mod.rs"));
+        assert!(has_command, "{verb} has no command");
         let is_exception = WITHOUT_OPERATION.iter().any(|(exception, _)| *exception == verb);
         let has_operation =
             here(format!("src/ops/{verb}.rs")) || here(format!("src/ops/{verb}/mod.rs"));
