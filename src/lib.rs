@@ -33,7 +33,7 @@
 //! use artifacts::ops::download::{DownloadOptions, download};
 //! use artifacts::ops::init::{InitOptions, init};
 //! use artifacts::catalog::revision::resolve;
-//! use artifacts::ops::upload::{UploadSource, UploadOptions, upload};
+//! use artifacts::ops::upload::{UploadOptions, UploadSource, upload};
 //! use artifacts::{NoProgress, Repository, Settings};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -88,7 +88,7 @@
 //! use artifacts::ops::pull::{PullOptions, pull};
 //! use artifacts::ops::push::{PushOptions, push};
 //! use artifacts::ops::remote::{AddOptions, add};
-//! use artifacts::ops::upload::{UploadSource, UploadOptions, upload};
+//! use artifacts::ops::upload::{UploadOptions, UploadSource, upload};
 //! use artifacts::remote::RemoteUri;
 //! use artifacts::{NoProgress, Repository, Settings};
 //!

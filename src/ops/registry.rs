@@ -10,7 +10,7 @@
 //! # use artifacts::ops::init::{InitOptions, init};
 //! use artifacts::ops::register::{RegisterOptions, RegisterSource};
 //! use artifacts::ops::update::UpdateOptions;
-//! # use artifacts::ops::upload::{UploadSource, UploadOptions};
+//! # use artifacts::ops::upload::{UploadOptions, UploadSource};
 //! use artifacts::record::{Content, Tags};
 //! use artifacts::{ErrorKind, NoProgress, Repository, Settings};
 //!
