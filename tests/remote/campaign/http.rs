@@ -121,7 +121,7 @@ fn all() -> impl Iterator<Item = (Blow, u64)> {
 
 /// Some strikes at one of so many requests, the same ones each time.
 fn some(name: &str, requests: u64) -> Vec<Strike> {
-    let mut state = name.bytes().replay(1, |sum: u64, byte| sum * 31 % 1_000_003 + u64::from(byte));
+    let mut state = name.bytes().fold(1, |sum: u64, byte| sum * 31 % 1_000_003 + u64::from(byte));
     let mut next = |below: u64| {
         state =
             state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
