@@ -6,6 +6,7 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
 
@@ -115,15 +116,21 @@ fn import_history(
     let tracked = tracked(repo, connection)?;
     let moved = compare(&tracked, &connection.state.remote_state().refs);
     let tips = tips(connection, &moved);
+    let unread = Mutex::new(None);
     if !tips.is_empty() {
-        imported.objects = fetch_objects(repo, connection, &tips, progress)?;
+        imported.objects = fetch_objects(repo, connection, &tips, &unread, progress)?;
         fetch_small_segments(repo, connection, progress)?;
     }
     let broken = broken(repo, &moved, &tips, progress)?;
     imported.moved = moved.into_iter().filter(|moved| !broken.contains(&moved.name)).collect();
     track(repo, connection, &imported.moved)?;
     connection.save()?;
-    if broken.is_empty() { Ok(imported) } else { Err(names_what_is_missing(connection, &broken)) }
+    if broken.is_empty() {
+        return Ok(imported);
+    }
+    // A pack that the store did not serve says nothing about its content.
+    let unread = unread.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Err(unread.unwrap_or_else(|| names_what_is_missing(connection, &broken)))
 }
 
 /// The refs of the remote as of the last fetch.
@@ -186,6 +193,7 @@ fn fetch_objects(
     repo: &Repository,
     connection: &Connection<'_>,
     tips: &[Id],
+    unread: &Mutex<Option<Error>>,
     progress: &dyn Progress,
 ) -> Result<u64> {
     let known = complete(repo)?;
@@ -196,13 +204,13 @@ fn fetch_objects(
     }
     let mut have = have(connection);
     let before = have.clone();
-    let mut objects = fetch_lacking(repo, connection, &mut have, progress)?;
+    let mut objects = fetch_lacking(repo, connection, &mut have, unread, progress)?;
     let is_lost_there = connection.state.remote_state().meta.keys().any(|id| !have.contains(id));
     // Imported packs may have been lost locally since. If the remote itself lost a pack, that pack
     // explains the missing objects.
     if !is_lost_there && !before.is_empty() && !is_complete()? {
         have.retain(|id| !before.contains(id));
-        objects += fetch_lacking(repo, connection, &mut have, progress)?;
+        objects += fetch_lacking(repo, connection, &mut have, unread, progress)?;
     }
     save_have(repo, connection, &have)?;
     Ok(objects)
@@ -214,6 +222,7 @@ fn fetch_lacking(
     repo: &Repository,
     connection: &Connection<'_>,
     have: &mut BTreeSet<Id>,
+    unread: &Mutex<Option<Error>>,
     progress: &dyn Progress,
 ) -> Result<u64> {
     let remote_state = connection.state.remote_state();
@@ -229,7 +238,7 @@ fn fetch_lacking(
             wanted = compactions.cheapest(&wanted, &|id| have.contains(id));
         }
         wanted.retain(|(id, _)| asked.insert(*id));
-        let (count, imported) = fetch_packs(repo, connection, &wanted, progress)?;
+        let (count, imported) = fetch_packs(repo, connection, &wanted, unread, progress)?;
         objects += count;
         have.extend(imported);
     }
@@ -260,11 +269,13 @@ fn fetch_small_segments(
 }
 
 /// Fetches Git packs; returns the number of objects and the imported packs. Warns about lost or
-/// damaged packs and skips them. Refs that need them are found afterwards.
+/// damaged packs and skips them. Refs that need them are found afterwards. Puts the error of a pack
+/// that the store did not serve into `unread`.
 fn fetch_packs(
     repo: &Repository,
     connection: &Connection<'_>,
     wanted: &[(Id, u64)],
+    unread: &Mutex<Option<Error>>,
     progress: &dyn Progress,
 ) -> Result<(u64, Vec<Id>)> {
     if wanted.is_empty() {
@@ -284,8 +295,16 @@ fn fetch_packs(
         match imported {
             Ok(imported) => Ok(Some((*id, imported.objects))),
             Err(error) => {
-                let text = error.to_string();
+                let (kind, text) = (error.kind(), error.to_string());
+                let mut why = vec![text.clone()];
+                why.extend(error.causes());
                 store.defect_of_read(&meta_key(*id), error, has_failed)?;
+                if !matches!(kind, ErrorKind::Corrupt | ErrorKind::NotFound) {
+                    let message = format!("cannot read the Git pack {id} of the remote");
+                    let error = Error::caused(kind, message, why.join(": "))
+                        .with_hint("run the command again, or check it: art fsck --remote");
+                    *unread.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                }
                 if connection.state.remote_state().meta.contains_key(id) {
                     progress.warn(&format!("the Git pack {id} of the remote is unusable: {text}"));
                 }

@@ -120,7 +120,7 @@ fn a_server_that_wants_to_be_left_alone_for_long_is_not_asked_again() {
     });
     let error = (FETCH.act)(&world, transfer()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
-    assert!(words(&error).contains("wants no requests for the next 3"), "{}", words(&error));
+    assert!(words(&error).contains("asks for no requests for the next 3"), "{}", words(&error));
     assert_eq!(asked.load(Ordering::SeqCst), 1);
 }
 
