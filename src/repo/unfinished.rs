@@ -16,6 +16,8 @@ use crate::fs::read;
 const NOTE: &str = "unfinished-clone";
 /// The lock file that a clone into the repository holds.
 const LOCK: &str = "unfinished-clone.lock";
+/// The longest wait for a lock that a clone of this process has just released.
+const HELD_BY_A_FORK: std::time::Duration = std::time::Duration::from_secs(1);
 /// The maximum length of a URI.
 const MAX_LEN: u64 = 64 << 10;
 
@@ -41,8 +43,8 @@ impl Repository {
 
     /// Locks out every other clone into the repository at `directory`.
     pub(crate) fn lock_unfinished(directory: &Path) -> Result<FileLock> {
-        let lock =
-            FileLock::acquire(&directory.join(LOCK), Mode::Exclusive, std::time::Duration::ZERO);
+        // A child process holds the lock for a moment, between its fork and its exec.
+        let lock = FileLock::acquire(&directory.join(LOCK), Mode::Exclusive, HELD_BY_A_FORK);
         lock.map_err(|error| error.context("another clone into this directory is running"))
     }
 

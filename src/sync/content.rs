@@ -266,16 +266,29 @@ impl<'a> RemoteContent<'a> {
     /// Finds the contents `ids` and returns their locations, sorted by pack and frame. Omits
     /// contents without a location.
     fn locate_all(&self, ids: &[Id], need: Need, progress: &dyn Progress) -> Result<Vec<Location>> {
-        if ids.len() > FEW {
+        let mut places = Vec::with_capacity(ids.len());
+        let mut unknown = Vec::new();
+        let find = |ids: &[Id], places: &mut Vec<Location>, unknown: &mut Vec<Id>| {
+            for id in ids {
+                match self.find_locations(id, need).first() {
+                    Some(place) => places.push(*place),
+                    None => unknown.push(*id),
+                }
+            }
+        };
+        // A local copy of the index answers without the store: an unreadable segment that no
+        // content needs stops nothing.
+        find(ids, &mut places, &mut unknown);
+        if unknown.is_empty() {
+            return Ok(sorted(places));
+        }
+        if unknown.len() > FEW {
             self.complete_index(progress)?;
+            find(&std::mem::take(&mut unknown), &mut places, &mut unknown);
         } else {
             let (small, large) = smallest(self.missing_segments(), WHOLE);
             self.fetch_segments(&small, progress)?;
-            return self.locate_few(ids, need, &large, progress);
-        }
-        let mut places = Vec::with_capacity(ids.len());
-        for id in ids {
-            places.extend(self.find_locations(id, need).into_iter().next());
+            places.extend(self.locate_few(&unknown, need, &large, progress)?);
         }
         Ok(sorted(places))
     }

@@ -124,7 +124,7 @@ impl Redaction {
         }
         if is_hex(word)
             && word.len() == 8
-            && ["back", "by", "operation", "redid", "redo", "undo"].contains(&before)
+            && ["back", "by", "operation", "redid", "redo", "undid", "undo"].contains(&before)
         {
             return "[OPERATION]".to_owned();
         }
