@@ -113,7 +113,7 @@ fn rule(desk: &Desk, dice: &mut Dice, project: ProjectName) -> Result<Option<Str
     let rules = dice.pick(&["", "[stage.production]\ncapacity = 1\ndisplaced = 'staging'\n"]);
     let options = policy::SetOptions {
         project: Some(project),
-        source: policy::UploadSource::Whole(rules.to_owned()),
+        source: policy::PolicySource::Whole(rules.to_owned()),
         message: String::new(),
         dry_run: false,
         command: "policy set".to_owned(),
