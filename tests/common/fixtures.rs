@@ -49,26 +49,26 @@ pub(crate) fn files(archive: &Path) -> BTreeMap<String, Vec<u8>> {
 /// Unpacks the repository of format 1 to `.artifacts` in `top`.
 pub(crate) fn small(top: &Path) -> PathBuf {
     let directory = top.join(".artifacts");
-    lay(&root().join("repos/v1/small.tar.gz"), &directory);
+    lay(&root().join("repos/v1/small.tar.gz"), PREFIX, &directory);
     directory
 }
 
 /// Unpacks the damaged repository `name` to `.artifacts` in `top`.
 pub(crate) fn small_with(name: &str, top: &Path) -> PathBuf {
     let directory = small(top);
-    lay(&root().join(format!("damaged/{name}.tar.gz")), &directory);
+    lay(&root().join(format!("damaged/{name}.tar.gz")), PREFIX, &directory);
     directory
 }
 
-/// Unpacks an archive over a directory.
-fn lay(archive: &Path, directory: &Path) {
+/// Unpacks an archive over a directory. Paths in the archive begin with `prefix`.
+pub(crate) fn lay(archive: &Path, prefix: &str, directory: &Path) {
     let mut files = files(archive);
     let removed = files.remove(REMOVED).unwrap_or_default();
     for path in String::from_utf8(removed).unwrap().lines() {
         std::fs::remove_file(directory.join(path)).unwrap();
     }
     for (path, bytes) in files {
-        let path = directory.join(path.strip_prefix(PREFIX).unwrap().trim_start_matches('/'));
+        let path = directory.join(path.strip_prefix(prefix).unwrap().trim_start_matches('/'));
         if path.to_str().unwrap().ends_with('/') {
             std::fs::create_dir_all(&path).unwrap();
             continue;

@@ -24,11 +24,15 @@ use cases::{After, CASES, Case};
 /// The size limit of the files in the small repository, in bytes.
 const LARGEST: u64 = 1 << 20;
 
-/// Everything in the repository: refs, commits, and each file with mode, id, size and path.
+/// Lists everything in the repository except tracking refs: refs, commits, and each file with mode,
+/// id, size and path.
 pub(crate) fn listing(repo: &Repository) -> String {
     let history = repo.history();
     let mut text = String::new();
-    for (name, tip) in history.refs("").unwrap() {
+    let is_own = |name: &str| !name.starts_with("refs/remotes/");
+    for (name, tip) in
+        history.refs("").unwrap().into_iter().filter(|(name, _)| is_own(&name.to_string()))
+    {
         writeln!(text, "ref {name} {tip}").unwrap();
         let mut next = Some(tip);
         while let Some(id) = next {
@@ -38,8 +42,10 @@ pub(crate) fn listing(repo: &Repository) -> String {
                 .visit_tree(&commit.tree, &mut |path, entry| {
                     let size = match (entry.mode, path.as_bytes()) {
                         (EntryMode::Directory, _) => "-".to_owned(),
-                        (_, b"run.toml") => history.read_blob(&entry.id)?.len().to_string(),
-                        _ => repo.content().reader().read(&entry.id, LARGEST)?.len().to_string(),
+                        (_, path) if path.starts_with(b"artifacts/") => {
+                            repo.content().reader().read(&entry.id, LARGEST)?.len().to_string()
+                        }
+                        _ => history.read_blob(&entry.id)?.len().to_string(),
                     };
                     writeln!(text, "{} {} {size} {path}", entry.mode.octal(), entry.id).unwrap();
                     Ok(Visit::Enter)
