@@ -69,7 +69,8 @@ impl Commit {
     }
 
     /// Encodes the commit as Git's bytes, without the object header.
-    pub(super) fn encode(&self) -> Vec<u8> {
+    #[doc(hidden)]
+    pub fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(512);
         let mut line = |arguments: std::fmt::Arguments<'_>| {
             bytes.write_fmt(arguments).expect("because writing to memory never fails");
@@ -84,7 +85,9 @@ impl Commit {
         bytes
     }
 
-    fn decode(id: &Id, bytes: &[u8]) -> Result<Self> {
+    /// Decodes the commit `id` from Git's bytes, without the object header.
+    #[doc(hidden)]
+    pub fn decode(id: &Id, bytes: &[u8]) -> Result<Self> {
         let corrupt = |what: &str| Error::corrupt(format!("commit {id} is damaged: {what}"));
         let commit = gix::objs::CommitRef::from_bytes(bytes, gix::hash::Kind::Sha256)
             .map_err(|error| corrupt("its headers can't be read").with_source(error))?;

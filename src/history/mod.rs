@@ -66,6 +66,8 @@ pub(crate) use limits::RecentTrees;
 pub use limits::{Expansion, WalkBudget, WalkLimits};
 pub use operations::{HeadChange, Operation, Operations, RefChange};
 pub use outgoing::{Outgoing, OutgoingPack};
+#[doc(hidden)]
+pub use paint::Links;
 pub use ref_check::{RefSurvey, RestoredRef};
 pub use ref_history::PastOperation;
 pub use ref_names::RefNames;
@@ -76,6 +78,8 @@ pub use revision::Revision;
 pub use transaction::{Expected, RefsGuard, Transaction};
 pub use tree::Visit;
 pub use tree_entry::{EntryMode, TreeEntry};
+#[doc(hidden)]
+pub use tree_entry::{decode as decode_tree, encode as encode_tree};
 pub use undo::{Undoable, Undoing};
 pub use walk::{Log, TopologicalLog};
 pub use write::{ObjectWriter, WrittenObjects};

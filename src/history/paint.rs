@@ -26,7 +26,7 @@ pub(super) const SETTLED: u8 = 4;
 
 /// The parts of a commit that walks use.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Links {
+pub struct Links {
     pub(super) tree: Id,
     pub(super) parents: Vec<Id>,
     /// The committer's time in seconds. Arbitrary if a clock was wrong.
@@ -35,7 +35,7 @@ pub(super) struct Links {
 
 impl Links {
     /// Parses the headers of the commit `id`.
-    pub(super) fn parse(id: &Id, bytes: &[u8]) -> Result<Self> {
+    pub fn parse(id: &Id, bytes: &[u8]) -> Result<Self> {
         Self::try_parse(bytes).ok_or_else(|| {
             Error::corrupt(format!("commit {id} is damaged: its headers can't be read"))
         })

@@ -182,7 +182,7 @@ impl<'a> Iterator for TreeEntries<'a> {
 }
 
 /// Parses the entries of the tree `id` from its bytes.
-pub(super) fn decode(id: &Id, bytes: &[u8]) -> Result<Vec<TreeEntry>> {
+pub fn decode(id: &Id, bytes: &[u8]) -> Result<Vec<TreeEntry>> {
     TreeEntries::new(bytes)
         .map(|entry| entry.map(EntryRef::to_entry).map_err(|defect| corrupt(id, &defect)))
         .collect()
@@ -193,7 +193,7 @@ pub(super) fn corrupt(id: &Id, defect: &TreeDefect) -> Error {
 }
 
 /// Sorts entries in Git's order and encodes the tree. Fails for entries that no tree can contain.
-pub(super) fn encode(mut entries: Vec<TreeEntry>) -> Result<Vec<u8>> {
+pub fn encode(mut entries: Vec<TreeEntry>) -> Result<Vec<u8>> {
     entries.sort_unstable_by(|a, b| git_order((&a.name, a.mode), (&b.name, b.mode)));
     let size = entries.iter().map(|entry| entry.name.len() + 8 + Id::LEN).sum();
     let mut bytes = Vec::with_capacity(size);

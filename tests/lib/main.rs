@@ -29,6 +29,7 @@ mod merge_bases;
 mod merging;
 mod objects;
 mod outgoing;
+mod parsers;
 mod policy_race;
 mod reference_tables;
 mod refs;

@@ -145,7 +145,7 @@ pub(super) fn encode(state: &LogState) -> Result<Vec<u8>> {
 }
 
 /// Decodes the bytes of the checkpoint `key`.
-pub(super) fn decode(key: &str, bytes: &[u8]) -> Result<LogState> {
+pub fn decode(key: &str, bytes: &[u8]) -> Result<LogState> {
     let wrong = |why: &str| damaged(key, why.to_owned());
     let size = zstd::bulk::Decompressor::upper_bound(bytes)
         .filter(|size| *size <= limits::CHECKPOINT_TEXT)

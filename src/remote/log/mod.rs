@@ -29,6 +29,8 @@ use super::store::{Creation, Store};
 use crate::error::{Error, ErrorKind, Result};
 
 pub use audit::{Added, Audit, LogDefect, Named, audit};
+#[doc(hidden)]
+pub use checkpoint::decode as decode_checkpoint;
 pub use commit::{Commit, Committed, Proposal};
 pub use entry::{Again, Entry, RefMove, Settled, Stored};
 pub use log_state::LogState;

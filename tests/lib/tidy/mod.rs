@@ -3,7 +3,7 @@
 
 mod floors;
 mod prose;
-mod source;
+pub(crate) mod source;
 mod verbs;
 mod words;
 

@@ -1,0 +1,249 @@
+//! Every parser of bytes that come from elsewhere, as a function that must not panic on any bytes.
+//! The property tests and the fuzz targets call the same functions.
+//!
+//! Accepted bytes must also survive a rewrite. Fuzzers cannot guess checksums or compress, so a
+//! format with a checksum is also parsed with the right checksum, and a compressed one also after
+//! compression.
+
+#![allow(dead_code, reason = "a fuzz target uses one function")]
+
+use artifacts::content::{read_pack_index_at, verify_pack};
+use artifacts::fs::walk::Filter;
+use artifacts::history::ignore::IgnoreRules;
+use artifacts::history::{Commit, Links, Revision, decode_tree, encode_tree};
+use artifacts::id::{Digest, Id};
+use artifacts::pack::{
+    FOOTER_LEN, Keep, PackIndex, SegmentView, merge, parse_frame, parse_manifest, parse_members,
+    read_footer, write_line,
+};
+use artifacts::record::policy::{Policy, parse_table};
+use artifacts::record::query::Query;
+use artifacts::record::{
+    ProjectRecord, RUN_FIELDS, Record, RunFields, RunRecord, VERSION_FIELDS, VersionBrief,
+    VersionRecord,
+};
+use artifacts::remote::log::{Entry, decode_checkpoint};
+use artifacts::{NoProgress, Result};
+
+/// All parsers with the names of their fuzz targets.
+pub(crate) const PARSERS: [(&str, fn(&[u8])); 16] = [
+    ("project", project),
+    ("run", run),
+    ("version", version),
+    ("policy", policy),
+    ("query", query),
+    ("revision", revision),
+    ("pack", pack),
+    ("pack_frame", pack_frame),
+    ("pack_footer", pack_footer),
+    ("segment", segment),
+    ("manifest", manifest),
+    ("log_entry", log_entry),
+    ("checkpoint", checkpoint),
+    ("ignore", ignore),
+    ("commit", commit),
+    ("tree", tree),
+];
+
+/// Rewrites a record. Compares bytes, because a number that is not a number differs from itself.
+fn rewrite<R: Record>(bytes: &[u8]) -> Result<R> {
+    let record = R::decode(bytes)?;
+    let _ = record.to_json();
+    if let Ok(written) = record.encode() {
+        let again = R::decode(&written).expect("because it was just written");
+        assert_eq!(again.encode().expect("because it was written before"), written);
+    }
+    Ok(record)
+}
+
+/// `project.toml`, with its policy.
+pub(crate) fn project(bytes: &[u8]) {
+    if let Ok(project) = rewrite::<ProjectRecord>(bytes) {
+        let _ = project.policy();
+    }
+}
+
+/// `run.toml`.
+pub(crate) fn run(bytes: &[u8]) {
+    let _ = rewrite::<RunRecord>(bytes);
+}
+
+/// `version.toml`, whole and without its earlier conditions.
+pub(crate) fn version(bytes: &[u8]) {
+    let brief = VersionBrief::decode(bytes);
+    if let Ok(version) = rewrite::<VersionRecord>(bytes) {
+        let brief = brief.expect("because the whole record can be read");
+        assert_eq!(brief.conditions, version.stage_conditions.len());
+        assert_eq!(brief.record.stage, version.stage);
+    }
+}
+
+/// The table of a policy.
+pub(crate) fn policy(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Ok(policy) = parse_table(text).map(|table| Policy::from_table(&table)) else { return };
+    match policy {
+        Ok(policy) => assert_eq!(Policy::from_table(&policy.to_table()).as_ref(), Ok(&policy)),
+        Err(defect) => drop(defect.to_string()),
+    }
+}
+
+/// A query over runs and over versions.
+pub(crate) fn query(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let name = "r1".parse().expect("because it is a valid name");
+    let at = "2026-11-21T12:00:00Z".parse().expect("because it is a valid time");
+    let record = RunRecord::new(uuid::Uuid::nil(), name, at);
+    let run =
+        RunFields { record: &record, author: Some("Ada"), updated_at: Some(at), versions: &[] };
+    for fields in [RUN_FIELDS, VERSION_FIELDS] {
+        match Query::parse(text, fields) {
+            Ok(query) => drop(query.matches(&run)),
+            Err(error) => {
+                assert!(error.column() <= text.chars().count() + 1);
+                assert_eq!(error.to_string().lines().count(), 3, "{error}");
+            }
+        }
+    }
+}
+
+/// A revision.
+pub(crate) fn revision(bytes: &[u8]) {
+    let Ok(revision) = Revision::parse(bytes) else { return };
+    let text = revision.to_string();
+    // A path with unprintable characters is printed with escapes.
+    if !text.contains('\\') {
+        let again = Revision::parse(text.as_bytes()).expect("because it was just printed");
+        assert_eq!(again, revision);
+    }
+}
+
+/// A whole content pack.
+pub(crate) fn pack(bytes: &[u8]) {
+    let found = verify_pack(&mut &bytes[..], &Digest::of(bytes), &NoProgress);
+    let read = |range: std::ops::Range<u64>| Ok(&bytes[range.start as usize..range.end as usize]);
+    let index = read_pack_index_at(&read, bytes.len() as u64);
+    if let Ok(found) = found {
+        assert_eq!(index.expect("because the whole pack can be read"), found);
+    }
+}
+
+/// The decompressed bytes of a frame.
+pub(crate) fn pack_frame(bytes: &[u8]) {
+    for (_, _, range) in parse_members(bytes).unwrap_or_default() {
+        assert!(range.start <= range.end && range.end <= bytes.len());
+    }
+    for member in parse_frame(bytes).unwrap_or_default() {
+        assert!(u64::from(member.offset) + u64::from(member.size) <= bytes.len() as u64);
+    }
+}
+
+/// The index and the footer of a pack.
+pub(crate) fn pack_footer(bytes: &[u8]) {
+    let end = &bytes[bytes.len().saturating_sub(FOOTER_LEN)..];
+    for length in [bytes.len() as u64, u64::MAX] {
+        if let Ok((offset, index)) = read_footer(end, length) {
+            assert!(offset.checked_add(index as u64).is_some_and(|end| end <= length));
+        }
+    }
+    let body = &bytes[..bytes.len() - end.len()];
+    for bytes in [body.to_vec(), with_digest(body)] {
+        for length in [bytes.len() as u64, u64::MAX] {
+            if let Ok(index) = PackIndex::parse(&bytes, length) {
+                let written = index.to_skippable_frame();
+                assert_eq!(written[8..written.len() - FOOTER_LEN], bytes);
+            }
+        }
+    }
+}
+
+/// Replaces the last bytes with the digest of the others.
+fn with_digest(bytes: &[u8]) -> Vec<u8> {
+    let body = &bytes[..bytes.len().saturating_sub(Id::LEN)];
+    [body, &Digest::of(body).as_bytes()[..]].concat()
+}
+
+/// A segment of the index of content.
+pub(crate) fn segment(bytes: &[u8]) {
+    for bytes in [bytes.to_vec(), with_digest(bytes)] {
+        let Ok(segment) = SegmentView::open(&bytes) else { continue };
+        for index in 0..segment.len() {
+            let id = segment.id(index);
+            let _ = segment.location(index);
+            segment.locations(&id).for_each(drop);
+        }
+        let is_sound = segment.verify().is_ok();
+        for keep in [Keep::OnePlace, Keep::AllPlaces] {
+            let mut merged = Vec::new();
+            let done = merge(&[segment, segment], keep, &mut merged);
+            assert!(done.is_ok() || !is_sound);
+            if is_sound {
+                let merged = SegmentView::open(&merged).expect("because it was just written");
+                merged.verify().expect("because its input is sound");
+            }
+        }
+    }
+}
+
+/// The list of the chunks of a file.
+pub(crate) fn manifest(bytes: &[u8]) {
+    if let Ok(chunks) = parse_manifest(bytes) {
+        let mut written = Vec::new();
+        chunks.iter().for_each(|chunk| write_line(&mut written, chunk));
+        assert_eq!(parse_manifest(&written), Ok(chunks));
+    }
+}
+
+/// An entry of a remote's log.
+pub(crate) fn log_entry(bytes: &[u8]) {
+    let checksum = format!("# sha256 {}\n", Digest::of(bytes));
+    for bytes in [bytes.to_vec(), [bytes, checksum.as_bytes()].concat()] {
+        let Ok(entry) = Entry::decode("log/x", &bytes) else { continue };
+        if let Ok(written) = entry.encode() {
+            let again = Entry::decode("log/x", &written).expect("because it was just written");
+            assert_eq!(again.encode().expect("because it was written before"), written);
+        }
+    }
+}
+
+/// A checkpoint of a remote's log.
+pub(crate) fn checkpoint(bytes: &[u8]) {
+    let compressed = zstd::bulk::compress(bytes, 1).expect("because memory is enough");
+    for bytes in [bytes, &compressed] {
+        let _ = decode_checkpoint("log/checkpoint", bytes);
+    }
+}
+
+/// An ignore file, followed by NUL and a path that it may exclude.
+pub(crate) fn ignore(bytes: &[u8]) {
+    let mut parts = bytes.splitn(2, |byte| *byte == 0);
+    let file = parts.next().unwrap_or_default();
+    let path = parts.next().unwrap_or(b"a/b");
+    let top = std::path::Path::new("/");
+    let Ok(rules) = IgnoreRules::new(top) else { return };
+    let Ok(root) = rules.enter(None, b"", Some(file)) else { return };
+    let Ok(below) = rules.enter(Some(&root), b"sub", Some(file)) else { return };
+    for is_dir in [false, true] {
+        let _ = rules.is_excluded(&root, path, is_dir);
+        let _ = rules.is_excluded(&below, &[b"sub/", path].concat(), is_dir);
+    }
+}
+
+/// A commit of Git, and the parts of it that walks use.
+pub(crate) fn commit(bytes: &[u8]) {
+    let _ = Links::parse(&Id::NULL, bytes);
+    if let Ok(commit) = Commit::decode(&Id::NULL, bytes) {
+        let written = commit.encode();
+        let again = Commit::decode(&Id::NULL, &written).expect("because it was just written");
+        assert_eq!(again.encode(), written);
+        Links::parse(&Id::NULL, &written).expect("because it was just written");
+    }
+}
+
+/// A tree of Git.
+pub(crate) fn tree(bytes: &[u8]) {
+    if let Ok(entries) = decode_tree(&Id::NULL, bytes) {
+        let written = encode_tree(entries.clone()).expect("because the tree can be read");
+        assert_eq!(decode_tree(&Id::NULL, &written).expect("because it was just written"), entries);
+    }
+}
