@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::common::Sandbox;
 
-/// A line of a session and what the page says it prints.
+/// A command of a session with the output on the page.
 struct Step {
     line: usize,
     command: String,
@@ -41,7 +41,7 @@ fn session(page: &str) -> Vec<Step> {
     steps
 }
 
-/// Types the commands of a page, in a fresh sandbox, and looks at what they print.
+/// Runs the commands of a page in a fresh sandbox and checks their outputs.
 fn follow(page: &Path) {
     let text = std::fs::read_to_string(page).unwrap();
     let page = page.display();
@@ -139,7 +139,7 @@ fn every_mentioned_command_parses() {
             if line.contains("VERB") {
                 continue;
             }
-            // Verb and options are looked at before the help is given.
+            // The parser checks the verb and the options before it prints the help.
             let call = sandbox.command(line.trim_start_matches("art ")).arg("--help").arg("--");
             let output = call.words(behind).run();
             if output.code != 0 {

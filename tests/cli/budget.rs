@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::common::Sandbox;
 
-/// Bytes that don't compress, quickly.
+/// Incompressible bytes, from a fast generator.
 fn noise(seed: u64, length: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut bytes = Vec::with_capacity(length + 8);
@@ -24,7 +24,7 @@ fn traffic(outcome: &Value, what: &str) -> u64 {
     outcome["traffic"][what].as_u64().unwrap()
 }
 
-/// The requests, and the bytes received, of the line that `-v` adds.
+/// The number of requests and of received bytes in the line that `-v` adds.
 fn told(stderr: &str) -> (u64, f64) {
     let line = stderr.lines().find_map(|line| line.strip_prefix("remote: ")).unwrap();
     let requests = line.split(' ').next().unwrap().parse().unwrap();
@@ -39,7 +39,7 @@ fn told(stderr: &str) -> (u64, f64) {
     (requests, number.parse::<f64>().unwrap() * scale)
 }
 
-/// A store that has as many chunks, frames and packs as ten gigabytes have with usual settings.
+/// A store with as many chunks, frames and packs as ten gigabytes with default settings.
 fn large_store() -> Sandbox {
     let sandbox = Sandbox::new();
     let sizes = [("MIN", "1KiB"), ("AVG", "4KiB"), ("MAX", "8KiB")];

@@ -83,7 +83,7 @@ fn a_full_clone_needs_the_remote_no_more() {
     sandbox.art("-C b download v1 --to out").ok();
     assert_eq!(sandbox.read("b/out/model/weights.bin"), sandbox.read("a/model/weights.bin"));
     sandbox.art("-C b fsck --full").ok();
-    // One that is not full says what it lacks and why.
+    // A clone without all content reports the missing content and the reason.
     assert_snapshot!(sandbox.art("-C here cat v1:notes.txt"), @"
     exit 14
     -- stderr
@@ -142,7 +142,7 @@ fn a_failed_clone_leaves_nothing() {
     hint: use 1 to 128 of a-z A-Z 0-9 - _ . (not first: - or .)
     ");
     assert!(!sandbox.path("b").exists());
-    // A directory that was there stays, with what is in it.
+    // An existing directory and its files are kept.
     sandbox.write("c/mine", "mine");
     sandbox.art("clone empty c").fails_with(1);
     assert_eq!(sandbox.read("c/mine"), "mine");

@@ -76,7 +76,7 @@ fn a_clone_of_another_remote_does_not_resume_an_unfinished_clone() {
     assert!(refused.stderr.contains("did not finish"), "{refused}");
     assert!(refused.stderr.contains("resume that clone: art clone "), "{refused}");
     assert!(is_unfinished(&sandbox));
-    // The remote may be called otherwise.
+    // The remote may have another name.
     sandbox.art("clone store c --origin lab").ok();
     assert_eq!(json(&sandbox, "-C c remote list")[0]["name"], "lab");
     is_whole(&sandbox, "another name");
@@ -106,7 +106,7 @@ fn a_clone_ignores_the_settings_of_an_enclosing_repository() {
         sandbox.read("a/in/.artifacts/config.toml"),
         sandbox.read("plain/.artifacts/config.toml")
     );
-    // Settings that can't be read stop nobody else.
+    // Unreadable settings of the outer repository stop no other command.
     sandbox.shell("echo '[' >> a/.artifacts/config.toml").ok();
     sandbox.command("clone ../store again").current_dir("a").run().ok();
 }

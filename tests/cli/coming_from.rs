@@ -24,7 +24,7 @@ fn sandbox() -> Sandbox {
     sandbox
 }
 
-/// The commands of a table's second column, as they are typed where the tables have a word for it.
+/// The commands in the second column of a table.
 fn commands(page: &str) -> Vec<String> {
     let path = format!("book/src/guide/coming-from/{page}.md");
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
@@ -34,7 +34,7 @@ fn commands(page: &str) -> Vec<String> {
     spans.filter(|span| span.starts_with("art ")).map(str::to_owned).collect()
 }
 
-/// Fills in what a table leaves to its reader.
+/// Replaces the names in capitals by values.
 fn typed(command: &str) -> String {
     let fill = |word: &str| match word {
         "OWNER/PROJECT" => "ada/digits".to_owned(),

@@ -188,7 +188,7 @@ fn a_value_with_a_password_in_a_uri_is_refused_and_never_shown() {
     ");
     let file = sandbox.read(".artifacts/config.toml");
     assert!(!file.contains("hunter2"), "{file}");
-    // A person who edits the file is not kept from it.
+    // Users may also edit the file.
     let file = format!("{file}\n[transfer]\nca-file = \"https://u:hunter2@host/x\"\n");
     sandbox.write(".artifacts/config.toml", file);
     for line in [

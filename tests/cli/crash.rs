@@ -18,14 +18,14 @@ fn fill(sandbox: &Sandbox, seed: u8) {
     sandbox.write("data/large.bin", noise(seed.wrapping_add(1), 5_000_000));
 }
 
-/// The tree of the current run's artifacts, as git sees it; nothing before the first upload.
+/// The tree of the current run's artifacts, as git reads it. Empty before the first upload.
 fn tree(sandbox: &Sandbox) -> Option<String> {
     let line = "--git-dir .artifacts rev-parse -q --verify HEAD:artifacts";
     let output = sandbox.program("git").words(line).run();
     (output.code == 0).then_some(output.stdout)
 }
 
-/// All that must hold however a writer ended.
+/// Checks the conditions that hold after any end of a writer.
 fn check(sandbox: &Sandbox, context: &str, states: &[Option<String>]) {
     let now = tree(sandbox);
     assert!(states.contains(&now), "{context}: {now:?} is none of {states:?}");
@@ -37,7 +37,7 @@ fn check(sandbox: &Sandbox, context: &str, states: &[Option<String>]) {
     }
 }
 
-/// Runs `command` with a fault at every step until it reaches its end; `before` prepares.
+/// Runs `command` with a fault at every step until it succeeds. `before` prepares each attempt.
 fn at_every_step(action: &str, before: impl Fn(&Sandbox), command: &str) {
     let done = Sandbox::new();
     before(&done);
@@ -149,7 +149,7 @@ fn a_file_size_limit_stops_an_upload_without_a_trace() {
     let sandbox = Sandbox::new();
     second(&sandbox);
     let old = tree(&sandbox);
-    // A real refusal by the kernel in the middle of a pack.
+    // The kernel refuses a write in the middle of a pack.
     let art = env!("CARGO_BIN_EXE_art");
     let script = format!("trap '' XFSZ; ulimit -f 500; exec {art} upload data");
     let output = sandbox.program("bash").arg("-c").arg(script).run();

@@ -3,8 +3,8 @@
 use crate::common::Sandbox;
 use crate::push::{json, shared, stage};
 
-/// Each of `a` and `b` does what its line says, and settles the conflict of `reference` with what the
-/// other did by `choices`, without knowing of the other's choice. Then `a` shows what it has made.
+/// Runs the lines of `a` and `b`. Each then settles the conflict of `reference` by its own choice of
+/// `choices`, without fetching the choice of the other.
 fn settle_apart(sandbox: &Sandbox, reference: &str, lines: [&[&str]; 2], choices: [&str; 2]) {
     for (place, lines) in ["a", "b"].into_iter().zip(lines) {
         for line in lines {
@@ -28,7 +28,7 @@ fn settle_apart(sandbox: &Sandbox, reference: &str, lines: [&[&str]; 2], choices
     sandbox.art("-C a push at-a").ok();
 }
 
-/// `b` meets a conflict about `what`, settles it with `choice`, and then both have the same.
+/// Checks that `b` gets a conflict about `what`, settles it with `choice`, and equals `a` then.
 fn meet(sandbox: &Sandbox, reference: &str, what: &str, choice: &str) {
     let before = sandbox.git("--git-dir b/.artifacts for-each-ref refs/versions refs/runs");
     let pulled = sandbox.art("-C b pull at-a --json").fails_with(13).json();
@@ -42,7 +42,7 @@ fn meet(sandbox: &Sandbox, reference: &str, what: &str, choice: &str) {
     converge(sandbox);
 }
 
-/// `b` tells the store of `a` what came of it, and then nothing is left to be done anywhere.
+/// Pushes from `b`, pulls in `a`, and checks that nothing remains to push or pull.
 fn converge(sandbox: &Sandbox) {
     sandbox.art("-C b push at-a").ok();
     sandbox.art("-C a pull at-a").ok();
@@ -68,7 +68,7 @@ const TEXTS: [&[&str]; 2] =
 
 #[test]
 fn a_field_that_both_settled_differently_is_a_conflict_again() {
-    // Each its own, each the other's; and either way out of it.
+    // Each keeps its own side, or each the other's; and both ways to settle that.
     for (choices, choice, text) in [
         (["--ours", "--ours"], "--ours", "by b"),
         (["--ours", "--ours"], "--theirs", "by a"),
@@ -144,7 +144,7 @@ fn a_file_that_one_kept_and_the_other_dropped_is_a_conflict_again() {
 #[test]
 fn a_later_change_on_one_side_of_equal_merges_is_no_conflict() {
     let sandbox = shared();
-    // Nothing is in conflict: each takes what the other did, in a merge of its own.
+    // No conflict: each machine merges the changes of the other.
     let lines: [&[&str]; 2] = [&["update v1 --description 'by a'"], &["update v1 --tags fast"]];
     settle_apart(&sandbox, "v1", lines, ["", ""]);
     sandbox.art("-C b update v1 --description 'better'").ok();

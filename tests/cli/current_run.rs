@@ -57,7 +57,7 @@ fn a_command_for_another_project_changes_no_output_of_other_commands() {
         check(line);
     }
     sandbox.art("fsck").ok();
-    // And the other way round.
+    // The same with the roles exchanged.
     let theirs = sandbox.art("-p x/y runs --json").ok().stdout;
     sandbox.art("run --name next").ok();
     sandbox.art("runs delete base --yes").ok();
@@ -89,7 +89,7 @@ fn a_command_for_a_project_answers_for_its_own_current_run() {
     assert_eq!(status["reference"], format!("refs/runs/x/y/{run}"));
     sandbox.art("-p x/y undo --yes").ok();
     assert_eq!(sandbox.art("-p x/y ls").ok().stdout, "");
-    // Naming the repository's own project is the same as naming none.
+    // The repository's own project is the default.
     assert_eq!(sandbox.art("-p ada/lab ls").ok().stdout, "file\n");
 }
 

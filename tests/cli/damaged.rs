@@ -16,7 +16,7 @@ const LINES: [&str; 8] = [
     "reflog",
 ];
 
-/// Kibibytes of address space that a verb may take; a debug build and its threads need most of it.
+/// The limit of the address space of a verb, in KiB. A debug build and its threads need most of it.
 const MEMORY: u32 = 200 << 10;
 
 fn run(sandbox: &Sandbox, line: &str) -> Output {

@@ -91,7 +91,7 @@ fn a_version_in_the_last_stage_is_in_use() {
     ");
     sandbox.art("delete @production --yes --force").ok();
     assert_eq!(sandbox.art("cat v1:model").code, 1);
-    // Its run can be deleted by now, but for v2.
+    // Only v2 still prevents the deletion of its run.
     let refused = sandbox.art("runs delete train --yes").fails_with(1);
     assert!(refused.stderr.contains("'train' has versions: v2"), "{refused}");
 }

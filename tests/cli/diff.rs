@@ -8,7 +8,7 @@ use insta::assert_snapshot;
 
 use crate::common::Sandbox;
 
-/// Numbered lines, one of them in other words.
+/// Numbered lines, one of them changed.
 fn lines(count: usize, other: usize) -> String {
     (0..count).fold(String::new(), |mut text, n| {
         let word = if n == other { "another" } else { "line" };
@@ -240,7 +240,7 @@ fn incomparable_arguments_are_an_error() {
     assert_eq!(sandbox.art("diff HEAD~1 HEAD --stat --content").code, 2);
 }
 
-/// Numbers that look random and are the same in every run.
+/// Pseudo-random numbers that are the same in every run.
 fn numbers(mut state: u64) -> impl FnMut(usize) -> usize {
     move |below| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);

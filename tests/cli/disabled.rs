@@ -5,8 +5,8 @@ use std::path::Path;
 
 use crate::common::Sandbox;
 
-/// The verbs that give out content: the line with the words `REV` and `OUT`, and whether its
-/// revision takes a path.
+/// The verbs that output content: the line with the words `REV` and `OUT`, and true if its revision
+/// takes a path.
 const GIVING: &[(&str, &str)] = &[
     ("cat", "cat REV:top"),
     ("copy", "copy REV --name OUT"),
@@ -27,7 +27,7 @@ const GIVING: &[(&str, &str)] = &[
     ("show", "show REV:top"),
 ];
 
-/// The verbs that print names, sizes and records, or send everything as it is to a repository.
+/// The verbs that print names, sizes and records, or send everything unchanged to a repository.
 const NOT_GIVING: &[&str] = &[
     "clone",
     "completions",

@@ -70,7 +70,7 @@ fn a_hint_after_a_download_fits_the_failure_and_a_long_list_ends_with_a_count() 
         sandbox.write(format!("t/{number:02}"), noise(number, 60_000));
     }
     sandbox.art("upload t --to /").ok();
-    // Damaged content: the repository is checked. The bytes are those of a file, not of a tar header.
+    // Damages content and checks the repository. The bytes belong to a file, not to a tar header.
     let flip = "for p in $(find .artifacts/packs -type f); do
         printf xxxxxxxx | dd of=$p bs=1 seek=30000 conv=notrunc status=none; done";
     sandbox.shell("cp -a .artifacts ../kept").ok();
@@ -78,12 +78,12 @@ fn a_hint_after_a_download_fits_the_failure_and_a_long_list_ends_with_a_count() 
     let damaged = sandbox.art("download --to out").fails_with(20);
     assert!(damaged.stderr.contains("hint: run `art fsck --full`"), "{damaged}");
     sandbox.shell("rm -rf .artifacts out && mv ../kept .artifacts").ok();
-    // Files in the way, more of them than are named.
+    // Existing files, more of them than the error names.
     sandbox.shell("mkdir way && cd way && touch 00 01 02 03 04 05 06 07 08 09 10 11").ok();
     let blocked = sandbox.art("download --to way").fails_with(1);
     assert!(blocked.stderr.contains("and 2 more\n"), "{blocked}");
     assert!(blocked.stderr.contains("--force"), "{blocked}");
-    // A directory that may not be written to.
+    // A read-only directory.
     if rustix::process::geteuid().is_root() {
         sandbox.shell("chmod -R a+rX .. && chmod 755 ../home").ok();
     }
@@ -120,8 +120,8 @@ fn links_are_files_in_every_count() {
     assert!(sandbox.art("export -o y.tar").ok().stdout.contains("y.tar: 3 files, 16 B"));
 }
 
-/// Makes directories in each other, `levels` deep, with long names; a file in every fiftieth and in
-/// the last, and a link beside that.
+/// Makes nested directories, `levels` deep, with long names. Every fiftieth and the last one have a
+/// file, and the last one also a link.
 fn make_deep(root: &std::path::Path, levels: usize) {
     use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat, symlinkat};
     use std::io::Write as _;

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::common::Sandbox;
 
-/// Text that chunks are cut from and that is no other's.
+/// Text that is split into chunks and occurs in no other file.
 fn text(seed: u32, lines: u32) -> String {
     let line = |n: u32| format!("{seed} {n} {}", n.wrapping_mul(seed + 7));
     (0..lines).map(line).collect::<Vec<_>>().join("\n")

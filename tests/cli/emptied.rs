@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::common::Sandbox;
 use crate::push::{json, push_apart, sandbox, shared};
 
-/// `b` has everything; `a` and `b` have no more than they had pushed to `store`.
+/// Two repositories and a store. `b` has everything, and all data of `a` and `b` is pushed to `store`.
 fn both() -> Sandbox {
     let sandbox = shared();
     sandbox.art("-C b pull --full").ok();
@@ -157,7 +157,7 @@ fn a_deletion_on_the_remote_is_fetched_without_the_cache_too() {
     assert_eq!(names(&sandbox, "b"), ["base"]);
 }
 
-/// Overtakes on the remote what `b`, which has no content, has cloned.
+/// Overtakes on the remote the commits that `b`, which has no content, has cloned.
 fn overtake(sandbox: &Sandbox) {
     sandbox.write("a/model/weights.bin", "another");
     sandbox.art("-C a undo --yes").ok();
@@ -180,7 +180,7 @@ fn a_repository_is_as_sound_without_its_cache() {
         assert_eq!(checked["sound"], true, "{checked}");
         sandbox.art("-C b fetch").ok();
     }
-    // The one who overtook it has nothing of it either.
+    // The repository that overtook the commits lacks their content too.
     sandbox.art("-C a evict --yes").ok();
     sandbox.shell("rm -r a/.artifacts/cache").ok();
     assert_eq!(json(&sandbox, "-C a fsck")["sound"], true);
@@ -239,7 +239,7 @@ fn a_lost_history_pack_is_reported_once_and_the_others_are_not_fetched_again() {
         assert_eq!(fetched.stderr.matches("is unusable").count(), 1, "{fetched}");
         let (_, traffic) = fetched.stderr.split_once("remote: ").unwrap();
         let requests: u64 = traffic.split(' ').next().unwrap().parse().unwrap();
-        // The entries that are new, the one behind them, and the pack that is not there.
+        // The new entries, the number after them, and the missing pack.
         assert!(requests <= most, "{fetched}");
     }
     sandbox.art("-C a push --repair").ok();
@@ -296,7 +296,7 @@ fn a_push_sends_missing_data_to_a_restored_remote_after_a_refused_push() {
 #[test]
 fn a_push_sends_missing_data_to_a_restored_remote_with_new_pushes() {
     let sandbox = brought_back();
-    // The number of the lost entry is taken by another one.
+    // Another entry has the number of the lost one.
     sandbox.art("-C b run --name three").ok();
     sandbox.art("-C b push").ok();
     sandbox.art("-C a push run/base").ok();
@@ -367,7 +367,7 @@ fn an_absent_directory_is_unavailable_to_every_command_and_is_not_created() {
             let made = sandbox.shell("ls store 2>/dev/null").stdout;
             assert_eq!(made, "", "nothing was written there");
             assert_eq!(sandbox.path("store").exists(), mounted);
-            // It is filled again only if that is asked for.
+            // Only an explicit option fills the remote again.
             let planned = json(&sandbox, "-C a push --recreate --dry-run");
             assert_eq!(planned["refs"].as_array().unwrap().len(), 2, "{planned}");
             assert_eq!(sandbox.path("store").exists(), mounted);

@@ -143,7 +143,7 @@ fn stdout_on_a_full_disk_is_an_error() {
     assert!(output.stderr.contains("cannot write 'standard output'"), "{output}");
 }
 
-/// The signals that a process handles, as the kernel tells it.
+/// The signals that a process handles, as the kernel reports them.
 fn handled_signals(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
@@ -155,7 +155,7 @@ fn the_first_signal_interrupts_and_the_second_kills() {
     let sandbox = Sandbox::new();
     sandbox.art("init").ok();
     sandbox.write("w.bin", "weights");
-    // The hook ignores the request to stop, and is waited for a moment.
+    // The hook ignores the request to stop, and `art` waits for it for a moment.
     let hook = "#!/bin/sh\ntrap '' TERM\necho >started\nsleep 5\n";
     sandbox.write(".artifacts/hooks/pre-upload", hook);
     sandbox.shell("chmod +x .artifacts/hooks/pre-upload").ok();
@@ -193,7 +193,7 @@ fn one_signal_ends_a_command_that_waits_for_a_pipe() {
                 assert!(start.elapsed() < Duration::from_secs(10), "it never handles {signal:?}");
                 std::thread::sleep(Duration::from_millis(1));
             }
-            // Wherever it is by now, one signal is enough.
+            // One signal is enough at any step.
             kill_process(Pid::from_child(&child), signal).unwrap();
             let output = child.wait_with_output().unwrap();
             let stderr = String::from_utf8_lossy(&output.stderr);

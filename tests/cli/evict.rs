@@ -19,7 +19,7 @@ fn evicted_content_is_fetched_again_from_the_remote() {
     sandbox.art("-C a download v1 --to back").ok();
     assert_eq!(sandbox.read("a/back/model/weights.bin"), sandbox.read("a/model/weights.bin"));
     sandbox.art("-C a fsck --full").ok();
-    // A remote that has lost a pack is not relied on.
+    // A remote without one of its packs fails the verification.
     sandbox.shell("rm -r store/packs").ok();
     let kept = json(&sandbox, "-C a evict --yes");
     assert_eq!(kept["contents"], 0, "{kept}");
@@ -36,7 +36,7 @@ fn an_eviction_reports_its_checks_and_the_freed_bytes() {
 
     hint: use --dry-run to see what would be done
     ");
-    // Which frame of a pack is read back is left to chance.
+    // The verified frame of each pack is chosen at random.
     let tried = json(&sandbox, "-C a evict --dry-run");
     assert_eq!((&tried["proof"]["packs"], &tried["proof"]["full"]), (&2.into(), &false.into()));
     assert!(tried["proof"]["bytes"].as_u64().is_some_and(|bytes| bytes > 0), "{tried}");

@@ -7,8 +7,8 @@ use std::os::unix::fs::symlink;
 use crate::common::{Output, Sandbox, lacks};
 use crate::push::push_apart;
 
-/// A repository whose current run has every kind of entry, awkward names, and content that is
-/// stored in each of the ways there are; the directory is `data`.
+/// A repository whose current run has every kind of entry, unusual names, and content in every kind
+/// of storage. The directory is `data`.
 fn repository() -> Sandbox {
     let sandbox = Sandbox::new();
     sandbox.art("init --project ada/lab").ok();
@@ -77,7 +77,7 @@ fn damaged_files_are_named_and_the_others_are_restored() {
         return;
     }
     let sandbox = repository();
-    // Bytes that do not compress stand in the pack as they are: one of them is changed.
+    // Incompressible bytes are stored unchanged in the pack. The test flips one of them.
     let mut noise = 1u64;
     let bytes: Vec<u8> = std::iter::repeat_with(|| {
         noise =
@@ -152,7 +152,7 @@ fn exit_door_remote(sandbox: &Sandbox, line: &str) -> Output {
     sandbox.program("bash").arg(script).words(line).run()
 }
 
-/// All refs and commits, as git says.
+/// All refs and commits, as git prints them.
 fn refs(sandbox: &Sandbox, repository: &str, prefix: &str) -> Vec<String> {
     let format = "--format=%(refname)%20%(objectname)";
     let line = format!("--git-dir {repository} for-each-ref {format} {prefix}");
@@ -200,7 +200,7 @@ fn a_copy_of_a_remote_with_a_conflict_has_both_sides_of_it() {
     let side = json["conflicts"][0]["sides"][0].to_string();
     assert!(sides.len() == 1 && sides[0].starts_with("refs/conflicts/versions/ada/lab/v1/"));
     assert!(side.contains(sides[0].split(' ').nth(1).unwrap()), "{side} {sides:?}");
-    // Settled, it is one again.
+    // The settled ref has one value again.
     sandbox.art("pull").fails_with(13);
     sandbox.art("resolve v1 --theirs").ok();
     sandbox.art("push").ok();

@@ -9,7 +9,7 @@ use insta::assert_snapshot;
 
 use crate::common::{Call, Sandbox, lacks, noise};
 
-/// Writes files of all sorts, with names of all sorts.
+/// Writes files of all kinds with unusual names.
 fn write_files(sandbox: &Sandbox) {
     sandbox.write("data/train.csv", "a,b\n1,2\n".repeat(1000));
     sandbox.write("data/deep/er/file", "x");
@@ -72,7 +72,7 @@ fn other_tools_unpack_an_export_to_the_same_files_as_download() {
     }
 }
 
-/// With other settings, which must not show.
+/// Exports with other settings, which must not change the archive.
 fn otherwise(call: Call<'_>) -> Call<'_> {
     call.env("ART_CONTENT_CHUNK_MIN", "4KiB")
         .env("ART_CONTENT_CHUNK_AVG", "16KiB")
@@ -83,7 +83,7 @@ fn otherwise(call: Call<'_>) -> Call<'_> {
 #[test]
 fn export_of_the_same_files_is_the_same_anywhere() {
     let (one, other) = (sandbox(), Sandbox::new());
-    // Another repository, cut into other chunks, uploaded in other portions, by more threads.
+    // Another repository with other chunks, other uploads and more threads.
     other.art("init --project x/y").ok();
     write_files(&other);
     otherwise(other.command("upload data")).at("2020-01-01").run().ok();
@@ -116,7 +116,7 @@ fn export_has_no_owner_and_the_time_of_the_commit() {
     lrwxrwxrwx 0/0               0 2021-02-03 04:05:06 d/l -> f
     -rwxr-xr-x 0/0               1 2021-02-03 04:05:06 s
     ");
-    // The bytes are a promise.
+    // The bytes must never change.
     let sum = sandbox.shell("art export --format tar | sha256sum").ok();
     assert_snapshot!(sum.stdout, @"42a9e93f3366b43d9e090808042683000f087895cef4568aff4a89cc74c66833  -");
     let zip =

@@ -48,11 +48,11 @@ fn the_removal_of_the_only_remote_with_some_content_counts_it_and_asks() {
         let output = sandbox.art(&format!("-C a {line}")).fails_with(14);
         assert!(output.stderr.contains("only on the removed remote 'origin' ("), "{output}");
     }
-    // Another remote can't be given what is not here.
+    // Content that is not present locally cannot be pushed to another remote.
     sandbox.art("-C a remote add other ../other").ok();
     let pushed = sandbox.art("-C a push other").fails_with(14);
     assert!(pushed.stderr.contains("only on the removed remote 'origin' ("), "{pushed}");
-    // Whoever adds it again has everything as it was.
+    // Adding the remote again restores access to everything.
     sandbox.art("-C a remote add back ../store").ok();
     sandbox.art("-C a fsck").ok();
     assert_eq!(sandbox.art("-C a cat v1:notes.txt").ok().stdout, "first");

@@ -19,7 +19,7 @@ fn repository() -> Sandbox {
     sandbox
 }
 
-/// The files in a directory of the repository that end so, sorted by size.
+/// The files in a directory of the repository with this extension, sorted by size.
 fn files(sandbox: &Sandbox, directory: &str, end: &str) -> Vec<PathBuf> {
     let directory = sandbox.path(".artifacts").join(directory);
     let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
@@ -28,7 +28,7 @@ fn files(sandbox: &Sandbox, directory: &str, end: &str) -> Vec<PathBuf> {
     files
 }
 
-/// The output without sizes, which are the compressor's business.
+/// The output without sizes, which depend on the compressor.
 fn shown(output: &Output) -> String {
     let text = output.to_string();
     let mut parts = text.split(" (");

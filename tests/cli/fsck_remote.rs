@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::common::Sandbox;
 
-/// Bytes that no compression makes shorter.
+/// Incompressible bytes.
 fn noise(length: usize, seed: u64) -> Vec<u8> {
     let mut state = seed;
     let mut next = || {
@@ -73,7 +73,7 @@ fn check(sandbox: &Sandbox, options: &str, code: i32) -> Value {
     serde_json::from_str(&output.stdout).unwrap()
 }
 
-/// The remote is as it should be, and a new clone has everything.
+/// Checks that the remote is sound and that a new clone has everything.
 fn assert_sound(sandbox: &Sandbox) {
     let outcome = check(sandbox, "--full", 0);
     assert_eq!(outcome["sound"], true);

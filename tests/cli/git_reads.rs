@@ -2,7 +2,7 @@
 
 use crate::common::Sandbox;
 
-/// A run from which one file was removed while another was added; two runs, a version, a tag.
+/// A repository with two runs, a version and a tag. One commit removes a file and adds another.
 fn repository() -> Sandbox {
     let sandbox = Sandbox::new();
     sandbox.art("init --project o/p").ok();

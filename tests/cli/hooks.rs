@@ -88,7 +88,7 @@ fn a_hook_may_call_art_on_the_same_repository() {
         "pre-upload",
         "test -z \"$ART_RUN\" || exit 0\nart run --name by-hook && art tag before",
     );
-    // Without a run there is one to make, whatever the hook has made the current one.
+    // Without a run, the upload makes one, even if the hook changed the current run.
     let made = sandbox.art("upload data --json").ok().json();
     assert_ne!(made["run"], "by-hook");
     put(&sandbox, "pre-upload", "art log -n 1 --json >/dev/null && art tag \"seen-$ART_RUN\" HEAD");
@@ -191,7 +191,7 @@ fn a_stage_is_refused_with_15_and_nothing_changes() {
     sandbox.art("register v2 --stage production").fails_with(15);
     assert_eq!(sandbox.git("--git-dir .artifacts for-each-ref"), before);
     sandbox.art("stage v1 production --message 'it is good'").ok();
-    // The same again is no move: nobody is asked.
+    // Setting the same stage is no move, so no hook runs.
     sandbox.art("stage v1 production").ok();
     sandbox.art("promote v1").fails_with(1);
 }
@@ -219,7 +219,7 @@ fn hooks_receive_every_moved_version_and_its_commits() {
     ] {
         assert_eq!([of(&pre[0], key), of(&pre[1], key)], expected, "{key}");
     }
-    // A version that is made with the move has no commit before it.
+    // A version that the move creates has no previous commit.
     assert_eq!(of(&pre[0], "commit"), "-");
     assert_eq!(pre[0]["uuid"], post[0]["uuid"]);
     let now = |name: &str| {

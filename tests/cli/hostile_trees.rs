@@ -9,16 +9,16 @@ use crate::common::{Output, Sandbox};
 /// The memory that a command may map, in KiB. One that expanded a tree would need more.
 const MEMORY: u64 = 1_500_000;
 
-/// How a tree is hostile.
+/// A shape of a hostile tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Shape {
     /// 10^10 files.
     Files,
     /// 10^12 directories without a file.
     Directories,
-    /// 20,000 directories inside one another.
+    /// 20,000 nested directories.
     Deep,
-    /// 400 directories inside one another with names of 255 bytes.
+    /// 400 nested directories with names of 255 bytes.
     LongNames,
 }
 
@@ -153,7 +153,7 @@ fn no_verb_expands_a_hostile_tree() {
     }
 }
 
-/// Output that may have millions of lines, cut.
+/// Truncates output that may have millions of lines.
 fn short(output: &Output) -> String {
     let cut = |text: &str| text.chars().take(600).collect::<String>();
     format!("exit {}\n{}\n{}", output.code, cut(&output.stdout), cut(&output.stderr))

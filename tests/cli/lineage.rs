@@ -11,7 +11,7 @@ fn lab() -> Sandbox {
     sandbox
 }
 
-/// The id that git gives these bytes.
+/// The id that git computes for these bytes.
 fn id_of(sandbox: &Sandbox, path: &str) -> String {
     sandbox.git("init -q --bare --object-format=sha256 oracle.git");
     sandbox.git(&format!("--git-dir oracle.git hash-object --no-filters {path}")).trim().to_owned()
@@ -23,7 +23,7 @@ fn entry(sandbox: &Sandbox, run: &str, name: &str) -> serde_json::Value {
     entries.iter().find(|entry| entry["name"] == name).unwrap().clone()
 }
 
-/// Three runs: `prepare` made what `train` used, `train` made what `evaluate` used.
+/// Three runs: `train` used an output of `prepare`, and `evaluate` used an output of `train`.
 fn chain() -> Sandbox {
     let sandbox = lab();
     sandbox.art("run --name prepare").ok();
@@ -106,7 +106,7 @@ fn an_input_keeps_its_origin_and_its_id() {
     assert_eq!(base["id"], entry(&sandbox, "train", "weights")["id"]);
     assert_eq!(entry(&sandbox, "train", "data")["id"], id_of(&sandbox, "train.csv"));
     assert!(entry(&sandbox, "prepare", "raw").get("id").is_none());
-    // A directory on disk is what an upload of it would be.
+    // A directory on disk has the id that an upload of it would have.
     sandbox.art("lineage add local --path model --kind dir --input").ok();
     assert_eq!(entry(&sandbox, "evaluate", "local")["id"], base["id"]);
     let output = sandbox.art("lineage add far --kind model --input me/digits:v1:m.bin --json").ok();
@@ -150,7 +150,7 @@ fn lineage_draws_up_and_downstream() {
     let train = &drawn["inputs"][0]["made_by"][0];
     assert_eq!((&train["run"], &train["artifact"]), (&json!("train"), &json!("weights")));
     assert_eq!(train["inputs"][0]["made_by"][0]["run"], "prepare");
-    // A run is known by what it is, not by its name.
+    // The uuid identifies a run, not its name.
     sandbox.art("runs update train --name trained").ok();
     let drawn = sandbox.art("lineage --json").ok().json();
     assert_eq!(drawn["inputs"][0]["made_by"][0]["run"], "trained");

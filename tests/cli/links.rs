@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::common::Sandbox;
 
-/// Every command that writes, with what it needs from the ones before.
+/// Every command that writes. Later commands use the results of earlier ones.
 const VERBS: [&str; 30] = [
     "init",
     "config set log.date relative",
@@ -41,7 +41,7 @@ const VERBS: [&str; 30] = [
     "download v1 --to out",
 ];
 
-/// A repository with a remote and something of everything in it.
+/// A repository with a remote and every kind of object.
 fn prepare(sandbox: &Sandbox) {
     sandbox.write("data/a.txt", "one");
     sandbox.write("data/b.bin", crate::common::noise(3, 200_000));
@@ -92,8 +92,8 @@ fn content(directory: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
     paths(directory).into_iter().map(read).collect()
 }
 
-/// Moves what is at `path` outside and puts a link to it in its place; where nothing is, the link
-/// leads to a file that is not there.
+/// Moves the entry at `path` outside and replaces it by a link to it. If there is no entry, the link
+/// names an absent file.
 fn put_link(path: &Path, outside: &Path) {
     std::fs::create_dir_all(outside).unwrap();
     let target = outside.join("precious");
@@ -107,7 +107,8 @@ fn put_link(path: &Path, outside: &Path) {
     symlink(&target, path).unwrap();
 }
 
-/// Puts a link at each path of `below` in turn, runs every verb, and expects nothing to change outside.
+/// Puts a link at each path of `below` in turn, runs every verb, and checks that nothing outside
+/// changes.
 fn nothing_is_written_through_links(below: &str, more: &[&str]) {
     let template = Sandbox::new();
     prepare(&template);

@@ -70,7 +70,7 @@ fn log_agrees_with_git_on_the_order_and_the_changes() {
         let line = format!(
             "--git-dir .artifacts diff-tree --root -r -M100% --name-status --no-commit-id {id} -- artifacts"
         );
-        // git takes the directory of segments for its own index, unless that is elsewhere.
+        // Git would read the directory of segments as its own index, so the test sets another index.
         let git = sandbox.program("git").words(&line).env("GIT_INDEX_FILE", "/nonexistent");
         let mut expected = [0; 4];
         for status in git.run().ok().stdout.lines() {

@@ -23,7 +23,7 @@ fn entry(number: u32) -> String {
     format!("store/log/{number:020}.toml")
 }
 
-/// Three entries; `b` knows the first one, `a` all of them and has something new.
+/// A log of three entries. `b` has the first entry; `a` has all and a new change.
 fn world() -> Sandbox {
     let sandbox = shared();
     for run in ["two", "three"] {
@@ -35,7 +35,7 @@ fn world() -> Sandbox {
     sandbox
 }
 
-/// Where a command stops and says that a check tells more, the check names the entry.
+/// Checks that if a command stops with a hint to run the check, the check names the entry.
 fn is_named(sandbox: &Sandbox, line: &str, number: u32, context: &str) -> bool {
     let output = sandbox.command(line).run();
     if output.code == 0 || !output.stderr.contains("art fsck --remote") {

@@ -61,7 +61,7 @@ fn files(sound: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Numbers that look random and are the same each time.
+/// Pseudo-random numbers that are the same in every run.
 struct Numbers(u64);
 
 impl Numbers {

@@ -71,7 +71,7 @@ fn a_path_through_a_link_to_the_work_tree_is_inside() {
     assert_eq!(listed(&sandbox), "data/a data/in/b model/w top");
     sandbox.command("upload").arg(&link).run().ok();
     assert_eq!(listed(&sandbox), "data/a data/in/b model/w top");
-    // The working directory of a shell that was entered through a link.
+    // A working directory that the shell entered through a link.
     let script =
         format!("cd {}/data-link && art upload \"$PWD/in\" $PWD", sandbox.root().display());
     sandbox.shell(&script).ok();
@@ -263,7 +263,7 @@ fn an_empty_path_is_an_error_and_never_everything() {
         assert!(!refused.stderr.is_empty(), "{line}");
     }
     assert_eq!(sandbox.git("--git-dir .artifacts for-each-ref"), before);
-    // An empty variable is one that is not set, as everywhere.
+    // An empty variable counts as unset, as for every variable.
     sandbox.command("status").env("ART_DIR", "").run().ok();
 }
 

@@ -34,8 +34,8 @@ fn files(directory: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Runs verbs with a pipe in the place of each file in turn: each must come to its end, which the
-/// sandbox watches, and none may fail as a defect of the program.
+/// Runs verbs with a pipe in place of each file in turn. The sandbox checks that each verb ends. None
+/// may fail as a defect of the program.
 fn nothing_waits(directory: &str, verbs: &[&str]) {
     let sandbox = Sandbox::new();
     prepare(&sandbox);

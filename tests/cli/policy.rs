@@ -455,7 +455,7 @@ fn policy_decides_the_moves_of_stage() {
     -- stdout
     o/p:v2 may be in production again
     ");
-    // Whoever is none of those who may.
+    // A user without the permission.
     sandbox.art("config set user.email eve@example.org").ok();
     assert_snapshot!(tomorrow("policy check v1 production --reason Release"), @"
     exit 15
@@ -525,7 +525,7 @@ fn policy_that_a_newer_art_made_is_shown_and_not_followed() {
     assert!(sandbox.art("policy").stdout.contains("quorum = 2"));
     let tree = sandbox.git("--git-dir .artifacts ls-tree --name-only refs/projects/o/p");
     assert_eq!(tree, "LATER.md\nproject.toml\n");
-    // All of them may be replaced by rules that can be followed.
+    // Known rules may replace all of them.
     sandbox.art("policy set -").ok();
     sandbox.art("stage v1 staging").ok();
 }

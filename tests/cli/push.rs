@@ -31,7 +31,7 @@ pub(crate) fn json(sandbox: &Sandbox, line: &str) -> Value {
     sandbox.art(&format!("{line} --json")).ok().json()
 }
 
-/// How many requests it made.
+/// The number of requests of the command.
 pub(crate) fn requests(outcome: &Value) -> u64 {
     outcome["traffic"]["requests"].as_u64().unwrap()
 }
@@ -41,8 +41,8 @@ pub(crate) fn stage(sandbox: &Sandbox, place: &str, version: &str) -> String {
     json(sandbox, &format!("-C {place} get {version}"))["stage"].as_str().unwrap().to_owned()
 }
 
-/// The repositories at two places change the version `v1` and push it to `store`, which can't keep
-/// writers apart, without knowing of each other.
+/// Two repositories change the version `v1` and push it to `store`, which cannot order writers,
+/// without fetching each other's push.
 pub(crate) fn push_apart(sandbox: &Sandbox, places: [&str; 2], store: &str) {
     for place in places {
         let config = format!("{place}/.artifacts/config.toml");
@@ -56,7 +56,7 @@ pub(crate) fn push_apart(sandbox: &Sandbox, places: [&str; 2], store: &str) {
     }
     sandbox.shell(&format!("cp -a {store}/log ../before && mkdir ../late")).ok();
     sandbox.art(&format!("-C {} push", places[0])).ok();
-    // The other one pushes while the first push is not to be seen yet.
+    // The other repository pushes before the first push is visible.
     let hide =
         format!("for e in {store}/log/*; do test -e ../before/${{e##*/}} || mv $e ../late/; done");
     sandbox.shell(&hide).ok();
@@ -149,7 +149,7 @@ fn a_push_reports_its_changes_and_a_dry_run_its_plan() {
     sandbox.art("clone store b").ok();
     sandbox.art("-C b update v1 --description d").ok();
     sandbox.art("-C b push").ok();
-    // Only the other side has done something.
+    // Only the other side has changes.
     assert_snapshot!(sandbox.art("-C a push"), @"
     exit 0
     -- stdout
@@ -244,7 +244,7 @@ fn the_hooks_of_a_push_receive_its_refs_and_the_first_can_refuse() {
     let after: Value = serde_json::from_str(&sandbox.read("a/after.json")).unwrap();
     assert_eq!((&after["entry"], &after["bytes"]), (&push["entry"], &push["bytes"]));
     assert_eq!(sandbox.read("a/facts"), format!("origin {}\n", push["bytes"]));
-    // Nothing to push: nobody is asked.
+    // Nothing to push, so no hook runs.
     hook("pre-push", "#!/bin/sh\nexit 1\n");
     sandbox.art("-C a push").ok();
 }
@@ -268,7 +268,7 @@ fn a_partial_repository_can_push_all_content_to_another_remote() {
     sandbox.art("clone backup c --full").ok();
     sandbox.art("-C c download v1 --to out").ok();
     assert_eq!(sandbox.read("c/out/model/weights.bin"), sandbox.read("a/model/weights.bin"));
-    // Out of reach is not damaged.
+    // An unreachable remote is not damaged.
     sandbox.art("clone backup d").ok();
     sandbox.shell("mv backup gone").ok();
     sandbox.art("-C d remote add third ../third").ok();

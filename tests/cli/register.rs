@@ -60,7 +60,7 @@ fn register_pins_the_current_run() {
     last_update_time = "2026-11-21T12:00:00Z"
     last_transition_time = "2026-11-21T12:00:00Z"
     "#);
-    // Later uploads to the run change nothing in it.
+    // Later uploads to the run do not change the version.
     sandbox.write("model/weights.bin", "0.3");
     sandbox.art("upload model").ok();
     assert_eq!(sandbox.art("cat v1:model/weights.bin").ok().stdout, "0.1 0.2");
@@ -142,7 +142,7 @@ fn force_changes_the_given_fields_and_keeps_the_others() {
         sandbox.git(&format!("--git-dir .artifacts cat-file -p refs/versions/ada/digits/v1:{name}"))
     };
     assert_eq!((file("content.yaml"), file("README.md")), ("a: 1".to_owned(), "r".to_owned()));
-    // The run it is made of changes only if one is named.
+    // The source run changes only if the command names one.
     sandbox.write("model/weights.bin", "0.3");
     sandbox.art("upload model").ok();
     sandbox.art("register v1 --force --kind model").ok();

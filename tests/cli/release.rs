@@ -8,7 +8,7 @@ use crate::common::Sandbox;
 fn the_release_pipeline_of_the_book_holds() {
     let sandbox = Sandbox::new();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("book/release.sh");
-    // Versions are told apart by when things happened, so the clock runs.
+    // The clock runs, because the order of versions depends on their times.
     let command = format!("unset ART_NOW; exec {}", script.display());
     let output = sandbox.shell(&command).ok();
     assert!(output.stdout.ends_with("released v1\n"), "{output}");

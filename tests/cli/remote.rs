@@ -47,8 +47,7 @@ pub(crate) fn push(log: &Log, proposal: &Proposal) {
     assert!(matches!(done, Commit::Done(_)), "{done:?}");
 }
 
-/// Two who have read the same entries move one ref at the same time, where entries can stand side by
-/// side.
+/// Two writers with the same entries move one ref at the same time, in a log with sibling entries.
 pub(crate) fn push_apart(sandbox: &Sandbox, name: &str) {
     let log = log(sandbox, Protocol::Siblings);
     push(&log, &proposal("first", &[&format!("{name} - a")]));
@@ -509,7 +508,7 @@ fn remote_remove_forgets_the_tracking_refs_and_asks_nothing_of_the_store() {
        NAME   GUARANTEE  URI
     *  other  exclusive  [ROOT]/other
     ");
-    // Nothing of this is an operation that could be taken back.
+    // None of this is an operation that could be undone.
     assert!(!sandbox.art("reflog").ok().stdout.contains("remote"));
 }
 
@@ -518,7 +517,7 @@ fn a_directory_of_a_repository_that_can_not_be_written_is_shown_all_the_same() {
     let sandbox = repository();
     sandbox.art("remote add origin ../share").ok();
     push(&log(&sandbox, Protocol::Linear), &proposal("one", &["refs/runs/o/p/x - a"]));
-    // A file where the directory would be.
+    // A file in place of the directory.
     sandbox.write(".artifacts/cache/remotes", "");
     assert_eq!(sandbox.art("remote show --json").ok().json()["entries"], 1);
     assert_eq!(sandbox.art("log --remote origin --json").ok().json_lines().len(), 1);

@@ -16,13 +16,13 @@ fn apart(sandbox: &Sandbox, ours: &[&str], theirs: &[&str]) {
     }
 }
 
-/// The names of the versions at a place.
+/// The names of the versions in a repository.
 fn versions(sandbox: &Sandbox, place: &str) -> Vec<String> {
     let list = format!("-C {place} versions --csv --columns name --sort name");
     sandbox.art(&list).ok().stdout.lines().skip(1).map(str::to_owned).collect()
 }
 
-/// `b` pushes and `a` pulls; both have the same then, and nothing is left to do.
+/// Pushes from `b` and pulls in `a`. Checks that both are equal then, and that nothing remains.
 fn converge(sandbox: &Sandbox) {
     sandbox.art("-C b push --all").ok();
     sandbox.art("-C a pull").ok();
@@ -353,7 +353,7 @@ fn a_run_renamed_on_the_remote_stays_the_current_run() {
     assert_eq!(sandbox.art("-C b cat HEAD:more.txt").ok().stdout, "more");
     assert_eq!(sandbox.read("b/.artifacts/HEAD").trim(), "ref: refs/runs/ada/digits/first");
     converge(&sandbox);
-    // And where nothing was done here meanwhile.
+    // The same without local changes.
     apart(&sandbox, &[], &["runs update first --name second"]);
     sandbox.art("-C b pull").ok();
     assert_eq!(sandbox.read("b/.artifacts/HEAD").trim(), "ref: refs/runs/ada/digits/second");

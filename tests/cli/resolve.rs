@@ -5,7 +5,7 @@ use insta::assert_snapshot;
 use crate::common::Sandbox;
 use crate::push::{json, push_apart, shared, stage};
 
-/// Both sides do what `line` says with their letter for `X`; `a` pushes, and `b` pulls in vain.
+/// Runs `line` on both sides with their letter for `X`. `a` pushes, and the pull of `b` fails.
 fn apart(sandbox: &Sandbox, lines: [&str; 2]) {
     sandbox.art(&format!("-C a {}", lines[0])).ok();
     sandbox.command(&format!("-C b {}", lines[1])).at("2026-11-21T13:00:00Z").run().ok();
@@ -13,7 +13,7 @@ fn apart(sandbox: &Sandbox, lines: [&str; 2]) {
     sandbox.art("-C b pull").fails_with(13);
 }
 
-/// `b` pushes what it settled, and `a` follows.
+/// Pushes the settled conflict from `b`, and pulls in `a`.
 fn share(sandbox: &Sandbox) {
     sandbox.art("-C b push").ok();
     sandbox.art("-C a pull").ok();
@@ -187,7 +187,7 @@ fn resolve_reports_its_failures() {
 fn the_loser_of_a_race_on_a_store_without_guarantee_settles_the_conflict() {
     let sandbox = shared();
     push_apart(&sandbox, ["a", "b"], "store");
-    // The commit of one of the two is the side of a conflict: the ref moved away from it.
+    // One of the two commits is a conflict side, because the ref moved away from it.
     let moved = sandbox.art("-C a fetch --json").fails_with(13).json()["moved"].clone();
     let lost = if moved.as_array().unwrap().is_empty() { "b" } else { "a" };
     let won = if lost == "a" { "b" } else { "a" };

@@ -13,7 +13,7 @@ fn lab() -> Sandbox {
     sandbox
 }
 
-/// The record of a run, as `runs show` tells it.
+/// The record of a run, as `runs show` prints it.
 fn record(sandbox: &Sandbox, run: &str) -> serde_json::Value {
     sandbox.art(&format!("runs show {run} --json")).ok().json()
 }
@@ -262,7 +262,7 @@ fn a_deleted_repository_does_not_hide_the_result_of_the_command() {
     assert!(output.stderr.contains("the output 'x' of the run 'a' was not uploaded"), "{output}");
     assert!(!sandbox.path(".artifacts").exists(), "nothing of it is made again");
     sandbox.art("init --project ada/lab").ok();
-    // That nothing was kept is a failure.
+    // Keeping no output is a failure.
     sandbox.art("run --name a -- rm -rf .artifacts").fails_with(10);
 }
 

@@ -71,7 +71,7 @@ fn run_status_and_min_files_are_rules_of_a_stage() {
         "{none}"
     );
     sandbox.art("stage good production").ok();
-    // A version of a path pins a run that is made in the same change.
+    // A version of a path pins a run that the same change creates.
     sandbox.art("register path --path out --stage production").ok();
     sandbox.write("empty/.artifactsignore", "");
     assert_eq!(sandbox.art("policy set production.run_status=finished").code, 2);

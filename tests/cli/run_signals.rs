@@ -18,10 +18,10 @@ fn lab() -> Sandbox {
     sandbox
 }
 
-/// Not a test, but the command of some: writes down each signal it gets, is ready when it says so,
-/// and ends with 7 on SIGTERM.
+/// Not a test, but the command of some tests: records each signal, reports when it is ready, and ends
+/// with 7 on SIGTERM.
 ///
-/// No shell would do: of two signals in a row it may see one.
+/// A shell does not work here, because it may see only one of two successive signals.
 #[test]
 #[ignore = "the command of other tests"]
 #[expect(clippy::exit, reason = "a command ends with a code")]
@@ -131,8 +131,8 @@ fn a_signal_that_ends_the_command_is_the_end_of_the_run() {
 #[test]
 fn a_key_in_the_terminal_reaches_the_command_once() {
     let sandbox = lab();
-    // The terminal turns the byte 3 into SIGINT for all processes in it. One that came twice is not
-    // always seen twice, so there are many.
+    // The terminal turns the byte 3 into SIGINT for all its processes. Two signals may arrive as one, so
+    // the test sends many.
     let keys = "
          wait_for() { while ! \"$@\"; do sleep 0.01; done }; wait_for test -e ready
          (for n in $(seq 30); do

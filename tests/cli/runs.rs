@@ -91,7 +91,7 @@ fn the_newest_are_found_without_reading_all() {
         let some = names(&sandbox.art(&format!("runs --json --limit {limit}")).ok());
         assert_eq!(some[..], all[..limit.min(all.len())], "{limit}");
     }
-    // Only what is needed is read: the record of an old run may be damaged.
+    // The command reads only the needed records, so the record of an old run may be damaged.
     let id = sandbox.git("--git-dir .artifacts rev-parse refs/runs/ada/lab/r1:run.toml");
     let object = sandbox.path(format!(".artifacts/objects/{}/{}", &id[..2], id[2..].trim()));
     std::fs::remove_file(object).unwrap();

@@ -77,7 +77,7 @@ fn deleted_and_overtaken_content_is_no_damage_of_a_partial_clone() {
     sandbox.art("-C a push").ok();
     sandbox.art("-C b pull").ok();
     sandbox.art("-C b fsck --full").ok();
-    // The last pull moved nothing, so the one before is named.
+    // The last pull moved nothing, so the output names the previous one.
     let listed = sandbox.art("-C b operations --json --limit 1").ok().json_lines();
     let id = listed[0]["id"].as_str().unwrap();
     sandbox.art(&format!("-C b undo {id}")).ok();
@@ -89,7 +89,7 @@ fn data_of_an_interrupted_push_is_not_sent_again() {
     let sandbox = shared();
     sandbox.write("a/more.bin", crate::common::noise(7, 400_000));
     sandbox.art("-C a upload more.bin").ok();
-    // Its entry can't be written, as if the connection had ended just before.
+    // The entry cannot be written, as after a lost connection.
     let entry = "store/log/00000000000000000002.toml";
     sandbox.shell(&format!("ln -s nowhere {entry}")).ok();
     sandbox.art("-C a push").fails_with(14);
@@ -131,7 +131,7 @@ fn a_ref_that_a_remote_never_had_is_not_deleted_there() {
     assert!(!pulled.contains("deleted"), "{pulled}");
     sandbox.art("-C b get v2").ok();
     assert_eq!(refs(&sandbox.art("-C b push --json").ok()), ["v2"]);
-    // A store that was emptied is filled again.
+    // The push fills an emptied store again.
     sandbox.shell("rm -r store2 && mkdir store2").ok();
     assert_eq!(refs(&sandbox.art("-C b push --recreate --json").ok()).len(), 3);
 }
@@ -157,14 +157,14 @@ fn known_sizes_of_missing_content_are_shown() {
     sandbox.art("-C a upload other.txt --run base").ok();
     sandbox.art("-C a push").ok();
     sandbox.art("-C b pull").ok();
-    // With the index of the remote, sizes are known of contents that are not here.
+    // The index of the remote has the sizes of contents that are only on the remote.
     sandbox.art("-C b cat run/base:notes.txt").ok();
     let list = sandbox.art("-C b ls run/base -l").ok().stdout;
     assert!(list.contains("100644 11 "), "{list}");
     sandbox.shell("test $(find b/.artifacts/packs -type f | wc -l) = 1").ok();
     let log = sandbox.art("-C b log run/base -n 1").ok().stdout;
     assert!(log.contains("1 file added, 11 B"), "{log}");
-    // Without it, they are not known, which is no damage.
+    // Without the index, the sizes are unknown, which is no damage.
     sandbox.tool("rm", "-r b/.artifacts/cache/remotes/origin/index");
     let list = sandbox.art("-C b ls run/base -l").ok();
     assert!(list.stderr.contains("2 files of unknown size"), "{}", list.stderr);

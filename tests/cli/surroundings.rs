@@ -29,8 +29,8 @@ fn a_download_to_a_link_that_leads_nowhere_names_the_link() {
     assert!(output.stderr.contains("'out' is a symbolic link that leads nowhere"), "{output}");
 }
 
-/// Runs verbs as a user who may start no thread beside the first: each ends, with its result or with
-/// the error to try again later.
+/// Runs verbs as a user who may start no second thread. Each verb succeeds, or fails with the hint to
+/// try again later.
 #[test]
 fn without_new_threads_a_command_works_or_fails_clearly() {
     if lacks("prlimit") {
@@ -58,7 +58,7 @@ fn without_new_threads_a_command_works_or_fails_clearly() {
     }
     sandbox.write("data/more", "new");
     sandbox.write("data/new.bin", noise(6, 6_000_000));
-    // Neither needs a second thread, whatever the size of a file.
+    // Neither verb needs a second thread, for any size of a file.
     for line in ["upload data", "download HEAD --to out"] {
         let output = run(line);
         assert_eq!(output.code, 0, "{line}: {output}");

@@ -169,7 +169,7 @@ fn a_window_of_the_tags_is_that_of_the_whole_list() {
     sandbox.art("upload file").ok();
     let id = sandbox.git("--git-dir .artifacts rev-parse HEAD");
     let id = id.trim();
-    // Names beyond the window are never looked at: their commits need not be here.
+    // Tags beyond the limit are not read, so their commits may be missing.
     let lines = (0..3000).map(|at| match at {
         0..20 | 2980.. => format!("{id} refs/tags/o/p/t{at:04}\n"),
         _ => format!("{} refs/tags/o/p/t{at:04}\n", "1".repeat(64)),
@@ -190,7 +190,7 @@ fn a_window_of_the_tags_is_that_of_the_whole_list() {
     assert_eq!(names("--limit 2"), ["t0000", "t0001"]);
     assert_eq!(names("--sort name --offset 3 --limit 1"), ["t0003"]);
     assert_eq!(names("--sort -name --offset 1 --limit 2"), ["t2998", "t2997"]);
-    // A query reads the fields of each tag: the tags that cannot be read are named beside the match.
+    // A query reads the fields of each tag, so the output also names unreadable tags.
     let found = sandbox.art("tag --json -q 'name: t0007' --limit 5").fails_with(3);
     assert_eq!(found.json()[0]["name"], "t0007");
 }

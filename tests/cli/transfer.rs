@@ -51,7 +51,7 @@ fn a_transfer_keeps_the_history() {
     assert_eq!(new[2]["message"], "from ada/digits");
     assert_eq!(new[2]["last_transition_time"], new[1]["last_transition_time"]);
     sandbox.art("fsck --full").ok();
-    // The last command changed nothing, so the operation is named by its id.
+    // The last command changed nothing, so the test names the operation by its id.
     let transfer = sandbox.art("operations --json --limit 1").ok().json_lines()[0]["id"].clone();
     sandbox.art(&format!("undo {}", transfer.as_str().unwrap())).ok();
     assert_eq!(record(&sandbox, "v1")["stage"], "staging");

@@ -9,7 +9,7 @@ fn set_mode(path: &Path, mode: u32) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
 }
 
-/// Lets every user do everything below the sandbox's directory.
+/// Gives every user all permissions below the sandbox's directory.
 fn open_to_all(sandbox: &Sandbox) {
     sandbox.tool("chmod", &format!("-R a+rwX {}", sandbox.root().display()));
 }

@@ -6,7 +6,7 @@ use insta::assert_snapshot;
 
 use crate::common::Sandbox;
 
-/// A version `v1` with all that can be said about one.
+/// A version `v1` with a value in every field.
 fn sandbox() -> Sandbox {
     let sandbox = Sandbox::new();
     sandbox.art("init --project ada/digits").ok();
@@ -16,7 +16,7 @@ fn sandbox() -> Sandbox {
     sandbox
 }
 
-/// The record of a version, but what differs from run to run.
+/// The record of a version, without the values that differ between test runs.
 fn record(sandbox: &Sandbox, name: &str) -> serde_json::Value {
     sandbox.art(&format!("show {name} --json")).ok().json()["record"].clone()
 }

@@ -192,7 +192,7 @@ fn a_query_for_an_unknown_stage_is_refused_with_the_known_ones() {
     for query in ["stage: %prod%", "stage: disabled", "stage: nil", "stage: testing|staging"] {
         sandbox.command("versions -q").arg(query).run().ok();
     }
-    // A stage that versions are in stays one, also if the project has it no more.
+    // A stage with versions remains valid after the project removed it.
     sandbox.art("policy set stages=testing,live").ok();
     sandbox.art("versions -q 'stage: live'").ok();
     assert_eq!(sandbox.art("versions -q 'stage: staging'").code, 2);

@@ -23,7 +23,8 @@ fn pack(sandbox: &Sandbox) {
     sandbox.git("--git-dir .artifacts pack-refs --all");
 }
 
-/// `fsck` names `words`; the repair makes everything sound, and `cat` gives the right bytes.
+/// Checks that `fsck` names `words`, that the repair makes everything sound, and that `cat` prints the
+/// right bytes.
 fn is_found_and_repaired(sandbox: &Sandbox, words: &[&str]) {
     let found = sandbox.art("fsck").fails_with(20);
     for word in words {
@@ -88,7 +89,7 @@ fn a_ref_that_became_a_directory_is_repaired() {
     let sandbox = repository();
     pack(&sandbox);
     sandbox.art("promote v1").ok();
-    // The packed value is older than the one of the file.
+    // The packed value is older than the value in the file.
     fs::remove_file(sandbox.path(".artifacts/refs/versions/o/p/v1")).unwrap();
     sandbox.write(".artifacts/refs/versions/o/p/v1/inner", "x");
     sandbox.art("versions").fails_with(3);
@@ -333,7 +334,7 @@ fn the_repair_of_a_tracking_ref_in_packed_refs_succeeds() {
     is_found_and_repaired(&sandbox, &["packed-refs"]);
 }
 
-/// A file of 2 GiB of zeros is neither read nor taken for what it stands for.
+/// A file with 3 GiB of zeros is neither read nor mistaken for valid contents.
 #[test]
 fn huge_files_of_refs_take_no_memory() {
     for name in ["packed-refs", "refs/versions/o/p/v1", "logs/refs/versions/o/p/v1", "HEAD"] {

@@ -1,4 +1,4 @@
-//! The binary formats of content: what is written is read back, and no bytes do harm.
+//! The binary formats of content: written values are read back, and no input panics.
 
 use artifacts::Id;
 use artifacts::pack::{

@@ -1,5 +1,4 @@
-//! A check beside writers finds nothing wrong, and a repair that is stopped anywhere can be done
-//! again.
+//! A check during writes finds nothing wrong, and a repair that stops at any step can be repeated.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};

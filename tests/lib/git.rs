@@ -1,4 +1,4 @@
-//! Git itself, as the judge of what we write and of how ignore files are read.
+//! Git as the reference for written objects and for ignore files.
 
 use std::io::Write as _;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Git reads what we write and says the same ids.
+//! Git reads the written objects and computes the same ids.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;

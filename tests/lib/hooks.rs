@@ -1,4 +1,4 @@
-//! Local hooks: what they are told, how they refuse, and that none can hang or hurt an operation.
+//! Local hooks: their input, their refusals, and that none can block or damage an operation.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

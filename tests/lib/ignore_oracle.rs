@@ -1,4 +1,4 @@
-//! Ignore files mean exactly what they mean to git: `git check-ignore` is the oracle.
+//! Ignore files have exactly the same meaning as in git. `git check-ignore` is the oracle.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;

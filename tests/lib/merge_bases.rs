@@ -1,4 +1,4 @@
-//! How commits are related, and what is missing below them: against the definition, and against git.
+//! Relations of commits and missing commits, compared with the definition and with git.
 
 use std::collections::BTreeSet;
 use std::time::Instant;

@@ -1,4 +1,4 @@
-//! Objects are whole or absent: while many write them, after a crash, and when bytes on disk change.
+//! Objects are whole or absent: with parallel writers, after a crash, and after damage on disk.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};

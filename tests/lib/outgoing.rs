@@ -1,5 +1,5 @@
-//! The pack of a push: git reads it, nothing that the other side needs is left out, and little else
-//! is in it.
+//! The pack of a push: git reads it, it has everything that the other side lacks, and few other
+//! objects.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! The tables of settings and fields in the book are those of the program.
+//! The tables of settings and fields in the book match the program.
 
 use std::fmt::Write;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! Refs, reflogs and `HEAD` against git: what one writes the other reads, and nothing is lost when
-//! both write, or many of ours.
+//! Refs, reflogs and `HEAD` compared with git: each reads the other's writes, and parallel writers of
+//! both kinds lose nothing.
 
 use std::collections::BTreeSet;
 use std::path::Path;

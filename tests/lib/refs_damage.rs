@@ -1,4 +1,4 @@
-//! Whatever stands in the files of refs and logs, nothing panics, and reading writes nothing.
+//! No contents of ref and log files cause a panic, and reading writes nothing.
 
 use std::os::unix::process::CommandExt;
 use std::path::Path;

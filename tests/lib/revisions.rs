@@ -1,4 +1,4 @@
-//! Revisions and the order of the log, with `git rev-parse` and `git log` as the judges.
+//! Revisions and the order of the log, compared with `git rev-parse` and `git log`.
 
 use artifacts::ErrorKind;
 use artifacts::history::{Commit, Expected, Revision, Signature};

@@ -1,4 +1,4 @@
-//! The source around a run is what git says it is, and nothing in it is executed.
+//! The recorded source of a run matches git, and nothing in the source is executed.
 
 use std::path::Path;
 

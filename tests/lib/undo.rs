@@ -1,4 +1,4 @@
-//! Undo takes operations back one by one, and only where nothing moved since.
+//! Undo reverts operations one by one, and only if their refs did not move later.
 
 use artifacts::ErrorKind;
 use artifacts::history::{Expected, Operation};

@@ -13,34 +13,34 @@ use s3s::stream::{ByteStream, DynByteStream};
 /// A fault of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Blow {
-    /// It is answered with this status, and not done.
+    /// The answer has this status. The request is not done.
     Status(u16),
-    /// The connection ends when half of it has arrived; it is not done.
+    /// The connection ends after half of the request. The request is not done.
     HalfRequest,
-    /// It is done, and the connection ends when half of the answer is on its way.
+    /// The request is done, and the connection ends after half of the answer.
     HalfAnswer,
-    /// It is done, and the connection ends before there is an answer.
+    /// The request is done, and the connection ends before the answer.
     NoAnswer,
-    /// It is not done, and never answered.
+    /// The request is not done and never answered.
     Hangs,
-    /// It is done, and never answered.
+    /// The request is done and never answered.
     DoneAndHangs,
-    /// It is not done, and a page in HTML comes with this status.
+    /// The request is not done. The answer is a page in HTML with this status.
     Page(u16),
-    /// It is not done, and the answer says that all is well.
+    /// The request is not done, and the answer reports success.
     Swallowed,
-    /// It is not done: the server wants no requests for so many seconds.
+    /// The request is not done. The server asks to wait for this number of seconds.
     Busy(u64),
-    /// It is done, and a bit of the answer is another one.
+    /// The request is done, and one bit of the answer is flipped.
     Flipped,
-    /// It is done, and the answer lacks its second half and does not say so.
+    /// The request is done, and the answer silently lacks its second half.
     Shortened,
-    /// It is done, and so many bytes of the answer come at a time, every 20 ms.
+    /// The request is done, and this number of bytes of the answer arrives every 20 ms.
     Trickles(usize),
 }
 
 impl Blow {
-    /// All that can happen to a request of a server that means well.
+    /// All faults of an honest server.
     pub(crate) const ALL: [Blow; 10] = [
         Blow::Status(409),
         Blow::Status(412),
@@ -60,27 +60,27 @@ impl Blow {
     }
 }
 
-/// Which requests it happens to.
+/// The requests with a fault.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Strike {
     pub(crate) blow: Blow,
-    /// The number of the first one, from 0.
+    /// The number of the first request with the fault, from 0.
     pub(crate) from: u64,
-    /// To how many in a row.
+    /// The number of successive requests with the fault.
     pub(crate) times: u64,
 }
 
-/// Counts requests, and tells which of them are struck.
+/// Counts requests, and selects those with a fault.
 #[derive(Debug, Default)]
 pub(crate) struct Strikes(Mutex<(Option<Strike>, u64)>);
 
 impl Strikes {
-    /// Begins to count again.
+    /// Resets the counter.
     pub(crate) fn begin(&self, strike: Option<Strike>) {
         *self.0.lock().unwrap() = (strike, 0);
     }
 
-    /// How many requests there were since.
+    /// The number of requests since the last reset.
     pub(crate) fn asked(&self) -> u64 {
         self.0.lock().unwrap().1
     }
@@ -127,7 +127,7 @@ pub(crate) async fn read_half(request: Request<Incoming>) {
     }
 }
 
-/// The same answer, whose second half never comes. `None` if there is nothing to it but its head.
+/// The same answer without its second half. `None` if the answer has no body.
 pub(crate) async fn half(response: Response<s3s::Body>) -> Option<Response<s3s::Body>> {
     let (mut head, body) = response.into_parts();
     let pieces: Vec<Bytes> = body.try_collect().await.ok()?;
@@ -166,7 +166,7 @@ impl Stream for Cut {
 
 impl ByteStream for Cut {}
 
-/// The answer of a captive portal, or of what else stands between.
+/// The answer of a captive portal or of another proxy.
 pub(crate) fn page(status: u16) -> Response<s3s::Body> {
     let body = "<html><body>Log in to the network</body></html>".to_owned();
     let mut response = Response::new(s3s::Body::from(body));
@@ -175,14 +175,14 @@ pub(crate) fn page(status: u16) -> Response<s3s::Body> {
     response
 }
 
-/// The answer of a server that has too much to do.
+/// The answer of an overloaded server.
 pub(crate) fn busy(seconds: u64, method: &Method) -> Response<s3s::Body> {
     let mut response = refusal(503, method);
     response.headers_mut().insert("retry-after", seconds.into());
     response
 }
 
-/// The same answer with other bytes. One without a body stays as it is.
+/// The same answer with other bytes. An answer without a body is unchanged.
 pub(crate) async fn changed(
     response: Response<s3s::Body>,
     change: impl FnOnce(Vec<u8>) -> Vec<u8>,
@@ -198,7 +198,7 @@ pub(crate) async fn changed(
     Some(Response::from_parts(head, s3s::Body::from(bytes)))
 }
 
-/// The same answer, so many bytes at a time.
+/// The same answer, with a limited number of bytes at a time.
 pub(crate) async fn trickling(
     response: Response<s3s::Body>,
     step: usize,
@@ -214,7 +214,7 @@ pub(crate) async fn trickling(
 
 const PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
 
-/// A body that takes its time.
+/// A body that arrives slowly.
 struct Trickle {
     left: Bytes,
     step: usize,

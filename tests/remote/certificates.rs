@@ -1,4 +1,4 @@
-//! Servers with certificates that nobody vouches for, and what makes them trusted.
+//! Servers with untrusted certificates, and the settings that make them trusted.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/tls").join(name)
 }
 
-/// A server with this certificate that has no object.
+/// A server with this certificate and no objects.
 fn serve(name: &str) -> (u16, tokio::runtime::Runtime) {
     let certificate = CertificateDer::from_pem_file(fixture(&format!("{name}.pem"))).unwrap();
     let key = PrivateKeyDer::from_pem_file(fixture(&format!("{name}.key"))).unwrap();
@@ -46,7 +46,7 @@ fn serve(name: &str) -> (u16, tokio::runtime::Runtime) {
     (port, runtime)
 }
 
-/// Asks the server for an object that it does not have.
+/// Requests an absent object from the server.
 fn ask(port: u16, ca_files: Vec<PathBuf>) -> (artifacts::Result<Option<u64>>, u64) {
     let uri = format!("https://127.0.0.1:{port}/x");
     let uri = RemoteUri::parse(&uri, Path::new("/")).unwrap();

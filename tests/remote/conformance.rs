@@ -31,7 +31,7 @@ fn objects_come_back(store: &Store, name: &str) {
     assert_eq!(store.read("packs/ab/x", 1 << 20).unwrap(), body, "{name}");
     assert_eq!(store.try_size("packs/ab/x").unwrap(), Some(body.len() as u64), "{name}");
     assert_eq!(store.read("packs/ab/x", 100).unwrap_err().kind(), ErrorKind::Corrupt, "{name}");
-    // Written again it is replaced.
+    // A second write replaces the object.
     store.write("packs/ab/x", body.slice(..50_000)).unwrap();
     let ranges = [10..20, 49_990..50_000, 0..0, 15..25, 30_000..30_001];
     for (range, piece) in ranges.iter().zip(store.read_ranges("packs/ab/x", &ranges).unwrap()) {
@@ -74,7 +74,7 @@ fn listings_are_sorted_and_bounded(store: &Store, name: &str) {
     assert_eq!(store.list("log/", None, 10).unwrap(), [], "{name}");
 }
 
-/// Bytes that are cheap to make and to check, and different everywhere.
+/// Bytes that are cheap to make and to check, and differ at each offset.
 struct Stream(u64);
 
 impl Read for Stream {

@@ -1,5 +1,5 @@
-//! A remote whose every kind of file is what an attacker who may write there would make of it: no verb
-//! panics, hangs or takes the memory of the machine, and each names the file.
+//! A remote with files of every kind from an attacker with write access: no verb panics, hangs or
+//! exhausts the memory, and each verb names the file.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -11,15 +11,15 @@ use artifacts::id::Digest;
 use super::campaign::thorough;
 use crate::common::{Sandbox, noise};
 
-/// The most address space of a verb, in KiB: some ten times what it needs.
+/// The limit of the address space of a verb, in KiB: about ten times the normal need.
 const MEMORY: u64 = 3 << 20;
-/// Only a hang takes so long.
+/// The time after which a verb counts as hanging.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// Makes hostile text of the text of a sound file.
+/// Makes a hostile text from the text of a sound file.
 type Change = Box<dyn Fn(&str) -> String>;
 
-/// The verbs, the directories that they work in, and whether they need all that a remote has.
+/// The commands that run on the hostile remote.
 const VERBS: [&str; 6] = [
     "clone store c",
     "clone --full store c",
@@ -29,8 +29,8 @@ const VERBS: [&str; 6] = [
     "-C a fsck --remote origin --full",
 ];
 
-/// A store with nine pushes, of which the eighth compacted small files, the machine `a` that made it and has one more, and `b`, which knows
-/// half of it.
+/// A store with nine pushes, of which the eighth compacted small files; the machine `a`, which pushed
+/// and has one more change; and `b`, which has half of the pushes.
 struct Stage {
     sandbox: Sandbox,
 }
@@ -75,7 +75,7 @@ impl Stage {
         self.files("log").pop().unwrap()
     }
 
-    /// Writes an entry as the attacker wants it, with a checksum that is right.
+    /// Writes a hostile entry with a correct checksum.
     fn write_entry(&self, path: &Path, change: impl Fn(&str) -> String) {
         let text = std::fs::read_to_string(self.newest()).unwrap();
         let (body, _) = text.rsplit_once("# sha256 ").unwrap();
@@ -84,8 +84,8 @@ impl Stage {
         std::fs::write(path, text).unwrap();
     }
 
-    /// Puts `bytes` in the place of the file of a kind that the newest entry added, under the name
-    /// that is theirs; gives that.
+    /// Replaces the file of a kind that the newest entry added by `bytes`, under the name of those
+    /// bytes. Returns the name.
     fn substitute(&self, kind: &str, bytes: &[u8]) -> String {
         let (directory, extension) = match kind {
             "packs" => ("packs", "tar.zst"),
@@ -129,7 +129,7 @@ impl Stage {
         self.files(kind).into_iter().find(is_it).unwrap()
     }
 
-    /// Does every verb; what fails must name one of `names`.
+    /// Runs every verb. Each error must contain one of `names`.
     fn attack(&self, what: &str, names: &[&str]) {
         let mut codes = Vec::new();
         for verb in VERBS {
@@ -170,7 +170,7 @@ impl Stage {
     }
 }
 
-/// A zstd frame of so many zeros that nobody wants to have.
+/// A zstd frame with a huge number of zeros.
 fn bomb(bytes: usize, says_size: bool) -> Vec<u8> {
     use std::io::Write;
     let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
@@ -185,7 +185,7 @@ fn bomb(bytes: usize, says_size: bool) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// Bytes that are no file of ours, each with what they are.
+/// Invalid bytes, each with a description.
 fn garbage(original: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     let mut flipped = original.to_vec();
     let middle = flipped.len() / 2;
@@ -254,7 +254,7 @@ fn numbers_and_names_in_the_log_that_no_push_writes() {
         }
     };
     stage.restore();
-    // Nobody counts up to it.
+    // No reader counts up to this number.
     let path = stage.store().join(format!("log/{far}.toml"));
     stage.write_entry(&path, replace("number = 10", format!("number = {far}")));
     stage.attack("a far number", &[far]);
@@ -279,7 +279,7 @@ fn numbers_and_names_in_the_log_that_no_push_writes() {
         stage.restore();
         stage.write_entry(&stage.newest(), change);
         if what == "a later format" {
-            // That is for a newer program, and says so.
+            // A newer format is refused with a message about the version.
             let (code, output) = stage.run(VERBS[0]);
             assert!(code == 1 && output.contains("newer art"), "{code}\n{output}");
             continue;
@@ -294,7 +294,7 @@ fn numbers_and_names_in_the_log_that_no_push_writes() {
     }
 }
 
-/// The entry with this size for what it adds of a kind.
+/// The entry with this size for its added file of a kind.
 fn sized(body: &str, list: &str, size: u64) -> String {
     let lines = body.lines().map(|line| match line.strip_prefix(&format!("{list} = [\"")) {
         Some(rest) => format!("{list} = [\"{} {size}\"]", &rest[..64]),
@@ -346,7 +346,7 @@ fn files_with_the_names_of_packs_and_segments_and_other_contents() {
             ("a bomb that does not say so".to_owned(), bomb(1 << 30, false)),
             ("noise".to_owned(), noise(3, 50_000)),
         ];
-        // Every number in it may be the largest there is.
+        // Every number in it may have its largest value.
         let step = if thorough() { 4 } else { original.len().div_ceil(6).next_multiple_of(4) };
         let ends = (0..64).step_by(8).chain(original.len().saturating_sub(64)..original.len());
         let places = (0..original.len()).step_by(step);

@@ -1,5 +1,5 @@
-//! Commands that are asked to stop while they talk to a remote: they say that they were interrupted and
-//! what was kept, and the same command again finishes the work.
+//! Commands that are interrupted during a transfer: they report the interruption and the kept state,
+//! and the same command finishes the work.
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use crate::blow::{Blow, Strike};
 use crate::common::{Sandbox, noise};
 use crate::server::{Manners, Server};
 
-/// A repository `a` with three runs of a megabyte each, and a remote that nothing was pushed to.
+/// A repository `a` with three runs of a megabyte each, and an empty remote.
 fn world() -> (Sandbox, Server) {
     let (sandbox, server) = (Sandbox::new(), Server::open_to_all(Manners::Honest));
     sandbox.art("init a --project ada/digits").ok();
@@ -23,8 +23,8 @@ fn world() -> (Sandbox, Server) {
     (sandbox, server)
 }
 
-/// Runs `line` until the server has `from` requests, of which the next ones are never answered; then
-/// sends `signal`. Gives what it printed, or `None` if it ended before.
+/// Runs `line` on a server that answers only the first `from` requests, then sends `signal`. Returns
+/// the output, or `None` if the command ended earlier.
 fn interrupt(
     sandbox: &Sandbox,
     server: &Server,

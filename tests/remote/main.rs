@@ -1,5 +1,5 @@
-//! Remotes on every kind of store that can come up inside a test: what each guarantees, and what
-//! many writers leave behind.
+//! Remotes on every kind of store that a test can start: their guarantees, and the results of many
+//! parallel writers.
 
 #![allow(
     clippy::unwrap_used,

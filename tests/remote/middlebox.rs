@@ -1,5 +1,5 @@
-//! A proxy, a login page or a bad line stands between a program and its store: nothing is reported as
-//! done that is not, and nothing is called damaged that is not.
+//! A proxy, a login page or a bad line between a program and its store. No failed request is reported
+//! as done, and no sound object is reported as damaged.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -11,7 +11,7 @@ use super::blow::Blow;
 use super::campaign::{CLONE_FULL, FETCH, FIRST_PUSH, PUSH, World, thorough, transfer};
 use super::server::Manners;
 
-/// All that an error says.
+/// The message of an error with all its causes.
 fn words(error: &Error) -> String {
     format!("{}: {} ({})", error.message(), error.causes().join(": "), error.hint().unwrap_or(""))
 }
@@ -136,7 +136,7 @@ fn a_trickle_of_bytes_ends_and_a_slow_line_gets_done() {
     world.server().put_between(|method, path| {
         (method == "GET" && path.contains("/meta/")).then_some(Blow::Trickles(1))
     });
-    // 50 bytes a second, where 256 are the least.
+    // 50 bytes a second; the minimum is 256.
     let error = (FETCH.act)(&world, settings(2000)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
     assert!(words(&error).contains("has stalled"), "{}", words(&error));

@@ -4,7 +4,7 @@
 //! ART_TEST_REMOTES="s3+http://127.0.0.1:5000/bucket?region=us-east-1 webdav+http://127.0.0.1:8080"
 //! ```
 //!
-//! Blanks stand between the URIs; each test works below a directory of its own. Secrets come from
+//! Blanks separate the URIs. Each test uses its own directory. Secrets come from
 //! the variables that `art` reads. The test prints the guarantees of each server.
 
 use std::path::Path;
@@ -19,7 +19,7 @@ use super::conformance::suite;
 use super::stores::Place;
 use super::writers::race;
 
-/// The servers that are named, each below a directory that is new.
+/// The named servers, each with a new directory.
 fn places() -> Vec<Place> {
     let named = std::env::var("ART_TEST_REMOTES").unwrap_or_default();
     named.split_whitespace().map(place).collect()

@@ -13,7 +13,7 @@ use super::stores::directory;
 const WRITERS: usize = 8;
 const UPLOADS: usize = 10;
 
-/// Runs `art` in `directory` below `root`; gives what it printed.
+/// Runs `art` in `directory` below `root` and returns its output.
 fn art(root: &Path, directory: &str, words: &str) -> String {
     let Output { status, stdout, stderr } = Command::new(env!("CARGO_BIN_EXE_art"))
         .args(words.split(' '))
@@ -32,7 +32,7 @@ fn art(root: &Path, directory: &str, words: &str) -> String {
     stdout
 }
 
-/// One writer's repository: uploads to a run of its own, makes a version of each, and pushes.
+/// The work of one writer: uploads to its own run, registers a version of each upload, and pushes.
 fn write(root: &Path, writer: usize) {
     let own = format!("w{writer}");
     for number in 0..UPLOADS {
@@ -50,7 +50,7 @@ fn names(root: &Path, directory: &str) -> BTreeSet<String> {
     listed.iter().map(|version| version["name"].as_str().unwrap().to_owned()).collect()
 }
 
-/// Where a server is, for a program that finds the secrets in its environment.
+/// The URI of a server for a program with the secrets in its environment.
 fn uri(server: &Server) -> String {
     server.uri("a/prefix").replace("disable_config_load=true&", "")
 }

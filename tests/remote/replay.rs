@@ -1,11 +1,11 @@
-//! A reader of the log that shares no code with the library's: what the objects below `log/` come
-//! to, from the description of the format alone.
+//! A reader of the log that shares no code with the library: it computes the remote state from the
+//! objects below `log/`, from the description of the format alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use artifacts::remote::Store;
 
-/// One entry, as its file says.
+/// One entry, as recorded in its file.
 pub(crate) struct Entry {
     pub(crate) number: u64,
     pub(crate) write: String,

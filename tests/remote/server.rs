@@ -24,19 +24,19 @@ use super::blow::{
 pub(crate) enum Manners {
     /// Nothing: uploads take turns.
     Honest,
-    /// Racing conditional uploads can win together, as `s3s-fs` has it.
+    /// Several racing conditional uploads can win, as in `s3s-fs`.
     HalfHonest,
     /// Conditions are ignored.
     Ignores,
-    /// Honest, but every so many answers to an upload are lost with the connection.
+    /// Honest, but every nth answer to an upload is lost with the connection.
     LosesAnswers(u64),
-    /// Honest, but nobody may list. `hides`: what is not there is forbidden too, as Amazon has it.
+    /// Honest, but lists are forbidden. With `hides`, absent objects are forbidden too, as on Amazon.
     NoList { hides: bool },
-    /// Honest, but every so many requests are answered with this status and not done.
+    /// Honest, but every nth request gets this status and is not done.
     Answers(u16, u64),
 }
 
-/// A server that runs as long as this lives.
+/// A server that runs until this value is dropped.
 pub(crate) struct Server {
     port: u16,
     is_signed: bool,
@@ -59,10 +59,10 @@ struct State {
     strikes: Strikes,
     /// A layer between the server and its clients.
     between: std::sync::Mutex<Option<Box<Between>>>,
-    /// How many requests are answered now, and how many there were at the same time at most.
+    /// The number of current requests, and the highest number of parallel requests.
     now: AtomicU64,
     most: AtomicU64,
-    /// The end of a key, and what happens to who reads such an object, until it is written again.
+    /// The end of a key and the fault of reads of such an object, until it is written again.
     unreadable: std::sync::Mutex<Option<(String, Blow)>>,
 }
 
@@ -80,17 +80,17 @@ impl State {
     }
 }
 
-/// Says what happens to a request with this method and path.
+/// Selects the fault of a request by its method and path.
 type Between = dyn Fn(&str, &str) -> Option<Blow> + Send + Sync;
 
 impl Server {
-    /// A server with one empty bucket, `bucket`, for who has the [`KEY`].
+    /// A server with one empty bucket, `bucket`, for users with the [`KEY`].
     pub(crate) fn start(manners: Manners) -> Self {
-        // A signature covers the condition that is taken out on the way.
+        // A signature would cover the condition that the server removes.
         Self::with(manners, manners != Manners::Ignores)
     }
 
-    /// A server that everyone may use: for clients that have no credentials but those of this process.
+    /// A server without access control, for clients with only the credentials of this process.
     pub(crate) fn open_to_all(manners: Manners) -> Self {
         Self::with(manners, false)
     }
@@ -124,12 +124,12 @@ impl Server {
         self.state.relaxed.store(relaxed, Ordering::SeqCst);
     }
 
-    /// The directory of its buckets; an object is a file below the one of its bucket.
+    /// The directory of its buckets. An object is a file in the directory of its bucket.
     pub(crate) fn root(&self) -> &Path {
         self.directory.path()
     }
 
-    /// Lets `blow` happen to who reads the object `key`, until it is written again.
+    /// Lets reads of the object `key` fail with `blow` until it is written again.
     pub(crate) fn make_unreadable(&self, key: &str, blow: Blow) {
         *self.state.unreadable.lock().unwrap() = Some((key.to_owned(), blow));
     }
@@ -139,12 +139,12 @@ impl Server {
         self.state.unreadable.lock().unwrap().take().is_some()
     }
 
-    /// Counts requests from now on, and lets `strike` happen to some of them.
+    /// Counts requests from now on, and applies `strike` to some of them.
     pub(crate) fn strike(&self, strike: Option<Strike>) {
         self.state.strikes.begin(strike);
     }
 
-    /// Puts something between the server and its clients.
+    /// Adds a layer between the server and its clients.
     pub(crate) fn put_between(
         &self,
         between: impl Fn(&str, &str) -> Option<Blow> + Send + Sync + 'static,
@@ -152,17 +152,17 @@ impl Server {
         *self.state.between.lock().unwrap() = Some(Box::new(between));
     }
 
-    /// Takes it away.
+    /// Removes the layer.
     pub(crate) fn clear(&self) {
         *self.state.between.lock().unwrap() = None;
     }
 
-    /// How many requests were under way at the same time, at most.
+    /// The highest number of parallel requests.
     pub(crate) fn most_at_once(&self) -> u64 {
         self.state.most.load(Ordering::SeqCst)
     }
 
-    /// How many requests there were since the last [`Server::strike`].
+    /// The number of requests since the last [`Server::strike`].
     pub(crate) fn asked(&self) -> u64 {
         self.state.strikes.asked()
     }
@@ -199,7 +199,7 @@ async fn serve(listener: TcpListener, state: Arc<State>) {
         let state = Arc::clone(&state);
         tokio::spawn(async move {
             let answer = service_fn(move |request| answer(Arc::clone(&state), request));
-            // A connection that is cut is what some tests are about.
+            // Some tests cut connections.
             let _ = Builder::new(TokioExecutor::new())
                 .serve_connection(TokioIo::new(socket), answer)
                 .await;
@@ -275,7 +275,7 @@ async fn answer_as_told(state: Arc<State>, request: Request<Incoming>) -> Answer
     }
 }
 
-/// The answer to a request that nothing happens to but what the server's manners are.
+/// The answer to a request without a fault, except for the manners of the server.
 async fn done(state: &State, mut request: Request<Incoming>) -> Answer {
     let number = state.requests.fetch_add(1, Ordering::SeqCst) + 1;
     if let Manners::Answers(status, every) = state.manners

@@ -1,4 +1,4 @@
-//! An SSH server of this machine, for files over SFTP, where there is one.
+//! A local SSH server for files over SFTP, if one is installed.
 
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// A server that runs as long as this lives, for the user of this process alone.
+/// A server that runs until this value is dropped, for the user of this process only.
 pub(crate) struct Sftp {
     server: Child,
     port: u16,
@@ -14,7 +14,7 @@ pub(crate) struct Sftp {
     directory: tempfile::TempDir,
 }
 
-/// Where system programs are that are not in every `PATH`.
+/// The directories of system programs, which are not in every `PATH`.
 const SYSTEM: [&str; 3] = ["/usr/sbin", "/usr/local/sbin", "/sbin"];
 
 fn find(program: &str) -> Option<PathBuf> {
@@ -35,7 +35,7 @@ fn run(program: &Path, arguments: &[&str]) -> Result<String, String> {
 }
 
 impl Sftp {
-    /// Starts one, or says why there is none.
+    /// Starts a server, or returns why there is none.
     pub(crate) fn start() -> Result<Self, String> {
         let program = |name| find(name).ok_or_else(|| format!("there is no '{name}' here"));
         let (sshd, keygen) = (program("sshd")?, program("ssh-keygen")?);
@@ -51,7 +51,7 @@ impl Sftp {
         std::fs::create_dir(top.join("files")).unwrap();
         std::fs::set_permissions(top, std::fs::Permissions::from_mode(0o700)).unwrap();
         if user == "root" {
-            // Where the server of the system has its empty directory, too.
+            // The server of the system has its empty directory here too.
             let _ = std::fs::create_dir_all("/run/sshd");
         }
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();

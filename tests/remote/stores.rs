@@ -10,7 +10,7 @@ use super::server::{KEY, Manners, Server};
 use super::sftp::Sftp;
 use super::webdav::WebDav;
 
-/// A store and what keeps it alive.
+/// A store and its resources.
 pub(crate) struct Place {
     pub(crate) name: String,
     pub(crate) store: Store,
@@ -19,7 +19,7 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// A store that needs nothing kept.
+    /// A store without resources.
     pub(crate) fn of(name: &str, store: Store) -> Self {
         Place { name: name.to_owned(), store, _kept: None }
     }
@@ -29,7 +29,7 @@ impl Place {
     }
 }
 
-/// A directory in memory, where there is one: the tests sync thousands of files.
+/// A directory in memory if possible, because the tests sync thousands of files.
 pub(crate) fn directory() -> tempfile::TempDir {
     let memory = Path::new("/dev/shm");
     match tempfile::tempdir_in(memory) {
@@ -77,7 +77,7 @@ pub(crate) fn webdav() -> Place {
     Place::keeping("WebDAV", store, server)
 }
 
-/// Files over SSH; nothing, and why is printed, where this machine has no server for it.
+/// Files over SSH. `None`, with a printed note, if no server is installed.
 pub(crate) fn sftp() -> Option<Place> {
     match Sftp::start() {
         Ok(server) => {
@@ -91,7 +91,7 @@ pub(crate) fn sftp() -> Option<Place> {
     }
 }
 
-/// For what needs no secrets.
+/// Options without secrets.
 pub(crate) fn plain() -> StoreOptions {
     StoreOptions { secrets: Vec::new(), ..options() }
 }

@@ -1,4 +1,4 @@
-//! How much moves at the same time: requests, bytes a second, bytes in memory.
+//! Limits of transfers: parallel requests, bytes a second, bytes in memory.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -51,7 +51,7 @@ fn bytes_a_second_are_limited_in_single_requests_and_in_directories() {
 fn a_limit_on_bytes_a_second_is_no_stall() {
     let server = Server::start(Manners::Honest);
     let options = StoreOptions {
-        // Each object but the first waits four times as long as an answer may take.
+        // Each object except the first waits four times longer than the timeout of an answer.
         bandwidth: Some(1 << 10),
         answer_timeout: Duration::from_millis(500),
         retries: 0,
@@ -83,7 +83,7 @@ fn parallel_requests_of_long_uploads_never_exceed_the_jobs() {
     assert!(server.most_at_once() <= 2, "{}", server.most_at_once());
 }
 
-/// The most memory that a program had, in bytes.
+/// The highest memory use of a program, in bytes.
 fn most_memory(mut command: Command) -> u64 {
     let mut child = command.spawn().unwrap();
     let status = format!("/proc/{}/status", child.id());

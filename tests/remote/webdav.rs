@@ -11,7 +11,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use tokio::net::TcpListener;
 
-/// A server that runs as long as this lives.
+/// A server that runs until this value is dropped.
 pub(crate) struct WebDav {
     port: u16,
     refuses_moves: Arc<AtomicBool>,
@@ -19,7 +19,7 @@ pub(crate) struct WebDav {
 }
 
 impl WebDav {
-    /// A server with nothing on it.
+    /// An empty server.
     pub(crate) fn start() -> Self {
         let handler = DavHandler::builder()
             .filesystem(MemFs::new())

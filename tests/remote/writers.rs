@@ -18,7 +18,7 @@ use super::stores::{Place, fs, memory, s3, sftp, webdav};
 
 const SHARED: &str = "refs/runs/o/p/shared";
 
-/// Every so many commits a writer moves the ref that all share, too.
+/// The number of commits after which a writer also moves the shared ref.
 const SHARE: usize = 5;
 
 fn move_to(state: &LogState, name: &str, commit: &str) -> RefMove {
@@ -80,7 +80,7 @@ pub(crate) fn race(place: &Place, writers: usize, commits: usize) {
     the_library_reads_the_same(name, &log, &replayed);
 }
 
-/// Every commit is in the past of a ref or of a side of a conflict.
+/// Checks that every commit is reachable from a ref or from a side of a conflict.
 fn nothing_is_lost(
     name: &str,
     writers: usize,
@@ -112,7 +112,8 @@ fn nothing_is_lost(
     }
 }
 
-/// One entry at each number, each of which has seen the one before, and no conflict.
+/// Checks that each number has one entry, that each entry names the previous one, and that no
+/// conflict exists.
 fn is_one_line(name: &str, entries: &[Entry], replayed: &Replayed) {
     for (index, entry) in entries.iter().enumerate() {
         assert_eq!(entry.number, index as u64 + 1, "{name}");
@@ -179,7 +180,7 @@ fn webdav_loses_nothing() {
 #[test]
 fn sftp_loses_nothing() {
     if let Some(place) = sftp() {
-        // Each commit is some connections to it: all of them are for a campaign.
+        // Each commit opens several connections, so all commits run only in a campaign.
         race(&place, 32, if thorough() { 50 } else { 10 });
     }
 }

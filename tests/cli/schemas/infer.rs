@@ -14,11 +14,11 @@ pub(super) struct Schema {
 
 #[derive(Debug, Clone, PartialEq)]
 struct Object {
-    /// In the order they came in; whether each was always there.
+    /// The keys in order of appearance, each with true if every value had it.
     keys: Vec<(String, Schema, bool)>,
 }
 
-/// Keys whose objects have keys that a person chose.
+/// Keys whose objects have keys that users choose.
 const MAPS: [&str; 3] = ["summary", "content", "extra"];
 
 impl Schema {
@@ -54,7 +54,7 @@ impl Schema {
         Schema { words: vec!["map { … }"], ..Schema::default() }
     }
 
-    /// Also allows what `other` does.
+    /// Also allows the values of `other`.
     pub(super) fn add(&mut self, other: Schema) {
         for word in other.words {
             if !self.words.contains(&word) {

@@ -28,7 +28,7 @@ capacity = 1
 displaced = "staging"
 "#;
 
-/// `VERB`, the exit code, and the line; the same verb may come again.
+/// `VERB`, the exit code and the line. A verb may occur several times.
 const SCENARIO: &[(&str, i32, &str)] = &[
     ("init", 0, "init --project ada/digits"),
     ("run", 0, "run --name train --description d --tags a"),
@@ -125,7 +125,7 @@ const SCENARIO: &[(&str, i32, &str)] = &[
     ("runs delete", 0, "runs delete train --yes --force"),
 ];
 
-/// A remote in the directory `share` with a conflict, a deletion, and all else that an entry can say.
+/// A remote in the directory `share` with a conflict, a deletion, and every other field of an entry.
 fn push_all_there_is(sandbox: &Sandbox) {
     push_apart(sandbox, "refs/runs/ada/digits/train");
     let log = remote::log(sandbox, Protocol::Siblings);

@@ -1,4 +1,4 @@
-//! The map in `src/lib.rs` is true: each module imports lower floors only.
+//! The map in `src/lib.rs` is correct: each module imports lower floors only.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! The rules of the house that no compiler holds: sizes, floors, doors, and that every verb is
-//! whole.
+//! The rules of the source tree that no compiler checks: sizes, floors, doors, words, and that every
+//! verb is complete.
 
 mod floors;
 mod prose;

@@ -1,5 +1,4 @@
-//! Two machines whose clocks are a day apart: what came later in the log counts, whatever the
-//! clocks say.
+//! Two machines whose clocks differ by a day: the order of the log counts, not the clocks.
 
 use super::world::{Log, World};
 use crate::common::Output;
@@ -44,7 +43,7 @@ fn work(log: Log, time: &'static str) {
     all.b("push").ok();
     all.a("pull").ok();
     assert_eq!(all.description("a"), "the third, of b", "{context}");
-    // A deletion of the past is one, and so is a name that comes back.
+    // A deletion with an old time counts, and so does a reused name.
     all.b("delete v2 --yes").ok();
     all.b("push").ok();
     all.a("pull").ok();

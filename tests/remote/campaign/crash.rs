@@ -1,5 +1,5 @@
-//! A crash or a full disk at every step that makes something durable, on either side, and the end of
-//! the process at any moment.
+//! A crash or a full disk at every durable step on either side, and a kill of the process at any
+//! moment.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::Stdio;
@@ -8,12 +8,12 @@ use std::time::Instant;
 use super::world::{Log, Spot, World, is_there, thorough};
 use crate::server::Manners;
 
-/// From one step to the next that is tried: 1 where the environment asks for all of them.
+/// The distance between the tested steps: 1 if the environment selects all of them.
 fn stride() -> usize {
     if thorough() { 1 } else { 5 }
 }
 
-/// Runs `command` with a fault at every step until it gets to its end, and again after each.
+/// Runs `command` with a fault at every step until it succeeds, and again after each fault.
 fn at_every_step(world: &World, action: &str, command: &str, done: impl Fn(&World, &str)) {
     world.keep();
     let mut struck = 0;
@@ -40,7 +40,7 @@ fn at_every_step(world: &World, action: &str, command: &str, done: impl Fn(&Worl
     }
 }
 
-/// After one that ended early: all is sound, and the same command finishes the work.
+/// Checks a failed command: everything is sound, and the same command finishes the work.
 fn again(world: &World, command: &str, context: &str) {
     world.is_sound(context);
     if command.starts_with("clone") && is_there(&world.sandbox.path("c")) {
@@ -103,7 +103,7 @@ fn crashes_of_evict() {
     both(|| World::diverged(Log::Linear), "-C a evict --yes", reads);
 }
 
-/// Conflicts: what `b` does while `a` pushes, and what settles it.
+/// Conflicts: the command of `b` while `a` pushes, and the command that settles the conflict.
 const CONFLICTS: [(&str, &str); 7] = [
     ("update v1 --description 'of b'", "resolve v1 --ours"),
     ("update v1 --description 'of b'", "resolve v1 --theirs"),
@@ -116,7 +116,7 @@ const CONFLICTS: [(&str, &str); 7] = [
 
 #[test]
 fn crashes_while_a_conflict_is_settled() {
-    // All of them take minutes.
+    // All cases take minutes.
     for (change, settle) in CONFLICTS.iter().step_by(if thorough() { 1 } else { 4 }) {
         let conflict = || {
             let world = World::shared(Log::Linear);
@@ -129,7 +129,7 @@ fn crashes_while_a_conflict_is_settled() {
     }
 }
 
-/// Two moved one ref at the same time on a store that can't keep them apart.
+/// Two machines move one ref at the same time on a store that cannot order them.
 #[test]
 fn crashes_while_entries_of_two_writers_are_settled() {
     let conflict = || {
@@ -138,7 +138,7 @@ fn crashes_while_entries_of_two_writers_are_settled() {
         sandbox.art("-C b update v1 --description 'of b'").ok();
         sandbox.shell("cp -a store/log ../before && mkdir ../late").ok();
         sandbox.art("-C a push").ok();
-        // `b` pushes while the push of `a` is not to be seen yet.
+        // `b` pushes before the push of `a` is visible.
         let hide = "for e in store/log/*; do test -e ../before/${e##*/} || mv $e ../late/; done";
         sandbox.shell(hide).ok();
         sandbox.art("-C b push").ok();
@@ -164,7 +164,7 @@ fn kill(world: &World, command: &str, times: u64, done: impl Fn(&World, &str)) {
         }
         let mut child = world.sandbox.command(command).into_command();
         let mut child = child.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        // Parts of the whole that lie evenly, however many they are.
+        // Evenly spaced fractions of the whole time, for any number of kills.
         std::thread::sleep(whole.mul_f64((time as f64 * 0.618_034).fract()));
         let _ = child.kill();
         killed += u64::from(child.wait().unwrap().signal() == Some(9));
@@ -185,7 +185,7 @@ fn kill(world: &World, command: &str, times: u64, done: impl Fn(&World, &str)) {
     println!("{command}: {killed} of {times} killed");
 }
 
-/// How often each command is killed; more where the environment says so.
+/// The number of kills of each command; more if the environment selects all cases.
 fn times() -> u64 {
     let more = std::env::var("ART_TEST_KILLS").ok().and_then(|times| times.parse().ok());
     more.unwrap_or(12)

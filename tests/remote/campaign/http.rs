@@ -16,13 +16,13 @@ use super::world::{World, thorough, transfer};
 use crate::blow::{Blow, Strike};
 use crate::server::Manners;
 
-/// To how many requests in a row it happens: fewer than a request is made again, and all.
+/// The number of successive requests that fail: fewer than the number of attempts, and all.
 const TIMES: [u64; 3] = [1, 3, u64::MAX];
 
-/// How many strikes of a case are tried where not all are.
+/// The number of strikes of a case that run if not all do.
 const SOME: usize = 4;
 
-/// A verb, and where it is done.
+/// A verb and the state in which it runs.
 struct Case<'w> {
     verb: Verb,
     world: &'w World,
@@ -38,7 +38,7 @@ impl<'w> Case<'w> {
         Case { verb, world, name, entries: 0 }
     }
 
-    /// Tries all strikes, or some of them.
+    /// Runs all strikes, or some of them.
     fn run(mut self) {
         let requests = self.undisturbed();
         if !thorough() {
@@ -69,7 +69,7 @@ impl<'w> Case<'w> {
         (self.verb.act)(self.world, transfer)
     }
 
-    /// Does it without any strike; gives the number of its requests.
+    /// Runs the verb without a strike, and returns the number of its requests.
     fn undisturbed(&mut self) -> u64 {
         self.world.restore();
         self.act(Duration::from_secs(30)).unwrap();
@@ -105,11 +105,11 @@ impl<'w> Case<'w> {
     }
 }
 
-/// How long an answer is waited for.
+/// The timeout of an answer.
 fn patience(blow: Blow) -> Duration {
     match (blow.is_slow(), thorough()) {
         (true, true) => Duration::from_millis(300),
-        // So long that a machine that is busy gets done what is not to hang.
+        // Long enough that a busy machine finishes all requests that do not hang.
         (true, false) => Duration::from_secs(1),
         (false, _) => Duration::from_secs(30),
     }
@@ -119,7 +119,7 @@ fn all() -> impl Iterator<Item = (Blow, u64)> {
     Blow::ALL.into_iter().flat_map(|blow| TIMES.map(|times| (blow, times)))
 }
 
-/// Some strikes at one of so many requests, the same ones each time.
+/// Selects some strikes of a verb with this number of requests, the same ones in each run.
 fn some(name: &str, requests: u64) -> Vec<Strike> {
     let mut state = name.bytes().fold(1, |sum: u64, byte| sum * 31 % 1_000_003 + u64::from(byte));
     let mut next = |below: u64| {
@@ -136,7 +136,7 @@ fn some(name: &str, requests: u64) -> Vec<Strike> {
     (0..SOME).map(&mut strike).collect()
 }
 
-/// Each verb, against a server with these manners.
+/// Runs each verb on a server with these manners.
 fn every_verb(manners: Manners) {
     on(&World::new(manners), manners, &[FIRST_PUSH]);
     on(&World::shared(manners), manners, &[PUSH]);

@@ -30,7 +30,7 @@ const KINDS: [(&str, &[&str]); 6] = [
     ("packs", &["pack"]),
 ];
 
-/// A remote with a checkpoint, of which `b` knows the first push and `a` all of it.
+/// A remote with a checkpoint. `b` has the first push, and `a` has all pushes.
 fn world(log: Log) -> World {
     let world = World::diverged(log);
     world.write_checkpoint();
@@ -61,7 +61,7 @@ fn refs(world: &World, machine: &str) -> Vec<String> {
     refs.into_iter().map(|(name, _)| name.to_string()).collect()
 }
 
-/// Each verb on a remote without `key`; then the check and the repair.
+/// Runs each verb on a remote without `key`, then the check and the repair.
 fn lose(world: &World, key: &str, verbs: &[&str]) {
     let (kind, names) = *KINDS.iter().find(|(kind, _)| key.starts_with(kind)).unwrap();
     for verb in verbs {
@@ -76,7 +76,7 @@ fn lose(world: &World, key: &str, verbs: &[&str]) {
         for (machine, before) in ["a", "b"].into_iter().zip(before) {
             let now = refs(world, machine);
             let lost: Vec<&String> = before.iter().filter(|name| !now.contains(name)).collect();
-            // That `a` deleted one is what `b` may have learned from the log.
+            // `b` may have read the deletion by `a` in the log.
             let is_fair = |name: &&&String| machine == "b" && name.ends_with("/v0");
             assert!(lost.iter().all(|name| is_fair(&name)), "{context}: {lost:?} of {machine}");
         }
@@ -108,7 +108,7 @@ fn repair(world: &World, key: &str, kind: &str, context: &str) {
         world.sandbox.art("-C a push --repair").ok();
         world.sandbox.art("-C a fsck --remote origin --full").ok();
     } else {
-        // A verb has put it there again, or others do in its place.
+        // A verb has stored the object again, or other objects replace it.
         let spare = kind == "checkpoint" || key.ends_with("2.toml");
         assert!(is_there || spare, "{context}: not found: {checked}");
     }
@@ -132,7 +132,7 @@ fn lose_each(log: Log) {
         if thorough() {
             lose(&world, &key, &VERBS);
         } else if kind != before {
-            // One of each kind, with other verbs for the next.
+            // One object of each kind, with other verbs for the next one.
             let verbs = VERBS.iter().cycle().skip(number).step_by(3).take(2);
             lose(&world, &key, &verbs.copied().collect::<Vec<_>>());
         }
@@ -159,7 +159,7 @@ fn a_remote_restored_from_an_older_copy_deletes_nothing_locally() {
         world.sandbox.art("-C a push").ok();
         world.sandbox.art("-C b pull --full").ok();
         world.sandbox.shell("rm -rf store && mv older store").ok();
-        // A push of something else remembers the log as it is now.
+        // A push of another ref caches the current log.
         world.sandbox.art("-C b push run/base").ok();
         let pulled = world.sandbox.art("-C b pull").ok();
         assert!(!pulled.stdout.contains("deleted"), "{pulled}");

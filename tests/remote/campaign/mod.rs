@@ -1,5 +1,5 @@
-//! Whatever happens to requests and to processes, at every step: both sides stay sound, the same
-//! command again finishes the work, and no ref ever names what is not there.
+//! Faults of requests and processes at every step: both sides stay sound, the same command finishes
+//! the work when it runs again, and no ref ever names missing objects.
 
 mod clocks;
 mod crash;

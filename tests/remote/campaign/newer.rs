@@ -1,5 +1,4 @@
-//! A remote made by a newer `art` is refused, with what to do about it; nothing is written there,
-//! and nothing changes here.
+//! A remote of a newer `art` is refused with a hint. Nothing changes on the remote or locally.
 
 use std::path::Path;
 
@@ -36,7 +35,7 @@ fn is_refused(world: &World, verbs: &[&str], context: &str) {
     }
 }
 
-/// The remote as it is, and the refs of the machines.
+/// The files of the remote, and the refs of the machines.
 fn state(world: &World) -> String {
     let script = "find store -type f | sort | xargs sha256sum;
                   for m in a b; do git --git-dir $m/.artifacts for-each-ref; done";
@@ -75,7 +74,7 @@ fn with_a_new_machine(log: Log) -> World {
 fn an_entry_of_a_newer_art_is_where_a_remote_is_refused() {
     for log in [Log::Linear, Log::Siblings] {
         let world = with_a_new_machine(log);
-        // It may say what is needed in any way, and end in any way.
+        // The entry may name the needed version in any way, and end in any way.
         add_entry(&world, |text| {
             text.replace("format = 1", "format = 2\nneeds = [\"quorum\"]")
                 .replace("# sha256", "# x")
@@ -102,7 +101,7 @@ fn a_remote_marker_of_a_newer_art_is_refused() {
     is_refused(&world, &FIRST, "a checkpoint");
 }
 
-/// Keys that are not known are for those who know them: a format is raised where that won't do.
+/// Unknown keys are ignored. A change that must not be ignored raises the version of the format.
 #[test]
 fn unknown_keys_are_ignored() {
     for log in [Log::Linear, Log::Siblings] {

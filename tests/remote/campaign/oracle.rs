@@ -10,7 +10,7 @@ use artifacts::remote::{RemoteUri, Store, StoreOptions};
 
 use crate::replay::{Entry, Replayed, entries, replay};
 
-/// The entries of the log of the remote in `directory`; nothing was pushed there if it is not there.
+/// The log entries of the remote in `directory`. Empty if the directory does not exist.
 pub(crate) fn entries_of(directory: &Path) -> Vec<Entry> {
     let uri = RemoteUri::parse(directory.to_str().unwrap(), Path::new("/")).unwrap();
     entries(&Store::open(&uri, StoreOptions::default()).unwrap())
@@ -21,7 +21,7 @@ pub(crate) fn replayed(directory: &Path) -> Replayed {
     replay(&entries_of(directory))
 }
 
-/// All that the refs of the remote in `directory` lead to is there.
+/// Checks that everything that the refs of the remote in `directory` reach is present.
 pub(crate) fn check(directory: &Path, scratch: &Path, context: &str) -> Replayed {
     let replayed = replayed(directory);
     let sides = replayed.conflicts.values().flatten().filter(|side| *side != "-");
@@ -69,7 +69,7 @@ fn not_in_git(
     text.lines().filter_map(|line| line.strip_prefix('?')).map(str::to_owned).collect()
 }
 
-/// The contents that are whole in the content packs.
+/// The complete contents in the content packs.
 fn content(directory: &Path) -> BTreeSet<String> {
     let mut whole = BTreeSet::new();
     let mut manifests = Vec::new();
@@ -97,7 +97,7 @@ fn content(directory: &Path) -> BTreeSet<String> {
     whole
 }
 
-/// The files two levels below a directory that may not be there.
+/// The files two levels below a directory, which may be absent.
 fn below(directory: &Path) -> Vec<PathBuf> {
     let list = |directory: &Path| -> Vec<PathBuf> {
         let entries = std::fs::read_dir(directory).into_iter().flatten();

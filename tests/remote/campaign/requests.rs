@@ -10,7 +10,7 @@ use artifacts::{Error, ErrorKind, Result};
 use super::verbs::{CLONE, CLONE_FULL, EVICT, FETCH, FIRST_PUSH, PULL, PULL_FULL, PUSH, Verb};
 use super::world::{Log, World, thorough, transfer};
 
-/// A verb, and where it is done.
+/// A verb and the state in which it runs.
 struct Case {
     verb: Verb,
     world: World,
@@ -23,13 +23,13 @@ enum When {
     FromThenOn,
 }
 
-/// Reads that are cut again and again.
+/// Reads that are truncated repeatedly.
 const LIKE_FAILURES: (When, Fault) = (When::FromThenOn, Fault::Cut);
 
 const FAULTS: [Fault; 5] =
     [Fault::Fails, Fault::Hangs, Fault::Cut, Fault::AnswerLost, Fault::Refused];
 
-/// Settings that let `fault` strike at the request `number`; the second is how many were made.
+/// Returns settings with `fault` at the request `number`, and the counter of requests.
 fn struck(fault: Fault, when: When, number: u64) -> (TransferSettings, Arc<AtomicU64>) {
     let asked = Arc::new(AtomicU64::new(0));
     let counter = Arc::clone(&asked);
@@ -50,7 +50,7 @@ fn struck(fault: Fault, when: When, number: u64) -> (TransferSettings, Arc<Atomi
 fn is_fair(fault: Fault, error: &Error) -> bool {
     match fault {
         Fault::Refused => error.kind() == ErrorKind::Unauthorized,
-        // A store whose answers are silently short is one that is damaged, as far as one can see.
+        // A store with silently truncated answers cannot be distinguished from a damaged one.
         Fault::Cut => matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Corrupt),
         _ => error.kind() == ErrorKind::Unavailable,
     }
@@ -71,7 +71,7 @@ impl Case {
         }
     }
 
-    /// Strikes at the first request, then at the second, until there is none so late.
+    /// Fails the first request, then the second, until the verb has fewer requests.
     fn every_request(&self, fault: Fault, when: When) -> u64 {
         for number in 0.. {
             let context = format!("{}: {fault:?} {when:?} at request {number}", self.verb.name);
@@ -94,7 +94,7 @@ impl Case {
     }
 
     fn check(&self, outcome: &Result<()>, fault: Fault, when: When, context: &str) {
-        // A part of an entry, from a store that says that it is all, is one that is being written.
+        // A truncated entry looks like an entry that is being written.
         if outcome.is_ok() && fault != Fault::Cut {
             (self.verb.done)(&self.world, context);
         }

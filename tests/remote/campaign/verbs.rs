@@ -12,12 +12,12 @@ use artifacts::{NoProgress, Result};
 
 use super::world::{World, is_there, settings, transfer};
 
-/// A verb that talks to the remote.
+/// A verb that connects to the remote.
 #[derive(Clone, Copy)]
 pub(crate) struct Verb {
     pub(crate) name: &'static str,
     pub(crate) act: fn(&World, TransferSettings) -> Result<()>,
-    /// Fails if it is not done.
+    /// Fails if the work is not done.
     pub(crate) done: fn(&World, &str),
 }
 
@@ -71,7 +71,7 @@ fn pull_with(world: &World, transfer: TransferSettings, full: bool) -> Result<()
 
 fn clone_with(world: &World, transfer: TransferSettings, full: bool) -> Result<()> {
     let directory = world.sandbox.path("c");
-    // A clone that did not finish is resumed.
+    // An unfinished clone is resumed.
     if is_there(&directory) && !world.is_unfinished("c") {
         std::fs::remove_dir_all(&directory).unwrap();
     }

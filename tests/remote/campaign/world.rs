@@ -1,4 +1,4 @@
-//! Two machines and a store between them, put back to how they were as often as that is wanted.
+//! Two machines and a store between them, whose state can be restored any number of times.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -52,7 +52,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// `a` has a run and a version, and pushed nothing.
+    /// A world in which `a` has a run and a version, and pushed nothing.
     pub(crate) fn new(spot: impl Into<Spot>) -> Self {
         Self::with(spot.into(), 300_000)
     }
@@ -87,7 +87,7 @@ impl World {
         world
     }
 
-    /// Where the store is, as it is typed.
+    /// The URI of the store.
     pub(crate) fn uri(&self) -> String {
         match &self.server {
             None => self.sandbox.path("store").to_str().unwrap().to_owned(),
@@ -126,7 +126,7 @@ impl World {
         world
     }
 
-    /// Keeps all as it is now for [`World::restore`].
+    /// Saves the current state for [`World::restore`].
     pub(crate) fn keep(&self) {
         self.sandbox.shell("mkdir ../kept && cp -a . ../kept/").ok();
         if let Some(server) = &self.server {
@@ -135,7 +135,7 @@ impl World {
         }
     }
 
-    /// Puts all back.
+    /// Restores the saved state.
     pub(crate) fn restore(&self) {
         self.sandbox.shell("rm -rf a b c store && cp -a ../kept/. .").ok();
         if let Some(server) = &self.server {
@@ -146,7 +146,7 @@ impl World {
         }
     }
 
-    /// The repository of a machine, with `transfer` to talk to remotes.
+    /// The repository of a machine, with the settings `transfer` for remotes.
     pub(crate) fn open(&self, machine: &str, transfer: TransferSettings) -> Repository {
         let directory = self.sandbox.path(machine).join(".artifacts");
         Repository::open(&directory, settings(transfer)).unwrap()
@@ -160,7 +160,7 @@ impl World {
         }
     }
 
-    /// Writes a checkpoint of the remote, which else is one of many pushes.
+    /// Writes a checkpoint of the remote, which otherwise needs many pushes.
     pub(crate) fn write_checkpoint(&self) {
         let uri = RemoteUri::parse(&self.uri(), Path::new("/")).unwrap();
         let store = Store::open(&uri, StoreOptions::default()).unwrap();
@@ -170,7 +170,7 @@ impl World {
         log.write_checkpoint(&state).unwrap();
     }
 
-    /// Each machine passes its check, and the remote has what its refs lead to.
+    /// Checks each machine, and that the remote has everything that its refs reach.
     pub(crate) fn is_sound(&self, context: &str) {
         self.machines_are_sound(context);
         if self.is_new(&self.store()) {
@@ -178,7 +178,7 @@ impl World {
         }
     }
 
-    /// Each machine passes its check.
+    /// Checks each machine.
     pub(crate) fn machines_are_sound(&self, context: &str) {
         for machine in ["a", "b", "c"] {
             let directory = self.sandbox.path(machine);
@@ -204,7 +204,7 @@ impl World {
         self.sound.borrow_mut().insert(digest.finish())
     }
 
-    /// The remote's refs are those of a machine.
+    /// Checks that the refs of the remote equal those of a machine.
     pub(crate) fn agrees(&self, machine: &str, context: &str) {
         let repo = self.open(machine, TransferSettings::default());
         let refs = repo.history().refs("refs/").unwrap();
@@ -228,7 +228,7 @@ impl World {
         assert_eq!(here, there, "{context}: what {machine} knows of the remote");
     }
 
-    /// Everything that a version of a machine holds can be read.
+    /// Checks that all content of a version of a machine can be read.
     pub(crate) fn reads(&self, machine: &str, context: &str) {
         let repo = self.open(machine, TransferSettings::default());
         let versions = repo.history().refs("refs/versions/").unwrap();
@@ -242,7 +242,7 @@ impl World {
     }
 }
 
-/// Adds the names and bytes of all files below `directory`, which may not be there.
+/// Adds the names and bytes of all files below `directory`, which may be absent.
 fn add_directory(directory: &Path, digest: &mut Digest) {
     let entries = std::fs::read_dir(directory).into_iter().flatten();
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
@@ -260,7 +260,7 @@ fn add_directory(directory: &Path, digest: &mut Digest) {
     }
 }
 
-/// How a store is talked to by one that does not wait long.
+/// Settings for remotes with short timeouts.
 pub(crate) fn transfer() -> TransferSettings {
     TransferSettings {
         jobs: 2,

@@ -1,4 +1,4 @@
-//! Stores that give no list, or can only be read.
+//! Stores that refuse lists, or are read-only.
 
 use artifacts::ErrorKind;
 use artifacts::NoProgress;
@@ -48,7 +48,7 @@ fn a_lost_permission_to_list_is_named_as_the_reason() {
     assert_eq!(error.kind(), ErrorKind::Unauthorized, "{error:?}");
 }
 
-/// A log without siblings, served over HTTP, and the machine `c` that fetches from there.
+/// A log without siblings, served over HTTP, and the machine `c` that fetches from it.
 fn served(world: &World) -> (WebDav, String) {
     let server = WebDav::start();
     let store = crate::stores::open(&server.uri("copy"), crate::stores::plain());

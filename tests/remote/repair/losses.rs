@@ -32,7 +32,7 @@ fn lost_overtaken_history_is_reported_and_restored_from_another_repository() {
     for kind in [Kind::Directory, Kind::S3(Manners::Ignores)] {
         let world = World::new(kind);
         lose(&world, 4, "meta/");
-        // This one never had it.
+        // This repository never had the lost data.
         world.clone("late", false).unwrap();
         let told = world.check("late", Depth::Structure).unwrap();
         assert_eq!((told.sound, told.affected.len()), (false, 0), "{:?}", told.defects);
@@ -58,7 +58,7 @@ fn overtaken_history_is_carried_over_when_its_pack_is_replaced() {
     for number in 1..=5 {
         lose(&world, number, "meta/");
     }
-    // It has all objects, and none of the files.
+    // The repository has all objects and none of the files.
     let repaired = world.repair("c").unwrap();
     assert!(repaired.check.sound, "{:?}", repaired.check.defects);
     assert_eq!(repaired.check.overtaken.lost, []);
@@ -86,7 +86,7 @@ fn lost_overtaken_content_is_reported_and_restored_from_another_repository() {
 #[test]
 fn readable_content_of_a_damaged_pack_is_salvaged() {
     let world = World::new(Kind::Directory);
-    // Only the one file whose frame is damaged.
+    // Only the file in the damaged frame is lost.
     world.sandbox.art("-C c cat v1:model/weights.bin").ok();
     let before = world.all();
     let packs = before.iter().filter(|(key, _)| key.starts_with("packs/"));

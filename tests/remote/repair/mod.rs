@@ -65,11 +65,11 @@ const ALL: [Damage; 17] = [
     damage(RemotePart::Outline, "art.toml", Place::Last, Blow::Lost),
 ];
 
-/// Those that are tried on every kind of store.
+/// The kinds of damage that are tested on every kind of store.
 const SOME: [usize; 6] = [1, 5, 8, 11, 14, 16];
 
 impl Damage {
-    /// The key of the file that it is about.
+    /// The key of the damaged file.
     fn key(&self, objects: &Objects) -> String {
         let of_it = |(key, _): &(&String, &Bytes)| key.starts_with(self.prefix);
         let mut keys: Vec<(&String, &Bytes)> = objects.iter().filter(of_it).collect();
@@ -128,7 +128,7 @@ fn try_out(world: &World, damage: &Damage) {
     );
 }
 
-/// A check names the damaged file, and what suffers from it.
+/// Checks that a check names the damaged file and the affected refs.
 fn is_found(world: &World, damage: &Damage, key: &str, context: &str) {
     let structure = world.check("c", Depth::Structure).unwrap();
     assert_eq!(structure.sound, damage.is_hidden(), "{context}: {:?}", structure.defects);
@@ -157,7 +157,7 @@ fn is_found(world: &World, damage: &Damage, key: &str, context: &str) {
     }
 }
 
-/// Nothing that was there is gone or has changed, but what was damaged.
+/// Checks that no file was removed or changed, except the damaged one.
 fn is_no_worse(before: &Objects, after: &Objects, key: &str, context: &str) {
     for (there, bytes) in before {
         let is_hint = there.starts_with("checkpoint/latest");

@@ -1,4 +1,4 @@
-//! One object that a server never gives, while it gives all others: a defect of that object.
+//! A server that fails to serve one object and serves all others: a defect of that object.
 
 use artifacts::NoProgress;
 use artifacts::ops::evict::{EvictOptions, evict};
@@ -8,10 +8,10 @@ use super::world::{Kind, World};
 use crate::blow::Blow;
 use crate::server::Manners;
 
-/// How a server can fail to give an object.
+/// A way in which a server fails to serve an object.
 const FAILURES: [Blow; 3] = [Blow::Status(500), Blow::Status(403), Blow::HalfAnswer];
 
-/// The largest object whose key begins so.
+/// The largest object whose key has this prefix.
 fn largest(world: &World, prefix: &str) -> String {
     let all = world.all();
     let of_kind = all.iter().filter(|(key, _)| key.starts_with(prefix));
@@ -64,7 +64,7 @@ fn content_that_depends_on_an_unreadable_object_is_not_evicted() {
             let evicted = evict(&world.open("a"), &options, &NoProgress);
             let evicted = evicted.unwrap_or_else(|e| panic!("{context}: {e:?}"));
             assert!(evicted.unsent > 0, "{context}: {evicted:?}");
-            // All content can be read: what depends on the object is here.
+            // All content can be read, because content that depends on the object is present locally.
             world.sandbox.art("-C a fsck --full").ok();
             for path in ["v1:model/weights.bin", "v2:notes.txt"] {
                 let output = world.sandbox.art(&format!("-C a export {path} -o ../out.tar"));
@@ -104,7 +104,7 @@ fn a_push_continues_without_an_unreadable_index_segment() {
 fn a_server_that_serves_nothing_is_unavailable_and_no_object_is_blamed() {
     let world = World::new(Kind::S3(Manners::Honest));
     for blow in [Blow::Status(500), Blow::Status(403)] {
-        // Every key ends so.
+        // Every key has this ending.
         world.server().make_unreadable("", blow);
         let error = world.check("a", Depth::Full).unwrap_err();
         assert!(matches!(

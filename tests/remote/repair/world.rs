@@ -78,7 +78,7 @@ pub(crate) struct World {
     pub(crate) overtaken: String,
 }
 
-/// The files of each version, and what is in them.
+/// The files of each version with their bytes.
 const FILES: [(&str, &str); 4] = [
     ("v1", "model/weights.bin"),
     ("v1", "model/bias.bin"),
@@ -87,7 +87,7 @@ const FILES: [(&str, &str); 4] = [
 ];
 
 impl World {
-    /// Five pushes; the last one overtakes what the fourth moved a run to.
+    /// A world after five pushes. The last one overtakes the commit of the fourth.
     pub(crate) fn new(kind: Kind) -> Self {
         let sandbox = Sandbox::in_memory();
         let (uri, kept) = match kind {
@@ -154,12 +154,12 @@ impl World {
         log.write_checkpoint(&state).unwrap();
     }
 
-    /// The store, without anything of ours in between.
+    /// The store, opened directly.
     pub(crate) fn store(&self) -> Store {
         stores::open(&self.uri, stores::plain())
     }
 
-    /// Does something that the server would not let the user do.
+    /// Runs an action with permissions that the user lacks.
     pub(crate) fn as_owner<T>(&self, act: impl FnOnce(&Store) -> T) -> T {
         self.relax(true);
         let done = act(&self.store());
@@ -167,7 +167,7 @@ impl World {
         done
     }
 
-    /// The server that the remote is on.
+    /// The server of the remote.
     pub(crate) fn server(&self) -> &Server {
         let Kept::S3(server) = &self.kept else { panic!("no server has these files") };
         server
@@ -179,13 +179,13 @@ impl World {
         }
     }
 
-    /// The URI of the same files for who only has a browser.
+    /// The URI of the same files for a plain web client.
     pub(crate) fn http(&self) -> String {
         let Kept::WebDav { .. } = &self.kept else { panic!("nothing serves these files") };
         self.uri.replace("webdav+http", "http")
     }
 
-    /// All objects that are on the store.
+    /// All objects of the store.
     pub(crate) fn all(&self) -> Objects {
         let directories = ["log/", "meta/", "packs/", "index/", "checkpoint/"];
         self.as_owner(|store| {
@@ -198,7 +198,7 @@ impl World {
         })
     }
 
-    /// Puts machines and store back to how they were.
+    /// Restores the machines and the store.
     pub(crate) fn restore(&self) {
         self.sandbox.shell("rm -rf ./* && cp -a ../kept/. .").ok();
         if self.kind == Kind::Directory {
@@ -228,7 +228,7 @@ impl World {
         push(&self.open(machine), &options, &NoProgress).unwrap();
     }
 
-    /// Pushes; gives what it warned of.
+    /// Pushes and returns the warnings.
     pub(crate) fn push_and_warn(&self, machine: &str) -> Vec<String> {
         let warnings = Warnings::default();
         push(&self.open(machine), &PushOptions::default(), &warnings).unwrap();
@@ -274,7 +274,7 @@ impl World {
         assert_eq!(numbers, [5, 4, 3, 2, 1], "{}", self.uri);
     }
 
-    /// The remote passes a check of every byte, and a new clone has all of it, byte for byte.
+    /// Checks every byte of the remote, and that a new clone has all files byte for byte.
     pub(crate) fn is_whole(&self, context: &str) {
         let check = self.check("c", Depth::Full).unwrap();
         assert!(check.sound, "{context}: {:?}", check.defects);
@@ -291,7 +291,7 @@ impl World {
         assert!(wrong == noise(3, 50_000), "{context}: what was overtaken");
     }
 
-    /// The bytes of a file, wherever they are.
+    /// The bytes of a file, present locally or on the remote.
     fn cat(&self, machine: &str, revision: &str, path: &str) -> Vec<u8> {
         let repo = self.open(machine);
         let revision = format!("{revision}:{path}").parse().unwrap();
@@ -302,7 +302,7 @@ impl World {
         bytes
     }
 
-    /// Where a ref of a machine stands.
+    /// The commit of a ref of a machine.
     pub(crate) fn commit(&self, machine: &str, name: &str) -> String {
         let refs = self.open(machine).history().refs("refs/").unwrap();
         let found = refs.into_iter().find(|(known, _)| known.to_string() == name);
