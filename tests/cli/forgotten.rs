@@ -38,7 +38,9 @@ fn the_removal_of_the_only_remote_with_some_content_counts_it_and_asks() {
     let check = sandbox.art("-C a fsck").fails_with(14);
     let told = "2 contents are only on the removed remote origin ([ROOT]/desk/store)";
     assert!(check.to_string().contains(told), "{check}");
-    assert!(check.stdout.contains("nothing is damaged, but some content is on a removed remote"));
+    assert!(
+        check.stdout.contains("nothing is damaged, but some content is only on a removed remote")
+    );
     assert!(!check.to_string().contains("the repository is damaged"), "{check}");
     let check = sandbox.art("-C a fsck --json").fails_with(14).json();
     assert_eq!((&check["sound"], &check["defect_count"]), (&false.into(), &0.into()), "{check}");

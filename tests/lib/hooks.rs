@@ -274,7 +274,7 @@ fn a_hook_after_an_upload_can_only_warn() {
     desk.write("data", "4 5 6");
     let told = Told::default();
     desk.upload(&told).unwrap();
-    assert!(told.warnings()[0].contains("can't be run"), "{:?}", told.warnings());
+    assert!(told.warnings()[0].contains("cannot be run"), "{:?}", told.warnings());
 }
 
 #[test]

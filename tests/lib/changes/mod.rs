@@ -151,7 +151,7 @@ fn a_deletion_planned_before_a_change_is_refused() {
     desk.stage("v1", to("staging"), None).unwrap();
     let error = delete(&desk.repo, planned, "delete").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Moved);
-    assert!(error.message().contains("'v1' has changed meanwhile"), "{error:?}");
+    assert!(error.message().contains("'v1' has changed in the meantime"), "{error:?}");
     assert_eq!(desk.conditions("v2").len(), 1, "nothing was deleted");
     let planned = plan().unwrap();
     delete(&desk.repo, plan().unwrap(), "delete").unwrap();

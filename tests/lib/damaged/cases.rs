@@ -50,7 +50,7 @@ const fn both(
     (words, words)
 }
 
-const FLIPPED_FRAME: &[&str] = &["frame 0 at byte 0", "not those it is named after"];
+const FLIPPED_FRAME: &[&str] = &["frame 0 at byte 0", "do not match"];
 const MANIFEST_TEXT: (&[&str], &[&str]) = (&["can't be read"], &["line 1 of the manifest"]);
 const TREE: &[&str] = &["tree", "of refs/runs/alice/digits/alpha"];
 const RECORD: &[&str] = &["run.toml in commit", "refs/runs/alice/digits/alpha"];
@@ -70,7 +70,12 @@ pub(crate) const CASES: &[Case] = &[
         After::StoredAgain,
     ),
     case("pack-member-lies-about-size", member_lies, (&[], &["frame 0 at byte 0"]), After::Whole),
-    case("manifest-wrong-size", manifest_size, both(&["where it says"]), After::StoredAgain),
+    case(
+        "manifest-wrong-size",
+        manifest_size,
+        both(&["but the manifest states"]),
+        After::StoredAgain,
+    ),
     case("manifest-wrong-chunk", manifest_chunk, (&[], &["are not the file"]), After::StoredAgain),
     case("manifest-not-text", manifest_text, MANIFEST_TEXT, After::StoredAgain),
     // Segments.
@@ -83,8 +88,8 @@ pub(crate) const CASES: &[Case] = &[
     case("segment-truncated", segment_truncated, both(&["index segment"]), After::Whole),
     case("segment-flipped-byte", segment_flipped, both(&["checksum does not match"]), After::Whole),
     case("segment-huge-counts", segment_huge, both(&["number of entries"]), After::Whole),
-    case("segment-lies-about-places", segment_places, both(&["and they do not"]), After::Whole),
-    case("segment-lies-about-sizes", segment_sizes, both(&["and they do not"]), After::Whole),
+    case("segment-lies-about-places", segment_places, both(&["wrong location"]), After::Whole),
+    case("segment-lies-about-sizes", segment_sizes, both(&["wrong location"]), After::Whole),
     // Git objects.
     case("object-truncated", object_truncated, both(TREE), After::StoredAgain),
     case("object-of-a-record-missing", record_missing, both(RECORD), After::Damaged),
