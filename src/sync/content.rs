@@ -10,21 +10,21 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
 use serde::Serialize;
 
 use super::compactions::Compactions;
 use super::object_reader::ObjectReader;
 use super::proof::UnreadableSegment;
+use super::remote_file::{lost, read_segment};
 use crate::content::{
     ForeignIndex, Need, OutgoingSegment, Params, Receiver, Session, find_remotely, merge_segments,
 };
 use crate::error::{Error, ErrorKind, IoResultExt, Result};
-use crate::id::{Digest, Id};
+use crate::id::Id;
 use crate::pack::{FrameEntry, Location, MemberKind};
 use crate::progress::{Progress, Unit, check_interrupt};
 use crate::remote::Store;
-use crate::remote::layout::{ART_TOML, pack_key, segment_key};
+use crate::remote::layout::{pack_key, segment_key};
 use crate::remote::log::RemoteState;
 use crate::repo::Repository;
 
@@ -422,34 +422,6 @@ fn sorted(mut places: Vec<Location>) -> Vec<Location> {
     places.sort_unstable_by_key(|place| (place.pack, place.frame.offset));
     places.dedup_by_key(|place| (place.pack, place.frame.offset));
     places
-}
-
-/// Returns the error for a missing file: damage of the remote, unless the whole remote is
-/// unreachable.
-fn lost(store: &Store, error: Error, what: &str, id: &Id) -> Error {
-    match error.kind() {
-        ErrorKind::NotFound if matches!(store.try_size(ART_TOML), Ok(None)) => error
-            .with_kind(ErrorKind::Unavailable)
-            .context("nothing is left of the remote")
-            .with_hint("check the location and mount its disk; to try again: art remote show"),
-        ErrorKind::NotFound | ErrorKind::Corrupt => error
-            .with_kind(ErrorKind::Corrupt)
-            .context(format!("the {what} {id} of the remote is missing or damaged"))
-            .with_hint(
-                "see what is damaged: art fsck --remote NAME; to repair the remote from a repository \
-                 with a good copy: art push --repair",
-            ),
-        _ => error,
-    }
-}
-
-/// Reads the bytes of an index segment and verifies them against its id.
-fn read_segment(store: &Store, id: &Id, size: u64) -> Result<Bytes> {
-    store.read_sound(|| {
-        let bytes = store.read(&segment_key(*id), size)?;
-        let is_right = Digest::of(&bytes) == *id;
-        is_right.then_some(bytes).ok_or_else(|| Error::corrupt("its bytes do not match its name"))
-    })
 }
 
 /// A download in progress.

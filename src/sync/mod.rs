@@ -20,6 +20,7 @@ mod proof;
 mod ref_memory;
 mod ref_relation;
 mod remote_directory;
+mod remote_file;
 mod removed;
 mod renamed_pairs;
 mod send;

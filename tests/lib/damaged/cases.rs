@@ -76,7 +76,12 @@ pub(crate) const CASES: &[Case] = &[
         both(&["but the manifest states"]),
         After::StoredAgain,
     ),
-    case("manifest-wrong-chunk", manifest_chunk, (&[], &["are not the file"]), After::StoredAgain),
+    case(
+        "manifest-wrong-chunk",
+        manifest_chunk,
+        (&[], &["do not make up the file"]),
+        After::StoredAgain,
+    ),
     case("manifest-not-text", manifest_text, MANIFEST_TEXT, After::StoredAgain),
     // Segments.
     case(

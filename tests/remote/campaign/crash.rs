@@ -28,7 +28,7 @@ fn at_every_step(world: &World, action: &str, command: &str, done: impl Fn(&Worl
                 println!("{command}: {action}: {step} steps");
                 return;
             }
-            // A command goes on without a file that only saves work. The result is complete.
+            // A command continues without a file that only saves work. The result is complete.
             done(world, &context);
             world.is_sound(&context);
             continue;
