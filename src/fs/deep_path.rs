@@ -162,13 +162,12 @@ mod tests {
         let mut path = Vec::new();
         let mut most = 0;
         for level in 0..LEVELS {
-            match level {
-                0 => mkdirat(&root, "d", Mode::from_raw_mode(0o700)).unwrap(),
-                _ => {
-                    let at = deep.open(root.as_fd(), &path).unwrap();
-                    mkdirat(at, "d", Mode::from_raw_mode(0o700)).unwrap();
-                    path.push(b'/');
-                }
+            if level == 0 {
+                mkdirat(&root, "d", Mode::from_raw_mode(0o700)).unwrap();
+            } else {
+                let at = deep.open(root.as_fd(), &path).unwrap();
+                mkdirat(at, "d", Mode::from_raw_mode(0o700)).unwrap();
+                path.push(b'/');
             }
             path.push(b'd');
             most = most.max(deep.handles.len());

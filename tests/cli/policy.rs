@@ -324,7 +324,7 @@ fn policy_check_names_every_rule_that_refuses_and_changes_nothing() {
     assert_snapshot!(sandbox.art("policy check v1 production"), @"
     exit 15
     -- stdout
-    o/p:v1 may not go from testing to production
+    o/p:v1 may not move from testing to production
       moves: a move from testing to production is not allowed; from testing, allowed stages are staging, disabled
       stage.production.reason: a reason is needed
         add --reason REASON
@@ -429,7 +429,7 @@ fn policy_decides_the_moves_of_stage() {
     assert_snapshot!(sandbox.art("policy check v1 production --reason Release"), @"
     exit 15
     -- stdout
-    o/p:v1 may not go from staging to production
+    o/p:v1 may not move from staging to production
       stage.production.after: the version was in staging for 0s, not for 1d
         wait until 2026-11-22T12:00:00Z
     ");
@@ -460,7 +460,7 @@ fn policy_decides_the_moves_of_stage() {
     assert_snapshot!(tomorrow("policy check v1 production --reason Release"), @"
     exit 15
     -- stdout
-    o/p:v1 may not go from staging to production
+    o/p:v1 may not move from staging to production
       stage.production.who: tester <eve@example.org> is not allowed to move versions to this stage; allowed: *@example.com
     ");
     let record = sandbox.git("--git-dir .artifacts show refs/versions/o/p/v1:version.toml");

@@ -57,7 +57,7 @@ fn run_status_and_min_files_are_rules_of_a_stage() {
     assert_snapshot!(sandbox.art("policy check bad production"), @"
     exit 15
     -- stdout
-    o/p:bad may not go from testing to production
+    o/p:bad may not move from testing to production
       stage.production.run_status: the run's status is failed; it must be created or succeeded
         register a version of a run with that status: art runs
     ");

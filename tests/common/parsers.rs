@@ -25,8 +25,11 @@ use artifacts::record::{
 use artifacts::remote::log::{Entry, decode_checkpoint};
 use artifacts::{NoProgress, Result};
 
+/// A parser that must not panic, whatever the bytes are.
+pub(crate) type Parser = fn(&[u8]);
+
 /// All parsers with the names of their fuzz targets.
-pub(crate) const PARSERS: [(&str, fn(&[u8])); 16] = [
+pub(crate) const PARSERS: [(&str, Parser); 16] = [
     ("project", project),
     ("run", run),
     ("version", version),
@@ -189,7 +192,9 @@ pub(crate) fn segment(bytes: &[u8]) {
 pub(crate) fn manifest(bytes: &[u8]) {
     if let Ok(chunks) = parse_manifest(bytes) {
         let mut written = Vec::new();
-        chunks.iter().for_each(|chunk| write_line(&mut written, chunk));
+        for chunk in &chunks {
+            write_line(&mut written, chunk);
+        }
         assert_eq!(parse_manifest(&written), Ok(chunks));
     }
 }

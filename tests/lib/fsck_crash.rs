@@ -126,7 +126,7 @@ fn uploads_beside_sweeps_of_temporary_files_never_fail() {
                 count
             })
         });
-        let written = writers.map(|writer| writer.join());
+        let written = writers.map(std::thread::ScopedJoinHandle::join);
         is_over.store(true, Ordering::SeqCst);
         sweeps += sweepers.map(|sweeper| sweeper.join().unwrap()).iter().sum::<u32>();
         assert!(written.iter().all(std::result::Result::is_ok));

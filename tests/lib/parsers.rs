@@ -72,6 +72,7 @@ fn golden(seeds: &mut Seeds) {
 /// The seeds in a file of a repository or a remote.
 fn stored(seeds: &mut Seeds, path: &str, bytes: &[u8]) {
     let directory = |name: &str| path.contains(&format!("/{name}/"));
+    let is_a = |extension: &str| Path::new(path).extension().is_some_and(|end| end == extension);
     if directory("objects") && !directory("pack") && !path.ends_with('/') {
         let mut object = Vec::new();
         flate2::read::ZlibDecoder::new(bytes).read_to_end(&mut object).unwrap();
@@ -83,13 +84,13 @@ fn stored(seeds: &mut Seeds, path: &str, bytes: &[u8]) {
         }
     } else if directory("packs") && path.ends_with(".tar.zst") {
         pack(seeds, bytes);
-    } else if directory("index") && path.ends_with(".idx") {
+    } else if directory("index") && is_a("idx") {
         add(seeds, "segment", bytes);
-    } else if directory("log") && path.ends_with(".toml") {
+    } else if directory("log") && is_a("toml") {
         add(seeds, "log_entry", bytes);
         let checksum = bytes.len() - "# sha256 \n".len() - Id::HEX_LEN;
         add(seeds, "log_entry", &bytes[..checksum]);
-    } else if directory("checkpoint") && path.ends_with(".zst") {
+    } else if directory("checkpoint") && is_a("zst") {
         add(seeds, "checkpoint", bytes);
         add(seeds, "checkpoint", &zstd::decode_all(bytes).unwrap());
     }
@@ -118,7 +119,9 @@ fn every_seed_is_parsed() {
     let seeds = seeds();
     for (name, parse) in PARSERS {
         let seeds = seeds.get(name).unwrap_or_else(|| panic!("{name} has no seeds"));
-        seeds.iter().for_each(|seed| parse(seed));
+        for seed in seeds {
+            parse(seed);
+        }
     }
     assert_eq!(seeds.len(), PARSERS.len());
 }
@@ -194,7 +197,9 @@ proptest! {
 
     #[test]
     fn no_bytes_make_a_parser_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
-        PARSERS.iter().for_each(|(_, parse)| parse(&bytes));
+        for (_, parse) in PARSERS {
+            parse(&bytes);
+        }
     }
 
     #[test]
@@ -206,7 +211,9 @@ proptest! {
         for ((name, parse), place) in PARSERS.iter().zip(places) {
             let seeds = &seeds[name];
             let mut bytes = seeds.iter().nth(place.index(seeds.len())).unwrap().clone();
-            changes.iter().for_each(|change| apply(&mut bytes, change));
+            for change in &changes {
+                apply(&mut bytes, change);
+            }
             parse(&bytes);
         }
     }

@@ -70,9 +70,9 @@ fn a_certificate_that_is_given_is_trusted_as_an_authority_and_as_a_server() {
 #[test]
 fn a_certificate_that_is_refused_is_explained_and_asked_for_once() {
     for (server, given, says) in [
-        ("self", None, "nobody that this machine trusts"),
-        ("signed", None, "nobody that this machine trusts"),
-        ("signed", Some("self.pem"), "nobody that this machine trusts"),
+        ("self", None, "not signed by an authority that this machine trusts"),
+        ("signed", None, "not signed by an authority that this machine trusts"),
+        ("signed", Some("self.pem"), "not signed by an authority that this machine trusts"),
         ("other", Some("other.pem"), "for another host"),
     ] {
         let (port, _runtime) = serve(server);

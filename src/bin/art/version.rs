@@ -128,7 +128,7 @@ pub(crate) fn text_or_file(context: &Context<'_>, given: &OsString, what: &str) 
         let error = Error::io("read", Path::new(&shown), error);
         match error.kind() {
             ErrorKind::Interrupted => Error::new(ErrorKind::Interrupted, "interrupted"),
-            _ => error.context(format!("cannot take the {what}")),
+            _ => error.context(format!("cannot read the {what}")),
         }
     };
     let mut bytes = Vec::new();

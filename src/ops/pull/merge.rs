@@ -175,13 +175,13 @@ impl PullMerge<'_> {
             RefRelation::Same => self.memory.note_agreed(name, here),
             RefRelation::OnlyThere => (now, how) = (there, Some(PullChange::Created)),
             RefRelation::DeletedHere if self.is_named => {
-                (now, how) = (there, Some(PullChange::Created))
+                (now, how) = (there, Some(PullChange::Created));
             }
             RefRelation::Behind => (now, how) = (there, Some(PullChange::FastForward)),
             RefRelation::Replaced => (now, how) = (there, Some(PullChange::Replaced)),
             RefRelation::DeletedThere => (now, how) = (None, Some(PullChange::Deleted)),
             RefRelation::Ahead | RefRelation::OnlyHere | RefRelation::DeletedHere => {
-                self.ahead += 1
+                self.ahead += 1;
             }
             RefRelation::Diverged => {
                 if let (Some(ours), Some(theirs)) = (here, there) {

@@ -137,14 +137,10 @@ fn summarize(repo: &Repository, tree: Id, progress: &dyn Progress) -> Result<Art
         if entry.mode.is_directory() {
             return Ok(Visit::Enter);
         }
-        let bytes = match sizes.find(&entry.id)? {
-            Some(bytes) => bytes,
-            None => {
-                summary.missing += 1;
-                0
-            }
-        };
+        let bytes = sizes.find(&entry.id)?;
+        summary.missing += u64::from(bytes.is_none());
         summary.files += 1;
+        let bytes = bytes.unwrap_or_default();
         summary.bytes += bytes;
         let top = path.components().next().and_then(|top| places.get(top));
         if let Some(top) = top.and_then(|at| summary.entries.get_mut(*at)) {

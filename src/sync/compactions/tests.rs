@@ -93,7 +93,7 @@ fn records_of_compactions_are_kept_while_the_remote_has_the_files() {
     remote_state.retired.extend(["a", "b"].map(|name| (id(name), retired(name))));
     remote_state.meta.insert(id("u"), 9);
     let note = |entries: &[Arc<Entry>], remote_state: &RemoteState| {
-        Compactions::note(at, at, entries, remote_state).unwrap()
+        Compactions::note(at, at, entries, remote_state).unwrap();
     };
     note(&[entry("u", &["a", "b"], false)], &remote_state);
     assert_eq!(

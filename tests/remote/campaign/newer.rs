@@ -28,7 +28,7 @@ fn is_refused(world: &World, verbs: &[&str], context: &str) {
         let before = state(world);
         let output: Output = world.sandbox.art(verb);
         assert_eq!(output.code, 1, "{context}: {output}");
-        assert!(output.stderr.contains("newer art") || output.stderr.contains("does not know"));
+        assert!(output.stderr.contains("newer art") || output.stderr.contains("does not support"));
         assert!(output.stderr.contains("hint: install the newest art"), "{context}: {output}");
         assert_eq!(state(world), before, "{context}: the remote, or refs, changed");
         assert!(!world.sandbox.path("c").exists(), "{context}: a clone was left");

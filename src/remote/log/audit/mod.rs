@@ -384,7 +384,7 @@ impl Reading {
         });
         match self.is_same {
             Some(false) if is_current => {
-                self.wrong("it differs from the state of the entries up to it")
+                self.wrong("it differs from the state of the entries up to it");
             }
             None if base(state).last.is_some() => {
                 self.wrong("its entries are not in the log");
