@@ -382,7 +382,7 @@ fn policy_check_names_every_rule_that_refuses_and_changes_nothing() {
     assert_snapshot!(sandbox.art("policy check v1 testing"), @"
     exit 0
     -- stdout
-    o/p:v1 may be in testing again
+    o/p:v1 may move to testing again
     ");
     assert_snapshot!(sandbox.art("policy check v1 stagign"), @"
     exit 2
@@ -453,7 +453,7 @@ fn policy_decides_the_moves_of_stage() {
     assert_snapshot!(tomorrow("policy check v2 production"), @"
     exit 0
     -- stdout
-    o/p:v2 may be in production again
+    o/p:v2 may move to production again
     ");
     // A user without the permission.
     sandbox.art("config set user.email eve@example.org").ok();
