@@ -172,7 +172,6 @@ fn time(second: i64) -> Timestamp {
 enum Step {
     Register(usize),
     Stage(usize, usize),
-    Relocate(usize, usize),
     Delete(usize),
     Rename(usize, usize),
     Copy(usize, usize),
@@ -189,10 +188,6 @@ impl Step {
         match *self {
             Step::Register(name) => place.register(second, NAMES[name]),
             Step::Stage(name, stage) => place.stage(second, NAMES[name], STAGES[stage]),
-            Step::Relocate(from, to) if from != to => {
-                place.relocate(second, NAMES[from], Some(NAMES[to]));
-            }
-            Step::Relocate(..) => {}
             Step::Delete(name) => place.delete(second, NAMES[name]),
             Step::Rename(from, to) => place.rename(second, NAMES[from], NAMES[to]),
             Step::Copy(from, to) => place.copy(second, NAMES[from], NAMES[to]),
@@ -207,7 +202,6 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         3 => name.clone().prop_map(Step::Register),
         6 => (name.clone(), stage).prop_map(|(name, stage)| Step::Stage(name, stage)),
-        1 => (name.clone(), other.clone()).prop_map(|(from, to)| Step::Relocate(from, to)),
         2 => (name.clone(), other.clone()).prop_map(|(from, to)| Step::Rename(from, to)),
         2 => (name.clone(), other).prop_map(|(from, to)| Step::Copy(from, to)),
         1 => name.clone().prop_map(Step::Transfer),
