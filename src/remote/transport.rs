@@ -331,7 +331,10 @@ fn is_another_server(status: StatusCode, headers: &HeaderMap, asks: &Asks) -> bo
         ["text/html", "application/xhtml"].iter().any(|one| content_type.starts_with(one));
     let is_login = status == StatusCode::NETWORK_AUTHENTICATION_REQUIRED;
     let is_answer = status == StatusCode::OK || (asks.reads && status.is_success());
-    is_login || (is_page && is_answer)
+    // Some stores answer every write with this type and no body. Their answer has the tag of the
+    // stored object, which a page has not.
+    let is_stored = !asks.reads && headers.contains_key(http::header::ETAG);
+    is_login || (is_page && is_answer && !is_stored)
 }
 
 /// The time for which the server asks to send no requests: seconds, or a date by its own clock.
@@ -406,6 +409,10 @@ mod tests {
             assert!(!is_page(method, 200, "application/octet-stream"), "{method}");
         }
         assert!(!is_page("PUT", 201, "text/html"), "Apache answers so");
+        let moto =
+            headers(&[(CONTENT_TYPE, "text/html; charset=utf-8"), (http::header::ETAG, "\"1\"")]);
+        assert!(!is_another_server(StatusCode::OK, &moto, &asks("PUT")));
+        assert!(is_another_server(StatusCode::OK, &moto, &asks("GET")));
         assert!(is_page("GET", 206, "text/html"));
         assert!(is_page("GET", 511, "text/plain"));
     }
