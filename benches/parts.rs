@@ -193,8 +193,7 @@ impl Place {
     /// A new repository.
     fn repository(&self) -> (TempDir, Repository) {
         let directory = TempDir::new_in(self.directory.path()).unwrap();
-        Repository::init(directory.path(), "").unwrap();
-        let repo = Repository::discover(directory.path(), settings()).unwrap();
+        let repo = Repository::create(directory.path(), settings()).unwrap();
         (directory, repo)
     }
 

@@ -1,4 +1,15 @@
 //! Times and durations. The time comes from a [`Clock`], so that tests can fix it.
+//!
+//! A [`Timestamp`] is a second in UTC. [`Settings`](crate::Settings) has the clock of a repository.
+//!
+//! ```
+//! use artifacts::clock::{Clock, FixedClock, Timestamp};
+//!
+//! let time: Timestamp = "2026-11-21T08:30:00Z".parse()?;
+//! assert_eq!(FixedClock(time).now(), time);
+//! assert_eq!(time.seconds(), 1_795_249_800);
+//! # Ok::<(), artifacts::Error>(())
+//! ```
 
 use std::fmt;
 use std::str::FromStr;

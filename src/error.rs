@@ -2,6 +2,22 @@
 //!
 //! A caller branches on [`ErrorKind`]. A person reads the message, the chain of causes and the
 //! hint. Messages are lower case and have no final period.
+//!
+//! ```
+//! use artifacts::{ErrorKind, Repository, Settings};
+//!
+//! let empty = tempfile::tempdir()?;
+//! let error = Repository::discover(empty.path(), Settings::default()).unwrap_err();
+//! assert_eq!(error.kind(), ErrorKind::NotARepository);
+//! println!("error: {error}");
+//! for cause in error.causes() {
+//!     println!("caused by: {cause}");
+//! }
+//! if let Some(hint) = error.hint() {
+//!     println!("hint: {hint}");
+//! }
+//! # Ok::<(), std::io::Error>(())
+//! ```
 
 use std::error::Error as StdError;
 use std::fmt;

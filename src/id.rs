@@ -2,6 +2,16 @@
 //!
 //! The id of a file is exactly the `git hash-object` of its bytes in a SHA-256 repository, however
 //! the bytes are stored. The digest of a pack ([`Digest`]) is a plain SHA-256 without a header.
+//!
+//! ```
+//! use artifacts::Id;
+//!
+//! // `printf hello | git hash-object --stdin`, in a repository with SHA-256 ids
+//! let id = Id::of_blob(b"hello");
+//! assert_eq!(id.short(), "8aceb4f6ba60");
+//! assert_eq!(id.to_hex().parse::<Id>()?, id);
+//! # Ok::<(), artifacts::Error>(())
+//! ```
 
 use std::fmt;
 use std::str::FromStr;

@@ -3,6 +3,16 @@
 //!
 //! A name has 1 to 128 characters of `[-a-zA-Z0-9_.]` and is a valid component of a Git ref. A name
 //! never starts with `-`, because it would look like an option, and is never `HEAD`.
+//!
+//! ```
+//! use artifacts::name::{Name, ProjectName, RefName};
+//!
+//! let project: ProjectName = "ada/digits".parse()?;
+//! let version = RefName::version(project, "v1".parse()?);
+//! assert_eq!(version.to_string(), "refs/versions/ada/digits/v1");
+//! assert!("--force".parse::<Name>().is_err());
+//! # Ok::<(), artifacts::Error>(())
+//! ```
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,4 +1,33 @@
 //! Progress reports and interruption of long operations.
+//!
+//! Every operation that can take long has a `progress` parameter. Pass [`NoProgress`] to ignore the
+//! reports. Implement [`Progress`] to show them, or to stop the operation:
+//!
+//! ```
+//! use std::sync::atomic::{AtomicU64, Ordering};
+//!
+//! use artifacts::progress::{Progress, Unit};
+//!
+//! /// Counts bytes, and stops the operation after 1 GB.
+//! #[derive(Default)]
+//! struct Limit(AtomicU64);
+//!
+//! impl Progress for Limit {
+//!     fn begin(&self, phase: &str, total: Option<u64>, _unit: Unit) {
+//!         println!("{phase}: {total:?}");
+//!     }
+//!
+//!     fn advance(&self, amount: u64) {
+//!         self.0.fetch_add(amount, Ordering::Relaxed);
+//!     }
+//!
+//!     fn end(&self) {}
+//!
+//!     fn is_interrupted(&self) -> bool {
+//!         self.0.load(Ordering::Relaxed) > 1_000_000_000
+//!     }
+//! }
+//! ```
 
 use crate::error::{Error, ErrorKind, Result};
 

@@ -4,6 +4,15 @@
 //! tree or collide with a repository. These are empty components, `.`, `..`, `.git` and
 //! `.artifacts`, also in the spellings of other systems. A valid `TreePath` is safe to append to a
 //! directory.
+//!
+//! ```
+//! use artifacts::TreePath;
+//!
+//! let path = TreePath::parse("model/weights.bin")?;
+//! assert_eq!(path.components().count(), 2);
+//! assert!(TreePath::parse("../outside").is_err());
+//! # Ok::<(), artifacts::Error>(())
+//! ```
 
 use std::ffi::OsStr;
 use std::fmt;

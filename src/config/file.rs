@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use super::edit;
 use super::keys::{Key, find_key};
-use super::layers::Config;
 use super::value::Value;
 use crate::error::{Error, ErrorKind, IoResultExt, Result, ResultExt};
 use crate::fs::atomic::{self, TempFile};
@@ -235,9 +234,9 @@ fn check_format(path: &Path, table: &toml::Table) -> Result<()> {
     }
 }
 
-/// Returns the text of a new repository's file: its project and the settings that are fixed.
-pub fn initial(config: &Config, project: Option<&ProjectName>) -> Result<String> {
-    let content = config.content()?;
+/// Returns the text of a new repository's file: its project and its chunk sizes (minimum, average and
+/// maximum, in bytes), which are fixed.
+pub fn initial(chunk_sizes: [u32; 3], project: Option<&ProjectName>) -> String {
     let mut text = "# The settings of this repository. All effective settings: \
                     `art config list --origin`.\nformat = 1\n"
         .to_owned();
@@ -245,12 +244,11 @@ pub fn initial(config: &Config, project: Option<&ProjectName>) -> Result<String>
         // No character of a name needs escaping in TOML.
         text.push_str(&format!("\n[core]\nproject = \"{project}\"\n"));
     }
-    let [min, avg, max] = [content.chunk_min, content.chunk_avg, content.chunk_max]
-        .map(|size| Value::Size(size.into()));
+    let [min, avg, max] = chunk_sizes.map(|size| Value::Size(size.into()));
     text.push_str(&format!(
         "\n# The chunk sizes are fixed: with other values, new uploads would share nothing with\n\
          # stored content.\n[content]\nchunk_min = \"{min}\"\nchunk_avg = \"{avg}\"\n\
          chunk_max = \"{max}\"\n"
     ));
-    Ok(text)
+    text
 }

@@ -19,6 +19,17 @@
 //!
 //! This module reads no home directory and no environment. The caller provides the paths and the
 //! variables ([`Sources`]).
+//!
+//! ```
+//! use artifacts::config::{Config, Sources};
+//!
+//! let file = tempfile::NamedTempFile::new()?;
+//! std::fs::write(&file, "[lock]\ntimeout = \"10s\"\n")?;
+//! let sources = Sources { user_file: Some(file.path().to_owned()), ..Sources::default() };
+//! let config = Config::load(sources)?;
+//! assert_eq!(config.lock_timeout()?.as_secs(), 10);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod edit;
 mod file;

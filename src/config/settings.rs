@@ -44,6 +44,13 @@ pub struct Identity {
     pub email: Option<String>,
 }
 
+impl ContentSettings {
+    /// Returns the minimum, average and maximum size of a chunk, in bytes.
+    pub fn chunk_sizes(&self) -> [u32; 3] {
+        [self.chunk_min, self.chunk_avg, self.chunk_max]
+    }
+}
+
 impl Config {
     /// Returns the project of `core.project`.
     pub fn project(&self) -> Result<Option<ProjectName>> {

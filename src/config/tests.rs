@@ -159,7 +159,8 @@ fn a_new_repository_records_the_fixed_settings() {
         ..Sources::default()
     };
     let project = "ada/digits".parse().unwrap();
-    let text = initial(&Config::load(sources).unwrap(), Some(&project)).unwrap();
+    let text =
+        initial(Config::load(sources).unwrap().content().unwrap().chunk_sizes(), Some(&project));
     let path = place.file("config.toml", &text);
     let config =
         Config::load(Sources { repository_file: Some(path), ..Sources::default() }).unwrap();

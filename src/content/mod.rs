@@ -98,6 +98,11 @@ impl Default for Params {
 }
 
 impl Params {
+    /// Returns the minimum, average and maximum size of a chunk, in bytes.
+    pub fn chunk_sizes(&self) -> [u32; 3] {
+        [self.chunk_min, self.chunk_avg, self.chunk_max]
+    }
+
     /// The maximum size in bytes of a frame with blobs and chunks. A frame that states a larger
     /// size is refused before memory is reserved.
     pub const MAX_FRAME: u64 = 64 << 20;

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::init::{InitOptions, init_unfinished};
 use super::pull::{PullOptions, pull};
 use crate::config::ConfigFile;
 use crate::error::{Error, ErrorKind, IoResultExt, Result};
@@ -15,7 +14,7 @@ use crate::name::{Name, ProjectName, RefKind};
 use crate::progress::Progress;
 use crate::remote::layout::ART_TOML;
 use crate::remote::{RemoteUri, TrafficCount};
-use crate::repo::{DIRECTORY, RemoteConfig, Repository, Settings};
+use crate::repo::{DIRECTORY, RemoteConfig, Repository, Settings, exclude_from_git};
 use crate::sync::{Brought, OpenConflict, check_directory};
 
 /// The options of a clone.
@@ -27,11 +26,8 @@ pub struct CloneOptions {
     pub name: Name,
     /// The absolute path of the directory that will contain the repository; created if missing.
     pub directory: PathBuf,
-    /// The text of its `config.toml`; see [`config::initial`](crate::config::initial).
-    pub config: String,
-    /// True if `config` names the project. Otherwise the project is the remote's, if the remote has
-    /// only one.
-    pub has_project: bool,
+    /// The project of the new repository. `None` means the remote's, if the remote has only one.
+    pub project: Option<ProjectName>,
     /// Also download all content.
     pub full: bool,
     /// The command line, for the operation log.
@@ -136,9 +132,9 @@ fn did_not_finish(error: Error, options: &CloneOptions, target: &Path) -> Error 
 fn prepare(options: &CloneOptions, settings: &Settings) -> Result<(PathBuf, Repository, FileLock)> {
     let target = options.directory.join(DIRECTORY);
     if !Repository::is_at(&target)? {
-        let made =
-            InitOptions { directory: options.directory.clone(), config: options.config.clone() };
-        init_unfinished(&made, &options.uri.to_string())?;
+        let (directory, uri) = (&options.directory, options.uri.to_string());
+        Repository::init_unfinished(directory, &settings.params, options.project.as_ref(), &uri)?;
+        exclude_from_git(&directory.canonicalize().on("read", directory)?.join(DIRECTORY));
     }
     // Removes what killed clones left. Failing to remove it does not fail the clone.
     let _ = Repository::sweep_builds(&options.directory);
@@ -177,7 +173,7 @@ fn fill(
         progress,
     )
     .map_err(|error| nothing_there(error, options))?;
-    if let Some(project) = only_project(&repo)?.filter(|_| !options.has_project) {
+    if let Some(project) = only_project(&repo)?.filter(|_| options.project.is_none()) {
         ConfigFile::repository(&directory).set("core.project", &project.to_string())?;
         settings.project = project;
     }

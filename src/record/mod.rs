@@ -10,6 +10,23 @@
 //!   written with hyphens.
 //! * Empty and unknown values are omitted.
 //! * Equal records are written as equal bytes, so an unchanged record is the same blob.
+//!
+//! ```
+//! use artifacts::record::{ProjectRecord, Record, Tags};
+//!
+//! let file = br#"
+//! format = 1
+//! uuid = "0b4c6d2e-8f1a-4c3b-9d5e-7a6f5e4d3c2b"
+//! name = "ada/digits"
+//! created_at = "2026-11-21T08:30:00Z"
+//! team = "vision"
+//! "#;
+//! let mut record = ProjectRecord::decode(file)?;
+//! record.tags = Tags::parse("mnist")?;
+//! let text = String::from_utf8(record.encode()?)?;
+//! assert!(text.contains("team = \"vision\""), "an unknown key is kept");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod content;
 mod fields;

@@ -3,25 +3,54 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{DIRECTORY, Repository, outline, unfinished};
-use crate::content::ContentStore;
+use super::{DIRECTORY, Repository, Settings, git_exclude, outline, unfinished};
+use crate::config;
+use crate::content::{ContentStore, Params};
 use crate::error::{Error, ErrorKind, IoResultExt, Result};
 use crate::fs::atomic;
 use crate::fs::guarded::guard;
 use crate::fs::lock::{FileLock, Mode};
 use crate::fs::read;
 use crate::history::History;
+use crate::name::ProjectName;
 
 impl Repository {
-    /// Creates a repository in `directory`, which is created if it is missing, with `config` as the
-    /// text of its settings. Returns false, without changes, if a repository already exists.
-    pub fn init(directory: &Path, config: &str) -> Result<bool> {
-        make(directory, config, None)
+    /// Creates a repository in `directory` and opens it. The directory is created if it is missing.
+    /// The repository belongs to the project of `settings`, and its chunk sizes are those of
+    /// `settings`. A surrounding Git repository is told to ignore it.
+    ///
+    /// Fails with [`AlreadyExists`](ErrorKind::AlreadyExists) if a repository already exists in
+    /// `directory`.
+    pub fn create(directory: &Path, settings: Settings) -> Result<Self> {
+        if !Self::init(directory, &settings.params, Some(&settings.project))? {
+            let message = format!("a repository already exists in '{}'", directory.display());
+            return Err(Error::new(ErrorKind::AlreadyExists, message)
+                .with_hint("use the existing repository, or name another directory"));
+        }
+        let repository = directory.canonicalize().on("read", directory)?.join(DIRECTORY);
+        // The outer Git repository belongs to someone else. A failure is not an error.
+        let _ = git_exclude::exclude(&repository);
+        Self::open(&repository, settings)
+    }
+
+    /// Creates a repository in `directory`, which is created if it is missing, for `project` and with
+    /// the chunk sizes of `params`. Returns false, without changes, if a repository already exists.
+    pub(crate) fn init(
+        directory: &Path,
+        params: &Params,
+        project: Option<&ProjectName>,
+    ) -> Result<bool> {
+        make(directory, &config::initial(params.chunk_sizes(), project), None)
     }
 
     /// Like [`Repository::init`], for an unfinished clone of the remote at `uri`.
-    pub(crate) fn init_unfinished(directory: &Path, config: &str, uri: &str) -> Result<bool> {
-        make(directory, config, Some(uri))
+    pub(crate) fn init_unfinished(
+        directory: &Path,
+        params: &Params,
+        project: Option<&ProjectName>,
+        uri: &str,
+    ) -> Result<bool> {
+        make(directory, &config::initial(params.chunk_sizes(), project), Some(uri))
     }
 
     /// Removes the unfinished repositories of killed processes in `directory`.
@@ -84,8 +113,6 @@ fn build(directory: &Path, settings: &str, clone_of: Option<&str>) -> Result<()>
     atomic::create_dir_all(directory)?;
     History::init(directory)?;
     ContentStore::init(directory)?;
-    // An empty settings file would count as damaged.
-    let settings = if settings.is_empty() { "format = 1\n" } else { settings };
     let tmp = directory.join("tmp");
     atomic::write(&directory.join("config.toml"), &tmp, settings.as_bytes())?;
     let Some(uri) = clone_of else { return Ok(()) };

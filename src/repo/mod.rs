@@ -2,7 +2,22 @@
 //!
 //! A repository is a directory `.artifacts` next to the work. It contains two stores: the
 //! [`History`] of records and the [`ContentStore`] of uploaded content.
+//!
+//! ```
+//! use artifacts::{Repository, Settings};
+//!
+//! let work = tempfile::tempdir()?;
+//! let settings = Settings { project: "ada/digits".parse()?, ..Settings::default() };
+//! let created = Repository::create(work.path(), settings.clone())?;
+//!
+//! // Later, from any directory below:
+//! std::fs::create_dir(work.path().join("data"))?;
+//! let repo = Repository::discover(&work.path().join("data"), settings)?;
+//! assert_eq!(repo.own_project()?, created.own_project()?);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
+mod git_exclude;
 mod init;
 mod outline;
 mod remotes;
@@ -22,6 +37,7 @@ use crate::fs::read;
 use crate::history::{History, Signature};
 use crate::name::{Name, ProjectName, RefName};
 
+pub(crate) use git_exclude::exclude as exclude_from_git;
 pub use remotes::RemoteConfig;
 pub(crate) use remotes::remote_exists;
 pub use settings::{HookSettings, HookTrust, Identity, Settings, TransferSettings};

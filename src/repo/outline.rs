@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Repository;
-use crate::config::{self, Config, Sources};
-use crate::content::ContentStore;
+use crate::config;
+use crate::content::{ContentStore, Params};
 use crate::error::{Error, ErrorKind, IoResultExt, Result};
 use crate::fs::atomic;
 use crate::fs::guarded::guard;
@@ -111,7 +111,7 @@ fn restore_settings(directory: &Path) -> Result<()> {
         atomic::set_aside(&path, &directory.join("damaged"), SETTINGS)?;
     }
     let project = History::open(directory).ok().and_then(|history| last_project(&history));
-    let text = config::initial(&Config::load(Sources::default())?, project.as_ref())?;
+    let text = config::initial(Params::default().chunk_sizes(), project.as_ref());
     atomic::write(&path, &directory.join("tmp"), text.as_bytes())
 }
 

@@ -132,8 +132,9 @@ mod tests {
 
     fn repository() -> (tempfile::TempDir, Repository) {
         let directory = tempfile::tempdir().unwrap();
-        Repository::init(directory.path(), "# ours\nformat = 1\n").unwrap();
-        let repo = Repository::discover(directory.path(), Settings::default()).unwrap();
+        let repo = Repository::create(directory.path(), Settings::default()).unwrap();
+        let file = repo.directory().join("config.toml");
+        atomic::write(&file, directory.path(), b"# ours\nformat = 1\n").unwrap();
         (directory, repo)
     }
 

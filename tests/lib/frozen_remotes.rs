@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use artifacts::config::{Config, Sources, initial};
 use artifacts::ops::clone::{CloneOptions, clone};
 use artifacts::ops::fsck::remote::{Depth, RemoteFsckOptions, fsck_remote};
 use artifacts::ops::fsck::{FsckOptions, fsck};
@@ -46,13 +45,11 @@ fn cloned(name: &str) -> Cloned {
     let top = tempfile::tempdir().unwrap();
     let remote = top.path().join("remote");
     lay(&archive(name), "remote", &remote);
-    let project = "ada/digits".parse().unwrap();
     let options = CloneOptions {
         uri: RemoteUri::parse("remote", top.path()).unwrap(),
         name: "origin".parse().unwrap(),
         directory: top.path().join("clone"),
-        config: initial(&Config::load(Sources::default()).unwrap(), Some(&project)).unwrap(),
-        has_project: true,
+        project: Some("ada/digits".parse().unwrap()),
         full: true,
         command: "clone".to_owned(),
     };

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use artifacts::catalog::hook::{StageEvent, run_post, run_pre};
 use artifacts::config::{Config, Sources, initial};
-use artifacts::ops::init::{InitOptions, init};
 use artifacts::ops::upload::{UploadOptions, UploadOutcome, UploadSource, upload};
 use artifacts::progress::{Progress, Unit};
 use artifacts::repo::HookSettings;
@@ -67,9 +66,8 @@ impl Desk {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let desk = Desk { directory, timeout: Duration::from_mins(1) };
-        let project = "ada/lab".parse().unwrap();
-        let config = initial(&Config::load(Sources::default()).unwrap(), Some(&project)).unwrap();
-        init(&InitOptions { directory: desk.top(), config }).unwrap();
+        let settings = Settings { project: "ada/lab".parse().unwrap(), ..Settings::default() };
+        Repository::create(&desk.top(), settings).unwrap();
         desk.write("data", "1 2 3");
         desk
     }

@@ -35,7 +35,7 @@ impl Place {
     /// A run with some files, and a version of it.
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        Repository::init(directory.path(), "").unwrap();
+        Repository::create(directory.path(), Settings::default()).unwrap();
         let place = Place { directory };
         for name in ["a", "b", "c"] {
             place.upload(0, name, "before");

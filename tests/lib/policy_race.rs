@@ -3,10 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use artifacts::config::{Config, Sources, initial};
 use artifacts::history::Revision;
 use artifacts::name::RefName;
-use artifacts::ops::init::{InitOptions, init};
 use artifacts::ops::policy::{PolicySource, SetOptions, set};
 use artifacts::ops::project::{UpdateOptions, show, update};
 use artifacts::ops::register::{RegisterOptions, register};
@@ -21,17 +19,17 @@ const VERSIONS: usize = 12;
 /// How many writers change the record of the project.
 const EDITORS: usize = 8;
 
+fn settings() -> Settings {
+    Settings { project: "o/p".parse().unwrap(), ..Settings::default() }
+}
+
 fn open(directory: &Path) -> Repository {
-    let settings = Settings { project: "o/p".parse().unwrap(), ..Settings::default() };
-    Repository::open(directory, settings).unwrap()
+    Repository::open(directory, settings()).unwrap()
 }
 
 /// A repository with a run and versions of it.
 fn made(work: &Path) -> PathBuf {
-    let config = Config::load(Sources::default()).unwrap();
-    let config = initial(&config, Some(&"o/p".parse().unwrap())).unwrap();
-    let made = init(&InitOptions { directory: work.to_owned(), config }).unwrap();
-    let repo = open(&made.directory);
+    let repo = Repository::create(work, settings()).unwrap();
     std::fs::write(work.join("w.bin"), "weights").unwrap();
     let options = UploadOptions {
         cwd: work.to_owned(),
@@ -43,7 +41,7 @@ fn made(work: &Path) -> PathBuf {
         let options = RegisterOptions::new(format!("v{number}").parse().unwrap());
         register(&repo, &options, &mut std::io::empty(), &NoProgress).unwrap();
     }
-    made.directory
+    repo.directory().to_owned()
 }
 
 fn set_rules(repo: &Repository, rules: &[&str]) {

@@ -1,9 +1,5 @@
 //! Many new runs in parallel that want the same name.
 
-use std::path::Path;
-
-use artifacts::config::{Config, Sources, initial};
-use artifacts::ops::init::{InitOptions, init};
 use artifacts::ops::run::{RunOptions, run};
 use artifacts::{NoProgress, Repository, Settings};
 
@@ -11,20 +7,17 @@ use artifacts::{NoProgress, Repository, Settings};
 const WRITERS: usize = 16;
 const RUNS_EACH: usize = 16;
 
-fn open(directory: &Path) -> Repository {
-    let project = "o/p".parse().unwrap();
-    // The same seed for all, so that the same two words are wanted.
-    Repository::open(directory, Settings { project, seed: 1, ..Settings::default() }).unwrap()
+/// The same seed for all, so that the same two words are wanted.
+fn settings() -> Settings {
+    Settings { project: "o/p".parse().unwrap(), seed: 1, ..Settings::default() }
 }
 
 #[test]
 fn a_name_that_another_writer_took_meanwhile_is_chosen_again() {
     let work = tempfile::tempdir().unwrap();
-    let config = Config::load(Sources::default()).unwrap();
-    let config = initial(&config, Some(&"o/p".parse().unwrap())).unwrap();
-    let repository = init(&InitOptions { directory: work.path().to_owned(), config }).unwrap();
+    let repository = Repository::create(work.path(), settings()).unwrap();
     let make_runs = || {
-        let repo = open(&repository.directory);
+        let repo = Repository::open(repository.directory(), settings()).unwrap();
         let options = RunOptions { cwd: work.path().to_owned(), ..RunOptions::default() };
         let made = (0..RUNS_EACH).map(|_| run(&repo, &options, &mut (), &NoProgress).unwrap().run);
         made.collect::<Vec<_>>()

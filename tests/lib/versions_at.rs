@@ -30,7 +30,7 @@ type Seen = BTreeMap<String, String>;
 impl Place {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        Repository::init(directory.path(), "").unwrap();
+        Repository::create(directory.path(), Settings::default()).unwrap();
         let place = Place { directory };
         std::fs::write(place.directory.path().join("a"), b"a").unwrap();
         let options = UploadOptions {

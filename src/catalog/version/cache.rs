@@ -158,8 +158,7 @@ mod tests {
     impl Place {
         fn new() -> Self {
             let directory = tempfile::tempdir().unwrap();
-            Repository::init(directory.path(), "").unwrap();
-            let repo = Repository::discover(directory.path(), Settings::default()).unwrap();
+            let repo = Repository::create(directory.path(), Settings::default()).unwrap();
             Place { _directory: directory, repo }
         }
 

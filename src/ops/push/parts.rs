@@ -108,8 +108,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let work = root.path().join("a");
         atomic::create_dir_all(&work).unwrap();
-        Repository::init(&work, "").unwrap();
-        let repo = Repository::discover(&work, Settings::default()).unwrap();
+        let repo = Repository::create(&work, Settings::default()).unwrap();
         let store = root.path().join("store");
         atomic::create_dir_all(&store).unwrap();
         let uri = store.to_str().unwrap().to_owned();

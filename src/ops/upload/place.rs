@@ -306,8 +306,6 @@ pub(super) fn spool(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Config, Sources, initial};
-    use crate::ops::init::{InitOptions, init};
     use crate::ops::upload::Destination;
     use crate::repo::Settings;
 
@@ -324,10 +322,7 @@ mod tests {
     }
 
     fn repository(work: &Path) -> Repository {
-        let config = Config::load(Sources::default()).unwrap();
-        let options =
-            InitOptions { directory: work.to_owned(), config: initial(&config, None).unwrap() };
-        Repository::open(&init(&options).unwrap().directory, Settings::default()).unwrap()
+        Repository::create(work, Settings::default()).unwrap()
     }
 
     #[test]

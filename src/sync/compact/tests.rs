@@ -34,8 +34,7 @@ fn directory() -> TempDir {
 fn repository(root: &Path, name: &str, guarantee: Guarantee) -> Repository {
     let directory = root.join(name);
     atomic::create_dir_all(&directory).unwrap();
-    Repository::init(&directory, "").unwrap();
-    let repo = Repository::discover(&directory, Settings::default()).unwrap();
+    let repo = Repository::create(&directory, Settings::default()).unwrap();
     let store = root.join("store");
     atomic::create_dir_all(&store).unwrap();
     let uri = store.to_str().unwrap().to_owned();
@@ -78,8 +77,7 @@ fn clone_of(root: &Path, name: &str, full: bool) -> (Repository, CloneOutcome) {
         uri: RemoteUri::parse(store.to_str().unwrap(), root).unwrap(),
         name: "lab".parse().unwrap(),
         directory: root.join(name),
-        config: String::new(),
-        has_project: true,
+        project: Some(Settings::default().project),
         full,
         command: "clone".to_owned(),
     };

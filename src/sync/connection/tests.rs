@@ -18,8 +18,7 @@ use crate::repo::Settings;
 /// A repository with a directory as the remote `lab`.
 fn repository(guarantee: Option<Guarantee>) -> (TempDir, Repository) {
     let directory = tempfile::tempdir().unwrap();
-    Repository::init(directory.path(), "").unwrap();
-    let repo = Repository::discover(directory.path(), Settings::default()).unwrap();
+    let repo = Repository::create(directory.path(), Settings::default()).unwrap();
     let store = directory.path().join("store");
     atomic::create_dir_all(&store).unwrap();
     let uri = store.to_str().unwrap().to_owned();

@@ -12,7 +12,6 @@ use artifacts::history::TreeEntry;
 use artifacts::name::{RefKind, RefName};
 use artifacts::ops::copy::{CopyOptions, copy};
 use artifacts::ops::delete::{DeleteOptions, delete, plan_delete};
-use artifacts::ops::init::{InitOptions, init};
 use artifacts::ops::register::{RegisterOptions, register};
 use artifacts::ops::stage::{StageOptions, StageTarget, stage};
 use artifacts::ops::undo::{UndoOptions, UndoOutcome, undo};
@@ -51,11 +50,9 @@ impl Desk {
         let directory = tempfile::tempdir().unwrap();
         let work = directory.path().canonicalize().unwrap();
         let project = "ada/digits".parse().unwrap();
-        let config = initial(&Config::load(Sources::default()).unwrap(), Some(&project)).unwrap();
-        let made = init(&InitOptions { directory: work.clone(), config }).unwrap();
         let clock = Arc::new(Ticking(AtomicI64::new(1_790_000_000)));
         let settings = Settings { clock, project, ..Settings::default() };
-        let repo = Repository::open(&made.directory, settings).unwrap();
+        let repo = Repository::create(&work, settings).unwrap();
         std::fs::write(work.join("model"), "0.1").unwrap();
         let options = UploadOptions {
             cwd: work,

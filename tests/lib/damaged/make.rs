@@ -72,13 +72,7 @@ fn the_small_repository() {
     }
     let top = tempfile::tempdir().unwrap();
     let work = tempfile::tempdir().unwrap();
-    let sizes = [("chunk_min", "1 KiB"), ("chunk_avg", "4 KiB"), ("chunk_max", "8 KiB")];
-    let flags = sizes.map(|(name, size)| (format!("content.{name}"), size.to_owned())).into();
-    let config = Config::load(Sources { flags, ..Sources::default() }).unwrap();
-    let project = "alice/digits".parse().unwrap();
-    let config = config::initial(&config, Some(&project)).unwrap();
-    Repository::init(top.path(), &config).unwrap();
-    let repo = Repository::open(&top.path().join(".artifacts"), settings()).unwrap();
+    let repo = Repository::create(top.path(), settings()).unwrap();
     for (run, state, tag) in UPLOADS {
         upload_state(&repo, work.path(), run, state, tag);
     }

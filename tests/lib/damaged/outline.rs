@@ -131,7 +131,7 @@ fn a_damaged_repository_is_opened_by_no_one_and_made_by_no_one() {
     std::fs::remove_file(directory.join("HEAD")).unwrap();
     for error in [
         Repository::open(&directory, settings()).unwrap_err(),
-        Repository::init(top.path(), "").unwrap_err(),
+        Repository::create(top.path(), settings()).unwrap_err(),
     ] {
         assert_eq!(error.kind(), ErrorKind::Corrupt, "{error:?}");
         assert!(error.hint().unwrap().contains("art fsck --repair"), "{error:?}");

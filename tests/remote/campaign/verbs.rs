@@ -1,6 +1,5 @@
 //! Operations on a machine, each with the condition that holds after it.
 
-use artifacts::config::{Config, Sources, initial};
 use artifacts::ops::clone::{CloneOptions, clone};
 use artifacts::ops::evict::{EvictOptions, evict};
 use artifacts::ops::fetch::{FetchOptions, fetch};
@@ -79,8 +78,7 @@ fn clone_with(world: &World, transfer: TransferSettings, full: bool) -> Result<(
         uri: RemoteUri::parse(&world.uri(), &world.sandbox.work()).unwrap(),
         name: "origin".parse().unwrap(),
         directory: directory.clone(),
-        config: initial(&Config::load(Sources::default())?, Some(&"ada/digits".parse()?))?,
-        has_project: true,
+        project: Some("ada/digits".parse()?),
         full,
         command: "clone".to_owned(),
     };

@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use artifacts::config::{Config, Sources, initial};
 use artifacts::name::Name;
 use artifacts::ops::cat::{CatOptions, cat, find};
 use artifacts::ops::clone::{CloneOptions, clone};
@@ -251,8 +250,7 @@ impl World {
             uri: RemoteUri::parse(&self.uri, Path::new("/")).unwrap(),
             name: "origin".parse().unwrap(),
             directory: self.sandbox.path(machine),
-            config: initial(&Config::load(Sources::default())?, Some(&"ada/digits".parse()?))?,
-            has_project: true,
+            project: Some("ada/digits".parse()?),
             full,
             command: "clone".to_owned(),
         };

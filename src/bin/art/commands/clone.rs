@@ -55,15 +55,13 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         Some(place) => context.cwd().join(place),
         None => context.cwd().join(last_part(&uri)?),
     };
-    let project = project(context)?;
     // Settings of a surrounding repository do not apply to the new one.
     let config = context.config_of_user()?;
     let options = CloneOptions {
         uri,
         name: args.origin.clone(),
         directory,
-        config: artifacts::config::initial(&config, project.as_ref())?,
-        has_project: project.is_some(),
+        project: project(context)?,
         full: args.full,
         command: context.env.command_line(),
     };

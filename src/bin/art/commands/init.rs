@@ -2,10 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use artifacts::config;
 use artifacts::name::ProjectName;
-use artifacts::ops::init::{InitOptions, init};
-use artifacts::{Name, Result};
+use artifacts::ops::init::init;
+use artifacts::{Name, Result, Settings};
 
 use crate::context::Context;
 use crate::paths;
@@ -34,8 +33,9 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         Some(project) => project.clone(),
         None => default_project(context, &directory)?,
     };
-    let config = config::initial(&*context.config()?, Some(&project))?;
-    let outcome = init(&InitOptions { directory, config })?;
+    let settings = Settings { project, ..context.settings()? };
+    let project = &settings.project;
+    let outcome = init(&directory, &settings)?;
     context.ui.summary(&outcome, |page| {
         let shown = outcome.directory.display();
         if outcome.created {
