@@ -201,7 +201,6 @@ impl Place {
         let options = UploadOptions {
             cwd: self.directory.path().to_owned(),
             sources: vec![artifacts::ops::upload::UploadSource::Path("data".into())],
-            command: "bench".to_owned(),
             ..UploadOptions::default()
         };
         let outcome = upload(repo, &options, &mut empty(), &NoProgress).unwrap();

@@ -125,7 +125,6 @@
 //!     config,
 //!     has_project: true,
 //!     full: false,
-//!     command: "clone".to_owned(),
 //! };
 //! let cloned = clone(&options, settings.clone(), &NoProgress)?;
 //! assert_eq!((cloned.runs, cloned.content.contents), (1, 0));

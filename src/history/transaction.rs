@@ -108,6 +108,26 @@ impl History {
 }
 
 impl Transaction<'_> {
+    /// Returns the author of the moves.
+    pub(crate) fn who(&self) -> &Signature {
+        &self.who
+    }
+
+    /// Returns the command to record.
+    pub(crate) fn command(&self) -> &str {
+        &self.command
+    }
+
+    /// Records the operation as made by `command`.
+    pub(crate) fn record_as(&mut self, command: &str) {
+        command.clone_into(&mut self.command);
+    }
+
+    /// Records that the command changed nothing.
+    pub(crate) fn note_unchanged(&self) {
+        self.history.note_unchanged(&self.command);
+    }
+
     /// Points the ref `name` to the commit `new`, or deletes it, if its old value is `expected`.
     /// `message` is written to its reflog.
     pub fn update(
@@ -182,7 +202,7 @@ impl Transaction<'_> {
         }
         let plan = self.plan(&mut lock)?;
         if plan.moves.is_empty() && plan.head.is_none() {
-            self.history.note_unchanged(&self.command);
+            self.note_unchanged();
             return Ok(plan.operation);
         }
         let git_dir = self.history.git_dir();
@@ -296,12 +316,21 @@ impl Transaction<'_> {
         Ok(Plan { operation, moves, log_entries, head: head.map(|(_, new)| new) })
     }
 
+    /// Returns the command. A program that uses the library may have none: then the message of the
+    /// first ref describes the operation.
+    fn described(&self) -> &str {
+        match self.updates.first() {
+            Some(first) if self.command.is_empty() => &first.message,
+            _ => &self.command,
+        }
+    }
+
     fn operation(&self, changes: Vec<RefChange>, head: Option<HeadChange>) -> Operation {
         Operation {
             id: uuid::Uuid::new_v4().to_string(),
             time: Timestamp::from_seconds(self.who.time.seconds().max(0)),
             who: identity(&self.who),
-            command: self.command.clone(),
+            command: self.described().to_owned(),
             changes,
             head,
             undoes: self.undoes.clone(),

@@ -205,7 +205,7 @@ impl History {
     /// Records that `command` changed nothing, for an undo directly after it.
     ///
     /// The note only makes an undo more careful. A full disk therefore does not fail the command.
-    pub(crate) fn note_unchanged(&self, command: &str) {
+    pub(super) fn note_unchanged(&self, command: &str) {
         let note = Unchanged { format: FORMAT, command: command.to_owned(), size: self.log_size() };
         if let Ok(line) = serde_json::to_string(&note) {
             let line = format!("{line}\n");

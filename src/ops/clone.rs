@@ -30,8 +30,6 @@ pub struct CloneOptions {
     pub project: Option<ProjectName>,
     /// Also download all content.
     pub full: bool,
-    /// The command line, for the operation log.
-    pub command: String,
 }
 
 /// The result of a clone.
@@ -168,7 +166,6 @@ fn fill(
             full: options.full,
             path: None,
             allow_disabled: false,
-            command: options.command.clone(),
         },
         progress,
     )

@@ -42,8 +42,6 @@ pub struct CopyOptions {
     pub kind: Option<VersionKind>,
     /// Allows copying a disabled version.
     pub allow_disabled: bool,
-    /// The command line, for the operation log.
-    pub command: String,
 }
 
 /// The result of a copy.
@@ -78,7 +76,7 @@ pub fn copy(repo: &Repository, options: &CopyOptions) -> Result<CopyOutcome> {
     if let Some(readme) = &options.readme {
         check_readme(readme)?;
     }
-    let changed = change_records(repo, &options.command, |change| {
+    let changed = change_records(repo, |change| {
         let source = find_version(repo, &options.version)?;
         if !options.allow_disabled {
             refuse_disabled(repo, Some(&source.reference), source.commit)?;
@@ -169,7 +167,6 @@ impl CopyOptions {
             readme: None,
             kind: None,
             allow_disabled: false,
-            command: String::new(),
         }
     }
 

@@ -108,12 +108,12 @@ fn is_in_last_stage(repo: &Repository, version: &DoomedVersion) -> Result<bool> 
     Ok(stages.len() > 1 && stages.last() == Some(&version.stage))
 }
 
-/// Deletes the planned versions, all or none. `command` is the command line, for the operation log.
+/// Deletes the planned versions, all or none.
 ///
 /// Fails with [`Moved`](ErrorKind::Moved) if one of the versions has changed since the plan was
 /// made.
-pub fn delete(repo: &Repository, plan: DeletePlan, command: &str) -> Result<DeleteOutcome> {
-    let changed = change_records(repo, command, |change| {
+pub fn delete(repo: &Repository, plan: DeletePlan) -> Result<DeleteOutcome> {
+    let changed = change_records(repo, |change| {
         for doomed in &plan.versions {
             let reference = doomed.reference();
             let now = try_load_version(repo, &reference)?.map(|version| version.commit);

@@ -1,7 +1,7 @@
 //! The versions of one project, under the method names that registry clients use: list, get,
 //! create, register, patch, copy, transfer, delete, stage, history, pull.
 //!
-//! Each method calls the operation of the same name, with the project and the command filled in.
+//! Each method calls the operation of the same name, with the project filled in.
 //! For everything else, call the operation itself with its options.
 //!
 //! ```
@@ -49,7 +49,7 @@
 //! assert_eq!(registry.create(again).unwrap_err().kind(), ErrorKind::AlreadyExists);
 //!
 //! registry.stage(&v1, &"staging".parse()?, "DriftTests", "drift tests passed")?;
-//! registry.patch(UpdateOptions {
+//! registry.patch(&UpdateOptions {
 //!     add_tags: Tags::parse("reviewed")?,
 //!     ..UpdateOptions::new(registry.revision(&v1))
 //! })?;
@@ -102,9 +102,6 @@ use crate::progress::Progress;
 use crate::record::VERSION_FIELDS;
 use crate::record::query::{Query, Sort};
 use crate::repo::Repository;
-
-/// The reason to record for a stage if none is given.
-const UNSAID: &str = "ClientStageUpdate";
 
 /// The versions of a project.
 #[derive(Clone, Copy)]
@@ -169,29 +166,23 @@ impl<'r> Registry<'r> {
     /// is ignored.
     pub fn register(&self, mut options: RegisterOptions) -> Result<RegisterOutcome> {
         options.project = Some(self.project.clone());
-        fill(&mut options.command, || format!("register {}", options.name));
         register(self.repo, &options, &mut std::io::empty(), self.progress)
     }
 
     /// Changes the fields of a version; see [`update`].
-    pub fn patch(&self, mut options: UpdateOptions) -> Result<UpdateOutcome> {
-        fill(&mut options.command, || format!("update {}", options.version));
-        update(self.repo, &options)
+    pub fn patch(&self, options: &UpdateOptions) -> Result<UpdateOutcome> {
+        update(self.repo, options)
     }
 
     /// Creates a copy of a version in the first stage. The default name is `VERSION-copy`.
     pub fn copy(&self, version: &Name, name: Option<Name>) -> Result<CopyOutcome> {
-        let command = format!("copy {version}");
-        copy(self.repo, &CopyOptions { name, command, ..CopyOptions::new(self.revision(version)) })
+        copy(self.repo, &CopyOptions { name, ..CopyOptions::new(self.revision(version)) })
     }
 
     /// Moves a version to another project, with its history.
     pub fn transfer(&self, version: &Name, to_project: &ProjectName) -> Result<TransferOutcome> {
-        let options = TransferOptions {
-            version: self.revision(version),
-            to_project: to_project.clone(),
-            command: format!("transfer {version} --to-project {to_project}"),
-        };
+        let options =
+            TransferOptions { version: self.revision(version), to_project: to_project.clone() };
         transfer(self.repo, &options)
     }
 
@@ -199,7 +190,7 @@ impl<'r> Registry<'r> {
     pub fn delete(&self, version: &Name) -> Result<DeleteOutcome> {
         let versions = vec![self.revision(version)];
         let plan = plan_delete(self.repo, &DeleteOptions { versions, ..DeleteOptions::default() })?;
-        delete(self.repo, plan, &format!("delete {version}"))
+        delete(self.repo, plan)
     }
 
     /// Moves a version to a stage; see [`stage`]. An empty reason counts as no reason.
@@ -214,10 +205,8 @@ impl<'r> Registry<'r> {
             version: self.revision(version),
             to: StageTarget::Stage(to.clone()),
             reason: (!reason.is_empty()).then(|| reason.to_owned()),
-            unsaid: UNSAID.to_owned(),
             message: message.to_owned(),
             expect: None,
-            command: format!("stage {version} {to}"),
         };
         stage(self.repo, &options, self.progress)
     }
@@ -252,11 +241,5 @@ impl<'r> Registry<'r> {
 impl std::fmt::Debug for Registry<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Registry").field("project", self.project).finish_non_exhaustive()
-    }
-}
-
-fn fill(command: &mut String, make: impl FnOnce() -> String) {
-    if command.is_empty() {
-        *command = make();
     }
 }

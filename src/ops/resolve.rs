@@ -31,8 +31,6 @@ pub struct ResolveOptions {
     pub choice: Choice,
     /// The commit message.
     pub message: Option<String>,
-    /// The command line, for the operation log.
-    pub command: String,
 }
 
 /// The result of resolving a conflict.
@@ -59,7 +57,7 @@ pub fn resolve(repo: &Repository, options: &ResolveOptions) -> Result<ResolveOut
     let remote = repo.choose_remote(options.remote.as_ref())?.name;
     let side = Side::find(repo, &remote, options)?;
     let memory = side.memory.clone();
-    let changed = change_records(repo, &options.command, |change| side.settle(change))?;
+    let changed = change_records(repo, |change| side.settle(change))?;
     let Settled { name, old, new, conflicts, memory: now } = changed.value;
     if now != memory {
         now.save(&cache_directory(repo, &remote), &repo.content().tmp_dir())?;

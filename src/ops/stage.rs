@@ -29,14 +29,10 @@ pub struct StageOptions {
     pub to: StageTarget,
     /// The reason, as a word for programs, if given.
     pub reason: Option<String>,
-    /// The reason to record if none is given; by convention `ClientStageUpdate`.
-    pub unsaid: String,
     /// The message, for people; may be empty.
     pub message: String,
     /// The required current stage, if any.
     pub expect: Option<Name>,
-    /// The command line, for the operation log.
-    pub command: String,
 }
 
 /// The new stage of a version.
@@ -99,7 +95,7 @@ pub fn stage(
     options: &StageOptions,
     progress: &dyn Progress,
 ) -> Result<StageOutcome> {
-    let (changed, staged) = change_stages(repo, &options.command, progress, |change| {
+    let (changed, staged) = change_stages(repo, progress, |change| {
         let version = find_version(repo, &options.version)?;
         apply(change, &version, options)
     })?;
@@ -124,11 +120,7 @@ fn apply(
         StageTarget::Next => rules.policy.next_stage(&from)?,
     };
     rules.policy.check_stage(to)?;
-    let said = Said {
-        reason: options.reason.clone(),
-        unsaid: options.unsaid.clone(),
-        message: options.message.clone(),
-    };
+    let said = Said { reason: options.reason.clone(), message: options.message.clone() };
     let mut draft = version.draft.clone();
     let (mut commit, mut displaced) = (None, Vec::new());
     if !is_there(&draft.record, to, &said) {

@@ -21,8 +21,6 @@ pub struct TagOptions {
     pub force: bool,
     /// Reports what would change, without writing.
     pub dry_run: bool,
-    /// The command line, for the operation log.
-    pub command: String,
 }
 
 /// The result of a tag change, or of a dry run.
@@ -80,8 +78,7 @@ pub fn tag(repo: &Repository, options: &TagOptions) -> Result<TagOutcome> {
             (Some(_), _) => "tag: moved",
         };
         let expected = previous.map_or(Expected::Absent, Expected::Id);
-        let who = repo.signature();
-        let mut transaction = repo.history().transaction(&who, &options.command);
+        let mut transaction = repo.transaction();
         transaction.update(reference, expected, commit, message);
         transaction.commit(repo.settings().lock_timeout)?;
     }

@@ -24,8 +24,6 @@ pub struct TransferOptions {
     pub version: Revision,
     /// The new project.
     pub to_project: ProjectName,
-    /// The command line, for the operation log.
-    pub command: String,
 }
 
 /// The result of a transfer.
@@ -56,7 +54,7 @@ pub struct TransferOutcome {
 /// [`Policy`](crate::ErrorKind::Policy) if the project's rules do not allow the version in its
 /// stage.
 pub fn transfer(repo: &Repository, options: &TransferOptions) -> Result<TransferOutcome> {
-    let changed = change_records(repo, &options.command, |change| {
+    let changed = change_records(repo, |change| {
         let version = find_version(repo, &options.version)?;
         apply(change, &version, &options.to_project)
     })?;
@@ -108,7 +106,6 @@ fn welcome(
     let stage = &version.record().stage;
     let said = Said {
         reason: Some(TRANSFERRED.to_owned()),
-        unsaid: String::new(),
         message: format!("from {}", version.reference.project()),
     };
     let facts = Facts::read(repo, project, &rules.policy, &version.draft, stage)?;

@@ -37,8 +37,6 @@ pub struct UpdateOptions {
     pub readme: Option<String>,
     /// The kind.
     pub kind: Option<VersionKind>,
-    /// The command line, for the operation log.
-    pub command: String,
 }
 
 /// The result of an update.
@@ -73,7 +71,7 @@ pub fn update(repo: &Repository, options: &UpdateOptions) -> Result<UpdateOutcom
     if let Some(readme) = &options.readme {
         check_readme(readme)?;
     }
-    let changed = change_records(repo, &options.command, |change| {
+    let changed = change_records(repo, |change| {
         let version = find(repo, options)?;
         apply(change, &version, options)
     })?;
@@ -138,7 +136,6 @@ impl UpdateOptions {
             content: ContentChange::Keep,
             readme: None,
             kind: None,
-            command: String::new(),
         }
     }
 

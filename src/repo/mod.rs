@@ -34,7 +34,7 @@ use crate::fs::atomic;
 use crate::fs::guarded::guard;
 use crate::fs::lock::{FileLock, Mode};
 use crate::fs::read;
-use crate::history::{History, Signature};
+use crate::history::{History, Signature, Transaction};
 use crate::name::{Name, ProjectName, RefName};
 
 pub(crate) use git_exclude::exclude as exclude_from_git;
@@ -170,6 +170,11 @@ impl Repository {
             email: self.settings.identity.email.clone(),
             time: self.settings.clock.now(),
         }
+    }
+
+    /// Starts a transaction of refs, as the identity and the command of the settings.
+    pub fn transaction(&self) -> Transaction<'_> {
+        self.history.transaction(&self.signature(), &self.settings.command)
     }
 
     /// Locks out garbage collection while the caller writes. Several processes can hold this lock.

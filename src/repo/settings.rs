@@ -134,6 +134,11 @@ impl fmt::Debug for TransferSettings {
 pub struct Settings {
     /// The acting person or machine.
     pub identity: Identity,
+    /// The acting command line, without secrets, for logs and hooks. If it is empty, each operation
+    /// is recorded with the message of its first ref.
+    pub command: String,
+    /// The reason to record if a version moves to a stage and none is given.
+    pub stage_reason: String,
     /// The source of the current time.
     pub clock: Arc<dyn Clock>,
     /// The project of names that are given without a project.
@@ -162,6 +167,8 @@ impl Default for Settings {
         let name = |text: &str| text.parse().expect("because the default names are valid");
         Settings {
             identity: Identity::default(),
+            command: String::new(),
+            stage_reason: "ClientStageUpdate".to_owned(),
             clock: Arc::new(SystemClock),
             project: ProjectName { owner: name("local"), project: name("default") },
             run: None,
@@ -180,6 +187,7 @@ impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings")
             .field("identity", &self.identity)
+            .field("command", &self.command)
             .field("project", &self.project)
             .field("run", &self.run)
             .field("threads", &self.threads)

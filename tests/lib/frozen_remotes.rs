@@ -51,7 +51,6 @@ fn cloned(name: &str) -> Cloned {
         directory: top.path().join("clone"),
         project: Some("ada/digits".parse().unwrap()),
         full: true,
-        command: "clone".to_owned(),
     };
     clone(&options, settings(), &NoProgress).unwrap();
     let repo = open(&top.path().join("clone/.artifacts"));

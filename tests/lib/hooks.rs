@@ -97,7 +97,8 @@ impl Desk {
 
     fn repo_with(&self, hooks: HookSettings) -> Repository {
         let project = "ada/lab".parse().unwrap();
-        let settings = Settings { hooks, project, ..Settings::default() };
+        let command = "upload data".to_owned();
+        let settings = Settings { hooks, project, command, ..Settings::default() };
         Repository::open(&self.top().join(".artifacts"), settings).unwrap()
     }
 
@@ -106,7 +107,6 @@ impl Desk {
             cwd: self.top(),
             sources: vec![UploadSource::Path("data".into())],
             message: Some("three numbers".to_owned()),
-            command: "upload data".to_owned(),
             ..UploadOptions::default()
         }
     }

@@ -74,7 +74,6 @@ impl Place {
             cwd: self.path().to_owned(),
             sources: vec![UploadSource::Path(name.into())],
             message: Some(format!("upload {name}")),
-            command: format!("upload {name}"),
             ..UploadOptions::default()
         };
         upload(&self.at(second), &options, &mut std::io::empty(), &NoProgress).unwrap();
@@ -91,10 +90,8 @@ impl Place {
             version: "v1".parse().unwrap(),
             to: StageTarget::Stage(to.parse().unwrap()),
             reason: None,
-            unsaid: "Test".to_owned(),
             message: String::new(),
             expect: None,
-            command: format!("stage v1 {to}"),
         };
         stage(&self.at(second), &options, &NoProgress).unwrap();
     }
@@ -102,7 +99,6 @@ impl Place {
     fn update(&self, second: i64, change: impl FnOnce(&mut UpdateOptions)) {
         let mut options = UpdateOptions::new("v1".parse().unwrap());
         change(&mut options);
-        "update".clone_into(&mut options.command);
         update(&self.at(second), &options).unwrap();
     }
 
@@ -281,8 +277,8 @@ fn commits_of_one_second_are_distinguished_across_a_merge() {
         let mut found = entries.iter().filter(|it| it.to.as_str() == stage && it.reason == reason);
         found.next().unwrap().commit
     };
-    assert_eq!(commit("staging", "Test"), Some(our_tip));
-    assert_eq!(commit("production", "Test"), Some(their_tip));
+    assert_eq!(commit("staging", "ClientStageUpdate"), Some(our_tip));
+    assert_eq!(commit("production", "ClientStageUpdate"), Some(their_tip));
     assert_eq!(commit("staging", "Merged"), Some(merged));
 }
 

@@ -51,7 +51,6 @@ fn set_rules(repo: &Repository, rules: &[&str]) {
         source: PolicySource::Settings(settings),
         message: String::new(),
         dry_run: false,
-        command: "policy set".to_owned(),
     };
     set(repo, &options).unwrap();
 }
@@ -61,10 +60,8 @@ fn put_in_production(repo: &Repository, version: &str) {
         version: version.parse::<Revision>().unwrap(),
         to: StageTarget::Stage("production".parse().unwrap()),
         reason: Some("Race".to_owned()),
-        unsaid: String::new(),
         message: String::new(),
         expect: None,
-        command: "stage".to_owned(),
     };
     stage(repo, &options, &NoProgress).unwrap();
 }
@@ -72,7 +69,6 @@ fn put_in_production(repo: &Repository, version: &str) {
 fn add_tag(repo: &Repository, number: usize) {
     let options = UpdateOptions {
         add_tags: Tags::parse(&format!("t{number}")).unwrap(),
-        command: "project update".to_owned(),
         ..UpdateOptions::default()
     };
     assert!(update(repo, &options).unwrap().changed);

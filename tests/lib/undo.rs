@@ -97,6 +97,15 @@ fn a_switch_by_git_keeps_an_undo_from_switching() {
 }
 
 #[test]
+fn an_operation_without_a_command_is_recorded_with_the_message_of_its_first_ref() {
+    let place = Place::new();
+    let mut transaction = place.history.transaction(&ada(0), "");
+    transaction.update(run("a"), Expected::Absent, Some(place.commits[0]), "upload: first");
+    transaction.update(run("b"), Expected::Absent, Some(place.commits[0]), "upload: second");
+    assert_eq!(transaction.commit(TIMEOUT).unwrap().command, "upload: first");
+}
+
+#[test]
 fn an_operation_without_changes_is_not_recorded() {
     let place = Place::new();
     place.set(&[("a", Some(0))]);

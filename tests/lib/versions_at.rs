@@ -45,8 +45,9 @@ impl Place {
     /// The repository at a second.
     fn at(&self, second: i64) -> Repository {
         let clock = Arc::new(FixedClock(time(second)));
-        Repository::discover(self.directory.path(), Settings { clock, ..Settings::default() })
-            .unwrap()
+        let command = if second == 0 { SETUP } else { "test" }.to_owned();
+        let settings = Settings { clock, command, ..Settings::default() };
+        Repository::discover(self.directory.path(), settings).unwrap()
     }
 
     fn list(&self, at: Option<i64>) -> VersionList {
@@ -76,7 +77,6 @@ impl Place {
 
     fn register(&self, second: i64, name: &str) {
         let mut options = RegisterOptions::new(name.parse().unwrap());
-        options.command = format!("register {name}");
         options.source = RegisterSource::Revision("HEAD".parse().unwrap());
         // There already, perhaps, and in another stage: then nothing happens.
         let _ = register(&self.at(second), &options, &mut std::io::empty(), &NoProgress);
@@ -87,10 +87,8 @@ impl Place {
             version: name.parse().unwrap(),
             to: StageTarget::Stage(to.parse().unwrap()),
             reason: None,
-            unsaid: "Test".to_owned(),
             message: String::new(),
             expect: None,
-            command: format!("stage {name} {to}"),
         };
         let _ = stage(&self.at(second), &options, &NoProgress);
     }
@@ -117,14 +115,13 @@ impl Place {
         let options = DeleteOptions { versions: vec![name.parse().unwrap()], force: true };
         let repo = self.at(second);
         if let Ok(plan) = plan_delete(&repo, &options) {
-            delete(&repo, plan, "delete").unwrap();
+            delete(&repo, plan).unwrap();
         }
     }
 
     fn rename(&self, second: i64, from: &str, to: &str) {
         let mut options = UpdateOptions::new(from.parse().unwrap());
         options.name = Some(to.parse().unwrap());
-        "update".clone_into(&mut options.command);
         let _ = update(&self.at(second), &options);
     }
 
@@ -132,18 +129,14 @@ impl Place {
         let mut options = CopyOptions::new(from.parse().unwrap());
         options.name = Some(to.parse().unwrap());
         options.allow_disabled = true;
-        "copy".clone_into(&mut options.command);
         let _ = copy(&self.at(second), &options);
     }
 
     /// To the other project and back, in turns.
     fn transfer(&self, second: i64, name: &str) {
         for (from, to) in [(name.to_owned(), OTHER), (format!("{OTHER}:{name}"), "local/default")] {
-            let options = TransferOptions {
-                version: from.parse().unwrap(),
-                to_project: to.parse().unwrap(),
-                command: "transfer".to_owned(),
-            };
+            let options =
+                TransferOptions { version: from.parse().unwrap(), to_project: to.parse().unwrap() };
             if transfer(&self.at(second), &options).is_ok() {
                 return;
             }
@@ -151,13 +144,13 @@ impl Place {
     }
 
     fn undo(&self, second: i64) {
-        // The operation that made the run is never undone, because it made no version.
+        // The operations of the setup are never undone.
         if self
             .at(0)
             .history()
             .find_undoable(Undoing::Newest)
             .unwrap()
-            .is_some_and(|last| !last.operation.command.is_empty())
+            .is_some_and(|last| last.operation.command != SETUP)
         {
             let _ = undo(&self.at(second), &UndoOptions::default(), &NoProgress);
         }
@@ -180,6 +173,8 @@ enum Step {
 }
 
 const OTHER: &str = "other/project";
+/// The command of operations that make the place, which no test undoes.
+const SETUP: &str = "setup";
 const NAMES: [&str; 3] = ["v1", "v2", "v3"];
 const STAGES: [&str; 4] = ["testing", "staging", "production", "disabled"];
 

@@ -23,6 +23,9 @@ use crate::input::Input;
 use crate::signals::Signals;
 use crate::ui::{Looks, TerminalProgress, Ui};
 
+/// The reason to record for a move to a stage if none is given.
+const STAGE_REASON: &str = "CliStageUpdate";
+
 /// One invocation of `art`.
 pub(crate) struct Context<'a> {
     /// Prints and asks.
@@ -131,6 +134,8 @@ impl<'a> Context<'a> {
         let seed = self.env.seed()?.unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().0);
         Ok(Settings {
             identity: self.identity(config)?,
+            command: self.env.command_line(),
+            stage_reason: STAGE_REASON.to_owned(),
             clock: Arc::clone(&self.clock),
             run: self.run_of_environment(&project)?,
             project,

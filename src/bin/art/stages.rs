@@ -1,4 +1,4 @@
-//! Shared by `art stage`, `promote` and `register`: the default reason and the output of a move.
+//! Shared by `art stage`, `promote` and `register`: the options and the output of a move.
 
 use artifacts::catalog::changes::Total;
 use artifacts::ops::stage::{DisplacedVersion, StageOptions, StageOutcome, StageTarget};
@@ -10,9 +10,6 @@ use crate::changes;
 use crate::context::Context;
 use crate::ui::Page;
 use crate::version::{VersionArg, WhyArgs};
-
-/// The reason that is recorded if none is given.
-pub(crate) const UNSAID: &str = "CliStageUpdate";
 
 /// The options of a move to a stage.
 #[derive(Debug, clap::Args)]
@@ -37,10 +34,8 @@ impl MoveArgs {
             version: version.version.clone(),
             to,
             reason: self.why.reason()?,
-            unsaid: UNSAID.to_owned(),
             message: self.why.message()?,
             expect: self.expect.clone(),
-            command: context.env.command_line(),
         })
     }
 }

@@ -26,11 +26,10 @@ pub(crate) struct ChangedRun {
 /// Changes the record of the run at `reference`.
 ///
 /// `change` receives the current run and returns the subject of the commit. It is called again if
-/// another writer was faster. `command` is the command line, for the operation log.
+/// another writer was faster.
 pub(crate) fn change_run(
     repo: &Repository,
     reference: &RefName,
-    command: &str,
     change: &mut dyn FnMut(&mut LoadedRun) -> Result<String>,
 ) -> Result<ChangedRun> {
     let _lock = repo.lock_shared()?;
@@ -40,11 +39,11 @@ pub(crate) fn change_run(
         let subject = change(&mut run)?;
         let mut writer = repo.history().writer()?;
         let Some(commit) = commit_record(repo, &mut writer, &run, &subject)? else {
-            repo.history().note_unchanged(command);
+            repo.transaction().note_unchanged();
             return Ok(ChangedRun { run, commit: None });
         };
         writer.flush()?;
-        let mut transaction = repo.history().transaction(&repo.signature(), command);
+        let mut transaction = repo.transaction();
         transaction.update(reference.clone(), Expected::Id(before), Some(commit), &subject);
         match transaction.commit(repo.settings().lock_timeout) {
             Err(error) if error.kind() == ErrorKind::Moved => {}
@@ -80,7 +79,6 @@ pub(crate) fn commit_record(
 pub(crate) fn create_run(
     repo: &Repository,
     wanted: &Wanted<'_>,
-    command: &str,
     change: &mut dyn FnMut(&mut RunRecord) -> String,
 ) -> Result<LoadedRun> {
     let _lock = repo.lock_shared()?;
@@ -94,7 +92,7 @@ pub(crate) fn create_run(
         let tree = write_tree(&mut writer, None, &run.record.encode()?)?;
         let commit = commit(repo, &mut writer, tree, Vec::new(), &subject)?;
         writer.flush()?;
-        let mut transaction = repo.history().transaction(&repo.signature(), command);
+        let mut transaction = repo.transaction();
         transaction.update(run.reference.clone(), Expected::Absent, Some(commit), &subject);
         transaction.set_head(Some(run.reference.clone()));
         match transaction.commit(repo.settings().lock_timeout) {

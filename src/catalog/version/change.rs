@@ -10,9 +10,7 @@ use crate::catalog::hook::StageEvent;
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::edit::{self, Edit};
-use crate::history::{
-    Commit, EntryMode, Expected, ObjectWriter, Operation, Signature, Transaction,
-};
+use crate::history::{Commit, EntryMode, Expected, ObjectWriter, Operation, Transaction};
 use crate::id::Id;
 use crate::name::RefName;
 use crate::record::{ProjectRecord, Record};
@@ -33,8 +31,6 @@ pub(crate) struct RecordChange<'r> {
     repo: &'r Repository,
     writer: ObjectWriter<'r>,
     transaction: Transaction<'r>,
-    who: Signature,
-    command: String,
     moves: usize,
     stage_moves: Vec<StageMove>,
 }
@@ -50,14 +46,13 @@ pub(super) struct StageMove {
 
 /// Runs `body` under the lock on all refs, and moves the refs that it names, all or none.
 ///
-/// `command` is the command line, for the operation log. If `body` fails, nothing changes. A change
-/// that moves versions to other stages must use [`change_stages`](super::change_stages) instead.
+/// If `body` fails, nothing changes. A change that moves versions to other stages must use
+/// [`change_stages`](super::change_stages) instead.
 pub(crate) fn change_records<T>(
     repo: &Repository,
-    command: &str,
     body: impl FnOnce(&mut RecordChange<'_>) -> Result<T>,
 ) -> Result<Changed<T>> {
-    let done = change_if(repo, command, body, <[StageMove]>::is_empty)?;
+    let done = change_if(repo, body, <[StageMove]>::is_empty)?;
     let (changed, _) =
         done.ok_or_else(|| Error::internal("a stage change did not run its hooks"))?;
     Ok(changed)
@@ -67,20 +62,19 @@ pub(crate) fn change_records<T>(
 /// Otherwise, nothing changes and the result is `None`.
 pub(super) fn change_if<T>(
     repo: &Repository,
-    command: &str,
     body: impl FnOnce(&mut RecordChange<'_>) -> Result<T>,
     is_approved: impl FnOnce(&[StageMove]) -> bool,
 ) -> Result<Option<(Changed<T>, Vec<StageMove>)>> {
     let _lock = repo.lock_shared()?;
     let guard = repo.history().lock_refs(repo.settings().lock_timeout)?;
-    let mut change = RecordChange::begin(repo, repo.history().writer()?, command);
+    let mut change = RecordChange::begin(repo, repo.history().writer()?);
     let value = body(&mut change)?;
     if !is_approved(&change.stage_moves) {
         return Ok(None);
     }
     let RecordChange { writer, mut transaction, moves, stage_moves, .. } = change;
     if moves == 0 {
-        repo.history().note_unchanged(command);
+        transaction.note_unchanged();
         return Ok(Some((Changed { value, operation: None }, stage_moves)));
     }
     writer.flush()?;
@@ -91,26 +85,17 @@ pub(super) fn change_if<T>(
 /// Runs `body` without writing or locking anything. Returns the stage moves that it would make.
 pub(super) fn rehearse<T>(
     repo: &Repository,
-    command: &str,
     body: impl FnOnce(&mut RecordChange<'_>) -> Result<T>,
 ) -> Result<Vec<StageMove>> {
-    let mut change = RecordChange::begin(repo, repo.history().trial_writer()?, command);
+    let mut change = RecordChange::begin(repo, repo.history().trial_writer()?);
     body(&mut change)?;
     Ok(change.stage_moves)
 }
 
 impl<'r> RecordChange<'r> {
-    fn begin(repo: &'r Repository, writer: ObjectWriter<'r>, command: &str) -> Self {
-        let who = repo.signature();
-        RecordChange {
-            repo,
-            writer,
-            transaction: repo.history().transaction(&who, command),
-            who,
-            command: command.to_owned(),
-            moves: 0,
-            stage_moves: Vec::new(),
-        }
+    fn begin(repo: &'r Repository, writer: ObjectWriter<'r>) -> Self {
+        let transaction = repo.transaction();
+        RecordChange { repo, writer, transaction, moves: 0, stage_moves: Vec::new() }
     }
 
     /// The repository.
@@ -120,17 +105,23 @@ impl<'r> RecordChange<'r> {
 
     /// The time of the change.
     pub(crate) fn now(&self) -> Timestamp {
-        self.who.time
+        self.transaction.who().time
     }
 
     /// The author of the change: `NAME <EMAIL>`.
     pub(crate) fn author(&self) -> String {
-        format!("{} <{}>", self.who.name, self.who.email)
+        let who = self.transaction.who();
+        format!("{} <{}>", who.name, who.email)
     }
 
-    /// The command line.
+    /// The command to record.
     pub(super) fn command(&self) -> &str {
-        &self.command
+        self.transaction.command()
+    }
+
+    /// Records the change as made by `command` instead of the command of the settings.
+    pub(crate) fn record_as(&mut self, command: &str) {
+        self.transaction.record_as(command);
     }
 
     /// Announces that a version moves to another stage, so that its hooks run. The same change must
@@ -284,7 +275,8 @@ impl<'r> RecordChange<'r> {
 
     /// Adds a commit by the current author, with the time of the change.
     pub(crate) fn commit(&mut self, tree: Id, parents: Vec<Id>, subject: &str) -> Result<Id> {
-        let (author, committer) = (self.who.clone(), self.who.clone());
+        let who = self.transaction.who().clone();
+        let (author, committer) = (who.clone(), who);
         let message = subject.to_owned();
         self.writer.commit(&Commit { tree, parents, author, committer, message })
     }

@@ -33,7 +33,6 @@ impl StagedVersions {
 /// `body` may run several times and must do the same each time. Only the last run takes effect.
 pub(crate) fn change_stages<T>(
     repo: &Repository,
-    command: &str,
     progress: &dyn Progress,
     mut body: impl FnMut(&mut RecordChange<'_>) -> Result<T>,
 ) -> Result<(Changed<T>, StagedVersions)> {
@@ -41,7 +40,7 @@ pub(crate) fn change_stages<T>(
     let mut approved: Vec<StageEvent> = Vec::new();
     for _ in 0..ATTEMPTS {
         if is_asked {
-            let wanted = rehearse(repo, command, &mut body)?;
+            let wanted = rehearse(repo, &mut body)?;
             let wanted: Vec<_> = wanted.into_iter().map(|moved| moved.event).collect();
             for event in wanted.iter().filter(|event| !approved.contains(event)) {
                 run_pre(repo, event, progress)?;
@@ -50,7 +49,7 @@ pub(crate) fn change_stages<T>(
         }
         let is_approved =
             |moves: &[StageMove]| !is_asked || moves.iter().map(|moved| &moved.event).eq(&approved);
-        if let Some((changed, moves)) = change_if(repo, command, &mut body, is_approved)? {
+        if let Some((changed, moves)) = change_if(repo, &mut body, is_approved)? {
             let after =
                 moves.into_iter().map(|StageMove { event, commit }| StageEvent { commit, ..event });
             return Ok((changed, StagedVersions(after.collect())));

@@ -52,8 +52,6 @@ pub(crate) fn project_policy(repo: &Repository, project: &ProjectName) -> Result
 pub(crate) struct Said {
     /// The reason, as a word for programs, if given.
     pub(crate) reason: Option<String>,
-    /// The reason to record if none is given.
-    pub(crate) unsaid: String,
     /// The message, for people; may be empty.
     pub(crate) message: String,
 }
@@ -120,7 +118,7 @@ pub(crate) fn enter_stage(
         author: author.clone(),
         verdict: rules.verdict(),
     };
-    let reason = said.reason.as_deref().unwrap_or(&said.unsaid);
+    let reason = said.reason.as_deref().unwrap_or(&change.repo().settings().stage_reason);
     let comer = record.name.clone();
     announce(change, project, record, to, (said.reason.as_deref(), &said.message));
     record.enter(to.clone(), why(reason, said.message.clone()), now);

@@ -36,8 +36,6 @@ pub struct AddOptions {
     pub direction: Direction,
     /// The summary, as `KEY=VALUE`.
     pub summary: Vec<String>,
-    /// The command line, for the operation log.
-    pub command: String,
 }
 
 /// The direction of an artifact.
@@ -94,7 +92,7 @@ pub fn add(repo: &Repository, options: &AddOptions, progress: &dyn Progress) -> 
         }
     };
     let mut replaced = false;
-    let done = change_run(repo, &reference, &options.command, &mut |run| {
+    let done = change_run(repo, &reference, &mut |run| {
         entry.id = if entry.is_input {
             input.id(repo, run, &work_tree, progress)?
         } else {

@@ -25,8 +25,6 @@ pub struct SetOptions {
     pub message: String,
     /// Reports what would change, without writing.
     pub dry_run: bool,
-    /// The command line, for the operation log.
-    pub command: String,
 }
 
 /// The source of the new rules.
@@ -93,7 +91,7 @@ pub fn set(repo: &Repository, options: &SetOptions) -> Result<SetOutcome> {
         let plan = plan(repo, project, before.as_ref(), &options.source)?;
         return Ok(plan.outcome(project, commit, None));
     }
-    let changed = change_records(repo, &options.command, |change| apply(change, project, options))?;
+    let changed = change_records(repo, |change| apply(change, project, options))?;
     let (plan, commit) = changed.value;
     Ok(plan.outcome(project, commit, changed.operation.map(|operation| operation.id)))
 }

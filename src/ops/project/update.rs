@@ -24,8 +24,6 @@ pub struct UpdateOptions {
     pub add_tags: Tags,
     /// Tags to remove.
     pub remove_tags: Tags,
-    /// The command line, for the operation log.
-    pub command: String,
 }
 
 /// The result of an update.
@@ -51,7 +49,7 @@ pub struct UpdateOutcome {
 /// changes.
 pub fn update(repo: &Repository, options: &UpdateOptions) -> Result<UpdateOutcome> {
     let project = options.project.as_ref().unwrap_or(&repo.settings().project);
-    let changed = change_records(repo, &options.command, |change| {
+    let changed = change_records(repo, |change| {
         change_project(change, project, |record| Ok(options.apply(record)))
     })?;
     let ChangedProject { record, commit, created } = changed.value;

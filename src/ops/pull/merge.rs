@@ -67,7 +67,7 @@ pub(super) fn merge_refs(
     progress: &dyn Progress,
 ) -> Result<PullOutcome> {
     progress.begin("joining", Some(names.len() as u64), Unit::Items);
-    let changed = change_records(repo, &options.command, |change| {
+    let changed = change_records(repo, |change| {
         let memory = RefMemory::load(&connection.directory());
         let mut merge = PullMerge {
             repo,

@@ -34,8 +34,6 @@ pub struct PullOptions {
     pub path: Option<PathBuf>,
     /// Also download the content of a named version that is disabled.
     pub allow_disabled: bool,
-    /// The command line, for the operation log.
-    pub command: String,
 }
 
 /// The kind of change that a pull made to a ref.

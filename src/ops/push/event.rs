@@ -63,7 +63,7 @@ pub(super) fn event(
         uri: connection.remote.uri.clone(),
         refs: selection.moves.iter().map(|moved| pushed(moved, selection)).collect(),
         force: options.force,
-        command: options.command.clone(),
+        command: repo.settings().command.clone(),
         entry: None,
         bytes: None,
     }

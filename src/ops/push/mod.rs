@@ -47,8 +47,6 @@ pub struct PushOptions {
     pub recreate: bool,
     /// Only report the changes.
     pub dry_run: bool,
-    /// The command as it was typed, for the remote's log.
-    pub command: String,
 }
 
 /// A pushed ref.
@@ -251,7 +249,7 @@ impl Push<'_> {
         self.progress.begin("moving refs", None, Unit::Items);
         let who = self.repo.signature();
         let author = format!("{} <{}>", who.name, who.email);
-        let mut proposal = Proposal::new(&author, who.time, &self.options.command);
+        let mut proposal = Proposal::new(&author, who.time, &self.repo.settings().command);
         proposal.refs.clone_from(&selection.moves);
         proposal.settled.clone_from(&selection.settled);
         proposal.packs.clone_from(&sent.packs);

@@ -98,7 +98,7 @@ pub fn register(
     };
     let taken = upload.as_ref().map(|upload| Taken::take(upload, input, progress)).transpose()?;
     let uuid = Uuid::new_v4();
-    let (changed, staged) = change_stages(repo, &options.command, progress, |change| {
+    let (changed, staged) = change_stages(repo, progress, |change| {
         taken.iter().for_each(Taken::forget);
         let existing = try_load_version(repo, &reference)?;
         Registration { options, reference: &reference, uuid, taken: taken.as_ref() }
@@ -306,11 +306,7 @@ impl Registration<'_> {
 
     fn said(&self) -> Said {
         let options = self.options;
-        Said {
-            reason: options.reason.clone(),
-            unsaid: options.unsaid.clone(),
-            message: options.message.clone(),
-        }
+        Said { reason: options.reason.clone(), message: options.message.clone() }
     }
 
     fn outcome(

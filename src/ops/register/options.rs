@@ -44,16 +44,12 @@ pub struct RegisterOptions {
     pub stage: Option<Name>,
     /// The reason for the stage, as a word for programs, if given.
     pub reason: Option<String>,
-    /// The reason to record if none is given.
-    pub unsaid: String,
     /// The message for the stage, for people; may be empty.
     pub message: String,
     /// Changes an existing version.
     pub force: bool,
     /// Allows content of a disabled version.
     pub allow_disabled: bool,
-    /// The command line, for the operation log.
-    pub command: String,
 }
 
 impl RegisterOptions {
@@ -71,11 +67,9 @@ impl RegisterOptions {
             kind: None,
             stage: None,
             reason: None,
-            unsaid: "ClientStageUpdate".to_owned(),
             message: String::new(),
             force: false,
             allow_disabled: false,
-            command: String::new(),
         }
     }
 }

@@ -47,7 +47,7 @@ pub fn plan_remove(repo: &Repository, name: &Name, progress: &dyn Progress) -> R
 
 /// Removes a remote: its tracking refs, its cached files, and last its configuration, so that a
 /// second attempt still finds it after a failure.
-pub fn remove(repo: &Repository, mut plan: RemovePlan, command: &str) -> Result<RemoveOutcome> {
+pub fn remove(repo: &Repository, mut plan: RemovePlan) -> Result<RemoveOutcome> {
     let _lock = repo.lock_shared()?;
     let tracking = repo.history().refs(&RefName::tracking_prefix(&plan.name))?;
     plan.tracking_refs = tracking.len() as u64;
@@ -55,7 +55,7 @@ pub fn remove(repo: &Repository, mut plan: RemovePlan, command: &str) -> Result<
         note_forgotten(repo, &plan.name, plan.uri.as_deref())?;
     }
     if !tracking.is_empty() {
-        let mut transaction = repo.history().transaction(&repo.signature(), command);
+        let mut transaction = repo.transaction();
         transaction.unrecorded();
         for (name, _) in tracking {
             transaction.update(name, Expected::Any, None, "remote: removed");

@@ -41,8 +41,6 @@ pub struct RunOptions {
     /// The paths to upload after the command ends, even if it failed. They must be in the work
     /// tree, and are stored under their paths from the top.
     pub outputs: Vec<PathBuf>,
-    /// The command line, for the operation log.
-    pub command: String,
 }
 
 /// The upload before the command starts.
@@ -145,7 +143,7 @@ pub fn run(
         execute(&options.new_run.words, &options.cwd, &variables(repo, options, &run), watch);
     let mut outcome = RunOutcome::of(&run, uploads);
     outcome.shell_code = ended.shell_code();
-    outcome.record_end(repo, options, &run, &ended);
+    outcome.record_end(repo, &run, &ended);
     if let Ended::NotStarted(_, error) = ended {
         outcome.failures.push(error);
         return Ok(outcome);
@@ -173,7 +171,7 @@ fn begin(
             cwd: &options.cwd,
             source: OnceCell::new(),
         };
-        return create_run(repo, &wanted, &options.command, &mut |record| {
+        return create_run(repo, &wanted, &mut |record| {
             if !record.command.is_empty() {
                 record.set_status(RunStatus::Running, now());
             }
@@ -189,7 +187,7 @@ fn begin(
     })?;
     let reference = run_reference(repo, Some(&done.project), Some(&done.run))?;
     uploads.push(done);
-    let begun = change_run(repo, &reference, &options.command, &mut |run| {
+    let begun = change_run(repo, &reference, &mut |run| {
         run.record.set_status(RunStatus::Running, now());
         Ok(subject.clone())
     })?;
@@ -229,11 +227,7 @@ fn upload_path(
     progress: &dyn Progress,
     set: impl FnOnce(&mut UploadOptions),
 ) -> Result<UploadOutcome> {
-    let mut upload = UploadOptions {
-        cwd: options.cwd.clone(),
-        command: options.command.clone(),
-        ..UploadOptions::default()
-    };
+    let mut upload = UploadOptions { cwd: options.cwd.clone(), ..UploadOptions::default() };
     set(&mut upload);
     upload::upload(repo, &upload, &mut io::empty(), progress)
 }
@@ -267,17 +261,10 @@ impl RunOutcome {
     }
 
     /// Records how the command ended.
-    fn record_end(
-        &mut self,
-        repo: &Repository,
-        options: &RunOptions,
-        run: &LoadedRun,
-        ended: &Ended,
-    ) {
+    fn record_end(&mut self, repo: &Repository, run: &LoadedRun, ended: &Ended) {
         let now = repo.settings().clock.now();
-        let done = change_run(repo, &run.reference, &options.command, &mut |run| {
-            Ok(end(&mut run.record, ended, now))
-        });
+        let done =
+            change_run(repo, &run.reference, &mut |run| Ok(end(&mut run.record, ended, now)));
         match done {
             Ok(changed) => {
                 self.commit = changed.run.commit;

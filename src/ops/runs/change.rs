@@ -48,17 +48,16 @@ pub struct SwitchOutcome {
     pub previous: Option<RefName>,
 }
 
-/// Makes a run the current run. `command` is the command line, for the operation log.
+/// Makes a run the current run.
 pub fn switch(
     repo: &Repository,
     project: Option<&ProjectName>,
     run: &Name,
-    command: &str,
 ) -> Result<SwitchOutcome> {
     let _lock = repo.lock_shared()?;
     let run = find_run(repo, project, Some(run))?.reference;
     let previous = repo.history().head()?;
-    let mut transaction = repo.history().transaction(&repo.signature(), command);
+    let mut transaction = repo.transaction();
     transaction.set_head(Some(run.clone())).commit(repo.settings().lock_timeout)?;
     Ok(SwitchOutcome { run: run.name().clone(), project: run.project().clone(), previous })
 }
@@ -72,8 +71,6 @@ pub struct FinishOptions {
     pub run: Option<Name>,
     /// The final status; see [`is_final`](RunStatus::is_final).
     pub status: RunStatus,
-    /// The command line, for the operation log.
-    pub command: String,
 }
 
 /// Marks a run as finished.
@@ -83,7 +80,7 @@ pub fn finish(repo: &Repository, options: &FinishOptions) -> Result<RunState> {
             .with_hint("use succeeded, failed or stopped"));
     }
     let reference = run_reference(repo, options.project.as_ref(), options.run.as_ref())?;
-    let done = change_run(repo, &reference, &options.command, &mut |run| {
+    let done = change_run(repo, &reference, &mut |run| {
         run.record.set_status(options.status, repo.settings().clock.now());
         Ok(format!("finish as {}", options.status))
     })?;
@@ -107,8 +104,6 @@ pub struct UpdateOptions {
     pub add_tags: Tags,
     /// Tags to remove.
     pub remove_tags: Tags,
-    /// The command line, for the operation log.
-    pub command: String,
 }
 
 impl UpdateOptions {
@@ -148,7 +143,7 @@ pub fn update(repo: &Repository, options: &UpdateOptions) -> Result<RunState> {
         return rename(repo, &old, &new, options);
     }
     let change = &mut |run: &mut LoadedRun| Ok(options.apply(run));
-    let done = change_run(repo, &old, &options.command, change)?;
+    let done = change_run(repo, &old, change)?;
     Ok(RunState::of(&done.run, done.commit))
 }
 
@@ -169,7 +164,7 @@ fn rename(
         let mut writer = repo.history().writer()?;
         let commit = commit_record(repo, &mut writer, &run, &subject)?.unwrap_or(run.commit);
         writer.flush()?;
-        let mut transaction = repo.history().transaction(&repo.signature(), &options.command);
+        let mut transaction = repo.transaction();
         transaction.update(new.clone(), Expected::Absent, Some(commit), &subject).update(
             old.clone(),
             Expected::Id(run.commit),

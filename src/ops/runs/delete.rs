@@ -81,14 +81,14 @@ pub fn plan_delete(repo: &Repository, options: &DeleteOptions) -> Result<DeleteP
     })
 }
 
-/// Deletes the run of the plan. `command` is the command line, for the operation log.
+/// Deletes the run of the plan.
 ///
 /// Fails with [`ErrorKind::Moved`](crate::ErrorKind::Moved) if the run has changed since the plan
 /// was made.
-pub fn delete(repo: &Repository, plan: DeletePlan, command: &str) -> Result<DeleteOutcome> {
+pub fn delete(repo: &Repository, plan: DeletePlan) -> Result<DeleteOutcome> {
     let _lock = repo.lock_shared()?;
     let run = RefName::run(plan.project.clone(), plan.run.clone());
-    let mut transaction = repo.history().transaction(&repo.signature(), command);
+    let mut transaction = repo.transaction();
     transaction.update(run.clone(), Expected::Id(plan.commit), None, "delete");
     if plan.current {
         transaction.expect_head(Some(run)).set_head(None);

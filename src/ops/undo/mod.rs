@@ -134,7 +134,7 @@ fn revert(
         let records = plan.records();
         return Ok(UndoOutcome { undone: plan.operation, records, operation: None });
     }
-    let (changed, staged) = change_stages(repo, verb, progress, |change| {
+    let (changed, staged) = change_stages(repo, progress, |change| {
         let plan = Plan::make(repo, wanted, verb)?;
         plan.apply(change).map_err(|error| {
             error.context(format!("cannot {verb} '{}'", plan.operation.command))

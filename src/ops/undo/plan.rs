@@ -91,6 +91,7 @@ impl Plan {
         let command = shown(&self.operation.command);
         let verb = self.verb;
         let subject = format!("{verb}: {command}");
+        change.record_as(verb);
         for step in &self.steps {
             match step {
                 Step::Back { name, now, then } => {

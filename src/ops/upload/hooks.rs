@@ -66,7 +66,7 @@ fn event(repo: &Repository, options: &UploadOptions) -> Result<UploadEvent> {
         merge: options.merge,
         tag: options.tag.clone(),
         message: options.message.clone(),
-        command: options.command.clone(),
+        command: repo.settings().command.clone(),
         done: None,
     })
 }

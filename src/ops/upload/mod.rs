@@ -66,8 +66,6 @@ pub struct UploadOptions {
     pub no_ignore: bool,
     /// Skips unreadable paths. The run keeps its existing entries at these paths.
     pub keep_going: bool,
-    /// The command line, for the operation log.
-    pub command: String,
 }
 
 /// A destination in a run.
@@ -308,7 +306,7 @@ impl Intake<'_> {
         writer.flush()?;
         let head = commit.or(run.parents.first().copied());
         let head = head.ok_or_else(|| Error::internal("a run without a commit"))?;
-        let mut transaction = repo.history().transaction(&repo.signature(), &options.command);
+        let mut transaction = repo.transaction();
         let message = self.subject.clone();
         if let Some(commit) = commit {
             let expected = run.parents.first().map_or(Expected::Absent, |id| Expected::Id(*id));

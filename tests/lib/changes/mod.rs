@@ -74,10 +74,8 @@ impl Desk {
             version: name.parse().unwrap(),
             to,
             reason: reason.map(str::to_owned),
-            unsaid: "Unsaid".to_owned(),
             message: String::new(),
             expect: None,
-            command: format!("stage {name}"),
         };
         Ok(stage(&self.repo, &options, &NoProgress)?.operation)
     }
@@ -146,13 +144,13 @@ fn a_deletion_planned_before_a_change_is_refused() {
         || plan_delete(&desk.repo, &DeleteOptions { versions: versions.clone(), force: false });
     let planned = plan().unwrap();
     desk.stage("v1", to("staging"), None).unwrap();
-    let error = delete(&desk.repo, planned, "delete").unwrap_err();
+    let error = delete(&desk.repo, planned).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Moved);
     assert!(error.message().contains("'v1' has changed in the meantime"), "{error:?}");
     assert_eq!(desk.conditions("v2").len(), 1, "nothing was deleted");
     let planned = plan().unwrap();
-    delete(&desk.repo, plan().unwrap(), "delete").unwrap();
-    let error = delete(&desk.repo, planned, "delete").unwrap_err();
+    delete(&desk.repo, plan().unwrap()).unwrap();
+    let error = delete(&desk.repo, planned).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Moved);
 }
 

@@ -87,14 +87,14 @@ fn act(desk: &Desk, dice: &mut Dice, kind: usize) -> Result<Option<String>> {
         9 => {
             let other = PROJECTS.iter().find(|other| !name.starts_with(*other)).unwrap();
             let to_project = other.parse()?;
-            let options = TransferOptions { version, to_project, command: "transfer".to_owned() };
+            let options = TransferOptions { version, to_project };
             Ok(transfer(&desk.repo, &options)?.operation)
         }
         10 => {
             let second = format!("ada/digits:{other}").parse()?;
             let second = if dice.roll(2) == 0 { second } else { version.clone() };
             let options = DeleteOptions { versions: vec![version, second], force: true };
-            Ok(delete(&desk.repo, plan_delete(&desk.repo, &options)?, "delete")?.operation)
+            Ok(delete(&desk.repo, plan_delete(&desk.repo, &options)?)?.operation)
         }
         _ => rule(desk, dice, project),
     }
@@ -116,7 +116,6 @@ fn rule(desk: &Desk, dice: &mut Dice, project: ProjectName) -> Result<Option<Str
         source: policy::PolicySource::Whole(rules.to_owned()),
         message: String::new(),
         dry_run: false,
-        command: "policy set".to_owned(),
     };
     Ok(policy::set(&desk.repo, &options)?.operation)
 }

@@ -112,7 +112,6 @@ pub(crate) fn upload_state(
         always_new: !exists,
         tag: tag.map(|tag| tag.parse().unwrap()),
         message: Some(format!("state {state}")),
-        command: format!("upload -m 'state {state}'"),
         ..UploadOptions::default()
     };
     upload(repo, &options, &mut std::io::empty(), &NoProgress).unwrap();

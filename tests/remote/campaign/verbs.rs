@@ -80,7 +80,6 @@ fn clone_with(world: &World, transfer: TransferSettings, full: bool) -> Result<(
         directory: directory.clone(),
         project: Some("ada/digits".parse()?),
         full,
-        command: "clone".to_owned(),
     };
     let cloned = clone(&options, settings(transfer), &NoProgress);
     let is_left = directory.exists() && !world.is_unfinished("c");

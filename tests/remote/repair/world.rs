@@ -252,7 +252,6 @@ impl World {
             directory: self.sandbox.path(machine),
             project: Some("ada/digits".parse()?),
             full,
-            command: "clone".to_owned(),
         };
         let settings = self.open("a").settings().clone();
         clone(&options, settings, &NoProgress).map(drop)

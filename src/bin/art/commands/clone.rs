@@ -63,7 +63,6 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         directory,
         project: project(context)?,
         full: args.full,
-        command: context.env.command_line(),
     };
     let settings = context.settings_from(&config)?;
     let outcome = clone(&options, settings, context.progress())?;

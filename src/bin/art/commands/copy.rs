@@ -66,7 +66,6 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         readme: args.about.readme(context)?,
         kind: args.kind,
         allow_disabled: args.allow_disabled,
-        command: context.env.command_line(),
         ..CopyOptions::new(args.version.version.clone())
     };
     let repo = context.repo()?;

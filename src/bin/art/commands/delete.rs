@@ -51,7 +51,7 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     }
     let names: Vec<String> = plan.versions.iter().map(in_stage).collect();
     context.confirm(args.confirm, &format!("delete {}?", names.join(", ")))?;
-    let outcome = delete(&repo, plan, &context.env.command_line())?;
+    let outcome = delete(&repo, plan)?;
     context.ui.summary(&outcome, |page| view(page, "deleted", &outcome.plan))?;
     context.ui.detail("to restore: art undo");
     Ok(Exit::Ok)

@@ -51,7 +51,6 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         full: args.full,
         path: args.path.as_ref().map(|path| context.cwd().join(path)),
         allow_disabled: args.allow_disabled,
-        command: context.env.command_line(),
     };
     let outcome = pull(&repo, &options, context.progress())
         .map_err(|error| remotes::or_remote(error, &repo, &args.words))?;

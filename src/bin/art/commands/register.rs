@@ -101,11 +101,9 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         kind: args.kind,
         stage: args.stage.clone(),
         reason: args.why.reason()?,
-        unsaid: stages::UNSAID.to_owned(),
         message: args.why.message()?,
         force: args.force,
         allow_disabled: args.allow_disabled,
-        command: context.env.command_line(),
         ..RegisterOptions::new(args.version.clone())
     };
     let outcome = register(&repo, &options, &mut context.stdin()?, context.progress())?;
@@ -130,7 +128,6 @@ fn source(context: &Context<'_>, args: &SourceArgs) -> RegisterSource {
         sources: args.paths.clone(),
         project: context.globals.project.clone(),
         always_new: true,
-        command: context.env.command_line(),
         ..UploadOptions::default()
     }))
 }

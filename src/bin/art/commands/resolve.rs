@@ -56,7 +56,6 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         reference: args.reference.clone(),
         choice,
         message: args.message.clone(),
-        command: context.env.command_line(),
     };
     let outcome = resolve(&context.repo()?, &options)?;
     if !outcome.conflicts.is_empty() {

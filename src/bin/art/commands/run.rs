@@ -97,7 +97,6 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         },
         upload: args.upload_first()?,
         outputs: args.output.clone(),
-        command: context.env.command_line(),
     };
     let outcome = run(&repo, &options, &mut context.signals.relay(), context.progress())?;
     if args.cmd.is_empty() {

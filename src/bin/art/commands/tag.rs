@@ -77,7 +77,6 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         revision: (!args.delete).then(|| args.revision.clone()),
         force: args.force,
         dry_run: args.confirm.dry_run,
-        command: context.env.command_line(),
     };
     if args.delete && !args.confirm.dry_run {
         // Plan first: a tag that does not exist fails before the question.

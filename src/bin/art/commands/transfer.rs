@@ -43,7 +43,6 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     let options = TransferOptions {
         version: args.version.version.clone(),
         to_project: args.to_project.clone(),
-        command: context.env.command_line(),
     };
     let outcome = transfer(&context.repo()?, &options)?;
     context.ui.summary(&outcome, |page| view(page, &outcome))?;

@@ -68,7 +68,6 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         content: ContentChange::parse(args.about.content(context)?.as_deref())?,
         readme: args.about.readme(context)?,
         kind: args.kind,
-        command: context.env.command_line(),
         ..UpdateOptions::new(args.version.version.clone())
     };
     if options.is_empty() {

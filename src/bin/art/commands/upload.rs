@@ -95,7 +95,6 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         merge: args.merge,
         no_ignore: args.no_ignore,
         keep_going: args.keep_going,
-        command: context.env.command_line(),
     };
     if args.dry_run {
         return plan(context, &repo, &options);

@@ -114,7 +114,6 @@ fn exec_add(context: &Context<'_>, args: &AddArgs) -> Result<Exit> {
             Some(origin) => Direction::InputFrom(origin.to_owned()),
         },
         summary: args.summary.clone(),
-        command: context.env.command_line(),
     };
     let outcome = add(&context.repo()?, &options, context.progress())?;
     if let Some(origin) = &outcome.unknown_origin {

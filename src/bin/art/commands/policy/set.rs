@@ -63,7 +63,6 @@ pub(super) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         source: source(context, &args.settings)?,
         message: args.message.clone().unwrap_or_default(),
         dry_run: args.dry_run,
-        command: context.env.command_line(),
     };
     let outcome = set(&context.repo()?, &options)?;
     context.ui.summary(&outcome, |page| view(page, &outcome, args.dry_run))?;

@@ -57,7 +57,6 @@ pub(super) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         tags: args.tags.clone(),
         add_tags: union(&args.add_tag),
         remove_tags: union(&args.remove_tag),
-        command: context.env.command_line(),
     };
     let outcome = update(&context.repo()?, &options)?;
     context.ui.summary(&outcome, |page| view(page, &outcome))?;

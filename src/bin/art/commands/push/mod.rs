@@ -75,7 +75,6 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         force: args.force,
         recreate: args.recreate,
         dry_run: args.dry_run,
-        command: context.env.command_line(),
     };
     let outcome = push(&repo, &options, context.progress())
         .map_err(|error| remotes::or_remote(error, &repo, &args.words))?;

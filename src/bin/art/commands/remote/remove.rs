@@ -42,7 +42,7 @@ pub(super) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         return Ok(Exit::Ok);
     }
     context.confirm(args.confirm, &question("remove", &plan.name, plan.only_there))?;
-    let outcome = remove(&repo, plan, &context.env.command_line())?;
+    let outcome = remove(&repo, plan)?;
     context.ui.summary(&outcome, |page| view(page, "removed", &outcome.plan))?;
     Ok(Exit::Ok)
 }

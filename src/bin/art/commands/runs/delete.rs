@@ -55,7 +55,7 @@ pub(super) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     }
     let question = format!("delete the run {} of {}?", plan.run, plan.project);
     context.confirm(args.confirm, &question)?;
-    let outcome = delete(&repo, plan, &context.env.command_line())?;
+    let outcome = delete(&repo, plan)?;
     context.ui.summary(&outcome, |page| {
         let plan = &outcome.plan;
         writeln!(page, "deleted the run {} (was {})", plan.run, plan.commit.short())?;

@@ -106,7 +106,7 @@ struct Changes {
 pub(super) fn exec_switch(context: &Context<'_>, args: &SwitchArgs) -> Result<Exit> {
     let repo = context.repo()?;
     let project = context.globals.project.as_ref();
-    let outcome = switch(&repo, project, &args.run, &context.env.command_line())?;
+    let outcome = switch(&repo, project, &args.run)?;
     if let Some(stays) = &repo.settings().run
         && *stays != outcome.run
     {
@@ -123,7 +123,6 @@ pub(super) fn exec_finish(context: &Context<'_>, args: &FinishArgs) -> Result<Ex
         project: context.globals.project.clone(),
         run: args.run.run.clone(),
         status: args.status.parse::<RunStatus>()?,
-        command: context.env.command_line(),
     };
     tell(context, &finish(&context.repo()?, &options)?)
 }
@@ -138,7 +137,6 @@ pub(super) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         tags: changes.tags.clone(),
         add_tags: Tags::union(&changes.add_tag),
         remove_tags: Tags::union(&changes.remove_tag),
-        command: context.env.command_line(),
     };
     tell(context, &update(&context.repo()?, &options)?)
 }
