@@ -3,12 +3,12 @@
 use crate::catalog::version::project_exists;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
+use crate::history::RecordTree;
 use crate::id::Id;
 use crate::name::{ProjectName, RefKind, RefName};
 use crate::record::{ProjectRecord, Record};
 use crate::repo::Repository;
 use crate::suggest;
-use crate::tree_path::TreePath;
 
 /// The current record of a project.
 #[derive(Debug, Clone)]
@@ -31,12 +31,10 @@ impl LoadedProject {
                 .with_hint("art fsck")
         };
         let history = repo.history();
-        let last = history.read_commit(&commit)?;
-        let file = TreePath::parse(ProjectRecord::FILE)?;
-        let entry = history.entry_at(&last.tree, &file)?.ok_or_else(|| {
+        let (last, tree) = RecordTree::with_commit(history, &commit)?;
+        let record: ProjectRecord = tree.record(history)?.ok_or_else(|| {
             damaged(format!("is missing: its commit {commit} has no {}", ProjectRecord::FILE))
         })?;
-        let record = ProjectRecord::decode(&history.read_blob(&entry.id)?)?;
         if record.name != *project {
             return Err(damaged(format!("has the name {}", record.name)));
         }

@@ -6,16 +6,13 @@ use serde::Serialize;
 use super::version::{find_moved, find_moving, refuse_disabled};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
-use crate::history::{EntryMode, Revision, TreeEntry};
+use crate::history::{EntryMode, RecordTree, Revision, TreeEntry};
 use crate::id::Id;
 use crate::name::{ProjectName, RefName};
 use crate::record::{ProjectRecord, Record, RunRecord, VersionRecord};
 use crate::repo::Repository;
 use crate::suggest;
 use crate::tree_path::TreePath;
-
-/// The directory that contains the artifacts in the tree of a record.
-const ARTIFACTS: &str = "artifacts";
 
 /// The kind of record in a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -39,11 +36,11 @@ impl RecordKind {
         }
     }
 
-    /// Returns the kind whose record has the file `name`.
-    fn of_file(name: &[u8]) -> Option<Self> {
+    /// Returns the kind and the blob of the record in `tree`.
+    fn find_in(tree: &RecordTree) -> Option<(Self, Id)> {
         [RecordKind::Run, RecordKind::Version, RecordKind::Project]
             .into_iter()
-            .find(|kind| kind.file().as_bytes() == name)
+            .find_map(|kind| Some((kind, tree.file(kind.file())?)))
     }
 }
 
@@ -113,20 +110,12 @@ pub(crate) struct RecordContents {
 impl RecordContents {
     /// Reads the tree of `commit`.
     pub(crate) fn read(repo: &Repository, commit: &Id, tree: &Id) -> Result<Self> {
-        let mut record = None;
-        let mut artifacts = None;
-        for entry in repo.history().read_tree(tree)? {
-            if let Some(kind) = RecordKind::of_file(&entry.name) {
-                record = Some((kind, entry.id));
-            } else if entry.name == ARTIFACTS && entry.mode == EntryMode::Directory {
-                artifacts = Some(entry.id);
-            }
-        }
-        let Some((kind, record)) = record else {
+        let tree = RecordTree::read(repo.history(), tree)?;
+        let Some((kind, record)) = RecordKind::find_in(&tree) else {
             let message = format!("the commit {commit} has no record of a run or version");
             return Err(Error::corrupt(message).with_hint("art fsck"));
         };
-        Ok(RecordContents { kind, record, artifacts })
+        Ok(RecordContents { kind, record, artifacts: tree.artifacts() })
     }
 }
 
@@ -249,7 +238,7 @@ fn with_path_hint(repo: &Repository, revision: &Revision, error: Error) -> Error
         let current = repo.current_run().ok()??;
         let commit = repo.history().try_find_ref(&current).ok()??;
         let tree = repo.history().read_commit(&commit).ok()?.tree;
-        let path = TreePath::parse(ARTIFACTS).ok()?.join_path(&path);
+        let path = RecordTree::artifact_path(&path);
         Some(repo.history().entry_at(&tree, &path).ok()?.is_some())
     };
     if is_path() == Some(true) {

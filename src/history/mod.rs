@@ -28,6 +28,7 @@ mod packed;
 mod packed_file;
 mod paint;
 mod reach;
+mod record_tree;
 mod ref_check;
 mod ref_compare;
 mod ref_history;
@@ -68,6 +69,7 @@ pub use operations::{HeadChange, Operation, Operations, RefChange};
 pub use outgoing::{Outgoing, OutgoingPack};
 #[doc(hidden)]
 pub use paint::Links;
+pub(crate) use record_tree::{ARTIFACTS, RecordTree};
 pub use ref_check::{RefSurvey, RestoredRef};
 pub use ref_history::PastOperation;
 pub use ref_names::RefNames;

@@ -9,19 +9,14 @@
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 
-use bstr::ByteSlice;
-
 use super::History;
 use super::new_commits::{in_order, paint_new};
 use super::object::expect_kind;
+use super::record_tree::ARTIFACTS;
 use super::tree_entry::{EntryRef, TreeEntries, corrupt, git_order};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Id, ObjectKind};
 use crate::progress::{Progress, check_interrupt};
-
-/// The entry of a record's root tree that contains artifacts. The files below it are content, which
-/// is not in the Git repository.
-const ARTIFACTS: &[u8] = b"artifacts";
 
 /// The maximum length of a chain of tags.
 const MAX_TAGS: usize = 5;
@@ -72,7 +67,7 @@ impl EntryPlace {
     /// Returns the place of the directory `entry` within a directory of this place.
     fn below(self, entry: &EntryRef<'_>) -> EntryPlace {
         match self {
-            EntryPlace::Root if entry.name.as_bytes() == ARTIFACTS => EntryPlace::Content,
+            EntryPlace::Root if entry.name == ARTIFACTS => EntryPlace::Content,
             EntryPlace::Root | EntryPlace::Record => EntryPlace::Record,
             EntryPlace::Content => EntryPlace::Content,
         }

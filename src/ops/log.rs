@@ -8,7 +8,7 @@ use crate::catalog::revision::{RecordContents, RecordKind, resolve};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::diff::{Change, find_renames};
-use crate::history::{Commit, RefNames, Revision};
+use crate::history::{Commit, RecordTree, RefNames, Revision};
 use crate::id::Id;
 use crate::name::RefName;
 use crate::progress::{Progress, check_interrupt};
@@ -337,8 +337,7 @@ impl Describer<'_> {
     /// Returns true if `path` differs between the commit and its first parent. For a merge, `path`
     /// must differ from every merged state.
     fn touches(&mut self, id: &Id, commit: &Commit, path: &TreePath) -> bool {
-        let artifacts = TreePath::parse("artifacts").unwrap_or_default();
-        let path = artifacts.join_path(path);
+        let path = RecordTree::artifact_path(path);
         let history = self.repo.history();
         let at = |tree: &Id| -> Result<_> {
             Ok(history.entry_at(tree, &path)?.map(|entry| (entry.mode, entry.id)))

@@ -7,7 +7,7 @@ use super::forgotten::only_on_forgotten;
 use super::remote_directory::check_remote_directory;
 use super::{cache_directory, open_store, saved};
 use crate::error::{Error, ErrorKind, Result};
-use crate::history::Visit;
+use crate::history::{RecordTree, Visit};
 use crate::id::Id;
 use crate::name::Name;
 use crate::progress::Progress;
@@ -102,17 +102,14 @@ pub(crate) fn content_of_tree(repo: &Repository, commits: &[Id]) -> Result<Vec<I
     let history = repo.history();
     let mut ids = Vec::new();
     for commit in commits {
-        let tree = history.read_commit(&history.peel(commit)?)?.tree;
-        for entry in history.read_tree(&tree)? {
-            if entry.name == "artifacts" && entry.mode.is_directory() {
-                history.visit_distinct(&entry.id, &mut |entry| {
-                    if !entry.mode.is_directory() {
-                        ids.push(entry.id);
-                    }
-                    Ok(Visit::Enter)
-                })?;
+        let tree = RecordTree::of_commit(history, &history.peel(commit)?)?;
+        let Some(artifacts) = tree.artifacts() else { continue };
+        history.visit_distinct(&artifacts, &mut |entry| {
+            if !entry.mode.is_directory() {
+                ids.push(entry.id);
             }
-        }
+            Ok(Visit::Enter)
+        })?;
     }
     ids.sort_unstable();
     ids.dedup();

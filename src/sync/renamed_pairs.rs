@@ -9,11 +9,11 @@ use super::ref_memory::RefMemory;
 use super::ref_relation::RefRelation;
 use super::removed::{Removed, find_renamed};
 use crate::error::Result;
+use crate::history::RecordTree;
 use crate::id::Id;
 use crate::name::{RefKind, RefName};
 use crate::record::{Record, RunRecord, VersionRecord};
 use crate::repo::Repository;
-use crate::tree_path::TreePath;
 
 /// A ref that has different names on the two sides.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,9 +99,9 @@ pub(crate) fn uuid_of(repo: &Repository, kind: RefKind, commit: &Id) -> Result<O
     if history.try_kind(commit)?.is_none() {
         return Ok(None);
     }
-    let tree = history.read_commit(commit)?.tree;
-    let Some(entry) = history.entry_at(&tree, &TreePath::parse(file)?)? else { return Ok(None) };
-    let bytes = history.read_blob(&entry.id)?;
+    let tree = RecordTree::of_commit(history, commit)?;
+    let Some(blob) = tree.file(file) else { return Ok(None) };
+    let bytes = history.read_blob(&blob)?;
     Ok(match kind {
         RefKind::Run => RunRecord::decode(&bytes).ok().map(|record| record.uuid),
         _ => VersionRecord::decode(&bytes).ok().map(|record| record.uuid),

@@ -2,7 +2,7 @@
 
 use crate::catalog::version::wrong_name;
 use crate::error::{Error, Result};
-use crate::history::{Commit, EntryMode, Signature};
+use crate::history::{Commit, RecordTree, Signature};
 use crate::id::Id;
 use crate::name::{Name, ProjectName, RefName};
 use crate::record::{Record, RunRecord};
@@ -58,20 +58,17 @@ impl LoadedRun {
         reference: impl FnOnce(&RunRecord) -> RefName,
     ) -> Result<Option<Self>> {
         let history = repo.history();
-        let Commit { tree, author, .. } = history.read_commit(&commit)?;
-        let entries = history.read_tree(&tree)?;
-        let find = |name: &str| entries.iter().find(|entry| entry.name == name);
-        let Some(entry) = find(RunRecord::FILE) else { return Ok(None) };
-        let record = RunRecord::decode(&history.read_blob(&entry.id)?)?;
-        let artifacts = find("artifacts").filter(|entry| entry.mode == EntryMode::Directory);
+        let (Commit { author, .. }, tree) = RecordTree::with_commit(history, &commit)?;
+        let Some(record_id) = tree.file(RunRecord::FILE) else { return Ok(None) };
+        let record = RunRecord::decode(&history.read_blob(&record_id)?)?;
         Ok(Some(LoadedRun {
             reference: reference(&record),
             commit,
             record,
-            record_id: entry.id,
-            tree,
+            record_id,
+            tree: tree.id,
             author,
-            artifacts: artifacts.map(|entry| entry.id),
+            artifacts: tree.artifacts(),
         }))
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::cache::VersionCache;
 use crate::error::{Error, Result};
-use crate::history::Commit;
+use crate::history::{Commit, RecordTree};
 use crate::id::Id;
 use crate::name::{Name, ProjectName, RefKind, RefName};
 use crate::progress::{NoProgress, Progress, Unit, check_interrupt};
@@ -204,11 +204,8 @@ fn read_record(repo: &Repository, commit: &Id) -> Result<VersionSummary> {
 /// Reads `commit` and its record, if the commit belongs to a version.
 pub(crate) fn read_brief(repo: &Repository, commit: &Id) -> Result<Option<(VersionBrief, Commit)>> {
     let history = repo.history();
-    let commit = history.read_commit(commit)?;
-    let entries = history.read_tree(&commit.tree)?;
-    let Some(file) = entries.iter().find(|entry| entry.name == VersionRecord::FILE) else {
-        return Ok(None);
-    };
-    let brief = VersionBrief::decode(&history.read_blob(&file.id)?)?;
+    let (commit, tree) = RecordTree::with_commit(history, commit)?;
+    let Some(file) = tree.file(VersionRecord::FILE) else { return Ok(None) };
+    let brief = VersionBrief::decode(&history.read_blob(&file)?)?;
     Ok(Some((brief, commit)))
 }

@@ -5,19 +5,15 @@ use super::trace::find_moved;
 use crate::catalog::project::find_project;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
-use crate::history::{EntryMode, ObjectWriter, TreeEntry};
+use crate::history::{EntryMode, ObjectWriter, RecordTree, TreeEntry};
 use crate::id::Id;
 use crate::name::RefName;
 use crate::record::{Content, ContentFormat, Record, VersionRecord};
 use crate::repo::Repository;
 use crate::suggest;
-use crate::tree_path::TreePath;
 
 /// The readme, a file beside the record.
 const README: &str = "README.md";
-
-/// The directory that contains the artifacts.
-const ARTIFACTS: &str = "artifacts";
 
 /// The contents of a version: its record, and the other entries of its tree.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,19 +31,10 @@ impl VersionDraft {
     /// Adds the tree of the version to `writer`.
     pub(super) fn write(&self, writer: &mut ObjectWriter<'_>) -> Result<Id> {
         let mut entries = self.others.clone();
-        let mut file = |name: &str, id| {
-            entries.push(TreeEntry { name: name.into(), mode: EntryMode::File, id });
-        };
-        file(VersionRecord::FILE, writer.blob(&self.record.encode()?)?);
-        if let Some((format, id)) = self.content {
-            file(format.file(), id);
-        }
-        if let Some(id) = self.readme {
-            file(README, id);
-        }
-        if let Some(id) = self.artifacts {
-            entries.push(TreeEntry { name: ARTIFACTS.into(), mode: EntryMode::Directory, id });
-        }
+        entries.push(TreeEntry::file(VersionRecord::FILE, writer.blob(&self.record.encode()?)?));
+        entries.extend(self.content.map(|(format, id)| TreeEntry::file(format.file(), id)));
+        entries.extend(self.readme.map(|id| TreeEntry::file(README, id)));
+        entries.extend(self.artifacts.map(TreeEntry::artifacts));
         writer.tree(entries)
     }
 }
@@ -85,10 +72,10 @@ impl LoadedVersion {
         commit: Id,
     ) -> Result<Option<Self>> {
         let history = repo.history();
-        let read = history.read_commit(&commit)?;
+        let (read, tree) = RecordTree::with_commit(history, &commit)?;
         let mut record = None;
         let (mut content, mut readme, mut artifacts, mut others) = (None, None, None, Vec::new());
-        for entry in history.read_tree(&read.tree)? {
+        for entry in tree.into_entries() {
             let is_file = entry.mode == EntryMode::File;
             let format = ContentFormat::ALL.into_iter().find(|format| entry.name == format.file());
             if is_file && entry.name == VersionRecord::FILE {
@@ -97,7 +84,7 @@ impl LoadedVersion {
                 content = Some((format, entry.id));
             } else if is_file && entry.name == README {
                 readme = Some(entry.id);
-            } else if entry.mode == EntryMode::Directory && entry.name == ARTIFACTS {
+            } else if entry.is_artifacts() {
                 artifacts = Some(entry.id);
             } else {
                 others.push(entry);
@@ -135,12 +122,7 @@ impl LoadedVersion {
 /// Reads the version record in `commit`. Returns `None` if the commit belongs to another kind of
 /// record.
 pub(crate) fn read_version_record(repo: &Repository, commit: Id) -> Result<Option<VersionRecord>> {
-    let history = repo.history();
-    let tree = history.read_commit(&commit)?.tree;
-    let Some(entry) = history.entry_at(&tree, &TreePath::parse(VersionRecord::FILE)?)? else {
-        return Ok(None);
-    };
-    VersionRecord::decode(&history.read_blob(&entry.id)?).map(Some)
+    RecordTree::of_commit(repo.history(), &commit)?.record(repo.history())
 }
 
 /// Reads the current state of the version at `reference`, if it exists.

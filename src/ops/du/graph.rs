@@ -5,14 +5,11 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::content::{IndexEntries, Reader};
 use crate::error::Result;
-use crate::history::EntryMode;
+use crate::history::RecordTree;
 use crate::id::Id;
 use crate::pack::{Chunk, Location, MemberKind};
 use crate::progress::{Progress, check_interrupt};
 use crate::repo::Repository;
-
-/// The directory that contains the artifacts in the tree of a record.
-const ARTIFACTS: &[u8] = b"artifacts";
 
 /// A commit.
 #[derive(Debug)]
@@ -77,14 +74,10 @@ impl<'a> Graph<'a> {
         while let Some((id, number)) = stack.pop() {
             check_interrupt(self.progress)?;
             self.progress.advance(1);
-            let commit = self.repo.history().read_commit(&id)?;
+            let (commit, root) = RecordTree::with_commit(self.repo.history(), &id)?;
             let parents = commit.parents.iter().map(|id| self.commit_number(*id, &mut stack));
             let parents = parents.collect();
-            let root = self.repo.history().read_tree(&commit.tree)?;
-            let is_artifacts =
-                |mode: EntryMode, name: &[u8]| mode.is_directory() && name == ARTIFACTS;
-            let artifacts = root.iter().find(|entry| is_artifacts(entry.mode, &entry.name));
-            let tree = artifacts.map(|entry| self.load_tree(entry.id)).transpose()?;
+            let tree = root.artifacts().map(|tree| self.load_tree(tree)).transpose()?;
             self.commits[number as usize] = CommitNode { parents, tree };
         }
         Ok(number)

@@ -3,25 +3,29 @@
 use super::defect::Part;
 use super::walk::Walk;
 use crate::error::{Error, Result};
-use crate::history::{History, RefSurvey};
+use crate::history::{History, RecordTree, RefSurvey};
 use crate::id::Id;
 use crate::name::{RefKind, RefName};
-use crate::record::{ProjectRecord, Record, RunRecord, VersionRecord};
+use crate::record::{ProjectRecord, RunRecord, VersionRecord};
 
 /// Fails if `commit` has no readable record, or has the record of another run, version or project
 /// than `name`. A tag may point to any record.
 pub(crate) fn check_record(history: &History, name: &RefName, commit: &Id) -> Result<()> {
     let commit = history.peel(commit)?;
-    let entries = history.read_tree(&history.read_commit(&commit)?.tree)?;
-    let read = |file: &str| match entries.iter().find(|entry| entry.name == file) {
-        Some(entry) => history.read_blob(&entry.id),
-        None => Err(Error::corrupt(format!("the commit {commit} of {name} has no {file}"))),
-    };
+    let tree = RecordTree::of_commit(history, &commit)?;
     let found = match name.kind() {
         RefKind::Tag => return Ok(()),
-        RefKind::Run => RunRecord::decode(&read(RunRecord::FILE)?)?.name.to_string(),
-        RefKind::Version => VersionRecord::decode(&read(VersionRecord::FILE)?)?.name.to_string(),
-        RefKind::Project => ProjectRecord::decode(&read(ProjectRecord::FILE)?)?.name.to_string(),
+        RefKind::Run => tree.record(history)?.map(|run: RunRecord| run.name.to_string()),
+        RefKind::Version => {
+            tree.record(history)?.map(|version: VersionRecord| version.name.to_string())
+        }
+        RefKind::Project => {
+            tree.record(history)?.map(|project: ProjectRecord| project.name.to_string())
+        }
+    };
+    let Some(found) = found else {
+        let kind = name.kind().as_str();
+        return Err(Error::corrupt(format!("the commit {commit} of {name} has no {kind}.toml")));
     };
     let wanted = match name.kind() {
         RefKind::Project => name.project().to_string(),

@@ -18,11 +18,8 @@ use crate::progress::{Progress, Unit, check_interrupt};
 use crate::record::{ProjectRecord, Record, RunRecord, VersionRecord};
 use crate::tree_path::TreePath;
 
-/// The directory in a record's tree whose files are content.
-pub(super) const ARTIFACTS: &[u8] = b"artifacts";
-
 /// The records. Each commit has exactly one of them.
-const RECORDS: [&str; 3] = ["run.toml", "project.toml", "version.toml"];
+const RECORDS: [&str; 3] = [RunRecord::FILE, ProjectRecord::FILE, VersionRecord::FILE];
 
 /// A visited commit.
 pub(super) struct Visited {
@@ -195,7 +192,7 @@ impl<'a> Walk<'a> {
         for entry in entries {
             let path = TreePath::root().join(&entry.name).unwrap_or_default();
             let is_directory = entry.mode.is_directory();
-            if entry.name == ARTIFACTS && is_directory {
+            if entry.is_artifacts() {
                 artifacts = Some(entry.id);
                 let is_new = !self.trees.contains(&entry.id);
                 if is_new && let Err(error) = self.expansion.check(self.history, &entry.id) {

@@ -22,10 +22,11 @@ use crate::catalog::snapshot::{Ignores, Snapshot};
 use crate::content::{Session, Stored};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::lock::FileLock;
-use crate::history::{Commit, EntryMode, Expected, ObjectWriter, TreeEntry};
+use crate::history::{Commit, Expected, ObjectWriter, TreeEntry};
 use crate::id::Id;
 use crate::name::{Name, ProjectName, RefName};
 use crate::progress::Progress;
+use crate::record::{Record, RunRecord};
 use crate::repo::{Repository, WorkTree};
 use crate::tree_path::TreePath;
 
@@ -347,11 +348,9 @@ impl Intake<'_> {
         record: Id,
         artifacts: Id,
     ) -> Result<Id> {
-        let entry = |name: &str, mode, id| TreeEntry { name: name.into(), mode, id };
-        let tree = writer.tree(vec![
-            entry("artifacts", EntryMode::Directory, artifacts),
-            entry("run.toml", EntryMode::File, record),
-        ])?;
+        let entries =
+            vec![TreeEntry::artifacts(artifacts), TreeEntry::file(RunRecord::FILE, record)];
+        let tree = writer.tree(entries)?;
         let who = self.repo.signature();
         writer.commit(&Commit {
             tree,

@@ -39,7 +39,7 @@ use bstr::BString;
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
-use crate::history::{Commit, EntryMode, ObjectWriter, Signature, TreeEntry};
+use crate::history::{ARTIFACTS, Commit, EntryMode, ObjectWriter, Signature, TreeEntry};
 use crate::id::Id;
 use crate::name::{RefKind, RefName};
 use crate::record::{ContentFormat, ProjectRecord, Record, RunRecord, VersionRecord};
@@ -78,8 +78,6 @@ pub struct MergeOptions<'a> {
     pub message: &'a str,
 }
 
-/// The directory of the artifacts, beside the record of a version or run.
-const ARTIFACTS: &str = "artifacts";
 const README: &str = "README.md";
 
 /// Merges two states of the ref `name`, the commits `ours` and `theirs`, and adds new objects to

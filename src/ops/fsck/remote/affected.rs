@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::RemoteCheck;
 use crate::error::Result;
-use crate::history::{History, Visit};
+use crate::history::{History, RecordTree, Visit};
 use crate::id::Id;
 use crate::name::RefName;
 use crate::progress::{Progress, Unit, check_interrupt};
@@ -61,7 +61,7 @@ impl Affected {
             found.audit.remote_state.refs.iter().filter(|(_, commit)| sound(commit))
         {
             let tip = history.peel(commit)?;
-            if let Some(tree) = artifacts(history, &tip)?
+            if let Some(tree) = RecordTree::of_commit(history, &tip)?.artifacts()
                 && trees.has_lost(&tree)?
             {
                 affected.refs.insert(name.clone());
@@ -88,8 +88,9 @@ impl Affected {
                 continue;
             }
             check_interrupt(progress)?;
-            next.extend(trees.history.read_commit(&id)?.parents.into_iter().rev());
-            let Some(tree) = artifacts(trees.history, &id)? else { continue };
+            let (commit, tree) = RecordTree::with_commit(trees.history, &id)?;
+            next.extend(commit.parents.into_iter().rev());
+            let Some(tree) = tree.artifacts() else { continue };
             if !trees.has_lost(&tree)? {
                 continue;
             }
@@ -109,14 +110,6 @@ impl Affected {
         }
         Ok(())
     }
-}
-
-/// The tree of the artifacts of a commit.
-fn artifacts(history: &History, commit: &Id) -> Result<Option<Id>> {
-    let tree = history.read_commit(commit)?.tree;
-    let entries = history.read_tree(&tree)?;
-    let found = entries.iter().find(|entry| entry.name == "artifacts" && entry.mode.is_directory());
-    Ok(found.map(|entry| entry.id))
 }
 
 /// Trees of artifacts, with the knowledge which of them contain lost files.
