@@ -24,12 +24,7 @@ pub(crate) struct MoveArgs {
 
 impl MoveArgs {
     /// The move of `version` to `to`.
-    pub(crate) fn options(
-        &self,
-        context: &Context<'_>,
-        version: &VersionArg,
-        to: StageTarget,
-    ) -> Result<StageOptions> {
+    pub(crate) fn options(&self, version: &VersionArg, to: StageTarget) -> Result<StageOptions> {
         Ok(StageOptions {
             version: version.version.clone(),
             to,

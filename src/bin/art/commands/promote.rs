@@ -33,7 +33,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
-    let options = args.how.options(context, &args.version, StageTarget::Next)?;
+    let options = args.how.options(&args.version, StageTarget::Next)?;
     let outcome = promote(&context.repo()?, &options, context.progress())?;
     context.ui.summary(&outcome, |page| stages::view(page, &outcome))?;
     stages::warn_of_move(context, &outcome);

@@ -38,8 +38,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
-    let options =
-        args.how.options(context, &args.version, StageTarget::Stage(args.stage.clone()))?;
+    let options = args.how.options(&args.version, StageTarget::Stage(args.stage.clone()))?;
     let outcome = stage(&context.repo()?, &options, context.progress())?;
     context.ui.summary(&outcome, |page| stages::view(page, &outcome))?;
     stages::warn_of_move(context, &outcome);
