@@ -79,7 +79,6 @@ fn clone_of(root: &Path, name: &str, full: bool) -> (Repository, CloneOutcome) {
         directory: root.join(name),
         project: Some(Settings::default().project),
         full,
-        command: "clone".to_owned(),
     };
     let outcome = clone(&options, Settings::default(), &NoProgress).unwrap();
     (Repository::discover(&root.join(name), Settings::default()).unwrap(), outcome)
