@@ -18,7 +18,7 @@ use crate::pack::MemberKind;
 use crate::progress::{Progress, Unit};
 use crate::remote::TrafficCount;
 use crate::repo::Repository;
-use crate::sync::{Connection, Proof, RemoteContent, UnreadableSegment, content_of_tree, import};
+use crate::sync::{Connection, Proof, UnreadableSegment, content_of_tree};
 
 /// The options of an eviction.
 #[derive(Debug, Clone, Default)]
@@ -68,12 +68,10 @@ pub fn evict(
     connection.refresh(progress)?;
     {
         let _lock = repo.lock_shared()?;
-        import(repo, &mut connection, progress)?;
+        connection.import(progress)?;
     }
     let keep = kept(repo, &options.keep)?;
-    let remote_state = connection.state.remote_state();
-    let store = connection.log.store();
-    let there = RemoteContent::new(repo, store, remote_state, &connection.directory())?;
+    let there = connection.content()?;
     for UnreadableSegment { key, problem } in there.complete_readable_index(progress)? {
         progress.warn(&format!(
             "'{key}' on the remote is unusable: {problem}; content that only this file names is kept"

@@ -7,7 +7,7 @@ use crate::name::Name;
 use crate::progress::{Progress, Unit};
 use crate::remote::TrafficCount;
 use crate::repo::Repository;
-use crate::sync::{Connection, Imported, import};
+use crate::sync::{Connection, Imported};
 
 /// The options of a fetch.
 #[derive(Debug, Clone, Default)]
@@ -43,7 +43,7 @@ pub fn fetch(
     let mut connection = Connection::open(repo, options.remote.as_ref())?;
     let _lock = repo.lock_shared()?;
     let news = connection.refresh(progress)?;
-    let imported = import(repo, &mut connection, progress)?;
+    let imported = connection.import(progress)?;
     progress.end();
     Ok(FetchOutcome {
         remote: connection.remote.name.clone(),

@@ -10,7 +10,6 @@ use std::path::PathBuf;
 
 use super::compact::worth_it;
 use super::connection::Connection;
-use super::content::RemoteContent;
 use super::object_reader::ObjectReader;
 use crate::content::{CompactedPack, OutgoingSegment, PackCompactor, Session};
 use crate::error::{ErrorKind, IoResultExt, Result};
@@ -18,7 +17,6 @@ use crate::fs::atomic::TempFile;
 use crate::id::Id;
 use crate::progress::{NoProgress, Progress, check_interrupt};
 use crate::remote::layout::{pack_key, segment_key};
-use crate::repo::Repository;
 
 /// The number of small packs that makes compaction worthwhile.
 pub(super) const MANY_PACKS: usize = 8;
@@ -44,72 +42,69 @@ struct Input {
     _file: Option<TempFile>,
 }
 
-/// Stores one pack with the content of many small ones; `None` if there are few small packs.
-pub(super) fn compact_packs(
-    repo: &Repository,
-    connection: &Connection<'_>,
-    session: &Session,
-    progress: &dyn Progress,
-) -> Result<Option<NewPack>> {
-    let (store, remote_state) = (connection.log.store(), connection.state.remote_state());
-    let most = MOST_CONTENT.min(repo.content().params().pack_size);
-    let chosen = worth_it(&remote_state.packs, most);
-    if chosen.len() < MANY_PACKS {
-        return Ok(None);
-    }
-    let there = RemoteContent::new(repo, store, remote_state, &connection.directory())?;
-    if there.missing_index() > MOST_INDEX {
-        return Ok(None);
-    }
-    there.complete_index(progress)?;
-    let inputs = store.at_once(&chosen, &|(id, size)| {
-        check_interrupt(progress)?;
-        find_input(repo, connection, session, id, *size)
-    })?;
-    let mut compactor = PackCompactor::new(session);
-    let mut replaces = BTreeSet::new();
-    for input in inputs.into_iter().flatten() {
-        check_interrupt(progress)?;
-        match compactor.add(&input.id, &input.path, &NoProgress) {
-            Ok(()) => drop(replaces.insert(input.id)),
-            // `fsck` reports a damaged pack; the others are compacted without it.
-            Err(error) if error.kind() == ErrorKind::Corrupt => {}
-            Err(error) => return Err(error),
+impl Connection<'_> {
+    /// Stores one pack with the content of many small ones; `None` if there are few small packs.
+    pub(super) fn compact_packs(
+        &self,
+        session: &Session,
+        progress: &dyn Progress,
+    ) -> Result<Option<NewPack>> {
+        let (store, remote_state) = (self.log.store(), self.state.remote_state());
+        let most = MOST_CONTENT.min(self.repo.content().params().pack_size);
+        let chosen = worth_it(&remote_state.packs, most);
+        if chosen.len() < MANY_PACKS {
+            return Ok(None);
         }
+        let there = self.content()?;
+        if there.missing_index() > MOST_INDEX {
+            return Ok(None);
+        }
+        there.complete_index(progress)?;
+        let inputs = store.at_once(&chosen, &|(id, size)| {
+            check_interrupt(progress)?;
+            self.find_input(session, id, *size)
+        })?;
+        let mut compactor = PackCompactor::new(session);
+        let mut replaces = BTreeSet::new();
+        for input in inputs.into_iter().flatten() {
+            check_interrupt(progress)?;
+            match compactor.add(&input.id, &input.path, &NoProgress) {
+                Ok(()) => drop(replaces.insert(input.id)),
+                // `fsck` reports a damaged pack; the others are compacted without it.
+                Err(error) if error.kind() == ErrorKind::Corrupt => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if replaces.len() < MANY_PACKS {
+            return Ok(None);
+        }
+        let Some(pack) = compactor.finish()? else { return Ok(None) };
+        let segment = pack.segment(session, &|from, member| {
+            let places = there.locations(&member.id);
+            places.iter().any(|place| place.pack == *from && place.kind == member.kind)
+        })?;
+        // Content that no segment names is not lost, but could not be found in the new pack.
+        let Some(segment) = segment else { return Ok(None) };
+        store.write_file(&pack_key(pack.id()), pack.path())?;
+        store.write_file(&segment_key(segment.id), segment.path())?;
+        Ok(Some(NewPack { pack, segment, replaces }))
     }
-    if replaces.len() < MANY_PACKS {
-        return Ok(None);
-    }
-    let Some(pack) = compactor.finish()? else { return Ok(None) };
-    let segment = pack.segment(session, &|from, member| {
-        let places = there.locations(&member.id);
-        places.iter().any(|place| place.pack == *from && place.kind == member.kind)
-    })?;
-    // Content that no segment names is not lost, but could not be found in the new pack.
-    let Some(segment) = segment else { return Ok(None) };
-    store.write_file(&pack_key(pack.id()), pack.path())?;
-    store.write_file(&segment_key(segment.id), segment.path())?;
-    Ok(Some(NewPack { pack, segment, replaces }))
-}
 
-/// The bytes of a pack: from this repository if it has the identical pack, otherwise from the
-/// remote; `None` if the remote lacks the pack.
-fn find_input(
-    repo: &Repository,
-    connection: &Connection<'_>,
-    session: &Session,
-    id: &Id,
-    size: u64,
-) -> Result<Option<Input>> {
-    let path = repo.content().pack_path(id);
-    if std::fs::metadata(&path).is_ok_and(|here| here.is_file() && here.len() == size) {
-        return Ok(Some(Input { id: *id, path, _file: None }));
-    }
-    let mut source = ObjectReader::new(connection.log.store(), pack_key(*id), 0..size, &NoProgress);
-    let mut file = session.temp_file()?;
-    match io::copy(&mut source, &mut file).on("write", file.path()) {
-        Ok(_) => Ok(Some(Input { id: *id, path: file.path().to_owned(), _file: Some(file) })),
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Corrupt) => Ok(None),
-        Err(error) => Err(error),
+    /// The bytes of a pack: from this repository if it has the identical pack, otherwise from the
+    /// remote; `None` if the remote lacks the pack.
+    fn find_input(&self, session: &Session, id: &Id, size: u64) -> Result<Option<Input>> {
+        let path = self.repo.content().pack_path(id);
+        if std::fs::metadata(&path).is_ok_and(|here| here.is_file() && here.len() == size) {
+            return Ok(Some(Input { id: *id, path, _file: None }));
+        }
+        let mut source = ObjectReader::new(self.log.store(), pack_key(*id), 0..size, &NoProgress);
+        let mut file = session.temp_file()?;
+        match io::copy(&mut source, &mut file).on("write", file.path()) {
+            Ok(_) => Ok(Some(Input { id: *id, path: file.path().to_owned(), _file: Some(file) })),
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Corrupt) => {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 }

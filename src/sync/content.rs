@@ -13,6 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde::Serialize;
 
 use super::compactions::Compactions;
+use super::connection::Connection;
 use super::object_reader::ObjectReader;
 use super::proof::UnreadableSegment;
 use super::remote_file::{lost, read_segment};
@@ -73,6 +74,14 @@ enum Job {
     Whole(Id, u64),
     /// Adjacent frames of one pack.
     Frames(Id, Vec<FrameEntry>),
+}
+
+impl Connection<'_> {
+    /// The content of the remote, as of the state of this connection.
+    pub(crate) fn content(&self) -> Result<RemoteContent<'_>> {
+        let (store, remote_state) = (self.log.store(), self.state.remote_state());
+        RemoteContent::new(self.repo, store, remote_state, &self.directory())
+    }
 }
 
 impl<'a> RemoteContent<'a> {

@@ -13,37 +13,36 @@ use crate::remote::log::Entry;
 /// The number of entries that are read per batch.
 const AT_ONCE: usize = 32;
 
-/// Returns those refs of `gone` that an entry of the remote's log deletes. The remote had the refs
-/// of `gone` at the given commits and has them no longer. Sends no request if newly read entries
-/// account for all of them. Otherwise the log is read backwards from its end.
-///
-/// The log may continue the cached one and still lack deletions: entries may have been lost before
-/// a push that cached the rest.
-pub(crate) fn deleted_by_log(
-    history: &History,
-    connection: &Connection<'_>,
-    gone: &BTreeMap<RefName, Id>,
-) -> Result<BTreeSet<RefName>> {
-    let (deleted, left): (BTreeMap<_, _>, _) =
-        gone.clone().into_iter().partition(|(name, _)| connection.saw_deleted(name));
-    let mut search = Search { history, left, deleted: deleted.into_keys().collect() };
-    if search.left.is_empty() {
-        return Ok(search.deleted);
-    }
-    let names = connection.log.names(&connection.state)?;
-    for names in names.rchunks(AT_ONCE) {
-        let entries = match connection.log.entries(&connection.state, names) {
-            Ok(entries) => entries,
-            // An unreadable entry proves nothing.
-            Err(error) if error.kind() == ErrorKind::Corrupt => break,
-            Err(error) => return Err(error),
-        };
-        search.look(entries.iter().map(|(_, entry)| entry.as_ref()))?;
+impl Connection<'_> {
+    /// Returns those refs of `gone` that an entry of the remote's log deletes. The remote had the refs
+    /// of `gone` at the given commits and has them no longer. Sends no request if newly read entries
+    /// account for all of them. Otherwise the log is read backwards from its end.
+    ///
+    /// The log may continue the cached one and still lack deletions: entries may have been lost before
+    /// a push that cached the rest.
+    pub(crate) fn deleted_by_log(&self, gone: &BTreeMap<RefName, Id>) -> Result<BTreeSet<RefName>> {
+        let history = self.repo.history();
+        let (deleted, left): (BTreeMap<_, _>, _) =
+            gone.clone().into_iter().partition(|(name, _)| self.saw_deleted(name));
+        let mut search = Search { history, left, deleted: deleted.into_keys().collect() };
         if search.left.is_empty() {
-            break;
+            return Ok(search.deleted);
         }
+        let names = self.log.names(&self.state)?;
+        for names in names.rchunks(AT_ONCE) {
+            let entries = match self.log.entries(&self.state, names) {
+                Ok(entries) => entries,
+                // An unreadable entry proves nothing.
+                Err(error) if error.kind() == ErrorKind::Corrupt => break,
+                Err(error) => return Err(error),
+            };
+            search.look(entries.iter().map(|(_, entry)| entry.as_ref()))?;
+            if search.left.is_empty() {
+                break;
+            }
+        }
+        Ok(search.deleted)
     }
-    Ok(search.deleted)
 }
 
 struct Search<'a> {

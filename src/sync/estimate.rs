@@ -3,58 +3,52 @@
 use std::collections::HashSet;
 
 use super::connection::Connection;
-use super::content::RemoteContent;
-use super::send::{Sent, known_there};
+use super::send::Sent;
 use crate::content::Need;
 use crate::error::Result;
 use crate::id::Id;
 use crate::pack::{Location, MemberKind};
 use crate::progress::Progress;
-use crate::repo::Repository;
 
-/// Estimates the data that [`send`](super::send()) would send for `tips`, from the cached index of
-/// the remote. The byte count is that of the frames that hold the content.
-pub(crate) fn estimate(
-    repo: &Repository,
-    connection: &Connection<'_>,
-    tips: &[Id],
-    progress: &dyn Progress,
-) -> Result<Sent> {
-    let outgoing =
-        repo.history().survey_pack_of(tips, &known_there(repo, connection)?, progress)?;
-    let (store, remote_state) = (connection.log.store(), connection.state.remote_state());
-    let there = RemoteContent::new(repo, store, remote_state, &connection.directory())?;
-    let mut sent = Sent { objects: outgoing.objects, ..Sent::default() };
-    let mut frames = HashSet::new();
-    let mut add = |place: &Location| {
-        if frames.insert((place.pack, place.frame.offset)) {
-            sent.bytes += u64::from(place.frame.stored);
-        }
-    };
-    let mut reader = repo.content().reader();
-    for id in &outgoing.content {
-        if !there.find_locations(id, Need::File).is_empty() {
-            continue;
-        }
-        let Some(place) = repo.content().locate(id)? else {
-            sent.missing += 1;
-            continue;
+impl Connection<'_> {
+    /// Estimates the data that [`Connection::send`] would send for `tips`, from the cached index of
+    /// the remote. The byte count is that of the frames that hold the content.
+    pub(crate) fn estimate(&self, tips: &[Id], progress: &dyn Progress) -> Result<Sent> {
+        let repo = self.repo;
+        let outgoing = repo.history().survey_pack_of(tips, &self.known_there()?, progress)?;
+        let there = self.content()?;
+        let mut sent = Sent { objects: outgoing.objects, ..Sent::default() };
+        let mut frames = HashSet::new();
+        let mut add = |place: &Location| {
+            if frames.insert((place.pack, place.frame.offset)) {
+                sent.bytes += u64::from(place.frame.stored);
+            }
         };
-        add(&place);
-        let mut chunks = Vec::new();
-        if place.kind == MemberKind::Manifest {
-            reader.chunks(&place, |chunk| {
-                chunks.push(chunk.id);
-                Ok(())
-            })?;
-        }
-        for chunk in chunks {
-            if there.find_locations(&chunk, Need::Bytes).is_empty()
-                && let Some(place) = repo.content().locate(&chunk)?
-            {
-                add(&place);
+        let mut reader = repo.content().reader();
+        for id in &outgoing.content {
+            if !there.find_locations(id, Need::File).is_empty() {
+                continue;
+            }
+            let Some(place) = repo.content().locate(id)? else {
+                sent.missing += 1;
+                continue;
+            };
+            add(&place);
+            let mut chunks = Vec::new();
+            if place.kind == MemberKind::Manifest {
+                reader.chunks(&place, |chunk| {
+                    chunks.push(chunk.id);
+                    Ok(())
+                })?;
+            }
+            for chunk in chunks {
+                if there.find_locations(&chunk, Need::Bytes).is_empty()
+                    && let Some(place) = repo.content().locate(&chunk)?
+                {
+                    add(&place);
+                }
             }
         }
+        Ok(sent)
     }
-    Ok(sent)
 }

@@ -12,8 +12,6 @@ use serde::Serialize;
 
 use super::compactions::Compactions;
 use super::connection::Connection;
-use super::content::RemoteContent;
-use super::deleted::deleted_by_log;
 use super::former_tips::{add_former_tips, has_former_tips, overtaken, retain_former_tips};
 use super::object_reader::ObjectReader;
 use super::ref_memory::RefMemory;
@@ -23,7 +21,7 @@ use crate::fs::atomic;
 use crate::fs::read;
 use crate::history::Expected;
 use crate::id::Id;
-use crate::name::RefName;
+use crate::name::{Name, RefName};
 use crate::progress::{NoProgress, Progress, Unit};
 use crate::remote::layout::meta_key;
 use crate::repo::Repository;
@@ -67,79 +65,271 @@ pub struct Imported {
 /// are fetched again.
 const HAVE: &str = "have";
 
-/// The imported Git packs of the remote.
-pub(crate) fn have(connection: &Connection<'_>) -> BTreeSet<Id> {
-    let text = read::read_text(&connection.directory().join(HAVE), read::LARGE).unwrap_or_default();
-    text.lines().filter_map(|line| Id::from_hex(line.as_bytes())).collect()
-}
-
-/// Saves which Git packs of the remote were imported. Drops packs that the remote no longer has,
-/// unless they are inputs of a compacted pack on the remote.
-pub(crate) fn save_have(
-    repo: &Repository,
-    connection: &Connection<'_>,
-    have: &BTreeSet<Id>,
-) -> Result<()> {
-    let remote_state = connection.state.remote_state();
-    let parts: BTreeSet<Id> =
-        Compactions::load(&connection.directory(), remote_state).parts().collect();
-    let is_of_use = |id: &&Id| remote_state.meta.contains_key(id) || parts.contains(id);
-    let lines = have.iter().filter(is_of_use).map(|id| format!("{id}\n"));
-    let text: String = lines.collect();
-    let tmp = repo.content().tmp_dir();
-    atomic::write(&connection.directory().join(HAVE), &tmp, text.as_bytes())
-}
-
-/// Imports the history and refs of the remote. `connection` must be refreshed.
-///
-/// Fails with [`Corrupt`](crate::ErrorKind::Corrupt) if refs of the remote point to missing
-/// objects. All other refs have moved in this case.
-pub(crate) fn import(
-    repo: &Repository,
-    connection: &mut Connection<'_>,
-    progress: &dyn Progress,
-) -> Result<Imported> {
-    import_history(repo, connection, progress).map_err(|error| {
-        let kept = "no ref moved; downloaded history is kept";
-        error.or_interrupted(kept, "run the command again to get the rest")
-    })
-}
-
-fn import_history(
-    repo: &Repository,
-    connection: &mut Connection<'_>,
-    progress: &dyn Progress,
-) -> Result<Imported> {
-    // The files about the remote need their directory from this point on.
-    connection.save()?;
-    let mut imported = Imported { conflicts: open_conflicts(connection), ..Imported::default() };
-    let tracked = tracked(repo, connection)?;
-    let moved = compare(&tracked, &connection.state.remote_state().refs);
-    let tips = tips(connection, &moved);
-    let unread = Mutex::new(None);
-    if !tips.is_empty() {
-        imported.objects = fetch_objects(repo, connection, &tips, &unread, progress)?;
-        fetch_small_segments(repo, connection, progress)?;
+impl Connection<'_> {
+    /// The imported Git packs of the remote.
+    pub(super) fn imported_packs(&self) -> BTreeSet<Id> {
+        let text = read::read_text(&self.directory().join(HAVE), read::LARGE).unwrap_or_default();
+        text.lines().filter_map(|line| Id::from_hex(line.as_bytes())).collect()
     }
-    let broken = broken(repo, &moved, &tips, progress)?;
-    imported.moved = moved.into_iter().filter(|moved| !broken.contains(&moved.name)).collect();
-    track(repo, connection, &imported.moved)?;
-    connection.save()?;
-    if broken.is_empty() {
-        return Ok(imported);
-    }
-    // A pack that the store did not serve says nothing about its content.
-    let unread = unread.into_inner().unwrap_or_else(PoisonError::into_inner);
-    Err(unread.unwrap_or_else(|| names_what_is_missing(connection, &broken)))
-}
 
-/// The refs of the remote as of the last fetch.
-pub(crate) fn tracked(
-    repo: &Repository,
-    connection: &Connection<'_>,
-) -> Result<BTreeMap<RefName, Id>> {
-    let refs = repo.history().refs(&format!("refs/remotes/{}/", &connection.remote.name))?;
-    Ok(refs.into_iter().map(|(name, id)| (name.untracked(), id)).collect())
+    /// Saves which Git packs of the remote were imported. Drops packs that the remote no longer has,
+    /// unless they are inputs of a compacted pack on the remote.
+    pub(super) fn save_imported_packs(&self, have: &BTreeSet<Id>) -> Result<()> {
+        let remote_state = self.state.remote_state();
+        let parts: BTreeSet<Id> =
+            Compactions::load(&self.directory(), remote_state).parts().collect();
+        let is_of_use = |id: &&Id| remote_state.meta.contains_key(id) || parts.contains(id);
+        let lines = have.iter().filter(is_of_use).map(|id| format!("{id}\n"));
+        let text: String = lines.collect();
+        let tmp = self.repo.content().tmp_dir();
+        atomic::write(&self.directory().join(HAVE), &tmp, text.as_bytes())
+    }
+
+    /// Imports the history and refs of the remote. The connection must be refreshed.
+    ///
+    /// Fails with [`Corrupt`](crate::ErrorKind::Corrupt) if refs of the remote point to missing
+    /// objects. All other refs have moved in this case.
+    pub(crate) fn import(&mut self, progress: &dyn Progress) -> Result<Imported> {
+        self.import_history(progress).map_err(|error| {
+            let kept = "no ref moved; downloaded history is kept";
+            error.or_interrupted(kept, "run the command again to get the rest")
+        })
+    }
+
+    fn import_history(&mut self, progress: &dyn Progress) -> Result<Imported> {
+        // The files about the remote need their directory from this point on.
+        self.save()?;
+        let mut imported = Imported { conflicts: self.open_conflicts(), ..Imported::default() };
+        let tracked = self.tracked()?;
+        let moved = compare(&tracked, &self.state.remote_state().refs);
+        let tips = self.tips(&moved);
+        let unread = Mutex::new(None);
+        if !tips.is_empty() {
+            imported.objects = self.fetch_objects(&tips, &unread, progress)?;
+            self.fetch_small_segments(progress)?;
+        }
+        let broken = broken(self.repo, &moved, &tips, progress)?;
+        imported.moved = moved.into_iter().filter(|moved| !broken.contains(&moved.name)).collect();
+        self.track(&imported.moved)?;
+        self.save()?;
+        if broken.is_empty() {
+            return Ok(imported);
+        }
+        // A pack that the store did not serve says nothing about its content.
+        let unread = unread.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Err(unread.unwrap_or_else(|| names_what_is_missing(&self.remote.name, &broken)))
+    }
+
+    /// The refs of the remote as of the last fetch.
+    pub(crate) fn tracked(&self) -> Result<BTreeMap<RefName, Id>> {
+        let refs = self.repo.history().refs(&format!("refs/remotes/{}/", &self.remote.name))?;
+        Ok(refs.into_iter().map(|(name, id)| (name.untracked(), id)).collect())
+    }
+
+    /// The commits that must exist before the refs move: the new commits and the other sides of
+    /// conflicts.
+    fn tips(&self, moved: &[TrackedMove]) -> Vec<Id> {
+        let sides = self.state.remote_state().conflicts.values().flatten();
+        let mut tips: Vec<Id> = moved.iter().filter_map(|moved| moved.new).collect();
+        tips.extend(sides.filter_map(|side| side.commit));
+        tips.sort_unstable();
+        tips.dedup();
+        tips
+    }
+
+    /// The unresolved conflicts on the remote.
+    pub(crate) fn open_conflicts(&self) -> Vec<OpenConflict> {
+        let remote_state = self.state.remote_state();
+        let conflict = |(name, sides): (&RefName, &Vec<_>)| OpenConflict {
+            name: name.clone(),
+            commit: remote_state.refs.get(name).copied(),
+            others: sides.iter().map(|side: &crate::remote::log::Conflict| side.commit).collect(),
+        };
+        remote_state.conflicts.iter().map(conflict).collect()
+    }
+
+    /// Fetches the Git packs that `tips` need; returns the number of fetched objects.
+    fn fetch_objects(
+        &self,
+        tips: &[Id],
+        unread: &Mutex<Option<Error>>,
+        progress: &dyn Progress,
+    ) -> Result<u64> {
+        let known = complete(self.repo)?;
+        let is_complete = || -> Result<bool> {
+            Ok(self.repo.history().check_closure(tips, &known, progress)?.is_empty())
+        };
+        if is_complete()? {
+            return Ok(0);
+        }
+        let mut have = self.imported_packs();
+        let before = have.clone();
+        let mut objects = self.fetch_lacking(&mut have, unread, progress)?;
+        let is_lost_there = self.state.remote_state().meta.keys().any(|id| !have.contains(id));
+        // Imported packs may have been lost locally since. If the remote itself lost a pack, that pack
+        // explains the missing objects.
+        if !is_lost_there && !before.is_empty() && !is_complete()? {
+            have.retain(|id| !before.contains(id));
+            objects += self.fetch_lacking(&mut have, unread, progress)?;
+        }
+        self.save_imported_packs(&have)?;
+        Ok(objects)
+    }
+
+    /// Fetches the Git packs that are not in `have`; returns the number of fetched objects. For a
+    /// compacted pack, fetches its missing inputs instead if they are smaller.
+    fn fetch_lacking(
+        &self,
+        have: &mut BTreeSet<Id>,
+        unread: &Mutex<Option<Error>>,
+        progress: &dyn Progress,
+    ) -> Result<u64> {
+        let remote_state = self.state.remote_state();
+        let compactions = Compactions::load(&self.directory(), remote_state);
+        let (mut objects, mut asked) = (0, BTreeSet::new());
+        // A replaced input may be deleted. In this case the second round fetches the compacted pack.
+        for by_parts in [true, false] {
+            let whole = compactions.whole(&|id| have.contains(id));
+            have.extend(whole.into_iter().map(|(compacted, _)| compacted));
+            let lacking = remote_state.meta.iter().filter(|(id, _)| !have.contains(id));
+            let mut wanted: Vec<(Id, u64)> = lacking.map(|(id, size)| (*id, *size)).collect();
+            if by_parts {
+                wanted = compactions.cheapest(&wanted, &|id| have.contains(id));
+            }
+            wanted.retain(|(id, _)| asked.insert(*id));
+            let (count, imported) = self.fetch_packs(&wanted, unread, progress)?;
+            objects += count;
+            have.extend(imported);
+        }
+        Ok(objects)
+    }
+
+    /// Fetches the small index segments along with the history, so that the next read of content needs
+    /// few requests.
+    fn fetch_small_segments(&self, progress: &dyn Progress) -> Result<()> {
+        match self.content()?.complete_small(progress) {
+            // A command that needs an unreadable segment reports it.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::Corrupt | ErrorKind::Unauthorized | ErrorKind::Unavailable
+                ) =>
+            {
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    /// Fetches Git packs; returns the number of objects and the imported packs. Warns about lost or
+    /// damaged packs and skips them. Refs that need them are found afterwards. Puts the error of a pack
+    /// that the store did not serve into `unread`.
+    fn fetch_packs(
+        &self,
+        wanted: &[(Id, u64)],
+        unread: &Mutex<Option<Error>>,
+        progress: &dyn Progress,
+    ) -> Result<(u64, Vec<Id>)> {
+        if wanted.is_empty() {
+            return Ok((0, Vec::new()));
+        }
+        let bytes = wanted.iter().map(|(_, size)| size).sum();
+        progress.begin("fetching history", Some(bytes), Unit::Bytes);
+        let store = self.log.store();
+        let fetch = |(id, size): &(Id, u64)| -> Result<Option<(Id, u64)>> {
+            let mut has_failed = false;
+            let imported = store.read_sound(|| {
+                let mut source = ObjectReader::new(store, meta_key(*id), 0..*size, &NoProgress);
+                let imported = self.repo.history().import_pack(&mut source, *id, *size, progress);
+                has_failed = source.has_failed();
+                imported
+            });
+            match imported {
+                Ok(imported) => Ok(Some((*id, imported.objects))),
+                Err(error) => {
+                    let (kind, text) = (error.kind(), error.to_string());
+                    let mut why = vec![text.clone()];
+                    why.extend(error.causes());
+                    store.defect_of_read(&meta_key(*id), error, has_failed)?;
+                    if !matches!(kind, ErrorKind::Corrupt | ErrorKind::NotFound) {
+                        let message = format!("cannot read the Git pack {id} of the remote");
+                        let error = Error::caused(kind, message, why.join(": "))
+                            .with_hint("run the command again, or check it: art fsck --remote");
+                        *unread.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                    }
+                    if self.state.remote_state().meta.contains_key(id) {
+                        progress
+                            .warn(&format!("the Git pack {id} of the remote is unusable: {text}"));
+                    }
+                    Ok(None)
+                }
+            }
+        };
+        let imported = store.at_once(wanted, &fetch)?;
+        let imported: Vec<(Id, u64)> = imported.into_iter().flatten().collect();
+        Ok((
+            imported.iter().map(|(_, count)| count).sum(),
+            imported.iter().map(|(id, _)| *id).collect(),
+        ))
+    }
+
+    /// Moves the tracking refs of the remote.
+    fn track(&self, moved: &[TrackedMove]) -> Result<()> {
+        let mut memory = RefMemory::load(&self.directory());
+        let before = memory.clone();
+        self.note_former_tips(moved)?;
+        let gone = moved.iter().filter(|one| one.new.is_none());
+        let gone: BTreeMap<RefName, Id> =
+            gone.filter_map(|one| Some((one.name.clone(), one.old?))).collect();
+        let deleted = self.deleted_by_log(&gone)?;
+        let mut transaction = self.repo.history().transaction(&self.repo.signature(), "fetch");
+        transaction.unrecorded();
+        for one in moved {
+            match (one.old, one.new) {
+                (Some(old), None) if deleted.contains(&one.name) => {
+                    memory.note_deleted_there(&one.name, old);
+                }
+                (old, Some(new)) => {
+                    let old = old.or(memory.was_deleted_there(&one.name));
+                    memory.note_there(&one.name);
+                    if let Some(old) = old.filter(|_| self.goes_on())
+                        && is_another(self.repo, one.name.kind(), &old, &new)?
+                    {
+                        memory.note_replaced(&one.name, old);
+                    }
+                }
+                (_, None) => memory.note_there(&one.name),
+            }
+            let tracking = one.name.tracking(&self.remote.name);
+            transaction.update(tracking, Expected::Any, one.new, "fetch");
+        }
+        // Record a deletion before its ref is removed. After a crash in between, it is recorded again.
+        if memory != before {
+            memory.save(&self.directory(), &self.repo.content().tmp_dir())?;
+        }
+        if !moved.is_empty() {
+            transaction.commit(self.repo.settings().lock_timeout)?;
+        }
+        self.note_tracked()
+    }
+
+    /// Records commits of the remote that none of its refs will reach after this fetch.
+    fn note_former_tips(&self, moved: &[TrackedMove]) -> Result<()> {
+        let remote = &self.remote.name;
+        let sides = self.state.remote_state().conflicts.values().flatten();
+        let mut commits: BTreeSet<Id> = sides.filter_map(|side| side.commit).collect();
+        commits.extend(overtaken(
+            self.repo.history(),
+            moved.iter().map(|one| (&one.name, one.old, one.new)),
+        )?);
+        if !self.goes_on() && (!commits.is_empty() || has_former_tips(self.repo, remote)) {
+            // The remote may be a different one now. Keep only commits that its log names.
+            let named = self.log.named(&self.state)?;
+            commits.retain(|id| named.contains(id));
+            retain_former_tips(self.repo, remote, &named)?;
+        }
+        add_former_tips(self.repo, remote, commits)
+    }
 }
 
 fn compare(tracked: &BTreeMap<RefName, Id>, there: &BTreeMap<RefName, Id>) -> Vec<TrackedMove> {
@@ -155,28 +345,6 @@ fn compare(tracked: &BTreeMap<RefName, Id>, there: &BTreeMap<RefName, Id>) -> Ve
     all
 }
 
-/// The commits that must exist before the refs move: the new commits and the other sides of
-/// conflicts.
-fn tips(connection: &Connection<'_>, moved: &[TrackedMove]) -> Vec<Id> {
-    let sides = connection.state.remote_state().conflicts.values().flatten();
-    let mut tips: Vec<Id> = moved.iter().filter_map(|moved| moved.new).collect();
-    tips.extend(sides.filter_map(|side| side.commit));
-    tips.sort_unstable();
-    tips.dedup();
-    tips
-}
-
-/// The unresolved conflicts on the remote.
-pub(crate) fn open_conflicts(connection: &Connection<'_>) -> Vec<OpenConflict> {
-    let remote_state = connection.state.remote_state();
-    let conflict = |(name, sides): (&RefName, &Vec<_>)| OpenConflict {
-        name: name.clone(),
-        commit: remote_state.refs.get(name).copied(),
-        others: sides.iter().map(|side: &crate::remote::log::Conflict| side.commit).collect(),
-    };
-    remote_state.conflicts.iter().map(conflict).collect()
-}
-
 /// The commits whose history is complete locally: all local refs and tracking refs.
 fn complete(repo: &Repository) -> Result<Vec<Id>> {
     let mut known: Vec<Id> = Vec::new();
@@ -186,138 +354,6 @@ fn complete(repo: &Repository) -> Result<Vec<Id>> {
     known.sort_unstable();
     known.dedup();
     Ok(known)
-}
-
-/// Fetches the Git packs that `tips` need; returns the number of fetched objects.
-fn fetch_objects(
-    repo: &Repository,
-    connection: &Connection<'_>,
-    tips: &[Id],
-    unread: &Mutex<Option<Error>>,
-    progress: &dyn Progress,
-) -> Result<u64> {
-    let known = complete(repo)?;
-    let is_complete =
-        || -> Result<bool> { Ok(repo.history().check_closure(tips, &known, progress)?.is_empty()) };
-    if is_complete()? {
-        return Ok(0);
-    }
-    let mut have = have(connection);
-    let before = have.clone();
-    let mut objects = fetch_lacking(repo, connection, &mut have, unread, progress)?;
-    let is_lost_there = connection.state.remote_state().meta.keys().any(|id| !have.contains(id));
-    // Imported packs may have been lost locally since. If the remote itself lost a pack, that pack
-    // explains the missing objects.
-    if !is_lost_there && !before.is_empty() && !is_complete()? {
-        have.retain(|id| !before.contains(id));
-        objects += fetch_lacking(repo, connection, &mut have, unread, progress)?;
-    }
-    save_have(repo, connection, &have)?;
-    Ok(objects)
-}
-
-/// Fetches the Git packs that are not in `have`; returns the number of fetched objects. For a
-/// compacted pack, fetches its missing inputs instead if they are smaller.
-fn fetch_lacking(
-    repo: &Repository,
-    connection: &Connection<'_>,
-    have: &mut BTreeSet<Id>,
-    unread: &Mutex<Option<Error>>,
-    progress: &dyn Progress,
-) -> Result<u64> {
-    let remote_state = connection.state.remote_state();
-    let compactions = Compactions::load(&connection.directory(), remote_state);
-    let (mut objects, mut asked) = (0, BTreeSet::new());
-    // A replaced input may be deleted. In this case the second round fetches the compacted pack.
-    for by_parts in [true, false] {
-        let whole = compactions.whole(&|id| have.contains(id));
-        have.extend(whole.into_iter().map(|(compacted, _)| compacted));
-        let lacking = remote_state.meta.iter().filter(|(id, _)| !have.contains(id));
-        let mut wanted: Vec<(Id, u64)> = lacking.map(|(id, size)| (*id, *size)).collect();
-        if by_parts {
-            wanted = compactions.cheapest(&wanted, &|id| have.contains(id));
-        }
-        wanted.retain(|(id, _)| asked.insert(*id));
-        let (count, imported) = fetch_packs(repo, connection, &wanted, unread, progress)?;
-        objects += count;
-        have.extend(imported);
-    }
-    Ok(objects)
-}
-
-/// Fetches the small index segments along with the history, so that the next read of content needs
-/// few requests.
-fn fetch_small_segments(
-    repo: &Repository,
-    connection: &Connection<'_>,
-    progress: &dyn Progress,
-) -> Result<()> {
-    let (store, remote_state) = (connection.log.store(), connection.state.remote_state());
-    let there = RemoteContent::new(repo, store, remote_state, &connection.directory())?;
-    match there.complete_small(progress) {
-        // A command that needs an unreadable segment reports it.
-        Err(error)
-            if matches!(
-                error.kind(),
-                ErrorKind::Corrupt | ErrorKind::Unauthorized | ErrorKind::Unavailable
-            ) =>
-        {
-            Ok(())
-        }
-        other => other,
-    }
-}
-
-/// Fetches Git packs; returns the number of objects and the imported packs. Warns about lost or
-/// damaged packs and skips them. Refs that need them are found afterwards. Puts the error of a pack
-/// that the store did not serve into `unread`.
-fn fetch_packs(
-    repo: &Repository,
-    connection: &Connection<'_>,
-    wanted: &[(Id, u64)],
-    unread: &Mutex<Option<Error>>,
-    progress: &dyn Progress,
-) -> Result<(u64, Vec<Id>)> {
-    if wanted.is_empty() {
-        return Ok((0, Vec::new()));
-    }
-    let bytes = wanted.iter().map(|(_, size)| size).sum();
-    progress.begin("fetching history", Some(bytes), Unit::Bytes);
-    let store = connection.log.store();
-    let fetch = |(id, size): &(Id, u64)| -> Result<Option<(Id, u64)>> {
-        let mut has_failed = false;
-        let imported = store.read_sound(|| {
-            let mut source = ObjectReader::new(store, meta_key(*id), 0..*size, &NoProgress);
-            let imported = repo.history().import_pack(&mut source, *id, *size, progress);
-            has_failed = source.has_failed();
-            imported
-        });
-        match imported {
-            Ok(imported) => Ok(Some((*id, imported.objects))),
-            Err(error) => {
-                let (kind, text) = (error.kind(), error.to_string());
-                let mut why = vec![text.clone()];
-                why.extend(error.causes());
-                store.defect_of_read(&meta_key(*id), error, has_failed)?;
-                if !matches!(kind, ErrorKind::Corrupt | ErrorKind::NotFound) {
-                    let message = format!("cannot read the Git pack {id} of the remote");
-                    let error = Error::caused(kind, message, why.join(": "))
-                        .with_hint("run the command again, or check it: art fsck --remote");
-                    *unread.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-                }
-                if connection.state.remote_state().meta.contains_key(id) {
-                    progress.warn(&format!("the Git pack {id} of the remote is unusable: {text}"));
-                }
-                Ok(None)
-            }
-        }
-    };
-    let imported = store.at_once(wanted, &fetch)?;
-    let imported: Vec<(Id, u64)> = imported.into_iter().flatten().collect();
-    Ok((
-        imported.iter().map(|(_, count)| count).sum(),
-        imported.iter().map(|(id, _)| *id).collect(),
-    ))
 }
 
 /// The refs that point to missing objects.
@@ -347,67 +383,7 @@ fn broken(
     Ok(broken)
 }
 
-/// Moves the tracking refs of the remote.
-fn track(repo: &Repository, connection: &Connection<'_>, moved: &[TrackedMove]) -> Result<()> {
-    let mut memory = RefMemory::load(&connection.directory());
-    let before = memory.clone();
-    note_former_tips(repo, connection, moved)?;
-    let gone = moved.iter().filter(|one| one.new.is_none());
-    let gone: BTreeMap<RefName, Id> =
-        gone.filter_map(|one| Some((one.name.clone(), one.old?))).collect();
-    let deleted = deleted_by_log(repo.history(), connection, &gone)?;
-    let mut transaction = repo.history().transaction(&repo.signature(), "fetch");
-    transaction.unrecorded();
-    for one in moved {
-        match (one.old, one.new) {
-            (Some(old), None) if deleted.contains(&one.name) => {
-                memory.note_deleted_there(&one.name, old);
-            }
-            (old, Some(new)) => {
-                let old = old.or(memory.was_deleted_there(&one.name));
-                memory.note_there(&one.name);
-                if let Some(old) = old.filter(|_| connection.goes_on())
-                    && is_another(repo, one.name.kind(), &old, &new)?
-                {
-                    memory.note_replaced(&one.name, old);
-                }
-            }
-            (_, None) => memory.note_there(&one.name),
-        }
-        let tracking = one.name.tracking(&connection.remote.name);
-        transaction.update(tracking, Expected::Any, one.new, "fetch");
-    }
-    // Record a deletion before its ref is removed. After a crash in between, it is recorded again.
-    if memory != before {
-        memory.save(&connection.directory(), &repo.content().tmp_dir())?;
-    }
-    if !moved.is_empty() {
-        transaction.commit(repo.settings().lock_timeout)?;
-    }
-    connection.note_tracked()
-}
-
-/// Records commits of the remote that none of its refs will reach after this fetch.
-fn note_former_tips(
-    repo: &Repository,
-    connection: &Connection<'_>,
-    moved: &[TrackedMove],
-) -> Result<()> {
-    let remote = &connection.remote.name;
-    let sides = connection.state.remote_state().conflicts.values().flatten();
-    let mut commits: BTreeSet<Id> = sides.filter_map(|side| side.commit).collect();
-    commits
-        .extend(overtaken(repo.history(), moved.iter().map(|one| (&one.name, one.old, one.new)))?);
-    if !connection.goes_on() && (!commits.is_empty() || has_former_tips(repo, remote)) {
-        // The remote may be a different one now. Keep only commits that its log names.
-        let named = connection.log.named(&connection.state)?;
-        commits.retain(|id| named.contains(id));
-        retain_former_tips(repo, remote, &named)?;
-    }
-    add_former_tips(repo, remote, commits)
-}
-
-fn names_what_is_missing(connection: &Connection<'_>, broken: &BTreeSet<RefName>) -> Error {
+fn names_what_is_missing(remote: &Name, broken: &BTreeSet<RefName>) -> Error {
     const NAMED: usize = 5;
     let mut names: Vec<String> = broken.iter().take(NAMED).map(ToString::to_string).collect();
     if broken.len() > NAMED {
@@ -417,7 +393,7 @@ fn names_what_is_missing(connection: &Connection<'_>, broken: &BTreeSet<RefName>
         1 => "1 ref points".to_owned(),
         many => format!("{many} refs point"),
     };
-    let (remote, names) = (&connection.remote.name, names.join(", "));
+    let names = names.join(", ");
     let message = format!("{refs} to objects that the remote '{remote}' lacks: {names}");
     Error::corrupt(message).with_hint(format!("see what is damaged: art fsck --remote {remote}"))
 }

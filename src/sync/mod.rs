@@ -31,21 +31,18 @@ use crate::remote::{RemoteUri, Store, StoreOptions};
 use crate::repo::{Repository, TransferSettings};
 
 pub(crate) use cache::{cache_directory, forget, load as load_saved, saved};
-pub(crate) use compact::{compact, leaves_many_large};
+pub(crate) use compact::leaves_many_large;
 pub(crate) use connection::{
     Connection, does_not_allow_writing, names_remote, root_cause, unreachable_error,
 };
 pub use content::Brought;
 pub(crate) use content::RemoteContent;
-pub(crate) use deleted::deleted_by_log;
-pub(crate) use estimate::estimate;
 pub(crate) use fetch_missing::{content_of_history, content_of_tree, fetch_missing};
 pub(crate) use forgotten::{
     added_again, content_on_remotes, forgotten_remotes, note_forgotten, only_on,
 };
 pub(crate) use former_tips::{forget_former_tips, former_tips};
 pub use import::{Imported, OpenConflict, TrackedMove};
-pub(crate) use import::{import, open_conflicts, tracked};
 pub(crate) use names::find_name;
 pub(crate) use object_reader::ObjectReader;
 pub use proof::Proof;
@@ -58,7 +55,7 @@ pub(crate) use remote_directory::{
 };
 pub(crate) use removed::{Removed, find_renamed, removed_here};
 pub(crate) use renamed_pairs::{RenamedPair, Sides, find_renamed_pairs, renamed_there};
-pub(crate) use send::{Item, Sent, remember_sent, send, send_file, track_pushed};
+pub(crate) use send::{Item, Sent, send_file};
 pub(crate) use sizes::Sizes;
 
 /// Opens the store at `uri` with the secrets from the environment. Sends no request yet.

@@ -9,9 +9,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::connection::Connection;
-use super::content::RemoteContent;
 use super::former_tips::{add_former_tips, overtaken};
-use super::import::{have, save_have};
 use super::proof::UnreadableSegment;
 use crate::content::{Need, SendPlan, Session};
 use crate::error::{Error, IoResultExt, Result};
@@ -24,7 +22,6 @@ use crate::progress::{Progress, Unit, check_interrupt};
 use crate::remote::Store;
 use crate::remote::layout::{meta_key, pack_key, segment_key};
 use crate::remote::log::{RefMove, Stored};
-use crate::repo::Repository;
 
 /// The file with the names of the files that an uncommitted push has sent. Disposable.
 const SENDING: &str = "sending";
@@ -54,72 +51,6 @@ pub(crate) struct Item {
     pub(crate) path: PathBuf,
 }
 
-/// Sends all data that the remote needs for `tips`.
-pub(crate) fn send(
-    repo: &Repository,
-    connection: &Connection<'_>,
-    tips: &[Id],
-    dry_run: bool,
-    progress: &dyn Progress,
-) -> Result<Sent> {
-    let session = repo.content().begin()?;
-    progress.begin("comparing", None, Unit::Items);
-    let there = known_there(repo, connection)?;
-    let outgoing = repo.history().write_pack_of(tips, &there, session.directory(), progress)?;
-    let plan = plan_content(repo, connection, &session, &outgoing.content, dry_run, progress)?;
-    let sent = Sent {
-        packs: plan.plan.packs.iter().map(|pack| Stored { id: pack.id, size: pack.size }).collect(),
-        meta: outgoing.pack.iter().map(|pack| Stored { id: pack.id, size: pack.size }).collect(),
-        segments: plan
-            .plan
-            .segment
-            .iter()
-            .map(|one| Stored { id: one.id, size: one.size })
-            .collect(),
-        relies_on: plan.relies_on,
-        objects: outgoing.objects,
-        bytes: 0,
-        missing: plan.missing,
-    };
-    let remote_state = connection.state.remote_state();
-    let items: Vec<Item> = items(&plan.plan, &outgoing)
-        .into_iter()
-        .filter(|item| {
-            !remote_state.packs.contains_key(&item.id) && !remote_state.meta.contains_key(&item.id)
-        })
-        .collect();
-    if dry_run {
-        let bytes = items.iter().map(|item| item.size).sum();
-        return Ok(Sent { bytes, ..sent });
-    }
-    let bytes = upload(connection, &items, progress)?;
-    if let Some(segment) = &plan.plan.segment {
-        // A local copy avoids a later download. It counts once the log names the segment.
-        let there = RemoteContent::new(
-            repo,
-            connection.log.store(),
-            remote_state,
-            &connection.directory(),
-        )?;
-        there.keep_segment(&segment.id, segment.path())?;
-    }
-    Ok(Sent { bytes, ..sent })
-}
-
-/// The commits that both the remote and this repository have.
-pub(super) fn known_there(repo: &Repository, connection: &Connection<'_>) -> Result<Vec<Id>> {
-    let remote_state = connection.state.remote_state();
-    let sides = remote_state.conflicts.values().flatten().filter_map(|side| side.commit);
-    let all: BTreeSet<Id> = remote_state.refs.values().copied().chain(sides).collect();
-    let mut there = Vec::new();
-    for id in all {
-        if repo.history().try_kind(&id)?.is_some() {
-            there.push(id);
-        }
-    }
-    Ok(there)
-}
-
 /// The content to send, and the packs of the remote that it relies on.
 struct ContentPlan {
     plan: SendPlan,
@@ -128,66 +59,186 @@ struct ContentPlan {
     missing: u64,
 }
 
-fn plan_content(
-    repo: &Repository,
-    connection: &Connection<'_>,
-    session: &Session,
-    wanted: &[Id],
-    dry_run: bool,
-    progress: &dyn Progress,
-) -> Result<ContentPlan> {
-    let remote_state = connection.state.remote_state();
-    let there =
-        RemoteContent::new(repo, connection.log.store(), remote_state, &connection.directory())?;
-    let mut unreadable = Vec::new();
-    if !wanted.is_empty() {
-        unreadable = there.complete_readable_index(progress)?;
+impl Connection<'_> {
+    /// Sends all data that the remote needs for `tips`.
+    pub(crate) fn send(&self, tips: &[Id], dry_run: bool, progress: &dyn Progress) -> Result<Sent> {
+        let repo = self.repo;
+        let session = repo.content().begin()?;
+        progress.begin("comparing", None, Unit::Items);
+        let there = self.known_there()?;
+        let outgoing = repo.history().write_pack_of(tips, &there, session.directory(), progress)?;
+        let plan = self.plan_content(&session, &outgoing.content, dry_run, progress)?;
+        let sent = Sent {
+            packs: plan
+                .plan
+                .packs
+                .iter()
+                .map(|pack| Stored { id: pack.id, size: pack.size })
+                .collect(),
+            meta: outgoing
+                .pack
+                .iter()
+                .map(|pack| Stored { id: pack.id, size: pack.size })
+                .collect(),
+            segments: plan
+                .plan
+                .segment
+                .iter()
+                .map(|one| Stored { id: one.id, size: one.size })
+                .collect(),
+            relies_on: plan.relies_on,
+            objects: outgoing.objects,
+            bytes: 0,
+            missing: plan.missing,
+        };
+        let remote_state = self.state.remote_state();
+        let items: Vec<Item> = items(&plan.plan, &outgoing)
+            .into_iter()
+            .filter(|item| {
+                !remote_state.packs.contains_key(&item.id)
+                    && !remote_state.meta.contains_key(&item.id)
+            })
+            .collect();
+        if dry_run {
+            let bytes = items.iter().map(|item| item.size).sum();
+            return Ok(Sent { bytes, ..sent });
+        }
+        let bytes = self.send_items(&items, progress)?;
+        if let Some(segment) = &plan.plan.segment {
+            // A local copy avoids a later download. It counts once the log names the segment.
+            self.content()?.keep_segment(&segment.id, segment.path())?;
+        }
+        Ok(Sent { bytes, ..sent })
     }
-    let name = &connection.remote.name;
-    for UnreadableSegment { key, problem } in &unreadable {
-        progress.warn(&format!(
+
+    /// The commits that both the remote and this repository have.
+    pub(super) fn known_there(&self) -> Result<Vec<Id>> {
+        let remote_state = self.state.remote_state();
+        let sides = remote_state.conflicts.values().flatten().filter_map(|side| side.commit);
+        let all: BTreeSet<Id> = remote_state.refs.values().copied().chain(sides).collect();
+        let mut there = Vec::new();
+        for id in all {
+            if self.repo.history().try_kind(&id)?.is_some() {
+                there.push(id);
+            }
+        }
+        Ok(there)
+    }
+
+    /// Plans the content to send. Fetches content first that both sides lack.
+    fn plan_content(
+        &self,
+        session: &Session,
+        wanted: &[Id],
+        dry_run: bool,
+        progress: &dyn Progress,
+    ) -> Result<ContentPlan> {
+        let there = self.content()?;
+        let mut unreadable = Vec::new();
+        if !wanted.is_empty() {
+            unreadable = there.complete_readable_index(progress)?;
+        }
+        let name = &self.remote.name;
+        for UnreadableSegment { key, problem } in &unreadable {
+            progress.warn(&format!(
             "'{key}' on the remote '{name}' is unusable: {problem}; content that only this file names is \
              sent again; to repair the remote: art push --repair {name}"
         ));
-    }
-    let mut relies_on = BTreeSet::new();
-    let mut plan = || {
-        let mut is_there = |id: &Id, need: Need| -> Result<bool> {
-            let found = there.find_locations(id, need).into_iter().next();
-            relies_on.extend(found.iter().map(|place| place.pack));
-            Ok(found.is_some())
+        }
+        let mut relies_on = BTreeSet::new();
+        let mut plan = || {
+            let mut is_there = |id: &Id, need: Need| -> Result<bool> {
+                let found = there.find_locations(id, need).into_iter().next();
+                relies_on.extend(found.iter().map(|place| place.pack));
+                Ok(found.is_some())
+            };
+            self.repo.content().plan_send(session, wanted, &mut is_there, progress)
         };
-        repo.content().plan_send(session, wanted, &mut is_there, progress)
-    };
-    let mut planned = plan()?;
-    let mut missing = 0;
-    if dry_run {
-        missing = planned.missing.len() as u64;
-        planned.missing.clear();
+        let mut planned = plan()?;
+        let mut missing = 0;
+        if dry_run {
+            missing = planned.missing.len() as u64;
+            planned.missing.clear();
+        }
+        if !planned.missing.is_empty() {
+            // Content that both sides lack may be on another remote. It is fetched into this repository
+            // first.
+            let needed = super::fetch_missing(self.repo, &planned.missing, progress);
+            needed.map_err(|error| match unreadable.first() {
+                Some(segment) => is_needed(segment, name).with_source(error),
+                None => error,
+            })?;
+            planned = plan()?;
+        }
+        let plan = planned;
+        if let (Some(segment), false) = (unreadable.first(), plan.missing.is_empty()) {
+            return Err(is_needed(segment, name));
+        }
+        if let Some(first) = plan.missing.first() {
+            let message = format!(
+                "{} contents to push are neither in this repository nor on '{}', the first is {first}",
+                plan.missing.len(),
+                name
+            );
+            return Err(Error::corrupt(message).with_hint("see what is damaged: art fsck"));
+        }
+        Ok(ContentPlan { plan, relies_on: relies_on.into_iter().collect(), missing })
     }
-    if !planned.missing.is_empty() {
-        // Content that both sides lack may be on another remote. It is fetched into this repository
-        // first.
-        let needed = super::fetch_missing(repo, &planned.missing, progress);
-        needed.map_err(|error| match unreadable.first() {
-            Some(segment) => is_needed(segment, name).with_source(error),
-            None => error,
-        })?;
-        planned = plan()?;
+
+    /// Sends files in parallel; returns the number of sent bytes.
+    fn send_items(&self, items: &[Item], progress: &dyn Progress) -> Result<u64> {
+        let store = self.log.store();
+        let note = self.directory().join(SENDING);
+        let before = noted(&note);
+        let total = items.iter().map(|item| item.size).sum();
+        progress.begin("sending", Some(total), Unit::Bytes);
+        let send = |item: &Item| -> Result<u64> {
+            check_interrupt(progress)?;
+            if before.get(&item.id) == Some(&item.size)
+                && store.try_size(&item.key)? == Some(item.size)
+            {
+                progress.advance(item.size);
+                return Ok(0);
+            }
+            send_file(store, item, progress)?;
+            // Without the note, a retry sends the file again.
+            let _ =
+                atomic::note_throwaway(&note, format!("{} {}\n", item.id, item.size).as_bytes());
+            Ok(item.size)
+        };
+        let sizes = store.at_once(items, &send)?;
+        Ok(sizes.into_iter().sum())
     }
-    let plan = planned;
-    if let (Some(segment), false) = (unreadable.first(), plan.missing.is_empty()) {
-        return Err(is_needed(segment, name));
+
+    /// Records the sent files, which the log names now, so that they are not fetched back.
+    pub(crate) fn remember_sent(&self, sent: &Sent) -> Result<()> {
+        let mut all = self.imported_packs();
+        all.extend(sent.meta.iter().map(|stored| stored.id));
+        self.save_imported_packs(&all)?;
+        atomic::remove_file(&self.directory().join(SENDING))
     }
-    if let Some(first) = plan.missing.first() {
-        let message = format!(
-            "{} contents to push are neither in this repository nor on '{}', the first is {first}",
-            plan.missing.len(),
-            name
-        );
-        return Err(Error::corrupt(message).with_hint("see what is damaged: art fsck"));
+
+    /// Moves the tracking refs to the results of a push.
+    pub(crate) fn track_pushed(&self, moves: &[RefMove]) -> Result<()> {
+        let (repo, history) = (self.repo, self.repo.history());
+        let all = moves.iter().map(|moved| (&moved.name, moved.old, moved.new));
+        add_former_tips(repo, &self.remote.name, overtaken(history, all)?)?;
+        let mut transaction = history.transaction(&repo.signature(), "push");
+        transaction.unrecorded();
+        for moved in moves {
+            // A move by another writer is left to a fetch, because its objects may be missing locally.
+            let now = self.state.remote_state().refs.get(&moved.name).copied();
+            if now == moved.new {
+                transaction.update(
+                    moved.name.tracking(&self.remote.name),
+                    Expected::Any,
+                    now,
+                    "push",
+                );
+            }
+        }
+        transaction.commit(repo.settings().lock_timeout).map(drop)
     }
-    Ok(ContentPlan { plan, relies_on: relies_on.into_iter().collect(), missing })
 }
 
 /// The error for an unreadable segment, if a push needs content that is missing locally and that only
@@ -221,29 +272,6 @@ fn items(plan: &SendPlan, outgoing: &Outgoing) -> Vec<Item> {
         path: segment.path().to_owned(),
     });
     packs.chain(meta).chain(segment).collect()
-}
-
-/// Sends files in parallel; returns the number of sent bytes.
-fn upload(connection: &Connection<'_>, items: &[Item], progress: &dyn Progress) -> Result<u64> {
-    let store = connection.log.store();
-    let note = connection.directory().join(SENDING);
-    let before = noted(&note);
-    let total = items.iter().map(|item| item.size).sum();
-    progress.begin("sending", Some(total), Unit::Bytes);
-    let send = |item: &Item| -> Result<u64> {
-        check_interrupt(progress)?;
-        if before.get(&item.id) == Some(&item.size) && store.try_size(&item.key)? == Some(item.size)
-        {
-            progress.advance(item.size);
-            return Ok(0);
-        }
-        send_file(store, item, progress)?;
-        // Without the note, a retry sends the file again.
-        let _ = atomic::note_throwaway(&note, format!("{} {}\n", item.id, item.size).as_bytes());
-        Ok(item.size)
-    };
-    let sizes = store.at_once(items, &send)?;
-    Ok(sizes.into_iter().sum())
 }
 
 /// Reads the note about an unfinished push.
@@ -300,42 +328,4 @@ impl Read for Checked<'_> {
         self.progress.advance(length as u64);
         Ok(length)
     }
-}
-
-/// Records the sent files, which the log names now, so that they are not fetched back.
-pub(crate) fn remember_sent(
-    repo: &Repository,
-    connection: &Connection<'_>,
-    sent: &Sent,
-) -> Result<()> {
-    let mut all = have(connection);
-    all.extend(sent.meta.iter().map(|stored| stored.id));
-    save_have(repo, connection, &all)?;
-    atomic::remove_file(&connection.directory().join(SENDING))
-}
-
-/// Moves the tracking refs to the results of a push.
-pub(crate) fn track_pushed(
-    repo: &Repository,
-    connection: &Connection<'_>,
-    moves: &[RefMove],
-) -> Result<()> {
-    let history = repo.history();
-    let all = moves.iter().map(|moved| (&moved.name, moved.old, moved.new));
-    add_former_tips(repo, &connection.remote.name, overtaken(history, all)?)?;
-    let mut transaction = history.transaction(&repo.signature(), "push");
-    transaction.unrecorded();
-    for moved in moves {
-        // A move by another writer is left to a fetch, because its objects may be missing locally.
-        let now = connection.state.remote_state().refs.get(&moved.name).copied();
-        if now == moved.new {
-            transaction.update(
-                moved.name.tracking(&connection.remote.name),
-                Expected::Any,
-                now,
-                "push",
-            );
-        }
-    }
-    transaction.commit(repo.settings().lock_timeout).map(drop)
 }

@@ -11,17 +11,17 @@ use crate::name::RefName;
 use crate::ops::download::{DownloadOptions, download};
 use crate::progress::Progress;
 use crate::repo::Repository;
-use crate::sync::{Brought, Connection, RemoteContent, content_of_history, content_of_tree};
+use crate::sync::{Brought, Connection, content_of_history, content_of_tree};
 
 /// Downloads the content of the named refs, or with `full` the content of the whole history of all
 /// refs.
 pub(super) fn bring(
-    repo: &Repository,
     connection: &Connection<'_>,
     names: &[RefName],
     options: &PullOptions,
     progress: &dyn Progress,
 ) -> Result<Brought> {
+    let repo = connection.repo;
     if options.refs.is_empty() && !options.full {
         return Ok(Brought::default());
     }
@@ -38,10 +38,7 @@ pub(super) fn bring(
         content_of_tree(repo, &tips)?
     };
     let _lock = repo.lock_shared()?;
-    let remote_state = connection.state.remote_state();
-    let there =
-        RemoteContent::new(repo, connection.log.store(), remote_state, &connection.directory())?;
-    there.bring(&wanted, progress)
+    connection.content()?.bring(&wanted, progress)
 }
 
 fn check_stages(repo: &Repository, names: &[RefName]) -> Result<()> {

@@ -15,15 +15,11 @@ use crate::sync::merge::{
 };
 use crate::sync::{
     Brought, Connection, Imported, RefMemory, RefRelation, RefSides, RenamedPair, Sides, find_name,
-    find_renamed_pairs, ref_relations, renamed_there, tracked,
+    find_renamed_pairs, ref_relations, renamed_there,
 };
 
 /// The refs to merge: the named ones, or all refs that the remote has or had.
-pub(super) fn asked_for(
-    repo: &Repository,
-    connection: &Connection<'_>,
-    words: &[String],
-) -> Result<Vec<RefName>> {
+pub(super) fn asked_for(connection: &Connection<'_>, words: &[String]) -> Result<Vec<RefName>> {
     let remote_state = connection.state.remote_state();
     let there = remote_state.refs.keys().chain(remote_state.conflicts.keys()).cloned();
     let gone = RefMemory::load(&connection.directory());
@@ -31,17 +27,12 @@ pub(super) fn asked_for(
     if words.is_empty() {
         return Ok(all.into_iter().collect());
     }
-    words.iter().map(|word| find_there(repo, connection, word, &all)).collect()
+    words.iter().map(|word| find_there(connection, word, &all)).collect()
 }
 
 /// Finds the ref that `word` names among `all` refs of the remote.
-fn find_there(
-    repo: &Repository,
-    connection: &Connection<'_>,
-    word: &str,
-    all: &BTreeSet<RefName>,
-) -> Result<RefName> {
-    let remote = &connection.remote.name;
+fn find_there(connection: &Connection<'_>, word: &str, all: &BTreeSet<RefName>) -> Result<RefName> {
+    let (repo, remote) = (connection.repo, &connection.remote.name);
     let project = &repo.settings().project;
     find_name(word, project, all, &format!(" on '{remote}'")).map_err(|error| {
         let here = repo.history().refs("refs/").unwrap_or_default();
@@ -60,17 +51,16 @@ fn find_there(
 
 /// Merges the remote's `names` into the local refs.
 pub(super) fn merge_refs(
-    repo: &Repository,
     connection: &Connection<'_>,
     names: &[RefName],
     options: &PullOptions,
     progress: &dyn Progress,
 ) -> Result<PullOutcome> {
+    let repo = connection.repo;
     progress.begin("joining", Some(names.len() as u64), Unit::Items);
     let changed = change_records(repo, |change| {
         let memory = RefMemory::load(&connection.directory());
         let mut merge = PullMerge {
-            repo,
             connection,
             is_named: !options.refs.is_empty(),
             memory: memory.clone(),
@@ -114,7 +104,6 @@ fn find_current(
 
 /// A merge of refs in progress, with all of them locked.
 struct PullMerge<'a> {
-    repo: &'a Repository,
     connection: &'a Connection<'a>,
     is_named: bool,
     memory: RefMemory,
@@ -130,9 +119,9 @@ impl PullMerge<'_> {
         names: &[RefName],
         progress: &dyn Progress,
     ) -> Result<()> {
-        let repo = self.repo;
+        let repo = self.connection.repo;
         // Only fetched refs are merged: the tracking refs show which were complete.
-        let there = tracked(repo, self.connection)?;
+        let there = self.connection.tracked()?;
         let here: BTreeMap<RefName, Id> = repo.history().refs("refs/")?.into_iter().collect();
         let wanted: BTreeSet<&RefName> = names.iter().collect();
         // The earlier names of a ref identify it.
@@ -216,11 +205,17 @@ impl PullMerge<'_> {
 
     /// Merges a ref that has different names on the two sides.
     fn merge_pair(&mut self, change: &mut RecordChange<'_>, pair: &RenamedPair) -> Result<()> {
-        let who = self.repo.signature();
+        let who = self.connection.repo.signature();
         let remote = &self.connection.remote.name;
         let message = format!("Merge {} of '{remote}'", pair.was.kind().as_str());
         let options = MergeOptions { choice: &Choice::None, who: &who, message: &message };
-        match merge_renamed_pair(self.repo, change.writer(), pair, &options, &mut self.memory)? {
+        match merge_renamed_pair(
+            self.connection.repo,
+            change.writer(),
+            pair,
+            &options,
+            &mut self.memory,
+        )? {
             PairMerge::Moves(moves) => {
                 for (name, old, new) in moves {
                     let how = if new.is_none() { PullChange::Deleted } else { PullChange::Merged };
@@ -248,11 +243,12 @@ impl PullMerge<'_> {
         ours: Id,
         theirs: Id,
     ) -> Result<(Option<Id>, Option<PullChange>)> {
-        let who = self.repo.signature();
+        let who = self.connection.repo.signature();
         let remote = &self.connection.remote.name;
         let message = format!("Merge {} of '{remote}'", name.kind().as_str());
         let options = MergeOptions { choice: &Choice::None, who: &who, message: &message };
-        let merged = merge_ref(self.repo, change.writer(), name, (ours, theirs), &options)?;
+        let merged =
+            merge_ref(self.connection.repo, change.writer(), name, (ours, theirs), &options)?;
         Ok(match merged {
             Merged::Same => (Some(ours), None),
             Merged::FastForward(commit) => (Some(commit), Some(PullChange::FastForward)),

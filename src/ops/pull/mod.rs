@@ -18,7 +18,7 @@ use crate::progress::{Progress, Unit};
 use crate::remote::TrafficCount;
 use crate::repo::Repository;
 use crate::sync::merge::FieldConflict;
-use crate::sync::{Brought, Connection, Imported, import};
+use crate::sync::{Brought, Connection, Imported};
 
 /// The options of a pull.
 #[derive(Debug, Clone, Default)]
@@ -129,12 +129,12 @@ pub fn pull(
     connection.refresh(progress)?;
     let fetched = {
         let _lock = repo.lock_shared()?;
-        import(repo, &mut connection, progress)?
+        connection.import(progress)?
     };
-    let names = merge::asked_for(repo, &connection, &options.refs)?;
-    let mut outcome = merge::merge_refs(repo, &connection, &names, options, progress)?;
+    let names = merge::asked_for(&connection, &options.refs)?;
+    let mut outcome = merge::merge_refs(&connection, &names, options, progress)?;
     outcome.fetched = fetched;
-    outcome.content = content::bring(repo, &connection, &names, options, progress)?;
+    outcome.content = content::bring(&connection, &names, options, progress)?;
     if let (Some(to), Some(name)) = (&options.path, names.first()) {
         outcome.written = Some(content::write_out(repo, name, to.clone(), progress)?);
     }

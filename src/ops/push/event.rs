@@ -5,7 +5,6 @@ use serde::Serialize;
 use super::{PushOptions, PushedRef, Selection, pushed};
 use crate::catalog::hook::HookEvent;
 use crate::name::{Name, ProjectName};
-use crate::repo::Repository;
 use crate::sync::Connection;
 
 /// Refs are pushed to a remote.
@@ -52,18 +51,17 @@ impl PushEvent {
 
 /// Returns the event for before the push.
 pub(super) fn event(
-    repo: &Repository,
     connection: &Connection<'_>,
     selection: &Selection,
     options: &PushOptions,
 ) -> PushEvent {
     PushEvent {
-        project: repo.settings().project.clone(),
+        project: connection.repo.settings().project.clone(),
         remote: connection.remote.name.clone(),
         uri: connection.remote.uri.clone(),
         refs: selection.moves.iter().map(|moved| pushed(moved, selection)).collect(),
         force: options.force,
-        command: repo.settings().command.clone(),
+        command: connection.repo.settings().command.clone(),
         entry: None,
         bytes: None,
     }

@@ -20,10 +20,7 @@ use crate::progress::{Progress, Unit};
 use crate::remote::TrafficCount;
 use crate::remote::log::{Commit, Committed, Proposal, RefMove};
 use crate::repo::Repository;
-use crate::sync::{
-    Connection, OpenConflict, RefMemory, Sent, compact, estimate, leaves_many_large, names_remote,
-    open_conflicts, remember_sent, send, track_pushed,
-};
+use crate::sync::{Connection, OpenConflict, RefMemory, Sent, leaves_many_large, names_remote};
 pub use event::PushEvent;
 use parts::Part;
 pub use repair::{RemoteRepair, RepairOptions, RepairOutcome, repair};
@@ -117,7 +114,7 @@ fn push_all(
     progress.begin("contacting the remote", None, Unit::Items);
     let remote = options.remote.as_ref();
     let mut connection = if options.dry_run {
-        Connection::open_or_imagine(repo, remote, options.recreate)?
+        Connection::open_for_preview(repo, remote, options.recreate)?
     } else {
         repo.require_writable()?;
         Connection::open_or_make(repo, remote, options.recreate)?
@@ -128,16 +125,16 @@ fn push_all(
     }
     let (mut approved, mut done) = (None, None);
     for _ in 0..ATTEMPTS {
-        let selection = select(repo, &connection, options)?;
+        let selection = select(&connection, options)?;
         selection.check(connection.remote.name.as_str())?;
-        let event = event::event(repo, &connection, &selection, options);
+        let event = event::event(&connection, &selection, options);
         let is_new = !selection.moves.is_empty() && approved.as_ref() != Some(&event);
         let parts = selection.into_parts()?;
         if is_new && !options.dry_run {
             run_pre(repo, &event, progress)?;
         }
         approved = Some(event);
-        let push = Push { repo, options, progress };
+        let push = Push { options, progress };
         if push.all(&mut connection, parts, &mut done)? {
             let outcome = done.ok_or_else(|| Error::internal("a push has no part"))?;
             if let (Some(entry), Some(event)) = (outcome.entry, approved) {
@@ -153,7 +150,6 @@ fn push_all(
 
 /// The state of one push.
 struct Push<'a> {
-    repo: &'a Repository,
     options: &'a PushOptions,
     progress: &'a dyn Progress,
 }
@@ -180,7 +176,7 @@ impl Push<'_> {
     /// Sends and commits one part. Returns `None` if the remote has changed so that the selection
     /// must be repeated.
     fn attempt(&self, connection: &mut Connection<'_>, part: &Part) -> Result<Option<PushOutcome>> {
-        let (repo, selection) = (self.repo, &part.selection);
+        let (repo, selection) = (connection.repo, &part.selection);
         let mut outcome = PushOutcome {
             remote: connection.remote.name.clone(),
             entry: None,
@@ -195,7 +191,7 @@ impl Push<'_> {
         };
         if selection.moves.is_empty() {
             if !self.options.dry_run {
-                agree(repo, connection, selection)?;
+                agree(connection, selection)?;
                 connection.save()?;
             }
             return Ok(Some(self.end(outcome, connection)));
@@ -205,14 +201,14 @@ impl Push<'_> {
             Ok(lock) => lock,
             // The repository is read-only, but a dry run needs no writes.
             Err(_) if self.options.dry_run => {
-                let sent = estimate(repo, connection, &tips, self.progress)?;
+                let sent = connection.estimate(&tips, self.progress)?;
                 (outcome.objects, outcome.bytes, outcome.missing) =
                     (sent.objects, sent.bytes, sent.missing);
                 return Ok(Some(self.end(outcome, connection)));
             }
             Err(error) => return Err(error),
         };
-        let sent = send(repo, connection, &tips, self.options.dry_run, self.progress)?;
+        let sent = connection.send(&tips, self.options.dry_run, self.progress)?;
         (outcome.packs, outcome.objects, outcome.bytes) =
             (sent.packs.len() as u64, sent.objects, sent.bytes);
         outcome.missing = sent.missing;
@@ -221,9 +217,9 @@ impl Push<'_> {
         }
         let Some(committed) = self.commit(connection, selection, &sent)? else { return Ok(None) };
         connection.note(&committed.all())?;
-        remember_sent(repo, connection, &sent)?;
-        track_pushed(repo, connection, &selection.moves)?;
-        agree(repo, connection, selection)?;
+        connection.remember_sent(&sent)?;
+        connection.track_pushed(&selection.moves)?;
+        agree(connection, selection)?;
         connection.save()?;
         outcome.entry = Some(committed.entry.number);
         outcome.conflicts = conflicts_of(connection, selection);
@@ -233,7 +229,7 @@ impl Push<'_> {
                 || is_long
                 || leaves_many_large(connection.state.remote_state(), &sent.segments))
         {
-            compact(repo, connection, is_long, self.progress);
+            connection.compact(is_long, self.progress);
         }
         Ok(Some(self.end(outcome, connection)))
     }
@@ -247,9 +243,9 @@ impl Push<'_> {
         sent: &Sent,
     ) -> Result<Option<Committed>> {
         self.progress.begin("moving refs", None, Unit::Items);
-        let who = self.repo.signature();
+        let who = connection.repo.signature();
         let author = format!("{} <{}>", who.name, who.email);
-        let mut proposal = Proposal::new(&author, who.time, &self.repo.settings().command);
+        let mut proposal = Proposal::new(&author, who.time, &connection.repo.settings().command);
         proposal.refs.clone_from(&selection.moves);
         proposal.settled.clone_from(&selection.settled);
         proposal.packs.clone_from(&sent.packs);
@@ -311,13 +307,13 @@ fn conflicts_of(connection: &Connection<'_>, selection: &Selection) -> Vec<OpenC
             || selection.behind.contains(name)
             || selection.same.iter().any(|(same, _)| same == name)
     };
-    let mut conflicts = open_conflicts(connection);
+    let mut conflicts = connection.open_conflicts();
     conflicts.retain(|conflict| is_ours(&conflict.name));
     conflicts
 }
 
 /// Records the current common commits of both sides.
-fn agree(repo: &Repository, connection: &Connection<'_>, selection: &Selection) -> Result<()> {
+fn agree(connection: &Connection<'_>, selection: &Selection) -> Result<()> {
     let mut memory = RefMemory::load(&connection.directory());
     let before = memory.clone();
     for moved in &selection.moves {
@@ -330,7 +326,7 @@ fn agree(repo: &Repository, connection: &Connection<'_>, selection: &Selection) 
         memory.note_agreed(name, Some(*commit));
     }
     if memory != before {
-        memory.save(&connection.directory(), &repo.content().tmp_dir())?;
+        memory.save(&connection.directory(), &connection.repo.content().tmp_dir())?;
     }
     Ok(())
 }

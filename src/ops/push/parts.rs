@@ -125,11 +125,11 @@ mod tests {
         let mut connection = Connection::open_or_make(&repo, None, false).unwrap();
         connection.refresh(&NoProgress).unwrap();
         connection.save().unwrap();
-        let selection = select(&repo, &connection, &options).unwrap();
+        let selection = select(&connection, &options).unwrap();
         let wanted: Vec<RefMove> = selection.moves.clone();
         assert_eq!(wanted.len(), 5);
         let parts = selection.into_parts_of(2).unwrap();
-        let push = Push { repo: &repo, options: &options, progress: &NoProgress };
+        let push = Push { options: &options, progress: &NoProgress };
         let mut done = None;
         assert!(push.all(&mut connection, parts, &mut done).unwrap());
         let outcome = done.unwrap();
@@ -138,7 +138,7 @@ mod tests {
         assert_eq!(state.remote_state().number(), 3, "a new reader reads no entry");
         let there = state.remote_state().refs.iter();
         assert!(there.eq(wanted.iter().map(|moved| (&moved.name, moved.new.as_ref().unwrap()))));
-        let again = select(&repo, &connection, &options).unwrap();
+        let again = select(&connection, &options).unwrap();
         assert_eq!((again.moves.len(), again.same.len()), (0, 5));
     }
 

@@ -11,8 +11,8 @@ use crate::ops::fsck::names::check_record;
 use crate::remote::log::{RefMove, Settled};
 use crate::repo::Repository;
 use crate::sync::{
-    Connection, RefMemory, RefRelation, RefSides, Removed, deleted_by_log, find_name, find_renamed,
-    ref_relations, removed_here, tracked,
+    Connection, RefMemory, RefRelation, RefSides, Removed, find_name, find_renamed, ref_relations,
+    removed_here,
 };
 
 /// The planned changes of a push.
@@ -33,14 +33,10 @@ pub(super) struct Selection {
 }
 
 /// Compares the local refs with the state of the remote in `connection`.
-pub(super) fn select(
-    repo: &Repository,
-    connection: &Connection<'_>,
-    options: &PushOptions,
-) -> Result<Selection> {
+pub(super) fn select(connection: &Connection<'_>, options: &PushOptions) -> Result<Selection> {
     let are_named = !options.refs.is_empty();
     let mut selection = Selection::default();
-    for ((name, ours, theirs), relation) in compare(repo, connection, options)? {
+    for ((name, ours, theirs), relation) in compare(connection, options)? {
         let forced = options.force
             && match relation {
                 RefRelation::Diverged
@@ -72,11 +68,11 @@ pub(super) fn select(
     }
     for moved in &selection.moves {
         if let Some(new) = &moved.new {
-            check_record(repo.history(), &moved.name, new)
+            check_record(connection.repo.history(), &moved.name, new)
                 .map_err(|error| error.context(format!("'{}' is not pushed", moved.name)))?;
         }
     }
-    selection.settled = settled(repo, connection, &selection.moves)?;
+    selection.settled = settled(connection, &selection.moves)?;
     Ok(selection)
 }
 
@@ -90,7 +86,6 @@ fn is_here(history: &History, commit: Option<Id>) -> Result<bool> {
 /// The recorded facts about the refs, plus the deletions by log entries since the last fetch. A ref
 /// that is merely missing on the remote was not necessarily deleted.
 fn memory_until_now(
-    history: &History,
     connection: &Connection<'_>,
     seen: &BTreeMap<RefName, Id>,
 ) -> Result<RefMemory> {
@@ -98,7 +93,7 @@ fn memory_until_now(
     let there = &connection.state.remote_state().refs;
     let gone = seen.iter().filter(|(name, _)| !there.contains_key(*name));
     let gone: BTreeMap<RefName, Id> = gone.map(|(name, id)| (name.clone(), *id)).collect();
-    for name in deleted_by_log(history, connection, &gone)? {
+    for name in connection.deleted_by_log(&gone)? {
         if let Some(commit) = gone.get(&name) {
             memory.note_deleted_there(&name, *commit);
         }
@@ -145,15 +140,14 @@ fn taken_away(
 
 /// Returns the requested refs, both sides of each, and their relations.
 fn compare(
-    repo: &Repository,
     connection: &Connection<'_>,
     options: &PushOptions,
 ) -> Result<Vec<(RefSides, RefRelation)>> {
-    let history = repo.history();
+    let (repo, history) = (connection.repo, connection.repo.history());
     let there = &connection.state.remote_state().refs;
     let here: BTreeMap<RefName, Id> = history.refs("refs/")?.into_iter().collect();
-    let seen = tracked(repo, connection)?;
-    let memory = memory_until_now(history, connection, &seen)?;
+    let seen = connection.tracked()?;
+    let memory = memory_until_now(connection, &seen)?;
     let sides = |names: BTreeSet<RefName>| -> Vec<RefSides> {
         let side =
             |name: RefName| (name.clone(), here.get(&name).copied(), there.get(&name).copied());
@@ -235,12 +229,8 @@ fn asked_for(
 
 /// Conflict sides that this push settles: commits that are ancestors of a pushed commit, and
 /// deletions, which the user overrides by pushing the ref.
-fn settled(
-    repo: &Repository,
-    connection: &Connection<'_>,
-    moves: &[RefMove],
-) -> Result<Vec<Settled>> {
-    let history = repo.history();
+fn settled(connection: &Connection<'_>, moves: &[RefMove]) -> Result<Vec<Settled>> {
+    let history = connection.repo.history();
     let conflicts = &connection.state.remote_state().conflicts;
     let mut settled = Vec::new();
     for moved in moves {

@@ -21,11 +21,14 @@ mod restore;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::layout::{ART_TOML, ArtToml, EntryName, LOG, Protocol, damaged};
+use super::memory::{Honesty, MemoryStore};
 use super::object_store::Receipt;
-use super::store::{Creation, Store};
+use super::store::{Creation, Store, StoreOptions};
 use crate::error::{Error, ErrorKind, Result};
 
 pub use audit::{Added, Audit, LogDefect, Named, audit};
@@ -148,6 +151,13 @@ impl Log {
         }
         let message = format!("cannot tell whether there is a remote at {}", store.name());
         Err(Error::new(ErrorKind::Unavailable, message).with_hint("try again later"))
+    }
+
+    /// An empty log in memory, as the preview of a remote that does not exist yet.
+    pub(crate) fn in_memory(protocol: Protocol) -> Self {
+        let objects = Arc::new(MemoryStore::new(Honesty::Honest));
+        let store = Store::on(objects, "a new remote", StoreOptions::default());
+        Log { store, made: ArtToml::new(protocol) }
     }
 
     /// The store of the log.

@@ -10,9 +10,8 @@ use std::io::{self, Read};
 use std::path::PathBuf;
 
 use super::author_line;
-use super::compact_packs::{MANY_PACKS, NewPack, compact_packs};
+use super::compact_packs::{MANY_PACKS, NewPack};
 use super::connection::Connection;
-use super::content::RemoteContent;
 use super::object_reader::ObjectReader;
 use crate::content::Session;
 use crate::error::{Error, IoResultExt, Result};
@@ -22,7 +21,6 @@ use crate::id::Id;
 use crate::progress::{NoProgress, Progress, Unit, check_interrupt};
 use crate::remote::layout::{meta_key, segment_key};
 use crate::remote::log::{Commit, Proposal, RemoteState, Stored};
-use crate::repo::Repository;
 
 /// The number of files that makes compaction worthwhile.
 const MANY: usize = 4;
@@ -50,81 +48,102 @@ pub(crate) fn leaves_many_large(remote_state: &RemoteState, sent: &[Stored]) -> 
             >= MANY_LARGE
 }
 
-/// Compacts the files that many pushes left, after a completed push. Writes a checkpoint if one is
-/// due, or if the entry of the push `is_long`.
-///
-/// Nothing depends on compaction. A failure is reported as a warning, and a later push compacts.
-pub(crate) fn compact(
-    repo: &Repository,
-    connection: &mut Connection<'_>,
-    is_long: bool,
-    progress: &dyn Progress,
-) {
-    let done = compact_files(repo, connection, progress).and_then(|()| {
-        if is_long {
-            connection.log.renew_checkpoint(&connection.state)?;
-        } else {
-            connection.log.write_checkpoint(&connection.state)?;
+impl Connection<'_> {
+    /// Compacts the files that many pushes left, after a completed push. Writes a checkpoint if one is
+    /// due, or if the entry of the push `is_long`.
+    ///
+    /// Nothing depends on compaction. A failure is reported as a warning, and a later push compacts.
+    pub(crate) fn compact(&mut self, is_long: bool, progress: &dyn Progress) {
+        let done = self.compact_files(progress).and_then(|()| {
+            if is_long {
+                self.log.renew_checkpoint(&self.state)?;
+            } else {
+                self.log.write_checkpoint(&self.state)?;
+            }
+            self.save()
+        });
+        if let Err(error) = done {
+            let name = &self.remote.name;
+            progress.warn(&format!(
+                "the small files on '{name}' were not compacted, a later push will do it: {error}"
+            ));
         }
-        connection.save()
-    });
-    if let Err(error) = done {
-        let name = &connection.remote.name;
-        progress.warn(&format!(
-            "the small files on '{name}' were not compacted, a later push will do it: {error}"
-        ));
     }
-}
 
-fn compact_files(
-    repo: &Repository,
-    connection: &mut Connection<'_>,
-    progress: &dyn Progress,
-) -> Result<()> {
-    let remote_state = connection.state.remote_state();
-    let (meta, segments) =
-        (many(worth_it(&remote_state.meta, MOST)), many(worth_it(&remote_state.segments, MOST)));
-    if meta.is_empty() && segments.is_empty() && remote_state.packs.len() < MANY_PACKS {
-        return Ok(());
+    fn compact_files(&mut self, progress: &dyn Progress) -> Result<()> {
+        let remote_state = self.state.remote_state();
+        let (meta, segments) = (
+            many(worth_it(&remote_state.meta, MOST)),
+            many(worth_it(&remote_state.segments, MOST)),
+        );
+        if meta.is_empty() && segments.is_empty() && remote_state.packs.len() < MANY_PACKS {
+            return Ok(());
+        }
+        progress.begin("compacting small files", None, Unit::Items);
+        let session = self.repo.content().begin()?;
+        let new_pack = self.compact_packs(&session, progress)?;
+        if meta.is_empty() && segments.is_empty() && new_pack.is_none() {
+            return Ok(());
+        }
+        let now = self.repo.settings().clock.now();
+        let mut proposal = Proposal::new(&author_line(self.repo), now, "compact small files");
+        if !meta.is_empty() {
+            proposal.meta.push(self.compact_meta(&meta, &session, progress)?);
+        }
+        let mut joined = None;
+        if !segments.is_empty() {
+            let is_replaced = |pack: &Id| new_pack.iter().any(|new| new.replaces.contains(pack));
+            let segment = self.content()?.merge_segments(&segments, &is_replaced, &session)?;
+            self.log.store().write_file(&segment_key(segment.id), segment.path())?;
+            proposal.segments.push(Stored { id: segment.id, size: segment.size });
+            joined = Some(segment);
+        }
+        proposal.retired = meta.iter().chain(&segments).map(|(id, _)| *id).collect();
+        if let Some(NewPack { pack, segment, replaces }) = &new_pack {
+            proposal.packs.push(Stored { id: pack.id(), size: pack.size() });
+            // The compacted segment comes first; the segment for the new pack follows it.
+            proposal.segments.push(Stored { id: segment.id, size: segment.size });
+            proposal.retired.extend(replaces);
+        }
+        // The inputs must still exist at the commit: another writer may have compacted the same files.
+        proposal.relies_on.clone_from(&proposal.retired);
+        proposal.joined = true;
+        match self.log.commit(&mut self.state, &proposal)? {
+            Commit::Done(committed) => self.note(&committed.all())?,
+            Commit::Moved(_) | Commit::Retired(_) => return Ok(()),
+        }
+        for segment in joined.iter().chain(new_pack.iter().map(|new| &new.segment)) {
+            self.content()?.keep_segment(&segment.id, segment.path())?;
+        }
+        Ok(())
     }
-    progress.begin("compacting small files", None, Unit::Items);
-    let session = repo.content().begin()?;
-    let new_pack = compact_packs(repo, connection, &session, progress)?;
-    if meta.is_empty() && segments.is_empty() && new_pack.is_none() {
-        return Ok(());
+
+    /// Stores one Git pack with the objects of `packs`.
+    fn compact_meta(
+        &self,
+        packs: &[(Id, u64)],
+        session: &Session,
+        progress: &dyn Progress,
+    ) -> Result<Stored> {
+        let store = self.log.store();
+        let fetched = store.at_once(packs, &|(id, size)| -> Result<TempFile> {
+            check_interrupt(progress)?;
+            let mut source = ObjectReader::new(store, meta_key(*id), 0..*size, &NoProgress);
+            let mut file = session.temp_file()?;
+            io::copy(&mut source, &mut file).on("write", file.path())?;
+            Ok(file)
+        })?;
+        let paths = fetched.iter().map(|file| file.path().to_owned());
+        let paths: BTreeMap<Id, PathBuf> = packs.iter().map(|(id, _)| *id).zip(paths).collect();
+        let open = |id: &Id| -> Result<Box<dyn Read>> {
+            let path = paths.get(id).ok_or_else(|| Error::internal("a pack was not fetched"))?;
+            Ok(Box::new(read::open(path).on("open", path)?))
+        };
+        let history = self.repo.history();
+        let joined = history.merge_packs(packs, &open, session.directory(), &NoProgress)?;
+        store.write_file(&meta_key(joined.id), joined.file.path())?;
+        Ok(Stored { id: joined.id, size: joined.size })
     }
-    let now = repo.settings().clock.now();
-    let mut proposal = Proposal::new(&author_line(repo), now, "compact small files");
-    if !meta.is_empty() {
-        proposal.meta.push(join_meta(repo, connection, &meta, &session, progress)?);
-    }
-    let mut joined = None;
-    if !segments.is_empty() {
-        let is_replaced = |pack: &Id| new_pack.iter().any(|new| new.replaces.contains(pack));
-        let segment =
-            content(repo, connection)?.merge_segments(&segments, &is_replaced, &session)?;
-        connection.log.store().write_file(&segment_key(segment.id), segment.path())?;
-        proposal.segments.push(Stored { id: segment.id, size: segment.size });
-        joined = Some(segment);
-    }
-    proposal.retired = meta.iter().chain(&segments).map(|(id, _)| *id).collect();
-    if let Some(NewPack { pack, segment, replaces }) = &new_pack {
-        proposal.packs.push(Stored { id: pack.id(), size: pack.size() });
-        // The compacted segment comes first; the segment for the new pack follows it.
-        proposal.segments.push(Stored { id: segment.id, size: segment.size });
-        proposal.retired.extend(replaces);
-    }
-    // The inputs must still exist at the commit: another writer may have compacted the same files.
-    proposal.relies_on.clone_from(&proposal.retired);
-    proposal.joined = true;
-    match connection.log.commit(&mut connection.state, &proposal)? {
-        Commit::Done(committed) => connection.note(&committed.all())?,
-        Commit::Moved(_) | Commit::Retired(_) => return Ok(()),
-    }
-    for segment in joined.iter().chain(new_pack.iter().map(|new| &new.segment)) {
-        content(repo, connection)?.keep_segment(&segment.id, segment.path())?;
-    }
-    Ok(())
 }
 
 /// Selects the files that are worth compacting: the smallest files, up to the last one that is not
@@ -149,38 +168,6 @@ pub(super) fn worth_it(files: &BTreeMap<Id, u64>, most: u64) -> Vec<(Id, u64)> {
 /// Returns the files if they are so many that compaction is worth one request for each.
 fn many(files: Vec<(Id, u64)>) -> Vec<(Id, u64)> {
     if files.len() < MANY { Vec::new() } else { files }
-}
-
-fn join_meta(
-    repo: &Repository,
-    connection: &Connection<'_>,
-    packs: &[(Id, u64)],
-    session: &Session,
-    progress: &dyn Progress,
-) -> Result<Stored> {
-    let store = connection.log.store();
-    let fetched = store.at_once(packs, &|(id, size)| -> Result<TempFile> {
-        check_interrupt(progress)?;
-        let mut source = ObjectReader::new(store, meta_key(*id), 0..*size, &NoProgress);
-        let mut file = session.temp_file()?;
-        io::copy(&mut source, &mut file).on("write", file.path())?;
-        Ok(file)
-    })?;
-    let paths = fetched.iter().map(|file| file.path().to_owned());
-    let paths: BTreeMap<Id, PathBuf> = packs.iter().map(|(id, _)| *id).zip(paths).collect();
-    let open = |id: &Id| -> Result<Box<dyn Read>> {
-        let path = paths.get(id).ok_or_else(|| Error::internal("a pack was not fetched"))?;
-        Ok(Box::new(read::open(path).on("open", path)?))
-    };
-    let history = repo.history();
-    let joined = history.merge_packs(packs, &open, session.directory(), &NoProgress)?;
-    store.write_file(&meta_key(joined.id), joined.file.path())?;
-    Ok(Stored { id: joined.id, size: joined.size })
-}
-
-fn content<'c>(repo: &'c Repository, connection: &'c Connection<'_>) -> Result<RemoteContent<'c>> {
-    let store = connection.log.store();
-    RemoteContent::new(repo, store, connection.state.remote_state(), &connection.directory())
 }
 
 #[cfg(test)]

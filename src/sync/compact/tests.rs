@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::super::{content_of_history, fetch_missing, import};
+use super::super::{content_of_history, fetch_missing};
 use super::*;
 use crate::fs::atomic;
 use crate::ops::clone::{CloneOptions, CloneOutcome, clone};
@@ -20,7 +20,7 @@ use crate::remote::log::{EVERY, StoredKind};
 use crate::remote::{
     FsStore, Guarantee, Log, Protocol, RemoteUri, Store, StoreOptions, TrafficCount,
 };
-use crate::repo::{RemoteConfig, Settings};
+use crate::repo::{RemoteConfig, Repository, Settings};
 
 /// A temporary directory, in memory if possible: the tests sync thousands of files.
 fn directory() -> TempDir {
@@ -275,7 +275,7 @@ fn a_client_with_some_inputs_of_a_large_compacted_file_fetches_the_others() {
     let (all, _) = clone_of(root.path(), "all", false);
     let mut connection = Connection::open_or_make(&repo, None, false).unwrap();
     connection.refresh(&NoProgress).unwrap();
-    compact(&repo, &mut connection, false, &NoProgress);
+    connection.compact(false, &NoProgress);
     assert_eq!(files(&repo), (1, 1));
     let compacted: u64 = connection.state.remote_state().meta.values().sum();
     push_one(&repo, MANY + 1);
@@ -308,7 +308,7 @@ fn a_deleted_input_does_no_harm_if_the_compacted_file_exists() {
     push_much(MANY);
     let mut connection = Connection::open_or_make(&repo, None, false).unwrap();
     connection.refresh(&NoProgress).unwrap();
-    compact(&repo, &mut connection, false, &NoProgress);
+    connection.compact(false, &NoProgress);
     let retired: Vec<String> = connection
         .state
         .remote_state()
@@ -346,7 +346,7 @@ fn put_together_with(repo: &Repository, fault: Fault, at: u64) -> bool {
         StoreOptions { retries: 0, first_wait: Duration::ZERO, ..StoreOptions::default() };
     let store = FaultStore::new(Arc::new(objects), script);
     connection.log = Log::open(Store::on(Arc::new(store), "the store", options)).unwrap();
-    compact(repo, &mut connection, false, &NoProgress);
+    connection.compact(false, &NoProgress);
     happened.load(Ordering::SeqCst)
 }
 
@@ -404,9 +404,9 @@ fn one_of_two_concurrent_compactions_wins_if_the_store_has_exclusive_create() {
         let mut second = Connection::open(&other, None).unwrap();
         first.refresh(&NoProgress).unwrap();
         second.refresh(&NoProgress).unwrap();
-        import(&other, &mut second, &NoProgress).unwrap();
-        compact(&repo, &mut first, false, &NoProgress);
-        compact(&other, &mut second, false, &NoProgress);
+        second.import(&NoProgress).unwrap();
+        first.compact(false, &NoProgress);
+        second.compact(false, &NoProgress);
         // The same inputs give the same compacted file for every client.
         assert_eq!(files(&repo), (compactions, compactions), "{guarantee:?}");
         check_sound(root.path(), &repo, 0);

@@ -2,7 +2,7 @@
 //! log.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -14,9 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::name::{Name, RefName};
 use crate::progress::Progress;
 use crate::remote::log::{Entry, LogState, News};
-use crate::remote::{
-    Guarantee, Log, Protocol, RemoteUri, Store, StoreOptions, TrafficCount, probe,
-};
+use crate::remote::{Guarantee, Log, Protocol, Store, TrafficCount, probe};
 use crate::repo::{RemoteConfig, Repository};
 
 /// The consequence of a log without exclusive create.
@@ -25,7 +23,8 @@ const FROM_NOW_ON: &str =
 
 /// An open connection to a remote.
 pub(crate) struct Connection<'r> {
-    repo: &'r Repository,
+    /// The local repository.
+    pub(crate) repo: &'r Repository,
     /// The name and the location of the remote.
     pub(crate) remote: RemoteConfig,
     /// The log of the remote.
@@ -146,7 +145,7 @@ impl<'r> Connection<'r> {
 
     /// Like [`Connection::open`], but for the preview of a push: if nothing was pushed yet, assumes
     /// an empty remote. Writes nothing to the store.
-    pub(crate) fn open_or_imagine(
+    pub(crate) fn open_for_preview(
         repo: &'r Repository,
         name: Option<&Name>,
         recreate: bool,
@@ -159,11 +158,8 @@ impl<'r> Connection<'r> {
         if !recreate {
             check_is_new(repo, &remote)?;
         }
-        let place = format!("memory://{}", Uuid::new_v4());
-        let store =
-            Store::open(&RemoteUri::parse(&place, Path::new("/"))?, StoreOptions::default())?;
-        let log = Log::make(&store, Protocol::Linear)?;
-        let state = log.load()?;
+        let log = Log::in_memory(Protocol::Linear);
+        let state = LogState::empty(Protocol::Linear);
         let (remembered, memory) = Default::default();
         Ok(Connection { repo, remote, log, state, pushes: false, remembered, memory })
     }
