@@ -85,7 +85,8 @@ impl ContentStore {
             old.all().iter().map(|segment| segment.path().to_owned()).collect();
         if old_files.len() > 1 {
             let views: Vec<_> = old.all().iter().map(|segment| segment.view()).collect();
-            let merged = self.write_segment(session, |out| merge(&views, Keep::OnePlace, out))?;
+            let merged =
+                self.write_segment(session, |out| merge(&views, Keep::OnePlace, &|_| false, out))?;
             old_files.retain(|path| *path != merged);
             self.remove_segments(&old_files)?;
             old_files = vec![merged];

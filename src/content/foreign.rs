@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::Need;
 use super::map::map;
-use super::segments::Segment;
+use super::segments::{Segment, count_to_merge};
 use crate::error::{Error, ErrorKind, IoResultExt, Result};
 use crate::fs::atomic::{self, TempFile};
 use crate::fs::read;
@@ -16,9 +16,6 @@ use crate::id::{Digest, Id};
 use crate::pack::{
     FormatError, Keep, Location, Lookup, MemberKind, MergeError, SegmentView, merge,
 };
-
-/// Tables are merged if there are more than this many.
-const MANY: usize = 8;
 
 /// The most bytes that one batch of ranged reads may fetch.
 const AT_ONCE: u64 = 64 << 20;
@@ -208,7 +205,7 @@ impl ForeignIndex {
             }
         }
         self.sort();
-        self.put_together()
+        self.merge_small()
     }
 
     /// Adds one segment from a file, as [`ForeignIndex::add_segments`] does.
@@ -230,7 +227,9 @@ impl ForeignIndex {
             digest.update(id.as_bytes());
         }
         let name = digest.finish();
-        write(&self.path(&name, "idx"), |out| merge(&views, Keep::AllPlaces, out).map(drop))?;
+        write(&self.path(&name, "idx"), |out| {
+            merge(&views, Keep::AllPlaces, &|_| false, out).map(drop)
+        })?;
         write(&self.path(&name, "of"), |out| {
             Ok(covers.iter().try_for_each(|id| out.write_all(id.as_bytes()))?)
         })?;
@@ -259,20 +258,12 @@ impl ForeignIndex {
     }
 
     /// Merges the small tables if there are too many tables.
-    fn put_together(&mut self) -> Result<()> {
-        if self.tables.len() <= MANY {
+    fn merge_small(&mut self) -> Result<()> {
+        let count = count_to_merge(self.tables.iter().map(|table| &table.segment));
+        if count == 0 {
             return Ok(());
         }
-        let (mut chosen, mut sum) = (0, 0);
-        for table in self.tables.iter().rev() {
-            let size = table.segment.view().len();
-            if chosen >= 2 && size > 2 * sum && self.tables.len() - chosen < MANY {
-                break;
-            }
-            sum += size;
-            chosen += 1;
-        }
-        let small = self.tables.split_off(self.tables.len() - chosen);
+        let small = self.tables.split_off(self.tables.len() - count);
         let bytes: Vec<&[u8]> = small.iter().map(|table| table.segment.bytes()).collect();
         let covers = small.iter().flat_map(|table| table.covers.iter().copied()).collect();
         self.add_compacted(&bytes, covers)?;

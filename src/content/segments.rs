@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::map::{Mapped, map};
+use super::merge_policy::MergePolicy;
 use super::{ContentStore, Session};
 use crate::error::{Error, ErrorKind, IoResultExt, Result};
 use crate::fs::atomic;
@@ -16,6 +17,16 @@ use crate::pack::{
 
 /// Segments are merged if there are more than this many.
 const MANY: usize = 8;
+/// How segments are merged. The sizes are numbers of entries.
+const POLICY: MergePolicy =
+    MergePolicy { tiny: 0, times: 2, most: u64::MAX, most_files: usize::MAX, remaining: MANY };
+
+/// Returns how many of the last segments to merge, if these segments are sorted from largest to
+/// smallest; 0 if there are few.
+pub(super) fn count_to_merge<'s>(segments: impl DoubleEndedIterator<Item = &'s Segment>) -> usize {
+    let sizes: Vec<u64> = segments.rev().map(|segment| segment.size().0).collect();
+    if sizes.len() > MANY { POLICY.count(&sizes) } else { 0 }
+}
 
 /// One mapped segment.
 #[derive(Debug)]
@@ -205,23 +216,15 @@ impl ContentStore {
     /// durable, so a reader always finds everything.
     pub(crate) fn merge_segments(&self, session: &Session) -> Result<()> {
         let set = self.refresh()?;
-        if set.all().len() <= MANY {
+        let count = count_to_merge(set.all().iter().map(|segment| &**segment));
+        if count == 0 {
             return Ok(());
         }
-        let mut chosen: Vec<Arc<Segment>> = Vec::new();
-        let mut sum = 0;
-        for (index, segment) in set.all().iter().rev().enumerate() {
-            let left = set.all().len() - index;
-            let size = segment.view().len();
-            if chosen.len() >= 2 && size > 2 * sum && left < MANY {
-                break;
-            }
-            sum += size;
-            chosen.push(Arc::clone(segment));
-        }
+        let chosen = &set.all()[set.all().len() - count..];
         let views: Vec<_> = chosen.iter().map(|segment| segment.view()).collect();
-        let merged = self.write_segment(session, |out| merge(&views, Keep::OnePlace, out))?;
-        for segment in &chosen {
+        let merged =
+            self.write_segment(session, |out| merge(&views, Keep::OnePlace, &|_| false, out))?;
+        for segment in chosen {
             if *segment.path() != merged {
                 atomic::remove_file(segment.path())?;
             }

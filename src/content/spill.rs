@@ -3,14 +3,14 @@
 use std::io::Write;
 
 use super::Session;
-use super::foreign::{checked, damaged_segment};
+use super::foreign::checked;
 use super::map::map;
 use super::segments::damaged;
 use super::send::OutgoingSegment;
 use crate::error::{Error, IoResultExt, Result};
 use crate::fs::atomic::TempFile;
 use crate::id::{Digest, Id};
-use crate::pack::{Keep, MemoryMerge, MergeError, PackIndex, SegmentBuilder, SegmentView, merge};
+use crate::pack::{Keep, MergeError, PackIndex, SegmentBuilder, SegmentView, merge};
 
 /// The number of entries to hold in memory before writing them to a separate part.
 const HELD: usize = 1 << 20;
@@ -73,7 +73,7 @@ impl<'a> SegmentSpill<'a> {
         let view = |bytes| SegmentView::open(bytes).map_err(MergeError::from);
         write(self.session, |out| {
             let views: Vec<_> = mapped.iter().map(|bytes| view(bytes)).collect::<Result<_, _>>()?;
-            merge(&views, Keep::OnePlace, out)
+            merge(&views, Keep::OnePlace, &|_| false, out)
         })
         .map(Some)
     }
@@ -102,19 +102,16 @@ pub(super) fn write(
 ///
 /// Entries of packs for which `is_dead` returns true are omitted: nobody may rely on those packs.
 ///
-/// Holds all segments in memory, several times. Fails with [`Corrupt`](crate::ErrorKind::Corrupt)
+/// Fails with [`Corrupt`](crate::ErrorKind::Corrupt)
 /// if the bytes of a segment do not match its id or are not a segment.
 pub fn merge_segments<B: AsRef<[u8]>>(
     session: &Session,
     segments: &[(Id, B)],
     is_dead: &dyn Fn(&Id) -> bool,
 ) -> Result<OutgoingSegment> {
-    let mut join = MemoryMerge::default();
-    for (id, bytes) in segments {
-        let added = checked(id, bytes.as_ref())?;
-        join.add(&added, is_dead).map_err(|defect| damaged_segment(id, &defect.to_string()))?;
-    }
-    let written = write(session, |out| Ok(join.finish().write_to(out)?))?;
+    let views = segments.iter().map(|(id, bytes)| checked(id, bytes.as_ref()));
+    let views = views.collect::<Result<Vec<_>>>()?;
+    let written = write(session, |out| merge(&views, Keep::AllPlaces, is_dead, out))?;
     Ok(OutgoingSegment::new(written.digest, written.size, written.file))
 }
 

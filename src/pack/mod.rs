@@ -16,7 +16,6 @@ mod index;
 mod lookup;
 mod manifest;
 mod member;
-mod memory_merge;
 mod segment;
 mod segment_merge;
 
@@ -26,7 +25,6 @@ pub use manifest::{Chunk, parse_line, parse_manifest, write_line};
 pub use member::{
     BLOCK, MemberKind, append_member, member_span, parse_frame, parse_header, parse_members,
 };
-pub use memory_merge::MemoryMerge;
 pub use segment::{Layout, Location, SegmentBuilder, SegmentView};
 pub use segment_merge::{Keep, MergeError, merge};
 

@@ -473,7 +473,7 @@ mod tests {
                     view.locations(&Id::of_blob(&n.to_le_bytes())).for_each(drop);
                 }
                 let mut out = Vec::new();
-                let _ = super::super::merge(&[view], super::super::Keep::AllPlaces, &mut out);
+                let _ = super::super::merge(&[view], super::super::Keep::AllPlaces, &|_| false, &mut out);
             }
         }
     }

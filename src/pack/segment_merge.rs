@@ -1,11 +1,11 @@
 //! Merges several segments without holding the result in memory.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::io::{self, Write};
 
 use super::segment::{Columns, PlaceRow};
-use super::{FormatError, Location, MemberKind, SegmentView};
+use super::{FormatError, FrameEntry, Location, MemberKind, SegmentView};
 use crate::id::Id;
 
 /// The number of locations to keep for an id that several segments have.
@@ -18,36 +18,76 @@ pub enum Keep {
 }
 
 /// Merges sorted segments without holding the result: the ids are merged twice, once for each
-/// column. Duplicate locations are written once.
+/// column. Omits entries of packs for which `is_dead` returns true. Duplicate locations are written
+/// once. The same segments in the same order produce the same bytes.
 pub fn merge(
     segments: &[SegmentView<'_>],
     keep: Keep,
+    is_dead: &dyn Fn(&Id) -> bool,
     out: &mut dyn Write,
 ) -> Result<Id, MergeError> {
-    let mut packs = Vec::new();
-    let mut frames = Vec::new();
-    let mut first_frames = Vec::new();
-    for segment in segments {
-        let first_pack = packs.len() as u32;
-        first_frames.push(frames.len() as u32);
-        packs.extend(segment.packs());
-        for row in segment.frames() {
-            let (pack, frame) = row?;
-            frames.push((first_pack + pack, frame));
-        }
-    }
+    let table = FrameTable::of(segments, is_dead)?;
     // Detect damaged entries before writing any byte.
-    Merge::new(segments, keep)?.try_for_each(|entry| entry.map(drop))?;
-    let good = || Merge::new(segments, keep).into_iter().flatten().filter_map(Result::ok);
-    let mut columns = Columns::begin(out, &packs, &frames, good().map(|(id, _, _)| id))?;
-    for (id, _, _) in good() {
+    Merge::new(segments, &table, keep)?.try_for_each(|entry| entry.map(drop))?;
+    let good = || Merge::new(segments, &table, keep).into_iter().flatten().filter_map(Result::ok);
+    let mut columns = Columns::begin(out, &table.packs, &table.frames, good().map(|(id, _)| id))?;
+    for (id, _) in good() {
         columns.put(id.as_bytes())?;
     }
-    for (_, segment, place) in good() {
-        let frame = first_frames[segment] + place.frame;
-        columns.place(PlaceRow { frame, ..place })?;
+    for (_, place) in good() {
+        columns.place(place)?;
     }
     Ok(columns.finish()?)
+}
+
+/// The packs and frames of the merged segment, each once.
+struct FrameTable {
+    packs: Vec<Id>,
+    frames: Vec<(u32, FrameEntry)>,
+    /// For each input segment, the new numbers of its frames. `None` is a frame of a dead pack.
+    numbers: Vec<Vec<Option<u32>>>,
+}
+
+impl FrameTable {
+    fn of(
+        segments: &[SegmentView<'_>],
+        is_dead: &dyn Fn(&Id) -> bool,
+    ) -> Result<Self, FormatError> {
+        let mut table = FrameTable { packs: Vec::new(), frames: Vec::new(), numbers: Vec::new() };
+        let (mut known, mut shared) = (HashMap::new(), HashSet::new());
+        for pack in segments.iter().flat_map(SegmentView::packs).filter(|pack| !is_dead(pack)) {
+            let number = table.packs.len() as u32;
+            if *known.entry(pack).or_insert(number) == number {
+                table.packs.push(pack);
+            } else {
+                shared.insert(pack);
+            }
+        }
+        // Only frames of packs that several segments have can be duplicates.
+        let mut duplicates: HashMap<(u32, u64, u32, u64), u32> = HashMap::new();
+        for segment in segments {
+            let packs: Vec<Id> = segment.packs().collect();
+            let mut numbers = Vec::new();
+            for row in segment.frames() {
+                let (at, frame) = row?;
+                let pack = packs.get(at as usize).ok_or(FormatError::Truncated)?;
+                let Some(number) = known.get(pack).copied() else {
+                    numbers.push(None);
+                    continue;
+                };
+                let next = table.frames.len() as u32;
+                let key = (number, frame.offset, frame.stored, frame.size);
+                let is_shared = shared.contains(pack);
+                let own = if is_shared { *duplicates.entry(key).or_insert(next) } else { next };
+                if own == next {
+                    table.frames.push((number, frame));
+                }
+                numbers.push(Some(own));
+            }
+            table.numbers.push(numbers);
+        }
+        Ok(table)
+    }
 }
 
 /// The reason why segments could not be merged.
@@ -64,6 +104,7 @@ pub enum MergeError {
 /// Walks several segments in the order of ids and kinds.
 struct Merge<'a, 'b> {
     segments: &'a [SegmentView<'b>],
+    table: &'a FrameTable,
     keep: Keep,
     /// The next entry of each segment: the id, the kind, the segment and the entry's number in it.
     next: BinaryHeap<Reverse<(Id, MemberKind, usize, usize)>>,
@@ -73,9 +114,13 @@ struct Merge<'a, 'b> {
 }
 
 impl<'a, 'b> Merge<'a, 'b> {
-    fn new(segments: &'a [SegmentView<'b>], keep: Keep) -> Result<Self, FormatError> {
+    fn new(
+        segments: &'a [SegmentView<'b>],
+        table: &'a FrameTable,
+        keep: Keep,
+    ) -> Result<Self, FormatError> {
         let (next, said) = Default::default();
-        let mut merge = Merge { segments, keep, next, last: None, said };
+        let mut merge = Merge { segments, table, keep, next, last: None, said };
         (0..segments.len()).try_for_each(|number| merge.push(number, 0))?;
         Ok(merge)
     }
@@ -89,13 +134,17 @@ impl<'a, 'b> Merge<'a, 'b> {
         Ok(())
     }
 
-    fn pop(&mut self) -> Result<Option<(Id, usize, PlaceRow)>, FormatError> {
+    fn pop(&mut self) -> Result<Option<(Id, PlaceRow)>, FormatError> {
         while let Some(Reverse((id, kind, number, at))) = self.next.pop() {
             self.push(number, at + 1)?;
+            let (place, _) = self.segments[number].place(at)?;
+            let frame = self.table.numbers[number].get(place.frame as usize);
+            // The pack of an entry without a frame is dead.
+            let Some(frame) = frame.copied().flatten() else { continue };
             let is_first = self.last.replace((id, kind)) != Some((id, kind));
             if is_first || (self.keep == Keep::AllPlaces && self.is_another(number, at)?) {
                 self.note(is_first, number, at)?;
-                return Ok(Some((id, number, self.segments[number].place(at)?.0)));
+                return Ok(Some((id, PlaceRow { frame, ..place })));
             }
         }
         Ok(None)
@@ -117,7 +166,7 @@ impl<'a, 'b> Merge<'a, 'b> {
 }
 
 impl Iterator for Merge<'_, '_> {
-    type Item = Result<(Id, usize, PlaceRow), FormatError>;
+    type Item = Result<(Id, PlaceRow), FormatError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         self.pop().transpose()
@@ -126,7 +175,7 @@ impl Iterator for Merge<'_, '_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{FrameEntry, MemberEntry, PackIndex, SegmentBuilder};
+    use super::super::{MemberEntry, PackIndex, SegmentBuilder};
     use super::*;
 
     fn segment(pack: u8, numbers: std::ops::Range<u32>) -> Vec<u8> {
@@ -147,9 +196,13 @@ mod tests {
     }
 
     fn merged(segments: &[&[u8]], keep: Keep) -> Vec<u8> {
+        merged_without(segments, keep, &|_| false)
+    }
+
+    fn merged_without(segments: &[&[u8]], keep: Keep, is_dead: &dyn Fn(&Id) -> bool) -> Vec<u8> {
         let views: Vec<_> = segments.iter().map(|one| SegmentView::open(one).unwrap()).collect();
         let mut bytes = Vec::new();
-        merge(&views, keep, &mut bytes).unwrap();
+        merge(&views, keep, is_dead, &mut bytes).unwrap();
         SegmentView::open(&bytes).unwrap().verify().unwrap();
         bytes
     }
@@ -181,5 +234,30 @@ mod tests {
         assert_eq!(both, expected);
         let again = merged(&[&union, &b, &a], Keep::AllPlaces);
         assert_eq!(SegmentView::open(&again).unwrap().len(), 1000);
+    }
+
+    #[test]
+    fn known_packs_and_entries_add_nothing_to_a_merge() {
+        let (a, b) = (segment(1, 0..600), segment(2, 500..900));
+        let once = merged(&[&a, &b], Keep::AllPlaces);
+        let again = merged(&[&once, &a, &b], Keep::AllPlaces);
+        assert_eq!(again.len(), once.len());
+        let view = SegmentView::open(&again).unwrap();
+        assert_eq!((view.len(), view.packs().count(), view.frames().count()), (1000, 2, 2));
+        assert_eq!(
+            merged(&[&a, &b], Keep::AllPlaces),
+            once,
+            "the same segments give the same bytes"
+        );
+    }
+
+    #[test]
+    fn entries_of_dead_packs_are_omitted() {
+        let (a, b) = (segment(1, 0..600), segment(2, 500..900));
+        let alive = merged_without(&[&a, &b], Keep::AllPlaces, &|pack| *pack == Id::of_blob(&[1]));
+        let view = SegmentView::open(&alive).unwrap();
+        assert_eq!((view.len(), view.packs().count(), view.frames().count()), (400, 1, 1));
+        let none = merged_without(&[&a, &b], Keep::AllPlaces, &|_| true);
+        assert!(SegmentView::open(&none).unwrap().is_empty());
     }
 }

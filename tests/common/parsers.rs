@@ -178,7 +178,7 @@ pub(crate) fn segment(bytes: &[u8]) {
         let is_sound = segment.verify().is_ok();
         for keep in [Keep::OnePlace, Keep::AllPlaces] {
             let mut merged = Vec::new();
-            let done = merge(&[segment, segment], keep, &mut merged);
+            let done = merge(&[segment, segment], keep, &|_| false, &mut merged);
             assert!(done.is_ok() || !is_sound);
             if is_sound {
                 let merged = SegmentView::open(&merged).expect("because it was just written");

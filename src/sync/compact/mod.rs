@@ -13,7 +13,7 @@ use super::author_line;
 use super::compact_packs::{MANY_PACKS, NewPack};
 use super::connection::Connection;
 use super::object_reader::ObjectReader;
-use crate::content::Session;
+use crate::content::{MergePolicy, Session};
 use crate::error::{Error, IoResultExt, Result};
 use crate::fs::atomic::TempFile;
 use crate::fs::read;
@@ -24,16 +24,11 @@ use crate::remote::log::{Commit, Proposal, RemoteState, Stored};
 
 /// The number of files that makes compaction worthwhile.
 const MANY: usize = 4;
-/// The most files that one compaction reads.
-const AT_ONCE: usize = 1024;
-/// Files of at most this size are compacted regardless of the sizes of the other files.
-const TINY: u64 = 64 << 10;
-/// A larger file is included if its size is at most this multiple of the total of all smaller
-/// files. So the sizes of the remaining files grow by this factor, and data is rewritten only when
-/// its file grows by a constant fraction.
-const TIMES: u64 = 4;
 /// The most bytes that one compaction reads.
 const MOST: u64 = 32 << 20;
+/// How files are compacted.
+const POLICY: MergePolicy =
+    MergePolicy { tiny: 64 << 10, times: 4, most: MOST, most_files: 1024, remaining: usize::MAX };
 /// A segment larger than this is not fetched along with others, but searched on the remote.
 const LARGE_SEGMENT: u64 = 256 << 10;
 /// The number of large segments that makes a compaction due.
@@ -146,22 +141,12 @@ impl Connection<'_> {
     }
 }
 
-/// Selects the files that are worth compacting: the smallest files, up to the last one that is not
-/// much larger than the total of the smaller ones. Their total size is at most `most` bytes.
+/// Selects the files that are worth compacting. Their total size is at most `most` bytes.
 pub(super) fn worth_it(files: &BTreeMap<Id, u64>, most: u64) -> Vec<(Id, u64)> {
     let mut files: Vec<(Id, u64)> = files.iter().map(|(id, size)| (*id, *size)).collect();
     files.sort_unstable_by_key(|(id, size)| (*size, *id));
-    let (mut sum, mut worth) = (0u64, 0);
-    for (number, (_, size)) in files.iter().take(AT_ONCE).enumerate() {
-        if sum.saturating_add(*size) > most {
-            break;
-        }
-        if *size <= TINY || *size <= TIMES * sum {
-            worth = number + 1;
-        }
-        sum += size;
-    }
-    files.truncate(worth);
+    let sizes: Vec<u64> = files.iter().map(|(_, size)| *size).collect();
+    files.truncate(MergePolicy { most, ..POLICY }.count(&sizes));
     files
 }
 
