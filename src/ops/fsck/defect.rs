@@ -69,13 +69,34 @@ pub struct Defect {
 const KEPT: usize = 1000;
 
 /// The first defects, and the count of all.
-#[derive(Debug, Default)]
-pub(super) struct Defects {
-    pub(super) kept: Vec<Defect>,
+#[derive(Debug)]
+pub(super) struct Defects<D> {
+    pub(super) kept: Vec<D>,
     pub(super) count: u64,
 }
 
-impl Defects {
+impl<D> Default for Defects<D> {
+    fn default() -> Self {
+        Defects { kept: Vec::new(), count: 0 }
+    }
+}
+
+impl<D> Defects<D> {
+    pub(super) fn add(&mut self, defect: D) {
+        self.count += 1;
+        if self.kept.len() < KEPT {
+            self.kept.push(defect);
+        }
+    }
+
+    pub(super) fn append(&mut self, other: Self) {
+        let unkept = other.count - other.kept.len() as u64;
+        other.kept.into_iter().for_each(|defect| self.add(defect));
+        self.count += unkept;
+    }
+}
+
+impl Defects<Defect> {
     pub(super) fn push(&mut self, part: Part, name: Option<String>, problem: String) {
         self.add(Defect { part, name, problem, lost: 0 });
     }
@@ -83,19 +104,6 @@ impl Defects {
     /// Adds the defect of an unusable object.
     pub(super) fn object(&mut self, part: Part, id: &Id, problem: String) {
         self.push(part, Some(id.to_hex()), problem);
-    }
-
-    fn add(&mut self, defect: Defect) {
-        self.count += 1;
-        if self.kept.len() < KEPT {
-            self.kept.push(defect);
-        }
-    }
-
-    pub(super) fn append(&mut self, other: Defects) {
-        let unkept = other.count - other.kept.len() as u64;
-        other.kept.into_iter().for_each(|defect| self.add(defect));
-        self.count += unkept;
     }
 
     pub(super) fn has(&self, part: Part) -> bool {

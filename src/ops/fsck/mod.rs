@@ -6,6 +6,7 @@
 
 mod affected;
 mod defect;
+mod losses;
 pub(crate) mod names;
 pub mod remote;
 mod repair;
@@ -24,8 +25,8 @@ use crate::progress::Progress;
 use crate::repo::{Repository, Settings};
 use crate::sync::{added_again, forgotten_remotes, former_tips};
 
-pub use affected::Affected;
 pub use defect::{Defect, Part};
+pub use losses::LostFile;
 pub use repair::Repair;
 pub use report::{Checked, FsckOutcome, Leftovers, OnForgottenRemote};
 
@@ -103,10 +104,10 @@ struct Check {
     /// The number of objects that no ref or log reaches.
     orphans: u64,
     checked: Checked,
-    defects: Defects,
+    defects: Defects<Defect>,
     /// Objects that exist but are unusable.
     damaged_objects: Vec<Id>,
-    affected: Vec<Affected>,
+    affected: Vec<LostFile<String>>,
     affected_commits: u64,
     /// The number of needed contents that the index does not list.
     unknown_contents: u64,
@@ -139,7 +140,7 @@ impl Check {
             walk.rest(&all)?;
         }
         let orphans = all.iter().filter(|id| !walk.reached.contains(*id)).count() as u64;
-        let (affected, affected_commits) = affected::affected(&walk);
+        let (affected, affected_commits) = affected::affected(&walk)?;
         let mut defects = Defects::default();
         defects.of_refs(&survey);
         defects.of_content(content.defects());

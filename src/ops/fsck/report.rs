@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::affected::Affected;
 use super::defect::{Defect, Defects, Part};
+use super::losses::LostFile;
 use super::repair::Repair;
 use super::{Check, FsckOptions};
 use crate::content::ContentTotals;
@@ -74,7 +74,7 @@ pub struct FsckOutcome {
     /// The number of all defects.
     pub defect_count: u64,
     /// The first files that cannot be restored.
-    pub affected: Vec<Affected>,
+    pub affected: Vec<LostFile<String>>,
     /// The number of commits with such files.
     pub affected_commits: u64,
     /// The number of contents that are missing locally, but that a remote must have, because its

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use bstr::BString;
 
-use super::defect::{Defects, Part, in_one_line};
+use super::defect::{Defect, Defects, Part, in_one_line};
 use super::report::Checked;
 use crate::clock::Timestamp;
 use crate::content::ContentCheck;
@@ -64,7 +64,7 @@ pub(super) struct Walk<'a> {
     /// nowhere else.
     pub(super) forgotten: Vec<(Vec<Id>, HashSet<Id>)>,
     pub(super) damaged_objects: Vec<Id>,
-    pub(super) defects: Defects,
+    pub(super) defects: Defects<Defect>,
     pub(super) checked: Checked,
 }
 

@@ -1,36 +1,19 @@
 //! Finds the refs and files that the losses of a remote affect.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 
-use serde::Serialize;
-
+use super::super::losses::{LossyTrees, LostFile, NAMED};
 use super::RemoteCheck;
 use crate::error::Result;
-use crate::history::{History, RecordTree, Visit};
+use crate::history::{RecordTree, Visit};
 use crate::id::Id;
 use crate::name::RefName;
 use crate::progress::{Progress, Unit, check_interrupt};
 use crate::tree_path::TreePath;
 
-/// The most files that are listed.
-const NAMED: usize = 200;
 /// The most paths that are visited to count the files: a long history can have the same files in each
 /// commit.
 const VISITED: usize = 1_000_000;
-
-/// A file that the remote has lost.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct LostFile {
-    /// A ref that reaches the file.
-    #[serde(rename = "ref")]
-    pub name: RefName,
-    /// The newest commit of the ref that contains the file.
-    pub commit: Id,
-    /// The path among the artifacts.
-    pub path: TreePath,
-    /// The content.
-    pub id: Id,
-}
 
 /// The affected refs and files.
 #[derive(Debug, Default)]
@@ -38,7 +21,7 @@ pub(super) struct Affected {
     /// Refs that reach missing or damaged objects, sorted.
     pub(super) refs: BTreeSet<RefName>,
     /// The first lost files.
-    pub(super) files: Vec<LostFile>,
+    pub(super) files: Vec<LostFile<RefName>>,
     /// The number of files that were counted.
     pub(super) file_count: u64,
     visited: usize,
@@ -48,13 +31,13 @@ impl Affected {
     pub(super) fn find(found: &RemoteCheck, progress: &dyn Progress) -> Result<Self> {
         let mut affected = Affected::default();
         affected.refs.extend(found.scratch.broken_refs.iter().cloned());
-        let lost = &found.lost.files;
-        if lost.is_empty() {
+        if found.lost.files.is_empty() {
             return Ok(affected);
         }
         progress.begin("finding affected files", None, Unit::Items);
         let history = &found.scratch.history;
-        let mut trees = Trees { history, lost, known: HashMap::new() };
+        let is_lost = |id: &Id| found.lost.files.contains(id);
+        let mut trees = LossyTrees::new(history, &is_lost);
         let mut seen = HashSet::new();
         let sound = |commit: &Id| found.scratch.sound.binary_search(commit).is_ok();
         for (name, commit) in
@@ -77,7 +60,7 @@ impl Affected {
         &mut self,
         name: &RefName,
         tip: &Id,
-        trees: &mut Trees<'_>,
+        trees: &mut LossyTrees<'_>,
         seen: &mut HashSet<Id>,
         progress: &dyn Progress,
     ) -> Result<()> {
@@ -95,7 +78,7 @@ impl Affected {
                 continue;
             }
             self.refs.insert(name.clone());
-            let lost = trees.lost_files(&tree, VISITED.saturating_sub(self.visited))?;
+            let lost = lost_files(trees, &tree, VISITED.saturating_sub(self.visited))?;
             self.visited += lost.len();
             for (path, content) in lost {
                 if !paths.insert((path.clone(), content)) {
@@ -112,52 +95,18 @@ impl Affected {
     }
 }
 
-/// Trees of artifacts, with the knowledge which of them contain lost files.
-struct Trees<'a> {
-    history: &'a History,
-    lost: &'a BTreeSet<Id>,
-    known: HashMap<Id, bool>,
-}
-
-impl Trees<'_> {
-    /// Returns true if a lost file is below `root`.
-    fn has_lost(&mut self, root: &Id) -> Result<bool> {
-        // A directory is decided after all directories below it: it is on the stack twice.
-        let mut stack = vec![(*root, false)];
-        while let Some((tree, is_decided)) = stack.pop() {
-            if self.known.contains_key(&tree) {
-                continue;
-            }
-            let entries = self.history.read_tree(&tree)?;
-            let below = || entries.iter().filter(|entry| entry.mode.is_directory());
-            if !is_decided {
-                stack.push((tree, true));
-                stack.extend(below().map(|entry| (entry.id, false)));
-                continue;
-            }
-            let has = below().any(|entry| self.known.get(&entry.id) == Some(&true))
-                || entries.iter().any(|entry| self.lost.contains(&entry.id));
-            self.known.insert(tree, has);
+/// The first `most` paths of lost files below a tree with losses.
+fn lost_files(trees: &LossyTrees<'_>, root: &Id, most: usize) -> Result<Vec<(TreePath, Id)>> {
+    let mut found = Vec::new();
+    trees.history.visit_tree(root, &mut |path, entry| {
+        if found.len() >= most {
+            return Ok(Visit::Stop);
         }
-        Ok(self.known.get(root) == Some(&true))
-    }
-
-    /// The first `most` paths of lost files below `root`.
-    fn lost_files(&self, root: &Id, most: usize) -> Result<Vec<(TreePath, Id)>> {
-        let mut found = Vec::new();
-        self.history.visit_tree(root, &mut |path, entry| {
-            if found.len() >= most {
-                return Ok(Visit::Stop);
-            }
-            if !entry.mode.is_directory() {
-                if self.lost.contains(&entry.id) {
-                    found.push((path.clone(), entry.id));
-                }
-                return Ok(Visit::Skip);
-            }
-            let has_lost = self.known.get(&entry.id) == Some(&true);
-            Ok(if has_lost { Visit::Enter } else { Visit::Skip })
-        })?;
-        Ok(found)
-    }
+        let is_lossy = trees.is_lossy(entry);
+        if is_lossy && !entry.mode.is_directory() {
+            found.push((path.clone(), entry.id));
+        }
+        Ok(if is_lossy { Visit::Enter } else { Visit::Skip })
+    })?;
+    Ok(found)
 }

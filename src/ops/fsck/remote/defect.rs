@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::super::defect::Defects;
 use super::RemoteCheck;
 use super::content::Lost;
 use super::files::{FileFindings, FileKind};
@@ -66,23 +67,9 @@ pub struct RemoteDefect {
     pub who: Option<String>,
 }
 
-/// The most defects that are kept. The others are only counted.
-const KEPT: usize = 1000;
-
-/// The first defects, and the count of all.
-#[derive(Debug, Default)]
-pub(super) struct Defects {
-    pub(super) kept: Vec<RemoteDefect>,
-    pub(super) count: u64,
-}
-
-impl Defects {
+impl Defects<RemoteDefect> {
     fn push(&mut self, part: RemotePart, key: Option<String>, problem: String, contents: u64) {
-        self.count += 1;
-        if self.kept.len() < KEPT {
-            let (entry, who) = (None, None);
-            self.kept.push(RemoteDefect { part, key, problem, contents, entry, who });
-        }
+        self.add(RemoteDefect { part, key, problem, contents, entry: None, who: None });
     }
 
     /// Adds the origin of the file to the last defect.

@@ -16,6 +16,7 @@ mod overtaken;
 mod packs;
 mod report;
 
+use super::defect::Defects;
 use crate::content::Session;
 use crate::error::Result;
 use crate::name::Name;
@@ -26,7 +27,6 @@ use crate::remote::log::{Audit, RemoteState, audit};
 use crate::repo::{RemoteConfig, Repository};
 use crate::sync::{check_remote_directory, load_saved, open_store, unreachable_error, was_used};
 
-pub use affected::LostFile;
 pub use defect::{RemoteDefect, RemotePart};
 pub use overtaken::{LostCommit, OvertakenHistory};
 pub use report::{RemoteChecked, RemoteFsckOutcome, RemoteLeftovers};
@@ -34,7 +34,6 @@ pub use report::{RemoteChecked, RemoteFsckOutcome, RemoteLeftovers};
 use affected::Affected;
 use content::Lost;
 pub(crate) use content::visit_chunks;
-use defect::Defects;
 use files::FileFindings;
 pub(crate) use files::FileKind;
 use history::Scratch;

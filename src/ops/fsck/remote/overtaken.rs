@@ -7,11 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::super::losses::LossyTrees;
 use super::View;
 use super::content::Lost;
 use super::history::{Scratch, tips};
 use crate::error::Result;
-use crate::history::{History, Visit};
+use crate::history::History;
 use crate::id::Id;
 use crate::name::RefName;
 use crate::remote::log::{Audit, Named};
@@ -88,12 +89,16 @@ impl Overtaken {
         let mut outcome =
             OvertakenHistory { commits: self.named.len() as u64, ..OvertakenHistory::default() };
         let broken: BTreeSet<&Id> = self.broken.iter().collect();
+        let history = &scratch.history;
+        let is_lost_file = |id: &Id| self.lost.files.contains(id);
+        let mut trees = LossyTrees::new(history, &is_lost_file);
         for (commit, named) in &self.named {
             let is_broken = broken.contains(commit);
             let is_lost = if is_broken {
                 !scratch.broken_refs.contains(&named.name)
             } else {
-                self.lacks_content(&scratch.history, commit)?
+                !self.lost.files.is_empty()
+                    && trees.has_lost(&history.read_commit(&history.peel(commit)?)?.tree)?
             };
             if !is_lost {
                 continue;
@@ -109,19 +114,6 @@ impl Overtaken {
         outcome.lost.sort_by(|a, b| (a.entry, &a.name).cmp(&(b.entry, &b.name)));
         outcome.lost.truncate(KEPT);
         Ok(outcome)
-    }
-
-    fn lacks_content(&self, history: &History, commit: &Id) -> Result<bool> {
-        if self.lost.files.is_empty() {
-            return Ok(false);
-        }
-        let mut lacks = false;
-        let tree = history.read_commit(&history.peel(commit)?)?.tree;
-        history.visit_distinct(&tree, &mut |entry| {
-            lacks |= self.lost.files.contains(&entry.id);
-            Ok(if lacks { Visit::Stop } else { Visit::Enter })
-        })?;
-        Ok(lacks)
     }
 }
 

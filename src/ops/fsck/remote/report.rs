@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 
-use super::affected::LostFile;
-use super::defect::{Defects, RemoteDefect};
+use super::super::defect::Defects;
+use super::super::losses::LostFile;
+use super::defect::RemoteDefect;
 use super::files::FileKind;
 use super::overtaken::OvertakenHistory;
 use super::{Depth, RemoteCheck};
@@ -95,7 +96,7 @@ pub struct RemoteFsckOutcome {
     /// The number of all such refs.
     pub affected_count: u64,
     /// The first files that cannot be restored.
-    pub files: Vec<LostFile>,
+    pub files: Vec<LostFile<RefName>>,
     /// The number of lost files. Each path with a content counts once per ref. At most a million paths are
     /// visited to count them.
     pub file_count: u64,

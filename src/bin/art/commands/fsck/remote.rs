@@ -1,8 +1,9 @@
 //! `art fsck --remote`: verifies the integrity of a remote.
 
+use artifacts::name::RefName;
+use artifacts::ops::fsck::LostFile;
 use artifacts::ops::fsck::remote::{
-    Depth, LostFile, OvertakenHistory, RemoteDefect, RemoteFsckOptions, RemoteFsckOutcome,
-    fsck_remote,
+    Depth, OvertakenHistory, RemoteDefect, RemoteFsckOptions, RemoteFsckOutcome, fsck_remote,
 };
 use artifacts::{Error, Name, Result};
 
@@ -103,7 +104,7 @@ fn show_more(page: &mut Page<'_>, all: u64, named: usize) -> Result<()> {
     }
 }
 
-fn show_files(page: &mut Page<'_>, files: &[LostFile], all: u64) -> Result<()> {
+fn show_files(page: &mut Page<'_>, files: &[LostFile<RefName>], all: u64) -> Result<()> {
     if files.is_empty() {
         return Ok(());
     }
