@@ -16,8 +16,8 @@ use crate::sync::merge::{
     Choice, FieldConflict, MergeOptions, Merged, PairMerge, merge_ref, merge_renamed_pair,
 };
 use crate::sync::{
-    RefMemory, RefRelation, RefSides, RenamedPair, Sides, cache_directory, find_name,
-    find_renamed_pairs, ref_relations, saved,
+    RefMemory, RefRelation, RefSides, RemoteMemory, RenamedPair, Sides, find_name,
+    find_renamed_pairs, ref_relations,
 };
 
 /// The options: the conflict and its resolution.
@@ -56,12 +56,9 @@ pub struct ResolveOutcome {
 pub fn resolve(repo: &Repository, options: &ResolveOptions) -> Result<ResolveOutcome> {
     let remote = repo.choose_remote(options.remote.as_ref())?.name;
     let side = Side::find(repo, &remote, options)?;
-    let memory = side.memory.clone();
     let changed = change_records(repo, |change| side.settle(change))?;
     let Settled { name, old, new, conflicts, memory: now } = changed.value;
-    if now != memory {
-        now.save(&cache_directory(repo, &remote), &repo.content().tmp_dir())?;
-    }
+    RemoteMemory::of(repo, &remote).save_refs(&now)?;
     Ok(ResolveOutcome { remote, name, old, new, conflicts })
 }
 
@@ -92,8 +89,8 @@ impl<'a> Side<'a> {
         let prefix = format!("refs/remotes/{remote}/");
         let tracked = repo.history().refs(&prefix)?.into_iter();
         let there: BTreeMap<_, _> = tracked.map(|(name, id)| (name.untracked(), id)).collect();
-        let memory = RefMemory::load(&cache_directory(repo, remote));
-        let state = saved(repo, remote)?;
+        let memory = RemoteMemory::of(repo, remote).refs();
+        let state = RemoteMemory::state_of(repo, remote)?;
         let conflicts = state.as_ref().map(|state| &state.remote_state().conflicts);
         let names = there.keys().chain(memory.deleted_there()).cloned();
         let names = names.chain(conflicts.into_iter().flatten().map(|(name, _)| name.clone()));

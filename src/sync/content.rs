@@ -17,6 +17,7 @@ use super::connection::Connection;
 use super::object_reader::ObjectReader;
 use super::proof::UnreadableSegment;
 use super::remote_file::{lost, read_segment};
+use super::remote_memory::RemoteMemory;
 use crate::content::{
     ForeignIndex, Need, OutgoingSegment, Params, Receiver, Session, find_remotely, merge_segments,
 };
@@ -80,23 +81,22 @@ impl Connection<'_> {
     /// The content of the remote, as of the state of this connection.
     pub(crate) fn content(&self) -> Result<RemoteContent<'_>> {
         let (store, remote_state) = (self.log.store(), self.state.remote_state());
-        RemoteContent::new(self.repo, store, remote_state, &self.directory())
+        RemoteContent::new(self.repo, store, remote_state, &self.memory)
     }
 }
 
 impl<'a> RemoteContent<'a> {
-    /// Creates a view of the content on `store`, whose remote state is `state`. The cached files of
-    /// the remote are in `directory`.
+    /// Creates a view of the content on `store`, whose remote state is `state`.
     pub(crate) fn new(
         repo: &'a Repository,
         store: &'a Store,
         state: &'a RemoteState,
-        directory: &Path,
+        memory: &RemoteMemory,
     ) -> Result<Self> {
-        let compactions = Compactions::load(directory, state);
+        let compactions = memory.compactions(state);
         // A compacted segment covers all entries of its inputs.
         let segments: Vec<Id> = state.segments.keys().copied().chain(compactions.parts()).collect();
-        let index = ForeignIndex::open(&directory.join("index"), &segments)?;
+        let index = memory.index(&segments)?;
         let content = RemoteContent { repo, store, state, compactions, index: Mutex::new(index) };
         // If nothing can be written locally, the compacted segment is fetched, or searched on the
         // remote.

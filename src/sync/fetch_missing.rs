@@ -4,8 +4,9 @@ use super::connection::Connection;
 use super::content::RemoteContent;
 pub(super) use super::content::absent;
 use super::forgotten::only_on_forgotten;
+use super::open_store;
 use super::remote_directory::check_remote_directory;
-use super::{cache_directory, open_store, saved};
+use super::remote_memory::RemoteMemory;
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::{RecordTree, Visit};
 use crate::id::Id;
@@ -67,7 +68,7 @@ fn bring(
     progress: &dyn Progress,
 ) -> Result<()> {
     let _lock = repo.lock_shared()?;
-    let state = if is_asked { None } else { saved(repo, name)? };
+    let state = if is_asked { None } else { RemoteMemory::state_of(repo, name)? };
     let (store, state) = if let Some(state) = state {
         let remote = repo.find_remote(name)?;
         check_remote_directory(repo, &remote)?;
@@ -79,9 +80,8 @@ fn bring(
         (connection.log.store().clone(), connection.state)
     };
     let there =
-        RemoteContent::new(repo, &store, state.remote_state(), &cache_directory(repo, name))?;
-    let brought = there.bring(missing, progress);
-    brought.map(drop)
+        RemoteContent::new(repo, &store, state.remote_state(), &RemoteMemory::of(repo, name))?;
+    there.bring(missing, progress).map(drop)
 }
 
 /// The contents that a remote with these commits has: a push sends the content of its refs before

@@ -10,15 +10,11 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
 
-use super::compactions::Compactions;
 use super::connection::Connection;
 use super::former_tips::{add_former_tips, has_former_tips, overtaken, retain_former_tips};
 use super::object_reader::ObjectReader;
-use super::ref_memory::RefMemory;
 use super::ref_relation::is_another;
 use crate::error::{Error, ErrorKind, Result};
-use crate::fs::atomic;
-use crate::fs::read;
 use crate::history::Expected;
 use crate::id::Id;
 use crate::name::{Name, RefName};
@@ -61,30 +57,7 @@ pub struct Imported {
     pub objects: u64,
 }
 
-/// The file with the names of the imported Git packs of a remote. Disposable: without it, the packs
-/// are fetched again.
-const HAVE: &str = "have";
-
 impl Connection<'_> {
-    /// The imported Git packs of the remote.
-    pub(super) fn imported_packs(&self) -> BTreeSet<Id> {
-        let text = read::read_text(&self.directory().join(HAVE), read::LARGE).unwrap_or_default();
-        text.lines().filter_map(|line| Id::from_hex(line.as_bytes())).collect()
-    }
-
-    /// Saves which Git packs of the remote were imported. Drops packs that the remote no longer has,
-    /// unless they are inputs of a compacted pack on the remote.
-    pub(super) fn save_imported_packs(&self, have: &BTreeSet<Id>) -> Result<()> {
-        let remote_state = self.state.remote_state();
-        let parts: BTreeSet<Id> =
-            Compactions::load(&self.directory(), remote_state).parts().collect();
-        let is_of_use = |id: &&Id| remote_state.meta.contains_key(id) || parts.contains(id);
-        let lines = have.iter().filter(is_of_use).map(|id| format!("{id}\n"));
-        let text: String = lines.collect();
-        let tmp = self.repo.content().tmp_dir();
-        atomic::write(&self.directory().join(HAVE), &tmp, text.as_bytes())
-    }
-
     /// Imports the history and refs of the remote. The connection must be refreshed.
     ///
     /// Fails with [`Corrupt`](crate::ErrorKind::Corrupt) if refs of the remote point to missing
@@ -162,7 +135,7 @@ impl Connection<'_> {
         if is_complete()? {
             return Ok(0);
         }
-        let mut have = self.imported_packs();
+        let mut have = self.memory.imported_packs();
         let before = have.clone();
         let mut objects = self.fetch_lacking(&mut have, unread, progress)?;
         let is_lost_there = self.state.remote_state().meta.keys().any(|id| !have.contains(id));
@@ -172,7 +145,7 @@ impl Connection<'_> {
             have.retain(|id| !before.contains(id));
             objects += self.fetch_lacking(&mut have, unread, progress)?;
         }
-        self.save_imported_packs(&have)?;
+        self.memory.save_imported_packs(&have, self.state.remote_state())?;
         Ok(objects)
     }
 
@@ -185,7 +158,7 @@ impl Connection<'_> {
         progress: &dyn Progress,
     ) -> Result<u64> {
         let remote_state = self.state.remote_state();
-        let compactions = Compactions::load(&self.directory(), remote_state);
+        let compactions = self.memory.compactions(remote_state);
         let (mut objects, mut asked) = (0, BTreeSet::new());
         // A replaced input may be deleted. In this case the second round fetches the compacted pack.
         for by_parts in [true, false] {
@@ -275,8 +248,7 @@ impl Connection<'_> {
 
     /// Moves the tracking refs of the remote.
     fn track(&self, moved: &[TrackedMove]) -> Result<()> {
-        let mut memory = RefMemory::load(&self.directory());
-        let before = memory.clone();
+        let mut memory = self.memory.refs();
         self.note_former_tips(moved)?;
         let gone = moved.iter().filter(|one| one.new.is_none());
         let gone: BTreeMap<RefName, Id> =
@@ -304,9 +276,7 @@ impl Connection<'_> {
             transaction.update(tracking, Expected::Any, one.new, "fetch");
         }
         // Record a deletion before its ref is removed. After a crash in between, it is recorded again.
-        if memory != before {
-            memory.save(&self.directory(), &self.repo.content().tmp_dir())?;
-        }
+        self.memory.save_refs(&memory)?;
         if !moved.is_empty() {
             transaction.commit(self.repo.settings().lock_timeout)?;
         }

@@ -1,7 +1,6 @@
 //! Code shared by all verbs that access a remote: the connection and the cached knowledge about a
 //! remote.
 
-mod cache;
 mod compact;
 mod compact_packs;
 mod compactions;
@@ -21,6 +20,7 @@ mod ref_memory;
 mod ref_relation;
 mod remote_directory;
 mod remote_file;
+mod remote_memory;
 mod removed;
 mod renamed_pairs;
 mod send;
@@ -30,7 +30,6 @@ use crate::error::Result;
 use crate::remote::{RemoteUri, Store, StoreOptions};
 use crate::repo::{Repository, TransferSettings};
 
-pub(crate) use cache::{cache_directory, forget, load as load_saved, saved};
 pub(crate) use compact::leaves_many_large;
 pub(crate) use connection::{
     Connection, does_not_allow_writing, names_remote, root_cause, unreachable_error,
@@ -53,6 +52,7 @@ pub(crate) use ref_relation::{RefSides, ref_relations};
 pub(crate) use remote_directory::{
     check_directory, check_remote_directory, not_a_directory_error, not_writable_error, was_used,
 };
+pub(crate) use remote_memory::RemoteMemory;
 pub(crate) use removed::{Removed, find_renamed, removed_here};
 pub(crate) use renamed_pairs::{RenamedPair, Sides, find_renamed_pairs, renamed_there};
 pub(crate) use send::{Item, Sent, send_file};

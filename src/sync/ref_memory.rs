@@ -1,13 +1,7 @@
 //! Local memory about a remote's refs that their commits alone do not record.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
-use std::time::Duration;
 
-use crate::error::Result;
-use crate::fs::atomic;
-use crate::fs::lock::{FileLock, Mode};
-use crate::fs::read;
 use crate::id::Id;
 use crate::name::{RefKind, RefName};
 
@@ -36,34 +30,28 @@ struct Notes {
     given_up: BTreeMap<RefName, Id>,
 }
 
-/// The name of the file in the cache directory of a remote.
-const FILE: &str = "past";
-/// The lock file that protects changes of [`FILE`].
-const LOCK: &str = "past.lock";
-/// How long to wait for other processes that change the file.
-const PATIENCE: Duration = Duration::from_secs(10);
-
 impl RefMemory {
-    /// Reads the file from the cache directory of a remote; empty if the file does not exist.
-    pub(crate) fn load(directory: &Path) -> Self {
-        let text = read::read_text(&directory.join(FILE), read::LARGE).unwrap_or_default();
-        let notes = Notes::parse(&text);
+    /// Parses the recorded text. Skips damaged lines.
+    pub(super) fn parse(text: &str) -> Self {
+        let notes = Notes::parse(text);
         RefMemory { read: notes.clone(), notes }
     }
 
-    /// Saves the notes made since `load` in `directory`. `tmp` must be on the same file system.
-    /// Notes by other processes about other refs are kept.
-    pub(crate) fn save(&self, directory: &Path, tmp: &Path) -> Result<()> {
-        let _lock = FileLock::acquire(&directory.join(LOCK), Mode::Exclusive, PATIENCE)?;
-        let Notes { mut deleted_there, mut replaced, mut agreed, mut given_up } =
-            RefMemory::load(directory).notes;
+    /// Returns true if there are notes that were not read.
+    pub(super) fn has_news(&self) -> bool {
+        self.notes != self.read
+    }
+
+    /// The text to record: the notes that are recorded `now`, and the new notes made since this
+    /// value was read.
+    pub(super) fn added_to(&self, now: RefMemory) -> String {
+        let Notes { mut deleted_there, mut replaced, mut agreed, mut given_up } = now.notes;
         let (now, before) = (&self.notes, &self.read);
         carry(&mut deleted_there, &now.deleted_there, &before.deleted_there);
         carry(&mut replaced, &now.replaced, &before.replaced);
         carry(&mut agreed, &now.agreed, &before.agreed);
         carry(&mut given_up, &now.given_up, &before.given_up);
-        let all = Notes { deleted_there, replaced, agreed, given_up };
-        atomic::write(&directory.join(FILE), tmp, all.text().as_bytes())
+        Notes { deleted_there, replaced, agreed, given_up }.text()
     }
 
     /// Records that the remote deleted `name`, which was at `commit`.
@@ -188,33 +176,5 @@ fn carry<T: Clone + PartialEq>(
             Some(value) => drop(all.insert(name.clone(), value.clone())),
             None => drop(all.remove(name)),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn concurrent_notes_of_two_processes_are_both_kept() {
-        let place = tempfile::tempdir().unwrap();
-        let name = |text: &str| -> RefName { format!("refs/versions/o/p/{text}").parse().unwrap() };
-        let commit = Id::of_blob(b"x");
-        let save = |memory: &RefMemory| memory.save(place.path(), place.path()).unwrap();
-        let mut first = RefMemory::load(place.path());
-        first.note_deleted_there(&name("old"), commit);
-        save(&first);
-        let (mut one, mut other) = (RefMemory::load(place.path()), RefMemory::load(place.path()));
-        one.note_deleted_there(&name("a"), commit);
-        one.note_agreed(&name("old"), None);
-        other.note_given_up(&name("b"), commit);
-        other.note_replaced(&name("c"), commit);
-        save(&one);
-        save(&other);
-        let both = RefMemory::load(place.path());
-        assert_eq!(both.deleted_there().collect::<Vec<_>>(), [&name("a")]);
-        assert!(both.agreed_on_none(&name("old")));
-        assert!(both.is_given_up(&name("b"), &commit));
-        assert_eq!(both.replaced(&name("c")).collect::<Vec<_>>(), [&commit]);
     }
 }

@@ -3,17 +3,16 @@
 //! Files are named by their content, so a retry sends only missing files. Files that an earlier
 //! attempt stored are noted locally, and are verified on the remote before a push relies on them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::connection::Connection;
 use super::former_tips::{add_former_tips, overtaken};
 use super::proof::UnreadableSegment;
 use crate::content::{Need, SendPlan, Session};
 use crate::error::{Error, IoResultExt, Result};
-use crate::fs::atomic;
 use crate::fs::read;
 use crate::history::{Expected, Outgoing};
 use crate::id::{Digest, Id};
@@ -22,9 +21,6 @@ use crate::progress::{Progress, Unit, check_interrupt};
 use crate::remote::Store;
 use crate::remote::layout::{meta_key, pack_key, segment_key};
 use crate::remote::log::{RefMove, Stored};
-
-/// The file with the names of the files that an uncommitted push has sent. Disposable.
-const SENDING: &str = "sending";
 
 /// The result of sending, or of its preview.
 #[derive(Debug, Default)]
@@ -188,8 +184,7 @@ impl Connection<'_> {
     /// Sends files in parallel; returns the number of sent bytes.
     fn send_items(&self, items: &[Item], progress: &dyn Progress) -> Result<u64> {
         let store = self.log.store();
-        let note = self.directory().join(SENDING);
-        let before = noted(&note);
+        let before = self.memory.sent_files();
         let total = items.iter().map(|item| item.size).sum();
         progress.begin("sending", Some(total), Unit::Bytes);
         let send = |item: &Item| -> Result<u64> {
@@ -201,9 +196,7 @@ impl Connection<'_> {
                 return Ok(0);
             }
             send_file(store, item, progress)?;
-            // Without the note, a retry sends the file again.
-            let _ =
-                atomic::note_throwaway(&note, format!("{} {}\n", item.id, item.size).as_bytes());
+            self.memory.note_sent(Stored { id: item.id, size: item.size });
             Ok(item.size)
         };
         let sizes = store.at_once(items, &send)?;
@@ -212,10 +205,10 @@ impl Connection<'_> {
 
     /// Records the sent files, which the log names now, so that they are not fetched back.
     pub(crate) fn remember_sent(&self, sent: &Sent) -> Result<()> {
-        let mut all = self.imported_packs();
+        let mut all = self.memory.imported_packs();
         all.extend(sent.meta.iter().map(|stored| stored.id));
-        self.save_imported_packs(&all)?;
-        atomic::remove_file(&self.directory().join(SENDING))
+        self.memory.save_imported_packs(&all, self.state.remote_state())?;
+        self.memory.forget_sent()
     }
 
     /// Moves the tracking refs to the results of a push.
@@ -272,16 +265,6 @@ fn items(plan: &SendPlan, outgoing: &Outgoing) -> Vec<Item> {
         path: segment.path().to_owned(),
     });
     packs.chain(meta).chain(segment).collect()
-}
-
-/// Reads the note about an unfinished push.
-fn noted(note: &Path) -> BTreeMap<Id, u64> {
-    let text = read::read_text(note, read::LARGE).unwrap_or_default();
-    let entry = |line: &str| -> Option<(Id, u64)> {
-        let (id, size) = line.split_once(' ')?;
-        Some((Id::from_hex(id.as_bytes())?, size.parse().ok()?))
-    };
-    text.lines().filter_map(entry).collect()
 }
 
 /// Sends a file and verifies its bytes against its id, so that damage does not spread.

@@ -1,6 +1,6 @@
 //! The sizes of contents, including contents missing locally, as far as known without a request.
 
-use super::{cache_directory, saved};
+use super::remote_memory::RemoteMemory;
 use crate::content::{ForeignIndex, Need, Reader};
 use crate::error::{ErrorKind, Result};
 use crate::id::Id;
@@ -46,9 +46,9 @@ impl<'r> Sizes<'r> {
         self.remotes.get_or_insert_with(|| {
             let names = repo.remote_names().unwrap_or_default();
             let index = |name| {
-                let state = saved(repo, name).ok()??;
+                let state = RemoteMemory::state_of(repo, name).ok()??;
                 let segments: Vec<Id> = state.remote_state().segments.keys().copied().collect();
-                ForeignIndex::open(&cache_directory(repo, name).join("index"), &segments).ok()
+                RemoteMemory::of(repo, name).index(&segments).ok()
             };
             names.iter().filter_map(index).collect()
         })

@@ -22,7 +22,7 @@ use crate::sync::{
 pub(super) fn asked_for(connection: &Connection<'_>, words: &[String]) -> Result<Vec<RefName>> {
     let remote_state = connection.state.remote_state();
     let there = remote_state.refs.keys().chain(remote_state.conflicts.keys()).cloned();
-    let gone = RefMemory::load(&connection.directory());
+    let gone = connection.memory.refs();
     let all: BTreeSet<RefName> = there.chain(gone.deleted_there().cloned()).collect();
     if words.is_empty() {
         return Ok(all.into_iter().collect());
@@ -59,22 +59,19 @@ pub(super) fn merge_refs(
     let repo = connection.repo;
     progress.begin("joining", Some(names.len() as u64), Unit::Items);
     let changed = change_records(repo, |change| {
-        let memory = RefMemory::load(&connection.directory());
         let mut merge = PullMerge {
             connection,
             is_named: !options.refs.is_empty(),
-            memory: memory.clone(),
+            memory: connection.memory.refs(),
             refs: Vec::new(),
             conflicts: Vec::new(),
             ahead: 0,
         };
         merge.all(change, names, progress)?;
-        Ok((merge.refs, merge.conflicts, merge.ahead, memory, merge.memory))
+        Ok((merge.refs, merge.conflicts, merge.ahead, merge.memory))
     })?;
-    let (refs, conflicts, ahead, memory, now) = changed.value;
-    if now != memory {
-        now.save(&connection.directory(), &repo.content().tmp_dir())?;
-    }
+    let (refs, conflicts, ahead, memory) = changed.value;
+    connection.memory.save_refs(&memory)?;
     Ok(PullOutcome {
         remote: connection.remote.name.clone(),
         fetched: Imported::default(),

@@ -20,7 +20,7 @@ use crate::progress::{Progress, Unit};
 use crate::remote::TrafficCount;
 use crate::remote::log::{Commit, Committed, Proposal, RefMove};
 use crate::repo::Repository;
-use crate::sync::{Connection, OpenConflict, RefMemory, Sent, leaves_many_large, names_remote};
+use crate::sync::{Connection, OpenConflict, Sent, leaves_many_large, names_remote};
 pub use event::PushEvent;
 use parts::Part;
 pub use repair::{RemoteRepair, RepairOptions, RepairOutcome, repair};
@@ -314,8 +314,7 @@ fn conflicts_of(connection: &Connection<'_>, selection: &Selection) -> Vec<OpenC
 
 /// Records the current common commits of both sides.
 fn agree(connection: &Connection<'_>, selection: &Selection) -> Result<()> {
-    let mut memory = RefMemory::load(&connection.directory());
-    let before = memory.clone();
+    let mut memory = connection.memory.refs();
     for moved in &selection.moves {
         memory.note_agreed(
             &moved.name,
@@ -325,8 +324,5 @@ fn agree(connection: &Connection<'_>, selection: &Selection) -> Result<()> {
     for (name, commit) in &selection.same {
         memory.note_agreed(name, Some(*commit));
     }
-    if memory != before {
-        memory.save(&connection.directory(), &connection.repo.content().tmp_dir())?;
-    }
-    Ok(())
+    connection.memory.save_refs(&memory)
 }

@@ -89,7 +89,7 @@ fn memory_until_now(
     connection: &Connection<'_>,
     seen: &BTreeMap<RefName, Id>,
 ) -> Result<RefMemory> {
-    let mut memory = RefMemory::load(&connection.directory());
+    let mut memory = connection.memory.refs();
     let there = &connection.state.remote_state().refs;
     let gone = seen.iter().filter(|(name, _)| !there.contains_key(*name));
     let gone: BTreeMap<RefName, Id> = gone.map(|(name, id)| (name.clone(), *id)).collect();

@@ -15,7 +15,7 @@ use crate::remote::log::MAY_NOT_LIST;
 use crate::remote::{Guarantee, Log, Protocol, RemoteUri, Store, TrafficCount, probe};
 use crate::repo::{DIRECTORY, RemoteConfig, Repository, remote_exists};
 use crate::sync::{
-    does_not_allow_writing, forget, forget_former_tips, load_saved, not_a_directory_error,
+    RemoteMemory, does_not_allow_writing, forget_former_tips, not_a_directory_error,
     not_writable_error, note_forgotten, only_on, open_store, root_cause,
 };
 
@@ -74,7 +74,7 @@ pub fn add(
     repo.require_writable()?;
     let outcome = try_out(repo, &options.name, &options.uri, &options.cwd, progress)?;
     // Files about an earlier remote of this name do not apply to the new one.
-    forget(repo, &options.name)?;
+    RemoteMemory::of(repo, &options.name).forget()?;
     forget_former_tips(repo, &options.name)?;
     repo.add_remote(&outcome.config())?;
     Ok(outcome)
@@ -117,7 +117,9 @@ pub fn plan_set_uri(
 /// Returns true if the store at `uri` has all content packs of `remote` as of the last fetch. In
 /// this case it is the same store under another URI, or a copy.
 fn is_same_store(repo: &Repository, remote: &RemoteConfig, uri: &RemoteUri) -> Result<bool> {
-    let Some((_, state)) = load_saved(repo, remote) else { return Ok(false) };
+    let Some((_, state)) = RemoteMemory::of(repo, &remote.name).log(remote) else {
+        return Ok(false);
+    };
     let store = open_store(uri, &repo.settings().transfer)?;
     let Some(log) = Log::try_open(store)? else { return Ok(false) };
     let mut there = log.load()?;
@@ -144,7 +146,7 @@ pub fn set_uri(
     if plan.only_there > 0 {
         note_forgotten(repo, &options.name, plan.old_uri.as_deref())?;
     }
-    forget(repo, &options.name)?;
+    RemoteMemory::of(repo, &options.name).forget()?;
     repo.set_remote(&outcome.config())?;
     // A URI that was edited by hand may contain a secret.
     let is_safe = |uri: &String| RemoteUri::parse(uri, repo.top()).is_ok();

@@ -7,7 +7,7 @@ use crate::name::Name;
 use crate::remote::Guarantee;
 use crate::remote::log::LogState;
 use crate::repo::{RemoteConfig, Repository};
-use crate::sync::saved;
+use crate::sync::RemoteMemory;
 
 /// The remotes of a repository.
 #[derive(Debug)]
@@ -68,7 +68,7 @@ pub fn list(repo: &Repository) -> Result<RemoteList> {
 fn row(repo: &Repository, remote: RemoteConfig) -> Result<RemoteRow> {
     // A URI that contains a secret is not shown.
     let uri = remote.parse_uri(repo)?;
-    let state = saved(repo, &remote.name)?;
+    let state = RemoteMemory::state_of(repo, &remote.name)?;
     let remote_state = state.as_ref().map(LogState::remote_state);
     Ok(RemoteRow {
         default: false,

@@ -9,7 +9,7 @@ use crate::name::{Name, RefName};
 use crate::progress::Progress;
 use crate::remote::RemoteUri;
 use crate::repo::Repository;
-use crate::sync::{forget, forget_former_tips, note_forgotten, only_on};
+use crate::sync::{RemoteMemory, forget_former_tips, note_forgotten, only_on};
 
 /// The consequences of removing a remote.
 #[derive(Debug, Clone, Serialize)]
@@ -62,7 +62,7 @@ pub fn remove(repo: &Repository, mut plan: RemovePlan) -> Result<RemoveOutcome> 
         }
         transaction.commit(repo.settings().lock_timeout)?;
     }
-    forget(repo, &plan.name)?;
+    RemoteMemory::of(repo, &plan.name).forget()?;
     forget_former_tips(repo, &plan.name)?;
     repo.remove_remote(&plan.name)?;
     Ok(RemoveOutcome { plan })

@@ -5,18 +5,10 @@
 //! files are fetched whole.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
-use std::sync::Arc;
 
-use crate::error::Result;
-use crate::fs::atomic;
-use crate::fs::read;
 use crate::id::Id;
 use crate::remote::log::{Entry, RemoteState, Stored, StoredKind};
 
-/// The file in the cache directory of a remote. Each line is one compacted file: `ID PART:SIZE
-/// PART:SIZE…`.
-const FILE: &str = "unions";
 /// The most levels of compacted files of compacted files that are examined.
 const DEPTH: usize = 8;
 /// The cost of a request, as the number of bytes that could be downloaded in the same time.
@@ -27,15 +19,9 @@ const REQUEST: u64 = 64 << 10;
 pub(crate) struct Compactions(BTreeMap<Id, Vec<Stored>>);
 
 impl Compactions {
-    /// Loads the compacted files of `remote_state` that were recorded in `directory`.
-    pub(crate) fn load(directory: &Path, remote_state: &RemoteState) -> Self {
-        let mut compactions = Self::noted(directory);
-        compactions.forget_gone(remote_state);
-        compactions
-    }
-
-    fn noted(directory: &Path) -> Self {
-        let text = read::read_text(&directory.join(FILE), read::LARGE).unwrap_or_default();
+    /// Parses the recorded text. Each line is one compacted file: `ID PART:SIZE PART:SIZE…`. Skips
+    /// damaged lines.
+    pub(super) fn parse(text: &str) -> Self {
         let part = |word: &str| {
             let (id, size) = word.split_once(':')?;
             Some(Stored { id: Id::from_hex(id.as_bytes())?, size: size.parse().ok()? })
@@ -48,35 +34,21 @@ impl Compactions {
         Compactions(text.lines().filter_map(compacted).collect())
     }
 
-    /// Records the compacted files that `entries`, which are part of `remote_state`, created. Removes
-    /// files that the remote no longer has. Records nothing if nothing about the remote is cached
-    /// yet.
-    pub(super) fn note(
-        directory: &Path,
-        tmp: &Path,
-        entries: &[Arc<Entry>],
-        remote_state: &RemoteState,
-    ) -> Result<()> {
-        if !read::is_dir(directory)? || !entries.iter().any(|entry| entry.joined) {
-            return Ok(());
-        }
-        let mut compactions = Self::noted(directory);
-        for entry in entries.iter().filter(|entry| entry.joined) {
-            compactions.add(entry, remote_state);
-        }
-        compactions.forget_gone(remote_state);
+    /// The text to record.
+    pub(super) fn text(&self) -> String {
         let mut text = String::new();
-        for (id, parts) in &compactions.0 {
+        for (id, parts) in &self.0 {
             text.push_str(&id.to_hex());
             for part in parts {
                 text.push_str(&format!(" {}:{}", part.id, part.size));
             }
             text.push('\n');
         }
-        atomic::write(&directory.join(FILE), tmp, text.as_bytes())
+        text
     }
 
-    fn add(&mut self, entry: &Entry, remote_state: &RemoteState) {
+    /// Adds the compacted files that `entry` created.
+    pub(super) fn add(&mut self, entry: &Entry, remote_state: &RemoteState) {
         let parts: Option<Vec<_>> = entry.retired.iter().map(|id| find(remote_state, id)).collect();
         // A compacted file with an unknown input is treated like any other file.
         let Some(parts) = parts else { return };
@@ -93,8 +65,8 @@ impl Compactions {
         }
     }
 
-    /// Keeps the compacted files that the remote has, and compacted files among their inputs.
-    fn forget_gone(&mut self, remote_state: &RemoteState) {
+    /// The compacted files that the remote has, and compacted files among their inputs.
+    pub(super) fn of(mut self, remote_state: &RemoteState) -> Self {
         let mut kept = BTreeMap::new();
         let has =
             |id: &&Id| remote_state.meta.contains_key(id) || remote_state.segments.contains_key(id);
@@ -109,7 +81,7 @@ impl Compactions {
             }
             next = deeper;
         }
-        self.0 = kept;
+        Compactions(kept)
     }
 
     /// The inputs of all compacted files.

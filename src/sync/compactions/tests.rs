@@ -1,7 +1,10 @@
 //! Tests of the choice between a compacted file and its inputs, and of the record of compactions.
 
+use std::sync::Arc;
+
+use super::super::remote_memory::RemoteMemory;
 use super::*;
-use crate::fs::read;
+use crate::fs::{atomic, read};
 use crate::remote::Protocol;
 use crate::remote::log::Retired;
 
@@ -67,9 +70,7 @@ fn cycles_of_compacted_files_end() {
     assert!(compactions.whole(&|_| false).is_empty());
     let mut remote_state = RemoteState::empty(Protocol::Linear);
     remote_state.meta.insert(id("u"), 10);
-    let mut kept = compactions.clone();
-    kept.forget_gone(&remote_state);
-    assert_eq!(kept, compactions);
+    assert_eq!(compactions.clone().of(&remote_state), compactions);
 }
 
 /// An entry that compacted the Git packs `parts` to `compacted`.
@@ -93,21 +94,25 @@ fn records_of_compactions_are_kept_while_the_remote_has_the_files() {
     remote_state.retired.extend(["a", "b"].map(|name| (id(name), retired(name))));
     remote_state.meta.insert(id("u"), 9);
     let note = |entries: &[Arc<Entry>], remote_state: &RemoteState| {
-        Compactions::note(at, at, entries, remote_state).unwrap();
+        RemoteMemory::at(at).note_compactions(entries, remote_state).unwrap();
     };
     note(&[entry("u", &["a", "b"], false)], &remote_state);
     assert_eq!(
-        Compactions::load(at, &remote_state),
+        RemoteMemory::at(at).compactions(&remote_state),
         Compactions::default(),
         "it only replaces them"
     );
     note(&[entry("u", &["a", "b", "gone"], true)], &remote_state);
-    assert_eq!(Compactions::load(at, &remote_state), Compactions::default(), "a part is not known");
+    assert_eq!(
+        RemoteMemory::at(at).compactions(&remote_state),
+        Compactions::default(),
+        "a part is not known"
+    );
     note(&[entry("u", &["a", "b"], true)], &remote_state);
     let both = compactions(&[("u", &[("a", 5), ("b", 5)])]);
-    assert_eq!(Compactions::load(at, &remote_state), both);
+    assert_eq!(RemoteMemory::at(at).compactions(&remote_state), both);
     remote_state.meta.clear();
-    assert_eq!(Compactions::load(at, &remote_state), Compactions::default());
+    assert_eq!(RemoteMemory::at(at).compactions(&remote_state), Compactions::default());
     atomic::remove_tree(at).unwrap();
     note(&[entry("u", &["a", "b"], true)], &remote_state);
     assert!(!read::is_there(at).unwrap());

@@ -2,14 +2,13 @@
 //! log.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::compactions::Compactions;
 use super::remote_directory::{check_remote_directory, not_writable_error, note_used, was_used};
-use super::{author_line, cache, open_store};
+use super::remote_memory::RemoteMemory;
+use super::{author_line, open_store};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::{Name, RefName};
 use crate::progress::Progress;
@@ -35,13 +34,16 @@ pub(crate) struct Connection<'r> {
     pushes: bool,
     /// The part of the state that the cache already holds.
     remembered: Option<Mark>,
+    /// What this repository remembers about the remote. [`Connection::save`] creates its directory,
+    /// and creates it again if the remote's URI changed.
+    pub(crate) memory: RemoteMemory,
     /// How the log relates to the cached state.
-    memory: Memory,
+    relation: LogRelation,
 }
 
 /// How the log of a remote relates to the cached state.
 #[derive(Default)]
-struct Memory {
+struct LogRelation {
     /// The log continues the cached one, and the tracking refs belong to it.
     goes_on: bool,
     /// The log does not continue the cached one, and was not read yet.
@@ -135,9 +137,9 @@ impl<'r> Connection<'r> {
             let guarantee = find_guarantee(repo, &mut remote, &store)?;
             let log = Log::make(&store, guarantee.protocol())?;
             let left = known_number(repo, &remote);
-            let memory = Memory { is_new: true, left, ..Memory::default() };
+            let relation = LogRelation { is_new: true, left, ..LogRelation::default() };
             let state = log.load()?;
-            Connection { repo, remote, log, state, pushes: false, remembered: None, memory }
+            Self::new(repo, remote, (log, state), None, relation)
         };
         connection.pushes = true;
         Ok(connection)
@@ -160,8 +162,18 @@ impl<'r> Connection<'r> {
         }
         let log = Log::in_memory(Protocol::Linear);
         let state = LogState::empty(Protocol::Linear);
-        let (remembered, memory) = Default::default();
-        Ok(Connection { repo, remote, log, state, pushes: false, remembered, memory })
+        Ok(Self::new(repo, remote, (log, state), None, LogRelation::default()))
+    }
+
+    fn new(
+        repo: &'r Repository,
+        remote: RemoteConfig,
+        (log, state): (Log, LogState),
+        remembered: Option<Mark>,
+        relation: LogRelation,
+    ) -> Self {
+        let memory = RemoteMemory::of(repo, &remote.name);
+        Connection { repo, remote, log, state, pushes: false, remembered, memory, relation }
     }
 
     /// Connects to the log that `open` finds. The argument of `open` is true if a log is cached.
@@ -171,35 +183,33 @@ impl<'r> Connection<'r> {
         store: &Store,
         open: impl FnOnce(bool) -> Result<Option<Log>>,
     ) -> Result<Option<Self>> {
-        let connection = |remote, log, state, remembered, memory| {
-            Some(Connection { repo, remote, log, state, pushes: false, remembered, memory })
-        };
+        let memory = RemoteMemory::of(repo, &remote.name);
         let mut left = None;
-        if let Some((made, state)) = cache::load(repo, &remote) {
+        if let Some((made, state)) = memory.log(&remote) {
             let reopened = Log::try_reopen(store.clone(), made, &state);
             if let Some(log) = reopened.map_err(|error| names_remote(error, &remote.name))? {
                 let remembered = Some(Mark::of(&state));
-                let goes_on = !cache::is_broken_off(repo, &remote.name)?;
-                let memory = Memory { goes_on, ..Memory::default() };
-                return Ok(connection(remote, log, state, remembered, memory));
+                let relation =
+                    LogRelation { goes_on: !memory.is_broken_off()?, ..LogRelation::default() };
+                return Ok(Some(Self::new(repo, remote, (log, state), remembered, relation)));
             }
             left = Some(state.remote_state().number());
         }
         let Some(log) = open(left.is_some())? else { return Ok(None) };
         let state = log.load()?;
-        let memory = Memory { is_new: true, left, ..Memory::default() };
-        Ok(connection(remote, log, state, None, memory))
+        let relation = LogRelation { is_new: true, left, ..LogRelation::default() };
+        Ok(Some(Self::new(repo, remote, (log, state), None, relation)))
     }
 
     /// Returns true if the log is known to continue the log from which the tracking refs were
     /// fetched.
     pub(crate) fn goes_on(&self) -> bool {
-        self.memory.goes_on
+        self.relation.goes_on
     }
 
     /// Returns true if a newly read entry deleted the ref.
     pub(super) fn saw_deleted(&self, name: &RefName) -> bool {
-        self.memory.deleted.contains(name)
+        self.relation.deleted.contains(name)
     }
 
     /// Reads new log entries. Sends one request if there are none.
@@ -214,8 +224,8 @@ impl<'r> Connection<'r> {
         let news = news.map_err(|error| names_remote(error, &self.remote.name))?;
         let moves = news.entries.iter().flat_map(|entry| &entry.refs);
         let deleted = moves.filter(|moved| moved.new.is_none()).map(|moved| moved.name.clone());
-        self.memory.deleted.extend(deleted);
-        if std::mem::take(&mut self.memory.is_new) {
+        self.relation.deleted.extend(deleted);
+        if std::mem::take(&mut self.relation.is_new) {
             self.tell_if_made_anew(progress);
             self.check_end()?;
         }
@@ -238,8 +248,7 @@ impl<'r> Connection<'r> {
 
     /// Records what later commands need to know about entries that are in the state now.
     pub(crate) fn note(&self, entries: &[Arc<Entry>]) -> Result<()> {
-        let tmp = self.repo.content().tmp_dir();
-        Compactions::note(&self.directory(), &tmp, entries, self.state.remote_state())
+        self.memory.note_compactions(entries, self.state.remote_state())
     }
 
     /// Fails if later entries exist than those that were read: an entry between them is missing,
@@ -262,7 +271,7 @@ impl<'r> Connection<'r> {
     /// Warns if the log is shorter than the cached one.
     fn tell_if_made_anew(&self, progress: &dyn Progress) {
         let now = self.state.remote_state().number();
-        if let Some(left) = self.memory.left.filter(|left| *left > now) {
+        if let Some(left) = self.relation.left.filter(|left| *left > now) {
             let name = &self.remote.name;
             let then = if self.pushes {
                 "this push sends again what the remote lacks".to_owned()
@@ -339,7 +348,7 @@ impl<'r> Connection<'r> {
             return Ok(());
         }
         let is_broken_off = !self.goes_on() && self.has_other_tracking_refs()?;
-        cache::save(self.repo, &self.remote, &self.log, &self.state, is_broken_off)?;
+        self.memory.save_log(&self.remote, &self.log, &self.state, is_broken_off)?;
         if self.state.remote_state().entries > 0 {
             note_used(self.repo, &self.remote)?;
         }
@@ -349,7 +358,7 @@ impl<'r> Connection<'r> {
 
     /// Records that the tracking refs now match the state.
     pub(super) fn note_tracked(&self) -> Result<()> {
-        cache::end_break(self.repo, &self.remote.name)
+        self.memory.end_break()
     }
 
     /// Returns true if a tracking ref has a different commit than the state. A push to a new remote
@@ -364,12 +373,6 @@ impl<'r> Connection<'r> {
     /// The requests and bytes since the connection was opened.
     pub(crate) fn traffic(&self) -> TrafficCount {
         self.log.store().traffic()
-    }
-
-    /// The directory of disposable files about this remote. [`Connection::save`] creates it, and
-    /// creates it again if the remote's URI changed.
-    pub(crate) fn directory(&self) -> PathBuf {
-        cache::cache_directory(self.repo, &self.remote.name)
     }
 }
 
@@ -391,7 +394,7 @@ fn entries(count: u64) -> String {
 
 /// Fails if the remote was pushed to before but is empty now: its disk may not be mounted.
 fn check_is_new(repo: &Repository, remote: &RemoteConfig) -> Result<()> {
-    let known = cache::load(repo, remote);
+    let known = RemoteMemory::of(repo, &remote.name).log(remote);
     match known {
         Some((_, state)) if state.remote_state().entries > 0 => {
             Err(unreachable_error(&remote.name, &remote.uri, Some(&state)))
@@ -403,7 +406,7 @@ fn check_is_new(repo: &Repository, remote: &RemoteConfig) -> Result<()> {
 
 /// The number of the last log entry of `remote` as of the last access.
 fn known_number(repo: &Repository, remote: &RemoteConfig) -> Option<u64> {
-    cache::load(repo, remote).map(|(_, state)| state.remote_state().number())
+    RemoteMemory::of(repo, &remote.name).log(remote).map(|(_, state)| state.remote_state().number())
 }
 
 /// Returns the error for a remote that disappeared, with the last known `state` of its log. The

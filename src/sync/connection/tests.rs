@@ -5,7 +5,6 @@ use std::sync::Mutex;
 
 use tempfile::TempDir;
 
-use super::super::{forget, saved};
 use super::*;
 use crate::fs::atomic;
 use crate::fs::read;
@@ -65,7 +64,12 @@ fn a_refresh_without_news_of_a_cached_remote_sends_two_requests() {
         assert_eq!(none.kind(), ErrorKind::NotFound);
         let mut first = Connection::open_or_make(&repo, None, false).unwrap();
         assert_eq!(first.log.made().log, guarantee.protocol());
-        assert_eq!(saved(&repo, &lab()).unwrap().map(|state| state.remote_state().entries), None);
+        assert_eq!(
+            RemoteMemory::state_of(&repo, &lab())
+                .unwrap()
+                .map(|state| state.remote_state().entries),
+            None
+        );
         push(&mut first, "a");
         first.save().unwrap();
         let mut second = Connection::open(&repo, Some(&lab())).unwrap();
@@ -73,7 +77,7 @@ fn a_refresh_without_news_of_a_cached_remote_sends_two_requests() {
         assert_eq!(second.traffic().requests, 2, "{guarantee:?}");
         assert_eq!(second.state.remote_state(), first.state.remote_state());
         assert_eq!(
-            saved(&repo, &lab()).unwrap().unwrap().remote_state(),
+            RemoteMemory::state_of(&repo, &lab()).unwrap().unwrap().remote_state(),
             first.state.remote_state()
         );
     }
@@ -97,11 +101,11 @@ fn a_cache_of_another_uri_or_a_damaged_cache_is_ignored() {
     let mut connection = Connection::open_or_make(&repo, None, false).unwrap();
     push(&mut connection, "a");
     connection.save().unwrap();
-    put(&connection.directory().join("have"), b"x");
-    let state = connection.directory().join("state");
+    put(&connection.memory.path("have"), b"x");
+    let state = connection.memory.path("state");
     let whole = read::read_bounded(&state, read::LARGE).unwrap();
     put(&state, &whole[..whole.len() / 2]);
-    assert!(saved(&repo, &lab()).unwrap().is_none());
+    assert!(RemoteMemory::state_of(&repo, &lab()).unwrap().is_none());
     assert_eq!(Connection::open(&repo, None).unwrap().state.remote_state().entries, 0);
     put(&state, &whole);
     let mut remote = connection.remote.clone();
@@ -109,16 +113,13 @@ fn a_cache_of_another_uri_or_a_damaged_cache_is_ignored() {
     atomic::create_dir_all(&elsewhere).unwrap();
     remote.uri = elsewhere.to_str().unwrap().to_owned();
     repo.set_remote(&remote).unwrap();
-    assert!(saved(&repo, &lab()).unwrap().is_none());
+    assert!(RemoteMemory::state_of(&repo, &lab()).unwrap().is_none());
     let mut elsewhere = Connection::open_or_make(&repo, None, false).unwrap();
     assert_eq!(elsewhere.state.remote_state().entries, 0);
     elsewhere.save().unwrap();
-    assert!(
-        !read::is_there(&elsewhere.directory().join("have")).unwrap(),
-        "it was of the other place"
-    );
-    forget(&repo, &lab()).unwrap();
-    assert!(saved(&repo, &lab()).unwrap().is_none());
+    assert!(!read::is_there(&elsewhere.memory.path("have")).unwrap(), "it was of the other place");
+    RemoteMemory::of(&repo, &lab()).forget().unwrap();
+    assert!(RemoteMemory::state_of(&repo, &lab()).unwrap().is_none());
 }
 
 #[test]

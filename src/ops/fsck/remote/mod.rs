@@ -25,7 +25,7 @@ use crate::remote::Store;
 use crate::remote::layout::ART_TOML;
 use crate::remote::log::{Audit, RemoteState, audit};
 use crate::repo::{RemoteConfig, Repository};
-use crate::sync::{check_remote_directory, load_saved, open_store, unreachable_error, was_used};
+use crate::sync::{RemoteMemory, check_remote_directory, open_store, unreachable_error, was_used};
 
 pub use defect::{RemoteDefect, RemotePart};
 pub use overtaken::{LostCommit, OvertakenHistory};
@@ -127,7 +127,7 @@ impl RemoteCheck {
         repo.require_writable()?;
         check_remote_directory(repo, &remote)?;
         let store = open_store(&remote.parse_uri(repo)?, &repo.settings().transfer)?;
-        let saved = load_saved(repo, &remote);
+        let saved = RemoteMemory::of(repo, &remote.name).log(&remote);
         check_is_not_away(repo, &remote, &store, saved.is_some())?;
         let session = repo.content().begin_repair()?;
         progress.begin("reading the log", None, Unit::Items);

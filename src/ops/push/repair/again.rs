@@ -8,7 +8,7 @@ use crate::fs::read;
 use crate::id::{Digest, Id};
 use crate::ops::fsck::remote::FileKind;
 use crate::progress::Unit;
-use crate::sync::{Item, cache_directory};
+use crate::sync::{Item, RemoteMemory};
 
 impl RepairRun<'_> {
     /// Sends local files whose bytes match the ids of damaged files, under the same names.
@@ -50,8 +50,7 @@ impl RepairRun<'_> {
         let path = match kind {
             FileKind::Pack => self.repo.content().pack_path(id),
             FileKind::Segment => {
-                let directory = cache_directory(self.repo, &self.found.remote.name);
-                directory.join("index").join(format!("{id}.idx"))
+                RemoteMemory::of(self.repo, &self.found.remote.name).segment_path(id)
             }
             // Git names its pack files differently.
             FileKind::Meta => return self.git_pack(id, size),

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::id::Id;
 use crate::ops::fsck::remote::FileKind;
 use crate::pack::FrameEntry;
-use crate::sync::{RemoteContent, cache_directory};
+use crate::sync::{RemoteContent, RemoteMemory};
 
 impl RepairRun<'_> {
     /// Downloads those of the contents `wanted` that are missing locally and readable in damaged
@@ -38,8 +38,8 @@ impl RepairRun<'_> {
         frames.sort_unstable_by_key(|(pack, frame)| (*pack, frame.offset));
         frames.dedup();
         let (found, repo) = (&self.found, self.repo);
-        let directory = cache_directory(repo, &found.remote.name);
-        let there = RemoteContent::new(repo, &found.store, &found.audit.remote_state, &directory)?;
+        let memory = RemoteMemory::of(repo, &found.remote.name);
+        let there = RemoteContent::new(repo, &found.store, &found.audit.remote_state, &memory)?;
         there.salvage(&frames, &absent, self.progress).map(drop)
     }
 
