@@ -5,7 +5,6 @@ use uuid::Uuid;
 
 use super::limits;
 use crate::error::{Error, ErrorKind, Result};
-use crate::id::Id;
 
 /// The format number of all files on a remote that this program reads and writes.
 pub const FORMAT: u32 = 1;
@@ -22,26 +21,6 @@ pub const LOG: &str = "log/";
 pub const CHECKPOINT: &str = "checkpoint/";
 /// The key of the file that names a recent checkpoint.
 pub const LATEST: &str = "checkpoint/latest.toml";
-
-/// Returns the key of a content pack.
-pub fn pack_key(id: Id) -> String {
-    fan_out("packs", id, "tar.zst")
-}
-
-/// Returns the key of a Git pack of commits, trees and records.
-pub fn meta_key(id: Id) -> String {
-    fan_out("meta", id, "pack")
-}
-
-/// Returns the key of an index segment.
-pub fn segment_key(id: Id) -> String {
-    fan_out("index", id, "idx")
-}
-
-fn fan_out(directory: &str, id: Id, extension: &str) -> String {
-    let hex = id.to_hex();
-    format!("{directory}/{}/{hex}.{extension}", &hex[..2])
-}
 
 /// The way in which writers take turns on a remote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -180,10 +159,6 @@ mod tests {
 
     #[test]
     fn keys_follow_the_format() {
-        let id = Id::EMPTY_TREE;
-        assert_eq!(pack_key(id), format!("packs/6e/{id}.tar.zst"));
-        assert_eq!(meta_key(id), format!("meta/6e/{id}.pack"));
-        assert_eq!(segment_key(id), format!("index/6e/{id}.idx"));
         let name = EntryName { number: 12, write: None };
         assert_eq!(name.key(), "log/00000000000000000012.toml");
         let name = EntryName { number: 12, write: Some(Uuid::nil()) };

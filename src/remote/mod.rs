@@ -18,6 +18,7 @@
 
 mod byte_budget;
 pub mod fault;
+mod file_kind;
 mod fs_store;
 pub mod layout;
 mod ledger;
@@ -52,6 +53,7 @@ pub mod uri;
 mod watch;
 mod webdav;
 
+pub use file_kind::{FileKind, PerKind};
 pub use fs_store::FsStore;
 pub use layout::Protocol;
 pub use ledger::Ledger;

@@ -16,7 +16,7 @@ use crate::error::{ErrorKind, IoResultExt, Result};
 use crate::fs::atomic::TempFile;
 use crate::id::Id;
 use crate::progress::{NoProgress, Progress, check_interrupt};
-use crate::remote::layout::{pack_key, segment_key};
+use crate::remote::FileKind;
 
 /// The number of small packs that makes compaction worthwhile.
 pub(super) const MANY_PACKS: usize = 8;
@@ -85,8 +85,8 @@ impl Connection<'_> {
         })?;
         // Content that no segment names is not lost, but could not be found in the new pack.
         let Some(segment) = segment else { return Ok(None) };
-        store.write_file(&pack_key(pack.id()), pack.path())?;
-        store.write_file(&segment_key(segment.id), segment.path())?;
+        store.write_file(&FileKind::Pack.key(pack.id()), pack.path())?;
+        store.write_file(&FileKind::Segment.key(segment.id), segment.path())?;
         Ok(Some(NewPack { pack, segment, replaces }))
     }
 
@@ -97,7 +97,8 @@ impl Connection<'_> {
         if std::fs::metadata(&path).is_ok_and(|here| here.is_file() && here.len() == size) {
             return Ok(Some(Input { id: *id, path, _file: None }));
         }
-        let mut source = ObjectReader::new(self.log.store(), pack_key(*id), 0..size, &NoProgress);
+        let mut source =
+            ObjectReader::new(self.log.store(), FileKind::Pack.key(*id), 0..size, &NoProgress);
         let mut file = session.temp_file()?;
         match io::copy(&mut source, &mut file).on("write", file.path()) {
             Ok(_) => Ok(Some(Input { id: *id, path: file.path().to_owned(), _file: Some(file) })),

@@ -25,9 +25,8 @@ use crate::error::{Error, ErrorKind, IoResultExt, Result};
 use crate::id::Id;
 use crate::pack::{FrameEntry, Location, MemberKind};
 use crate::progress::{Progress, Unit, check_interrupt};
-use crate::remote::Store;
-use crate::remote::layout::{pack_key, segment_key};
 use crate::remote::log::RemoteState;
+use crate::remote::{FileKind, Store};
 use crate::repo::Repository;
 
 /// For at most this many ids, whole segments are not fetched.
@@ -194,7 +193,7 @@ impl<'a> RemoteContent<'a> {
             other => return other.map(|()| unreadable),
         }
         for one in self.missing_segments() {
-            let key = segment_key(one.0);
+            let key = FileKind::Segment.key(one.0);
             if let Err(error) = self.fetch_files(&[one], progress) {
                 let problem = self.store.defect_of(&key, error)?;
                 unreadable.push(UnreadableSegment { key, problem });
@@ -265,7 +264,8 @@ impl<'a> RemoteContent<'a> {
         let session = self.repo.content().begin()?;
         let fetched = self.store.read_sound(|| {
             let mut file = session.temp_file()?;
-            let mut source = ObjectReader::new(self.store, segment_key(*id), 0..size, progress);
+            let mut source =
+                ObjectReader::new(self.store, FileKind::Segment.key(*id), 0..size, progress);
             std::io::copy(&mut source, &mut file).on("write", file.path())?;
             self.keep_segment(id, file.path())
         });
@@ -325,7 +325,7 @@ impl<'a> RemoteContent<'a> {
             if left.is_empty() {
                 break;
             }
-            let key = segment_key(*segment);
+            let key = FileKind::Segment.key(*segment);
             let read = |ranges: &[Range<u64>]| {
                 let read = self.store.read_ranges(&key, ranges);
                 read.map_err(|error| lost(self.store, error, "index segment", segment))
@@ -390,7 +390,7 @@ impl<'a> RemoteContent<'a> {
         self.store.at_once(frames, &|(pack, frame)| {
             check_interrupt(progress)?;
             let read = transfer.frames(pack, std::slice::from_ref(frame));
-            read.or_else(|error| self.store.defect_of(&pack_key(*pack), error).map(drop))
+            read.or_else(|error| self.store.defect_of(&FileKind::Pack.key(*pack), error).map(drop))
         })?;
         let is_wanted = |id: &Id| wanted.binary_search(id).is_ok();
         let came = receiver.finish(&is_wanted, progress)?;
@@ -514,7 +514,7 @@ impl Transfer<'_, '_> {
 
     fn whole(&self, pack: &Id, size: u64) -> Result<()> {
         self.there.store.read_sound(|| {
-            let key = pack_key(*pack);
+            let key = FileKind::Pack.key(*pack);
             let mut source = ObjectReader::new(self.there.store, key, 0..size, self.progress);
             let mut file = self.session.temp_file()?;
             std::io::copy(&mut source, &mut file).on("write", file.path())?;
@@ -523,7 +523,7 @@ impl Transfer<'_, '_> {
     }
 
     fn frames(&self, pack: &Id, frames: &[FrameEntry]) -> Result<()> {
-        let (store, key) = (self.there.store, pack_key(*pack));
+        let (store, key) = (self.there.store, FileKind::Pack.key(*pack));
         if let [frame] = frames
             && frame.size > Params::MAX_FRAME
         {

@@ -19,7 +19,7 @@ use crate::history::Expected;
 use crate::id::Id;
 use crate::name::{Name, RefName};
 use crate::progress::{NoProgress, Progress, Unit};
-use crate::remote::layout::meta_key;
+use crate::remote::FileKind;
 use crate::repo::Repository;
 
 /// A change of a remote's ref since the last fetch.
@@ -212,7 +212,8 @@ impl Connection<'_> {
         let fetch = |(id, size): &(Id, u64)| -> Result<Option<(Id, u64)>> {
             let mut has_failed = false;
             let imported = store.read_sound(|| {
-                let mut source = ObjectReader::new(store, meta_key(*id), 0..*size, &NoProgress);
+                let mut source =
+                    ObjectReader::new(store, FileKind::Meta.key(*id), 0..*size, &NoProgress);
                 let imported = self.repo.history().import_pack(&mut source, *id, *size, progress);
                 has_failed = source.has_failed();
                 imported
@@ -223,7 +224,7 @@ impl Connection<'_> {
                     let (kind, text) = (error.kind(), error.to_string());
                     let mut why = vec![text.clone()];
                     why.extend(error.causes());
-                    store.defect_of_read(&meta_key(*id), error, has_failed)?;
+                    store.defect_of_read(&FileKind::Meta.key(*id), error, has_failed)?;
                     if !matches!(kind, ErrorKind::Corrupt | ErrorKind::NotFound) {
                         let message = format!("cannot read the Git pack {id} of the remote");
                         let error = Error::caused(kind, message, why.join(": "))

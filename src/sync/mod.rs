@@ -55,7 +55,7 @@ pub(crate) use remote_directory::{
 pub(crate) use remote_memory::RemoteMemory;
 pub(crate) use removed::{Removed, find_renamed, removed_here};
 pub(crate) use renamed_pairs::{RenamedPair, Sides, find_renamed_pairs, renamed_there};
-pub(crate) use send::{Item, Sent, send_file};
+pub(crate) use send::{Item, Sent, items, send_file, stored};
 pub(crate) use sizes::Sizes;
 
 /// Opens the store at `uri` with the secrets from the environment. Sends no request yet.

@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::id::Id;
 use crate::pack::FrameEntry;
 use crate::progress::{Progress, Unit, check_interrupt};
-use crate::remote::layout::pack_key;
+use crate::remote::FileKind;
 
 /// An unreadable index segment of a remote whose store serves other objects.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ impl RemoteContent<'_> {
             match read {
                 Ok(bytes) => Ok(Ok(bytes)),
                 // Nothing relies on a pack that fails the verification.
-                Err(error) => self.store().defect_of(&pack_key(**pack), error).map(Err),
+                Err(error) => self.store().defect_of(&FileKind::Pack.key(**pack), error).map(Err),
             }
         })?;
         let mut held = BTreeSet::new();
@@ -85,7 +85,7 @@ impl RemoteContent<'_> {
         full: bool,
         progress: &dyn Progress,
     ) -> Result<u64> {
-        let key = pack_key(*pack);
+        let key = FileKind::Pack.key(*pack);
         let size = self.size_of(pack);
         if self.store().try_size(&key)? != Some(size) {
             return Err(crate::Error::corrupt(format!(

@@ -4,8 +4,8 @@ use bytes::Bytes;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Digest, Id};
-use crate::remote::Store;
-use crate::remote::layout::{ART_TOML, segment_key};
+use crate::remote::layout::ART_TOML;
+use crate::remote::{FileKind, Store};
 
 /// Returns the error for a missing file: damage of the remote, unless the whole remote is
 /// unreachable.
@@ -29,7 +29,7 @@ pub(super) fn lost(store: &Store, error: Error, what: &str, id: &Id) -> Error {
 /// Reads the bytes of an index segment and verifies them against its id.
 pub(super) fn read_segment(store: &Store, id: &Id, size: u64) -> Result<Bytes> {
     store.read_sound(|| {
-        let bytes = store.read(&segment_key(*id), size)?;
+        let bytes = store.read(&FileKind::Segment.key(*id), size)?;
         let is_right = Digest::of(&bytes) == *id;
         is_right.then_some(bytes).ok_or_else(|| Error::corrupt("its bytes do not match its name"))
     })

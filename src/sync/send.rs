@@ -6,28 +6,26 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::connection::Connection;
 use super::former_tips::{add_former_tips, overtaken};
 use super::proof::UnreadableSegment;
-use crate::content::{Need, SendPlan, Session};
+use crate::content::{Need, OutgoingSegment, SendPlan, Session};
 use crate::error::{Error, IoResultExt, Result};
 use crate::fs::read;
-use crate::history::{Expected, Outgoing};
+use crate::history::{Expected, OutgoingPack};
 use crate::id::{Digest, Id};
 use crate::name::Name;
 use crate::progress::{Progress, Unit, check_interrupt};
-use crate::remote::Store;
-use crate::remote::layout::{meta_key, pack_key, segment_key};
 use crate::remote::log::{RefMove, Stored};
+use crate::remote::{FileKind, PerKind, Store};
 
 /// The result of sending, or of its preview.
 #[derive(Debug, Default)]
 pub(crate) struct Sent {
-    pub(crate) packs: Vec<Stored>,
-    pub(crate) meta: Vec<Stored>,
-    pub(crate) segments: Vec<Stored>,
+    /// The files that the remote needs, including those that are on it already.
+    pub(crate) files: PerKind<Vec<Stored>>,
     /// Packs on the remote that the sent data needs.
     pub(crate) relies_on: Vec<Id>,
     /// The number of Git objects.
@@ -41,10 +39,17 @@ pub(crate) struct Sent {
 
 /// A file to be sent.
 pub(crate) struct Item {
-    pub(crate) key: String,
+    pub(crate) kind: FileKind,
     pub(crate) id: Id,
     pub(crate) size: u64,
     pub(crate) path: PathBuf,
+}
+
+impl Item {
+    /// The key of the file on the remote.
+    pub(crate) fn key(&self) -> String {
+        self.kind.key(self.id)
+    }
 }
 
 /// The content to send, and the packs of the remote that it relies on.
@@ -64,37 +69,19 @@ impl Connection<'_> {
         let there = self.known_there()?;
         let outgoing = repo.history().write_pack_of(tips, &there, session.directory(), progress)?;
         let plan = self.plan_content(&session, &outgoing.content, dry_run, progress)?;
+        let mut items = items(&plan.plan, outgoing.pack.as_ref(), &[]);
         let sent = Sent {
-            packs: plan
-                .plan
-                .packs
-                .iter()
-                .map(|pack| Stored { id: pack.id, size: pack.size })
-                .collect(),
-            meta: outgoing
-                .pack
-                .iter()
-                .map(|pack| Stored { id: pack.id, size: pack.size })
-                .collect(),
-            segments: plan
-                .plan
-                .segment
-                .iter()
-                .map(|one| Stored { id: one.id, size: one.size })
-                .collect(),
+            files: stored(&items),
             relies_on: plan.relies_on,
             objects: outgoing.objects,
             bytes: 0,
             missing: plan.missing,
         };
         let remote_state = self.state.remote_state();
-        let items: Vec<Item> = items(&plan.plan, &outgoing)
-            .into_iter()
-            .filter(|item| {
-                !remote_state.packs.contains_key(&item.id)
-                    && !remote_state.meta.contains_key(&item.id)
-            })
-            .collect();
+        // A segment is always sent: the remote's copy may be unreadable.
+        items.retain(|item| {
+            item.kind == FileKind::Segment || !item.kind.files(remote_state).contains_key(&item.id)
+        });
         if dry_run {
             let bytes = items.iter().map(|item| item.size).sum();
             return Ok(Sent { bytes, ..sent });
@@ -190,7 +177,7 @@ impl Connection<'_> {
         let send = |item: &Item| -> Result<u64> {
             check_interrupt(progress)?;
             if before.get(&item.id) == Some(&item.size)
-                && store.try_size(&item.key)? == Some(item.size)
+                && store.try_size(&item.key())? == Some(item.size)
             {
                 progress.advance(item.size);
                 return Ok(0);
@@ -206,7 +193,7 @@ impl Connection<'_> {
     /// Records the sent files, which the log names now, so that they are not fetched back.
     pub(crate) fn remember_sent(&self, sent: &Sent) -> Result<()> {
         let mut all = self.memory.imported_packs();
-        all.extend(sent.meta.iter().map(|stored| stored.id));
+        all.extend(sent.files.meta.iter().map(|stored| stored.id));
         self.memory.save_imported_packs(&all, self.state.remote_state())?;
         self.memory.forget_sent()
     }
@@ -244,27 +231,28 @@ fn is_needed(segment: &UnreadableSegment, remote: &Name) -> Error {
     ))
 }
 
-/// The files of a push in the order of sending. The segment is last because it names the packs.
-fn items(plan: &SendPlan, outgoing: &Outgoing) -> Vec<Item> {
-    let packs = plan.packs.iter().map(|pack| Item {
-        key: pack_key(pack.id),
-        id: pack.id,
-        size: pack.size,
-        path: pack.path.clone(),
-    });
-    let meta = outgoing.pack.iter().map(|pack| Item {
-        key: meta_key(pack.id),
-        id: pack.id,
-        size: pack.size,
-        path: pack.file.path().to_owned(),
-    });
-    let segment = plan.segment.iter().map(|segment| Item {
-        key: segment_key(segment.id),
-        id: segment.id,
-        size: segment.size,
-        path: segment.path().to_owned(),
-    });
-    packs.chain(meta).chain(segment).collect()
+/// The files of a push in the order of sending. The segments are last because they name the packs.
+pub(crate) fn items(
+    plan: &SendPlan,
+    meta: Option<&OutgoingPack>,
+    more_segments: &[OutgoingSegment],
+) -> Vec<Item> {
+    let item =
+        |kind, id: Id, size: u64, path: &Path| Item { kind, id, size, path: path.to_owned() };
+    let packs = plan.packs.iter().map(|pack| item(FileKind::Pack, pack.id, pack.size, &pack.path));
+    let meta = meta.iter().map(|pack| item(FileKind::Meta, pack.id, pack.size, pack.file.path()));
+    let segments = plan.segment.iter().chain(more_segments);
+    let segments = segments.map(|one| item(FileKind::Segment, one.id, one.size, one.path()));
+    packs.chain(meta).chain(segments).collect()
+}
+
+/// The files, as a log entry names them.
+pub(crate) fn stored(items: &[Item]) -> PerKind<Vec<Stored>> {
+    let mut files = PerKind::<Vec<Stored>>::default();
+    for Item { kind, id, size, .. } in items {
+        files[*kind].push(Stored { id: *id, size: *size });
+    }
+    files
 }
 
 /// Sends a file and verifies its bytes against its id, so that damage does not spread.
@@ -279,7 +267,7 @@ pub(crate) fn send_file(store: &Store, item: &Item, progress: &dyn Progress) -> 
             progress,
         }))
     };
-    store.write_from(&item.key, item.size, &open)
+    store.write_from(&item.key(), item.size, &open)
 }
 
 /// A reader that verifies a file while it is sent.

@@ -141,7 +141,7 @@ impl Check {
         }
         let orphans = all.iter().filter(|id| !walk.reached.contains(*id)).count() as u64;
         let (affected, affected_commits) = affected::affected(&walk)?;
-        let mut defects = Defects::default();
+        let mut defects = Defects::<Defect>::default();
         defects.of_refs(&survey);
         defects.of_content(content.defects());
         let unknown_contents = walk.unknown_contents.len() as u64;

@@ -128,7 +128,7 @@ pub(super) fn outcome(
 
 /// The report for a repository that cannot be opened.
 pub(super) fn unopened(options: FsckOptions, damage: &[Error]) -> FsckOutcome {
-    let mut defects = Defects::default();
+    let mut defects = Defects::<Defect>::default();
     defects.of_outline(damage);
     let hint = "repair the damage and check the rest: art fsck --repair";
     FsckOutcome {

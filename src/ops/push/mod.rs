@@ -17,8 +17,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::id::Id;
 use crate::name::{Name, RefName};
 use crate::progress::{Progress, Unit};
-use crate::remote::TrafficCount;
 use crate::remote::log::{Commit, Committed, Proposal, RefMove};
+use crate::remote::{PerKind, TrafficCount};
 use crate::repo::Repository;
 use crate::sync::{Connection, OpenConflict, Sent, leaves_many_large, names_remote};
 pub use event::PushEvent;
@@ -210,7 +210,7 @@ impl Push<'_> {
         };
         let sent = connection.send(&tips, self.options.dry_run, self.progress)?;
         (outcome.packs, outcome.objects, outcome.bytes) =
-            (sent.packs.len() as u64, sent.objects, sent.bytes);
+            (sent.files.packs.len() as u64, sent.objects, sent.bytes);
         outcome.missing = sent.missing;
         if self.options.dry_run {
             return Ok(Some(self.end(outcome, connection)));
@@ -227,7 +227,7 @@ impl Push<'_> {
         if part.is_last
             && (committed.wants_checkpoint
                 || is_long
-                || leaves_many_large(connection.state.remote_state(), &sent.segments))
+                || leaves_many_large(connection.state.remote_state(), &sent.files.segments))
         {
             connection.compact(is_long, self.progress);
         }
@@ -248,9 +248,8 @@ impl Push<'_> {
         let mut proposal = Proposal::new(&author, who.time, &connection.repo.settings().command);
         proposal.refs.clone_from(&selection.moves);
         proposal.settled.clone_from(&selection.settled);
-        proposal.packs.clone_from(&sent.packs);
-        proposal.meta.clone_from(&sent.meta);
-        proposal.segments.clone_from(&sent.segments);
+        let PerKind { packs, meta, segments } = sent.files.clone();
+        (proposal.packs, proposal.meta, proposal.segments) = (packs, meta, segments);
         proposal.relies_on.clone_from(&sent.relies_on);
         let committed = connection.log.commit(&mut connection.state, &proposal);
         let committed = committed.map_err(|error| {

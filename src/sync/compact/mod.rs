@@ -19,7 +19,7 @@ use crate::fs::atomic::TempFile;
 use crate::fs::read;
 use crate::id::Id;
 use crate::progress::{NoProgress, Progress, Unit, check_interrupt};
-use crate::remote::layout::{meta_key, segment_key};
+use crate::remote::FileKind;
 use crate::remote::log::{Commit, Proposal, RemoteState, Stored};
 
 /// The number of files that makes compaction worthwhile.
@@ -89,7 +89,7 @@ impl Connection<'_> {
         if !segments.is_empty() {
             let is_replaced = |pack: &Id| new_pack.iter().any(|new| new.replaces.contains(pack));
             let segment = self.content()?.merge_segments(&segments, &is_replaced, &session)?;
-            self.log.store().write_file(&segment_key(segment.id), segment.path())?;
+            self.log.store().write_file(&FileKind::Segment.key(segment.id), segment.path())?;
             proposal.segments.push(Stored { id: segment.id, size: segment.size });
             joined = Some(segment);
         }
@@ -123,7 +123,8 @@ impl Connection<'_> {
         let store = self.log.store();
         let fetched = store.at_once(packs, &|(id, size)| -> Result<TempFile> {
             check_interrupt(progress)?;
-            let mut source = ObjectReader::new(store, meta_key(*id), 0..*size, &NoProgress);
+            let mut source =
+                ObjectReader::new(store, FileKind::Meta.key(*id), 0..*size, &NoProgress);
             let mut file = session.temp_file()?;
             io::copy(&mut source, &mut file).on("write", file.path())?;
             Ok(file)
@@ -136,7 +137,7 @@ impl Connection<'_> {
         };
         let history = self.repo.history();
         let joined = history.merge_packs(packs, &open, session.directory(), &NoProgress)?;
-        store.write_file(&meta_key(joined.id), joined.file.path())?;
+        store.write_file(&FileKind::Meta.key(joined.id), joined.file.path())?;
         Ok(Stored { id: joined.id, size: joined.size })
     }
 }

@@ -15,10 +15,10 @@ use crate::ops::fetch::{FetchOptions, fetch};
 use crate::ops::push::{PushOptions, PushOutcome, push};
 use crate::ops::upload::{UploadOptions, UploadSource, upload};
 use crate::remote::fault::{Fault, FaultStore, Request};
-use crate::remote::layout::{ART_TOML, pack_key};
+use crate::remote::layout::ART_TOML;
 use crate::remote::log::{EVERY, StoredKind};
 use crate::remote::{
-    FsStore, Guarantee, Log, Protocol, RemoteUri, Store, StoreOptions, TrafficCount,
+    FileKind, FsStore, Guarantee, Log, Protocol, RemoteUri, Store, StoreOptions, TrafficCount,
 };
 use crate::repo::{RemoteConfig, Repository, Settings};
 
@@ -176,7 +176,7 @@ fn content_packs_are_compacted_and_no_content_is_lost() {
         );
         // The compacted packs hold all content: the inputs are not needed.
         let retired = remote_state.retired.values().filter(|one| one.kind == StoredKind::Pack);
-        let keys: Vec<String> = retired.map(|one| pack_key(one.id)).collect();
+        let keys: Vec<String> = retired.map(|one| FileKind::Pack.key(one.id)).collect();
         connection.log.store().delete(&keys).unwrap();
         let (full, cloned) = clone_of(root.path(), "full", true);
         check_has_all_of(&repo, &full, pushes);
@@ -199,7 +199,7 @@ fn a_damaged_pack_is_kept_and_the_others_are_compacted() {
     connection.refresh(&NoProgress).unwrap();
     let (damaged, size) = connection.state.remote_state().packs.iter().next().unwrap();
     let (damaged, bytes) = (*damaged, vec![7; usize::try_from(*size).unwrap()]);
-    connection.log.store().write(&pack_key(damaged), bytes).unwrap();
+    connection.log.store().write(&FileKind::Pack.key(damaged), bytes).unwrap();
     // A client without a copy of the damaged pack compacts the rest once there is enough.
     (0..EVERY as usize).for_each(|number| drop(push_one(&other, number)));
     connection.refresh(&NoProgress).unwrap();
@@ -315,8 +315,8 @@ fn a_deleted_input_does_no_harm_if_the_compacted_file_exists() {
         .retired
         .values()
         .map(|one| match one.kind {
-            StoredKind::Meta => meta_key(one.id),
-            _ => segment_key(one.id),
+            StoredKind::Meta => FileKind::Meta.key(one.id),
+            _ => FileKind::Segment.key(one.id),
         })
         .collect();
     connection.log.store().delete(&retired).unwrap();

@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 
 use super::View;
-use super::files::{FileFindings, FileKind};
+use super::files::FileFindings;
 use super::index::{Places, RemoteIndex};
 use crate::content::{Need, visit_manifests};
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::pack::{Chunk, FrameEntry, MemberKind};
 use crate::progress::{NoProgress, Unit, check_interrupt};
-use crate::remote::layout::pack_key;
+use crate::remote::FileKind;
 use crate::sync::ObjectReader;
 
 /// Needed content that is lost.
@@ -124,7 +124,7 @@ fn read_frame(
     view.progress.advance(1);
     let wrong = match read {
         Ok(()) => None,
-        Err(error) => Some(view.store.defect_of(&pack_key(*pack), error)?),
+        Err(error) => Some(view.store.defect_of(&FileKind::Pack.key(*pack), error)?),
     };
     Ok(FrameRead { wrong, absent })
 }
@@ -139,7 +139,7 @@ pub(crate) fn visit_chunks(
     check_interrupt(view.progress)?;
     let end = frame.offset.saturating_add(u64::from(frame.stored));
     let visited = view.store.read_sound(|| {
-        let key = pack_key(*pack);
+        let key = FileKind::Pack.key(*pack);
         let mut source = ObjectReader::new(view.store, key, frame.offset..end, &NoProgress);
         visit_manifests(&mut source, frame, each)
     });

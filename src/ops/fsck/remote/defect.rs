@@ -5,11 +5,12 @@ use serde::Serialize;
 use super::super::defect::Defects;
 use super::RemoteCheck;
 use super::content::Lost;
-use super::files::{FileFindings, FileKind};
+use super::files::FileFindings;
 use super::history::Scratch;
 use super::index::RemoteIndex;
 use super::packs::PacksRead;
-use crate::remote::layout::{ART_TOML, CHECKPOINT, pack_key};
+use crate::remote::FileKind;
+use crate::remote::layout::{ART_TOML, CHECKPOINT};
 use crate::remote::log::{Added, Audit};
 
 /// The kind of a defect.
@@ -83,7 +84,7 @@ impl Defects<RemoteDefect> {
 
     /// Collects the defects of all findings.
     pub(super) fn of(found: &RemoteCheck) -> Self {
-        let mut defects = Defects::default();
+        let mut defects = Self::default();
         if let Some(problem) = &found.outline.wrong {
             defects.of_key(RemotePart::Outline, ART_TOML, problem.clone());
         }
@@ -142,7 +143,7 @@ impl Defects<RemoteDefect> {
         }
         for (pack, count) in &read.contradicted {
             let problem = format!("the index has wrong locations for {count} contents in it");
-            self.push(RemotePart::Content, Some(pack_key(*pack)), problem, *count);
+            self.push(RemotePart::Content, Some(FileKind::Pack.key(*pack)), problem, *count);
         }
         if read.missing_chunks > 0 && lost.contents.is_empty() {
             let chunks = read.missing_chunks;

@@ -6,55 +6,17 @@ use super::View;
 use crate::error::Result;
 use crate::id::Id;
 use crate::progress::{Unit, check_interrupt};
-use crate::remote::layout::{meta_key, pack_key, segment_key};
 use crate::remote::log::RemoteState;
-use crate::remote::{Listed, Store};
+use crate::remote::{FileKind, Listed, PerKind, Store};
 
 /// The most files of one kind.
 const LIMIT: usize = 20_000_000;
-
-/// The kind of a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum FileKind {
-    Pack,
-    Meta,
-    Segment,
-}
-
-impl FileKind {
-    pub(crate) const ALL: [FileKind; 3] = [FileKind::Pack, FileKind::Meta, FileKind::Segment];
-
-    pub(crate) fn key(self, id: Id) -> String {
-        match self {
-            FileKind::Pack => pack_key(id),
-            FileKind::Meta => meta_key(id),
-            FileKind::Segment => segment_key(id),
-        }
-    }
-
-    fn directory(self) -> &'static str {
-        match self {
-            FileKind::Pack => "packs/",
-            FileKind::Meta => "meta/",
-            FileKind::Segment => "index/",
-        }
-    }
-
-    /// The files that the log names, with their sizes.
-    pub(crate) fn of(self, remote_state: &RemoteState) -> &BTreeMap<Id, u64> {
-        match self {
-            FileKind::Pack => &remote_state.packs,
-            FileKind::Meta => &remote_state.meta,
-            FileKind::Segment => &remote_state.segments,
-        }
-    }
-}
 
 /// The findings about the files of a remote.
 #[derive(Debug, Default)]
 pub(crate) struct FileFindings {
     /// The problems of damaged files, by kind.
-    wrong: [BTreeMap<Id, String>; 3],
+    wrong: PerKind<BTreeMap<Id, String>>,
     /// Files that no entry names, with their sizes in bytes.
     pub(crate) leftovers: Vec<(String, u64)>,
     /// The number of retired files that still exist, and their bytes.
@@ -73,28 +35,29 @@ impl FileFindings {
 
     /// The problems of the files of a kind.
     pub(crate) fn wrong(&self, kind: FileKind) -> &BTreeMap<Id, String> {
-        &self.wrong[kind as usize]
+        &self.wrong[kind]
     }
 
     /// Records a problem of a file.
     pub(crate) fn record_problem(&mut self, kind: FileKind, id: Id, problem: String) {
-        self.wrong[kind as usize].entry(id).or_insert(problem);
+        self.wrong[kind].entry(id).or_insert(problem);
     }
 
     /// Removes the problem of a repaired file.
     pub(crate) fn clear_problem(&mut self, kind: FileKind, id: &Id) {
-        self.wrong[kind as usize].remove(id);
+        self.wrong[kind].remove(id);
     }
 
     /// The files of a kind without known problems, with their sizes.
     pub(crate) fn right(&self, kind: FileKind, remote_state: &RemoteState) -> Vec<(Id, u64)> {
-        let all = kind.of(remote_state).iter().filter(|(id, _)| !self.wrong(kind).contains_key(id));
+        let all =
+            kind.files(remote_state).iter().filter(|(id, _)| !self.wrong(kind).contains_key(id));
         all.map(|(id, size)| (*id, *size)).collect()
     }
 
     fn list_kind(&mut self, view: View<'_>, kind: FileKind) -> Result<()> {
         let expected: Vec<(Id, u64)> =
-            kind.of(view.remote_state).iter().map(|(id, size)| (*id, *size)).collect();
+            kind.files(view.remote_state).iter().map(|(id, size)| (*id, *size)).collect();
         view.progress.begin("looking for files", Some(expected.len() as u64), Unit::Items);
         let mut listing = Listing::of(view.store, kind.directory())?;
         let ask = |(id, _): &(Id, u64)| match listing.size_of(view, &kind.key(*id)) {

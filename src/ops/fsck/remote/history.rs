@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::View;
-use super::files::{FileFindings, FileKind};
+use super::files::FileFindings;
 use crate::content::Session;
 use crate::error::{ErrorKind, IoResultExt, Result};
 use crate::fs::atomic;
@@ -13,7 +13,7 @@ use crate::history::History;
 use crate::id::Id;
 use crate::name::RefName;
 use crate::progress::{NoProgress, Progress, Unit, check_interrupt};
-use crate::remote::layout::meta_key;
+use crate::remote::FileKind;
 use crate::remote::log::RemoteState;
 use crate::sync::ObjectReader;
 
@@ -49,7 +49,7 @@ impl Scratch {
         view.progress.begin("reading history", Some(total), Unit::Bytes);
         let imported = view.store.at_once(&right, &|(id, size)| {
             check_interrupt(view.progress)?;
-            let key = meta_key(*id);
+            let key = FileKind::Meta.key(*id);
             let mut has_failed = false;
             let imported = view.store.read_sound(|| {
                 let mut source = ObjectReader::new(view.store, key.clone(), 0..*size, &NoProgress);

@@ -6,14 +6,14 @@ use std::path::Path;
 use bytes::Bytes;
 
 use super::View;
-use super::files::{FileFindings, FileKind};
+use super::files::FileFindings;
 use crate::content::{ForeignIndex, Need, Session, map_file};
 use crate::error::{Error, IoResultExt, Result};
 use crate::fs::atomic::TempFile;
 use crate::id::{Digest, Id};
 use crate::pack::{Location, MemberKind, SegmentView};
 use crate::progress::{Unit, check_interrupt};
-use crate::remote::layout::segment_key;
+use crate::remote::FileKind;
 use crate::remote::log::RemoteState;
 use crate::sync::ObjectReader;
 
@@ -139,7 +139,7 @@ fn read_segment(view: View<'_>, id: Id, size: u64) -> Result<Result<Bytes, Strin
     check_interrupt(view.progress)?;
     let mut last = None;
     let read = view.store.read_sound(|| {
-        let bytes = view.store.read(&segment_key(id), size)?;
+        let bytes = view.store.read(&FileKind::Segment.key(id), size)?;
         let is_right = Digest::of(&bytes) == id;
         last = Some(bytes);
         if is_right { Ok(()) } else { Err(Error::corrupt("its bytes do not match its name")) }
@@ -148,7 +148,9 @@ fn read_segment(view: View<'_>, id: Id, size: u64) -> Result<Result<Bytes, Strin
         // The check below finds the problem.
         (_, Some(bytes)) => bytes,
         (Ok(()), None) => Bytes::new(),
-        (Err(error), None) => return view.store.defect_of(&segment_key(id), error).map(Err),
+        (Err(error), None) => {
+            return view.store.defect_of(&FileKind::Segment.key(id), error).map(Err);
+        }
     };
     view.progress.advance(size);
     let sound = check(view.remote_state, id, &bytes);
@@ -163,7 +165,8 @@ fn read_large_segment(
     id: Id,
     size: u64,
 ) -> Result<Result<TempFile, String>> {
-    let mut source = ObjectReader::new(view.store, segment_key(id), 0..size, view.progress);
+    let mut source =
+        ObjectReader::new(view.store, FileKind::Segment.key(id), 0..size, view.progress);
     let mut file = session.temp_file()?;
     if let Err(error) = std::io::copy(&mut source, &mut file).on("write", file.path()) {
         return source.defect(error).map(Err);

@@ -35,7 +35,6 @@ use affected::Affected;
 use content::Lost;
 pub(crate) use content::visit_chunks;
 use files::FileFindings;
-pub(crate) use files::FileKind;
 use history::Scratch;
 use index::{Places, RemoteIndex};
 use outline::Outline;
@@ -185,7 +184,7 @@ impl RemoteCheck {
 
     /// Returns true if there are no problems.
     pub(crate) fn is_sound(&self) -> bool {
-        Defects::of(self).count == 0
+        Defects::<RemoteDefect>::of(self).count == 0
     }
 
     /// The report of the check.

@@ -1,10 +1,9 @@
 //! Reads `art.toml`, which describes a remote, or reconstructs it.
 
-use super::files::FileKind;
 use crate::error::{Error, Result};
 use crate::remote::layout::{ART_TOML, ArtToml, EntryName, LOG};
 use crate::remote::log::{LogState, RemoteState};
-use crate::remote::{Protocol, Store};
+use crate::remote::{FileKind, Protocol, Store};
 use crate::repo::RemoteConfig;
 
 /// The description of a remote.
@@ -61,7 +60,7 @@ pub(super) fn nothing_is_left(store: &Store, known: Option<&RemoteState>) -> Res
 fn all_are_gone(store: &Store, known: Option<&RemoteState>) -> Result<bool> {
     let first = EntryName { number: 1, write: None };
     let files = FileKind::ALL.into_iter().filter_map(|kind| {
-        let (id, _) = kind.of(known?).first_key_value()?;
+        let (id, _) = kind.files(known?).first_key_value()?;
         Some(kind.key(*id))
     });
     let last = known.and_then(|known| known.last).unwrap_or(first);

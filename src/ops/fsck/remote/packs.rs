@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::files::{FileFindings, FileKind};
+use super::files::FileFindings;
 use super::index::{Places, RemoteIndex};
 use super::{Depth, View, content};
 use crate::content::{Need, verify_pack};
@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::id::Id;
 use crate::pack::{FrameEntry, MemberKind, PackIndex};
 use crate::progress::{NoProgress, Unit, check_interrupt};
-use crate::remote::layout::pack_key;
+use crate::remote::FileKind;
 use crate::sync::ObjectReader;
 
 /// The findings about the packs that were read.
@@ -62,7 +62,8 @@ pub(super) fn read(
 fn read_pack(view: View<'_>, places: Places<'_>, pack: &Id, size: u64) -> Result<PackRead> {
     check_interrupt(view.progress)?;
     let verified = view.store.read_sound(|| {
-        let mut source = ObjectReader::new(view.store, pack_key(*pack), 0..size, &NoProgress);
+        let mut source =
+            ObjectReader::new(view.store, FileKind::Pack.key(*pack), 0..size, &NoProgress);
         verify_pack(&mut source, pack, view.progress)
     });
     let read = verified.and_then(|own| {
@@ -71,7 +72,7 @@ fn read_pack(view: View<'_>, places: Places<'_>, pack: &Id, size: u64) -> Result
         Ok(PackRead { wrong: None, contradicted, missing_chunks })
     });
     read.or_else(|error| {
-        let wrong = Some(view.store.defect_of(&pack_key(*pack), error)?);
+        let wrong = Some(view.store.defect_of(&FileKind::Pack.key(*pack), error)?);
         Ok(PackRead { wrong, contradicted: 0, missing_chunks: 0 })
     })
 }

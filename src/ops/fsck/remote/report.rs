@@ -5,13 +5,12 @@ use serde::Serialize;
 use super::super::defect::Defects;
 use super::super::losses::LostFile;
 use super::defect::RemoteDefect;
-use super::files::FileKind;
 use super::overtaken::OvertakenHistory;
 use super::{Depth, RemoteCheck};
 use crate::error::Result;
 use crate::name::{Name, RefName};
 use crate::progress::Progress;
-use crate::remote::TrafficCount;
+use crate::remote::{FileKind, TrafficCount};
 
 /// The numbers of checked objects of a remote.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -123,7 +122,7 @@ const NAMED: usize = 200;
 
 pub(super) fn outcome(found: &RemoteCheck, progress: &dyn Progress) -> Result<RemoteFsckOutcome> {
     let affected = found.affected(progress)?;
-    let defects = Defects::of(found);
+    let defects = Defects::<RemoteDefect>::of(found);
     let mut doubled: Vec<u64> = found.audit.remote_state.doubled.iter().copied().collect();
     doubled.extend(found.audit.replaced.filter(|number| !doubled.contains(number)));
     Ok(RemoteFsckOutcome {

@@ -6,8 +6,8 @@ use super::{RemoteRepair, RepairRun};
 use crate::error::Result;
 use crate::fs::read;
 use crate::id::{Digest, Id};
-use crate::ops::fsck::remote::FileKind;
 use crate::progress::Unit;
+use crate::remote::FileKind;
 use crate::sync::{Item, RemoteMemory};
 
 impl RepairRun<'_> {
@@ -15,7 +15,7 @@ impl RepairRun<'_> {
     pub(super) fn send_again(&mut self) -> Result<()> {
         self.progress.begin("sending again", None, Unit::Bytes);
         for kind in FileKind::ALL {
-            let all = kind.of(&self.found.audit.remote_state);
+            let all = kind.files(&self.found.audit.remote_state);
             let wrong: Vec<(Id, u64)> = self
                 .found
                 .files
@@ -25,11 +25,11 @@ impl RepairRun<'_> {
                 .collect();
             for (id, size) in wrong {
                 let Some(path) = self.copy_of(kind, &id, size) else { continue };
-                let key = kind.key(id);
-                if self.send(&Item { key: key.clone(), id, size, path: path.clone() })? {
+                let item = Item { kind, id, size, path };
+                if self.send(&item)? {
                     self.found.files.clear_problem(kind, &id);
-                    self.repaired.repairs.push(RemoteRepair::SentAgain { key });
-                    self.take_note(kind, id, size, &path)?;
+                    self.repaired.repairs.push(RemoteRepair::SentAgain { key: item.key() });
+                    self.take_note(kind, id, size, &item.path)?;
                 }
             }
         }

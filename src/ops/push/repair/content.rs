@@ -6,8 +6,8 @@ use super::RepairRun;
 use crate::content::Need;
 use crate::error::Result;
 use crate::id::Id;
-use crate::ops::fsck::remote::FileKind;
 use crate::pack::MemberKind;
+use crate::remote::FileKind;
 
 impl RepairRun<'_> {
     /// Plans to send the local content of damaged packs, and to retire the packs whose content is

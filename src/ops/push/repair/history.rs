@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::RepairRun;
 use crate::error::{ErrorKind, Result};
 use crate::id::Id;
-use crate::ops::fsck::remote::FileKind;
+use crate::remote::FileKind;
 
 impl RepairRun<'_> {
     /// Plans to send all local Git objects that the remote lacks and that its refs or its former

@@ -4,10 +4,10 @@ use super::RepairRun;
 use crate::content::{Need, NewSegment, OutgoingSegment, read_pack_index_at};
 use crate::error::Result;
 use crate::id::Id;
-use crate::ops::fsck::remote::{FileKind, visit_chunks};
+use crate::ops::fsck::remote::visit_chunks;
 use crate::pack::{MemberKind, PackIndex};
 use crate::progress::{Unit, check_interrupt};
-use crate::remote::layout::pack_key;
+use crate::remote::FileKind;
 
 impl RepairRun<'_> {
     /// Creates segments for all members of packs that no intact segment covers. Returns true if the
@@ -43,7 +43,7 @@ impl RepairRun<'_> {
         self.progress.begin("reading packs' indexes", Some(packs.len() as u64), Unit::Items);
         let indexes = self.found.store.at_once(&packs, &|(pack, size)| {
             check_interrupt(self.progress)?;
-            let key = pack_key(*pack);
+            let key = FileKind::Pack.key(*pack);
             let read = |range| self.found.store.read_range(&key, range);
             let index = read_pack_index_at(&read, *size);
             self.progress.advance(1);
@@ -88,7 +88,7 @@ impl RepairRun<'_> {
                     }
                 });
                 if let Err(error) = read {
-                    view.store.defect_of(&pack_key(pack), error)?;
+                    view.store.defect_of(&FileKind::Pack.key(pack), error)?;
                     let own = index.members.iter().filter(|member| member.frame == number);
                     broken.extend(own.map(|member| member.id));
                 }

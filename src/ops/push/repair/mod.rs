@@ -21,13 +21,13 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::history::OutgoingPack;
 use crate::id::Id;
 use crate::name::Name;
-use crate::ops::fsck::remote::{Depth, FileKind, RemoteCheck, RemoteFsckOutcome};
+use crate::ops::fsck::remote::{Depth, RemoteCheck, RemoteFsckOutcome};
 use crate::progress::{Progress, Unit};
-use crate::remote::TrafficCount;
 use crate::remote::layout::{ART_TOML, LATEST};
-use crate::remote::log::{Commit, Proposal, Restorer, Stored};
+use crate::remote::log::{Commit, Proposal, Restorer};
+use crate::remote::{FileKind, PerKind, TrafficCount};
 use crate::repo::Repository;
-use crate::sync::{Connection, Item, author_line, send_file};
+use crate::sync::{Connection, Item, author_line, items, send_file, stored};
 
 /// The options of a repair.
 #[derive(Debug, Clone, Default)]
@@ -192,8 +192,8 @@ impl RepairRun<'_> {
             Err(error) if error.kind() == ErrorKind::Corrupt => Ok(false),
             // A store that refuses one object still stores the others.
             Err(error) => {
-                let problem = self.found.store.defect_of(&item.key, error)?;
-                let key = &item.key;
+                let key = item.key();
+                let problem = self.found.store.defect_of(&key, error)?;
                 self.progress.warn(&format!("'{key}' cannot be written: {problem}"));
                 Ok(false)
             }
@@ -247,30 +247,15 @@ impl RepairRun<'_> {
 }
 
 impl New {
-    /// The files to send, in order; the segments are last.
+    /// The files to send, in order.
     fn items(&self) -> Vec<Item> {
-        let item = |kind: FileKind, id: Id, size: u64, path: &std::path::Path| Item {
-            key: kind.key(id),
-            id,
-            size,
-            path: path.to_owned(),
-        };
-        let packs = self.plan.packs.iter();
-        let packs = packs.map(|pack| item(FileKind::Pack, pack.id, pack.size, &pack.path));
-        let meta = self.meta.iter();
-        let meta = meta.map(|pack| item(FileKind::Meta, pack.id, pack.size, pack.file.path()));
-        let segments = self.plan.segment.iter().chain(&self.segments);
-        let segments = segments.map(|one| item(FileKind::Segment, one.id, one.size, one.path()));
-        packs.chain(meta).chain(segments).collect()
+        items(&self.plan, self.meta.as_ref(), &self.segments)
     }
 
     fn proposal(&self, repo: &Repository) -> Proposal {
-        let stored = |id: Id, size: u64| Stored { id, size };
         let mut proposal = Proposal::new(&author_line(repo), repo.settings().clock.now(), "repair");
-        proposal.packs = self.plan.packs.iter().map(|one| stored(one.id, one.size)).collect();
-        proposal.meta = self.meta.iter().map(|one| stored(one.id, one.size)).collect();
-        let segments = self.plan.segment.iter().chain(&self.segments);
-        proposal.segments = segments.map(|one| stored(one.id, one.size)).collect();
+        let PerKind { packs, meta, segments } = stored(&self.items());
+        (proposal.packs, proposal.meta, proposal.segments) = (packs, meta, segments);
         proposal.retired = self.retired.iter().map(|(_, id)| *id).collect();
         proposal.relies_on = self.relies_on.iter().copied().collect();
         proposal

@@ -6,8 +6,8 @@ use super::RepairRun;
 use crate::content::Need;
 use crate::error::Result;
 use crate::id::Id;
-use crate::ops::fsck::remote::FileKind;
 use crate::pack::FrameEntry;
+use crate::remote::FileKind;
 use crate::sync::{RemoteContent, RemoteMemory};
 
 impl RepairRun<'_> {
