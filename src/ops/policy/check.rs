@@ -55,7 +55,7 @@ pub fn check(repo: &Repository, options: &CheckOptions) -> Result<CheckOutcome> 
     let (to, record) = (&options.stage, version.record());
     rules.policy.check_stage(to)?;
     let (reason, message) = (options.reason.clone(), options.message.clone());
-    let said = Said { reason, message, ..Said::default() };
+    let said = Said { reason, message };
     let who = repo.signature();
     let author = format!("{} <{}>", who.name, who.email);
     // A move that would change nothing is always allowed.
