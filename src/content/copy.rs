@@ -47,7 +47,7 @@ impl<'a> FrameCopier<'a> {
             let span = || Span::new(file, frame.offset, u64::from(frame.stored));
             let member = large_frame::check(&mut BufReader::new(span()), frame.size);
             let member = member.map_err(|problem| damaged(pack, problem))?;
-            open.add_large(&mut span(), (frame.stored, frame.size), member)?;
+            open.add_large(&mut span(), frame.stored, frame.size, member)?;
         }
         if open.bytes >= self.pack_size {
             return open.close().map(Some);

@@ -239,7 +239,8 @@ impl OpenPack {
     pub(super) fn add_large(
         &mut self,
         input: &mut dyn Read,
-        (stored, size): (u32, u64),
+        stored: u32,
+        size: u64,
         member: MemberEntry,
     ) -> Result<()> {
         let number = self.index.frames.len() as u32;

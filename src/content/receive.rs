@@ -124,7 +124,7 @@ impl Receiver<'_> {
         lock(&self.checkers).push(checker);
         let members = members.map_err(damaged)?;
         let held = members.iter().map(|member| (member.id, member.kind)).collect();
-        self.append(&members, (stored, size), |open| {
+        self.append(&members, stored, size, |open| {
             open.add_bytes(compressed, size, members.iter().copied())
         })?;
         Ok(held)
@@ -149,8 +149,8 @@ impl Receiver<'_> {
             return Err(damaged("more than one frame"));
         }
         let mut file = rewind()?;
-        self.append(&[member], (stored, size), |open| {
-            open.add_large(&mut file, (stored, size), member)
+        self.append(&[member], stored, size, |open| {
+            open.add_large(&mut file, stored, size, member)
         })?;
         Ok(member.id)
     }
@@ -265,7 +265,8 @@ impl Receiver<'_> {
     fn append(
         &self,
         members: &[MemberEntry],
-        (stored, size): (u32, u64),
+        stored: u32,
+        size: u64,
         add: impl FnOnce(&mut OpenPack) -> Result<()>,
     ) -> Result<()> {
         let mut state = lock(&self.state);

@@ -75,7 +75,7 @@ impl PackCheck<'_> {
         };
         self.find_lost_frames(&index, &mut report);
         if full {
-            self.read_all((&index, has_all), &mut report, progress)?;
+            self.read_all(&index, has_all, &mut report, progress)?;
         }
         Ok(report)
     }
@@ -146,7 +146,8 @@ impl PackCheck<'_> {
     /// each frame.
     fn read_all(
         &self,
-        (index, has_all): (&PackIndex, bool),
+        index: &PackIndex,
+        has_all: bool,
         report: &mut PackReport,
         progress: &dyn Progress,
     ) -> Result<()> {
@@ -159,7 +160,7 @@ impl PackCheck<'_> {
             }
         };
         let mut bytes = Bytes { file, digest: Digest::default(), hashed: 0 };
-        self.read_frames((index, has_all), &mut bytes, report, progress)?;
+        self.read_frames(index, has_all, &mut bytes, report, progress)?;
         match bytes.hash_rest(progress)? {
             Ok(name) if name == self.pack => {}
             Ok(name) => {
@@ -173,7 +174,8 @@ impl PackCheck<'_> {
 
     fn read_frames(
         &self,
-        (index, has_all): (&PackIndex, bool),
+        index: &PackIndex,
+        has_all: bool,
         bytes: &mut Bytes,
         report: &mut PackReport,
         progress: &dyn Progress,

@@ -124,7 +124,7 @@ fn apply(
     let mut draft = version.draft.clone();
     let (mut commit, mut displaced) = (None, Vec::new());
     if !is_there(&draft.record, to, &said) {
-        displaced = enter_stage(change, &project, &rules, &mut draft, (to, &said))?;
+        displaced = enter_stage(change, &project, &rules, &mut draft, to, &said)?;
         let subject = format!("stage: {from} -> {to}");
         commit = change.update_version(version, &draft, &subject)?;
     }

@@ -108,7 +108,8 @@ impl SftpStore {
     fn request<T>(
         &self,
         link: &Arc<SshConnection>,
-        (action, key): (&str, &str),
+        action: &str,
+        key: &str,
         work: impl Future<Output = Answer<T>>,
     ) -> Result<T, Failure> {
         let done = wait(self.options.interrupt.as_ref(), self.watched(work));
@@ -161,7 +162,7 @@ impl SftpStore {
         let path = self.path(directory);
         self.traffic.request(0);
         let made = make_directories(link, path.trim_end_matches('/'));
-        self.request(link, ("create the directory of", key), made)?;
+        self.request(link, "create the directory of", key, made)?;
         self.known().insert(directory.to_owned());
         Ok(())
     }
@@ -207,7 +208,7 @@ impl SftpStore {
         let (from, to) = (self.path(temporary), self.path(key));
         let mut options = link.sftp().options();
         options.write(true).create_new(true);
-        let mut file = self.request(link, ("write", key), options.open(&from))?;
+        let mut file = self.request(link, "write", key, options.open(&from))?;
         write(link, &file)?;
         let end = async {
             if link.sftp().support_fsync() {
@@ -215,15 +216,15 @@ impl SftpStore {
             }
             file.close().await
         };
-        self.request(link, ("write", key), end)?;
+        self.request(link, "write", key, end)?;
         self.traffic.request(0);
-        let renamed = self.request(link, ("rename", key), rename(link, &from, &to));
+        let renamed = self.request(link, "rename", key, rename(link, &from, &to));
         if link.sftp().support_posix_rename() || !matches!(renamed, Err(Failure::Temporary(_))) {
             return renamed;
         }
         // The server does not replace on rename: remove the old object first.
-        self.request(link, ("replace", key), remove(link, &to))?;
-        self.request(link, ("rename", key), rename(link, &from, &to))
+        self.request(link, "replace", key, remove(link, &to))?;
+        self.request(link, "rename", key, rename(link, &from, &to))
     }
 
     /// Removes a temporary object of this process, even after an interrupt.
@@ -240,7 +241,7 @@ impl SftpStore {
         if self.options.interrupt.as_ref().is_none_or(|asks| !asks())
             && let Ok(link) = self.link()
         {
-            let _ = self.request(&link, ("remove", temporary), remove(&link, &path));
+            let _ = self.request(&link, "remove", temporary, remove(&link, &path));
         }
     }
 
@@ -249,7 +250,7 @@ impl SftpStore {
         self.traffic.request(0);
         let directory = self.path(temporary::DIRECTORY);
         let list = self.list_directory(link, directory.trim_end_matches('/'));
-        let Ok(entries) = self.request(link, ("list", temporary::DIRECTORY), list) else {
+        let Ok(entries) = self.request(link, "list", temporary::DIRECTORY, list) else {
             return;
         };
         let now = entries.iter().filter_map(|entry| entry.modified).max();
@@ -259,7 +260,7 @@ impl SftpStore {
             if temporary::is_abandoned(&entry.name, age) {
                 let key = format!("{}{}", temporary::DIRECTORY, entry.name);
                 let path = self.path(&key);
-                let _ = self.request(link, ("remove", &key), remove(link, &path));
+                let _ = self.request(link, "remove", &key, remove(link, &path));
             }
         }
     }
@@ -443,7 +444,7 @@ impl ObjectStore for SftpStore {
             file.close().await?;
             body
         };
-        let body = self.request(&link, ("read", key), read)?;
+        let body = self.request(&link, "read", key, read)?;
         self.traffic.answer(body.len() as u64);
         match range {
             Some(range) if (body.len() as u64) < range.end.saturating_sub(range.start) => {
@@ -457,7 +458,7 @@ impl ObjectStore for SftpStore {
     fn write(&self, key: &str, body: Bytes) -> Result<Receipt, Failure> {
         self.place(key, |link, file| {
             self.traffic.request(body.len() as u64);
-            self.request(link, ("write", key), self.write_at(file, 0, body))
+            self.request(link, "write", key, self.write_at(file, 0, body))
         })
     }
 
@@ -473,7 +474,7 @@ impl ObjectStore for SftpStore {
             while offset < size {
                 let length = PART.min(size - offset);
                 let body = read_part(key, length, source).map_err(Failure::Permanent)?;
-                self.request(link, ("write", key), self.write_at(file, offset, body))?;
+                self.request(link, "write", key, self.write_at(file, offset, body))?;
                 offset += length;
             }
             Ok(())
@@ -486,7 +487,7 @@ impl ObjectStore for SftpStore {
         let link = self.link()?;
         let path = self.path(key);
         let found = async { link.sftp().fs().metadata(&path).await };
-        let found = self.request(&link, ("get the size of", key), found)?;
+        let found = self.request(&link, "get the size of", key, found)?;
         match (found.file_type(), found.len()) {
             (Some(kind), _) if !kind.is_file() => Err(Failure::Absent),
             (_, Some(size)) => Ok(size),
@@ -506,7 +507,7 @@ impl ObjectStore for SftpStore {
         self.traffic.request(0);
         let link = self.link()?;
         let list = self.find_below(&link, prefix, limit.saturating_add(1));
-        let mut found = self.request(&link, ("list", prefix), list)?;
+        let mut found = self.request(&link, "list", prefix, list)?;
         found.retain(|listed| after.is_none_or(|after| &*listed.key > after));
         if found.len() > limit {
             return Err(too_many(prefix, limit));
@@ -537,7 +538,7 @@ impl ObjectStore for SftpStore {
             })
             .buffer_unordered(NAMES_AT_ONCE)
             .try_collect::<Vec<()>>();
-        self.request(&link, ("remove", shown), removed).map(drop)
+        self.request(&link, "remove", shown, removed).map(drop)
     }
 }
 

@@ -38,8 +38,7 @@ impl MoveArgs {
 /// Warns of a moved version, unless it was disabled.
 pub(crate) fn warn_of_move(context: &Context<'_>, outcome: &StageOutcome) {
     if outcome.changed && outcome.stage.as_str() != DISABLED {
-        let names = (&outcome.version, &outcome.run);
-        warn(context, names, outcome.run_status, &outcome.total);
+        warn(context, &outcome.version, &outcome.run, outcome.run_status, &outcome.total);
     }
 }
 
@@ -57,7 +56,8 @@ pub(crate) fn view(page: &mut Page<'_>, outcome: &StageOutcome) -> Result<()> {
 /// Warns of a version without files, or with a run that did not succeed.
 pub(crate) fn warn(
     context: &Context<'_>,
-    (version, run): (&Name, &Name),
+    version: &Name,
+    run: &Name,
     status: Option<RunStatus>,
     total: &Total,
 ) {

@@ -101,7 +101,8 @@ pub(crate) fn enter_stage(
     project: &ProjectName,
     rules: &ProjectPolicy,
     draft: &mut VersionDraft,
-    (to, said): (&Name, &Said),
+    to: &Name,
+    said: &Said,
 ) -> Result<Vec<DisplacedVersion>> {
     let (author, now) = (change.author(), change.now());
     if Facts::are_needed(&rules.policy, to) {
@@ -120,7 +121,7 @@ pub(crate) fn enter_stage(
     };
     let reason = said.reason.as_deref().unwrap_or(&change.repo().settings().stage_reason);
     let comer = record.name.clone();
-    announce(change, project, record, to, (said.reason.as_deref(), &said.message));
+    announce(change, project, record, to, said.reason.as_deref(), &said.message);
     record.enter(to.clone(), why(reason, said.message.clone()), now);
     let mut moved = Vec::new();
     for leaver in displaced {
@@ -128,7 +129,7 @@ pub(crate) fn enter_stage(
         let version = load_version(change.repo(), &reference)?;
         let mut draft = version.draft.clone();
         let message = format!("displaced by {comer}");
-        announce(change, project, &draft.record, &leaver.to, (Some(DISPLACED), &message));
+        announce(change, project, &draft.record, &leaver.to, Some(DISPLACED), &message);
         draft.record.enter(leaver.to.clone(), why(DISPLACED, message), now);
         let subject = format!("stage: {} -> {} (displaced by {comer})", leaver.from, leaver.to);
         if let Some(commit) = change.update_version(&version, &draft, &subject)? {
@@ -145,7 +146,8 @@ pub(crate) fn announce(
     project: &ProjectName,
     record: &VersionRecord,
     to: &Name,
-    (reason, message): (Option<&str>, &str),
+    reason: Option<&str>,
+    message: &str,
 ) {
     let event = StageEvent {
         project: project.clone(),

@@ -83,7 +83,7 @@ pub(super) fn find_both(
         (Endpoint::Directory(directory), _) => {
             let name = escaped(directory.as_os_str().as_bytes());
             let root = work_tree.locate(directory)?.path;
-            directory_at(repo, (name, &root), &work_tree, writer, progress)
+            directory_at(repo, name, &root, &work_tree, writer, progress)
         }
         (_, None) => in_work_tree(repo, &work_tree, &path, file_name.as_ref(), writer, progress),
     };
@@ -170,7 +170,7 @@ fn in_work_tree(
     let root = work_tree.top().join(path.to_path());
     let shown = if path.is_root() { ".".to_owned() } else { path.to_string() };
     let (Some(name), Some(parent)) = (file_name, root.parent()) else {
-        return directory_at(repo, (shown, &root), work_tree, writer, progress);
+        return directory_at(repo, shown, &root, work_tree, writer, progress);
     };
     let mut snapshot = Snapshot::of_entry(repo, parent, name)?;
     snapshot.hash(repo, progress)?;
@@ -178,12 +178,13 @@ fn in_work_tree(
         Some((mode, id)) => Some(writer.tree(vec![TreeEntry { name: name.clone(), mode, id }])?),
         None => None,
     };
-    found_at((shown, parent), work_tree, tree, &snapshot)
+    found_at(shown, parent, work_tree, tree, &snapshot)
 }
 
 fn directory_at(
     repo: &Repository,
-    (name, root): (String, &Path),
+    name: String,
+    root: &Path,
     work_tree: &WorkTree,
     writer: &mut ObjectWriter<'_>,
     progress: &dyn Progress,
@@ -195,11 +196,12 @@ fn directory_at(
     let mut snapshot = Snapshot::take(repo, root, Ignores::Respected, progress)?;
     snapshot.hash(repo, progress)?;
     let tree = snapshot.write_trees(writer)?;
-    found_at((name, root), work_tree, Some(tree), &snapshot)
+    found_at(name, root, work_tree, Some(tree), &snapshot)
 }
 
 fn found_at(
-    (name, root): (String, &Path),
+    name: String,
+    root: &Path,
     work_tree: &WorkTree,
     tree: Option<Id>,
     snapshot: &Snapshot,

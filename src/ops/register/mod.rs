@@ -188,7 +188,7 @@ impl Registration<'_> {
         rules: &ProjectPolicy,
         version: &LoadedVersion,
     ) -> Result<Made> {
-        let mut draft = self.wanted(change, version, false)?;
+        let mut draft = self.changed(change, version)?;
         if draft.artifacts != version.draft.artifacts {
             rules.policy.check_files(&draft.record.name, &Stay::all_of(version.record()))?;
         }
@@ -201,7 +201,7 @@ impl Registration<'_> {
 
     /// Checks that the existing version matches the request. Otherwise, refuses.
     fn compare(&self, change: &mut RecordChange<'_>, version: &LoadedVersion) -> Result<Made> {
-        let draft = self.wanted(change, version, true)?;
+        let draft = self.requested(change, version)?;
         let said = self.said();
         let is_staged =
             self.options.stage.as_ref().is_none_or(|stage| is_there(&draft.record, stage, &said));
@@ -214,35 +214,50 @@ impl Registration<'_> {
         Ok(self.outcome(&draft, version.commit, RegisterAction::Unchanged, Vec::new()))
     }
 
-    /// Returns the existing version with all given fields except the stage. If `is_comparison` is
-    /// true, the current run counts as given, and content from a path is only compared.
-    fn wanted(
+    /// Returns the existing version with the given fields changed, except the stage. Without a given
+    /// run, the version keeps its run.
+    fn changed(
         &self,
         change: &mut RecordChange<'_>,
         version: &LoadedVersion,
-        is_comparison: bool,
+    ) -> Result<VersionDraft> {
+        let mut draft = version.draft.clone();
+        let names = &self.options.artifacts;
+        let pin = match (&self.options.source, self.taken) {
+            (_, Some(taken)) if taken.is_in(change.writer(), &draft)? => None,
+            (RegisterSource::Current, _) if names.is_empty() => None,
+            (RegisterSource::Current, _) => Some(pin::repin_named(change, version, names)?),
+            _ => Some(self.pin(change)?),
+        };
+        if let Some(pin) = pin {
+            Self::repin(&mut draft, &pin);
+        }
+        self.describe(change, &mut draft)?;
+        Ok(draft)
+    }
+
+    /// Returns the existing version as the request describes it, except the stage. The current run
+    /// counts as given, and content from a path is only compared.
+    fn requested(
+        &self,
+        change: &mut RecordChange<'_>,
+        version: &LoadedVersion,
     ) -> Result<VersionDraft> {
         let mut draft = version.draft.clone();
         let options = self.options;
-        match (&options.source, self.taken) {
-            (_, Some(taken)) if taken.is_in(change.writer(), &draft)? => {}
-            (_, Some(_)) if is_comparison => draft.artifacts = None,
-            (RegisterSource::Current, _) if !is_comparison => {
-                if !options.artifacts.is_empty() {
-                    let pin = pin::repin_named(change, version, &options.artifacts)?;
-                    Self::repin(&mut draft, &pin);
-                }
+        let is_open =
+            matches!(options.source, RegisterSource::Current) && options.artifacts.is_empty();
+        if let Some(taken) = self.taken {
+            if !taken.is_in(change.writer(), &draft)? {
+                draft.artifacts = None;
             }
-            _ => match self.pin(change) {
+        } else {
+            match self.pin(change) {
                 Ok(pin) => Self::repin(&mut draft, &pin),
                 // Without a given or a current run, the content of the version is not compared.
-                Err(error)
-                    if is_comparison
-                        && error.kind() == ErrorKind::NotFound
-                        && options.artifacts.is_empty()
-                        && matches!(options.source, RegisterSource::Current) => {}
+                Err(error) if is_open && error.kind() == ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
-            },
+            }
         }
         self.describe(change, &mut draft)?;
         Ok(draft)
@@ -298,7 +313,7 @@ impl Registration<'_> {
         let said = self.said();
         match &self.options.stage {
             Some(stage) if !is_there(&draft.record, stage, &said) => {
-                enter_stage(change, self.reference.project(), rules, draft, (stage, &said))
+                enter_stage(change, self.reference.project(), rules, draft, stage, &said)
             }
             _ => Ok(Vec::new()),
         }

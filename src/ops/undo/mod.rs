@@ -98,7 +98,7 @@ pub fn undo(
     progress: &dyn Progress,
 ) -> Result<UndoOutcome> {
     let wanted = options.operation.as_deref().map_or(Undoing::Newest, Undoing::Id);
-    revert(repo, wanted, ("undo", options.dry_run), progress)
+    revert(repo, wanted, "undo", options.dry_run, progress)
 }
 
 /// Reverts an undo: the named one, otherwise the newest that was not reverted yet. Otherwise like
@@ -117,7 +117,7 @@ pub fn redo(
                 .with_hint("redo reverts only an undo; list the operations: art operations"));
         }
     }
-    let reverted = revert(repo, wanted, ("redo", options.dry_run), progress)?;
+    let reverted = revert(repo, wanted, "redo", options.dry_run, progress)?;
     let UndoOutcome { undone, records, operation } = reverted;
     let id = undone.undoes.as_deref().unwrap_or_default();
     Ok(RedoOutcome { redone: repo.history().find_operation(id)?, undone, records, operation })
@@ -126,7 +126,8 @@ pub fn redo(
 fn revert(
     repo: &Repository,
     wanted: Undoing<'_>,
-    (verb, dry_run): (&'static str, bool),
+    verb: &'static str,
+    dry_run: bool,
     progress: &dyn Progress,
 ) -> Result<UndoOutcome> {
     if dry_run {

@@ -98,7 +98,7 @@ impl Plan {
                     let expected = now.map_or(Expected::Absent, Expected::Id);
                     change.transaction().update(name.clone(), expected, *then, &subject);
                 }
-                Step::Version(revert) => revert.apply(change, (verb, &command), &subject)?,
+                Step::Version(revert) => revert.apply(change, verb, &command, &subject)?,
                 Step::Project(revert) => revert.apply(change, &subject)?,
             }
         }

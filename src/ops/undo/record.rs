@@ -57,7 +57,8 @@ impl VersionRevert {
     pub(super) fn apply(
         &self,
         change: &mut RecordChange<'_>,
-        (verb, command): (&str, &str),
+        verb: &str,
+        command: &str,
         subject: &str,
     ) -> Result<()> {
         let (reason, verdict) = if verb == REDO.1 { REDO } else { UNDO };
@@ -69,7 +70,7 @@ impl VersionRevert {
         if self.was_staged {
             let to = then.record().stage.clone();
             let message = format!("reverted: {command}");
-            announce(change, then.reference.project(), record, &to, (Some(reason), &message));
+            announce(change, then.reference.project(), record, &to, Some(reason), &message);
             let (reason, verdict) = (reason.to_owned(), verdict.to_owned());
             let why = StageReason { reason, message, author: change.author(), verdict };
             record.enter(to, why, change.now());

@@ -18,7 +18,8 @@ pub(super) type Taken = (TreePath, EntryMode, Id);
 pub(super) fn apply_edits(
     writer: &mut ObjectWriter<'_>,
     base: Option<Id>,
-    (taken, unread): (&[Taken], &[Unread]),
+    taken: &[Taken],
+    unread: &[Unread],
     merge: bool,
 ) -> Result<Id> {
     let tree = apply_taken(writer, base, taken, merge)?;

@@ -247,7 +247,7 @@ impl Intake<'_> {
 
     /// Builds the tree of a run whose previous tree is `base`.
     pub(crate) fn tree(&self, writer: &mut ObjectWriter<'_>, base: Option<Id>) -> Result<Id> {
-        apply_edits(writer, base, (&self.taken, &self.tally.unread), self.options.merge)
+        apply_edits(writer, base, &self.taken, &self.tally.unread, self.options.merge)
     }
 
     /// The subject of the run's commit.

@@ -124,7 +124,7 @@ fn survey_all(
         }
     }
     let Surveyor { tally, taken, new_content, .. } = surveyor;
-    let tree = apply_edits(&mut writer, base, (&taken, &tally.unread), options.merge)?;
+    let tree = apply_edits(&mut writer, base, &taken, &tally.unread, options.merge)?;
     let changes = find_renames(diff_trees(&writer, base, Some(tree))?, None)?;
     progress.end();
     let survey = Survey {

@@ -11,8 +11,11 @@ use crate::history::Signature;
 use crate::name::Name;
 use crate::record::{StageReason, VersionRecord};
 
+const RUN: &str = "run";
+/// The names of the artifacts. Without them, the version has all artifacts of the run.
+const NAMES: &str = "artifacts";
 /// The keys that define the version's contents, together with the tree of its artifacts.
-const PIN: [&str; 2] = ["run", "artifacts"];
+const PIN: [&str; 2] = [RUN, NAMES];
 
 const STAGE: &str = "stage";
 const CONDITIONS: &str = "stage_conditions";
@@ -27,7 +30,7 @@ pub(super) fn merge(
     three: &Three<'_>,
     trees: [Option<Node>; 3],
 ) -> (Table, Side, Option<Name>) {
-    let except = [PIN[0], PIN[1], "tags", STAGE, CONDITIONS];
+    let except = [RUN, NAMES, "tags", STAGE, CONDITIONS];
     let mut merged = table::merge(judge, "", three, &except);
     merged.extend(merge_sets("tags", three).map(|tags| ("tags".to_owned(), tags)));
     let pin = merge_pin(judge, three, trees, &mut merged);
@@ -43,15 +46,15 @@ fn merge_pin(
     [base, ours, theirs]: [Option<Node>; 3],
     merged: &mut Table,
 ) -> Side {
-    let has_base = !three.base.is_empty() && judge.knows("artifacts");
+    let has_base = !three.base.is_empty() && judge.knows(NAMES);
     let is =
         |a: &Table, b: &Table, keys: &[&str]| keys.iter().all(|key| same(a.get(*key), b.get(*key)));
-    if ours == theirs && is(three.ours, three.theirs, &PIN[..1]) {
-        take_unit(merged, &PIN[..1], Side::Ours, three);
-        let is_all = |table: &Table| !table.contains_key(PIN[1]);
+    if ours == theirs && is(three.ours, three.theirs, &[RUN]) {
+        take_unit(merged, &[RUN], Side::Ours, three);
+        let is_all = |table: &Table| !table.contains_key(NAMES);
         if !is_all(three.ours) && !is_all(three.theirs) {
-            let names = merge_sets(PIN[1], three).into_iter();
-            merged.extend(names.map(|names| (PIN[1].to_owned(), names)));
+            let names = merge_sets(NAMES, three).into_iter();
+            merged.extend(names.map(|names| (NAMES.to_owned(), names)));
         }
         return Side::Ours;
     }
@@ -62,7 +65,7 @@ fn merge_pin(
     } else if is_untouched(three.ours, ours) {
         Side::Theirs
     } else {
-        judge.settle("artifacts", || pin_conflict(three, [base, ours, theirs]))
+        judge.settle(NAMES, || pin_conflict(three, [base, ours, theirs]))
     };
     take_unit(merged, &PIN, side, three);
     side
@@ -70,14 +73,14 @@ fn merge_pin(
 
 fn pin_conflict(three: &Three<'_>, [base, ours, theirs]: [Option<Node>; 3]) -> FieldConflict {
     let made_of = |table: &Table, tree: Option<Node>| {
-        let run = table.get(PIN[0])?.as_table()?;
+        let run = table.get(RUN)?.as_table()?;
         let text = |key: &str| run.get(key).and_then(Value::as_str);
         let commit: String = text("commit")?.chars().take(12).collect();
         let files = tree.map(|node| format!(", {}", node.text())).unwrap_or_default();
         Some(format!("run/{} {commit}{files}", text("name")?))
     };
     FieldConflict {
-        what: "artifacts".to_owned(),
+        what: NAMES.to_owned(),
         base: made_of(three.base, base),
         ours: made_of(three.ours, ours),
         theirs: made_of(three.theirs, theirs),

@@ -108,8 +108,7 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     };
     let outcome = register(&repo, &options, &mut context.stdin()?, context.progress())?;
     context.ui.summary(&outcome, |page| view(page, &outcome))?;
-    let names = (&outcome.version, &outcome.run);
-    stages::warn(context, names, outcome.run_status, &outcome.total);
+    stages::warn(context, &outcome.version, &outcome.run, outcome.run_status, &outcome.total);
     Ok(Exit::Ok)
 }
 

@@ -106,8 +106,7 @@ fn exec_list(context: &Context<'_>, repo: &Repository, args: &ListArgs) -> Resul
         .iter()
         .map(|damaged| DamagedRow::new(&damaged.name, &damaged.error))
         .collect();
-    let rows = (found.tags.as_slice(), damaged.as_slice());
-    ui_list::show_with_damaged(context, &args, COLUMNS, rows, "no tags")?;
+    ui_list::show_with_damaged(context, &args, COLUMNS, &found.tags, &damaged, "no tags")?;
     let mut exit = Exit::Ok;
     for damaged in found.damaged {
         let name = damaged.name.name();

@@ -73,14 +73,14 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     let plan = run(&args.revert.plan())?;
     let wanted = Reverted { operation: &plan.undone, id: &plan.undone.id, records: &plan.records };
     if !args.revert.dry_run() {
-        args.revert.confirm(context, &repo, ("undo", &wanted))?;
+        args.revert.confirm(context, &repo, "undo", &wanted)?;
     }
     let outcome = if args.revert.dry_run() { plan } else { run(&options(wanted.id))? };
     context.ui.summary(&outcome, |page| {
         let verb = if args.revert.dry_run() { "would undo" } else { "undid" };
         let (operation, records) = (&outcome.undone, outcome.records.as_slice());
         let done = Reverted { operation, id: &operation.id, records };
-        view(page, &repo, verb, (&done, &operation.reversed()))
+        view(page, &repo, verb, &done, &operation.reversed())
     })?;
     Ok(Exit::Ok)
 }
@@ -105,7 +105,8 @@ impl RevertArgs {
         &self,
         context: &Context<'_>,
         repo: &Repository,
-        (verb, wanted): (&str, &Reverted<'_>),
+        verb: &str,
+        wanted: &Reverted<'_>,
     ) -> Result<()> {
         let id = moves::short_id(wanted.id);
         let command = sanitize::subject(&wanted.operation.command);
@@ -146,7 +147,8 @@ pub(super) fn view(
     page: &mut Page<'_>,
     repo: &Repository,
     verb: &str,
-    (done, reversed): (&Reverted<'_>, &Operation),
+    done: &Reverted<'_>,
+    reversed: &Operation,
 ) -> Result<()> {
     let (command, time) = (sanitize::subject(&done.operation.command), done.operation.time);
     let (id, time) = (moves::short_id(done.id), page.time(time));

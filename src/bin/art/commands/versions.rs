@@ -101,7 +101,7 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         .iter()
         .map(|unreadable| DamagedRow::new(&unreadable.reference, &unreadable.error))
         .collect();
-    table::show_with_damaged(context, &shown, COLUMNS, (&found.versions, &damaged), empty)?;
+    table::show_with_damaged(context, &shown, COLUMNS, &found.versions, &damaged, empty)?;
     Ok(tell(context, found))
 }
 

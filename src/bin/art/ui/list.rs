@@ -164,7 +164,7 @@ pub(crate) fn show<T: Serialize>(
     rows: &[T],
     empty: &str,
 ) -> Result<()> {
-    show_with_damaged(context, args, columns, (rows, &[]), empty)
+    show_with_damaged(context, args, columns, rows, &[], empty)
 }
 
 /// A record that cannot be read: its row has no other fields.
@@ -193,7 +193,8 @@ pub(crate) fn show_with_damaged<T: Serialize>(
     context: &Context<'_>,
     args: &ListArgs,
     columns: &[Column],
-    (rows, damaged): (&[T], &[DamagedRow]),
+    rows: &[T],
+    damaged: &[DamagedRow],
     empty: &str,
 ) -> Result<()> {
     let (mut rows, chosen) = args.arrange(columns, rows.iter().map(to_value))?;

@@ -88,8 +88,8 @@ fn exec_list(context: &Context<'_>, args: &ListArgs) -> Result<Exit> {
             error: unreadable.error.message().to_owned(),
         })
         .collect();
-    let rows = (found.projects.as_slice(), damaged.as_slice());
-    table::show_with_damaged(context, args, COLUMNS, rows, "no matching projects")?;
+    let empty = "no matching projects";
+    table::show_with_damaged(context, args, COLUMNS, &found.projects, &damaged, empty)?;
     let mut exit = Exit::Ok;
     for unreadable in found.unreadable {
         let name = &unreadable.name;

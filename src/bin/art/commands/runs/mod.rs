@@ -124,7 +124,7 @@ fn exec_list(context: &Context<'_>, args: &ListArgs) -> Result<Exit> {
         .filter(|unreadable| unreadable.reference.kind() == RefKind::Run)
         .map(|unreadable| DamagedRow::new(&unreadable.reference, &unreadable.error))
         .collect();
-    table::show_with_damaged(context, &shown, COLUMNS, (&found.runs, &damaged), empty)?;
+    table::show_with_damaged(context, &shown, COLUMNS, &found.runs, &damaged, empty)?;
     let mut exit = Exit::Ok;
     for unreadable in found.unreadable {
         let (kind, name) = (unreadable.reference.kind().as_str(), unreadable.reference.name());
