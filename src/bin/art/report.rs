@@ -48,6 +48,31 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
+    /// The exit codes of a verb that reads records.
+    pub(crate) const OF_READS: &[Exit] =
+        &[Exit::No, Exit::NotARepository, Exit::Unauthorized, Exit::Corrupt];
+
+    /// The exit codes of a verb that reads content, which a policy can disable.
+    pub(crate) const OF_CONTENT: &[Exit] = &[
+        Exit::No,
+        Exit::NotARepository,
+        Exit::Unauthorized,
+        Exit::Unavailable,
+        Exit::Policy,
+        Exit::Corrupt,
+        Exit::Interrupted,
+    ];
+
+    /// The exit codes of a verb that writes to the repository.
+    pub(crate) const OF_WRITES: &[Exit] = &[
+        Exit::No,
+        Exit::NotARepository,
+        Exit::Locked,
+        Exit::Unauthorized,
+        Exit::Unavailable,
+        Exit::Corrupt,
+    ];
+
     /// The exit codes of a verb that contacts a remote.
     pub(crate) const OF_REMOTES: &[Exit] = &[
         Exit::No,
@@ -141,7 +166,7 @@ impl From<Exit> for ExitCode {
 
 /// The end of the `--help` of a verb: examples, then exit codes. 0 and 2 apply to every verb and
 /// need not be given.
-pub(crate) fn help_tail(examples: &[&str], exits: &[Exit]) -> String {
+pub(crate) fn help_tail(examples: &[&str], exits: &[&[Exit]]) -> String {
     let mut text = String::new();
     if !examples.is_empty() {
         text.push_str("Examples:\n");
@@ -151,7 +176,7 @@ pub(crate) fn help_tail(examples: &[&str], exits: &[Exit]) -> String {
         text.push('\n');
     }
     let mut all = vec![Exit::Ok, Exit::Usage];
-    all.extend(exits);
+    all.extend(exits.iter().copied().flatten());
     all.sort_by_key(|exit| match exit {
         Exit::Child(_) => 256,
         other => u16::from(other.code()),
@@ -398,7 +423,7 @@ mod tests {
 
     #[test]
     fn help_names_each_exit_code_once_in_order() {
-        let tail = help_tail(&["art ls"], &[Exit::Corrupt, Exit::No, Exit::Corrupt]);
+        let tail = help_tail(&["art ls"], &[&[Exit::Corrupt, Exit::No, Exit::Corrupt]]);
         let codes: Vec<&str> = tail
             .lines()
             .skip_while(|line| *line != "Exit codes:")

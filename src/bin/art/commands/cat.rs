@@ -23,15 +23,7 @@ const MAX_JSON: u64 = 64 << 20;
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art cat HEAD:config.json", "art cat run/baseline:model.bin > model.bin", "art cat v1:data/train.csv | head"],
-    &[
-        Exit::No,
-        Exit::NotARepository,
-        Exit::Unauthorized,
-        Exit::Unavailable,
-        Exit::Policy,
-        Exit::Corrupt,
-        Exit::Interrupted,
-    ],
+    &[Exit::OF_CONTENT],
 ))]
 pub(crate) struct Args {
     /// The revision, and the path of the file in it

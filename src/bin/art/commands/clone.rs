@@ -22,14 +22,7 @@ use crate::ui::format::count;
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art clone s3://bucket/team", "art clone /srv/store work", "art clone /srv/store . --full"],
-    &[
-        Exit::No,
-        Exit::Unauthorized,
-        Exit::Moved,
-        Exit::Unavailable,
-        Exit::Corrupt,
-        Exit::Interrupted,
-    ],
+    &[&[Exit::No, Exit::Unauthorized, Exit::Moved, Exit::Unavailable, Exit::Corrupt, Exit::Interrupted]],
 ))]
 pub(crate) struct Args {
     /// The URI of the remote

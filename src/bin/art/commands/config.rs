@@ -35,7 +35,7 @@ enum Action {
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art config get user.name", "art config get lock.timeout --origin"],
-    &[Exit::No],
+    &[&[Exit::No]],
 ))]
 struct GetArgs {
     /// The setting, such as user.name
@@ -54,7 +54,7 @@ struct GetArgs {
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art config set --user user.name 'Ada Lovelace'", "art config set lock.timeout 1m"],
-    &[Exit::No, Exit::NotARepository, Exit::Unauthorized],
+    &[&[Exit::No, Exit::NotARepository, Exit::Unauthorized]],
 ))]
 struct SetArgs {
     /// The setting
@@ -73,7 +73,7 @@ struct SetArgs {
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art config unset user.name", "art config unset --user lock.timeout"],
-    &[Exit::No, Exit::NotARepository, Exit::Unauthorized],
+    &[&[Exit::No, Exit::NotARepository, Exit::Unauthorized]],
 ))]
 struct UnsetArgs {
     /// The setting

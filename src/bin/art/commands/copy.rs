@@ -22,15 +22,7 @@ use crate::version::{AboutArgs, VersionArg};
         "art copy v1 --name v2 --description 'v1, for the new cluster'",
         "art copy @production --to-project alice/releases --name 1.0.0",
     ],
-    &[
-        Exit::No,
-        Exit::NotARepository,
-        Exit::Locked,
-        Exit::Unauthorized,
-        Exit::Unavailable,
-        Exit::Policy,
-        Exit::Corrupt,
-    ],
+    &[Exit::OF_WRITES, &[Exit::Policy]],
 ))]
 pub(crate) struct Args {
     #[command(flatten)]

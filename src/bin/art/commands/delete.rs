@@ -18,15 +18,7 @@ use crate::ui::{ConfirmArgs, Page};
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art delete v1", "art delete v1 v2 --yes", "art delete v1 --dry-run"],
-    &[
-        Exit::No,
-        Exit::NotARepository,
-        Exit::Locked,
-        Exit::Unauthorized,
-        Exit::Moved,
-        Exit::Unavailable,
-        Exit::Corrupt,
-    ],
+    &[Exit::OF_WRITES, &[Exit::Moved]],
 ))]
 pub(crate) struct Args {
     /// The versions: a name, `OWNER/PROJECT:NAME`, `@STAGE` or `@latest`

@@ -33,16 +33,7 @@ use crate::ui::patch;
         "art diff run/base ./out --stat",
         "art diff v1:conf v2:conf --content -- train.toml",
     ],
-    &[
-        Exit::No,
-        Exit::Partly,
-        Exit::NotARepository,
-        Exit::Unauthorized,
-        Exit::Unavailable,
-        Exit::Policy,
-        Exit::Corrupt,
-        Exit::Interrupted,
-    ],
+    &[Exit::OF_CONTENT, &[Exit::Partly]],
 ))]
 #[expect(clippy::struct_excessive_bools, reason = "each is a command-line option")]
 pub(crate) struct Args {

@@ -28,15 +28,7 @@ use crate::ui::format::{count, size};
         "art download --tag best --path weights --to /srv/model",
         "art download --stage production --to /srv/model",
     ],
-    &[
-        Exit::No,
-        Exit::NotARepository,
-        Exit::Unauthorized,
-        Exit::Unavailable,
-        Exit::Policy,
-        Exit::Corrupt,
-        Exit::Interrupted,
-    ],
+    &[Exit::OF_CONTENT],
 ))]
 pub(crate) struct Args {
     #[command(flatten)]

@@ -18,7 +18,7 @@ use crate::ui::{Page, Style};
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art du", "art du --json"],
-    &[Exit::NotARepository, Exit::Unauthorized, Exit::Corrupt, Exit::Interrupted],
+    &[&[Exit::NotARepository, Exit::Unauthorized, Exit::Corrupt, Exit::Interrupted]],
 ))]
 pub(crate) struct Args {}
 

@@ -19,7 +19,7 @@ use crate::ui::{ConfirmArgs, Page};
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art evict --dry-run", "art evict --keep @production --keep HEAD --yes", "art evict --full --yes"],
-    Exit::OF_REMOTES,
+    &[Exit::OF_REMOTES],
 ))]
 pub(crate) struct Args {
     /// The remote [default: the only remote, otherwise origin]

@@ -27,15 +27,7 @@ use crate::ui::format::{count, size};
         "art export HEAD~1:model -o model.zip",
         "art export v1 --format tar | tar -x -C /srv/model",
     ],
-    &[
-        Exit::No,
-        Exit::NotARepository,
-        Exit::Unauthorized,
-        Exit::Unavailable,
-        Exit::Policy,
-        Exit::Corrupt,
-        Exit::Interrupted,
-    ],
+    &[Exit::OF_CONTENT],
 ))]
 pub(crate) struct Args {
     /// The revision, and a directory or file in it

@@ -18,16 +18,7 @@ use crate::ui::format::count;
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art fetch", "art fetch origin -v"],
-    &[
-        Exit::No,
-        Exit::NotARepository,
-        Exit::Locked,
-        Exit::Unauthorized,
-        Exit::Moved,
-        Exit::Unavailable,
-        Exit::Corrupt,
-        Exit::Interrupted,
-    ],
+    &[Exit::OF_REMOTES, &[Exit::Moved]],
 ))]
 pub(crate) struct Args {
     /// The remote [default: the only remote, otherwise origin]

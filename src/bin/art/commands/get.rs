@@ -23,14 +23,7 @@ const COUNTED: u64 = 100_000;
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art get", "art get @production", "art get ada/digits:v1 --json"],
-    &[
-        Exit::No,
-        Exit::NotARepository,
-        Exit::Unauthorized,
-        Exit::Unavailable,
-        Exit::Corrupt,
-        Exit::Interrupted,
-    ],
+    &[Exit::OF_READS, &[Exit::Unavailable, Exit::Interrupted]],
 ))]
 pub(crate) struct Args {
     /// The version: a name, `OWNER/PROJECT:NAME`, `@STAGE` or `@latest`

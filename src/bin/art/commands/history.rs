@@ -23,7 +23,7 @@ use crate::ui::list::{self as table, Column, ListArgs, Show};
         "art history --all -q 'to: production' --sort time",
         "art history --all -q 'author: %ada%, time: >=2026-11-01' --csv",
     ],
-    &[Exit::No, Exit::Partly, Exit::NotARepository, Exit::Unauthorized, Exit::Corrupt, Exit::Interrupted],
+    &[Exit::OF_READS, &[Exit::Partly, Exit::Interrupted]],
 ))]
 pub(crate) struct Args {
     /// The version: a name, `OWNER/PROJECT:NAME`, `@STAGE` or `@latest`

@@ -19,7 +19,7 @@ use crate::report::{Exit, help_tail};
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art init", "art init data --project alice/digits"],
-    &[Exit::No, Exit::Unauthorized, Exit::Unavailable],
+    &[&[Exit::No, Exit::Unauthorized, Exit::Unavailable]],
 ))]
 pub(crate) struct Args {
     /// The directory, which is created if missing

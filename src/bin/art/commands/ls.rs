@@ -24,7 +24,7 @@ use crate::ui::{Page, Style, format};
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art ls", "art ls -- model", "art ls -r -l run/baseline", "art ls HEAD~1:data", "art ls -r -z | xargs -0 -n 1 echo"],
-    &[Exit::No, Exit::NotARepository, Exit::Unauthorized, Exit::Corrupt, Exit::Interrupted],
+    &[Exit::OF_READS, &[Exit::Interrupted]],
 ))]
 pub(crate) struct Args {
     /// The revision, and a directory or file in it

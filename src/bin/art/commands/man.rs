@@ -23,7 +23,7 @@ use crate::ui::markdown;
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art man | man -l -", "art man completions", "art man --to ~/.local/share/man/man1"],
-    &[Exit::Unauthorized],
+    &[&[Exit::Unauthorized]],
 ))]
 pub(crate) struct Args {
     /// The command, and its subcommand if there is one

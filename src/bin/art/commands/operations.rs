@@ -16,7 +16,7 @@ use crate::ui::{Page, Style, moves, sanitize};
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art operations", "art operations --limit 3", "art operations --json"],
-    &[Exit::No, Exit::Partly, Exit::NotARepository, Exit::Unauthorized, Exit::Corrupt],
+    &[Exit::OF_READS, &[Exit::Partly]],
 ))]
 pub(crate) struct Args {
     /// Show only the operation with this id or id prefix

@@ -22,7 +22,7 @@ use crate::version::VersionArg;
         "art promote v1 --reason DriftTests",
         "art promote @staging --expect staging --message 'approved on Monday'",
     ],
-    Exit::OF_MOVES,
+    &[Exit::OF_MOVES],
 ))]
 pub(crate) struct Args {
     #[command(flatten)]

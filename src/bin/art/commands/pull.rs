@@ -22,7 +22,7 @@ use crate::ui::{Page, sanitize};
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art pull", "art pull v1", "art pull origin v1 --path model", "art pull --full"],
-    Exit::OF_MOVES,
+    &[Exit::OF_MOVES],
 ))]
 pub(crate) struct Args {
     /// A remote, then refs (`VERSION`, `run/NAME`, `tag/NAME`) [default: the only remote or origin]

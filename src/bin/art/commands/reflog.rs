@@ -18,7 +18,7 @@ use crate::ui::{Page, Style, moves, sanitize};
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art reflog", "art reflog run/baseline", "art reflog HEAD -n 3"],
-    &[Exit::No, Exit::Partly, Exit::NotARepository, Exit::Unauthorized, Exit::Corrupt],
+    &[Exit::OF_READS, &[Exit::Partly]],
 ))]
 pub(crate) struct Args {
     /// The ref

@@ -31,7 +31,7 @@ use crate::{changes, revision, stages};
         "art register v3 --path model --description 'cluster build' --tags cuda,fp16",
         "art register v3 --force --content '{\"accuracy\": 0.91}' --readme @CARD.md",
     ],
-    Exit::OF_MOVES,
+    &[Exit::OF_MOVES],
 ))]
 pub(crate) struct Args {
     /// The name of the version

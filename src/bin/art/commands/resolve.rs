@@ -16,7 +16,7 @@ use crate::ui::Page;
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art resolve v1 --stage production", "art resolve v1 --theirs", "art resolve tag/best --ours"],
-    &[Exit::No, Exit::NotARepository, Exit::Locked, Exit::Moved, Exit::Corrupt],
+    &[&[Exit::No, Exit::NotARepository, Exit::Locked, Exit::Moved, Exit::Corrupt]],
 ))]
 #[command(group = clap::ArgGroup::new("choice").required(true))]
 pub(crate) struct Args {

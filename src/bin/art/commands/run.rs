@@ -36,17 +36,7 @@ use crate::ui::format::{count, duration, size};
         "art run -o model -- python train.py --epochs 3",
         "art run --upload-from data --upload-to inputs -o model -- make train",
     ],
-    &[
-        Exit::No,
-        Exit::NotARepository,
-        Exit::Locked,
-        Exit::Unauthorized,
-        Exit::Unavailable,
-        Exit::Policy,
-        Exit::Corrupt,
-        Exit::Interrupted,
-        Exit::Child(0),
-    ],
+    &[Exit::OF_REMOTES, &[Exit::Policy, Exit::Child(0)]],
 ))]
 pub(crate) struct Args {
     /// The name of the run [default: two words and a number]

@@ -29,15 +29,7 @@ const COUNTED: usize = 100_000;
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art show", "art show run/baseline", "art show HEAD~1 --limit 100", "art show HEAD:config.json"],
-    &[
-        Exit::No,
-        Exit::NotARepository,
-        Exit::Unauthorized,
-        Exit::Unavailable,
-        Exit::Policy,
-        Exit::Corrupt,
-        Exit::Interrupted,
-    ],
+    &[Exit::OF_CONTENT],
 ))]
 pub(crate) struct Args {
     /// The revision, and a path in it

@@ -23,7 +23,7 @@ use crate::version::VersionArg;
         "art stage v1 production --expect staging",
         "art stage @production disabled --reason Recall --message 'wrong labels'",
     ],
-    Exit::OF_MOVES,
+    &[Exit::OF_MOVES],
 ))]
 pub(crate) struct Args {
     #[command(flatten)]

@@ -21,15 +21,7 @@ use crate::ui::{Page, Style, changes};
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art status", "art status model --rev v1", "art status model --rev run/base:models/old"],
-    &[
-        Exit::No,
-        Exit::Partly,
-        Exit::NotARepository,
-        Exit::Unauthorized,
-        Exit::Unavailable,
-        Exit::Corrupt,
-        Exit::Interrupted,
-    ],
+    &[Exit::OF_READS, &[Exit::Partly, Exit::Unavailable, Exit::Interrupted]],
 ))]
 pub(crate) struct Args {
     /// A file or directory [default: .]

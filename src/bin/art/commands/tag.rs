@@ -24,16 +24,7 @@ use crate::ui::{Column, ConfirmArgs, ListArgs, Page, Show, list as ui_list};
         "art tag best run/sharp-shrimp-1~1 --force",
         "art tag best --delete --yes",
     ],
-    &[
-        Exit::No,
-        Exit::Partly,
-        Exit::NotARepository,
-        Exit::Locked,
-        Exit::Unauthorized,
-        Exit::Moved,
-        Exit::Unavailable,
-        Exit::Corrupt,
-    ],
+    &[Exit::OF_WRITES, &[Exit::Partly, Exit::Moved]],
 ))]
 pub(crate) struct Args {
     /// The tag

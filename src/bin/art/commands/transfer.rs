@@ -20,15 +20,7 @@ use crate::version::VersionArg;
         "art transfer v1 --to-project alice/releases",
         "art transfer alice/digits:v1 --to-project alice/releases",
     ],
-    &[
-        Exit::No,
-        Exit::NotARepository,
-        Exit::Locked,
-        Exit::Unauthorized,
-        Exit::Unavailable,
-        Exit::Policy,
-        Exit::Corrupt,
-    ],
+    &[Exit::OF_WRITES, &[Exit::Policy]],
 ))]
 pub(crate) struct Args {
     #[command(flatten)]

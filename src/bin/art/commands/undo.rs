@@ -11,16 +11,7 @@ use crate::report::{Exit, help_tail};
 use crate::ui::{ConfirmArgs, Page, moves, sanitize};
 
 /// The exit codes of `art undo` and `art redo`.
-pub(super) const EXITS: &[Exit] = &[
-    Exit::No,
-    Exit::NotARepository,
-    Exit::Locked,
-    Exit::Unauthorized,
-    Exit::Moved,
-    Exit::Unavailable,
-    Exit::Policy,
-    Exit::Corrupt,
-];
+pub(super) const EXITS: &[&[Exit]] = &[Exit::OF_WRITES, &[Exit::Moved, Exit::Policy]];
 
 /// Revert an operation with a new operation
 ///

@@ -25,14 +25,7 @@ use crate::version::{AboutArgs, VersionArg};
         "art update @latest --content '{\"accuracy\": 0.91}' --kind model",
         "art update v1 --description '' --content ''",
     ],
-    &[
-        Exit::No,
-        Exit::NotARepository,
-        Exit::Locked,
-        Exit::Unauthorized,
-        Exit::Unavailable,
-        Exit::Corrupt,
-    ],
+    &[Exit::OF_WRITES],
 ))]
 pub(crate) struct Args {
     #[command(flatten)]

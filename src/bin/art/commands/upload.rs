@@ -29,17 +29,7 @@ use crate::ui::{Page, changes};
         "art upload model --to models/latest -m 'epoch 3'",
         "tar -c logs | art upload - --to logs.tar",
     ],
-    &[
-        Exit::No,
-        Exit::Partly,
-        Exit::NotARepository,
-        Exit::Locked,
-        Exit::Unauthorized,
-        Exit::Unavailable,
-        Exit::Policy,
-        Exit::Corrupt,
-        Exit::Interrupted,
-    ],
+    &[Exit::OF_REMOTES, &[Exit::Partly, Exit::Policy]],
 ))]
 pub(crate) struct Args {
     /// Files and directories to upload; `-` with --to is standard input [default: .]

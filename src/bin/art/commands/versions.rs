@@ -26,7 +26,7 @@ use crate::ui::list::{self as table, Column, DamagedRow, ListArgs, Show};
         "art versions --stage production --at 2026-11-01",
         "art versions -q 'kind: model, tags: best' --sort -staged_at --limit 5",
     ],
-    &[Exit::No, Exit::Partly, Exit::NotARepository, Exit::Unauthorized, Exit::Corrupt, Exit::Interrupted],
+    &[Exit::OF_READS, &[Exit::Partly, Exit::Interrupted]],
 ))]
 pub(crate) struct Args {
     /// Show only versions in STAGE

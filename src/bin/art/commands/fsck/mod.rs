@@ -36,16 +36,7 @@ use crate::ui::{Page, Style, moves, sanitize};
         "art fsck --remote origin",
         "art fsck --remote origin --sample 5%",
     ],
-    &[
-        Exit::No,
-        Exit::Partly,
-        Exit::NotARepository,
-        Exit::Locked,
-        Exit::Unauthorized,
-        Exit::Unavailable,
-        Exit::Corrupt,
-        Exit::Interrupted,
-    ],
+    &[Exit::OF_REMOTES, &[Exit::Partly]],
 ))]
 pub(crate) struct Args {
     /// Read and hash every byte

@@ -22,7 +22,7 @@ use crate::ui::Style;
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true, after_long_help = help_tail(
     &["art lineage", "art lineage run/baseline", "art lineage HEAD~3 --json"],
-    &[Exit::No, Exit::Partly, Exit::NotARepository, Exit::Unauthorized, Exit::Corrupt, Exit::Interrupted],
+    &[Exit::OF_READS, &[Exit::Partly, Exit::Interrupted]],
 ))]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -50,15 +50,7 @@ enum Action {
         "art lineage add train --path data/train.csv --kind csv --input",
         "art lineage add base --kind model --input me/digits:v1:model.bin",
     ],
-    &[
-        Exit::No,
-        Exit::NotARepository,
-        Exit::Locked,
-        Exit::Unauthorized,
-        Exit::Unavailable,
-        Exit::Corrupt,
-        Exit::Interrupted,
-    ],
+    &[Exit::OF_WRITES, &[Exit::Interrupted]],
 ))]
 struct AddArgs {
     /// The name of the artifact

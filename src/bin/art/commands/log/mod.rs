@@ -44,15 +44,7 @@ const MAX_REFS: usize = 6;
         "art log HEAD:model",
         "art log --remote origin -n 3",
     ],
-    &[
-        Exit::No,
-        Exit::Partly,
-        Exit::NotARepository,
-        Exit::Unauthorized,
-        Exit::Unavailable,
-        Exit::Corrupt,
-        Exit::Interrupted,
-    ],
+    &[Exit::OF_READS, &[Exit::Partly, Exit::Unavailable, Exit::Interrupted]],
 ))]
 pub(crate) struct Args {
     /// The first commit to show, and a path that limits the log [default: HEAD]

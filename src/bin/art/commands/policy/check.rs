@@ -18,13 +18,7 @@ use crate::version::{VersionArg, WhyArgs};
         "art policy check v1 production",
         "art policy check @staging production --reason Release --json",
     ],
-    &[
-        Exit::No,
-        Exit::NotARepository,
-        Exit::Unauthorized,
-        Exit::Policy,
-        Exit::Corrupt,
-    ],
+    &[Exit::OF_READS, &[Exit::Policy]],
 ))]
 pub(super) struct Args {
     #[command(flatten)]

@@ -24,7 +24,7 @@ use crate::ui::{Page, sanitize};
         "art policy set production.reason=true production.capacity=1",
         "art policy check v1 production",
     ],
-    EXITS,
+    &[Exit::OF_READS],
 ))]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -45,12 +45,9 @@ enum Action {
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art policy show", "art policy show --json", "art -p ada/digits policy show"],
-    EXITS,
+    &[Exit::OF_READS],
 ))]
 struct ShowArgs {}
-
-/// The exit codes of showing.
-const EXITS: &[Exit] = &[Exit::No, Exit::NotARepository, Exit::Unauthorized, Exit::Corrupt];
 
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     match &args.action {

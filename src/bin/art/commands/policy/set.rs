@@ -34,14 +34,7 @@ use crate::version::text_or_file;
         "art policy set stages=dev,qa,live --dry-run",
         "art policy set @policy.toml",
     ],
-    &[
-        Exit::No,
-        Exit::NotARepository,
-        Exit::Locked,
-        Exit::Unauthorized,
-        Exit::Unavailable,
-        Exit::Corrupt,
-    ],
+    &[Exit::OF_WRITES],
 ))]
 pub(super) struct Args {
     /// The rules to set, or a file with all rules

@@ -22,7 +22,7 @@ use crate::ui::list::{self as table, Column, DamagedRow, ListArgs, Show};
         "art project list -q 'versions: >0' --sort -versions",
         "art project update --description 'Reads digits' --add-tag vision",
     ],
-    show::EXITS,
+    &[Exit::OF_READS],
 ))]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -44,7 +44,7 @@ enum Action {
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art project list", "art project list --csv --columns name,versions"],
-    &[Exit::Partly, Exit::NotARepository, Exit::Unauthorized, Exit::Corrupt],
+    &[&[Exit::Partly, Exit::NotARepository, Exit::Unauthorized, Exit::Corrupt]],
 ))]
 struct ListingArgs {
     #[command(flatten)]

@@ -14,17 +14,13 @@ use crate::ui::{Page, Style, sanitize};
 #[derive(Debug, Default, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art project show", "art project show ada/digits --json"],
-    EXITS,
+    &[Exit::OF_READS],
 ))]
 pub(super) struct Args {
     /// The project [default: the current project]
     #[arg(value_name = "OWNER/PROJECT")]
     name: Option<ProjectName>,
 }
-
-/// The exit codes of showing.
-pub(super) const EXITS: &[Exit] =
-    &[Exit::No, Exit::NotARepository, Exit::Unauthorized, Exit::Corrupt];
 
 pub(super) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     let project = args.name.as_ref().or(context.globals.project.as_ref());

@@ -19,14 +19,7 @@ use crate::ui::Page;
         "art project update --add-tag public --remove-tag draft",
         "art project update ada/letters",
     ],
-    &[
-        Exit::No,
-        Exit::NotARepository,
-        Exit::Locked,
-        Exit::Unauthorized,
-        Exit::Unavailable,
-        Exit::Corrupt,
-    ],
+    &[Exit::OF_WRITES],
 ))]
 pub(super) struct Args {
     /// The project [default: the current project]

@@ -25,7 +25,7 @@ use crate::ui::format::{count, size};
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art push", "art push origin v1 run/sharp-shrimp-1", "art push --all", "art push v1 --force", "art push --repair origin --full"],
-    &[Exit::OF_MOVES, &[Exit::Partly]].concat(),
+    &[Exit::OF_MOVES, &[Exit::Partly]],
 ))]
 pub(crate) struct Args {
     /// A remote, then refs (`NAME`, `run/NAME`, `tag/NAME`) [default: the only remote or origin;

@@ -24,7 +24,7 @@ use super::remove::{question, show_only_there};
         "art remote add lab s3+http://minio.lab:9000/artifacts",
         "art remote add disk ../share",
     ],
-    Exit::OF_REMOTES,
+    &[Exit::OF_REMOTES],
 ))]
 pub(super) struct AddArgs {
     /// The name of the remote
@@ -45,7 +45,7 @@ pub(super) struct AddArgs {
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art remote set-uri origin gs://team-bucket/digits"],
-    Exit::OF_REMOTES,
+    &[Exit::OF_REMOTES],
 ))]
 pub(super) struct SetUriArgs {
     /// The remote

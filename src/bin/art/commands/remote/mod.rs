@@ -35,7 +35,7 @@ use crate::ui::list::{self as table, Column, ListArgs, Show};
         "art remote",
         "art remote show",
     ],
-    LIST_EXITS,
+    &[Exit::OF_READS],
 ))]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -62,14 +62,12 @@ enum Action {
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art remote list", "art remote list --columns name,uri,entries"],
-    LIST_EXITS,
+    &[Exit::OF_READS],
 ))]
 struct ListingArgs {
     #[command(flatten)]
     list: ListArgs,
 }
-
-const LIST_EXITS: &[Exit] = &[Exit::No, Exit::NotARepository, Exit::Unauthorized, Exit::Corrupt];
 
 const COLUMNS: &[Column] = &[
     Column::new("default", Show::Mark),

@@ -16,14 +16,7 @@ use crate::ui::{ConfirmArgs, Page};
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art remote remove lab", "art remote remove lab --yes"],
-    &[
-        Exit::No,
-        Exit::NotARepository,
-        Exit::Locked,
-        Exit::Unauthorized,
-        Exit::Unavailable,
-        Exit::Corrupt,
-    ],
+    &[Exit::OF_WRITES],
 ))]
 pub(super) struct Args {
     /// The remote

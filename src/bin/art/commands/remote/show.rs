@@ -16,7 +16,7 @@ use crate::ui::{Page, Style};
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art remote show", "art remote show lab --json"],
-    Exit::OF_REMOTES,
+    &[Exit::OF_REMOTES],
 ))]
 pub(super) struct Args {
     /// The remote [default: the only remote, otherwise origin]

@@ -15,15 +15,7 @@ use crate::ui::{ConfirmArgs, Page};
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art runs delete sharp-shrimp-1", "art runs delete sharp-shrimp-1 --yes"],
-    &[
-        Exit::No,
-        Exit::NotARepository,
-        Exit::Locked,
-        Exit::Unauthorized,
-        Exit::Moved,
-        Exit::Unavailable,
-        Exit::Corrupt,
-    ],
+    &[Exit::OF_WRITES, &[Exit::Moved]],
 ))]
 pub(super) struct Args {
     /// The run

@@ -29,7 +29,7 @@ use crate::ui::list::{self as table, Column, DamagedRow, ListArgs, Show};
         "art runs --sort -updated_at --columns name,updated_at,command",
         "art runs switch baseline",
     ],
-    &[Exit::No, Exit::Partly, Exit::NotARepository, Exit::Unauthorized, Exit::Corrupt, Exit::Interrupted],
+    &[Exit::OF_READS, &[Exit::Partly, Exit::Interrupted]],
 ))]
 pub(crate) struct Args {
     #[command(subcommand)]

@@ -20,7 +20,7 @@ use crate::ui::{Page, Style, sanitize};
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art runs show", "art runs show sharp-shrimp-1 --json"],
-    &[Exit::No, Exit::NotARepository, Exit::Unauthorized, Exit::Corrupt, Exit::Interrupted],
+    &[Exit::OF_READS, &[Exit::Interrupted]],
 ))]
 pub(super) struct Args {
     #[command(flatten)]

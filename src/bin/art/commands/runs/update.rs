@@ -15,7 +15,7 @@ use crate::report::{Exit, help_tail};
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art runs switch sharp-shrimp-1"],
-    &[Exit::No, Exit::NotARepository, Exit::Locked, Exit::Unauthorized, Exit::Unavailable],
+    &[&[Exit::No, Exit::NotARepository, Exit::Locked, Exit::Unauthorized, Exit::Unavailable]],
 ))]
 pub(super) struct SwitchArgs {
     /// The run
@@ -27,14 +27,7 @@ pub(super) struct SwitchArgs {
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art runs finish", "art runs finish sharp-shrimp-1 --status failed"],
-    &[
-        Exit::No,
-        Exit::NotARepository,
-        Exit::Locked,
-        Exit::Unauthorized,
-        Exit::Unavailable,
-        Exit::Corrupt,
-    ],
+    &[Exit::OF_WRITES],
 ))]
 pub(super) struct FinishArgs {
     #[command(flatten)]
@@ -61,14 +54,7 @@ pub(super) struct FinishArgs {
         "art runs update sharp-shrimp-1 --name baseline --add-tag paper",
         "art runs update baseline --tags ''",
     ],
-    &[
-        Exit::No,
-        Exit::NotARepository,
-        Exit::Locked,
-        Exit::Unauthorized,
-        Exit::Unavailable,
-        Exit::Corrupt,
-    ],
+    &[Exit::OF_WRITES],
 ))]
 pub(super) struct Args {
     #[command(flatten)]
