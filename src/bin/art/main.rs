@@ -8,6 +8,7 @@ mod env;
 mod foreign;
 mod input;
 mod paths;
+mod records;
 mod remotes;
 mod report;
 mod revision;

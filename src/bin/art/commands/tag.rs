@@ -7,10 +7,10 @@ use artifacts::history::Revision;
 use artifacts::ops::tag::{TagListOptions, TagOptions, TagOutcome, list, tag};
 
 use crate::context::Context;
-use crate::report::{self, Exit, help_tail};
+use crate::records;
+use crate::report::{Exit, help_tail};
 use crate::revision;
-use crate::ui::list::DamagedRow;
-use crate::ui::{Column, ConfirmArgs, ListArgs, Page, Show, list as ui_list};
+use crate::ui::{Column, ConfirmArgs, ListArgs, Page, Show};
 
 /// List, create, move or delete tags
 ///
@@ -92,19 +92,8 @@ fn exec_list(context: &Context<'_>, repo: &Repository, args: &ListArgs) -> Resul
         args = ListArgs { sort: None, offset: 0, limit: None, ..args };
     }
     let found = list(repo, &options)?;
-    let damaged: Vec<DamagedRow> = found
-        .damaged
-        .iter()
-        .map(|damaged| DamagedRow::new(&damaged.name, &damaged.error))
-        .collect();
-    ui_list::show_with_damaged(context, &args, COLUMNS, &found.tags, &damaged, "no tags")?;
-    let mut exit = Exit::Ok;
-    for damaged in found.damaged {
-        let name = damaged.name.name();
-        let error = damaged.error.context(format!("the tag '{name}' can't be read"));
-        exit = report::damaged(&error, &context.ui);
-    }
-    Ok(exit)
+    let damaged = found.damaged.into_iter().map(|damaged| (damaged.name, damaged.error));
+    records::show(context, &args, COLUMNS, &found.tags, damaged, "no tags")
 }
 
 fn view(page: &mut Page<'_>, outcome: &TagOutcome, dry_run: bool) -> Result<()> {

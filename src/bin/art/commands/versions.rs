@@ -2,13 +2,13 @@
 
 use artifacts::clock::Timestamp;
 use artifacts::ops::versions::{VersionList, VersionsOptions, versions};
-use artifacts::record::query::{Query, Sort};
 use artifacts::record::{VERSION_FIELDS, VersionKind};
 use artifacts::{Name, Result};
 
 use crate::context::Context;
-use crate::report::{self, Exit, help_tail};
-use crate::ui::list::{self as table, Column, DamagedRow, ListArgs, Show};
+use crate::records;
+use crate::report::{Exit, help_tail};
+use crate::ui::list::{Column, ListArgs, Show};
 
 /// List the versions of the project, now or at a past time
 ///
@@ -82,8 +82,8 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         all_projects: args.all_projects,
         stage: args.stage.clone(),
         at: args.at,
-        query: list.query.as_ref().map(|text| Query::parse(text, VERSION_FIELDS)).transpose()?,
-        sort: list.sort.as_ref().map(|text| Sort::parse(text, VERSION_FIELDS)).transpose()?,
+        query: list.query(VERSION_FIELDS)?,
+        sort: list.sort(VERSION_FIELDS)?,
         offset: list.offset,
         limit: list.limit,
     };
@@ -96,13 +96,9 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         None if is_all => "no versions yet; create one: art register VERSION",
         None => "no matching versions",
     };
-    let damaged: Vec<DamagedRow> = found
-        .unreadable
-        .iter()
-        .map(|unreadable| DamagedRow::new(&unreadable.reference, &unreadable.error))
-        .collect();
-    table::show_with_damaged(context, &shown, COLUMNS, &found.versions, &damaged, empty)?;
-    Ok(tell(context, found))
+    warn_of_gaps(context, &found);
+    let damaged = found.unreadable.into_iter().map(|one| (one.reference, one.error));
+    records::show(context, &shown, COLUMNS, &found.versions, damaged, empty)
 }
 
 /// The requested columns; with all projects, the project is one of the default columns.
@@ -116,8 +112,7 @@ fn columns(context: &Context<'_>, args: &Args) -> Vec<String> {
     }
 }
 
-/// Warns about gaps in the list. Returns the exit code.
-fn tell(context: &Context<'_>, found: VersionList) -> Exit {
+fn warn_of_gaps(context: &Context<'_>, found: &VersionList) {
     if !found.is_complete {
         context.ui.warn(
             "the operation log is incomplete for that time; \
@@ -130,13 +125,6 @@ fn tell(context: &Context<'_>, found: VersionList) -> Exit {
              for the order of operations: art reflog",
         );
     }
-    let mut exit = Exit::Ok;
-    for unreadable in found.unreadable {
-        let name = unreadable.reference.name();
-        let error = unreadable.error.context(format!("the version '{name}' can't be read"));
-        exit = report::damaged(&error, &context.ui);
-    }
-    exit
 }
 
 #[cfg(test)]

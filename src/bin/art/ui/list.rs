@@ -223,6 +223,16 @@ fn to_value<T: Serialize>(row: &T) -> Result<Value> {
 const SPARE: usize = 1024;
 
 impl ListArgs {
+    /// Parses `--query` over `fields`.
+    pub(crate) fn query(&self, fields: &[Field]) -> Result<Option<Query>> {
+        Ok(self.query.as_ref().map(|query| Query::parse(query, fields)).transpose()?)
+    }
+
+    /// Parses `--sort` over `fields`.
+    pub(crate) fn sort(&self, fields: &[Field]) -> Result<Option<Sort>> {
+        self.sort.as_ref().map(|sort| Sort::parse(sort, fields)).transpose()
+    }
+
     /// Returns the rows to show and the columns to show.
     fn arrange(
         &self,
@@ -246,8 +256,7 @@ impl ListArgs {
             .iter()
             .map(|column| Field { name: column.name, kind: column.show.kind(), doc: "" })
             .collect();
-        let query = self.query.as_ref().map(|query| Query::parse(query, &fields)).transpose()?;
-        let sort = self.sort.as_ref().map(|sort| Sort::parse(sort, &fields)).transpose()?;
+        let (query, sort) = (self.query(&fields)?, self.sort(&fields)?);
         let wanted = self.limit.map(|limit| limit.saturating_add(self.offset));
         // The sort is stable: equal rows keep their order.
         let cut = |kept: &mut Vec<Value>| {

@@ -4,11 +4,13 @@ mod show;
 mod update;
 
 use artifacts::Result;
+use artifacts::name::RefName;
 use artifacts::ops::project::list;
 
 use crate::context::Context;
-use crate::report::{self, Exit, help_tail};
-use crate::ui::list::{self as table, Column, DamagedRow, ListArgs, Show};
+use crate::records;
+use crate::report::{Exit, help_tail};
+use crate::ui::list::{Column, ListArgs, Show};
 
 /// Show, list or update projects
 ///
@@ -79,22 +81,7 @@ fn exec_list(context: &Context<'_>, args: &ListArgs) -> Result<Exit> {
     let mut found = list(&context.repo()?)?;
     let unreadable = &found.unreadable;
     found.projects.retain(|row| !unreadable.iter().any(|other| other.name == row.name));
-    let damaged: Vec<DamagedRow> = found
-        .unreadable
-        .iter()
-        .map(|unreadable| DamagedRow {
-            name: unreadable.name.to_string(),
-            project: unreadable.name.to_string(),
-            error: unreadable.error.message().to_owned(),
-        })
-        .collect();
-    let empty = "no matching projects";
-    table::show_with_damaged(context, args, COLUMNS, &found.projects, &damaged, empty)?;
-    let mut exit = Exit::Ok;
-    for unreadable in found.unreadable {
-        let name = &unreadable.name;
-        let error = unreadable.error.context(format!("the record of {name} can't be read"));
-        exit = report::damaged(&error, &context.ui);
-    }
-    Ok(exit)
+    let damaged = found.unreadable.into_iter();
+    let damaged = damaged.map(|one| (RefName::project_record(one.name), one.error));
+    records::show(context, args, COLUMNS, &found.projects, damaged, "no matching projects")
 }

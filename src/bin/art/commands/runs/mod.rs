@@ -5,14 +5,14 @@ mod show;
 mod update;
 
 use artifacts::name::RefKind;
-use artifacts::ops::runs::{ListOptions, list};
-use artifacts::record::query::{Query, Sort};
+use artifacts::ops::runs::{ListOptions, UnreadableRun, list};
 use artifacts::record::{RUN_FIELDS, RunStatus};
 use artifacts::{Name, Result};
 
 use crate::context::Context;
-use crate::report::{self, Exit, help_tail};
-use crate::ui::list::{self as table, Column, DamagedRow, ListArgs, Show};
+use crate::records;
+use crate::report::{Exit, help_tail};
+use crate::ui::list::{Column, ListArgs, Show};
 
 /// List and manage the runs of a project
 ///
@@ -102,8 +102,8 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
 fn exec_list(context: &Context<'_>, args: &ListArgs) -> Result<Exit> {
     let options = ListOptions {
         project: context.globals.project.clone(),
-        query: args.query.as_ref().map(|text| Query::parse(text, RUN_FIELDS)).transpose()?,
-        sort: args.sort.as_ref().map(|text| Sort::parse(text, RUN_FIELDS)).transpose()?,
+        query: args.query(RUN_FIELDS)?,
+        sort: args.sort(RUN_FIELDS)?,
         offset: args.offset,
         limit: args.limit,
     };
@@ -118,18 +118,12 @@ fn exec_list(context: &Context<'_>, args: &ListArgs) -> Result<Exit> {
     let shown = ListArgs { columns, csv: args.csv, ..ListArgs::default() };
     let is_all = args.query.is_none() && args.offset == 0;
     let empty = if is_all { "no runs yet; create one: art run" } else { "no matching runs" };
-    let damaged: Vec<DamagedRow> = found
-        .unreadable
-        .iter()
-        .filter(|unreadable| unreadable.reference.kind() == RefKind::Run)
-        .map(|unreadable| DamagedRow::new(&unreadable.reference, &unreadable.error))
-        .collect();
-    table::show_with_damaged(context, &shown, COLUMNS, &found.runs, &damaged, empty)?;
-    let mut exit = Exit::Ok;
-    for unreadable in found.unreadable {
-        let (kind, name) = (unreadable.reference.kind().as_str(), unreadable.reference.name());
-        let error = unreadable.error.context(format!("the {kind} '{name}' can't be read"));
-        exit = report::damaged(&error, &context.ui);
+    let is_run = |one: &UnreadableRun| one.reference.kind() == RefKind::Run;
+    let (runs, versions): (Vec<_>, Vec<_>) = found.unreadable.into_iter().partition(is_run);
+    let damaged = runs.into_iter().map(|one| (one.reference, one.error));
+    let mut exit = records::show(context, &shown, COLUMNS, &found.runs, damaged, empty)?;
+    for version in versions {
+        exit = records::report_unreadable(context, &version.reference, version.error);
     }
     Ok(exit)
 }
