@@ -7,6 +7,7 @@ mod author;
 pub mod changes;
 pub mod hook;
 pub(crate) mod project;
+mod record_change;
 pub mod revision;
 pub mod run;
 mod signal;
@@ -14,4 +15,5 @@ pub(crate) mod snapshot;
 pub mod version;
 
 pub use author::Author;
+pub(crate) use record_change::{RecordChange, change_records};
 pub(crate) use signal::name_of_signal;

@@ -1,6 +1,7 @@
 //! Reads the record of a project.
 
-use crate::catalog::version::project_exists;
+use super::record_change::RecordChange;
+use super::version::project_exists;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::history::RecordTree;
@@ -44,6 +45,23 @@ impl LoadedProject {
             author: format!("{} <{}>", last.author.name, last.author.email),
             updated_at: last.committer.time,
         })
+    }
+}
+
+impl RecordChange<'_> {
+    /// Writes the record of a project, whose newest commit is `before`, and moves its ref.
+    pub(crate) fn write_project(
+        &mut self,
+        record: &ProjectRecord,
+        before: Option<Id>,
+        subject: &str,
+    ) -> Result<Id> {
+        let base = before.map(|commit| self.repo().history().read_commit(&commit)).transpose()?;
+        let tree = self.write_record(base.map(|commit| commit.tree), record)?;
+        let commit = self.commit(tree, before.into_iter().collect(), subject)?;
+        let reference = RefName::project_record(record.name.clone());
+        self.move_ref(reference, before, Some(commit), subject);
+        Ok(commit)
     }
 }
 

@@ -5,9 +5,10 @@ use uuid::Uuid;
 
 use crate::catalog::project::find_project;
 use crate::catalog::version::{
-    LoadedVersion, RecordChange, VersionDraft, change_records, check_readme, enter_first_stage,
-    find_origin, find_version, project_policy, refuse_disabled, try_load_version,
+    LoadedVersion, VersionDraft, check_readme, enter_first_stage, find_origin, find_version,
+    project_policy, refuse_disabled, try_load_version,
 };
+use crate::catalog::{RecordChange, change_records};
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::Revision;
 use crate::id::Id;

@@ -3,9 +3,8 @@
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::catalog::version::{
-    LoadedVersion, change_records, find_version, project_policy, try_load_version,
-};
+use crate::catalog::change_records;
+use crate::catalog::version::{LoadedVersion, find_version, project_policy, try_load_version};
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::Revision;
 use crate::id::Id;

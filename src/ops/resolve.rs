@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::catalog::version::{RecordChange, change_records, read_version_record};
+use crate::catalog::version::read_version_record;
+use crate::catalog::{RecordChange, change_records};
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::Commit;
 use crate::id::Id;

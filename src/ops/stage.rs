@@ -3,10 +3,11 @@
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::catalog::RecordChange;
 use crate::catalog::changes::{Total, total};
 use crate::catalog::version::{
-    COUNT_LIMIT, LoadedVersion, ProjectPolicy, RecordChange, Said, change_stages, enter_stage,
-    find_version, is_there, project_policy, run_status,
+    COUNT_LIMIT, LoadedVersion, ProjectPolicy, Said, change_stages, enter_stage, find_version,
+    is_there, project_policy, run_status,
 };
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};

@@ -4,9 +4,8 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::catalog::project::find_project;
-use crate::catalog::version::{
-    Facts, LoadedVersion, RecordChange, Said, asked, change_records, find_version, project_policy,
-};
+use crate::catalog::version::{Facts, LoadedVersion, Said, asked, find_version, project_policy};
+use crate::catalog::{RecordChange, change_records};
 use crate::error::Result;
 use crate::history::Revision;
 use crate::id::Id;

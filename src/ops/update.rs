@@ -4,9 +4,10 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::catalog::version::{
-    LoadedVersion, RecordChange, VersionDraft, change_records, check_readme, find_moved,
-    load_version, name_version, try_load_version,
+    LoadedVersion, VersionDraft, check_readme, find_moved, load_version, name_version,
+    try_load_version,
 };
+use crate::catalog::{RecordChange, change_records};
 use crate::error::{Error, Result};
 use crate::history::Revision;
 use crate::id::Id;

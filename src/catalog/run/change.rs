@@ -1,18 +1,13 @@
-//! Writes the records of runs: creates a run, or changes an existing one.
-//!
-//! A writer reads the run, changes it, and moves the ref only if no other writer has moved it.
-//! Otherwise, the writer reads the run again and repeats its change.
+//! Changes of the records of runs: creates a run, changes or renames an existing one.
 
 use super::load::{LoadedRun, load_run};
-use super::prepare::{Wanted, prepare_run};
-use crate::error::{Error, ErrorKind, Result};
-use crate::history::edit::{self, Edit};
-use crate::history::{Commit, EntryMode, Expected, ObjectWriter};
+use super::prepare::{Wanted, already_there, prepare_run};
+use crate::catalog::record_change::{RecordChange, change_records};
+use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::name::RefName;
 use crate::record::{Record, RunRecord};
 use crate::repo::Repository;
-use crate::tree_path::TreePath;
 
 /// A run after a change.
 #[derive(Debug)]
@@ -23,103 +18,93 @@ pub(crate) struct ChangedRun {
     pub(crate) commit: Option<Id>,
 }
 
-/// Changes the record of the run at `reference`.
-///
-/// `change` receives the current run and returns the subject of the commit. It is called again if
-/// another writer was faster.
-pub(crate) fn change_run(
-    repo: &Repository,
-    reference: &RefName,
-    change: &mut dyn FnMut(&mut LoadedRun) -> Result<String>,
-) -> Result<ChangedRun> {
-    let _lock = repo.lock_shared()?;
-    loop {
-        let mut run = load_run(repo, reference)?;
-        let before = run.commit;
-        let subject = change(&mut run)?;
-        let mut writer = repo.history().writer()?;
-        let Some(commit) = commit_record(repo, &mut writer, &run, &subject)? else {
-            repo.transaction().note_unchanged();
-            return Ok(ChangedRun { run, commit: None });
-        };
-        writer.flush()?;
-        let mut transaction = repo.transaction();
-        transaction.update(reference.clone(), Expected::Id(before), Some(commit), &subject);
-        match transaction.commit(repo.settings().lock_timeout) {
-            Err(error) if error.kind() == ErrorKind::Moved => {}
-            Err(error) => return Err(error),
-            Ok(_) => {
-                let run = LoadedRun::read(repo, reference, commit)?;
-                return Ok(ChangedRun { run, commit: Some(commit) });
-            }
+impl RecordChange<'_> {
+    /// Adds a commit with the record of `run`, and moves its ref. Returns `None` if the record did
+    /// not change.
+    pub(crate) fn update_run(&mut self, run: &LoadedRun, subject: &str) -> Result<Option<Id>> {
+        let commit = self.commit_run(run, subject)?;
+        if commit.is_some() {
+            self.move_ref(run.reference.clone(), Some(run.commit), commit, subject);
         }
+        Ok(commit)
+    }
+
+    /// Like [`RecordChange::update_run`], and moves the run to the ref `to`, together with its
+    /// history. A current run stays current.
+    ///
+    /// Fails with [`AlreadyExists`](crate::ErrorKind::AlreadyExists) if `to` exists.
+    pub(crate) fn relocate_run(
+        &mut self,
+        run: &LoadedRun,
+        to: &RefName,
+        subject: &str,
+    ) -> Result<Id> {
+        let history = self.repo().history();
+        if history.try_find_ref(to)?.is_some() {
+            return Err(already_there(to));
+        }
+        let commit = self.commit_run(run, subject)?.unwrap_or(run.commit);
+        self.move_ref(to.clone(), None, Some(commit), subject);
+        self.move_ref(run.reference.clone(), Some(run.commit), None, subject);
+        if history.head()?.as_ref() == Some(&run.reference) {
+            let transaction = self.transaction();
+            transaction.expect_head(Some(run.reference.clone())).set_head(Some(to.clone()));
+        }
+        Ok(commit)
+    }
+
+    fn commit_run(&mut self, run: &LoadedRun, subject: &str) -> Result<Option<Id>> {
+        if Id::of_blob(&run.record.encode()?) == run.record_id {
+            return Ok(None);
+        }
+        let tree = self.write_record(Some(run.tree), &run.record)?;
+        self.commit(tree, vec![run.commit], subject).map(Some)
     }
 }
 
-/// Adds a commit with the record of `run`. Returns `None` if the record did not change.
+/// Changes the record of the run at `reference`.
 ///
-/// All other entries of the run's tree stay.
-pub(crate) fn commit_record(
+/// `body` receives the current run and returns the subject of the commit.
+pub(crate) fn change_run(
     repo: &Repository,
-    writer: &mut ObjectWriter<'_>,
-    run: &LoadedRun,
-    subject: &str,
-) -> Result<Option<Id>> {
-    let bytes = run.record.encode()?;
-    if Id::of_blob(&bytes) == run.record_id {
-        return Ok(None);
-    }
-    let tree = write_tree(writer, Some(run.tree), &bytes)?;
-    commit(repo, writer, tree, vec![run.commit], subject).map(Some)
+    reference: &RefName,
+    body: impl FnOnce(&mut LoadedRun) -> Result<String>,
+) -> Result<ChangedRun> {
+    let changed = change_records(repo, |change| {
+        let mut run = load_run(repo, reference)?;
+        let subject = body(&mut run)?;
+        let commit = change.update_run(&run, &subject)?;
+        Ok(ChangedRun { run, commit })
+    })?;
+    let ChangedRun { run, commit } = changed.value;
+    let run = match commit {
+        Some(commit) => LoadedRun::read(repo, reference, commit)?,
+        None => run,
+    };
+    Ok(ChangedRun { run, commit })
 }
 
 /// Creates a run without artifacts and makes it the current run.
 ///
-/// `change` completes the record and returns the subject of the commit.
+/// `body` completes the record and returns the subject of the commit.
 pub(crate) fn create_run(
     repo: &Repository,
     wanted: &Wanted<'_>,
-    change: &mut dyn FnMut(&mut RunRecord) -> String,
+    body: impl FnOnce(&mut RunRecord) -> String,
 ) -> Result<LoadedRun> {
-    let _lock = repo.lock_shared()?;
-    loop {
+    wanted.find_source();
+    let changed = change_records(repo, |change| {
         let mut run = prepare_run(repo, wanted)?;
         if !run.created {
             return Err(Error::internal("an existing run was prepared instead of a new one"));
         }
-        let subject = change(&mut run.record);
-        let mut writer = repo.history().writer()?;
-        let tree = write_tree(&mut writer, None, &run.record.encode()?)?;
-        let commit = commit(repo, &mut writer, tree, Vec::new(), &subject)?;
-        writer.flush()?;
-        let mut transaction = repo.transaction();
-        transaction.update(run.reference.clone(), Expected::Absent, Some(commit), &subject);
-        transaction.set_head(Some(run.reference.clone()));
-        match transaction.commit(repo.settings().lock_timeout) {
-            // Another run got the name. A generated name is generated again; a given name is
-            // refused.
-            Err(error) if error.kind() == ErrorKind::Moved => {}
-            Err(error) => return Err(error),
-            Ok(_) => return LoadedRun::read(repo, &run.reference, commit),
-        }
-    }
-}
-
-/// Writes the tree `base` with `record` as the record.
-fn write_tree(writer: &mut ObjectWriter<'_>, base: Option<Id>, record: &[u8]) -> Result<Id> {
-    let id = writer.blob(record)?;
-    let put = Edit::Put { mode: EntryMode::File, id };
-    edit::apply(writer, base, &[(TreePath::parse(RunRecord::FILE)?, put)])
-}
-
-fn commit(
-    repo: &Repository,
-    writer: &mut ObjectWriter<'_>,
-    tree: Id,
-    parents: Vec<Id>,
-    subject: &str,
-) -> Result<Id> {
-    let who = repo.signature();
-    let message = subject.to_owned();
-    writer.commit(&Commit { tree, parents, author: who.clone(), committer: who, message })
+        let subject = body(&mut run.record);
+        let tree = change.write_record(None, &run.record)?;
+        let commit = change.commit(tree, Vec::new(), &subject)?;
+        change.move_ref(run.reference.clone(), None, Some(commit), &subject);
+        change.transaction().set_head(Some(run.reference.clone()));
+        Ok((run.reference, commit))
+    })?;
+    let (reference, commit) = changed.value;
+    LoadedRun::read(repo, &reference, commit)
 }

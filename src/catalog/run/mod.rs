@@ -5,10 +5,10 @@ mod load;
 mod many;
 mod prepare;
 
-pub(crate) use change::{change_run, commit_record, create_run};
+pub(crate) use change::{change_run, create_run};
 pub(crate) use load::{LoadedRun, find_run, load_run, run_reference};
 pub(crate) use many::read_runs;
 pub use prepare::NewRun;
 pub(crate) use prepare::{
-    PreparedRun, Wanted, Which, already_there, find_entry, prepare_run, shown_words, wanted_run,
+    PreparedRun, Wanted, Which, find_entry, prepare_run, shown_words, wanted_run,
 };

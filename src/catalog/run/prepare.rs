@@ -65,7 +65,13 @@ pub(crate) enum Which<'a> {
 }
 
 impl Wanted<'_> {
-    /// Returns the origin of a new run's code. The search can be slow, so it runs once.
+    /// Searches the origin of a new run's code. The search can be slow, so it runs once, before a
+    /// lock is taken.
+    pub(crate) fn find_source(&self) {
+        self.source();
+    }
+
+    /// Returns the origin of a new run's code.
     fn source(&self) -> Option<SourceRecord> {
         let discover = || {
             let given = self.new_run.source.clone();
@@ -132,12 +138,17 @@ impl From<LoadedRun> for PreparedRun {
 }
 
 impl PreparedRun {
+    /// Returns true if the run has not changed since it was prepared.
+    pub(crate) fn is_current(&self, repo: &Repository) -> Result<bool> {
+        Ok(repo.history().try_find_ref(&self.reference)?.as_ref() == self.parents.first())
+    }
+
     /// Prepares a run that does not exist yet.
     fn new(repo: &Repository, wanted: &Wanted<'_>) -> Result<Self> {
         let project = wanted.project.unwrap_or(&repo.settings().project);
         let new = wanted.new_run;
-        // Only a given name is refused. Until the ref is written, another writer may take a
-        // generated name at any moment; then a new name is generated.
+        // Only a given name is refused. Without the lock on refs, another writer may take a
+        // generated name at any moment.
         let name = match &new.name {
             Some(name) => name.clone(),
             None => free_name(repo, project)?,

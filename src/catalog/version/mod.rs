@@ -17,7 +17,6 @@ mod trace;
 mod version_history;
 mod versions_at;
 
-pub(crate) use change::{RecordChange, change_records};
 pub(crate) use deleted::removed_versions;
 pub(crate) use describe::check_readme;
 pub use describe::{ContentChange, README_MAX_LEN};

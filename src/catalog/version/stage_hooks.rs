@@ -4,8 +4,8 @@
 //! rehearsed, and the hook runs for the planned moves. Then the change is made under the lock, if
 //! its moves are still the same.
 
-use super::change::{Changed, RecordChange, StageMove, change_if, rehearse};
 use crate::catalog::hook::{StageEvent, has_pre, run_post, run_pre};
+use crate::catalog::record_change::{Changed, RecordChange, StageMove, change_if, rehearse};
 use crate::error::{Error, ErrorKind, Result};
 use crate::progress::Progress;
 use crate::repo::Repository;
@@ -26,7 +26,7 @@ impl StagedVersions {
     }
 }
 
-/// Like [`change_records`](super::change_records), for changes that may move versions to other
+/// Like [`change_records`](crate::catalog::change_records), for changes that may move versions to other
 /// stages. Runs the hook `pre-stage` for each move before the change. The caller must run
 /// `post-stage` when no lock is held.
 ///

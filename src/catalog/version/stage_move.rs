@@ -2,12 +2,12 @@
 
 use serde::Serialize;
 
-use super::change::RecordChange;
 use super::facts::Facts;
 use super::index::read_index;
 use super::load::{VersionDraft, load_version};
 use crate::catalog::hook::StageEvent;
 use crate::catalog::project::try_load_project;
+use crate::catalog::record_change::RecordChange;
 use crate::error::Result;
 use crate::id::Id;
 use crate::name::{Name, ProjectName, RefName};

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::as_json;
 use super::origin::{TypedOrigin, id_on_disk};
 use crate::catalog::revision::{RecordKind, Resolved};
-use crate::catalog::run::{LoadedRun, change_run, run_reference};
+use crate::catalog::run::{LoadedRun, change_run, load_run, run_reference};
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::name::{Name, ProjectName};
@@ -91,13 +91,15 @@ pub fn add(repo: &Repository, options: &AddOptions, progress: &dyn Progress) -> 
                 .with_hint("give the path: --path PATH"));
         }
     };
+    // A file on disk may be large, so its id is computed before the lock is taken.
+    if entry.is_input {
+        entry.id = input.id(repo, &load_run(repo, &reference)?, &work_tree, progress)?;
+    }
     let mut replaced = false;
-    let done = change_run(repo, &reference, &mut |run| {
-        entry.id = if entry.is_input {
-            input.id(repo, run, &work_tree, progress)?
-        } else {
-            Some(find_output(repo, run, &TreePath::parse(&entry.path)?)?)
-        };
+    let done = change_run(repo, &reference, |run| {
+        if !entry.is_input {
+            entry.id = Some(find_output(repo, run, &TreePath::parse(&entry.path)?)?);
+        }
         entry.origin = input.origin.as_ref().map(|typed| typed.origin.clone());
         entry.origin_commit = input.found.as_ref().map(|found| found.commit);
         let before = run.record.try_find_lineage(&entry.name);

@@ -6,7 +6,8 @@ use serde::Serialize;
 use toml::{Table, Value};
 
 use crate::catalog::project::{LoadedProject, find_project};
-use crate::catalog::version::{RecordChange, change_records, read_index};
+use crate::catalog::version::read_index;
+use crate::catalog::{RecordChange, change_records};
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::name::{Name, ProjectName};

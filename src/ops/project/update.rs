@@ -4,7 +4,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::catalog::project::{LoadedProject, try_load_project};
-use crate::catalog::version::{RecordChange, change_records};
+use crate::catalog::{RecordChange, change_records};
 use crate::error::Result;
 use crate::id::Id;
 use crate::name::ProjectName;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{PullChange, PullConflict, PullOptions, PullOutcome, PulledRef};
-use crate::catalog::version::{RecordChange, change_records};
+use crate::catalog::{RecordChange, change_records};
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::name::RefName;

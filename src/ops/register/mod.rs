@@ -9,11 +9,12 @@ use std::io::Read;
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::catalog::RecordChange;
 use crate::catalog::changes::{Total, total};
 use crate::catalog::version::{
-    COUNT_LIMIT, DisplacedVersion, LoadedVersion, ProjectPolicy, RecordChange, Said, VersionDraft,
-    change_stages, check_readme, enter_first_stage, enter_stage, is_there, project_policy,
-    run_status, try_load_version,
+    COUNT_LIMIT, DisplacedVersion, LoadedVersion, ProjectPolicy, Said, VersionDraft, change_stages,
+    check_readme, enter_first_stage, enter_stage, is_there, project_policy, run_status,
+    try_load_version,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::Id;

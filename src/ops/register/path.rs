@@ -5,8 +5,9 @@ use std::io::Read;
 
 use super::RegisterOptions;
 use super::pin::Pin;
+use crate::catalog::RecordChange;
 use crate::catalog::hook::Uploaded;
-use crate::catalog::version::{RecordChange, VersionDraft};
+use crate::catalog::version::VersionDraft;
 use crate::error::{Error, Result};
 use crate::history::ObjectWriter;
 use crate::name::Name;

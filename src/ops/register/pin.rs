@@ -1,8 +1,9 @@
 //! Selects the content of a version: a commit of a run, whole or limited to named artifacts.
 
+use crate::catalog::RecordChange;
 use crate::catalog::revision::{RecordKind, Resolved, resolve};
 use crate::catalog::run::{LoadedRun, find_entry, find_run};
-use crate::catalog::version::{LoadedVersion, RecordChange, refuse_disabled};
+use crate::catalog::version::{LoadedVersion, refuse_disabled};
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::{ObjectWriter, edit};
 use crate::id::Id;

@@ -171,7 +171,7 @@ fn begin(
             cwd: &options.cwd,
             source: OnceCell::new(),
         };
-        return create_run(repo, &wanted, &mut |record| {
+        return create_run(repo, &wanted, |record| {
             if !record.command.is_empty() {
                 record.set_status(RunStatus::Running, now());
             }
@@ -187,7 +187,7 @@ fn begin(
     })?;
     let reference = run_reference(repo, Some(&done.project), Some(&done.run))?;
     uploads.push(done);
-    let begun = change_run(repo, &reference, &mut |run| {
+    let begun = change_run(repo, &reference, |run| {
         run.record.set_status(RunStatus::Running, now());
         Ok(subject.clone())
     })?;
@@ -263,8 +263,7 @@ impl RunOutcome {
     /// Records how the command ended.
     fn record_end(&mut self, repo: &Repository, run: &LoadedRun, ended: &Ended) {
         let now = repo.settings().clock.now();
-        let done =
-            change_run(repo, &run.reference, &mut |run| Ok(end(&mut run.record, ended, now)));
+        let done = change_run(repo, &run.reference, |run| Ok(end(&mut run.record, ended, now)));
         match done {
             Ok(changed) => {
                 self.commit = changed.run.commit;

@@ -3,11 +3,9 @@
 
 use serde::Serialize;
 
-use crate::catalog::run::{
-    LoadedRun, already_there, change_run, commit_record, find_run, load_run, run_reference,
-};
-use crate::error::{Error, ErrorKind, Result};
-use crate::history::Expected;
+use crate::catalog::change_records;
+use crate::catalog::run::{LoadedRun, change_run, find_run, load_run, run_reference};
+use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::name::{Name, ProjectName, RefName};
 use crate::record::{RunStatus, Tags};
@@ -80,7 +78,7 @@ pub fn finish(repo: &Repository, options: &FinishOptions) -> Result<RunState> {
             .with_hint("use succeeded, failed or stopped"));
     }
     let reference = run_reference(repo, options.project.as_ref(), options.run.as_ref())?;
-    let done = change_run(repo, &reference, &mut |run| {
+    let done = change_run(repo, &reference, |run| {
         run.record.set_status(options.status, repo.settings().clock.now());
         Ok(format!("finish as {}", options.status))
     })?;
@@ -137,50 +135,17 @@ impl UpdateOptions {
 /// Changes the record of a run. A new name moves the ref. Its history moves too, and a current run
 /// stays current.
 pub fn update(repo: &Repository, options: &UpdateOptions) -> Result<RunState> {
-    let old = run_reference(repo, options.project.as_ref(), options.run.as_ref())?;
-    if let Some(name) = options.name.as_ref().filter(|name| *name != old.name()) {
-        let new = RefName::run(old.project().clone(), name.clone());
-        return rename(repo, &old, &new, options);
-    }
-    let change = &mut |run: &mut LoadedRun| Ok(options.apply(run));
-    let done = change_run(repo, &old, change)?;
-    Ok(RunState::of(&done.run, done.commit))
-}
-
-fn rename(
-    repo: &Repository,
-    old: &RefName,
-    new: &RefName,
-    options: &UpdateOptions,
-) -> Result<RunState> {
-    let _lock = repo.lock_shared()?;
-    loop {
-        let mut run = load_run(repo, old)?;
-        if repo.history().try_find_ref(new)?.is_some() {
-            return Err(already_there(new));
-        }
-        let is_current = repo.history().head()?.as_ref() == Some(old);
+    let reference = run_reference(repo, options.project.as_ref(), options.run.as_ref())?;
+    let changed = change_records(repo, |change| {
+        let mut run = load_run(repo, &reference)?;
         let subject = options.apply(&mut run);
-        let mut writer = repo.history().writer()?;
-        let commit = commit_record(repo, &mut writer, &run, &subject)?.unwrap_or(run.commit);
-        writer.flush()?;
-        let mut transaction = repo.transaction();
-        transaction.update(new.clone(), Expected::Absent, Some(commit), &subject).update(
-            old.clone(),
-            Expected::Id(run.commit),
-            None,
-            &subject,
-        );
-        if is_current {
-            transaction.expect_head(Some(old.clone())).set_head(Some(new.clone()));
-        }
-        match transaction.commit(repo.settings().lock_timeout) {
-            Err(error) if error.kind() == ErrorKind::Moved => {}
-            Err(error) => return Err(error),
-            Ok(_) => {
-                run.reference = new.clone();
-                return Ok(RunState::of(&run, Some(commit)));
-            }
-        }
-    }
+        let to = RefName::run(reference.project().clone(), run.record.name.clone());
+        let commit = if to == reference {
+            change.update_run(&run, &subject)?
+        } else {
+            Some(change.relocate_run(&run, &to, &subject)?)
+        };
+        Ok(RunState::of(&LoadedRun { reference: to, ..run }, commit))
+    })?;
+    Ok(changed.value)
 }

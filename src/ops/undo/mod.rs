@@ -10,7 +10,8 @@ mod record;
 
 use serde::Serialize;
 
-use crate::catalog::version::{RecordChange, change_stages};
+use crate::catalog::RecordChange;
+use crate::catalog::version::change_stages;
 use crate::error::{Error, Result};
 use crate::history::{Operation, Undoing};
 use crate::name::{Name, RefName};

@@ -17,8 +17,9 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::catalog::hook::Uploaded;
-use crate::catalog::run::{NewRun, PreparedRun, Wanted, Which, prepare_run};
+use crate::catalog::run::{NewRun, PreparedRun, Wanted, Which, prepare_run, wanted_run};
 use crate::catalog::snapshot::{Ignores, Snapshot};
+use crate::catalog::{RecordChange, change_records};
 use crate::content::{Session, Stored};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::lock::FileLock;
@@ -141,6 +142,13 @@ pub(crate) struct RunCommit {
     pub(crate) commit: Option<Id>,
 }
 
+/// An upload before a ref points at its commit.
+struct Prepared {
+    made: RunCommit,
+    changed: FileCounts,
+    kept: Vec<String>,
+}
+
 /// Uploads files. The source `-` reads `input`.
 pub fn upload(
     repo: &Repository,
@@ -149,7 +157,7 @@ pub fn upload(
     progress: &dyn Progress,
 ) -> Result<UploadOutcome> {
     let approved = approve(repo, options, progress)?;
-    let recorded = approved.ingest(input, progress).and_then(|taken| taken.record_on_top(progress));
+    let recorded = approved.ingest(input, progress).and_then(|taken| taken.record(progress));
     let outcome = recorded.map_err(|error| {
         let kept = "no run changed; stored content is kept and reused";
         error.or_interrupted(kept, "run the same command again")
@@ -191,6 +199,9 @@ impl Approved<'_> {
             intake.tally.refuse()?;
         }
         writer.flush()?;
+        if wanted_run(repo, &intake.wanted)?.is_none() {
+            intake.wanted.find_source();
+        }
         Ok(intake)
     }
 }
@@ -278,49 +289,23 @@ impl Intake<'_> {
         }
     }
 
-    /// Records the upload. If another upload to the same run is faster, records this upload on top
-    /// of it.
-    fn record_on_top(&self, progress: &dyn Progress) -> Result<UploadOutcome> {
-        loop {
-            match self.record() {
-                Err(error) if error.kind() == ErrorKind::Moved => {}
-                other => {
-                    progress.end();
-                    return other;
-                }
-            }
-        }
-    }
-
     /// Creates the commit and moves the refs.
-    fn record(&self) -> Result<UploadOutcome> {
+    ///
+    /// The commit is prepared before the lock is taken, and again under the lock if the run has
+    /// changed meanwhile.
+    fn record(&self, progress: &dyn Progress) -> Result<UploadOutcome> {
         let (repo, options) = (self.repo, self.options);
         let mut writer = repo.history().writer()?;
-        let RunCommit { run, tree, commit } = self.commit_run(&mut writer)?;
-        let changed = FileCounts::between(&writer, run.artifacts, tree)?;
-        let mut kept = Vec::new();
-        for unread in &self.tally.unread {
-            if find_kept(&writer, run.artifacts, unread)?.is_some() {
-                kept.push(unread.path.clone());
-            }
-        }
+        let early = self.prepare(&mut writer)?;
         writer.flush()?;
-        let head = commit.or(run.parents.first().copied());
-        let head = head.ok_or_else(|| Error::internal("a run without a commit"))?;
-        let mut transaction = repo.transaction();
-        let message = self.subject.clone();
-        if let Some(commit) = commit {
-            let expected = run.parents.first().map_or(Expected::Absent, |id| Expected::Id(*id));
-            transaction.update(run.reference.clone(), expected, Some(commit), &message);
-        }
-        if run.created {
-            transaction.set_head(Some(run.reference.clone()));
-        }
-        if let Some(tag) = &options.tag {
-            let tag = RefName::tag(run.reference.project().clone(), tag.clone());
-            transaction.update(tag, Expected::Any, Some(head), &message);
-        }
-        transaction.commit(repo.settings().lock_timeout)?;
+        let changed = change_records(repo, |change| {
+            let is_current = early.made.run.is_current(repo)?;
+            let prepared = if is_current { early } else { self.prepare(change.writer())? };
+            self.move_refs(change, &prepared.made)?;
+            Ok(prepared)
+        });
+        progress.end();
+        let Prepared { made: RunCommit { run, tree, commit }, changed, kept } = changed?.value;
         let tally = self.tally.clone();
         Ok(UploadOutcome {
             run: run.reference.name().clone(),
@@ -339,6 +324,36 @@ impl Intake<'_> {
             kept,
             skipped: tally.skipped,
         })
+    }
+
+    fn prepare(&self, writer: &mut ObjectWriter<'_>) -> Result<Prepared> {
+        let made = self.commit_run(writer)?;
+        let changed = FileCounts::between(writer, made.run.artifacts, made.tree)?;
+        let mut kept = Vec::new();
+        for unread in &self.tally.unread {
+            if find_kept(writer, made.run.artifacts, unread)?.is_some() {
+                kept.push(unread.path.clone());
+            }
+        }
+        Ok(Prepared { made, changed, kept })
+    }
+
+    fn move_refs(&self, change: &mut RecordChange<'_>, made: &RunCommit) -> Result<()> {
+        let RunCommit { run, commit, .. } = made;
+        let parent = run.parents.first().copied();
+        if commit.is_some() {
+            change.move_ref(run.reference.clone(), parent, *commit, &self.subject);
+        }
+        if run.created {
+            change.transaction().set_head(Some(run.reference.clone()));
+        }
+        if let Some(tag) = &self.options.tag {
+            let head = commit.or(parent);
+            let head = head.ok_or_else(|| Error::internal("a run without a commit"))?;
+            let tag = RefName::tag(run.reference.project().clone(), tag.clone());
+            change.transaction().update(tag, Expected::Any, Some(head), &self.subject);
+        }
+        Ok(())
     }
 
     fn write_commit(
