@@ -49,3 +49,10 @@ pub(super) fn is_absent(error: &SftpError) -> bool {
     use openssh_sftp_client::error::SftpErrorKind::NoSuchFile;
     matches!(error, SftpError::SftpError(NoSuchFile, _))
 }
+
+/// Returns true if the error can mean that the server accepts data only in the order of the file.
+/// Protocol version 3 has no code for that.
+pub(super) fn may_want_order(error: &SftpError) -> bool {
+    use openssh_sftp_client::error::SftpErrorKind::{BadMessage, Failure, OpUnsupported};
+    matches!(error, SftpError::SftpError(BadMessage | Failure | OpUnsupported, _))
+}

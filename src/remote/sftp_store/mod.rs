@@ -3,12 +3,14 @@
 //! An object is written under a temporary name, made durable, and renamed. All requests share one
 //! connection; pieces of large objects are transferred in parallel.
 
+mod write;
+
 use std::collections::HashSet;
 use std::io::Read;
 use std::ops::Range;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
@@ -21,9 +23,8 @@ use super::object_store::{
 };
 use super::runtime::wait;
 use super::service::{ServiceOptions, read_part};
-use super::sftp_files::{Answer, is_absent, make_directories, remove, rename};
+use super::sftp_files::{Answer, is_absent, remove};
 use super::ssh::{HostKeys, SshConnection, SshTarget};
-use super::temporary;
 use super::traffic::Traffic;
 use super::watch::{Lap, Watch};
 use crate::error::{Error, ErrorKind, Result};
@@ -38,8 +39,6 @@ const TICK: Duration = Duration::from_millis(100);
 const PIECES_AT_ONCE: usize = 32;
 /// The number of directories and files to request in parallel.
 const NAMES_AT_ONCE: usize = 8;
-/// The time limit for an interrupted write to remove its temporary object.
-const CLEANUP: Duration = Duration::from_secs(5);
 
 /// A directory on an SFTP server as a store.
 pub(super) struct SftpStore {
@@ -51,6 +50,10 @@ pub(super) struct SftpStore {
     directories: Mutex<HashSet<String>>,
     /// True after abandoned temporary objects were removed.
     is_swept: AtomicBool,
+    /// The number of bytes that the server takes in one write request.
+    write_length: OnceLock<u64>,
+    /// True after the server refused data that was sent in parallel.
+    writes_in_order: AtomicBool,
     options: ServiceOptions,
     traffic: Traffic,
     /// The number of bytes transferred over the connection for all requests. The requests share the
@@ -81,6 +84,8 @@ impl SftpStore {
             link: tokio::sync::Mutex::default(),
             directories: Mutex::default(),
             is_swept: AtomicBool::new(false),
+            write_length: OnceLock::new(),
+            writes_in_order: AtomicBool::new(false),
             options,
             traffic: Traffic::default(),
             moved: AtomicU64::new(0),
@@ -151,118 +156,6 @@ impl SftpStore {
             link.take_if(|link| Arc::ptr_eq(link, lost))
         });
         drop(old);
-    }
-
-    /// Creates the directory of `key` and its missing ancestors.
-    fn make_room(&self, link: &Arc<SshConnection>, key: &str) -> Result<(), Failure> {
-        let directory = key.rsplit_once('/').map_or("", |(directory, _)| directory);
-        if self.known().contains(directory) {
-            return Ok(());
-        }
-        let path = self.path(directory);
-        self.traffic.request(0);
-        let made = make_directories(link, path.trim_end_matches('/'));
-        self.request(link, "create the directory of", key, made)?;
-        self.known().insert(directory.to_owned());
-        Ok(())
-    }
-
-    fn known(&self) -> std::sync::MutexGuard<'_, HashSet<String>> {
-        self.directories.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Stores an object through `write`, which fills a temporary file.
-    fn place(
-        &self,
-        key: &str,
-        write: impl FnOnce(&Arc<SshConnection>, &File) -> Result<(), Failure>,
-    ) -> Result<Receipt, Failure> {
-        check_key(key)?;
-        let temporary = temporary::name();
-        let link = self.link()?;
-        let placed = self.place_as(&link, &temporary, key, write);
-        if placed.is_err() {
-            self.discard(&link, &temporary);
-        }
-        if matches!(placed, Err(Failure::Absent)) {
-            // Another process removed a directory.
-            self.known().clear();
-            let message = format!("cannot write '{key}': its directory no longer exists");
-            return Err(Failure::Temporary(Error::new(ErrorKind::Unavailable, message)));
-        }
-        if placed.is_ok() && !self.is_swept.swap(true, Ordering::Relaxed) {
-            self.sweep(&link);
-        }
-        placed.map(|()| Receipt::Unproven)
-    }
-
-    fn place_as(
-        &self,
-        link: &Arc<SshConnection>,
-        temporary: &str,
-        key: &str,
-        write: impl FnOnce(&Arc<SshConnection>, &File) -> Result<(), Failure>,
-    ) -> Result<(), Failure> {
-        self.make_room(link, temporary)?;
-        self.make_room(link, key)?;
-        let (from, to) = (self.path(temporary), self.path(key));
-        let mut options = link.sftp().options();
-        options.write(true).create_new(true);
-        let mut file = self.request(link, "write", key, options.open(&from))?;
-        write(link, &file)?;
-        let end = async {
-            if link.sftp().support_fsync() {
-                file.sync_all().await?;
-            }
-            file.close().await
-        };
-        self.request(link, "write", key, end)?;
-        self.traffic.request(0);
-        let renamed = self.request(link, "rename", key, rename(link, &from, &to));
-        if link.sftp().support_posix_rename() || !matches!(renamed, Err(Failure::Temporary(_))) {
-            return renamed;
-        }
-        // The server does not replace on rename: remove the old object first.
-        self.request(link, "replace", key, remove(link, &to))?;
-        self.request(link, "rename", key, rename(link, &from, &to))
-    }
-
-    /// Removes a temporary object of this process, even after an interrupt.
-    fn discard(&self, link: &Arc<SshConnection>, temporary: &str) {
-        let path = self.path(temporary);
-        let gone = wait(None, async {
-            matches!(tokio::time::timeout(CLEANUP, remove(link, &path)).await, Ok(Ok(())))
-        });
-        if matches!(gone, Ok(true)) {
-            return;
-        }
-        // The connection is lost. Try again over a new one.
-        self.forget(link);
-        if self.options.interrupt.as_ref().is_none_or(|asks| !asks())
-            && let Ok(link) = self.link()
-        {
-            let _ = self.request(&link, "remove", temporary, remove(&link, &path));
-        }
-    }
-
-    /// Removes temporary objects that no process writes any longer. Failures do no harm.
-    fn sweep(&self, link: &Arc<SshConnection>) {
-        self.traffic.request(0);
-        let directory = self.path(temporary::DIRECTORY);
-        let list = self.list_directory(link, directory.trim_end_matches('/'));
-        let Ok(entries) = self.request(link, "list", temporary::DIRECTORY, list) else {
-            return;
-        };
-        let now = entries.iter().filter_map(|entry| entry.modified).max();
-        for entry in entries.iter().filter(|entry| entry.is_file) {
-            // Use the server's clock, estimated from the newest object.
-            let age = now.zip(entry.modified).and_then(|(now, then)| now.duration_since(then).ok());
-            if temporary::is_abandoned(&entry.name, age) {
-                let key = format!("{}{}", temporary::DIRECTORY, entry.name);
-                let path = self.path(&key);
-                let _ = self.request(link, "remove", &key, remove(link, &path));
-            }
-        }
     }
 
     async fn find_below(
@@ -344,7 +237,7 @@ impl SftpStore {
 
     async fn read_range(&self, file: &File, range: Range<u64>) -> Answer<BytesMut> {
         let length = range.end.saturating_sub(range.start);
-        let mut read = futures::stream::iter(pieces(range))
+        let mut read = futures::stream::iter(pieces(range, PIECE))
             .map(|(offset, length)| self.read_piece(file, offset, length))
             .buffered(PIECES_AT_ONCE);
         let mut body = BytesMut::with_capacity(length as usize);
@@ -388,23 +281,6 @@ impl SftpStore {
             body.extend_from_slice(&more);
         }
         Ok(body)
-    }
-
-    async fn write_at(&self, file: &File, offset: u64, body: Bytes) -> Answer<()> {
-        futures::stream::iter(pieces(0..body.len() as u64))
-            .map(|(start, length)| {
-                let piece = body.slice(start as usize..(start + length) as usize);
-                async move {
-                    let mut file = at(file, offset + start)?;
-                    file.write_all(&piece).await?;
-                    self.note_moved(length);
-                    Ok(())
-                }
-            })
-            .buffer_unordered(PIECES_AT_ONCE)
-            .try_collect::<Vec<()>>()
-            .await
-            .map(drop)
     }
 }
 
@@ -456,10 +332,15 @@ impl ObjectStore for SftpStore {
     }
 
     fn write(&self, key: &str, body: Bytes) -> Result<Receipt, Failure> {
+<<<<<<< HEAD:src/remote/sftp_store.rs
         self.place(key, |link, file| {
             self.traffic.request(body.len() as u64);
             self.request(link, "write", key, self.write_at(file, 0, body))
         })
+=======
+        check_key(key)?;
+        self.place(key, body.len() as u64, &body, &mut std::io::empty())
+>>>>>>> 9fc8ba2 (remote: sftp servers that accept data only in order):src/remote/sftp_store/mod.rs
     }
 
     fn create(&self, _: &str, _: Bytes) -> Result<Receipt, Failure> {
@@ -468,6 +349,7 @@ impl ObjectStore for SftpStore {
     }
 
     fn stream(&self, key: &str, size: u64, source: &mut dyn Read) -> Result<Receipt, Failure> {
+<<<<<<< HEAD:src/remote/sftp_store.rs
         self.place(key, |link, file| {
             self.traffic.request(size);
             let mut offset = 0;
@@ -479,6 +361,11 @@ impl ObjectStore for SftpStore {
             }
             Ok(())
         })
+=======
+        check_key(key)?;
+        let first = read_part(key, PART.min(size), source).map_err(Failure::Permanent)?;
+        self.place(key, size, &first, source)
+>>>>>>> 9fc8ba2 (remote: sftp servers that accept data only in order):src/remote/sftp_store/mod.rs
     }
 
     fn size(&self, key: &str) -> Result<u64, Failure> {
@@ -558,8 +445,8 @@ fn at(file: &File, offset: u64) -> Answer<File> {
     Ok(file)
 }
 
-/// Splits `range` into pieces: the offset and the length of each.
-fn pieces(range: Range<u64>) -> impl Iterator<Item = (u64, u64)> {
+/// Splits `range` into pieces of `length`: the offset and the length of each.
+fn pieces(range: Range<u64>, length: u64) -> impl Iterator<Item = (u64, u64)> {
     let end = range.end;
-    range.step_by(PIECE as usize).map(move |start| (start, PIECE.min(end - start)))
+    range.step_by(length as usize).map(move |start| (start, length.min(end - start)))
 }
