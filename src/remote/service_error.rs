@@ -232,7 +232,13 @@ mod tests {
         for message in [
             r#"S3Error { code: "NoSuchBucket", message: "no bucket" }"#,
             r#"AzblobError { code: "ContainerNotFound", message: "no container" }"#,
-            r#"GcsError { message: "The specified bucket does not exist." }"#,
+            // The whole answer of Azure to a request without a body is a header.
+            r#"AzblobError { code: "ContainerNotFound", message: "", query_parameter_name: "" }"#,
+            r#"AzdlsError { code: "FilesystemNotFound", message: "no file system" }"#,
+            r#"GcsErrorResponse { error: GcsError { code: 404, message: "The specified bucket does not exist.", errors: [GcsErrorDetail { domain: "global", reason: "notFound" }] } }"#,
+            r#"OssError { code: "NoSuchBucket", message: "The specified bucket does not exist." }"#,
+            r#"CosError { code: "NoSuchBucket", message: "no bucket" }"#,
+            r#"ObsError { code: "NoSuchBucket", message: "no bucket" }"#,
         ] {
             for kind in [opendal::ErrorKind::NotFound, opendal::ErrorKind::Unexpected] {
                 let error = opendal::Error::new(kind, message).set_temporary();

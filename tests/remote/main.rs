@@ -10,12 +10,14 @@
 )]
 
 mod blow;
+mod buckets;
 mod campaign;
 mod certificates;
 #[path = "../common/mod.rs"]
 mod common;
 mod conformance;
 mod hostile;
+mod in_order;
 mod interrupted;
 mod middlebox;
 mod named;

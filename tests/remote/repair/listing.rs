@@ -4,10 +4,12 @@ use artifacts::ErrorKind;
 use artifacts::NoProgress;
 use artifacts::ops::fetch::{FetchOptions, fetch};
 use artifacts::ops::fsck::remote::Depth;
+use artifacts::ops::push::{PushOptions, push};
 use artifacts::ops::remote::{AddOptions, SetUriOptions, add, set_uri};
 use artifacts::remote::Guarantee;
 
 use super::world::{Kind, World};
+use crate::blow::Blow;
 use crate::common::Sandbox;
 use crate::server::{Manners, Server};
 use crate::webdav::WebDav;
@@ -89,4 +91,33 @@ fn a_log_that_needs_lists_is_not_added_without_them() {
     let error = add(&world.open("c"), &options, &NoProgress).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported, "{error:?}");
     assert!(error.hint().unwrap().contains("list"), "{error:?}");
+}
+
+#[test]
+fn a_store_with_data_that_refuses_writes_can_be_fetched_from_and_not_pushed_to() {
+    let world = World::new(Kind::S3(Manners::Honest));
+    world.server().put_between(|method, _| (method == "PUT").then_some(Blow::Status(405)));
+    let added = add(&world.open("a"), &add_options(&world.uri, &world.sandbox), &NoProgress);
+    let added = added.unwrap();
+    assert_eq!(added.guarantee, Guarantee::ReadOnly);
+    assert!(added.meaning.contains("405 Method Not Allowed"), "{}", added.meaning);
+    assert!(added.log.is_some(), "its data is found");
+    fetch(&world.open("c"), &FetchOptions::default(), &NoProgress).unwrap();
+    world.sandbox.write("a/more.txt", "more");
+    world.sandbox.art("-C a upload more.txt").ok();
+    // The guarantee of one remote is known from the time when it accepted writes.
+    for name in ["origin", "new"] {
+        let options = PushOptions { remote: Some(name.parse().unwrap()), ..PushOptions::default() };
+        let error = push(&world.open("a"), &options, &NoProgress).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported, "{name}: {error:?}");
+        let words = format!("{error} {}", error.causes().join(" "));
+        assert!(words.contains("405 Method Not Allowed"), "{name}: {words}");
+        assert!(error.hint().is_some(), "{name}: {error:?}");
+    }
+    world.server().clear();
+    for name in ["origin", "new"] {
+        let options = PushOptions { remote: Some(name.parse().unwrap()), ..PushOptions::default() };
+        push(&world.open("a"), &options, &NoProgress).unwrap();
+    }
+    assert!(world.check("a", Depth::Full).unwrap().sound);
 }

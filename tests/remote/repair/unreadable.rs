@@ -1,11 +1,13 @@
 //! A server that fails to serve one object and serves all others: a defect of that object.
 
-use artifacts::NoProgress;
 use artifacts::ops::evict::{EvictOptions, evict};
 use artifacts::ops::fsck::remote::Depth;
+use artifacts::ops::push::{PushOptions, push};
+use artifacts::{ErrorKind, NoProgress};
 
 use super::world::{Kind, World};
 use crate::blow::Blow;
+use crate::common::noise;
 use crate::server::Manners;
 
 /// A way in which a server fails to serve an object.
@@ -101,16 +103,38 @@ fn a_push_continues_without_an_unreadable_index_segment() {
 }
 
 #[test]
+fn a_push_that_needs_content_of_an_unreadable_segment_names_the_segment() {
+    let world = World::new(Kind::S3(Manners::Honest));
+    for blow in FAILURES {
+        let context = format!("{blow:?}");
+        world.restore();
+        // Content that only an overtaken commit on the remote has, and then only the remote.
+        world.sandbox.write("a/again.bin", noise(3, 50_000));
+        world.sandbox.art("-C a upload again.bin").ok();
+        let options = EvictOptions { full: true, ..EvictOptions::default() };
+        evict(&world.open("a"), &options, &NoProgress).unwrap();
+        world.sandbox.shell("rm -rf a/.artifacts/cache a/again.bin").ok();
+        world.server().put_between(move |method, path| {
+            (method == "GET" && path.contains("/index/")).then_some(blow)
+        });
+        let error = push(&world.open("a"), &PushOptions::default(), &NoProgress).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{context}: {error:?}");
+        assert!(error.message().contains("'index/"), "{context}: {error:?}");
+        assert!(error.hint().unwrap().contains("art push --repair origin"), "{context}: {error:?}");
+        world.server().clear();
+        world.push("a", false);
+        assert!(world.check("c", Depth::Full).unwrap().sound, "{context}");
+    }
+}
+
+#[test]
 fn a_server_that_serves_nothing_is_unavailable_and_no_object_is_blamed() {
     let world = World::new(Kind::S3(Manners::Honest));
     for blow in [Blow::Status(500), Blow::Status(403)] {
         // Every key has this ending.
         world.server().make_unreadable("", blow);
         let error = world.check("a", Depth::Full).unwrap_err();
-        assert!(matches!(
-            error.kind(),
-            artifacts::ErrorKind::Unavailable | artifacts::ErrorKind::Unauthorized
-        ));
+        assert!(matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Unauthorized));
         world.server().make_readable();
     }
 }
