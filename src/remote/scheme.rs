@@ -160,10 +160,10 @@ pub(super) fn has_buckets(service: &str) -> bool {
     matches!(service, "s3" | "gcs" | "azblob" | "oss" | "cos" | "obs" | "b2" | "swift" | "tos")
 }
 
-/// The known options of a service that a URI may contain. `None` if they are not known.
-pub(super) fn known_options(service: &str) -> Option<&'static [&'static str]> {
-    Some(match service {
-        "fs" | "memory" => &[],
+/// The options of a service that a URI may contain: those that are neither secret nor set by the
+/// place before `?`.
+pub(super) fn known_options(service: &str) -> &'static [&'static str] {
+    match service {
         "s3" => &[
             "region",
             "endpoint",
@@ -215,14 +215,21 @@ pub(super) fn known_options(service: &str) -> Option<&'static [&'static str]> {
         ],
         "cos" => &["endpoint", "disable_config_load"],
         "obs" | "swift" => &["endpoint"],
-        "http" => &["username"],
-        "hf" => &["endpoint", "repo_type", "revision"],
+        "http" | "pcloud" | "seafile" => &["username"],
+        "hf" => &["endpoint", "download_mode", "enable_resolve_cache"],
         "b2" => &["bucket_id"],
         "webdav" => &["disable_copy", "disable_create_dir", "username"],
         "sftp" => &["key", "known_hosts_strategy", "user"],
         "webhdfs" => &["user_name", "disable_list_batch"],
-        _ => return None,
-    })
+        "aliyun-drive" | "dropbox" | "gdrive" => &["client_id"],
+        "azfile" => &["account_name"],
+        "lakefs" => &["branch", "username"],
+        "onedrive" => &["client_id", "enable_versioning"],
+        "tos" => &["endpoint", "region", "disable_config_load", "skip_signature"],
+        "upyun" => &["operator"],
+        // The place of these sets all options: fs, memory, github, koofr, yandex-disk.
+        _ => &[],
+    }
 }
 
 /// The environment variables for options of `service` that a URI must not contain, each with its
@@ -277,7 +284,7 @@ pub(super) fn variables(service: &str) -> &'static [(&'static str, &'static str)
             ("ART_GDRIVE_CLIENT_SECRET", "client_secret"),
         ],
         "github" => &[("ART_GITHUB_TOKEN", "token")],
-        "koofr" => &[("ART_KOOFR_EMAIL", "email"), ("ART_KOOFR_PASSWORD", "password")],
+        "koofr" => &[("ART_KOOFR_PASSWORD", "password")],
         "lakefs" => &[("ART_LAKEFS_USERNAME", "username"), ("ART_LAKEFS_PASSWORD", "password")],
         "onedrive" => &[
             ("ART_ONEDRIVE_ACCESS_TOKEN", "access_token"),
@@ -324,11 +331,11 @@ mod tests {
     #[test]
     fn options_from_the_environment_are_secret_and_uri_options_are_not() {
         for scheme in SCHEMES {
-            for key in known_options(scheme.service).unwrap_or_default() {
+            for key in known_options(scheme.service) {
                 assert!(!is_secret(key), "{} {key}", scheme.name);
             }
             for (variable, option) in variables(scheme.service) {
-                let names = ["account_name", "username", "user", "email", "operator", "client_id"];
+                let names = ["account_name", "username", "operator", "client_id"];
                 let is_name = names.contains(option) || scheme.service == "swift";
                 assert!(is_name || is_secret(option), "{variable}");
             }

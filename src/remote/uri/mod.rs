@@ -224,6 +224,7 @@ fn target(scheme: Scheme, place: &str, options: &[(String, String)]) -> Result<T
         }
         Shape::Plain => {
             prefix(&path)?;
+            let place = if scheme.service == "hf" { hugging_face(place, &mut all)? } else { place };
             let uri = format!("{}://{place}", scheme.service);
             let service = scheme.service.to_owned();
             return Ok(Target::Service { service, uri: Some(uri), options: all.into_pairs() });
@@ -292,6 +293,24 @@ fn swift_host(protocol: &str, host: &str, path: &str, all: &mut Options) -> Resu
     all.set("endpoint", &format!("{protocol}://{host}/{}", prefix(&parts[..start].join("/"))?))?;
     all.set("container", container)?;
     all.set("root", &prefix(&parts[start + 1..].join("/"))?)
+}
+
+/// Splits `[TYPE/]USER/REPOSITORY[@REVISION][/PREFIX]` and returns the part before the prefix.
+/// OpenDAL drops the prefix, so that all prefixes of a repository would be one store.
+fn hugging_face<'a>(place: &'a str, all: &mut Options) -> Result<&'a str> {
+    const TYPES: [&str; 4] = ["models", "datasets", "spaces", "buckets"];
+    let mut ends: Vec<usize> = place.match_indices('/').map(|(at, _)| at).collect();
+    ends.push(place.len());
+    let has_type = TYPES.iter().any(|name| place[..ends[0]].eq_ignore_ascii_case(name));
+    let mut last = if has_type { 2 } else { 1 };
+    // A revision such as refs/pr/1 has two more parts.
+    if ends.get(last).is_some_and(|end| place[..*end].ends_with("@refs")) {
+        last += 2;
+    }
+    let Some(end) = ends.get(last) else { return Ok(place) };
+    let (repository, rest) = place.split_at(*end);
+    all.set("root", &prefix(&decode(rest)?)?)?;
+    Ok(repository)
 }
 
 /// Sets options that a server with its own address needs and the large provider does not.
@@ -405,7 +424,7 @@ const ENCODED: &percent_encoding::AsciiSet = &percent_encoding::NON_ALPHANUMERIC
 
 /// Fails for an option that the service does not have, because OpenDAL would silently ignore it.
 fn check_options(service: &str, options: &[(String, String)]) -> Result<()> {
-    let Some(known) = known_options(service) else { return Ok(()) };
+    let known = known_options(service);
     for (key, _) in options {
         if !known.contains(&key.as_str()) {
             let error = invalid(&format!("'{service}' has no option '{key}'"));

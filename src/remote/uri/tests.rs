@@ -1,5 +1,6 @@
 //! Tests of the meaning of URIs, and of secrets in them.
 
+use super::super::scheme::SCHEMES;
 use super::super::secrets::mask_secrets;
 use super::*;
 use proptest::prelude::*;
@@ -165,11 +166,51 @@ fn an_option_that_would_be_ignored_is_refused_by_name() {
         ("azblob+http://host/acc/box?account_name=other", "account_name"),
         ("obs://bucket?user=ada", "user"),
         ("hf://datasets/a/b?reviison=x", "reviison"),
+        ("hf://datasets/a/b@c?revision=x", "revision"),
         ("memory://x?size=1", "size"),
     ] {
         let error = parse(text).unwrap_err();
         assert_eq!(error.kind(), crate::ErrorKind::Invalid, "{text}");
         assert!(error.message().contains(&format!("'{name}'")), "{text}: {error:?}");
+    }
+}
+
+#[test]
+fn every_scheme_refuses_options_that_its_store_does_not_have_or_that_its_place_sets() {
+    for scheme in SCHEMES {
+        let place = match scheme.shape {
+            Shape::Path => "/srv/store",
+            Shape::AzureHost(_) => "host/account/box",
+            Shape::SwiftHost(_) => "host/v1/AUTH_x/box",
+            Shape::Abfs => "box@account.dfs.core.windows.net",
+            _ => "host/a/b",
+        };
+        for option in ["root", "bucket", "share_name", "repo_name", "drive_type", "colour"] {
+            let text = format!("{}://{place}?{option}=x", scheme.name);
+            let error = parse(&text).unwrap_err();
+            assert_eq!(error.kind(), crate::ErrorKind::Invalid, "{text}");
+            assert!(error.message().contains(&format!("'{option}'")), "{text}: {error:?}");
+            assert!(error.hint().is_some(), "{text}");
+        }
+        assert!(parse(&format!("{}://{place}", scheme.name)).is_ok(), "{}", scheme.name);
+    }
+}
+
+#[test]
+fn a_prefix_in_a_repository_of_hugging_face_is_a_place_of_its_own() {
+    for (text, place, root) in [
+        ("hf://datasets/ada/digits/a/b", "hf://datasets/ada/digits", Some("a/b")),
+        ("hf://datasets/ada/digits@dev/a", "hf://datasets/ada/digits@dev", Some("a")),
+        ("hf://ada/digits@refs/pr/1/a%20b", "hf://ada/digits@refs/pr/1", Some("a b")),
+        ("hf://ada/digits", "hf://ada/digits", None),
+        ("hf://gpt2", "hf://gpt2", None),
+    ] {
+        let Target::Service { uri, options, .. } = parse(text).unwrap().target else {
+            panic!("{text}");
+        };
+        assert_eq!(uri.as_deref(), Some(place), "{text}");
+        let found = options.iter().find(|(key, _)| key == "root");
+        assert_eq!(found.map(|(_, value)| value.as_str()), root, "{text}");
     }
 }
 
