@@ -177,17 +177,21 @@ impl History {
 
     /// Appends the target of `HEAD` to the log of `HEAD`.
     fn complete_head_log(&self, lock: &mut RefsLock<'_>) -> Result<()> {
-        let Some(operation) = self.last_effective_operation()? else { return Ok(()) };
+        let new = self.head_value(&HeadName::default())?;
+        let (who, time) = match (self.last_effective_operation()?, new) {
+            (Some(operation), _) => (operation.who.clone(), operation.time),
+            // The operation log is lost too.
+            (None, Some(commit)) => {
+                let who = self.read_commit(&commit)?.committer;
+                (reflog::identity(&who), who.time)
+            }
+            (None, None) => return Ok(()),
+        };
         let path = reflog::path(self.git_dir(), "HEAD");
         lock.lock_file("HEAD")?;
         let old = self.last_logged_move("HEAD")?.and_then(|last| last.new);
-        let entry = ReflogEntry {
-            old,
-            new: self.head_value(&HeadName::default())?,
-            who: operation.who.clone(),
-            time: operation.time,
-            message: "fsck: the log was damaged".to_owned(),
-        };
+        let entry =
+            ReflogEntry { old, new, who, time, message: "fsck: the log was damaged".to_owned() };
         let mut entries = if read::is_file(&path)? { reflog::lines(&path)? } else { Vec::new() };
         entries.insert(0, entry);
         entries.reverse();

@@ -307,6 +307,17 @@ fn lost_operations_are_found() {
 }
 
 #[test]
+fn a_repository_whose_logs_are_all_lost_is_sound_after_a_repair() {
+    let sandbox = repository();
+    let zeros = "find .artifacts/logs -type f | while read f; do head -c 500 /dev/zero >$f; done";
+    sandbox.shell(zeros).ok();
+    sandbox.art("fsck").fails_with(20);
+    sandbox.art("fsck --repair").ok();
+    sandbox.art("fsck").ok();
+    sandbox.art("reflog HEAD").ok();
+}
+
+#[test]
 fn a_commit_with_an_impossible_time_is_named() {
     let sandbox = repository();
     let git = "git --git-dir .artifacts";
@@ -319,6 +330,32 @@ fn a_commit_with_an_impossible_time_is_named() {
     sandbox.git(&format!("--git-dir .artifacts update-ref refs/runs/o/p/r1 {}", id.trim()));
     let found = sandbox.art("fsck").fails_with(20);
     assert!(found.stdout.contains("time is out of range"), "{found}");
+}
+
+#[test]
+fn a_version_whose_history_has_lost_a_commit_is_named() {
+    let sandbox = repository();
+    for day in [1, 2] {
+        sandbox.command("promote v1").at(&format!("2031-01-0{day}T00:00:00Z")).run().ok();
+    }
+    sandbox.art("fsck").ok();
+    let version = "refs/versions/o/p/v1";
+    let tip = sandbox.git(&format!("--git-dir .artifacts rev-parse {version}"));
+    // Git rewrites the history and records the new tip, which no longer follows the first promotion,
+    // or no commit of the version.
+    for parent in [format!("{version}~2"), "refs/runs/o/p/r1".to_owned()] {
+        let script = format!(
+            "cd .artifacts && git update-ref {version} {} && \
+             git update-ref {version} $(git commit-tree {version}^{{tree}} -p {parent} -m lost)",
+            tip.trim()
+        );
+        sandbox.shell(&script).ok();
+        let found = sandbox.art("fsck").fails_with(20);
+        let problem = format!("a commit before it is lost (the history of {version})");
+        assert!(found.stdout.contains(&problem), "{parent}: {found}");
+    }
+    sandbox.git(&format!("--git-dir .artifacts update-ref {version} {}", tip.trim()));
+    sandbox.art("fsck").ok();
 }
 
 #[test]

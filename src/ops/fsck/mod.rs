@@ -11,6 +11,7 @@ pub(crate) mod names;
 pub mod remote;
 mod repair;
 mod report;
+mod stages;
 mod walk;
 
 use std::collections::HashSet;
@@ -135,6 +136,7 @@ impl Check {
             remotes.iter().map(|one| (one.content(repo, progress), HashSet::new())).collect();
         walk.all(&survey)?;
         let misnamed = walk.names(&survey);
+        walk.gaps(&survey);
         let all = history.object_ids()?;
         if full {
             walk.rest(&all)?;
