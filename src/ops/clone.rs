@@ -63,14 +63,15 @@ pub fn clone(
 ) -> Result<CloneOutcome> {
     let target = options.directory.join(DIRECTORY);
     check_directory(&options.uri)?;
-    if Repository::is_at(&target)? {
+    let is_resumed = Repository::is_at(&target)?;
+    if is_resumed {
         check_leftovers(options, &target)?;
     } else {
         refuse_repository(options, &settings)?;
     }
     let was_there = read::is_dir(&options.directory)?;
     fill(options, settings, progress).map_err(|error| {
-        if can_resume(&error) && has_received(&target) {
+        if can_resume(&error) && (is_resumed || has_received(&target)) {
             return did_not_finish(error, options, &target);
         }
         // A failure to clean up is ignored, to report the original error. The next clone resumes or
@@ -108,9 +109,9 @@ fn can_resume(error: &Error) -> bool {
 
 /// Returns true if the repository at `target` has received history or content.
 fn has_received(target: &Path) -> bool {
-    ["objects/pack", "packs", "tmp"]
-        .iter()
-        .any(|directory| usage(&target.join(directory)).is_ok_and(|there| there.bytes > 0))
+    let bytes = |path: &str| usage(&target.join(path)).map_or(0, |there| there.bytes);
+    // Each `tmp` has a tag for programs that make backups.
+    bytes("objects/pack") + bytes("packs") > 0 || bytes("tmp") > bytes("tmp/CACHEDIR.TAG")
 }
 
 /// Returns the error for an interrupted clone that can be resumed.

@@ -240,7 +240,7 @@ fn one_wins(store: &Store, key: &str) -> Result<bool> {
         }
         // A single writer cannot race. With fewer racers than wanted, the race continues.
         if let Some(error) = refusal.filter(|_| racers.is_empty()) {
-            return Err(error);
+            return Err(error.context("the probe needs two writers that race for one object"));
         }
         drop(gate);
         let ended = || Failure::Permanent(Error::internal("a thread of the probe ended early"));

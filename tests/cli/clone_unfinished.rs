@@ -94,6 +94,18 @@ fn a_clone_that_can_not_reach_its_remote_stays_unfinished() {
 }
 
 #[test]
+fn a_clone_that_received_nothing_leaves_nothing_behind() {
+    let sandbox = remote();
+    sandbox.art("config set --user transfer.retries 0").ok();
+    let output = sandbox.art("clone webdav+http://127.0.0.1:1/x c").fails_with(14);
+    assert!(!output.stderr.contains("resume the clone"), "{output}");
+    assert!(!sandbox.path("c").exists());
+    // The clone with the right URI is not refused.
+    sandbox.art("clone store c").ok();
+    is_whole(&sandbox, "another URI");
+}
+
+#[test]
 fn a_clone_ignores_the_settings_of_an_enclosing_repository() {
     let sandbox = remote();
     for (key, value) in [("content.chunk-avg", "2 MiB"), ("core.project", "ada/around")] {

@@ -1,6 +1,6 @@
 //! `art download`: selection of the revision and the paths. `upload.rs` tests the downloaded files.
 
-use crate::common::{Sandbox, noise};
+use crate::common::{Sandbox, lacks, noise};
 
 fn sandbox() -> Sandbox {
     let sandbox = Sandbox::new();
@@ -165,4 +165,28 @@ fn paths_longer_than_a_system_call_takes_are_uploaded_and_downloaded() {
     let id =
         |path: &str| sandbox.git(&format!("--git-dir .artifacts rev-parse HEAD:artifacts/{path}"));
     assert_eq!(id("downloaded"), id("tree"));
+}
+
+#[test]
+fn a_full_disk_during_a_download_names_the_file_and_has_a_hint() {
+    if lacks("unshare") {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    sandbox.art("init").ok();
+    sandbox.write("data/large", noise(1, 3_000_000));
+    sandbox.art("upload data").ok();
+    sandbox.shell("mkdir out").ok();
+    let on_small_disk = |line: &str| {
+        let mount = "mount -t tmpfs -o size=1m none out";
+        sandbox.shell(&format!("unshare -rm sh -c '{mount} && {line}'"))
+    };
+    if on_small_disk("true").code != 0 {
+        eprintln!("skipped: this user may not mount a small disk");
+        return;
+    }
+    let output = on_small_disk("art download HEAD --to out").fails_with(14);
+    assert!(output.stderr.contains("error: cannot download 'data/large'"), "{output}");
+    assert!(output.stderr.contains("hint: free some disk space"), "{output}");
+    sandbox.art("download HEAD --to out").ok();
 }

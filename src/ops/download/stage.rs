@@ -112,10 +112,14 @@ impl Target for Stage<'_> {
         let Err(error) = outcome else { return Ok(()) };
         let (_, staged) = self.file(number);
         let path = self.plan.files[number].path.to_path();
-        self.inside.remove_file(&staged).on("remove", path)?;
-        if matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Interrupted) {
+        self.inside.remove_file(&staged).on("remove", &path)?;
+        match error.kind() {
+            ErrorKind::Interrupted => return Err(error),
             // A full disk fails all later files too.
-            return Err(error);
+            ErrorKind::Unavailable => {
+                return Err(error.context(format!("cannot download '{}'", path.display())));
+            }
+            _ => {}
         }
         self.failed.lock().unwrap_or_else(PoisonError::into_inner).push((number, error));
         Ok(())
