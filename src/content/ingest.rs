@@ -185,7 +185,12 @@ impl ContentStore {
                 .map(|worker| worker.join().map_err(|_| ended()).flatten())
                 .chain(own)
                 .collect();
-            let manifests = shared.write_manifests(&packer.frames());
+            // A worker that stops early drops its open frame. Without a manifest, the next import
+            // reads the file again and stores the chunks that are missing.
+            let manifests = match tallies.iter().all(Result::is_ok) {
+                true => shared.write_manifests(&packer.frames()),
+                false => Ok(()),
+            };
             // A full disk stops the packer first; the workers' errors are only a consequence.
             let written = packer.finish()?;
             manifests?;

@@ -68,6 +68,8 @@ impl ContentCheck {
             ManifestProblem::ToldElsewhere => {}
             ManifestProblem::ChunkMissing(problem) => {
                 self.defects.push(ContentDefect { part, problem, lost: 1 });
+                // A repaired index does not have the manifest, so that an upload stores the file.
+                self.is_contradicted = true;
             }
             ManifestProblem::Wrong(problem) => {
                 self.defects.push(ContentDefect { part, problem, lost: 1 });

@@ -5,7 +5,7 @@
 use std::ops::Deref;
 use std::path::Path;
 
-use crate::error::{IoResultExt, Result};
+use crate::error::{Error, IoResultExt, Result};
 use crate::fs::read;
 
 /// The mapped bytes of a file that never changes after it gets its name.
@@ -14,7 +14,13 @@ pub(crate) struct Mapped(memmap2::Mmap);
 
 /// Maps the file at `path`.
 pub(crate) fn map(path: &Path) -> Result<Mapped> {
-    let file = read::open(path).on("open", path)?;
+    let file = match read::open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::IsADirectory => {
+            return Err(Error::corrupt(format!("'{}' is a directory", path.display()))
+                .with_hint("art fsck --repair"));
+        }
+        other => other.on("open", path)?,
+    };
     // SAFETY: the bytes must not change or be truncated while mapped. Index segments and stat
     // tables are written under a temporary name and renamed when complete. Nothing writes to them
     // afterwards, and deleting a file keeps its mapping intact. A user who edits a file in place

@@ -203,7 +203,10 @@ impl ContentStore {
             };
             if let Some(id) = Id::from_hex(stem.as_bytes()) {
                 let metadata = entry.metadata().on("read", entry.path())?;
-                packs.push((id, metadata.len()));
+                // A pack in whose place there is a directory is a missing pack.
+                if !metadata.is_dir() {
+                    packs.push((id, metadata.len()));
+                }
             }
         }
         packs.sort_unstable();

@@ -52,6 +52,9 @@ impl ContentStore {
     pub(super) fn open_pack(&self, pack: &Id) -> Result<File> {
         let path = self.pack_path(pack);
         crate::fs::read::open(&path).map_err(|source| {
+            if source.kind() == std::io::ErrorKind::IsADirectory {
+                return damaged(pack, "its file is a directory");
+            }
             let error = Error::io("open", &path, source);
             match error.kind() {
                 ErrorKind::NotFound => Error::corrupt(format!("the pack {pack} is missing"))

@@ -109,6 +109,12 @@ impl ContentStore {
         damaged: &[PathBuf],
         progress: &dyn Progress,
     ) -> Result<Rebuilt> {
+        // The new segment may get the name of a directory that is in the way.
+        for path in damaged {
+            if read::is_dir(path)? {
+                self.set_aside(path)?;
+            }
+        }
         let old = super::segments::segment_files(&self.index_dir())?;
         let mut packs = self.packs()?;
         packs.retain(|(pack, _)| !left_out.contains(pack));

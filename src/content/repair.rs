@@ -10,6 +10,7 @@ use super::rebuild::Rebuilt;
 use super::{ContentCheck, ContentStore, Session};
 use crate::error::Result;
 use crate::fs::atomic;
+use crate::fs::read;
 use crate::id::Id;
 use crate::progress::{Progress, Unit};
 
@@ -74,6 +75,12 @@ impl ContentStore {
         done.rebuilt = Some(self.rebuild_index(session, &damaged, segments, progress)?);
         for pack in &damaged {
             self.set_aside(&self.pack_path(pack))?;
+        }
+        // A directory in the place of a pack would prevent that the pack is ever written again.
+        for path in check.entries.keys().filter(is_missing).map(|pack| self.pack_path(pack)) {
+            if read::is_there(&path)? {
+                self.set_aside(&path)?;
+            }
         }
         Ok(done)
     }

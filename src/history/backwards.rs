@@ -19,6 +19,9 @@ const LARGEST_BLOCK: u64 = 128 << 10;
 /// The maximum length of a line that is kept in memory.
 const MAX_LINE: u64 = 256 << 20;
 
+/// The maximum length of a line with zero bytes that is kept in memory.
+const MAX_ZEROS: u64 = 4 << 20;
+
 /// Reads a file from its end.
 #[derive(Debug)]
 pub(super) struct Backwards {
@@ -102,12 +105,14 @@ impl Backwards {
     fn read_before(&mut self) -> Result<()> {
         let Some(file) = &self.file else { return Ok(()) };
         let pending = self.pending.len() as u64;
-        if pending > self.longest {
-            let message = format!(
-                "'{}' has a line that is longer than {} bytes",
-                self.path.display(),
-                self.longest
-            );
+        // A long run of zero bytes is what a crash leaves, and never part of a line.
+        let is_zero = pending > MAX_ZEROS && self.pending[..BLOCK as usize].contains(&0);
+        if is_zero || pending > self.longest {
+            let path = self.path.display();
+            let message = match is_zero {
+                true => format!("'{path}' contains zero bytes"),
+                false => format!("'{path}' has a line that is longer than {} bytes", self.longest),
+            };
             return Err(Error::corrupt(message).with_hint("check the repository: art fsck"));
         }
         let length = self.block.max(pending).min(self.position);
@@ -146,6 +151,17 @@ mod tests {
     fn a_missing_file_has_no_lines() {
         let mut backwards = Backwards::open(Path::new("/does/not/exist")).unwrap();
         assert_eq!(backwards.next_line().unwrap(), None);
+    }
+
+    #[test]
+    fn a_long_run_of_zero_bytes_is_refused_before_much_of_it_is_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log");
+        crate::fs::atomic::append(&path, &vec![0; 32 << 20]).unwrap();
+        let mut backwards = Backwards::open(&path).unwrap();
+        let error = backwards.next_line().unwrap_err();
+        assert!(error.message().ends_with("contains zero bytes"), "{error}");
+        assert!(backwards.position > 16 << 20, "less than half was read");
     }
 
     proptest! {

@@ -121,12 +121,15 @@ const DIRECTORIES: [&str; 9] = [
 const TEMPLATE_LEFTOVERS: [&str; 2] = ["description", "info"];
 
 /// The Git settings of every repository. Git must not remove objects, because the repository holds
-/// some of them only partly, and it must write a reflog for every ref. Git does not have the
-/// content of artifacts: it must not read content to detect renames, and must allow clones without
-/// content.
-const GIT_CONFIG: [(&str, &str); 5] = [
+/// some of them only partly. It must write a reflog for every ref, and never shorten a reflog, because
+/// reflogs are part of the audit trail. Git does not have the content of artifacts: it must not read
+/// content to detect renames, and must allow clones without content.
+const GIT_CONFIG: [(&str, &str); 8] = [
     ("core.logallrefupdates", "always"),
     ("gc.auto", "0"),
+    ("gc.pruneexpire", "never"),
+    ("gc.reflogexpire", "never"),
+    ("gc.reflogexpireunreachable", "never"),
     ("maintenance.auto", "false"),
     ("diff.renames", "false"),
     ("uploadpack.allowfilter", "true"),

@@ -1,6 +1,6 @@
 //! The operation log: which command moved which refs together, so that the command can be undone.
 //!
-//! `logs/operations.jsonl` has one JSON object per line. A line is written before the refs move.
+//! `operations.jsonl` has one JSON object per line. A line is written before the refs move.
 //! The refs of an operation move all together, so any of them shows whether the operation happened.
 //! Only the newest line can be in doubt, because the next operation settles it: if the refs never
 //! moved, it first writes a line `{"format":1,"abandons":ID}`.
@@ -183,7 +183,7 @@ impl Line {
 }
 
 pub(super) fn path(git_dir: &Path) -> PathBuf {
-    git_dir.join("logs/operations.jsonl")
+    git_dir.join("operations.jsonl")
 }
 
 /// Checks that all lines of the log are readable. Returns true if the last line is torn, as a

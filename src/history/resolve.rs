@@ -60,8 +60,12 @@ impl History {
                 }
                 (moves_ago_in(&log, &name.to_string(), count)?, Some(name))
             }
-            (Start::Head(run), 0) => {
-                (self.head_value(&self.meant_head(revision))?.ok_or_else(no_current_run)?, run)
+            (Start::Head(Some(run)), 0) => {
+                (self.try_find_ref(&run)?.ok_or_else(no_current_run)?, Some(run))
+            }
+            (Start::Head(None), 0) => {
+                let head = self.meant_head(revision);
+                (self.head_value(&head)?.ok_or_else(no_current_run)?, None)
             }
             (Start::Head(run), count) => {
                 let log = self.reflog_of(&self.meant_head(revision).file())?;

@@ -144,7 +144,18 @@ impl History {
             }
             newer.push(Newer { operation, is_undone });
         }
-        Ok(None)
+        self.check_log_is_there().map(|()| None)
+    }
+
+    /// Fails if the operation log is damaged, or lost although there are refs.
+    fn check_log_is_there(&self) -> Result<()> {
+        operations::check(self.git_dir())?;
+        if self.log_size() > 0 || self.refs("refs/")?.is_empty() {
+            return Ok(());
+        }
+        let path = operations::path(self.git_dir());
+        Err(Error::corrupt(format!("the operation log '{}' is lost", path.display()))
+            .with_hint("check the repository: art fsck"))
     }
 
     /// Returns true if `operation` undoes an operation that is not itself an undo. Undoing an undo
@@ -237,7 +248,7 @@ const MIN_ID: usize = 4;
 
 /// The note about the last command that changed nothing. Its extension marks it as not being the
 /// log of a ref.
-const UNCHANGED: &str = "logs/unchanged.jsonl";
+const UNCHANGED: &str = "unchanged.jsonl";
 
 /// The maximum size of the note in bytes. A command line is shorter.
 const MAX_NOTE: u64 = 4 << 20;

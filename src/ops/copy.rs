@@ -5,8 +5,8 @@ use uuid::Uuid;
 
 use crate::catalog::project::find_project;
 use crate::catalog::version::{
-    LoadedVersion, VersionDraft, check_readme, enter_first_stage, find_origin, find_version,
-    project_policy, refuse_disabled, try_load_version,
+    LoadedVersion, VersionDraft, check_first_stage, check_readme, enter_first_stage, find_origin,
+    find_version, project_policy, refuse_disabled, try_load_version,
 };
 use crate::catalog::{RecordChange, change_records};
 use crate::error::{Error, ErrorKind, Result};
@@ -109,6 +109,7 @@ fn create(
     record.author = change.author();
     record.stage_conditions.clear();
     enter_first_stage(change, &rules, record, &message);
+    check_first_stage(change, target.project(), &rules, &draft)?;
     let parents = vec![source.commit, draft.record.run.commit];
     let subject = format!("copy: {from}");
     let commit = change.create_version(target.clone(), &draft, parents, &subject)?;

@@ -90,7 +90,8 @@ impl Repository {
 
     /// Finds the repository that `start` belongs to: in `start` or in the nearest directory above
     /// it. A damaged repository is found too. If a directory cannot be read, the search fails,
-    /// because that directory may contain a repository.
+    /// because that directory may contain a repository. It also fails at an entry `.artifacts` that
+    /// is not a repository, such as a link to a disk that is not mounted.
     pub fn find(start: &Path) -> Result<PathBuf> {
         let mut directory = Some(start);
         while let Some(current) = directory {
@@ -99,6 +100,7 @@ impl Repository {
             if is_found {
                 return Ok(candidate);
             }
+            refuse_other(&candidate)?;
             directory = current.parent();
         }
         Err(not_a_repository(start))
@@ -226,6 +228,20 @@ fn unknown(directory: &Path, error: Error) -> Error {
     error
         .context(format!("cannot tell whether '{shown}' has a repository"))
         .with_hint("ask the owner for access, or name a repository: ART_DIR=DIR art status")
+}
+
+/// Fails if `candidate` exists, although it is not a repository. A repository in a directory above is
+/// not the one that the user means.
+fn refuse_other(candidate: &Path) -> Result<()> {
+    let Some(entry) = read::try_entry(candidate)? else { return Ok(()) };
+    let shown = candidate.display();
+    if entry.is_symlink() && read::try_metadata(candidate)?.is_none() {
+        let message = format!("'{shown}' is a link to a directory that does not exist");
+        return Err(Error::new(ErrorKind::Unavailable, message)
+            .with_hint(format!("mount the repository's disk, or remove the link: rm '{shown}'")));
+    }
+    Err(Error::new(ErrorKind::NotARepository, format!("'{shown}' is not a repository"))
+        .with_hint(format!("rename or remove it: ls -la '{shown}'")))
 }
 
 fn own_project(directory: &Path, settings: &Settings) -> Result<ProjectName> {

@@ -128,7 +128,7 @@ fn last_project(history: &History) -> Option<ProjectName> {
 fn has_ours(directory: &Path) -> Result<bool> {
     Ok(read::is_dir(&directory.join("packs"))?
         || read::is_file(&directory.join("config.toml"))?
-        || read::is_file(&directory.join("logs/operations.jsonl"))?)
+        || read::is_file(&directory.join("operations.jsonl"))?)
 }
 
 /// Returns the error for a repository that cannot be opened, with the damage if it is known.

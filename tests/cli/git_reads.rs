@@ -83,3 +83,15 @@ fn a_repository_of_an_older_art_gets_the_settings_with_the_next_write() {
     assert!(sandbox.read(".artifacts/config").contains("renames = false"));
     sandbox.git("--git-dir .artifacts log --raw --all");
 }
+
+#[test]
+fn clean_up_by_git_keeps_the_operation_log_and_the_reflogs() {
+    let sandbox = repository();
+    let before = sandbox.art("reflog run/other").ok().stdout;
+    // `git gc` fails at the directory `index`, after it has shortened the reflogs.
+    sandbox.shell("git --git-dir .artifacts reflog expire --all; git --git-dir .artifacts gc");
+    sandbox.art("fsck --full").ok();
+    assert_eq!(sandbox.art("reflog run/other").ok().stdout, before);
+    sandbox.art("undo --yes").ok();
+    assert!(!sandbox.art("runs").ok().stdout.contains("other"));
+}

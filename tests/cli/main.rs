@@ -28,6 +28,7 @@ mod damaged;
 mod deep;
 mod delete;
 mod diff;
+mod directory_in_place;
 mod disabled;
 mod download;
 mod du;

@@ -321,3 +321,15 @@ fn on_a_terminal_undo_names_the_operation_and_asks() {
     assert!(asked.stdout.contains("stage v1 production"), "{asked}");
     assert_eq!(record(&sandbox, "v1")["stage"], "production");
 }
+
+#[test]
+fn undo_names_a_lost_operation_log() {
+    for damage in ["truncate -s 0 F", "L=$(wc -c <F); truncate -s 0 F; truncate -s $L F", "rm F"] {
+        let sandbox = Sandbox::new();
+        sandbox.art("init").ok();
+        sandbox.art("run --name one").ok();
+        sandbox.shell(&damage.replace('F', ".artifacts/operations.jsonl")).ok();
+        let output = sandbox.art("undo --yes").fails_with(20);
+        assert!(output.stderr.contains("operation"), "{damage}: {output}");
+    }
+}

@@ -69,3 +69,30 @@ fn rules_that_cannot_be_read_stop_an_upload() {
     }
     set_mode(&sandbox.path("data/.artifactsignore"), 0o644);
 }
+
+#[test]
+fn an_entry_that_is_not_a_repository_hides_the_outer_one() {
+    let sandbox = Sandbox::new();
+    sandbox.art("init").ok();
+    sandbox.write("inner/x", "1");
+    for (make, code) in [
+        ("ln -s /nonexistent inner/.artifacts", 14),
+        ("ln -s .artifacts inner/.artifacts", 14),
+        ("echo text >inner/.artifacts", 10),
+        ("mkfifo inner/.artifacts", 10),
+        ("mkdir inner/.artifacts", 10),
+    ] {
+        sandbox.shell(make).ok();
+        for verb in ["upload", "status", "log", "run --name r", "fsck"] {
+            let output = sandbox.command(verb).current_dir("inner").run();
+            assert_eq!(output.code, code, "{make}: {verb}: {output}");
+            assert!(output.stderr.contains("inner/.artifacts"), "{make}: {verb}: {output}");
+            assert!(output.stderr.contains("hint: "), "{make}: {verb}: {output}");
+        }
+        sandbox.shell("rm -r inner/.artifacts").ok();
+    }
+    assert!(
+        !sandbox.path(".artifacts/refs/runs").exists(),
+        "nothing was uploaded to the outer one"
+    );
+}

@@ -287,7 +287,7 @@ fn lost_logs_are_found_and_completed_from_the_operations() {
 
 #[test]
 fn lost_operations_are_found() {
-    let log = ".artifacts/logs/operations.jsonl";
+    let log = ".artifacts/operations.jsonl";
     for damage in ["zeros", "gone", "its end"] {
         let sandbox = repository();
         let before = sandbox.read(log);
@@ -385,4 +385,31 @@ fn huge_files_of_refs_take_no_memory() {
         }
         assert_ne!(sandbox.art("fsck").code, 0, "{name}");
     }
+}
+
+#[test]
+fn head_is_read_with_the_checks_of_the_ref_that_it_names() {
+    let sandbox = repository();
+    sandbox.art("upload data.txt -m again").ok();
+    sandbox.write("data.txt", "content 4\n");
+    sandbox.art("upload data.txt").ok();
+    let older = sandbox.git("--git-dir .artifacts rev-parse refs/runs/o/p/r3~1");
+    sandbox.write(".artifacts/refs/runs/o/p/r3", older);
+    for line in [
+        "ls",
+        "ls run/r3",
+        "cat HEAD:data.txt",
+        "cat run/r3:data.txt",
+        "download --to out",
+        "export HEAD -o x.tar",
+        "diff v1 HEAD",
+        "tag pin",
+        "status",
+        "ls HEAD~1",
+    ] {
+        sandbox.art(line).fails_with(20);
+    }
+    sandbox.art("fsck --repair").ok();
+    let read = sandbox.art("cat HEAD:data.txt").ok();
+    assert_eq!(read.stdout, "content 4\n");
 }

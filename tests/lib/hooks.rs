@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use artifacts::catalog::hook::{StageEvent, run_post, run_pre};
-use artifacts::config::{Config, Sources, initial};
 use artifacts::ops::upload::{UploadOptions, UploadOutcome, UploadSource, upload};
 use artifacts::progress::{Progress, Unit};
 use artifacts::repo::HookSettings;

@@ -25,6 +25,7 @@ mod golden;
 mod hooks;
 mod ignore_oracle;
 mod incoming;
+mod interrupted_upload;
 mod merge_bases;
 mod merging;
 mod objects;

@@ -19,7 +19,7 @@ const FILES: [&str; 7] = [
     "refs/runs/o/p/a",
     "logs/HEAD",
     "logs/refs/runs/o/p/a",
-    "logs/operations.jsonl",
+    "operations.jsonl",
 ];
 
 /// Everything that reads, and then a write.
@@ -217,7 +217,7 @@ fn lost_refs_of_the_newest_operation_are_restored() {
 #[test]
 fn a_line_that_a_killed_writer_left_is_no_damage() {
     let place = filled();
-    for log in ["logs/refs/runs/o/p/b", "logs/operations.jsonl"] {
+    for log in ["logs/refs/runs/o/p/b", "operations.jsonl"] {
         let path = place.path().join(log);
         let torn = std::fs::read_to_string(&path).unwrap() + "torn";
         std::fs::write(&path, torn).unwrap();
@@ -244,7 +244,7 @@ fn a_ref_to_a_lost_commit_and_damaged_logs_are_named() {
     let place = filled();
     let lost = place.commits[1].to_hex();
     std::fs::remove_file(place.path().join("objects").join(&lost[..2]).join(&lost[2..])).unwrap();
-    for log in ["logs/refs/runs/o/p/b", "logs/operations.jsonl"] {
+    for log in ["logs/refs/runs/o/p/b", "operations.jsonl"] {
         let path = place.path().join(log);
         let damaged = std::fs::read_to_string(&path).unwrap() + "damaged\n";
         std::fs::write(&path, damaged).unwrap();

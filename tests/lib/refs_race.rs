@@ -173,7 +173,7 @@ fn a_killed_writer_blocks_nobody_and_leaves_nothing_half_done() {
     let place = Place::new();
     place.set(&[("a", Some(0)), ("b", Some(0))]);
     for round in 0..25 {
-        let log = place.path().join("logs/operations.jsonl");
+        let log = place.path().join("operations.jsonl");
         let size = || std::fs::metadata(&log).unwrap().len();
         let before = size();
         let mut writer = child("refs_race::moves_two_for_ever", place.path()).spawn().unwrap();

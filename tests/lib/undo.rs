@@ -120,7 +120,7 @@ fn a_log_with_damaged_lines_is_read_around_them() {
     let place = Place::new();
     place.set(&[("a", Some(0))]);
     place.set(&[("a", Some(1))]);
-    let path = place.path().join("logs/operations.jsonl");
+    let path = place.path().join("operations.jsonl");
     let lines = std::fs::read_to_string(&path).unwrap();
     let (first, second) = lines.split_once('\n').unwrap();
     let damaged = [first.as_bytes(), b"\n\xff{\"format\":1\n\0\n", second.as_bytes(), b"{\"torn"];

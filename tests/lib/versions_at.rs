@@ -270,7 +270,7 @@ fn without_the_log_the_commits_answer_with_a_warning() {
     place.register(30, "v2");
     place.stage(40, "v1", "production");
     assert!(place.list(Some(25)).is_complete);
-    let log = place.at(0).directory().join("logs/operations.jsonl");
+    let log = place.at(0).directory().join("operations.jsonl");
     std::fs::remove_file(&log).unwrap();
     let seen = |at| place.seen(Some(at)).into_values().collect::<Vec<_>>();
     assert_eq!(seen(5), Vec::<String>::new());
@@ -295,13 +295,13 @@ fn fetched_versions_use_their_recorded_history() {
     let repo = place.at(60);
     let name = RefName::version(repo.settings().project.clone(), "v1".parse().unwrap());
     let commit = repo.history().find_ref(&name).unwrap();
-    std::fs::remove_file(repo.directory().join("logs/operations.jsonl")).unwrap();
+    std::fs::remove_file(repo.directory().join("operations.jsonl")).unwrap();
     repo.history()
         .transaction(&repo.signature(), "gone")
         .update(name.clone(), Expected::Any, None, "gone")
         .commit(repo.settings().lock_timeout)
         .unwrap();
-    std::fs::remove_file(repo.directory().join("logs/operations.jsonl")).unwrap();
+    std::fs::remove_file(repo.directory().join("operations.jsonl")).unwrap();
     repo.history()
         .transaction(&repo.signature(), "fetch")
         .update(name, Expected::Absent, Some(commit), "fetch")

@@ -34,7 +34,8 @@ pub(crate) use load::{
 pub(crate) use stage_hooks::change_stages;
 pub use stage_move::DisplacedVersion;
 pub(crate) use stage_move::{
-    ProjectPolicy, Said, announce, asked, enter_first_stage, enter_stage, is_there, project_policy,
+    ProjectPolicy, Said, announce, asked, check_first_stage, enter_first_stage, enter_stage,
+    is_there, project_policy,
 };
 pub(crate) use trace::{find_moved, find_origin};
 pub(crate) use version_history::VersionHistory;

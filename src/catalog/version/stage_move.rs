@@ -85,6 +85,26 @@ pub(crate) fn enter_first_stage(
     record.enter(rules.policy.first_stage().clone(), why, change.now());
 }
 
+/// Checks the rules of the first stage for the new version `draft` of `project`.
+///
+/// If rules refuse, fails with [`Policy`](crate::ErrorKind::Policy) and every refusing rule.
+pub(crate) fn check_first_stage(
+    change: &mut RecordChange<'_>,
+    project: &ProjectName,
+    rules: &ProjectPolicy,
+    draft: &VersionDraft,
+) -> Result<()> {
+    let stage = rules.policy.first_stage();
+    if Facts::are_needed(&rules.policy, stage) {
+        // The same change may create the run, so its objects must be written first.
+        change.writer().write_out()?;
+    }
+    let facts = Facts::read(change.repo(), project, &rules.policy, draft, stage)?;
+    let (author, said) = (change.author(), Said::default());
+    let asked = asked(&draft.record, stage, &said, &author, &facts, change.now());
+    rules.policy.check_new(&asked.as_move())
+}
+
 /// Returns true if `record` is already in the stage `to`, and the given reason is not new.
 pub(crate) fn is_there(record: &VersionRecord, to: &Name, said: &Said) -> bool {
     let last = record.stage_conditions.last();

@@ -83,7 +83,7 @@ const PARTS: [(&str, &[&str]); 7] = [
     ("packs", &["packs"]),
     ("index", &["index"]),
     ("git objects", &["objects"]),
-    ("refs and logs", &["refs", "logs", "packed-refs", "HEAD"]),
+    ("refs and logs", &["refs", "logs", "operations.jsonl", "packed-refs", "HEAD"]),
     ("cache", &["cache"]),
     ("temporary files", &["tmp"]),
     ("damaged files", &["damaged"]),

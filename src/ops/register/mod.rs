@@ -13,8 +13,8 @@ use crate::catalog::RecordChange;
 use crate::catalog::changes::{Total, total};
 use crate::catalog::version::{
     COUNT_LIMIT, DisplacedVersion, LoadedVersion, ProjectPolicy, Said, VersionDraft, change_stages,
-    check_readme, enter_first_stage, enter_stage, is_there, project_policy, run_status,
-    try_load_version,
+    check_first_stage, check_readme, enter_first_stage, enter_stage, is_there, project_policy,
+    run_status, try_load_version,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::Id;
@@ -174,6 +174,7 @@ impl Registration<'_> {
         };
         Self::repin(&mut draft, &pin);
         self.describe(change, &mut draft)?;
+        check_first_stage(change, self.reference.project(), rules, &draft)?;
         let displaced = self.enter(change, rules, &mut draft)?;
         let run = &pin.run;
         let subject = format!("register: from run {} at {}", run.name, run.commit.short());

@@ -1,4 +1,5 @@
-//! Checks a version that arrives from another project and keeps its stage.
+//! Checks a version that comes to a stage without a move: a new version, and a version that arrives
+//! from another project and keeps its stage.
 
 use super::check::{Move, RuleFailure, Verdict};
 use super::{DISABLED, Policy};
@@ -6,6 +7,18 @@ use crate::error::Result;
 use crate::name::{Name, ProjectName};
 
 impl Policy {
+    /// Fails with [`Policy`](crate::ErrorKind::Policy) and every rule of the first stage that refuses
+    /// a new version. The rules about moves do not apply.
+    pub fn check_new(&self, change: &Move<'_>) -> Result<()> {
+        let mut verdict = Verdict::default();
+        if let Some(rules) = self.stage.get(change.to) {
+            rules.check_new(change, &mut verdict.failed);
+        }
+        let refused =
+            || format!("the policy refuses the new version '{}' in {}", change.version, change.to);
+        verdict.or_refuse(refused).map(|_| ())
+    }
+
     /// Fails with [`Policy`](crate::ErrorKind::Policy) and every rule that refuses the version in
     /// the stage `change.to` of `project`.
     ///

@@ -285,7 +285,7 @@ fn full(stage: &Name, capacity: u32, there: &[&Occupant], change: &Move<'_>) -> 
 impl StageRules {
     /// Adds every rule that refuses `change`, in the order of the documented keys.
     pub(super) fn check(&self, change: &Move<'_>, failed: &mut Vec<RuleFailure>) {
-        let (version, to) = (change.version, change.to);
+        let to = change.to;
         let mut fail = |rule: &str, message: String, hint: Option<String>| {
             failed.push(RuleFailure { rule: format!("stage.{to}.{rule}"), message, hint });
         };
@@ -296,18 +296,7 @@ impl StageRules {
             let hint = "add --message MESSAGE".to_owned();
             fail("message", "a message is needed".to_owned(), Some(hint));
         }
-        if self.description && change.description.trim().is_empty() {
-            let hint = format!("art update {version} --description DESCRIPTION");
-            fail("description", "the version has no description".to_owned(), Some(hint));
-        }
-        let missing: Vec<&str> =
-            self.tags.iter().filter(|tag| !change.tags.contains(tag)).collect();
-        if !missing.is_empty() {
-            let missing = missing.join(",");
-            let hint = format!("art update {version} --add-tag '{missing}'");
-            fail("tags", format!("the version lacks the tags {missing}"), Some(hint));
-        }
-        self.check_source(change, &mut fail);
+        self.check_version(change, &mut fail);
         for after in &self.after {
             if let Some((message, hint)) = after.defect(change) {
                 fail("after", message, hint);
@@ -321,6 +310,31 @@ impl StageRules {
                 None,
             );
         }
+    }
+
+    /// Adds every rule about the version itself that refuses a new version: `description`, `tags`,
+    /// `run_status` and `min_files`. The other rules are about moves.
+    pub(super) fn check_new(&self, change: &Move<'_>, failed: &mut Vec<RuleFailure>) {
+        self.check_version(change, &mut |rule, message, hint| {
+            failed.push(RuleFailure { rule: format!("stage.{}.{rule}", change.to), message, hint });
+        });
+    }
+
+    /// Checks what the version is, however it comes to the stage.
+    fn check_version(&self, change: &Move<'_>, fail: &mut dyn FnMut(&str, String, Option<String>)) {
+        let version = change.version;
+        if self.description && change.description.trim().is_empty() {
+            let hint = format!("art update {version} --description DESCRIPTION");
+            fail("description", "the version has no description".to_owned(), Some(hint));
+        }
+        let missing: Vec<&str> =
+            self.tags.iter().filter(|tag| !change.tags.contains(tag)).collect();
+        if !missing.is_empty() {
+            let missing = missing.join(",");
+            let hint = format!("art update {version} --add-tag '{missing}'");
+            fail("tags", format!("the version lacks the tags {missing}"), Some(hint));
+        }
+        self.check_source(change, fail);
     }
 }
 

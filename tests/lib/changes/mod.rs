@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use artifacts::clock::{Clock, Timestamp};
-use artifacts::config::{Config, Sources, initial};
 use artifacts::history::TreeEntry;
 use artifacts::name::{RefKind, RefName};
 use artifacts::ops::copy::{CopyOptions, copy};

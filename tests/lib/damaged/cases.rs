@@ -380,11 +380,11 @@ fn reflog_garbage(repository: &Path) {
 }
 
 fn log_garbage(repository: &Path) {
-    let path = repository.join("logs/operations.jsonl");
+    let path = repository.join("operations.jsonl");
     change(&path, |bytes| bytes.splice(0..0, *b"{\"format\": 1\n").for_each(drop));
 }
 
 fn log_torn(repository: &Path) {
-    let path = repository.join("logs/operations.jsonl");
+    let path = repository.join("operations.jsonl");
     change(&path, |bytes| bytes.extend_from_slice(b"{\"format\":1,\"id\":\"a"));
 }

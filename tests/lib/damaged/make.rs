@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use artifacts::config::{self, Config, Sources};
 use artifacts::repo::Repository;
 
 use super::base::{UPLOADS, settings, upload_state};

@@ -7,6 +7,7 @@ use artifacts::ops::register::{
 use artifacts::ops::upload::{UploadOptions, UploadSource};
 use artifacts::record::{Content, VersionKind};
 use artifacts::{Name, Result};
+use clap::builder::NonEmptyStringValueParser;
 
 use crate::context::Context;
 use crate::paths;
@@ -42,7 +43,12 @@ pub(crate) struct Args {
     source: SourceArgs,
 
     /// Include only these named artifacts of the run: a,b; see `art lineage`
-    #[arg(long, value_name = "LIST", conflicts_with = "paths")]
+    #[arg(
+        long,
+        value_name = "LIST",
+        conflicts_with = "paths",
+        value_parser = NonEmptyStringValueParser::new()
+    )]
     artifacts: Option<String>,
 
     #[command(flatten)]
