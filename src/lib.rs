@@ -28,141 +28,118 @@
 //! # An upload, a download, the history
 //!
 //! ```
-//! use artifacts::config::{Config, Sources, initial};
-//! use artifacts::history::Revision;
-//! use artifacts::ops::download::{DownloadOptions, download};
-//! use artifacts::ops::init::{InitOptions, init};
-//! use artifacts::catalog::revision::resolve;
-//! use artifacts::ops::upload::{UploadOptions, UploadSource, upload};
-//! use artifacts::{NoProgress, Repository, Settings};
+//! use artifacts::{DownloadOptions, NoProgress, Repository, Settings, UploadOptions};
 //!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let temporary = tempfile::tempdir()?;
 //! # let work = temporary.path().canonicalize()?;
 //! # std::fs::write(work.join("weights.bin"), b"0.1 0.2 0.3")?;
-//! // Create a repository in the directory of the work. Its settings are in `config.toml`.
-//! let config = initial(&Config::load(Sources::default())?, Some(&"ada/digits".parse()?))?;
-//! let made = init(&InitOptions { directory: work.clone(), config })?;
-//! let repo = Repository::open(&made.directory, Settings::default())?;
+//! let repo = Repository::create(&work, Settings::default())?;
 //!
 //! // An upload adds a commit to a run. The first upload creates the run.
-//! let options = UploadOptions {
-//!     cwd: work.clone(),
-//!     sources: vec![UploadSource::Path("weights.bin".into())],
-//!     message: Some("first weights".to_owned()),
-//!     ..UploadOptions::default()
-//! };
-//! let first = upload(&repo, &options, &mut std::io::empty(), &NoProgress)?;
-//! assert_eq!(first.files, 1);
+//! let options = UploadOptions::new(&work, ["weights.bin"]);
+//! artifacts::upload(&repo, &options, &mut std::io::empty(), &NoProgress)?;
 //!
-//! // List the history of the run, newest commit first.
-//! let head = resolve(&repo, &"HEAD".parse::<Revision>()?)?;
-//! for entry in repo.history().log(&[head.commit]) {
-//!     let (id, commit) = entry?;
-//!     assert_eq!((Some(id), commit.subject()), (first.commit, "first weights"));
-//! }
-//!
-//! // Download into another directory. Every byte is verified.
-//! let to = work.join("copy");
-//! let options = DownloadOptions {
-//!     source: head,
-//!     only: Vec::new(),
-//!     to: to.clone(),
-//!     force: false,
-//!     unsafe_links: false,
-//!     allow_disabled: false,
-//!     dry_run: false,
-//! };
-//! download(&repo, &options, &NoProgress)?;
-//! assert_eq!(std::fs::read(to.join("weights.bin"))?, b"0.1 0.2 0.3");
-//! # Ok(())
-//! # }
+//! // A download verifies every byte.
+//! let head = artifacts::catalog::revision::resolve(&repo, &"HEAD".parse()?)?;
+//! artifacts::download(&repo, &DownloadOptions::new(head, work.join("copy")), &NoProgress)?;
+//! # assert_eq!(std::fs::read(work.join("copy/weights.bin"))?, b"0.1 0.2 0.3");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! # A push, a clone, a pull
 //!
 //! ```
-//! use artifacts::config::{Config, Sources, initial};
-//! use artifacts::ops::clone::{CloneOptions, clone};
-//! use artifacts::ops::init::{InitOptions, init};
-//! use artifacts::ops::pull::{PullOptions, pull};
-//! use artifacts::ops::push::{PushOptions, push};
-//! use artifacts::ops::remote::{AddOptions, add};
-//! use artifacts::ops::upload::{UploadOptions, UploadSource, upload};
 //! use artifacts::remote::RemoteUri;
-//! use artifacts::{NoProgress, Repository, Settings};
+//! use artifacts::{CloneOptions, NoProgress, PullOptions, PushOptions, Repository, Settings};
+//! # use artifacts::{UploadOptions, ops::remote::{AddOptions, add}};
 //!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let temporary = tempfile::tempdir()?;
 //! # let work = temporary.path().canonicalize()?;
 //! # std::fs::create_dir(work.join("ada"))?;
 //! # std::fs::write(work.join("ada/weights.bin"), b"0.1 0.2 0.3")?;
-//! # let config = initial(&Config::load(Sources::default())?, Some(&"ada/digits".parse()?))?;
-//! # let made = init(&InitOptions { directory: work.join("ada"), config: config.clone() })?;
-//! # let settings = Settings { project: "ada/digits".parse()?, ..Settings::default() };
-//! # let repo = Repository::open(&made.directory, settings.clone())?;
-//! // Add a remote. The URI names a directory, a bucket or a server.
-//! let origin =
-//!     AddOptions { name: "origin".parse()?, uri: "store".to_owned(), cwd: work.clone() };
-//! add(&repo, &origin, &NoProgress)?;
-//! let upload_weights = || {
-//!     let options = UploadOptions {
-//!         cwd: work.join("ada"),
-//!         sources: vec![UploadSource::Path("weights.bin".into())],
-//!         ..UploadOptions::default()
-//!     };
-//!     upload(&repo, &options, &mut std::io::empty(), &NoProgress)
-//! };
-//! upload_weights()?;
-//! let pushed = push(&repo, &PushOptions::default(), &NoProgress)?;
-//! assert_eq!((pushed.entry, pushed.refs.len()), (Some(1), 1));
+//! # let repo = Repository::create(&work.join("ada"), Settings::default())?;
+//! # let options = UploadOptions::new(work.join("ada"), ["weights.bin"]);
+//! # artifacts::upload(&repo, &options, &mut std::io::empty(), &NoProgress)?;
+//! # let name = "origin".parse()?;
+//! # add(&repo, &AddOptions { name, uri: "store".to_owned(), cwd: work.clone() }, &NoProgress)?;
+//! // A push commits all changes to the remote in one step.
+//! let pushed = artifacts::push(&repo, &PushOptions::default(), &NoProgress)?;
+//! assert_eq!(pushed.refs.len(), 1);
 //!
 //! // A clone downloads the history immediately, and content when it is needed.
-//! let options = CloneOptions {
-//!     uri: RemoteUri::parse("store", &work)?,
-//!     name: "origin".parse()?,
-//!     directory: work.join("bob"),
-//!     config,
-//!     has_project: true,
-//!     full: false,
-//! };
-//! let cloned = clone(&options, settings.clone(), &NoProgress)?;
-//! assert_eq!((cloned.runs, cloned.content.contents), (1, 0));
+//! let options = CloneOptions::new(RemoteUri::parse("store", &work)?, work.join("bob"));
+//! let cloned = artifacts::clone(&options, Settings::default(), &NoProgress)?;
 //!
 //! // A pull downloads new commits and merges. Conflicts are part of its outcome.
-//! std::fs::write(work.join("ada/weights.bin"), b"0.2 0.2 0.3")?;
-//! upload_weights()?;
-//! push(&repo, &PushOptions::default(), &NoProgress)?;
-//! let theirs = Repository::open(cloned.directory.as_ref(), settings)?;
-//! let pulled = pull(&theirs, &PullOptions::default(), &NoProgress)?;
-//! assert_eq!((pulled.refs.len(), pulled.conflicts.len()), (1, 0));
-//! # Ok(())
-//! # }
+//! let theirs = Repository::open(cloned.directory.as_ref(), Settings::default())?;
+//! let pulled = artifacts::pull(&theirs, &PullOptions::default(), &NoProgress)?;
+//! assert!(pulled.conflicts.is_empty());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 pub mod catalog;
 pub mod clock;
 pub mod config;
+#[doc(hidden)]
 pub mod content;
 pub mod error;
+#[doc(hidden)]
 pub mod fs;
 pub mod history;
 pub mod id;
 pub mod name;
 pub mod ops;
+#[doc(hidden)]
 pub mod pack;
 pub mod progress;
 pub mod record;
 pub mod remote;
 pub mod repo;
+#[doc(hidden)]
 pub mod suggest;
 pub mod sync;
+#[doc(hidden)]
 pub mod threads;
 pub mod tree_path;
 
 pub use error::{Error, ErrorKind, Result};
 pub use id::Id;
 pub use name::{Name, ProjectName};
+pub use ops::cat::{CatOptions, cat};
+pub use ops::clone::{CloneOptions, CloneOutcome, clone};
+pub use ops::copy::{CopyOptions, CopyOutcome, copy};
+pub use ops::delete::{DeleteOptions, DeleteOutcome, DeletePlan, delete, plan_delete};
+pub use ops::diff::{DiffOptions, DiffOutcome, diff};
+pub use ops::download::{DownloadOptions, DownloadOutcome, download};
+pub use ops::du::{DuOutcome, du};
+pub use ops::evict::{EvictOptions, EvictOutcome, evict};
+pub use ops::export::{ExportOptions, ExportOutcome, export};
+pub use ops::fetch::{FetchOptions, FetchOutcome, fetch};
+pub use ops::fsck::{FsckOptions, FsckOutcome, fsck};
+pub use ops::get::{GetOptions, VersionDetails, get};
+pub use ops::history::{HistoryOptions, HistoryOutcome, history};
+pub use ops::init::{InitOutcome, init};
+pub use ops::log::{LogOptions, LogOutcome, log};
+pub use ops::ls::{LsOptions, LsOutcome, ls};
+pub use ops::operations::{OperationsOptions, operations};
+pub use ops::promote::promote;
+pub use ops::pull::{PullOptions, PullOutcome, pull};
+pub use ops::push::{PushOptions, PushOutcome, push};
+pub use ops::redo::{RedoOutcome, redo};
+pub use ops::reflog::{ReflogOptions, reflog};
+pub use ops::register::{RegisterOptions, RegisterOutcome, register};
+pub use ops::registry::Registry;
+pub use ops::resolve::{ResolveOptions, ResolveOutcome, resolve};
+pub use ops::run::{RunOptions, RunOutcome, run};
+pub use ops::show::{ShowOptions, ShowOutcome, show};
+pub use ops::stage::{StageOptions, StageOutcome, stage};
+pub use ops::status::{StatusOptions, StatusOutcome, status};
+pub use ops::tag::{TagOptions, TagOutcome, tag};
+pub use ops::transfer::{TransferOptions, TransferOutcome, transfer};
+pub use ops::undo::{UndoOptions, UndoOutcome, undo};
+pub use ops::update::{UpdateOptions, UpdateOutcome, update};
+pub use ops::upload::{UploadOptions, UploadOutcome, UploadSource, upload};
+pub use ops::versions::{VersionList, VersionsOptions, versions};
 pub use progress::{NoProgress, Progress};
 pub use repo::{Repository, Settings};
 pub use tree_path::TreePath;

@@ -32,6 +32,20 @@ pub struct CloneOptions {
     pub full: bool,
 }
 
+impl CloneOptions {
+    /// Creates options that clone the remote at `uri` into `directory`, an absolute path. The new
+    /// repository names the remote `origin` and has the project of the remote.
+    pub fn new(uri: RemoteUri, directory: impl Into<PathBuf>) -> Self {
+        CloneOptions {
+            uri,
+            name: "origin".parse().expect("because `origin` is a valid name"),
+            directory: directory.into(),
+            project: None,
+            full: false,
+        }
+    }
+}
+
 /// The result of a clone.
 #[derive(Debug, Clone, Serialize)]
 pub struct CloneOutcome {

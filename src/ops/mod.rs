@@ -1,4 +1,20 @@
 //! The operations on a repository: one file per command.
+//!
+//! An operation takes the repository, its options, and a [`Progress`](crate::Progress) if it can take
+//! long. It returns an outcome, which is what `art --json` prints. The most used operations are also at
+//! the root of the crate.
+//!
+//! | to | use |
+//! | --- | --- |
+//! | store and restore files | [`upload`], [`download`], [`cat`], [`export`], [`status`], [`diff`], [`ls`] |
+//! | record work | [`run`], [`runs`], [`lineage`], [`tag`] |
+//! | release versions | [`register`], [`stage`], [`promote`], [`versions`], [`get`], [`history`], [`registry`] |
+//! | change versions and projects | [`update`], [`copy`], [`transfer`], [`delete`], [`project`], [`policy`] |
+//! | share | [`remote`], [`push`], [`fetch`], [`pull`], [`clone`](mod@clone), [`resolve`], [`evict`] |
+//! | look back and undo | [`log`], [`show`], [`reflog`], [`operations`], [`undo`], [`redo`] |
+//! | keep the repository sound | [`fsck`], [`du`] |
+//!
+//! To add a verb, add a file to this folder and to `bin/art/commands`.
 
 pub mod cat;
 pub mod clone;

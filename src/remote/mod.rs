@@ -17,9 +17,11 @@
 //! * An [`ObjectStore`] is one kind of store: a directory, memory, a service of OpenDAL.
 
 mod byte_budget;
+#[doc(hidden)]
 pub mod fault;
 mod file_kind;
 mod fs_store;
+#[doc(hidden)]
 pub mod layout;
 mod ledger;
 pub(crate) mod limits;
@@ -28,6 +30,7 @@ mod memory;
 mod object_store;
 mod outgoing_body;
 mod parallel;
+#[doc(hidden)]
 pub mod probe;
 mod ranges;
 mod runtime;

@@ -42,6 +42,22 @@ pub struct DownloadOptions {
     pub dry_run: bool,
 }
 
+impl DownloadOptions {
+    /// Creates options that download all of `source` into the directory `to`, an absolute path.
+    /// Existing files that differ are kept, and the download is refused.
+    pub fn new(source: Resolved, to: impl Into<PathBuf>) -> Self {
+        DownloadOptions {
+            source,
+            only: Vec::new(),
+            to: to.into(),
+            force: false,
+            unsafe_links: false,
+            allow_disabled: false,
+            dry_run: false,
+        }
+    }
+}
+
 /// The result of a download, or of a dry run.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct DownloadOutcome {

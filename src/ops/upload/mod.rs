@@ -70,6 +70,18 @@ pub struct UploadOptions {
     pub keep_going: bool,
 }
 
+impl UploadOptions {
+    /// Creates options that upload `sources` to the current run, or to a new run if there is none.
+    /// Relative sources start at `cwd`, an absolute path. Without sources, uploads all of `cwd`.
+    pub fn new<S: Into<UploadSource>>(
+        cwd: impl Into<PathBuf>,
+        sources: impl IntoIterator<Item = S>,
+    ) -> Self {
+        let sources = sources.into_iter().map(Into::into).collect();
+        UploadOptions { cwd: cwd.into(), sources, ..UploadOptions::default() }
+    }
+}
+
 /// A destination in a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Destination {

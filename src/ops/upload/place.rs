@@ -29,6 +29,18 @@ pub enum UploadSource {
     Input,
 }
 
+impl From<&str> for UploadSource {
+    fn from(path: &str) -> Self {
+        UploadSource::Path(path.into())
+    }
+}
+
+impl From<PathBuf> for UploadSource {
+    fn from(path: PathBuf) -> Self {
+        UploadSource::Path(path)
+    }
+}
+
 impl UploadSource {
     /// Formats the source as typed, safe to print.
     fn shown(&self) -> String {
