@@ -1,6 +1,7 @@
 //! Threads on systems that refuse to start more of them. The work then runs in fewer threads or
 //! fails with `Unavailable`. It never panics, and no thread waits for a thread that did not start.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{Builder, Scope, ScopedJoinHandle};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -39,6 +40,63 @@ pub fn together<T: Send>(threads: usize, work: &(dyn Fn() -> Result<T> + Sync)) 
     })
 }
 
+/// Applies `work` to each of `items` in up to `threads` threads, including the current one. Returns
+/// the results in the order of the items. The first failure stops the remaining work and is
+/// returned.
+pub fn map<I: Sync, O: Send>(
+    threads: usize,
+    items: &[I],
+    work: &(dyn Fn(&I) -> Result<O> + Sync),
+) -> Result<Vec<O>> {
+    map_with(threads, items, &|| (), &|(), item| work(item))
+}
+
+/// Like [`map`], with a value of each thread, such as a buffer, that `start` creates.
+pub fn map_with<S, I: Sync, O: Send>(
+    threads: usize,
+    items: &[I],
+    start: &(dyn Fn() -> S + Sync),
+    work: &(dyn Fn(&mut S, &I) -> Result<O> + Sync),
+) -> Result<Vec<O>> {
+    let next = AtomicUsize::new(0);
+    let run = || {
+        let mut own = start();
+        let mut done = Vec::new();
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            let Some(item) = items.get(number) else { return Ok(done) };
+            let result = work(&mut own, item);
+            if result.is_err() {
+                // Leaves no work for the other threads.
+                next.store(items.len(), Ordering::Relaxed);
+            }
+            done.push((number, result));
+        }
+    };
+    let mut done = Vec::with_capacity(items.len());
+    for part in together(threads.min(items.len()), &run) {
+        done.extend(part?);
+    }
+    done.sort_unstable_by_key(|(number, _)| *number);
+    done.into_iter().map(|(_, result)| result).collect()
+}
+
+/// Like [`map`], for short work: a thread takes up to `size` items at a time. `work` returns the
+/// results of its batch.
+pub fn map_in_batches<I: Sync, O: Send>(
+    threads: usize,
+    size: usize,
+    items: &[I],
+    work: &(dyn Fn(&[I]) -> Result<Vec<O>> + Sync),
+) -> Result<Vec<O>> {
+    let batches: Vec<&[I]> = items.chunks(size).collect();
+    let mut all = Vec::with_capacity(items.len());
+    for results in map(threads, &batches, &|batch| work(batch))? {
+        all.extend(results);
+    }
+    Ok(all)
+}
+
 /// Runs `work` for each of `parts`, in parallel if the system starts threads, otherwise in this
 /// thread. Results are in the order of `parts`.
 pub fn in_parts<P: Copy + Send, T: Send>(
@@ -69,11 +127,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn results_keep_their_order_and_every_part_runs_once() {
-        let parts: Vec<usize> = (0..50).collect();
-        let done: Result<Vec<usize>> = in_parts(&parts, &|part| Ok(part * 2)).into_iter().collect();
-        assert_eq!(done.unwrap(), parts.iter().map(|part| part * 2).collect::<Vec<_>>());
-        assert!(in_parts::<u8, u8>(&[], &Ok).is_empty());
+    fn results_keep_their_order_and_every_item_is_done_once() {
+        let items: Vec<usize> = (0..50).collect();
+        let doubled: Vec<usize> = items.iter().map(|item| item * 2).collect();
+        for threads in [0, 1, 4, 100] {
+            assert_eq!(map(threads, &items, &|item| Ok(item * 2)).unwrap(), doubled);
+            let twice = |items: &[usize]| Ok(items.iter().map(|item| item * 2).collect());
+            assert_eq!(map_in_batches(threads, 7, &items, &twice).unwrap(), doubled);
+        }
+        assert!(map::<u8, u8>(4, &[], &|item| Ok(*item)).unwrap().is_empty());
         assert_eq!(together(3, &|| Ok(1)).len(), 3);
+    }
+
+    #[test]
+    fn the_first_failure_ends_the_work_and_is_returned() {
+        let items: Vec<usize> = (0..10_000).collect();
+        let started = AtomicUsize::new(0);
+        let error = map(1, &items, &|item| {
+            started.fetch_add(1, Ordering::Relaxed);
+            if *item == 3 { Err(Error::invalid("three")) } else { Ok(()) }
+        });
+        assert_eq!(error.unwrap_err().message(), "three");
+        assert_eq!(started.into_inner(), 4);
+    }
+
+    #[test]
+    fn each_thread_creates_one_value_of_its_own() {
+        let created = AtomicUsize::new(0);
+        let start = || created.fetch_add(1, Ordering::Relaxed);
+        let items = [0; 100];
+        map_with(3, &items, &start, &|_, _| Ok(())).unwrap();
+        assert!((1..=3).contains(&created.into_inner()));
     }
 }

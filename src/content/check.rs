@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde::Serialize;
 
@@ -219,7 +218,7 @@ impl ContentCheck {
         let total = if full { packs.iter().map(|(_, len)| len).sum() } else { packs.len() as u64 };
         let unit = if full { Unit::Bytes } else { Unit::Items };
         progress.begin("checking packs", Some(total), unit);
-        let reports = in_parallel(&packs, threads, |(pack, length)| {
+        let reports = crate::threads::map(threads, &packs, &|(pack, length)| {
             let check = PackCheck {
                 store: &self.store,
                 segments: &self.segments,
@@ -261,28 +260,4 @@ impl ContentCheck {
             ContentDefect { part, problem, lost }
         }));
     }
-}
-
-/// Applies `work` to each of `items` with up to `threads` threads. Returns the results in order.
-pub(super) fn in_parallel<I: Sync, O: Send>(
-    items: &[I],
-    threads: usize,
-    work: impl Fn(&I) -> Result<O> + Sync,
-) -> Result<Vec<O>> {
-    let next = AtomicUsize::new(0);
-    let run = || -> Result<Vec<(usize, O)>> {
-        let mut done = Vec::new();
-        loop {
-            let at = next.fetch_add(1, Ordering::Relaxed);
-            let Some(item) = items.get(at) else { return Ok(done) };
-            // A failure leaves no work for the other threads.
-            let made = work(item).inspect_err(|_| next.store(items.len(), Ordering::Relaxed))?;
-            done.push((at, made));
-        }
-    };
-    let done = crate::threads::together(threads.min(items.len()), &run);
-    let done = done.into_iter().collect::<Result<Vec<_>>>()?;
-    let mut done: Vec<(usize, O)> = done.into_iter().flatten().collect();
-    done.sort_unstable_by_key(|(at, _)| *at);
-    Ok(done.into_iter().map(|(_, made)| made).collect())
 }

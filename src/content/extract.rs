@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -14,7 +13,7 @@ use crate::error::{Error, ErrorKind, IoResultExt, Result};
 use crate::id::{Id, ObjectHasher};
 use crate::pack::{Chunk, FrameEntry, Location, MemberKind};
 use crate::progress::{Progress, check_interrupt};
-use crate::threads::{together, try_spawn};
+use crate::threads::{map_with, try_spawn};
 
 /// The destination of the files.
 pub trait Target: Sync {
@@ -168,29 +167,19 @@ impl Extract<'_> {
             target.finish(job.number, outcome)?;
         }
         let groups = group(&self.small);
-        let next = AtomicUsize::new(0);
-        let failed = AtomicBool::new(false);
-        let work = || -> Result<()> {
-            let mut reader = self.store.reader();
-            while let Some(range) = groups.get(next.fetch_add(1, Ordering::Relaxed)) {
-                check_interrupt(progress)?;
-                if failed.load(Ordering::Relaxed) {
-                    break;
-                }
-                for job in &self.small[range.clone()] {
-                    let number = job.number as usize;
-                    let chunks = self.chunked.get(&job.number).map_or(&[][..], Vec::as_slice);
-                    let small = Small { number, id: self.ids[number], chunks };
-                    let outcome = small.write(&mut reader, target);
-                    progress.advance(*outcome.as_ref().map_or(&0, |(_, size)| size));
-                    target
-                        .finish(number, outcome.map(|(output, _)| output))
-                        .inspect_err(|_| failed.store(true, Ordering::Relaxed))?;
-                }
-            }
-            Ok(())
-        };
-        together(threads, &work).into_iter().collect()
+        let reader = || self.store.reader();
+        map_with(threads, &groups, &reader, &|reader, range| {
+            check_interrupt(progress)?;
+            self.small[range.clone()].iter().try_for_each(|job| {
+                let number = job.number as usize;
+                let chunks = self.chunked.get(&job.number).map_or(&[][..], Vec::as_slice);
+                let small = Small { number, id: self.ids[number], chunks };
+                let outcome = small.write(reader, target);
+                progress.advance(*outcome.as_ref().map_or(&0, |(_, size)| size));
+                target.finish(number, outcome.map(|(output, _)| output))
+            })
+        })?;
+        Ok(())
     }
 }
 

@@ -1,6 +1,6 @@
 //! Checks the manifests: the chunk lists of chunked files.
 
-use super::check::{ContentCheck, ContentDefect, ContentPart, in_parallel};
+use super::check::{ContentCheck, ContentDefect, ContentPart};
 use super::verify::reason;
 use super::{Reader, assemble};
 use crate::error::Result;
@@ -33,7 +33,7 @@ impl ContentCheck {
         // Group the manifests of each frame, so that a frame is decompressed once.
         let frame = |(_, place): &(Id, Location)| (place.pack, place.frame.offset);
         let groups: Vec<_> = manifests.chunk_by(|a, b| frame(a) == frame(b)).collect();
-        let problems = in_parallel(&groups, threads, |group| {
+        let problems = crate::threads::map(threads, &groups, &|group| {
             let mut reader = self.store.reader();
             let mut problems = Vec::new();
             for (id, place) in *group {

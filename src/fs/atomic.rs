@@ -326,13 +326,13 @@ fn sync_dir_handle(handle: &File, directory: &Path) -> Result<()> {
 
 /// Syncs several files in parallel, so that the file system can combine the work.
 pub fn sync_files(files: &[TempFile]) -> Result<()> {
-    at_once(files, &|file| file.file().sync_all().on("sync", &file.path))?;
+    threads::map(WAITERS, files, &|file| file.file().sync_all().on("sync", &file.path))?;
     files.iter().try_for_each(|_| fault::reached("file synced"))
 }
 
 /// Syncs several directories in parallel, like [`sync_files`].
 pub fn sync_dirs<P: AsRef<Path> + Sync>(directories: &[P]) -> Result<()> {
-    at_once(directories, &|directory| {
+    threads::map(WAITERS, directories, &|directory| {
         let directory = directory.as_ref();
         sync_dir_handle(&open_directory(directory).on("open", directory)?, directory)
     })?;
@@ -341,12 +341,6 @@ pub fn sync_dirs<P: AsRef<Path> + Sync>(directories: &[P]) -> Result<()> {
 
 /// The maximum number of threads that wait for the disk.
 const WAITERS: usize = 16;
-
-fn at_once<T: Sync>(items: &[T], work: &(dyn Fn(&T) -> Result<()> + Sync)) -> Result<()> {
-    let share = items.len().div_ceil(WAITERS).max(1);
-    let shares: Vec<&[T]> = items.chunks(share).collect();
-    threads::in_parts(&shares, &|share: &[T]| share.iter().try_for_each(work)).into_iter().collect()
-}
 
 /// Syncs the directory that contains `path`.
 pub fn sync_parent(path: &Path) -> Result<()> {

@@ -29,7 +29,6 @@ pub mod log;
 mod memory;
 mod object_store;
 mod outgoing_body;
-mod parallel;
 #[doc(hidden)]
 pub mod probe;
 mod ranges;

@@ -1,7 +1,6 @@
 //! Computes the ids of a snapshot's files without storing the files.
 
 use std::io::Read;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::Snapshot;
 use crate::content::{Item, ItemKind};
@@ -11,13 +10,11 @@ use crate::fs::stat::Stat;
 use crate::id::{Id, ObjectHasher};
 use crate::progress::{Progress, Unit, check_interrupt};
 use crate::repo::Repository;
+use crate::threads;
 use crate::tree_path::escaped;
 
 /// The id of an item and the metadata of the read file, or the error.
 type HashResult = Result<(Id, Option<Stat>)>;
-
-/// A result with the number of its item.
-type Hashed = (usize, HashResult);
 
 impl Snapshot {
     /// Computes the ids of all files and reads only those that the cache does not know. Writes
@@ -44,31 +41,15 @@ fn hash_items(
     threads: usize,
     progress: &dyn Progress,
 ) -> Result<Vec<HashResult>> {
-    let next = AtomicUsize::new(0);
-    let work = || -> Result<Vec<Hashed>> {
-        let mut hashed = Vec::new();
-        let mut buffer = vec![0; 1 << 20];
-        while let Some((number, item)) = {
-            let number = next.fetch_add(1, Ordering::Relaxed);
-            items.get(number).map(|item| (number, item))
-        } {
-            let found = hash_item(beneath, item, &mut buffer, progress);
-            if let Err(error) = &found
-                && error.kind() == ErrorKind::Interrupted
-            {
-                check_interrupt(progress)?;
-            }
-            hashed.push((number, found));
+    threads::map_with(threads, items, &|| vec![0; 1 << 20], &|buffer, item| {
+        let found = hash_item(beneath, item, buffer, progress);
+        if let Err(error) = &found
+            && error.kind() == ErrorKind::Interrupted
+        {
+            check_interrupt(progress)?;
         }
-        Ok(hashed)
-    };
-    let parts = crate::threads::together(threads, &work);
-    let mut found = Vec::with_capacity(items.len());
-    for part in parts {
-        found.extend(part?);
-    }
-    found.sort_unstable_by_key(|(number, _)| *number);
-    Ok(found.into_iter().map(|(_, found)| found).collect())
+        Ok(found)
+    })
 }
 
 fn hash_item(

@@ -20,6 +20,7 @@ use crate::name::{Name, ProjectName, RefName};
 use crate::progress::{Progress, Unit, check_interrupt};
 use crate::record::VersionRecord;
 use crate::repo::Repository;
+use crate::threads;
 use trail::find_commits;
 
 /// The versions to show.
@@ -165,27 +166,18 @@ type StageEntries = Result<Vec<StageEntry>, UnreadableVersion>;
 /// Reads the stages of versions in parallel; the oldest stage of each version first.
 fn read_all(repo: &Repository, tips: &[Tip], progress: &dyn Progress) -> Result<Vec<StageEntries>> {
     progress.begin("reading versions", Some(tips.len() as u64), Unit::Items);
-    let share = tips.len().div_ceil(repo.settings().threads.max(1)).max(BATCH);
     let read = |tip: &Tip| {
         let error = |error| UnreadableVersion { reference: tip.reference.clone(), error };
         read_one(repo, tip).map_err(error)
     };
-    let work = |tips: &[Tip]| -> Result<Vec<StageEntries>> {
-        let mut entries = Vec::new();
-        for batch in tips.chunks(BATCH) {
-            check_interrupt(progress)?;
-            entries.extend(batch.iter().map(read));
-            progress.advance(batch.len() as u64);
-        }
+    let all = threads::map_in_batches(repo.settings().threads, BATCH, tips, &|batch| {
+        check_interrupt(progress)?;
+        let entries = batch.iter().map(read).collect();
+        progress.advance(batch.len() as u64);
         Ok(entries)
-    };
-    let parts = crate::threads::in_parts(&tips.chunks(share).collect::<Vec<_>>(), &work);
+    });
     progress.end();
-    let mut all = Vec::new();
-    for part in parts {
-        all.extend(part?);
-    }
-    Ok(all)
+    all
 }
 
 fn read_one(repo: &Repository, tip: &Tip) -> Result<Vec<StageEntry>> {

@@ -295,7 +295,7 @@ impl Store {
         items: &[T],
         work: &(dyn Fn(&T) -> Result<R> + Sync),
     ) -> Result<Vec<R>> {
-        super::parallel::at_once(self.jobs(), items, work)
+        crate::threads::map(self.jobs(), items, work)
     }
 
     /// Stores an object and replaces an existing one. Call [`Store::prove_writes`] before relying
