@@ -97,27 +97,6 @@ pub fn map_in_batches<I: Sync, O: Send>(
     Ok(all)
 }
 
-/// Runs `work` for each of `parts`, in parallel if the system starts threads, otherwise in this
-/// thread. Results are in the order of `parts`.
-pub fn in_parts<P: Copy + Send, T: Send>(
-    parts: &[P],
-    work: &(dyn Fn(P) -> Result<T> + Sync),
-) -> Vec<Result<T>> {
-    let Some((first, others)) = parts.split_first() else { return Vec::new() };
-    std::thread::scope(|scope| {
-        let started: Vec<_> =
-            others.iter().map(|&part| (part, try_spawn(scope, move || work(part)))).collect();
-        let mut results = vec![work(*first)];
-        for (part, thread) in started {
-            results.push(match thread {
-                Some(thread) => joined(thread),
-                None => work(part),
-            });
-        }
-        results
-    })
-}
-
 fn joined<T>(thread: ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
     thread.join().unwrap_or_else(|_| Err(Error::internal("a thread ended early")))
 }

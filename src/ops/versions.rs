@@ -1,26 +1,21 @@
 //! `art versions`: lists versions, now or at a given time.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashSet};
-
-use serde::{Serialize, Serializer};
-use uuid::Uuid;
 
 use crate::catalog::project::find_project;
 use crate::catalog::version::{
-    VersionIndex, age, project_policy, read_all_versions, read_versions_at,
+    VersionIndex, by_age, project_policy, read_all_versions, read_versions_at,
 };
 use crate::clock::Timestamp;
 use crate::error::Result;
-use crate::id::Id;
 use crate::name::{Name, ProjectName};
 use crate::progress::Progress;
 use crate::record::policy::DISABLED;
 use crate::record::query::{Query, Sort};
-use crate::record::{Tags, VersionKind};
 use crate::repo::Repository;
 
-pub use crate::catalog::version::{IndexedVersion, UnreadableVersion};
+pub use crate::catalog::version::UnreadableVersion;
+pub use crate::record::IndexedVersion;
 
 /// The versions to list.
 #[derive(Debug, Default)]
@@ -90,11 +85,11 @@ pub fn versions(
     }
     if let Some(query) = &options.query {
         check_stages(repo, project, query, &versions)?;
-        versions.retain(|version| query.matches(&version.summary));
+        versions.retain(|version| query.matches(version));
     }
     match &options.sort {
-        Some(sort) => versions.sort_by(|a, b| sort.compare(&a.summary, &b.summary)),
-        None => versions.sort_by_cached_key(|version| Reverse(age(version))),
+        Some(sort) => versions.sort_by(|a, b| sort.compare(a, b)),
+        None => versions.sort_by(|a, b| by_age(b, a)),
     }
     let limit = options.limit.unwrap_or(usize::MAX);
     let versions = versions.into_iter().skip(options.offset).take(limit).collect();
@@ -123,50 +118,4 @@ fn check_stages(
     let mut seen = HashSet::new();
     words.retain(|word| seen.insert(*word));
     Ok(query.check_words("stage", &words)?)
-}
-
-impl Serialize for IndexedVersion {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct VersionFields<'a> {
-            name: &'a Name,
-            project: &'a ProjectName,
-            uuid: Uuid,
-            stage: &'a Name,
-            staged_at: Timestamp,
-            created_at: Timestamp,
-            updated_at: Timestamp,
-            kind: VersionKind,
-            run: &'a Name,
-            run_project: &'a ProjectName,
-            run_uuid: Uuid,
-            run_commit: Id,
-            artifacts: &'a [Name],
-            tags: &'a Tags,
-            description: &'a str,
-            author: &'a str,
-            commit: Id,
-        }
-        let version = &self.summary;
-        let row = VersionFields {
-            name: self.reference.name(),
-            project: self.reference.project(),
-            uuid: version.uuid,
-            stage: &version.stage,
-            staged_at: version.staged_at,
-            created_at: version.created_at,
-            updated_at: version.updated_at,
-            kind: version.kind,
-            run: &version.run.name,
-            run_project: &version.run.project,
-            run_uuid: version.run.uuid,
-            run_commit: version.run.commit,
-            artifacts: &version.artifacts,
-            tags: &version.tags,
-            description: &version.description,
-            author: &version.author,
-            commit: self.commit,
-        };
-        row.serialize(serializer)
-    }
 }

@@ -57,7 +57,9 @@ pub use source::SourceRecord;
 pub use tags::Tags;
 pub use version::{CREATED, RunReference, StageCondition, StageReason, VersionKind, VersionRecord};
 pub use version_brief::VersionBrief;
-pub use version_fields::{VERSION_FIELDS, VersionSummary};
+pub use version_fields::{
+    IndexedVersion, VERSION_FIELDS, VERSION_TABLE, VersionField, VersionSummary,
+};
 
 /// The format number that this program reads and writes.
 pub const FORMAT: u32 = 1;

@@ -1,38 +1,147 @@
-//! The fields of versions for queries and sorting.
+//! The fields of versions in lists: one table for queries, sorting, JSON and columns.
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Serialize, Serializer};
 use uuid::Uuid;
 
 use super::query::{Field, FieldKind, Fields, Value};
 use super::tags::Tags;
 use super::version::{RunReference, VersionKind, VersionRecord};
 use crate::clock::Timestamp;
-use crate::name::Name;
+use crate::id::Id;
+use crate::name::{Name, RefName};
 
-/// The fields of a version.
-pub const VERSION_FIELDS: &[Field] = &[
-    field("name", FieldKind::Text, "the name of the version"),
-    field("uuid", FieldKind::Text, "the id that a rename does not change"),
-    field("description", FieldKind::Text, "the description"),
-    field("tags", FieldKind::Set, "the tags"),
-    field("kind", FieldKind::Word(&VersionKind::WORDS), "artifact or model"),
-    field("stage", FieldKind::Text, "the current stage"),
-    field("staged_at", FieldKind::Time, "when the version entered its current stage"),
-    field("run", FieldKind::Text, "the name of the run that the version came from"),
-    field("artifacts", FieldKind::Set, "the run's artifacts in the version; none means all"),
-    field("author", FieldKind::Text, "the creator: name and address"),
-    field("created_at", FieldKind::Time, "when the version was created"),
-    field("updated_at", FieldKind::Time, "when the version last changed"),
+/// A field of a version in a list.
+#[derive(Debug, Clone, Copy)]
+pub struct VersionField {
+    /// The name, kind and description of the field.
+    pub field: Field,
+    /// True if queries and sort keys can name the field.
+    pub is_queryable: bool,
+    get: fn(&IndexedVersion) -> Value<'_>,
+}
+
+/// The fields of a version, in the order of the JSON keys. A new field needs a row in this table and
+/// a place in [`VersionRecord`] and [`VersionSummary`].
+pub const VERSION_TABLE: [VersionField; 17] = [
+    query("name", FieldKind::Text, "the name of the version", |version| {
+        version.reference.name().as_str().into()
+    }),
+    only_shown("project", |version| text(version.reference.project())),
+    query("uuid", FieldKind::Text, "the id that a rename does not change", |version| {
+        text(&version.summary.uuid)
+    }),
+    query("stage", FieldKind::Text, "the current stage", |version| {
+        version.summary.stage.as_str().into()
+    }),
+    query("staged_at", FieldKind::Time, "when the version entered its current stage", |version| {
+        Value::Time(version.summary.staged_at)
+    }),
+    query("created_at", FieldKind::Time, "when the version was created", |version| {
+        Value::Time(version.summary.created_at)
+    }),
+    query("updated_at", FieldKind::Time, "when the version last changed", |version| {
+        Value::Time(version.summary.updated_at)
+    }),
+    query("kind", FieldKind::Word(&VersionKind::WORDS), "artifact or model", |version| {
+        version.summary.kind.as_str().into()
+    }),
+    query("run", FieldKind::Text, "the name of the run that the version came from", |version| {
+        version.summary.run.name.as_str().into()
+    }),
+    only_shown("run_project", |version| text(&version.summary.run.project)),
+    only_shown("run_uuid", |version| text(&version.summary.run.uuid)),
+    only_shown("run_commit", |version| text(&version.summary.run.commit)),
+    query(
+        "artifacts",
+        FieldKind::Set,
+        "the run's artifacts in the version; none means all",
+        |version| {
+            let names = version.summary.artifacts.iter();
+            Value::Set(names.map(|name| Cow::Borrowed(name.as_str())).collect())
+        },
+    ),
+    query("tags", FieldKind::Set, "the tags", |version| {
+        Value::Set(version.summary.tags.iter().map(Cow::Borrowed).collect())
+    }),
+    query("description", FieldKind::Text, "the description", |version| {
+        version.summary.description.as_str().into()
+    }),
+    query("author", FieldKind::Text, "the creator: name and address", |version| {
+        version.summary.author.as_str().into()
+    }),
+    only_shown("commit", |version| text(&version.commit)),
 ];
 
-const fn field(name: &'static str, kind: FieldKind, doc: &'static str) -> Field {
-    Field { name, kind, doc }
+/// The fields that queries and sort keys can name.
+pub const VERSION_FIELDS: &[Field] = &queryable();
+
+const fn query(
+    name: &'static str,
+    kind: FieldKind,
+    doc: &'static str,
+    get: fn(&IndexedVersion) -> Value<'_>,
+) -> VersionField {
+    VersionField { field: Field { name, kind, doc }, is_queryable: true, get }
+}
+
+const fn only_shown(name: &'static str, get: fn(&IndexedVersion) -> Value<'_>) -> VersionField {
+    let field = Field { name, kind: FieldKind::Text, doc: "" };
+    VersionField { field, is_queryable: false, get }
+}
+
+fn text(value: &impl ToString) -> Value<'static> {
+    Value::Text(Cow::Owned(value.to_string()))
+}
+
+const fn queryable() -> [Field; 12] {
+    let mut fields = [VERSION_TABLE[0].field; 12];
+    let (mut from, mut count) = (0, 0);
+    while from < VERSION_TABLE.len() {
+        if VERSION_TABLE[from].is_queryable {
+            fields[count] = VERSION_TABLE[from].field;
+            count += 1;
+        }
+        from += 1;
+    }
+    assert!(count == fields.len(), "the table has another number of queryable fields");
+    fields
+}
+
+/// The summary of a version, with its ref and commit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct IndexedVersion {
+    /// Its ref.
+    pub reference: RefName,
+    /// The commit.
+    pub commit: Id,
+    /// The summary of its record.
+    pub summary: VersionSummary,
+}
+
+impl Fields for IndexedVersion {
+    fn get(&self, field: &str) -> Option<Value<'_>> {
+        let found = VERSION_TABLE.iter().find(|known| known.field.name == field)?;
+        Some((found.get)(self))
+    }
+}
+
+impl Serialize for IndexedVersion {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(VERSION_TABLE.len()))?;
+        for VersionField { field, get, .. } in &VERSION_TABLE {
+            map.serialize_entry(field.name, &get(self))?;
+        }
+        map.end()
+    }
 }
 
 /// The summary of a version: its record without the stage history, and the time of its last change.
+/// A cached summary with other keys is not read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct VersionSummary {
     /// The id, which a rename or a transfer does not change.
     pub uuid: Uuid,
@@ -77,29 +186,6 @@ impl VersionSummary {
             author: record.author,
             created_at: record.created_at,
             updated_at,
-        }
-    }
-}
-
-impl Fields for VersionSummary {
-    fn get(&self, field: &str) -> Option<Value<'_>> {
-        match field {
-            "name" => Some(self.name.as_str().into()),
-            "uuid" => Some(Value::Text(Cow::Owned(self.uuid.to_string()))),
-            "description" => Some(self.description.as_str().into()),
-            "tags" => Some(Value::Set(self.tags.iter().map(Cow::Borrowed).collect())),
-            "kind" => Some(self.kind.as_str().into()),
-            "stage" => Some(self.stage.as_str().into()),
-            "staged_at" => Some(Value::Time(self.staged_at)),
-            "run" => Some(self.run.name.as_str().into()),
-            "artifacts" => {
-                let names = self.artifacts.iter();
-                Some(Value::Set(names.map(|name| Cow::Borrowed(name.as_str())).collect()))
-            }
-            "author" => Some(self.author.as_str().into()),
-            "created_at" => Some(Value::Time(self.created_at)),
-            "updated_at" => Some(Value::Time(self.updated_at)),
-            _ => None,
         }
     }
 }

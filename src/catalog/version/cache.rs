@@ -5,16 +5,18 @@
 //! deleted at any time. Rows that are torn, damaged or in another format are ignored, and a failed
 //! write is not an error.
 //!
-//! `cache/versions` consists of [`MAGIC`] and rows. A row has the length of its body (4 bytes), a
-//! checksum of the rest (8 bytes), the commit, and the body (see `row.rs`). Each write appends its
-//! rows in one step. When most rows belong to commits without a version, the file is rewritten.
+//! `cache/versions` has one line for each row: a checksum of the rest of the line (CRC-32, 8
+//! digits), the commit, and the summary as JSON. Each write appends its rows in one step. When most
+//! rows belong to commits without a version, the file is rewritten.
 
 use std::collections::{HashMap, HashSet};
 use std::io::Write;
 use std::ops::Range;
 use std::path::PathBuf;
 
-use super::row;
+use bstr::ByteSlice;
+use flate2::Crc;
+
 use crate::error::{IoResultExt, Result};
 use crate::fs::atomic::{self, TempFile};
 use crate::fs::read;
@@ -22,11 +24,11 @@ use crate::id::Id;
 use crate::record::VersionSummary;
 use crate::repo::Repository;
 
-/// The format of the rows. Another format needs another value.
-const MAGIC: &[u8; 8] = b"ARTVERS1";
+/// The length of the checksum and the space after it.
+const CHECK_LEN: usize = 8 + 1;
 
-/// The number of bytes before the commit of a row: its length and its checksum.
-const HEAD: usize = 4 + 8;
+/// The length of the text before the summary: the checksum, the commit and two spaces.
+const HEAD_LEN: usize = CHECK_LEN + Id::HEX_LEN + 1;
 
 /// The maximum size of the file: 512 MiB. A larger file is ignored.
 const MAX_LEN: u64 = 512 << 20;
@@ -39,6 +41,7 @@ const SLACK: usize = 1000;
 pub(super) struct VersionCache {
     path: PathBuf,
     bytes: Vec<u8>,
+    /// The place of each row in `bytes`, without the end of the line.
     rows: HashMap<Id, Range<usize>>,
     /// The number of rows, including several rows of one commit.
     count: usize,
@@ -51,14 +54,18 @@ impl VersionCache {
     pub(super) fn open(repo: &Repository) -> Self {
         let path = repo.directory().join("cache/versions");
         let bytes = read::read_bounded(&path, MAX_LEN).unwrap_or_default();
-        let (mut rows, mut count, mut is_whole) = (HashMap::new(), 0, false);
-        if bytes.starts_with(MAGIC) {
-            let mut at = MAGIC.len();
-            while let Some((commit, end)) = row_at(&bytes, at) {
-                rows.insert(commit, at..end);
-                (at, count) = (end, count + 1);
+        let (mut rows, mut count, mut at) = (HashMap::new(), 0, 0);
+        let mut is_whole = bytes.ends_with(b"\n");
+        for line in bytes.lines_with_terminator() {
+            let row = at..at + line.len() - 1;
+            at += line.len();
+            match commit_of(line) {
+                Some(commit) => {
+                    rows.insert(commit, row);
+                    count += 1;
+                }
+                None => is_whole = false,
             }
-            is_whole = at == bytes.len();
         }
         VersionCache { path, bytes, rows, count, is_whole }
     }
@@ -66,11 +73,9 @@ impl VersionCache {
     /// Returns the summary of the version at `commit`, if cached.
     pub(super) fn find(&self, commit: &Id) -> Option<VersionSummary> {
         let row = &self.bytes[self.rows.get(commit)?.clone()];
-        let check = u64::from_le_bytes(row[4..HEAD].try_into().ok()?);
-        if check != check_of(&row[HEAD..]) {
-            return None;
-        }
-        row::decode(&row[HEAD + Id::LEN..])
+        let check = std::str::from_utf8(&row[..CHECK_LEN]).ok()?.trim_end();
+        let is_intact = u32::from_str_radix(check, 16) == Ok(check_of(&row[CHECK_LEN..]));
+        if is_intact { serde_json::from_slice(&row[HEAD_LEN..]).ok() } else { None }
     }
 
     /// Adds rows. If necessary, calls `live` for the commits that currently have versions.
@@ -103,10 +108,11 @@ impl VersionCache {
         if let Some(directory) = self.path.parent() {
             atomic::create_dir_all(directory)?;
         }
-        let mut bytes = MAGIC.to_vec();
+        let mut bytes = Vec::new();
         for (commit, row) in &self.rows {
             if keep(commit) && self.find(commit).is_some() {
                 bytes.extend_from_slice(&self.bytes[row.clone()]);
+                bytes.push(b'\n');
             }
         }
         bytes.extend_from_slice(added);
@@ -116,38 +122,32 @@ impl VersionCache {
     }
 }
 
-/// Returns the commit and the end of the row at `at`. Returns `None` if the row is incomplete.
-fn row_at(bytes: &[u8], at: usize) -> Option<(Id, usize)> {
-    let head = bytes.get(at..at + HEAD + Id::LEN)?;
-    let length = u32::from_le_bytes(head[..4].try_into().ok()?);
-    let end = (at + HEAD + Id::LEN).checked_add(usize::try_from(length).ok()?)?;
-    // No row is empty, but a power cut can leave zeros.
-    let is_row = length > 0 && end <= bytes.len();
-    Id::from_slice(&head[HEAD..]).filter(|_| is_row).map(|commit| (commit, end))
+/// Returns the commit of a line. Returns `None` if the line is not a whole row.
+fn commit_of(line: &[u8]) -> Option<Id> {
+    let commit = line.strip_suffix(b"\n")?.get(CHECK_LEN..HEAD_LEN)?.strip_suffix(b" ")?;
+    Id::from_hex(commit)
 }
 
 fn row_of(commit: &Id, version: &VersionSummary) -> Option<Vec<u8>> {
-    let body = row::encode(version)?;
-    let rest = [&commit.as_bytes()[..], &body].concat();
-    let length = u32::try_from(body.len()).ok()?.to_le_bytes();
-    Some([&length[..], &check_of(&rest).to_le_bytes(), &rest].concat())
+    let rest = format!("{commit} {}", serde_json::to_string(version).ok()?);
+    Some(format!("{:08x} {rest}\n", check_of(rest.as_bytes())).into_bytes())
 }
 
-/// FNV-1a over words, to detect damaged bytes.
-fn check_of(bytes: &[u8]) -> u64 {
-    let (words, rest) = bytes.as_chunks::<8>();
-    let mut last = [0; 8];
-    last[..rest.len()].copy_from_slice(rest);
-    let words = words.iter().chain([&last]).map(|word| u64::from_le_bytes(*word));
-    words.fold(0xcbf2_9ce4_8422_2325 ^ bytes.len() as u64, |hash, word| {
-        (hash ^ word).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(23)
-    })
+/// Returns the checksum of the rest of a row.
+fn check_of(rest: &[u8]) -> u32 {
+    let mut crc = Crc::new();
+    crc.update(rest);
+    crc.sum()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::row::tests::version;
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
     use super::*;
+    use crate::clock::Timestamp;
+    use crate::record::{Extra, RunReference, Tags, VersionKind};
     use crate::repo::Settings;
 
     struct Place {
@@ -185,6 +185,32 @@ mod tests {
         fn found(&self, names: &[&str]) -> Vec<bool> {
             let cache = self.open();
             names.iter().map(|name| cache.find(&id(name)) == Some(version(name))).collect()
+        }
+    }
+
+    /// Creates a version called `name`, with keys of a newer program in its run.
+    fn version(name: &str) -> VersionSummary {
+        let at = Timestamp::from_seconds(1_790_000_000);
+        let extra = "later = 1\nat = 2026-11-30T08:00:00Z\n[deep]\nlist = [1.5, true, 'a\\n']\n";
+        VersionSummary {
+            uuid: Uuid::from_u128(7),
+            name: name.parse().unwrap(),
+            kind: VersionKind::Model,
+            description: "a digit\nreader".to_owned(),
+            tags: Tags::parse("gpu,best").unwrap(),
+            stage: "staging".parse().unwrap(),
+            staged_at: at,
+            artifacts: vec!["weights".parse().unwrap()],
+            run: RunReference {
+                uuid: Uuid::from_u128(8),
+                name: "train".parse().unwrap(),
+                project: "ada/digits".parse().unwrap(),
+                commit: Id::of_blob(b"run"),
+                extra: extra.parse::<Extra>().unwrap(),
+            },
+            author: "Ada <ada@example.com>".to_owned(),
+            created_at: at,
+            updated_at: at,
         }
     }
 
@@ -229,8 +255,8 @@ mod tests {
         let place = Place::new();
         place.add(&["a"]);
         let mut bytes = read::read_bounded(&place.path(), MAX_LEN).unwrap();
-        let at = MAGIC.len() + HEAD;
-        bytes[at..at + Id::LEN].copy_from_slice(id("b").as_bytes());
+        let other = id("b").to_hex();
+        bytes[CHECK_LEN..CHECK_LEN + Id::HEX_LEN].copy_from_slice(other.as_bytes());
         place.write(&bytes);
         assert_eq!(place.open().find(&id("b")), None);
     }
@@ -253,5 +279,16 @@ mod tests {
         atomic::create_dir_all(&place.path()).unwrap();
         place.add(&["a"]);
         assert_eq!(place.found(&["a"]), [false]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let place = Place::new();
+            place.write(&bytes);
+            assert_eq!(place.found(&["a"]), [false]);
+            place.write(&[&row_of(&id("a"), &version("a")).unwrap()[..], &bytes].concat());
+            assert_eq!(place.found(&["a"]), [true]);
+        }
     }
 }

@@ -1,10 +1,13 @@
 //! Finds the version that a revision names: `v1`, `OWNER/PROJECT:v1`, `@STAGE`, `@latest`.
 
-use super::index::{IndexedVersion, read_index};
+use std::cmp::Ordering;
+
+use super::index::read_index;
 use super::load::{LoadedVersion, load_version};
 use crate::error::{Error, Result};
 use crate::history::Revision;
 use crate::name::{Name, ProjectName, RefKind, RefName};
+use crate::record::IndexedVersion;
 use crate::repo::Repository;
 use crate::suggest;
 
@@ -51,33 +54,32 @@ pub(crate) fn check_version_name(name: &RefName) -> Result<()> {
     Err(Error::invalid(message).with_hint("choose another name, such as v1"))
 }
 
-/// The sort key of versions by creation time. A script creates several versions in one second, so
-/// equal times are sorted by name. Digits in names compare as numbers: `v10` comes after `v9`.
-pub(crate) fn age(version: &IndexedVersion) -> impl Ord + use<> {
-    let summary = &version.summary;
-    (summary.created_at, numbered(summary.name.as_str()), summary.name.clone())
+/// Compares versions by creation time. A script creates several versions in one second, so equal
+/// times are compared by name. Digits in names compare as numbers: `v10` comes after `v9`.
+pub(crate) fn by_age(a: &IndexedVersion, b: &IndexedVersion) -> Ordering {
+    let (a, b) = (&a.summary, &b.summary);
+    let by_name = || numbered(a.name.as_str()).cmp(numbered(b.name.as_str()));
+    a.created_at.cmp(&b.created_at).then_with(by_name).then_with(|| a.name.cmp(&b.name))
 }
 
 /// Splits a name into texts and numbers. A number is its length without leading zeros, and its
 /// digits.
-fn numbered(name: &str) -> Vec<(String, usize, String)> {
-    let mut parts = Vec::new();
+fn numbered(name: &str) -> impl Iterator<Item = (&str, usize, &str)> {
     let mut rest = name;
-    while !rest.is_empty() {
+    std::iter::from_fn(move || {
         let digits = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
         let (text, behind) = rest.split_at(digits);
         let end = behind.find(|c: char| !c.is_ascii_digit()).unwrap_or(behind.len());
         let (number, behind) = behind.split_at(end);
+        let is_end = std::mem::replace(&mut rest, behind).is_empty();
         let number = number.trim_start_matches('0');
-        parts.push((text.to_owned(), number.len(), number.to_owned()));
-        rest = behind;
-    }
-    parts
+        (!is_end).then_some((text, number.len(), number))
+    })
 }
 
 fn newest(repo: &Repository, project: &ProjectName) -> Result<RefName> {
     let versions = read_index(repo, Some(project))?;
-    let newest = versions.into_iter().max_by_key(age);
+    let newest = versions.into_iter().max_by(by_age);
     newest.map(|version| version.reference).ok_or_else(|| {
         Error::not_found(format!("there is no version in '{project}'"))
             .with_hint("create a version: art register VERSION")
@@ -87,7 +89,7 @@ fn newest(repo: &Repository, project: &ProjectName) -> Result<RefName> {
 fn newest_in_stage(repo: &Repository, project: &ProjectName, stage: &Name) -> Result<RefName> {
     let versions = read_index(repo, Some(project))?;
     let in_stage = versions.iter().filter(|version| version.summary.stage == *stage);
-    if let Some(newest) = in_stage.max_by_key(|version| age(version)) {
+    if let Some(newest) = in_stage.max_by(|a, b| by_age(a, b)) {
         return Ok(newest.reference.clone());
     }
     let error = Error::not_found(format!("no version of '{project}' is in the stage '{stage}'"));
@@ -128,7 +130,7 @@ mod tests {
     fn digits_in_names_compare_as_numbers() {
         let ordered = ["1.2", "1.10", "2", "rc", "rc1", "v1", "v1a", "v2", "v9", "v10", "v0011"];
         for pair in ordered.windows(2) {
-            assert!(numbered(pair[0]) < numbered(pair[1]), "{pair:?}");
+            assert!(numbered(pair[0]).lt(numbered(pair[1])), "{pair:?}");
         }
     }
 }

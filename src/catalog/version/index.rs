@@ -8,22 +8,12 @@ use crate::history::{Commit, RecordTree};
 use crate::id::Id;
 use crate::name::{Name, ProjectName, RefKind, RefName};
 use crate::progress::{NoProgress, Progress, Unit, check_interrupt};
-use crate::record::{Record, VersionBrief, VersionRecord, VersionSummary};
+use crate::record::{IndexedVersion, Record, VersionBrief, VersionRecord, VersionSummary};
 use crate::repo::Repository;
+use crate::threads;
 
-/// The number of versions between two checks for an interrupt, and the minimum number per thread.
+/// The number of versions that a thread reads between two checks for an interrupt.
 const BATCH: usize = 64;
-
-/// The summary of a version, with its ref and commit.
-#[derive(Debug, Clone, PartialEq)]
-pub struct IndexedVersion {
-    /// Its ref.
-    pub reference: RefName,
-    /// The commit.
-    pub commit: Id,
-    /// The summary of its record.
-    pub summary: VersionSummary,
-}
 
 /// A version whose record cannot be read.
 #[derive(Debug)]
@@ -117,8 +107,11 @@ fn read(
     }
     let cache = VersionCache::open(repo);
     let asked = refs.len();
-    let mut known: Vec<Option<VersionSummary>> =
-        refs.iter().map(|(_, commit)| cache.find(commit)).collect();
+    let threads = repo.settings().threads;
+    let find = |(_, commit): &(RefName, Id)| cache.find(commit);
+    let known = threads::map_in_batches(threads, BATCH, &refs, &|batch| {
+        Ok(batch.iter().map(find).collect())
+    })?;
     let missing: Vec<Id> = refs
         .iter()
         .zip(&known)
@@ -136,8 +129,8 @@ fn read(
     }
     let mut fresh = fresh.into_iter();
     let mut index = VersionIndex::default();
-    for ((reference, commit), known) in refs.into_iter().zip(&mut known) {
-        let summary = match known.take() {
+    for ((reference, commit), known) in refs.into_iter().zip(known) {
+        let summary = match known {
             Some(known) => Ok(known),
             None => fresh.next().unwrap_or_else(|| Err(Error::internal("a version was not read"))),
         };
@@ -173,23 +166,14 @@ fn read_records(
     progress: &dyn Progress,
 ) -> Result<Vec<Result<VersionSummary>>> {
     progress.begin("reading versions", Some(commits.len() as u64), Unit::Items);
-    let share = commits.len().div_ceil(repo.settings().threads.max(1)).max(BATCH);
-    let work = |commits: &[Id]| -> Result<Vec<Result<VersionSummary>>> {
-        let mut read = Vec::with_capacity(commits.len());
-        for batch in commits.chunks(BATCH) {
-            check_interrupt(progress)?;
-            read.extend(batch.iter().map(|commit| read_record(repo, commit)));
-            progress.advance(batch.len() as u64);
-        }
+    let read = threads::map_in_batches(repo.settings().threads, BATCH, commits, &|batch| {
+        check_interrupt(progress)?;
+        let read = batch.iter().map(|commit| read_record(repo, commit)).collect();
+        progress.advance(batch.len() as u64);
         Ok(read)
-    };
-    let parts = crate::threads::in_parts(&commits.chunks(share).collect::<Vec<_>>(), &work);
+    });
     progress.end();
-    let mut all = Vec::with_capacity(commits.len());
-    for part in parts {
-        all.extend(part?);
-    }
-    Ok(all)
+    read
 }
 
 /// Reads the summary of the record at `commit`.

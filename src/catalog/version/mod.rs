@@ -10,7 +10,6 @@ mod facts;
 mod find;
 mod index;
 mod load;
-mod row;
 mod stage_hooks;
 mod stage_move;
 mod trace;
@@ -22,8 +21,8 @@ pub(crate) use describe::check_readme;
 pub use describe::{ContentChange, README_MAX_LEN};
 pub(crate) use disabled::refuse_disabled;
 pub(crate) use facts::{COUNT_LIMIT, Facts, run_status};
-pub(crate) use find::{age, find_moving, find_version, name_version, project_exists};
-pub use index::{IndexedVersion, UnreadableVersion};
+pub(crate) use find::{by_age, find_moving, find_version, name_version, project_exists};
+pub use index::UnreadableVersion;
 pub(crate) use index::{
     VersionIndex, read_all_versions, read_brief, read_index, read_versions, version_refs,
     wrong_name,

@@ -6,11 +6,12 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::catalog::run::LoadedRun;
-use crate::catalog::version::{IndexedVersion, UnreadableVersion, read_all_versions};
+use crate::catalog::version::{UnreadableVersion, read_all_versions};
 use crate::error::Result;
 use crate::id::Id;
 use crate::name::{Name, ProjectName, RefKind, RefName};
 use crate::progress::Progress;
+use crate::record::IndexedVersion;
 use crate::repo::Repository;
 
 /// A version or tag that keeps a commit of a run.

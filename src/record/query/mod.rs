@@ -28,6 +28,7 @@ mod value;
 use std::borrow::Cow;
 use std::fmt;
 
+use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
 
 use crate::clock::Timestamp;
@@ -66,8 +67,9 @@ pub enum FieldKind {
     Bool,
 }
 
-/// The value of a field in one record.
-#[derive(Debug, Clone, PartialEq)]
+/// The value of a field in one record. In JSON, a text, a list of texts, a number or a boolean.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
 pub enum Value<'a> {
     /// For [`FieldKind::Text`] and [`FieldKind::Word`].
     Text(Cow<'a, str>),

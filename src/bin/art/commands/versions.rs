@@ -2,7 +2,8 @@
 
 use artifacts::clock::Timestamp;
 use artifacts::ops::versions::{VersionList, VersionsOptions, versions};
-use artifacts::record::{VERSION_FIELDS, VersionKind};
+use artifacts::record::query::Field;
+use artifacts::record::{VERSION_FIELDS, VERSION_TABLE};
 use artifacts::{Name, Result};
 
 use crate::context::Context;
@@ -55,25 +56,24 @@ fn last_moment(text: &str) -> Result<Timestamp, String> {
     })
 }
 
-const COLUMNS: &[Column] = &[
-    Column::new("name", Show::Name),
-    Column::new("stage", Show::Text),
-    Column::new("staged_at", Show::Time),
-    Column::new("created_at", Show::Time),
-    Column::new("kind", Show::Word(&VersionKind::WORDS)),
-    Column::new("run", Show::Text),
-    Column::new("tags", Show::Set),
-    Column::new("description", Show::Text),
-    Column::hidden("project", Show::Text),
-    Column::hidden("uuid", Show::Text),
-    Column::hidden("commit", Show::Id),
-    Column::hidden("author", Show::Text),
-    Column::hidden("updated_at", Show::Time),
-    Column::hidden("artifacts", Show::Set),
-    Column::hidden("run_project", Show::Text),
-    Column::hidden("run_uuid", Show::Text),
-    Column::hidden("run_commit", Show::Id),
-];
+/// The fields that the table shows by default, in order.
+const SHOWN: [&str; 8] =
+    ["name", "stage", "staged_at", "created_at", "kind", "run", "tags", "description"];
+
+/// The columns: those of [`SHOWN`], then all other fields.
+fn all_columns() -> Vec<Column> {
+    let column = |field: &Field| match field.name {
+        "name" => Column::new(field.name, Show::Name),
+        name if SHOWN.contains(&name) => Column::of(field),
+        name @ ("commit" | "run_commit") => Column::hidden(name, Show::Id),
+        _ => Column::of(field).hide(),
+    };
+    let mut columns: Vec<Column> = VERSION_TABLE.iter().map(|row| column(&row.field)).collect();
+    columns.sort_by_key(|column| {
+        SHOWN.iter().position(|name| *name == column.name()).unwrap_or(SHOWN.len())
+    });
+    columns
+}
 
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     let list = &args.list;
@@ -98,7 +98,7 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     };
     warn_of_gaps(context, &found);
     let damaged = found.unreadable.into_iter().map(|one| (one.reference, one.error));
-    records::show(context, &shown, COLUMNS, &found.versions, damaged, empty)
+    records::show(context, &shown, &all_columns(), &found.versions, damaged, empty)
 }
 
 /// The requested columns; with all projects, the project is one of the default columns.
@@ -132,12 +132,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_query_field_has_a_column_and_is_named_in_the_help() {
+    fn the_help_names_every_query_field_and_the_table_knows_every_default_column() {
         let command = <Args as clap::Args>::augment_args(clap::Command::new("versions"));
         let help = command.get_long_about().unwrap().to_string().replace('`', "");
         for field in VERSION_FIELDS {
-            assert!(COLUMNS.iter().any(|column| column.name() == field.name), "{}", field.name);
             assert!(help.contains(field.name), "{} in {help}", field.name);
         }
+        let columns = all_columns();
+        let first: Vec<&str> = columns.iter().take(SHOWN.len()).map(Column::name).collect();
+        assert_eq!(first, SHOWN);
     }
 }

@@ -103,9 +103,26 @@ impl Column {
         Column { name, show, is_hidden: true }
     }
 
+    /// A column with the values of `field`, shown by default.
+    pub(crate) fn of(field: &Field) -> Self {
+        let show = match field.kind {
+            FieldKind::Text => Show::Text,
+            FieldKind::Word(words) => Show::Word(words),
+            FieldKind::Set => Show::Set,
+            FieldKind::Time => Show::Time,
+            FieldKind::Number => Show::Count,
+            FieldKind::Bool => Show::Flag,
+        };
+        Column::new(field.name, show)
+    }
+
+    /// The column, shown only on request.
+    pub(crate) fn hide(self) -> Self {
+        Column { is_hidden: true, ..self }
+    }
+
     /// The key of the field.
-    #[cfg(test)]
-    pub(crate) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &'static str {
         self.name
     }
 
