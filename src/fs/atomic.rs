@@ -41,9 +41,9 @@ impl TempFile {
             let target = Target::resolve("create", &path)?;
             let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::CLOEXEC;
             let mode = Mode::from_raw_mode(mode);
-            match openat(target.directory(), target.name(), flags, mode) {
+            match openat(target.directory(), target.name(), flags, mode).map(File::from) {
                 Ok(file) if !temporary::hold(&file) => {}
-                Ok(file) => return Ok(TempFile { file: Some(file.into()), path }),
+                Ok(file) => return Ok(TempFile { file: Some(file), path }),
                 Err(Errno::EXIST) => {}
                 Err(error) => return Err(target.failed("create", error)),
             }

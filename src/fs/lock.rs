@@ -1,11 +1,12 @@
 //! Advisory file locks. The kernel releases them when the process ends, even if it is killed.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::fs::OFlags;
 
 use super::guarded::Target;
 use crate::error::{Error, ErrorKind, IoResultExt, Result};
@@ -37,17 +38,18 @@ impl FileLock {
     fn acquire_with(path: &Path, create: OFlags, mode: Mode, timeout: Duration) -> Result<Self> {
         let flags = create | OFlags::RDWR | OFlags::NOFOLLOW;
         let file = Target::resolve("open", path)?.open("open", flags, 0o666)?;
-        let operation = match mode {
-            Mode::Shared => FlockOperation::NonBlockingLockShared,
-            Mode::Exclusive => FlockOperation::NonBlockingLockExclusive,
-        };
         let start = Instant::now();
         let mut pause = Duration::from_micros(500);
         loop {
-            match flock(&file, operation) {
+            let locked = match mode {
+                Mode::Shared => file.try_lock_shared(),
+                Mode::Exclusive => file.try_lock(),
+            };
+            match locked {
                 Ok(()) => return Ok(FileLock { file, path: path.to_owned(), is_working: false }),
-                Err(rustix::io::Errno::WOULDBLOCK | rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(error).on("lock", path),
+                Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(TryLockError::Error(error)) => return Err(error).on("lock", path),
             }
             if start.elapsed() >= timeout {
                 return Err(Error::new(

@@ -1,12 +1,12 @@
 //! Removes temporary files whose writers ended. A running writer holds a lock on each of its files.
 //! The kernel releases the lock when the writer ends, even if it is killed.
 
+use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
-use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use rustix::fs::{FlockOperation, OFlags, flock, fstat};
-use rustix::io::Errno;
+use rustix::fs::OFlags;
 
 use super::guarded::Target;
 use super::{atomic, read};
@@ -18,12 +18,12 @@ const OLD: i64 = 24 * 3600 * 1_000_000_000;
 
 /// Locks the new temporary `file`. Returns false if a sweep already removed the file as a leftover.
 /// The caller then needs another file.
-pub(super) fn hold(file: &impl AsFd) -> bool {
-    match flock(file, FlockOperation::NonBlockingLockShared) {
-        Err(Errno::WOULDBLOCK) => false,
+pub(super) fn hold(file: &File) -> bool {
+    match file.try_lock_shared() {
+        Err(TryLockError::WouldBlock) => false,
         // Without locks, sweeps go by the age of the file.
-        Err(_) => true,
-        Ok(()) => fstat(file).is_ok_and(|stat| stat.st_nlink > 0),
+        Err(TryLockError::Error(_)) => true,
+        Ok(()) => file.metadata().is_ok_and(|found| found.nlink() > 0),
     }
 }
 
@@ -69,10 +69,10 @@ fn is_temporary(name: &[u8]) -> bool {
 fn sweep_file(path: &Path, now: i64) {
     let open = |target: Target<'_>| target.open("open", OFlags::RDONLY | OFlags::NOFOLLOW, 0);
     let Ok(file) = Target::resolve("open", path).and_then(open) else { return };
-    let is_left = match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+    let is_left = match file.try_lock() {
         Ok(()) => true,
-        Err(Errno::WOULDBLOCK) => false,
-        Err(_) => is_old(path, now),
+        Err(TryLockError::WouldBlock) => false,
+        Err(TryLockError::Error(_)) => is_old(path, now),
     };
     if is_left {
         let _ = atomic::remove_file(path);
@@ -83,7 +83,7 @@ fn is_old(path: &Path, now: i64) -> bool {
     let changed = || -> std::io::Result<i64> {
         let found = read::try_entry(path).map_err(|_| ErrorKind::Other)?;
         let found = found.ok_or(ErrorKind::NotFound)?;
-        Ok(std::os::unix::fs::MetadataExt::ctime(&found).saturating_mul(1_000_000_000))
+        Ok(found.ctime().saturating_mul(1_000_000_000))
     };
     changed().is_ok_and(|changed| now.saturating_sub(changed) > OLD)
 }
