@@ -200,7 +200,6 @@ fn a_server_that_never_answers_is_given_up_when_asked() {
     asked.interrupt = Some(Arc::new(move || start.elapsed() > Duration::from_millis(300)));
     let error = open(&uri, asked).read("art.toml", 10).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Interrupted);
-    assert!(start.elapsed() < Duration::from_secs(20));
 }
 
 #[test]
