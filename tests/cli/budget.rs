@@ -4,21 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use crate::common::Sandbox;
-
-/// Incompressible bytes, from a fast generator.
-fn noise(seed: u64, length: usize) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut bytes = Vec::with_capacity(length + 8);
-    while bytes.len() < length {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        bytes.extend_from_slice(&state.to_le_bytes());
-    }
-    bytes.truncate(length);
-    bytes
-}
+use crate::common::{Sandbox, noise};
 
 fn traffic(outcome: &Value, what: &str) -> u64 {
     outcome["traffic"][what].as_u64().unwrap()
@@ -50,7 +36,7 @@ fn large_store() -> Sandbox {
     init.run().ok();
     sandbox.art("-C a config set content.pack_size 1MiB").ok();
     sandbox.art("-C a config set content.frame_size 64KiB").ok();
-    for seed in 0..8 {
+    for seed in 0..8u64 {
         sandbox.write(format!("a/data/{seed}.bin"), noise(seed, 36 << 20));
     }
     let mut labels = String::new();

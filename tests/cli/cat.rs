@@ -5,17 +5,17 @@ use std::process::Stdio;
 
 use insta::assert_snapshot;
 
-use crate::common::{Sandbox, noise};
+use crate::common::{Sandbox, Step, noise};
 
 fn sandbox() -> Sandbox {
-    let sandbox = Sandbox::new();
-    sandbox.art("init --project o/p").ok();
-    sandbox.write("data/notes.txt", "one\ntwo\n");
-    sandbox.write("bytes", [0, 1, 2, 0xff, b'\n']);
-    sandbox.write("colours", "a\x1b[31mred\r\n\ttab\n");
-    sandbox.shell("ln -s data/notes.txt link; : > nothing").ok();
-    sandbox.art("upload").ok();
-    sandbox
+    Sandbox::with(&[
+        Step::Art("init --project o/p"),
+        Step::File("data/notes.txt", "one\ntwo\n"),
+        Step::Shell(r"printf '\000\001\002\377\n' > bytes"),
+        Step::File("colours", "a\x1b[31mred\r\n\ttab\n"),
+        Step::Shell("ln -s data/notes.txt link; : > nothing"),
+        Step::Art("upload"),
+    ])
 }
 
 #[test]

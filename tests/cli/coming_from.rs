@@ -2,26 +2,28 @@
 
 use std::path::Path;
 
-use crate::common::Sandbox;
+use crate::common::{Sandbox, Step};
 
 /// Runs, tags, versions and files with the names that the tables use.
 fn sandbox() -> Sandbox {
-    let sandbox = Sandbox::new();
-    sandbox.art("init --project ada/digits").ok();
-    sandbox.art("project update -p ada/other --description other").ok();
-    for path in ["datasets/dataset1/x", "model/w", "OUT/o", "PATH/p", "P/q", "out/o", "SOURCE/s"] {
-        sandbox.write(path, path);
-    }
-    for run in ["RUN", "r", "sharp-shrimp-1", "NAME"] {
-        sandbox.art(&format!("run --name {run}")).ok();
-        sandbox.art("upload model SOURCE datasets P").ok();
-        sandbox.art("lineage add a --path model --kind model").ok();
-        sandbox.art("lineage add b --path datasets --kind data").ok();
-    }
-    for tag in ["TAG", "my_tag"] {
-        sandbox.art(&format!("tag {tag}")).ok();
-    }
-    sandbox
+    Sandbox::with(&[Step::Do(|sandbox| {
+        sandbox.art("init --project ada/digits").ok();
+        sandbox.art("project update -p ada/other --description other").ok();
+        for path in
+            ["datasets/dataset1/x", "model/w", "OUT/o", "PATH/p", "P/q", "out/o", "SOURCE/s"]
+        {
+            sandbox.write(path, path);
+        }
+        for run in ["RUN", "r", "sharp-shrimp-1", "NAME"] {
+            sandbox.art(&format!("run --name {run}")).ok();
+            sandbox.art("upload model SOURCE datasets P").ok();
+            sandbox.art("lineage add a --path model --kind model").ok();
+            sandbox.art("lineage add b --path datasets --kind data").ok();
+        }
+        for tag in ["TAG", "my_tag"] {
+            sandbox.art(&format!("tag {tag}")).ok();
+        }
+    })])
 }
 
 /// The commands in the second column of a table.

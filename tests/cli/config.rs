@@ -2,12 +2,10 @@
 
 use insta::assert_snapshot;
 
-use crate::common::Sandbox;
+use crate::common::{Sandbox, Step};
 
 fn repository() -> Sandbox {
-    let sandbox = Sandbox::new();
-    sandbox.art("init --project alice/digits").ok();
-    sandbox
+    Sandbox::with(&[Step::Art("init --project alice/digits")])
 }
 
 #[test]

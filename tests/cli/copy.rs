@@ -2,16 +2,16 @@
 
 use insta::assert_snapshot;
 
-use crate::common::Sandbox;
+use crate::common::{Sandbox, Step};
 
 fn sandbox() -> Sandbox {
-    let sandbox = Sandbox::new();
-    sandbox.art("init --project ada/digits").ok();
-    sandbox.write("model", "x");
-    sandbox.art("upload model").ok();
-    sandbox.art("register v1 --description d --tags a --content '{\"k\": 1}' --kind model").ok();
-    sandbox.art("stage v1 production --reason Release").ok();
-    sandbox
+    Sandbox::with(&[
+        Step::Art("init --project ada/digits"),
+        Step::File("model", "x"),
+        Step::Art("upload model"),
+        Step::Art("register v1 --description d --tags a --content '{\"k\": 1}' --kind model"),
+        Step::Art("stage v1 production --reason Release"),
+    ])
 }
 
 fn record(sandbox: &Sandbox, name: &str) -> serde_json::Value {

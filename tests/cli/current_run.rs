@@ -1,16 +1,16 @@
 //! Each project has its own current run, so `-p` and `ART_PROJECT` do not affect later commands
 //! without them.
 
-use crate::common::{Output, Sandbox};
+use crate::common::{Output, Sandbox, Step};
 
 /// A repository of `ada/lab` with the current run `base`.
 fn sandbox() -> Sandbox {
-    let sandbox = Sandbox::new();
-    sandbox.art("init --project ada/lab").ok();
-    sandbox.art("run --name base").ok();
-    sandbox.write("file", "file");
-    sandbox.art("upload -m first").ok();
-    sandbox
+    Sandbox::with(&[
+        Step::Art("init --project ada/lab"),
+        Step::Art("run --name base"),
+        Step::File("file", "file"),
+        Step::Art("upload -m first"),
+    ])
 }
 
 /// The output of several commands without `-p`.

@@ -2,17 +2,17 @@
 
 use insta::assert_snapshot;
 
-use crate::common::Sandbox;
+use crate::common::{Sandbox, Step};
 
 fn sandbox() -> Sandbox {
-    let sandbox = Sandbox::new();
-    sandbox.art("init --project ada/digits").ok();
-    sandbox.write("model", "x");
-    sandbox.art("run --name train").ok();
-    sandbox.art("upload model").ok();
-    sandbox.art("register v1").ok();
-    sandbox.art("register v2").ok();
-    sandbox
+    Sandbox::with(&[
+        Step::Art("init --project ada/digits"),
+        Step::File("model", "x"),
+        Step::Art("run --name train"),
+        Step::Art("upload model"),
+        Step::Art("register v1"),
+        Step::Art("register v2"),
+    ])
 }
 
 #[test]

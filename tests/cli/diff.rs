@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 
 use insta::assert_snapshot;
 
-use crate::common::Sandbox;
+use crate::common::{Sandbox, Step};
 
 /// Numbered lines, one of them changed.
 fn lines(count: usize, other: usize) -> String {
@@ -20,35 +20,35 @@ fn lines(count: usize, other: usize) -> String {
 /// A repository whose run has two commits with all kinds of changes between them; the trees are
 /// those of the directories `one` and `two`.
 fn two_commits() -> Sandbox {
-    let sandbox = Sandbox::new();
-    sandbox.art("init --project ada/lab").ok();
-    let odd = std::ffi::OsStr::from_bytes(b"tab\t\"q\"\\\xff");
-    for (top, other) in [("one", 999), ("two", 7)] {
-        let at = |name: &str| format!("{top}/{name}");
-        sandbox.write(at("same"), "the same\n");
-        sandbox.write(at("changed"), lines(40, other));
-        sandbox.write(at("with space"), lines(3, other % 5));
-        sandbox.write(at("no-newline"), format!("a\n{other}"));
-        sandbox.write(at("binary"), [0, other as u8]);
-        sandbox.write(at("script"), "#!/bin/sh\n");
-        sandbox.write(sandbox.path(top).join(odd), other.to_string());
-        sandbox.write(at("code.rs"), format!("fn main() {{\n{}}}\n", lines(30, other + 20)));
-    }
-    sandbox.tool("chmod", "755 two/script");
-    sandbox.write("one/gone/file", "going\n");
-    sandbox.write("one/moved", "moves as it is\n");
-    sandbox.write("two/dir/moved", "moves as it is\n");
-    sandbox.write("one/alike", lines(50, 1));
-    sandbox.write("two/dir/similar", lines(50, 2));
-    sandbox.write("one/type", "type\n");
-    symlink("type", sandbox.path("two/type")).unwrap();
-    sandbox.write("one/was-file", "was a file\n");
-    sandbox.write("two/was-file/below", "is below\n");
-    sandbox.write("two/empty", "");
-    sandbox.write("two/new", "new\n");
-    sandbox.art("upload one --to / -m one").ok();
-    sandbox.art("upload two --to / -m two").ok();
-    sandbox
+    Sandbox::with(&[Step::Do(|sandbox| {
+        sandbox.art("init --project ada/lab").ok();
+        let odd = std::ffi::OsStr::from_bytes(b"tab\t\"q\"\\\xff");
+        for (top, other) in [("one", 999), ("two", 7)] {
+            let at = |name: &str| format!("{top}/{name}");
+            sandbox.write(at("same"), "the same\n");
+            sandbox.write(at("changed"), lines(40, other));
+            sandbox.write(at("with space"), lines(3, other % 5));
+            sandbox.write(at("no-newline"), format!("a\n{other}"));
+            sandbox.write(at("binary"), [0, other as u8]);
+            sandbox.write(at("script"), "#!/bin/sh\n");
+            sandbox.write(sandbox.path(top).join(odd), other.to_string());
+            sandbox.write(at("code.rs"), format!("fn main() {{\n{}}}\n", lines(30, other + 20)));
+        }
+        sandbox.tool("chmod", "755 two/script");
+        sandbox.write("one/gone/file", "going\n");
+        sandbox.write("one/moved", "moves as it is\n");
+        sandbox.write("two/dir/moved", "moves as it is\n");
+        sandbox.write("one/alike", lines(50, 1));
+        sandbox.write("two/dir/similar", lines(50, 2));
+        sandbox.write("one/type", "type\n");
+        symlink("type", sandbox.path("two/type")).unwrap();
+        sandbox.write("one/was-file", "was a file\n");
+        sandbox.write("two/was-file/below", "is below\n");
+        sandbox.write("two/empty", "");
+        sandbox.write("two/new", "new\n");
+        sandbox.art("upload one --to / -m one").ok();
+        sandbox.art("upload two --to / -m two").ok();
+    })])
 }
 
 /// A Git repository with the same two trees; its ids are the same.

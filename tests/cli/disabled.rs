@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::common::Sandbox;
+use crate::common::{Sandbox, Step};
 
 /// The verbs that output content: the line with the words `REV` and `OUT`, and true if its revision
 /// takes a path.
@@ -67,23 +67,23 @@ const NOT_GIVING: &[&str] = &[
 
 /// A disabled version `v1` with a tag, beside a run and a remote that hold the same content.
 fn sandbox() -> Sandbox {
-    let sandbox = Sandbox::new();
-    sandbox.art("init --project ada/digits").ok();
-    sandbox.art("run --name train").ok();
-    sandbox.write("top", "secret\n");
-    sandbox.write("d/deep", "hidden\n");
-    sandbox.art("upload top d").ok();
-    sandbox.art("register v1").ok();
-    sandbox.art("tag keep v1").ok();
-    sandbox.art("stage v1 disabled --reason Recall").ok();
-    sandbox.art("run --name next").ok();
-    sandbox.write("top", "open\n");
-    sandbox.art("upload top").ok();
-    sandbox.write("other/top", "other\n");
-    sandbox.write("other/d/deep", "other\n");
-    sandbox.art("remote add origin ../store").ok();
-    sandbox.art("push").ok();
-    sandbox
+    Sandbox::with(&[
+        Step::Art("init --project ada/digits"),
+        Step::Art("run --name train"),
+        Step::File("top", "secret\n"),
+        Step::File("d/deep", "hidden\n"),
+        Step::Art("upload top d"),
+        Step::Art("register v1"),
+        Step::Art("tag keep v1"),
+        Step::Art("stage v1 disabled --reason Recall"),
+        Step::Art("run --name next"),
+        Step::File("top", "open\n"),
+        Step::Art("upload top"),
+        Step::File("other/top", "other\n"),
+        Step::File("other/d/deep", "other\n"),
+        Step::Art("remote add origin ../store"),
+        Step::Art("push"),
+    ])
 }
 
 /// The revisions that name a state of the version.

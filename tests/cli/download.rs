@@ -1,16 +1,16 @@
 //! `art download`: selection of the revision and the paths. `upload.rs` tests the downloaded files.
 
-use crate::common::{Sandbox, lacks, noise};
+use crate::common::{Sandbox, Step, lacks, noise};
 
 fn sandbox() -> Sandbox {
-    let sandbox = Sandbox::new();
-    sandbox.art("init").ok();
-    sandbox.write("t/model/weights", "w1");
-    sandbox.write("t/notes.txt", "n");
-    sandbox.art("upload t --to / --tag first").ok();
-    sandbox.write("t/model/weights", "w2");
-    sandbox.art("upload t --to /").ok();
-    sandbox
+    Sandbox::with(&[
+        Step::Art("init"),
+        Step::File("t/model/weights", "w1"),
+        Step::File("t/notes.txt", "n"),
+        Step::Art("upload t --to / --tag first"),
+        Step::File("t/model/weights", "w2"),
+        Step::Art("upload t --to /"),
+    ])
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::common::Sandbox;
+use crate::common::{Sandbox, Step};
 
 /// Text that is split into chunks and occurs in no other file.
 fn text(seed: u32, lines: u32) -> String {
@@ -12,19 +12,19 @@ fn text(seed: u32, lines: u32) -> String {
 
 /// Two runs that share a file; the first was uploaded to twice.
 fn repository() -> Sandbox {
-    let sandbox = Sandbox::new();
-    sandbox.art("init --project alice/digits").ok();
-    sandbox.write("a/shared.txt", text(1, 9000));
-    sandbox.write("a/own.txt", text(2, 2000));
-    sandbox.art("run --name alpha").ok();
-    sandbox.art("upload a --to /").ok();
-    sandbox.write("a/own.txt", text(3, 2000));
-    sandbox.art("upload a --to /").ok();
-    sandbox.write("b/shared.txt", text(1, 9000));
-    sandbox.write("b/small.txt", "b");
-    sandbox.art("run --name beta").ok();
-    sandbox.art("upload b --to /").ok();
-    sandbox
+    Sandbox::with(&[Step::Do(|sandbox| {
+        sandbox.art("init --project alice/digits").ok();
+        sandbox.write("a/shared.txt", text(1, 9000));
+        sandbox.write("a/own.txt", text(2, 2000));
+        sandbox.art("run --name alpha").ok();
+        sandbox.art("upload a --to /").ok();
+        sandbox.write("a/own.txt", text(3, 2000));
+        sandbox.art("upload a --to /").ok();
+        sandbox.write("b/shared.txt", text(1, 9000));
+        sandbox.write("b/small.txt", "b");
+        sandbox.art("run --name beta").ok();
+        sandbox.art("upload b --to /").ok();
+    })])
 }
 
 fn run<'j>(json: &'j Value, name: &str) -> &'j Value {

@@ -4,35 +4,37 @@
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 
-use crate::common::{Output, Sandbox, lacks};
+use crate::common::{Output, Sandbox, Step, lacks};
 use crate::push::push_apart;
 
 /// A repository whose current run has every kind of entry, unusual names, and content in every kind
 /// of storage. The directory is `data`.
 fn repository() -> Sandbox {
-    let sandbox = Sandbox::new();
-    sandbox.art("init --project ada/lab").ok();
-    for name in [&b"plain"[..], b"-dash", b"line\nfeed", b"back\\slash", b"\xff\xfe", b" blank "] {
-        sandbox.write(sandbox.path("data").join(std::ffi::OsStr::from_bytes(name)), name);
-    }
-    // Files that git would convert if it wrote them.
-    sandbox.write("data/.gitattributes", "* text eol=crlf export-ignore\n");
-    sandbox.write("data/deep/er/unix.txt", "one\ntwo\n");
-    sandbox.write("data/none", "");
-    sandbox.write("data/program", "#!/bin/sh\n");
-    sandbox.tool("chmod", "755 data/program");
-    sandbox.tool("mkdir", "-p data/empty/below");
-    symlink("../plain\n", sandbox.path("data/deep/link")).unwrap();
-    let large: Vec<u8> = (0..3_000_000u64).map(|n| (n.wrapping_mul(n) >> 9) as u8).collect();
-    sandbox.write("data/large", &large);
-    sandbox.art("upload data -m first --tag first").ok();
-    // A file that is stored as a chunk of another one, and a large one that shares chunks.
-    let chunk = "pack=$(echo .artifacts/packs/*.tar.zst); tar --zstd -xOf $pack \
+    Sandbox::with(&[Step::Do(|sandbox| {
+        sandbox.art("init --project ada/lab").ok();
+        for name in
+            [&b"plain"[..], b"-dash", b"line\nfeed", b"back\\slash", b"\xff\xfe", b" blank "]
+        {
+            sandbox.write(sandbox.path("data").join(std::ffi::OsStr::from_bytes(name)), name);
+        }
+        // Files that git would convert if it wrote them.
+        sandbox.write("data/.gitattributes", "* text eol=crlf export-ignore\n");
+        sandbox.write("data/deep/er/unix.txt", "one\ntwo\n");
+        sandbox.write("data/none", "");
+        sandbox.write("data/program", "#!/bin/sh\n");
+        sandbox.tool("chmod", "755 data/program");
+        sandbox.tool("mkdir", "-p data/empty/below");
+        symlink("../plain\n", sandbox.path("data/deep/link")).unwrap();
+        let large: Vec<u8> = (0..3_000_000u64).map(|n| (n.wrapping_mul(n) >> 9) as u8).collect();
+        sandbox.write("data/large", &large);
+        sandbox.art("upload data -m first --tag first").ok();
+        // A file that is stored as a chunk of another one, and a large one that shares chunks.
+        let chunk = "pack=$(echo .artifacts/packs/*.tar.zst); tar --zstd -xOf $pack \
                  $(tar --zstd -tf $pack | grep ^chunks/ | head -n 1) > data/chunk";
-    sandbox.shell(chunk).ok();
-    sandbox.write("data/larger", [&large, &b"and more"[..]].concat());
-    sandbox.art("upload data -m second").ok();
-    sandbox
+        sandbox.shell(chunk).ok();
+        sandbox.write("data/larger", [&large, &b"and more"[..]].concat());
+        sandbox.art("upload data -m second").ok();
+    })])
 }
 
 fn exit_door(sandbox: &Sandbox, line: &str) -> Output {

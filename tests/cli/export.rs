@@ -7,7 +7,7 @@ use std::process::Stdio;
 
 use insta::assert_snapshot;
 
-use crate::common::{Call, Sandbox, lacks, noise};
+use crate::common::{Call, Sandbox, Step, lacks, noise};
 
 /// Writes files of all kinds with unusual names.
 fn write_files(sandbox: &Sandbox) {
@@ -29,11 +29,11 @@ fn write_files(sandbox: &Sandbox) {
 }
 
 fn sandbox() -> Sandbox {
-    let sandbox = Sandbox::new();
-    sandbox.art("init --project o/p").ok();
-    write_files(&sandbox);
-    sandbox.art("upload -m files").ok();
-    sandbox
+    Sandbox::with(&[Step::Do(|sandbox| {
+        sandbox.art("init --project o/p").ok();
+        write_files(&sandbox);
+        sandbox.art("upload -m files").ok();
+    })])
 }
 
 /// Every file below `directory`: its kind, mode, time, size, name and target.

@@ -4,19 +4,19 @@ use std::path::PathBuf;
 
 use insta::assert_snapshot;
 
-use crate::common::{Output, Sandbox};
+use crate::common::{Output, Sandbox, Step};
 
 /// A repository with two commits of one run.
 fn repository() -> Sandbox {
-    let sandbox = Sandbox::new();
-    sandbox.art("init --project alice/digits").ok();
-    let line = |n: usize| format!("line {n} of {}\n", n * n);
-    sandbox.write("data/a.txt", (0..900).map(line).collect::<String>());
-    sandbox.write("data/deep/b.txt", "b\n");
-    sandbox.art("upload -m first").ok();
-    sandbox.write("data/a.txt", (0..30_000).map(line).collect::<String>());
-    sandbox.art("upload -m second").ok();
-    sandbox
+    Sandbox::with(&[Step::Do(|sandbox| {
+        sandbox.art("init --project alice/digits").ok();
+        let line = |n: usize| format!("line {n} of {}\n", n * n);
+        sandbox.write("data/a.txt", (0..900).map(line).collect::<String>());
+        sandbox.write("data/deep/b.txt", "b\n");
+        sandbox.art("upload -m first").ok();
+        sandbox.write("data/a.txt", (0..30_000).map(line).collect::<String>());
+        sandbox.art("upload -m second").ok();
+    })])
 }
 
 /// The files in a directory of the repository with this extension, sorted by size.

@@ -6,37 +6,26 @@ use std::path::{Path, PathBuf};
 use insta::assert_snapshot;
 use serde_json::Value;
 
-use crate::common::Sandbox;
-
-/// Incompressible bytes.
-fn noise(length: usize, seed: u64) -> Vec<u8> {
-    let mut state = seed;
-    let mut next = || {
-        state =
-            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 33) as u8
-    };
-    (0..length).map(|_| next()).collect()
-}
+use crate::common::{Sandbox, Step, noise};
 
 /// A repository in `a` that has pushed three times to `store`.
 fn sandbox() -> Sandbox {
-    let sandbox = Sandbox::in_memory();
-    sandbox.art("init a --project ada/digits").ok();
-    sandbox.write("a/model/weights.bin", noise(1_500_000, 1));
-    sandbox.write("a/model/bias.bin", noise(900_000, 2));
-    sandbox.art("-C a run --name base").ok();
-    sandbox.art("-C a upload model -m first").ok();
-    sandbox.art("-C a register v1").ok();
-    sandbox.art("-C a remote add origin ../store").ok();
-    sandbox.art("-C a push").ok();
-    sandbox.write("a/notes.txt", "second");
-    sandbox.art("-C a upload notes.txt -m second").ok();
-    sandbox.art("-C a push").ok();
-    sandbox.art("-C a register v2").ok();
-    sandbox.art("-C a stage v1 production").ok();
-    sandbox.art("-C a push").ok();
-    sandbox
+    Sandbox::with(&[
+        Step::Art("init a --project ada/digits"),
+        Step::Noise("a/model/weights.bin", 1, 1_500_000),
+        Step::Noise("a/model/bias.bin", 2, 900_000),
+        Step::Art("-C a run --name base"),
+        Step::Art("-C a upload model -m first"),
+        Step::Art("-C a register v1"),
+        Step::Art("-C a remote add origin ../store"),
+        Step::Art("-C a push"),
+        Step::File("a/notes.txt", "second"),
+        Step::Art("-C a upload notes.txt -m second"),
+        Step::Art("-C a push"),
+        Step::Art("-C a register v2"),
+        Step::Art("-C a stage v1 production"),
+        Step::Art("-C a push"),
+    ])
 }
 
 /// All files below a directory of the store, the largest first.
@@ -397,7 +386,7 @@ fn affected_runs_versions_and_files_are_named() {
 #[test]
 fn a_file_that_only_an_older_commit_has_is_named_too() {
     let sandbox = sandbox();
-    sandbox.write("a/model/weights.bin", noise(1_200_000, 7));
+    sandbox.write("a/model/weights.bin", noise(7, 1_200_000));
     sandbox.art("-C a upload model -m third").ok();
     sandbox.art("-C a push").ok();
     for pack in files(&sandbox, "packs") {
@@ -413,7 +402,7 @@ fn a_file_that_only_an_older_commit_has_is_named_too() {
 
 #[test]
 fn long_lists_of_losses_end_with_a_count() {
-    let sandbox = Sandbox::in_memory();
+    let sandbox = Sandbox::new();
     sandbox.art("init a --project ada/digits").ok();
     for number in 0..230 {
         sandbox.write(format!("a/data/{number:03}"), format!("file {number}"));

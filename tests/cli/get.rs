@@ -3,26 +3,24 @@
 use insta::assert_snapshot;
 use serde_json::json;
 
-use crate::common::Sandbox;
+use crate::common::{Sandbox, Step};
 
 fn sandbox() -> Sandbox {
-    let sandbox = Sandbox::new();
-    sandbox.art("init --project ada/lab").ok();
-    sandbox.write("data/a.txt", "alpha");
-    sandbox.write("data/b.txt", "beta");
-    sandbox.art("run --name train").ok();
-    sandbox.art("upload data").ok();
-    sandbox.art("lineage add weights --path data/a.txt --kind model").ok();
-    sandbox.art("lineage add notes --path data/b.txt --kind file").ok();
-    sandbox
-        .art(
+    Sandbox::with(&[
+        Step::Art("init --project ada/lab"),
+        Step::File("data/a.txt", "alpha"),
+        Step::File("data/b.txt", "beta"),
+        Step::Art("run --name train"),
+        Step::Art("upload data"),
+        Step::Art("lineage add weights --path data/a.txt --kind model"),
+        Step::Art("lineage add notes --path data/b.txt --kind file"),
+        Step::Art(
             "register v1 --artifacts weights --description 'the first' --tags x,y --kind model \
              --content '{\"accuracy\": 0.91}' --readme '# Digits'",
-        )
-        .ok();
-    sandbox.art("stage v1 staging --reason Passed --message 'all is well'").ok();
-    sandbox.art("tag best v1").ok();
-    sandbox
+        ),
+        Step::Art("stage v1 staging --reason Passed --message 'all is well'"),
+        Step::Art("tag best v1"),
+    ])
 }
 
 #[test]

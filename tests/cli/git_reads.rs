@@ -1,22 +1,22 @@
 //! Git reads the history of every repository. The content of artifacts is not in Git.
 
-use crate::common::Sandbox;
+use crate::common::{Sandbox, Step};
 
 /// A repository with two runs, a version and a tag. One commit removes a file and adds another.
 fn repository() -> Sandbox {
-    let sandbox = Sandbox::new();
-    sandbox.art("init --project o/p").ok();
-    sandbox.write("data/top", "one\ntwo\nthree\n");
-    sandbox.write("data/kept", "kept\n");
-    sandbox.art("upload data").ok();
-    std::fs::remove_file(sandbox.path("data/top")).unwrap();
-    sandbox.write("data/new", "one\ntwo\nthree\nfour\n");
-    sandbox.art("upload data").ok();
-    sandbox.art("register v1").ok();
-    sandbox.art("promote v1").ok();
-    sandbox.art("tag best").ok();
-    sandbox.art("run --name other").ok();
-    sandbox
+    Sandbox::with(&[Step::Do(|sandbox| {
+        sandbox.art("init --project o/p").ok();
+        sandbox.write("data/top", "one\ntwo\nthree\n");
+        sandbox.write("data/kept", "kept\n");
+        sandbox.art("upload data").ok();
+        std::fs::remove_file(sandbox.path("data/top")).unwrap();
+        sandbox.write("data/new", "one\ntwo\nthree\nfour\n");
+        sandbox.art("upload data").ok();
+        sandbox.art("register v1").ok();
+        sandbox.art("promote v1").ok();
+        sandbox.art("tag best").ok();
+        sandbox.art("run --name other").ok();
+    })])
 }
 
 const RECORDS: &str = "-- :!artifacts";

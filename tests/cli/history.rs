@@ -2,24 +2,19 @@
 
 use insta::assert_snapshot;
 
-use crate::common::Sandbox;
+use crate::common::{Sandbox, Step};
 
 fn sandbox() -> Sandbox {
-    let sandbox = Sandbox::new();
-    sandbox.art("init --project ada/lab").ok();
-    sandbox.write("a.txt", "a");
-    let steps = [
-        ("2026-11-01", "register v1 --path a.txt"),
-        ("2026-11-02", "stage v1 staging --reason Passed --message 'all is well'"),
-        ("2026-11-02", "register v1 --description changed --force"),
-        ("2026-11-03", "register v2 --path a.txt --stage staging"),
-        ("2026-11-04", "stage v1 production"),
-        ("2026-11-05", "stage v1 disabled --reason Recall"),
-    ];
-    for (time, line) in steps {
-        sandbox.command(line).at(time).run().ok();
-    }
-    sandbox
+    Sandbox::with(&[
+        Step::Art("init --project ada/lab"),
+        Step::File("a.txt", "a"),
+        Step::ArtAt("2026-11-01", "register v1 --path a.txt"),
+        Step::ArtAt("2026-11-02", "stage v1 staging --reason Passed --message 'all is well'"),
+        Step::ArtAt("2026-11-02", "register v1 --description changed --force"),
+        Step::ArtAt("2026-11-03", "register v2 --path a.txt --stage staging"),
+        Step::ArtAt("2026-11-04", "stage v1 production"),
+        Step::ArtAt("2026-11-05", "stage v1 disabled --reason Recall"),
+    ])
 }
 
 #[test]

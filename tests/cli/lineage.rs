@@ -3,12 +3,10 @@
 use insta::assert_snapshot;
 use serde_json::json;
 
-use crate::common::Sandbox;
+use crate::common::{Sandbox, Step};
 
 fn lab() -> Sandbox {
-    let sandbox = Sandbox::new();
-    sandbox.art("init --project ada/lab").ok();
-    sandbox
+    Sandbox::with(&[Step::Art("init --project ada/lab")])
 }
 
 /// The id that git computes for these bytes.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use crate::common::Sandbox;
+use crate::common::{Sandbox, Step, thorough};
 
 /// Every command that writes. Later commands use the results of earlier ones.
 const VERBS: [&str; 30] = [
@@ -42,18 +42,20 @@ const VERBS: [&str; 30] = [
 ];
 
 /// A repository with a remote and every kind of object.
-fn prepare(sandbox: &Sandbox) {
-    sandbox.write("data/a.txt", "one");
-    sandbox.write("data/b.bin", crate::common::noise(3, 200_000));
-    sandbox.art("init").ok();
-    sandbox.art("upload data --tag best").ok();
-    sandbox.art("register v1").ok();
-    sandbox.art("remote add origin ../store").ok();
-    sandbox.art("push").ok();
-    sandbox.art("fetch").ok();
-    sandbox.art("versions").ok();
-    sandbox.write("data/a.txt", "two");
-    sandbox.art("upload data").ok();
+fn prepared() -> Sandbox {
+    Sandbox::with(&[
+        Step::File("data/a.txt", "one"),
+        Step::Noise("data/b.bin", 3, 200_000),
+        Step::Art("init"),
+        Step::Art("upload data --tag best"),
+        Step::Art("register v1"),
+        Step::Art("remote add origin ../store"),
+        Step::Art("push"),
+        Step::Art("fetch"),
+        Step::Art("versions"),
+        Step::File("data/a.txt", "two"),
+        Step::Art("upload data"),
+    ])
 }
 
 /// Every path below `directory`, relative to it.
@@ -110,19 +112,11 @@ fn put_link(path: &Path, outside: &Path) {
 /// Puts a link at each path of `below` in turn, runs every verb, and checks that nothing outside
 /// changes.
 fn nothing_is_written_through_links(below: &str, more: &[&str]) {
-    let template = Sandbox::new();
-    prepare(&template);
-    let mut paths = paths(&template.root().join(below));
+    let mut paths = paths(&prepared().root().join(below));
     paths.extend(more.iter().map(PathBuf::from));
-    let is_campaign = std::env::var("ART_TEST_CAMPAIGN").is_ok_and(|size| size == "all");
-    let is_near = |path: &PathBuf| is_campaign || path.iter().count() <= 2;
+    let is_near = |path: &PathBuf| thorough() || path.iter().count() <= 2;
     for path in one_of_each_kind(paths).into_iter().filter(is_near) {
-        let sandbox = Sandbox::new();
-        let from = template.root();
-        sandbox.tool(
-            "cp",
-            &format!("-a {0}/desk {0}/store {1}/", from.display(), sandbox.root().display()),
-        );
+        let sandbox = prepared();
         let outside = sandbox.root().join("outside");
         put_link(&sandbox.root().join(below).join(&path), &outside);
         let before = content(&outside);
@@ -162,8 +156,7 @@ fn no_verb_writes_through_a_link_in_a_directory_that_is_a_remote() {
 
 #[test]
 fn a_link_in_the_way_is_named_with_its_owner() {
-    let sandbox = Sandbox::new();
-    prepare(&sandbox);
+    let sandbox = prepared();
     let precious = sandbox.root().join("precious");
     std::fs::write(&precious, "years of work").unwrap();
     for path in ["refs.lock", "lock", "tmp/guard", "operations.jsonl"] {
@@ -185,8 +178,7 @@ fn a_link_in_the_way_is_named_with_its_owner() {
 
 #[test]
 fn a_repository_may_be_a_link_and_be_reached_through_links() {
-    let sandbox = Sandbox::new();
-    prepare(&sandbox);
+    let sandbox = prepared();
     std::fs::rename(sandbox.path(".artifacts"), sandbox.root().join("disk")).unwrap();
     symlink(sandbox.root().join("disk"), sandbox.path(".artifacts")).unwrap();
     sandbox.write("data/new.txt", "1");
@@ -200,8 +192,7 @@ fn a_repository_may_be_a_link_and_be_reached_through_links() {
 
 #[test]
 fn a_staging_directory_that_is_a_link_is_left_alone() {
-    let sandbox = Sandbox::new();
-    prepare(&sandbox);
+    let sandbox = prepared();
     let outside = sandbox.root().join("outside");
     std::fs::create_dir(&outside).unwrap();
     std::fs::write(outside.join("file"), "kept").unwrap();

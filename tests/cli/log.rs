@@ -5,27 +5,24 @@ use std::process::Stdio;
 
 use insta::assert_snapshot;
 
-use crate::common::Sandbox;
+use crate::common::{Sandbox, Step};
 
 /// Two runs: one of three commits, with a tag on the second, and one of one commit.
 fn sandbox() -> Sandbox {
-    let sandbox = Sandbox::new();
-    sandbox.art("init --project o/p").ok();
-    let upload = |line: &str, hour: u32| {
-        sandbox.command(line).at(&format!("2026-11-21T0{hour}:00:00Z")).run().ok();
-    };
-    sandbox.write("data/a", "a".repeat(2048));
-    sandbox.write("data/b", "b");
-    upload("upload data -m 'the first'", 1);
-    sandbox.write("data/b", "bb");
-    sandbox.write("data/c", "c");
-    std::fs::rename(sandbox.path("data/a"), sandbox.path("data/d")).unwrap();
-    upload("upload data -m 'subject\n\nthe body' --tag best", 2);
-    std::fs::remove_file(sandbox.path("data/c")).unwrap();
-    upload("upload data -m third", 3);
-    sandbox.write("x", "x");
-    upload("-p o/q upload x -m elsewhere", 4);
-    sandbox
+    Sandbox::with(&[
+        Step::Art("init --project o/p"),
+        Step::File("data/a", &"a".repeat(2048)),
+        Step::File("data/b", "b"),
+        Step::ArtAt("2026-11-21T01:00:00Z", "upload data -m 'the first'"),
+        Step::File("data/b", "bb"),
+        Step::File("data/c", "c"),
+        Step::Shell("mv data/a data/d"),
+        Step::ArtAt("2026-11-21T02:00:00Z", "upload data -m 'subject\n\nthe body' --tag best"),
+        Step::Shell("rm data/c"),
+        Step::ArtAt("2026-11-21T03:00:00Z", "upload data -m third"),
+        Step::File("x", "x"),
+        Step::ArtAt("2026-11-21T04:00:00Z", "-p o/q upload x -m elsewhere"),
+    ])
 }
 
 #[test]

@@ -5,21 +5,20 @@ use std::os::unix::ffi::OsStrExt;
 
 use insta::assert_snapshot;
 
-use crate::common::Sandbox;
+use crate::common::{Sandbox, Step};
 
 /// A run with two commits: some directories, a link, an executable, an empty directory.
 fn sandbox() -> Sandbox {
-    let sandbox = Sandbox::new();
-    sandbox.art("init --project o/p").ok();
-    sandbox.write("data/train.csv", "a,b\n1,2\n");
-    sandbox.write("model/config.json", "{}\n");
-    sandbox.write("run.sh", "#!/bin/sh\n");
-    std::fs::create_dir(sandbox.path("empty")).unwrap();
-    sandbox.shell("chmod +x run.sh && ln -s data/train.csv latest").ok();
-    sandbox.art("upload").ok();
-    sandbox.write("model/weights.bin", vec![7; 3_000_000]);
-    sandbox.art("upload").ok();
-    sandbox
+    Sandbox::with(&[
+        Step::Art("init --project o/p"),
+        Step::File("data/train.csv", "a,b\n1,2\n"),
+        Step::File("model/config.json", "{}\n"),
+        Step::File("run.sh", "#!/bin/sh\n"),
+        Step::Shell("mkdir empty && chmod +x run.sh && ln -s data/train.csv latest"),
+        Step::Art("upload"),
+        Step::Shell("head -c 3000000 /dev/zero | tr '\\0' '\\7' > model/weights.bin"),
+        Step::Art("upload"),
+    ])
 }
 
 #[test]

@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::common::Sandbox;
+use crate::common::{Sandbox, Step, thorough};
 
 /// The commands that only read, of which the first ones do not show logs.
 const LINES: [&str; 11] = [
@@ -28,22 +28,22 @@ const LOGS: usize = 9;
 const WAYS: [&str; 7] = ["flip", "flip", "cut", "zero", "delete", "exchange", "directory"];
 
 fn repository() -> Sandbox {
-    let sandbox = Sandbox::in_memory();
-    sandbox.art("init --project o/p").ok();
-    for n in 1..=3 {
-        sandbox.art(&format!("run --name r{n}")).ok();
-        sandbox.write("data.txt", format!("content {n}\n"));
-        sandbox.art("upload data.txt").ok();
-        sandbox.art(&format!("register v{n}")).ok();
-        if n == 2 {
-            sandbox.git("--git-dir .artifacts pack-refs --all");
+    Sandbox::with(&[Step::Do(|sandbox| {
+        sandbox.art("init --project o/p").ok();
+        for n in 1..=3 {
+            sandbox.art(&format!("run --name r{n}")).ok();
+            sandbox.write("data.txt", format!("content {n}\n"));
+            sandbox.art("upload data.txt").ok();
+            sandbox.art(&format!("register v{n}")).ok();
+            if n == 2 {
+                sandbox.git("--git-dir .artifacts pack-refs --all");
+            }
         }
-    }
-    sandbox.art("promote v1").ok();
-    sandbox.art("tag best run/r1").ok();
-    sandbox.art("tag good run/r2").ok();
-    sandbox.tool("mv", ".artifacts sound");
-    sandbox
+        sandbox.art("promote v1").ok();
+        sandbox.art("tag best run/r1").ok();
+        sandbox.art("tag good run/r2").ok();
+        sandbox.tool("mv", ".artifacts sound");
+    })])
 }
 
 /// The files of refs, logs and settings, below the repository.
@@ -151,7 +151,7 @@ fn no_damage_to_refs_logs_or_settings_changes_an_answer() {
     sandbox.tool("cp", "-a sound .artifacts");
     let expected: Vec<String> = LINES.iter().map(|line| sandbox.art(line).ok().stdout).collect();
     let all = files.len() * WAYS.len();
-    let is_all = std::env::var("ART_TEST_CAMPAIGN").is_ok_and(|what| what == "all");
+    let is_all = thorough();
     let step = if is_all { 1 } else { (all / 20).max(1) | 1 };
     for number in (0..all).step_by(step) {
         try_one(&sandbox, &expected, &files, number);

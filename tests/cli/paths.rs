@@ -2,18 +2,19 @@
 
 use std::os::unix::fs::symlink;
 
-use crate::common::{Output, Sandbox};
+use crate::common::{Output, Sandbox, Step};
 
 /// A work tree with `top`, `data/a`, `data/in/b` and `model/w`, uploaded as a whole.
 fn uploaded() -> Sandbox {
-    let sandbox = Sandbox::new();
-    sandbox.art("init --project ada/lab").ok();
-    for name in ["top", "data/a", "data/in/b", "model/w"] {
-        sandbox.write(name, name);
-    }
-    sandbox.art("run --name base").ok();
-    sandbox.art("upload").ok();
-    sandbox
+    Sandbox::with(&[
+        Step::Art("init --project ada/lab"),
+        Step::File("top", "top"),
+        Step::File("data/a", "data/a"),
+        Step::File("data/in/b", "data/in/b"),
+        Step::File("model/w", "model/w"),
+        Step::Art("run --name base"),
+        Step::Art("upload"),
+    ])
 }
 
 fn listed(sandbox: &Sandbox) -> String {

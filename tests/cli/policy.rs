@@ -2,18 +2,18 @@
 
 use insta::assert_snapshot;
 
-use crate::common::Sandbox;
+use crate::common::{Sandbox, Step};
 
 /// A project with the versions v1 to v3 of one run, made at noon.
 fn sandbox() -> Sandbox {
-    let sandbox = Sandbox::new();
-    sandbox.art("init --project o/p").ok();
-    sandbox.write("w.bin", "weights");
-    sandbox.art("upload w.bin").ok();
-    for version in ["v1", "v2", "v3"] {
-        sandbox.art(&format!("register {version}")).ok();
-    }
-    sandbox
+    Sandbox::with(&[
+        Step::Art("init --project o/p"),
+        Step::File("w.bin", "weights"),
+        Step::Art("upload w.bin"),
+        Step::Art("register v1"),
+        Step::Art("register v2"),
+        Step::Art("register v3"),
+    ])
 }
 
 const RULES: &str = r#"

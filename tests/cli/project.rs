@@ -2,17 +2,17 @@
 
 use insta::assert_snapshot;
 
-use crate::common::Sandbox;
+use crate::common::{Sandbox, Step};
 
 /// A project with a run and two versions.
 fn sandbox() -> Sandbox {
-    let sandbox = Sandbox::new();
-    sandbox.art("init --project o/p").ok();
-    sandbox.write("w.bin", "weights");
-    sandbox.art("upload w.bin").ok();
-    sandbox.art("register v1").ok();
-    sandbox.art("register v2 --stage staging").ok();
-    sandbox
+    Sandbox::with(&[
+        Step::Art("init --project o/p"),
+        Step::File("w.bin", "weights"),
+        Step::Art("upload w.bin"),
+        Step::Art("register v1"),
+        Step::Art("register v2 --stage staging"),
+    ])
 }
 
 #[test]

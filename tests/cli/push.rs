@@ -3,27 +3,31 @@
 use insta::assert_snapshot;
 use serde_json::Value;
 
-use crate::common::Sandbox;
+use crate::common::{Sandbox, Step};
+
+/// A repository in `a` with a run and a version, and a store beside it; then `more`.
+fn after_setup(more: &[Step<'_>]) -> Sandbox {
+    let weights = "0123456789".repeat(100_000);
+    let setup = [
+        Step::Art("init a --project ada/digits"),
+        Step::File("a/model/weights.bin", &weights),
+        Step::File("a/notes.txt", "first"),
+        Step::Art("-C a run --name base"),
+        Step::Art("-C a upload model notes.txt -m first"),
+        Step::Art("-C a register v1"),
+        Step::Art("-C a remote add origin ../store"),
+    ];
+    Sandbox::with(&[&setup, more].concat())
+}
 
 /// A repository in `a` with a run and a version, and a store beside it.
 pub(crate) fn sandbox() -> Sandbox {
-    let sandbox = Sandbox::new();
-    sandbox.art("init a --project ada/digits").ok();
-    sandbox.write("a/model/weights.bin", "0123456789".repeat(100_000));
-    sandbox.write("a/notes.txt", "first");
-    sandbox.art("-C a run --name base").ok();
-    sandbox.art("-C a upload model notes.txt -m first").ok();
-    sandbox.art("-C a register v1").ok();
-    sandbox.art("-C a remote add origin ../store").ok();
-    sandbox
+    after_setup(&[])
 }
 
 /// The sandbox after a push, with a clone in `b`.
 pub(crate) fn shared() -> Sandbox {
-    let sandbox = sandbox();
-    sandbox.art("-C a push").ok();
-    sandbox.art("clone store b").ok();
-    sandbox
+    after_setup(&[Step::Art("-C a push"), Step::Art("clone store b")])
 }
 
 /// The JSON output of `line`.

@@ -1,15 +1,17 @@
 //! `art redo`.
 
-use crate::common::Sandbox;
+use crate::common::{Sandbox, Step};
 
 fn sandbox() -> Sandbox {
-    let sandbox = Sandbox::new();
-    sandbox.art("init --project o/p").ok();
-    for text in ["one", "two", "three"] {
-        sandbox.write("file", text);
-        sandbox.art(&format!("upload -m {text}")).ok();
-    }
-    sandbox
+    Sandbox::with(&[
+        Step::Art("init --project o/p"),
+        Step::File("file", "one"),
+        Step::Art("upload -m one"),
+        Step::File("file", "two"),
+        Step::Art("upload -m two"),
+        Step::File("file", "three"),
+        Step::Art("upload -m three"),
+    ])
 }
 
 fn file(sandbox: &Sandbox) -> String {

@@ -2,17 +2,17 @@
 
 use insta::assert_snapshot;
 
-use crate::common::Sandbox;
+use crate::common::{Sandbox, Step};
 
 fn sandbox() -> Sandbox {
-    let sandbox = Sandbox::new();
-    sandbox.art("init --project o/p").ok();
-    for (text, time) in [("one", "2026-11-21T08:00:00Z"), ("two", "2026-11-21T09:00:00Z")] {
-        sandbox.write("file", text);
-        sandbox.command(&format!("upload -m {text}")).at(time).run().ok();
-    }
-    sandbox.command("tag best").at("2026-11-21T10:00:00Z").run().ok();
-    sandbox
+    Sandbox::with(&[
+        Step::Art("init --project o/p"),
+        Step::File("file", "one"),
+        Step::ArtAt("2026-11-21T08:00:00Z", "upload -m one"),
+        Step::File("file", "two"),
+        Step::ArtAt("2026-11-21T09:00:00Z", "upload -m two"),
+        Step::ArtAt("2026-11-21T10:00:00Z", "tag best"),
+    ])
 }
 
 #[test]

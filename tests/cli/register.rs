@@ -2,19 +2,19 @@
 
 use insta::assert_snapshot;
 
-use crate::common::Sandbox;
+use crate::common::{Sandbox, Step};
 
 /// A run `train` with two named artifacts.
 fn sandbox() -> Sandbox {
-    let sandbox = Sandbox::new();
-    sandbox.art("init --project ada/digits").ok();
-    sandbox.art("run --name train").ok();
-    sandbox.write("model/weights.bin", "0.1 0.2");
-    sandbox.write("eval/report.txt", "fine");
-    sandbox.art("upload model eval").ok();
-    sandbox.art("lineage add model --path model --kind model").ok();
-    sandbox.art("lineage add report --path eval/report.txt --kind text").ok();
-    sandbox
+    Sandbox::with(&[
+        Step::Art("init --project ada/digits"),
+        Step::Art("run --name train"),
+        Step::File("model/weights.bin", "0.1 0.2"),
+        Step::File("eval/report.txt", "fine"),
+        Step::Art("upload model eval"),
+        Step::Art("lineage add model --path model --kind model"),
+        Step::Art("lineage add report --path eval/report.txt --kind text"),
+    ])
 }
 
 fn record(sandbox: &Sandbox, name: &str) -> String {

@@ -10,12 +10,10 @@ use artifacts::remote::log::{Commit, Proposal, RefMove, Stored};
 use artifacts::remote::{Log, Protocol, RemoteUri, Store, StoreOptions};
 use insta::assert_snapshot;
 
-use crate::common::Sandbox;
+use crate::common::{Sandbox, Step};
 
 fn repository() -> Sandbox {
-    let sandbox = Sandbox::new();
-    sandbox.art("init --project o/p").ok();
-    sandbox
+    Sandbox::with(&[Step::Art("init --project o/p")])
 }
 
 /// The log of the store in the directory `share` beside the work.

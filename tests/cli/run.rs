@@ -4,13 +4,11 @@ use std::os::unix::ffi::OsStrExt;
 
 use insta::assert_snapshot;
 
-use crate::common::Sandbox;
+use crate::common::{Sandbox, Step};
 
 /// A repository of the project `ada/lab`.
 fn lab() -> Sandbox {
-    let sandbox = Sandbox::new();
-    sandbox.art("init --project ada/lab").ok();
-    sandbox
+    Sandbox::with(&[Step::Art("init --project ada/lab")])
 }
 
 /// The record of a run, as `runs show` prints it.

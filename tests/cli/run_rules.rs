@@ -2,20 +2,20 @@
 
 use insta::assert_snapshot;
 
-use crate::common::Sandbox;
+use crate::common::{Sandbox, Step};
 
 /// A project with the versions `good`, `bad` of a failed run, and `none` of an empty run.
 fn doubtful() -> Sandbox {
-    let sandbox = Sandbox::new();
-    sandbox.art("init --project o/p").ok();
-    sandbox.write("out", "0.5");
-    sandbox.art("run --name fine -o out -- true").ok();
-    sandbox.art("register good").ok();
-    sandbox.art("run --name broken -o out -- false");
-    sandbox.art("register bad").ok();
-    sandbox.art("run --name idle").ok();
-    sandbox.art("register none").ok();
-    sandbox
+    Sandbox::with(&[Step::Do(|sandbox| {
+        sandbox.art("init --project o/p").ok();
+        sandbox.write("out", "0.5");
+        sandbox.art("run --name fine -o out -- true").ok();
+        sandbox.art("register good").ok();
+        sandbox.art("run --name broken -o out -- false");
+        sandbox.art("register bad").ok();
+        sandbox.art("run --name idle").ok();
+        sandbox.art("register none").ok();
+    })])
 }
 
 #[test]

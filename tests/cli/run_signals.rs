@@ -10,12 +10,10 @@ use signal_hook::iterator::SignalsInfo;
 use signal_hook::iterator::exfiltrator::WithOrigin;
 use signal_hook::low_level::signal_name;
 
-use crate::common::Sandbox;
+use crate::common::{Sandbox, Step};
 
 fn lab() -> Sandbox {
-    let sandbox = Sandbox::new();
-    sandbox.art("init --project ada/lab").ok();
-    sandbox
+    Sandbox::with(&[Step::Art("init --project ada/lab")])
 }
 
 /// Not a test, but the command of some tests: records each signal, reports when it is ready, and ends

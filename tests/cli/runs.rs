@@ -3,21 +3,21 @@
 use insta::assert_snapshot;
 use serde_json::json;
 
-use crate::common::Sandbox;
+use crate::common::{Sandbox, Step};
 
 /// A repository with three runs; `c` is the current one.
 fn three() -> Sandbox {
-    let sandbox = Sandbox::new();
-    sandbox.art("init --project ada/lab").ok();
-    let made = [
-        ("a", "2026-11-01", "--description 'the first' --tags x,y"),
-        ("b", "2026-11-03", "-- sh -c 'exit 3'"),
-        ("c", "2026-11-02", "--tags y"),
-    ];
-    for (name, time, options) in made {
-        sandbox.command(&format!("run --name {name} {options}")).at(time).run();
-    }
-    sandbox
+    Sandbox::with(&[Step::Do(|sandbox| {
+        sandbox.art("init --project ada/lab").ok();
+        let made = [
+            ("a", "2026-11-01", "--description 'the first' --tags x,y"),
+            ("b", "2026-11-03", "-- sh -c 'exit 3'"),
+            ("c", "2026-11-02", "--tags y"),
+        ];
+        for (name, time, options) in made {
+            sandbox.command(&format!("run --name {name} {options}")).at(time).run();
+        }
+    })])
 }
 
 fn names(output: &crate::common::Output) -> Vec<String> {

@@ -2,21 +2,21 @@
 
 use serde_json::Value;
 
-use crate::common::{Output, Sandbox};
+use crate::common::{Output, Sandbox, Step};
 
 /// `a` with a run and a version on a store, and `b`, a clone of it.
 fn shared() -> Sandbox {
-    let sandbox = Sandbox::new();
-    sandbox.art("init a --project ada/digits").ok();
-    sandbox.write("a/weights.bin", "0123456789".repeat(30_000));
-    sandbox.write("a/notes.txt", "first");
-    sandbox.art("-C a run --name base").ok();
-    sandbox.art("-C a upload weights.bin notes.txt -m first").ok();
-    sandbox.art("-C a register v1").ok();
-    sandbox.art("-C a remote add origin ../store").ok();
-    sandbox.art("-C a push").ok();
-    sandbox.art("clone store b").ok();
-    sandbox
+    Sandbox::with(&[
+        Step::Art("init a --project ada/digits"),
+        Step::File("a/weights.bin", &"0123456789".repeat(30_000)),
+        Step::File("a/notes.txt", "first"),
+        Step::Art("-C a run --name base"),
+        Step::Art("-C a upload weights.bin notes.txt -m first"),
+        Step::Art("-C a register v1"),
+        Step::Art("-C a remote add origin ../store"),
+        Step::Art("-C a push"),
+        Step::Art("clone store b"),
+    ])
 }
 
 fn refs(output: &Output) -> Vec<String> {

@@ -2,23 +2,23 @@
 
 use insta::assert_snapshot;
 
-use crate::common::Sandbox;
+use crate::common::{Sandbox, Step};
 
 /// A run of two commits.
 fn sandbox() -> Sandbox {
-    let sandbox = Sandbox::new();
-    sandbox.art("init --project o/p").ok();
-    for n in 0..30 {
-        sandbox.write(format!("data/{n:02}"), format!("{n}"));
-    }
-    let first = sandbox.command("upload data -m 'the first' --tag begun");
-    first.at("2026-11-21T08:00:00Z").run().ok();
-    sandbox.write("data/00", "more than before");
-    sandbox.write("data/new\u{1b}[31m", "new");
-    std::fs::rename(sandbox.path("data/01"), sandbox.path("data/one")).unwrap();
-    std::fs::remove_file(sandbox.path("data/02")).unwrap();
-    sandbox.art("upload data -m second").ok();
-    sandbox
+    Sandbox::with(&[Step::Do(|sandbox| {
+        sandbox.art("init --project o/p").ok();
+        for n in 0..30 {
+            sandbox.write(format!("data/{n:02}"), format!("{n}"));
+        }
+        let first = sandbox.command("upload data -m 'the first' --tag begun");
+        first.at("2026-11-21T08:00:00Z").run().ok();
+        sandbox.write("data/00", "more than before");
+        sandbox.write("data/new\u{1b}[31m", "new");
+        std::fs::rename(sandbox.path("data/01"), sandbox.path("data/one")).unwrap();
+        std::fs::remove_file(sandbox.path("data/02")).unwrap();
+        sandbox.art("upload data -m second").ok();
+    })])
 }
 
 #[test]

@@ -4,17 +4,17 @@ use std::process::Stdio;
 
 use insta::assert_snapshot;
 
-use crate::common::Sandbox;
+use crate::common::{Sandbox, Step};
 
 /// Versions `v1` and `v2` of one run.
 fn sandbox() -> Sandbox {
-    let sandbox = Sandbox::new();
-    sandbox.art("init --project ada/digits").ok();
-    sandbox.write("model", "x");
-    sandbox.art("upload model").ok();
-    sandbox.art("register v1").ok();
-    sandbox.command("register v2").at("2026-11-21T13:00:00Z").run().ok();
-    sandbox
+    Sandbox::with(&[
+        Step::Art("init --project ada/digits"),
+        Step::File("model", "x"),
+        Step::Art("upload model"),
+        Step::Art("register v1"),
+        Step::ArtAt("2026-11-21T13:00:00Z", "register v2"),
+    ])
 }
 
 fn conditions(sandbox: &Sandbox, name: &str) -> Vec<serde_json::Value> {

@@ -5,19 +5,19 @@ use std::os::unix::net::UnixListener;
 
 use insta::assert_snapshot;
 
-use crate::common::Sandbox;
+use crate::common::{Sandbox, Step};
 
 /// A repository with one run that holds some files.
 fn uploaded() -> Sandbox {
-    let sandbox = Sandbox::new();
-    sandbox.art("init --project ada/lab").ok();
-    sandbox.write("a.txt", "one\n");
-    sandbox.write("data/b.txt", "two\n");
-    sandbox.write("data/c.txt", "three\n");
-    sandbox.write("tool.sh", "#!/bin/sh\n");
-    sandbox.write(".artifactsignore", "*.log\n");
-    sandbox.art("upload").ok();
-    sandbox
+    Sandbox::with(&[
+        Step::Art("init --project ada/lab"),
+        Step::File("a.txt", "one\n"),
+        Step::File("data/b.txt", "two\n"),
+        Step::File("data/c.txt", "three\n"),
+        Step::File("tool.sh", "#!/bin/sh\n"),
+        Step::File(".artifactsignore", "*.log\n"),
+        Step::Art("upload"),
+    ])
 }
 
 /// Everything in the repository's directory with the time of its last change.

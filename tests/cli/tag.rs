@@ -2,17 +2,17 @@
 
 use insta::assert_snapshot;
 
-use crate::common::Sandbox;
+use crate::common::{Sandbox, Step};
 
 /// A run with two commits.
 fn sandbox() -> Sandbox {
-    let sandbox = Sandbox::new();
-    sandbox.art("init --project o/p").ok();
-    for text in ["one", "two"] {
-        sandbox.write("file", text);
-        sandbox.art(&format!("upload -m {text}")).ok();
-    }
-    sandbox
+    Sandbox::with(&[
+        Step::Art("init --project o/p"),
+        Step::File("file", "one"),
+        Step::Art("upload -m one"),
+        Step::File("file", "two"),
+        Step::Art("upload -m two"),
+    ])
 }
 
 #[test]

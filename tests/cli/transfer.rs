@@ -2,17 +2,17 @@
 
 use insta::assert_snapshot;
 
-use crate::common::Sandbox;
+use crate::common::{Sandbox, Step};
 
 fn sandbox() -> Sandbox {
-    let sandbox = Sandbox::new();
-    sandbox.art("init --project ada/digits").ok();
-    sandbox.write("model", "x");
-    sandbox.art("upload model").ok();
-    sandbox.art("register v1").ok();
-    sandbox.art("stage v1 staging --reason CI").ok();
-    sandbox.art("-p bob/release project update --description r").ok();
-    sandbox
+    Sandbox::with(&[
+        Step::Art("init --project ada/digits"),
+        Step::File("model", "x"),
+        Step::Art("upload model"),
+        Step::Art("register v1"),
+        Step::Art("stage v1 staging --reason CI"),
+        Step::Art("-p bob/release project update --description r"),
+    ])
 }
 
 fn record(sandbox: &Sandbox, name: &str) -> serde_json::Value {

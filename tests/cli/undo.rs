@@ -2,16 +2,18 @@
 
 use insta::assert_snapshot;
 
-use crate::common::Sandbox;
+use crate::common::{Sandbox, Step};
 
 fn sandbox() -> Sandbox {
-    let sandbox = Sandbox::new();
-    sandbox.art("init --project o/p").ok();
-    for text in ["one", "two", "three"] {
-        sandbox.write("file", text);
-        sandbox.art(&format!("upload -m {text}")).ok();
-    }
-    sandbox
+    Sandbox::with(&[
+        Step::Art("init --project o/p"),
+        Step::File("file", "one"),
+        Step::Art("upload -m one"),
+        Step::File("file", "two"),
+        Step::Art("upload -m two"),
+        Step::File("file", "three"),
+        Step::Art("upload -m three"),
+    ])
 }
 
 #[test]
@@ -93,17 +95,16 @@ fn undo_is_refused_if_something_else_moved_the_ref() {
 
 /// Versions `v1` and `v2` of a project whose stage production holds one.
 fn versions() -> Sandbox {
-    let sandbox = Sandbox::new();
-    sandbox.art("init --project ada/digits").ok();
-    let policy = "[stage.production]\ncapacity = 1\ndisplaced = 'staging'\n";
-    sandbox.write("policy.toml", policy);
-    sandbox.write("model", "x");
-    sandbox.art("upload model").ok();
-    sandbox.art("policy set @policy.toml").ok();
-    sandbox.art("register v1").ok();
-    sandbox.art("register v2").ok();
-    sandbox.art("stage v1 production").ok();
-    sandbox
+    Sandbox::with(&[
+        Step::Art("init --project ada/digits"),
+        Step::File("policy.toml", "[stage.production]\ncapacity = 1\ndisplaced = 'staging'\n"),
+        Step::File("model", "x"),
+        Step::Art("upload model"),
+        Step::Art("policy set @policy.toml"),
+        Step::Art("register v1"),
+        Step::Art("register v2"),
+        Step::Art("stage v1 production"),
+    ])
 }
 
 fn record(sandbox: &Sandbox, name: &str) -> serde_json::Value {

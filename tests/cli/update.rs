@@ -4,16 +4,16 @@ use std::process::Stdio;
 
 use insta::assert_snapshot;
 
-use crate::common::Sandbox;
+use crate::common::{Sandbox, Step};
 
 /// A version `v1` with a value in every field.
 fn sandbox() -> Sandbox {
-    let sandbox = Sandbox::new();
-    sandbox.art("init --project ada/digits").ok();
-    sandbox.write("model", "x");
-    sandbox.art("upload model").ok();
-    sandbox.art("register v1 --description d --tags a,b --content '{\"k\": 1}' --readme r").ok();
-    sandbox
+    Sandbox::with(&[
+        Step::Art("init --project ada/digits"),
+        Step::File("model", "x"),
+        Step::Art("upload model"),
+        Step::Art("register v1 --description d --tags a,b --content '{\"k\": 1}' --readme r"),
+    ])
 }
 
 /// The record of a version, without the values that differ between test runs.

@@ -3,42 +3,42 @@
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 
-use crate::common::{Sandbox, lacks};
+use crate::common::{Sandbox, Step, lacks};
 
 /// A repository around a tree with every kind of entry that can be stored.
 fn odd_tree() -> Sandbox {
-    let sandbox = Sandbox::new();
-    sandbox.art("init --project ada/lab").ok();
-    for name in [
-        &b"plain"[..],
-        b"with space",
-        b"line\nfeed",
-        b"-dash",
-        b"\xff\xfe not utf-8",
-        b"a",
-        b"a.b",
-        b"a-b",
-        b"tab\t\"quote\"\\",
-        &[b'x'; 255],
-        b"\xe6\x97\xa5\xe6\x9c\xac",
-    ] {
-        let path = sandbox.path("t").join(std::ffi::OsStr::from_bytes(name));
-        sandbox.write(path, name);
-    }
-    sandbox.write("t/dir/a/deep/er/file", "deep");
-    sandbox.write("t/a.dir/x", "sorts between");
-    sandbox.write("t/empty", "");
-    for size in [32_767usize, 32_768, 32_769, 131_072, 524_288, 524_289, 1_500_000, 4_194_304] {
-        let bytes: Vec<u8> = (0..size as u64).map(|n| ((n * n) >> 7) as u8).collect();
-        sandbox.write(format!("t/sizes/{size}"), bytes);
-    }
-    let large: Vec<u8> = (0..9_000_000u64).map(|n| (n.wrapping_mul(n) >> 9) as u8).collect();
-    sandbox.write("t/large", large);
-    sandbox.tool("chmod", "755 t/plain");
-    symlink("dir/a", sandbox.path("t/link")).unwrap();
-    symlink("nowhere", sandbox.path("t/dangling")).unwrap();
-    sandbox.tool("truncate", "-s 20M t/sparse");
-    sandbox
+    Sandbox::with(&[Step::Do(|sandbox| {
+        sandbox.art("init --project ada/lab").ok();
+        for name in [
+            &b"plain"[..],
+            b"with space",
+            b"line\nfeed",
+            b"-dash",
+            b"\xff\xfe not utf-8",
+            b"a",
+            b"a.b",
+            b"a-b",
+            b"tab\t\"quote\"\\",
+            &[b'x'; 255],
+            b"\xe6\x97\xa5\xe6\x9c\xac",
+        ] {
+            let path = sandbox.path("t").join(std::ffi::OsStr::from_bytes(name));
+            sandbox.write(path, name);
+        }
+        sandbox.write("t/dir/a/deep/er/file", "deep");
+        sandbox.write("t/a.dir/x", "sorts between");
+        sandbox.write("t/empty", "");
+        for size in [32_767usize, 32_768, 32_769, 131_072, 524_288, 524_289, 1_500_000, 4_194_304] {
+            let bytes: Vec<u8> = (0..size as u64).map(|n| ((n * n) >> 7) as u8).collect();
+            sandbox.write(format!("t/sizes/{size}"), bytes);
+        }
+        let large: Vec<u8> = (0..9_000_000u64).map(|n| (n.wrapping_mul(n) >> 9) as u8).collect();
+        sandbox.write("t/large", large);
+        sandbox.tool("chmod", "755 t/plain");
+        symlink("dir/a", sandbox.path("t/link")).unwrap();
+        symlink("nowhere", sandbox.path("t/dangling")).unwrap();
+        sandbox.tool("truncate", "-s 20M t/sparse");
+    })])
 }
 
 #[test]

@@ -3,27 +3,22 @@
 use insta::assert_snapshot;
 use serde_json::json;
 
-use crate::common::{Output, Sandbox};
+use crate::common::{Output, Sandbox, Step};
 
 /// Three versions of one run, made and moved at different times.
 fn three() -> Sandbox {
-    let sandbox = Sandbox::new();
-    sandbox.art("init --project ada/lab").ok();
-    sandbox.write("data/a.txt", "a");
-    let steps = [
-        ("2026-11-01", "run --name train"),
-        ("2026-11-01", "upload data"),
-        ("2026-11-02", "register v1 --run train --description 'the first' --tags x,y"),
-        ("2026-11-03", "register v2 --run train --kind model"),
-        ("2026-11-04", "stage v1 staging --reason Passed"),
-        ("2026-11-05", "register v3 --run train"),
-        ("2026-11-06", "stage v1 production"),
-        ("2026-11-07", "stage v2 staging"),
-    ];
-    for (time, line) in steps {
-        sandbox.command(line).at(time).run().ok();
-    }
-    sandbox
+    Sandbox::with(&[
+        Step::Art("init --project ada/lab"),
+        Step::File("data/a.txt", "a"),
+        Step::ArtAt("2026-11-01", "run --name train"),
+        Step::ArtAt("2026-11-01", "upload data"),
+        Step::ArtAt("2026-11-02", "register v1 --run train --description 'the first' --tags x,y"),
+        Step::ArtAt("2026-11-03", "register v2 --run train --kind model"),
+        Step::ArtAt("2026-11-04", "stage v1 staging --reason Passed"),
+        Step::ArtAt("2026-11-05", "register v3 --run train"),
+        Step::ArtAt("2026-11-06", "stage v1 production"),
+        Step::ArtAt("2026-11-07", "stage v2 staging"),
+    ])
 }
 
 fn names(output: &Output) -> Vec<String> {

@@ -3,20 +3,20 @@
 
 use std::fs;
 
-use crate::common::Sandbox;
+use crate::common::{Sandbox, Step};
 
 /// Three versions of three runs, and a tag; nothing is packed.
 fn repository() -> Sandbox {
-    let sandbox = Sandbox::new();
-    sandbox.art("init --project o/p").ok();
-    for n in 1..=3 {
-        sandbox.art(&format!("run --name r{n}")).ok();
-        sandbox.write("data.txt", format!("content {n}\n"));
-        sandbox.art("upload data.txt").ok();
-        sandbox.art(&format!("register v{n}")).ok();
-    }
-    sandbox.art("tag best run/r1").ok();
-    sandbox
+    Sandbox::with(&[Step::Do(|sandbox| {
+        sandbox.art("init --project o/p").ok();
+        for n in 1..=3 {
+            sandbox.art(&format!("run --name r{n}")).ok();
+            sandbox.write("data.txt", format!("content {n}\n"));
+            sandbox.art("upload data.txt").ok();
+            sandbox.art(&format!("register v{n}")).ok();
+        }
+        sandbox.art("tag best run/r1").ok();
+    })])
 }
 
 fn pack(sandbox: &Sandbox) {

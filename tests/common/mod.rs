@@ -1,8 +1,11 @@
 //! A sandbox for each test, with its own home, environment, clock and directory, that runs `art`.
 
-#![allow(dead_code, reason = "each test binary uses a part")]
+#![allow(dead_code, unused_imports, reason = "each test binary uses a part")]
 
+mod noise;
 mod output;
+mod saved;
+mod steps;
 mod words;
 
 use std::ffi::OsStr;
@@ -11,15 +14,21 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Once};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT};
 use signal_hook::flag::register_conditional_shutdown;
 use tempfile::TempDir;
 
+pub(crate) use noise::noise;
 pub(crate) use output::Output;
+pub(crate) use saved::Saved;
+pub(crate) use steps::Step;
+
+/// The free bytes that memory must have for sandboxes.
+const ENOUGH: u64 = 2 << 30;
 
 /// The constant time in a sandbox.
 pub(crate) const NOW: &str = "2026-11-21T12:00:00Z";
@@ -53,15 +62,13 @@ pub(crate) struct Sandbox {
 }
 
 impl Sandbox {
-    /// Creates an empty sandbox.
+    /// Creates an empty sandbox. It is in memory if enough is free, because most tests on a disk
+    /// spend their time waiting for it.
     pub(crate) fn new() -> Self {
-        Self::in_directory(&std::env::temp_dir())
-    }
-
-    /// Creates an empty sandbox in memory if possible, for tests that sync thousands of files.
-    pub(crate) fn in_memory() -> Self {
         let memory = Path::new("/dev/shm");
-        if memory.is_dir() { Self::in_directory(memory) } else { Self::new() }
+        let free = rustix::fs::statvfs(memory).map_or(0, |found| found.f_bavail * found.f_frsize);
+        let temporary = std::env::temp_dir();
+        Self::in_directory(if free >= ENOUGH { memory } else { &temporary })
     }
 
     fn in_directory(directory: &Path) -> Self {
@@ -237,13 +244,23 @@ impl Call<'_> {
     pub(crate) fn run(mut self) -> Output {
         self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = self.command.spawn().unwrap();
-        let mut stdin = child.stdin.take().unwrap();
+        let stdin = child.stdin.take();
         let input = std::mem::take(&mut self.input);
-        // A program may close its input without reading it.
-        std::thread::spawn(move || drop(stdin.write_all(&input)));
+        if let Some(mut stdin) = stdin.filter(|_| !input.is_empty()) {
+            // A program may close its input without reading it.
+            std::thread::spawn(move || drop(stdin.write_all(&input)));
+        }
         let stdout = reader(child.stdout.take().unwrap());
         let stderr = reader(child.stderr.take().unwrap());
         let deadline = Instant::now() + PATIENCE;
+        let read = |stream: &Receiver<Vec<u8>>| {
+            stream.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok()
+        };
+        // The outputs end with the program, so there is little left to wait for.
+        let (Some(stdout), Some(stderr)) = (read(&stdout), read(&stderr)) else {
+            child.kill().unwrap();
+            panic!("{:?} does not come to an end", self.command);
+        };
         let status = loop {
             if let Some(status) = child.try_wait().unwrap() {
                 break status;
@@ -254,11 +271,7 @@ impl Call<'_> {
             }
             std::thread::sleep(Duration::from_millis(1));
         };
-        let output = std::process::Output {
-            status,
-            stdout: stdout.join().unwrap(),
-            stderr: stderr.join().unwrap(),
-        };
+        let output = std::process::Output { status, stdout, stderr };
         Output::new(&output, &self.sandbox.root())
     }
 }
@@ -266,24 +279,20 @@ impl Call<'_> {
 /// The longest time that a program may run.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-fn reader(mut stream: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
+fn reader(mut stream: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
+    let (sender, receiver) = mpsc::sync_channel(1);
     std::thread::spawn(move || {
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes).unwrap();
-        bytes
-    })
+        // The test may have given up.
+        let _ = sender.send(bytes);
+    });
+    receiver
 }
 
-/// Bytes that don't compress and differ from seed to seed.
-pub(crate) fn noise(seed: u8, length: usize) -> Vec<u8> {
-    let mut state = u64::from(seed) + 1;
-    let next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state as u8
-    };
-    std::iter::repeat_with(next).take(length).collect()
+/// Returns true if all cases run (`ART_TEST_CAMPAIGN=all`), which takes many minutes.
+pub(crate) fn thorough() -> bool {
+    std::env::var("ART_TEST_CAMPAIGN").is_ok_and(|what| what == "all")
 }
 
 /// Returns true, and prints a note, if `tool` is not installed. Tests that compare with it are then

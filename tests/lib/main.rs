@@ -9,6 +9,8 @@
 
 #[path = "../common/fixtures.rs"]
 mod fixtures;
+#[path = "../common/noise.rs"]
+mod noise;
 
 mod book;
 mod changes;

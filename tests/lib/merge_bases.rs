@@ -134,7 +134,11 @@ fn a_missing_tip_is_reported_once() {
 fn remove_files(directory: &Path) {
     for entry in std::fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
-        if path.is_dir() { remove_files(&path) } else { std::fs::remove_file(&path).unwrap() }
+        if path.is_dir() {
+            remove_files(&path);
+        } else {
+            std::fs::remove_file(&path).unwrap();
+        }
     }
 }
 

@@ -8,8 +8,7 @@ use std::time::{Duration, Instant};
 use artifacts::Id;
 use artifacts::id::Digest;
 
-use super::campaign::thorough;
-use crate::common::{Sandbox, noise};
+use crate::common::{Sandbox, noise, thorough};
 
 /// The limit of the address space of a verb, in KiB: about ten times the normal need.
 const MEMORY: u64 = 3 << 20;
@@ -37,12 +36,12 @@ struct Stage {
 
 impl Stage {
     fn new() -> Self {
-        let sandbox = Sandbox::in_memory();
+        let sandbox = Sandbox::new();
         sandbox.art("init a --project ada/digits").ok();
         sandbox.art("-C a run --name base").ok();
         sandbox.art("-C a remote add origin ../store").ok();
         for number in 0..9u8 {
-            sandbox.write("a/data/noise.bin", noise(number, 3000));
+            sandbox.write("a/data/noise.bin", noise(number.into(), 3000));
             sandbox.write(format!("a/data/{number}.txt"), format!("number {number}"));
             sandbox.art("-C a upload data").ok();
             sandbox.art("-C a push").ok();

@@ -8,8 +8,9 @@ use artifacts::repo::TransferSettings;
 use artifacts::{Error, ErrorKind};
 
 use super::blow::Blow;
-use super::campaign::{CLONE_FULL, FETCH, FIRST_PUSH, PUSH, World, thorough, transfer};
+use super::campaign::{CLONE_FULL, FETCH, FIRST_PUSH, PUSH, World, transfer};
 use super::server::Manners;
+use crate::common::thorough;
 
 /// The message of an error with all its causes.
 fn words(error: &Error) -> String {

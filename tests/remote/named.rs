@@ -14,10 +14,10 @@ use artifacts::remote::probe::probe;
 use artifacts::remote::{RemoteUri, Store, StoreOptions};
 use uuid::Uuid;
 
-use super::campaign::thorough;
 use super::conformance::suite;
 use super::stores::Place;
 use super::writers::race;
+use crate::common::thorough;
 
 /// The named servers, each with a new directory.
 fn places() -> Vec<Place> {

@@ -6,11 +6,10 @@ use std::time::{Duration, Instant};
 use artifacts::remote::{Store, StoreOptions};
 use bytes::Bytes;
 
-use super::campaign::thorough;
 use super::server::{Manners, Server};
 use super::stores::{directory, open, options, plain};
 use super::webdav::WebDav;
-use crate::common::{Sandbox, noise};
+use crate::common::{Sandbox, noise, thorough};
 
 /// Checks that 1.5 MiB in each direction respect a limit of 1 MiB a second.
 fn is_throttled(name: &str, open: &dyn Fn(StoreOptions) -> Store, options: StoreOptions) {
@@ -105,7 +104,7 @@ fn most_memory(mut command: Command) -> u64 {
 #[cfg(target_os = "linux")]
 fn a_push_to_a_store_that_takes_objects_whole_holds_none_of_them_in_memory() {
     let size = if thorough() { 1 << 30 } else { 160 << 20 };
-    let sandbox = Sandbox::in_memory();
+    let sandbox = Sandbox::new();
     sandbox.art("init a --project ada/digits").ok();
     sandbox.art("-C a config set content.pack_size 32MiB").ok();
     sandbox.write("a/data.bin", noise(7, size));

@@ -1,4 +1,4 @@
-//! Thirty-two writers push fifty commits each to one remote in parallel. No commit is lost: if the
+//! Thirty-two writers push ten commits each to one remote in parallel, or fifty if all cases run. No commit is lost: if the
 //! store can order writers, the log is one line. Otherwise every conflict is kept and named. An
 //! independent reader verifies this.
 
@@ -11,15 +11,20 @@ use artifacts::remote::log::{Commit, Log, LogState, Proposal, RefMove};
 use artifacts::remote::probe::probe;
 use artifacts::remote::{Honesty, Protocol};
 
-use super::campaign::thorough;
 use super::replay::{Entry, Replayed, entries, replay};
 use super::server::Manners;
 use super::stores::{Place, fs, memory, s3, sftp, webdav};
+use crate::common::thorough;
 
 const SHARED: &str = "refs/runs/o/p/shared";
 
 /// The number of commits after which a writer also moves the shared ref.
 const SHARE: usize = 5;
+
+/// The number of commits of each writer.
+fn commits() -> usize {
+    if thorough() { 50 } else { 10 }
+}
 
 fn move_to(state: &LogState, name: &str, commit: &str) -> RefMove {
     let name: RefName = name.parse().unwrap();
@@ -148,40 +153,39 @@ fn the_library_reads_the_same(name: &str, log: &Log, replayed: &Replayed) {
 #[test]
 fn memory_of_every_honesty_loses_nothing() {
     for honesty in [Honesty::Honest, Honesty::Races, Honesty::Ignores, Honesty::Declines] {
-        race(&memory(honesty), 32, 50);
+        race(&memory(honesty), 32, commits());
     }
 }
 
 #[test]
 fn a_directory_loses_nothing() {
-    race(&fs(), 32, 50);
+    race(&fs(), 32, commits());
 }
 
 #[test]
 fn s3_that_keeps_its_word_loses_nothing() {
-    race(&s3(Manners::Honest), 32, 50);
+    race(&s3(Manners::Honest), 32, commits());
 }
 
 #[test]
 fn s3_whose_racing_uploads_win_together_loses_nothing() {
-    race(&s3(Manners::HalfHonest), 32, 50);
+    race(&s3(Manners::HalfHonest), 32, commits());
 }
 
 #[test]
 fn s3_that_ignores_conditions_loses_nothing() {
-    race(&s3(Manners::Ignores), 32, 50);
+    race(&s3(Manners::Ignores), 32, commits());
 }
 
 #[test]
 fn webdav_loses_nothing() {
-    race(&webdav(), 32, 50);
+    race(&webdav(), 32, commits());
 }
 
 #[test]
 fn sftp_loses_nothing() {
     if let Some(place) = sftp() {
-        // Each commit opens several connections, so all commits run only in a campaign.
-        race(&place, 32, if thorough() { 50 } else { 10 });
+        race(&place, 32, commits());
     }
 }
 

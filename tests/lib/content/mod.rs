@@ -34,17 +34,7 @@ pub(crate) struct Place {
     pub(crate) store: ContentStore,
 }
 
-/// Bytes that do not compress.
-pub(crate) fn noise(seed: u64, count: usize) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    let next = |_| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 32) as u8
-    };
-    (0..count).map(next).collect()
-}
+pub(crate) use crate::noise::noise;
 
 impl Place {
     pub(crate) fn new() -> Self {

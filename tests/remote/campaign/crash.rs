@@ -5,7 +5,8 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::process::Stdio;
 use std::time::Instant;
 
-use super::world::{Log, Spot, World, is_there, thorough};
+use super::world::{Log, Spot, World, is_there};
+use crate::common::thorough;
 use crate::server::Manners;
 
 /// The distance between the tested steps: 1 if the environment selects all of them.

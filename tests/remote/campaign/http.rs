@@ -12,8 +12,9 @@ use artifacts::{ErrorKind, Result};
 
 use super::oracle;
 use super::verbs::{CLONE, CLONE_FULL, EVICT, FETCH, FIRST_PUSH, PULL, PULL_FULL, PUSH, Verb};
-use super::world::{World, thorough, transfer};
+use super::world::{World, transfer};
 use crate::blow::{Blow, Strike};
+use crate::common::thorough;
 use crate::server::Manners;
 
 /// The number of successive requests that fail: fewer than the number of attempts, and all.

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use artifacts::repo::TransferSettings;
 
 use super::oracle;
-use super::world::{Log, World, thorough};
-use crate::common::Output;
+use super::world::{Log, World};
+use crate::common::{Output, thorough};
 
 /// The commands that run on a damaged remote. `b` has the first push only.
 const VERBS: [&str; 6] = [

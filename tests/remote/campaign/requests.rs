@@ -8,7 +8,8 @@ use artifacts::repo::TransferSettings;
 use artifacts::{Error, ErrorKind, Result};
 
 use super::verbs::{CLONE, CLONE_FULL, EVICT, FETCH, FIRST_PUSH, PULL, PULL_FULL, PUSH, Verb};
-use super::world::{Log, World, thorough, transfer};
+use super::world::{Log, World, transfer};
+use crate::common::thorough;
 
 /// A verb and the state in which it runs.
 struct Case {

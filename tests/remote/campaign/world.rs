@@ -13,7 +13,7 @@ use artifacts::repo::TransferSettings;
 use artifacts::{Id, NoProgress, Repository, Settings};
 
 use super::oracle;
-use crate::common::{Sandbox, noise};
+use crate::common::{Sandbox, Saved, noise};
 use crate::server::{Manners, Server};
 
 /// How writers take turns on the store.
@@ -47,6 +47,8 @@ pub(crate) struct World {
     pub(crate) sandbox: Sandbox,
     /// The server of the store; `None` if the store is the directory `store`.
     server: Option<Server>,
+    /// The work directory and the directory of the server, as [`World::keep`] saved them.
+    kept: RefCell<Vec<Saved>>,
     /// The digests of the directories that were verified.
     sound: RefCell<BTreeSet<Id>>,
 }
@@ -67,7 +69,12 @@ impl World {
             Spot::Directory(_) => None,
             Spot::S3(manners) => Some(Server::open_to_all(manners)),
         };
-        let world = World { sandbox: Sandbox::in_memory(), server, sound: RefCell::default() };
+        let world = World {
+            sandbox: Sandbox::new(),
+            server,
+            kept: RefCell::default(),
+            sound: RefCell::default(),
+        };
         world.sandbox.art("init a --project ada/digits").ok();
         world.sandbox.write("a/data/chunked.bin", noise(1, length));
         world.sandbox.write("a/data/small.txt", "small");
@@ -126,23 +133,25 @@ impl World {
         world
     }
 
+    /// The directories that change.
+    fn directories(&self) -> impl Iterator<Item = PathBuf> {
+        let served = self.server.iter().map(|server| server.root().to_owned());
+        std::iter::once(self.sandbox.work()).chain(served)
+    }
+
     /// Saves the current state for [`World::restore`].
     pub(crate) fn keep(&self) {
-        self.sandbox.shell("mkdir ../kept && cp -a . ../kept/").ok();
-        if let Some(server) = &self.server {
-            let root = server.root().display();
-            self.sandbox.shell(&format!("mkdir ../served && cp -a {root}/. ../served/")).ok();
-        }
+        *self.kept.borrow_mut() = self.directories().map(|path| Saved::of(&path)).collect();
     }
 
     /// Restores the saved state.
     pub(crate) fn restore(&self) {
-        self.sandbox.shell("rm -rf a b c store && cp -a ../kept/. .").ok();
         if let Some(server) = &self.server {
             server.strike(None);
-            let root = server.root().display();
-            let script = format!("find {root} -mindepth 1 -delete && cp -a ../served/. {root}/");
-            self.sandbox.shell(&script).ok();
+        }
+        for (saved, directory) in self.kept.borrow().iter().zip(self.directories()) {
+            empty(&directory);
+            saved.restore(&directory);
         }
     }
 
@@ -242,6 +251,16 @@ impl World {
     }
 }
 
+/// Removes the content of a directory.
+fn empty(directory: &Path) {
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        let is_directory = path.symlink_metadata().unwrap().is_dir();
+        let remove = if is_directory { std::fs::remove_dir_all } else { std::fs::remove_file };
+        remove(&path).unwrap();
+    }
+}
+
 /// Adds the names and bytes of all files below `directory`, which may be absent.
 fn add_directory(directory: &Path, digest: &mut Digest) {
     let entries = std::fs::read_dir(directory).into_iter().flatten();
@@ -278,9 +297,4 @@ pub(crate) fn settings(transfer: TransferSettings) -> Settings {
 /// Returns true if the directory contains a repository.
 pub(crate) fn is_there(directory: &Path) -> bool {
     directory.join(".artifacts/HEAD").exists()
-}
-
-/// Returns true if all cases run (`ART_TEST_CAMPAIGN=all`), which takes many minutes.
-pub(crate) fn thorough() -> bool {
-    std::env::var("ART_TEST_CAMPAIGN").is_ok_and(|what| what == "all")
 }

@@ -10,7 +10,7 @@ use artifacts::ops::fsck::remote::{Depth, RemotePart};
 use artifacts::remote::Store;
 use bytes::Bytes;
 
-use crate::campaign::thorough;
+use crate::common::thorough;
 use crate::server::Manners;
 use world::{Kind, Objects, World};
 

@@ -88,7 +88,7 @@ const FILES: [(&str, &str); 4] = [
 impl World {
     /// A world after five pushes. The last one overtakes the commit of the fourth.
     pub(crate) fn new(kind: Kind) -> Self {
-        let sandbox = Sandbox::in_memory();
+        let sandbox = Sandbox::new();
         let (uri, kept) = match kind {
             Kind::Directory => {
                 std::fs::create_dir(sandbox.path("store")).unwrap();
