@@ -70,11 +70,16 @@ impl FromStr for Name {
             Some(defect) => {
                 let shown: String = text.chars().take(40).collect();
                 let dots = if text.chars().count() > 40 { "…" } else { "" };
-                Err(Error::invalid(format!(
-                    "'{}{dots}' is not a valid name: {defect}",
-                    shown.escape_debug()
-                ))
-                .with_hint("use 1 to 128 of a-z A-Z 0-9 - _ . (not first: - or .)"))
+                // A URI can contain a password, and a part of a URI hides that it is one.
+                let is_uri = ["//", "@", "%40"].iter().any(|mark| text.contains(mark))
+                    && text.contains(['/', ':', ';', '%']);
+                let message = if is_uri {
+                    format!("a URI is not a valid name: {defect}")
+                } else {
+                    format!("'{}{dots}' is not a valid name: {defect}", shown.escape_debug())
+                };
+                Err(Error::invalid(message)
+                    .with_hint("use 1 to 128 of a-z A-Z 0-9 - _ . (not first: - or .)"))
             }
         }
     }

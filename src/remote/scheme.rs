@@ -109,6 +109,10 @@ pub(super) fn find_scheme(name: &str) -> Result<Scheme> {
             "use sftp://USER@HOST/PATH, or serve the directory: rclone serve webdav DIR",
         ));
     }
+    if matches!(name, "ssh" | "scp" | "sshfs" | "rsync") {
+        return Err(Error::invalid(format!("unknown kind of store '{name}'"))
+            .with_hint("use SFTP, which works over SSH: sftp://USER@HOST:PORT/PATH"));
+    }
     let names = SCHEMES.iter().map(|scheme| scheme.name);
     // Text that does not resemble a scheme could be a secret, so do not repeat it.
     Err(match suggest::closest(name, names) {
@@ -149,7 +153,8 @@ pub(super) fn is_secret(key: &str) -> bool {
     let key = key.replace('-', "_");
     NAMES.contains(&key.as_str())
         || key.contains("secret")
-        || key.contains("passw")
+        || key.contains("pass")
+        || key == "pwd"
         || key.ends_with("token")
         || key.starts_with("x_amz_")
 }

@@ -32,8 +32,40 @@ pub(super) fn is_option_name(key: &str) -> bool {
     !key.is_empty() && key.len() <= 40 && key.chars().all(is_word)
 }
 
-/// Replaces the words of `text` that contain a secret.
+/// Replaces the words and the quoted values of `text` that contain a secret.
 pub fn mask_secrets(text: &str) -> String {
+    mask_words(&mask_quoted(text))
+}
+
+/// Replaces the values in quotes that contain a secret. A password can contain blanks and commas.
+fn mask_quoted(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find('\'') {
+        let (before, after) = rest.split_at(start + 1);
+        shown.push_str(before);
+        rest = after;
+        if let Some(end) = after.find('\'')
+            && is_uri(&after[..end])
+            && find_secret(&after[..end]).is_some()
+        {
+            shown.push_str(&masked(&after[..end]));
+            rest = &after[end..];
+        }
+    }
+    shown.push_str(rest);
+    shown
+}
+
+/// Returns true if `value` begins like a URI. Text between two quoted values begins with a blank.
+fn is_uri(value: &str) -> bool {
+    let decoded = decode_fully(value);
+    let scheme = decoded.split("://").next().unwrap_or_default();
+    let is_word = |text: &str| !text.is_empty() && !text.contains(char::is_whitespace);
+    decoded.starts_with("//") || (scheme.len() < decoded.len() && is_word(scheme))
+}
+
+fn mask_words(text: &str) -> String {
     let is_border = |c: char| c.is_whitespace() || matches!(c, '\'' | '"' | '`' | '(' | ')' | ',');
     let mut shown = String::with_capacity(text.len());
     for piece in text.split_inclusive(is_border) {
@@ -100,6 +132,9 @@ fn is_digest(word: &str) -> bool {
 /// Returns true if `word` is more likely a file path, such as `data/a:b@c`, than a URI.
 fn is_relative_path(word: &str) -> bool {
     let decoded = decode_fully(word).to_ascii_lowercase();
+    if decoded.starts_with("//") {
+        return false;
+    }
     let begins_like_uri = SCHEMES.iter().any(|known| decoded.starts_with(known.name));
     let start = decoded.split([':', '?', '@']).next().unwrap_or_default();
     start.contains('/') && !begins_like_uri
@@ -134,6 +169,11 @@ fn has_secret_option(decoded: &str) -> bool {
 
 /// Returns true if the text has a user name and a password before a host.
 fn has_login(text: &str, decoded: &str) -> bool {
+    // A URI without its scheme: `//USER:PASSWORD@HOST`.
+    if let Some(place) = decoded.strip_prefix("//").filter(|place| !place.starts_with('/')) {
+        let user = place.rfind('@').and_then(|at| place[..at].split_once(PASSWORD_STARTS));
+        return user.is_some_and(|(user, rest)| !user.contains('/') && !is_port(rest));
+    }
     // A path is not a URI, whatever its names are.
     if ["/", "./", "../", "file:///", "fs:///"].iter().any(|start| text.starts_with(start)) {
         return false;
@@ -144,11 +184,18 @@ fn has_login(text: &str, decoded: &str) -> bool {
         Some(start) => (&before[start + 3..], true),
         None => (before, false),
     };
-    let Some((_, rest)) = place.split_once(':') else { return false };
-    // A port and a path: HOST:2222/home/me@work.
-    let port = rest.split('/').next().unwrap_or_default();
-    let is_port = has_scheme && rest.contains('/') && port.parse::<u16>().is_ok();
-    !is_port
+    // Without a scheme, `;` separates commands and words.
+    let starts: &[char] = if has_scheme { PASSWORD_STARTS } else { &[':'] };
+    let Some((_, rest)) = place.split_once(starts) else { return false };
+    !(has_scheme && is_port(rest))
+}
+
+/// The characters between a user and a password.
+const PASSWORD_STARTS: &[char] = &[':', ';'];
+
+/// Returns true if `rest` is a port and a path, as in `HOST:2222/home/me@work`.
+fn is_port(rest: &str) -> bool {
+    rest.split_once('/').is_some_and(|(port, _)| port.parse::<u16>().is_ok())
 }
 
 #[cfg(test)]
@@ -173,6 +220,13 @@ mod tests {
             "s3://bucket?endpoint=https%3A%2F%2Fu%3Ahunter2%40host",
             "s3://bucket?Secret-Access-Key=hunter2",
             "s3://bucket?secret%5Faccess%5Fkey=hunter2",
+            "//u:hunter2@h/x",
+            "//u:hun,ter2@h/x",
+            "%2F%2Fu:hunter2@h/x",
+            "//u;hunter2@h",
+            "sftp://u;hunter2@h/x",
+            "webdav://h/?pass=hunter2",
+            "webdav://h/?pwd=hunter2",
         ] {
             assert!(find_secret(text).is_some(), "{text}");
             assert!(!mask_secrets(&format!("no '{text}' here")).contains("hunter2"), "{text}");
@@ -208,6 +262,8 @@ mod tests {
         for text in [
             "sftp://ada@host:2222/home/me@work",
             "/srv/a:b@c",
+            "//srv/a:b@c",
+            "//host:2222/me@work",
             "abfs://box@acc.dfs.core.windows.net/p",
             "s3://bucket/x?region=eu",
             "Ada <ada@example.com>: hello",
@@ -216,5 +272,10 @@ mod tests {
             assert_eq!(mask_secrets(text), text);
         }
         assert_eq!(mask_secrets("at webdav://u:hunter2@h/x: no"), "at webdav://… no");
+        assert_eq!(
+            mask_secrets("can't use 'sftp://u:hun ter,2@h' here"),
+            "can't use 'sftp://…' here"
+        );
+        assert_eq!(mask_secrets("'//u:hun ter,2@h'"), "'…'");
     }
 }

@@ -15,7 +15,7 @@ use std::path::{Component, Path, PathBuf};
 
 use percent_encoding::percent_decode_str;
 
-use super::scheme::{Scheme, Shape, find_scheme, known_options, variables};
+use super::scheme::{SCHEMES, Scheme, Shape, find_scheme, known_options, variables};
 use super::secrets::{find_secret, is_option_name, is_secret_option};
 use crate::error::{Error, Result};
 use crate::suggest;
@@ -71,7 +71,8 @@ impl RemoteUri {
     }
 
     fn of_path(text: &str, cwd: &Path) -> Result<Self> {
-        if text.split_once(":/").is_some_and(|(word, _)| !word.contains('/')) {
+        let is_scheme = |word: &str| SCHEMES.iter().any(|scheme| scheme.name == word);
+        if text.split_once(":/").is_some_and(|(word, _)| is_scheme(&word.to_ascii_lowercase())) {
             let hint = "write SCHEME:// for a store, ./PATH for a directory";
             return Err(invalid("a '/' is missing after ':'").with_hint(hint));
         }
