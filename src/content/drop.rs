@@ -34,21 +34,21 @@ pub struct Dropped {
 }
 
 impl ContentStore {
-    /// Removes all content except the files for which `is_kept` returns true. With `dry_run`, only
-    /// reports what it would remove. A chunked file keeps its chunks.
+    /// Removes all content except the files for which `is_kept` returns true. Without a session,
+    /// only reports what it would remove. A chunked file keeps its chunks.
     ///
     /// Packs with nothing to keep are removed. A pack with something to keep is rewritten without
     /// the frames that hold nothing to keep, if that frees at least half of the pack. Otherwise it
     /// stays. Packs that the index does not name are left alone. After a crash at any point, all
     /// kept content is readable, and everything that the index names exists.
     ///
-    /// The caller must hold the lock that excludes all writers. If damaged content must be copied,
-    /// this fails with [`Corrupt`](crate::ErrorKind::Corrupt) before it removes anything.
+    /// With a session, the caller must hold the lock that excludes all writers. If damaged content
+    /// must be copied, this fails with [`Corrupt`](crate::ErrorKind::Corrupt) before it removes
+    /// anything.
     pub fn drop_content(
         &self,
-        session: &Session,
+        session: Option<&Session>,
         is_kept: &dyn Fn(&Id) -> bool,
-        dry_run: bool,
         progress: &dyn Progress,
     ) -> Result<Dropped> {
         let segments = self.refresh()?;
@@ -57,12 +57,14 @@ impl ContentStore {
             store: self,
             segments: &segments,
             manifests: kept.manifests,
-            copier: FrameCopier::new(session, self.params().pack_size),
-            contents: SegmentSpill::new(session),
+            output: session.map(|session| Output {
+                session,
+                copier: FrameCopier::new(session, self.params().pack_size),
+                contents: SegmentSpill::new(session),
+            }),
             entries: 0,
             made: Vec::new(),
             gone: Vec::new(),
-            dry_run,
             dropped: Dropped::default(),
         };
         progress.begin("choosing packs", Some(kept.places.packs() as u64), Unit::Items);
@@ -70,7 +72,7 @@ impl ContentStore {
             cut.take(pack, places, progress)?;
             progress.advance(1);
         }
-        cut.finish(session)
+        cut.finish()
     }
 
     /// Replaces the whole index with `fresh`. At every moment, the index has all chunks of all its
@@ -172,16 +174,22 @@ struct Cut<'a> {
     store: &'a ContentStore,
     segments: &'a Arc<SegmentSet>,
     manifests: Vec<Id>,
-    copier: FrameCopier<'a>,
-    /// The entries of the new index.
-    contents: SegmentSpill<'a>,
+    /// `None` in a dry run.
+    output: Option<Output<'a>>,
     entries: u64,
     /// New packs.
     made: Vec<Id>,
     /// Packs to remove.
     gone: Vec<Id>,
-    dry_run: bool,
     dropped: Dropped,
+}
+
+/// The files that replace the packs and the index.
+struct Output<'a> {
+    session: &'a Session,
+    copier: FrameCopier<'a>,
+    /// The entries of the new index.
+    contents: SegmentSpill<'a>,
 }
 
 impl Cut<'_> {
@@ -217,7 +225,7 @@ impl Cut<'_> {
         self.gone.push(*pack);
         self.dropped.bytes_rewritten += bytes;
         self.dropped.bytes_freed += size;
-        if self.dry_run {
+        if self.output.is_none() {
             self.dropped.bytes_freed -= bytes;
             let index = of_frames(&index, &needed);
             return self.add_contents(*pack, index);
@@ -234,7 +242,8 @@ impl Cut<'_> {
         let file = self.store.open_pack(pack)?;
         for frame in frames {
             check_interrupt(progress)?;
-            if let Some(full) = self.copier.copy(&file, pack, frame)? {
+            let Some(output) = &mut self.output else { return Ok(()) };
+            if let Some(full) = output.copier.copy(&file, pack, frame)? {
                 self.add_new(full)?;
             }
         }
@@ -255,23 +264,26 @@ impl Cut<'_> {
             member.kind != MemberKind::Manifest || self.manifests.binary_search(&member.id).is_ok()
         });
         self.entries += index.members.len() as u64;
-        if self.dry_run { Ok(()) } else { self.contents.add(pack, &index) }
+        match &mut self.output {
+            Some(output) => output.contents.add(pack, &index),
+            None => Ok(()),
+        }
     }
 
     /// Applies the cut. First the new packs become durable, then the index names only the kept
     /// content, then the old packs are removed.
-    fn finish(mut self, session: &Session) -> Result<Dropped> {
-        if let Some(full) = self.copier.finish()? {
+    fn finish(mut self) -> Result<Dropped> {
+        let last = self.output.as_mut().map(|output| output.copier.finish()).transpose()?;
+        if let Some(full) = last.flatten() {
             self.add_new(full)?;
         }
         self.made.sort_unstable();
         self.gone.retain(|pack| self.made.binary_search(pack).is_err());
         self.dropped.packs = self.gone.len() as u64;
         self.dropped.contents = self.segments.size().0.saturating_sub(self.entries);
-        if self.dry_run || self.dropped.packs + self.dropped.contents == 0 {
-            return Ok(self.dropped);
-        }
-        self.store.replace_index(session, self.segments, self.contents)?;
+        let is_unchanged = self.dropped.packs + self.dropped.contents == 0;
+        let Some(output) = self.output.filter(|_| !is_unchanged) else { return Ok(self.dropped) };
+        self.store.replace_index(output.session, self.segments, output.contents)?;
         for pack in &self.gone {
             atomic::remove_file(&self.store.pack_path(pack))?;
             fault::reached("pack removed")?;

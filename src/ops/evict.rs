@@ -29,7 +29,7 @@ pub struct EvictOptions {
     pub keep: Vec<Revision>,
     /// Read back every byte of the remote's packs, not only a sample.
     pub full: bool,
-    /// Only report what would be removed.
+    /// Only report what would be removed. Needs no lock.
     pub dry_run: bool,
 }
 
@@ -63,10 +63,12 @@ pub fn evict(
     progress: &dyn Progress,
 ) -> Result<EvictOutcome> {
     progress.begin("contacting the remote", None, Unit::Items);
-    repo.require_writable()?;
+    if !options.dry_run {
+        repo.require_writable()?;
+    }
     let mut connection = Connection::open(repo, options.remote.as_ref())?;
     connection.refresh(progress)?;
-    {
+    if !options.dry_run {
         let _lock = repo.lock_shared()?;
         connection.import(progress)?;
     }
@@ -96,9 +98,13 @@ pub fn evict(
         places.iter().any(|place| held.contains(&place.pack))
     };
     let is_kept = |id: &Id| keep.contains(id) || !is_held(id);
-    let session = repo.content().begin()?;
-    let _lock = repo.lock_exclusive()?;
-    let dropped = repo.content().drop_content(&session, &is_kept, options.dry_run, progress)?;
+    let dropped = if options.dry_run {
+        repo.content().drop_content(None, &is_kept, progress)?
+    } else {
+        let session = repo.content().begin()?;
+        let _lock = repo.lock_exclusive()?;
+        repo.content().drop_content(Some(&session), &is_kept, progress)?
+    };
     progress.end();
     Ok(EvictOutcome {
         remote: connection.remote.name.clone(),

@@ -19,7 +19,7 @@ pub struct TagOptions {
     pub revision: Option<Revision>,
     /// Moves an existing tag.
     pub force: bool,
-    /// Reports what would change, without writing.
+    /// Reports what would change, without writing. Needs no lock.
     pub dry_run: bool,
 }
 
@@ -58,7 +58,7 @@ pub struct TagEntry {
 pub fn tag(repo: &Repository, options: &TagOptions) -> Result<TagOutcome> {
     let project = repo.settings().project.clone();
     let reference = RefName::tag(project.clone(), options.name.clone());
-    let _lock = repo.lock_shared()?;
+    let _lock = if options.dry_run { None } else { Some(repo.lock_shared()?) };
     let commit =
         options.revision.as_ref().map(|revision| find_target(repo, revision)).transpose()?;
     let previous = match commit {

@@ -26,6 +26,7 @@ mod unfinished;
 mod work_tree;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::config::{Config, Sources};
 use crate::content::ContentStore;
@@ -189,7 +190,23 @@ impl Repository {
         self.lock(Mode::Exclusive)
     }
 
+    /// Like [`Repository::lock_shared`], but does not wait: `None` if another process holds the lock
+    /// or this user may not write.
+    pub(crate) fn try_lock_shared(&self) -> Result<Option<FileLock>> {
+        match self.lock_within(Mode::Shared, Duration::ZERO) {
+            Ok(lock) => Ok(Some(lock)),
+            Err(error) if matches!(error.kind(), ErrorKind::Locked | ErrorKind::Unauthorized) => {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     fn lock(&self, mode: Mode) -> Result<FileLock> {
+        self.lock_within(mode, self.settings.lock_timeout)
+    }
+
+    fn lock_within(&self, mode: Mode, timeout: Duration) -> Result<FileLock> {
         // Create nothing in a deleted repository: the result would look like a damaged one.
         if !read::is_file(&self.directory.join("HEAD"))? {
             let message = format!("the repository '{}' no longer exists", self.directory.display());
@@ -198,7 +215,7 @@ impl Repository {
         // Another process may have removed the temporary directory.
         let lock = atomic::create_dir_all(&self.content.tmp_dir()).and_then(|()| {
             let path = self.directory.join("lock");
-            FileLock::acquire(&path, mode, self.settings.lock_timeout)
+            FileLock::acquire(&path, mode, timeout)
         });
         lock.map_err(|error| match error.kind() {
             ErrorKind::Unauthorized => self.read_only_error(error),

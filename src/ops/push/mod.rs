@@ -197,16 +197,14 @@ impl Push<'_> {
             return Ok(Some(self.end(outcome, connection)));
         }
         let tips: Vec<Id> = selection.moves.iter().filter_map(|moved| moved.new).collect();
-        let _lock = match repo.lock_shared() {
-            Ok(lock) => lock,
-            // The repository is read-only, but a dry run needs no writes.
-            Err(_) if self.options.dry_run => {
-                let sent = connection.estimate(&tips, self.progress)?;
-                (outcome.objects, outcome.bytes, outcome.missing) =
-                    (sent.objects, sent.bytes, sent.missing);
-                return Ok(Some(self.end(outcome, connection)));
-            }
-            Err(error) => return Err(error),
+        let lock =
+            if self.options.dry_run { repo.try_lock_shared()? } else { Some(repo.lock_shared()?) };
+        let Some(_lock) = lock else {
+            // A dry run needs no writes. Without a lock, it cannot make the packs that it measures.
+            let sent = connection.estimate(&tips, self.progress)?;
+            (outcome.objects, outcome.bytes, outcome.missing) =
+                (sent.objects, sent.bytes, sent.missing);
+            return Ok(Some(self.end(outcome, connection)));
         };
         let sent = connection.send(&tips, self.options.dry_run, self.progress)?;
         (outcome.packs, outcome.objects, outcome.bytes) =

@@ -49,8 +49,8 @@ fn filled() -> Filled {
 
 impl Filled {
     fn drop(&self, store: &ContentStore, dry_run: bool) -> Result<Dropped> {
-        let session = store.begin()?;
-        store.drop_content(&session, &|id| self.kept.contains_key(id), dry_run, &NoProgress)
+        let session = if dry_run { None } else { Some(store.begin()?) };
+        store.drop_content(session.as_ref(), &|id| self.kept.contains_key(id), &NoProgress)
     }
 }
 
@@ -99,7 +99,7 @@ fn everything_can_leave() {
     let place = &filled.place;
     let session = place.store.begin().unwrap();
     let before = bytes_of(&place.store);
-    let done = place.store.drop_content(&session, &|_| false, false, &NoProgress).unwrap();
+    let done = place.store.drop_content(Some(&session), &|_| false, &NoProgress).unwrap();
     assert_eq!((done.bytes_freed, done.bytes_rewritten), (before, 0));
     assert!(place.store.packs().unwrap().is_empty() && place.indexed().is_empty());
     assert!(craft::segments(place.path()).is_empty());
@@ -116,7 +116,7 @@ fn a_pack_that_no_index_names_is_left_alone() {
     let before = place.store.packs().unwrap();
     let store = ContentStore::open(place.path(), PARAMS).unwrap();
     let session = store.begin().unwrap();
-    let done = store.drop_content(&session, &|_| false, false, &NoProgress).unwrap();
+    let done = store.drop_content(Some(&session), &|_| false, &NoProgress).unwrap();
     assert_eq!(done, Dropped::default());
     assert_eq!(store.packs().unwrap(), before);
 }
