@@ -267,7 +267,7 @@ fn an_undo_after_a_command_without_changes_reverts_nothing_older() {
         ["upload model", "stage v1 production", "runs update jolly-mallard-1 --description ''"]
     {
         sandbox.art(unchanged).ok();
-        for line in ["undo", "undo --yes"] {
+        for line in ["undo", "undo --yes", "undo --dry-run"] {
             let refused = sandbox.art(line).fails_with(1);
             let what =
                 format!("the last command ('{unchanged}') changed nothing; the last operation");

@@ -24,9 +24,7 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     let run = |options: &UndoOptions| redo(&repo, options, context.progress());
     let plan = run(&args.revert.plan())?;
     let wanted = Reverted { operation: &plan.redone, id: &plan.undone.id, records: &plan.records };
-    if !args.revert.dry_run() {
-        args.revert.confirm(context, &repo, "redo", &wanted)?;
-    }
+    args.revert.confirm(context, &repo, "redo", &wanted)?;
     let outcome = if args.revert.dry_run() { plan } else { run(&undo::options(wanted.id))? };
     context.ui.summary(&outcome, |page| {
         let verb = if args.revert.dry_run() { "would redo" } else { "redid" };

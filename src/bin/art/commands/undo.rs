@@ -63,9 +63,7 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     let run = |options: &UndoOptions| undo(&repo, options, context.progress());
     let plan = run(&args.revert.plan())?;
     let wanted = Reverted { operation: &plan.undone, id: &plan.undone.id, records: &plan.records };
-    if !args.revert.dry_run() {
-        args.revert.confirm(context, &repo, "undo", &wanted)?;
-    }
+    args.revert.confirm(context, &repo, "undo", &wanted)?;
     let outcome = if args.revert.dry_run() { plan } else { run(&options(wanted.id))? };
     context.ui.summary(&outcome, |page| {
         let verb = if args.revert.dry_run() { "would undo" } else { "undid" };
@@ -91,7 +89,8 @@ impl RevertArgs {
         UndoOptions { operation: self.operation.clone(), dry_run: true }
     }
 
-    /// Succeeds if the operation is named by its id or confirmed.
+    /// Succeeds if the operation is named by its id or confirmed. A dry run asks nothing, and fails
+    /// as the command itself would after a command that changed nothing.
     pub(super) fn confirm(
         &self,
         context: &Context<'_>,
@@ -105,10 +104,10 @@ impl RevertArgs {
         if self.operation.is_some() && (!is_interactive || self.confirm.yes) {
             return Ok(());
         }
-        let hint = format!("art {verb} {id}; to see what it would do: art {verb} --dry-run");
+        let hint = format!("art {verb} {id}; to see what it would do: art {verb} {id} --dry-run");
         let unchanged = repo.history().unchanged_since().filter(|_| self.operation.is_none());
-        if let Some(unchanged) = unchanged {
-            let unchanged = sanitize::subject(&unchanged);
+        if let Some(unchanged) = &unchanged {
+            let unchanged = sanitize::subject(unchanged);
             let what = format!(
                 "the last command ('{unchanged}') changed nothing; the last operation is {id} \
                  '{command}'"
@@ -117,7 +116,11 @@ impl RevertArgs {
                 return Err(Error::refused(what).with_hint(hint));
             }
             context.ui.warn(&what);
-        } else if !is_interactive && !self.confirm.yes {
+        }
+        if self.confirm.dry_run {
+            return Ok(());
+        }
+        if unchanged.is_none() && !is_interactive && !self.confirm.yes {
             let what = format!("the last operation is {id} '{command}'; nothing was changed");
             return Err(Error::refused(what).with_hint(format!("{hint}; or pass --yes")));
         }
