@@ -50,6 +50,94 @@ pub struct ResolveOutcome {
     pub conflicts: Vec<FieldConflict>,
 }
 
+/// A ref with an unresolved conflict.
+#[derive(Debug, Clone, Serialize)]
+pub struct ListedConflict {
+    /// The ref.
+    #[serde(rename = "ref")]
+    pub name: RefName,
+    /// The parts that both sides changed in different ways.
+    pub conflicts: Vec<FieldConflict>,
+}
+
+/// The unresolved conflicts with a remote.
+#[derive(Debug, Clone, Serialize)]
+pub struct ConflictList {
+    /// The remote.
+    pub remote: Name,
+    /// The refs in conflict, sorted.
+    pub conflicts: Vec<ListedConflict>,
+}
+
+/// Lists the refs that need a choice, as of the last fetch. Changes nothing, and needs no lock.
+pub fn list(repo: &Repository, remote: Option<&Name>) -> Result<ConflictList> {
+    let remote = repo.choose_remote(remote)?.name;
+    let there = fetched(repo, &remote)?;
+    let memory = RemoteMemory::of(repo, &remote).refs();
+    let state = RemoteMemory::state_of(repo, &remote)?;
+    let others = state.as_ref().map(|state| &state.remote_state().conflicts);
+    let who = repo.signature();
+    let options = MergeOptions { choice: &Choice::None, who: &who, message: "" };
+    let mut writer = repo.history().trial_writer()?;
+    let mut found: BTreeMap<RefName, Vec<FieldConflict>> = BTreeMap::new();
+    let pairs = renamed_pairs(repo, &there, &memory)?;
+    for pair in &pairs {
+        let merged = merge_renamed_pair(repo, &mut writer, pair, &options, &mut memory.clone())?;
+        if let PairMerge::Conflict(fields) = merged {
+            found.entry(pair.name().clone()).or_default().extend(fields);
+        }
+    }
+    let in_pairs: BTreeSet<&RefName> = pairs.iter().flat_map(RenamedPair::names).collect();
+    let names: BTreeSet<&RefName> = there
+        .keys()
+        .chain(memory.deleted_there())
+        .chain(others.into_iter().flatten().map(|(name, _)| name))
+        .filter(|name| !in_pairs.contains(name))
+        .collect();
+    let here: BTreeMap<RefName, Id> = repo.history().refs("refs/")?.into_iter().collect();
+    let sides = names.into_iter().map(|name| -> RefSides {
+        (name.clone(), here.get(name).copied(), there.get(name).copied())
+    });
+    let sides: Vec<RefSides> = sides.collect();
+    let (compared, _) = ref_relations(repo, &memory, &sides)?;
+    for ((name, ours, theirs), (_, relation)) in sides.iter().zip(&compared) {
+        let mut pairs = Vec::new();
+        if is_open(*relation) {
+            pairs.push((*ours, *theirs));
+        }
+        let sides = others.and_then(|others| others.get(name)).into_iter().flatten();
+        pairs.extend(sides.map(|side| (*ours, side.commit)));
+        for (ours, theirs) in pairs {
+            let fields = match (ours, theirs) {
+                (Some(ours), Some(theirs)) => {
+                    match merge_ref(repo, &mut writer, name, (ours, theirs), &options)? {
+                        Merged::Conflict(fields) => fields,
+                        _ => continue,
+                    }
+                }
+                (None, None) => continue,
+                _ => vec![FieldConflict::deletion(None, ours, theirs)],
+            };
+            found.entry(name.clone()).or_default().extend(fields);
+        }
+    }
+    let conflicts =
+        found.into_iter().map(|(name, conflicts)| ListedConflict { name, conflicts }).collect();
+    Ok(ConflictList { remote, conflicts })
+}
+
+/// Returns true if a ref with this relation can need a choice.
+fn is_open(relation: RefRelation) -> bool {
+    use RefRelation::{DeletedHereChangedThere, DeletedThereChangedHere, Diverged};
+    matches!(relation, Diverged | DeletedHereChangedThere | DeletedThereChangedHere)
+}
+
+/// The commits of the remote's refs, as fetched.
+fn fetched(repo: &Repository, remote: &Name) -> Result<BTreeMap<RefName, Id>> {
+    let tracked = repo.history().refs(&RefName::tracking_prefix(remote))?.into_iter();
+    Ok(tracked.map(|(name, id)| (name.untracked(), id)).collect())
+}
+
 /// Resolves a conflict.
 ///
 /// Conflicts that the choice does not decide are not an error: they are part of the result, and the
@@ -87,9 +175,7 @@ struct Side<'a> {
 
 impl<'a> Side<'a> {
     fn find(repo: &'a Repository, remote: &Name, options: &'a ResolveOptions) -> Result<Self> {
-        let prefix = format!("refs/remotes/{remote}/");
-        let tracked = repo.history().refs(&prefix)?.into_iter();
-        let there: BTreeMap<_, _> = tracked.map(|(name, id)| (name.untracked(), id)).collect();
+        let there = fetched(repo, remote)?;
         let memory = RemoteMemory::of(repo, remote).refs();
         let state = RemoteMemory::state_of(repo, remote)?;
         let conflicts = state.as_ref().map(|state| &state.remote_state().conflicts);
@@ -146,7 +232,7 @@ impl<'a> Side<'a> {
             let name = self.name.name();
             let message =
                 format!("there is no conflict about {} '{name}'", self.name.kind().as_str());
-            return Err(Error::refused(message).with_hint("list the conflicts: art pull"));
+            return Err(Error::refused(message).with_hint("list the conflicts: art resolve"));
         }
         if !settled.conflicts.is_empty() {
             settled.new = here;

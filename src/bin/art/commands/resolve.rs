@@ -1,28 +1,36 @@
 //! `art resolve`: resolves a conflict between two sides of a ref.
 
-use artifacts::ops::resolve::{ResolveOptions, ResolveOutcome, resolve, still_open};
+use artifacts::ops::resolve::{
+    ConflictList, ResolveOptions, ResolveOutcome, list, resolve, still_open,
+};
 use artifacts::sync::merge::Choice;
 use artifacts::{Name, Result};
 
 use crate::context::Context;
 use crate::remotes;
 use crate::report::{Exit, help_tail};
-use crate::ui::Page;
+use crate::ui::{Page, sanitize};
 
 /// Resolve a conflict and keep both histories
 ///
-/// A change on only one side is always kept. The choice decides the fields that both sides changed.
-/// The command uses fetched data and needs no network. `art push` shares the resolution.
+/// Without REF, lists the conflicts as of the last fetch. A change on only one side is always kept.
+/// The choice decides the fields that both sides changed. The command uses fetched data and needs
+/// no network. `art push` shares the resolution.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
-    &["art resolve v1 --stage production", "art resolve v1 --theirs", "art resolve tag/best --ours"],
+    &[
+        "art resolve",
+        "art resolve v1 --stage production",
+        "art resolve v1 --theirs",
+        "art resolve tag/best --ours",
+    ],
     &[&[Exit::No, Exit::NotARepository, Exit::Locked, Exit::Moved, Exit::Corrupt]],
 ))]
-#[command(group = clap::ArgGroup::new("choice").required(true))]
+#[command(group = clap::ArgGroup::new("choice").requires("reference"))]
 pub(crate) struct Args {
     /// The ref: `NAME`, `run/NAME`, `tag/NAME`
-    #[arg(value_name = "REF")]
-    reference: String,
+    #[arg(value_name = "REF", requires = "choice")]
+    reference: Option<String>,
 
     /// Keep the local value
     #[arg(long, group = "choice")]
@@ -41,11 +49,14 @@ pub(crate) struct Args {
     remote: Option<Name>,
 
     /// The message of the commit
-    #[arg(short, long, value_name = "TEXT")]
+    #[arg(short, long, value_name = "TEXT", requires = "reference")]
     message: Option<String>,
 }
 
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
+    let Some(reference) = &args.reference else {
+        return exec_list(context, args.remote.as_ref());
+    };
     let choice = match &args.stage {
         Some(stage) => Choice::Stage(stage.clone()),
         None if args.ours => Choice::Ours,
@@ -53,7 +64,7 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     };
     let options = ResolveOptions {
         remote: args.remote.clone(),
-        reference: args.reference.clone(),
+        reference: reference.clone(),
         choice,
         message: args.message.clone(),
     };
@@ -63,6 +74,29 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     }
     context.ui.summary(&outcome, |page| view(page, &outcome))?;
     Ok(Exit::Ok)
+}
+
+fn exec_list(context: &Context<'_>, remote: Option<&Name>) -> Result<Exit> {
+    let repo = context.repo()?;
+    let found = list(&repo, remote)?;
+    context.ui.show(&found, |page| view_list(page, &found))?;
+    if let Some(first) = found.conflicts.first() {
+        let name = remotes::typed(&repo, &first.name);
+        context.ui.hint(&format!("choose a side: art resolve {name} --ours, or --theirs"));
+    }
+    Ok(Exit::Ok)
+}
+
+fn view_list(page: &mut Page<'_>, found: &ConflictList) -> Result<()> {
+    if found.conflicts.is_empty() {
+        return writeln!(page, "no conflicts with {} as of the last fetch", found.remote);
+    }
+    for one in &found.conflicts {
+        let what: Vec<&str> = one.conflicts.iter().map(|field| field.what.as_str()).collect();
+        let what = sanitize::text(&what.join(", "));
+        writeln!(page, "{}: {what}", remotes::shown(&one.name))?;
+    }
+    Ok(())
 }
 
 fn view(page: &mut Page<'_>, outcome: &ResolveOutcome) -> Result<()> {
