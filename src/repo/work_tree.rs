@@ -79,6 +79,18 @@ impl WorkTree {
         Ok(Located { path, place: None })
     }
 
+    /// Returns the first symbolic link among the directories between the top of the work tree and
+    /// `path`, an absolute path. The entry at `path` itself is not followed.
+    pub(crate) fn find_link_above(&self, path: &Path) -> Option<PathBuf> {
+        let below = path.parent()?.strip_prefix(&self.top).ok()?;
+        let mut directory = self.top.clone();
+        below.components().find_map(|component| {
+            directory.push(component);
+            let is_link = directory.symlink_metadata().is_ok_and(|found| found.is_symlink());
+            is_link.then(|| directory.clone())
+        })
+    }
+
     /// The error for a path that must be inside the work tree.
     pub(crate) fn outside(&self, typed: &Path) -> Error {
         let typed = escaped(typed.as_os_str().as_bytes());

@@ -18,7 +18,7 @@ use crate::history::{EntryMode, ObjectWriter};
 use crate::id::Id;
 use crate::progress::{Progress, Unit, check_interrupt};
 use crate::repo::{Located, Repository, WorkTree};
-use crate::tree_path::TreePath;
+use crate::tree_path::{TreePath, escaped};
 
 /// A source of an upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl UploadSource {
     /// Formats the source as typed, safe to print.
     fn shown(&self) -> String {
         match self {
-            UploadSource::Path(path) => crate::tree_path::escaped(path.as_os_str().as_bytes()),
+            UploadSource::Path(path) => escaped(path.as_os_str().as_bytes()),
             UploadSource::Input => "-".to_owned(),
         }
     }
@@ -236,6 +236,12 @@ fn place_path(work_tree: &WorkTree, options: &UploadOptions, typed: &Path) -> Re
     let is_directory =
         metadata.is_dir() || (slash && metadata.is_symlink() && read::is_dir(&path)?);
     let own = || {
+        if let Some(link) = work_tree.find_link_above(&path) {
+            let (typed, link) = (escaped(typed.as_os_str().as_bytes()), work_tree.shown(&link));
+            let message = format!("'{typed}' is beyond a symbolic link, '{link}'");
+            let hint = format!("name its path in the run: art upload {typed} --to SUBPATH");
+            return Err(Error::invalid(message).with_hint(hint));
+        }
         place.clone().ok_or_else(|| {
             let hint = "name its path in the run: art upload PATH --to SUBPATH";
             work_tree.outside(typed).with_hint(hint)
