@@ -92,8 +92,7 @@ pub(super) fn remove_table(text: &str, section: &str, name: &str) -> Result<Opti
     }
     let without = without.to_string();
     // As in `unset`, use the cut text only if it has the same settings as the editor's result.
-    let cut =
-        lines_of_table(text, item).map(|lines| text[..lines.start].to_owned() + &text[lines.end..]);
+    let cut = lines_of_table(text, item).map(|lines| without_lines(text, &lines));
     Ok(Some(match cut {
         Some(cut) if same_settings(&cut, &without) => cut,
         _ => without,
@@ -112,6 +111,15 @@ fn lines_of_table(text: &str, item: &Item) -> Option<Range<usize>> {
     Some(start..end)
 }
 
+/// Returns the text without the lines of a table. A blank line above them goes too if nothing or
+/// another blank line follows: it was added with the table.
+fn without_lines(text: &str, lines: &Range<usize>) -> String {
+    let (above, below) = (&text[..lines.start], &text[lines.end..]);
+    let is_spare = above.ends_with("\n\n") && (below.is_empty() || below.starts_with('\n'));
+    let above = if is_spare { &above[..above.len() - 1] } else { above };
+    above.to_owned() + below
+}
+
 /// Returns the text without `key`, or `None` if the key is not set. Comments above the key stay, as
 /// in Git's files. A table without other keys and comments is removed with the key.
 pub(super) fn unset(text: &str, key: &Key) -> Result<Option<String>> {
@@ -126,7 +134,7 @@ pub(super) fn unset(text: &str, key: &Key) -> Result<Option<String>> {
         && let Some(lines) = lines_of_table(text, item)
         && !text[lines.clone()].contains('#')
     {
-        return Ok(Some(text[..lines.start].to_owned() + &text[lines.end..]));
+        return Ok(Some(without_lines(text, &lines)));
     }
     let mut without: DocumentMut = text.parse().map_err(unreadable)?;
     if let Some(table) = without.get_mut(section).and_then(Item::as_table_like_mut) {
@@ -219,6 +227,7 @@ key = [
         let line = "name = \"Ada\" # not Augusta\n";
         assert_eq!(without(FILE, "user.name").unwrap(), FILE.replace(line, ""));
         assert_eq!(without(FILE, "log.date"), None);
+        assert_eq!(without(&set_to(FILE, "log.date", "unix"), "log.date").unwrap(), FILE);
         assert_eq!(without("lock.timeout = 3\n", "lock.timeout").unwrap(), "");
         assert_eq!(without("[lock]\ntimeout = 3", "lock.timeout").unwrap(), "");
         let commented = "[lock]\n# seconds\ntimeout = 3\n";

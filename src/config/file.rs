@@ -180,6 +180,20 @@ pub fn is_lost(path: &Path) -> bool {
     read.is_ok_and(|length| length == 0 || first == [0])
 }
 
+/// Returns the defect of a repository's settings file that is not a valid text of settings. Fails if
+/// the file cannot be read, or if a newer program wrote it.
+pub fn find_defect(path: &Path) -> Result<Option<Error>> {
+    match read(path) {
+        Ok(_) => Ok(None),
+        Err(error) if error.kind() == ErrorKind::Invalid => Ok(Some(
+            error
+                .context("the settings can't be read; a repair moves them to 'damaged'")
+                .with_kind(ErrorKind::Corrupt),
+        )),
+        Err(error) => Err(error),
+    }
+}
+
 /// Reads a settings file. Returns `None` if it does not exist.
 pub(super) fn read(path: &Path) -> Result<Option<toml::Table>> {
     let Some(text) = read_text(path)? else { return Ok(None) };

@@ -39,7 +39,7 @@ mod remotes;
 mod settings;
 mod value;
 
-pub use file::{ConfigFile, Scope, initial, is_lost};
+pub use file::{ConfigFile, Scope, find_defect, initial, is_lost};
 pub use keys::{Key, find_key, keys};
 pub use layers::{Config, Entry, Origin, Setting, Sources, Unknown};
 pub use remotes::RemoteTable;

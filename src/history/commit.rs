@@ -104,10 +104,40 @@ impl Commit {
 }
 
 impl History {
+    /// Returns the defect of the times of the commit `id`, if it has one: a time that is out of
+    /// range, or a time zone that does not exist.
+    pub(crate) fn find_time_defect(&self, id: &Id) -> Result<Option<&'static str>> {
+        let bytes = self.read(id, ObjectKind::Commit)?;
+        Ok(find_time_defect(&bytes))
+    }
+
     /// Reads the commit `id`.
     pub fn read_commit(&self, id: &Id) -> Result<Commit> {
         Commit::decode(id, &self.read(id, ObjectKind::Commit)?)
     }
+}
+
+/// Returns the defect of the times in a commit's bytes.
+fn find_time_defect(bytes: &[u8]) -> Option<&'static str> {
+    /// The largest distance of a time zone from UTC, as hours and minutes.
+    const FARTHEST: u32 = 1400;
+    let headers = bytes.lines().take_while(|line| !line.is_empty());
+    let mut people =
+        headers.filter(|line| line.starts_with(b"author ") || line.starts_with(b"committer "));
+    let latest = Timestamp::from_seconds(i64::MAX);
+    people.find_map(|line| {
+        let end = line.rfind_byte(b'>')?;
+        let text = line[end + 1..].to_str().ok()?;
+        let (seconds, zone) = text.trim().split_once(' ')?;
+        let is_possible = |seconds: i64| seconds >= 0 && Timestamp::from_seconds(seconds) < latest;
+        if !seconds.parse().is_ok_and(is_possible) {
+            return Some("its time is out of range");
+        }
+        let digits = zone.strip_prefix(['+', '-']).filter(|digits| digits.len() == 4);
+        let is_zone = |zone: u32| zone <= FARTHEST && zone % 100 < 60;
+        let exists = digits.and_then(|digits| digits.parse().ok()).is_some_and(is_zone);
+        (!exists).then_some("its time zone does not exist")
+    })
 }
 
 #[cfg(test)]
@@ -142,6 +172,25 @@ mod tests {
         let line = signature("a<b>\nauthor x\0", " e>vil\n@x ", -7).to_line();
         assert_eq!(line, "abauthor x <evil@x> 0 +0000");
         assert_eq!(signature("<>", "", 1).to_line(), "unknown <> 1 +0000");
+    }
+
+    #[test]
+    fn impossible_times_and_time_zones_are_defects() {
+        let defect = |when: &str| {
+            let text = format!(
+                "tree x\nauthor A <a> {when}\ncommitter C <c> 5 +0000\n\nauthor <> -1 +9999\n"
+            );
+            find_time_defect(text.as_bytes())
+        };
+        for sound in ["0 +0000", "1700000000 -0930", "5 +1400", "5 +0545"] {
+            assert_eq!(defect(sound), None, "{sound}");
+        }
+        for late in ["-5 +0000", "99999999999999999 +0000", "99999999999999999999999 +0000"] {
+            assert_eq!(defect(late), Some("its time is out of range"), "{late}");
+        }
+        for zone in ["5 +9999", "5 +1401", "5 +0060", "5 0000", "5 +000", "5 +00000"] {
+            assert_eq!(defect(zone), Some("its time zone does not exist"), "{zone}");
+        }
     }
 
     #[test]

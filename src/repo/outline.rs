@@ -29,7 +29,8 @@ impl Repository {
     /// names the damaged file or directory.
     ///
     /// Fails with [`ErrorKind::NotARepository`] if there is no repository, not even a damaged one,
-    /// and with [`ErrorKind::Unsupported`] if it is of another kind.
+    /// with [`ErrorKind::Unsupported`] if it is of another kind, and with
+    /// [`ErrorKind::Unauthorized`] if a part cannot be read: such a part may be sound.
     pub fn check_outline(directory: &Path) -> Result<Vec<Error>> {
         guard(directory);
         if !has_ours(directory)? {
@@ -39,7 +40,10 @@ impl Repository {
             return History::open(directory).map(|_| Vec::new());
         }
         let mut damage = History::check_outline(directory);
-        damage.extend(missing_settings(directory)?);
+        damage.extend(match missing_settings(directory)? {
+            None => config::find_defect(&directory.join(SETTINGS))?,
+            missing => missing,
+        });
         let paths = CONTENT.map(|name| directory.join(name));
         for path in &paths {
             if !read::is_dir(path)? {
@@ -47,7 +51,10 @@ impl Repository {
                 damage.push(Error::corrupt(message));
             }
         }
-        Ok(damage)
+        match damage.iter().position(|error| error.kind() == ErrorKind::Unauthorized) {
+            Some(at) => Err(unreadable(directory, damage.swap_remove(at))),
+            None => Ok(damage),
+        }
     }
 
     /// Fails with [`ErrorKind::Corrupt`] if the settings of the repository at `directory` are lost. A
@@ -68,7 +75,12 @@ impl Repository {
         let _lock = FileLock::acquire(&directory.join("lock"), Mode::Exclusive, timeout)?;
         atomic::create_dir_all(&directory.join("tmp"))?;
         let mut made = History::restore_outline(directory)?;
-        if missing_settings(directory)?.is_some() {
+        // Invalid settings are replaced only if the project is known: a user can correct them.
+        let is_invalid = || -> Result<bool> {
+            let defect = config::find_defect(&directory.join(SETTINGS))?;
+            Ok(defect.is_some() && find_project(directory).is_some())
+        };
+        if missing_settings(directory)?.is_some() || is_invalid()? {
             restore_settings(directory)?;
             made.push(PathBuf::from(SETTINGS));
         }
@@ -110,9 +122,14 @@ fn restore_settings(directory: &Path) -> Result<()> {
     if std::fs::symlink_metadata(&path).is_ok() {
         atomic::set_aside(&path, &directory.join("damaged"), SETTINGS)?;
     }
-    let project = History::open(directory).ok().and_then(|history| last_project(&history));
+    let project = find_project(directory);
     let text = config::initial(Params::default().chunk_sizes(), project.as_ref());
     atomic::write(&path, &directory.join("tmp"), text.as_bytes())
+}
+
+/// Returns the project that the history in `directory` names.
+fn find_project(directory: &Path) -> Option<ProjectName> {
+    History::open(directory).ok().and_then(|history| last_project(&history))
 }
 
 /// Returns the project of the newest operation, otherwise of any ref.
@@ -131,9 +148,20 @@ fn has_ours(directory: &Path) -> Result<bool> {
         || read::is_file(&directory.join("operations.jsonl"))?)
 }
 
+/// The error for a repository with a part that this user may not read.
+fn unreadable(directory: &Path, error: Error) -> Error {
+    let shown = directory.display();
+    error
+        .context(format!("the repository '{shown}' cannot be read"))
+        .with_hint(format!("ask its owner for access; see the modes: ls -la '{shown}'"))
+}
+
 /// Returns the error for a repository that cannot be opened, with the damage if it is known.
 pub(super) fn explain(directory: &Path, error: Error) -> Error {
-    let damage = Repository::check_outline(directory).unwrap_or_default();
+    let damage = match Repository::check_outline(directory) {
+        Err(denied) if denied.kind() == ErrorKind::Unauthorized => return denied,
+        other => other.unwrap_or_default(),
+    };
     match damage.into_iter().next() {
         None => error,
         Some(first) => {

@@ -18,6 +18,8 @@ use crate::repo::Repository;
 /// The file. Each block is a line `remote NAME URI`, followed by the commits whose content the
 /// remote had, one per line.
 const FILE: &str = "forgotten-remotes";
+/// The word for a URI that could not be shown.
+const UNKNOWN: &str = "-";
 /// The prefix of a remote's line.
 const REMOTE: &str = "remote ";
 /// The most bytes of the file that are read.
@@ -75,7 +77,7 @@ pub(crate) fn content_on_remotes(repo: &Repository, progress: &dyn Progress) -> 
 /// Records that the remote called `name` at `uri` is about to be removed and holds the only copy of
 /// some content.
 pub(crate) fn note_forgotten(repo: &Repository, name: &Name, uri: Option<&str>) -> Result<()> {
-    let uri = uri.unwrap_or("-");
+    let uri = uri.unwrap_or(UNKNOWN);
     let lines: Vec<String> =
         commits_of(repo, name)?.into_iter().map(|id| format!("{id}\n")).collect();
     // The leading line break ends a line that a crash cut off.
@@ -84,6 +86,23 @@ pub(crate) fn note_forgotten(repo: &Repository, name: &Name, uri: Option<&str>) 
 }
 
 impl ForgottenRemote {
+    /// Returns true if a remote of the same name exists, at another URI.
+    pub(crate) fn is_moved(&self, repo: &Repository) -> bool {
+        let names = repo.remote_names().unwrap_or_default();
+        names.iter().any(|name| name.as_str() == self.name)
+    }
+
+    /// The command that makes the content available again.
+    pub(crate) fn hint(&self, repo: &Repository) -> String {
+        let ForgottenRemote { name, uri, .. } = self;
+        let uri = if uri == UNKNOWN { "URI" } else { uri.as_str() };
+        if self.is_moved(repo) {
+            format!("use the former URI again: art remote set-uri {name} {uri}")
+        } else {
+            format!("add the remote again: art remote add {name} {uri}")
+        }
+    }
+
     /// The contents that the remote had; sorted.
     pub(crate) fn content(&self, repo: &Repository, progress: &dyn Progress) -> Vec<Id> {
         let commits: Vec<Id> = self.commits.iter().copied().collect();
@@ -106,12 +125,14 @@ pub(super) fn only_on_forgotten(
             } else {
                 format!("{count} contents are")
             };
-            let ForgottenRemote { name, uri, .. } = remote;
-            let message = format!("{contents} only on the removed remote '{name}' ({uri})");
-            return Some(
-                Error::new(ErrorKind::Unavailable, message)
-                    .with_hint(format!("add the remote again: art remote add {name} {uri}")),
-            );
+            let ForgottenRemote { name, uri, .. } = &remote;
+            let message = if remote.is_moved(repo) {
+                format!("{contents} only at the former URI of the remote '{name}' ({uri})")
+            } else {
+                format!("{contents} only on the removed remote '{name}' ({uri})")
+            };
+            let hint = remote.hint(repo);
+            return Some(Error::new(ErrorKind::Unavailable, message).with_hint(hint));
         }
     }
     None

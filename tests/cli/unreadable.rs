@@ -96,3 +96,27 @@ fn an_entry_that_is_not_a_repository_hides_the_outer_one() {
         "nothing was uploaded to the outer one"
     );
 }
+
+#[test]
+fn a_part_of_the_repository_that_cannot_be_read_is_not_called_damage() {
+    let sandbox = Sandbox::new();
+    sandbox.write("data/a", "1");
+    sandbox.art("init").ok();
+    sandbox.art("upload data").ok();
+    open_to_all(&sandbox);
+    for name in ["HEAD", "config", "objects", "config.toml"] {
+        let path = sandbox.path(".artifacts").join(name);
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        set_mode(&path, 0o000);
+        for verb in ["upload data", "status", "runs", "log", "fsck", "fsck --repair", "init"] {
+            let output = sandbox.command(verb).unprivileged().run();
+            let is_unread = verb == "init" && name == "config.toml" && output.code == 0;
+            assert!(output.code == 12 || is_unread, "{name} {verb}: {output}");
+            let has_hint = output.stderr.contains("hint: ") || name == "config.toml";
+            assert!(has_hint, "{name} {verb}: {output}");
+        }
+        set_mode(&path, mode);
+        sandbox.command("status").unprivileged().run().ok();
+    }
+    assert!(!sandbox.path(".artifacts/damaged").exists(), "nothing was set aside");
+}

@@ -51,6 +51,17 @@ pub fn fsck(
     options: &FsckOptions,
     progress: &dyn Progress,
 ) -> Result<FsckOutcome> {
+    check(repo, options, progress).map_err(|error| {
+        let kept = if options.repair {
+            "finished repairs are kept, and the rest is unchanged"
+        } else {
+            "the check changed nothing"
+        };
+        error.or_interrupted(kept, "run the same command again")
+    })
+}
+
+fn check(repo: &Repository, options: &FsckOptions, progress: &dyn Progress) -> Result<FsckOutcome> {
     if !options.repair {
         let _lock = lock_if_possible(repo)?;
         let found = Check::run(repo, options.full, progress)?;
@@ -153,7 +164,13 @@ impl Check {
             .into_iter()
             .zip(counts)
             .filter(|(_, contents)| *contents > 0)
-            .map(|(one, contents)| OnForgottenRemote { name: one.name, uri: one.uri, contents })
+            .map(|(one, contents)| OnForgottenRemote {
+                hint: one.hint(repo),
+                is_moved: one.is_moved(repo),
+                name: one.name,
+                uri: one.uri,
+                contents,
+            })
             .collect();
         defects.of_unknown(unknown_contents, content.totals().orphans);
         defects.of_object_files(&objects);

@@ -58,6 +58,12 @@ pub struct OnForgottenRemote {
     pub uri: String,
     /// The number of needed contents that only this remote has.
     pub contents: u64,
+    /// True if the remote still exists, at another URI.
+    #[serde(skip)]
+    pub is_moved: bool,
+    /// The command that makes the content available again.
+    #[serde(skip)]
+    pub hint: String,
 }
 
 /// The result of a check.
@@ -178,9 +184,7 @@ fn advice(options: FsckOptions, found: &Check, bare_packs: &[PathBuf]) -> Vec<St
                 .to_owned(),
         );
     }
-    for OnForgottenRemote { name, uri, .. } in &found.forgotten {
-        advice.push(format!("add the remote with the content again: art remote add {name} {uri}"));
-    }
+    advice.extend(found.forgotten.iter().map(|one| one.hint.clone()));
     if has_lost_objects {
         advice.push("see the earlier commits of a ref: art reflog REF".to_owned());
     }

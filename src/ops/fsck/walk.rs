@@ -8,7 +8,6 @@ use bstr::BString;
 
 use super::defect::{Defect, Defects, Part, in_one_line};
 use super::report::Checked;
-use crate::clock::Timestamp;
 use crate::content::ContentCheck;
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::{Commit, Expansion, History, RefSurvey, TreeEntry};
@@ -181,11 +180,8 @@ impl<'a> Walk<'a> {
         let Some(entries) = self.read_tree(&commit.tree, &place, &TreePath::root())? else {
             return Ok(None);
         };
-        let latest = Timestamp::from_seconds(i64::MAX);
-        let is_possible = |time: Timestamp| time.seconds() >= 0 && time < latest;
-        if !is_possible(commit.author.time) || !is_possible(commit.committer.time) {
-            let problem = format!("its time is out of range ({label})");
-            self.defects.object(Part::Commit, id, problem);
+        if let Some(defect) = self.history.find_time_defect(id)? {
+            self.defects.object(Part::Commit, id, format!("{defect} ({label})"));
         }
         let mut artifacts = None;
         let mut has_record = false;

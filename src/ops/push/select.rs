@@ -1,6 +1,6 @@
 //! Selects the refs that a push moves, skips or refuses.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::PushOptions;
 use crate::error::{Error, ErrorKind, Result};
@@ -66,14 +66,32 @@ pub(super) fn select(connection: &Connection<'_>, options: &PushOptions) -> Resu
             | RefRelation::DeletedThereChangedHere => selection.refused.push((name, relation)),
         }
     }
+    let mut known: HashSet<Id> = connection.state.remote_state().refs.values().copied().collect();
     for moved in &selection.moves {
         if let Some(new) = &moved.new {
             check_record(connection.repo.history(), &moved.name, new)
+                .and_then(|()| check_times(connection.repo.history(), new, &mut known))
                 .map_err(|error| error.context(format!("'{}' is not pushed", moved.name)))?;
         }
     }
     selection.settled = settled(connection, &selection.moves)?;
     Ok(selection)
+}
+
+/// Fails for a commit with an impossible time among those that lead to `tip`, up to the commits that
+/// are `known`. A missing commit is left to the walk that collects the objects.
+fn check_times(history: &History, tip: &Id, known: &mut HashSet<Id>) -> Result<()> {
+    for entry in history.log(&[history.peel(tip)?]) {
+        let Ok((id, _)) = entry else { break };
+        if !known.insert(id) {
+            break;
+        }
+        if let Some(defect) = history.find_time_defect(&id)? {
+            return Err(Error::corrupt(format!("commit {id} is damaged: {defect}"))
+                .with_hint("see what is damaged: art fsck"));
+        }
+    }
+    Ok(())
 }
 
 fn is_here(history: &History, commit: Option<Id>) -> Result<bool> {

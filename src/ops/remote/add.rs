@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::remove::forget_fetched;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::read;
 use crate::id::Id;
@@ -145,8 +146,11 @@ pub fn set_uri(
     let plan = plan_set_uri(repo, options, progress)?;
     if plan.only_there > 0 {
         note_forgotten(repo, &options.name, plan.old_uri.as_deref())?;
+        // The fetched refs would promise content that the new store does not have.
+        forget_fetched(repo, &options.name, "remote: moved to another store")?;
+    } else {
+        RemoteMemory::of(repo, &options.name).forget()?;
     }
-    RemoteMemory::of(repo, &options.name).forget()?;
     repo.set_remote(&outcome.config())?;
     // A URI that was edited by hand may contain a secret.
     let is_safe = |uri: &String| RemoteUri::parse(uri, repo.top()).is_ok();
@@ -175,7 +179,12 @@ fn try_out(
     progress.begin("probing the store", None, Unit::Items);
     let store = open_store(&uri, &repo.settings().transfer)?;
     let log = Log::try_open(store.clone()).map_err(|error| or_may_not_list(error, &store))?;
-    let probe::Findings { guarantee, refusal } = probe::try_out(&store)?;
+    let found = probe::try_out(&store).map_err(|error| match uri.directory() {
+        // Directories of the kernel accept no file, and do not say so.
+        Some(directory) if error.kind() == ErrorKind::NotFound => not_writable_error(directory),
+        _ => error,
+    });
+    let probe::Findings { guarantee, refusal } = found?;
     // It holds nothing, and nothing can be pushed to it.
     if let (Guarantee::ReadOnly, None, Some(directory)) = (guarantee, &log, uri.directory()) {
         return Err(not_writable_error(directory));

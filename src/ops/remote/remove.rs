@@ -38,6 +38,12 @@ pub fn plan_remove(repo: &Repository, name: &Name, progress: &dyn Progress) -> R
         Ok(remote) => RemoteUri::parse(&remote.uri, repo.top()).ok().map(|uri| uri.to_string()),
         // A remote with invalid settings can still be removed.
         Err(error) if error.kind() == ErrorKind::Invalid => None,
+        Err(error) if error.kind() == ErrorKind::NotFound && repo.remote_names()?.is_empty() => {
+            return Err(error.with_hint("this repository has no remotes"));
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Err(error.with_hint("see the remotes: art remote list"));
+        }
         Err(error) => return Err(error),
     };
     let tracking = repo.history().refs(&RefName::tracking_prefix(name))?;
@@ -49,21 +55,28 @@ pub fn plan_remove(repo: &Repository, name: &Name, progress: &dyn Progress) -> R
 /// second attempt still finds it after a failure.
 pub fn remove(repo: &Repository, mut plan: RemovePlan) -> Result<RemoveOutcome> {
     let _lock = repo.lock_shared()?;
-    let tracking = repo.history().refs(&RefName::tracking_prefix(&plan.name))?;
-    plan.tracking_refs = tracking.len() as u64;
     if plan.only_there > 0 {
         note_forgotten(repo, &plan.name, plan.uri.as_deref())?;
     }
-    if !tracking.is_empty() {
+    plan.tracking_refs = forget_fetched(repo, &plan.name, "remote: removed")?;
+    repo.remove_remote(&plan.name)?;
+    Ok(RemoveOutcome { plan })
+}
+
+/// Deletes everything that was fetched about the remote called `name`, with `message` in the
+/// reflogs. Returns the number of tracking refs.
+pub(super) fn forget_fetched(repo: &Repository, name: &Name, message: &str) -> Result<u64> {
+    let tracking = repo.history().refs(&RefName::tracking_prefix(name))?;
+    let count = tracking.len() as u64;
+    if count > 0 {
         let mut transaction = repo.transaction();
         transaction.unrecorded();
-        for (name, _) in tracking {
-            transaction.update(name, Expected::Any, None, "remote: removed");
+        for (tracked, _) in tracking {
+            transaction.update(tracked, Expected::Any, None, message);
         }
         transaction.commit(repo.settings().lock_timeout)?;
     }
-    RemoteMemory::of(repo, &plan.name).forget()?;
-    forget_former_tips(repo, &plan.name)?;
-    repo.remove_remote(&plan.name)?;
-    Ok(RemoveOutcome { plan })
+    RemoteMemory::of(repo, name).forget()?;
+    forget_former_tips(repo, name)?;
+    Ok(count)
 }

@@ -2,10 +2,12 @@
 
 pub(super) mod remote;
 
+use std::path::Path;
+
 use artifacts::ops::fsck::remote::Depth;
 use artifacts::ops::fsck::{Defect, FsckOptions, FsckOutcome, Part, Repair, fsck_at};
 use artifacts::repo::Repository;
-use artifacts::{Name, Result};
+use artifacts::{ErrorKind, Name, Result};
 
 use crate::context::Context;
 use crate::report::{Exit, help_tail};
@@ -68,7 +70,14 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     }
     let directory = context.repository_directory()?;
     let options = FsckOptions { full: args.full, repair: args.repair };
-    let outcome = fsck_at(&directory, context.settings()?, &options, context.progress())?;
+    let settings = match context.settings() {
+        // Unreadable settings of the repository are a defect, which the check reports.
+        Err(error) if error.kind() == ErrorKind::Invalid && is_damaged(&directory) => {
+            context.settings_from(&context.config_of_user()?)?
+        }
+        other => other?,
+    };
+    let outcome = fsck_at(&directory, settings, &options, context.progress())?;
     let repo = context.repo().ok();
     if outcome.sound {
         context.ui.summary(&outcome, |page| view(page, repo.as_ref(), &outcome))?;
@@ -84,6 +93,11 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         _ if outcome.repairs.is_empty() => Exit::Corrupt,
         _ => Exit::Partly,
     })
+}
+
+/// Returns true if the repository cannot be opened.
+fn is_damaged(directory: &Path) -> bool {
+    Repository::check_outline(directory).is_ok_and(|damage| !damage.is_empty())
 }
 
 /// The maximum number of defects shown; `--json` has more.
@@ -108,7 +122,11 @@ fn view(page: &mut Page<'_>, repo: Option<&Repository>, outcome: &FsckOutcome) -
     for one in &outcome.forgotten {
         let contents = count(one.contents, "content is", "contents are");
         let (name, uri) = (sanitize::text(&one.name), sanitize::text(&one.uri));
-        writeln!(page, "{contents} only on the removed remote {name} ({uri})")?;
+        if one.is_moved {
+            writeln!(page, "{contents} only at the former URI of the remote {name} ({uri})")?;
+        } else {
+            writeln!(page, "{contents} only on the removed remote {name} ({uri})")?;
+        }
     }
     show_leftovers(page, outcome)?;
     show_verdict(page, outcome)
