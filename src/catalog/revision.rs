@@ -74,6 +74,9 @@ pub fn resolve(repo: &Repository, revision: &Revision) -> Result<Resolved> {
     let wanted = match &repo.settings().run {
         Some(run) if revision.stage().is_none() && !revision.is_latest() => {
             let project = repo.settings().project.clone();
+            if revision.is_of_current(&project) {
+                repo.current_run()?;
+            }
             revision.clone().with_current(&RefName::run(project, run.clone()))
         }
         _ => find_moving(repo, revision)?.unwrap_or_else(|| revision.clone()),

@@ -136,6 +136,29 @@ pub fn is_there(path: &Path) -> Result<bool> {
     Ok(try_entry(path)?.is_some())
 }
 
+/// Fails with [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if `path` can't become a directory:
+/// `path` or a parent is a file, or a symbolic link without a target.
+pub fn check_directory_path(path: &Path) -> Result<()> {
+    for level in path.ancestors().filter(|level| !level.as_os_str().is_empty()) {
+        let shown = level.display();
+        match try_metadata(level)? {
+            Some(found) if found.is_dir() => break,
+            Some(_) => {
+                return Err(Error::invalid(format!("'{shown}' is not a directory"))
+                    .with_hint("name another directory"));
+            }
+            None if is_there(level)? => {
+                let message = format!("'{shown}' is a symbolic link that leads nowhere");
+                return Err(Error::invalid(message).with_hint(format!(
+                    "create the directory that the link names, or remove the link: rm '{shown}'"
+                )));
+            }
+            None => {}
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,7 +14,7 @@ use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, openat, statat};
 
 use super::stat::Stat;
 use super::{STAGING_PREFIX, read};
-use crate::error::{Error, IoResultExt, Result};
+use crate::error::{Error, ErrorKind, IoResultExt, Result};
 use crate::progress::{Progress, check_interrupt};
 use crate::threads::together;
 use crate::tree_path::{is_plain_repository_name, is_repository_name};
@@ -403,7 +403,18 @@ fn read_rules(fd: &OwnedFd, name: &[u8]) -> Result<Vec<u8>> {
     };
     match read::check_regular(file).and_then(|file| read::read_to_limit(file, RULES_LIMIT)) {
         Err(error) if error.kind() == std::io::ErrorKind::IsADirectory => Ok(Vec::new()),
-        other => other.on("read", shown()),
+        other => other.on("read", shown()).map_err(not_rules),
+    }
+}
+
+/// Converts an error for a rules file in a work tree that is a pipe or too long. Stored data is not
+/// damaged, and the file's owner can replace it.
+pub fn not_rules(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::Corrupt => error
+            .with_kind(ErrorKind::Refused)
+            .with_hint("replace it by a file of rules, or pass --no-ignore"),
+        _ => error,
     }
 }
 

@@ -16,7 +16,7 @@ use rustix::io::Errno;
 use super::glob::Glob;
 use crate::error::{IoResultExt, Result};
 use crate::fs::read;
-use crate::fs::walk::Filter;
+use crate::fs::walk::{Filter, not_rules};
 
 /// The name of ignore files.
 pub const FILE_NAME: &str = ".artifactsignore";
@@ -261,7 +261,7 @@ fn read_file(path: &Path) -> Result<Option<Vec<u8>>> {
     };
     match read::check_regular(file).and_then(|file| read::read_to_limit(file, FILE_SIZE_LIMIT)) {
         Err(error) if error.kind() == ErrorKind::IsADirectory => Ok(None),
-        other => other.on("read", path).map(Some),
+        other => other.on("read", path).map(Some).map_err(not_rules),
     }
 }
 

@@ -125,11 +125,16 @@ impl Revision {
         self
     }
 
+    /// Returns true if the revision starts at the current run of `project`.
+    pub fn is_of_current(&self, project: &ProjectName) -> bool {
+        let is_its = self.project.as_ref().is_none_or(|own| own == project);
+        is_its && matches!(self.base, Base::Head | Base::Current)
+    }
+
     /// Replaces the current run with `run`, regardless of `HEAD`.
     #[must_use]
     pub fn with_current(mut self, run: &RefName) -> Self {
-        let is_its = self.project.as_ref().is_none_or(|project| project == run.project());
-        if is_its && matches!(self.base, Base::Head | Base::Current) {
+        if self.is_of_current(run.project()) {
             self.base = Base::Ref(run.clone());
         }
         self

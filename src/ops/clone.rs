@@ -77,6 +77,7 @@ pub fn clone(
 ) -> Result<CloneOutcome> {
     let target = options.directory.join(DIRECTORY);
     check_directory(&options.uri)?;
+    read::check_directory_path(&options.directory)?;
     let is_resumed = Repository::is_at(&target)?;
     if is_resumed {
         check_leftovers(options, &target)?;

@@ -84,7 +84,9 @@ fn has_no_name(error: &opendal::Error) -> bool {
 /// The next step for a status that a retry does not change.
 fn hint_of_status(message: &str) -> Option<&'static str> {
     if message.contains("405 Method") {
-        return Some("check the host and the path of the URI: art remote set-uri NAME URI");
+        return Some(
+            "check the host and the path of the URI; the remotes are listed by: art remote list",
+        );
     }
     let hint = "raise the limit of the server or of the proxy before it, such as nginx's \
                 client_max_body_size";
@@ -156,8 +158,13 @@ fn has_no_credentials(error: &opendal::Error) -> bool {
 pub(super) fn reason(error: &opendal::Error, hidden: &Hidden) -> String {
     let message = error.message();
     let mut text = match (quoted(message, "code: \""), quoted(message, "message: \"")) {
-        (Some(code), Some(said)) if !said.is_empty() => format!("{said} ({code})"),
+        (Some(code), Some(said)) if !said.is_empty() && !code.is_empty() => {
+            format!("{said} ({code})")
+        }
+        (Some(_), Some(said)) if !said.is_empty() => said.to_owned(),
         (Some(code), _) if !code.is_empty() => code.to_owned(),
+        (Some(_), _) => "the server gave no reason".to_owned(),
+        _ if is_markup(message) => "the server answered with a web page".to_owned(),
         _ => message.to_owned(),
     };
     if let Some(cause) = root_cause(error) {
@@ -167,6 +174,12 @@ pub(super) fn reason(error: &opendal::Error, hidden: &Hidden) -> String {
         error.kind().into_static().clone_into(&mut text);
     }
     clean(&text, hidden)
+}
+
+/// Returns true if `text` is the body of a web page.
+fn is_markup(text: &str) -> bool {
+    let start = text.trim_start().to_ascii_lowercase();
+    ["<html", "<!doctype", "<head", "<body", "<h1"].iter().any(|tag| start.contains(tag))
 }
 
 fn root_cause(error: &opendal::Error) -> Option<String> {
@@ -225,6 +238,20 @@ mod tests {
             panic!("a refusal is permanent");
         };
         assert_eq!(error.kind(), ErrorKind::Unauthorized);
+    }
+
+    #[test]
+    fn no_web_page_and_no_empty_answer_is_shown() {
+        let reason_of = |message: &str| {
+            let error = opendal::Error::new(opendal::ErrorKind::Unexpected, message.to_owned());
+            reason(&error, &Hidden::default())
+        };
+        assert_eq!(reason_of("<html>x</html>"), "the server answered with a web page");
+        assert_eq!(reason_of("\n<!DOCTYPE html><p>no"), "the server answered with a web page");
+        let empty = r#"S3Error { code: "", message: "", resource: "", request_id: "" }"#;
+        assert_eq!(reason_of(empty), "the server gave no reason");
+        let nameless = r#"S3Error { code: "", message: "no", resource: "" }"#;
+        assert_eq!(reason_of(nameless), "no");
     }
 
     #[test]

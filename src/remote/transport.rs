@@ -367,8 +367,10 @@ fn clear_answer(status: StatusCode, asks: &Asks) -> Option<Error> {
             return Some(Error::new(ErrorKind::Unsupported, message));
         }
         StatusCode::PAYLOAD_TOO_LARGE => {
-            let message =
-                format!("the server refuses {} bytes in one request ({status})", asks.bytes);
+            let message = match asks.bytes {
+                0 => format!("the server refuses the request ({status})"),
+                bytes => format!("the server refuses {bytes} bytes in one request ({status})"),
+            };
             return Some(Error::new(ErrorKind::Unsupported, message));
         }
         _ => return None,

@@ -60,6 +60,7 @@ impl Repository {
 }
 
 fn make(directory: &Path, config: &str, clone_of: Option<&str>) -> Result<bool> {
+    read::check_directory_path(directory)?;
     atomic::create_dir_all(directory)?;
     let target = directory.join(DIRECTORY);
     guard(&target);
@@ -70,7 +71,16 @@ fn make(directory: &Path, config: &str, clone_of: Option<&str>) -> Result<bool> 
     }
     // Remove leftovers of killed processes. Failing to do so is not an error.
     let _ = sweep(directory);
-    let (building, _lock) = claim(directory)?;
+    let (building, _lock) = claim(directory).map_err(|error| {
+        let shown = directory.display();
+        let error = match error.kind() {
+            ErrorKind::Unauthorized => error.with_hint(format!(
+                "make the directory writable, or name another one; see: ls -ld '{shown}'"
+            )),
+            _ => error,
+        };
+        error.context(format!("cannot create a repository in '{shown}'"))
+    })?;
     let new = building.join(NEW);
     let made = build(&new, config, clone_of).and_then(|()| put_in_place(&new, &target));
     // Remove the leftovers. An error of the build is more important than one of the removal.

@@ -32,6 +32,10 @@ pub struct TrackedMove {
     pub old: Option<Id>,
     /// The new commit; `None` if the ref was deleted.
     pub new: Option<Id>,
+    /// True if the ref is missing although no entry of the log deleted it: the remote was emptied or
+    /// restored. The ref does not count as deleted.
+    #[serde(skip)]
+    pub is_lost: bool,
 }
 
 /// A conflict between two writers who moved the same ref, on a remote that cannot prevent it.
@@ -83,7 +87,7 @@ impl Connection<'_> {
         }
         let broken = broken(self.repo, &moved, &tips, progress)?;
         imported.moved = moved.into_iter().filter(|moved| !broken.contains(&moved.name)).collect();
-        self.track(&imported.moved)?;
+        self.track(&mut imported.moved)?;
         self.save()?;
         if broken.is_empty() {
             return Ok(imported);
@@ -247,8 +251,8 @@ impl Connection<'_> {
         ))
     }
 
-    /// Moves the tracking refs of the remote.
-    fn track(&self, moved: &[TrackedMove]) -> Result<()> {
+    /// Moves the tracking refs of the remote, and marks the refs that it lost without a deletion.
+    fn track(&self, moved: &mut [TrackedMove]) -> Result<()> {
         let mut memory = self.memory.refs();
         self.note_former_tips(moved)?;
         let gone = moved.iter().filter(|one| one.new.is_none());
@@ -257,7 +261,8 @@ impl Connection<'_> {
         let deleted = self.deleted_by_log(&gone)?;
         let mut transaction = self.repo.history().transaction(&self.repo.signature(), "fetch");
         transaction.unrecorded();
-        for one in moved {
+        for one in moved.iter_mut() {
+            one.is_lost = one.new.is_none() && !deleted.contains(&one.name);
             match (one.old, one.new) {
                 (Some(old), None) if deleted.contains(&one.name) => {
                     memory.note_deleted_there(&one.name, old);
@@ -310,7 +315,7 @@ fn compare(tracked: &BTreeMap<RefName, Id>, there: &BTreeMap<RefName, Id>) -> Ve
     let mut all: Vec<TrackedMove> = gone
         .chain(there)
         .filter(|(_, old, new)| old != new)
-        .map(|(name, old, new)| TrackedMove { name: name.clone(), old, new })
+        .map(|(name, old, new)| TrackedMove { name: name.clone(), old, new, is_lost: false })
         .collect();
     all.sort_by(|a, b| a.name.cmp(&b.name));
     all

@@ -158,11 +158,17 @@ impl Connection<'_> {
             return Err(is_needed(segment, name));
         }
         if let Some(first) = plan.missing.first() {
-            let message = format!(
-                "{} contents to push are neither in this repository nor on '{}', the first is {first}",
-                plan.missing.len(),
-                name
-            );
+            let message = match plan.missing.len() {
+                1 => {
+                    format!(
+                        "a content to push is neither in this repository nor on '{name}': {first}"
+                    )
+                }
+                many => format!(
+                    "{many} contents to push are neither in this repository nor on '{name}', the first \
+                     is {first}"
+                ),
+            };
             return Err(Error::corrupt(message).with_hint("see what is damaged: art fsck"));
         }
         Ok(ContentPlan { plan, relies_on: relies_on.into_iter().collect(), missing })

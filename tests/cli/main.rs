@@ -65,6 +65,7 @@ mod push;
 mod redo;
 mod reference;
 mod reflog;
+mod refusals;
 mod register;
 mod release;
 mod remote;

@@ -132,7 +132,7 @@ fn project_update_changes_the_given_fields() {
     -- stderr
     error: invalid value 'a' for '--tags <TAG,…>': 'a\u{1b}b' is not a tag: it contains a control character
 
-    hint: art --help
+    hint: art project update --help
     ");
 }
 

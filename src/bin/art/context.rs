@@ -182,7 +182,10 @@ impl<'a> Context<'a> {
     /// The run whose command this process belongs to: `ART_RUN`, if it is a run of `project`.
     fn run_of_environment(&self, project: &ProjectName) -> Result<Option<Name>> {
         let Some(run) = self.env.var("ART_RUN")? else { return Ok(None) };
-        let run = run.parse().map_err(|error: Error| error.context("ART_RUN can't be read"))?;
+        let run = run.parse().map_err(|error: Error| {
+            let hint = "unset ART_RUN, or set it to the name of a run: art runs";
+            error.context("ART_RUN is not the name of a run").with_hint(hint)
+        })?;
         let its_project = self.env.var("ART_PROJECT")?;
         let is_of_project = its_project.is_none_or(|its| its == project.to_string());
         Ok(is_of_project.then_some(run))

@@ -11,7 +11,6 @@ const VERBS: &[(&str, &str)] = &[
     ("branch", "art run --name NAME, or list the runs: art runs"),
     ("checkout", "art download REV --force, or make another run current: art runs switch RUN"),
     ("ci", "art upload PATH"),
-    ("clean", "art evict"),
     ("co", "art download REV --force"),
     ("commit", "art upload PATH -m MESSAGE"),
     ("cp", "art copy VERSION, or download files: art download REV:PATH --to DIR"),
@@ -20,7 +19,6 @@ const VERBS: &[(&str, &str)] = &[
     ("exp", "art runs"),
     ("experiments", "art runs"),
     ("finish", "art runs finish RUN"),
-    ("gc", "art evict"),
     ("import", "art upload PATH"),
     ("install", "art init"),
     ("list", "art ls, art runs or art versions"),
@@ -32,7 +30,6 @@ const VERBS: &[(&str, &str)] = &[
     ("models", "art versions"),
     ("mv", "art update VERSION --name NAME"),
     ("new", "art init, or create a run: art run --name NAME"),
-    ("prune", "art evict"),
     ("publish", "art register VERSION"),
     ("put", "art upload PATH"),
     ("rebase", "art pull"),
@@ -60,8 +57,46 @@ const VERBS: &[(&str, &str)] = &[
     ("worktree", "art download REV --to DIR"),
 ];
 
+/// The verbs of git without a counterpart, with the explanation.
+const MISSING: &[(&str, &str)] = &[
+    ("clean", "art never removes files of the work tree; to see untracked files: art status"),
+    ("gc", EVICT),
+    ("prune", EVICT),
+];
+
+const EVICT: &str = "art has no garbage collection yet; to remove local content that a remote also \
+                     holds: art evict";
+
+/// The verbs that users try below a verb of `art`, with the command to type instead.
+const NESTED: &[(&str, &str, &str)] = &[
+    ("runs", "create", "art run --name NAME"),
+    ("runs", "list", "art runs"),
+    ("runs", "ls", "art runs"),
+    ("runs", "new", "art run --name NAME"),
+    ("runs", "remove", "art runs delete RUN"),
+    ("runs", "rename", "art runs update RUN --name NAME"),
+    ("runs", "rm", "art runs delete RUN"),
+    ("remote", "delete", "art remote remove NAME"),
+    ("remote", "ls", "art remote list"),
+    ("remote", "rename", "art remote remove NAME, then art remote add NEW URI"),
+    ("remote", "set-url", "art remote set-uri NAME URI"),
+    ("remote", "get-url", "art remote show NAME"),
+];
+
+/// The hint for the unknown `verb` below the verb `parent`; empty for `art` itself.
+pub(crate) fn find_hint(parent: &str, verb: &str) -> Option<String> {
+    let wanted = verb.to_ascii_lowercase();
+    if !parent.is_empty() {
+        let found = NESTED.iter().find(|(above, nested, _)| *above == parent && *nested == wanted);
+        return found.map(|(_, _, command)| format!("use {command}"));
+    }
+    let missing = MISSING.iter().find(|(foreign, _)| *foreign == wanted);
+    let explained = missing.map(|(_, explanation)| (*explanation).to_owned());
+    explained.or_else(|| find_command(verb).map(|command| format!("use {command}")))
+}
+
 /// The command that does what `verb` does in another tool.
-pub(crate) fn find_command(verb: &str) -> Option<&'static str> {
+fn find_command(verb: &str) -> Option<&'static str> {
     let verb = verb.to_ascii_lowercase();
     VERBS.iter().find(|(foreign, _)| *foreign == verb).map(|(_, command)| *command)
 }
@@ -74,7 +109,12 @@ mod tests {
     #[test]
     fn no_foreign_verb_is_one_of_art_and_each_hint_names_one() {
         let command = cli::command();
-        for (verb, hint) in VERBS {
+        for (parent, verb, _) in NESTED {
+            let above = command.find_subcommand(parent).unwrap();
+            assert!(above.find_subcommand(verb).is_none(), "'art {parent} {verb}' is a command");
+        }
+        let nested = NESTED.iter().map(|(_, _, hint)| ("runs list", *hint));
+        for (verb, hint) in VERBS.iter().copied().chain(nested) {
             assert!(command.find_subcommand(verb).is_none(), "'art {verb}' is a command");
             for part in hint.split("art ").skip(1) {
                 let word = part.split([' ', ',']).next().unwrap();

@@ -8,7 +8,7 @@ use artifacts::{Error, ErrorKind, suggest};
 use clap::error::{ContextKind, ContextValue, ErrorKind as ClapKind};
 use serde_json::json;
 
-use crate::cli::EarlyOptions;
+use crate::cli::{self, EarlyOptions};
 use crate::env::{self, Env};
 use crate::foreign;
 use crate::signals;
@@ -280,12 +280,34 @@ pub(crate) fn parse_error(error: &clap::Error, early: EarlyOptions, env: &Env) -
         }
         _ => {
             let (message, usage) = split_usage(error);
-            let hint = suggestion(error, env).or(usage).unwrap_or_else(|| "art --help".to_owned());
+            let hint = suggestion(error, env)
+                .or(usage)
+                .unwrap_or_else(|| format!("{} --help", typed_verb(env)));
             let invalid = serde_json::to_value(ErrorKind::Invalid).unwrap_or_default();
             print(&ui, &invalid, &message, &[], Some(&hint), Exit::Usage);
             Exit::Usage
         }
     }
+}
+
+/// The typed verb with its parents, as in `art runs show`.
+fn typed_verb(env: &Env) -> String {
+    /// The global options that are followed by a value.
+    const WITH_VALUE: [&str; 5] = ["-C", "-p", "--project", "--color", "--lock-timeout"];
+    let (mut command, mut typed, mut is_value) = (cli::command(), "art".to_owned(), false);
+    for word in env.args().iter().skip(1).filter_map(|arg| arg.to_str()) {
+        if std::mem::take(&mut is_value) {
+            continue;
+        }
+        is_value = WITH_VALUE.contains(&word);
+        if let Some(verb) = command.find_subcommand(word) {
+            typed = format!("{typed} {}", verb.get_name());
+            command = verb.clone();
+        } else if !word.starts_with('-') {
+            break;
+        }
+    }
+    typed
 }
 
 fn ended(printed: artifacts::Result<()>, ui: &Ui) -> Exit {
@@ -338,10 +360,9 @@ fn suggestion(error: &clap::Error, env: &Env) -> Option<String> {
 fn suggested_verb(error: &clap::Error, wanted: &str) -> Option<String> {
     let usage = split_usage(error).1?;
     let parent = usage.split(['[', '<']).next().unwrap_or("art ");
-    if parent.trim() == "art"
-        && let Some(command) = foreign::find_command(wanted)
-    {
-        return Some(format!("use {command}"));
+    let above = parent.trim().strip_prefix("art").unwrap_or_default().trim();
+    if let Some(hint) = foreign::find_hint(above, wanted) {
+        return Some(hint);
     }
     let Some(ContextValue::Strings(verbs)) = error.get(ContextKind::SuggestedSubcommand) else {
         return None;

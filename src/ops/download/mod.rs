@@ -79,6 +79,17 @@ pub fn download(
     options: &DownloadOptions,
     progress: &dyn Progress,
 ) -> Result<DownloadOutcome> {
+    write(repo, options, progress).map_err(|error| {
+        let kept = "no file was written; downloaded content is kept";
+        error.or_interrupted(kept, "run the same command again")
+    })
+}
+
+fn write(
+    repo: &Repository,
+    options: &DownloadOptions,
+    progress: &dyn Progress,
+) -> Result<DownloadOutcome> {
     options.source.check_content(repo, options.allow_disabled)?;
     if !options.dry_run {
         atomic::create_dir_all(&options.to)?;
@@ -109,7 +120,11 @@ pub fn download(
         if is_denied { error.with_hint(MAKE_WRITABLE) } else { error }
     })?;
     progress.begin("writing", Some(extract.bytes), Unit::Bytes);
-    extract.write(&stage, repo.settings().threads, progress)?;
+    extract.write(&stage, repo.settings().threads, progress).map_err(|error| {
+        let is_full = error.kind() == ErrorKind::Unavailable;
+        let to = options.to.display();
+        if is_full { error.context(format!("the download to '{to}' failed")) } else { error }
+    })?;
     let failed = stage.publish();
     progress.end();
     if failed.is_empty() {

@@ -132,9 +132,12 @@ impl Plan {
         }
         if !self.unsafe_links.is_empty() && !options.unsafe_links {
             let lines = self.unsafe_links.iter().map(ToString::to_string).collect();
+            let links = match self.unsafe_links.len() {
+                1 => "1 link points".to_owned(),
+                many => format!("{many} links point"),
+            };
             return Err(Error::refused(format!(
-                "{} links point out of the destination; nothing was written",
-                self.unsafe_links.len()
+                "{links} out of the destination; nothing was written"
             ))
             .with_source(list(lines))
             .with_hint("if you trust the links, create them with --unsafe-links"));

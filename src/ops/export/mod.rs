@@ -103,7 +103,8 @@ pub fn export(
     let content = survey(repo, &resolved, top.as_ref(), progress)?;
     progress.begin("exporting", Some(content.bytes), Unit::Bytes);
     let output = Output::open(options.output.as_deref(), options.force, stream)?;
-    let written = write_archive(repo, options, &resolved, top.as_ref(), output, progress)?;
+    let written = write_archive(repo, options, &resolved, top.as_ref(), output, progress);
+    let written = written.map_err(|error| did_not_finish(error, options))?;
     progress.end();
     Ok(ExportOutcome {
         commit: resolved.commit,
@@ -112,6 +113,21 @@ pub fn export(
         archive_bytes: written.bytes,
         sha256: written.sha256,
     })
+}
+
+/// Names the file of an archive that could not be written, and the state that was kept.
+fn did_not_finish(error: Error, options: &ExportOptions) -> Error {
+    let kept = match options.output {
+        Some(_) => "no file was written",
+        None => "the archive in the output is incomplete",
+    };
+    let error = error.or_interrupted(kept, "run the same command again");
+    match &options.output {
+        Some(path) if error.kind() == ErrorKind::Unavailable => {
+            error.context(format!("the export to '{}' failed", path.display()))
+        }
+        _ => error,
+    }
 }
 
 fn write_archive(

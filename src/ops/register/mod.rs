@@ -97,7 +97,11 @@ pub fn register(
         RegisterSource::Path(upload) => Some(approve_upload(repo, options, upload, progress)?),
         _ => None,
     };
-    let taken = upload.as_ref().map(|upload| Taken::take(upload, input, progress)).transpose()?;
+    let taken = upload.as_ref().map(|upload| Taken::take(upload, input, progress)).transpose();
+    let taken = taken.map_err(|error| {
+        let kept = "no version was created; stored content is kept and reused";
+        error.or_interrupted(kept, "run the same command again")
+    })?;
     let uuid = Uuid::new_v4();
     let (changed, staged) = change_stages(repo, progress, |change| {
         taken.iter().for_each(Taken::forget);

@@ -146,6 +146,8 @@ pub fn list(repo: &Repository, options: &ListOptions, progress: &dyn Progress) -
     // A list must work even if ART_RUN names an unknown run.
     let current = match repo.current_run() {
         Err(error) if error.kind() == ErrorKind::NotFound => None,
+        // The damaged ref of the current run is listed as damaged.
+        Err(error) if error.kind() == ErrorKind::Corrupt && !listing.damaged.is_empty() => None,
         other => other?,
     };
     let (versions, unreadable) = versions_by_run(repo, project, progress)?;

@@ -166,10 +166,17 @@ impl Tally {
         if count > NAMED {
             lines.push(format!("and {} more", count - NAMED));
         }
-        let is_denied = self.unread.iter().any(|unread| unread.kind == ErrorKind::Unauthorized);
-        let kind = if is_denied { ErrorKind::Unauthorized } else { ErrorKind::Refused };
+        let has = |kind| self.unread.iter().any(|unread| unread.kind == kind);
+        let kinds = [ErrorKind::Unauthorized, ErrorKind::Unavailable];
+        let kind = kinds.into_iter().find(|kind| has(*kind)).unwrap_or(ErrorKind::Refused);
+        let hint = match kind {
+            ErrorKind::Unavailable => {
+                "upload again when no program writes the files, or skip them: art upload --keep-going"
+            }
+            _ => "make the paths readable, or skip them: art upload --keep-going",
+        };
         Err(Error::new(kind, format!("cannot read {paths}; nothing was uploaded"))
             .with_source(lines.join("\n"))
-            .with_hint("make the paths readable, or skip them: art upload --keep-going"))
+            .with_hint(hint))
     }
 }

@@ -78,6 +78,7 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         return Err(Error::invalid(format!("'{shown}' is not a directory"))
             .with_hint("name a directory with --to; to get one file: art cat REV:PATH > FILE"));
     }
+    read::check_directory_path(&to)?;
     let options = DownloadOptions {
         source,
         only: args.paths.clone(),

@@ -42,7 +42,13 @@ fn view(page: &mut Page<'_>, outcome: &FetchOutcome) -> Result<()> {
     }
     let refs = count(moved.len() as u64, "ref", "refs");
     writeln!(page, "{refs} moved on {}", outcome.remote)?;
-    let lines = moved.iter().map(|one| remotes::movement(&one.name, one.old, one.new));
+    let lines = moved.iter().map(|one| {
+        if one.is_lost {
+            format!("{}  no longer on the remote", remotes::shown(&one.name))
+        } else {
+            remotes::movement(&one.name, one.old, one.new)
+        }
+    });
     remotes::list_moves(page, lines)?;
     writeln!(page, "to merge them: art pull {}", outcome.remote)
 }
