@@ -39,7 +39,10 @@ pub fn guard(directory: &Path) {
 fn guard_of(path: &Path) -> Option<&Path> {
     let guarded = GUARDED.read().unwrap_or_else(PoisonError::into_inner);
     let guarded = guarded.as_ref()?;
-    path.ancestors().skip(1).filter(|above| guarded.contains(*above)).last()
+    let is_above = |guard: &&PathBuf| path.starts_with(guard) && path != guard.as_path();
+    let outermost =
+        guarded.iter().filter(is_above).min_by_key(|guard| guard.components().count())?;
+    path.ancestors().find(|above| *above == outermost)
 }
 
 /// Returns true if `path` is below a guarded directory.

@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::ControlFlow;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -24,6 +25,9 @@ const MAX_LINE: u64 = 1 << 16;
 
 /// The maximum size of a file that is read completely. It has room for about ten million refs.
 const MAX_FILE: u64 = 2 << 30;
+
+/// The number of bytes that a search reads, roughly.
+const SEARCH: u64 = 4 * BLOCK;
 
 /// A ref in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +58,8 @@ enum PackedBytes {
 impl PackedRefs {
     /// Opens the file in `git_dir`. A missing file contains no refs.
     pub(super) fn open(git_dir: &Path) -> Result<Self> {
+        #[cfg(test)]
+        OPENED.with(|opened| opened.set(opened.get() + 1));
         let path = git_dir.join("packed-refs");
         let file = match read::open(&path) {
             Ok(file) => file,
@@ -117,6 +123,8 @@ impl PackedRefs {
     /// Reads up to `length` bytes from `offset`, or fewer at the end of the file.
     fn read(&self, offset: u64, length: u64) -> Result<Vec<u8>> {
         let length = length.min(self.length.saturating_sub(offset)) as usize;
+        #[cfg(test)]
+        READ.with(|read| read.set(read.get() + length as u64));
         match &self.bytes {
             PackedBytes::Memory(bytes) => {
                 let start = offset.min(bytes.len() as u64) as usize;
@@ -148,6 +156,27 @@ impl PackedRefs {
         let start = self.lower_bound(name)?;
         let record = self.record_from(start)?;
         Ok(record.filter(|(_, _, found)| found.name == name).map(|(_, _, found)| found.id))
+    }
+
+    /// Returns the values of the refs `names`, which must be sorted. Reads the lines between the
+    /// first and the last name in one pass if this is cheaper than a search for each name.
+    pub(super) fn find_all(&self, names: &[&[u8]]) -> Result<Vec<Option<Id>>> {
+        if (names.len() as u64).saturating_mul(SEARCH) < self.length {
+            return names.iter().map(|name| self.find(name)).collect();
+        }
+        let mut found = vec![None; names.len()];
+        let mut wanted = names.iter().zip(&mut found).peekable();
+        let Some(first) = names.first() else { return Ok(found) };
+        self.visit_from(first, &mut |name, id| {
+            while wanted.next_if(|(wanted, _)| **wanted < name).is_some() {}
+            match wanted.next_if(|(wanted, _)| **wanted == name) {
+                Some((_, value)) => *value = Some(id),
+                None if wanted.peek().is_none() => return Ok(ControlFlow::Break(())),
+                None => {}
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(found)
     }
 
     /// Returns the offset of the first record whose name is not less than `name`.
@@ -257,7 +286,25 @@ impl PackedRefs {
         prefix: &[u8],
         found: &mut dyn FnMut(&[u8], Id) -> Result<()>,
     ) -> Result<()> {
-        let mut offset = self.lower_bound(prefix)?;
+        self.visit_from(prefix, &mut |name, id| {
+            if !name.starts_with(prefix) {
+                return Ok(ControlFlow::Break(()));
+            }
+            found(name, id).map(ControlFlow::Continue)
+        })
+    }
+
+    /// Visits the refs from the first name that is not less than `first`, in order of their names,
+    /// until `visit` breaks.
+    ///
+    /// Fails if the visited records, or the records next to them, are not in order. A damaged name
+    /// therefore does not end the visit early.
+    pub(super) fn visit_from(
+        &self,
+        first: &[u8],
+        visit: &mut dyn FnMut(&[u8], Id) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        let mut offset = self.lower_bound(first)?;
         let mut last = Vec::new();
         while offset < self.length {
             let block = self.read(offset, 1 << 20)?;
@@ -269,10 +316,7 @@ impl PackedRefs {
                 let start = at;
                 at += line.len() as u64 + 1;
                 let Some((id, name)) = self.next_name(line, &last)? else { continue };
-                if name.starts_with(prefix) {
-                    found(name, id)?;
-                } else if name > prefix {
-                    // A damaged name must not end the list early.
+                if visit(name, id)?.is_break() {
                     return self.check_order_at(start);
                 }
                 last.clear();
@@ -288,6 +332,14 @@ impl PackedRefs {
         let all = self.read_all()?;
         packed::edit(self.header, &all[self.header.length as usize..], &self.path, edits)
     }
+}
+
+#[cfg(test)]
+thread_local! {
+    /// How often this thread has opened the file, for tests.
+    pub(super) static OPENED: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+    /// How many bytes this thread has read from the file, for tests.
+    pub(super) static READ: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
 }
 
 #[cfg(test)]
@@ -385,6 +437,16 @@ mod tests {
             let read = packed(&written).unwrap();
             for name in model.keys().chain([&b"aa".to_vec(), &b"zz".to_vec(), &b"b/".to_vec()]) {
                 prop_assert_eq!(read.find(name).unwrap(), model.get(name).map(|value| value.id));
+            }
+            let mut names: Vec<&[u8]> = model.keys().map(Vec::as_slice).collect();
+            names.extend([&b"aa"[..], b"b/", b"zz"]);
+            names.sort_unstable();
+            names.dedup();
+            for step in [1, 3, 20] {
+                let names: Vec<&[u8]> = names.iter().copied().step_by(step).collect();
+                let expected: Vec<_> =
+                    names.iter().map(|name| model.get(*name).map(|value| value.id)).collect();
+                prop_assert_eq!(read.find_all(&names).unwrap(), expected);
             }
             for prefix in [&b""[..], b"a", b"b/", b"cc", b"zz"] {
                 let expected = model.iter().filter(|(name, _)| name.starts_with(prefix));

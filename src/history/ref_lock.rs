@@ -6,6 +6,7 @@
 //! not updated after its refs moved.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::History;
@@ -24,6 +25,8 @@ use crate::name::RefName;
 pub(super) struct RefsLock<'h> {
     pub(super) history: &'h History,
     deadline: Instant,
+    /// The directory of the newest lock file, which exists unless git has removed it since.
+    directory: PathBuf,
     /// The lock files. They are released before `_lock`, which guards their creation.
     files: BTreeMap<String, LockFile>,
     _lock: FileLock,
@@ -37,7 +40,13 @@ impl<'h> RefsLock<'h> {
         let path = history.git_dir().join("refs.lock");
         let mut lock = FileLock::acquire(&path, Mode::Exclusive, timeout)?;
         let was_left = lock.begin_work()?;
-        let mut refs = RefsLock { history, deadline, files: BTreeMap::new(), _lock: lock };
+        let mut refs = RefsLock {
+            history,
+            deadline,
+            directory: PathBuf::new(),
+            files: BTreeMap::new(),
+            _lock: lock,
+        };
         if was_left {
             refs.remove_left_files()?;
         }
@@ -71,15 +80,21 @@ impl<'h> RefsLock<'h> {
         }
     }
 
-    fn new_lock_file(&self, name: &str, deadline: Instant) -> Result<LockFile> {
+    fn new_lock_file(&mut self, name: &str, deadline: Instant) -> Result<LockFile> {
         let target = self.history.git_dir().join(name);
         let directory = target.parent().unwrap_or(&target);
         let mut attempts = 0;
         loop {
-            atomic::create_dir_all_durably(directory)?;
+            if self.directory != directory {
+                atomic::create_dir_all_durably(directory)?;
+                directory.clone_into(&mut self.directory);
+            }
             match LockFile::acquire(&target, deadline) {
                 // While git packs refs, it removes empty directories.
-                Err(error) if error.kind() == ErrorKind::NotFound && attempts < 10 => attempts += 1,
+                Err(error) if error.kind() == ErrorKind::NotFound && attempts < 10 => {
+                    attempts += 1;
+                    self.directory.clear();
+                }
                 other => return other,
             }
         }

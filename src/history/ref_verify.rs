@@ -9,8 +9,9 @@ use std::ops::ControlFlow;
 
 use super::History;
 use super::head::HeadName;
+use super::packed_file::PackedRefs;
 use super::reflog::{self, LogEntries};
-use super::refs::MAX_RETRIES;
+use super::refs::{MAX_RETRIES, Target, read_loose};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::id::Id;
@@ -72,6 +73,34 @@ impl History {
         self.try_find_id(name)
     }
 
+    /// Returns the values of the refs `names`, which are locked. Nobody moves a locked ref, so
+    /// `packed-refs` is opened once for all of them.
+    ///
+    /// Fails if a reflog contradicts a value.
+    pub(super) fn verified_locked(&self, names: &[String]) -> Result<Vec<Option<Id>>> {
+        if let [name] = names {
+            return Ok(vec![self.verified(name)?]);
+        }
+        let mut order: Vec<usize> = (0..names.len()).collect();
+        order.sort_unstable_by_key(|at| &names[*at]);
+        let sorted: Vec<&[u8]> = order.iter().map(|at| names[*at].as_bytes()).collect();
+        let packed = PackedRefs::open(self.git_dir())?.find_all(&sorted)?;
+        let mut values = vec![None; names.len()];
+        for (at, packed) in order.into_iter().zip(packed) {
+            let name = &names[at];
+            let found = match read_loose(self.git_dir(), name)? {
+                Some(Target::Id(id)) => Some(id),
+                Some(Target::Symbolic(_)) => self.try_find_id(name)?,
+                None => packed,
+            };
+            values[at] = match self.last_logged_move(name)? {
+                Some(logged) if logged.new != found => self.verified(name)?,
+                _ => found,
+            };
+        }
+        Ok(values)
+    }
+
     /// Returns true if an operation in progress moves the ref `name`.
     pub(super) fn is_under_way(&self, name: &str) -> bool {
         let pending = self.pending_operation().unwrap_or(None);
@@ -124,12 +153,13 @@ impl History {
         Ok(false)
     }
 
-    /// Returns the damaged refs below `prefix`, sorted by name. `found` are the refs that a listing
-    /// found.
+    /// Returns the damaged refs below `prefix` whose names are `listed`. `found` are the refs that
+    /// a listing found, sorted by name.
     pub(super) fn listing_damage(
         &self,
         prefix: &str,
         found: &[(String, Id)],
+        listed: &dyn Fn(&str) -> bool,
     ) -> Result<Vec<(String, Error)>> {
         let mut damaged = Vec::new();
         if prefix.starts_with(TRACKING) {
@@ -144,9 +174,12 @@ impl History {
             Err(error) => Err(error),
         };
         Self::visit_names(&self.git_dir().join("logs"), prefix, &mut |name| {
+            if !listed(&name) {
+                return Ok(());
+            }
             let at = found.binary_search_by(|(other, _)| other.as_str().cmp(&name));
             let is_sound = match at {
-                Err(_) => false,
+                Err(_) => name.parse::<RefName>().is_err(),
                 Ok(_) if found.len() > MAX_COMPARED => true,
                 Ok(at) => {
                     let logged = self.last_logged_move(&name)?;

@@ -4,7 +4,7 @@
 //! In every case, a single rename or removal moves the refs. Earlier writes change nothing that a
 //! reader sees, and later writes are optional.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -72,11 +72,17 @@ impl RefsLock<'_> {
         let git_dir = self.history.git_dir();
         let mut loose = Vec::new();
         let mut edits = BTreeMap::new();
+        let mut values = HashMap::new();
         for moved in moves {
             if read_loose(git_dir, &moved.name)?.is_some() {
                 loose.push(moved);
             }
-            let value = moved.new.map(|id| self.packed_value(id)).transpose()?;
+            if let Some(id) = moved.new
+                && !values.contains_key(&id)
+            {
+                values.insert(id, self.packed_value(id)?);
+            }
+            let value = moved.new.and_then(|id| values.get(&id).copied());
             edits.insert(moved.name.clone().into_bytes(), value);
         }
         self.move_packed(&loose, &edits)

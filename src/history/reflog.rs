@@ -20,7 +20,7 @@ use super::backwards::Backwards;
 use super::packed::id_from_hex;
 use super::{History, Signature};
 use crate::clock::Timestamp;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::fs::atomic;
 use crate::fs::read;
 use crate::id::Id;
@@ -163,12 +163,17 @@ pub(super) fn append(path: &Path, lines: &str, sync: Sync) -> Result<()> {
         }
     } else if sync == Sync::Now {
         atomic::create_dir_all_durably(directory)?;
-    } else {
-        atomic::create_dir_all(directory)?;
     }
     match sync {
         Sync::Now => atomic::append(path, lines.as_bytes())?,
-        Sync::Later => return atomic::append_unsynced(path, lines.as_bytes()),
+        Sync::Later => match atomic::append_unsynced(path, lines.as_bytes()) {
+            // Most of many logs are in directories that exist.
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                atomic::create_dir_all(directory)?;
+                return atomic::append_unsynced(path, lines.as_bytes());
+            }
+            other => return other,
+        },
     }
     if exists { Ok(()) } else { atomic::sync_dir(directory) }
 }

@@ -187,7 +187,7 @@ impl History {
                         visit(name, id);
                     }
                 })?;
-                for (name, error) in self.listing_damage(prefix, &names)? {
+                for (name, error) in self.listing_damage(prefix, &names, &|_| true)? {
                     damaged.entry(name).or_insert(error);
                 }
                 return Ok(damaged.into_iter().collect());
@@ -299,11 +299,13 @@ impl History {
         prefix: &str,
         visit: &mut dyn FnMut(String) -> Result<()>,
     ) -> Result<()> {
-        Self::visit_names(self.git_dir(), prefix, visit)
+        Self::visit_names(self.git_dir(), prefix, &mut |name| {
+            if name.parse::<RefName>().is_ok() { visit(name) } else { Ok(()) }
+        })
     }
 
-    /// Calls `visit` with the path of every file below `base` that is named like a ref that `art`
-    /// manages, as [`History::visit_loose`] does for loose refs.
+    /// Calls `visit` with the path of every file below `base` that is as deep as a ref that `art`
+    /// manages, as [`History::visit_loose`] does for loose refs. The caller checks the names.
     pub(super) fn visit_names(
         base: &Path,
         prefix: &str,
@@ -329,7 +331,7 @@ impl History {
                     if !is_deep && (is_wanted || prefix.starts_with(&name)) {
                         directories.push(name);
                     }
-                } else if is_wanted && name.parse::<RefName>().is_ok() {
+                } else if is_wanted {
                     visit(name)?;
                 }
             }

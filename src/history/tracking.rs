@@ -6,7 +6,7 @@
 //! all of them have the old values or all have the new ones. An older unfinished operation is
 //! settled before, when the lock is acquired.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::History;
 use super::operations::RefChange;
@@ -14,7 +14,7 @@ use super::packed::PackedValue;
 use super::packed_file::PackedRefs;
 use super::ref_lock::RefsLock;
 use super::ref_write::Move;
-use super::transaction::Transaction;
+use super::transaction::{Transaction, Update};
 use crate::error::{Error, Result};
 use crate::id::{Id, ObjectKind};
 use crate::name::TRACKING;
@@ -25,12 +25,16 @@ impl Transaction<'_> {
     pub(super) fn move_tracking(&self, lock: &mut RefsLock<'_>) -> Result<Vec<RefChange>> {
         lock.lock_file("packed-refs")?;
         let loose = self.history.loose_refs(TRACKING)?;
-        let packed = self.packed_now()?;
+        let mut updates: Vec<(String, &Update)> =
+            self.updates.iter().map(|update| (update.name.to_string(), update)).collect();
+        updates.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        let names: Vec<&[u8]> = updates.iter().map(|(name, _)| name.as_bytes()).collect();
+        let packed = PackedRefs::open(self.history.git_dir())?.find_all(&names)?;
+        let mut values = HashMap::new();
         let mut edits = BTreeMap::new();
         let mut moves = Vec::new();
         let mut changes = Vec::new();
-        for (update, packed) in self.updates.iter().zip(packed) {
-            let name = update.name.to_string();
+        for ((name, update), packed) in updates.into_iter().zip(packed) {
             let is_loose = loose.get(&name).copied();
             let (old, new) = (is_loose.or(packed), update.new);
             update.check(old)?;
@@ -41,7 +45,12 @@ impl Transaction<'_> {
                 lock.lock_file(&name)?;
                 moves.push(Move { name: name.clone(), old, new });
             }
-            let value = new.map(|id| self.history.value_of_commit(id)).transpose()?;
+            if let Some(id) = new
+                && !values.contains_key(&id)
+            {
+                values.insert(id, self.history.value_of_commit(id)?);
+            }
+            let value = new.and_then(|id| values.get(&id).copied());
             edits.insert(name.into_bytes(), value);
             changes.push(RefChange { name: update.name.clone(), old, new });
         }
@@ -49,23 +58,6 @@ impl Transaction<'_> {
             lock.move_packed(&moves.iter().collect::<Vec<_>>(), &edits)?;
         }
         Ok(changes)
-    }
-
-    /// Returns the value in `packed-refs` of each update's ref.
-    fn packed_now(&self) -> Result<Vec<Option<Id>>> {
-        let names = self.updates.iter().map(|update| update.name.to_string().into_bytes());
-        let places: BTreeMap<Vec<u8>, usize> = names.zip(0..).collect();
-        let mut found = vec![None; self.updates.len()];
-        PackedRefs::open(self.history.git_dir())?.with_prefix(
-            TRACKING.as_bytes(),
-            &mut |name, id| {
-                if let Some(at) = places.get(name) {
-                    found[*at] = Some(id);
-                }
-                Ok(())
-            },
-        )?;
-        Ok(found)
     }
 }
 

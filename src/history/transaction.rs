@@ -13,7 +13,7 @@
 //! Readers need nothing after step 4. After a crash during steps 1 to 3, readers ignore the
 //! remains, and the next transaction removes them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 use super::head::{HeadName, HeadTarget, NEXT_HEAD};
@@ -287,17 +287,20 @@ impl Transaction<'_> {
         let mut changes = Vec::new();
         let mut moves = Vec::new();
         let mut log_entries = Vec::new();
-        for update in &self.updates {
-            let full_name = update.name.to_string();
-            lock.lock_file(&full_name)?;
-            let old = self.history.try_find_ref(&update.name)?;
+        let names: Vec<String> =
+            self.updates.iter().map(|update| update.name.to_string()).collect();
+        names.iter().try_for_each(|name| lock.lock_file(name))?;
+        let found = self.history.verified_locked(&names)?;
+        let mut sound = HashSet::new();
+        for ((update, full_name), old) in self.updates.iter().zip(names).zip(found) {
             update.check(old)?;
             let new = update.new;
             if old == new {
                 continue;
             }
-            if let Some(id) = new {
+            if let Some(id) = new.filter(|id| !sound.contains(id)) {
                 self.check_target(id)?;
+                sound.insert(id);
             }
             let entry = ReflogEntry::new((old, new), &self.who, &update.message);
             log_entries.push((full_name.clone(), entry));

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::catalog::revision::{RecordKind, resolve};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
-use crate::history::{DamagedRef, Expected, Revision};
+use crate::history::{DamagedRef, Expected, RefPage, Revision};
 use crate::id::Id;
 use crate::name::{Name, ProjectName, RefKind, RefName};
 use crate::repo::Repository;
@@ -85,17 +85,6 @@ pub fn tag(repo: &Repository, options: &TagOptions) -> Result<TagOutcome> {
     Ok(TagOutcome { name: options.name.clone(), project, commit, previous })
 }
 
-/// The range and order of a tag list, sorted by name.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct TagListOptions {
-    /// Reverses the order.
-    pub is_reversed: bool,
-    /// The number of tags to skip.
-    pub offset: usize,
-    /// The maximum number of tags.
-    pub limit: Option<usize>,
-}
-
 /// The tags of a project.
 #[derive(Debug)]
 pub struct TagList {
@@ -105,16 +94,12 @@ pub struct TagList {
     pub damaged: Vec<DamagedRef>,
 }
 
-/// Lists the tags of the repository's default project. Reads only the commits of the listed tags.
-pub fn list(repo: &Repository, options: &TagListOptions) -> Result<TagList> {
+/// Lists a page of the tags of the repository's default project. Reads only the listed tags.
+pub fn list(repo: &Repository, page: &RefPage) -> Result<TagList> {
     let project = &repo.settings().project;
-    let mut listing = repo.history().list_refs(&RefName::prefix(RefKind::Tag, project))?;
-    if options.is_reversed {
-        listing.refs.reverse();
-    }
-    let limit = options.limit.unwrap_or(usize::MAX);
+    let listing = repo.history().list_refs_page(&RefName::prefix(RefKind::Tag, project), page)?;
     let mut list = TagList { tags: Vec::new(), damaged: listing.damaged };
-    for (name, id) in listing.refs.into_iter().skip(options.offset).take(limit) {
+    for (name, id) in listing.refs {
         let commit = repo.history().peel(&id).and_then(|id| repo.history().read_commit(&id));
         match commit {
             Ok(commit) => list.tags.push(TagEntry {

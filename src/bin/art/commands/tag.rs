@@ -3,8 +3,8 @@
 use artifacts::Name;
 use artifacts::Repository;
 use artifacts::error::Result;
-use artifacts::history::Revision;
-use artifacts::ops::tag::{TagListOptions, TagOptions, TagOutcome, list, tag};
+use artifacts::history::{RefPage, Revision};
+use artifacts::ops::tag::{TagOptions, TagOutcome, list, tag};
 
 use crate::context::Context;
 use crate::records;
@@ -83,15 +83,15 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
 
 /// Lists the tags. In name order, only the tags on the page are read.
 fn exec_list(context: &Context<'_>, repo: &Repository, args: &ListArgs) -> Result<Exit> {
-    let mut options = TagListOptions::default();
+    let mut page = RefPage::default();
     let mut args = args.clone();
     let order = args.sort.as_deref().map(str::trim);
     if args.query.is_none() && matches!(order, None | Some("name" | "-name")) {
         let is_reversed = order == Some("-name");
-        options = TagListOptions { is_reversed, offset: args.offset, limit: args.limit };
+        page = RefPage { is_reversed, offset: args.offset, limit: args.limit };
         args = ListArgs { sort: None, offset: 0, limit: None, ..args };
     }
-    let found = list(repo, &options)?;
+    let found = list(repo, &page)?;
     let damaged = found.damaged.into_iter().map(|damaged| (damaged.name, damaged.error));
     records::show(context, &args, COLUMNS, &found.tags, damaged, "no tags")
 }
