@@ -67,8 +67,11 @@ pub(super) fn select(connection: &Connection<'_>, options: &PushOptions) -> Resu
         }
     }
     let mut known: HashSet<Id> = connection.state.remote_state().refs.values().copied().collect();
+    // A tag may point to any record, so each commit is checked once for all its tags.
+    let mut sound = HashSet::new();
     for moved in &selection.moves {
-        if let Some(new) = &moved.new {
+        let is_tag = moved.name.kind() == RefKind::Tag;
+        if let Some(new) = moved.new.as_ref().filter(|new| !is_tag || sound.insert(**new)) {
             check_record(connection.repo.history(), &moved.name, new)
                 .and_then(|()| check_times(connection.repo.history(), new, &mut known))
                 .map_err(|error| error.context(format!("'{}' is not pushed", moved.name)))?;
