@@ -251,6 +251,11 @@ pub(super) fn forget_note(git_dir: &Path) -> Result<()> {
     atomic::remove_file(&note_path(git_dir))
 }
 
+/// Returns the start of the line about the operation `id`.
+fn start_of_line(id: &str) -> String {
+    format!("{{\"format\":{FORMAT},\"id\":\"{id}\",")
+}
+
 fn append_json(git_dir: &Path, value: &impl Serialize) -> Result<()> {
     let mut line = serde_json::to_string(value)
         .map_err(|error| Error::internal("cannot write an operation").with_source(error))?;
@@ -324,6 +329,9 @@ impl History {
 
     /// Returns the newest operation in the log if it has not happened.
     pub(super) fn pending_operation(&self) -> Result<Option<PendingOperation>> {
+        if self.is_newest_noted()? {
+            return Ok(None);
+        }
         match self.operations()?.next_written()? {
             Some((operation, true)) if self.is_pending(&operation)? => {
                 let mut names = self.heads_of(&operation.changes);
@@ -334,6 +342,15 @@ impl History {
             }
             _ => Ok(None),
         }
+    }
+
+    /// Returns true if the newest line is about the noted operation, which has happened. Does not
+    /// parse the line, because an operation can move a hundred thousand refs.
+    fn is_newest_noted(&self) -> Result<bool> {
+        let Some(id) = noted(self.git_dir()) else { return Ok(false) };
+        let newest = Backwards::open(&path(self.git_dir()))?.next_line()?;
+        let start = start_of_line(&id);
+        Ok(newest.is_some_and(|line| line.is_whole && line.bytes.starts_with(start.as_bytes())))
     }
 
     /// Returns the newest operation in the log that was not abandoned, whether or not it happened.
@@ -422,6 +439,7 @@ mod tests {
             Id::NULL
         );
         assert_eq!(line, expected);
+        assert!(line.starts_with(&start_of_line("1")), "noted operations are recognized");
         assert_eq!(Line::parse(line.as_bytes()).unwrap(), Line::Operation(Box::new(operation())));
     }
 
