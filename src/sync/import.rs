@@ -253,8 +253,11 @@ impl Connection<'_> {
 
     /// Moves the tracking refs of the remote, and marks the refs that it lost without a deletion.
     fn track(&self, moved: &mut [TrackedMove]) -> Result<()> {
-        let mut memory = self.memory.refs();
         self.note_former_tips(moved)?;
+        if moved.is_empty() {
+            return self.note_tracked();
+        }
+        let mut memory = self.memory.refs();
         let gone = moved.iter().filter(|one| one.new.is_none());
         let gone: BTreeMap<RefName, Id> =
             gone.filter_map(|one| Some((one.name.clone(), one.old?))).collect();
@@ -283,9 +286,7 @@ impl Connection<'_> {
         }
         // Record a deletion before its ref is removed. After a crash in between, it is recorded again.
         self.memory.save_refs(&memory)?;
-        if !moved.is_empty() {
-            transaction.commit(self.repo.settings().lock_timeout)?;
-        }
+        transaction.commit(self.repo.settings().lock_timeout)?;
         self.note_tracked()
     }
 
@@ -339,6 +340,9 @@ fn broken(
     tips: &[Id],
     progress: &dyn Progress,
 ) -> Result<BTreeSet<RefName>> {
+    if tips.is_empty() {
+        return Ok(BTreeSet::new());
+    }
     let known = complete(repo)?;
     let history = repo.history();
     if history.check_closure(tips, &known, progress)?.is_empty() {
