@@ -187,9 +187,10 @@ impl ContentStore {
                 .collect();
             // A worker that stops early drops its open frame. Without a manifest, the next import
             // reads the file again and stores the chunks that are missing.
-            let manifests = match tallies.iter().all(Result::is_ok) {
-                true => shared.write_manifests(&packer.frames()),
-                false => Ok(()),
+            let manifests = if tallies.iter().all(Result::is_ok) {
+                shared.write_manifests(&packer.frames())
+            } else {
+                Ok(())
             };
             // A full disk stops the packer first; the workers' errors are only a consequence.
             let written = packer.finish()?;

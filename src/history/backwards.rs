@@ -109,9 +109,10 @@ impl Backwards {
         let is_zero = pending > MAX_ZEROS && self.pending[..BLOCK as usize].contains(&0);
         if is_zero || pending > self.longest {
             let path = self.path.display();
-            let message = match is_zero {
-                true => format!("'{path}' contains zero bytes"),
-                false => format!("'{path}' has a line that is longer than {} bytes", self.longest),
+            let message = if is_zero {
+                format!("'{path}' contains zero bytes")
+            } else {
+                format!("'{path}' has a line that is longer than {} bytes", self.longest)
             };
             return Err(Error::corrupt(message).with_hint("check the repository: art fsck"));
         }

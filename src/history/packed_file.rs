@@ -38,6 +38,9 @@ struct PackedRef {
     id: Id,
 }
 
+/// Receives the name and the value of a ref, and can end the visit.
+pub(super) type Visitor<'a> = dyn FnMut(&[u8], Id) -> Result<ControlFlow<()>> + 'a;
+
 /// An open `packed-refs`.
 #[derive(Debug)]
 pub(super) struct PackedRefs {
@@ -299,11 +302,7 @@ impl PackedRefs {
     ///
     /// Fails if the visited records, or the records next to them, are not in order. A damaged name
     /// therefore does not end the visit early.
-    pub(super) fn visit_from(
-        &self,
-        first: &[u8],
-        visit: &mut dyn FnMut(&[u8], Id) -> Result<ControlFlow<()>>,
-    ) -> Result<()> {
+    pub(super) fn visit_from(&self, first: &[u8], visit: &mut Visitor<'_>) -> Result<()> {
         let mut offset = self.lower_bound(first)?;
         let mut last = Vec::new();
         while offset < self.length {

@@ -178,7 +178,7 @@ mod tests {
     use super::super::packed_file::{OPENED, READ};
     use super::*;
     use crate::clock::Timestamp;
-    use crate::fs::atomic;
+    use crate::fs::{atomic, read};
     use crate::history::tests::temporary_history;
     use crate::history::{Commit, Expected, Signature};
 
@@ -268,7 +268,7 @@ mod tests {
         let mut transaction = history.transaction(&ada(), "test");
         transaction.update(other.parse().unwrap(), Expected::Absent, Some(b), "test");
         transaction.commit(Duration::from_secs(9)).unwrap();
-        assert!(directory.path().join(&other).is_file(), "the ref is loose");
+        assert!(read::is_file(&directory.path().join(&other)).unwrap(), "the ref is loose");
         let mut all = history.refs(PREFIX).unwrap();
         assert_eq!(all.len(), 10);
         for is_reversed in [false, true] {
@@ -292,7 +292,7 @@ mod tests {
         let [a, _] = commits(&history);
         move_all(&history, 5, Expected::Absent, a);
         let path = directory.path().join("packed-refs");
-        let text = std::fs::read_to_string(&path).unwrap();
+        let text = read::read_text(&path, read::LARGE).unwrap();
         for missing in 0..5 {
             let gone = format!("{a} {}\n", name(missing));
             let rest = text.replace(&gone, "");
@@ -318,7 +318,7 @@ mod tests {
         let [a, _] = commits(&history);
         move_all(&history, 100, Expected::Absent, a);
         let path = directory.path().join("packed-refs");
-        let text = std::fs::read_to_string(&path).unwrap();
+        let text = read::read_text(&path, read::LARGE).unwrap();
         for flipped in ["refs/sags/o/p/t00003", "refs/uags/o/p/t00003", "refs/tags/o/p/u00003"] {
             let damaged = text.replace(&name(3).to_string(), flipped);
             atomic::write(&path, &history.tmp_dir(), damaged.as_bytes()).unwrap();

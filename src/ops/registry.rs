@@ -6,8 +6,6 @@
 //!
 //! ```
 //! use artifacts::ops::registry::Registry;
-//! # use artifacts::config::{Config, Sources, initial};
-//! # use artifacts::ops::init::{InitOptions, init};
 //! use artifacts::ops::register::{RegisterOptions, RegisterSource};
 //! use artifacts::ops::update::UpdateOptions;
 //! # use artifacts::ops::upload::{UploadOptions, UploadSource};
@@ -18,9 +16,7 @@
 //! # let temporary = tempfile::tempdir()?;
 //! # let work = temporary.path().canonicalize()?;
 //! # std::fs::write(work.join("weights.bin"), b"0.1 0.2 0.3")?;
-//! # let config = initial(&Config::load(Sources::default())?, Some(&"ada/digits".parse()?))?;
-//! # let made = init(&InitOptions { directory: work.clone(), config })?;
-//! let repo = Repository::open(&made.directory, Settings::default())?;
+//! let repo = Repository::create(&work, Settings::default())?;
 //! let project = "ada/digits".parse()?;
 //! let registry = Registry::new(&repo, &project, &NoProgress);
 //! let v1 = "v1".parse()?;

@@ -31,7 +31,7 @@ fn write_files(sandbox: &Sandbox) {
 fn sandbox() -> Sandbox {
     Sandbox::with(&[Step::Do(|sandbox| {
         sandbox.art("init --project o/p").ok();
-        write_files(&sandbox);
+        write_files(sandbox);
         sandbox.art("upload -m files").ok();
     })])
 }

@@ -131,7 +131,7 @@ impl Plan {
                 }));
         }
         if !self.unsafe_links.is_empty() && !options.unsafe_links {
-            let lines = self.unsafe_links.iter().map(ToString::to_string).collect();
+            let listed = self.unsafe_links.iter().map(ToString::to_string).collect();
             let links = match self.unsafe_links.len() {
                 1 => "1 link points".to_owned(),
                 many => format!("{many} links point"),
@@ -139,7 +139,7 @@ impl Plan {
             return Err(Error::refused(format!(
                 "{links} out of the destination; nothing was written"
             ))
-            .with_source(list(lines))
+            .with_source(list(listed))
             .with_hint("if you trust the links, create them with --unsafe-links"));
         }
         Ok(())

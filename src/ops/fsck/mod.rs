@@ -51,7 +51,7 @@ pub fn fsck(
     options: &FsckOptions,
     progress: &dyn Progress,
 ) -> Result<FsckOutcome> {
-    check(repo, options, progress).map_err(|error| {
+    check(repo, *options, progress).map_err(|error| {
         let kept = if options.repair {
             "finished repairs are kept, and the rest is unchanged"
         } else {
@@ -61,11 +61,11 @@ pub fn fsck(
     })
 }
 
-fn check(repo: &Repository, options: &FsckOptions, progress: &dyn Progress) -> Result<FsckOutcome> {
+fn check(repo: &Repository, options: FsckOptions, progress: &dyn Progress) -> Result<FsckOutcome> {
     if !options.repair {
         let _lock = lock_if_possible(repo)?;
         let found = Check::run(repo, options.full, progress)?;
-        return report::outcome(repo, *options, &found, Vec::new());
+        return report::outcome(repo, options, &found, Vec::new());
     }
     let _lock = repo.lock_exclusive()?;
     let mut found = Check::run(repo, options.full, progress)?;
@@ -73,7 +73,7 @@ fn check(repo: &Repository, options: &FsckOptions, progress: &dyn Progress) -> R
     if !repairs.is_empty() || !found.survey.damage.is_empty() {
         found = Check::run(repo, options.full, progress)?;
     }
-    report::outcome(repo, *options, &found, repairs)
+    report::outcome(repo, options, &found, repairs)
 }
 
 /// Checks the repository at `directory` like [`fsck`], even if it is too damaged to be opened. With
