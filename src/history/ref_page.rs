@@ -233,7 +233,8 @@ mod tests {
         let again = counted(|| move_all(&history, 2000, Expected::Id(a), b));
         let few = counted(|| move_all(&history, 2, Expected::Id(b), a));
         let size = std::fs::metadata(directory.path().join("packed-refs")).unwrap().len();
-        assert_eq!((many.0, again.0), (few.0, few.0), "opened");
+        // The first transaction finds no file.
+        assert!(many.0 <= few.0 && again.0 == few.0, "opened {many:?} {again:?} {few:?}");
         // Once for the values, once for the new file, and the blocks around a search.
         assert!(again.1 < 3 * size, "read {} bytes of {size}", again.1);
         let last = history.find_ref(&name(1999)).unwrap();

@@ -160,8 +160,8 @@ fn find_starts(
         let head: Revision = "HEAD".parse()?;
         let revision = options.revision.as_ref().unwrap_or(&head);
         let found = resolve(repo, revision).map_err(|error| {
-            let hint = "show all runs: art log --all";
-            if options.revision.is_none() { error.with_hint(hint) } else { error }
+            let is_without_run = options.revision.is_none() && repo.settings().run.is_none();
+            if is_without_run { error.with_hint("show all runs: art log --all") } else { error }
         })?;
         starts.push(found.commit);
         paths.extend(Some(found.path).filter(|path| !path.is_root()));

@@ -186,7 +186,7 @@ fn a_full_disk_during_a_download_names_the_file_and_has_a_hint() {
         return;
     }
     let output = on_small_disk("art download HEAD --to out").fails_with(14);
-    assert!(output.stderr.contains("error: cannot download 'data/large'"), "{output}");
+    assert!(output.stderr.contains("cannot download 'data/large'"), "{output}");
     assert!(output.stderr.contains("hint: free some disk space"), "{output}");
     sandbox.art("download HEAD --to out").ok();
 }

@@ -236,7 +236,6 @@ fn a_read_only_repository_answers_commands_that_only_read() {
         "fetch",
         "pull",
         "pull v1",
-        "evict --dry-run",
         "evict --yes",
         "resolve v1 --ours",
         "fsck --remote origin",

@@ -498,7 +498,7 @@ fn remote_remove_forgets_the_tracking_refs_and_asks_nothing_of_the_store() {
     -- stderr
     error: there is no remote 'lab'
 
-    hint: art remote add lab URI
+    hint: see the remotes: art remote list
     ");
     assert_snapshot!(sandbox.art("remote"), @"
     exit 0

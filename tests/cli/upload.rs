@@ -164,7 +164,7 @@ fn a_file_that_lies_about_its_size_is_refused_by_name() {
     let sandbox = Sandbox::new();
     sandbox.art("init").ok();
     // Files of /proc report the size 0 but have bytes, like a file that grows during the read.
-    sandbox.art("upload /proc/self/status --to x").fails_with(1);
+    sandbox.art("upload /proc/self/status --to x").fails_with(14);
     let output = sandbox.art("upload /proc/self/status --to x --keep-going").fails_with(3);
     assert!(output.stderr.contains("changed while it was being read"), "{output}");
 }

@@ -50,7 +50,7 @@ pub(super) struct SftpStore {
     directories: Mutex<HashSet<String>>,
     /// True after abandoned temporary objects were removed.
     is_swept: AtomicBool,
-    /// The number of bytes that the server takes in one write request.
+    /// The number of bytes that the server accepts in one write request.
     write_length: OnceLock<u64>,
     /// True after the server refused data that was sent in parallel.
     writes_in_order: AtomicBool,

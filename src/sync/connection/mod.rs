@@ -34,7 +34,7 @@ pub(crate) struct Connection<'r> {
     pushes: bool,
     /// The part of the state that the cache already holds.
     remembered: Option<Mark>,
-    /// What this repository remembers about the remote. [`Connection::save`] creates its directory,
+    /// The notes of this repository about the remote. [`Connection::save`] creates its directory,
     /// and creates it again if the remote's URI changed.
     pub(crate) memory: RemoteMemory,
     /// How the log relates to the cached state.
