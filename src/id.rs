@@ -8,7 +8,7 @@
 //!
 //! // `printf hello | git hash-object --stdin`, in a repository with SHA-256 ids
 //! let id = Id::of_blob(b"hello");
-//! assert_eq!(id.short(), "8aceb4f6ba60");
+//! assert_eq!(id.short(), "8aec4e4876f8");
 //! assert_eq!(id.to_hex().parse::<Id>()?, id);
 //! # Ok::<(), artifacts::Error>(())
 //! ```

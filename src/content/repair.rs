@@ -78,7 +78,7 @@ impl ContentStore {
         }
         // A directory in the place of a pack would prevent that the pack is ever written again.
         for path in check.entries.keys().filter(is_missing).map(|pack| self.pack_path(pack)) {
-            if read::is_there(&path)? {
+            if read::is_dir(&path)? {
                 self.set_aside(&path)?;
             }
         }

@@ -97,7 +97,9 @@ pub fn clone(
         if !was_there {
             let _ = atomic::remove_empty_dir(&options.directory);
         }
-        error
+        let (uri, place) = (&options.uri, options.directory.display());
+        let again = format!("start the clone again: art clone {uri} {place}");
+        error.or_interrupted("nothing was downloaded", again)
     })
 }
 

@@ -2,7 +2,7 @@
 //! do.
 //!
 //! `art` runs a script in place of `ssh`, which connects to a proxy in this process. The proxy passes
-//! requests to OpenSSH's `sftp-server`, and refuses a write that is sent while another one is pending.
+//! requests to OpenSSH's `sftp-server`, and refuses a write that is sent while another one to the same file is pending.
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
@@ -47,6 +47,12 @@ fn write_packet(to: &mut impl Write, (kind, body): &Packet) -> io::Result<()> {
     to.flush()
 }
 
+/// The handle of the file that the write `body` is for, after the id of the request.
+fn handle(body: &[u8]) -> &[u8] {
+    let length = u32::from_be_bytes(body[4..8].try_into().unwrap());
+    &body[8..8 + length as usize]
+}
+
 /// The answer that refuses the request `body`.
 fn refusal(body: &[u8]) -> Packet {
     let message = b"Illegal seek";
@@ -79,11 +85,11 @@ impl Requests {
         matches!(arrived, Ok(1..))
     }
 
-    /// Refuses the writes that are sent while another one is pending.
-    fn refuse_parallel(&mut self, answers: &Mutex<TcpStream>) -> io::Result<()> {
+    /// Refuses the writes to `file` that are sent while another one is pending.
+    fn refuse_parallel(&mut self, file: &[u8], answers: &Mutex<TcpStream>) -> io::Result<()> {
         while self.has_more() {
             let (kind, body) = read_packet(&mut self.client)?;
-            if kind == WRITE {
+            if kind == WRITE && handle(&body) == file {
                 self.refused.fetch_add(1, Ordering::SeqCst);
                 write_packet(&mut *answers.lock().unwrap(), &refusal(&body))?;
             } else {
@@ -110,7 +116,7 @@ fn serve(program: &Path, client: TcpStream, refused: Arc<AtomicU64>) -> io::Resu
     loop {
         let packet = requests.next()?;
         if packet.0 == WRITE {
-            requests.refuse_parallel(&answers)?;
+            requests.refuse_parallel(handle(&packet.1), &answers)?;
         }
         write_packet(&mut input, &packet)?;
     }
