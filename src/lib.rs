@@ -14,7 +14,7 @@
 //! | 1 ground | [`mod@fs`] | all file writes: atomic files, locks, walks, injected faults |
 //! | 1 ground | [`config`] | settings in layers; each value records its source |
 //! | 2 stores | [`content`] | chunks, packs, index segments, the stat cache |
-//! | 2 stores | [`history`] | the Git repository: objects, refs, reflog, revisions; the only module that uses gix |
+//! | 2 stores | [`mod@history`] | the Git repository: objects, refs, reflog, revisions; the only module that uses gix |
 //! | 2 stores | [`remote`] | remote stores, their log, concurrent writers; the only module that uses OpenDAL and async |
 //! | 3 | [`repo`] | [`Repository`]: init, open, discover |
 //! | 4 | [`sync`] | a connection to a remote, its content, tracking, import, send, compact; [`sync::merge`] merges two sides |

@@ -95,9 +95,7 @@ fn a_run_of_the_environment_that_does_not_exist_is_named_as_such() {
     sandbox.write("file", "1");
     sandbox.art("init").ok();
     sandbox.art("upload file").ok();
-    for line in
-        ["ls", "log", "download HEAD --to out", "lineage show", "upload file", "cat HEAD:file"]
-    {
+    for line in ["ls", "log", "download HEAD --to out", "lineage", "upload file", "cat HEAD:file"] {
         for run in ["nope", "run/one"] {
             let output = sandbox.command(line).env("ART_RUN", run).run();
             assert!([1, 2].contains(&output.code), "{line}: {output}");
