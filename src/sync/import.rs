@@ -61,6 +61,9 @@ pub struct Imported {
     pub objects: u64,
 }
 
+/// The number of attempts to move tracking refs that other processes move too.
+const ATTEMPTS: usize = 100;
+
 impl Connection<'_> {
     /// Imports the history and refs of the remote. The connection must be refreshed.
     ///
@@ -262,8 +265,6 @@ impl Connection<'_> {
         let gone: BTreeMap<RefName, Id> =
             gone.filter_map(|one| Some((one.name.clone(), one.old?))).collect();
         let deleted = self.deleted_by_log(&gone)?;
-        let mut transaction = self.repo.history().transaction(&self.repo.signature(), "fetch");
-        transaction.unrecorded();
         for one in moved.iter_mut() {
             one.is_lost = one.new.is_none() && !deleted.contains(&one.name);
             match (one.old, one.new) {
@@ -281,13 +282,54 @@ impl Connection<'_> {
                 }
                 (_, None) => memory.note_there(&one.name),
             }
-            let tracking = one.name.tracking(&self.remote.name);
-            transaction.update(tracking, Expected::Any, one.new, "fetch");
         }
         // Record a deletion before its ref is removed. After a crash in between, it is recorded again.
         self.memory.save_refs(&memory)?;
-        transaction.commit(self.repo.settings().lock_timeout)?;
+        let moves = moved.iter().map(|one| (&one.name, one.old, one.new));
+        self.move_tracking(&moves.collect::<Vec<_>>(), "fetch")?;
         self.note_tracked()
+    }
+
+    /// Moves tracking refs from the commits that were tracked to the new ones. A tracking ref that
+    /// another process has moved to a newer commit in the meantime stays: otherwise, a local ref could
+    /// be ahead of the tracking ref, and a push would take it for diverged.
+    pub(super) fn move_tracking(
+        &self,
+        moves: &[(&RefName, Option<Id>, Option<Id>)],
+        message: &str,
+    ) -> Result<()> {
+        let history = self.repo.history();
+        for _ in 0..ATTEMPTS {
+            let now = self.tracked()?;
+            let mut transaction = history.transaction(&self.repo.signature(), message);
+            transaction.unrecorded();
+            let mut count = 0;
+            for (name, old, new) in moves {
+                let current = now.get(name).copied();
+                let is_newer = match (current, new) {
+                    _ if current == *old => false,
+                    (Some(current), Some(new)) => history.is_ancestor(new, &current)?,
+                    // The next fetch decides about a ref that two fetches saw differently.
+                    (_, None) => true,
+                    (None, Some(_)) => false,
+                };
+                if !is_newer {
+                    let expected = current.map_or(Expected::Absent, Expected::Id);
+                    transaction.update(name.tracking(&self.remote.name), expected, *new, message);
+                    count += 1;
+                }
+            }
+            if count == 0 {
+                return Ok(());
+            }
+            match transaction.commit(self.repo.settings().lock_timeout) {
+                Err(error) if error.kind() == ErrorKind::Moved => {}
+                other => return other.map(drop),
+            }
+        }
+        let message =
+            format!("other processes moved the tracking refs during all {ATTEMPTS} attempts");
+        Err(Error::new(ErrorKind::Locked, message).with_hint("run the command again"))
     }
 
     /// Records commits of the remote that none of its refs will reach after this fetch.

@@ -14,7 +14,7 @@ use super::proof::UnreadableSegment;
 use crate::content::{Need, OutgoingSegment, SendPlan, Session};
 use crate::error::{Error, IoResultExt, Result};
 use crate::fs::read;
-use crate::history::{Expected, OutgoingPack};
+use crate::history::OutgoingPack;
 use crate::id::{Digest, Id};
 use crate::name::Name;
 use crate::progress::{Progress, Unit, check_interrupt};
@@ -209,21 +209,11 @@ impl Connection<'_> {
         let (repo, history) = (self.repo, self.repo.history());
         let all = moves.iter().map(|moved| (&moved.name, moved.old, moved.new));
         add_former_tips(repo, &self.remote.name, overtaken(history, all)?)?;
-        let mut transaction = history.transaction(&repo.signature(), "push");
-        transaction.unrecorded();
-        for moved in moves {
-            // A move by another writer is left to a fetch, because its objects may be missing locally.
-            let now = self.state.remote_state().refs.get(&moved.name).copied();
-            if now == moved.new {
-                transaction.update(
-                    moved.name.tracking(&self.remote.name),
-                    Expected::Any,
-                    now,
-                    "push",
-                );
-            }
-        }
-        transaction.commit(repo.settings().lock_timeout).map(drop)
+        // A move by another writer is left to a fetch, because its objects may be missing locally.
+        let there = &self.state.remote_state().refs;
+        let ours = moves.iter().filter(|moved| there.get(&moved.name).copied() == moved.new);
+        let ours = ours.map(|moved| (&moved.name, moved.old, moved.new));
+        self.move_tracking(&ours.collect::<Vec<_>>(), "push")
     }
 }
 
