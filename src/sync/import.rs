@@ -285,8 +285,8 @@ impl Connection<'_> {
         }
         // Record a deletion before its ref is removed. After a crash in between, it is recorded again.
         self.memory.save_refs(&memory)?;
-        let moves = moved.iter().map(|one| (&one.name, one.old, one.new));
-        self.move_tracking(&moves.collect::<Vec<_>>(), "fetch")?;
+        let changes = moved.iter().map(|one| (&one.name, one.old, one.new));
+        self.move_tracking(&changes.collect::<Vec<_>>(), "fetch")?;
         self.note_tracked()
     }
 

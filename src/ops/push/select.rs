@@ -208,8 +208,7 @@ fn compare(
 }
 
 /// Returns true if the remote had the local commit or a descendant of it, `seen` at the last fetch,
-/// and has moved on since to a commit that is missing locally. In this case there is nothing to
-/// push.
+/// and has moved on since. In this case there is nothing to push.
 fn was_there(
     history: &History,
     name: &RefName,
@@ -219,13 +218,13 @@ fn was_there(
     let (Some(ours), Some(theirs), Some(seen)) = (sides.0, sides.1, seen) else {
         return Ok(false);
     };
-    if history.try_kind(&theirs)?.is_some() {
-        return Ok(false);
-    }
-    if ours == seen {
+    let is_tag = name.kind() == RefKind::Tag;
+    // A fetch beside this push may have brought the commit since the two sides were compared.
+    let is_here = history.try_kind(&theirs)?.is_some();
+    if ours == seen && (is_tag || !is_here) {
         return Ok(true);
     }
-    Ok(name.kind() != RefKind::Tag && history.is_ancestor(&ours, &seen)?)
+    Ok(!is_tag && history.is_ancestor(&ours, if is_here { &theirs } else { &seen })?)
 }
 
 /// The refs to compare.
