@@ -218,3 +218,30 @@ fn a_push_downgrades_a_log_that_relies_on_more_than_its_store_guarantees() {
     reader.refresh(&warnings).unwrap();
     assert_eq!(reader.state.remote_state().protocol, Protocol::Siblings);
 }
+
+#[test]
+fn a_slow_fetch_moves_no_tracking_ref_back() {
+    let (_directory, repo) = repository(Some(Guarantee::Exclusive));
+    let connection = Connection::open_or_make(&repo, None, false).unwrap();
+    let mut writer = repo.history().writer().unwrap();
+    let mut commit = |parents| {
+        let (author, tree) = (repo.signature(), Id::EMPTY_TREE);
+        let (committer, message) = (author.clone(), String::new());
+        let commit = crate::history::Commit { tree, parents, author, committer, message };
+        writer.commit(&commit).unwrap()
+    };
+    let older = commit(Vec::new());
+    let newer = commit(vec![older]);
+    writer.flush().unwrap();
+    let name: RefName = "refs/runs/o/p/a".parse().unwrap();
+    let move_to = |old, new| {
+        connection.move_tracking(&[(&name, old, new)], "fetch").unwrap();
+        connection.tracked().unwrap().get(&name).copied()
+    };
+    assert_eq!(move_to(None, Some(newer)), Some(newer));
+    // Fetches that began before, and end after the first one.
+    assert_eq!(move_to(None, Some(older)), Some(newer));
+    assert_eq!(move_to(Some(older), None), Some(newer));
+    // A fetch after the remote's ref was set back.
+    assert_eq!(move_to(Some(newer), Some(older)), Some(older));
+}
