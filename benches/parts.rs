@@ -198,11 +198,10 @@ impl Place {
     }
 
     fn upload(&self, repo: &Repository) {
-        let options = UploadOptions {
-            cwd: self.directory.path().to_owned(),
-            sources: vec![artifacts::ops::upload::UploadSource::Path("data".into())],
-            ..UploadOptions::default()
-        };
+        let options = UploadOptions::new(
+            self.directory.path().to_owned(),
+            vec![artifacts::ops::upload::UploadSource::Path("data".into())],
+        );
         let outcome = upload(repo, &options, &mut empty(), &NoProgress).unwrap();
         assert!(outcome.commit.is_some(), "nothing was uploaded");
     }
@@ -268,15 +267,8 @@ fn transfers(criterion: &mut Criterion) {
 }
 
 fn get_back(repo: &Repository, target: &Path) {
-    let options = DownloadOptions {
-        source: resolve(repo, &"HEAD".parse().unwrap()).unwrap(),
-        only: Vec::new(),
-        to: target.join("out"),
-        force: false,
-        unsafe_links: false,
-        allow_disabled: false,
-        dry_run: false,
-    };
+    let options =
+        DownloadOptions::new(resolve(repo, &"HEAD".parse().unwrap()).unwrap(), target.join("out"));
     let outcome = download(repo, &options, &NoProgress).unwrap();
     assert!(outcome.written > 0, "nothing was written");
 }

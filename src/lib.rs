@@ -51,7 +51,7 @@
 //! ```
 //! use artifacts::remote::RemoteUri;
 //! use artifacts::{CloneOptions, NoProgress, PullOptions, PushOptions, Repository, Settings};
-//! # use artifacts::{UploadOptions, ops::remote::{AddOptions, add}};
+//! # use artifacts::{UploadOptions, ops::remote::{AddRemoteOptions, add}};
 //!
 //! # let temporary = tempfile::tempdir()?;
 //! # let work = temporary.path().canonicalize()?;
@@ -60,8 +60,8 @@
 //! # let repo = Repository::create(&work.join("ada"), Settings::default())?;
 //! # let options = UploadOptions::new(work.join("ada"), ["weights.bin"]);
 //! # artifacts::upload(&repo, &options, &mut std::io::empty(), &NoProgress)?;
-//! # let name = "origin".parse()?;
-//! # add(&repo, &AddOptions { name, uri: "store".to_owned(), cwd: work.clone() }, &NoProgress)?;
+//! # let options = AddRemoteOptions::new("origin".parse()?, "store", &work);
+//! # add(&repo, &options, &NoProgress)?;
 //! // A push commits all changes to the remote in one step.
 //! let pushed = artifacts::push(&repo, &PushOptions::default(), &NoProgress)?;
 //! assert_eq!(pushed.refs.len(), 1);

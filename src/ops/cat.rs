@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use derive_setters::Setters;
 use serde::Serialize;
 
 use crate::catalog::revision::resolve;
@@ -14,12 +15,20 @@ use crate::sync::fetch_missing;
 use crate::tree_path::{self, TreePath};
 
 /// The file to print.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Setters)]
+#[non_exhaustive]
 pub struct CatOptions {
     /// The revision and the path of the file in it.
     pub revision: Revision,
     /// Allows a file of a disabled version.
     pub allow_disabled: bool,
+}
+
+impl CatOptions {
+    /// Creates options that read the file that `revision` names.
+    pub fn new(revision: Revision) -> Self {
+        CatOptions { revision, allow_disabled: false }
+    }
 }
 
 /// The file or link that was found.

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use derive_setters::Setters;
 use serde::Serialize;
 
 use super::pull::{PullOptions, pull};
@@ -18,15 +19,18 @@ use crate::repo::{DIRECTORY, RemoteConfig, Repository, Settings, exclude_from_gi
 use crate::sync::{Brought, OpenConflict, check_directory};
 
 /// The options of a clone.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Setters)]
+#[non_exhaustive]
 pub struct CloneOptions {
     /// The URI of the remote.
     pub uri: RemoteUri,
     /// The name of the remote in the new repository.
     pub name: Name,
     /// The absolute path of the directory that will contain the repository; created if missing.
+    #[setters(into)]
     pub directory: PathBuf,
     /// The project of the new repository. `None` means the remote's, if the remote has only one.
+    #[setters(into)]
     pub project: Option<ProjectName>,
     /// Also download all content.
     pub full: bool,

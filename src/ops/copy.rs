@@ -1,5 +1,6 @@
 //! `art copy`: creates a version from an existing one, under another name or in another project.
 
+use derive_setters::Setters;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -23,23 +24,30 @@ const SUFFIX: &str = "-copy";
 
 /// The version to copy, the destination, and the fields to change. A field that is `None` keeps the
 /// value of the source.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Setters)]
+#[non_exhaustive]
 pub struct CopyOptions {
     /// The version: `v1`, `OWNER/PROJECT:v1`, `@STAGE` or `@latest`.
     pub version: Revision,
     /// The destination project. Defaults to the version's project.
+    #[setters(into)]
     pub to_project: Option<ProjectName>,
     /// The name of the copy. Defaults to `VERSION-copy`.
+    #[setters(into)]
     pub name: Option<Name>,
     /// The description. An empty text clears it.
+    #[setters(into)]
     pub description: Option<String>,
     /// The tags.
+    #[setters(into)]
     pub tags: Option<Tags>,
     /// The JSON or YAML content.
     pub content: ContentChange,
     /// The readme, at most 1 MiB. An empty text removes it.
+    #[setters(into)]
     pub readme: Option<String>,
     /// The kind.
+    #[setters(into)]
     pub kind: Option<VersionKind>,
     /// Allows copying a disabled version.
     pub allow_disabled: bool,

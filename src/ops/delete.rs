@@ -1,5 +1,6 @@
 //! `art delete`: deletes versions. Their commits stay, so that an undo can restore them.
 
+use derive_setters::Setters;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -12,12 +13,21 @@ use crate::name::{Name, ProjectName, RefName};
 use crate::repo::Repository;
 
 /// The versions to delete.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Setters)]
+#[non_exhaustive]
 pub struct DeleteOptions {
     /// The versions: `v1`, `OWNER/PROJECT:v1`, `@STAGE` or `@latest`.
+    #[setters(into)]
     pub versions: Vec<Revision>,
     /// Also deletes versions in the last stage of their project, by default production.
     pub force: bool,
+}
+
+impl DeleteOptions {
+    /// Creates options that delete `versions`, unless something needs them.
+    pub fn new(versions: impl Into<Vec<Revision>>) -> Self {
+        DeleteOptions { versions: versions.into(), force: false }
+    }
 }
 
 /// A version that would be deleted.

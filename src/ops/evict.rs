@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use derive_setters::Setters;
 use serde::Serialize;
 
 use crate::catalog::revision::resolve;
@@ -21,11 +22,14 @@ use crate::repo::Repository;
 use crate::sync::{Connection, Proof, UnreadableSegment, content_of_tree};
 
 /// The options of an eviction.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Setters)]
+#[non_exhaustive]
 pub struct EvictOptions {
     /// The remote that holds the content; `None` for the default one.
+    #[setters(into)]
     pub remote: Option<Name>,
     /// The revisions whose content is kept.
+    #[setters(into)]
     pub keep: Vec<Revision>,
     /// Read back every byte of the remote's packs, not only a sample.
     pub full: bool,

@@ -1,5 +1,6 @@
 //! `art fetch`: downloads history and refs from a remote. Local refs do not change.
 
+use derive_setters::Setters;
 use serde::Serialize;
 
 use crate::error::Result;
@@ -10,9 +11,11 @@ use crate::repo::Repository;
 use crate::sync::{Connection, Imported};
 
 /// The options of a fetch.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Setters)]
+#[non_exhaustive]
 pub struct FetchOptions {
     /// The remote; `None` for the default one.
+    #[setters(into)]
     pub remote: Option<Name>,
 }
 

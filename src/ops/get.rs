@@ -1,5 +1,6 @@
 //! `art get`: shows everything about one version.
 
+use derive_setters::Setters;
 use serde::{Serialize, Serializer};
 
 use crate::catalog::changes::{Total, total};
@@ -16,12 +17,20 @@ use crate::repo::Repository;
 use crate::sync::Sizes;
 
 /// The version, and a bound on the count of its files.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Setters)]
+#[non_exhaustive]
 pub struct GetOptions {
     /// `v1`, `OWNER/PROJECT:v1`, `@STAGE` or `@latest`.
     pub version: Revision,
     /// The maximum number of files to count.
     pub count_limit: u64,
+}
+
+impl GetOptions {
+    /// Creates options that show `version` and count all of its files.
+    pub fn new(version: Revision) -> Self {
+        GetOptions { version, count_limit: u64::MAX }
+    }
 }
 
 /// The details of a version.

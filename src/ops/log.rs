@@ -1,5 +1,6 @@
 //! `art log`: shows the commits of a history, newest first.
 
+use derive_setters::Setters;
 use serde::Serialize;
 
 use crate::catalog::Author;
@@ -21,12 +22,15 @@ use crate::tree_path::TreePath;
 pub const COUNT_LIMIT: usize = 10_000;
 
 /// The commits to show, and their details.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Setters)]
+#[non_exhaustive]
 pub struct LogOptions {
     /// The start of the log, instead of the current run. With a path, only commits that changed
     /// this path are shown.
+    #[setters(into)]
     pub revision: Option<Revision>,
     /// Shows only commits that changed one of these paths. Follows renames of equal content.
+    #[setters(into)]
     pub paths: Vec<TreePath>,
     /// Starts from all refs as well.
     pub all: bool,
@@ -34,6 +38,7 @@ pub struct LogOptions {
     /// the order is by time.
     pub topological: bool,
     /// The maximum number of commits.
+    #[setters(into)]
     pub limit: Option<usize>,
     /// Names each changed file, counts every change, and totals the files of each commit.
     pub stat: bool,

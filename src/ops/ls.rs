@@ -1,5 +1,6 @@
 //! `art ls`: lists the files of a revision.
 
+use derive_setters::Setters;
 use serde::Serialize;
 
 use crate::catalog::revision::resolve;
@@ -12,18 +13,27 @@ use crate::sync::Sizes;
 use crate::tree_path::{self, TreePath};
 
 /// The entries to list, and their details.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Setters)]
+#[non_exhaustive]
 pub struct LsOptions {
     /// The revision, and the directory or file in it.
     pub revision: Revision,
     /// Lists only these files and the contents of these directories, from the root of the revision.
     /// If empty, lists the target of the revision.
+    #[setters(into)]
     pub paths: Vec<TreePath>,
     /// Lists the contents of subdirectories too. Only empty directories are then listed
     /// themselves.
     pub recursive: bool,
     /// Looks up the sizes.
     pub sizes: bool,
+}
+
+impl LsOptions {
+    /// Creates options that list the top directory of `revision`.
+    pub fn new(revision: Revision) -> Self {
+        LsOptions { revision, paths: Vec::new(), recursive: false, sizes: false }
+    }
 }
 
 /// One file, link or directory.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use derive_setters::Setters;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
@@ -9,13 +10,16 @@ use crate::history::Operation;
 use crate::repo::Repository;
 
 /// The operations to list.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Setters)]
+#[non_exhaustive]
 pub struct OperationsOptions {
     /// Lists only the operation with this id or id prefix.
+    #[setters(into)]
     pub operation: Option<String>,
     /// The number of newest operations to skip.
     pub offset: usize,
     /// The maximum number of operations.
+    #[setters(into)]
     pub limit: Option<usize>,
 }
 

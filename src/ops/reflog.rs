@@ -1,5 +1,6 @@
 //! `art reflog`: lists what moved, when, and by which command.
 
+use derive_setters::Setters;
 use serde::Serialize;
 
 use super::operations::{OperationsOptions, operations};
@@ -9,11 +10,14 @@ use crate::name::RefName;
 use crate::repo::Repository;
 
 /// The log to show, and its maximum length.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Setters)]
+#[non_exhaustive]
 pub struct ReflogOptions {
     /// The run, version, tag or `HEAD`. `None` shows the operation log.
+    #[setters(into)]
     pub reference: Option<Revision>,
     /// The maximum number of entries.
+    #[setters(into)]
     pub limit: Option<usize>,
 }
 

@@ -5,50 +5,38 @@
 //! For everything else, call the operation itself with its options.
 //!
 //! ```
-//! use artifacts::ops::registry::Registry;
 //! use artifacts::ops::register::{RegisterOptions, RegisterSource};
-//! use artifacts::ops::update::UpdateOptions;
-//! # use artifacts::ops::upload::{UploadOptions, UploadSource};
+//! # use artifacts::ops::project::UpdateProjectOptions;
 //! use artifacts::record::{Content, Tags};
-//! use artifacts::{ErrorKind, NoProgress, Repository, Settings};
+//! use artifacts::{ErrorKind, Name, NoProgress, ProjectName, Registry, Repository, Settings};
+//! use artifacts::{UpdateOptions, UploadOptions};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let temporary = tempfile::tempdir()?;
 //! # let work = temporary.path().canonicalize()?;
 //! # std::fs::write(work.join("weights.bin"), b"0.1 0.2 0.3")?;
 //! let repo = Repository::create(&work, Settings::default())?;
-//! let project = "ada/digits".parse()?;
+//! let project: ProjectName = "ada/digits".parse()?;
 //! let registry = Registry::new(&repo, &project, &NoProgress);
-//! let v1 = "v1".parse()?;
+//! let v1: Name = "v1".parse()?;
 //!
 //! // Register a path. Other sources are the current run, a named run, or a revision.
-//! # let upload = UploadOptions {
-//! #     cwd: work.clone(),
-//! #     sources: vec![UploadSource::Path("weights.bin".into())],
-//! #     always_new: true,
-//! #     project: Some("ada/digits".parse()?),
-//! #     ..UploadOptions::default()
-//! # };
-//! let made = registry.register(RegisterOptions {
-//!     source: RegisterSource::Path(Box::new(upload)),
-//!     description: Some("the first".to_owned()),
-//!     content: Some(Content::parse(br#"{"accuracy": 0.91}"#)?),
-//!     ..RegisterOptions::new("v1".parse()?)
-//! })?;
-//! let run = made.run.clone();
+//! let upload = UploadOptions::new(&work, ["weights.bin"])
+//!     .project(project.clone())
+//!     .always_new(true);
+//! let options = RegisterOptions::new(v1.clone())
+//!     .source(RegisterSource::Path(Box::new(upload)))
+//!     .description("the first".to_owned())
+//!     .content(Content::parse(br#"{"accuracy": 0.91}"#)?);
+//! let made = registry.register(options)?;
 //!
 //! // An existing name is refused unless `force` is set.
-//! let again = RegisterOptions {
-//!     source: RegisterSource::Run(run),
-//!     ..RegisterOptions::new("v1".parse()?)
-//! };
+//! let again = RegisterOptions::new(v1.clone()).source(RegisterSource::Run(made.run.clone()));
 //! assert_eq!(registry.create(again).unwrap_err().kind(), ErrorKind::AlreadyExists);
 //!
 //! registry.stage(&v1, &"staging".parse()?, "DriftTests", "drift tests passed")?;
-//! registry.patch(&UpdateOptions {
-//!     add_tags: Tags::parse("reviewed")?,
-//!     ..UpdateOptions::new(registry.revision(&v1))
-//! })?;
+//! let reviewed = UpdateOptions::new(registry.revision(&v1)).add_tags(Tags::parse("reviewed")?);
+//! registry.patch(&reviewed)?;
 //! assert_eq!(registry.list("stage: staging, tags: reviewed", "-created_at")?.len(), 1);
 //!
 //! let version = registry.get(&v1)?;
@@ -64,15 +52,12 @@
 //! assert_eq!(std::fs::read(to.join("weights.bin"))?, b"0.1 0.2 0.3");
 //!
 //! // Move the version to another project of the repository, with all its history.
-//! # artifacts::ops::project::update(
-//! #     &repo,
-//! #     &artifacts::ops::project::UpdateOptions {
-//! #         project: Some("ada/other".parse()?),
-//! #         description: Some("another".to_owned()),
-//! #         ..Default::default()
-//! #     },
-//! # )?;
-//! registry.transfer(&v1, &"ada/other".parse()?)?;
+//! let other: ProjectName = "ada/other".parse()?;
+//! # let options = UpdateProjectOptions::default()
+//! #     .project(other.clone())
+//! #     .description("another".to_owned());
+//! # artifacts::ops::project::update(&repo, &options)?;
+//! registry.transfer(&v1, &other)?;
 //! assert_eq!(registry.get(&v1).unwrap_err().kind(), ErrorKind::NotFound);
 //! # Ok(())
 //! # }
@@ -185,7 +170,7 @@ impl<'r> Registry<'r> {
     /// Deletes a version. An undo restores it.
     pub fn delete(&self, version: &Name) -> Result<DeleteOutcome> {
         let versions = vec![self.revision(version)];
-        let plan = plan_delete(self.repo, &DeleteOptions { versions, ..DeleteOptions::default() })?;
+        let plan = plan_delete(self.repo, &DeleteOptions::new(versions))?;
         delete(self.repo, plan)
     }
 

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use derive_setters::Setters;
 use serde::Serialize;
 
 use crate::catalog::version::read_version_record;
@@ -22,16 +23,27 @@ use crate::sync::{
 };
 
 /// The options: the conflict and its resolution.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Setters)]
+#[non_exhaustive]
 pub struct ResolveOptions {
     /// The remote; `None` for the default one.
+    #[setters(into)]
     pub remote: Option<Name>,
     /// The ref, as typed.
+    #[setters(into)]
     pub reference: String,
     /// The side to choose if both sides changed the same thing.
     pub choice: Choice,
     /// The commit message.
+    #[setters(into)]
     pub message: Option<String>,
+}
+
+impl ResolveOptions {
+    /// Creates options that settle the conflict of `reference` by `choice`.
+    pub fn new(reference: impl Into<String>, choice: Choice) -> Self {
+        ResolveOptions { remote: None, reference: reference.into(), choice, message: None }
+    }
 }
 
 /// The result of resolving a conflict.

@@ -1,5 +1,6 @@
 //! `art show`: shows one commit with its record and its changes.
 
+use derive_setters::Setters;
 use serde::{Serialize, Serializer};
 
 use super::log::{find_head, refs_at};
@@ -17,7 +18,8 @@ use crate::repo::Repository;
 use crate::sync::Sizes;
 
 /// The commit to show, and the amount of detail.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Setters)]
+#[non_exhaustive]
 pub struct ShowOptions {
     /// The revision of the commit.
     pub revision: Revision,
@@ -25,6 +27,13 @@ pub struct ShowOptions {
     pub limit: usize,
     /// The maximum number of counted files.
     pub count_limit: usize,
+}
+
+impl ShowOptions {
+    /// Creates options that show the commit of `revision` with all of its changes.
+    pub fn new(revision: Revision) -> Self {
+        ShowOptions { revision, limit: usize::MAX, count_limit: usize::MAX }
+    }
 }
 
 /// A record of any kind.

@@ -1,5 +1,6 @@
 //! `art stage`: moves a version to a stage, with a reason, if the policy allows it.
 
+use derive_setters::Setters;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -22,18 +23,29 @@ use crate::sync::Sizes;
 pub use crate::catalog::version::DisplacedVersion;
 
 /// The version, the new stage and the reason.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Setters)]
+#[non_exhaustive]
 pub struct StageOptions {
     /// The version: `v1`, `OWNER/PROJECT:v1`, `@STAGE` or `@latest`.
     pub version: Revision,
     /// The new stage.
     pub to: StageTarget,
     /// The reason, as a word for programs, if given.
+    #[setters(into)]
     pub reason: Option<String>,
     /// The message, for people; may be empty.
+    #[setters(into)]
     pub message: String,
     /// The required current stage, if any.
+    #[setters(into)]
     pub expect: Option<Name>,
+}
+
+impl StageOptions {
+    /// Creates options that move `version` to the stage `to`.
+    pub fn new(version: Revision, to: StageTarget) -> Self {
+        StageOptions { version, to, reason: None, message: String::new(), expect: None }
+    }
 }
 
 /// The new stage of a version.

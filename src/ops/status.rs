@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
+use derive_setters::Setters;
 use serde::Serialize;
 
-use super::upload::{Destination, FileCounts, Survey, UploadOptions, UploadSource, survey};
+use super::upload::{Destination, FileCounts, Survey, UploadOptions, survey};
 use crate::catalog::revision::resolve;
 use crate::catalog::run::find_run;
 use crate::error::Result;
@@ -18,17 +19,29 @@ use crate::repo::Repository;
 use crate::tree_path::TreePath;
 
 /// The sides to compare.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Setters)]
+#[non_exhaustive]
 pub struct StatusOptions {
     /// The directory that a relative path starts from; absolute.
+    #[setters(into)]
     pub cwd: PathBuf,
     /// The file or directory, with the destination that an upload would use. Defaults to the
     /// working directory.
+    #[setters(into)]
     pub path: Option<PathBuf>,
     /// The revision to compare with, instead of the current run. A path in it is the compared path.
+    #[setters(into)]
     pub revision: Option<Revision>,
     /// The project; `None` for the default.
+    #[setters(into)]
     pub project: Option<ProjectName>,
+}
+
+impl StatusOptions {
+    /// Creates options that compare the work tree around `cwd` with the current run.
+    pub fn new(cwd: impl Into<PathBuf>) -> Self {
+        StatusOptions { cwd: cwd.into(), path: None, revision: None, project: None }
+    }
 }
 
 /// The differences between a directory and a run.
@@ -51,12 +64,8 @@ pub fn status(
     progress: &dyn Progress,
 ) -> Result<StatusOutcome> {
     let base = Base::find(repo, options)?;
-    let upload = UploadOptions {
-        cwd: options.cwd.clone(),
-        sources: options.path.iter().cloned().map(UploadSource::Path).collect(),
-        to: base.place.clone().map(|path| Destination { path, directory: false }),
-        ..UploadOptions::default()
-    };
+    let mut upload = UploadOptions::new(&options.cwd, options.path.clone());
+    upload.to = base.place.clone().map(|path| Destination { path, directory: false });
     let survey = match find_deleted(repo, options, &base, upload.to.as_ref())? {
         Some(changes) => Survey { changed: FileCounts::of(&changes), changes, ..Survey::default() },
         None => survey(repo, &upload, base.artifacts, progress)?,

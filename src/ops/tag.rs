@@ -1,5 +1,6 @@
 //! `art tag`: movable names for the commits of runs and versions.
 
+use derive_setters::Setters;
 use serde::Serialize;
 
 use crate::catalog::revision::{RecordKind, resolve};
@@ -11,16 +12,25 @@ use crate::name::{Name, ProjectName, RefKind, RefName};
 use crate::repo::Repository;
 
 /// A tag of the repository's default project to create, move or delete.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Setters)]
+#[non_exhaustive]
 pub struct TagOptions {
     /// The name.
     pub name: Name,
     /// The target; `None` deletes the tag.
+    #[setters(into)]
     pub revision: Option<Revision>,
     /// Moves an existing tag.
     pub force: bool,
     /// Reports what would change, without writing. Needs no lock.
     pub dry_run: bool,
+}
+
+impl TagOptions {
+    /// Creates options that create the tag `name` at the newest commit of the current run.
+    pub fn new(name: Name) -> Self {
+        TagOptions { name, revision: None, force: false, dry_run: false }
+    }
 }
 
 /// The result of a tag change, or of a dry run.

@@ -1,5 +1,6 @@
 //! `art transfer`: moves a version to another project, with its history.
 
+use derive_setters::Setters;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -17,12 +18,20 @@ use crate::repo::Repository;
 const TRANSFERRED: &str = "Transferred";
 
 /// The version and the destination project.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Setters)]
+#[non_exhaustive]
 pub struct TransferOptions {
     /// The version: `v1`, `OWNER/PROJECT:v1`, `@STAGE` or `@latest`.
     pub version: Revision,
     /// The new project.
     pub to_project: ProjectName,
+}
+
+impl TransferOptions {
+    /// Creates options that move `version` to the project `to_project`.
+    pub fn new(version: Revision, to_project: ProjectName) -> Self {
+        TransferOptions { version, to_project }
+    }
 }
 
 /// The result of a transfer.

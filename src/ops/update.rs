@@ -1,5 +1,6 @@
 //! `art update`: changes the fields of a version, including its name.
 
+use derive_setters::Setters;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -18,15 +19,19 @@ use crate::repo::Repository;
 pub use crate::catalog::version::ContentChange;
 
 /// The changes of a version. `None` keeps a field.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Setters)]
+#[non_exhaustive]
 pub struct UpdateOptions {
     /// The version: `v1`, `OWNER/PROJECT:v1`, `@STAGE` or `@latest`.
     pub version: Revision,
     /// The new name.
+    #[setters(into)]
     pub name: Option<Name>,
     /// The description. An empty text clears it.
+    #[setters(into)]
     pub description: Option<String>,
     /// The tags that replace all existing tags. An empty list clears them.
+    #[setters(into)]
     pub tags: Option<Tags>,
     /// Tags to add.
     pub add_tags: Tags,
@@ -35,8 +40,10 @@ pub struct UpdateOptions {
     /// The JSON or YAML content.
     pub content: ContentChange,
     /// The readme, at most 1 MiB. An empty text removes it.
+    #[setters(into)]
     pub readme: Option<String>,
     /// The kind.
+    #[setters(into)]
     pub kind: Option<VersionKind>,
 }
 

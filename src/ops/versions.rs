@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use derive_setters::Setters;
+
 use crate::catalog::project::find_project;
 use crate::catalog::version::{
     VersionIndex, by_age, project_policy, read_all_versions, read_versions_at,
@@ -18,24 +20,31 @@ pub use crate::catalog::version::UnreadableVersion;
 pub use crate::record::IndexedVersion;
 
 /// The versions to list.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Setters)]
+#[non_exhaustive]
 pub struct VersionsOptions {
     /// The project; `None` for the default.
+    #[setters(into)]
     pub project: Option<ProjectName>,
     /// Lists the versions of all projects, and ignores `project`.
     pub all_projects: bool,
     /// Lists only versions in this stage.
+    #[setters(into)]
     pub stage: Option<Name>,
     /// Lists the versions at the end of this second. By default, lists the current versions.
+    #[setters(into)]
     pub at: Option<Timestamp>,
     /// Lists only versions that match this query, which is parsed with
     /// [`VERSION_FIELDS`](crate::record::VERSION_FIELDS).
+    #[setters(into)]
     pub query: Option<Query>,
     /// The order. By default, the newest version comes first.
+    #[setters(into)]
     pub sort: Option<Sort>,
     /// The number of versions to skip.
     pub offset: usize,
     /// The maximum number of versions.
+    #[setters(into)]
     pub limit: Option<usize>,
 }
 

@@ -12,7 +12,7 @@ use crate::git;
 fn a_repository_of_format_1_is_read_to_the_last_byte() {
     let top = tempfile::tempdir().unwrap();
     let repo = open(&small(top.path()));
-    let outcome = fsck(&repo, &FsckOptions { full: true, repair: false }, &NoProgress).unwrap();
+    let outcome = fsck(&repo, &FsckOptions::default().full(true), &NoProgress).unwrap();
     assert!(outcome.sound, "{:?}", outcome.defects);
     let expected = std::fs::read_to_string(root().join("repos/v1/small.expected")).unwrap();
     assert_eq!(listing(&repo), expected);

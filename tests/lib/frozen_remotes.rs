@@ -45,13 +45,13 @@ fn cloned(name: &str) -> Cloned {
     let top = tempfile::tempdir().unwrap();
     let remote = top.path().join("remote");
     lay(&archive(name), "remote", &remote);
-    let options = CloneOptions {
-        uri: RemoteUri::parse("remote", top.path()).unwrap(),
-        name: "origin".parse().unwrap(),
-        directory: top.path().join("clone"),
-        project: Some("ada/digits".parse().unwrap()),
-        full: true,
-    };
+    let options = CloneOptions::new(
+        RemoteUri::parse("remote", top.path()).unwrap(),
+        top.path().join("clone"),
+    )
+    .name("origin".parse::<artifacts::Name>().unwrap())
+    .project("ada/digits".parse::<artifacts::ProjectName>().unwrap())
+    .full(true);
     clone(&options, settings(), &NoProgress).unwrap();
     let repo = open(&top.path().join("clone/.artifacts"));
     Cloned { top, remote, repo }
@@ -63,10 +63,10 @@ fn check(name: &str) -> RemoteDetails {
     let expected =
         std::fs::read_to_string(archive(name).with_file_name(format!("{name}.expected")));
     assert_eq!(listing(&cloned.repo), expected.unwrap(), "{name}");
-    let local = FsckOptions { full: true, repair: false };
+    let local = FsckOptions::default().full(true);
     let outcome = fsck(&cloned.repo, &local, &NoProgress).unwrap();
     assert!(outcome.sound, "{name}: {:?}", outcome.defects);
-    let options = RemoteFsckOptions { remote: "origin".parse().unwrap(), depth: Depth::Full };
+    let options = RemoteFsckOptions::new("origin".parse().unwrap()).depth(Depth::Full);
     let outcome = fsck_remote(&cloned.repo, &options, &NoProgress).unwrap();
     assert!(outcome.sound, "{name}: {:?}", outcome.defects);
     assert_eq!(outcome.checked.packs_read, outcome.checked.packs, "{name}");

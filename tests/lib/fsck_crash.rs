@@ -14,7 +14,7 @@ use crate::fixtures::{small, small_with};
 use crate::refs_crash::child;
 
 fn repair(repo: &Repository) -> Result<FsckOutcome> {
-    fsck(repo, &FsckOptions { full: true, repair: true }, &NoProgress)
+    fsck(repo, &FsckOptions::default().full(true).repair(true), &NoProgress)
 }
 
 /// Damage to every part that a repair writes to.
@@ -93,7 +93,7 @@ fn a_check_beside_writers_finds_nothing_wrong() {
             })
         });
         while !writers.iter().all(std::thread::ScopedJoinHandle::is_finished) {
-            let options = FsckOptions { full: checks % 2 == 1, repair: false };
+            let options = FsckOptions::default().full(checks % 2 == 1);
             let outcome = fsck(&open(&directory), &options, &NoProgress).unwrap();
             assert!(outcome.sound, "{:?}", outcome.defects);
             checks += 1;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use artifacts::catalog::hook::{StageEvent, run_post, run_pre};
-use artifacts::ops::upload::{UploadOptions, UploadOutcome, UploadSource, upload};
+use artifacts::ops::upload::{UploadOptions, UploadOutcome, upload};
 use artifacts::progress::{Progress, Unit};
 use artifacts::repo::HookSettings;
 use artifacts::{Error, ErrorKind, Repository, Result, Settings};
@@ -102,12 +102,7 @@ impl Desk {
     }
 
     fn options(&self) -> UploadOptions {
-        UploadOptions {
-            cwd: self.top(),
-            sources: vec![UploadSource::Path("data".into())],
-            message: Some("three numbers".to_owned()),
-            ..UploadOptions::default()
-        }
+        UploadOptions::new(self.top(), ["data"]).message("three numbers".to_owned())
     }
 
     fn upload(&self, told: &Told) -> Result<UploadOutcome> {
@@ -320,7 +315,7 @@ fn a_hook_need_not_read_its_input() {
     let desk = Desk::new();
     let repo = desk.repo();
     // More than any pipe holds.
-    let options = UploadOptions { message: Some("x".repeat(3 << 20)), ..desk.options() };
+    let options = desk.options().message("x".repeat(3 << 20));
     for script in
         ["exit 0", "exec <&-; sleep 0.1", "head -c 10 > /dev/null", "test $(wc -c) -gt 3145728"]
     {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use artifacts::ops::fsck::{FsckOptions, fsck};
-use artifacts::ops::upload::{UploadOptions, UploadSource, upload};
+use artifacts::ops::upload::{UploadOptions, upload};
 use artifacts::progress::{Progress, Unit};
 use artifacts::{ErrorKind, NoProgress, Repository, Settings};
 
@@ -39,11 +39,7 @@ fn noise(mut seed: u64, length: usize) -> Vec<u8> {
 }
 
 fn options(work: &Path) -> UploadOptions {
-    UploadOptions {
-        cwd: work.to_owned(),
-        sources: vec![UploadSource::Path("data".into())],
-        ..UploadOptions::default()
-    }
+    UploadOptions::new(work.to_owned(), ["data"])
 }
 
 /// Uploads are interrupted after each of many amounts of bytes; the last upload is complete.
@@ -62,12 +58,12 @@ fn interrupt_then_upload(sizes: &[usize]) {
         let progress = StopAfter { bytes: AtomicU64::new(0), limit };
         let error = upload(&repo, &options(&work), &mut std::io::empty(), &progress).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Interrupted, "{error:?}");
-        let outcome = fsck(&repo, &FsckOptions { full: true, repair: false }, &NoProgress).unwrap();
+        let outcome = fsck(&repo, &FsckOptions::default().full(true), &NoProgress).unwrap();
         assert!(outcome.defects.is_empty(), "after {tenth} tenths: {:?}", outcome.defects);
     }
     let uploaded = upload(&repo, &options(&work), &mut std::io::empty(), &NoProgress).unwrap();
     assert_eq!(uploaded.files, sizes.len() as u64);
-    let outcome = fsck(&repo, &FsckOptions { full: true, repair: false }, &NoProgress).unwrap();
+    let outcome = fsck(&repo, &FsckOptions::default().full(true), &NoProgress).unwrap();
     assert!(outcome.defects.is_empty(), "{:?}", outcome.defects);
 }
 

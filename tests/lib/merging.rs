@@ -70,12 +70,9 @@ impl Place {
 
     fn upload(&self, second: i64, name: &str, text: &str) {
         std::fs::write(self.path().join(name), text).unwrap();
-        let options = UploadOptions {
-            cwd: self.path().to_owned(),
-            sources: vec![UploadSource::Path(name.into())],
-            message: Some(format!("upload {name}")),
-            ..UploadOptions::default()
-        };
+        let options =
+            UploadOptions::new(self.path().to_owned(), vec![UploadSource::Path(name.into())])
+                .message(format!("upload {name}"));
         upload(&self.at(second), &options, &mut std::io::empty(), &NoProgress).unwrap();
     }
 
@@ -86,13 +83,8 @@ impl Place {
     }
 
     fn stage(&self, second: i64, to: &str) {
-        let options = StageOptions {
-            version: "v1".parse().unwrap(),
-            to: StageTarget::Stage(to.parse().unwrap()),
-            reason: None,
-            message: String::new(),
-            expect: None,
-        };
+        let options =
+            StageOptions::new("v1".parse().unwrap(), StageTarget::Stage(to.parse().unwrap()));
         stage(&self.at(second), &options, &NoProgress).unwrap();
     }
 
@@ -152,14 +144,14 @@ impl Place {
 
     /// The stage and the description at a time, as `versions --at` tells.
     fn seen(&self, second: i64) -> String {
-        let options = VersionsOptions { at: Some(time(second)), ..VersionsOptions::default() };
+        let options = VersionsOptions::default().at(time(second));
         let list = versions(&self.at(0), &options, &NoProgress).unwrap();
         list.versions.iter().map(|version| version.summary.stage.to_string()).collect()
     }
 
     fn log(&self, revision: &str) -> Vec<(Id, usize)> {
         let revision: Revision = revision.parse().unwrap();
-        let options = LogOptions { revision: Some(revision), ..LogOptions::default() };
+        let options = LogOptions::default().revision(revision);
         let mut seen = Vec::new();
         log(
             &self.at(0),
@@ -219,7 +211,7 @@ fn a_merged_version_and_its_history_have_the_changes_of_both_sides() {
     let repo = ours.at(30);
     let commit = repo.history().read_commit(&merged).unwrap();
     assert_eq!(commit.parents, [our_tip, their_tip]);
-    let options = ShowOptions { revision: "v1".parse().unwrap(), limit: 10, count_limit: 10 };
+    let options = ShowOptions::new("v1".parse().unwrap()).limit(10).count_limit(10);
     let shown = show(&repo, &options, &NoProgress).unwrap();
     assert_eq!(shown.record_changes, ["tags"], "against the first parent");
     // All of both sides, each once, children first.
@@ -367,7 +359,7 @@ fn an_undo_of_a_merge_of_runs_restores_our_side() {
     ours.pull(20, VERSION, theirs.commit(VERSION), &Choice::None);
     ours.pull(21, &run, theirs.commit(&run), &Choice::None);
     assert_ne!(theirs.commit(VERSION), their_version);
-    let options = FsckOptions { full: true, repair: false };
+    let options = FsckOptions::default().full(true);
     let checked = fsck(&ours.at(30), &options, &NoProgress).unwrap();
     assert!(checked.sound, "{:?}", checked.defects);
     undo(&ours.at(40), &UndoOptions::default(), &NoProgress).unwrap();

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use artifacts::history::Revision;
 use artifacts::name::RefName;
-use artifacts::ops::policy::{PolicySource, SetOptions, set};
-use artifacts::ops::project::{UpdateOptions, show, update};
+use artifacts::ops::policy::{PolicySource, SetPolicyOptions, set};
+use artifacts::ops::project::{UpdateProjectOptions, show, update};
 use artifacts::ops::register::{RegisterOptions, register};
 use artifacts::ops::stage::{StageOptions, StageTarget, stage};
 use artifacts::ops::upload::{self, UploadOptions, upload};
@@ -31,11 +31,8 @@ fn open(directory: &Path) -> Repository {
 fn made(work: &Path) -> PathBuf {
     let repo = Repository::create(work, settings()).unwrap();
     std::fs::write(work.join("w.bin"), "weights").unwrap();
-    let options = UploadOptions {
-        cwd: work.to_owned(),
-        sources: vec![upload::UploadSource::Path("w.bin".into())],
-        ..UploadOptions::default()
-    };
+    let options =
+        UploadOptions::new(work.to_owned(), vec![upload::UploadSource::Path("w.bin".into())]);
     upload(&repo, &options, &mut std::io::empty(), &NoProgress).unwrap();
     for number in 0..VERSIONS {
         let options = RegisterOptions::new(format!("v{number}").parse().unwrap());
@@ -46,31 +43,22 @@ fn made(work: &Path) -> PathBuf {
 
 fn set_rules(repo: &Repository, rules: &[&str]) {
     let settings = rules.iter().map(|rule| rule.parse().unwrap()).collect();
-    let options = SetOptions {
-        project: None,
-        source: PolicySource::Settings(settings),
-        message: String::new(),
-        dry_run: false,
-    };
+    let options = SetPolicyOptions::new(PolicySource::Settings(settings));
     set(repo, &options).unwrap();
 }
 
 fn put_in_production(repo: &Repository, version: &str) {
-    let options = StageOptions {
-        version: version.parse::<Revision>().unwrap(),
-        to: StageTarget::Stage("production".parse().unwrap()),
-        reason: Some("Race".to_owned()),
-        message: String::new(),
-        expect: None,
-    };
+    let options = StageOptions::new(
+        version.parse::<Revision>().unwrap(),
+        StageTarget::Stage("production".parse().unwrap()),
+    )
+    .reason("Race".to_owned());
     stage(repo, &options, &NoProgress).unwrap();
 }
 
 fn add_tag(repo: &Repository, number: usize) {
-    let options = UpdateOptions {
-        add_tags: Tags::parse(&format!("t{number}")).unwrap(),
-        ..UpdateOptions::default()
-    };
+    let options =
+        UpdateProjectOptions::default().add_tags(Tags::parse(&format!("t{number}")).unwrap());
     assert!(update(repo, &options).unwrap().changed);
 }
 

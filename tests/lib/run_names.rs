@@ -18,7 +18,7 @@ fn a_name_that_another_writer_took_meanwhile_is_chosen_again() {
     let repository = Repository::create(work.path(), settings()).unwrap();
     let make_runs = || {
         let repo = Repository::open(repository.directory(), settings()).unwrap();
-        let options = RunOptions { cwd: work.path().to_owned(), ..RunOptions::default() };
+        let options = RunOptions::new(work.path().to_owned());
         let made = (0..RUNS_EACH).map(|_| run(&repo, &options, &mut (), &NoProgress).unwrap().run);
         made.collect::<Vec<_>>()
     };

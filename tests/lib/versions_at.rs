@@ -14,7 +14,7 @@ use artifacts::ops::stage::{StageOptions, StageTarget, stage};
 use artifacts::ops::transfer::{TransferOptions, transfer};
 use artifacts::ops::undo::{UndoOptions, undo};
 use artifacts::ops::update::{UpdateOptions, update};
-use artifacts::ops::upload::{UploadOptions, UploadSource, upload};
+use artifacts::ops::upload::{UploadOptions, upload};
 use artifacts::ops::versions::{VersionList, VersionsOptions, versions};
 use artifacts::{NoProgress, Repository, Settings};
 use proptest::prelude::*;
@@ -33,11 +33,7 @@ impl Place {
         Repository::create(directory.path(), Settings::default()).unwrap();
         let place = Place { directory };
         std::fs::write(place.directory.path().join("a"), b"a").unwrap();
-        let options = UploadOptions {
-            cwd: place.directory.path().to_owned(),
-            sources: vec![UploadSource::Path("a".into())],
-            ..UploadOptions::default()
-        };
+        let options = UploadOptions::new(place.directory.path().to_owned(), ["a"]);
         upload(&place.at(0), &options, &mut std::io::empty(), &NoProgress).unwrap();
         place
     }
@@ -51,8 +47,7 @@ impl Place {
     }
 
     fn list(&self, at: Option<i64>) -> VersionList {
-        let options =
-            VersionsOptions { at: at.map(time), all_projects: true, ..VersionsOptions::default() };
+        let options = VersionsOptions::default().at(at.map(time)).all_projects(true);
         versions(&self.at(0), &options, &NoProgress).unwrap()
     }
 
@@ -83,13 +78,8 @@ impl Place {
     }
 
     fn stage(&self, second: i64, name: &str, to: &str) {
-        let options = StageOptions {
-            version: name.parse().unwrap(),
-            to: StageTarget::Stage(to.parse().unwrap()),
-            reason: None,
-            message: String::new(),
-            expect: None,
-        };
+        let options =
+            StageOptions::new(name.parse().unwrap(), StageTarget::Stage(to.parse().unwrap()));
         let _ = stage(&self.at(second), &options, &NoProgress);
     }
 
@@ -112,7 +102,7 @@ impl Place {
     }
 
     fn delete(&self, second: i64, name: &str) {
-        let options = DeleteOptions { versions: vec![name.parse().unwrap()], force: true };
+        let options = DeleteOptions::new(vec![name.parse().unwrap()]).force(true);
         let repo = self.at(second);
         if let Ok(plan) = plan_delete(&repo, &options) {
             delete(&repo, plan).unwrap();
@@ -135,8 +125,7 @@ impl Place {
     /// To the other project and back, in turns.
     fn transfer(&self, second: i64, name: &str) {
         for (from, to) in [(name.to_owned(), OTHER), (format!("{OTHER}:{name}"), "local/default")] {
-            let options =
-                TransferOptions { version: from.parse().unwrap(), to_project: to.parse().unwrap() };
+            let options = TransferOptions::new(from.parse().unwrap(), to.parse().unwrap());
             if transfer(&self.at(second), &options).is_ok() {
                 return;
             }
@@ -231,7 +220,7 @@ proptest! {
             let last = moments.iter().rev().find(|(time, _)| *time <= at);
             let expected = last.map(|(_, seen)| seen.clone()).unwrap_or_default();
             prop_assert_eq!(place.seen(Some(at)), expected.clone(), "at {}", at);
-            let options = VersionsOptions { at: Some(time(at)), ..VersionsOptions::default() };
+            let options = VersionsOptions::default().at(time(at));
             let own = versions(&place.at(0), &options, &NoProgress).unwrap().versions;
             let is_own = |name: &&String| name.starts_with("refs/versions/local/default/");
             prop_assert_eq!(own.len(), expected.keys().filter(is_own).count());

@@ -25,13 +25,10 @@ pub(crate) struct MoveArgs {
 impl MoveArgs {
     /// The move of `version` to `to`.
     pub(crate) fn options(&self, version: &VersionArg, to: StageTarget) -> Result<StageOptions> {
-        Ok(StageOptions {
-            version: version.version.clone(),
-            to,
-            reason: self.why.reason()?,
-            message: self.why.message()?,
-            expect: self.expect.clone(),
-        })
+        Ok(StageOptions::new(version.version.clone(), to)
+            .reason(self.why.reason()?)
+            .message(self.why.message()?)
+            .expect(self.expect.clone()))
     }
 }
 

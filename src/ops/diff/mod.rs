@@ -11,6 +11,7 @@ mod sizes;
 
 use std::path::PathBuf;
 
+use derive_setters::Setters;
 use serde::Serialize;
 
 use crate::catalog::revision::Resolved;
@@ -31,9 +32,11 @@ pub use patch::{Shown, quote};
 pub use sizes::FileSizes;
 
 /// The two sides to compare.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Setters)]
+#[non_exhaustive]
 pub struct DiffOptions {
     /// The directory that relative paths start from; absolute.
+    #[setters(into)]
     pub cwd: PathBuf,
     /// The old side.
     pub from: Endpoint,
@@ -41,9 +44,17 @@ pub struct DiffOptions {
     pub to: Endpoint,
     /// Compares only these paths and the paths below them. If empty, compares everything. Paths
     /// start at `cwd`, or at the compared path or directory if a side names one.
+    #[setters(into)]
     pub paths: Vec<PathBuf>,
     /// Allows the content of a disabled version.
     pub allow_disabled: bool,
+}
+
+impl DiffOptions {
+    /// Creates options that compare `from` with `to`. Relative paths start at `cwd`.
+    pub fn new(cwd: impl Into<PathBuf>, from: Endpoint, to: Endpoint) -> Self {
+        DiffOptions { cwd: cwd.into(), from, to, paths: Vec::new(), allow_disabled: false }
+    }
 }
 
 /// The differences.

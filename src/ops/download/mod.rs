@@ -9,6 +9,7 @@ mod stage;
 
 use std::path::PathBuf;
 
+use derive_setters::Setters;
 use serde::Serialize;
 
 use crate::catalog::revision::Resolved;
@@ -23,14 +24,17 @@ use crate::tree_path::TreePath;
 use plan::Plan;
 
 /// The source and the destination of a download.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Setters)]
+#[non_exhaustive]
 pub struct DownloadOptions {
     /// The source: a file, or a directory, whose contents are written.
     pub source: Resolved,
     /// Writes only these paths and the paths below them, relative to the source. If empty, writes
     /// everything.
+    #[setters(into)]
     pub only: Vec<TreePath>,
     /// The destination directory, absolute. It is created if it does not exist.
+    #[setters(into)]
     pub to: PathBuf,
     /// Overwrites files that differ.
     pub force: bool,

@@ -13,6 +13,7 @@ mod zip;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use derive_setters::Setters;
 use serde::Serialize;
 
 use crate::catalog::revision::{Resolved, resolve};
@@ -36,18 +37,27 @@ const MAX_LINK: u64 = 1 << 16;
 const CACHE: (usize, u64) = (256, 96 << 20);
 
 /// The revision to export, and the destination.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Setters)]
+#[non_exhaustive]
 pub struct ExportOptions {
     /// The revision. A path in it names a file, or a directory, whose contents are exported.
     pub revision: Revision,
     /// The format of the archive.
     pub format: ArchiveFormat,
     /// The output file, absolute. `None` writes to the stream.
+    #[setters(into)]
     pub output: Option<PathBuf>,
     /// Replaces an existing file.
     pub force: bool,
     /// Allows a disabled version.
     pub allow_disabled: bool,
+}
+
+impl ExportOptions {
+    /// Creates options that write the files of `revision` as one archive to standard output.
+    pub fn new(revision: Revision, format: ArchiveFormat) -> Self {
+        ExportOptions { revision, format, output: None, force: false, allow_disabled: false }
+    }
 }
 
 /// The result of an export.

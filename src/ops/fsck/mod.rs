@@ -17,6 +17,8 @@ mod walk;
 use std::collections::HashSet;
 use std::path::Path;
 
+use derive_setters::Setters;
+
 use crate::content::ContentCheck;
 use crate::error::{ErrorKind, Result};
 use crate::fs::lock::FileLock;
@@ -35,7 +37,8 @@ use defect::Defects;
 use walk::Walk;
 
 /// The options of a check.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Setters)]
+#[non_exhaustive]
 pub struct FsckOptions {
     /// Read every byte, not only structure and presence.
     pub full: bool,

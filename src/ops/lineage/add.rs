@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use derive_setters::Setters;
 use serde::Serialize;
 
 use super::as_json;
@@ -17,13 +18,17 @@ use crate::repo::{Repository, WorkTree};
 use crate::tree_path::TreePath;
 
 /// The entry to add, and the run.
-#[derive(Debug, Clone)]
-pub struct AddOptions {
+#[derive(Debug, Clone, Setters)]
+#[non_exhaustive]
+pub struct AddLineageOptions {
     /// The directory that the path starts from; absolute.
+    #[setters(into)]
     pub cwd: PathBuf,
     /// The project; `None` for the default.
+    #[setters(into)]
     pub project: Option<ProjectName>,
     /// The run; `None` for the current run.
+    #[setters(into)]
     pub run: Option<Name>,
     /// The name. An existing entry with this name is replaced.
     pub name: Name,
@@ -31,11 +36,29 @@ pub struct AddOptions {
     pub kind: Name,
     /// The path in the work tree. An output must be an artifact of the run. An input may be in the
     /// run, in its origin, or on disk. Required, except for an input with an origin.
+    #[setters(into)]
     pub path: Option<PathBuf>,
     /// Output or input.
     pub direction: Direction,
     /// The summary, as `KEY=VALUE`.
+    #[setters(into)]
     pub summary: Vec<String>,
+}
+
+impl AddLineageOptions {
+    /// Creates options that record the artifact `name` of type `kind` in the current run. Relative paths start at `cwd`.
+    pub fn new(cwd: impl Into<PathBuf>, name: Name, kind: Name) -> Self {
+        AddLineageOptions {
+            cwd: cwd.into(),
+            project: None,
+            run: None,
+            name,
+            kind,
+            path: None,
+            direction: Direction::Output,
+            summary: Vec::new(),
+        }
+    }
 }
 
 /// The direction of an artifact.
@@ -72,7 +95,11 @@ pub struct AddOutcome {
 ///
 /// An output must be one of the run's artifacts. Otherwise, this fails with
 /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) and suggests the nearest path.
-pub fn add(repo: &Repository, options: &AddOptions, progress: &dyn Progress) -> Result<AddOutcome> {
+pub fn add(
+    repo: &Repository,
+    options: &AddLineageOptions,
+    progress: &dyn Progress,
+) -> Result<AddOutcome> {
     let reference = run_reference(repo, options.project.as_ref(), options.run.as_ref())?;
     let project = options.project.as_ref().unwrap_or(reference.project());
     let work_tree = repo.work_tree(&options.cwd);
@@ -130,7 +157,7 @@ struct Input {
 impl Input {
     fn find(
         repo: &Repository,
-        options: &AddOptions,
+        options: &AddLineageOptions,
         project: &ProjectName,
         place: Option<TreePath>,
     ) -> Result<Self> {

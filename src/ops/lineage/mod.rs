@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 
 use crate::record::LineageEntry;
 
-pub use add::{AddOptions, AddOutcome, Direction, add};
+pub use add::{AddLineageOptions, AddOutcome, Direction, add};
 pub use show::{Consumer, InputNode, Lineage, OutputNode, Producer, show};
 
 /// Serializes an entry with the keys of its record.

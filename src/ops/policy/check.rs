@@ -1,5 +1,6 @@
 //! `art policy check`: checks whether a version may move to a stage, without moving it.
 
+use derive_setters::Setters;
 use serde::Serialize;
 
 use crate::catalog::version::{Facts, Said, asked, find_version, is_there, project_policy};
@@ -11,16 +12,26 @@ use crate::record::policy::{Displaced, RuleFailure, Verdict};
 use crate::repo::Repository;
 
 /// The move to check.
-#[derive(Debug, Clone)]
-pub struct CheckOptions {
+#[derive(Debug, Clone, Setters)]
+#[non_exhaustive]
+pub struct CheckPolicyOptions {
     /// The version: `v1`, `OWNER/PROJECT:v1`, `@STAGE` or `@latest`.
     pub version: Revision,
     /// The new stage.
     pub stage: Name,
     /// The reason, if any.
+    #[setters(into)]
     pub reason: Option<String>,
     /// The message; may be empty.
+    #[setters(into)]
     pub message: String,
+}
+
+impl CheckPolicyOptions {
+    /// Creates options that check whether `version` may move to `stage`.
+    pub fn new(version: Revision, stage: Name) -> Self {
+        CheckPolicyOptions { version, stage, reason: None, message: String::new() }
+    }
 }
 
 /// The result of a check.
@@ -48,7 +59,7 @@ pub struct CheckOutcome {
 ///
 /// Fails with [`Invalid`](crate::ErrorKind::Invalid) if the project does not have the stage. A
 /// refused move is not a failure.
-pub fn check(repo: &Repository, options: &CheckOptions) -> Result<CheckOutcome> {
+pub fn check(repo: &Repository, options: &CheckPolicyOptions) -> Result<CheckOutcome> {
     let version = find_version(repo, &options.version)?;
     let project = version.reference.project().clone();
     let rules = project_policy(repo, &project)?;

@@ -4,6 +4,6 @@ mod check;
 mod set;
 mod show;
 
-pub use check::{CheckOptions, CheckOutcome, check};
-pub use set::{Crowded, PolicyChange, PolicySource, SetOptions, SetOutcome, set};
+pub use check::{CheckOutcome, CheckPolicyOptions, check};
+pub use set::{Crowded, PolicyChange, PolicySource, SetOutcome, SetPolicyOptions, set};
 pub use show::{PolicyShown, show};

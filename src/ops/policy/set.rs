@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use derive_setters::Setters;
 use serde::Serialize;
 use toml::{Table, Value};
 
@@ -16,16 +17,26 @@ use crate::record::policy::{Policy, Setting, parse_table};
 use crate::repo::Repository;
 
 /// The new rules of a project.
-#[derive(Debug, Clone)]
-pub struct SetOptions {
+#[derive(Debug, Clone, Setters)]
+#[non_exhaustive]
+pub struct SetPolicyOptions {
     /// The project; `None` for the default.
+    #[setters(into)]
     pub project: Option<ProjectName>,
     /// The source of the rules.
     pub source: PolicySource,
     /// The message of the commit. If empty, the message lists the changed keys.
+    #[setters(into)]
     pub message: String,
     /// Reports what would change, without writing.
     pub dry_run: bool,
+}
+
+impl SetPolicyOptions {
+    /// Creates options that set the rules in `source` for the default project.
+    pub fn new(source: PolicySource) -> Self {
+        SetPolicyOptions { project: None, source, message: String::new(), dry_run: false }
+    }
 }
 
 /// The source of the new rules.
@@ -84,7 +95,7 @@ pub struct Crowded {
 /// Fails with [`Invalid`](crate::ErrorKind::Invalid) for invalid rules, with
 /// [`NotFound`](crate::ErrorKind::NotFound) for an unknown project, and with
 /// [`Refused`](crate::ErrorKind::Refused) if the change would remove a stage that holds versions.
-pub fn set(repo: &Repository, options: &SetOptions) -> Result<SetOutcome> {
+pub fn set(repo: &Repository, options: &SetPolicyOptions) -> Result<SetOutcome> {
     let project = options.project.as_ref().unwrap_or(&repo.settings().project);
     if options.dry_run {
         let before = find_project(repo, project)?;
@@ -100,7 +111,7 @@ pub fn set(repo: &Repository, options: &SetOptions) -> Result<SetOutcome> {
 fn apply(
     change: &mut RecordChange<'_>,
     project: &ProjectName,
-    options: &SetOptions,
+    options: &SetPolicyOptions,
 ) -> Result<(Plan, Option<Id>)> {
     let repo = change.repo();
     let before = find_project(repo, project)?;

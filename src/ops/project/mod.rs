@@ -10,4 +10,4 @@ mod update;
 pub use list::{ProjectList, ProjectRow, UnreadableProject, list};
 pub use show::{ProjectDetails, StageCount, show};
 pub(crate) use update::change_project;
-pub use update::{UpdateOptions, UpdateOutcome, update};
+pub use update::{UpdateOutcome, UpdateProjectOptions, update};

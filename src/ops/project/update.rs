@@ -1,5 +1,6 @@
 //! `art project update`: creates or changes the record of a project.
 
+use derive_setters::Setters;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -12,13 +13,17 @@ use crate::record::{ProjectRecord, Tags};
 use crate::repo::Repository;
 
 /// The changes of a project's record. `None` keeps a field.
-#[derive(Debug, Clone, Default)]
-pub struct UpdateOptions {
+#[derive(Debug, Clone, Default, Setters)]
+#[non_exhaustive]
+pub struct UpdateProjectOptions {
     /// The project; `None` for the default.
+    #[setters(into)]
     pub project: Option<ProjectName>,
     /// The description. An empty text clears it.
+    #[setters(into)]
     pub description: Option<String>,
     /// The tags that replace all existing tags. An empty list clears them.
+    #[setters(into)]
     pub tags: Option<Tags>,
     /// Tags to add.
     pub add_tags: Tags,
@@ -47,7 +52,7 @@ pub struct UpdateOutcome {
 
 /// Changes the record of a project, and creates it if necessary. Without differences, nothing
 /// changes.
-pub fn update(repo: &Repository, options: &UpdateOptions) -> Result<UpdateOutcome> {
+pub fn update(repo: &Repository, options: &UpdateProjectOptions) -> Result<UpdateOutcome> {
     let project = options.project.as_ref().unwrap_or(&repo.settings().project);
     let changed = change_records(repo, |change| {
         change_project(change, project, |record| Ok(options.apply(record)))
@@ -64,7 +69,7 @@ pub fn update(repo: &Repository, options: &UpdateOptions) -> Result<UpdateOutcom
     })
 }
 
-impl UpdateOptions {
+impl UpdateProjectOptions {
     /// Changes the record. Returns the subject of the commit.
     fn apply(&self, record: &mut ProjectRecord) -> String {
         let before = record.clone();

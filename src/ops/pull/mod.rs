@@ -9,6 +9,7 @@ mod merge;
 
 use std::path::PathBuf;
 
+use derive_setters::Setters;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
@@ -21,16 +22,20 @@ use crate::sync::merge::FieldConflict;
 use crate::sync::{Brought, Connection, Imported};
 
 /// The options of a pull.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Setters)]
+#[non_exhaustive]
 pub struct PullOptions {
     /// The remote; `None` for the default one.
+    #[setters(into)]
     pub remote: Option<Name>,
     /// The refs, as typed; empty for all refs of the remote. The content of named refs is
     /// downloaded too.
+    #[setters(into)]
     pub refs: Vec<String>,
     /// Also download all content of the whole history of the refs.
     pub full: bool,
     /// The absolute path of the directory for the files of the single named ref.
+    #[setters(into)]
     pub path: Option<PathBuf>,
     /// Also download the content of a named version that is disabled.
     pub allow_disabled: bool,

@@ -10,6 +10,7 @@ mod parts;
 mod repair;
 mod select;
 
+use derive_setters::Setters;
 use serde::Serialize;
 
 use crate::catalog::hook::{run_post, run_pre};
@@ -23,18 +24,21 @@ use crate::repo::Repository;
 use crate::sync::{Connection, OpenConflict, Sent, leaves_many_large, names_remote};
 pub use event::PushEvent;
 use parts::Part;
-pub use repair::{RemoteRepair, RepairOptions, RepairOutcome, repair};
+pub use repair::{RemoteRepair, RepairOutcome, RepairRemoteOptions, repair};
 use select::{Selection, select};
 
 /// The number of attempts if concurrent pushes move the same refs or compact files.
 const ATTEMPTS: usize = 20;
 
 /// The options of a push.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Setters)]
+#[non_exhaustive]
 pub struct PushOptions {
     /// The remote; `None` for the default one.
+    #[setters(into)]
     pub remote: Option<Name>,
     /// The refs, as typed; empty for all refs of the project.
+    #[setters(into)]
     pub refs: Vec<String>,
     /// Push the refs of all projects.
     pub all: bool,

@@ -81,7 +81,7 @@ mod tests {
     use super::super::{Push, PushOptions, select};
     use super::*;
     use crate::fs::atomic;
-    use crate::ops::upload::{UploadOptions, UploadSource, upload};
+    use crate::ops::upload::{UploadOptions, upload};
     use crate::progress::NoProgress;
     use crate::remote::Guarantee;
     use crate::repo::{RemoteConfig, Repository, Settings};
@@ -116,9 +116,7 @@ mod tests {
         repo.add_remote(&RemoteConfig { name: "lab".parse().unwrap(), uri, guarantee }).unwrap();
         for number in 0..5 {
             atomic::write(&work.join("file"), &work, format!("{number}").as_bytes()).unwrap();
-            let sources = vec![UploadSource::Path("file".into())];
-            let (cwd, always_new) = (work.clone(), true);
-            let options = UploadOptions { cwd, sources, always_new, ..UploadOptions::default() };
+            let options = UploadOptions::new(&work, ["file"]).always_new(true);
             upload(&repo, &options, &mut std::io::empty(), &NoProgress).unwrap();
         }
         let options = PushOptions::default();

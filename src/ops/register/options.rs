@@ -1,5 +1,7 @@
 //! The options of a registration.
 
+use derive_setters::Setters;
+
 use crate::history::Revision;
 use crate::name::{Name, ProjectName};
 use crate::ops::upload::UploadOptions;
@@ -20,31 +22,42 @@ pub enum RegisterSource {
 }
 
 /// A version to create or to change. Fields that are `None` do not change.
-#[derive(Debug)]
+#[derive(Debug, Setters)]
+#[non_exhaustive]
 pub struct RegisterOptions {
     /// The project; `None` for the default.
+    #[setters(into)]
     pub project: Option<ProjectName>,
     /// The name.
     pub name: Name,
     /// The content.
     pub source: RegisterSource,
     /// The named artifacts of the run to include. If empty, the version includes all of them.
+    #[setters(into)]
     pub artifacts: Vec<Name>,
     /// The description.
+    #[setters(into)]
     pub description: Option<String>,
     /// The tags that replace all existing tags.
+    #[setters(into)]
     pub tags: Option<Tags>,
     /// The JSON or YAML content.
+    #[setters(into)]
     pub content: Option<Content>,
     /// The readme in Markdown, at most 1 MiB.
+    #[setters(into)]
     pub readme: Option<String>,
     /// The kind.
+    #[setters(into)]
     pub kind: Option<VersionKind>,
     /// The stage to enter after the registration, under the project's rules.
+    #[setters(into)]
     pub stage: Option<Name>,
     /// The reason for the stage, as a word for programs, if given.
+    #[setters(into)]
     pub reason: Option<String>,
     /// The message for the stage, for people; may be empty.
+    #[setters(into)]
     pub message: String,
     /// Changes an existing version.
     pub force: bool,

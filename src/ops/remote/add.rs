@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use derive_setters::Setters;
 use serde::Serialize;
 
 use super::remove::forget_fetched;
@@ -21,25 +22,45 @@ use crate::sync::{
 };
 
 /// The options to add a remote.
-#[derive(Debug, Clone)]
-pub struct AddOptions {
+#[derive(Debug, Clone, Setters)]
+#[non_exhaustive]
+pub struct AddRemoteOptions {
     /// The name of the remote.
     pub name: Name,
     /// The URI, as typed.
+    #[setters(into)]
     pub uri: String,
     /// The base directory of a relative path.
+    #[setters(into)]
     pub cwd: PathBuf,
 }
 
+impl AddRemoteOptions {
+    /// Creates options that add the remote `name` at `uri`. A relative path in it starts at `cwd`.
+    pub fn new(name: Name, uri: impl Into<String>, cwd: impl Into<PathBuf>) -> Self {
+        AddRemoteOptions { name, uri: uri.into(), cwd: cwd.into() }
+    }
+}
+
 /// The options to change the URI of a remote.
-#[derive(Debug, Clone)]
-pub struct SetUriOptions {
+#[derive(Debug, Clone, Setters)]
+#[non_exhaustive]
+pub struct SetRemoteUriOptions {
     /// The name of the remote.
     pub name: Name,
     /// The new URI, as typed.
+    #[setters(into)]
     pub uri: String,
     /// The base directory of a relative path.
+    #[setters(into)]
     pub cwd: PathBuf,
+}
+
+impl SetRemoteUriOptions {
+    /// Creates options that move the remote `name` to `uri`. A relative path in it starts at `cwd`.
+    pub fn new(name: Name, uri: impl Into<String>, cwd: impl Into<PathBuf>) -> Self {
+        SetRemoteUriOptions { name, uri: uri.into(), cwd: cwd.into() }
+    }
 }
 
 /// A remote as saved in the configuration.
@@ -66,7 +87,7 @@ pub struct RemoteOutcome {
 /// Fails with [`ErrorKind::AlreadyExists`] if there is a remote of that name.
 pub fn add(
     repo: &Repository,
-    options: &AddOptions,
+    options: &AddRemoteOptions,
     progress: &dyn Progress,
 ) -> Result<RemoteOutcome> {
     if repo.remote_names()?.contains(&options.name) {
@@ -98,7 +119,7 @@ pub struct SetUriPlan {
 /// remote holds the only copy of some content.
 pub fn plan_set_uri(
     repo: &Repository,
-    options: &SetUriOptions,
+    options: &SetRemoteUriOptions,
     progress: &dyn Progress,
 ) -> Result<SetUriPlan> {
     let uri = RemoteUri::parse(&options.uri, &options.cwd)?;
@@ -132,7 +153,7 @@ fn is_same_store(repo: &Repository, remote: &RemoteConfig, uri: &RemoteUri) -> R
 /// Changes the URI of a remote. Probes the store first.
 pub fn set_uri(
     repo: &Repository,
-    options: &SetUriOptions,
+    options: &SetRemoteUriOptions,
     progress: &dyn Progress,
 ) -> Result<RemoteOutcome> {
     let old = match repo.find_remote(&options.name) {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use derive_setters::Setters;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -21,11 +22,14 @@ use crate::sync::Connection;
 const AT_ONCE: usize = 64;
 
 /// The options: the remote and the number of entries.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Setters)]
+#[non_exhaustive]
 pub struct RemoteLogOptions {
     /// The remote; `None` for the default one.
+    #[setters(into)]
     pub remote: Option<Name>,
     /// The most entries to show.
+    #[setters(into)]
     pub limit: Option<usize>,
 }
 

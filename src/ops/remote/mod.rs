@@ -6,7 +6,9 @@ mod log;
 mod remove;
 mod show;
 
-pub use add::{AddOptions, RemoteOutcome, SetUriOptions, SetUriPlan, add, plan_set_uri, set_uri};
+pub use add::{
+    AddRemoteOptions, RemoteOutcome, SetRemoteUriOptions, SetUriPlan, add, plan_set_uri, set_uri,
+};
 pub use list::{RemoteList, RemoteRow, UnreadableRemote, list};
 pub use log::{Amount, RefChange, RemoteEntry, RemoteLogOptions, RemoteLogOutcome, log};
 pub use remove::{RemoveOutcome, RemovePlan, plan_remove, remove};

@@ -10,6 +10,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use derive_setters::Setters;
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
@@ -28,19 +29,37 @@ use crate::record::{RunRecord, RunStatus};
 use crate::repo::Repository;
 
 /// The command to run, and the files to upload.
-#[derive(Debug, Default)]
+#[derive(Debug, Setters)]
+#[non_exhaustive]
 pub struct RunOptions {
     /// The directory to run in, absolute. Relative paths start from it.
+    #[setters(into)]
     pub cwd: PathBuf,
     /// The project; `None` for the default.
+    #[setters(into)]
     pub project: Option<ProjectName>,
     /// The fields of the new run. If it has words, they are run as a command.
     pub new_run: NewRun,
     /// The upload before the command starts.
+    #[setters(into)]
     pub upload: Option<UploadFirst>,
     /// The paths to upload after the command ends, even if it failed. They must be in the work
     /// tree, and are stored under their paths from the top.
+    #[setters(into)]
     pub outputs: Vec<PathBuf>,
+}
+
+impl RunOptions {
+    /// Creates options that create a run that records the state of `cwd`.
+    pub fn new(cwd: impl Into<PathBuf>) -> Self {
+        RunOptions {
+            cwd: cwd.into(),
+            project: None,
+            new_run: NewRun::default(),
+            upload: None,
+            outputs: Vec::new(),
+        }
+    }
 }
 
 /// The upload before the command starts.
@@ -227,7 +246,7 @@ fn upload_path(
     progress: &dyn Progress,
     set: impl FnOnce(&mut UploadOptions),
 ) -> Result<UploadOutcome> {
-    let mut upload = UploadOptions { cwd: options.cwd.clone(), ..UploadOptions::default() };
+    let mut upload = UploadOptions::new(&options.cwd, [] as [UploadSource; 0]);
     set(&mut upload);
     upload::upload(repo, &upload, &mut io::empty(), progress)
 }

@@ -1,6 +1,7 @@
 //! `art runs switch`, `finish` and `update`: changes the current run, the status and the fields of
 //! a run.
 
+use derive_setters::Setters;
 use serde::Serialize;
 
 use crate::catalog::change_records;
@@ -61,18 +62,28 @@ pub fn switch(
 }
 
 /// The run to finish, and its final status.
-#[derive(Debug, Clone)]
-pub struct FinishOptions {
+#[derive(Debug, Clone, Setters)]
+#[non_exhaustive]
+pub struct FinishRunOptions {
     /// The project; `None` for the default.
+    #[setters(into)]
     pub project: Option<ProjectName>,
     /// The run; `None` for the current run.
+    #[setters(into)]
     pub run: Option<Name>,
     /// The final status; see [`is_final`](RunStatus::is_final).
     pub status: RunStatus,
 }
 
+impl FinishRunOptions {
+    /// Creates options that set the status of the current run.
+    pub fn new(status: RunStatus) -> Self {
+        FinishRunOptions { project: None, run: None, status }
+    }
+}
+
 /// Marks a run as finished.
-pub fn finish(repo: &Repository, options: &FinishOptions) -> Result<RunState> {
+pub fn finish(repo: &Repository, options: &FinishRunOptions) -> Result<RunState> {
     if !options.status.is_final() {
         return Err(Error::invalid(format!("'{}' is not a final status", options.status))
             .with_hint("use succeeded, failed or stopped"));
@@ -86,17 +97,23 @@ pub fn finish(repo: &Repository, options: &FinishOptions) -> Result<RunState> {
 }
 
 /// The changes of a run's record. `None` keeps a field.
-#[derive(Debug, Clone, Default)]
-pub struct UpdateOptions {
+#[derive(Debug, Clone, Default, Setters)]
+#[non_exhaustive]
+pub struct UpdateRunOptions {
     /// The project; `None` for the default.
+    #[setters(into)]
     pub project: Option<ProjectName>,
     /// The run; `None` for the current run.
+    #[setters(into)]
     pub run: Option<Name>,
     /// The new name.
+    #[setters(into)]
     pub name: Option<Name>,
     /// The description. An empty text clears it.
+    #[setters(into)]
     pub description: Option<String>,
     /// The tags that replace all existing tags. An empty list clears them.
+    #[setters(into)]
     pub tags: Option<Tags>,
     /// Tags to add.
     pub add_tags: Tags,
@@ -104,7 +121,7 @@ pub struct UpdateOptions {
     pub remove_tags: Tags,
 }
 
-impl UpdateOptions {
+impl UpdateRunOptions {
     /// Changes the record. Returns the subject of the commit.
     fn apply(&self, run: &mut LoadedRun) -> String {
         let record = &mut run.record;
@@ -134,7 +151,7 @@ impl UpdateOptions {
 
 /// Changes the record of a run. A new name moves the ref. Its history moves too, and a current run
 /// stays current.
-pub fn update(repo: &Repository, options: &UpdateOptions) -> Result<RunState> {
+pub fn update(repo: &Repository, options: &UpdateRunOptions) -> Result<RunState> {
     let reference = run_reference(repo, options.project.as_ref(), options.run.as_ref())?;
     let changed = change_records(repo, |change| {
         let mut run = load_run(repo, &reference)?;

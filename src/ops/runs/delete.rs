@@ -1,6 +1,7 @@
 //! `art runs delete`: deletes the ref of a run. Its content stays until garbage collection, so that
 //! an undo can restore the run.
 
+use derive_setters::Setters;
 use serde::Serialize;
 
 use super::pins::{Pin, pinning_tags, pinning_versions};
@@ -14,14 +15,23 @@ use crate::progress::NoProgress;
 use crate::repo::Repository;
 
 /// The run to delete.
-#[derive(Debug, Clone)]
-pub struct DeleteOptions {
+#[derive(Debug, Clone, Setters)]
+#[non_exhaustive]
+pub struct DeleteRunOptions {
     /// The project; `None` for the default.
+    #[setters(into)]
     pub project: Option<ProjectName>,
     /// The run.
     pub run: Name,
     /// Deletes the run even if it has versions. The versions keep their content.
     pub force: bool,
+}
+
+impl DeleteRunOptions {
+    /// Creates options that delete `run` from the default project.
+    pub fn new(run: Name) -> Self {
+        DeleteRunOptions { project: None, run, force: false }
+    }
 }
 
 /// The deletion to confirm.
@@ -52,7 +62,7 @@ pub struct DeleteOutcome {
 }
 
 /// Plans the deletion of a run. Refuses a run with versions, unless `force` is set.
-pub fn plan_delete(repo: &Repository, options: &DeleteOptions) -> Result<DeletePlan> {
+pub fn plan_delete(repo: &Repository, options: &DeleteRunOptions) -> Result<DeletePlan> {
     let run = find_run(repo, options.project.as_ref(), Some(&options.run))?;
     // An unreadable version may belong to the run. Without force, reading it is an error.
     let all = if options.force {

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
+use derive_setters::Setters;
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
@@ -18,18 +19,23 @@ use crate::record::{RunFields, RunRecord, RunStatus, SourceRecord, Tags};
 use crate::repo::Repository;
 
 /// The runs to list.
-#[derive(Debug, Default)]
-pub struct ListOptions {
+#[derive(Debug, Default, Setters)]
+#[non_exhaustive]
+pub struct RunsOptions {
     /// The project; `None` for the default.
+    #[setters(into)]
     pub project: Option<ProjectName>,
     /// Lists only runs that match this query, which is parsed with
     /// [`RUN_FIELDS`](crate::record::RUN_FIELDS).
+    #[setters(into)]
     pub query: Option<Query>,
     /// The order. By default, the newest run comes first.
+    #[setters(into)]
     pub sort: Option<Sort>,
     /// The number of runs to skip.
     pub offset: usize,
     /// The maximum number of runs.
+    #[setters(into)]
     pub limit: Option<usize>,
 }
 
@@ -139,7 +145,7 @@ impl Serialize for RunRow {
 }
 
 /// Lists the runs of a project.
-pub fn list(repo: &Repository, options: &ListOptions, progress: &dyn Progress) -> Result<RunList> {
+pub fn list(repo: &Repository, options: &RunsOptions, progress: &dyn Progress) -> Result<RunList> {
     let project = options.project.as_ref().unwrap_or(&repo.settings().project);
     let listing = repo.history().list_refs(&RefName::prefix(RefKind::Run, project))?;
     let refs = listing.refs;

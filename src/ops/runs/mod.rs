@@ -6,8 +6,10 @@ mod list;
 mod pins;
 mod show;
 
-pub use change::{FinishOptions, RunState, SwitchOutcome, UpdateOptions, finish, switch, update};
-pub use delete::{DeleteOptions, DeleteOutcome, DeletePlan, delete, plan_delete};
-pub use list::{ListOptions, RunList, RunRow, UnreadableRun, list};
+pub use change::{
+    FinishRunOptions, RunState, SwitchOutcome, UpdateRunOptions, finish, switch, update,
+};
+pub use delete::{DeleteOutcome, DeletePlan, DeleteRunOptions, delete, plan_delete};
+pub use list::{RunList, RunRow, RunsOptions, UnreadableRun, list};
 pub use pins::Pin;
 pub use show::{ArtifactsSummary, RunDetails, TopEntry, show};

@@ -8,6 +8,7 @@
 mod plan;
 mod record;
 
+use derive_setters::Setters;
 use serde::Serialize;
 
 use crate::catalog::RecordChange;
@@ -21,10 +22,12 @@ use crate::repo::Repository;
 use plan::Plan;
 
 /// The options of an undo or redo.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Setters)]
+#[non_exhaustive]
 pub struct UndoOptions {
     /// The id of the operation, or a prefix of the id; `None` for the newest one that can be
     /// undone.
+    #[setters(into)]
     pub operation: Option<String>,
     /// Only report the changes. Needs no lock.
     pub dry_run: bool,

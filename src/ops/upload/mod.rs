@@ -14,6 +14,7 @@ use std::cell::OnceCell;
 use std::io::Read;
 use std::path::PathBuf;
 
+use derive_setters::Setters;
 use serde::Serialize;
 
 use crate::catalog::hook::Uploaded;
@@ -41,26 +42,34 @@ pub use tally::FileCounts;
 use tally::Tally;
 
 /// The paths to upload, and the destination.
-#[derive(Debug, Default)]
+#[derive(Debug, Setters)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a separate wish")]
+#[non_exhaustive]
 pub struct UploadOptions {
     /// The directory that relative paths start from; absolute.
+    #[setters(into)]
     pub cwd: PathBuf,
     /// The sources. If empty, `cwd` itself.
+    #[setters(into)]
     pub sources: Vec<UploadSource>,
     /// The destination in the run. By default, the path from the top of the work tree.
+    #[setters(into)]
     pub to: Option<Destination>,
     /// The project; `None` for the default.
+    #[setters(into)]
     pub project: Option<ProjectName>,
     /// The run; `None` for the current run.
+    #[setters(into)]
     pub run: Option<Name>,
     /// The fields of a new run, if there is no current run.
     pub new_run: NewRun,
     /// Creates a new run even if there is a current run.
     pub always_new: bool,
     /// A tag to point at the commit.
+    #[setters(into)]
     pub tag: Option<Name>,
     /// The commit message.
+    #[setters(into)]
     pub message: Option<String>,
     /// Merges into existing directories instead of replacing them.
     pub merge: bool,
@@ -78,7 +87,20 @@ impl UploadOptions {
         sources: impl IntoIterator<Item = S>,
     ) -> Self {
         let sources = sources.into_iter().map(Into::into).collect();
-        UploadOptions { cwd: cwd.into(), sources, ..UploadOptions::default() }
+        UploadOptions {
+            cwd: cwd.into(),
+            sources,
+            to: None,
+            project: None,
+            run: None,
+            new_run: NewRun::default(),
+            always_new: false,
+            tag: None,
+            message: None,
+            merge: false,
+            no_ignore: false,
+            keep_going: false,
+        }
     }
 }
 

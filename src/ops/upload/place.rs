@@ -328,15 +328,11 @@ mod tests {
     use crate::repo::Settings;
 
     fn options(cwd: &Path, sources: &[&str], to: Option<&str>) -> UploadOptions {
-        UploadOptions {
-            cwd: cwd.to_owned(),
-            sources: sources.iter().map(|path| UploadSource::Path(path.into())).collect(),
-            to: to.map(|to| Destination {
-                path: TreePath::parse(to).unwrap(),
-                directory: to.ends_with('/'),
-            }),
-            ..UploadOptions::default()
-        }
+        let to = to.map(|to| Destination {
+            path: TreePath::parse(to).unwrap(),
+            directory: to.ends_with('/'),
+        });
+        UploadOptions::new(cwd, sources.iter().copied()).to(to)
     }
 
     fn repository(work: &Path) -> Repository {

@@ -13,7 +13,7 @@ use crate::fs::atomic;
 use crate::ops::clone::{CloneOptions, CloneOutcome, clone};
 use crate::ops::fetch::{FetchOptions, fetch};
 use crate::ops::push::{PushOptions, PushOutcome, push};
-use crate::ops::upload::{UploadOptions, UploadSource, upload};
+use crate::ops::upload::{UploadOptions, upload};
 use crate::remote::fault::{Fault, FaultStore, Request};
 use crate::remote::layout::ART_TOML;
 use crate::remote::log::{EVERY, StoredKind};
@@ -54,8 +54,7 @@ fn push_saying(repo: &Repository, number: usize, message: Option<String>) -> Pus
     let content = format!("{number} {}", repo.directory().display());
     let file = format!("file-{number}");
     atomic::write(&cwd.join(&file), &cwd, content.as_bytes()).unwrap();
-    let sources = vec![UploadSource::Path(file.into())];
-    let options = UploadOptions { cwd, sources, message, ..UploadOptions::default() };
+    let options = UploadOptions::new(&cwd, [file.as_str()]).message(message);
     upload(repo, &options, &mut io::empty(), &NoProgress).unwrap();
     push(repo, &PushOptions::default(), &NoProgress).unwrap()
 }

@@ -15,7 +15,7 @@ use artifacts::ops::register::{RegisterOptions, register};
 use artifacts::ops::stage::{StageOptions, StageTarget, stage};
 use artifacts::ops::undo::{UndoOptions, UndoOutcome, undo};
 use artifacts::ops::update::{UpdateOptions, update};
-use artifacts::ops::upload::{UploadOptions, UploadSource, upload};
+use artifacts::ops::upload::{UploadOptions, upload};
 use artifacts::record::{ProjectRecord, Record, StageCondition, VersionRecord};
 use artifacts::{ErrorKind, Id, NoProgress, Repository, Result, Settings};
 use tempfile::TempDir;
@@ -53,11 +53,7 @@ impl Desk {
         let settings = Settings { clock, project, ..Settings::default() };
         let repo = Repository::create(&work, settings).unwrap();
         std::fs::write(work.join("model"), "0.1").unwrap();
-        let options = UploadOptions {
-            cwd: work,
-            sources: vec![UploadSource::Path("model".into())],
-            ..UploadOptions::default()
-        };
+        let options = UploadOptions::new(work, ["model"]);
         upload(&repo, &options, &mut std::io::empty(), &NoProgress).unwrap();
         Desk { repo, _directory: directory }
     }
@@ -69,13 +65,8 @@ impl Desk {
     }
 
     fn stage(&self, name: &str, to: StageTarget, reason: Option<&str>) -> Result<Option<String>> {
-        let options = StageOptions {
-            version: name.parse().unwrap(),
-            to,
-            reason: reason.map(str::to_owned),
-            message: String::new(),
-            expect: None,
-        };
+        let options =
+            StageOptions::new(name.parse().unwrap(), to).reason(reason.map(str::to_owned));
         Ok(stage(&self.repo, &options, &NoProgress)?.operation)
     }
 
@@ -139,8 +130,7 @@ fn a_deletion_planned_before_a_change_is_refused() {
     desk.register("v1").unwrap();
     desk.register("v2").unwrap();
     let versions = vec!["v2".parse().unwrap(), "v1".parse().unwrap()];
-    let plan =
-        || plan_delete(&desk.repo, &DeleteOptions { versions: versions.clone(), force: false });
+    let plan = || plan_delete(&desk.repo, &DeleteOptions::new(versions.clone()));
     let planned = plan().unwrap();
     desk.stage("v1", to("staging"), None).unwrap();
     let error = delete(&desk.repo, planned).unwrap_err();
@@ -179,10 +169,7 @@ fn an_old_name_is_free_for_another_version() {
     rename("v1", "old").unwrap();
     let copied = copy(
         &desk.repo,
-        &CopyOptions {
-            name: Some("v1".parse().unwrap()),
-            ..CopyOptions::new("old".parse().unwrap())
-        },
+        &CopyOptions::new("old".parse().unwrap()).name("v1".parse::<artifacts::Name>().unwrap()),
     );
     assert_eq!(copied.unwrap().version.as_str(), "v1");
     // It is another one, so this is no rename that was made before.

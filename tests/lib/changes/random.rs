@@ -72,28 +72,25 @@ fn act(desk: &Desk, dice: &mut Dice, kind: usize) -> Result<Option<String>> {
             Ok(update(&desk.repo, &options)?.operation)
         }
         7 => {
-            let options =
-                UpdateOptions { name: Some(other.parse()?), ..UpdateOptions::new(version) };
+            let options = UpdateOptions::new(version).name(other.parse::<artifacts::Name>()?);
             Ok(update(&desk.repo, &options)?.operation)
         }
         8 => {
-            let options = CopyOptions {
-                to_project: Some(project),
-                name: Some(other.parse()?),
-                ..CopyOptions::new(version)
-            };
+            let options = CopyOptions::new(version)
+                .to_project(project)
+                .name(other.parse::<artifacts::Name>()?);
             Ok(copy(&desk.repo, &options)?.operation)
         }
         9 => {
             let other = PROJECTS.iter().find(|other| !name.starts_with(*other)).unwrap();
             let to_project = other.parse()?;
-            let options = TransferOptions { version, to_project };
+            let options = TransferOptions::new(version, to_project);
             Ok(transfer(&desk.repo, &options)?.operation)
         }
         10 => {
             let second = format!("ada/digits:{other}").parse()?;
             let second = if dice.roll(2) == 0 { second } else { version.clone() };
-            let options = DeleteOptions { versions: vec![version, second], force: true };
+            let options = DeleteOptions::new(vec![version, second]).force(true);
             Ok(delete(&desk.repo, plan_delete(&desk.repo, &options)?)?.operation)
         }
         _ => rule(desk, dice, project),
@@ -103,20 +100,14 @@ fn act(desk: &Desk, dice: &mut Dice, kind: usize) -> Result<Option<String>> {
 /// Changes the record of a project.
 fn rule(desk: &Desk, dice: &mut Dice, project: ProjectName) -> Result<Option<String>> {
     if dice.roll(2) == 0 {
-        let options = project::UpdateOptions {
-            project: Some(project),
-            description: Some(dice.pick(&["", "d"]).to_owned()),
-            ..project::UpdateOptions::default()
-        };
+        let options = project::UpdateProjectOptions::default()
+            .project(project)
+            .description(dice.pick(&["", "d"]).to_owned());
         return Ok(project::update(&desk.repo, &options)?.operation);
     }
     let rules = dice.pick(&["", "[stage.production]\ncapacity = 1\ndisplaced = 'staging'\n"]);
-    let options = policy::SetOptions {
-        project: Some(project),
-        source: policy::PolicySource::Whole(rules.to_owned()),
-        message: String::new(),
-        dry_run: false,
-    };
+    let options = policy::SetPolicyOptions::new(policy::PolicySource::Whole(rules.to_owned()))
+        .project(project);
     Ok(policy::set(&desk.repo, &options)?.operation)
 }
 

@@ -105,14 +105,11 @@ pub(crate) fn upload_state(
     let name: Name = run.parse().unwrap();
     let reference = format!("refs/runs/alice/digits/{run}");
     let exists = repo.history().try_find_ref(&reference.parse().unwrap()).unwrap().is_some();
-    let options = UploadOptions {
-        cwd: directory.clone(),
-        run: exists.then(|| name.clone()),
-        new_run: NewRun { name: Some(name), ..NewRun::default() },
-        always_new: !exists,
-        tag: tag.map(|tag| tag.parse().unwrap()),
-        message: Some(format!("state {state}")),
-        ..UploadOptions::default()
-    };
+    let options = UploadOptions::new(&directory, [""; 0])
+        .run(exists.then(|| name.clone()))
+        .new_run(NewRun { name: Some(name), ..NewRun::default() })
+        .always_new(!exists)
+        .tag(tag.map(|tag| tag.parse().unwrap()))
+        .message(format!("state {state}"));
     upload(repo, &options, &mut std::io::empty(), &NoProgress).unwrap();
 }

@@ -127,15 +127,7 @@ fn download_all(repo: &Repository, name: &str) -> usize {
         let to = tempfile::tempdir().unwrap();
         let revision = format!("run/{run}").parse().unwrap();
         let done = resolve(repo, &revision).and_then(|source| {
-            let options = DownloadOptions {
-                source,
-                only: Vec::new(),
-                to: to.path().to_owned(),
-                force: false,
-                unsafe_links: false,
-                allow_disabled: false,
-                dry_run: false,
-            };
+            let options = DownloadOptions::new(source, to.path().to_owned());
             download(repo, &options, &NoProgress)
         });
         match done {
@@ -171,7 +163,7 @@ fn contents(directory: &Path) -> Vec<Vec<u8>> {
 }
 
 fn check(repo: &Repository, full: bool, repair: bool) -> FsckOutcome {
-    fsck(repo, &FsckOptions { full, repair }, &NoProgress).unwrap()
+    fsck(repo, &FsckOptions::default().full(full).repair(repair), &NoProgress).unwrap()
 }
 
 /// The defects as text, one on each line.

@@ -13,7 +13,8 @@ use crate::fixtures::small;
 
 /// Checks every byte of a repository with any damage.
 pub(super) fn check(directory: &Path, repair: bool) -> FsckOutcome {
-    fsck_at(directory, settings(), &FsckOptions { full: true, repair }, &NoProgress).unwrap()
+    fsck_at(directory, settings(), &FsckOptions::default().full(true).repair(repair), &NoProgress)
+        .unwrap()
 }
 
 /// Damages, checks with the finding `lost`, and repairs. The repair restores everything.
@@ -144,7 +145,7 @@ fn a_directory_that_never_was_a_repository_is_no_damaged_one() {
     let top = tempfile::tempdir().unwrap();
     std::fs::create_dir(top.path().join(".artifacts")).unwrap();
     for directory in [top.path().join(".artifacts"), top.path().join("none")] {
-        let options = FsckOptions { full: false, repair: true };
+        let options = FsckOptions::default().repair(true);
         let error = fsck_at(&directory, settings(), &options, &NoProgress).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotARepository);
     }

@@ -53,7 +53,7 @@ pub(crate) const CLONE_FULL: Verb = Verb {
 pub(crate) const EVICT: Verb = Verb {
     name: "evict",
     act: |world, transfer| {
-        let options = EvictOptions { full: true, ..EvictOptions::default() };
+        let options = EvictOptions::default().full(true);
         evict(&world.open("a", transfer), &options, &NoProgress).map(drop)
     },
     done: |world, context| world.reads("a", context),
@@ -64,7 +64,7 @@ fn push_all(world: &World, transfer: TransferSettings) -> Result<()> {
 }
 
 fn pull_with(world: &World, transfer: TransferSettings, full: bool) -> Result<()> {
-    let options = PullOptions { full, ..PullOptions::default() };
+    let options = PullOptions::default().full(full);
     pull(&world.open("b", transfer), &options, &NoProgress).map(drop)
 }
 
@@ -74,13 +74,13 @@ fn clone_with(world: &World, transfer: TransferSettings, full: bool) -> Result<(
     if is_there(&directory) && !world.is_unfinished("c") {
         std::fs::remove_dir_all(&directory).unwrap();
     }
-    let options = CloneOptions {
-        uri: RemoteUri::parse(&world.uri(), &world.sandbox.work()).unwrap(),
-        name: "origin".parse().unwrap(),
-        directory: directory.clone(),
-        project: Some("ada/digits".parse()?),
-        full,
-    };
+    let options = CloneOptions::new(
+        RemoteUri::parse(&world.uri(), &world.sandbox.work()).unwrap(),
+        directory.clone(),
+    )
+    .name("origin".parse::<artifacts::Name>().unwrap())
+    .project("ada/digits".parse::<artifacts::ProjectName>()?)
+    .full(full);
     let cloned = clone(&options, settings(transfer), &NoProgress);
     let is_left = directory.exists() && !world.is_unfinished("c");
     assert!(cloned.is_ok() || !is_left, "a clone that failed is unfinished, or leaves nothing");

@@ -194,7 +194,7 @@ impl World {
             let is_there = is_there(&directory) && !self.is_unfinished(machine);
             if is_there && self.is_new(&directory.join(".artifacts")) {
                 let repo = self.open(machine, TransferSettings::default());
-                let options = FsckOptions { full: true, repair: false };
+                let options = FsckOptions::default().full(true);
                 let checked = fsck(&repo, &options, &NoProgress).unwrap();
                 assert!(checked.sound, "{context}: {machine}: {:?}", checked.defects);
             }

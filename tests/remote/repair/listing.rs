@@ -5,7 +5,7 @@ use artifacts::NoProgress;
 use artifacts::ops::fetch::{FetchOptions, fetch};
 use artifacts::ops::fsck::remote::Depth;
 use artifacts::ops::push::{PushOptions, push};
-use artifacts::ops::remote::{AddOptions, SetUriOptions, add, set_uri};
+use artifacts::ops::remote::{AddRemoteOptions, SetRemoteUriOptions, add, set_uri};
 use artifacts::remote::Guarantee;
 
 use super::world::{Kind, World};
@@ -14,8 +14,8 @@ use crate::common::Sandbox;
 use crate::server::{Manners, Server};
 use crate::webdav::WebDav;
 
-fn add_options(uri: &str, sandbox: &Sandbox) -> AddOptions {
-    AddOptions { name: "new".parse().unwrap(), uri: uri.to_owned(), cwd: sandbox.work() }
+fn add_options(uri: &str, sandbox: &Sandbox) -> AddRemoteOptions {
+    AddRemoteOptions::new("new".parse().unwrap(), uri.to_owned(), sandbox.work())
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn served(world: &World) -> (WebDav, String) {
     }
     let uri = server.uri("copy").replace("webdav+http", "http");
     let cwd = world.sandbox.work();
-    let options = SetUriOptions { name: "origin".parse().unwrap(), uri: uri.clone(), cwd };
+    let options = SetRemoteUriOptions::new("origin".parse().unwrap(), uri.clone(), cwd);
     let set = set_uri(&world.open("c"), &options, &NoProgress).unwrap();
     assert_eq!(set.guarantee, Guarantee::ReadOnly);
     (server, uri)
@@ -107,7 +107,7 @@ fn a_store_with_data_that_refuses_writes_can_be_fetched_from_and_not_pushed_to()
     world.sandbox.art("-C a upload more.txt").ok();
     // The guarantee of one remote is known from the time when it accepted writes.
     for name in ["origin", "new"] {
-        let options = PushOptions { remote: Some(name.parse().unwrap()), ..PushOptions::default() };
+        let options = PushOptions::default().remote(name.parse::<artifacts::Name>().unwrap());
         let error = push(&world.open("a"), &options, &NoProgress).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported, "{name}: {error:?}");
         let words = format!("{error} {}", error.causes().join(" "));
@@ -116,7 +116,7 @@ fn a_store_with_data_that_refuses_writes_can_be_fetched_from_and_not_pushed_to()
     }
     world.server().clear();
     for name in ["origin", "new"] {
-        let options = PushOptions { remote: Some(name.parse().unwrap()), ..PushOptions::default() };
+        let options = PushOptions::default().remote(name.parse::<artifacts::Name>().unwrap());
         push(&world.open("a"), &options, &NoProgress).unwrap();
     }
     assert!(world.check("a", Depth::Full).unwrap().sound);

@@ -62,7 +62,7 @@ fn content_that_depends_on_an_unreadable_object_is_not_evicted() {
             world.sandbox.shell("rm -rf a/.artifacts/cache").ok();
             let key = largest(&world, prefix);
             world.server().make_unreadable(&key, blow);
-            let options = EvictOptions { full: true, ..EvictOptions::default() };
+            let options = EvictOptions::default().full(true);
             let evicted = evict(&world.open("a"), &options, &NoProgress);
             let evicted = evicted.unwrap_or_else(|e| panic!("{context}: {e:?}"));
             assert!(evicted.unsent > 0, "{context}: {evicted:?}");
@@ -111,7 +111,7 @@ fn a_push_that_needs_content_of_an_unreadable_segment_names_the_segment() {
         // Content that only an overtaken commit on the remote has, and then only the remote.
         world.sandbox.write("a/again.bin", noise(3, 50_000));
         world.sandbox.art("-C a upload again.bin").ok();
-        let options = EvictOptions { full: true, ..EvictOptions::default() };
+        let options = EvictOptions::default().full(true);
         evict(&world.open("a"), &options, &NoProgress).unwrap();
         world.sandbox.shell("rm -rf a/.artifacts/cache a/again.bin").ok();
         world.server().put_between(move |method, path| {

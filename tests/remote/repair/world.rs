@@ -9,7 +9,7 @@ use artifacts::name::Name;
 use artifacts::ops::cat::{CatOptions, cat, find};
 use artifacts::ops::clone::{CloneOptions, clone};
 use artifacts::ops::fsck::remote::{Depth, RemoteFsckOptions, RemoteFsckOutcome, fsck_remote};
-use artifacts::ops::push::{PushOptions, RepairOptions, RepairOutcome, push, repair};
+use artifacts::ops::push::{PushOptions, RepairOutcome, RepairRemoteOptions, push, repair};
 use artifacts::ops::remote::{RemoteEntry, RemoteLogOptions, log, show};
 use artifacts::progress::Unit;
 use artifacts::remote::{Guarantee, Log, RemoteUri, Store};
@@ -223,7 +223,7 @@ impl World {
     }
 
     pub(crate) fn push(&self, machine: &str, force: bool) {
-        let options = PushOptions { force, ..PushOptions::default() };
+        let options = PushOptions::default().force(force);
         push(&self.open(machine), &options, &NoProgress).unwrap();
     }
 
@@ -235,24 +235,24 @@ impl World {
     }
 
     pub(crate) fn check(&self, machine: &str, depth: Depth) -> Result<RemoteFsckOutcome> {
-        let options = RemoteFsckOptions { remote: "origin".parse().unwrap(), depth };
+        let options = RemoteFsckOptions::new("origin".parse().unwrap()).depth(depth);
         fsck_remote(&self.open(machine), &options, &NoProgress)
     }
 
     pub(crate) fn repair(&self, machine: &str) -> Result<RepairOutcome> {
-        let options = RepairOptions { remote: None, full: true };
+        let options = RepairRemoteOptions::default().full(true);
         repair(&self.open(machine), &options, &NoProgress)
     }
 
     /// Clones into a new machine.
     pub(crate) fn clone(&self, machine: &str, full: bool) -> Result<()> {
-        let options = CloneOptions {
-            uri: RemoteUri::parse(&self.uri, Path::new("/")).unwrap(),
-            name: "origin".parse().unwrap(),
-            directory: self.sandbox.path(machine),
-            project: Some("ada/digits".parse()?),
-            full,
-        };
+        let options = CloneOptions::new(
+            RemoteUri::parse(&self.uri, Path::new("/")).unwrap(),
+            self.sandbox.path(machine),
+        )
+        .name("origin".parse::<Name>().unwrap())
+        .project("ada/digits".parse::<artifacts::ProjectName>()?)
+        .full(full);
         let settings = self.open("a").settings().clone();
         clone(&options, settings, &NoProgress).map(drop)
     }
@@ -292,8 +292,7 @@ impl World {
     fn cat(&self, machine: &str, revision: &str, path: &str) -> Vec<u8> {
         let repo = self.open(machine);
         let revision = format!("{revision}:{path}").parse().unwrap();
-        let file =
-            find(&repo, &CatOptions { revision, allow_disabled: false }, &NoProgress).unwrap();
+        let file = find(&repo, &CatOptions::new(revision), &NoProgress).unwrap();
         let mut bytes = Vec::new();
         cat(&repo, &file, &mut bytes, &NoProgress).unwrap();
         bytes

@@ -57,8 +57,7 @@ struct FileWithContent<'a> {
 
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     let repo = context.repo()?;
-    let options =
-        CatOptions { revision: args.revision.clone(), allow_disabled: args.allow_disabled };
+    let options = CatOptions::new(args.revision.clone()).allow_disabled(args.allow_disabled);
     let file = find(&repo, &options, context.progress())?;
     if context.ui.looks().json {
         return as_json(context, &repo, &file);

@@ -50,13 +50,10 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     };
     // Settings of a surrounding repository do not apply to the new one.
     let config = context.config_of_user()?;
-    let options = CloneOptions {
-        uri,
-        name: args.origin.clone(),
-        directory,
-        project: project(context)?,
-        full: args.full,
-    };
+    let options = CloneOptions::new(uri, directory)
+        .name(args.origin.clone())
+        .project(project(context)?)
+        .full(args.full);
     let settings = context.settings_from(&config)?;
     let outcome = clone(&options, settings, context.progress())?;
     context.ui.summary(&outcome, |page| view(page, &outcome))?;

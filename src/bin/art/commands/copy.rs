@@ -49,17 +49,15 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
-    let options = CopyOptions {
-        to_project: args.to_project.clone(),
-        name: args.name.clone(),
-        description: args.about.description.clone(),
-        tags: args.about.tags()?,
-        content: ContentChange::parse(args.about.content(context)?.as_deref())?,
-        readme: args.about.readme(context)?,
-        kind: args.kind,
-        allow_disabled: args.allow_disabled,
-        ..CopyOptions::new(args.version.version.clone())
-    };
+    let options = CopyOptions::new(args.version.version.clone())
+        .to_project(args.to_project.clone())
+        .name(args.name.clone())
+        .description(args.about.description.clone())
+        .tags(args.about.tags()?)
+        .content(ContentChange::parse(args.about.content(context)?.as_deref())?)
+        .readme(args.about.readme(context)?)
+        .kind(args.kind)
+        .allow_disabled(args.allow_disabled);
     let repo = context.repo()?;
     let outcome = copy(&repo, &options)?;
     let source = moves::short(&repo, &outcome.source);

@@ -35,7 +35,7 @@ pub(crate) struct Args {
 
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     let repo = context.repo()?;
-    let options = DeleteOptions { versions: args.versions.clone(), force: args.force };
+    let options = DeleteOptions::new(args.versions.clone()).force(args.force);
     let plan = plan_delete(&repo, &options)?;
     if args.confirm.dry_run {
         context.ui.show(&plan, |page| view(page, "would delete", &plan))?;

@@ -72,13 +72,13 @@ pub(crate) struct Args {
 
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     let repo = context.repo()?;
-    let options = DiffOptions {
-        cwd: context.cwd().to_owned(),
-        from: endpoint(&args.from)?,
-        to: args.to.as_deref().map_or(Ok(Endpoint::WorkTree), endpoint)?,
-        paths: args.paths.clone(),
-        allow_disabled: args.allow_disabled,
-    };
+    let options = DiffOptions::new(
+        context.cwd(),
+        endpoint(&args.from)?,
+        args.to.as_deref().map_or(Ok(Endpoint::WorkTree), endpoint)?,
+    )
+    .paths(args.paths.clone())
+    .allow_disabled(args.allow_disabled);
     let mut comparison = diff(&repo, &options, context.progress())?;
     let outcome = comparison.outcome();
     for (path, why) in &outcome.failed {

@@ -79,15 +79,12 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
             .with_hint("name a directory with --to; to get one file: art cat REV:PATH > FILE"));
     }
     read::check_directory_path(&to)?;
-    let options = DownloadOptions {
-        source,
-        only: args.paths.clone(),
-        to,
-        force: args.force,
-        unsafe_links: args.unsafe_links,
-        allow_disabled: args.allow_disabled,
-        dry_run: args.dry_run,
-    };
+    let options = DownloadOptions::new(source, to)
+        .only(args.paths.clone())
+        .force(args.force)
+        .unsafe_links(args.unsafe_links)
+        .allow_disabled(args.allow_disabled)
+        .dry_run(args.dry_run);
     let outcome = download(&repo, &options, context.progress())?;
     context.ui.summary(&outcome, |page| view(page, &outcome, args.dry_run))?;
     Ok(Exit::Ok)

@@ -40,12 +40,11 @@ pub(crate) struct Args {
 
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     let repo = context.repo()?;
-    let options = EvictOptions {
-        remote: args.remote.clone(),
-        keep: args.keep.clone(),
-        full: args.full,
-        dry_run: args.confirm.dry_run,
-    };
+    let options = EvictOptions::default()
+        .remote(args.remote.clone())
+        .keep(args.keep.clone())
+        .full(args.full)
+        .dry_run(args.confirm.dry_run);
     if !args.confirm.dry_run {
         context.confirm(args.confirm, "remove local content that the remote also holds?")?;
     }

@@ -61,13 +61,11 @@ fn format_parser() -> impl TypedValueParser<Value = ArchiveFormat> {
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     let repo = context.repo_with_threads(context.config()?.download_threads()?)?;
     let output = args.output.as_ref().filter(|path| *path != Path::new("-"));
-    let options = ExportOptions {
-        revision: args.revision.clone(),
-        format: args.format.map_or_else(|| guess(output), Ok)?,
-        output: output.map(|path| context.cwd().join(path)),
-        force: args.force,
-        allow_disabled: args.allow_disabled,
-    };
+    let options =
+        ExportOptions::new(args.revision.clone(), args.format.map_or_else(|| guess(output), Ok)?)
+            .output(output.map(|path| context.cwd().join(path)))
+            .force(args.force)
+            .allow_disabled(args.allow_disabled);
     if let Some(output) = output {
         let outcome = export(&repo, &options, &mut std::io::sink(), context.progress())?;
         context.ui.summary(&outcome, |page| view(page, output, &outcome))?;

@@ -28,7 +28,7 @@ pub(crate) struct Args {
 
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     let repo = context.repo()?;
-    let options = FetchOptions { remote: args.remote.clone() };
+    let options = FetchOptions::default().remote(args.remote.clone());
     let outcome = fetch(&repo, &options, context.progress())?;
     context.ui.summary(&outcome, |page| view(page, &outcome))?;
     remotes::warn_of_conflicts(context, &outcome.remote, &outcome.imported.conflicts);

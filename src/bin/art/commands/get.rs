@@ -33,10 +33,8 @@ pub(crate) struct Args {
 
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     let is_json = context.ui.looks().json;
-    let options = GetOptions {
-        version: args.version.clone(),
-        count_limit: if is_json { u64::MAX } else { COUNTED },
-    };
+    let options =
+        GetOptions::new(args.version.clone()).count_limit(if is_json { u64::MAX } else { COUNTED });
     let version = get(&context.repo()?, &options, context.progress())?;
     context.ui.show(&version, |page| view(page, &version))?;
     Ok(Exit::Ok)

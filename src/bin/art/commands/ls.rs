@@ -57,12 +57,10 @@ impl Args {
 
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     let repo = context.repo()?;
-    let options = LsOptions {
-        revision: args.revision.clone(),
-        paths: paths::places(context, &repo, args.revision.path(), &args.paths)?,
-        recursive: args.recursive,
-        sizes: args.long,
-    };
+    let options = LsOptions::new(args.revision.clone())
+        .paths(paths::places(context, &repo, args.revision.path(), &args.paths)?)
+        .recursive(args.recursive)
+        .sizes(args.long);
     let mut outcome = None;
     context.ui.print(|page| {
         let mut show = |entry: &LsEntry| page.item(entry, |page| line(page, args, entry));

@@ -34,11 +34,10 @@ pub(crate) struct Args {
 
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     let repo = context.repo()?;
-    let options = OperationsOptions {
-        operation: args.operation.clone(),
-        offset: args.offset,
-        limit: args.limit,
-    };
+    let options = OperationsOptions::default()
+        .operation(args.operation.clone())
+        .offset(args.offset)
+        .limit(args.limit);
     let mut is_empty = true;
     let mut damage = None;
     context.ui.print(|page| {

@@ -45,13 +45,12 @@ pub(crate) struct Args {
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     let repo = context.repo()?;
     let (remote, refs) = remotes::split(&repo, &args.words)?;
-    let options = PullOptions {
-        remote,
-        refs,
-        full: args.full,
-        path: args.path.as_ref().map(|path| context.cwd().join(path)),
-        allow_disabled: args.allow_disabled,
-    };
+    let options = PullOptions::default()
+        .remote(remote)
+        .refs(refs)
+        .full(args.full)
+        .path(args.path.as_ref().map(|path| context.cwd().join(path)))
+        .allow_disabled(args.allow_disabled);
     let outcome = pull(&repo, &options, context.progress())
         .map_err(|error| remotes::or_remote(error, &repo, &args.words))?;
     context.ui.summary(&outcome, |page| view(page, &outcome))?;

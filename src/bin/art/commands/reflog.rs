@@ -32,7 +32,7 @@ pub(crate) struct Args {
 
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     let repo = context.repo()?;
-    let options = ReflogOptions { reference: args.reference.clone(), limit: args.limit };
+    let options = ReflogOptions::default().reference(args.reference.clone()).limit(args.limit);
     let mut damage = None;
     context.ui.print(|page| {
         damage = reflog(&repo, &options, &mut |item| {

@@ -96,22 +96,20 @@ struct SourceArgs {
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     let repo = context.repo_with_threads(context.config()?.upload_threads()?)?;
     let given = args.about.content(context)?;
-    let options = RegisterOptions {
-        project: context.globals.project.clone(),
-        source: source(context, &args.source),
-        artifacts: names(args.artifacts.as_deref().unwrap_or_default())?,
-        description: args.about.description.clone(),
-        tags: args.about.tags()?,
-        content: given.map(|bytes| Content::parse(&bytes)).transpose()?,
-        readme: args.about.readme(context)?,
-        kind: args.kind,
-        stage: args.stage.clone(),
-        reason: args.why.reason()?,
-        message: args.why.message()?,
-        force: args.force,
-        allow_disabled: args.allow_disabled,
-        ..RegisterOptions::new(args.version.clone())
-    };
+    let options = RegisterOptions::new(args.version.clone())
+        .project(context.globals.project.clone())
+        .source(source(context, &args.source))
+        .artifacts(names(args.artifacts.as_deref().unwrap_or_default())?)
+        .description(args.about.description.clone())
+        .tags(args.about.tags()?)
+        .content(given.map(|bytes| Content::parse(&bytes)).transpose()?)
+        .readme(args.about.readme(context)?)
+        .kind(args.kind)
+        .stage(args.stage.clone())
+        .reason(args.why.reason()?)
+        .message(args.why.message()?)
+        .force(args.force)
+        .allow_disabled(args.allow_disabled);
     let outcome = register(&repo, &options, &mut context.stdin()?, context.progress())?;
     context.ui.summary(&outcome, |page| view(page, &outcome))?;
     stages::warn(context, &outcome.version, &outcome.run, outcome.run_status, &outcome.total);
@@ -128,13 +126,11 @@ fn source(context: &Context<'_>, args: &SourceArgs) -> RegisterSource {
     if args.paths.is_empty() {
         return RegisterSource::Current;
     }
-    RegisterSource::Path(Box::new(UploadOptions {
-        cwd: context.cwd().to_owned(),
-        sources: args.paths.clone(),
-        project: context.globals.project.clone(),
-        always_new: true,
-        ..UploadOptions::default()
-    }))
+    RegisterSource::Path(Box::new(
+        UploadOptions::new(context.cwd(), args.paths.clone())
+            .project(context.globals.project.clone())
+            .always_new(true),
+    ))
 }
 
 fn view(page: &mut Page<'_>, outcome: &RegisterOutcome) -> Result<()> {

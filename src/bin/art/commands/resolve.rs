@@ -62,12 +62,9 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         None if args.ours => Choice::Ours,
         None => Choice::Theirs,
     };
-    let options = ResolveOptions {
-        remote: args.remote.clone(),
-        reference: reference.clone(),
-        choice,
-        message: args.message.clone(),
-    };
+    let options = ResolveOptions::new(reference.clone(), choice)
+        .remote(args.remote.clone())
+        .message(args.message.clone());
     let outcome = resolve(&context.repo()?, &options)?;
     if !outcome.conflicts.is_empty() {
         return Err(still_open(&outcome));

@@ -75,19 +75,17 @@ pub(crate) struct Args {
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     let threads = context.config()?.upload_threads()?;
     let repo = context.repo_with_threads(threads)?;
-    let options = RunOptions {
-        cwd: context.cwd().to_owned(),
-        project: context.globals.project.clone(),
-        new_run: NewRun {
+    let options = RunOptions::new(context.cwd())
+        .project(context.globals.project.clone())
+        .new_run(NewRun {
             name: args.name.clone(),
             description: args.description.clone().unwrap_or_default(),
             tags: args.tags.clone().unwrap_or_default(),
             source: None,
             words: args.cmd.clone(),
-        },
-        upload: args.upload_first()?,
-        outputs: args.output.clone(),
-    };
+        })
+        .upload(args.upload_first()?)
+        .outputs(args.output.clone());
     let outcome = run(&repo, &options, &mut context.signals.relay(), context.progress())?;
     if args.cmd.is_empty() {
         context.ui.show(&outcome, |page| writeln!(page, "{}", outcome.run))?;

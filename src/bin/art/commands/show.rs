@@ -58,11 +58,9 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         };
     }
     let is_json = context.ui.looks().json;
-    let options = ShowOptions {
-        revision,
-        limit: args.limit.unwrap_or(if is_json { usize::MAX } else { SHOWN }),
-        count_limit: if is_json { usize::MAX } else { COUNTED.max(args.limit.unwrap_or(0)) },
-    };
+    let options = ShowOptions::new(revision)
+        .limit(args.limit.unwrap_or(if is_json { usize::MAX } else { SHOWN }))
+        .count_limit(if is_json { usize::MAX } else { COUNTED.max(args.limit.unwrap_or(0)) });
     let outcome = show(&repo, &options, context.progress())?;
     context.ui.show(&outcome, |page| {
         view_commit(page, &repo, &outcome)?;

@@ -35,12 +35,10 @@ pub(crate) struct Args {
 
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     let repo = context.repo()?;
-    let options = StatusOptions {
-        cwd: context.cwd().to_owned(),
-        path: args.path.clone(),
-        revision: args.rev.clone(),
-        project: context.globals.project.clone(),
-    };
+    let options = StatusOptions::new(context.cwd())
+        .path(args.path.clone())
+        .revision(args.rev.clone())
+        .project(context.globals.project.clone());
     let outcome = status(&repo, &options, context.progress())?;
     changes::warn_of_omissions(&context.ui, &outcome.survey);
     context.ui.show(&outcome, |page| view(page, &outcome))?;

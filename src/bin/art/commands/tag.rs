@@ -63,12 +63,10 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     let Some(name) = &args.name else {
         return exec_list(context, &repo, &args.list);
     };
-    let mut options = TagOptions {
-        name: name.clone(),
-        revision: (!args.delete).then(|| args.revision.clone()),
-        force: args.force,
-        dry_run: args.confirm.dry_run,
-    };
+    let mut options = TagOptions::new(name.clone())
+        .revision((!args.delete).then(|| args.revision.clone()))
+        .force(args.force)
+        .dry_run(args.confirm.dry_run);
     if args.delete && !args.confirm.dry_run {
         // Plan first: a tag that does not exist fails before the question.
         options.dry_run = true;

@@ -32,10 +32,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
-    let options = TransferOptions {
-        version: args.version.version.clone(),
-        to_project: args.to_project.clone(),
-    };
+    let options = TransferOptions::new(args.version.version.clone(), args.to_project.clone());
     let outcome = transfer(&context.repo()?, &options)?;
     context.ui.summary(&outcome, |page| view(page, &outcome))?;
     Ok(Exit::Ok)

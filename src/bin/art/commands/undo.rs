@@ -76,7 +76,7 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
 
 /// The options that revert the operation `id`.
 pub(super) fn options(id: &str) -> UndoOptions {
-    UndoOptions { operation: Some(id.to_owned()), dry_run: false }
+    UndoOptions::default().operation(id.to_owned())
 }
 
 impl RevertArgs {
@@ -86,7 +86,7 @@ impl RevertArgs {
 
     /// The options that only plan.
     pub(super) fn plan(&self) -> UndoOptions {
-        UndoOptions { operation: self.operation.clone(), dry_run: true }
+        UndoOptions::default().operation(self.operation.clone()).dry_run(true)
     }
 
     /// Succeeds if the operation is named by its id or confirmed. A dry run asks nothing, and fails

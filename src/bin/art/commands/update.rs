@@ -52,17 +52,15 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
-    let options = UpdateOptions {
-        name: args.name.clone(),
-        description: args.about.description.clone(),
-        tags: args.about.tags()?,
-        add_tags: Tags::union(&args.add_tag),
-        remove_tags: Tags::union(&args.remove_tag),
-        content: ContentChange::parse(args.about.content(context)?.as_deref())?,
-        readme: args.about.readme(context)?,
-        kind: args.kind,
-        ..UpdateOptions::new(args.version.version.clone())
-    };
+    let options = UpdateOptions::new(args.version.version.clone())
+        .name(args.name.clone())
+        .description(args.about.description.clone())
+        .tags(args.about.tags()?)
+        .add_tags(Tags::union(&args.add_tag))
+        .remove_tags(Tags::union(&args.remove_tag))
+        .content(ContentChange::parse(args.about.content(context)?.as_deref())?)
+        .readme(args.about.readme(context)?)
+        .kind(args.kind);
     if options.is_empty() {
         return Err(Error::invalid("no change was given").with_hint(
             "use --name, --description, --tags, --add-tag, --remove-tag, --content, --readme or \

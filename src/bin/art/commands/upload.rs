@@ -72,20 +72,16 @@ pub(crate) struct Args {
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     let threads = context.config()?.upload_threads()?;
     let repo = context.repo_with_threads(threads)?;
-    let options = UploadOptions {
-        cwd: context.cwd().to_owned(),
-        sources: args.paths.clone(),
-        to: args.to.clone(),
-        project: context.globals.project.clone(),
-        run: args.run.clone(),
-        new_run: NewRun::default(),
-        always_new: false,
-        tag: args.tag.clone(),
-        message: args.message.clone(),
-        merge: args.merge,
-        no_ignore: args.no_ignore,
-        keep_going: args.keep_going,
-    };
+    let options = UploadOptions::new(context.cwd(), args.paths.clone())
+        .to(args.to.clone())
+        .project(context.globals.project.clone())
+        .run(args.run.clone())
+        .new_run(NewRun::default())
+        .tag(args.tag.clone())
+        .message(args.message.clone())
+        .merge(args.merge)
+        .no_ignore(args.no_ignore)
+        .keep_going(args.keep_going);
     if args.dry_run {
         return plan(context, &repo, &options);
     }

@@ -77,16 +77,15 @@ fn all_columns() -> Vec<Column> {
 
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     let list = &args.list;
-    let options = VersionsOptions {
-        project: context.globals.project.clone(),
-        all_projects: args.all_projects,
-        stage: args.stage.clone(),
-        at: args.at,
-        query: list.query(VERSION_FIELDS)?,
-        sort: list.sort(VERSION_FIELDS)?,
-        offset: list.offset,
-        limit: list.limit,
-    };
+    let options = VersionsOptions::default()
+        .project(context.globals.project.clone())
+        .all_projects(args.all_projects)
+        .stage(args.stage.clone())
+        .at(args.at)
+        .query(list.query(VERSION_FIELDS)?)
+        .sort(list.sort(VERSION_FIELDS)?)
+        .offset(list.offset)
+        .limit(list.limit);
     let found = versions(&context.repo()?, &options, context.progress())?;
     let shown = ListArgs { columns: columns(context, args), csv: list.csv, ..ListArgs::default() };
     let is_all =

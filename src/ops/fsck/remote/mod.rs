@@ -16,6 +16,8 @@ mod overtaken;
 mod packs;
 mod report;
 
+use derive_setters::Setters;
+
 use super::defect::Defects;
 use crate::content::Session;
 use crate::error::Result;
@@ -42,12 +44,20 @@ use overtaken::Overtaken;
 use packs::PacksRead;
 
 /// The options of a check.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Setters)]
+#[non_exhaustive]
 pub struct RemoteFsckOptions {
     /// The remote.
     pub remote: Name,
     /// The content packs to read.
     pub depth: Depth,
+}
+
+impl RemoteFsckOptions {
+    /// Creates options that check the log and the packs of `remote` without reading all content.
+    pub fn new(remote: Name) -> Self {
+        RemoteFsckOptions { remote, depth: Depth::default() }
+    }
 }
 
 /// The content packs to read.

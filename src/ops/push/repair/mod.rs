@@ -14,6 +14,7 @@ mod salvage;
 
 use std::collections::BTreeSet;
 
+use derive_setters::Setters;
 use serde::Serialize;
 
 use crate::content::{OutgoingSegment, SendPlan, Session};
@@ -30,9 +31,11 @@ use crate::repo::Repository;
 use crate::sync::{Connection, Item, author_line, items, send_file, stored};
 
 /// The options of a repair.
-#[derive(Debug, Clone, Default)]
-pub struct RepairOptions {
+#[derive(Debug, Clone, Default, Setters)]
+#[non_exhaustive]
+pub struct RepairRemoteOptions {
     /// The remote; `None` for the default one.
+    #[setters(into)]
     pub remote: Option<Name>,
     /// Read every byte of the remote, before and after the repair.
     pub full: bool,
@@ -86,7 +89,7 @@ pub struct RepairOutcome {
 /// Damage that cannot be repaired from this repository is not an error: it is part of the result.
 pub fn repair(
     repo: &Repository,
-    options: &RepairOptions,
+    options: &RepairRemoteOptions,
     progress: &dyn Progress,
 ) -> Result<RepairOutcome> {
     let before = repo.settings().transfer.ledger.total().unwrap_or_default();

@@ -69,7 +69,7 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         return remote::exec(context, name, depth);
     }
     let directory = context.repository_directory()?;
-    let options = FsckOptions { full: args.full, repair: args.repair };
+    let options = FsckOptions::default().full(args.full).repair(args.repair);
     let settings = match context.settings() {
         // Unreadable settings of the repository are a defect, which the check reports.
         Err(error) if error.kind() == ErrorKind::Invalid && is_damaged(&directory) => {

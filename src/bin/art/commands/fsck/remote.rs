@@ -25,7 +25,7 @@ pub(super) fn parse_percent(text: &str) -> Result<f64> {
 
 pub(super) fn exec(context: &Context<'_>, remote: &Name, depth: Depth) -> Result<Exit> {
     let repo = context.repo()?;
-    let options = RemoteFsckOptions { remote: remote.clone(), depth };
+    let options = RemoteFsckOptions::new(remote.clone()).depth(depth);
     let outcome = fsck_remote(&repo, &options, context.progress())?;
     if outcome.sound {
         context.ui.summary(&outcome, |page| view(page, &outcome))?;

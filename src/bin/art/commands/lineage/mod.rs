@@ -5,7 +5,7 @@ mod tree;
 use std::path::PathBuf;
 
 use artifacts::history::Revision;
-use artifacts::ops::lineage::{AddOptions, Direction, add, show};
+use artifacts::ops::lineage::{AddLineageOptions, Direction, add, show};
 use artifacts::{Name, Result};
 
 use crate::context::Context;
@@ -93,20 +93,16 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
 }
 
 fn exec_add(context: &Context<'_>, args: &AddArgs) -> Result<Exit> {
-    let options = AddOptions {
-        cwd: context.cwd().to_owned(),
-        project: context.globals.project.clone(),
-        run: args.run.clone(),
-        name: args.name.clone(),
-        kind: args.kind.clone(),
-        path: args.path.clone(),
-        direction: match args.input.as_deref() {
+    let options = AddLineageOptions::new(context.cwd(), args.name.clone(), args.kind.clone())
+        .project(context.globals.project.clone())
+        .run(args.run.clone())
+        .path(args.path.clone())
+        .direction(match args.input.as_deref() {
             None => Direction::Output,
             Some("") => Direction::Input,
             Some(origin) => Direction::InputFrom(origin.to_owned()),
-        },
-        summary: args.summary.clone(),
-    };
+        })
+        .summary(args.summary.clone());
     let outcome = add(&context.repo()?, &options, context.progress())?;
     if let Some(origin) = &outcome.unknown_origin {
         context.ui.warn(&format!("{origin} is not in this repository; only its name is recorded"));

@@ -88,15 +88,14 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     }
     let repo = context.repo()?;
     let is_short = !looks.json && looks.verbose == 0;
-    let options = LogOptions {
-        revision: args.revision.clone(),
-        paths: paths::places(context, &repo, &behind, &args.paths)?,
-        all: args.all,
-        topological: args.graph,
-        limit: args.limit,
-        stat: args.stat,
-        max_refs: if is_short { MAX_REFS } else { usize::MAX },
-    };
+    let options = LogOptions::default()
+        .revision(args.revision.clone())
+        .paths(paths::places(context, &repo, &behind, &args.paths)?)
+        .all(args.all)
+        .topological(args.graph)
+        .limit(args.limit)
+        .stat(args.stat)
+        .max_refs(if is_short { MAX_REFS } else { usize::MAX });
     let mut graph = args.graph.then(Graph::default);
     let mut outcome = None;
     context.ui.print(|page| {

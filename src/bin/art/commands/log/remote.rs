@@ -15,7 +15,7 @@ const MAX_REFS: usize = 10;
 
 pub(super) fn exec(context: &Context<'_>, name: &Name, limit: Option<usize>) -> Result<Exit> {
     let repo = context.repo()?;
-    let options = RemoteLogOptions { remote: Some(name.clone()), limit };
+    let options = RemoteLogOptions::default().remote(name.clone()).limit(limit);
     let mut outcome = None;
     context.ui.print(|page| {
         let mut show = |entry: &RemoteEntry| {

@@ -1,6 +1,6 @@
 //! `art policy check`.
 
-use artifacts::ops::policy::{CheckOptions, CheckOutcome, check};
+use artifacts::ops::policy::{CheckOutcome, CheckPolicyOptions, check};
 use artifacts::{Name, Result};
 
 use crate::context::Context;
@@ -33,12 +33,9 @@ pub(super) struct Args {
 }
 
 pub(super) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
-    let options = CheckOptions {
-        version: args.version.version.clone(),
-        stage: args.stage.clone(),
-        reason: args.why.reason()?,
-        message: args.why.message()?,
-    };
+    let options = CheckPolicyOptions::new(args.version.version.clone(), args.stage.clone())
+        .reason(args.why.reason()?)
+        .message(args.why.message()?);
     let outcome = check(&context.repo()?, &options)?;
     context.ui.show(&outcome, |page| view(page, &outcome))?;
     Ok(if outcome.allowed { Exit::Ok } else { Exit::Policy })

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use artifacts::Result;
 use artifacts::error::Error;
-use artifacts::ops::policy::{PolicySource, SetOptions, SetOutcome, set};
+use artifacts::ops::policy::{PolicySource, SetOutcome, SetPolicyOptions, set};
 use artifacts::tree_path::escaped;
 
 use crate::context::Context;
@@ -51,12 +51,10 @@ pub(super) struct Args {
 }
 
 pub(super) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
-    let options = SetOptions {
-        project: context.globals.project.clone(),
-        source: source(context, &args.settings)?,
-        message: args.message.clone().unwrap_or_default(),
-        dry_run: args.dry_run,
-    };
+    let options = SetPolicyOptions::new(source(context, &args.settings)?)
+        .project(context.globals.project.clone())
+        .message(args.message.clone().unwrap_or_default())
+        .dry_run(args.dry_run);
     let outcome = set(&context.repo()?, &options)?;
     context.ui.summary(&outcome, |page| view(page, &outcome, args.dry_run))?;
     for crowded in &outcome.crowded {

@@ -1,6 +1,6 @@
 //! `art project update`.
 
-use artifacts::ops::project::{UpdateOptions, UpdateOutcome, update};
+use artifacts::ops::project::{UpdateOutcome, UpdateProjectOptions, update};
 use artifacts::record::Tags;
 use artifacts::{ProjectName, Result};
 
@@ -44,13 +44,12 @@ pub(super) struct Args {
 }
 
 pub(super) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
-    let options = UpdateOptions {
-        project: args.name.clone().or_else(|| context.globals.project.clone()),
-        description: args.description.clone(),
-        tags: args.tags.clone(),
-        add_tags: union(&args.add_tag),
-        remove_tags: union(&args.remove_tag),
-    };
+    let options = UpdateProjectOptions::default()
+        .project(args.name.clone().or_else(|| context.globals.project.clone()))
+        .description(args.description.clone())
+        .tags(args.tags.clone())
+        .add_tags(union(&args.add_tag))
+        .remove_tags(union(&args.remove_tag));
     let outcome = update(&context.repo()?, &options)?;
     context.ui.summary(&outcome, |page| view(page, &outcome))?;
     Ok(Exit::Ok)

@@ -68,14 +68,13 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     if args.repair {
         return repair::exec(context, remote, &refs, args.full);
     }
-    let options = PushOptions {
-        remote,
-        refs,
-        all: args.all,
-        force: args.force,
-        recreate: args.recreate,
-        dry_run: args.dry_run,
-    };
+    let options = PushOptions::default()
+        .remote(remote)
+        .refs(refs)
+        .all(args.all)
+        .force(args.force)
+        .recreate(args.recreate)
+        .dry_run(args.dry_run);
     let outcome = push(&repo, &options, context.progress())
         .map_err(|error| remotes::or_remote(error, &repo, &args.words))?;
     context.ui.summary(&outcome, |page| view(page, &outcome, args.dry_run))?;

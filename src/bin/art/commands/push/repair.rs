@@ -1,6 +1,6 @@
 //! `art push --repair`: repairs a remote from local data.
 
-use artifacts::ops::push::{RemoteRepair, RepairOptions, RepairOutcome, repair};
+use artifacts::ops::push::{RemoteRepair, RepairOutcome, RepairRemoteOptions, repair};
 use artifacts::{Error, Name, Result};
 
 use super::super::fsck::remote as check;
@@ -21,7 +21,11 @@ pub(super) fn exec(
         return Err(Error::not_found(message)
             .with_hint("repair the whole remote, without refs: art push --repair REMOTE"));
     }
-    let outcome = repair(&repo, &RepairOptions { remote, full }, context.progress())?;
+    let outcome = repair(
+        &repo,
+        &RepairRemoteOptions::default().remote(remote).full(full),
+        context.progress(),
+    )?;
     if outcome.check.sound {
         context.ui.summary(&outcome, |page| view(page, &outcome))?;
         return Ok(Exit::Ok);

@@ -1,7 +1,7 @@
 //! `art remote add` and `art remote set-uri`.
 
 use artifacts::ops::remote::{
-    AddOptions, RemoteOutcome, SetUriOptions, add, plan_set_uri, set_uri,
+    AddRemoteOptions, RemoteOutcome, SetRemoteUriOptions, add, plan_set_uri, set_uri,
 };
 use artifacts::{Name, Result};
 use clap::builder::NonEmptyStringValueParser;
@@ -61,11 +61,7 @@ pub(super) struct SetUriArgs {
 }
 
 pub(super) fn exec_add(context: &Context<'_>, args: &AddArgs) -> Result<Exit> {
-    let options = AddOptions {
-        name: args.name.clone(),
-        uri: args.uri.clone(),
-        cwd: context.cwd().to_owned(),
-    };
+    let options = AddRemoteOptions::new(args.name.clone(), args.uri.clone(), context.cwd());
     let outcome = add(&context.repo()?, &options, context.progress())?;
     tell(context, &outcome, |page| {
         let name = page.paint(&outcome.name, Style::Name);
@@ -74,11 +70,7 @@ pub(super) fn exec_add(context: &Context<'_>, args: &AddArgs) -> Result<Exit> {
 }
 
 pub(super) fn exec_set_uri(context: &Context<'_>, args: &SetUriArgs) -> Result<Exit> {
-    let options = SetUriOptions {
-        name: args.name.clone(),
-        uri: args.uri.clone(),
-        cwd: context.cwd().to_owned(),
-    };
+    let options = SetRemoteUriOptions::new(args.name.clone(), args.uri.clone(), context.cwd());
     let repo = context.repo()?;
     let plan = plan_set_uri(&repo, &options, context.progress())?;
     if args.confirm.dry_run {

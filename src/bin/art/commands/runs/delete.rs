@@ -1,6 +1,6 @@
 //! `art runs delete`.
 
-use artifacts::ops::runs::{DeleteOptions, DeletePlan, Pin, delete, plan_delete};
+use artifacts::ops::runs::{DeletePlan, DeleteRunOptions, Pin, delete, plan_delete};
 use artifacts::{Name, Result};
 
 use crate::context::Context;
@@ -32,11 +32,9 @@ pub(super) struct Args {
 
 pub(super) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     let repo = context.repo()?;
-    let options = DeleteOptions {
-        project: context.globals.project.clone(),
-        run: args.run.clone(),
-        force: args.force,
-    };
+    let options = DeleteRunOptions::new(args.run.clone())
+        .project(context.globals.project.clone())
+        .force(args.force);
     let plan = plan_delete(&repo, &options)?;
     if args.confirm.dry_run {
         context.ui.show(&plan, |page| {

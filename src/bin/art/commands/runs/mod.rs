@@ -5,7 +5,7 @@ mod show;
 mod update;
 
 use artifacts::name::RefKind;
-use artifacts::ops::runs::{ListOptions, UnreadableRun, list};
+use artifacts::ops::runs::{RunsOptions, UnreadableRun, list};
 use artifacts::record::{RUN_FIELDS, RunStatus};
 use artifacts::{Name, Result};
 
@@ -100,13 +100,12 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
 }
 
 fn exec_list(context: &Context<'_>, args: &ListArgs) -> Result<Exit> {
-    let options = ListOptions {
-        project: context.globals.project.clone(),
-        query: args.query(RUN_FIELDS)?,
-        sort: args.sort(RUN_FIELDS)?,
-        offset: args.offset,
-        limit: args.limit,
-    };
+    let options = RunsOptions::default()
+        .project(context.globals.project.clone())
+        .query(args.query(RUN_FIELDS)?)
+        .sort(args.sort(RUN_FIELDS)?)
+        .offset(args.offset)
+        .limit(args.limit);
     let found = list(&context.repo()?, &options, context.progress())?;
     let is_table = args.columns.is_empty() && !args.csv && !context.ui.looks().json;
     let is_promoted = found.runs.iter().any(|run| !run.versions.is_empty());

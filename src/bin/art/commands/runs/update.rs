@@ -1,6 +1,6 @@
 //! `art runs switch`, `finish` and `update`.
 
-use artifacts::ops::runs::{FinishOptions, RunState, UpdateOptions, finish, switch, update};
+use artifacts::ops::runs::{FinishRunOptions, RunState, UpdateRunOptions, finish, switch, update};
 use artifacts::record::{RunStatus, Tags};
 use artifacts::{Name, Result};
 
@@ -105,25 +105,22 @@ pub(super) fn exec_switch(context: &Context<'_>, args: &SwitchArgs) -> Result<Ex
 }
 
 pub(super) fn exec_finish(context: &Context<'_>, args: &FinishArgs) -> Result<Exit> {
-    let options = FinishOptions {
-        project: context.globals.project.clone(),
-        run: args.run.run.clone(),
-        status: args.status.parse::<RunStatus>()?,
-    };
+    let options = FinishRunOptions::new(args.status.parse::<RunStatus>()?)
+        .project(context.globals.project.clone())
+        .run(args.run.run.clone());
     tell(context, &finish(&context.repo()?, &options)?)
 }
 
 pub(super) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     let changes = &args.changes;
-    let options = UpdateOptions {
-        project: context.globals.project.clone(),
-        run: args.run.run.clone(),
-        name: changes.name.clone(),
-        description: changes.description.clone(),
-        tags: changes.tags.clone(),
-        add_tags: Tags::union(&changes.add_tag),
-        remove_tags: Tags::union(&changes.remove_tag),
-    };
+    let options = UpdateRunOptions::default()
+        .project(context.globals.project.clone())
+        .run(args.run.run.clone())
+        .name(changes.name.clone())
+        .description(changes.description.clone())
+        .tags(changes.tags.clone())
+        .add_tags(Tags::union(&changes.add_tag))
+        .remove_tags(Tags::union(&changes.remove_tag));
     tell(context, &update(&context.repo()?, &options)?)
 }
 
