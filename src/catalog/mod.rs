@@ -13,6 +13,7 @@ pub mod run;
 mod signal;
 pub(crate) mod snapshot;
 pub mod version;
+mod wrong_name;
 
 pub use author::Author;
 pub(crate) use record_change::{RecordChange, change_records};

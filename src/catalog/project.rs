@@ -1,7 +1,6 @@
 //! Reads the record of a project.
 
 use super::record_change::RecordChange;
-use super::version::project_exists;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::history::RecordTree;
@@ -116,4 +115,22 @@ pub(crate) fn names(repo: &Repository) -> Result<Vec<ProjectName>> {
         names.dedup();
     }
     Ok(names)
+}
+
+/// Returns true if a project exists: it has a record, a run, a version or a tag, or is the
+/// repository's default.
+fn project_exists(repo: &Repository, project: &ProjectName) -> Result<bool> {
+    if *project == repo.own_project()? {
+        return Ok(true);
+    }
+    let record = RefName::project_record(project.clone());
+    if repo.history().try_find_ref(&record)?.is_some() {
+        return Ok(true);
+    }
+    for kind in [RefKind::Run, RefKind::Version, RefKind::Tag] {
+        if !repo.history().refs(&RefName::prefix(kind, project))?.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::ContentStore;
-use super::segments::{SegmentSet, damaged, segment_files};
+use super::segment_check::damaged;
+use super::segments::{SegmentSet, segment_files};
 use super::verify::{PackCheck, PackReport, reason};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::Id;

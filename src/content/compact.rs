@@ -8,8 +8,8 @@ use std::path::Path;
 
 use super::copy::FrameCopier;
 use super::outgoing::NewSegment;
+use super::outgoing_file::OutgoingSegment;
 use super::packer::FullPack;
-use super::send::OutgoingSegment;
 use super::{Session, verify_pack};
 use crate::error::{Error, IoResultExt, Result};
 use crate::fs::read;

@@ -6,8 +6,8 @@ use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::Need;
 use super::map::map;
+use super::segment_check::checked;
 use super::segments::{Segment, count_to_merge};
 use crate::error::{Error, ErrorKind, IoResultExt, Result};
 use crate::fs::atomic::{self, TempFile};
@@ -19,6 +19,15 @@ use crate::pack::{
 
 /// The most bytes that one batch of ranged reads may fetch.
 const AT_ONCE: u64 = 64 << 20;
+
+/// The form in which a store needs an id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// The file: either its bytes, or a manifest and all its chunks.
+    File,
+    /// The bytes themselves, as a blob or a chunk. A part of a chunked file needs this form.
+    Bytes,
+}
 
 /// A table on disk: a segment of the other store, or several segments merged.
 struct Table {
@@ -294,19 +303,6 @@ fn write(
     })?;
     let file = out.into_inner().map_err(std::io::IntoInnerError::into_error);
     file.on("write", path)?.persist(path)
-}
-
-/// Opens the segment `id` after checking that `bytes` match the id.
-pub(super) fn checked<'b>(id: &Id, bytes: &'b [u8]) -> Result<SegmentView<'b>> {
-    if Digest::of(bytes) != *id {
-        return Err(damaged_segment(id, "its bytes do not match its name"));
-    }
-    let verified = SegmentView::open(bytes).and_then(|view| view.verify().map(|()| view));
-    verified.map_err(|defect| damaged_segment(id, &defect.to_string()))
-}
-
-pub(super) fn damaged_segment(id: &Id, why: &str) -> Error {
-    Error::corrupt(format!("the index segment {id} is damaged: {why}"))
 }
 
 fn damaged_copy(path: &Path, defect: FormatError) -> Error {

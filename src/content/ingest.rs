@@ -15,7 +15,7 @@ use crossbeam_channel::bounded;
 
 use super::batch::Batch;
 use super::buffers::Buffers;
-use super::large::{LargeQueue, Piece};
+use super::large_queue::{LargeQueue, Piece};
 use super::packer::{Frames, InFlight, Packer};
 use super::{ContentStore, Params, Session};
 use crate::error::{Error, ErrorKind, IoResultExt, Result};

@@ -1,16 +1,15 @@
 //! Imports large files: one worker reads and hashes the file and finds the cuts; all workers hash,
 //! look up and compress the pieces.
 
-use std::collections::VecDeque;
 use std::io::Read;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, TrySendError};
+use crossbeam_channel::TrySendError;
 
 use super::batch::Batch;
 use super::ingest::{ItemError, Shared, Tally, changed, cut, regular};
+use super::large_queue::{LargeFile, LargeState, Piece};
 use crate::error::{Error, IoResultExt, Result};
 use crate::fs::stat::Stat;
 use crate::id::{Id, ObjectHasher};
@@ -19,62 +18,6 @@ use crate::progress::check_interrupt;
 
 /// The number of bytes per read.
 const READ: usize = 4 << 20;
-
-/// Part of a large file, cut into whole chunks.
-pub(super) struct Piece {
-    bytes: Vec<u8>,
-    chunks: Vec<usize>,
-    number: usize,
-    file: Arc<LargeFile>,
-}
-
-/// The state of a large file during its import, shared by its workers.
-struct LargeFile {
-    state: Mutex<LargeState>,
-}
-
-#[derive(Default)]
-struct LargeState {
-    /// The chunks of each piece, by the piece's number.
-    pieces: Vec<Option<Vec<Chunk>>>,
-    done: usize,
-    /// Set after the whole file was read: its id and the number of pieces.
-    read: Option<(Id, usize)>,
-}
-
-/// The large files that wait to be read, and the pieces that wait for a worker.
-pub(super) struct LargeQueue {
-    waiting: Mutex<VecDeque<u32>>,
-    reading: AtomicUsize,
-    sender: Sender<Piece>,
-    pieces: Receiver<Piece>,
-}
-
-impl LargeQueue {
-    pub(super) fn new(large: Vec<u32>, sender: Sender<Piece>, pieces: Receiver<Piece>) -> Self {
-        // A waiting file counts as being read, so that no worker leaves too early.
-        let reading = AtomicUsize::new(large.len());
-        LargeQueue { waiting: Mutex::new(large.into()), reading, sender, pieces }
-    }
-
-    pub(super) fn next(&self) -> Option<u32> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
-    }
-
-    pub(super) fn try_piece(&self) -> Option<Piece> {
-        self.pieces.try_recv().ok()
-    }
-
-    /// Returns a piece if one arrives within a short wait.
-    pub(super) fn wait_piece(&self) -> Option<Piece> {
-        self.pieces.recv_timeout(Duration::from_millis(2)).ok()
-    }
-
-    /// Returns true if no more pieces will come.
-    pub(super) fn all_read(&self) -> bool {
-        self.reading.load(Ordering::SeqCst) == 0 && self.pieces.is_empty()
-    }
-}
 
 impl Shared<'_> {
     /// Reads a large file to its end.

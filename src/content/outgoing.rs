@@ -3,9 +3,9 @@
 
 use super::copy::FrameCopier;
 use super::needed_places::{NeededPlace, needed_frames, stored};
+use super::outgoing_file::{OutgoingPack, OutgoingSegment};
 use super::packer::FullPack;
 use super::segments::SegmentSet;
-use super::send::{OutgoingPack, OutgoingSegment};
 use super::spill::SegmentSpill;
 use super::verify::indexed_members;
 use super::{ContentStore, Session};

@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use super::map::{Mapped, map};
 use super::merge_policy::MergePolicy;
+use super::segment_check::damaged;
 use super::{ContentStore, Session};
-use crate::error::{Error, ErrorKind, IoResultExt, Result};
+use crate::error::{ErrorKind, IoResultExt, Result};
 use crate::fs::atomic;
 use crate::fs::read;
 use crate::id::Id;
 use crate::pack::{
-    FormatError, Keep, Layout, Location, MemberKind, MergeError, SegmentBuilder, SegmentView, merge,
+    Keep, Layout, Location, MemberKind, MergeError, SegmentBuilder, SegmentView, merge,
 };
 
 /// Segments are merged if there are more than this many.
@@ -59,12 +60,6 @@ impl Segment {
     pub(super) fn size(&self) -> (u64, u64) {
         (self.view().len() as u64, self.bytes.len() as u64)
     }
-}
-
-pub(crate) fn damaged(path: &Path, defect: FormatError) -> Error {
-    Error::corrupt(format!("the index segment '{}' is damaged", path.display()))
-        .with_source(defect)
-        .with_hint("art fsck --repair")
 }
 
 /// All segments of a store at one moment, sorted from largest to smallest.

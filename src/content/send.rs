@@ -3,77 +3,19 @@
 //! A pack is sent unchanged if at least half of it is needed. From other packs, the needed frames
 //! are copied as they are stored. Nothing is compressed again.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::foreign::Need;
 use super::needed_places::NeededPlaces;
 use super::outgoing::Outgoing;
+use super::outgoing_file::{OutgoingPack, OutgoingSegment};
 use super::read::missing;
 use super::segments::SegmentSet;
 use super::{ContentStore, Session};
 use crate::error::Result;
-use crate::fs::atomic::TempFile;
 use crate::id::Id;
 use crate::pack::{Location, MemberKind};
 use crate::progress::{Progress, Unit, check_interrupt};
-
-/// The form in which a store needs an id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Need {
-    /// The file: either its bytes, or a manifest and all its chunks.
-    File,
-    /// The bytes themselves, as a blob or a chunk. A part of a chunked file needs this form.
-    Bytes,
-}
-
-/// A pack to send.
-#[derive(Debug)]
-pub struct OutgoingPack {
-    /// The pack's name: the SHA-256 of its bytes. The sender of a pack of the store (one that is
-    /// not new) must hash the bytes during the transfer: a damaged pack must not arrive.
-    pub id: Id,
-    /// The pack's size in bytes.
-    pub size: u64,
-    /// The path of the pack's file.
-    pub path: PathBuf,
-    /// True for a temporary pack created for sending, which is deleted with the plan.
-    pub is_new: bool,
-    /// Keeps the file of a new pack alive.
-    _file: Option<TempFile>,
-}
-
-impl OutgoingPack {
-    pub(super) fn of_store(id: Id, size: u64, path: PathBuf) -> Self {
-        OutgoingPack { id, size, path, is_new: false, _file: None }
-    }
-
-    pub(super) fn new(id: Id, size: u64, file: TempFile) -> Self {
-        let path = file.path().to_owned();
-        OutgoingPack { id, size, path, is_new: true, _file: Some(file) }
-    }
-}
-
-/// The index segment of the packs to send.
-#[derive(Debug)]
-pub struct OutgoingSegment {
-    /// The SHA-256 of all bytes: the segment's name on a remote. A local store names a segment by
-    /// the checksum at its end.
-    pub id: Id,
-    /// The segment's size in bytes.
-    pub size: u64,
-    file: TempFile,
-}
-
-impl OutgoingSegment {
-    pub(super) fn new(id: Id, size: u64, file: TempFile) -> Self {
-        OutgoingSegment { id, size, file }
-    }
-
-    /// The path of the file, which exists as long as this value lives.
-    pub fn path(&self) -> &Path {
-        self.file.path()
-    }
-}
 
 /// The packs and the segment to send. New packs and the segment are temporary files that the plan
 /// owns.

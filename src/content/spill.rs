@@ -3,10 +3,9 @@
 use std::io::Write;
 
 use super::Session;
-use super::foreign::checked;
 use super::map::map;
-use super::segments::damaged;
-use super::send::OutgoingSegment;
+use super::outgoing_file::OutgoingSegment;
+use super::segment_check::{checked, damaged};
 use crate::error::{Error, IoResultExt, Result};
 use crate::fs::atomic::TempFile;
 use crate::id::{Digest, Id};

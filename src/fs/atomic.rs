@@ -3,8 +3,9 @@
 //!
 //! Below a [guarded](super::guarded) directory, no function here follows a link.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -12,7 +13,7 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat, openat, renameat, unlinkat}
 use rustix::io::Errno;
 
 use super::guarded::{Target, is_guarded};
-use super::{fault, read, remove, temporary};
+use super::{fault, read, remove};
 use crate::error::{ErrorKind, IoResultExt, Result};
 use crate::threads;
 
@@ -42,7 +43,7 @@ impl TempFile {
             let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::CLOEXEC;
             let mode = Mode::from_raw_mode(mode);
             match openat(target.directory(), target.name(), flags, mode).map(File::from) {
-                Ok(file) if !temporary::hold(&file) => {}
+                Ok(file) if !hold(&file) => {}
                 Ok(file) => return Ok(TempFile { file: Some(file), path }),
                 Err(Errno::EXIST) => {}
                 Err(error) => return Err(target.failed("create", error)),
@@ -220,6 +221,17 @@ mod nameless {
 
     pub(super) fn link(_: &File, _: &Path) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+/// Locks the new temporary `file`, so that a [sweep](super::temporary::sweep) keeps it. Returns false
+/// if a sweep already removed the file as a leftover. The caller then needs another file.
+pub(super) fn hold(file: &File) -> bool {
+    match file.try_lock_shared() {
+        Err(TryLockError::WouldBlock) => false,
+        // Without locks, sweeps go by the age of the file.
+        Err(TryLockError::Error(_)) => true,
+        Ok(()) => file.metadata().is_ok_and(|found| found.nlink() > 0),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Removes temporary files whose writers ended. A running writer holds a lock on each of its files.
 //! The kernel releases the lock when the writer ends, even if it is killed.
 
-use std::fs::{File, TryLockError};
+use std::fs::TryLockError;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -15,17 +15,6 @@ use crate::error::{IoResultExt, Result};
 /// The age, in nanoseconds, from which a temporary entry without a lock can be removed. Applies to
 /// directories, and to files on file systems without locks.
 const OLD: i64 = 24 * 3600 * 1_000_000_000;
-
-/// Locks the new temporary `file`. Returns false if a sweep already removed the file as a leftover.
-/// The caller then needs another file.
-pub(super) fn hold(file: &File) -> bool {
-    match file.try_lock_shared() {
-        Err(TryLockError::WouldBlock) => false,
-        // Without locks, sweeps go by the age of the file.
-        Err(TryLockError::Error(_)) => true,
-        Ok(()) => file.metadata().is_ok_and(|found| found.nlink() > 0),
-    }
-}
 
 /// Removes the temporary files and directories in `directory` that no running writer holds. `now`
 /// is the time by the clock of the file system, in nanoseconds since 1970.
@@ -91,7 +80,7 @@ fn is_old(path: &Path, now: i64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fs::atomic::{TempFile, unique_name, write};
+    use crate::fs::atomic::{TempFile, hold, unique_name, write};
     use crate::fs::stat::Stat;
 
     #[test]

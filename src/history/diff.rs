@@ -6,7 +6,9 @@ use std::vec::IntoIter;
 use bstr::BString;
 
 use super::tree_entry::git_order;
-use super::{EntryMode, History, ObjectWriter, RecentTrees, TreeEntry, WalkBudget, WalkLimits};
+use super::{
+    EntryMode, History, ObjectWriter, RecentTrees, TreeEntry, Trees, WalkBudget, WalkLimits,
+};
 use crate::error::Result;
 use crate::id::Id;
 use crate::tree_path::TreePath;
@@ -94,14 +96,6 @@ impl Change {
             | Change::Renamed { new, .. } => Some(*new),
         }
     }
-}
-
-/// A source of trees.
-pub trait Trees {
-    /// Returns the entries of the tree `id`, in Git's order.
-    fn tree_entries(&self, id: &Id) -> Result<Vec<TreeEntry>>;
-    /// Returns the limits of a walk through one tree.
-    fn limits(&self) -> WalkLimits;
 }
 
 impl Trees for History {

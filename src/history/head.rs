@@ -6,11 +6,9 @@
 //! move, and renames that file afterwards. Both steps count as one: once the refs have moved,
 //! `HEAD.next` is in effect.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::History;
-use super::operations::RefChange;
 use super::refs::{Target, read_loose};
 use crate::error::{Error, Result};
 use crate::id::Id;
@@ -97,13 +95,6 @@ impl History {
     pub fn head_name(&self, project: &ProjectName) -> HeadName {
         let own = self.projects.as_ref().map(|projects| &projects.own);
         HeadName::new(own.filter(|own| *own != project).map(|_| project.clone()))
-    }
-
-    /// Returns the heads that may name a run among `changes`, and `HEAD`.
-    pub(super) fn heads_of(&self, changes: &[RefChange]) -> BTreeSet<HeadName> {
-        let runs = changes.iter().filter(|change| change.name.kind() == RefKind::Run);
-        let heads = runs.map(|change| self.head_name(change.name.project()));
-        heads.chain([HeadName::default()]).collect()
     }
 
     /// Returns the head that records the current run of the viewed project.

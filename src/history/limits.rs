@@ -6,10 +6,17 @@
 
 use std::collections::HashMap;
 
-use super::diff::Trees;
 use super::{History, TreeEntry};
 use crate::error::{Error, Result};
 use crate::id::Id;
+
+/// A source of trees.
+pub trait Trees {
+    /// Returns the entries of the tree `id`, in Git's order.
+    fn tree_entries(&self, id: &Id) -> Result<Vec<TreeEntry>>;
+    /// Returns the limits of a walk through one tree.
+    fn limits(&self) -> WalkLimits;
+}
 
 /// The limits of a walk through one tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

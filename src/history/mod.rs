@@ -65,7 +65,7 @@ pub use commit::{Commit, Signature};
 pub use head::HeadName;
 pub use incoming::ImportedPack;
 pub(crate) use limits::RecentTrees;
-pub use limits::{Expansion, WalkBudget, WalkLimits};
+pub use limits::{Expansion, Trees, WalkBudget, WalkLimits};
 pub use operations::{HeadChange, Operation, Operations, RefChange};
 pub use outgoing::{Outgoing, OutgoingPack};
 #[doc(hidden)]
@@ -75,8 +75,8 @@ pub use ref_check::{RefSurvey, RestoredRef};
 pub use ref_history::PastOperation;
 pub use ref_names::RefNames;
 pub use ref_page::RefPage;
-pub use ref_verify::{DamagedRef, RefListing};
 pub use reflog::ReflogEntry;
+pub use refs::{DamagedRef, RefListing};
 pub use resolve::Resolved;
 pub use revision::Revision;
 pub use transaction::{Expected, RefsGuard, Transaction};

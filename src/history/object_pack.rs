@@ -11,11 +11,17 @@ use std::os::unix::fs::FileExt as _;
 use flate2::{Compress, Compression, FlushCompress, Status};
 use gix::odb::pack::data;
 
-use super::write::NewObject;
 use crate::id::{Digest, Id, ObjectKind};
 
 /// Offsets from this value on are stored in the index's second table.
 const LARGE_OFFSET: u64 = 1 << 31;
+
+/// An object that is not in the repository yet.
+pub(super) struct NewObject {
+    pub(super) id: Id,
+    pub(super) kind: ObjectKind,
+    pub(super) bytes: Vec<u8>,
+}
 
 /// The index entry of one object.
 pub(super) struct IndexEntry {

@@ -5,7 +5,7 @@
 //! Only the newest line can be in doubt, because the next operation settles it: if the refs never
 //! moved, it first writes a line `{"format":1,"abandons":ID}`.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -20,7 +20,7 @@ use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{atomic, read};
 use crate::id::Id;
-use crate::name::{ProjectName, RefName};
+use crate::name::{ProjectName, RefKind, RefName};
 
 /// The format version that is written and understood.
 pub(super) const FORMAT: u32 = 1;
@@ -316,6 +316,13 @@ impl Iterator for Operations<'_> {
 }
 
 impl History {
+    /// Returns the heads that may name a run among `changes`, and `HEAD`.
+    pub(super) fn heads_of(&self, changes: &[RefChange]) -> BTreeSet<HeadName> {
+        let runs = changes.iter().filter(|change| change.name.kind() == RefKind::Run);
+        let heads = runs.map(|change| self.head_name(change.name.project()));
+        heads.chain([HeadName::default()]).collect()
+    }
+
     /// Returns the operations that happened, newest first. Reads the log on demand.
     pub fn operations(&self) -> Result<Operations<'_>> {
         let lines = Backwards::open(&path(self.git_dir()))?;

@@ -8,8 +8,7 @@ use bstr::ByteSlice;
 
 use super::History;
 use super::packed_file::PackedRefs;
-use super::ref_verify::{DamagedRef, RefListing};
-use super::refs::MAX_RETRIES;
+use super::refs::{DamagedRef, MAX_RETRIES, RefListing};
 use crate::error::{ErrorKind, Result};
 use crate::id::Id;
 use crate::name::RefName;

@@ -21,35 +21,12 @@ use crate::name::{RefName, TRACKING};
 /// listings, only missing refs are found. `fsck` compares all refs.
 const MAX_COMPARED: usize = 2000;
 
-/// A ref that is missing or has a wrong value.
-#[derive(Debug)]
-pub struct DamagedRef {
-    /// The ref.
-    pub name: RefName,
-    /// The damage.
-    pub error: Error,
-}
-
-/// The refs below a prefix.
-#[derive(Debug, Default)]
-pub struct RefListing {
-    /// The valid refs, sorted by name.
-    pub refs: Vec<(RefName, Id)>,
-    /// The damaged refs.
-    pub damaged: Vec<DamagedRef>,
-}
-
 /// The newest recorded move of a ref.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct LastMove {
     /// The new value, or `None` for a deletion.
     pub(super) new: Option<Id>,
     pub(super) time: Timestamp,
-}
-
-/// Returns true if moves of the ref `name` are recorded in a reflog.
-pub(super) fn is_recorded(name: &str) -> bool {
-    !name.starts_with(TRACKING) && name.parse::<RefName>().is_ok()
 }
 
 impl History {

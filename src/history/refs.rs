@@ -12,7 +12,6 @@ use super::History;
 use super::backwards::is_absent;
 use super::packed::id_from_hex;
 use super::packed_file::PackedRefs;
-use super::ref_verify::{DamagedRef, RefListing, is_recorded};
 use crate::error::{Error, ErrorKind, IoResultExt, Result};
 use crate::fs::read;
 use crate::id::{Id, ObjectKind};
@@ -31,6 +30,29 @@ const MAX_DEPTH: usize = 4;
 
 /// The number of slashes in the longest name of a tracking ref.
 const MAX_TRACKING_DEPTH: usize = MAX_DEPTH + 2;
+
+/// A ref that is missing or has a wrong value.
+#[derive(Debug)]
+pub struct DamagedRef {
+    /// The ref.
+    pub name: RefName,
+    /// The damage.
+    pub error: Error,
+}
+
+/// The refs below a prefix.
+#[derive(Debug, Default)]
+pub struct RefListing {
+    /// The valid refs, sorted by name.
+    pub refs: Vec<(RefName, Id)>,
+    /// The damaged refs.
+    pub damaged: Vec<DamagedRef>,
+}
+
+/// Returns true if moves of the ref `name` are recorded in a reflog.
+pub(super) fn is_recorded(name: &str) -> bool {
+    !name.starts_with(TRACKING) && name.parse::<RefName>().is_ok()
+}
 
 /// The content of a loose ref file.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use gix::odb::store::init;
 
 use super::object::{Objects, SIZE_LIMIT, expect_kind, try_read_from};
-use super::object_pack::{Deflater, IndexEntry, encode_index, write_pack};
+use super::object_pack::{Deflater, IndexEntry, NewObject, encode_index, write_pack};
 use super::{Commit, History, TreeEntry, WalkLimits, to_object_id, tree_entry};
 use crate::error::{Error, IoResultExt, Result};
 use crate::fs::atomic::{self, TempFile};
@@ -29,13 +29,6 @@ const SPILL_BYTES: usize = 16 << 20;
 const OBJECT_OVERHEAD: usize = 128;
 /// Object files are read-only, because they never change.
 const OBJECT_FILE_MODE: u32 = 0o444;
-
-/// An object that is not in the repository yet.
-pub(super) struct NewObject {
-    pub(super) id: Id,
-    pub(super) kind: ObjectKind,
-    pub(super) bytes: Vec<u8>,
-}
 
 /// The result of writing objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]

@@ -12,7 +12,7 @@
 //! index length, "ARTPACK1" u64, 8 bytes: the footer
 //! ```
 
-use super::{Fields, FormatError, MemberKind};
+use super::{Fields, FormatError, MemberEntry, MemberKind};
 use crate::id::{Digest, Id};
 
 const MAGIC: &[u8; 8] = b"ARTPIDX1";
@@ -33,21 +33,6 @@ pub struct FrameEntry {
     pub stored: u32,
     /// The size of the frame when decompressed, in bytes.
     pub size: u64,
-}
-
-/// One member of a pack.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MemberEntry {
-    /// The id in the member's name.
-    pub id: Id,
-    /// The kind of the member.
-    pub kind: MemberKind,
-    /// The number of the member's frame.
-    pub frame: u32,
-    /// The offset of the content in the decompressed frame.
-    pub offset: u32,
-    /// The size of the content in bytes.
-    pub size: u32,
 }
 
 /// The index of one pack.

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use super::{FormatError, MemberEntry};
+use super::FormatError;
 use crate::id::Id;
 
 /// The size of a tar block in bytes.
@@ -50,6 +50,21 @@ impl MemberKind {
         };
         Some((kind, Id::from_hex(&path[slash + 1..])?))
     }
+}
+
+/// One member of a pack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemberEntry {
+    /// The id in the member's name.
+    pub id: Id,
+    /// The kind of the member.
+    pub kind: MemberKind,
+    /// The number of the member's frame.
+    pub frame: u32,
+    /// The offset of the content in the decompressed frame.
+    pub offset: u32,
+    /// The size of the content in bytes.
+    pub size: u32,
 }
 
 /// The number of archive bytes that a member with `size` bytes of content takes.

@@ -19,11 +19,12 @@ mod member;
 mod segment;
 mod segment_merge;
 
-pub use index::{FOOTER_LEN, FrameEntry, MemberEntry, PackIndex, end_frame, read_footer};
+pub use index::{FOOTER_LEN, FrameEntry, PackIndex, end_frame, read_footer};
 pub use lookup::Lookup;
 pub use manifest::{Chunk, parse_line, parse_manifest, write_line};
 pub use member::{
-    BLOCK, MemberKind, append_member, member_span, parse_frame, parse_header, parse_members,
+    BLOCK, MemberEntry, MemberKind, append_member, member_span, parse_frame, parse_header,
+    parse_members,
 };
 pub use segment::{Layout, Location, SegmentBuilder, SegmentView};
 pub use segment_merge::{Keep, MergeError, merge};

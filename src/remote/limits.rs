@@ -4,7 +4,7 @@
 //! these limits. Kinds of files that may exceed a few MiB are read in pieces to a temporary file. A
 //! writer refuses to add a larger file.
 
-use super::log::StoredKind;
+use super::stored_kind::StoredKind;
 use crate::error::{Error, Result};
 
 /// `art.toml`, in bytes.

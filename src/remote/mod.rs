@@ -45,6 +45,7 @@ mod sftp_store;
 #[cfg(feature = "store-sftp")]
 mod ssh;
 mod store;
+mod stored_kind;
 mod swift_login;
 mod temporary;
 mod throttle;

@@ -8,9 +8,9 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 
-use super::compact::worth_it;
 use super::connection::Connection;
 use super::object_reader::ObjectReader;
+use super::worth_compacting::worth_it;
 use crate::content::{CompactedPack, OutgoingSegment, PackCompactor, Session};
 use crate::error::{ErrorKind, IoResultExt, Result};
 use crate::fs::atomic::TempFile;

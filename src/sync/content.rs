@@ -15,8 +15,7 @@ use serde::Serialize;
 use super::compactions::Compactions;
 use super::connection::Connection;
 use super::object_reader::ObjectReader;
-use super::proof::UnreadableSegment;
-use super::remote_file::{lost, read_segment};
+use super::remote_file::{UnreadableSegment, lost, read_segment};
 use super::remote_memory::RemoteMemory;
 use crate::content::{
     ForeignIndex, Need, OutgoingSegment, Params, Receiver, Session, find_remotely, merge_segments,

@@ -1,8 +1,7 @@
 //! Fetches missing content before an operation reads it.
 
 use super::connection::Connection;
-use super::content::RemoteContent;
-pub(super) use super::content::absent;
+use super::content::{RemoteContent, absent};
 use super::forgotten::only_on_forgotten;
 use super::open_store;
 use super::remote_directory::check_remote_directory;
@@ -82,19 +81,6 @@ fn bring(
     let there =
         RemoteContent::new(repo, &store, state.remote_state(), &RemoteMemory::of(repo, name))?;
     there.bring(missing, progress).map(drop)
-}
-
-/// The contents that a remote with these commits has: a push sends the content of its refs before
-/// they move. Sorted. Incomplete if the history itself is damaged.
-pub(super) fn content_of_all(
-    repo: &Repository,
-    commits: &[Id],
-    progress: &dyn Progress,
-) -> Vec<Id> {
-    let history = repo.history();
-    let is_here = |id: &&Id| matches!(history.try_kind(id), Ok(Some(_)));
-    let tips: Vec<Id> = commits.iter().filter(is_here).copied().collect();
-    history.survey_pack_of(&tips, &[], progress).map(|found| found.content).unwrap_or_default()
 }
 
 /// The contents of the artifact trees of these commits.

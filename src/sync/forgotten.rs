@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use super::fetch_missing::{absent, content_of_all};
+use super::content::absent;
 use super::former_tips::former_tips_on;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{self, atomic};
@@ -179,4 +179,13 @@ fn read(repo: &Repository) -> Vec<ForgottenRemote> {
 
 fn file(repo: &Repository) -> PathBuf {
     repo.directory().join(FILE)
+}
+
+/// The contents that a remote with these commits has: a push sends the content of its refs before
+/// they move. Sorted. Incomplete if the history itself is damaged.
+fn content_of_all(repo: &Repository, commits: &[Id], progress: &dyn Progress) -> Vec<Id> {
+    let history = repo.history();
+    let is_here = |id: &&Id| matches!(history.try_kind(id), Ok(Some(_)));
+    let tips: Vec<Id> = commits.iter().filter(is_here).copied().collect();
+    history.survey_pack_of(&tips, &[], progress).map(|found| found.content).unwrap_or_default()
 }

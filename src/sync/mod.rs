@@ -16,6 +16,7 @@ pub mod merge;
 mod names;
 mod object_reader;
 mod proof;
+mod record_uuid;
 mod ref_memory;
 mod ref_relation;
 mod remote_directory;
@@ -25,6 +26,7 @@ mod removed;
 mod renamed_pairs;
 mod send;
 mod sizes;
+mod worth_compacting;
 
 use crate::error::Result;
 use crate::remote::{RemoteUri, Store, StoreOptions};
@@ -45,13 +47,13 @@ pub use import::{Imported, OpenConflict, TrackedMove};
 pub(crate) use names::find_name;
 pub(crate) use object_reader::ObjectReader;
 pub use proof::Proof;
-pub(crate) use proof::UnreadableSegment;
 pub(crate) use ref_memory::RefMemory;
 pub use ref_relation::RefRelation;
 pub(crate) use ref_relation::{RefSides, ref_relations};
 pub(crate) use remote_directory::{
     check_directory, check_remote_directory, not_a_directory_error, not_writable_error, was_used,
 };
+pub(crate) use remote_file::UnreadableSegment;
 pub(crate) use remote_memory::RemoteMemory;
 pub(crate) use removed::{Removed, find_renamed, removed_here};
 pub(crate) use renamed_pairs::{RenamedPair, Sides, find_renamed_pairs, renamed_there};

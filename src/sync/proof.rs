@@ -14,15 +14,6 @@ use crate::pack::FrameEntry;
 use crate::progress::{Progress, Unit, check_interrupt};
 use crate::remote::FileKind;
 
-/// An unreadable index segment of a remote whose store serves other objects.
-#[derive(Debug)]
-pub(crate) struct UnreadableSegment {
-    /// The key of the segment.
-    pub(crate) key: String,
-    /// The defect.
-    pub(crate) problem: String,
-}
-
 /// The result of verifying content on a remote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Proof {

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::record_uuid::uuid_of;
 use super::ref_memory::RefMemory;
 use super::removed::{Removed, removed_here};
-use super::renamed_pairs::uuid_of;
 use crate::error::Result;
 use crate::history::History;
 use crate::id::Id;

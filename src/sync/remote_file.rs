@@ -7,6 +7,15 @@ use crate::id::{Digest, Id};
 use crate::remote::layout::ART_TOML;
 use crate::remote::{FileKind, Store};
 
+/// An unreadable index segment of a remote whose store serves other objects.
+#[derive(Debug)]
+pub(crate) struct UnreadableSegment {
+    /// The key of the segment.
+    pub(crate) key: String,
+    /// The defect.
+    pub(crate) problem: String,
+}
+
 /// Returns the error for a missing file: damage of the remote, unless the whole remote is
 /// unreachable.
 pub(super) fn lost(store: &Store, error: Error, what: &str, id: &Id) -> Error {

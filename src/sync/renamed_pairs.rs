@@ -5,14 +5,13 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
+use super::record_uuid::uuid_of;
 use super::ref_memory::RefMemory;
 use super::ref_relation::RefRelation;
 use super::removed::{Removed, find_renamed};
 use crate::error::Result;
-use crate::history::RecordTree;
 use crate::id::Id;
 use crate::name::{RefKind, RefName};
-use crate::record::{Record, RunRecord, VersionRecord};
 use crate::repo::Repository;
 
 /// A ref that has different names on the two sides.
@@ -86,26 +85,6 @@ pub(crate) fn renamed_there(
 ) -> Result<Option<RefName>> {
     let mut finder = Finder { repo, sides, only_there: None };
     Ok(finder.find_there(kind, commit)?.map(|(name, _)| name))
-}
-
-/// Returns the UUID of the run or version of `commit`, if it is readable.
-pub(crate) fn uuid_of(repo: &Repository, kind: RefKind, commit: &Id) -> Result<Option<Uuid>> {
-    let history = repo.history();
-    let file = match kind {
-        RefKind::Run => RunRecord::FILE,
-        RefKind::Version => VersionRecord::FILE,
-        RefKind::Project | RefKind::Tag => return Ok(None),
-    };
-    if history.try_kind(commit)?.is_none() {
-        return Ok(None);
-    }
-    let tree = RecordTree::of_commit(history, commit)?;
-    let Some(blob) = tree.file(file) else { return Ok(None) };
-    let bytes = history.read_blob(&blob)?;
-    Ok(match kind {
-        RefKind::Run => RunRecord::decode(&bytes).ok().map(|record| record.uuid),
-        _ => VersionRecord::decode(&bytes).ok().map(|record| record.uuid),
-    })
 }
 
 struct Finder<'a> {

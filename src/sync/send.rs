@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::connection::Connection;
 use super::former_tips::{add_former_tips, overtaken};
-use super::proof::UnreadableSegment;
+use super::remote_file::UnreadableSegment;
 use crate::content::{Need, OutgoingSegment, SendPlan, Session};
 use crate::error::{Error, IoResultExt, Result};
 use crate::fs::read;

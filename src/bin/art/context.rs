@@ -17,11 +17,11 @@ use artifacts::repo::{
 };
 use artifacts::{Name, ProjectName, Result};
 
-use crate::cli::Globals;
 use crate::env::{self, Env};
+use crate::globals::Globals;
 use crate::input::Input;
 use crate::signals::Signals;
-use crate::ui::{Looks, TerminalProgress, Ui};
+use crate::ui::{ConfirmArgs, Looks, TerminalProgress, Ui};
 
 /// The reason to record for a move to a stage if none is given.
 const STAGE_REASON: &str = "CliStageUpdate";
@@ -36,6 +36,8 @@ pub(crate) struct Context<'a> {
     pub(crate) env: Env,
     /// The handlers of Ctrl-C and termination.
     pub(crate) signals: &'a Signals,
+    /// Builds the complete parser, for verbs that print it.
+    pub(crate) parser: fn() -> clap::Command,
     cwd: PathBuf,
     clock: Arc<dyn Clock>,
     sources: Sources,
@@ -45,8 +47,18 @@ pub(crate) struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
+    /// Asks for confirmation. See [`Ui::confirm`].
+    pub(crate) fn confirm(&self, args: ConfirmArgs, question: &str) -> Result<()> {
+        self.ui.confirm(self.signals, args, question)
+    }
+
     /// Changes to the directory of `-C`, and reads the settings.
-    pub(crate) fn new(env: Env, globals: &'a Globals, signals: &'a Signals) -> Result<Self> {
+    pub(crate) fn new(
+        env: Env,
+        globals: &'a Globals,
+        signals: &'a Signals,
+        parser: fn() -> clap::Command,
+    ) -> Result<Self> {
         let cwd = env::enter(globals.directory.as_deref())?;
         let clock = env.clock()?;
         let repository = find_repository(&env, &cwd);
@@ -57,7 +69,19 @@ impl<'a> Context<'a> {
         let ui = Ui::new(Looks::of(&env, globals, config.as_ref(), clock.now()));
         let progress = TerminalProgress::new(signals, *ui.looks());
         let ledger = Ledger::default();
-        Ok(Context { ui, globals, env, signals, cwd, clock, sources, config, progress, ledger })
+        Ok(Context {
+            ui,
+            globals,
+            env,
+            signals,
+            parser,
+            cwd,
+            clock,
+            sources,
+            config,
+            progress,
+            ledger,
+        })
     }
 
     /// The absolute working directory, after `-C`.

@@ -5,8 +5,11 @@ mod cli;
 mod commands;
 mod context;
 mod env;
+mod exit;
 mod foreign;
+mod globals;
 mod input;
+mod parse_error;
 mod paths;
 mod records;
 mod remotes;
@@ -23,6 +26,7 @@ use std::process::ExitCode;
 use crate::cli::Cli;
 use crate::context::Context;
 use crate::env::Env;
+use crate::globals::EarlyOptions;
 use crate::report::Exit;
 use crate::signals::Signals;
 use crate::ui::{Looks, Ui};
@@ -32,10 +36,10 @@ fn main() -> ExitCode {
     let env = Env::capture();
     #[cfg(debug_assertions)]
     env.arm_fault();
-    let early = cli::EarlyOptions::scan(env.args());
+    let early = EarlyOptions::scan(env.args());
     let cli = match cli::parse(&env) {
         Ok(cli) => cli,
-        Err(error) => return report::parse_error(&error, early, &env).into(),
+        Err(error) => return parse_error::report_parse_error(&error, early, &env).into(),
     };
     // The panic hook has already printed a report.
     let exit = std::panic::catch_unwind(|| run(env, &cli)).unwrap_or(Exit::Bug);
@@ -49,7 +53,7 @@ fn run(env: Env, cli: &Cli) -> Exit {
         Ok(signals) => signals,
         Err(error) => return report::failure(&error, &early),
     };
-    let context = match Context::new(env, &cli.globals, &signals) {
+    let context = match Context::new(env, &cli.globals, &signals, cli::command) {
         Ok(context) => context,
         Err(error) => return report::failure(&error, &early),
     };

@@ -3,14 +3,12 @@
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use artifacts::error::{Error, Result};
 use artifacts::ops::upload::{Destination, UploadSource};
 use artifacts::{Repository, TreePath};
 use clap::builder::{OsStringValueParser, TypedValueParser};
-
-use crate::context::Context;
 
 /// Parses a path of this system.
 pub(crate) fn parser() -> impl TypedValueParser<Value = PathBuf> {
@@ -45,7 +43,7 @@ pub(crate) fn in_revision() -> impl TypedValueParser<Value = TreePath> {
 /// The paths after `--`, relative to the top of the work tree. The revision must not have a path
 /// too.
 pub(crate) fn places(
-    context: &Context<'_>,
+    cwd: &Path,
     repo: &Repository,
     behind: &TreePath,
     typed: &[PathBuf],
@@ -54,7 +52,7 @@ pub(crate) fn places(
         return Err(Error::invalid("paths are given both after the revision and after '--'")
             .with_hint("give the paths one way: REV:PATH, or REV -- PATH"));
     }
-    let work_tree = repo.work_tree(context.cwd());
+    let work_tree = repo.work_tree(cwd);
     typed.iter().map(|path| work_tree.place(path)).collect()
 }
 

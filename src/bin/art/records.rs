@@ -20,7 +20,7 @@ pub(crate) fn show<T: Serialize>(
 ) -> Result<Exit> {
     let damaged: Vec<_> = damaged.into_iter().collect();
     let last: Vec<_> = damaged.iter().map(|(name, error)| DamagedRow::new(name, error)).collect();
-    list::show_with_damaged(context, args, columns, rows, &last, empty)?;
+    list::show_with_damaged(&context.ui, args, columns, rows, &last, empty)?;
     let mut exit = Exit::Ok;
     for (name, error) in damaged {
         exit = report_unreadable(context, &name, error);

@@ -20,7 +20,7 @@ use signal_hook::iterator::exfiltrator::WithOrigin;
 use signal_hook::iterator::exfiltrator::origin::Origin;
 use signal_hook::{SigId, flag, low_level};
 
-use crate::report::Exit;
+use crate::exit::Exit;
 
 /// The signals that ask this process to stop.
 const STOPS: [c_int; 2] = [SIGINT, SIGTERM];

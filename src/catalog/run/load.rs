@@ -1,6 +1,6 @@
 //! Reads a run: its ref, newest commit, record and artifacts.
 
-use crate::catalog::version::wrong_name;
+use crate::catalog::wrong_name::wrong_name;
 use crate::error::{Error, Result};
 use crate::history::{Commit, RecordTree, Signature};
 use crate::id::Id;

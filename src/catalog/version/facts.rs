@@ -1,8 +1,8 @@
 //! The facts about a version that the policy and warnings need: the status of its run, and its
 //! files.
 
+use super::index::read_index;
 use super::load::VersionDraft;
-use super::stage_move::occupants;
 use crate::catalog::run::LoadedRun;
 use crate::error::{ErrorKind, Result};
 use crate::history::Visit;
@@ -50,6 +50,22 @@ impl Facts {
         }
         Ok(facts)
     }
+}
+
+/// Returns the versions in the stages that a move to `to` may fill.
+fn occupants(
+    repo: &Repository,
+    project: &ProjectName,
+    policy: &Policy,
+    to: &Name,
+) -> Result<Vec<Occupant>> {
+    let stages = policy.crowded_by(to);
+    if stages.is_empty() {
+        return Ok(Vec::new());
+    }
+    let versions = read_index(repo, Some(project))?;
+    let inside = versions.iter().filter(|version| stages.contains(&&version.summary.stage));
+    Ok(inside.map(|version| Occupant::from(&version.summary)).collect())
 }
 
 /// Returns the status of a pinned run. A final status at the pinned commit counts. Otherwise, the

@@ -3,13 +3,56 @@
 use std::cmp::Ordering;
 
 use super::index::read_index;
-use super::load::{LoadedVersion, load_version};
+use super::load::{LoadedVersion, try_load_version};
+use super::trace::find_moved;
+use crate::catalog::project::find_project;
 use crate::error::{Error, Result};
 use crate::history::Revision;
-use crate::name::{Name, ProjectName, RefKind, RefName};
+use crate::name::{Name, ProjectName, RefName};
 use crate::record::IndexedVersion;
 use crate::repo::Repository;
 use crate::suggest;
+
+/// Reads the current state of the version at `reference`.
+pub(crate) fn load_version(repo: &Repository, reference: &RefName) -> Result<LoadedVersion> {
+    match try_load_version(repo, reference)? {
+        Some(version) => Ok(version),
+        None => Err(no_such_version(repo, reference)?),
+    }
+}
+
+/// Returns the error for an unknown version, with a suggestion if possible.
+fn no_such_version(repo: &Repository, reference: &RefName) -> Result<Error> {
+    let (project, wanted) = (reference.project(), reference.name().as_str());
+    let versions = repo.history().refs(&RefName::prefix(reference.kind(), project))?;
+    let error = Error::not_found(format!("there is no version '{wanted}' in {project}"));
+    match find_moved(repo, reference)? {
+        Some(now) if now.project() == project => {
+            return Ok(error.with_hint(format!("its new name is '{}'", now.name())));
+        }
+        Some(now) => {
+            let hint = format!("its new name is {}:{}", now.project(), now.name());
+            return Ok(error.with_hint(hint));
+        }
+        None => {}
+    }
+    if versions.is_empty() {
+        find_project(repo, project)?;
+    }
+    let names = versions.iter().map(|(name, _)| name.name().as_str());
+    Ok(match suggest::closest(wanted, names) {
+        Some(near) => {
+            error.with_hint(format!("did you mean '{near}'? To list all versions: art versions"))
+        }
+        None if !repo.history().reflog(reference)?.is_empty() => error.with_hint(
+            "the version was deleted; show its history: art history --all; \
+             to undo the last operation: art undo",
+        ),
+        None => error.with_hint(format!(
+            "list all versions: art versions; or create it: art register {wanted}"
+        )),
+    })
+}
 
 /// Reads the current state of the version that `revision` names.
 pub(crate) fn find_version(repo: &Repository, revision: &Revision) -> Result<LoadedVersion> {
@@ -102,24 +145,6 @@ fn newest_in_stage(repo: &Repository, project: &ProjectName, stage: &Name) -> Re
         }
         _ => error.with_hint("list the versions and their stages: art versions"),
     })
-}
-
-/// Returns true if a project exists: it has a record, a run, a version or a tag, or is the
-/// repository's default.
-pub(crate) fn project_exists(repo: &Repository, project: &ProjectName) -> Result<bool> {
-    if *project == repo.own_project()? {
-        return Ok(true);
-    }
-    let record = RefName::project_record(project.clone());
-    if repo.history().try_find_ref(&record)?.is_some() {
-        return Ok(true);
-    }
-    for kind in [RefKind::Run, RefKind::Version, RefKind::Tag] {
-        if !repo.history().refs(&RefName::prefix(kind, project))?.is_empty() {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }
 
 #[cfg(test)]

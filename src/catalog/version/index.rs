@@ -3,10 +3,11 @@
 use std::collections::HashSet;
 
 use super::cache::VersionCache;
+use crate::catalog::wrong_name::wrong_name;
 use crate::error::{Error, Result};
 use crate::history::{Commit, RecordTree};
 use crate::id::Id;
-use crate::name::{Name, ProjectName, RefKind, RefName};
+use crate::name::{ProjectName, RefKind, RefName};
 use crate::progress::{NoProgress, Progress, Unit, check_interrupt};
 use crate::record::{IndexedVersion, Record, VersionBrief, VersionRecord, VersionSummary};
 use crate::repo::Repository;
@@ -144,12 +145,6 @@ fn read(
         }
     }
     Ok(index)
-}
-
-/// The error for a ref that points to the record of another run or version.
-pub(crate) fn wrong_name(reference: &RefName, name: &Name) -> Error {
-    let message = format!("the ref '{reference}' points to the record of '{name}'");
-    Error::corrupt(message).with_hint("art fsck")
 }
 
 /// Returns the current commits of the versions of all projects. Returns no commits if the refs

@@ -1,8 +1,6 @@
 //! Reads a version: its ref, newest commit, record, and the files beside the record.
 
-use super::index::wrong_name;
-use super::trace::find_moved;
-use crate::catalog::project::find_project;
+use crate::catalog::wrong_name::wrong_name;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::history::{EntryMode, ObjectWriter, RecordTree, TreeEntry};
@@ -10,7 +8,6 @@ use crate::id::Id;
 use crate::name::RefName;
 use crate::record::{Content, ContentFormat, Record, VersionRecord};
 use crate::repo::Repository;
-use crate::suggest;
 
 /// The readme, a file beside the record.
 const README: &str = "README.md";
@@ -137,45 +134,4 @@ pub(crate) fn try_load_version(
         return Err(wrong_name(reference, &version.record().name));
     }
     Ok(Some(version))
-}
-
-/// Reads the current state of the version at `reference`.
-pub(crate) fn load_version(repo: &Repository, reference: &RefName) -> Result<LoadedVersion> {
-    match try_load_version(repo, reference)? {
-        Some(version) => Ok(version),
-        None => Err(no_such_version(repo, reference)?),
-    }
-}
-
-/// Returns the error for an unknown version, with a suggestion if possible.
-fn no_such_version(repo: &Repository, reference: &RefName) -> Result<Error> {
-    let (project, wanted) = (reference.project(), reference.name().as_str());
-    let versions = repo.history().refs(&RefName::prefix(reference.kind(), project))?;
-    let error = Error::not_found(format!("there is no version '{wanted}' in {project}"));
-    match find_moved(repo, reference)? {
-        Some(now) if now.project() == project => {
-            return Ok(error.with_hint(format!("its new name is '{}'", now.name())));
-        }
-        Some(now) => {
-            let hint = format!("its new name is {}:{}", now.project(), now.name());
-            return Ok(error.with_hint(hint));
-        }
-        None => {}
-    }
-    if versions.is_empty() {
-        find_project(repo, project)?;
-    }
-    let names = versions.iter().map(|(name, _)| name.name().as_str());
-    Ok(match suggest::closest(wanted, names) {
-        Some(near) => {
-            error.with_hint(format!("did you mean '{near}'? To list all versions: art versions"))
-        }
-        None if !repo.history().reflog(reference)?.is_empty() => error.with_hint(
-            "the version was deleted; show its history: art history --all; \
-             to undo the last operation: art undo",
-        ),
-        None => error.with_hint(format!(
-            "list all versions: art versions; or create it: art register {wanted}"
-        )),
-    })
 }

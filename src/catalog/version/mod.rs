@@ -21,15 +21,12 @@ pub(crate) use describe::check_readme;
 pub use describe::{ContentChange, README_MAX_LEN};
 pub(crate) use disabled::refuse_disabled;
 pub(crate) use facts::{COUNT_LIMIT, Facts, run_status};
-pub(crate) use find::{by_age, find_moving, find_version, name_version, project_exists};
+pub(crate) use find::{by_age, find_moving, find_version, load_version, name_version};
 pub use index::UnreadableVersion;
 pub(crate) use index::{
     VersionIndex, read_all_versions, read_brief, read_index, read_versions, version_refs,
-    wrong_name,
 };
-pub(crate) use load::{
-    LoadedVersion, VersionDraft, load_version, read_version_record, try_load_version,
-};
+pub(crate) use load::{LoadedVersion, VersionDraft, read_version_record, try_load_version};
 pub(crate) use stage_hooks::change_stages;
 pub use stage_move::DisplacedVersion;
 pub(crate) use stage_move::{

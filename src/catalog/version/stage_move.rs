@@ -3,15 +3,15 @@
 use serde::Serialize;
 
 use super::facts::Facts;
-use super::index::read_index;
-use super::load::{VersionDraft, load_version};
+use super::find::load_version;
+use super::load::VersionDraft;
 use crate::catalog::hook::StageEvent;
 use crate::catalog::project::try_load_project;
 use crate::catalog::record_change::RecordChange;
 use crate::error::Result;
 use crate::id::Id;
 use crate::name::{Name, ProjectName, RefName};
-use crate::record::policy::{Move, Occupant, Policy, Stay};
+use crate::record::policy::{Move, Policy, Stay};
 use crate::record::{CREATED, StageReason, VersionRecord};
 use crate::repo::Repository;
 
@@ -182,22 +182,6 @@ pub(crate) fn announce(
         command: change.command().to_owned(),
     };
     change.announce(event);
-}
-
-/// Returns the versions in the stages that a move to `to` may fill.
-pub(super) fn occupants(
-    repo: &Repository,
-    project: &ProjectName,
-    policy: &Policy,
-    to: &Name,
-) -> Result<Vec<Occupant>> {
-    let stages = policy.crowded_by(to);
-    if stages.is_empty() {
-        return Ok(Vec::new());
-    }
-    let versions = read_index(repo, Some(project))?;
-    let inside = versions.iter().filter(|version| stages.contains(&&version.summary.stage));
-    Ok(inside.map(|version| Occupant::from(&version.summary)).collect())
 }
 
 /// The input of a policy check, with borrowed parts.

@@ -6,6 +6,7 @@
 //! compression library may change the compressed bytes.
 
 mod archive;
+mod format;
 mod output;
 mod tar;
 mod zip;
@@ -25,8 +26,8 @@ use crate::progress::{Progress, Unit, check_interrupt};
 use crate::repo::Repository;
 use crate::sync::fetch_missing;
 use crate::tree_path::TreePath;
-use archive::Archive;
 pub use archive::ArchiveFormat;
+use format::Archive;
 use output::{Output, Written};
 
 /// The longest target of a link, in bytes.

@@ -5,7 +5,7 @@ use std::io::Write;
 
 use tar::{EntryType, Header};
 
-use super::archive::{Archive, Blocks, Compressor};
+use super::format::{Archive, Blocks, Compressor};
 use crate::clock::Timestamp;
 use crate::error::{IoResultExt, Result};
 

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 
 use flate2::{Compress, Compression, Crc, FlushCompress, Status};
 
-use super::archive::{Archive, BLOCK, Blocks, GZIP_LEVEL};
+use super::format::{Archive, BLOCK, Blocks, GZIP_LEVEL};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, IoResultExt, Result};
 use crate::tree_path::escaped;

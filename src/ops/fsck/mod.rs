@@ -31,9 +31,10 @@ use crate::sync::{added_again, forgotten_remotes, former_tips};
 pub use defect::{Defect, Part};
 pub use losses::LostFile;
 pub use repair::Repair;
-pub use report::{Checked, FsckOutcome, Leftovers, OnForgottenRemote};
+pub use report::{FsckOutcome, Leftovers, OnForgottenRemote};
 
 use defect::Defects;
+pub use walk::Checked;
 use walk::Walk;
 
 /// The options of a check.

@@ -7,30 +7,11 @@ use serde::Serialize;
 use super::defect::{Defect, Defects, Part};
 use super::losses::LostFile;
 use super::repair::Repair;
+use super::walk::Checked;
 use super::{Check, FsckOptions};
-use crate::content::ContentTotals;
 use crate::error::{Error, Result};
 use crate::fs::usage::{Usage, usage};
 use crate::repo::Repository;
-
-/// The numbers of checked objects.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Checked {
-    /// Refs.
-    pub refs: u64,
-    /// Commits that refs and logs reach.
-    pub commits: u64,
-    /// Trees.
-    pub trees: u64,
-    /// Records and the files beside them.
-    pub records: u64,
-    /// Files among the artifacts. Files of identical directories count once.
-    pub files: u64,
-    /// Git objects, including those that no ref or log reaches.
-    pub objects: u64,
-    /// The content store.
-    pub content: ContentTotals,
-}
 
 /// Data that nothing needs. It does no harm: interrupted writers leave it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]

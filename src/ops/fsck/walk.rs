@@ -5,10 +5,10 @@ use std::collections::HashSet;
 use std::rc::Rc;
 
 use bstr::BString;
+use serde::Serialize;
 
 use super::defect::{Defect, Defects, Part, in_one_line};
-use super::report::Checked;
-use crate::content::ContentCheck;
+use crate::content::{ContentCheck, ContentTotals};
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::{Commit, Expansion, History, RefSurvey, TreeEntry};
 use crate::id::{Id, ObjectKind};
@@ -32,6 +32,25 @@ pub(super) struct Visited {
 struct TreePlace<'w> {
     commit: &'w Id,
     label: &'w str,
+}
+
+/// The numbers of checked objects.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Checked {
+    /// Refs.
+    pub refs: u64,
+    /// Commits that refs and logs reach.
+    pub commits: u64,
+    /// Trees.
+    pub trees: u64,
+    /// Records and the files beside them.
+    pub records: u64,
+    /// Files among the artifacts. Files of identical directories count once.
+    pub files: u64,
+    /// Git objects, including those that no ref or log reaches.
+    pub objects: u64,
+    /// The content store.
+    pub content: ContentTotals,
 }
 
 /// A walk over the whole history.

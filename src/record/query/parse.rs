@@ -10,7 +10,7 @@
 //! A value extends to the next separator, so it may contain blanks. Its meaning depends on the kind
 //! of its field (`value.rs`).
 
-use super::value::{self, Letter};
+use super::value::{self, Fault, Letter};
 use super::{Condition, Expression, Field, MAX_LEN, QueryError, hint_for_field};
 
 /// The maximum nesting of parentheses.
@@ -34,25 +34,6 @@ pub(super) fn parse(text: &str, fields: &[Field]) -> Result<Expression, QueryErr
         from: fault.from,
         to: fault.to,
     })
-}
-
-/// A [`QueryError`] without the text of its query.
-pub(super) struct Fault {
-    pub(super) problem: String,
-    pub(super) hint: Option<String>,
-    pub(super) from: usize,
-    pub(super) to: usize,
-}
-
-impl Fault {
-    pub(super) fn new(problem: impl Into<String>, from: usize, to: usize) -> Self {
-        Fault { problem: problem.into(), hint: None, from, to }
-    }
-
-    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
-        self
-    }
 }
 
 type Result<T, E = Fault> = std::result::Result<T, E>;

@@ -2,10 +2,28 @@
 
 use std::ops::Bound;
 
-use super::parse::Fault;
 use super::{Field, FieldKind};
 use crate::clock::Timestamp;
 use crate::suggest;
+
+/// A [`QueryError`](super::QueryError) without the text of its query.
+pub(super) struct Fault {
+    pub(super) problem: String,
+    pub(super) hint: Option<String>,
+    pub(super) from: usize,
+    pub(super) to: usize,
+}
+
+impl Fault {
+    pub(super) fn new(problem: impl Into<String>, from: usize, to: usize) -> Self {
+        Fault { problem: problem.into(), hint: None, from, to }
+    }
+
+    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
 
 /// A character of a value. A quoted character is literal.
 #[derive(Debug, Clone, Copy)]

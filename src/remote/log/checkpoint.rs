@@ -13,10 +13,11 @@ use uuid::Uuid;
 
 use super::super::layout::{CHECKPOINT, EntryName, FORMAT, Protocol, damaged, decode_toml};
 use super::super::limits;
+use super::super::stored_kind::StoredKind;
 use super::entry::{Again, Entry, Stored, words};
 use super::log_state::{Listings, LogState, Names, Window};
 use super::plain_array;
-use super::remote_state::{Conflict, RemoteState, Retired, StoredKind};
+use super::remote_state::{Conflict, RemoteState, Retired};
 use crate::error::{Error, Result};
 use crate::id::{Digest, Id};
 use crate::name::RefName;

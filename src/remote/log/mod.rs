@@ -31,6 +31,7 @@ use super::object_store::Receipt;
 use super::store::{Creation, Store, StoreOptions};
 use crate::error::{Error, ErrorKind, Result};
 
+pub use super::stored_kind::StoredKind;
 pub use audit::{Added, Audit, LogDefect, Named, audit};
 #[doc(hidden)]
 pub use checkpoint::decode as decode_checkpoint;
@@ -39,7 +40,7 @@ pub use entry::{Again, Entry, RefMove, Settled, Stored};
 pub use log_state::LogState;
 pub(crate) use read::MAY_NOT_LIST;
 pub use read::News;
-pub use remote_state::{Conflict, RemoteState, Retired, StoredKind};
+pub use remote_state::{Conflict, RemoteState, Retired};
 pub use restore::Restorer;
 
 use read::MAX_ENTRIES;

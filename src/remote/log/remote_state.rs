@@ -13,6 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
 use super::super::layout::{EntryName, Protocol};
+use super::super::stored_kind::StoredKind;
 use super::entry::{Again, Entry, RefMove, Stored, Word, as_line, number, words};
 use crate::error::{Error, Result};
 use crate::id::Id;
@@ -29,17 +30,6 @@ pub struct Conflict {
     pub number: u64,
     /// The write id of the move's entry.
     pub write: Uuid,
-}
-
-/// The kind of a remote's file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum StoredKind {
-    /// A content pack.
-    Pack,
-    /// A Git pack.
-    Meta,
-    /// An index segment.
-    Segment,
 }
 
 /// A file that nobody may rely on any longer.

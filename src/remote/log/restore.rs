@@ -10,9 +10,10 @@ use uuid::Uuid;
 
 use super::super::layout::{ArtToml, EntryName, FORMAT};
 use super::super::store::Store;
+use super::super::stored_kind::StoredKind;
 use super::audit::Audit;
 use super::entry::{Entry, RefMove, Stored, try_read_body};
-use super::remote_state::{RemoteState, StoredKind};
+use super::remote_state::RemoteState;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::id::Id;

@@ -13,7 +13,8 @@ use super::author_line;
 use super::compact_packs::{MANY_PACKS, NewPack};
 use super::connection::Connection;
 use super::object_reader::ObjectReader;
-use crate::content::{MergePolicy, Session};
+use super::worth_compacting::worth_it;
+use crate::content::Session;
 use crate::error::{Error, IoResultExt, Result};
 use crate::fs::atomic::TempFile;
 use crate::fs::read;
@@ -26,9 +27,6 @@ use crate::remote::log::{Commit, Proposal, RemoteState, Stored};
 const MANY: usize = 4;
 /// The most bytes that one compaction reads.
 const MOST: u64 = 32 << 20;
-/// How files are compacted.
-const POLICY: MergePolicy =
-    MergePolicy { tiny: 64 << 10, times: 4, most: MOST, most_files: 1024, remaining: usize::MAX };
 /// A segment larger than this is not fetched along with others, but searched on the remote.
 const LARGE_SEGMENT: u64 = 256 << 10;
 /// The number of large segments that makes a compaction due.
@@ -140,15 +138,6 @@ impl Connection<'_> {
         store.write_file(&FileKind::Meta.key(joined.id), joined.file.path())?;
         Ok(Stored { id: joined.id, size: joined.size })
     }
-}
-
-/// Selects the files that are worth compacting. Their total size is at most `most` bytes.
-pub(super) fn worth_it(files: &BTreeMap<Id, u64>, most: u64) -> Vec<(Id, u64)> {
-    let mut files: Vec<(Id, u64)> = files.iter().map(|(id, size)| (*id, *size)).collect();
-    files.sort_unstable_by_key(|(id, size)| (*size, *id));
-    let sizes: Vec<u64> = files.iter().map(|(_, size)| *size).collect();
-    files.truncate(MergePolicy { most, ..POLICY }.count(&sizes));
-    files
 }
 
 /// Returns the files if they are so many that compaction is worth one request for each.

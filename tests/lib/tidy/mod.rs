@@ -1,6 +1,7 @@
 //! The rules of the source tree that no compiler checks: sizes, floors, doors, words, and that every
 //! verb is complete.
 
+mod cycles;
 mod floors;
 mod prose;
 pub(crate) mod source;

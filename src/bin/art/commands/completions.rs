@@ -4,7 +4,6 @@ use artifacts::Result;
 use clap_complete::Shell;
 use serde_json::json;
 
-use crate::cli;
 use crate::context::Context;
 use crate::report::{Exit, help_tail};
 
@@ -29,7 +28,7 @@ pub(crate) struct Args {
 
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut cli::command(), "art", &mut script);
+    clap_complete::generate(args.shell, &mut (context.parser)(), "art", &mut script);
     let script = String::from_utf8_lossy(&script);
     let answer = json!({ "shell": args.shell.to_string(), "script": script });
     context.ui.show(&answer, |page| page.raw(script.as_bytes()))?;

@@ -217,7 +217,7 @@ fn list(context: &Context<'_>, args: &ListingArgs) -> Result<()> {
         context.ui.warn(&format!("there is no setting '{}', from {origin}{near}", unknown.key));
     }
     let columns = if args.origin { &ALL_COLUMNS } else { &COLUMNS };
-    list::show(context, &args.list, columns, &entries, "no settings")
+    list::show(&context.ui, &args.list, columns, &entries, "no settings")
 }
 
 const COLUMNS: [Column; 3] = [

@@ -76,7 +76,7 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         (HistoryOptions::One(args.version.clone()), COLUMNS)
     };
     let found = history(&context.repo()?, &options, context.progress())?;
-    table::show(context, &args.list, columns, &found.entries, "no matching stages")?;
+    table::show(&context.ui, &args.list, columns, &found.entries, "no matching stages")?;
     let mut exit = Exit::Ok;
     for unreadable in found.unreadable {
         let name = unreadable.reference.name();

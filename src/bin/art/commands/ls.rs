@@ -58,7 +58,7 @@ impl Args {
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     let repo = context.repo()?;
     let options = LsOptions::new(args.revision.clone())
-        .paths(paths::places(context, &repo, args.revision.path(), &args.paths)?)
+        .paths(paths::places(context.cwd(), &repo, args.revision.path(), &args.paths)?)
         .recursive(args.recursive)
         .sizes(args.long);
     let mut outcome = None;

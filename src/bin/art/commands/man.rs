@@ -10,8 +10,8 @@ use clap_mangen::Man;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::cli::{self, GLOBAL_HEADING};
 use crate::context::Context;
+use crate::globals::GLOBAL_HEADING;
 use crate::paths;
 use crate::report::{Exit, help_tail};
 use crate::ui::markdown;
@@ -47,7 +47,7 @@ struct Written {
 }
 
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
-    let mut command = cli::command();
+    let mut command = (context.parser)();
     command.build();
     let command = without_help(command);
     if let Some(directory) = &args.to {

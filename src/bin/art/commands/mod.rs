@@ -17,7 +17,7 @@
 //!    * `ui.summary(…)` prints the result of an action in the same way; `--quiet` mutes it.
 //!    * `ui.print(|page| …)` with `page.item(&row, |page| …)?` prints streams: one JSON value per
 //!      line.
-//!    * `ui::list::show(context, &args.list, COLUMNS, &rows)` prints tables. `#[command(flatten)]
+//!    * `ui::list::show(&context.ui, &args.list, COLUMNS, &rows)` prints tables. `#[command(flatten)]
 //!      list: ListArgs` adds --query, --sort, --limit, --offset, --columns and --csv.
 //!    * `ui.note(…)`, `ui.detail(…)` (-v) and `ui.warn(…)` write to stderr; nothing else prints.
 //! 4. A verb that deletes or overwrites has `#[command(flatten)] confirm: ConfirmArgs`, and calls

@@ -2,8 +2,8 @@
 
 use artifacts::error::{Error, Result};
 
-use super::{read_answer, sanitize, to_stderr};
-use crate::context::Context;
+use super::{Ui, read_answer, sanitize, to_stderr};
+use crate::signals::Signals;
 
 /// The options of verbs that delete or overwrite data.
 #[derive(Debug, Clone, Copy, clap::Args)]
@@ -17,22 +17,27 @@ pub(crate) struct ConfirmArgs {
     pub(crate) yes: bool,
 }
 
-impl Context<'_> {
+impl Ui {
     /// Succeeds if the user confirms or `--yes` is given. `question` starts with a verb and ends
     /// with `?`.
     ///
     /// Fails with `Refused` on any other answer, and if nobody can be asked.
-    pub(crate) fn confirm(&self, args: ConfirmArgs, question: &str) -> Result<()> {
+    pub(crate) fn confirm(
+        &self,
+        signals: &Signals,
+        args: ConfirmArgs,
+        question: &str,
+    ) -> Result<()> {
         if args.yes {
             return Ok(());
         }
-        if !self.ui.looks().interactive {
+        if !self.looks().interactive {
             let action = question.trim_end_matches('?');
             return Err(Error::refused(format!("pass --yes to {action}"))
                 .with_hint("use --dry-run to see what would be done"));
         }
         to_stderr(&format!("{} [y/N] ", sanitize::text(question)));
-        let answer = self.signals.ending_at_once(read_answer)?;
+        let answer = signals.ending_at_once(read_answer)?;
         if matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") {
             return Ok(());
         }

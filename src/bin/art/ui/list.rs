@@ -12,8 +12,7 @@ use serde_json::{Map, Value};
 
 use super::table::{Cell, Table};
 use super::text::{Page, Style};
-use super::{Dates, csv, format, json, sanitize};
-use crate::context::Context;
+use super::{Dates, Ui, csv, format, json, sanitize};
 
 /// The options of verbs that list.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -175,13 +174,13 @@ impl Column {
 ///
 /// `empty` is printed if there are no rows ("no runs").
 pub(crate) fn show<T: Serialize>(
-    context: &Context<'_>,
+    ui: &Ui,
     args: &ListArgs,
     columns: &[Column],
     rows: &[T],
     empty: &str,
 ) -> Result<()> {
-    show_with_damaged(context, args, columns, rows, &[], empty)
+    show_with_damaged(ui, args, columns, rows, &[], empty)
 }
 
 /// A record that cannot be read: its row has no other fields.
@@ -207,7 +206,7 @@ impl DamagedRow {
 
 /// Like [`show`]; the rows of damaged records come last, regardless of query and limit.
 pub(crate) fn show_with_damaged<T: Serialize>(
-    context: &Context<'_>,
+    ui: &Ui,
     args: &ListArgs,
     columns: &[Column],
     rows: &[T],
@@ -218,16 +217,16 @@ pub(crate) fn show_with_damaged<T: Serialize>(
     for row in damaged {
         rows.push(to_value(row)?);
     }
-    if context.ui.looks().json {
+    if ui.looks().json {
         let rows = if args.columns.is_empty() { rows } else { pick(&rows, &chosen) };
-        context.ui.raw(&json::pretty(&rows)?)
+        ui.raw(&json::pretty(&rows)?)
     } else if args.csv {
-        context.ui.print(|page| print_csv(page, &chosen, &rows))
+        ui.print(|page| print_csv(page, &chosen, &rows))
     } else if rows.is_empty() {
-        context.ui.note(empty);
+        ui.note(empty);
         Ok(())
     } else {
-        context.ui.print(|page| print_table(page, &chosen, &rows))
+        ui.print(|page| print_table(page, &chosen, &rows))
     }
 }
 

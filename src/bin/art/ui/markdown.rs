@@ -2,7 +2,7 @@
 
 use clap::{Arg, Command};
 
-use crate::cli::GLOBAL_HEADING;
+use crate::globals::GLOBAL_HEADING;
 
 /// Returns one section for each visible verb, with subsections for subverbs. `command` must be
 /// built.

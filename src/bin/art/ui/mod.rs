@@ -25,7 +25,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use artifacts::clock::Timestamp;
 use artifacts::config::Config;
-use artifacts::error::{IoResultExt, Result};
+use artifacts::error::{Error, IoResultExt, Result};
 use serde::Serialize;
 
 pub(crate) use confirm::ConfirmArgs;
@@ -35,9 +35,8 @@ pub(crate) use plain::PlainText;
 pub(crate) use progress::TerminalProgress;
 pub(crate) use text::{Page, Style};
 
-use crate::cli::{ColorWhen, EarlyOptions, Globals};
 use crate::env::Env;
-use crate::report;
+use crate::globals::{ColorWhen, EarlyOptions, Globals};
 
 /// The output settings, decided once.
 #[derive(Debug, Clone, Copy, Default)]
@@ -171,7 +170,7 @@ impl Ui {
             return Ok(());
         }
         match self.show(value, human) {
-            Err(error) if !report::is_closed_pipe(&error) => {
+            Err(error) if !is_closed_pipe(&error) => {
                 // The action is done: a script that retries after a failure would repeat it.
                 let causes = error.causes().join(": ");
                 self.warn(&format!(
@@ -238,6 +237,18 @@ pub(crate) fn json_to_stderr(value: &serde_json::Value) {
     if let Ok(line) = json::line(value) {
         to_stderr(&String::from_utf8_lossy(&line));
     }
+}
+
+/// Returns true if the reader closed our output, which is not an error of `art`.
+pub(crate) fn is_closed_pipe(error: &Error) -> bool {
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(cause) = next {
+        if let Some(io) = cause.downcast_ref::<io::Error>() {
+            return io.kind() == io::ErrorKind::BrokenPipe;
+        }
+        next = cause.source();
+    }
+    false
 }
 
 /// Writes text to stderr unchanged.

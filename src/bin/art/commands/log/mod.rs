@@ -90,7 +90,7 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     let is_short = !looks.json && looks.verbose == 0;
     let options = LogOptions::default()
         .revision(args.revision.clone())
-        .paths(paths::places(context, &repo, &behind, &args.paths)?)
+        .paths(paths::places(context.cwd(), &repo, &behind, &args.paths)?)
         .all(args.all)
         .topological(args.graph)
         .limit(args.limit)

@@ -98,7 +98,7 @@ fn exec_list(context: &Context<'_>, args: &ListArgs) -> Result<Exit> {
     } else {
         "no matching remotes"
     };
-    table::show(context, args, COLUMNS, &found.remotes, empty)?;
+    table::show(&context.ui, args, COLUMNS, &found.remotes, empty)?;
     let mut exit = Exit::Ok;
     for unreadable in found.unreadable {
         exit = report::failure(&unreadable.error, &context.ui);
