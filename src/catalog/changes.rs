@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::error::Result;
-use crate::history::diff::{Change, Side, find_renames};
+use crate::history::diff::{Change, DiffSide, find_renames};
 use crate::history::{EntryMode, Visit};
 use crate::id::Id;
 use crate::progress::{Progress, check_interrupt};
@@ -109,7 +109,8 @@ pub(crate) fn compare(
 
 impl ChangeCount {
     fn add(&mut self, sizes: &mut Sizes<'_>, change: &Change) -> Result<()> {
-        let is_directory = |side: Option<Side>| side.is_none_or(|side| side.mode.is_directory());
+        let is_directory =
+            |side: Option<DiffSide>| side.is_none_or(|side| side.mode.is_directory());
         if is_directory(change.before()) && is_directory(change.after()) {
             self.directories += 1;
             return Ok(());
@@ -143,7 +144,7 @@ impl FileChange {
     }
 }
 
-fn size(sizes: &mut Sizes<'_>, side: Option<Side>) -> Result<Option<u64>> {
+fn size(sizes: &mut Sizes<'_>, side: Option<DiffSide>) -> Result<Option<u64>> {
     match side {
         Some(side) if side.mode != EntryMode::Directory => sizes.find(&side.id),
         _ => Ok(None),

@@ -1,6 +1,6 @@
 //! The table of settings.
 
-use super::value::Kind;
+use super::value::ValueKind;
 use crate::error::{Error, Result};
 use crate::suggest;
 
@@ -13,7 +13,7 @@ pub struct Key {
     /// The name, `TABLE.NAME`.
     pub name: &'static str,
     /// The kind of its values.
-    pub kind: Kind,
+    pub kind: ValueKind,
     /// The built-in value as typed, if the setting has one.
     pub default: Option<&'static str>,
     /// The description.
@@ -61,19 +61,29 @@ pub fn find_key(name: &str) -> Result<&'static Key> {
     })
 }
 
-const fn key(name: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Key {
+const fn key(name: &'static str, kind: ValueKind, default: &'static str, doc: &'static str) -> Key {
     Key { name, kind, default: Some(default), doc, fixed: false, personal: false }
 }
 
-const fn unset(name: &'static str, kind: Kind, doc: &'static str) -> Key {
+const fn unset(name: &'static str, kind: ValueKind, doc: &'static str) -> Key {
     Key { name, kind, default: None, doc, fixed: false, personal: false }
 }
 
-const fn fixed(name: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Key {
+const fn fixed(
+    name: &'static str,
+    kind: ValueKind,
+    default: &'static str,
+    doc: &'static str,
+) -> Key {
     Key { name, kind, default: Some(default), doc, fixed: true, personal: false }
 }
 
-const fn personal(name: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Key {
+const fn personal(
+    name: &'static str,
+    kind: ValueKind,
+    default: &'static str,
+    doc: &'static str,
+) -> Key {
     Key { name, kind, default: Some(default), doc, fixed: false, personal: true }
 }
 
@@ -84,67 +94,67 @@ const GIB: u64 = 1 << 30;
 static KEYS: [Key; 25] = [
     fixed(
         "content.chunk_avg",
-        Kind::Size(4 * KIB, 4 * MIB),
+        ValueKind::Size(4 * KIB, 4 * MIB),
         "128 KiB",
         "The target chunk size. Smaller chunks share more data between files. Larger chunks have \
          a smaller index and are faster.",
     ),
     fixed(
         "content.chunk_max",
-        Kind::Size(4 * KIB, 16 * MIB),
+        ValueKind::Size(4 * KIB, 16 * MIB),
         "512 KiB",
         "The maximum chunk size. Contents without a natural cut point are cut at this size.",
     ),
     fixed(
         "content.chunk_min",
-        Kind::Size(KIB, MIB),
+        ValueKind::Size(KIB, MIB),
         "32 KiB",
         "The minimum chunk size. A file up to this size is stored in one piece.",
     ),
     key(
         "content.compression",
-        Kind::Integer(1, 19),
+        ValueKind::Integer(1, 19),
         "3",
         "The level of zstd compression. 1 is fast; 19 is small and slow. Incompressible data is \
          stored quickly at any level. Stored content is not compressed again.",
     ),
     key(
         "content.frame_size",
-        Kind::Size(64 * KIB, 16 * MIB),
+        ValueKind::Size(64 * KIB, 16 * MIB),
         "1 MiB",
         "The amount of data from small files that is compressed together. Larger frames need less \
          space in total. Smaller frames make single files faster to read.",
     ),
     key(
         "content.pack_size",
-        Kind::Size(MIB, 4 * GIB),
+        ValueKind::Size(MIB, 4 * GIB),
         "64 MiB",
         "The target pack size. A pack is the unit that is written, sent and, when it is no longer \
          needed, removed.",
     ),
     unset(
         "core.project",
-        Kind::Project,
+        ValueKind::Project,
         "The project if --project is not given. `art init` writes it to the repository's file. \
          ART_PROJECT also sets it.",
     ),
     key(
         "download.threads",
-        Kind::Integer(0, 1024),
+        ValueKind::Integer(0, 1024),
         "0",
         "The number of threads for a download. 0 means one thread per core.",
     ),
-    key("hooks.enabled", Kind::Boolean, "true", "Run the programs in `.artifacts/hooks/`."),
+    key("hooks.enabled", ValueKind::Boolean, "true", "Run the programs in `.artifacts/hooks/`."),
     key(
         "hooks.timeout",
-        Kind::Duration(86_400),
+        ValueKind::Duration(86_400),
         "1m",
         "The maximum time for a hook. After that, the hook is stopped and counts as failed. 0 \
          means no limit.",
     ),
     personal(
         "hooks.trust",
-        Kind::Choice(&["owner", "any"]),
+        ValueKind::Choice(&["owner", "any"]),
         "owner",
         "The users whose hooks run: `owner` means this user and root, `any` means every user. A \
          hook of another user is an error, so that working in someone's repository never runs \
@@ -152,14 +162,14 @@ static KEYS: [Key; 25] = [
     ),
     key(
         "limits.depth",
-        Kind::Integer(16, 1_000_000),
+        ValueKind::Integer(16, 1_000_000),
         "10000",
         "The maximum depth of directories in a tree. A deeper tree is refused as damaged (20), \
          and not uploaded. A path can have 8 bytes for each level, and at least 4096 bytes.",
     ),
     key(
         "limits.entries",
-        Kind::Integer(1000, 1_000_000_000_000),
+        ValueKind::Integer(1000, 1_000_000_000_000),
         "10000000",
         "The maximum number of files and directories in one tree. A directory that appears at \
          several paths counts at each path. A larger tree is refused as damaged (20), and not \
@@ -167,42 +177,42 @@ static KEYS: [Key; 25] = [
     ),
     key(
         "lock.timeout",
-        Kind::Duration(86_400),
+        ValueKind::Duration(86_400),
         "10s",
         "The maximum wait for another process that holds a lock of the repository. 0 means no \
          wait.",
     ),
     key(
         "log.date",
-        Kind::Choice(&["iso", "relative", "unix"]),
+        ValueKind::Choice(&["iso", "relative", "unix"]),
         "iso",
         "The format of times: `iso` such as 2026-11-21T08:30:00Z, `relative` such as 3 days ago, \
          `unix` for seconds since 1970. JSON always uses `iso`.",
     ),
     key(
         "transfer.bandwidth",
-        Kind::Size(0, 1 << 40),
+        ValueKind::Size(0, 1 << 40),
         "0 B",
         "The maximum transfer rate in bytes per second, separately for each direction. 0 means no \
          limit.",
     ),
     unset(
         "transfer.ca-file",
-        Kind::Text,
+        ValueKind::Text,
         "A PEM file with certificates to trust for remotes over HTTPS, in addition to the \
          system's certificates. The file can contain certificates of authorities, or a server's \
          own. The variables AWS_CA_BUNDLE and SSL_CERT_FILE add more files.",
     ),
     key(
         "transfer.jobs",
-        Kind::Integer(1, 256),
+        ValueKind::Integer(1, 256),
         "8",
         "The maximum number of concurrent requests to a remote. Only the test of a new store in \
          `art remote add` uses 8 more.",
     ),
     key(
         "transfer.patience",
-        Kind::Duration(86_400),
+        ValueKind::Duration(86_400),
         "1m",
         "The total time for retrying a failed request to a remote. A server must answer within \
          half of this time. A transfer that moves less than 256 bytes per second for that long \
@@ -210,7 +220,7 @@ static KEYS: [Key; 25] = [
     ),
     key(
         "transfer.retries",
-        Kind::Integer(0, 100),
+        ValueKind::Integer(0, 100),
         "12",
         "The maximum number of retries of a failed request to a remote. The waits between \
          attempts double from 0.2 s to 10 s, with random variation. If the server sends \
@@ -218,26 +228,26 @@ static KEYS: [Key; 25] = [
     ),
     key(
         "ui.color",
-        Kind::Choice(&["auto", "always", "never"]),
+        ValueKind::Choice(&["auto", "always", "never"]),
         "auto",
         "When to use colour. `auto` uses colour on a terminal, unless NO_COLOR is set.",
     ),
-    key("ui.progress", Kind::Boolean, "true", "Show progress on a terminal."),
+    key("ui.progress", ValueKind::Boolean, "true", "Show progress on a terminal."),
     key(
         "upload.threads",
-        Kind::Integer(0, 1024),
+        ValueKind::Integer(0, 1024),
         "0",
         "The number of threads that hash and compress an upload. 0 means one thread per core.",
     ),
     unset(
         "user.email",
-        Kind::Text,
+        ValueKind::Text,
         "The mail address of the author in commits. Otherwise, the account name and the host name \
          are used.",
     ),
     unset(
         "user.name",
-        Kind::Text,
+        ValueKind::Text,
         "The name of the author in commits. Otherwise, the account name is used.",
     ),
 ];

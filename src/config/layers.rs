@@ -86,7 +86,7 @@ pub struct Setting {
 
 /// One line of [`Config::list`].
 #[derive(Debug, Clone, Serialize)]
-pub struct Entry {
+pub struct ListedSetting {
     /// The name of the setting.
     pub key: &'static str,
     /// The effective value. An invalid value is shown as written.
@@ -190,14 +190,14 @@ impl Config {
 
     /// Returns every setting that has a value, by name. Invalid values are listed with their
     /// problem.
-    pub fn list(&self) -> Vec<Entry> {
+    pub fn list(&self) -> Vec<ListedSetting> {
         let entry = |key: &'static Key| {
             let (raw, origin) = self.layers(key).next_back()?;
             let (value, problem) = match raw.read(key) {
                 Ok(value) => (value.to_string(), None),
                 Err(problem) => (raw.shown(), Some(problem)),
             };
-            Some(Entry { key: key.name, value, origin, problem })
+            Some(ListedSetting { key: key.name, value, origin, problem })
         };
         keys().iter().filter_map(entry).collect()
     }

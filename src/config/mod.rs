@@ -41,10 +41,10 @@ mod value;
 
 pub use file::{ConfigFile, Scope, find_defect, initial, is_lost};
 pub use keys::{Key, find_key, keys};
-pub use layers::{Config, Entry, Origin, Setting, Sources, Unknown};
+pub use layers::{Config, ListedSetting, Origin, Setting, Sources, Unknown};
 pub use remotes::RemoteTable;
 pub use settings::{ContentSettings, Identity};
-pub use value::{Kind, Value};
+pub use value::{Value, ValueKind};
 
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,7 @@ use crate::suggest;
 
 /// The kind of a setting's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum ValueKind {
     /// A non-empty line of text.
     Text,
     /// `OWNER/PROJECT`.
@@ -43,12 +43,12 @@ pub enum Value {
     Duration(Duration),
 }
 
-impl Kind {
+impl ValueKind {
     /// Parses a typed value. The error is a short reason why the value is invalid.
     pub fn parse(self, text: &str) -> Result<Value, String> {
         let text = text.trim();
         match self {
-            Kind::Text => {
+            ValueKind::Text => {
                 if text.is_empty() {
                     return Err("it is empty".to_owned());
                 }
@@ -57,27 +57,27 @@ impl Kind {
                 }
                 Ok(Value::Text(text.to_owned()))
             }
-            Kind::Project => match text.parse::<ProjectName>() {
+            ValueKind::Project => match text.parse::<ProjectName>() {
                 Ok(project) => Ok(Value::Text(project.to_string())),
                 Err(_) => Err("it is not OWNER/PROJECT".to_owned()),
             },
-            Kind::Boolean => match text {
+            ValueKind::Boolean => match text {
                 "true" => Ok(Value::Boolean(true)),
                 "false" => Ok(Value::Boolean(false)),
                 _ => Err("it is neither true nor false".to_owned()),
             },
-            Kind::Integer(from, to) => match text.parse::<i64>() {
+            ValueKind::Integer(from, to) => match text.parse::<i64>() {
                 Ok(number) if (from..=to).contains(&number) => Ok(Value::Integer(number)),
                 _ => Err(format!("it is not a whole number from {from} to {to}")),
             },
-            Kind::Size(from, to) => {
+            ValueKind::Size(from, to) => {
                 let size = parse_size(text)?;
                 if (from..=to).contains(&size) {
                     return Ok(Value::Size(size));
                 }
                 Err(format!("it is not between {} and {}", Value::Size(from), Value::Size(to)))
             }
-            Kind::Duration(most) => {
+            ValueKind::Duration(most) => {
                 let duration = parse_duration(text)?;
                 if duration <= Duration::from_secs(most) {
                     return Ok(Value::Duration(duration));
@@ -85,7 +85,7 @@ impl Kind {
                 let most = Value::Duration(Duration::from_secs(most));
                 Err(format!("it is longer than {most}"))
             }
-            Kind::Choice(words) => {
+            ValueKind::Choice(words) => {
                 if words.contains(&text) {
                     return Ok(Value::Text(text.to_owned()));
                 }
@@ -99,11 +99,14 @@ impl Kind {
     /// Converts a value from a file.
     pub(super) fn read(self, value: &toml::Value) -> Result<Value, String> {
         match (self, value) {
-            (Kind::Boolean, toml::Value::Boolean(is)) => Ok(Value::Boolean(*is)),
-            (Kind::Integer(..) | Kind::Size(..) | Kind::Duration(_), toml::Value::Integer(n)) => {
-                self.parse(&n.to_string())
+            (ValueKind::Boolean, toml::Value::Boolean(is)) => Ok(Value::Boolean(*is)),
+            (
+                ValueKind::Integer(..) | ValueKind::Size(..) | ValueKind::Duration(_),
+                toml::Value::Integer(n),
+            ) => self.parse(&n.to_string()),
+            (ValueKind::Boolean | ValueKind::Integer(..), _) => {
+                Err(format!("it is not {}", self.article()))
             }
-            (Kind::Boolean | Kind::Integer(..), _) => Err(format!("it is not {}", self.article())),
             (_, toml::Value::String(text)) => self.parse(text),
             _ => Err(format!("it is not {}", self.article())),
         }
@@ -112,30 +115,30 @@ impl Kind {
     /// Returns the kind with its article, for messages and the reference.
     pub fn article(self) -> &'static str {
         match self {
-            Kind::Text => "a text",
-            Kind::Project => "a text OWNER/PROJECT",
-            Kind::Boolean => "true or false",
-            Kind::Integer(..) => "a whole number",
-            Kind::Size(..) => "a size such as \"64 KiB\"",
-            Kind::Duration(_) => "a time span such as \"10s\"",
-            Kind::Choice(_) => "one of its words",
+            ValueKind::Text => "a text",
+            ValueKind::Project => "a text OWNER/PROJECT",
+            ValueKind::Boolean => "true or false",
+            ValueKind::Integer(..) => "a whole number",
+            ValueKind::Size(..) => "a size such as \"64 KiB\"",
+            ValueKind::Duration(_) => "a time span such as \"10s\"",
+            ValueKind::Choice(_) => "one of its words",
         }
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for ValueKind {
     /// Writes the allowed values, for the reference.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Kind::Text => f.write_str("text"),
-            Kind::Project => f.write_str("OWNER/PROJECT"),
-            Kind::Boolean => f.write_str("true, false"),
-            Kind::Integer(from, to) => write!(f, "{from} to {to}"),
-            Kind::Size(from, to) => write!(f, "{} to {}", Value::Size(from), Value::Size(to)),
-            Kind::Duration(most) => {
+            ValueKind::Text => f.write_str("text"),
+            ValueKind::Project => f.write_str("OWNER/PROJECT"),
+            ValueKind::Boolean => f.write_str("true, false"),
+            ValueKind::Integer(from, to) => write!(f, "{from} to {to}"),
+            ValueKind::Size(from, to) => write!(f, "{} to {}", Value::Size(from), Value::Size(to)),
+            ValueKind::Duration(most) => {
                 write!(f, "0s to {}", Value::Duration(Duration::from_secs(most)))
             }
-            Kind::Choice(words) => f.write_str(&words.join(", ")),
+            ValueKind::Choice(words) => f.write_str(&words.join(", ")),
         }
     }
 }
@@ -209,8 +212,8 @@ impl Serialize for Value {
 mod tests {
     use super::*;
 
-    const SIZE: Kind = Kind::Size(0, u64::MAX);
-    const SPAN: Kind = Kind::Duration(86_400);
+    const SIZE: ValueKind = ValueKind::Size(0, u64::MAX);
+    const SPAN: ValueKind = ValueKind::Duration(86_400);
 
     #[test]
     fn sizes_parse_in_common_formats() {
@@ -256,7 +259,7 @@ mod tests {
 
         #[test]
         fn parsing_never_panics(text: String) {
-            for kind in [SIZE, SPAN, Kind::Text, Kind::Project, Kind::Integer(0, 9)] {
+            for kind in [SIZE, SPAN, ValueKind::Text, ValueKind::Project, ValueKind::Integer(0, 9)] {
                 let _ = kind.parse(&text);
             }
         }

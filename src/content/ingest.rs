@@ -29,7 +29,7 @@ use crate::tree_path::escaped;
 
 /// A file or link to import.
 #[derive(Debug, Clone)]
-pub struct Item {
+pub struct IngestItem {
     /// The path relative to the root of the upload.
     pub path: BString,
     /// The kind of the item.
@@ -45,7 +45,7 @@ pub enum ItemKind {
     Symlink,
 }
 
-impl Item {
+impl IngestItem {
     /// The size in bytes according to the metadata, or a guess for a link.
     pub fn size(&self) -> u64 {
         match self.kind {
@@ -100,7 +100,7 @@ type HashResult = Result<(Id, Option<Stat>)>;
 pub(super) struct Shared<'a> {
     pub(super) store: &'a ContentStore,
     pub(super) root: &'a Beneath,
-    pub(super) items: &'a [Item],
+    pub(super) items: &'a [IngestItem],
     pub(super) in_flight: &'a InFlight,
     pub(super) progress: &'a dyn Progress,
     pub(super) manifests: Mutex<Vec<(Id, Vec<u8>)>>,
@@ -147,7 +147,7 @@ impl ContentStore {
         &self,
         session: &Session,
         root: &Beneath,
-        items: &[Item],
+        items: &[IngestItem],
         threads: usize,
         progress: &dyn Progress,
     ) -> Result<Ingested> {
@@ -218,7 +218,7 @@ impl ContentStore {
 
 /// Sorts small items so that similar ones are adjacent, in batches of about a frame. Returns the
 /// large items separately, the largest first.
-fn plan(items: &[Item], params: Params) -> (Vec<Vec<u32>>, Vec<u32>) {
+fn plan(items: &[IngestItem], params: Params) -> (Vec<Vec<u32>>, Vec<u32>) {
     let (mut small, mut large): (Vec<u32>, Vec<u32>) =
         (0..items.len() as u32).partition(|index| items[*index as usize].size() <= SMALL);
     large.sort_by_key(|index| std::cmp::Reverse(items[*index as usize].size()));

@@ -54,7 +54,7 @@ pub use drop::Dropped;
 pub use entries::IndexEntries;
 pub use extract::{Extract, Target};
 pub use foreign::{ForeignIndex, Need, ReadRanges, find_remotely};
-pub use ingest::{Ingested, Item, ItemKind, Stored};
+pub use ingest::{IngestItem, Ingested, ItemKind, Stored};
 pub(crate) use map::map as map_file;
 pub use merge_policy::MergePolicy;
 pub use outgoing::NewSegment;

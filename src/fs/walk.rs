@@ -63,7 +63,7 @@ impl Filter for Everything {
 
 /// The kind of a directory entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum EntryKind {
     /// A regular file.
     File(Stat),
     /// A symbolic link.
@@ -74,9 +74,9 @@ pub enum Kind {
 
 /// An entry of a directory.
 #[derive(Debug, Clone, Copy)]
-struct Entry {
+struct NamedEntry {
     name_end: u32,
-    kind: Kind,
+    kind: EntryKind,
 }
 
 /// A directory after reading.
@@ -85,7 +85,7 @@ pub struct Directory {
     /// The path relative to the walk's root; empty for the root.
     pub path: BString,
     names: Vec<u8>,
-    entries: Vec<Entry>,
+    entries: Vec<NamedEntry>,
 }
 
 impl Directory {
@@ -100,7 +100,7 @@ impl Directory {
     }
 
     /// Returns the name and kind of the entry at `index`.
-    pub fn entry(&self, index: usize) -> (&[u8], Kind) {
+    pub fn entry(&self, index: usize) -> (&[u8], EntryKind) {
         let start = match index {
             0 => 0,
             _ => self.entries[index - 1].name_end as usize,
@@ -110,7 +110,7 @@ impl Directory {
     }
 
     /// Returns all entries in the order of the system.
-    pub fn iter(&self) -> impl Iterator<Item = (&[u8], Kind)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], EntryKind)> {
         (0..self.len()).map(|index| self.entry(index))
     }
 
@@ -119,9 +119,9 @@ impl Directory {
         joined(&self.path, name)
     }
 
-    fn push(&mut self, name: &[u8], kind: Kind) {
+    fn push(&mut self, name: &[u8], kind: EntryKind) {
         self.names.extend_from_slice(name);
-        self.entries.push(Entry { name_end: self.names.len() as u32, kind });
+        self.entries.push(NamedEntry { name_end: self.names.len() as u32, kind });
     }
 }
 
@@ -196,9 +196,9 @@ impl Walk {
             FileType::RegularFile => {
                 let stat = Stat::from_rustix(&stat);
                 (walk.files, walk.bytes) = (1, stat.size);
-                directory.push(name, Kind::File(stat));
+                directory.push(name, EntryKind::File(stat));
             }
-            FileType::Symlink => directory.push(name, Kind::Symlink(Stat::from_rustix(&stat))),
+            FileType::Symlink => directory.push(name, EntryKind::Symlink(Stat::from_rustix(&stat))),
             other => {
                 let shown = crate::tree_path::escaped(name);
                 let message = format!("'{shown}' is {}", read::describe(other));
@@ -210,7 +210,7 @@ impl Walk {
     }
 }
 
-fn assemble(parts: Vec<Result<Part>>, count: usize) -> Result<Walk> {
+fn assemble(parts: Vec<Result<WalkPart>>, count: usize) -> Result<Walk> {
     let mut walk = Walk::default();
     walk.directories.resize_with(count, Directory::default);
     for part in parts {
@@ -274,7 +274,7 @@ struct Shared<'a, F: Filter> {
 }
 
 #[derive(Default)]
-struct Part {
+struct WalkPart {
     directories: Vec<(u32, Directory)>,
     files: u64,
     bytes: u64,
@@ -285,8 +285,8 @@ struct Part {
 
 impl<F: Filter> Shared<'_, F> {
     /// Processes directories from the queue until all are read.
-    fn work(&self) -> Result<Part> {
-        let mut part = Part::default();
+    fn work(&self) -> Result<WalkPart> {
+        let mut part = WalkPart::default();
         let mut result = Ok(());
         while let Some(task) = self.next() {
             let children = check_interrupt(self.progress).and_then(|()| self.read(task, &mut part));
@@ -324,7 +324,7 @@ impl<F: Filter> Shared<'_, F> {
     }
 
     /// Reads one directory into `part`, and returns its subdirectories as tasks.
-    fn read(&self, task: Task<F::State>, part: &mut Part) -> Result<Vec<Task<F::State>>> {
+    fn read(&self, task: Task<F::State>, part: &mut WalkPart) -> Result<Vec<Task<F::State>>> {
         let is_root = task.index == 0;
         let (directory, children) = match self.list(&task, part) {
             Ok(read) => read,
@@ -334,7 +334,7 @@ impl<F: Filter> Shared<'_, F> {
                 (Directory { path: task.path, ..Directory::default() }, Vec::new())
             }
         };
-        let files = directory.iter().filter(|(_, kind)| matches!(kind, Kind::File(_))).count();
+        let files = directory.iter().filter(|(_, kind)| matches!(kind, EntryKind::File(_))).count();
         self.files.fetch_add(files as u64, Ordering::Relaxed);
         self.progress.advance(files as u64);
         part.directories.push((task.index, directory));
@@ -344,7 +344,7 @@ impl<F: Filter> Shared<'_, F> {
     fn list(
         &self,
         task: &Task<F::State>,
-        part: &mut Part,
+        part: &mut WalkPart,
     ) -> Result<(Directory, Vec<Task<F::State>>)> {
         let shown = || Path::new(".").join(crate::tree_path::escaped(&task.path));
         let fd = match &task.source {
@@ -430,7 +430,7 @@ impl<F: Filter> Listing<'_, '_, F> {
         &self,
         path: &BString,
         found: Vec<(std::ffi::CString, FileType)>,
-        part: &mut Part,
+        part: &mut WalkPart,
     ) -> (Directory, Vec<Task<F::State>>) {
         let mut directory = Directory { path: path.clone(), ..Directory::default() };
         let mut children = Vec::new();
@@ -458,7 +458,7 @@ impl<F: Filter> Listing<'_, '_, F> {
             match (file_type, stat) {
                 (FileType::Directory, _) => {
                     let index = self.shared.next_index.fetch_add(1, Ordering::Relaxed);
-                    directory.push(name.to_bytes(), Kind::Directory(index));
+                    directory.push(name.to_bytes(), EntryKind::Directory(index));
                     children.push(Task {
                         source: DirectoryHandle::Below(Arc::clone(&self.fd), name),
                         path: full.clone(),
@@ -469,10 +469,10 @@ impl<F: Filter> Listing<'_, '_, F> {
                 (FileType::RegularFile, Some(stat)) => {
                     part.files += 1;
                     part.bytes += stat.size;
-                    directory.push(name.to_bytes(), Kind::File(stat));
+                    directory.push(name.to_bytes(), EntryKind::File(stat));
                 }
                 (FileType::Symlink, Some(stat)) => {
-                    directory.push(name.to_bytes(), Kind::Symlink(stat));
+                    directory.push(name.to_bytes(), EntryKind::Symlink(stat));
                 }
                 (other, _) => {
                     part.skipped.push(Skipped { path: full.clone(), what: read::describe(other) });
@@ -491,7 +491,7 @@ impl<F: Filter> Listing<'_, '_, F> {
         name: &CStr,
         file_type: FileType,
         path: &[u8],
-        part: &mut Part,
+        part: &mut WalkPart,
     ) -> Option<(FileType, Option<Stat>)> {
         if file_type == FileType::Directory {
             return Some((file_type, None));

@@ -17,7 +17,7 @@ pub use super::renames::{Similarity, find_renames};
 
 /// A file, link or empty directory in one of two trees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
-pub struct Side {
+pub struct DiffSide {
     /// The mode.
     pub mode: EntryMode,
     /// The id of the blob or tree.
@@ -33,23 +33,23 @@ pub enum Change {
         /// The path.
         path: TreePath,
         /// The new entry.
-        new: Side,
+        new: DiffSide,
     },
     /// The path exists only in the first tree.
     Deleted {
         /// The path.
         path: TreePath,
         /// The old entry.
-        old: Side,
+        old: DiffSide,
     },
     /// The path exists in both trees, with different content or mode.
     Modified {
         /// The path.
         path: TreePath,
         /// The old entry.
-        old: Side,
+        old: DiffSide,
         /// The new entry.
-        new: Side,
+        new: DiffSide,
     },
     /// The file moved from one path to another.
     Renamed {
@@ -58,9 +58,9 @@ pub enum Change {
         /// The new path.
         to: TreePath,
         /// The old entry.
-        old: Side,
+        old: DiffSide,
         /// The new entry.
-        new: Side,
+        new: DiffSide,
         /// The similarity of the contents in percent. 100 means identical bytes.
         similarity: u8,
     },
@@ -78,7 +78,7 @@ impl Change {
     }
 
     /// Returns the old entry.
-    pub fn before(&self) -> Option<Side> {
+    pub fn before(&self) -> Option<DiffSide> {
         match self {
             Change::Added { .. } => None,
             Change::Deleted { old, .. }
@@ -88,7 +88,7 @@ impl Change {
     }
 
     /// Returns the new entry.
-    pub fn after(&self) -> Option<Side> {
+    pub fn after(&self) -> Option<DiffSide> {
         match self {
             Change::Deleted { .. } => None,
             Change::Added { new, .. }
@@ -224,11 +224,11 @@ impl Level {
     }
 }
 
-fn side(entry: Option<&TreeEntry>) -> Option<Side> {
-    entry.map(|entry| Side { mode: entry.mode, id: entry.id })
+fn side(entry: Option<&TreeEntry>) -> Option<DiffSide> {
+    entry.map(|entry| DiffSide { mode: entry.mode, id: entry.id })
 }
 
-fn leaf_change(path: TreePath, old: Option<Side>, new: Option<Side>) -> Option<Change> {
+fn leaf_change(path: TreePath, old: Option<DiffSide>, new: Option<DiffSide>) -> Option<Change> {
     match (old, new) {
         (None, None) => None,
         (None, Some(new)) => Some(Change::Added { path, new }),

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use super::EntryMode;
-use super::diff::{Change, Side};
+use super::diff::{Change, DiffSide};
 use crate::error::Result;
 use crate::tree_path::TreePath;
 
@@ -13,7 +13,7 @@ const SIMILAR_ENOUGH: u8 = 50;
 const PAIR_LIMIT: usize = 10_000;
 
 /// Returns the similarity of two contents in percent, or `None` if it should not be computed.
-pub type Similarity<'a> = dyn FnMut(&Side, &Side) -> Result<Option<u8>> + 'a;
+pub type Similarity<'a> = dyn FnMut(&DiffSide, &DiffSide) -> Result<Option<u8>> + 'a;
 
 /// Replaces a deleted and an added file with the same content by one rename. If there are several
 /// candidates, prefers one with the same file name, then the first by path. With `similarity`,
@@ -23,8 +23,8 @@ pub fn find_renames(
     changes: Vec<Change>,
     similarity: Option<&mut Similarity<'_>>,
 ) -> Result<Vec<Change>> {
-    let mut sources: Vec<(TreePath, Side)> = Vec::new();
-    let mut targets: Vec<(TreePath, Side)> = Vec::new();
+    let mut sources: Vec<(TreePath, DiffSide)> = Vec::new();
+    let mut targets: Vec<(TreePath, DiffSide)> = Vec::new();
     let mut rest = Vec::new();
     for change in changes {
         match change {
@@ -43,7 +43,7 @@ pub fn find_renames(
     Ok(rest)
 }
 
-fn is_file(side: Side) -> bool {
+fn is_file(side: DiffSide) -> bool {
     matches!(side.mode, EntryMode::File | EntryMode::Executable)
 }
 
@@ -59,7 +59,7 @@ impl Moves {
         self.taken[source] = true;
     }
 
-    fn match_equal(&mut self, sources: &[(TreePath, Side)], targets: &[(TreePath, Side)]) {
+    fn match_equal(&mut self, sources: &[(TreePath, DiffSide)], targets: &[(TreePath, DiffSide)]) {
         self.match_by(sources, targets, |path, side| {
             (side.id, path.split_last().map(|(_, name)| name.to_owned()))
         });
@@ -69,9 +69,9 @@ impl Moves {
     /// Pairs the remaining files with the same key, in order.
     fn match_by<K: Eq + std::hash::Hash>(
         &mut self,
-        sources: &[(TreePath, Side)],
-        targets: &[(TreePath, Side)],
-        key: impl Fn(&TreePath, &Side) -> K,
+        sources: &[(TreePath, DiffSide)],
+        targets: &[(TreePath, DiffSide)],
+        key: impl Fn(&TreePath, &DiffSide) -> K,
     ) {
         let mut free: HashMap<K, VecDeque<usize>> = HashMap::new();
         for (index, (path, side)) in sources.iter().enumerate() {
@@ -90,8 +90,8 @@ impl Moves {
 
     fn match_similar(
         &mut self,
-        sources: &[(TreePath, Side)],
-        targets: &[(TreePath, Side)],
+        sources: &[(TreePath, DiffSide)],
+        targets: &[(TreePath, DiffSide)],
         similarity: &mut Similarity<'_>,
     ) -> Result<()> {
         let free_sources: Vec<_> = (0..sources.len()).filter(|i| !self.taken[*i]).collect();
@@ -121,8 +121,8 @@ impl Moves {
 
     fn into_changes(
         self,
-        sources: Vec<(TreePath, Side)>,
-        targets: Vec<(TreePath, Side)>,
+        sources: Vec<(TreePath, DiffSide)>,
+        targets: Vec<(TreePath, DiffSide)>,
     ) -> Vec<Change> {
         let mut changes = Vec::with_capacity(sources.len().max(targets.len()));
         for ((to, new), from) in targets.into_iter().zip(self.from) {
@@ -163,7 +163,7 @@ mod tests {
         let b = tree(&history, &[("uno", "11"), ("due", "22"), ("tre", "333")]);
         let one = Id::of_blob(b"1");
         let uno = Id::of_blob(b"11");
-        let mut alike = |old: &Side, new: &Side| {
+        let mut alike = |old: &DiffSide, new: &DiffSide| {
             Ok(match (old.id == one, new.id == uno) {
                 (true, true) => Some(90),
                 (true, false) => Some(95),
@@ -179,7 +179,7 @@ mod tests {
     #[test]
     fn many_equal_moved_files_are_matched_quickly() {
         let id = Id::of_blob(b"");
-        let side = Side { mode: EntryMode::File, id };
+        let side = DiffSide { mode: EntryMode::File, id };
         let path = |top: &str, n: u32| TreePath::parse(format!("{top}/{n}")).unwrap();
         let count = 50_000;
         let deleted = (0..count).map(|n| Change::Deleted { path: path("a", n), old: side });

@@ -368,7 +368,7 @@ fn path_text(bytes: &[u8]) -> String {
 /// A change as `git diff-tree --raw` prints it.
 fn raw(change: &Change) -> String {
     let none = ("000000", Id::NULL);
-    let side = |side: Option<artifacts::history::diff::Side>| {
+    let side = |side: Option<artifacts::history::diff::DiffSide>| {
         side.map_or(none, |side| (side.mode.octal(), side.id))
     };
     let ((old_mode, old), (new_mode, new)) = (side(change.before()), side(change.after()));

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use artifacts::fs::walk::{Kind, walk};
+use artifacts::fs::walk::{EntryKind, walk};
 use artifacts::history::ignore::{FILE_NAME, IgnoreRules};
 use artifacts::progress::NoProgress;
 use proptest::collection::vec;
@@ -26,7 +26,7 @@ fn left_in(root: &Path, rules: &IgnoreRules) -> BTreeSet<Vec<u8>> {
     let mut all = BTreeSet::new();
     for directory in &walk.directories {
         for (name, kind) in directory.iter() {
-            assert!(!matches!(kind, Kind::Symlink(_)));
+            assert!(!matches!(kind, EntryKind::Symlink(_)));
             all.insert(directory.path_of(name).to_vec());
         }
     }

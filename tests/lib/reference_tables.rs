@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use artifacts::config::{Key, Kind, Value, find_key, keys};
+use artifacts::config::{Key, Value, ValueKind, find_key, keys};
 use artifacts::content::Params;
 use artifacts::record::query::{Field, FieldKind};
 use artifacts::record::{RUN_FIELDS, VERSION_FIELDS};
@@ -66,8 +66,8 @@ fn table_of(fields: &[Field]) -> String {
 #[test]
 fn the_content_store_takes_every_size_that_a_setting_may_have() {
     let size = |name: &str| match find_key(name).unwrap().kind {
-        Kind::Size(from, to) => (from, to),
-        Kind::Integer(from, to) => (u64::try_from(from).unwrap(), u64::try_from(to).unwrap()),
+        ValueKind::Size(from, to) => (from, to),
+        ValueKind::Integer(from, to) => (u64::try_from(from).unwrap(), u64::try_from(to).unwrap()),
         other => panic!("{name} is {other}"),
     };
     let (min, avg, max) =

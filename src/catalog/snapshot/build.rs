@@ -6,7 +6,7 @@ use bstr::BString;
 
 use super::Snapshot;
 use crate::error::{Error, Result};
-use crate::fs::walk::Kind;
+use crate::fs::walk::EntryKind;
 use crate::history::{EntryMode, ObjectWriter, TreeEntry};
 use crate::id::Id;
 
@@ -27,7 +27,7 @@ impl Snapshot {
             let mut entries = Vec::with_capacity(directory.len());
             for (index, (name, kind)) in directory.iter().enumerate() {
                 let (mode, id) = match kind {
-                    Kind::Directory(child) => (EntryMode::Directory, trees[child as usize]),
+                    EntryKind::Directory(child) => (EntryMode::Directory, trees[child as usize]),
                     _ => (mode_of(kind), self.id(number, index)),
                 };
                 if let Some(id) = id {
@@ -48,11 +48,11 @@ impl Snapshot {
 }
 
 /// Returns the mode of an entry that is not a directory.
-pub(crate) fn mode_of(kind: Kind) -> EntryMode {
+pub(crate) fn mode_of(kind: EntryKind) -> EntryMode {
     match kind {
-        Kind::File(stat) if stat.executable => EntryMode::Executable,
-        Kind::File(_) => EntryMode::File,
-        Kind::Symlink(_) => EntryMode::Symlink,
-        Kind::Directory(_) => EntryMode::Directory,
+        EntryKind::File(stat) if stat.executable => EntryMode::Executable,
+        EntryKind::File(_) => EntryMode::File,
+        EntryKind::Symlink(_) => EntryMode::Symlink,
+        EntryKind::Directory(_) => EntryMode::Directory,
     }
 }

@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use super::Snapshot;
-use crate::content::{Item, ItemKind};
+use crate::content::{IngestItem, ItemKind};
 use crate::error::{Error, ErrorKind, IoResultExt, Result};
 use crate::fs::beneath::Beneath;
 use crate::fs::stat::Stat;
@@ -37,7 +37,7 @@ impl Snapshot {
 /// Computes the ids of the items, in the same order.
 fn hash_items(
     beneath: &Beneath,
-    items: &[Item],
+    items: &[IngestItem],
     threads: usize,
     progress: &dyn Progress,
 ) -> Result<Vec<HashResult>> {
@@ -54,7 +54,7 @@ fn hash_items(
 
 fn hash_item(
     root: &Beneath,
-    item: &Item,
+    item: &IngestItem,
     buffer: &mut [u8],
     progress: &dyn Progress,
 ) -> Result<(Id, Option<Stat>)> {

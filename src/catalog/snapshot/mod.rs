@@ -13,11 +13,11 @@ use std::path::{Path, PathBuf};
 
 use bstr::BString;
 
-use crate::content::{CacheEntry, Item, ItemKind, Session, StatCache, Stored};
+use crate::content::{CacheEntry, IngestItem, ItemKind, Session, StatCache, Stored};
 use crate::error::{Error, IoResultExt, Result};
 use crate::fs::beneath::Beneath;
 use crate::fs::stat::Stat;
-use crate::fs::walk::{Directory, Everything, Kind, Skipped, Walk, walk};
+use crate::fs::walk::{Directory, EntryKind, Everything, Skipped, Walk, walk};
 use crate::history::WalkLimits;
 use crate::history::ignore::IgnoreRules;
 use crate::id::Id;
@@ -152,7 +152,7 @@ impl Snapshot {
                         let mut path = Self::stem(root, &directory.path);
                         let stem = path.len();
                         for ((name, kind), slot) in directory.iter().zip(slots.by_ref()) {
-                            let Kind::File(stat) = kind else { continue };
+                            let EntryKind::File(stat) = kind else { continue };
                             path.truncate(stem);
                             path.extend_from_slice(name);
                             *slot = cache.find(&path, &stat);
@@ -169,7 +169,7 @@ impl Snapshot {
 
     /// Returns the next entries, from the slot `from` on, whose content must be read, with their
     /// slots. Returns at most [`WINDOW`] entries, to bound the memory use.
-    fn unknown(&self, from: usize) -> (Vec<Item>, Vec<usize>) {
+    fn unknown(&self, from: usize) -> (Vec<IngestItem>, Vec<usize>) {
         let (mut items, mut slots) = (Vec::new(), Vec::new());
         let holder = self.first.partition_point(|first| *first <= from).saturating_sub(1);
         for (directory, first) in self.walk.directories.iter().zip(&self.first).skip(holder) {
@@ -179,11 +179,11 @@ impl Snapshot {
                 }
                 let (name, kind) = directory.entry(index);
                 let kind = match kind {
-                    Kind::File(stat) => ItemKind::File(stat),
-                    Kind::Symlink(_) => ItemKind::Symlink,
-                    Kind::Directory(_) => continue,
+                    EntryKind::File(stat) => ItemKind::File(stat),
+                    EntryKind::Symlink(_) => ItemKind::Symlink,
+                    EntryKind::Directory(_) => continue,
                 };
-                items.push(Item { path: directory.path_of(name), kind });
+                items.push(IngestItem { path: directory.path_of(name), kind });
                 slots.push(first + index);
                 if items.len() == WINDOW {
                     return (items, slots);
@@ -197,7 +197,9 @@ impl Snapshot {
     fn unknown_bytes(&self) -> u64 {
         let entries = self.walk.directories.iter().flat_map(Directory::iter);
         let unknown = entries.zip(&self.ids).filter(|(_, id)| id.is_none());
-        unknown.map(|((_, kind), _)| if let Kind::File(stat) = kind { stat.size } else { 0 }).sum()
+        unknown
+            .map(|((_, kind), _)| if let EntryKind::File(stat) = kind { stat.size } else { 0 })
+            .sum()
     }
 
     /// Stores the files without an id, and adds their ids to the stat cache.
@@ -243,7 +245,7 @@ impl Snapshot {
     /// Records the ids. Returns cache entries for files that last changed long enough ago.
     fn learn(
         &mut self,
-        items: Vec<Item>,
+        items: Vec<IngestItem>,
         slots: Vec<usize>,
         found: Vec<Result<(Id, Option<Stat>)>>,
         began: i64,
@@ -289,7 +291,7 @@ impl Snapshot {
         let (mut files, mut bytes) = (0, 0);
         let entries = self.walk.directories.iter().flat_map(Directory::iter);
         for ((_, kind), id) in entries.zip(&self.ids) {
-            if let (Kind::File(stat) | Kind::Symlink(stat), Some(_)) = (kind, id) {
+            if let (EntryKind::File(stat) | EntryKind::Symlink(stat), Some(_)) = (kind, id) {
                 files += 1;
                 bytes += stat.size;
             }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::Snapshot;
 use crate::error::Result;
-use crate::fs::walk::Kind;
+use crate::fs::walk::EntryKind;
 use crate::id::Id;
 use crate::repo::Repository;
 
@@ -39,7 +39,7 @@ impl Snapshot {
     ) -> Result<()> {
         for (number, directory) in self.walk.directories.iter().enumerate() {
             for (index, (_, kind)) in directory.iter().enumerate() {
-                let (Kind::File(stat) | Kind::Symlink(stat)) = kind else { continue };
+                let (EntryKind::File(stat) | EntryKind::Symlink(stat)) = kind else { continue };
                 if let Some(id) = self.id(number, index)
                     && !repo.content().is_indexed(&id)?
                 {

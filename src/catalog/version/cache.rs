@@ -150,16 +150,16 @@ mod tests {
     use crate::record::{Extra, RunReference, Tags, VersionKind};
     use crate::repo::Settings;
 
-    struct Place {
+    struct TestCache {
         _directory: tempfile::TempDir,
         repo: Repository,
     }
 
-    impl Place {
+    impl TestCache {
         fn new() -> Self {
             let directory = tempfile::tempdir().unwrap();
             let repo = Repository::create(directory.path(), Settings::default()).unwrap();
-            Place { _directory: directory, repo }
+            TestCache { _directory: directory, repo }
         }
 
         fn path(&self) -> PathBuf {
@@ -220,7 +220,7 @@ mod tests {
 
     #[test]
     fn rows_are_added_and_found() {
-        let place = Place::new();
+        let place = TestCache::new();
         assert_eq!(place.found(&["a"]), [false]);
         place.add(&["a", "b"]);
         place.add(&["c"]);
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn damaged_rows_are_ignored_and_later_rows_are_found() {
-        let place = Place::new();
+        let place = TestCache::new();
         place.add(&["a", "b"]);
         let whole = read::read_bounded(&place.path(), MAX_LEN).unwrap();
         for at in 0..whole.len() {
@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn a_row_of_another_commit_is_ignored() {
-        let place = Place::new();
+        let place = TestCache::new();
         place.add(&["a"]);
         let mut bytes = read::read_bounded(&place.path(), MAX_LEN).unwrap();
         let other = id("b").to_hex();
@@ -263,7 +263,7 @@ mod tests {
 
     #[test]
     fn stale_rows_are_dropped_when_most_rows_are_stale() {
-        let place = Place::new();
+        let place = TestCache::new();
         let names: Vec<String> = (0..SLACK + 10).map(|number| format!("v{number}")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         place.add(&names);
@@ -275,7 +275,7 @@ mod tests {
 
     #[test]
     fn a_failed_write_is_not_an_error() {
-        let place = Place::new();
+        let place = TestCache::new();
         atomic::create_dir_all(&place.path()).unwrap();
         place.add(&["a"]);
         assert_eq!(place.found(&["a"]), [false]);
@@ -284,7 +284,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-            let place = Place::new();
+            let place = TestCache::new();
             place.write(&bytes);
             assert_eq!(place.found(&["a"]), [false]);
             place.write(&[&row_of(&id("a"), &version("a")).unwrap()[..], &bytes].concat());

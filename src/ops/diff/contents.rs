@@ -10,7 +10,7 @@ use rustix::fs::FileType;
 use crate::content::Reader;
 use crate::error::{Error, ErrorKind, IoResultExt, Result};
 use crate::fs::beneath::Beneath;
-use crate::history::diff::{Change, Side};
+use crate::history::diff::{Change, DiffSide};
 use crate::id::Id;
 use crate::pack::{Chunk, MemberKind};
 use crate::repo::Repository;
@@ -43,7 +43,7 @@ impl<'a> Contents<'a> {
         &mut self,
         root: &Path,
         changes: &[Change],
-        side: fn(&Change) -> Option<Side>,
+        side: fn(&Change) -> Option<DiffSide>,
     ) -> Result<()> {
         let root = Rc::new(Beneath::open(root)?);
         for change in changes {

@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use crate::catalog::revision::Resolved;
 use crate::error::Result;
-use crate::history::diff::{Change, Side, diff_trees, find_renames};
+use crate::history::diff::{Change, DiffSide, diff_trees, find_renames};
 use crate::id::Id;
 use crate::progress::Progress;
 use crate::repo::Repository;
@@ -103,7 +103,7 @@ pub fn diff<'a>(
     changes.retain(|change| (only.is_empty() || is_at(change, &only)) && !is_at(change, &unread));
     let mut contents = Contents::new(repo);
     for (found, side) in
-        [(&from, Change::before as fn(&Change) -> Option<Side>), (&to, Change::after)]
+        [(&from, Change::before as fn(&Change) -> Option<DiffSide>), (&to, Change::after)]
     {
         if let Some(root) = &found.root {
             contents.add_directory(root, &changes, side)?;

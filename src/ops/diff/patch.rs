@@ -9,7 +9,7 @@ use super::hunks::write_hunks;
 use super::likeness::is_binary;
 use crate::error::{IoResultExt, Result};
 use crate::history::EntryMode;
-use crate::history::diff::{Change, Side};
+use crate::history::diff::{Change, DiffSide};
 use crate::tree_path::TreePath;
 
 /// Larger contents are shown as binary: 32 MiB.
@@ -32,8 +32,8 @@ pub enum Shown {
 struct Pair<'a> {
     from: &'a TreePath,
     to: &'a TreePath,
-    old: Option<Side>,
-    new: Option<Side>,
+    old: Option<DiffSide>,
+    new: Option<DiffSide>,
     similarity: Option<u8>,
 }
 
@@ -48,7 +48,7 @@ impl Comparison<'_> {
     pub fn write_patch(&mut self, change: &Change, out: &mut dyn Write) -> Result<Shown> {
         self.check_content()?;
         let (path, old, new) = (change.path(), change.before(), change.after());
-        let is_link = |side: Option<Side>| side.map(|side| side.mode == EntryMode::Symlink);
+        let is_link = |side: Option<DiffSide>| side.map(|side| side.mode == EntryMode::Symlink);
         let mut pair = Pair { from: path, to: path, old, new, similarity: None };
         if let Change::Renamed { from, similarity, .. } = change {
             pair.from = from;
@@ -91,7 +91,7 @@ impl Comparison<'_> {
     }
 
     /// Reads the bytes of one side, or returns the reason for not showing them.
-    fn text(&mut self, side: Option<Side>) -> Result<Result<Vec<u8>, Shown>> {
+    fn text(&mut self, side: Option<DiffSide>) -> Result<Result<Vec<u8>, Shown>> {
         let Some(side) = side else { return Ok(Ok(Vec::new())) };
         let length = self.likeness.size(&mut self.contents, &side.id)?;
         if length.is_some_and(|length| length > TEXT_LIMIT) {
@@ -125,7 +125,7 @@ fn write_head(pair: &Pair<'_>, out: &mut dyn Write) -> std::io::Result<()> {
         let (from, to) = (quoted(b"", pair.from), quoted(b"", pair.to));
         out.write_all(&[b"rename from ", &from[..], b"\nrename to ", &to[..], b"\n"].concat())?;
     }
-    let id = |side: Option<Side>| side.map_or_else(|| "0".repeat(12), |side| side.id.short());
+    let id = |side: Option<DiffSide>| side.map_or_else(|| "0".repeat(12), |side| side.id.short());
     if pair.old.map(|side| side.id) != pair.new.map(|side| side.id) {
         write!(out, "index {}..{}", id(pair.old), id(pair.new))?;
         match same_mode {
@@ -144,7 +144,7 @@ fn write_names(from: &[u8], to: &[u8], out: &mut dyn Write) -> std::io::Result<(
     out.write_all(&[b"+++ ", to, end(to).as_bytes(), b"\n"].concat())
 }
 
-fn name(path: &TreePath, side: Option<Side>, prefix: &str) -> Vec<u8> {
+fn name(path: &TreePath, side: Option<DiffSide>, prefix: &str) -> Vec<u8> {
     match side {
         Some(_) => quoted(prefix.as_bytes(), path),
         None => b"/dev/null".to_vec(),

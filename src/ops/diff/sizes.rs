@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::Comparison;
 use crate::error::Result;
-use crate::history::diff::{Change, Side};
+use crate::history::diff::{Change, DiffSide};
 use crate::id::Id;
 
 /// The byte counts of one change.
@@ -24,8 +24,9 @@ impl Comparison<'_> {
     /// Measures one change: small files by their lines, larger files by their chunks. Contents that
     /// cannot be compared count as fully deleted and fully added.
     pub fn sizes(&mut self, change: &Change) -> Result<FileSizes> {
-        let id =
-            |side: Option<Side>| side.filter(|side| !side.mode.is_directory()).map(|side| side.id);
+        let id = |side: Option<DiffSide>| {
+            side.filter(|side| !side.mode.is_directory()).map(|side| side.id)
+        };
         let (old, new) = (id(change.before()), id(change.after()));
         let (old_size, new_size) = (self.size_of(old)?, self.size_of(new)?);
         let common = match (old, new) {

@@ -99,7 +99,7 @@ pub fn fsck_at(
     }
     let repo = Repository::open(directory, settings)?;
     let mut outcome = fsck(&repo, options, progress)?;
-    outcome.repairs.splice(0..0, made.into_iter().map(|path| Repair::MadeAgain { path }));
+    outcome.repairs.splice(0..0, made.into_iter().map(|path| Repair::Recreated { path }));
     Ok(outcome)
 }
 

@@ -17,7 +17,8 @@ use crate::repo::Repository;
 #[serde(tag = "what", rename_all = "snake_case")]
 pub enum Repair {
     /// A standard file or directory of a repository was recreated, as in a new repository.
-    MadeAgain {
+    #[serde(rename = "made_again")]
+    Recreated {
         /// Its path in the repository.
         path: PathBuf,
     },

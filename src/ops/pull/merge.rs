@@ -57,7 +57,7 @@ pub(super) fn merge_refs(
     progress: &dyn Progress,
 ) -> Result<PullOutcome> {
     let repo = connection.repo;
-    progress.begin("joining", Some(names.len() as u64), Unit::Items);
+    progress.begin("merging", Some(names.len() as u64), Unit::Items);
     let changed = change_records(repo, |change| {
         let mut merge = PullMerge {
             connection,

@@ -12,4 +12,4 @@ pub use add::{
 pub use list::{RemoteList, RemoteRow, UnreadableRemote, list};
 pub use log::{Amount, RefChange, RemoteEntry, RemoteLogOptions, RemoteLogOutcome, log};
 pub use remove::{RemoveOutcome, RemovePlan, plan_remove, remove};
-pub use show::{ConflictRow, ProjectCounts, RemoteDetails, Side, show};
+pub use show::{ConflictRow, ConflictSide, ProjectCounts, RemoteDetails, show};

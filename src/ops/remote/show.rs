@@ -75,12 +75,12 @@ pub struct ConflictRow {
     /// The current commit; `None` if the ref was deleted.
     pub commit: Option<Id>,
     /// The commits of the other pushes.
-    pub sides: Vec<Side>,
+    pub sides: Vec<ConflictSide>,
 }
 
 /// One of the other pushes of a conflict.
 #[derive(Debug, Clone, Serialize)]
-pub struct Side {
+pub struct ConflictSide {
     /// The commit; `None` for a deletion.
     pub commit: Option<Id>,
     /// The number of the push's log entry.
@@ -151,7 +151,11 @@ impl RemoteDetails {
             commit: remote_state.refs.get(name).copied(),
             sides: sides
                 .iter()
-                .map(|side| Side { commit: side.commit, number: side.number, write: side.write })
+                .map(|side| ConflictSide {
+                    commit: side.commit,
+                    number: side.number,
+                    write: side.write,
+                })
                 .collect(),
         };
         self.conflicts = remote_state.conflicts.iter().map(row).collect();

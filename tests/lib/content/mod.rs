@@ -8,7 +8,9 @@ mod send;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use artifacts::content::{ContentStore, IsThere, Item, ItemKind, Need, Params, SendPlan, Session};
+use artifacts::content::{
+    ContentStore, IngestItem, IsThere, ItemKind, Need, Params, SendPlan, Session,
+};
 use artifacts::fs::beneath::Beneath;
 use artifacts::fs::stat::Stat;
 use artifacts::id::Digest;
@@ -51,13 +53,13 @@ impl Place {
     /// Stores contents and returns their ids.
     pub(crate) fn put(&self, contents: &[Vec<u8>]) -> Vec<Id> {
         let work = tempfile::tempdir().unwrap();
-        let items: Vec<Item> = (0..contents.len())
+        let items: Vec<IngestItem> = (0..contents.len())
             .map(|number| {
                 let name = format!("{number:06}.bin");
                 let path = work.path().join(&name);
                 std::fs::write(&path, &contents[number]).unwrap();
                 let stat = Stat::of_file(&std::fs::File::open(&path).unwrap()).unwrap();
-                Item { path: name.into(), kind: ItemKind::File(stat) }
+                IngestItem { path: name.into(), kind: ItemKind::File(stat) }
             })
             .collect();
         let session = self.store.begin().unwrap();

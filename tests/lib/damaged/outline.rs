@@ -31,7 +31,7 @@ fn check_named_and_repaired(lost: &str, damage: &dyn Fn(&Path)) {
     assert!(found.advice[0].ends_with("art fsck --repair"), "{lost}");
     let repaired = check(&directory, true);
     assert!(repaired.sound, "{lost}: {}", shown(&repaired));
-    assert!(matches!(repaired.repairs[0], Repair::MadeAgain { .. }), "{lost}");
+    assert!(matches!(repaired.repairs[0], Repair::Recreated { .. }), "{lost}");
     let repo = open(&directory);
     assert_eq!(repo.history().refs("").unwrap(), refs, "{lost}");
     assert_eq!(repo.history().head().unwrap(), head, "{lost}");

@@ -1,6 +1,6 @@
 //! `art config`: reads and changes settings.
 
-use artifacts::config::{Config, ConfigFile, Entry, Origin, Sources, find_key};
+use artifacts::config::{Config, ConfigFile, ListedSetting, Origin, Sources, find_key};
 use artifacts::error::{Error, ErrorKind};
 use artifacts::remote::mask_secrets;
 use artifacts::{Repository, Result};
@@ -140,7 +140,7 @@ fn get(context: &Context<'_>, args: &GetArgs) -> Result<()> {
         Error::not_found(format!("{} is not set", args.key))
             .with_hint(format!("art config set {} VALUE", args.key))
     })?;
-    let entry = Entry {
+    let entry = ListedSetting {
         key: setting.key.name,
         value: mask_secrets(&setting.value.to_string()),
         origin: setting.origin,

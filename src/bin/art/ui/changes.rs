@@ -1,7 +1,7 @@
 //! Shows the differences between two trees to people, one per line.
 
 use artifacts::history::EntryMode;
-use artifacts::history::diff::{Change, Side};
+use artifacts::history::diff::{Change, DiffSide};
 use artifacts::ops::diff::{Comparison, EndpointName, FieldChange, FileSizes};
 use artifacts::ops::upload::Survey;
 use artifacts::{Result, TreePath};
@@ -14,7 +14,7 @@ use super::{Page, Style, Ui, sanitize};
 
 /// The kind of a change, with a word and the letter of git.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum ChangeKind {
     Added,
     Deleted,
     Modified,
@@ -25,46 +25,46 @@ pub(crate) enum Kind {
     Renamed,
 }
 
-impl Kind {
+impl ChangeKind {
     /// The kind of `change`.
     pub(crate) fn of(change: &Change) -> Self {
-        let is_link = |side: &Side| side.mode == EntryMode::Symlink;
+        let is_link = |side: &DiffSide| side.mode == EntryMode::Symlink;
         match change {
-            Change::Added { .. } => Kind::Added,
-            Change::Deleted { .. } => Kind::Deleted,
-            Change::Renamed { .. } => Kind::Renamed,
-            Change::Modified { old, new, .. } if is_link(old) != is_link(new) => Kind::Type,
-            Change::Modified { old, new, .. } if old.id == new.id => Kind::Mode,
-            Change::Modified { .. } => Kind::Modified,
+            Change::Added { .. } => ChangeKind::Added,
+            Change::Deleted { .. } => ChangeKind::Deleted,
+            Change::Renamed { .. } => ChangeKind::Renamed,
+            Change::Modified { old, new, .. } if is_link(old) != is_link(new) => ChangeKind::Type,
+            Change::Modified { old, new, .. } if old.id == new.id => ChangeKind::Mode,
+            Change::Modified { .. } => ChangeKind::Modified,
         }
     }
 
     /// The letter of `git diff --name-status`.
     pub(crate) fn letter(self) -> char {
         match self {
-            Kind::Added => 'A',
-            Kind::Deleted => 'D',
-            Kind::Modified | Kind::Mode => 'M',
-            Kind::Type => 'T',
-            Kind::Renamed => 'R',
+            ChangeKind::Added => 'A',
+            ChangeKind::Deleted => 'D',
+            ChangeKind::Modified | ChangeKind::Mode => 'M',
+            ChangeKind::Type => 'T',
+            ChangeKind::Renamed => 'R',
         }
     }
 
     fn word(self) -> &'static str {
         match self {
-            Kind::Added => "added",
-            Kind::Deleted => "deleted",
-            Kind::Modified => "modified",
-            Kind::Mode => "mode",
-            Kind::Type => "type",
-            Kind::Renamed => "renamed",
+            ChangeKind::Added => "added",
+            ChangeKind::Deleted => "deleted",
+            ChangeKind::Modified => "modified",
+            ChangeKind::Mode => "mode",
+            ChangeKind::Type => "type",
+            ChangeKind::Renamed => "renamed",
         }
     }
 
     fn style(self) -> Style {
         match self {
-            Kind::Added => Style::Added,
-            Kind::Deleted => Style::Deleted,
+            ChangeKind::Added => Style::Added,
+            ChangeKind::Deleted => Style::Deleted,
             _ => Style::Modified,
         }
     }
@@ -73,7 +73,7 @@ impl Kind {
 /// Prints one line for each change: word, path and remarks.
 pub(crate) fn list(page: &mut Page<'_>, changes: &[Change]) -> Result<()> {
     for change in changes {
-        let kind = Kind::of(change);
+        let kind = ChangeKind::of(change);
         let word = page.paint(format_args!("{:<8}", kind.word()), kind.style());
         let is_directory =
             change.after().or(change.before()).map(|side| side.mode) == Some(EntryMode::Directory);
@@ -92,7 +92,7 @@ pub(crate) fn paths(change: &Change) -> String {
     }
 }
 
-fn remark(change: &Change, kind: Kind) -> String {
+fn remark(change: &Change, kind: ChangeKind) -> String {
     let mut remarks = Vec::new();
     if let Change::Renamed { similarity, .. } = change
         && *similarity < 100
@@ -104,7 +104,7 @@ fn remark(change: &Change, kind: Kind) -> String {
     {
         let word = |mode| match mode {
             EntryMode::File => "a file",
-            EntryMode::Executable if kind == Kind::Type => "a file",
+            EntryMode::Executable if kind == ChangeKind::Type => "a file",
             EntryMode::Executable => "executable",
             EntryMode::Symlink => "a link",
             EntryMode::Directory => "a directory",
@@ -120,15 +120,22 @@ fn remark(change: &Change, kind: Kind) -> String {
 
 /// The number of changes of each kind: `2 added, 1 renamed`.
 pub(crate) fn counts(changes: &[Change]) -> String {
-    const ORDER: [Kind; 6] =
-        [Kind::Added, Kind::Modified, Kind::Deleted, Kind::Renamed, Kind::Mode, Kind::Type];
+    const ORDER: [ChangeKind; 6] = [
+        ChangeKind::Added,
+        ChangeKind::Modified,
+        ChangeKind::Deleted,
+        ChangeKind::Renamed,
+        ChangeKind::Mode,
+        ChangeKind::Type,
+    ];
     let mut counts = [0; ORDER.len()];
     for change in changes {
-        let kind = Kind::of(change);
+        let kind = ChangeKind::of(change);
         counts[ORDER.iter().position(|known| *known == kind).unwrap_or_default()] += 1;
     }
     let words = ORDER.iter().zip(counts).filter(|(_, count)| *count > 0).map(|(kind, count)| {
-        let what = if matches!(kind, Kind::Mode | Kind::Type) { " changed" } else { "" };
+        let what =
+            if matches!(kind, ChangeKind::Mode | ChangeKind::Type) { " changed" } else { "" };
         format!("{} {}{what}", grouped(count), kind.word())
     });
     words.collect::<Vec<_>>().join(", ")

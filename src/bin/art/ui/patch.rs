@@ -6,13 +6,13 @@ use artifacts::history::diff::Change;
 use artifacts::ops::diff::{Comparison, Shown, quote};
 use serde::Serialize;
 
-use super::changes::Kind;
+use super::changes::ChangeKind;
 use super::{Page, Style, Ui, sanitize};
 
 /// Prints one line for each change, like `git diff --name-status`.
 pub(crate) fn name_status(page: &mut Page<'_>, changes: &[Change]) -> Result<()> {
     for change in changes {
-        let letter = Kind::of(change).letter();
+        let letter = ChangeKind::of(change).letter();
         // Git does not store empty directories; a slash marks them.
         let mode = change.after().or(change.before()).map(|side| side.mode);
         let slash = if mode == Some(EntryMode::Directory) { &b"/"[..] } else { b"" };

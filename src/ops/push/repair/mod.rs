@@ -46,7 +46,8 @@ pub struct RepairRemoteOptions {
 #[serde(tag = "what", rename_all = "snake_case")]
 pub enum RemoteRepair {
     /// `art.toml` or the checkpoint was written again.
-    MadeAgain {
+    #[serde(rename = "made_again")]
+    Recreated {
         /// The key of the file.
         key: String,
     },
@@ -144,7 +145,7 @@ struct Repaired {
 fn repair_log(repo: &Repository, found: &RemoteCheck, repaired: &mut Repaired) -> Result<()> {
     if found.outline.wrong.is_some() {
         found.store.write_proven(ART_TOML, found.outline.made.encode()?)?;
-        repaired.repairs.push(RemoteRepair::MadeAgain { key: ART_TOML.to_owned() });
+        repaired.repairs.push(RemoteRepair::Recreated { key: ART_TOML.to_owned() });
     }
     let restorer = Restorer { who: author_line(repo), when: repo.settings().clock.now() };
     let keys = found.audit.restore(&found.store, &found.outline.made, &restorer)?;
@@ -243,7 +244,7 @@ impl RepairRun<'_> {
         self.repaired.repairs.extend(retired.map(|key| RemoteRepair::Retired { key }));
         if needs_checkpoint {
             connection.log.renew_checkpoint(&connection.state)?;
-            self.repaired.repairs.push(RemoteRepair::MadeAgain { key: LATEST.to_owned() });
+            self.repaired.repairs.push(RemoteRepair::Recreated { key: LATEST.to_owned() });
         }
         connection.save()
     }

@@ -225,7 +225,7 @@ fn show_verdict(page: &mut Page<'_>, outcome: &FsckOutcome) -> Result<()> {
 
 fn describe(repair: &Repair) -> String {
     match repair {
-        Repair::MadeAgain { path } => {
+        Repair::Recreated { path } => {
             format!("{} recreated as in a new repository", path.display())
         }
         Repair::RestoredRef { name, id: Some(id) } => {

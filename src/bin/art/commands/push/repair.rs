@@ -50,7 +50,7 @@ fn view(page: &mut Page<'_>, outcome: &RepairOutcome) -> Result<()> {
 
 fn describe(repair: &RemoteRepair) -> String {
     match repair {
-        RemoteRepair::MadeAgain { key } => format!("{key} recreated"),
+        RemoteRepair::Recreated { key } => format!("{key} recreated"),
         RemoteRepair::RestoredEntry { key } => {
             format!("{key} rebuilt from later entries")
         }

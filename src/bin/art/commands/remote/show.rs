@@ -1,6 +1,6 @@
 //! `art remote show`.
 
-use artifacts::ops::remote::{Amount, ProjectCounts, RemoteDetails, Side, show};
+use artifacts::ops::remote::{Amount, ConflictSide, ProjectCounts, RemoteDetails, show};
 use artifacts::remote::Protocol;
 use artifacts::{Id, Name, Result};
 
@@ -90,7 +90,7 @@ fn conflicts(page: &mut Page<'_>, details: &RemoteDetails) -> Result<()> {
     }
     let at = |commit: Option<Id>| commit.map_or("(deleted)".to_owned(), |commit| commit.short());
     for conflict in &details.conflicts {
-        let side = |side: &Side| format!("{} by entry {}", at(side.commit), side.number);
+        let side = |side: &ConflictSide| format!("{} by entry {}", at(side.commit), side.number);
         let sides: Vec<String> = conflict.sides.iter().map(side).collect();
         writeln!(page, "  {}  {}, also {}", conflict.name, at(conflict.commit), sides.join(", "))?;
     }
