@@ -36,7 +36,7 @@ const KEPT_MANIFEST: u32 = 1 << 20;
 pub struct Extract<'a> {
     store: &'a ContentStore,
     ids: &'a [Id],
-    small: Vec<Job>,
+    small: Vec<FileJob>,
     /// The chunks of the small files that are chunked.
     chunked: HashMap<u32, Vec<Chunk>>,
     large: Vec<LargeJob>,
@@ -48,7 +48,7 @@ pub struct Extract<'a> {
 /// A file that one worker writes. Because there may be millions of jobs, a job holds only a
 /// location. The jobs of one frame are adjacent, in the order of the packs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Job {
+struct FileJob {
     /// The number of the pack, in the order of first occurrence.
     pack: u32,
     frame: u64,
@@ -87,7 +87,7 @@ impl ContentStore {
                 }
                 Some(location) => {
                     extract.bytes += u64::from(location.size);
-                    extract.small.push(Job::at(number, &location, &mut packs));
+                    extract.small.push(FileJob::at(number, &location, &mut packs));
                 }
             }
         }
@@ -106,10 +106,10 @@ impl ContentStore {
     }
 }
 
-impl Job {
+impl FileJob {
     fn at(number: usize, location: &Location, packs: &mut HashMap<Id, u32>) -> Self {
         let next = packs.len() as u32;
-        Job {
+        FileJob {
             pack: *packs.entry(location.pack).or_insert(next),
             frame: location.frame.offset,
             offset: location.offset,
@@ -144,7 +144,7 @@ impl Extract<'_> {
         }
         let first = chunks.first().map_or(id, |chunk| chunk.id);
         let first = self.store.locate_known(&first)?.ok_or_else(|| missing(&first))?;
-        self.small.push(Job::at(number, &first, packs));
+        self.small.push(FileJob::at(number, &first, packs));
         self.chunked.insert(number as u32, chunks);
         Ok(())
     }
@@ -184,8 +184,8 @@ impl Extract<'_> {
 }
 
 /// Splits the jobs into ranges, one for each frame.
-fn group(jobs: &[Job]) -> Vec<std::ops::Range<usize>> {
-    let frame = |job: &Job| (job.pack, job.frame);
+fn group(jobs: &[FileJob]) -> Vec<std::ops::Range<usize>> {
+    let frame = |job: &FileJob| (job.pack, job.frame);
     let mut groups = Vec::new();
     let mut start = 0;
     for same in jobs.chunk_by(|a, b| frame(a) == frame(b)) {

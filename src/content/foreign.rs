@@ -30,7 +30,7 @@ pub enum Need {
 }
 
 /// A table on disk: a segment of the other store, or several segments merged.
-struct Table {
+struct ForeignTable {
     segment: Segment,
     /// The ids of the segments that the table contains, sorted.
     covers: Vec<Id>,
@@ -43,7 +43,7 @@ struct Table {
 pub struct ForeignIndex {
     directory: PathBuf,
     /// Sorted from largest to smallest.
-    tables: Vec<Table>,
+    tables: Vec<ForeignTable>,
 }
 
 impl fmt::Debug for ForeignIndex {
@@ -126,7 +126,7 @@ impl ForeignIndex {
 
     fn map(&mut self, name: &Id, covers: Vec<Id>) {
         if let Ok(segment) = Segment::open(self.path(name, "idx")) {
-            self.tables.push(Table { segment, covers });
+            self.tables.push(ForeignTable { segment, covers });
         }
     }
 
@@ -168,7 +168,7 @@ impl ForeignIndex {
             let view = table.segment.view();
             for at in 0..view.len() {
                 let (id, Ok(place)) = (view.id(at), view.location(at)) else { continue };
-                let is_there = |before: &Table| {
+                let is_there = |before: &ForeignTable| {
                     before.segment.view().locations(&id).flatten().any(|other| other == place)
                 };
                 if !self.tables[..number].iter().any(is_there) {
@@ -249,10 +249,12 @@ impl ForeignIndex {
     /// Records that the segment `compacted` has the same entries as `parts`, so that it need not be
     /// fetched. The index must have copies of all `parts`.
     pub fn stand_for(&mut self, compacted: &Id, parts: &[Id]) -> Result<()> {
-        let has_part =
-            |table: &Table| parts.iter().any(|part| table.covers.binary_search(part).is_ok());
+        let has_part = |table: &ForeignTable| {
+            parts.iter().any(|part| table.covers.binary_search(part).is_ok())
+        };
         let tables = std::mem::take(&mut self.tables).into_iter();
-        let (with_parts, others): (Vec<Table>, Vec<Table>) = tables.partition(has_part);
+        let (with_parts, others): (Vec<ForeignTable>, Vec<ForeignTable>) =
+            tables.partition(has_part);
         self.tables = others;
         let bytes: Vec<&[u8]> = with_parts.iter().map(|table| table.segment.bytes()).collect();
         let covered = with_parts.iter().flat_map(|table| table.covers.iter().copied());

@@ -52,10 +52,10 @@ impl ContentStore {
         is_there: &mut IsThere<'_>,
         progress: &dyn Progress,
     ) -> Result<SendPlan> {
-        let mut search = Search::new(self, progress)?;
+        let mut search = SendSearch::new(self, progress)?;
         search.files(files, is_there)?;
         search.chunks(is_there)?;
-        let Search { segments, mut places, mut manifests, mut missing, .. } = search;
+        let SendSearch { segments, mut places, mut manifests, mut missing, .. } = search;
         missing.sort_unstable();
         missing.dedup();
         places.settle();
@@ -88,7 +88,7 @@ struct Manifest {
 }
 
 /// The search for the needed content.
-struct Search<'a> {
+struct SendSearch<'a> {
     store: &'a ContentStore,
     segments: Arc<SegmentSet>,
     progress: &'a dyn Progress,
@@ -97,12 +97,12 @@ struct Search<'a> {
     missing: Vec<Id>,
 }
 
-impl<'a> Search<'a> {
+impl<'a> SendSearch<'a> {
     fn new(store: &'a ContentStore, progress: &'a dyn Progress) -> Result<Self> {
         let segments = store.refresh()?;
         let places = NeededPlaces::new(&segments);
         let (manifests, missing) = Default::default();
-        Ok(Search { store, segments, progress, places, manifests, missing })
+        Ok(SendSearch { store, segments, progress, places, manifests, missing })
     }
 
     /// Finds the files that the destination does not have.

@@ -78,17 +78,17 @@ fn check_of(record: &[u8; RECORD_LEN]) -> u64 {
 
 /// One mapped table.
 #[derive(Debug)]
-struct Table {
+struct StatTable {
     path: PathBuf,
     bytes: Mapped,
 }
 
-impl Table {
+impl StatTable {
     fn open(path: PathBuf) -> Option<Self> {
         let bytes = map(&path).ok()?;
         let whole =
             bytes.starts_with(MAGIC) && (bytes.len() - MAGIC.len()).is_multiple_of(RECORD_LEN);
-        whole.then_some(Table { path, bytes })
+        whole.then_some(StatTable { path, bytes })
     }
 
     fn len(&self) -> usize {
@@ -119,7 +119,7 @@ impl Table {
 pub struct StatCache {
     directory: PathBuf,
     /// Sorted from newest to oldest.
-    tables: Vec<Table>,
+    tables: Vec<StatTable>,
 }
 
 impl StatCache {
@@ -130,7 +130,7 @@ impl StatCache {
             .unwrap_or_default();
         paths.retain(|path| path.extension().is_some_and(|extension| extension == "stat"));
         paths.sort_unstable_by(|a, b| b.cmp(a));
-        let tables = paths.into_iter().filter_map(Table::open).collect();
+        let tables = paths.into_iter().filter_map(StatTable::open).collect();
         StatCache { directory: directory.to_owned(), tables }
     }
 
@@ -159,7 +159,7 @@ impl StatCache {
             let records = entries.iter().map(|entry| entry.to_record());
             return self.write(tmp, records);
         }
-        let total: usize = self.tables.iter().map(Table::len).sum();
+        let total: usize = self.tables.iter().map(StatTable::len).sum();
         let (merged, rest) = if total > MAX_RECORDS {
             (&self.tables[..], &[][..])
         } else {
@@ -241,7 +241,7 @@ impl SortedTable {
 }
 
 impl<'a> Union<'a> {
-    fn new(fresh: &'a [[u8; RECORD_LEN]], tables: &[Table]) -> Result<Self> {
+    fn new(fresh: &'a [[u8; RECORD_LEN]], tables: &[StatTable]) -> Result<Self> {
         let older =
             tables.iter().map(|table| SortedTable::open(&table.path)).collect::<Result<_>>()?;
         Ok(Union { fresh, older })

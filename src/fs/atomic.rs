@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat, openat, renameat, unlinkat};
 use rustix::io::Errno;
 
-use super::guarded::{Target, is_guarded};
+use super::guarded::{GuardedPath, is_guarded};
 use super::{fault, read, remove};
 use crate::error::{ErrorKind, IoResultExt, Result};
 use crate::threads;
@@ -39,7 +39,7 @@ impl TempFile {
     fn named(directory: &Path, prefix: &str, mode: u32) -> Result<Self> {
         loop {
             let path = directory.join(format!("{prefix}{}", unique_name()));
-            let target = Target::resolve("create", &path)?;
+            let target = GuardedPath::resolve("create", &path)?;
             let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::CLOEXEC;
             let mode = Mode::from_raw_mode(mode);
             match openat(target.directory(), target.name(), flags, mode).map(File::from) {
@@ -90,8 +90,8 @@ impl TempFile {
     pub fn persist_new(self, target: &Path) -> Result<bool> {
         self.file().sync_all().on("sync", &self.path)?;
         fault::reached("file synced")?;
-        let from = Target::resolve("read", &self.path)?;
-        let to = Target::resolve("create", target)?;
+        let from = GuardedPath::resolve("read", &self.path)?;
+        let to = GuardedPath::resolve("create", target)?;
         let (old, new) = (from.directory(), to.directory());
         match linkat(old, from.name(), new, to.name(), AtFlags::empty()) {
             Ok(()) => {}
@@ -108,8 +108,8 @@ impl TempFile {
     #[cfg(target_os = "linux")]
     fn rename_new(mut self, target: &Path) -> Result<bool> {
         use rustix::fs::{RenameFlags, renameat_with};
-        let from = Target::resolve("read", &self.path)?;
-        let to = Target::resolve("create", target)?;
+        let from = GuardedPath::resolve("read", &self.path)?;
+        let to = GuardedPath::resolve("create", target)?;
         let (old, new) = (from.directory(), to.directory());
         match renameat_with(old, from.name(), new, to.name(), RenameFlags::NOREPLACE) {
             Ok(()) => {}
@@ -275,7 +275,7 @@ pub fn note_throwaway(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 fn append_to(path: &Path, flags: OFlags, bytes: &[u8]) -> Result<File> {
-    let target = Target::resolve("open", path)?;
+    let target = GuardedPath::resolve("open", path)?;
     let mut file = target.open("open", flags | OFlags::WRONLY | OFlags::APPEND, 0o666)?;
     file.write_all(bytes).on("append to", path)?;
     Ok(file)
@@ -284,7 +284,7 @@ fn append_to(path: &Path, flags: OFlags, bytes: &[u8]) -> Result<File> {
 /// Replaces the content of the file at `path` in place, and creates a missing file. Only for data
 /// that can be lost: the file is not synced, and crash tests skip this step.
 pub fn overwrite_throwaway(path: &Path, bytes: &[u8]) -> Result<()> {
-    let target = Target::resolve("open", path)?;
+    let target = GuardedPath::resolve("open", path)?;
     let mut file = target.open("open", OFlags::CREATE | OFlags::WRONLY, 0o666)?;
     file.write_all(bytes).on("write", path)?;
     file.set_len(bytes.len() as u64).on("shorten", path)
@@ -293,7 +293,7 @@ pub fn overwrite_throwaway(path: &Path, bytes: &[u8]) -> Result<()> {
 /// Truncates `path` to `length` bytes, and syncs the file. The bytes after `length` were never
 /// valid.
 pub fn truncate(path: &Path, length: u64) -> Result<()> {
-    let file = Target::resolve("open", path)?.open("open", OFlags::WRONLY, 0)?;
+    let file = GuardedPath::resolve("open", path)?.open("open", OFlags::WRONLY, 0)?;
     file.set_len(length).on("shorten", path)?;
     file.sync_data().on("sync", path)?;
     fault::reached("file shortened")
@@ -364,8 +364,8 @@ pub fn sync_parent(path: &Path) -> Result<()> {
 
 /// Renames `from` to `to`, and replaces an existing file.
 pub fn rename(from: &Path, to: &Path) -> Result<()> {
-    let from = Target::resolve("read", from)?;
-    let to = Target::resolve("create", to)?;
+    let from = GuardedPath::resolve("read", from)?;
+    let to = GuardedPath::resolve("create", to)?;
     renameat(from.directory(), from.name(), to.directory(), to.name())
         .map_err(|error| to.failed("create", error))
 }
@@ -395,14 +395,15 @@ pub fn create_dir_all(path: &Path) -> Result<()> {
     if !is_guarded(path) {
         return std::fs::create_dir_all(path).on("create directory", path);
     }
-    match Target::resolve("create directory", path).and_then(|target| target.make_directory()) {
+    match GuardedPath::resolve("create directory", path).and_then(|target| target.make_directory())
+    {
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         other => return other,
     }
     if let Some(parent) = path.parent() {
         create_dir_all(parent)?;
     }
-    Target::resolve("create directory", path)?.make_directory()
+    GuardedPath::resolve("create directory", path)?.make_directory()
 }
 
 /// Creates a directory and its missing parents, and syncs their names.
@@ -424,7 +425,7 @@ pub fn create_dir_all_durably(path: &Path) -> Result<()> {
 
 /// Creates a symbolic link at `path`, which must not exist.
 pub(super) fn make_link(target: &str, path: &Path) -> Result<std::result::Result<(), Errno>> {
-    let place = Target::resolve("create", path)?;
+    let place = GuardedPath::resolve("create", path)?;
     Ok(rustix::fs::symlinkat(target, place.directory(), place.name()))
 }
 
@@ -446,9 +447,9 @@ pub fn remove_tree(path: &Path) -> Result<()> {
 
 fn remove_with(
     path: &Path,
-    remove: impl FnOnce(&Target<'_>) -> std::result::Result<(), Errno>,
+    remove: impl FnOnce(&GuardedPath<'_>) -> std::result::Result<(), Errno>,
 ) -> Result<()> {
-    let target = match Target::resolve("remove", path) {
+    let target = match GuardedPath::resolve("remove", path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         other => other?,
     };

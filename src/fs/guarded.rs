@@ -52,18 +52,18 @@ pub(super) fn is_guarded(path: &Path) -> bool {
 
 /// A path whose parent directory is held open, so that no link can be inserted between a check and
 /// a write.
-pub(super) struct Target<'p> {
+pub(super) struct GuardedPath<'p> {
     /// `None` outside every guarded directory. The whole path is then resolved as usual.
     parent: Option<OwnedFd>,
     name: &'p Path,
     path: &'p Path,
 }
 
-impl<'p> Target<'p> {
+impl<'p> GuardedPath<'p> {
     /// Opens the parent directory of `path`. Fails with `Unauthorized` if the path contains a link
     /// below a guarded directory.
     pub(super) fn resolve(action: &str, path: &'p Path) -> Result<Self> {
-        let plain = Target { parent: None, name: path, path };
+        let plain = GuardedPath { parent: None, name: path, path };
         let Some(guard) = guard_of(path) else { return Ok(plain) };
         let (Ok(inside), Some(name)) = (path.strip_prefix(guard), path.file_name()) else {
             return Ok(plain);
@@ -81,10 +81,10 @@ impl<'p> Target<'p> {
                 Err(error) => return Err(explain(action, path, error)),
             }
         };
-        Ok(Target { parent: Some(parent), name: Path::new(name), path })
+        Ok(GuardedPath { parent: Some(parent), name: Path::new(name), path })
     }
 
-    /// Returns the directory that [`Target::name`] is relative to.
+    /// Returns the directory that [`GuardedPath::name`] is relative to.
     pub(super) fn directory(&self) -> BorrowedFd<'_> {
         self.parent.as_ref().map_or(CWD, |parent| parent.as_fd())
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::OFlags;
 
-use super::guarded::Target;
+use super::guarded::GuardedPath;
 use crate::error::{Error, ErrorKind, IoResultExt, Result};
 
 /// The mode of a lock.
@@ -37,7 +37,7 @@ impl FileLock {
 
     fn acquire_with(path: &Path, create: OFlags, mode: Mode, timeout: Duration) -> Result<Self> {
         let flags = create | OFlags::RDWR | OFlags::NOFOLLOW;
-        let file = Target::resolve("open", path)?.open("open", flags, 0o666)?;
+        let file = GuardedPath::resolve("open", path)?.open("open", flags, 0o666)?;
         let start = Instant::now();
         let mut pause = Duration::from_micros(500);
         loop {

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
-use super::guarded::Target;
+use super::guarded::GuardedPath;
 use super::{atomic, read};
 use crate::error::{IoResultExt, Result};
 
@@ -56,8 +56,8 @@ fn is_temporary(name: &[u8]) -> bool {
 /// Removes the file if its writer ended. Ignores errors: another sweep may be faster, and another
 /// user's file stays.
 fn sweep_file(path: &Path, now: i64) {
-    let open = |target: Target<'_>| target.open("open", OFlags::RDONLY | OFlags::NOFOLLOW, 0);
-    let Ok(file) = Target::resolve("open", path).and_then(open) else { return };
+    let open = |target: GuardedPath<'_>| target.open("open", OFlags::RDONLY | OFlags::NOFOLLOW, 0);
+    let Ok(file) = GuardedPath::resolve("open", path).and_then(open) else { return };
     let is_left = match file.try_lock() {
         Ok(()) => true,
         Err(TryLockError::WouldBlock) => false,

@@ -76,13 +76,13 @@ struct Directory {
     /// The tree it was read from, or `None` for a new directory.
     id: Option<Id>,
     entries: Vec<TreeEntry>,
-    changes: BTreeMap<BString, Change>,
+    changes: BTreeMap<BString, EntryChange>,
     /// True if the directory stays when it becomes empty.
     stays: bool,
 }
 
 #[derive(Clone, Copy)]
-struct Change {
+struct EntryChange {
     entry: Option<(EntryMode, Id)>,
     /// True if an edit put the entry by its own path.
     is_put: bool,
@@ -113,8 +113,8 @@ impl<'w, 'h> OpenDirectories<'w, 'h> {
             self.below.push((component.to_owned(), next));
         }
         let change = match *edit {
-            Edit::Put { mode, id } => Change { entry: Some((mode, id)), is_put: true },
-            Edit::Remove => Change { entry: None, is_put: false },
+            Edit::Put { mode, id } => EntryChange { entry: Some((mode, id)), is_put: true },
+            Edit::Remove => EntryChange { entry: None, is_put: false },
         };
         self.innermost().changes.insert(name.into(), change);
         Ok(())
@@ -144,7 +144,7 @@ impl<'w, 'h> OpenDirectories<'w, 'h> {
             let parent = self.innermost();
             if parent.find(&name) != entry {
                 let is_put = parent.changes.get(&name).is_some_and(|change| change.is_put);
-                parent.changes.insert(name, Change { entry, is_put });
+                parent.changes.insert(name, EntryChange { entry, is_put });
             }
         }
         Ok(())

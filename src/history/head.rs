@@ -9,7 +9,7 @@
 use std::path::Path;
 
 use super::History;
-use super::refs::{Target, read_loose};
+use super::refs::{RefTarget, read_loose};
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::name::{ProjectName, RefKind, RefName};
@@ -56,9 +56,9 @@ impl HeadTarget {
     pub(super) fn read(git_dir: &Path, name: &str) -> Result<Option<Self>> {
         let run = match read_loose(git_dir, name)? {
             None => return Ok(None),
-            Some(Target::Symbolic(target)) => target.parse().ok(),
+            Some(RefTarget::Symbolic(target)) => target.parse().ok(),
             // Another tool detached it at a commit.
-            Some(Target::Id(_)) => None,
+            Some(RefTarget::Id(_)) => None,
         };
         let is_run = |name: &RefName| name.kind() == RefKind::Run && name.remote().is_none();
         Ok(Some(HeadTarget { run: run.filter(is_run) }))

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::head::{HeadName, NO_RUN};
 use super::ref_check::{DAMAGED, RestoredRef};
 use super::ref_lock::RefsLock;
-use super::refs::{Target, list, read_loose};
+use super::refs::{RefTarget, list, read_loose};
 use super::{HeadChange, History};
 use crate::error::{Error, Result};
 use crate::fs::{atomic, read};
@@ -57,11 +57,11 @@ impl History {
         };
         let target = match read_loose(self.git_dir(), file)? {
             None => return Ok(()),
-            Some(Target::Id(id)) => {
+            Some(RefTarget::Id(id)) => {
                 return Err(Error::corrupt(format!("'{shown}' names {id}, not a run")));
             }
-            Some(Target::Symbolic(target)) if target == NO_RUN => return Ok(()),
-            Some(Target::Symbolic(target)) => target,
+            Some(RefTarget::Symbolic(target)) if target == NO_RUN => return Ok(()),
+            Some(RefTarget::Symbolic(target)) => target,
         };
         let is_run = |name: &RefName| {
             name.kind() == RefKind::Run && name.remote().is_none() && *name.project() == project

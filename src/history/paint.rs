@@ -62,14 +62,14 @@ impl Links {
 
 /// A commit that a walk has reached.
 #[derive(Debug)]
-pub(super) struct Node {
+pub(super) struct PaintNode {
     /// `None` if the commit is not in the repository.
     pub(super) links: Option<Links>,
     pub(super) colours: u8,
     is_queued: bool,
 }
 
-impl Node {
+impl PaintNode {
     pub(super) fn is_settled(&self) -> bool {
         self.colours & SETTLED != 0
     }
@@ -82,7 +82,7 @@ impl Node {
 /// The commits of a walk and their colours. Each commit is read once.
 pub(super) struct Painting<'h> {
     history: &'h History,
-    pub(super) nodes: HashMap<Id, Node>,
+    pub(super) nodes: HashMap<Id, PaintNode>,
     /// The commits whose colours have not reached their parents.
     queue: BinaryHeap<(i64, Reverse<Id>)>,
     /// The number of queued commits that are not settled.
@@ -115,7 +115,7 @@ impl<'h> Painting<'h> {
     }
 
     fn add(&mut self, id: Id, links: Option<Links>) {
-        self.nodes.insert(id, Node { links, colours: 0, is_queued: false });
+        self.nodes.insert(id, PaintNode { links, colours: 0, is_queued: false });
     }
 
     fn colour(&mut self, id: Id, colours: u8) {
@@ -161,13 +161,15 @@ impl<'h> Painting<'h> {
 
     /// Returns the time of a commit that the walk has reached.
     pub(super) fn time(&self, id: &Id) -> Option<i64> {
-        self.nodes.get(id).map(Node::time)
+        self.nodes.get(id).map(PaintNode::time)
     }
 
     /// Fails with `NotFound` if the commit `id` is not in the repository.
     pub(super) fn require(&self, id: &Id) -> Result<()> {
         match self.nodes.get(id) {
-            Some(Node { links: None, .. }) => expect_kind(id, ObjectKind::Commit, None).map(drop),
+            Some(PaintNode { links: None, .. }) => {
+                expect_kind(id, ObjectKind::Commit, None).map(drop)
+            }
             _ => Ok(()),
         }
     }

@@ -33,7 +33,7 @@ struct Recorded {
 
 /// A disagreement between a ref and its logs.
 #[derive(Debug)]
-enum Conflict {
+enum RefConflict {
     /// The ref does not have this value, which its logs record.
     Ref(Option<Id>),
     /// The reflog lacks the newest operation that moved the ref.
@@ -44,7 +44,7 @@ enum Conflict {
 #[derive(Debug)]
 struct Finding {
     name: String,
-    conflict: Conflict,
+    conflict: RefConflict,
     error: Error,
 }
 
@@ -60,7 +60,7 @@ impl History {
             let run = run.to_string();
             known(&run)
                 || findings.iter().any(|finding| {
-                    finding.name == run && matches!(finding.conflict, Conflict::Ref(_))
+                    finding.name == run && matches!(finding.conflict, RefConflict::Ref(_))
                 })
         };
         let head = self.head_target(&HeadName::default()).ok();
@@ -121,7 +121,7 @@ impl History {
         name: &str,
         found: Option<Id>,
         recorded: Option<LastMove>,
-    ) -> Result<Option<(Conflict, Error)>> {
+    ) -> Result<Option<(RefConflict, Error)>> {
         let logged = match self.last_logged_move(name) {
             Ok(logged) => logged,
             Err(error) if error.kind() == crate::ErrorKind::Corrupt => None,
@@ -137,21 +137,21 @@ impl History {
             // Git deletes the log of a ref together with the ref.
             (None, Some(_)) if found.is_none() => None,
             (None, Some(recorded)) if recorded.new == found => {
-                Some((Conflict::Log, lost_moves(name)))
+                Some((RefConflict::Log, lost_moves(name)))
             }
             (None, Some(recorded)) => {
                 let message = wrong_value(name, found, recorded.new);
-                Some((Conflict::Ref(recorded.new), message))
+                Some((RefConflict::Ref(recorded.new), message))
             }
             (Some(logged), Some(recorded)) if !has_line => {
                 if found == recorded.new || found == logged.new {
-                    Some((Conflict::Log, lost_moves(name)))
+                    Some((RefConflict::Log, lost_moves(name)))
                 } else {
-                    Some((Conflict::Ref(recorded.new), wrong_value(name, found, recorded.new)))
+                    Some((RefConflict::Ref(recorded.new), wrong_value(name, found, recorded.new)))
                 }
             }
             (Some(logged), _) if logged.new != found => {
-                Some((Conflict::Ref(logged.new), wrong_value(name, found, logged.new)))
+                Some((RefConflict::Ref(logged.new), wrong_value(name, found, logged.new)))
             }
             (Some(_), _) | (None, None) => None,
         })
@@ -281,8 +281,8 @@ impl History {
         for finding in self.conflicts(&survey.refs, &recorded)? {
             let name = finding.name;
             match finding.conflict {
-                Conflict::Log => self.complete_log(lock, &name)?,
-                Conflict::Ref(Some(id)) => {
+                RefConflict::Log => self.complete_log(lock, &name)?,
+                RefConflict::Ref(Some(id)) => {
                     if !matches!(self.try_kind(&id)?, Some(ObjectKind::Commit | ObjectKind::Tag)) {
                         continue;
                     }
@@ -291,7 +291,7 @@ impl History {
                     self.complete_log(lock, &name)?;
                     restored.push(RestoredRef { name, id: Some(id) });
                 }
-                Conflict::Ref(None) => {
+                RefConflict::Ref(None) => {
                     lock.lock_file(&name)?;
                     lock.delete_one(&name)?;
                     restored.push(RestoredRef { name, id: None });

@@ -11,7 +11,7 @@ use super::History;
 use super::head::HeadName;
 use super::packed_file::PackedRefs;
 use super::reflog::{self, LogEntries};
-use super::refs::{MAX_RETRIES, Target, read_loose};
+use super::refs::{MAX_RETRIES, RefTarget, read_loose};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::id::Id;
@@ -66,8 +66,8 @@ impl History {
         for (at, packed) in order.into_iter().zip(packed) {
             let name = &names[at];
             let found = match read_loose(self.git_dir(), name)? {
-                Some(Target::Id(id)) => Some(id),
-                Some(Target::Symbolic(_)) => self.try_find_id(name)?,
+                Some(RefTarget::Id(id)) => Some(id),
+                Some(RefTarget::Symbolic(_)) => self.try_find_id(name)?,
                 None => packed,
             };
             values[at] = match self.last_logged_move(name)? {

@@ -12,7 +12,7 @@ use super::packed::{Edits, PackedValue};
 use super::packed_file::PackedRefs;
 use super::ref_check::DAMAGED;
 use super::ref_lock::RefsLock;
-use super::refs::{Target, read_loose};
+use super::refs::{RefTarget, read_loose};
 use crate::error::{IoResultExt, Result};
 use crate::fs::atomic::{self, TempFile};
 use crate::fs::fault;
@@ -165,7 +165,7 @@ impl RefsLock<'_> {
         let mut edits = BTreeMap::new();
         for name in &names {
             // Leave a damaged ref in place for fsck.
-            if let Ok(Some(Target::Id(id))) = read_loose(git_dir, name)
+            if let Ok(Some(RefTarget::Id(id))) = read_loose(git_dir, name)
                 && let Ok(value) = self.packed_value(id)
             {
                 edits.insert(name.clone().into_bytes(), Some(value));
@@ -181,7 +181,7 @@ impl RefsLock<'_> {
         for name in names {
             let Some(Some(value)) = packed.get(name.as_bytes()) else { continue };
             if self.try_lock_file(name)?
-                && let Ok(Some(Target::Id(id))) = read_loose(self.history.git_dir(), name)
+                && let Ok(Some(RefTarget::Id(id))) = read_loose(self.history.git_dir(), name)
                 && id == value.id
             {
                 unneeded.push(name.as_str());

@@ -56,23 +56,23 @@ pub(super) fn is_recorded(name: &str) -> bool {
 
 /// The content of a loose ref file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Target {
+pub(super) enum RefTarget {
     /// An object id.
     Id(Id),
     /// The name of another ref.
     Symbolic(String),
 }
 
-impl Target {
+impl RefTarget {
     /// Parses the content of a ref file. Returns `None` if git could not read it either.
     fn parse(content: &[u8]) -> Option<Self> {
         if let Some(target) = content.strip_prefix(b"ref:") {
             let target = target.trim().to_str().ok()?;
-            return is_safe_name(target).then(|| Target::Symbolic(target.to_owned()));
+            return is_safe_name(target).then(|| RefTarget::Symbolic(target.to_owned()));
         }
         let (hex, rest) = content.split_at_checked(Id::HEX_LEN)?;
         let ends = rest.first().is_none_or(u8::is_ascii_whitespace);
-        id_from_hex(hex).filter(|id| ends && !id.is_null()).map(Target::Id)
+        id_from_hex(hex).filter(|id| ends && !id.is_null()).map(RefTarget::Id)
     }
 }
 
@@ -85,7 +85,7 @@ fn is_safe_name(name: &str) -> bool {
 }
 
 /// Reads the file of the ref `name`. Returns `None` if it does not exist.
-pub(super) fn read_loose(git_dir: &Path, name: &str) -> Result<Option<Target>> {
+pub(super) fn read_loose(git_dir: &Path, name: &str) -> Result<Option<RefTarget>> {
     let path = git_dir.join(name);
     let mut content = Vec::new();
     let read = read::open(&path).and_then(|file| file.take(4096).read_to_end(&mut content));
@@ -94,7 +94,7 @@ pub(super) fn read_loose(git_dir: &Path, name: &str) -> Result<Option<Target>> {
         Err(error) if is_absent(&error) => return Ok(None),
         Err(error) => return Err(error).on("read", &path),
     }
-    match Target::parse(&content) {
+    match RefTarget::parse(&content) {
         Some(target) => Ok(Some(target)),
         None => Err(damaged(&path, &content)),
     }
@@ -246,8 +246,8 @@ impl History {
         for _ in 0..=MAX_LINKS {
             match self.read_target(&name)? {
                 None => return Ok(None),
-                Some(Target::Id(id)) => return Ok(Some(id)),
-                Some(Target::Symbolic(next)) => name = next,
+                Some(RefTarget::Id(id)) => return Ok(Some(id)),
+                Some(RefTarget::Symbolic(next)) => name = next,
             }
         }
         Err(Error::corrupt(format!("the ref '{name}' leads to itself"))
@@ -283,14 +283,14 @@ impl History {
     /// `packed-refs`.
     ///
     /// The order matters: packing writes a ref to `packed-refs` before it removes the loose file.
-    fn read_target(&self, name: &str) -> Result<Option<Target>> {
+    fn read_target(&self, name: &str) -> Result<Option<RefTarget>> {
         if !is_safe_name(name) {
             return Ok(None);
         }
         if let Some(target) = read_loose(self.git_dir(), name)? {
             return Ok(Some(target));
         }
-        Ok(PackedRefs::open(self.git_dir())?.find(name.as_bytes())?.map(Target::Id))
+        Ok(PackedRefs::open(self.git_dir())?.find(name.as_bytes())?.map(RefTarget::Id))
     }
 
     /// Returns the loose refs that `art` manages whose names begin with `prefix`.
@@ -308,8 +308,8 @@ impl History {
 
     pub(super) fn read_loose_id(&self, name: &str) -> Result<Option<Id>> {
         match read_loose(self.git_dir(), name)? {
-            Some(Target::Symbolic(target)) => self.try_find_id(&target),
-            Some(Target::Id(id)) => Ok(Some(id)),
+            Some(RefTarget::Symbolic(target)) => self.try_find_id(&target),
+            Some(RefTarget::Id(id)) => Ok(Some(id)),
             None => Ok(None),
         }
     }

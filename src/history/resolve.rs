@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use super::head::HeadName;
-use super::revision::{Base, Step};
+use super::revision::{AncestryStep, Base};
 use super::{History, ReflogEntry, Revision, from_oid, git_error, to_object_id};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Id, ObjectKind};
@@ -244,20 +244,20 @@ impl History {
         }
     }
 
-    fn step(&self, commit: &Id, step: Step, revision: &Revision) -> Result<Id> {
+    fn step(&self, commit: &Id, step: AncestryStep, revision: &Revision) -> Result<Id> {
         let missing = |what: String| {
             Error::not_found(format!("'{revision}' does not exist: {what}"))
                 .with_hint("see what there is: art log")
         };
         match step {
-            Step::Parent(0) => Ok(*commit),
-            Step::Parent(n) => {
+            AncestryStep::Parent(0) => Ok(*commit),
+            AncestryStep::Parent(n) => {
                 let parents = self.read_commit(commit)?.parents;
                 parents.get(n as usize - 1).copied().ok_or_else(|| {
                     missing(format!("{} has {} parents", commit.short(), parents.len()))
                 })
             }
-            Step::Ancestor(n) => {
+            AncestryStep::Ancestor(n) => {
                 let mut ancestor = *commit;
                 for generation in 0..n {
                     let parents = self.read_commit(&ancestor)?.parents;

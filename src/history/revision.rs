@@ -29,7 +29,7 @@ pub struct Revision {
     pub(super) base: Base,
     /// The N of `@{N}`: the number of moves to go back.
     pub(super) moves_ago: Option<u32>,
-    pub(super) steps: Vec<Step>,
+    pub(super) steps: Vec<AncestryStep>,
     pub(super) path: TreePath,
     text: String,
 }
@@ -59,7 +59,7 @@ pub(super) enum Base {
 
 /// A step from a commit to an older one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum AncestryStep {
     /// `~N`: along first parents.
     Ancestor(u32),
     /// `^N`: to the Nth parent; 0 is the commit itself.
@@ -304,7 +304,7 @@ impl Parser<'_> {
     }
 
     /// Parses `~`, `~N`, `^`, `^N`, `^{}` or `^{commit}`.
-    fn step(&mut self) -> Result<Option<Step>> {
+    fn step(&mut self) -> Result<Option<AncestryStep>> {
         let is_ancestor = match self.rest() {
             [b'~', ..] => true,
             [b'^', ..] => false,
@@ -312,15 +312,15 @@ impl Parser<'_> {
         };
         self.at += 1;
         if is_ancestor {
-            return Ok(Some(Step::Ancestor(self.number()?.unwrap_or(1))));
+            return Ok(Some(AncestryStep::Ancestor(self.number()?.unwrap_or(1))));
         }
         for itself in [&b"{}"[..], b"{commit}"] {
             if self.rest().starts_with(itself) {
                 self.at += itself.len();
-                return Ok(Some(Step::Parent(0)));
+                return Ok(Some(AncestryStep::Parent(0)));
             }
         }
-        Ok(Some(Step::Parent(self.number()?.unwrap_or(1))))
+        Ok(Some(AncestryStep::Parent(self.number()?.unwrap_or(1))))
     }
 
     fn number(&mut self) -> Result<Option<u32>> {
@@ -383,7 +383,12 @@ mod tests {
         assert_eq!(revision.project(), Some(&"alice/digits".parse().unwrap()));
         assert_eq!(revision.base, Base::Run(name("r1")));
         assert_eq!(revision.moves_ago, Some(2));
-        let steps = [Step::Ancestor(3), Step::Parent(1), Step::Parent(2), Step::Parent(0)];
+        let steps = [
+            AncestryStep::Ancestor(3),
+            AncestryStep::Parent(1),
+            AncestryStep::Parent(2),
+            AncestryStep::Parent(0),
+        ];
         assert_eq!(revision.steps, steps);
         assert_eq!(revision.path().as_bytes(), b"a/b:c");
         assert_eq!(parse("run/r1:a/b").project(), None);

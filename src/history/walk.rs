@@ -87,7 +87,7 @@ impl Iterator for Log<'_> {
 /// errors.
 pub struct TopologicalLog<'h> {
     history: &'h History,
-    nodes: HashMap<Id, Node>,
+    nodes: HashMap<Id, WalkNode>,
     /// The commits whose children were all returned. The next one is last.
     ready: Vec<Id>,
     failed: VecDeque<Error>,
@@ -95,7 +95,7 @@ pub struct TopologicalLog<'h> {
 
 /// The links of a commit to others.
 #[derive(Default)]
-struct Node {
+struct WalkNode {
     parents: Vec<Id>,
     /// The number of children that were not returned yet.
     children: usize,
@@ -128,7 +128,7 @@ impl History {
         starts: &[Id],
         progress: &dyn Progress,
     ) -> Result<TopologicalLog<'_>> {
-        let mut nodes: HashMap<Id, Node> = HashMap::new();
+        let mut nodes: HashMap<Id, WalkNode> = HashMap::new();
         let mut by_time = Vec::new();
         let mut failed = VecDeque::new();
         for found in self.log(starts) {

@@ -7,8 +7,8 @@ use uuid::Uuid;
 use crate::catalog::RecordChange;
 use crate::catalog::changes::{Total, total};
 use crate::catalog::version::{
-    COUNT_LIMIT, LoadedVersion, ProjectPolicy, Said, change_stages, enter_stage, find_version,
-    is_there, project_policy, run_status,
+    COUNT_LIMIT, GivenReason, LoadedVersion, ProjectPolicy, change_stages, enter_stage,
+    find_version, is_there, project_policy, run_status,
 };
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
@@ -133,7 +133,7 @@ fn apply(
         StageTarget::Next => rules.policy.next_stage(&from)?,
     };
     rules.policy.check_stage(to)?;
-    let said = Said { reason: options.reason.clone(), message: options.message.clone() };
+    let said = GivenReason { reason: options.reason.clone(), message: options.message.clone() };
     let mut draft = version.draft.clone();
     let (mut commit, mut displaced) = (None, Vec::new());
     if !is_there(&draft.record, to, &said) {

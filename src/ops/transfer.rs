@@ -5,7 +5,9 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::catalog::project::find_project;
-use crate::catalog::version::{Facts, LoadedVersion, Said, asked, find_version, project_policy};
+use crate::catalog::version::{
+    Facts, GivenReason, LoadedVersion, asked, find_version, project_policy,
+};
 use crate::catalog::{RecordChange, change_records};
 use crate::error::Result;
 use crate::history::Revision;
@@ -112,7 +114,7 @@ fn welcome(
     let (repo, author) = (change.repo(), change.author());
     let rules = project_policy(repo, project)?;
     let stage = &version.record().stage;
-    let said = Said {
+    let said = GivenReason {
         reason: Some(TRANSFERRED.to_owned()),
         message: format!("from {}", version.reference.project()),
     };

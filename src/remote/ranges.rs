@@ -8,7 +8,7 @@ use bytes::Bytes;
 const LARGEST: u64 = 16 << 20;
 
 /// The requests, and the request of each range.
-pub(super) struct Plan {
+pub(super) struct RangePlan {
     /// The ranges to request, sorted by start.
     pub(super) requests: Vec<Range<u64>>,
     /// For each range, the index of the request that contains it.
@@ -16,7 +16,7 @@ pub(super) struct Plan {
 }
 
 /// Merges ranges with at most `gap` bytes between them, up to a maximum size.
-pub(super) fn merge(ranges: &[Range<u64>], gap: u64) -> Plan {
+pub(super) fn merge(ranges: &[Range<u64>], gap: u64) -> RangePlan {
     let mut order: Vec<usize> = (0..ranges.len()).collect();
     order.sort_by_key(|index| (ranges[*index].start, ranges[*index].end));
     let mut requests: Vec<Range<u64>> = Vec::new();
@@ -34,10 +34,10 @@ pub(super) fn merge(ranges: &[Range<u64>], gap: u64) -> Plan {
         }
         request_of[index] = requests.len() - 1;
     }
-    Plan { requests, request_of }
+    RangePlan { requests, request_of }
 }
 
-impl Plan {
+impl RangePlan {
     /// Extracts the bytes of each range from the answers, without copying.
     pub(super) fn pieces(&self, ranges: &[Range<u64>], bodies: &[Bytes]) -> Vec<Bytes> {
         let pieces = ranges.iter().zip(&self.request_of).map(|(range, request)| {

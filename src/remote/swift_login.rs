@@ -54,7 +54,7 @@ pub(super) struct SwiftLogin {
 
 /// The result of a login.
 #[derive(Clone)]
-struct Session {
+struct SwiftSession {
     token: String,
     storage_url: String,
 }
@@ -74,14 +74,14 @@ impl SwiftLogin {
         self.options.get(name).map(String::as_str)
     }
 
-    async fn log_in(&self, transport: &HttpTransporter) -> opendal::Result<Session> {
+    async fn log_in(&self, transport: &HttpTransporter) -> opendal::Result<SwiftSession> {
         match self.get("os_auth_url") {
             Some(address) => self.keystone(address, transport).await,
             None => self.version_1(transport).await,
         }
     }
 
-    async fn version_1(&self, transport: &HttpTransporter) -> opendal::Result<Session> {
+    async fn version_1(&self, transport: &HttpTransporter) -> opendal::Result<SwiftSession> {
         let request = Request::get(self.get("st_auth").unwrap_or_default())
             .header("X-Auth-User", self.get("st_user").unwrap_or_default())
             .header("X-Auth-Key", self.get("st_key").unwrap_or_default())
@@ -91,14 +91,14 @@ impl SwiftLogin {
         let url = header("x-storage-url").ok_or_else(|| unexpected("no storage URL"))?;
         let token = header("x-auth-token").or_else(|| header("x-storage-token"));
         let token = token.ok_or_else(|| unexpected("no token"))?;
-        Ok(Session { token, storage_url: url })
+        Ok(SwiftSession { token, storage_url: url })
     }
 
     async fn keystone(
         &self,
         address: &str,
         transport: &HttpTransporter,
-    ) -> opendal::Result<Session> {
+    ) -> opendal::Result<SwiftSession> {
         let address = address.trim_end_matches('/');
         let version = if address.ends_with("/v3") { "" } else { "/v3" };
         let body = serde_json::to_vec(&self.question()).unwrap_or_default();
@@ -120,7 +120,7 @@ impl SwiftLogin {
             let message = "Keystone has no object store for this project and region";
             StoreError::new(StoreKind::ConfigInvalid, message)
         })?;
-        Ok(Session { token, storage_url: url })
+        Ok(SwiftSession { token, storage_url: url })
     }
 
     /// The login request for Keystone: the user and the project.
@@ -211,7 +211,7 @@ async fn send(
 pub(super) struct SwiftTransport {
     inner: HttpTransporter,
     login: SwiftLogin,
-    session: Arc<tokio::sync::Mutex<Option<Session>>>,
+    session: Arc<tokio::sync::Mutex<Option<SwiftSession>>>,
 }
 
 impl SwiftTransport {
@@ -220,7 +220,7 @@ impl SwiftTransport {
     }
 
     /// Returns the session. Logs in if there is no session, or if its token is `expired`.
-    async fn session(&self, expired: Option<&str>) -> opendal::Result<Session> {
+    async fn session(&self, expired: Option<&str>) -> opendal::Result<SwiftSession> {
         let mut session = self.session.lock().await;
         match &*session {
             Some(known) if expired.is_none_or(|token| token != known.token) => Ok(known.clone()),
@@ -246,7 +246,10 @@ impl HttpTransport for SwiftTransport {
 }
 
 /// Redirects a request to the storage URL of `session` and adds its token.
-fn with_session(request: &Request<Buffer>, session: &Session) -> opendal::Result<Request<Buffer>> {
+fn with_session(
+    request: &Request<Buffer>,
+    session: &SwiftSession,
+) -> opendal::Result<Request<Buffer>> {
     let invalid = || StoreError::new(StoreKind::ConfigInvalid, "the storage URL is invalid");
     let address = request.uri().to_string();
     let address = match address.strip_prefix(PLACEHOLDER) {

@@ -36,7 +36,7 @@ pub(super) struct NewPack {
 }
 
 /// An input pack: its id and the file with its bytes.
-struct Input {
+struct PackInput {
     id: Id,
     path: PathBuf,
     _file: Option<TempFile>,
@@ -92,16 +92,18 @@ impl Connection<'_> {
 
     /// The bytes of a pack: from this repository if it has the identical pack, otherwise from the
     /// remote; `None` if the remote lacks the pack.
-    fn find_input(&self, session: &Session, id: &Id, size: u64) -> Result<Option<Input>> {
+    fn find_input(&self, session: &Session, id: &Id, size: u64) -> Result<Option<PackInput>> {
         let path = self.repo.content().pack_path(id);
         if std::fs::metadata(&path).is_ok_and(|here| here.is_file() && here.len() == size) {
-            return Ok(Some(Input { id: *id, path, _file: None }));
+            return Ok(Some(PackInput { id: *id, path, _file: None }));
         }
         let mut source =
             ObjectReader::new(self.log.store(), FileKind::Pack.key(*id), 0..size, &NoProgress);
         let mut file = session.temp_file()?;
         match io::copy(&mut source, &mut file).on("write", file.path()) {
-            Ok(_) => Ok(Some(Input { id: *id, path: file.path().to_owned(), _file: Some(file) })),
+            Ok(_) => {
+                Ok(Some(PackInput { id: *id, path: file.path().to_owned(), _file: Some(file) }))
+            }
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Corrupt) => {
                 Ok(None)
             }

@@ -68,7 +68,7 @@ pub(crate) struct RemoteContent<'a> {
 }
 
 /// Part of a pack that is fetched by one worker.
-enum Job {
+enum FetchJob {
     /// The whole pack, with its size in bytes.
     Whole(Id, u64),
     /// Adjacent frames of one pack.
@@ -475,37 +475,39 @@ impl Transfer<'_, '_> {
         let mut places = self.there.locate_all(ids, need, self.progress)?;
         places.retain(|place| taken.insert((place.pack, place.frame.offset)));
         let jobs = self.jobs(&places);
-        let total = jobs.iter().map(Job::bytes).sum();
+        let total = jobs.iter().map(FetchJob::bytes).sum();
         self.progress.begin("fetching", Some(total), Unit::Bytes);
         self.there.store.at_once(&jobs, &|job| self.fetch(job))?;
         Ok(())
     }
 
-    fn jobs(&self, places: &[Location]) -> Vec<Job> {
+    fn jobs(&self, places: &[Location]) -> Vec<FetchJob> {
         let mut jobs = Vec::new();
         for own in places.chunk_by(|a, b| a.pack == b.pack) {
             let pack = own[0].pack;
             let wanted: u64 = own.iter().map(|place| u64::from(place.frame.stored)).sum();
             match self.there.state.packs.get(&pack) {
                 Some(size) if wanted * 100 >= size * NEARLY_ALL => {
-                    jobs.push(Job::Whole(pack, *size));
+                    jobs.push(FetchJob::Whole(pack, *size));
                 }
                 _ => {
                     let frames: Vec<FrameEntry> = own.iter().map(|place| place.frame).collect();
-                    jobs.extend(spans(&frames).into_iter().map(|span| Job::Frames(pack, span)));
+                    jobs.extend(
+                        spans(&frames).into_iter().map(|span| FetchJob::Frames(pack, span)),
+                    );
                 }
             }
         }
         jobs
     }
 
-    fn fetch(&self, job: &Job) -> Result<()> {
+    fn fetch(&self, job: &FetchJob) -> Result<()> {
         check_interrupt(self.progress)?;
         match job {
-            Job::Whole(pack, size) => {
+            FetchJob::Whole(pack, size) => {
                 self.whole(pack, *size).map_err(|error| lost(self.there.store, error, "pack", pack))
             }
-            Job::Frames(pack, frames) => self
+            FetchJob::Frames(pack, frames) => self
                 .frames(pack, frames)
                 .map_err(|error| lost(self.there.store, error, "pack", pack)),
         }
@@ -555,12 +557,12 @@ impl Transfer<'_, '_> {
     }
 }
 
-impl Job {
+impl FetchJob {
     /// The bytes to request from the remote.
     fn bytes(&self) -> u64 {
         match self {
-            Job::Whole(_, size) => *size,
-            Job::Frames(_, frames) => frames.iter().map(|frame| u64::from(frame.stored)).sum(),
+            FetchJob::Whole(_, size) => *size,
+            FetchJob::Frames(_, frames) => frames.iter().map(|frame| u64::from(frame.stored)).sum(),
         }
     }
 }

@@ -19,7 +19,7 @@ use serde::Serialize;
 
 use self::find::{Hook, cannot};
 use self::output::Lines;
-use self::process::{Call, Ended};
+use self::process::{Call, HookEnd};
 use super::Author;
 use crate::catalog::name_of_signal;
 use crate::config::Value;
@@ -78,16 +78,16 @@ pub fn run_pre<E: HookEvent>(
         return Ok(false);
     };
     let why = match how {
-        Ended::Exited(0) => return Ok(true),
-        Ended::Exited(code) => format!("refused by the hook '{name}' (exit code {code})"),
-        Ended::Killed(signal) => {
+        HookEnd::Exited(0) => return Ok(true),
+        HookEnd::Exited(code) => format!("refused by the hook '{name}' (exit code {code})"),
+        HookEnd::Killed(signal) => {
             format!("{} ended the hook '{name}'", name_of_signal(signal))
         }
-        Ended::TimedOut => format!("the hook '{name}' did not finish within {}", timeout(repo)),
+        HookEnd::TimedOut => format!("the hook '{name}' did not finish within {}", timeout(repo)),
     };
     let error = Error::new(ErrorKind::Policy, format!("{why}; nothing was changed"));
     let error = error.with_hint(match how {
-        Ended::TimedOut => "increase the timeout: art config set hooks.timeout 10m".to_owned(),
+        HookEnd::TimedOut => "increase the timeout: art config set hooks.timeout 10m".to_owned(),
         _ => {
             format!("read the hook: '{}'", find::shown(&repo.directory().join("hooks").join(&name)))
         }
@@ -102,10 +102,12 @@ pub fn run_post<E: HookEvent>(repo: &Repository, event: &E, progress: &dyn Progr
     let called = Hook::find(repo, &name)
         .and_then(|hook| hook.map(|hook| hook.call(repo, event, progress)).transpose());
     let what = match called {
-        Ok(None | Some((Ended::Exited(0), _))) => return,
-        Ok(Some((Ended::Exited(code), _))) => format!("failed with exit code {code}"),
-        Ok(Some((Ended::Killed(signal), _))) => format!("was ended by {}", name_of_signal(signal)),
-        Ok(Some((Ended::TimedOut, _))) => format!("did not finish within {}", timeout(repo)),
+        Ok(None | Some((HookEnd::Exited(0), _))) => return,
+        Ok(Some((HookEnd::Exited(code), _))) => format!("failed with exit code {code}"),
+        Ok(Some((HookEnd::Killed(signal), _))) => {
+            format!("was ended by {}", name_of_signal(signal))
+        }
+        Ok(Some((HookEnd::TimedOut, _))) => format!("did not finish within {}", timeout(repo)),
         Err(error) if error.kind() == ErrorKind::Interrupted => "was interrupted".to_owned(),
         Err(error) => {
             let hint = error.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
@@ -126,7 +128,7 @@ impl Hook {
         repo: &Repository,
         event: &E,
         progress: &dyn Progress,
-    ) -> Result<(Ended, Vec<String>)> {
+    ) -> Result<(HookEnd, Vec<String>)> {
         let settings = &repo.settings().hooks;
         if settings.depth >= DEEPEST {
             return Err(cannot(format!("hooks run each other {DEEPEST} levels deep"))

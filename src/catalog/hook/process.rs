@@ -26,7 +26,7 @@ const BUSY: Duration = Duration::from_secs(1);
 
 /// The way in which a hook ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ended {
+pub(super) enum HookEnd {
     /// The hook exited with this code.
     Exited(i32),
     /// This signal ended the hook. Art did not send it.
@@ -93,7 +93,11 @@ enum Stop {
 
 impl Running {
     /// Waits until the hook ends, and passes its output to `heard`.
-    pub(super) fn watch(mut self, call: &Call<'_>, heard: &mut dyn FnMut(&[u8])) -> Result<Ended> {
+    pub(super) fn watch(
+        mut self,
+        call: &Call<'_>,
+        heard: &mut dyn FnMut(&[u8]),
+    ) -> Result<HookEnd> {
         let watched = self.wait(call, heard);
         if !matches!(watched, Ok(None)) {
             // The remaining processes of the group have had their time.
@@ -102,11 +106,11 @@ impl Running {
         let status = self.child.wait().on("wait for", "a hook");
         let (stopped, status) = (watched?, status?);
         match stopped {
-            Some(Stop::Timeout) => Ok(Ended::TimedOut),
+            Some(Stop::Timeout) => Ok(HookEnd::TimedOut),
             Some(Stop::Interrupt(error)) => Err(error),
             None => Ok(match (status.code(), status.signal()) {
-                (Some(code), _) => Ended::Exited(code),
-                (None, signal) => Ended::Killed(signal.unwrap_or_default()),
+                (Some(code), _) => HookEnd::Exited(code),
+                (None, signal) => HookEnd::Killed(signal.unwrap_or_default()),
             }),
         }
     }

@@ -1,7 +1,7 @@
 //! Changes of the records of runs: creates a run, changes or renames an existing one.
 
 use super::load::{LoadedRun, load_run};
-use super::prepare::{Wanted, already_there, prepare_run};
+use super::prepare::{RunTarget, already_there, prepare_run};
 use crate::catalog::record_change::{RecordChange, change_records};
 use crate::error::{Error, Result};
 use crate::id::Id;
@@ -89,7 +89,7 @@ pub(crate) fn change_run(
 /// `body` completes the record and returns the subject of the commit.
 pub(crate) fn create_run(
     repo: &Repository,
-    wanted: &Wanted<'_>,
+    wanted: &RunTarget<'_>,
     body: impl FnOnce(&mut RunRecord) -> String,
 ) -> Result<LoadedRun> {
     wanted.find_source();

@@ -10,5 +10,5 @@ pub(crate) use load::{LoadedRun, find_run, load_run, run_reference};
 pub(crate) use many::read_runs;
 pub use prepare::NewRun;
 pub(crate) use prepare::{
-    PreparedRun, Wanted, Which, find_entry, prepare_run, shown_words, wanted_run,
+    PreparedRun, RunChoice, RunTarget, find_entry, prepare_run, shown_words, wanted_run,
 };

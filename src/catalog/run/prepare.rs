@@ -40,11 +40,11 @@ pub struct NewRun {
 
 /// The run to write to.
 #[derive(Debug)]
-pub(crate) struct Wanted<'a> {
+pub(crate) struct RunTarget<'a> {
     /// The project; `None` for the default.
     pub(crate) project: Option<&'a ProjectName>,
     /// The selection among its runs.
-    pub(crate) which: Which<'a>,
+    pub(crate) which: RunChoice<'a>,
     /// The fields of a new run.
     pub(crate) new_run: &'a NewRun,
     /// The working directory, around which the source is searched.
@@ -55,7 +55,7 @@ pub(crate) struct Wanted<'a> {
 
 /// The selection of a run.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Which<'a> {
+pub(crate) enum RunChoice<'a> {
     /// A new run.
     New,
     /// The current run, or a new run if there is no current run.
@@ -64,7 +64,7 @@ pub(crate) enum Which<'a> {
     Named(&'a Name),
 }
 
-impl Wanted<'_> {
+impl RunTarget<'_> {
     /// Searches the origin of a new run's code. The search can be slow, so it runs once, before a
     /// lock is taken.
     pub(crate) fn find_source(&self) {
@@ -105,19 +105,19 @@ pub(crate) struct PreparedRun {
 }
 
 /// Returns the ref of the selected run, which may not exist. Returns `None` for a new run.
-pub(crate) fn wanted_run(repo: &Repository, wanted: &Wanted<'_>) -> Result<Option<RefName>> {
+pub(crate) fn wanted_run(repo: &Repository, wanted: &RunTarget<'_>) -> Result<Option<RefName>> {
     match wanted.which {
-        Which::New => Ok(None),
-        Which::Named(name) => run_reference(repo, wanted.project, Some(name)).map(Some),
+        RunChoice::New => Ok(None),
+        RunChoice::Named(name) => run_reference(repo, wanted.project, Some(name)).map(Some),
         // If a project is named, a current run of another project does not count.
-        Which::Current => Ok(repo
+        RunChoice::Current => Ok(repo
             .current_run()?
             .filter(|current| wanted.project.is_none_or(|project| project == current.project()))),
     }
 }
 
 /// Finds the selected run, or prepares a new one.
-pub(crate) fn prepare_run(repo: &Repository, wanted: &Wanted<'_>) -> Result<PreparedRun> {
+pub(crate) fn prepare_run(repo: &Repository, wanted: &RunTarget<'_>) -> Result<PreparedRun> {
     match wanted_run(repo, wanted)? {
         Some(reference) => Ok(load_run(repo, &reference)?.into()),
         None => PreparedRun::new(repo, wanted),
@@ -144,7 +144,7 @@ impl PreparedRun {
     }
 
     /// Prepares a run that does not exist yet.
-    fn new(repo: &Repository, wanted: &Wanted<'_>) -> Result<Self> {
+    fn new(repo: &Repository, wanted: &RunTarget<'_>) -> Result<Self> {
         let project = wanted.project.unwrap_or(&repo.settings().project);
         let new = wanted.new_run;
         // Only a given name is refused. Without the lock on refs, another writer may take a

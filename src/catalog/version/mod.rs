@@ -30,7 +30,7 @@ pub(crate) use load::{LoadedVersion, VersionDraft, read_version_record, try_load
 pub(crate) use stage_hooks::change_stages;
 pub use stage_move::DisplacedVersion;
 pub(crate) use stage_move::{
-    ProjectPolicy, Said, announce, asked, check_first_stage, enter_first_stage, enter_stage,
+    GivenReason, ProjectPolicy, announce, asked, check_first_stage, enter_first_stage, enter_stage,
     is_there, project_policy,
 };
 pub(crate) use trace::{find_moved, find_origin};

@@ -11,7 +11,7 @@ use crate::catalog::record_change::RecordChange;
 use crate::error::Result;
 use crate::id::Id;
 use crate::name::{Name, ProjectName, RefName};
-use crate::record::policy::{Move, Policy, Stay};
+use crate::record::policy::{Policy, ProposedMove, Stay};
 use crate::record::{CREATED, StageReason, VersionRecord};
 use crate::repo::Repository;
 
@@ -49,7 +49,7 @@ pub(crate) fn project_policy(repo: &Repository, project: &ProjectName) -> Result
 
 /// The given reason for a stage.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Said {
+pub(crate) struct GivenReason {
     /// The reason, as a word for programs, if given.
     pub(crate) reason: Option<String>,
     /// The message, for people; may be empty.
@@ -100,13 +100,13 @@ pub(crate) fn check_first_stage(
         change.writer().write_out()?;
     }
     let facts = Facts::read(change.repo(), project, &rules.policy, draft, stage)?;
-    let (author, said) = (change.author(), Said::default());
+    let (author, said) = (change.author(), GivenReason::default());
     let asked = asked(&draft.record, stage, &said, &author, &facts, change.now());
     rules.policy.check_new(&asked.as_move())
 }
 
 /// Returns true if `record` is already in the stage `to`, and the given reason is not new.
-pub(crate) fn is_there(record: &VersionRecord, to: &Name, said: &Said) -> bool {
+pub(crate) fn is_there(record: &VersionRecord, to: &Name, said: &GivenReason) -> bool {
     let last = record.stage_conditions.last();
     let is_said = |reason: &String| last.is_some_and(|last| last.reason == *reason);
     record.stage == *to && said.reason.as_ref().is_none_or(is_said)
@@ -122,7 +122,7 @@ pub(crate) fn enter_stage(
     rules: &ProjectPolicy,
     draft: &mut VersionDraft,
     to: &Name,
-    said: &Said,
+    said: &GivenReason,
 ) -> Result<Vec<DisplacedVersion>> {
     let (author, now) = (change.author(), change.now());
     if Facts::are_needed(&rules.policy, to) {
@@ -185,11 +185,11 @@ pub(crate) fn announce(
 }
 
 /// The input of a policy check, with borrowed parts.
-pub(crate) struct Asked<'a> {
+pub(crate) struct PolicyRequest<'a> {
     record: &'a VersionRecord,
     stays: Vec<Stay>,
     to: &'a Name,
-    said: &'a Said,
+    said: &'a GivenReason,
     author: &'a str,
     facts: &'a Facts,
     now: crate::clock::Timestamp,
@@ -199,18 +199,18 @@ pub(crate) struct Asked<'a> {
 pub(crate) fn asked<'a>(
     record: &'a VersionRecord,
     to: &'a Name,
-    said: &'a Said,
+    said: &'a GivenReason,
     author: &'a str,
     facts: &'a Facts,
     now: crate::clock::Timestamp,
-) -> Asked<'a> {
-    Asked { record, stays: Stay::all_of(record), to, said, author, facts, now }
+) -> PolicyRequest<'a> {
+    PolicyRequest { record, stays: Stay::all_of(record), to, said, author, facts, now }
 }
 
-impl Asked<'_> {
+impl PolicyRequest<'_> {
     /// Converts to the type that the policy checks.
-    pub(crate) fn as_move(&self) -> Move<'_> {
-        Move {
+    pub(crate) fn as_move(&self) -> ProposedMove<'_> {
+        ProposedMove {
             version: &self.record.name,
             description: &self.record.description,
             tags: &self.record.tags,

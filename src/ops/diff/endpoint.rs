@@ -55,7 +55,7 @@ pub(super) struct ResolvedEndpoint {
 }
 
 /// The target of a revision: a tree, or one file.
-struct Named {
+struct RevisionTarget {
     name: EndpointName,
     record: Option<Fields>,
     revision: Resolved,
@@ -74,11 +74,11 @@ pub(super) fn find_both(
         _ => Ok(None),
     };
     let (from, to) = (named(&options.from)?, named(&options.to)?);
-    let file_name = [&from, &to].into_iter().flatten().find_map(Named::file_name);
+    let file_name = [&from, &to].into_iter().flatten().find_map(RevisionTarget::file_name);
     let path = [&from, &to].into_iter().flatten().map(|named| named.revision.path.clone()).next();
     let path = path.unwrap_or_default();
     let work_tree = repo.work_tree(&options.cwd);
-    let mut find = |endpoint: &Endpoint, named: Option<Named>| match (endpoint, named) {
+    let mut find = |endpoint: &Endpoint, named: Option<RevisionTarget>| match (endpoint, named) {
         (_, Some(named)) => named.found(file_name.as_ref(), writer),
         (Endpoint::Directory(directory), _) => {
             let name = escaped(directory.as_os_str().as_bytes());
@@ -90,10 +90,10 @@ pub(super) fn find_both(
     Ok((find(&options.from, from)?, find(&options.to, to)?))
 }
 
-fn named(repo: &Repository, revision: &Revision) -> Result<Named> {
+fn named(repo: &Repository, revision: &Revision) -> Result<RevisionTarget> {
     let found = resolve(repo, revision)?;
     let record = if found.path.is_root() { Some(record(repo, &found)?) } else { None };
-    Ok(Named {
+    Ok(RevisionTarget {
         name: EndpointName { name: revision.to_string(), commit: Some(found.commit) },
         record,
         entry: found.entry(repo)?,
@@ -126,7 +126,7 @@ fn record(repo: &Repository, found: &Resolved) -> Result<Fields> {
     Ok(fields)
 }
 
-impl Named {
+impl RevisionTarget {
     /// The name of the file, if the revision names a single file.
     fn file_name(&self) -> Option<BString> {
         let entry = self.entry.as_ref().filter(|entry| !entry.mode.is_directory())?;

@@ -21,7 +21,7 @@ use crate::progress::{Progress, Unit};
 use crate::repo::Repository;
 use crate::sync::fetch_missing;
 use crate::tree_path::TreePath;
-use plan::Plan;
+use plan::DownloadPlan;
 
 /// The source and the destination of a download.
 #[derive(Debug, Clone, Setters)]
@@ -101,7 +101,7 @@ fn write(
     progress.begin("looking", None, Unit::Items);
     let destination =
         if read::is_dir(&options.to)? { Some(Beneath::open(&options.to)?) } else { None };
-    let plan = Plan::make(repo, options, destination.as_ref(), progress)?;
+    let plan = DownloadPlan::make(repo, options, destination.as_ref(), progress)?;
     plan.refuse_unsafe(options)?;
     let mut outcome = DownloadOutcome {
         written: plan.files.len() as u64 + plan.links.len() as u64,

@@ -45,7 +45,7 @@ pub(super) struct Root {
 
 /// The steps of a download.
 #[derive(Debug, Default)]
-pub(super) struct Plan {
+pub(super) struct DownloadPlan {
     pub(super) roots: Vec<Root>,
     /// Directories to create in the staging directory, parents first.
     pub(super) directories: Vec<(u32, TreePath)>,
@@ -69,24 +69,24 @@ struct Planner<'a> {
     destination: Option<&'a Beneath>,
     cache: StatCache,
     progress: &'a dyn Progress,
-    plan: Plan,
+    plan: DownloadPlan,
     /// The links to create, with the ids of the contents that hold their targets.
     links: Vec<(u32, TreePath, Id)>,
 }
 
-impl Plan {
+impl DownloadPlan {
     pub(super) fn make(
         repo: &Repository,
         options: &DownloadOptions,
         destination: Option<&Beneath>,
         progress: &dyn Progress,
-    ) -> Result<Plan> {
+    ) -> Result<DownloadPlan> {
         let entry = options.source.entry(repo)?;
         for only in &options.only {
             options.source.entry_at(repo, &options.source.path.join_path(only))?;
         }
         let cache = repo.content().stat_cache();
-        let plan = Plan::default();
+        let plan = DownloadPlan::default();
         let mut planner =
             Planner { repo, options, destination, cache, progress, plan, links: Vec::new() };
         match entry {

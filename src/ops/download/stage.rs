@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::plan::{Plan, PlannedFile};
+use super::plan::{DownloadPlan, PlannedFile};
 use crate::content::Target;
 use crate::error::{Error, ErrorKind, IoResultExt, Result};
 use crate::fs::STAGING_PREFIX;
@@ -19,7 +19,7 @@ const LOCK: &str = "lock";
 
 /// A staging directory in a destination. It is removed on drop.
 pub(super) struct Stage<'a> {
-    plan: &'a Plan,
+    plan: &'a DownloadPlan,
     destination: &'a Beneath,
     path: PathBuf,
     name: String,
@@ -31,7 +31,11 @@ pub(super) struct Stage<'a> {
 impl<'a> Stage<'a> {
     /// Creates the staging directory and the directories in it. Removes leftovers of killed
     /// downloads.
-    pub(super) fn open(destination: &'a Beneath, to: &Path, plan: &'a Plan) -> Result<Self> {
+    pub(super) fn open(
+        destination: &'a Beneath,
+        to: &Path,
+        plan: &'a DownloadPlan,
+    ) -> Result<Self> {
         sweep(to)?;
         let (name, path, lock) = make_locked(to)?;
         let stage = Stage {

@@ -309,13 +309,13 @@ impl Write for Deflated<'_> {
 }
 
 /// A number in the byte order of zip.
-trait Field {
+trait ZipNumber {
     fn put(&self, bytes: &mut Vec<u8>);
 }
 
 macro_rules! fields {
     ($($number:ty)*) => {
-        $(impl Field for $number {
+        $(impl ZipNumber for $number {
             fn put(&self, bytes: &mut Vec<u8>) {
                 bytes.extend_from_slice(&self.to_le_bytes());
             }
@@ -325,7 +325,7 @@ macro_rules! fields {
 
 fields! { u8 u16 u32 u64 i32 }
 
-fn put(bytes: &mut Vec<u8>, fields: &[&dyn Field]) {
+fn put(bytes: &mut Vec<u8>, fields: &[&dyn ZipNumber]) {
     for field in fields {
         field.put(bytes);
     }

@@ -10,7 +10,7 @@ use crate::id::Id;
 /// The kind of a damaged object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Part {
+pub enum DamagedPart {
     /// The essential files and directories of a repository.
     Repository,
     /// A ref, `HEAD`, the log of a ref, or the operation log.
@@ -33,20 +33,20 @@ pub enum Part {
     Content,
 }
 
-impl Part {
+impl DamagedPart {
     /// The readable name.
     pub fn as_str(self) -> &'static str {
         match self {
-            Part::Repository => "repository",
-            Part::Refs => "refs",
-            Part::Commit => "commit",
-            Part::Record => "record",
-            Part::Tree => "tree",
-            Part::ObjectFile => "object file",
-            Part::Index => "index",
-            Part::Segment => "index segment",
-            Part::Pack => "pack",
-            Part::Content => "content",
+            DamagedPart::Repository => "repository",
+            DamagedPart::Refs => "refs",
+            DamagedPart::Commit => "commit",
+            DamagedPart::Record => "record",
+            DamagedPart::Tree => "tree",
+            DamagedPart::ObjectFile => "object file",
+            DamagedPart::Index => "index",
+            DamagedPart::Segment => "index segment",
+            DamagedPart::Pack => "pack",
+            DamagedPart::Content => "content",
         }
     }
 }
@@ -55,7 +55,7 @@ impl Part {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Defect {
     /// The kind of the object.
-    pub part: Part,
+    pub part: DamagedPart,
     /// The id or file name. `None` if `problem` contains it.
     pub name: Option<String>,
     /// The problem.
@@ -97,37 +97,37 @@ impl<D> Defects<D> {
 }
 
 impl Defects<Defect> {
-    pub(super) fn push(&mut self, part: Part, name: Option<String>, problem: String) {
+    pub(super) fn push(&mut self, part: DamagedPart, name: Option<String>, problem: String) {
         self.add(Defect { part, name, problem, lost: 0 });
     }
 
     /// Adds the defect of an unusable object.
-    pub(super) fn object(&mut self, part: Part, id: &Id, problem: String) {
+    pub(super) fn object(&mut self, part: DamagedPart, id: &Id, problem: String) {
         self.push(part, Some(id.to_hex()), problem);
     }
 
-    pub(super) fn has(&self, part: Part) -> bool {
+    pub(super) fn has(&self, part: DamagedPart) -> bool {
         self.kept.iter().any(|defect| defect.part == part)
     }
 
     pub(super) fn of_outline(&mut self, damage: &[Error]) {
         for error in damage {
-            self.push(Part::Repository, None, in_one_line(error));
+            self.push(DamagedPart::Repository, None, in_one_line(error));
         }
     }
 
     pub(super) fn of_refs(&mut self, survey: &RefSurvey) {
         for error in &survey.damage {
-            self.push(Part::Refs, None, in_one_line(error));
+            self.push(DamagedPart::Refs, None, in_one_line(error));
         }
     }
 
     pub(super) fn of_content(&mut self, defects: &[ContentDefect]) {
         for defect in defects {
             let (part, name) = match &defect.part {
-                ContentPart::Segment(name) => (Part::Segment, name.clone()),
-                ContentPart::Pack(id) => (Part::Pack, id.to_hex()),
-                ContentPart::Content(id) => (Part::Content, id.to_hex()),
+                ContentPart::Segment(name) => (DamagedPart::Segment, name.clone()),
+                ContentPart::Pack(id) => (DamagedPart::Pack, id.to_hex()),
+                ContentPart::Content(id) => (DamagedPart::Content, id.to_hex()),
             };
             let (problem, lost) = (defect.problem.clone(), defect.lost);
             self.add(Defect { part, name: Some(name), problem, lost });
@@ -146,7 +146,7 @@ impl Defects<Defect> {
                 1 => format!("{needed}, and 1 pack"),
                 packs => format!("{needed}, and {packs} packs"),
             };
-            let (part, name) = (Part::Index, None);
+            let (part, name) = (DamagedPart::Index, None);
             self.add(Defect { part, name, problem, lost: contents });
         }
     }
@@ -154,7 +154,7 @@ impl Defects<Defect> {
     pub(super) fn of_object_files(&mut self, files: &[DamagedFile]) {
         for file in files {
             let name = file.path.display().to_string();
-            self.push(Part::ObjectFile, Some(name), file.problem.clone());
+            self.push(DamagedPart::ObjectFile, Some(name), file.problem.clone());
         }
     }
 }

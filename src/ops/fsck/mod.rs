@@ -28,7 +28,7 @@ use crate::progress::Progress;
 use crate::repo::{Repository, Settings};
 use crate::sync::{added_again, forgotten_remotes, former_tips};
 
-pub use defect::{Defect, Part};
+pub use defect::{DamagedPart, Defect};
 pub use losses::LostFile;
 pub use repair::Repair;
 pub use report::{FsckOutcome, Leftovers, OnForgottenRemote};

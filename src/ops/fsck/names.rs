@@ -1,6 +1,6 @@
 //! Checks that refs point to the records of their names.
 
-use super::defect::Part;
+use super::defect::DamagedPart;
 use super::walk::Walk;
 use crate::error::{Error, Result};
 use crate::history::{History, RecordTree, RefSurvey};
@@ -47,7 +47,7 @@ impl Walk<'_> {
             let Err(error) = check_record(self.history, &name, id) else { continue };
             // Unreadable records are already reported.
             if error.message().contains("points to the record of") {
-                self.defects.push(Part::Refs, None, error.message().to_owned());
+                self.defects.push(DamagedPart::Refs, None, error.message().to_owned());
                 misnamed.push(text.clone());
             }
         }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::defect::{Defect, Defects, Part};
+use super::defect::{DamagedPart, Defect, Defects};
 use super::losses::LostFile;
 use super::repair::Repair;
 use super::walk::Checked;
@@ -138,19 +138,26 @@ fn advice(options: FsckOptions, found: &Check, bare_packs: &[PathBuf]) -> Vec<St
     let mut advice = Vec::new();
     let defects = &found.defects;
     let has = |part| defects.has(part);
-    let is_repairable =
-        [Part::Refs, Part::Index, Part::Segment, Part::Pack, Part::Content, Part::ObjectFile]
-            .into_iter()
-            .any(has)
-            || !found.damaged_objects.is_empty();
+    let is_repairable = [
+        DamagedPart::Refs,
+        DamagedPart::Index,
+        DamagedPart::Segment,
+        DamagedPart::Pack,
+        DamagedPart::Content,
+        DamagedPart::ObjectFile,
+    ]
+    .into_iter()
+    .any(has)
+        || !found.damaged_objects.is_empty();
     if is_repairable && !options.repair {
         let full = if options.full { " --full" } else { "" };
         advice.push(format!("repair the damage as far as possible: art fsck{full} --repair"));
     }
-    if has(Part::Pack) && !options.full {
+    if has(DamagedPart::Pack) && !options.full {
         advice.push("read every byte to find all damage: art fsck --full".to_owned());
     }
-    let has_lost_objects = has(Part::Commit) || has(Part::Record) || has(Part::Tree);
+    let has_lost_objects =
+        has(DamagedPart::Commit) || has(DamagedPart::Record) || has(DamagedPart::Tree);
     let is_index = |path: &Path| path.extension().is_some_and(|extension| extension == "idx");
     let indexes = found.objects.iter().filter(|file| is_index(&file.path));
     let damaged = indexes.map(|file| file.path.with_extension("pack"));

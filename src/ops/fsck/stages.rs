@@ -4,7 +4,7 @@
 //! one command, which have one time. A commit that adds conditions of several times follows a
 //! commit that is lost.
 
-use super::defect::Part;
+use super::defect::DamagedPart;
 use super::walk::Walk;
 use crate::error::Result;
 use crate::history::{Commit, History, RefSurvey};
@@ -13,13 +13,13 @@ use crate::name::{RefKind, RefName};
 use crate::record::{Record, StageCondition, VersionRecord};
 
 /// A commit of a version, with its record.
-struct Step {
+struct VersionCommit {
     id: Id,
     commit: Commit,
     record: VersionRecord,
 }
 
-impl Step {
+impl VersionCommit {
     /// Reads a commit. Returns `None` if it is not the commit of a version.
     fn try_read(history: &History, id: Id) -> Result<Option<Self>> {
         let commit = history.read_commit(&id)?;
@@ -28,14 +28,14 @@ impl Step {
             return Ok(None);
         };
         let record = VersionRecord::decode(&history.read_blob(&entry.id)?)?;
-        Ok(Some(Step { id, commit, record }))
+        Ok(Some(VersionCommit { id, commit, record }))
     }
 
     /// The parents that are commits of the same version.
-    fn parents(&self, history: &History) -> Result<Vec<Step>> {
+    fn parents(&self, history: &History) -> Result<Vec<VersionCommit>> {
         let mut parents = Vec::new();
         for parent in &self.commit.parents {
-            let step = Step::try_read(history, *parent)?;
+            let step = VersionCommit::try_read(history, *parent)?;
             parents.extend(step.filter(|step| step.record.uuid == self.record.uuid));
         }
         Ok(parents)
@@ -48,7 +48,7 @@ fn have_several_times(conditions: &[StageCondition]) -> bool {
 
 /// Returns the commit that follows a lost commit in the history of the version at `tip`.
 fn find_gap(history: &History, tip: &Id) -> Result<Option<Id>> {
-    let mut next = Step::try_read(history, history.peel(tip)?)?;
+    let mut next = VersionCommit::try_read(history, history.peel(tip)?)?;
     while let Some(step) = next {
         // Earlier commits have fewer conditions.
         if !have_several_times(&step.record.stage_conditions) {
@@ -82,7 +82,7 @@ impl Walk<'_> {
                     "its record has stage changes that no earlier commit has: a commit before it is \
                      lost (the history of {text})"
                 );
-                self.defects.object(Part::Commit, &commit, problem);
+                self.defects.object(DamagedPart::Commit, &commit, problem);
             }
         }
     }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use bstr::BString;
 use serde::Serialize;
 
-use super::defect::{Defect, Defects, Part, in_one_line};
+use super::defect::{DamagedPart, Defect, Defects, in_one_line};
 use crate::content::{ContentCheck, ContentTotals};
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::{Commit, Expansion, History, RefSurvey, TreeEntry};
@@ -155,7 +155,7 @@ impl<'a> Walk<'a> {
                         Some(child) => format!("the parent of commit {child}"),
                         None => label.clone(),
                     };
-                    self.bad_object(Part::Commit, &id, &whose, error)?;
+                    self.bad_object(DamagedPart::Commit, &id, &whose, error)?;
                 }
             }
         }
@@ -173,14 +173,14 @@ impl<'a> Walk<'a> {
             Ok(id) => Some(id),
             Err(error) => {
                 let problem = format!("the tag of {label}: {}", in_one_line(&error));
-                self.defects.object(Part::Refs, root, problem);
+                self.defects.object(DamagedPart::Refs, root, problem);
                 None
             }
         }
     }
 
     /// Records an unusable object. `whose` describes the object that refers to it.
-    fn bad_object(&mut self, part: Part, id: &Id, whose: &str, error: Error) -> Result<()> {
+    fn bad_object(&mut self, part: DamagedPart, id: &Id, whose: &str, error: Error) -> Result<()> {
         let what = match error.kind() {
             ErrorKind::Interrupted => return Err(error),
             ErrorKind::NotFound => "it is missing".to_owned(),
@@ -200,7 +200,7 @@ impl<'a> Walk<'a> {
             return Ok(None);
         };
         if let Some(defect) = self.history.find_time_defect(id)? {
-            self.defects.object(Part::Commit, id, format!("{defect} ({label})"));
+            self.defects.object(DamagedPart::Commit, id, format!("{defect} ({label})"));
         }
         let mut artifacts = None;
         let mut has_record = false;
@@ -212,7 +212,7 @@ impl<'a> Walk<'a> {
                 let is_new = !self.trees.contains(&entry.id);
                 if is_new && let Err(error) = self.expansion.check(self.history, &entry.id) {
                     let problem = format!("{error} ('{path}' in commit {id} of {label})");
-                    self.defects.object(Part::Tree, &entry.id, problem);
+                    self.defects.object(DamagedPart::Tree, &entry.id, problem);
                 }
                 self.walk_tree(entry.id, path, &place, true)?;
             } else if is_directory {
@@ -224,7 +224,7 @@ impl<'a> Walk<'a> {
         }
         if !has_record && label.parse::<RefName>().is_ok() {
             let problem = format!("it has no record ({label})");
-            self.defects.object(Part::Commit, id, problem);
+            self.defects.object(DamagedPart::Commit, id, problem);
         }
         Ok(artifacts)
     }
@@ -246,7 +246,7 @@ impl<'a> Walk<'a> {
                 self.has_losses = true;
                 let what = if path.is_root() { "the root".to_owned() } else { format!("'{path}'") };
                 let whose = format!("{what} in commit {} of {}", place.commit, place.label);
-                self.bad_object(Part::Tree, id, &whose, error)?;
+                self.bad_object(DamagedPart::Tree, id, &whose, error)?;
                 Ok(None)
             }
         }
@@ -340,14 +340,14 @@ impl<'a> Walk<'a> {
         let Err(error) = checked else { return Ok(()) };
         let whose = format!("{path} in commit {} of {}", place.commit, place.label);
         if error.kind() == ErrorKind::NotFound {
-            return self.bad_object(Part::Record, &entry.id, &whose, error);
+            return self.bad_object(DamagedPart::Record, &entry.id, &whose, error);
         }
         // The object itself may be undamaged.
         if self.history.read_blob(&entry.id).is_err() {
             self.damaged_objects.push(entry.id);
         }
         let problem = format!("{} ({whose})", in_one_line(&error));
-        self.defects.object(Part::Record, &entry.id, problem);
+        self.defects.object(DamagedPart::Record, &entry.id, problem);
         Ok(())
     }
 
@@ -361,7 +361,7 @@ impl<'a> Walk<'a> {
             }
             check_interrupt(self.progress)?;
             if let Err(error) = self.history.check_object(id) {
-                self.bad_object(Part::ObjectFile, id, "nothing leads to it", error)?;
+                self.bad_object(DamagedPart::ObjectFile, id, "nothing leads to it", error)?;
             }
         }
         Ok(())

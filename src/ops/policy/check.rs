@@ -3,7 +3,7 @@
 use derive_setters::Setters;
 use serde::Serialize;
 
-use crate::catalog::version::{Facts, Said, asked, find_version, is_there, project_policy};
+use crate::catalog::version::{Facts, GivenReason, asked, find_version, is_there, project_policy};
 use crate::error::Result;
 use crate::history::Revision;
 use crate::id::Id;
@@ -66,7 +66,7 @@ pub fn check(repo: &Repository, options: &CheckPolicyOptions) -> Result<CheckOut
     let (to, record) = (&options.stage, version.record());
     rules.policy.check_stage(to)?;
     let (reason, message) = (options.reason.clone(), options.message.clone());
-    let said = Said { reason, message };
+    let said = GivenReason { reason, message };
     let who = repo.signature();
     let author = format!("{} <{}>", who.name, who.email);
     // A move that would change nothing is always allowed.

@@ -112,7 +112,7 @@ fn apply(
     change: &mut RecordChange<'_>,
     project: &ProjectName,
     options: &SetPolicyOptions,
-) -> Result<(Plan, Option<Id>)> {
+) -> Result<(PolicyPlan, Option<Id>)> {
     let repo = change.repo();
     let before = find_project(repo, project)?;
     let plan = plan(repo, project, before.as_ref(), &options.source)?;
@@ -128,14 +128,14 @@ fn apply(
 }
 
 /// The planned policy.
-struct Plan {
+struct PolicyPlan {
     table: Table,
     policy: Policy,
     changes: Vec<PolicyChange>,
     crowded: Vec<Crowded>,
 }
 
-impl Plan {
+impl PolicyPlan {
     fn outcome(
         self,
         project: &ProjectName,
@@ -172,7 +172,7 @@ fn plan(
     project: &ProjectName,
     before: Option<&LoadedProject>,
     source: &PolicySource,
-) -> Result<Plan> {
+) -> Result<PolicyPlan> {
     let known = before.map_or_else(|| Ok(Policy::default()), |before| before.record.policy());
     let old = before.map(|before| before.record.policy.clone()).unwrap_or_default();
     let mut table = old.clone();
@@ -192,14 +192,14 @@ fn plan(
     // Compares the meaning of the rules, not their spelling.
     let meant = known.as_ref().map_or(old, Policy::to_table);
     let changes = differences(&meant, &policy.to_table());
-    let mut plan = Plan { table, policy, changes, crowded: Vec::new() };
+    let mut plan = PolicyPlan { table, policy, changes, crowded: Vec::new() };
     if !plan.changes.is_empty() {
         plan.look_at_versions(repo, project, known.ok().as_ref())?;
     }
     Ok(plan)
 }
 
-impl Plan {
+impl PolicyPlan {
     /// Refuses to remove a stage that holds versions, and finds stages that exceed their capacity.
     fn look_at_versions(
         &mut self,

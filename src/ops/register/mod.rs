@@ -12,9 +12,9 @@ use uuid::Uuid;
 use crate::catalog::RecordChange;
 use crate::catalog::changes::{Total, total};
 use crate::catalog::version::{
-    COUNT_LIMIT, DisplacedVersion, LoadedVersion, ProjectPolicy, Said, VersionDraft, change_stages,
-    check_first_stage, check_readme, enter_first_stage, enter_stage, is_there, project_policy,
-    run_status, try_load_version,
+    COUNT_LIMIT, DisplacedVersion, GivenReason, LoadedVersion, ProjectPolicy, VersionDraft,
+    change_stages, check_first_stage, check_readme, enter_first_stage, enter_stage, is_there,
+    project_policy, run_status, try_load_version,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::Id;
@@ -27,7 +27,7 @@ use crate::sync::Sizes;
 
 pub use crate::catalog::version::README_MAX_LEN;
 pub use options::{RegisterOptions, RegisterSource};
-use path::{Taken, approve_upload};
+use path::{ImportedPath, approve_upload};
 use pin::{Pin, find_pin};
 
 /// The effect of a registration.
@@ -97,21 +97,22 @@ pub fn register(
         RegisterSource::Path(upload) => Some(approve_upload(repo, options, upload, progress)?),
         _ => None,
     };
-    let taken = upload.as_ref().map(|upload| Taken::take(upload, input, progress)).transpose();
+    let taken =
+        upload.as_ref().map(|upload| ImportedPath::take(upload, input, progress)).transpose();
     let taken = taken.map_err(|error| {
         let kept = "no version was created; stored content is kept and reused";
         error.or_interrupted(kept, "run the same command again")
     })?;
     let uuid = Uuid::new_v4();
     let (changed, staged) = change_stages(repo, progress, |change| {
-        taken.iter().for_each(Taken::forget);
+        taken.iter().for_each(ImportedPath::forget);
         let existing = try_load_version(repo, &reference)?;
         Registration { options, reference: &reference, uuid, taken: taken.as_ref() }
             .apply(change, existing.as_ref())
     })?;
     progress.end();
     // The post hooks run after the store's lock for the import is released.
-    let made = taken.and_then(Taken::into_made).filter(|_| changed.operation.is_some());
+    let made = taken.and_then(ImportedPath::into_made).filter(|_| changed.operation.is_some());
     if let (Some(upload), Some((run, uploaded))) = (upload, made) {
         upload.tell(run, uploaded, progress);
     }
@@ -137,7 +138,7 @@ struct Registration<'a> {
     /// The uuid for a new version.
     uuid: Uuid,
     /// The content that was imported from a path.
-    taken: Option<&'a Taken<'a>>,
+    taken: Option<&'a ImportedPath<'a>>,
 }
 
 impl Registration<'_> {
@@ -325,9 +326,9 @@ impl Registration<'_> {
         }
     }
 
-    fn said(&self) -> Said {
+    fn said(&self) -> GivenReason {
         let options = self.options;
-        Said { reason: options.reason.clone(), message: options.message.clone() }
+        GivenReason { reason: options.reason.clone(), message: options.message.clone() }
     }
 
     fn outcome(
@@ -348,7 +349,7 @@ impl Registration<'_> {
             run: record.run.name.clone(),
             run_commit: record.run.commit,
             new_run: action != RegisterAction::Unchanged
-                && self.taken.is_some_and(Taken::was_committed),
+                && self.taken.is_some_and(ImportedPath::was_committed),
             artifacts: record.artifacts.clone(),
             run_status: None,
             total: Total::default(),

@@ -16,7 +16,7 @@ use crate::progress::Progress;
 use crate::repo::Repository;
 
 /// Imported content that is in the store, but not in a run yet.
-pub(super) struct Taken<'a> {
+pub(super) struct ImportedPath<'a> {
     intake: Intake<'a>,
     made: RefCell<Option<(Name, Uploaded)>>,
 }
@@ -38,14 +38,14 @@ pub(super) fn approve_upload<'a>(
     approve(repo, upload, progress)
 }
 
-impl<'a> Taken<'a> {
+impl<'a> ImportedPath<'a> {
     /// Imports the content of `upload`.
     pub(super) fn take(
         upload: &'a Approved<'a>,
         input: &mut dyn Read,
         progress: &'a dyn Progress,
     ) -> Result<Self> {
-        Ok(Taken { intake: upload.ingest(input, progress)?, made: RefCell::default() })
+        Ok(ImportedPath { intake: upload.ingest(input, progress)?, made: RefCell::default() })
     }
 
     /// Returns true if the version has exactly the imported content.

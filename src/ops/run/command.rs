@@ -24,7 +24,7 @@ const SIGNALLED: i32 = 128;
 
 /// The way in which a command ended.
 #[derive(Debug)]
-pub(super) enum Ended {
+pub(super) enum CommandEnd {
     /// The command exited with this code.
     Exited(i32),
     /// This signal ended the command.
@@ -33,20 +33,20 @@ pub(super) enum Ended {
     NotStarted(u8, Error),
 }
 
-impl Ended {
+impl CommandEnd {
     /// The exit code that a shell would return.
     pub(super) fn shell_code(&self) -> u8 {
         match self {
-            Ended::Exited(code) => *code as u8,
-            Ended::Killed(signal) => (SIGNALLED + signal) as u8,
-            Ended::NotStarted(code, _) => *code,
+            CommandEnd::Exited(code) => *code as u8,
+            CommandEnd::Killed(signal) => (SIGNALLED + signal) as u8,
+            CommandEnd::NotStarted(code, _) => *code,
         }
     }
 
     fn of(status: ExitStatus) -> Self {
         match (status.code(), status.signal()) {
-            (Some(code), _) => Ended::Exited(code),
-            (None, signal) => Ended::Killed(signal.unwrap_or_default()),
+            (Some(code), _) => CommandEnd::Exited(code),
+            (None, signal) => CommandEnd::Killed(signal.unwrap_or_default()),
         }
     }
 }
@@ -58,9 +58,9 @@ pub(super) fn execute(
     cwd: &Path,
     variables: &[(&str, OsString)],
     watch: &mut dyn Watch,
-) -> Ended {
+) -> CommandEnd {
     let Some((program, arguments)) = words.split_first() else {
-        return Ended::NotStarted(NOT_RUNNABLE, Error::invalid("there is no command to run"));
+        return CommandEnd::NotStarted(NOT_RUNNABLE, Error::invalid("there is no command to run"));
     };
     let mut command = Command::new(program);
     command.args(arguments).current_dir(cwd);
@@ -68,12 +68,12 @@ pub(super) fn execute(
     if let Err(error) = watch.begins() {
         watch.ended();
         let is_asked = error.kind() == ErrorKind::Interrupted;
-        return Ended::NotStarted(if is_asked { INTERRUPTED } else { NOT_RUNNABLE }, error);
+        return CommandEnd::NotStarted(if is_asked { INTERRUPTED } else { NOT_RUNNABLE }, error);
     }
     match command.spawn() {
         Ok(child) => {
             watch.started(child.id());
-            wait(child, watch).unwrap_or_else(|error| Ended::NotStarted(NOT_RUNNABLE, error))
+            wait(child, watch).unwrap_or_else(|error| CommandEnd::NotStarted(NOT_RUNNABLE, error))
         }
         Err(error) => {
             watch.ended();
@@ -83,17 +83,17 @@ pub(super) fn execute(
 }
 
 /// Waits until the command ends. Notifies `watch` while the child still owns its process id.
-fn wait(mut child: Child, watch: &mut dyn Watch) -> Result<Ended> {
+fn wait(mut child: Child, watch: &mut dyn Watch) -> Result<CommandEnd> {
     let id = WaitId::Pid(Pid::from_child(&child));
     let until = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
     // If this wait fails, the second wait reports the error.
     while let Err(Errno::INTR) = waitid(id.clone(), until) {}
     watch.ended();
     let status = child.wait();
-    status.map(Ended::of).map_err(|error| Error::io("wait for", "the command", error))
+    status.map(CommandEnd::of).map_err(|error| Error::io("wait for", "the command", error))
 }
 
-fn not_started(program: &OsString, error: io::Error) -> Ended {
+fn not_started(program: &OsString, error: io::Error) -> CommandEnd {
     let shown = escaped(program.as_encoded_bytes());
     let is_absent = error.kind() == io::ErrorKind::NotFound;
     let code = if is_absent { NOT_FOUND } else { NOT_RUNNABLE };
@@ -101,5 +101,5 @@ fn not_started(program: &OsString, error: io::Error) -> Ended {
     let failed = failed.with_hint(
         "install it in a directory of PATH; to run a file in this directory, type ./CMD",
     );
-    Ended::NotStarted(code, failed.with_source(error))
+    CommandEnd::NotStarted(code, failed.with_source(error))
 }

@@ -14,11 +14,11 @@ use derive_setters::Setters;
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
-use self::command::{Ended, execute};
+use self::command::{CommandEnd, execute};
 use super::upload::{self, Destination, UploadOptions, UploadOutcome, UploadSource};
 use crate::catalog::name_of_signal;
 use crate::catalog::run::{
-    LoadedRun, NewRun, Wanted, Which, change_run, create_run, run_reference, shown_words,
+    LoadedRun, NewRun, RunChoice, RunTarget, change_run, create_run, run_reference, shown_words,
 };
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
@@ -163,7 +163,7 @@ pub fn run(
     let mut outcome = RunOutcome::of(&run, uploads);
     outcome.shell_code = ended.shell_code();
     outcome.record_end(repo, &run, &ended);
-    if let Ended::NotStarted(_, error) = ended {
+    if let CommandEnd::NotStarted(_, error) = ended {
         outcome.failures.push(error);
         return Ok(outcome);
     }
@@ -183,9 +183,9 @@ fn begin(
     let subject = subject_of(&options.new_run);
     let now = || repo.settings().clock.now();
     let Some(first) = &options.upload else {
-        let wanted = Wanted {
+        let wanted = RunTarget {
             project: options.project.as_ref(),
-            which: Which::New,
+            which: RunChoice::New,
             new_run: &options.new_run,
             cwd: &options.cwd,
             source: OnceCell::new(),
@@ -280,7 +280,7 @@ impl RunOutcome {
     }
 
     /// Records how the command ended.
-    fn record_end(&mut self, repo: &Repository, run: &LoadedRun, ended: &Ended) {
+    fn record_end(&mut self, repo: &Repository, run: &LoadedRun, ended: &CommandEnd) {
         let now = repo.settings().clock.now();
         let done = change_run(repo, &run.reference, |run| Ok(end(&mut run.record, ended, now)));
         match done {
@@ -332,20 +332,20 @@ impl RunOutcome {
 /// Records the end of the command in the record. Returns the subject of the commit.
 ///
 /// If a user set the status while the command ran, that status stays.
-fn end(record: &mut RunRecord, ended: &Ended, now: Timestamp) -> String {
+fn end(record: &mut RunRecord, ended: &CommandEnd, now: Timestamp) -> String {
     let said = (record.status != RunStatus::Running).then_some((record.status, record.finished_at));
     let subject = match ended {
-        Ended::Exited(code) => {
+        CommandEnd::Exited(code) => {
             record.exited(*code, now);
             format!("ended with exit code {code}")
         }
-        Ended::Killed(signal) => {
+        CommandEnd::Killed(signal) => {
             let name = name_of_signal(*signal);
             let subject = format!("ended by {name}");
             record.killed(name, now);
             subject
         }
-        Ended::NotStarted(code, _) => {
+        CommandEnd::NotStarted(code, _) => {
             record.exited(i32::from(*code), now);
             "the command could not be started".to_owned()
         }

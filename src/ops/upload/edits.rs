@@ -11,14 +11,14 @@ use crate::id::Id;
 use crate::tree_path::TreePath;
 
 /// A source that was read, with its path in the run.
-pub(super) type Taken = (TreePath, EntryMode, Id);
+pub(super) type ReadSource = (TreePath, EntryMode, Id);
 
 /// Puts the read sources into the tree `base`. With `merge`, existing directories keep their other
 /// entries. Unreadable sources keep their entries of `base`.
 pub(super) fn apply_edits(
     writer: &mut ObjectWriter<'_>,
     base: Option<Id>,
-    taken: &[Taken],
+    taken: &[ReadSource],
     unread: &[Unread],
     merge: bool,
 ) -> Result<Id> {
@@ -44,7 +44,7 @@ pub(super) fn find_kept(
 fn apply_taken(
     writer: &mut ObjectWriter<'_>,
     base: Option<Id>,
-    taken: &[Taken],
+    taken: &[ReadSource],
     merge: bool,
 ) -> Result<Id> {
     let mut edits = Vec::new();

@@ -3,7 +3,7 @@
 use super::place::{Placement, plan_placements};
 use super::{UploadOptions, UploadOutcome, UploadSource};
 use crate::catalog::hook::{UploadEvent, Uploaded, run_post, run_pre};
-use crate::catalog::run::{Wanted, Which, wanted_run};
+use crate::catalog::run::{RunChoice, RunTarget, wanted_run};
 use crate::error::Result;
 use crate::id::Id;
 use crate::name::Name;
@@ -35,14 +35,16 @@ pub(crate) fn approve<'a>(
 impl Approved<'_> {
     /// Returns the run to upload to. If a hook ran, this is the run that the hook saw, even if
     /// another run has become current.
-    pub(super) fn wanted(&self) -> Wanted<'_> {
+    pub(super) fn wanted(&self) -> RunTarget<'_> {
         let wanted = self.options.wanted();
         match &self.event.run {
             _ if !self.asked => wanted,
-            None => Wanted { which: Which::New, ..wanted },
-            Some(run) => {
-                Wanted { project: Some(&self.event.project), which: Which::Named(run), ..wanted }
-            }
+            None => RunTarget { which: RunChoice::New, ..wanted },
+            Some(run) => RunTarget {
+                project: Some(&self.event.project),
+                which: RunChoice::Named(run),
+                ..wanted
+            },
         }
     }
 

@@ -18,7 +18,7 @@ use derive_setters::Setters;
 use serde::Serialize;
 
 use crate::catalog::hook::Uploaded;
-use crate::catalog::run::{NewRun, PreparedRun, Wanted, Which, prepare_run, wanted_run};
+use crate::catalog::run::{NewRun, PreparedRun, RunChoice, RunTarget, prepare_run, wanted_run};
 use crate::catalog::snapshot::{Ignores, Snapshot};
 use crate::catalog::{RecordChange, change_records};
 use crate::content::{Session, Stored};
@@ -32,7 +32,7 @@ use crate::record::{Record, RunRecord};
 use crate::repo::{Repository, WorkTree};
 use crate::tree_path::TreePath;
 
-use edits::{Taken, apply_edits, find_kept};
+use edits::{ReadSource, apply_edits, find_kept};
 pub(crate) use hooks::{Approved, approve};
 use place::Placement;
 pub use place::UploadSource;
@@ -157,10 +157,10 @@ pub(crate) struct Intake<'a> {
     session: Session,
     options: &'a UploadOptions,
     progress: &'a dyn Progress,
-    wanted: Wanted<'a>,
+    wanted: RunTarget<'a>,
     subject: String,
     work_tree: WorkTree,
-    taken: Vec<Taken>,
+    taken: Vec<ReadSource>,
     tally: Tally,
     stored: Stored,
     _lock: FileLock,
@@ -241,13 +241,13 @@ impl Approved<'_> {
 }
 
 impl UploadOptions {
-    pub(super) fn wanted(&self) -> Wanted<'_> {
-        Wanted {
+    pub(super) fn wanted(&self) -> RunTarget<'_> {
+        RunTarget {
             project: self.project.as_ref(),
             which: match &self.run {
-                _ if self.always_new => Which::New,
-                Some(name) => Which::Named(name),
-                None => Which::Current,
+                _ if self.always_new => RunChoice::New,
+                Some(name) => RunChoice::Named(name),
+                None => RunChoice::Current,
             },
             new_run: &self.new_run,
             cwd: &self.cwd,

@@ -6,10 +6,10 @@ use std::io::Read;
 use serde::Serialize;
 
 use super::UploadOptions;
-use super::edits::{Taken, apply_edits};
+use super::edits::{ReadSource, apply_edits};
 use super::place::{Placement, plan_placements};
 use super::tally::{FileCounts, Tally};
-use crate::catalog::run::{Wanted, prepare_run};
+use crate::catalog::run::{RunTarget, prepare_run};
 use crate::catalog::snapshot::NewContent;
 use crate::error::{Error, IoResultExt, Result};
 use crate::history::diff::{Change, diff_trees, find_renames};
@@ -75,7 +75,7 @@ pub fn plan_upload(
     progress: &dyn Progress,
 ) -> Result<UploadPlan> {
     // The plan does not show the source of a new run, so the search is skipped.
-    let wanted = Wanted { source: OnceCell::from(None), ..options.wanted() };
+    let wanted = RunTarget { source: OnceCell::from(None), ..options.wanted() };
     let run = prepare_run(repo, &wanted)?;
     let (survey, tally) = survey_all(repo, options, run.artifacts, input, progress)?;
     if !options.keep_going {
@@ -149,7 +149,7 @@ struct Surveyor<'a> {
     progress: &'a dyn Progress,
     work_tree: WorkTree,
     tally: Tally,
-    taken: Vec<Taken>,
+    taken: Vec<ReadSource>,
     new_content: NewContent,
 }
 

@@ -1,7 +1,7 @@
 //! Checks a version that comes to a stage without a move: a new version, and a version that arrives
 //! from another project and keeps its stage.
 
-use super::check::{Move, RuleFailure, Verdict};
+use super::check::{ProposedMove, RuleFailure, Verdict};
 use super::{DISABLED, Policy};
 use crate::error::Result;
 use crate::name::{Name, ProjectName};
@@ -9,7 +9,7 @@ use crate::name::{Name, ProjectName};
 impl Policy {
     /// Fails with [`Policy`](crate::ErrorKind::Policy) and every rule of the first stage that refuses
     /// a new version. The rules about moves do not apply.
-    pub fn check_new(&self, change: &Move<'_>) -> Result<()> {
+    pub fn check_new(&self, change: &ProposedMove<'_>) -> Result<()> {
         let mut verdict = Verdict::default();
         if let Some(rules) = self.stage.get(change.to) {
             rules.check_new(change, &mut verdict.failed);
@@ -24,7 +24,7 @@ impl Policy {
     ///
     /// The project must have the stage, the version must meet the stage's rules, and the stage must
     /// have room: an arrival displaces no version. `moves` does not apply.
-    pub fn check_arrival(&self, change: &Move<'_>, project: &ProjectName) -> Result<()> {
+    pub fn check_arrival(&self, change: &ProposedMove<'_>, project: &ProjectName) -> Result<()> {
         let (version, stage) = (change.version, change.to);
         let mut verdict = Verdict::default();
         if !self.has_stage(stage) {

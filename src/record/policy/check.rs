@@ -14,7 +14,7 @@ use crate::record::{RunStatus, StageCondition, Tags, VersionRecord, VersionSumma
 
 /// A move of a version to a stage, with every fact that a policy checks.
 #[derive(Debug, Clone, Copy)]
-pub struct Move<'a> {
+pub struct ProposedMove<'a> {
     /// The version's name.
     pub version: &'a Name,
     /// The version's description; may be empty.
@@ -125,8 +125,8 @@ impl Verdict {
 
     /// Returns the displaced versions. If rules refuse the move, fails with
     /// [`Policy`](ErrorKind::Policy) and names each rule as a separate cause.
-    pub fn into_displaced(self, change: &Move<'_>) -> Result<Vec<Displaced>> {
-        let Move { version, from, to, .. } = change;
+    pub fn into_displaced(self, change: &ProposedMove<'_>) -> Result<Vec<Displaced>> {
+        let ProposedMove { version, from, to, .. } = change;
         self.or_refuse(|| format!("the policy refuses to move '{version}' from {from} to {to}"))
     }
 
@@ -172,7 +172,7 @@ impl Policy {
     /// Checks `change` against every rule, without moving any version.
     ///
     /// Fails with [`Invalid`](ErrorKind::Invalid) if the project does not have the new stage.
-    pub fn check(&self, change: &Move<'_>) -> Result<Verdict> {
+    pub fn check(&self, change: &ProposedMove<'_>) -> Result<Verdict> {
         self.check_stage(change.to)?;
         let mut verdict = Verdict::default();
         verdict.failed.extend(self.check_moves(change));
@@ -205,7 +205,7 @@ impl Policy {
         Err(Error::new(ErrorKind::Policy, message).with_hint("register them as a new version"))
     }
 
-    fn check_moves(&self, change: &Move<'_>) -> Option<RuleFailure> {
+    fn check_moves(&self, change: &ProposedMove<'_>) -> Option<RuleFailure> {
         let allowed = self.moves.as_ref()?;
         let leaves = |from: &Option<Name>| from.as_ref().is_none_or(|from| from == change.from);
         let enters = |to: &Option<Name>| to.as_ref().is_none_or(|to| to == change.to);
@@ -230,7 +230,7 @@ impl Policy {
     }
 
     /// Returns the versions that leave the stage that `change` enters, and the stages after it.
-    fn make_room(&self, change: &Move<'_>) -> Result<Vec<Displaced>, RuleFailure> {
+    fn make_room(&self, change: &ProposedMove<'_>) -> Result<Vec<Displaced>, RuleFailure> {
         let mut displaced: BTreeMap<&Name, Displaced> = BTreeMap::new();
         let mut order: Vec<&Name> = Vec::new();
         let mut stage = change.to;
@@ -266,7 +266,12 @@ impl Policy {
     }
 }
 
-fn full(stage: &Name, capacity: u32, there: &[&Occupant], change: &Move<'_>) -> RuleFailure {
+fn full(
+    stage: &Name,
+    capacity: u32,
+    there: &[&Occupant],
+    change: &ProposedMove<'_>,
+) -> RuleFailure {
     const SHOWN: usize = 5;
     let names: Vec<&str> =
         there.iter().take(SHOWN).map(|occupant| occupant.version.as_str()).collect();
@@ -284,7 +289,7 @@ fn full(stage: &Name, capacity: u32, there: &[&Occupant], change: &Move<'_>) -> 
 
 impl StageRules {
     /// Adds every rule that refuses `change`, in the order of the documented keys.
-    pub(super) fn check(&self, change: &Move<'_>, failed: &mut Vec<RuleFailure>) {
+    pub(super) fn check(&self, change: &ProposedMove<'_>, failed: &mut Vec<RuleFailure>) {
         let to = change.to;
         let mut fail = |rule: &str, message: String, hint: Option<String>| {
             failed.push(RuleFailure { rule: format!("stage.{to}.{rule}"), message, hint });
@@ -314,14 +319,18 @@ impl StageRules {
 
     /// Adds every rule about the version itself that refuses a new version: `description`, `tags`,
     /// `run_status` and `min_files`. The other rules are about moves.
-    pub(super) fn check_new(&self, change: &Move<'_>, failed: &mut Vec<RuleFailure>) {
+    pub(super) fn check_new(&self, change: &ProposedMove<'_>, failed: &mut Vec<RuleFailure>) {
         self.check_version(change, &mut |rule, message, hint| {
             failed.push(RuleFailure { rule: format!("stage.{}.{rule}", change.to), message, hint });
         });
     }
 
     /// Checks what the version is, however it comes to the stage.
-    fn check_version(&self, change: &Move<'_>, fail: &mut dyn FnMut(&str, String, Option<String>)) {
+    fn check_version(
+        &self,
+        change: &ProposedMove<'_>,
+        fail: &mut dyn FnMut(&str, String, Option<String>),
+    ) {
         let version = change.version;
         if self.description && change.description.trim().is_empty() {
             let hint = format!("art update {version} --description DESCRIPTION");
@@ -340,7 +349,11 @@ impl StageRules {
 
 impl StageRules {
     /// Checks the version's run and files.
-    fn check_source(&self, change: &Move<'_>, fail: &mut dyn FnMut(&str, String, Option<String>)) {
+    fn check_source(
+        &self,
+        change: &ProposedMove<'_>,
+        fail: &mut dyn FnMut(&str, String, Option<String>),
+    ) {
         let is_allowed =
             |status: &RunStatus| self.run_status.is_empty() || self.run_status.contains(status);
         match change.run_status {
@@ -366,7 +379,7 @@ impl StageRules {
 
 impl After {
     /// Returns the reason and the hint if the version's history does not satisfy the rule.
-    fn defect(&self, change: &Move<'_>) -> Option<(String, Option<String>)> {
+    fn defect(&self, change: &ProposedMove<'_>) -> Option<(String, Option<String>)> {
         let stage = &self.stage;
         let Some(longest) = change.longest(stage) else {
             let message = format!("the version was never in {stage}");
@@ -393,7 +406,7 @@ struct Longest {
     goes_on: bool,
 }
 
-impl Move<'_> {
+impl ProposedMove<'_> {
     /// Finds the longest stay in `stage`; among equal stays, the last one. A clock that was set
     /// back produces a stay of length zero, never one that is too long.
     fn longest(&self, stage: &Name) -> Option<Longest> {

@@ -59,7 +59,7 @@ use crate::error::{Error, Result};
 use crate::name::Name;
 use crate::suggest;
 
-pub use check::{Displaced, Move, Occupant, RuleFailure, Stay, Verdict};
+pub use check::{Displaced, Occupant, ProposedMove, RuleFailure, Stay, Verdict};
 pub use defect::PolicyDefect;
 pub use edit::Setting;
 pub use read::parse_table;

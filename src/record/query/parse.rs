@@ -10,7 +10,7 @@
 //! A value extends to the next separator, so it may contain blanks. Its meaning depends on the kind
 //! of its field (`value.rs`).
 
-use super::value::{self, Fault, Letter};
+use super::value::{self, Letter, QueryFault};
 use super::{Condition, Expression, Field, MAX_LEN, QueryError, hint_for_field};
 
 /// The maximum nesting of parentheses.
@@ -36,7 +36,7 @@ pub(super) fn parse(text: &str, fields: &[Field]) -> Result<Expression, QueryErr
     })
 }
 
-type Result<T, E = Fault> = std::result::Result<T, E>;
+type Result<T, E = QueryFault> = std::result::Result<T, E>;
 
 struct Parser<'f> {
     text: Vec<char>,
@@ -55,8 +55,8 @@ impl Parser<'_> {
         self.skip_blanks();
         match self.peek() {
             None => Ok(root),
-            Some(')') => Err(Fault::new("')' without '('", self.at, self.at + 1)),
-            Some(_) => Err(Fault::new("expected ',', AND or OR", self.at, self.at + 1)
+            Some(')') => Err(QueryFault::new("')' without '('", self.at, self.at + 1)),
+            Some(_) => Err(QueryFault::new("expected ',', AND or OR", self.at, self.at + 1)
                 .hint("separate conditions as in 'name: a, tags: b'")),
         }
     }
@@ -86,7 +86,7 @@ impl Parser<'_> {
             return self.condition().map(Expression::Condition);
         }
         if self.depth == MAX_DEPTH {
-            return Err(Fault::new("parentheses are nested too deeply", open, open + 1));
+            return Err(QueryFault::new("parentheses are nested too deeply", open, open + 1));
         }
         self.depth += 1;
         let inside = self.any()?;
@@ -95,27 +95,27 @@ impl Parser<'_> {
             return Ok(inside);
         }
         if self.at < self.text.len() {
-            return Err(Fault::new("expected ',', AND, OR or ')'", self.at, self.at + 1));
+            return Err(QueryFault::new("expected ',', AND, OR or ')'", self.at, self.at + 1));
         }
-        Err(Fault::new("this '(' is not closed", open, open + 1))
+        Err(QueryFault::new("this '(' is not closed", open, open + 1))
     }
 
     fn condition(&mut self) -> Result<Condition> {
         let from = self.at;
         let name = self.name_at(from);
         if name.is_empty() {
-            return Err(Fault::new("expected a condition", from, from + 1)
+            return Err(QueryFault::new("expected a condition", from, from + 1)
                 .hint("write a condition as FIELD: VALUE, for example 'name: sharp-%'"));
         }
         self.at += name.chars().count();
         let to = self.at;
         if !self.eat(':') {
-            return Err(Fault::new(format!("expected ':' after '{name}'"), to, to).hint(
+            return Err(QueryFault::new(format!("expected ':' after '{name}'"), to, to).hint(
                 "write a condition as FIELD: VALUE; put values with special characters in \"…\"",
             ));
         }
         let Some(field) = self.fields.iter().find(|field| field.name == name) else {
-            return Err(Fault::new(format!("unknown field '{name}'"), from, to)
+            return Err(QueryFault::new(format!("unknown field '{name}'"), from, to)
                 .hint(hint_for_field(&name, self.fields)));
         };
         let negated = self.eat('~');
@@ -141,7 +141,7 @@ impl Parser<'_> {
         let is_condition =
             self.text.get(to) == Some(&':') && self.fields.iter().any(|field| field.name == name);
         if is_condition {
-            return Err(Fault::new("expected a value, found a condition", self.at, to + 1)
+            return Err(QueryFault::new("expected a value, found a condition", self.at, to + 1)
                 .hint("write OR between conditions, and | between values"));
         }
         Ok(())
@@ -157,7 +157,7 @@ impl Parser<'_> {
             match c {
                 ',' | '|' | ')' => break,
                 '(' => {
-                    return Err(Fault::new("'(' inside a value", self.at, self.at + 1)
+                    return Err(QueryFault::new("'(' inside a value", self.at, self.at + 1)
                         .hint("put the value in double quotes"));
                 }
                 '"' => {
@@ -176,7 +176,7 @@ impl Parser<'_> {
             letters.pop();
         }
         if letters.is_empty() && !was_quoted {
-            return Err(Fault::new(format!("'{}' has no value", field.name), from, from).hint(
+            return Err(QueryFault::new(format!("'{}' has no value", field.name), from, from).hint(
                 "write nil for an empty field; put and, or and special characters in double quotes",
             ));
         }
@@ -194,7 +194,7 @@ impl Parser<'_> {
                 '"' => return Ok(()),
                 '\\' => {
                     c = self.peek().filter(|c| matches!(c, '"' | '\\')).ok_or_else(|| {
-                        Fault::new("unknown escape", at, at + 2).hint(
+                        QueryFault::new("unknown escape", at, at + 2).hint(
                             r#"in double quotes, write \" for a quote and \\ for a backslash"#,
                         )
                     })?;
@@ -204,7 +204,7 @@ impl Parser<'_> {
             }
             letters.push(Letter { c, quoted: true, at });
         }
-        Err(Fault::new("this quote is not closed", open, open + 1))
+        Err(QueryFault::new("this quote is not closed", open, open + 1))
     }
 
     /// Refuses `a: x b: y`, which would mean the value `x b: y`.
@@ -217,8 +217,12 @@ impl Parser<'_> {
         let end = self.at + name.chars().count();
         let known = self.fields.iter().any(|field| field.name == name);
         if known && self.text.get(end) == Some(&':') {
-            return Err(Fault::new(format!("expected ',' before '{name}:'"), self.at, end + 1)
-                .hint("separate conditions with ',' or OR, or put the value in double quotes"));
+            return Err(QueryFault::new(
+                format!("expected ',' before '{name}:'"),
+                self.at,
+                end + 1,
+            )
+            .hint("separate conditions with ',' or OR, or put the value in double quotes"));
         }
         Ok(())
     }

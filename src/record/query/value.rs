@@ -7,16 +7,16 @@ use crate::clock::Timestamp;
 use crate::suggest;
 
 /// A [`QueryError`](super::QueryError) without the text of its query.
-pub(super) struct Fault {
+pub(super) struct QueryFault {
     pub(super) problem: String,
     pub(super) hint: Option<String>,
     pub(super) from: usize,
     pub(super) to: usize,
 }
 
-impl Fault {
+impl QueryFault {
     pub(super) fn new(problem: impl Into<String>, from: usize, to: usize) -> Self {
-        Fault { problem: problem.into(), hint: None, from, to }
+        QueryFault { problem: problem.into(), hint: None, from, to }
     }
 
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -86,13 +86,17 @@ enum Sign {
 }
 
 /// Parses `letters`, which begin at `start` of the query, as a value for `field`.
-pub(super) fn matcher(letters: &[Letter], start: usize, field: &Field) -> Result<Matcher, Fault> {
+pub(super) fn matcher(
+    letters: &[Letter],
+    start: usize,
+    field: &Field,
+) -> Result<Matcher, QueryFault> {
     let value = Literal { letters, start };
     if value.is_word("nil") {
         return Ok(Matcher::Nil);
     }
     if let Some(first) = letters.first().filter(|letter| letter.is('~')) {
-        return Err(Fault::new(
+        return Err(QueryFault::new(
             "'~' is allowed only before the first value",
             first.at,
             first.at + 1,
@@ -151,10 +155,10 @@ impl<'a> Literal<'a> {
         self.letters.iter().all(|letter| !letter.quoted) && self.text().eq_ignore_ascii_case(word)
     }
 
-    fn fault(&self, problem: impl Into<String>) -> Fault {
+    fn fault(&self, problem: impl Into<String>) -> QueryFault {
         let from = self.letters.first().map_or(self.start, |letter| letter.at);
         let to = self.letters.last().map_or(self.start, |letter| letter.at + 1);
-        Fault::new(problem, from, to)
+        QueryFault::new(problem, from, to)
     }
 
     /// The letters from `from` to `to`, without surrounding blanks.
@@ -176,7 +180,7 @@ impl<'a> Literal<'a> {
     }
 
     /// Parses a text, a word or a pattern.
-    fn texts(&self, field: &Field) -> Result<Matcher, Fault> {
+    fn texts(&self, field: &Field) -> Result<Matcher, QueryFault> {
         if self.sign().is_some() {
             return Err(self
                 .fault(format!("'{}' is text, which has no order", field.name))
@@ -220,7 +224,7 @@ impl<'a> Literal<'a> {
         read: impl Fn(&str) -> Option<(T, T)>,
         what: &str,
         example: &str,
-    ) -> Result<Interval<T>, Fault> {
+    ) -> Result<Interval<T>, QueryFault> {
         let read = |part: &Literal<'_>| {
             read(&part.text()).ok_or_else(|| {
                 let text = part.text();

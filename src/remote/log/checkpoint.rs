@@ -15,7 +15,7 @@ use super::super::layout::{CHECKPOINT, EntryName, FORMAT, Protocol, damaged, dec
 use super::super::limits;
 use super::super::stored_kind::StoredKind;
 use super::entry::{Again, Entry, Stored, words};
-use super::log_state::{Listings, LogState, Names, Window};
+use super::log_state::{EntryWindow, Listings, LogState, NamesDigest};
 use super::plain_array;
 use super::remote_state::{Conflict, RemoteState, Retired};
 use crate::error::{Error, Result};
@@ -181,10 +181,10 @@ pub fn decode(key: &str, bytes: &[u8]) -> Result<LogState> {
         state.open_window();
         return Ok(state);
     };
-    let names = Names { count: base.entries, digest };
+    let names = NamesDigest { count: base.entries, digest };
     let mut state = LogState { now: base.clone(), window: None };
     state.window =
-        Some(Window { base, names, entries: BTreeMap::new(), torn, listed: Listings::NONE });
+        Some(EntryWindow { base, names, entries: BTreeMap::new(), torn, listed: Listings::NONE });
     let mut entries = Vec::new();
     for text in newest {
         let entry = Entry::decode(key, text.as_bytes())?;

@@ -21,12 +21,12 @@ pub(super) const KEPT: usize = 256;
 
 /// The identity of a state's entries: their count and the digest of their keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Names {
+pub(super) struct NamesDigest {
     pub(super) count: u64,
     pub(super) digest: Id,
 }
 
-impl Names {
+impl NamesDigest {
     /// The identity of the entries `names`, which must be sorted.
     pub(super) fn of<'a>(names: impl IntoIterator<Item = &'a EntryName>) -> Self {
         let mut digest = Digest::default();
@@ -36,7 +36,7 @@ impl Names {
             digest.update(b"\n");
             count += 1;
         }
-        Names { count, digest: digest.finish() }
+        NamesDigest { count, digest: digest.finish() }
     }
 
     /// The identity of the first `count` entries of a log without siblings.
@@ -46,17 +46,17 @@ impl Names {
             digest.update(EntryName { number, write: None }.key().as_bytes());
             digest.update(b"\n");
         }
-        Names { count, digest: digest.finish() }
+        NamesDigest { count, digest: digest.finish() }
     }
 }
 
 /// The newest entries of a log with siblings.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Window {
+pub(super) struct EntryWindow {
     /// The state after all entries before the window.
     pub(super) base: RemoteState,
     /// The identity of the entries in the base.
-    pub(super) names: Names,
+    pub(super) names: NamesDigest,
     /// The entries after the base.
     pub(super) entries: BTreeMap<EntryName, Arc<Entry>>,
     /// Incomplete entries, which do not count until they are complete.
@@ -88,7 +88,7 @@ const WHOLE_EVERY: u32 = 16;
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogState {
     pub(super) now: RemoteState,
-    pub(super) window: Option<Window>,
+    pub(super) window: Option<EntryWindow>,
 }
 
 impl LogState {
@@ -107,8 +107,8 @@ impl LogState {
     /// Keeps the newest entries from now on, if the log can have siblings.
     pub(super) fn open_window(&mut self) {
         if self.now.protocol == Protocol::Siblings && self.window.is_none() {
-            self.window = Some(Window {
-                names: Names::linear(self.now.number()),
+            self.window = Some(EntryWindow {
+                names: NamesDigest::linear(self.now.number()),
                 base: self.now.clone(),
                 entries: BTreeMap::new(),
                 torn: BTreeSet::new(),
@@ -194,7 +194,7 @@ impl LogState {
     }
 }
 
-impl Window {
+impl EntryWindow {
     /// Returns the key after which to list the log now; `None` means from the start.
     ///
     /// An entry can arrive late, before the base; only the whole list shows it. Between two whole
@@ -213,8 +213,12 @@ impl Window {
     }
 
     /// The identity of the complete entries of `names` up to `last`.
-    pub(super) fn names_to(&self, last: Option<EntryName>, names: &BTreeSet<EntryName>) -> Names {
+    pub(super) fn names_to(
+        &self,
+        last: Option<EntryName>,
+        names: &BTreeSet<EntryName>,
+    ) -> NamesDigest {
         let covered = names.iter().filter(|name| Some(**name) <= last);
-        Names::of(covered.filter(|name| !self.torn.contains(name)))
+        NamesDigest::of(covered.filter(|name| !self.torn.contains(name)))
     }
 }

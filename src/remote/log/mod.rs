@@ -32,7 +32,7 @@ use super::store::{Creation, Store, StoreOptions};
 use crate::error::{Error, ErrorKind, Result};
 
 pub use super::stored_kind::StoredKind;
-pub use audit::{Added, Audit, LogDefect, Named, audit};
+pub use audit::{Audit, FileOrigin, LogDefect, NamedCommit, audit};
 #[doc(hidden)]
 pub use checkpoint::decode as decode_checkpoint;
 pub use commit::{Commit, Committed, Proposal};

@@ -10,7 +10,7 @@ use super::super::layout::{EntryName, LOG, MAX_NUMBER, Protocol};
 use super::super::store::Store;
 use super::Log;
 use super::entry::{Entry, HEAD_LEN, is_whole, try_read_body};
-use super::log_state::{KEPT, LogState, Window};
+use super::log_state::{EntryWindow, KEPT, LogState};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The maximum number of entries to list.
@@ -114,7 +114,7 @@ impl Log {
     /// Lists the log, or the newest part of it, and reads the entries that are not in the state.
     fn gather(&self, state: &mut LogState, news: &mut News) -> Result<()> {
         state.open_window();
-        let behind = state.window.as_mut().and_then(Window::list_behind);
+        let behind = state.window.as_mut().and_then(EntryWindow::list_behind);
         if let Some(behind) = behind {
             let names = self.list_names(Some(&behind))?;
             let missing = state.missing(&names);

@@ -209,7 +209,7 @@ impl SftpStore {
         self.note_moved(PIECE);
     }
 
-    async fn list_directory(&self, link: &SshConnection, path: &str) -> Answer<Vec<Entry>> {
+    async fn list_directory(&self, link: &SshConnection, path: &str) -> Answer<Vec<SftpEntry>> {
         let path = if path.is_empty() { "/" } else { path };
         let directory = link.sftp().fs().open_dir(path).await?;
         let entries: Vec<_> =
@@ -222,7 +222,7 @@ impl SftpStore {
             }
             let metadata = entry.metadata();
             let kind = metadata.file_type();
-            found.push(Entry {
+            found.push(SftpEntry {
                 name: name.to_owned(),
                 is_file: kind.is_some_and(|kind| kind.is_file()),
                 is_directory: kind.is_some_and(|kind| kind.is_dir()),
@@ -409,7 +409,7 @@ impl ObjectStore for SftpStore {
 }
 
 /// An entry of a directory.
-struct Entry {
+struct SftpEntry {
     name: String,
     is_file: bool,
     is_directory: bool,

@@ -27,7 +27,7 @@ use super::runtime::{self, Interrupt};
 use super::service::{ServiceOptions, ServiceStore};
 use super::throttle::{Pace, Throttle};
 use super::traffic::{Traffic, TrafficCount};
-use super::uri::{RemoteUri, Target};
+use super::uri::{RemoteUri, UriTarget};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The number of attempts to read something that seems damaged.
@@ -136,9 +136,9 @@ impl Store {
     pub fn open(uri: &RemoteUri, options: StoreOptions) -> Result<Self> {
         let pace = Arc::new(Pace::new(options.bandwidth));
         let objects: Arc<dyn ObjectStore> = match uri.target() {
-            Target::Directory(path) => Arc::new(FsStore::new(path.clone())),
-            Target::Memory(name) => MemoryStore::named(name),
-            Target::Service { service, uri, options: given } => {
+            UriTarget::Directory(path) => Arc::new(FsStore::new(path.clone())),
+            UriTarget::Memory(name) => MemoryStore::named(name),
+            UriTarget::Service { service, uri, options: given } => {
                 let service_options = ServiceOptions {
                     interrupt: options.interrupt.clone(),
                     pace: Arc::clone(&pace),

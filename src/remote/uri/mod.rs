@@ -24,12 +24,12 @@ use crate::suggest;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteUri {
     text: String,
-    target: Target,
+    target: UriTarget,
 }
 
 /// The meaning of a URI.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Target {
+pub(super) enum UriTarget {
     /// A directory.
     Directory(PathBuf),
     /// A store in this process.
@@ -64,7 +64,7 @@ impl RemoteUri {
         check_options(scheme.service, &options)?;
         let target = target(scheme, place, &options)?;
         let text = match &target {
-            Target::Directory(path) => path_text(path)?,
+            UriTarget::Directory(path) => path_text(path)?,
             _ => shown(scheme, place, &options),
         };
         Ok(RemoteUri { text, target })
@@ -83,17 +83,17 @@ impl RemoteUri {
             return Err(invalid("it looks like HOST:PATH").with_hint(hint));
         }
         let path = normalize(&cwd.join(text))?;
-        Ok(RemoteUri { text: path_text(&path)?, target: Target::Directory(path) })
+        Ok(RemoteUri { text: path_text(&path)?, target: UriTarget::Directory(path) })
     }
 
-    pub(super) fn target(&self) -> &Target {
+    pub(super) fn target(&self) -> &UriTarget {
         &self.target
     }
 
     /// The directory that the URI names, if it names one.
     pub fn directory(&self) -> Option<&Path> {
         match &self.target {
-            Target::Directory(path) => Some(path),
+            UriTarget::Directory(path) => Some(path),
             _ => None,
         }
     }
@@ -107,9 +107,9 @@ impl RemoteUri {
     /// OpenDAL's name for the kind of store, such as `s3`.
     pub fn service(&self) -> &str {
         match &self.target {
-            Target::Directory(_) => "fs",
-            Target::Memory(_) => "memory",
-            Target::Service { service, .. } => service,
+            UriTarget::Directory(_) => "fs",
+            UriTarget::Memory(_) => "memory",
+            UriTarget::Service { service, .. } => service,
         }
     }
 }
@@ -159,7 +159,7 @@ impl Options {
     }
 }
 
-fn target(scheme: Scheme, place: &str, options: &[(String, String)]) -> Result<Target> {
+fn target(scheme: Scheme, place: &str, options: &[(String, String)]) -> Result<UriTarget> {
     let (user, place) = split_user(scheme, place)?;
     let (host, path) = place.split_once('/').unwrap_or((place, ""));
     let (host, path) = (decode(host)?, decode(path)?);
@@ -178,10 +178,10 @@ fn target(scheme: Scheme, place: &str, options: &[(String, String)]) -> Result<T
                 let hint = format!("{}:///PATH", scheme.name);
                 return Err(invalid("the path is not absolute").with_hint(hint));
             }
-            return Ok(Target::Directory(normalize(&Path::new("/").join(path))?));
+            return Ok(UriTarget::Directory(normalize(&Path::new("/").join(path))?));
         }
         Shape::Memory => {
-            return Ok(Target::Memory(format!("{host}/{path}")));
+            return Ok(UriTarget::Memory(format!("{host}/{path}")));
         }
         Shape::Bucket(option) => {
             needs_host("BUCKET/PREFIX")?;
@@ -228,11 +228,11 @@ fn target(scheme: Scheme, place: &str, options: &[(String, String)]) -> Result<T
             let place = if scheme.service == "hf" { hugging_face(place, &mut all)? } else { place };
             let uri = format!("{}://{place}", scheme.service);
             let service = scheme.service.to_owned();
-            return Ok(Target::Service { service, uri: Some(uri), options: all.into_pairs() });
+            return Ok(UriTarget::Service { service, uri: Some(uri), options: all.into_pairs() });
         }
     }
     let service = scheme.service.to_owned();
-    Ok(Target::Service { service, uri: None, options: all.into_pairs() })
+    Ok(UriTarget::Service { service, uri: None, options: all.into_pairs() })
 }
 
 /// Parses `USER@HOST:PORT`. A host or a user that begins with `-` would be an option of `ssh`.

@@ -11,7 +11,7 @@ fn parse(text: &str) -> Result<RemoteUri> {
 
 fn options(text: &str) -> Vec<(String, String)> {
     match parse(text).unwrap().target {
-        Target::Service { mut options, service, .. } => {
+        UriTarget::Service { mut options, service, .. } => {
             options.push(("service".to_owned(), service));
             options.sort();
             options
@@ -205,7 +205,7 @@ fn a_prefix_in_a_repository_of_hugging_face_is_a_place_of_its_own() {
         ("hf://ada/digits", "hf://ada/digits", None),
         ("hf://gpt2", "hf://gpt2", None),
     ] {
-        let Target::Service { uri, options, .. } = parse(text).unwrap().target else {
+        let UriTarget::Service { uri, options, .. } = parse(text).unwrap().target else {
             panic!("{text}");
         };
         assert_eq!(uri.as_deref(), Some(place), "{text}");

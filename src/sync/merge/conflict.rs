@@ -65,17 +65,17 @@ pub enum Choice {
 
 /// One of the two sides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Side {
+pub(super) enum MergeSide {
     Ours,
     Theirs,
 }
 
-impl Side {
+impl MergeSide {
     /// The value of this side.
     pub(super) fn of<T>(self, ours: T, theirs: T) -> T {
         match self {
-            Side::Ours => ours,
-            Side::Theirs => theirs,
+            MergeSide::Ours => ours,
+            MergeSide::Theirs => theirs,
         }
     }
 }
@@ -136,17 +136,21 @@ impl<'c> Judge<'c> {
 
     /// Returns the side that decides `what`, which both sides changed. Without a choice, records a
     /// conflict; the returned side is then meaningless.
-    pub(super) fn settle(&mut self, what: &str, conflict: impl FnOnce() -> FieldConflict) -> Side {
+    pub(super) fn settle(
+        &mut self,
+        what: &str,
+        conflict: impl FnOnce() -> FieldConflict,
+    ) -> MergeSide {
         match self.choice {
-            Choice::Ours => Side::Ours,
-            Choice::Theirs => Side::Theirs,
+            Choice::Ours => MergeSide::Ours,
+            Choice::Theirs => MergeSide::Theirs,
             Choice::None | Choice::Stage(_) => {
                 let base = |text: Option<String>| text.filter(|_| self.knows(what));
                 let conflict = conflict();
                 let conflict = FieldConflict { base: base(conflict.base.clone()), ..conflict };
                 self.open.insert(what.to_owned());
                 self.conflicts.push(conflict);
-                Side::Ours
+                MergeSide::Ours
             }
         }
     }
@@ -158,12 +162,12 @@ impl<'c> Judge<'c> {
         what: &str,
         [base, ours, theirs]: [&T; 3],
         conflict: impl FnOnce() -> FieldConflict,
-    ) -> Side {
+    ) -> MergeSide {
         let base = Some(base).filter(|_| self.knows(what));
         if ours == theirs || base == Some(theirs) {
-            Side::Ours
+            MergeSide::Ours
         } else if base == Some(ours) {
-            Side::Theirs
+            MergeSide::Theirs
         } else {
             self.settle(what, conflict)
         }

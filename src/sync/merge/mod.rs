@@ -48,7 +48,7 @@ use crate::tree_path::{TreePath, escaped};
 
 use base::{BaseFinder, Bases, find_bases};
 pub use conflict::{Choice, FieldConflict};
-use conflict::{Judge, Side};
+use conflict::{Judge, MergeSide};
 use record::{RecordMerge, read_uuid};
 pub(crate) use renamed_pair::{PairMerge, merge_renamed_pair};
 use tree::{Node, merge_nodes};
@@ -111,8 +111,8 @@ pub fn merge_ref(
         let another = || conflict::another(name.kind(), our.uuid, their.uuid);
         let side = judge.settle(name.kind().as_str(), another);
         match side {
-            Side::Ours => (our.tree, vec![ours, theirs]),
-            Side::Theirs => (their.tree, vec![theirs, ours]),
+            MergeSide::Ours => (our.tree, vec![ours, theirs]),
+            MergeSide::Theirs => (their.tree, vec![theirs, ours]),
         }
     } else {
         let what = (name.kind(), our.uuid);
@@ -144,8 +144,8 @@ fn merge_tag(judge: &mut Judge<'_>, (ours, theirs): (Id, Id)) -> Merged {
     };
     match judge.settle("tag", || conflict) {
         _ if !judge.conflicts.is_empty() => Merged::Conflict(std::mem::take(&mut judge.conflicts)),
-        Side::Ours => Merged::Same,
-        Side::Theirs => Merged::FastForward(theirs),
+        MergeSide::Ours => Merged::Same,
+        MergeSide::Theirs => Merged::FastForward(theirs),
     }
 }
 

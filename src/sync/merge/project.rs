@@ -2,7 +2,7 @@
 
 use toml::{Table, Value};
 
-use super::conflict::{Judge, Side};
+use super::conflict::{Judge, MergeSide};
 use super::table::{self, Three, merge_sets, same, take_unit, unit_conflict};
 use crate::record::policy::Policy;
 
@@ -22,12 +22,12 @@ pub(super) fn merge(judge: &mut Judge<'_>, three: &Three<'_>) -> Table {
 }
 
 /// If one project was created twice independently, the older record decides.
-fn older(three: &Three<'_>) -> Side {
+fn older(three: &Three<'_>) -> MergeSide {
     let birth = |table: &Table| {
         let text = |key: &str| table.get(key).and_then(Value::as_str).map(str::to_owned);
         (text(BIRTH[1]), text(BIRTH[0]))
     };
-    if birth(three.theirs) < birth(three.ours) { Side::Theirs } else { Side::Ours }
+    if birth(three.theirs) < birth(three.ours) { MergeSide::Theirs } else { MergeSide::Ours }
 }
 
 /// Merges the rules of both sides, if the result is valid.

@@ -3,7 +3,7 @@
 use toml::Table;
 use uuid::Uuid;
 
-use super::conflict::{FieldConflict, Judge, Side, cut};
+use super::conflict::{FieldConflict, Judge, MergeSide, cut};
 use super::table::Three;
 use super::tree::Node;
 use super::{project, record_file, run, version};
@@ -17,7 +17,7 @@ pub(super) struct RecordMerge {
     /// The bytes of the record file.
     pub(super) bytes: Vec<u8>,
     /// The side whose artifacts come with the record, for records that pin artifacts.
-    pub(super) pin: Option<Side>,
+    pub(super) pin: Option<MergeSide>,
 }
 
 /// Reads the UUID of a record. Fails if this program cannot read the record.

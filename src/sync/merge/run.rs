@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use toml::{Table, Value};
 
-use super::conflict::{Judge, Side};
+use super::conflict::{Judge, MergeSide};
 use super::sequence::{ListItem, union};
 use super::table::{self, Three, merge_sets, merge_unit, same, take_unit};
 
@@ -43,7 +43,7 @@ fn merge_progress(judge: &mut Judge<'_>, three: &Three<'_>, merged: &mut Table) 
         take_unit(merged, &PROGRESS, side, three);
         return;
     }
-    take_unit(merged, &PROGRESS, Side::Ours, three);
+    take_unit(merged, &PROGRESS, MergeSide::Ours, three);
     for key in ["started_at", "finished_at"] {
         let times = [three.ours, three.theirs].into_iter().filter_map(|table| table.get(key));
         if let Some(first) = times.min_by_key(|time| time.as_str()) {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use toml::{Table, Value};
 
-use super::conflict::{FieldConflict, Judge, Side, cut};
+use super::conflict::{FieldConflict, Judge, MergeSide, cut};
 
 /// The table in the base, ours and theirs; empty if missing.
 #[derive(Debug, Clone, Copy)]
@@ -47,9 +47,9 @@ fn merge_values(
 ) -> Option<Value> {
     let is_known = judge.knows(path);
     let side = if same(ours, theirs) || is_known && same(base, theirs) {
-        Side::Ours
+        MergeSide::Ours
     } else if is_known && same(base, ours) {
-        Side::Theirs
+        MergeSide::Theirs
     } else if let (Some(Value::Table(ours)), Some(Value::Table(theirs))) = (ours, theirs) {
         let none = Table::new();
         let base = base.and_then(Value::as_table).unwrap_or(&none);
@@ -72,20 +72,20 @@ pub(super) fn merge_unit(
     what: &str,
     keys: &[&str],
     three: &Three<'_>,
-) -> Side {
+) -> MergeSide {
     let is_same = |a: &Table, b: &Table| keys.iter().all(|key| same(a.get(*key), b.get(*key)));
     let is_known = judge.knows(what);
     if is_same(three.ours, three.theirs) || is_known && is_same(three.base, three.theirs) {
-        Side::Ours
+        MergeSide::Ours
     } else if is_known && is_same(three.base, three.ours) {
-        Side::Theirs
+        MergeSide::Theirs
     } else {
         judge.settle(what, || unit_conflict(what, keys, three))
     }
 }
 
 /// Copies the keys of a unit from the side into `merged`.
-pub(super) fn take_unit(merged: &mut Table, keys: &[&str], side: Side, three: &Three<'_>) {
+pub(super) fn take_unit(merged: &mut Table, keys: &[&str], side: MergeSide, three: &Three<'_>) {
     let from = side.of(three.ours, three.theirs);
     for key in keys {
         if let Some(value) = from.get(*key) {

@@ -39,7 +39,7 @@ impl Node {
 type Nodes = [Option<Node>; 3];
 
 /// The result for a path.
-enum Outcome {
+enum NodeMerge {
     /// The resulting entry; `None` if there is none.
     Is(Option<Node>),
     /// Both sides changed the contents of the directory.
@@ -56,8 +56,8 @@ pub(super) fn merge_nodes(
     stays: bool,
 ) -> Result<Option<Node>> {
     match decide(judge, what, nodes) {
-        Outcome::Is(node) => Ok(node),
-        Outcome::Below => {
+        NodeMerge::Is(node) => Ok(node),
+        NodeMerge::Below => {
             let mut top = Level::read(writer, path.clone(), BString::default(), nodes)?;
             top.stays |= stays;
             merge_below(writer, judge, top)
@@ -77,8 +77,8 @@ fn merge_below(
         if let Some((name, nodes)) = level.next() {
             let path = level.path.join(&name).expect("because a tree's names were checked");
             match decide(judge, &path.to_string(), nodes) {
-                Outcome::Is(node) => level.add(name, node),
-                Outcome::Below => {
+                NodeMerge::Is(node) => level.add(name, node),
+                NodeMerge::Below => {
                     let length = path.as_bytes().len();
                     let below = Level::read(writer, path, name, nodes)?;
                     budget.enter(levels.len() + 1, length, below.len())?;
@@ -102,25 +102,25 @@ fn merge_below(
 }
 
 /// Decides the result for one path from names and ids alone.
-fn decide(judge: &mut Judge<'_>, what: &str, [base, ours, theirs]: Nodes) -> Outcome {
+fn decide(judge: &mut Judge<'_>, what: &str, [base, ours, theirs]: Nodes) -> NodeMerge {
     let is_known = judge.knows(what);
     if ours == theirs || is_known && base == theirs {
-        return Outcome::Is(ours);
+        return NodeMerge::Is(ours);
     }
     if is_known && base == ours {
-        return Outcome::Is(theirs);
+        return NodeMerge::Is(theirs);
     }
     let is_directory = |node: Option<Node>| node.is_some_and(|node| node.mode.is_directory());
     // A missing directory counts as empty: if one side deleted a directory, files that the other
     // side left unchanged are deleted.
     let holds = |node: Option<Node>| node.is_none() && is_directory(base) || is_directory(node);
     if holds(ours) && holds(theirs) {
-        return Outcome::Below;
+        return NodeMerge::Below;
     }
     if let (Some(base), Some(ours), Some(theirs)) = (base.filter(|_| is_known), ours, theirs)
         && let Some(node) = merge_file(base, ours, theirs)
     {
-        return Outcome::Is(Some(node));
+        return NodeMerge::Is(Some(node));
     }
     let text = |node: Option<Node>| node.map(Node::text);
     let side = judge.settle(what, || FieldConflict {
@@ -129,7 +129,7 @@ fn decide(judge: &mut Judge<'_>, what: &str, [base, ours, theirs]: Nodes) -> Out
         ours: text(ours),
         theirs: text(theirs),
     });
-    Outcome::Is(side.of(ours, theirs))
+    NodeMerge::Is(side.of(ours, theirs))
 }
 
 /// Merges a file whose content one side changed and whose mode the other side changed.

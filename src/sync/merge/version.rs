@@ -2,7 +2,7 @@
 
 use toml::{Table, Value};
 
-use super::conflict::{Choice, FieldConflict, Judge, Side};
+use super::conflict::{Choice, FieldConflict, Judge, MergeSide};
 use super::sequence::{ListItem, union};
 use super::table::{self, Three, merge_sets, same, take_unit, unit_conflict};
 use super::tree::Node;
@@ -29,7 +29,7 @@ pub(super) fn merge(
     judge: &mut Judge<'_>,
     three: &Three<'_>,
     trees: [Option<Node>; 3],
-) -> (Table, Side, Option<Name>) {
+) -> (Table, MergeSide, Option<Name>) {
     let except = [RUN, NAMES, "tags", STAGE, CONDITIONS];
     let mut merged = table::merge(judge, "", three, &except);
     merged.extend(merge_sets("tags", three).map(|tags| ("tags".to_owned(), tags)));
@@ -45,25 +45,25 @@ fn merge_pin(
     three: &Three<'_>,
     [base, ours, theirs]: [Option<Node>; 3],
     merged: &mut Table,
-) -> Side {
+) -> MergeSide {
     let has_base = !three.base.is_empty() && judge.knows(NAMES);
     let is =
         |a: &Table, b: &Table, keys: &[&str]| keys.iter().all(|key| same(a.get(*key), b.get(*key)));
     if ours == theirs && is(three.ours, three.theirs, &[RUN]) {
-        take_unit(merged, &[RUN], Side::Ours, three);
+        take_unit(merged, &[RUN], MergeSide::Ours, three);
         let is_all = |table: &Table| !table.contains_key(NAMES);
         if !is_all(three.ours) && !is_all(three.theirs) {
             let names = merge_sets(NAMES, three).into_iter();
             merged.extend(names.map(|names| (NAMES.to_owned(), names)));
         }
-        return Side::Ours;
+        return MergeSide::Ours;
     }
     let is_untouched =
         |table: &Table, tree| has_base && tree == base && is(three.base, table, &PIN);
     let side = if is_untouched(three.theirs, theirs) {
-        Side::Ours
+        MergeSide::Ours
     } else if is_untouched(three.ours, ours) {
-        Side::Theirs
+        MergeSide::Theirs
     } else {
         judge.settle(NAMES, || pin_conflict(three, [base, ours, theirs]))
     };

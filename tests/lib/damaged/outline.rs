@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use artifacts::ops::fsck::{FsckOptions, FsckOutcome, Part, Repair, fsck_at};
+use artifacts::ops::fsck::{DamagedPart, FsckOptions, FsckOutcome, Repair, fsck_at};
 use artifacts::repo::Repository;
 use artifacts::{ErrorKind, NoProgress};
 
@@ -27,7 +27,7 @@ fn check_named_and_repaired(lost: &str, damage: &dyn Fn(&Path)) {
     assert_eq!(Repository::find(&directory.join("packs")).unwrap(), directory, "{lost}");
     let found = check(&directory, false);
     assert!(!found.sound && shown(&found).contains(lost), "{lost}: {}", shown(&found));
-    assert_eq!(found.defects[0].part, Part::Repository, "{lost}");
+    assert_eq!(found.defects[0].part, DamagedPart::Repository, "{lost}");
     assert!(found.advice[0].ends_with("art fsck --repair"), "{lost}");
     let repaired = check(&directory, true);
     assert!(repaired.sound, "{lost}: {}", shown(&repaired));
@@ -102,7 +102,10 @@ fn lost_directories_are_recreated_and_their_lost_files_are_named() {
         assert!(shown(&check(&directory, false)).contains(&format!("{name}' is missing")));
         let repaired = check(&directory, true);
         assert!(directory.join(name).is_dir() && !repaired.sound, "{name}");
-        assert!(repaired.defects.iter().all(|defect| defect.part != Part::Repository), "{name}");
+        assert!(
+            repaired.defects.iter().all(|defect| defect.part != DamagedPart::Repository),
+            "{name}"
+        );
     }
 }
 

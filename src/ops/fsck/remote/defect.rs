@@ -11,7 +11,7 @@ use super::index::RemoteIndex;
 use super::packs::PacksRead;
 use crate::remote::FileKind;
 use crate::remote::layout::{ART_TOML, CHECKPOINT};
-use crate::remote::log::{Added, Audit};
+use crate::remote::log::{Audit, FileOrigin};
 
 /// The kind of a defect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -74,7 +74,7 @@ impl Defects<RemoteDefect> {
     }
 
     /// Adds the origin of the file to the last defect.
-    fn came_by(&mut self, added: Option<&Added>) {
+    fn came_by(&mut self, added: Option<&FileOrigin>) {
         if self.count == self.kept.len() as u64
             && let (Some(defect), Some(added)) = (self.kept.last_mut(), added)
         {

@@ -15,7 +15,7 @@ use crate::error::Result;
 use crate::history::History;
 use crate::id::Id;
 use crate::name::RefName;
-use crate::remote::log::{Audit, Named};
+use crate::remote::log::{Audit, NamedCommit};
 
 /// The state of the replaced history of a remote.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -49,7 +49,7 @@ const KEPT: usize = 200;
 #[derive(Debug, Default)]
 pub(crate) struct Overtaken {
     /// All commits that the log names, with their entries.
-    named: BTreeMap<Id, Named>,
+    named: BTreeMap<Id, NamedCommit>,
     /// The complete commits, sorted.
     pub(crate) sound: Vec<Id>,
     /// The incomplete commits, sorted.
@@ -118,7 +118,7 @@ impl Overtaken {
 }
 
 /// Removes the commits that the complete commits `tips` reach from `named`.
-fn reached(history: &History, tips: &[Id], named: &mut BTreeMap<Id, Named>) -> Result<()> {
+fn reached(history: &History, tips: &[Id], named: &mut BTreeMap<Id, NamedCommit>) -> Result<()> {
     let tips = tips.iter().map(|tip| history.peel(tip)).collect::<Result<Vec<Id>>>()?;
     for found in history.log(&tips) {
         if named.is_empty() {

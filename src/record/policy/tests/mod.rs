@@ -95,8 +95,8 @@ impl Case {
         Case { occupants: occupants.iter().map(occupant).collect(), ..Case::good() }
     }
 
-    fn change(&self) -> Move<'_> {
-        Move {
+    fn change(&self) -> ProposedMove<'_> {
+        ProposedMove {
             version: &self.version,
             description: self.description,
             tags: &self.tags,

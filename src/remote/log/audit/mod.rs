@@ -37,7 +37,7 @@ pub struct LogDefect {
 
 /// A commit that a log names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Named {
+pub struct NamedCommit {
     /// The ref that pointed to the commit.
     pub name: RefName,
     /// The number of the newest entry that moved the ref to the commit. If there is none, the
@@ -47,7 +47,7 @@ pub struct Named {
 
 /// The origin of a file on a remote.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Added {
+pub struct FileOrigin {
     /// The number of the entry that added it.
     pub entry: u64,
     /// The author of the entry: `NAME <ADDRESS>`.
@@ -77,9 +77,9 @@ pub struct Audit {
     /// or foreign files.
     pub leftovers: Vec<(String, u64)>,
     /// The commits that entries moved refs to or from.
-    pub named: BTreeMap<Id, Named>,
+    pub named: BTreeMap<Id, NamedCommit>,
     /// The newest entry that added each file, with its author.
-    pub added: BTreeMap<Id, Added>,
+    pub added: BTreeMap<Id, FileOrigin>,
     /// The missing or damaged entries.
     pub(super) unreadable: BTreeSet<EntryName>,
     /// Known states of the log at some entries.
@@ -232,7 +232,7 @@ impl Audit {
 
     fn name_commits(&mut self, entry: &Entry) {
         for moved in &entry.refs {
-            let named = || Named { name: moved.name.clone(), entry: entry.number };
+            let named = || NamedCommit { name: moved.name.clone(), entry: entry.number };
             if let Some(old) = moved.old {
                 self.named.entry(old).or_insert_with(named);
             }
@@ -245,7 +245,7 @@ impl Audit {
     fn name_files(&mut self, entry: &Entry) {
         let who: Arc<str> = entry.who.as_str().into();
         for file in entry.packs.iter().chain(&entry.meta).chain(&entry.segments) {
-            let added = Added { entry: entry.number, who: Arc::clone(&who) };
+            let added = FileOrigin { entry: entry.number, who: Arc::clone(&who) };
             self.added.insert(file.id, added);
         }
     }

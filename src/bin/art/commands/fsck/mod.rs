@@ -5,7 +5,7 @@ pub(super) mod remote;
 use std::path::Path;
 
 use artifacts::ops::fsck::remote::Depth;
-use artifacts::ops::fsck::{Defect, FsckOptions, FsckOutcome, Part, Repair, fsck_at};
+use artifacts::ops::fsck::{DamagedPart, Defect, FsckOptions, FsckOutcome, Repair, fsck_at};
 use artifacts::repo::Repository;
 use artifacts::{ErrorKind, Name, Result};
 
@@ -208,7 +208,7 @@ fn show_verdict(page: &mut Page<'_>, outcome: &FsckOutcome) -> Result<()> {
     let packs = count(checked.content.packs, "pack", "packs");
     let refs = count(checked.refs, "ref", "refs");
     let bytes = size(checked.content.pack_bytes);
-    if outcome.defects.iter().any(|defect| defect.part == Part::Repository) {
+    if outcome.defects.iter().any(|defect| defect.part == DamagedPart::Repository) {
         writeln!(page, "nothing else could be checked")?;
     } else {
         writeln!(page, "checked {what}{refs}, {commits}, {files}, {packs} ({bytes})")?;
