@@ -183,10 +183,10 @@ impl Resolved {
         let (mut above, mut tree) = (TreePath::root(), root);
         for component in path.components() {
             let Ok(entries) = history.read_tree(&tree) else { return error };
-            let Ok(here) = above.join(component) else { return error };
+            let Ok(next) = above.join(component) else { return error };
             match entries.iter().find(|entry| entry.name == component) {
                 Some(entry) if entry.mode == EntryMode::Directory => tree = entry.id,
-                Some(_) => return error.with_hint(format!("'{here}' is a file")),
+                Some(_) => return error.with_hint(format!("'{next}' is a file")),
                 None => {
                     let name = String::from_utf8_lossy(component);
                     let names =
@@ -199,7 +199,7 @@ impl Resolved {
                     };
                 }
             }
-            above = here;
+            above = next;
         }
         error
     }

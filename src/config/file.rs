@@ -111,7 +111,7 @@ impl ConfigFile {
         if read::try_metadata(&self.path)?.is_some() {
             return std::fs::canonicalize(&self.path).on("find", &self.path);
         }
-        if !read::is_there(&self.path)? {
+        if !read::exists(&self.path)? {
             return Ok(self.path.clone());
         }
         let target = std::fs::read_link(&self.path).on("read", &self.path)?;

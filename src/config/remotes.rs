@@ -72,11 +72,11 @@ impl ConfigFile {
         name: &str,
         uri: &str,
         guarantee: Option<&str>,
-        is_there: bool,
+        must_exist: bool,
     ) -> Result<()> {
         let keys = [(URI, Some(uri)), (GUARANTEE, guarantee)];
         // Check under the lock, so that only one of two concurrent additions succeeds.
-        let put = |text: &str| match (edit::has_table(text, SECTION, name)?, is_there) {
+        let put = |text: &str| match (edit::has_table(text, SECTION, name)?, must_exist) {
             (true, false) => {
                 let message = format!("the remote '{name}' already exists");
                 Err(Error::new(ErrorKind::AlreadyExists, message))

@@ -209,7 +209,7 @@ fn a_change_keeps_permissions_and_links_and_leaves_no_other_files() {
     assert_eq!(std::fs::read_dir(place.directory.path()).unwrap().count(), 2);
     let missing = ConfigFile::user(place.directory.path().join("none/at.toml"));
     assert!(!missing.unset("user.name").unwrap());
-    assert!(!read::is_there(missing.path().parent().unwrap()).unwrap());
+    assert!(!read::exists(missing.path().parent().unwrap()).unwrap());
 }
 
 #[test]
@@ -230,7 +230,7 @@ fn invalid_values_and_unknown_keys_are_refused_before_writing() {
         assert!(error.message().contains(problem), "{error}");
         assert!(error.hint().is_some());
     }
-    assert!(!read::is_there(file.path()).unwrap());
+    assert!(!read::exists(file.path()).unwrap());
 }
 
 #[test]

@@ -200,8 +200,8 @@ impl ContentCheck {
 
     pub(super) fn is_readable(&self, place: &Location) -> bool {
         let end = place.frame.offset.checked_add(u64::from(place.frame.stored));
-        let is_there = |length: &u64| end.is_some_and(|end| end <= *length);
-        self.present.get(&place.pack).is_some_and(is_there)
+        let is_inside = |length: &u64| end.is_some_and(|end| end <= *length);
+        self.present.get(&place.pack).is_some_and(is_inside)
             && !self.lost_frames.contains(&(place.pack, place.frame.offset))
     }
 

@@ -168,10 +168,10 @@ impl ForeignIndex {
             let view = table.segment.view();
             for at in 0..view.len() {
                 let (id, Ok(place)) = (view.id(at), view.location(at)) else { continue };
-                let is_there = |before: &ForeignTable| {
+                let has_entry = |before: &ForeignTable| {
                     before.segment.view().locations(&id).flatten().any(|other| other == place)
                 };
-                if !self.tables[..number].iter().any(is_there) {
+                if !self.tables[..number].iter().any(has_entry) {
                     each(&id, &place);
                 }
             }

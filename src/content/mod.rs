@@ -65,7 +65,7 @@ pub use rebuild::{Rebuilt, read_pack_index_at};
 pub use receive::{Received, Receiver, check_frame, visit_manifests};
 pub use repair::{ContentRepair, Salvaged};
 use segments::SegmentSet;
-pub use send::{IsThere, SendPlan};
+pub use send::{HasContent, SendPlan};
 pub use session::Session;
 pub use spill::merge_segments;
 pub use stat_cache::{CacheEntry, StatCache};

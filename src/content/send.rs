@@ -33,13 +33,13 @@ pub struct SendPlan {
 }
 
 /// Returns true if the destination has an id in the needed form.
-pub type IsThere<'a> = dyn FnMut(&Id, Need) -> Result<bool> + 'a;
+pub type HasContent<'a> = dyn FnMut(&Id, Need) -> Result<bool> + 'a;
 
 /// The number of chunk ids to collect before looking them up.
 const BATCH: usize = 1 << 20;
 
 impl ContentStore {
-    /// Plans what to send so that the destination has `files`. `is_there` reports what the
+    /// Plans what to send so that the destination has `files`. `has_content` reports what the
     /// destination already has. It is called with the ids of each kind in sorted order. An id on
     /// the destination counts as complete, with everything that it needs.
     ///
@@ -49,12 +49,12 @@ impl ContentStore {
         &self,
         session: &Session,
         files: &[Id],
-        is_there: &mut IsThere<'_>,
+        has_content: &mut HasContent<'_>,
         progress: &dyn Progress,
     ) -> Result<SendPlan> {
         let mut search = SendSearch::new(self, progress)?;
-        search.files(files, is_there)?;
-        search.chunks(is_there)?;
+        search.files(files, has_content)?;
+        search.chunks(has_content)?;
         let SendSearch { segments, mut places, mut manifests, mut missing, .. } = search;
         missing.sort_unstable();
         missing.dedup();
@@ -106,7 +106,7 @@ impl<'a> SendSearch<'a> {
     }
 
     /// Finds the files that the destination does not have.
-    fn files(&mut self, files: &[Id], is_there: &mut IsThere<'_>) -> Result<()> {
+    fn files(&mut self, files: &[Id], has_content: &mut HasContent<'_>) -> Result<()> {
         let mut files = files.to_vec();
         files.sort_unstable();
         files.dedup();
@@ -115,7 +115,7 @@ impl<'a> SendSearch<'a> {
         for ids in files.chunks(1 << 12) {
             check_interrupt(self.progress)?;
             for id in ids {
-                if is_there(id, Need::File)? {
+                if has_content(id, Need::File)? {
                     continue;
                 }
                 let Some(place) = self.segments.locate(id, false)? else {
@@ -135,7 +135,7 @@ impl<'a> SendSearch<'a> {
     }
 
     /// Finds the chunks of those files that the destination does not have.
-    fn chunks(&mut self, is_there: &mut IsThere<'_>) -> Result<()> {
+    fn chunks(&mut self, has_content: &mut HasContent<'_>) -> Result<()> {
         if self.manifests.is_empty() {
             return Ok(());
         }
@@ -149,13 +149,13 @@ impl<'a> SendSearch<'a> {
             reader.chunks(&place, |chunk| {
                 batch.push(chunk.id);
                 if batch.len() == BATCH {
-                    self.take_chunks(&mut batch, &mut absent, is_there)?;
+                    self.take_chunks(&mut batch, &mut absent, has_content)?;
                 }
                 Ok(())
             })?;
             self.progress.advance(1);
         }
-        self.take_chunks(&mut batch, &mut absent, is_there)?;
+        self.take_chunks(&mut batch, &mut absent, has_content)?;
         self.manifests = manifests;
         if absent.is_empty() { Ok(()) } else { self.lose_files_with(absent) }
     }
@@ -169,12 +169,12 @@ impl<'a> SendSearch<'a> {
         &mut self,
         batch: &mut Vec<Id>,
         absent: &mut Vec<Id>,
-        is_there: &mut IsThere<'_>,
+        has_content: &mut HasContent<'_>,
     ) -> Result<()> {
         batch.sort_unstable();
         batch.dedup();
         for id in batch.drain(..) {
-            if is_there(&id, Need::Bytes)? {
+            if has_content(&id, Need::Bytes)? {
                 continue;
             }
             match self.segments.locate(&id, true)? {

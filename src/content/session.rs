@@ -108,7 +108,7 @@ impl ContentStore {
             let is_session = name.as_encoded_bytes().starts_with(PREFIX.as_bytes());
             // If this user may not lock the file, a running writer cannot be recognized.
             let is_in_use = is_session
-                && read::is_there(&lock)?
+                && read::exists(&lock)?
                 && matches!(FileLock::try_acquire(&lock, Mode::Exclusive), Ok(None));
             if !is_in_use && name != GUARD && name != TAG {
                 sum.add(usage(&path)?);
@@ -163,6 +163,6 @@ mod tests {
         drop(session);
         assert!(is_left(&directory).unwrap());
         sweep(tmp.path(), &directory).unwrap();
-        assert!(!read::is_there(&directory).unwrap(), "the sweep does not recreate the directory");
+        assert!(!read::exists(&directory).unwrap(), "the sweep does not recreate the directory");
     }
 }

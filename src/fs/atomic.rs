@@ -378,7 +378,7 @@ pub fn set_aside(path: &Path, directory: &Path, name: &str) -> Result<PathBuf> {
     let candidates = candidates.chain((1u32..).map(|count| format!("{name}.{count}")));
     let mut target = directory.join(unique_name());
     for candidate in candidates.map(|name| directory.join(name)) {
-        if !read::is_there(&candidate)? {
+        if !read::exists(&candidate)? {
             target = candidate;
             break;
         }

@@ -41,7 +41,7 @@ impl LockFile {
                 }
                 // A file system without links: respect git's lock, but create none.
                 Err(Errno::PERM | Errno::NOSYS | Errno::OPNOTSUPP) => {
-                    if !read::is_there(&path)? {
+                    if !read::exists(&path)? {
                         return Ok(LockFile { path, is_made: false });
                     }
                 }
@@ -110,6 +110,6 @@ mod tests {
         assert!(start.elapsed() >= Duration::from_millis(30));
         assert_eq!(error.kind(), ErrorKind::Locked);
         assert!(error.message().contains("r.lock"), "{error:?}");
-        assert!(read::is_there(&path_of(&target)).unwrap());
+        assert!(read::exists(&path_of(&target)).unwrap());
     }
 }

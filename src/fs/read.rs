@@ -132,7 +132,7 @@ pub fn is_dir(path: &Path) -> Result<bool> {
 }
 
 /// Returns true if `path` has an entry, including a dangling link.
-pub fn is_there(path: &Path) -> Result<bool> {
+pub fn exists(path: &Path) -> Result<bool> {
     Ok(try_entry(path)?.is_some())
 }
 
@@ -147,7 +147,7 @@ pub fn check_directory_path(path: &Path) -> Result<()> {
                 return Err(Error::invalid(format!("'{shown}' is not a directory"))
                     .with_hint("name another directory"));
             }
-            None if is_there(level)? => {
+            None if exists(level)? => {
                 let message = format!("'{shown}' is a symbolic link that leads nowhere");
                 return Err(Error::invalid(message).with_hint(format!(
                     "create the directory that the link names, or remove the link: rm '{shown}'"
@@ -204,7 +204,7 @@ mod tests {
         assert!(!is_dir(&directory.path().join("none")).unwrap());
         let turns = directory.path().join("loop");
         std::os::unix::fs::symlink("loop", &turns).unwrap();
-        assert!(is_there(&turns).unwrap());
+        assert!(exists(&turns).unwrap());
         assert!(is_file(&turns).is_err());
     }
 }

@@ -96,14 +96,14 @@ mod tests {
         let living = TempFile::new_in(directory.path()).unwrap();
         let now = Stat::of_file(living.file()).unwrap().ctime;
         sweep(directory.path(), now).unwrap();
-        assert!(!read::is_there(&left).unwrap());
-        assert!(read::is_there(living.path()).unwrap(), "its writer is running");
-        assert!(read::is_there(&other).unwrap() && read::is_there(&young).unwrap());
+        assert!(!read::exists(&left).unwrap());
+        assert!(read::exists(living.path()).unwrap(), "its writer is running");
+        assert!(read::exists(&other).unwrap() && read::exists(&young).unwrap());
         sweep(directory.path(), now + 2 * OLD).unwrap();
-        assert!(!read::is_there(&young).unwrap() && read::is_there(living.path()).unwrap());
+        assert!(!read::exists(&young).unwrap() && read::exists(living.path()).unwrap());
         living.persist(&at("done")).unwrap();
         sweep(directory.path(), now).unwrap();
-        assert!(read::is_there(&at("done")).unwrap());
+        assert!(read::exists(&at("done")).unwrap());
     }
 
     #[test]

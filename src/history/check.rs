@@ -98,7 +98,7 @@ impl History {
         let mut alone = Vec::new();
         for path in packs {
             let is_pack = path.extension().is_some_and(|end| end == "pack");
-            if is_pack && !read::is_there(&path.with_extension("idx"))? {
+            if is_pack && !read::exists(&path.with_extension("idx"))? {
                 alone.push(path);
             }
         }

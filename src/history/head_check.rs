@@ -19,7 +19,7 @@ impl History {
     /// The damaged files below `heads/`, each with the problem.
     pub(super) fn damaged_heads(&self) -> Result<Vec<(String, Error)>> {
         let heads = self.git_dir().join(HEADS);
-        if read::is_there(&heads)? && !read::is_dir(&heads)? {
+        if read::exists(&heads)? && !read::is_dir(&heads)? {
             let error = Error::corrupt(format!("'{}' is not a directory", heads.display()));
             return Ok(vec![(HEADS.to_owned(), error)]);
         }

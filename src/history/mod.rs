@@ -341,7 +341,7 @@ pub(crate) mod tests {
         for line in ["bare = true", "objectformat = sha256", "auto = 0", "auto = false"] {
             assert!(config.contains(line), "{line} in {config}");
         }
-        assert!(!read::is_there(&directory.path().join("description")).unwrap());
+        assert!(!read::exists(&directory.path().join("description")).unwrap());
         assert_eq!(std::fs::read_dir(directory.path().join("hooks")).unwrap().count(), 0);
     }
 

@@ -152,7 +152,7 @@ fn restore_config(git_dir: &Path) -> Result<()> {
 /// Moves an existing entry to `damaged/`, to make room for a new one.
 fn move_away(git_dir: &Path, name: &str) -> Result<()> {
     let path = git_dir.join(name);
-    if !read::is_there(&path)? {
+    if !read::exists(&path)? {
         return Ok(());
     }
     atomic::set_aside(&path, &git_dir.join(DAMAGED), name).map(drop)

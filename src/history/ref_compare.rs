@@ -221,10 +221,9 @@ impl History {
         if self.try_find_id(&name).is_ok_and(|id| id.is_some()) {
             return Ok(None);
         }
-        let was_there =
-            self.last_logged_move(&name)?.is_some() || recorded.moves.contains_key(&name);
+        let existed = self.last_logged_move(&name)?.is_some() || recorded.moves.contains_key(&name);
         let message = format!("HEAD names '{name}', which does not exist");
-        Ok((!was_there).then(|| Error::corrupt(message)))
+        Ok((!existed).then(|| Error::corrupt(message)))
     }
 
     /// Returns the error if the operation log lacks the last operation that happened.

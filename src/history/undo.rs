@@ -144,11 +144,11 @@ impl History {
             }
             newer.push(Newer { operation, is_undone });
         }
-        self.check_log_is_there().map(|()| None)
+        self.check_log_exists().map(|()| None)
     }
 
     /// Fails if the operation log is damaged, or lost although there are refs.
-    fn check_log_is_there(&self) -> Result<()> {
+    fn check_log_exists(&self) -> Result<()> {
         operations::check(self.git_dir())?;
         if self.log_size() > 0 || self.refs("refs/")?.is_empty() {
             return Ok(());

@@ -88,7 +88,7 @@ pub fn clone(
     } else {
         refuse_repository(options, &settings)?;
     }
-    let was_there = read::is_dir(&options.directory)?;
+    let existed = read::is_dir(&options.directory)?;
     fill(options, settings, progress).map_err(|error| {
         if can_resume(&error) && (is_resumed || has_received(&target)) {
             return did_not_finish(error, options, &target);
@@ -98,7 +98,7 @@ pub fn clone(
         if Repository::unfinished_clone(&target).is_ok_and(|uri| uri.is_some()) {
             let _ = atomic::remove_tree(&target);
         }
-        if !was_there {
+        if !existed {
             let _ = atomic::remove_empty_dir(&options.directory);
         }
         let (uri, place) = (&options.uri, options.directory.display());
@@ -130,7 +130,7 @@ fn can_resume(error: &Error) -> bool {
 
 /// Returns true if the repository at `target` has received history or content.
 fn has_received(target: &Path) -> bool {
-    let bytes = |path: &str| usage(&target.join(path)).map_or(0, |there| there.bytes);
+    let bytes = |path: &str| usage(&target.join(path)).map_or(0, |usage| usage.bytes);
     // Each `tmp` has a tag for programs that make backups.
     bytes("objects/pack") + bytes("packs") > 0 || bytes("tmp") > bytes("tmp/CACHEDIR.TAG")
 }
@@ -138,7 +138,7 @@ fn has_received(target: &Path) -> bool {
 /// Returns the error for an interrupted clone that can be resumed.
 fn did_not_finish(error: Error, options: &CloneOptions, target: &Path) -> Error {
     let (uri, place) = (&options.uri, options.directory.display());
-    let kept = usage(target).map(|there| there.bytes).unwrap_or_default();
+    let kept = usage(target).map(|usage| usage.bytes).unwrap_or_default();
     let kept = format!("{kept} bytes are kept in '{}'", target.display());
     let resume = format!("resume the clone: art clone {uri} {place}");
     if error.kind() == ErrorKind::Interrupted {
@@ -191,7 +191,7 @@ fn fill(
         },
         progress,
     )
-    .map_err(|error| nothing_there(error, options))?;
+    .map_err(|error| no_remote_error(error, options))?;
     if let Some(project) = only_project(&repo)?.filter(|_| options.project.is_none()) {
         ConfigFile::repository(&directory).set("core.project", &project.to_string())?;
         settings.project = project;
@@ -242,7 +242,7 @@ fn refuse_repository(options: &CloneOptions, settings: &Settings) -> Result<()> 
 }
 
 /// Returns the error for a remote without any push: there is nothing to clone.
-fn nothing_there(error: Error, options: &CloneOptions) -> Error {
+fn no_remote_error(error: Error, options: &CloneOptions) -> Error {
     if error.kind() != ErrorKind::NotFound {
         return error;
     }

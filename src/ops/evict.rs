@@ -77,8 +77,8 @@ pub fn evict(
         connection.import(progress)?;
     }
     let keep = kept(repo, &options.keep)?;
-    let there = connection.content()?;
-    for UnreadableSegment { key, problem } in there.complete_readable_index(progress)? {
+    let remote_content = connection.content()?;
+    for UnreadableSegment { key, problem } in remote_content.complete_readable_index(progress)? {
         progress.warn(&format!(
             "'{key}' on the remote is unusable: {problem}; content that only this file names is kept"
         ));
@@ -87,18 +87,18 @@ pub fn evict(
     let (mut kept, mut unsent) = (0, 0);
     let entries = repo.content().entries()?;
     for number in 0..entries.len() {
-        let Some((id, here)) = entries.get(number) else { continue };
-        match there.find_locations(&id, need_of(here.kind)).first() {
+        let Some((id, location)) = entries.get(number) else { continue };
+        match remote_content.find_locations(&id, need_of(location.kind)).first() {
             _ if keep.contains(&id) => kept += 1,
             Some(place) => by_pack.entry(place.pack).or_default().push(id),
             None => unsent += 1,
         }
     }
-    let (held, proof) = there.prove(&by_pack, options.full, progress)?;
+    let (held, proof) = remote_content.prove(&by_pack, options.full, progress)?;
     unsent += by_pack.iter().filter(|(pack, _)| !held.contains(*pack)).count() as u64;
     let is_held = |id: &Id| {
-        let Ok(Some(here)) = repo.content().locate_known(id) else { return false };
-        let places = there.find_locations(id, need_of(here.kind));
+        let Ok(Some(location)) = repo.content().locate_known(id) else { return false };
+        let places = remote_content.find_locations(id, need_of(location.kind));
         places.iter().any(|place| held.contains(&place.pack))
     };
     let is_kept = |id: &Id| keep.contains(id) || !is_held(id);

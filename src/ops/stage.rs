@@ -8,7 +8,7 @@ use crate::catalog::RecordChange;
 use crate::catalog::changes::{Total, total};
 use crate::catalog::version::{
     COUNT_LIMIT, GivenReason, LoadedVersion, ProjectPolicy, change_stages, enter_stage,
-    find_version, is_there, project_policy, run_status,
+    find_version, is_in_stage, project_policy, run_status,
 };
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
@@ -136,7 +136,7 @@ fn apply(
     let said = GivenReason { reason: options.reason.clone(), message: options.message.clone() };
     let mut draft = version.draft.clone();
     let (mut commit, mut displaced) = (None, Vec::new());
-    if !is_there(&draft.record, to, &said) {
+    if !is_in_stage(&draft.record, to, &said) {
         displaced = enter_stage(change, &project, &rules, &mut draft, to, &said)?;
         let subject = format!("stage: {from} -> {to}");
         commit = change.update_version(version, &draft, &subject)?;

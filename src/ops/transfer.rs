@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::catalog::project::find_project;
 use crate::catalog::version::{
-    Facts, GivenReason, LoadedVersion, asked, find_version, project_policy,
+    Facts, GivenReason, LoadedVersion, find_version, policy_request, project_policy,
 };
 use crate::catalog::{RecordChange, change_records};
 use crate::error::Result;
@@ -119,8 +119,8 @@ fn welcome(
         message: format!("from {}", version.reference.project()),
     };
     let facts = Facts::read(repo, project, &rules.policy, &version.draft, stage)?;
-    let asked = asked(version.record(), stage, &said, &author, &facts, change.now());
-    rules.policy.check_arrival(&asked.as_move(), project)?;
+    let request = policy_request(version.record(), stage, &said, &author, &facts, change.now());
+    rules.policy.check_arrival(&request.as_move(), project)?;
     let reason = TRANSFERRED.to_owned();
     Ok(StageReason {
         reason,

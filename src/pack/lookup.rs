@@ -150,8 +150,8 @@ impl Lookup {
             let is_known =
                 (at > 0 || part.start == whole.start) && (at < ids.len() || part.end == whole.end);
             if is_known {
-                let is_there = ids.get(at) == Some(id.as_bytes());
-                return Ok(if is_there { Seek::At(entry) } else { Seek::Absent });
+                let is_match = ids.get(at) == Some(id.as_bytes());
+                return Ok(if is_match { Seek::At(entry) } else { Seek::Absent });
             }
         }
         Ok(Seek::Absent)

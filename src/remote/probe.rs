@@ -150,7 +150,7 @@ pub fn try_out(store: &Store) -> Result<Findings> {
 pub fn keeps_objects(store: &Store) -> bool {
     let key = format!("probe/{}", Uuid::new_v4());
     let written = store.write(&key, Bytes::from_static(b"kept"));
-    let is_kept = written.is_ok() && store.read(&key, 64).is_ok_and(|there| there == b"kept"[..]);
+    let is_kept = written.is_ok() && store.read(&key, 64).is_ok_and(|stored| stored == b"kept"[..]);
     let _ = store.delete(&[key]);
     is_kept
 }
@@ -251,8 +251,8 @@ fn one_wins(store: &Store, key: &str) -> Result<bool> {
     let answers = answers?;
     let winners: Vec<usize> =
         (0..answers.len()).filter(|writer| answers[*writer].is_ok()).collect();
-    let there = store.try_read(key, 64)?;
-    match (&winners[..], there) {
+    let stored = store.try_read(key, 64)?;
+    match (&winners[..], stored) {
         ([], None) => {
             let refused = answers.into_iter().find_map(|answer| match answer {
                 Err(Failure::Permanent(error) | Failure::Temporary(error)) => Some(error),
@@ -263,7 +263,7 @@ fn one_wins(store: &Store, key: &str) -> Result<bool> {
         }
         // The answer to the winner was lost.
         ([], Some(_)) => Ok(true),
-        ([winner], Some(there)) => Ok(there == format!("writer {winner}")),
+        ([winner], Some(stored)) => Ok(stored == format!("writer {winner}")),
         _ => Ok(false),
     }
 }

@@ -161,14 +161,14 @@ mod tests {
     #[test]
     fn remotes_are_changed_and_removed_by_name() {
         let (_directory, repo) = repository();
-        let mut here = remote("lab", Some(Guarantee::Exclusive));
-        repo.add_remote(&here).unwrap();
-        let again = repo.add_remote(&here).unwrap_err();
+        let mut lab = remote("lab", Some(Guarantee::Exclusive));
+        repo.add_remote(&lab).unwrap();
+        let again = repo.add_remote(&lab).unwrap_err();
         assert_eq!(again.kind(), ErrorKind::AlreadyExists);
         assert!(again.hint().unwrap().contains("art remote set-uri lab"));
-        here.guarantee = Some(Guarantee::Races);
-        repo.set_remote(&here).unwrap();
-        assert_eq!(repo.find_remote(&here.name).unwrap(), here);
+        lab.guarantee = Some(Guarantee::Races);
+        repo.set_remote(&lab).unwrap();
+        assert_eq!(repo.find_remote(&lab.name).unwrap(), lab);
         let text =
             crate::fs::read::read_text(&repo.directory().join("config.toml"), 1 << 20).unwrap();
         assert_eq!(
@@ -177,8 +177,8 @@ mod tests {
         );
         let near = repo.find_remote(&"lba".parse().unwrap()).unwrap_err();
         assert!(near.hint().unwrap().starts_with("did you mean 'lab'?"), "{near:?}");
-        assert!(repo.remove_remote(&here.name).unwrap());
-        assert!(!repo.remove_remote(&here.name).unwrap());
+        assert!(repo.remove_remote(&lab.name).unwrap());
+        assert!(!repo.remove_remote(&lab.name).unwrap());
     }
 
     #[test]

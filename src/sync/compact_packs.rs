@@ -55,11 +55,11 @@ impl Connection<'_> {
         if chosen.len() < MANY_PACKS {
             return Ok(None);
         }
-        let there = self.content()?;
-        if there.missing_index() > MOST_INDEX {
+        let remote_content = self.content()?;
+        if remote_content.missing_index() > MOST_INDEX {
             return Ok(None);
         }
-        there.complete_index(progress)?;
+        remote_content.complete_index(progress)?;
         let inputs = store.at_once(&chosen, &|(id, size)| {
             check_interrupt(progress)?;
             self.find_input(session, id, *size)
@@ -80,7 +80,7 @@ impl Connection<'_> {
         }
         let Some(pack) = compactor.finish()? else { return Ok(None) };
         let segment = pack.segment(session, &|from, member| {
-            let places = there.locations(&member.id);
+            let places = remote_content.locations(&member.id);
             places.iter().any(|place| place.pack == *from && place.kind == member.kind)
         })?;
         // Content that no segment names is not lost, but could not be found in the new pack.
@@ -94,7 +94,9 @@ impl Connection<'_> {
     /// remote; `None` if the remote lacks the pack.
     fn find_input(&self, session: &Session, id: &Id, size: u64) -> Result<Option<PackInput>> {
         let path = self.repo.content().pack_path(id);
-        if std::fs::metadata(&path).is_ok_and(|here| here.is_file() && here.len() == size) {
+        if std::fs::metadata(&path)
+            .is_ok_and(|metadata| metadata.is_file() && metadata.len() == size)
+        {
             return Ok(Some(PackInput { id: *id, path, _file: None }));
         }
         let mut source =

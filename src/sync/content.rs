@@ -362,7 +362,7 @@ impl<'a> RemoteContent<'a> {
         let session = content.begin()?;
         let missing = absent(self.repo, wanted)?;
         let receiver = content.receive(&session);
-        let transfer = Transfer { there: self, session: &session, receiver: &receiver, progress };
+        let transfer = Transfer { remote: self, session: &session, receiver: &receiver, progress };
         let outcome = transfer.all(&missing);
         let is_wanted = |id: &Id| missing.binary_search(id).is_ok();
         let came = receiver.finish(&is_wanted, progress);
@@ -384,7 +384,7 @@ impl<'a> RemoteContent<'a> {
     ) -> Result<Brought> {
         let session = self.repo.content().begin()?;
         let receiver = self.repo.content().receive(&session);
-        let transfer = Transfer { there: self, session: &session, receiver: &receiver, progress };
+        let transfer = Transfer { remote: self, session: &session, receiver: &receiver, progress };
         progress.begin("reading damaged packs", Some(frames.len() as u64), Unit::Items);
         self.store.at_once(frames, &|(pack, frame)| {
             check_interrupt(progress)?;
@@ -434,7 +434,7 @@ fn sorted(mut places: Vec<Location>) -> Vec<Location> {
 
 /// A download in progress.
 struct Transfer<'t, 'a> {
-    there: &'t RemoteContent<'a>,
+    remote: &'t RemoteContent<'a>,
     session: &'t Session,
     receiver: &'t Receiver<'t>,
     progress: &'t dyn Progress,
@@ -460,7 +460,7 @@ impl Transfer<'_, '_> {
     fn chunks(&self, chunks: &mut Vec<Id>, taken: &mut HashSet<(Id, u64)>) -> Result<()> {
         chunks.sort_unstable();
         chunks.dedup();
-        let content = self.there.repo.content();
+        let content = self.remote.repo.content();
         let mut missing = Vec::new();
         for id in chunks.drain(..) {
             if !content.has_bytes(&id)? {
@@ -472,12 +472,12 @@ impl Transfer<'_, '_> {
 
     /// Fetches the frames of the contents `ids` that were not fetched before.
     fn batch(&self, ids: &[Id], need: Need, taken: &mut HashSet<(Id, u64)>) -> Result<()> {
-        let mut places = self.there.locate_all(ids, need, self.progress)?;
+        let mut places = self.remote.locate_all(ids, need, self.progress)?;
         places.retain(|place| taken.insert((place.pack, place.frame.offset)));
         let jobs = self.jobs(&places);
         let total = jobs.iter().map(FetchJob::bytes).sum();
         self.progress.begin("fetching", Some(total), Unit::Bytes);
-        self.there.store.at_once(&jobs, &|job| self.fetch(job))?;
+        self.remote.store.at_once(&jobs, &|job| self.fetch(job))?;
         Ok(())
     }
 
@@ -486,7 +486,7 @@ impl Transfer<'_, '_> {
         for own in places.chunk_by(|a, b| a.pack == b.pack) {
             let pack = own[0].pack;
             let wanted: u64 = own.iter().map(|place| u64::from(place.frame.stored)).sum();
-            match self.there.state.packs.get(&pack) {
+            match self.remote.state.packs.get(&pack) {
                 Some(size) if wanted * 100 >= size * NEARLY_ALL => {
                     jobs.push(FetchJob::Whole(pack, *size));
                 }
@@ -504,19 +504,19 @@ impl Transfer<'_, '_> {
     fn fetch(&self, job: &FetchJob) -> Result<()> {
         check_interrupt(self.progress)?;
         match job {
-            FetchJob::Whole(pack, size) => {
-                self.whole(pack, *size).map_err(|error| lost(self.there.store, error, "pack", pack))
-            }
+            FetchJob::Whole(pack, size) => self
+                .whole(pack, *size)
+                .map_err(|error| lost(self.remote.store, error, "pack", pack)),
             FetchJob::Frames(pack, frames) => self
                 .frames(pack, frames)
-                .map_err(|error| lost(self.there.store, error, "pack", pack)),
+                .map_err(|error| lost(self.remote.store, error, "pack", pack)),
         }
     }
 
     fn whole(&self, pack: &Id, size: u64) -> Result<()> {
-        self.there.store.read_sound(|| {
+        self.remote.store.read_sound(|| {
             let key = FileKind::Pack.key(*pack);
-            let mut source = ObjectReader::new(self.there.store, key, 0..size, self.progress);
+            let mut source = ObjectReader::new(self.remote.store, key, 0..size, self.progress);
             let mut file = self.session.temp_file()?;
             std::io::copy(&mut source, &mut file).on("write", file.path())?;
             self.receiver.add_pack(file, pack, self.progress)
@@ -524,7 +524,7 @@ impl Transfer<'_, '_> {
     }
 
     fn frames(&self, pack: &Id, frames: &[FrameEntry]) -> Result<()> {
-        let (store, key) = (self.there.store, FileKind::Pack.key(*pack));
+        let (store, key) = (self.remote.store, FileKind::Pack.key(*pack));
         if let [frame] = frames
             && frame.size > Params::MAX_FRAME
         {

@@ -15,8 +15,8 @@ impl Connection<'_> {
     /// the remote. The byte count is that of the frames that hold the content.
     pub(crate) fn estimate(&self, tips: &[Id], progress: &dyn Progress) -> Result<Sent> {
         let repo = self.repo;
-        let outgoing = repo.history().survey_pack_of(tips, &self.known_there()?, progress)?;
-        let there = self.content()?;
+        let outgoing = repo.history().survey_pack_of(tips, &self.known_on_remote()?, progress)?;
+        let remote_content = self.content()?;
         let mut sent = Sent { objects: outgoing.objects, ..Sent::default() };
         let mut frames = HashSet::new();
         let mut add = |place: &Location| {
@@ -26,7 +26,7 @@ impl Connection<'_> {
         };
         let mut reader = repo.content().reader();
         for id in &outgoing.content {
-            if !there.find_locations(id, Need::File).is_empty() {
+            if !remote_content.find_locations(id, Need::File).is_empty() {
                 continue;
             }
             let Some(place) = repo.content().locate(id)? else {
@@ -42,7 +42,7 @@ impl Connection<'_> {
                 })?;
             }
             for chunk in chunks {
-                if there.find_locations(&chunk, Need::Bytes).is_empty()
+                if remote_content.find_locations(&chunk, Need::Bytes).is_empty()
                     && let Some(place) = repo.content().locate(&chunk)?
                 {
                     add(&place);

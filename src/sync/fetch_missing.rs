@@ -78,9 +78,9 @@ fn bring(
         connection.save()?;
         (connection.log.store().clone(), connection.state)
     };
-    let there =
+    let remote_content =
         RemoteContent::new(repo, &store, state.remote_state(), &RemoteMemory::of(repo, name))?;
-    there.bring(missing, progress).map(drop)
+    remote_content.bring(missing, progress).map(drop)
 }
 
 /// The contents of the artifact trees of these commits.

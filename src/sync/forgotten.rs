@@ -185,7 +185,7 @@ fn file(repo: &Repository) -> PathBuf {
 /// they move. Sorted. Incomplete if the history itself is damaged.
 fn content_of_all(repo: &Repository, commits: &[Id], progress: &dyn Progress) -> Vec<Id> {
     let history = repo.history();
-    let is_here = |id: &&Id| matches!(history.try_kind(id), Ok(Some(_)));
-    let tips: Vec<Id> = commits.iter().filter(is_here).copied().collect();
+    let is_local = |id: &&Id| matches!(history.try_kind(id), Ok(Some(_)));
+    let tips: Vec<Id> = commits.iter().filter(is_local).copied().collect();
     history.survey_pack_of(&tips, &[], progress).map(|found| found.content).unwrap_or_default()
 }

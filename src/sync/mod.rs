@@ -34,7 +34,7 @@ use crate::repo::{Repository, TransferSettings};
 
 pub(crate) use compact::leaves_many_large;
 pub(crate) use connection::{
-    Connection, does_not_allow_writing, names_remote, root_cause, unreachable_error,
+    Connection, names_remote, not_allowed_error, root_cause, unreachable_error,
 };
 pub use content::Brought;
 pub(crate) use content::RemoteContent;

@@ -118,7 +118,7 @@ impl RemoteMemory {
         atomic::create_dir_all(&self.tmp)?;
         let write = |name: &str, bytes: &[u8]| {
             let path = self.path(name);
-            if read::read_bounded(&path, bytes.len() as u64).is_ok_and(|there| there == bytes) {
+            if read::read_bounded(&path, bytes.len() as u64).is_ok_and(|stored| stored == bytes) {
                 return Ok(());
             }
             atomic::write(&path, &self.tmp, bytes)
@@ -141,7 +141,7 @@ impl RemoteMemory {
 
     /// Returns true if the tracking refs belong to a different log than the state.
     pub(super) fn is_broken_off(&self) -> Result<bool> {
-        read::is_there(&self.path(BROKEN_OFF))
+        read::exists(&self.path(BROKEN_OFF))
     }
 
     /// Records that the tracking refs belong to the log of the state.

@@ -66,8 +66,8 @@ impl Connection<'_> {
         let repo = self.repo;
         let session = repo.content().begin()?;
         progress.begin("comparing", None, Unit::Items);
-        let there = self.known_there()?;
-        let outgoing = repo.history().write_pack_of(tips, &there, session.directory(), progress)?;
+        let known = self.known_on_remote()?;
+        let outgoing = repo.history().write_pack_of(tips, &known, session.directory(), progress)?;
         let plan = self.plan_content(&session, &outgoing.content, dry_run, progress)?;
         let mut items = items(&plan.plan, outgoing.pack.as_ref(), &[]);
         let sent = Sent {
@@ -95,17 +95,17 @@ impl Connection<'_> {
     }
 
     /// The commits that both the remote and this repository have.
-    pub(super) fn known_there(&self) -> Result<Vec<Id>> {
+    pub(super) fn known_on_remote(&self) -> Result<Vec<Id>> {
         let remote_state = self.state.remote_state();
         let sides = remote_state.conflicts.values().flatten().filter_map(|side| side.commit);
         let all: BTreeSet<Id> = remote_state.refs.values().copied().chain(sides).collect();
-        let mut there = Vec::new();
+        let mut known = Vec::new();
         for id in all {
             if self.repo.history().try_kind(&id)?.is_some() {
-                there.push(id);
+                known.push(id);
             }
         }
-        Ok(there)
+        Ok(known)
     }
 
     /// Plans the content to send. Fetches content first that both sides lack.
@@ -116,10 +116,10 @@ impl Connection<'_> {
         dry_run: bool,
         progress: &dyn Progress,
     ) -> Result<ContentPlan> {
-        let there = self.content()?;
+        let remote_content = self.content()?;
         let mut unreadable = Vec::new();
         if !wanted.is_empty() {
-            unreadable = there.complete_readable_index(progress)?;
+            unreadable = remote_content.complete_readable_index(progress)?;
         }
         let name = &self.remote.name;
         for UnreadableSegment { key, problem } in &unreadable {
@@ -130,12 +130,12 @@ impl Connection<'_> {
         }
         let mut relies_on = BTreeSet::new();
         let mut plan = || {
-            let mut is_there = |id: &Id, need: Need| -> Result<bool> {
-                let found = there.find_locations(id, need).into_iter().next();
+            let mut has_content = |id: &Id, need: Need| -> Result<bool> {
+                let found = remote_content.find_locations(id, need).into_iter().next();
                 relies_on.extend(found.iter().map(|place| place.pack));
                 Ok(found.is_some())
             };
-            self.repo.content().plan_send(session, wanted, &mut is_there, progress)
+            self.repo.content().plan_send(session, wanted, &mut has_content, progress)
         };
         let mut planned = plan()?;
         let mut missing = 0;
@@ -148,14 +148,14 @@ impl Connection<'_> {
             // first.
             let needed = super::fetch_missing(self.repo, &planned.missing, progress);
             needed.map_err(|error| match unreadable.first() {
-                Some(segment) => is_needed(segment, name).with_source(error),
+                Some(segment) => needed_segment_error(segment, name).with_source(error),
                 None => error,
             })?;
             planned = plan()?;
         }
         let plan = planned;
         if let (Some(segment), false) = (unreadable.first(), plan.missing.is_empty()) {
-            return Err(is_needed(segment, name));
+            return Err(needed_segment_error(segment, name));
         }
         if let Some(first) = plan.missing.first() {
             let message = match plan.missing.len() {
@@ -210,8 +210,8 @@ impl Connection<'_> {
         let all = moves.iter().map(|moved| (&moved.name, moved.old, moved.new));
         add_former_tips(repo, &self.remote.name, overtaken(history, all)?)?;
         // A move by another writer is left to a fetch, because its objects may be missing locally.
-        let there = &self.state.remote_state().refs;
-        let ours = moves.iter().filter(|moved| there.get(&moved.name).copied() == moved.new);
+        let remote_refs = &self.state.remote_state().refs;
+        let ours = moves.iter().filter(|moved| remote_refs.get(&moved.name).copied() == moved.new);
         let ours = ours.map(|moved| (&moved.name, moved.old, moved.new));
         self.move_tracking(&ours.collect::<Vec<_>>(), "push")
     }
@@ -219,7 +219,7 @@ impl Connection<'_> {
 
 /// The error for an unreadable segment, if a push needs content that is missing locally and that only
 /// this segment may name.
-fn is_needed(segment: &UnreadableSegment, remote: &Name) -> Error {
+fn needed_segment_error(segment: &UnreadableSegment, remote: &Name) -> Error {
     let UnreadableSegment { key, problem } = segment;
     let message = format!("'{key}' on the remote '{remote}' is unusable: {problem}");
     Error::corrupt(message).with_hint(format!(

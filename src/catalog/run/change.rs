@@ -1,7 +1,7 @@
 //! Changes of the records of runs: creates a run, changes or renames an existing one.
 
 use super::load::{LoadedRun, load_run};
-use super::prepare::{RunTarget, already_there, prepare_run};
+use super::prepare::{RunTarget, prepare_run, run_exists_error};
 use crate::catalog::record_change::{RecordChange, change_records};
 use crate::error::{Error, Result};
 use crate::id::Id;
@@ -41,7 +41,7 @@ impl RecordChange<'_> {
     ) -> Result<Id> {
         let history = self.repo().history();
         if history.try_find_ref(to)?.is_some() {
-            return Err(already_there(to));
+            return Err(run_exists_error(to));
         }
         let commit = self.commit_run(run, subject)?.unwrap_or(run.commit);
         self.move_ref(to.clone(), None, Some(commit), subject);

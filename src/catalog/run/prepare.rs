@@ -155,7 +155,7 @@ impl PreparedRun {
         };
         let reference = RefName::run(project.clone(), name.clone());
         if new.name.is_some() && repo.history().try_find_ref(&reference)?.is_some() {
-            return Err(already_there(&reference));
+            return Err(run_exists_error(&reference));
         }
         let settings = repo.settings();
         let mut record = RunRecord::new(Uuid::new_v4(), name, settings.clock.now());
@@ -197,7 +197,7 @@ impl PreparedRun {
 }
 
 /// Returns the error for a new run whose name exists.
-pub(crate) fn already_there(reference: &RefName) -> Error {
+pub(crate) fn run_exists_error(reference: &RefName) -> Error {
     let (name, project) = (reference.name(), reference.project());
     Error::new(ErrorKind::AlreadyExists, format!("the run '{name}' already exists in {project}"))
         .with_hint(format!(

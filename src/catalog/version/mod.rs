@@ -30,8 +30,8 @@ pub(crate) use load::{LoadedVersion, VersionDraft, read_version_record, try_load
 pub(crate) use stage_hooks::change_stages;
 pub use stage_move::DisplacedVersion;
 pub(crate) use stage_move::{
-    GivenReason, ProjectPolicy, announce, asked, check_first_stage, enter_first_stage, enter_stage,
-    is_there, project_policy,
+    GivenReason, ProjectPolicy, announce, check_first_stage, enter_first_stage, enter_stage,
+    is_in_stage, policy_request, project_policy,
 };
 pub(crate) use trace::{find_moved, find_origin};
 pub(crate) use version_history::VersionHistory;

@@ -101,12 +101,12 @@ pub(crate) fn check_first_stage(
     }
     let facts = Facts::read(change.repo(), project, &rules.policy, draft, stage)?;
     let (author, said) = (change.author(), GivenReason::default());
-    let asked = asked(&draft.record, stage, &said, &author, &facts, change.now());
-    rules.policy.check_new(&asked.as_move())
+    let request = policy_request(&draft.record, stage, &said, &author, &facts, change.now());
+    rules.policy.check_new(&request.as_move())
 }
 
 /// Returns true if `record` is already in the stage `to`, and the given reason is not new.
-pub(crate) fn is_there(record: &VersionRecord, to: &Name, said: &GivenReason) -> bool {
+pub(crate) fn is_in_stage(record: &VersionRecord, to: &Name, said: &GivenReason) -> bool {
     let last = record.stage_conditions.last();
     let is_said = |reason: &String| last.is_some_and(|last| last.reason == *reason);
     record.stage == *to && said.reason.as_ref().is_none_or(is_said)
@@ -131,8 +131,8 @@ pub(crate) fn enter_stage(
     }
     let facts = Facts::read(change.repo(), project, &rules.policy, draft, to)?;
     let record = &mut draft.record;
-    let asked = asked(record, to, said, &author, &facts, now);
-    let displaced = rules.policy.check(&asked.as_move())?.into_displaced(&asked.as_move())?;
+    let request = policy_request(record, to, said, &author, &facts, now);
+    let displaced = rules.policy.check(&request.as_move())?.into_displaced(&request.as_move())?;
     let why = |reason: &str, message: String| StageReason {
         reason: reason.to_owned(),
         message,
@@ -196,7 +196,7 @@ pub(crate) struct PolicyRequest<'a> {
 }
 
 /// Builds the input for a move of the version `record` to the stage `to`.
-pub(crate) fn asked<'a>(
+pub(crate) fn policy_request<'a>(
     record: &'a VersionRecord,
     to: &'a Name,
     said: &'a GivenReason,

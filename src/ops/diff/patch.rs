@@ -55,10 +55,10 @@ impl Comparison<'_> {
             pair.similarity = Some(*similarity);
         } else if old.is_some() && new.is_some() && is_link(old) != is_link(new) {
             // As in Git, a file that becomes a link is a deletion and an addition.
-            let gone = self.write_pair(&Pair { new: None, ..pair }, out)?;
-            let there = Pair { from: path, to: path, old: None, new, similarity: None };
-            let shown = self.write_pair(&there, out)?;
-            return Ok(if gone == Shown::All { shown } else { gone });
+            let deletion = self.write_pair(&Pair { new: None, ..pair }, out)?;
+            let addition = Pair { from: path, to: path, old: None, new, similarity: None };
+            let shown = self.write_pair(&addition, out)?;
+            return Ok(if deletion == Shown::All { shown } else { deletion });
         }
         self.write_pair(&pair, out)
     }

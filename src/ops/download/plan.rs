@@ -195,11 +195,11 @@ impl Planner<'_> {
 
     /// Plans `entry` at `path`. Returns the directory to enter, if `entry` is one.
     fn at(&mut self, path: TreePath, entry: &TreeEntry, exists: bool) -> Result<Option<Below>> {
-        let there = match self.destination.filter(|_| exists) {
+        let existing = match self.destination.filter(|_| exists) {
             Some(destination) => destination.stat(path.as_bytes()).on("read", path.to_path())?,
             None => None,
         };
-        match (entry.mode, there) {
+        match (entry.mode, existing) {
             (EntryMode::Directory, Some((FileType::Directory, _))) => {
                 Ok(Some(Below { tree: entry.id, path, place: DirectoryPlace::Exists }))
             }

@@ -3,7 +3,9 @@
 use derive_setters::Setters;
 use serde::Serialize;
 
-use crate::catalog::version::{Facts, GivenReason, asked, find_version, is_there, project_policy};
+use crate::catalog::version::{
+    Facts, GivenReason, find_version, is_in_stage, policy_request, project_policy,
+};
 use crate::error::Result;
 use crate::history::Revision;
 use crate::id::Id;
@@ -70,11 +72,13 @@ pub fn check(repo: &Repository, options: &CheckPolicyOptions) -> Result<CheckOut
     let who = repo.signature();
     let author = format!("{} <{}>", who.name, who.email);
     // A move that would change nothing is always allowed.
-    let verdict = if is_there(record, to, &said) {
+    let verdict = if is_in_stage(record, to, &said) {
         Verdict::default()
     } else {
         let facts = Facts::read(repo, &project, &rules.policy, &version.draft, to)?;
-        rules.policy.check(&asked(record, to, &said, &author, &facts, who.time).as_move())?
+        rules
+            .policy
+            .check(&policy_request(record, to, &said, &author, &facts, who.time).as_move())?
     };
     Ok(CheckOutcome {
         version: record.name.clone(),

@@ -13,7 +13,7 @@ use crate::catalog::RecordChange;
 use crate::catalog::changes::{Total, total};
 use crate::catalog::version::{
     COUNT_LIMIT, DisplacedVersion, GivenReason, LoadedVersion, ProjectPolicy, VersionDraft,
-    change_stages, check_first_stage, check_readme, enter_first_stage, enter_stage, is_there,
+    change_stages, check_first_stage, check_readme, enter_first_stage, enter_stage, is_in_stage,
     project_policy, run_status, try_load_version,
 };
 use crate::error::{Error, ErrorKind, Result};
@@ -210,8 +210,11 @@ impl Registration<'_> {
     fn compare(&self, change: &mut RecordChange<'_>, version: &LoadedVersion) -> Result<Made> {
         let draft = self.requested(change, version)?;
         let said = self.said();
-        let is_staged =
-            self.options.stage.as_ref().is_none_or(|stage| is_there(&draft.record, stage, &said));
+        let is_staged = self
+            .options
+            .stage
+            .as_ref()
+            .is_none_or(|stage| is_in_stage(&draft.record, stage, &said));
         if draft != version.draft || !is_staged {
             let (name, project) = (self.reference.name(), self.reference.project());
             let message = format!("the version '{name}' already exists in {project}");
@@ -319,7 +322,7 @@ impl Registration<'_> {
     ) -> Result<Vec<DisplacedVersion>> {
         let said = self.said();
         match &self.options.stage {
-            Some(stage) if !is_there(&draft.record, stage, &said) => {
+            Some(stage) if !is_in_stage(&draft.record, stage, &said) => {
                 enter_stage(change, self.reference.project(), rules, draft, stage, &said)
             }
             _ => Ok(Vec::new()),

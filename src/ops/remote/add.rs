@@ -17,8 +17,8 @@ use crate::remote::log::MAY_NOT_LIST;
 use crate::remote::{Guarantee, Log, Protocol, RemoteUri, Store, TrafficCount, probe};
 use crate::repo::{DIRECTORY, RemoteConfig, Repository, remote_exists};
 use crate::sync::{
-    RemoteMemory, does_not_allow_writing, forget_former_tips, not_a_directory_error,
-    not_writable_error, note_forgotten, only_on, open_store, root_cause,
+    RemoteMemory, forget_former_tips, not_a_directory_error, not_allowed_error, not_writable_error,
+    note_forgotten, only_on, open_store, root_cause,
 };
 
 /// The options to add a remote.
@@ -144,10 +144,10 @@ fn is_same_store(repo: &Repository, remote: &RemoteConfig, uri: &RemoteUri) -> R
     };
     let store = open_store(uri, &repo.settings().transfer)?;
     let Some(log) = Log::try_open(store)? else { return Ok(false) };
-    let mut there = log.load()?;
-    log.refresh(&mut there)?;
+    let mut state_at_uri = log.load()?;
+    log.refresh(&mut state_at_uri)?;
     let packs: Vec<Id> = state.remote_state().packs.keys().copied().collect();
-    Ok(there.remote_state().missing(&packs).is_empty())
+    Ok(state_at_uri.remote_state().missing(&packs).is_empty())
 }
 
 /// Changes the URI of a remote. Probes the store first.
@@ -212,7 +212,7 @@ fn try_out(
     }
     let refusal = refusal.filter(|error| error.kind() == ErrorKind::Unsupported);
     if let (Some(error), None) = (&refusal, &log) {
-        return Err(does_not_allow_writing(error));
+        return Err(not_allowed_error(error));
     }
     check_listing(&store, log.as_ref(), guarantee)?;
     progress.end();

@@ -179,9 +179,9 @@ fn tell_missing(
     entries: &[(EntryName, Arc<Entry>)],
     progress: &dyn Progress,
 ) {
-    let there: BTreeSet<&EntryName> = entries.iter().map(|(name, _)| name).collect();
+    let present: BTreeSet<&EntryName> = entries.iter().map(|(name, _)| name).collect();
     // An entry that may have siblings can be the remains of a failed write.
-    for name in names.iter().filter(|name| name.write.is_none() && !there.contains(name)) {
+    for name in names.iter().filter(|name| name.write.is_none() && !present.contains(name)) {
         progress.warn(&format!(
             "'{}' on the remote is missing; to list all damage: art fsck --remote {remote}",
             name.key()

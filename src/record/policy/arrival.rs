@@ -42,10 +42,12 @@ impl Policy {
         }
         if let Some(rules) = self.stage.get(stage) {
             rules.check(change, &mut verdict.failed);
-            let there = change.in_stage(stage);
-            let is_full = |capacity| there.len() >= usize::try_from(capacity).unwrap_or(usize::MAX);
+            let occupants = change.in_stage(stage);
+            let is_full =
+                |capacity| occupants.len() >= usize::try_from(capacity).unwrap_or(usize::MAX);
             if let Some(capacity) = rules.capacity.filter(|capacity| is_full(capacity.get())) {
-                let names: Vec<&str> = there.iter().map(|other| other.version.as_str()).collect();
+                let names: Vec<&str> =
+                    occupants.iter().map(|other| other.version.as_str()).collect();
                 verdict.failed.push(RuleFailure {
                     rule: format!("stage.{stage}.capacity"),
                     message: format!("{stage} holds {capacity} and is full ({})", names.join(", ")),

@@ -241,16 +241,17 @@ impl Policy {
         while newcomer + coming.len() > 0 {
             let Some(rules) = self.stage.get(stage) else { break };
             let Some(capacity) = rules.capacity else { break };
-            let there = change.in_stage(stage);
+            let occupants = change.in_stage(stage);
             let room = usize::try_from(capacity.get()).unwrap_or(usize::MAX);
-            let excess = (there.len() + coming.len() + newcomer).saturating_sub(room);
+            let excess = (occupants.len() + coming.len() + newcomer).saturating_sub(room);
             if excess == 0 {
                 break;
             }
             let Some(target) = &rules.displaced else {
-                return Err(full(stage, capacity.get(), &there, change));
+                return Err(full(stage, capacity.get(), &occupants, change));
             };
-            let leaving: Vec<&Occupant> = there.into_iter().chain(coming).take(excess).collect();
+            let leaving: Vec<&Occupant> =
+                occupants.into_iter().chain(coming).take(excess).collect();
             for occupant in &leaving {
                 let version = &occupant.version;
                 if !displaced.contains_key(version) {
@@ -269,13 +270,13 @@ impl Policy {
 fn full(
     stage: &Name,
     capacity: u32,
-    there: &[&Occupant],
+    occupants: &[&Occupant],
     change: &ProposedMove<'_>,
 ) -> RuleFailure {
     const SHOWN: usize = 5;
     let names: Vec<&str> =
-        there.iter().take(SHOWN).map(|occupant| occupant.version.as_str()).collect();
-    let more = match there.len().saturating_sub(SHOWN) {
+        occupants.iter().take(SHOWN).map(|occupant| occupant.version.as_str()).collect();
+    let more = match occupants.len().saturating_sub(SHOWN) {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
@@ -431,8 +432,8 @@ impl ProposedMove<'_> {
     /// The other versions in `stage`, by time in the stage, longest first.
     pub(super) fn in_stage(&self, stage: &Name) -> Vec<&Occupant> {
         let others = self.occupants.iter().filter(|other| other.version != *self.version);
-        let mut there: Vec<&Occupant> = others.filter(|other| other.stage == *stage).collect();
-        there.sort_by(|a, b| (a.since, &a.version).cmp(&(b.since, &b.version)));
-        there
+        let mut occupants: Vec<&Occupant> = others.filter(|other| other.stage == *stage).collect();
+        occupants.sort_by(|a, b| (a.since, &a.version).cmp(&(b.since, &b.version)));
+        occupants
     }
 }

@@ -164,7 +164,7 @@ impl Parser<'_> {
                     was_quoted = true;
                     self.quoted(&mut letters)?;
                 }
-                _ if self.keyword_here().is_some() => break,
+                _ if self.next_keyword().is_some() => break,
                 _ => {
                     self.refuse_missing_comma(&letters)?;
                     letters.push(Letter { c, quoted: false, at: self.at });
@@ -248,7 +248,7 @@ impl Parser<'_> {
     /// Skips blanks, and the keyword `word` if it follows. Returns true if `word` followed.
     fn eat_word(&mut self, word: &str) -> bool {
         self.skip_blanks();
-        let found = self.keyword_here() == Some(word);
+        let found = self.next_keyword() == Some(word);
         if found {
             self.at += word.len();
         }
@@ -256,15 +256,15 @@ impl Parser<'_> {
     }
 
     /// Returns the keyword that begins at the current position as a separate word.
-    fn keyword_here(&self) -> Option<&'static str> {
+    fn next_keyword(&self) -> Option<&'static str> {
         let boundary = |c: Option<&char>| {
             c.is_none_or(|c| c.is_whitespace() || matches!(c, '(' | ')' | ',' | '|' | ':' | '"'))
         };
         let before = self.at.checked_sub(1).and_then(|at| self.text.get(at));
         ["and", "or"].into_iter().find(|word| {
             let end = self.at + word.len();
-            let here = self.text.get(self.at..end).unwrap_or_default();
-            here.iter().map(char::to_ascii_lowercase).eq(word.chars())
+            let text = self.text.get(self.at..end).unwrap_or_default();
+            text.iter().map(char::to_ascii_lowercase).eq(word.chars())
                 && boundary(before)
                 && boundary(self.text.get(end))
         })

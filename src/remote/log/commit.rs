@@ -226,9 +226,9 @@ impl Log {
                 Creation::Taken => doubt = None,
                 Creation::Unknown(error) => doubt = Some(error),
             }
-            if let Some(there) = try_read_body(&self.store, name)? {
-                let there = Entry::decode_named(name, &there)?;
-                let is_ours = there.write == entry.write;
+            if let Some(stored) = try_read_body(&self.store, name)? {
+                let stored = Entry::decode_named(name, &stored)?;
+                let is_ours = stored.write == entry.write;
                 return Ok(if is_ours { Attempt::Ours } else { Attempt::Lost });
             }
         }

@@ -108,11 +108,11 @@ impl Log {
         let Some(last) = state.remote_state().last else {
             return Ok(Self::try_open(store)?.filter(|log| log.made == made));
         };
-        let Some(there) = read::try_read_write(&store, &last, state.remote_state().last_len)?
+        let Some(stored) = read::try_read_write(&store, &last, state.remote_state().last_len)?
         else {
             return Ok(None);
         };
-        let is_same = Some(there) == state.remote_state().last_write;
+        let is_same = Some(stored) == state.remote_state().last_write;
         Ok(is_same.then_some(Log { store, made }))
     }
 

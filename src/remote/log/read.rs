@@ -87,9 +87,9 @@ impl Log {
         if next.seen.contains(&write) {
             return Ok(false);
         }
-        let there = try_read_body(&self.store, &last)?;
-        let there = there.map(|bytes| Entry::decode_named(&last, &bytes)).transpose()?;
-        Ok(there.is_none_or(|there| there.write != write))
+        let stored = try_read_body(&self.store, &last)?;
+        let stored = stored.map(|bytes| Entry::decode_named(&last, &bytes)).transpose()?;
+        Ok(stored.is_none_or(|stored| stored.write != write))
     }
 
     /// Rebuilds the state from the first entry on.

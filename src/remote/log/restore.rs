@@ -74,9 +74,9 @@ fn linear(number: u64) -> EntryName {
 /// Writes an entry, unless a readable one exists. Returns the key of the written entry.
 fn write(store: &Store, name: &EntryName, entry: &Entry) -> Result<Option<String>> {
     let key = name.key();
-    let there = try_read_body(store, name);
-    if let Ok(Some(there)) = there
-        && Entry::decode_named(name, &there).is_ok()
+    let stored = try_read_body(store, name);
+    if let Ok(Some(stored)) = stored
+        && Entry::decode_named(name, &stored).is_ok()
     {
         return Ok(None);
     }
@@ -260,7 +260,7 @@ fn add_again(
             sizes.into_iter().find_map(|(kind, files)| Some((kind, *files.get(id)?)))?;
         let entry = entries.values_mut().find(|entry| entry.write == *write)?;
         let files = files_of(entry, kind);
-        if files.iter().all(|there| there.id != *id) {
+        if files.iter().all(|stored| stored.id != *id) {
             files.push(Stored { id: *id, size });
         }
     }

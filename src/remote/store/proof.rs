@@ -61,7 +61,7 @@ impl Store {
         all.extend(unproven);
         drop(all);
         match checked? {
-            Some((key, size, there)) => Err(self.named(not_stored(&key, size, there))),
+            Some((key, size, stored)) => Err(self.named(not_stored(&key, size, stored))),
             None => Ok(()),
         }
     }
@@ -84,16 +84,18 @@ impl Store {
         let sizes = self.at_once(&left, &|(key, size)| {
             // A cache may still have an answer from before the write.
             self.read_sound(|| match self.try_size(key)? {
-                Some(there) if there == *size => Ok(None),
-                there => Err(not_stored(key, *size, there).with_kind(ErrorKind::Corrupt)),
+                Some(stored) if stored == *size => Ok(None),
+                stored => Err(not_stored(key, *size, stored).with_kind(ErrorKind::Corrupt)),
             })
             .or_else(|error| match error.kind() {
                 ErrorKind::Corrupt => Ok(Some(self.try_size(key)?)),
                 _ => Err(error),
             })
         })?;
-        let wrong = left.iter().zip(sizes).find_map(|((key, size), there)| {
-            there.filter(|there| *there != Some(*size)).map(|there| ((*key).clone(), *size, there))
+        let wrong = left.iter().zip(sizes).find_map(|((key, size), stored)| {
+            stored
+                .filter(|stored| *stored != Some(*size))
+                .map(|stored| ((*key).clone(), *size, stored))
         });
         Ok(wrong)
     }
@@ -125,13 +127,13 @@ impl Store {
 
     /// Reads back an object that was just written. Fails unless it has these bytes.
     fn read_back(&self, key: &str, body: &[u8]) -> Result<()> {
-        let there = self.repeat(|objects| objects.read(key, None, body.len() as u64));
-        let problem = match there {
-            Ok(there) if there == body => {
+        let stored = self.repeat(|objects| objects.read(key, None, body.len() as u64));
+        let problem = match stored {
+            Ok(stored) if stored == body => {
                 self.note_written(key, body.len() as u64, Receipt::Proven);
                 return Ok(());
             }
-            Ok(there) => not_stored(key, body.len() as u64, Some(there.len() as u64)),
+            Ok(stored) => not_stored(key, body.len() as u64, Some(stored.len() as u64)),
             Err(Failure::Absent) => not_stored(key, body.len() as u64, None),
             Err(Failure::Permanent(error)) if error.kind() == ErrorKind::Corrupt => {
                 not_stored(key, body.len() as u64, None).with_source(error)
@@ -142,11 +144,11 @@ impl Store {
     }
 }
 
-fn not_stored(key: &str, size: u64, there: Option<u64>) -> Error {
-    let found = match there {
+fn not_stored(key: &str, size: u64, stored: Option<u64>) -> Error {
+    let found = match stored {
         None => "the store does not have it".to_owned(),
-        Some(there) if there == size => "the store has other bytes".to_owned(),
-        Some(there) => format!("the store has {there} bytes of {size}"),
+        Some(stored) if stored == size => "the store has other bytes".to_owned(),
+        Some(stored) => format!("the store has {stored} bytes of {size}"),
     };
     let message = format!("'{key}' was not stored, although the store reported success: {found}");
     Error::new(ErrorKind::Unavailable, message).with_hint(

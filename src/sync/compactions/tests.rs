@@ -115,5 +115,5 @@ fn records_of_compactions_are_kept_while_the_remote_has_the_files() {
     assert_eq!(RemoteMemory::at(at).compactions(&remote_state), Compactions::default());
     atomic::remove_tree(at).unwrap();
     note(&[entry("u", &["a", "b"], true)], &remote_state);
-    assert!(!read::is_there(at).unwrap());
+    assert!(!read::exists(at).unwrap());
 }

@@ -226,7 +226,7 @@ impl<'r> Connection<'r> {
         let deleted = moves.filter(|moved| moved.new.is_none()).map(|moved| moved.name.clone());
         self.relation.deleted.extend(deleted);
         if std::mem::take(&mut self.relation.is_new) {
-            self.tell_if_made_anew(progress);
+            self.warn_if_recreated(progress);
             self.check_end()?;
         }
         self.note(&news.entries)?;
@@ -269,7 +269,7 @@ impl<'r> Connection<'r> {
     }
 
     /// Warns if the log is shorter than the cached one.
-    fn tell_if_made_anew(&self, progress: &dyn Progress) {
+    fn warn_if_recreated(&self, progress: &dyn Progress) {
         let now = self.state.remote_state().number();
         if let Some(left) = self.relation.left.filter(|left| *left > now) {
             let name = &self.remote.name;
@@ -365,9 +365,9 @@ impl<'r> Connection<'r> {
     /// creates no such difference.
     fn has_other_tracking_refs(&self) -> Result<bool> {
         let prefix = RefName::tracking_prefix(&self.remote.name);
-        let there = &self.state.remote_state().refs;
+        let remote_refs = &self.state.remote_state().refs;
         let tracking = self.repo.history().refs(&prefix)?;
-        Ok(tracking.into_iter().any(|(name, id)| there.get(&name.untracked()) != Some(&id)))
+        Ok(tracking.into_iter().any(|(name, id)| remote_refs.get(&name.untracked()) != Some(&id)))
     }
 
     /// The requests and bytes since the connection was opened.
@@ -451,7 +451,7 @@ fn find_guarantee(
     }
     let message = format!("cannot push to the remote '{}': it is read-only", remote.name);
     if let Some(error) = refusal.filter(|error| error.kind() == ErrorKind::Unsupported) {
-        return Err(does_not_allow_writing(&error).context(message));
+        return Err(not_allowed_error(&error).context(message));
     }
     Err(if store.abilities().write {
         Error::new(ErrorKind::Unauthorized, message)
@@ -462,11 +462,11 @@ fn find_guarantee(
 }
 
 /// The error for a store that refuses writes from every user; `refusal` is its answer.
-pub(crate) fn does_not_allow_writing(refusal: &Error) -> Error {
+pub(crate) fn not_allowed_error(refusal: &Error) -> Error {
     Error::new(ErrorKind::Unsupported, "the server does not allow writing at this URI")
         .with_source(root_cause(refusal))
         .with_hint(
-            "check the host and the path of the URI, and that the server accepts uploads there: art \
+            "check the host and the path of the URI, and that the server accepts uploads remote_refs: art \
              help remote",
         )
 }

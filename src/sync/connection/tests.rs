@@ -117,7 +117,7 @@ fn a_cache_of_another_uri_or_a_damaged_cache_is_ignored() {
     let mut elsewhere = Connection::open_or_make(&repo, None, false).unwrap();
     assert_eq!(elsewhere.state.remote_state().entries, 0);
     elsewhere.save().unwrap();
-    assert!(!read::is_there(&elsewhere.memory.path("have")).unwrap(), "it was of the other place");
+    assert!(!read::exists(&elsewhere.memory.path("have")).unwrap(), "it was of the other place");
     RemoteMemory::of(&repo, &lab()).forget().unwrap();
     assert!(RemoteMemory::state_of(&repo, &lab()).unwrap().is_none());
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use artifacts::content::{
-    ContentStore, IngestItem, IsThere, ItemKind, Need, Params, SendPlan, Session,
+    ContentStore, HasContent, IngestItem, ItemKind, Need, Params, SendPlan, Session,
 };
 use artifacts::fs::beneath::Beneath;
 use artifacts::fs::stat::Stat;
@@ -106,7 +106,7 @@ impl Place {
 
     /// Plans the content to send to `other`.
     pub(crate) fn plan_to(&self, other: &Place, session: &Session, files: &[Id]) -> SendPlan {
-        let is_there: &mut IsThere<'_> = &mut |id, need| Ok(other.has(id, need));
+        let is_there: &mut HasContent<'_> = &mut |id, need| Ok(other.has(id, need));
         self.store.plan_send(session, files, is_there, &NoProgress).unwrap()
     }
 

@@ -1,7 +1,7 @@
 //! A send plan has all needed content and no content that the destination has. A pack is sent
 //! unchanged if most of it is needed.
 
-use artifacts::content::{IsThere, Need};
+use artifacts::content::{HasContent, Need};
 use artifacts::pack::{MemberKind, SegmentView};
 use artifacts::{ErrorKind, Id, NoProgress};
 
@@ -117,7 +117,7 @@ fn a_part_of_a_file_must_be_present_as_bytes() {
     let files = here.put(std::slice::from_ref(&content));
     let session = here.store.begin().unwrap();
     // In the other store, each chunk is only known as a file that is itself in chunks.
-    let is_there: &mut IsThere<'_> = &mut |id, need| Ok(need == Need::File && *id != files[0]);
+    let is_there: &mut HasContent<'_> = &mut |id, need| Ok(need == Need::File && *id != files[0]);
     let plan = here.store.plan_send(&session, &files, is_there, &NoProgress).unwrap();
     there.take(&plan);
     assert_eq!(there.read(&files[0]).unwrap(), content);
@@ -157,7 +157,7 @@ fn a_damaged_frame_is_not_copied_and_a_lying_index_is_noticed() {
     let (here, there) = (Place::new(), Place::new());
     let files = here.put(&contents(11));
     let session = here.store.begin().unwrap();
-    let is_there: &mut IsThere<'_> = &mut |_, _| Ok(false);
+    let is_there: &mut HasContent<'_> = &mut |_, _| Ok(false);
     let path = here.store.pack_path(&here.store.locate(&files[0]).unwrap().unwrap().pack);
     let place = here.store.locate(&files[0]).unwrap().unwrap();
     craft::change(&path, |bytes| {

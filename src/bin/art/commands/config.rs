@@ -176,11 +176,11 @@ fn set(context: &Context<'_>, args: &SetArgs) -> Result<()> {
 fn unset(context: &Context<'_>, args: &UnsetArgs) -> Result<()> {
     find_key(&args.key)?;
     let file = args.layer.file(context, &format!("unset {}", args.key))?;
-    let was_there = file.unset(&args.key)?;
+    let was_set = file.unset(&args.key)?;
     let shown = file.path().display().to_string();
-    let changed = Changed { key: args.key.clone(), value: None, file: shown, changed: was_there };
+    let changed = Changed { key: args.key.clone(), value: None, file: shown, changed: was_set };
     context.ui.summary(&changed, |page| {
-        let state = if was_there { "removed from" } else { "not set in" };
+        let state = if was_set { "removed from" } else { "not set in" };
         writeln!(page, "{} {state} {}", changed.key, changed.file)
     })
 }

@@ -68,13 +68,13 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         None => repo.work_tree(context.cwd()).top().to_owned(),
     };
     let shown = args.to.as_deref().unwrap_or(&to).display();
-    if read::is_there(&to)? && read::try_metadata(&to)?.is_none() {
+    if read::exists(&to)? && read::try_metadata(&to)?.is_none() {
         return Err(Error::invalid(format!("'{shown}' is a symbolic link that leads nowhere"))
             .with_hint(format!(
                 "create the directory that the link names, or remove the link: rm '{shown}'"
             )));
     }
-    if read::is_there(&to)? && !read::is_dir(&to)? {
+    if read::exists(&to)? && !read::is_dir(&to)? {
         return Err(Error::invalid(format!("'{shown}' is not a directory"))
             .with_hint("name a directory with --to; to get one file: art cat REV:PATH > FILE"));
     }

@@ -65,19 +65,19 @@ impl FileFindings {
             Err(error) => view.store.defect_of(&kind.key(*id), error).map(Err),
         };
         let sizes = view.store.at_once(&expected, &ask)?;
-        for ((id, size), there) in expected.into_iter().zip(sizes) {
+        for ((id, size), stored) in expected.into_iter().zip(sizes) {
             listing.take(&kind.key(id));
-            let there = match there {
-                Ok(there) => there,
+            let stored = match stored {
+                Ok(stored) => stored,
                 Err(problem) => {
                     self.record_problem(kind, id, problem);
                     continue;
                 }
             };
-            match there {
+            match stored {
                 None => self.record_problem(kind, id, "it is missing".to_owned()),
-                Some(there) if there != size => {
-                    let problem = format!("it has {there} bytes, but the log records {size}");
+                Some(stored) if stored != size => {
+                    let problem = format!("it has {stored} bytes, but the log records {size}");
                     self.record_problem(kind, id, problem);
                 }
                 Some(_) => {}

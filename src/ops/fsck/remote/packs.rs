@@ -128,8 +128,8 @@ fn missing_chunks(view: View<'_>, places: Places<'_>, pack: &Id, own: &PackIndex
     let mut missing = 0;
     for frame in frames {
         content::visit_chunks(view, pack, &frame, &mut |manifest, chunk| {
-            let there = places.locate(&chunk.id, Need::Bytes);
-            if is_named(manifest) && there.is_none_or(|there| there.size != chunk.size) {
+            let location = places.locate(&chunk.id, Need::Bytes);
+            if is_named(manifest) && location.is_none_or(|location| location.size != chunk.size) {
                 missing += 1;
             }
         })?;

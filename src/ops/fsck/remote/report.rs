@@ -142,7 +142,7 @@ pub(super) fn outcome(found: &RemoteCheck, progress: &dyn Progress) -> Result<Re
         files: affected.files,
         overtaken: found.overtaken.outcome(&found.scratch)?,
         doubled,
-        made_anew: found.audit.made_anew,
+        made_anew: found.audit.recreated,
         listed: found.audit.is_listed,
         leftovers: leftovers(found),
         advice: advice(found),

@@ -69,8 +69,9 @@ impl RepairRun<'_> {
 }
 
 fn has_size(path: &Path, size: u64) -> bool {
-    read::try_metadata(path)
-        .is_ok_and(|there| there.is_some_and(|there| there.is_file() && there.len() == size))
+    read::try_metadata(path).is_ok_and(|metadata| {
+        metadata.is_some_and(|metadata| metadata.is_file() && metadata.len() == size)
+    })
 }
 
 fn is_named(path: &Path, id: &Id) -> bool {

@@ -18,7 +18,7 @@ impl RepairRun<'_> {
         let ids: Vec<Id> = wanted.keys().copied().collect();
         let found = &self.found;
         let mut relies_on = BTreeSet::new();
-        let mut is_there = |id: &Id, need: Need| -> Result<bool> {
+        let mut has_content = |id: &Id, need: Need| -> Result<bool> {
             // A chunk of a file must be stored as a chunk.
             let need = if wanted.get(id) == Some(&Need::Bytes) { Need::Bytes } else { need };
             let place = found.places().locate(id, need);
@@ -26,7 +26,7 @@ impl RepairRun<'_> {
             Ok(place.is_some())
         };
         let content = self.repo.content();
-        let plan = content.plan_send(&self.session, &ids, &mut is_there, self.progress)?;
+        let plan = content.plan_send(&self.session, &ids, &mut has_content, self.progress)?;
         let is_lost =
             |id: &Id| found.lost.contents.contains(id) && plan.missing.binary_search(id).is_ok();
         let nothing_is_lost = !found.lost.contents.iter().any(is_lost);

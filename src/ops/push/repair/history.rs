@@ -16,7 +16,7 @@ impl RepairRun<'_> {
             found.scratch.broken.keys().chain(&found.overtaken.broken).copied().collect();
         let mut tips = Vec::new();
         for tip in lost {
-            if self.is_here(&tip)? {
+            if self.is_whole_locally(&tip)? {
                 tips.push(tip);
             }
         }
@@ -39,7 +39,7 @@ impl RepairRun<'_> {
     }
 
     /// Returns true if the whole history of a commit is present locally.
-    fn is_here(&self, tip: &Id) -> Result<bool> {
+    fn is_whole_locally(&self, tip: &Id) -> Result<bool> {
         let history = self.repo.history();
         if history.try_kind(tip)?.is_none() {
             return Ok(false);

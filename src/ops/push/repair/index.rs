@@ -82,8 +82,8 @@ impl RepairRun<'_> {
             for number in frames {
                 let Some(frame) = index.frames.get(number as usize).copied() else { continue };
                 let read = visit_chunks(view, &pack, &frame, &mut |manifest, chunk| {
-                    let there = places.locate(&chunk.id, Need::Bytes);
-                    if there.is_none_or(|there| there.size != chunk.size) {
+                    let location = places.locate(&chunk.id, Need::Bytes);
+                    if location.is_none_or(|location| location.size != chunk.size) {
                         broken.push(*manifest);
                     }
                 });

@@ -208,12 +208,12 @@ impl RepairRun<'_> {
     fn commit(&mut self) -> Result<()> {
         let new = std::mem::take(&mut self.new);
         let right = |kind| self.found.files.right(kind, &self.found.audit.remote_state);
-        let there: BTreeSet<Id> = right(FileKind::Pack).into_iter().map(|(id, _)| id).collect();
+        let intact: BTreeSet<Id> = right(FileKind::Pack).into_iter().map(|(id, _)| id).collect();
         let mut items = new.items();
-        items.retain(|item| !there.contains(&item.id));
+        items.retain(|item| !intact.contains(&item.id));
         let needs_checkpoint = self.found.audit.is_checkpoint_wrong;
         if items.is_empty() && new.retired.is_empty() && !needs_checkpoint {
-            return self.found.store.prove_writes(there.len() as u64);
+            return self.found.store.prove_writes(intact.len() as u64);
         }
         let total = items.iter().map(|item| item.size).sum();
         self.progress.begin("sending", Some(total), Unit::Bytes);
@@ -225,7 +225,7 @@ impl RepairRun<'_> {
                 );
             }
         }
-        self.found.store.prove_writes(there.len() as u64)?;
+        self.found.store.prove_writes(intact.len() as u64)?;
         let mut connection =
             Connection::open_or_make(self.repo, Some(&self.found.remote.name), false)?;
         connection.refresh(self.progress)?;

@@ -21,11 +21,11 @@ impl RepairRun<'_> {
         let mut absent = Vec::new();
         for (id, need) in wanted {
             let content = self.repo.content();
-            let is_here = match need {
+            let is_local = match need {
                 Need::Bytes => content.has_bytes(id)?,
                 Need::File => content.is_indexed(id)?,
             };
-            if !is_here && self.found.places().locate(id, *need).is_none() {
+            if !is_local && self.found.places().locate(id, *need).is_none() {
                 absent.push(*id);
             }
         }
@@ -39,8 +39,9 @@ impl RepairRun<'_> {
         frames.dedup();
         let (found, repo) = (&self.found, self.repo);
         let memory = RemoteMemory::of(repo, &found.remote.name);
-        let there = RemoteContent::new(repo, &found.store, &found.audit.remote_state, &memory)?;
-        there.salvage(&frames, &absent, self.progress).map(drop)
+        let remote_content =
+            RemoteContent::new(repo, &found.store, &found.audit.remote_state, &memory)?;
+        remote_content.salvage(&frames, &absent, self.progress).map(drop)
     }
 
     /// The damaged packs that exist.

@@ -70,7 +70,7 @@ pub struct Audit {
     pub replaced: Option<u64>,
     /// The number of entries that this reader had seen of an earlier log: the remote was emptied
     /// and filled again.
-    pub made_anew: Option<u64>,
+    pub recreated: Option<u64>,
     /// True if the store could list the files. Otherwise leftovers are unknown.
     pub is_listed: bool,
     /// Files in the log that readers ignore, and their sizes: the remains of an interrupted push,
@@ -214,7 +214,7 @@ impl Audit {
             defects: Vec::new(),
             is_checkpoint_wrong: false,
             replaced: None,
-            made_anew: None,
+            recreated: None,
             is_listed: true,
             leftovers: Vec::new(),
             named: BTreeMap::new(),
@@ -262,13 +262,13 @@ impl Audit {
         else {
             return Ok(());
         };
-        let there = read_or_damaged(store, &last)?;
-        if there.is_none() && is_another_log(store, saved.remote_state())? {
-            self.made_anew = Some(saved.remote_state().entries);
+        let stored = read_or_damaged(store, &last)?;
+        if stored.is_none() && is_another_log(store, saved.remote_state())? {
+            self.recreated = Some(saved.remote_state().entries);
             return Ok(());
         }
-        let there = there.and_then(|bytes| Entry::decode_named(&last, &bytes).ok());
-        if there.is_some_and(|there| there.write != write) {
+        let stored = stored.and_then(|bytes| Entry::decode_named(&last, &bytes).ok());
+        if stored.is_some_and(|stored| stored.write != write) {
             self.replaced = Some(last.number);
             return Ok(());
         }

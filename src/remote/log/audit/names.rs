@@ -37,8 +37,8 @@ impl Audit {
         self.add_next(store, &mut names)?;
         // A number without an entry is a missing entry.
         let last = names.last().map_or(0, |name| name.number).max(known);
-        let there: BTreeSet<u64> = names.iter().map(|name| name.number).collect();
-        let (missing, more) = missing(&there, last);
+        let present: BTreeSet<u64> = names.iter().map(|name| name.number).collect();
+        let (missing, more) = missing(&present, last);
         if let Some((number, count)) = more {
             let key = EntryName { number, write: None }.key();
             let problem = format!("it is missing, with more entries: {count} in all");
@@ -52,14 +52,14 @@ impl Audit {
 /// The maximum number of missing entries to report individually.
 const MOST_MISSING: u64 = 1000;
 
-/// Returns the numbers up to `last` that are not in `there`: the first ones individually, and of
-/// the rest the first number and the count. The run time depends only on the size of `there`,
+/// Returns the numbers up to `last` that are not in `present`: the first ones individually, and of
+/// the rest the first number and the count. The run time depends only on the size of `present`,
 /// however large a number is.
-fn missing(there: &BTreeSet<u64>, last: u64) -> (Vec<u64>, Option<(u64, u64)>) {
+fn missing(present: &BTreeSet<u64>, last: u64) -> (Vec<u64>, Option<(u64, u64)>) {
     let (mut named, mut more) = (Vec::new(), None);
     let mut next = 1;
     let end = last.saturating_add(1);
-    for number in there.iter().copied().chain([end]) {
+    for number in present.iter().copied().chain([end]) {
         let gap = number.saturating_sub(next);
         let room = (MOST_MISSING - named.len() as u64).min(gap);
         named.extend(next..next + room);
@@ -97,8 +97,8 @@ pub(super) fn is_another_log(store: &Store, known: &RemoteState) -> Result<bool>
         None => Some(EntryName { number: 1, write: None }),
     };
     let Some(first) = first.filter(|first| first.number == 1) else { return Ok(false) };
-    let there = read_or_damaged(store, &first)?;
-    let Some(entry) = there.and_then(|bytes| Entry::decode_named(&first, &bytes).ok()) else {
+    let bytes = read_or_damaged(store, &first)?;
+    let Some(entry) = bytes.and_then(|bytes| Entry::decode_named(&first, &bytes).ok()) else {
         return Ok(false);
     };
     let files = entry.packs.iter().chain(&entry.meta).chain(&entry.segments);
@@ -134,8 +134,8 @@ mod tests {
 
     #[test]
     fn missing_numbers_are_found_without_counting_to_a_large_number() {
-        let there = BTreeSet::from([1, 2, 5]);
-        assert_eq!(missing(&there, 6), (vec![3, 4, 6], None));
+        let present = BTreeSet::from([1, 2, 5]);
+        assert_eq!(missing(&present, 6), (vec![3, 4, 6], None));
         assert_eq!(missing(&BTreeSet::new(), 0), (vec![], None));
         let (named, more) = missing(&BTreeSet::from([1, u64::MAX - 1]), u64::MAX - 1);
         assert_eq!((named.len() as u64, named.first()), (MOST_MISSING, Some(&2)));
