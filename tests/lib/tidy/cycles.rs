@@ -220,7 +220,9 @@ fn modules_of_a_folder_import_each_other_in_one_direction() {
     let mut found = String::new();
     for (folder, edges) in cycles(&edges) {
         found += &format!("{folder} has a cycle of imports:\n");
-        edges.values().for_each(|example| found += &format!("  {example}\n"));
+        for example in edges.values() {
+            found += &format!("  {example}\n");
+        }
     }
     assert!(found.is_empty(), "{found}");
 }
