@@ -154,6 +154,12 @@ impl<'r> RecordChange<'r> {
         self.transaction().update(name, expected, commit, subject);
     }
 
+    /// Moves a run or version from the ref `from` (its name and commit) to the ref `to` (its name
+    /// and new commit).
+    pub(crate) fn rename(&mut self, from: (RefName, Id), to: (RefName, Id), subject: &str) {
+        self.transaction().rename(from, to, subject);
+    }
+
     /// Records the commits before and after the change of the version `uuid` in its stage moves, for
     /// the hooks.
     pub(super) fn note_commit(&mut self, uuid: Uuid, before: Option<Id>, after: Id) {

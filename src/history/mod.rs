@@ -8,6 +8,7 @@ mod backwards;
 mod check;
 mod closure;
 mod commit;
+mod departures;
 pub mod diff;
 pub mod edit;
 mod glob;
@@ -62,11 +63,12 @@ use crate::name::ProjectName;
 
 pub use check::DamagedFile;
 pub use commit::{Commit, Signature};
+pub(crate) use departures::{Departure, End};
 pub use head::HeadName;
 pub use incoming::ImportedPack;
 pub(crate) use limits::RecentTrees;
 pub use limits::{Expansion, Trees, WalkBudget, WalkLimits};
-pub use operations::{HeadChange, Operation, Operations, RefChange};
+pub use operations::{HeadChange, Operation, Operations, RefChange, Rename};
 pub use outgoing::{Outgoing, OutgoingPack};
 #[doc(hidden)]
 pub use paint::Links;

@@ -38,6 +38,9 @@ pub struct Operation {
     pub command: String,
     /// The refs that the operation moved.
     pub changes: Vec<RefChange>,
+    /// The runs and versions that the operation renamed or transferred to another project.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub renamed: Vec<Rename>,
     /// The change of the current run, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub head: Option<HeadChange>,
@@ -56,6 +59,15 @@ pub struct RefChange {
     pub old: Option<Id>,
     /// The new target, or `None` if the ref was deleted.
     pub new: Option<Id>,
+}
+
+/// The rename of a run or version, or its transfer to another project.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Rename {
+    /// The old ref. It may have existed only on a remote.
+    pub from: RefName,
+    /// The new ref.
+    pub to: RefName,
 }
 
 /// A change of the current run.
@@ -124,6 +136,9 @@ impl Operation {
         let mut reversed = self.clone();
         for change in &mut reversed.changes {
             std::mem::swap(&mut change.old, &mut change.new);
+        }
+        for rename in &mut reversed.renamed {
+            std::mem::swap(&mut rename.from, &mut rename.to);
         }
         if let Some(head) = &mut reversed.head {
             std::mem::swap(&mut head.old, &mut head.new);
@@ -431,6 +446,7 @@ mod tests {
             who: "a <b>".into(),
             command: "upload -m 'x'".into(),
             changes: vec![RefChange { name: name.clone(), old: None, new: Some(Id::NULL) }],
+            renamed: Vec::new(),
             head: Some(HeadChange { project: None, old: None, new: Some(name) }),
             undoes: None,
         }
@@ -448,6 +464,18 @@ mod tests {
         assert_eq!(line, expected);
         assert!(line.starts_with(&start_of_line("1")), "noted operations are recognized");
         assert_eq!(Line::parse(line.as_bytes()).unwrap(), Line::Operation(Box::new(operation())));
+    }
+
+    #[test]
+    fn a_rename_is_written_after_the_changes() {
+        let to: RefName = "refs/runs/o/p/s".parse().unwrap();
+        let from = operation().changes[0].name.clone();
+        let operation = Operation { renamed: vec![Rename { from, to }], ..operation() };
+        let line = WrittenOperation { format: FORMAT, operation: &operation };
+        let line = serde_json::to_string(&line).unwrap();
+        let renamed = r#"}],"renamed":[{"from":"refs/runs/o/p/r","to":"refs/runs/o/p/s"}],"head""#;
+        assert!(line.contains(renamed), "{line}");
+        assert_eq!(Line::parse(line.as_bytes()).unwrap(), Line::Operation(Box::new(operation)));
     }
 
     #[test]

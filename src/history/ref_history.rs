@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::History;
 use super::backwards::Backwards;
-use super::operations::{self, RefChange};
+use super::operations::{self, RefChange, Rename};
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::id::Id;
@@ -20,12 +20,16 @@ use crate::name::RefName;
 /// An operation, reduced to the requested refs.
 #[derive(Debug)]
 pub struct PastOperation {
+    /// The unique id.
+    pub id: String,
     /// The time of the operation.
     pub time: Timestamp,
-    /// True if the operation undoes another one.
-    pub is_undo: bool,
+    /// The id of the operation that this one undoes.
+    pub undoes: Option<String>,
     /// The moves of the requested refs.
     pub changes: Vec<RefChange>,
+    /// All renames.
+    pub renamed: Vec<Rename>,
 }
 
 /// The parsed parts of a line.
@@ -42,6 +46,8 @@ struct Line<'a> {
     undoes: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     changes: Vec<Change<'a>>,
+    #[serde(default)]
+    renamed: Vec<Rename>,
 }
 
 #[derive(Deserialize)]
@@ -100,9 +106,11 @@ impl History {
             }
             let changes = read.changes.iter().filter(|change| change.name.starts_with(prefix));
             let operation = PastOperation {
+                id: id.to_string(),
                 time,
+                undoes: read.undoes.as_deref().map(str::to_owned),
                 changes: changes.filter_map(Change::read).collect(),
-                is_undo: read.undoes.is_some(),
+                renamed: read.renamed,
             };
             if visit(operation)?.is_break() {
                 return Ok(false);

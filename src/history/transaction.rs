@@ -17,7 +17,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 use super::head::{HeadName, HeadTarget, NEXT_HEAD};
-use super::operations::{self, HeadChange, Operation, RefChange};
+use super::operations::{self, HeadChange, Operation, RefChange, Rename};
 use super::ref_lock::RefsLock;
 use super::ref_write::Move;
 use super::reflog::{self, ReflogEntry, Sync, identity};
@@ -52,6 +52,7 @@ pub struct Transaction<'h> {
     who: Signature,
     command: String,
     pub(super) updates: Vec<Update>,
+    renamed: Vec<Rename>,
     head_name: HeadName,
     expected_head: Option<HeadTarget>,
     head: Option<HeadTarget>,
@@ -98,6 +99,7 @@ impl History {
             who: who.clone(),
             command: command.to_owned(),
             updates: Vec::new(),
+            renamed: Vec::new(),
             head_name: self.viewed_head(),
             expected_head: None,
             head: None,
@@ -139,6 +141,31 @@ impl Transaction<'_> {
     ) -> &mut Self {
         self.updates.push(Update { name, expected, new, message: message.to_owned() });
         self
+    }
+
+    /// Moves a run or version from the ref `from` (its name and commit) to the ref `to` (its name
+    /// and new commit). Several records can swap their names in one transaction.
+    pub fn rename(&mut self, from: (RefName, Id), to: (RefName, Id), message: &str) -> &mut Self {
+        let rename = Rename { from: from.0.clone(), to: to.0.clone() };
+        match self.update_of(&from.0) {
+            Some(update) => update.expected = Expected::Id(from.1),
+            None => drop(self.update(from.0, Expected::Id(from.1), None, message)),
+        }
+        match self.update_of(&to.0) {
+            Some(update) => update.new = Some(to.1),
+            None => drop(self.update(to.0, Expected::Absent, Some(to.1), message)),
+        }
+        self.note_rename(rename)
+    }
+
+    /// Records a rename without moving its refs: only a remote has the old one.
+    pub fn note_rename(&mut self, rename: Rename) -> &mut Self {
+        self.renamed.push(rename);
+        self
+    }
+
+    fn update_of(&mut self, name: &RefName) -> Option<&mut Update> {
+        self.updates.iter_mut().find(|update| update.name == *name)
     }
 
     /// Makes `run` the current run of its project. `None` clears the current run of the viewed
@@ -335,6 +362,7 @@ impl Transaction<'_> {
             who: identity(&self.who),
             command: self.described().to_owned(),
             changes,
+            renamed: self.renamed.clone(),
             head,
             undoes: self.undoes.clone(),
         }

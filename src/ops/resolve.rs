@@ -13,13 +13,14 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::history::Commit;
 use crate::id::Id;
 use crate::name::{Name, RefKind, RefName};
+use crate::remote::log::LogState;
 use crate::repo::Repository;
 use crate::sync::merge::{
     Choice, FieldConflict, MergeOptions, Merged, PairMerge, merge_ref, merge_renamed_pair,
 };
 use crate::sync::{
     RefMemory, RefRelation, RefSides, RemoteMemory, RenamedPair, Sides, find_name,
-    find_renamed_pairs, ref_relations,
+    find_renamed_pairs, open_renames, ref_relations,
 };
 
 /// The options: the conflict and its resolution.
@@ -92,7 +93,7 @@ pub fn list(repo: &Repository, remote: Option<&Name>) -> Result<ConflictList> {
     let options = MergeOptions { choice: &Choice::None, who: &who, message: "" };
     let mut writer = repo.history().trial_writer()?;
     let mut found: BTreeMap<RefName, Vec<FieldConflict>> = BTreeMap::new();
-    let pairs = renamed_pairs(repo, &there, &memory)?;
+    let pairs = renamed_pairs(repo, &there, &memory, state.as_ref())?;
     for pair in &pairs {
         let merged = merge_renamed_pair(repo, &mut writer, pair, &options, &mut memory.clone())?;
         if let PairMerge::Conflict(fields) = merged {
@@ -179,6 +180,8 @@ struct Side<'a> {
     name: RefName,
     /// The commits of the remote's refs.
     there: BTreeMap<RefName, Id>,
+    /// The remote's log, as fetched.
+    state: Option<LogState>,
     /// The commits by other writers, on a store that cannot prevent concurrent moves; `None` is a
     /// deletion.
     others: Vec<Option<Id>>,
@@ -194,18 +197,18 @@ impl<'a> Side<'a> {
         let names = there.keys().chain(memory.deleted_there()).cloned();
         let names = names.chain(conflicts.into_iter().flatten().map(|(name, _)| name.clone()));
         let mut all: BTreeSet<RefName> = names.collect();
-        for pair in renamed_pairs(repo, &there, &memory)? {
+        for pair in renamed_pairs(repo, &there, &memory, state.as_ref())? {
             all.extend(pair.names().cloned());
         }
         let place = format!(" on '{remote}'");
         let name = find_name(&options.reference, &repo.settings().project, &all, &place)?;
         let sides = conflicts.and_then(|conflicts| conflicts.get(&name));
         let others = sides.into_iter().flatten().map(|side| side.commit).collect();
-        Ok(Side { repo, options, name, there, others, memory })
+        Ok(Side { repo, options, name, there, state, others, memory })
     }
 
     fn settle(&self, change: &mut RecordChange<'_>) -> Result<Settled> {
-        let pairs = renamed_pairs(self.repo, &self.there, &self.memory)?;
+        let pairs = renamed_pairs(self.repo, &self.there, &self.memory, self.state.as_ref())?;
         if let Some(pair) = pairs.iter().find(|pair| pair.is_about(&self.name)) {
             return self.settle_pair(change, pair);
         }
@@ -264,17 +267,21 @@ impl<'a> Side<'a> {
         let (choice, who, message) = (&self.options.choice, self.repo.signature(), self.subject());
         let options = MergeOptions { choice, who: &who, message: &message };
         let mut memory = self.memory.clone();
-        let tied = merge_renamed_pair(self.repo, change.writer(), pair, &options, &mut memory)?;
+        let merged = merge_renamed_pair(self.repo, change.writer(), pair, &options, &mut memory)?;
         let here = pair.ours.as_ref().map(|(_, commit)| *commit);
         let name = pair.name().clone();
         let mut settled = Settled { name, old: here, new: here, conflicts: Vec::new(), memory };
-        match tied {
+        match merged {
             PairMerge::Conflict(fields) => settled.conflicts = fields,
-            PairMerge::Moves(moves) => {
-                for (name, old, new) in moves {
-                    change.move_ref(name.clone(), old, new, &message);
-                    (settled.name, settled.old, settled.new) = (name, old, new);
+            PairMerge::Moved(moved) => {
+                if let Some((name, commit)) = &moved.to {
+                    settled.old = here.filter(|_| settled.name == *name);
+                    (settled.name, settled.new) = (name.clone(), Some(*commit));
+                } else {
+                    settled.new = None;
                 }
+                pair.note_merged(&mut settled.memory, moved.to.as_ref(), &self.there);
+                moved.apply(change.transaction(), &message);
             }
         }
         Ok(settled)
@@ -401,16 +408,22 @@ fn renamed_pairs(
     repo: &Repository,
     there: &BTreeMap<RefName, Id>,
     memory: &RefMemory,
+    state: Option<&LogState>,
 ) -> Result<Vec<RenamedPair>> {
     let here: BTreeMap<RefName, Id> = repo.history().refs("refs/")?.into_iter().collect();
-    let names: BTreeSet<&RefName> = there.keys().chain(memory.deleted_there()).collect();
+    let open = match state {
+        Some(state) => open_renames(repo.history(), &here, there, state.remote_state())?,
+        None => Vec::new(),
+    };
+    let names = there.keys().chain(memory.deleted_there());
+    let names: BTreeSet<&RefName> = names.chain(open.iter().map(|it| &it.former.name)).collect();
     let sides = names.into_iter().map(|name| -> RefSides {
         (name.clone(), here.get(name).copied(), there.get(name).copied())
     });
-    let is_on_one = |(_, here, there): &RefSides| here.is_none() || there.is_none();
-    let sides: Vec<RefSides> = sides.filter(is_on_one).collect();
-    let (compared, removed) = ref_relations(repo, memory, &sides)?;
-    let sides = Sides { here: &here, there, memory, removed: &removed };
+    let is_equal = |(_, here, there): &RefSides| here.is_some() && here == there;
+    let sides: Vec<RefSides> = sides.filter(|sides| !is_equal(sides)).collect();
+    let (compared, departed) = ref_relations(repo, memory, &sides)?;
+    let sides = Sides { here: &here, there, memory, open: &open, departed: &departed };
     find_renamed_pairs(repo, &sides, &compared)
 }
 

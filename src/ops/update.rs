@@ -116,6 +116,7 @@ fn apply(
     let commit = if is_renamed {
         subject.push_str(&format!(" (was {before})"));
         let to = RefName::version(version.reference.project().clone(), after.clone());
+        change.require_absent(&to)?;
         change.relocate_version(version, &to, &draft, &subject)?
     } else {
         change.update_version(version, &draft, &subject)?.unwrap_or(version.commit)

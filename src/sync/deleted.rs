@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::connection::Connection;
+use super::record_uuid::uuid_of;
 use crate::error::{ErrorKind, Result};
 use crate::history::History;
 use crate::id::Id;
@@ -16,15 +17,23 @@ const AT_ONCE: usize = 32;
 impl Connection<'_> {
     /// Returns those refs of `gone` that an entry of the remote's log deletes. The remote had the refs
     /// of `gone` at the given commits and has them no longer. Sends no request if newly read entries
-    /// account for all of them. Otherwise the log is read backwards from its end.
+    /// and recorded renames account for all of them. Otherwise the log is read backwards from its end.
     ///
     /// The log may continue the cached one and still lack deletions: entries may have been lost before
     /// a push that cached the rest.
     pub(crate) fn deleted_by_log(&self, gone: &BTreeMap<RefName, Id>) -> Result<BTreeSet<RefName>> {
         let history = self.repo.history();
-        let (deleted, left): (BTreeMap<_, _>, _) =
-            gone.clone().into_iter().partition(|(name, _)| self.saw_deleted(name));
-        let mut search = Search { history, left, deleted: deleted.into_keys().collect() };
+        let former_names = &self.state.remote_state().former_names;
+        let mut search = Search { history, left: BTreeMap::new(), deleted: BTreeSet::new() };
+        for (name, commit) in gone {
+            let mut former = former_names.iter().filter(|former| former.name == *name);
+            let uuid = uuid_of(history, name.kind(), commit)?;
+            if self.saw_deleted(name) || former.any(|former| Some(former.uuid) == uuid) {
+                search.deleted.insert(name.clone());
+            } else {
+                search.left.insert(name.clone(), *commit);
+            }
+        }
         if search.left.is_empty() {
             return Ok(search.deleted);
         }

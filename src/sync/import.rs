@@ -275,7 +275,7 @@ impl Connection<'_> {
                     let old = old.or(memory.was_deleted_there(&one.name));
                     memory.note_there(&one.name);
                     if let Some(old) = old.filter(|_| self.goes_on())
-                        && is_another(self.repo, one.name.kind(), &old, &new)?
+                        && is_another(self.repo.history(), one.name.kind(), &old, &new)?
                     {
                         memory.note_replaced(&one.name, old);
                     }

@@ -3,15 +3,13 @@
 use uuid::Uuid;
 
 use crate::error::Result;
-use crate::history::RecordTree;
+use crate::history::{History, RecordTree};
 use crate::id::Id;
 use crate::name::RefKind;
 use crate::record::{Record, RunRecord, VersionRecord};
-use crate::repo::Repository;
 
 /// Returns the UUID of the run or version of `commit`, if it is readable.
-pub(super) fn uuid_of(repo: &Repository, kind: RefKind, commit: &Id) -> Result<Option<Uuid>> {
-    let history = repo.history();
+pub(crate) fn uuid_of(history: &History, kind: RefKind, commit: &Id) -> Result<Option<Uuid>> {
     let file = match kind {
         RefKind::Run => RunRecord::FILE,
         RefKind::Version => VersionRecord::FILE,

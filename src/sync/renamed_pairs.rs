@@ -1,17 +1,18 @@
-//! Pairs a local ref with a remote ref of a different name if both are the same run, version or
-//! tag. The ref was renamed or transferred on one side or both, and the other side changed it too.
+//! Pairs a local ref with a remote ref of a different name if both are the same run or version. It
+//! was renamed or transferred on one side or both. The operation log records local renames, and the
+//! log of the remote records its renames.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use uuid::Uuid;
-
+use super::open_renames::OpenRename;
 use super::record_uuid::uuid_of;
 use super::ref_memory::RefMemory;
 use super::ref_relation::RefRelation;
-use super::removed::{Removed, find_renamed};
 use crate::error::Result;
+use crate::history::{Departure, End, History};
 use crate::id::Id;
-use crate::name::{RefKind, RefName};
+use crate::name::RefName;
+use crate::remote::log::FormerName;
 use crate::repo::Repository;
 
 /// A ref that has different names on the two sides.
@@ -23,9 +24,15 @@ pub(crate) struct RenamedPair {
     pub(crate) ours: Option<(RefName, Id)>,
     /// The remote's ref; `None` if it was deleted on the remote.
     pub(crate) theirs: Option<(RefName, Id)>,
+    /// True if another local ref has the remote's name, and keeps it.
+    pub(crate) is_taken: bool,
 }
 
 impl RenamedPair {
+    fn new(was: &RefName, ours: Option<(RefName, Id)>, theirs: Option<(RefName, Id)>) -> Self {
+        RenamedPair { was: was.clone(), ours, theirs, is_taken: false }
+    }
+
     /// The name to show to the user: the local name if the ref exists locally.
     pub(crate) fn name(&self) -> &RefName {
         self.ours.as_ref().or(self.theirs.as_ref()).map_or(&self.was, |(name, _)| name)
@@ -35,6 +42,23 @@ impl RenamedPair {
     pub(crate) fn names(&self) -> impl Iterator<Item = &RefName> {
         let sides = [&self.ours, &self.theirs].into_iter().flatten();
         sides.map(|(name, _)| name).chain([&self.was])
+    }
+
+    /// Records in `memory` that the pair was merged to the ref `to`. `there` are the remote's refs.
+    pub(crate) fn note_merged(
+        &self,
+        memory: &mut RefMemory,
+        to: Option<&(RefName, Id)>,
+        there: &BTreeMap<RefName, Id>,
+    ) {
+        if let Some((name, commit)) = to {
+            memory.note_agreed(name, Some(*commit));
+        }
+        if there.contains_key(&self.was) {
+            memory.note_there(&self.was);
+        } else {
+            memory.note_agreed(&self.was, None);
+        }
     }
 
     /// Returns true if `name` is one of the names.
@@ -49,8 +73,10 @@ pub(crate) struct Sides<'a> {
     pub(crate) here: &'a BTreeMap<RefName, Id>,
     pub(crate) there: &'a BTreeMap<RefName, Id>,
     pub(crate) memory: &'a RefMemory,
-    /// The result of [`removed_here`](super::removed_here) for the refs that do not exist locally.
-    pub(crate) removed: &'a BTreeMap<RefName, Removed>,
+    /// The renames on the remote that this repository may not have followed.
+    pub(crate) open: &'a [OpenRename],
+    /// The local departures from the names that only the remote has, or that were recreated.
+    pub(crate) departed: &'a BTreeMap<RefName, Departure>,
 }
 
 /// Finds the refs among `compared` that have different names on the two sides.
@@ -59,99 +85,111 @@ pub(crate) fn find_renamed_pairs(
     sides: &Sides<'_>,
     compared: &[(RefName, RefRelation)],
 ) -> Result<Vec<RenamedPair>> {
-    let mut finder = Finder { repo, sides, only_there: None };
-    let mut pairs = Vec::new();
-    for (name, relation) in compared {
-        if !matches!(name.kind(), RefKind::Run | RefKind::Version) {
-            continue;
-        }
-        let pair = match relation {
-            RefRelation::DeletedHereChangedThere => finder.renamed_here(name)?,
-            RefRelation::DeletedThereChangedHere => finder.renamed_there(name)?,
-            RefRelation::Same if !sides.here.contains_key(name) => finder.gone_from_both(name)?,
+    let finder = Finder { history: repo.history(), sides };
+    let mut pairs = finder.renamed_there()?;
+    let named: BTreeSet<RefName> = pairs.iter().flat_map(RenamedPair::names).cloned().collect();
+    for (name, relation) in compared.iter().filter(|(name, _)| !named.contains(name)) {
+        pairs.extend(match relation {
+            RefRelation::DeletedHereChangedThere | RefRelation::Diverged => {
+                finder.renamed_here(name)?
+            }
+            RefRelation::Same if !sides.here.contains_key(name) => finder.deleted_there(name)?,
             _ => None,
-        };
-        pairs.extend(pair);
+        });
+    }
+    let left: BTreeSet<RefName> =
+        pairs.iter().filter_map(|pair| Some(pair.ours.as_ref()?.0.clone())).collect();
+    for pair in &mut pairs {
+        let theirs = pair.theirs.as_ref().map(|(name, _)| name).filter(|name| **name != pair.was);
+        pair.is_taken =
+            theirs.is_some_and(|name| sides.here.contains_key(name) && !left.contains(name));
     }
     Ok(pairs)
 }
 
-/// Finds the remote's name of the run or version of `commit`, if no local ref has that name.
-pub(crate) fn renamed_there(
-    repo: &Repository,
-    sides: &Sides<'_>,
-    kind: RefKind,
-    commit: &Id,
-) -> Result<Option<RefName>> {
-    let mut finder = Finder { repo, sides, only_there: None };
-    Ok(finder.find_there(kind, commit)?.map(|(name, _)| name))
-}
-
 struct Finder<'a> {
-    repo: &'a Repository,
+    history: &'a History,
     sides: &'a Sides<'a>,
-    /// The refs that only the remote has, by UUID. Read at the first use.
-    only_there: Option<BTreeMap<Uuid, (RefName, Id)>>,
 }
 
 impl Finder<'_> {
-    /// Handles `was`, which was renamed locally and changed on the remote.
-    fn renamed_here(&mut self, was: &RefName) -> Result<Option<RenamedPair>> {
-        let theirs = self.sides.there.get(was).map(|commit| (was.clone(), *commit));
-        let ours = self.renamed_to(was)?;
-        Ok(ours.map(|ours| RenamedPair { was: was.clone(), ours: Some(ours), theirs }))
+    /// Finds the refs that the remote renamed and that this repository still has under another
+    /// name, or deleted.
+    fn renamed_there(&self) -> Result<Vec<RenamedPair>> {
+        let mut pairs: Vec<RenamedPair> = Vec::new();
+        for OpenRename { former, theirs } in self.sides.open {
+            let is_it = |(name, _): &(RefName, Id)| *name == former.now;
+            let is_known = pairs.iter().any(|pair| pair.theirs.as_ref().is_some_and(is_it));
+            // Another record may have taken the name since.
+            if is_known || !self.is_record(former, theirs)? {
+                continue;
+            }
+            let Some((ours, last)) = self.ours_of(former)? else { continue };
+            let is_given_up = self.sides.memory.is_given_up(&former.now, theirs);
+            if (ours.is_none() && is_given_up) || self.history.is_ancestor(&former.commit, &last)? {
+                continue;
+            }
+            let theirs = Some((former.now.clone(), *theirs));
+            pairs.push(RenamedPair::new(&former.name, ours, theirs));
+        }
+        Ok(pairs)
     }
 
-    /// Handles `was`, which was renamed on the remote and changed locally.
-    fn renamed_there(&mut self, was: &RefName) -> Result<Option<RenamedPair>> {
-        let Some(ours) = self.sides.here.get(was).copied() else { return Ok(None) };
-        let theirs = self.find_there(was.kind(), &ours)?;
-        let ours = Some((was.clone(), ours));
-        Ok(theirs.map(|theirs| RenamedPair { was: was.clone(), ours, theirs: Some(theirs) }))
-    }
-
-    /// Handles `was`, which neither side has any more. If at least one side renamed it, it is a
-    /// pair.
-    fn gone_from_both(&mut self, was: &RefName) -> Result<Option<RenamedPair>> {
-        let Some(removed) = self.sides.removed.get(was) else { return Ok(None) };
-        if self.sides.memory.was_deleted_there(was).is_none() {
+    /// Finds the local ref of a record that the remote renamed, and its last local commit.
+    fn ours_of(&self, former: &FormerName) -> Result<Option<(Option<(RefName, Id)>, Id)>> {
+        if let Some(commit) = self.sides.here.get(&former.name)
+            && self.is_record(former, commit)?
+        {
+            return Ok(Some((Some((former.name.clone(), *commit)), *commit)));
+        }
+        let Some(departure) = self.sides.departed.get(&former.name) else { return Ok(None) };
+        if !self.is_record(former, &departure.commit)? {
             return Ok(None);
         }
-        if find_renamed(self.repo.history(), self.sides.here, removed)?
-            .is_some_and(|to| self.sides.there.contains_key(&to))
+        Ok(match &departure.end {
+            End::Deleted(last) => Some((None, *last)),
+            End::Now(name) => {
+                let commit = self.sides.here.get(name);
+                commit.map(|commit| (Some((name.clone(), *commit)), *commit))
+            }
+        })
+    }
+
+    fn is_record(&self, former: &FormerName, commit: &Id) -> Result<bool> {
+        Ok(uuid_of(self.history, former.now.kind(), commit)? == Some(former.uuid))
+    }
+
+    /// Handles `was`, which was renamed locally and changed on the remote.
+    fn renamed_here(&self, was: &RefName) -> Result<Option<RenamedPair>> {
+        let (Some(ours), Some(theirs)) = (self.now(was), self.sides.there.get(was)) else {
+            return Ok(None);
+        };
+        let uuid = |commit: &Id| uuid_of(self.history, was.kind(), commit);
+        let record = uuid(&ours.1)?;
+        if record.is_none() || uuid(theirs)? != record {
+            return Ok(None);
+        }
+        // The remote may have the record under both names, from two concurrent renames.
+        if let Some(there) = self.sides.there.get(&ours.0)
+            && uuid(there)? == record
         {
             return Ok(None);
         }
-        let ours = self.renamed_to(was)?;
-        let theirs = self.find_there(was.kind(), &removed.commit)?;
-        let is_pair = ours.is_some() || theirs.is_some();
-        Ok(is_pair.then(|| RenamedPair { was: was.clone(), ours, theirs }))
+        Ok(Some(RenamedPair::new(was, Some(ours), Some((was.clone(), *theirs)))))
     }
 
-    /// The new local name of `was`, if the remote has no ref of that name.
-    fn renamed_to(&self, was: &RefName) -> Result<Option<(RefName, Id)>> {
-        let Some(removed) = self.sides.removed.get(was) else { return Ok(None) };
-        let to = find_renamed(self.repo.history(), self.sides.here, removed)?;
-        let to = to.filter(|to| !self.sides.there.contains_key(to));
-        Ok(to.and_then(|to| Some((to.clone(), *self.sides.here.get(&to)?))))
-    }
-
-    /// Finds the remote's ref for the run or version of `commit`, if its name does not exist
-    /// locally.
-    fn find_there(&mut self, kind: RefKind, commit: &Id) -> Result<Option<(RefName, Id)>> {
-        let Some(uuid) = uuid_of(self.repo, kind, commit)? else { return Ok(None) };
-        if self.only_there.is_none() {
-            let mut only_there = BTreeMap::new();
-            for (name, commit) in self.sides.there {
-                if !self.sides.here.contains_key(name)
-                    && !self.sides.memory.is_given_up(name, commit)
-                    && let Some(uuid) = uuid_of(self.repo, name.kind(), commit)?
-                {
-                    only_there.insert(uuid, (name.clone(), *commit));
-                }
-            }
-            self.only_there = Some(only_there);
+    /// Handles `was`, which was renamed locally and deleted on the remote.
+    fn deleted_there(&self, was: &RefName) -> Result<Option<RenamedPair>> {
+        if self.sides.memory.was_deleted_there(was).is_none() {
+            return Ok(None);
         }
-        Ok(self.only_there.as_ref().and_then(|all| all.get(&uuid)).cloned())
+        let ours = self.now(was).filter(|(name, _)| !self.sides.there.contains_key(name));
+        Ok(ours.map(|ours| RenamedPair::new(was, Some(ours), None)))
+    }
+
+    /// The local ref that left the name `was`.
+    fn now(&self, was: &RefName) -> Option<(RefName, Id)> {
+        let name = self.sides.departed.get(was)?.now()?;
+        Some((name.clone(), *self.sides.here.get(name)?))
     }
 }

@@ -70,6 +70,7 @@ mod register;
 mod release;
 mod remote;
 mod renames;
+mod renames_shared;
 mod resolve;
 mod run;
 mod run_rules;

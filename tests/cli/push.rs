@@ -48,7 +48,18 @@ pub(crate) fn stage(sandbox: &Sandbox, place: &str, version: &str) -> String {
 /// Two repositories change the version `v1` and push it to `store`, which cannot order writers,
 /// without fetching each other's push.
 pub(crate) fn push_apart(sandbox: &Sandbox, places: [&str; 2], store: &str) {
-    for place in places {
+    let lines = places.map(|place| format!("update v1 --description 'from {place}'"));
+    push_apart_after(sandbox, places, store, [&lines[0], &lines[1]]);
+}
+
+/// The same, with another change in each repository.
+pub(crate) fn push_apart_after(
+    sandbox: &Sandbox,
+    places: [&str; 2],
+    store: &str,
+    lines: [&str; 2],
+) {
+    for (place, line) in places.into_iter().zip(lines) {
         let config = format!("{place}/.artifacts/config.toml");
         let text = sandbox.read(&config);
         let lines = text.lines().filter(|line| !line.starts_with("guarantee ="));
@@ -56,7 +67,7 @@ pub(crate) fn push_apart(sandbox: &Sandbox, places: [&str; 2], store: &str) {
         let table = "[remotes.origin]\n";
         let told = text.join("\n").replace(table, &format!("{table}guarantee = \"none\"\n"));
         sandbox.write(&config, told);
-        sandbox.art(&format!("-C {place} update v1 --description 'from {place}'")).ok();
+        sandbox.art(&format!("-C {place} {line}")).ok();
     }
     sandbox.shell(&format!("cp -a {store}/log ../before && mkdir ../late")).ok();
     sandbox.art(&format!("-C {} push", places[0])).ok();

@@ -6,7 +6,7 @@ use crate::common::Sandbox;
 use crate::push::{json, shared, stage};
 
 /// Runs `theirs` in `a` and pushes, and runs `ours` in `b`, which has not fetched.
-fn apart(sandbox: &Sandbox, ours: &[&str], theirs: &[&str]) {
+pub(crate) fn apart(sandbox: &Sandbox, ours: &[&str], theirs: &[&str]) {
     for line in theirs {
         sandbox.art(&format!("-C a {line}")).ok();
     }
@@ -17,13 +17,13 @@ fn apart(sandbox: &Sandbox, ours: &[&str], theirs: &[&str]) {
 }
 
 /// The names of the versions in a repository.
-fn versions(sandbox: &Sandbox, place: &str) -> Vec<String> {
+pub(crate) fn versions(sandbox: &Sandbox, place: &str) -> Vec<String> {
     let list = format!("-C {place} versions --csv --columns name --sort name");
     sandbox.art(&list).ok().stdout.lines().skip(1).map(str::to_owned).collect()
 }
 
 /// Pushes from `b` and pulls in `a`. Checks that both are equal then, and that nothing remains.
-fn converge(sandbox: &Sandbox) {
+pub(crate) fn converge(sandbox: &Sandbox) {
     sandbox.art("-C b push --all").ok();
     sandbox.art("-C a pull").ok();
     let list = "for-each-ref refs/versions refs/runs refs/tags refs/projects";

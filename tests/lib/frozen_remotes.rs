@@ -7,7 +7,7 @@ use artifacts::ops::clone::{CloneOptions, clone};
 use artifacts::ops::fsck::remote::{Depth, RemoteFsckOptions, fsck_remote};
 use artifacts::ops::fsck::{FsckOptions, fsck};
 use artifacts::ops::remote::{RemoteDetails, show};
-use artifacts::remote::{Protocol, RemoteUri};
+use artifacts::remote::{Log, Protocol, RemoteUri, Store, StoreOptions};
 use artifacts::{NoProgress, Repository};
 
 use crate::damaged::base::{open, settings};
@@ -71,6 +71,13 @@ fn check(name: &str) -> RemoteDetails {
     assert!(outcome.sound, "{name}: {:?}", outcome.defects);
     assert_eq!(outcome.checked.packs_read, outcome.checked.packs, "{name}");
     let shown = show(&cloned.repo, None, &NoProgress).unwrap();
+    let uri = RemoteUri::parse("remote", cloned.top.path()).unwrap();
+    let log = Log::open(Store::open(&uri, StoreOptions::default()).unwrap()).unwrap();
+    let state = log.load().unwrap();
+    let former = state.remote_state().former_names.iter();
+    let former: Vec<_> = former.map(|it| (it.name.to_string(), it.now.to_string())).collect();
+    let [old, new] = ["draft", "release"].map(|it| format!("refs/versions/ada/digits/{it}"));
+    assert_eq!(former, [(old, new)], "{name}: from a checkpoint");
     let keys = files(&archive(name));
     let frozen: BTreeMap<PathBuf, Vec<u8>> = keys
         .into_iter()
@@ -87,7 +94,7 @@ fn a_linear_remote_of_format_1_is_read_to_the_last_byte() {
     assert_eq!((shown.log, shown.conflicts.len()), (Some(Protocol::Linear), 0));
     assert!(shown.entries > 16 && shown.retired.count > 8, "{shown:?}");
     let counts = &shown.projects[0];
-    assert_eq!((counts.runs, counts.versions, counts.tags), (2, 1, 1));
+    assert_eq!((counts.runs, counts.versions, counts.tags), (2, 2, 1));
 }
 
 #[test]
@@ -113,11 +120,13 @@ fn the_frozen_remotes_have_every_kind_of_file() {
             );
         }
         let entries = files.iter().filter(|(path, _)| path.starts_with("remote/log/"));
-        let retired = entries.filter(|(_, bytes)| {
-            let text = String::from_utf8_lossy(bytes);
-            text.contains("\nretired = ") && text.contains("\npacks = ")
-        });
-        assert!(retired.count() > 0, "{name} has no compacted content pack");
+        let entries = entries.map(|(_, bytes)| String::from_utf8_lossy(bytes));
+        let has = |keys: &[&str]| {
+            let has_all = |text: &str| keys.iter().all(|key| text.contains(&format!("\n{key} = ")));
+            entries.clone().any(|text| has_all(&text))
+        };
+        assert!(has(&["retired", "packs"]), "{name} has no compacted content pack");
+        assert!(has(&["renamed"]), "{name} has no rename");
         let size: u64 = archive(name).metadata().unwrap().len();
         assert!(size < 150 << 10, "{name} has {size} bytes");
     }

@@ -44,8 +44,7 @@ impl RecordChange<'_> {
             return Err(run_exists_error(to));
         }
         let commit = self.commit_run(run, subject)?.unwrap_or(run.commit);
-        self.move_ref(to.clone(), None, Some(commit), subject);
-        self.move_ref(run.reference.clone(), Some(run.commit), None, subject);
+        self.rename((run.reference.clone(), run.commit), (to.clone(), commit), subject);
         if history.head()?.as_ref() == Some(&run.reference) {
             let transaction = self.transaction();
             transaction.expect_head(Some(run.reference.clone())).set_head(Some(to.clone()));

@@ -55,9 +55,7 @@ impl RecordChange<'_> {
     }
 
     /// Adds a commit that changes `version` to `draft`, and moves it from its ref to the ref `to`,
-    /// together with its history.
-    ///
-    /// Fails with [`AlreadyExists`](ErrorKind::AlreadyExists) if `to` exists.
+    /// together with its history. Another version may have left `to` in the same change.
     pub(crate) fn relocate_version(
         &mut self,
         version: &LoadedVersion,
@@ -66,11 +64,9 @@ impl RecordChange<'_> {
         subject: &str,
     ) -> Result<Id> {
         check_version_name(to)?;
-        self.require_absent(to)?;
         let parents = vec![version.commit, draft.record.run.commit];
         let commit = self.commit_version(draft, parents, subject)?;
-        self.move_ref(version.reference.clone(), Some(version.commit), None, subject);
-        self.move_ref(to.clone(), None, Some(commit), subject);
+        self.rename((version.reference.clone(), version.commit), (to.clone(), commit), subject);
         self.note_commit(draft.record.uuid, Some(version.commit), commit);
         Ok(commit)
     }

@@ -1,8 +1,8 @@
-//! Follows a version by its uuid: back to the source of a copy, and forward to its current ref.
+//! Follows a version back to the source of a copy, and forward to its current ref.
 
-use super::index::read_index;
-use super::load::{LoadedVersion, read_version_record};
+use super::load::LoadedVersion;
 use crate::error::Result;
+use crate::history::Departure;
 use crate::name::RefName;
 use crate::repo::Repository;
 
@@ -29,13 +29,11 @@ pub(crate) fn find_origin(
 
 /// Returns the current ref of the version that was last at `reference`, which no longer exists.
 ///
-/// Returns `None` if the version was deleted, or if its old commits were deleted.
+/// Returns `None` if the version was deleted.
 pub(crate) fn find_moved(repo: &Repository, reference: &RefName) -> Result<Option<RefName>> {
-    let last = repo.history().reflog(reference)?.into_iter().find_map(|entry| entry.old);
-    let Some(record) = last.and_then(|last| read_version_record(repo, last).ok().flatten()) else {
+    if repo.history().reflog(reference)?.is_empty() {
         return Ok(None);
-    };
-    let versions = read_index(repo, None)?;
-    let now = versions.into_iter().find(|version| version.summary.uuid == record.uuid);
-    Ok(now.map(|version| version.reference))
+    }
+    let departed = repo.history().departures([(reference.clone(), false)])?;
+    Ok(departed.get(reference).and_then(Departure::now).cloned())
 }

@@ -141,7 +141,8 @@ impl RefsAtTime<'_> {
                     continue;
                 }
                 self.set(name.clone(), old);
-                let is_known = operation.is_undo || new.is_some_and(|new| olds.contains(&new));
+                let is_known =
+                    operation.undoes.is_some() || new.is_some_and(|new| olds.contains(&new));
                 let undone = Undone { old, new, time: operation.time, is_known };
                 self.oldest.insert(name, undone);
             }

@@ -9,13 +9,13 @@ use crate::id::Id;
 use crate::name::RefName;
 use crate::progress::{Progress, Unit};
 use crate::remote::TrafficCount;
-use crate::repo::Repository;
 use crate::sync::merge::{
-    Choice, FieldConflict, MergeOptions, Merged, PairMerge, merge_ref, merge_renamed_pair,
+    Choice, FieldConflict, MergeOptions, Merged, PairMerge, PairMove, merge_ref,
+    merge_renamed_pair, name_conflict,
 };
 use crate::sync::{
     Brought, Connection, Imported, RefMemory, RefRelation, RefSides, RenamedPair, Sides, find_name,
-    find_renamed_pairs, ref_relations, renamed_there,
+    find_renamed_pairs, open_renames, ref_relations,
 };
 
 /// The refs to merge: the named ones, or all refs that the remote has or had.
@@ -84,21 +84,6 @@ pub(super) fn merge_refs(
     })
 }
 
-/// Finds the new name of the current run, if this pull renamed it.
-fn find_current(
-    repo: &Repository,
-    sides: &Sides<'_>,
-    moved: &[PulledRef],
-) -> Result<Option<RefName>> {
-    let Some(current) = repo.history().head()? else { return Ok(None) };
-    let is_gone = |one: &PulledRef| one.name == current && one.new.is_none();
-    let Some(old) = moved.iter().find(|one| is_gone(one)).and_then(|one| one.old) else {
-        return Ok(None);
-    };
-    let to = renamed_there(repo, sides, current.kind(), &old)?;
-    Ok(to.filter(|to| moved.iter().any(|one| one.name == *to && one.new.is_some())))
-}
-
 /// A merge of refs in progress, with all of them locked.
 struct PullMerge<'a> {
     connection: &'a Connection<'a>,
@@ -123,27 +108,26 @@ impl PullMerge<'_> {
         let wanted: BTreeSet<&RefName> = names.iter().collect();
         // The earlier names of a ref identify it.
         let memory = self.memory.clone();
-        let all: BTreeSet<&RefName> = names.iter().chain(memory.deleted_there()).collect();
+        let state = self.connection.state.remote_state();
+        let open = open_renames(repo.history(), &here, &there, state)?;
+        let all = names.iter().chain(memory.deleted_there());
+        let all: BTreeSet<&RefName> = all.chain(open.iter().map(|it| &it.former.name)).collect();
         let ref_sides = |name: &RefName| -> RefSides {
             (name.clone(), here.get(name).copied(), there.get(name).copied())
         };
         let ref_sides: Vec<RefSides> = all.into_iter().map(ref_sides).collect();
-        let (compared, removed) = ref_relations(repo, &memory, &ref_sides)?;
-        let sides = Sides { here: &here, there: &there, memory: &memory, removed: &removed };
+        let (compared, departed) = ref_relations(repo, &memory, &ref_sides)?;
+        let sides =
+            Sides { here: &here, there: &there, memory: &memory, open: &open, departed: &departed };
         let mut pairs = find_renamed_pairs(repo, &sides, &compared)?;
         pairs.retain(|pair| pair.names().any(|name| wanted.contains(name)));
-        for pair in &pairs {
-            self.merge_pair(change, pair)?;
-        }
+        self.merge_pairs(change, &pairs, &sides)?;
         let merged: BTreeSet<&RefName> = pairs.iter().flat_map(RenamedPair::names).collect();
         for ((name, here, there), (_, relation)) in ref_sides.iter().zip(&compared) {
             if wanted.contains(name) && !merged.contains(name) {
                 self.one(change, name, *relation, (*here, *there))?;
                 progress.advance(1);
             }
-        }
-        if let Some(run) = find_current(repo, &sides, &self.refs)? {
-            change.transaction().set_head(Some(run));
         }
         Ok(())
     }
@@ -200,37 +184,101 @@ impl PullMerge<'_> {
         Ok(())
     }
 
-    /// Merges a ref that has different names on the two sides.
-    fn merge_pair(&mut self, change: &mut RecordChange<'_>, pair: &RenamedPair) -> Result<()> {
+    /// Merges the refs that have different names on the two sides.
+    fn merge_pairs(
+        &mut self,
+        change: &mut RecordChange<'_>,
+        pairs: &[RenamedPair],
+        sides: &Sides<'_>,
+    ) -> Result<()> {
         let who = self.connection.repo.signature();
-        let remote = &self.connection.remote.name;
-        let message = format!("Merge {} of '{remote}'", pair.was.kind().as_str());
-        let options = MergeOptions { choice: &Choice::None, who: &who, message: &message };
-        match merge_renamed_pair(
-            self.connection.repo,
-            change.writer(),
-            pair,
-            &options,
-            &mut self.memory,
-        )? {
-            PairMerge::Moves(moves) => {
-                for (name, old, new) in moves {
-                    let how = if new.is_none() { PullChange::Deleted } else { PullChange::Merged };
-                    self.ahead += u64::from(how == PullChange::Merged);
-                    change.move_ref(name.clone(), old, new, "pull: renamed");
-                    self.refs.push(PulledRef { name, old, new, how });
-                }
-            }
-            PairMerge::Conflict(fields) => {
-                let commit = |side: &Option<(RefName, Id)>| side.as_ref().map(|(_, id)| *id);
-                let (ours, theirs) = (commit(&pair.ours), commit(&pair.theirs));
-                self.conflict(pair.name(), ours, theirs, fields);
-                if let Some(conflict) = self.conflicts.last_mut() {
-                    conflict.was = Some(pair.was.clone()).filter(|was| was != pair.name());
-                }
+        let mut moves = Vec::new();
+        for pair in pairs {
+            let remote = &self.connection.remote.name;
+            let message = format!("Merge {} of '{remote}'", pair.was.kind().as_str());
+            let options = MergeOptions { choice: &Choice::None, who: &who, message: &message };
+            let memory = &mut self.memory;
+            match merge_renamed_pair(self.connection.repo, change.writer(), pair, &options, memory)?
+            {
+                PairMerge::Moved(moved) => moves.push((pair, moved)),
+                PairMerge::Conflict(fields) => self.pair_conflict(pair, fields),
             }
         }
+        // A ref with a conflict keeps its name, so no other ref can get the name.
+        while let Some(at) = moves.iter().position(|(_, moved)| self.is_blocked(moved)) {
+            let (pair, moved) = moves.remove(at);
+            let names = moved.from.iter().zip(&moved.to);
+            let fields = names.map(|(ours, theirs)| name_conflict(pair, &ours.0, &theirs.0));
+            self.pair_conflict(pair, fields.collect());
+        }
+        let reached: BTreeSet<RefName> =
+            moves.iter().filter_map(|(_, moved)| Some(moved.to.as_ref()?.0.clone())).collect();
+        let current = self.connection.repo.history().head()?;
+        for (pair, moved) in moves {
+            if let (Some((from, old)), Some((to, _))) = (&moved.from, &moved.to)
+                && from != to
+            {
+                if !reached.contains(from) {
+                    self.leave(change, (from, *old), sides)?;
+                }
+                if current.as_ref() == Some(from) {
+                    change.transaction().set_head(Some(to.clone()));
+                }
+            }
+            self.note_pulled(pair, &moved, sides);
+            pair.note_merged(&mut self.memory, moved.to.as_ref(), sides.there);
+            moved.apply(change.transaction(), "pull: renamed");
+        }
         Ok(())
+    }
+
+    /// Returns true if a ref with a conflict has the new name.
+    fn is_blocked(&self, moved: &PairMove) -> bool {
+        let (Some((from, _)), Some((to, _))) = (&moved.from, &moved.to) else { return false };
+        from != to && self.conflicts.iter().any(|conflict| conflict.name == *to)
+    }
+
+    /// Handles the old name of a ref that was renamed on the remote: the remote may have given it
+    /// to a new ref.
+    fn leave(
+        &mut self,
+        change: &mut RecordChange<'_>,
+        (name, old): (&RefName, Id),
+        sides: &Sides<'_>,
+    ) -> Result<()> {
+        let new = sides.there.get(name).copied();
+        let how = if new.is_some() { PullChange::Replaced } else { PullChange::Deleted };
+        if new.is_some() {
+            change.move_ref(name.clone(), Some(old), new, "pull: recreated on the remote");
+            self.memory.note_agreed(name, new);
+        }
+        self.refs.push(PulledRef { name: name.clone(), old: Some(old), new, how });
+        Ok(())
+    }
+
+    /// Reports the new commit of a renamed ref.
+    fn note_pulled(&mut self, pair: &RenamedPair, moved: &PairMove, sides: &Sides<'_>) {
+        let Some((name, commit)) = &moved.to else { return };
+        let old = sides.here.get(name).copied();
+        let is_theirs = pair.theirs.as_ref().is_some_and(|(_, theirs)| theirs == commit);
+        let how = match old {
+            _ if !is_theirs => PullChange::Merged,
+            Some(_) => PullChange::Replaced,
+            None => PullChange::Created,
+        };
+        self.ahead += u64::from(how == PullChange::Merged);
+        if old != Some(*commit) {
+            self.refs.push(PulledRef { name: name.clone(), old, new: Some(*commit), how });
+        }
+    }
+
+    fn pair_conflict(&mut self, pair: &RenamedPair, fields: Vec<FieldConflict>) {
+        let commit = |side: &Option<(RefName, Id)>| side.as_ref().map(|(_, id)| *id);
+        let (ours, theirs) = (commit(&pair.ours), commit(&pair.theirs));
+        self.conflict(pair.name(), ours, theirs, fields);
+        if let Some(conflict) = self.conflicts.last_mut() {
+            conflict.was = Some(pair.was.clone()).filter(|was| was != pair.name());
+        }
     }
 
     fn merge(

@@ -249,6 +249,7 @@ impl Push<'_> {
         let author = format!("{} <{}>", who.name, who.email);
         let mut proposal = Proposal::new(&author, who.time, &connection.repo.settings().command);
         proposal.refs.clone_from(&selection.moves);
+        proposal.renamed.clone_from(&selection.renamed);
         proposal.settled.clone_from(&selection.settled);
         let PerKind { packs, meta, segments } = sent.files.clone();
         (proposal.packs, proposal.meta, proposal.segments) = (packs, meta, segments);

@@ -1,7 +1,7 @@
 //! Splits a push of more refs than one log entry can carry.
 //!
 //! Each part is one entry, which moves either all of its refs or none. A push that also deletes
-//! refs is never split, because a deletion may be half of a rename.
+//! or renames refs is never split, because one entry moves both names of a renamed ref.
 
 use std::collections::BTreeSet;
 
@@ -32,10 +32,11 @@ impl Selection {
     /// Like [`Selection::into_parts`], with at most `most` refs in a part.
     fn into_parts_of(mut self, most: usize) -> Result<Vec<Part>> {
         let mut groups = split(std::mem::take(&mut self.moves), most, MOVES_TEXT);
-        if groups.len() > 1 && groups.iter().flatten().any(|moved| moved.new.is_none()) {
+        let has_deletion = groups.iter().flatten().any(|moved| moved.new.is_none());
+        if groups.len() > 1 && (has_deletion || !self.renamed.is_empty()) {
             let count: usize = groups.iter().map(Vec::len).sum();
             let message = format!(
-                "the push moves {count} refs and deletes some of them: one step can move {MOVES}"
+                "the push moves {count} refs and deletes or renames some of them: one step can move {MOVES}"
             );
             return Err(Error::invalid(message)
                 .with_hint("push some refs first, by their names: art push REF…"));

@@ -4,15 +4,14 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::PushOptions;
 use crate::error::{Error, ErrorKind, Result};
-use crate::history::History;
+use crate::history::{Departure, History};
 use crate::id::Id;
 use crate::name::{RefKind, RefName};
 use crate::ops::fsck::names::check_record;
-use crate::remote::log::{RefMove, Settled};
+use crate::remote::log::{RefMove, Renamed, Settled};
 use crate::repo::Repository;
 use crate::sync::{
-    Connection, RefMemory, RefRelation, RefSides, Removed, find_name, find_renamed, ref_relations,
-    removed_here,
+    Connection, RefMemory, RefRelation, RefSides, find_name, ref_relations, uuid_of,
 };
 
 /// The planned changes of a push.
@@ -20,6 +19,8 @@ use crate::sync::{
 pub(super) struct Selection {
     /// The refs to move.
     pub(super) moves: Vec<RefMove>,
+    /// The records among `moves` that were renamed or transferred.
+    pub(super) renamed: Vec<Renamed>,
     /// The refs among `moves` that are not a fast-forward.
     pub(super) forced: BTreeSet<RefName>,
     /// The conflict sides that the push settles.
@@ -36,7 +37,8 @@ pub(super) struct Selection {
 pub(super) fn select(connection: &Connection<'_>, options: &PushOptions) -> Result<Selection> {
     let are_named = !options.refs.is_empty();
     let mut selection = Selection::default();
-    for ((name, ours, theirs), relation) in compare(connection, options)? {
+    let (compared, departed) = compare(connection, options)?;
+    for ((name, ours, theirs), relation) in compared {
         let forced = options.force
             && match relation {
                 RefRelation::Diverged
@@ -77,6 +79,7 @@ pub(super) fn select(connection: &Connection<'_>, options: &PushOptions) -> Resu
                 .map_err(|error| error.context(format!("'{}' is not pushed", moved.name)))?;
         }
     }
+    selection.renamed = renamed(connection.repo.history(), &selection.moves, &departed)?;
     selection.settled = settled(connection, &selection.moves)?;
     Ok(selection)
 }
@@ -122,68 +125,123 @@ fn memory_until_now(
     Ok(memory)
 }
 
-/// The new names of locally renamed refs, unless they are among `compared`. A ref that was
-/// transferred to another project is pushed together with its deletion in this project.
-fn went_elsewhere(
-    history: &History,
-    here: &BTreeMap<RefName, Id>,
-    compared: &[(RefName, RefRelation)],
-    removed: &BTreeMap<RefName, Removed>,
-) -> Result<BTreeSet<RefName>> {
-    let names: BTreeSet<&RefName> = compared.iter().map(|(name, _)| name).collect();
-    let mut all = BTreeSet::new();
-    for (_, removed) in removed.iter().filter(|(name, _)| !here.contains_key(*name)) {
-        let to = find_renamed(history, here, removed)?;
-        all.extend(to.filter(|to| !names.contains(to)));
-    }
-    Ok(all)
+/// The refs of a repository and of a remote.
+struct Refs<'a> {
+    history: &'a History,
+    here: BTreeMap<RefName, Id>,
+    there: &'a BTreeMap<RefName, Id>,
 }
 
-/// Refs that were renamed locally, while another user deleted or renamed them on the remote. Such a
-/// ref must not be simply added under its new name.
-fn taken_away(
-    history: &History,
-    here: &BTreeMap<RefName, Id>,
-    there: &BTreeMap<RefName, Id>,
-    memory: &RefMemory,
-) -> Result<BTreeSet<RefName>> {
-    let gone = memory
-        .deleted_there()
-        .filter(|name| !here.contains_key(*name) && !there.contains_key(*name));
-    let gone: BTreeSet<(RefName, bool)> = gone.map(|name| (name.clone(), false)).collect();
-    let mut taken = BTreeSet::new();
-    for removed in removed_here(history, gone)?.values() {
-        let to = find_renamed(history, here, removed)?;
-        taken.extend(to.filter(|to| !there.contains_key(to)));
+impl Refs<'_> {
+    fn sides(&self, names: &BTreeSet<RefName>) -> Vec<RefSides> {
+        let here = |name| self.here.get(name).copied();
+        let there = |name| self.there.get(name).copied();
+        names.iter().map(|name| (name.clone(), here(name), there(name))).collect()
     }
-    Ok(taken)
+
+    /// The other names of refs among `names` that were renamed locally. A push moves both names
+    /// together. `departed` are the local departures from `names`.
+    fn renamed_with(
+        &self,
+        names: &BTreeSet<RefName>,
+        departed: &BTreeMap<RefName, Departure>,
+    ) -> Result<BTreeSet<RefName>> {
+        let is_new =
+            |name: &RefName| self.here.contains_key(name) && !self.there.contains_key(name);
+        let may_be_renamed = !departed.is_empty() || names.iter().any(is_new);
+        if !may_be_renamed {
+            return Ok(BTreeSet::new());
+        }
+        let differs = |name: &&RefName| self.here.get(*name) != self.there.get(*name);
+        let others = self.there.keys().filter(|name| !names.contains(*name)).filter(differs);
+        let others = others.map(|name| (name.clone(), self.here.contains_key(name)));
+        let others = self.history.departures(others)?;
+        let mut pairs: Vec<(&RefName, &RefName)> = Vec::new();
+        for (from, departure) in departed.iter().chain(&others) {
+            let Some(to) = departure.now() else { continue };
+            if self.is_unpushed(from, to)? {
+                pairs.push((from, to));
+            }
+        }
+        let mut all = names.clone();
+        // Refs can swap their names.
+        while let Some(at) =
+            pairs.iter().position(|(from, to)| all.contains(*from) || all.contains(*to))
+        {
+            let (from, to) = pairs.swap_remove(at);
+            all.extend([from.clone(), to.clone()]);
+        }
+        Ok(all.difference(names).cloned().collect())
+    }
+
+    /// Returns true if the remote has the local ref `to` under its former name `from`.
+    fn is_unpushed(&self, from: &RefName, to: &RefName) -> Result<bool> {
+        let (Some(here), Some(there)) = (self.here.get(to), self.there.get(from)) else {
+            return Ok(false);
+        };
+        let uuid = |commit| uuid_of(self.history, to.kind(), commit);
+        let theirs = uuid(there)?;
+        // Without the remote's commit, only a ref that is gone locally is known to be the same.
+        Ok(theirs == uuid(here)? || (theirs.is_none() && !self.here.contains_key(from)))
+    }
+
+    /// Refs that were renamed locally, while another user deleted or renamed them on the remote.
+    /// Such a ref must not be simply added under its new name.
+    fn taken_away(&self, memory: &RefMemory) -> Result<BTreeSet<RefName>> {
+        let is_gone =
+            |name: &&RefName| !self.here.contains_key(*name) && !self.there.contains_key(*name);
+        let gone = memory.deleted_there().filter(is_gone).map(|name| (name.clone(), false));
+        let departed = self.history.departures(gone)?;
+        let now = departed.values().filter_map(Departure::now);
+        Ok(now.filter(|now| !self.there.contains_key(*now)).cloned().collect())
+    }
 }
 
-/// Returns the requested refs, both sides of each, and their relations.
+/// The renames that a push of `moves` records.
+fn renamed(
+    history: &History,
+    moves: &[RefMove],
+    departed: &BTreeMap<RefName, Departure>,
+) -> Result<Vec<Renamed>> {
+    let new = moves.iter().filter_map(|moved| Some((&moved.name, moved.new?)));
+    let mut new: BTreeMap<&RefName, Id> = new.collect();
+    let mut renamed = Vec::new();
+    for RefMove { name, old, .. } in moves {
+        let Some(to) = departed.get(name).and_then(Departure::now) else { continue };
+        let (Some(old), Some(commit)) = (old, new.get(to)) else { continue };
+        let (is, was) = (uuid_of(history, to.kind(), commit)?, uuid_of(history, to.kind(), old)?);
+        if let Some(uuid) = is.filter(|_| was.is_none() || was == is) {
+            renamed.push(Renamed { uuid, from: name.clone(), to: to.clone() });
+            new.remove(to);
+        }
+    }
+    Ok(renamed)
+}
+
+/// The requested refs, both sides of each, and their relations.
+type Compared = Vec<(RefSides, RefRelation)>;
+
+/// Compares the requested refs. Also returns the local departures from their names.
 fn compare(
     connection: &Connection<'_>,
     options: &PushOptions,
-) -> Result<Vec<(RefSides, RefRelation)>> {
+) -> Result<(Compared, BTreeMap<RefName, Departure>)> {
     let (repo, history) = (connection.repo, connection.repo.history());
-    let there = &connection.state.remote_state().refs;
-    let here: BTreeMap<RefName, Id> = history.refs("refs/")?.into_iter().collect();
+    let here = history.refs("refs/")?.into_iter().collect();
+    let refs = Refs { history, here, there: &connection.state.remote_state().refs };
     let seen = connection.tracked()?;
     let memory = memory_until_now(connection, &seen)?;
-    let sides = |names: BTreeSet<RefName>| -> Vec<RefSides> {
-        let side =
-            |name: RefName| (name.clone(), here.get(&name).copied(), there.get(&name).copied());
-        names.into_iter().map(side).collect()
-    };
-    let mut sides_of_all = sides(asked_for(repo, options, &here, there)?);
-    let (mut compared, removed) = ref_relations(repo, &memory, &sides_of_all)?;
-    if options.refs.is_empty() {
-        let elsewhere = sides(went_elsewhere(history, &here, &compared, &removed)?);
-        compared.extend(ref_relations(repo, &memory, &elsewhere)?.0);
-        sides_of_all.extend(elsewhere);
-    }
-    let taken = taken_away(history, &here, there, &memory)?;
+    let names = asked_for(repo, options, &refs.here, refs.there)?;
+    let mut sides = refs.sides(&names);
+    let (mut compared, mut departed) = ref_relations(repo, &memory, &sides)?;
+    let more = refs.sides(&refs.renamed_with(&names, &departed)?);
+    let (more_compared, more_departed) = ref_relations(repo, &memory, &more)?;
+    sides.extend(more);
+    compared.extend(more_compared);
+    departed.extend(more_departed);
+    let taken = refs.taken_away(&memory)?;
     let mut all = Vec::new();
-    for ((name, ours, theirs), (_, relation)) in sides_of_all.into_iter().zip(compared) {
+    for ((name, ours, theirs), (_, relation)) in sides.into_iter().zip(compared) {
         let seen = seen.get(&name).copied();
         let relation = match relation {
             RefRelation::Diverged if was_there(history, &name, (ours, theirs), seen)? => {
@@ -194,7 +252,7 @@ fn compare(
             RefRelation::OnlyThere
                 if connection.goes_on()
                     && seen.is_some()
-                    && removed.contains_key(&name)
+                    && departed.contains_key(&name)
                     && !is_here(history, theirs)? =>
             {
                 RefRelation::DeletedHereChangedThere
@@ -204,7 +262,7 @@ fn compare(
         };
         all.push(((name, ours, theirs), relation));
     }
-    Ok(all)
+    Ok((all, departed))
 }
 
 /// Returns true if the remote had the local commit or a descendant of it, `seen` at the last fetch,
@@ -247,23 +305,28 @@ fn asked_for(
     Ok(all.into_iter().filter(is_wanted).collect())
 }
 
-/// Conflict sides that this push settles: commits that are ancestors of a pushed commit, and
-/// deletions, which the user overrides by pushing the ref.
+/// Conflict sides that this push settles: commits that are ancestors of a pushed commit, also under
+/// a former name of its ref, and deletions, which the user overrides by pushing the ref.
 fn settled(connection: &Connection<'_>, moves: &[RefMove]) -> Result<Vec<Settled>> {
     let history = connection.repo.history();
-    let conflicts = &connection.state.remote_state().conflicts;
+    let state = connection.state.remote_state();
     let mut settled = Vec::new();
     for moved in moves {
         let Some(new) = moved.new else { continue };
-        for side in conflicts.get(&moved.name).into_iter().flatten() {
-            let is_in = match side.commit {
-                None => true,
-                Some(commit) => {
-                    history.try_kind(&commit)?.is_some() && history.is_ancestor(&commit, &new)?
+        let former = state.former_names.iter().filter(|former| former.now == moved.name);
+        let names = former.map(|former| &former.name).chain([&moved.name]);
+        for name in names.collect::<BTreeSet<_>>() {
+            for side in state.conflicts.get(name).into_iter().flatten() {
+                let is_in = match side.commit {
+                    None => *name == moved.name,
+                    Some(commit) => {
+                        history.try_kind(&commit)?.is_some()
+                            && history.is_ancestor(&commit, &new)?
+                    }
+                };
+                if is_in {
+                    settled.push(Settled { name: name.clone(), commit: side.commit });
                 }
-            };
-            if is_in {
-                settled.push(Settled { name: moved.name.clone(), commit: side.commit });
             }
         }
     }

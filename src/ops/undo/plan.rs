@@ -4,7 +4,7 @@ use super::record::{ProjectRevert, VersionRevert};
 use super::{RecordChange, UndoEffect, UndoneRecord, shown};
 use crate::catalog::version::LoadedVersion;
 use crate::error::{Error, Result};
-use crate::history::{Expected, Operation, Undoing};
+use crate::history::{Expected, Operation, Rename, Undoing};
 use crate::id::Id;
 use crate::name::{RefKind, RefName};
 use crate::repo::Repository;
@@ -57,8 +57,12 @@ impl Plan {
                 now,
             })
             .collect();
-        let relocations = relocations(repo, &moved)?;
-        let mut steps = Vec::new();
+        let relocations = relocations(repo, &operation, &moved)?;
+        let mut steps: Vec<Option<Step>> = Vec::new();
+        for Relocation { then, other, .. } in &relocations {
+            let name = then.reference.clone();
+            steps.push(other.map(|now| Step::Back { name, now: Some(now), then: None }));
+        }
         for change in &moved {
             steps.push(step(repo, change, &relocations)?);
         }
@@ -119,26 +123,31 @@ struct Relocation {
     now: LoadedVersion,
     /// The commit of the version after the operation.
     done: Id,
+    /// The commit of another version that has the old ref now, and stays there until the undo.
+    other: Option<Id>,
 }
 
-fn relocations(repo: &Repository, moved: &[Moved<'_>]) -> Result<Vec<Relocation>> {
-    let versions = || moved.iter().filter(|change| change.name.kind() == RefKind::Version);
-    let mut departed = Vec::new();
-    for change in versions() {
-        if let (Some(then), None) = (change.then, change.now) {
-            departed.push(LoadedVersion::read(repo, change.name, then)?);
-        }
-    }
+fn relocations(
+    repo: &Repository,
+    operation: &Operation,
+    moved: &[Moved<'_>],
+) -> Result<Vec<Relocation>> {
+    let moved_of = |name: &RefName| moved.iter().find(|change| change.name == name);
     let mut relocations = Vec::new();
-    for change in versions().filter(|_| !departed.is_empty()) {
-        let (None, Some(done), Some(now)) = (change.then, change.done, change.now) else {
+    for Rename { from, to } in
+        operation.renamed.iter().filter(|it| it.to.kind() == RefKind::Version)
+    {
+        let (Some(left), Some(reached)) = (moved_of(from), moved_of(to)) else { continue };
+        let (Some(then), Some(done), Some(now)) = (left.then, reached.done, reached.now) else {
             continue;
         };
-        let now = LoadedVersion::read(repo, change.name, now)?;
-        let is_it = |then: &&LoadedVersion| then.record().uuid == now.record().uuid;
-        if let Some(then) = departed.iter().find(is_it).cloned() {
-            relocations.push(Relocation { then, now, done });
-        }
+        let (then, now) =
+            (LoadedVersion::read(repo, from, then)?, LoadedVersion::read(repo, to, now)?);
+        relocations.push(Relocation { then, now, done, other: left.now });
+    }
+    let leaving: Vec<RefName> = relocations.iter().map(|it| it.now.reference.clone()).collect();
+    for relocation in &mut relocations {
+        relocation.other.take_if(|_| leaving.contains(&relocation.then.reference));
     }
     Ok(relocations)
 }
@@ -147,7 +156,7 @@ fn relocations(repo: &Repository, moved: &[Moved<'_>]) -> Result<Vec<Relocation>
 fn step(repo: &Repository, change: &Moved<'_>, relocations: &[Relocation]) -> Result<Option<Step>> {
     let Moved { name, then, done, now } = *change;
     if let Some(relocation) = relocations.iter().find(|it| it.then.reference == *name) {
-        let Relocation { then, now, done } = relocation;
+        let Relocation { then, now, done, .. } = relocation;
         let revert = VersionRevert::plan(repo, now.clone(), then.clone(), *done)?;
         return Ok(Some(Step::Version(Box::new(revert))));
     }

@@ -17,7 +17,7 @@ use super::super::stored_kind::StoredKind;
 use super::entry::{Again, Entry, Stored, words};
 use super::log_state::{EntryWindow, Listings, LogState, NamesDigest};
 use super::plain_array;
-use super::remote_state::{Conflict, RemoteState, Retired};
+use super::remote_state::{Conflict, FormerName, RemoteState, Retired};
 use crate::error::{Error, Result};
 use crate::id::{Digest, Id};
 use crate::name::RefName;
@@ -51,6 +51,9 @@ struct Checkpoint {
     refs: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     conflicts: Vec<Conflict>,
+    /// The former names of refs.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    renamed: BTreeSet<FormerName>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     packs: Vec<Stored>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -128,6 +131,7 @@ pub(super) fn encode(state: &LogState) -> Result<Vec<u8>> {
         doubled: remote_state.doubled.clone(),
         refs: remote_state.refs.iter().map(|(name, id)| format!("{id} {name}")).collect(),
         conflicts: remote_state.conflicts.values().flatten().cloned().collect(),
+        renamed: remote_state.former_names.clone(),
         packs: files(&remote_state.packs),
         meta: files(&remote_state.meta),
         segments: files(&remote_state.segments),
@@ -203,7 +207,10 @@ fn remote_state(read: Checkpoint, refs: &[&str], last: Option<EntryName>) -> Res
     };
     let refs: BTreeMap<RefName, Id> = refs.iter().map(parse).collect::<Result<_>>()?;
     let conflicting = read.conflicts.iter().map(|conflict| &conflict.name);
-    if let Some(name) = refs.keys().chain(conflicting).find(|name| name.remote().is_some()) {
+    let former = read.renamed.iter().flat_map(|former| [&former.name, &former.now]);
+    if let Some(name) =
+        refs.keys().chain(conflicting).chain(former).find(|name| name.remote().is_some())
+    {
         return Err(Error::corrupt(format!("a checkpoint names the ref '{name}'")));
     }
     let mut conflicts: BTreeMap<RefName, Vec<Conflict>> = BTreeMap::new();
@@ -227,6 +234,7 @@ fn remote_state(read: Checkpoint, refs: &[&str], last: Option<EntryName>) -> Res
         protocol: read.log,
         refs,
         conflicts,
+        former_names: read.renamed,
         packs: files(read.packs),
         meta: files(read.meta),
         segments: files(read.segments),

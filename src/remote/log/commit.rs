@@ -11,7 +11,7 @@ use super::super::object_store::Receipt;
 use super::super::runtime;
 use super::super::store::{Creation, jitter};
 use super::checkpoint_files::LONG_ENTRY;
-use super::entry::{Again, Entry, RefMove, Settled, Stored, try_read_body};
+use super::entry::{Again, Entry, RefMove, Renamed, Settled, Stored, try_read_body};
 use super::log_state::LogState;
 use super::read::next_number;
 use super::{DOUBTS, EVERY, Log};
@@ -38,6 +38,8 @@ pub struct Proposal {
     pub message: String,
     /// The refs to move (all or nothing).
     pub refs: Vec<RefMove>,
+    /// The renamed and transferred records; their refs are among `refs`.
+    pub renamed: Vec<Renamed>,
     /// The conflict sides that the push settles.
     pub settled: Vec<Settled>,
     /// The content packs to add; they are on the remote already.
@@ -64,6 +66,7 @@ impl Proposal {
             when,
             message: message.to_owned(),
             refs: Vec::new(),
+            renamed: Vec::new(),
             settled: Vec::new(),
             packs: Vec::new(),
             meta: Vec::new(),
@@ -86,6 +89,7 @@ impl Proposal {
             seen,
             log: self.log,
             refs: self.refs.clone(),
+            renamed: self.renamed.clone(),
             settled: self.settled.clone(),
             packs: self.packs.clone(),
             meta: self.meta.clone(),

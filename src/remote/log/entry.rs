@@ -9,6 +9,7 @@
 //! message = "push"
 //! seen = ["c2a1…"]                    # the write ids of the newest entries that the writer knew
 //! refs = ["OLD NEW refs/runs/o/p/r"]  # moved refs: commits, or `-` for none
+//! renamed = ["UUID FROM TO"]          # renamed records; `refs` moves both refs
 //! settled = ["COMMIT refs/…"]         # conflict sides that this entry settles
 //! packs = ["ID SIZE"]                 # added files: content packs, Git packs, index segments
 //! meta = ["ID SIZE"]
@@ -20,6 +21,7 @@
 //! # sha256 64 digits                  # of all preceding bytes: detects an incomplete entry
 //! ```
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -35,7 +37,7 @@ use super::plain_array;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::id::{Digest, Id};
-use crate::name::RefName;
+use crate::name::{RefKind, RefName};
 
 /// The maximum size of an entry in bytes.
 pub(super) const MAX_LEN: u64 = limits::ENTRY;
@@ -55,6 +57,17 @@ pub struct RefMove {
     pub old: Option<Id>,
     /// The commit after the move; `None` if the ref is deleted.
     pub new: Option<Id>,
+}
+
+/// A renamed or transferred run or version. The same entry moves both refs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Renamed {
+    /// The UUID of the record.
+    pub uuid: Uuid,
+    /// The old ref.
+    pub from: RefName,
+    /// The new ref.
+    pub to: RefName,
 }
 
 /// A file on the remote.
@@ -109,6 +122,9 @@ pub struct Entry {
     /// The moved refs (all or nothing).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refs: Vec<RefMove>,
+    /// The renamed and transferred records.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub renamed: Vec<Renamed>,
     /// The conflict sides that the entry settles.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub settled: Vec<Settled>,
@@ -219,7 +235,24 @@ impl Entry {
             return Err(damaged(key, format!("it names the ref '{name}'")));
         }
         entry.check_lengths().map_err(|error| damaged(key, error.message().to_owned()))?;
+        entry.check_renamed().map_err(|problem| damaged(key, problem))?;
         Ok(entry)
+    }
+
+    /// Checks that each renamed record leaves one ref and reaches another one.
+    fn check_renamed(&self) -> Result<(), String> {
+        let left = self.refs.iter().filter(|moved| moved.old.is_some());
+        let mut left: BTreeSet<&RefName> = left.map(|moved| &moved.name).collect();
+        let reached = self.refs.iter().filter(|moved| moved.new.is_some());
+        let mut reached: BTreeSet<&RefName> = reached.map(|moved| &moved.name).collect();
+        for Renamed { from, to, .. } in &self.renamed {
+            let can_be = matches!(to.kind(), RefKind::Run | RefKind::Version);
+            let is_move = can_be && from != to && from.kind() == to.kind();
+            if !is_move || !left.remove(from) || !reached.remove(to) {
+                return Err(format!("it cannot rename '{from}' to '{to}'"));
+            }
+        }
+        Ok(())
     }
 
     /// Checks the sizes of the added files, because readers reserve memory and disk space for them.
@@ -325,6 +358,26 @@ impl FromStr for RefMove {
     }
 }
 
+impl fmt::Display for Renamed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.uuid, self.from, self.to)
+    }
+}
+
+impl FromStr for Renamed {
+    type Err = Error;
+
+    fn from_str(line: &str) -> Result<Self> {
+        let [uuid, from, to] = words(line)?;
+        Ok(Renamed { uuid: uuid_of(uuid)?, from: from.parse()?, to: to.parse()? })
+    }
+}
+
+/// Parses a UUID.
+pub(super) fn uuid_of(word: &str) -> Result<Uuid> {
+    word.parse().map_err(|_| Error::corrupt(format!("'{}' is not a UUID", word.escape_debug())))
+}
+
 impl fmt::Display for Stored {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.id, self.size)
@@ -351,10 +404,7 @@ impl FromStr for Again {
 
     fn from_str(line: &str) -> Result<Self> {
         let [id, write] = words(line)?;
-        let write = write.parse();
-        let write = write
-            .map_err(|_| Error::corrupt(format!("'{}' has no write id", line.escape_debug())))?;
-        Ok(Again { id: id.parse()?, write })
+        Ok(Again { id: id.parse()?, write: uuid_of(write)? })
     }
 }
 
@@ -392,4 +442,4 @@ macro_rules! as_line {
 
 pub(super) use as_line;
 
-as_line!(RefMove, Stored, Settled, Again);
+as_line!(RefMove, Renamed, Stored, Settled, Again);

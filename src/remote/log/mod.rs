@@ -36,11 +36,11 @@ pub use audit::{Audit, FileOrigin, LogDefect, NamedCommit, audit};
 #[doc(hidden)]
 pub use checkpoint::decode as decode_checkpoint;
 pub use commit::{Commit, Committed, Proposal};
-pub use entry::{Again, Entry, RefMove, Settled, Stored};
+pub use entry::{Again, Entry, RefMove, Renamed, Settled, Stored};
 pub use log_state::LogState;
 pub(crate) use read::MAY_NOT_LIST;
 pub use read::News;
-pub use remote_state::{Conflict, RemoteState, Retired};
+pub use remote_state::{Conflict, FormerName, RemoteState, Retired};
 pub use restore::Restorer;
 
 use read::MAX_ENTRIES;

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::super::layout::{EntryName, Protocol};
 use super::super::stored_kind::StoredKind;
-use super::entry::{Again, Entry, RefMove, Stored, Word, as_line, number, words};
+use super::entry::{Again, Entry, RefMove, Renamed, Stored, Word, as_line, number, uuid_of, words};
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::name::RefName;
@@ -30,6 +30,20 @@ pub struct Conflict {
     pub number: u64,
     /// The write id of the move's entry.
     pub write: Uuid,
+}
+
+/// A former name of a run or version that the remote has under another name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FormerName {
+    /// The former name.
+    pub name: RefName,
+    /// The UUID of the record.
+    pub uuid: Uuid,
+    /// The commit at which the record left the name. A ref that leads to it has followed the
+    /// rename.
+    pub commit: Id,
+    /// The current name.
+    pub now: RefName,
 }
 
 /// A file that nobody may rely on any longer.
@@ -63,6 +77,8 @@ pub struct RemoteState {
     pub refs: BTreeMap<RefName, Id>,
     /// The commits of moves that lost, by ref; no list is empty.
     pub conflicts: BTreeMap<RefName, Vec<Conflict>>,
+    /// The former names of refs. A former name is kept as long as the remote has its ref.
+    pub former_names: BTreeSet<FormerName>,
     /// The content packs and their sizes in bytes.
     pub packs: BTreeMap<Id, u64>,
     /// The Git packs.
@@ -89,6 +105,7 @@ impl RemoteState {
             protocol,
             refs: BTreeMap::new(),
             conflicts: BTreeMap::new(),
+            former_names: BTreeSet::new(),
             packs: BTreeMap::new(),
             meta: BTreeMap::new(),
             segments: BTreeMap::new(),
@@ -125,6 +142,7 @@ impl RemoteState {
         for moved in &entry.refs {
             self.move_ref(moved, entry);
         }
+        self.rename(entry);
         for settled in &entry.settled {
             self.settle(&settled.name, settled.commit);
         }
@@ -200,6 +218,40 @@ impl RemoteState {
         }
     }
 
+    /// Adds the renames of `entry` to the former names, and drops the names of deleted refs.
+    fn rename(&mut self, entry: &Entry) {
+        if self.former_names.is_empty() && entry.renamed.is_empty() {
+            return;
+        }
+        let new = entry.refs.iter().filter_map(|moved| Some((&moved.name, moved.new?)));
+        let new: BTreeMap<&RefName, Id> = new.collect();
+        let reached = |refs: &BTreeMap<RefName, Id>, renamed: &Renamed| {
+            new.get(&renamed.to).copied().filter(|new| refs.get(&renamed.to) == Some(new))
+        };
+        let by_from: BTreeMap<&RefName, &Renamed> =
+            entry.renamed.iter().map(|renamed| (&renamed.from, renamed)).collect();
+        let taken: BTreeSet<&RefName> = entry.renamed.iter().map(|renamed| &renamed.to).collect();
+        let mut names = BTreeSet::new();
+        for mut former in std::mem::take(&mut self.former_names) {
+            match by_from.get(&former.now) {
+                Some(renamed) if renamed.uuid == former.uuid => former.now = renamed.to.clone(),
+                Some(_) => continue,
+                // Another record has the name now.
+                None if taken.contains(&former.now) => continue,
+                None => {}
+            }
+            names.insert(former);
+        }
+        for renamed in &entry.renamed {
+            if let Some(commit) = reached(&self.refs, renamed) {
+                let (name, now) = (renamed.from.clone(), renamed.to.clone());
+                names.insert(FormerName { name, uuid: renamed.uuid, commit, now });
+            }
+        }
+        names.retain(|former| former.name != former.now && self.refs.contains_key(&former.now));
+        self.former_names = names;
+    }
+
     fn settle(&mut self, name: &RefName, commit: Option<Id>) {
         if let Some(sides) = self.conflicts.get_mut(name) {
             sides.retain(|side| side.commit != commit);
@@ -237,12 +289,31 @@ impl FromStr for Conflict {
 
     fn from_str(line: &str) -> Result<Self> {
         let [commit, at, write, name] = words(line)?;
-        let no_uuid = |_| Error::corrupt(format!("'{}' is not a write id", write.escape_debug()));
         Ok(Conflict {
             name: name.parse()?,
             commit: commit.parse::<Word>()?.0,
             number: number(at)?,
-            write: write.parse().map_err(no_uuid)?,
+            write: uuid_of(write)?,
+        })
+    }
+}
+
+impl fmt::Display for FormerName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {} {}", self.uuid, self.commit, self.name, self.now)
+    }
+}
+
+impl FromStr for FormerName {
+    type Err = Error;
+
+    fn from_str(line: &str) -> Result<Self> {
+        let [uuid, commit, name, now] = words(line)?;
+        Ok(FormerName {
+            uuid: uuid_of(uuid)?,
+            commit: commit.parse()?,
+            name: name.parse()?,
+            now: now.parse()?,
         })
     }
 }
@@ -276,4 +347,4 @@ impl FromStr for Retired {
     }
 }
 
-as_line!(Conflict, Retired);
+as_line!(Conflict, FormerName, Retired);

@@ -12,8 +12,8 @@ use super::super::layout::{ArtToml, EntryName, FORMAT};
 use super::super::store::Store;
 use super::super::stored_kind::StoredKind;
 use super::audit::Audit;
-use super::entry::{Entry, RefMove, Stored, try_read_body};
-use super::remote_state::RemoteState;
+use super::entry::{Entry, RefMove, Renamed, Stored, try_read_body};
+use super::remote_state::{FormerName, RemoteState};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::id::Id;
@@ -112,6 +112,7 @@ fn infer<'e>(
     for (number, moves) in lost_moves(entries, lost, known) {
         entries.get_mut(&number)?.refs = moves;
     }
+    add_renames(entries, lost, made, known);
     add_files(entries, lost, made, known)?;
     (remote_state(entries, made) == *known).then_some(entries)
 }
@@ -141,6 +142,7 @@ fn empty(number: u64, write: Uuid, entries: &EntriesByNumber, restorer: &Restore
         seen: before.map(|entry| entry.write).into_iter().collect(),
         log: None,
         refs: Vec::new(),
+        renamed: Vec::new(),
         settled: Vec::new(),
         packs: Vec::new(),
         meta: Vec::new(),
@@ -193,6 +195,29 @@ fn lost_moves(
         expect(name, now, known.refs.get(name).copied(), end);
     }
     moves
+}
+
+/// Adds to the lost entries the renames that gave the known refs their former names.
+fn add_renames(
+    entries: &mut EntriesByNumber,
+    lost: &BTreeSet<u64>,
+    made: &ArtToml,
+    known: &RemoteState,
+) {
+    let found = remote_state(entries, made).former_names;
+    for FormerName { name, uuid, commit, .. } in known.former_names.difference(&found) {
+        for entry in lost.iter().filter_map(|number| entries.get(number)) {
+            let leaves = entry.refs.iter().any(|moved| moved.name == *name && moved.old.is_some());
+            let reached = entry.refs.iter().find(|moved| moved.new == Some(*commit));
+            if let (true, Some(reached)) = (leaves, reached) {
+                let (from, to, number) = (name.clone(), reached.name.clone(), entry.number);
+                if let Some(entry) = entries.get_mut(&number) {
+                    entry.renamed.push(Renamed { uuid: *uuid, from, to });
+                }
+                break;
+            }
+        }
+    }
 }
 
 /// Adds to the lost entries the files that they must have added or retired.

@@ -50,7 +50,7 @@ use base::{BaseFinder, Bases, find_bases};
 pub use conflict::{Choice, FieldConflict};
 use conflict::{Judge, MergeSide};
 use record::{RecordMerge, read_uuid};
-pub(crate) use renamed_pair::{PairMerge, merge_renamed_pair};
+pub(crate) use renamed_pair::{PairMerge, PairMove, merge_renamed_pair, name_conflict};
 use tree::{Node, merge_nodes};
 
 /// The result of merging two states of a ref.

@@ -2,6 +2,7 @@
 
 mod checkpoints;
 mod files;
+mod renames;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -72,6 +73,7 @@ fn an_entry_is_written_in_the_documented_format() {
     let mut entry = entry_of(12, 7, &push("r", "-", "a"));
     entry.packs.push(Stored { id: Id::EMPTY_TREE, size: 5 });
     entry.seen.push(Uuid::nil());
+    entry.renamed.push(Renamed { uuid: Uuid::nil(), from: run("q"), to: run("r") });
     let text = String::from_utf8(entry.encode().unwrap()).unwrap();
     let (body, checksum) = text.split_at(text.find("# sha256").unwrap());
     assert_eq!(
@@ -80,9 +82,11 @@ fn an_entry_is_written_in_the_documented_format() {
             "format = 1\nnumber = 12\nwrite = \"00000000-0000-0000-0000-000000000007\"\n\
              who = \"Ada <ada@example.com>\"\nwhen = \"2027-01-15T08:00:00Z\"\n\
              message = \"push\"\nseen = [\"{}\"]\nrefs = [\"- {} refs/runs/o/p/r\"]\n\
+             renamed = [\"{} refs/runs/o/p/q refs/runs/o/p/r\"]\n\
              packs = [\"{} 5\"]\n",
             Uuid::nil(),
             id("a"),
+            Uuid::nil(),
             Id::EMPTY_TREE
         )
     );
@@ -100,6 +104,7 @@ fn entry_of(number: u64, write: u128, proposal: &Proposal) -> Entry {
         seen: Vec::new(),
         log: None,
         refs: proposal.refs.clone(),
+        renamed: proposal.renamed.clone(),
         settled: Vec::new(),
         packs: Vec::new(),
         meta: Vec::new(),
