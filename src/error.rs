@@ -306,17 +306,28 @@ impl<T> ResultExt<T> for Result<T> {
 pub trait IoResultExt<T> {
     /// Converts the error to an [`Error`] with the message `cannot ACTION 'PATH'`.
     fn on(self, action: &str, path: impl AsRef<Path>) -> Result<T>;
+
+    /// Like [`IoResultExt::on`], but builds the path only for an error.
+    fn on_path<P: AsRef<Path>>(self, action: &str, path: impl FnOnce() -> P) -> Result<T>;
 }
 
 impl<T> IoResultExt<T> for std::io::Result<T> {
     fn on(self, action: &str, path: impl AsRef<Path>) -> Result<T> {
         self.map_err(|source| Error::io(action, path, source))
     }
+
+    fn on_path<P: AsRef<Path>>(self, action: &str, path: impl FnOnce() -> P) -> Result<T> {
+        self.map_err(|source| Error::io(action, path(), source))
+    }
 }
 
 impl<T> IoResultExt<T> for std::result::Result<T, rustix::io::Errno> {
     fn on(self, action: &str, path: impl AsRef<Path>) -> Result<T> {
         self.map_err(|source| Error::io(action, path, source.into()))
+    }
+
+    fn on_path<P: AsRef<Path>>(self, action: &str, path: impl FnOnce() -> P) -> Result<T> {
+        self.map_err(|source| Error::io(action, path(), source.into()))
     }
 }
 

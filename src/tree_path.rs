@@ -223,9 +223,17 @@ impl TreePath {
     }
 }
 
+#[cfg(test)]
+thread_local! {
+    /// The number of calls of [`escaped`] in this thread.
+    pub(crate) static ESCAPED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
 /// Escapes bytes for a message. Valid UTF-8 stays, but control characters, other bytes and the
 /// backslash are escaped, so that two names never look the same.
 pub fn escaped(bytes: &[u8]) -> String {
+    #[cfg(test)]
+    ESCAPED.set(ESCAPED.get() + 1);
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars() {

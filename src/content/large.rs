@@ -40,7 +40,7 @@ impl Shared<'_> {
     ) -> std::result::Result<(Id, Stat), ItemError> {
         let shown = self.shown(index);
         let source = self.root.open_file(&self.items[index as usize].path).on("read", &shown)?;
-        let before = regular(&source, &shown)?;
+        let before = regular(&source, || shown.clone())?;
         let file = Arc::new(LargeFile { state: Mutex::default() });
         let mut hasher = ObjectHasher::blob(before.size);
         let mut left = before.size;

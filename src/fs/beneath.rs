@@ -11,7 +11,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use super::deep_path::{DeepPath, PASS};
+use super::deep_path::{DeepPaths, PASS};
 use super::stat::Stat;
 use crate::error::{IoResultExt, Result};
 
@@ -19,7 +19,7 @@ use crate::error::{IoResultExt, Result};
 #[derive(Debug)]
 pub struct Beneath {
     root: OwnedFd,
-    deep: Mutex<DeepPath>,
+    deep: Mutex<DeepPaths>,
 }
 
 /// A shorter path is resolved by one call. Handles on the way to a longer path are kept.

@@ -18,6 +18,11 @@ const FACTOR: usize = 16;
 /// Handles are kept only if the process may open this many files.
 const ENOUGH_FILES: u64 = 256;
 
+/// The number of paths whose handles are kept, if the process may open `MANY_FILES`. Each of several
+/// threads works at its own place in the tree.
+const PLACES: usize = 6;
+const MANY_FILES: u64 = 1024;
+
 /// The bytes of a path that one call resolves; the longest name fits in addition.
 const LONGEST: usize = 3000;
 
@@ -25,9 +30,46 @@ const LONGEST: usize = 3000;
 pub(super) const PASS: OFlags =
     OFlags::DIRECTORY.union(OFlags::PATH).union(OFlags::CLOEXEC).union(OFlags::NOFOLLOW);
 
-/// The handles on the way to the last path, outermost first.
+/// The handles on the way to the last paths.
 #[derive(Debug, Default)]
-pub(super) struct DeepPath {
+pub(super) struct DeepPaths {
+    places: Vec<DeepPath>,
+}
+
+impl DeepPaths {
+    /// Opens the directory at `path` below `root`, level by level, without following a link. `path` is
+    /// not empty.
+    pub(super) fn open(&mut self, root: BorrowedFd<'_>, path: &[u8]) -> Result<Arc<OwnedFd>> {
+        let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+        let most = if files >= MANY_FILES { PLACES } else { 1 };
+        let away =
+            |place: &DeepPath| place.path.len() + path.len() - 2 * common_length(&place.path, path);
+        let places = self.places.iter().enumerate();
+        let nearest = places.map(|(at, place)| (away(place), at)).min();
+        let at = match nearest {
+            Some((away, at)) if away <= path.len() / 4 || self.places.len() >= most => at,
+            _ => {
+                self.places.push(DeepPath::default());
+                self.places.len() - 1
+            }
+        };
+        let keep = files >= ENOUGH_FILES;
+        match self.places[at].descend(root, path, keep) {
+            Err(Errno::MFILE | Errno::NFILE) => {
+                self.places.clear();
+                let mut place = DeepPath::default();
+                let opened = place.descend(root, path, keep);
+                self.places.push(place);
+                opened
+            }
+            other => other,
+        }
+    }
+}
+
+/// The handles on the way to one path, outermost first.
+#[derive(Debug, Default)]
+struct DeepPath {
     path: Vec<u8>,
     handles: Vec<Handle>,
     #[cfg(test)]
@@ -43,19 +85,7 @@ struct Handle {
 }
 
 impl DeepPath {
-    /// Opens the directory at `path` below `root`, level by level, without following a link. `path` is
-    /// not empty.
-    pub(super) fn open(&mut self, root: BorrowedFd<'_>, path: &[u8]) -> Result<Arc<OwnedFd>> {
-        match self.descend(root, path) {
-            Err(Errno::MFILE | Errno::NFILE) => {
-                self.handles.clear();
-                self.descend(root, path)
-            }
-            other => other,
-        }
-    }
-
-    fn descend(&mut self, root: BorrowedFd<'_>, path: &[u8]) -> Result<Arc<OwnedFd>> {
+    fn descend(&mut self, root: BorrowedFd<'_>, path: &[u8], keep: bool) -> Result<Arc<OwnedFd>> {
         self.keep_common(path);
         let (mut length, mut depth) =
             self.handles.last().map_or((0, 0), |last| (last.length, last.depth));
@@ -77,7 +107,7 @@ impl DeepPath {
             {
                 self.opened += 1;
             }
-            if depth == levels || (is_kept && may_keep_handles()) {
+            if depth == levels || (is_kept && keep) {
                 let directory = Arc::clone(&opened);
                 self.handles.push(Handle { length, depth, directory });
             }
@@ -124,6 +154,14 @@ fn open_below(directory: BorrowedFd<'_>, path: &[u8]) -> Result<OwnedFd> {
     last.ok_or(Errno::NOENT)
 }
 
+/// Returns the number of equal bytes at the start of `a` and `b`.
+fn common_length(a: &[u8], b: &[u8]) -> usize {
+    const BLOCK: usize = 256;
+    let blocks = a.chunks_exact(BLOCK).zip(b.chunks_exact(BLOCK));
+    let start = blocks.take_while(|(a, b)| a == b).count() * BLOCK;
+    start + a[start..].iter().zip(&b[start..]).take_while(|(a, b)| a == b).count()
+}
+
 /// The names in `path`, each with the place where the name ends.
 fn names(path: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     let mut next = 0;
@@ -143,22 +181,28 @@ fn is_kept(depth: usize, levels: usize) -> bool {
     depth / unit == levels / unit
 }
 
-fn may_keep_handles() -> bool {
-    getrlimit(Resource::Nofile).current.is_none_or(|files| files >= ENOUGH_FILES)
-}
-
 #[cfg(test)]
 mod tests {
     use rustix::fs::{CWD, mkdirat};
 
     use super::*;
 
+    impl DeepPaths {
+        fn opened(&self) -> usize {
+            self.places.iter().map(|place| place.opened).sum()
+        }
+
+        fn handles(&self) -> usize {
+            self.places.iter().map(|place| place.handles.len()).sum()
+        }
+    }
+
     #[test]
     fn a_walk_down_and_back_up_opens_a_few_directories_a_level_and_keeps_few_open() {
         const LEVELS: usize = 3000;
         let temporary = tempfile::tempdir().unwrap();
         let root = openat(CWD, temporary.path(), PASS, Mode::empty()).unwrap();
-        let mut deep = DeepPath::default();
+        let mut deep = DeepPaths::default();
         let mut path = Vec::new();
         let mut most = 0;
         for level in 0..LEVELS {
@@ -170,16 +214,34 @@ mod tests {
                 path.push(b'/');
             }
             path.push(b'd');
-            most = most.max(deep.handles.len());
+            most = most.max(deep.handles());
         }
-        assert_eq!(deep.opened, LEVELS - 1, "a step down opens one directory");
+        assert_eq!(deep.opened(), LEVELS - 1, "a step down opens one directory");
         for level in (1..=LEVELS).rev() {
             deep.open(root.as_fd(), &path[..level * 2 - 1]).unwrap();
-            most = most.max(deep.handles.len());
+            most = most.max(deep.handles());
         }
-        assert!(deep.opened < 6 * LEVELS, "{}", deep.opened);
+        assert!(deep.opened() < 6 * LEVELS, "{}", deep.opened());
         assert!(most < 64, "{most}");
         assert_eq!(deep.open(root.as_fd(), b"d/x").unwrap_err(), Errno::NOENT);
+        crate::fs::atomic::remove_tree(&temporary.path().join("d")).unwrap();
+    }
+
+    #[test]
+    fn walks_at_several_places_do_not_disturb_one_another() {
+        const LEVELS: usize = 1800;
+        let temporary = tempfile::tempdir().unwrap();
+        let root = openat(CWD, temporary.path(), PASS, Mode::empty()).unwrap();
+        let path = vec!["d"; LEVELS].join("/");
+        crate::fs::atomic::create_dir_all(&temporary.path().join(&path)).unwrap();
+        let mut deep = DeepPaths::default();
+        for step in 1..=LEVELS / 2 {
+            for level in [step, LEVELS / 2 + step] {
+                deep.open(root.as_fd(), &path.as_bytes()[..level * 2 - 1]).unwrap();
+            }
+        }
+        assert!(deep.opened() < 2 * LEVELS, "{}", deep.opened());
+        assert!(deep.handles() < 128, "{}", deep.handles());
         crate::fs::atomic::remove_tree(&temporary.path().join("d")).unwrap();
     }
 
@@ -192,7 +254,7 @@ mod tests {
         crate::fs::atomic::create_dir_all(&temporary.path().join("dd/d")).unwrap();
         std::os::unix::fs::symlink("d", temporary.path().join("l")).unwrap();
         let inode = |directory: Arc<OwnedFd>| rustix::fs::fstat(directory).unwrap().st_ino;
-        let mut deep = DeepPath::default();
+        let mut deep = DeepPaths::default();
         for levels in [300, 1, 299, 17, 16, 256, 300, 33, 2] {
             let path = &path[..levels * 2 - 1];
             let expected = rustix::fs::stat(temporary.path().join(path)).unwrap().st_ino;

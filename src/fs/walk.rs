@@ -1,7 +1,8 @@
 //! Walks a directory tree in parallel. Reads names and metadata, no contents, and follows no links.
 //!
 //! The result is compact: about 60 bytes for each file plus its name. A walk of a million files
-//! must fit in memory beside everything else.
+//! must fit in memory beside everything else. A directory has its name and its parent, because the
+//! paths of directories inside one another would take memory quadratic in their depth.
 
 use std::ffi::CStr;
 use std::os::fd::OwnedFd;
@@ -18,6 +19,10 @@ use crate::error::{Error, ErrorKind, IoResultExt, Result};
 use crate::progress::{Progress, check_interrupt};
 use crate::threads::together;
 use crate::tree_path::{is_plain_repository_name, is_repository_name};
+
+mod paths;
+
+pub use paths::{PathSizes, Paths};
 
 /// Decides which entries a walk excludes. See `history::ignore`.
 pub trait Filter: Sync {
@@ -82,8 +87,11 @@ struct NamedEntry {
 /// A directory after reading.
 #[derive(Debug, Default)]
 pub struct Directory {
-    /// The path relative to the walk's root; empty for the root.
-    pub path: BString,
+    /// True if the directory could not be read. [`Walk::errors`] then has the reason.
+    pub is_unread: bool,
+    /// The index of the directory above. The root is its own parent.
+    parent: u32,
+    name: BString,
     names: Vec<u8>,
     entries: Vec<NamedEntry>,
 }
@@ -112,11 +120,6 @@ impl Directory {
     /// Returns all entries in the order of the system.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], EntryKind)> {
         (0..self.len()).map(|index| self.entry(index))
-    }
-
-    /// Returns the path of an entry, relative to the root of the walk.
-    pub fn path_of(&self, name: &[u8]) -> BString {
-        joined(&self.path, name)
     }
 
     fn push(&mut self, name: &[u8], kind: EntryKind) {
@@ -176,6 +179,7 @@ pub fn walk<F: Filter>(
         source: DirectoryHandle::Open(root_fd),
         path: BString::default(),
         index: 0,
+        parent: 0,
         state: None,
     };
     lock(&shared.queue).tasks.push(first);
@@ -255,6 +259,7 @@ struct Task<S> {
     source: DirectoryHandle,
     path: BString,
     index: u32,
+    parent: u32,
     state: Option<Arc<S>>,
 }
 
@@ -326,12 +331,16 @@ impl<F: Filter> Shared<'_, F> {
     /// Reads one directory into `part`, and returns its subdirectories as tasks.
     fn read(&self, task: Task<F::State>, part: &mut WalkPart) -> Result<Vec<Task<F::State>>> {
         let is_root = task.index == 0;
-        let (directory, children) = match self.list(&task, part) {
-            Ok(read) => read,
+        let name = task.path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+        let mut directory =
+            Directory { parent: task.parent, name: name.into(), ..Directory::default() };
+        let children = match self.list(&task, &mut directory, part) {
+            Ok(children) => children,
             Err(error) if is_root => return Err(error),
             Err(error) => {
-                part.errors.push((task.path.clone(), error));
-                (Directory { path: task.path, ..Directory::default() }, Vec::new())
+                part.errors.push((task.path, error));
+                directory.is_unread = true;
+                Vec::new()
             }
         };
         let files = directory.iter().filter(|(_, kind)| matches!(kind, EntryKind::File(_))).count();
@@ -344,21 +353,22 @@ impl<F: Filter> Shared<'_, F> {
     fn list(
         &self,
         task: &Task<F::State>,
+        directory: &mut Directory,
         part: &mut WalkPart,
-    ) -> Result<(Directory, Vec<Task<F::State>>)> {
+    ) -> Result<Vec<Task<F::State>>> {
         let shown = || Path::new(".").join(crate::tree_path::escaped(&task.path));
         let fd = match &task.source {
-            DirectoryHandle::Open(fd) => fd.try_clone().on("read directory", shown())?,
+            DirectoryHandle::Open(fd) => fd.try_clone().on_path("read directory", shown)?,
             DirectoryHandle::Below(parent, name) => {
                 let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
                 openat(parent.as_ref(), name.as_c_str(), flags, Mode::empty())
-                    .on("read directory", shown())?
+                    .on_path("read directory", shown)?
             }
         };
         let mut found = Vec::new();
         let mut has_rules = false;
-        for entry in Dir::read_from(&fd).on("read directory", shown())? {
-            let entry = entry.on("read directory", shown())?;
+        for entry in Dir::read_from(&fd).on_path("read directory", shown)? {
+            let entry = entry.on_path("read directory", shown)?;
             let name = entry.file_name();
             if is_never_stored(name.to_bytes()) {
                 continue;
@@ -369,7 +379,7 @@ impl<F: Filter> Shared<'_, F> {
         let rules = if has_rules { Some(read_rules(&fd, self.filter.rules_file())?) } else { None };
         let state = self.filter.enter(task.state.as_deref(), &task.path, rules.as_deref())?;
         let listing = Listing { shared: self, fd: Arc::new(fd), state: Arc::new(state) };
-        Ok(listing.classify(&task.path, found, part))
+        Ok(listing.classify(task, found, directory, part))
     }
 }
 
@@ -428,13 +438,13 @@ struct Listing<'a, 'b, F: Filter> {
 impl<F: Filter> Listing<'_, '_, F> {
     fn classify(
         &self,
-        path: &BString,
+        task: &Task<F::State>,
         found: Vec<(std::ffi::CString, FileType)>,
+        directory: &mut Directory,
         part: &mut WalkPart,
-    ) -> (Directory, Vec<Task<F::State>>) {
-        let mut directory = Directory { path: path.clone(), ..Directory::default() };
+    ) -> Vec<Task<F::State>> {
         let mut children = Vec::new();
-        let mut full = path.clone();
+        let mut full = task.path.clone();
         if !full.is_empty() {
             full.push(b'/');
         }
@@ -463,6 +473,7 @@ impl<F: Filter> Listing<'_, '_, F> {
                         source: DirectoryHandle::Below(Arc::clone(&self.fd), name),
                         path: full.clone(),
                         index,
+                        parent: task.index,
                         state: Some(Arc::clone(&self.state)),
                     });
                 }
@@ -481,7 +492,7 @@ impl<F: Filter> Listing<'_, '_, F> {
         }
         directory.entries.shrink_to_fit();
         directory.names.shrink_to_fit();
-        (directory, children)
+        children
     }
 
     /// Returns the type of an entry, and its metadata unless it is a directory. Returns `None` for

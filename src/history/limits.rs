@@ -45,14 +45,36 @@ const KEPT_ENTRIES: u64 = 100_000;
 const KEPT_BYTES: u64 = 32 << 20;
 
 impl WalkLimits {
-    fn path_bytes(self) -> u64 {
+    /// The maximum number of bytes of all paths in one tree.
+    pub(crate) fn path_bytes(self) -> u64 {
         self.entries.saturating_mul(PATH_BYTES_PER_ENTRY)
+    }
+
+    /// Returns true if a walk that keeps `bytes` bytes of paths exceeds the limits.
+    pub(crate) fn refuses_paths(self, bytes: u64) -> bool {
+        bytes > self.path_bytes().max(KEPT_BYTES)
+    }
+
+    /// Returns a value of `limits.entries` that allows `bytes` bytes of paths, with room to grow.
+    pub(crate) fn entries_for(bytes: u64) -> u64 {
+        (bytes / PATH_BYTES_PER_ENTRY + 1).saturating_mul(2)
+    }
+
+    /// The maximum number of bytes of the path of one directory.
+    pub(crate) fn longest_path(self) -> usize {
+        let most = usize::try_from(self.depth).unwrap_or(usize::MAX);
+        most.saturating_mul(PATH_BYTES_PER_LEVEL).max(SHORTEST_PATH_BOUND)
+    }
+
+    /// Returns a value of `limits.depth` that allows a path of `bytes` bytes, with room to grow.
+    pub(crate) fn depth_for(bytes: usize) -> usize {
+        (bytes / PATH_BYTES_PER_LEVEL + 1).saturating_mul(2)
     }
 
     /// Fails if a directory at `depth` with a path of `path` bytes exceeds the limits.
     fn check_depth(self, depth: usize, path: usize) -> Result<()> {
         let most = usize::try_from(self.depth).unwrap_or(usize::MAX);
-        let longest = most.saturating_mul(PATH_BYTES_PER_LEVEL).max(SHORTEST_PATH_BOUND);
+        let longest = self.longest_path();
         if depth <= most && path <= longest {
             return Ok(());
         }

@@ -24,10 +24,11 @@ fn write_rules(directory: &Path, rules: &[u8]) {
 fn left_in(root: &Path, rules: &IgnoreRules) -> BTreeSet<Vec<u8>> {
     let walk = walk(root, rules, 1, &NoProgress).unwrap();
     let mut all = BTreeSet::new();
-    for directory in &walk.directories {
+    let mut paths = walk.paths();
+    for (index, directory) in walk.directories.iter().enumerate() {
         for (name, kind) in directory.iter() {
             assert!(!matches!(kind, EntryKind::Symlink(_)));
-            all.insert(directory.path_of(name).to_vec());
+            all.insert(paths.entry(index, name).to_vec());
         }
     }
     all

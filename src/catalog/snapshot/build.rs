@@ -1,7 +1,5 @@
 //! Builds Git trees from a snapshot, deepest directory first.
 
-use std::collections::HashSet;
-
 use bstr::BString;
 
 use super::Snapshot;
@@ -17,11 +15,10 @@ impl Snapshot {
     pub(crate) fn write_trees(&mut self, writer: &mut ObjectWriter<'_>) -> Result<Id> {
         let count = self.walk.directories.len();
         let mut trees: Vec<Option<Id>> = vec![None; count];
-        let unread: HashSet<&BString> = self.failed.iter().map(|(path, _)| path).collect();
         // A directory has a greater number than its parent, so this order visits children first.
         for number in (0..count).rev() {
             let directory = std::mem::take(&mut self.walk.directories[number]);
-            if number != 0 && unread.contains(&directory.path) {
+            if directory.is_unread {
                 continue;
             }
             let mut entries = Vec::with_capacity(directory.len());

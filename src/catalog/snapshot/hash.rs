@@ -60,16 +60,16 @@ fn hash_item(
 ) -> Result<(Id, Option<Stat>)> {
     let shown = || escaped(&item.path);
     if item.kind == ItemKind::Symlink {
-        let target = root.read_link(&item.path).on("read", shown())?;
+        let target = root.read_link(&item.path).on_path("read", shown)?;
         return Ok((Id::of_blob(&target), None));
     }
-    let mut file = root.open_file(&item.path).on("read", shown())?;
-    let stat = Stat::of_file(&file).on("read", shown())?;
+    let mut file = root.open_file(&item.path).on_path("read", shown)?;
+    let stat = Stat::of_file(&file).on_path("read", shown)?;
     let mut hasher = ObjectHasher::blob(stat.size);
     let mut left = stat.size;
     loop {
         check_interrupt(progress)?;
-        let got = file.read(buffer).on("read", shown())? as u64;
+        let got = file.read(buffer).on_path("read", shown)? as u64;
         if got == 0 && left == 0 {
             return Ok((hasher.finish(), Some(stat)));
         }
@@ -80,5 +80,25 @@ fn hash_item(
         left -= got;
         hasher.update(&buffer[..got as usize]);
         progress.advance(got);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::progress::NoProgress;
+    use crate::tree_path::ESCAPED;
+
+    #[test]
+    fn reading_a_file_formats_no_path_for_a_message() {
+        let root = tempfile::tempdir().unwrap();
+        crate::fs::atomic::write(&root.path().join("file"), root.path(), b"content").unwrap();
+        let beneath = Beneath::open(root.path()).unwrap();
+        let (file, before) = (beneath.open_file(b"file").unwrap(), ESCAPED.get());
+        let kind = ItemKind::File(Stat::of_file(&file).unwrap());
+        let item = Item { path: "file".into(), kind };
+        let found = hash_items(&beneath, &[item], 1, &NoProgress).unwrap();
+        assert_eq!(found[0].as_ref().unwrap().0, Id::of_blob(b"content"));
+        assert_eq!(ESCAPED.get(), before);
     }
 }

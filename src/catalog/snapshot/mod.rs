@@ -44,8 +44,9 @@ pub(crate) struct Snapshot {
     pub(crate) read_bytes: u64,
 }
 
-/// The number of entries that are processed as one batch.
+/// The number of entries that are processed as one batch, and the bytes of their paths.
 const WINDOW: usize = 1 << 16;
+const WINDOW_PATHS: usize = 16 << 20;
 
 /// Selects whether ignore files apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,12 +67,30 @@ fn check_size(limits: WalkLimits, count: usize, walk: &Walk) -> Result<()> {
         let hint = format!("raise the limit: art config set limits.entries {}", count * 2);
         return Err(Error::invalid(message).with_hint(hint));
     }
-    let levels = |path: &[u8]| path.split(|byte| *byte == b'/').count();
-    let depth = walk.directories.iter().map(|directory| levels(&directory.path)).max();
-    let depth = depth.unwrap_or_default();
+    let sizes = walk.path_sizes();
+    let depth = sizes.depth.max(1);
     if depth > usize::try_from(limits.depth).unwrap_or(usize::MAX) {
         let message = format!("a directory is {depth} levels deep; the limit is {}", limits.depth);
         let hint = format!("raise the limit: art config set limits.depth {}", depth * 2);
+        return Err(Error::invalid(message).with_hint(hint));
+    }
+    let longest = limits.longest_path();
+    if sizes.longest > longest {
+        let message = format!("a path has {} bytes; the limit is {longest}", sizes.longest);
+        let hint = format!(
+            "raise the limit: art config set limits.depth {}",
+            WalkLimits::depth_for(sizes.longest)
+        );
+        return Err(Error::invalid(message).with_hint(hint));
+    }
+    if limits.refuses_paths(sizes.total) {
+        let message = format!(
+            "the paths have {} bytes in total; the limit is {}",
+            sizes.total,
+            limits.path_bytes()
+        );
+        let entries = WalkLimits::entries_for(sizes.total);
+        let hint = format!("raise the limit: art config set limits.entries {entries}");
         return Err(Error::invalid(message).with_hint(hint));
     }
     Ok(())
@@ -142,14 +161,15 @@ impl Snapshot {
         std::thread::scope(|scope| {
             let mut ids = self.ids.as_mut_slice();
             let mut workers = Vec::new();
-            for directories in self.walk.directories.chunks(share) {
+            for (part, directories) in self.walk.directories.chunks(share).enumerate() {
                 let count = directories.iter().map(Directory::len).sum();
                 let (own, rest) = ids.split_at_mut(count);
                 ids = rest;
+                let mut paths = self.walk.paths();
                 let work = move || {
                     let mut slots = own.iter_mut();
-                    for directory in directories {
-                        let mut path = Self::stem(root, &directory.path);
+                    for (index, directory) in directories.iter().enumerate() {
+                        let mut path = Self::stem(root, paths.directory(part * share + index));
                         let stem = path.len();
                         for ((name, kind), slot) in directory.iter().zip(slots.by_ref()) {
                             let EntryKind::File(stat) = kind else { continue };
@@ -168,11 +188,15 @@ impl Snapshot {
     }
 
     /// Returns the next entries, from the slot `from` on, whose content must be read, with their
-    /// slots. Returns at most [`WINDOW`] entries, to bound the memory use.
+    /// slots. Returns at most [`WINDOW`] entries, and about [`WINDOW_PATHS`] bytes of paths, to
+    /// bound the memory use.
     fn unknown(&self, from: usize) -> (Vec<IngestItem>, Vec<usize>) {
         let (mut items, mut slots) = (Vec::new(), Vec::new());
         let holder = self.first.partition_point(|first| *first <= from).saturating_sub(1);
-        for (directory, first) in self.walk.directories.iter().zip(&self.first).skip(holder) {
+        let mut paths = self.walk.paths();
+        let mut path_bytes = 0;
+        for (number, first) in self.first.iter().enumerate().skip(holder) {
+            let directory = &self.walk.directories[number];
             for index in from.saturating_sub(*first)..directory.len() {
                 if self.ids[first + index].is_some() {
                     continue;
@@ -183,9 +207,11 @@ impl Snapshot {
                     EntryKind::Symlink(_) => ItemKind::Symlink,
                     EntryKind::Directory(_) => continue,
                 };
-                items.push(IngestItem { path: directory.path_of(name), kind });
+                let path = paths.entry(number, name);
+                path_bytes += path.len();
+                items.push(IngestItem { path, kind });
                 slots.push(first + index);
-                if items.len() == WINDOW {
+                if items.len() == WINDOW || path_bytes >= WINDOW_PATHS {
                     return (items, slots);
                 }
             }
