@@ -113,7 +113,15 @@ fn a_file_beyond_a_link_out_of_the_work_tree_is_refused() {
     symlink(sandbox.root().join("elsewhere"), sandbox.path("out")).unwrap();
     symlink("data", sandbox.path("alias")).unwrap();
     sandbox.art("init").ok();
-    for line in ["upload out/b", "upload alias/a", "upload data alias/a", "status out/b"] {
+    for line in [
+        "upload out/b",
+        "upload out/",
+        "upload alias/a",
+        "upload alias/",
+        "upload data alias/a",
+        "status out/b",
+        "status out/",
+    ] {
         let output = sandbox.art(line).fails_with(2);
         assert!(output.stderr.contains("is beyond a symbolic link, '"), "{line}: {output}");
         assert!(output.stderr.contains("--to SUBPATH"), "{line}: {output}");
@@ -121,6 +129,7 @@ fn a_file_beyond_a_link_out_of_the_work_tree_is_refused() {
     sandbox.art("runs").ok();
     assert!(!sandbox.path(".artifacts/refs/runs").exists(), "nothing was uploaded");
     sandbox.art("upload out/b --to b").ok();
+    sandbox.art("upload out/ --to c").ok();
     // A link to the work tree itself is no detour.
     symlink(sandbox.work(), sandbox.root().join("way")).unwrap();
     sandbox.art("upload ../way/data/a").ok();

@@ -38,6 +38,25 @@ fn an_inner_repository_that_cannot_be_read_hides_the_outer_one() {
 }
 
 #[test]
+fn settings_are_listed_although_the_head_cannot_be_read() {
+    let sandbox = Sandbox::new();
+    sandbox.art("init").ok();
+    sandbox.art("config set log.date relative").ok();
+    open_to_all(&sandbox);
+    set_mode(&sandbox.path(".artifacts/HEAD"), 0o000);
+    let output = sandbox.command("status").unprivileged().run();
+    assert_eq!(output.code, 12, "{output}");
+    // No setting depends on the head: the list is complete.
+    let listed = sandbox.command("config list --repository").unprivileged().run().ok().stdout;
+    assert!(listed.contains("log.date") && listed.contains("relative"), "{listed}");
+    set_mode(&sandbox.path(".artifacts/config.toml"), 0o000);
+    let output = sandbox.command("config list").unprivileged().run();
+    assert_eq!(output.code, 12, "{output}");
+    set_mode(&sandbox.path(".artifacts/config.toml"), 0o644);
+    set_mode(&sandbox.path(".artifacts/HEAD"), 0o644);
+}
+
+#[test]
 fn a_directory_that_is_a_remote_and_cannot_be_read_is_not_empty() {
     let sandbox = Sandbox::new();
     sandbox.write("a", "1");

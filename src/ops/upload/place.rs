@@ -236,7 +236,9 @@ fn place_path(work_tree: &WorkTree, options: &UploadOptions, typed: &Path) -> Re
     let is_directory =
         metadata.is_dir() || (slash && metadata.is_symlink() && read::is_dir(&path)?);
     let own = || {
-        if let Some(link) = work_tree.find_link_above(&path) {
+        // The contents of a linked directory are not at this path of the work tree.
+        let own_link = (is_directory && metadata.is_symlink()).then(|| path.clone());
+        if let Some(link) = work_tree.find_link_above(&path).or(own_link) {
             let (typed, link) = (escaped(typed.as_os_str().as_bytes()), work_tree.shown(&link));
             let message = format!("'{typed}' is beyond a symbolic link, '{link}'");
             let hint = format!("name its path in the run: art upload {typed} --to SUBPATH");
