@@ -102,3 +102,28 @@ fn du_of_an_empty_repository_is_small_and_missing_content_is_reported() {
         "{output}"
     );
 }
+
+#[test]
+fn a_damaged_run_is_marked_and_the_others_are_measured() {
+    let sandbox = repository();
+    let whole = sandbox.art("du --json").ok().json();
+    // The tree of the newest commit of one run.
+    let tree = sandbox.git("--git-dir .artifacts rev-parse refs/runs/alice/digits/alpha:artifacts");
+    sandbox.git("--git-dir .artifacts unpack-file HEAD:run.toml");
+    let loose = "mv .artifacts/objects/pack packs && for p in packs/*.pack; do \
+                 git --git-dir .artifacts unpack-objects -q < $p; done; rm -rf packs .merge_file*";
+    sandbox.shell(loose).ok();
+    let (start, rest) = tree.trim().split_at(2);
+    std::fs::remove_file(sandbox.path(format!(".artifacts/objects/{start}/{rest}"))).unwrap();
+    let output = sandbox.art("du --json").fails_with(3);
+    assert!(output.stderr.contains("the run 'alpha' can't be read"), "{output}");
+    let json = output.json();
+    assert_eq!(run(&json, "alpha")["damaged"], true);
+    assert_eq!(run(&json, "beta")["damaged"], false);
+    for field in ["files", "bytes", "commits"] {
+        assert_eq!(run(&json, "beta")[field], run(&whole, "beta")[field]);
+    }
+    let table = sandbox.art("du").fails_with(3).stdout;
+    assert!(table.contains("alpha (damaged)") && !table.contains("beta (damaged)"), "{table}");
+    assert!(!table.contains("is in no run"), "{table}");
+}

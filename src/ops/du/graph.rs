@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::content::{IndexEntries, Reader};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::history::RecordTree;
 use crate::id::Id;
 use crate::pack::{Chunk, Location, MemberKind};
@@ -47,6 +47,11 @@ pub(super) struct Graph<'a> {
     pub(super) trees: Vec<TreeNode>,
     /// The sizes of files that are stored in chunks, by index entry.
     sizes: HashMap<u32, u64>,
+    /// The files whose lists of chunks cannot be read.
+    unreadable_files: HashSet<u32>,
+    /// The commits and the trees that cannot be read, or that have an unreadable file.
+    damaged_commits: HashMap<u32, Error>,
+    damaged_trees: HashMap<u32, Error>,
     /// One reader for all files, because one frame holds the chunk lists of many files.
     reader: RefCell<Reader<'a>>,
 }
@@ -62,11 +67,15 @@ impl<'a> Graph<'a> {
             tree_numbers: HashMap::new(),
             trees: Vec::new(),
             sizes: HashMap::new(),
+            unreadable_files: HashSet::new(),
+            damaged_commits: HashMap::new(),
+            damaged_trees: HashMap::new(),
             reader: RefCell::new(repo.content().reader()),
         })
     }
 
-    /// Loads a commit and its ancestors. Returns the number of the commit.
+    /// Loads a commit and its ancestors. Returns the number of the commit. Unreadable ancestors and
+    /// directories count as empty; see [`Graph::damage`].
     pub(super) fn load(&mut self, tip: &Id) -> Result<u32> {
         let tip = self.repo.history().peel(tip)?;
         let mut stack = Vec::new();
@@ -74,7 +83,13 @@ impl<'a> Graph<'a> {
         while let Some((id, number)) = stack.pop() {
             check_interrupt(self.progress)?;
             self.progress.advance(1);
-            let (commit, root) = RecordTree::with_commit(self.repo.history(), &id)?;
+            let (commit, root) = match RecordTree::with_commit(self.repo.history(), &id) {
+                Ok(read) => read,
+                Err(error) => {
+                    self.damaged_commits.insert(number, error);
+                    continue;
+                }
+            };
             let parents = commit.parents.iter().map(|id| self.commit_number(*id, &mut stack));
             let parents = parents.collect();
             let tree = root.artifacts().map(|tree| self.load_tree(tree)).transpose()?;
@@ -100,12 +115,22 @@ impl<'a> Graph<'a> {
             check_interrupt(self.progress)?;
             self.progress.advance(1);
             let mut node = TreeNode::default();
-            for entry in self.repo.history().read_tree(&id)? {
+            let entries = match self.repo.history().read_tree(&id) {
+                Ok(entries) => entries,
+                Err(error) => {
+                    self.damaged_trees.insert(number, error);
+                    continue;
+                }
+            };
+            for entry in entries {
                 if entry.mode.is_directory() {
                     node.trees.push(self.tree_number(entry.id, &mut stack));
                 } else if let Some(file) = self.entries.find(&entry.id) {
                     node.files.push(file as u32);
-                    self.measure(file as u32)?;
+                    if let Err(error) = self.measure(file as u32) {
+                        self.unreadable_files.insert(file as u32);
+                        self.damaged_trees.insert(number, error);
+                    }
                 } else {
                     node.missing.push(entry.id);
                 }
@@ -124,6 +149,37 @@ impl<'a> Graph<'a> {
         })
     }
 
+    /// Returns the first damage among everything that the commit `tip` reaches.
+    pub(super) fn damage(&self, tip: u32) -> Option<Error> {
+        let copy = |error: &Error| {
+            let copy = Error::new(error.kind(), error.message());
+            let causes = error.causes();
+            if causes.is_empty() { copy } else { copy.with_source(causes.join(": ")) }
+        };
+        if self.damaged_commits.is_empty() && self.damaged_trees.is_empty() {
+            return None;
+        }
+        let mut seen = HashSet::from([tip]);
+        let mut seen_trees = HashSet::new();
+        let (mut stack, mut trees) = (vec![tip], Vec::new());
+        while let Some(at) = stack.pop() {
+            if let Some(error) = self.damaged_commits.get(&at) {
+                return Some(copy(error));
+            }
+            let commit = &self.commits[at as usize];
+            trees.extend(commit.tree.filter(|tree| seen_trees.insert(*tree)));
+            stack.extend(commit.parents.iter().filter(|parent| seen.insert(**parent)));
+        }
+        while let Some(at) = trees.pop() {
+            if let Some(error) = self.damaged_trees.get(&at) {
+                return Some(copy(error));
+            }
+            let below = self.trees[at as usize].trees.iter();
+            trees.extend(below.filter(|tree| seen_trees.insert(**tree)));
+        }
+        None
+    }
+
     /// Computes the size of a file that is stored in chunks.
     fn measure(&mut self, file: u32) -> Result<()> {
         let is_chunked = self.place(file).is_some_and(|place| place.kind == MemberKind::Manifest);
@@ -135,9 +191,11 @@ impl<'a> Graph<'a> {
         Ok(())
     }
 
-    /// Passes each chunk of a file to `each`. A file that is not stored in chunks has none.
+    /// Passes each chunk of a file to `each`. A file that is not stored in chunks, or whose list of
+    /// chunks cannot be read, has none.
     pub(super) fn chunks(&self, file: u32, mut each: impl FnMut(Chunk)) -> Result<()> {
         match self.place(file) {
+            Some(_) if self.unreadable_files.contains(&file) => Ok(()),
             Some(place) if place.kind == MemberKind::Manifest => {
                 self.reader.borrow_mut().chunks(&place, |chunk| {
                     each(chunk);

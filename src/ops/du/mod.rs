@@ -8,14 +8,15 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::fs::usage::{Usage, usage};
+use crate::history::DamagedRef;
 use crate::name::{Name, ProjectName, RefKind};
 use crate::pack::MemberKind;
 use crate::progress::{Progress, Unit};
 use crate::repo::Repository;
 use crate::sync::content_on_remotes;
-use graph::Graph;
+use graph::{Graph, Sum};
 use share::Shares;
 
 /// The usage of one kind of files in the repository.
@@ -63,10 +64,12 @@ pub struct RunUsage {
     pub bytes: u64,
     /// The stored bytes, over all its commits, that no other run needs.
     pub own: u64,
+    /// True if a part of the run cannot be read. The other fields then lack that part.
+    pub damaged: bool,
 }
 
 /// The disk usage of the repository.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Serialize)]
 pub struct DuOutcome {
     /// The whole repository.
     pub total: Usage,
@@ -76,6 +79,9 @@ pub struct DuOutcome {
     pub content: ContentUsage,
     /// The runs, by the bytes that their deletion would free, largest first.
     pub runs: Vec<RunUsage>,
+    /// The runs, versions and tags that cannot be read as a whole.
+    #[serde(skip)]
+    pub damaged: Vec<DamagedRef>,
 }
 
 /// The parts: the name of each, and its paths in the repository.
@@ -89,16 +95,22 @@ const PARTS: [(&str, &[&str]); 7] = [
     ("damaged files", &["damaged"]),
 ];
 
-/// Measures the disk usage of the repository.
+/// Measures the disk usage of the repository. Damaged parts count as empty and are listed.
 pub fn du(repo: &Repository, progress: &dyn Progress) -> Result<DuOutcome> {
     let (total, parts) = measure(repo.directory())?;
     progress.begin("reading history", None, Unit::Items);
     let mut graph = Graph::new(repo, progress)?;
     let mut runs = Vec::new();
     let mut others = Vec::new();
-    for (name, tip) in repo.history().refs("")? {
-        let tip = graph.load(&tip)?;
-        if name.kind() == RefKind::Run { runs.push((name, tip)) } else { others.push(tip) }
+    let listing = repo.history().list_refs("")?;
+    let mut damaged = listing.damaged;
+    for (name, tip) in listing.refs {
+        match graph.load(&tip) {
+            Ok(tip) if name.kind() == RefKind::Run => runs.push((name, tip)),
+            Ok(tip) => others.push((name, tip)),
+            Err(error) if error.kind() == ErrorKind::Interrupted => return Err(error),
+            Err(error) => damaged.push(DamagedRef { name, error }),
+        }
     }
     let graph = graph;
     let sums = graph.sums();
@@ -106,10 +118,15 @@ pub fn du(repo: &Repository, progress: &dyn Progress) -> Result<DuOutcome> {
     for (number, (_, tip)) in runs.iter().enumerate() {
         shares.claim(*tip, number as u32)?;
     }
-    for tip in others {
-        shares.keep(tip)?;
+    for (_, tip) in &others {
+        shares.keep(*tip)?;
     }
     let own = shares.of_runs(runs.len());
+    for (name, tip) in runs.iter().chain(&others) {
+        if let Some(error) = graph.damage(*tip) {
+            damaged.push(DamagedRef { name: name.clone(), error });
+        }
+    }
     let mut runs: Vec<RunUsage> = runs
         .into_iter()
         .zip(own)
@@ -117,7 +134,9 @@ pub fn du(repo: &Repository, progress: &dyn Progress) -> Result<DuOutcome> {
             let last = sums[tip as usize];
             let (run, project) = (name.name().clone(), name.project().clone());
             let commits = graph.count_commits(tip);
-            RunUsage { run, project, commits, files: last.files, bytes: last.bytes, own }
+            let is_damaged = graph.damage(tip).is_some();
+            let Sum { files, bytes } = last;
+            RunUsage { run, project, commits, files, bytes, own, damaged: is_damaged }
         })
         .collect();
     runs.sort_by_key(|run| Reverse((run.own, run.bytes)));
@@ -138,7 +157,7 @@ pub fn du(repo: &Repository, progress: &dyn Progress) -> Result<DuOutcome> {
         content.distinct += if is_bytes { u64::from(place.size) } else { 0 };
     }
     progress.end();
-    Ok(DuOutcome { total, parts, content, runs })
+    Ok(DuOutcome { total, parts, content, runs, damaged })
 }
 
 fn measure(directory: &Path) -> Result<(Usage, Vec<PartUsage>)> {

@@ -5,6 +5,7 @@ use artifacts::ops::du::{DuOutcome, du};
 use artifacts::repo::Repository;
 
 use crate::context::Context;
+use crate::records::report_unreadable;
 use crate::report::{Exit, help_tail};
 use crate::ui::format::{count, grouped, size};
 use crate::ui::table::{Cell, Table};
@@ -14,23 +15,34 @@ use crate::ui::{Page, Style};
 ///
 /// Shows the size of each part of the repository, the amount of uploaded and stored data, and the
 /// size of each run. The OWN column counts the bytes that no other run needs, in any of its
-/// commits. Runs are sorted by this column, largest first.
+/// commits. Runs are sorted by this column, largest first. A damaged run is marked, and its row lacks
+/// the part that cannot be read.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
     &["art du", "art du --json"],
-    &[&[Exit::NotARepository, Exit::Unauthorized, Exit::Corrupt, Exit::Interrupted]],
+    &[&[
+        Exit::Partly,
+        Exit::NotARepository,
+        Exit::Unauthorized,
+        Exit::Corrupt,
+        Exit::Interrupted,
+    ]],
 ))]
 pub(crate) struct Args {}
 
 pub(crate) fn exec(context: &Context<'_>, _args: &Args) -> Result<Exit> {
     let repo = context.repo()?;
-    let outcome = du(&repo, context.progress())?;
+    let mut outcome = du(&repo, context.progress())?;
     context.ui.show(&outcome, |page| view(page, &repo, &outcome))?;
     if outcome.content.missing > 0 {
         let contents = count(outcome.content.missing, "content is", "contents are");
         context.ui.warn(&format!("{contents} missing, and on no remote; see: art fsck"));
     }
-    Ok(Exit::Ok)
+    let mut exit = Exit::Ok;
+    for damaged in std::mem::take(&mut outcome.damaged) {
+        exit = report_unreadable(context, &damaged.name, damaged.error);
+    }
+    Ok(exit)
 }
 
 /// The maximum number of runs shown; `--json` has all.
@@ -65,7 +77,8 @@ fn show_content(page: &mut Page<'_>, outcome: &DuOutcome) -> Result<()> {
     writeln!(page, "{} unique{times}", size(content.distinct))?;
     let times = ratio(content.distinct, content.stored);
     writeln!(page, "{} stored{times}", size(content.stored))?;
-    if content.unused > 0 {
+    // A damaged run may need content that nothing else needs.
+    if content.unused > 0 && outcome.damaged.is_empty() {
         writeln!(page, "{} of this is in no run, version or tag", size(content.unused))?;
     }
     Ok(())
@@ -91,6 +104,7 @@ fn show_runs(page: &mut Page<'_>, repo: &Repository, outcome: &DuOutcome) -> Res
         } else {
             format!("{}:{}", run.project, run.run)
         };
+        let name = if run.damaged { format!("{name} (damaged)") } else { name };
         table.row(vec![
             Cell::text(name).styled(Style::Name),
             Cell::figure(grouped(run.commits)),
