@@ -336,3 +336,23 @@ fn export_ends_quietly_when_the_pipe_closes() {
         assert!(full.fails_with(14).stderr.starts_with("error: cannot write"), "{format}");
     }
 }
+
+#[test]
+fn a_full_disk_names_the_archive_that_is_not_there() {
+    let sandbox = Sandbox::new();
+    sandbox.write("data/a", "1");
+    sandbox.art("init").ok();
+    sandbox.art("upload data").ok();
+    for name in ["x.tar", "x.tar.zst", "x.zip"] {
+        let line = format!("export HEAD -o {name}");
+        let full = sandbox.command(&line).env("ART_FAULT", "full:1").run().fails_with(14);
+        let message = format!("/desk/{name}' failed");
+        assert!(full.stderr.starts_with("error: the export to '"), "{full}");
+        assert!(full.stderr.contains(&message), "{full}");
+        assert!(!sandbox.path(name).exists());
+        sandbox.art(&line).ok();
+    }
+    let full = sandbox.shell("art export HEAD > /dev/full").fails_with(14);
+    assert!(full.stderr.starts_with("error: cannot write 'the archive'"), "{full}");
+    assert!(full.stderr.contains("hint: free some disk space"), "{full}");
+}

@@ -27,6 +27,7 @@ mod golden;
 mod hooks;
 mod ignore_oracle;
 mod incoming;
+mod interrupted;
 mod interrupted_upload;
 mod merge_bases;
 mod merging;

@@ -147,3 +147,29 @@ fn a_trickle_of_bytes_ends_and_a_slow_line_gets_done() {
     });
     (FETCH.act)(&world, settings(if thorough() { 1000 } else { 4000 })).unwrap();
 }
+
+#[test]
+fn a_status_that_no_retry_changes_is_explained_and_asked_for_once() {
+    for (status, name, hint) in [
+        (405, "405 Method Not Allowed", "check the host and the path of the URI"),
+        (413, "413 Payload Too Large", "client_max_body_size"),
+    ] {
+        let world = World::new(Manners::Honest);
+        let asked = Arc::new(Mutex::new(std::collections::BTreeMap::<String, u32>::new()));
+        let counted = Arc::clone(&asked);
+        world.server().put_between(move |method, path| {
+            if method != "PUT" || !path.contains("/packs/") {
+                return None;
+            }
+            *counted.lock().unwrap().entry(path.to_owned()).or_default() += 1;
+            Some(Blow::Status(status))
+        });
+        let error = (FIRST_PUSH.act)(&world, transfer()).unwrap_err();
+        let words = words(&error);
+        assert!(words.contains(name) && words.contains(hint), "{words}");
+        let asked = asked.lock().unwrap().clone();
+        assert!(!asked.is_empty() && asked.values().all(|times| *times == 1), "{asked:?}");
+        world.server().clear();
+        (FIRST_PUSH.act)(&world, transfer()).unwrap();
+    }
+}
