@@ -3,7 +3,7 @@
 use super::record_change::RecordChange;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
-use crate::history::RecordTree;
+use crate::history::{RecordTree, RefPage};
 use crate::id::Id;
 use crate::name::{ProjectName, RefKind, RefName};
 use crate::record::{ProjectRecord, Record};
@@ -128,7 +128,9 @@ fn project_exists(repo: &Repository, project: &ProjectName) -> Result<bool> {
         return Ok(true);
     }
     for kind in [RefKind::Run, RefKind::Version, RefKind::Tag] {
-        if !repo.history().refs(&RefName::prefix(kind, project))?.is_empty() {
+        let page = RefPage { limit: Some(1), ..RefPage::default() };
+        let first = repo.history().list_refs_page(&RefName::prefix(kind, project), &page)?;
+        if !(first.refs.is_empty() && first.damaged.is_empty()) {
             return Ok(true);
         }
     }

@@ -9,14 +9,15 @@ pub const PAIRS: u64 = (ADJECTIVES.len() * ANIMALS.len()) as u64;
 ///
 /// `seed` determines the two words, and every bit of it counts. A random number, the nanoseconds of
 /// a clock or a process id are good seeds. Equal seeds give equal words.
-pub fn generate(mut taken: impl FnMut(&str) -> bool, seed: u64) -> Name {
+pub fn generate(mut is_taken: impl FnMut(&Name) -> bool, seed: u64) -> Name {
     let pair = (mixed(seed) % PAIRS) as usize;
     let base = format!("{}-{}", ADJECTIVES[pair / ANIMALS.len()], ANIMALS[pair % ANIMALS.len()]);
     let mut number = 1u64;
     loop {
         let name = format!("{base}-{number}");
-        if !taken(&name) {
-            return name.parse().expect("because two short words and a number are a valid name");
+        let name = name.parse().expect("because two short words and a number are a valid name");
+        if !is_taken(&name) {
+            return name;
         }
         number += 1;
     }
@@ -91,7 +92,7 @@ mod tests {
         assert!(first.as_str().ends_with("-1"));
         let base = first.as_str().trim_end_matches('1').to_owned();
         let taken = ["1", "2", "4"].map(|number| format!("{base}{number}"));
-        let next = generate(|name| taken.iter().any(|known| known == name), 42);
+        let next = generate(|name| taken.iter().any(|known| *known == name.as_str()), 42);
         assert_eq!(next.as_str(), format!("{base}3"));
     }
 

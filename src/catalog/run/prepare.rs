@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::history::source::{self, GitSource};
 use crate::history::{EntryMode, ObjectWriter};
 use crate::id::Id;
-use crate::name::{Name, ProjectName, RefKind, RefName};
+use crate::name::{Name, ProjectName, RefName};
 use crate::record::{Record, RunRecord, SourceRecord, Tags, run_name};
 use crate::remote::mask_passwords;
 use crate::repo::Repository;
@@ -207,10 +207,15 @@ pub(crate) fn run_exists_error(reference: &RefName) -> Error {
 
 /// Generates a name that no run of the project has.
 fn free_name(repo: &Repository, project: &ProjectName) -> Result<Name> {
-    let runs = repo.history().refs(&RefName::prefix(RefKind::Run, project))?;
-    let taken: std::collections::HashSet<&str> =
-        runs.iter().map(|(name, _)| name.name().as_str()).collect();
-    Ok(run_name::generate(|name| taken.contains(name), repo.settings().seed))
+    let mut failed = None;
+    // A lookup of each candidate, because a project can have very many runs.
+    let is_taken = |name: &Name| {
+        let reference = RefName::run(project.clone(), name.clone());
+        let found = repo.history().try_find_ref(&reference);
+        found.map_err(|error| failed = Some(error)).is_ok_and(|found| found.is_some())
+    };
+    let name = run_name::generate(is_taken, repo.settings().seed);
+    failed.map_or(Ok(name), Err)
 }
 
 /// Finds the entry at `path` in trees that may not be written yet.
