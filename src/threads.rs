@@ -1,6 +1,7 @@
 //! Threads on systems that refuse to start more of them. The work then runs in fewer threads or
 //! fails with `Unavailable`. It never panics, and no thread waits for a thread that did not start.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{Builder, Scope, ScopedJoinHandle};
 
@@ -24,9 +25,40 @@ pub fn spawn<'scope, T: Send + 'scope>(
 
 /// The error for a system that refuses to start a thread.
 pub fn refused(error: std::io::Error) -> Error {
-    Error::new(ErrorKind::Unavailable, "the system cannot start another thread")
+    refusal("the system cannot start another thread", error)
+}
+
+/// The error for a system that refuses to start a process.
+pub fn refused_process(error: std::io::Error) -> Error {
+    refusal("the system cannot start another process", error)
+}
+
+fn refusal(message: &str, error: std::io::Error) -> Error {
+    Error::new(ErrorKind::Unavailable, message)
         .with_source(error)
         .with_hint("close other programs or raise the process limit (ulimit -u), then try again")
+}
+
+/// Returns the number of threads, up to `wanted`, that the system starts now. Fails with `Unavailable`
+/// if it starts none. For libraries that start threads of their own and report a refusal badly.
+pub fn startable(wanted: usize) -> Result<usize> {
+    let gate = Mutex::new(());
+    std::thread::scope(|scope| {
+        let closed = gate.lock();
+        let mut refusal = None;
+        let mut started = 0;
+        while started < wanted.max(1) && refusal.is_none() {
+            match Builder::new().spawn_scoped(scope, || drop(gate.lock())) {
+                Ok(_) => started += 1,
+                Err(error) => refusal = Some(error),
+            }
+        }
+        drop(closed);
+        match refusal {
+            Some(error) if started == 0 => Err(refused(error)),
+            _ => Ok(started),
+        }
+    })
 }
 
 /// Runs `work` in up to `threads` threads, including the current one. Each call of `work` takes its

@@ -52,9 +52,29 @@ fn without_new_threads_a_command_works_or_fails_clearly() {
         let call = sandbox.program(prlimit.trim()).arg("--nproc=1:1").arg(&art).words(line);
         call.unprivileged().run()
     };
-    for line in ["versions", "runs", "log", "status data", "history --all"] {
+    for line in [
+        "versions",
+        "runs",
+        "log",
+        "status data",
+        "history --all",
+        "du",
+        "show",
+        "diff v1 HEAD",
+        "cat v1:data/d0/f0.txt",
+        "export v1 -o x.zip",
+        "register v2",
+        "promote v2",
+        "copy v2",
+        "undo --yes",
+    ] {
         let output = run(line);
         assert!([0, 1].contains(&output.code), "{line}: {output}");
+    }
+    for (line, code) in [("export v1 -o x.tar.zst", 14), ("run --name r -- true", 126)] {
+        let output = run(line);
+        assert_eq!(output.code, code, "{line}: {output}");
+        assert!(output.stderr.contains("raise the process limit (ulimit -u)"), "{output}");
     }
     sandbox.write("data/more", "new");
     sandbox.write("data/new.bin", noise(6, 6_000_000));

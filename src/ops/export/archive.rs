@@ -12,6 +12,7 @@ use super::tar::TarArchive;
 use super::zip::ZipArchive;
 use crate::clock::Timestamp;
 use crate::error::{IoResultExt, Result};
+use crate::threads::startable;
 
 /// The format of an archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -67,9 +68,13 @@ fn zstd_encoder(
     threads: usize,
     out: &mut dyn Write,
 ) -> io::Result<ZstdEncoder<'static, &mut dyn Write>> {
+    let wanted = threads.clamp(1, MAX_THREADS);
+    let started = startable(wanted).map_err(io::Error::other)?;
+    // The threads of the test may not have left the count of the system yet.
+    let workers = if started < wanted { 1 } else { wanted };
     let mut encoder = ZstdEncoder::new(out, ZSTD_LEVEL)?;
     encoder.include_checksum(true)?;
-    encoder.set_parameter(CParameter::NbWorkers(threads.clamp(1, MAX_THREADS) as u32))?;
+    encoder.set_parameter(CParameter::NbWorkers(workers as u32))?;
     encoder.set_parameter(CParameter::JobSize(ZSTD_JOB))?;
     Ok(encoder)
 }

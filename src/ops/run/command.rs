@@ -11,6 +11,7 @@ use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
 use super::Watch;
 use crate::error::{Error, ErrorKind, Result};
+use crate::threads::refused_process;
 use crate::tree_path::escaped;
 
 /// The exit code of a shell if a command does not exist.
@@ -97,7 +98,11 @@ fn not_started(program: &OsString, error: io::Error) -> CommandEnd {
     let shown = escaped(program.as_encoded_bytes());
     let is_absent = error.kind() == io::ErrorKind::NotFound;
     let code = if is_absent { NOT_FOUND } else { NOT_RUNNABLE };
-    let failed = Error::not_found(format!("cannot run '{shown}'"));
+    let message = format!("cannot run '{shown}'");
+    if error.kind() == io::ErrorKind::WouldBlock {
+        return Ended::NotStarted(code, refused_process(error).context(message));
+    }
+    let failed = Error::not_found(message);
     let failed = failed.with_hint(
         "install it in a directory of PATH; to run a file in this directory, type ./CMD",
     );
