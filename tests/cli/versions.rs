@@ -195,3 +195,27 @@ fn a_query_for_an_unknown_stage_is_refused_with_the_known_ones() {
         assert_eq!(sandbox.art(query).code, 2, "{query}");
     }
 }
+
+#[test]
+fn a_list_answers_from_its_cache_and_fsck_names_a_record_that_was_damaged_since() {
+    let sandbox = Sandbox::new();
+    sandbox.write("x", "1");
+    sandbox.art("init --project o/p").ok();
+    sandbox.art("upload x").ok();
+    sandbox.art("register v1").ok();
+    let before = sandbox.art("versions").ok().stdout;
+    let record = sandbox.git("--git-dir .artifacts rev-parse refs/versions/o/p/v1:version.toml");
+    let (start, rest) = record.trim().split_at(2);
+    let object = sandbox.path(format!(".artifacts/objects/{start}/{rest}"));
+    sandbox.tool("chmod", &format!("u+w {}", object.display()));
+    std::fs::write(&object, "damaged").unwrap();
+    assert_eq!(sandbox.art("versions").ok().stdout, before);
+    sandbox.art("get v1").fails_with(20);
+    let found = sandbox.art("fsck").fails_with(20);
+    assert!(found.stdout.contains("version.toml in commit"), "{found}");
+    assert!(found.stdout.contains("of refs/versions/o/p/v1"), "{found}");
+    // Without the cache, the list reads the record.
+    std::fs::remove_file(sandbox.path(".artifacts/cache/versions")).unwrap();
+    let marked = sandbox.art("versions").fails_with(3);
+    assert!(marked.stderr.contains("the version 'v1' can't be read"), "{marked}");
+}
