@@ -93,7 +93,7 @@ pub(crate) fn find_renamed_pairs(
             RefRelation::DeletedHereChangedThere | RefRelation::Diverged => {
                 finder.renamed_here(name)?
             }
-            RefRelation::Same if !sides.here.contains_key(name) => finder.deleted_there(name)?,
+            RefRelation::Same if !sides.here.contains_key(name) => finder.deleted_there(name),
             _ => None,
         });
     }
@@ -105,6 +105,20 @@ pub(crate) fn find_renamed_pairs(
             theirs.is_some_and(|name| sides.here.contains_key(name) && !left.contains(name));
     }
     Ok(pairs)
+}
+
+/// The local ref of a record that the remote renamed.
+struct LocalSide {
+    /// The ref; `None` if it was deleted.
+    current: Option<(RefName, Id)>,
+    /// Its last commit.
+    last: Id,
+}
+
+impl LocalSide {
+    fn present(name: &RefName, commit: Id) -> Self {
+        LocalSide { current: Some((name.clone(), commit)), last: commit }
+    }
 }
 
 struct Finder<'a> {
@@ -124,7 +138,7 @@ impl Finder<'_> {
             if is_known || !self.is_record(former, theirs)? {
                 continue;
             }
-            let Some((ours, last)) = self.ours_of(former)? else { continue };
+            let Some(LocalSide { current: ours, last }) = self.ours_of(former)? else { continue };
             let is_given_up = self.sides.memory.is_given_up(&former.now, theirs);
             if (ours.is_none() && is_given_up) || self.history.is_ancestor(&former.commit, &last)? {
                 continue;
@@ -136,21 +150,20 @@ impl Finder<'_> {
     }
 
     /// Finds the local ref of a record that the remote renamed, and its last local commit.
-    fn ours_of(&self, former: &FormerName) -> Result<Option<(Option<(RefName, Id)>, Id)>> {
+    fn ours_of(&self, former: &FormerName) -> Result<Option<LocalSide>> {
         if let Some(commit) = self.sides.here.get(&former.name)
             && self.is_record(former, commit)?
         {
-            return Ok(Some((Some((former.name.clone(), *commit)), *commit)));
+            return Ok(Some(LocalSide::present(&former.name, *commit)));
         }
         let Some(departure) = self.sides.departed.get(&former.name) else { return Ok(None) };
         if !self.is_record(former, &departure.commit)? {
             return Ok(None);
         }
         Ok(match &departure.end {
-            End::Deleted(last) => Some((None, *last)),
+            End::Deleted(last) => Some(LocalSide { current: None, last: *last }),
             End::Now(name) => {
-                let commit = self.sides.here.get(name);
-                commit.map(|commit| (Some((name.clone(), *commit)), *commit))
+                self.sides.here.get(name).map(|commit| LocalSide::present(name, *commit))
             }
         })
     }
@@ -179,12 +192,10 @@ impl Finder<'_> {
     }
 
     /// Handles `was`, which was renamed locally and deleted on the remote.
-    fn deleted_there(&self, was: &RefName) -> Result<Option<RenamedPair>> {
-        if self.sides.memory.was_deleted_there(was).is_none() {
-            return Ok(None);
-        }
-        let ours = self.now(was).filter(|(name, _)| !self.sides.there.contains_key(name));
-        Ok(ours.map(|ours| RenamedPair::new(was, Some(ours), None)))
+    fn deleted_there(&self, was: &RefName) -> Option<RenamedPair> {
+        self.sides.memory.was_deleted_there(was)?;
+        let ours = self.now(was).filter(|(name, _)| !self.sides.there.contains_key(name))?;
+        Some(RenamedPair::new(was, Some(ours), None))
     }
 
     /// The local ref that left the name `was`.

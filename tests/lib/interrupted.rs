@@ -92,15 +92,9 @@ fn an_interrupted_download_wrote_no_file_and_reports_it() {
 fn an_interrupted_export_left_no_file_and_reports_it() {
     let place = Place::new();
     for format in [ArchiveFormat::TarZst, ArchiveFormat::Zip] {
-        let options = |output| ExportOptions {
-            revision: "HEAD".parse().unwrap(),
-            format,
-            output,
-            force: false,
-            allow_disabled: false,
-        };
+        let options = ExportOptions::new("HEAD".parse().unwrap(), format);
         let file = place.path("out.archive");
-        let to_file = options(Some(file.clone()));
+        let to_file = options.clone().output(file.clone());
         at_each_check(
             &|progress| export(&place.repo, &to_file, &mut std::io::sink(), progress).map(|_| ()),
             &|error| {
@@ -109,7 +103,7 @@ fn an_interrupted_export_left_no_file_and_reports_it() {
             },
         );
         std::fs::remove_file(&file).unwrap();
-        let to_stream = options(None);
+        let to_stream = options;
         at_each_check(
             &|progress| export(&place.repo, &to_stream, &mut std::io::sink(), progress).map(|_| ()),
             &|error| {
@@ -127,7 +121,7 @@ fn an_interrupted_fsck_reports_that_the_check_changed_nothing() {
         (false, "interrupted; the check changed nothing"),
         (true, "interrupted; finished repairs are kept, and the rest is unchanged"),
     ] {
-        let options = FsckOptions { full: true, repair };
+        let options = FsckOptions::default().full(true).repair(repair);
         at_each_check(&|progress| fsck(&place.repo, &options, progress).map(|_| ()), &|error| {
             assert_eq!(error.message(), kept)
         });

@@ -96,7 +96,7 @@ mod tests {
         let beneath = Beneath::open(root.path()).unwrap();
         let (file, before) = (beneath.open_file(b"file").unwrap(), ESCAPED.get());
         let kind = ItemKind::File(Stat::of_file(&file).unwrap());
-        let item = Item { path: "file".into(), kind };
+        let item = IngestItem { path: "file".into(), kind };
         let found = hash_items(&beneath, &[item], 1, &NoProgress).unwrap();
         assert_eq!(found[0].as_ref().unwrap().0, Id::of_blob(b"content"));
         assert_eq!(ESCAPED.get(), before);

@@ -89,7 +89,7 @@ impl Walk {
 mod tests {
     use super::*;
     use crate::fs::atomic;
-    use crate::fs::walk::{Everything, Kind, walk};
+    use crate::fs::walk::{EntryKind, Everything, walk};
     use crate::progress::NoProgress;
     use crate::tree_path::ESCAPED;
 
@@ -113,7 +113,7 @@ mod tests {
         let mut expected = vec![BString::default(); walk.directories.len()];
         for (index, directory) in walk.directories.iter().enumerate() {
             for (name, kind) in directory.iter() {
-                let Kind::Directory(below) = kind else { continue };
+                let EntryKind::Directory(below) = kind else { continue };
                 expected[below as usize] = joined(&expected[index], name);
             }
         }
@@ -126,7 +126,7 @@ mod tests {
         }
         let all: usize = expected.iter().map(|path| path.len()).sum();
         // The total counts a slash before each name at the top.
-        let tops = expected.iter().filter(|path| path.len() > 0 && !path.contains(&b'/')).count();
+        let tops = expected.iter().filter(|path| !path.is_empty() && !path.contains(&b'/')).count();
         let sizes = PathSizes { depth: 4, longest: 7, total: (all + tops) as u64 };
         assert_eq!(walk.path_sizes(), sizes);
     }

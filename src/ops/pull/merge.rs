@@ -192,7 +192,7 @@ impl PullMerge<'_> {
         sides: &Sides<'_>,
     ) -> Result<()> {
         let who = self.connection.repo.signature();
-        let mut moves = Vec::new();
+        let mut settled = Vec::new();
         for pair in pairs {
             let remote = &self.connection.remote.name;
             let message = format!("Merge {} of '{remote}'", pair.was.kind().as_str());
@@ -200,26 +200,26 @@ impl PullMerge<'_> {
             let memory = &mut self.memory;
             match merge_renamed_pair(self.connection.repo, change.writer(), pair, &options, memory)?
             {
-                PairMerge::Moved(moved) => moves.push((pair, moved)),
+                PairMerge::Moved(moved) => settled.push((pair, moved)),
                 PairMerge::Conflict(fields) => self.pair_conflict(pair, fields),
             }
         }
         // A ref with a conflict keeps its name, so no other ref can get the name.
-        while let Some(at) = moves.iter().position(|(_, moved)| self.is_blocked(moved)) {
-            let (pair, moved) = moves.remove(at);
+        while let Some(at) = settled.iter().position(|(_, moved)| self.is_blocked(moved)) {
+            let (pair, moved) = settled.remove(at);
             let names = moved.from.iter().zip(&moved.to);
             let fields = names.map(|(ours, theirs)| name_conflict(pair, &ours.0, &theirs.0));
             self.pair_conflict(pair, fields.collect());
         }
         let reached: BTreeSet<RefName> =
-            moves.iter().filter_map(|(_, moved)| Some(moved.to.as_ref()?.0.clone())).collect();
+            settled.iter().filter_map(|(_, moved)| Some(moved.to.as_ref()?.0.clone())).collect();
         let current = self.connection.repo.history().head()?;
-        for (pair, moved) in moves {
+        for (pair, moved) in settled {
             if let (Some((from, old)), Some((to, _))) = (&moved.from, &moved.to)
                 && from != to
             {
                 if !reached.contains(from) {
-                    self.leave(change, (from, *old), sides)?;
+                    self.leave(change, (from, *old), sides);
                 }
                 if current.as_ref() == Some(from) {
                     change.transaction().set_head(Some(to.clone()));
@@ -245,7 +245,7 @@ impl PullMerge<'_> {
         change: &mut RecordChange<'_>,
         (name, old): (&RefName, Id),
         sides: &Sides<'_>,
-    ) -> Result<()> {
+    ) {
         let new = sides.there.get(name).copied();
         let how = if new.is_some() { PullChange::Replaced } else { PullChange::Deleted };
         if new.is_some() {
@@ -253,7 +253,6 @@ impl PullMerge<'_> {
             self.memory.note_agreed(name, new);
         }
         self.refs.push(PulledRef { name: name.clone(), old: Some(old), new, how });
-        Ok(())
     }
 
     /// Reports the new commit of a renamed ref.

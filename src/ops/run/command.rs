@@ -100,7 +100,7 @@ fn not_started(program: &OsString, error: io::Error) -> CommandEnd {
     let code = if is_absent { NOT_FOUND } else { NOT_RUNNABLE };
     let message = format!("cannot run '{shown}'");
     if error.kind() == io::ErrorKind::WouldBlock {
-        return Ended::NotStarted(code, refused_process(error).context(message));
+        return CommandEnd::NotStarted(code, refused_process(error).context(message));
     }
     let failed = Error::not_found(message);
     let failed = failed.with_hint(

@@ -13,7 +13,7 @@ use crate::sync::{RefMemory, RenamedPair};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum PairMerge {
     /// The local ref moves.
-    Moved(PairMove),
+    Moved(Box<PairMove>),
     /// Conflicts that need a choice.
     Conflict(Vec<FieldConflict>),
 }
@@ -105,7 +105,7 @@ pub(crate) fn merge_renamed_pair(
             }
         },
     };
-    Ok(PairMerge::Moved(PairMove { from, to, dropped }))
+    Ok(PairMerge::Moved(Box::new(PairMove { from, to, dropped })))
 }
 
 /// Fails if another local ref has the remote's name.

@@ -9,12 +9,12 @@ fn renames(renames: &[(u128, &str, &str)], moves: &[(&str, &str, &str)]) -> Prop
     for (name, old, new) in moves {
         proposal.refs.extend(push(name, old, new).refs);
     }
-    let renamed = |(uuid, from, to): &(u128, &str, &str)| Renamed {
+    let to_renamed = |(uuid, from, to): &(u128, &str, &str)| Renamed {
         uuid: Uuid::from_u128(*uuid),
         from: run(from),
         to: run(to),
     };
-    proposal.renamed = renames.iter().map(renamed).collect();
+    proposal.renamed = renames.iter().map(to_renamed).collect();
     proposal
 }
 
@@ -67,7 +67,7 @@ fn a_checkpoint_keeps_the_former_names() {
     done(log.commit(&mut state, &renames(&[], &[("a", "-", "1")])));
     let proposal = renames(&[(1, "a", "b")], &[("a", "1", "-"), ("b", "-", "2")]);
     done(log.commit(&mut state, &proposal));
-    log.write_checkpoint(&mut state).unwrap();
+    log.write_checkpoint(&state).unwrap();
     let reader = log.load().unwrap();
     assert_eq!(reader.remote_state(), state.remote_state());
     assert_eq!(former(&reader), names(&[(1, "a", "b")]));
