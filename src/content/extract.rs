@@ -405,9 +405,9 @@ impl Reader<'_> {
             return Err(Error::corrupt(format!("the chunk {id} is itself chunked")));
         }
         if location.size != chunk.size {
-            let (is, said) = (location.size, chunk.size);
+            let (is, stated) = (location.size, chunk.size);
             return Err(Error::corrupt(format!(
-                "the chunk {id} has {is} bytes, but a manifest states {said}"
+                "the chunk {id} has {is} bytes, but a manifest states {stated}"
             ))
             .with_hint("art fsck --full"));
         }

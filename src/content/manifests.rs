@@ -113,9 +113,9 @@ impl ContentCheck {
                     problem = Some(ManifestProblem::ChunkMissing(text));
                 }
                 Some(place) if place.size != chunk.size => {
-                    let (id, is, said) = (chunk.id, place.size, chunk.size);
+                    let (id, is, stated) = (chunk.id, place.size, chunk.size);
                     let text =
-                        format!("its chunk {id} has {is} bytes, but the manifest states {said}");
+                        format!("its chunk {id} has {is} bytes, but the manifest states {stated}");
                     problem = Some(ManifestProblem::Wrong(text));
                 }
                 Some(place) if !self.is_readable(&place) => {

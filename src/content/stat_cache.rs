@@ -169,7 +169,7 @@ impl StatCache {
         if total > MAX_RECORDS {
             self.write(tmp, fresh.into_iter())?;
         } else {
-            self.write(tmp, Union::new(&fresh, merged)?)?;
+            self.write(tmp, MergedRecords::new(&fresh, merged)?)?;
         }
         debug_assert!(rest.len() + merged.len() == self.tables.len());
         merged.iter().try_for_each(|table| atomic::remove_file(&table.path))
@@ -212,7 +212,7 @@ impl StatCache {
 /// newest.
 ///
 /// Tables are read, not mapped: mapped pages would stay in memory until the end.
-struct Union<'a> {
+struct MergedRecords<'a> {
     fresh: &'a [[u8; RECORD_LEN]],
     older: Vec<SortedTable>,
 }
@@ -240,15 +240,15 @@ impl SortedTable {
     }
 }
 
-impl<'a> Union<'a> {
+impl<'a> MergedRecords<'a> {
     fn new(fresh: &'a [[u8; RECORD_LEN]], tables: &[StatTable]) -> Result<Self> {
         let older =
             tables.iter().map(|table| SortedTable::open(&table.path)).collect::<Result<_>>()?;
-        Ok(Union { fresh, older })
+        Ok(MergedRecords { fresh, older })
     }
 }
 
-impl Iterator for Union<'_> {
+impl Iterator for MergedRecords<'_> {
     type Item = [u8; RECORD_LEN];
 
     fn next(&mut self) -> Option<Self::Item> {

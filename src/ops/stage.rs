@@ -112,7 +112,7 @@ pub fn stage(
         let version = find_version(repo, &options.version)?;
         apply(change, &version, options)
     })?;
-    staged.tell(repo, progress);
+    staged.run_post_hook(repo, progress);
     let operation = changed.operation.map(|operation| operation.id);
     let (outcome, tree) = changed.value;
     let total = total(repo, &mut Sizes::new(repo), tree, COUNT_LIMIT, progress)?;
@@ -133,11 +133,11 @@ fn apply(
         StageTarget::Next => rules.policy.next_stage(&from)?,
     };
     rules.policy.check_stage(to)?;
-    let said = GivenReason { reason: options.reason.clone(), message: options.message.clone() };
+    let given = GivenReason { reason: options.reason.clone(), message: options.message.clone() };
     let mut draft = version.draft.clone();
     let (mut commit, mut displaced) = (None, Vec::new());
-    if !is_in_stage(&draft.record, to, &said) {
-        displaced = enter_stage(change, &project, &rules, &mut draft, to, &said)?;
+    if !is_in_stage(&draft.record, to, &given) {
+        displaced = enter_stage(change, &project, &rules, &mut draft, to, &given)?;
         let subject = format!("stage: {from} -> {to}");
         commit = change.update_version(version, &draft, &subject)?;
     }

@@ -114,17 +114,17 @@ fn welcome(
     let (repo, author) = (change.repo(), change.author());
     let rules = project_policy(repo, project)?;
     let stage = &version.record().stage;
-    let said = GivenReason {
+    let given = GivenReason {
         reason: Some(TRANSFERRED.to_owned()),
         message: format!("from {}", version.reference.project()),
     };
     let facts = Facts::read(repo, project, &rules.policy, &version.draft, stage)?;
-    let request = policy_request(version.record(), stage, &said, &author, &facts, change.now());
+    let request = policy_request(version.record(), stage, &given, &author, &facts, change.now());
     rules.policy.check_arrival(&request.as_move(), project)?;
     let reason = TRANSFERRED.to_owned();
     Ok(StageReason {
         reason,
-        message: said.message.clone(),
+        message: given.message.clone(),
         author: author.clone(),
         verdict: rules.verdict(),
     })

@@ -128,7 +128,7 @@ pub fn parse_header(block: &[u8; BLOCK]) -> Result<(MemberKind, Id, u64), Format
     let header = tar::Header::from_byte_slice(block);
     let mut summed = header.clone();
     summed.set_cksum();
-    if !matches!((header.cksum(), summed.cksum()), (Ok(said), Ok(is)) if said == is) {
+    if !matches!((header.cksum(), summed.cksum()), (Ok(stated), Ok(is)) if stated == is) {
         return Err(FormatError::NotA("the header of a tar member"));
     }
     let path = header.path_bytes();

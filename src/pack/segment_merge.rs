@@ -110,7 +110,7 @@ struct Merge<'a, 'b> {
     next: BinaryHeap<Reverse<(Id, MemberKind, usize, usize)>>,
     last: Option<(Id, MemberKind)>,
     /// The locations of the last id and kind so far.
-    said: Vec<Location>,
+    written: Vec<Location>,
 }
 
 impl<'a, 'b> Merge<'a, 'b> {
@@ -119,8 +119,8 @@ impl<'a, 'b> Merge<'a, 'b> {
         table: &'a FrameTable,
         keep: Keep,
     ) -> Result<Self, FormatError> {
-        let (next, said) = Default::default();
-        let mut merge = Merge { segments, table, keep, next, last: None, said };
+        let (next, written) = Default::default();
+        let mut merge = Merge { segments, table, keep, next, last: None, written };
         (0..segments.len()).try_for_each(|number| merge.push(number, 0))?;
         Ok(merge)
     }
@@ -151,15 +151,15 @@ impl<'a, 'b> Merge<'a, 'b> {
     }
 
     fn is_another(&self, number: usize, at: usize) -> Result<bool, FormatError> {
-        Ok(!self.said.contains(&self.segments[number].location(at)?))
+        Ok(!self.written.contains(&self.segments[number].location(at)?))
     }
 
     fn note(&mut self, is_first: bool, number: usize, at: usize) -> Result<(), FormatError> {
         if self.keep == Keep::AllPlaces {
             if is_first {
-                self.said.clear();
+                self.written.clear();
             }
-            self.said.push(self.segments[number].location(at)?);
+            self.written.push(self.segments[number].location(at)?);
         }
         Ok(())
     }

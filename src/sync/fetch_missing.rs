@@ -40,11 +40,11 @@ pub(crate) fn fetch_missing(repo: &Repository, ids: &[Id], progress: &dyn Progre
     // The error of a remote without any push does not explain missing content.
     match failed.filter(|error: &Error| error.kind() != ErrorKind::NotFound) {
         None => only_on_forgotten(repo, &missing, progress).map_or(Ok(()), Err),
-        Some(error) => Err(told(error, missing.len())),
+        Some(error) => Err(missing_error(error, missing.len())),
     }
 }
 
-fn told(error: Error, count: usize) -> Error {
+fn missing_error(error: Error, count: usize) -> Error {
     let contents =
         if count == 1 { "a content is".to_owned() } else { format!("{count} contents are") };
     error.context(format!("{contents} missing locally and cannot be fetched"))

@@ -61,7 +61,7 @@ fn run(env: Env, cli: &Cli) -> Exit {
     // A failed operation has not ended its progress; its line must not stay above the error.
     context.progress().end();
     let exit = match done {
-        Ok(Exit::Ok) if context.ui.is_untold() => Exit::Partly,
+        Ok(Exit::Ok) if context.ui.is_unprinted() => Exit::Partly,
         Ok(exit) => exit,
         Err(error) => report::failure(&error, &context.ui),
     };

@@ -61,7 +61,7 @@ pub(crate) fn list_moves(
 }
 
 /// Prints the amount of downloaded content, if any.
-pub(crate) fn tell_content(page: &mut Page<'_>, content: &Brought) -> Result<()> {
+pub(crate) fn print_content(page: &mut Page<'_>, content: &Brought) -> Result<()> {
     if content.contents == 0 {
         return Ok(());
     }

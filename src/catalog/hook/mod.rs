@@ -42,7 +42,7 @@ const LONGEST_VARIABLE: usize = 32 << 10;
 
 /// The JSON input of a hook.
 #[derive(Serialize)]
-struct Told<'a, E> {
+struct HookInput<'a, E> {
     format: u32,
     hook: &'a str,
     repository: String,
@@ -152,14 +152,14 @@ impl Hook {
 
     fn input<E: HookEvent>(&self, repo: &Repository, event: &E) -> Result<Vec<u8>> {
         let identity = &repo.settings().identity;
-        let told = Told {
+        let hook_input = HookInput {
             format: FORMAT,
             hook: &self.name,
             repository: text_of_bytes(self.repository.as_os_str().as_encoded_bytes()),
             author: Author { name: identity.name.clone(), email: identity.email.clone() },
             event,
         };
-        let mut input = serde_json::to_vec(&told).map_err(|error| {
+        let mut input = serde_json::to_vec(&hook_input).map_err(|error| {
             Error::internal("cannot write a hook's input as JSON").with_source(error)
         })?;
         input.push(b'\n');

@@ -92,13 +92,13 @@ enum Stop {
 }
 
 impl Running {
-    /// Waits until the hook ends, and passes its output to `heard`.
+    /// Waits until the hook ends, and passes its output to `on_output`.
     pub(super) fn watch(
         mut self,
         call: &Call<'_>,
-        heard: &mut dyn FnMut(&[u8]),
+        on_output: &mut dyn FnMut(&[u8]),
     ) -> Result<HookEnd> {
-        let watched = self.wait(call, heard);
+        let watched = self.wait(call, on_output);
         if !matches!(watched, Ok(None)) {
             // The remaining processes of the group have had their time.
             self.signal(Signal::KILL);
@@ -117,12 +117,12 @@ impl Running {
 
     /// Waits until the hook ends, or until its grace period after a stop is over. Returns the
     /// reason for the stop, if any.
-    fn wait(&mut self, call: &Call<'_>, heard: &mut dyn FnMut(&[u8])) -> Result<Option<Stop>> {
+    fn wait(&mut self, call: &Call<'_>, on_output: &mut dyn FnMut(&[u8])) -> Result<Option<Stop>> {
         let begun = Instant::now();
         let mut stop: Option<(Stop, Instant)> = None;
         let mut ended: Option<Instant> = None;
         loop {
-            self.transfer(call.input, heard)?;
+            self.transfer(call.input, on_output)?;
             // Shows progress for a hook without output too.
             call.progress.advance(0);
             if ended.is_none() && self.has_ended()? {
@@ -171,7 +171,7 @@ impl Running {
     }
 
     /// Waits briefly until output can be read or input can be written, and then transfers it.
-    fn transfer(&mut self, bytes: &[u8], heard: &mut dyn FnMut(&[u8])) -> Result<()> {
+    fn transfer(&mut self, bytes: &[u8], on_output: &mut dyn FnMut(&[u8])) -> Result<()> {
         let mut ready = Vec::with_capacity(2);
         if let Some(output) = &self.output {
             ready.push(PollFd::new(output, PollFlags::IN));
@@ -184,17 +184,17 @@ impl Running {
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(Error::io("listen to", "a hook", error.into())),
         }
-        self.listen(heard);
+        self.listen(on_output);
         self.feed(bytes);
         Ok(())
     }
 
-    fn listen(&mut self, heard: &mut dyn FnMut(&[u8])) {
+    fn listen(&mut self, on_output: &mut dyn FnMut(&[u8])) {
         let Some(output) = &mut self.output else { return };
         let mut buffer = [0; 16 << 10];
         match output.read(&mut buffer) {
             Ok(0) => self.output = None,
-            Ok(length) => heard(&buffer[..length]),
+            Ok(length) => on_output(&buffer[..length]),
             Err(error) if is_for_later(&error) => {}
             Err(_) => self.output = None,
         }

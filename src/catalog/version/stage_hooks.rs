@@ -19,7 +19,7 @@ pub(crate) struct StagedVersions(Vec<StageEvent>);
 
 impl StagedVersions {
     /// Runs the post hook. The caller must not hold a lock.
-    pub(crate) fn tell(&self, repo: &Repository, progress: &dyn Progress) {
+    pub(crate) fn run_post_hook(&self, repo: &Repository, progress: &dyn Progress) {
         for event in &self.0 {
             run_post(repo, event, progress);
         }

@@ -100,16 +100,16 @@ pub(crate) fn check_first_stage(
         change.writer().write_out()?;
     }
     let facts = Facts::read(change.repo(), project, &rules.policy, draft, stage)?;
-    let (author, said) = (change.author(), GivenReason::default());
-    let request = policy_request(&draft.record, stage, &said, &author, &facts, change.now());
+    let (author, given) = (change.author(), GivenReason::default());
+    let request = policy_request(&draft.record, stage, &given, &author, &facts, change.now());
     rules.policy.check_new(&request.as_move())
 }
 
 /// Returns true if `record` is already in the stage `to`, and the given reason is not new.
-pub(crate) fn is_in_stage(record: &VersionRecord, to: &Name, said: &GivenReason) -> bool {
+pub(crate) fn is_in_stage(record: &VersionRecord, to: &Name, given: &GivenReason) -> bool {
     let last = record.stage_conditions.last();
-    let is_said = |reason: &String| last.is_some_and(|last| last.reason == *reason);
-    record.stage == *to && said.reason.as_ref().is_none_or(is_said)
+    let is_given = |reason: &String| last.is_some_and(|last| last.reason == *reason);
+    record.stage == *to && given.reason.as_ref().is_none_or(is_given)
 }
 
 /// Moves the version `draft` of `project` to the stage `to`, if the rules allow it, and moves the
@@ -122,7 +122,7 @@ pub(crate) fn enter_stage(
     rules: &ProjectPolicy,
     draft: &mut VersionDraft,
     to: &Name,
-    said: &GivenReason,
+    given: &GivenReason,
 ) -> Result<Vec<DisplacedVersion>> {
     let (author, now) = (change.author(), change.now());
     if Facts::are_needed(&rules.policy, to) {
@@ -131,7 +131,7 @@ pub(crate) fn enter_stage(
     }
     let facts = Facts::read(change.repo(), project, &rules.policy, draft, to)?;
     let record = &mut draft.record;
-    let request = policy_request(record, to, said, &author, &facts, now);
+    let request = policy_request(record, to, given, &author, &facts, now);
     let displaced = rules.policy.check(&request.as_move())?.into_displaced(&request.as_move())?;
     let why = |reason: &str, message: String| StageReason {
         reason: reason.to_owned(),
@@ -139,10 +139,10 @@ pub(crate) fn enter_stage(
         author: author.clone(),
         verdict: rules.verdict(),
     };
-    let reason = said.reason.as_deref().unwrap_or(&change.repo().settings().stage_reason);
+    let reason = given.reason.as_deref().unwrap_or(&change.repo().settings().stage_reason);
     let comer = record.name.clone();
-    announce(change, project, record, to, said.reason.as_deref(), &said.message);
-    record.enter(to.clone(), why(reason, said.message.clone()), now);
+    announce(change, project, record, to, given.reason.as_deref(), &given.message);
+    record.enter(to.clone(), why(reason, given.message.clone()), now);
     let mut moved = Vec::new();
     for leaver in displaced {
         let reference = RefName::version(project.clone(), leaver.version.clone());
@@ -189,7 +189,7 @@ pub(crate) struct PolicyRequest<'a> {
     record: &'a VersionRecord,
     stays: Vec<Stay>,
     to: &'a Name,
-    said: &'a GivenReason,
+    given: &'a GivenReason,
     author: &'a str,
     facts: &'a Facts,
     now: crate::clock::Timestamp,
@@ -199,12 +199,12 @@ pub(crate) struct PolicyRequest<'a> {
 pub(crate) fn policy_request<'a>(
     record: &'a VersionRecord,
     to: &'a Name,
-    said: &'a GivenReason,
+    given: &'a GivenReason,
     author: &'a str,
     facts: &'a Facts,
     now: crate::clock::Timestamp,
 ) -> PolicyRequest<'a> {
-    PolicyRequest { record, stays: Stay::all_of(record), to, said, author, facts, now }
+    PolicyRequest { record, stays: Stay::all_of(record), to, given, author, facts, now }
 }
 
 impl PolicyRequest<'_> {
@@ -219,8 +219,8 @@ impl PolicyRequest<'_> {
             stays: &self.stays,
             from: &self.record.stage,
             to: self.to,
-            reason: self.said.reason.as_deref().unwrap_or_default(),
-            message: &self.said.message,
+            reason: self.given.reason.as_deref().unwrap_or_default(),
+            message: &self.given.message,
             author: self.author,
             now: self.now,
             occupants: &self.facts.occupants,

@@ -352,12 +352,12 @@ mod tests {
 
     #[test]
     fn times_outside_the_dos_range_are_clamped() {
-        let told = |time: &str| dos_time(time.parse().unwrap());
+        let encoded = |time: &str| dos_time(time.parse().unwrap());
         // The expected values are from Info-ZIP's zip with TZ=UTC, read with od.
-        assert_eq!(told("1970-01-01"), 0x0021_0000);
-        assert_eq!(told("2026-11-21 12:34:56"), 0x5d75_645c);
-        assert_eq!(told("2026-11-21 12:34:57"), 0x5d75_645c);
-        assert_eq!(told("2107-12-31 23:59:59"), told("2300-01-01"));
+        assert_eq!(encoded("1970-01-01"), 0x0021_0000);
+        assert_eq!(encoded("2026-11-21 12:34:56"), 0x5d75_645c);
+        assert_eq!(encoded("2026-11-21 12:34:57"), 0x5d75_645c);
+        assert_eq!(encoded("2107-12-31 23:59:59"), encoded("2300-01-01"));
     }
 
     #[test]

@@ -68,17 +68,17 @@ pub fn check(repo: &Repository, options: &CheckPolicyOptions) -> Result<CheckOut
     let (to, record) = (&options.stage, version.record());
     rules.policy.check_stage(to)?;
     let (reason, message) = (options.reason.clone(), options.message.clone());
-    let said = GivenReason { reason, message };
+    let given = GivenReason { reason, message };
     let who = repo.signature();
     let author = format!("{} <{}>", who.name, who.email);
     // A move that would change nothing is always allowed.
-    let verdict = if is_in_stage(record, to, &said) {
+    let verdict = if is_in_stage(record, to, &given) {
         Verdict::default()
     } else {
         let facts = Facts::read(repo, &project, &rules.policy, &version.draft, to)?;
         rules
             .policy
-            .check(&policy_request(record, to, &said, &author, &facts, who.time).as_move())?
+            .check(&policy_request(record, to, &given, &author, &facts, who.time).as_move())?
     };
     Ok(CheckOutcome {
         version: record.name.clone(),

@@ -114,9 +114,9 @@ pub fn register(
     // The post hooks run after the store's lock for the import is released.
     let made = taken.and_then(ImportedPath::into_made).filter(|_| changed.operation.is_some());
     if let (Some(upload), Some((run, uploaded))) = (upload, made) {
-        upload.tell(run, uploaded, progress);
+        upload.run_post_hook(run, uploaded, progress);
     }
-    staged.tell(repo, progress);
+    staged.run_post_hook(repo, progress);
     let operation = changed.operation.map(|operation| operation.id);
     let Made { outcome, run, tree } = changed.value;
     let total = total(repo, &mut Sizes::new(repo), tree, COUNT_LIMIT, progress)?;
@@ -209,12 +209,12 @@ impl Registration<'_> {
     /// Checks that the existing version matches the request. Otherwise, refuses.
     fn compare(&self, change: &mut RecordChange<'_>, version: &LoadedVersion) -> Result<Made> {
         let draft = self.requested(change, version)?;
-        let said = self.said();
+        let given_reason = self.given_reason();
         let is_staged = self
             .options
             .stage
             .as_ref()
-            .is_none_or(|stage| is_in_stage(&draft.record, stage, &said));
+            .is_none_or(|stage| is_in_stage(&draft.record, stage, &given_reason));
         if draft != version.draft || !is_staged {
             let (name, project) = (self.reference.name(), self.reference.project());
             let message = format!("the version '{name}' already exists in {project}");
@@ -320,16 +320,16 @@ impl Registration<'_> {
         rules: &ProjectPolicy,
         draft: &mut VersionDraft,
     ) -> Result<Vec<DisplacedVersion>> {
-        let said = self.said();
+        let given_reason = self.given_reason();
         match &self.options.stage {
-            Some(stage) if !is_in_stage(&draft.record, stage, &said) => {
-                enter_stage(change, self.reference.project(), rules, draft, stage, &said)
+            Some(stage) if !is_in_stage(&draft.record, stage, &given_reason) => {
+                enter_stage(change, self.reference.project(), rules, draft, stage, &given_reason)
             }
             _ => Ok(Vec::new()),
         }
     }
 
-    fn said(&self) -> GivenReason {
+    fn given_reason(&self) -> GivenReason {
         let options = self.options;
         GivenReason { reason: options.reason.clone(), message: options.message.clone() }
     }

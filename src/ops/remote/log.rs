@@ -163,7 +163,7 @@ pub fn log(
     for some in names.chunks(AT_ONCE) {
         check_interrupt(progress)?;
         let entries = connection.log.entries(&connection.state, some)?;
-        tell_missing(&name, some, &entries, progress);
+        warn_of_missing(&name, some, &entries, progress);
         for (_, entry) in entries {
             show(&RemoteEntry::new(&entry, connection.state.remote_state()))?;
         }
@@ -173,7 +173,7 @@ pub fn log(
 }
 
 /// Warns about missing entries.
-fn tell_missing(
+fn warn_of_missing(
     remote: &Name,
     names: &[EntryName],
     entries: &[(EntryName, Arc<Entry>)],

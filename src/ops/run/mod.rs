@@ -333,7 +333,8 @@ impl RunOutcome {
 ///
 /// If a user set the status while the command ran, that status stays.
 fn end(record: &mut RunRecord, ended: &CommandEnd, now: Timestamp) -> String {
-    let said = (record.status != RunStatus::Running).then_some((record.status, record.finished_at));
+    let set_by_user =
+        (record.status != RunStatus::Running).then_some((record.status, record.finished_at));
     let subject = match ended {
         CommandEnd::Exited(code) => {
             record.exited(*code, now);
@@ -350,7 +351,7 @@ fn end(record: &mut RunRecord, ended: &CommandEnd, now: Timestamp) -> String {
             "the command could not be started".to_owned()
         }
     };
-    if let Some((status, finished_at)) = said {
+    if let Some((status, finished_at)) = set_by_user {
         record.status = status;
         record.finished_at = finished_at;
     }

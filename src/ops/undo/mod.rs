@@ -146,7 +146,7 @@ fn revert(
         })?;
         Ok((plan.records(), plan.operation))
     })?;
-    staged.tell(repo, progress);
+    staged.run_post_hook(repo, progress);
     let (records, undone) = changed.value;
     let operation = changed.operation.ok_or_else(|| Error::internal("an undo without a move"))?;
     Ok(UndoOutcome { undone, records, operation: Some(operation) })

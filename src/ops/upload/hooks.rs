@@ -49,7 +49,7 @@ impl Approved<'_> {
     }
 
     /// Runs the post hook. The caller must not hold a lock.
-    pub(crate) fn tell(self, run: Name, uploaded: Uploaded, progress: &dyn Progress) {
+    pub(crate) fn run_post_hook(self, run: Name, uploaded: Uploaded, progress: &dyn Progress) {
         let event = UploadEvent { run: Some(run), done: Some(uploaded), ..self.event };
         run_post(self.repo, &event, progress);
     }

@@ -198,7 +198,7 @@ pub fn upload(
     })?;
     if let Some(commit) = outcome.commit {
         let uploaded = hooks::uploaded(&outcome, commit);
-        approved.tell(outcome.run.clone(), uploaded, progress);
+        approved.run_post_hook(outcome.run.clone(), uploaded, progress);
     }
     Ok(outcome)
 }

@@ -327,7 +327,7 @@ fn a_deleted_input_does_no_harm_if_the_compacted_file_exists() {
 
 /// Compacts over a store that fails with `fault` at request `at`. Counts only the first reading
 /// requests and all other requests. Returns true if the fault occurred.
-fn put_together_with(repo: &Repository, fault: Fault, at: u64) -> bool {
+fn compact_with(repo: &Repository, fault: Fault, at: u64) -> bool {
     let mut connection = Connection::open(repo, None).unwrap();
     connection.refresh(&NoProgress).unwrap();
     let objects = FsStore::new(repo.directory().join("../../store"));
@@ -361,7 +361,7 @@ fn no_failure_of_compaction_does_harm() {
             let mut pushes = MANY;
             (0..pushes).for_each(|number| drop(push_one(&repo, number)));
             let mut steps = 0;
-            while put_together_with(&repo, fault, steps) {
+            while compact_with(&repo, fault, steps) {
                 check_sound(root.path(), &repo, steps);
                 steps += 1;
                 // Each round needs files to compact.

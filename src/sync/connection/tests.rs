@@ -175,13 +175,13 @@ fn a_store_that_let_two_pushes_win_is_downgraded_once_with_a_warning() {
     connection.refresh(&warnings).unwrap();
     assert_eq!(connection.state.remote_state().protocol, Protocol::Siblings);
     assert_eq!(repo.default_remote().unwrap().guarantee, Some(Guarantee::Races));
-    let told = || warnings.0.lock().unwrap().clone();
-    assert_eq!(told().len(), 1, "{:?}", told());
-    assert!(told()[0].contains("'lab'") && told()[0].contains("entry 2"), "{:?}", told());
+    let printed = || warnings.0.lock().unwrap().clone();
+    assert_eq!(printed().len(), 1, "{:?}", printed());
+    assert!(printed()[0].contains("'lab'") && printed()[0].contains("entry 2"), "{:?}", printed());
     connection.save().unwrap();
     let mut again = Connection::open(&repo, None).unwrap();
     again.refresh(&warnings).unwrap();
-    assert_eq!(told().len(), 1);
+    assert_eq!(printed().len(), 1);
 }
 
 #[test]

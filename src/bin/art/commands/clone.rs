@@ -85,6 +85,6 @@ fn view(page: &mut Page<'_>, outcome: &CloneOutcome) -> Result<()> {
     let (runs, versions) =
         (count(outcome.runs, "run", "runs"), count(outcome.versions, "version", "versions"));
     writeln!(page, "cloned {runs} and {versions} into {}", outcome.directory)?;
-    remotes::tell_content(page, &outcome.content)?;
+    remotes::print_content(page, &outcome.content)?;
     writeln!(page, "the project is {}", outcome.project)
 }

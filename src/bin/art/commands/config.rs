@@ -169,7 +169,7 @@ fn set(context: &Context<'_>, args: &SetArgs) -> Result<()> {
         let value = changed.value.as_deref().unwrap_or_default();
         writeln!(page, "{} = {value} in {}", changed.key, changed.file)
     })?;
-    tell_what_overrides(context, &args.key, &file);
+    note_overrides(context, &args.key, &file);
     Ok(())
 }
 
@@ -186,7 +186,7 @@ fn unset(context: &Context<'_>, args: &UnsetArgs) -> Result<()> {
 }
 
 /// Notes that a later layer overrides the new value, which would otherwise seem lost.
-fn tell_what_overrides(context: &Context<'_>, key: &str, file: &ConfigFile) {
+fn note_overrides(context: &Context<'_>, key: &str, file: &ConfigFile) {
     let Ok(config) = Config::load(context.sources().clone()) else { return };
     let Ok(Some(setting)) = config.get(key) else { return };
     let is_ours = match &setting.origin {

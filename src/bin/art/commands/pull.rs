@@ -78,7 +78,7 @@ fn view(page: &mut Page<'_>, outcome: &PullOutcome) -> Result<()> {
         };
         remotes::list_moves(page, outcome.refs.iter().map(line))?;
     }
-    remotes::tell_content(page, &outcome.content)?;
+    remotes::print_content(page, &outcome.content)?;
     if let Some(written) = outcome.written {
         writeln!(page, "wrote {}", count(written, "file", "files"))?;
     }

@@ -91,7 +91,7 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         context.ui.show(&outcome, |page| writeln!(page, "{}", outcome.run))?;
         return Ok(Exit::Ok);
     }
-    let exit = tell(context, &outcome);
+    let exit = report_outcome(context, &outcome);
     if context.ui.looks().json {
         context.ui.print(|page| page.item(&outcome, |_| Ok(())))?;
     }
@@ -113,7 +113,7 @@ impl Args {
 
 /// Reports the result on stderr. Returns the exit code of the command, or of the first other
 /// failure.
-fn tell(context: &Context<'_>, outcome: &RunOutcome) -> Exit {
+fn report_outcome(context: &Context<'_>, outcome: &RunOutcome) -> Exit {
     let mut exit = Exit::Child(outcome.shell_code);
     for failure in &outcome.failures {
         let code = report::failure(failure, &context.ui);

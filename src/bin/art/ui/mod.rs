@@ -116,18 +116,18 @@ impl Looks {
 #[derive(Debug)]
 pub(crate) struct Ui {
     looks: Looks,
-    is_untold: AtomicBool,
+    is_unprinted: AtomicBool,
 }
 
 impl Ui {
     /// Prints according to `looks`.
     pub(crate) fn new(looks: Looks) -> Self {
-        Ui { looks, is_untold: AtomicBool::new(false) }
+        Ui { looks, is_unprinted: AtomicBool::new(false) }
     }
 
     /// Returns true if a finished action could not be reported on standard output.
-    pub(crate) fn is_untold(&self) -> bool {
-        self.is_untold.load(Ordering::Relaxed)
+    pub(crate) fn is_unprinted(&self) -> bool {
+        self.is_unprinted.load(Ordering::Relaxed)
     }
 
     /// The output settings.
@@ -176,10 +176,10 @@ impl Ui {
                 self.warn(&format!(
                     "the command succeeded, but its result can't be printed: {error}: {causes}; see: art reflog"
                 ));
-                self.is_untold.store(true, Ordering::Relaxed);
+                self.is_unprinted.store(true, Ordering::Relaxed);
                 Ok(())
             }
-            told => told,
+            printed => printed,
         }
     }
 

@@ -74,7 +74,7 @@ impl Defects<RemoteDefect> {
     }
 
     /// Adds the origin of the file to the last defect.
-    fn came_by(&mut self, added: Option<&FileOrigin>) {
+    fn add_origin(&mut self, added: Option<&FileOrigin>) {
         if self.count == self.kept.len() as u64
             && let (Some(defect), Some(added)) = (self.kept.last_mut(), added)
         {
@@ -117,7 +117,7 @@ impl Defects<RemoteDefect> {
             for (id, problem) in files.wrong(kind) {
                 let contents = if kind == FileKind::Pack { index.listed(id) } else { 0 };
                 self.push(part, Some(kind.key(*id)), problem.clone(), contents);
-                self.came_by(audit.added.get(id));
+                self.add_origin(audit.added.get(id));
             }
         }
     }

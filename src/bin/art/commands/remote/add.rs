@@ -63,7 +63,7 @@ pub(super) struct SetUriArgs {
 pub(super) fn exec_add(context: &Context<'_>, args: &AddArgs) -> Result<Exit> {
     let options = AddRemoteOptions::new(args.name.clone(), args.uri.clone(), context.cwd());
     let outcome = add(&context.repo()?, &options, context.progress())?;
-    tell(context, &outcome, |page| {
+    print_remote(context, &outcome, |page| {
         let name = page.paint(&outcome.name, Style::Name);
         writeln!(page, "added the remote {name}: {}", outcome.uri)
     })
@@ -84,7 +84,7 @@ pub(super) fn exec_set_uri(context: &Context<'_>, args: &SetUriArgs) -> Result<E
         context.confirm(args.confirm, &question("move", &plan.name, plan.only_there))?;
     }
     let outcome = set_uri(&repo, &options, context.progress())?;
-    tell(context, &outcome, |page| {
+    print_remote(context, &outcome, |page| {
         let name = page.paint(&outcome.name, Style::Name);
         writeln!(page, "the remote {name} is at {}", outcome.uri)?;
         match &outcome.old_uri {
@@ -94,7 +94,7 @@ pub(super) fn exec_set_uri(context: &Context<'_>, args: &SetUriArgs) -> Result<E
     })
 }
 
-fn tell(
+fn print_remote(
     context: &Context<'_>,
     outcome: &RemoteOutcome,
     first: impl FnOnce(&mut Page<'_>) -> Result<()>,

@@ -108,7 +108,7 @@ pub(super) fn exec_finish(context: &Context<'_>, args: &FinishArgs) -> Result<Ex
     let options = FinishRunOptions::new(args.status.parse::<RunStatus>()?)
         .project(context.globals.project.clone())
         .run(args.run.run.clone());
-    tell(context, &finish(&context.repo()?, &options)?)
+    print_run(context, &finish(&context.repo()?, &options)?)
 }
 
 pub(super) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
@@ -121,11 +121,11 @@ pub(super) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         .tags(changes.tags.clone())
         .add_tags(Tags::union(&changes.add_tag))
         .remove_tags(Tags::union(&changes.remove_tag));
-    tell(context, &update(&context.repo()?, &options)?)
+    print_run(context, &update(&context.repo()?, &options)?)
 }
 
 /// Shows the state of a run after a change.
-fn tell(context: &Context<'_>, state: &RunState) -> Result<Exit> {
+fn print_run(context: &Context<'_>, state: &RunState) -> Result<Exit> {
     context.ui.summary(state, |page| {
         let (run, status) = (&state.run, state.status);
         match &state.commit {
