@@ -23,6 +23,9 @@ const ENOUGH_FILES: u64 = 256;
 const PLACES: usize = 6;
 const MANY_FILES: u64 = 1024;
 
+/// A path this many bytes away from the last one is near.
+const NEAR: usize = 256;
+
 /// The bytes of a path that one call resolves; the longest name fits in addition.
 const LONGEST: usize = 3000;
 
@@ -44,10 +47,11 @@ impl DeepPaths {
         let most = if files >= MANY_FILES { PLACES } else { 1 };
         let away =
             |place: &DeepPath| place.path.len() + path.len() - 2 * common_length(&place.path, path);
+        let near = NEAR.max(path.len() / 4);
         let places = self.places.iter().enumerate();
         let nearest = places.map(|(at, place)| (away(place), at)).min();
         let at = match nearest {
-            Some((away, at)) if away <= path.len() / 4 || self.places.len() >= most => at,
+            Some((away, at)) if away <= near || self.places.len() >= most => at,
             _ => {
                 self.places.push(DeepPath::default());
                 self.places.len() - 1

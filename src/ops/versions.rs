@@ -6,7 +6,7 @@ use derive_setters::Setters;
 
 use crate::catalog::project::find_project;
 use crate::catalog::version::{
-    VersionIndex, by_age, project_policy, read_all_versions, read_versions_at,
+    VersionIndex, by_age, project_policy, read_all_versions, read_newest_versions, read_versions_at,
 };
 use crate::clock::Timestamp;
 use crate::error::Result;
@@ -76,7 +76,7 @@ pub fn versions(
     let project = options.project.as_ref().unwrap_or(&repo.settings().project);
     let project = (!options.all_projects).then_some(project);
     let (index, is_complete, is_in_order) = match options.at {
-        None => (read_all_versions(repo, project, progress)?, true, true),
+        None => (read_current(repo, options, project, progress)?, true, true),
         Some(time) => {
             let at_time = read_versions_at(repo, project, time, progress)?;
             (at_time.index, at_time.is_complete, at_time.is_in_order)
@@ -100,9 +100,33 @@ pub fn versions(
         Some(sort) => versions.sort_by(|a, b| sort.compare(a, b)),
         None => versions.sort_by(|a, b| by_age(b, a)),
     }
-    let limit = options.limit.unwrap_or(usize::MAX);
-    let versions = versions.into_iter().skip(options.offset).take(limit).collect();
+    if options.page_of_newest().is_none() {
+        let limit = options.limit.unwrap_or(usize::MAX);
+        versions = versions.into_iter().skip(options.offset).take(limit).collect();
+    }
     Ok(VersionList { versions, unreadable, is_complete, is_in_order })
+}
+
+impl VersionsOptions {
+    /// Returns the offset and the limit of a list that only depends on the times and names of the
+    /// current versions.
+    fn page_of_newest(&self) -> Option<(usize, usize)> {
+        let is_plain = self.query.is_none() && self.sort.is_none() && self.stage.is_none();
+        self.limit.filter(|_| is_plain && self.at.is_none()).map(|limit| (self.offset, limit))
+    }
+}
+
+/// Reads the current versions. A page of the newest versions is read alone.
+fn read_current(
+    repo: &Repository,
+    options: &VersionsOptions,
+    project: Option<&ProjectName>,
+    progress: &dyn Progress,
+) -> Result<VersionIndex> {
+    match options.page_of_newest() {
+        Some(page) => read_newest_versions(repo, project, page, progress),
+        None => read_all_versions(repo, project, progress),
+    }
 }
 
 /// Fails with [`Invalid`](crate::ErrorKind::Invalid) if `query` names a stage that is in no

@@ -316,3 +316,16 @@ fn a_password_in_a_uri_is_in_no_record_of_a_command_and_the_command_gets_it() {
     let logs = sandbox.shell("grep -r hunter2 .artifacts --exclude-dir=packs");
     assert_eq!(logs.stdout, "");
 }
+
+#[test]
+fn a_new_run_finds_a_free_name_although_another_run_is_damaged() {
+    let sandbox = Sandbox::new();
+    sandbox.art("init --project o/p").ok();
+    sandbox.art("run --name broken").ok();
+    sandbox.art("run --name current").ok();
+    sandbox.write(".artifacts/refs/runs/o/p/broken", "damaged\n");
+    sandbox.art("runs").fails_with(3);
+    sandbox.art("run").ok();
+    sandbox.write("x", "1");
+    sandbox.art("upload x --new").ok();
+}

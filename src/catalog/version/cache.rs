@@ -6,8 +6,10 @@
 //! write is not an error.
 //!
 //! `cache/versions` has one line for each row: a checksum of the rest of the line (CRC-32, 8
-//! digits), the commit, and the summary as JSON. Each write appends its rows in one step. When most
-//! rows belong to commits without a version, the file is rewritten.
+//! digits), the commit, the time of the version's creation in seconds since 1970, the name, and the
+//! summary as JSON. A list of the newest versions orders all rows by time and name, and decodes the
+//! JSON of those that it shows. Each write appends its rows in one step. When most rows belong to
+//! commits without a version, the file is rewritten.
 
 use std::collections::{HashMap, HashSet};
 use std::io::Write;
@@ -17,17 +19,19 @@ use std::path::PathBuf;
 use bstr::ByteSlice;
 use flate2::Crc;
 
+use crate::clock::Timestamp;
 use crate::error::{IoResultExt, Result};
 use crate::fs::atomic::{self, TempFile};
 use crate::fs::read;
 use crate::id::Id;
+use crate::name::Name;
 use crate::record::VersionSummary;
 use crate::repo::Repository;
 
 /// The length of the checksum and the space after it.
 const CHECK_LEN: usize = 8 + 1;
 
-/// The length of the text before the summary: the checksum, the commit and two spaces.
+/// The length of the text before the time: the checksum, the commit and two spaces.
 const HEAD_LEN: usize = CHECK_LEN + Id::HEX_LEN + 1;
 
 /// The maximum size of the file: 512 MiB. A larger file is ignored.
@@ -35,6 +39,12 @@ const MAX_LEN: u64 = 512 << 20;
 
 /// The number of stale rows that are tolerated before a rewrite.
 const SLACK: usize = 1000;
+
+#[cfg(test)]
+thread_local! {
+    /// The number of summaries that were looked up in this thread.
+    pub(super) static DECODED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
 
 /// The rows of a repository when the cache was opened.
 #[derive(Debug)]
@@ -72,10 +82,28 @@ impl VersionCache {
 
     /// Returns the summary of the version at `commit`, if cached.
     pub(super) fn find(&self, commit: &Id) -> Option<VersionSummary> {
+        #[cfg(test)]
+        DECODED.set(DECODED.get() + 1);
+        serde_json::from_slice(self.row(commit)?.2).ok()
+    }
+
+    /// Returns the creation time and the name of the version at `commit`, if cached.
+    pub(super) fn find_age(&self, commit: &Id) -> Option<(Timestamp, Name)> {
+        let (seconds, name, _) = self.row(commit)?;
+        Some((Timestamp::from_seconds(seconds.parse().ok()?), name.parse().ok()?))
+    }
+
+    /// Returns the time, the name and the summary in the row of `commit`, if the row is intact.
+    fn row(&self, commit: &Id) -> Option<(&str, &str, &[u8])> {
         let row = &self.bytes[self.rows.get(commit)?.clone()];
         let check = std::str::from_utf8(&row[..CHECK_LEN]).ok()?.trim_end();
-        let is_intact = u32::from_str_radix(check, 16) == Ok(check_of(&row[CHECK_LEN..]));
-        if is_intact { serde_json::from_slice(&row[HEAD_LEN..]).ok() } else { None }
+        if u32::from_str_radix(check, 16) != Ok(check_of(&row[CHECK_LEN..])) {
+            return None;
+        }
+        let mut fields = row[HEAD_LEN..].splitn(3, |byte| *byte == b' ');
+        let mut text = || std::str::from_utf8(fields.next()?).ok();
+        let (seconds, name) = (text()?, text()?);
+        Some((seconds, name, fields.next()?))
     }
 
     /// Adds rows. If necessary, calls `live` for the commits that currently have versions.
@@ -129,7 +157,8 @@ fn commit_of(line: &[u8]) -> Option<Id> {
 }
 
 fn row_of(commit: &Id, version: &VersionSummary) -> Option<Vec<u8>> {
-    let rest = format!("{commit} {}", serde_json::to_string(version).ok()?);
+    let (seconds, name) = (version.created_at.seconds(), &version.name);
+    let rest = format!("{commit} {seconds} {name} {}", serde_json::to_string(version).ok()?);
     Some(format!("{:08x} {rest}\n", check_of(rest.as_bytes())).into_bytes())
 }
 
@@ -146,7 +175,6 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::clock::Timestamp;
     use crate::record::{Extra, RunReference, Tags, VersionKind};
     use crate::repo::Settings;
 

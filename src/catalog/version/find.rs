@@ -1,7 +1,6 @@
 //! Finds the version that a revision names: `v1`, `OWNER/PROJECT:v1`, `@STAGE`, `@latest`.
 
-use std::cmp::Ordering;
-
+use super::age::by_age;
 use super::index::read_index;
 use super::load::{LoadedVersion, try_load_version};
 use super::trace::find_moved;
@@ -9,7 +8,6 @@ use crate::catalog::project::find_project;
 use crate::error::{Error, Result};
 use crate::history::Revision;
 use crate::name::{Name, ProjectName, RefName};
-use crate::record::IndexedVersion;
 use crate::repo::Repository;
 use crate::suggest;
 
@@ -97,29 +95,6 @@ pub(crate) fn check_version_name(name: &RefName) -> Result<()> {
     Err(Error::invalid(message).with_hint("choose another name, such as v1"))
 }
 
-/// Compares versions by creation time. A script creates several versions in one second, so equal
-/// times are compared by name. Digits in names compare as numbers: `v10` comes after `v9`.
-pub(crate) fn by_age(a: &IndexedVersion, b: &IndexedVersion) -> Ordering {
-    let (a, b) = (&a.summary, &b.summary);
-    let by_name = || numbered(a.name.as_str()).cmp(numbered(b.name.as_str()));
-    a.created_at.cmp(&b.created_at).then_with(by_name).then_with(|| a.name.cmp(&b.name))
-}
-
-/// Splits a name into texts and numbers. A number is its length without leading zeros, and its
-/// digits.
-fn numbered(name: &str) -> impl Iterator<Item = (&str, usize, &str)> {
-    let mut rest = name;
-    std::iter::from_fn(move || {
-        let digits = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
-        let (text, behind) = rest.split_at(digits);
-        let end = behind.find(|c: char| !c.is_ascii_digit()).unwrap_or(behind.len());
-        let (number, behind) = behind.split_at(end);
-        let is_end = std::mem::replace(&mut rest, behind).is_empty();
-        let number = number.trim_start_matches('0');
-        (!is_end).then_some((text, number.len(), number))
-    })
-}
-
 fn newest(repo: &Repository, project: &ProjectName) -> Result<RefName> {
     let versions = read_index(repo, Some(project))?;
     let newest = versions.into_iter().max_by(by_age);
@@ -145,17 +120,4 @@ fn newest_in_stage(repo: &Repository, project: &ProjectName, stage: &Name) -> Re
         }
         _ => error.with_hint("list the versions and their stages: art versions"),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn digits_in_names_compare_as_numbers() {
-        let ordered = ["1.2", "1.10", "2", "rc", "rc1", "v1", "v1a", "v2", "v9", "v10", "v0011"];
-        for pair in ordered.windows(2) {
-            assert!(numbered(pair[0]).lt(numbered(pair[1])), "{pair:?}");
-        }
-    }
 }

@@ -1,6 +1,7 @@
 //! The common parts of all commands on versions: reading versions, finding a version by its
 //! revision, and changing records.
 
+mod age;
 mod cache;
 mod change;
 mod deleted;
@@ -16,15 +17,17 @@ mod trace;
 mod version_history;
 mod versions_at;
 
+pub(crate) use age::by_age;
 pub(crate) use deleted::removed_versions;
 pub(crate) use describe::check_readme;
 pub use describe::{ContentChange, README_MAX_LEN};
 pub(crate) use disabled::refuse_disabled;
 pub(crate) use facts::{COUNT_LIMIT, Facts, run_status};
-pub(crate) use find::{by_age, find_moving, find_version, load_version, name_version};
+pub(crate) use find::{find_moving, find_version, load_version, name_version};
 pub use index::UnreadableVersion;
 pub(crate) use index::{
-    VersionIndex, read_all_versions, read_brief, read_index, read_versions, version_refs,
+    VersionIndex, read_all_versions, read_brief, read_index, read_newest_versions, read_versions,
+    version_refs,
 };
 pub(crate) use load::{LoadedVersion, VersionDraft, read_version_record, try_load_version};
 pub(crate) use stage_hooks::change_stages;
