@@ -7,45 +7,57 @@
 
 #![allow(dead_code, reason = "a fuzz target uses one function")]
 
+use std::cell::RefCell;
+use std::path::Path;
+
+use artifacts::clock::{Span, Timestamp};
 use artifacts::content::{read_pack_index_at, verify_pack};
 use artifacts::fs::walk::Filter;
 use artifacts::history::ignore::IgnoreRules;
-use artifacts::history::{Commit, Links, Revision, decode_tree, encode_tree};
+use artifacts::history::{Commit, History, Links, Revision, decode_tree, encode_tree};
 use artifacts::id::{Digest, Id};
+use artifacts::name::RefName;
 use artifacts::pack::{
     FOOTER_LEN, Keep, PackIndex, SegmentView, merge, parse_frame, parse_manifest, parse_members,
     read_footer, write_line,
 };
 use artifacts::record::policy::{Policy, parse_table};
-use artifacts::record::query::Query;
+use artifacts::record::query::{Query, Sort};
 use artifacts::record::{
-    ProjectRecord, RUN_FIELDS, Record, RunFields, RunRecord, VERSION_FIELDS, VersionBrief,
-    VersionRecord,
+    Content, ProjectRecord, RUN_FIELDS, Record, RunFields, RunRecord, Tags, VERSION_FIELDS,
+    VersionBrief, VersionRecord,
 };
+use artifacts::remote::RemoteUri;
+use artifacts::remote::layout::ArtToml;
 use artifacts::remote::log::{Entry, decode_checkpoint};
-use artifacts::{NoProgress, Result};
+use artifacts::{NoProgress, Result, TreePath};
 
 /// A parser that must not panic, whatever the bytes are.
 pub(crate) type Parser = fn(&[u8]);
 
 /// All parsers with the names of their fuzz targets.
-pub(crate) const PARSERS: [(&str, Parser); 16] = [
+pub(crate) const PARSERS: [(&str, Parser); 21] = [
     ("project", project),
     ("run", run),
     ("version", version),
+    ("content", content),
     ("policy", policy),
     ("query", query),
     ("revision", revision),
+    ("names", names),
+    ("remote_uri", remote_uri),
     ("pack", pack),
     ("pack_frame", pack_frame),
     ("pack_footer", pack_footer),
     ("segment", segment),
     ("manifest", manifest),
+    ("art_toml", art_toml),
     ("log_entry", log_entry),
     ("checkpoint", checkpoint),
     ("ignore", ignore),
     ("commit", commit),
     ("tree", tree),
+    ("git_pack", git_pack),
 ];
 
 /// Rewrites a record. Compares bytes, because a number that is not a number differs from itself.
@@ -81,6 +93,14 @@ pub(crate) fn version(bytes: &[u8]) {
     }
 }
 
+/// The content of a version: JSON or YAML.
+pub(crate) fn content(bytes: &[u8]) {
+    let Ok(content) = Content::parse(bytes) else { return };
+    serde_json::to_string(&content).expect("because accepted content has a JSON form");
+    let stored = Content::stored(content.format(), content.text().as_bytes().to_vec());
+    assert_eq!(stored.expect("because accepted content is UTF-8"), content);
+}
+
 /// The table of a policy.
 pub(crate) fn policy(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
@@ -100,6 +120,9 @@ pub(crate) fn query(bytes: &[u8]) {
     let run =
         RunFields { record: &record, author: Some("Ada"), updated_at: Some(at), versions: &[] };
     for fields in [RUN_FIELDS, VERSION_FIELDS] {
+        if let Ok(sort) = Sort::parse(text, fields) {
+            assert!(sort.compare(&run, &run).is_eq());
+        }
         match Query::parse(text, fields) {
             Ok(query) => drop(query.matches(&run)),
             Err(error) => {
@@ -119,6 +142,39 @@ pub(crate) fn revision(bytes: &[u8]) {
         let again = Revision::parse(text.as_bytes()).expect("because it was just printed");
         assert_eq!(again, revision);
     }
+}
+
+/// Refs, paths, tags, times and durations, as typed or stored.
+pub(crate) fn names(bytes: &[u8]) {
+    if let Ok(path) = TreePath::parse(bytes) {
+        assert_eq!(TreePath::parse(path.as_bytes()).expect("because it was accepted"), path);
+    }
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    if let Ok(name) = text.parse::<RefName>() {
+        assert_eq!(name.to_string(), text);
+    }
+    if let Ok(tags) = Tags::parse(text) {
+        let list = tags.iter().collect::<Vec<_>>().join(",");
+        assert_eq!(Tags::parse(&list).expect("because its tags were accepted"), tags);
+    }
+    if let Ok((first, last)) = Timestamp::parse_span(text) {
+        assert!(first <= last);
+        assert_eq!(first.to_string().parse::<Timestamp>().expect("because it is a time"), first);
+    }
+    if let Ok(span) = text.parse::<Span>() {
+        // A number with a unit has at most ten digits.
+        if let Ok(again) = span.to_string().parse::<Span>() {
+            assert_eq!(again, span);
+        }
+    }
+}
+
+/// The URI of a remote, as typed or stored in the settings.
+pub(crate) fn remote_uri(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Ok(uri) = RemoteUri::parse(text, Path::new("/work")) else { return };
+    let again = RemoteUri::parse(&uri.to_string(), Path::new("/elsewhere"));
+    assert_eq!(again.expect("because the stored text was accepted"), uri);
 }
 
 /// A whole content pack.
@@ -199,6 +255,15 @@ pub(crate) fn manifest(bytes: &[u8]) {
     }
 }
 
+/// `art.toml` of a remote.
+pub(crate) fn art_toml(bytes: &[u8]) {
+    let Ok(read) = ArtToml::decode(bytes) else { return };
+    if let Ok(written) = read.encode() {
+        let again = ArtToml::decode(&written).expect("because it was just written");
+        assert_eq!(again.encode().expect("because it was written before"), written);
+    }
+}
+
 /// An entry of a remote's log.
 pub(crate) fn log_entry(bytes: &[u8]) {
     let checksum = format!("# sha256 {}\n", Digest::of(bytes));
@@ -224,7 +289,7 @@ pub(crate) fn ignore(bytes: &[u8]) {
     let mut parts = bytes.splitn(2, |byte| *byte == 0);
     let file = parts.next().unwrap_or_default();
     let path = parts.next().unwrap_or(b"a/b");
-    let top = std::path::Path::new("/");
+    let top = Path::new("/");
     let Ok(rules) = IgnoreRules::new(top) else { return };
     let Ok(root) = rules.enter(None, b"", Some(file)) else { return };
     let Ok(below) = rules.enter(Some(&root), b"sub", Some(file)) else { return };
@@ -250,5 +315,35 @@ pub(crate) fn tree(bytes: &[u8]) {
     if let Ok(entries) = decode_tree(&Id::NULL, bytes) {
         let written = encode_tree(entries.clone()).expect("because the tree can be read");
         assert_eq!(decode_tree(&Id::NULL, &written).expect("because it was just written"), entries);
+    }
+}
+
+/// An empty history in its own directory.
+fn empty_history() -> (tempfile::TempDir, History) {
+    let directory = tempfile::tempdir().expect("because there is a temporary directory");
+    History::init(directory.path()).expect("because the directory is empty");
+    let history = History::open(directory.path()).expect("because it was just created");
+    (directory, history)
+}
+
+thread_local! {
+    static EMPTY: RefCell<(tempfile::TempDir, History)> = RefCell::new(empty_history());
+}
+
+/// A pack of Git objects from a remote: with its checksum, and without it.
+pub(crate) fn git_pack(bytes: &[u8]) {
+    let sealed = [bytes, &Digest::of(bytes).as_bytes()[..]].concat();
+    for bytes in [bytes, &sealed] {
+        let (id, size) = (Digest::of(bytes), bytes.len() as u64);
+        EMPTY.with_borrow_mut(|(directory, history)| {
+            let import = |history: &History| {
+                history.import_pack(&mut &bytes[..], id, size, &NoProgress).map(|pack| pack.objects)
+            };
+            let Ok(objects) = import(history) else { return };
+            assert_eq!(import(history).expect("because the pack was accepted"), objects);
+            if objects > 0 {
+                (*directory, *history) = empty_history();
+            }
+        });
     }
 }

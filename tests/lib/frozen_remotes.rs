@@ -7,6 +7,7 @@ use artifacts::ops::clone::{CloneOptions, clone};
 use artifacts::ops::fsck::remote::{Depth, RemoteFsckOptions, fsck_remote};
 use artifacts::ops::fsck::{FsckOptions, fsck};
 use artifacts::ops::remote::{RemoteDetails, show};
+use artifacts::remote::log::Entry;
 use artifacts::remote::{Log, Protocol, RemoteUri, Store, StoreOptions};
 use artifacts::{NoProgress, Repository};
 
@@ -129,6 +130,22 @@ fn the_frozen_remotes_have_every_kind_of_file() {
         assert!(has(&["renamed"]), "{name} has no rename");
         let size: u64 = archive(name).metadata().unwrap().len();
         assert!(size < 150 << 10, "{name} has {size} bytes");
+    }
+}
+
+#[test]
+fn each_entry_of_the_frozen_remotes_is_rewritten_byte_for_byte() {
+    for name in REMOTES {
+        let files = files(&archive(name));
+        let entries: Vec<_> =
+            files.iter().filter(|(path, _)| path.starts_with("remote/log/0")).collect();
+        assert!(entries.len() > 16, "{name} has {} entries", entries.len());
+        for (path, bytes) in entries {
+            let key = path.strip_prefix("remote/").unwrap();
+            let written = Entry::decode(key, bytes).unwrap().encode().unwrap();
+            let texts = [&written, bytes].map(|bytes| std::str::from_utf8(bytes).unwrap());
+            assert_eq!(texts[0], texts[1], "{name}: {path}");
+        }
     }
 }
 

@@ -60,8 +60,16 @@ fn golden(seeds: &mut Seeds) {
         }
     }
     let lines = |name: &str| std::fs::read_to_string(root().join("golden").join(name)).unwrap();
-    lines("queries.txt").lines().for_each(|line| add(seeds, "query", line.as_bytes()));
-    lines("revisions.txt").lines().for_each(|line| add(seeds, "revision", line.as_bytes()));
+    let lists = [
+        ("queries.txt", "query"),
+        ("revisions.txt", "revision"),
+        ("names.txt", "names"),
+        ("uris.txt", "remote_uri"),
+    ];
+    for (name, target) in lists {
+        lines(name).lines().for_each(|line| add(seeds, target, line.as_bytes()));
+    }
+    lines("contents.txt").split("\n\n").for_each(|text| add(seeds, "content", text.as_bytes()));
     let rules = lines("ignore.txt");
     for path in ["a/b.txt", "out/model.bin", ".cache", "notes é/x[1]"] {
         add(seeds, "ignore", format!("{rules}\0{path}").as_bytes());
@@ -82,6 +90,11 @@ fn stored(seeds: &mut Seeds, path: &str, bytes: &[u8]) {
                 add(seeds, target, &object[start..]);
             }
         }
+    } else if is_a("pack") {
+        add(seeds, "git_pack", bytes);
+        add(seeds, "git_pack", &bytes[..bytes.len() - Id::LEN]);
+    } else if path.ends_with("/art.toml") {
+        add(seeds, "art_toml", bytes);
     } else if directory("packs") && path.ends_with(".tar.zst") {
         pack(seeds, bytes);
     } else if directory("index") && is_a("idx") {

@@ -1,0 +1,6 @@
+#![no_main]
+
+#[path = "../../tests/common/parsers.rs"]
+mod parsers;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| parsers::remote_uri(bytes));
