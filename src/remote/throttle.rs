@@ -35,10 +35,13 @@ impl Throttle {
 
     /// Counts `bytes` more. Returns the time to wait before they may move.
     pub(super) fn take(&self, bytes: u64) -> Duration {
+        self.take_at(Instant::now(), bytes)
+    }
+
+    fn take_at(&self, now: Instant, bytes: u64) -> Duration {
         if self.rate == 0 || bytes == 0 {
             return Duration::ZERO;
         }
-        let now = Instant::now();
         let mut free_at = self.free_at.lock().unwrap_or_else(PoisonError::into_inner);
         let start = free_at.filter(|at| *at > now).unwrap_or(now);
         let time = Duration::from_secs_f64(bytes as f64 / self.rate as f64);
@@ -54,18 +57,20 @@ mod tests {
 
     #[test]
     fn bytes_are_spread_over_time() {
-        let throttle = Throttle::new(Some(1000));
-        assert_eq!(throttle.take(2000), Duration::ZERO);
-        let wait = throttle.take(1).as_secs_f64();
-        assert!((1.8..=2.0).contains(&wait), "{wait}");
+        let (throttle, now) = (Throttle::new(Some(1000)), Instant::now());
+        let second = Duration::from_secs(1);
+        assert_eq!(throttle.take_at(now, 2000), Duration::ZERO);
+        assert_eq!(throttle.take_at(now, 1000), 2 * second);
+        assert_eq!(throttle.take_at(now + second, 1000), 2 * second);
+        assert_eq!(throttle.take_at(now + 60 * second, 1000), Duration::ZERO);
         assert_eq!(Throttle::new(None).take(u64::MAX), Duration::ZERO);
     }
 
     #[test]
     fn each_direction_has_its_own_limit() {
-        let pace = Pace::new(Some(1000));
-        assert_eq!(pace.sending.take(5000), Duration::ZERO);
-        assert_eq!(pace.receiving.take(5000), Duration::ZERO);
-        assert!(pace.sending.take(1) > Duration::from_secs(4));
+        let (pace, now) = (Pace::new(Some(1000)), Instant::now());
+        assert_eq!(pace.sending.take_at(now, 5000), Duration::ZERO);
+        assert_eq!(pace.receiving.take_at(now, 5000), Duration::ZERO);
+        assert_eq!(pace.sending.take_at(now, 1), Duration::from_secs(5));
     }
 }

@@ -2,12 +2,11 @@
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
-use std::time::{Duration, Instant};
 
 use insta::assert_snapshot;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::common::Sandbox;
+use crate::common::{Sandbox, wait_for};
 use crate::push::shared;
 
 #[test]
@@ -155,20 +154,17 @@ fn the_first_signal_interrupts_and_the_second_kills() {
     let sandbox = Sandbox::new();
     sandbox.art("init").ok();
     sandbox.write("w.bin", "weights");
-    // The hook ignores the request to stop, and `art` waits for it for a moment.
-    let hook = "#!/bin/sh\ntrap '' TERM\necho >started\nsleep 5\n";
+    // The hook notes the request to stop and continues, and `art` waits for it for a moment.
+    let hook = "#!/bin/sh\ntrap 'echo >asked' TERM\necho >started\n\
+                for i in $(seq 100); do sleep 0.05; done\n";
     sandbox.write(".artifacts/hooks/pre-upload", hook);
     sandbox.shell("chmod +x .artifacts/hooks/pre-upload").ok();
     let upload = sandbox.command("upload w.bin").into_command();
     let mut child = { upload }.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let pid = Pid::from_child(&child);
-    while !sandbox.path("started").exists() {
-        assert_eq!(child.try_wait().unwrap(), None, "it waits for the hook");
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    wait_for("the hook", || sandbox.path("started").exists());
     kill_process(pid, Signal::TERM).unwrap();
-    std::thread::sleep(Duration::from_millis(50));
-    assert_eq!(child.try_wait().unwrap(), None, "the first signal must not end it");
+    wait_for("the first signal", || sandbox.path("asked").exists());
     kill_process(pid, Signal::TERM).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130));
 }
@@ -188,11 +184,9 @@ fn one_signal_ends_a_command_that_waits_for_a_pipe() {
             let mut command = sandbox.command(line).into_command();
             let command = command.stdin(input).stdout(Stdio::null()).stderr(Stdio::piped());
             let child = command.spawn().unwrap();
-            let deadline = Instant::now() + Duration::from_mins(2);
-            while handled_signals(child.id()) & (1 << (signal.as_raw() - 1)) == 0 {
-                assert!(Instant::now() < deadline, "it never handles {signal:?}");
-                std::thread::sleep(Duration::from_millis(1));
-            }
+            wait_for("the handler of the signal", || {
+                handled_signals(child.id()) & (1 << (signal.as_raw() - 1)) != 0
+            });
             // One signal is enough at any step.
             kill_process(Pid::from_child(&child), signal).unwrap();
             let output = child.wait_with_output().unwrap();

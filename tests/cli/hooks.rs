@@ -1,12 +1,11 @@
 //! Local hooks on the command line.
 
 use std::os::unix::fs::PermissionsExt;
-use std::time::Duration;
 
 use insta::assert_snapshot;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::common::{Sandbox, lacks};
+use crate::common::{Sandbox, lacks, wait_for};
 
 /// A repository with a file to upload and this hook.
 fn desk(hook: &str, script: &str) -> Sandbox {
@@ -143,9 +142,9 @@ fn an_interrupt_ends_the_hook_and_art() {
     let mut art = sandbox.command("upload data").into_command();
     let art = art.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
     let mut child = art.spawn().unwrap();
-    while !std::fs::read_to_string(sandbox.path("id")).is_ok_and(|id| id.ends_with('\n')) {
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    wait_for("the hook", || {
+        std::fs::read_to_string(sandbox.path("id")).is_ok_and(|id| id.ends_with('\n'))
+    });
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130));
     let id: i32 = sandbox.read("id").trim().parse().unwrap();

@@ -2,7 +2,6 @@
 
 use std::io::Write;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH};
@@ -10,7 +9,7 @@ use signal_hook::iterator::SignalsInfo;
 use signal_hook::iterator::exfiltrator::WithOrigin;
 use signal_hook::low_level::signal_name;
 
-use crate::common::{Sandbox, Step};
+use crate::common::{Sandbox, Step, wait_for};
 
 fn lab() -> Sandbox {
     Sandbox::with(&[Step::Art("init --project ada/lab")])
@@ -42,15 +41,6 @@ fn record_signals() {
 fn recorder() -> String {
     let program = std::env::current_exe().unwrap();
     format!("{} --quiet --ignored --exact run_signals::record_signals", program.display())
-}
-
-#[track_caller]
-fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !is_so() {
-        assert!(start.elapsed() < Duration::from_mins(1), "waited in vain for {what}");
-        std::thread::sleep(Duration::from_millis(2));
-    }
 }
 
 fn spawn(mut command: Command) -> Child {

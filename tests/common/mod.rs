@@ -6,6 +6,7 @@ mod noise;
 mod output;
 mod saved;
 mod steps;
+mod wait;
 mod words;
 
 use std::ffi::OsStr;
@@ -26,6 +27,7 @@ pub(crate) use noise::noise;
 pub(crate) use output::Output;
 pub(crate) use saved::Saved;
 pub(crate) use steps::Step;
+pub(crate) use wait::{PATIENCE, wait_for};
 
 /// The free bytes that memory must have for sandboxes.
 const ENOUGH: u64 = 2 << 30;
@@ -279,9 +281,6 @@ impl Call<'_> {
         Output::new(&output, &self.sandbox.root())
     }
 }
-
-/// The longest time that a program may run.
-const PATIENCE: Duration = Duration::from_mins(2);
 
 fn reader(mut stream: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
     let (sender, receiver) = mpsc::sync_channel(1);

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use artifacts::catalog::hook::{StageEvent, run_post, run_pre};
 use artifacts::ops::upload::{UploadOptions, UploadOutcome, upload};
@@ -13,6 +13,8 @@ use artifacts::repo::HookSettings;
 use artifacts::{Error, ErrorKind, Repository, Result, Settings};
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::wait::wait_for;
 
 /// A repository with hooks turned on.
 struct Desk {
@@ -133,15 +135,11 @@ impl Desk {
     }
 }
 
-fn wait_for(path: &Path) -> String {
-    let until = Instant::now() + Duration::from_mins(2);
-    loop {
-        match std::fs::read_to_string(path) {
-            Ok(text) if text.ends_with('\n') => return text.trim().to_owned(),
-            _ => assert!(Instant::now() < until, "{} is not written", path.display()),
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
+/// Waits for a line in the file at `path`, and returns it.
+fn line_of(path: &Path) -> String {
+    let read = || std::fs::read_to_string(path).ok().filter(|text| text.ends_with('\n'));
+    wait_for(&path.display().to_string(), || read().is_some());
+    read().unwrap().trim().to_owned()
 }
 
 /// Returns true if the process exists and runs.
@@ -153,11 +151,7 @@ fn is_alive(id: &str) -> bool {
 
 #[track_caller]
 fn is_gone(id: &str) {
-    let until = Instant::now() + Duration::from_mins(2);
-    while is_alive(id) {
-        assert!(Instant::now() < until, "process {id} still runs");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    wait_for(&format!("the end of process {id}"), || !is_alive(id));
 }
 
 #[test]
@@ -284,7 +278,7 @@ fn a_hook_that_takes_too_long_is_stopped_with_its_child_processes() {
         "the hook 'pre-upload' did not finish within 400ms; nothing was changed"
     );
     assert_eq!(error.hint(), Some("increase the timeout: art config set hooks.timeout 10m"));
-    is_gone(&wait_for(&desk.top().join("inner")));
+    is_gone(&line_of(&desk.top().join("inner")));
 }
 
 #[test]
@@ -294,7 +288,7 @@ fn processes_that_a_hook_leaves_running_block_nobody() {
     let told = Told::default();
     desk.upload(&told).unwrap();
     assert_eq!(told.lines(), ["pre-upload: done"]);
-    let left = wait_for(&desk.top().join("left"));
+    let left = line_of(&desk.top().join("left"));
     assert!(is_alive(&left));
     std::process::Command::new("kill").arg(left).status().unwrap();
 }
@@ -307,7 +301,7 @@ fn an_interrupt_stops_the_hook_and_the_operation() {
     let error = desk.upload(&told).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Interrupted);
     desk.is_as_new();
-    is_gone(&wait_for(&desk.top().join("id")));
+    is_gone(&line_of(&desk.top().join("id")));
 }
 
 #[test]

@@ -11,6 +11,8 @@
 mod fixtures;
 #[path = "../common/noise.rs"]
 mod noise;
+#[path = "../common/wait.rs"]
+mod wait;
 
 mod book;
 mod changes;

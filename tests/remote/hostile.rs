@@ -8,12 +8,10 @@ use std::time::{Duration, Instant};
 use artifacts::Id;
 use artifacts::id::Digest;
 
-use crate::common::{Sandbox, noise, thorough};
+use crate::common::{PATIENCE, Sandbox, noise, thorough};
 
 /// The limit of the address space of a verb, in KiB: about ten times the normal need.
 const MEMORY: u64 = 3 << 20;
-/// The time after which a verb counts as hanging.
-const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Makes a hostile text from the text of a sound file.
 type Change = Box<dyn Fn(&str) -> String>;

@@ -2,12 +2,11 @@
 //! and the same command finishes the work.
 
 use std::process::Stdio;
-use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::blow::{Blow, Strike};
-use crate::common::{Sandbox, noise};
+use crate::common::{Sandbox, noise, wait_for};
 use crate::server::{Manners, Server};
 
 /// A repository `a` with three runs of a megabyte each, and an empty remote.
@@ -36,11 +35,9 @@ fn interrupt(
     let mut command = sandbox.command(line).into_command();
     let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    let deadline = Instant::now() + Duration::from_mins(2);
-    while server.asked() <= from && child.try_wait().unwrap().is_none() {
-        assert!(Instant::now() < deadline, "{line}: it neither ends nor asks");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    wait_for(&format!("a request or the end of {line}"), || {
+        server.asked() > from || child.try_wait().unwrap().is_some()
+    });
     if child.try_wait().unwrap().is_none() {
         kill_process(Pid::from_child(&child), signal).unwrap();
     }

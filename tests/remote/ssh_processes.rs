@@ -2,9 +2,9 @@
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant};
 
 use super::sftp::Sftp;
+use crate::common::wait_for;
 
 fn command(root: &Path, directory: &str, words: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_art"));
@@ -57,14 +57,6 @@ fn control_directories(root: &Path) -> Vec<String> {
 fn check_nothing_is_left(server: &Sftp, root: &Path, after: &str) {
     assert_eq!(ssh_processes(server), Vec::<String>::new(), "after {after}");
     assert_eq!(control_directories(root), Vec::<String>::new(), "after {after}");
-}
-
-fn wait_for(what: &str, mut is_done: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !is_done() {
-        assert!(start.elapsed() < Duration::from_mins(1), "{what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 /// A server, and a directory with an empty repository `w` beside it; `None` where there is no server.
@@ -143,13 +135,11 @@ fn no_process_of_ssh_outlives_a_command_that_is_killed_and_the_next_push_removes
         assert!(art(root, "w", &["upload"]).status.success());
         let mut push = command(root, "w", &["push"]);
         let mut push = push.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        wait_for("the push begins to write", || {
-            leftovers() > 0 || push.try_wait().unwrap().is_some()
-        });
+        wait_for("the push to write", || leftovers() > 0 || push.try_wait().unwrap().is_some());
         let pid = push.id().to_string();
         Command::new("kill").args(["-s", signal, &pid]).status().unwrap();
         push.wait().unwrap();
-        wait_for("ssh ends", || ssh_processes(&server).is_empty());
+        wait_for("the end of ssh", || ssh_processes(&server).is_empty());
         check_nothing_is_left(&server, root, signal);
         if signal != "KILL" {
             assert_eq!(leftovers(), 0, "after {signal}");

@@ -113,6 +113,22 @@ fn unsafe_code_gives_its_reason() {
     }
 }
 
+/// A slow machine would break such a test. `wait_for` bounds the wait for an event.
+#[test]
+fn no_test_asserts_that_little_time_has_passed() {
+    for file in files(&["src", "tests"], "rs") {
+        if matches!(file.name.as_str(), "tests/common/wait.rs" | "tests/lib/tidy/mod.rs") {
+            continue;
+        }
+        for (number, line) in file.text.lines().enumerate() {
+            let is_bound =
+                ["elapsed() <", "Instant::now() <"].iter().any(|text| line.contains(text));
+            let at = number + 1;
+            assert!(!(is_bound && line.contains("assert")), "{}:{at}: use wait_for", file.name);
+        }
+    }
+}
+
 #[test]
 fn nothing_is_left_for_later() {
     let marks = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X:"), "placeholder"];
