@@ -16,7 +16,7 @@ pub(super) fn take<'t>(text: &'t str, key: &str) -> Option<(Vec<&'t str>, String
     }
     let begin = format!("\n{key} = [\"");
     let start = text.find(&begin)? + 1;
-    if text.starts_with('[') || text[..start].contains("\n[") {
+    if text[..start].lines().any(|line| line.trim_start().starts_with('[')) {
         return None;
     }
     let end = text[start..].find('\n').map_or(text.len(), |length| start + length);
@@ -65,6 +65,8 @@ mod tests {
             text.replacen("\", \"", "\",\"", 1),
             text.replacen("\", \"", "\", '1', \"", 1),
             text.replacen("\nrefs", "\n[table]\nrefs", 1),
+            text.replacen("\nrefs", "\n [table]\nrefs", 1),
+            format!("[table]\n{text}"),
             format!("who = \"\"\"\n{text}\"\"\""),
             text.replacen("\nrefs", "\n refs", 1),
             "format = 1\nrefs = [\"a\"]\n".to_owned(),
