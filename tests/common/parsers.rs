@@ -264,11 +264,24 @@ pub(crate) fn art_toml(bytes: &[u8]) {
     }
 }
 
+/// Appends the checksum of a log entry.
+fn with_checksum(bytes: &[u8]) -> Vec<u8> {
+    [bytes, format!("# sha256 {}\n", Digest::of(bytes)).as_bytes()].concat()
+}
+
+/// Appends a long comment: another parser reads the refs of a long file.
+fn lengthened(bytes: &[u8]) -> Vec<u8> {
+    [bytes, b"\n#", &b" ".repeat(64 << 10)[..], b"\n"].concat()
+}
+
 /// An entry of a remote's log.
 pub(crate) fn log_entry(bytes: &[u8]) {
-    let checksum = format!("# sha256 {}\n", Digest::of(bytes));
-    for bytes in [bytes.to_vec(), [bytes, checksum.as_bytes()].concat()] {
-        let Ok(entry) = Entry::decode("log/x", &bytes) else { continue };
+    let short = Entry::decode("log/x", &with_checksum(bytes));
+    let long = Entry::decode("log/x", &with_checksum(&lengthened(bytes)));
+    if let (Ok(short), Ok(long)) = (&short, &long) {
+        assert_eq!(short.refs, long.refs, "both parsers find the same refs");
+    }
+    for entry in [short, long, Entry::decode("log/x", bytes)].into_iter().flatten() {
         if let Ok(written) = entry.encode() {
             let again = Entry::decode("log/x", &written).expect("because it was just written");
             assert_eq!(again.encode().expect("because it was written before"), written);
@@ -278,9 +291,10 @@ pub(crate) fn log_entry(bytes: &[u8]) {
 
 /// A checkpoint of a remote's log.
 pub(crate) fn checkpoint(bytes: &[u8]) {
-    let compressed = zstd::bulk::compress(bytes, 1).expect("because memory is enough");
-    for bytes in [bytes, &compressed] {
-        let _ = decode_checkpoint("log/checkpoint", bytes);
+    let _ = decode_checkpoint("log/checkpoint", bytes);
+    for text in [bytes, &lengthened(bytes)] {
+        let compressed = zstd::bulk::compress(text, 1).expect("because memory is enough");
+        let _ = decode_checkpoint("log/checkpoint", &compressed);
     }
 }
 
