@@ -90,6 +90,7 @@ fn held(path: &Path) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::threads;
 
     #[test]
     fn the_lock_of_a_killed_process_is_taken_over() {
@@ -106,12 +107,14 @@ mod tests {
         let target = directory.path().join("r");
         let path = path_of(&target);
         std::fs::File::create_new(&path).unwrap();
-        let git = std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_millis(30));
-            atomic::remove_file(&path).unwrap();
+        std::thread::scope(|scope| {
+            let git = threads::spawn(scope, || {
+                std::thread::sleep(Duration::from_millis(30));
+                atomic::remove_file(&path).unwrap();
+            });
+            LockFile::acquire(&target, Instant::now() + Duration::from_hours(1)).unwrap();
+            git.unwrap().join().unwrap();
         });
-        LockFile::acquire(&target, Instant::now() + Duration::from_hours(1)).unwrap();
-        git.join().unwrap();
     }
 
     #[test]

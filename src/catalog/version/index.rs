@@ -111,11 +111,11 @@ pub(crate) fn read_newest_versions(
     let mut refs = listing.refs;
     let mut skip = offset;
     if let Some(ages) = ages.into_iter().collect::<Option<Vec<Timestamp>>>() {
-        let mut aged: Vec<_> = ages.into_iter().zip(refs).collect();
-        aged.sort_by(|(a, (a_ref, _)), (b, (b_ref, _))| {
+        let mut dated: Vec<_> = ages.into_iter().zip(refs).collect();
+        dated.sort_by(|(a, (a_ref, _)), (b, (b_ref, _))| {
             by_time_and_name((*b, b_ref.name()), (*a, a_ref.name()))
         });
-        refs = aged.into_iter().skip(offset).take(limit).map(|(_, row)| row).collect();
+        refs = dated.into_iter().skip(offset).take(limit).map(|(_, row)| row).collect();
         skip = 0;
     }
     let mut index = read(repo, &cache, refs, true, asked, progress)?;
