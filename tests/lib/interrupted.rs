@@ -123,7 +123,7 @@ fn an_interrupted_fsck_reports_that_the_check_changed_nothing() {
     ] {
         let options = FsckOptions::default().full(true).repair(repair);
         at_each_check(&|progress| fsck(&place.repo, &options, progress).map(|_| ()), &|error| {
-            assert_eq!(error.message(), kept)
+            assert_eq!(error.message(), kept);
         });
     }
 }
