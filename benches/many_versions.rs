@@ -201,6 +201,7 @@ impl Maker<'_> {
             changes: vec![RefChange { name, old: before, new: Some(commit) }],
             head: None,
             undoes: None,
+            renamed: Vec::new(),
         };
         let line = serde_json::to_string(&operation)?;
         writeln!(self.log, "{{\"format\":1,{}", &line[1..])?;
