@@ -19,6 +19,7 @@
 
 mod git_exclude;
 mod init;
+mod lock;
 mod outline;
 mod remotes;
 mod settings;
@@ -26,19 +27,17 @@ mod unfinished;
 mod work_tree;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use crate::config::{Config, Sources};
 use crate::content::ContentStore;
 use crate::error::{Error, ErrorKind, Result};
-use crate::fs::atomic;
 use crate::fs::guarded::guard;
-use crate::fs::lock::{FileLock, Mode};
 use crate::fs::read;
 use crate::history::{History, Signature, Transaction};
 use crate::name::{Name, ProjectName, RefName};
 
 pub(crate) use git_exclude::exclude as exclude_from_git;
+pub use lock::RepositoryLock;
 pub use remotes::RemoteConfig;
 pub(crate) use remotes::remote_exists;
 pub use settings::{HookSettings, HookTrust, Identity, Settings, TransferSettings};
@@ -58,6 +57,7 @@ pub struct Repository {
     history: History,
     content: ContentStore,
     settings: Settings,
+    locks: lock::SharedLocks,
 }
 
 impl Repository {
@@ -86,7 +86,8 @@ impl Repository {
             Err(_) => history,
         };
         let content = ContentStore::open(directory, settings.params)?;
-        Ok(Repository { directory: directory.to_owned(), history, content, settings })
+        let locks = lock::SharedLocks::default();
+        Ok(Repository { directory: directory.to_owned(), history, content, settings, locks })
     }
 
     /// Finds the repository that `start` belongs to: in `start` or in the nearest directory above
@@ -178,64 +179,6 @@ impl Repository {
     /// Starts a transaction of refs, as the identity and the command of the settings.
     pub fn transaction(&self) -> Transaction<'_> {
         self.history.transaction(&self.signature(), &self.settings.command)
-    }
-
-    /// Locks out garbage collection while the caller writes. Several processes can hold this lock.
-    pub fn lock_shared(&self) -> Result<FileLock> {
-        self.lock(Mode::Shared)
-    }
-
-    /// Locks out every other writer.
-    pub fn lock_exclusive(&self) -> Result<FileLock> {
-        self.lock(Mode::Exclusive)
-    }
-
-    /// Like [`Repository::lock_shared`], but does not wait: `None` if another process holds the lock
-    /// or this user may not write.
-    pub(crate) fn try_lock_shared(&self) -> Result<Option<FileLock>> {
-        match self.lock_within(Mode::Shared, Duration::ZERO) {
-            Ok(lock) => Ok(Some(lock)),
-            Err(error) if matches!(error.kind(), ErrorKind::Locked | ErrorKind::Unauthorized) => {
-                Ok(None)
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    fn lock(&self, mode: Mode) -> Result<FileLock> {
-        self.lock_within(mode, self.settings.lock_timeout)
-    }
-
-    fn lock_within(&self, mode: Mode, timeout: Duration) -> Result<FileLock> {
-        // Create nothing in a deleted repository: the result would look like a damaged one.
-        if !read::is_file(&self.directory.join("HEAD"))? {
-            let message = format!("the repository '{}' no longer exists", self.directory.display());
-            return Err(Error::new(ErrorKind::NotARepository, message));
-        }
-        // Another process may have removed the temporary directory.
-        let lock = atomic::create_dir_all(&self.content.tmp_dir()).and_then(|()| {
-            let path = self.directory.join("lock");
-            FileLock::acquire(&path, mode, timeout)
-        });
-        lock.map_err(|error| match error.kind() {
-            ErrorKind::Unauthorized => self.read_only_error(error),
-            _ => error,
-        })
-    }
-
-    fn read_only_error(&self, error: Error) -> Error {
-        let shown = self.directory.display();
-        let hint = error.hint().map_or_else(
-            || format!("check the owner and the mount: ls -ld '{shown}' (reading still works)"),
-            str::to_owned,
-        );
-        error.context(format!("the repository '{shown}' cannot be written")).with_hint(hint)
-    }
-
-    /// Fails with [`Unauthorized`](ErrorKind::Unauthorized) if the repository is not writable. For
-    /// commands that contact a remote before they write.
-    pub fn require_writable(&self) -> Result<()> {
-        self.lock_shared().map(drop)
     }
 }
 

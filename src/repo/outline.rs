@@ -3,13 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::Repository;
+use super::{Repository, lock};
 use crate::config;
 use crate::content::{ContentStore, Params};
 use crate::error::{Error, ErrorKind, IoResultExt, Result};
 use crate::fs::atomic;
 use crate::fs::guarded::guard;
-use crate::fs::lock::{FileLock, Mode};
 use crate::fs::read;
 use crate::history::History;
 use crate::name::ProjectName;
@@ -72,7 +71,7 @@ impl Repository {
         if Self::check_outline(directory)?.is_empty() {
             return Ok(Vec::new());
         }
-        let _lock = FileLock::acquire(&directory.join("lock"), Mode::Exclusive, timeout)?;
+        let _lock = lock::acquire_exclusive(directory, timeout)?;
         atomic::create_dir_all(&directory.join("tmp"))?;
         let mut made = History::restore_outline(directory)?;
         // Invalid settings are replaced only if the project is known: a user can correct them.

@@ -159,7 +159,7 @@ fn a_link_in_the_way_is_named_with_its_owner() {
     let sandbox = prepared();
     let precious = sandbox.root().join("precious");
     std::fs::write(&precious, "years of work").unwrap();
-    for path in ["refs.lock", "lock", "tmp/guard", "operations.jsonl"] {
+    for path in ["refs.lock", "lock", "gate", "tmp/guard", "operations.jsonl"] {
         let link = sandbox.path(".artifacts").join(path);
         std::fs::rename(&link, sandbox.root().join("kept")).unwrap();
         symlink(&precious, &link).unwrap();

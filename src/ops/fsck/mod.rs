@@ -21,11 +21,10 @@ use derive_setters::Setters;
 
 use crate::content::ContentCheck;
 use crate::error::{ErrorKind, Result};
-use crate::fs::lock::FileLock;
 use crate::history::{DamagedFile, RefSurvey};
 use crate::id::Id;
 use crate::progress::Progress;
-use crate::repo::{Repository, Settings};
+use crate::repo::{Repository, RepositoryLock, Settings};
 use crate::sync::{added_again, forgotten_remotes, former_tips};
 
 pub use defect::{DamagedPart, Defect};
@@ -104,7 +103,7 @@ pub fn fsck_at(
 }
 
 /// Locks out the garbage collection, if this user may write.
-fn lock_if_possible(repo: &Repository) -> Result<Option<FileLock>> {
+fn lock_if_possible(repo: &Repository) -> Result<Option<RepositoryLock>> {
     match repo.lock_shared() {
         Ok(lock) => Ok(Some(lock)),
         Err(error) if error.kind() == ErrorKind::Unauthorized => Ok(None),

@@ -23,13 +23,12 @@ use crate::catalog::snapshot::{Ignores, Snapshot};
 use crate::catalog::{RecordChange, change_records};
 use crate::content::{Session, Stored};
 use crate::error::{Error, ErrorKind, Result};
-use crate::fs::lock::FileLock;
 use crate::history::{Commit, Expected, ObjectWriter, TreeEntry};
 use crate::id::Id;
 use crate::name::{Name, ProjectName, RefName};
 use crate::progress::Progress;
 use crate::record::{Record, RunRecord};
-use crate::repo::{Repository, WorkTree};
+use crate::repo::{Repository, RepositoryLock, WorkTree};
 use crate::tree_path::TreePath;
 
 use edits::{ReadSource, apply_edits, find_kept};
@@ -163,7 +162,7 @@ pub(crate) struct Intake<'a> {
     taken: Vec<ReadSource>,
     tally: Tally,
     stored: Stored,
-    _lock: FileLock,
+    _lock: RepositoryLock,
 }
 
 /// The commit of a run with the imported content, before a ref points at it.

@@ -12,7 +12,7 @@ use crate::fixtures::{PREFIX, REMOVED, root, small};
 
 /// Returns true for leftovers of the writing process and for caches.
 fn is_left_out(path: &str) -> bool {
-    ["lock", "refs.lock", "tmp/guard"].contains(&path) || path.starts_with("cache/")
+    ["lock", "gate", "refs.lock", "tmp/guard"].contains(&path) || path.starts_with("cache/")
 }
 
 /// All files below a directory, and the directories, which end with `/`.
