@@ -4,8 +4,9 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use super::History;
+use super::expiry::Expiry;
 use super::object_pack::{EntryEncoder, finish_pack, pack_header};
-use super::reach::{Reach, Visitor, missing_object};
+use super::reach::{Expired, Reach, Visitor, missing_object};
 use crate::error::{IoResultExt, Result};
 use crate::fs::atomic::TempFile;
 use crate::id::{Id, ObjectKind};
@@ -25,6 +26,17 @@ pub struct Outgoing {
     /// The contents that the new trees name and the old trees do not, as far as the two were
     /// compared. Sorted, without duplicates. They are not in the pack.
     pub content: Vec<Id>,
+}
+
+/// What a walk collects: the objects that are reachable from `tips` and not from `have`.
+#[derive(Clone, Copy)]
+pub(crate) struct OutgoingWalk<'a> {
+    /// The commits to send.
+    pub(crate) tips: &'a [Id],
+    /// Commits that the other side has.
+    pub(crate) have: &'a [Id],
+    /// The commits whose content expired; `None` if no content expired.
+    pub(crate) expired: Option<Expired<'a>>,
 }
 
 /// A Git pack in a temporary file that is removed when this is dropped.
@@ -57,12 +69,23 @@ impl History {
         directory: &Path,
         progress: &dyn Progress,
     ) -> Result<Outgoing> {
+        let walk = OutgoingWalk { tips, have, expired: None };
+        self.write_outgoing(&walk, directory, progress)
+    }
+
+    /// Like [`History::write_pack_of`], for a walk that heeds expired content.
+    pub(crate) fn write_outgoing(
+        &self,
+        walk: &OutgoingWalk<'_>,
+        directory: &Path,
+        progress: &dyn Progress,
+    ) -> Result<Outgoing> {
         let file = TempFile::new_in(directory)?;
         let mut out = BufWriter::with_capacity(1 << 18, file.file());
         // The number of objects is known only at the end.
         out.write_all(&pack_header(0)).on("write", file.path())?;
         let pack = Pack { out: &mut out, path: file.path(), encoder: EntryEncoder::new() };
-        let mut outgoing = self.collect(tips, have, Some(pack), progress)?;
+        let mut outgoing = self.collect(walk, Some(pack), progress)?;
         out.flush().on("write", file.path())?;
         drop(out);
         if outgoing.objects > 0 {
@@ -79,13 +102,34 @@ impl History {
         have: &[Id],
         progress: &dyn Progress,
     ) -> Result<Outgoing> {
-        self.collect(tips, have, None, progress)
+        self.survey_outgoing(&OutgoingWalk { tips, have, expired: None }, progress)
+    }
+
+    /// Returns the result of [`History::write_outgoing`] without writing a pack.
+    pub(crate) fn survey_outgoing(
+        &self,
+        walk: &OutgoingWalk<'_>,
+        progress: &dyn Progress,
+    ) -> Result<Outgoing> {
+        self.collect(walk, None, progress)
+    }
+
+    /// The contents that the history of `tips` needs: without the contents that only expired
+    /// commits have. Sorted, without duplicates.
+    pub(crate) fn needed_content(
+        &self,
+        tips: &[Id],
+        expiry: &Expiry,
+        progress: &dyn Progress,
+    ) -> Result<Vec<Id>> {
+        let expired = Some(Expired { now: expiry, ever: expiry });
+        let walk = OutgoingWalk { tips, have: &[], expired };
+        Ok(self.survey_outgoing(&walk, progress)?.content)
     }
 
     fn collect<'a>(
         &'a self,
-        tips: &[Id],
-        have: &[Id],
+        walk: &OutgoingWalk<'_>,
         pack: Option<Pack<'a>>,
         progress: &dyn Progress,
     ) -> Result<Outgoing> {
@@ -93,7 +137,9 @@ impl History {
         let outgoing =
             Outgoing { pack: None, objects: 0, commits: 0, bytes: 0, content: Vec::new() };
         let mut collector = Collector { history: self, pack, outgoing, old: Vec::new() };
-        Reach::new(self, &mut collector, progress).walk(tips, have)?;
+        Reach::new(self, &mut collector, progress)
+            .with_expired(walk.expired)
+            .walk(walk.tips, walk.have)?;
         let Collector { mut outgoing, mut old, .. } = collector;
         old.sort_unstable();
         sort(&mut outgoing.content);

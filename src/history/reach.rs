@@ -10,6 +10,7 @@ use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 
 use super::History;
+use super::expiry::Expiry;
 use super::new_commits::{in_order, paint_new};
 use super::object::expect_kind;
 use super::record_tree::ARTIFACTS;
@@ -53,6 +54,9 @@ struct BaseTree {
     tree: Id,
     /// True if the tree belongs to an old commit, whose contents were not shown.
     is_old: bool,
+    /// True if the content of the commit expired, so that it may be missing. Its trees are known,
+    /// but its content is not.
+    is_expired: bool,
 }
 
 /// The position of an entry in a record's tree.
@@ -61,15 +65,18 @@ enum EntryPlace {
     Root,
     Record,
     Content,
+    /// Among the artifacts of a commit whose content expired.
+    ExpiredContent,
 }
 
 impl EntryPlace {
     /// Returns the place of the directory `entry` within a directory of this place.
-    fn below(self, entry: &EntryRef<'_>) -> EntryPlace {
+    fn below(self, entry: &EntryRef<'_>, is_expired: bool) -> EntryPlace {
         match self {
+            EntryPlace::Root if entry.name == ARTIFACTS && is_expired => EntryPlace::ExpiredContent,
             EntryPlace::Root if entry.name == ARTIFACTS => EntryPlace::Content,
             EntryPlace::Root | EntryPlace::Record => EntryPlace::Record,
-            EntryPlace::Content => EntryPlace::Content,
+            EntryPlace::Content | EntryPlace::ExpiredContent => self,
         }
     }
 
@@ -80,8 +87,39 @@ impl EntryPlace {
             EntryPlace::Root => 1,
             EntryPlace::Record => 2,
             EntryPlace::Content => 4,
+            EntryPlace::ExpiredContent => 8,
         }
     }
+
+    /// Returns the marks of the places that show everything that this place shows.
+    fn covered_by(self) -> u8 {
+        match self {
+            EntryPlace::ExpiredContent => self.mark() | EntryPlace::Content.mark(),
+            _ => self.mark(),
+        }
+    }
+}
+
+/// The commits whose content may be missing.
+#[derive(Clone, Copy)]
+pub(crate) struct Expired<'a> {
+    /// The expired commits after the move that the walk is for. Their content is not shown.
+    pub(crate) now: &'a Expiry,
+    /// The commits that expired before or after the move. Nothing relies on their content.
+    pub(crate) ever: &'a Expiry,
+}
+
+impl Directory {
+    /// Returns true if one of the directories at this path is the same: its objects are known.
+    fn is_known(&self) -> bool {
+        self.bases.iter().any(|base| base.tree == self.tree)
+    }
+}
+
+/// Returns true if one of `bases` has the same object `id`. If the walk also needs the content of
+/// the object, an expired base does not count.
+fn is_shown(id: &Id, bases: &[BaseTree], needs_content: bool) -> bool {
+    bases.iter().any(|base| base.tree == *id && !(needs_content && base.is_expired))
 }
 
 /// A walk.
@@ -91,6 +129,8 @@ pub(super) struct Reach<'a> {
     progress: &'a dyn Progress,
     /// The trees and blobs that were shown, with the marks of their places.
     seen: HashMap<Id, u8>,
+    /// `None` if no commit expired.
+    expired: Option<Expired<'a>>,
 }
 
 impl<'a> Reach<'a> {
@@ -99,7 +139,24 @@ impl<'a> Reach<'a> {
         visitor: &'a mut dyn Visitor,
         progress: &'a dyn Progress,
     ) -> Self {
-        Reach { history, visitor, progress, seen: HashMap::new() }
+        Reach { history, visitor, progress, seen: HashMap::new(), expired: None }
+    }
+
+    /// Does not show the content of expired commits, and shows all content of other commits that
+    /// only expired commits share with them.
+    pub(super) fn with_expired(mut self, expired: Option<Expired<'a>>) -> Self {
+        self.expired = expired;
+        self
+    }
+
+    /// Returns true if the content of a new commit expired.
+    fn is_expired(&self, commit: &Id) -> Result<bool> {
+        self.expired.map_or(Ok(false), |expired| expired.now.is_expired(self.history, commit))
+    }
+
+    /// Returns true if the content of the parent of a new commit may be missing.
+    fn has_ever_expired(&self, commit: &Id) -> Result<bool> {
+        self.expired.map_or(Ok(false), |expired| expired.ever.is_expired(self.history, commit))
     }
 
     /// Shows the objects that are reachable from `tips` and not from `have`: commits from the
@@ -129,12 +186,17 @@ impl<'a> Reach<'a> {
         self.show(ObjectKind::Tag, &tags)?;
         for commit in &commits {
             let Some(links) = &painting.nodes[commit].links else { continue };
-            let base = |parent: &Id| {
-                let node = painting.nodes.get(parent)?;
-                Some(BaseTree { tree: node.links.as_ref()?.tree, is_old: node.is_settled() })
-            };
-            let bases = links.parents.iter().filter_map(base).collect();
-            self.walk_tree(Directory { tree: links.tree, bases, place: EntryPlace::Root })?;
+            let mut bases = Vec::new();
+            for parent in &links.parents {
+                let Some(node) = painting.nodes.get(parent) else { continue };
+                let Some(links) = &node.links else { continue };
+                let (tree, is_old) = (links.tree, node.is_settled());
+                let is_expired = self.has_ever_expired(parent)?;
+                bases.push(BaseTree { tree, is_old, is_expired });
+            }
+            let is_expired = self.is_expired(commit)?;
+            let root = Directory { tree: links.tree, bases, place: EntryPlace::Root };
+            self.walk_tree(root, is_expired)?;
         }
         Ok(())
     }
@@ -172,25 +234,25 @@ impl<'a> Reach<'a> {
         Err(Error::corrupt(format!("the chain of tags to {id} is too long")))
     }
 
-    fn walk_tree(&mut self, root: Directory) -> Result<()> {
-        if root.bases.iter().any(|base| base.tree == root.tree) {
+    fn walk_tree(&mut self, root: Directory, is_expired: bool) -> Result<()> {
+        if is_shown(&root.tree, &root.bases, !is_expired) {
             return Ok(());
         }
         let mut waiting = vec![root];
         while let Some(directory) = waiting.pop() {
             let marks = self.seen.get(&directory.tree).copied().unwrap_or_default();
-            if marks & directory.place.mark() != 0 {
+            if marks & directory.place.covered_by() != 0 {
                 continue;
             }
             check_interrupt(self.progress)?;
             let Some(bytes) = self.read_tree(&directory.tree)? else { continue };
-            if marks == 0 {
+            if marks == 0 && !directory.is_known() {
                 self.visitor.object(ObjectKind::Tree, &directory.tree, &bytes)?;
                 self.progress.advance(1);
             }
             self.seen.insert(directory.tree, marks | directory.place.mark());
             let first = waiting.len();
-            self.look_into(&directory, &bytes, &mut waiting)?;
+            self.look_into(&directory, (&bytes, is_expired), &mut waiting)?;
             // Visit the first directory next.
             waiting[first..].reverse();
         }
@@ -214,16 +276,15 @@ impl<'a> Reach<'a> {
     fn look_into(
         &mut self,
         directory: &Directory,
-        bytes: &[u8],
+        (bytes, is_expired): (&[u8], bool),
         waiting: &mut Vec<Directory>,
     ) -> Result<()> {
         // A missing or damaged base excludes nothing.
-        let read = |base: &BaseTree| {
-            Some((self.history.read(&base.tree, ObjectKind::Tree).ok()?, base.is_old))
-        };
-        let read: Vec<(Vec<u8>, bool)> = directory.bases.iter().filter_map(read).collect();
+        let read =
+            |base: &BaseTree| Some((self.history.read(&base.tree, ObjectKind::Tree).ok()?, *base));
+        let read: Vec<(Vec<u8>, BaseTree)> = directory.bases.iter().filter_map(read).collect();
         let mut bases: Vec<Base<'_>> =
-            read.iter().map(|(bytes, is_old)| Base::new(bytes, *is_old)).collect();
+            read.iter().map(|(bytes, base)| Base::new(bytes, *base)).collect();
         let is_content = directory.place == EntryPlace::Content;
         let mut old = |entry: &EntryRef<'_>| {
             if is_content && !entry.mode.is_directory() {
@@ -236,17 +297,18 @@ impl<'a> Reach<'a> {
             let mut below = Vec::new();
             for base in &mut bases {
                 if let Some(tree) = base.advance_to(&entry, &mut old) {
-                    below.push(BaseTree { tree, is_old: base.is_old });
+                    below.push(BaseTree { tree, ..base.of });
                 }
             }
-            if below.iter().any(|base| base.tree == entry.id) {
+            let place = directory.place.below(&entry, is_expired);
+            let needs_content = is_content || place == EntryPlace::Content;
+            if is_shown(&entry.id, &below, needs_content) {
                 continue;
             }
             if entry.mode.is_directory() {
-                let place = directory.place.below(&entry);
                 waiting.push(Directory { tree: entry.id, bases: below, place });
             } else {
-                let replaced = below.iter().filter(|base| base.is_old);
+                let replaced = below.iter().filter(|base| base.is_old && !base.is_expired);
                 replaced.for_each(|base| old(&EntryRef { id: base.tree, ..entry }));
                 files.push(entry.id);
             }
@@ -258,6 +320,9 @@ impl<'a> Reach<'a> {
     }
 
     fn show_file(&mut self, place: EntryPlace, id: Id) -> Result<()> {
+        if place == EntryPlace::ExpiredContent {
+            return Ok(());
+        }
         if place == EntryPlace::Content {
             self.visitor.content(id);
             return Ok(());
@@ -276,14 +341,19 @@ impl<'a> Reach<'a> {
 struct Base<'a> {
     rest: TreeEntries<'a>,
     next: Option<EntryRef<'a>>,
-    is_old: bool,
+    of: BaseTree,
 }
 
 impl<'a> Base<'a> {
-    fn new(bytes: &'a [u8], is_old: bool) -> Self {
-        let mut base = Base { rest: TreeEntries::new(bytes), next: None, is_old };
+    fn new(bytes: &'a [u8], of: BaseTree) -> Self {
+        let mut base = Base { rest: TreeEntries::new(bytes), next: None, of };
         base.advance();
         base
+    }
+
+    /// Returns true if the replaced content of this base is on the other side.
+    fn has_old_content(&self) -> bool {
+        self.of.is_old && !self.of.is_expired
     }
 
     fn advance(&mut self) -> Option<EntryRef<'a>> {
@@ -300,7 +370,9 @@ impl<'a> Base<'a> {
         loop {
             let next = self.next.as_ref()?;
             match git_order((next.name, next.mode), (entry.name, entry.mode)) {
-                Ordering::Less if self.is_old => self.advance().iter().for_each(&mut *old),
+                Ordering::Less if self.has_old_content() => {
+                    self.advance().iter().for_each(&mut *old)
+                }
                 Ordering::Less => _ = self.advance(),
                 Ordering::Equal => return self.advance().map(|found| found.id),
                 Ordering::Greater => return None,
@@ -310,7 +382,7 @@ impl<'a> Base<'a> {
 
     /// Passes the remaining entries to `old` if the base is old.
     fn finish(mut self, old: &mut dyn FnMut(&EntryRef<'_>)) {
-        while let Some(next) = self.advance().filter(|_| self.is_old) {
+        while let Some(next) = self.advance().filter(|_| self.has_old_content()) {
             old(&next);
         }
     }

@@ -97,7 +97,12 @@ impl History {
     }
 }
 
-impl ObjectWriter<'_> {
+impl<'h> ObjectWriter<'h> {
+    /// Returns the history that this writes to. New objects are not in it yet.
+    pub(crate) fn history(&self) -> &'h History {
+        self.history
+    }
+
     /// Returns the limits of a walk through one tree.
     pub fn limits(&self) -> WalkLimits {
         self.history.limits()

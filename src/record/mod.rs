@@ -29,6 +29,7 @@
 //! ```
 
 mod content;
+mod expiration;
 mod fields;
 mod lineage;
 pub mod policy;
@@ -49,6 +50,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::tree_path::escaped;
 
 pub use content::{Content, ContentFormat};
+pub use expiration::Expiration;
 pub use fields::{RUN_FIELDS, RunFields};
 pub use lineage::{LineageEntry, Origin};
 pub use project::ProjectRecord;

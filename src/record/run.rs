@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::expiration::Expiration;
 use super::lineage::LineageEntry;
 use super::source::SourceRecord;
 use super::tags::Tags;
@@ -121,6 +122,9 @@ pub struct RunRecord {
     /// The origin of the run's code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<SourceRecord>,
+    /// The content that expired, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expired: Option<Expiration>,
     /// The named artifacts. Names are unique; see [`RunRecord::set_lineage`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lineage: Vec<LineageEntry>,
@@ -148,6 +152,7 @@ impl RunRecord {
             user: None,
             host: None,
             source: None,
+            expired: None,
             lineage: Vec::new(),
             extra: Extra::new(),
         }

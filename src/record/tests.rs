@@ -43,9 +43,24 @@ fn full_run() -> RunRecord {
         dirty: Some(true),
         extra: Extra::new(),
     });
+    run.expired = Some(expired());
     run.set_lineage(weights());
     run.set_lineage(base());
     run
+}
+
+fn expired() -> Expiration {
+    Expiration {
+        through: Some(Id::of_blob(b"a commit")),
+        own: true,
+        at: at("2026-11-30T08:00:00Z"),
+        by: "Ada Lovelace <ada@example.org>".to_owned(),
+        rule: "runs: name: nightly%".to_owned(),
+        policy: Some(Id::of_blob(b"weights")),
+        files: 812,
+        bytes: 91_234_567_890,
+        extra: Extra::new(),
+    }
 }
 
 fn weights() -> LineageEntry {
@@ -313,6 +328,7 @@ fn runs() -> impl Strategy<Value = RunRecord> {
         user: end.2,
         host: end.3,
         source: parts.0,
+        expired: end.0.is_some().then(expired),
         lineage: parts.1,
         extra: parts.2,
     })

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::expiration::Expiration;
 use super::tags::Tags;
 use super::{Extra, FORMAT, Record};
 use crate::clock::Timestamp;
@@ -146,6 +147,9 @@ pub struct VersionRecord {
     pub author: String,
     /// The run that the version was created from.
     pub run: RunReference,
+    /// The content that expired, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expired: Option<Expiration>,
     /// Every stage of the version, in order.
     pub stage_conditions: Vec<StageCondition>,
     /// Keys this program does not know.
@@ -219,6 +223,7 @@ impl VersionRecord {
             created_at: now,
             author,
             run,
+            expired: None,
             stage_conditions: Vec::new(),
             extra: Extra::new(),
         }

@@ -6,16 +6,23 @@ use super::connection::Connection;
 use super::send::Sent;
 use crate::content::Need;
 use crate::error::Result;
+use crate::history::OutgoingWalk;
 use crate::id::Id;
 use crate::pack::{Location, MemberKind};
 use crate::progress::Progress;
+use crate::remote::log::RefMove;
 
 impl Connection<'_> {
-    /// Estimates the data that [`Connection::send`] would send for `tips`, from the cached index of
+    /// Estimates the data that [`Connection::send`] would send for `moves`, from the cached index of
     /// the remote. The byte count is that of the frames that hold the content.
-    pub(crate) fn estimate(&self, tips: &[Id], progress: &dyn Progress) -> Result<Sent> {
+    pub(crate) fn estimate(&self, moves: &[RefMove], progress: &dyn Progress) -> Result<Sent> {
         let repo = self.repo;
-        let outgoing = repo.history().survey_pack_of(tips, &self.known_on_remote()?, progress)?;
+        let tips: Vec<Id> = moves.iter().filter_map(|moved| moved.new).collect();
+        let expiry = self.push_expiry(moves)?;
+        let have = self.known_on_remote()?;
+        let walk = OutgoingWalk { tips: &tips, have: &have, expired: Some(expiry.expired()) };
+        let mut outgoing = repo.history().survey_outgoing(&walk, progress)?;
+        expiry.add_needed_again(repo, &mut outgoing.content)?;
         let remote_content = self.content()?;
         let mut sent = Sent { objects: outgoing.objects, ..Sent::default() };
         let mut frames = HashSet::new();

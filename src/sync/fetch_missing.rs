@@ -1,16 +1,21 @@
 //! Fetches missing content before an operation reads it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use super::connection::Connection;
 use super::content::{RemoteContent, absent};
+use super::expiry::expired_error;
 use super::forgotten::only_on_forgotten;
 use super::open_store;
 use super::remote_directory::check_remote_directory;
 use super::remote_memory::RemoteMemory;
+use crate::content::Supply;
 use crate::error::{Error, ErrorKind, Result};
-use crate::history::{RecordTree, Visit};
+use crate::history::{Expiry, RecordTree, Visit};
 use crate::id::Id;
 use crate::name::Name;
-use crate::progress::Progress;
+use crate::progress::{NoProgress, Progress};
 use crate::repo::Repository;
 
 /// Downloads the contents `ids` that are missing locally from the remotes that have them.
@@ -39,9 +44,30 @@ pub(crate) fn fetch_missing(repo: &Repository, ids: &[Id], progress: &dyn Progre
     }
     // The error of a remote without any push does not explain missing content.
     match failed.filter(|error: &Error| error.kind() != ErrorKind::NotFound) {
-        None => only_on_forgotten(repo, &missing, progress).map_or(Ok(()), Err),
+        None => match only_on_forgotten(repo, &missing, progress) {
+            Some(error) => Err(error),
+            None => expired_error(repo, &missing)?.map_or(Ok(()), Err),
+        },
         Some(error) => Err(missing_error(error, missing.len())),
     }
+}
+
+/// The number of fruitless attempts after which an operation no longer asks the remotes.
+const FRUITLESS: u32 = 3;
+
+/// Brings back the content of files that are removed while an operation reads them.
+pub(crate) fn supply_of(repo: &Repository) -> Supply<'_> {
+    let fruitless = AtomicU32::new(0);
+    Arc::new(move |id| {
+        if fruitless.load(Ordering::Relaxed) >= FRUITLESS {
+            return Ok(());
+        }
+        let fetched = fetch_missing(repo, &[*id], &NoProgress);
+        if fetched.is_err() || !repo.content().is_indexed(id)? {
+            fruitless.fetch_add(1, Ordering::Relaxed);
+        }
+        fetched
+    })
 }
 
 fn missing_error(error: Error, count: usize) -> Error {
@@ -102,11 +128,12 @@ pub(crate) fn content_of_tree(repo: &Repository, commits: &[Id]) -> Result<Vec<I
     Ok(ids)
 }
 
-/// The contents of the whole history of the commits.
+/// The contents of the whole history of the commits, without content that expired.
 pub(crate) fn content_of_history(
     repo: &Repository,
     tips: &[Id],
     progress: &dyn Progress,
 ) -> Result<Vec<Id>> {
-    Ok(repo.history().survey_pack_of(tips, &[], progress)?.content)
+    let history = repo.history();
+    history.needed_content(tips, &Expiry::of_all(history)?, progress)
 }

@@ -9,6 +9,7 @@ use super::content::absent;
 use super::former_tips::former_tips_on;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{self, atomic};
+use crate::history::Expiry;
 use crate::id::Id;
 use crate::name::{Name, RefName};
 use crate::progress::Progress;
@@ -187,5 +188,6 @@ fn content_of_all(repo: &Repository, commits: &[Id], progress: &dyn Progress) ->
     let history = repo.history();
     let is_local = |id: &&Id| matches!(history.try_kind(id), Ok(Some(_)));
     let tips: Vec<Id> = commits.iter().filter(is_local).copied().collect();
-    history.survey_pack_of(&tips, &[], progress).map(|found| found.content).unwrap_or_default()
+    let needed = || history.needed_content(&tips, &Expiry::of_all(history)?, progress);
+    needed().unwrap_or_default()
 }

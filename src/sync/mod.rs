@@ -8,15 +8,18 @@ mod connection;
 mod content;
 mod deleted;
 mod estimate;
+mod expiry;
 mod fetch_missing;
 mod forgotten;
 mod former_tips;
 mod import;
+mod look_again;
 pub mod merge;
 mod names;
 mod object_reader;
 mod open_renames;
 mod proof;
+mod reached;
 mod record_uuid;
 mod ref_memory;
 mod ref_relation;
@@ -24,6 +27,7 @@ mod remote_directory;
 mod remote_file;
 mod remote_memory;
 mod renamed_pairs;
+mod retired_content;
 mod send;
 mod sizes;
 mod worth_compacting;
@@ -38,7 +42,7 @@ pub(crate) use connection::{
 };
 pub use content::Brought;
 pub(crate) use content::RemoteContent;
-pub(crate) use fetch_missing::{content_of_history, content_of_tree, fetch_missing};
+pub(crate) use fetch_missing::{content_of_history, content_of_tree, fetch_missing, supply_of};
 pub(crate) use forgotten::{
     added_again, content_on_remotes, forgotten_remotes, note_forgotten, only_on,
 };

@@ -14,7 +14,7 @@ use super::remote_file::UnreadableSegment;
 use crate::content::{Need, OutgoingSegment, SendPlan, Session};
 use crate::error::{Error, IoResultExt, Result};
 use crate::fs::read;
-use crate::history::OutgoingPack;
+use crate::history::{OutgoingPack, OutgoingWalk};
 use crate::id::{Digest, Id};
 use crate::name::Name;
 use crate::progress::{Progress, Unit, check_interrupt};
@@ -61,13 +61,22 @@ struct ContentPlan {
 }
 
 impl Connection<'_> {
-    /// Sends all data that the remote needs for `tips`.
-    pub(crate) fn send(&self, tips: &[Id], dry_run: bool, progress: &dyn Progress) -> Result<Sent> {
+    /// Sends all data that the remote needs for `moves`.
+    pub(crate) fn send(
+        &self,
+        moves: &[RefMove],
+        dry_run: bool,
+        progress: &dyn Progress,
+    ) -> Result<Sent> {
         let repo = self.repo;
         let session = repo.content().begin()?;
         progress.begin("comparing", None, Unit::Items);
         let known = self.known_on_remote()?;
-        let outgoing = repo.history().write_pack_of(tips, &known, session.directory(), progress)?;
+        let tips: Vec<Id> = moves.iter().filter_map(|moved| moved.new).collect();
+        let expiry = self.push_expiry(moves)?;
+        let walk = OutgoingWalk { tips: &tips, have: &known, expired: Some(expiry.expired()) };
+        let mut outgoing = repo.history().write_outgoing(&walk, session.directory(), progress)?;
+        expiry.add_needed_again(repo, &mut outgoing.content)?;
         let plan = self.plan_content(&session, &outgoing.content, dry_run, progress)?;
         let mut items = items(&plan.plan, outgoing.pack.as_ref(), &[]);
         let sent = Sent {

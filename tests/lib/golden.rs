@@ -2,8 +2,8 @@
 
 use artifacts::record::policy::Policy;
 use artifacts::record::{
-    LineageEntry, ProjectRecord, Record, RunRecord, RunReference, SourceRecord, StageCondition,
-    VersionRecord,
+    Expiration, LineageEntry, ProjectRecord, Record, RunRecord, RunReference, SourceRecord,
+    StageCondition, VersionRecord,
 };
 
 use crate::fixtures::root;
@@ -34,6 +34,7 @@ fn the_golden_version_has_every_field_and_is_rewritten_byte_for_byte() {
         created_at,
         author,
         run,
+        expired,
         stage_conditions,
         extra,
     } = golden("version.toml");
@@ -46,6 +47,7 @@ fn the_golden_version_has_every_field_and_is_rewritten_byte_for_byte() {
     let RunReference { uuid, name, project, commit, extra } = run;
     assert!(!uuid.is_nil() && !commit.is_null() && extra.is_empty());
     assert_eq!((name.as_str(), project.to_string().as_str()), ("sharp-shrimp-1", "ada/digits"));
+    check_expired(expired.unwrap(), false);
     for condition in stage_conditions {
         let StageCondition {
             stage,
@@ -62,6 +64,14 @@ fn the_golden_version_has_every_field_and_is_rewritten_byte_for_byte() {
         assert!(!verdict.is_empty() && extra.is_empty() && !stage.as_str().is_empty());
         assert!(created_at <= last_transition_time && last_transition_time <= last_update_time);
     }
+}
+
+#[track_caller]
+fn check_expired(expired: Expiration, is_run: bool) {
+    let Expiration { through, own, at, by, rule, policy, files, bytes, extra } = expired;
+    assert_eq!((through.is_some(), own, policy.is_some()), (is_run, true, true));
+    assert!(at.seconds() > 0 && !by.is_empty() && !rule.is_empty() && extra.is_empty());
+    assert!(files > 0 && bytes > 0);
 }
 
 #[test]
@@ -83,6 +93,7 @@ fn the_golden_runs_have_every_field_and_are_rewritten_byte_for_byte() {
             user,
             host,
             source,
+            expired,
             lineage,
             extra,
         } = golden(file);
@@ -95,6 +106,7 @@ fn the_golden_runs_have_every_field_and_are_rewritten_byte_for_byte() {
         let SourceRecord { commit, branch, remote, dirty, extra } = source.unwrap();
         assert!(commit.is_some() && branch.is_some() && remote.is_some() && dirty.is_some());
         assert!(extra.is_empty());
+        check_expired(expired.unwrap(), true);
         let (mut ids, mut origins) = (0, 0);
         for entry in lineage {
             let LineageEntry {

@@ -31,6 +31,7 @@ mod ignore_oracle;
 mod incoming;
 mod interrupted;
 mod interrupted_upload;
+mod later_formats;
 mod merge_bases;
 mod merging;
 mod objects;

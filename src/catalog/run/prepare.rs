@@ -9,11 +9,12 @@ use uuid::Uuid;
 
 use super::load::{LoadedRun, load_run, run_reference};
 use crate::error::{Error, ErrorKind, Result};
+use crate::history::edit::{self, Edit};
 use crate::history::source::{self, GitSource};
-use crate::history::{EntryMode, ObjectWriter};
+use crate::history::{ARTIFACTS, EntryMode, ObjectWriter};
 use crate::id::Id;
 use crate::name::{Name, ProjectName, RefName};
-use crate::record::{Record, RunRecord, SourceRecord, Tags, run_name};
+use crate::record::{Expiration, Record, RunRecord, SourceRecord, Tags, run_name};
 use crate::remote::mask_passwords;
 use crate::repo::Repository;
 use crate::tree_path::{TreePath, text_of_bytes};
@@ -96,6 +97,8 @@ pub(crate) struct PreparedRun {
     pub(crate) reference: RefName,
     /// The newest commit; empty for a new run.
     pub(crate) parents: Vec<Id>,
+    /// The complete tree of the newest commit.
+    tree: Option<Id>,
     /// The tree of the existing artifacts.
     pub(crate) artifacts: Option<Id>,
     /// True if this write creates the run.
@@ -129,6 +132,7 @@ impl From<LoadedRun> for PreparedRun {
         PreparedRun {
             reference: run.reference,
             parents: vec![run.commit],
+            tree: Some(run.tree),
             artifacts: run.artifacts,
             created: false,
             record: run.record,
@@ -168,6 +172,7 @@ impl PreparedRun {
         Ok(PreparedRun {
             reference,
             parents: Vec::new(),
+            tree: None,
             artifacts: None,
             created: true,
             record,
@@ -175,12 +180,34 @@ impl PreparedRun {
         })
     }
 
-    /// Adds the record to `writer`, with lineage ids that match the tree `artifacts`.
-    pub(crate) fn write_record(
+    /// Returns true if the files of the newest commit expired. An upload of the same files then
+    /// still makes a commit, and its files count as needed again.
+    pub(crate) fn has_expired(&self) -> bool {
+        self.record.expired.as_ref().is_some_and(|expired| expired.own)
+    }
+
+    /// Adds the tree of the run with `artifacts` to `writer`. Other entries of the tree, which a
+    /// newer program may have written, stay.
+    pub(crate) fn write_tree(
         &mut self,
         writer: &mut ObjectWriter<'_>,
         artifacts: Id,
     ) -> Result<Id> {
+        let put = |mode, id| Edit::Put { mode, id };
+        let record = put(EntryMode::File, self.write_record(writer, artifacts)?);
+        let artifacts = put(EntryMode::Directory, artifacts);
+        let edits =
+            [(TreePath::parse(RunRecord::FILE)?, record), (TreePath::parse(ARTIFACTS)?, artifacts)];
+        edit::apply(writer, self.tree, &edits)
+    }
+
+    /// Adds the record to `writer`, with lineage ids that match the tree `artifacts`.
+    fn write_record(&mut self, writer: &mut ObjectWriter<'_>, artifacts: Id) -> Result<Id> {
+        if self.has_expired() {
+            let expired = self.record.expired.take();
+            self.record.expired = expired.and_then(Expiration::after_upload);
+            self.record_id = None;
+        }
         for entry in self.record.lineage.iter_mut().filter(|entry| !entry.is_input) {
             let Ok(path) = entry.tree_path() else { continue };
             let now = find_entry(writer, artifacts, &path)?.map(|(_, id)| id);

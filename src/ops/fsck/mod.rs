@@ -128,6 +128,8 @@ struct Check {
     unknown_contents: u64,
     /// The number of needed contents that only remotes have.
     elsewhere: u64,
+    /// The number of missing contents that expired.
+    expired: u64,
     /// The refs that point to the record of another name.
     misnamed: Vec<String>,
     /// The removed remotes that hold the only copy of needed content.
@@ -145,7 +147,7 @@ impl Check {
         let objects = history.check_object_files(full, progress)?;
         let remotes = forgotten_remotes(repo);
         let former_tips: Vec<Id> = former_tips(repo).into_iter().chain(added_again(repo)).collect();
-        let mut walk = Walk::new(history, &content, &former_tips, progress);
+        let mut walk = Walk::new(history, &content, &former_tips, progress)?;
         walk.forgotten =
             remotes.iter().map(|one| (one.content(repo, progress), HashSet::new())).collect();
         walk.all(&survey)?;
@@ -162,6 +164,7 @@ impl Check {
         defects.of_content(content.defects());
         let unknown_contents = walk.unknown_contents.len() as u64;
         let elsewhere = walk.elsewhere.len() as u64;
+        let expired = walk.expired.len() as u64;
         let counts = walk.forgotten.iter().map(|(_, needed)| needed.len() as u64);
         let forgotten = remotes
             .into_iter()
@@ -196,6 +199,7 @@ impl Check {
             affected_commits,
             unknown_contents,
             elsewhere,
+            expired,
             misnamed,
             forgotten,
         })

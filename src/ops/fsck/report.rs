@@ -67,6 +67,9 @@ pub struct FsckOutcome {
     /// The number of contents that are missing locally, but that a remote must have, because its
     /// refs reach them. This is not damage.
     pub elsewhere: u64,
+    /// The number of missing contents that expired: no record needs them any more. This is not
+    /// damage.
+    pub expired: u64,
     /// The removed remotes that hold the only copy of needed content. This is not damage, but the
     /// repository is incomplete.
     pub forgotten: Vec<OnForgottenRemote>,
@@ -106,6 +109,7 @@ pub(super) fn outcome(
         affected: found.affected.clone(),
         affected_commits: found.affected_commits,
         elsewhere: found.elsewhere,
+        expired: found.expired,
         forgotten: found.forgotten.clone(),
         leftovers,
         repairs,
@@ -127,6 +131,7 @@ pub(super) fn unopened(options: FsckOptions, damage: &[Error]) -> FsckOutcome {
         affected: Vec::new(),
         affected_commits: 0,
         elsewhere: 0,
+        expired: 0,
         forgotten: Vec::new(),
         leftovers: Leftovers::default(),
         repairs: Vec::new(),

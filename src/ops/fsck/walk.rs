@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::defect::{DamagedPart, Defect, Defects, in_one_line};
 use crate::content::{ContentCheck, ContentTotals};
 use crate::error::{Error, ErrorKind, Result};
-use crate::history::{Commit, Expansion, History, RefSurvey, TreeEntry};
+use crate::history::{ARTIFACTS, Commit, Expansion, Expiry, History, RefSurvey, TreeEntry};
 use crate::id::{Id, ObjectKind};
 use crate::name::RefName;
 use crate::progress::{Progress, Unit, check_interrupt};
@@ -78,6 +78,14 @@ pub(super) struct Walk<'a> {
     promised: Vec<Id>,
     /// The needed contents of `promised` that are missing locally.
     pub(super) elsewhere: HashSet<Id>,
+    /// The commits whose content expired.
+    expiry: Expiry,
+    /// The artifacts of expired commits: the tree, its commit, and the number of its label.
+    expired_trees: Vec<(Id, Id, usize)>,
+    /// The missing contents that only expired commits have.
+    pub(super) expired: HashSet<Id>,
+    /// True while the walk visits trees of expired commits.
+    is_expired: bool,
     /// For each removed remote: its contents, sorted, and the needed ones among them that exist
     /// nowhere else.
     pub(super) forgotten: Vec<(Vec<Id>, HashSet<Id>)>,
@@ -93,8 +101,8 @@ impl<'a> Walk<'a> {
         content: &'a ContentCheck,
         former_tips: &[Id],
         progress: &'a dyn Progress,
-    ) -> Self {
-        Walk {
+    ) -> Result<Self> {
+        Ok(Walk {
             history,
             content,
             progress,
@@ -108,11 +116,15 @@ impl<'a> Walk<'a> {
             unknown_contents: HashSet::new(),
             promised: promised(history, former_tips, progress),
             elsewhere: HashSet::new(),
+            expiry: Expiry::of_all(history)?,
+            expired_trees: Vec::new(),
+            expired: HashSet::new(),
+            is_expired: false,
             forgotten: Vec::new(),
             damaged_objects: Vec::new(),
             defects: Defects::default(),
             checked: Checked::default(),
-        }
+        })
     }
 
     /// Walks from all refs, then from all logs.
@@ -126,6 +138,19 @@ impl<'a> Walk<'a> {
                 self.from(format!("the log of {name}"), id)?;
             }
         }
+        self.expired_content()
+    }
+
+    /// Visits the artifacts of expired commits last: what another commit needs is then known.
+    fn expired_content(&mut self) -> Result<()> {
+        self.is_expired = true;
+        for (tree, commit, label) in std::mem::take(&mut self.expired_trees) {
+            let label = self.labels.get(label).cloned().unwrap_or_default();
+            let place = TreePlace { commit: &commit, label: &label };
+            let path = TreePath::root().join(ARTIFACTS.as_bytes()).unwrap_or_default();
+            self.walk_tree(tree, path, &place, true)?;
+        }
+        self.is_expired = false;
         Ok(())
     }
 
@@ -214,7 +239,12 @@ impl<'a> Walk<'a> {
                     let problem = format!("{error} ('{path}' in commit {id} of {label})");
                     self.defects.object(DamagedPart::Tree, &entry.id, problem);
                 }
-                self.walk_tree(entry.id, path, &place, true)?;
+                if self.expiry.is_expired(self.history, id)? {
+                    self.expired_trees.push((entry.id, *id, self.labels.len()));
+                    artifacts = None;
+                } else {
+                    self.walk_tree(entry.id, path, &place, true)?;
+                }
             } else if is_directory {
                 self.walk_tree(entry.id, path, &place, false)?;
             } else {
@@ -309,6 +339,13 @@ impl<'a> Walk<'a> {
         if self.content.has(id) {
             return;
         }
+        if self.is_expired {
+            let is_lost = self.unknown_contents.contains(id);
+            if !is_lost && !self.elsewhere.contains(id) && !self.content.is_indexed(id) {
+                self.expired.insert(*id);
+            }
+            return;
+        }
         if self.has_content(id) {
             match self.find_forgotten(id).filter(|_| !self.is_promised(id)) {
                 Some(at) => drop(self.forgotten[at].1.insert(*id)),
@@ -386,5 +423,6 @@ fn promised(history: &History, former_tips: &[Id], progress: &dyn Progress) -> V
     let mut tips: Vec<Id> = tracked.into_iter().map(|(_, id)| id).collect();
     tips.extend(former_tips.iter().filter(|id| matches!(history.try_kind(id), Ok(Some(_)))));
     // If the history itself is damaged, no content is promised.
-    history.survey_pack_of(&tips, &[], progress).map(|found| found.content).unwrap_or_default()
+    let needed = || history.needed_content(&tips, &Expiry::of_all(history)?, progress);
+    needed().unwrap_or_default()
 }

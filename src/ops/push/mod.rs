@@ -200,17 +200,24 @@ impl Push<'_> {
             }
             return Ok(Some(self.end(outcome, connection)));
         }
-        let tips: Vec<Id> = selection.moves.iter().filter_map(|moved| moved.new).collect();
         let lock =
             if self.options.dry_run { repo.try_lock_shared()? } else { Some(repo.lock_shared()?) };
         let Some(_lock) = lock else {
             // A dry run needs no writes. Without a lock, it cannot make the packs that it measures.
-            let sent = connection.estimate(&tips, self.progress)?;
+            let sent = connection.estimate(&selection.moves, self.progress)?;
             (outcome.objects, outcome.bytes, outcome.missing) =
                 (sent.objects, sent.bytes, sent.missing);
             return Ok(Some(self.end(outcome, connection)));
         };
-        let sent = connection.send(&tips, self.options.dry_run, self.progress)?;
+        let sent = match connection.send(&selection.moves, self.options.dry_run, self.progress) {
+            // A file of the remote may have moved since the plan was made.
+            Err(error)
+                if error.kind() == ErrorKind::Corrupt && connection.has_news(self.progress) =>
+            {
+                return Ok(None);
+            }
+            other => other?,
+        };
         (outcome.packs, outcome.objects, outcome.bytes) =
             (sent.files.packs.len() as u64, sent.objects, sent.bytes);
         outcome.missing = sent.missing;

@@ -23,11 +23,10 @@ use crate::catalog::snapshot::{Ignores, Snapshot};
 use crate::catalog::{RecordChange, change_records};
 use crate::content::{Session, Stored};
 use crate::error::{Error, ErrorKind, Result};
-use crate::history::{Commit, Expected, ObjectWriter, TreeEntry};
+use crate::history::{Commit, Expected, ObjectWriter};
 use crate::id::Id;
 use crate::name::{Name, ProjectName, RefName};
 use crate::progress::Progress;
-use crate::record::{Record, RunRecord};
 use crate::repo::{Repository, RepositoryLock, WorkTree};
 use crate::tree_path::TreePath;
 
@@ -304,9 +303,9 @@ impl Intake<'_> {
         let mut run = prepare_run(self.repo, &self.wanted)?;
         let tree = self.tree(writer, run.artifacts)?;
         let mut commit = None;
-        if run.created || Some(tree) != run.artifacts {
-            let record = run.write_record(writer, tree)?;
-            commit = Some(self.write_commit(writer, &run.parents, record, tree)?);
+        if run.created || Some(tree) != run.artifacts || run.has_expired() {
+            let root = run.write_tree(writer, tree)?;
+            commit = Some(self.write_commit(writer, &run.parents, root)?);
         }
         Ok(RunCommit { run, tree, commit })
     }
@@ -389,16 +388,7 @@ impl Intake<'_> {
         Ok(())
     }
 
-    fn write_commit(
-        &self,
-        writer: &mut ObjectWriter<'_>,
-        parents: &[Id],
-        record: Id,
-        artifacts: Id,
-    ) -> Result<Id> {
-        let entries =
-            vec![TreeEntry::artifacts(artifacts), TreeEntry::file(RunRecord::FILE, record)];
-        let tree = writer.tree(entries)?;
+    fn write_commit(&self, writer: &mut ObjectWriter<'_>, parents: &[Id], tree: Id) -> Result<Id> {
         let who = self.repo.signature();
         writer.commit(&Commit {
             tree,

@@ -21,6 +21,7 @@
 
 mod base;
 mod conflict;
+mod expired;
 mod project;
 mod record;
 mod renamed_pair;
@@ -231,7 +232,10 @@ fn merge_states(
     let file = record_file(kind);
     let records = states.records();
     let trees = states.nodes(ARTIFACTS.as_bytes());
-    let RecordMerge { bytes, pin } = record::merge(judge, kind, (records, trees), who)?;
+    let history = writer.history();
+    // A commit that is not in this repository is later than none.
+    let is_later = |a: &Id, b: &Id| history.is_ancestor(b, a).unwrap_or(false);
+    let RecordMerge { bytes, pin } = record::merge(judge, kind, (records, trees), who, &is_later)?;
     entries.push(entry(file.as_bytes(), Node { mode: EntryMode::File, id: writer.blob(&bytes)? }));
     let mut done: Vec<&[u8]> = vec![file.as_bytes()];
     if let Some(side) = pin {

@@ -4,6 +4,7 @@ use toml::Table;
 use uuid::Uuid;
 
 use super::conflict::{FieldConflict, Judge, MergeSide, cut};
+use super::expired::Later;
 use super::table::Three;
 use super::tree::Node;
 use super::{project, record_file, run, version};
@@ -38,6 +39,7 @@ pub(super) fn merge(
     kind: RefKind,
     (records, trees): Records<'_>,
     who: &Signature,
+    is_later: Later<'_>,
 ) -> Result<RecordMerge> {
     let file = record_file(kind);
     let [base, ours, theirs] = records.map(|record| match record {
@@ -50,7 +52,9 @@ pub(super) fn merge(
         RefKind::Project | RefKind::Tag => {
             encode::<ProjectRecord>(&project::merge(judge, &three)).map(|bytes| (bytes, None))
         }
-        RefKind::Run => encode::<RunRecord>(&run::merge(judge, &three)).map(|bytes| (bytes, None)),
+        RefKind::Run => {
+            encode::<RunRecord>(&run::merge(judge, &three, is_later)).map(|bytes| (bytes, None))
+        }
         RefKind::Version => {
             let (table, pin, stage) = version::merge(judge, &three, trees);
             decode(&table)

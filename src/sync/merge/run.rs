@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use toml::{Table, Value};
 
 use super::conflict::{Judge, MergeSide};
+use super::expired::{self, EXPIRED, Later};
 use super::sequence::{ListItem, union};
 use super::table::{self, Three, merge_sets, merge_unit, same, take_unit};
 
@@ -16,12 +17,13 @@ const THING: [&str; 7] =
 
 const LINEAGE: &str = "lineage";
 
-pub(super) fn merge(judge: &mut Judge<'_>, three: &Three<'_>) -> Table {
+pub(super) fn merge(judge: &mut Judge<'_>, three: &Three<'_>, is_later: Later<'_>) -> Table {
     let mut except = PROGRESS.to_vec();
-    except.extend(["tags", LINEAGE]);
+    except.extend(["tags", EXPIRED, LINEAGE]);
     let mut merged = table::merge(judge, "", three, &except);
     merged.extend(merge_sets("tags", three).map(|tags| ("tags".to_owned(), tags)));
     merge_progress(judge, three, &mut merged);
+    merged.extend(expired::merge(judge, three, is_later));
     let lineage = merge_lineage(judge, three);
     if !lineage.is_empty() {
         merged.insert(LINEAGE.to_owned(), Value::Array(lineage));

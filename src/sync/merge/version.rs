@@ -3,6 +3,7 @@
 use toml::{Table, Value};
 
 use super::conflict::{Choice, FieldConflict, Judge, MergeSide};
+use super::expired::{self, EXPIRED};
 use super::sequence::{ListItem, union};
 use super::table::{self, Three, merge_sets, same, take_unit, unit_conflict};
 use super::tree::Node;
@@ -30,9 +31,11 @@ pub(super) fn merge(
     three: &Three<'_>,
     trees: [Option<Node>; 3],
 ) -> (Table, MergeSide, Option<Name>) {
-    let except = [RUN, NAMES, "tags", STAGE, CONDITIONS];
+    let except = [RUN, NAMES, "tags", EXPIRED, STAGE, CONDITIONS];
     let mut merged = table::merge(judge, "", three, &except);
     merged.extend(merge_sets("tags", three).map(|tags| ("tags".to_owned(), tags)));
+    // Nothing leads from one version to another, so no commit is later.
+    merged.extend(expired::merge(judge, three, &|_, _| false));
     let pin = merge_pin(judge, three, trees, &mut merged);
     let chosen = merge_stage(judge, three, &mut merged);
     (merged, pin, chosen)

@@ -9,7 +9,7 @@ use crate::content::Session;
 use crate::error::{ErrorKind, IoResultExt, Result};
 use crate::fs::atomic;
 use crate::fs::read;
-use crate::history::History;
+use crate::history::{Expiry, History};
 use crate::id::Id;
 use crate::name::RefName;
 use crate::progress::{NoProgress, Progress, Unit, check_interrupt};
@@ -131,9 +131,15 @@ impl Scratch {
         }
     }
 
-    /// The contents that the complete commits reach.
+    /// The contents that the complete commits reach, without content that expired.
     pub(super) fn content(&self, view: View<'_>) -> Result<Vec<Id>> {
-        Ok(self.history.survey_pack_of(&self.sound, &[], view.progress)?.content)
+        self.history.needed_content(&self.sound, &self.expiry(view)?, view.progress)
+    }
+
+    /// The commits whose content expired, according to the remote's refs.
+    pub(super) fn expiry(&self, view: View<'_>) -> Result<Expiry> {
+        let refs = view.remote_state.refs.iter().map(|(name, id)| (name.kind(), *id));
+        Expiry::of_refs(&self.history, refs)
     }
 
     /// The missing objects, deduplicated.

@@ -12,7 +12,7 @@ use super::View;
 use super::content::Lost;
 use super::history::{Scratch, tips};
 use crate::error::Result;
-use crate::history::History;
+use crate::history::{Expired, History, OutgoingWalk};
 use crate::id::Id;
 use crate::name::RefName;
 use crate::remote::log::{Audit, NamedCommit};
@@ -74,8 +74,10 @@ impl Overtaken {
 
     /// The contents that only the former tips reach.
     pub(super) fn content(&self, view: View<'_>, scratch: &Scratch) -> Result<Vec<Id>> {
-        let own = scratch.history.survey_pack_of(&self.sound, &scratch.sound, view.progress)?;
-        Ok(own.content)
+        let expiry = scratch.expiry(view)?;
+        let expired = Some(Expired { now: &expiry, ever: &expiry });
+        let walk = OutgoingWalk { tips: &self.sound, have: &scratch.sound, expired };
+        Ok(scratch.history.survey_outgoing(&walk, view.progress)?.content)
     }
 
     /// Returns true if any of the replaced history is lost.

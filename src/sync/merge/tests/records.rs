@@ -35,7 +35,7 @@ fn merged<R: Record>(
     let (base, ours, theirs) = (base.map(bytes), bytes(ours), bytes(theirs));
     let mut judge = Judge::new(choice);
     let records = [base.as_deref(), Some(&ours[..]), Some(&theirs[..])];
-    let done = merge(&mut judge, kind, (records, [None; 3]), &who()).unwrap();
+    let done = merge(&mut judge, kind, (records, [None; 3]), &who(), &|_, _| false).unwrap();
     if judge.conflicts.is_empty() {
         Ok(R::decode(&done.bytes).unwrap())
     } else {

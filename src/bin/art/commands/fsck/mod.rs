@@ -119,6 +119,10 @@ fn view(page: &mut Page<'_>, repo: Option<&Repository>, outcome: &FsckOutcome) -
         let contents = count(outcome.elsewhere, "content is", "contents are");
         writeln!(page, "{contents} only on a remote; to download everything: art pull --full")?;
     }
+    if outcome.expired > 0 {
+        let contents = count(outcome.expired, "content", "contents");
+        writeln!(page, "{contents} expired and are no longer stored; this is not damage")?;
+    }
     for one in &outcome.forgotten {
         let contents = count(one.contents, "content is", "contents are");
         let (name, uri) = (sanitize::text(&one.name), sanitize::text(&one.uri));

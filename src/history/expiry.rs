@@ -1,0 +1,131 @@
+//! Content that expired: the records of runs and versions say so, and it may be missing.
+//!
+//! A commit expired if its own record says `own`, or if the newest record of its run says
+//! `through` this commit or a later one. A tag keeps the content of its commit.
+
+use std::collections::HashSet;
+
+use super::object::expect_kind;
+use super::{History, RecordTree};
+use crate::error::{ErrorKind, Result};
+use crate::id::{Id, ObjectKind};
+use crate::name::RefKind;
+use crate::record::{Expiration, Record, RunRecord, VersionRecord};
+
+/// The commits whose content expired according to the records of some refs.
+#[derive(Debug, Clone, Default)]
+pub struct Expiry {
+    /// Commits of runs up to `through`.
+    runs: HashSet<Id>,
+    /// Commits that tags name.
+    tagged: HashSet<Id>,
+}
+
+impl Expiry {
+    /// Reads the records of these refs. Unreadable and missing records count as not expired.
+    pub fn of_refs(
+        history: &History,
+        refs: impl IntoIterator<Item = (RefKind, Id)>,
+    ) -> Result<Self> {
+        let mut expiry = Expiry::default();
+        for (kind, id) in refs {
+            match kind {
+                RefKind::Run => expiry.add_run(history, &id)?,
+                RefKind::Tag => {
+                    let commit = tolerate(history.peel(&id))?;
+                    expiry.tagged.extend(commit.into_iter().chain([id]));
+                }
+                RefKind::Project | RefKind::Version => {}
+            }
+        }
+        Ok(expiry)
+    }
+
+    /// Reads the records of all refs of this repository, and of all tracking refs.
+    pub fn of_all(history: &History) -> Result<Self> {
+        let own = history.list_refs("refs/")?.refs;
+        let tracked = history.list_refs(crate::name::TRACKING)?.refs;
+        let refs = own.into_iter().chain(tracked).map(|(name, id)| (name.kind(), id));
+        Self::of_refs(history, refs)
+    }
+
+    fn add_run(&mut self, history: &History, tip: &Id) -> Result<()> {
+        let Some(tree) = tolerate(RecordTree::of_commit(history, tip))? else { return Ok(()) };
+        let Some(bytes) = read_marked(history, &tree, RunRecord::FILE)? else { return Ok(()) };
+        let Some(record) = tolerate(RunRecord::decode(&bytes))? else { return Ok(()) };
+        let mut next = record.expired.and_then(|expired| expired.through);
+        while let Some(id) = next.filter(|id| !self.runs.contains(id)) {
+            let Some((commit, tree)) = tolerate(RecordTree::with_commit(history, &id))? else {
+                break;
+            };
+            let its = tolerate(tree.record::<RunRecord>(history))?.flatten();
+            if its.is_none_or(|its| its.uuid != record.uuid) {
+                break;
+            }
+            self.runs.insert(id);
+            next = commit.parents.first().copied();
+        }
+        Ok(())
+    }
+
+    /// Returns true if the content of `commit` expired.
+    pub fn is_expired(&self, history: &History, commit: &Id) -> Result<bool> {
+        if self.tagged.contains(commit) {
+            return Ok(false);
+        }
+        if self.runs.contains(commit) {
+            return Ok(true);
+        }
+        Ok(find_own_expiration(history, commit)?.is_some_and(|expired| expired.own))
+    }
+
+    /// The commits of runs that expired, except commits that tags name.
+    pub fn commits(&self) -> impl Iterator<Item = &Id> {
+        self.runs.iter().filter(|id| !self.tagged.contains(*id))
+    }
+
+    /// The commits that expired according to this or to `other`.
+    #[must_use]
+    pub fn or(&self, other: &Expiry) -> Expiry {
+        Expiry {
+            runs: self.runs.union(&other.runs).copied().collect(),
+            tagged: self.tagged.intersection(&other.tagged).copied().collect(),
+        }
+    }
+}
+
+/// Returns the table `[expired]` in the record of `commit`.
+pub(crate) fn find_own_expiration(history: &History, commit: &Id) -> Result<Option<Expiration>> {
+    let Some(tree) = tolerate(RecordTree::of_commit(history, commit))? else { return Ok(None) };
+    if let Some(bytes) = read_marked(history, &tree, RunRecord::FILE)? {
+        return Ok(tolerate(RunRecord::decode(&bytes))?.and_then(|record| record.expired));
+    }
+    let Some(bytes) = read_marked(history, &tree, VersionRecord::FILE)? else { return Ok(None) };
+    Ok(tolerate(VersionRecord::decode(&bytes))?.and_then(|record| record.expired))
+}
+
+/// Reads a record file, if it contains the name of the table.
+fn read_marked(history: &History, tree: &RecordTree, file: &str) -> Result<Option<Vec<u8>>> {
+    let Some(id) = tree.file(file) else { return Ok(None) };
+    let Some(found) = tolerate(history.try_read(&id))?.flatten() else { return Ok(None) };
+    let Some(bytes) = tolerate(expect_kind(&id, ObjectKind::Blob, Some(found)))? else {
+        return Ok(None);
+    };
+    Ok(bstr::ByteSlice::contains_str(&bytes[..], "expired").then_some(bytes))
+}
+
+/// Missing and damaged objects are reported elsewhere. Here, they do not count as expired.
+fn tolerate<T>(read: Result<T>) -> Result<Option<T>> {
+    match read {
+        Ok(value) => Ok(Some(value)),
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::Corrupt | ErrorKind::NotFound | ErrorKind::Unsupported
+            ) =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
