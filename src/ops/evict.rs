@@ -1,8 +1,9 @@
 //! `art evict`: removes local content after verifying it on a remote.
 //!
-//! Before anything is removed, every relevant pack of the remote is verified: it exists with the
-//! expected size, and a sample of its frames, or all its bytes, are read back and checked. Content
-//! that the remote does not hold and content of `keep` stays.
+//! Only content that the remote's refs reach is removed: a remote may remove the rest. Before
+//! anything is removed, every relevant pack of the remote is verified: it exists with the expected
+//! size, and a sample of its frames, or all its bytes, are read back and checked. Content of commits
+//! that were not pushed and content of `keep` stays.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -52,7 +53,8 @@ pub struct EvictOutcome {
     pub bytes: u64,
     /// The number of contents that were kept because of `keep`.
     pub kept: u64,
-    /// The number of contents that were kept because the remote does not hold them.
+    /// The number of contents that were kept because no ref of the remote reaches them, or because
+    /// the remote does not hold them.
     pub unsent: u64,
     /// The requests and bytes of this operation.
     pub traffic: TrafficCount,
@@ -83,6 +85,7 @@ pub fn evict(
             "'{key}' on the remote is unusable: {problem}; content that only this file names is kept"
         ));
     }
+    let mut reached = connection.reached_content(progress)?;
     let mut by_pack: BTreeMap<Id, Vec<Id>> = BTreeMap::new();
     let (mut kept, mut unsent) = (0, 0);
     let entries = repo.content().entries()?;
@@ -90,25 +93,28 @@ pub fn evict(
         let Some((id, location)) = entries.get(number) else { continue };
         match remote_content.find_locations(&id, need_of(location.kind)).first() {
             _ if keep.contains(&id) => kept += 1,
+            _ if !reached.is_kept_there(&id, location.kind) => unsent += 1,
             Some(place) => by_pack.entry(place.pack).or_default().push(id),
             None => unsent += 1,
         }
     }
     let (held, proof) = remote_content.prove(&by_pack, options.full, progress)?;
     unsent += by_pack.iter().filter(|(pack, _)| !held.contains(*pack)).count() as u64;
+    let session = if options.dry_run { None } else { Some(repo.content().begin()?) };
+    let _lock = if options.dry_run { None } else { Some(repo.lock_exclusive()?) };
+    if !options.dry_run {
+        connection.complete_reached(&mut reached, progress)?;
+    }
     let is_held = |id: &Id| {
         let Ok(Some(location)) = repo.content().locate_known(id) else { return false };
+        if !reached.is_kept_there(id, location.kind) {
+            return false;
+        }
         let places = remote_content.find_locations(id, need_of(location.kind));
         places.iter().any(|place| held.contains(&place.pack))
     };
     let is_kept = |id: &Id| keep.contains(id) || !is_held(id);
-    let dropped = if options.dry_run {
-        repo.content().drop_content(None, &is_kept, progress)?
-    } else {
-        let session = repo.content().begin()?;
-        let _lock = repo.lock_exclusive()?;
-        repo.content().drop_content(Some(&session), &is_kept, progress)?
-    };
+    let dropped = repo.content().drop_content(session.as_ref(), &is_kept, progress)?;
     progress.end();
     Ok(EvictOutcome {
         remote: connection.remote.name.clone(),

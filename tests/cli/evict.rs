@@ -27,6 +27,25 @@ fn evicted_content_is_fetched_again_from_the_remote() {
 }
 
 #[test]
+fn content_that_no_ref_of_the_remote_reaches_is_not_evicted() {
+    let sandbox = shared();
+    sandbox.write("a/gone/file.bin", [7; 5000]);
+    sandbox.art("-C a run --name gone").ok();
+    sandbox.art("-C a upload gone").ok();
+    sandbox.art("-C a push").ok();
+    sandbox.art("-C a runs delete gone --yes").ok();
+    sandbox.art("-C a push").ok();
+    // A pack of the remote still holds the content, but nothing there needs it.
+    sandbox.art("-C a run --name again").ok();
+    sandbox.art("-C a upload gone").ok();
+    let freed = json(&sandbox, "-C a evict --yes");
+    assert!(freed["contents"].as_u64().unwrap() > 0, "{freed}");
+    sandbox.shell("rm -r store").ok();
+    sandbox.art("-C a cat run/again:gone/file.bin").ok();
+    sandbox.art("-C a cat v1:notes.txt").fails_with(14);
+}
+
+#[test]
 fn an_eviction_reports_its_checks_and_the_freed_bytes() {
     let sandbox = shared();
     assert_snapshot!(sandbox.art("-C a evict"), @"
@@ -47,13 +66,13 @@ fn an_eviction_reports_its_checks_and_the_freed_bytes() {
     -- stdout
     origin holds 2 packs; 1.0 KiB of them read back and verified
     freed 1.0 KiB; content is downloaded again when it is needed
-    content that origin does not hold is kept; to send it: art push origin
+    content that no ref of origin reaches is kept; to send it: art push origin
     ");
     assert_snapshot!(sandbox.art("-C a evict --yes"), @"
     exit 0
     -- stdout
     nothing to free
-    content that origin does not hold is kept; to send it: art push origin
+    content that no ref of origin reaches is kept; to send it: art push origin
     ");
     sandbox.art("-C a cat HEAD:unsent.txt").ok();
     // Evicted content cannot be read while the remote is unreachable.
@@ -99,7 +118,7 @@ fn nothing_is_evicted_without_a_remote_that_holds_it() {
     -- stdout
     2 packs are missing or damaged on origin, so the local content is kept; see: art fsck --remote origin
     nothing to free
-    content that origin does not hold is kept; to send it: art push origin
+    content that no ref of origin reaches is kept; to send it: art push origin
     -- stderr
     warning: the remote's pack [ID 1] failed verification: 'packs/b9/[ID 1].tar.zst' is missing or does not have 753 bytes
     warning: the remote's pack [ID 2] failed verification: 'packs/ec/[ID 2].tar.zst' is missing or does not have 275 bytes

@@ -78,7 +78,7 @@ fn view(page: &mut Page<'_>, outcome: &EvictOutcome, dry_run: bool) -> Result<()
     if outcome.unsent > 0 {
         writeln!(
             page,
-            "content that {remote} does not hold is kept; to send it: art push {remote}"
+            "content that no ref of {remote} reaches is kept; to send it: art push {remote}"
         )?;
     }
     Ok(())
