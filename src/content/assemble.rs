@@ -23,7 +23,7 @@ pub(super) fn check(
 ) -> Result<Vec<(Id, String)>> {
     let mut wrong = Vec::new();
     for ids in ids.chunks(AT_ONCE) {
-        let plan = store.plan_extract(ids)?;
+        let plan = store.plan_extract(ids, None)?;
         progress.begin("assembling files", Some(plan.bytes), Unit::Bytes);
         let nowhere = Nowhere { ids, wrong: Mutex::default() };
         plan.write(&nowhere, threads, progress)?;
@@ -44,6 +44,10 @@ impl Target for Nowhere<'_> {
 
     fn create(&self, _number: usize) -> Result<io::Sink> {
         Ok(io::sink())
+    }
+
+    fn create_again(&self, number: usize) -> Result<io::Sink> {
+        self.create(number)
     }
 
     fn finish(&self, number: usize, outcome: Result<io::Sink>) -> Result<()> {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::ContentStore;
-use super::read::{Reader, missing};
+use super::read::{Reader, Supply, missing};
 use crate::error::{Error, ErrorKind, IoResultExt, Result};
 use crate::id::{Id, ObjectHasher};
 use crate::pack::{Chunk, FrameEntry, Location, MemberKind};
@@ -21,6 +21,8 @@ pub trait Target: Sync {
     type Output: Write;
     /// Creates an empty output for the content with number `number`.
     fn create(&self, number: usize) -> Result<Self::Output>;
+    /// Creates the output again, after a failed attempt to write it.
+    fn create_again(&self, number: usize) -> Result<Self::Output>;
     /// Completes an output. On success, the file is complete and its bytes are right. On failure,
     /// the file must not become visible.
     fn finish(&self, number: usize, outcome: Result<Self::Output>) -> Result<()>;
@@ -32,9 +34,9 @@ const SMALL: u64 = 4 << 20;
 const KEPT_MANIFEST: u32 = 1 << 20;
 
 /// A plan of the contents to extract.
-#[derive(Debug)]
 pub struct Extract<'a> {
     store: &'a ContentStore,
+    supply: Option<Supply<'a>>,
     ids: &'a [Id],
     small: Vec<FileJob>,
     /// The chunks of the small files that are chunked.
@@ -60,16 +62,21 @@ struct FileJob {
 struct LargeJob {
     number: usize,
     id: Id,
-    manifest: Location,
     size: u64,
 }
 
 impl ContentStore {
     /// Plans the extraction of the contents `ids`. A content's number is its position in `ids`.
-    pub fn plan_extract<'a>(&'a self, ids: &'a [Id]) -> Result<Extract<'a>> {
+    /// Content that another process removes meanwhile is read again after `supply`.
+    pub fn plan_extract<'a>(
+        &'a self,
+        ids: &'a [Id],
+        supply: Option<Supply<'a>>,
+    ) -> Result<Extract<'a>> {
         self.refresh()?;
         let mut extract = Extract {
             store: self,
+            supply,
             ids,
             small: Vec::new(),
             chunked: HashMap::new(),
@@ -92,9 +99,9 @@ impl ContentStore {
             }
         }
         manifests.sort_unstable_by_key(|(_, at)| (at.pack, at.frame.offset, at.offset));
-        let mut reader = self.reader();
-        for (number, manifest) in manifests {
-            if let Err(error) = extract.plan_chunked(&mut reader, number, manifest, &mut packs) {
+        let mut reader = extract.reader();
+        for (number, _) in manifests {
+            if let Err(error) = extract.plan_chunked(&mut reader, number, &mut packs) {
                 if error.kind() != ErrorKind::Corrupt {
                     return Err(error);
                 }
@@ -118,15 +125,19 @@ impl FileJob {
     }
 }
 
-impl Extract<'_> {
+impl<'a> Extract<'a> {
+    fn reader(&self) -> Reader<'a> {
+        self.store.reader().with_supply(self.supply.clone())
+    }
+
     fn plan_chunked(
         &mut self,
         reader: &mut Reader<'_>,
         number: usize,
-        manifest: Location,
         packs: &mut HashMap<Id, u32>,
     ) -> Result<()> {
         let id = self.ids[number];
+        let manifest = reader.open_place(&id)?;
         let keep = manifest.size <= KEPT_MANIFEST;
         let mut chunks = Vec::new();
         let mut size = 0u64;
@@ -139,11 +150,11 @@ impl Extract<'_> {
         })?;
         self.bytes += size;
         if size > SMALL || !keep {
-            self.large.push(LargeJob { number, id, manifest, size });
+            self.large.push(LargeJob { number, id, size });
             return Ok(());
         }
         let first = chunks.first().map_or(id, |chunk| chunk.id);
-        let first = self.store.locate_known(&first)?.ok_or_else(|| missing(&first))?;
+        let first = reader.at_place(&first, &id, &mut |_, place| Ok(*place))?;
         self.small.push(FileJob::at(number, &first, packs));
         self.chunked.insert(number as u32, chunks);
         Ok(())
@@ -153,21 +164,25 @@ impl Extract<'_> {
     /// to the target and does not stop the others. Only an error of the target or an interrupt
     /// does.
     pub fn write<T: Target>(
-        self,
+        mut self,
         target: &T,
         threads: usize,
         progress: &dyn Progress,
     ) -> Result<()> {
-        for (number, error) in self.missing {
+        for (number, error) in std::mem::take(&mut self.missing) {
             target.finish(number, Err(error))?;
         }
         for job in &self.large {
             check_interrupt(progress)?;
-            let outcome = write_large(self.store, job, target, threads, progress);
+            let mut outcome = write_large(self.store, job, target, threads, progress);
+            if outcome.as_ref().is_err_and(|error| error.kind() == ErrorKind::Corrupt) {
+                // Packs may have been replaced in the middle of the file.
+                outcome = write_alone(self.reader(), job, target, progress);
+            }
             target.finish(job.number, outcome)?;
         }
         let groups = group(&self.small);
-        let reader = || self.store.reader();
+        let reader = || self.reader();
         map_with(threads, &groups, &reader, &|reader, range| {
             check_interrupt(progress)?;
             self.small[range.clone()].iter().try_for_each(|job| {
@@ -209,13 +224,17 @@ impl Small<'_> {
         if !self.chunks.is_empty() {
             let mut bytes = Vec::new();
             for chunk in self.chunks {
-                let location = reader.locate(chunk)?;
-                reader.with_bytes(&location, |part| bytes.extend_from_slice(part))?;
+                reader.at_place(&chunk.id, &self.id, &mut |reader, place| {
+                    check_chunk(chunk, place)?;
+                    reader.with_bytes(place, |part| bytes.extend_from_slice(part))
+                })?;
             }
             return self.write_bytes(&bytes, target);
         }
-        let location = reader.store().locate_known(&self.id)?.ok_or_else(|| missing(&self.id))?;
-        reader.with_bytes(&location, |bytes| self.write_bytes(bytes, target))?
+        reader.at_place(&self.id, &self.id, &mut |reader, place| {
+            // An error of the target is not a reason to read again.
+            reader.with_bytes(place, |bytes| self.write_bytes(bytes, target))
+        })?
     }
 
     fn write_bytes<T: Target>(&self, bytes: &[u8], target: &T) -> Result<(T::Output, u64)> {
@@ -277,19 +296,39 @@ fn write_large<T: Target>(
         written.and(listed).map(|()| true)
     })?;
     if !is_done {
-        write_alone(store, job, &mut output)?;
+        copy_chunks(store.reader(), job, &mut output)?;
     }
     output.finish()?;
     Ok(file)
 }
 
 /// Writes one large file chunk by chunk.
-fn write_alone(store: &ContentStore, job: &LargeJob, output: &mut LargeOutput<'_>) -> Result<()> {
-    let (mut manifest, finder, mut frames) = (store.reader(), store.reader(), store.reader());
-    manifest.chunks(&job.manifest, |chunk| {
-        let location = finder.locate(&chunk)?;
-        let frame = frames.frame(&location.pack, &location.frame)?;
-        output.write(&frame, (location.offset, location.size))
+fn write_alone<T: Target>(
+    reader: Reader<'_>,
+    job: &LargeJob,
+    target: &T,
+    progress: &dyn Progress,
+) -> Result<T::Output> {
+    let mut file = target.create_again(job.number)?;
+    let mut output = LargeOutput::new(job, &mut file, progress);
+    copy_chunks(reader, job, &mut output)?;
+    output.finish()?;
+    Ok(file)
+}
+
+fn copy_chunks(
+    mut manifest: Reader<'_>,
+    job: &LargeJob,
+    output: &mut LargeOutput<'_>,
+) -> Result<()> {
+    let mut frames = manifest.like();
+    let place = manifest.open_place(&job.id)?;
+    manifest.chunks(&place, |chunk| {
+        let (frame, place) = frames.at_place(&chunk.id, &job.id, &mut |frames, place| {
+            check_chunk(&chunk, place)?;
+            Ok((frames.frame(&place.pack, &place.frame)?, *place))
+        })?;
+        output.write(&frame, (place.offset, place.size))
     })
 }
 
@@ -335,7 +374,8 @@ fn list_runs(
     permits: &Mutex<Receiver<()>>,
 ) -> Result<()> {
     let mut reader = store.reader();
-    let finder = store.reader();
+    let mut finder = store.reader();
+    let manifest = reader.open_place(&job.id)?;
     let mut open: Option<Run> = None;
     let stopped = || Error::internal("the writing thread stopped");
     let send = |run: Run| -> Result<()> {
@@ -344,8 +384,9 @@ fn list_runs(
         runs.send(run).map_err(|_| stopped())
     };
     let mut number = 0;
-    reader.chunks(&job.manifest, |chunk| {
-        let location = finder.locate(&chunk)?;
+    reader.chunks(&manifest, |chunk| {
+        let location = finder.at_place(&chunk.id, &job.id, &mut |_, place| Ok(*place))?;
+        check_chunk(&chunk, &location)?;
         let part = (location.offset, location.size);
         match &mut open {
             Some(run) if (run.pack, run.frame.offset) == (location.pack, location.frame.offset) => {
@@ -395,22 +436,19 @@ fn write_in_order(
     Ok(())
 }
 
-impl Reader<'_> {
-    /// Finds the location of a chunk. The location must have the size that the manifest states, so
-    /// that memory reserved by the manifest's sizes is enough.
-    fn locate(&self, chunk: &Chunk) -> Result<Location> {
-        let id = &chunk.id;
-        let location = self.store().locate_known(id)?.ok_or_else(|| missing(id))?;
-        if location.kind == MemberKind::Manifest {
-            return Err(Error::corrupt(format!("the chunk {id} is itself chunked")));
-        }
-        if location.size != chunk.size {
-            let (is, stated) = (location.size, chunk.size);
-            return Err(Error::corrupt(format!(
-                "the chunk {id} has {is} bytes, but a manifest states {stated}"
-            ))
-            .with_hint("art fsck --full"));
-        }
-        Ok(location)
+/// Checks the location of a chunk. It must have the size that the manifest states, so that memory
+/// reserved by the manifest's sizes is enough.
+fn check_chunk(chunk: &Chunk, location: &Location) -> Result<()> {
+    let id = &chunk.id;
+    if location.kind == MemberKind::Manifest {
+        return Err(Error::corrupt(format!("the chunk {id} is itself chunked")));
     }
+    if location.size != chunk.size {
+        let (is, stated) = (location.size, chunk.size);
+        return Err(Error::corrupt(format!(
+            "the chunk {id} has {is} bytes, but a manifest states {stated}"
+        ))
+        .with_hint("art fsck --full"));
+    }
+    Ok(())
 }

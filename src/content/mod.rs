@@ -60,7 +60,7 @@ pub use merge_policy::MergePolicy;
 pub use outgoing::NewSegment;
 pub use outgoing_file::{OutgoingPack, OutgoingSegment};
 pub use pack_stream::verify_pack;
-pub use read::Reader;
+pub use read::{Reader, Supply};
 pub use rebuild::{Rebuilt, read_pack_index_at};
 pub use receive::{Received, Receiver, check_frame, visit_manifests};
 pub use repair::{ContentRepair, Salvaged};

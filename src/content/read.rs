@@ -20,6 +20,13 @@ const CACHED_FRAMES: usize = 6;
 /// The number of packs that a reader keeps open.
 const OPEN_PACKS: usize = 16;
 
+/// The number of times that a reader looks for the new place of content whose pack is gone.
+const LOOKS: usize = 8;
+
+/// Brings the content of a whole file back into the store, if it was removed and is stored
+/// elsewhere.
+pub type Supply<'a> = Arc<dyn Fn(&Id) -> Result<()> + Send + Sync + 'a>;
+
 /// The pack and offset of a frame, and its decompressed bytes.
 type CachedFrame = ((Id, u64), Arc<Vec<u8>>);
 
@@ -33,6 +40,7 @@ pub struct Reader<'a> {
     /// The maximum number of cached frames, and their maximum total size in bytes.
     cache: (usize, u64),
     compressed: Vec<u8>,
+    supply: Option<Supply<'a>>,
 }
 
 impl ContentStore {
@@ -45,7 +53,14 @@ impl ContentStore {
             decoder: FrameDecoder::default(),
             cache: (CACHED_FRAMES, u64::MAX),
             compressed: Vec::new(),
+            supply: None,
         }
+    }
+
+    /// Returns true if `error` is due to a pack that no longer exists.
+    fn is_gone(&self, pack: &Id, error: &Error) -> bool {
+        error.kind() == ErrorKind::Corrupt
+            && crate::fs::read::is_file(&self.pack_path(pack)).is_ok_and(|is_file| !is_file)
     }
 
     /// Opens the file of a pack. Fails if the pack does not exist.
@@ -77,16 +92,69 @@ pub(super) fn damaged(pack: &Id, what: impl std::fmt::Display) -> Error {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn store(&self) -> &'a ContentStore {
-        self.store
-    }
-
     /// Sets the cache to at most `frames` decompressed frames with at most `bytes` bytes in total,
     /// for reading in another order than that of the packs.
     #[must_use]
     pub fn with_cache(mut self, frames: usize, bytes: u64) -> Self {
         self.cache = (frames.max(1), bytes);
         self
+    }
+
+    /// Makes the reader ask `supply` for content that was removed from the store, once for each
+    /// read.
+    #[must_use]
+    pub fn with_supply(mut self, supply: Option<Supply<'a>>) -> Self {
+        self.supply = supply;
+        self
+    }
+
+    /// Creates another reader of the same store.
+    pub(super) fn like(&self) -> Reader<'a> {
+        self.store.reader().with_supply(self.supply.clone())
+    }
+
+    /// Calls `read` with the location of the content `id`, a part of the file `whole`.
+    ///
+    /// Readers hold no lock, so another process may have moved the content to another pack, or may
+    /// have removed it because a remote has it. If the pack is gone, this reads the index again and
+    /// calls `read` again. Only a pack that the index still names is damage.
+    pub(super) fn at_place<T>(
+        &mut self,
+        id: &Id,
+        whole: &Id,
+        read: &mut dyn FnMut(&mut Self, &Location) -> Result<T>,
+    ) -> Result<T> {
+        let mut gone: Option<(Id, Error)> = None;
+        let mut is_supplied = false;
+        for _ in 0..LOOKS {
+            let place = match (self.store.locate(id)?, &self.supply) {
+                (Some(place), _) => place,
+                (None, Some(supply)) if !is_supplied => {
+                    is_supplied = true;
+                    supply(whole)?;
+                    continue;
+                }
+                (None, _) => return Err(missing(id)),
+            };
+            if let Some((pack, error)) = gone.take()
+                && pack == place.pack
+            {
+                return Err(error);
+            }
+            match read(self, &place) {
+                Err(error) if self.store.is_gone(&place.pack, &error) => {
+                    self.store.refresh()?;
+                    gone = Some((place.pack, error));
+                }
+                other => return other,
+            }
+        }
+        Err(gone.map_or_else(|| missing(id), |(_, error)| error))
+    }
+
+    /// Opens the pack with the content `id`, a whole file. The open pack stays readable.
+    pub(super) fn open_place(&mut self, id: &Id) -> Result<Location> {
+        self.at_place(id, id, &mut |reader, place| reader.pack(&place.pack).map(|_| *place))
     }
 
     /// Makes the reader use `file` as the pack with this id.
@@ -195,7 +263,10 @@ impl<'a> Reader<'a> {
 
     /// Returns the size in bytes of the file with `id`, without reading the file.
     pub fn size(&mut self, id: &Id) -> Result<u64> {
-        let location = self.store.locate(id)?.ok_or_else(|| missing(id))?;
+        let location = match self.store.locate(id)? {
+            Some(location) if location.kind != MemberKind::Manifest => location,
+            _ => self.open_place(id)?,
+        };
         if location.kind != MemberKind::Manifest {
             if !is_in_bounds(&location.frame) {
                 return Err(damaged(&location.pack, FormatError::OutOfBounds("a frame's size")));
@@ -229,20 +300,26 @@ impl<'a> Reader<'a> {
     /// before it is written. An error in the list of chunks is detected only at the end.
     pub fn copy(&mut self, id: &Id, out: &mut dyn Write, progress: &dyn Progress) -> Result<u64> {
         check_interrupt(progress)?;
-        let location = self.store.locate(id)?.ok_or_else(|| missing(id))?;
-        if location.kind != MemberKind::Manifest {
-            let size = self.copy_part(id, &location, out)?;
+        let size = self.at_place(id, id, &mut |reader, location| {
+            if location.kind == MemberKind::Manifest {
+                return Ok(None);
+            }
+            reader.copy_part(id, location, out).map(Some)
+        })?;
+        if let Some(size) = size {
             progress.advance(size);
             return Ok(size);
         }
         let total = self.size(id)?;
+        let location = self.open_place(id)?;
         let mut whole = crate::id::ObjectHasher::blob(total);
-        let mut parts = self.store.reader();
+        let mut parts = self.like();
         self.chunks(&location, |chunk| {
             check_interrupt(progress)?;
-            let place = parts.store.locate(&chunk.id)?.ok_or_else(|| missing(&chunk.id))?;
-            let mut both = Tee { hasher: &mut whole, out };
-            let size = parts.copy_part(&chunk.id, &place, &mut both)?;
+            let size = parts.at_place(&chunk.id, id, &mut |parts, place| {
+                let mut both = Tee { hasher: &mut whole, out };
+                parts.copy_part(&chunk.id, place, &mut both)
+            })?;
             if size != u64::from(chunk.size) {
                 return Err(Error::corrupt(format!("the manifest of {id} has a wrong size")));
             }

@@ -11,7 +11,7 @@ use crate::history::{EntryMode, Revision};
 use crate::id::Id;
 use crate::progress::{Progress, Unit};
 use crate::repo::Repository;
-use crate::sync::fetch_missing;
+use crate::sync::{fetch_missing, supply_of};
 use crate::tree_path::{self, TreePath};
 
 /// The file to print.
@@ -65,7 +65,7 @@ pub fn find(repo: &Repository, options: &CatOptions, progress: &dyn Progress) ->
         path: resolved.path,
         kind: entry.mode,
         mode: entry.mode.octal(),
-        size: repo.content().reader().size(&entry.id)?,
+        size: repo.content().reader().with_supply(Some(supply_of(repo))).size(&entry.id)?,
         id: entry.id,
     })
 }
@@ -91,7 +91,8 @@ pub fn cat(
     progress: &dyn Progress,
 ) -> Result<()> {
     progress.begin("reading", Some(file.size), Unit::Bytes);
-    repo.content().reader().copy(&file.id, out, progress)?;
+    let mut reader = repo.content().reader().with_supply(Some(supply_of(repo)));
+    reader.copy(&file.id, out, progress)?;
     progress.end();
     Ok(())
 }

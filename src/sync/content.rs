@@ -67,6 +67,15 @@ pub(crate) struct RemoteContent<'a> {
     index: Mutex<ForeignIndex>,
 }
 
+/// The packs in which content is searched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Packs {
+    /// Packs that are not retired.
+    Live,
+    /// Packs that are not retired first, then retired packs as far as they still exist.
+    All,
+}
+
 /// Part of a pack that is fetched by one worker.
 enum FetchJob {
     /// The whole pack, with its size in bytes.
@@ -123,6 +132,20 @@ impl<'a> RemoteContent<'a> {
                 && (need == Need::File || place.kind != MemberKind::Manifest)
         };
         places.into_iter().filter(is_enough).collect()
+    }
+
+    pub(super) fn state(&self) -> &RemoteState {
+        self.state
+    }
+
+    /// Returns true if the segment `id` has a local copy or is an input of a compacted segment.
+    pub(super) fn is_part(&self, id: &Id) -> bool {
+        self.index().has_segment(id) || self.compactions.parts().any(|part| part == *id)
+    }
+
+    /// Fetches one segment.
+    pub(super) fn fetch_segment(&self, id: Id, size: u64, progress: &dyn Progress) -> Result<()> {
+        self.fetch_files(&[(id, size)], progress)
     }
 
     pub(super) fn store(&self) -> &Store {
@@ -351,18 +374,30 @@ impl<'a> RemoteContent<'a> {
     }
 
     /// Downloads the contents of `wanted` that are missing locally, as far as the remote has them.
+    /// Content that no other pack has may still be in a retired one.
     ///
     /// After a failure, content already downloaded is kept and is not downloaded again.
     pub(crate) fn bring(&self, wanted: &[Id], progress: &dyn Progress) -> Result<Brought> {
-        let content = self.repo.content();
         if absent(self.repo, wanted)?.is_empty() {
             return Ok(Brought::default());
         }
+        let mut brought = self.bring_from(Packs::Live, wanted, progress)?;
+        if !self.state.retired.is_empty() && !absent(self.repo, wanted)?.is_empty() {
+            let more = self.bring_from(Packs::All, wanted, progress)?;
+            brought.contents += more.contents;
+            brought.bytes += more.bytes;
+        }
+        Ok(brought)
+    }
+
+    fn bring_from(&self, packs: Packs, wanted: &[Id], progress: &dyn Progress) -> Result<Brought> {
+        let content = self.repo.content();
         // This also imports the packs that a killed process downloaded before.
         let session = content.begin()?;
         let missing = absent(self.repo, wanted)?;
         let receiver = content.receive(&session);
-        let transfer = Transfer { remote: self, session: &session, receiver: &receiver, progress };
+        let transfer =
+            Transfer { remote: self, packs, session: &session, receiver: &receiver, progress };
         let outcome = transfer.all(&missing);
         let is_wanted = |id: &Id| missing.binary_search(id).is_ok();
         let came = receiver.finish(&is_wanted, progress);
@@ -384,7 +419,13 @@ impl<'a> RemoteContent<'a> {
     ) -> Result<Brought> {
         let session = self.repo.content().begin()?;
         let receiver = self.repo.content().receive(&session);
-        let transfer = Transfer { remote: self, session: &session, receiver: &receiver, progress };
+        let transfer = Transfer {
+            remote: self,
+            packs: Packs::Live,
+            session: &session,
+            receiver: &receiver,
+            progress,
+        };
         progress.begin("reading damaged packs", Some(frames.len() as u64), Unit::Items);
         self.store.at_once(frames, &|(pack, frame)| {
             check_interrupt(progress)?;
@@ -426,7 +467,7 @@ fn smallest(mut files: SizedFiles, most: u64) -> (SizedFiles, SizedFiles) {
     (files, large)
 }
 
-fn sorted(mut places: Vec<Location>) -> Vec<Location> {
+pub(super) fn sorted(mut places: Vec<Location>) -> Vec<Location> {
     places.sort_unstable_by_key(|place| (place.pack, place.frame.offset));
     places.dedup_by_key(|place| (place.pack, place.frame.offset));
     places
@@ -435,6 +476,7 @@ fn sorted(mut places: Vec<Location>) -> Vec<Location> {
 /// A download in progress.
 struct Transfer<'t, 'a> {
     remote: &'t RemoteContent<'a>,
+    packs: Packs,
     session: &'t Session,
     receiver: &'t Receiver<'t>,
     progress: &'t dyn Progress,
@@ -472,7 +514,10 @@ impl Transfer<'_, '_> {
 
     /// Fetches the frames of the contents `ids` that were not fetched before.
     fn batch(&self, ids: &[Id], need: Need, taken: &mut HashSet<(Id, u64)>) -> Result<()> {
-        let mut places = self.remote.locate_all(ids, need, self.progress)?;
+        let mut places = match self.packs {
+            Packs::Live => self.remote.locate_all(ids, need, self.progress)?,
+            Packs::All => self.remote.locate_anywhere(ids, need, self.progress)?,
+        };
         places.retain(|place| taken.insert((place.pack, place.frame.offset)));
         let jobs = self.jobs(&places);
         let total = jobs.iter().map(FetchJob::bytes).sum();
@@ -503,6 +548,20 @@ impl Transfer<'_, '_> {
 
     fn fetch(&self, job: &FetchJob) -> Result<()> {
         check_interrupt(self.progress)?;
+        let fetched = self.fetch_live(job);
+        match fetched {
+            // A retired pack may be deleted at any moment.
+            Err(error)
+                if matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::NotFound)
+                    && self.remote.state.retired.contains_key(job.pack()) =>
+            {
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    fn fetch_live(&self, job: &FetchJob) -> Result<()> {
         match job {
             FetchJob::Whole(pack, size) => self
                 .whole(pack, *size)
@@ -558,6 +617,12 @@ impl Transfer<'_, '_> {
 }
 
 impl FetchJob {
+    fn pack(&self) -> &Id {
+        match self {
+            FetchJob::Whole(pack, _) | FetchJob::Frames(pack, _) => pack,
+        }
+    }
+
     /// The bytes to request from the remote.
     fn bytes(&self) -> u64 {
         match self {

@@ -61,6 +61,9 @@ pub struct Imported {
     pub objects: u64,
 }
 
+/// The number of times that an import reads the log again before objects count as missing.
+const LOOKS: u32 = 8;
+
 /// The number of attempts to move tracking refs that other processes move too.
 const ATTEMPTS: usize = 100;
 
@@ -70,13 +73,15 @@ impl Connection<'_> {
     /// Fails with [`Corrupt`](crate::ErrorKind::Corrupt) if refs of the remote point to missing
     /// objects. All other refs have moved in this case.
     pub(crate) fn import(&mut self, progress: &dyn Progress) -> Result<Imported> {
-        self.import_history(progress).map_err(|error| {
+        self.import_history(LOOKS, progress).map_err(|error| {
             let kept = "no ref moved; downloaded history is kept";
             error.or_interrupted(kept, "run the command again to get the rest")
         })
     }
 
-    fn import_history(&mut self, progress: &dyn Progress) -> Result<Imported> {
+    /// Imports the history. If objects are missing and the log has new entries, starts again, up to
+    /// `looks` times.
+    fn import_history(&mut self, looks: u32, progress: &dyn Progress) -> Result<Imported> {
         // The files about the remote need their directory from this point on.
         self.save()?;
         let mut imported = Imported { conflicts: self.open_conflicts(), ..Imported::default() };
@@ -89,6 +94,9 @@ impl Connection<'_> {
             self.fetch_small_segments(progress)?;
         }
         let broken = broken(self.repo, &moved, &tips, progress)?;
+        if !broken.is_empty() && looks > 0 && self.has_news(progress) {
+            return self.import_history(looks - 1, progress);
+        }
         imported.moved = moved.into_iter().filter(|moved| !broken.contains(&moved.name)).collect();
         self.track(&mut imported.moved)?;
         self.save()?;

@@ -14,6 +14,7 @@ use crate::history::diff::{Change, DiffSide};
 use crate::id::Id;
 use crate::pack::{Chunk, MemberKind};
 use crate::repo::Repository;
+use crate::sync::supply_of;
 use crate::tree_path::TreePath;
 
 /// Reads contents by id, from the store or from a directory.
@@ -25,7 +26,8 @@ pub(super) struct Contents<'a> {
 
 impl<'a> Contents<'a> {
     pub(super) fn new(repo: &'a Repository) -> Self {
-        Contents { repo, reader: repo.content().reader(), files: HashMap::new() }
+        let reader = repo.content().reader().with_supply(Some(supply_of(repo)));
+        Contents { repo, reader, files: HashMap::new() }
     }
 
     /// The repository of the store.

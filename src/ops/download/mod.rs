@@ -19,7 +19,7 @@ use crate::fs::beneath::Beneath;
 use crate::fs::read;
 use crate::progress::{Progress, Unit};
 use crate::repo::Repository;
-use crate::sync::fetch_missing;
+use crate::sync::{fetch_missing, supply_of};
 use crate::tree_path::TreePath;
 use plan::DownloadPlan;
 
@@ -112,7 +112,7 @@ fn write(
     if !options.dry_run {
         fetch_missing(repo, &plan.ids, progress)?;
     }
-    let extract = repo.content().plan_extract(&plan.ids)?;
+    let extract = repo.content().plan_extract(&plan.ids, Some(supply_of(repo)))?;
     let targets = plan.links.iter().map(|link| link.target.len() as u64);
     outcome.bytes = extract.bytes + targets.sum::<u64>();
     let Some(destination) = destination.filter(|_| !options.dry_run) else {

@@ -14,7 +14,7 @@ use crate::history::{EntryMode, RecentTrees, TreeEntry};
 use crate::id::{Id, ObjectHasher};
 use crate::progress::{Progress, check_interrupt};
 use crate::repo::Repository;
-use crate::sync::fetch_missing;
+use crate::sync::{fetch_missing, supply_of};
 use crate::tree_path::TreePath;
 
 /// A file to write.
@@ -262,7 +262,7 @@ impl Planner<'_> {
         let links = std::mem::take(&mut self.links);
         let ids: Vec<Id> = links.iter().map(|(_, _, id)| *id).collect();
         fetch_missing(self.repo, &ids, self.progress)?;
-        let mut reader = self.repo.content().reader();
+        let mut reader = self.repo.content().reader().with_supply(Some(supply_of(self.repo)));
         for (root, path, id) in links {
             let target = reader.read(&id, MAX_LINK)?;
             self.link(root, path, target);

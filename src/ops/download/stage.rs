@@ -112,6 +112,12 @@ impl Target for Stage<'_> {
         self.inside.create_file(&staged, mode).on("create", file.path.to_path())
     }
 
+    fn create_again(&self, number: usize) -> Result<File> {
+        let (file, staged) = self.file(number);
+        self.inside.remove_file(&staged).on("remove", file.path.to_path())?;
+        self.create(number)
+    }
+
     fn finish(&self, number: usize, outcome: Result<File>) -> Result<()> {
         let Err(error) = outcome else { return Ok(()) };
         let (_, staged) = self.file(number);

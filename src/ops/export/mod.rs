@@ -24,7 +24,7 @@ use crate::history::{EntryMode, Expansion, Revision, TreeEntry, Visit};
 use crate::id::Id;
 use crate::progress::{Progress, Unit, check_interrupt};
 use crate::repo::Repository;
-use crate::sync::fetch_missing;
+use crate::sync::{fetch_missing, supply_of};
 use crate::tree_path::TreePath;
 pub use archive::ArchiveFormat;
 use format::Archive;
@@ -152,7 +152,8 @@ fn write_archive(
     let threads = repo.settings().threads;
     let shutter = output.shutter();
     let mut archive = archive::open(options.format, resolved.time, threads, &mut output)?;
-    let mut reader = repo.content().reader().with_cache(CACHE.0, CACHE.1);
+    let reader = repo.content().reader().with_supply(Some(supply_of(repo)));
+    let mut reader = reader.with_cache(CACHE.0, CACHE.1);
     let filled = visit(repo, resolved, top, &mut |path, entry| {
         check_interrupt(progress)?;
         add(&mut reader, archive.as_mut(), path, entry, progress)
@@ -208,7 +209,7 @@ fn survey(
     let mut content = ExportContent::default();
     let mut missing = Vec::new();
     let mut missing_count = 0;
-    let mut reader = repo.content().reader();
+    let mut reader = repo.content().reader().with_supply(Some(supply_of(repo)));
     visit(repo, resolved, top, &mut |path, entry| {
         check_interrupt(progress)?;
         progress.advance(1);

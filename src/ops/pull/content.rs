@@ -16,7 +16,7 @@ use crate::sync::{Brought, Connection, content_of_history, content_of_tree};
 /// Downloads the content of the named refs, or with `full` the content of the whole history of all
 /// refs.
 pub(super) fn bring(
-    connection: &Connection<'_>,
+    connection: &mut Connection<'_>,
     names: &[RefName],
     options: &PullOptions,
     progress: &dyn Progress,
@@ -38,7 +38,8 @@ pub(super) fn bring(
         content_of_tree(repo, &tips)?
     };
     let _lock = repo.lock_shared()?;
-    connection.content()?.bring(&wanted, progress)
+    connection
+        .look_again(progress, &mut |connection| connection.content()?.bring(&wanted, progress))
 }
 
 fn check_stages(repo: &Repository, names: &[RefName]) -> Result<()> {

@@ -139,7 +139,7 @@ pub fn pull(
     let names = merge::asked_for(&connection, &options.refs)?;
     let mut outcome = merge::merge_refs(&connection, &names, options, progress)?;
     outcome.fetched = fetched;
-    outcome.content = content::bring(&connection, &names, options, progress)?;
+    outcome.content = content::bring(&mut connection, &names, options, progress)?;
     if let (Some(to), Some(name)) = (&options.path, names.first()) {
         outcome.written = Some(content::write_out(repo, name, to.clone(), progress)?);
     }

@@ -56,13 +56,13 @@ struct LogRelation {
 
 /// Identifies a state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Mark {
+pub(super) struct Mark {
     entries: u64,
     last: Option<Uuid>,
 }
 
 impl Mark {
-    fn of(state: &LogState) -> Self {
+    pub(super) fn of(state: &LogState) -> Self {
         Mark { entries: state.remote_state().entries, last: state.remote_state().last_write }
     }
 }

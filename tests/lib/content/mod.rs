@@ -2,6 +2,7 @@
 
 mod drop;
 mod foreign;
+mod moved;
 mod receive;
 mod send;
 
