@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 
-use super::object_store::{Abilities, Failure, Listed, ObjectStore, Receipt};
+use super::object_store::{Abilities, Failure, Listed, ObjectStat, ObjectStore, Receipt};
 use super::traffic::Traffic;
 use crate::error::{Error, ErrorKind};
 
@@ -40,7 +40,7 @@ pub enum Request {
     Write,
     /// [`ObjectStore::create`]
     Create,
-    /// [`ObjectStore::size`]
+    /// [`ObjectStore::stat`]
     Size,
     /// [`ObjectStore::list`]
     List,
@@ -151,8 +151,8 @@ impl ObjectStore for FaultStore {
         self.run(Request::Write, key, |inner| inner.stream(key, size, source), keep, swallowed)
     }
 
-    fn size(&self, key: &str) -> Result<u64, Failure> {
-        self.run(Request::Size, key, |inner| inner.size(key), keep, None)
+    fn stat(&self, key: &str) -> Result<ObjectStat, Failure> {
+        self.run(Request::Size, key, |inner| inner.stat(key), keep, None)
     }
 
     fn list(

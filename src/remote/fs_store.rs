@@ -8,16 +8,18 @@
 use std::fs::FileType;
 use std::io::{self, Read, Write};
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Once;
 
 use bytes::Bytes;
 
 use super::object_store::{
-    Abilities, Failure, Listed, ObjectStore, Receipt, check_key, too_long, too_many, too_short,
+    Abilities, Failure, Listed, ObjectStat, ObjectStore, Receipt, check_key, too_long, too_many,
+    too_short,
 };
 use super::traffic::Traffic;
+use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, IoResultExt};
 use crate::fs::atomic::{self, TempFile};
 use crate::fs::guarded::guard;
@@ -144,11 +146,14 @@ impl ObjectStore for FsStore {
         Ok(Receipt::Proven)
     }
 
-    fn size(&self, key: &str) -> Result<u64, Failure> {
+    fn stat(&self, key: &str) -> Result<ObjectStat, Failure> {
         let path = self.path(key)?;
         self.traffic.request(0);
         let metadata = std::fs::metadata(&path).on("read", &path).map_err(failure)?;
-        if metadata.is_file() { Ok(metadata.len()) } else { Err(not_a_file_failure(key)) }
+        if !metadata.is_file() {
+            return Err(not_a_file_failure(key));
+        }
+        Ok(ObjectStat { size: metadata.len(), modified: Some(modified(&metadata)) })
     }
 
     fn list(
@@ -173,6 +178,11 @@ impl ObjectStore for FsStore {
         }
         Ok(())
     }
+}
+
+/// The time of a file, by the clock of the machine that has the file system.
+fn modified(file: &std::fs::Metadata) -> Timestamp {
+    Timestamp::from_seconds(file.mtime())
 }
 
 /// The number of bytes per read and write.
@@ -213,9 +223,10 @@ fn walk(
         } else {
             // Directory entries that are not files are listed too: they occupy a key.
             let is_file = |found: &std::fs::Metadata| found.is_file();
-            let size = std::fs::metadata(entry.path()).ok().filter(is_file);
-            let size = size.map(|found| found.len());
-            found.push(Listed { key: format!("{prefix}{name}"), size });
+            let file = std::fs::metadata(entry.path()).ok().filter(is_file);
+            let (size, modified) =
+                (file.as_ref().map(std::fs::Metadata::len), file.as_ref().map(modified));
+            found.push(Listed { key: format!("{prefix}{name}"), size, modified });
         }
         if found.len() > limit {
             return Err(too_many(prefix, limit));

@@ -3,14 +3,17 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io::Read;
 use std::ops::{Bound, Range};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
 use super::object_store::{
-    Abilities, Failure, Listed, ObjectStore, Receipt, check_key, too_long, too_many, too_short,
+    Abilities, Failure, Listed, ObjectStat, ObjectStore, Receipt, check_key, too_long, too_many,
+    too_short,
 };
 use super::traffic::Traffic;
+use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::error::Error;
 
 /// The behaviour of a [`MemoryStore`] when several writers create one object.
@@ -30,8 +33,10 @@ pub enum Honesty {
 /// Objects in memory, shared by all stores with the same name.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
-    objects: Mutex<BTreeMap<String, Bytes>>,
+    objects: Mutex<BTreeMap<String, (Bytes, Timestamp)>>,
     honesty: Honesty,
+    /// Seconds by which the store's clock is ahead.
+    ahead: AtomicI64,
     traffic: Traffic,
 }
 
@@ -49,8 +54,20 @@ impl MemoryStore {
         Arc::clone(named.entry(name.to_owned()).or_default())
     }
 
-    fn objects(&self) -> MutexGuard<'_, BTreeMap<String, Bytes>> {
+    /// Sets the store's clock ahead of this machine's clock.
+    pub fn set_clock_ahead(&self, seconds: i64) {
+        self.ahead.store(seconds, Ordering::SeqCst);
+    }
+
+    fn objects(&self) -> MutexGuard<'_, BTreeMap<String, (Bytes, Timestamp)>> {
         self.objects.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A stored object with its time.
+    fn stored(&self, body: Bytes) -> (Bytes, Timestamp) {
+        let now = SystemClock.now().seconds();
+        let ahead = self.ahead.load(Ordering::SeqCst);
+        (body, Timestamp::from_seconds(now.saturating_add(ahead)))
     }
 }
 
@@ -65,7 +82,7 @@ impl ObjectStore for MemoryStore {
 
     fn read(&self, key: &str, range: Option<Range<u64>>, limit: u64) -> Result<Bytes, Failure> {
         self.traffic.request(0);
-        let body = self.objects().get(key).cloned().ok_or(Failure::Absent)?;
+        let (body, _) = self.objects().get(key).cloned().ok_or(Failure::Absent)?;
         let length = body.len() as u64;
         let wanted = range.unwrap_or(0..length);
         if wanted.end - wanted.start > limit {
@@ -81,7 +98,7 @@ impl ObjectStore for MemoryStore {
     fn write(&self, key: &str, body: Bytes) -> Result<Receipt, Failure> {
         check_key(key)?;
         self.traffic.request(body.len() as u64);
-        self.objects().insert(key.to_owned(), body);
+        self.objects().insert(key.to_owned(), self.stored(body));
         Ok(Receipt::Proven)
     }
 
@@ -101,14 +118,14 @@ impl ObjectStore for MemoryStore {
                 return Err(Failure::Taken);
             }
             std::thread::sleep(std::time::Duration::from_millis(1));
-            self.objects().insert(key.to_owned(), body);
+            self.objects().insert(key.to_owned(), self.stored(body));
             return Ok(Receipt::Proven);
         }
         let mut objects = self.objects();
         if objects.contains_key(key) {
             return Err(Failure::Taken);
         }
-        objects.insert(key.to_owned(), body);
+        objects.insert(key.to_owned(), self.stored(body));
         Ok(Receipt::Proven)
     }
 
@@ -123,9 +140,11 @@ impl ObjectStore for MemoryStore {
         self.write(key, body.into())
     }
 
-    fn size(&self, key: &str) -> Result<u64, Failure> {
+    fn stat(&self, key: &str) -> Result<ObjectStat, Failure> {
         self.traffic.request(0);
-        self.objects().get(key).map(|body| body.len() as u64).ok_or(Failure::Absent)
+        let objects = self.objects();
+        let (body, modified) = objects.get(key).ok_or(Failure::Absent)?;
+        Ok(ObjectStat { size: body.len() as u64, modified: Some(*modified) })
     }
 
     fn list(
@@ -144,7 +163,11 @@ impl ObjectStore for MemoryStore {
             .range::<str, _>((start, Bound::Unbounded))
             .take_while(|(key, _)| key.starts_with(prefix))
             .take(limit.saturating_add(1))
-            .map(|(key, body)| Listed { key: key.clone(), size: Some(body.len() as u64) })
+            .map(|(key, (body, modified))| Listed {
+                key: key.clone(),
+                size: Some(body.len() as u64),
+                modified: Some(*modified),
+            })
             .collect();
         if found.len() > limit { Err(too_many(prefix, limit)) } else { Ok(found) }
     }
@@ -156,5 +179,24 @@ impl ObjectStore for MemoryStore {
             objects.remove(key);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn listings_and_the_clock_have_the_time_of_the_store() {
+        let store = MemoryStore::default();
+        store.set_clock_ahead(-172_800);
+        let early = store.now().unwrap().unwrap();
+        store.set_clock_ahead(172_800);
+        let _ = store.write("a", Bytes::new()).unwrap();
+        let listed = store.list("", None, 10).unwrap();
+        let late = listed[0].modified.unwrap();
+        assert_eq!(listed.len(), 1, "the probe is removed");
+        assert!(late.seconds() - early.seconds() >= 2 * 172_800);
+        assert!(store.now().unwrap().unwrap() >= late);
     }
 }

@@ -62,7 +62,7 @@ pub use layout::Protocol;
 pub use ledger::Ledger;
 pub use log::Log;
 pub use memory::{Honesty, MemoryStore};
-pub use object_store::{Abilities, Failure, Listed, ObjectStore, Receipt};
+pub use object_store::{Abilities, Failure, Listed, ObjectStat, ObjectStore, Receipt};
 pub use probe::Guarantee;
 pub use runtime::Interrupt;
 pub use scheme::{schemes, secret_variables};

@@ -9,8 +9,10 @@ use std::ops::Range;
 use std::time::Instant;
 
 use bytes::Bytes;
+use uuid::Uuid;
 
 use super::traffic::Traffic;
+use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
 
 /// The reason why a request failed.
@@ -82,6 +84,17 @@ pub struct Listed {
     pub key: String,
     /// The size in bytes, if the listing has it.
     pub size: Option<u64>,
+    /// When the object was stored, by the store's clock, if the listing has it.
+    pub modified: Option<Timestamp>,
+}
+
+/// What a store knows about one object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ObjectStat {
+    /// The size in bytes.
+    pub size: u64,
+    /// When the object was stored, by the store's clock, if the store has it.
+    pub modified: Option<Timestamp>,
 }
 
 /// A container of objects: bytes under keys such as `packs/ab/abcd….tar.zst`.
@@ -108,8 +121,19 @@ pub trait ObjectStore: Send + Sync {
     /// Stores an object of `size` bytes from a stream, in bounded memory.
     fn stream(&self, key: &str, size: u64, source: &mut dyn Read) -> Result<Receipt, Failure>;
 
-    /// Returns the size of an object in bytes.
-    fn size(&self, key: &str) -> Result<u64, Failure>;
+    /// Returns the size and the time of an object.
+    fn stat(&self, key: &str) -> Result<ObjectStat, Failure>;
+
+    /// Returns the time of the store's clock, the one that [`Listed::modified`] has, by storing an
+    /// object below `probe/`. `None` if the store has no times.
+    fn now(&self) -> Result<Option<Timestamp>, Failure> {
+        let key = format!("probe/{}", Uuid::new_v4());
+        let _ = self.write(&key, Bytes::from_static(b"now\n"))?;
+        let found = self.stat(&key);
+        // A probe that cannot be removed does no harm.
+        let _ = self.delete(&[key]);
+        found.map(|found| found.modified)
+    }
 
     /// Lists the objects whose keys begin with the directory `prefix` (with its final `/`) and sort
     /// after `after`, sorted by key. Fails if there are more than `limit`.

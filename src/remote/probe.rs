@@ -346,8 +346,8 @@ mod tests {
         ) -> Result<Receipt, Failure> {
             self.0.stream(key, size, source)
         }
-        fn size(&self, key: &str) -> Result<u64, Failure> {
-            self.0.size(key)
+        fn stat(&self, key: &str) -> Result<super::super::ObjectStat, Failure> {
+            self.0.stat(key)
         }
         fn list(
             &self,

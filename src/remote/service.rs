@@ -23,7 +23,8 @@ use tokio::sync::{Semaphore, mpsc};
 
 use super::byte_budget::ByteBudget;
 use super::object_store::{
-    Abilities, Failure, Listed, ObjectStore, Receipt, check_key, too_long, too_many, too_short,
+    Abilities, Failure, Listed, ObjectStat, ObjectStore, Receipt, check_key, too_long, too_many,
+    too_short,
 };
 use super::runtime::{Interrupt, spawn, wait};
 use super::scheme::{has_buckets, not_built};
@@ -35,6 +36,7 @@ use super::traffic::Traffic;
 use super::transport::{BodySource, Hold, Transport, Wire};
 use super::webdav::WebDav;
 use super::{temporary, tls};
+use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The size of a part of a long upload, in bytes; larger if there would be too many parts.
@@ -361,6 +363,12 @@ fn absent_is_no_bucket(failure: Failure) -> Failure {
     if matches!(failure, Failure::Absent) { service_error::missing_bucket() } else { failure }
 }
 
+/// The time of an object by the store's clock.
+fn modified(object: &opendal::Metadata) -> Option<Timestamp> {
+    let seconds = object.last_modified()?.into_inner().as_second();
+    Some(Timestamp::from_seconds(seconds))
+}
+
 async fn tokio_timeout<T>(time: Duration, work: impl Future<Output = T>) -> Option<T> {
     tokio::time::timeout(time, work).await.ok()
 }
@@ -463,9 +471,10 @@ impl ObjectStore for ServiceStore {
         })
     }
 
-    fn size(&self, key: &str) -> Result<u64, Failure> {
+    fn stat(&self, key: &str) -> Result<ObjectStat, Failure> {
         check_key(key)?;
-        self.run("get the size of", key, self.base.stat(key)).map(|found| found.content_length())
+        let found = self.run("get the size of", key, self.base.stat(key))?;
+        Ok(ObjectStat { size: found.content_length(), modified: modified(&found) })
     }
 
     fn list(
@@ -486,7 +495,8 @@ impl ObjectStore for ServiceStore {
             while let Some(entry) = lister.try_next().await? {
                 let (key, metadata) = entry.into_parts();
                 if metadata.mode() == EntryMode::FILE && after.is_none_or(|after| &*key > after) {
-                    found.push(Listed { key, size: Some(metadata.content_length()) });
+                    let (size, modified) = (metadata.content_length(), modified(&metadata));
+                    found.push(Listed { key, size: Some(size), modified });
                 }
                 if found.len() > limit {
                     break;

@@ -20,6 +20,21 @@ pub(crate) fn suite(place: &Place) {
     objects_come_back(store, name);
     listings_are_sorted_and_bounded(store, name);
     long_objects_are_streamed(store, name);
+    times_are_those_of_the_store(store, name);
+}
+
+/// The times in a listing and the store's clock are of one kind. Some stores have no times.
+fn times_are_those_of_the_store(store: &Store, name: &str) {
+    let before = store.now().unwrap();
+    store.write("times/x", Bytes::from_static(b"x")).unwrap();
+    let after = store.now().unwrap();
+    let listed = store.list("times/", None, 10).unwrap();
+    let [listed] = &listed[..] else { panic!("{name}: {listed:?}") };
+    if let Some(modified) = listed.modified {
+        assert!(before <= Some(modified) && Some(modified) <= after, "{name}");
+    }
+    store.delete(&["times/x".to_owned()]).unwrap();
+    assert_eq!(store.list("probe/", None, 10).unwrap(), [], "{name}");
 }
 
 fn objects_come_back(store: &Store, name: &str) {

@@ -15,11 +15,13 @@ use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use futures::{StreamExt, TryStreamExt};
+use openssh_sftp_client::UnixTimeStamp;
 use openssh_sftp_client::file::File;
 use tokio::io::AsyncSeek;
 
 use super::object_store::{
-    Abilities, Failure, Listed, ObjectStore, Receipt, check_key, too_long, too_many, too_short,
+    Abilities, Failure, Listed, ObjectStat, ObjectStore, Receipt, check_key, too_long, too_many,
+    too_short,
 };
 use super::runtime::wait;
 use super::service::{ServiceOptions, read_part};
@@ -27,6 +29,7 @@ use super::sftp_files::{Answer, is_absent, remove};
 use super::ssh::{HostKeys, SshConnection, SshTarget};
 use super::traffic::Traffic;
 use super::watch::{Lap, Watch};
+use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The number of bytes in one data request.
@@ -188,14 +191,15 @@ impl SftpStore {
                     if entry.is_directory {
                         directories.push(key);
                     } else if entry.is_file {
-                        found.push(Listed { key, size: entry.size });
+                        let modified = entry.modified.and_then(timestamp);
+                        found.push(Listed { key, size: entry.size, modified });
                     }
                 }
             }
         }
         // A store of this program never has more directories than objects.
         if !directories.is_empty() {
-            found.resize(limit + 1, Listed { key: String::new(), size: None });
+            found.resize(limit + 1, Listed { key: String::new(), size: None, modified: None });
         }
         Ok(found)
     }
@@ -227,9 +231,7 @@ impl SftpStore {
                 is_file: kind.is_some_and(|kind| kind.is_file()),
                 is_directory: kind.is_some_and(|kind| kind.is_dir()),
                 size: metadata.len(),
-                modified: metadata
-                    .modified()
-                    .map(openssh_sftp_client::UnixTimeStamp::as_system_time),
+                modified: metadata.modified().map(UnixTimeStamp::as_system_time),
             });
         }
         Ok(found)
@@ -347,7 +349,7 @@ impl ObjectStore for SftpStore {
         self.place(key, size, &first, source)
     }
 
-    fn size(&self, key: &str) -> Result<u64, Failure> {
+    fn stat(&self, key: &str) -> Result<ObjectStat, Failure> {
         check_key(key)?;
         self.traffic.request(0);
         let link = self.link()?;
@@ -356,7 +358,10 @@ impl ObjectStore for SftpStore {
         let found = self.request(&link, "get the size of", key, found)?;
         match (found.file_type(), found.len()) {
             (Some(kind), _) if !kind.is_file() => Err(Failure::Absent),
-            (_, Some(size)) => Ok(size),
+            (_, Some(size)) => {
+                let modified = found.modified().map(UnixTimeStamp::as_system_time);
+                Ok(ObjectStat { size, modified: modified.and_then(timestamp) })
+            }
             (_, None) => {
                 let message = format!("the server does not report the size of '{key}'");
                 Err(Failure::Permanent(Error::new(ErrorKind::Unsupported, message)))
@@ -415,6 +420,12 @@ struct SftpEntry {
     is_directory: bool,
     size: Option<u64>,
     modified: Option<SystemTime>,
+}
+
+/// The server's time of a file.
+fn timestamp(time: SystemTime) -> Option<Timestamp> {
+    let seconds = time.duration_since(SystemTime::UNIX_EPOCH).ok()?.as_secs();
+    Some(Timestamp::from_seconds(i64::try_from(seconds).ok()?))
 }
 
 /// Returns the same file with a separate offset.

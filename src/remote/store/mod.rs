@@ -28,6 +28,7 @@ use super::service::{ServiceOptions, ServiceStore};
 use super::throttle::{Pace, Throttle};
 use super::traffic::{Traffic, TrafficCount};
 use super::uri::{RemoteUri, UriTarget};
+use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The number of attempts to read something that seems damaged.
@@ -352,7 +353,13 @@ impl Store {
 
     /// Returns the size of an object in bytes, or `None` if it does not exist.
     pub fn try_size(&self, key: &str) -> Result<Option<u64>> {
-        self.maybe(key, self.repeat(|objects| objects.size(key)))
+        let found = self.repeat(|objects| objects.stat(key).map(|found| found.size));
+        self.maybe(key, found)
+    }
+
+    /// Returns the time of the store's clock; see [`ObjectStore::now`].
+    pub fn now(&self) -> Result<Option<Timestamp>> {
+        self.found("probe/", self.repeat(|objects| objects.now()))
     }
 
     /// Lists the objects below the directory `prefix` (with its final `/`) that sort after `after`,
