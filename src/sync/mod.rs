@@ -30,6 +30,7 @@ mod renamed_pairs;
 mod retired_content;
 mod send;
 mod sizes;
+mod transfer;
 mod worth_compacting;
 
 use crate::error::Result;
