@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::features::Features;
 use super::limits;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -84,6 +85,11 @@ pub struct ArtToml {
     pub objects: String,
     /// The way in which writers take turns, until a log entry changes it.
     pub log: Protocol,
+    /// The identity of the remote, from its creation on. A copy of a remote has the same id.
+    pub id: Uuid,
+    /// The features that a program must know to use the remote.
+    #[serde(flatten)]
+    pub features: Features,
     /// Unknown keys.
     #[serde(flatten)]
     pub extra: toml::Table,
@@ -93,9 +99,16 @@ impl ArtToml {
     /// The maximum size in bytes.
     pub const MAX_LEN: u64 = limits::ART_TOML;
 
-    /// The contents for a new remote.
+    /// The contents for a new remote, with a new id.
     pub fn new(log: Protocol) -> Self {
-        ArtToml { format: FORMAT, objects: "sha256".to_owned(), log, extra: toml::Table::new() }
+        ArtToml {
+            format: FORMAT,
+            objects: "sha256".to_owned(),
+            log,
+            id: Uuid::new_v4(),
+            features: Features::default(),
+            extra: toml::Table::new(),
+        }
     }
 
     /// Encodes the contents of the file.
@@ -113,6 +126,7 @@ impl ArtToml {
             return Err(Error::new(ErrorKind::Unsupported, message)
                 .with_hint("install the newest art and try again"));
         }
+        read.features.check_readable(ART_TOML)?;
         Ok(read)
     }
 }
@@ -172,7 +186,9 @@ mod tests {
     fn a_newer_remote_is_not_reported_as_damaged() {
         let new = ArtToml::new(Protocol::Linear);
         let bytes = new.encode().unwrap();
-        assert_eq!(bytes, b"format = 1\nobjects = \"sha256\"\nlog = \"linear\"\n");
+        let text =
+            format!("format = 1\nobjects = \"sha256\"\nlog = \"linear\"\nid = \"{}\"\n", new.id);
+        assert_eq!(String::from_utf8(bytes.clone()).unwrap(), text);
         assert_eq!(ArtToml::decode(&bytes).unwrap(), new);
         let newer = ArtToml::decode(b"format = 2\nobjects = 5\n").unwrap_err();
         assert_eq!(newer.kind(), ErrorKind::Unsupported);
@@ -180,6 +196,16 @@ mod tests {
         for damaged in [&b"format = 0"[..], b"", b"format = 1", b"\xff", b"format = \"x\""] {
             assert_eq!(ArtToml::decode(damaged).unwrap_err().kind(), ErrorKind::Corrupt);
         }
+    }
+
+    #[test]
+    fn a_remote_with_an_unknown_feature_is_not_read() {
+        let mut new = ArtToml::new(Protocol::Linear);
+        new.features.needed_to_write.insert("later".to_owned());
+        assert_eq!(ArtToml::decode(&new.encode().unwrap()).unwrap(), new);
+        new.features.needed_to_read.insert("later".to_owned());
+        let error = ArtToml::decode(&new.encode().unwrap()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
     }
 
     proptest! {

@@ -19,6 +19,7 @@
 mod byte_budget;
 #[doc(hidden)]
 pub mod fault;
+mod features;
 mod file_kind;
 mod fs_store;
 #[doc(hidden)]
@@ -56,6 +57,7 @@ pub mod uri;
 mod watch;
 mod webdav;
 
+pub use features::Features;
 pub use file_kind::{FileKind, PerKind};
 pub use fs_store::FsStore;
 pub use layout::Protocol;

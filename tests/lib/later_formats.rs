@@ -92,20 +92,13 @@ impl Place {
     }
 
     fn fsck(&self) -> FsckOutcome {
-        fsck(&self.repo, &FsckOptions { full: true, repair: false }, &NoProgress).unwrap()
+        fsck(&self.repo, &FsckOptions::default().full(true), &NoProgress).unwrap()
     }
 
     fn download(&self, revision: &str, to: &Path) -> artifacts::Result<()> {
         let revision = Revision::parse(revision.as_bytes()).unwrap();
-        let options = DownloadOptions {
-            source: artifacts::catalog::revision::resolve(&self.repo, &revision)?,
-            only: Vec::new(),
-            to: to.to_owned(),
-            force: false,
-            unsafe_links: false,
-            allow_disabled: false,
-            dry_run: false,
-        };
+        let source = artifacts::catalog::revision::resolve(&self.repo, &revision)?;
+        let options = DownloadOptions::new(source, to);
         download(&self.repo, &options, &NoProgress).map(drop)
     }
 }

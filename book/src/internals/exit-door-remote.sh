@@ -25,6 +25,8 @@ complain() { printf 'exit-door-remote: %s\n' "$*" >&2; bad=$((bad + 1)); }
 [[ $# == 2 ]] || fail "usage: exit-door-remote.sh COPY DIR"
 [[ -f $1/art.toml ]] || fail "no art.toml in $1: not a copy of a remote"
 [[ -n $2 && ! -e $2 && ! -L $2 ]] || fail "'$2' must be a new directory"
+! grep -q '^needed_to_read = \["' -- "$1/art.toml" ||
+  fail "art.toml names features that this script does not know: $(grep '^needed_to_read' "$1/art.toml")"
 copy=$(cd -- "$1" && printf '%s.' "$PWD") && copy=${copy%.}
 target=$2
 shopt -s nullglob
@@ -50,6 +52,8 @@ for file in "$copy"/log/*.toml; do
     complain "damaged: $file"
     continue
   fi
+  ! grep -q '^needed_to_read = \["' -- "$file" ||
+    fail "$file names features that this script does not know"
   for kind in packs meta; do
     while read -r id _; do files[$id]=$kind; done < <(list_of "$kind")
   done

@@ -124,6 +124,7 @@ fn push_all(
         Connection::open_or_make(repo, remote, options.recreate)?
     };
     connection.refresh(progress)?;
+    connection.log.check_writable(&connection.state)?;
     if !options.dry_run {
         connection.save()?;
     }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::super::features::Features;
 use super::super::layout::{CHECKPOINT, EntryName, FORMAT, Protocol, damaged, decode_toml};
 use super::super::limits;
 use super::super::stored_kind::StoredKind;
@@ -45,6 +46,10 @@ struct Checkpoint {
     names: Option<Id>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     torn: Vec<String>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    needed_to_read: BTreeSet<String>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    needed_to_write: BTreeSet<String>,
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     doubled: BTreeSet<u64>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -128,6 +133,8 @@ pub(super) fn encode(state: &LogState) -> Result<Vec<u8>> {
         last_len: remote_state.last_len,
         names: window.map(|window| window.names.digest),
         torn: torn.map(EntryName::key).collect(),
+        needed_to_read: remote_state.features.needed_to_read.clone(),
+        needed_to_write: remote_state.features.needed_to_write.clone(),
         doubled: remote_state.doubled.clone(),
         refs: remote_state.refs.iter().map(|(name, id)| format!("{id} {name}")).collect(),
         conflicts: remote_state.conflicts.values().flatten().cloned().collect(),
@@ -162,6 +169,11 @@ pub fn decode(key: &str, bytes: &[u8]) -> Result<LogState> {
         Some((_, rest)) => decode_toml(key, rest.as_bytes())?,
         None => decode_toml(key, &text)?,
     };
+    let features = Features {
+        needed_to_read: std::mem::take(&mut read.needed_to_read),
+        needed_to_write: std::mem::take(&mut read.needed_to_write),
+    };
+    features.check_readable(key)?;
     let own_refs = std::mem::take(&mut read.refs);
     let mut refs: Vec<&str> = own_refs.iter().map(String::as_str).collect();
     refs.extend(taken.into_iter().flat_map(|(refs, _)| refs));
@@ -179,7 +191,8 @@ pub fn decode(key: &str, bytes: &[u8]) -> Result<LogState> {
     }
     let torn = read.torn.iter().map(entry_name).collect::<Result<_>>()?;
     let (names, newest) = (read.names, read.newest.clone());
-    let base = remote_state(read, &refs, last).map_err(|error| damaged(key, error.to_string()))?;
+    let base = remote_state((read, features), &refs, last)
+        .map_err(|error| damaged(key, error.to_string()))?;
     let Some(digest) = names else {
         let mut state = LogState { now: base, window: None };
         state.open_window();
@@ -200,7 +213,11 @@ pub fn decode(key: &str, bytes: &[u8]) -> Result<LogState> {
     Ok(state)
 }
 
-fn remote_state(read: Checkpoint, refs: &[&str], last: Option<EntryName>) -> Result<RemoteState> {
+fn remote_state(
+    (read, features): (Checkpoint, Features),
+    refs: &[&str],
+    last: Option<EntryName>,
+) -> Result<RemoteState> {
     let parse = |line: &&str| -> Result<(RefName, Id)> {
         let [id, name] = words(line)?;
         Ok((name.parse::<RefName>()?, id.parse()?))
@@ -232,6 +249,7 @@ fn remote_state(read: Checkpoint, refs: &[&str], last: Option<EntryName>) -> Res
         last_len: read.last_len,
         entries: read.entries,
         protocol: read.log,
+        features,
         refs,
         conflicts,
         former_names: read.renamed,

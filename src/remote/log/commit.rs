@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use uuid::Uuid;
 
+use super::super::features::Features;
 use super::super::layout::{EntryName, FORMAT, Protocol};
 use super::super::object_store::Receipt;
 use super::super::runtime;
@@ -56,6 +57,8 @@ pub struct Proposal {
     pub joined: bool,
     /// Changes how writers take turns from the next entry on.
     pub log: Option<Protocol>,
+    /// The features that a program must know to use the remote from the next entry on.
+    pub features: Features,
 }
 
 impl Proposal {
@@ -75,6 +78,7 @@ impl Proposal {
             relies_on: Vec::new(),
             joined: false,
             log: None,
+            features: Features::default(),
         }
     }
 
@@ -97,6 +101,7 @@ impl Proposal {
             retired: self.retired.clone(),
             again: again.to_vec(),
             joined: self.joined,
+            features: self.features.clone(),
             extra: toml::Table::new(),
         }
     }
@@ -162,6 +167,7 @@ impl Log {
         // Captured when the proposal is made, before others push.
         let again = state.now.added_again(&proposal.retired);
         for losses in 1..=LOSSES {
+            self.check_writable(state)?;
             let moved = state.now.moved(&proposal.refs);
             if !moved.is_empty() {
                 return Ok(Commit::Moved(moved));
@@ -190,6 +196,13 @@ impl Log {
         Err(Error::new(ErrorKind::Unavailable, message).with_hint("try again later"))
     }
 
+    /// Fails with [`ErrorKind::Unsupported`] if a newer program made the remote in a way that this
+    /// program must not change.
+    pub fn check_writable(&self, state: &LogState) -> Result<()> {
+        self.made.features.check_writable()?;
+        state.now.features.check_writable()
+    }
+
     /// Changes the log to one with siblings from its next entry on, for a store whose exclusive
     /// creation turned out to be broken. Everyone learns of the change from that entry. Does
     /// nothing if the log already has siblings.
@@ -198,6 +211,7 @@ impl Log {
         if state.now.protocol == Protocol::Siblings {
             return Ok(());
         }
+        self.check_writable(state)?;
         let mut proposal = Proposal::new(who, when, "the store does not create exclusively");
         proposal.log = Some(Protocol::Siblings);
         if self.store.abilities().create {

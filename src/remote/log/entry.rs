@@ -18,6 +18,8 @@
 //! again = ["ID WRITE"]                # retired files that an earlier entry had added again
 //! joined = true                       # each added file is a compaction of the retired files
 //! log = "siblings"                    # several later entries may have the same number
+//! needed_to_read = ["WORD"]           # features that a program must know to read the remote
+//! needed_to_write = ["WORD"]          # features that a program must know to write to the remote
 //! # sha256 64 digits                  # of all preceding bytes: detects an incomplete entry
 //! ```
 
@@ -29,6 +31,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
+use super::super::features::Features;
 use super::super::layout::{EntryName, FORMAT, MAX_NUMBER, Protocol, damaged, decode_toml};
 use super::super::limits;
 use super::super::store::Store;
@@ -148,6 +151,9 @@ pub struct Entry {
     /// their contents. At most one file of each kind is added.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub joined: bool,
+    /// The features that a program must know to use the remote from this entry on.
+    #[serde(flatten)]
+    pub features: Features,
     /// Unknown keys.
     #[serde(flatten)]
     pub extra: toml::Table,
@@ -235,6 +241,7 @@ impl Entry {
             return Err(damaged(key, format!("it names the ref '{name}'")));
         }
         entry.check_lengths().map_err(|error| damaged(key, error.message().to_owned()))?;
+        entry.features.check_readable(key)?;
         entry.check_renamed().map_err(|problem| damaged(key, problem))?;
         Ok(entry)
     }

@@ -12,6 +12,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
+use super::super::features::Features;
 use super::super::layout::{EntryName, Protocol};
 use super::super::stored_kind::StoredKind;
 use super::entry::{Again, Entry, RefMove, Renamed, Stored, Word, as_line, number, uuid_of, words};
@@ -73,6 +74,8 @@ pub struct RemoteState {
     pub entries: u64,
     /// The way in which writers take turns.
     pub protocol: Protocol,
+    /// The features of all entries that a program must know.
+    pub features: Features,
     /// The refs and their commits.
     pub refs: BTreeMap<RefName, Id>,
     /// The commits of moves that lost, by ref; no list is empty.
@@ -103,6 +106,7 @@ impl RemoteState {
             last_len: 0,
             entries: 0,
             protocol,
+            features: Features::default(),
             refs: BTreeMap::new(),
             conflicts: BTreeMap::new(),
             former_names: BTreeSet::new(),
@@ -149,6 +153,7 @@ impl RemoteState {
         if let Some(protocol) = entry.log {
             self.protocol = protocol;
         }
+        self.features.unite(&entry.features);
         (self.last, self.last_write) = (Some(name), Some(entry.write));
         self.last_len = entry.least_len();
         self.entries += 1;

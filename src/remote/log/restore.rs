@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
+use super::super::features::Features;
 use super::super::layout::{ArtToml, EntryName, FORMAT};
 use super::super::store::Store;
 use super::super::stored_kind::StoredKind;
@@ -150,6 +151,7 @@ fn empty(number: u64, write: Uuid, entries: &EntriesByNumber, restorer: &Restore
         retired: Vec::new(),
         again: Vec::new(),
         joined: false,
+        features: Features::default(),
         extra: toml::Table::new(),
     }
 }
@@ -237,6 +239,7 @@ fn add_files(
     late.packs = missing(&known.packs, &found.packs);
     late.meta = missing(&known.meta, &found.meta);
     late.segments = missing(&known.segments, &found.segments);
+    late.features.clone_from(&known.features);
     late.log = (known.protocol != found.protocol).then_some(known.protocol);
     for retired in known.retired.values().filter(|retired| !found.retired.contains_key(&retired.id))
     {

@@ -104,6 +104,8 @@ pub fn repair(
         if !found.store.abilities().write {
             return Err(only_read(&remote.name));
         }
+        found.outline.made.features.check_writable()?;
+        found.audit.remote_state.features.check_writable()?;
         repair_log(repo, &found, &mut repaired)?;
         if !repaired.repairs.is_empty() {
             found = check()?;

@@ -149,3 +149,36 @@ fn a_long_entry_is_read_only_by_readers_without_its_checkpoint() {
         assert!(log.is_none());
     }
 }
+
+#[test]
+fn a_reader_learns_the_features_of_all_entries() {
+    let (log, mut state) = linear();
+    let mut proposal = push("r", "-", "a");
+    proposal.features.needed_to_write.insert("later".to_owned());
+    let _ = done(log.commit(&mut state, &proposal));
+    let error = log.commit(&mut state, &push("r", "a", "b")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert!(error.message().contains("made by a newer art"), "{error:?}");
+    // A reader can still read, from the entries and from a saved state.
+    let mut other = log.load().unwrap();
+    log.refresh(&mut other).unwrap();
+    assert_eq!(at(&other, "r"), Some(id("a")));
+    let saved = LogState::decode(&state.encode().unwrap()).unwrap();
+    assert_eq!(saved, state);
+    assert_eq!(log.check_writable(&saved).unwrap_err().kind(), ErrorKind::Unsupported);
+}
+
+#[test]
+fn an_entry_with_an_unknown_feature_is_not_read() {
+    for (log, mut state) in [linear(), siblings()] {
+        let reader = log.load().unwrap();
+        let mut proposal = push("r", "-", "a");
+        proposal.features.needed_to_read.insert("later".to_owned());
+        // The writer of this release refuses the entry when it reads it back.
+        let _ = log.commit(&mut state, &proposal);
+        for mut known in [reader, log.load().unwrap()] {
+            let error = log.refresh(&mut known).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Unsupported);
+        }
+    }
+}

@@ -112,6 +112,7 @@ fn entry_of(number: u64, write: u128, proposal: &Proposal) -> Entry {
         retired: Vec::new(),
         again: Vec::new(),
         joined: false,
+        features: proposal.features.clone(),
         extra: toml::Table::new(),
     }
 }
