@@ -179,6 +179,33 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
+/// A moment of this machine's running time, in seconds. On Linux, this time continues while the machine
+/// is suspended, and does not depend on its clock. On other systems, it is the time of the clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment(i64);
+
+impl Moment {
+    /// Returns the current moment.
+    pub fn now() -> Self {
+        #[cfg(target_os = "linux")]
+        let seconds = rustix::system::sysinfo().uptime;
+        #[cfg(not(target_os = "linux"))]
+        let seconds = SystemClock.now().seconds();
+        Moment(seconds as i64)
+    }
+
+    /// Returns the moment that was `time` ago.
+    pub fn ago(time: Duration) -> Self {
+        Moment(Self::now().0.saturating_sub(i64::try_from(time.as_secs()).unwrap_or(i64::MAX)))
+    }
+
+    /// Returns the time since this moment, with a precision of one second.
+    pub fn elapsed(self) -> Duration {
+        let seconds = Self::now().0.saturating_sub(self.0);
+        Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
+    }
+}
+
 /// A source of the current time.
 pub trait Clock: Send + Sync {
     /// Returns the current time.

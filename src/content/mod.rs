@@ -23,6 +23,7 @@ mod manifests;
 mod map;
 mod merge_policy;
 mod needed_places;
+mod other_name;
 mod outgoing;
 mod outgoing_file;
 mod pack_stream;

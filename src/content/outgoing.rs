@@ -3,6 +3,7 @@
 
 use super::copy::FrameCopier;
 use super::needed_places::{NeededPlace, needed_frames, stored};
+use super::other_name::{IsDead, rename_pack, rename_segment};
 use super::outgoing_file::{OutgoingPack, OutgoingSegment};
 use super::packer::FullPack;
 use super::segments::SegmentSet;
@@ -24,19 +25,21 @@ pub(super) struct Outgoing<'a> {
     new: Vec<OutgoingPack>,
     copier: FrameCopier<'a>,
     contents: SegmentSpill<'a>,
+    session: &'a Session,
+    is_dead: IsDead<'a>,
 }
 
 impl<'a> Outgoing<'a> {
     pub(super) fn new(
         store: &'a ContentStore,
         session: &'a Session,
-        segments: &'a SegmentSet,
-        relied: &'a [Id],
+        (segments, relied): (&'a SegmentSet, &'a [Id]),
+        is_dead: IsDead<'a>,
     ) -> Self {
         let (whole, new) = (Vec::new(), Vec::new());
         let copier = FrameCopier::new(session, store.params().pack_size);
         let contents = SegmentSpill::new(session);
-        Outgoing { store, segments, relied, whole, new, copier, contents }
+        Outgoing { store, segments, relied, whole, new, copier, contents, session, is_dead }
     }
 
     /// Adds the needed content of one pack; `places` are the locations of that content, sorted.
@@ -60,6 +63,10 @@ impl<'a> Outgoing<'a> {
         if is_whole && 2 * stored(needed()) >= stored(index.frames.iter()) {
             let path = self.store.pack_path(pack);
             let size = file.metadata().on("read", &path)?.len();
+            if (self.is_dead)(pack) {
+                let (id, bytes, file) = rename_pack(self.session, &file, size, self.is_dead)?;
+                return self.add_new(FullPack { file, id, bytes, index });
+            }
             self.whole.push(OutgoingPack::of_store(*pack, size, path));
             return self.add_contents(*pack, index);
         }
@@ -73,7 +80,10 @@ impl<'a> Outgoing<'a> {
     }
 
     fn add_new(&mut self, full: FullPack) -> Result<()> {
-        let FullPack { file, id, bytes, index } = full;
+        let FullPack { mut file, mut id, mut bytes, index } = full;
+        if (self.is_dead)(&id) {
+            (id, bytes, file) = rename_pack(self.session, file.file(), bytes, self.is_dead)?;
+        }
         self.new.push(OutgoingPack::new(id, bytes, file));
         self.add_contents(id, index)
     }
@@ -89,10 +99,15 @@ impl<'a> Outgoing<'a> {
         if let Some(full) = self.copier.finish()? {
             self.add_new(full)?;
         }
-        let Outgoing { mut whole, new, contents, .. } = self;
+        let Outgoing { mut whole, new, contents, session, is_dead, .. } = self;
         whole.extend(new);
-        let segment = contents.finish()?;
-        Ok((whole, segment.map(|made| OutgoingSegment::new(made.digest, made.size, made.file))))
+        let Some(made) = contents.finish()? else { return Ok((whole, None)) };
+        let (id, file) = if is_dead(&made.digest) {
+            rename_segment(session, &made.file, is_dead)?
+        } else {
+            (made.digest, made.file)
+        };
+        Ok((whole, Some(OutgoingSegment::new(id, made.size, file))))
     }
 }
 

@@ -7,7 +7,9 @@ use super::rebuild::FRAME_MAGIC;
 use super::{Params, large_frame};
 use crate::error::{Error, Result};
 use crate::id::{Digest, Id};
-use crate::pack::{FrameEntry, MemberEntry, PackIndex, end_frame};
+use crate::pack::{
+    FrameEntry, MemberEntry, PackIndex, SALT_FRAME_LEN, end_frame, starts_with_salt,
+};
 use crate::progress::{Progress, check_interrupt};
 
 /// The longest header of a zstd frame.
@@ -89,6 +91,9 @@ impl PackStream<'_> {
             index.members.extend(members.map(|member| MemberEntry { frame: number, ..member }));
         }
         self.consume(end_frame().len());
+        if starts_with_salt(self.peek(SALT_FRAME_LEN)) {
+            self.consume(SALT_FRAME_LEN);
+        }
         let own = index.to_skippable_frame();
         // Ask for one byte more, so that trailing bytes are detected.
         if self.peek(own.len() + 1) != own {

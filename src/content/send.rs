@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::foreign::Need;
 use super::needed_places::NeededPlaces;
+use super::other_name::IsDead;
 use super::outgoing::Outgoing;
 use super::outgoing_file::{OutgoingPack, OutgoingSegment};
 use super::read::missing;
@@ -52,6 +53,19 @@ impl ContentStore {
         has_content: &mut HasContent<'_>,
         progress: &dyn Progress,
     ) -> Result<SendPlan> {
+        self.plan_send_besides(session, files, has_content, &|_| false, progress)
+    }
+
+    /// Plans as [`ContentStore::plan_send`] does. No file of the plan has a name for which `is_dead`
+    /// returns true: it has the same content and another name.
+    pub(crate) fn plan_send_besides(
+        &self,
+        session: &Session,
+        files: &[Id],
+        has_content: &mut HasContent<'_>,
+        is_dead: IsDead<'_>,
+        progress: &dyn Progress,
+    ) -> Result<SendPlan> {
         let mut search = SendSearch::new(self, progress)?;
         search.files(files, has_content)?;
         search.chunks(has_content)?;
@@ -64,7 +78,7 @@ impl ContentStore {
         }
         manifests.sort_unstable_by_key(|manifest| manifest.id);
         let relied: Vec<Id> = manifests.into_iter().map(|manifest| manifest.id).collect();
-        let mut outgoing = Outgoing::new(self, session, &segments, &relied);
+        let mut outgoing = Outgoing::new(self, session, (&segments, &relied), is_dead);
         let needed = || places.by_pack().filter(|(_, own)| !own.is_empty());
         progress.begin("choosing packs", Some(needed().count() as u64), Unit::Items);
         for (pack, own) in needed() {

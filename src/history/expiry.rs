@@ -4,6 +4,7 @@
 //! `through` this commit or a later one. A tag keeps the content of its commit.
 
 use std::collections::HashSet;
+use std::sync::OnceLock;
 
 use super::object::expect_kind;
 use super::{History, RecordTree};
@@ -17,8 +18,11 @@ use crate::record::{Expiration, Record, RunRecord, VersionRecord};
 pub struct Expiry {
     /// Commits of runs up to `through`.
     runs: HashSet<Id>,
-    /// Commits that tags name.
-    tagged: HashSet<Id>,
+    /// The targets of tags.
+    tags: HashSet<Id>,
+    /// The commits that `tags` lead to. Found when an expired commit asks for them, because there
+    /// may be many tags.
+    tagged: OnceLock<HashSet<Id>>,
 }
 
 impl Expiry {
@@ -31,10 +35,7 @@ impl Expiry {
         for (kind, id) in refs {
             match kind {
                 RefKind::Run => expiry.add_run(history, &id)?,
-                RefKind::Tag => {
-                    let commit = tolerate(history.peel(&id))?;
-                    expiry.tagged.extend(commit.into_iter().chain([id]));
-                }
+                RefKind::Tag => _ = expiry.tags.insert(id),
                 RefKind::Project | RefKind::Version => {}
             }
         }
@@ -70,18 +71,32 @@ impl Expiry {
 
     /// Returns true if the content of `commit` expired.
     pub fn is_expired(&self, history: &History, commit: &Id) -> Result<bool> {
-        if self.tagged.contains(commit) {
-            return Ok(false);
-        }
-        if self.runs.contains(commit) {
-            return Ok(true);
-        }
-        Ok(find_own_expiration(history, commit)?.is_some_and(|expired| expired.own))
+        self.is_expired_if(history, commit, &mut || is_own_expired(history, commit))
+    }
+
+    /// Like [`Expiry::is_expired`], but asks `is_own` whether the record of the commit itself says
+    /// so.
+    pub(super) fn is_expired_if(
+        &self,
+        history: &History,
+        commit: &Id,
+        is_own: &mut dyn FnMut() -> Result<bool>,
+    ) -> Result<bool> {
+        let has_expired = self.runs.contains(commit) || is_own()?;
+        Ok(has_expired && !self.is_tagged(history, commit))
     }
 
     /// The commits of runs that expired, except commits that tags name.
-    pub fn commits(&self) -> impl Iterator<Item = &Id> {
-        self.runs.iter().filter(|id| !self.tagged.contains(*id))
+    pub fn commits(&self, history: &History) -> impl Iterator<Item = &Id> {
+        self.runs.iter().filter(move |id| !self.is_tagged(history, id))
+    }
+
+    fn is_tagged(&self, history: &History, commit: &Id) -> bool {
+        if self.tags.contains(commit) {
+            return true;
+        }
+        let peeled = || self.tags.iter().filter_map(|tag| history.peel(tag).ok()).collect();
+        self.tagged.get_or_init(peeled).contains(commit)
     }
 
     /// The commits that expired according to this or to `other`.
@@ -89,9 +104,15 @@ impl Expiry {
     pub fn or(&self, other: &Expiry) -> Expiry {
         Expiry {
             runs: self.runs.union(&other.runs).copied().collect(),
-            tagged: self.tagged.intersection(&other.tagged).copied().collect(),
+            tags: self.tags.intersection(&other.tags).copied().collect(),
+            tagged: OnceLock::new(),
         }
     }
+}
+
+/// Returns true if the record of `commit` says that its own files expired.
+pub(super) fn is_own_expired(history: &History, commit: &Id) -> Result<bool> {
+    Ok(find_own_expiration(history, commit)?.is_some_and(|expired| expired.own))
 }
 
 /// Returns the table `[expired]` in the record of `commit`.

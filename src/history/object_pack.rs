@@ -132,7 +132,11 @@ pub(super) struct Deflater {
 
 impl Deflater {
     pub(super) fn new() -> Self {
-        Deflater { state: Compress::new(Compression::fast(), true) }
+        Self::with_level(Compression::fast())
+    }
+
+    fn with_level(level: Compression) -> Self {
+        Deflater { state: Compress::new(level, true) }
     }
 
     /// Appends `bytes` to `out` as a separate stream.
@@ -152,19 +156,37 @@ impl Deflater {
 /// Encodes entries of a pack with shared buffers.
 pub(super) struct EntryEncoder {
     packed: Vec<u8>,
-    deflater: Deflater,
+    deflaters: Vec<Deflater>,
+    /// Decides which deflater each object gets, if there are several.
+    choice: u64,
 }
 
 impl EntryEncoder {
     pub(super) fn new() -> Self {
-        EntryEncoder { packed: Vec::new(), deflater: Deflater::new() }
+        EntryEncoder { packed: Vec::new(), deflaters: vec![Deflater::new()], choice: 0 }
+    }
+
+    /// Creates an encoder that deflates each object in one of several ways, chosen at random. Equal
+    /// objects thus make packs with different names.
+    pub(super) fn varied() -> Self {
+        let levels = [Compression::fast(), Compression::default(), Compression::best()];
+        let deflaters = levels.into_iter().map(Deflater::with_level).collect();
+        let choice = uuid::Uuid::new_v4().as_u64_pair().0;
+        EntryEncoder { packed: Vec::new(), deflaters, choice }
     }
 
     /// Encodes an object with these bytes as a pack entry.
     pub(super) fn encode(&mut self, kind: ObjectKind, bytes: &[u8]) -> io::Result<&[u8]> {
         self.packed.clear();
         entry_header(kind).write_to(bytes.len() as u64, &mut self.packed)?;
-        self.deflater.deflate(&mut self.packed, bytes)?;
+        let count = self.deflaters.len();
+        // A linear congruential generator: its high bits are random enough.
+        self.choice = self
+            .choice
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        let number = (self.choice >> 33) as usize % count;
+        self.deflaters[number].deflate(&mut self.packed, bytes)?;
         Ok(&self.packed)
     }
 }

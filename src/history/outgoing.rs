@@ -7,10 +7,13 @@ use super::History;
 use super::expiry::Expiry;
 use super::object_pack::{EntryEncoder, finish_pack, pack_header};
 use super::reach::{Expired, Reach, Visitor, missing_object};
-use crate::error::{IoResultExt, Result};
+use crate::error::{Error, IoResultExt, Result};
 use crate::fs::atomic::TempFile;
 use crate::id::{Id, ObjectKind};
 use crate::progress::{Progress, Unit};
+
+/// The number of names to try for a pack.
+const NAMES: u32 = 100;
 
 /// The objects that are reachable from some commits and not from others.
 #[derive(Debug)]
@@ -28,7 +31,7 @@ pub struct Outgoing {
     pub content: Vec<Id>,
 }
 
-/// What a walk collects: the objects that are reachable from `tips` and not from `have`.
+/// The objects that a walk collects: those that are reachable from `tips` and not from `have`.
 #[derive(Clone, Copy)]
 pub(crate) struct OutgoingWalk<'a> {
     /// The commits to send.
@@ -70,12 +73,32 @@ impl History {
         progress: &dyn Progress,
     ) -> Result<Outgoing> {
         let walk = OutgoingWalk { tips, have, expired: None };
-        self.write_outgoing(&walk, directory, progress)
+        self.write_outgoing(&walk, directory, &|_| false, progress)
     }
 
-    /// Like [`History::write_pack_of`], for a walk that heeds expired content.
+    /// Like [`History::write_pack_of`], for a walk that heeds expired content. The pack has no name for
+    /// which `is_dead` returns true: the same objects, deflated in another way, have another name.
     pub(crate) fn write_outgoing(
         &self,
+        walk: &OutgoingWalk<'_>,
+        directory: &Path,
+        is_dead: &dyn Fn(&Id) -> bool,
+        progress: &dyn Progress,
+    ) -> Result<Outgoing> {
+        let mut encoder = EntryEncoder::new();
+        for _ in 0..NAMES {
+            let outgoing = self.write_with(encoder, walk, directory, progress)?;
+            if outgoing.pack.as_ref().is_none_or(|pack| !is_dead(&pack.id)) {
+                return Ok(outgoing);
+            }
+            encoder = EntryEncoder::varied();
+        }
+        Err(Error::internal("no free name was found for a pack to send"))
+    }
+
+    fn write_with(
+        &self,
+        encoder: EntryEncoder,
         walk: &OutgoingWalk<'_>,
         directory: &Path,
         progress: &dyn Progress,
@@ -84,7 +107,7 @@ impl History {
         let mut out = BufWriter::with_capacity(1 << 18, file.file());
         // The number of objects is known only at the end.
         out.write_all(&pack_header(0)).on("write", file.path())?;
-        let pack = Pack { out: &mut out, path: file.path(), encoder: EntryEncoder::new() };
+        let pack = Pack { out: &mut out, path: file.path(), encoder };
         let mut outgoing = self.collect(walk, Some(pack), progress)?;
         out.flush().on("write", file.path())?;
         drop(out);

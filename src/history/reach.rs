@@ -10,7 +10,7 @@ use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 
 use super::History;
-use super::expiry::Expiry;
+use super::expiry::{Expiry, is_own_expired};
 use super::new_commits::{in_order, paint_new};
 use super::object::expect_kind;
 use super::record_tree::ARTIFACTS;
@@ -131,6 +131,8 @@ pub(super) struct Reach<'a> {
     seen: HashMap<Id, u8>,
     /// `None` if no commit expired.
     expired: Option<Expired<'a>>,
+    /// For each commit that was read: true if its own record lets its files expire.
+    own_expired: HashMap<Id, bool>,
 }
 
 impl<'a> Reach<'a> {
@@ -139,7 +141,8 @@ impl<'a> Reach<'a> {
         visitor: &'a mut dyn Visitor,
         progress: &'a dyn Progress,
     ) -> Self {
-        Reach { history, visitor, progress, seen: HashMap::new(), expired: None }
+        let (seen, own_expired) = Default::default();
+        Reach { history, visitor, progress, seen, expired: None, own_expired }
     }
 
     /// Does not show the content of expired commits, and shows all content of other commits that
@@ -149,14 +152,18 @@ impl<'a> Reach<'a> {
         self
     }
 
-    /// Returns true if the content of a new commit expired.
-    fn is_expired(&self, commit: &Id) -> Result<bool> {
-        self.expired.map_or(Ok(false), |expired| expired.now.is_expired(self.history, commit))
-    }
-
-    /// Returns true if the content of the parent of a new commit may be missing.
-    fn has_ever_expired(&self, commit: &Id) -> Result<bool> {
-        self.expired.map_or(Ok(false), |expired| expired.ever.is_expired(self.history, commit))
+    /// Returns true if the content of `commit` expired according to one of the two expiries.
+    fn is_expired(&mut self, commit: &Id, choose: fn(&Expired<'a>) -> &'a Expiry) -> Result<bool> {
+        let Some(expired) = &self.expired else { return Ok(false) };
+        let (history, own) = (self.history, &mut self.own_expired);
+        choose(expired).is_expired_if(history, commit, &mut || match own.get(commit) {
+            Some(known) => Ok(*known),
+            None => {
+                let is_own = is_own_expired(history, commit)?;
+                own.insert(*commit, is_own);
+                Ok(is_own)
+            }
+        })
     }
 
     /// Shows the objects that are reachable from `tips` and not from `have`: commits from the
@@ -191,10 +198,10 @@ impl<'a> Reach<'a> {
                 let Some(node) = painting.nodes.get(parent) else { continue };
                 let Some(links) = &node.links else { continue };
                 let (tree, is_old) = (links.tree, node.is_settled());
-                let is_expired = self.has_ever_expired(parent)?;
+                let is_expired = self.is_expired(parent, |expired| expired.ever)?;
                 bases.push(BaseTree { tree, is_old, is_expired });
             }
-            let is_expired = self.is_expired(commit)?;
+            let is_expired = self.is_expired(commit, |expired| expired.now)?;
             let root = Directory { tree: links.tree, bases, place: EntryPlace::Root };
             self.walk_tree(root, is_expired)?;
         }

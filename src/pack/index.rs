@@ -18,6 +18,14 @@ use crate::id::{Digest, Id};
 const MAGIC: &[u8; 8] = b"ARTPIDX1";
 const FOOTER_MAGIC: &[u8; 8] = b"ARTPACK1";
 const SKIPPABLE_MAGIC: u32 = 0x184D_2A5A;
+/// The magic number of a skippable frame with random bytes, which gives a pack another name.
+const SALT_MAGIC: u32 = 0x184D_2A50;
+/// The number of random bytes.
+const SALT_LEN: usize = 16;
+/// The number of bytes before the contents of a skippable frame.
+pub const SKIPPABLE_HEADER_LEN: usize = 8;
+/// The length of a skippable frame with random bytes.
+pub const SALT_FRAME_LEN: usize = SKIPPABLE_HEADER_LEN + SALT_LEN;
 const FRAME_LEN: usize = 20;
 const MEMBER_LEN: usize = 48;
 
@@ -137,6 +145,21 @@ pub fn read_footer(footer: &[u8], pack_len: u64) -> Result<(u64, usize), FormatE
     let offset = offset.ok_or(FormatError::OutOfBounds("the index"))?;
     let index_len = usize::try_from(index_len).map_err(|_| FormatError::Truncated)?;
     Ok((offset, index_len))
+}
+
+/// Creates a skippable frame with these bytes. Before the index frame of a pack, it changes the
+/// pack's name only.
+pub fn salt_frame(salt: [u8; SALT_LEN]) -> [u8; SALT_FRAME_LEN] {
+    let mut frame = [0; SALT_FRAME_LEN];
+    frame[..4].copy_from_slice(&SALT_MAGIC.to_le_bytes());
+    frame[4..8].copy_from_slice(&(SALT_LEN as u32).to_le_bytes());
+    frame[8..].copy_from_slice(&salt);
+    frame
+}
+
+/// Returns true if a pack continues with a frame of [`salt_frame`].
+pub fn starts_with_salt(bytes: &[u8]) -> bool {
+    bytes.len() >= SALT_FRAME_LEN && bytes.starts_with(&salt_frame([0; SALT_LEN])[..8])
 }
 
 /// Creates the zstd frame that ends the tar archive: two zero blocks, as one run-length block.

@@ -19,14 +19,17 @@ mod member;
 mod segment;
 mod segment_merge;
 
-pub use index::{FOOTER_LEN, FrameEntry, PackIndex, end_frame, read_footer};
+pub use index::{
+    FOOTER_LEN, FrameEntry, PackIndex, SALT_FRAME_LEN, SKIPPABLE_HEADER_LEN, end_frame,
+    read_footer, salt_frame, starts_with_salt,
+};
 pub use lookup::Lookup;
 pub use manifest::{Chunk, parse_line, parse_manifest, write_line};
 pub use member::{
     BLOCK, MemberEntry, MemberKind, append_member, member_span, parse_frame, parse_header,
     parse_members,
 };
-pub use segment::{Layout, Location, SegmentBuilder, SegmentView};
+pub use segment::{Layout, Location, SEGMENT_SALT_AT, SegmentBuilder, SegmentView};
 pub use segment_merge::{Keep, MergeError, merge};
 
 /// The reason why bytes do not have the expected format.

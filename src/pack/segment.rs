@@ -40,6 +40,10 @@ pub struct Location {
     pub size: u32,
 }
 
+/// The offset of the unused word of a segment's header. Readers ignore the word, and a random number
+/// in it gives a segment another name.
+pub const SEGMENT_SALT_AT: u64 = 20;
+
 /// The bytes of a segment, with enough checks to read them safely.
 #[derive(Debug, Clone, Copy)]
 pub struct SegmentView<'a> {

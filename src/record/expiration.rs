@@ -19,7 +19,7 @@ pub struct Expiration {
     pub own: bool,
     /// When the content expired.
     pub at: Timestamp,
-    /// Who let the content expire: `NAME <EMAIL>`.
+    /// The user that let the content expire: `NAME <EMAIL>`.
     pub by: String,
     /// The retention rule, or "by hand".
     #[serde(default, skip_serializing_if = "String::is_empty")]

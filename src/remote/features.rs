@@ -12,8 +12,9 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// The words of `needed_to_read` that this program knows.
 const READ: [&str; 0] = [];
-/// The words of `needed_to_write` that this program knows.
-const WRITE: [&str; 0] = [];
+/// The words of `needed_to_write` that this program knows. `gc`: the rules for writers beside a garbage
+/// collection on the remote, which are in the book's page about formats.
+const WRITE: [&str; 1] = ["gc"];
 /// The maximum number of words, which bounds the memory for a hostile file.
 const MAX_WORDS: usize = 1000;
 

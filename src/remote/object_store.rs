@@ -88,7 +88,7 @@ pub struct Listed {
     pub modified: Option<Timestamp>,
 }
 
-/// What a store knows about one object.
+/// The size and the time of one object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ObjectStat {
     /// The size in bytes.

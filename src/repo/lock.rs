@@ -172,7 +172,7 @@ mod tests {
                 let _lock = late.lock_shared().unwrap();
                 send_late.send("shared").unwrap();
             });
-            // Without the gate, the later writer has the lock at once.
+            // Without the gate, the later writer has the lock immediately.
             assert!(order.recv_timeout(Duration::from_millis(200)).is_err());
             drop(held);
             assert_eq!(order.iter().collect::<Vec<_>>(), ["exclusive", "shared"]);
@@ -184,7 +184,7 @@ mod tests {
         let work = tempfile::tempdir().unwrap();
         Repository::create(work.path(), Settings::default()).unwrap();
         let writer = opened(work.path());
-        // Shorter than the time after which a writer that waits at the gate goes on.
+        // Shorter than the time after which a writer that waits at the gate continues.
         let waiting = opened_with(work.path(), Duration::from_secs(30));
         let held = writer.lock_shared().unwrap();
         std::thread::scope(|scope| {

@@ -111,7 +111,7 @@ impl Connection<'_> {
                 needed.insert(commit);
             }
         }
-        for commit in before.commits() {
+        for commit in before.commits(history) {
             if needed.contains(commit) || now.is_expired(history, commit)? {
                 continue;
             }
@@ -139,7 +139,7 @@ pub(super) fn expired_error(repo: &Repository, missing: &[Id]) -> Result<Option<
         }
         let Some(expired) = find_own_expiration(history, &tip)? else { continue };
         let runs = Expiry::of_refs(history, [(name.kind(), tip)])?;
-        let mut commits: Vec<Id> = runs.commits().copied().collect();
+        let mut commits: Vec<Id> = runs.commits(history).copied().collect();
         commits.extend(expired.own.then_some(tip));
         let before = left.len();
         for commit in commits {

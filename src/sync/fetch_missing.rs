@@ -94,18 +94,20 @@ fn bring(
 ) -> Result<()> {
     let _lock = repo.lock_shared()?;
     let state = if is_asked { None } else { RemoteMemory::state_of(repo, name)? };
-    let (store, state) = if let Some(state) = state {
-        let remote = repo.find_remote(name)?;
-        check_remote_directory(repo, &remote)?;
-        (open_store(&remote.parse_uri(repo)?, &repo.settings().transfer)?, state)
-    } else {
+    let Some(state) = state else {
         let mut connection = Connection::open(repo, Some(name))?;
         connection.refresh(progress)?;
         connection.save()?;
-        (connection.log.store().clone(), connection.state)
+        let bring = &mut |connection: &mut Connection<'_>| {
+            connection.content()?.bring(missing, progress).map(drop)
+        };
+        return connection.look_again(progress, bring);
     };
-    let remote_content =
-        RemoteContent::new(repo, &store, state.remote_state(), &RemoteMemory::of(repo, name))?;
+    let remote = repo.find_remote(name)?;
+    check_remote_directory(repo, &remote)?;
+    let store = open_store(&remote.parse_uri(repo)?, &repo.settings().transfer)?;
+    let memory = RemoteMemory::of(repo, name);
+    let remote_content = RemoteContent::new(repo, &store, state.remote_state(), &memory)?;
     remote_content.bring(missing, progress).map(drop)
 }
 

@@ -79,6 +79,31 @@ pub(super) fn add_former_tips(
     atomic::append(&directory.join(FILE), format!("\n{}", lines(&new)).as_bytes())
 }
 
+/// The file about commits whose content the remote let go of: `COMMIT REF`, one per line.
+const FORGOTTEN: &str = "forgotten";
+
+/// Records that the remote called `name` no longer keeps the content of these commits. They are no
+/// former tips any more.
+pub(super) fn note_let_go<'f>(
+    repo: &Repository,
+    name: &Name,
+    forgotten: impl IntoIterator<Item = (&'f Id, &'f RefName)>,
+) -> Result<()> {
+    let known = read(repo, name);
+    let let_go: Vec<(&Id, &RefName)> =
+        forgotten.into_iter().filter(|(id, _)| known.contains(id)).collect();
+    if let_go.is_empty() {
+        return Ok(());
+    }
+    let lines: String = let_go.iter().map(|(id, name)| format!("{id} {name}\n")).collect();
+    // The leading line break ends a line that a crash cut off.
+    let text = format!("\n{lines}");
+    atomic::append(&directory(repo, name).join(FORGOTTEN), text.as_bytes())?;
+    let mut kept = known;
+    let_go.iter().for_each(|(id, _)| _ = kept.remove(id));
+    retain_former_tips(repo, name, &kept)
+}
+
 /// Removes all recorded tips of the remote called `name` except the commits `kept`.
 pub(super) fn retain_former_tips(
     repo: &Repository,

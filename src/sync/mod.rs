@@ -63,7 +63,7 @@ pub(crate) use remote_directory::{
 pub(crate) use remote_file::UnreadableSegment;
 pub(crate) use remote_memory::RemoteMemory;
 pub(crate) use renamed_pairs::{RenamedPair, Sides, find_renamed_pairs};
-pub(crate) use send::{Item, Sent, items, send_file, stored};
+pub(crate) use send::{Item, SendMode, Sent, items, send_file, stored};
 pub(crate) use sizes::Sizes;
 
 /// Opens the store at `uri` with the secrets from the environment. Sends no request yet.

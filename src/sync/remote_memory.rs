@@ -9,7 +9,7 @@
 //! past        earlier changes of refs (RefMemory)
 //! unions      the compacted files with their inputs (Compactions)
 //! have        the imported Git packs
-//! sending     the files that an uncommitted push has sent: ID SIZE
+//! sending     the files that an uncommitted push has sent: ID SIZE TIME
 //! index/      copies of index segments (ForeignIndex)
 //! ```
 //!
@@ -23,8 +23,9 @@ use std::time::Duration;
 
 use super::compactions::Compactions;
 use super::ref_memory::RefMemory;
+use crate::clock::Timestamp;
 use crate::content::ForeignIndex;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::fs::lock::{FileLock, Mode};
 use crate::fs::{atomic, read};
 use crate::id::Id;
@@ -207,14 +208,18 @@ impl RemoteMemory {
         self.write(IMPORTED, &lines.collect::<String>())
     }
 
-    /// The files that an uncommitted push has sent, with their sizes.
-    pub(super) fn sent_files(&self) -> BTreeMap<Id, u64> {
-        self.lines(SENT).into_iter().map(|Stored { id, size }| (id, size)).collect()
+    /// The files that an uncommitted push has sent less than `max_age` before `now`, with their
+    /// sizes. A garbage collection on the remote may remove older ones at any moment.
+    pub(super) fn sent_files(&self, now: Timestamp, max_age: Duration) -> BTreeMap<Id, u64> {
+        let age = |sent: &SentFile| u64::try_from(now.seconds() - sent.at.seconds()).ok();
+        let is_young = |sent: &SentFile| age(sent).is_some_and(|age| age <= max_age.as_secs());
+        let sent = self.lines::<SentFile>(SENT).into_iter().filter(is_young);
+        sent.map(|sent| (sent.file.id, sent.file.size)).collect()
     }
 
     /// Records a sent file. Without this record, a retry sends the file again.
-    pub(super) fn note_sent(&self, file: Stored) {
-        let _ = atomic::note_throwaway(&self.path(SENT), format!("{file}\n").as_bytes());
+    pub(super) fn note_sent(&self, file: Stored, at: Timestamp) {
+        let _ = atomic::note_throwaway(&self.path(SENT), format!("{file} {at}\n").as_bytes());
     }
 
     /// Deletes the record of sent files.
@@ -246,10 +251,38 @@ impl RemoteMemory {
     }
 }
 
+/// A sent file, and when it was sent by this machine's clock.
+struct SentFile {
+    file: Stored,
+    at: Timestamp,
+}
+
+impl FromStr for SentFile {
+    type Err = Error;
+
+    fn from_str(line: &str) -> Result<Self> {
+        let (file, at) = line.rsplit_once(' ').ok_or_else(|| Error::corrupt("no time"))?;
+        Ok(SentFile { file: file.parse()?, at: at.parse()? })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::name::RefName;
+
+    #[test]
+    fn a_file_that_was_sent_long_ago_is_sent_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let memory = RemoteMemory::at(directory.path());
+        let at = |hours: i64| Timestamp::from_seconds(1_800_000_000 + hours * 3600);
+        let file = |text: &str| Stored { id: Id::of_blob(text.as_bytes()), size: 5 };
+        memory.note_sent(file("old"), at(-10));
+        memory.note_sent(file("new"), at(-1));
+        memory.note_sent(file("later"), at(1));
+        let sent = memory.sent_files(at(0), Duration::from_secs(2 * 3600));
+        assert_eq!(sent.into_keys().collect::<Vec<_>>(), [file("new").id]);
+    }
 
     #[test]
     fn concurrent_notes_of_two_processes_are_both_kept() {

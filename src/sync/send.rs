@@ -11,12 +11,13 @@ use std::path::{Path, PathBuf};
 use super::connection::Connection;
 use super::former_tips::{add_former_tips, overtaken};
 use super::remote_file::UnreadableSegment;
+use crate::clock::Moment;
 use crate::content::{Need, OutgoingSegment, SendPlan, Session};
 use crate::error::{Error, IoResultExt, Result};
 use crate::fs::read;
 use crate::history::{OutgoingPack, OutgoingWalk};
 use crate::id::{Digest, Id};
-use crate::name::Name;
+use crate::name::{Name, RefName};
 use crate::progress::{Progress, Unit, check_interrupt};
 use crate::remote::log::{RefMove, Stored};
 use crate::remote::{FileKind, PerKind, Store};
@@ -32,9 +33,23 @@ pub(crate) struct Sent {
     pub(crate) objects: u64,
     /// The sent bytes, without files that an earlier attempt already stored.
     pub(crate) bytes: u64,
+    /// When the plan was begun.
+    pub(crate) planned: Option<Moment>,
     /// In a dry run: the number of contents that are missing locally and would first be fetched
     /// from another remote.
     pub(crate) missing: u64,
+}
+
+/// The data to send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SendMode {
+    /// Nothing: only report what would be sent.
+    Preview,
+    /// The data that the remote lacks.
+    New,
+    /// The data that the remote lacks, if it had none of the moved refs. After these refs have moved, because
+    /// another writer removed files at the same time.
+    Again,
 }
 
 /// A file to be sent.
@@ -65,17 +80,25 @@ impl Connection<'_> {
     pub(crate) fn send(
         &self,
         moves: &[RefMove],
-        dry_run: bool,
+        mode: SendMode,
         progress: &dyn Progress,
     ) -> Result<Sent> {
+        let planned = Some(Moment::now());
+        let dry_run = mode == SendMode::Preview;
         let repo = self.repo;
         let session = repo.content().begin()?;
         progress.begin("comparing", None, Unit::Items);
-        let known = self.known_on_remote()?;
+        let known = match mode {
+            SendMode::Again => self.known_beside(moves)?,
+            SendMode::Preview | SendMode::New => self.known_on_remote()?,
+        };
+        let is_dead = |id: &Id| self.state.remote_state().is_dead(id);
         let tips: Vec<Id> = moves.iter().filter_map(|moved| moved.new).collect();
         let expiry = self.push_expiry(moves)?;
         let walk = OutgoingWalk { tips: &tips, have: &known, expired: Some(expiry.expired()) };
-        let mut outgoing = repo.history().write_outgoing(&walk, session.directory(), progress)?;
+        let history = repo.history();
+        let mut outgoing =
+            history.write_outgoing(&walk, session.directory(), &is_dead, progress)?;
         expiry.add_needed_again(repo, &mut outgoing.content)?;
         let plan = self.plan_content(&session, &outgoing.content, dry_run, progress)?;
         let mut items = items(&plan.plan, outgoing.pack.as_ref(), &[]);
@@ -85,6 +108,7 @@ impl Connection<'_> {
             objects: outgoing.objects,
             bytes: 0,
             missing: plan.missing,
+            planned,
         };
         let remote_state = self.state.remote_state();
         // A segment is always sent: the remote's copy may be unreadable.
@@ -105,9 +129,16 @@ impl Connection<'_> {
 
     /// The commits that both the remote and this repository have.
     pub(super) fn known_on_remote(&self) -> Result<Vec<Id>> {
+        self.known_beside(&[])
+    }
+
+    /// The commits that both sides have, without the remote's refs that `moves` move.
+    fn known_beside(&self, moves: &[RefMove]) -> Result<Vec<Id>> {
         let remote_state = self.state.remote_state();
         let sides = remote_state.conflicts.values().flatten().filter_map(|side| side.commit);
-        let all: BTreeSet<Id> = remote_state.refs.values().copied().chain(sides).collect();
+        let moved: BTreeSet<&RefName> = moves.iter().map(|moved| &moved.name).collect();
+        let refs = remote_state.refs.iter().filter(|(name, _)| !moved.contains(name));
+        let all: BTreeSet<Id> = refs.map(|(_, id)| *id).chain(sides).collect();
         let mut known = Vec::new();
         for id in all {
             if self.repo.history().try_kind(&id)?.is_some() {
@@ -138,13 +169,20 @@ impl Connection<'_> {
         ));
         }
         let mut relies_on = BTreeSet::new();
+        let is_dead = |id: &Id| self.state.remote_state().is_dead(id);
         let mut plan = || {
             let mut has_content = |id: &Id, need: Need| -> Result<bool> {
                 let found = remote_content.find_locations(id, need).into_iter().next();
                 relies_on.extend(found.iter().map(|place| place.pack));
                 Ok(found.is_some())
             };
-            self.repo.content().plan_send(session, wanted, &mut has_content, progress)
+            self.repo.content().plan_send_besides(
+                session,
+                wanted,
+                &mut has_content,
+                &is_dead,
+                progress,
+            )
         };
         let mut planned = plan()?;
         let mut missing = 0;
@@ -186,7 +224,9 @@ impl Connection<'_> {
     /// Sends files in parallel; returns the number of sent bytes.
     fn send_items(&self, items: &[Item], progress: &dyn Progress) -> Result<u64> {
         let store = self.log.store();
-        let before = self.memory.sent_files();
+        let now = self.repo.settings().clock.now();
+        let max_age = self.state.remote_state().gc_times().max_age();
+        let before = self.memory.sent_files(now, max_age);
         let total = items.iter().map(|item| item.size).sum();
         progress.begin("sending", Some(total), Unit::Bytes);
         let send = |item: &Item| -> Result<u64> {
@@ -198,7 +238,7 @@ impl Connection<'_> {
                 return Ok(0);
             }
             send_file(store, item, progress)?;
-            self.memory.note_sent(Stored { id: item.id, size: item.size });
+            self.memory.note_sent(Stored { id: item.id, size: item.size }, now);
             Ok(item.size)
         };
         let sizes = store.at_once(items, &send)?;

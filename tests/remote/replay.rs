@@ -9,6 +9,8 @@ use artifacts::remote::Store;
 pub(crate) struct Entry {
     pub(crate) number: u64,
     pub(crate) write: String,
+    /// The write id and the SHA-256 of the whole file, as the next entry names them.
+    pub(crate) identity: String,
     pub(crate) seen: Vec<String>,
     /// Old, new, name.
     pub(crate) refs: Vec<(String, String, String)>,
@@ -39,6 +41,11 @@ pub(crate) fn entries(store: &Store) -> Vec<Entry> {
         let entry = Entry {
             number: u64::try_from(table["number"].as_integer().unwrap()).unwrap(),
             write: table["write"].as_str().unwrap().to_owned(),
+            identity: format!(
+                "{} {}",
+                table["write"].as_str().unwrap(),
+                artifacts::id::Digest::of(&bytes)
+            ),
             seen: texts("seen"),
             refs: refs.collect(),
         };

@@ -55,7 +55,7 @@ fn write(log: &Log, writer: usize, commits: usize) -> usize {
                     break;
                 }
                 Commit::Moved(refs) => assert_eq!(refs.len(), 1, "only the shared ref can move"),
-                Commit::Retired(_) => panic!("nothing was retired"),
+                Commit::Retired(_) | Commit::Outdated => panic!("nothing was retired"),
             }
         }
     }
@@ -122,7 +122,7 @@ fn nothing_is_lost(
 fn is_one_line(name: &str, entries: &[Entry], replayed: &Replayed) {
     for (index, entry) in entries.iter().enumerate() {
         assert_eq!(entry.number, index as u64 + 1, "{name}");
-        let before = index.checked_sub(1).map(|before| entries[before].write.clone());
+        let before = index.checked_sub(1).map(|before| entries[before].identity.clone());
         assert_eq!(entry.seen, before.into_iter().collect::<Vec<_>>(), "{name}");
     }
     assert!(replayed.conflicts.is_empty(), "{name}: {:?}", replayed.conflicts);

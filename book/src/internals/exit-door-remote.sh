@@ -54,10 +54,10 @@ for file in "$copy"/log/*.toml; do
   fi
   ! grep -q '^needed_to_read = \["' -- "$file" ||
     fail "$file names features that this script does not know"
+  while read -r id; do unset "files[$id]"; done < <(list_of retired; list_of deleted)
   for kind in packs meta; do
     while read -r id _; do files[$id]=$kind; done < <(list_of "$kind")
   done
-  while read -r id; do unset "files[$id]"; done < <(list_of retired)
   while read -r old new name; do
     now=${refs[$name]--}
     if [[ $now == "$old" ]]; then

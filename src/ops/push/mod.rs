@@ -21,7 +21,7 @@ use crate::progress::{Progress, Unit};
 use crate::remote::log::{Commit, Committed, Proposal, RefMove};
 use crate::remote::{PerKind, TrafficCount};
 use crate::repo::Repository;
-use crate::sync::{Connection, OpenConflict, Sent, leaves_many_large, names_remote};
+use crate::sync::{Connection, OpenConflict, SendMode, Sent, leaves_many_large, names_remote};
 pub use event::PushEvent;
 use parts::Part;
 pub use repair::{RemoteRepair, RepairOutcome, RepairRemoteOptions, repair};
@@ -210,7 +210,8 @@ impl Push<'_> {
                 (sent.objects, sent.bytes, sent.missing);
             return Ok(Some(self.end(outcome, connection)));
         };
-        let sent = match connection.send(&selection.moves, self.options.dry_run, self.progress) {
+        let mode = if self.options.dry_run { SendMode::Preview } else { SendMode::New };
+        let sent = match connection.send(&selection.moves, mode, self.progress) {
             // A file of the remote may have moved since the plan was made.
             Err(error)
                 if error.kind() == ErrorKind::Corrupt && connection.has_news(self.progress) =>
@@ -228,6 +229,9 @@ impl Push<'_> {
         let Some(committed) = self.commit(connection, selection, &sent)? else { return Ok(None) };
         connection.note(&committed.all())?;
         connection.remember_sent(&sent)?;
+        if committed.is_unsafe {
+            self.send_again(connection, selection)?;
+        }
         connection.track_pushed(&selection.moves)?;
         agree(connection, selection)?;
         connection.save()?;
@@ -244,6 +248,48 @@ impl Push<'_> {
         Ok(Some(self.end(outcome, connection)))
     }
 
+    /// Sends what the moved refs need after another writer removed files at the same time, on a
+    /// store that cannot prevent it. Each time, the remote's newest state decides.
+    fn send_again(&self, connection: &mut Connection<'_>, selection: &Selection) -> Result<()> {
+        for _ in 0..ATTEMPTS {
+            let sent = connection.send(&selection.moves, SendMode::Again, self.progress)?;
+            if PerKind::<Vec<_>>::default() == sent.files {
+                return Ok(());
+            }
+            let mut proposal = Self::proposal(connection, &sent);
+            proposal.message = "send again what was removed at the same time".to_owned();
+            match connection.log.commit(&mut connection.state, &proposal)? {
+                Commit::Done(committed) => {
+                    connection.note(&committed.all())?;
+                    connection.remember_sent(&sent)?;
+                    if !committed.is_unsafe {
+                        return Ok(());
+                    }
+                }
+                Commit::Moved(_) | Commit::Retired(_) | Commit::Outdated => {
+                    connection.refresh(self.progress)?;
+                }
+            }
+        }
+        let message = format!("other writers removed files during all {ATTEMPTS} attempts");
+        Err(Error::new(ErrorKind::Unavailable, message).with_hint(format!(
+            "the refs have moved; make sure that their content is there: art push --repair {}",
+            connection.remote.name
+        )))
+    }
+
+    /// The proposal to add the sent files.
+    fn proposal(connection: &Connection<'_>, sent: &Sent) -> Proposal {
+        let who = connection.repo.signature();
+        let author = format!("{} <{}>", who.name, who.email);
+        let mut proposal = Proposal::new(&author, who.time, &connection.repo.settings().command);
+        let PerKind { packs, meta, segments } = sent.files.clone();
+        (proposal.packs, proposal.meta, proposal.segments) = (packs, meta, segments);
+        proposal.relies_on.clone_from(&sent.relies_on);
+        (proposal.has_base, proposal.planned) = (true, sent.planned);
+        proposal
+    }
+
     /// Commits the entry that moves the refs. Returns `None` if another writer moved the refs
     /// first, or retired a file that the entry relies on.
     fn commit(
@@ -253,15 +299,10 @@ impl Push<'_> {
         sent: &Sent,
     ) -> Result<Option<Committed>> {
         self.progress.begin("moving refs", None, Unit::Items);
-        let who = connection.repo.signature();
-        let author = format!("{} <{}>", who.name, who.email);
-        let mut proposal = Proposal::new(&author, who.time, &connection.repo.settings().command);
+        let mut proposal = Self::proposal(connection, sent);
         proposal.refs.clone_from(&selection.moves);
         proposal.renamed.clone_from(&selection.renamed);
         proposal.settled.clone_from(&selection.settled);
-        let PerKind { packs, meta, segments } = sent.files.clone();
-        (proposal.packs, proposal.meta, proposal.segments) = (packs, meta, segments);
-        proposal.relies_on.clone_from(&sent.relies_on);
         let committed = connection.log.commit(&mut connection.state, &proposal);
         let committed = committed.map_err(|error| {
             let name = &connection.remote.name;
@@ -272,7 +313,7 @@ impl Push<'_> {
         });
         match committed? {
             Commit::Done(committed) => Ok(Some(committed)),
-            Commit::Moved(_) | Commit::Retired(_) => Ok(None),
+            Commit::Moved(_) | Commit::Retired(_) | Commit::Outdated => Ok(None),
         }
     }
 

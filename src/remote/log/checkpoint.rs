@@ -16,9 +16,10 @@ use super::super::layout::{CHECKPOINT, EntryName, FORMAT, Protocol, damaged, dec
 use super::super::limits;
 use super::super::stored_kind::StoredKind;
 use super::entry::{Again, Entry, Stored, words};
+use super::gc_times::GcTimes;
 use super::log_state::{EntryWindow, Listings, LogState, NamesDigest};
 use super::plain_array;
-use super::remote_state::{Conflict, FormerName, RemoteState, Retired};
+use super::remote_state::{Conflict, DeadName, ForgottenCommit, FormerName, RemoteState, Retired};
 use crate::error::{Error, Result};
 use crate::id::{Digest, Id};
 use crate::name::RefName;
@@ -38,6 +39,9 @@ struct Checkpoint {
     last: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     last_write: Option<Uuid>,
+    /// The digest of the last entry's file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last_digest: Option<Id>,
     /// A lower bound of the file size of the last entry, if that is large.
     #[serde(default, skip_serializing_if = "is_zero")]
     last_len: u64,
@@ -67,6 +71,12 @@ struct Checkpoint {
     segments: Vec<Stored>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     retired: Vec<Retired>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    deleted: Vec<DeadName>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    forgotten: Vec<ForgottenCommit>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    gc: Option<GcTimes>,
     /// Files that were added again, with the entries that added them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     again: Vec<Again>,
@@ -117,7 +127,12 @@ pub(super) fn encode(state: &LogState) -> Result<Vec<u8>> {
             // The name does not identify the entry; readers read it again.
             continue;
         }
-        let text = String::from_utf8(entry.encode()?);
+        let bytes = entry.encode()?;
+        if entry.digest.get() != Some(Digest::of(&bytes)) {
+            // The file has lines that this program does not keep; readers read it again.
+            continue;
+        }
+        let text = String::from_utf8(bytes);
         newest.push(text.map_err(|_| Error::internal("a log entry is not UTF-8"))?);
     }
     let files = |files: &BTreeMap<Id, u64>| -> Vec<Stored> {
@@ -130,6 +145,7 @@ pub(super) fn encode(state: &LogState) -> Result<Vec<u8>> {
         entries: remote_state.entries,
         last: remote_state.last.map(|last| last.key()),
         last_write: remote_state.last_write,
+        last_digest: remote_state.last_digest,
         last_len: remote_state.last_len,
         names: window.map(|window| window.names.digest),
         torn: torn.map(EntryName::key).collect(),
@@ -143,6 +159,9 @@ pub(super) fn encode(state: &LogState) -> Result<Vec<u8>> {
         meta: files(&remote_state.meta),
         segments: files(&remote_state.segments),
         retired: remote_state.retired.values().copied().collect(),
+        deleted: remote_state.dead.values().copied().collect(),
+        forgotten: remote_state.forgotten.values().cloned().collect(),
+        gc: remote_state.gc,
         again: remote_state
             .again
             .iter()
@@ -181,7 +200,8 @@ pub fn decode(key: &str, bytes: &[u8]) -> Result<LogState> {
         EntryName::of_key(name).ok_or_else(|| wrong("it contains an invalid entry name"))
     };
     let last = read.last.as_ref().map(entry_name).transpose()?;
-    if last.is_some() != read.last_write.is_some() || last.is_some() != (read.entries > 0) {
+    let has_last = [read.last_write.is_some(), read.last_digest.is_some()];
+    if has_last != [last.is_some(); 2] || last.is_some() != (read.entries > 0) {
         return Err(wrong("its last entry is inconsistent"));
     }
     // Each number has at least one entry, apart from lost entries.
@@ -246,6 +266,7 @@ fn remote_state(
     Ok(RemoteState {
         last,
         last_write: read.last_write,
+        last_digest: read.last_digest,
         last_len: read.last_len,
         entries: read.entries,
         protocol: read.log,
@@ -257,6 +278,9 @@ fn remote_state(
         meta: files(read.meta),
         segments: files(read.segments),
         retired: read.retired.into_iter().map(|retired| (retired.id, retired)).collect(),
+        dead: read.deleted.into_iter().map(|dead| (dead.id, dead)).collect(),
+        forgotten: read.forgotten.into_iter().map(|one| (one.commit, one)).collect(),
+        gc: read.gc,
         again: read.again.into_iter().map(|again| (again.id, again.write)).collect(),
         doubled: read.doubled,
     })

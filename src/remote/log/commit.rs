@@ -12,11 +12,15 @@ use super::super::object_store::Receipt;
 use super::super::runtime;
 use super::super::store::{Creation, jitter};
 use super::checkpoint_files::LONG_ENTRY;
-use super::entry::{Again, Entry, RefMove, Renamed, Settled, Stored, try_read_body};
+use super::entry::{
+    Again, Entry, FileDigest, Forgotten, RefMove, Renamed, Seen, Settled, Stored, try_read_body,
+};
+use super::gc_times::GcTimes;
 use super::log_state::LogState;
 use super::read::next_number;
+use super::remote_state::RemoteState;
 use super::{DOUBTS, EVERY, Log};
-use crate::clock::Timestamp;
+use crate::clock::{Moment, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::Id;
 use crate::name::RefName;
@@ -51,8 +55,21 @@ pub struct Proposal {
     pub segments: Vec<Stored>,
     /// The files to retire: nobody may rely on them any longer.
     pub retired: Vec<Id>,
+    /// The names of files to mark as dead. The files are deleted after that.
+    pub deleted: Vec<Id>,
+    /// The entries whose deleted files are all gone.
+    pub gone: Vec<Uuid>,
+    /// The replaced commits whose content is no longer kept.
+    pub forgotten: Vec<Forgotten>,
+    /// How long retired files and replaced commits are kept from now on.
+    pub gc: Option<GcTimes>,
     /// The existing files that the pushed content needs.
     pub relies_on: Vec<Id>,
+    /// True if the proposal leaves out what the remote's refs reach, so that it needs content that
+    /// `relies_on` does not list.
+    pub has_base: bool,
+    /// When the proposal was planned. If that is long ago, it is not added to a log with siblings.
+    pub planned: Option<Moment>,
     /// True if each added file is a compaction of the retired files.
     pub joined: bool,
     /// Changes how writers take turns from the next entry on.
@@ -75,14 +92,35 @@ impl Proposal {
             meta: Vec::new(),
             segments: Vec::new(),
             retired: Vec::new(),
+            deleted: Vec::new(),
+            gone: Vec::new(),
+            forgotten: Vec::new(),
+            gc: None,
             relies_on: Vec::new(),
+            has_base: false,
+            planned: None,
             joined: false,
             log: None,
             features: Features::default(),
         }
     }
 
-    fn entry(&self, number: u64, write: Uuid, seen: Vec<Uuid>, again: &[Again]) -> Entry {
+    /// Returns true if the plan rests on content that `others`, which were added since, removed, or
+    /// if a file that it adds has a dead name.
+    fn is_outdated(&self, others: &[Arc<Entry>], state: &RemoteState) -> bool {
+        let added = self.packs.iter().chain(&self.meta).chain(&self.segments);
+        added.into_iter().any(|file| state.is_dead(&file.id))
+            || self.has_base && others.iter().any(|other| other.removes_files())
+    }
+
+    /// Returns true if the plan is too old for a log with siblings: a garbage collection may not
+    /// see its entry in time.
+    fn is_too_old(&self, state: &RemoteState) -> bool {
+        let max_age = state.gc_times().max_age();
+        self.planned.is_some_and(|planned| planned.elapsed() > max_age)
+    }
+
+    fn entry(&self, number: u64, write: Uuid, seen: Vec<Seen>, again: &[Again]) -> Entry {
         Entry {
             format: FORMAT,
             number,
@@ -100,9 +138,15 @@ impl Proposal {
             segments: self.segments.clone(),
             retired: self.retired.clone(),
             again: again.to_vec(),
+            deleted: self.deleted.clone(),
+            gone: self.gone.clone(),
+            forgotten: self.forgotten.clone(),
+            gc: self.gc,
+            restored: false,
             joined: self.joined,
             features: self.features.clone(),
             extra: toml::Table::new(),
+            digest: FileDigest::default(),
         }
     }
 }
@@ -119,6 +163,9 @@ pub enum Commit {
     /// The proposal is not in the log: these files, which it relies on, were retired. Send their
     /// contents again.
     Retired(Vec<Id>),
+    /// The proposal is not in the log: since it was planned, entries removed files that it may
+    /// need, or deleted a name that it uses, or too much time has passed. Plan it again.
+    Outdated,
 }
 
 /// A push that is in the log.
@@ -131,6 +178,9 @@ pub struct Committed {
     /// The refs of the push that another writer moved at the same time. Both commits are kept, and
     /// the user has to choose one. Always empty in a log without siblings.
     pub conflicts: Vec<RefName>,
+    /// True if a sibling removed files that the push may need, so that the push must send its
+    /// content again. Always false in a log without siblings.
+    pub is_unsafe: bool,
     /// True if the caller should now call [`Log::write_checkpoint`].
     pub wants_checkpoint: bool,
     /// True if the entry is long. After [`Log::renew_checkpoint`], later readers need not read it.
@@ -165,8 +215,13 @@ impl Log {
         let known = state.now.packs.len() + state.now.meta.len() + state.now.segments.len();
         self.store.prove_writes(known as u64)?;
         // Captured when the proposal is made, before others push.
-        let again = state.now.added_again(&proposal.retired);
+        let again = [&proposal.retired[..], &proposal.deleted].concat();
+        let again = state.now.added_again(&again);
         for losses in 1..=LOSSES {
+            if state.now.protocol == Protocol::Siblings {
+                // Directly before the entry is stored, its writer knows what others did.
+                others.extend(self.refresh(state)?.entries);
+            }
             self.check_writable(state)?;
             let moved = state.now.moved(&proposal.refs);
             if !moved.is_empty() {
@@ -176,11 +231,15 @@ impl Log {
             if !missing.is_empty() {
                 return Ok(Commit::Retired(missing));
             }
-            let entry = proposal.entry(next_number(state)?, write, state.heads(), &again);
+            if proposal.is_outdated(&others, &state.now) {
+                return Ok(Commit::Outdated);
+            }
+            let mut entry = proposal.entry(next_number(state)?, write, state.heads(), &again);
             if state.now.protocol == Protocol::Siblings {
-                return self.add_sibling(state, entry, others);
+                return self.add_sibling(state, proposal, entry, others);
             }
             let body = Bytes::from(entry.encode()?);
+            entry.digest = FileDigest::of(&body);
             let name = EntryName { number: entry.number, write: None };
             if matches!(self.take_number(&name, &entry, &body)?, Attempt::Ours) {
                 state.append(name, &entry);
@@ -259,20 +318,34 @@ impl Log {
         })
     }
 
-    /// Writes the entry under its own name, then looks for entries of other writers.
+    /// Writes the entry under its own name, then looks for entries of other writers. Each attempt
+    /// to write it checks the age of the plan: a process may be suspended for any time.
     fn add_sibling(
         &self,
         state: &mut LogState,
-        entry: Entry,
+        proposal: &Proposal,
+        mut entry: Entry,
         mut others: Vec<Arc<Entry>>,
     ) -> Result<Commit> {
         let name = EntryName { number: entry.number, write: Some(entry.write) };
-        self.store.write_proven(&name.key(), entry.encode()?)?;
+        let body = Bytes::from(entry.encode()?);
+        entry.digest = FileDigest::of(&body);
+        let is_in_time = || !proposal.is_too_old(&state.now);
+        if !self.store.write_proven_if(&name.key(), body, &is_in_time)? {
+            return Ok(Commit::Outdated);
+        }
         let entry = Arc::new(entry);
         state.insert(vec![(name, Arc::clone(&entry))]);
         let news = self.refresh(state)?;
-        others.extend(news.entries.into_iter().filter(|other| other.write != entry.write));
-        Ok(Commit::Done(done(state, entry, others)))
+        let late = news.entries.into_iter().filter(|other| other.write != entry.write);
+        let late: Vec<Arc<Entry>> = late.collect();
+        let added = proposal.packs.iter().chain(&proposal.meta).chain(&proposal.segments);
+        let needed: Vec<Id> = added.map(|file| file.id).chain(proposal.relies_on.clone()).collect();
+        let is_unsafe = !state.now.missing(&needed).is_empty()
+            || proposal.has_base && late.iter().any(|other| other.removes_files());
+        others.extend(late);
+        let committed = done(state, entry, others);
+        Ok(Commit::Done(Committed { is_unsafe, ..committed }))
     }
 }
 
@@ -281,5 +354,5 @@ fn done(state: &LogState, entry: Arc<Entry>, others: Vec<Arc<Entry>>) -> Committ
     let conflicts = names.filter(|name| state.now.conflicts.contains_key(name)).cloned().collect();
     let wants_checkpoint = entry.number.is_multiple_of(EVERY) && state.is_first(&entry);
     let is_long = entry.least_len() > LONG_ENTRY;
-    Committed { entry, others, conflicts, wants_checkpoint, is_long }
+    Committed { entry, others, conflicts, is_unsafe: false, wants_checkpoint, is_long }
 }

@@ -7,7 +7,7 @@
 //! who = "Ada <ada@example.com>"
 //! when = "2026-11-21T08:30:00Z"
 //! message = "push"
-//! seen = ["c2a1…"]                    # the write ids of the newest entries that the writer knew
+//! seen = ["WRITE DIGEST"]             # the newest entries that the writer knew: write id, SHA-256
 //! refs = ["OLD NEW refs/runs/o/p/r"]  # moved refs: commits, or `-` for none
 //! renamed = ["UUID FROM TO"]          # renamed records; `refs` moves both refs
 //! settled = ["COMMIT refs/…"]         # conflict sides that this entry settles
@@ -16,6 +16,11 @@
 //! segments = ["ID SIZE"]
 //! retired = ["ID"]                    # files to delete after a while
 //! again = ["ID WRITE"]                # retired files that an earlier entry had added again
+//! deleted = ["ID"]                    # dead names: the files are deleted, nobody adds them again
+//! gone = ["WRITE"]                    # all files that this entry named as deleted are gone
+//! forgotten = ["COMMIT refs/…"]       # replaced commits whose content is no longer kept
+//! gc = "grace=14d prune=90d"          # how long files and replaced commits are kept
+//! restored = true                     # a repair derived the entry; its file is another one
 //! joined = true                       # each added file is a compaction of the retired files
 //! log = "siblings"                    # several later entries may have the same number
 //! needed_to_read = ["WORD"]           # features that a program must know to read the remote
@@ -36,6 +41,7 @@ use super::super::layout::{EntryName, FORMAT, MAX_NUMBER, Protocol, damaged, dec
 use super::super::limits;
 use super::super::store::Store;
 use super::super::stored_kind::StoredKind;
+use super::gc_times::GcTimes;
 use super::plain_array;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
@@ -82,6 +88,49 @@ pub struct Stored {
     pub size: u64,
 }
 
+/// An entry that a writer had read: its write id and the SHA-256 of its whole file.
+///
+/// An entry thus vouches for all entries before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Seen {
+    /// The write id.
+    pub write: Uuid,
+    /// The digest of the entry's file.
+    pub digest: Id,
+}
+
+/// A replaced commit that a garbage collection let go of: its content is no longer kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forgotten {
+    /// The commit.
+    pub commit: Id,
+    /// The ref that had the commit.
+    pub name: RefName,
+}
+
+/// The digest of an entry's file. It is not part of the entry's changes: entries that differ only
+/// in it are equal.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct FileDigest(Option<Id>);
+
+impl PartialEq for FileDigest {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl FileDigest {
+    /// The digest of a file with these bytes.
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        FileDigest(Some(Digest::of(bytes)))
+    }
+
+    /// Returns the digest, if the entry was read from a file or written to one.
+    pub fn get(self) -> Option<Id> {
+        self.0
+    }
+}
+
 /// A settled side of a conflict.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settled {
@@ -116,9 +165,9 @@ pub struct Entry {
     /// The reason, in a few words.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
-    /// The write ids of the newest entries that the writer had read.
+    /// The newest entries that the writer had read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub seen: Vec<Uuid>,
+    pub seen: Vec<Seen>,
     /// Changes how writers take turns from the next number on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log: Option<Protocol>,
@@ -147,6 +196,21 @@ pub struct Entry {
     /// the writer knew. A file added again without the writer's knowledge is not retired.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub again: Vec<Again>,
+    /// Names of files that are dead: the files are deleted, and nobody adds a file with this name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deleted: Vec<Id>,
+    /// The write ids of entries whose deleted files are all gone. Their names are forgotten.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gone: Vec<Uuid>,
+    /// The replaced commits whose content is no longer kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forgotten: Vec<Forgotten>,
+    /// How long retired files and replaced commits are kept from now on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gc: Option<GcTimes>,
+    /// True if a repair derived the entry from others, so that its file is not the original one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub restored: bool,
     /// True if each added file is a compaction of the retired files of its kind: it has exactly
     /// their contents. At most one file of each kind is added.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -157,6 +221,9 @@ pub struct Entry {
     /// Unknown keys.
     #[serde(flatten)]
     pub extra: toml::Table,
+    /// The digest of the file that the entry was read from.
+    #[serde(skip)]
+    pub digest: FileDigest,
 }
 
 /// The start of the last line.
@@ -171,13 +238,21 @@ impl Entry {
             .map_err(|error| Error::internal("cannot write a log entry").with_source(error))?;
         let digest = Digest::of(text.as_bytes());
         text.push_str(&format!("{CHECKSUM}{digest}\n"));
-        let values = self.refs.len() + self.packs.len() + self.meta.len() + self.segments.len();
+        let files = [self.packs.len(), self.meta.len(), self.segments.len()];
+        let dropped = [self.retired.len(), self.deleted.len(), self.forgotten.len()];
+        let values = self.refs.len() + files.iter().chain(&dropped).sum::<usize>();
         if text.len() as u64 > MAX_LEN || values > MAX_VALUES / 2 {
             let message = format!("the push moves {} refs: too many for one push", self.refs.len());
             return Err(Error::invalid(message).with_hint("push some refs first: art push REF…"));
         }
         self.check_lengths()?;
         Ok(text.into_bytes())
+    }
+
+    /// Returns true if the entry takes files away for good, so that a plan made before it may rest on
+    /// content that is no longer kept. A compaction keeps the content of the files that it retires.
+    pub(super) fn removes_files(&self) -> bool {
+        !self.deleted.is_empty() || !self.joined && !self.retired.is_empty()
     }
 
     /// A lower bound of the file size; 0 if it is not more than [`HEAD_LEN`].
@@ -235,13 +310,16 @@ impl Entry {
             return Err(damaged(key, format!("it claims to be entry {}", entry.number)));
         }
         let moved = entry.refs.iter().map(|moved| &moved.name);
-        let mut names = moved.chain(entry.settled.iter().map(|settled| &settled.name));
+        let forgotten = entry.forgotten.iter().map(|forgotten| &forgotten.name);
+        let mut names =
+            moved.chain(forgotten).chain(entry.settled.iter().map(|settled| &settled.name));
         // Remote-tracking refs are local to a repository.
         if let Some(name) = names.find(|name| name.remote().is_some()) {
             return Err(damaged(key, format!("it names the ref '{name}'")));
         }
         entry.check_lengths().map_err(|error| damaged(key, error.message().to_owned()))?;
         entry.features.check_readable(key)?;
+        let entry = Entry { digest: FileDigest::of(bytes), ..entry };
         entry.check_renamed().map_err(|problem| damaged(key, problem))?;
         Ok(entry)
     }
@@ -415,6 +493,36 @@ impl FromStr for Again {
     }
 }
 
+impl fmt::Display for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.write, self.digest)
+    }
+}
+
+impl FromStr for Seen {
+    type Err = Error;
+
+    fn from_str(line: &str) -> Result<Self> {
+        let [write, digest] = words(line)?;
+        Ok(Seen { write: uuid_of(write)?, digest: digest.parse()? })
+    }
+}
+
+impl fmt::Display for Forgotten {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.commit, self.name)
+    }
+}
+
+impl FromStr for Forgotten {
+    type Err = Error;
+
+    fn from_str(line: &str) -> Result<Self> {
+        let [commit, name] = words(line)?;
+        Ok(Forgotten { commit: commit.parse()?, name: name.parse()? })
+    }
+}
+
 impl fmt::Display for Settled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", Word(self.commit), self.name)
@@ -449,4 +557,4 @@ macro_rules! as_line {
 
 pub(super) use as_line;
 
-as_line!(RefMove, Renamed, Stored, Settled, Again);
+as_line!(RefMove, Renamed, Stored, Settled, Again, Seen, Forgotten);

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::super::layout::{EntryName, LOG, Protocol};
-use super::entry::Entry;
+use super::entry::{Entry, Seen};
 use super::remote_state::RemoteState;
 use crate::id::{Digest, Id};
 
@@ -181,16 +181,17 @@ impl LogState {
         self.window.as_ref().is_none_or(|window| window.entries.range(from..own).next().is_none())
     }
 
-    /// The write ids of the entries that no other entry has seen. The next entry names them as
-    /// seen.
-    pub(super) fn heads(&self) -> Vec<Uuid> {
+    /// The entries that no other entry has seen. The next entry names them as seen.
+    pub(super) fn heads(&self) -> Vec<Seen> {
+        let seen =
+            |write: Option<Uuid>, digest: Option<Id>| Some(Seen { write: write?, digest: digest? });
         let Some(window) = self.window.as_ref().filter(|window| !window.entries.is_empty()) else {
-            return self.now.last_write.into_iter().collect();
+            return seen(self.now.last_write, self.now.last_digest).into_iter().collect();
         };
-        let seen: BTreeSet<Uuid> =
-            window.entries.values().flat_map(|entry| entry.seen.iter().copied()).collect();
-        let heads = window.entries.values().map(|entry| entry.write);
-        heads.filter(|write| !seen.contains(write)).collect()
+        let known = window.entries.values().flat_map(|entry| &entry.seen);
+        let known: BTreeSet<Uuid> = known.map(|seen| seen.write).collect();
+        let heads = window.entries.values().filter(|entry| !known.contains(&entry.write));
+        heads.filter_map(|entry| seen(Some(entry.write), entry.digest.get())).collect()
     }
 }
 

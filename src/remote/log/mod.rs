@@ -12,6 +12,7 @@ mod checkpoint;
 mod checkpoint_files;
 mod commit;
 mod entry;
+mod gc_times;
 mod log_state;
 mod plain_array;
 mod read;
@@ -36,11 +37,12 @@ pub use audit::{Audit, FileOrigin, LogDefect, NamedCommit, audit};
 #[doc(hidden)]
 pub use checkpoint::decode as decode_checkpoint;
 pub use commit::{Commit, Committed, Proposal};
-pub use entry::{Again, Entry, RefMove, Renamed, Settled, Stored};
+pub use entry::{Again, Entry, FileDigest, Forgotten, RefMove, Renamed, Seen, Settled, Stored};
+pub use gc_times::GcTimes;
 pub use log_state::LogState;
 pub(crate) use read::MAY_NOT_LIST;
 pub use read::News;
-pub use remote_state::{Conflict, FormerName, RemoteState, Retired};
+pub use remote_state::{Conflict, DeadName, ForgottenCommit, FormerName, RemoteState, Retired};
 pub use restore::Restorer;
 
 use read::MAX_ENTRIES;
@@ -112,7 +114,9 @@ impl Log {
         else {
             return Ok(None);
         };
-        let is_same = Some(stored) == state.remote_state().last_write;
+        let known = state.remote_state();
+        let is_same = Some(stored.write) == known.last_write
+            && (stored.digest.is_none() || stored.digest == known.last_digest);
         Ok(is_same.then_some(Log { store, made }))
     }
 

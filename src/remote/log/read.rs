@@ -12,6 +12,7 @@ use super::Log;
 use super::entry::{Entry, HEAD_LEN, is_whole, try_read_body};
 use super::log_state::{EntryWindow, KEPT, LogState};
 use crate::error::{Error, ErrorKind, Result};
+use crate::id::Id;
 
 /// The maximum number of entries to list.
 pub(super) const MAX_ENTRIES: usize = 1_000_000;
@@ -84,12 +85,18 @@ impl Log {
         let (Some(last), Some(write)) = (state.now.last, state.now.last_write) else {
             return Ok(false);
         };
-        if next.seen.contains(&write) {
+        let digest = state.now.last_digest;
+        let is_ours = |digest: Id| state.now.last_digest.is_none_or(|known| known == digest);
+        if next.seen.iter().any(|seen| seen.write == write && is_ours(seen.digest)) {
             return Ok(false);
         }
         let stored = try_read_body(&self.store, &last)?;
         let stored = stored.map(|bytes| Entry::decode_named(&last, &bytes)).transpose()?;
-        Ok(stored.is_none_or(|stored| stored.write != write))
+        Ok(stored.is_none_or(|stored| {
+            // A restored entry is another file with the same changes.
+            let is_same = stored.restored || digest.is_none() || stored.digest.get() == digest;
+            stored.write != write || !is_same
+        }))
     }
 
     /// Rebuilds the state from the first entry on.
@@ -209,9 +216,20 @@ fn may_not_list(error: Error) -> Error {
         .with_hint(MAY_NOT_LIST)
 }
 
-/// Reads the write id of the entry `name`, which has at least `length` bytes. Reads only the head
+/// Identifies a stored entry.
+pub(super) struct StoredEntry {
+    pub(super) write: Uuid,
+    /// `None` if only the head of the entry was read.
+    pub(super) digest: Option<Id>,
+}
+
+/// Reads the identity of the entry `name`, which has at least `length` bytes. Reads only the head
 /// of a long entry. Returns `None` if the entry does not exist. One request, rarely two.
-pub(super) fn try_read_write(store: &Store, name: &EntryName, length: u64) -> Result<Option<Uuid>> {
+pub(super) fn try_read_write(
+    store: &Store,
+    name: &EntryName,
+    length: u64,
+) -> Result<Option<StoredEntry>> {
     let key = name.key();
     if length > HEAD_LEN {
         let head = match store.read_range(&key, 0..HEAD_LEN) {
@@ -222,11 +240,12 @@ pub(super) fn try_read_write(store: &Store, name: &EntryName, length: u64) -> Re
         };
         let head = head.and_then(|head| Entry::decode_head(&head));
         if let Some((_, write)) = head.filter(|(number, _)| *number == name.number) {
-            return Ok(Some(write));
+            return Ok(Some(StoredEntry { write, digest: None }));
         }
     }
     let Some(bytes) = try_read_body(store, name)? else { return Ok(None) };
-    Entry::decode_named(name, &bytes).map(|entry| Some(entry.write))
+    let entry = Entry::decode_named(name, &bytes)?;
+    Ok(Some(StoredEntry { write: entry.write, digest: entry.digest.get() }))
 }
 
 fn is_newer(name: &EntryName, body: &[u8]) -> bool {

@@ -15,7 +15,10 @@ use uuid::Uuid;
 use super::super::features::Features;
 use super::super::layout::{EntryName, Protocol};
 use super::super::stored_kind::StoredKind;
-use super::entry::{Again, Entry, RefMove, Renamed, Stored, Word, as_line, number, uuid_of, words};
+use super::entry::{
+    Again, Entry, Forgotten, RefMove, Renamed, Stored, Word, as_line, number, uuid_of, words,
+};
+use super::gc_times::GcTimes;
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::name::RefName;
@@ -58,6 +61,30 @@ pub struct Retired {
     pub size: u64,
     /// The number of the entry that retired it.
     pub number: u64,
+    /// The write id of that entry: several entries may have one number.
+    pub write: Uuid,
+}
+
+/// A name of a file that is deleted, or will be soon. Nobody may add a file with this name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeadName {
+    /// The id that names the file.
+    pub id: Id,
+    /// The number of the entry that named the file as deleted.
+    pub number: u64,
+    /// The write id of that entry.
+    pub write: Uuid,
+}
+
+/// A replaced commit whose content is no longer kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForgottenCommit {
+    /// The commit.
+    pub commit: Id,
+    /// The write id of the entry that let go of it.
+    pub write: Uuid,
+    /// The ref that had the commit.
+    pub name: RefName,
 }
 
 /// The whole state of a remote at some entry.
@@ -67,6 +94,8 @@ pub struct RemoteState {
     pub last: Option<EntryName>,
     /// The write id of the newest entry.
     pub last_write: Option<Uuid>,
+    /// The SHA-256 of the newest entry's file.
+    pub last_digest: Option<Id>,
     /// A lower bound of the newest entry's size, if the entry is too large to be read only to check
     /// that it exists; otherwise 0.
     pub last_len: u64,
@@ -90,6 +119,12 @@ pub struct RemoteState {
     pub segments: BTreeMap<Id, u64>,
     /// The retired files, which are deleted after a while.
     pub retired: BTreeMap<Id, Retired>,
+    /// The names of deleted files.
+    pub dead: BTreeMap<Id, DeadName>,
+    /// The replaced commits whose content is no longer kept.
+    pub forgotten: BTreeMap<Id, ForgottenCommit>,
+    /// How long retired files and replaced commits are kept, if an entry says so.
+    pub gc: Option<GcTimes>,
     /// The files that were added again, with the write id of the last entry that added them.
     pub again: BTreeMap<Id, Uuid>,
     /// The numbers where a later writer had seen a different entry than the existing one: the store
@@ -103,6 +138,7 @@ impl RemoteState {
         RemoteState {
             last: None,
             last_write: None,
+            last_digest: None,
             last_len: 0,
             entries: 0,
             protocol,
@@ -114,6 +150,9 @@ impl RemoteState {
             meta: BTreeMap::new(),
             segments: BTreeMap::new(),
             retired: BTreeMap::new(),
+            dead: BTreeMap::new(),
+            forgotten: BTreeMap::new(),
+            gc: None,
             again: BTreeMap::new(),
             doubled: BTreeSet::new(),
         }
@@ -131,13 +170,17 @@ impl RemoteState {
         for id in &entry.retired {
             self.retire(*id, entry);
         }
+        for id in &entry.deleted {
+            self.delete(*id, entry);
+        }
         for (files, added) in [
             (&mut self.packs, &entry.packs),
             (&mut self.meta, &entry.meta),
             (&mut self.segments, &entry.segments),
         ] {
             for Stored { id, size } in added {
-                let was_retired = self.retired.remove(id).is_some();
+                let was_dead = self.dead.remove(id).is_some();
+                let was_retired = self.retired.remove(id).is_some() || was_dead;
                 if files.insert(*id, *size).is_some() || was_retired {
                     self.again.insert(*id, entry.write);
                 }
@@ -154,6 +197,8 @@ impl RemoteState {
             self.protocol = protocol;
         }
         self.features.unite(&entry.features);
+        self.forget(entry);
+        self.last_digest = entry.digest.get();
         (self.last, self.last_write) = (Some(name), Some(entry.write));
         self.last_len = entry.least_len();
         self.entries += 1;
@@ -163,7 +208,7 @@ impl RemoteState {
     fn check_chain(&mut self, name: EntryName, entry: &Entry) {
         let linear = name.write.is_none() && self.last.is_none_or(|last| last.write.is_none());
         if let Some(write) = self.last_write.filter(|_| linear)
-            && !entry.seen.contains(&write)
+            && entry.seen.iter().all(|seen| seen.write != write)
         {
             self.doubled.insert(entry.number - 1);
         }
@@ -183,9 +228,50 @@ impl RemoteState {
         for (kind, files) in files {
             if let Some(size) = files.remove(&id) {
                 self.again.remove(&id);
-                self.retired.insert(id, Retired { kind, id, size, number: entry.number });
+                self.retired.insert(id, {
+                    let (number, write) = (entry.number, entry.write);
+                    Retired { kind, id, size, number, write }
+                });
             }
         }
+    }
+
+    /// Marks the name of a file as dead. Does nothing if the file is live, or if another writer has
+    /// added it again meanwhile.
+    fn delete(&mut self, id: Id, entry: &Entry) {
+        let known = entry.again.iter().find(|again| again.id == id).map(|again| again.write);
+        if self.again.get(&id).copied() != known || self.missing(&[id]).is_empty() {
+            return;
+        }
+        self.again.remove(&id);
+        self.retired.remove(&id);
+        self.dead.insert(id, DeadName { id, number: entry.number, write: entry.write });
+    }
+
+    /// Takes the times and the forgotten commits of an entry, and drops dead names whose files are
+    /// gone.
+    fn forget(&mut self, entry: &Entry) {
+        if let Some(times) = entry.gc {
+            self.gc = Some(times);
+        }
+        for Forgotten { commit, name } in &entry.forgotten {
+            let (commit, write, name) = (*commit, entry.write, name.clone());
+            self.forgotten.insert(commit, ForgottenCommit { commit, write, name });
+        }
+        for gone in &entry.gone {
+            self.dead.retain(|_, dead| dead.write != *gone);
+            self.forgotten.retain(|_, forgotten| forgotten.write != *gone);
+        }
+    }
+
+    /// How long retired files and replaced commits are kept.
+    pub fn gc_times(&self) -> GcTimes {
+        self.gc.unwrap_or_default()
+    }
+
+    /// Returns true if nobody may add a file with this name.
+    pub fn is_dead(&self, id: &Id) -> bool {
+        self.dead.contains_key(id)
     }
 
     /// Returns the files of `ids` that were added again, with the entries that added them.
@@ -330,7 +416,7 @@ impl fmt::Display for Retired {
             StoredKind::Meta => "meta",
             StoredKind::Segment => "segment",
         };
-        write!(f, "{} {} {} {kind}", self.id, self.size, self.number)
+        write!(f, "{} {} {} {} {kind}", self.id, self.size, self.number, self.write)
     }
 }
 
@@ -338,7 +424,7 @@ impl FromStr for Retired {
     type Err = Error;
 
     fn from_str(line: &str) -> Result<Self> {
-        let [id, size, at, kind] = words(line)?;
+        let [id, size, at, write, kind] = words(line)?;
         let kind = match kind {
             "pack" => StoredKind::Pack,
             "meta" => StoredKind::Meta,
@@ -348,8 +434,39 @@ impl FromStr for Retired {
                 return Err(Error::corrupt(format!("'{shown}' is not a kind of file")));
             }
         };
-        Ok(Retired { kind, id: id.parse()?, size: number(size)?, number: number(at)? })
+        let (id, size) = (id.parse()?, number(size)?);
+        Ok(Retired { kind, id, size, number: number(at)?, write: uuid_of(write)? })
     }
 }
 
-as_line!(Conflict, FormerName, Retired);
+impl fmt::Display for DeadName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.id, self.number, self.write)
+    }
+}
+
+impl FromStr for DeadName {
+    type Err = Error;
+
+    fn from_str(line: &str) -> Result<Self> {
+        let [id, at, write] = words(line)?;
+        Ok(DeadName { id: id.parse()?, number: number(at)?, write: uuid_of(write)? })
+    }
+}
+
+impl fmt::Display for ForgottenCommit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.commit, self.write, self.name)
+    }
+}
+
+impl FromStr for ForgottenCommit {
+    type Err = Error;
+
+    fn from_str(line: &str) -> Result<Self> {
+        let [commit, write, name] = words(line)?;
+        Ok(ForgottenCommit { commit: commit.parse()?, write: uuid_of(write)?, name: name.parse()? })
+    }
+}
+
+as_line!(Conflict, FormerName, Retired, DeadName, ForgottenCommit);

@@ -13,11 +13,11 @@ use super::super::layout::{ArtToml, EntryName, FORMAT};
 use super::super::store::Store;
 use super::super::stored_kind::StoredKind;
 use super::audit::Audit;
-use super::entry::{Entry, RefMove, Renamed, Stored, try_read_body};
+use super::entry::{Entry, FileDigest, RefMove, Renamed, Seen, Stored, try_read_body};
 use super::remote_state::{FormerName, RemoteState};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
-use crate::id::Id;
+use crate::id::{Digest, Id};
 use crate::name::RefName;
 
 /// The author and the time of a restoration.
@@ -60,7 +60,10 @@ impl Audit {
             return Ok(keys);
         };
         for number in &lost {
-            if let Some(entry) = entries.get(number) {
+            let before = number.checked_sub(1).and_then(|before| entries.get(&before));
+            let seen = before.map(seen).transpose()?;
+            if let Some(entry) = entries.get_mut(number) {
+                entry.seen = seen.into_iter().collect();
                 keys.extend(write(store, &linear(*number), entry)?);
             }
         }
@@ -72,16 +75,23 @@ fn linear(number: u64) -> EntryName {
     EntryName { number, write: None }
 }
 
-/// Writes an entry, unless a readable one exists. Returns the key of the written entry.
+/// Writes an entry, unless a readable one exists. Returns the key of the written entry. If the file
+/// is not the original one, the entry says so: later entries have seen the original.
 fn write(store: &Store, name: &EntryName, entry: &Entry) -> Result<Option<String>> {
     let key = name.key();
+    let mut entry = entry.clone();
+    let mut bytes = entry.encode()?;
+    if entry.digest.get() != Some(Digest::of(&bytes)) {
+        entry.restored = true;
+        bytes = entry.encode()?;
+    }
     let stored = try_read_body(store, name);
     if let Ok(Some(stored)) = stored
         && Entry::decode_named(name, &stored).is_ok()
     {
         return Ok(None);
     }
-    store.write_proven(&key, entry.encode()?)?;
+    store.write_proven(&key, bytes)?;
     Ok(Some(key))
 }
 
@@ -105,9 +115,13 @@ fn infer<'e>(
     made: &ArtToml,
     known: &RemoteState,
     restorer: &Restorer,
-) -> Option<&'e EntriesByNumber> {
+) -> Option<&'e mut EntriesByNumber> {
     for number in lost {
-        let entry = empty(*number, write_of(*number, entries, known)?, entries, restorer);
+        let mut entry = empty(*number, write_of(*number, entries, known)?, restorer);
+        let before = number.checked_sub(1).and_then(|before| entries.get(&before));
+        // The digest follows when the entry before is complete.
+        let seen = before.map(|before| Seen { write: before.write, digest: Id::NULL });
+        entry.seen.extend(seen);
         entries.insert(*number, entry);
     }
     for (number, moves) in lost_moves(entries, lost, known) {
@@ -115,7 +129,8 @@ fn infer<'e>(
     }
     add_renames(entries, lost, made, known);
     add_files(entries, lost, made, known)?;
-    (remote_state(entries, made) == *known).then_some(entries)
+    let found = RemoteState { last_digest: known.last_digest, ..remote_state(entries, made) };
+    (found == *known).then_some(entries)
 }
 
 /// Finds the write id of a lost entry: its successor has seen it.
@@ -124,14 +139,22 @@ fn write_of(number: u64, entries: &EntriesByNumber, known: &RemoteState) -> Opti
         return known.last_write;
     }
     match entries.get(&(number + 1)) {
-        Some(next) => <[Uuid; 1]>::try_from(next.seen.clone()).ok().map(|[write]| write),
+        Some(next) => <[Seen; 1]>::try_from(next.seen.clone()).ok().map(|[seen]| seen.write),
         // The successor is lost too, so no entry names the id.
         None => Some(Uuid::new_v4()),
     }
 }
 
-fn empty(number: u64, write: Uuid, entries: &EntriesByNumber, restorer: &Restorer) -> Entry {
-    let before = number.checked_sub(1).and_then(|before| entries.get(&before));
+/// The identity of an entry that the next one has seen.
+fn seen(entry: &Entry) -> Result<Seen> {
+    let digest = match entry.digest.get() {
+        Some(digest) => digest,
+        None => Digest::of(&entry.encode()?),
+    };
+    Ok(Seen { write: entry.write, digest })
+}
+
+fn empty(number: u64, write: Uuid, restorer: &Restorer) -> Entry {
     Entry {
         format: FORMAT,
         number,
@@ -140,7 +163,7 @@ fn empty(number: u64, write: Uuid, entries: &EntriesByNumber, restorer: &Restore
         when: restorer.when,
         message: "repair: this entry was lost; its changes were derived from later entries"
             .to_owned(),
-        seen: before.map(|entry| entry.write).into_iter().collect(),
+        seen: Vec::new(),
         log: None,
         refs: Vec::new(),
         renamed: Vec::new(),
@@ -150,9 +173,15 @@ fn empty(number: u64, write: Uuid, entries: &EntriesByNumber, restorer: &Restore
         segments: Vec::new(),
         retired: Vec::new(),
         again: Vec::new(),
+        deleted: Vec::new(),
+        gone: Vec::new(),
+        forgotten: Vec::new(),
+        gc: None,
+        restored: true,
         joined: false,
         features: Features::default(),
         extra: toml::Table::new(),
+        digest: FileDigest::default(),
     }
 }
 

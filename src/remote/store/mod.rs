@@ -302,12 +302,29 @@ impl Store {
     /// Stores an object and replaces an existing one. Call [`Store::prove_writes`] before relying
     /// on it.
     pub fn write(&self, key: &str, body: impl Into<Bytes>) -> Result<()> {
-        let body: Bytes = body.into();
+        self.write_if(key, &body.into(), &|| true).map(drop)
+    }
+
+    /// Writes an object as [`Store::write`] does, but starts each attempt only if `is_allowed` returns
+    /// true. Returns false if it does not.
+    fn write_if(&self, key: &str, body: &Bytes, is_allowed: &dyn Fn() -> bool) -> Result<bool> {
         self.pause(|pace| &pace.sending, body.len() as u64)?;
-        let written = self.repeat(|objects| objects.write(key, body.clone()));
+        let mut is_stopped = false;
+        let written = self.repeat(|objects| {
+            is_stopped = !is_allowed();
+            if is_stopped {
+                return Err(Failure::Permanent(Error::internal(
+                    "a write was not allowed any more",
+                )));
+            }
+            objects.write(key, body.clone())
+        });
+        if is_stopped {
+            return Ok(false);
+        }
         let receipt = self.found(key, written)?;
         self.note_written(key, body.len() as u64, receipt);
-        Ok(())
+        Ok(true)
     }
 
     /// Stores an object of `size` bytes in bounded memory and replaces an existing one. Each

@@ -117,12 +117,28 @@ impl Store {
     /// Writes an object as [`Store::write`] does. If the answer does not prove that the object is
     /// stored, reads it back.
     pub fn write_proven(&self, key: &str, body: impl Into<Bytes>) -> Result<()> {
+        self.write_proven_if(key, body, &|| true).map(drop)
+    }
+
+    /// Writes an object as [`Store::write_proven`] does, but starts each attempt only if `is_allowed`
+    /// returns true. Returns false if it does not; an earlier attempt may then have stored the object.
+    pub fn write_proven_if(
+        &self,
+        key: &str,
+        body: impl Into<Bytes>,
+        is_allowed: &dyn Fn() -> bool,
+    ) -> Result<bool> {
         let body: Bytes = body.into();
-        self.write(key, body.clone())?;
+        if !self.write_if(key, &body, is_allowed)? {
+            return Ok(false);
+        }
         let unproven = self.inner.unproven.lock().unwrap_or_else(PoisonError::into_inner);
         let is_proven = !unproven.contains_key(key);
         drop(unproven);
-        if is_proven { Ok(()) } else { self.read_back(key, &body) }
+        if !is_proven {
+            self.read_back(key, &body)?;
+        }
+        Ok(true)
     }
 
     /// Reads back an object that was just written. Fails unless it has these bytes.

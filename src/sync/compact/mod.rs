@@ -103,7 +103,7 @@ impl Connection<'_> {
         proposal.joined = true;
         match self.log.commit(&mut self.state, &proposal)? {
             Commit::Done(committed) => self.note(&committed.all())?,
-            Commit::Moved(_) | Commit::Retired(_) => return Ok(()),
+            Commit::Moved(_) | Commit::Retired(_) | Commit::Outdated => return Ok(()),
         }
         for segment in joined.iter().chain(new_pack.iter().map(|new| &new.segment)) {
             self.content()?.keep_segment(&segment.id, segment.path())?;

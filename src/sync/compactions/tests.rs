@@ -90,7 +90,13 @@ fn records_of_compactions_are_kept_while_the_remote_has_the_files() {
     let directory = tempfile::tempdir().unwrap();
     let at = directory.path();
     let mut remote_state = RemoteState::empty(Protocol::Linear);
-    let retired = |name: &str| Retired { kind: StoredKind::Meta, id: id(name), size: 5, number: 1 };
+    let retired = |name: &str| Retired {
+        kind: StoredKind::Meta,
+        id: id(name),
+        size: 5,
+        number: 1,
+        write: uuid::Uuid::nil(),
+    };
     remote_state.retired.extend(["a", "b"].map(|name| (id(name), retired(name))));
     remote_state.meta.insert(id("u"), 9);
     let note = |entries: &[Arc<Entry>], remote_state: &RemoteState| {

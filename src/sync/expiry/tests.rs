@@ -1,6 +1,8 @@
 //! Tests of pushes of expired content, and of reads beside a garbage collection on the remote.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tempfile::TempDir;
 
@@ -12,12 +14,13 @@ use crate::history::edit::{self, Edit};
 use crate::history::{Commit, EntryMode, Expected};
 use crate::ops::clone::{CloneOptions, clone};
 use crate::ops::fsck::remote::{Depth, RemoteFsckOptions, fsck_remote};
-use crate::ops::push::{PushOptions, RepairOptions, push, repair};
+use crate::ops::push::{PushOptions, RepairRemoteOptions, push, repair};
 use crate::ops::upload::{UploadOptions, UploadSource, upload};
 use crate::progress::NoProgress;
 use crate::record::{Extra, Record};
+use crate::remote::fault::{FaultStore, Request};
 use crate::remote::log::{self, Proposal, StoredKind};
-use crate::remote::{FileKind, RemoteUri};
+use crate::remote::{FileKind, FsStore, Guarantee, Log, RemoteUri, Store, StoreOptions, Wrap};
 use crate::repo::{RemoteConfig, Settings};
 use crate::tree_path::TreePath;
 
@@ -111,20 +114,17 @@ impl Place {
     }
 
     fn clone(&self, name: &str) -> Repository {
-        let options = CloneOptions {
-            uri: RemoteUri::parse(self.store().to_str().unwrap(), Path::new("/")).unwrap(),
-            name: "lab".parse().unwrap(),
-            directory: self.root.path().join(name),
-            project: Some(Settings::default().project),
-            full: false,
-        };
+        let uri = RemoteUri::parse(self.store().to_str().unwrap(), Path::new("/")).unwrap();
+        let options = CloneOptions::new(uri, self.root.path().join(name))
+            .name("lab".parse::<crate::Name>().unwrap())
+            .project(Settings::default().project);
         clone(&options, Settings::default(), &NoProgress).unwrap();
         Repository::discover(&self.root.path().join(name), Settings::default()).unwrap()
     }
 
     #[track_caller]
     fn assert_remote_is_sound(&self) {
-        let options = RemoteFsckOptions { remote: "lab".parse().unwrap(), depth: Depth::Full };
+        let options = RemoteFsckOptions::new("lab".parse().unwrap()).depth(Depth::Full);
         let found = fsck_remote(&self.repo, &options, &NoProgress).unwrap();
         assert!(found.sound, "{:?}", found.defects);
     }
@@ -143,7 +143,7 @@ fn a_remote_without_expired_content_is_sound() {
     place.upload("two");
     place.push();
     place.delete_packs();
-    let options = RemoteFsckOptions { remote: "lab".parse().unwrap(), depth: Depth::Full };
+    let options = RemoteFsckOptions::new("lab".parse().unwrap()).depth(Depth::Full);
     assert!(!fsck_remote(&place.repo, &options, &NoProgress).unwrap().sound);
     place.expire(Some(first), false);
     place.push();
@@ -218,7 +218,7 @@ fn a_reader_with_an_older_state_finds_content_that_moved_to_another_pack() {
     let other = place.clone("c");
     fetch_missing(&other, &[blob("one"), blob("two")], &NoProgress).unwrap();
     place.retire_packs();
-    repair(&other, &RepairOptions::default(), &NoProgress).unwrap();
+    repair(&other, &RepairRemoteOptions::default(), &NoProgress).unwrap();
     place.delete_packs();
     let wanted = [blob("one")];
     let stale = reader.content().unwrap().bring(&wanted, &NoProgress).unwrap_err();
@@ -227,4 +227,91 @@ fn a_reader_with_an_older_state_finds_content_that_moved_to_another_pack() {
         reader.look_again(&NoProgress, &mut |reader| reader.content()?.bring(&wanted, &NoProgress));
     assert_eq!(brought.unwrap().contents, 1);
     assert!(!reader.has_news(&NoProgress));
+}
+
+/// Names all retired files of the remote as deleted, and deletes them.
+fn delete_retired(place: &Place) {
+    let mut connection = place.connect();
+    let retired: Vec<_> = connection.state.remote_state().retired.values().copied().collect();
+    let mut proposal = Proposal::new("Ada", Timestamp::from_seconds(1_790_000_000), "gc");
+    proposal.deleted = retired.iter().map(|one| one.id).collect();
+    let done = connection.log.commit(&mut connection.state, &proposal).unwrap();
+    assert!(matches!(done, log::Commit::Done(_)));
+    connection.save().unwrap();
+    for one in retired {
+        let kind = match one.kind {
+            StoredKind::Pack => FileKind::Pack,
+            StoredKind::Meta => FileKind::Meta,
+            StoredKind::Segment => FileKind::Segment,
+        };
+        atomic::remove_file(&place.store().join(kind.key(one.id))).unwrap();
+    }
+}
+
+#[test]
+fn files_with_deleted_names_are_sent_under_other_names() {
+    let place = Place::new();
+    place.upload("one");
+    place.push();
+    let mut connection = place.connect();
+    let mut proposal = Proposal::new("Ada", Timestamp::from_seconds(1_790_000_000), "gc");
+    let all = connection.state.remote_state().clone();
+    let kinds = [&all.packs, &all.meta, &all.segments];
+    proposal.retired = kinds.into_iter().flat_map(|files| files.keys().copied()).collect();
+    let done = connection.log.commit(&mut connection.state, &proposal).unwrap();
+    assert!(matches!(done, log::Commit::Done(_)));
+    connection.save().unwrap();
+    delete_retired(&place);
+    // A repair makes the same files from the same repository.
+    let repaired = repair(&place.repo, &RepairRemoteOptions::default(), &NoProgress).unwrap();
+    assert!(repaired.check.sound, "{:?}", repaired.check.defects);
+    let now = place.connect().state.remote_state().clone();
+    assert_eq!((now.dead.len(), now.packs.len(), now.meta.len()), (3, 1, 1));
+    assert!(now.dead.keys().all(|id| now.missing(&[*id]) == [*id]), "a dead name is used again");
+    place.assert_remote_is_sound();
+    let there = place.clone("b");
+    fetch_missing(&there, &[blob("one")], &NoProgress).unwrap();
+    assert!(there.content().contains(&blob("one")).unwrap());
+}
+
+#[test]
+fn a_push_sends_again_what_another_writer_removed_at_the_same_moment() {
+    let place = Place::new();
+    let mut remote = place.repo.find_remote(&"lab".parse().unwrap()).unwrap();
+    remote.guarantee = Some(Guarantee::None);
+    place.repo.set_remote(&remote).unwrap();
+    place.upload("one");
+    place.push();
+    let work = place.repo.top().to_owned();
+    let store = place.store();
+    let is_done = AtomicBool::new(false);
+    // Directly before this push stores its entry, another writer retires all packs.
+    let wrap: Wrap = Arc::new(move |inner| {
+        let store = store.clone();
+        let is_done = AtomicBool::new(is_done.load(Ordering::SeqCst));
+        Arc::new(FaultStore::new(inner, move |_, request, key| {
+            let is_entry = request == Request::Write && key.starts_with("log/");
+            if is_entry && !is_done.swap(true, Ordering::SeqCst) {
+                let objects = Arc::new(FsStore::new(store.clone()));
+                let direct = Store::on(objects, "other", StoreOptions::default());
+                let log = Log::open(direct).unwrap();
+                let mut state = log.load().unwrap();
+                log.refresh(&mut state).unwrap();
+                let at = Timestamp::from_seconds(1_790_000_000);
+                let mut proposal = Proposal::new("Eve", at, "gc");
+                proposal.retired = state.remote_state().packs.keys().copied().collect();
+                let done = log.commit(&mut state, &proposal).unwrap();
+                assert!(matches!(done, log::Commit::Done(_)));
+            }
+            None
+        }))
+    });
+    let mut settings = Settings::default();
+    settings.transfer.wrap = Some(wrap);
+    let repo = Repository::discover(&work, settings).unwrap();
+    place.upload("two");
+    push(&repo, &PushOptions::default(), &NoProgress).unwrap();
+    assert!(place.connect().state.remote_state().retired.is_empty());
+    place.delete_packs();
+    place.assert_remote_is_sound();
 }

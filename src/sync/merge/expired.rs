@@ -41,8 +41,8 @@ pub(super) fn merge(
     says_something.then(|| (EXPIRED.to_owned(), Value::Table(table)))
 }
 
-/// Of two tables that both sides wrote: the one with the later commit, or else the one that expires
-/// less.
+/// Returns one of two tables that both sides wrote: the one with the later commit, otherwise the one
+/// that expires less.
 fn lesser(ours: &Table, theirs: &Table, is_later: Later<'_>) -> Table {
     let through = |table: &Table| Id::from_hex(table.get(THROUGH)?.as_str()?.as_bytes());
     let files = |table: &Table| table.get("files").and_then(Value::as_integer);

@@ -64,7 +64,11 @@ impl Overtaken {
         let tips = tips(view.remote_state);
         let history = &scratch.history;
         let mut named = audit.named.clone();
-        named.retain(|commit, _| tips.binary_search(commit).is_err());
+        // A garbage collection let go of some of them on purpose.
+        let forgotten = &view.remote_state.forgotten;
+        named.retain(|commit, _| {
+            tips.binary_search(commit).is_err() && !forgotten.contains_key(commit)
+        });
         reached(history, &scratch.sound, &mut named)?;
         let commits: Vec<Id> = named.keys().copied().collect();
         let (sound, broken) = scratch.split(&commits, &scratch.sound, view.progress)?;

@@ -26,7 +26,14 @@ impl RepairRun<'_> {
             Ok(place.is_some())
         };
         let content = self.repo.content();
-        let plan = content.plan_send(&self.session, &ids, &mut has_content, self.progress)?;
+        let is_dead = |id: &Id| found.audit.remote_state.is_dead(id);
+        let plan = content.plan_send_besides(
+            &self.session,
+            &ids,
+            &mut has_content,
+            &is_dead,
+            self.progress,
+        )?;
         let is_lost =
             |id: &Id| found.lost.contents.contains(id) && plan.missing.binary_search(id).is_ok();
         let nothing_is_lost = !found.lost.contents.iter().any(is_lost);

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::RepairRun;
 use crate::error::{ErrorKind, Result};
+use crate::history::OutgoingWalk;
 use crate::id::Id;
 use crate::remote::FileKind;
 
@@ -23,7 +24,9 @@ impl RepairRun<'_> {
         if !tips.is_empty() {
             let have = [&found.scratch.sound[..], &found.overtaken.sound].concat();
             let (history, directory) = (self.repo.history(), self.session.directory());
-            let outgoing = history.write_pack_of(&tips, &have, directory, self.progress)?;
+            let walk = OutgoingWalk { tips: &tips, have: &have, expired: None };
+            let is_dead = |id: &Id| found.audit.remote_state.is_dead(id);
+            let outgoing = history.write_outgoing(&walk, directory, &is_dead, self.progress)?;
             if let Some(pack) = &outgoing.pack {
                 let scratch = &self.found.scratch;
                 scratch.import_pack(pack.file.path(), pack.id, pack.size, self.progress)?;

@@ -235,7 +235,7 @@ impl RepairRun<'_> {
             let proposal = new.proposal(self.repo);
             match connection.log.commit(&mut connection.state, &proposal)? {
                 Commit::Done(committed) => self.repaired.entry = Some(committed.entry.number),
-                Commit::Moved(_) | Commit::Retired(_) => {
+                Commit::Moved(_) | Commit::Retired(_) | Commit::Outdated => {
                     let message = "another writer changed the remote at the same time";
                     return Err(Error::new(ErrorKind::Unavailable, message)
                         .with_hint("run the command again: art push --repair"));
@@ -264,6 +264,7 @@ impl New {
         (proposal.packs, proposal.meta, proposal.segments) = (packs, meta, segments);
         proposal.retired = self.retired.iter().map(|(_, id)| *id).collect();
         proposal.relies_on = self.relies_on.iter().copied().collect();
+        proposal.has_base = true;
         proposal
     }
 }

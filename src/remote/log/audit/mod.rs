@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::super::layout::{ArtToml, CHECKPOINT, EntryName, LATEST, LOG, Protocol, decode_toml};
 use super::super::store::Store;
 use super::checkpoint::{self, Latest};
-use super::entry::{Entry, is_whole, try_read_body};
+use super::entry::{Entry, Seen, is_whole, try_read_body};
 use super::log_state::LogState;
 use super::read::MAX_ENTRIES;
 use super::remote_state::RemoteState;
@@ -113,7 +113,7 @@ pub fn audit(store: &Store, made: &ArtToml, saved: Option<&LogState>) -> Result<
         audit,
         checkpoint,
         is_same: None,
-        writes: BTreeSet::new(),
+        writes: BTreeMap::new(),
         seen: BTreeMap::new(),
     };
     for chunk in names.chunks(AT_ONCE) {
@@ -288,10 +288,10 @@ struct Reading {
     /// True if the checkpoint equals the state of the entries up to it; `None` before these are
     /// read.
     is_same: Option<bool>,
-    /// The write ids of the existing entries.
-    writes: BTreeSet<Uuid>,
-    /// The write ids that sibling entries have seen, each with one of these siblings.
-    seen: BTreeMap<Uuid, EntryName>,
+    /// The existing entries by write id. The digest is `None` if a repair restored the entry.
+    writes: BTreeMap<Uuid, (EntryName, Option<Id>)>,
+    /// The entries that later entries have seen, each with one of these later entries.
+    seen: BTreeMap<Seen, EntryName>,
 }
 
 impl Reading {
@@ -323,12 +323,11 @@ impl Reading {
             return;
         }
         audit.entries += 1;
-        self.writes.insert(entry.write);
+        let digest = entry.digest.get().filter(|_| !entry.restored);
+        self.writes.insert(entry.write, (name, digest));
         audit.name_commits(entry);
         audit.name_files(entry);
-        if name.write.is_some() {
-            self.seen.extend(entry.seen.iter().map(|write| (*write, name)));
-        }
+        self.seen.extend(entry.seen.iter().map(|seen| (*seen, name)));
         // The known state that the audit continued from may already include this entry.
         if audit.remote_state.last >= Some(name) {
             return;
@@ -372,6 +371,7 @@ impl Reading {
 
     fn end(mut self, names: &[EntryName]) -> Audit {
         self.lose_what_was_seen();
+        self.find_replaced();
         let Some(state) = self.checkpoint.as_ref().filter(|_| self.audit.unreadable.is_empty())
         else {
             return self.audit;
@@ -394,13 +394,24 @@ impl Reading {
         self.audit
     }
 
+    /// Reports entries whose file is not the one that a later entry has seen.
+    fn find_replaced(&mut self) {
+        for (seen, by) in &self.seen {
+            let Some((name, Some(digest))) = self.writes.get(&seen.write) else { continue };
+            if *digest != seen.digest {
+                let problem = format!("it was changed after '{}' was written", by.key());
+                self.audit.defects.push(LogDefect { key: name.key(), problem });
+            }
+        }
+    }
+
     /// Reports entries that another entry has seen, but that are now missing or incomplete.
     fn lose_what_was_seen(&mut self) {
         let lost: Vec<(Uuid, EntryName)> = self
             .seen
             .iter()
-            .filter(|(write, _)| !self.writes.contains(write))
-            .map(|(write, by)| (*write, *by))
+            .filter(|(seen, by)| by.write.is_some() && !self.writes.contains_key(&seen.write))
+            .map(|(seen, by)| (seen.write, *by))
             .collect();
         for (write, by) in lost {
             let torn = self.audit.leftovers.iter().position(|(key, _)| {

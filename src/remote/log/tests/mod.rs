@@ -1,8 +1,10 @@
 //! Tests of the log's formats, of the remote state, and of concurrent writers.
 
 mod checkpoints;
+mod dead_names;
 mod files;
 mod renames;
+mod vouching;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -72,7 +74,7 @@ fn siblings() -> (Log, LogState) {
 fn an_entry_is_written_in_the_documented_format() {
     let mut entry = entry_of(12, 7, &push("r", "-", "a"));
     entry.packs.push(Stored { id: Id::EMPTY_TREE, size: 5 });
-    entry.seen.push(Uuid::nil());
+    entry.seen.push(Seen { write: Uuid::nil(), digest: Id::EMPTY_TREE });
     entry.renamed.push(Renamed { uuid: Uuid::nil(), from: run("q"), to: run("r") });
     let text = String::from_utf8(entry.encode().unwrap()).unwrap();
     let (body, checksum) = text.split_at(text.find("# sha256").unwrap());
@@ -81,10 +83,11 @@ fn an_entry_is_written_in_the_documented_format() {
         format!(
             "format = 1\nnumber = 12\nwrite = \"00000000-0000-0000-0000-000000000007\"\n\
              who = \"Ada <ada@example.com>\"\nwhen = \"2027-01-15T08:00:00Z\"\n\
-             message = \"push\"\nseen = [\"{}\"]\nrefs = [\"- {} refs/runs/o/p/r\"]\n\
+             message = \"push\"\nseen = [\"{} {}\"]\nrefs = [\"- {} refs/runs/o/p/r\"]\n\
              renamed = [\"{} refs/runs/o/p/q refs/runs/o/p/r\"]\n\
              packs = [\"{} 5\"]\n",
             Uuid::nil(),
+            Id::EMPTY_TREE,
             id("a"),
             Uuid::nil(),
             Id::EMPTY_TREE
@@ -111,10 +114,21 @@ fn entry_of(number: u64, write: u128, proposal: &Proposal) -> Entry {
         segments: Vec::new(),
         retired: Vec::new(),
         again: Vec::new(),
+        deleted: proposal.deleted.clone(),
+        gone: proposal.gone.clone(),
+        forgotten: proposal.forgotten.clone(),
+        gc: proposal.gc,
+        restored: false,
         joined: false,
+        digest: FileDigest::default(),
         features: proposal.features.clone(),
         extra: toml::Table::new(),
     }
+}
+
+/// The identity of an entry for the entry after it.
+fn seen(entry: &Entry) -> Seen {
+    Seen { write: entry.write, digest: Digest::of(&entry.encode().unwrap()) }
 }
 
 fn with_checksum(body: &str) -> Vec<u8> {
@@ -347,7 +361,7 @@ fn a_replaced_entry_is_detected_by_old_and_new_readers() {
     // entry.
     let other = entry_of(1, 1, &push("s", "-", "b"));
     let mut next = entry_of(2, 2, &push("s", "b", "c"));
-    next.seen.push(other.write);
+    next.seen.push(seen(&other));
     for entry in [&other, &next] {
         let key = EntryName { number: entry.number, write: None }.key();
         log.store().write(&key, entry.encode().unwrap()).unwrap();
@@ -358,7 +372,7 @@ fn a_replaced_entry_is_detected_by_old_and_new_readers() {
     assert_eq!((at(&one, "r"), at(&one, "s")), (None, Some(id("c"))));
     // The writer of this entry saw a deleted entry: the gap in the chain is recorded.
     let mut broken = entry_of(3, 3, &push("t", "-", "d"));
-    broken.seen.push(Uuid::from_u128(99));
+    broken.seen.push(Seen { write: Uuid::from_u128(99), digest: id("x") });
     let key = EntryName { number: 3, write: None }.key();
     log.store().write(&key, broken.encode().unwrap()).unwrap();
     let mut reader = log.load().unwrap();
@@ -504,6 +518,7 @@ proptest! {
         let entries: Vec<_> = moved.iter().map(|m| {
             let mut entry = entry_of(m.0, m.1, &push("r", "-", "a"));
             entry.refs = vec![ref_move(m)];
+            entry.digest = FileDigest::of(&entry.encode().unwrap());
             (EntryName { number: m.0, write: Some(entry.write) }, Arc::new(entry))
         }).collect();
         let mut sorted = entries.clone();

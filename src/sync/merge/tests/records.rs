@@ -12,8 +12,8 @@ use crate::history::Signature;
 use crate::id::Id;
 use crate::name::RefKind;
 use crate::record::{
-    Extra, LineageEntry, ProjectRecord, Record, RunRecord, RunReference, RunStatus, StageReason,
-    Tags, VersionRecord,
+    Expiration, Extra, LineageEntry, ProjectRecord, Record, RunRecord, RunReference, RunStatus,
+    StageReason, Tags, VersionRecord,
 };
 
 fn at(second: i64) -> Timestamp {
@@ -397,4 +397,38 @@ proptest! {
             prop_assert_eq!(both.extra[key].to_string(), value.to_string());
         }
     }
+}
+
+fn expired(through: &[u8], own: bool, files: u64) -> Option<Expiration> {
+    Some(Expiration {
+        through: Some(Id::of_blob(through)),
+        own,
+        at: at(0),
+        by: "Ada <ada@example.com>".to_owned(),
+        rule: String::new(),
+        policy: None,
+        files,
+        bytes: 1,
+        extra: Extra::new(),
+    })
+}
+
+#[test]
+fn of_two_expirations_less_content_expires() {
+    let base = run();
+    let of = |expired: Option<Expiration>| RunRecord { expired, ..base.clone() };
+    let merge = |base: &RunRecord, ours: &RunRecord, theirs: &RunRecord| {
+        merged(RefKind::Run, Some(base), (ours, theirs), &Choice::None).unwrap().expired
+    };
+    // The other side may have uploaded new files: they did not expire.
+    let (one, none) = (of(expired(b"a", true, 5)), of(None));
+    assert_eq!(merge(&base, &one, &none), expired(b"a", false, 5));
+    assert_eq!(merge(&base, &none, &one), expired(b"a", false, 5));
+    assert_eq!(merge(&base, &one, &one), expired(b"a", true, 5));
+    // Undone on one side.
+    assert_eq!(merge(&one, &one, &none), None);
+    // Two commits without an order.
+    let other = of(expired(b"b", true, 3));
+    assert_eq!(merge(&base, &one, &other), expired(b"b", true, 3));
+    assert_eq!(merge(&base, &other, &one), expired(b"b", true, 3));
 }
