@@ -296,6 +296,19 @@ fn invalid_queries_are_refused_at_the_faulty_column() {
 }
 
 #[test]
+fn an_error_escapes_the_control_characters_of_a_value() {
+    for (query, shown) in [
+        ("status: a\nb", r"'status' is never 'a\nb'"),
+        ("created_at: a\u{1b}[31m", r"'a\u{1b}[31m' is not a time"),
+        ("dirty: a\nb", r"not 'a\nb'"),
+    ] {
+        let error = Query::parse(query, FIELDS).unwrap_err().to_string();
+        assert_eq!(error.lines().count(), 3, "{error}");
+        assert!(error.contains(shown), "{error}");
+    }
+}
+
+#[test]
 fn hostile_sizes_are_bounded() {
     let deep = "(".repeat(5000) + "name: a";
     assert!(refusal(&deep).contains("too deeply"));

@@ -5,6 +5,7 @@ use std::ops::Bound;
 use super::{Field, FieldKind};
 use crate::clock::Timestamp;
 use crate::suggest;
+use crate::tree_path::escaped;
 
 /// A [`QueryError`](super::QueryError) without the text of its query.
 pub(super) struct QueryFault {
@@ -119,7 +120,10 @@ pub(super) fn matcher(
         FieldKind::Bool => match value.text().as_str() {
             "true" => Ok(Matcher::Bool(true)),
             "false" => Ok(Matcher::Bool(false)),
-            other => Err(value.fault(format!("'{}' is true or false, not '{other}'", field.name))),
+            other => {
+                let other = escaped(other.as_bytes());
+                Err(value.fault(format!("'{}' is true or false, not '{other}'", field.name)))
+            }
         },
         FieldKind::Text | FieldKind::Set | FieldKind::Word(_) => value.texts(field),
     }
@@ -132,7 +136,7 @@ pub(super) fn unknown_word(field: &str, text: &str, words: &[&str]) -> (String, 
         Some(near) => format!("did you mean '{near}'? {all}"),
         None => all,
     };
-    (format!("'{field}' is never '{text}'"), hint)
+    (format!("'{field}' is never '{}'", escaped(text.as_bytes())), hint)
 }
 
 /// The first and the last second of the time span `text`.
@@ -231,7 +235,7 @@ impl<'a> Literal<'a> {
                 let problem = if text.is_empty() {
                     format!("'{}' has no value", field.name)
                 } else {
-                    format!("'{text}' is not a {what}")
+                    format!("'{}' is not a {what}", escaped(text.as_bytes()))
                 };
                 part.fault(problem).hint(format!("write a {what} as {example}"))
             })
