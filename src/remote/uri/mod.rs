@@ -225,6 +225,7 @@ fn target(scheme: Scheme, place: &str, options: &[(String, String)]) -> Result<U
         }
         Shape::Plain => {
             prefix(&path)?;
+            let place = place.trim_end_matches('/');
             let place = if scheme.service == "hf" { hugging_face(place, &mut all)? } else { place };
             let uri = format!("{}://{place}", scheme.service);
             let service = scheme.service.to_owned();

@@ -204,8 +204,12 @@ fn a_prefix_in_a_repository_of_hugging_face_is_a_place_of_its_own() {
         ("hf://ada/digits@refs/pr/1/a%20b", "hf://ada/digits@refs/pr/1", Some("a b")),
         ("hf://ada/digits", "hf://ada/digits", None),
         ("hf://gpt2", "hf://gpt2", None),
+        ("hf://gpt2/", "hf://gpt2", None),
+        ("hf://ada/digits//", "hf://ada/digits", None),
     ] {
-        let UriTarget::Service { uri, options, .. } = parse(text).unwrap().target else {
+        let parsed = parse(text).unwrap();
+        assert_eq!(parse(&parsed.to_string()).unwrap(), parsed, "{text}");
+        let UriTarget::Service { uri, options, .. } = parsed.target else {
             panic!("{text}");
         };
         assert_eq!(uri.as_deref(), Some(place), "{text}");
