@@ -153,7 +153,7 @@ fn seeds_are_written_for_the_fuzzer() {
 
 #[test]
 fn every_parser_has_a_fuzz_target() {
-    let manifest: toml::Table = toml::from_str(&source::read("fuzz/Cargo.toml")).unwrap();
+    let manifest = table("fuzz/Cargo.toml");
     let bins: Vec<_> = manifest["bin"].as_array().unwrap().iter().map(|bin| &bin["name"]).collect();
     let names: Vec<_> = PARSERS.iter().map(|(name, _)| *name).collect();
     assert_eq!(bins.iter().map(|name| name.as_str().unwrap()).collect::<Vec<_>>(), names);
@@ -163,6 +163,40 @@ fn every_parser_has_a_fuzz_target() {
     }
     let count = std::fs::read_dir(source::root().join("fuzz/targets")).unwrap().count();
     assert_eq!(count, names.len());
+}
+
+fn table(path: &str) -> toml::Table {
+    toml::from_str(&source::read(path)).unwrap()
+}
+
+/// The packages of a lock file: name, version and the names of their dependencies.
+fn locked(path: &str) -> BTreeMap<(String, String), Vec<String>> {
+    let table = table(path);
+    let text = |value: &toml::Value| value.as_str().unwrap().to_owned();
+    let packages = table["package"].as_array().unwrap().iter().map(|package| {
+        let needs = package.get("dependencies").and_then(|needs| needs.as_array());
+        let needs = needs.into_iter().flatten();
+        let needs = needs.map(|need| text(need).split(' ').next().unwrap().to_owned()).collect();
+        ((text(&package["name"]), text(&package["version"])), needs)
+    });
+    packages.collect()
+}
+
+/// Otherwise, the targets would not build with `--locked`, and `fuzz/run` would skip them.
+#[test]
+fn the_fuzz_targets_have_the_dependencies_of_the_library() {
+    let (library, fuzz) = (locked("Cargo.lock"), locked("fuzz/Cargo.lock"));
+    let own = ["artifacts-fuzz", "libfuzzer-sys", "arbitrary"];
+    let update = "update fuzz/Cargo.lock: cargo metadata --manifest-path fuzz/Cargo.toml";
+    for package in fuzz.keys().filter(|(name, _)| !own.contains(&name.as_str())) {
+        assert!(library.contains_key(package), "{package:?}: {update}");
+    }
+    let (_, needs) = fuzz.iter().find(|((name, _), _)| name == "artifacts").unwrap();
+    for (name, details) in table("Cargo.toml")["dependencies"].as_table().unwrap() {
+        let is_optional =
+            details.get("optional").is_some_and(|value| value.as_bool() == Some(true));
+        assert!(is_optional || needs.contains(name), "{name}: {update}");
+    }
 }
 
 /// A change of bytes.
