@@ -156,13 +156,13 @@ impl<'a> Reach<'a> {
     fn is_expired(&mut self, commit: &Id, choose: fn(&Expired<'a>) -> &'a Expiry) -> Result<bool> {
         let Some(expired) = &self.expired else { return Ok(false) };
         let (history, own) = (self.history, &mut self.own_expired);
-        choose(expired).is_expired_if(history, commit, &mut || match own.get(commit) {
-            Some(known) => Ok(*known),
-            None => {
-                let is_own = is_own_expired(history, commit)?;
-                own.insert(*commit, is_own);
-                Ok(is_own)
+        choose(expired).is_expired_if(history, commit, &mut || {
+            if let Some(known) = own.get(commit) {
+                return Ok(*known);
             }
+            let is_own = is_own_expired(history, commit)?;
+            own.insert(*commit, is_own);
+            Ok(is_own)
         })
     }
 
@@ -378,7 +378,7 @@ impl<'a> Base<'a> {
             let next = self.next.as_ref()?;
             match git_order((next.name, next.mode), (entry.name, entry.mode)) {
                 Ordering::Less if self.has_old_content() => {
-                    self.advance().iter().for_each(&mut *old)
+                    self.advance().iter().for_each(&mut *old);
                 }
                 Ordering::Less => _ = self.advance(),
                 Ordering::Equal => return self.advance().map(|found| found.id),

@@ -136,9 +136,10 @@ mod tests {
 
     use super::*;
     use crate::repo::Settings;
+    use crate::threads;
 
     fn opened(work: &Path) -> Repository {
-        opened_with(work, Duration::from_secs(600))
+        opened_with(work, Duration::from_mins(10))
     }
 
     fn opened_with(work: &Path, lock_timeout: Duration) -> Repository {
@@ -163,15 +164,17 @@ mod tests {
         let (send, order) = mpsc::channel();
         let send_late = send.clone();
         std::thread::scope(|scope| {
-            scope.spawn(move || {
+            threads::spawn(scope, move || {
                 let _lock = waiting.lock_exclusive().unwrap();
                 send.send("exclusive").unwrap();
-            });
+            })
+            .unwrap();
             wait_for_gate(&first);
-            scope.spawn(move || {
+            threads::spawn(scope, move || {
                 let _lock = late.lock_shared().unwrap();
                 send_late.send("shared").unwrap();
-            });
+            })
+            .unwrap();
             // Without the gate, the later writer has the lock immediately.
             assert!(order.recv_timeout(Duration::from_millis(200)).is_err());
             drop(held);
@@ -188,7 +191,8 @@ mod tests {
         let waiting = opened_with(work.path(), Duration::from_secs(30));
         let held = writer.lock_shared().unwrap();
         std::thread::scope(|scope| {
-            let exclusive = scope.spawn(move || waiting.lock_exclusive().map(drop));
+            let exclusive =
+                threads::spawn(scope, move || waiting.lock_exclusive().map(drop)).unwrap();
             wait_for_gate(&writer);
             let again = writer.lock_shared().unwrap();
             drop((again, held));

@@ -62,10 +62,10 @@ impl Connection<'_> {
         let before = Expiry::of_refs(history, before)?;
         let is_moved: HashSet<&RefName> = moves.iter().map(|moved| &moved.name).collect();
         let stays = |name: &RefName| !is_moved.contains(name);
-        let moved = moves.iter().filter_map(|moved| Some((moved.name.kind(), moved.new?)));
+        let arrived = moves.iter().filter_map(|one| Some((one.name.kind(), one.new?)));
         let after = names.iter().filter(|name| stays(name)).filter_map(|name| there(name));
         let after_tags = tags.iter().filter(|(name, _)| stays(name));
-        let after = after.chain(after_tags.map(|(name, id)| (name.kind(), *id))).chain(moved);
+        let after = after.chain(after_tags.map(|(name, id)| (name.kind(), *id))).chain(arrived);
         let now = Expiry::of_refs(history, after)?;
         let needed_again = self.needed_again(moves, &before, &now)?;
         Ok(PushExpiry { ever: before.or(&now), now, needed_again })

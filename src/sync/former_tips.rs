@@ -95,12 +95,14 @@ pub(super) fn note_let_go<'f>(
     if let_go.is_empty() {
         return Ok(());
     }
-    let lines: String = let_go.iter().map(|(id, name)| format!("{id} {name}\n")).collect();
     // The leading line break ends a line that a crash cut off.
-    let text = format!("\n{lines}");
+    let mut text = "\n".to_owned();
+    let mut kept = known.clone();
+    for (id, name) in let_go {
+        text += &format!("{id} {name}\n");
+        kept.remove(id);
+    }
     atomic::append(&directory(repo, name).join(FORGOTTEN), text.as_bytes())?;
-    let mut kept = known;
-    let_go.iter().for_each(|(id, _)| _ = kept.remove(id));
     retain_former_tips(repo, name, &kept)
 }
 

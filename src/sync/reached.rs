@@ -62,7 +62,7 @@ impl Connection<'_> {
         let history = self.repo.history();
         let survey = history.survey_refs()?;
         let refs = survey.refs.iter().filter(|(name, _)| !name.starts_with(crate::name::TRACKING));
-        let logged = survey.logs.iter().flat_map(|(_, ids)| ids);
+        let logged = survey.logs.values().flatten();
         let mut tips = BTreeSet::new();
         for id in refs.map(|(_, id)| id).chain(logged) {
             if !tips.contains(id) && history.try_kind(id)?.is_some() {

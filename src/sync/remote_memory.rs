@@ -280,7 +280,7 @@ mod tests {
         memory.note_sent(file("old"), at(-10));
         memory.note_sent(file("new"), at(-1));
         memory.note_sent(file("later"), at(1));
-        let sent = memory.sent_files(at(0), Duration::from_secs(2 * 3600));
+        let sent = memory.sent_files(at(0), Duration::from_hours(2));
         assert_eq!(sent.into_keys().collect::<Vec<_>>(), [file("new").id]);
     }
 

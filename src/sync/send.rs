@@ -136,8 +136,8 @@ impl Connection<'_> {
     fn known_beside(&self, moves: &[RefMove]) -> Result<Vec<Id>> {
         let remote_state = self.state.remote_state();
         let sides = remote_state.conflicts.values().flatten().filter_map(|side| side.commit);
-        let moved: BTreeSet<&RefName> = moves.iter().map(|moved| &moved.name).collect();
-        let refs = remote_state.refs.iter().filter(|(name, _)| !moved.contains(name));
+        let names: BTreeSet<&RefName> = moves.iter().map(|one| &one.name).collect();
+        let refs = remote_state.refs.iter().filter(|(name, _)| !names.contains(name));
         let all: BTreeSet<Id> = refs.map(|(_, id)| *id).chain(sides).collect();
         let mut known = Vec::new();
         for id in all {

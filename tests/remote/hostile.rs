@@ -311,7 +311,7 @@ fn checkpoints_that_lie_are_passed_over_or_named() {
             "format = 1\nlog = \"linear\"\nentries = {entries}\nlast = \"log/{last}.toml\"\n\
              last_write = \"00000000-0000-4000-8000-000000000000\"\n\
              last_digest = \"{}\"\n",
-            artifacts::id::Digest::of(b"x")
+            Digest::of(b"x")
         )
     };
     let squeeze = |text: &str| zstd::bulk::compress(text.as_bytes(), 1).unwrap();

@@ -257,7 +257,7 @@ impl Push<'_> {
                 return Ok(());
             }
             let mut proposal = Self::proposal(connection, &sent);
-            proposal.message = "send again what was removed at the same time".to_owned();
+            "send again what was removed at the same time".clone_into(&mut proposal.message);
             match connection.log.commit(&mut connection.state, &proposal)? {
                 Commit::Done(committed) => {
                     connection.note(&committed.all())?;

@@ -399,8 +399,8 @@ proptest! {
     }
 }
 
-fn expired(through: &[u8], own: bool, files: u64) -> Option<Expiration> {
-    Some(Expiration {
+fn expired(through: &[u8], own: bool, files: u64) -> Expiration {
+    Expiration {
         through: Some(Id::of_blob(through)),
         own,
         at: at(0),
@@ -410,7 +410,7 @@ fn expired(through: &[u8], own: bool, files: u64) -> Option<Expiration> {
         files,
         bytes: 1,
         extra: Extra::new(),
-    })
+    }
 }
 
 #[test]
@@ -421,14 +421,14 @@ fn of_two_expirations_less_content_expires() {
         merged(RefKind::Run, Some(base), (ours, theirs), &Choice::None).unwrap().expired
     };
     // The other side may have uploaded new files: they did not expire.
-    let (one, none) = (of(expired(b"a", true, 5)), of(None));
-    assert_eq!(merge(&base, &one, &none), expired(b"a", false, 5));
-    assert_eq!(merge(&base, &none, &one), expired(b"a", false, 5));
-    assert_eq!(merge(&base, &one, &one), expired(b"a", true, 5));
+    let (one, none) = (of(Some(expired(b"a", true, 5))), of(None));
+    assert_eq!(merge(&base, &one, &none), Some(expired(b"a", false, 5)));
+    assert_eq!(merge(&base, &none, &one), Some(expired(b"a", false, 5)));
+    assert_eq!(merge(&base, &one, &one), Some(expired(b"a", true, 5)));
     // Undone on one side.
     assert_eq!(merge(&one, &one, &none), None);
     // Two commits without an order.
-    let other = of(expired(b"b", true, 3));
-    assert_eq!(merge(&base, &one, &other), expired(b"b", true, 3));
-    assert_eq!(merge(&base, &other, &one), expired(b"b", true, 3));
+    let other = of(Some(expired(b"b", true, 3)));
+    assert_eq!(merge(&base, &one, &other), Some(expired(b"b", true, 3)));
+    assert_eq!(merge(&base, &other, &one), Some(expired(b"b", true, 3)));
 }
