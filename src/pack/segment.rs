@@ -257,7 +257,8 @@ impl<'a> SegmentView<'a> {
         Ok((place, self.layout.frames_at() + place.frame as usize * FRAME_LEN))
     }
 
-    /// Checks everything: the checksum, the order, and that each entry lies within its frame.
+    /// Checks everything: the checksum, the order, that each entry lies within its frame, and that
+    /// each frame, even without entries, has a pack.
     pub fn verify(&self) -> Result<(), FormatError> {
         let (body, checksum) = self.bytes.split_at(self.layout.end());
         if Digest::of(body).as_bytes() != checksum {
@@ -269,7 +270,7 @@ impl<'a> SegmentView<'a> {
             }
             self.location(index)?;
         }
-        Ok(())
+        self.frames().try_for_each(|frame| frame.map(drop))
     }
 }
 
@@ -444,6 +445,19 @@ mod tests {
         let mut bytes = Vec::new();
         builder.write_to(&mut bytes).unwrap();
         bytes
+    }
+
+    #[test]
+    fn a_frame_without_entries_and_with_an_unknown_pack_is_damage() {
+        let mut index = pack(0..10);
+        index.frames.push(FrameEntry { offset: 10, stored: 10, size: 10 });
+        let mut builder = SegmentBuilder::default();
+        builder.add_pack(Id::of_blob(b"pack"), &index);
+        builder.frames[1].0 = 1;
+        let mut bytes = Vec::new();
+        builder.write_to(&mut bytes).unwrap();
+        let found = SegmentView::open(&bytes).unwrap().verify();
+        assert_eq!(found, Err(FormatError::OutOfBounds("a frame's pack")));
     }
 
     #[test]
