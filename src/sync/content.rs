@@ -9,18 +9,15 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use serde::Serialize;
-
 use super::compactions::Compactions;
 use super::connection::Connection;
 use super::object_reader::ObjectReader;
 use super::remote_file::{UnreadableSegment, lost, read_segment};
 use super::remote_memory::RemoteMemory;
-use super::transfer::Transfer;
 use crate::content::{ForeignIndex, Need, OutgoingSegment, Session, find_remotely, merge_segments};
 use crate::error::{ErrorKind, IoResultExt, Result};
 use crate::id::Id;
-use crate::pack::{FrameEntry, Location, MemberKind};
+use crate::pack::{Location, MemberKind};
 use crate::progress::{Progress, Unit, check_interrupt};
 use crate::remote::log::RemoteState;
 use crate::remote::{FileKind, Store};
@@ -39,15 +36,6 @@ const HELD: u64 = 32 << 20;
 /// Ids of files and their sizes in bytes.
 type SizedFiles = Vec<(Id, u64)>;
 
-/// The amount of downloaded content.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Brought {
-    /// Blobs, chunks and manifests.
-    pub contents: u64,
-    /// The bytes of the packs that hold these contents.
-    pub bytes: u64,
-}
-
 /// The content of a remote, as far as its log has been read.
 pub(crate) struct RemoteContent<'a> {
     repo: &'a Repository,
@@ -55,15 +43,6 @@ pub(crate) struct RemoteContent<'a> {
     state: &'a RemoteState,
     compactions: Compactions,
     index: Mutex<ForeignIndex>,
-}
-
-/// The packs in which content is searched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Packs {
-    /// Packs that are not retired.
-    Live,
-    /// Packs that are not retired first, then retired packs as far as they still exist.
-    All,
 }
 
 impl Connection<'_> {
@@ -362,70 +341,6 @@ impl<'a> RemoteContent<'a> {
             );
         }
         Ok(sorted(places))
-    }
-
-    /// Downloads the contents of `wanted` that are missing locally, as far as the remote has them.
-    /// Content that no other pack has may still be in a retired one.
-    ///
-    /// After a failure, content already downloaded is kept and is not downloaded again.
-    pub(crate) fn bring(&self, wanted: &[Id], progress: &dyn Progress) -> Result<Brought> {
-        if absent(self.repo, wanted)?.is_empty() {
-            return Ok(Brought::default());
-        }
-        let mut brought = self.bring_from(Packs::Live, wanted, progress)?;
-        if !self.state.retired.is_empty() && !absent(self.repo, wanted)?.is_empty() {
-            let more = self.bring_from(Packs::All, wanted, progress)?;
-            brought.contents += more.contents;
-            brought.bytes += more.bytes;
-        }
-        Ok(brought)
-    }
-
-    fn bring_from(&self, packs: Packs, wanted: &[Id], progress: &dyn Progress) -> Result<Brought> {
-        let content = self.repo.content();
-        // This also imports the packs that a killed process downloaded before.
-        let session = content.begin()?;
-        let missing = absent(self.repo, wanted)?;
-        let receiver = content.receive(&session);
-        let transfer =
-            Transfer { remote: self, packs, session: &session, receiver: &receiver, progress };
-        let outcome = transfer.all(&missing);
-        let is_wanted = |id: &Id| missing.binary_search(id).is_ok();
-        let came = receiver.finish(&is_wanted, progress);
-        outcome.map_err(|error| {
-            let next = "run the command again to get the rest";
-            error.or_interrupted("downloaded content is kept", next)
-        })?;
-        let came = came?;
-        Ok(Brought { contents: came.contents, bytes: came.bytes })
-    }
-
-    /// Downloads the contents of `wanted`, which is sorted, that can be read in `frames` of damaged
-    /// packs. Skips unreadable frames.
-    pub(crate) fn salvage(
-        &self,
-        frames: &[(Id, FrameEntry)],
-        wanted: &[Id],
-        progress: &dyn Progress,
-    ) -> Result<Brought> {
-        let session = self.repo.content().begin()?;
-        let receiver = self.repo.content().receive(&session);
-        let transfer = Transfer {
-            remote: self,
-            packs: Packs::Live,
-            session: &session,
-            receiver: &receiver,
-            progress,
-        };
-        progress.begin("reading damaged packs", Some(frames.len() as u64), Unit::Items);
-        self.store.at_once(frames, &|(pack, frame)| {
-            check_interrupt(progress)?;
-            let read = transfer.frames(pack, std::slice::from_ref(frame));
-            read.or_else(|error| self.store.defect_of(&FileKind::Pack.key(*pack), error).map(drop))
-        })?;
-        let is_wanted = |id: &Id| wanted.binary_search(id).is_ok();
-        let came = receiver.finish(&is_wanted, progress)?;
-        Ok(Brought { contents: came.contents, bytes: came.bytes })
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::connection::Connection;
 use super::content::{RemoteContent, absent};
-use super::expiry::expired_error;
+use super::expired_error::expired_error;
 use super::forgotten::only_on_forgotten;
 use super::open_store;
 use super::remote_directory::check_remote_directory;

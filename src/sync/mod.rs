@@ -8,6 +8,7 @@ mod connection;
 mod content;
 mod deleted;
 mod estimate;
+mod expired_error;
 mod expiry;
 mod fetch_missing;
 mod forgotten;
@@ -41,7 +42,6 @@ pub(crate) use compact::leaves_many_large;
 pub(crate) use connection::{
     Connection, names_remote, not_allowed_error, root_cause, unreachable_error,
 };
-pub use content::Brought;
 pub(crate) use content::RemoteContent;
 pub(crate) use fetch_missing::{content_of_history, content_of_tree, fetch_missing, supply_of};
 pub(crate) use forgotten::{
@@ -65,6 +65,7 @@ pub(crate) use remote_memory::RemoteMemory;
 pub(crate) use renamed_pairs::{RenamedPair, Sides, find_renamed_pairs};
 pub(crate) use send::{Item, SendMode, Sent, items, send_file, stored};
 pub(crate) use sizes::Sizes;
+pub use transfer::Brought;
 
 /// Opens the store at `uri` with the secrets from the environment. Sends no request yet.
 pub(crate) fn open_store(uri: &RemoteUri, transfer: &TransferSettings) -> Result<Store> {

@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
-use super::content::{Packs, RemoteContent};
+use serde::Serialize;
+
+use super::content::{RemoteContent, absent};
 use super::object_reader::ObjectReader;
 use super::remote_file::lost;
 use crate::content::{Need, Params, Receiver, Session};
@@ -30,18 +32,104 @@ enum FetchJob {
     Frames(Id, Vec<FrameEntry>),
 }
 
+/// The packs in which content is searched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Packs {
+    /// Packs that are not retired.
+    Live,
+    /// Packs that are not retired first, then retired packs as far as they still exist.
+    All,
+}
+
+/// The amount of downloaded content.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Brought {
+    /// Blobs, chunks and manifests.
+    pub contents: u64,
+    /// The bytes of the packs that hold these contents.
+    pub bytes: u64,
+}
+
+impl RemoteContent<'_> {
+    /// Downloads the contents of `wanted` that are missing locally, as far as the remote has them.
+    /// Content that no other pack has may still be in a retired one.
+    ///
+    /// After a failure, content already downloaded is kept and is not downloaded again.
+    pub(crate) fn bring(&self, wanted: &[Id], progress: &dyn Progress) -> Result<Brought> {
+        if absent(self.repo(), wanted)?.is_empty() {
+            return Ok(Brought::default());
+        }
+        let mut brought = self.bring_from(Packs::Live, wanted, progress)?;
+        if !self.state().retired.is_empty() && !absent(self.repo(), wanted)?.is_empty() {
+            let more = self.bring_from(Packs::All, wanted, progress)?;
+            brought.contents += more.contents;
+            brought.bytes += more.bytes;
+        }
+        Ok(brought)
+    }
+
+    fn bring_from(&self, packs: Packs, wanted: &[Id], progress: &dyn Progress) -> Result<Brought> {
+        let content = self.repo().content();
+        // This also imports the packs that a killed process downloaded before.
+        let session = content.begin()?;
+        let missing = absent(self.repo(), wanted)?;
+        let receiver = content.receive(&session);
+        let transfer =
+            Transfer { remote: self, packs, session: &session, receiver: &receiver, progress };
+        let outcome = transfer.all(&missing);
+        let is_wanted = |id: &Id| missing.binary_search(id).is_ok();
+        let came = receiver.finish(&is_wanted, progress);
+        outcome.map_err(|error| {
+            let next = "run the command again to get the rest";
+            error.or_interrupted("downloaded content is kept", next)
+        })?;
+        let came = came?;
+        Ok(Brought { contents: came.contents, bytes: came.bytes })
+    }
+
+    /// Downloads the contents of `wanted`, which is sorted, that can be read in `frames` of damaged
+    /// packs. Skips unreadable frames.
+    pub(crate) fn salvage(
+        &self,
+        frames: &[(Id, FrameEntry)],
+        wanted: &[Id],
+        progress: &dyn Progress,
+    ) -> Result<Brought> {
+        let session = self.repo().content().begin()?;
+        let receiver = self.repo().content().receive(&session);
+        let transfer = Transfer {
+            remote: self,
+            packs: Packs::Live,
+            session: &session,
+            receiver: &receiver,
+            progress,
+        };
+        progress.begin("reading damaged packs", Some(frames.len() as u64), Unit::Items);
+        self.store().at_once(frames, &|(pack, frame)| {
+            check_interrupt(progress)?;
+            let read = transfer.frames(pack, std::slice::from_ref(frame));
+            read.or_else(|error| {
+                self.store().defect_of(&FileKind::Pack.key(*pack), error).map(drop)
+            })
+        })?;
+        let is_wanted = |id: &Id| wanted.binary_search(id).is_ok();
+        let came = receiver.finish(&is_wanted, progress)?;
+        Ok(Brought { contents: came.contents, bytes: came.bytes })
+    }
+}
+
 /// A download in progress.
-pub(super) struct Transfer<'t, 'a> {
-    pub(super) remote: &'t RemoteContent<'a>,
-    pub(super) packs: Packs,
-    pub(super) session: &'t Session,
-    pub(super) receiver: &'t Receiver<'t>,
-    pub(super) progress: &'t dyn Progress,
+struct Transfer<'t, 'a> {
+    remote: &'t RemoteContent<'a>,
+    packs: Packs,
+    session: &'t Session,
+    receiver: &'t Receiver<'t>,
+    progress: &'t dyn Progress,
 }
 
 impl Transfer<'_, '_> {
     /// Downloads files, and the chunks of files that are stored as chunks.
-    pub(super) fn all(&self, files: &[Id]) -> Result<()> {
+    fn all(&self, files: &[Id]) -> Result<()> {
         let mut taken = HashSet::new();
         self.batch(files, Need::File, &mut taken)?;
         let is_wanted = |id: &Id| files.binary_search(id).is_ok();
@@ -139,7 +227,7 @@ impl Transfer<'_, '_> {
         })
     }
 
-    pub(super) fn frames(&self, pack: &Id, frames: &[FrameEntry]) -> Result<()> {
+    fn frames(&self, pack: &Id, frames: &[FrameEntry]) -> Result<()> {
         let (store, key) = (self.remote.store(), FileKind::Pack.key(*pack));
         if let [frame] = frames
             && frame.size > Params::MAX_FRAME

@@ -118,7 +118,7 @@ fn expired_content_that_is_missing_is_not_damage() {
     let found = place.fsck();
     assert!(found.sound, "{:?}", found.defects);
     assert_eq!((found.expired, found.affected_commits), (1, 0));
-    // What a later commit needs did not expire.
+    // Content that a later commit needs did not expire.
     place.drop_content(&[]);
     let found = place.fsck();
     assert_eq!((found.sound, found.expired), (false, 1));
@@ -145,12 +145,13 @@ fn a_download_of_expired_content_is_refused_with_the_rule() {
 #[test]
 fn an_upload_of_the_same_files_makes_expired_content_needed_again() {
     let place = place();
-    place.upload("one");
-    place.expire(None, true);
+    let first = place.upload("one").commit.unwrap();
+    place.expire(Some(first), true);
     place.drop_content(&[]);
     assert_eq!((place.fsck().sound, place.fsck().expired), (true, 1));
     let again = place.upload("one").commit.expect("a commit of the files that expired");
-    assert_eq!(place.record(&again).expired, None);
+    let expired = place.record(&again).expired.unwrap();
+    assert_eq!((expired.through, expired.own), (Some(first), false));
     let found = place.fsck();
     assert_eq!((found.sound, found.expired), (true, 0), "{:?}", found.defects);
     assert_eq!(place.upload("one").commit, None);

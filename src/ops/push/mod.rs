@@ -229,7 +229,7 @@ impl Push<'_> {
         let Some(committed) = self.commit(connection, selection, &sent)? else { return Ok(None) };
         connection.note(&committed.all())?;
         connection.remember_sent(&sent)?;
-        if committed.is_unsafe {
+        if committed.must_resend {
             self.send_again(connection, selection)?;
         }
         connection.track_pushed(&selection.moves)?;
@@ -262,7 +262,7 @@ impl Push<'_> {
                 Commit::Done(committed) => {
                     connection.note(&committed.all())?;
                     connection.remember_sent(&sent)?;
-                    if !committed.is_unsafe {
+                    if !committed.must_resend {
                         return Ok(());
                     }
                 }

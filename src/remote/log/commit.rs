@@ -180,7 +180,7 @@ pub struct Committed {
     pub conflicts: Vec<RefName>,
     /// True if a sibling removed files that the push may need, so that the push must send its
     /// content again. Always false in a log without siblings.
-    pub is_unsafe: bool,
+    pub must_resend: bool,
     /// True if the caller should now call [`Log::write_checkpoint`].
     pub wants_checkpoint: bool,
     /// True if the entry is long. After [`Log::renew_checkpoint`], later readers need not read it.
@@ -341,11 +341,11 @@ impl Log {
         let late: Vec<Arc<Entry>> = late.collect();
         let added = proposal.packs.iter().chain(&proposal.meta).chain(&proposal.segments);
         let needed: Vec<Id> = added.map(|file| file.id).chain(proposal.relies_on.clone()).collect();
-        let is_unsafe = !state.now.missing(&needed).is_empty()
+        let must_resend = !state.now.missing(&needed).is_empty()
             || proposal.has_base && late.iter().any(|other| other.removes_files());
         others.extend(late);
         let committed = done(state, entry, others);
-        Ok(Commit::Done(Committed { is_unsafe, ..committed }))
+        Ok(Commit::Done(Committed { must_resend, ..committed }))
     }
 }
 
@@ -354,5 +354,5 @@ fn done(state: &LogState, entry: Arc<Entry>, others: Vec<Arc<Entry>>) -> Committ
     let conflicts = names.filter(|name| state.now.conflicts.contains_key(name)).cloned().collect();
     let wants_checkpoint = entry.number.is_multiple_of(EVERY) && state.is_first(&entry);
     let is_long = entry.least_len() > LONG_ENTRY;
-    Committed { entry, others, conflicts, is_unsafe: false, wants_checkpoint, is_long }
+    Committed { entry, others, conflicts, must_resend: false, wants_checkpoint, is_long }
 }

@@ -557,4 +557,4 @@ macro_rules! as_line {
 
 pub(super) use as_line;
 
-as_line!(RefMove, Renamed, Stored, Settled, Again, Seen, Forgotten);
+as_line!(RefMove, Renamed, Stored, Settled, Again, Seen, Forgotten, GcTimes);

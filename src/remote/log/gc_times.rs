@@ -7,9 +7,6 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-use super::entry::{as_line, words};
 use crate::clock::Span;
 use crate::error::{Error, Result};
 
@@ -47,7 +44,9 @@ impl FromStr for GcTimes {
     type Err = Error;
 
     fn from_str(line: &str) -> Result<Self> {
-        let [grace, prune] = words(line)?;
+        let (grace, prune) = line
+            .split_once(' ')
+            .ok_or_else(|| Error::corrupt(format!("'{}' is not two times", line.escape_debug())))?;
         let time = |word: &str, key: &str| -> Result<Duration> {
             let text = word.strip_prefix(key);
             let span = text.and_then(|text| text.parse::<Span>().ok());
@@ -57,8 +56,6 @@ impl FromStr for GcTimes {
         Ok(GcTimes { grace: time(grace, "grace=")?, prune: time(prune, "prune=")? })
     }
 }
-
-as_line!(GcTimes);
 
 #[cfg(test)]
 mod tests {

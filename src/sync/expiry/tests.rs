@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use super::super::{content_of_history, fetch_missing};
 use super::*;
 use crate::clock::Timestamp;
+use crate::error::ErrorKind;
 use crate::fs::atomic;
 use crate::history::edit::{self, Edit};
 use crate::history::{Commit, EntryMode, Expected};
@@ -17,7 +18,7 @@ use crate::ops::fsck::remote::{Depth, RemoteFsckOptions, fsck_remote};
 use crate::ops::push::{PushOptions, RepairRemoteOptions, push, repair};
 use crate::ops::upload::{UploadOptions, UploadSource, upload};
 use crate::progress::NoProgress;
-use crate::record::{Extra, Record};
+use crate::record::{Expiration, Extra, Record};
 use crate::remote::fault::{FaultStore, Request};
 use crate::remote::log::{self, Proposal, StoredKind};
 use crate::remote::{FileKind, FsStore, Guarantee, Log, RemoteUri, Store, StoreOptions, Wrap};
@@ -157,8 +158,8 @@ fn a_remote_without_expired_content_is_sound() {
 #[test]
 fn a_push_sends_content_that_only_expired_commits_of_the_remote_had() {
     let place = Place::new();
-    place.upload("one");
-    place.expire(None, true);
+    let first = place.upload("one");
+    place.expire(Some(first), true);
     place.push();
     place.retire_packs();
     place.delete_packs();

@@ -22,7 +22,7 @@ pub(crate) struct Lost {
     pub(crate) files: BTreeSet<Id>,
     /// The lost contents of these files: files and chunks that no existing pack has.
     pub(crate) contents: BTreeSet<Id>,
-    /// The number of lost contents that no segment lists.
+    /// The number of lost contents that no segment lists in a pack that is not retired.
     pub(crate) unknown: u64,
 }
 
@@ -58,7 +58,7 @@ impl Lost {
                     manifests.push((place.pack, place.frame, id));
                 }
                 Some(_) => {}
-                None => lost.lose(id, id, index),
+                None => lost.lose(id, id, places),
             }
         }
         view.progress.advance(lost.needed);
@@ -68,9 +68,10 @@ impl Lost {
         Ok(lost)
     }
 
-    fn lose(&mut self, file: Id, content: Id, index: &RemoteIndex) {
+    fn lose(&mut self, file: Id, content: Id, places: Places<'_>) {
         self.files.insert(file);
-        if self.contents.insert(content) && index.locations(&content).is_empty() {
+        // Otherwise, the defect of the pack already covers the content.
+        if self.contents.insert(content) && !places.is_listed(&content) {
             self.unknown += 1;
         }
     }
@@ -94,11 +95,11 @@ impl Lost {
             if let (Some(problem), Some((pack, ..))) = (read.wrong, own.first()) {
                 wrong.push((*pack, problem));
                 for (_, _, id) in own {
-                    self.lose(*id, *id, places.index);
+                    self.lose(*id, *id, places);
                 }
             }
             for (file, chunk) in read.absent {
-                self.lose(file, chunk, places.index);
+                self.lose(file, chunk, places);
             }
         }
         Ok(wrong)

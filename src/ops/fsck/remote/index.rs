@@ -105,6 +105,12 @@ pub(crate) struct Places<'a> {
 }
 
 impl Places<'_> {
+    /// Returns true if a segment lists the content in a pack that is not retired.
+    pub(super) fn is_listed(&self, id: &Id) -> bool {
+        let packs = &self.remote_state.packs;
+        self.index.locations(id).iter().any(|place| packs.contains_key(&place.pack))
+    }
+
     /// Returns a location of `id` that satisfies `need`; prefers one as bytes.
     pub(crate) fn locate(&self, id: &Id, need: Need) -> Option<Location> {
         let wrong = self.files.wrong(FileKind::Pack);

@@ -1,7 +1,5 @@
 //! Tests of retired and deleted files: which names are dead, and when a push must plan again.
 
-use std::sync::Mutex;
-
 use super::*;
 use crate::clock::Moment;
 
@@ -59,6 +57,7 @@ fn a_live_file_is_not_deleted_and_a_file_that_is_added_is_live() {
     let _ = done(log.commit(&mut state, &retires("a")));
     let _ = done(log.commit(&mut state, &deletes("a")));
     let mut entry = entry_of(state.remote_state().number() + 1, 77, &adds("a"));
+    entry.packs = adds("a").packs;
     entry.seen = state.heads();
     let mut now = state.remote_state().clone();
     now.apply(EntryName { number: entry.number, write: None }, &entry);
@@ -161,7 +160,7 @@ fn a_push_learns_that_a_sibling_removed_files_at_the_same_moment() {
     log.refresh(&mut state).unwrap();
     let based = Proposal { has_base: true, ..push("r", "-", "a") };
     let committed = done(log.commit(&mut state, &based));
-    assert!(committed.is_unsafe);
+    assert!(committed.must_resend);
     let again = Proposal { has_base: true, ..push("s", "-", "a") };
-    assert!(!done(log.commit(&mut state, &again)).is_unsafe);
+    assert!(!done(log.commit(&mut state, &again)).must_resend);
 }

@@ -6,7 +6,7 @@ mod files;
 mod renames;
 mod vouching;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -293,11 +293,28 @@ fn after_a_lost_answer_the_entry_is_looked_up() {
 
 #[test]
 fn siblings_keep_both_commits_and_name_the_conflict() {
-    let (log, mut one) = siblings();
+    let inner = Arc::new(MemoryStore::new(Honesty::Declines));
+    let direct = Store::on(Arc::clone(&inner) as _, "memory://test", options());
+    let log = Log::open_or_make(&direct, Protocol::Siblings).unwrap();
+    let mut one = log.load().unwrap();
     done(log.commit(&mut one, &push("r", "-", "x")));
     let mut two = one.clone();
-    let first = done(log.commit(&mut one, &push("r", "x", "a")));
-    let second = done(log.commit(&mut two, &push("r", "x", "b")));
+    // The first writer's entry is stored directly before that of the second writer.
+    let first = Arc::new(Mutex::new(None));
+    let (made, waiting) = (Arc::clone(&first), Mutex::new(Some((log.clone(), one.clone()))));
+    let racing = FaultStore::new(inner, move |_, request, key| {
+        if request == Request::Write && key.starts_with("log/") {
+            let waiting = waiting.lock().unwrap().take();
+            let commit = |(log, mut state): (Log, LogState)| {
+                *made.lock().unwrap() = Some(done(log.commit(&mut state, &push("r", "x", "a"))));
+            };
+            waiting.map(commit);
+        }
+        None
+    });
+    let racing = Log::open(Store::on(Arc::new(racing), "memory://test", options())).unwrap();
+    let second = done(racing.commit(&mut two, &push("r", "x", "b")));
+    let first = first.lock().unwrap().take().unwrap();
     // The second writer lists the log after the first has written, and sees the conflict
     // immediately. The first writer sees it on its next refresh.
     assert_eq!(second.conflicts, [run("r")]);

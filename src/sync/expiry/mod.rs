@@ -4,11 +4,11 @@ use std::collections::{BTreeSet, HashSet};
 
 use super::connection::Connection;
 use super::fetch_missing::content_of_tree;
-use crate::error::{Error, ErrorKind, Result};
-use crate::history::{Expired, Expiry, RecordTree, Visit, find_own_expiration};
+use crate::error::Result;
+use crate::history::{Expired, Expiry, RecordTree};
 use crate::id::Id;
 use crate::name::{RefKind, RefName};
-use crate::record::{Expiration, RunRecord, VersionRecord};
+use crate::record::{RunRecord, VersionRecord};
 use crate::remote::log::RefMove;
 use crate::repo::Repository;
 
@@ -124,48 +124,6 @@ impl Connection<'_> {
         }
         Ok(needed.into_iter().collect())
     }
-}
-
-/// Returns the error for contents of `missing`, if all of them belong to expired commits.
-pub(super) fn expired_error(repo: &Repository, missing: &[Id]) -> Result<Option<Error>> {
-    let history = repo.history();
-    let mut left: HashSet<Id> = missing.iter().copied().collect();
-    let mut newest: Option<Expiration> = None;
-    let own = history.list_refs("refs/")?.refs;
-    let tracked = history.list_refs(crate::name::TRACKING)?.refs;
-    for (name, tip) in own.into_iter().chain(tracked) {
-        if left.is_empty() {
-            break;
-        }
-        let Some(expired) = find_own_expiration(history, &tip)? else { continue };
-        let runs = Expiry::of_refs(history, [(name.kind(), tip)])?;
-        let mut commits: Vec<Id> = runs.commits(history).copied().collect();
-        commits.extend(expired.own.then_some(tip));
-        let before = left.len();
-        for commit in commits {
-            let Some(artifacts) = RecordTree::of_commit(history, &commit)?.artifacts() else {
-                continue;
-            };
-            history.visit_distinct(&artifacts, &mut |entry| {
-                left.remove(&entry.id);
-                Ok(if left.is_empty() { Visit::Stop } else { Visit::Enter })
-            })?;
-        }
-        let is_newer = newest.as_ref().is_none_or(|newest| newest.at < expired.at);
-        if left.len() < before && is_newer {
-            newest = Some(expired);
-        }
-    }
-    let Some(expired) = newest.filter(|_| left.is_empty()) else { return Ok(None) };
-    let contents = match missing.len() {
-        1 => "a content is".to_owned(),
-        count => format!("{count} contents are"),
-    };
-    let message = format!("{contents} no longer kept: {}", expired.describe());
-    Ok(Some(
-        Error::new(ErrorKind::Policy, message)
-            .with_hint("to bring the content back, upload the same files again: art upload"),
-    ))
 }
 
 #[cfg(test)]
