@@ -110,8 +110,9 @@ pub fn export(
         Expansion::default().check(repo.history(), &top.id)?;
     }
     progress.begin("looking", None, Unit::Items);
-    bring(repo, top.as_ref(), progress)?;
-    let content = survey(repo, &resolved, top.as_ref(), progress)?;
+    let stopped = |error| or_interrupted(error, options);
+    bring(repo, top.as_ref(), progress).map_err(stopped)?;
+    let content = survey(repo, &resolved, top.as_ref(), progress).map_err(stopped)?;
     progress.begin("exporting", Some(content.bytes), Unit::Bytes);
     let output = Output::open(options.output.as_deref(), options.force, stream)?;
     let written = write_archive(repo, options, &resolved, top.as_ref(), output, progress);
@@ -126,13 +127,18 @@ pub fn export(
     })
 }
 
-/// Names the file of an archive that could not be written, and the state that was kept.
-fn did_not_finish(error: Error, options: &ExportOptions) -> Error {
+/// Adds the state that an interrupted export leaves.
+fn or_interrupted(error: Error, options: &ExportOptions) -> Error {
     let kept = match options.output {
         Some(_) => "no file was written",
         None => "the archive in the output is incomplete",
     };
-    let error = error.or_interrupted(kept, "run the same command again");
+    error.or_interrupted(kept, "run the same command again")
+}
+
+/// Names the file of an archive that could not be written, and the state that was kept.
+fn did_not_finish(error: Error, options: &ExportOptions) -> Error {
+    let error = or_interrupted(error, options);
     match &options.output {
         Some(path) if error.kind() == ErrorKind::Unavailable => {
             error.context(format!("the export to '{}' failed", path.display()))

@@ -147,7 +147,7 @@ impl Check {
         let objects = history.check_object_files(full, progress)?;
         let remotes = forgotten_remotes(repo);
         let former_tips: Vec<Id> = former_tips(repo).into_iter().chain(added_again(repo)).collect();
-        let mut walk = Walk::new(history, &content, &former_tips, progress)?;
+        let mut walk = Walk::new(history, &content, &former_tips, progress);
         walk.forgotten =
             remotes.iter().map(|one| (one.content(repo, progress), HashSet::new())).collect();
         walk.all(&survey)?;

@@ -101,8 +101,8 @@ impl<'a> Walk<'a> {
         content: &'a ContentCheck,
         former_tips: &[Id],
         progress: &'a dyn Progress,
-    ) -> Result<Self> {
-        Ok(Walk {
+    ) -> Self {
+        Walk {
             history,
             content,
             progress,
@@ -116,7 +116,7 @@ impl<'a> Walk<'a> {
             unknown_contents: HashSet::new(),
             promised: promised(history, former_tips, progress),
             elsewhere: HashSet::new(),
-            expiry: Expiry::of_all(history)?,
+            expiry: Expiry::default(),
             expired_trees: Vec::new(),
             expired: HashSet::new(),
             is_expired: false,
@@ -124,12 +124,15 @@ impl<'a> Walk<'a> {
             damaged_objects: Vec::new(),
             defects: Defects::default(),
             checked: Checked::default(),
-        })
+        }
     }
 
     /// Walks from all refs, then from all logs.
     pub(super) fn all(&mut self, survey: &RefSurvey) -> Result<()> {
         self.progress.begin("checking history", None, Unit::Items);
+        let parsed = survey.refs.iter().filter_map(|(name, id)| Some((name.parse().ok()?, *id)));
+        let kinds = parsed.map(|(name, id): (RefName, Id)| (name.kind(), id));
+        self.expiry = Expiry::of_refs(self.history, kinds)?;
         for (name, id) in &survey.refs {
             self.from(name.clone(), id)?;
         }
