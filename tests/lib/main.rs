@@ -23,6 +23,7 @@ mod damaged;
 mod formats;
 mod frozen_remotes;
 mod fsck_crash;
+mod gc_model;
 mod git;
 mod git_oracle;
 mod golden;
