@@ -4,15 +4,15 @@ use super::*;
 use crate::clock::Moment;
 
 /// A proposal without moves.
-fn proposal() -> Proposal {
+pub(super) fn proposal() -> Proposal {
     Proposal::new("Ada <ada@example.com>", Timestamp::from_seconds(1_800_000_000), "gc")
 }
 
-fn adds(pack: &str) -> Proposal {
+pub(super) fn adds(pack: &str) -> Proposal {
     Proposal { packs: vec![Stored { id: id(pack), size: 5 }], ..proposal() }
 }
 
-fn retires(pack: &str) -> Proposal {
+pub(super) fn retires(pack: &str) -> Proposal {
     Proposal { retired: vec![id(pack)], ..proposal() }
 }
 
@@ -137,30 +137,4 @@ fn an_old_plan_is_not_added_to_a_log_with_siblings() {
     // In a log without siblings, the order of the entries decides, and no clock.
     let (log, mut state) = linear();
     let _ = done(log.commit(&mut state, &old("r")));
-}
-
-#[test]
-fn a_push_learns_that_a_sibling_removed_files_at_the_same_moment() {
-    let inner = Arc::new(MemoryStore::new(Honesty::Declines));
-    let direct = Store::on(Arc::clone(&inner) as _, "memory://test", options());
-    let other = Log::open_or_make(&direct, Protocol::Siblings).unwrap();
-    let mut theirs = other.load().unwrap();
-    let _ = done(other.commit(&mut theirs, &adds("base")));
-    // The other writer's entry appears after this writer has looked, directly before its own.
-    let waiting = Mutex::new(Some(theirs.clone()));
-    let objects = FaultStore::new(inner, move |_, request, key| {
-        if request == Request::Write && key.starts_with("log/") {
-            let state = waiting.lock().unwrap().take();
-            state.map(|mut state| done(other.commit(&mut state, &retires("base"))));
-        }
-        None
-    });
-    let log = Log::open(Store::on(Arc::new(objects), "memory://test", options())).unwrap();
-    let mut state = log.load().unwrap();
-    log.refresh(&mut state).unwrap();
-    let based = Proposal { has_base: true, ..push("r", "-", "a") };
-    let committed = done(log.commit(&mut state, &based));
-    assert!(committed.must_resend);
-    let again = Proposal { has_base: true, ..push("s", "-", "a") };
-    assert!(!done(log.commit(&mut state, &again)).must_resend);
 }

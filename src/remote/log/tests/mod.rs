@@ -3,10 +3,11 @@
 mod checkpoints;
 mod dead_names;
 mod files;
+mod racing;
 mod renames;
 mod vouching;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -289,49 +290,6 @@ fn after_a_lost_answer_the_entry_is_looked_up() {
     let mut state = log.load().unwrap();
     assert_eq!(done(log.commit(&mut state, &push("r", "-", "a"))).entry.number, 1);
     assert_eq!(done(log.commit(&mut state, &push("r", "a", "b"))).entry.number, 2);
-}
-
-#[test]
-fn siblings_keep_both_commits_and_name_the_conflict() {
-    let inner = Arc::new(MemoryStore::new(Honesty::Declines));
-    let direct = Store::on(Arc::clone(&inner) as _, "memory://test", options());
-    let log = Log::open_or_make(&direct, Protocol::Siblings).unwrap();
-    let mut one = log.load().unwrap();
-    done(log.commit(&mut one, &push("r", "-", "x")));
-    let mut two = one.clone();
-    // The first writer's entry is stored directly before that of the second writer.
-    let first = Arc::new(Mutex::new(None));
-    let (made, waiting) = (Arc::clone(&first), Mutex::new(Some((log.clone(), one.clone()))));
-    let racing = FaultStore::new(inner, move |_, request, key| {
-        if request == Request::Write && key.starts_with("log/") {
-            let waiting = waiting.lock().unwrap().take();
-            let commit = |(log, mut state): (Log, LogState)| {
-                *made.lock().unwrap() = Some(done(log.commit(&mut state, &push("r", "x", "a"))));
-            };
-            waiting.map(commit);
-        }
-        None
-    });
-    let racing = Log::open(Store::on(Arc::new(racing), "memory://test", options())).unwrap();
-    let second = done(racing.commit(&mut two, &push("r", "x", "b")));
-    let first = first.lock().unwrap().take().unwrap();
-    // The second writer lists the log after the first has written, and sees the conflict
-    // immediately. The first writer sees it on its next refresh.
-    assert_eq!(second.conflicts, [run("r")]);
-    log.refresh(&mut one).unwrap();
-    assert_eq!(one.remote_state(), two.remote_state());
-    let winner = if first.entry.write < second.entry.write { "a" } else { "b" };
-    let loser = if winner == "a" { "b" } else { "a" };
-    assert_eq!(at(&one, "r"), Some(id(winner)));
-    let sides = &one.remote_state().conflicts[&run("r")];
-    assert_eq!(sides.iter().map(|side| side.commit).collect::<Vec<_>>(), [Some(id(loser))]);
-    // Both sides advance, and each is represented by its newest commit. Then the user chooses one.
-    done(log.commit(&mut one, &push("r", winner, "w2")));
-    let mut resolve = push("r", "w2", "merged");
-    resolve.settled.push(Settled { name: run("r"), commit: Some(id(loser)) });
-    done(log.commit(&mut one, &resolve));
-    assert_eq!(at(&one, "r"), Some(id("merged")));
-    assert!(one.remote_state().conflicts.is_empty());
 }
 
 #[test]
