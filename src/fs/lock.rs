@@ -107,12 +107,26 @@ impl Drop for FileLock {
             // If the mark stays, the next holder searches for leftovers and finds none.
             let _ = self.file.set_len(0);
         }
+        // A child process that another thread is starting has the file open until it runs its
+        // program, so closing the file here would not release the lock yet.
+        let _ = self.file.unlock();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_dropped_lock_is_free_although_a_starting_child_has_the_file_open() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("lock");
+        let lock = FileLock::acquire(&path, Mode::Exclusive, Duration::ZERO).unwrap();
+        let inherited = lock.file.try_clone().unwrap();
+        drop(lock);
+        assert!(FileLock::try_acquire(&path, Mode::Exclusive).unwrap().is_some());
+        drop(inherited);
+    }
 
     #[test]
     fn the_next_holder_sees_the_mark_of_a_killed_holder_once() {
