@@ -234,12 +234,13 @@ fn a_lost_history_pack_is_reported_once_and_the_others_are_not_fetched_again() {
     let lose = "for m in store/meta/*/*.pack; do
         grep -q $(basename $m .pack) store/log/*2.toml && rm $m; done; test -e store/meta";
     sandbox.shell(lose).ok();
-    for most in [6, 4] {
+    for most in [7, 5] {
         let fetched = sandbox.art("-C b fetch -v").fails_with(20);
         assert_eq!(fetched.stderr.matches("is unusable").count(), 1, "{fetched}");
         let (_, traffic) = fetched.stderr.split_once("remote: ").unwrap();
         let requests: u64 = traffic.split(' ').next().unwrap().parse().unwrap();
-        // The new entries, the number after them, and the missing pack.
+        // The new entries, the number after them, the missing pack, and that number again: a
+        // garbage collection on the remote could have moved the objects to another pack.
         assert!(requests <= most, "{fetched}");
     }
     sandbox.art("-C a push --repair").ok();

@@ -1,12 +1,13 @@
 //! `art remote` and `art log --remote`.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use artifacts::Id;
 use artifacts::clock::Timestamp;
-use artifacts::remote::log::{Commit, Proposal, RefMove, Stored};
+use artifacts::remote::log::{Commit, LogState, Proposal, RefMove, Stored};
 use artifacts::remote::{Log, Protocol, RemoteUri, Store, StoreOptions};
 use insta::assert_snapshot;
 
@@ -53,10 +54,22 @@ pub(crate) fn push_apart(sandbox: &Sandbox, name: &str) {
     for state in &mut states {
         log.refresh(state).unwrap();
     }
-    for (state, new) in states.iter_mut().zip(["b", "c"]) {
+    // The entry of the first writer is not visible yet when the second writer looks.
+    let entries = || -> BTreeSet<PathBuf> {
+        let listed = std::fs::read_dir(sandbox.root().join("share/log")).unwrap();
+        listed.map(|entry| entry.unwrap().path()).collect()
+    };
+    let before = entries();
+    let commit = |state: &mut LogState, new: &str| {
         let done = log.commit(state, &proposal("race", &[&format!("{name} a {new}")])).unwrap();
         assert!(matches!(done, Commit::Done(_)), "{done:?}");
-    }
+    };
+    commit(&mut states[0], "b");
+    let first = entries().into_iter().find(|path| !before.contains(path)).unwrap();
+    let hidden = sandbox.root().join("hidden");
+    std::fs::rename(&first, &hidden).unwrap();
+    commit(&mut states[1], "c");
+    std::fs::rename(&hidden, &first).unwrap();
 }
 
 #[test]
@@ -378,7 +391,7 @@ fn remote_show_and_the_log_show_all_pushes() {
         refs/versions/o/p/v1  [ID 4] (new)
         refs/runs/o/q/x  [ID 3] (new)
     -- stderr
-    remote: 4 requests, 0 B sent, 1.7 KiB received
+    remote: 4 requests, 0 B sent, 1.9 KiB received
     ");
     let lines = sandbox.art("log --remote origin -n 1 --json").ok().json_lines();
     assert_eq!(lines.len(), 1);

@@ -466,7 +466,7 @@ pub(crate) fn not_allowed_error(refusal: &Error) -> Error {
     Error::new(ErrorKind::Unsupported, "the server does not allow writing at this URI")
         .with_source(root_cause(refusal))
         .with_hint(
-            "check the host and the path of the URI, and that the server accepts uploads remote_refs: art \
+            "check the host and the path of the URI, and that the server accepts uploads there: art \
              help remote",
         )
 }
