@@ -109,12 +109,26 @@ fn is_here(history: &History, commit: Option<Id>) -> Result<bool> {
 
 /// The recorded facts about the refs, plus the deletions by log entries since the last fetch. A ref
 /// that is merely missing on the remote was not necessarily deleted.
+///
+/// A ref that the remote renamed, and that is behind the ref with the new name, left its old name
+/// there: this repository has undone its own rename, which only a pull can follow.
 fn memory_until_now(
     connection: &Connection<'_>,
+    refs: &Refs<'_>,
     seen: &BTreeMap<RefName, Id>,
 ) -> Result<RefMemory> {
     let mut memory = connection.memory.refs();
-    let there = &connection.state.remote_state().refs;
+    let there = refs.there;
+    for former in &connection.state.remote_state().former_names {
+        if let (Some(ours), None, Some(theirs)) =
+            (refs.here.get(&former.name), there.get(&former.name), there.get(&former.now))
+            && ours != theirs
+            && is_here(refs.history, Some(*theirs))?
+            && refs.history.is_ancestor(ours, theirs)?
+        {
+            memory.note_deleted_there(&former.name, *ours);
+        }
+    }
     let gone = seen.iter().filter(|(name, _)| !there.contains_key(*name));
     let gone: BTreeMap<RefName, Id> = gone.map(|(name, id)| (name.clone(), *id)).collect();
     for name in connection.deleted_by_log(&gone)? {
@@ -230,7 +244,7 @@ fn compare(
     let here = history.refs("refs/")?.into_iter().collect();
     let refs = Refs { history, here, there: &connection.state.remote_state().refs };
     let seen = connection.tracked()?;
-    let memory = memory_until_now(connection, &seen)?;
+    let memory = memory_until_now(connection, &refs, &seen)?;
     let names = asked_for(repo, options, &refs.here, refs.there)?;
     let mut sides = refs.sides(&names);
     let (mut compared, mut departed) = ref_relations(repo, &memory, &sides)?;
