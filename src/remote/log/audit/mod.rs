@@ -342,7 +342,15 @@ impl Reading {
     fn compare(&mut self, name: EntryName) {
         if let Some(state) = self.checkpoint.as_ref().filter(|state| base(state).last == Some(name))
         {
-            self.is_same = Some(*base(state) == self.audit.remote_state);
+            let now = &self.audit.remote_state;
+            // A restored entry is another file with the same changes.
+            let is_restored =
+                self.writes.values().any(|(entry, digest)| *entry == name && digest.is_none());
+            self.is_same = Some(if is_restored {
+                RemoteState { last_digest: now.last_digest, ..base(state).clone() } == *now
+            } else {
+                base(state) == now
+            });
         }
     }
 
