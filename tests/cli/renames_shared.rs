@@ -1,5 +1,5 @@
-//! Renames and transfers between two machines: chains, swaps, reused names, undo, and pushes of one
-//! of the names.
+//! Renames and transfers between two machines: chains, swaps, reused names, undo, and pushes that
+//! name only one side of a rename.
 
 use crate::common::Sandbox;
 use crate::push::{json, push_apart_after, shared, stage};

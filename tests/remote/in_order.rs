@@ -132,8 +132,8 @@ impl Drop for Ended {
     }
 }
 
-/// Starts a server and writes a program `ssh` into `directory` that connects to it. Returns the number
-/// of refused writes, or `None` if `sftp-server` or `bash` is not installed.
+/// Starts a server and writes a program `ssh` into `directory` that connects to it. Returns a count of
+/// the refused writes. Returns `None` if `sftp-server` or `bash` is not installed.
 fn start(directory: &Path) -> Option<Arc<AtomicU64>> {
     let program = PROGRAMS.iter().map(PathBuf::from).find(|file| file.is_file());
     let (Some(program), true) = (program, Path::new("/bin/bash").is_file()) else {
