@@ -75,8 +75,16 @@ impl Backwards {
         Ok(Backwards { file, path, position, block: BLOCK, pending, longest })
     }
 
-    /// Returns the line before the last returned one.
+    /// Returns the line before the last returned one. Returns no line after an error, so that
+    /// a caller that ignores errors ends.
     pub(super) fn next_line(&mut self) -> Result<Option<Line>> {
+        self.find_line().inspect_err(|_| {
+            self.position = 0;
+            self.pending.clear();
+        })
+    }
+
+    fn find_line(&mut self) -> Result<Option<Line>> {
         let mut searched = 0;
         loop {
             let body = self.pending.strip_suffix(b"\n").unwrap_or(&self.pending);
@@ -160,9 +168,11 @@ mod tests {
         let path = directory.path().join("log");
         crate::fs::atomic::append(&path, &vec![0; 32 << 20]).unwrap();
         let mut backwards = Backwards::open(&path).unwrap();
-        let error = backwards.next_line().unwrap_err();
+        let error = backwards.find_line().unwrap_err();
         assert!(error.message().ends_with("contains zero bytes"), "{error}");
         assert!(backwards.position > 16 << 20, "less than half was read");
+        backwards.next_line().unwrap_err();
+        assert_eq!(backwards.next_line().unwrap(), None, "an error ends the lines");
     }
 
     proptest! {

@@ -189,7 +189,7 @@ impl History {
     /// Removes unreadable lines from the logs, and keeps the old files in `damaged/`. Returns the
     /// changed logs, below the repository's directory.
     pub fn clean_logs(&self, timeout: Duration) -> Result<Vec<PathBuf>> {
-        let _lock = RefsLock::acquire(self, timeout)?;
+        let _lock = RefsLock::acquire_unsettled(self, timeout)?;
         let mut cleaned = Vec::new();
         let is_line = |line: &[u8]| reflog::is_line(line);
         for name in self.logs()? {

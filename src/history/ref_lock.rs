@@ -35,12 +35,20 @@ pub(super) struct RefsLock<'h> {
 impl<'h> RefsLock<'h> {
     /// Acquires the lock, waiting up to `timeout`, and settles unfinished operations.
     pub(super) fn acquire(history: &'h History, timeout: Duration) -> Result<Self> {
+        let mut refs = Self::acquire_unsettled(history, timeout)?;
+        refs.settle()?;
+        Ok(refs)
+    }
+
+    /// Like [`RefsLock::acquire`], but does not need a readable operation log. The holder must not
+    /// move refs.
+    pub(super) fn acquire_unsettled(history: &'h History, timeout: Duration) -> Result<Self> {
         // Limit the timeout, because adding a very long one overflows.
         let deadline = Instant::now() + timeout.min(Duration::from_secs(u64::from(u32::MAX)));
         let path = history.git_dir().join("refs.lock");
         let mut lock = FileLock::acquire(&path, Mode::Exclusive, timeout)?;
         let was_left = lock.begin_work()?;
-        let mut refs = RefsLock {
+        let refs = RefsLock {
             history,
             deadline,
             directory: PathBuf::new(),
@@ -51,7 +59,6 @@ impl<'h> RefsLock<'h> {
             refs.remove_left_files()?;
         }
         history.complete_config()?;
-        refs.settle()?;
         Ok(refs)
     }
 

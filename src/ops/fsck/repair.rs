@@ -63,6 +63,11 @@ pub(super) fn repair(
     progress: &dyn Progress,
 ) -> Result<Vec<Repair>> {
     let mut repairs = Vec::new();
+    if !found.survey.damage.is_empty() {
+        // Refs are restored from the logs, so the logs must be readable first.
+        let cleaned = repo.history().clean_logs(repo.settings().lock_timeout)?;
+        repairs.extend(cleaned.into_iter().map(|log| Repair::CleanedLog { log }));
+    }
     if !found.misnamed.is_empty() {
         let timeout = repo.settings().lock_timeout;
         let dropped = repo.history().drop_unlogged(&found.misnamed, timeout)?;
@@ -75,8 +80,6 @@ pub(super) fn repair(
         repairs.extend(
             restored.into_iter().map(|one| Repair::RestoredRef { name: one.name, id: one.id }),
         );
-        let cleaned = repo.history().clean_logs(repo.settings().lock_timeout)?;
-        repairs.extend(cleaned.into_iter().map(|log| Repair::CleanedLog { log }));
     }
     set_objects_aside(repo, found, &mut repairs)?;
     let session = repo.content().begin_repair()?;
