@@ -1,7 +1,6 @@
 //! Removes content that is stored elsewhere or no longer wanted. At every moment, the index names
 //! only existing content.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -9,14 +8,14 @@ use serde::Serialize;
 use super::copy::FrameCopier;
 use super::needed_places::{NeededPlace, NeededPlaces, needed_frames, stored};
 use super::packer::FullPack;
+use super::prepared_drop::PreparedDrop;
 use super::segments::SegmentSet;
 use super::spill::SegmentSpill;
 use super::verify::indexed_members;
 use super::{ContentStore, Session};
 use crate::error::{ErrorKind, IoResultExt, Result};
-use crate::fs::{atomic, fault};
 use crate::id::Id;
-use crate::pack::{FrameEntry, Keep, Location, MemberKind, PackIndex, merge};
+use crate::pack::{FrameEntry, Location, MemberKind, PackIndex};
 use crate::progress::{Progress, Unit, check_interrupt};
 
 /// The amount of removed content, or in a dry run the amount to remove.
@@ -31,6 +30,15 @@ pub struct Dropped {
     pub bytes_freed: u64,
     /// Bytes of frames copied into new packs.
     pub bytes_rewritten: u64,
+}
+
+/// The packs to rewrite.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RewriteRule {
+    /// Rewrite a pack if that frees at least half of it.
+    FreesHalf,
+    /// Rewrite a pack if that frees any frame.
+    FreesAny,
 }
 
 impl ContentStore {
@@ -51,11 +59,31 @@ impl ContentStore {
         is_kept: &dyn Fn(&Id) -> bool,
         progress: &dyn Progress,
     ) -> Result<Dropped> {
+        let prepared = self.prepare_drop(session, is_kept, RewriteRule::FreesHalf, progress)?;
+        match session {
+            Some(_) => prepared.apply(&[]),
+            None => Ok(prepared.dropped()),
+        }
+    }
+
+    /// Prepares [`ContentStore::drop_content`] beside running writers: chooses the packs, and copies
+    /// kept frames into new packs, which are durable and not in the index yet. Nothing is removed
+    /// before [`PreparedDrop::apply`].
+    ///
+    /// The caller holds the lock that excludes removals.
+    pub fn prepare_drop<'a>(
+        &'a self,
+        session: Option<&'a Session>,
+        is_kept: &'a dyn Fn(&Id) -> bool,
+        rule: RewriteRule,
+        progress: &dyn Progress,
+    ) -> Result<PreparedDrop<'a>> {
         let segments = self.refresh()?;
         let kept = Kept::find(self, &segments, is_kept, progress)?;
         let mut cut = Cut {
             store: self,
             segments: &segments,
+            rule,
             manifests: kept.manifests,
             output: session.map(|session| Output {
                 session,
@@ -64,7 +92,9 @@ impl ContentStore {
             }),
             entries: 0,
             made: Vec::new(),
+            copied: Vec::new(),
             gone: Vec::new(),
+            stays: Vec::new(),
             dropped: Dropped::default(),
         };
         progress.begin("choosing packs", Some(kept.places.packs() as u64), Unit::Items);
@@ -72,43 +102,7 @@ impl ContentStore {
             cut.take(pack, places, progress)?;
             progress.advance(1);
         }
-        cut.finish()
-    }
-
-    /// Replaces the whole index with `fresh`. At every moment, the index has all chunks of all its
-    /// manifests: the old index first becomes a single file, which a single step removes.
-    fn replace_index(
-        &self,
-        session: &Session,
-        old: &SegmentSet,
-        fresh: SegmentSpill<'_>,
-    ) -> Result<()> {
-        let mut old_files: Vec<PathBuf> =
-            old.all().iter().map(|segment| segment.path().to_owned()).collect();
-        if old_files.len() > 1 {
-            let views: Vec<_> = old.all().iter().map(|segment| segment.view()).collect();
-            let merged =
-                self.write_segment(session, |out| merge(&views, Keep::OnePlace, &|_| false, out))?;
-            old_files.retain(|path| *path != merged);
-            self.remove_segments(&old_files)?;
-            old_files = vec![merged];
-        }
-        if let Some(written) = fresh.finish()? {
-            let path = self.index_dir().join(format!("{}.idx", written.checksum));
-            written.file.persist(&path)?;
-            old_files.retain(|old| *old != path);
-        }
-        self.remove_segments(&old_files)?;
-        self.refresh()?;
-        Ok(())
-    }
-
-    fn remove_segments(&self, files: &[PathBuf]) -> Result<()> {
-        for path in files {
-            atomic::remove_file(path)?;
-            fault::reached("segment removed")?;
-        }
-        atomic::sync_dir(&self.index_dir())
+        cut.finish(is_kept)
     }
 }
 
@@ -170,17 +164,22 @@ impl Kept {
 }
 
 /// Separates the content to keep from the content to remove.
-struct Cut<'a> {
+struct Cut<'a, 's> {
     store: &'a ContentStore,
-    segments: &'a Arc<SegmentSet>,
+    segments: &'s Arc<SegmentSet>,
+    rule: RewriteRule,
     manifests: Vec<Id>,
     /// `None` in a dry run.
     output: Option<Output<'a>>,
     entries: u64,
-    /// New packs.
-    made: Vec<Id>,
-    /// Packs to remove.
-    gone: Vec<Id>,
+    /// New packs, with their sizes.
+    made: Vec<(Id, u64)>,
+    /// The blobs and chunks of new packs.
+    copied: Vec<Id>,
+    /// Packs to remove, with their sizes.
+    gone: Vec<(Id, u64)>,
+    /// Packs that stay.
+    stays: Vec<Id>,
     dropped: Dropped,
 }
 
@@ -192,7 +191,7 @@ struct Output<'a> {
     contents: SegmentSpill<'a>,
 }
 
-impl Cut<'_> {
+impl<'a> Cut<'a, '_> {
     /// Decides what to do with one pack; `places` are the locations of its kept content.
     fn take(&mut self, pack: &Id, places: &[NeededPlace], progress: &dyn Progress) -> Result<()> {
         check_interrupt(progress)?;
@@ -204,7 +203,7 @@ impl Cut<'_> {
             Err(error) => return Err(error),
         };
         if places.is_empty() {
-            self.gone.push(*pack);
+            self.gone.push((*pack, size));
             self.dropped.bytes_freed += size;
             return Ok(());
         }
@@ -219,10 +218,15 @@ impl Cut<'_> {
         let needed = needed_frames(&index, pack, places)?;
         let frames = || needed.iter().map(|number| &index.frames[*number as usize]);
         let bytes = stored(frames());
-        if 2 * bytes > size {
+        let is_worth_it = match self.rule {
+            RewriteRule::FreesHalf => 2 * bytes <= size,
+            RewriteRule::FreesAny => needed.len() < index.frames.len(),
+        };
+        if !is_worth_it {
+            self.stays.push(*pack);
             return self.add_contents(*pack, index);
         }
-        self.gone.push(*pack);
+        self.gone.push((*pack, size));
         self.dropped.bytes_rewritten += bytes;
         self.dropped.bytes_freed += size;
         if self.output.is_none() {
@@ -253,7 +257,9 @@ impl Cut<'_> {
     fn add_new(&mut self, full: FullPack) -> Result<()> {
         let FullPack { file, id, bytes, index } = full;
         file.persist(&self.store.pack_path(&id))?;
-        self.made.push(id);
+        self.made.push((id, bytes));
+        let bytes_of = index.members.iter().filter(|it| it.kind != MemberKind::Manifest);
+        self.copied.extend(bytes_of.map(|member| member.id));
         self.dropped.bytes_freed = self.dropped.bytes_freed.saturating_sub(bytes);
         self.add_contents(id, index)
     }
@@ -270,26 +276,30 @@ impl Cut<'_> {
         }
     }
 
-    /// Applies the cut. First the new packs become durable, then the index names only the kept
-    /// content, then the old packs are removed.
-    fn finish(mut self) -> Result<Dropped> {
+    /// Closes the last new pack.
+    fn finish(mut self, is_kept: &'a dyn Fn(&Id) -> bool) -> Result<PreparedDrop<'a>> {
         let last = self.output.as_mut().map(|output| output.copier.finish()).transpose()?;
         if let Some(full) = last.flatten() {
             self.add_new(full)?;
         }
         self.made.sort_unstable();
-        self.gone.retain(|pack| self.made.binary_search(pack).is_err());
+        self.copied.sort_unstable();
+        let made = &self.made;
+        self.gone.retain(|(pack, _)| made.binary_search_by_key(pack, |(id, _)| *id).is_err());
         self.dropped.packs = self.gone.len() as u64;
         self.dropped.contents = self.segments.size().0.saturating_sub(self.entries);
-        let is_unchanged = self.dropped.packs + self.dropped.contents == 0;
-        let Some(output) = self.output.filter(|_| !is_unchanged) else { return Ok(self.dropped) };
-        self.store.replace_index(output.session, self.segments, output.contents)?;
-        for pack in &self.gone {
-            atomic::remove_file(&self.store.pack_path(pack))?;
-            fault::reached("pack removed")?;
-        }
-        atomic::sync_dir(&self.store.packs_dir())?;
-        Ok(self.dropped)
+        Ok(PreparedDrop {
+            store: self.store,
+            before: Arc::clone(self.segments),
+            output: self.output.map(|output| (output.session, output.contents)),
+            is_kept,
+            manifests: self.manifests,
+            made: self.made,
+            copied: self.copied,
+            gone: self.gone,
+            stays: self.stays,
+            dropped: self.dropped,
+        })
     }
 }
 

@@ -76,6 +76,14 @@ impl ContentStore {
         Ok(session)
     }
 
+    /// Begins a garbage collection: like [`ContentStore::begin`], but adds all complete packs to the
+    /// index, because only packs in the index are removed.
+    pub fn begin_collection(&self) -> Result<Session> {
+        let (session, _) = self.begin_session()?;
+        self.adopt_orphans(&session)?;
+        Ok(session)
+    }
+
     /// Begins a repair: sweeps as [`ContentStore::begin`] does, but adds nothing to the index,
     /// which may itself need repair.
     pub fn begin_repair(&self) -> Result<Session> {
