@@ -37,9 +37,10 @@ impl DamagedFile {
 }
 
 /// The files that contain objects.
-struct ObjectFiles {
-    indexes: Vec<PathBuf>,
-    loose: Vec<(Id, PathBuf)>,
+pub(super) struct ObjectFiles {
+    /// The indexes of packs.
+    pub(super) indexes: Vec<PathBuf>,
+    pub(super) loose: Vec<(Id, PathBuf)>,
 }
 
 impl History {
@@ -127,7 +128,8 @@ impl History {
         read::is_file(&self.git_dir.join(&path)).unwrap_or(true).then_some(path)
     }
 
-    fn object_files(&self) -> Result<ObjectFiles> {
+    /// Lists the files that contain objects.
+    pub(super) fn object_files(&self) -> Result<ObjectFiles> {
         let root = self.objects_dir();
         let mut files = ObjectFiles { indexes: Vec::new(), loose: Vec::new() };
         for directory in list(&root)? {

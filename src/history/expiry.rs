@@ -69,6 +69,56 @@ impl Expiry {
         Ok(())
     }
 
+    /// Excludes content that was not expired at an earlier time: `values` are targets that refs
+    /// had then. Undoing the operations since brings these targets back.
+    pub(crate) fn at_all_times(
+        mut self,
+        history: &History,
+        values: impl IntoIterator<Item = (RefKind, Id)>,
+    ) -> Result<Self> {
+        let mut seen = HashSet::new();
+        for (kind, id) in values {
+            match kind {
+                RefKind::Run if !self.runs.is_empty() => self.keep_run(history, id, &mut seen)?,
+                RefKind::Tag => {
+                    let commit = tolerate(history.peel(&id))?;
+                    self.tagged.extend(commit.into_iter().chain([id]));
+                }
+                _ => {}
+            }
+        }
+        Ok(self)
+    }
+
+    /// Keeps the uploads of a run that are not expired according to the record at `tip`.
+    fn keep_run(
+        &mut self,
+        history: &History,
+        tip: Id,
+        seen: &mut HashSet<(Id, Option<Id>)>,
+    ) -> Result<()> {
+        let read = |id: &Id| -> Result<_> {
+            let Some((commit, tree)) = tolerate(RecordTree::with_commit(history, id))? else {
+                return Ok(None);
+            };
+            let record = tolerate(tree.record::<RunRecord>(history))?.flatten();
+            Ok(record.map(|record| (commit.parents.first().copied(), record)))
+        };
+        let Some((_, record)) = read(&tip)? else { return Ok(()) };
+        let through = record.expired.and_then(|expired| expired.through);
+        let mut next = Some(tip).filter(|tip| Some(*tip) != through);
+        while let Some(id) = next.filter(|id| seen.insert((*id, through))) {
+            match read(&id)? {
+                Some((parent, its)) if its.uuid == record.uuid => {
+                    self.runs.remove(&id);
+                    next = parent.filter(|parent| Some(*parent) != through);
+                }
+                _ => break,
+            }
+        }
+        Ok(())
+    }
+
     /// Returns true if the content of `commit` expired.
     pub fn is_expired(&self, history: &History, commit: &Id) -> Result<bool> {
         self.is_expired_if(history, commit, &mut || is_own_expired(history, commit))

@@ -60,7 +60,8 @@ pub(super) fn pack_header(count: u32) -> [u8; 12] {
     data::header::encode(data::Version::V2, count)
 }
 
-fn crc32(bytes: &[u8]) -> u32 {
+/// The checksum of a pack entry, for the index.
+pub(super) fn crc32(bytes: &[u8]) -> u32 {
     let mut crc = flate2::Crc::new();
     crc.update(bytes);
     crc.sum()

@@ -323,7 +323,10 @@ impl History {
             let has = |known: &ReflogEntry| {
                 (known.old, known.new, known.time) == (entry.old, entry.new, entry.time)
             };
-            if !known.iter().any(has) {
+            // A garbage collection cuts the lines of commits that it removes.
+            let is_gone = |id: &Id| matches!(self.try_kind(id), Ok(None));
+            let was_cut = entry.old.iter().chain(&entry.new).any(is_gone);
+            if !known.iter().any(has) && !was_cut {
                 lines.push((entry, false));
             }
         }

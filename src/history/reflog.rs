@@ -27,7 +27,7 @@ use crate::id::Id;
 use crate::name::RefName;
 
 /// The longest line of a reflog that is taken into memory: a line holds two ids, a name and a subject.
-const MAX_LINE: u64 = 1 << 20;
+pub(super) const MAX_LINE: u64 = 1 << 20;
 
 /// The longest subject, in bytes.
 const MAX_SUBJECT: usize = 200;
@@ -65,7 +65,7 @@ impl ReflogEntry {
     }
 
     /// Parses a line without its line feed. Returns `None` if it is invalid.
-    fn parse(line: &[u8]) -> Option<Self> {
+    pub(super) fn parse(line: &[u8]) -> Option<Self> {
         let (old, rest) = line.split_at_checked(Id::HEX_LEN)?;
         let (new, rest) = rest.strip_prefix(b" ")?.split_at_checked(Id::HEX_LEN)?;
         let rest = rest.strip_prefix(b" ")?;

@@ -80,7 +80,7 @@ struct Plan {
 /// The lock on refs, held from reading them to moving them. No other process moves refs in between.
 /// Dropping it releases the lock.
 #[derive(Debug)]
-pub struct RefsGuard<'h>(RefsLock<'h>);
+pub struct RefsGuard<'h>(pub(super) RefsLock<'h>);
 
 impl History {
     /// Waits up to `timeout` for other writers of refs, then locks them out.
