@@ -9,7 +9,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::history::{DamagedRef, Expected, RefPage, Revision};
 use crate::id::Id;
 use crate::name::{Name, ProjectName, RefKind, RefName};
+use crate::progress::NoProgress;
 use crate::repo::Repository;
+use crate::sync::is_available;
 
 /// A tag of the repository's default project to create, move or delete.
 #[derive(Debug, Clone, Setters)]
@@ -136,6 +138,10 @@ fn find_target(repo: &Repository, revision: &Revision) -> Result<Id> {
         return Err(Error::invalid(format!(
             "'{revision}' is a project; a tag points at a run or version"
         )));
+    }
+    if repo.history().was_collected()? && !is_available(repo, &resolved.commit, &NoProgress)? {
+        return Err(Error::not_found(format!("art gc removed content of '{revision}'"))
+            .with_hint("name a run, a version or a later commit: art log --all"));
     }
     Ok(resolved.commit)
 }

@@ -51,6 +51,11 @@ pub(crate) fn added_again(repo: &Repository) -> Vec<Id> {
     all.flat_map(|remote| remote.commits).collect()
 }
 
+/// The commits whose content removed and moved remotes had.
+pub(super) fn commits_of_removed(repo: &Repository) -> impl Iterator<Item = Id> {
+    read(repo).into_iter().flat_map(|remote| remote.commits)
+}
+
 /// The contents that are missing locally and that, as far as known, only the remote called `name`
 /// has; sorted.
 pub(crate) fn only_on(repo: &Repository, name: &Name, progress: &dyn Progress) -> Result<Vec<Id>> {

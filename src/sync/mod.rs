@@ -24,6 +24,7 @@ mod reached;
 mod record_uuid;
 mod ref_memory;
 mod ref_relation;
+mod remembered;
 mod remote_directory;
 mod remote_file;
 mod remote_memory;
@@ -57,6 +58,7 @@ pub(crate) use record_uuid::uuid_of;
 pub(crate) use ref_memory::RefMemory;
 pub use ref_relation::RefRelation;
 pub(crate) use ref_relation::{RefSides, ref_relations};
+pub(crate) use remembered::{is_available, remembered_commits};
 pub(crate) use remote_directory::{
     check_directory, check_remote_directory, not_a_directory_error, not_writable_error, was_used,
 };

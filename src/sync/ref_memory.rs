@@ -112,6 +112,13 @@ impl RefMemory {
         self.notes.agreed.get(name) == Some(&None)
     }
 
+    /// All recorded commits.
+    pub(super) fn commits(&self) -> impl Iterator<Item = &Id> {
+        let Notes { deleted_there, replaced, agreed, given_up } = &self.notes;
+        let of_refs = deleted_there.values().chain(given_up.values());
+        of_refs.chain(replaced.values().flatten()).chain(agreed.values().flatten())
+    }
+
     /// The commits of replaced refs that the remote had under `name`.
     pub(super) fn replaced(&self, name: &RefName) -> impl Iterator<Item = &Id> {
         self.notes.replaced.get(name).into_iter().flatten()

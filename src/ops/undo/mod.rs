@@ -7,6 +7,7 @@
 
 mod plan;
 mod record;
+mod window;
 
 use derive_setters::Setters;
 use serde::Serialize;

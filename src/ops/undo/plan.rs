@@ -1,6 +1,7 @@
 //! The plan of an undo: its effect on each ref of the operation.
 
 use super::record::{ProjectRevert, VersionRevert};
+use super::window::check_not_collected;
 use super::{RecordChange, UndoEffect, UndoneRecord, shown};
 use crate::catalog::version::LoadedVersion;
 use crate::error::{Error, Result};
@@ -45,6 +46,7 @@ impl Plan {
                 .with_hint("list the operations: art operations"));
         };
         let states = undoable.check(history)?;
+        check_not_collected(repo, &undoable.operation)?;
         let operation = undoable.operation;
         let moved: Vec<Moved<'_>> = operation
             .changes
