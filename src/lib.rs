@@ -116,6 +116,7 @@ pub use ops::evict::{EvictOptions, EvictOutcome, evict};
 pub use ops::export::{ExportOptions, ExportOutcome, export};
 pub use ops::fetch::{FetchOptions, FetchOutcome, fetch};
 pub use ops::fsck::{FsckOptions, FsckOutcome, fsck};
+pub use ops::gc::{GcOptions, GcOutcome, gc};
 pub use ops::get::{GetOptions, VersionDetails, get};
 pub use ops::history::{HistoryOptions, HistoryOutcome, history};
 pub use ops::init::{InitOutcome, init};

@@ -91,7 +91,7 @@ const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
-static KEYS: [Key; 25] = [
+static KEYS: [Key; 27] = [
     fixed(
         "content.chunk_avg",
         ValueKind::Size(4 * KIB, 4 * MIB),
@@ -143,6 +143,20 @@ static KEYS: [Key; 25] = [
         ValueKind::Integer(0, 1024),
         "0",
         "The number of threads for a download. 0 means one thread per core.",
+    ),
+    key(
+        "gc.keep-operations",
+        ValueKind::Integer(0, 1_000_000),
+        "100",
+        "The number of newest operations that `art gc` keeps for undo, whatever their age. This \
+         protects against a clock that jumped.",
+    ),
+    key(
+        "gc.prune",
+        ValueKind::Duration(100 * 365 * 86_400),
+        "30d",
+        "The age from which `art gc` removes commits and content that no ref needs. Until then, \
+         operations can be undone.",
     ),
     key("hooks.enabled", ValueKind::Boolean, "true", "Run the programs in `.artifacts/hooks/`."),
     key(

@@ -76,6 +76,13 @@ impl Config {
         })
     }
 
+    /// Returns the age from which a garbage collection removes what no ref needs, and the number of
+    /// newest operations that it keeps for undo.
+    pub fn gc(&self) -> Result<(Duration, usize)> {
+        let operations = usize::try_from(self.integer("gc.keep-operations")?).unwrap_or(0);
+        Ok((self.duration("gc.prune")?, operations))
+    }
+
     /// Returns the number of upload threads, or `None` for one per core.
     pub fn upload_threads(&self) -> Result<Option<usize>> {
         self.threads("upload.threads")

@@ -12,7 +12,7 @@
 //! | change versions and projects | [`update`], [`copy`], [`transfer`], [`delete`], [`project`], [`policy`] |
 //! | share | [`remote`], [`push`], [`fetch`], [`pull`], [`clone`](mod@clone), [`resolve`], [`evict`] |
 //! | look back and undo | [`log`], [`show`], [`reflog`], [`operations`], [`undo`], [`redo`] |
-//! | keep the repository sound | [`fsck`], [`du`] |
+//! | keep the repository sound | [`fsck`], [`gc`], [`du`] |
 //!
 //! To add a verb, add a file to this folder and to `bin/art/commands`.
 
@@ -27,6 +27,7 @@ pub mod evict;
 pub mod export;
 pub mod fetch;
 pub mod fsck;
+pub mod gc;
 pub mod get;
 pub mod history;
 pub mod init;

@@ -23,6 +23,8 @@ use crate::fs::read;
 const LOCK: &str = "lock";
 /// The file that a process holds while it waits for the exclusive lock.
 const GATE: &str = "gate";
+/// The file that a garbage collection holds from its start to its end.
+const COLLECTION: &str = "gc.lock";
 
 /// The number of shared locks that the users of one [`Repository`] hold.
 pub(super) type SharedLocks = Arc<AtomicUsize>;
@@ -51,6 +53,21 @@ impl Repository {
     /// Locks out every other writer.
     pub fn lock_exclusive(&self) -> Result<RepositoryLock> {
         self.lock_within(Mode::Exclusive, self.settings.lock_timeout)
+    }
+
+    /// Locks out every other garbage collection, without waiting. Writers go on.
+    pub(crate) fn lock_collection(&self) -> Result<FileLock> {
+        let path = self.directory.join(COLLECTION);
+        FileLock::acquire(&path, Mode::Exclusive, Duration::ZERO).map_err(|error| {
+            match error.kind() {
+                ErrorKind::Locked => {
+                    let message = "another garbage collection is running in this repository";
+                    Error::new(ErrorKind::Locked, message).with_hint("wait until it has finished")
+                }
+                ErrorKind::Unauthorized => self.read_only_error(error),
+                _ => error,
+            }
+        })
     }
 
     /// Like [`Repository::lock_shared`], but does not wait: `None` if another process holds the lock

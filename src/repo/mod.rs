@@ -40,7 +40,7 @@ pub(crate) use git_exclude::exclude as exclude_from_git;
 pub use lock::RepositoryLock;
 pub use remotes::RemoteConfig;
 pub(crate) use remotes::remote_exists;
-pub use settings::{HookSettings, HookTrust, Identity, Settings, TransferSettings};
+pub use settings::{GcSettings, HookSettings, HookTrust, Identity, Settings, TransferSettings};
 pub(crate) use work_tree::Located;
 pub use work_tree::WorkTree;
 

@@ -70,6 +70,21 @@ impl Default for HookSettings {
     }
 }
 
+/// The settings for garbage collections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GcSettings {
+    /// Operations that are younger can be undone.
+    pub prune: Duration,
+    /// The number of newest operations that can be undone, whatever their age.
+    pub keep_operations: usize,
+}
+
+impl Default for GcSettings {
+    fn default() -> Self {
+        GcSettings { prune: Duration::from_hours(30 * 24), keep_operations: 100 }
+    }
+}
+
 /// The settings for transfers to and from remotes.
 #[derive(Clone)]
 pub struct TransferSettings {
@@ -158,6 +173,8 @@ pub struct Settings {
     pub seed: u64,
     /// The settings for local hooks.
     pub hooks: HookSettings,
+    /// The settings for garbage collections.
+    pub gc: GcSettings,
     /// The settings for transfers to and from remotes.
     pub transfer: TransferSettings,
 }
@@ -178,6 +195,7 @@ impl Default for Settings {
             limits: WalkLimits::default(),
             seed: 0,
             hooks: HookSettings::default(),
+            gc: GcSettings::default(),
             transfer: TransferSettings::default(),
         }
     }

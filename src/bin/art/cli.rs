@@ -42,6 +42,7 @@ verbs! {
         Log log
         Show show
         Fsck fsck
+        Gc gc
         Du du
         Ls ls
         Cat cat

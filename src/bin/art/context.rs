@@ -13,7 +13,8 @@ use artifacts::history::WalkLimits;
 use artifacts::progress::Progress;
 use artifacts::remote::{Ledger, TrafficCount};
 use artifacts::repo::{
-    DIRECTORY, HookSettings, HookTrust, Identity, Repository, Settings, TransferSettings,
+    DIRECTORY, GcSettings, HookSettings, HookTrust, Identity, Repository, Settings,
+    TransferSettings,
 };
 use artifacts::{Name, ProjectName, Result};
 
@@ -154,6 +155,7 @@ impl<'a> Context<'a> {
         let defaults = Settings::default();
         let content = config.content()?;
         let (entries, depth) = config.tree_limits()?;
+        let (prune, keep_operations) = config.gc()?;
         let project = config.project()?.unwrap_or(defaults.project);
         let seed = self.env.seed()?.unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().0);
         Ok(Settings {
@@ -176,6 +178,7 @@ impl<'a> Context<'a> {
             limits: WalkLimits { entries, depth },
             seed,
             hooks: self.hooks(config)?,
+            gc: GcSettings { prune, keep_operations },
             transfer: TransferSettings {
                 jobs: config.transfer_jobs()?,
                 bandwidth: config.transfer_bandwidth()?,

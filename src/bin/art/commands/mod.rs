@@ -43,6 +43,7 @@ pub(crate) mod evict;
 pub(crate) mod export;
 pub(crate) mod fetch;
 pub(crate) mod fsck;
+pub(crate) mod gc;
 pub(crate) mod get;
 pub(crate) mod history;
 pub(crate) mod init;
