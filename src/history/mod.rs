@@ -244,7 +244,7 @@ impl History {
     }
 
     /// Discards cached information of gix, and opens the repository again.
-    fn reopen(&self) -> Result<()> {
+    pub(crate) fn reopen(&self) -> Result<()> {
         let fresh = Arc::new(open_repository(&self.git_dir)?);
         *self.repo.write().unwrap_or_else(PoisonError::into_inner) = fresh;
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();

@@ -8,6 +8,7 @@
 //! for a process that waits for this writer. In this process, a counter shows that; a writer in a
 //! process that such a writer waits for, such as a hook, passes after half of its time.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -58,15 +59,16 @@ impl Repository {
     /// Locks out every other garbage collection, without waiting. Writers go on.
     pub(crate) fn lock_collection(&self) -> Result<FileLock> {
         let path = self.directory.join(COLLECTION);
-        FileLock::acquire(&path, Mode::Exclusive, Duration::ZERO).map_err(|error| {
-            match error.kind() {
-                ErrorKind::Locked => {
-                    let message = "another garbage collection is running in this repository";
-                    Error::new(ErrorKind::Locked, message).with_hint("wait until it has finished")
-                }
-                ErrorKind::Unauthorized => self.read_only_error(error),
-                _ => error,
+        let lock = FileLock::acquire(&path, Mode::Exclusive, Duration::ZERO);
+        // The mark sets the time of the file, by which other processes notice a collection.
+        let marked = lock.and_then(|mut lock| lock.begin_work().map(|_| lock));
+        marked.map_err(|error| match error.kind() {
+            ErrorKind::Locked => {
+                let message = "another garbage collection is running in this repository";
+                Error::new(ErrorKind::Locked, message).with_hint("wait until it has finished")
             }
+            ErrorKind::Unauthorized => self.read_only_error(error),
+            _ => error,
         })
     }
 
@@ -99,10 +101,22 @@ impl Repository {
             Mode::Shared => acquire_shared(&self.directory, &self.locks, timeout),
             Mode::Exclusive => acquire_exclusive(&self.directory, timeout),
         });
-        lock.map_err(|error| match error.kind() {
+        let lock = lock.map_err(|error| match error.kind() {
             ErrorKind::Unauthorized => self.read_only_error(error),
             _ => error,
-        })
+        })?;
+        self.notice_collections()?;
+        Ok(lock)
+    }
+
+    /// Opens the objects again if a garbage collection ran since. Objects in a removed file can still
+    /// be read through a handle, so they would look as if they could be relied on.
+    fn notice_collections(&self) -> Result<()> {
+        let last = last_collection(&self.directory)?;
+        if self.collection.swap(last, Ordering::SeqCst) == last {
+            return Ok(());
+        }
+        self.history.reopen()
     }
 
     fn read_only_error(&self, error: Error) -> Error {
@@ -113,6 +127,13 @@ impl Repository {
         );
         error.context(format!("the repository '{shown}' cannot be written")).with_hint(hint)
     }
+}
+
+/// The time at which the last garbage collection began or ended, in nanoseconds since 1970; 0 if there
+/// was none.
+pub(super) fn last_collection(directory: &Path) -> Result<i64> {
+    let file = read::try_metadata(&directory.join(COLLECTION))?;
+    Ok(file.map_or(0, |file| file.mtime() * 1_000_000_000 + file.mtime_nsec()))
 }
 
 /// Takes the exclusive lock of the repository in `directory`.

@@ -27,6 +27,7 @@ mod unfinished;
 mod work_tree;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicI64;
 
 use crate::config::{Config, Sources};
 use crate::content::ContentStore;
@@ -58,6 +59,8 @@ pub struct Repository {
     content: ContentStore,
     settings: Settings,
     locks: lock::SharedLocks,
+    /// The last garbage collection that this process knows.
+    collection: AtomicI64,
 }
 
 impl Repository {
@@ -74,6 +77,7 @@ impl Repository {
         if !read::is_dir(directory)? {
             return Err(not_a_repository(directory));
         }
+        let collection = AtomicI64::new(lock::last_collection(directory)?);
         let history =
             History::open(directory).map_err(|error| outline::explain(directory, error))?;
         if let Some(error) = outline::missing_settings(directory)? {
@@ -87,7 +91,14 @@ impl Repository {
         };
         let content = ContentStore::open(directory, settings.params)?;
         let locks = lock::SharedLocks::default();
-        Ok(Repository { directory: directory.to_owned(), history, content, settings, locks })
+        Ok(Repository {
+            directory: directory.to_owned(),
+            history,
+            content,
+            settings,
+            locks,
+            collection,
+        })
     }
 
     /// Finds the repository that `start` belongs to: in `start` or in the nearest directory above

@@ -37,6 +37,7 @@ const NOT_GIVING: &[&str] = &[
     "evict",
     "fetch",
     "fsck",
+    "gc",
     "get",
     "history",
     "init",

@@ -41,6 +41,7 @@ mod fetch;
 mod forgotten;
 mod fsck;
 mod fsck_remote;
+mod gc;
 mod get;
 mod git_reads;
 mod history;

@@ -24,6 +24,7 @@ mod formats;
 mod frozen_remotes;
 mod fsck_crash;
 mod gc_model;
+mod gc;
 mod git;
 mod git_oracle;
 mod golden;

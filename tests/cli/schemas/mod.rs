@@ -123,6 +123,8 @@ const SCENARIO: &[(&str, i32, &str)] = &[
     ("evict", 0, "evict --keep v1 --dry-run"),
     ("evict", 0, "evict --yes"),
     ("runs delete", 0, "runs delete train --yes --force"),
+    ("gc", 0, "gc --dry-run"),
+    ("gc", 0, "gc --prune now --full --cache --yes"),
 ];
 
 /// A remote in the directory `share` with a conflict, a deletion, and every other field of an entry.

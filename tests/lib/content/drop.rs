@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use artifacts::content::{ContentStore, Dropped, Need};
+use artifacts::content::{ContentStore, Dropped, Need, RewriteRule};
 use artifacts::fs::fault::{self, Action};
 use artifacts::{ErrorKind, Id, NoProgress, Result};
 
@@ -104,6 +104,52 @@ fn everything_can_leave() {
     assert!(place.store.packs().unwrap().is_empty() && place.indexed().is_empty());
     assert!(craft::segments(place.path()).is_empty());
     place.assert_sound();
+}
+
+#[test]
+fn content_that_a_writer_found_or_stored_meanwhile_stays() {
+    let filled = filled();
+    let Filled { place, kept, others } = &filled;
+    let session = place.store.begin().unwrap();
+    let is_kept = |id: &Id| kept.contains_key(id);
+    let prepared = place
+        .store
+        .prepare_drop(Some(&session), &is_kept, RewriteRule::FreesHalf, &NoProgress)
+        .unwrap();
+    // A writer finds small and chunked files, and stores a variant of a file that goes.
+    let found: Vec<Id> = others.keys().copied().step_by(7).collect();
+    let gone = others.values().find(|content| content.len() == 100_000).unwrap();
+    let mut variant = gone.clone();
+    variant.splice(50_000..50_100, *b"another middle");
+    let writer = ContentStore::open(place.path(), PARAMS).unwrap();
+    let stored = Place { directory: tempfile::tempdir().unwrap(), store: writer };
+    let new = stored.put(&[variant.clone(), noise(77, 3_000)]);
+    assert!(prepared.is_current().unwrap());
+    prepared.apply(&found).unwrap();
+    place.assert_sound();
+    for id in &found {
+        assert!(place.read(id).unwrap() == others[id]);
+    }
+    assert!(place.read(&new[0]).unwrap() == variant);
+    assert!(place.read(&new[1]).unwrap() == noise(77, 3_000));
+    for (id, content) in kept {
+        assert!(&place.read(id).unwrap() == content);
+    }
+    assert!(others.keys().any(|id| !place.has(id, Need::File)), "the rest goes");
+}
+
+#[test]
+fn a_prepared_removal_is_worthless_after_another_removal() {
+    let filled = filled();
+    let place = &filled.place;
+    let session = place.store.begin().unwrap();
+    let is_kept = |id: &Id| filled.kept.contains_key(id);
+    let prepared = place
+        .store
+        .prepare_drop(Some(&session), &is_kept, RewriteRule::FreesAny, &NoProgress)
+        .unwrap();
+    place.store.drop_content(Some(&session), &|_| false, &NoProgress).unwrap();
+    assert!(!prepared.is_current().unwrap());
 }
 
 #[test]

@@ -45,6 +45,9 @@ pub(crate) fn exec(context: &Context<'_>, _args: &Args) -> Result<Exit> {
     Ok(exit)
 }
 
+/// If more than one part in this many is in no run, version or tag, the view suggests `art gc`.
+const GARBAGE: u64 = 5;
+
 /// The maximum number of runs shown; `--json` has all.
 const SHOWN: usize = 20;
 
@@ -80,6 +83,9 @@ fn show_content(page: &mut Page<'_>, outcome: &DuOutcome) -> Result<()> {
     // A damaged run may need content that nothing else needs.
     if content.unused > 0 && outcome.damaged.is_empty() {
         writeln!(page, "{} of this is in no run, version or tag", size(content.unused))?;
+        if content.unused > content.stored / GARBAGE {
+            writeln!(page, "more than a fifth; see how much can be freed: art gc --dry-run")?;
+        }
     }
     Ok(())
 }

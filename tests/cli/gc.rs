@@ -1,0 +1,172 @@
+//! `art gc` removes what no ref and no undo needs.
+
+use insta::assert_snapshot;
+
+use crate::common::{Sandbox, Step, noise, thorough};
+
+/// A time at which all operations of [`repository`] are older than the undo window.
+const LATER: &str = "2027-03-01T12:00:00Z";
+
+/// A run that stays, a run that was deleted, and a deleted version.
+fn fill(sandbox: &Sandbox) {
+    sandbox.art("init --project ada/digits").ok();
+    sandbox.art("config set gc.keep-operations 0").ok();
+    sandbox.write("data/shared.bin", noise(1, 60_000));
+    sandbox.write("data/own.bin", noise(2, 30_000));
+    sandbox.art("run --name kept").ok();
+    sandbox.art("upload data").ok();
+    sandbox.art("register v1").ok();
+    sandbox.art("register v2").ok();
+    sandbox.write("data/own.bin", noise(3, 90_000));
+    sandbox.art("run --name doomed").ok();
+    sandbox.art("upload data").ok();
+    sandbox.art("runs delete doomed --yes").ok();
+    sandbox.art("delete v2 --yes").ok();
+}
+
+fn repository() -> Sandbox {
+    Sandbox::with(&[Step::Do(fill)])
+}
+
+fn stored(sandbox: &Sandbox) -> u64 {
+    sandbox.art("du --json").ok().json()["content"]["stored"].as_u64().unwrap()
+}
+
+#[test]
+fn a_collection_frees_deleted_runs_after_the_undo_window() {
+    let sandbox = repository();
+    let before = stored(&sandbox);
+    let young = sandbox.art("gc").ok();
+    assert_eq!(young.stdout, "nothing to free\nevery operation can still be undone\n");
+    let plan = sandbox.command("gc --dry-run --json").at(LATER).run().ok().json();
+    assert_eq!(stored(&sandbox), before);
+    let done = sandbox.command("gc --json").at(LATER).run().ok().json();
+    for key in ["commits", "objects", "contents", "packs", "log_lines", "operations"] {
+        assert_eq!(plan[key], done[key], "{key}");
+    }
+    assert_eq!(done["commits"], 1, "{done}");
+    assert!(before - stored(&sandbox) > 85_000);
+    sandbox.art("fsck --full").ok();
+    sandbox.tool("git", "--git-dir .artifacts log --all --oneline");
+    // The record of the deleted version stays.
+    assert!(sandbox.art("history --all").ok().stdout.contains("v2"));
+    sandbox.art("download run/kept --to out").ok();
+    let again = sandbox.command("gc").at(LATER).run().ok();
+    assert_eq!(again.stdout.lines().next(), Some("nothing to free"));
+}
+
+#[test]
+fn an_undo_within_the_window_gives_the_same_bytes() {
+    let sandbox = repository();
+    sandbox.art("config unset gc.keep-operations").ok();
+    sandbox.command("gc --full").at(LATER).run().ok();
+    sandbox.art("undo --yes").ok();
+    sandbox.art("undo --yes").ok();
+    sandbox.art("download run/doomed:data --to out").ok();
+    sandbox.tool("diff", "-r data out");
+    sandbox.art("fsck --full").ok();
+}
+
+#[test]
+fn an_undo_beyond_the_window_says_when_the_content_was_removed() {
+    let sandbox = repository();
+    sandbox.command("gc").at(LATER).run().ok();
+    // The record of the version is there, but its content is in another version too.
+    sandbox.art("undo --yes").ok();
+    let output = sandbox.art("undo --yes").fails_with(1);
+    assert!(output.stderr.contains(" was cleaned up by art gc on 2027-03-01\n"), "{output}");
+    sandbox.art("fsck --full").ok();
+}
+
+#[test]
+fn only_an_age_below_the_setting_needs_a_confirmation() {
+    let sandbox = repository();
+    assert_snapshot!(sandbox.art("gc --prune now"), @"
+    exit 1
+    -- stderr
+    error: pass --yes to remove everything that only an undo needs
+
+    hint: use --dry-run to see what would be done
+    ");
+    sandbox.art("gc --prune 29d").fails_with(1);
+    sandbox.art("gc --prune 30d").ok();
+    sandbox.art("gc --prune now --dry-run").ok();
+    sandbox.art("gc --prune yesterday").fails_with(2);
+    let done = sandbox.art("gc --prune now --yes --json").ok().json();
+    assert_eq!((&done["commits"], &done["operations"]), (&1.into(), &0.into()), "{done}");
+    sandbox.art("fsck --full").ok();
+}
+
+#[test]
+fn caches_are_removed_on_request_and_created_again() {
+    let sandbox = repository();
+    sandbox.art("versions").ok();
+    sandbox.write(".artifacts/cache/remotes/gone/state", "old");
+    sandbox.art("gc").ok();
+    assert!(!sandbox.path(".artifacts/cache/remotes/gone").exists());
+    assert!(sandbox.path(".artifacts/cache/versions").exists());
+    let freed = sandbox.art("gc --cache --json").ok().json();
+    assert!(freed["bytes"].as_u64().unwrap() > 0, "{freed}");
+    assert!(!sandbox.path(".artifacts/cache/versions").exists());
+    sandbox.art("upload data").ok();
+    sandbox.art("versions").ok();
+    sandbox.art("fsck").ok();
+}
+
+#[test]
+fn a_second_collection_and_a_damaged_repository_are_refused() {
+    let sandbox = repository();
+    let output = sandbox.shell("flock .artifacts/gc.lock art gc").fails_with(11);
+    assert!(output.stderr.contains("another garbage collection is running"), "{output}");
+    let before = stored(&sandbox);
+    sandbox.shell("for f in .artifacts/refs/runs/ada/digits/*; do echo x > $f; done").ok();
+    sandbox.command("gc").at(LATER).run().fails_with(20);
+    let packs = sandbox.tool("find", ".artifacts/packs -name *.zst -printf %s\\n");
+    assert_eq!(packs.lines().map(|line| line.parse::<u64>().unwrap()).sum::<u64>(), before);
+}
+
+#[test]
+fn du_suggests_a_collection_if_much_is_in_no_ref() {
+    let sandbox = repository();
+    let hint = "more than a fifth; see how much can be freed: art gc --dry-run\n";
+    assert!(sandbox.art("du").ok().stdout.contains(hint));
+    sandbox.command("gc").at(LATER).run().ok();
+    assert!(!sandbox.art("du").ok().stdout.contains(hint));
+}
+
+#[test]
+fn evicted_and_shared_content_survives_a_collection() {
+    let sandbox = crate::push::shared();
+    sandbox.art("-C a evict --yes").ok();
+    sandbox.art("-C a gc --prune now --full --yes").ok();
+    sandbox.art("-C a fsck --full").ok();
+    sandbox.art("-C a download v1 --to back").ok();
+    // A deletion that was not pushed is pushed after the collection.
+    sandbox.art("-C a delete v1 --yes").ok();
+    sandbox.art("-C a gc --prune now --yes").ok();
+    sandbox.art("-C a push").ok();
+    sandbox.art("-C a fsck --full").ok();
+}
+
+#[test]
+fn a_killed_collection_loses_nothing_and_the_next_one_finishes() {
+    let done = repository();
+    done.art("gc --prune now --full --yes").ok();
+    let expected = stored(&done);
+    let (mut struck, stride) = (0, if thorough() { 1 } else { 4 });
+    for step in (1..).step_by(stride) {
+        let sandbox = repository();
+        let fault = format!("abort:{step}");
+        let call = sandbox.command("gc --prune now --full --yes").env("ART_FAULT", &fault);
+        if call.run().code == 0 {
+            break;
+        }
+        sandbox.art("fsck --full").ok();
+        sandbox.art("gc --prune now --full --yes").ok();
+        sandbox.art("fsck --full").ok();
+        sandbox.art("download run/kept --to out").ok();
+        assert_eq!(stored(&sandbox), expected, "{fault}");
+        struck += 1;
+    }
+    assert!(struck > 3, "only {struck} steps: the faults are not reached");
+}
