@@ -106,9 +106,11 @@ impl History {
             let found = refs.get(&name).copied();
             let recorded = recorded.moves.get(&name).copied();
             if let Some((conflict, error)) = self.conflict(&name, found, recorded)? {
-                // A writer may have moved the ref since it was read.
+                // A writer may have moved the ref since it was read. A move that has ended shows in
+                // the ref, so the ref is read last.
+                let is_under_way = self.is_under_way(&name);
                 let now = self.try_find_id(&name).unwrap_or(found);
-                if now == found && !self.is_under_way(&name) {
+                if now == found && !is_under_way {
                     findings.push(Finding { name, conflict, error });
                 }
             }
@@ -251,7 +253,9 @@ impl History {
             return self.lost_head_moves()?.map_or(Ok(()), Err);
         }
         let Some(recorded) = self.last_recorded_move(name)? else { return Ok(()) };
-        if self.is_logged(name, recorded)? || self.is_under_way(name) {
+        // The log is read again last: the move may have ended in between.
+        let is_logged = || self.is_logged(name, recorded);
+        if is_logged()? || self.is_under_way(name) || is_logged()? {
             return Ok(());
         }
         Err(lost_moves(name).with_hint("check the repository: art fsck"))

@@ -3,7 +3,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use artifacts::catalog::run::NewRun;
@@ -94,7 +93,21 @@ fn filled(top: &Path) -> PathBuf {
     put(&repo, "young", &[("y", young())]).unwrap();
     put(&repo, "late", &[("b", noise(4, 900))]).unwrap();
     delete(&repo, "young").unwrap();
+    age(&directory.join("objects"));
     directory
+}
+
+/// Makes all files look two hours old. A collection leaves new Git objects alone.
+fn age(directory: &Path) {
+    let time = std::time::SystemTime::now() - Duration::from_hours(2);
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            age(&path);
+        } else {
+            std::fs::File::open(&path).unwrap().set_modified(time).unwrap();
+        }
+    }
 }
 
 fn collect(repo: &Repository) -> Result<GcOutcome> {
@@ -271,16 +284,27 @@ fn stops_everywhere() {
     assert!(step > 20, "only {step} steps");
 }
 
-/// Uploads content that other writers deleted before, deletes runs, and undoes deletions.
+/// Repeats an operation while other writers change the current run.
+fn until_done(operation: impl Fn() -> Result<()>) {
+    loop {
+        match operation() {
+            Ok(()) => return,
+            Err(error) => assert_eq!(error.kind(), ErrorKind::Moved, "{error:?}"),
+        }
+    }
+}
+
+/// Uploads content that other writers deleted before, and deletes runs.
 fn write(directory: &Path, writer: u64) {
     for round in 0..8 {
         let repo = open(directory, NOW);
         let run = format!("writer-{writer}-{}", round % 3);
         let shared = noise(100 + (writer + round) % 4, 40_000);
         let own = noise(1000 * writer + round, 5_000);
-        put(&repo, &run, &[("shared", shared), ("own", own)]).unwrap();
+        let files = [("shared", shared), ("own", own)];
+        until_done(|| put(&repo, &run, &files));
         if round % 3 == 2 {
-            delete(&repo, &format!("writer-{writer}-0")).unwrap();
+            until_done(|| delete(&repo, &format!("writer-{writer}-0")));
         }
     }
 }
@@ -289,24 +313,19 @@ fn write(directory: &Path, writer: u64) {
 fn writers_beside_collections_lose_nothing() {
     let top = tempfile::tempdir().unwrap();
     let directory = filled(top.path());
-    let (running, collections) = (AtomicUsize::new(3), AtomicUsize::new(0));
+    let mut collections = 0;
     std::thread::scope(|scope| {
-        for writer in 0..3 {
-            let (directory, running) = (&directory, &running);
-            scope.spawn(move || {
-                write(directory, writer);
-                running.fetch_sub(1, Ordering::SeqCst);
-            });
-        }
+        let directory = &directory;
+        let writers = [0, 1, 2].map(|writer| scope.spawn(move || write(directory, writer)));
         let options = GcOptions::default().prune(Some(Duration::ZERO)).full(true);
-        while running.load(Ordering::SeqCst) > 0 {
-            match gc(&open(&directory, NOW), &options, &NoProgress) {
-                Ok(_) => _ = collections.fetch_add(1, Ordering::SeqCst),
+        while !writers.iter().all(std::thread::ScopedJoinHandle::is_finished) {
+            match gc(&open(directory, NOW), &options, &NoProgress) {
+                Ok(_) => collections += 1,
                 Err(error) => assert_eq!(error.kind(), ErrorKind::Locked, "{error:?}"),
             }
         }
     });
-    assert!(collections.load(Ordering::SeqCst) > 0);
+    assert!(collections > 0);
     let repo = open(&directory, NOW);
     assert_sound(&repo, "after the writers");
     let options = GcOptions::default().prune(Some(Duration::ZERO));

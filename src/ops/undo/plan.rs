@@ -45,8 +45,8 @@ impl Plan {
             return Err(Error::not_found(format!("there is nothing to {verb}"))
                 .with_hint("list the operations: art operations"));
         };
-        let states = undoable.check(history)?;
         check_not_collected(repo, &undoable.operation)?;
+        let states = undoable.check(history)?;
         let operation = undoable.operation;
         let moved: Vec<Moved<'_>> = operation
             .changes

@@ -117,8 +117,9 @@ fn content_that_a_writer_found_or_stored_meanwhile_stays() {
         .prepare_drop(Some(&session), &is_kept, RewriteRule::FreesHalf, &NoProgress)
         .unwrap();
     // A writer finds small and chunked files, and stores a variant of a file that goes.
-    let found: Vec<Id> = others.keys().copied().step_by(7).collect();
-    let gone = others.values().find(|content| content.len() == 100_000).unwrap();
+    let gone = &noise(2, 100_000);
+    let small = (0..4).map(|n| Id::of_blob(&noise(2000 + n, 900)));
+    let found: Vec<Id> = small.chain([Id::of_blob(gone)]).collect();
     let mut variant = gone.clone();
     variant.splice(50_000..50_100, *b"another middle");
     let writer = ContentStore::open(place.path(), PARAMS).unwrap();
