@@ -80,13 +80,11 @@ impl Expiry {
         for (kind, id) in values {
             match kind {
                 RefKind::Run if !self.runs.is_empty() => self.keep_run(history, id, &mut seen)?,
-                RefKind::Tag => {
-                    let commit = tolerate(history.peel(&id))?;
-                    self.tagged.extend(commit.into_iter().chain([id]));
-                }
+                RefKind::Tag => _ = self.tags.insert(id),
                 _ => {}
             }
         }
+        self.tagged = OnceLock::new();
         Ok(self)
     }
 

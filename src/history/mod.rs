@@ -90,6 +90,7 @@ pub use ref_history::PastOperation;
 pub use ref_names::RefNames;
 pub use ref_page::RefPage;
 pub use reflog::ReflogEntry;
+pub(crate) use reflog_cut::ReflogCut;
 pub use refs::{DamagedRef, RefListing};
 pub use resolve::Resolved;
 pub use revision::Revision;

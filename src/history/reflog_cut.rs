@@ -8,6 +8,7 @@ use std::path::Path;
 use super::backwards::Backwards;
 use super::reflog::{self, MAX_LINE, ReflogEntry};
 use super::{History, RefsGuard};
+use crate::clock::Timestamp;
 use crate::error::{IoResultExt, Result};
 use crate::fs::atomic::{self, TempFile};
 use crate::fs::fault;
@@ -20,10 +21,18 @@ const BATCH: usize = 256;
 /// The logs with lines to cut.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ReflogCut {
-    /// The full names of the refs.
-    pub(crate) logs: Vec<String>,
+    pub(crate) logs: Vec<CutLog>,
     /// The number of lines to cut.
     pub(crate) lines: u64,
+}
+
+/// A log with lines to cut.
+#[derive(Debug, Clone)]
+pub(crate) struct CutLog {
+    /// The full name of the ref.
+    pub(crate) name: String,
+    /// The newest target that is not kept, and when the ref got it.
+    pub(crate) newest: Option<(Id, Timestamp)>,
 }
 
 /// A line of a log.
@@ -93,10 +102,13 @@ impl History {
         let mut cut = ReflogCut::default();
         for name in self.logs()? {
             check_interrupt(progress)?;
-            let shortened = shorten(read(&reflog::path(self.git_dir(), &name))?, is_kept);
+            let lines = read(&reflog::path(self.git_dir(), &name))?;
+            let target = |line: &LogLine| Some((line.entry.new?, line.entry.time));
+            let newest = lines.iter().rev().filter_map(target).find(|(id, _)| !is_kept(id));
+            let shortened = shorten(lines, is_kept);
             if shortened.cut > 0 {
                 cut.lines += shortened.cut;
-                cut.logs.push(name);
+                cut.logs.push(CutLog { name, newest });
             }
         }
         Ok(cut)
@@ -111,13 +123,13 @@ impl RefsGuard<'_> {
         cut: &ReflogCut,
         is_kept: &dyn Fn(&Id) -> bool,
     ) -> Result<()> {
-        cut.logs.chunks(BATCH).try_for_each(|names| self.cut_batch(names, is_kept))
+        cut.logs.chunks(BATCH).try_for_each(|logs| self.cut_batch(logs, is_kept))
     }
 
-    fn cut_batch(&mut self, names: &[String], is_kept: &dyn Fn(&Id) -> bool) -> Result<()> {
+    fn cut_batch(&mut self, logs: &[CutLog], is_kept: &dyn Fn(&Id) -> bool) -> Result<()> {
         let history = self.0.history;
         let (mut targets, mut files, mut directories) = (Vec::new(), Vec::new(), Vec::new());
-        for name in names {
+        for CutLog { name, .. } in logs {
             self.0.lock_file(name)?;
             let path = reflog::path(history.git_dir(), name);
             let Shortened { lines, cut } = shorten(read(&path)?, is_kept);
@@ -154,7 +166,6 @@ impl RefsGuard<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::Timestamp;
     use crate::history::Signature;
 
     fn id(text: &str) -> Option<Id> {

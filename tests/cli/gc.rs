@@ -47,6 +47,8 @@ fn a_collection_frees_deleted_runs_after_the_undo_window() {
         assert_eq!(plan[key], done[key], "{key}");
     }
     assert_eq!(done["commits"], 1, "{done}");
+    assert_eq!(plan["largest"][0]["ref"], "refs/runs/ada/digits/doomed", "{plan}");
+    assert_eq!(plan["largest"][0]["bytes"], 90_000, "{plan}");
     assert!(before - stored(&sandbox) > 85_000);
     sandbox.art("fsck --full").ok();
     sandbox.tool("git", "--git-dir .artifacts log --all --oneline");

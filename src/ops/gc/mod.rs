@@ -13,6 +13,7 @@
 //! a writer found in the store is therefore reachable from a ref when the exclusive lock is held.
 
 mod caches;
+mod largest;
 mod roots;
 
 use std::time::Duration;
@@ -22,6 +23,7 @@ use serde::Serialize;
 
 use self::caches::Caches;
 pub use self::caches::LeftPath;
+pub use self::largest::DoomedState;
 use self::roots::Roots;
 use crate::clock::Timestamp;
 use crate::content::{Dropped, RewriteRule};
@@ -73,6 +75,8 @@ pub struct GcOutcome {
     /// The time of the newest older operation: it and all before it can no longer be undone if
     /// that needs removed content.
     pub undo_lost_through: Option<Timestamp>,
+    /// The largest states of refs that would be removed. Only in a dry run.
+    pub largest: Vec<DoomedState>,
     /// The files that could not be removed.
     pub failed: Vec<LeftPath>,
 }
@@ -134,6 +138,7 @@ fn plan(repo: &Repository, options: &GcOptions, progress: &dyn Progress) -> Resu
     let cut = history.find_reflog_cut(&|id| marked.is_reached(id), progress)?;
     let mut outcome = roots.outcome(content.dropped(), garbage.totals, cut.lines);
     outcome.bytes += Caches::find(repo, options.cache)?.bytes();
+    outcome.largest = largest::largest(repo, &cut, &marked, progress)?;
     Ok(outcome)
 }
 

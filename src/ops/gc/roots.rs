@@ -95,7 +95,7 @@ impl Roots {
     ) -> Result<Marks> {
         let history = repo.history();
         let moved = history.add_moved(&mut self.kept)?;
-        let mut is_revived = marked.expiry.commits().next().is_some();
+        let mut is_revived = marked.expiry.commits(history).next().is_some();
         for commit in &moved {
             is_revived |= marked.expiry.is_expired(history, commit)?;
         }
@@ -131,6 +131,7 @@ impl Roots {
             bytes_rewritten: content.bytes_rewritten,
             operations: self.kept.operations,
             undo_lost_through: self.kept.last_gone.as_ref().map(|(_, time)| *time),
+            largest: Vec::new(),
             failed: Vec::new(),
         }
     }

@@ -90,6 +90,10 @@ fn view(page: &mut Page<'_>, outcome: &GcOutcome, dry_run: bool) -> Result<()> {
             size(outcome.bytes_rewritten)
         )?;
     }
+    for state in &outcome.largest {
+        let (bytes, time) = (size(state.bytes), page.time(state.time));
+        writeln!(page, "  {bytes:>10}  {}, last moved {time}", state.name)?;
+    }
     let operations = count(outcome.operations, "operation", "operations");
     match outcome.undo_lost_through {
         Some(through) => {
