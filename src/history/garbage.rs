@@ -113,7 +113,9 @@ impl History {
             }
         }
         if small.len() >= MANY_PACKS {
-            small.into_iter().for_each(|pack| garbage.add_pack(pack, is_kept));
+            for pack in small {
+                garbage.add_pack(pack, is_kept);
+            }
         }
         if kept.len() >= MANY_LOOSE {
             garbage.moved.extend(kept.iter().map(|(id, _)| *id));
