@@ -3,12 +3,10 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
-
 use super::copy::FrameCopier;
 use super::needed_places::{NeededPlace, NeededPlaces, needed_frames, stored};
 use super::packer::FullPack;
-use super::prepared_drop::PreparedDrop;
+use super::prepared_drop::{Dropped, PreparedDrop};
 use super::segments::SegmentSet;
 use super::spill::SegmentSpill;
 use super::verify::indexed_members;
@@ -17,20 +15,6 @@ use crate::error::{ErrorKind, IoResultExt, Result};
 use crate::id::Id;
 use crate::pack::{FrameEntry, Location, MemberKind, PackIndex};
 use crate::progress::{Progress, Unit, check_interrupt};
-
-/// The amount of removed content, or in a dry run the amount to remove.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Dropped {
-    /// Removed packs, including the packs that were rewritten.
-    pub packs: u64,
-    /// Entries removed from the index.
-    pub contents: u64,
-    /// The reduction in the total size of all packs. A dry run does not count the indexes of new
-    /// packs.
-    pub bytes_freed: u64,
-    /// Bytes of frames copied into new packs.
-    pub bytes_rewritten: u64,
-}
 
 /// The packs to rewrite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

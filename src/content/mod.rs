@@ -52,7 +52,7 @@ use crate::pack::{Location, MemberKind};
 
 pub use check::{ContentCheck, ContentDefect, ContentPart, ContentTotals};
 pub use compact::{CompactedPack, PackCompactor};
-pub use drop::{Dropped, RewriteRule};
+pub use drop::RewriteRule;
 pub use entries::IndexEntries;
 pub use extract::{Extract, Target};
 pub use foreign::{ForeignIndex, Need, ReadRanges, find_remotely};
@@ -62,7 +62,7 @@ pub use merge_policy::MergePolicy;
 pub use outgoing::NewSegment;
 pub use outgoing_file::{OutgoingPack, OutgoingSegment};
 pub use pack_stream::verify_pack;
-pub use prepared_drop::PreparedDrop;
+pub use prepared_drop::{Dropped, PreparedDrop};
 pub use read::{Reader, Supply};
 pub use rebuild::{Rebuilt, read_pack_index_at};
 pub use receive::{Received, Receiver, check_frame, visit_manifests};

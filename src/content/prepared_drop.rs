@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::drop::Dropped;
+use serde::Serialize;
+
 use super::segments::SegmentSet;
 use super::spill::SegmentSpill;
 use super::verify::indexed_members;
@@ -18,6 +19,20 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{atomic, fault};
 use crate::id::Id;
 use crate::pack::{Keep, Location, MemberKind, PackIndex, merge};
+
+/// The amount of removed content, or in a dry run the amount to remove.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Dropped {
+    /// Removed packs, including the packs that were rewritten.
+    pub packs: u64,
+    /// Entries removed from the index.
+    pub contents: u64,
+    /// The reduction in the total size of all packs. A dry run does not count the indexes of new
+    /// packs.
+    pub bytes_freed: u64,
+    /// Bytes of frames copied into new packs.
+    pub bytes_rewritten: u64,
+}
 
 /// A removal of content that was prepared beside writers.
 pub struct PreparedDrop<'a> {

@@ -56,7 +56,7 @@ impl Repository {
         self.lock_within(Mode::Exclusive, self.settings.lock_timeout)
     }
 
-    /// Locks out every other garbage collection, without waiting. Writers go on.
+    /// Locks out every other garbage collection, without waiting. Writers continue.
     pub(crate) fn lock_collection(&self) -> Result<FileLock> {
         let path = self.directory.join(COLLECTION);
         let lock = FileLock::acquire(&path, Mode::Exclusive, Duration::ZERO);
