@@ -78,8 +78,7 @@ fn a_hint_names_the_verb_that_was_typed() {
         ("-C . log --remote", "hint: art log --help"),
         ("runs list", "hint: use art runs\n"),
         ("runs rm x", "hint: use art runs delete RUN"),
-        ("gc", "hint: art has no garbage collection yet"),
-        ("prune", "hint: art has no garbage collection yet"),
+        ("prune", "hint: use art gc\n"),
         ("clean", "hint: art never removes files of the work tree"),
     ] {
         let output = sandbox.art(line).fails_with(2);

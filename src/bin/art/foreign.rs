@@ -30,6 +30,7 @@ const VERBS: &[(&str, &str)] = &[
     ("models", "art versions"),
     ("mv", "art update VERSION --name NAME"),
     ("new", "art init, or create a run: art run --name NAME"),
+    ("prune", "art gc"),
     ("publish", "art register VERSION"),
     ("put", "art upload PATH"),
     ("rebase", "art pull"),
@@ -58,14 +59,8 @@ const VERBS: &[(&str, &str)] = &[
 ];
 
 /// The verbs of git without a counterpart, with the explanation.
-const MISSING: &[(&str, &str)] = &[
-    ("clean", "art never removes files of the work tree; to see untracked files: art status"),
-    ("gc", EVICT),
-    ("prune", EVICT),
-];
-
-const EVICT: &str = "art has no garbage collection yet; to remove local content that a remote also \
-                     holds: art evict";
+const MISSING: &[(&str, &str)] =
+    &[("clean", "art never removes files of the work tree; to see untracked files: art status")];
 
 /// The verbs that users try below a verb of `art`, with the command to type instead.
 const NESTED: &[(&str, &str, &str)] = &[
