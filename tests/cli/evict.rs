@@ -125,3 +125,38 @@ fn nothing_is_evicted_without_a_remote_that_holds_it() {
     ");
     sandbox.art("-C a fsck --full").ok();
 }
+
+#[test]
+fn a_push_with_evict_sends_verifies_and_frees_what_the_remote_needs() {
+    let sandbox = sandbox();
+    let plan = json(&sandbox, "-C a push --evict --dry-run");
+    assert!(plan["bytes"].as_u64().unwrap() > 0, "{plan}");
+    assert_eq!(plan["evicted"]["contents"], 0, "nothing is on the remote yet: {plan}");
+    let pushed = json(&sandbox, "-C a push --evict");
+    assert!(pushed["entry"].as_u64().is_some(), "{pushed}");
+    assert!(pushed["evicted"]["contents"].as_u64().unwrap() > 0, "{pushed}");
+    assert_eq!(sandbox.shell("find a/.artifacts/packs -type f").ok().stdout, "");
+    assert_eq!(sandbox.art("-C a cat v1:notes.txt").ok().stdout, "first");
+    // Commits that are not pushed keep their content.
+    sandbox.write("a/unsent.bin", [7; 5000]);
+    sandbox.art("-C a run --name unsent").ok();
+    sandbox.art("-C a upload unsent.bin").ok();
+    let pushed = json(&sandbox, "-C a push --evict origin v1");
+    assert!(pushed["evicted"]["unsent"].as_u64().unwrap() >= 1, "{pushed}");
+    sandbox.shell("mv store away").ok();
+    sandbox.art("-C a cat run/unsent:unsent.bin").ok();
+    sandbox.art("-C a push --evict").fails_with(14);
+    sandbox.art("-C a cat run/unsent:unsent.bin").ok();
+}
+
+#[test]
+fn a_failed_eviction_after_a_push_states_that_the_push_is_complete() {
+    let sandbox = sandbox();
+    // A pre-push hook holds the repository's lock from another process until the eviction gives up.
+    sandbox.write("a/.artifacts/hooks/post-push", "#!/bin/sh\nflock -s .artifacts/lock sleep 60 >/dev/null 2>&1 &\nfor i in $(seq 100); do flock -n -x .artifacts/lock true || exit 0; sleep 0.05; done\n");
+    sandbox.shell("chmod +x a/.artifacts/hooks/post-push").ok();
+    let failed = sandbox.art("-C a push --evict --lock-timeout 0").fails_with(11);
+    assert!(failed.stderr.contains("the push to origin is complete"), "{}", failed.stderr);
+    assert!(failed.stderr.contains("art evict origin"), "{}", failed.stderr);
+    sandbox.art("clone store b").ok();
+}

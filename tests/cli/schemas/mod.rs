@@ -121,6 +121,7 @@ const SCENARIO: &[(&str, i32, &str)] = &[
     ("pull", 0, "pull"),
     ("pull", 0, "-C clone pull v1 --path out"),
     ("evict", 0, "evict --keep v1 --dry-run"),
+    ("push", 0, "push --evict --dry-run"),
     ("evict", 0, "evict --yes"),
     ("runs delete", 0, "runs delete train --yes --force"),
     ("gc", 0, "gc --dry-run"),

@@ -53,7 +53,7 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
     Ok(Exit::Ok)
 }
 
-fn view(page: &mut Page<'_>, outcome: &EvictOutcome, dry_run: bool) -> Result<()> {
+pub(crate) fn view(page: &mut Page<'_>, outcome: &EvictOutcome, dry_run: bool) -> Result<()> {
     let (proof, remote) = (&outcome.proof, &outcome.remote);
     if proof.packs > 0 {
         let packs = count(proof.packs, "pack", "packs");

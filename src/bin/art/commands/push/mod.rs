@@ -3,8 +3,11 @@
 mod repair;
 
 use artifacts::Result;
+use artifacts::ops::evict::{EvictOptions, EvictOutcome, evict};
 use artifacts::ops::push::{PushOptions, PushOutcome, PushedRef, push};
+use serde::Serialize;
 
+use super::evict as evict_command;
 use crate::context::Context;
 use crate::remotes;
 use crate::report::{Exit, help_tail};
@@ -18,13 +21,16 @@ use crate::ui::format::{count, size};
 /// again. If a ref on the remote has new commits, nothing is pushed; run `art pull` first to merge
 /// them.
 ///
+/// `--evict` removes the local content afterwards, like `art evict`: only content that the remote's
+/// refs reach, and only after it is verified on the remote. Content that was not pushed stays.
+///
 /// `--repair` pushes no refs. It repairs damage on the remote from local data. A file with
 /// identical local bytes is sent again. Otherwise its contents are sent in new files, and a log
 /// entry retires the damaged files. Readable files on the remote are never replaced. Damage that
 /// cannot be repaired is reported.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help_tail(
-    &["art push", "art push origin v1 run/sharp-shrimp-1", "art push --all", "art push v1 --force", "art push --repair origin --full"],
+    &["art push", "art push origin v1 run/sharp-shrimp-1", "art push --all", "art push v1 --force", "art push --evict", "art push --repair origin --full"],
     &[Exit::OF_MOVES, &[Exit::Partly]],
 ))]
 pub(crate) struct Args {
@@ -53,13 +59,27 @@ pub(crate) struct Args {
     #[arg(long)]
     dry_run: bool,
 
+    /// After the push, remove local content that is verified on the remote
+    #[arg(long)]
+    evict: bool,
+
     /// Repair damage on the remote from local data
-    #[arg(long, conflicts_with_all = ["all", "force", "recreate", "dry_run"])]
+    #[arg(long, conflicts_with_all = ["all", "force", "recreate", "dry_run", "evict"])]
     repair: bool,
 
     /// With --repair, read every byte of the remote to find all damage
     #[arg(long, requires = "repair")]
     full: bool,
+}
+
+/// A push, and the eviction after it.
+#[derive(Serialize)]
+struct Pushed<'a> {
+    #[serde(flatten)]
+    push: &'a PushOutcome,
+    /// The eviction, with `--evict`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    evicted: Option<EvictOutcome>,
 }
 
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
@@ -77,9 +97,38 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         .dry_run(args.dry_run);
     let outcome = push(&repo, &options, context.progress())
         .map_err(|error| remotes::or_remote(error, &repo, &args.words))?;
-    context.ui.summary(&outcome, |page| view(page, &outcome, args.dry_run))?;
+    // After a conflict, the next step is a pull or a merge, which may need the content.
+    let evicts = args.evict && outcome.conflicts.is_empty();
+    let evicted = if evicts { Some(evict_pushed(context, &outcome, args.dry_run)?) } else { None };
+    let pushed = Pushed { push: &outcome, evicted };
+    context.ui.summary(&pushed, |page| {
+        view(page, &outcome, args.dry_run)?;
+        match &pushed.evicted {
+            Some(evicted) => evict_command::view(page, evicted, args.dry_run),
+            None => Ok(()),
+        }
+    })?;
     remotes::warn_of_conflicts(context, &outcome.remote, &outcome.conflicts);
     Ok(if outcome.conflicts.is_empty() { Exit::Ok } else { Exit::Moved })
+}
+
+/// Removes the local content that the remote holds after the push. An error states that the push
+/// is complete.
+fn evict_pushed(
+    context: &Context<'_>,
+    outcome: &PushOutcome,
+    dry_run: bool,
+) -> Result<EvictOutcome> {
+    let remote = &outcome.remote;
+    let options = EvictOptions::default().remote(remote.clone()).dry_run(dry_run);
+    evict(&context.repo()?, &options, context.progress()).map_err(|error| {
+        if dry_run {
+            return error;
+        }
+        error
+            .context(format!("the push to {remote} is complete, but the eviction failed"))
+            .with_hint(format!("to remove the local content: art evict {remote}"))
+    })
 }
 
 fn view(page: &mut Page<'_>, outcome: &PushOutcome, dry_run: bool) -> Result<()> {
