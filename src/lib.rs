@@ -123,6 +123,7 @@ pub use ops::init::{InitOutcome, init};
 pub use ops::log::{LogOptions, LogOutcome, log};
 pub use ops::ls::{LsOptions, LsOutcome, ls};
 pub use ops::operations::{OperationsOptions, operations};
+pub use ops::path::{PathOptions, PathOutcome, path};
 pub use ops::promote::promote;
 pub use ops::pull::{PullOptions, PullOutcome, pull};
 pub use ops::push::{PushOptions, PushOutcome, push};

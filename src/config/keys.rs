@@ -91,7 +91,7 @@ const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
-static KEYS: [Key; 27] = [
+static KEYS: [Key; 28] = [
     fixed(
         "content.chunk_avg",
         ValueKind::Size(4 * KIB, 4 * MIB),
@@ -137,6 +137,16 @@ static KEYS: [Key; 27] = [
         ValueKind::Project,
         "The project if --project is not given. `art init` writes it to the repository's file. \
          ART_PROJECT also sets it.",
+    ),
+    key(
+        "download.link",
+        ValueKind::Choice(&["copy", "reflink", "hardlink"]),
+        "copy",
+        "How a download creates files. `copy` writes files of their own. `reflink` writes files that \
+         share their blocks with the file cache, on file systems that can do this (such as XFS and \
+         btrfs); on others, it copies. `hardlink` creates read-only hard links of the file cache, \
+         which need no space: a forced change of such a file also changes the cached file, and the \
+         next use of the cache replaces it.",
     ),
     key(
         "download.threads",

@@ -43,7 +43,7 @@ pub use file::{ConfigFile, Scope, find_defect, initial, is_lost};
 pub use keys::{Key, find_key, keys};
 pub use layers::{Config, ListedSetting, Origin, Setting, Sources, Unknown};
 pub use remotes::RemoteTable;
-pub use settings::{ContentSettings, Identity};
+pub use settings::{ContentSettings, DownloadLink, Identity};
 pub use value::{Value, ValueKind};
 
 #[cfg(test)]

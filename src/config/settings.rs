@@ -35,6 +35,18 @@ pub struct Hooks {
     pub of_anyone: bool,
 }
 
+/// How a download creates files.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum DownloadLink {
+    /// Files of their own.
+    #[default]
+    Copy,
+    /// Files that share their blocks with the file cache, if the file system can do this.
+    Reflink,
+    /// Read-only hard links of files in the cache.
+    Hardlink,
+}
+
 /// The author from the settings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Identity {
@@ -91,6 +103,15 @@ impl Config {
     /// Returns the number of download threads, or `None` for one per core.
     pub fn download_threads(&self) -> Result<Option<usize>> {
         self.threads("download.threads")
+    }
+
+    /// Returns how a download creates files.
+    pub fn download_link(&self) -> Result<DownloadLink> {
+        Ok(match self.text("download.link")?.as_deref() {
+            Some("reflink") => DownloadLink::Reflink,
+            Some("hardlink") => DownloadLink::Hardlink,
+            _ => DownloadLink::Copy,
+        })
     }
 
     /// Returns the maximum number of concurrent requests to a remote.

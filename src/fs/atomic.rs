@@ -370,6 +370,17 @@ pub fn rename(from: &Path, to: &Path) -> Result<()> {
         .map_err(|error| to.failed("create", error))
 }
 
+/// Sets the time of the last change of a file or directory to now. Only the owner can do this, so
+/// a failure is ignored.
+pub fn touch(path: &Path) {
+    let now = rustix::fs::Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW };
+    let times = rustix::fs::Timestamps { last_access: now, last_modification: now };
+    if let Ok(target) = GuardedPath::resolve("touch", path) {
+        let flags = AtFlags::SYMLINK_NOFOLLOW;
+        let _ = rustix::fs::utimensat(target.directory(), target.name(), &times, flags);
+    }
+}
+
 /// Moves the file `path` into `directory`, which is created if it is missing, and syncs both. The
 /// new name is `name`, or `name.1` and so on if the name is taken. Returns the new path.
 pub fn set_aside(path: &Path, directory: &Path, name: &str) -> Result<PathBuf> {

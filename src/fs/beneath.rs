@@ -6,8 +6,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::{
-    AtFlags, CWD, FileType, Mode, OFlags, RenameFlags, ResolveFlags, mkdirat, openat, openat2,
-    readlinkat, renameat, renameat_with, statat, symlinkat, unlinkat,
+    AtFlags, CWD, FileType, Mode, OFlags, RenameFlags, ResolveFlags, fchmod, fstat, linkat,
+    mkdirat, openat, openat2, readlinkat, renameat, renameat_with, statat, symlinkat, unlinkat,
 };
 use rustix::io::Errno;
 
@@ -90,6 +90,28 @@ impl Beneath {
     pub fn make_dir(&self, path: &[u8]) -> std::io::Result<()> {
         let mode = Mode::from_raw_mode(0o777);
         Ok(self.in_parent(path, |parent, name| mkdirat(parent, name, mode))?)
+    }
+
+    /// Gives the file `from` of `source` the second name `path`. A symbolic link is not followed.
+    pub fn hard_link(&self, source: &Beneath, from: &[u8], path: &[u8]) -> std::io::Result<()> {
+        Ok(source.in_parent(from, |from_parent, from_name| {
+            self.in_parent(path, |parent, name| {
+                linkat(from_parent, from_name, parent, name, AtFlags::empty())
+            })
+        })?)
+    }
+
+    /// Removes the write permissions of the directory at `path`; empty for this directory.
+    pub fn make_read_only(&self, path: &[u8]) -> std::io::Result<()> {
+        let seal = |directory: BorrowedFd<'_>| {
+            let mode = Mode::from_raw_mode(fstat(directory)?.st_mode & 0o7555);
+            fchmod(directory, mode)
+        };
+        if path.is_empty() {
+            return Ok(seal(self.root.as_fd())?);
+        }
+        let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        Ok(seal(self.resolve(path, flags)?.as_fd())?)
     }
 
     /// Creates a symbolic link at `path`.

@@ -16,6 +16,7 @@ pub mod guarded;
 pub mod lock;
 pub mod lock_file;
 pub mod read;
+pub mod reflink;
 mod remove;
 pub mod stat;
 pub mod temporary;

@@ -1,9 +1,12 @@
-//! Removes a directory and its contents, at any depth, without following links.
+//! Removes a directory and its contents, at any depth, without following links. Read-only
+//! directories are made writable first.
 
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, openat, renameat, statat, unlinkat};
+use rustix::fs::{
+    AtFlags, Dir, FileType, Mode, OFlags, fchmod, fstat, openat, renameat, statat, unlinkat,
+};
 use rustix::io::{Errno, Result};
 
 /// Removes the entry `name` of `directory`, including the contents of a directory.
@@ -50,6 +53,7 @@ fn empty(
     top: Option<BorrowedFd<'_>>,
     count: &mut u64,
 ) -> Result<Vec<CString>> {
+    make_writable(directory);
     let mut left = Vec::new();
     let names: Vec<(CString, FileType)> = Dir::read_from(directory)?
         .map(|entry| entry.map(|entry| (entry.file_name().to_owned(), entry.file_type())))
@@ -91,14 +95,29 @@ fn move_up(
     top: BorrowedFd<'_>,
     count: &mut u64,
 ) -> Result<()> {
+    let mut is_retry = false;
     loop {
         *count += 1;
         // The system refuses a name that a directory with contents has.
         match renameat(directory, name, top, format!("{}-{count}", std::process::id())) {
             Err(Errno::NOTEMPTY | Errno::EXIST | Errno::NOTDIR) => {}
             Err(Errno::NOENT) => return Ok(()),
+            // A directory that moves must itself be writable.
+            Err(Errno::ACCESS) if !is_retry => {
+                is_retry = true;
+                make_writable(open_directory(directory, name.as_c_str())?.as_fd());
+            }
             other => return other,
         }
+    }
+}
+
+/// Lets the owner change the entries of `directory`. If this fails, so does the removal.
+fn make_writable(directory: BorrowedFd<'_>) {
+    let Ok(found) = fstat(directory) else { return };
+    let mode = Mode::from_raw_mode(found.st_mode & 0o7777);
+    if !mode.contains(Mode::RWXU) {
+        let _ = fchmod(directory, mode | Mode::RWXU);
     }
 }
 
@@ -134,5 +153,19 @@ mod tests {
         assert!(tree.symlink_metadata().is_err());
         assert!(outside.symlink_metadata().is_ok());
         assert_eq!(remove_tree(CWD, &tree), Err(Errno::NOENT));
+    }
+
+    #[test]
+    fn read_only_directories_are_removed() {
+        let directory = tempfile::tempdir().unwrap();
+        let tree = directory.path().join("tree");
+        crate::fs::atomic::create_dir_all(&tree.join("a/b/c")).unwrap();
+        crate::fs::atomic::write(&tree.join("a/b/c/file"), directory.path(), b"x").unwrap();
+        for path in ["a/b/c", "a/b", "a", ""] {
+            let opened = open_directory(CWD, &tree.join(path)).unwrap();
+            fchmod(&opened, Mode::from_raw_mode(0o555)).unwrap();
+        }
+        remove_tree(CWD, &tree).unwrap();
+        assert!(tree.symlink_metadata().is_err());
     }
 }

@@ -35,6 +35,7 @@ pub mod lineage;
 pub mod log;
 pub mod ls;
 pub mod operations;
+pub mod path;
 pub mod policy;
 pub mod project;
 pub mod promote;

@@ -206,15 +206,8 @@ impl<'r> Registry<'r> {
     /// necessary; see [`download`]. Files that differ are not overwritten, and a disabled version
     /// is refused.
     pub fn pull_to_directory(&self, version: &Name, directory: &Path) -> Result<DownloadOutcome> {
-        let options = DownloadOptions {
-            source: resolve(self.repo, &self.revision(version))?,
-            only: Vec::new(),
-            to: directory.to_owned(),
-            force: false,
-            unsafe_links: false,
-            allow_disabled: false,
-            dry_run: false,
-        };
+        let source = resolve(self.repo, &self.revision(version))?;
+        let options = DownloadOptions::new(source, directory);
         download(self.repo, &options, self.progress)
     }
 }

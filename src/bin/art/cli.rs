@@ -58,6 +58,7 @@ verbs! {
         Runs runs
         Upload upload
         Download download
+        Path path
         Lineage lineage
     }
     "Versions" {

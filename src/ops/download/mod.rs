@@ -4,7 +4,8 @@
 //! name when its content is complete and verified. A missing directory is staged as a whole and
 //! moved into place by one rename.
 
-mod plan;
+pub(in crate::ops) mod plan;
+mod share;
 mod stage;
 
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use derive_setters::Setters;
 use serde::Serialize;
 
 use crate::catalog::revision::Resolved;
+use crate::config::DownloadLink;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::atomic;
 use crate::fs::beneath::Beneath;
@@ -22,6 +24,7 @@ use crate::repo::Repository;
 use crate::sync::{fetch_missing, supply_of};
 use crate::tree_path::TreePath;
 use plan::DownloadPlan;
+use stage::Stage;
 
 /// The source and the destination of a download.
 #[derive(Debug, Clone, Setters)]
@@ -44,6 +47,8 @@ pub struct DownloadOptions {
     pub allow_disabled: bool,
     /// Reports what the download would do, without writing.
     pub dry_run: bool,
+    /// How files are created.
+    pub link: DownloadLink,
 }
 
 impl DownloadOptions {
@@ -58,6 +63,7 @@ impl DownloadOptions {
             unsafe_links: false,
             allow_disabled: false,
             dry_run: false,
+            link: DownloadLink::Copy,
         }
     }
 }
@@ -109,20 +115,29 @@ fn write(
         replaced: plan.replaced.clone(),
         bytes: 0,
     };
+    let targets = plan.links.iter().map(|link| link.target.len() as u64).sum::<u64>();
+    if let Some(destination) = destination.as_ref().filter(|_| !options.dry_run)
+        && options.link != DownloadLink::Copy
+        && !plan.files.is_empty()
+    {
+        let stage = open_stage(destination, options, &plan)?;
+        if let Some(shared) = share::share(repo, options, &plan, &stage, progress)? {
+            outcome.bytes = shared.bytes() + targets;
+            let failed = stage.publish();
+            shared.finish()?;
+            return end(outcome, &failed, progress);
+        }
+    }
     if !options.dry_run {
         fetch_missing(repo, &plan.ids, progress)?;
     }
     let extract = repo.content().plan_extract(&plan.ids, Some(supply_of(repo)))?;
-    let targets = plan.links.iter().map(|link| link.target.len() as u64);
-    outcome.bytes = extract.bytes + targets.sum::<u64>();
+    outcome.bytes = extract.bytes + targets;
     let Some(destination) = destination.filter(|_| !options.dry_run) else {
         progress.end();
         return Ok(outcome);
     };
-    let stage = stage::Stage::open(&destination, &options.to, &plan).map_err(|error| {
-        let is_denied = error.kind() == ErrorKind::Unauthorized;
-        if is_denied { error.with_hint(MAKE_WRITABLE) } else { error }
-    })?;
+    let stage = open_stage(&destination, options, &plan)?;
     progress.begin("writing", Some(extract.bytes), Unit::Bytes);
     extract.write(&stage, repo.settings().threads, progress).map_err(|error| {
         let is_full = error.kind() == ErrorKind::Unavailable;
@@ -130,12 +145,32 @@ fn write(
         if is_full { error.context(format!("the download to '{to}' failed")) } else { error }
     })?;
     let failed = stage.publish();
+    end(outcome, &failed, progress)
+}
+
+fn open_stage<'a>(
+    destination: &'a Beneath,
+    options: &DownloadOptions,
+    plan: &'a DownloadPlan,
+) -> Result<Stage<'a>> {
+    Stage::open(destination, &options.to, plan).map_err(|error| {
+        let is_denied = error.kind() == ErrorKind::Unauthorized;
+        if is_denied { error.with_hint(MAKE_WRITABLE) } else { error }
+    })
+}
+
+/// Returns the outcome, or the error for the paths that could not be written.
+fn end(
+    outcome: DownloadOutcome,
+    failed: &[(TreePath, Error)],
+    progress: &dyn Progress,
+) -> Result<DownloadOutcome> {
     progress.end();
     if failed.is_empty() {
         return Ok(outcome);
     }
     let written = outcome.written - failed.len() as u64;
-    Err(could_not_restore(&failed, written))
+    Err(could_not_restore(failed, written))
 }
 
 /// The hint if the destination is not writable.

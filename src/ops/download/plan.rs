@@ -19,42 +19,42 @@ use crate::tree_path::TreePath;
 
 /// A file to write.
 #[derive(Debug)]
-pub(super) struct PlannedFile {
-    pub(super) executable: bool,
+pub(in crate::ops) struct PlannedFile {
+    pub(in crate::ops) executable: bool,
     /// Relative to the destination.
-    pub(super) path: TreePath,
+    pub(in crate::ops) path: TreePath,
     /// The number of the staged root that contains the file.
-    pub(super) root: u32,
+    pub(in crate::ops) root: u32,
 }
 
 /// A link to create.
 #[derive(Debug)]
-pub(super) struct PlannedLink {
-    pub(super) target: Vec<u8>,
-    pub(super) path: TreePath,
-    pub(super) root: u32,
+pub(in crate::ops) struct PlannedLink {
+    pub(in crate::ops) target: Vec<u8>,
+    pub(in crate::ops) path: TreePath,
+    pub(in crate::ops) root: u32,
 }
 
 /// An entry that is staged separately and moved into place by one rename: a file, a link, or a
 /// missing directory.
 #[derive(Debug)]
-pub(super) struct Root {
-    pub(super) path: TreePath,
-    pub(super) replace: bool,
+pub(in crate::ops) struct Root {
+    pub(in crate::ops) path: TreePath,
+    pub(in crate::ops) replace: bool,
 }
 
 /// The steps of a download.
 #[derive(Debug, Default)]
-pub(super) struct DownloadPlan {
-    pub(super) roots: Vec<Root>,
+pub(in crate::ops) struct DownloadPlan {
+    pub(in crate::ops) roots: Vec<Root>,
     /// Directories to create in the staging directory, parents first.
-    pub(super) directories: Vec<(u32, TreePath)>,
-    pub(super) files: Vec<PlannedFile>,
+    pub(in crate::ops) directories: Vec<(u32, TreePath)>,
+    pub(in crate::ops) files: Vec<PlannedFile>,
     /// The ids of the contents of `files`, in the same order.
-    pub(super) ids: Vec<Id>,
-    pub(super) links: Vec<PlannedLink>,
-    pub(super) unchanged: u64,
-    pub(super) replaced: Vec<TreePath>,
+    pub(in crate::ops) ids: Vec<Id>,
+    pub(in crate::ops) links: Vec<PlannedLink>,
+    pub(in crate::ops) unchanged: u64,
+    pub(in crate::ops) replaced: Vec<TreePath>,
     /// Paths that differ or cannot be replaced, each with the reason.
     in_the_way: Vec<(TreePath, &'static str)>,
     unsafe_links: Vec<TreePath>,
@@ -75,7 +75,7 @@ struct Planner<'a> {
 }
 
 impl DownloadPlan {
-    pub(super) fn make(
+    pub(in crate::ops) fn make(
         repo: &Repository,
         options: &DownloadOptions,
         destination: Option<&Beneath>,
@@ -103,8 +103,13 @@ impl DownloadPlan {
         Ok(planner.plan)
     }
 
+    /// The links that lead out of the destination.
+    pub(in crate::ops) fn unsafe_links(&self) -> &[TreePath] {
+        &self.unsafe_links
+    }
+
     /// Fails if the download would overwrite a file or create a link that points out.
-    pub(super) fn refuse_unsafe(&self, options: &DownloadOptions) -> Result<()> {
+    pub(in crate::ops) fn refuse_unsafe(&self, options: &DownloadOptions) -> Result<()> {
         let list = |lines: Vec<String>| {
             let mut shown: Vec<String> = lines.iter().take(10).cloned().collect();
             if lines.len() > shown.len() {

@@ -75,6 +75,11 @@ impl<'a> Stage<'a> {
         (file, self.staged(file.root, &file.path))
     }
 
+    /// Returns the directory of the staged files, and the path of file `number` in it.
+    pub(super) fn place_of(&self, number: usize) -> (&Beneath, Vec<u8>) {
+        (&self.inside, self.file(number).1)
+    }
+
     /// Moves every complete root to its final name. Returns the paths that could not be written.
     pub(super) fn publish(self) -> Vec<(TreePath, Error)> {
         let failed =

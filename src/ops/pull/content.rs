@@ -60,15 +60,7 @@ pub(super) fn write_out(
     progress: &dyn Progress,
 ) -> Result<u64> {
     let source = resolve(repo, &Revision::parse(name.to_string().as_bytes())?)?;
-    let options = DownloadOptions {
-        source,
-        only: Vec::new(),
-        to,
-        force: false,
-        unsafe_links: false,
-        allow_disabled: true,
-        dry_run: false,
-    };
+    let options = DownloadOptions::new(source, to).allow_disabled(true);
     let written = download(repo, &options, progress).map(|outcome| outcome.written);
     written.map_err(|error| match error.kind() {
         ErrorKind::Refused => {

@@ -60,7 +60,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
-    let threads = context.config()?.download_threads()?;
+    let (threads, link) =
+        (context.config()?.download_threads()?, context.config()?.download_link()?);
     let repo = context.repo_with_threads(threads)?;
     let source = resolve(&repo, &args.what.revision(&repo)?)?;
     let to = match &args.to {
@@ -84,7 +85,8 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         .force(args.force)
         .unsafe_links(args.unsafe_links)
         .allow_disabled(args.allow_disabled)
-        .dry_run(args.dry_run);
+        .dry_run(args.dry_run)
+        .link(link);
     let outcome = download(&repo, &options, context.progress())?;
     context.ui.summary(&outcome, |page| view(page, &outcome, args.dry_run))?;
     Ok(Exit::Ok)

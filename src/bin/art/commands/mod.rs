@@ -52,6 +52,7 @@ pub(crate) mod log;
 pub(crate) mod ls;
 pub(crate) mod man;
 pub(crate) mod operations;
+pub(crate) mod path;
 pub(crate) mod policy;
 pub(crate) mod project;
 pub(crate) mod promote;
