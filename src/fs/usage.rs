@@ -1,6 +1,8 @@
 //! Counts the files in a directory and their bytes.
 
+use std::collections::HashSet;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use serde::Serialize;
@@ -24,11 +26,13 @@ impl Usage {
     }
 }
 
-/// Counts the files at `path`, at any depth, without following links. A missing path counts as
+/// Counts the files at `path`, at any depth, without following links. A file with several names
+/// counts once. A missing path counts as
 /// empty. Entries that disappear during the walk are not counted.
 pub fn usage(path: &Path) -> Result<Usage> {
     let mut sum = Usage::default();
     let mut left = vec![path.to_owned()];
+    let mut linked = HashSet::new();
     while let Some(path) = left.pop() {
         let metadata = match std::fs::symlink_metadata(&path) {
             Ok(metadata) => metadata,
@@ -36,6 +40,9 @@ pub fn usage(path: &Path) -> Result<Usage> {
             Err(error) => return Err(error).on("read", &path),
         };
         if !metadata.is_dir() {
+            if metadata.nlink() > 1 && !linked.insert((metadata.dev(), metadata.ino())) {
+                continue;
+            }
             sum.add(Usage { files: 1, bytes: metadata.len() });
             continue;
         }
@@ -62,6 +69,8 @@ mod tests {
         atomic::create_dir_all(&dir.path().join("a/b")).unwrap();
         atomic::write(&dir.path().join("a/b/c"), dir.path(), b"123").unwrap();
         atomic::write(&dir.path().join("a/d"), dir.path(), b"4").unwrap();
+        assert_eq!(usage(dir.path()).unwrap(), Usage { files: 2, bytes: 4 });
+        std::fs::hard_link(dir.path().join("a/d"), dir.path().join("a/e")).unwrap();
         assert_eq!(usage(dir.path()).unwrap(), Usage { files: 2, bytes: 4 });
         assert_eq!(usage(&dir.path().join("a/d")).unwrap(), Usage { files: 1, bytes: 1 });
         assert_eq!(usage(&dir.path().join("none")).unwrap(), Usage::default());

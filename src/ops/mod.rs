@@ -6,7 +6,7 @@
 //!
 //! | to | use |
 //! | --- | --- |
-//! | store and restore files | [`upload`], [`download`], [`cat`], [`export`], [`status`], [`diff`], [`ls`] |
+//! | store and restore files | [`upload`], [`download`], [`path`], [`cat`], [`export`], [`status`], [`diff`], [`ls`] |
 //! | record work | [`run`], [`runs`], [`lineage`], [`tag`] |
 //! | release versions | [`register`], [`stage`], [`promote`], [`versions`], [`get`], [`history`], [`registry`] |
 //! | change versions and projects | [`update`], [`copy`], [`transfer`], [`delete`], [`project`], [`policy`] |

@@ -20,6 +20,8 @@ const GIVING: &[(&str, &str)] = &[
     ("export", "export REV -o OUT.tar"),
     ("export", "export REV:d --format zip -o OUT.zip"),
     ("export", "export REV:top"),
+    ("path", "path REV"),
+    ("path", "path REV:d"),
     ("pull", "pull REV"),
     ("pull", "pull REV --full"),
     ("pull", "pull REV --path OUT"),

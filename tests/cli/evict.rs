@@ -131,7 +131,7 @@ fn a_push_with_evict_sends_verifies_and_frees_what_the_remote_needs() {
     let sandbox = sandbox();
     let plan = json(&sandbox, "-C a push --evict --dry-run");
     assert!(plan["bytes"].as_u64().unwrap() > 0, "{plan}");
-    assert_eq!(plan["evicted"]["contents"], 0, "nothing is on the remote yet: {plan}");
+    assert!(plan.get("evicted").is_none(), "nothing is on the remote yet: {plan}");
     let pushed = json(&sandbox, "-C a push --evict");
     assert!(pushed["entry"].as_u64().is_some(), "{pushed}");
     assert!(pushed["evicted"]["contents"].as_u64().unwrap() > 0, "{pushed}");

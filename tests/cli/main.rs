@@ -56,6 +56,7 @@ mod ls;
 mod man;
 mod mutations;
 mod operations;
+mod path;
 mod paths;
 mod pipes;
 mod policy;

@@ -195,3 +195,67 @@ fn remove_records(directory: &Path) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::content::Params;
+    use crate::fs::beneath::Beneath;
+
+    /// A cache with the files `a` (linked by the older tree), `b` (by both trees) and `c`.
+    fn cache(root: &Path) -> ContentStore {
+        ContentStore::init(root).unwrap();
+        let (files, trees) = (root.join("cache/files"), root.join("cache/trees"));
+        atomic::create_dir_all(&files).unwrap();
+        for (name, bytes) in [("a", 1000), ("b", 100), ("c", 10)] {
+            atomic::write(&files.join(name), &files, &vec![b'x'; bytes]).unwrap();
+        }
+        let source = Beneath::open(&files).unwrap();
+        for (number, (tree, linked)) in
+            [("old", &["a", "b"][..]), ("new", &["b"])].iter().enumerate()
+        {
+            let directory = trees.join(tree);
+            atomic::create_dir_all(&directory.join("sub")).unwrap();
+            let opened = Beneath::open(&directory).unwrap();
+            for name in *linked {
+                opened
+                    .hard_link(&source, name.as_bytes(), format!("sub/{name}").as_bytes())
+                    .unwrap();
+            }
+            opened.make_read_only(b"sub").unwrap();
+            opened.make_read_only(b"").unwrap();
+            let time = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(number as u64);
+            std::fs::File::open(&directory).unwrap().set_modified(time).unwrap();
+        }
+        ContentStore::open(root, Params::default()).unwrap()
+    }
+
+    #[test]
+    fn unused_files_go_first_and_then_the_least_recently_used_directory() {
+        let root = tempfile::tempdir().unwrap();
+        let store = cache(root.path());
+        let trim = |max, dry_run| trim_file_cache(&store, max, dry_run, Duration::ZERO).unwrap();
+        let exists = |path: &str| root.path().join("cache").join(path).exists();
+        assert_eq!(trim(2000, false), TrimmedFiles { kept_bytes: 1110, ..TrimmedFiles::default() });
+        let plan = trim(1105, true);
+        assert_eq!(plan, TrimmedFiles { trees: 0, files: 1, bytes: 10, kept_bytes: 1100 });
+        assert!(exists("files/c"));
+        assert_eq!(trim(1105, false), plan);
+        assert!(!exists("files/c") && exists("trees/old"));
+        let plan = TrimmedFiles { trees: 1, files: 1, bytes: 1000, kept_bytes: 100 };
+        assert_eq!((trim(500, true), trim(500, false)), (plan, plan));
+        assert!(!exists("trees/old") && !exists("files/a") && exists("trees/new/sub/b"));
+        assert_eq!(trim(0, false), TrimmedFiles { trees: 1, files: 1, bytes: 100, kept_bytes: 0 });
+        assert!(!exists("trees/new") && !exists("files/b"));
+    }
+
+    #[test]
+    fn a_busy_cache_is_not_trimmed() {
+        let root = tempfile::tempdir().unwrap();
+        let store = cache(root.path());
+        let lock = root.path().join("cache/files/lock");
+        let _lock = FileLock::acquire(&lock, Mode::Exclusive, Duration::ZERO).unwrap();
+        let error = trim_file_cache(&store, 0, false, Duration::ZERO).unwrap_err();
+        assert_eq!(error.kind(), crate::error::ErrorKind::Locked);
+    }
+}

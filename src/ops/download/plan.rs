@@ -262,9 +262,19 @@ impl Planner<'_> {
         None
     }
 
-    /// Reads the targets of the links, and fetches their contents if necessary.
+    /// Reads the targets of the links, and fetches their contents if necessary. An existing link
+    /// with the right target needs no content.
     fn read_links(&mut self) -> Result<()> {
-        let links = std::mem::take(&mut self.links);
+        let mut links = std::mem::take(&mut self.links);
+        links.retain(|(root, path, id)| {
+            let existing = std::fs::read_link(self.options.to.join(path.to_path()));
+            let target = existing.ok().map(|target| target.into_os_string().into_encoded_bytes());
+            let Some(target) = target.filter(|target| Id::of_blob(target) == *id) else {
+                return true;
+            };
+            self.link(*root, path.clone(), target);
+            false
+        });
         let ids: Vec<Id> = links.iter().map(|(_, _, id)| *id).collect();
         fetch_missing(self.repo, &ids, self.progress)?;
         let mut reader = self.repo.content().reader().with_supply(Some(supply_of(self.repo)));

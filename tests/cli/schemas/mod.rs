@@ -86,6 +86,7 @@ const SCENARIO: &[(&str, i32, &str)] = &[
     ("reflog", 0, "reflog"),
     ("export", 0, "export v1 -o v1.tar.zst"),
     ("download", 0, "download v1 --to out"),
+    ("path", 0, "path v1"),
     ("config list", 0, "config list --origin"),
     ("config get", 0, "config get core.project"),
     ("du", 0, "du"),

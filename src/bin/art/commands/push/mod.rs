@@ -2,9 +2,9 @@
 
 mod repair;
 
-use artifacts::Result;
 use artifacts::ops::evict::{EvictOptions, EvictOutcome, evict};
 use artifacts::ops::push::{PushOptions, PushOutcome, PushedRef, push};
+use artifacts::{ErrorKind, Result};
 use serde::Serialize;
 
 use super::evict as evict_command;
@@ -77,7 +77,7 @@ pub(crate) struct Args {
 struct Pushed<'a> {
     #[serde(flatten)]
     push: &'a PushOutcome,
-    /// The eviction, with `--evict`.
+    /// The eviction, with `--evict`. A dry run counts only content that is already on the remote.
     #[serde(skip_serializing_if = "Option::is_none")]
     evicted: Option<EvictOutcome>,
 }
@@ -99,36 +99,39 @@ pub(crate) fn exec(context: &Context<'_>, args: &Args) -> Result<Exit> {
         .map_err(|error| remotes::or_remote(error, &repo, &args.words))?;
     // After a conflict, the next step is a pull or a merge, which may need the content.
     let evicts = args.evict && outcome.conflicts.is_empty();
-    let evicted = if evicts { Some(evict_pushed(context, &outcome, args.dry_run)?) } else { None };
+    let evicted = if evicts { evict_pushed(context, &outcome, args.dry_run)? } else { None };
     let pushed = Pushed { push: &outcome, evicted };
     context.ui.summary(&pushed, |page| {
         view(page, &outcome, args.dry_run)?;
-        match &pushed.evicted {
-            Some(evicted) => evict_command::view(page, evicted, args.dry_run),
-            None => Ok(()),
+        if let Some(evicted) = &pushed.evicted {
+            evict_command::view(page, evicted, args.dry_run)?;
         }
+        if evicts && args.dry_run && !outcome.refs.is_empty() {
+            writeln!(page, "content of this push would be verified and freed afterwards")?;
+        }
+        Ok(())
     })?;
     remotes::warn_of_conflicts(context, &outcome.remote, &outcome.conflicts);
     Ok(if outcome.conflicts.is_empty() { Exit::Ok } else { Exit::Moved })
 }
 
 /// Removes the local content that the remote holds after the push. An error states that the push
-/// is complete.
+/// is complete. `None` for a dry run before the first push.
 fn evict_pushed(
     context: &Context<'_>,
     outcome: &PushOutcome,
     dry_run: bool,
-) -> Result<EvictOutcome> {
+) -> Result<Option<EvictOutcome>> {
     let remote = &outcome.remote;
     let options = EvictOptions::default().remote(remote.clone()).dry_run(dry_run);
-    evict(&context.repo()?, &options, context.progress()).map_err(|error| {
-        if dry_run {
-            return error;
-        }
-        error
+    match evict(&context.repo()?, &options, context.progress()) {
+        Ok(evicted) => Ok(Some(evicted)),
+        Err(error) if dry_run && error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) if dry_run => Err(error),
+        Err(error) => Err(error
             .context(format!("the push to {remote} is complete, but the eviction failed"))
-            .with_hint(format!("to remove the local content: art evict {remote}"))
-    })
+            .with_hint(format!("to remove the local content: art evict {remote}"))),
+    }
 }
 
 fn view(page: &mut Page<'_>, outcome: &PushOutcome, dry_run: bool) -> Result<()> {
