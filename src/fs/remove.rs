@@ -162,7 +162,7 @@ mod tests {
         crate::fs::atomic::create_dir_all(&tree.join("a/b/c")).unwrap();
         crate::fs::atomic::write(&tree.join("a/b/c/file"), directory.path(), b"x").unwrap();
         for path in ["a/b/c", "a/b", "a", ""] {
-            let opened = open_directory(CWD, &tree.join(path)).unwrap();
+            let opened = open_directory(CWD, tree.join(path)).unwrap();
             fchmod(&opened, Mode::from_raw_mode(0o555)).unwrap();
         }
         remove_tree(CWD, &tree).unwrap();

@@ -143,6 +143,24 @@ fn a_kill_at_any_step_leaves_no_part_of_a_directory() {
 }
 
 #[test]
+fn a_user_without_privileges_can_replace_read_only_directories() {
+    let sandbox = Sandbox::new();
+    sandbox.shell("chmod 777 .").ok();
+    let art = |line: &str| sandbox.command(line).unprivileged().run().ok();
+    art("init b");
+    sandbox.write("b/d/e/file", "x");
+    sandbox.write("b/d/f/g/file", "y");
+    art("-C b upload d");
+    let directory = PathBuf::from(art("-C b path HEAD --json").json()["path"].as_str().unwrap());
+    std::fs::set_permissions(directory.join("d"), PermissionsExt::from_mode(0o755)).unwrap();
+    std::fs::write(directory.join("d/new"), "").unwrap();
+    std::fs::set_permissions(directory.join("d"), PermissionsExt::from_mode(0o555)).unwrap();
+    assert_eq!(art("-C b path HEAD --json").json()["created"], true);
+    assert_eq!(sandbox.shell("ls b/.artifacts/cache/trees | grep -e - || true").ok().stdout, "");
+    assert!(!directory.join("d/new").exists());
+}
+
+#[test]
 fn two_at_once_make_one_directory() {
     let sandbox = sandbox();
     let outputs = std::thread::scope(|scope| {

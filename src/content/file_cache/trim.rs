@@ -224,8 +224,10 @@ mod tests {
             }
             opened.make_read_only(b"sub").unwrap();
             opened.make_read_only(b"").unwrap();
-            let time = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(number as u64);
-            std::fs::File::open(&directory).unwrap().set_modified(time).unwrap();
+            let time = rustix::fs::Timespec { tv_sec: number as i64, tv_nsec: 0 };
+            let times = rustix::fs::Timestamps { last_access: time, last_modification: time };
+            let flags = rustix::fs::AtFlags::empty();
+            rustix::fs::utimensat(rustix::fs::CWD, &directory, &times, flags).unwrap();
         }
         ContentStore::open(root, Params::default()).unwrap()
     }
@@ -235,7 +237,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let store = cache(root.path());
         let trim = |max, dry_run| trim_file_cache(&store, max, dry_run, Duration::ZERO).unwrap();
-        let exists = |path: &str| root.path().join("cache").join(path).exists();
+        let exists = |path: &str| root.path().join("cache").join(path).symlink_metadata().is_ok();
         assert_eq!(trim(2000, false), TrimmedFiles { kept_bytes: 1110, ..TrimmedFiles::default() });
         let plan = trim(1105, true);
         assert_eq!(plan, TrimmedFiles { trees: 0, files: 1, bytes: 10, kept_bytes: 1100 });

@@ -1,6 +1,8 @@
 //! One directory below `cache/trees`.
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use crate::catalog::revision::Resolved;
@@ -105,8 +107,7 @@ impl Tree<'_> {
             if directory.len() > LONGEST {
                 continue;
             }
-            use std::os::unix::ffi::OsStrExt;
-            let place = self.place.join(std::ffi::OsStr::from_bytes(directory));
+            let place = self.place.join(OsStr::from_bytes(directory));
             match read::try_entry(&place)? {
                 Some(found) if found.is_dir() => {}
                 _ => return Ok(false),
