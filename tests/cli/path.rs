@@ -202,7 +202,7 @@ fn a_hard_linked_download_shares_the_cached_file_and_a_change_is_found() {
     // The linked files are right for the commands that read the work tree.
     sandbox.art("-C a run --name copied").ok();
     sandbox.art("-C a upload out").ok();
-    assert_eq!(json(&sandbox, "-C a diff v1 run/copied:out")["files"], serde_json::json!([]));
+    assert_eq!(json(&sandbox, "-C a diff v1 run/copied:out")["changes"], serde_json::json!([]));
     std::fs::set_permissions(&out, PermissionsExt::from_mode(0o644)).unwrap();
     std::fs::write(&out, "bad").unwrap();
     sandbox.art("-C a download v1 --to out").fails_with(1);
