@@ -88,13 +88,14 @@ fn bounded(sandbox: &Sandbox, line: &str) -> Output {
 }
 
 /// Verbs that would have to expand the tree.
-const EXPANDING: [&str; 8] = [
+const EXPANDING: [&str; 9] = [
     "ls -r run/bad",
     "diff run/good run/bad",
     "diff run/bad ./empty",
     "status",
     "download v1 --to out",
     "download run/bad --to out --dry-run",
+    "path v1",
     "export v1 -o out.tar",
     "runs show bad",
 ];

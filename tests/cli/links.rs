@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::common::{Sandbox, Step, thorough};
 
 /// Every command that writes. Later commands use the results of earlier ones.
-const VERBS: [&str; 30] = [
+const VERBS: [&str; 31] = [
     "init",
     "config set log.date relative",
     "upload data --tag more",
@@ -39,6 +39,7 @@ const VERBS: [&str; 30] = [
     "push --repair",
     "evict --yes",
     "download v1 --to out",
+    "path v1",
 ];
 
 /// A repository with a remote and every kind of object.
@@ -53,6 +54,7 @@ fn prepared() -> Sandbox {
         Step::Art("push"),
         Step::Art("fetch"),
         Step::Art("versions"),
+        Step::Art("path v1"),
         Step::File("data/a.txt", "two"),
         Step::Art("upload data"),
     ])

@@ -158,6 +158,9 @@ fn a_user_without_privileges_can_replace_read_only_directories() {
     assert_eq!(art("-C b path HEAD --json").json()["created"], true);
     assert_eq!(sandbox.shell("ls b/.artifacts/cache/trees | grep -e - || true").ok().stdout, "");
     assert!(!directory.join("d/new").exists());
+    art("-C b gc --cache");
+    assert!(!directory.exists());
+    assert_eq!(art("-C b path HEAD --json").json()["created"], true);
 }
 
 #[test]

@@ -60,7 +60,7 @@ pub enum Sharing {
     Reflink,
 }
 
-/// Finds the contents that are not in the cache.
+/// Fetches contents that are missing locally.
 pub type FetchContent<'a> = &'a dyn Fn(&[Id]) -> Result<()>;
 
 /// The file cache of a repository, locked by this process.
@@ -83,11 +83,15 @@ impl<'a> FileCache<'a> {
     pub fn open(store: &'a ContentStore, progress: &dyn Progress) -> Result<Self> {
         let path = directory_of(&store.root);
         atomic::create_dir_all(&path)?;
+        let mut is_waiting = false;
         let lock = loop {
             match FileLock::acquire(&path.join(LOCK), Mode::Exclusive, PAUSE) {
                 Ok(lock) => break lock,
                 Err(error) if error.kind() == ErrorKind::Locked => {
-                    progress.begin("waiting for the file cache", None, Unit::Items);
+                    if !is_waiting {
+                        progress.begin("waiting for the file cache", None, Unit::Items);
+                    }
+                    is_waiting = true;
                     check_interrupt(progress)?;
                 }
                 Err(error) => return Err(error),
