@@ -7,6 +7,7 @@ use std::io::BufReader;
 use std::path::Path;
 
 use super::copy::FrameCopier;
+use super::other_name::{IsDead, rename_pack};
 use super::outgoing::NewSegment;
 use super::outgoing_file::OutgoingSegment;
 use super::packer::FullPack;
@@ -35,9 +36,21 @@ impl<'a> PackCompactor<'a> {
     ///
     /// If any byte is wrong, fails with [`Corrupt`](crate::ErrorKind::Corrupt) and copies nothing.
     pub fn add(&mut self, id: &Id, path: &Path, progress: &dyn Progress) -> Result<()> {
+        self.add_frames(id, path, &|_| true, progress)
+    }
+
+    /// Copies the frames of a pack as [`PackCompactor::add`] does, but only those at offsets for
+    /// which `is_wanted` returns true.
+    pub fn add_frames(
+        &mut self,
+        id: &Id,
+        path: &Path,
+        is_wanted: &dyn Fn(u64) -> bool,
+        progress: &dyn Progress,
+    ) -> Result<()> {
         let file = read::open(path).on("open", path)?;
         let index = verify_pack(&mut BufReader::new(&file), id, progress)?;
-        for frame in &index.frames {
+        for frame in index.frames.iter().filter(|frame| is_wanted(frame.offset)) {
             if self.copier.copy(&file, id, frame)?.is_some() {
                 return Err(Error::internal("a compacted pack was closed early"));
             }
@@ -79,6 +92,16 @@ impl CompactedPack {
     /// The path of the file, which exists as long as this value lives.
     pub fn path(&self) -> &Path {
         self.full.file.path()
+    }
+
+    /// Gives the pack another name if `is_dead` returns true for its name.
+    pub(crate) fn with_free_name(self, session: &Session, is_dead: IsDead<'_>) -> Result<Self> {
+        if !is_dead(&self.full.id) {
+            return Ok(self);
+        }
+        let FullPack { file, bytes, index, .. } = self.full;
+        let (id, bytes, file) = rename_pack(session, file.file(), bytes, is_dead)?;
+        Ok(CompactedPack { full: FullPack { file, id, bytes, index }, from: self.from })
     }
 
     /// Creates the index segment of the pack. `is_named` returns true if an index names a member of

@@ -72,7 +72,7 @@ pub use repair::{ContentRepair, Salvaged};
 use segments::SegmentSet;
 pub use send::{HasContent, SendPlan};
 pub use session::Session;
-pub use spill::merge_segments;
+pub use spill::{filter_segments, merge_segments, visit_segment};
 pub use stat_cache::{CacheEntry, StatCache};
 
 /// Parameters for cutting, compressing and grouping content; fixed when a repository is created.

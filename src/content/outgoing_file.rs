@@ -2,6 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use super::Session;
+use super::other_name::{IsDead, rename_segment};
+use crate::error::Result;
 use crate::fs::atomic::TempFile;
 use crate::id::Id;
 
@@ -51,5 +54,14 @@ impl OutgoingSegment {
     /// The path of the file, which exists as long as this value lives.
     pub fn path(&self) -> &Path {
         self.file.path()
+    }
+
+    /// Gives the segment another name if `is_dead` returns true for its name.
+    pub(crate) fn with_free_name(self, session: &Session, is_dead: IsDead<'_>) -> Result<Self> {
+        if !is_dead(&self.id) {
+            return Ok(self);
+        }
+        let (id, file) = rename_segment(session, &self.file, is_dead)?;
+        Ok(OutgoingSegment { id, size: self.size, file })
     }
 }

@@ -1,5 +1,6 @@
 //! Builds one segment from many packs in bounded memory.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use super::Session;
@@ -9,7 +10,9 @@ use super::segment_check::{checked, damaged};
 use crate::error::{Error, IoResultExt, Result};
 use crate::fs::atomic::TempFile;
 use crate::id::{Digest, Id};
-use crate::pack::{Keep, MergeError, PackIndex, SegmentBuilder, SegmentView, merge};
+use crate::pack::{
+    Keep, Location, MemberEntry, MergeError, PackIndex, SegmentBuilder, SegmentView, merge,
+};
 
 /// The number of entries to hold in memory before writing them to a separate part.
 const HELD: usize = 1 << 20;
@@ -112,6 +115,70 @@ pub fn merge_segments<B: AsRef<[u8]>>(
     let views = views.collect::<Result<Vec<_>>>()?;
     let written = write(session, |out| merge(&views, Keep::AllPlaces, is_dead, out))?;
     Ok(OutgoingSegment::new(written.digest, written.size, written.file))
+}
+
+/// Copies the entries of `segments` for which `is_kept` returns true into one segment; `None` if no
+/// entry is kept. Each segment comes with its id, the SHA-256 of its bytes.
+///
+/// Fails with [`Corrupt`](crate::ErrorKind::Corrupt) if a segment is damaged.
+pub fn filter_segments<B: AsRef<[u8]>>(
+    session: &Session,
+    segments: &[(Id, B)],
+    is_kept: &dyn Fn(&Id, &Location) -> bool,
+) -> Result<Option<OutgoingSegment>> {
+    let mut kept = SegmentSpill::new(session);
+    for (name, bytes) in segments {
+        let mut by_pack: BTreeMap<Id, KeptEntries> = BTreeMap::new();
+        visit_segment(name, bytes.as_ref(), &mut |id, place| {
+            if is_kept(&id, &place) {
+                by_pack.entry(place.pack).or_default().add(id, &place);
+            }
+            Ok(())
+        })?;
+        for (pack, entries) in by_pack {
+            kept.add(pack, &entries.index)?;
+        }
+    }
+    let made = kept.finish()?;
+    Ok(made.map(|made| OutgoingSegment::new(made.digest, made.size, made.file)))
+}
+
+/// Visits all entries of a segment of another store, whose id is the SHA-256 of its bytes.
+///
+/// Fails with [`Corrupt`](crate::ErrorKind::Corrupt) if the segment is damaged.
+pub fn visit_segment(
+    id: &Id,
+    bytes: &[u8],
+    each: &mut dyn FnMut(Id, Location) -> Result<()>,
+) -> Result<()> {
+    let view = checked(id, bytes)?;
+    for at in 0..view.len() {
+        let place = view.location(at).map_err(|error| {
+            Error::corrupt(format!("the index segment {id} is damaged: {error}"))
+        })?;
+        each(view.id(at), place)?;
+    }
+    Ok(())
+}
+
+/// The kept entries of one pack.
+#[derive(Default)]
+struct KeptEntries {
+    index: PackIndex,
+    /// The numbers of the frames, by offset.
+    frames: BTreeMap<u64, u32>,
+}
+
+impl KeptEntries {
+    fn add(&mut self, id: Id, place: &Location) {
+        let next = self.index.frames.len() as u32;
+        let frame = *self.frames.entry(place.frame.offset).or_insert(next);
+        if frame == next {
+            self.index.frames.push(place.frame);
+        }
+        let Location { kind, offset, size, .. } = *place;
+        self.index.members.push(MemberEntry { id, kind, frame, offset, size });
+    }
 }
 
 /// Counts and hashes the bytes that it passes on.

@@ -30,6 +30,11 @@ pub struct Features {
 }
 
 impl Features {
+    /// One feature that a program must know to write to the remote.
+    pub(crate) fn needed_to_write(word: &str) -> Self {
+        Features { needed_to_write: BTreeSet::from([word.to_owned()]), ..Features::default() }
+    }
+
     /// Adds the features of another file of the same remote.
     pub(super) fn unite(&mut self, other: &Features) {
         self.needed_to_read.extend(other.needed_to_read.iter().cloned());

@@ -138,6 +138,24 @@ impl Connection<'_> {
         remote_state.conflicts.iter().map(conflict).collect()
     }
 
+    /// Fetches the history of `tips`.
+    ///
+    /// Fails with [`Corrupt`](crate::ErrorKind::Corrupt) if the remote lacks a part of it.
+    pub(super) fn fetch_history(&self, tips: &[Id], progress: &dyn Progress) -> Result<()> {
+        let unread = Mutex::new(None);
+        self.fetch_objects(tips, &unread, progress)?;
+        let known = complete(self.repo)?;
+        let Some(first) = self.repo.history().check_closure(tips, &known, progress)?.pop() else {
+            return Ok(());
+        };
+        let unread = unread.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let name = &self.remote.name;
+        Err(unread.unwrap_or_else(|| {
+            Error::corrupt(format!("'{name}' lacks the history of {first}"))
+                .with_hint(format!("see what is damaged: art fsck --remote {name}"))
+        }))
+    }
+
     /// Fetches the Git packs that `tips` need; returns the number of fetched objects.
     fn fetch_objects(
         &self,

@@ -1,6 +1,7 @@
 //! Code shared by all verbs that access a remote: the connection and the cached knowledge about a
 //! remote.
 
+mod collect;
 mod compact;
 mod compact_packs;
 mod compactions;
@@ -39,6 +40,7 @@ use crate::error::Result;
 use crate::remote::{RemoteUri, Store, StoreOptions};
 use crate::repo::{Repository, TransferSettings};
 
+pub(crate) use collect::CollectRules;
 pub(crate) use compact::leaves_many_large;
 pub(crate) use connection::{
     Connection, names_remote, not_allowed_error, root_cause, unreachable_error,

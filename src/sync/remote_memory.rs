@@ -46,6 +46,7 @@ const COMPACTIONS: &str = "unions";
 const IMPORTED: &str = "have";
 const SENT: &str = "sending";
 const INDEX: &str = "index";
+const IDLE: &str = "gc-idle";
 
 /// How long to wait for other processes that change [`REFS`].
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -225,6 +226,24 @@ impl RemoteMemory {
     /// Deletes the record of sent files.
     pub(super) fn forget_sent(&self) -> Result<()> {
         atomic::remove_file(&self.path(SENT))
+    }
+
+    /// Records that a garbage collection on the remote has nothing to do for the time `wait`, unless
+    /// somebody pushes.
+    pub(super) fn note_idle(&self, remote_state: &RemoteState, now: Timestamp, wait: Duration) {
+        let Some(write) = remote_state.last_write else { return };
+        let until = Timestamp::from_seconds(now.seconds().saturating_add_unsigned(wait.as_secs()));
+        // Without this record, the next call looks again.
+        let _ = self.write(IDLE, &format!("{write} {until}\n"));
+    }
+
+    /// The time until which a garbage collection on the remote has nothing to do, if the remote is
+    /// as it was then.
+    pub(super) fn idle_until(&self, remote_state: &RemoteState) -> Option<Timestamp> {
+        let text = self.text(IDLE);
+        let (write, until) = text.trim_end().split_once(' ')?;
+        let write: uuid::Uuid = write.parse().ok()?;
+        (remote_state.last_write == Some(write)).then(|| until.parse().ok())?
     }
 
     /// Opens the local copies of the remote's index `segments`.

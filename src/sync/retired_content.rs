@@ -1,5 +1,7 @@
 //! Finds content in retired packs, which may still exist.
 
+use std::collections::{BTreeSet, HashSet};
+
 use super::content::{RemoteContent, sorted};
 use crate::content::Need;
 use crate::error::{ErrorKind, Result};
@@ -24,6 +26,26 @@ impl RemoteContent<'_> {
             live.or_else(|| self.find_retired(id, need))
         };
         Ok(sorted(ids.iter().filter_map(place).collect()))
+    }
+
+    /// Finds the contents `ids` in packs that no live segment names for them: retired packs, and live
+    /// packs that only a retired segment names. Contents of `chunks` are needed as bytes.
+    pub(super) fn locate_retired(
+        &self,
+        ids: &BTreeSet<Id>,
+        chunks: &HashSet<Id>,
+        progress: &dyn Progress,
+    ) -> Result<Vec<(Id, Location)>> {
+        self.fetch_retired_segments(progress)?;
+        let state = self.state();
+        let exists = |pack: &Id| state.packs.contains_key(pack) || state.retired.contains_key(pack);
+        let place = |id: &Id| {
+            let is_enough = |place: &Location| {
+                exists(&place.pack) && (place.kind != MemberKind::Manifest || !chunks.contains(id))
+            };
+            Some((*id, self.locations(id).into_iter().find(is_enough)?))
+        };
+        Ok(ids.iter().filter_map(place).collect())
     }
 
     fn find_retired(&self, id: &Id, need: Need) -> Option<Location> {

@@ -14,6 +14,7 @@
 
 mod caches;
 mod largest;
+mod remote;
 mod roots;
 
 use std::time::Duration;
@@ -24,6 +25,7 @@ use serde::Serialize;
 use self::caches::Caches;
 pub use self::caches::LeftPath;
 pub use self::largest::DoomedState;
+pub use self::remote::{GcRemoteOptions, GcRemoteOutcome, UndeletedFiles, gc_remote};
 use self::roots::Roots;
 use crate::clock::Timestamp;
 use crate::content::{Dropped, RewriteRule};

@@ -70,6 +70,8 @@ pub struct Proposal {
     pub has_base: bool,
     /// When the proposal was planned. If that is long ago, it is not added to a log with siblings.
     pub planned: Option<Moment>,
+    /// True if the proposal counts only directly behind the state that it was planned with.
+    pub is_exact: bool,
     /// True if each added file is a compaction of the retired files.
     pub joined: bool,
     /// Changes how writers take turns from the next entry on.
@@ -99,15 +101,19 @@ impl Proposal {
             relies_on: Vec::new(),
             has_base: false,
             planned: None,
+            is_exact: false,
             joined: false,
             log: None,
             features: Features::default(),
         }
     }
 
-    /// Returns true if the plan rests on content that `others`, which were added since, removed, or
-    /// if a file that it adds has a dead name.
+    /// Returns true if the plan rests on content that `others`, which were added since, removed, if a
+    /// file that it adds has a dead name, or if `others` exist and the plan is exact.
     fn is_outdated(&self, others: &[Arc<Entry>], state: &RemoteState) -> bool {
+        if self.is_exact && !others.is_empty() {
+            return true;
+        }
         let added = self.packs.iter().chain(&self.meta).chain(&self.segments);
         added.into_iter().any(|file| state.is_dead(&file.id))
             || self.has_base && others.iter().any(|other| other.removes_files())
@@ -215,8 +221,7 @@ impl Log {
         let known = state.now.packs.len() + state.now.meta.len() + state.now.segments.len();
         self.store.prove_writes(known as u64)?;
         // Captured when the proposal is made, before others push.
-        let again = [&proposal.retired[..], &proposal.deleted].concat();
-        let again = state.now.added_again(&again);
+        let again = state.now.known_about(&proposal.retired, &proposal.deleted);
         for losses in 1..=LOSSES {
             if state.now.protocol == Protocol::Siblings {
                 // Directly before the entry is stored, its writer knows what others did.

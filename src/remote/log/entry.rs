@@ -15,7 +15,7 @@
 //! meta = ["ID SIZE"]
 //! segments = ["ID SIZE"]
 //! retired = ["ID"]                    # files to delete after a while
-//! again = ["ID WRITE"]                # retired files that an earlier entry had added again
+//! again = ["ID WRITE"]                # the entry that added a retired file again, or that retired a deleted one
 //! deleted = ["ID"]                    # dead names: the files are deleted, nobody adds them again
 //! gone = ["WRITE"]                    # all files that this entry named as deleted are gone
 //! forgotten = ["COMMIT refs/…"]       # replaced commits whose content is no longer kept
@@ -193,7 +193,9 @@ pub struct Entry {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub retired: Vec<Id>,
     /// The retired files that another entry had added again, each with the newest such entry that
-    /// the writer knew. A file added again without the writer's knowledge is not retired.
+    /// the writer knew. A file added again without the writer's knowledge is not retired. Also the
+    /// deleted files that were retired, each with the entry that retired it. A file that was retired
+    /// again without the writer's knowledge is not deleted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub again: Vec<Again>,
     /// Names of files that are dead: the files are deleted, and nobody adds a file with this name.

@@ -236,11 +236,13 @@ impl RemoteState {
         }
     }
 
-    /// Marks the name of a file as dead. Does nothing if the file is live, or if another writer has
-    /// added it again meanwhile.
+    /// Marks the name of a file as dead. Does nothing if the file is live, or if it was not retired
+    /// by the entry that the writer knew: the file may have been added and retired again meanwhile.
+    /// A file that no entry named was not retired.
     fn delete(&mut self, id: Id, entry: &Entry) {
         let known = entry.again.iter().find(|again| again.id == id).map(|again| again.write);
-        if self.again.get(&id).copied() != known || self.missing(&[id]).is_empty() {
+        let retired = self.retired.get(&id).map(|retired| retired.write);
+        if retired != known || self.missing(&[id]).is_empty() {
             return;
         }
         self.again.remove(&id);
@@ -274,10 +276,12 @@ impl RemoteState {
         self.dead.contains_key(id)
     }
 
-    /// Returns the files of `ids` that were added again, with the entries that added them.
-    pub(super) fn added_again(&self, ids: &[Id]) -> Vec<Again> {
+    /// Returns what a writer knows about files that it retires or deletes: the entries that added
+    /// the files of `retired` again, and the entries that retired the files of `deleted`.
+    pub(super) fn known_about(&self, retired: &[Id], deleted: &[Id]) -> Vec<Again> {
         let again = |id: &Id| Some(Again { id: *id, write: *self.again.get(id)? });
-        ids.iter().filter_map(again).collect()
+        let gone = |id: &Id| Some(Again { id: *id, write: self.retired.get(id)?.write });
+        retired.iter().filter_map(again).chain(deleted.iter().filter_map(gone)).collect()
     }
 
     fn move_ref(&mut self, moved: &RefMove, entry: &Entry) {

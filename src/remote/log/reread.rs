@@ -69,6 +69,16 @@ impl Log {
         Ok(has_gap.then(|| EntryName { number: next, write: None }.key()))
     }
 
+    /// Reads the entries with these names from the store, even those that a state holds. Missing
+    /// entries are omitted. One request for each name.
+    pub fn reread(&self, names: &[EntryName]) -> Result<Vec<Entry>> {
+        let read = |name: &EntryName| -> Result<Option<Entry>> {
+            let body = try_read_body(&self.store, name)?.filter(|body| is_whole(body));
+            body.map(|body| Entry::decode_named(name, &body)).transpose()
+        };
+        Ok(self.store.at_once(names, &read)?.into_iter().flatten().collect())
+    }
+
     /// Reads the entries with these names and returns them in order. Needs one request for each
     /// entry that `state` does not hold, in parallel. Missing and incomplete entries are omitted.
     pub fn entries(

@@ -288,7 +288,7 @@ fn add_files(
             made,
         );
         let entry = entries.get_mut(number)?;
-        entry.again = before.added_again(&entry.retired);
+        entry.again = before.known_about(&entry.retired, &entry.deleted);
     }
     Some(())
 }
