@@ -1,6 +1,6 @@
 //! Finds content in retired packs, which may still exist.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
 use super::content::{RemoteContent, sorted};
 use crate::content::Need;
@@ -29,11 +29,12 @@ impl RemoteContent<'_> {
     }
 
     /// Finds the contents `ids` in packs that no live segment names for them: retired packs, and live
-    /// packs that only a retired segment names. Contents of `chunks` are needed as bytes.
+    /// packs that only a retired segment names. Contents for which `is_chunk` returns true are needed
+    /// as bytes.
     pub(super) fn locate_retired(
         &self,
         ids: &BTreeSet<Id>,
-        chunks: &HashSet<Id>,
+        is_chunk: &dyn Fn(&Id) -> bool,
         progress: &dyn Progress,
     ) -> Result<Vec<(Id, Location)>> {
         self.fetch_retired_segments(progress)?;
@@ -41,7 +42,7 @@ impl RemoteContent<'_> {
         let exists = |pack: &Id| state.packs.contains_key(pack) || state.retired.contains_key(pack);
         let place = |id: &Id| {
             let is_enough = |place: &Location| {
-                exists(&place.pack) && (place.kind != MemberKind::Manifest || !chunks.contains(id))
+                exists(&place.pack) && (place.kind != MemberKind::Manifest || !is_chunk(id))
             };
             Some((*id, self.locations(id).into_iter().find(is_enough)?))
         };

@@ -286,6 +286,10 @@ impl RemoteState {
 
     fn move_ref(&mut self, moved: &RefMove, entry: &Entry) {
         let now = self.refs.get(&moved.name).copied();
+        if let Some(new) = &moved.new {
+            // A push sends the content again.
+            self.forgotten.remove(new);
+        }
         if now == moved.old {
             match moved.new {
                 Some(commit) => drop(self.refs.insert(moved.name.clone(), commit)),

@@ -1,6 +1,6 @@
 //! Finds the content that a remote must keep, and the packs that hold it.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,7 +11,7 @@ use super::super::object_reader::ObjectReader;
 use super::super::remote_file::{lost, read_segment};
 use super::ages::EntryAges;
 use crate::content::{Need, visit_manifests, visit_segment};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::history::Expiry;
 use crate::id::Id;
 use crate::name::RefName;
@@ -31,8 +31,11 @@ const MOST_OLD: usize = 1024;
 pub(super) struct Marked {
     /// The files that kept commits need; sorted.
     files: Vec<Id>,
-    /// The chunks of these files.
-    chunks: HashSet<Id>,
+    /// The chunks of these files; true for a chunk that refs need.
+    chunks: HashMap<Id, bool>,
+    /// The files that refs need; sorted. The other files are needed only by replaced commits, and may
+    /// be missing.
+    of_refs: Vec<Id>,
     /// The bytes of the live index segments, with their ids.
     pub(super) segments: Vec<(Id, Bytes)>,
     /// The frames with needed content, by live pack.
@@ -83,7 +86,7 @@ impl Marked {
     /// Returns true if the content `id` in this form is needed.
     pub(super) fn is_needed(&self, id: &Id, kind: MemberKind) -> bool {
         self.files.binary_search(id).is_ok()
-            || kind != MemberKind::Manifest && self.chunks.contains(id)
+            || kind != MemberKind::Manifest && self.chunks.contains_key(id)
     }
 }
 
@@ -103,20 +106,25 @@ impl Connection<'_> {
         progress.begin("finding needed content", None, Unit::Items);
         let (history, remote_state) = (self.repo.history(), self.state.remote_state());
         let sides = remote_state.conflicts.values().flatten().filter_map(|side| side.commit);
-        let mut tips: BTreeSet<Id> = remote_state.refs.values().copied().chain(sides).collect();
-        let replaced = self.replaced_commits(ages, prune, progress)?;
-        tips.extend(&replaced.young);
+        let tips: BTreeSet<Id> = remote_state.refs.values().copied().chain(sides).collect();
         let tips: Vec<Id> = tips.into_iter().collect();
         self.fetch_history(&tips, progress)?;
+        let mut replaced = self.replaced_commits(ages, prune, progress)?;
+        replaced.young.retain(|commit| !remote_state.forgotten.contains_key(commit));
+        let mut kept = self.fetch_replaced(&replaced.young, progress)?;
+        kept.extend(&tips);
+        kept.sort_unstable();
         let refs = remote_state.refs.iter().map(|(name, id)| (name.kind(), *id));
         let expiry = Expiry::of_refs(history, refs)?;
-        let files = history.needed_content(&tips, &expiry, progress)?;
+        let of_refs = history.needed_content(&tips, &expiry, progress)?;
+        let files = history.needed_content(&kept, &expiry, progress)?;
         let content = self.content()?;
         content.complete_index(progress)?;
         let segments = remote_state.segments.iter().map(|(id, size)| (*id, *size));
         let segments = read_segments(self.log.store(), &segments.collect::<Vec<_>>())?;
         let mut marked = Marked {
-            chunks: HashSet::new(),
+            chunks: HashMap::new(),
+            of_refs,
             files,
             segments,
             frames: BTreeMap::new(),
@@ -133,8 +141,27 @@ impl Connection<'_> {
                 marked.replaced.push(Forgotten { commit, name });
             }
         }
-        marked.keep_lost(self, &content, &tips, progress)?;
+        marked.keep_lost(self, &content, &kept, progress)?;
         Ok(marked)
+    }
+
+    /// Fetches the history of replaced commits. Returns the commits whose history is complete.
+    fn fetch_replaced(&self, commits: &BTreeSet<Id>, progress: &dyn Progress) -> Result<Vec<Id>> {
+        let all: Vec<Id> = commits.iter().copied().collect();
+        match self.fetch_history(&all, progress) {
+            Ok(()) => return Ok(all),
+            Err(error) if error.kind() == ErrorKind::Corrupt => {}
+            Err(error) => return Err(error),
+        }
+        let mut complete = Vec::new();
+        for commit in all {
+            match self.fetch_history(&[commit], progress) {
+                Ok(()) => complete.push(commit),
+                Err(error) if error.kind() == ErrorKind::Corrupt => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(complete)
     }
 
     /// Reads the newest entries of the log, until all of them are older than `prune`.
@@ -211,8 +238,8 @@ impl Marked {
         progress: &dyn Progress,
     ) -> Result<()> {
         progress.begin("reading lists of chunks", Some(frames.len() as u64), Unit::Items);
-        let files = &self.files;
-        let read = store.at_once(frames, &|(pack, frame)| -> Result<Vec<Id>> {
+        let (files, of_refs) = (&self.files, &self.of_refs);
+        let read = store.at_once(frames, &|(pack, frame)| -> Result<Vec<(Id, bool)>> {
             check_interrupt(progress)?;
             let end = frame.offset.saturating_add(u64::from(frame.stored));
             let chunks = store.read_sound(|| {
@@ -221,7 +248,7 @@ impl Marked {
                 let mut source = ObjectReader::new(store, key, frame.offset..end, &NoProgress);
                 visit_manifests(&mut source, frame, &mut |file, chunk| {
                     if files.binary_search(file).is_ok() {
-                        chunks.push(chunk.id);
+                        chunks.push((chunk.id, of_refs.binary_search(file).is_ok()));
                     }
                 })?;
                 Ok(chunks)
@@ -229,7 +256,9 @@ impl Marked {
             progress.advance(1);
             Ok(chunks)
         })?;
-        self.chunks.extend(read.into_iter().flatten());
+        for (chunk, is_of_refs) in read.into_iter().flatten() {
+            *self.chunks.entry(chunk).or_default() |= is_of_refs;
+        }
         Ok(())
     }
 
@@ -241,17 +270,19 @@ impl Marked {
         content: &RemoteContent<'_>,
         progress: &dyn Progress,
     ) -> Result<()> {
-        let mut rescued = BTreeSet::new();
+        let (mut rescued, mut missing) = (BTreeSet::new(), BTreeSet::new());
         loop {
             check_interrupt(progress)?;
             let (frames, mut lost) = self.scan(&connection.state.remote_state().packs)?;
             self.frames = frames;
-            lost.retain(|id| !rescued.contains(id));
+            lost.retain(|id| !rescued.contains(id) && !missing.contains(id));
             if lost.is_empty() {
                 return Ok(());
             }
             let mut lists = Vec::new();
-            for (id, place) in content.locate_retired(&lost, &self.chunks, progress)? {
+            for (id, place) in
+                content.locate_retired(&lost, &|id| self.chunks.contains_key(id), progress)?
+            {
                 lost.remove(&id);
                 rescued.insert(id);
                 self.rescued.entry(place.pack).or_default().add(&place.frame);
@@ -259,7 +290,9 @@ impl Marked {
                     lists.push((place.pack, place.frame));
                 }
             }
-            if let Some(first) = lost.first() {
+            // A replaced commit may have lost content in an earlier collection with a shorter time.
+            missing.extend(lost.iter().filter(|id| !self.is_of_refs(id)).copied());
+            if let Some(first) = lost.iter().find(|id| self.is_of_refs(id)) {
                 let name = &connection.remote.name;
                 let message = format!("'{name}' lacks content that its refs need: {first}");
                 return Err(Error::corrupt(message).with_hint(format!(
@@ -268,6 +301,10 @@ impl Marked {
             }
             self.add_chunks(connection.log.store(), &lists, progress)?;
         }
+    }
+
+    fn is_of_refs(&self, id: &Id) -> bool {
+        self.of_refs.binary_search(id).is_ok() || self.chunks.get(id) == Some(&true)
     }
 
     /// Finds the frames of live packs with needed content, and the needed content that no live
@@ -282,14 +319,14 @@ impl Marked {
             visit_segment(name, bytes, &mut |id, place: Location| {
                 if packs.contains_key(&place.pack) && self.is_needed(&id, place.kind) {
                     frames.entry(place.pack).or_default().add(&place.frame);
-                    if place.kind != MemberKind::Manifest || !self.chunks.contains(&id) {
+                    if place.kind != MemberKind::Manifest || !self.chunks.contains_key(&id) {
                         found.insert(id);
                     }
                 }
                 Ok(())
             })?;
         }
-        let all = self.files.iter().chain(&self.chunks);
+        let all = self.files.iter().chain(self.chunks.keys());
         let lost = all.filter(|id| !found.contains(*id)).copied().collect();
         Ok((frames, lost))
     }
