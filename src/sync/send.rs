@@ -33,7 +33,7 @@ pub(crate) struct Sent {
     pub(crate) objects: u64,
     /// The sent bytes, without files that an earlier attempt already stored.
     pub(crate) bytes: u64,
-    /// When the plan was begun.
+    /// When the log was read for the plan.
     pub(crate) planned: Option<Moment>,
     /// In a dry run: the number of contents that are missing locally and would first be fetched
     /// from another remote.
@@ -83,7 +83,7 @@ impl Connection<'_> {
         mode: SendMode,
         progress: &dyn Progress,
     ) -> Result<Sent> {
-        let planned = Some(Moment::now());
+        let planned = Some(self.planned());
         let dry_run = mode == SendMode::Preview;
         let repo = self.repo;
         let session = repo.content().begin()?;

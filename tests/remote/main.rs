@@ -13,6 +13,7 @@ mod blow;
 mod buckets;
 mod campaign;
 mod certificates;
+mod collect;
 #[path = "../common/mod.rs"]
 mod common;
 mod conformance;

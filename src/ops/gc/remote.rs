@@ -9,7 +9,7 @@ use derive_setters::Setters;
 use serde::Serialize;
 
 use crate::clock::Span;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::name::Name;
 use crate::progress::{Progress, Unit};
 use crate::remote::TrafficCount;
@@ -40,7 +40,8 @@ pub struct GcRemoteOptions {
     /// The most bytes of packs that are replaced because most of each pack is not needed, in percent
     /// of all packs.
     pub max_repack: u64,
-    /// Nobody else uses the remote. Permits times below one day, which the remote does not keep.
+    /// Nobody else uses the remote: no file waits for a grace, unless `grace` is given. The remote does
+    /// not keep the times.
     pub alone: bool,
     /// Only report what would be done.
     pub dry_run: bool,
@@ -73,6 +74,8 @@ pub struct UndeletedFiles {
 pub struct GcRemoteOutcome {
     /// The remote.
     pub remote: Name,
+    /// The number of entries that were added to the log of the remote.
+    pub entries: u64,
     /// The number of files that were retired: a later call deletes them.
     pub retired_files: u64,
     /// Their bytes.
@@ -106,7 +109,7 @@ pub struct GcRemoteOutcome {
 /// content, and so does the content of commits that pushes replaced or deleted within the prune
 /// time. Concurrent pushes, clones and collections are safe.
 ///
-/// Fails with [`Corrupt`](ErrorKind::Corrupt), and removes nothing, if anything that is needed cannot
+/// Fails with [`Corrupt`](crate::ErrorKind::Corrupt), and removes nothing, if anything that is needed cannot
 /// be read.
 pub fn gc_remote(
     repo: &Repository,
@@ -135,6 +138,7 @@ pub fn gc_remote(
     progress.end();
     Ok(GcRemoteOutcome {
         remote: name,
+        entries: done.entries,
         retired_files: done.retired.0,
         retired_bytes: done.retired.1,
         copied_bytes: done.copied,
@@ -152,6 +156,11 @@ pub fn gc_remote(
 
 /// The times that count, if the options change them.
 fn times(options: &GcRemoteOptions, known: GcTimes) -> Result<Option<GcTimes>> {
+    if options.alone {
+        // Nobody reads or sends a file that goes now.
+        let grace = options.grace.unwrap_or(Duration::ZERO);
+        return Ok(Some(GcTimes { grace, prune: options.prune.unwrap_or(known.prune) }));
+    }
     if options.grace.is_none() && options.prune.is_none() {
         return Ok(None);
     }
@@ -159,12 +168,9 @@ fn times(options: &GcRemoteOptions, known: GcTimes) -> Result<Option<GcTimes>> {
     // A deletion must not be final before its grace is over.
     let prune = options.prune.unwrap_or(known.prune.max(grace));
     let refuse = |message: String| {
-        Err(Error::new(ErrorKind::Refused, message)
-            .with_hint("if nobody else uses the remote now, add --alone"))
+        let hint = "if nobody else uses the remote now, add --alone";
+        Err(Error::invalid(message).with_hint(hint))
     };
-    if options.alone {
-        return Ok(Some(GcTimes { grace, prune }));
-    }
     if grace < SHORTEST {
         let shown = Span::new(grace);
         return refuse(format!("a grace of {shown} is too short for users that push meanwhile"));

@@ -236,13 +236,13 @@ impl RemoteState {
         }
     }
 
-    /// Marks the name of a file as dead. Does nothing if the file is live, or if it was not retired
-    /// by the entry that the writer knew: the file may have been added and retired again meanwhile.
+    /// Marks the name of a file as dead. Does nothing if it is dead already, if the file is live, or
+    /// if it was not retired by the entry that the writer knew: the file may have been added and retired again meanwhile.
     /// A file that no entry named was not retired.
     fn delete(&mut self, id: Id, entry: &Entry) {
         let known = entry.again.iter().find(|again| again.id == id).map(|again| again.write);
         let retired = self.retired.get(&id).map(|retired| retired.write);
-        if retired != known || self.missing(&[id]).is_empty() {
+        if retired != known || self.missing(&[id]).is_empty() || self.is_dead(&id) {
             return;
         }
         self.again.remove(&id);

@@ -42,6 +42,8 @@ pub(super) struct Marked {
     pub(super) frames: BTreeMap<Id, NeededFrames>,
     /// Frames of retired packs that hold needed content which no live pack has.
     pub(super) rescued: BTreeMap<Id, NeededFrames>,
+    /// The commits that refs need.
+    pub(super) tips: Vec<Id>,
     /// Replaced commits that are kept no longer.
     pub(super) replaced: Vec<Forgotten>,
     /// The age at which the next replaced commit is kept no longer is reached after this time.
@@ -114,8 +116,13 @@ impl Connection<'_> {
         let mut kept = self.fetch_replaced(&replaced.young, progress)?;
         kept.extend(&tips);
         kept.sort_unstable();
-        let refs = remote_state.refs.iter().map(|(name, id)| (name.kind(), *id));
-        let expiry = Expiry::of_refs(history, refs)?;
+        let expiry = if remote_state.conflicts.is_empty() {
+            let refs = remote_state.refs.iter().map(|(name, id)| (name.kind(), *id));
+            Expiry::of_refs(history, refs)?
+        } else {
+            // The merge of the sides decides what expired.
+            Expiry::default()
+        };
         let of_refs = history.needed_content(&tips, &expiry, progress)?;
         let files = history.needed_content(&kept, &expiry, progress)?;
         let content = self.content()?;
@@ -129,6 +136,7 @@ impl Connection<'_> {
             segments,
             frames: BTreeMap::new(),
             rescued: BTreeMap::new(),
+            tips,
             replaced: Vec::new(),
             next: replaced.next,
         };
@@ -136,12 +144,12 @@ impl Connection<'_> {
         marked.find_frames(self, &content, progress)?;
         for (commit, name) in replaced.old {
             let is_kept =
-                tips.binary_search(&commit).is_ok() || remote_state.forgotten.contains_key(&commit);
+                kept.binary_search(&commit).is_ok() || remote_state.forgotten.contains_key(&commit);
             if !is_kept && history.try_kind(&commit)?.is_some() {
                 marked.replaced.push(Forgotten { commit, name });
             }
         }
-        marked.keep_lost(self, &content, &kept, progress)?;
+        marked.keep_lost(self, &content, &kept, progress);
         Ok(marked)
     }
 
@@ -339,7 +347,7 @@ impl Marked {
         content: &RemoteContent<'_>,
         tips: &[Id],
         progress: &dyn Progress,
-    ) -> Result<()> {
+    ) {
         let history = connection.repo.history();
         let mut kept = Vec::new();
         for forgotten in std::mem::take(&mut self.replaced) {
@@ -355,7 +363,6 @@ impl Marked {
             }
         }
         self.replaced = kept;
-        Ok(())
     }
 }
 

@@ -17,6 +17,7 @@ mod ages;
 mod mark;
 mod remove;
 mod rewrite;
+mod scratch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -31,8 +32,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fs::fault;
 use crate::id::Id;
 use crate::progress::{Progress, Unit};
-use crate::remote::log::{Commit, GcTimes, Proposal};
-use crate::remote::{Features, FileKind};
+use crate::remote::log::{Commit, GcTimes, Proposal, Stored, StoredKind};
+use crate::remote::{Features, FileKind, Protocol};
 
 /// The number of attempts if others push at the same time.
 const ATTEMPTS: usize = 20;
@@ -90,6 +91,8 @@ struct Plan {
     retired: BTreeSet<Id>,
     /// Packs whose needed frames go to new packs.
     sources: BTreeMap<Id, NeededFrames>,
+    /// Retired Git packs to add again.
+    meta: Vec<Stored>,
     /// The names to mark as dead.
     deleted: BTreeSet<Id>,
     /// The entries whose deletions are done.
@@ -100,6 +103,7 @@ impl Plan {
     fn is_empty(&self) -> bool {
         self.retired.is_empty()
             && self.sources.is_empty()
+            && self.meta.is_empty()
             && self.deleted.is_empty()
             && self.gone.is_empty()
     }
@@ -121,11 +125,12 @@ impl Connection<'_> {
         let session = self.repo.content().begin()?;
         let (mut rounds, mut is_forced) = (0, rules.times.is_some() && !rules.alone);
         for _ in 0..ATTEMPTS {
-            let times = rules.times.unwrap_or(self.state.remote_state().gc_times());
+            let times = self.times(rules);
             let ages = EntryAges::read(self)?;
             let files = self.list_files(progress)?;
             let marked = self.mark(&ages, times.prune, progress)?;
-            let plan = self.plan(&ages, &files, &marked, rules, times, &mut done)?;
+            let mut plan = self.plan(&ages, &files, &marked, rules, &mut done)?;
+            self.keep_needed_history(&mut plan, &marked, &session, progress)?;
             let has_new_times = is_forced && self.state.remote_state().gc != rules.times;
             let is_settled = plan.is_empty() && marked.rescued.is_empty() && !has_new_times;
             if rules.dry_run {
@@ -136,22 +141,33 @@ impl Connection<'_> {
                 return Ok(done);
             }
             if is_settled || rounds == ROUNDS {
-                self.delete_dead(&ages, &files, rules, times, &mut done, progress)?;
-                self.note_idle(&done, rules);
+                self.delete_dead(&ages, &files, rules, &mut done, progress)?;
+                if is_settled && done.failed.is_none() {
+                    self.note_idle(&done);
+                }
                 return Ok(done);
             }
-            let Some(()) =
-                self.commit_plan(&session, &plan, &marked, rules, &mut done, progress)?
-            else {
+            let retired = self.sizes(&plan.retired);
+            let committed = self.commit_plan(&session, &plan, &marked, rules, progress)?;
+            let Some(copied) = committed else {
                 self.refresh(progress)?;
                 self.import(progress)?;
                 continue;
             };
+            done.retired = (done.retired.0 + retired.0, done.retired.1 + retired.1);
+            done.copied += copied;
+            done.forgotten += marked.replaced.len() as u64;
+            done.entries += 1;
             (rounds, is_forced) = (rounds + 1, false);
         }
         let message = format!("other writers changed the remote during all {ATTEMPTS} attempts");
         Err(Error::new(ErrorKind::Unavailable, message)
             .with_hint("nothing needed was removed; try again when fewer users push"))
+    }
+
+    /// The times that count for this call.
+    fn times(&self, rules: &CollectRules) -> GcTimes {
+        rules.times.unwrap_or(self.state.remote_state().gc_times())
     }
 
     /// Chooses what one entry changes.
@@ -161,9 +177,9 @@ impl Connection<'_> {
         files: &remove::StoredFiles,
         marked: &Marked,
         rules: &CollectRules,
-        times: GcTimes,
         done: &mut Collected,
     ) -> Result<Plan> {
+        let times = self.times(rules);
         let state = self.state.remote_state();
         let mut plan = Plan { sources: marked.rescued.clone(), ..Plan::default() };
         let total: u64 = state.packs.values().sum();
@@ -207,7 +223,7 @@ impl Connection<'_> {
             }
             plan.deleted.insert(retired.id);
         }
-        plan.deleted.extend(self.old_orphans(ages, files, rules, times));
+        plan.deleted.extend(self.old_orphans(ages, files, rules));
         for dead in state.dead.values() {
             let age = self.age_of_write(ages, dead.number, dead.write)?;
             if age.is_some_and(|age| age >= REMEMBERED) {
@@ -220,16 +236,15 @@ impl Connection<'_> {
         Ok(plan)
     }
 
-    /// Adds the entry of a plan. Returns `None` if another writer was first.
+    /// Adds the entry of a plan. Returns the bytes of new packs, or `None` if another writer was first.
     fn commit_plan(
         &mut self,
         session: &Session,
         plan: &Plan,
         marked: &Marked,
         rules: &CollectRules,
-        done: &mut Collected,
         progress: &dyn Progress,
-    ) -> Result<Option<()>> {
+    ) -> Result<Option<u64>> {
         let mut new = NewFiles::default();
         if !plan.retired.is_empty() || !plan.sources.is_empty() {
             new =
@@ -247,11 +262,11 @@ impl Connection<'_> {
         proposal.gone = plan.gone.iter().copied().collect();
         proposal.forgotten.clone_from(&marked.replaced);
         proposal.packs = new.files.packs;
+        proposal.meta.clone_from(&plan.meta);
         proposal.segments = new.files.segments;
         proposal.gc = rules.times.filter(|_| !rules.alone);
         proposal.features = Features::needed_to_write(FEATURE);
         proposal.is_exact = true;
-        let retired = self.sizes(&plan.retired);
         match self.log.commit(&mut self.state, &proposal)? {
             Commit::Done(committed) => self.note(&committed.all())?,
             Commit::Moved(_) | Commit::Retired(_) | Commit::Outdated => return Ok(None),
@@ -261,12 +276,36 @@ impl Connection<'_> {
             self.content()?.keep_segment(&segment.id, segment.path())?;
         }
         self.save()?;
-        done.retired.0 += retired.0;
-        done.retired.1 += retired.1;
-        done.copied += new.bytes;
-        done.forgotten += marked.replaced.len() as u64;
-        done.entries += 1;
-        Ok(Some(()))
+        Ok(Some(new.bytes))
+    }
+
+    /// Adds retired Git packs again whose names a plan would mark as dead, if the live ones lack
+    /// needed objects: in a log with siblings, a push may have relied on them.
+    fn keep_needed_history(
+        &self,
+        plan: &mut Plan,
+        marked: &Marked,
+        session: &Session,
+        progress: &dyn Progress,
+    ) -> Result<()> {
+        let state = self.state.remote_state();
+        let retired: Vec<Stored> = (state.retired.values())
+            .filter(|file| file.kind == StoredKind::Meta)
+            .map(|file| Stored { id: file.id, size: file.size })
+            .collect();
+        let is_due = retired.iter().any(|file| plan.deleted.contains(&file.id));
+        if state.protocol == Protocol::Linear || !is_due {
+            return Ok(());
+        }
+        let history = self.history_of(&state.meta, session, progress)?;
+        if history.check_closure(&marked.tips, &[], progress)?.is_empty() {
+            return Ok(());
+        }
+        for file in retired {
+            plan.deleted.remove(&file.id);
+            plan.meta.push(file);
+        }
+        Ok(())
     }
 
     /// The age of the entry that retired or deleted a file.
@@ -300,16 +339,11 @@ impl Connection<'_> {
         self.memory.idle_until(self.state.remote_state()).is_some_and(|until| now < until)
     }
 
-    fn note_idle(&self, done: &Collected, rules: &CollectRules) {
-        let is_open = done.failed.is_some() || rules.alone;
-        if !is_open {
-            let wait = done.next.map_or(IDLE, |next| next.min(IDLE));
-            self.memory.note_idle(
-                self.state.remote_state(),
-                self.repo.settings().clock.now(),
-                wait,
-            );
-        }
+    /// Records that nothing is due for a while. Longer times of a later call make nothing due earlier.
+    fn note_idle(&self, done: &Collected) {
+        let wait = done.next.map_or(IDLE, |next| next.min(IDLE));
+        let now = self.repo.settings().clock.now();
+        self.memory.note_idle(self.state.remote_state(), now, wait);
     }
 }
 

@@ -14,7 +14,6 @@ use crate::fs::fault;
 use crate::id::Id;
 use crate::progress::{Progress, Unit, check_interrupt};
 use crate::remote::layout::EntryName;
-use crate::remote::log::GcTimes;
 use crate::remote::{FileKind, Protocol};
 
 /// The number of files that are deleted between two looks at the log.
@@ -71,9 +70,8 @@ impl Connection<'_> {
         ages: &EntryAges,
         files: &StoredFiles,
         rules: &CollectRules,
-        times: GcTimes,
     ) -> BTreeSet<Id> {
-        let state = self.state.remote_state();
+        let (state, times) = (self.state.remote_state(), self.times(rules));
         if state.protocol == Protocol::Siblings && !rules.alone {
             return BTreeSet::new();
         }
@@ -97,10 +95,10 @@ impl Connection<'_> {
         ages: &EntryAges,
         files: &StoredFiles,
         rules: &CollectRules,
-        times: GcTimes,
         done: &mut Collected,
         progress: &dyn Progress,
     ) -> Result<()> {
+        let times = self.times(rules);
         let mut due = Vec::new();
         let mut is_due: BTreeMap<Uuid, bool> = BTreeMap::new();
         let state = self.state.remote_state();
@@ -141,9 +139,9 @@ impl Connection<'_> {
             if named.contains_key(&dead.write) {
                 continue;
             }
-            let names =
+            let possible =
                 [None, Some(dead.write)].map(|write| EntryName { number: dead.number, write });
-            let entries = self.log.reread(&names)?;
+            let entries = self.log.reread(&possible)?;
             let entry = entries.into_iter().find(|entry| entry.write == dead.write);
             let deleted = entry.map(|entry| entry.deleted.iter().copied().collect());
             named.insert(dead.write, deleted.unwrap_or_default());

@@ -101,6 +101,7 @@ impl Connection<'_> {
         // The inputs must still exist at the commit: another writer may have compacted the same files.
         proposal.relies_on.clone_from(&proposal.retired);
         proposal.joined = true;
+        proposal.planned = Some(self.planned());
         match self.log.commit(&mut self.state, &proposal)? {
             Commit::Done(committed) => self.note(&committed.all())?,
             Commit::Moved(_) | Commit::Retired(_) | Commit::Outdated => return Ok(()),

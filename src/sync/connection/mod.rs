@@ -3,12 +3,14 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use uuid::Uuid;
 
 use super::remote_directory::{check_remote_directory, not_writable_error, note_used, was_used};
 use super::remote_memory::RemoteMemory;
 use super::{author_line, open_store};
+use crate::clock::Moment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::{Name, RefName};
 use crate::progress::Progress;
@@ -16,6 +18,8 @@ use crate::remote::log::{Entry, LogState, News};
 use crate::remote::{Guarantee, Log, Protocol, Store, TrafficCount, probe};
 use crate::repo::{RemoteConfig, Repository};
 
+/// The age of a plan that rests on a state of unknown age.
+const LONG_AGO: Duration = Duration::from_hours(24 * 365);
 /// The consequence of a log without exclusive create.
 const FROM_NOW_ON: &str =
     "from now on concurrent pushes are both kept, and a ref that both move is a conflict";
@@ -39,6 +43,8 @@ pub(crate) struct Connection<'r> {
     pub(crate) memory: RemoteMemory,
     /// How the log relates to the cached state.
     relation: LogRelation,
+    /// When the last refresh began. Plans rest on the state of that time.
+    refreshed: Option<Moment>,
 }
 
 /// How the log of a remote relates to the cached state.
@@ -173,7 +179,23 @@ impl<'r> Connection<'r> {
         relation: LogRelation,
     ) -> Self {
         let memory = RemoteMemory::of(repo, &remote.name);
-        Connection { repo, remote, log, state, pushes: false, remembered, memory, relation }
+        Connection {
+            repo,
+            remote,
+            log,
+            state,
+            pushes: false,
+            remembered,
+            memory,
+            relation,
+            refreshed: None,
+        }
+    }
+
+    /// When the log was read for a plan that is made now. Later reads, such as those of a commit, do
+    /// not make an old plan younger.
+    pub(super) fn planned(&self) -> Moment {
+        self.refreshed.unwrap_or_else(|| Moment::ago(LONG_AGO))
     }
 
     /// Connects to the log that `open` finds. The argument of `open` is true if a log is cached.
@@ -219,9 +241,11 @@ impl<'r> Connection<'r> {
     /// before a push to a store that was found not to create exclusively. Entries that arrive
     /// during this change are in the state, but not in the returned news.
     pub(crate) fn refresh(&mut self, progress: &dyn Progress) -> Result<News> {
+        let begun = Moment::now();
         let known = self.state.remote_state().doubled.clone();
         let news = self.log.refresh(&mut self.state);
         let news = news.map_err(|error| names_remote(error, &self.remote.name))?;
+        self.refreshed = Some(begun);
         let moves = news.entries.iter().flat_map(|entry| &entry.refs);
         let deleted = moves.filter(|moved| moved.new.is_none()).map(|moved| moved.name.clone());
         self.relation.deleted.extend(deleted);

@@ -12,4 +12,4 @@ mod verbs;
 mod world;
 
 pub(crate) use verbs::{CLONE_FULL, FETCH, FIRST_PUSH, PUSH};
-pub(crate) use world::{World, settings, transfer};
+pub(crate) use world::{Log, World, settings, transfer};

@@ -7,7 +7,9 @@ use artifacts::remote::fault::{Fault, FaultStore};
 use artifacts::repo::TransferSettings;
 use artifacts::{Error, ErrorKind, Result};
 
-use super::verbs::{CLONE, CLONE_FULL, EVICT, FETCH, FIRST_PUSH, PULL, PULL_FULL, PUSH, Verb};
+use super::verbs::{
+    CLONE, CLONE_FULL, COLLECT, EVICT, FETCH, FIRST_PUSH, PULL, PULL_FULL, PUSH, Verb,
+};
 use super::world::{Log, World, transfer};
 use crate::common::thorough;
 
@@ -160,4 +162,14 @@ fn a_clone_of_all_content() {
 #[test]
 fn a_failed_eviction_loses_nothing() {
     run(EVICT, World::diverged(Log::Linear));
+}
+
+#[test]
+fn a_failed_collection_can_be_repeated() {
+    run(COLLECT, crate::collect::with_garbage(Log::Linear));
+}
+
+#[test]
+fn a_failed_collection_on_a_store_without_exclusive_create_can_be_repeated() {
+    run(COLLECT, crate::collect::with_garbage(Log::Siblings));
 }

@@ -59,6 +59,13 @@ pub(crate) const EVICT: Verb = Verb {
     done: |world, context| world.reads("a", context),
 };
 
+/// A garbage collection that does all steps at once.
+pub(crate) const COLLECT: Verb = Verb {
+    name: "gc --remote",
+    act: |world, transfer| crate::collect::collect(world, "a", transfer, true).map(drop),
+    done: |world, context| world.agrees("a", context),
+};
+
 fn push_all(world: &World, transfer: TransferSettings) -> Result<()> {
     push(&world.open("a", transfer), &PushOptions::default(), &NoProgress).map(drop)
 }

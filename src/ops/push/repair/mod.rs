@@ -17,6 +17,7 @@ use std::collections::BTreeSet;
 use derive_setters::Setters;
 use serde::Serialize;
 
+use crate::clock::Moment;
 use crate::content::{OutgoingSegment, SendPlan, Session};
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::OutgoingPack;
@@ -98,6 +99,7 @@ pub fn repair(
     let remote = repo.choose_remote(options.remote.as_ref())?;
     let check = || RemoteCheck::run(repo, remote.clone(), depth, progress);
     let _lock = repo.lock_shared()?;
+    let mut begun = Moment::now();
     let mut found = check()?;
     let mut repaired = Repaired::default();
     if !found.is_sound() || found.overtaken.has_losses() {
@@ -108,10 +110,12 @@ pub fn repair(
         found.audit.remote_state.features.check_writable()?;
         repair_log(repo, &found, &mut repaired)?;
         if !repaired.repairs.is_empty() {
+            begun = Moment::now();
             found = check()?;
         }
         let session = repo.content().begin()?;
-        let mut run = RepairRun { repo, found, session, repaired, new: New::default(), progress };
+        let mut run =
+            RepairRun { repo, begun, found, session, repaired, new: New::default(), progress };
         run.repair_all()?;
         repaired = run.repaired;
         found = check()?;
@@ -168,6 +172,8 @@ struct New {
 /// A repair in progress.
 struct RepairRun<'a> {
     repo: &'a Repository,
+    /// When the check began that the repair rests on.
+    begun: Moment,
     found: RemoteCheck,
     session: Session,
     repaired: Repaired,
@@ -232,7 +238,8 @@ impl RepairRun<'_> {
             Connection::open_or_make(self.repo, Some(&self.found.remote.name), false)?;
         connection.refresh(self.progress)?;
         if !items.is_empty() || !new.retired.is_empty() {
-            let proposal = new.proposal(self.repo);
+            let mut proposal = new.proposal(self.repo);
+            proposal.planned = Some(self.begun);
             match connection.log.commit(&mut connection.state, &proposal)? {
                 Commit::Done(committed) => self.repaired.entry = Some(committed.entry.number),
                 Commit::Moved(_) | Commit::Retired(_) | Commit::Outdated => {
